@@ -1,0 +1,240 @@
+"""The words in which C layouts are written down as tables: Struct, Field, u8…u64, OpenEnum, Bits.
+
+A table that contradicts itself (overlap, gap, wrong size) does not import.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, overload
+
+T = TypeVar("T")
+S = TypeVar("S", bound="Struct")
+
+
+class Name(NamedTuple):
+    """One value of an OpenEnum or one bit of Bits."""
+
+    name: str
+    meaning: str = ""
+
+
+class OpenEnum:
+    """Names for some values of an integer that a guest may set to any value."""
+
+    def __init__(self, names: dict[int, Name]) -> None:
+        self.names = names
+
+    def name(self, value: int) -> str:
+        """The value's name, or `unknown`."""
+        known = self.names.get(value)
+        return known.name if known else "unknown"
+
+    def text(self, value: int) -> str:
+        """The value's name and meaning; an unknown value is shown, not raised."""
+        known = self.names.get(value)
+        if known is None:
+            return f"unknown ({value})"
+        return f"{known.name}: {known.meaning}" if known.meaning else known.name
+
+
+class Bits:
+    """Names for the bits (or masks) of an integer."""
+
+    def __init__(self, names: dict[int, Name]) -> None:
+        self.names = names
+
+    def text(self, value: int) -> str:
+        """The set bits by name, those without a name as a number; the empty string for 0."""
+        known = [(mask, each.name) for mask, each in self.names.items() if value & mask == mask]
+        left = value
+        for mask, _ in known:
+            left &= ~mask
+        return " | ".join([name for _, name in known] + ([f"{left:#x}"] if left else []))
+
+
+def dec(value: int) -> str:
+    return str(value)
+
+
+def hex(value: int) -> str:  # noqa: A001  the tables read like the specification with it
+    return f"{value:#x}"
+
+
+class Field(Generic[T]):
+    """One row of a structure's table. On the class it is the row, on a record its value.
+
+    `offset` and `size` are in bytes, `ctype` is the C type. `points_to` names what an address leads to.
+    `since` is the version of the structure that has the field first.
+    """
+
+    name: str
+    owner: type[Struct]
+
+    def __init__(
+        self,
+        offset: int,
+        size: int,
+        ctype: str,
+        meaning: str,
+        decode: Callable[[bytes, int | None], T],
+        *,
+        show: Callable[[int], str] | None = None,
+        names: OpenEnum | Bits | None = None,
+        points_to: str | None = None,
+        since: int = 0,
+    ) -> None:
+        self.offset = offset
+        self.size = size
+        self.ctype = ctype
+        self.meaning = meaning
+        self.show = show
+        self.names = names
+        self.points_to = points_to
+        self.since = since
+        self._decode = decode
+
+    def __set_name__(self, owner: type[Struct], name: str) -> None:
+        self.name = name
+        self.owner = owner
+
+    @property
+    def end(self) -> int:
+        return self.offset + self.size
+
+    @overload
+    def __get__(self, record: None, owner: type[Struct]) -> Field[T]: ...
+    @overload
+    def __get__(self, record: Struct, owner: type[Struct]) -> T: ...
+    def __get__(self, record: Struct | None, owner: type[Struct]) -> Field[T] | T:
+        if record is None:
+            return self
+        return self._decode(record.bytes_of(self), record.address_of(self))
+
+    def text(self, value: object) -> str:
+        """A value of this field for a person: numbers as the table says, bytes as hex."""
+        if isinstance(value, int):
+            return (self.show or dec)(value)
+        if isinstance(value, bytes):
+            return value.hex(" ") if any(value) else "0"
+        return str(value)
+
+    def named(self, value: object) -> str:
+        """What a value is called, where values of this field have names; else the empty string."""
+        return self.names.text(value) if self.names and isinstance(value, int) else ""
+
+
+class Struct:
+    """A C structure: its fields by offset, and on a record the bytes and where they lay.
+
+    `raw` may be shorter than the structure (an older version of it): then `has` tells which fields are there.
+    """
+
+    SIZE: ClassVar[int]
+    C_NAME: ClassVar[str]
+    SOURCE: ClassVar[str]
+    FIELDS: ClassVar[tuple[Field[Any], ...]]
+
+    __slots__ = ("paddr", "raw")
+
+    def __init_subclass__(cls, *, size: int, c_name: str, source: str) -> None:
+        """:raise TypeError: if the table has a gap, an overlap or another size."""
+        super().__init_subclass__()
+        cls.SIZE, cls.C_NAME, cls.SOURCE = size, c_name, source
+        cls.FIELDS = tuple(each for each in vars(cls).values() if isinstance(each, Field))
+        end = 0
+        for field in cls.FIELDS:
+            if field.offset != end:
+                raise TypeError(f"{c_name}.{field.name} is at {field.offset:#x}, the field before ends at {end:#x}")
+            end = field.end
+        if end != size:
+            raise TypeError(f"struct {c_name} ends at {end:#x}, its size is {size:#x}")
+
+    def __init__(self, raw: bytes, paddr: int | None = None) -> None:
+        self.raw = raw
+        self.paddr = paddr
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and isinstance(other, Struct) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def __repr__(self) -> str:
+        where = "" if self.paddr is None else f" at {self.paddr:#x}"
+        return f"<struct {self.C_NAME}{where}>"
+
+    def _key(self) -> tuple[bytes, int | None]:
+        return self.raw, self.paddr
+
+    def has(self, field: Field[Any]) -> bool:
+        return field.end <= len(self.raw)
+
+    def bytes_of(self, field: Field[Any]) -> bytes:
+        """The field's bytes; those past the end of a shorter record read as zero."""
+        return self.raw[field.offset : field.end].ljust(field.size, b"\0")
+
+    def address_of(self, field: Field[Any]) -> int | None:
+        """The physical address of the field's first byte."""
+        return None if self.paddr is None else self.paddr + field.offset
+
+    def rows(self) -> Iterator[tuple[Field[Any], Any]]:
+        """Every field that the record has, with its value."""
+        for field in self.FIELDS:
+            if self.has(field):
+                yield field, field.__get__(self, type(self))
+
+
+def _integer(raw: bytes, _paddr: int | None) -> int:
+    return int.from_bytes(raw, "little")
+
+
+def _unsigned(size: int) -> Callable[..., Field[int]]:
+    def row(
+        offset: int,
+        meaning: str,
+        show: Callable[[int], str] = dec,
+        *,
+        names: OpenEnum | Bits | None = None,
+        points_to: str | None = None,
+        since: int = 0,
+    ) -> Field[int]:
+        ctype = f"u{8 * size}"
+        return Field(offset, size, ctype, meaning, _integer, show=show, names=names, points_to=points_to, since=since)
+
+    return row
+
+
+u8 = _unsigned(1)
+u16 = _unsigned(2)
+u32 = _unsigned(4)
+u64 = _unsigned(8)
+
+
+def raw_bytes(offset: int, count: int, meaning: str) -> Field[bytes]:
+    """u8[count], kept as bytes."""
+    return Field(offset, count, f"u8[{count}]", meaning, lambda raw, _: raw)
+
+
+def u32_array(offset: int, count: int, meaning: str, show: Callable[[int], str] = hex) -> Field[tuple[int, ...]]:
+    def decode(raw: bytes, _paddr: int | None) -> tuple[int, ...]:
+        return tuple(int.from_bytes(raw[at : at + 4], "little") for at in range(0, 4 * count, 4))
+
+    return Field(offset, 4 * count, f"u32[{count}]", meaning, decode, show=show)
+
+
+def struct(offset: int, of: type[S], meaning: str) -> Field[S]:
+    return Field(offset, of.SIZE, f"struct {of.C_NAME}", meaning, of)
+
+
+def struct_array(offset: int, of: type[S], count: int, meaning: str) -> Field[tuple[S, ...]]:
+    def decode(raw: bytes, paddr: int | None) -> tuple[S, ...]:
+        return records(of, raw, paddr)
+
+    return Field(offset, count * of.SIZE, f"struct {of.C_NAME}[{count}]", meaning, decode)
+
+
+def records(of: type[S], raw: bytes, paddr: int | None) -> tuple[S, ...]:
+    """The whole records of type `of` that `raw`, read at `paddr`, is made of; a rest too short for one is left out."""
+    starts = range(0, len(raw) - of.SIZE + 1, of.SIZE)
+    return tuple(of(raw[at : at + of.SIZE], None if paddr is None else paddr + at) for at in starts)

@@ -1,0 +1,1 @@
+"""A kernel file on disk: bytes in, facts out."""

@@ -1,0 +1,1 @@
+"""A stopped machine: what can be asked of it, live or recorded."""
