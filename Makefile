@@ -1,0 +1,54 @@
+# Two commands on a fresh Debian machine: `make run` and `make test`. See README.md.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+# command=package: what each front door needs from the system.
+RUN_TOOLS := qemu-system-x86_64=qemu-system-x86 gdb=gdb
+TEST_TOOLS := $(RUN_TOOLS) gcc=gcc ld=binutils tmux=tmux git=git
+
+.PHONY: help setup run dev test lint clean
+
+help:
+	@echo 'make run     install what is missing, then boot the teaching guest   (ARGS="KERNEL --options")'
+	@echo 'make test    install what is missing, then run every check and test'
+	@echo 'make lint    the checks that boot nothing'
+	@echo 'make setup   QEMU, gdb and $(BIN)/pvhdbg'
+	@echo 'make clean   remove $(VENV), caches and built packages'
+
+setup: $(VENV)/.run-ready
+	@.ci/install $(RUN_TOOLS)
+	@$(BIN)/python -m compileall -q pvhdbg
+
+run: setup
+	@$(BIN)/pvhdbg $(ARGS)
+
+dev: $(VENV)/.dev-ready
+	@.ci/install $(TEST_TOOLS)
+	@$(BIN)/python -m compileall -q pvhdbg
+
+test: dev
+	@PATH="$(CURDIR)/$(BIN):$$PATH" .ci/check all
+
+lint: $(VENV)/.dev-ready
+	@PATH="$(CURDIR)/$(BIN):$$PATH" .ci/check lint
+
+# An interrupted or impossible `venv` must not be taken for one that works.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo 'pvhdbg: error: $(PYTHON) is missing or older than 3.11 (make PYTHON=…)' >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || .ci/install python3-venv
+	@$(PYTHON) -m venv --clear $(VENV) || { rm -rf $(VENV); exit 1; }
+
+$(VENV)/.run-ready: pyproject.toml $(BIN)/python
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.dev-ready: pyproject.toml $(BIN)/python
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@ $(VENV)/.run-ready
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	find pvhdbg gdb_scripts tests -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
