@@ -5,8 +5,10 @@ A table that contradicts itself (overlap, gap, wrong size) does not import.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar, overload
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 T = TypeVar("T")
 S = TypeVar("S", bound="Struct")
@@ -71,7 +73,7 @@ class Field(Generic[T]):
     name: str
     owner: type[Struct]
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  a row has these columns
         self,
         offset: int,
         size: int,
@@ -125,7 +127,7 @@ class Field(Generic[T]):
 
 
 class Struct:
-    """A C structure: its fields by offset, and on a record the bytes and where they lay.
+    """A C structure: its fields by offset; on a record the bytes `raw`, and `at`, their physical address or None.
 
     `raw` may be shorter than the structure (an older version of it): then `has` tells which fields are there.
     """
@@ -135,37 +137,39 @@ class Struct:
     SOURCE: ClassVar[str]
     FIELDS: ClassVar[tuple[Field[Any], ...]]
 
-    __slots__ = ("paddr", "raw")
+    __slots__ = ("at", "raw")
 
     def __init_subclass__(cls, *, size: int, c_name: str, source: str) -> None:
-        """:raise TypeError: if the table has a gap, an overlap or another size."""
+        """:raise TypeError: if the table has a gap, an overlap, another size, or a field named as something of ours."""
         super().__init_subclass__()
         cls.SIZE, cls.C_NAME, cls.SOURCE = size, c_name, source
         cls.FIELDS = tuple(each for each in vars(cls).values() if isinstance(each, Field))
         end = 0
         for field in cls.FIELDS:
+            if hasattr(Struct, field.name):
+                raise TypeError(f"{c_name}.{field.name} would hide Struct.{field.name}")
             if field.offset != end:
                 raise TypeError(f"{c_name}.{field.name} is at {field.offset:#x}, the field before ends at {end:#x}")
             end = field.end
         if end != size:
             raise TypeError(f"struct {c_name} ends at {end:#x}, its size is {size:#x}")
 
-    def __init__(self, raw: bytes, paddr: int | None = None) -> None:
+    def __init__(self, raw: bytes, at: int | None = None) -> None:
         self.raw = raw
-        self.paddr = paddr
+        self.at = at
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and isinstance(other, Struct) and self._key() == other._key()
+        return isinstance(other, Struct) and self._key() == other._key()
 
     def __hash__(self) -> int:
         return hash(self._key())
 
     def __repr__(self) -> str:
-        where = "" if self.paddr is None else f" at {self.paddr:#x}"
+        where = "" if self.at is None else f" at {self.at:#x}"
         return f"<struct {self.C_NAME}{where}>"
 
-    def _key(self) -> tuple[bytes, int | None]:
-        return self.raw, self.paddr
+    def _key(self) -> tuple[type[Struct], bytes, int | None]:
+        return type(self), self.raw, self.at
 
     def has(self, field: Field[Any]) -> bool:
         return field.end <= len(self.raw)
@@ -176,7 +180,7 @@ class Struct:
 
     def address_of(self, field: Field[Any]) -> int | None:
         """The physical address of the field's first byte."""
-        return None if self.paddr is None else self.paddr + field.offset
+        return None if self.at is None else self.at + field.offset
 
     def rows(self) -> Iterator[tuple[Field[Any], Any]]:
         """Every field that the record has, with its value."""
