@@ -1,0 +1,98 @@
+"""What many tests start from: real kernels, an initrd, KVM where there is one."""
+
+import gzip
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+
+from tests import cpio, kernels
+
+
+def pytest_configure() -> None:
+    """Let what the tests start see the same terminal and language everywhere."""
+    os.environ.update(LC_ALL="C.UTF-8", TERM="xterm-256color")
+    os.environ.pop("DEBUGINFOD_URLS", None)
+
+
+def _or_skip(find: Callable[[str], Path], name: str) -> Path:
+    try:
+        return find(name)
+    except kernels.MissingError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def vmlinux_61() -> Path:
+    """Debian's 6.1 with debug information, 590 MB."""
+    return _or_skip(kernels.vmlinux, "6.1")
+
+
+@pytest.fixture(scope="session")
+def vmlinux_612() -> Path:
+    """Debian's 6.12 with debug information."""
+    return _or_skip(kernels.vmlinux, "6.12")
+
+
+@pytest.fixture(scope="session", params=["6.1", "6.12"])
+def debian_vmlinux(request: pytest.FixtureRequest) -> Path:
+    """Each of Debian's kernels with debug information."""
+    return _or_skip(kernels.vmlinux, request.param)
+
+
+@pytest.fixture(scope="session")
+def vmlinuz_lz4() -> Path:
+    """Debian's 6.1 for clouds: a bzImage with LZ4's legacy frame."""
+    return _or_skip(kernels.vmlinuz, "6.1-cloud")
+
+
+@pytest.fixture(scope="session")
+def vmlinuz_zstd() -> Path:
+    """Debian's 6.12 for clouds: a bzImage with zstd."""
+    return _or_skip(kernels.vmlinuz, "6.12-cloud")
+
+
+@pytest.fixture(scope="session")
+def vmlinuz_xz() -> Path:
+    """Debian's 6.1 for everything: a bzImage with xz."""
+    return _or_skip(kernels.vmlinuz, "6.1")
+
+
+@pytest.fixture(scope="session", params=["6.1-cloud", "6.12-cloud", "6.1"])
+def debian_vmlinuz(request: pytest.FixtureRequest) -> Path:
+    """Each of Debian's bzImages: LZ4, zstd and xz."""
+    return _or_skip(kernels.vmlinuz, request.param)
+
+
+@pytest.fixture(scope="session")
+def grub_image() -> Path:
+    """GRUB as a PVH guest: 32-bit, and none of Linux's symbols."""
+    return _or_skip(lambda _: kernels.grub_pvh(), "grub")
+
+
+@pytest.fixture(scope="session")
+def kvm() -> None:
+    """Skip where /dev/kvm can't be opened, saying why."""
+    try:
+        os.close(os.open("/dev/kvm", os.O_RDWR))
+    except OSError as error:
+        pytest.skip(f"/dev/kvm: {error.strerror}")
+
+
+@pytest.fixture(scope="session")
+def initrd(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real initrd of one small file, a few hundred bytes."""
+    return _initrd(tmp_path_factory, [("init", b"#!/bin/sh\nexec poweroff -f\n")])
+
+
+@pytest.fixture(scope="session")
+def big_initrd(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real initrd above 3 MiB: its pages can't be where a small one lies."""
+    return _initrd(tmp_path_factory, [("init", b"#!/bin/sh\n"), ("noise", os.urandom(3 << 20))])
+
+
+def _initrd(folders: pytest.TempPathFactory, files: Iterable[tuple[str, bytes]]) -> Path:
+    path = folders.mktemp("initrd") / "initrd.gz"
+    path.write_bytes(gzip.compress(cpio.archive(files), mtime=0))
+    return path

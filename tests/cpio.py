@@ -1,0 +1,23 @@
+"""A cpio archive in the "newc" form that Linux unpacks (Documentation/driver-api/early-userspace/buffer-format.rst)."""
+
+from collections.abc import Iterable
+
+EXECUTABLE = 0o100755
+
+
+def archive(files: Iterable[tuple[str, bytes]]) -> bytes:
+    """Return an archive of plain files, each executable by everybody."""
+    entries = [_entry(inode, name, EXECUTABLE, content) for inode, (name, content) in enumerate(files, start=1)]
+    return b"".join([*entries, _entry(0, "TRAILER!!!", 0, b"")])
+
+
+def _entry(inode: int, name: str, mode: int, content: bytes) -> bytes:
+    path = name.encode() + b"\0"
+    # ino mode uid gid nlink mtime filesize maj min rmaj rmin namesize check
+    numbers = (inode, mode, 0, 0, 1, 0, len(content), 0, 0, 0, 0, len(path), 0)
+    header = b"070701" + b"".join(b"%08x" % number for number in numbers)
+    return _padded(header + path) + _padded(content)
+
+
+def _padded(data: bytes) -> bytes:
+    return data + bytes(-len(data) % 4)

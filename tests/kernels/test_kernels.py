@@ -1,0 +1,84 @@
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests import kernels
+from tests.kernels import WANTED, fetch
+
+
+@pytest.fixture
+def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    kernels.cache().mkdir(parents=True)
+    return kernels.cache()
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """A real Debian package with two files."""
+    tree = tmp_path / "tree"
+    for name, content in {"DEBIAN/control": CONTROL, "boot/config-6.1": "no", "boot/vmlinuz-6.1": "the kernel"}.items():
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).write_text(content)
+    subprocess.run(["dpkg-deb", "--build", tree, tmp_path / "a.deb"], check=True, capture_output=True)
+    return tmp_path / "a.deb"
+
+
+CONTROL = "Package: a\nVersion: 1\nArchitecture: all\nMaintainer: nobody <nobody@example.org>\nDescription: a\n"
+
+
+@pytest.mark.parametrize(
+    ("package", "wanted"),
+    [
+        ("linux-image-6.1.0-56-cloud-amd64-dbg", ["vmlinux-6.1"]),
+        ("linux-image-6.1.0-56-cloud-amd64", ["vmlinuz-6.1-cloud"]),
+        ("linux-image-6.1.0-56-amd64", ["vmlinuz-6.1"]),
+        ("linux-image-6.12.117+deb12-cloud-amd64-dbg", ["vmlinux-6.12"]),
+        ("linux-image-6.12.48+deb13-cloud-amd64", ["vmlinuz-6.12-cloud"]),
+        ("grub-xen-host", ["grub"]),
+        ("linux-image-6.1.0-56-rt-amd64", []),
+        ("linux-image-6.1.0-56-cloud-amd64-unsigned", []),
+        ("linux-image-6.12-cloud-amd64-dbg", []),
+        ("linux-image-6.11.2-cloud-amd64-dbg", []),
+    ],
+)
+def test_a_package_name_says_which_file_is_wanted_of_it(package: str, wanted: list[str]) -> None:
+    assert wanted == [name for name in WANTED if fetch.fits(WANTED[name], package)]
+
+
+def test_the_newest_version_in_the_cache_is_the_one_used(empty_cache: Path) -> None:
+    for abi, version in (("9", "6.1.99-1"), ("56", "6.1.192-2"), ("55", "6.1.176-1")):
+        folder = empty_cache / f"linux-image-6.1.0-{abi}-amd64_{version}"
+        folder.mkdir()
+        (folder / f"vmlinuz-6.1.0-{abi}-amd64").touch()
+
+    assert "vmlinuz-6.1.0-56-amd64" == kernels.vmlinuz("6.1").name
+
+
+def test_a_kernel_that_is_not_there_says_how_to_get_it(empty_cache: Path) -> None:
+    with pytest.raises(kernels.MissingError, match=f"grub is not in {empty_cache}: `make test`"):
+        kernels.grub_pvh()
+
+
+def test_only_the_wanted_file_of_a_package_is_unpacked(package: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    fetch.unpack(package, WANTED["vmlinuz-6.1"].member, folder)
+
+    assert {"vmlinuz-6.1": "the kernel"} == {path.name: path.read_text() for path in folder.iterdir()}
+
+
+def test_a_package_without_the_wanted_file_is_an_error(package: Path, tmp_path: Path) -> None:
+    with pytest.raises(fetch.FetchError, match="no file like usr/lib/debug"):
+        fetch.unpack(package, WANTED["vmlinux-6.1"].member, tmp_path)
+
+
+def test_a_damaged_package_is_an_error_and_no_file(package: Path, tmp_path: Path) -> None:
+    package.write_bytes(package.read_bytes()[:200])
+    folder = tmp_path / "out"
+    folder.mkdir()
+
+    with pytest.raises(fetch.FetchError):
+        fetch.unpack(package, WANTED["vmlinuz-6.1"].member, folder)
+    assert [] == list(folder.iterdir())

@@ -1,0 +1,143 @@
+"""The house rules that no other tool holds."""
+
+import ast
+import statistics
+import subprocess
+import tomllib
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+import pvhdbg
+
+ROOT = Path(__file__).parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+
+TOP_LEVEL = {"LICENSE", "Makefile", "README.md", "gdb_scripts", "pvhdbg", "pyproject.toml", "tests"}
+
+LONGEST_FILE = 400
+LONGEST_FUNCTION = 30
+# Longer than LONGEST_FILE, and why that is simpler than two files.
+LONG_FILES: dict[str, str] = {}
+
+# The modules that may use our dependencies; every other one runs inside gdb too, on the standard library alone.
+WITH_DEPENDENCIES = {
+    "pvhdbg",
+    "pvhdbg.__main__",
+    "pvhdbg.cli",
+    "pvhdbg.image",
+    "pvhdbg.image.bzimage",
+    "pvhdbg.image.elf",
+    "pvhdbg.live",
+    "pvhdbg.target",
+    "pvhdbg.target.gdb_mi",
+    "pvhdbg.tui",
+}
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def sources(*folders: str) -> list[Path]:
+    """Every Python file in these folders of the checkout."""
+    return sorted(chain.from_iterable((ROOT / folder).rglob("*.py") for folder in folders))
+
+
+def name_of(path: Path) -> str:
+    """A file's path as people say it."""
+    return path.relative_to(ROOT).as_posix()
+
+
+def module_name(path: Path) -> str:
+    """What a file is imported as."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def functions(path: Path) -> Iterator[Function]:
+    """Every function and method of a file, inner ones too."""
+    return (node for node in ast.walk(ast.parse(path.read_bytes())) if isinstance(node, Function))
+
+
+def length(function: Function) -> int:
+    """Lines from `def` to the last, without the docstring."""
+    docstring = function.body[0] if ast.get_docstring(function) else None
+    lines = cast("int", function.end_lineno) - function.lineno + 1
+    return lines - (cast("int", docstring.end_lineno) - docstring.lineno + 1 if docstring else 0)
+
+
+def tracked() -> list[str]:
+    """What git holds of this checkout."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout")
+    # As root in somebody else's checkout git asks to be told that this is fine.
+    call = ["git", "-c", f"safe.directory={ROOT}", "-C", str(ROOT), "ls-files", "-z"]
+    return subprocess.run(call, check=True, capture_output=True, text=True).stdout.split("\0")[:-1]
+
+
+def test_the_version_is_written_the_same_in_both_places() -> None:
+    assert PROJECT["project"]["version"] == pvhdbg.__version__
+
+
+def test_the_top_level_holds_only_what_the_layout_names() -> None:
+    top = {path.partition("/")[0] for path in tracked()}
+
+    assert {name for name in top if not name.startswith(".")} <= TOP_LEVEL
+
+
+def test_no_file_is_named_after_being_useful() -> None:
+    vague = {"util.py", "utils.py", "helpers.py", "misc.py", "common.py"}
+
+    assert [] == [name_of(path) for path in sources("pvhdbg", "gdb_scripts", "tests") if path.name in vague]
+
+
+def test_no_file_is_long_without_a_reason() -> None:
+    paths = sources("pvhdbg", "gdb_scripts", "tests")
+    long = {name_of(path) for path in paths if len(path.read_text("utf-8").splitlines()) > LONGEST_FILE}
+
+    assert set(LONG_FILES) == long
+
+
+def test_no_function_is_long() -> None:
+    long = [
+        f"{name_of(path)}:{function.lineno} {function.name} has {length(function)} lines"
+        for path in sources("pvhdbg", "gdb_scripts", "tests")
+        for function in functions(path)
+        if length(function) > LONGEST_FUNCTION
+    ]
+
+    assert [] == long
+
+
+def test_most_functions_are_short() -> None:
+    lengths = [length(function) for path in sources("pvhdbg", "gdb_scripts") for function in functions(path)]
+
+    assert statistics.median(lengths) < 10
+
+
+def test_every_folder_of_modules_is_a_package_that_the_import_contracts_see() -> None:
+    folders = {path.parent for path in sources("pvhdbg")}
+
+    assert [] == sorted(name_of(folder) for folder in folders if not (folder / "__init__.py").exists())
+
+
+def test_every_module_without_dependencies_is_in_the_contract_that_holds_it_there() -> None:
+    contracts = PROJECT["tool"]["importlinter"]["contracts"]
+    patterns = next(contract["source_modules"] for contract in contracts if contract["type"] == "forbidden")
+    free = [
+        name
+        for name in map(module_name, sources("pvhdbg"))
+        if name not in WITH_DEPENDENCIES and not name.startswith(("pvhdbg.live.", "pvhdbg.tui."))
+    ]
+
+    assert [] == [name for name in free if not any(matches(name, pattern) for pattern in patterns)]
+
+
+def matches(module: str, pattern: str) -> bool:
+    """As import-linter reads a pattern: `*` is one name, a last `**` any number of them."""
+    names, parts = module.split("."), pattern.split(".")
+    if parts[-1] == "**":
+        # The package itself may only gather what is in it.
+        return names[: len(parts) - 1] == parts[:-1]
+    return len(names) == len(parts) and all(part in ("*", name) for name, part in zip(names, parts, strict=True))
