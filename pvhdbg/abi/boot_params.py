@@ -1,0 +1,85 @@
+"""struct boot_params, the zero page: what Linux on x86 is started with, whatever started it.
+
+Source: Linux arch/x86/include/uapi/asm/bootparam.h and Documentation/arch/x86/zero-page.rst. 4096 bytes, packed.
+pvh_bootparams is one, made by init_pvh_bootparams from hvm_start_info; boot_params is the kernel's copy of it.
+"""
+
+from __future__ import annotations
+
+from pvhdbg.abi.e820 import ZERO_PAGE_ENTRIES, BootE820Entry
+from pvhdbg.abi.layout import (
+    Name,
+    OpenEnum,
+    Struct,
+    hex,  # noqa: A004
+    raw_bytes,
+    struct,
+    struct_array,
+    u8,
+    u32,
+    u32_array,
+    u64,
+)
+from pvhdbg.abi.setup_header import HDR, SetupHeader
+from pvhdbg.abi.zero_page_parts import (
+    BOOTPARAM_H,
+    ApmBiosInfo,
+    EddInfo,
+    EdidInfo,
+    EfiInfo,
+    IstInfo,
+    OlpcOfwHeader,
+    ScreenInfo,
+    SysDescTable,
+)
+
+SECURE_BOOT = OpenEnum(
+    {
+        0: Name("efi_secureboot_mode_unset", "nobody looked"),
+        1: Name("efi_secureboot_mode_unknown", "it could not be found out"),
+        2: Name("efi_secureboot_mode_disabled"),
+        3: Name("efi_secureboot_mode_enabled"),
+    }
+)
+
+
+class BootParams(Struct, size=4096, c_name="boot_params", source=BOOTPARAM_H):
+    """struct boot_params."""
+
+    # fmt: off
+    screen_info             = struct(0x000, ScreenInfo, "display")
+    apm_bios_info           = struct(0x040, ApmBiosInfo, "APM BIOS")
+    _pad2                   = raw_bytes(0x054, 4, "padding")
+    tboot_addr              = u64(0x058, "shared page of tboot (Intel TXT)", hex, points_to="bytes")
+    ist_info                = struct(0x060, IstInfo, "Intel SpeedStep BIOS")
+    acpi_rsdp_addr          = u64(0x070, "ACPI root pointer; 0: look for it", hex, points_to="rsdp")
+    _pad3                   = raw_bytes(0x078, 8, "padding")
+    hd0_info                = raw_bytes(0x080, 16, "BIOS parameters of the first disk; obsolete")
+    hd1_info                = raw_bytes(0x090, 16, "BIOS parameters of the second disk; obsolete")
+    sys_desc_table          = struct(0x0A0, SysDescTable, "BIOS system description; obsolete")
+    olpc_ofw_header         = struct(0x0B0, OlpcOfwHeader, "Open Firmware of an OLPC")
+    ext_ramdisk_image       = u32(0x0C0, "high half of hdr.ramdisk_image", hex)
+    ext_ramdisk_size        = u32(0x0C4, "high half of hdr.ramdisk_size", hex)
+    ext_cmd_line_ptr        = u32(0x0C8, "high half of hdr.cmd_line_ptr", hex)
+    _pad4                   = raw_bytes(0x0CC, 112, "padding")
+    cc_blob_address         = u32(0x13C, "confidential computing blob (AMD SEV-SNP)", hex, points_to="bytes")
+    edid_info               = struct(0x140, EdidInfo, "the monitor's EDID")
+    efi_info                = struct(0x1C0, EfiInfo, "EFI tables")
+    alt_mem_k               = u32(0x1E0, "memory above 1 MiB in KiB, as int 0x15 AX=0xe801 told it")
+    scratch                 = u32(0x1E4, "the real-mode code's own", hex)
+    e820_entries            = u8( 0x1E8, "entries in e820_table")
+    eddbuf_entries          = u8( 0x1E9, "entries in eddbuf")
+    edd_mbr_sig_buf_entries = u8( 0x1EA, "entries in edd_mbr_sig_buffer")
+    kbd_status              = u8( 0x1EB, "shift keys, as int 0x16 AH=0x02 told them", hex)
+    secure_boot             = u8( 0x1EC, "EFI Secure Boot, as the EFI stub found it", names=SECURE_BOOT)
+    _pad5                   = raw_bytes(0x1ED, 2, "padding")
+    sentinel                = u8( 0x1EF, "must be 0; else the loader did not clear the page, and the kernel does", hex)
+    _pad6                   = raw_bytes(0x1F0, 1, "padding")
+    hdr                     = struct(HDR, SetupHeader, "the head of a bzImage")
+    _pad7                   = raw_bytes(0x26C, 36, "padding")
+    edd_mbr_sig_buffer      = u32_array(0x290, 16, "disk signature in the boot sector of each BIOS drive")
+    e820_table              = struct_array(0x2D0, BootE820Entry, ZERO_PAGE_ENTRIES, "memory map")
+    _pad8                   = raw_bytes(0xCD0, 48, "padding")
+    eddbuf                  = struct_array(0xD00, EddInfo, 6, "BIOS drives")
+    _pad9                   = raw_bytes(0xEEC, 276, "padding")
+    # fmt: on
