@@ -3,6 +3,7 @@
 import ast
 import statistics
 import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from itertools import chain
@@ -43,6 +44,15 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 def sources(*folders: str) -> list[Path]:
     """Every Python file in these folders of the checkout."""
     return sorted(chain.from_iterable((ROOT / folder).rglob("*.py") for folder in folders))
+
+
+def inside_gdb() -> list[Path]:
+    """The part of the package that also runs in gdb's own Python."""
+    return [
+        path
+        for path in sources("pvhdbg")
+        if not (name := module_name(path)).startswith(("pvhdbg.live.", "pvhdbg.tui.")) and name not in WITH_DEPENDENCIES
+    ]
 
 
 def name_of(path: Path) -> str:
@@ -125,13 +135,26 @@ def test_every_folder_of_modules_is_a_package_that_the_import_contracts_see() ->
 def test_every_module_without_dependencies_is_in_the_contract_that_holds_it_there() -> None:
     contracts = PROJECT["tool"]["importlinter"]["contracts"]
     patterns = next(contract["source_modules"] for contract in contracts if contract["type"] == "forbidden")
-    free = [
-        name
-        for name in map(module_name, sources("pvhdbg"))
-        if name not in WITH_DEPENDENCIES and not name.startswith(("pvhdbg.live.", "pvhdbg.tui."))
+
+    assert [] == [
+        name for name in map(module_name, inside_gdb()) if not any(matches(name, pattern) for pattern in patterns)
     ]
 
-    assert [] == [name for name in free if not any(matches(name, pattern) for pattern in patterns)]
+
+def test_what_runs_inside_gdb_is_typed_for_the_oldest_python_there(tmp_path: Path) -> None:
+    options = [
+        "--python-version",
+        "3.10",
+        "--no-error-summary",
+        "--follow-imports",
+        "silent",
+        "--cache-dir",
+        str(tmp_path),
+    ]
+    call = [sys.executable, "-m", "mypy", *options, *map(str, inside_gdb())]
+    done = subprocess.run(call, cwd=ROOT, check=False, capture_output=True, text=True)
+
+    assert "" == done.stdout + done.stderr
 
 
 def matches(module: str, pattern: str) -> bool:
