@@ -1,0 +1,79 @@
+"""Where things are at one stop: symbols, pointers and RIP as physical addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pvhdbg.boot.capture import IDENTITY, KERNEL, PHYSICAL
+from pvhdbg.boot.paging import Paging, walk
+from pvhdbg.errors import RegisterUnavailable, TargetError
+from pvhdbg.image.facts import ImageFacts
+from pvhdbg.target.base import Target
+
+
+class Addresses:
+    """Translations at one stop: by the page tables, and of symbols by the image's segments where there is an image.
+
+    A symbol's page may not be mapped yet, but its segment was loaded; a low address, on the other hand, is never a link
+    address, though per-CPU data is linked at 0.
+    """
+
+    def __init__(self, target: Target, registers: Mapping[str, int | None], image: ImageFacts | None) -> None:
+        self._target = target
+        self._registers = registers
+        self._image = image
+
+    def symbol(self, name: str) -> int:
+        """The physical address of a symbol.
+
+        :raise SymbolMissing: if there is none.
+        :raise TargetError: if its address is mapped nowhere.
+        """
+        link = self._target.symbol(name)
+        by_segment = self._image.physical(link) if self._image else None
+        return self.physical(link) if by_segment is None else by_segment
+
+    def pointer(self, name: str) -> int:
+        """The physical address that the pointer variable `name` leads to."""
+        size = 4 if self._image and self._image.elf_class == 32 else 8
+        raw = self._target.read_phys(self.symbol(name), size)
+        return self.physical(int.from_bytes(raw, "little"))
+
+    def return_address(self) -> int:
+        """The address on top of the stack, as it is at a function's first instruction; it has the image's word size."""
+        size = 4 if self._image and self._image.elf_class == 32 else 8
+        rsp = self._known("rsp")
+        return int.from_bytes(self._target.read_phys(self.physical(rsp), size), "little")
+
+    def physical(self, vaddr: int) -> int:
+        """The physical address of a virtual one.
+
+        :raise TargetError: if it is mapped nowhere.
+        """
+        found = walk(self._target.read_phys, self._paging(), vaddr).paddr
+        if found is None:
+            raise TargetError(f"{vaddr:#x} is not mapped")
+        return found
+
+    def rip(self) -> int:
+        """RIP as a physical address."""
+        rip = self._known("rip")
+        return rip if self.kind() in (PHYSICAL, IDENTITY) else self.physical(rip)
+
+    def kind(self) -> str:
+        """Which kind of address RIP is: physical (paging off), identity (mapped to itself) or kernel."""
+        rip = self._known("rip")
+        if not self._paging().on:
+            return PHYSICAL
+        if self._image and any(each.paddr <= rip < each.end for each in self._image.segments):
+            return IDENTITY
+        return IDENTITY if self.physical(rip) == rip else KERNEL
+
+    def _known(self, name: str) -> int:
+        value = self._registers.get(name)
+        if value is None:
+            raise RegisterUnavailable(name, f"{name} is not known")
+        return value
+
+    def _paging(self) -> Paging:
+        return Paging(*(self._known(name) for name in ("cr0", "cr3", "cr4", "efer")))

@@ -1,0 +1,84 @@
+"""A Capture: everything decoded at one stop, frozen, each record with its bytes and physical address."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from pvhdbg.abi.boot_params import BootParams
+from pvhdbg.abi.e820 import BootE820Entry
+from pvhdbg.abi.start_info import MemmapTableEntry, ModlistEntry, StartInfo
+
+MEMMAP, E820_MODULE, NO_MAP = "memmap", "e820-module", "none"
+PHYSICAL, IDENTITY, KERNEL = "physical", "identity", "kernel"
+
+MapEntry = MemmapTableEntry | BootE820Entry
+
+
+class Text(NamedTuple):
+    """A string in guest memory: its bytes up to the NUL or to where it was cut, and where it lies."""
+
+    paddr: int
+    raw: bytes
+
+
+class Module(NamedTuple):
+    """An entry of the module list and its command line, null if it has none or it cannot be read."""
+
+    entry: ModlistEntry
+    cmdline: Text | None
+
+
+class MemoryMap(NamedTuple):
+    """The memory map that was handed over. `nr_entries` is the guest's own count, `entries` what was read of them."""
+
+    protocol: str
+    paddr: int | None
+    nr_entries: int
+    entries: tuple[MapEntry, ...]
+
+
+class E820(NamedTuple):
+    """The kernel's e820_table: where the table lies, its own count, and the entries read."""
+
+    paddr: int
+    nr_entries: int
+    entries: tuple[BootE820Entry, ...]
+
+
+class Capture(NamedTuple):
+    """One stop. What does not exist is null and has its reason in `missing`, by the path of its JSON key.
+
+    `start_info` is what EBX pointed to at the entry, `pvh_start_info` the kernel's copy. `cmdline`, `modules` and
+    `memory_map` follow the copy where there is one. `memory` is every byte that was read, in ascending order, and
+    `symbols` every symbol that was asked for: with `registers` they are enough to decode all of it again.
+    """
+
+    stage: str
+    rip: int | None
+    address_kind: str | None
+    cpu_mode: str
+    registers: Mapping[str, int | None]
+    start_info: StartInfo | None
+    pvh_start_info: StartInfo | None
+    cmdline: Text | None
+    modules: tuple[Module, ...] | None
+    memory_map: MemoryMap | None
+    boot_params: BootParams | None
+    kernel_boot_params: BootParams | None
+    e820_table: E820 | None
+    memory: tuple[tuple[int, bytes], ...]
+    symbols: Mapping[str, int]
+    missing: Mapping[str, str]
+
+    @property
+    def handed_over(self) -> StartInfo | None:
+        """The start_info that modules, map and command line were followed from."""
+        return self.pvh_start_info or self.start_info
+
+    def bytes_at(self, paddr: int, size: int) -> bytes | None:
+        """Bytes that were read at this stop, or null if they were not."""
+        for start, data in self.memory:
+            if start <= paddr and paddr + size <= start + len(data):
+                return data[paddr - start : paddr - start + size]
+        return None

@@ -1,0 +1,61 @@
+"""A whole run: the kernel, the machine, every stop, and how it ended. What a recording holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from pvhdbg.boot.capture import Capture
+    from pvhdbg.image.facts import ImageFacts
+
+DONE, DEAD, TIMED_OUT, INTERRUPTED = "done", "died", "timeout", "interrupted"
+
+
+class Rewrite(NamedTuple):
+    """Bytes that pvhdbg changed at the entry stop, and for which path of the document."""
+
+    path: str
+    paddr: int
+    before: bytes
+    after: bytes
+
+
+class MachineFacts(NamedTuple):
+    """The machine it ran on. `argv` is QEMU's; everything is null or empty for a machine that is not ours."""
+
+    qemu: str | None = None
+    machine: str | None = None
+    accel: str | None = None
+    cpu: str | None = None
+    memory: str | None = None
+    append: str | None = None
+    initrd: str | None = None
+    argv: tuple[str, ...] = ()
+    rewrites: tuple[Rewrite, ...] = ()
+
+
+class Death(NamedTuple):
+    """How a guest ended: triple-fault, kvm-internal-error, qemu-exit or qemu-signal; where, and its last words."""
+
+    how: str
+    rip: int | None
+    symbol: str | None
+    message: str
+
+
+class Outcome(NamedTuple):
+    """The last stage reached and how the run ended: done, died, timeout or interrupted."""
+
+    reached: str | None
+    ended: str
+    died: Death | None = None
+    waited_for: str | None = None
+    rip: int | None = None
+    symbol: str | None = None
+
+
+class Document(NamedTuple):
+    kernel: ImageFacts | None
+    machine: MachineFacts
+    stops: tuple[Capture, ...]
+    outcome: Outcome

@@ -1,0 +1,69 @@
+"""The stages of a PVH boot: where each stops, and what is valid there."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+START_INFO = "start_info"
+PVH_START_INFO = "pvh_start_info"
+BOOT_PARAMS = "boot_params"
+KERNEL_BOOT_PARAMS = "kernel_boot_params"
+E820_TABLE = "e820_table"
+HANDED_OVER = ("cmdline", "modules", "memory_map")
+
+DIED = "died"
+
+
+class Stage(NamedTuple):
+    """A stop on the way. `symbol` is the function it is about, null for the entry; `returns` is true where the stage
+    is that function's return instead of its first instruction. `valid` names what can be read there.
+    """
+
+    name: str
+    symbol: str | None
+    returns: bool
+    valid: tuple[str, ...]
+    about: str
+
+
+STAGES = (
+    Stage("entry", None, False, (START_INFO, *HANDED_OVER), "the first instruction at the PHYS32_ENTRY address"),
+    Stage(
+        "prepare",
+        "xen_prepare_pvh",
+        False,
+        (START_INFO, PVH_START_INFO, *HANDED_OVER),
+        "the first instruction of xen_prepare_pvh",
+    ),
+    Stage(
+        "bootparams",
+        "xen_prepare_pvh",
+        True,
+        (START_INFO, PVH_START_INFO, *HANDED_OVER, BOOT_PARAMS),
+        "the return from xen_prepare_pvh",
+    ),
+    Stage("kernel", "start_kernel", False, (KERNEL_BOOT_PARAMS,), "start_kernel"),
+    Stage(
+        "e820",
+        "e820__memory_setup",
+        True,
+        (KERNEL_BOOT_PARAMS, E820_TABLE),
+        "the return from e820__memory_setup",
+    ),
+)
+NAMES = tuple(each.name for each in STAGES)
+
+
+def stage(name: str) -> Stage:
+    """The stage of that name; a death is a stage at which nothing is valid.
+
+    :raise KeyError: if there is none.
+    """
+    if name == DIED:
+        return Stage(DIED, None, False, (), "where the guest died")
+    return {each.name: each for each in STAGES}[name]
+
+
+def first_valid(key: str) -> str:
+    """The first stage at which `key` can be read."""
+    return next(each.name for each in STAGES if key in each.valid)

@@ -1,0 +1,81 @@
+"""A machine from a file, and how one is made: Recording answers what a Recorder noted down."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pvhdbg.errors import MemoryUnreadable, RegisterUnavailable, SymbolMissing, TargetError
+from pvhdbg.target.base import NO_MONITOR, Target
+
+Ranges = tuple[tuple[int, bytes], ...]
+
+
+class Recording:
+    """A Target that stands for ever where it was recorded.
+
+    `memory` is ascending (paddr, bytes) ranges that neither overlap nor touch.
+    """
+
+    def __init__(self, memory: Ranges, registers: Mapping[str, int | None], symbols: Mapping[str, int]) -> None:
+        self._memory = memory
+        self._registers = registers
+        self._symbols = symbols
+
+    def read_phys(self, paddr: int, size: int) -> bytes:
+        for start, data in self._memory:
+            if start <= paddr and paddr + size <= start + len(data):
+                return data[paddr - start : paddr - start + size]
+        raise MemoryUnreadable(paddr, size)
+
+    def register(self, name: str) -> int:
+        value = self._registers.get(name)
+        if value is None:
+            raise RegisterUnavailable(name, NO_MONITOR)
+        return value
+
+    def symbol(self, name: str) -> int:
+        try:
+            return self._symbols[name]
+        except KeyError:
+            raise SymbolMissing(name) from None
+
+
+class Recorder:
+    """A Target in front of another that notes down every answer."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._reads: dict[int, bytes] = {}
+        self.registers: dict[str, int | None] = {}
+        self.symbols: dict[str, int] = {}
+
+    def read_phys(self, paddr: int, size: int) -> bytes:
+        data = self._target.read_phys(paddr, size)
+        if len(self._reads.get(paddr, b"")) < len(data):
+            self._reads[paddr] = data
+        return data
+
+    def register(self, name: str) -> int:
+        try:
+            value = self._target.register(name)
+        except TargetError:
+            self.registers[name] = None
+            raise
+        self.registers[name] = value
+        return value
+
+    def symbol(self, name: str) -> int:
+        address = self._target.symbol(name)
+        self.symbols[name] = address
+        return address
+
+    def memory(self) -> Ranges:
+        """Everything read, as ascending ranges; those that overlap or touch are joined."""
+        joined: list[tuple[int, bytearray]] = []
+        for paddr, data in sorted(self._reads.items()):
+            if joined and paddr <= joined[-1][0] + len(joined[-1][1]):
+                start, before = joined[-1]
+                before[paddr - start : paddr - start + len(data)] = data
+            else:
+                joined.append((paddr, bytearray(data)))
+        return tuple((paddr, bytes(data)) for paddr, data in joined)
