@@ -1,0 +1,247 @@
+"""The CPU's state: registers, control bits by name, the CPU mode, and what the PVH ABI demands of it at the entry.
+
+Sources: Intel SDM volume 3, chapter 2 (control registers, EFER) and 3.4.5 (segment descriptors); AMD APM volume 2,
+3.1 (EFER); Linux arch/x86/include/uapi/asm/processor-flags.h for the bits' names; Xen docs/misc/pvh.pandoc for
+ENTRY_STATE.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from pvhdbg.abi.layout import Bits, Name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    Registers = Mapping[str, int | None]
+
+CR0_PE, CR0_PG = 1 << 0, 1 << 31
+CR4_PSE, CR4_PAE, CR4_LA57 = 1 << 4, 1 << 5, 1 << 12
+EFER_LME, EFER_LMA = 1 << 8, 1 << 10
+EFLAGS_VM = 1 << 17
+
+CR0 = Bits(
+    {
+        CR0_PE: Name("PE", "protected mode"),
+        1 << 1: Name("MP", "WAIT heeds TS"),
+        1 << 2: Name("EM", "no FPU: its instructions trap"),
+        1 << 3: Name("TS", "the task was switched: FPU instructions trap"),
+        1 << 4: Name("ET", "always 1 on today's CPUs"),
+        1 << 5: Name("NE", "FPU errors are exceptions"),
+        1 << 16: Name("WP", "read-only pages hold for the kernel too"),
+        1 << 18: Name("AM", "EFLAGS.AC checks alignment"),
+        1 << 29: Name("NW", "caches do not write through"),
+        1 << 30: Name("CD", "caches are off"),
+        CR0_PG: Name("PG", "paging"),
+    }
+)
+CR4 = Bits(
+    {
+        1 << 0: Name("VME", "virtual-8086 extensions"),
+        1 << 1: Name("PVI", "virtual interrupt flag in protected mode"),
+        1 << 2: Name("TSD", "only the kernel reads the time stamp counter"),
+        1 << 3: Name("DE", "I/O breakpoints"),
+        CR4_PSE: Name("PSE", "4 MiB pages in 32-bit paging"),
+        CR4_PAE: Name("PAE", "64-bit page table entries"),
+        1 << 6: Name("MCE", "machine check exceptions"),
+        1 << 7: Name("PGE", "global pages"),
+        1 << 8: Name("PCE", "programs read performance counters"),
+        1 << 9: Name("OSFXSR", "the kernel saves SSE state"),
+        1 << 10: Name("OSXMMEXCPT", "SSE errors are exceptions"),
+        1 << 11: Name("UMIP", "programs may not read descriptor table registers"),
+        CR4_LA57: Name("LA57", "5-level paging"),
+        1 << 13: Name("VMXE", "Intel virtualization"),
+        1 << 14: Name("SMXE", "Intel safer mode"),
+        1 << 16: Name("FSGSBASE", "programs may set the FS and GS bases"),
+        1 << 17: Name("PCIDE", "process-context identifiers in CR3"),
+        1 << 18: Name("OSXSAVE", "the kernel saves extended state"),
+        1 << 19: Name("KL", "key locker"),
+        1 << 20: Name("SMEP", "the kernel may not run user pages"),
+        1 << 21: Name("SMAP", "the kernel may not touch user pages"),
+        1 << 22: Name("PKE", "protection keys for user pages"),
+        1 << 23: Name("CET", "control-flow enforcement"),
+        1 << 24: Name("PKS", "protection keys for kernel pages"),
+        1 << 25: Name("UINTR", "user interrupts"),
+        1 << 27: Name("LASS", "user and kernel addresses are kept apart before paging"),
+        1 << 28: Name("LAM_SUP", "kernel addresses may carry metadata"),
+        1 << 32: Name("FRED", "flexible return and event delivery"),
+    }
+)
+EFER = Bits(
+    {
+        1 << 0: Name("SCE", "SYSCALL and SYSRET"),
+        EFER_LME: Name("LME", "long mode as soon as paging is on"),
+        EFER_LMA: Name("LMA", "long mode is active"),
+        1 << 11: Name("NX", "pages can forbid execution"),
+        1 << 12: Name("SVME", "AMD virtualization"),
+        1 << 13: Name("LMSLE", "segment limits in long mode"),
+        1 << 14: Name("FFXSR", "fast FXSAVE and FXRSTOR"),
+        1 << 15: Name("TCE", "INVLPG keeps unrelated upper levels"),
+        1 << 17: Name("MCOMMIT", "the MCOMMIT instruction"),
+        1 << 18: Name("INTWB", "WBINVD can be interrupted"),
+        1 << 20: Name("UAIE", "ignore the upper bits of addresses"),
+        1 << 21: Name("AUTOIBRS", "automatic indirect branch restriction"),
+    }
+)
+EFLAGS = Bits(
+    {
+        1 << 0: Name("CF", "carry"),
+        1 << 1: Name("FIXED", "always 1"),
+        1 << 2: Name("PF", "parity"),
+        1 << 4: Name("AF", "auxiliary carry"),
+        1 << 6: Name("ZF", "zero"),
+        1 << 7: Name("SF", "sign"),
+        1 << 8: Name("TF", "trap after each instruction"),
+        1 << 9: Name("IF", "interrupts are let in"),
+        1 << 10: Name("DF", "string instructions go downwards"),
+        1 << 11: Name("OF", "overflow"),
+        1 << 12: Name("IOPL.0", "I/O privilege level, low bit"),
+        1 << 13: Name("IOPL.1", "I/O privilege level, high bit"),
+        1 << 14: Name("NT", "nested task"),
+        1 << 16: Name("RF", "no debug fault at the next instruction"),
+        EFLAGS_VM: Name("VM", "virtual-8086 mode"),
+        1 << 18: Name("AC", "alignment check"),
+        1 << 19: Name("VIF", "virtual interrupt flag"),
+        1 << 20: Name("VIP", "virtual interrupt pending"),
+        1 << 21: Name("ID", "CPUID exists"),
+    }
+)
+
+CODE_32, DATA_32, TSS_32_BUSY = 0x409A00, 0x409200, 0x8B00
+SEGMENT_L, SEGMENT_D = 1 << 21, 1 << 22
+"""L and D/B in `cs.flags`: a descriptor's second word as QEMU's monitor prints it. Under TCG the word also holds
+bits 19 to 16 of the limit, under KVM they are 0: mask before comparing."""
+
+_SEGMENT_P, _SEGMENT_S, _SEGMENT_CODE = 1 << 15, 1 << 12, 1 << 11
+_SYSTEM_SEGMENTS = {0x1: "16-bit TSS", 0x2: "LDT", 0x3: "16-bit TSS, busy", 0x9: "TSS", 0xB: "TSS, busy"}
+
+_GENERAL = "rip rax rbx rcx rdx rsi rdi rbp rsp r8 r9 r10 r11 r12 r13 r14 r15 eflags"
+_SELECTORS = "cs ss ds es fs gs"
+_SYSTEM = "fs_base gs_base k_gs_base cr0 cr2 cr3 cr4 cr8 efer"
+SEGMENTS = (*_SELECTORS.split(), "ldt", "tr")
+
+MONITOR_REGISTERS = (
+    *(f"{segment}.{part}" for segment in SEGMENTS[:6] for part in ("base", "limit", "flags")),
+    *(name for each in SEGMENTS[6:] for name in (each, f"{each}.base", f"{each}.limit", f"{each}.flags")),
+    *("gdtr.base", "gdtr.limit", "idtr.base", "idtr.limit", "a20"),
+)
+"""Those that no gdbstub tells, only QEMU's monitor."""
+
+REGISTERS = (*f"{_GENERAL} {_SELECTORS} {_SYSTEM}".split(), *MONITOR_REGISTERS)
+"""Every register by its 64-bit name, in the order of JSON."""
+
+CPU_MODES = {
+    "real16": "real mode: 16-bit code, no protection, no paging",
+    "protected16": "protected mode, 16-bit code",
+    "protected32": "protected mode, 32-bit code, no paging: how a PVH guest is entered",
+    "paged32": "protected mode, 32-bit code, two levels of page tables",
+    "pae32": "protected mode, 32-bit code, three levels of page tables (PAE)",
+    "compat32": "long mode, 32-bit code: four or five levels of page tables, but no 64-bit registers",
+    "long64": "long mode, 64-bit code, four or five levels of page tables",
+    "unknown": "the registers that would tell are missing",
+}
+
+
+def cpu_mode(registers: Registers) -> str:
+    """A name of CPU_MODES. A register may be missing or None; what the others tell is still told."""
+    rip, cr0 = registers.get("rip"), registers.get("cr0")
+    if rip is not None and rip >> 32:
+        return "long64"  # no other mode has so wide an instruction pointer
+    if cr0 is None:
+        return "unknown"
+    if not cr0 & CR0_PE:
+        return "real16"
+    return _paged_mode(registers) if cr0 & CR0_PG else _protected_mode(registers)
+
+
+def _protected_mode(registers: Registers) -> str:
+    flags, rip = registers.get("cs.flags"), registers.get("rip")
+    if flags is not None:
+        return "protected32" if flags & SEGMENT_D else "protected16"
+    # 16-bit code can't jump beyond 64 KiB, so whoever is there runs 32-bit code.
+    return "protected32" if rip is not None and rip > 0xFFFF else "unknown"
+
+
+def _paged_mode(registers: Registers) -> str:
+    efer, cr4, flags = registers.get("efer"), registers.get("cr4"), registers.get("cs.flags")
+    if cr4 is not None and not cr4 & CR4_PAE:
+        return _paged_code("paged32", flags)  # long mode can't be without PAE
+    if efer is None:
+        return "unknown"
+    if efer & EFER_LMA:
+        return _long_mode(flags)
+    return "unknown" if cr4 is None else _paged_code("pae32", flags)
+
+
+def _paged_code(mode: str, flags: int | None) -> str:
+    return mode if flags is None or flags & SEGMENT_D else "protected16"
+
+
+def _long_mode(flags: int | None) -> str:
+    if flags is None:
+        return "unknown"
+    if flags & SEGMENT_L:
+        return "long64"
+    return "compat32" if flags & SEGMENT_D else "unknown"  # 16-bit code in long mode has no name here
+
+
+def segment_kind(flags: int) -> str:
+    """What a segment register holds, by its flags word (`cs.flags` and the like)."""
+    if not flags & _SEGMENT_P:
+        return "not present"
+    if not flags & _SEGMENT_S:
+        return _SYSTEM_SEGMENTS.get(flags >> 8 & 0xF, "system segment")
+    if flags & _SEGMENT_CODE and flags & SEGMENT_L:
+        return "64-bit code"
+    return f"{32 if flags & SEGMENT_D else 16}-bit {'code' if flags & _SEGMENT_CODE else 'data'}"
+
+
+class Demand(NamedTuple):
+    """What the ABI demands of one register at the entry: `value & mask == expected`.
+
+    `later` is true for what older texts of the ABI do not demand.
+    """
+
+    register: str
+    mask: int
+    expected: int
+    meaning: str
+    why: str
+    later: bool = False
+
+    def holds(self, value: int) -> bool:
+        return value & self.mask == self.expected
+
+
+ENTRY_STATE_SOURCE = "Xen docs/misc/pvh.pandoc"
+_ALL = (1 << 64) - 1
+_4G = 0xFFFFFFFF
+_CODE_MASK, _DATA_MASK, _TSS_MASK = 0x409A00, 0x409E00, 0x9F00
+_CR0_WRITABLE = 0xE005002F
+
+
+def _flat_data(segment: str, *, later: bool = False) -> tuple[Demand, ...]:
+    why = f"the kernel reaches start_info and its own data through {segment.upper()} before it has a GDT of its own"
+    return (
+        Demand(f"{segment}.base", _ALL, 0, "base 0", why, later),
+        Demand(f"{segment}.limit", _4G, _4G, "limit 0xffffffff", why, later),
+        Demand(f"{segment}.flags", _DATA_MASK, DATA_32, "32-bit data, readable and writable", why, later),
+    )
+
+
+ENTRY_STATE = (
+    Demand("cr0", _CR0_WRITABLE, CR0_PE, "PE set, every other writable bit clear", "the entry is 32-bit, unpaged code"),
+    Demand("cr4", _ALL, 0, "all bits clear", "the kernel sets PAE and others itself, when its page tables stand"),
+    Demand("eflags", EFLAGS_VM | 1 << 9 | 1 << 8, 0, "VM, IF and TF clear", "there is no IDT yet: a trap is the end"),
+    Demand("cs.base", _ALL, 0, "base 0", "the entry is a physical address"),
+    Demand("cs.limit", _4G, _4G, "limit 0xffffffff", "the kernel may lie anywhere below 4 GiB"),
+    Demand("cs.flags", _CODE_MASK, CODE_32, "32-bit code, readable", "the entry is 32-bit code"),
+    *_flat_data("ds"),
+    *_flat_data("es"),
+    *_flat_data("ss", later=True),
+    Demand("tr.base", _ALL, 0, "base 0", "a loaded TSS is part of a valid CPU state"),
+    Demand("tr.limit", _4G, 0x67, "limit 0x67", "a 32-bit TSS is 0x68 bytes"),
+    Demand("tr.flags", _TSS_MASK, TSS_32_BUSY, "32-bit TSS, busy", "a loaded TSS is part of a valid CPU state"),
+)
+"""Beside this RBX must hold start_info's address and RIP the PHYS32_ENTRY one; everything else is unspecified."""
