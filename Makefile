@@ -36,7 +36,7 @@ lint: $(VENV)/.dev-ready
 
 # An interrupted or impossible `venv` must not be taken for one that works.
 $(BIN)/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 		{ echo 'pvhdbg: error: $(PYTHON) is missing or older than 3.11 (make PYTHON=…)' >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || .ci/install python3-venv
 	@$(PYTHON) -m venv --clear $(VENV) || { rm -rf $(VENV); exit 1; }
