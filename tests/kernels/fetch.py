@@ -180,7 +180,7 @@ def save(content: IO[bytes] | None, path: Path) -> None:
 def update_lists() -> None:
     """Run apt-get update where we may; without that the lists stay what they are."""
     prefix = [] if os.geteuid() == 0 else ["sudo", "-n"]
-    if not prefix or shutil.which("sudo"):
+    if all(map(shutil.which, [*prefix[:1], "apt-get"])):
         subprocess.run([*prefix, "apt-get", "-qq", "update"], check=False, stdin=subprocess.DEVNULL)
 
 
