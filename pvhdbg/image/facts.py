@@ -2,9 +2,36 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import islice
 from typing import NamedTuple
 
+from pvhdbg.image import notes
+from pvhdbg.image.header import (
+    PT_LOAD,
+    PT_NOTE,
+    SHT_NOBITS,
+    Buffer,
+    Elf,
+    ProgramHeader,
+    map_file,
+    occurrences,
+    read_elf,
+    truncated,
+)
+
 EM_386, EM_X86_64 = 3, 62
+NT_GNU_BUILD_ID = 3
+
+_BANNER = b"Linux version "
+_RELEASE = re.compile(rb"Linux version (\d[!-~]{0,127}) \(")
+# Where the compiler puts linux_banner; without section names the load segments are searched.
+_RODATA_SEARCHED = 8 << 20
+_SEARCHED = 64 << 20
+_BANNERS_TRIED = 64
+_LONGEST_DESC = 1 << 16
 
 
 class Segment(NamedTuple):
@@ -22,7 +49,7 @@ class Segment(NamedTuple):
 
 
 class Note(NamedTuple):
-    """An ELF note: owner without its NUL, type, and the descriptor's bytes."""
+    """An ELF note: owner without its NUL, type, and the descriptor's bytes, 64 KiB of them at most."""
 
     owner: str
     type: int
@@ -54,7 +81,88 @@ class ImageFacts(NamedTuple):
                 return vaddr - each.vaddr + each.paddr
         return None
 
+    def linked(self, paddr: int) -> int | None:
+        """The link address of what was loaded to a physical address, or null outside every segment."""
+        for each in self.segments:
+            if each.paddr <= paddr < each.end:
+                return paddr - each.paddr + each.vaddr
+        return None
+
     def aliases(self, vaddr: int) -> tuple[int, ...]:
         """Every address at which code linked at `vaddr` may run: the link address, and the physical one."""
         paddr = self.physical(vaddr)
         return (vaddr,) if paddr is None or paddr == vaddr else (vaddr, paddr)
+
+
+def read_facts(path: str, *, elf: str | None = None, kind: str | None = None) -> ImageFacts:
+    """The facts of an ELF file. `elf` is the file that is read where that is not `path`; `kind` is found out if null.
+
+    :raise UserError: if the file can't be read, is no ELF file, or is cut off.
+    :raise GuestError: if it is for a big-endian machine.
+    """
+    with closing(map_file(elf or path)) as data:
+        return facts_of(data, path, elf=elf, kind=kind)
+
+
+def facts_of(data: Buffer, path: str, *, elf: str | None = None, kind: str | None = None) -> ImageFacts:
+    """`read_facts` of bytes that are there already."""
+    image = read_elf(data, path)
+    _check_whole(image, path)
+    found = notes.segment_notes(image)
+    release = _release(image)
+    return ImageFacts(
+        path=path,
+        elf=elf or path,
+        kind=kind or ("vmlinux" if release or any(note.owner == b"Linux\0" for note in found) else "elf"),
+        elf_class=32 * image.elf_class,
+        machine=image.machine,
+        entry=notes.abi(image).entry,
+        build_id=build_id(image),
+        release=release,
+        segments=tuple(_segment(each) for each in image.segments if each.type == PT_LOAD),
+        notes=tuple(_note(data, note) for note in found),
+    )
+
+
+def build_id(image: Elf) -> str | None:
+    """GNU build-id in hex, from a PT_NOTE segment or, as in a file of symbols alone, a SHT_NOTE section."""
+    for note in (*notes.segment_notes(image), *notes.section_notes(image)):
+        if note.owner == b"GNU\0" and note.type == NT_GNU_BUILD_ID:
+            return _note(image.data, note).desc.hex()
+    return None
+
+
+def _check_whole(image: Elf, path: str) -> None:
+    for number, each in enumerate(image.segments):
+        if each.type in (PT_LOAD, PT_NOTE) and each.offset + each.filesz > len(image.data):
+            raise truncated(path, f"the contents of segment {number}", each.offset + each.filesz, len(image.data))
+
+
+def _segment(each: ProgramHeader) -> Segment:
+    return Segment(each.paddr, each.vaddr, each.filesz, each.memsz, each.offset)
+
+
+def _note(data: Buffer, note: notes.RawNote) -> Note:
+    desc = data[note.desc_offset : note.desc_offset + min(note.descsz, _LONGEST_DESC)]
+    return Note(note.owner.partition(b"\0")[0].decode("latin-1"), note.type, desc)
+
+
+def _release(image: Elf) -> str | None:
+    """The version in linux_banner, which Linux has had among its read-only data since 2.6."""
+    for start, end in _search_ranges(image):
+        for position in islice(occurrences(image.data, _BANNER, start, end), _BANNERS_TRIED):
+            match = _RELEASE.match(image.data, position)
+            if match:
+                return match[1].decode("ascii")
+    return None
+
+
+def _search_ranges(image: Elf) -> Iterator[tuple[int, int]]:
+    rodata = image.section(b".rodata")
+    if rodata and rodata.type != SHT_NOBITS:
+        yield rodata.offset, rodata.offset + min(rodata.size, _RODATA_SEARCHED)
+    left = _SEARCHED
+    for each in image.segments:
+        if each.type == PT_LOAD and left > 0:
+            yield each.offset, each.offset + min(each.filesz, left)
+            left -= each.filesz
