@@ -1,0 +1,75 @@
+"""struct boot_params decoded from bytes, and the header's values in words."""
+
+import pytest
+
+from pvhdbg.abi.boot_params import BootParams
+from pvhdbg.abi.setup_header import HDR, LOADERS, LOADFLAGS, PROTOCOLS, SetupHeader
+
+
+def zero_page(**placed: bytes) -> BootParams:
+    """A zero page with some bytes in it, by `at_OFFSET`."""
+    raw = bytearray(BootParams.SIZE)
+    for where, what in placed.items():
+        offset = int(where.removeprefix("at_"), 16)
+        raw[offset : offset + len(what)] = what
+    return BootParams(bytes(raw), 0x310D320)
+
+
+def test_a_nested_structure_knows_its_own_address() -> None:
+    page = zero_page(at_228=b"\xab\0\0\0")
+
+    assert (0xAB, 0x310D320 + HDR) == (page.hdr.cmd_line_ptr, page.hdr.at)
+    assert 0x310D320 + 0x228 == page.hdr.address_of(SetupHeader.cmd_line_ptr)
+
+
+def test_the_memory_map_is_read_at_its_unaligned_entries() -> None:
+    page = zero_page(at_1e8=b"\2", at_2e4=bytes.fromhex("00000a0000000000 0000060000000000 02000000"))
+
+    assert (0xA0000, 0x60000, 2, 0x310D320 + 0x2E4) == (
+        page.e820_table[1].addr,
+        page.e820_table[1].size,
+        page.e820_table[1].type,
+        page.e820_table[1].at,
+    )
+    assert (2, 128) == (page.e820_entries, len(page.e820_table))
+
+
+def test_a_drive_of_the_bios_is_read_through_two_levels() -> None:
+    page = zero_page(at_d52=b"\x81", at_d5a=b"\x4a\0")
+
+    assert (0x81, 74) == (page.eddbuf[1].device, page.eddbuf[1].params.length)
+
+
+def test_disk_signatures_are_read_as_words() -> None:
+    assert (0, 0xDEADBEEF) == zero_page(at_294=bytes.fromhex("efbeadde")).edd_mbr_sig_buffer[:2]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (0x020C, "2.12"),
+        (0x020F, "2.15"),
+        (0x0204, "2.04"),
+        (0, "0.00: not set"),
+        (0x020E, "2.14: never meant to be used, as 2.13"),
+        (0xFFFF, "255.255"),
+    ],
+)
+def test_the_protocol_is_major_and_minor(value: int, expected: str) -> None:
+    assert expected == PROTOCOLS.text(value)
+
+
+def test_the_rfcs_protocol_version_is_explained() -> None:
+    assert PROTOCOLS.text(0x0212).startswith("2.18: no such protocol")
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(0xB0, "QEMU, version 0"), (0x90, "Xen, version 0"), (0x72, "GRUB, version 2"), (0x65, "unknown (0x65)")],
+)
+def test_the_loader_is_an_identifier_and_a_version(value: int, expected: str) -> None:
+    assert expected == LOADERS.text(value)
+
+
+def test_loadflags_read_by_name() -> None:
+    assert "LOADED_HIGH | CAN_USE_HEAP | 0x4" == LOADFLAGS.text(0x85)
