@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pvhdbg.abi.boot_params import BootParams
 from pvhdbg.abi.cpu import REGISTERS, cpu_mode
@@ -56,8 +56,7 @@ class _Reading:
     def capture(self) -> Capture:
         start_info = self._valid(stages.START_INFO, self._start_info)
         copy = self._valid(stages.PVH_START_INFO, self._pvh_start_info)
-        handed_over = copy if stages.PVH_START_INFO in self.stage.valid else start_info
-        self.handed_over = handed_over
+        self.handed_over = copy or start_info
         modules = self._valid("modules", self._modules)
         capture = Capture(
             stage=self.stage.name,
@@ -70,9 +69,9 @@ class _Reading:
             cmdline=self._valid("cmdline", self._cmdline),
             modules=modules,
             memory_map=self._valid("memory_map", lambda: self._memory_map(modules or ())),
-            boot_params=self._valid(stages.BOOT_PARAMS, lambda: self._struct_at_symbol(BootParams, "pvh_bootparams")),
+            boot_params=self._valid(stages.BOOT_PARAMS, lambda: self._at_symbol(BootParams, "pvh_bootparams")),
             kernel_boot_params=self._valid(
-                stages.KERNEL_BOOT_PARAMS, lambda: self._struct_at_symbol(BootParams, "boot_params")
+                stages.KERNEL_BOOT_PARAMS, lambda: self._at_symbol(BootParams, "boot_params")
             ),
             e820_table=self._valid(stages.E820_TABLE, self._e820_table),
             memory=(),
@@ -82,7 +81,7 @@ class _Reading:
         self._read_for_checks()
         return capture._replace(memory=self.target.memory())
 
-    def _try(self, path: str, question: Callable[..., T], *words: Any) -> T | None:
+    def _try(self, path: str, question: Callable[..., T], *words: object) -> T | None:
         """The answer, or null with the reason in `missing`."""
         try:
             return question(*words)
@@ -169,7 +168,7 @@ class _Reading:
         count = self._bounded(path, claimed, MAX_ENTRIES)
         return E820(paddr, claimed, self._table(path, BootE820Entry, paddr + E820Table.SIZE, count))
 
-    def _struct_at_symbol(self, of: type[S], name: str) -> S:
+    def _at_symbol(self, of: type[S], name: str) -> S:
         paddr = self.addresses.symbol(name)
         return of(self.target.read_phys(paddr, of.SIZE), paddr)
 

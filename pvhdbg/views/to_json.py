@@ -90,7 +90,7 @@ def struct(record: Struct) -> Json:
     return {field.name: value(each) for field, each in record.rows()}
 
 
-def value(of: object) -> Any:
+def value(of: object) -> object:
     """Structures as objects, bytes as hex, other arrays as lists."""
     if isinstance(of, Struct):
         return struct(of)

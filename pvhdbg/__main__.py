@@ -1,0 +1,8 @@
+"""`python -m pvhdbg`."""
+
+import sys
+
+from pvhdbg.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,163 @@
+"""What a user may type: one small parser a command, built only when it is asked for."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
+
+import pvhdbg
+from pvhdbg.boot import stages
+from pvhdbg.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+DEFAULT_APPEND = "console=ttyS0 earlyprintk=ttyS0"
+SIZE = re.compile(r"[1-9][0-9]*[KMGTkmgt]?")
+
+
+class Command(NamedTuple):
+    """A word after `pvhdbg`: one line of help, and what adds its options to a parser."""
+
+    help: str
+    add: Callable[[argparse.ArgumentParser], None]
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, with errors of ours."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(message, f"`{self.prog} --help` lists what there is")
+
+
+def _session(parser: argparse.ArgumentParser) -> None:
+    _launch(parser)
+
+
+def _dump(parser: argparse.ArgumentParser) -> None:
+    _format(parser)
+    parser.add_argument(
+        "--stage", choices=stages.NAMES, metavar="NAME", help=f"the last one: {', '.join(stages.NAMES)}"
+    )
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write there; JSON unless --format says text")
+    _launch(parser)
+
+
+def _inspect(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("kernel", type=Path, metavar="KERNEL", help="an ELF or a bzImage")
+    parser.add_argument("--symbols", type=Path, metavar="FILE", help="a debug vmlinux of the same build")
+    _format(parser)
+
+
+def _show(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("recording", type=Path, metavar="RECORDING", help="what `pvhdbg dump -o FILE` wrote")
+
+
+def _doctor(parser: argparse.ArgumentParser) -> None:
+    _tools(parser)
+
+
+COMMANDS = {
+    "dump": Command("boot, stop at each stage, print what is there", _dump),
+    "inspect": Command("the file alone, nothing is started", _inspect),
+    "show": Command("a saved dump, decoded again and shown", _show),
+    "doctor": Command("what is installed, which versions, what works here", _doctor),
+}
+
+
+def parse(argv: Sequence[str]) -> tuple[str, argparse.Namespace]:
+    """The command, `session` where none is named, and its options.
+
+    :raise UserError: for a call that cannot be understood.
+    """
+    own, qemu_args = _split(argv)
+    name = own[0] if own and own[0] in COMMANDS else "session"
+    parser = _session_parser() if name == "session" else _parser(name)
+    options = parser.parse_args(own if name == "session" else own[1:])
+    options.qemu_args = qemu_args
+    if qemu_args and not hasattr(options, "machine"):
+        raise UserError(f"`{name}` starts no QEMU: it takes no arguments after --")
+    return name, options
+
+
+def _split(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Our own words, and QEMU's after the first `--`."""
+    words = list(argv)
+    if "--" not in words:
+        return words, []
+    at = words.index("--")
+    return words[:at], words[at + 1 :]
+
+
+def _session_parser() -> Parser:
+    width = max(map(len, COMMANDS))
+    lines = [f"  pvhdbg {name:{width}}  {command.help}" for name, command in COMMANDS.items()]
+    parser = Parser(
+        "pvhdbg",
+        usage="pvhdbg [KERNEL] [options] [-- QEMU ARGS...]\n       pvhdbg COMMAND [options]",
+        description="A debugger for the first milliseconds of a PVH boot.",
+        epilog="commands (each has --help):\n" + "\n".join(lines),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"pvhdbg {pvhdbg.__version__}")
+    _session(parser)
+    return parser
+
+
+def _parser(name: str) -> Parser:
+    parser = Parser(f"pvhdbg {name}", description=COMMANDS[name].help)
+    COMMANDS[name].add(parser)
+    return parser
+
+
+def _format(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--format", choices=("text", "json"), help="text for a person (the default), or JSON")
+
+
+def _launch(parser: argparse.ArgumentParser) -> None:
+    """The options wherever something is booted."""
+    parser.add_argument(
+        "kernel", type=Path, nargs="?", metavar="KERNEL", help="an ELF or a bzImage; without it, the teaching guest"
+    )
+    boot = parser.add_argument_group("what is booted")
+    boot.add_argument("-i", "--initrd", type=Path, metavar="FILE", help="the first module")
+    boot.add_argument(
+        "-a", "--append", default=DEFAULT_APPEND, metavar="STRING", help=f"the command line [{DEFAULT_APPEND}]"
+    )
+    boot.add_argument("--symbols", type=Path, metavar="FILE", help="a debug vmlinux of the same build")
+    boot.add_argument("--force", action="store_true", help="start what preflight refuses")
+    boot.add_argument(
+        "--timeout", type=_seconds, default=30.0, metavar="SECONDS", help="how long a stage may take to come [30]"
+    )
+    machine = parser.add_argument_group("the machine")
+    machine.add_argument("-m", "--memory", type=_size, default="512M", metavar="SIZE", help="[512M]")
+    machine.add_argument("-M", "--machine", default="microvm", metavar="NAME", help="microvm, q35 or pc [microvm]")
+    machine.add_argument("--accel", choices=("tcg", "kvm"), default="tcg", help="[tcg]")
+    machine.add_argument("--cpu", metavar="MODEL", help="[max under tcg, host under kvm]")
+    _tools(parser)
+
+
+def _tools(parser: argparse.ArgumentParser) -> None:
+    tools = parser.add_argument_group("the tools")
+    tools.add_argument("--qemu", metavar="PATH", help="the QEMU to start")
+    tools.add_argument("--gdb", metavar="PATH", help="the gdb to start")
+    tools.add_argument("--mi-log", type=Path, metavar="FILE", help="write every line to and from gdb")
+    tools.add_argument("--gdbinit", action="store_true", help="let gdb read your own .gdbinit")
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < 1e6:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
+    return seconds
+
+
+def _size(text: str) -> str:
+    if not SIZE.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no size: a number and K, M, G or T")
+    return text
