@@ -119,6 +119,8 @@ class Field(Generic[T]):
             return (self.show or dec)(value)
         if isinstance(value, bytes):
             return value.hex(" ") if any(value) else "0"
+        if isinstance(value, tuple):
+            return ", ".join(map(self.text, value))
         return str(value)
 
     def named(self, value: object) -> str:

@@ -1,9 +1,11 @@
 """struct boot_params decoded from bytes, and the header's values in words."""
 
+from pathlib import Path
+
 import pytest
 
 from pvhdbg.abi.boot_params import BootParams
-from pvhdbg.abi.setup_header import HDR, LOADERS, LOADFLAGS, PROTOCOLS, SetupHeader
+from pvhdbg.abi.setup_header import BOOT_FLAG, HDR, HDRS, LOADERS, LOADFLAGS, PROTOCOLS, XLOADFLAGS, SetupHeader
 
 
 def zero_page(**placed: bytes) -> BootParams:
@@ -71,5 +73,29 @@ def test_the_loader_is_an_identifier_and_a_version(value: int, expected: str) ->
     assert expected == LOADERS.text(value)
 
 
+def test_every_loader_identifier_but_the_one_never_given_has_a_name() -> None:
+    assert {6} == set(range(16)) - LOADERS.names.keys()
+
+
 def test_loadflags_read_by_name() -> None:
     assert "LOADED_HIGH | CAN_USE_HEAP | 0x4" == LOADFLAGS.text(0x85)
+
+
+def test_the_head_of_debians_bzimages_is_what_the_table_says(debian_vmlinuz: Path) -> None:
+    head = debian_vmlinuz.read_bytes()[:0x10000]
+    header = SetupHeader(head[HDR : HDR + SetupHeader.SIZE], HDR)
+    text = head[header.kernel_version + 0x200 :].split(b" ")[0].decode()
+
+    assert (BOOT_FLAG, HDRS, "2.15") == (header.boot_flag, header.header, PROTOCOLS.text(header.version))
+    assert debian_vmlinuz.name == f"vmlinuz-{text}"
+    assert header.at is not None
+    # The jump's second byte tells where the header ends; kernels pad it.
+    assert header.at + SetupHeader.SIZE <= 0x202 + (header.jump >> 8)
+
+
+def test_debians_bzimages_say_that_they_are_64_bit_kernels_loaded_high(debian_vmlinuz: Path) -> None:
+    header = SetupHeader(debian_vmlinuz.read_bytes()[HDR : HDR + SetupHeader.SIZE])
+
+    assert "LOADED_HIGH" == LOADFLAGS.text(header.loadflags)
+    assert ["XLF_KERNEL_64", "XLF_CAN_BE_LOADED_ABOVE_4G"] == XLOADFLAGS.text(header.xloadflags).split(" | ")[:2]
+    assert (0x1000000, 2047) == (header.pref_address, header.cmdline_size)

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from pvhdbg.abi.layout import Bits, Field, Name, OpenEnum, Struct, hex, raw_bytes, records, u8, u16, u32  # noqa: A004
+from pvhdbg.abi.layout import Bits, Field, Name, OpenEnum, Struct, hex, raw_bytes, records, u8, u16, u32, u32_array  # noqa: A004
 from pvhdbg.abi.start_info import SIZE_V0, ModlistEntry, StartInfo
 
 
@@ -104,6 +104,7 @@ def test_values_are_shown_as_their_table_says() -> None:
         count.named(10),
         address.named(10),
     )
+    assert "0x1, 0x2" == u32_array(0, 2, "two").text((1, 2))
     assert ("de ad", "0") == (raw_bytes(0, 2, "b").text(b"\xde\xad"), raw_bytes(0, 2, "b").text(bytes(2)))
 
 
