@@ -1,0 +1,1 @@
+"""A machine of our own: QEMU and gdb, started together and ended together."""

@@ -1,0 +1,132 @@
+"""gdb as a child process: lines in, lines out, a log of both, and how it ended."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
+
+from pvhdbg.errors import MachineError, NotConnected, UserError
+from pvhdbg.live import child
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+    from typing import TextIO
+
+_LINES_KEPT = 1000
+_LONGEST_KEPT = 4096
+_QUIET_START = ("-nx", "-iex", "set auto-load off", "-iex", "set debuginfod enabled off")
+
+
+class GdbOptions(NamedTuple):
+    """`gdbinit` lets gdb read the user's own start-up files; `mi_log` is a path that every line goes to."""
+
+    binary: str = "gdb"
+    gdbinit: bool = False
+    mi_log: str | None = None
+
+
+class GdbProcess:
+    """A running gdb. `recent` holds the last thousand lines of both directions, each cut to 4096 characters."""
+
+    def __init__(self, options: GdbOptions, folder: Path, group: int) -> None:
+        self.options = options
+        self.recent: deque[str] = deque(maxlen=_LINES_KEPT)
+        self._stderr = folder / "gdb.stderr"
+        self._log = _open_log(options.mi_log)
+        self._process = self._start(group)
+
+    def _start(self, group: int) -> subprocess.Popen[bytes]:
+        try:
+            with self._stderr.open("wb") as stderr:
+                return subprocess.Popen(
+                    [self.options.binary, "-q", "--interpreter=mi3", *(() if self.options.gdbinit else _QUIET_START)],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=stderr,
+                    process_group=group,
+                    env=_environment(os.environ, own_files=self.options.gdbinit),
+                    bufsize=0,
+                )
+        except OSError as error:
+            raise MachineError(
+                f"can't start {self.options.binary}: {error.strerror}", "install the package gdb"
+            ) from error
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def write(self, line: str) -> None:
+        """:raise NotConnected: if gdb has gone."""
+        self._note("<", line)
+        assert self._process.stdin is not None  # noqa: S101 - a pipe, as asked for above
+        try:
+            self._process.stdin.write(f"{line}\n".encode())
+        except OSError as error:
+            raise NotConnected(self.obituary()) from error
+
+    def lines(self) -> Iterator[str]:
+        """What gdb says, whole lines only, to its end."""
+        assert self._process.stdout is not None  # noqa: S101 - a pipe, as asked for above
+        rest = b""
+        while chunk := os.read(self._process.stdout.fileno(), 65536):
+            *whole, rest = (rest + chunk).split(b"\n")
+            for each in whole:
+                line = each.decode(errors="backslashreplace")
+                self._note(">", line)
+                yield line
+            if rest:
+                # gdb writes its notifications a byte at a time: to wake for each costs more than to wait for the line.
+                time.sleep(0.0002)
+
+    def interrupt(self) -> None:
+        """What Ctrl-C is to a gdb on a terminal."""
+        self._process.send_signal(signal.SIGINT)
+
+    def obituary(self) -> str:
+        """How gdb ended, in one line."""
+        try:
+            code = self._process.wait(1.0)
+        except subprocess.TimeoutExpired:
+            return "gdb has closed its output"
+        words = child.last_words(self._stderr)
+        return f"gdb has gone: {child.manner(code)}" + (f": {words}" if words else "")
+
+    def kill(self) -> None:
+        """End it, without waiting for the end."""
+        self._process.kill()
+
+    def close(self) -> None:
+        """After `kill`, when nobody reads its lines any more."""
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout, self._log):
+            if stream is not None:
+                stream.close()
+
+    def _note(self, direction: str, line: str) -> None:
+        self.recent.append(f"{direction} {line[:_LONGEST_KEPT]}")
+        if self._log is not None:
+            self._log.write(f"{direction} {line}\n")
+
+
+def _open_log(path: str | None) -> TextIO | None:
+    if path is None:
+        return None
+    try:
+        return open(path, "w", buffering=1, encoding="utf-8")  # noqa: PTH123 - open as long as gdb is
+    except OSError as error:
+        raise UserError(f"can't write {path}: {error.strerror}") from error
+
+
+def _environment(ours: Mapping[str, str], *, own_files: bool) -> dict[str, str]:
+    """What gdb says is parsed, so it says it in English; and our interpreter's variables are not for gdb's own Python.
+
+    A user's start-up files may count on PYTHONPATH and the like.
+    """
+    kept = {name: value for name, value in ours.items() if own_files or not name.startswith("PYTHON")}
+    return kept | {"LC_ALL": "C"}

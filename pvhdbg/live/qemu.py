@@ -1,0 +1,117 @@
+"""QEMU as a child: its stub and its monitor on UNIX sockets, its serial console on a pair of our own."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from pvhdbg.errors import MachineError
+from pvhdbg.live import child
+from pvhdbg.live.qemu_options import Channels, QemuOptions, command_line
+from pvhdbg.live.serial import Serial
+from pvhdbg.target.base import DIED, QEMU_EXIT, QEMU_SIGNAL, Halt
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Qemu:
+    """A running QEMU, its guest stopped before its first instruction.
+
+    The sockets are bound and listen before QEMU starts, so a client may connect to `gdb_path` at once and never polls.
+    """
+
+    def __init__(self, options: QemuOptions, folder: Path, group: int) -> None:
+        self.options = options
+        self.gdb_path = folder / "gdb"
+        self._qmp_path = folder / "qmp"
+        self._stderr = folder / "qemu.stderr"
+        ours, theirs = socket.socketpair()
+        with _listening(self.gdb_path) as gdb, _listening(self._qmp_path) as qmp, theirs:
+            channels = Channels(gdb.fileno(), qmp.fileno(), theirs.fileno())
+            self.argv = command_line(options, channels)
+            try:
+                self._process = self._start(channels, group)
+            except BaseException:
+                ours.close()
+                raise
+        self.serial = Serial(ours)
+
+    def _start(self, channels: Channels, group: int) -> subprocess.Popen[bytes]:
+        try:
+            with self._stderr.open("wb") as stderr:
+                return subprocess.Popen(
+                    self.argv,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=stderr,
+                    pass_fds=channels,
+                    process_group=group,
+                )
+        except OSError as error:
+            raise MachineError(
+                f"can't start {self.options.binary}: {error.strerror}", "install the package qemu-system-x86"
+            ) from error
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """Null while it runs, negative for a signal."""
+        return self._process.poll()
+
+    def last_words(self) -> str:
+        return child.last_words(self._stderr)
+
+    def status(self) -> str | None:
+        """QMP's run state, such as `paused`, `shutdown` or `internal-error`; null if QEMU does not answer."""
+        from pvhdbg.live import qmp
+
+        try:
+            return str(qmp.ask(self._qmp_path, "query-status")["status"])
+        except OSError:
+            return None
+
+    def stop(self) -> bool:
+        """Stop the guest, whatever started it. False if QEMU does not answer."""
+        from pvhdbg.live import qmp
+
+        try:
+            qmp.ask(self._qmp_path, "stop")
+        except OSError:
+            return False
+        return True
+
+    def death(self, patience: float = 0.0) -> Halt | None:
+        """How QEMU ended, or null if it still runs after `patience` seconds."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(patience)
+        code = self._process.returncode
+        if code is None:
+            return None
+        words = self.last_words()
+        message = f"QEMU was {child.manner(code)}" if code < 0 else f"QEMU {child.manner(code)}"
+        return Halt(DIED, None, QEMU_SIGNAL if code < 0 else QEMU_EXIT, f"{message}: {words}" if words else message)
+
+    def kill(self) -> None:
+        """End it, without waiting for the end."""
+        self._process.kill()
+
+    def close(self) -> None:
+        """End it and take what is left."""
+        self.kill()
+        self._process.wait()
+        self.serial.close()
+        for path in (self.gdb_path, self._qmp_path):
+            path.unlink(missing_ok=True)
+
+
+def _listening(path: Path) -> socket.socket:
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(path))
+    listener.listen(1)
+    return listener

@@ -1,0 +1,69 @@
+"""What a QEMU is started with, and its command line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from pvhdbg.errors import UserError
+from pvhdbg.image.facts import EM_386
+
+if TYPE_CHECKING:
+    from pvhdbg.image.facts import ImageFacts
+
+DEFAULT_APPEND = "console=ttyS0 earlyprintk=ttyS0"
+
+
+class QemuOptions(NamedTuple):
+    """`kernel` and `initrd` are paths, `append` the command line, `memory` as QEMU's -m takes it.
+
+    `cpu` is by default all that TCG has, and the host's under KVM. `args` go to QEMU as they stand, after ours.
+    """
+
+    kernel: str
+    initrd: str | None = None
+    append: str = DEFAULT_APPEND
+    memory: str = "512M"
+    machine: str = "microvm"
+    accel: str = "tcg"
+    cpu: str | None = None
+    binary: str = "qemu-system-x86_64"
+    args: tuple[str, ...] = ()
+
+    @property
+    def effective_cpu(self) -> str:
+        return self.cpu or ("host" if self.accel == "kvm" else "max")
+
+
+class Channels(NamedTuple):
+    """File descriptors QEMU inherits: two listening UNIX sockets, and a connected one."""
+
+    gdb: int
+    qmp: int
+    serial: int
+
+
+def qemu_binary(facts: ImageFacts, *, linux: bool) -> str:
+    """The QEMU for this guest.
+
+    gdb connects a 32-bit Linux's symbols to a 32-bit stub only; every other guest runs on the 64-bit one.
+    """
+    return "qemu-system-i386" if linux and facts.machine == EM_386 else "qemu-system-x86_64"
+
+
+def command_line(options: QemuOptions, channels: Channels) -> list[str]:
+    """:raise UserError: for an argument that would let QEMU escape us."""
+    if any(each.lstrip("-") == "daemonize" for each in options.args if each.startswith("-")):
+        raise UserError("-daemonize would let QEMU outlive pvhdbg", "leave it out")
+    initrd = ["-initrd", options.initrd] if options.initrd is not None else []
+    return [
+        options.binary,
+        *("-nodefaults", "-no-user-config", "-display", "none"),
+        *("-machine", options.machine, "-accel", options.accel, "-cpu", options.effective_cpu, "-m", options.memory),
+        *("-kernel", options.kernel, *initrd, "-append", options.append),
+        *("-S", "-no-reboot", "-no-shutdown"),
+        *("-chardev", f"socket,id=pvhdbg-gdb,fd={channels.gdb},server=on,wait=off", "-gdb", "chardev:pvhdbg-gdb"),
+        *("-chardev", f"socket,id=pvhdbg-qmp,fd={channels.qmp},server=on,wait=off"),
+        *("-mon", "chardev=pvhdbg-qmp,mode=control"),
+        *("-chardev", f"socket,id=pvhdbg-serial,fd={channels.serial}", "-serial", "chardev:pvhdbg-serial"),
+        *options.args,
+    ]

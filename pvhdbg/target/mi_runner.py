@@ -1,0 +1,191 @@
+"""A machine behind gdb's MI, let run."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Protocol
+
+from pvhdbg.errors import NotConnected, TargetError
+from pvhdbg.target.base import (
+    DIED,
+    ELSEWHERE,
+    HIT,
+    INTERRUPTED,
+    KVM_INTERNAL_ERROR,
+    TIMEOUT,
+    TRIPLE_FAULT,
+    Halt,
+    Target,
+)
+from pvhdbg.target.gdb_mi import Mi
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from contextlib import AbstractContextManager
+
+    from pvhdbg.target.mi import Stop
+
+# QEMU's stub tells its run states as signals; these two are the end of a guest.
+_FATAL = {"SIGQUIT": "shutdown", "SIGABRT": "internal-error"}
+_DEATHS = {
+    "shutdown": (TRIPLE_FAULT, "triple fault, or a reset or shutdown that the guest asked for"),
+    "internal-error": (KVM_INTERNAL_ERROR, "KVM internal error"),
+}
+_STOPS_WITHIN = 5.0
+
+
+class RunningMi(Mi, Protocol):
+    """The MI client this needs: the run state too."""
+
+    @property
+    def running(self) -> bool: ...
+
+    @property
+    def connected(self) -> bool: ...
+
+    @property
+    def last_stop(self) -> Stop | None: ...
+
+    def check(self) -> None:
+        """:raise NotConnected: if gdb has gone."""
+        ...
+
+    def wait_stop(self, timeout: float | None) -> bool:
+        """False if it still runs after `timeout` seconds."""
+        ...
+
+    def hushed(self) -> AbstractContextManager[None]: ...
+
+
+class Hypervisor(Protocol):
+    """What runs the guest, asked beside the stub."""
+
+    def status(self) -> str | None:
+        """QMP's run state, or null if there is no answer."""
+        ...
+
+    def stop(self) -> bool:
+        """Stop the guest; False if there is no answer."""
+        ...
+
+    def last_words(self) -> str:
+        """The last line of its error output, or nothing."""
+        ...
+
+    def death(self, patience: float = 0.0) -> Halt | None:
+        """How the hypervisor itself ended, or null if it still runs after `patience` seconds."""
+        ...
+
+
+class MiRunner:
+    """Runner over MI. `hypervisor` is null for a stub whose machine is not ours."""
+
+    def __init__(self, mi: RunningMi, target: Target, hypervisor: Hypervisor | None) -> None:
+        self._mi = mi
+        self._target = target
+        self._hypervisor = hypervisor
+        self._dead: Halt | None = None
+        self._interrupted = False
+
+    def run_to(self, addresses: Collection[int], timeout: float) -> Halt:
+        if (death := self.death()) is not None:
+            return death
+        self._interrupted = False
+        with self._mi.hushed():
+            try:
+                timed_out = self._run(addresses, timeout)
+            except TargetError:
+                if (death := self.death()) is not None:
+                    return death
+                raise
+        return self.death() or self._judge(addresses, timed_out=timed_out)
+
+    def interrupt(self) -> None:
+        """Stop the guest, from any thread and without waiting: `run_to` then answers INTERRUPTED."""
+        self._interrupted = True
+        threading.Thread(target=self._ask_to_stop, name="pvhdbg-interrupt", daemon=True).start()
+
+    def death(self) -> Halt | None:
+        """How the machine died, or null if it lives. Dead is a state: whatever resumes it hangs.
+
+        :raise NotConnected: if that can't be known, for gdb has gone or was disconnected.
+        """
+        if self._dead is None:
+            self._dead = self._find_death()
+        return self._dead
+
+    def _run(self, addresses: Collection[int], timeout: float) -> bool:
+        """Run, and whether that took too long."""
+        numbers = self._arm(addresses)
+        try:
+            self._mi.ask("-exec-continue")
+            stopped = self._mi.wait_stop(timeout)
+            if not stopped:
+                self._halt()
+        except BaseException:
+            self._halt()
+            raise
+        finally:
+            self._disarm(numbers)
+        return not stopped
+
+    def _arm(self, addresses: Collection[int]) -> list[str]:
+        sent = [self._mi.send(f"-break-insert -h *{address:#x}") for address in addresses]
+        return [self._mi.wait(each).payload["bkpt"]["number"] for each in sent]
+
+    def _disarm(self, numbers: list[str]) -> None:
+        with suppress(NotConnected):
+            self._mi.send(f"-break-delete {' '.join(numbers)}")
+
+    def _halt(self) -> None:
+        if self._mi.running:
+            self._ask_to_stop()
+            self._mi.wait_stop(_STOPS_WITHIN)
+
+    def _ask_to_stop(self) -> None:
+        if self._hypervisor is None or not self._hypervisor.stop():
+            with suppress(NotConnected):
+                self._mi.send("-exec-interrupt")
+
+    def _judge(self, addresses: Collection[int], *, timed_out: bool) -> Halt:
+        if self._mi.running:
+            return Halt(TIMEOUT, None, message="the guest runs and can't be stopped")
+        rip = self._target.register("rip")
+        if rip in addresses:
+            return Halt(HIT, rip)
+        if self._interrupted:
+            return Halt(INTERRUPTED, rip)
+        if timed_out:
+            return Halt(TIMEOUT, rip)
+        return Halt(ELSEWHERE, rip, message=_reason(self._mi.last_stop))
+
+    def _find_death(self) -> Halt | None:
+        self._mi.check()
+        connected = self._mi.connected
+        gone = self._hypervisor.death(0.0 if connected else _STOPS_WITHIN) if self._hypervisor else None
+        if gone is not None:
+            return gone
+        if not connected:
+            raise NotConnected("gdb is not connected to a machine")
+        stop = self._mi.last_stop
+        if self._mi.running or stop is None or stop.signal not in _FATAL:
+            return None
+        return self._confirm(_FATAL[stop.signal])
+
+    def _confirm(self, suspected: str) -> Halt | None:
+        """A signal is the stub's word; the run state is the machine's."""
+        status = self._hypervisor.status() if self._hypervisor else None
+        if (status or suspected) not in _DEATHS:
+            return None
+        how, message = _DEATHS[status or suspected]
+        words = self._hypervisor.last_words() if self._hypervisor and how == KVM_INTERNAL_ERROR else ""
+        return Halt(DIED, self._target.register("rip"), how, words or message)
+
+
+def _reason(stop: Stop | None) -> str:
+    if stop is None:
+        return ""
+    if stop.breakpoint is not None:
+        return f"breakpoint {stop.breakpoint}"
+    return stop.signal or stop.reason.replace("-", " ")

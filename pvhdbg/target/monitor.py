@@ -1,0 +1,44 @@
+"""What QEMU's monitor tells and its stub does not: the hidden part of the segment registers. Standard library only.
+
+Source: QEMU target/i386/cpu-dump.c. Numbers are hexadecimal without 0x.
+"""
+
+from __future__ import annotations
+
+import re
+
+_SEGMENT = re.compile(
+    r"^(ES|CS|SS|DS|FS|GS|LDT|TR) *= *([0-9a-f]+) +([0-9a-f]+) +([0-9a-f]+) +([0-9a-f]+)", re.MULTILINE
+)
+_TABLE = re.compile(r"^(GDT|IDT) *= *([0-9a-f]+) +([0-9a-f]+)", re.MULTILINE)
+_A20 = re.compile(r"\bA20=([01])")
+_BYTES = re.compile(r"^[0-9a-f]+: *((?:0x[0-9a-f]{2} *)+)", re.MULTILINE)
+
+SEGMENTS = ("cs", "ss", "ds", "es", "fs", "gs", "ldt", "tr")
+TABLES = ("gdtr", "idtr")
+NAMES = frozenset(
+    {f"{name}.{part}" for name in SEGMENTS for part in ("base", "limit", "flags")}
+    | {f"{name}.{part}" for name in TABLES for part in ("base", "limit")}
+    | {"ldt", "tr", "a20"}
+)
+"""Every register that only the monitor tells. `ldt` and `tr` are selectors; flags are the descriptor's second word."""
+
+
+def registers(text: str) -> dict[str, int]:
+    """The answer to `info registers`, of its first CPU, as far as it can be read."""
+    found: dict[str, int] = {}
+    for name, selector, *parts in _SEGMENT.findall(text):
+        found.setdefault(name.lower(), int(selector, 16))
+        for part, value in zip(("base", "limit", "flags"), parts, strict=True):
+            found.setdefault(f"{name.lower()}.{part}", int(value, 16))
+    for name, base, limit in _TABLE.findall(text):
+        found.setdefault(f"{name.lower()}r.base", int(base, 16))
+        found.setdefault(f"{name.lower()}r.limit", int(limit, 16))
+    if match := _A20.search(text):
+        found["a20"] = int(match[1])
+    return {name: value for name, value in found.items() if name in NAMES}
+
+
+def memory(text: str) -> bytes:
+    """The answer to `xp /NNxb ADDRESS`."""
+    return b"".join(bytes(int(each, 16) for each in line.split()) for line in _BYTES.findall(text))
