@@ -149,7 +149,7 @@ def _note(data: Buffer, note: notes.RawNote) -> Note:
 
 def _release(image: Elf) -> str | None:
     """The version in linux_banner, which Linux has had among its read-only data since 2.6."""
-    for start, end in _search_ranges(image):
+    for start, end in constants_ranges(image):
         for position in islice(occurrences(image.data, _BANNER, start, end), _BANNERS_TRIED):
             match = _RELEASE.match(image.data, position)
             if match:
@@ -157,7 +157,8 @@ def _release(image: Elf) -> str | None:
     return None
 
 
-def _search_ranges(image: Elf) -> Iterator[tuple[int, int]]:
+def constants_ranges(image: Elf) -> Iterator[tuple[int, int]]:
+    """Where in the file Linux's read-only data may be: offsets of start and end, the likely place first."""
     rodata = image.section(b".rodata")
     if rodata and rodata.type != SHT_NOBITS:
         yield rodata.offset, rodata.offset + min(rodata.size, _RODATA_SEARCHED)
