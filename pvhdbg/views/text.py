@@ -1,0 +1,79 @@
+"""Words and columns: sizes, addresses, quoted guest text, aligned tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pvhdbg.abi.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SHORT = 60
+"""Bytes of a guest's string that a table shows."""
+
+_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+
+
+def size(count: int) -> str:
+    """A number of bytes in binary units: 0, 583 bytes, 640 KiB, 1.5 GiB. A fraction is cut off, never rounded up."""
+    if count == 0:
+        return "0"
+    if count == 1:
+        return "1 byte"
+    power = min((count.bit_length() - 1) // 10, len(_UNITS) - 1)
+    whole, tenths = divmod(count * 10 >> 10 * power, 10)
+    exact = count == whole << 10 * power
+    return f"{whole} {_UNITS[power]}" if exact else f"{whole}.{tenths} {_UNITS[power]}"
+
+
+def address(value: int | None) -> str:
+    return "?" if value is None else f"{value:#x}"
+
+
+def span(start: int, end: int) -> str:
+    """A range of addresses, its end one past the last."""
+    return f"{start:#x}-{end:#x}"
+
+
+def scale_label(value: int) -> str:
+    """An address on a scale: 640K, 1M, 4G where it is a multiple, else hex."""
+    if value == 0:
+        return "0"
+    for shift, unit in ((40, "T"), (30, "G"), (20, "M"), (10, "K")):
+        whole, rest = divmod(value, 1 << shift)
+        if whole and not rest:
+            return f"{whole}{unit}" if whole < 1 << 10 or unit == "T" else f"{value:#x}"
+    return f"{value:#x}"
+
+
+def counted(count: int, noun: str, plural: str | None = None) -> str:
+    """`1 entry`, `2 entries`."""
+    return f"{count} {noun if count == 1 else plural or noun + 's'}"
+
+
+def quoted(raw: bytes | str, limit: int = SHORT) -> str:
+    """Somebody else's text in quotes, fit for a terminal; what is longer than `limit` is cut, with its length."""
+    if len(raw) <= limit:
+        return f'"{printable(raw)}"'
+    return f'"{printable(raw[:limit])}"… ({len(raw)} bytes)'
+
+
+def folded(raw: bytes, width: int = 88) -> list[str]:
+    """Somebody else's text, fit for a terminal, on lines of `width` columns."""
+    line = printable(raw)
+    return [line[at : at + width] for at in range(0, len(line), width)]
+
+
+def columns(rows: Sequence[Sequence[str]], *, indent: int = 2, right: Sequence[int] = ()) -> list[str]:
+    """Lines of aligned cells, two spaces apart; those in `right` are aligned to the right. No line ends in spaces."""
+    count = max((len(row) for row in rows), default=0)
+    widths = [max(len(row[at]) for row in rows if at < len(row)) for at in range(count)]
+    lines = []
+    for row in rows:
+        cells = [
+            cell.rjust(width) if at in right else cell.ljust(width)
+            for at, (cell, width) in enumerate(zip(row, widths, strict=False))
+        ]
+        lines.append((" " * indent + "  ".join(cells)).rstrip())
+    return lines

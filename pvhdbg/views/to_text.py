@@ -1,0 +1,97 @@
+"""A Document as a story for a person: the kernel and its machine, each stop's news, and how it ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pvhdbg.abi.text import printable
+from pvhdbg.boot.document import DEAD, DONE, TIMED_OUT
+from pvhdbg.views import stop_text, text
+from pvhdbg.views.stop_text import Stop
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pvhdbg.boot.capture import Capture
+    from pvhdbg.boot.document import Document, MachineFacts, Outcome, Rewrite
+    from pvhdbg.image.facts import ImageFacts
+
+BUILD_ID_SHOWN = 12
+REWRITES_SHOWN, BYTES_SHOWN = 32, 16
+
+
+def document(of: Document) -> str:
+    """Everything, each thing where it first is as it is."""
+    blocks = [list(header(of))]
+    blocks += [stop_text.lines(Stop(each, of.stops[:at], of.kernel)) for at, each in enumerate(of.stops)]
+    blocks.append([outcome(of.outcome)])
+    return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+
+
+def capture(seen: Capture, image: ImageFacts | None = None, earlier: Sequence[Capture] = ()) -> str:
+    """One stop; what is as it was at the `earlier` ones is left out."""
+    return "\n".join(stop_text.lines(Stop(seen, earlier, image))) + "\n"
+
+
+def header(of: Document) -> Iterator[str]:
+    if of.kernel:
+        yield printable(of.kernel.path)
+        yield f"  {kernel(of.kernel)}"
+    yield from (f"  {line}" for line in machine(of.machine))
+
+
+def kernel(facts: ImageFacts) -> str:
+    """`Linux 6.1.0-56-cloud-amd64, vmlinux, 64-bit ELF, entry 0x1000850, build-id 8f3c6d2e51aa…`."""
+    words = [
+        f"Linux {printable(facts.release)}" if facts.release else "",
+        printable(facts.kind),
+        f"{facts.elf_class}-bit ELF",
+        f"entry {text.address(facts.entry)}",
+        f"build-id {printable(facts.build_id[:BUILD_ID_SHOWN])}…" if facts.build_id else "",
+    ]
+    return ", ".join(filter(None, words))
+
+
+def machine(facts: MachineFacts) -> Iterator[str]:
+    """The machine on a line, then what it was given."""
+    qemu = f"QEMU {facts.qemu}" if facts.qemu else None
+    words = [printable(each) for each in (qemu, facts.machine, facts.accel, facts.cpu, facts.memory) if each]
+    if words:
+        yield ", ".join(words)
+    if facts.append is not None:
+        yield f"-append {text.quoted(facts.append)}"
+    if facts.initrd is not None:
+        yield f"-initrd {printable(facts.initrd)}"
+    yield from _rewrites(facts.rewrites)
+
+
+def _rewrites(of: Sequence[Rewrite]) -> Iterator[str]:
+    for each in of[:REWRITES_SHOWN]:
+        before, after = (_bytes(data) for data in (each.before, each.after))
+        yield f"rewritten at the entry: {printable(each.path)} at {each.paddr:#x}: {before} -> {after}"
+    if len(of) > REWRITES_SHOWN:
+        yield f"… and {len(of) - REWRITES_SHOWN} more"
+
+
+def _bytes(data: bytes) -> str:
+    return data[:BYTES_SHOWN].hex(" ") + ("…" if len(data) > BYTES_SHOWN else "")
+
+
+def outcome(of: Outcome) -> str:
+    """How it ended, on one line."""
+    reached = f"reached {of.reached}" if of.reached else "no stage was reached"
+    if of.ended == DONE:
+        return f"done: {reached}"
+    if of.ended == DEAD and of.died:
+        how = printable(of.died.how.replace("-", " "))
+        message = f": {printable(of.died.message)}" if of.died.message else ""
+        return f"died: {how}{_where(of.died.rip, of.died.symbol)}{message} ({reached})"
+    if of.ended == TIMED_OUT and of.waited_for:
+        return f"timeout: {printable(of.waited_for)} did not come{_where(of.rip, of.symbol, ', rip ')} ({reached})"
+    return f"{printable(of.ended)} ({reached})"
+
+
+def _where(rip: int | None, symbol: str | None, word: str = " at ") -> str:
+    if rip is None:
+        return ""
+    return f"{word}{rip:#x}" + (f" {printable(symbol)}" if symbol else "")

@@ -1,0 +1,286 @@
+"""Guest memory put together piece by piece, and captures of it: what unit tests feed the readers and views.
+
+Not a model of a machine: `boot()` holds what one real boot left in memory (Linux 6.1 under microvm with 512 MiB).
+"""
+
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from pvhdbg.abi.boot_params import BootParams
+from pvhdbg.abi.cpu import MONITOR_REGISTERS, REGISTERS
+from pvhdbg.abi.e820 import BootE820Entry
+from pvhdbg.abi.layout import Struct
+from pvhdbg.abi.start_info import MAGIC, SIZE_V0, MemmapTableEntry, ModlistEntry, StartInfo
+from pvhdbg.boot.capture import Capture
+from pvhdbg.boot.document import DONE, Document, MachineFacts, Outcome
+from pvhdbg.boot.read import capture
+from pvhdbg.image.facts import ImageFacts, Segment
+from pvhdbg.target.base import Target
+from pvhdbg.target.recording import Recording
+
+PAGE = 4096
+KERNEL_MAP, DIRECT_MAP = 0xFFFFFFFF80000000, 0xFFFF888000000000
+START_INFO, MODLIST, CMDLINE, MEMMAP = 0xF31E0, 0x7B7C, 0xEFCB0, 0xEFC20
+COPY, PARAMS, KERNEL_PARAMS, TABLE_POINTER, TABLE, TABLES = (
+    0x310D2E0,
+    0x310D320,
+    0x32BA460,
+    0x32BB500,
+    0x32BC000,
+    0x2A10000,
+)
+RAMDISK, RAMDISK_SIZE = 0x1FDDF000, 0x20ABC
+
+Range = tuple[int, int, int]
+"""Address, size and type, as maps are written down in tests."""
+
+MAP: tuple[Range, ...] = (
+    (0xD0000, 0x20000, 4),
+    (0x0, 0x9FC00, 1),
+    (0x9FC00, 0x400, 2),
+    (0xF0000, 0x10000, 2),
+    (0x100000, 0x1FF00000, 1),
+    (0x0, 0x0, 0),
+)
+ISA: Range = (0xA0000, 0x60000, 2)
+SANITISED: tuple[Range, ...] = (
+    (0x0, 0x9FC00, 1),
+    (0x9FC00, 0x30400, 2),
+    (0xD0000, 0x20000, 4),
+    (0xF0000, 0x10000, 2),
+    (0x100000, 0x1FF00000, 1),
+)
+
+
+def record(of: type[Struct], values: Mapping[str, int | bytes], size: int | None = None) -> bytes:
+    """The bytes of a structure by its fields' names, `hdr.version` for one inside another; the rest is 0."""
+    raw = bytearray(of.SIZE)
+    for path, value in values.items():
+        field, offset = find(of, path)
+        data = value.to_bytes(field.size, "little") if isinstance(value, int) else value
+        raw[offset : offset + len(data)] = data
+    return bytes(raw[:size])
+
+
+def find(of: type[Struct], path: str) -> tuple[Any, int]:
+    """A field by its path, and its offset in the outer structure."""
+    name, _, rest = path.partition(".")
+    field = next(each for each in of.FIELDS if each.name == name)
+    if not rest:
+        return field, field.offset
+    inner = field.__get__(of(bytes(of.SIZE)), of)
+    found, offset = find(type(inner), rest)
+    return found, field.offset + offset
+
+
+def start_info(**values: int) -> bytes:
+    """A struct hvm_start_info; 40 bytes long where `version` is 0."""
+    fields = {"magic": MAGIC, "version": 1} | values
+    return record(StartInfo, fields, None if fields["version"] else SIZE_V0)
+
+
+def modlist(*modules: tuple[int, int, int, int]) -> bytes:
+    """hvm_modlist_entry[]: paddr, size, cmdline_paddr and reserved of each."""
+    names = [field.name for field in ModlistEntry.FIELDS]
+    return b"".join(record(ModlistEntry, dict(zip(names, each, strict=True))) for each in modules)
+
+
+def memmap(ranges: Iterable[Range]) -> bytes:
+    """hvm_memmap_table_entry[]."""
+    return b"".join(record(MemmapTableEntry, {"addr": a, "size": s, "type": t}) for a, s, t in ranges)
+
+
+def e820(ranges: Iterable[Range]) -> bytes:
+    """boot_e820_entry[], packed."""
+    return b"".join(record(BootE820Entry, {"addr": a, "size": s, "type": t}) for a, s, t in ranges)
+
+
+def e820_blob(ranges: Sequence[Range]) -> bytes:
+    """A struct e820_table: the kernel's own, and the content of the module named "e820 data"."""
+    return len(ranges).to_bytes(4, "little") + e820(ranges)
+
+
+def boot_params(ranges: Sequence[Range] = (), **values: int | bytes) -> bytes:
+    """A struct boot_params with these e820 entries; `hdr.version` is written hdr__version."""
+    fields: dict[str, int | bytes] = {name.replace("__", "."): value for name, value in values.items()}
+    table: dict[str, int | bytes] = {"e820_entries": len(ranges), "e820_table": e820(ranges)}
+    return record(BootParams, table | fields)
+
+
+def linux() -> ImageFacts:
+    """What the file of a Linux promises."""
+    return ImageFacts(
+        path="/boot/vmlinux-6.1.0-56-cloud-amd64",
+        elf="/boot/vmlinux-6.1.0-56-cloud-amd64",
+        kind="vmlinux",
+        elf_class=64,
+        machine=62,
+        entry=0x1000850,
+        build_id="8f3c6d2e51aa0b9c74e1d2c3b4a5968778695a4b",
+        release="6.1.0-56-cloud-amd64",
+        segments=(Segment(0x1000000, 0xFFFFFFFF81000000, 0x2400000, 0x2800000),),
+        notes=(),
+    )
+
+
+class Memory:
+    """Pages of zeros that are there as soon as something is put into them."""
+
+    def __init__(self) -> None:
+        self._pages: dict[int, bytearray] = {}
+
+    def put(self, paddr: int, data: bytes) -> None:
+        for at, byte in enumerate(data, paddr):
+            self._pages.setdefault(at // PAGE, bytearray(PAGE))[at % PAGE] = byte
+
+    def ranges(self) -> tuple[tuple[int, bytes], ...]:
+        """As a Recording wants them: ascending, joined where they touch."""
+        joined: list[tuple[int, bytearray]] = []
+        for number, page in sorted(self._pages.items()):
+            if joined and joined[-1][0] + len(joined[-1][1]) == number * PAGE:
+                joined[-1][1].extend(page)
+            else:
+                joined.append((number * PAGE, bytearray(page)))
+        return tuple((paddr, bytes(data)) for paddr, data in joined)
+
+
+class Guest:
+    """A machine that stands still: memory, registers and symbols, each to be changed at will before it is looked at."""
+
+    def __init__(self, image: ImageFacts | None = None) -> None:
+        self.memory = Memory()
+        self.image = image
+        self.registers: dict[str, int | None] = dict.fromkeys(REGISTERS, 0)
+        self.symbols: dict[str, int] = {}
+
+    def put(self, paddr: int, data: bytes) -> None:
+        self.memory.put(paddr, data)
+
+    def without_monitor(self) -> None:
+        """As on a stub that tells neither segments' bases nor A20."""
+        self.registers.update(dict.fromkeys(MONITOR_REGISTERS, None))
+
+    def at(self, stage: str, start_info_paddr: int | None = None) -> Capture:
+        target = Recording(self.memory.ranges(), self.registers, self.symbols)
+        return capture(target, stage, self.image, start_info_paddr)
+
+
+def linux_guest(image: ImageFacts | None = None) -> Guest:
+    """A Linux at its entry, as qboot leaves the machine: start_info, one module, command line and map are there."""
+    guest = Guest(image or linux())
+    guest.put(
+        START_INFO,
+        start_info(
+            nr_modules=1,
+            modlist_paddr=MODLIST,
+            cmdline_paddr=CMDLINE,
+            memmap_paddr=MEMMAP,
+            memmap_entries=len(MAP),
+        ),
+    )
+    guest.put(MODLIST, modlist((RAMDISK, RAMDISK_SIZE, 0, 0)))
+    guest.put(CMDLINE, b"console=ttyS0 earlyprintk=ttyS0\0")
+    guest.put(MEMMAP, memmap(MAP))
+    guest.put(0x1000800, bytes.fromhex("fc0f01158ba00001") * 20)
+    guest.registers.update(rip=0x1000850, rbx=START_INFO, rsp=0x7B38, cr0=0x11, eflags=2, a20=1)
+    flat = {"base": 0, "limit": 0xFFFFFFFF}
+    for segment, selector, flags in (
+        ("cs", 8, 0xCF9B00),
+        ("ds", 16, 0xCF9300),
+        ("es", 16, 0xCF9300),
+        ("ss", 16, 0xCF9300),
+    ):
+        guest.registers[segment] = selector
+        guest.registers.update(
+            {f"{segment}.{part}": value for part, value in flat.items()}, **{f"{segment}.flags": flags}
+        )
+    guest.registers.update({"tr.limit": 0xFFFF, "tr.flags": 0x8B00})
+    return guest
+
+
+def page_tables(guest: Guest) -> None:
+    """Long mode with 1 GiB pages: identity, the direct map and the kernel's own map, each of the first GiB."""
+    for vaddr in (0, DIRECT_MAP, KERNEL_MAP):
+        table = TABLES + PAGE * (1 + (vaddr >> 39 & 0xFF) % 7)
+        guest.put(TABLES + (vaddr >> 39 & 511) * 8, (table | 3).to_bytes(8, "little"))
+        guest.put(table + (vaddr >> 30 & 511) * 8, (0x83).to_bytes(8, "little"))
+    guest.registers.update({"cr0": 0x80000011, "cr3": TABLES, "cr4": 0x20, "efer": 0x500, "cs.flags": 0xAF9B00})
+
+
+def boot() -> Document:
+    """A whole run, all five stages of it."""
+    guest = linux_guest()
+    stops = [guest.at("entry")]
+    handed_over = guest.memory.ranges()
+    page_tables(guest)
+    guest.symbols = {
+        name: KERNEL_MAP + paddr
+        for name, paddr in (
+            ("pvh_start_info", COPY),
+            ("pvh_bootparams", PARAMS),
+            ("boot_params", KERNEL_PARAMS),
+            ("e820_table", TABLE_POINTER),
+        )
+    }
+    guest.put(COPY, next(data[START_INFO - at :][:56] for at, data in handed_over if at <= START_INFO < at + len(data)))
+    guest.registers.update(rip=0xFFFFFFFF8305A1FF, rsp=0x3112368)
+    stops.append(guest.at("prepare", START_INFO))
+    params = boot_params(
+        (*MAP, ISA),
+        hdr__version=0x20C,
+        hdr__type_of_loader=0xB0,
+        hdr__ramdisk_image=RAMDISK,
+        hdr__ramdisk_size=RAMDISK_SIZE,
+        hdr__cmd_line_ptr=CMDLINE,
+    )
+    guest.put(PARAMS, params)
+    guest.registers.update(rip=0x10008CB)
+    stops.append(guest.at("bootparams", START_INFO))
+    guest.put(KERNEL_PARAMS, params)
+    guest.registers.update(rip=0xFFFFFFFF8305ABCD)
+    stops.append(guest.at("kernel", START_INFO))
+    guest.put(TABLE_POINTER, (KERNEL_MAP + TABLE).to_bytes(8, "little"))
+    guest.put(TABLE, e820_blob(SANITISED))
+    stops.append(guest.at("e820", START_INFO))
+    return Document(linux(), machine(), tuple(stops), Outcome("e820", DONE))
+
+
+def machine() -> MachineFacts:
+    return MachineFacts(
+        qemu="7.2.22",
+        machine="microvm",
+        accel="tcg",
+        cpu="max",
+        memory="512M",
+        append="console=ttyS0 earlyprintk=ttyS0",
+        initrd="/tmp/initrd.gz",
+    )
+
+
+class Noise:
+    """A Target that answers everything: the same random bytes wherever it is asked twice, or one byte all over."""
+
+    def __init__(self, seed: int, byte: int | None = None) -> None:
+        self._seed = seed
+        self._byte = byte
+        self._choice = random.Random(seed)
+
+    def read_phys(self, paddr: int, size: int) -> bytes:
+        if self._byte is not None:
+            return bytes([self._byte]) * size
+        first, last = paddr // PAGE, (paddr + size - 1) // PAGE
+        data = b"".join(random.Random(f"{self._seed} {page}").randbytes(PAGE) for page in range(first, last + 1))
+        return data[paddr % PAGE :][:size]
+
+    def register(self, _name: str) -> int:
+        bits = 1 << 64 if self._byte is None else 1 << 32
+        return self._choice.choice((0, 0x11, 0x80000011, 0x500, 0x20, self._choice.randrange(bits)))
+
+    def symbol(self, _name: str) -> int:
+        return self._choice.randrange(1 << 40)
+
+
+def look(target: Target, stage: str, image: ImageFacts | None = None) -> Capture:
+    """A capture of any target, with start_info where qboot puts it."""
+    return capture(target, stage, image, START_INFO)
