@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from pvhdbg.boot.capture import IDENTITY, KERNEL, PHYSICAL
 from pvhdbg.boot.paging import Paging, walk
@@ -77,3 +77,13 @@ class Addresses:
 
     def _paging(self) -> Paging:
         return Paging(*(self._known(name) for name in ("cr0", "cr3", "cr4", "efer")))
+
+
+def symbol_at(name_at: Callable[[int], tuple[str, int] | None], image: ImageFacts | None, rip: int) -> str | None:
+    """`symbol+0x12` of the code at `rip`, wherever of its aliases it runs; null where no symbol is known."""
+    linked = image.linked(rip) if image else None
+    found = name_at(rip if linked is None else linked)
+    if found is None:
+        return None
+    name, offset = found
+    return f"{name}+{offset:#x}" if offset else name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -29,6 +30,15 @@ class Launched(NamedTuple):
     options: QemuOptions
     remarks: tuple[str, ...]
 
+    @property
+    def argv(self) -> tuple[str, ...]:
+        return tuple(self.session.qemu.argv) if self.session.qemu else ()
+
+    def name_of(self, rip: int) -> str | None:
+        from pvhdbg.boot.address import symbol_at
+
+        return symbol_at(self.kernel.symbols.at, self.kernel.facts, rip)
+
 
 @contextmanager
 def launched(options: argparse.Namespace) -> Iterator[Launched]:
@@ -55,7 +65,7 @@ def machine_facts(launch: Launched) -> MachineFacts:
     from pvhdbg.errors import TargetError
 
     try:
-        version = launch.session.target.monitor("info version").strip()
+        version = _qemu_version(launch.session.target.monitor("info version"))
     except TargetError:
         version = None
     options = launch.options
@@ -67,23 +77,69 @@ def machine_facts(launch: Launched) -> MachineFacts:
         memory=options.memory,
         append=options.append,
         initrd=options.initrd,
-        argv=tuple(launch.session.qemu.argv),
+        argv=launch.argv,
     )
 
 
+def _qemu_version(words: str) -> str:
+    """The monitor puts the number and the package in one word: `7.2.22Debian 1:7.2+dfsg-7`."""
+    number = re.match(r"[0-9.]*", words.strip())[0]  # type: ignore[index]  # matches always
+    package = words.strip()[len(number) :].strip(" ()")
+    return f"{number} ({package})" if package else number
+
+
 def _kernel(options: argparse.Namespace, folder: Path) -> tuple[Kernel, tuple[str, ...]]:
-    """The kernel, and what preflight has to say about it.
+    """The kernel, and what there is to say about it before it starts.
 
     :raise GuestError: if QEMU would refuse it and nobody said --force.
     """
     from pvhdbg.image.load import open_kernel
-    from pvhdbg.image.preflight import preflight
 
     path = options.kernel
     if path is None:
         from pvhdbg import guest
 
         path = guest.ELF
-    kernel = open_kernel(path, folder, options.symbols)
-    verdicts = preflight(kernel.facts.elf, options.machine, options.append)
-    return kernel, ()
+    kernel = open_kernel(str(path), folder, None if options.symbols is None else str(options.symbols))
+    said = [] if kernel.symbols_note is None else [kernel.symbols_note]
+    return kernel, tuple(f"pvhdbg: note: {each}" for each in (*said, *_preflight(options, kernel)))
+
+
+def _preflight(options: argparse.Namespace, kernel: Kernel) -> list[str]:
+    from contextlib import closing
+
+    from pvhdbg.errors import GuestError
+    from pvhdbg.image.header import map_file
+    from pvhdbg.image.preflight import Machine, preflight
+
+    machine = Machine(options.machine, options.append.encode(), _bytes(options.memory))
+    with closing(map_file(kernel.facts.elf)) as data:
+        found = preflight(kernel.facts, data, machine, kernel.symbols)
+    if found.fatal and not options.force:
+        first = found.fatal[0]
+        raise GuestError(f"{kernel.facts.path}: {first.message}", f"{first.hint}; --force starts it all the same")
+    return [each.message for each in found.verdicts]
+
+
+def _bytes(size: str) -> int:
+    """QEMU's -m: a number of MiB, or one with its unit."""
+    units = {"K": 10, "M": 20, "G": 30, "T": 40}
+    unit = size[-1].upper()
+    return int(size[:-1]) << units[unit] if unit in units else int(size) << 20
+
+
+def _qemu_options(options: argparse.Namespace, kernel: Kernel) -> QemuOptions:
+    from pvhdbg.live.qemu_options import QemuOptions, qemu_binary
+
+    linux = "xen_prepare_pvh" in kernel.symbols
+    return QemuOptions(
+        kernel=kernel.facts.elf,
+        initrd=None if options.initrd is None else str(options.initrd),
+        append=options.append,
+        memory=options.memory,
+        machine=options.machine,
+        accel=options.accel,
+        cpu=options.cpu,
+        binary=options.qemu or qemu_binary(kernel.facts, linux=linux),
+        args=tuple(options.qemu_args),
+    )

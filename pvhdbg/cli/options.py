@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 import pvhdbg
 from pvhdbg.boot import stages
 from pvhdbg.errors import UserError
+from pvhdbg.live.qemu_options import DEFAULT_APPEND
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-DEFAULT_APPEND = "console=ttyS0 earlyprintk=ttyS0"
 SIZE = re.compile(r"[1-9][0-9]*[KMGTkmgt]?")
 
 

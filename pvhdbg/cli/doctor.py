@@ -1,0 +1,81 @@
+"""`pvhdbg doctor`: what is installed, which versions, and what really works here."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from importlib import metadata
+from typing import TYPE_CHECKING, NamedTuple
+
+from pvhdbg.cli.launch import launched
+from pvhdbg.cli.options import parse
+from pvhdbg.cli.result import Result
+from pvhdbg.errors import MachineError, PvhdbgError
+from pvhdbg.target.base import HIT
+
+if TYPE_CHECKING:
+    import argparse
+
+PACKAGES = ("pygdbmi", "pyelftools", "prompt_toolkit", "qemu.qmp", "zstandard", "lz4")
+PATIENCE = 20
+
+
+class Line(NamedTuple):
+    """One thing looked at. `ok` is null where it may be missing."""
+
+    what: str
+    ok: bool | None
+    found: str
+
+
+def doctor(options: argparse.Namespace) -> Result:
+    """Status 3 if something that pvhdbg needs is missing or does not work."""
+    lines = [
+        Line("Python", True, platform.python_version()),
+        *(_package(name) for name in PACKAGES),
+        _program(options.gdb or "gdb", needed=True),
+        _program(options.qemu or "qemu-system-x86_64", needed=True),
+        _program("qemu-system-i386", needed=False),
+        _boot(options, "tcg"),
+        _boot(options, "kvm"),
+    ]
+    width = max(len(line.what) for line in lines)
+    text = "".join(f"{_sign(line.ok)} {line.what:{width}}  {line.found}\n" for line in lines)
+    return Result(text, MachineError.exit_status if any(line.ok is False for line in lines) else 0)
+
+
+def _sign(ok: bool | None) -> str:
+    return {True: "ok  ", False: "FAIL", None: "-   "}[ok]
+
+
+def _package(name: str) -> Line:
+    try:
+        return Line(f"package {name}", True, metadata.version(name))
+    except metadata.PackageNotFoundError:
+        return Line(f"package {name}", False, "not installed")
+
+
+def _program(path: str, *, needed: bool) -> Line:
+    """Its first line of --version."""
+    missing = False if needed else None
+    try:
+        done = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=PATIENCE, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return Line(path, missing, f"does not run: {error}")
+    first = done.stdout.partition("\n")[0].strip()
+    return Line(path, True, first) if done.returncode == 0 else Line(path, missing, f"exit status {done.returncode}")
+
+
+def _boot(options: argparse.Namespace, accel: str) -> Line:
+    """The teaching guest, booted to xen_prepare_pvh. Only TCG must work."""
+    what = f"boot under {accel}"
+    _, chosen = parse(["dump", "--accel", accel, "--timeout", str(PATIENCE)])
+    chosen.qemu, chosen.gdb, chosen.gdbinit = options.qemu, options.gdb, options.gdbinit
+    try:
+        with launched(chosen) as launch:
+            halts = list(launch.journey.go("prepare", PATIENCE))
+    except PvhdbgError as error:
+        return Line(what, False if accel == "tcg" else None, str(error))
+    if halts[-1].kind != HIT:
+        return Line(what, False if accel == "tcg" else None, f"{halts[-1].kind} {halts[-1].message}")
+    return Line(what, True, "the teaching guest reaches xen_prepare_pvh")

@@ -1,0 +1,86 @@
+"""`pvhdbg dump`: boot, stop at each stage, print what is there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pvhdbg.boot import document as doc
+from pvhdbg.boot import stages
+from pvhdbg.boot.document import Document
+from pvhdbg.boot.travel import travel
+from pvhdbg.cli.launch import launched, machine_facts
+from pvhdbg.cli.result import Result
+from pvhdbg.errors import UserError
+
+if TYPE_CHECKING:
+    import argparse
+    from pathlib import Path
+
+    from pvhdbg.boot.document import Outcome
+    from pvhdbg.boot.journey import Journey
+
+
+def dump(options: argparse.Namespace) -> Result:
+    with launched(options) as launch:
+        last = options.stage or stages.NAMES[-1]
+        outcome = travel(launch.journey, last, options.timeout, launch.name_of)
+        remarks = (*launch.remarks, *_lacking(launch.journey, options.stage), *_ending(outcome))
+        seen = Document(launch.kernel.facts, machine_facts(launch), tuple(launch.journey.history), outcome)
+    text = _text(seen, options.format or ("json" if options.output else "text"))
+    status = _status(outcome, options.stage)
+    if options.output is None:
+        return Result(text, status, remarks)
+    _write(options.output, text)
+    return Result("", status, remarks)
+
+
+def _text(seen: Document, form: str) -> str:
+    if form == "json":
+        from pvhdbg.views import to_json
+
+        return to_json.dumps(seen)
+    from pvhdbg.views import to_text
+
+    return to_text.document(seen)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"can't write {path}: {error.strerror}") from error
+
+
+def _status(outcome: Outcome, wanted: str | None) -> int:
+    if outcome.ended == doc.INTERRUPTED:
+        return 130
+    return int(outcome.ended != doc.DONE or wanted not in (None, outcome.reached))
+
+
+def _lacking(journey: Journey, wanted: str | None) -> list[str]:
+    """The stages up to the wanted one that this guest does not have, and why."""
+    upto = stages.NAMES.index(wanted or stages.NAMES[-1])
+    reasons: dict[str, list[str]] = {}
+    for stage in stages.STAGES[: upto + 1]:
+        if reason := journey.lacking(stage):
+            reasons.setdefault(reason, []).append(stage.name)
+    kind = "error" if wanted and any(wanted in names for names in reasons.values()) else "note"
+    return [f"pvhdbg: {kind}: this guest has no stage {', '.join(names)}: {why}" for why, names in reasons.items()]
+
+
+def _ending(outcome: Outcome) -> list[str]:
+    reached = f"reached {outcome.reached}" if outcome.reached else "no stage was reached"
+    if outcome.died:
+        where = _where(outcome.died.rip, outcome.died.symbol)
+        return [f"pvhdbg: error: the guest died: {outcome.died.how}{where}; {reached}"]
+    if outcome.ended == doc.TIMED_OUT:
+        where = _where(outcome.rip, outcome.symbol)
+        error = f"pvhdbg: error: stage {outcome.waited_for} did not come in time; {reached}, the guest was{where}"
+        return [error, "  hint: --timeout SECONDS waits longer"]
+    return []
+
+
+def _where(rip: int | None, symbol: str | None) -> str:
+    if rip is None:
+        return " where it can't be asked"
+    return f" at {rip:#x}" + (f" {symbol}" if symbol else "")
