@@ -9,7 +9,17 @@ from pvhdbg.abi.e820 import BootE820Entry
 from pvhdbg.abi.text import printable
 from pvhdbg.boot import stages
 from pvhdbg.boot.capture import KERNEL
-from pvhdbg.views import boot_params_rows, cpu_rows, map_rows, memory_picture, start_info_rows, tables, text
+from pvhdbg.views import (
+    boot_params_rows,
+    cpu_rows,
+    map_rows,
+    memory_picture,
+    picture_text,
+    start_info_rows,
+    tables,
+    text,
+)
+from pvhdbg.views.rows import NOTHING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,7 +31,7 @@ if TYPE_CHECKING:
 
 LONGEST_CMDLINE = 2048
 """COMMAND_LINE_SIZE: what Linux keeps of its command line."""
-CODE_SHOWN = 16
+CODE_SHOWN, UD2 = 16, b"\x0f\x0b"
 _NOT_AT_THIS_STAGE = ("not before stage ", "not any more at stage ", "not read where the guest died")
 
 
@@ -116,9 +126,7 @@ def _modules(stop: Stop) -> Iterator[str]:
         yield from _why_not(stop, "modules", "modules")
     elif found and not (before and before.modules == found):
         yield f"  struct hvm_modlist_entry[{len(found)}] at {text.address(found[0].entry.at)}"
-        yield from text.columns(_module_lines(stop.seen), indent=4)
-        if len(found) > tables.MOST:
-            yield f"    … and {len(found) - tables.MOST} more"
+        yield from tables.indexed(_module_lines(stop.seen))
     if found is not None and "modules" in stop.seen.missing and not stop.before:
         yield f"    {stop.seen.missing['modules']}"
 
@@ -126,14 +134,13 @@ def _modules(stop: Stop) -> Iterator[str]:
 def _module_lines(seen: Capture) -> list[tuple[str, ...]]:
     return [
         (
-            f"[{index}]",
             text.span(each.entry.paddr, each.entry.paddr + each.entry.size),
             text.size(each.entry.size),
             start_info_rows.role(seen, index, each),
             f"command line: {start_info_rows.module_cmdline(seen, f'modules[{index}]', each)}",
             f"reserved: {each.entry.reserved:#x}" if each.entry.reserved else "",
         )
-        for index, each in enumerate((seen.modules or ())[: tables.MOST])
+        for index, each in enumerate(seen.modules or ())
     ]
 
 
@@ -144,7 +151,7 @@ def _memory_map(stop: Stop) -> Iterator[str]:
     elif not (before and before.memory_map and tables.same_map(before.memory_map.entries, found.entries)):
         yield f"  memory map: {_origin(stop.seen)}"
         yield from tables.map_table(found.entries)
-        yield from memory_picture.render(memory_picture.of_capture(stop.seen, stop.image), indent=4)
+        yield from picture_text.render(memory_picture.of_capture(stop.seen, stop.image), indent=4)
 
 
 def _origin(seen: Capture) -> str:
@@ -250,7 +257,9 @@ def _e820(stop: Stop, name: str, entries: Sequence[MapEntry]) -> Iterator[str]:
 
 
 def _death(stop: Stop) -> Iterator[str]:
-    yield from tables.field_table([row for row in cpu_rows.cpu_rows(stop.seen) if row.value != "0x0"])
+    rows = [row for row in cpu_rows.cpu_rows(stop.seen) if row.name not in ("cpu mode", "rip")]
+    yield from tables.field_table([row for row in rows if row.value not in ("0x0", NOTHING)])
+    yield "    all others that are known are 0"
     yield f"  code at rip: {_code(stop)}"
 
 
@@ -260,7 +269,9 @@ def _code(stop: Stop) -> str:
         return "rip is not known"
     paddr = stop.image.physical(rip) if stop.image and seen.address_kind == KERNEL else rip
     code = None if paddr is None else next(_bytes(seen, paddr), None)
-    return code.hex(" ") if code else seen.missing.get("code", "not read")
+    if not code:
+        return seen.missing.get("code", "not read")
+    return code.hex(" ") + (" (ud2 first: how Linux ends a BUG)" if code.startswith(UD2) else "")
 
 
 def _bytes(seen: Capture, paddr: int) -> Iterator[bytes]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import TYPE_CHECKING
 
 from pvhdbg.views import map_rows, text
@@ -31,8 +31,17 @@ def field_table(rows: Sequence[Row], *, changed: Collection[str] = ()) -> list[s
 
 def map_table(entries: Sequence[MapEntry]) -> list[str]:
     """Index, range, size, type, and what lies between or twice."""
-    rows = map_rows.entry_rows(entries[:MOST], "")
-    return _cut(text.columns([each.columns for each in rows], indent=4, right=(0, 2)), len(entries))
+    return indexed([each.columns[1:] for each in map_rows.entry_rows(entries, "")], right=(1,))
+
+
+def indexed(rows: Sequence[tuple[str, ...]], *, right: Collection[int] = ()) -> list[str]:
+    """Rows with their index before them; a run of equal ones is one line."""
+    lines: list[tuple[str, ...]] = []
+    for cells, run in groupby(enumerate(rows), key=lambda row: row[1]):
+        indices = [index for index, _ in run]
+        name = f"[{indices[0]}]" if len(indices) == 1 else f"[{indices[0]}]-[{indices[-1]}]"
+        lines.append((name, *cells))
+    return _cut(text.columns(lines[:MOST], indent=4, right=[at + 1 for at in right]), len(lines))
 
 
 def compared_map(entries: Sequence[MapEntry], before: Sequence[MapEntry]) -> list[str]:

@@ -43,7 +43,7 @@ def scale_label(value: int) -> str:
     for shift, unit in ((40, "T"), (30, "G"), (20, "M"), (10, "K")):
         whole, rest = divmod(value, 1 << shift)
         if whole and not rest:
-            return f"{whole}{unit}" if whole < 1 << 10 or unit == "T" else f"{value:#x}"
+            return f"{whole}{unit}" if whole < 10_000 else f"{value:#x}"
     return f"{value:#x}"
 
 

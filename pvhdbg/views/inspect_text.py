@@ -1,0 +1,274 @@
+"""`pvhdbg inspect`: a kernel file, what each loader makes of it, and which stages it will have."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from pvhdbg.abi.notes import OWNER, XEN_NOTES, describe, note_name
+from pvhdbg.abi.text import printable
+from pvhdbg.boot import stages
+from pvhdbg.image.notes import REASONS
+from pvhdbg.image.preflight import LINUX, MULTIBOOT, NONE, PVH
+from pvhdbg.views import text, to_json
+from pvhdbg.views.rows import NOTHING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from pvhdbg.image.facts import ImageFacts, Note
+    from pvhdbg.image.multiboot import Multiboot
+    from pvhdbg.image.notes import Scan
+    from pvhdbg.image.preflight import Preflight
+
+SYMBOLS = ("pvh_start_info", "pvh_bootparams", "boot_params", "e820_table")
+"""Beside the stages' own: what is read there."""
+
+STAGE_SYMBOLS = tuple(dict.fromkeys(each.symbol for each in stages.STAGES if each.symbol)) + SYMBOLS
+
+OPTIONS = {
+    "CONFIG_PVH": "the PVH entry",
+    "CONFIG_XEN_PVH": "PVH under Xen",
+    "CONFIG_HYPERVISOR_GUEST": "runs as a guest at all",
+    "CONFIG_KVM_GUEST": "knows KVM",
+    "CONFIG_XEN": "knows Xen",
+    "CONFIG_ACPI": "reads ACPI's tables",
+    "CONFIG_BLK_DEV_INITRD": "takes a ramdisk",
+    "CONFIG_SERIAL_8250_CONSOLE": "console=ttyS0",
+    "CONFIG_EARLY_PRINTK": "earlyprintk=",
+    "CONFIG_RANDOMIZE_BASE": "KASLR, which a PVH boot skips",
+    "CONFIG_X86_5LEVEL": "5-level paging",
+    "CONFIG_X86_PAE": "64-bit page table entries in a 32-bit kernel",
+    "CONFIG_NODES_SHIFT": "NUMA nodes, as a power of two: e820_table's room grows with it",
+    "CONFIG_CMDLINE": "built-in command line",
+}
+"""What of a kernel's configuration matters to its boot."""
+
+WAYS = {
+    PVH: "starts it by PVH",
+    MULTIBOOT: "starts it by multiboot, not by PVH",
+    LINUX: "starts it as a bzImage, not by PVH",
+    NONE: "refuses it",
+}
+HEADERS_SHOWN = 64
+
+ProgramHeader = tuple[str, int, int, int, int, int, str, int]
+"""Type, offset, vaddr, paddr, filesz, memsz, flags of R, W and E, align."""
+SectionHeader = tuple[str, str, int, int, int, str, int]
+"""Name, type, addr, offset, size, flags of W, A and X, align."""
+
+
+class Details(Protocol):
+    """What an ELF's headers say besides ImageFacts: image.elf.Inspection, which not every Python can import."""
+
+    # fmt: off
+    @property
+    def type(self) -> str: ...
+    @property
+    def machine(self) -> str: ...
+    @property
+    def entry(self) -> int: ...
+    @property
+    def program_headers(self) -> Sequence[ProgramHeader]: ...
+    @property
+    def sections(self) -> Sequence[SectionHeader]: ...
+    @property
+    def symbols(self) -> int | None: ...
+    @property
+    def has_debug_info(self) -> bool: ...
+    @property
+    def compiler(self) -> str | None: ...
+    @property
+    def config(self) -> Mapping[str, str] | None: ...
+    @property
+    def multiboot1(self) -> Multiboot | None: ...
+    @property
+    def multiboot2(self) -> Multiboot | None: ...
+    @property
+    def scans(self) -> Sequence[Scan]: ...
+    # fmt: on
+
+
+class Inspected(NamedTuple):
+    """A file, looked at. `addresses` has those of STAGE_SYMBOLS that its symbol table has."""
+
+    facts: ImageFacts
+    details: Details
+    preflight: Preflight
+    addresses: Mapping[str, int]
+
+
+def as_text(of: Inspected) -> str:
+    parts = (_file, _headers, _notes, _loaders, _preflight, _stages, _config)
+    return "\n\n".join("\n".join(part(of)) for part in parts) + "\n"
+
+
+def _file(of: Inspected) -> Iterator[str]:
+    facts, details = of.facts, of.details
+    yield printable(facts.path)
+    rows = [
+        ("release", f"Linux {printable(facts.release)}" if facts.release else "not a Linux that says its version"),
+        ("kind", _kind(of)),
+        ("ELF", f"{facts.elf_class} bit, {printable(details.type)}, {printable(details.machine)}"),
+        ("PVH entry", _entry(facts)),
+        ("ELF entry", f"{details.entry:#x}"),
+        ("build-id", printable(facts.build_id or "none")),
+        ("compiler", text.quoted(details.compiler) if details.compiler else "does not say"),
+        ("symbols", _symbols(details)),
+        ("multiboot", _multiboot(details)),
+    ]
+    yield from text.columns(rows)
+
+
+def _kind(of: Inspected) -> str:
+    kind = printable(of.facts.kind)
+    return f"{kind}: what follows is about the vmlinux inside" if kind == "bzimage" else kind
+        "bzimage, unpacked: what follows is about the vmlinux inside" if of.facts.kind == "bzimage" else of.facts.kind
+    )
+
+
+def _entry(facts: ImageFacts) -> str:
+    if facts.entry is None:
+        return "none: see below"
+    place = next((each for each in facts.segments if each.paddr <= facts.entry < each.end), None)
+    linked = facts.linked(facts.entry)
+    if place is None or linked is None:
+        return f"{facts.entry:#x}, in no segment"
+    return f"{facts.entry:#x}, linked at {linked:#x}"
+
+
+def _symbols(details: Details) -> str:
+    count = "no symbol table" if details.symbols is None else text.counted(details.symbols, "symbol")
+    return f"{count}, {'DWARF debug information' if details.has_debug_info else 'no debug information'}"
+
+
+def _multiboot(details: Details) -> str:
+    found = [
+        f"version {version} header at {each.offset:#x}"
+        for version, each in ((1, details.multiboot1), (2, details.multiboot2))
+        if each
+    ]
+    return ", ".join(found) or "no header"
+
+
+def _headers(of: Inspected) -> Iterator[str]:
+    yield "program headers"
+    rows = [("type", "physical", "virtual", "in the file", "in memory", "flags", "align")]
+    for kind, _, vaddr, paddr, filesz, memsz, flags, align in of.details.program_headers[:HEADERS_SHOWN]:
+        place = text.span(paddr, paddr + memsz)
+        rows.append((printable(kind), place, f"{vaddr:#x}", text.size(filesz), text.size(memsz), flags, f"{align:#x}"))
+    yield from text.columns(rows, right=(3, 4, 6))
+    yield from _more(len(of.details.program_headers))
+
+
+def _notes(of: Inspected) -> Iterator[str]:
+    found = of.facts.notes
+    yield "ELF notes" if found else "ELF notes: none in a PT_NOTE segment"
+    yield from text.columns(
+        [
+            (
+                printable(each.owner),
+                str(each.type) if each.type < 1 << 16 else f"{each.type:#x}",
+                note_name(each.owner, each.type),
+                _described(each),
+            )
+            for each in found[:HEADERS_SHOWN]
+        ],
+        right=(1,),
+    )
+    yield from _more(len(found))
+
+
+def _described(note: Note) -> str:
+    value = describe(note.owner, note.type, note.desc)
+    shown = value if len(value) <= text.SHORT else value[: text.SHORT] + "…"
+    known = XEN_NOTES.get(note.type) if note.owner == OWNER else None
+    return f"{shown}  ({known.meaning})" if known else shown
+
+
+def _more(count: int) -> list[str]:
+    return [f"  … and {count - HEADERS_SHOWN} more"] if count > HEADERS_SHOWN else []
+
+
+def _loaders(of: Inspected) -> Iterator[str]:
+    yield "the entry that each loader's search finds"
+    yield from text.columns([(each.loader, _found(each)) for each in of.details.scans])
+
+
+def _found(scan: Scan) -> str:
+    if scan.entry is None:
+        return f"none: {REASONS.get(scan.reason, scan.reason)}"
+    where = f", from the note at {scan.note.offset:#x} of the file" if scan.note else ""
+    return f"{scan.entry:#x}{where}"
+
+
+def _preflight(of: Inspected) -> Iterator[str]:
+    checked = of.preflight
+    entry = f", at {checked.entry:#x}" if checked.way == PVH and checked.entry is not None else ""
+    yield f"QEMU's -kernel {WAYS[checked.way]}{entry}"
+    for each in checked.verdicts:
+        yield f"  {each.severity} ({each.slug}): {each.message}"
+        yield f"    hint: {each.hint}"
+
+
+def _stages(of: Inspected) -> Iterator[str]:
+    yield "stages"
+    rows = [(each.name, _stage(of, each.symbol), each.about) for each in stages.STAGES]
+    yield from text.columns([*rows, *((name, _symbol(of, name), "what is read there") for name in SYMBOLS)])
+    if of.facts.release and not of.addresses:
+        yield "  --symbols FILE takes them from a vmlinux with the same build-id"
+
+
+def _stage(of: Inspected, symbol: str | None) -> str:
+    if symbol is not None:
+        return _symbol(of, symbol)
+    return NOTHING if of.facts.entry is None else f"{of.facts.entry:#x}"
+
+
+def _symbol(of: Inspected, name: str) -> str:
+    address = of.addresses.get(name)
+    if address is None:
+        return "no symbol"
+    paddr = of.facts.physical(address)
+    return f"{address:#x}" + (f", physical {paddr:#x}" if paddr not in (None, address) else "")
+
+
+def _config(of: Inspected) -> Iterator[str]:
+    config = of.details.config
+    if config is None:
+        yield "configuration: not in the file (CONFIG_IKCONFIG)"
+        return
+    yield "configuration"
+    yield from text.columns([(name, printable(config.get(name, "n")), about) for name, about in OPTIONS.items()])
+
+
+def to_dict(of: Inspected) -> to_json.Json:
+    details = of.details
+    return {
+        "kernel": to_json.kernel(of.facts),
+        "elf": {
+            "type": details.type,
+            "machine": details.machine,
+            "entry": details.entry,
+            "symbols": details.symbols,
+            "debug_info": details.has_debug_info,
+            "compiler": details.compiler,
+            "multiboot1": details.multiboot1 and details.multiboot1.offset,
+            "multiboot2": details.multiboot2 and details.multiboot2.offset,
+            "program_headers": [dict(zip(_PROGRAM, each, strict=True)) for each in details.program_headers],
+            "sections": [dict(zip(_SECTION, each, strict=True)) for each in details.sections],
+        },
+        "loaders": [
+            {"loader": each.loader, "entry": each.entry, "reason": REASONS.get(each.reason)} for each in details.scans
+        ],
+        "preflight": {
+            "way": of.preflight.way,
+            "entry": of.preflight.entry,
+            "verdicts": [each._asdict() for each in of.preflight.verdicts],
+        },
+        "symbols": {name: of.addresses.get(name) for name in STAGE_SYMBOLS},
+        "config": None if details.config is None else {name: details.config.get(name, "n") for name in OPTIONS},
+    }
+
+
+_PROGRAM = ("type", "offset", "vaddr", "paddr", "filesz", "memsz", "flags", "align")
+_SECTION = ("name", "type", "addr", "offset", "size", "flags", "align")
