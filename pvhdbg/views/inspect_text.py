@@ -122,8 +122,6 @@ def _file(of: Inspected) -> Iterator[str]:
 def _kind(of: Inspected) -> str:
     kind = printable(of.facts.kind)
     return f"{kind}: what follows is about the vmlinux inside" if kind == "bzimage" else kind
-        "bzimage, unpacked: what follows is about the vmlinux inside" if of.facts.kind == "bzimage" else of.facts.kind
-    )
 
 
 def _entry(facts: ImageFacts) -> str:
