@@ -51,6 +51,10 @@ def _command(name: str, chosen: argparse.Namespace) -> Result:
         from pvhdbg.cli.files import show
 
         return show(chosen)
+    if name == "diff":
+        from pvhdbg.cli.diff import diff
+
+        return diff(chosen)
     from pvhdbg.cli.doctor import doctor
 
     return doctor(chosen)

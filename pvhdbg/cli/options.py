@@ -55,6 +55,12 @@ def _show(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recording", type=Path, metavar="RECORDING", help="what `pvhdbg dump -o FILE` wrote")
 
 
+def _diff(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("before", metavar="A", help="a recording, or FILE@STAGE")
+    parser.add_argument("after", metavar="B", help="likewise")
+    parser.add_argument("--exit-code", action="store_true", help="exit with 1 if they differ")
+
+
 def _doctor(parser: argparse.ArgumentParser) -> None:
     _tools(parser)
 
@@ -63,6 +69,7 @@ COMMANDS = {
     "dump": Command("boot, stop at each stage, print what is there", _dump),
     "inspect": Command("the file alone, nothing is started", _inspect),
     "show": Command("a saved dump, decoded again and shown", _show),
+    "diff": Command("two saved dumps, or two stages of one (FILE@STAGE)", _diff),
     "doctor": Command("what is installed, which versions, what works here", _doctor),
 }
 
