@@ -1,0 +1,156 @@
+"""The whole state of the screen, as one frozen value. Events make a new one; panes only read it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pvhdbg.boot.capture import Capture
+    from pvhdbg.image.facts import ImageFacts
+
+STARTING, RUNNING, STOPPED, DEAD, ENDED, RECORDING = "starting", "running", "stopped", "dead", "ended", "recording"
+PASSED, HERE, AHEAD, LACKING = "passed", "here", "ahead", "lacking"
+PROMPT, VIEW, OUTPUT = "prompt", "view", "output"
+NO_SYMBOLS, LOADING, LOADED = "no symbols", "loading symbols", "symbols loaded"
+
+START_INFO, MODULES, MEMORY, BOOT_PARAMS, FINDINGS, CODE, BYTES, CPU, SERIAL = range(1, 10)
+VIEWS = ("start_info", "modules", "memory", "boot_params", "findings", "code", "bytes", "cpu", "serial")
+
+
+class Title(NamedTuple):
+    """What runs where: the kernel's file name and, for a person, its machine (`microvm tcg 512M`)."""
+
+    kernel: str
+    machine: str
+
+
+class Run(NamedTuple):
+    """What the machine does. `where` is the stage it stands at, or the reason it stopped for; `since` is the clock
+    (time.monotonic, in seconds) at which it began to run; `how` is how it died, `symbol` the code at RIP by name.
+    """
+
+    kind: str = STARTING
+    where: str = ""
+    since: float = 0.0
+    how: str = ""
+    rip: int | None = None
+    symbol: str | None = None
+
+    @property
+    def can_resume(self) -> bool:
+        return self.kind == STOPPED
+
+
+class StageMark(NamedTuple):
+    """A stage on the timeline; `why` is why this guest lacks it."""
+
+    name: str
+    status: str = AHEAD
+    why: str = ""
+
+
+class CodeLine(NamedTuple):
+    """A line of source (`number`) or an instruction (`address`); `current` is where RIP is."""
+
+    text: str
+    address: int | None = None
+    number: int | None = None
+    current: bool = False
+    breakpoint: bool = False
+
+
+class Code(NamedTuple):
+    """What the code view shows. `title` names the file or the mode; `why` is there where there is nothing to show."""
+
+    title: str = ""
+    lines: tuple[CodeLine, ...] = ()
+    why: str = ""
+
+
+class Bytes(NamedTuple):
+    """What the bytes view shows: memory from `paddr` on, and the bytes in it that belong to what was selected.
+
+    `vaddr` is the virtual address that was asked for, where it was one; `name` what lies there. `data` is null where
+    the memory could not be read, and `why` says so.
+    """
+
+    paddr: int = 0
+    data: bytes | None = b""
+    vaddr: int | None = None
+    name: str = ""
+    selected: tuple[int, int] = (0, 0)
+    why: str = ""
+
+
+class Shown(NamedTuple):
+    """Where one view stands: its selected row and its first visible one."""
+
+    cursor: int = 0
+    top: int = 0
+
+
+class Entry(NamedTuple):
+    """A line being typed in a pane: after `:` where to go, after `/` what to search."""
+
+    kind: str
+    text: str = ""
+
+
+class Popup(NamedTuple):
+    """Something over everything: `help`, or `quit` asked once."""
+
+    kind: str
+    top: int = 0
+
+
+class Screen(NamedTuple):
+    """Everything that is drawn.
+
+    `history` is every captured stage, oldest first; `now` what the machine's last stop showed, at a stage or between;
+    `past` the index in `history` that is looked at instead of now. `before` maps the paths of what changed since the
+    stop before what is looked at to their values then; with `only_changes` the views show nothing else.
+    `output` is what gdb printed, `serial` what the guest wrote, both by lines fit for a terminal; `output_top` and
+    `serial_top` are the first visible line, null to follow the end.
+    """
+
+    title: Title
+    run: Run = Run()
+    stages: tuple[StageMark, ...] = ()
+    history: tuple[Capture, ...] = ()
+    now: Capture | None = None
+    past: int | None = None
+    image: ImageFacts | None = None
+    before: Mapping[str, object] = {}
+    only_changes: bool = False
+    findings: tuple[Any, ...] = ()
+    view: int = START_INFO
+    focus: str = PROMPT
+    shown: Mapping[int, Shown] = {}
+    code: Code = Code()
+    bytes: Bytes = Bytes()
+    output: tuple[str, ...] = ()
+    output_top: int | None = None
+    serial: tuple[str, ...] = ()
+    serial_top: int | None = None
+    symbols: str = NO_SYMBOLS
+    queued: int = 0
+    message: str = ""
+    entry: Entry | None = None
+    popup: Popup | None = None
+    ascii: bool = False
+
+    @property
+    def looked_at(self) -> Capture | None:
+        """The capture that the views show."""
+        return self.now if self.past is None else self.history[self.past]
+
+    @property
+    def here(self) -> Shown:
+        return self.shown.get(self.view, Shown())
+
+    def at(self, cursor: int, top: int | None = None) -> Screen:
+        """With another selected row in the view that is shown."""
+        place = Shown(cursor, self.here.top if top is None else top)
+        return self._replace(shown={**self.shown, self.view: place})
