@@ -12,6 +12,7 @@ from pvhdbg.abi.cpu import MONITOR_REGISTERS, REGISTERS
 from pvhdbg.abi.e820 import BootE820Entry
 from pvhdbg.abi.layout import Struct
 from pvhdbg.abi.start_info import MAGIC, SIZE_V0, MemmapTableEntry, ModlistEntry, StartInfo
+from pvhdbg.boot import stages
 from pvhdbg.boot.capture import Capture
 from pvhdbg.boot.document import DONE, Document, MachineFacts, Outcome
 from pvhdbg.boot.read import capture
@@ -22,14 +23,13 @@ from pvhdbg.target.recording import Recording
 PAGE = 4096
 KERNEL_MAP, DIRECT_MAP = 0xFFFFFFFF80000000, 0xFFFF888000000000
 START_INFO, MODLIST, CMDLINE, MEMMAP = 0xF31E0, 0x7B7C, 0xEFCB0, 0xEFC20
-COPY, PARAMS, KERNEL_PARAMS, TABLE_POINTER, TABLE, TABLES = (
-    0x310D2E0,
-    0x310D320,
-    0x32BA460,
-    0x32BB500,
-    0x32BC000,
-    0x2A10000,
-)
+TABLE, TABLES = 0x32BC000, 0x2A10000
+VARIABLES = {
+    "pvh_start_info": 0x310D2E0,
+    "pvh_bootparams": 0x310D320,
+    "boot_params": 0x32BA460,
+    "e820_table": 0x32BB500,
+}
 RAMDISK, RAMDISK_SIZE = 0x1FDDF000, 0x20ABC
 
 Range = tuple[int, int, int]
@@ -134,6 +134,9 @@ class Memory:
         for at, byte in enumerate(data, paddr):
             self._pages.setdefault(at // PAGE, bytearray(PAGE))[at % PAGE] = byte
 
+    def get(self, paddr: int, size: int) -> bytes:
+        return bytes(self._pages[at // PAGE][at % PAGE] for at in range(paddr, paddr + size))
+
     def ranges(self) -> tuple[tuple[int, bytes], ...]:
         """As a Recording wants them: ascending, joined where they touch."""
         joined: list[tuple[int, bytearray]] = []
@@ -156,6 +159,11 @@ class Guest:
 
     def put(self, paddr: int, data: bytes) -> None:
         self.memory.put(paddr, data)
+
+    def run_at(self, rip: int, code: str) -> None:
+        """Let RIP be there, and code too, given in hex."""
+        self.registers["rip"] = rip
+        self.put(rip & 0x7FFFFFFF, bytes.fromhex(code))
 
     def without_monitor(self) -> None:
         """As on a stub that tells neither segments' bases nor A20."""
@@ -182,7 +190,6 @@ def linux_guest(image: ImageFacts | None = None) -> Guest:
     guest.put(MODLIST, modlist((RAMDISK, RAMDISK_SIZE, 0, 0)))
     guest.put(CMDLINE, b"console=ttyS0 earlyprintk=ttyS0\0")
     guest.put(MEMMAP, memmap(MAP))
-    guest.put(0x1000800, bytes.fromhex("fc0f01158ba00001") * 20)
     guest.registers.update(rip=0x1000850, rbx=START_INFO, rsp=0x7B38, cr0=0x11, eflags=2, a20=1)
     flat = {"base": 0, "limit": 0xFFFFFFFF}
     for segment, selector, flags in (
@@ -211,21 +218,26 @@ def page_tables(guest: Guest) -> None:
 def boot() -> Document:
     """A whole run, all five stages of it."""
     guest = linux_guest()
-    stops = [guest.at("entry")]
-    handed_over = guest.memory.ranges()
+    ways = (_enter, _prepare, _fill_boot_params, _copy_boot_params, _fill_e820_table)
+    stops = []
+    for stage, way in zip(stages.NAMES, ways, strict=True):
+        way(guest)
+        stops.append(guest.at(stage, START_INFO))
+    return Document(linux(), machine(), tuple(stops), Outcome("e820", DONE))
+
+
+def _enter(guest: Guest) -> None:
+    guest.run_at(0x1000850, "fc0f01158ba00001")
+
+
+def _prepare(guest: Guest) -> None:
     page_tables(guest)
-    guest.symbols = {
-        name: KERNEL_MAP + paddr
-        for name, paddr in (
-            ("pvh_start_info", COPY),
-            ("pvh_bootparams", PARAMS),
-            ("boot_params", KERNEL_PARAMS),
-            ("e820_table", TABLE_POINTER),
-        )
-    }
-    guest.put(COPY, next(data[START_INFO - at :][:56] for at, data in handed_over if at <= START_INFO < at + len(data)))
-    guest.registers.update(rip=0xFFFFFFFF8305A1FF, rsp=0x3112368)
-    stops.append(guest.at("prepare", START_INFO))
+    guest.symbols = {name: KERNEL_MAP + paddr for name, paddr in VARIABLES.items()}
+    guest.put(VARIABLES["pvh_start_info"], guest.memory.get(START_INFO, StartInfo.SIZE))
+    guest.run_at(0xFFFFFFFF8305A1FF, "f30f1efa")
+
+
+def _fill_boot_params(guest: Guest) -> None:
     params = boot_params(
         (*MAP, ISA),
         hdr__version=0x20C,
@@ -234,16 +246,19 @@ def boot() -> Document:
         hdr__ramdisk_size=RAMDISK_SIZE,
         hdr__cmd_line_ptr=CMDLINE,
     )
-    guest.put(PARAMS, params)
-    guest.registers.update(rip=0x10008CB)
-    stops.append(guest.at("bootparams", START_INFO))
-    guest.put(KERNEL_PARAMS, params)
-    guest.registers.update(rip=0xFFFFFFFF8305ABCD)
-    stops.append(guest.at("kernel", START_INFO))
-    guest.put(TABLE_POINTER, (KERNEL_MAP + TABLE).to_bytes(8, "little"))
+    guest.put(VARIABLES["pvh_bootparams"], params)
+    guest.run_at(0x10008CB, "488d35")
+
+
+def _copy_boot_params(guest: Guest) -> None:
+    guest.put(VARIABLES["boot_params"], guest.memory.get(VARIABLES["pvh_bootparams"], BootParams.SIZE))
+    guest.run_at(0xFFFFFFFF8304EE41, "f30f1efa")
+
+
+def _fill_e820_table(guest: Guest) -> None:
+    guest.put(VARIABLES["e820_table"], (KERNEL_MAP + TABLE).to_bytes(8, "little"))
     guest.put(TABLE, e820_blob(SANITISED))
-    stops.append(guest.at("e820", START_INFO))
-    return Document(linux(), machine(), tuple(stops), Outcome("e820", DONE))
+    guest.run_at(0xFFFFFFFF8305B541, "4889c7")
 
 
 def machine() -> MachineFacts:
