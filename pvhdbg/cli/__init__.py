@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from pvhdbg.errors import PvhdbgError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from pvhdbg.cli.result import Result
 
@@ -34,30 +35,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(argv: Sequence[str]) -> Result:
     from pvhdbg.cli import options
 
-    name, chosen = options.parse(argv)
-    return _command(name, chosen)
-
-
-def _command(name: str, chosen: argparse.Namespace) -> Result:
-    if name in ("session", "dump"):
-        from pvhdbg.cli.dump import dump
-
-        return dump(chosen)
-    if name == "inspect":
-        from pvhdbg.cli.files import inspect
-
-        return inspect(chosen)
-    if name == "show":
-        from pvhdbg.cli.files import show
-
-        return show(chosen)
-    if name == "diff":
-        from pvhdbg.cli.diff import diff
-
-        return diff(chosen)
-    from pvhdbg.cli.doctor import doctor
-
-    return doctor(chosen)
+    command, chosen = options.parse(argv)
+    module, function = command.runs.split(".")
+    run: Callable[[argparse.Namespace], Result] = getattr(import_module(f"pvhdbg.cli.{module}"), function)
+    return run(chosen)
 
 
 def _print(result: Result) -> None:

@@ -2,12 +2,44 @@
 
 from __future__ import annotations
 
+import tempfile
+from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pvhdbg.cli.result import Result
 
 if TYPE_CHECKING:
     import argparse
+
+    from pvhdbg.image.load import Kernel
+    from pvhdbg.views.inspect_text import Inspected
+
+
+def inspect(options: argparse.Namespace) -> Result:
+    """Status 1 if QEMU won't start the file by PVH."""
+    from pvhdbg.image.load import open_kernel
+    from pvhdbg.views import inspect_text, to_json
+
+    symbols = None if options.symbols is None else str(options.symbols)
+    with tempfile.TemporaryDirectory(prefix="pvhdbg-") as folder:
+        kernel = open_kernel(str(options.kernel), Path(folder), symbols)
+        found = _inspected(kernel)
+    text = to_json.lines(inspect_text.to_dict(found)) if options.format == "json" else inspect_text.as_text(found)
+    remarks = () if kernel.symbols_note is None else (f"pvhdbg: note: {kernel.symbols_note}",)
+    return Result(text, int(bool(found.preflight.fatal)), remarks)
+
+
+def _inspected(kernel: Kernel) -> Inspected:
+    from pvhdbg.image import elf
+    from pvhdbg.image.header import map_file
+    from pvhdbg.image.preflight import preflight
+    from pvhdbg.views.inspect_text import STAGE_SYMBOLS, Inspected
+
+    with closing(map_file(kernel.facts.elf)) as data:
+        found = preflight(kernel.facts, data, symbols=kernel.symbols)
+    addresses = {name: kernel.symbols.address(name) for name in STAGE_SYMBOLS if name in kernel.symbols}
+    return Inspected(kernel.facts, elf.inspect(kernel.facts.elf), found, addresses)
 
 
 def show(options: argparse.Namespace) -> Result:

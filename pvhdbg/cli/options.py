@@ -19,10 +19,13 @@ SIZE = re.compile(r"[1-9][0-9]*[KMGTkmgt]?")
 
 
 class Command(NamedTuple):
-    """A word after `pvhdbg`: one line of help, and what adds its options to a parser."""
+    """A word after `pvhdbg`: one line of help, what adds its options to a parser, and the function that runs it,
+    as `module.function` in pvhdbg.cli, imported when it is needed.
+    """
 
     help: str
     add: Callable[[argparse.ArgumentParser], None]
+    runs: str
 
 
 class Parser(argparse.ArgumentParser):
@@ -33,6 +36,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def _session(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(stage=None, output=None, format=None)
     _launch(parser)
 
 
@@ -65,28 +69,29 @@ def _doctor(parser: argparse.ArgumentParser) -> None:
     _tools(parser)
 
 
+SESSION = Command("the interactive session", _session, "dump.dump")
 COMMANDS = {
-    "dump": Command("boot, stop at each stage, print what is there", _dump),
-    "inspect": Command("the file alone, nothing is started", _inspect),
-    "show": Command("a saved dump, decoded again and shown", _show),
-    "diff": Command("two saved dumps, or two stages of one (FILE@STAGE)", _diff),
-    "doctor": Command("what is installed, which versions, what works here", _doctor),
+    "dump": Command("boot, stop at each stage, print what is there", _dump, "dump.dump"),
+    "inspect": Command("the file alone, nothing is started", _inspect, "files.inspect"),
+    "show": Command("a saved dump, decoded again and shown", _show, "files.show"),
+    "diff": Command("two saved dumps, or two stages of one (FILE@STAGE)", _diff, "diff.diff"),
+    "doctor": Command("what is installed, which versions, what works here", _doctor, "doctor.doctor"),
 }
 
 
-def parse(argv: Sequence[str]) -> tuple[str, argparse.Namespace]:
-    """The command, `session` where none is named, and its options.
+def parse(argv: Sequence[str]) -> tuple[Command, argparse.Namespace]:
+    """The command, SESSION where none is named, and its options.
 
     :raise UserError: for a call that cannot be understood.
     """
     own, qemu_args = _split(argv)
-    name = own[0] if own and own[0] in COMMANDS else "session"
-    parser = _session_parser() if name == "session" else _parser(name)
-    options = parser.parse_args(own if name == "session" else own[1:])
+    command = COMMANDS.get(own[0], SESSION) if own else SESSION
+    parser = _session_parser() if command is SESSION else _parser(own[0])
+    options = parser.parse_args(own if command is SESSION else own[1:])
     options.qemu_args = qemu_args
     if qemu_args and not hasattr(options, "machine"):
-        raise UserError(f"`{name}` starts no QEMU: it takes no arguments after --")
-    return name, options
+        raise UserError(f"`{parser.prog}` starts no QEMU: it takes no arguments after --")
+    return command, options
 
 
 def _split(argv: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -24,7 +24,11 @@ Json = dict[str, Any]
 
 
 def dumps(document: Document) -> str:
-    return json.dumps(to_dict(document), indent=1, ensure_ascii=False) + "\n"
+    return lines(to_dict(document))
+
+
+def lines(of: Json) -> str:
+    return json.dumps(of, indent=1, ensure_ascii=False) + "\n"
 
 
 def to_dict(document: Document) -> Json:
