@@ -87,14 +87,35 @@ class Journey:
                 return
 
     def look(self, stage: str) -> Capture:
-        """Capture what is there now, as `stage`."""
+        """Capture what is there now, as `stage`; a second look at the stage it stands at takes the first one's place."""
+        if stage == "entry":
+            self._start_info_paddr = None
+        seen = self._capture(stage)
         with self._reading():
-            seen = capture(self.target, stage, self.image, self._start_info_paddr)
             self._remember_return(stages.stage(stage))
         if stage == "entry" and seen.start_info is not None:
             self._start_info_paddr = seen.start_info.at
+        if self.history and self.history[-1].stage == stage:
+            self.history.pop()
         self.history.append(seen)
         return seen
+
+    def glance(self) -> Capture:
+        """What is there now, wherever that is: at a stage, which is captured, or between two, where what the next one
+        will have is being made and is read as well. Between stages the history stays as it is.
+
+        :raise TargetError: if the machine has gone.
+        """
+        stage = self.recognise(self.target.register("rip"))
+        if stage is not None:
+            return self.look(stage.name)
+        if self.reached is None:
+            return self._capture(stages.RESET)
+        return self._capture(self.reached, stages.made_after(self.reached))
+
+    def _capture(self, stage: str, also: Collection[str] = ()) -> Capture:
+        with self._reading():
+            return capture(self.target, stage, self.image, self._start_info_paddr, also)
 
     def _arrivals(self, stage: Stage) -> Collection[int]:
         """Where RIP is at this stage; nothing for a return whose call was not seen."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TypeVar
 
 from pvhdbg.abi.boot_params import BootParams
@@ -13,6 +13,7 @@ from pvhdbg.abi.start_info import MAGIC, SIZE_V0, MemmapTableEntry, ModlistEntry
 from pvhdbg.boot import stages
 from pvhdbg.boot.address import Addresses
 from pvhdbg.boot.capture import E820, E820_MODULE, MEMMAP, NO_MAP, Capture, MemoryMap, Module, Text
+from pvhdbg.boot.stages import Stage
 from pvhdbg.errors import MemoryUnreadable, TargetError
 from pvhdbg.image.facts import ImageFacts
 from pvhdbg.target.base import Target
@@ -31,20 +32,27 @@ T = TypeVar("T")
 S = TypeVar("S", bound=Struct)
 
 
-def capture(target: Target, stage: str, image: ImageFacts | None, start_info_paddr: int | None) -> Capture:
-    """Read and decode everything that is valid at `stage`.
+def capture(
+    target: Target,
+    stage: str,
+    image: ImageFacts | None,
+    start_info_paddr: int | None,
+    also: Collection[str] = (),
+) -> Capture:
+    """Read and decode everything that is valid at `stage`, and `also` what is said to be.
 
-    `start_info_paddr` is EBX as it was at the entry, null if nobody saw it.
+    `start_info_paddr` is EBX as it was at the entry, null if nobody saw it: at the entry it is EBX.
     """
-    return _Reading(target, stage, image, start_info_paddr).capture()
+    at = stages.stage(stage)
+    return _Reading(target, at._replace(valid=(*at.valid, *also)), image, start_info_paddr).capture()
 
 
 class _Reading:
     """One stop being read. What cannot be had goes to `missing` and reading goes on."""
 
-    def __init__(self, target: Target, stage: str, image: ImageFacts | None, start_info_paddr: int | None) -> None:
+    def __init__(self, target: Target, stage: Stage, image: ImageFacts | None, start_info_paddr: int | None) -> None:
         self.target = Recorder(target)
-        self.stage = stages.stage(stage)
+        self.stage = stage
         self.missing: dict[str, str] = {}
         self.start_info_paddr = start_info_paddr
         self.text_read = 0
@@ -94,7 +102,7 @@ class _Reading:
             return self._try(key, read)
         if self.stage.name == stages.DIED:
             self.missing[key] = "not read where the guest died"
-        elif stages.NAMES.index(self.stage.name) < stages.NAMES.index(stages.first_valid(key)):
+        elif stages.is_before(self.stage.name, stages.first_valid(key)):
             self.missing[key] = f"not before stage {stages.first_valid(key)}"
         else:
             self.missing[key] = f"not any more at stage {self.stage.name}"
@@ -102,7 +110,7 @@ class _Reading:
 
     def _start_info(self) -> StartInfo:
         paddr = self.start_info_paddr
-        if self.stage.name == "entry":
+        if paddr is None and self.stage.name == "entry":
             paddr = self.target.register("rbx") & 0xFFFFFFFF
         if paddr is None:
             raise TargetError("nobody saw EBX at the entry")

@@ -12,6 +12,8 @@ E820_TABLE = "e820_table"
 HANDED_OVER = ("cmdline", "modules", "memory_map")
 
 DIED = "died"
+RESET = "reset"
+"""Before the entry. Like a death it is no stage: nothing is valid."""
 
 
 class Stage(NamedTuple):
@@ -52,18 +54,34 @@ STAGES = (
     ),
 )
 NAMES = tuple(each.name for each in STAGES)
+_NO_STAGES = {
+    DIED: Stage(DIED, None, False, (), "where the guest died"),
+    RESET: Stage(RESET, None, False, (), "before the PVH entry"),
+}
 
 
 def stage(name: str) -> Stage:
-    """The stage of that name; a death is a stage at which nothing is valid.
+    """The stage of that name, or what stands for one at a death and before the entry.
 
     :raise KeyError: if there is none.
     """
-    if name == DIED:
-        return Stage(DIED, None, False, (), "where the guest died")
+    if name in _NO_STAGES:
+        return _NO_STAGES[name]
     return {each.name: each for each in STAGES}[name]
 
 
 def first_valid(key: str) -> str:
     """The first stage at which `key` can be read."""
     return next(each.name for each in STAGES if key in each.valid)
+
+
+def is_before(name: str, other: str) -> bool:
+    """Whether a stage, or RESET, comes before another stage."""
+    return name == RESET or NAMES.index(name) < NAMES.index(other)
+
+
+def made_after(name: str) -> tuple[str, ...]:
+    """What is in the making between stage `name` and the next one, and fit to be looked at meanwhile."""
+    after = NAMES.index(name) + 1
+    coming = STAGES[after].valid if after < len(STAGES) else ()
+    return tuple(key for key in coming if key in (BOOT_PARAMS, KERNEL_BOOT_PARAMS, E820_TABLE))
