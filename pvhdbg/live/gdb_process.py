@@ -7,15 +7,16 @@ import signal
 import subprocess
 import time
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from pvhdbg.errors import MachineError, NotConnected, UserError
+from pvhdbg.errors import MachineError, UserError
 from pvhdbg.live import child
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
-    from typing import TextIO
+    from typing import IO, TextIO
 
 _LINES_KEPT = 1000
 _LONGEST_KEPT = 4096
@@ -37,8 +38,13 @@ class GdbProcess:
         self.options = options
         self.recent: deque[str] = deque(maxlen=_LINES_KEPT)
         self._stderr = folder / "gdb.stderr"
-        self._log = _open_log(options.mi_log)
         self._process = self._start(group)
+        try:
+            self._log = _open_log(options.mi_log)
+        except UserError:
+            self.kill()
+            self._close_pipes()
+            raise
 
     def _start(self, group: int) -> subprocess.Popen[bytes]:
         try:
@@ -62,19 +68,15 @@ class GdbProcess:
         return self._process.pid
 
     def write(self, line: str) -> None:
-        """:raise NotConnected: if gdb has gone."""
+        """Lost if gdb has gone: its end is seen by who reads."""
         self._note("<", line)
-        assert self._process.stdin is not None  # noqa: S101 - a pipe, as asked for above
-        try:
-            self._process.stdin.write(f"{line}\n".encode())
-        except OSError as error:
-            raise NotConnected(self.obituary()) from error
+        with suppress(BrokenPipeError):
+            self._stdin.write(f"{line}\n".encode())
 
     def lines(self) -> Iterator[str]:
         """What gdb says, whole lines only, to its end."""
-        assert self._process.stdout is not None  # noqa: S101 - a pipe, as asked for above
         rest = b""
-        while chunk := os.read(self._process.stdout.fileno(), 65536):
+        while chunk := self._stdout.read(65536):
             *whole, rest = (rest + chunk).split(b"\n")
             for each in whole:
                 line = each.decode(errors="backslashreplace")
@@ -103,10 +105,24 @@ class GdbProcess:
 
     def close(self) -> None:
         """After `kill`, when nobody reads its lines any more."""
+        self._close_pipes()
+        if self._log is not None:
+            self._log.close()
+
+    def _close_pipes(self) -> None:
         self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout, self._log):
-            if stream is not None:
-                stream.close()
+        self._stdin.close()
+        self._stdout.close()
+
+    @property
+    def _stdin(self) -> IO[bytes]:
+        assert self._process.stdin is not None  # noqa: S101 - Popen was told so
+        return self._process.stdin
+
+    @property
+    def _stdout(self) -> IO[bytes]:
+        assert self._process.stdout is not None  # noqa: S101 - Popen was told so
+        return self._process.stdout
 
     def _note(self, direction: str, line: str) -> None:
         self.recent.append(f"{direction} {line[:_LONGEST_KEPT]}")

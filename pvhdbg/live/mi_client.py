@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import printable
-from pvhdbg.errors import NotConnected, TargetError
+from pvhdbg.errors import NotConnected
 from pvhdbg.target import mi
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ class MiClient:
         self.connected = False
         self.generation = 0
         self.last_stop: mi.Stop | None = None
+        self._deaf = False
         self._gone = False
         self._hushed = 0
         self._token = 0
@@ -62,10 +63,7 @@ class MiClient:
         self._thread.start()
 
     def send(self, command: str, *, quiet: bool = True) -> Pending:
-        """Send an MI command and don't wait. `quiet` keeps what it prints from `on_text`.
-
-        :raise NotConnected: if gdb has gone.
-        """
+        """Send an MI command and don't wait. `quiet` keeps what it prints from `on_text`."""
         pending = Pending(command, quiet=quiet)
         with self._changed:
             self._token += 1
@@ -76,21 +74,30 @@ class MiClient:
     def wait(self, pending: Pending, timeout: float | None = PATIENCE) -> mi.Reply:
         """The answer. One that comes after the timeout is dropped.
 
-        :raise TargetError: with gdb's own words, or that it did not answer within `timeout` seconds.
+        :raise MiError: with gdb's own words, or that it did not answer within `timeout` seconds.
         :raise NotConnected: if gdb has gone.
         """
         with self._changed:
             self._changed.wait_for(lambda: pending.reply is not None or self._gone, timeout)
         if pending.reply is None:
             self.check()
-            raise TargetError(f"gdb did not answer within {timeout:g} s: {printable(pending.command)}")
+            raise mi.MiError(f"gdb did not answer within {timeout:g} s: {printable(pending.command)}")
         if pending.reply.message == "error":
-            raise TargetError(printable(pending.reply.payload.get("msg", "gdb reports an error without words")))
+            raise mi.MiError(printable(pending.reply.payload.get("msg", "gdb reports an error without words")))
         return pending.reply
 
     def ask(self, command: str, timeout: float | None = PATIENCE) -> mi.Reply:
         """`send` and `wait`."""
         return self.wait(self.send(command), timeout)
+
+    def interrupt(self) -> None:
+        """Stop the guest through gdb: for a stub without QMP beside it.
+
+        While a command of gdb's own language lets the guest run, gdb hears signals only.
+        """
+        self.send("-exec-interrupt")
+        if self._deaf:
+            self.process.interrupt()
 
     def wait_stop(self, timeout: float | None) -> bool:
         """False if the machine still runs after `timeout` seconds.
@@ -173,6 +180,7 @@ class MiClient:
             pending.reply = mi.Reply(message, line, "".join(pending.printed))
             if message == "running":
                 self.running = True
+                self._deaf = pending.command.startswith("-interpreter-exec")
             self._changed.notify_all()
 
     def _take_event(self, line: str) -> None:
@@ -184,6 +192,7 @@ class MiClient:
             self.running = match[1] == "*running"
             if match[1] == "*stopped":
                 self.last_stop = mi.read_stop(line)
+                self._deaf = False
             else:
                 self.connected = match[1] != "=thread-group-exited"
             self._changed.notify_all()

@@ -1,97 +1,56 @@
-"""QEMU and gdb together: both started at once, both gone when it ends."""
+"""A machine of our own: QEMU and gdb started at once, and gone when it ends."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pvhdbg.errors import MachineError, NotConnected, PvhdbgError, TargetError
-from pvhdbg.live import folder
-from pvhdbg.live.gdb_process import GdbOptions, GdbProcess
-from pvhdbg.live.watcher import Watcher
+from pvhdbg.live.gdb_session import GdbSession
 
 if TYPE_CHECKING:
-    from types import TracebackType
-    from typing import Self
-
-    from pvhdbg.live.mi_client import MiClient, Pending
+    from pvhdbg.live.gdb_process import GdbOptions
+    from pvhdbg.live.mi_client import Pending
     from pvhdbg.live.qemu import Qemu
     from pvhdbg.live.qemu_options import QemuOptions
-    from pvhdbg.target.gdb_mi import MiTarget, Symbols
-    from pvhdbg.target.mi_runner import MiRunner
+    from pvhdbg.target.gdb_mi import Symbols
 
 _ENDS_WITHIN = 3.0
-_SETTINGS = (
-    "mi-async on",
-    "confirm off",
-    "pagination off",
-    "height 0",
-    "width 0",
-    # QEMU may still be loading the kernel when gdb says its first word.
-    "remotetimeout 60",
-)
+_GIVES_UP_WITHIN = 1.0
+_SIGNALS_TO_GIVE_UP = 3
+# QEMU may still be loading the kernel when gdb says its first word.
+_PATIENT = "-gdb-set remotetimeout 60"
 
 
-class Session:
+class Session(GdbSession):
     """A gdb, and after `boot` a QEMU whose guest stands at the reset vector.
 
     gdb takes longest to start, so it does from the constructor on; `boot` starts QEMU beside it and waits for nothing;
     `wait_ready` waits for both, and must come before the first question to `target` or `runner`.
     """
 
-    target: MiTarget
-    runner: MiRunner
-
     def __init__(self, gdb: GdbOptions | None = None) -> None:
-        self.qemu: Qemu | None = None
-        self._gdb: MiClient | None = None
-        self._process: GdbProcess | None = None
         self._connecting: Pending | None = None
-        self._folder = folder.choose()
-        self._watcher = Watcher(self._folder)
-        try:
-            folder.make(self._folder)
-            self._process = GdbProcess(gdb or GdbOptions(), self._folder, self._watcher.group)
-        except BaseException:
-            self.close()
-            raise
-
-    @property
-    def gdb(self) -> MiClient:
-        """The MI client, made when it is first needed: its parser takes a while to import, while gdb and QEMU start."""
-        if self._gdb is None:
-            from pvhdbg.live.mi_client import MiClient
-
-            assert self._process is not None  # noqa: S101 - made in the constructor
-            self._gdb = MiClient(self._process)
-            for setting in _SETTINGS:
-                self._gdb.send(f"-gdb-set {setting}")
-        return self._gdb
-
-    @property
-    def watcher(self) -> Watcher:
-        """Tell it how to give the terminal back."""
-        return self._watcher
+        super().__init__(gdb)
 
     def boot(self, options: QemuOptions, symbols: Symbols | None = None) -> None:
-        """Start QEMU, and let gdb connect to it as soon as both can.
+        """Start QEMU, and let gdb connect to it as soon as both can. A QEMU from before ends; gdb keeps what it knows.
 
         :raise UserError: for an argument that would let QEMU escape us.
         :raise MachineError: if QEMU is not there.
         """
         from pvhdbg.live.qemu import Qemu
 
-        self.qemu = Qemu(options, self._folder, self._watcher.group)
-        self._connect(self.qemu, symbols)
-
-    def _connect(self, qemu: Qemu, symbols: Symbols | None) -> None:
+        if self.qemu is not None:
+            self._end(self.qemu)
+        self.qemu = Qemu(options, self.folder, self.watcher.group)
+        # The rest imports the MI parser, which takes a while: gdb and QEMU are starting meanwhile.
         from pvhdbg.target.gdb_mi import MiTarget
-        from pvhdbg.target.mi import in_console
         from pvhdbg.target.mi_runner import MiRunner
 
-        self._connecting = self.gdb.send(f"-target-select remote {qemu.gdb_path}")
-        self.gdb.send(in_console("maint packet Qqemu.PhyMemMode:0"))
+        self._connect(self.qemu)
         self.target = MiTarget(self.gdb, symbols)
-        self.runner = MiRunner(self.gdb, self.target, qemu)
+        self.runner = MiRunner(self.gdb, self.target, self.qemu)
 
     def wait_ready(self, timeout: float = 60.0) -> None:
         """Wait until the guest can be asked and run; `timeout` is in seconds.
@@ -106,34 +65,38 @@ class Session:
             except TargetError as error:
                 raise self._start_failure(error) from error
 
+    def revive(self) -> None:
+        """Get the registers of a dead guest back after somebody resumed it: it hangs then, and so does gdb."""
+        if self.qemu is not None:
+            self._disconnect()
+            self._connect(self.qemu)
+            self.wait_ready()
+
+    def _connect(self, qemu: Qemu) -> None:
+        from pvhdbg.target.gdb_mi import PHY_MEM_MODE_OFF
+
+        self.gdb.send(_PATIENT)
+        self._connecting = self.gdb.send(f"-target-select remote {qemu.gdb_path}")
+        self.gdb.send(PHY_MEM_MODE_OFF)
+
+    def _disconnect(self) -> None:
+        disconnecting = self.gdb.send("-target-disconnect")
+        for _ in range(_SIGNALS_TO_GIVE_UP):
+            if self.gdb.is_answered(disconnecting, _GIVES_UP_WITHIN):
+                return
+            self.gdb.process.interrupt()
+
+    def _end(self, qemu: Qemu) -> None:
+        qemu.close()
+        with suppress(TargetError):
+            self.gdb.wait_stop(_ENDS_WITHIN)
+        self._disconnect()
+
     def _start_failure(self, error: TargetError) -> PvhdbgError:
         from pvhdbg.live import launch
 
-        if self.qemu is not None and self.qemu.death(_ENDS_WITHIN) is not None:
-            return launch.refusal(self.qemu.options, self.qemu.returncode or 0, self.qemu.last_words())
         if isinstance(error, NotConnected):
             return launch.silence(self.gdb.process.options.binary, str(error))
+        if self.qemu is not None and self.qemu.death(_ENDS_WITHIN) is not None:
+            return launch.refusal(self.qemu.options, self.qemu.returncode or 0, self.qemu.last_words())
         return MachineError(f"gdb can't connect to QEMU: {error}")
-
-    def kill(self) -> None:
-        """End QEMU and gdb without waiting: `close` then has less to wait for."""
-        for each in (self.qemu, self._process):
-            if each is not None:
-                each.kill()
-
-    def close(self) -> None:
-        """End everything and leave nothing. What the guest wrote can still be read."""
-        self.kill()
-        for each in (self.qemu, self._gdb, self._process):
-            if each is not None:
-                each.close()
-        folder.remove(self._folder)
-        self._watcher.end()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

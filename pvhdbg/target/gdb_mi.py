@@ -5,10 +5,10 @@ from __future__ import annotations
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pvhdbg.errors import MemoryUnreadable, RegisterUnavailable, SymbolMissing, TargetError
+from pvhdbg.errors import MemoryUnreadable, NotConnected, RegisterUnavailable, SymbolMissing
 from pvhdbg.target import monitor
 from pvhdbg.target.base import NO_MONITOR
-from pvhdbg.target.mi import in_console
+from pvhdbg.target.mi import MiError, in_console
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from pvhdbg.target.mi import Reply
 
 PHY_MEM_MODE, MONITOR = "PhyMemMode", "monitor"
+PHY_MEM_MODE_OFF = in_console("maint packet Qqemu.PhyMemMode:0")
+"""The mode outlives a connection: send this after each."""
+_PHY_MEM_MODE_ON = in_console("maint packet Qqemu.PhyMemMode:1")
 
 _CHUNK = 0x10000
 _WRITE_CHUNK = 0x1000
@@ -40,15 +43,16 @@ class Mi(Protocol):
         """Changes whenever what was read may no longer hold."""
         ...
 
+    @property
+    def connected(self) -> bool: ...
+
     def send(self, command: str) -> Any:  # noqa: ANN401 - whatever `wait` takes
         ...
 
     def wait(self, pending: Any) -> Reply:  # noqa: ANN401
-        """:raise TargetError: if gdb reports an error."""
-        ...
-
-    def ask(self, command: str) -> Reply:
-        """`send` and `wait`."""
+        """:raise MiError: if gdb reports an error.
+        :raise NotConnected: if gdb has gone.
+        """
         ...
 
 
@@ -108,8 +112,8 @@ class MiTarget:
             ]
             try:
                 for each in sent:
-                    self._mi.wait(each)
-            except TargetError as error:
+                    self._wait(each)
+            except MiError as error:
                 raise MemoryUnreadable(paddr, len(data), "can't be written") from error
 
     @contextmanager
@@ -145,16 +149,27 @@ class MiTarget:
 
         :raise TargetError: if the stub has none.
         """
-        return self._mi.ask(in_console(f"monitor {command}")).text.replace("\r", "")
+        return self._ask(in_console(f"monitor {command}")).text.replace("\r", "")
 
     @property
     def is_32bit(self) -> bool:
         """Whether the stub is one of a 32-bit machine, whatever mode its CPU is in."""
         return "eax" in self._numbers().values()
 
+    def _ask(self, command: str) -> Reply:
+        return self._wait(self._mi.send(command))
+
+    def _wait(self, pending: Any) -> Reply:  # noqa: ANN401 - what the client's `send` gave
+        try:
+            return self._mi.wait(pending)
+        except MiError as error:
+            if self._mi.connected:
+                raise
+            raise NotConnected("the machine has gone") from error
+
     def _switch(self, *, physical: bool) -> None:
         if self.physical_memory == PHY_MEM_MODE:
-            self._mi.send(in_console(f"maint packet Qqemu.PhyMemMode:{physical:d}"))
+            self._mi.send(_PHY_MEM_MODE_ON if physical else PHY_MEM_MODE_OFF)
             self._mi.send(in_console("maint flush dcache"))
 
     def _check_range(self, paddr: int, size: int) -> None:
@@ -169,8 +184,8 @@ class MiTarget:
             for start, length in _split(paddr, size, _CHUNK)
         ]
         try:
-            blocks = [block for each in sent for block in self._mi.wait(each).payload["memory"]]
-        except TargetError as error:
+            blocks = [block for each in sent for block in self._wait(each).payload["memory"]]
+        except MiError as error:
             raise MemoryUnreadable(paddr, size) from error
         return b"".join(bytes.fromhex(block["contents"]) for block in blocks)
 
@@ -186,7 +201,7 @@ class MiTarget:
     def _numbers(self) -> dict[str, str]:
         """The registers we know, as gdb names them, by gdb's number."""
         if self._wanted is None:
-            names = self._mi.wait(self._names).payload["register-names"]
+            names = self._wait(self._names).payload["register-names"]
             # A 64-bit gdb has eax and the like too, as halves of the registers we want.
             halves = {name for name, whole in _NAME_OF.items() if name != whole and whole in names}
             self._wanted = {str(n): name for n, name in enumerate(names) if name in _NAME_OF and name not in halves}
@@ -194,7 +209,7 @@ class MiTarget:
 
     def _read_registers(self) -> dict[str, int]:
         names = self._numbers()
-        reply = self._mi.ask(f"-data-list-register-values x {' '.join(names)}")
+        reply = self._ask(f"-data-list-register-values x {' '.join(names)}")
         found = {}
         for each in reply.payload["register-values"]:
             with suppress(ValueError):  # <unavailable>

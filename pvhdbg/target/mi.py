@@ -6,6 +6,12 @@ from typing import Any, NamedTuple
 
 from pygdbmi.gdbmiparser import parse_response
 
+from pvhdbg.errors import TargetError
+
+
+class MiError(TargetError):
+    """gdb's own word for why not, or that it gave none in time."""
+
 
 class Reply:
     """A result record, parsed when somebody looks. `text` is what gdb printed while it worked on the command."""

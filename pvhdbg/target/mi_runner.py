@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 from pvhdbg.errors import NotConnected, TargetError
@@ -42,13 +41,14 @@ class RunningMi(Mi, Protocol):
     def running(self) -> bool: ...
 
     @property
-    def connected(self) -> bool: ...
-
-    @property
     def last_stop(self) -> Stop | None: ...
 
     def check(self) -> None:
         """:raise NotConnected: if gdb has gone."""
+        ...
+
+    def interrupt(self) -> None:
+        """Ask gdb to stop the guest."""
         ...
 
     def wait_stop(self, timeout: float | None) -> bool:
@@ -119,7 +119,7 @@ class MiRunner:
         """Run, and whether that took too long."""
         numbers = self._arm(addresses)
         try:
-            self._mi.ask("-exec-continue")
+            self._mi.wait(self._mi.send("-exec-continue"))
             stopped = self._mi.wait_stop(timeout)
             if not stopped:
                 self._halt()
@@ -135,8 +135,7 @@ class MiRunner:
         return [self._mi.wait(each).payload["bkpt"]["number"] for each in sent]
 
     def _disarm(self, numbers: list[str]) -> None:
-        with suppress(NotConnected):
-            self._mi.send(f"-break-delete {' '.join(numbers)}")
+        self._mi.send(f"-break-delete {' '.join(numbers)}")
 
     def _halt(self) -> None:
         if self._mi.running:
@@ -145,8 +144,7 @@ class MiRunner:
 
     def _ask_to_stop(self) -> None:
         if self._hypervisor is None or not self._hypervisor.stop():
-            with suppress(NotConnected):
-                self._mi.send("-exec-interrupt")
+            self._mi.interrupt()
 
     def _judge(self, addresses: Collection[int], *, timed_out: bool) -> Halt:
         if self._mi.running:
