@@ -1,0 +1,164 @@
+/*
+ * From start_info to boot_params: what the PVH entry is for.
+ *
+ * entry.S has copied struct hvm_start_info and calls xen_prepare_pvh() with paging on. The rest of an x86 kernel knows
+ * nothing of PVH and wants struct boot_params, as a BIOS boot loader would have filled it in. So this file translates,
+ * once, and is done.
+ *
+ * It trusts what it reads as far as Linux does, which is far: pointers are followed and counts believed. What the VMM
+ * gets wrong shows up here first, and silently.
+ */
+#include "bootparam.h"
+#include "e820.h"
+#include "start_info.h"
+
+#define TYPE_OF_LOADER_QEMU	0xb0
+#define TYPE_OF_LOADER_XEN	0x90
+#define BOOT_PROTOCOL_2_12	0x020c
+
+#define ISA_START_ADDRESS	0x0a0000
+#define ISA_END_ADDRESS		0x100000
+
+/* Written by entry.S before there was any C. */
+struct hvm_start_info pvh_start_info;
+
+/* Last in memory (link.ld), because a map of more than 168 entries runs over its end. */
+__attribute__((section(".bss.pvh_bootparams"), aligned(16)))
+struct boot_params pvh_bootparams;
+
+/* For main.c to tell: where the memory map came from. */
+const char *pvh_map_source;
+
+void xen_prepare_pvh(void);
+
+static void cpuid(u32 leaf, u32 registers[4])
+{
+	__asm__ volatile("cpuid"
+			 : "=a"(registers[0]), "=b"(registers[1]), "=c"(registers[2]), "=d"(registers[3])
+			 : "a"(leaf), "c"(0));
+}
+
+/* Hypervisors describe themselves in CPUID leaves from 0x40000000 on; Xen's may start at any multiple of 0x100. */
+static bool running_on_xen(void)
+{
+	u32 found[4];
+
+	for (u32 base = 0x40000000; base < 0x40010000; base += 0x100) {
+		cpuid(base, found);
+		/* EBX, ECX, EDX spell "XenVMMXenVMM"; EAX is the last leaf. */
+		if (found[1] == 0x566e6558 && found[2] == 0x65584d4d && found[3] == 0x4d4d566e && found[0] - base >= 2)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The map as today's ABI has it: a table that start_info points to.
+ *
+ * The zero page counts its entries in one byte, so 256 entries become none; and nothing stops 200 of them from running
+ * over the 128 that there is room for. Both are as in Linux.
+ */
+static visible_step void map_from_memmap(struct boot_e820_entry *to)
+{
+	const struct hvm_memmap_table_entry *from = __va(pvh_start_info.memmap_paddr);
+
+	pvh_map_source = "the memmap table";
+	pvh_bootparams.e820_entries = pvh_start_info.memmap_entries;
+
+	for (u32 i = 0; i < pvh_bootparams.e820_entries; i++) {
+		to[i].addr = from[i].addr;
+		to[i].size = from[i].size;
+		to[i].type = from[i].type;
+	}
+}
+
+/* The whole text, with its end: ten bytes must agree. */
+static bool is_e820_data(const char *name)
+{
+	static const char expected[] = "e820 data";
+
+	for (u32 i = 0; i < sizeof(expected); i++)
+		if (name[i] != expected[i])
+			return false;
+	return true;
+}
+
+/* The first proposal of this ABI (2017) knew no memmap table: there the second module is the map, if it has that name. */
+static bool has_e820_module(const struct hvm_modlist_entry modules[])
+{
+	return pvh_start_info.nr_modules > 1 && modules[1].cmdline_paddr != 0 &&
+	       is_e820_data(__va(modules[1].cmdline_paddr));
+}
+
+/*
+ * The map as that proposal had it: the module is a struct e820_table. Its size is never looked at, and although the
+ * count is cut to a byte here too, all the entries are copied.
+ */
+static visible_step void map_from_e820_module(struct boot_e820_entry *to, const struct hvm_modlist_entry *module)
+{
+	const struct e820_table *blob = __va(module->paddr);
+	const struct e820_entry *from = blob->entries;
+	u32 nr_entries = blob->nr_entries;
+
+	pvh_map_source = "the \"e820 data\" module";
+	pvh_bootparams.e820_entries = nr_entries;
+
+	for (u32 i = 0; i < nr_entries; i++) {
+		to[i].addr = from[i].addr;
+		to[i].size = from[i].size;
+		to[i].type = from[i].type;
+	}
+}
+
+/* The hole for video memory and ROMs below 1 MiB, which not every VMM lists. */
+static void add_isa_hole(void)
+{
+	struct boot_e820_entry *next = &pvh_bootparams.e820_table[pvh_bootparams.e820_entries];
+
+	if (pvh_bootparams.e820_entries >= E820_MAX_ENTRIES_ZEROPAGE - 1)
+		return;
+	next->addr = ISA_START_ADDRESS;
+	next->size = ISA_END_ADDRESS - ISA_START_ADDRESS;
+	next->type = E820_TYPE_RESERVED;
+	pvh_bootparams.e820_entries++;
+}
+
+static visible_step void init_pvh_bootparams(bool xen_guest)
+{
+	const struct hvm_modlist_entry *modules = __va(pvh_start_info.modlist_paddr);
+
+	memset(&pvh_bootparams, 0, sizeof(pvh_bootparams));
+
+	if (pvh_start_info.version > 0 && pvh_start_info.memmap_entries != 0)
+		map_from_memmap(pvh_bootparams.e820_table);
+	else if (has_e820_module(modules))
+		map_from_e820_module(pvh_bootparams.e820_table, &modules[1]);
+	else
+		BUG();
+	add_isa_hole();
+
+	/* Addresses are cut to 32 bits from here on. */
+	pvh_bootparams.hdr.cmd_line_ptr = pvh_start_info.cmdline_paddr;
+
+	/* The first module is the initrd, whatever it is called. */
+	if (pvh_start_info.nr_modules != 0) {
+		pvh_bootparams.hdr.ramdisk_image = modules[0].paddr;
+		pvh_bootparams.hdr.ramdisk_size = modules[0].size;
+	}
+
+	/* A boot loader says which protocol it speaks and who it is; we are our own. */
+	pvh_bootparams.hdr.version = BOOT_PROTOCOL_2_12;
+	pvh_bootparams.hdr.type_of_loader = xen_guest ? TYPE_OF_LOADER_XEN : TYPE_OF_LOADER_QEMU;
+
+	pvh_bootparams.acpi_rsdp_addr = pvh_start_info.rsdp_paddr;
+}
+
+void xen_prepare_pvh(void)
+{
+	bool xen_guest = running_on_xen();
+
+	if (pvh_start_info.magic != XEN_HVM_START_MAGIC_VALUE)
+		BUG();
+
+	init_pvh_bootparams(xen_guest);
+}
