@@ -65,6 +65,10 @@ def _diff(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--exit-code", action="store_true", help="exit with 1 if they differ")
 
 
+def _explain(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", nargs="?", metavar="NAME", help="hdr.version, CR0.PE, prepare, …; without it, a list")
+
+
 def _doctor(parser: argparse.ArgumentParser) -> None:
     _tools(parser)
 
@@ -75,6 +79,9 @@ COMMANDS = {
     "inspect": Command("the file alone, nothing is started", _inspect, "files.inspect"),
     "show": Command("a saved dump, decoded again and shown", _show, "files.show"),
     "diff": Command("two saved dumps, or two stages of one (FILE@STAGE)", _diff, "diff.diff"),
+    "explain": Command(
+        "a field, structure, stage, bit or note: what it is, who writes and reads it", _explain, "explain.explain"
+    ),
     "doctor": Command("what is installed, which versions, what works here", _doctor, "doctor.doctor"),
 }
 

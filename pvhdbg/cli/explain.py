@@ -1,0 +1,15 @@
+"""`pvhdbg explain [NAME]`: what a thing is, who writes it, who reads it, the source."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pvhdbg.cli.result import Result
+from pvhdbg.views import explain_text
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def explain(options: argparse.Namespace) -> Result:
+    return Result(explain_text.listing() if options.name is None else explain_text.answer(options.name))

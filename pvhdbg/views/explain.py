@@ -1,0 +1,112 @@
+"""Any name looked up: a field, a structure, a stage, a bit, a note. One text for every place that explains."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import TYPE_CHECKING
+
+from pvhdbg.errors import UserError
+from pvhdbg.views import machine_topics, text, topics
+from pvhdbg.views.topics import Explanation, Topic
+
+if TYPE_CHECKING:
+    from pvhdbg.views.rows import Row
+
+_INDEX = re.compile(r"\[[^]]*\]")
+
+
+def explain(name: str) -> tuple[Explanation, ...]:
+    """All that is called that, in whole or from a dot on: `memmap_paddr`, `hdr.version`, `modules[1].paddr`, `CR0.PE`.
+
+    What is written exactly so comes before what differs in case.
+
+    :raise UserError: if nothing is; its hint names what is nearest.
+    """
+    words = _normal(name)
+    found = _endings().get(words) or _folded().get(words.casefold())
+    if found is None:
+        raise UserError(f"nothing is called {text.quoted(name)}", _hint(words[: text.SHORT]))
+    return tuple(each.explain() for each in found)
+
+
+def of_row(row: Row) -> Explanation | None:
+    """What a row of a view is about; null if that has no explanation."""
+    if len(row.fields) == 1:
+        return topics.of_field(row.fields[0])
+    found = _whole().get(_normal(row.path))
+    return found.explain() if found else None
+
+
+def listed() -> dict[str, list[str]]:
+    """The names of all topics, by kind."""
+    kinds: dict[str, list[str]] = {}
+    for topic in _topics():
+        kinds.setdefault(topic.kind, []).append(topic.name)
+    return kinds
+
+
+def names() -> list[str]:
+    """Everything that completion can offer: each topic's names, and fields also without their structure."""
+    return sorted(set(_endings()))
+
+
+def _normal(name: str) -> str:
+    words = _INDEX.sub("", name.strip()).removeprefix("struct ").strip(".")
+    try:
+        return str(int(words, 0))
+    except ValueError:
+        return words
+
+
+def _hint(name: str) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, names(), 3)
+    return f"near to it: {', '.join(near)}" if near else "`explain` lists what there is"
+
+
+@cache
+def _topics() -> tuple[Topic, ...]:
+    return (
+        *topics.structures(),
+        *topics.fields(),
+        *topics.flags(),
+        *topics.types(),
+        *machine_topics.of_stages(),
+        *machine_topics.registers(),
+        *machine_topics.bits(),
+        *machine_topics.modes(),
+        *machine_topics.xen_notes(),
+        *machine_topics.document(),
+    )
+
+
+@cache
+def _whole() -> dict[str, Topic]:
+    """Topics by whole names; the first wins."""
+    return {key: topic for topic in reversed(_topics()) for key in topic.keys}
+
+
+@cache
+def _endings() -> dict[str, list[Topic]]:
+    """Topics by every ending of their names that begins after a dot."""
+    endings: dict[str, list[Topic]] = {}
+    for topic in _topics():
+        for ending in dict.fromkeys(ending for key in topic.keys for ending in _endings_of(key)):
+            endings.setdefault(ending, []).append(topic)
+    return endings
+
+
+def _endings_of(key: str) -> list[str]:
+    """A number alone is no ending: it would be taken for a type or a note."""
+    parts = key.split(".")
+    return [key, *(".".join(parts[at:]) for at in range(1, len(parts)) if not parts[at].isdigit())]
+
+
+@cache
+def _folded() -> dict[str, list[Topic]]:
+    folded: dict[str, list[Topic]] = {}
+    for ending, found in _endings().items():
+        folded.setdefault(ending.casefold(), []).extend(found)
+    return folded

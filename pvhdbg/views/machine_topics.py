@@ -1,0 +1,218 @@
+"""What else can be explained: stages, the CPU's state, Xen's ELF notes, and what the document adds of its own."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from pvhdbg.abi import cpu, notes
+from pvhdbg.boot import stages
+from pvhdbg.views.cpu_rows import ADDRESS_KINDS
+from pvhdbg.views.map_rows import PROTOCOLS
+from pvhdbg.views.topics import Explanation, Topic
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pvhdbg.abi.layout import Name
+    from pvhdbg.boot.stages import Stage
+
+STAGES, REGISTERS, BITS, MODES, NOTES, DOCUMENT = (
+    "stages",
+    "registers",
+    "CPU bits",
+    "CPU modes",
+    "Xen notes",
+    "document",
+)
+
+_NAMED_BITS = {"cr0": cpu.CR0, "cr4": cpu.CR4, "efer": cpu.EFER, "eflags": cpu.EFLAGS}
+_SDM = "Intel SDM volume 3, chapter 2; AMD APM volume 2, chapter 3"
+_UNSPECIFIED = "At the PVH entry it may hold anything."
+
+
+def of_stages() -> Iterator[Topic]:
+    for stage in (*stages.STAGES, stages.stage(stages.DIED)):
+        yield Topic(STAGES, stage.name, (stage.name,), partial(_stage, stage))
+
+
+def _stage(stage: Stage) -> Explanation:
+    first = [key for key in stage.valid if stages.first_valid(key) == stage.name]
+    return Explanation(
+        f"stage {stage.name}",
+        meaning=stage.about,
+        more=(
+            f"What can be read there: {', '.join(stage.valid) or 'the CPU alone'}.",
+            *([f"New there: {', '.join(first)}."] if first and len(first) < len(stage.valid) else []),
+            *([f"A guest without the symbol {stage.symbol} does not have it."] if stage.symbol else []),
+        ),
+    )
+
+
+def registers() -> Iterator[Topic]:
+    for name in cpu.REGISTERS:
+        yield Topic(REGISTERS, name, (f"registers.{name}",), partial(_register, name))
+    for name in ("gdtr", "idtr"):
+        yield Topic(REGISTERS, name, (f"registers.{name}",), partial(_register, name))
+
+
+def _register(name: str) -> Explanation:
+    demands = [each for each in cpu.ENTRY_STATE if each.register == name or each.register.startswith(f"{name}.")]
+    bits = _NAMED_BITS[name].names if name in _NAMED_BITS else {}
+    return Explanation(
+        name,
+        "register",
+        meaning=_meaning(name),
+        source=f"{_SDM}; {cpu.ENTRY_STATE_SOURCE}",
+        more=tuple(map(_demand, demands)) or (_AT_ENTRY.get(name, _UNSPECIFIED),),
+        values=tuple((_bit(mask), each.name, each.meaning) for mask, each in bits.items()),
+    )
+
+
+def _demand(demand: cpu.Demand) -> str:
+    later = ", says the ABI today but not in older texts" if demand.later else ""
+    return f"At the PVH entry {demand.register} must show {demand.meaning}{later}: {demand.why}."
+
+
+def _bit(mask: int) -> str:
+    return f"bit {mask.bit_length() - 1}"
+
+
+def _meaning(name: str) -> str:
+    head, _, part = name.partition(".")
+    if part:
+        return f"{_PARTS[part]} {_REGISTERS[head]}"
+    return _REGISTERS.get(name, "general register")
+
+
+_PARTS = {"base": "base address of the", "limit": "last valid offset of the", "flags": "descriptor's attributes of the"}
+_REGISTERS = {
+    "rip": "instruction pointer",
+    "rbx": "general register",
+    "rsp": "stack pointer",
+    "eflags": "flags",
+    "cs": "code segment",
+    "ss": "stack segment",
+    "ds": "data segment",
+    "es": "extra data segment",
+    "fs": "FS segment",
+    "gs": "GS segment",
+    "fs_base": "64-bit base of FS",
+    "gs_base": "64-bit base of GS",
+    "k_gs_base": "what SWAPGS exchanges with the base of GS",
+    "cr0": "processor control: protection, paging, caches",
+    "cr2": "address of the last page fault",
+    "cr3": "physical address of the top page table",
+    "cr4": "processor control: extensions in use",
+    "cr8": "priority below which interrupts are held back",
+    "efer": "long mode and other extensions",
+    "ldt": "local descriptor table",
+    "tr": "task state segment",
+    "gdtr": "global descriptor table",
+    "idtr": "interrupt descriptor table",
+    "a20": "whether address line 20 is on; off, addresses wrap at 1 MiB",
+}
+_AT_ENTRY = {
+    "rip": "At the PVH entry it is the address of the Xen note PHYS32_ENTRY.",
+    "rbx": "At the PVH entry EBX holds the physical address of struct hvm_start_info: all that a guest is handed.",
+}
+
+
+def bits() -> Iterator[Topic]:
+    for register, names in _NAMED_BITS.items():
+        for mask, bit in names.names.items():
+            name = f"{register.upper()}.{bit.name}"
+            yield Topic(BITS, name, (name, f"registers.{name}"), partial(_bit_of, register, mask, bit))
+
+
+def _bit_of(register: str, mask: int, bit: Name) -> Explanation:
+    demands = [each for each in cpu.ENTRY_STATE if each.register == register and each.mask & mask]
+    wanted = [f"At the PVH entry it must be {int(bool(each.expected & mask))}." for each in demands]
+    return Explanation(
+        f"{register.upper()}.{bit.name}",
+        "flag",
+        f"{_bit(mask)} ({mask:#x}) of {register.upper()}",
+        bit.meaning,
+        source=_SDM,
+        more=tuple(wanted),
+    )
+
+
+def modes() -> Iterator[Topic]:
+    for name, meaning in cpu.CPU_MODES.items():
+        yield Topic(MODES, name, (f"cpu_mode.{name}",), partial(_mode, name, meaning))
+
+
+def _mode(name: str, meaning: str) -> Explanation:
+    return Explanation(f"CPU mode {name}", meaning=meaning, source="Intel SDM volume 3, chapter 2 and 5.2")
+
+
+def xen_notes() -> Iterator[Topic]:
+    for number, note in notes.XEN_NOTES.items():
+        keys = (note.name, f"XEN_ELFNOTE_{note.name}", str(number))
+        yield Topic(NOTES, note.name, keys, partial(_note, number))
+
+
+_KINDS = {
+    notes.NUM: "a number of 4 or 8 bytes",
+    notes.STR: "text, to its NUL",
+    notes.PAIRS: "pairs of mask and value",
+    notes.RELOC: "up to three u32",
+    notes.RAW: "bytes",
+}
+_PHYS32_ENTRY = (
+    "It is all that a kernel needs to boot by PVH. QEMU looks at the number alone; Cloud Hypervisor and Firecracker "
+    "also want the owner to be Xen."
+)
+_READERS = {
+    notes.PHYS32_ENTRY: ("every VMM that boots by PVH", _PHYS32_ENTRY),
+    notes.PHYS32_RELOC: (
+        "Xen's domain builders, from 4.20 on",
+        "Linux has it from 6.12 on. Other VMMs load by p_paddr.",
+    ),
+}
+
+
+def _note(number: int) -> Explanation:
+    note = notes.XEN_NOTES[number]
+    read_by, text = _READERS.get(number, ("Xen and its toolstack", "PVH does not need it."))
+    return Explanation(
+        f"Xen note {note.name}",
+        _KINDS[note.kind],
+        f"ELF note, owner Xen, type {number if number < 0x1000 else hex(number)}",
+        note.meaning,
+        "the kernel's build" if number < 0x1000 else "Xen's toolstack, in a dump",
+        read_by,
+        "Xen xen/include/public/elfnote.h",
+        (text,),
+    )
+
+
+def document() -> Iterator[Topic]:
+    for key, explanation in _DOCUMENT.items():
+        yield Topic(DOCUMENT, key, (key,), partial(explanation._replace, title=key))
+
+
+def _words(names: dict[str, str]) -> tuple[tuple[str, str, str], ...]:
+    return tuple(("", name, meaning) for name, meaning in names.items())
+
+
+_DOCUMENT = {
+    "cpu_mode": Explanation("", meaning="what kind of code the CPU runs", values=_words(cpu.CPU_MODES)),
+    "address_kind": Explanation("", meaning="which kind of address RIP is", values=_words(ADDRESS_KINDS)),
+    "memory_map": Explanation(
+        "",
+        meaning="the memory map that was handed over, by whichever protocol",
+        more=("Linux copies it to boot_params.e820_table and makes *e820_table of that.",),
+    ),
+    "memory_map.protocol": Explanation("", meaning="how the map was handed over", values=_words(PROTOCOLS)),
+    "memory_map.paddr": Explanation(
+        "", "u64", meaning="where the map lies", more=("start_info.memmap_paddr, or the paddr of module 1.",)
+    ),
+    "memory_map.nr_entries": Explanation(
+        "",
+        "u32",
+        meaning="how many entries the guest was told there are",
+        more=("start_info.memmap_entries, or the count at the start of module 1. As many as can be are read.",),
+    ),
+}

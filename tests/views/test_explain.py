@@ -1,0 +1,169 @@
+"""Everything that is shown can be explained, under each of its names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pvhdbg.abi.boot_params import BootParams
+from pvhdbg.abi.cpu import REGISTERS
+from pvhdbg.abi.e820 import E820_TYPES
+from pvhdbg.abi.layout import Field
+from pvhdbg.abi.notes import XEN_NOTES
+from pvhdbg.abi.roles import STRUCTS
+from pvhdbg.abi.setup_header import SetupHeader
+from pvhdbg.abi.start_info import ModlistEntry, StartInfo
+from pvhdbg.boot import stages
+from pvhdbg.errors import UserError
+from pvhdbg.views import boot_params_rows, cpu_rows, explain, explain_text, map_rows, start_info_rows, topics
+from pvhdbg.views.rows import Row
+from tests import build
+
+EVERY_FIELD = [field for struct in STRUCTS.values() for field in struct.FIELDS]
+
+
+def titles(name: str) -> list[str]:
+    return [each.title for each in explain.explain(name)]
+
+
+@pytest.mark.parametrize("field", EVERY_FIELD, ids=lambda field: f"{field.owner.C_NAME}.{field.name}")
+def test_every_field_is_explained_by_its_c_name(field: Field[Any]) -> None:
+    (found,) = explain.explain(f"{field.owner.C_NAME}.{field.name}")
+
+    assert topics.of_field(field) == found
+    assert all((found.title, found.ctype, found.where, found.meaning, found.written_by, found.read_by, found.source))
+
+
+def test_every_name_that_is_offered_is_explained() -> None:
+    answers = [explain_text.answer(name) for name in explain.names()]
+
+    assert [] == [answer for answer in answers if not answer.strip() or "None" in answer]
+
+
+def test_every_kind_of_thing_is_listed() -> None:
+    listed = explain.listed()
+
+    assert set(STRUCTS) == set(listed["structures"])
+    assert {*stages.NAMES, stages.DIED} == set(listed["stages"])
+    assert {each.name for each in E820_TYPES.names.values()} == set(listed["e820 types"])
+    assert {each.name for each in XEN_NOTES.values()} == set(listed["Xen notes"])
+    assert set(REGISTERS) < set(listed["registers"])
+    assert {"CR0.PE", "CR4.PAE", "EFER.LMA", "EFLAGS.IF"} < set(listed["CPU bits"])
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "memmap_paddr",
+        "hvm_start_info.memmap_paddr",
+        "start_info.memmap_paddr",
+        "pvh_start_info.memmap_paddr",
+        "struct hvm_start_info.memmap_paddr",
+        "MEMMAP_PADDR",
+        " memmap_paddr ",
+    ],
+)
+def test_a_field_answers_to_each_of_its_names(name: str) -> None:
+    assert (topics.of_field(StartInfo.memmap_paddr),) == explain.explain(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "setup_header.version",
+        "hdr.version",
+        "boot_params.hdr.version",
+        "kernel_boot_params.hdr.version",
+        "pvh_bootparams.hdr.version",
+    ],
+)
+def test_a_field_inside_another_structure_answers_to_the_path(name: str) -> None:
+    assert (topics.of_field(SetupHeader.version),) == explain.explain(name)
+
+
+def test_an_index_in_a_path_is_left_out() -> None:
+    assert (topics.of_field(ModlistEntry.paddr),) == explain.explain("modules[17].paddr")
+    assert ["boot_e820_entry.type"] == titles("boot_params.e820_table[3].type")
+
+
+def test_a_name_that_several_have_gives_all_of_them_in_short() -> None:
+    found = titles("version")
+    answer = explain_text.answer("version").splitlines()
+
+    assert ["hvm_start_info.version", "setup_header.version", "apm_bios_info.version", "edd_info.version"] == found
+    assert "4 things are called version:" == answer[0]
+    assert [*found] == [line.split()[0] for line in answer[1:]]
+
+
+def test_what_is_written_exactly_so_comes_first() -> None:
+    assert ["e820 type RESERVED"] == titles("RESERVED")
+    assert "hvm_start_info.reserved" in titles("reserved")
+    assert ["CR0.PE"] == titles("cr0.pe")
+
+
+def test_a_number_is_a_type_or_a_note_however_it_is_written() -> None:
+    assert ["Xen note PHYS32_ENTRY"] == titles("18") == titles("0x12") == titles("XEN_ELFNOTE_PHYS32_ENTRY")
+    assert ["e820 type RAM", "Xen note ENTRY"] == titles("1")
+
+
+def test_a_bit_says_what_the_abi_demands_of_it() -> None:
+    told = explain_text.answer("CR0.PE")
+
+    assert "bit 0 (0x1) of CR0" in told
+    assert "must be 1" in told
+    assert "must be 0" in explain_text.answer("EFLAGS.IF")
+
+
+def test_a_field_s_place_is_told_in_the_outer_structure_too() -> None:
+    (found,) = explain.explain("type_of_loader")
+
+    assert "+0x1f in struct setup_header, +0x210 in boot_params" == found.where
+    assert ("0xb", "QEMU", "") in found.values
+
+
+def test_an_unknown_name_is_an_error_that_names_the_nearest() -> None:
+    with pytest.raises(UserError) as error:
+        explain.explain("memap_padr")
+
+    assert 'nothing is called "memap_padr"' == str(error.value)
+    assert "memmap_paddr" in (error.value.hint or "")
+
+
+@pytest.mark.parametrize("name", ["", ".", "[", "\x1b[2J", "\0", "é" * 5000, "9" * 5000, "hdr..version"])
+def test_no_name_is_too_odd_to_be_refused(name: str) -> None:
+    with pytest.raises(UserError) as error:
+        explain.explain(name)
+
+    assert "\x1b" not in str(error.value)
+    assert len(str(error.value)) < 400
+
+
+def test_no_line_is_wider_than_asked() -> None:
+    assert max(map(len, explain_text.listing(60).splitlines()[:-1])) <= 60
+    assert max(map(len, explain_text.whole(topics.of_field(BootParams.e820_table), 60)[1:])) <= 60
+
+
+def every_row() -> list[Row]:
+    run = build.boot()
+    rows: list[Row] = []
+    for stop in run.stops:
+        rows += start_info_rows.start_info_rows(stop) + start_info_rows.start_info_rows(stop, "pvh_start_info")
+        rows += start_info_rows.module_rows(stop) + map_rows.memory_map_rows(stop, fields=True)
+        rows += map_rows.e820_rows(stop, fields=True) + cpu_rows.cpu_rows(stop)
+        rows += boot_params_rows.boot_params_rows(stop)
+        rows += boot_params_rows.boot_params_rows(stop, "kernel_boot_params")
+    return rows
+
+
+def test_every_row_of_every_view_is_explained() -> None:
+    rows = every_row()
+
+    assert len(rows) > 500
+    assert [] == [row.path for row in rows if explain.of_row(row) is None]
+
+
+def test_a_row_of_a_field_is_explained_as_the_field_is() -> None:
+    row = next(each for each in every_row() if each.path == "start_info.magic")
+
+    assert topics.of_field(StartInfo.magic) == explain.of_row(row)
