@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 NOTHING = "-"
 """What stands for a value that does not exist."""
 
-ELEMENTS = 16
+ELEMENTS = 8
 """Bytes or elements of an array that a row has room for."""
 
 

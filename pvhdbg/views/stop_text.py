@@ -127,8 +127,8 @@ def _modules(stop: Stop) -> Iterator[str]:
     elif found and not (before and before.modules == found):
         yield f"  struct hvm_modlist_entry[{len(found)}] at {text.address(found[0].entry.at)}"
         yield from tables.indexed(_module_lines(stop.seen))
-    if found is not None and "modules" in stop.seen.missing and not stop.before:
-        yield f"    {stop.seen.missing['modules']}"
+        if "modules" in stop.seen.missing:
+            yield f"    {stop.seen.missing['modules']}"
 
 
 def _module_lines(seen: Capture) -> list[tuple[str, ...]]:

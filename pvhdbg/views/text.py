@@ -10,7 +10,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SHORT = 60
-"""Bytes of a guest's string that a table shows."""
+"""Columns that a table has for a guest's string."""
+
+WIDE = 44
+"""Wide enough for a range of addresses at the end of memory."""
 
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
@@ -53,10 +56,18 @@ def counted(count: int, noun: str, plural: str | None = None) -> str:
 
 
 def quoted(raw: bytes | str, limit: int = SHORT) -> str:
-    """Somebody else's text in quotes, fit for a terminal; what is longer than `limit` is cut, with its length."""
-    if len(raw) <= limit:
-        return f'"{printable(raw)}"'
-    return f'"{printable(raw[:limit])}"… ({len(raw)} bytes)'
+    """Somebody else's text in quotes, fit for a terminal; what needs more than `limit` columns is cut, with its length.
+
+    An escape is never cut in two.
+    """
+    shown = printable(raw[:limit])
+    if len(raw) <= limit and len(shown) <= limit:
+        return f'"{shown}"'
+    kept = limit
+    while len(shown) > limit:
+        kept -= 1
+        shown = printable(raw[:kept])
+    return f'"{shown}"… ({len(raw)} bytes)'
 
 
 def folded(raw: bytes, width: int = 88) -> list[str]:
@@ -66,9 +77,12 @@ def folded(raw: bytes, width: int = 88) -> list[str]:
 
 
 def columns(rows: Sequence[Sequence[str]], *, indent: int = 2, right: Sequence[int] = ()) -> list[str]:
-    """Lines of aligned cells, two spaces apart; those in `right` are aligned to the right. No line ends in spaces."""
+    """Lines of aligned cells, two spaces apart; those in `right` are aligned to the right. No line ends in spaces.
+
+    A cell wider than WIDE moves what follows on its own line alone.
+    """
     count = max((len(row) for row in rows), default=0)
-    widths = [max(len(row[at]) for row in rows if at < len(row)) for at in range(count)]
+    widths = [_width([len(row[at]) for row in rows if at < len(row)]) for at in range(count)]
     lines = []
     for row in rows:
         cells = [
@@ -77,3 +91,7 @@ def columns(rows: Sequence[Sequence[str]], *, indent: int = 2, right: Sequence[i
         ]
         lines.append((" " * indent + "  ".join(cells)).rstrip())
     return lines
+
+
+def _width(lengths: Sequence[int]) -> int:
+    return max((each for each in lengths if each <= WIDE), default=0)

@@ -79,7 +79,7 @@ def _bytes(data: bytes) -> str:
 
 def outcome(of: Outcome) -> str:
     """How it ended, on one line."""
-    reached = f"reached {of.reached}" if of.reached else "no stage was reached"
+    reached = f"reached {printable(of.reached)}" if of.reached else "no stage was reached"
     if of.ended == DONE:
         return f"done: {reached}"
     if of.ended == DEAD and of.died:
