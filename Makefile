@@ -4,9 +4,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-# command=package: what each front door needs from the system.
+# command=package or file=package: what each front door needs from the system.
 RUN_TOOLS := qemu-system-x86_64=qemu-system-x86 gdb=gdb
 TEST_TOOLS := $(RUN_TOOLS) gcc=gcc ld=binutils tmux=tmux git=git
+# What it takes to build a Linux kernel, for the tests that need one of our own.
+TEST_TOOLS += flex=flex bison=bison bc=bc xz=xz-utils /usr/include/gelf.h=libelf-dev
 
 .PHONY: help setup run dev test lint clean
 

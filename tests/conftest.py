@@ -72,6 +72,12 @@ def grub_image() -> Path:
 
 
 @pytest.fixture(scope="session")
+def rfc_vmlinux() -> Path:
+    """A small 6.1 that knows the RFC's protocol alone."""
+    return _or_skip(lambda _: kernels.rfc_vmlinux(), "rfc")
+
+
+@pytest.fixture(scope="session")
 def kvm() -> None:
     """Skip where /dev/kvm can't be opened, saying why."""
     try:

@@ -76,3 +76,10 @@ def vmlinuz(release: str) -> Path:
 def grub_pvh() -> Path:
     """Return GRUB's 32-bit PVH image, a guest without any of Linux's symbols."""
     return find("grub")
+
+
+def rfc_vmlinux() -> Path:
+    """Return Linux 6.1 as it would be had the RFC been merged: the map is a module called "e820 data"."""
+    from tests.kernels import rfc
+
+    return rfc.find()
