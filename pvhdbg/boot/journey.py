@@ -87,7 +87,7 @@ class Journey:
                 return
 
     def look(self, stage: str) -> Capture:
-        """Capture what is there now, as `stage`; a second look at the stage it stands at takes the first one's place."""
+        """Capture what is there now, as `stage`. A second look at where it stands takes the place of the first."""
         if stage == "entry":
             self._start_info_paddr = None
         seen = self._capture(stage)

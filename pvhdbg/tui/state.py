@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pvhdbg.live.code import Code as Code  # a pane's value like the others here
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -51,26 +53,8 @@ class StageMark(NamedTuple):
     why: str = ""
 
 
-class CodeLine(NamedTuple):
-    """A line of source (`number`) or an instruction (`address`); `current` is where RIP is."""
-
-    text: str
-    address: int | None = None
-    number: int | None = None
-    current: bool = False
-    breakpoint: bool = False
-
-
-class Code(NamedTuple):
-    """What the code view shows. `title` names the file or the mode; `why` is there where there is nothing to show."""
-
-    title: str = ""
-    lines: tuple[CodeLine, ...] = ()
-    why: str = ""
-
-
 class Bytes(NamedTuple):
-    """What the bytes view shows: memory from `paddr` on, and the bytes in it that belong to what was selected.
+    """What the bytes view shows: memory from `paddr` on. `selected` is where what was selected begins and ends.
 
     `vaddr` is the virtual address that was asked for, where it was one; `name` what lies there. `data` is null where
     the memory could not be read, and `why` says so.
@@ -110,9 +94,10 @@ class Screen(NamedTuple):
 
     `history` is every captured stage, oldest first; `now` what the machine's last stop showed, at a stage or between;
     `past` the index in `history` that is looked at instead of now. `before` maps the paths of what changed since the
-    stop before what is looked at to their values then; with `only_changes` the views show nothing else.
-    `output` is what gdb printed, `serial` what the guest wrote, both by lines fit for a terminal; `output_top` and
-    `serial_top` are the first visible line, null to follow the end.
+    stop before what is looked at to their values then; with `only_changes` the views show nothing else. `unfolded` shows fields that are 0.
+    `continued` is true while gdb waits for more lines of a command. `output` is what gdb printed, `serial` what the
+    guest wrote, both by lines fit for a terminal; `output_top` and `serial_top` are the first visible line, null to
+    follow the end. `trail` is where Enter and `:` were pressed, for the way back: the view, its row, and the bytes then.
     """
 
     title: Title
@@ -124,6 +109,7 @@ class Screen(NamedTuple):
     image: ImageFacts | None = None
     before: Mapping[str, object] = {}
     only_changes: bool = False
+    unfolded: bool = False
     findings: tuple[Any, ...] = ()
     view: int = START_INFO
     focus: str = PROMPT
@@ -136,9 +122,12 @@ class Screen(NamedTuple):
     serial_top: int | None = None
     symbols: str = NO_SYMBOLS
     queued: int = 0
+    continued: bool = False
     message: str = ""
     entry: Entry | None = None
     popup: Popup | None = None
+    trail: tuple[tuple[int, Shown, Bytes], ...] = ()
+    found: str = ""
     ascii: bool = False
 
     @property

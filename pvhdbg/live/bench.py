@@ -1,0 +1,165 @@
+"""A machine on the bench: what an interactive session does to it, each in one synchronous step."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from pvhdbg.boot import stages
+from pvhdbg.boot.address import symbol_at
+from pvhdbg.boot.journey import Journey
+from pvhdbg.errors import TargetError, UserError
+from pvhdbg.live import console
+from pvhdbg.target.base import HIT, Halt
+from pvhdbg.target.mi import in_console, quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pvhdbg.boot.capture import Capture
+    from pvhdbg.image.load import Kernel
+    from pvhdbg.live.qemu_options import QemuOptions
+    from pvhdbg.live.session import Session
+
+FIRST_STOP = "prepare"
+_BY_LINE = {"next": "-exec-next", "step": "-exec-step", "finish": "-exec-finish", "continue": "-exec-continue"}
+_BY_INSTRUCTION = {
+    "next": "-exec-next-instruction",
+    "step": "-exec-step-instruction",
+    "stepi": "-exec-step-instruction",
+}
+
+
+class Position(NamedTuple):
+    """Where the machine stands: a stage's name if it is at one, what stopped it, and the code there by name.
+
+    `halt` of kind DIED says how it died. `capture` is what is there now.
+    """
+
+    stage: str | None
+    halt: Halt
+    symbol: str | None
+    capture: Capture
+
+
+class Bench:
+    """One machine, which may be started again. `timeout` is how long a stage may take to come, in seconds."""
+
+    def __init__(
+        self, session: Session, kernel: Kernel, options: QemuOptions, timeout: float, remarks: Sequence[str] = ()
+    ) -> None:
+        self.session = session
+        self.kernel = kernel
+        self.options = options
+        self.timeout = timeout
+        self.remarks = tuple(remarks)
+        self.has_symbols = False
+        self.journey = self._journey()
+
+    def restart(self) -> None:
+        """A fresh machine at its reset vector; what gdb knows stays.
+
+        :raise PvhdbgError: if it can't start.
+        """
+        self.session.boot(self.options, self.kernel.symbols)
+        self.session.wait_ready()
+        self.journey = self._journey()
+
+    def to_first_stop(self) -> Position:
+        """To `prepare`, the entry being captured on the way; to the entry where there is no `prepare`."""
+        return self.to_stage(FIRST_STOP)
+
+    def to_stage(self, name: str) -> Position:
+        """Run to a stage, or as far as the guest comes."""
+        halt = None
+        for halt in self.journey.go(name, self.timeout):  # noqa: B007  the last one counts
+            pass
+        return self.position(halt)
+
+    def next_stage(self) -> Position:
+        """:raise UserError: after the last one."""
+        ahead = self.journey.ahead()
+        if not ahead:
+            raise UserError("this was the last stage", "F4 starts the guest again")
+        return self.to_stage(ahead[0].name)
+
+    def resume(self, verb: str) -> Position:
+        """`continue`, `next`, `step`, `finish` by source lines where there are any, else by instructions; `stepi`.
+
+        :raise UserError: if the guest is dead.
+        """
+        self.refuse_if_dead()
+        table = _BY_LINE if verb in ("continue", "finish") or self._has_line() else _BY_INSTRUCTION
+        self.session.gdb.ask((table if verb in table else _BY_INSTRUCTION)[verb])
+        self.session.gdb.wait_stop(None)
+        return self.position()
+
+    def toggle_breakpoint(self, address: int | None) -> Position:
+        """Set a hardware breakpoint at `address`, null for RIP, or delete those that are there."""
+        gdb = self.session.gdb
+        at = self.session.target.register("rip") if address is None else address
+        found = gdb.ask("-break-list").payload.get("BreakpointTable", {}).get("body", [])
+        there = [each["number"] for each in found if int(each.get("addr", "0"), 0) == at]
+        gdb.ask(f"-break-delete {' '.join(there)}" if there else f"-break-insert -h *{at:#x}")
+        return self.position()
+
+    def console(self, line: str, more: Callable[[], str | None]) -> Position:
+        """Run a line of gdb's, and wait until a guest that it let run has stopped."""
+        console.run(self.session.gdb, line, more)
+        self.session.gdb.wait_stop(None)
+        return self.position()
+
+    def position(self, halt: Halt | None = None) -> Position:
+        """Look at the machine as it stands."""
+        death = self.session.runner.death()
+        if death is not None:
+            return self._dead(death)
+        rip = self.session.target.register("rip")
+        capture = self.journey.glance()
+        stage = self.journey.recognise(rip)
+        return Position(stage.name if stage else None, halt or Halt(HIT, rip), self.name_of(rip), capture)
+
+    def refuse_if_dead(self) -> None:
+        """:raise UserError: a machine that has died hangs for ever if it is resumed."""
+        death = self.session.runner.death()
+        if death is not None:
+            raise UserError(f"the guest is dead ({death.how}): it can only be started again", "F4 does, and `run`")
+
+    def load_symbols(self) -> None:
+        """Let gdb read the kernel's symbols: a second for half a gigabyte. The teaching guest's source is ours to show.
+
+        :raise TargetError: with gdb's own words.
+        """
+        from pvhdbg import guest
+
+        gdb = self.session.gdb
+        gdb.ask(in_console(f"set substitute-path {guest.COMPILED_IN} {guest.SOURCE}"))
+        gdb.ask(f"-file-symbol-file {quoted(self.kernel.symbols.path)}", None)
+        self.has_symbols = True
+
+    def name_of(self, rip: int) -> str | None:
+        return symbol_at(self.kernel.symbols.at, self.kernel.facts, rip)
+
+    def lacking(self) -> dict[str, str]:
+        """The stages that this guest does not have, and why."""
+        reasons = {each.name: self.journey.lacking(each) for each in stages.STAGES}
+        return {name: why for name, why in reasons.items() if why is not None}
+
+    def _journey(self) -> Journey:
+        session = self.session
+        return Journey(session.target, session.runner, self.kernel.facts, reading=session.target.physical)
+
+    def _dead(self, death: Halt) -> Position:
+        history = self.journey.history
+        if not history or history[-1].stage != stages.DIED:
+            self.journey.look(stages.DIED)
+        symbol = None if death.rip is None else self.name_of(death.rip)
+        return Position(None, death, symbol, history[-1])
+
+    def _has_line(self) -> bool:
+        """Whether gdb knows a source line for where it stands."""
+        if not self.has_symbols:
+            return False
+        try:
+            return "line" in self.session.gdb.ask("-stack-info-frame").payload.get("frame", {})
+        except TargetError:
+            return False

@@ -1,0 +1,107 @@
+"""The code where a machine stands: its source where gdb knows it and the file is there, else its instructions."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from pvhdbg.abi.text import printable
+from pvhdbg.errors import TargetError
+from pvhdbg.target.base import NO_MONITOR
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pvhdbg.live.bench import Bench
+
+INSTRUCTIONS = 48
+MOST_SOURCE = 1 << 20
+LONGEST_X86 = 15
+_MONITOR_LINE = re.compile(r"(0x[0-9a-f]+):  (?:[0-9a-f]{2} )+ *(\S.*)")
+
+
+class CodeLine(NamedTuple):
+    """A line of source (`number`) or an instruction (`address`); `current` is where RIP is."""
+
+    text: str
+    address: int | None = None
+    number: int | None = None
+    current: bool = False
+    breakpoint: bool = False
+
+
+class Code(NamedTuple):
+    """`title` names the file or the mode; `why` is there where there is nothing to show."""
+
+    title: str = ""
+    lines: tuple[CodeLine, ...] = ()
+    why: str = ""
+
+
+def at_rip(bench: Bench, mode: str) -> Code:
+    """The code at RIP; `mode` is the CPU's: gdb takes 32-bit code for 64-bit code, QEMU's monitor knows better."""
+    try:
+        rip = bench.session.target.register("rip")
+        return _source(bench) or _instructions(bench, rip, mode)
+    except TargetError as error:
+        return Code(why=str(error))
+
+
+def _source(bench: Bench) -> Code | None:
+    if not bench.has_symbols:
+        return None
+    try:
+        frame = bench.session.gdb.ask("-stack-info-frame").payload.get("frame", {})
+    except TargetError:
+        return None
+    lines = _read(frame.get("fullname"))
+    if lines is None or "line" not in frame:
+        return None
+    current = int(frame["line"])
+    return Code(frame["fullname"], tuple(_source_line(text, number, current) for number, text in enumerate(lines, 1)))
+
+
+def _source_line(text: str, number: int, current: int) -> CodeLine:
+    return CodeLine(printable(text.expandtabs()), None, number, number == current)
+
+
+def _read(path: str | None) -> Sequence[str] | None:
+    try:
+        if path is None or Path(path).stat().st_size > MOST_SOURCE:
+            return None
+        return Path(path).read_text(errors="replace").splitlines()
+    except OSError:
+        return None
+
+
+def _instructions(bench: Bench, rip: int, mode: str) -> Code:
+    if mode == "long64":
+        return Code("instructions, as gdb reads them", _by_gdb(bench, rip))
+    if bench.session.target.has_monitor:
+        return Code(f"instructions, as QEMU's monitor reads them in {mode}", _by_monitor(bench, rip))
+    return Code(why=f"gdb reads {mode} code as 64-bit code, and {NO_MONITOR}")
+
+
+def _start(bench: Bench, rip: int) -> int:
+    """Where to begin, so that instructions are whole: the function's first, if that is near."""
+    linked = bench.kernel.facts.linked(rip)
+    found = bench.kernel.symbols.at(rip if linked is None else linked)
+    near = found is not None and found[1] <= INSTRUCTIONS * 4
+    return rip - found[1] if found is not None and near else rip
+
+
+def _by_gdb(bench: Bench, rip: int) -> tuple[CodeLine, ...]:
+    start = _start(bench, rip)
+    end = rip + INSTRUCTIONS * LONGEST_X86 // 3
+    found = bench.session.gdb.ask(f"-data-disassemble -s {start:#x} -e {end:#x} -- 0").payload.get("asm_insns", [])
+    return tuple(_instruction(int(each["address"], 16), each["inst"], rip) for each in found)
+
+
+def _by_monitor(bench: Bench, rip: int) -> tuple[CodeLine, ...]:
+    text = bench.session.target.monitor(f"x/{INSTRUCTIONS}i {_start(bench, rip):#x}")
+    return tuple(_instruction(int(address, 16), words, rip) for address, words in _MONITOR_LINE.findall(text))
+
+
+def _instruction(address: int, words: str, rip: int) -> CodeLine:
+    return CodeLine(printable(words.strip()), address, None, address == rip)
