@@ -134,7 +134,7 @@ def _gzip(packed: bytes) -> Iterator[bytes]:
             chunk = stream.decompress(packed, _CHUNK)
             packed = stream.unconsumed_tail
             if not chunk and not packed:
-                return
+                raise DamagedError("gzip: it ends too early")
             yield chunk
     except zlib.error as error:
         raise DamagedError(f"gzip: {error}") from error
@@ -160,6 +160,8 @@ def _decompressed(stream: bz2.BZ2Decompressor | lzma.LZMADecompressor, packed: b
     while chunk:
         yield chunk
         chunk = b"" if stream.eof else stream.decompress(b"", _CHUNK)
+    if not stream.eof:
+        raise DamagedError("it ends too early")
 
 
 def _zstd(packed: bytes) -> Iterator[bytes]:

@@ -25,6 +25,7 @@ TOO_BIG = "too-big"
 BAD_SIZE = "bad-size"
 ALIGN_ZERO = "align-zero"
 OUTSIDE_FILE = "outside-file"
+BEYOND_FILE = "beyond-file"
 ENDLESS = "endless"
 NOT_ELF64 = "not-elf64"
 LOAD_ALIGN = "load-align"
@@ -36,7 +37,8 @@ REASONS = {
     TOO_BIG: "the entry address does not fit 32 bits",
     BAD_SIZE: "the note's descriptor has the wrong size",
     ALIGN_ZERO: "it divides by p_align, which is 0, and dies",
-    OUTSIDE_FILE: "it reads beyond the end of the file",
+    OUTSIDE_FILE: "the segment reaches beyond the end of the file",
+    BEYOND_FILE: "its scan leaves the notes, and then the file",
     ENDLESS: "its scan leaves the notes and finds no end",
     NOT_ELF64: "it loads 64-bit ELF files only",
     LOAD_ALIGN: "it wants each PT_LOAD segment's p_align to be a multiple of 2 MiB",
@@ -60,7 +62,10 @@ class RawNote(NamedTuple):
 
 
 class Scan(NamedTuple):
-    """What one loader makes of a file: the entry address it takes, or none and a key of REASONS."""
+    """What one loader makes of a file: the entry address it takes, or none and a key of REASONS.
+
+    QEMU's may have both: the address, and then it reads on beyond the end of the file, where anything may be.
+    """
 
     loader: str
     entry: int | None
@@ -132,25 +137,32 @@ def qemu(elf: Elf) -> Scan:
     A 64-bit file's descriptor is read as 8 bytes whatever its size, and cut to 32 bits after the test for 0.
     """
     found: tuple[int, RawNote] | None = None
+    reason = ""
     steps = iter(range(_MOST_STEPS))
-    for segment in _note_segments(elf):
-        if segment.filesz == 0:
-            continue
-        try:
+    try:
+        for segment in _note_segments(elf):
             found = _qemu_segment(elf, segment, steps) or found
-        except _DeadEnd as end:
-            return Scan("QEMU", None, str(end))
+    except _DeadEnd as end:
+        if found is None or end.reason != BEYOND_FILE:
+            return Scan("QEMU", None, end.reason)
+        reason = end.reason
     if found is None:
         return Scan("QEMU", None, NO_NOTE if _note_segments(elf) else NO_SEGMENT)
     value, note = found
-    return Scan("QEMU", value & 0xFFFFFFFF, "", note) if value else Scan("QEMU", None, ZERO, note)
+    return Scan("QEMU", value & 0xFFFFFFFF, reason, note) if value else Scan("QEMU", None, ZERO, note)
 
 
 class _DeadEnd(Exception):
-    """QEMU's scan ends the whole load."""
+    """The scan does not come to the end of the notes."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 def _qemu_segment(elf: Elf, segment: ProgramHeader, steps: Iterator[int]) -> tuple[int, RawNote] | None:
+    if segment.filesz == 0:
+        return None
     if segment.offset + segment.filesz > len(elf.data):
         raise _DeadEnd(OUTSIDE_FILE)
     if segment.align == 0:
@@ -177,7 +189,7 @@ def _qemu_segment(elf: Elf, segment: ProgramHeader, steps: Iterator[int]) -> tup
 def _mapped(data: Buffer, offset: int, size: int) -> bytes:
     """What QEMU reads from its mapping of the file: zeros from the file's end to its last page's."""
     if offset + size > _up(len(data), _PAGE):
-        raise _DeadEnd(OUTSIDE_FILE)
+        raise _DeadEnd(BEYOND_FILE)
     return data[offset : offset + size].ljust(size, b"\0")
 
 

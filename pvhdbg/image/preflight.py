@@ -92,6 +92,7 @@ def preflight(
         *_wrong_machine(elf, machine),
         *_wrong_segments(elf, machine),
         *(_odd_note(elf, scan) if scan.entry is not None else [_no_entry(elf, facts, scan)]),
+        *_lost_scan(scan),
         *_wrong_entry(elf, scan.entry),
         *_without_pae(elf, scan.entry, symbols),
         *_long_command_line(machine),
@@ -160,8 +161,6 @@ def _wrong_machine(elf: Elf, machine: Machine) -> Iterator[Verdict]:
 
 def _wrong_segments(elf: Elf, machine: Machine) -> Iterator[Verdict]:
     loads = [each for each in elf.segments if each.type == PT_LOAD]
-    if not loads:
-        yield Verdict("no-load", FATAL, "no PT_LOAD segment: there is nothing to load", "link it as an executable")
     for each in loads:
         if each.filesz > each.memsz:
             yield Verdict(
@@ -296,6 +295,16 @@ def _odd_note(elf: Elf, scan: notes.Scan) -> Iterator[Verdict]:
             WARNING,
             f"{taken}, though {notes.REASONS[strict.reason]}",
             "write the address as 4 bytes, or as 8 of which the upper four are 0",
+        )
+
+
+def _lost_scan(scan: notes.Scan) -> Iterator[Verdict]:
+    if scan.reason in (notes.BEYOND_FILE, notes.ENDLESS):
+        yield Verdict(
+            "note-scan-lost",
+            FATAL if scan.entry is None else WARNING,
+            f"after a PT_NOTE segment without type 18 QEMU reads on behind it: {notes.REASONS[scan.reason]}",
+            "gather all notes in one PT_NOTE segment",
         )
 
 

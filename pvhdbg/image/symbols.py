@@ -53,7 +53,7 @@ class _Symbol(NamedTuple):
     @property
     def is_place(self) -> bool:
         """It names code or data of the image, not an absolute number, a section or a source file."""
-        return _SHN_UNDEF < self.shndx < _SHN_LORESERVE and self.type not in (_STT_SECTION, _STT_FILE)
+        return self.name > 0 and _SHN_UNDEF < self.shndx < _SHN_LORESERVE and self.type not in (_STT_SECTION, _STT_FILE)
 
 
 class _Layout(NamedTuple):
@@ -112,7 +112,7 @@ class _Table:
         wanted = re.compile(re.escape(prefix) + b"[^\\0]{0,%d}" % _LONGEST_NAME)
         known = frozenset(self._name_offsets)
         for match in islice(wanted.finditer(self._data, self._names, self._names_end), _MOST_PLACES):
-            if match.start() - self._names in known:
+            if match[0] and match.start() - self._names in known:
                 yield match[0]
 
     @cached_property
@@ -143,6 +143,7 @@ class Symbols:
 
     def __init__(self, path: str) -> None:
         """:raise UserError: if the file can't be read, or is no whole ELF file."""
+        self.path = path
         self._map = map_file(path)
         try:
             elf = read_elf(self._map, path)
@@ -194,7 +195,8 @@ class Symbols:
             value = values[end - 1]
             symbol = self._best_at(value)
             if symbol and (address < value + symbol.size or (symbol.size == 0 and nearest)):
-                return self._table.name(symbol), address - value
+                name = self._table.name(symbol)
+                return (name, address - value) if name else None
             nearest = nearest and symbol is None
             end = bisect_left(values, value)
         return None

@@ -1,0 +1,105 @@
+"""Files that are wrong in one way each, and right ones beside them, with what preflight has to say of each."""
+
+import struct
+from typing import NamedTuple
+
+from tests.image.builder import (
+    CODE,
+    E_ENTRY,
+    EM_ARM,
+    EM_X86_64,
+    ENTRY,
+    OTHER,
+    SHT_NOBITS,
+    SHT_NOTE,
+    Section,
+    elf,
+    load,
+    note,
+    notes,
+    raw_note,
+)
+
+BUILD_ID = raw_note(b"GNU\0", 3, bytes(range(20)))
+MULTIBOOT1 = struct.pack("<III", 0x1BADB002, 0, -0x1BADB002 & 0xFFFFFFFF)
+# Loaded to where it says, not as an ELF file: the header at ENTRY, entered at OTHER.
+MULTIBOOT1_ADDRESSES = struct.pack(
+    "<IIIIIIII", 0x1BADB002, 1 << 16, -0x1BADB002 - (1 << 16) & 0xFFFFFFFF, ENTRY, ENTRY, 0, 0, OTHER
+)
+MULTIBOOT2 = struct.pack("<IIII", 0xE85250D6, 0, 16, -0xE85250D6 - 16 & 0xFFFFFFFF)
+# Taken for notes it asks for more than any segment has, also where sizes wrap at 32 bits.
+WALL = b"\x3f" * 64
+
+
+class Crafted(NamedTuple):
+    """A file, the slugs of preflight's verdicts on it, the entry QEMU reads in its notes, and multiboot's."""
+
+    data: bytes
+    slugs: tuple[str, ...] = ()
+    entry: int | None = None
+    machine: str = "microvm"
+    multiboot: int | None = None
+
+
+def with_bytes(data: bytes, offset: int, new: bytes) -> bytes:
+    return data[:offset] + new + data[offset + len(new) :]
+
+
+GOOD = elf([load(), notes(note())])
+HDRS = with_bytes(with_bytes(elf([load(CODE.ljust(0x400)), notes(note())]), 0x1F1, b"\xff"), 0x202, b"HdrS")
+
+# fmt: off
+CRAFTED = {
+    "64 bit": Crafted(GOOD, entry=ENTRY),
+    "32 bit": Crafted(elf([load(), notes(note())], bits=32), entry=ENTRY),
+    "a descriptor of 8 bytes": Crafted(elf([load(), notes(note(size=8))]), entry=ENTRY),
+    "behind another note": Crafted(elf([load(), notes(BUILD_ID, note())]), entry=ENTRY),
+    "owner Foo": Crafted(elf([load(), notes(note(owner=b"Foo\0"))]), ("owner-not-xen",), ENTRY),
+    "owner Atmosphere!": Crafted(elf([load(), notes(note(owner=b"Atmosphere!\0"))]), ("owner-not-xen",), ENTRY),
+    "a decoy before": Crafted(elf([load(), notes(note(OTHER, owner=b"GNU\0"), note())]), ("decoy-note",), OTHER),
+    "a decoy behind": Crafted(elf([load(), notes(note(), note(OTHER, owner=b"GNU\0"))]), (), ENTRY),
+    "two segments with a note": Crafted(elf([load(), notes(note()), notes(note(OTHER))]), (), OTHER),
+    "a second segment without": Crafted(elf([load(), notes(note()), notes(BUILD_ID, WALL)]), (), ENTRY),
+    "just behind p_filesz": Crafted(elf([load(), notes(BUILD_ID, note(), filesz=36)]), ("note-misplaced",), ENTRY),
+    "behind zeros and p_filesz": Crafted(
+        elf([load(), notes(BUILD_ID, bytes(36), note(), filesz=36)]), ("note-misplaced",), ENTRY),
+    "p_align 8, padded to 4": Crafted(elf([load(), notes(BUILD_ID, note(), WALL, align=8)]), ("note-align",)),
+    "p_align 8, padded to 8": Crafted(
+        elf([load(), notes(raw_note(b"GNU\0", 3, bytes(20), 8), note(pad=8), align=8)]), ("note-misplaced",), ENTRY),
+    "p_align 0": Crafted(elf([load(), notes(note(), align=0)]), ("note-align-zero",)),
+    "p_align 1": Crafted(elf([load(), notes(note(), align=1)]), (), ENTRY),
+    "an empty segment of p_align 0": Crafted(elf([load(), notes(align=0), notes(note())]), (), ENTRY),
+    "no PT_NOTE": Crafted(elf([load()]), ("no-note",)),
+    "no note 18": Crafted(elf([load(), notes(BUILD_ID, WALL)]), ("no-note",)),
+    "entry 0": Crafted(elf([load(), notes(note(0, size=8))]), ("entry-zero",)),
+    "entry above 4 GiB": Crafted(elf([load(), notes(note((1 << 32) + ENTRY, size=8))]), ("note-size",), ENTRY),
+    "a descriptor of 12 bytes": Crafted(elf([load(), notes(note(size=12))]), ("note-size",), ENTRY),
+    "a section alone": Crafted(
+        elf([load()], [Section(".notes", SHT_NOTE, note())]), ("note-not-in-segment",)),
+    "zeroed notes": Crafted(elf([load(), notes(bytes(20), WALL, filesz=20)]), ("notes-zeroed",)),
+    "an emptied section": Crafted(
+        elf([load()], [Section(".notes", SHT_NOBITS, b"")]), ("notes-zeroed",)),
+    "HdrS at 0x202": Crafted(HDRS, ("linux-protocol",), ENTRY),
+    "multiboot, 64 bit": Crafted(elf([load(CODE + MULTIBOOT1), notes(note())]), ("multiboot",), ENTRY),
+    "multiboot, 32 bit": Crafted(
+        elf([load(CODE + MULTIBOOT1), notes(note())], bits=32), ("multiboot",), ENTRY, multiboot=E_ENTRY),
+    "multiboot with addresses, 64 bit": Crafted(
+        elf([load(MULTIBOOT1_ADDRESSES.ljust(0x40) + CODE[0x40:]), notes(note(E_ENTRY))]), ("multiboot",), E_ENTRY,
+        multiboot=OTHER),
+    "multiboot behind 8 KiB": Crafted(elf([load(CODE.ljust(8192) + MULTIBOOT1), notes(note())]), (), ENTRY),
+    "multiboot with a wrong checksum": Crafted(
+        elf([load(CODE + MULTIBOOT1[:8]), notes(note())]), (), ENTRY),
+    "e_flags 4": Crafted(elf([load(), notes(note())], flags=4), ("elf-flags",), ENTRY),
+    "e_flags 1": Crafted(elf([load(), notes(note())], flags=1), (), ENTRY),
+    "for ARM": Crafted(elf([load(), notes(note())], machine=EM_ARM), ("not-x86",), ENTRY),
+    "32 bit for x86-64": Crafted(elf([load(), notes(note())], bits=32, machine=EM_X86_64), (), ENTRY),
+    "overlapping segments": Crafted(
+        elf([load(), load(paddr=ENTRY + 0x80), notes(note())]), ("segments-overlap",), ENTRY),
+    "zeros that overlap": Crafted(
+        elf([load(memsz=0x1000), load(paddr=ENTRY + 0x800), notes(note())]), (), ENTRY),
+    "an old pc": Crafted(GOOD, ("machine-without-pvh",), ENTRY, "pc-i440fx-3.1"),
+    "an old q35": Crafted(GOOD, ("machine-without-pvh",), ENTRY, "pc-q35-3.1"),
+    "the first pc with PVH": Crafted(GOOD, (), ENTRY, "pc-i440fx-4.0"),
+    "q35": Crafted(GOOD, (), ENTRY, "q35"),
+}
+# fmt: on

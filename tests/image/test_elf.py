@@ -1,0 +1,149 @@
+import gzip
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pvhdbg.errors import GuestError, UserError
+from pvhdbg.image.elf import Inspection, inspect, kernel_config
+from pvhdbg.image.header import read_elf
+from pvhdbg.image.multiboot import Multiboot
+from tests.image.builder import CODE, SHT_NOTE, SHT_PROGBITS, Section, Symbol, elf, load, note, notes, symbol_sections
+from tests.image.crafted import GOOD, MULTIBOOT1, MULTIBOOT2, with_bytes
+
+CONFIG = b'#\n# Linux/x86 6.1.0\n#\nCONFIG_PVH=y\n# CONFIG_XEN_PVH is not set\nCONFIG_NODES_SHIFT=10\nCONFIG_X="a b"\n'
+SECTION_ROW = re.compile(r"^  \[ *\d+\] (\S*) +([A-Z][A-Z_]+) +([0-9a-f]{8,16}) ([0-9a-f]+) ([0-9a-f]+)", re.MULTILINE)
+PROGRAM_ROW = re.compile(r"^  (\w+) +(0x\w+) (0x\w+) (0x\w+) (0x\w+) (0x\w+) (.{3}) (0x\w+)", re.MULTILINE)
+
+
+def readelf(option: str, path: Path) -> str:
+    return subprocess.run(["readelf", option, path], check=True, capture_output=True, text=True).stdout
+
+
+def inspected(data: bytes, folder: Path) -> Inspection:
+    path = folder / "kernel"
+    path.write_bytes(data)
+    return inspect(str(path))
+
+
+def config_of(blob: bytes) -> dict[str, str] | None:
+    found = kernel_config(read_elf(elf([load(CODE + blob)]), "kernel"))
+    return None if found is None else dict(found)
+
+
+@pytest.fixture(params=["6.1", "6.12", "grub"])
+def real_file(request: pytest.FixtureRequest) -> Path:
+    fixtures = {"6.1": "vmlinux_61", "6.12": "vmlinux_612", "grub": "grub_image"}
+    path: Path = request.getfixturevalue(fixtures[request.param])
+    return path
+
+
+def test_the_program_headers_are_those_that_readelf_lists(real_file: Path) -> None:
+    listed = [
+        (kind, *(int(number, 16) for number in numbers), flags.replace(" ", ""), int(align, 16))
+        for kind, *numbers, flags, align in PROGRAM_ROW.findall(readelf("-lW", real_file))
+    ]
+
+    assert listed == [tuple(each) for each in inspect(str(real_file)).program_headers]
+
+
+def test_the_sections_are_those_that_readelf_lists(real_file: Path) -> None:
+    listed = [
+        (name, kind, int(addr, 16), int(offset, 16), int(size, 16))
+        for name, kind, addr, offset, size in SECTION_ROW.findall(readelf("-SW", real_file))
+        if name
+    ]
+
+    assert listed == [each[:5] for each in inspect(str(real_file)).sections if each.name]
+
+
+def test_a_real_kernel_tells_its_symbols_compiler_and_debug_info(debian_vmlinux: Path) -> None:
+    found = inspect(str(debian_vmlinux))
+    counted = re.search(r"'\.symtab' contains (\d+) entries", readelf("-sW", debian_vmlinux))
+    assert counted is not None
+
+    assert ("EXEC", "x64", int(counted[1]), True) == (found.type, found.machine, found.symbols, found.has_debug_info)
+    assert (True, None, None) == ((found.compiler or "").startswith("GCC: (Debian "), found.multiboot1, found.config)
+
+
+def test_grub_has_neither_symbols_nor_debug_info(grub_image: Path) -> None:
+    found = inspect(str(grub_image))
+
+    assert ("x86", None, False, None) == (found.machine, found.symbols, found.has_debug_info, found.compiler)
+
+
+def test_the_compilers_are_told_one_after_the_other(tmp_path: Path) -> None:
+    comment = Section(".comment", SHT_PROGBITS, b"GCC: 12\0\0clang 15\0")
+
+    assert "GCC: 12; clang 15" == inspected(elf([load()], [comment]), tmp_path).compiler
+
+
+def test_symbols_are_counted_with_their_empty_first(tmp_path: Path) -> None:
+    assert 2 == inspected(elf([load()], symbol_sections([Symbol("pvh", 1)])), tmp_path).symbols
+
+
+def test_multiboot_headers_of_both_versions_are_found(tmp_path: Path) -> None:
+    found = inspected(elf([load(CODE + MULTIBOOT1.ljust(16) + MULTIBOOT2), notes(note())]), tmp_path)
+    assert found.multiboot1 is not None
+
+    assert (Multiboot(found.multiboot1.offset, 0), Multiboot(found.multiboot1.offset + 16, 0)) == (
+        found.multiboot1,
+        found.multiboot2,
+    )
+
+
+@pytest.mark.parametrize("header", [MULTIBOOT1, MULTIBOOT2])
+def test_a_multiboot_header_with_a_wrong_checksum_or_place_is_none(header: bytes, tmp_path: Path) -> None:
+    damaged = inspected(elf([load(CODE + with_bytes(header, 4, b"\1"))]), tmp_path)
+    misplaced = inspected(elf([load(CODE + b"\0\0" + header)]), tmp_path)
+
+    assert [(None, None)] * 2 == [(each.multiboot1, each.multiboot2) for each in (damaged, misplaced)]
+
+
+def test_every_loaders_view_of_the_notes_is_there(tmp_path: Path) -> None:
+    assert ["ABI", "QEMU", "Xen", "linux-loader"] == [each.loader for each in inspected(GOOD, tmp_path).scans]
+
+
+def test_a_kernels_own_configuration_is_read() -> None:
+    expected = {"CONFIG_PVH": "y", "CONFIG_XEN_PVH": "n", "CONFIG_NODES_SHIFT": "10", "CONFIG_X": '"a b"'}
+
+    assert expected == config_of(b"IKCFG_ST" + gzip.compress(CONFIG) + b"IKCFG_ED")
+
+
+def test_a_mark_without_a_configuration_is_passed_over() -> None:
+    config = config_of(b"IKCFG_ST nothing " + b"IKCFG_ST" + gzip.compress(CONFIG))
+
+    assert config is not None
+    assert "y" == config["CONFIG_PVH"]
+
+
+@pytest.mark.parametrize("blob", [b"", b"IKCFG_ST", b"IKCFG_ST\x1f\x8b\x08\0", b"IKCFG_ST" + gzip.compress(b"")])
+def test_no_configuration_is_none(blob: bytes) -> None:
+    assert config_of(blob) is None
+
+
+def test_a_configuration_that_unpacks_to_anything_is_cut() -> None:
+    bomb = gzip.compress(b"CONFIG_A=y\n" + b"#" * (64 << 20))
+
+    assert {"CONFIG_A": "y"} == config_of(b"IKCFG_ST" + bomb)
+
+
+def test_headers_that_contradict_each_other_are_an_error(tmp_path: Path) -> None:
+    data = elf([load()], [Section(".symtab", 2, b"", link=1)])
+
+    with pytest.raises(UserError, match="contradict each other"):
+        inspected(data, tmp_path)
+
+
+def test_what_is_no_elf_file_or_for_big_endian_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="not an ELF file"):
+        inspected(b"MZ", tmp_path)
+    with pytest.raises(GuestError, match="big-endian"):
+        inspected(with_bytes(GOOD, 5, b"\2"), tmp_path)
+
+
+def test_a_note_section_is_shown_with_its_flags(tmp_path: Path) -> None:
+    found = inspected(elf([load()], [Section(".notes", SHT_NOTE, note())]), tmp_path).sections[1]
+
+    assert (".notes", "NOTE", "A", 8) == (found.name, found.type, found.flags, found.align)

@@ -1,0 +1,265 @@
+import random
+import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from pvhdbg.errors import SymbolMissing, UserError
+from pvhdbg.image.symbols import Symbols
+from tests.image.builder import Section, Symbol, elf, load, symbol_sections
+
+BASE = 0xFFFFFFFF81000000
+LOCAL, ABSOLUTE, LABEL, OBJECT = 0, 0xFFF1, 0, 1
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator["Opener"]:
+    """Opens crafted symbols; what it opened is closed behind the test."""
+    opener = Opener(tmp_path)
+    yield opener
+    for each in opener.open:
+        each.close()
+
+
+class Opener:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.open: list[Symbols] = []
+
+    def data(self, data: bytes) -> Symbols:
+        path = self.folder / f"kernel{len(self.open)}"
+        path.write_bytes(data)
+        self.open.append(Symbols(str(path)))
+        return self.open[-1]
+
+    def __call__(self, *symbols: Symbol, bits: int = 64) -> Symbols:
+        base = BASE % (1 << bits)
+        segments = [load(paddr=0x1000000, vaddr=base, memsz=0x10000), load(paddr=0x1010000, vaddr=0, memsz=0x10000)]
+        return self.data(elf(segments, symbol_sections(list(symbols), bits=bits), bits=bits))
+
+
+def nm(path: Path) -> dict[str, list[tuple[int, int]]]:
+    """Address and size of every sized global symbol, by name."""
+    listed = subprocess.run(["nm", "-S", "--extern-only", path], check=True, capture_output=True, text=True).stdout
+    found: dict[str, list[tuple[int, int]]] = {}
+    for address, size, _, name in (row for line in listed.splitlines() if len(row := line.split()) == 4):
+        found.setdefault(name, []).append((int(address, 16), int(size, 16)))
+    return found
+
+
+@contextmanager
+def symbols_of(path: Path) -> Iterator[Symbols]:
+    with closing(Symbols(str(path))) as symbols:
+        yield symbols
+
+
+def test_real_kernels_have_the_symbols_that_nm_lists(debian_vmlinux: Path) -> None:
+    listed = nm(debian_vmlinux)
+    names = ["xen_prepare_pvh", "pvh_start_info", "pvh_bootparams", "boot_params", "start_kernel", "e820_table"]
+    names += random.Random(1).sample(sorted(listed), 300)
+    with symbols_of(debian_vmlinux) as symbols:
+        found = {name: (symbols.address(name), symbols.size(name)) for name in names}
+
+    assert [] == [name for name in names if found[name] not in listed[name]]
+
+
+def test_addresses_in_real_kernels_have_the_names_that_nm_gives_them(debian_vmlinux: Path) -> None:
+    listed = {
+        name: rows[0]
+        for name, rows in nm(debian_vmlinux).items()
+        if rows[0][0] > BASE and rows[0][1] and not name.startswith("__pfx_")
+    }
+    names_at = Counter(address for address, _ in listed.values())
+    alone = sorted(name for name, (address, _) in listed.items() if names_at[address] == 1)
+    chosen = random.Random(2).sample(alone, 100)
+    with symbols_of(debian_vmlinux) as symbols:
+        found = {name: symbols.at(listed[name][0] + listed[name][1] - 1) for name in chosen}
+
+    assert {name: (name, listed[name][1] - 1) for name in chosen} == found
+
+
+def test_low_addresses_of_real_kernels_have_no_name(debian_vmlinux: Path) -> None:
+    with symbols_of(debian_vmlinux) as symbols:
+        assert [None] * 3 == [symbols.at(address) for address in (0, 0x1000850, BASE - 1)]
+
+
+def test_the_entry_of_a_real_kernel_is_pvh_start_xen(debian_vmlinux: Path) -> None:
+    with symbols_of(debian_vmlinux) as symbols:
+        assert ("pvh_start_xen", 4) == symbols.at(symbols.address("pvh_start_xen") + 4)
+
+
+def test_real_names_complete(vmlinux_61: Path) -> None:
+    with symbols_of(vmlinux_61) as symbols:
+        assert ["xen_prepare_pvh"] == symbols.matching("xen_prepare")
+        assert {"pvh_bootparams", "pvh_start_info"} <= set(symbols.matching("pvh_"))
+
+
+@pytest.mark.parametrize("bits", [32, 64])
+def test_a_symbol_has_address_and_size(opened: Opener, bits: int) -> None:
+    symbols = opened(Symbol("first", BASE % (1 << bits), 4), Symbol("second", 0x123, 0x20), bits=bits)
+
+    assert (0x123, 0x20) == (symbols.address("second"), symbols.size("second"))
+
+
+def test_a_name_may_be_the_tail_of_a_longer_one(opened: Opener) -> None:
+    symbols = opened(
+        Symbol("__pfx_pvh", 0x10), Symbol("pvh", 0x20), Symbol("other_pvh_x", 0x30), Symbol("second_pvh", 0x40)
+    )
+
+    assert [0x10, 0x20, 0x40] == [symbols.address(name) for name in ("__pfx_pvh", "pvh", "second_pvh")]
+
+
+def test_a_name_that_ends_many_others_is_found_among_them(opened: Opener) -> None:
+    symbols = opened(*(Symbol(f"x{number}_pvh", number) for number in range(50)), Symbol("_pvh", 0x1234))
+
+    assert 0x1234 == symbols.address("_pvh")
+
+
+def test_of_two_symbols_with_one_name_the_global_one_is_meant(opened: Opener) -> None:
+    symbols = opened(Symbol("pvh", 0x10, bind=LOCAL), Symbol("pvh", 0x20), Symbol("here", 0x30, bind=LOCAL))
+
+    assert (0x20, 0x30) == (symbols.address("pvh"), symbols.address("here"))
+
+
+def test_an_undefined_symbol_is_missing(opened: Opener) -> None:
+    with pytest.raises(SymbolMissing, match="no symbol pvh"):
+        opened(Symbol("pvh", 0, shndx=0)).address("pvh")
+
+
+@pytest.mark.parametrize("name", ["", "pv", "vh", "pvh\0", "\0", "pvhx", "\N{SNOWMAN}"])
+def test_what_is_no_name_is_missing(opened: Opener, name: str) -> None:
+    symbols = opened(Symbol("pvh", 0x10))
+
+    assert (False, True) == (name in symbols, "pvh" in symbols)
+
+
+def test_an_address_belongs_to_the_symbol_around_it(opened: Opener) -> None:
+    symbols = opened(Symbol("first", BASE, 0x10), Symbol("second", BASE + 0x20, 0x10))
+    expected = [("first", 0), ("first", 0xF), None, None, ("second", 0), None]
+
+    assert expected == [symbols.at(BASE + offset) for offset in (0, 0xF, 0x10, 0x1F, 0x20, 0x30)]
+
+
+def test_a_label_reaches_to_the_next_symbol(opened: Opener) -> None:
+    symbols = opened(Symbol("label", BASE, 0, LABEL), Symbol("next", BASE + 0x20, 4))
+
+    assert ("label", 0x1F) == symbols.at(BASE + 0x1F)
+
+
+def test_an_address_behind_a_symbol_inside_another_belongs_to_the_outer(opened: Opener) -> None:
+    symbols = opened(Symbol("outer", BASE, 0x100), Symbol("inner", BASE + 0x10, 0x10))
+
+    assert [("inner", 0xF), ("outer", 0x20)] == [symbols.at(BASE + 0x1F), symbols.at(BASE + 0x20)]
+
+
+def test_of_several_names_for_one_place_a_function_and_a_global_one_come_first(opened: Opener) -> None:
+    symbols = opened(
+        Symbol("_text", BASE, 0, LABEL),
+        Symbol("local", BASE, 0x10, bind=LOCAL),
+        Symbol("function", BASE, 0x10),
+        Symbol("object", BASE, 0x10, OBJECT),
+    )
+
+    assert ("function", 8) == symbols.at(BASE + 8)
+
+
+def test_numbers_sections_and_files_name_no_place(opened: Opener) -> None:
+    section, source_file = 3, 4
+    symbols = opened(
+        Symbol("function", BASE, 0x100),
+        Symbol("number", BASE + 8, 0x10, shndx=ABSOLUTE),
+        Symbol("section", BASE + 8, 0x10, section),
+        Symbol("file.c", BASE + 8, 0x10, source_file),
+        Symbol("elsewhere", BASE + 8, 0x10, shndx=0),
+    )
+
+    assert ("function", 8) == symbols.at(BASE + 8)
+
+
+def test_nothing_below_the_first_load_address_has_a_name(opened: Opener) -> None:
+    symbols = opened(Symbol("per_cpu", 0, 0x10000, OBJECT), Symbol("function", BASE, 4))
+
+    assert (None, None) == (symbols.at(0x100), symbols.at(BASE - 1))
+
+
+def test_nothing_behind_the_image_has_a_name(opened: Opener) -> None:
+    symbols = opened(Symbol("label", BASE, 0, LABEL))
+
+    assert [("label", 0xFFFF), None] == [symbols.at(BASE + 0xFFFF), symbols.at(BASE + 0x10000)]
+
+
+def test_names_complete_sorted_and_bounded(opened: Opener) -> None:
+    symbols = opened(*(Symbol(name, 1) for name in ("pvh_b", "pvh_a", "x_pvh_c", "pv", "pvh_")))
+
+    assert ["pvh_", "pvh_a", "pvh_b"] == symbols.matching("pvh_")
+    assert ["pvh_", "pvh_a"] == symbols.matching("pvh_", limit=2)
+
+
+def test_a_name_of_any_bytes_is_shown_as_it_is(opened: Opener) -> None:
+    symbols = opened(Symbol("a\x1b[31m\xff", BASE, 4))
+
+    assert ("a\x1b[31m\xff", 0) == symbols.at(BASE)
+
+
+def test_a_stripped_file_lacks_every_symbol(opened: Opener) -> None:
+    symbols = opened.data(elf([load()]))
+
+    assert (0, False, None, []) == (len(symbols), "pvh" in symbols, symbols.at(0x100000), symbols.matching(""))
+    with pytest.raises(SymbolMissing):
+        symbols.size("pvh")
+
+
+def test_grub_lacks_every_symbol(grub_image: Path) -> None:
+    with symbols_of(grub_image) as symbols:
+        assert (0, False) == (len(symbols), "xen_prepare_pvh" in symbols)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"link": 77},
+        {"link": 1},
+        {"data": b"\1" * 24},
+        {"data": b"\xff" * 240},
+        {"data": b"\xff" * 25},
+        {"entsize": 0},
+        {"info": 1 << 31},
+    ],
+)
+def test_a_symbol_table_that_lies_finds_nothing(opened: Opener, wrong: dict[str, int | bytes]) -> None:
+    symtab, strtab = symbol_sections([Symbol("pvh", BASE, 4)])
+    lying = Section(**(symtab._asdict() | wrong))
+    symbols = opened.data(elf([load(vaddr=BASE)], [lying, strtab]))
+    honest = "entsize" in wrong or "info" in wrong
+
+    assert honest == ("pvh" in symbols)
+    assert (("pvh", 0) if honest else None) == symbols.at(BASE)
+
+
+def test_a_symbol_table_may_lie_anywhere_in_the_file(opened: Opener) -> None:
+    data = bytearray(elf([load(vaddr=BASE)], symbol_sections([Symbol("pvh", BASE, 4)])))
+    shoff = int.from_bytes(data[0x28:0x30], "little")
+    at, size = (int.from_bytes(data[shoff + 64 + field : shoff + 72 + field], "little") for field in (24, 32))
+    data += b"\0" * (1 - len(data) % 2) + data[at : at + size]
+    data[shoff + 64 + 24 : shoff + 64 + 32] = (len(data) - size).to_bytes(8, "little")
+
+    assert 1 == (len(data) - size) % 2
+    assert BASE == opened.data(bytes(data)).address("pvh")
+
+
+def test_what_is_no_elf_file_has_no_symbols(opened: Opener) -> None:
+    with pytest.raises(UserError, match="not an ELF file"):
+        opened.data(b"MZ")
+
+
+def test_addresses_are_named_in_order(vmlinux_61: Path) -> None:
+    with symbols_of(vmlinux_61) as symbols:
+        start = symbols.address("xen_prepare_pvh")
+        named = [symbols.at(start + offset) for offset in range(symbols.size("xen_prepare_pvh"))]
+
+    assert {"xen_prepare_pvh"} == {each[0] for each in named if each}
+    assert all(after[1] == before[1] + 1 for before, after in pairwise(each for each in named if each))
