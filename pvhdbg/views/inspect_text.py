@@ -112,7 +112,7 @@ def _file(of: Inspected) -> Iterator[str]:
         ("PVH entry", _entry(facts)),
         ("ELF entry", f"{details.entry:#x}"),
         ("build-id", printable(facts.build_id or "none")),
-        ("compiler", text.quoted(details.compiler) if details.compiler else "does not say"),
+        ("compiler", text.quoted(details.compiler, text.LONG) if details.compiler else "does not say"),
         ("symbols", _symbols(details)),
         ("multiboot", _multiboot(details)),
     ]
@@ -178,7 +178,7 @@ def _notes(of: Inspected) -> Iterator[str]:
 
 def _described(note: Note) -> str:
     value = describe(note.owner, note.type, note.desc)
-    shown = value if len(value) <= text.SHORT else value[: text.SHORT] + "…"
+    shown = value if len(value) <= text.LONG else value[: text.LONG] + "…"
     known = XEN_NOTES.get(note.type) if note.owner == OWNER else None
     return f"{shown}  ({known.meaning})" if known else shown
 

@@ -111,7 +111,7 @@ def _differing(record: Struct, other: Struct, path: str) -> set[str]:
 def _cmdline(stop: Stop) -> Iterator[str]:
     """Only what the line in start_info has no room for."""
     found, before = stop.seen.cmdline, stop.before
-    if found is None or len(found.raw) <= text.SHORT or (before and before.cmdline == found):
+    if found is None or len(printable(found.raw)) <= text.SHORT or (before and before.cmdline == found):
         return
     rest = len(found.raw) - LONGEST_CMDLINE
     yield f"  command line at {text.address(found.paddr)}, {text.size(len(found.raw))}"

@@ -9,8 +9,8 @@ from pvhdbg.abi.text import printable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-SHORT = 60
-"""Columns that a table has for a guest's string."""
+SHORT, LONG = 40, 72
+"""Columns for a guest's string: in a table, and on a line of its own."""
 
 WIDE = 44
 """Wide enough for a range of addresses at the end of memory."""

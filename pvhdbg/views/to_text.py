@@ -59,7 +59,7 @@ def machine(facts: MachineFacts) -> Iterator[str]:
     if words:
         yield ", ".join(words)
     if facts.append is not None:
-        yield f"-append {text.quoted(facts.append)}"
+        yield f"-append {text.quoted(facts.append, text.LONG)}"
     if facts.initrd is not None:
         yield f"-initrd {printable(facts.initrd)}"
     yield from _rewrites(facts.rewrites)
