@@ -1,0 +1,280 @@
+"""The reference model: from start_info, modules and map to every byte of the boot_params that should come of them.
+
+Pure: a Capture at the entry or at xen_prepare_pvh, and the kernel's rules. Sources: init_pvh_bootparams in Linux
+arch/x86/platform/pvh/enlighten.c (5.0 to 7.3) and in the RFC of 2017, which counts a map the same way and copies more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from pvhdbg.abi.boot_params import BootParams
+from pvhdbg.abi.e820 import (
+    ISA_SIZE,
+    ISA_START,
+    RESERVED,
+    ZERO_PAGE_ENTRIES,
+    BootE820Entry,
+    E820Table,
+)
+from pvhdbg.abi.setup_header import HDR, SetupHeader
+from pvhdbg.abi.start_info import MAGIC, MemmapTableEntry, ModlistEntry
+from pvhdbg.boot.rules import E820_NAME
+
+if TYPE_CHECKING:
+    from pvhdbg.abi.start_info import StartInfo
+    from pvhdbg.boot.capture import Capture
+    from pvhdbg.boot.rules import KernelRules
+
+BUG, PAGE_FAULT, OVERRUN = "bug", "page-fault", "overrun"
+
+QEMU_LOADER, XEN_LOADER = 0xB0, 0x90
+TABLE = BootParams.e820_table.offset
+ROOM = BootParams.SIZE - TABLE
+DIRECT_MAP, KERNEL_MAP, KERNEL_MAP_SIZE = 0xFFFF888000000000, 0xFFFFFFFF80000000, 512 << 20
+# What xen_prepare_pvh and what it calls have on the stack below its own return address.
+FRAMES = 512
+# 255 entries, the most that a byte counts, were seen to do no harm before the function returns.
+OVERRUN_SURVIVED = TABLE + 255 * BootE820Entry.SIZE - BootParams.SIZE
+COPIED_AT_MOST = 1 << 14
+
+
+class PredictedDeath(NamedTuple):
+    """Why the guest should not return from xen_prepare_pvh.
+
+    `kind` is BUG (a `ud2`), PAGE_FAULT, or OVERRUN where the map runs over the stack. `field` is the path of what is to
+    blame. It is not `certain` where it depends on what the compiler made of the function.
+    """
+
+    kind: str
+    why: str
+    field: str
+    certain: bool = True
+
+
+class Expected(NamedTuple):
+    """What pvh_bootparams should be at the return from xen_prepare_pvh.
+
+    `known` has 0xff for each byte of `boot_params` that can be told and 0 for the others. `alternatives` has, by
+    offset, the values of which one must stand there; their bytes are not `known`. `overrun` is what the map wrote
+    behind the structure's end. After a certain death nothing is known.
+    """
+
+    boot_params: bytes
+    known: bytes
+    alternatives: Mapping[int, tuple[bytes, ...]]
+    overrun: bytes
+    death: PredictedDeath | None
+
+
+class Dies(Exception):
+    """A verdict on the guest that ends the model's way through the kernel's code."""
+
+    def __init__(self, kind: str, why: str, field: str) -> None:
+        super().__init__(why)
+        self.death = PredictedDeath(kind, why, field)
+
+
+def expected(capture: Capture, rules: KernelRules) -> Expected | None:
+    """What the kernel should make of what it was given; null where there is no start_info to go by."""
+    info = capture.handed_over
+    if info is None:
+        return None
+    page = _Page()
+    try:
+        _follow(capture, info, rules, page)
+    except Dies as dies:
+        return Expected(bytes(BootParams.SIZE), bytes(BootParams.SIZE), {}, b"", dies.death)
+    death = _overrun_death(capture, page)
+    return Expected(bytes(page.raw), bytes(page.known), page.alternatives, bytes(page.overrun), death)
+
+
+class _Page:
+    """struct boot_params as it is being filled in, cleared before, and what goes beyond it."""
+
+    def __init__(self) -> None:
+        self.raw = bytearray(BootParams.SIZE)
+        self.known = bytearray(b"\xff" * BootParams.SIZE)
+        self.alternatives: dict[int, tuple[bytes, ...]] = {}
+        self.overrun = bytearray()
+        self.overrun_end = BootParams.SIZE
+
+    def put(self, offset: int, data: bytes) -> None:
+        self.raw[offset : offset + len(data)] = data
+        self.known[offset : offset + len(data)] = b"\xff" * len(data)
+
+    def forget(self, start: int, end: int) -> None:
+        self.raw[start:end] = bytes(end - start)
+        self.known[start:end] = bytes(end - start)
+
+    def choose(self, offset: int, values: tuple[bytes, ...]) -> None:
+        """One of these values, all of one length."""
+        if len(set(values)) == 1:
+            self.put(offset, values[0])
+            return
+        self.forget(offset, offset + len(values[0]))
+        self.alternatives[offset] = values
+
+    def put_entries(self, entries: bytes | None, count: int) -> None:
+        """`count` entries from the table's start on, of which the first bytes are `entries`, if anything is known."""
+        data, end = entries or b"", min(count * BootE820Entry.SIZE, ROOM)
+        self.put(TABLE, data[:ROOM])
+        self.forget(TABLE + min(len(data), end), TABLE + end)
+        self.overrun = bytearray(data[ROOM:])
+        self.overrun_end = max(BootParams.SIZE, TABLE + count * BootE820Entry.SIZE)
+
+
+def _follow(capture: Capture, info: StartInfo, rules: KernelRules, page: _Page) -> None:
+    """xen_prepare_pvh, line by line."""
+    if info.magic != MAGIC:
+        raise Dies(BUG, f"magic is {info.magic:#x}, not {MAGIC:#x}", "start_info.magic")
+    if rules.xen is not False:
+        page.forget(BootParams.screen_info.offset, BootParams.screen_info.end)
+        page.forget(BootParams.efi_info.offset, BootParams.efi_info.end)
+    _map(capture, info, rules, page)
+    _header(capture, info, rules, page)
+    rsdp, none = info.rsdp_paddr.to_bytes(8, "little"), bytes(8)
+    chosen = {True: (rsdp,), False: (none,), None: (none, rsdp)}[rules.sets_rsdp]
+    page.choose(BootParams.acpi_rsdp_addr.offset, chosen)
+
+
+def _header(capture: Capture, info: StartInfo, rules: KernelRules, page: _Page) -> None:
+    page.put(HDR + SetupHeader.cmd_line_ptr.offset, _u32(info.cmdline_paddr))
+    if info.nr_modules:
+        _must_reach(rules, info.modlist_paddr, 16, ("the module list", "start_info.modlist_paddr"))
+        ramdisk = _module(capture, info, 0)
+        image, size = HDR + SetupHeader.ramdisk_image.offset, HDR + SetupHeader.ramdisk_size.offset
+        page.put(image, _u32(ramdisk.paddr)) if ramdisk else page.forget(image, image + 4)
+        page.put(size, _u32(ramdisk.size)) if ramdisk else page.forget(size, size + 4)
+    page.choose(HDR + SetupHeader.version.offset, tuple(each.to_bytes(2, "little") for each in rules.versions))
+    loaders = {True: (XEN_LOADER,), False: (QEMU_LOADER,), None: (QEMU_LOADER, XEN_LOADER)}[rules.xen]
+    page.choose(HDR + SetupHeader.type_of_loader.offset, tuple(bytes([each]) for each in loaders))
+
+
+def _map(capture: Capture, info: StartInfo, rules: KernelRules, page: _Page) -> None:
+    """Where the map comes from, and the ISA range behind it."""
+    if rules.memmap and info.version > 0 and info.memmap_entries != 0:
+        _add_isa(page, _from_memmap(capture, info, rules, page))
+        return
+    named: bool | None = None
+    if rules.xen is False and rules.memmap is not None and rules.e820_module is not None:
+        named = rules.e820_module and _names_module(capture, info, rules)
+    if named:
+        _add_isa(page, _from_module(capture, info, rules, page))
+    elif named is None:
+        page.forget(TABLE, BootParams.SIZE)
+        _add_isa(page, None)
+    elif rules.memmap:
+        raise Dies(BUG, *_no_map(info, rules))
+    else:
+        _add_isa(page, 0)
+
+
+def _no_map(info: StartInfo, rules: KernelRules) -> tuple[str, str]:
+    module = ', and no module is called "e820 data"' if rules.e820_module else ""
+    if info.version == 0:
+        return f"version 0 has no memory map{module}", "start_info.version"
+    return f"memmap_entries is 0{module}", "start_info.memmap_entries"
+
+
+def _from_memmap(capture: Capture, info: StartInfo, rules: KernelRules, page: _Page) -> int:
+    """The table's first entries, as many as fit a byte can count: n mod 256. Their number."""
+    count = info.memmap_entries & 0xFF
+    stride = MemmapTableEntry.SIZE
+    if count:
+        reach = (count - 1) * stride + BootE820Entry.SIZE
+        _must_reach(rules, info.memmap_paddr, reach, ("the memory map", "start_info.memmap_paddr"))
+    raw = capture.bytes_at(info.memmap_paddr, count * stride)
+    page.put_entries(raw and b"".join(raw[at : at + 20] for at in range(0, len(raw), stride)), count)
+    return count
+
+
+def _from_module(capture: Capture, info: StartInfo, rules: KernelRules, page: _Page) -> int | None:
+    """Every entry of module 1; their number as a byte, which is what is counted, null if it is not known."""
+    module = _module(capture, info, 1)
+    head = None if module is None else capture.bytes_at(module.paddr, E820Table.SIZE)
+    if module is None or head is None:
+        page.forget(TABLE, BootParams.SIZE)
+        return None
+    count = int.from_bytes(head, "little")
+    size = E820Table.SIZE + count * BootE820Entry.SIZE
+    _must_reach(rules, module.paddr, size, (f"the map of {count} entries", "modules[1].paddr"))
+    copied = min(count, COPIED_AT_MOST) * BootE820Entry.SIZE
+    page.put_entries(capture.bytes_at(module.paddr + E820Table.SIZE, copied), count)
+    return count & 0xFF
+
+
+def _names_module(capture: Capture, info: StartInfo, rules: KernelRules) -> bool | None:
+    """Whether there is a second module and its name is exactly "e820 data"; null if it was not read."""
+    if info.nr_modules < 2:
+        return False
+    _must_reach(rules, info.modlist_paddr, 2 * ModlistEntry.SIZE, ("the module list", "start_info.modlist_paddr"))
+    module = _module(capture, info, 1)
+    if module is None or module.cmdline_paddr == 0:
+        return None if module is None else False
+    _must_reach(rules, module.cmdline_paddr, 1, ("module 1's command line", "modules[1].cmdline_paddr"))
+    name = capture.bytes_at(module.cmdline_paddr, len(E820_NAME))
+    return None if name is None else name == E820_NAME
+
+
+def _add_isa(page: _Page, count: int | None) -> None:
+    """The range for video memory and ROMs behind the last entry, where there is room for it."""
+    if count is None:
+        page.forget(BootParams.e820_entries.offset, BootParams.e820_entries.end)
+        return
+    if count < ZERO_PAGE_ENTRIES - 1:
+        isa = ISA_START.to_bytes(8, "little") + ISA_SIZE.to_bytes(8, "little") + _u32(RESERVED)
+        page.put(TABLE + count * BootE820Entry.SIZE, isa)
+        count += 1
+    page.put(BootParams.e820_entries.offset, bytes([count]))
+
+
+def _module(capture: Capture, info: StartInfo, index: int) -> ModlistEntry | None:
+    at = info.modlist_paddr + index * ModlistEntry.SIZE
+    raw = capture.bytes_at(at, ModlistEntry.SIZE)
+    return None if raw is None else ModlistEntry(raw, at)
+
+
+def _must_reach(rules: KernelRules, paddr: int, size: int, what: tuple[str, str]) -> None:
+    """Nothing catches a fault this early.
+
+    :raise Dies: if not all of it is mapped.
+    """
+    if rules.reach is None:
+        return
+    vaddr = DIRECT_MAP + paddr & (1 << 64) - 1
+    maps = ((DIRECT_MAP, rules.reach), (0, rules.reach), (KERNEL_MAP, KERNEL_MAP_SIZE))
+    if not any(start <= vaddr and vaddr + size <= start + length for start, length in maps):
+        name, field = what
+        why = f"{name} at {paddr:#x} ends beyond {rules.reach:#x}, where its early page tables end"
+        raise Dies(PAGE_FAULT, why, field)
+
+
+def _overrun_death(capture: Capture, page: _Page) -> PredictedDeath | None:
+    """Whether the map runs from pvh_bootparams up to the stack that xen_prepare_pvh returns by."""
+    over = page.overrun_end - BootParams.SIZE
+    if not over:
+        return None
+    why = f"its entries run {over} bytes over the end of boot_params, towards the stack that lies behind it"
+    stack = _stack(capture)
+    if stack is None:
+        return PredictedDeath(OVERRUN, why, "memory_map", certain=False) if over > OVERRUN_SURVIVED else None
+    if page.overrun_end <= stack - FRAMES:
+        return None
+    return PredictedDeath(OVERRUN, why, "memory_map", certain=page.overrun_end >= stack + 8)
+
+
+def _stack(capture: Capture) -> int | None:
+    """Where xen_prepare_pvh's return address lies, counted from pvh_bootparams; null if that is not known.
+
+    One address may be physical and the other virtual; the maps begin at multiples of 512 MiB.
+    """
+    link, rsp = capture.symbols.get("pvh_bootparams"), capture.registers.get("rsp")
+    if capture.pvh_start_info is None or link is None or rsp is None:
+        return None
+    return (rsp - link) % KERNEL_MAP_SIZE
+
+
+def _u32(value: int) -> bytes:
+    return (value & 0xFFFFFFFF).to_bytes(4, "little")

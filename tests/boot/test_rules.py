@@ -1,0 +1,135 @@
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from pvhdbg import guest
+from pvhdbg.boot.rules import EARLY_REACH, PROBED, KernelRules, e820_name_at, kernel_rules, probed, rules_at
+from pvhdbg.image.facts import ImageFacts, Segment, read_facts
+from pvhdbg.image.header import map_file
+from pvhdbg.image.symbols import Symbols
+from pvhdbg.target.recording import Recording
+from tests import build
+
+LINUX = dict.fromkeys(("xen_prepare_pvh", "mem_map_via_hcall", "pvh_get_root_pointer", "__append_e820_table"), 1)
+TABLES = {"e820_table_init": 0xA0010000, "e820_table_kexec_init": 0xA0000000, "e820_table_firmware_init": 0xA0020000}
+
+
+class File:
+    """A kernel's symbols as a Target tells them."""
+
+    def __init__(self, symbols: Symbols) -> None:
+        self._symbols = symbols
+
+    def read_phys(self, _paddr: int, _size: int) -> bytes:
+        raise NotImplementedError
+
+    def register(self, _name: str) -> int:
+        raise NotImplementedError
+
+    def symbol(self, name: str) -> int:
+        return self._symbols.address(name)
+
+
+def rules_of(path: Path) -> KernelRules:
+    image = read_facts(str(path))
+    symbols = Symbols(str(path))
+    with closing(symbols), closing(map_file(str(path))) as data:
+        return kernel_rules(probed(File(symbols)), e820_name=e820_name_at(data, image) is not None, xen=False)
+
+
+def test_debians_kernels_take_the_memmap_table_and_hand_the_rsdp_on_by_themselves(debian_vmlinux: Path) -> None:
+    assert (KernelRules(True, False, False, xen=False, reach=EARLY_REACH, fewest_entries=2, capacity=3200)) == rules_of(
+        debian_vmlinux
+    )
+
+
+def test_the_rfcs_kernel_takes_the_module_and_has_a_short_table(rfc_vmlinux: Path) -> None:
+    assert (KernelRules(False, True, False, xen=False, reach=EARLY_REACH, fewest_entries=2, capacity=131)) == rules_of(
+        rfc_vmlinux
+    )
+
+
+def test_the_teaching_guest_takes_both_and_sets_the_rsdp() -> None:
+    assert KernelRules(True, True, True, xen=False, reach=EARLY_REACH, fewest_entries=2) == rules_of(Path(guest.ELF))
+
+
+def test_without_symbols_nothing_is_known() -> None:
+    assert KernelRules() == kernel_rules({}, e820_name=False)
+
+
+def test_where_nobody_looked_for_the_name_the_maps_origin_is_not_known() -> None:
+    rules = kernel_rules(LINUX, e820_name=None)
+
+    assert (None, None, None, 2) == (rules.memmap, rules.e820_module, rules.sets_rsdp, rules.fewest_entries)
+
+
+def test_a_linux_from_before_the_memmap_table_is_not_taken_for_one_that_knows_it() -> None:
+    rules = kernel_rules({"xen_prepare_pvh": 1}, e820_name=False)
+
+    assert (None, False, None) == (rules.memmap, rules.e820_module, rules.sets_rsdp)
+
+
+def test_a_linux_without_the_hook_for_the_rsdp_sets_it() -> None:
+    symbols = {name: 1 for name in LINUX if name != "pvh_get_root_pointer"}
+
+    assert True is kernel_rules(symbols, e820_name=False).sets_rsdp
+
+
+def test_how_far_a_32_bit_kernel_reaches_is_not_known() -> None:
+    assert None is kernel_rules(LINUX, e820_name=False, elf_class=32).reach
+
+
+@pytest.mark.parametrize(
+    ("distance", "capacity"), [(64032, 3200), (2624, 131), (2625, 131), (4 + 20 * 128, None), (1, None), (0, None)]
+)
+def test_the_length_of_the_kernels_table_shows_in_the_distance_of_two(distance: int, capacity: int | None) -> None:
+    symbols = LINUX | {name: distance * index for index, name in enumerate(TABLES)}
+
+    assert capacity == kernel_rules(symbols, e820_name=False).capacity
+
+
+def stop(name_at: int | None, *, module: bool = False) -> KernelRules:
+    """The rules that a stop of 6.1 tells, with the name in memory at one place or none."""
+    machine = build.linux_guest()
+    build.page_tables(machine)
+    machine.symbols = {name: build.KERNEL_MAP + paddr for name, paddr in build.VARIABLES.items()} | LINUX
+    if module:
+        machine.put(build.START_INFO, build.start_info(version=0, nr_modules=2, modlist_paddr=build.MODLIST))
+        machine.put(build.MODLIST, build.modlist((0, 0, 0, 0), (0x20000, 24, name_at or 0, 0)))
+    machine.put(build.VARIABLES["pvh_start_info"], machine.memory.get(build.START_INFO, 56))
+    if name_at is not None:
+        machine.put(name_at, b"e820 data\0")
+    seen = machine.at("prepare", build.START_INFO)
+    if name_at is not None:
+        seen = seen._replace(memory=(*seen.memory, (name_at, b"e820 data\0")))
+    return rules_at(seen._replace(symbols=machine.symbols), build.linux(), xen=False)
+
+
+def test_a_stop_tells_the_rules_again_by_what_was_read_and_asked() -> None:
+    assert (True, False) == stop(None)[:2]
+    assert (False, True) == stop(0x1934FF0)[:2]
+
+
+def test_the_name_of_a_module_is_not_the_kernels_own() -> None:
+    assert (True, False) == stop(0x11000, module=True)[:2]
+    assert (True, False) == stop(0x1934FF0, module=True)[:2]
+
+
+def test_the_name_counts_only_where_the_file_fills_the_segment() -> None:
+    image = build.linux()._replace(segments=(Segment(0x1000000, 0, 16, 32, 4), Segment(0x2000000, 0, 10, 10, 40)))
+    data = bytes(20) + b"e820 data\0".rjust(30, b"\0")
+
+    assert 0x2000000 == e820_name_at(data, image)
+    assert None is e820_name_at(data, image._replace(segments=image.segments[:1]))
+
+
+def test_what_is_probed_is_recorded_when_it_is_there() -> None:
+    assert {"xen_prepare_pvh": 5} == probed(Recording((), {}, {"xen_prepare_pvh": 5, "start_kernel": 7}))
+    assert len(set(PROBED)) == len(PROBED)
+
+
+def test_an_image_that_is_not_linux_has_no_rules(grub_image: Path) -> None:
+    image: ImageFacts = read_facts(str(grub_image))
+
+    assert KernelRules(reach=None) == kernel_rules({}, e820_name=False, elf_class=image.elf_class)
