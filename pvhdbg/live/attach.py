@@ -41,6 +41,7 @@ class Attachment(GdbSession):
         from pvhdbg.target.gdb_mi import MONITOR, PHY_MEM_MODE, PHY_MEM_MODE_OFF, MiTarget
         from pvhdbg.target.mi_runner import MiRunner
 
+        self.gdb.send("-gdb-set tcp auto-retry off")
         self.gdb.send(f"-gdb-set remotetimeout {_CONNECTS_WITHIN // 3:.0f}")
         try:
             self.gdb.ask(f"-target-select remote {where}", _CONNECTS_WITHIN)

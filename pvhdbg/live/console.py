@@ -32,6 +32,21 @@ _NEVER_RETURN = (
     ("guile-", "guile-repl"),
     ("e", "edit"),
 )
+_RESUME = (
+    ("c", "continue"),
+    ("fg", "fg"),
+    ("s", "step"),
+    ("si", "stepi"),
+    ("stepi", "stepi"),
+    ("n", "next"),
+    ("ni", "nexti"),
+    ("nexti", "nexti"),
+    ("fin", "finish"),
+    ("u", "until"),
+    ("adv", "advance"),
+    ("j", "jump"),
+    ("sig", "signal"),
+)
 # `echo >` prints what a prompt looks like, but its answer follows at once.
 _ANSWER_FOLLOWS_WITHIN = 0.02
 _QUITS_WITHIN = 0.2
@@ -47,6 +62,12 @@ def meaning(line: str) -> str:
         if _abbreviates(word, shortest, full):
             raise UserError(f"{full} is not available here: it would take gdb's input and never give it back")
     return next((each for shortest, full, each in _MEANINGS if _abbreviates(word, shortest, full)), ORDINARY)
+
+
+def resumes(line: str) -> bool:
+    """Whether a line lets the guest run."""
+    word = _first_word(line)
+    return any(_abbreviates(word, shortest, full) for shortest, full in _RESUME)
 
 
 def run(gdb: MiClient, line: str, more: Callable[[], str | None], timeout: float | None = None) -> str:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import printable
 from pvhdbg.errors import NotConnected
-from pvhdbg.target import mi
+from pvhdbg.live import mi
+from pvhdbg.target.mi import MiError, Stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,6 +24,8 @@ PATIENCE = 20.0
 """Seconds that a command may take unless its caller knows better."""
 
 _RESULT = re.compile(r"(\d+)\^([a-z]+)")
+_SIGNALS = 5
+_HEARS_WITHIN = 0.3
 _EVENT = re.compile(r"(\*running|\*stopped|=thread-group-started|=thread-group-exited)\b")
 _SECONDARY_PROMPT = re.compile(r" *>")
 
@@ -41,6 +44,8 @@ class Pending:
 class MiClient:
     """One gdb. `generation` changes whenever what was read from the machine may no longer hold.
 
+    `deaf`: a command of gdb's own language lets the guest run, and until it stops gdb hears signals only.
+
     `on_text` gets what gdb prints and nobody hushed; `on_change` is called after the machine ran, stopped or went. Both
     are called from the reading thread.
     """
@@ -52,8 +57,8 @@ class MiClient:
         self.running = False
         self.connected = False
         self.generation = 0
-        self.last_stop: mi.Stop | None = None
-        self._deaf = False
+        self.last_stop: Stop | None = None
+        self.deaf = False
         self._gone = False
         self._hushed = 0
         self._token = 0
@@ -81,9 +86,9 @@ class MiClient:
             self._changed.wait_for(lambda: pending.reply is not None or self._gone, timeout)
         if pending.reply is None:
             self.check()
-            raise mi.MiError(f"gdb did not answer within {timeout:g} s: {printable(pending.command)}")
+            raise MiError(f"gdb did not answer within {timeout:g} s: {printable(pending.command)}")
         if pending.reply.message == "error":
-            raise mi.MiError(printable(pending.reply.payload.get("msg", "gdb reports an error without words")))
+            raise MiError(printable(pending.reply.payload.get("msg", "gdb reports an error without words")))
         return pending.reply
 
     def ask(self, command: str, timeout: float | None = PATIENCE) -> mi.Reply:
@@ -91,13 +96,14 @@ class MiClient:
         return self.wait(self.send(command), timeout)
 
     def interrupt(self) -> None:
-        """Stop the guest through gdb: for a stub without QMP beside it.
-
-        While a command of gdb's own language lets the guest run, gdb hears signals only.
-        """
-        self.send("-exec-interrupt")
-        if self._deaf:
+        """Ask gdb to stop the guest: for a stub without QMP beside it."""
+        if not self.deaf:
+            self.send("-exec-interrupt")
+            return
+        for _ in range(_SIGNALS):  # one that comes before gdb has let the guest run has no effect
             self.process.interrupt()
+            if self.wait_stop(_HEARS_WITHIN):
+                return
 
     def wait_stop(self, timeout: float | None) -> bool:
         """False if the machine still runs after `timeout` seconds.
@@ -180,7 +186,7 @@ class MiClient:
             pending.reply = mi.Reply(message, line, "".join(pending.printed))
             if message == "running":
                 self.running = True
-                self._deaf = pending.command.startswith("-interpreter-exec")
+                self.deaf = pending.command.startswith("-interpreter-exec") and "&" not in pending.command
             self._changed.notify_all()
 
     def _take_event(self, line: str) -> None:
@@ -192,7 +198,7 @@ class MiClient:
             self.running = match[1] == "*running"
             if match[1] == "*stopped":
                 self.last_stop = mi.read_stop(line)
-                self._deaf = False
+                self.deaf = False
             else:
                 self.connected = match[1] != "=thread-group-exited"
             self._changed.notify_all()

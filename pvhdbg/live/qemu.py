@@ -31,8 +31,8 @@ class Qemu:
         ours, theirs = socket.socketpair()
         with _listening(self.gdb_path) as gdb, _listening(self._qmp_path) as qmp, theirs:
             channels = Channels(gdb.fileno(), qmp.fileno(), theirs.fileno())
-            self.argv = command_line(options, channels)
             try:
+                self.argv = command_line(options, channels)
                 self._process = self._start(channels, group)
             except BaseException:
                 ours.close()

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from pvhdbg.target.gdb_mi import Symbols
 
 _ENDS_WITHIN = 3.0
-_GIVES_UP_WITHIN = 1.0
-_SIGNALS_TO_GIVE_UP = 3
+_GIVES_UP_WITHIN = 0.5
 # QEMU may still be loading the kernel when gdb says its first word.
 _PATIENT = "-gdb-set remotetimeout 60"
 
@@ -81,9 +80,7 @@ class Session(GdbSession):
 
     def _disconnect(self) -> None:
         disconnecting = self.gdb.send("-target-disconnect")
-        for _ in range(_SIGNALS_TO_GIVE_UP):
-            if self.gdb.is_answered(disconnecting, _GIVES_UP_WITHIN):
-                return
+        while self.gdb.deaf and not self.gdb.is_answered(disconnecting, _GIVES_UP_WITHIN):
             self.gdb.process.interrupt()
 
     def _end(self, qemu: Qemu) -> None:

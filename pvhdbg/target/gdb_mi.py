@@ -13,7 +13,7 @@ from pvhdbg.target.mi import MiError, in_console
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pvhdbg.target.mi import Reply
+    from pvhdbg.target.mi import Mi, Reply
 
 PHY_MEM_MODE, MONITOR = "PhyMemMode", "monitor"
 PHY_MEM_MODE_OFF = in_console("maint packet Qqemu.PhyMemMode:0")
@@ -33,27 +33,6 @@ _NAME_OF = {f"e{name}": f"r{name}" for name in _GENERAL} | {
         *("cr0", "cr2", "cr3", "cr4", "cr8", "efer", "mxcsr"),
     )
 }
-
-
-class Mi(Protocol):
-    """The MI client this needs. A command may be sent ahead of the answer to the one before."""
-
-    @property
-    def generation(self) -> int:
-        """Changes whenever what was read may no longer hold."""
-        ...
-
-    @property
-    def connected(self) -> bool: ...
-
-    def send(self, command: str) -> Any:  # noqa: ANN401 - whatever `wait` takes
-        ...
-
-    def wait(self, pending: Any) -> Reply:  # noqa: ANN401
-        """:raise MiError: if gdb reports an error.
-        :raise NotConnected: if gdb has gone.
-        """
-        ...
 
 
 class Symbols(Protocol):

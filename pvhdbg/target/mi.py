@@ -1,52 +1,81 @@
-"""GDB/MI in the small: a command's spelling, a reply, a stop."""
+"""GDB/MI as far as a target needs it: how a command is spelled, what a stop says, the client that carries both."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
-from pygdbmi.gdbmiparser import parse_response
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from pvhdbg.errors import TargetError
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
 
 
 class MiError(TargetError):
     """gdb's own word for why not, or that it gave none in time."""
 
 
-class Reply:
-    """A result record, parsed when somebody looks. `text` is what gdb printed while it worked on the command."""
-
-    __slots__ = ("_line", "message", "text")
-
-    def __init__(self, message: str, line: str, text: str) -> None:
-        self.message = message
-        self.text = text
-        self._line = line
-
-    @property
-    def payload(self) -> dict[str, Any]:
-        return parse_response(self._line)["payload"] or {}
-
-
 class Stop(NamedTuple):
-    """A `*stopped` record: its reason and signal as gdb names them, and the number of the breakpoint, if it was one."""
+    """Why the machine stopped: reason and signal as gdb names them, and the number of the breakpoint, if it was one."""
 
     reason: str
     signal: str
     breakpoint: str | None
 
 
-def read_stop(line: str) -> Stop:
-    payload = parse_response(line)["payload"] or {}
-    return Stop(payload.get("reason", ""), payload.get("signal-name", ""), payload.get("bkptno"))
+class Reply(Protocol):
+    """What came back for a command: its variables, and what gdb printed while it worked on it."""
+
+    @property
+    def payload(self) -> dict[str, Any]: ...
+
+    @property
+    def text(self) -> str: ...
 
 
-def read_text(line: str) -> str:
-    """What a stream record (~, @ or &) prints."""
-    try:
-        return str(parse_response(line)["payload"])
-    except ValueError:  # an escape that the parser does not know: better raw than lost
-        return line[2:-1]
+class Mi(Protocol):
+    """The client. A command may be sent ahead of the answer to the one before."""
+
+    @property
+    def generation(self) -> int:
+        """Changes whenever what was read may no longer hold."""
+        ...
+
+    @property
+    def connected(self) -> bool: ...
+
+    @property
+    def running(self) -> bool: ...
+
+    @property
+    def last_stop(self) -> Stop | None: ...
+
+    def send(self, command: str) -> Any:  # noqa: ANN401 - whatever `wait` takes
+        ...
+
+    def wait(self, pending: Any) -> Reply:  # noqa: ANN401
+        """:raise MiError: if gdb reports an error.
+        :raise NotConnected: if gdb has gone.
+        """
+        ...
+
+    def wait_stop(self, timeout: float | None) -> bool:
+        """False if the machine still runs after `timeout` seconds.
+
+        :raise NotConnected: if gdb has gone.
+        """
+        ...
+
+    def interrupt(self) -> None:
+        """Ask gdb to stop the machine."""
+        ...
+
+    def check(self) -> None:
+        """:raise NotConnected: if gdb has gone."""
+        ...
+
+    def hushed(self) -> AbstractContextManager[None]:
+        """Within, what gdb says about the machine by itself is not passed on."""
+        ...
 
 
 def quoted(text: str) -> str:

@@ -17,13 +17,11 @@ from pvhdbg.target.base import (
     Halt,
     Target,
 )
-from pvhdbg.target.gdb_mi import Mi
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-    from contextlib import AbstractContextManager
 
-    from pvhdbg.target.mi import Stop
+    from pvhdbg.target.mi import Mi, Stop
 
 # QEMU's stub tells its run states as signals; these two are the end of a guest.
 _FATAL = {"SIGQUIT": "shutdown", "SIGABRT": "internal-error"}
@@ -32,30 +30,6 @@ _DEATHS = {
     "internal-error": (KVM_INTERNAL_ERROR, "KVM internal error"),
 }
 _STOPS_WITHIN = 5.0
-
-
-class RunningMi(Mi, Protocol):
-    """The MI client this needs: the run state too."""
-
-    @property
-    def running(self) -> bool: ...
-
-    @property
-    def last_stop(self) -> Stop | None: ...
-
-    def check(self) -> None:
-        """:raise NotConnected: if gdb has gone."""
-        ...
-
-    def interrupt(self) -> None:
-        """Ask gdb to stop the guest."""
-        ...
-
-    def wait_stop(self, timeout: float | None) -> bool:
-        """False if it still runs after `timeout` seconds."""
-        ...
-
-    def hushed(self) -> AbstractContextManager[None]: ...
 
 
 class Hypervisor(Protocol):
@@ -81,7 +55,7 @@ class Hypervisor(Protocol):
 class MiRunner:
     """Runner over MI. `hypervisor` is null for a stub whose machine is not ours."""
 
-    def __init__(self, mi: RunningMi, target: Target, hypervisor: Hypervisor | None) -> None:
+    def __init__(self, mi: Mi, target: Target, hypervisor: Hypervisor | None) -> None:
         self._mi = mi
         self._target = target
         self._hypervisor = hypervisor

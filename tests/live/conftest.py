@@ -1,0 +1,37 @@
+"""A machine of our own for each test, and eyes for what it may leave behind."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from pvhdbg import guest
+from pvhdbg.image.load import open_kernel
+from pvhdbg.live.gdb_process import GdbOptions
+from pvhdbg.live.qemu_options import QemuOptions
+from pvhdbg.live.session import Session
+
+Boot = Callable[..., Session]
+
+
+@pytest.fixture
+def boot() -> Iterator[Boot]:
+    """Boot a kernel to the reset vector, by default the teaching guest; what else is said goes to QemuOptions."""
+    with ExitStack() as stack:
+
+        def start(kernel: Path = guest.ELF, gdb: GdbOptions | None = None, **options: object) -> Session:
+            session = stack.enter_context(Session(gdb))
+            session.boot(QemuOptions(str(kernel), **options))  # type: ignore[arg-type]  # as its caller says
+            session.wait_ready()
+            return session
+
+        yield start
+
+
+@pytest.fixture
+def teaching(boot: Boot) -> Session:
+    """The teaching guest at the reset vector, with its symbols."""
+    session = boot()
+    session.target.symbols = open_kernel(str(guest.ELF), session.folder).symbols
+    return session

@@ -1,0 +1,150 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from pvhdbg import guest
+from pvhdbg.errors import GuestError, MachineError, PvhdbgError, UserError
+from pvhdbg.live.gdb_process import GdbOptions
+from pvhdbg.live.qemu_options import QemuOptions
+from pvhdbg.live.session import Session
+
+TEACHING = QemuOptions(str(guest.ELF))
+
+
+def failure(options: QemuOptions = TEACHING, gdb: GdbOptions | None = None) -> PvhdbgError:
+    try:
+        with Session(gdb) as session:
+            session.boot(options)
+            session.wait_ready()
+    except PvhdbgError as error:
+        return error
+    pytest.fail("it started")
+
+
+def told(error: PvhdbgError) -> tuple[type[PvhdbgError], str, str | None]:
+    return type(error), str(error), error.hint
+
+
+def script(path: Path, text: str) -> str:
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_a_qemu_that_is_not_there_is_this_machines_fault() -> None:
+    message = "can't start /nowhere/qemu: No such file or directory"
+
+    assert (MachineError, message, "install the package qemu-system-x86") == told(
+        failure(TEACHING._replace(binary="/nowhere/qemu"))
+    )
+
+
+def test_a_gdb_that_is_not_there_is_this_machines_fault(tmp_path: Path) -> None:
+    options = GdbOptions(binary="/nowhere/gdb", mi_log=str(tmp_path / "log"))
+    message = "can't start /nowhere/gdb: No such file or directory"
+
+    assert (MachineError, message, "install the package gdb") == told(failure(gdb=options))
+
+
+def test_a_qemu_that_dies_at_once_is_quoted(tmp_path: Path) -> None:
+    qemu = script(tmp_path / "qemu", 'echo "some library: is missing" >&2; exit 127')
+    message = "QEMU exited with status 127: some library: is missing"
+
+    assert (MachineError, message, "the package is qemu-system-x86") == told(failure(TEACHING._replace(binary=qemu)))
+
+
+def test_a_gdb_that_dies_at_once_is_quoted(tmp_path: Path) -> None:
+    gdb = script(tmp_path / "gdb", '[ "$1" = --version ] || echo "some library: is missing" >&2; exit 127')
+    message = "gdb has gone: exited with status 127: some library: is missing"
+
+    assert (MachineError, message, "the package is gdb") == told(failure(gdb=GdbOptions(binary=gdb)))
+
+
+def test_a_qemu_too_old_says_which_one_is_needed(tmp_path: Path) -> None:
+    qemu = script(tmp_path / "qemu", '[ "$1" != --version ] && exit 1; echo "QEMU emulator version 4.1.0"')
+
+    assert (MachineError, f"{qemu} is version 4.1", "install the package qemu-system-x86, 5.2 or newer") == told(
+        failure(TEACHING._replace(binary=qemu))
+    )
+
+
+def test_a_gdb_too_old_says_which_one_is_needed(tmp_path: Path) -> None:
+    gdb = script(tmp_path / "gdb", '[ "$1" != --version ] && exit 1; echo "GNU gdb (Debian 8.2.1-2+b3) 8.2.1"')
+
+    assert (MachineError, f"{gdb} is version 8.2", "install the package gdb, 11.0 or newer") == told(
+        failure(gdb=GdbOptions(binary=gdb))
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "words"),
+    [
+        (TEACHING._replace(args=("-bogus",)), UserError, "-bogus: invalid option"),
+        (TEACHING._replace(args=("-device", "nonsense")), UserError, "'nonsense' is not a valid device model name"),
+        (TEACHING._replace(args=("-version",)), UserError, "QEMU exited with status 0"),
+        (TEACHING._replace(machine="nonsense"), UserError, "unsupported machine type"),
+        (TEACHING._replace(cpu="nonsense"), UserError, "unable to find CPU model 'nonsense'"),
+        (TEACHING._replace(memory="nonsense"), UserError, "expects a non-negative number"),
+        (TEACHING._replace(accel="nonsense"), UserError, "invalid accelerator nonsense"),
+        (TEACHING._replace(initrd="/nowhere/initrd"), UserError, "error reading initrd /nowhere/initrd"),
+        (TEACHING._replace(kernel="/nowhere/kernel"), UserError, "could not open kernel file '/nowhere/kernel'"),
+        (TEACHING._replace(kernel="/bin/true"), GuestError, "Error loading uncompressed kernel without PVH ELF Note"),
+        (TEACHING._replace(memory="900000G"), MachineError, "cannot set up guest memory"),
+        (TEACHING._replace(cpu="host"), UserError, "requires KVM"),
+    ],
+)
+def test_a_refusal_of_qemus_is_the_fault_of_who_gave_the_cause(
+    options: QemuOptions, kind: type[PvhdbgError], words: str
+) -> None:
+    error = failure(options)
+
+    assert kind is type(error)
+    assert words in str(error)
+
+
+def test_a_qemu_that_would_outlive_us_is_not_started() -> None:
+    assert UserError is type(failure(TEACHING._replace(args=("-daemonize",))))
+
+
+def test_a_qemu_that_the_kernel_kills_is_the_images_fault(tmp_path: Path) -> None:
+    image = bytearray(guest.ELF.read_bytes())
+    for at in range(64, 64 + 56 * image[56], 56):
+        image[at + 48 : at + 56] = bytes(8)  # p_align
+    kernel = tmp_path / "kernel"
+    kernel.write_bytes(image)
+    error = failure(TEACHING._replace(kernel=str(kernel)))
+
+    assert (GuestError, "QEMU killed by SIGFPE without a word", "it read the kernel when it died") == told(error)
+
+
+def test_an_mi_log_that_cannot_be_written_is_the_calls_fault() -> None:
+    error = failure(gdb=GdbOptions(mi_log="/nowhere/log"))
+
+    assert (UserError, "can't write /nowhere/log: No such file or directory", None) == told(error)
+
+
+def test_the_mi_log_has_every_line_of_both_directions(tmp_path: Path) -> None:
+    with Session(GdbOptions(mi_log=str(tmp_path / "log"))) as session:
+        session.boot(TEACHING)
+        session.wait_ready()
+    lines = (tmp_path / "log").read_text().splitlines()
+
+    assert "< 1-gdb-set mi-async on" in lines
+    assert "> 1^done" in lines
+    assert lines[: len(session.gdb.process.recent)] == list(session.gdb.process.recent)
+
+
+@pytest.mark.parametrize("name", ["long" * 40, "with a space", "with, a comma"])
+def test_any_runtime_folder_serves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    place = tmp_path / name
+    place.mkdir()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(place))
+    with Session() as session:
+        session.boot(TEACHING)
+        session.wait_ready()
+        mode = session.folder.stat().st_mode
+
+        assert 0o40700 == mode
+        assert 0xFFF0 == session.target.register("rip")
+    assert [] == os.listdir(place)  # noqa: PTH208 - names suffice

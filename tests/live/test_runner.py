@@ -1,0 +1,182 @@
+import os
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+
+from pvhdbg.errors import NotConnected
+from pvhdbg.image.load import open_kernel
+from pvhdbg.live import console
+from pvhdbg.live.session import Session
+from pvhdbg.target.base import (
+    DIED,
+    ELSEWHERE,
+    HIT,
+    INTERRUPTED,
+    QEMU_EXIT,
+    QEMU_SIGNAL,
+    TIMEOUT,
+    TRIPLE_FAULT,
+    Halt,
+)
+from tests.live.conftest import Boot
+
+ENTRY = 0x1000000
+NOWHERE = 0x10
+
+
+def ask(session: Session, line: str) -> str:
+    return console.run(session.gdb, line, lambda: None)
+
+
+def prepare(session: Session) -> tuple[int, int]:
+    address = session.target.symbol("xen_prepare_pvh")
+    return address, address - 0xFFFFFFFF80000000
+
+
+def test_a_debian_kernel_stops_at_its_entry_and_at_one_alias_of_xen_prepare_pvh(
+    boot: Boot, debian_vmlinux: Path
+) -> None:
+    session = boot(debian_vmlinux)
+    kernel = open_kernel(str(debian_vmlinux), session.folder)
+    session.target.symbols = kernel.symbols
+    assert kernel.facts.entry is not None
+
+    assert Halt(HIT, kernel.facts.entry) == session.runner.run_to([kernel.facts.entry], 30)
+    start_info = session.target.register("rbx")
+    assert bytes.fromhex("78c56e33") == session.target.read_phys(start_info, 4)
+    halt = session.runner.run_to(prepare(session), 30)
+    assert (HIT, True) == (halt.kind, halt.rip in prepare(session))
+
+
+def test_no_breakpoint_is_left_whatever_the_run_came_to(teaching: Session) -> None:
+    teaching.runner.run_to([ENTRY], 30)
+    teaching.runner.run_to([NOWHERE], 0.2)
+
+    assert "No breakpoints or watchpoints.\n" == ask(teaching, "info breakpoints")
+
+
+def test_a_guest_that_never_comes_is_stopped_when_the_time_is_up(teaching: Session) -> None:
+    halt = teaching.runner.run_to([NOWHERE], 0.5)
+
+    assert TIMEOUT == halt.kind
+    assert halt.rip == teaching.target.register("rip")
+    assert b"halting" in teaching.qemu.serial.text() if teaching.qemu else False
+
+
+def test_an_interrupt_from_another_thread_ends_the_run(teaching: Session) -> None:
+    timer = threading.Timer(0.3, teaching.runner.interrupt)
+    timer.start()
+    halt = teaching.runner.run_to([NOWHERE], 30)
+    timer.join()
+
+    assert (INTERRUPTED, teaching.target.register("rip")) == (halt.kind, halt.rip)
+
+
+def test_ctrl_c_stops_the_guest_and_goes_on_to_the_caller(teaching: Session) -> None:
+    timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        teaching.runner.run_to([NOWHERE], 30)
+    timer.join()
+
+    assert not teaching.gdb.running
+    assert "No breakpoints or watchpoints.\n" == ask(teaching, "info breakpoints")
+
+
+def test_a_breakpoint_of_the_users_that_comes_first_is_told_as_such(teaching: Session) -> None:
+    ask(teaching, f"hbreak *{ENTRY:#x}")
+    halt = teaching.runner.run_to(prepare(teaching), 30)
+
+    assert Halt(ELSEWHERE, ENTRY, message="breakpoint 1") == halt
+
+
+def die(session: Session, vmlinux: Path) -> Halt:
+    """Linux without a start_info that says it is one runs into its own BUG()."""
+    entry = open_kernel(str(vmlinux), session.folder).facts.entry
+    assert entry is not None
+    session.runner.run_to([entry], 30)
+    session.target.write_phys(session.target.register("rbx"), bytes(4))
+    return session.runner.run_to([NOWHERE], 30)
+
+
+def test_a_triple_fault_is_a_death_that_lasts(boot: Boot, vmlinux_61: Path) -> None:
+    session = boot(vmlinux_61)
+    halt = die(session, vmlinux_61)
+    assert halt.rip is not None
+
+    assert (DIED, TRIPLE_FAULT) == (halt.kind, halt.how)
+    assert bytes.fromhex("0f0b") == session.target.read_phys(halt.rip - 0xFFFFFFFF80000000, 2)
+    assert halt == session.runner.run_to([NOWHERE], 30)
+
+
+@pytest.mark.parametrize("resume", ["continue", "continue&", "python gdb.execute('continue')"])
+def test_a_dead_guest_that_somebody_resumed_gets_its_registers_back(boot: Boot, vmlinux_61: Path, resume: str) -> None:
+    session = boot(vmlinux_61)
+    halt = die(session, vmlinux_61)
+    ask(session, resume)
+    session.revive()
+
+    assert halt.rip == session.target.register("rip")
+    assert halt == session.runner.run_to([NOWHERE], 5)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGFPE])
+def test_a_qemu_that_a_signal_ends_while_it_runs_is_a_death(teaching: Session, number: signal.Signals) -> None:
+    assert teaching.qemu is not None
+    timer = threading.Timer(0.3, os.kill, (teaching.qemu.pid, number))
+    timer.start()
+    halt = teaching.runner.run_to([NOWHERE], 30)
+    timer.join()
+
+    assert Halt(DIED, None, QEMU_SIGNAL, f"QEMU was killed by {number.name}") == halt
+
+
+def test_a_qemu_that_ends_while_the_guest_stands_still_is_a_death(teaching: Session) -> None:
+    assert teaching.qemu is not None
+    os.kill(teaching.qemu.pid, signal.SIGKILL)
+    assert teaching.qemu.death(5) is not None
+
+    with pytest.raises(NotConnected, match=r"^the machine has gone$"):
+        teaching.target.read_phys(0, 16)
+    assert Halt(DIED, None, QEMU_SIGNAL, "QEMU was killed by SIGKILL") == teaching.runner.run_to([ENTRY], 30)
+
+
+def test_a_qemu_that_is_told_to_quit_is_a_death_by_its_exit(teaching: Session) -> None:
+    assert teaching.qemu is not None
+    os.kill(teaching.qemu.pid, signal.SIGTERM)
+    halt = teaching.runner.run_to([NOWHERE], 30)
+
+    assert (DIED, QEMU_EXIT) == (halt.kind, halt.how)
+    assert halt.message.startswith("QEMU exited with status 0: terminating on signal 15")
+
+
+def test_a_gdb_that_was_killed_is_one_line(teaching: Session) -> None:
+    os.kill(teaching.gdb.process.pid, signal.SIGKILL)
+
+    with pytest.raises(NotConnected, match=r"^gdb has gone: killed by SIGKILL$"):
+        teaching.runner.run_to([ENTRY], 30)
+    with pytest.raises(NotConnected, match=r"^gdb has gone: killed by SIGKILL$"):
+        teaching.target.read_phys(0, 16)
+
+
+def test_a_gdb_that_is_killed_while_the_guest_runs_ends_the_run(teaching: Session) -> None:
+    timer = threading.Timer(0.3, os.kill, (teaching.gdb.process.pid, signal.SIGKILL))
+    timer.start()
+    with pytest.raises(NotConnected, match=r"^gdb has gone: killed by SIGKILL$"):
+        teaching.runner.run_to([NOWHERE], 30)
+    timer.join()
+
+
+def test_the_next_machine_starts_with_the_same_gdb(teaching: Session) -> None:
+    assert teaching.qemu is not None
+    teaching.runner.run_to([ENTRY], 30)
+    ask(teaching, "set $kept = 42")
+    ask(teaching, "continue")
+    teaching.boot(teaching.qemu.options, teaching.target.symbols)
+    teaching.wait_ready()
+
+    assert 0xFFF0 == teaching.target.register("rip")
+    assert "$1 = 42\n" == ask(teaching, "p $kept")
+    assert Halt(HIT, ENTRY) == teaching.runner.run_to([ENTRY], 30)

@@ -1,0 +1,105 @@
+from pathlib import Path
+
+import pytest
+
+from pvhdbg.errors import MemoryUnreadable, RegisterUnavailable, SymbolMissing
+from pvhdbg.image.load import open_kernel
+from pvhdbg.live import console
+from pvhdbg.live.session import Session
+from pvhdbg.target.base import NO_MONITOR
+from pvhdbg.target.gdb_mi import MONITOR, MiTarget
+from pvhdbg.target.mi import in_console
+from tests.live.conftest import Boot
+
+ENTRY = 0x1000000
+
+
+@pytest.fixture
+def at_entry(teaching: Session) -> Session:
+    teaching.runner.run_to([ENTRY], 30)
+    return teaching
+
+
+def test_memory_is_what_the_file_was_loaded_to(at_entry: Session) -> None:
+    assert at_entry.qemu is not None
+    kernel = open_kernel(at_entry.qemu.options.kernel, at_entry.folder)
+    first = kernel.facts.segments[0]
+    data = Path(kernel.facts.elf).read_bytes()[first.offset :][: first.filesz]
+
+    assert data == at_entry.target.read_phys(first.paddr, len(data))
+
+
+def test_memory_written_is_read_again_across_every_chunk(at_entry: Session) -> None:
+    data = bytes(range(256)) * 0x210 + b"odd"
+    at_entry.target.write_phys(0x8000003, data)
+
+    assert data == at_entry.target.read_phys(0x8000003, len(data))
+
+
+def test_the_monitor_reads_the_same_memory(at_entry: Session) -> None:
+    beside = MiTarget(at_entry.gdb, physical_memory=MONITOR)
+
+    assert at_entry.target.read_phys(ENTRY, 0x901) == beside.read_phys(ENTRY, 0x901)
+
+
+def test_a_stub_without_physical_reads_reads_what_the_guest_sees(at_entry: Session) -> None:
+    beside = MiTarget(at_entry.gdb, physical_memory=None, has_monitor=False)
+
+    assert at_entry.target.read_phys(ENTRY, 0x100) == beside.read_phys(ENTRY, 0x100)
+    with pytest.raises(RegisterUnavailable, match=NO_MONITOR):
+        beside.register("cs.base")
+
+
+def test_the_stub_is_in_virtual_mode_again_after_every_read_even_one_that_failed(at_entry: Session) -> None:
+    at_entry.target.read_phys(0, 16)
+    with pytest.raises(MemoryUnreadable), at_entry.target.physical():
+        at_entry.target.read_phys((1 << 64) - 8, 16)
+
+    assert 'received: "0"' in at_entry.gdb.ask(in_console("maint packet qqemu.PhyMemMode")).text
+
+
+@pytest.mark.parametrize(("paddr", "size"), [(-1, 1), ((1 << 64) - 1, 2), (1 << 64, 1)])
+def test_what_no_address_can_be_is_unreadable(at_entry: Session, paddr: int, size: int) -> None:
+    with pytest.raises(MemoryUnreadable):
+        at_entry.target.read_phys(paddr, size)
+
+
+def test_nothing_is_read_of_nothing(at_entry: Session) -> None:
+    assert b"" == at_entry.target.read_phys(0x1000, 0)
+
+
+def test_the_registers_at_the_entry_are_those_of_the_abi(at_entry: Session) -> None:
+    names = ("rip", "cr0", "cr4", "efer", "eflags", "cs.base", "cs.limit", "ds.base", "tr.base", "tr.limit", "a20")
+    wanted = [ENTRY, 0x11, 0, 0, 0x6, 0, 0xFFFFFFFF, 0, 0, 0xFFFF, 1]
+
+    assert wanted == [at_entry.target.register(name) for name in names]
+
+
+def test_a_register_is_read_again_after_it_was_set_at_the_prompt(at_entry: Session) -> None:
+    before = at_entry.target.register("rdi")
+    console.run(at_entry.gdb, "set $rdi = 0x1234", lambda: None)
+
+    assert 0x1234 == at_entry.target.register("rdi") != before
+
+
+def test_a_register_that_there_is_none_of_says_so(at_entry: Session) -> None:
+    with pytest.raises(RegisterUnavailable, match=r"^this machine has no register xyzzy$"):
+        at_entry.target.register("xyzzy")
+
+
+def test_a_symbol_comes_from_the_image(at_entry: Session) -> None:
+    assert 0xFFFFFFFF80000000 < at_entry.target.symbol("xen_prepare_pvh")
+    with pytest.raises(SymbolMissing):
+        at_entry.target.symbol("no_such_thing")
+
+
+def test_a_32_bit_machine_has_the_64_bit_names_and_4_gib(boot: Boot, grub_image: Path) -> None:
+    session = boot(grub_image, binary="qemu-system-i386")
+    session.runner.run_to([0x100000], 30)
+
+    assert 0x100000 == session.target.register("rip")
+    assert bytes.fromhex("78c56e33") == session.target.read_phys(session.target.register("rbx"), 4)
+    with pytest.raises(RegisterUnavailable):
+        session.target.register("r8")
+    with pytest.raises(MemoryUnreadable, match="4 GiB"):
+        session.target.read_phys(1 << 32, 1)

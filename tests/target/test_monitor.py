@@ -1,0 +1,57 @@
+from pvhdbg.target import monitor
+
+PROTECTED = """
+CPU#0\r
+EAX=2badb002 EBX=000f31e0 ECX=01000850 EDX=00000511\r
+EIP=01000850 EFL=00000006 [-----P-] CPL=0 II=0 A20=1 SMM=0 HLT=0\r
+ES =0010 00000000 ffffffff 00cf9300 DPL=0 DS   [-WA]\r
+CS =0008 00000000 ffffffff 00cf9b00 DPL=0 CS32 [-RA]\r
+LDT=0000 00000000 0000ffff 00008200 DPL=0 LDT\r
+TR =0000 00000000 0000ffff 00008b00 DPL=0 TSS32-busy\r
+GDT=     ffffffc1 00000027\r
+IDT=     00000000 0000ffff\r
+"""
+
+LONG = """
+CPU#0
+RIP=ffffffff8305a1ff RFL=00000046 [---Z-P-] CPL=0 II=0 A20=0 SMM=0 HLT=0
+CS =0010 0000000000000000 ffffffff 00af9b00 DPL=0 CS64 [-RA]
+FS =0000 0000000000000000 00000000 00000000
+TR =0040 fffffe0000003000 00004087 00008900 DPL=0 TSS64-avl
+GDT=     fffffe0000001000 0000007f
+CPU#1
+CS =f000 00000000ffff0000 0000ffff 00009b00
+TR =0000 0000000000000000 0000ffff 00008b00
+"""
+
+
+def test_the_hidden_registers_of_32_bit_mode_are_read() -> None:
+    found = monitor.registers(PROTECTED)
+
+    assert {"cs.base": 0, "cs.limit": 0xFFFFFFFF, "cs.flags": 0xCF9B00}.items() <= found.items()
+    assert {"tr": 0, "tr.base": 0, "tr.limit": 0xFFFF, "tr.flags": 0x8B00, "ldt.flags": 0x8200}.items() <= found.items()
+    assert {"gdtr.base": 0xFFFFFFC1, "gdtr.limit": 0x27, "idtr.limit": 0xFFFF, "a20": 1}.items() <= found.items()
+
+
+def test_of_several_cpus_the_first_one_counts() -> None:
+    found = monitor.registers(LONG)
+
+    assert (0, 0xAF9B00, 0x40, 0xFFFFFE0000003000) == tuple(
+        found[name] for name in ("cs.base", "cs.flags", "tr", "tr.base")
+    )
+    assert (0xFFFFFE0000001000, 0) == (found["gdtr.base"], found["a20"])
+
+
+def test_only_what_the_stub_does_not_tell_is_taken_from_the_monitor() -> None:
+    assert set(monitor.registers(PROTECTED)) <= monitor.NAMES
+    assert "cs" not in monitor.registers(PROTECTED)
+
+
+def test_what_cannot_be_read_is_not_there() -> None:
+    assert {} == monitor.registers("CS =zzzz\nTR =12\nsomething else\x00\xff")
+
+
+def test_the_bytes_of_an_examine_are_joined() -> None:
+    text = "0000000000001000: 0x78 0xc5 0x6e 0x33\n0000000000001004: 0x01\nCannot access memory\n"
+
+    assert b"\x78\xc5\x6e\x33\x01" == monitor.memory(text)
