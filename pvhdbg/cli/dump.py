@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 
 def dump(options: argparse.Namespace) -> Result:
-    with launched(options) as launch:
+    with launched(options) as bench:
         last = options.stage or stages.NAMES[-1]
-        outcome = travel(launch.journey, last, options.timeout, launch.name_of)
-        remarks = (*launch.remarks, *_lacking(launch.journey, options.stage), *_ending(outcome))
-        seen = Document(launch.kernel.facts, machine_facts(launch), tuple(launch.journey.history), outcome)
+        outcome = travel(bench.journey, last, options.timeout, bench.name_of)
+        remarks = (*bench.remarks, *_lacking(bench.journey, options.stage), *_ending(outcome))
+        seen = Document(bench.kernel.facts, machine_facts(bench), tuple(bench.journey.history), outcome)
     text = _text(seen, options.format or ("json" if options.output else "text"))
     status = _status(outcome, options.stage)
     if options.output is None:

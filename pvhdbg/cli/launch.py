@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pvhdbg.live.gdb_process import GdbOptions
 from pvhdbg.live.session import Session
@@ -16,32 +16,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pvhdbg.boot.document import MachineFacts
-    from pvhdbg.boot.journey import Journey
     from pvhdbg.image.load import Kernel
+    from pvhdbg.live.bench import Bench
     from pvhdbg.live.qemu_options import QemuOptions
 
 
-class Launched(NamedTuple):
-    """A machine of ours that stands before its first instruction, and what to say about its start."""
-
-    session: Session
-    journey: Journey
-    kernel: Kernel
-    options: QemuOptions
-    remarks: tuple[str, ...]
-
-    @property
-    def argv(self) -> tuple[str, ...]:
-        return tuple(self.session.qemu.argv) if self.session.qemu else ()
-
-    def name_of(self, rip: int) -> str | None:
-        from pvhdbg.boot.address import symbol_at
-
-        return symbol_at(self.kernel.symbols.at, self.kernel.facts, rip)
-
-
 @contextmanager
-def launched(options: argparse.Namespace) -> Iterator[Launched]:
+def launched(options: argparse.Namespace) -> Iterator[Bench]:
     """Start what the options ask for, and end it when the context ends.
 
     gdb takes longest to start, so it goes first: the kernel is read meanwhile.
@@ -50,25 +31,25 @@ def launched(options: argparse.Namespace) -> Iterator[Launched]:
     """
     mi_log = None if options.mi_log is None else str(options.mi_log)
     with as_exits(), Session(GdbOptions(options.gdb or "gdb", options.gdbinit, mi_log)) as session:
-        from pvhdbg.boot.journey import Journey
-
         kernel, remarks = _kernel(options, session.folder)
         qemu = _qemu_options(options, kernel)
         session.boot(qemu, kernel.symbols)
+        # Only now: what it imports is not needed before gdb and QEMU are on their way.
+        from pvhdbg.live.bench import Bench
+
         session.wait_ready()
-        journey = Journey(session.target, session.runner, kernel.facts, reading=session.target.physical)
-        yield Launched(session, journey, kernel, qemu, remarks)
+        yield Bench(session, kernel, qemu, options.timeout, remarks)
 
 
-def machine_facts(launch: Launched) -> MachineFacts:
+def machine_facts(bench: Bench) -> MachineFacts:
     from pvhdbg.boot.document import MachineFacts
     from pvhdbg.errors import TargetError
 
     try:
-        version = _qemu_version(launch.session.target.monitor("info version"))
+        version = _qemu_version(bench.session.target.monitor("info version"))
     except TargetError:
         version = None
-    options = launch.options
+    options = bench.options
     return MachineFacts(
         qemu=version,
         machine=options.machine,
@@ -77,7 +58,7 @@ def machine_facts(launch: Launched) -> MachineFacts:
         memory=options.memory,
         append=options.append,
         initrd=options.initrd,
-        argv=launch.argv,
+        argv=tuple(bench.session.qemu.argv) if bench.session.qemu else (),
     )
 
 

@@ -37,6 +37,7 @@ class Parser(argparse.ArgumentParser):
 
 def _session(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(stage=None, output=None, format=None)
+    _ascii(parser)
     _launch(parser)
 
 
@@ -73,7 +74,7 @@ def _doctor(parser: argparse.ArgumentParser) -> None:
     _tools(parser)
 
 
-SESSION = Command("the interactive session", _session, "dump.dump")
+SESSION = Command("the interactive session", _session, "session.session")
 COMMANDS = {
     "dump": Command("boot, stop at each stage, print what is there", _dump, "dump.dump"),
     "inspect": Command("the file alone, nothing is started", _inspect, "files.inspect"),
@@ -129,6 +130,10 @@ def _parser(name: str) -> Parser:
     parser = Parser(f"pvhdbg {name}", description=COMMANDS[name].help)
     COMMANDS[name].add(parser)
     return parser
+
+
+def _ascii(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--ascii", action="store_true", help="draw the TUI with ASCII alone")
 
 
 def _format(parser: argparse.ArgumentParser) -> None:

@@ -103,8 +103,17 @@ class Bench:
         return self.position()
 
     def console(self, line: str, more: Callable[[], str | None]) -> Position:
-        """Run a line of gdb's, and wait until a guest that it let run has stopped."""
+        """Run a line of gdb's, and wait until a guest that it let run has stopped.
+
+        :raise UserError: if it resumes a dead guest.
+        """
+        dead = self.session.runner.death() is not None
+        if dead and console.resumes(line):
+            self.refuse_if_dead()
         console.run(self.session.gdb, line, more)
+        if dead and self.session.gdb.running:
+            self.session.revive()
+            self.refuse_if_dead()
         self.session.gdb.wait_stop(None)
         return self.position()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pvhdbg.live.code import Code as Code  # a pane's value like the others here
+from pvhdbg.live.code import Code
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -75,6 +75,13 @@ class Shown(NamedTuple):
     top: int = 0
 
 
+class Wanted(NamedTuple):
+    """Memory that the bytes view wants to show: an address or a symbol, and how many bytes of it are selected."""
+
+    place: str
+    size: int
+
+
 class Entry(NamedTuple):
     """A line being typed in a pane: after `:` where to go, after `/` what to search."""
 
@@ -94,7 +101,8 @@ class Screen(NamedTuple):
 
     `history` is every captured stage, oldest first; `now` what the machine's last stop showed, at a stage or between;
     `past` the index in `history` that is looked at instead of now. `before` maps the paths of what changed since the
-    stop before what is looked at to their values then; with `only_changes` the views show nothing else. `unfolded` shows fields that are 0.
+    stop before what is looked at to their values then; with `only_changes` the views show nothing else. `unfolded`
+    shows fields that are 0. `found` was searched last, and `wanted` is what the bytes view waits for.
     `continued` is true while gdb waits for more lines of a command. `output` is what gdb printed, `serial` what the
     guest wrote, both by lines fit for a terminal; `output_top` and `serial_top` are the first visible line, null to
     follow the end. `trail` is where Enter and `:` were pressed, for the way back: the view, its row, and the bytes then.
@@ -128,7 +136,10 @@ class Screen(NamedTuple):
     popup: Popup | None = None
     trail: tuple[tuple[int, Shown, Bytes], ...] = ()
     found: str = ""
+    wanted: Wanted | None = None
     ascii: bool = False
+    unfolded: bool = False
+    clock: float = 0.0
 
     @property
     def looked_at(self) -> Capture | None:

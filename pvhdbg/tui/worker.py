@@ -83,10 +83,8 @@ class Worker:
             with self._launch() as bench:
                 self._begin(bench)
                 self._serve()
-        except PvhdbgError as problem:
-            self._say(problem)
-        except BaseException as bug:  # noqa: BLE001  raised again by whoever gets Left
-            error = bug
+        except BaseException as problem:  # noqa: BLE001  raised again by whoever gets Left
+            error = problem
         self._emit(events.Left(error))
 
     def _begin(self, bench: Bench) -> None:

@@ -1,0 +1,27 @@
+"""`pvhdbg [KERNEL]`: the TUI on a terminal; without one the same as `dump`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pvhdbg.cli.result import Result
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def session(options: argparse.Namespace) -> Result:
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        from pvhdbg.cli.dump import dump
+
+        return dump(options)
+    from pvhdbg.cli.launch import launched
+    from pvhdbg.tui import start
+    from pvhdbg.tui.state import Title
+
+    kernel = "the teaching guest" if options.kernel is None else Path(options.kernel).name
+    title = Title(kernel, f"{options.machine} {options.accel} {options.memory}")
+    start.live(lambda: launched(options), title, ascii=options.ascii)
+    return Result()
