@@ -25,7 +25,9 @@ def inspect(options: argparse.Namespace) -> Result:
     with tempfile.TemporaryDirectory(prefix="pvhdbg-") as folder:
         kernel = open_kernel(str(options.kernel), Path(folder), symbols)
         found = _inspected(kernel)
-    text = to_json.lines(inspect_text.to_dict(found)) if options.format == "json" else inspect_text.as_text(found)
+    text = (
+        to_json.lines(inspect_text.to_dict(found)) + "\n" if options.format == "json" else inspect_text.as_text(found)
+    )
     remarks = () if kernel.symbols_note is None else (f"pvhdbg: note: {kernel.symbols_note}",)
     return Result(text, int(bool(found.preflight.fatal)), remarks)
 
@@ -44,6 +46,13 @@ def _inspected(kernel: Kernel) -> Inspected:
 
 def show(options: argparse.Namespace) -> Result:
     from pvhdbg.boot.replay import load
+
+    document = load(options.recording)
+    if options.command:
+        from pvhdbg.boot.sessions import Recorded
+        from pvhdbg.cli.asking import answers
+
+        return Result(answers(Recorded(document), options.command))
     from pvhdbg.views import to_text
 
-    return Result(to_text.document(load(options.recording)))
+    return Result(to_text.document(document))

@@ -81,7 +81,8 @@ class _Table:
             strtab = elf.sections[symtab.link]
             room = max(min(symtab.size, len(elf.data) - symtab.offset), 0)
             self.start, self.count = symtab.offset, min(room // self._layout.row.size, _MOST_SYMBOLS)
-            self._names, self._names_end = strtab.offset, min(strtab.offset + strtab.size, len(elf.data))
+            self._names = min(strtab.offset, len(elf.data))
+            self._names_end = min(strtab.offset + strtab.size, len(elf.data))
 
     def __getitem__(self, index: int) -> _Symbol:
         row = self._layout.row.unpack_from(self._data, self.start + index * self._layout.row.size)
@@ -144,6 +145,7 @@ class Symbols:
     def __init__(self, path: str) -> None:
         """:raise UserError: if the file can't be read, or is no whole ELF file."""
         self.path = path
+        self._found: dict[str, _Symbol | None] = {}
         self._map = map_file(path)
         try:
             elf = read_elf(self._map, path)
@@ -218,6 +220,12 @@ class Symbols:
         return symbol
 
     def _find(self, name: str) -> _Symbol | None:
+        """Each name is sought once: what asks for a stage asks again."""
+        if name not in self._found:
+            self._found[name] = self._search(name)
+        return self._found[name]
+
+    def _search(self, name: str) -> _Symbol | None:
         if not self._table.count or not name or "\0" in name:
             return None
         local = None
