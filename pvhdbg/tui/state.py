@@ -102,10 +102,11 @@ class Screen(NamedTuple):
     `history` is every captured stage, oldest first; `now` what the machine's last stop showed, at a stage or between;
     `past` the index in `history` that is looked at instead of now. `before` maps the paths of what changed since the
     stop before what is looked at to their values then; with `only_changes` the views show nothing else. `unfolded`
-    shows fields that are 0. `found` was searched last, and `wanted` is what the bytes view waits for.
-    `continued` is true while gdb waits for more lines of a command. `output` is what gdb printed, `serial` what the
-    guest wrote, both by lines fit for a terminal; `output_top` and `serial_top` are the first visible line, null to
-    follow the end. `trail` is where Enter and `:` were pressed, for the way back: the view, its row, and the bytes then.
+    shows fields that are 0. `clock` is when this is drawn, as `Run.since`. `found` was searched last, and `wanted` is
+    what the bytes view waits for. `continued` is true while gdb waits for more lines of a command. `output` is what gdb
+    printed, `serial` what the guest wrote, both by lines fit for a terminal; `output_top` and `serial_top` are the
+    first visible line, null to follow the end. `trail` is where Enter and `:` were pressed, for the way back: the view,
+    its row, and the bytes then.
     """
 
     title: Title
@@ -138,7 +139,6 @@ class Screen(NamedTuple):
     found: str = ""
     wanted: Wanted | None = None
     ascii: bool = False
-    unfolded: bool = False
     clock: float = 0.0
 
     @property

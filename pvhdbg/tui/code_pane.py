@@ -1,0 +1,105 @@
+"""Lines of code, bytes as hex, and the serial console."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pvhdbg.tui import classes
+from pvhdbg.tui.line import clean
+from pvhdbg.tui.row_lines import with_cursor
+from pvhdbg.tui.signs import signs
+from pvhdbg.views import text
+
+if TYPE_CHECKING:
+    from pvhdbg.live.code import CodeLine
+    from pvhdbg.tui.line import Line
+    from pvhdbg.tui.state import Bytes, Screen
+
+BYTES_PER_ROW = 16
+
+
+def code(screen: Screen, shown: range, width: int) -> list[Line]:
+    """Source or instructions; RIP's line and breakpoints have their signs."""
+    lines = screen.code.lines
+    columns = max((len(_place(lines[at])) for at in shown), default=0)
+    return [with_cursor(screen, at, _code_line(screen, lines[at], columns), width) for at in shown]
+
+
+def _place(line: CodeLine) -> str:
+    return text.address(line.address) if line.number is None else str(line.number)
+
+
+def _code_line(screen: Screen, line: CodeLine, columns: int) -> Line:
+    sign = signs(screen.ascii)
+    at_rip = classes.CURRENT if line.current else ""
+    return [
+        (classes.BREAKPOINT, sign.breakpoint if line.breakpoint else " "),
+        (classes.CURRENT, sign.current if line.current else " "),
+        (classes.ADDRESS, f"{_place(line).rjust(columns)}  "),
+        (at_rip, clean(line.text.expandtabs(), ascii=screen.ascii)),
+    ]
+
+
+def hex_lines(screen: Screen, shown: range, width: int) -> list[Line]:
+    """Sixteen bytes a line: physical and, where it is known and fits, virtual address, hex, and characters."""
+    columns = _address_columns(screen.bytes, width)
+    return [with_cursor(screen, at, _hex_line(screen.bytes, at * BYTES_PER_ROW, columns), width) for at in shown]
+
+
+def _address_columns(shown: Bytes, width: int) -> tuple[int, int]:
+    """The widths of both addresses; the virtual one's is 0 where there is none, or no room."""
+    size = len(shown.data or b"")
+    physical = len(text.address(shown.paddr + size))
+    virtual = 0 if shown.vaddr is None else len(text.address(first_vaddr(shown) + size)) + 2
+    return physical, virtual if physical + virtual + 70 <= width else 0
+
+
+def first_vaddr(shown: Bytes) -> int:
+    """Where `paddr` is mapped: the virtual address that was asked for is that of what is selected."""
+    return (shown.vaddr or 0) - (shown.selected[0] - shown.paddr if shown.selected[0] else 0)
+
+
+def _hex_line(shown: Bytes, offset: int, columns: tuple[int, int]) -> Line:
+    chunk = (shown.data or b"")[offset : offset + BYTES_PER_ROW]
+    address = text.address(shown.paddr + offset).rjust(columns[0])
+    virtual = text.address(first_vaddr(shown) + offset).rjust(columns[1]) if columns[1] else ""
+    return [
+        (classes.ADDRESS, f"{address}{virtual} "),
+        *_hex(shown, offset, chunk),
+        (classes.CHARACTERS, "  " + "".join(chr(each) if 0x20 <= each < 0x7F else "." for each in chunk)),
+    ]
+
+
+def _hex(shown: Bytes, offset: int, chunk: bytes) -> Line:
+    """The bytes; those that are selected stand in brackets."""
+    start, end = (each - shown.paddr - offset for each in shown.selected)
+    low, high = max(start, 0), min(end, len(chunk))
+    blank = " " * 3 * (BYTES_PER_ROW - len(chunk))
+    if low >= high:
+        return [(classes.BYTES, f" {chunk.hex(' ')} {blank}")]
+    before, inside, behind = chunk[:low].hex(" "), chunk[low:high].hex(" "), chunk[high:].hex(" ")
+    return [
+        (classes.BYTES, f" {before}" if before else ""),
+        (classes.BYTES_SELECTED, f"[{inside}]"),
+        (classes.BYTES, f"{behind} {blank}" if behind else blank),
+    ]
+
+
+def wrapped(lines: tuple[str, ...], top: int | None, width: int, count: int) -> list[str]:
+    """Lines of text from `top` on or, if that is null, the last ones; long ones go on in the next line."""
+    if top is not None:
+        found: list[str] = []
+        for each in lines[max(top, 0) : max(top, 0) + count]:
+            found += _folded(each, width)
+        return found[:count]
+    tail: list[str] = []
+    for each in reversed(lines[-count:] if count else ()):
+        tail = _folded(each, width) + tail
+        if len(tail) >= count:
+            break
+    return tail[-count:] if count else []
+
+
+def _folded(line: str, width: int) -> list[str]:
+    words = clean(line.expandtabs())
+    return [words[at : at + width] for at in range(0, len(words), width)] or [""]

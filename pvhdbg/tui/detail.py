@@ -1,0 +1,162 @@
+"""The detail lines: what the selected row is, what was there before, what is wrong with it, and what it is for."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from textwrap import wrap
+from typing import TYPE_CHECKING, NamedTuple
+
+from pvhdbg.tui import attached, changes, classes, fields_at, state, view_rows
+from pvhdbg.tui.kept import Same
+from pvhdbg.tui.line import clean, fit
+from pvhdbg.tui.row_lines import sign_of
+from pvhdbg.tui.signs import signs
+from pvhdbg.views import explain, text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pvhdbg.tui.line import Fragment, Line
+    from pvhdbg.tui.state import Screen
+    from pvhdbg.tui.view_rows import Finding
+    from pvhdbg.views.rows import Row
+    from pvhdbg.views.topics import Explanation
+
+BYTES_SHOWN = 16
+GAP = "   "
+
+
+class Told(NamedTuple):
+    """What there is to tell beside the row itself. `holds` are the fields that lie in a row of bytes."""
+
+    findings: tuple[Finding, ...] = ()
+    was: str = ""
+    holds: str = ""
+    ascii: bool = False
+
+
+def detail(screen: Screen, width: int, lines: int) -> list[Line]:
+    """Exactly so many lines on the selected row."""
+    row = selected(screen)
+    found = _lines(Same(row), _told(screen, row), width - 1, lines) if row else []
+    more = signs(screen.ascii).more
+    return [fit([("", " "), *(found[at] if at < len(found) else [])], width, more) for at in range(lines)]
+
+
+def selected(screen: Screen) -> Row | None:
+    listed, at = view_rows.rows(screen), screen.here.cursor
+    return listed[at] if at < len(listed) else None
+
+
+def _told(screen: Screen, row: Row) -> Told:
+    if screen.view == state.FINDINGS:
+        return Told((screen.findings[screen.here.cursor],), ascii=screen.ascii)
+    if screen.view == state.BYTES:
+        return Told(holds=fields_at.names(screen, row.address or 0, len(row.raw)), ascii=screen.ascii)
+    findings = attached.by_row(screen, view_rows.rows(screen)).get(screen.here.cursor, ())
+    return Told(findings, changes.was(row, screen.before), ascii=screen.ascii)
+
+
+@lru_cache(64)
+def _lines(row: Same[Row], told: Told, width: int, lines: int) -> list[Line]:
+    """The head on a line of its own, then all else as paragraphs; on one line, all that fits."""
+    if lines == 1:
+        return [_joined([*_news(row.it, told), *_brief(row.it), *_words(row.it, told)])]
+    shown = [_joined([*_head(row.it), *_was(told)])]
+    for style, words in [*_said(told), (classes.DETAIL, " ".join(each for _, each in _words(row.it, told)))]:
+        shown += [[(style, each)] for each in wrap(clean(words, ascii=told.ascii), width, break_on_hyphens=False)]
+    if len(shown) > lines:
+        shown[lines - 1] = [*shown[lines - 1], (classes.DETAIL, " " + signs(told.ascii).more)]
+    return shown[:lines]
+
+
+def _joined(parts: list[Fragment]) -> Line:
+    found: Line = []
+    for style, words in parts:
+        found += [("", GAP if found else ""), (style, words)]
+    return found
+
+
+def _news(row: Row, told: Told) -> Line:
+    """On a single line what is wrong and what was there come first: the rest can be looked up."""
+    return [(classes.DETAIL_NAME, row.name), *_was(told), *_said(told)]
+
+
+def _brief(row: Row) -> Line:
+    """The head without what its row in the view tells."""
+    field = row.field()
+    place = " at ".join(filter(None, (field.ctype if field else "", _address(row))))
+    raw = row.raw.hex(" ") if len(row.raw) <= 8 else ""
+    return [(style, words) for style, words in ((classes.DETAIL, place), (classes.BYTES, raw)) if words]
+
+
+def _address(row: Row) -> str:
+    return "" if row.address is None else text.address(row.address)
+
+
+def _was(told: Told) -> Line:
+    return [(classes.CHANGED, f"{signs(told.ascii).changed} was {told.was}")] if told.was else []
+
+
+def _said(told: Told) -> Line:
+    return [
+        (classes.FINDINGS.get(each.severity, classes.INFO), f"{sign_of(each, ascii=told.ascii)} {_finding(each)}")
+        for each in told.findings
+    ]
+
+
+def _finding(each: Finding) -> str:
+    return f"{each.code} {each.severity}: {clean(each.message)}"
+
+
+def _head(row: Row) -> Line:
+    """What it is called, its C type, offset and address, and its bytes."""
+    field = row.field()
+    where = " = ".join(filter(None, (row.label, _address(row))))
+    place = " at ".join(filter(None, (field.ctype if field else "", where)))
+    raw = row.raw[:BYTES_SHOWN].hex(" ") + (" …" if len(row.raw) > BYTES_SHOWN else "")
+    return [
+        (style, words)
+        for style, words in (
+            (classes.DETAIL_NAME, row.path or row.name),
+            (classes.DETAIL, place),
+            (classes.BYTES, f"bytes {raw}" if row.raw else ""),
+        )
+        if words
+    ]
+
+
+def _words(row: Row, told: Told) -> Line:
+    """Everything to read, the most useful first."""
+    about = explain.of_row(row)
+    told_of = list(_explained(about)) if about else []
+    values = list(_bits(row, about)) if about else []
+    leads = f"Enter: go to {text.address(row.leads_to)}." if row.leads_to is not None else ""
+    whole = row.value if len(row.value) > 40 else ""
+    words = [whole, _folded(row), told.holds, *values, *told_of[:1], leads, *told_of[1:]]
+    return [(classes.DETAIL, each) for each in words if each]
+
+
+def _folded(row: Row) -> str:
+    return f"All 0: {', '.join(each.name for each in row.fields)}." if row.folded else ""
+
+
+def _explained(about: Explanation) -> Iterator[str]:
+    meaning = about.meaning
+    yield f"{meaning[:1].upper()}{meaning[1:]}." if meaning else ""
+    yield " ".join(about.more)
+    if about.written_by:
+        yield f"Written by {about.written_by}; read by {about.read_by}."
+    yield f"Source: {about.source}." if about.source else ""
+
+
+def _bits(row: Row, about: Explanation) -> Iterator[str]:
+    """The bits of a register that are set, spelled out."""
+    try:
+        value = int(row.value, 16)
+    except ValueError:
+        return
+    for bit, name, meaning in about.values:
+        number = bit.removeprefix("bit ")
+        if number != bit and value >> int(number) & 1:
+            yield f"{name}: {meaning}."

@@ -1,0 +1,125 @@
+"""The whole screen above the prompt, as lines. A pure function of the Screen and a size."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pvhdbg.tui import box, classes, code_pane, detail, memory_pane, panes, popups, state, state_lines, view_rows
+from pvhdbg.tui.layout import BELOW, LEAST_HEIGHT, LEAST_WIDTH, is_too_small, layout
+from pvhdbg.tui.legend import legend
+from pvhdbg.tui.line import clean, fit, length
+from pvhdbg.tui.signs import signs
+from pvhdbg.views import text
+
+if TYPE_CHECKING:
+    from pvhdbg.tui.layout import Layout
+    from pvhdbg.tui.line import Line
+    from pvhdbg.tui.state import Screen
+
+__all__ = ["clamp", "frame", "legend", "output_visible", "rows", "visible"]
+
+rows = view_rows.rows
+
+
+def frame(screen: Screen, width: int, height: int) -> list[Line]:
+    """Exactly `height` lines of exactly `width` cells; the prompt and the legend come below them."""
+    if is_too_small(width, height):
+        return _too_small(width, height)
+    plan, clamped = layout(screen, width, height), clamp(screen, width, height)
+    lines = [
+        state_lines.state_line(clamped, width),
+        state_lines.timeline(clamped, width),
+        box.top(clamped, plan),
+        *_views(clamped, plan),
+        *_strip(clamped, plan),
+        *_detail(clamped, plan),
+        *_output(clamped, plan),
+    ]
+    more = signs(screen.ascii).more
+    return popups.over(clamped, [fit(line, width, more) for line in lines])
+
+
+def visible(screen: Screen, width: int, height: int) -> int:
+    """How many rows of the view are to be seen."""
+    plan = layout(screen, width, height)
+    return panes.rows_visible(screen, plan.inner, plan.view)
+
+
+def output_visible(screen: Screen, width: int, height: int) -> int:
+    """How many lines of gdb's output are to be seen."""
+    return layout(screen, width, height).output
+
+
+def clamp(screen: Screen, width: int, height: int) -> Screen:
+    """With a selected row that exists and is visible, and no scrolling past an end."""
+    shown = visible(screen, width, height)
+    window = panes.window(screen, len(rows(screen)), shown)
+    cursor = min(max(screen.here.cursor, 0), max(len(rows(screen)) - 1, 0))
+    return screen.at(cursor, window.start)._replace(
+        output_top=_top(screen.output_top, len(screen.output), output_visible(screen, width, height)),
+        serial_top=_top(screen.serial_top, len(screen.serial), shown),
+    )
+
+
+def _top(top: int | None, count: int, shown: int) -> int | None:
+    """Null at the end: then what comes is followed."""
+    return None if top is None or top >= count - shown else max(top, 0)
+
+
+def _too_small(width: int, height: int) -> list[Line]:
+    least = f"{LEAST_WIDTH}x{LEAST_HEIGHT + BELOW}"
+    words = f"the terminal is too small: {width}x{height + BELOW}, where it takes {least}"
+    first = fit([(classes.TOO_SMALL, words)], width)
+    return [first, *([("", " " * width)] for _ in range(height - 1))][:height]
+
+
+def _views(screen: Screen, plan: Layout) -> list[Line]:
+    """The view that is chosen and, where there is room, the code beside it."""
+    chosen = panes.view(screen, plan.inner, plan.view)
+    if plan.beside:
+        code = screen._replace(view=state.CODE, focus=state.PROMPT)
+        edge = (box.style(screen), box.box(screen).down)
+        pairs = zip(chosen, panes.view(code, plan.beside, plan.view), strict=True)
+        chosen = [[*left, edge, *right] for left, right in pairs]
+    return [box.sides(screen, line) for line in chosen]
+
+
+def _strip(screen: Screen, plan: Layout) -> list[Line]:
+    if not plan.strip:
+        return []
+    title: Line = [(classes.PANE_TITLE, " memory "), (classes.MARK, f" {memory_pane.letters(screen)} ")]
+    found = memory_pane.strip(screen, plan.width - 2, plan.strip)
+    lines = [fit(found[at] if at < len(found) else [], plan.width - 2) for at in range(plan.strip)]
+    return [box.between(screen, plan, title), *(box.sides(screen, each) for each in lines)]
+
+
+def _detail(screen: Screen, plan: Layout) -> list[Line]:
+    lines = detail.detail(screen, plan.width - 2, plan.detail)
+    return [
+        box.between(screen, plan, [(classes.PANE_TITLE, " detail ")]),
+        *(box.sides(screen, each) for each in lines),
+    ]
+
+
+def _output(screen: Screen, plan: Layout) -> list[Line]:
+    """What gdb printed, without a frame: it can be selected and copied as it is."""
+    words = code_pane.wrapped(screen.output, screen.output_top, plan.width, plan.output)
+    lines: list[Line] = [[(_output_style(each), each)] for each in words]
+    blank: list[Line] = [[]] * (plan.output - len(lines))
+    below = [*blank, *lines] if screen.output_top is None else [*lines, *blank]
+    return [box.between(screen, plan, _output_title(screen, plan), closes=True), *below]
+
+
+def _output_style(line: str) -> str:
+    return classes.OUTPUT_COMMAND if line.startswith("(gdb)") else classes.OUTPUT
+
+
+def _output_title(screen: Screen, plan: Layout) -> Line:
+    """Its name; how far it is scrolled; what there is to say."""
+    top = screen.output_top
+    where = "" if top is None else f"from line {top + 1} of {text.counted(len(screen.output), 'line')} "
+    focus = classes.BORDER_FOCUS if screen.focus == state.OUTPUT else ""
+    title: Line = [(f"{classes.PANE_TITLE} {focus}".rstrip(), f" gdb {where}")]
+    if screen.message:
+        title.append((classes.MESSAGE, f" {clean(screen.message)} "))
+    return fit(title, min(length(title), plan.width - 2), signs(screen.ascii).more)

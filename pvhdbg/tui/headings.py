@@ -1,0 +1,106 @@
+"""The first line of each view: what it shows, and of when."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pvhdbg.tui import box, changes, classes, state, view_rows
+from pvhdbg.views import cpu_rows, map_rows, text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pvhdbg.boot.capture import Capture
+    from pvhdbg.tui.line import Line
+    from pvhdbg.tui.state import Screen
+
+
+def heading(screen: Screen) -> Line:
+    return [*_when(screen), (classes.HEADING, f" {_words(screen)}"), *_only_changes(screen)]
+
+
+def _when(screen: Screen) -> Line:
+    """The past is said to be the past, and what cannot be of the past to be of now."""
+    seen = screen.looked_at
+    if screen.past is not None and seen:
+        words = f" captured at {seen.stage}, the past " if box.shows_past(screen) else " now, not the past "
+        return [(classes.PAST, words)]
+    if screen.run.kind == state.RUNNING and screen.view != state.SERIAL:
+        return [(classes.PAST, " as of the last stop ")]
+    return []
+
+
+def _only_changes(screen: Screen) -> Line:
+    if not screen.only_changes or screen.view not in _OF_CAPTURES:
+        return []
+    return [(classes.CHANGED, "   * only what changed")]
+
+
+def _words(screen: Screen) -> str:
+    if screen.view == state.FINDINGS:
+        return text.counted(len(screen.findings), "finding") if screen.findings else "findings"
+    if screen.view == state.CODE:
+        return screen.code.title or "code"
+    if screen.view == state.BYTES:
+        return _bytes(screen)
+    if screen.view == state.SERIAL:
+        return f"serial console, {text.counted(len(screen.serial), 'line')}"
+    seen = screen.looked_at
+    return _OF_CAPTURES[screen.view](seen, screen) if seen else state.VIEWS[screen.view - 1]
+
+
+def _start_info(seen: Capture, screen: Screen) -> str:
+    given, copy = seen.start_info, seen.pvh_start_info
+    if copy is None:
+        return f"struct hvm_start_info at {text.address(given.at)}" if given else "struct hvm_start_info"
+    words = f"pvh_start_info at {text.address(copy.at)}, the kernel's copy"
+    if given is None:
+        return words
+    same = "equal" if copy.raw == given.raw else "not equal"
+    new = ", new here" if changes.is_new("pvh_start_info", screen.before) else ""
+    return f"{words} of the one at {text.address(given.at)}: {same}{new}"
+
+
+def _modules(seen: Capture, _: Screen) -> str:
+    if not seen.modules:
+        return "struct hvm_modlist_entry[0]"
+    return f"struct hvm_modlist_entry[{len(seen.modules)}] at {text.address(seen.modules[0].entry.at)}"
+
+
+def _memory(seen: Capture, screen: Screen) -> str:
+    if seen.e820_table:
+        where = f"e820_table at {text.address(seen.e820_table.paddr)}"
+        return f"{where}: {map_rows.summary(seen.e820_table.entries)}; with what was handed over"
+    given = view_rows.handed_over(screen)
+    if given is None or given.memory_map is None:
+        return "memory map"
+    when = "" if given is seen else f", as captured at {given.stage}"
+    return f"memory map, {given.memory_map.protocol}{when}: {map_rows.summary(given.memory_map.entries)}"
+
+
+def _boot_params(seen: Capture, _: Screen) -> str:
+    if seen.kernel_boot_params:
+        return f"struct boot_params at {text.address(seen.kernel_boot_params.at)}   boot_params, the kernel's copy"
+    if seen.boot_params:
+        return f"struct boot_params at {text.address(seen.boot_params.at)}   pvh_bootparams"
+    return "struct boot_params"
+
+
+def _bytes(screen: Screen) -> str:
+    shown = screen.bytes
+    virtual = f", {text.address(shown.vaddr)} virtual" if shown.vaddr is not None else ""
+    name = f"   {shown.name}" if shown.name else ""
+    return f"{text.address(shown.paddr)} physical{virtual}{name}"
+
+
+def _cpu(seen: Capture, _: Screen) -> str:
+    return cpu_rows.mode_words(seen)
+
+
+_OF_CAPTURES: dict[int, Callable[[Capture, Screen], str]] = {
+    state.START_INFO: _start_info,
+    state.MODULES: _modules,
+    state.MEMORY: _memory,
+    state.BOOT_PARAMS: _boot_params,
+    state.CPU: _cpu,
+}

@@ -1,0 +1,24 @@
+"""A value as a key of a cache: the same only if it is the same object."""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Same(Generic[T]):
+    """Captures hold mappings and have no hash; they are frozen, so one object is one value. The key keeps it alive,
+    so that no other can come to have its identity.
+    """
+
+    __slots__ = ("it",)
+
+    def __init__(self, it: T) -> None:
+        self.it = it
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Same) and self.it is other.it
+
+    def __hash__(self) -> int:
+        return id(self.it)

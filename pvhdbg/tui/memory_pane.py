@@ -1,0 +1,82 @@
+"""Memory to scale: as a strip below other views, and beside or above the table in its own."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from pvhdbg.tui import classes, view_rows
+from pvhdbg.tui.kept import Same
+from pvhdbg.tui.line import fit
+from pvhdbg.tui.signs import signs
+from pvhdbg.views import memory_picture, picture_text
+from pvhdbg.views.memory_picture import Picture
+
+if TYPE_CHECKING:
+    from pvhdbg.boot.capture import Capture
+    from pvhdbg.image.facts import ImageFacts
+    from pvhdbg.tui.line import Line
+    from pvhdbg.tui.state import Screen
+    from pvhdbg.views.memory_picture import Strip
+
+APART = 6
+"""Cells between two strips: the label of an end may reach into them."""
+
+
+def strip(screen: Screen, width: int, lines: int) -> list[Line]:
+    """All of memory in one row of cells, its stretches beside each other, with scales above and letters below."""
+    seen = screen.looked_at
+    if seen is None:
+        return []
+    count, more = len(_picture(screen, seen, 8).strips), signs(screen.ascii).more
+    cells = (width - 1 - APART * count) // count
+    drawn = [_lines(each, ascii=screen.ascii) for each in _picture(screen, seen, cells).strips]
+    return [
+        [("", " "), *(part for each in drawn for part in fit(each[at] if at < len(each) else [], cells + APART, more))]
+        for at in range(lines)
+    ]
+
+
+def stacked(screen: Screen, cells: int, lines: int) -> list[Line]:
+    """The stretches above each other, then what the signs mean."""
+    seen = screen.looked_at
+    if seen is None:
+        return []
+    drawn = _picture(screen, seen, cells)
+    found = [line for each in drawn.strips for line in _lines(each, ascii=screen.ascii)]
+    legend = picture_text.legend(drawn, ascii=screen.ascii)
+    return [*found, *([(classes.MEANING, each)] for each in legend)][:lines]
+
+
+def letters(screen: Screen) -> str:
+    """What the letters stand for."""
+    seen = screen.looked_at
+    if seen is None:
+        return ""
+    found = dict.fromkeys(
+        f"{each.letter} {each.name}" for each in _picture(screen, seen, 8).marks if each.letter != "m"
+    )
+    return "  ".join(found)
+
+
+def _picture(screen: Screen, seen: Capture, cells: int) -> Picture:
+    given = view_rows.handed_over(screen) or seen
+    return _drawn(Same(seen), Same(given), Same(screen.image), cells)
+
+
+@lru_cache(32)
+def _drawn(seen: Same[Capture], given: Same[Capture], image: Same[ImageFacts | None], cells: int) -> Picture:
+    made, handed_over = seen.it.e820_table, given.it.memory_map
+    entries = made.entries if made else handed_over.entries if handed_over else ()
+    return memory_picture.picture(entries, memory_picture.marks(given.it, image.it), cells)
+
+
+def _lines(drawn: Strip, *, ascii: bool) -> list[Line]:  # noqa: A002
+    """A scale, the cells, and as many lines of letters as it takes."""
+    one = Picture((drawn,), (), (), ())
+    scale, _, *marks, _ = picture_text.render(one, ascii=ascii, indent=0)
+    cells: Line = [
+        (classes.KINDS[kind], picture_text.SIGNS[kind][ascii] * len(list(run))) for kind, run in groupby(drawn.cells)
+    ]
+    return [[(classes.SCALE, scale)], cells, *([(classes.MARK, each)] for each in marks)]

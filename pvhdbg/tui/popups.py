@@ -1,0 +1,73 @@
+"""What lies over everything: the keys, made from their table, and the question before quitting."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pvhdbg.tui import classes
+from pvhdbg.tui.keys import EVERYWHERE, KEYS, PANE, PROMPT
+from pvhdbg.tui.line import fit, laid_over, plain, styled
+from pvhdbg.tui.signs import signs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pvhdbg.tui.line import Line
+    from pvhdbg.tui.state import Popup, Screen
+
+HELP, QUIT = "help", "quit"
+WIDEST = 100
+_HEADS = {EVERYWHERE: "Everywhere", PANE: "In a pane also", PROMPT: "At the prompt, where all that gdb does works"}
+_QUESTION = ("The guest is alive, and it is ours: it ends with us.", "", "Quit?   y: yes   any other key: no")
+
+
+def over(screen: Screen, lines: list[Line]) -> list[Line]:
+    """The lines with the popup over their middle, if there is one."""
+    if screen.popup is None:
+        return lines
+    width, height = len(plain(lines[0])), len(lines)
+    found = popup(screen, screen.popup, width - 4, height - 2)
+    at, first = (width - len(plain(found[0]))) // 2, (height - len(found)) // 2
+    covered = {first + index: laid_over(lines[first + index], at, each) for index, each in enumerate(found)}
+    return [covered.get(index, line) for index, line in enumerate(lines)]
+
+
+def popup(screen: Screen, shown: Popup, width: int, height: int) -> list[Line]:
+    """A framed box of at most that size."""
+    lines = help_lines() if shown.kind == HELP else [[(classes.POPUP, each)] for each in _QUESTION]
+    inner = min(max(len(plain(each)) for each in lines) + 2, width - 2, WIDEST)
+    room = min(len(lines), height - 2)
+    top = min(max(shown.top, 0), len(lines) - room)
+    title = " keys " if shown.kind == HELP else " quit "
+    more = " Up and Down: the rest   Esc: away " if room < len(lines) else " Esc: away "
+    return _framed(screen, lines[top : top + room], inner, title, more)
+
+
+def help_size(height: int) -> int:
+    """The last first line that F1's popup can have in a frame of so many lines."""
+    return max(len(help_lines()) - (height - 4), 0)
+
+
+def _framed(screen: Screen, lines: list[Line], inner: int, title: str, below: str) -> list[Line]:
+    sign, style = signs(screen.ascii), classes.POPUP
+    drawn = sign.box
+    head, foot = (each[:inner].ljust(inner, drawn.across) for each in (title, below))
+    edge = (style, drawn.down)
+    return [
+        [(classes.POPUP_TITLE, f"{drawn.top_left}{head}{drawn.top_right}")],
+        *([edge, *styled(fit([("", " "), *line], inner, sign.more), style), edge] for line in lines),
+        [(style, f"{drawn.bottom_left}{foot}{drawn.bottom_right}")],
+    ]
+
+
+def help_lines() -> list[Line]:
+    """Every key, under the heads of where it works."""
+    return [line for scope, head in _HEADS.items() for line in _section(scope, head)]
+
+
+def _section(scope: str, head: str) -> Iterator[Line]:
+    yield [(classes.POPUP_TITLE, head)]
+    for key in KEYS:
+        if key.scope == scope:
+            yield [(classes.KEY, f"  {key.key:10}"), (classes.POPUP, key.help)]
+    yield [(classes.POPUP, "")]

@@ -1,0 +1,146 @@
+"""Rows as lines: only those that are visible are made."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+
+from pvhdbg.tui import attached, changes, classes, state
+from pvhdbg.tui.kept import Same
+from pvhdbg.tui.line import clean, cut, fit, styled
+from pvhdbg.tui.signs import signs
+from pvhdbg.views.memory_picture import UNKNOWN
+from pvhdbg.views.picture_text import SIGNS
+from pvhdbg.views.rows import NOTHING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pvhdbg.tui.line import Line
+    from pvhdbg.tui.state import Screen
+    from pvhdbg.tui.view_rows import Finding, Rows
+    from pvhdbg.views.rows import Row
+
+MEASURED = 4096
+"""Rows that have a say in how wide the columns are."""
+
+
+class Columns(NamedTuple):
+    """How wide the columns are: of fields, and of a table's own."""
+
+    label: int
+    name: int
+    value: int
+    cells: tuple[int, ...]
+
+
+class Look(NamedTuple):
+    """What a row is drawn with."""
+
+    columns: Columns
+    ascii: bool
+    findings: tuple[Finding, ...] = ()
+
+
+def lines(screen: Screen, rows: Rows, shown: range, width: int) -> list[Line]:
+    """The rows that are `shown`, each `width` cells long."""
+    look = Look(_columns(Same(rows), width), screen.ascii)
+    if screen.view == state.FINDINGS:
+        bodies = {at: _finding(rows[at], look._replace(findings=(screen.findings[at],))) for at in shown}
+    else:
+        found = attached.by_row(screen, rows)
+        bodies = {at: _body(rows[at], look._replace(findings=found.get(at, ()))) for at in shown}
+    return [_line(screen, rows[at], at, body, width) for at, body in bodies.items()]
+
+
+def _line(screen: Screen, row: Row, at: int, body: Line, width: int) -> Line:
+    marked = screen.view != state.FINDINGS and changes.is_marked(row, screen.before)
+    star = signs(screen.ascii).changed if marked else " "
+    return with_cursor(screen, at, [(classes.CHANGED, star), *body], width)
+
+
+def with_cursor(screen: Screen, at: int, body: Line, width: int) -> Line:
+    """A line of a pane with a place for the cursor before it; the selected line has it, and is styled so."""
+    sign = signs(screen.ascii)
+    if at != screen.here.cursor:
+        return fit([("", " "), *body], width, sign.more)
+    style = classes.SELECTED if screen.focus == state.VIEW else classes.CURSOR
+    return styled(fit([("", sign.cursor), *body], width, sign.more), style)
+
+
+@lru_cache(48)
+def _columns(rows: Same[Rows], width: int) -> Columns:
+    measured = rows.it[:MEASURED]
+    plain = [each for each in measured if not each.columns]
+    return Columns(
+        label=max((len(each.label) for each in plain if each.path), default=0),
+        name=min(_widest([2 * each.depth + len(each.name) for each in plain if each.path]), width // 3),
+        value=min(_widest([len(each.value) for each in plain if each.meaning]), max(18, width * 2 // 5)),
+        cells=tuple(_widest([len(cell) for cell in cells]) for cells in zip(*_tables(measured), strict=True)),
+    )
+
+
+def _tables(rows: Sequence[Row]) -> list[tuple[str, ...]]:
+    return [each.columns for each in rows if each.columns]
+
+
+def _widest(lengths: Sequence[int]) -> int:
+    return max(lengths, default=0)
+
+
+def _body(row: Row, look: Look) -> Line:
+    if row.columns:
+        return _entry(row, look)
+    return _field(row, look) if row.path else [(classes.SECTION, row.name)]
+
+
+def _field(row: Row, look: Look) -> Line:
+    exists = row.value != NOTHING
+    label = [(classes.OFFSET, row.label.ljust(look.columns.label) + " ")] if look.columns.label else []
+    return [
+        *label,
+        (classes.NAME, _cell("  " * row.depth + row.name, look.columns.name, look)),
+        (classes.VALUE if exists else classes.MISSING, _value(row, look)),
+        *_signed(look),
+        (classes.MEANING if exists else classes.MISSING, row.meaning),
+    ]
+
+
+def _cell(text: str, width: int, look: Look) -> str:
+    return cut(clean(text, ascii=look.ascii), width, signs(look.ascii).more).ljust(width) + "  "
+
+
+def _value(row: Row, look: Look) -> str:
+    """A value with nothing behind it may be as long as it is."""
+    return _cell(row.value, look.columns.value, look) if row.meaning or look.findings else row.value
+
+
+def _signed(look: Look) -> Line:
+    """Sign and code of the worst that is to be said about the row, and how much more there is."""
+    if not look.findings:
+        return []
+    worst, more = attached.worst(look.findings), len(look.findings) - 1
+    words = f"{sign_of(worst, ascii=look.ascii)} {worst.code}{f' +{more}' if more else ''}  "
+    return [(classes.FINDINGS.get(worst.severity, classes.INFO), words)]
+
+
+def sign_of(finding: Finding, *, ascii: bool) -> str:  # noqa: A002  what it asks for
+    return signs(ascii).findings.get(finding.severity, "?")
+
+
+def _entry(row: Row, look: Look) -> Line:
+    """A map's entry: index, range, size, its type as the picture draws it, and what there is to say."""
+    index, span, size, kind, words = row.columns
+    widths = look.columns.cells
+    known = kind if kind in SIGNS else UNKNOWN
+    return [
+        (classes.OFFSET, "  " * row.depth + index.ljust(widths[0]) + " "),
+        (classes.VALUE, f"{span.ljust(widths[1])}  {size.rjust(widths[2])}  "),
+        (classes.KINDS[known], f"{SIGNS[known][look.ascii]} {kind.ljust(widths[3])}  "),
+        *_signed(look),
+        (classes.MEANING, words),
+    ]
+
+
+def _finding(row: Row, look: Look) -> Line:
+    return [*_signed(look), (classes.NAME, _cell(row.value, look.columns.value, look)), (classes.MEANING, row.meaning)]

@@ -1,0 +1,77 @@
+"""The characters that panes draw with, each one cell wide, and what stands for them where only ASCII will do."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Box(NamedTuple):
+    """A kind of frame."""
+
+    across: str
+    down: str
+    top_left: str
+    top_right: str
+    bottom_left: str
+    bottom_right: str
+    left: str
+    right: str
+    top: str
+    bottom: str
+
+
+class Signs(NamedTuple):
+    """A set of signs. `box` frames what is now, `past_box` the past."""
+
+    box: Box
+    past_box: Box
+    cursor: str
+    changed: str
+    more: str
+    separator: str
+    caret: str
+    current: str
+    breakpoint: str
+    enter: str
+    link: str
+    runs: dict[str, str]
+    stages: dict[str, str]
+    findings: dict[str, str]
+
+
+UNICODE = Signs(
+    box=Box(*"─│┌┐└┘├┤┬┴"),
+    past_box=Box(*"═║╔╗╚╝╠╣╦╩"),
+    cursor="▸",
+    changed="*",
+    more="…",
+    separator="│",
+    caret="▏",
+    current="▶",
+    breakpoint="●",
+    enter="└",
+    link="─",
+    runs={"starting": "…", "running": "▶", "stopped": "■", "dead": "✖", "ended": "□", "recording": "◌"},
+    stages={"passed": "●", "here": "◉", "ahead": "○", "lacking": "−"},  # noqa: RUF001
+    findings={"error": "✖", "warning": "▲", "info": "ℹ"},  # noqa: RUF001
+)
+ASCII = Signs(
+    box=Box(*"-|++++++++"),
+    past_box=Box(*"=:########"),
+    cursor=">",
+    changed="*",
+    more="~",
+    separator="|",
+    caret="_",
+    current=">",
+    breakpoint="o",
+    enter="`",
+    link="-",
+    runs={"starting": ".", "running": ">", "stopped": "#", "dead": "X", "ended": "-", "recording": "o"},
+    stages={"passed": "*", "here": "@", "ahead": "o", "lacking": "-"},
+    findings={"error": "X", "warning": "!", "info": "i"},
+)
+
+
+def signs(ascii: bool) -> Signs:  # noqa: A002  what it asks for
+    return ASCII if ascii else UNICODE

@@ -1,0 +1,145 @@
+"""The two lines at the top: where the machine stands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from pvhdbg.tui import classes, state
+from pvhdbg.tui.line import clean, cut, fit, length
+from pvhdbg.tui.signs import signs
+from pvhdbg.views import cpu_rows, text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pvhdbg.tui.line import Line
+    from pvhdbg.tui.signs import Signs
+    from pvhdbg.tui.state import Screen, StageMark
+
+GAP = "   "
+
+
+class Part(NamedTuple):
+    """A part of the first line: its wordings from long to short, the last of them empty if it may go."""
+
+    style: str
+    wordings: tuple[str, ...]
+
+
+def state_line(screen: Screen, width: int) -> Line:
+    """Program, kernel, machine, run state, CPU mode, RIP, symbols, as far as there is room."""
+    sign = signs(screen.ascii)
+    parts = _parts(screen)
+    chosen = dict.fromkeys(parts, 0)
+    for name in _SHRINKING:
+        if length(_line(parts, chosen)) <= width:
+            break
+        chosen[name] = min(chosen[name] + 1, len(parts[name].wordings) - 1)
+    return fit(_line(parts, chosen), width, sign.more)
+
+
+# Which part takes its next shorter wording, in turn.
+_SHRINKING = (
+    *("machine", "symbols", "cpu", "rip", "machine", "kernel", "kernel", "title"),
+    *("symbols", "cpu", "cpu", "rip", "rip", "run"),
+)
+
+
+def _line(parts: dict[str, Part], chosen: dict[str, int]) -> Line:
+    shown = [(part.style, part.wordings[chosen[name]]) for name, part in parts.items()]
+    found: Line = []
+    for style, words in shown:
+        if words:
+            found += [("", GAP if found else " "), (style, words)]
+    return found
+
+
+def _parts(screen: Screen) -> dict[str, Part]:
+    kernel, machine = clean(screen.title.kernel), clean(screen.title.machine)
+    return {
+        "title": Part(classes.TITLE, ("pvhdbg", "")),
+        "kernel": Part(classes.KERNEL, (kernel, cut(kernel, 20, signs(screen.ascii).more), "")),
+        "machine": Part(classes.KERNEL, (machine, machine.partition(" ")[0], "")),
+        "run": Part(classes.RUNS.get(screen.run.kind, classes.STOPPED), _run(screen)),
+        "cpu": Part(classes.CPU, _mode(screen)),
+        "rip": Part(classes.CPU, _rip(screen)),
+        "symbols": Part(classes.SYMBOLS, _symbols(screen)),
+    }
+
+
+def _run(screen: Screen) -> tuple[str, ...]:
+    run = screen.run
+    sign = signs(screen.ascii).runs.get(run.kind, " ")
+    where, how = clean(run.where), clean(run.how)
+    if run.kind == state.STOPPED:
+        return (f"{sign} stopped at {where}" if where else f"{sign} stopped",)
+    if run.kind == state.RUNNING:
+        return (f"{sign} running {max(int(screen.clock - run.since), 0)} s",)
+    if run.kind == state.DEAD:
+        return (f"{sign} died: {how}{f' at {clean(run.symbol)}' if run.symbol else ''}", f"{sign} died: {how}")
+    return (" ".join(filter(None, (sign, run.kind, where))), f"{sign} {run.kind}")
+
+
+def _mode(screen: Screen) -> tuple[str, ...]:
+    """Of now, whatever is looked at: this is where the machine stands."""
+    now = screen.now
+    if now is None or screen.run.kind == state.RUNNING:
+        return ("",)
+    mode, paging = clean(now.cpu_mode), cpu_rows.paging_words(now)
+    return f"{mode}, {paging}", f"{mode}, {paging.partition(' (')[0]}", mode, ""
+
+
+def _rip(screen: Screen) -> tuple[str, ...]:
+    run = screen.run
+    if run.rip is None or run.kind == state.RUNNING:
+        return ("",)
+    address, symbol = text.address(run.rip), clean(run.symbol or "")
+    if not symbol:
+        return f"rip {address}", address, address, ""
+    return f"rip {address} {symbol}", f"{address} {symbol}", symbol, ""
+
+
+def _symbols(screen: Screen) -> tuple[str, ...]:
+    """That they are there is the rule, and the first to go; that they are not is said to the last."""
+    if screen.symbols == state.LOADED:
+        return screen.symbols, "", ""
+    return screen.symbols, screen.symbols.replace("loading symbols", "loading"), ""
+
+
+def timeline(screen: Screen, width: int) -> Line:
+    """The stages, and to the right what waits and what was found."""
+    sign = signs(screen.ascii)
+    right = _right(screen)
+    tries = (_stages(screen, sign, reach) for reach in (4, 3, 2))
+    left = next((each for each in tries if length(each) + length(right) < width), _stages(screen, sign, 1))
+    gap = width - length(left) - length(right)
+    return fit([*left, ("", " " * max(gap, 1)), *right], width, sign.more)
+
+
+def _stages(screen: Screen, sign: Signs, reach: int) -> Line:
+    past = screen.looked_at.stage if screen.past is not None and screen.looked_at else None
+    found: Line = [("", " ")]
+    for index, mark in enumerate(screen.stages):
+        if index:
+            found.append((classes.BORDER, f"{sign.link * (reach - 1)} " if reach > 1 else " "))
+        found.append(_stage(mark, sign, looked_at=mark.name == past))
+    return found
+
+
+def _stage(mark: StageMark, sign: Signs, *, looked_at: bool) -> tuple[str, str]:
+    style, words = classes.STAGES.get(mark.status, ""), f"{clean(mark.name)} {sign.stages.get(mark.status, ' ')}"
+    return (f"{style} {classes.LOOKED_AT}", f"[{words}]") if looked_at else (style, words)
+
+
+def _right(screen: Screen) -> Line:
+    waiting = f"{text.counted(screen.queued, 'command')} queued  " if screen.queued else ""
+    return [(classes.QUEUED, waiting), *_findings(screen), ("", " ")]
+
+
+def _findings(screen: Screen) -> Iterator[tuple[str, str]]:
+    sign = signs(screen.ascii)
+    for severity, style in classes.FINDINGS.items():
+        count = sum(each.severity == severity for each in screen.findings)
+        if count:
+            words = text.counted(count, severity) if severity != "info" else f"{count} info"
+            yield style, f" {sign.findings[severity]} {words}"

@@ -1,0 +1,175 @@
+"""The rows of each view: what the cursor stands on, Enter follows, search finds and `y` copies."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Protocol
+
+from pvhdbg.abi.text import printable
+from pvhdbg.tui import changes, state
+from pvhdbg.tui.kept import Same
+from pvhdbg.tui.line import clean
+from pvhdbg.views import boot_params_rows, cpu_rows, map_rows, start_info_rows, text
+from pvhdbg.views.rows import Row, absent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pvhdbg.boot.capture import Capture
+    from pvhdbg.live.code import Code
+    from pvhdbg.tui.state import Bytes, Screen
+
+Rows = tuple[Row, ...]
+BYTES_PER_ROW = 16
+LONGEST_CMDLINE = 2048
+_KEPT = 48
+"""Lists of rows that are kept: every view of every stage."""
+
+
+class Finding(Protocol):
+    """What a rule says of a capture: see pvhdbg/checks."""
+
+    @property
+    def code(self) -> str: ...
+    @property
+    def severity(self) -> str: ...
+    @property
+    def message(self) -> str: ...
+    @property
+    def field(self) -> str: ...
+    @property
+    def at(self) -> int | None: ...
+
+
+def rows(screen: Screen) -> Rows:
+    """The rows of the view that is shown; none for the serial console, which is lines alone."""
+    listed = _listed(screen)
+    if screen.only_changes and screen.view in _OF_CAPTURES:
+        return _changed(Same(listed), Same(screen.before))
+    return listed
+
+
+def _listed(screen: Screen) -> Rows:
+    if screen.view == state.FINDINGS:
+        return _findings(Same(screen.findings))
+    if screen.view == state.CODE:
+        return _code(Same(screen.code))
+    if screen.view == state.BYTES:
+        return _bytes(Same(screen.bytes))
+    return of_capture(screen, screen.view)
+
+
+def of_capture(screen: Screen, view: int) -> Rows:
+    """All rows of a view of the capture that is looked at; none of a view that shows something else."""
+    seen = screen.looked_at
+    if seen is None or view not in _OF_CAPTURES:
+        return ()
+    given = handed_over(screen)
+    return _decoded(view, Same(seen), Same(given or seen), unfolded=screen.unfolded and view == state.BOOT_PARAMS)
+
+
+def handed_over(screen: Screen) -> Capture | None:
+    """What is looked at or, where that does not know any more what was handed over, the last stop that did."""
+    seen = screen.looked_at
+    earlier = screen.history if screen.past is None else screen.history[: screen.past]
+    return next((each for each in (seen, *reversed(earlier)) if each and each.memory_map), None)
+
+
+@lru_cache(_KEPT)
+def _decoded(view: int, seen: Same[Capture], given: Same[Capture], *, unfolded: bool) -> Rows:
+    if view == state.BOOT_PARAMS:
+        return _boot_params(seen.it, given.it, unfolded=unfolded)
+    return tuple(_OF_CAPTURES[view](seen.it, given.it))
+
+
+def _start_info(seen: Capture, _given: Capture) -> list[Row]:
+    key = "pvh_start_info" if seen.pvh_start_info else "start_info"
+    listed = start_info_rows.start_info_rows(seen, key)
+    return [*listed, _cmdline(seen)] if seen.handed_over else listed
+
+
+def _cmdline(seen: Capture) -> Row:
+    found = seen.cmdline
+    if found is None:
+        return absent(seen, "cmdline")
+    value = start_info_rows.string(seen, "cmdline", found, LONGEST_CMDLINE)
+    return Row("cmdline", "cmdline", value, address=found.paddr, raw=found.raw, leads_to=found.paddr)
+
+
+def _modules(seen: Capture, _given: Capture) -> list[Row]:
+    return start_info_rows.module_rows(seen)
+
+
+def _memory(seen: Capture, given: Capture) -> list[Row]:
+    """The map that was handed over; at the kernel's stages beneath e820_table, where there is one."""
+    if seen.memory_map:
+        return map_rows.memory_map_rows(seen)
+    made = [_compared(each, given) for each in map_rows.e820_rows(seen)] if seen.e820_table else []
+    if given is seen:
+        return made or map_rows.memory_map_rows(seen)
+    return [*made, Row("", f"handed over, as captured at {given.stage}", ""), *map_rows.memory_map_rows(given)]
+
+
+def _compared(row: Row, given: Capture) -> Row:
+    """An entry of e820_table with whether it was handed over so."""
+    if not row.columns or not given.memory_map:
+        return row
+    same = row.columns[1:4] in {each.columns[1:4] for each in _given_entries(Same(given))}
+    *cells, gap = row.columns
+    words = "as handed over" if same else "made by the kernel"
+    return row._replace(columns=(*cells, f"{words}, {gap}" if gap else words))
+
+
+@lru_cache(8)
+def _given_entries(given: Same[Capture]) -> Rows:
+    found = given.it.memory_map
+    return tuple(map_rows.entry_rows(found.entries, "")) if found else ()
+
+
+def _boot_params(seen: Capture, given: Capture, *, unfolded: bool) -> Rows:
+    copied = seen.boot_params is None and "not any more" in seen.missing.get("boot_params", "")
+    key = boot_params_rows.KERNEL_COPY if copied or seen.kernel_boot_params else boot_params_rows.PARAMS
+    return tuple(boot_params_rows.boot_params_rows(seen, key, handed_over=given, folded=not unfolded))
+
+
+def _cpu(seen: Capture, _given: Capture) -> list[Row]:
+    return cpu_rows.cpu_rows(seen)
+
+
+_OF_CAPTURES: dict[int, Callable[[Capture, Capture], list[Row]]] = {
+    state.START_INFO: _start_info,
+    state.MODULES: _modules,
+    state.MEMORY: _memory,
+    state.BOOT_PARAMS: lambda _seen, _given: [],
+    state.CPU: _cpu,
+}
+
+
+@lru_cache(_KEPT)
+def _changed(listed: Same[Rows], before: Same[changes.Before]) -> Rows:
+    return tuple(each for each in listed.it if changes.is_shown(each, before.it))
+
+
+@lru_cache(8)
+def _findings(found: Same[Sequence[Finding]]) -> Rows:
+    return tuple(
+        Row(each.field, each.code, clean(each.field), clean(each.message), address=each.at, leads_to=each.at)
+        for each in found.it
+    )
+
+
+@lru_cache(8)
+def _code(code: Same[Code]) -> Rows:
+    return tuple(
+        Row("", str(each.number or ""), printable(each.text), address=each.address, leads_to=each.address)
+        for each in code.it.lines
+    )
+
+
+@lru_cache(8)
+def _bytes(shown: Same[Bytes]) -> Rows:
+    data, start = shown.it.data or b"", shown.it.paddr
+    return tuple(
+        Row("", text.address(start + at), chunk.hex(" "), printable(chunk), start + at, raw=chunk)
+        for at, chunk in ((at, data[at : at + BYTES_PER_ROW]) for at in range(0, len(data), BYTES_PER_ROW))
+    )
