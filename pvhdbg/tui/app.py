@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import signal
+import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from prompt_toolkit.widgets import SearchToolbar
 
 from pvhdbg.errors import UserError
 from pvhdbg.live import console
-from pvhdbg.tui import actions, events, frame, peek, prompt, state
+from pvhdbg.tui import actions, events, frame, legend, peek, prompt, state
 from pvhdbg.tui.body import Body
 from pvhdbg.tui.keys import EVERYWHERE, KEYS, PANE, PROMPT
 from pvhdbg.tui.state import Popup
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from prompt_toolkit.key_binding import KeyPressEvent
     from prompt_toolkit.output import Output
 
+    from pvhdbg.tui.line import Line
     from pvhdbg.tui.state import Screen
     from pvhdbg.tui.worker import Worker
 
@@ -56,7 +58,7 @@ class Tui:
         self._events: deque[events.Event] = deque()
         self._last_line = ""
         self._mouse = False
-        self._body = Body(lambda width, height: frame.frame(self.screen, width, height), self._wheel, focusable=True)
+        self._body = Body(self._draw, self._wheel, focusable=True)
         self._line = self._prompt_buffer()
         self._entry = Buffer(multiline=False, accept_handler=self._typed)
         self.app: Application[None] = self._application(input, output)
@@ -64,6 +66,9 @@ class Tui:
     def run(self) -> None:
         """Until the user quits. Signals that end us end it like a key."""
         self.app.run(pre_run=self._before, handle_sigint=False)
+
+    def _draw(self, width: int, height: int) -> list[Line]:
+        return frame.frame(self.screen._replace(clock=time.monotonic()), width, height)
 
     def emit(self, event: events.Event) -> None:
         """An event, from any thread."""
@@ -101,7 +106,7 @@ class Tui:
             if error is None:
                 self.app.exit()
             else:
-                self.app.exit(exception=error)  # type: ignore[arg-type]  # a SystemExit is no Exception
+                self.app.exit(exception=error)
 
     def _show(self, screen: Screen) -> None:
         """A screen that a key made: focus and reading follow it."""
@@ -311,14 +316,14 @@ class Tui:
             self._line, input_processors=[BeforeInput(self._label)], search_buffer_control=search.control
         )
         entry = BufferControl(self._entry, input_processors=[BeforeInput(self._entry_label)])
-        legend = Body(lambda width, _height: [frame.legend(self.screen, width)], self._wheel)
+        keys = Body(lambda width, _height: [legend.legend(self.screen, width)], self._wheel)
         rows = HSplit(
             [
                 Window(self._body),
                 search,
                 ConditionalContainer(Window(line, height=1), ~entering),
                 ConditionalContainer(Window(entry, height=1), entering),
-                Window(legend, height=1),
+                Window(keys, height=1),
             ]
         )
         menu = Float(CompletionsMenu(max_height=8), xcursor=True, ycursor=True)

@@ -65,7 +65,10 @@ class GdbCompleter(Completer):
             if not answered.done():
                 answered.set_result(matches)
 
-        self._ask(text, lambda matches: loop.call_soon_threadsafe(take, matches))
+        def pass_on(matches: list[str]) -> None:
+            loop.call_soon_threadsafe(take, matches)
+
+        self._ask(text, pass_on)
         try:
             return await asyncio.wait_for(answered, PATIENCE)
         except TimeoutError:

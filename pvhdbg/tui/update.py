@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 from pvhdbg.abi.text import printable
 from pvhdbg.boot import compare
 from pvhdbg.tui import events, state
-from pvhdbg.tui.state import Run, Screen
+from pvhdbg.tui.state import Run, Screen, Shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
     from pvhdbg.boot.capture import Capture
+    from pvhdbg.live.code import Code
 
 LINES_KEPT = 5000
 LONGEST_LINE = 4096
@@ -46,8 +47,14 @@ def _stopped(screen: Screen, event: events.Stopped) -> Screen:
         past=None,
         message="",
         view=state.FINDINGS if died else screen.view,
+        shown={**screen.shown, state.CODE: Shown(_current(event.code))},
     )
     return compared(seen)
+
+
+def _current(code: Code) -> int:
+    """The line that RIP is at; the pane scrolls to the cursor."""
+    return next((index for index, each in enumerate(code.lines) if each.current), 0)
 
 
 def compared(screen: Screen) -> Screen:
