@@ -1,0 +1,23 @@
+"""The memory map as a kernel tells it on its console: the "BIOS-e820" lines of Linux, and of the teaching guest.
+
+Source: Linux arch/x86/kernel/e820.c, e820_print_type.
+"""
+
+import re
+
+_LINE = re.compile(rb"BIOS-e820: \[mem 0x([0-9a-f]{16})-0x([0-9a-f]{16})\] (.+?)\r?\n")
+_NUMBERED = re.compile(r"(?:persistent \(type (\d+)\)|type (\d+))")
+_TYPES = {"usable": 1, "reserved": 2, "ACPI data": 3, "ACPI NVS": 4, "unusable": 5, "soft reserved": 0xEFFFFFFF}
+
+Range = tuple[int, int, int]
+"""Address, size and type."""
+
+
+def ranges(console: bytes) -> list[Range]:
+    """Every whole line of the map, in the order in which they were printed."""
+    return [_range(int(first, 16), int(last, 16), kind.decode()) for first, last, kind in _LINE.findall(console)]
+
+
+def _range(first: int, last: int, kind: str) -> Range:
+    numbered = _NUMBERED.fullmatch(kind)
+    return first, last - first + 1, int(numbered[1] or numbered[2]) if numbered else _TYPES[kind]

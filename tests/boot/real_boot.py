@@ -1,0 +1,157 @@
+"""A real kernel booted through all its stages, and beside each capture what others say of the same moment.
+
+The others are gdb by the kernel's debug information, QEMU by its own page walk, and the kernel by its console.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pvhdbg.boot import stages
+from pvhdbg.boot.journey import Journey
+from pvhdbg.boot.paging import Paging, walk
+from pvhdbg.image.load import open_kernel
+from pvhdbg.live.session import Session
+from pvhdbg.target.base import HIT
+from pvhdbg.target.mi import in_console
+from tests import bios_e820
+
+if TYPE_CHECKING:
+    from pvhdbg.boot.capture import Capture
+    from pvhdbg.image.facts import ImageFacts
+    from pvhdbg.live.qemu_options import QemuOptions
+
+LEAVES = Path(__file__).with_name("leaves_in_gdb.py")
+PATIENCE = 150.0
+"""Seconds for one stage. Only a software KVM comes near."""
+
+CONSOLE_WORKS = "init_mem_mapping"
+"""The first function after parse_early_param that Linux 6.1 and 6.12 both have: earlyprintk has told the map."""
+
+GIB = 1 << 30
+IDENTITY, DIRECT_MAP, FIXMAP = 0, 0xFFFF888000000000, 0xFFFFFFFFFF000000
+NOT_CANONICAL = (1 << 47, 0xFFFF7FFFFFFFFFFF)
+
+Walks = dict[int, int | None]
+
+
+class RealBoot(NamedTuple):
+    """What came of a boot. `gdb` has gdb's values by stage and by name; the walks are by stage and virtual address."""
+
+    image: ImageFacts
+    captures: dict[str, Capture]
+    gdb: dict[str, dict[str, Any]]
+    our_walks: dict[str, Walks]
+    qemu_walks: dict[str, Walks]
+    console: bytes
+
+    def paddr(self, stage: str, name: str) -> int | None:
+        """Where gdb says that a variable lies."""
+        return self.image.physical(self.gdb[stage][f"&{name}"])
+
+
+def boot(options: QemuOptions) -> RealBoot:
+    """Boot to e820 and on until the console has told the map."""
+    with Session() as session:
+        kernel = open_kernel(options.kernel, session.folder)
+        session.boot(options, kernel.symbols)
+        session.wait_ready()
+        journey = Journey(session.target, session.runner, kernel.facts, reading=session.target.physical)
+        seen = RealBoot(kernel.facts, {}, {}, {}, {}, b"")
+        for stage in stages.NAMES:
+            _visit(session, journey, seen, stage)
+        halt = session.runner.run_to([kernel.symbols.address(CONSOLE_WORKS)], PATIENCE)
+        assert HIT == halt.kind, halt
+        return seen._replace(console=_map_told(session))
+
+
+def _visit(session: Session, journey: Journey, seen: RealBoot, stage: str) -> None:
+    halts = list(journey.go(stage, PATIENCE))
+    assert [HIT] == [each.kind for each in halts], f"{stage}: {halts}"
+    seen.captures[stage] = journey.history[-1]
+    if stage == "prepare":
+        session.gdb.ask(f"-file-symbol-file {seen.image.elf}", PATIENCE)
+        session.gdb.ask(in_console(f"source {LEAVES}"))
+    questions = _questions(stage, seen.captures[stage])
+    seen.gdb[stage] = {name: _leaves(session, expression) for name, expression in questions.items()}
+    if stage in ("prepare", "kernel"):
+        addresses = _addresses(seen.image)
+        seen.our_walks[stage] = _our_walks(session, seen.captures[stage], addresses)
+        seen.qemu_walks[stage] = {each: _qemu_walk(session, each) for each in addresses}
+
+
+def _questions(stage: str, seen: Capture) -> dict[str, str]:
+    """What gdb is asked at a stage, as C expressions. Until `kernel` low memory is mapped to itself."""
+    if stage == "prepare":
+        return {**_variable("pvh_start_info"), **_handed_over(seen)}
+    if stage == "bootparams":
+        return _variable("pvh_bootparams")
+    if stage == "kernel":
+        return _variable("boot_params")
+    if stage == "e820":
+        # The same as e820_table->entries, but for that gdb looks for every "entries" in the kernel first: 5 s.
+        count = seen.e820_table.nr_entries if seen.e820_table else 0
+        entries = f"*(struct e820_entry (*)[{count}])(&e820_table->nr_entries + 1)"
+        return {**_variable("boot_params"), "nr_entries": "e820_table->nr_entries", "entries": entries}
+    return {}
+
+
+def _variable(name: str) -> dict[str, str]:
+    return {name: name, f"&{name}": f"&{name}"}
+
+
+def _handed_over(seen: Capture) -> dict[str, str]:
+    info = seen.pvh_start_info
+    assert info is not None
+    assert info.nr_modules < 2
+    asked = {
+        "memory_map": f"*(struct hvm_memmap_table_entry (*)[{info.memmap_entries}]){info.memmap_paddr}",
+        "modules": f"*(struct hvm_modlist_entry (*)[{info.nr_modules}]){info.modlist_paddr}",
+        "cmdline": f"*(unsigned char (*)[{len(seen.cmdline.raw if seen.cmdline else b'') + 1}]){info.cmdline_paddr}",
+    }
+    return {name: expression for name, expression in asked.items() if name != "modules" or info.nr_modules}
+
+
+def _leaves(session: Session, expression: str) -> object:
+    return json.loads(session.gdb.ask(in_console(f'python leaves("{expression}")')).text)
+
+
+def _addresses(image: ImageFacts) -> list[int]:
+    """Virtual addresses worth a walk: the borders of what early tables map, the kernel, and some at random."""
+    choice = random.Random(2017)
+    borders = [base + offset for base in (IDENTITY, DIRECT_MAP) for offset in (0, 0x1000, GIB - 1, GIB)]
+    areas = [
+        (IDENTITY, GIB),
+        (DIRECT_MAP, GIB),
+        (FIXMAP, 1 << 24),
+        *((each.vaddr, each.memsz) for each in image.segments),
+    ]
+    somewhere = [start + choice.randrange(size) for start, size in areas for _ in range(6)]
+    return sorted({*borders, *somewhere, *NOT_CANONICAL})
+
+
+def _our_walks(session: Session, seen: Capture, addresses: list[int]) -> Walks:
+    cr0, cr3, cr4, efer = (seen.registers[name] or 0 for name in ("cr0", "cr3", "cr4", "efer"))
+    with session.target.physical():
+        return {each: walk(session.target.read_phys, Paging(cr0, cr3, cr4, efer), each).paddr for each in addresses}
+
+
+def _qemu_walk(session: Session, vaddr: int) -> int | None:
+    answer = session.target.monitor(f"gva2gpa {vaddr:#x}").strip()
+    return None if answer == "Unmapped" else int(answer.removeprefix("gpa: "), 16)
+
+
+def _map_told(session: Session) -> bytes:
+    """The console once something follows the map on it: what QEMU has sent may still be on its way to us."""
+    assert session.qemu is not None
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        console = session.qemu.serial.text()
+        _, _, rest = console.rpartition(b"BIOS-e820: ")
+        if (bios_e820.ranges(console) and b"\n" in rest.partition(b"\n")[2]) or time.monotonic() > deadline:
+            return console
+        time.sleep(0.01)
