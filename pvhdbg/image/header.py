@@ -147,6 +147,8 @@ def read_elf(data: Buffer, path: str) -> Elf:
 
 def occurrences(data: Buffer, what: bytes, start: int, end: int) -> Iterator[int]:
     """Each place in a range of the bytes at which `what` begins; overlapping ones too."""
+    # mmap.find takes no number above 63 bits, and headers may say anything.
+    start, end = min(start, len(data)), min(end, len(data))
     while (start := data.find(what, start, end)) >= 0:
         yield start
         start += 1

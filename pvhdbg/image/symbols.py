@@ -155,7 +155,7 @@ class Symbols:
         self._table = _Table(elf)
         loaded = [each for each in elf.segments if each.type == PT_LOAD and each.memsz]
         self._first = min(loaded, key=lambda each: each.paddr).vaddr if loaded else 0
-        self._ranges = [(each.vaddr, each.vaddr + each.memsz) for each in loaded if each.vaddr >= self._first]
+        self._ranges = [(each.vaddr, each.vaddr + each.memsz) for each in loaded]
 
     def close(self) -> None:
         self._map.close()

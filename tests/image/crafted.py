@@ -26,6 +26,8 @@ MULTIBOOT1 = struct.pack("<III", 0x1BADB002, 0, -0x1BADB002 & 0xFFFFFFFF)
 MULTIBOOT1_ADDRESSES = struct.pack(
     "<IIIIIIII", 0x1BADB002, 1 << 16, -0x1BADB002 - (1 << 16) & 0xFFFFFFFF, ENTRY, ENTRY, 0, 0, OTHER
 )
+# QEMU's loop ends before 8192 - 48. A file of two segments has the first one's bytes at 176.
+LAST_MULTIBOOT1 = 8192 - 48 - 4
 MULTIBOOT2 = struct.pack("<IIII", 0xE85250D6, 0, 16, -0xE85250D6 - 16 & 0xFFFFFFFF)
 # Taken for notes it asks for more than any segment has, also where sizes wrap at 32 bits.
 WALL = b"\x3f" * 64
@@ -87,6 +89,10 @@ CRAFTED = {
         elf([load(MULTIBOOT1_ADDRESSES.ljust(0x40) + CODE[0x40:]), notes(note(E_ENTRY))]), ("multiboot",), E_ENTRY,
         multiboot=OTHER),
     "multiboot behind 8 KiB": Crafted(elf([load(CODE.ljust(8192) + MULTIBOOT1), notes(note())]), (), ENTRY),
+    "multiboot, the last place": Crafted(
+        elf([load(CODE.ljust(LAST_MULTIBOOT1 - 176) + MULTIBOOT1), notes(note())]), ("multiboot",), ENTRY),
+    "multiboot, four bytes behind": Crafted(
+        elf([load(CODE.ljust(LAST_MULTIBOOT1 - 172) + MULTIBOOT1), notes(note())]), (), ENTRY),
     "multiboot with a wrong checksum": Crafted(
         elf([load(CODE + MULTIBOOT1[:8]), notes(note())]), (), ENTRY),
     "e_flags 4": Crafted(elf([load(), notes(note())], flags=4), ("elf-flags",), ENTRY),

@@ -11,6 +11,7 @@ import pytest
 from pvhdbg.errors import SymbolMissing, UserError
 from pvhdbg.image.symbols import Symbols
 from tests.image.builder import Section, Symbol, elf, load, symbol_sections
+from tests.image.crafted import with_bytes
 
 BASE = 0xFFFFFFFF81000000
 LOCAL, ABSOLUTE, LABEL, OBJECT = 0, 0xFFF1, 0, 1
@@ -150,6 +151,24 @@ def test_a_label_reaches_to_the_next_symbol(opened: Opener) -> None:
     assert ("label", 0x1F) == symbols.at(BASE + 0x1F)
 
 
+def test_a_label_does_not_reach_beyond_the_next_symbol(opened: Opener) -> None:
+    symbols = opened(Symbol("label", BASE, 0, LABEL), Symbol("next", BASE + 0x20, 4))
+
+    assert symbols.at(BASE + 0x24) is None
+
+
+def test_a_label_reaches_over_what_names_no_place(opened: Opener) -> None:
+    symbols = opened(Symbol("label", BASE, 0, LABEL), Symbol("number", BASE + 8, shndx=ABSOLUTE))
+
+    assert ("label", 0x10) == symbols.at(BASE + 0x10)
+
+
+def test_a_label_below_the_first_load_address_reaches_nowhere(opened: Opener) -> None:
+    symbols = opened(Symbol("per_cpu", 0x8000, 0, LABEL))
+
+    assert [None, None] == [symbols.at(0x8000), symbols.at(BASE)]
+
+
 def test_an_address_behind_a_symbol_inside_another_belongs_to_the_outer(opened: Opener) -> None:
     symbols = opened(Symbol("outer", BASE, 0x100), Symbol("inner", BASE + 0x10, 0x10))
 
@@ -238,6 +257,15 @@ def test_a_symbol_table_that_lies_finds_nothing(opened: Opener, wrong: dict[str,
 
     assert honest == ("pvh" in symbols)
     assert (("pvh", 0) if honest else None) == symbols.at(BASE)
+
+
+@pytest.mark.parametrize("section", [1, 2])
+def test_a_table_beyond_the_end_of_the_file_finds_nothing(opened: Opener, section: int) -> None:
+    data = elf([load(vaddr=BASE)], symbol_sections([Symbol("pvh", BASE, 4)]))
+    offset = int.from_bytes(data[0x28:0x30], "little") + 64 * section + 24
+    symbols = opened.data(with_bytes(data, offset, b"\xff" * 8))
+
+    assert (False, None, []) == ("pvh" in symbols, symbols.at(BASE), symbols.matching("p"))
 
 
 def test_a_symbol_table_may_lie_anywhere_in_the_file(opened: Opener) -> None:
