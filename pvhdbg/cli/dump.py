@@ -14,24 +14,38 @@ from pvhdbg.errors import UserError
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from pvhdbg.boot.document import Outcome
     from pvhdbg.boot.journey import Journey
+    from pvhdbg.live.bench import Bench
 
 
 def dump(options: argparse.Namespace) -> Result:
+    asked = _asked(options.command)
     with launched(options) as bench:
         last = options.stage or stages.NAMES[-1]
         outcome = travel(bench.journey, last, options.timeout, bench.name_of)
         remarks = (*bench.remarks, *_lacking(bench.journey, options.stage), *_ending(outcome))
         seen = Document(bench.kernel.facts, machine_facts(bench), tuple(bench.journey.history), outcome)
+        answers = asked(bench, outcome) if asked else None
     text = _text(seen, options.format or ("json" if options.output else "text"))
     status = _status(outcome, options.stage)
     if options.output is None:
-        return Result(text, status, remarks)
+        return Result(text if answers is None else answers, status, remarks)
     _write(options.output, text)
-    return Result("", status, remarks)
+    return Result(answers or "", status, remarks)
+
+
+def _asked(lines: Sequence[str]) -> Callable[[Bench, Outcome], str] | None:
+    """What answers the questions of `-c`; a line that nothing could answer is refused before anything starts."""
+    if not lines:
+        return None
+    from pvhdbg.cli import asking
+
+    asking.check(lines)
+    return lambda bench, outcome: asking.answers(asking.at(bench, outcome), lines)
 
 
 def _text(seen: Document, form: str) -> str:

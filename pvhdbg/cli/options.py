@@ -36,7 +36,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def _session(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(stage=None, output=None, format=None)
+    parser.set_defaults(stage=None, output=None, format=None, command=[])
     _ascii(parser)
     _launch(parser)
 
@@ -47,6 +47,7 @@ def _dump(parser: argparse.ArgumentParser) -> None:
         "--stage", choices=stages.NAMES, metavar="NAME", help=f"the last one: {', '.join(stages.NAMES)}"
     )
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write there; JSON unless --format says text")
+    _command(parser)
     _launch(parser)
 
 
@@ -58,6 +59,18 @@ def _inspect(parser: argparse.ArgumentParser) -> None:
 
 def _show(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recording", type=Path, metavar="RECORDING", help="what `pvhdbg dump -o FILE` wrote")
+    _command(parser)
+
+
+def _command(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-c",
+        "--command",
+        action="append",
+        default=[],
+        metavar="LINE",
+        help="ask that at the last stage reached and print the answer alone; -c help lists the questions",
+    )
 
 
 def _diff(parser: argparse.ArgumentParser) -> None:

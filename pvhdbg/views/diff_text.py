@@ -135,7 +135,9 @@ def _death(of: Death) -> str:
 
 
 def _list(of: tuple[object, ...]) -> str:
-    return text.counted(len(of), "module" if of and isinstance(of[0], Module) else "item")
+    if not of:
+        return "none"
+    return text.counted(len(of), "module" if isinstance(of[0], Module) else "item")
 
 
 _SHOWN: tuple[tuple[type | tuple[type, ...], Callable[[Any], str]], ...] = (

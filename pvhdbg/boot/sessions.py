@@ -1,0 +1,279 @@
+"""Where questions are asked: at a machine on its way through the stages, or at a recording of one."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Protocol
+
+from pvhdbg.abi.text import printable
+from pvhdbg.boot import document as doc
+from pvhdbg.boot import stages
+from pvhdbg.boot.document import Document, MachineFacts, Outcome
+from pvhdbg.boot.read import capture
+from pvhdbg.boot.travel import travel
+from pvhdbg.errors import GuestError, UserError
+from pvhdbg.target.recording import Recording
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pvhdbg.boot.capture import Capture
+    from pvhdbg.boot.journey import Journey
+    from pvhdbg.boot.stages import Stage
+    from pvhdbg.image.facts import ImageFacts
+    from pvhdbg.target.base import Target
+
+    Disassembler = Callable[[int, int], Sequence[str]]
+
+TIMEOUT = 30.0
+_MASK = (1 << 64) - 1
+_TERM = re.compile(r"\s*([+-]?)\s*(0[xX][0-9a-fA-F]+|[0-9]+|\$?[A-Za-z_][\w.]*)\s*")
+
+
+def evaluate(words: str, target: Target) -> int:
+    """A sum of numbers, symbols and `$registers`: `pvh_start_info + 0x28`, `$rsp`.
+
+    :raise UserError: if it is none.
+    :raise TargetError: if the machine has no such symbol or register.
+    """
+    return sum(sign * _value(term, target) for sign, term in _terms(words)) & _MASK
+
+
+def _terms(words: str) -> list[tuple[int, str]]:
+    """Each term with its sign, 1 or -1."""
+    terms: list[tuple[int, str]] = []
+    at = 0
+    while at < len(words) or not words:
+        found = _TERM.match(words, at)
+        if found is None or (at and not found[1]):
+            raise UserError(
+                f'"{printable(words[:80])}" is no address', "numbers, symbols and $registers, with + and - between"
+            )
+        terms.append((-1 if found[1] == "-" else 1, found[2]))
+        at = found.end()
+    return terms
+
+
+def _value(term: str, target: Target) -> int:
+    if term.startswith("$"):
+        return target.register(term[1:])
+    if not term[0].isdigit():
+        return target.symbol(term)
+    try:
+        return int(term, 8 if term.isdigit() and term.startswith("0") else 0)
+    except ValueError:
+        raise UserError(f"{term[:40]} is no number") from None
+
+
+class _Entered:
+    """A machine as if it stood at its entry with EBX somewhere else."""
+
+    def __init__(self, target: Target, rbx: int) -> None:
+        self._rbx = rbx
+        self.read_phys = target.read_phys
+        self.symbol = target.symbol
+        self._register = target.register
+
+    def register(self, name: str) -> int:
+        return self._rbx if name == "rbx" else self._register(name)
+
+
+def start_info_at(target: Target, image: ImageFacts | None, paddr: int) -> Capture:
+    """What a start_info at a physical address hands over, and all that it leads to.
+
+    :raise UserError: for an address that EBX can't hold.
+    """
+    if paddr >> 32:
+        raise UserError(f"{paddr:#x} is above 4 GiB: EBX could not point to a start_info there")
+    return capture(_Entered(target, paddr), "entry", image, paddr)
+
+
+def last_reached(history: Sequence[Capture]) -> Capture:
+    """What was captured at the last stage reached; a death is no stage, but better than nothing.
+
+    :raise UserError: if nothing was captured.
+    """
+    if not history:
+        raise UserError("no stage was reached: nothing was captured", "`stages` lists what there is")
+    return next((each for each in reversed(history) if each.stage != stages.DIED), history[-1])
+
+
+def _recording(capture: Capture) -> Recording:
+    return Recording(capture.memory, capture.registers, capture.symbols)
+
+
+class Session(Protocol):
+    """What a command may ask of where it runs: a machine, gdb, or a recording."""
+
+    @property
+    def image(self) -> ImageFacts | None: ...
+
+    @property
+    def history(self) -> Sequence[Capture]:
+        """What was captured at the stages, oldest first."""
+        ...
+
+    @property
+    def opened(self) -> Session | None:
+        """The recording that is looked at instead, if there is one."""
+        ...
+
+    def open(self, document: Document | None, /) -> None:
+        """Look at a recording instead, or no longer."""
+        ...
+
+    def current(self) -> Capture:
+        """What is there now; in a recording, and of a dead guest, at the last stage reached."""
+        ...
+
+    def target_at(self, capture: Capture, /) -> Target:
+        """Whom to ask for more than a capture has."""
+        ...
+
+    def lacking(self, stage: Stage, /) -> str | None:
+        """Why there is no such stage here, or null if there is."""
+        ...
+
+    def next_stage(self) -> str: ...
+
+    def go(self, stage: str, /) -> Outcome:
+        """Run to a stage and capture there, and at each stage on the way."""
+        ...
+
+    def evaluate(self, words: str, capture: Capture, /) -> int:
+        """An expression's value, as an address, where the symbols and registers are those of a capture."""
+        ...
+
+    def disassemble(self, address: int, count: int, /) -> Sequence[str]:
+        """Instructions at an address as the CPU sees it, one a line; none where nobody can tell."""
+        ...
+
+    def document(self) -> Document: ...
+
+
+class _Opener:
+    """Who can look at a recording instead of what he stands at."""
+
+    _opened: Recorded | None = None
+
+    def open(self, document: Document | None) -> None:
+        self._opened = None if document is None else Recorded(document)
+
+    @property
+    def opened(self) -> Recorded | None:
+        return self._opened
+
+
+class Recorded(_Opener):
+    """A recording: what was captured can be asked for, and nothing runs."""
+
+    def __init__(self, document: Document) -> None:
+        self._document = document
+        self.image = document.kernel
+        self.machine = document.machine
+        self.history: Sequence[Capture] = document.stops
+
+    def target_at(self, capture: Capture) -> Target:
+        return _recording(capture)
+
+    def current(self) -> Capture:
+        return last_reached(self.history)
+
+    def lacking(self, stage: Stage) -> str | None:
+        return None if any(each.stage == stage.name for each in self.history) else "not in this recording"
+
+    def next_stage(self) -> str:
+        raise _cannot_run()
+
+    def go(self, stage: str) -> Outcome:  # noqa: ARG002  no stage can be gone to
+        raise _cannot_run()
+
+    def evaluate(self, words: str, capture: Capture) -> int:
+        return evaluate(words, self.target_at(capture))
+
+    def disassemble(self, address: int, count: int) -> Sequence[str]:  # noqa: ARG002
+        return ()
+
+    def document(self) -> Document:
+        return self._document
+
+
+def _cannot_run() -> UserError:
+    return UserError("a recording can't run", "`info @STAGE` shows what was captured at a stage")
+
+
+class Live(_Opener):
+    """A machine on a journey. `outcome` is how that went so far, where somebody else was the guide.
+
+    `disassembler` gives lines for so many instructions at an address as the CPU sees it; `name_of` gives an address as
+    symbol+offset; `timeout` is in seconds, for each stage.
+    """
+
+    def __init__(
+        self,
+        journey: Journey,
+        machine: MachineFacts | None = None,
+        outcome: Outcome | None = None,
+        *,
+        disassembler: Disassembler = lambda _address, _count: (),
+        name_of: Callable[[int], str | None] = lambda _: None,
+        timeout: float = TIMEOUT,
+    ) -> None:
+        self.journey = journey
+        self.machine = machine or MachineFacts()
+        self.disassemble = disassembler
+        self._outcome = outcome
+        self._name_of = name_of
+        self._timeout = timeout
+        self._now: Capture | None = None
+
+    @property
+    def image(self) -> ImageFacts | None:
+        return self.journey.image
+
+    @property
+    def history(self) -> Sequence[Capture]:
+        return self.journey.history
+
+    @property
+    def _is_dead(self) -> bool:
+        return bool(self.history) and self.history[-1].stage == stages.DIED
+
+    def target_at(self, capture: Capture) -> Target:
+        """The machine for what is there now; of what was before there is only what was captured."""
+        return self.journey.target if capture is self._now else _recording(capture)
+
+    def current(self) -> Capture:
+        """What is there now; of a dead guest the last stage it reached."""
+        self._now = None if self._is_dead else self.journey.glance()
+        return self._now or last_reached(self.history)
+
+    def lacking(self, stage: Stage) -> str | None:
+        return self.journey.lacking(stage)
+
+    def next_stage(self) -> str:
+        """:raise UserError: if there is none."""
+        ahead = self.journey.ahead()
+        if not ahead:
+            raise UserError(f"{self.journey.reached} is the last stage")
+        return ahead[0].name
+
+    def go(self, stage: str) -> Outcome:
+        """:raise GuestError: if the guest is dead or has no such stage.
+        :raise UserError: if it has been passed.
+        """
+        if self._is_dead:
+            raise GuestError("the guest is dead", "start it again")
+        if reason := self.lacking(stages.stage(stage)):
+            raise GuestError(f"this guest has no stage {stage}: {reason}")
+        if all(each.name != stage for each in self.journey.ahead()):
+            raise UserError(f"stage {stage} has been passed", f"`info @{stage}` shows what was captured there")
+        self._outcome = travel(self.journey, stage, self._timeout, self._name_of)
+        return self._outcome
+
+    def evaluate(self, words: str, capture: Capture) -> int:
+        return evaluate(words, self.target_at(capture))
+
+    def document(self) -> Document:
+        outcome = self._outcome or Outcome(self.journey.reached, doc.DONE)
+        return Document(self.image, self.machine, tuple(self.history), outcome)

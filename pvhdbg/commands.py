@@ -1,0 +1,369 @@
+"""Every question a user can ask, once: the shell's `-c`, the TUI's prompt and gdb all list this table.
+
+A command is a function of a session and the words after its name; its docstring is the help. `@STAGE` among the words
+asks for what was captured at that stage instead of what is there now. What is not there any more is shown as it was
+captured last, and that is said.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import takewhile
+from typing import TYPE_CHECKING, NamedTuple
+
+from pvhdbg.abi.text import printable
+from pvhdbg.boot import stages
+from pvhdbg.errors import UserError
+from pvhdbg.views import answers, text
+from pvhdbg.views.stop_text import Stop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from pvhdbg.boot.capture import Capture
+    from pvhdbg.boot.sessions import Session
+
+    Run = Callable[[Session, Sequence[str]], str]
+
+INSTRUCTIONS = 10
+"""How many `code` shows."""
+
+_TOKEN = re.compile(r"@?[A-Z]+")
+_EXPRESSIONS = ("PADDR", "ADDRESS")
+"""Words that may be several: `pvh_start_info + 8`."""
+
+
+class Command(NamedTuple):
+    """`usage` is what follows the name: in brackets what may be left out, with … what may be repeated."""
+
+    name: str
+    usage: str
+    example: str
+    run: Run
+
+    @property
+    def help(self) -> str:
+        """The docstring, its lines without their indentation."""
+        return "\n".join(line.strip() for line in (self.run.__doc__ or "").strip().splitlines())
+
+    @property
+    def takes(self) -> list[str]:
+        """The kinds of words it takes: STAGE, @STAGE, FILE, PADDR and so on."""
+        return _TOKEN.findall(self.usage)
+
+
+COMMANDS: dict[str, Command] = {}
+
+
+def command(name: str, usage: str = "", *, example: str | None = None) -> Callable[[Run], Run]:
+    """Put a function into the table. Without `example` the bare name is one."""
+
+    def register(run: Run) -> Run:
+        COMMANDS[name] = Command(name, usage, example or name, run)
+        return run
+
+    return register
+
+
+def run(session: Session, line: str) -> str:
+    """The answer to a line, without the newline at its end.
+
+    :raise PvhdbgError: for whatever is wrong with the line, or cannot be had.
+    """
+    wanted, words = parse(line)
+    asked = session if wanted.name == "open" else session.opened or session
+    return wanted.run(asked, words)
+
+
+def parse(line: str) -> tuple[Command, Sequence[str]]:
+    """The command that a line calls, and its words.
+
+    :raise UserError: if there is no such command, or not with so many words.
+    """
+    words = _split(line)
+    if not words:
+        raise UserError("no command", "`help` lists what there is")
+    wanted = find(words[0])
+    _check(wanted, words[1:])
+    return wanted, words[1:]
+
+
+def _split(line: str) -> list[str]:
+    import shlex
+
+    try:
+        return shlex.split(line)
+    except ValueError as error:
+        raise UserError(f"{text.quoted(line)}: {error}") from None
+
+
+def find(name: str) -> Command:
+    """The command of that name, or the only one that begins with it.
+
+    :raise UserError: if there is none, or more than one.
+    """
+    if name in COMMANDS:
+        return COMMANDS[name]
+    found = [each for each in COMMANDS if each.startswith(name)]
+    if len(found) == 1:
+        return COMMANDS[found[0]]
+    if found:
+        raise UserError(f"{name} is short for {', '.join(found)}")
+    raise UserError(f"no command {text.quoted(name)}", "`help` lists what there is")
+
+
+def _check(wanted: Command, words: Sequence[str]) -> None:
+    """No word too few or too many."""
+    tokens = [each for each in wanted.usage.split() if "@" not in each]
+    given = sum(not _is_stage_word(wanted, each) for each in words)
+    endless = any("…" in each or each.strip("[]") in _EXPRESSIONS for each in tokens)
+    least = sum(not each.startswith("[") for each in tokens)
+    if given < least or (given > len(tokens) and not endless):
+        raise UserError(f"usage: {wanted.name} {wanted.usage}".rstrip(), f"for example: {wanted.example}")
+
+
+def _is_stage_word(wanted: Command, word: str) -> bool:
+    return word.startswith("@") and "@STAGE" in wanted.takes
+
+
+def help_text(name: str | None = None) -> str:
+    """All commands, each on a line, or everything about one.
+
+    :raise UserError: if there is no such command.
+    """
+    if name is None:
+        rows = [(f"{each.name} {each.usage}", each.help.partition("\n")[0]) for each in COMMANDS.values()]
+        return "\n".join([*text.columns(rows, indent=0), "@STAGE asks for what was captured at that stage."])
+    wanted = find(name)
+    lines = [f"{wanted.name} {wanted.usage}".rstrip(), *wanted.help.splitlines(), f"Example: {wanted.example}"]
+    return "\n".join(lines)
+
+
+def complete(line: str) -> list[str]:
+    """What the last word of a line can become. Names of files and symbols are the caller's to complete."""
+    head, _, last = line.rpartition(" ")
+    if not head.strip():
+        return [name for name in COMMANDS if name.startswith(last)]
+    wanted = COMMANDS.get(head.split()[0])
+    kinds = wanted.takes if wanted else []
+    return sorted({each for kind in kinds for each in _candidates(kind) if each.startswith(last)})
+
+
+def _candidates(kind: str) -> Iterable[str]:
+    if kind == "STAGE":
+        return stages.NAMES
+    if kind == "@STAGE":
+        return [f"@{each}" for each in (*stages.NAMES, stages.DIED)]
+    if kind == "FIELD":
+        return answers.field_names()
+    if kind == "NAME":
+        from pvhdbg.views import explain
+
+        return explain.names()
+    return COMMANDS if kind == "COMMAND" else ()
+
+
+def _stop(session: Session, words: Sequence[str]) -> tuple[Stop, list[str]]:
+    """The stop that is asked about, and the words beside its name."""
+    rest = [each for each in words if not each.startswith("@")]
+    wanted = [each[1:] for each in words if each.startswith("@")]
+    seen = captured(session, wanted[-1]) if wanted else session.current()
+    return Stop(seen, _before(session, seen), session.image), rest
+
+
+def _before(session: Session, seen: Capture) -> tuple[Capture, ...]:
+    return tuple(takewhile(lambda each: each.stage != seen.stage, session.history))
+
+
+def captured(session: Session, stage: str) -> Capture:
+    """What was captured at a stage.
+
+    :raise UserError: if nothing was.
+    """
+    found = [each for each in session.history if each.stage == stage]
+    if found:
+        return found[-1]
+    names = ", ".join(each.stage for each in session.history)
+    raise UserError(f"nothing was captured at stage {text.quoted(stage)}", f"captured: {names or 'nothing'}")
+
+
+def physical(session: Session, seen: Capture, words: str) -> int:
+    """A physical address out of an expression: link addresses and others of the kernel's are translated.
+
+    :raise PvhdbgError: if it is no expression, or an address that is mapped nowhere.
+    """
+    from pvhdbg.boot.address import Addresses
+
+    address = session.evaluate(words, seen)
+    for each in session.image.segments if session.image else ():
+        # Not per-CPU data, which is linked at 0: a low address is meant as it stands.
+        if each.paddr < each.vaddr <= address < each.vaddr + each.memsz:
+            return address - each.vaddr + each.paddr
+    if address >> 47:
+        return Addresses(session.target_at(seen), seen.registers, session.image).physical(address)
+    return address
+
+
+def _lines(lines: Iterable[str]) -> str:
+    return "\n".join(lines)
+
+
+@command("info", "[@STAGE]")
+def _info(session: Session, words: Sequence[str]) -> str:
+    """Where the machine stands, and what is there."""
+    return _lines(answers.info(_stop(session, words)[0]))
+
+
+@command("start-info", "[PADDR] [@STAGE]", example="start-info 0x21e0")
+def _start_info(session: Session, words: Sequence[str]) -> str:
+    """The struct hvm_start_info that EBX pointed to at the entry, and the kernel's copy.
+
+    With PADDR: the bytes at that address, decoded as one.
+    """
+    from pvhdbg.boot.sessions import start_info_at
+
+    stop, rest = _stop(session, words)
+    if not rest:
+        return _lines(answers.start_info(stop))
+    paddr = physical(session, stop.seen, " ".join(rest))
+    return _lines(answers.start_info(Stop(start_info_at(session.target_at(stop.seen), session.image, paddr))))
+
+
+@command("modules", "[@STAGE]")
+def _modules(session: Session, words: Sequence[str]) -> str:
+    """The modules that were handed over: where they lie, and their command lines."""
+    return _lines(answers.modules(_stop(session, words)[0]))
+
+
+@command("memmap", "[@STAGE]", example="memmap @entry")
+def _memmap(session: Session, words: Sequence[str]) -> str:
+    """The memory map that was handed over, by either protocol."""
+    return _lines(answers.memory_map(_stop(session, words)[0]))
+
+
+@command("e820", "[@STAGE]", example="e820 @bootparams")
+def _e820(session: Session, words: Sequence[str]) -> str:
+    """The kernel's e820 table; before there is one, that of boot_params."""
+    return _lines(answers.e820(_stop(session, words)[0]))
+
+
+@command("bootparams", "[FIELD…] [@STAGE]", example="bootparams hdr.version e820_entries")
+def _bootparams(session: Session, words: Sequence[str]) -> str:
+    """The struct boot_params, runs of zeros folded; or the fields that are named."""
+    return _lines(answers.boot_params(*_stop(session, words)))
+
+
+@command("cmdline", "[@STAGE]")
+def _cmdline(session: Session, words: Sequence[str]) -> str:
+    """The whole command line that was handed over."""
+    return _lines(answers.cmdline(_stop(session, words)[0]))
+
+
+@command("cpu", "[@STAGE]", example="cpu @entry")
+def _cpu(session: Session, words: Sequence[str]) -> str:
+    """CPU mode, registers and control bits; at the entry against what the ABI demands."""
+    return _lines(answers.cpu(_stop(session, words)[0]))
+
+
+@command("code", "[ADDRESS] [@STAGE]", example="code xen_prepare_pvh")
+def _code(session: Session, words: Sequence[str]) -> str:
+    """The instructions at RIP or at an address, in the CPU's own mode; of the past, and in a recording, the bytes."""
+    stop, rest = _stop(session, words)
+    address = session.evaluate(" ".join(rest), stop.seen) if rest else stop.seen.rip
+    is_past = len(rest) < len(words)
+    lines = () if is_past or address is None else session.disassemble(address, INSTRUCTIONS)
+    if lines:
+        return _lines(map(printable, lines))
+    return _lines(answers.code_bytes(stop, physical(session, stop.seen, " ".join(rest)) if rest else None))
+
+
+@command("map", "[@STAGE]", example="map @entry")
+def _map(session: Session, words: Sequence[str]) -> str:
+    """Memory to scale: what each part is listed as, and where kernel, modules and boot data lie."""
+    return _lines(answers.picture(_stop(session, words)[0]))
+
+
+@command("stages")
+def _stages(session: Session, _words: Sequence[str]) -> str:
+    """The stages: which were captured, which are ahead, which this guest does not have."""
+    now = next((each.stage for each in reversed(session.history)), None)
+    return _lines(answers.timeline(session.history, now, session.lacking))
+
+
+@command("next-stage")
+def _next_stage(session: Session, _words: Sequence[str]) -> str:
+    """Run to the next stage, and show what is new there."""
+    return _go(session, session.next_stage())
+
+
+@command("run-to", "STAGE", example="run-to bootparams")
+def _run_to(session: Session, words: Sequence[str]) -> str:
+    """Run to a stage, and show what is new there."""
+    if words[0] not in stages.NAMES:
+        raise UserError(f"no stage {text.quoted(words[0])}", f"the stages are {', '.join(stages.NAMES)}")
+    return _go(session, words[0])
+
+
+def _go(session: Session, stage: str) -> str:
+    from pvhdbg.boot.document import DONE
+    from pvhdbg.views import stop_text, to_text
+
+    outcome = session.go(stage)
+    seen = session.history[-1] if session.history else None
+    lines = stop_text.lines(Stop(seen, _before(session, seen), session.image)) if seen else []
+    return _lines(lines if outcome.ended == DONE else [*lines, to_text.outcome(outcome)])
+
+
+@command("diff", "[STAGE] [@STAGE]", example="diff bootparams @kernel")
+def _diff(session: Session, words: Sequence[str]) -> str:
+    """What changed since the stage before, or since STAGE."""
+    from pvhdbg.views import diff_text
+
+    stop, rest = _stop(session, words)
+    before = captured(session, rest[0]) if rest else stop.before
+    if before is None:
+        raise UserError(f"no stage was captured before {stop.seen.stage}")
+    return diff_text.captures(before, stop.seen).rstrip("\n")
+
+
+@command("explain", "[NAME]", example="explain memmap_paddr")
+def _explain(_session: Session, words: Sequence[str]) -> str:
+    """What a field, structure, stage, bit or note is, who writes and who reads it, and the source."""
+    from pvhdbg.views import explain_text
+
+    return (explain_text.answer(words[0]) if words else explain_text.listing()).rstrip("\n")
+
+
+@command("dump", "FILE", example="dump boot.json")
+def _dump(session: Session, words: Sequence[str]) -> str:
+    """Write all that was captured to a file: the recording that `pvhdbg show` and `open` read."""
+    from pathlib import Path
+
+    from pvhdbg.views import to_json
+
+    path = Path(words[0]).expanduser()
+    try:
+        path.write_text(to_json.dumps(session.document()), encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"can't write {path}: {error.strerror}") from error
+    return f"written to {path}: {text.counted(len(session.history), 'stage')}"
+
+
+@command("open", "[FILE]", example="open boot.json")
+def _open(session: Session, words: Sequence[str]) -> str:
+    """Look at a recording: commands answer from it until `open` without a file ends that."""
+    from pathlib import Path
+
+    from pvhdbg.boot.replay import load
+
+    if not words:
+        session.open(None)
+        return "no recording is open"
+    session.open(load(Path(words[0]).expanduser()))
+    return run(session, "stages")
+
+
+@command("help", "[COMMAND]", example="help start-info")
+def _help(_session: Session, words: Sequence[str]) -> str:
+    """All commands, or everything about one."""
+    return help_text(*words)

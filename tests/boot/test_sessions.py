@@ -1,0 +1,76 @@
+"""Addresses as users write them, and what a recording answers."""
+
+from __future__ import annotations
+
+import pytest
+
+from pvhdbg.boot.sessions import Recorded, evaluate, start_info_at
+from pvhdbg.boot.stages import STAGES
+from pvhdbg.errors import PvhdbgError, RegisterUnavailable, SymbolMissing, UserError
+from pvhdbg.target.recording import Recording
+from tests import build
+
+MACHINE = Recording((), {"rsp": 0x7B38, "cs.base": 0, "a20": None}, {"boot_params": 0xFFFFFFFF832BA460, "x.y": 16})
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("0x21e0", 0x21E0),
+        ("0X21E0", 0x21E0),
+        ("4096", 4096),
+        ("010", 8),
+        ("0", 0),
+        (" 1 + 2 - 0x1 ", 2),
+        ("boot_params", 0xFFFFFFFF832BA460),
+        ("boot_params+0x1f1", 0xFFFFFFFF832BA651),
+        ("$rsp - 8", 0x7B30),
+        ("$cs.base", 0),
+        ("x.y", 16),
+        ("-1", 0xFFFFFFFFFFFFFFFF),
+        ("0xffffffffffffffff + 2", 1),
+    ],
+)
+def test_an_address_is_a_sum_of_numbers_symbols_and_registers(words: str, expected: int) -> None:
+    assert expected == evaluate(words, MACHINE)
+
+
+@pytest.mark.parametrize(
+    "words", ["", " ", "1 2", "1 +", "+", "0x", "08", "1*2", "a b", "*p", "&p", "é", "1 + + 2", "\0"]
+)
+def test_what_is_no_sum_is_the_call_s_fault(words: str) -> None:
+    with pytest.raises(UserError):
+        evaluate(words, MACHINE)
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"), [("nothing", SymbolMissing), ("$r99", RegisterUnavailable), ("$a20", RegisterUnavailable)]
+)
+def test_what_the_machine_does_not_know_is_said_by_the_machine(words: str, kind: type[PvhdbgError]) -> None:
+    with pytest.raises(kind):
+        evaluate(words, MACHINE)
+
+
+def test_a_long_sum_takes_no_time() -> None:
+    assert 5000 == evaluate("+".join(["1"] * 5000), MACHINE)
+
+
+def test_a_start_info_elsewhere_is_followed_to_all_that_it_hands_over() -> None:
+    guest = build.linux_guest()
+    guest.put(0x50000, build.start_info(nr_modules=1, modlist_paddr=build.MODLIST, cmdline_paddr=0x51000))
+    guest.put(0x51000, b"another\0")
+    target = Recording(guest.memory.ranges(), guest.registers, guest.symbols)
+
+    seen = start_info_at(target, guest.image, 0x50000)
+
+    assert seen.start_info is not None
+    assert seen.cmdline is not None
+    assert (0x50000, b"another") == (seen.start_info.at, seen.cmdline.raw)
+    assert seen.modules == build.boot().stops[0].modules
+
+
+def test_a_recording_lacks_the_stages_that_it_did_not_see() -> None:
+    boot = build.boot()
+    short = Recorded(boot._replace(stops=boot.stops[:2]))
+
+    assert [None, None, "not in this recording"] == [short.lacking(stage) for stage in STAGES[:3]]

@@ -1,0 +1,109 @@
+"""The command table at a machine that runs: answers as from its recording, and the verbs that a recording has not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pvhdbg import commands, guest
+from pvhdbg.boot.journey import Journey
+from pvhdbg.boot.sessions import Live, Recorded
+from pvhdbg.errors import GuestError, UserError
+from pvhdbg.image.facts import read_facts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from pvhdbg.live.session import Session
+
+QUESTIONS = [name for name, each in commands.COMMANDS.items() if "@STAGE" in each.takes]
+
+
+@pytest.fixture
+def live(teaching: Session) -> Live:
+    """The teaching guest at its reset vector."""
+
+    def disassemble(address: int, count: int) -> Sequence[str]:
+        return teaching.target.monitor(f"x/{count}i {address:#x}").splitlines()
+
+    journey = Journey(teaching.target, teaching.runner, read_facts(str(guest.ELF)), reading=teaching.target.physical)
+    return Live(journey, disassembler=disassemble)
+
+
+def test_a_machine_answers_as_its_recording_does(live: Live) -> None:
+    commands.run(live, "run-to bootparams")
+    now = {name: commands.run(live, name) for name in QUESTIONS}
+
+    recorded = Recorded(live.document())
+
+    assert {name: now[name] for name in QUESTIONS if name != "code"} == {
+        name: commands.run(recorded, name) for name in QUESTIONS if name != "code"
+    }
+    assert "captured bytes" in commands.run(recorded, "code")
+    assert "jmp" in now["code"]
+
+
+def test_the_stages_are_gone_through_one_by_one(live: Live) -> None:
+    told = [commands.run(live, "next-stage").partition(":")[0] for _ in range(5)]
+
+    assert ["entry", "prepare", "bootparams", "kernel", "e820"] == told
+    with pytest.raises(UserError, match="e820 is the last stage"):
+        commands.run(live, "next-stage")
+    with pytest.raises(UserError, match="stage entry has been passed"):
+        commands.run(live, "run-to entry")
+
+
+def test_before_the_entry_there_is_the_cpu_and_nothing_else(live: Live) -> None:
+    assert commands.run(live, "info").startswith("reset: ")
+    assert "start_info: not before stage entry" == commands.run(live, "start-info")
+    assert "real16" in commands.run(live, "cpu")
+    assert "ahead" in commands.run(live, "stages")
+
+
+def test_code_at_the_entry_is_32_bit_code(live: Live) -> None:
+    commands.run(live, "run-to entry")
+
+    assert "%ebx, %esi" in commands.run(live, "code")
+    assert "%ebx, %esi" in commands.run(live, "code pvh_start_xen - 0xffffffff80000000")
+    assert "captured bytes" in commands.run(live, "code @entry")
+
+
+def test_a_start_info_is_decoded_where_the_kernel_put_its_copy(live: Live) -> None:
+    commands.run(live, "run-to prepare")
+
+    copied = commands.run(live, "start-info pvh_start_info").splitlines()
+    given = commands.run(live, "start-info").splitlines()
+
+    assert given[1:-1] == copied[1:]
+
+
+def test_a_recording_can_be_opened_beside_a_machine(live: Live, tmp_path: Path) -> None:
+    commands.run(live, "run-to prepare")
+    commands.run(live, f"dump {tmp_path / 'run.json'}")
+    commands.run(live, "run-to kernel")
+
+    commands.run(live, f"open {tmp_path / 'run.json'}")
+
+    assert commands.run(live, "info").startswith("prepare:")
+    with pytest.raises(UserError, match="a recording can't run"):
+        commands.run(live, "next-stage")
+    commands.run(live, "open")
+    assert commands.run(live, "info").startswith("kernel:")
+
+
+def test_a_dead_guest_is_told_and_not_resumed(live: Live) -> None:
+    commands.run(live, "run-to entry")
+    live.journey.target.write_phys(0xF31E0, bytes(4))  # type: ignore[attr-defined]  # a live one can be written
+
+    told = commands.run(live, "run-to bootparams")
+
+    assert told.startswith("died: where the guest died\n")
+    assert "died: triple fault at " in told
+    assert "wrong: should be 0x336ec578" in commands.run(live, "start-info @prepare")
+    assert commands.run(live, "info").startswith("prepare:")
+    with pytest.raises(GuestError, match="the guest is dead"):
+        commands.run(live, "next-stage")
+    with pytest.raises(GuestError, match="the guest is dead"):
+        commands.run(live, "run-to e820")

@@ -1,0 +1,284 @@
+"""The command table: complete, documented, and asked of a recording."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pvhdbg import commands
+from pvhdbg.boot import stages
+from pvhdbg.boot.document import DEAD, Death, Outcome
+from pvhdbg.boot.replay import load
+from pvhdbg.boot.sessions import Recorded, Session
+from pvhdbg.commands import COMMANDS, complete, help_text, run
+from pvhdbg.errors import PvhdbgError, UserError
+from pvhdbg.views import to_json
+from tests import build
+
+NEED_A_MACHINE = {"next-stage", "run-to"}
+"""Commands that no recording answers: they say so."""
+
+BY_NAME = pytest.mark.parametrize("name", list(COMMANDS))
+
+
+@pytest.fixture
+def session() -> Session:
+    return Recorded(build.boot())
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The examples write and read here."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "boot.json").write_text(to_json.dumps(build.boot()))
+    return tmp_path
+
+
+def refused(session: Session, line: str) -> PvhdbgError:
+    with pytest.raises(PvhdbgError) as error:
+        run(session, line)
+    assert "\n" not in str(error.value)
+    return error.value
+
+
+@BY_NAME
+def test_every_command_has_help_and_an_example_of_its_own(name: str) -> None:
+    told = help_text(name)
+
+    assert COMMANDS[name].run.__doc__
+    assert told.startswith(f"{name} {COMMANDS[name].usage}".rstrip() + "\n")
+    assert f"Example: {name}" in told
+    assert COMMANDS[name] == commands.parse(COMMANDS[name].example)[0]
+
+
+def test_the_help_lists_every_command_once() -> None:
+    names = [line.split()[0] for line in help_text().splitlines()[:-1]]
+
+    assert list(COMMANDS) == names
+
+
+@BY_NAME
+def test_every_command_answers_on_a_recording_or_says_why_not(name: str, session: Session, elsewhere: Path) -> None:
+    assert elsewhere.is_dir()
+    example = COMMANDS[name].example
+    if name == "code":
+        example = "code"
+    if name in NEED_A_MACHINE:
+        assert "a recording can't run" == str(refused(session, example))
+    elif name == "start-info":
+        assert "start_info: unreadable: 40 bytes at 0x21e0" == run(session, example)
+    else:
+        assert len(run(session, example)) > 10
+
+
+@pytest.mark.parametrize("stage", [*stages.NAMES, stages.DIED])
+@pytest.mark.parametrize("name", [name for name in COMMANDS if "@STAGE" in COMMANDS[name].takes and name != "diff"])
+def test_every_question_can_be_asked_of_every_stage(name: str, stage: str, session: Session) -> None:
+    if stage == stages.DIED:
+        assert "nothing was captured at stage" in str(refused(session, f"{name} @{stage}"))
+    else:
+        assert "" != run(session, f"{name} @{stage}")
+
+
+def test_info_tells_where_the_machine_stands_and_what_is_there(session: Session) -> None:
+    lines = run(session, "info @prepare").splitlines()
+
+    assert "prepare: the first instruction of xen_prepare_pvh" == lines[0]
+    assert "  pvh_start_info      0x310d2e0  equal to start_info" in lines
+    assert "  boot_params         -          not before stage bootparams" in lines
+
+
+def test_what_is_not_there_any_more_is_shown_as_it_was_captured_last(session: Session) -> None:
+    then, now = run(session, "memmap @bootparams"), run(session, "memmap")
+
+    assert f"memory_map: not any more at stage e820; as captured at stage bootparams:\n{then}" == now
+
+
+def test_start_info_is_decoded_at_any_address(session: Session) -> None:
+    by_number = run(session, f"start-info {build.START_INFO:#x} @entry")
+    by_register = run(session, "start-info $rbx @entry")
+
+    assert run(session, "start-info @entry") == by_number == by_register
+
+
+def test_an_address_may_be_a_symbol_s_as_it_is_linked(session: Session) -> None:
+    assert "hvm_start_info at 0x310d2e0" in run(session, "start-info pvh_start_info @prepare")
+    assert "unreadable" in run(session, "start-info pvh_start_info+0x1000 @prepare")
+    assert "above 4 GiB" in str(refused(session, "start-info 0x100000000 @prepare"))
+
+
+def test_a_field_of_boot_params_is_found_by_the_end_of_its_path(session: Session) -> None:
+    lines = run(session, "bootparams hdr.type_of_loader e820_entries @bootparams").splitlines()
+
+    assert ["boot_params, struct boot_params at 0x310d320", "hdr.type_of_loader", "e820_entries"] == [
+        lines[0],
+        lines[2].split()[1],
+        lines[1].split()[1],
+    ]
+    assert run(session, "bootparams kernel_boot_params.hdr.version") == run(session, "bootparams hdr.version")
+
+
+def test_a_structure_of_boot_params_is_shown_with_what_is_in_it(session: Session) -> None:
+    header = run(session, "bootparams hdr @bootparams")
+    table = run(session, "bootparams e820_table @bootparams").splitlines()
+
+    assert {"hdr.setup_sects", "hdr.kernel_info_offset"} < set(header.split())
+    assert 2 + len(build.MAP) + 1 == len(table)
+    assert "e820_table[3].type" in run(session, "bootparams e820_table[3].type")
+
+
+def test_a_field_that_boot_params_has_not_is_the_call_s_fault(session: Session) -> None:
+    assert 'boot_params has no field "nonsense"' == str(refused(session, "bootparams nonsense"))
+    assert refused(session, "bootparams ''").exit_status == 2
+
+
+def test_cpu_is_held_against_the_abi_at_the_entry_alone(session: Session) -> None:
+    entry, later = run(session, "cpu @entry"), run(session, "cpu @prepare")
+
+    assert "  !  tr.limit  0xffff" in entry
+    assert "  =  cr0       0x11" in entry
+    assert "tr.limit" not in later
+    assert "@entry" in later
+
+
+def test_the_past_s_code_is_bytes_and_says_so(session: Session) -> None:
+    lines = run(session, "code @entry").splitlines()
+
+    assert "captured bytes, not disassembled:" == lines[0]
+    assert lines[1].startswith("  0x1000850  ")
+    assert "nothing was captured at 0x123" == run(session, "code 0x123 @entry")
+
+
+def test_diff_is_against_the_stage_before_or_the_one_that_is_named(session: Session) -> None:
+    assert run(session, "diff").startswith("kernel -> e820\n")
+    assert run(session, "diff entry @bootparams").startswith("entry -> bootparams\n")
+    assert "no stage was captured before entry" == str(refused(session, "diff @entry"))
+
+
+def test_a_dumped_recording_is_the_one_that_was_opened(session: Session, tmp_path: Path) -> None:
+    path = tmp_path / "with blank.json"
+
+    told = run(session, f"dump '{path}'")
+
+    assert f"written to {path}: 5 stages" == told
+    assert json.loads(to_json.dumps(build.boot())) == json.loads(path.read_text())
+    assert "can't write" in str(refused(session, f"dump {tmp_path}"))
+
+
+def test_an_opened_recording_answers_until_it_is_closed(session: Session, tmp_path: Path) -> None:
+    path = tmp_path / "short.json"
+    boot = build.boot()
+    path.write_text(to_json.dumps(boot._replace(stops=boot.stops[:2])))
+
+    opened = run(session, f"open {path}")
+
+    assert "*  prepare" in opened
+    assert "not in this recording  the return from e820__memory_setup" in opened
+    assert run(session, "info").startswith("prepare:")
+    assert "no recording is open" == run(session, "open")
+    assert run(session, "info").startswith("e820:")
+
+
+def test_after_a_death_questions_are_about_the_last_stage_reached() -> None:
+    boot = build.boot()
+    stops = (*boot.stops[:2], boot.stops[1]._replace(stage=stages.DIED))
+    died = Recorded(boot._replace(stops=stops, outcome=Outcome("prepare", DEAD, Death("triple-fault", 1, None, ""))))
+
+    assert run(died, "info").startswith("prepare:")
+    assert run(died, "cpu @died").startswith("  cpu mode")
+
+
+def test_without_any_stop_there_is_nothing_to_ask() -> None:
+    empty = Recorded(build.boot()._replace(stops=()))
+
+    assert "no stage was reached: nothing was captured" == str(refused(empty, "info"))
+    assert "not in this recording" in run(empty, "stages")
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("", "no command"),
+        ("   ", "no command"),
+        ("nonsense", 'no command "nonsense"'),
+        ("'", '"\'": No closing quotation'),
+        ("st", "st is short for start-info, stages"),
+        ("run-to", "usage: run-to STAGE"),
+        ("run-to entry now", "usage: run-to STAGE"),
+        ("run-to nowhere", 'no stage "nowhere"'),
+        ("stages @entry", "usage: stages"),
+        ("dump", "usage: dump FILE"),
+        ("info @nowhere", 'nothing was captured at stage "nowhere"'),
+        ("code 0x", '"0x" is no address'),
+        ("code 1 2", '"1 2" is no address'),
+        ("code $nonsense", "the stub has no QEMU monitor to ask"),
+        ("code nonsense", "no symbol nonsense"),
+        ("open nowhere.json", "nowhere.json: No such file or directory"),
+        ("explain nonsense-at-all", 'nothing is called "nonsense-at-all"'),
+        ("\x1b[2J", r'no command "\x1b[2J"'),
+    ],
+)
+def test_a_mistake_is_one_line(line: str, expected: str, session: Session) -> None:
+    assert expected == str(refused(session, line))
+
+
+def test_a_command_s_beginning_is_enough_if_no_other_has_it(session: Session) -> None:
+    assert run(session, "mod @entry") == run(session, "modules @entry")
+    assert "code" == commands.find("co").name
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("", list(COMMANDS)),
+        ("ma", ["map"]),
+        ("  mem", ["memmap"]),
+        ("run-to ", sorted(stages.NAMES)),
+        ("run-to p", ["prepare"]),
+        ("memmap @e", ["@e820", "@entry"]),
+        ("bootparams hdr.type", ["hdr.type_of_loader"]),
+        ("bootparams hdr.version e820_en", ["e820_entries"]),
+        ("explain CR0.P", ["CR0.PE", "CR0.PG"]),
+        ("help nex", ["next-stage"]),
+        ("dump ", []),
+        ("nonsense x", []),
+    ],
+)
+def test_the_last_word_is_completed(line: str, expected: list[str]) -> None:
+    assert expected == complete(line)
+
+
+def test_every_completion_of_a_field_is_a_field(session: Session) -> None:
+    offered = [each for each in complete("bootparams ") if not each.startswith("@")]
+
+    assert len(offered) > 150
+    assert [] == [each for each in offered if "no field" in run(session, f"bootparams {each}")]
+
+
+def test_noise_in_a_recording_is_answered_without_an_escape_sequence() -> None:
+    stops = tuple(build.look(build.Noise(seed), stage) for seed, stage in enumerate(stages.NAMES))
+    noisy = Recorded(build.boot()._replace(stops=stops))
+
+    for name in COMMANDS:
+        if "@STAGE" in COMMANDS[name].takes:
+            for stage in stages.NAMES[1:]:
+                assert "\x1b" not in run(noisy, f"{name} @{stage}")
+
+
+def test_a_recording_from_a_file_answers_as_the_run_did(session: Session, tmp_path: Path) -> None:
+    path = tmp_path / "boot.json"
+    run(session, f"dump {path}")
+    again = Recorded(load(path))
+
+    for name in COMMANDS:
+        if "@STAGE" in COMMANDS[name].takes:
+            assert run(session, name) == run(again, name)
+
+
+def test_a_mistake_s_hint_says_how_to_do_it_right(session: Session) -> None:
+    with pytest.raises(UserError) as error:
+        run(session, "run-to")
+
+    assert "for example: run-to bootparams" == error.value.hint
