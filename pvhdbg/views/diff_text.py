@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pvhdbg.abi.cpu import CR0, CR4, EFER, EFLAGS
 from pvhdbg.abi.e820 import BootE820Entry
 from pvhdbg.abi.layout import Bits, Struct
 from pvhdbg.abi.start_info import MemmapTableEntry
@@ -30,6 +31,7 @@ SAME = "nothing changed\n"
 _RUN = ("kernel", "machine", "outcome")
 _COUNTS = ("nr_entries", "class", "type")
 """Integers that are in no structure and are no addresses."""
+_BITS = {f"registers.{name}": bits for name, bits in (("cr0", CR0), ("cr4", CR4), ("efer", EFER), ("eflags", EFLAGS))}
 
 
 def captures(before: Capture, after: Capture) -> str:
@@ -88,6 +90,8 @@ def _integer(of: int, change: Change) -> str:
     if change.fields:
         field = change.fields[0]
         return f"{field.text(of)}{_name(field, of)}"
+    if change.path in _BITS:
+        return f"{of:#x} ({_BITS[change.path].text(of) or 'none set'})"
     return str(of) if change.path.rpartition(".")[2] in _COUNTS else f"{of:#x}"
 
 

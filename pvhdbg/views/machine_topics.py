@@ -32,7 +32,7 @@ _UNSPECIFIED = "At the PVH entry it may hold anything."
 
 
 def of_stages() -> Iterator[Topic]:
-    for stage in (*stages.STAGES, stages.stage(stages.DIED)):
+    for stage in (stages.stage(stages.RESET), *stages.STAGES, stages.stage(stages.DIED)):
         yield Topic(STAGES, stage.name, (stage.name,), partial(_stage, stage))
 
 

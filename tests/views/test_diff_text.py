@@ -63,6 +63,13 @@ def test_types_are_named_counts_are_decimal_and_addresses_are_hex() -> None:
     assert "memory_map.paddr: 0x9 -> 0xa" == diff_text.line(Change("memory_map.paddr", 9, 10))
 
 
+def test_control_bits_are_named() -> None:
+    assert "registers.cr0: 0x11 (PE | ET) -> 0x80000011 (PE | ET | PG)" == diff_text.line(
+        Change("registers.cr0", 0x11, 0x80000011)
+    )
+    assert "registers.cr4: 0x0 (none set) -> 0x20 (PAE)" == diff_text.line(Change("registers.cr4", 0, 0x20))
+
+
 def test_of_long_bytes_the_changed_ones_are_shown() -> None:
     assert "p, from byte 100 on: 01 00 -> 02 00" == diff_text.line(
         Change("p", b"\0" * 100 + b"\1\0", b"\0" * 100 + b"\2\0")

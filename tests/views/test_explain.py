@@ -45,7 +45,7 @@ def test_every_kind_of_thing_is_listed() -> None:
     listed = explain.listed()
 
     assert set(STRUCTS) == set(listed["structures"])
-    assert {*stages.NAMES, stages.DIED} == set(listed["stages"])
+    assert {stages.RESET, *stages.NAMES, stages.DIED} == set(listed["stages"])
     assert {each.name for each in E820_TYPES.names.values()} == set(listed["e820 types"])
     assert {each.name for each in XEN_NOTES.values()} == set(listed["Xen notes"])
     assert set(REGISTERS) < set(listed["registers"])
