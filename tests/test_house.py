@@ -32,9 +32,12 @@ WITH_DEPENDENCIES = (
     "pvhdbg.image",
     "pvhdbg.image.bzimage",
     "pvhdbg.image.elf",
+    "pvhdbg.image.load",
     "pvhdbg.live.**",
     "pvhdbg.target",
     "pvhdbg.target.gdb_mi",
+    "pvhdbg.target.mi",
+    "pvhdbg.target.mi_runner",
     "pvhdbg.tui.**",
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pvhdbg.live.gdb_process import GdbOptions
@@ -13,12 +14,15 @@ from pvhdbg.live.signals import as_exits
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
-    from pathlib import Path
 
     from pvhdbg.boot.document import MachineFacts
     from pvhdbg.image.load import Kernel
+    from pvhdbg.image.preflight import Preflight
     from pvhdbg.live.bench import Bench
     from pvhdbg.live.qemu_options import QemuOptions
+
+
+MICROVM_FIRMWARE = Path("/usr/share/qemu/bios-microvm.bin")
 
 
 @contextmanager
@@ -82,24 +86,34 @@ def _kernel(options: argparse.Namespace, folder: Path) -> tuple[Kernel, tuple[st
 
         path = guest.ELF
     kernel = open_kernel(str(path), folder, None if options.symbols is None else str(options.symbols))
+    found = _preflight(options, kernel)
     said = [] if kernel.symbols_note is None else [kernel.symbols_note]
-    return kernel, tuple(f"pvhdbg: note: {each}" for each in (*said, *_preflight(options, kernel)))
+    remarks = tuple(f"pvhdbg: note: {each}" for each in (*said, *(verdict.message for verdict in found.verdicts)))
+    # The guest is entered where QEMU's search of the notes ends, whatever the ABI says.
+    entry = kernel.facts.entry if found.entry is None else found.entry
+    return kernel._replace(facts=kernel.facts._replace(entry=entry)), remarks
 
 
-def _preflight(options: argparse.Namespace, kernel: Kernel) -> list[str]:
+def _preflight(options: argparse.Namespace, kernel: Kernel) -> Preflight:
     from contextlib import closing
 
     from pvhdbg.errors import GuestError
     from pvhdbg.image.header import map_file
     from pvhdbg.image.preflight import Machine, preflight
 
-    machine = Machine(options.machine, options.append.encode(), _bytes(options.memory))
+    machine = Machine(options.machine, options.append.encode(), _bytes(options.memory), _microvm_firmware())
     with closing(map_file(kernel.facts.elf)) as data:
         found = preflight(kernel.facts, data, machine, kernel.symbols)
     if found.fatal and not options.force:
         first = found.fatal[0]
         raise GuestError(f"{kernel.facts.path}: {first.message}", f"{first.hint}; --force starts it all the same")
-    return [each.message for each in found.verdicts]
+    return found
+
+
+def _microvm_firmware() -> str | None:
+    """Which firmware QEMU's package starts a microvm with; null where its files are not where Debian has them."""
+    path = MICROVM_FIRMWARE.resolve()
+    return ("qboot" if path.name.startswith("qboot") else "seabios") if path.is_file() else None
 
 
 def _bytes(size: str) -> int:
