@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from pvhdbg.abi.text import printable
 from pvhdbg.boot.compare import Absent, Change
 from pvhdbg.tui.kept import Same
 from pvhdbg.views import diff_text
@@ -57,7 +58,9 @@ def was(row: Row, before: Before) -> str:
     if row.path not in before:
         return ""
     old = before[row.path]
-    return diff_text.value(old, Change(row.path, old, None, row.fields[:1]))
+    if isinstance(old, Absent):
+        return f"not there: {printable(old.reason)}"
+    return f"was {diff_text.value(old, Change(row.path, old, None, row.fields[:1]))}"
 
 
 @lru_cache(16)

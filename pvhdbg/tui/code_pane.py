@@ -11,6 +11,8 @@ from pvhdbg.tui.signs import signs
 from pvhdbg.views import text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pvhdbg.live.code import CodeLine
     from pvhdbg.tui.line import Line
     from pvhdbg.tui.state import Bytes, Screen
@@ -85,21 +87,19 @@ def _hex(shown: Bytes, offset: int, chunk: bytes) -> Line:
     ]
 
 
-def wrapped(lines: tuple[str, ...], top: int | None, width: int, count: int) -> list[str]:
-    """Lines of text from `top` on or, if that is null, the last ones; long ones go on in the next line."""
-    if top is not None:
-        found: list[str] = []
-        for each in lines[max(top, 0) : max(top, 0) + count]:
-            found += _folded(each, width)
-        return found[:count]
-    tail: list[str] = []
-    for each in reversed(lines[-count:] if count else ()):
-        tail = _folded(each, width) + tail
-        if len(tail) >= count:
-            break
-    return tail[-count:] if count else []
+def wrapped(screen: Screen, lines: Sequence[str], top: int | None, width: int, count: int) -> list[str]:
+    """Lines of text from `top` on or, if that is null, the last ones; long ones go on in the next line.
+
+    An empty last one is only where the next will be written.
+    """
+    end = len(lines) - 1 if lines and not lines[-1] else len(lines)
+    start = max(end - count if top is None else top, 0)
+    shown = [
+        part for each in lines[start : min(start + count, end)] for part in _folded(each, width, ascii=screen.ascii)
+    ]
+    return shown[max(len(shown) - count, 0) :] if top is None else shown[:count]
 
 
-def _folded(line: str, width: int) -> list[str]:
-    words = clean(line.expandtabs())
+def _folded(line: str, width: int, *, ascii: bool) -> list[str]:  # noqa: A002
+    words = clean(line.expandtabs(), ascii=ascii)
     return [words[at : at + width] for at in range(0, len(words), width)] or [""]

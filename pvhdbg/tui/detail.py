@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 BYTES_SHOWN = 16
 GAP = "   "
+LONG = 30
+"""Characters of a value or meaning that its row may have no room for."""
 
 
 class Told(NamedTuple):
@@ -32,6 +34,7 @@ class Told(NamedTuple):
     findings: tuple[Finding, ...] = ()
     was: str = ""
     holds: str = ""
+    is_finding: bool = False
     ascii: bool = False
 
 
@@ -44,13 +47,13 @@ def detail(screen: Screen, width: int, lines: int) -> list[Line]:
 
 
 def selected(screen: Screen) -> Row | None:
-    listed, at = view_rows.rows(screen), screen.here.cursor
+    listed, at = view_rows.rows(screen), view_rows.cursor(screen)
     return listed[at] if at < len(listed) else None
 
 
 def _told(screen: Screen, row: Row) -> Told:
     if screen.view == state.FINDINGS:
-        return Told((screen.findings[screen.here.cursor],), ascii=screen.ascii)
+        return Told((screen.findings[screen.here.cursor],), is_finding=True, ascii=screen.ascii)
     if screen.view == state.BYTES:
         return Told(holds=fields_at.names(screen, row.address or 0, len(row.raw)), ascii=screen.ascii)
     findings = attached.by_row(screen, view_rows.rows(screen)).get(screen.here.cursor, ())
@@ -61,13 +64,19 @@ def _told(screen: Screen, row: Row) -> Told:
 def _lines(row: Same[Row], told: Told, width: int, lines: int) -> list[Line]:
     """The head on a line of its own, then all else as paragraphs; on one line, all that fits."""
     if lines == 1:
-        return [_joined([*_news(row.it, told), *_brief(row.it), *_words(row.it, told)])]
-    shown = [_joined([*_head(row.it), *_was(told)])]
-    for style, words in [*_said(told), (classes.DETAIL, " ".join(each for _, each in _words(row.it, told)))]:
-        shown += [[(style, each)] for each in wrap(clean(words, ascii=told.ascii), width, break_on_hyphens=False)]
+        return [_joined([*_news(row.it, told), *_brief(row.it), *_cut(row.it), *_words(row.it, told)])]
+    head, said = _joined([*_head(row.it), *_was(told)]), _paragraphs(_said(told), width, ascii=told.ascii)
+    rest = [*_cut(row.it), (classes.DETAIL, " ".join(each for _, each in _words(row.it, told)))]
+    shown = [*said, head] if told.is_finding else [head, *said]
+    shown += _paragraphs(rest, width, ascii=told.ascii)
     if len(shown) > lines:
         shown[lines - 1] = [*shown[lines - 1], (classes.DETAIL, " " + signs(told.ascii).more)]
     return shown[:lines]
+
+
+def _paragraphs(found: Line, width: int, *, ascii: bool) -> list[Line]:  # noqa: A002
+    wrapped = ((style, wrap(clean(words, ascii=ascii), width, break_on_hyphens=False)) for style, words in found)
+    return [[(style, each)] for style, lines in wrapped for each in lines]
 
 
 def _joined(parts: list[Fragment]) -> Line:
@@ -79,7 +88,8 @@ def _joined(parts: list[Fragment]) -> Line:
 
 def _news(row: Row, told: Told) -> Line:
     """On a single line what is wrong and what was there come first: the rest can be looked up."""
-    return [(classes.DETAIL_NAME, row.name), *_was(told), *_said(told)]
+    name = row.path if row.name.startswith("[") else row.name
+    return [(classes.DETAIL_NAME, name), *_was(told), *_said(told)]
 
 
 def _brief(row: Row) -> Line:
@@ -95,7 +105,7 @@ def _address(row: Row) -> str:
 
 
 def _was(told: Told) -> Line:
-    return [(classes.CHANGED, f"{signs(told.ascii).changed} was {told.was}")] if told.was else []
+    return [(classes.CHANGED, f"{signs(told.ascii).changed} {told.was}")] if told.was else []
 
 
 def _said(told: Told) -> Line:
@@ -126,15 +136,27 @@ def _head(row: Row) -> Line:
     ]
 
 
+def _cut(row: Row) -> Line:
+    """What the row may have no room for."""
+    found = () if row.folded else (row.value, row.meaning)
+    return [(classes.DETAIL, each) for each in found if len(each) > LONG]
+
+
 def _words(row: Row, told: Told) -> Line:
     """Everything to read, the most useful first."""
-    about = explain.of_row(row)
+    about = _about(row, told)
     told_of = list(_explained(about)) if about else []
     values = list(_bits(row, about)) if about else []
     leads = f"Enter: go to {text.address(row.leads_to)}." if row.leads_to is not None else ""
-    whole = row.value if len(row.value) > 40 else ""
-    words = [whole, _folded(row), told.holds, *values, *told_of[:1], leads, *told_of[1:]]
+    back = "Left: back to what was captured before." if row.meaning.startswith("not any more") else ""
+    words = [_folded(row), back, told.holds, *values, *told_of[:1], leads, *told_of[1:]]
     return [(classes.DETAIL, each) for each in words if each]
+
+
+def _about(row: Row, told: Told) -> Explanation | None:
+    """Of a finding its rule, if that is explained anywhere, else the field that it is about."""
+    rule = explain.of_row(row._replace(path=row.name)) if told.is_finding else None
+    return rule or explain.of_row(row)
 
 
 def _folded(row: Row) -> str:

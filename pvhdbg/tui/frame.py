@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from pvhdbg.tui.line import Line
     from pvhdbg.tui.state import Screen
 
-__all__ = ["clamp", "frame", "legend", "output_visible", "rows", "visible"]
+__all__ = ["clamp", "cursor", "frame", "legend", "output_visible", "rows", "visible"]
 
 rows = view_rows.rows
+cursor = view_rows.cursor
 
 
 def frame(screen: Screen, width: int, height: int) -> list[Line]:
@@ -52,12 +53,14 @@ def output_visible(screen: Screen, width: int, height: int) -> int:
 
 def clamp(screen: Screen, width: int, height: int) -> Screen:
     """With a selected row that exists and is visible, and no scrolling past an end."""
-    shown = visible(screen, width, height)
-    window = panes.window(screen, len(rows(screen)), shown)
-    cursor = min(max(screen.here.cursor, 0), max(len(rows(screen)) - 1, 0))
-    return screen.at(cursor, window.start)._replace(
+    shown, popup = visible(screen, width, height), screen.popup
+    if screen.view in screen.shown:
+        window = panes.window(screen, len(rows(screen)), shown)
+        screen = screen.at(min(max(screen.here.cursor, 0), max(len(rows(screen)) - 1, 0)), window.start)
+    return screen._replace(
         output_top=_top(screen.output_top, len(screen.output), output_visible(screen, width, height)),
         serial_top=_top(screen.serial_top, len(screen.serial), shown),
+        popup=popup and popup._replace(top=min(max(popup.top, 0), popups.last_top(popup, height))),
     )
 
 
@@ -103,7 +106,7 @@ def _detail(screen: Screen, plan: Layout) -> list[Line]:
 
 def _output(screen: Screen, plan: Layout) -> list[Line]:
     """What gdb printed, without a frame: it can be selected and copied as it is."""
-    words = code_pane.wrapped(screen.output, screen.output_top, plan.width, plan.output)
+    words = code_pane.wrapped(screen, screen.output, screen.output_top, plan.width, plan.output)
     lines: list[Line] = [[(_output_style(each), each)] for each in words]
     blank: list[Line] = [[]] * (plan.output - len(lines))
     below = [*blank, *lines] if screen.output_top is None else [*lines, *blank]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from pvhdbg.tui import box, changes, classes, state, view_rows
+from pvhdbg.tui import box, classes, state, view_rows
+from pvhdbg.tui.kept import Same
 from pvhdbg.views import cpu_rows, map_rows, text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from pvhdbg.boot.capture import Capture
+    from pvhdbg.boot.capture import Capture, MapEntry
     from pvhdbg.tui.line import Line
     from pvhdbg.tui.state import Screen
 
@@ -44,12 +46,12 @@ def _words(screen: Screen) -> str:
     if screen.view == state.BYTES:
         return _bytes(screen)
     if screen.view == state.SERIAL:
-        return f"serial console, {text.counted(len(screen.serial), 'line')}"
+        return _serial(screen)
     seen = screen.looked_at
     return _OF_CAPTURES[screen.view](seen, screen) if seen else state.VIEWS[screen.view - 1]
 
 
-def _start_info(seen: Capture, screen: Screen) -> str:
+def _start_info(seen: Capture, _: Screen) -> str:
     given, copy = seen.start_info, seen.pvh_start_info
     if copy is None:
         return f"struct hvm_start_info at {text.address(given.at)}" if given else "struct hvm_start_info"
@@ -57,8 +59,7 @@ def _start_info(seen: Capture, screen: Screen) -> str:
     if given is None:
         return words
     same = "equal" if copy.raw == given.raw else "not equal"
-    new = ", new here" if changes.is_new("pvh_start_info", screen.before) else ""
-    return f"{words} of the one at {text.address(given.at)}: {same}{new}"
+    return f"{words} of the one at {text.address(given.at)}: {same}"
 
 
 def _modules(seen: Capture, _: Screen) -> str:
@@ -70,12 +71,17 @@ def _modules(seen: Capture, _: Screen) -> str:
 def _memory(seen: Capture, screen: Screen) -> str:
     if seen.e820_table:
         where = f"e820_table at {text.address(seen.e820_table.paddr)}"
-        return f"{where}: {map_rows.summary(seen.e820_table.entries)}; with what was handed over"
+        return f"{where}: {_summary(Same(seen.e820_table.entries))}; then what was handed over"
     given = view_rows.handed_over(screen)
     if given is None or given.memory_map is None:
         return "memory map"
     when = "" if given is seen else f", as captured at {given.stage}"
-    return f"memory map, {given.memory_map.protocol}{when}: {map_rows.summary(given.memory_map.entries)}"
+    return f"memory map, {given.memory_map.protocol}{when}: {_summary(Same(given.memory_map.entries))}"
+
+
+@lru_cache(16)
+def _summary(entries: Same[Sequence[MapEntry]]) -> str:
+    return map_rows.summary(entries.it)
 
 
 def _boot_params(seen: Capture, _: Screen) -> str:
@@ -84,6 +90,11 @@ def _boot_params(seen: Capture, _: Screen) -> str:
     if seen.boot_params:
         return f"struct boot_params at {text.address(seen.boot_params.at)}   pvh_bootparams"
     return "struct boot_params"
+
+
+def _serial(screen: Screen) -> str:
+    count, top = text.counted(len(screen.serial), "line"), screen.serial_top
+    return f"serial console, {count}, the last of them" if top is None else f"serial console, line {top + 1} of {count}"
 
 
 def _bytes(screen: Screen) -> str:

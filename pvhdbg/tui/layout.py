@@ -16,6 +16,8 @@ BESIDE = 200
 """From this width on there are two views side by side."""
 
 _STATE, _BORDERS = 2, 3
+_COMPACT = 30
+"""Below so many lines of the screen the detail has one, until somebody reads it: in the view, or a finding."""
 
 
 class Layout(NamedTuple):
@@ -35,23 +37,29 @@ class Layout(NamedTuple):
 
 
 def layout(screen: Screen, width: int, height: int) -> Layout:
-    """The panes of a frame of this size. The pane of gdb's output grows while it has the focus."""
-    detail = _detail(height + BELOW)
+    """The panes of a frame of this size. What has the focus gets more of it."""
     strip = _strip(height + BELOW) if screen.view != state.MEMORY else 0
-    room = height - _STATE - _BORDERS - detail - strip - (1 if strip else 0)
-    large = room - max(room * 2 // 7, 2)
-    view = room - large if screen.focus == state.OUTPUT else large
+    room = height - _STATE - _BORDERS - strip - (1 if strip else 0)
+    below = _below(height + BELOW, room)
+    detail = min(_detail(screen, height + BELOW), below - 2)
+    output = room * 2 // 3 if screen.focus == state.OUTPUT else below - detail
     beside = width * 2 // 5 if width >= BESIDE and screen.view != state.CODE else 0
-    return Layout(width, view, strip, detail, room - view, beside)
+    return Layout(width, room - detail - output, strip, detail, output, beside)
 
 
 def is_too_small(width: int, height: int) -> bool:
     return width < LEAST_WIDTH or height < LEAST_HEIGHT
 
 
-def _detail(lines: int) -> int:
-    """The detail's share of a screen of so many lines."""
-    return next(share for least, share in ((50, 6), (40, 5), (36, 4), (30, 3), (0, 1)) if lines >= least)
+def _below(lines: int, room: int) -> int:
+    """What detail and output have together on a screen of so many lines."""
+    return room // 3 if lines < _COMPACT else room * 2 // 5
+
+
+def _detail(screen: Screen, lines: int) -> int:
+    if lines < _COMPACT:
+        return 3 if screen.focus == state.VIEW or screen.view == state.FINDINGS else 1
+    return next(share for least, share in ((50, 6), (40, 5), (36, 4), (0, 3)) if lines >= least)
 
 
 def _strip(lines: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -38,14 +39,16 @@ def strip(screen: Screen, width: int, lines: int) -> list[Line]:
     ]
 
 
-def stacked(screen: Screen, cells: int, lines: int) -> list[Line]:
+def stacked(screen: Screen, width: int, lines: int) -> list[Line]:
     """The stretches above each other, then what the signs mean."""
     seen = screen.looked_at
     if seen is None:
         return []
-    drawn = _picture(screen, seen, cells)
+    drawn = _picture(screen, seen, width - APART)
     found = [line for each in drawn.strips for line in _lines(each, ascii=screen.ascii)]
     legend = picture_text.legend(drawn, ascii=screen.ascii)
+    if any(len(each) > width for each in legend):
+        legend = [re.sub("  +", "  ", each) for each in legend]
     return [*found, *([(classes.MEANING, each)] for each in legend)][:lines]
 
 
@@ -54,10 +57,9 @@ def letters(screen: Screen) -> str:
     seen = screen.looked_at
     if seen is None:
         return ""
-    found = dict.fromkeys(
-        f"{each.letter} {each.name}" for each in _picture(screen, seen, 8).marks if each.letter != "m"
-    )
-    return "  ".join(found)
+    marks = memory_picture.marks(view_rows.handed_over(screen) or seen, screen.image)
+    names = dict.fromkeys(f"{each.letter} {'modules' if each.letter == 'm' else each.name}" for each in marks)
+    return "  ".join(names)
 
 
 def _picture(screen: Screen, seen: Capture, cells: int) -> Picture:

@@ -16,6 +16,7 @@ BESIDE = 110
 """From this width on the picture stands beside the table."""
 STACKED = 24
 """From this height on the picture above a table is drawn in full."""
+LEAST_PICTURE = 46
 _LEAST_ROWS = 4
 
 
@@ -31,7 +32,7 @@ def view(screen: Screen, width: int, lines: int) -> list[Line]:
 
 def _body(screen: Screen, width: int, lines: int) -> list[Line]:
     if screen.view == state.SERIAL:
-        found = code_pane.wrapped(screen.serial, screen.serial_top, width - 1, lines)
+        found = code_pane.wrapped(screen, screen.serial, screen.serial_top, width - 1, lines)
         return [[(classes.SERIAL, f" {each}")] for each in found] or _nothing("the guest wrote nothing yet")
     if screen.view == state.MEMORY:
         return _memory(screen, width, lines)
@@ -40,19 +41,25 @@ def _body(screen: Screen, width: int, lines: int) -> list[Line]:
 
 def _memory(screen: Screen, width: int, lines: int) -> list[Line]:
     if width >= BESIDE:
-        cells = (width - 6) * 2 // 5
-        picture = memory_pane.stacked(screen, cells, lines)
-        table = _rows(screen, width - cells - 8, lines)
-        left = [*table, *([("", " " * (width - cells - 8))] for _ in range(lines - len(table)))]
-        return [[*a, ("", "  "), *b] for a, b in zip(left, [*picture, *[[]] * lines], strict=False)]
+        return _beside(screen, width, lines)
     above = _above(screen, width, lines)
     return [*above, *_rows(screen, width, lines - len(above))]
+
+
+def _beside(screen: Screen, width: int, lines: int) -> list[Line]:
+    """The table, as wide as it must be, and the picture with all the rest of the room."""
+    wanted = row_lines.table_width(view_rows.rows(screen), width)
+    right = min(max(width - wanted - 2, LEAST_PICTURE), width // 2)
+    left = width - right - 2
+    table = [*_rows(screen, left, lines), *[[]] * lines]
+    picture = [*memory_pane.stacked(screen, right, lines), *[[]] * lines]
+    return [[*fit(table[at], left), ("", "  "), *picture[at]] for at in range(lines)]
 
 
 def _above(screen: Screen, width: int, lines: int) -> list[Line]:
     """The picture where it stands above the table: it leaves room for some rows."""
     if lines >= STACKED:
-        return memory_pane.stacked(screen, width - 8, lines // 2)
+        return memory_pane.stacked(screen, width, lines // 2)
     if lines < _LEAST_ROWS + 3:
         return []
     letters: Line = [(classes.MARK, f" {memory_pane.letters(screen)}")]
@@ -73,9 +80,10 @@ def _rows(screen: Screen, width: int, lines: int) -> list[Line]:
 
 def window(screen: Screen, count: int, lines: int) -> range:
     """Which rows are visible: the selected one always is."""
-    cursor = min(max(screen.here.cursor, 0), max(count - 1, 0))
-    first = min(max(screen.here.top, cursor - lines + 1), cursor, max(count - lines, 0))
-    return range(max(first, 0), min(max(first, 0) + lines, count))
+    cursor = min(max(view_rows.cursor(screen), 0), max(count - 1, 0))
+    top = screen.here.top if screen.view in screen.shown else cursor - lines // 2
+    first = max(min(max(top, cursor - lines + 1), cursor, count - lines), 0)
+    return range(first, min(first + lines, count))
 
 
 def rows_visible(screen: Screen, width: int, lines: int) -> int:

@@ -34,7 +34,7 @@ def over(screen: Screen, lines: list[Line]) -> list[Line]:
 
 def popup(screen: Screen, shown: Popup, width: int, height: int) -> list[Line]:
     """A framed box of at most that size."""
-    lines = help_lines() if shown.kind == HELP else [[(classes.POPUP, each)] for each in _QUESTION]
+    lines = _lines(shown)
     inner = min(max(len(plain(each)) for each in lines) + 2, width - 2, WIDEST)
     room = min(len(lines), height - 2)
     top = min(max(shown.top, 0), len(lines) - room)
@@ -43,9 +43,13 @@ def popup(screen: Screen, shown: Popup, width: int, height: int) -> list[Line]:
     return _framed(screen, lines[top : top + room], inner, title, more)
 
 
-def help_size(height: int) -> int:
-    """The last first line that F1's popup can have in a frame of so many lines."""
-    return max(len(help_lines()) - (height - 4), 0)
+def last_top(shown: Popup, height: int) -> int:
+    """The last line that can be the popup's first in a frame of so many lines."""
+    return max(len(_lines(shown)) - (height - 4), 0)
+
+
+def _lines(shown: Popup) -> list[Line]:
+    return help_lines() if shown.kind == HELP else [[(classes.POPUP, each)] for each in _QUESTION]
 
 
 def _framed(screen: Screen, lines: list[Line], inner: int, title: str, below: str) -> list[Line]:

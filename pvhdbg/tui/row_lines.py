@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from pvhdbg.tui import attached, changes, classes, state
+from pvhdbg.tui import attached, changes, classes, state, view_rows
 from pvhdbg.tui.kept import Same
 from pvhdbg.tui.line import clean, cut, fit, styled
 from pvhdbg.tui.signs import signs
@@ -62,7 +62,7 @@ def _line(screen: Screen, row: Row, at: int, body: Line, width: int) -> Line:
 def with_cursor(screen: Screen, at: int, body: Line, width: int) -> Line:
     """A line of a pane with a place for the cursor before it; the selected line has it, and is styled so."""
     sign = signs(screen.ascii)
-    if at != screen.here.cursor:
+    if at != view_rows.cursor(screen):
         return fit([("", " "), *body], width, sign.more)
     style = classes.SELECTED if screen.focus == state.VIEW else classes.CURSOR
     return styled(fit([("", sign.cursor), *body], width, sign.more), style)
@@ -72,12 +72,20 @@ def with_cursor(screen: Screen, at: int, body: Line, width: int) -> Line:
 def _columns(rows: Same[Rows], width: int) -> Columns:
     measured = rows.it[:MEASURED]
     plain = [each for each in measured if not each.columns]
+    unplaced = any(each.columns and each.offset is None for each in measured)
     return Columns(
-        label=max((len(each.label) for each in plain if each.path), default=0),
+        label=0 if unplaced else _widest([len(each.label) for each in measured]),
         name=min(_widest([2 * each.depth + len(each.name) for each in plain if each.path]), width // 3),
         value=min(_widest([len(each.value) for each in plain if each.meaning]), max(18, width * 2 // 5)),
         cells=tuple(_widest([len(cell) for cell in cells]) for cells in zip(*_tables(measured), strict=True)),
     )
+
+
+def table_width(rows: Rows, width: int) -> int:
+    """How wide the entries of a map are, all that is said about them included."""
+    columns = _columns(Same(rows), width)
+    words = _widest([len(each.columns[-1]) for each in rows[:MEASURED] if each.columns])
+    return 2 + columns.label + sum(columns.cells[:4]) + 9 + words if columns.cells else 0
 
 
 def _tables(rows: Sequence[Row]) -> list[tuple[str, ...]]:
@@ -96,14 +104,18 @@ def _body(row: Row, look: Look) -> Line:
 
 def _field(row: Row, look: Look) -> Line:
     exists = row.value != NOTHING
-    label = [(classes.OFFSET, row.label.ljust(look.columns.label) + " ")] if look.columns.label else []
     return [
-        *label,
+        *_label(row, look),
         (classes.NAME, _cell("  " * row.depth + row.name, look.columns.name, look)),
         (classes.VALUE if exists else classes.MISSING, _value(row, look)),
         *_signed(look),
         (classes.MEANING if exists else classes.MISSING, row.meaning),
     ]
+
+
+def _label(row: Row, look: Look) -> Line:
+    width = look.columns.label
+    return [(classes.OFFSET, row.label.ljust(width) + " ")] if width else []
 
 
 def _cell(text: str, width: int, look: Look) -> str:
@@ -134,6 +146,7 @@ def _entry(row: Row, look: Look) -> Line:
     widths = look.columns.cells
     known = kind if kind in SIGNS else UNKNOWN
     return [
+        *_label(row, look),
         (classes.OFFSET, "  " * row.depth + index.ljust(widths[0]) + " "),
         (classes.VALUE, f"{span.ljust(widths[1])}  {size.rjust(widths[2])}  "),
         (classes.KINDS[known], f"{SIGNS[known][look.ascii]} {kind.ljust(widths[3])}  "),

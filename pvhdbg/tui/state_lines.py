@@ -76,7 +76,7 @@ def _run(screen: Screen) -> tuple[str, ...]:
     if run.kind == state.RUNNING:
         return (f"{sign} running {max(int(screen.clock - run.since), 0)} s",)
     if run.kind == state.DEAD:
-        return (f"{sign} died: {how}{f' at {clean(run.symbol)}' if run.symbol else ''}", f"{sign} died: {how}")
+        return (f"{sign} died: {how}",)
     return (" ".join(filter(None, (sign, run.kind, where))), f"{sign} {run.kind}")
 
 
@@ -106,22 +106,29 @@ def _symbols(screen: Screen) -> tuple[str, ...]:
     return screen.symbols, screen.symbols.replace("loading symbols", "loading"), ""
 
 
+_TIMELINES = ((4, False), (3, False), (2, False), (2, True), (1, True))
+"""How far apart the stages stand, and whether the rest is in short, from wide to narrow."""
+
+
 def timeline(screen: Screen, width: int) -> Line:
     """The stages, and to the right what waits and what was found."""
-    sign = signs(screen.ascii)
-    right = _right(screen)
-    tries = (_stages(screen, sign, reach) for reach in (4, 3, 2))
-    left = next((each for each in tries if length(each) + length(right) < width), _stages(screen, sign, 1))
+    left: Line = []
+    right: Line = []
+    for apart, short in _TIMELINES:
+        left, right = _stages(screen, apart), _right(screen, short=short)
+        if length(left) + length(right) < width:
+            break
     gap = width - length(left) - length(right)
-    return fit([*left, ("", " " * max(gap, 1)), *right], width, sign.more)
+    return fit([*left, ("", " " * max(gap, 1)), *right], width, signs(screen.ascii).more)
 
 
-def _stages(screen: Screen, sign: Signs, reach: int) -> Line:
+def _stages(screen: Screen, apart: int) -> Line:
+    sign = signs(screen.ascii)
     past = screen.looked_at.stage if screen.past is not None and screen.looked_at else None
     found: Line = [("", " ")]
     for index, mark in enumerate(screen.stages):
         if index:
-            found.append((classes.BORDER, f"{sign.link * (reach - 1)} " if reach > 1 else " "))
+            found.append((classes.BORDER, f"{sign.link * (apart - 1)} " if apart > 1 else " "))
         found.append(_stage(mark, sign, looked_at=mark.name == past))
     return found
 
@@ -131,15 +138,17 @@ def _stage(mark: StageMark, sign: Signs, *, looked_at: bool) -> tuple[str, str]:
     return (f"{style} {classes.LOOKED_AT}", f"[{words}]") if looked_at else (style, words)
 
 
-def _right(screen: Screen) -> Line:
-    waiting = f"{text.counted(screen.queued, 'command')} queued  " if screen.queued else ""
-    return [(classes.QUEUED, waiting), *_findings(screen), ("", " ")]
+def _right(screen: Screen, *, short: bool) -> Line:
+    waiting = "" if not screen.queued else f"{screen.queued} queued  "
+    if waiting and not short:
+        waiting = f"{text.counted(screen.queued, 'command')} queued  "
+    return [(classes.QUEUED, waiting), *_findings(screen, short=short), ("", " ")]
 
 
-def _findings(screen: Screen) -> Iterator[tuple[str, str]]:
+def _findings(screen: Screen, *, short: bool) -> Iterator[tuple[str, str]]:
     sign = signs(screen.ascii)
     for severity, style in classes.FINDINGS.items():
         count = sum(each.severity == severity for each in screen.findings)
         if count:
-            words = text.counted(count, severity) if severity != "info" else f"{count} info"
+            words = str(count) if short else text.counted(count, severity, "info" if severity == "info" else None)
             yield style, f" {sign.findings[severity]} {words}"

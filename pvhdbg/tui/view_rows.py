@@ -49,6 +49,18 @@ def rows(screen: Screen) -> Rows:
     return listed
 
 
+def cursor(screen: Screen) -> int:
+    """The selected row: in the code, as long as nobody chose another, where RIP is."""
+    if screen.view == state.CODE and state.CODE not in screen.shown:
+        return _at_rip(Same(screen.code))
+    return screen.here.cursor
+
+
+@lru_cache(8)
+def _at_rip(code: Same[Code]) -> int:
+    return next((at for at, line in enumerate(code.it.lines) if line.current), 0)
+
+
 def _listed(screen: Screen) -> Rows:
     if screen.view == state.FINDINGS:
         return _findings(Same(screen.findings))
@@ -116,7 +128,7 @@ def _compared(row: Row, given: Capture) -> Row:
         return row
     same = row.columns[1:4] in {each.columns[1:4] for each in _given_entries(Same(given))}
     *cells, gap = row.columns
-    words = "as handed over" if same else "made by the kernel"
+    words = "as handed over" if same else "the kernel's own"
     return row._replace(columns=(*cells, f"{words}, {gap}" if gap else words))
 
 
