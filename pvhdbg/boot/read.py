@@ -68,7 +68,7 @@ class _Reading:
         modules = self._valid("modules", self._modules)
         capture = Capture(
             stage=self.stage.name,
-            rip=self.registers["rip"],
+            rip=self._try("rip", self.target.register, "rip"),
             address_kind=self._try("address_kind", self.addresses.kind),
             cpu_mode=cpu_mode(self.registers),
             registers=self.registers,
@@ -186,7 +186,7 @@ class _Reading:
         return min(claimed, limit)
 
     def _table(self, path: str, of: type[S], paddr: int, count: int) -> tuple[S, ...]:
-        """`count` records at `paddr`, or as many whole ones as can be read."""
+        """`count` records at `paddr`, or none if some of them can't be read."""
         if not count:
             return ()
         try:
@@ -205,9 +205,10 @@ class _Reading:
                 break
             raw += chunk
             self.text_read += len(chunk)
-        text, end, _ = raw.partition(b"\0")
+        text, end, _ = raw[:MAX_STRING].partition(b"\0")
         if not end:
-            self.missing.setdefault(path, f"cut after {len(text)} bytes: no NUL")
+            why = "no NUL" if self.text_read < MAX_TEXT else f"all strings together have {MAX_TEXT} bytes"
+            self.missing.setdefault(path, f"cut after {len(text)} bytes: {why}")
         return Text(paddr, text)
 
     def _chunk(self, path: str, paddr: int) -> bytes:
