@@ -48,6 +48,7 @@ class Attachment(GdbSession):
         except MiError as error:
             raise UserError(f"can't attach to {where}: {error}", "QEMU has a stub there after -gdb or -s") from error
         has_mode = 'received: "OK"' in self.gdb.ask(PHY_MEM_MODE_OFF).text
+        self.gdb.send(in_console("maint flush register-cache"))  # it may have looked before the mode was off
         status = self._monitor_status()
         # A guest that `stop` had stopped can't be told from one that our coming stopped: both are just paused.
         self._was_running = status in (None, "paused")

@@ -77,7 +77,10 @@ def run(gdb: MiClient, line: str, more: Callable[[], str | None], timeout: float
     that lets the guest run returns at once; gdb answers nothing else until it stops.
 
     :raise MiError: with gdb's own words.
+    :raise UserError: while the guest runs and gdb hears nothing.
     """
+    if gdb.deaf:
+        raise UserError("the guest is running", "interrupt it first")
     pending = gdb.send(in_console(line), quiet=False)
     asked = 0
     while gdb.wait_prompt(pending, asked, timeout):

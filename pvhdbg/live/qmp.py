@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING, Any
 
 from qemu.qmp import QMPClient, QMPError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+# It logs what it also raises, and a logger without a handler writes to the terminal.
+logging.getLogger("qemu.qmp").addHandler(logging.NullHandler())
 
 
 async def _ask(path: Path, command: str) -> Any:  # noqa: ANN401 - JSON

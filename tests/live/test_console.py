@@ -91,6 +91,16 @@ def test_a_guest_that_runs_from_the_prompt_can_be_interrupted(teaching: Session,
     assert teaching.target.register("rip") != 0xFFF0
 
 
+def test_a_line_while_the_guest_runs_is_refused_and_does_not_hang(teaching: Session) -> None:
+    console.run(teaching.gdb, "continue", lines())
+    with pytest.raises(UserError, match=r"^the guest is running$"):
+        console.run(teaching.gdb, "print 1", lines())
+    teaching.runner.interrupt()
+
+    assert teaching.gdb.wait_stop(5)
+    assert "$1 = 1\n" == console.run(teaching.gdb, "print 1", lines())
+
+
 def test_completion_is_gdbs_own(teaching: Session) -> None:
     assert ["info breakpoints"] == console.complete(teaching.gdb, "info brea")
     assert [] == console.complete(teaching.gdb, "no_such_command_at_all")

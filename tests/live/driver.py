@@ -1,0 +1,36 @@
+"""What pvhdbg does, without its shell: boot the teaching guest and let it run until somebody ends us.
+
+It names its folder before anything is started, and then each of its children. `--kernel FILE` boots another.
+"""
+
+import sys
+
+from pvhdbg import guest
+from pvhdbg.live.qemu_options import QemuOptions
+from pvhdbg.live.session import Session
+from pvhdbg.live.signals import as_exits
+
+
+def tell(word: str) -> None:
+    """Write it at once: we may be killed next."""
+    sys.stdout.write(f"{word}\n")
+    sys.stdout.flush()
+
+
+def drive() -> None:
+    """Start, stop at the entry, and run on for ever."""
+    with as_exits(), Session() as session:
+        tell(str(session.folder))
+        session.boot(QemuOptions(str(guest.ELF)))
+        session.wait_ready()
+        tell("ready")
+        session.runner.run_to([0x1000000], 30)
+        tell("running")
+        session.runner.run_to([0x10], 3600)
+
+
+if __name__ == "__main__":
+    try:
+        drive()
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,126 @@
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pvhdbg import guest
+from pvhdbg.errors import UserError
+from pvhdbg.live import console, qmp
+from pvhdbg.live.attach import Attachment
+from pvhdbg.target.base import HIT, TIMEOUT, Halt
+from pvhdbg.target.gdb_mi import PHY_MEM_MODE
+from pvhdbg.target.mi import in_console
+
+ENTRY = 0x1000000
+NOWHERE = 0x10
+
+
+class Foreign:
+    """A QEMU that is not ours, with its stub and its QMP on sockets."""
+
+    def __init__(self, folder: Path, *args: str, stub: str | None = None) -> None:
+        self.stub, self._qmp = folder / "stub", folder / "qmp"
+        where = stub or f"unix:{self.stub},server=on,wait=off"
+        sockets = ("-gdb", where, "-qmp", f"unix:{self._qmp},server=on,wait=off")
+        machine = ("-nodefaults", "-display", "none", "-M", "microvm", "-kernel", str(guest.ELF), "-no-shutdown")
+        self.process = subprocess.Popen(["qemu-system-x86_64", *machine, *sockets, *args], cwd=folder)
+
+    def ask(self, command: str) -> dict[str, object]:
+        """Answer what QMP does, as soon as it can be reached."""
+        for _ in range(500):
+            try:
+                return dict(qmp.ask(self._qmp, command))
+            except OSError:
+                time.sleep(0.02)
+        raise TimeoutError(command)
+
+    def status(self) -> object:
+        return self.ask("query-status")["status"]
+
+
+@pytest.fixture
+def foreign(tmp_path: Path) -> Iterator[Callable[..., Foreign]]:
+    """Start QEMU with the arguments given."""
+    started: list[Foreign] = []
+
+    def start(*args: str, stub: str | None = None) -> Foreign:
+        started.append(Foreign(tmp_path, *args, stub=stub))
+        started[-1].ask("query-status")
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.process.kill()
+        each.process.wait()
+
+
+@pytest.mark.parametrize(("args", "as_found"), [((), "running"), (("-S",), "prelaunch")])
+def test_a_guest_is_left_as_it_was_found(foreign: Callable[..., Foreign], args: tuple[str, ...], as_found: str) -> None:
+    machine = foreign(*args)
+    found = machine.status()
+    with Attachment(str(machine.stub)) as session:
+        assert bytes(4) != session.target.read_phys(ENTRY, 4)
+
+    assert (as_found, as_found) == (found, machine.status())
+
+
+def test_a_guest_that_was_stopped_and_that_we_ran_is_stopped_and_has_no_breakpoint(
+    foreign: Callable[..., Foreign],
+) -> None:
+    machine = foreign("-S")
+    with Attachment(str(machine.stub)) as session:
+        assert Halt(HIT, ENTRY) == session.runner.run_to([ENTRY], 30)
+        console.run(session.gdb, f"hbreak *{NOWHERE:#x}", lambda: None)
+        console.run(session.gdb, "continue", lambda: None)
+
+    assert "paused" == machine.status()
+    with Attachment(str(machine.stub)) as session:
+        assert TIMEOUT == session.runner.run_to([NOWHERE], 0.3).kind
+        assert "No breakpoints or watchpoints.\n" == console.run(session.gdb, "info breakpoints", lambda: None)
+        assert 'received: "0"' in session.gdb.ask(in_console("maint packet qqemu.PhyMemMode")).text
+
+
+def test_a_mode_that_somebody_left_on_is_off_once_we_are_there(foreign: Callable[..., Foreign]) -> None:
+    machine = foreign()
+    script = "\n".join((f"target remote {machine.stub}", "maint packet Qqemu.PhyMemMode:1", "disconnect"))
+    subprocess.run(["gdb", "-nx", "-batch", "-x", "/dev/stdin"], input=script, text=True, check=True)
+    with Attachment(str(machine.stub)) as session:
+        mode = session.gdb.ask(in_console("maint packet qqemu.PhyMemMode")).text
+
+        assert 'received: "0"' in mode
+        assert (PHY_MEM_MODE, True) == (session.target.physical_memory, session.target.has_monitor)
+
+
+@pytest.mark.parametrize("line", ["continue", "continue&"])
+def test_a_foreign_guest_that_runs_can_be_interrupted(foreign: Callable[..., Foreign], line: str) -> None:
+    with Attachment(str(foreign().stub)) as session:
+        console.run(session.gdb, line, lambda: None)
+        session.runner.interrupt()
+
+        assert session.gdb.wait_stop(10)
+
+
+def test_a_stub_over_tcp_is_as_good(foreign: Callable[..., Foreign]) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    foreign("-S", stub=f"tcp:127.0.0.1:{port}")
+    with Attachment(f"127.0.0.1:{port}") as session:
+        assert 0xFFF0 == session.target.register("rip")
+
+
+@pytest.mark.parametrize(
+    ("where", "words"),
+    [
+        ("/nowhere/stub", "can't attach to /nowhere/stub: .*No such file or directory"),
+        ("127.0.0.1:1", "can't attach to 127.0.0.1:1: .*Connection refused"),
+        ("| touch /tmp/x", "not a stub's address"),
+        ("a\nb", "not a stub's address"),
+    ],
+)
+def test_where_there_is_no_stub_it_says_so(where: str, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        Attachment(where)

@@ -1,0 +1,151 @@
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pvhdbg.live.watcher import Watcher
+
+ROOT = Path(__file__).parent.parent.parent
+# PVHDBG_ENDINGS=30 is the whole proof; a few each time keep it true.
+ENDINGS = int(os.environ.get("PVHDBG_ENDINGS", "3"))
+STATUS = {signal.SIGKILL: -9, signal.SIGTERM: 143, signal.SIGHUP: 129, signal.SIGINT: 130}
+# From before the first child to long after the guest runs.
+LATEST = 0.4
+
+
+@pytest.fixture
+def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder for sockets that nobody else uses."""
+    folder = tmp_path / "runtime"
+    folder.mkdir()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
+    return folder
+
+
+@pytest.fixture
+def driver(runtime: Path) -> Iterator[Callable[[], subprocess.Popen[str]]]:
+    """Start what starts QEMU and gdb, in the folder of this test."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start() -> subprocess.Popen[str]:
+        assert runtime.exists()
+        call = [sys.executable, "-m", "tests.live.driver"]
+        pipe = subprocess.PIPE
+        started.append(subprocess.Popen(call, cwd=ROOT, stdout=pipe, stderr=pipe, text=True, process_group=0))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.kill()
+        each.communicate()
+
+
+def processes(folder: Path) -> list[str]:
+    """Return the command lines of all that were started for this folder: each names it, or has a file open there."""
+    return [command for command in map(_command, Path("/proc").glob("[0-9]*")) if str(folder) in command]
+
+
+def _command(process: Path) -> str:
+    try:
+        links = [str(each.readlink()) for each in (process / "fd").iterdir()]
+        return (process / "cmdline").read_text(errors="replace") + " ".join(links)
+    except OSError:
+        return ""
+
+
+def leftovers(runtime: Path, patience: float = 10.0) -> list[str]:
+    """Return what is left once there is nothing more to wait for."""
+    end = time.monotonic() + patience
+    while left := [*map(str, runtime.iterdir()), *processes(runtime)]:
+        if time.monotonic() > end:
+            return left
+        time.sleep(0.02)
+    return []
+
+
+@pytest.mark.parametrize("number", STATUS)
+@pytest.mark.parametrize("moment", range(ENDINGS))
+def test_nothing_is_left_whenever_a_signal_comes(
+    driver: Callable[[], subprocess.Popen[str]], runtime: Path, number: signal.Signals, moment: int
+) -> None:
+    process = driver()
+    time.sleep(random.Random(f"{number} {moment}").uniform(0, LATEST))
+    process.send_signal(number)
+    output = process.communicate(timeout=20)  # to the end of both pipes: nobody else holds them
+
+    assert [] == leftovers(runtime)
+    if "ready" in output[0]:
+        assert (STATUS[number], "") == (process.returncode, output[1])
+
+
+@pytest.mark.parametrize("number", STATUS)
+def test_nothing_is_left_of_a_guest_that_runs(
+    driver: Callable[[], subprocess.Popen[str]], runtime: Path, number: signal.Signals
+) -> None:
+    process = driver()
+    assert process.stdout is not None
+    folder, ready, running = (process.stdout.readline().strip() for _ in range(3))
+    started = processes(runtime)
+    process.send_signal(number)
+    process.communicate(timeout=20)
+
+    assert ("ready", "running", runtime) == (ready, running, Path(folder).parent)
+    assert 3 <= len(started)
+    assert [] == leftovers(runtime)
+    assert STATUS[number] == process.returncode
+
+
+def test_the_group_of_the_terminal_is_not_ours(driver: Callable[[], subprocess.Popen[str]], runtime: Path) -> None:
+    process = driver()
+    assert process.stdout is not None
+    for _ in range(3):
+        process.stdout.readline()
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate(timeout=20)
+
+    assert 130 == process.returncode
+    assert [] == leftovers(runtime)
+
+
+def test_the_watcher_gives_the_terminal_back(tmp_path: Path) -> None:
+    ours, theirs = os.openpty()
+    tty = os.ttyname(theirs)
+    saved = _stty("-g", tty)
+    watcher = Watcher(tmp_path / "folder")
+    watcher.restore_terminal(tty, saved)
+    _stty("raw -echo", tty)
+    raw = _stty("-g", tty)
+    os.close(watcher._pipe)
+    watcher._process.wait(10)
+
+    assert raw != saved == _stty("-g", tty)
+    assert b"\x1b[?1049l" in os.read(ours, 4096)
+    os.close(ours)
+    os.close(theirs)
+
+
+def test_a_terminal_that_is_as_it_was_is_left_alone(tmp_path: Path) -> None:
+    ours, theirs = os.openpty()
+    tty = os.ttyname(theirs)
+    watcher = Watcher(tmp_path / "folder")
+    watcher.restore_terminal(tty, _stty("-g", tty))
+    watcher.forget_terminal()
+    _stty("raw -echo", tty)
+    raw = _stty("-g", tty)
+    os.close(watcher._pipe)
+    watcher._process.wait(10)
+
+    assert raw == _stty("-g", tty)
+    os.close(ours)
+    os.close(theirs)
+
+
+def _stty(words: str, tty: str) -> str:
+    done = subprocess.run(["stty", "-F", tty, *words.split()], check=True, capture_output=True, text=True)
+    return done.stdout.strip()
