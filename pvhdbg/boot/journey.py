@@ -6,6 +6,7 @@ import time
 from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING
 
+from pvhdbg.abi.cpu import CR0_PG
 from pvhdbg.boot import stages
 from pvhdbg.boot.address import Addresses
 from pvhdbg.boot.read import capture
@@ -110,8 +111,14 @@ class Journey:
         if stage is not None:
             return self.look(stage.name)
         if self.reached is None:
-            return self._capture(stages.RESET)
+            return self._capture(self._nowhere())
         return self._capture(self.reached, stages.made_after(self.reached))
+
+    def _nowhere(self) -> str:
+        """Before the entry or, on a machine that others let run, behind it."""
+        rip, paging = self.target.register("rip"), self.target.register("cr0") & CR0_PG
+        inside = self.image and any(each.paddr <= rip < each.end for each in self.image.segments)
+        return stages.UNSEEN if paging or inside else stages.RESET
 
     def _capture(self, stage: str, also: Collection[str] = ()) -> Capture:
         with self._reading():

@@ -28,6 +28,11 @@ CHUNK = 256
 CODE_BEFORE, CODE = 32, 96
 RSDP_SIZE = 36
 
+_WHY_NOT = {
+    stages.DIED: "not read where the guest died",
+    stages.UNSEEN: "nobody saw the stage at which it is valid",
+}
+
 T = TypeVar("T")
 S = TypeVar("S", bound=Struct)
 
@@ -100,8 +105,8 @@ class _Reading:
     def _valid(self, key: str, read: Callable[[], T]) -> T | None:
         if key in self.stage.valid:
             return self._try(key, read)
-        if self.stage.name == stages.DIED:
-            self.missing[key] = "not read where the guest died"
+        if self.stage.name in _WHY_NOT:
+            self.missing[key] = _WHY_NOT[self.stage.name]
         elif stages.is_before(self.stage.name, stages.first_valid(key)):
             self.missing[key] = f"not before stage {stages.first_valid(key)}"
         else:

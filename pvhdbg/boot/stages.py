@@ -12,8 +12,8 @@ E820_TABLE = "e820_table"
 HANDED_OVER = ("cmdline", "modules", "memory_map")
 
 DIED = "died"
-RESET = "reset"
-"""Before the entry. Like a death it is no stage: nothing is valid."""
+RESET, UNSEEN = "reset", "unseen"
+"""Before the entry; and somewhere after it, on a machine whose stages nobody saw. Like a death they are no stages."""
 
 
 class Stage(NamedTuple):
@@ -57,11 +57,12 @@ NAMES = tuple(each.name for each in STAGES)
 _NO_STAGES = {
     DIED: Stage(DIED, None, False, (), "where the guest died"),
     RESET: Stage(RESET, None, False, (), "before the PVH entry"),
+    UNSEEN: Stage(UNSEEN, None, False, (KERNEL_BOOT_PARAMS,), "somewhere behind stages that nobody saw"),
 }
 
 
 def stage(name: str) -> Stage:
-    """The stage of that name, or what stands for one at a death and before the entry.
+    """The stage of that name, or what stands for one at a death, before the entry, or where nobody saw any.
 
     :raise KeyError: if there is none.
     """

@@ -28,7 +28,7 @@ def dump(options: argparse.Namespace) -> Result:
         last = options.stage or stages.NAMES[-1]
         outcome = travel(bench.journey, last, options.timeout, bench.name_of)
         remarks = (*bench.remarks, *_lacking(bench.journey, options.stage), *_ending(outcome))
-        seen = Document(bench.kernel.facts, machine_facts(bench), tuple(bench.journey.history), outcome)
+        seen = Document(bench.image, machine_facts(bench), tuple(bench.journey.history), outcome)
         answers = asked(bench, outcome) if asked else None
     text = _text(seen, options.format or ("json" if options.output else "text"))
     status = _status(outcome, options.stage)

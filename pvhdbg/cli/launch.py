@@ -54,6 +54,8 @@ def machine_facts(bench: Bench) -> MachineFacts:
     except TargetError:
         version = None
     options = bench.options
+    if options is None:
+        return MachineFacts(qemu=version)
     return MachineFacts(
         qemu=version,
         machine=options.machine,

@@ -83,6 +83,16 @@ def _explain(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", nargs="?", metavar="NAME", help="hdr.version, CR0.PE, prepare, …; without it, a list")
 
 
+def _attach(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("where", metavar="WHERE", help="a stub: HOST:PORT, or the path of its UNIX socket")
+    parser.add_argument("kernel", type=Path, nargs="?", metavar="KERNEL", help="what runs there")
+    parser.add_argument("--symbols", type=Path, metavar="FILE", help="a debug vmlinux of the same build")
+    _timeout(parser)
+    _command(parser)
+    _ascii(parser)
+    _tools(parser)
+
+
 def _doctor(parser: argparse.ArgumentParser) -> None:
     _tools(parser)
 
@@ -96,6 +106,7 @@ COMMANDS = {
     "explain": Command(
         "a field, structure, stage, bit or note: what it is, who writes and reads it", _explain, "explain.explain"
     ),
+    "attach": Command("a stub that already runs: HOST:PORT or a socket's path", _attach, "attach.attach"),
     "doctor": Command("what is installed, which versions, what works here", _doctor, "doctor.doctor"),
 }
 
@@ -145,6 +156,12 @@ def _parser(name: str) -> Parser:
     return parser
 
 
+def _timeout(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument(
+        "--timeout", type=_seconds, default=30.0, metavar="SECONDS", help="how long a stage may take to come [30]"
+    )
+
+
 def _ascii(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ascii", action="store_true", help="draw the TUI with ASCII alone")
 
@@ -165,9 +182,7 @@ def _launch(parser: argparse.ArgumentParser) -> None:
     )
     boot.add_argument("--symbols", type=Path, metavar="FILE", help="a debug vmlinux of the same build")
     boot.add_argument("--force", action="store_true", help="start what preflight refuses")
-    boot.add_argument(
-        "--timeout", type=_seconds, default=30.0, metavar="SECONDS", help="how long a stage may take to come [30]"
-    )
+    _timeout(boot)
     machine = parser.add_argument_group("the machine")
     machine.add_argument("-m", "--memory", type=_size, default="512M", metavar="SIZE", help="[512M]")
     machine.add_argument("-M", "--machine", default="microvm", metavar="NAME", help="microvm, q35 or pc [microvm]")

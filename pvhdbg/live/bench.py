@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pvhdbg.boot.capture import Capture
+    from pvhdbg.image.facts import ImageFacts
     from pvhdbg.image.load import Kernel
+    from pvhdbg.image.symbols import Symbols
+    from pvhdbg.live.gdb_session import GdbSession
     from pvhdbg.live.qemu_options import QemuOptions
     from pvhdbg.live.session import Session
 
@@ -42,10 +45,18 @@ class Position(NamedTuple):
 
 
 class Bench:
-    """One machine, which may be started again. `timeout` is how long a stage may take to come, in seconds."""
+    """One machine. `timeout` is how long a stage may take to come, in seconds.
+
+    `kernel` is null where nobody said which it is; `options` is null where the machine is not ours.
+    """
 
     def __init__(
-        self, session: Session, kernel: Kernel, options: QemuOptions, timeout: float, remarks: Sequence[str] = ()
+        self,
+        session: GdbSession,
+        kernel: Kernel | None,
+        options: QemuOptions | None,
+        timeout: float,
+        remarks: Sequence[str] = (),
     ) -> None:
         self.session = session
         self.kernel = kernel
@@ -58,15 +69,29 @@ class Bench:
     def restart(self) -> None:
         """A fresh machine at its reset vector; what gdb knows stays.
 
+        :raise UserError: if the machine is not ours.
         :raise PvhdbgError: if it can't start.
         """
-        self.session.boot(self.options, self.kernel.symbols)
-        self.session.wait_ready()
+        session = self._own_session()
+        if self.options is None or session is None:
+            raise UserError("this machine is not ours: it can't be started again")
+        session.boot(self.options, self.symbols)
+        session.wait_ready()
         self.journey = self._journey()
 
     def to_first_stop(self) -> Position:
-        """To `prepare`, the entry being captured on the way; to the entry where there is no `prepare`."""
-        return self.to_stage(FIRST_STOP)
+        """To `prepare`, the entry being captured on the way; to the entry where there is no `prepare`. A machine that
+        is not ours stays where it is.
+        """
+        return self.position() if self.options is None else self.to_stage(FIRST_STOP)
+
+    @property
+    def image(self) -> ImageFacts | None:
+        return self.kernel.facts if self.kernel else None
+
+    @property
+    def symbols(self) -> Symbols | None:
+        return self.kernel.symbols if self.kernel else None
 
     def to_stage(self, name: str) -> Position:
         """Run to a stage, or as far as the guest comes."""
@@ -112,7 +137,7 @@ class Bench:
             self.refuse_if_dead()
         console.run(self.session.gdb, line, more)
         if dead and self.session.gdb.running:
-            self.session.revive()
+            self._revive()
             self.refuse_if_dead()
         self.session.gdb.wait_stop(None)
         return self.position()
@@ -140,13 +165,26 @@ class Bench:
         """
         from pvhdbg import guest
 
+        if not self.symbols:
+            return
         gdb = self.session.gdb
         gdb.ask(in_console(f"set substitute-path {guest.COMPILED_IN} {guest.SOURCE}"))
-        gdb.ask(f"-file-symbol-file {quoted(self.kernel.symbols.path)}", None)
+        gdb.ask(f"-file-symbol-file {quoted(self.symbols.path)}", None)
         self.has_symbols = True
 
+    def _own_session(self) -> Session | None:
+        from pvhdbg.live.session import Session
+
+        return self.session if isinstance(self.session, Session) else None
+
+    def _revive(self) -> None:
+        """Something that is not a command of gdb's resumed a dead guest."""
+        session = self._own_session()
+        if session is not None:
+            session.revive()
+
     def name_of(self, rip: int) -> str | None:
-        return symbol_at(self.kernel.symbols.at, self.kernel.facts, rip)
+        return symbol_at(self.symbols.at, self.image, rip) if self.symbols else None
 
     def lacking(self) -> dict[str, str]:
         """The stages that this guest does not have, and why."""
@@ -155,7 +193,7 @@ class Bench:
 
     def _journey(self) -> Journey:
         session = self.session
-        return Journey(session.target, session.runner, self.kernel.facts, reading=session.target.physical)
+        return Journey(session.target, session.runner, self.image, reading=session.target.physical)
 
     def _dead(self, death: Halt) -> Position:
         history = self.journey.history

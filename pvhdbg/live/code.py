@@ -85,8 +85,8 @@ def _instructions(bench: Bench, rip: int, mode: str) -> Code:
 
 def _start(bench: Bench, rip: int) -> int:
     """Where to begin, so that instructions are whole: the function's first, if that is near."""
-    linked = bench.kernel.facts.linked(rip)
-    found = bench.kernel.symbols.at(rip if linked is None else linked)
+    linked = bench.image.linked(rip) if bench.image else None
+    found = bench.symbols.at(rip if linked is None else linked) if bench.symbols else None
     near = found is not None and found[1] <= INSTRUCTIONS * 4
     return rip - found[1] if found is not None and near else rip
 

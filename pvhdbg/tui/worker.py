@@ -75,6 +75,8 @@ class Worker:
     def _count(self, change: int) -> None:
         with self._counting:
             self._waiting += change
+        # The one that is being done does not wait.
+        self._emit(events.Queued(max(self._waiting - 1, 0)))
 
     def run(self) -> None:
         """The thread's whole life."""
@@ -90,7 +92,7 @@ class Worker:
     def _begin(self, bench: Bench) -> None:
         self._bench = bench
         self._listen()
-        self._emit(events.Began(self._title, bench.kernel.facts, self._stage_marks(bench)))
+        self._emit(events.Began(self._title, bench.image, self._stage_marks(bench)))
         for remark in bench.remarks:
             self._emit(events.Said(remark))
         self._settle(bench.to_first_stop)
@@ -205,7 +207,7 @@ class Worker:
 
     def _load_symbols(self) -> None:
         """After the first picture: it takes gdb a second."""
-        if not len(self._machine.kernel.symbols):
+        if not self._machine.symbols:
             return
         self._emit(events.SymbolsAre(state.LOADING))
         try:
@@ -224,7 +226,6 @@ class Worker:
             except PvhdbgError as problem:
                 self._say(problem)
             self._count(-1)
-            self._emit(events.Queued(self._waiting))
 
     def _say(self, problem: PvhdbgError) -> None:
         self._emit(events.Said(str(problem), problem.hint))

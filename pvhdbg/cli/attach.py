@@ -1,0 +1,86 @@
+"""`pvhdbg attach WHERE [KERNEL]`: a machine that already runs behind a stub of somebody else's."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pvhdbg.cli.result import Result
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from pvhdbg.image.load import Kernel
+    from pvhdbg.live.bench import Bench
+
+
+def attach(options: argparse.Namespace) -> Result:
+    """On a terminal the TUI; else what is there now, or the answers to `-c`."""
+    if options.command or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return _answer(options)
+    from pvhdbg.tui import start
+    from pvhdbg.tui.state import Title
+
+    title = Title("no kernel file" if options.kernel is None else Path(options.kernel).name, f"at {options.where}")
+    start.live(lambda: attached(options), title, ascii=options.ascii)
+    return Result()
+
+
+@contextmanager
+def attached(options: argparse.Namespace) -> Iterator[Bench]:
+    """The machine at `options.where`, stopped; it is left as it was found.
+
+    :raise PvhdbgError: if nothing there speaks gdb's protocol, or the kernel is none.
+    """
+    import tempfile
+
+    from pvhdbg.live.attach import Attachment
+    from pvhdbg.live.bench import Bench
+    from pvhdbg.live.gdb_process import GdbOptions
+    from pvhdbg.live.signals import as_exits
+
+    mi_log = None if options.mi_log is None else str(options.mi_log)
+    gdb = GdbOptions(options.gdb or "gdb", options.gdbinit, mi_log)
+    with as_exits(), tempfile.TemporaryDirectory(prefix="pvhdbg-") as folder:
+        kernel = _kernel(options, Path(folder))
+        with Attachment(options.where, kernel.symbols if kernel else None, gdb) as session:
+            yield Bench(session, kernel, None, options.timeout, _remarks(session.target.physical_memory, kernel))
+
+
+def _kernel(options: argparse.Namespace, folder: Path) -> Kernel | None:
+    if options.kernel is None:
+        return None
+    from pvhdbg.image.load import open_kernel
+
+    return open_kernel(str(options.kernel), folder, None if options.symbols is None else str(options.symbols))
+
+
+def _remarks(physical_memory: str | None, kernel: Kernel | None) -> list[str]:
+    """What this stub, and what is known of the kernel, can't give."""
+    remarks = []
+    if physical_memory is None:
+        remarks.append("this stub reads no physical memory: what lies there is right only while paging is off")
+    if kernel is None:
+        remarks.append("no kernel file was named: there are no symbols, and no stage but where the machine stands")
+    elif kernel.symbols_note:
+        remarks.append(kernel.symbols_note)
+    return [f"pvhdbg: note: {each}" for each in remarks]
+
+
+def _answer(options: argparse.Namespace) -> Result:
+    from pvhdbg.boot.document import DONE, Outcome
+    from pvhdbg.cli import asking
+    from pvhdbg.views import to_text
+
+    asking.check(options.command)
+    with attached(options) as bench:
+        here = bench.position()
+        outcome = Outcome(bench.journey.reached, DONE)
+        if options.command:
+            text = asking.answers(asking.at(bench, outcome), options.command)
+        else:
+            text = to_text.capture(here.capture, bench.image)
+    return Result(text, 0, bench.remarks)
