@@ -38,7 +38,8 @@ class Attachment(GdbSession):
             raise
 
     def _connect(self, where: str, symbols: Symbols | None) -> None:
-        from pvhdbg.target.gdb_mi import MONITOR, PHY_MEM_MODE, PHY_MEM_MODE_OFF, MiTarget
+        from pvhdbg.target.gdb_mi import MiTarget
+        from pvhdbg.target.mi_memory import MONITOR, PHY_MEM_MODE, PHY_MEM_MODE_OFF
         from pvhdbg.target.mi_runner import MiRunner
 
         self.gdb.send("-gdb-set tcp auto-retry off")
@@ -68,7 +69,7 @@ class Attachment(GdbSession):
 
     def _leave(self) -> None:
         """Our breakpoints gone, PhyMemMode 0, the guest as it was."""
-        from pvhdbg.target.gdb_mi import PHY_MEM_MODE_OFF
+        from pvhdbg.target.mi_memory import PHY_MEM_MODE_OFF
 
         gdb = self.gdb
         if gdb.running:

@@ -71,7 +71,7 @@ class GdbProcess:
         """Lost if gdb has gone: its end is seen by who reads."""
         self._note("<", line)
         with suppress(BrokenPipeError):
-            self._stdin.write(f"{line}\n".encode())
+            self._stdin.write(os.fsencode(f"{line}\n"))
 
     def lines(self) -> Iterator[str]:
         """What gdb says, whole lines only, to its end."""

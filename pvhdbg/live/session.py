@@ -72,7 +72,7 @@ class Session(GdbSession):
             self.wait_ready()
 
     def _connect(self, qemu: Qemu) -> None:
-        from pvhdbg.target.gdb_mi import PHY_MEM_MODE_OFF
+        from pvhdbg.target.mi_memory import PHY_MEM_MODE_OFF
 
         self.gdb.send(_PATIENT)
         self._connecting = self.gdb.send(f"-target-select remote {qemu.gdb_path}")

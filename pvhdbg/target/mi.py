@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from pvhdbg.errors import TargetError
+from pvhdbg.errors import NotConnected, TargetError
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -76,6 +76,20 @@ class Mi(Protocol):
     def hushed(self) -> AbstractContextManager[None]:
         """Within, what gdb says about the machine by itself is not passed on."""
         ...
+
+
+def answer(mi: Mi, pending: Any) -> Reply:  # noqa: ANN401 - what `send` gave
+    """Wait for it.
+
+    :raise MiError: if gdb reports an error.
+    :raise NotConnected: if gdb or the machine has gone.
+    """
+    try:
+        return mi.wait(pending)
+    except MiError as error:
+        if mi.connected:
+            raise
+        raise NotConnected("the machine has gone") from error
 
 
 def quoted(text: str) -> str:

@@ -11,8 +11,8 @@ from pvhdbg.errors import UserError
 from pvhdbg.live import console, qmp
 from pvhdbg.live.attach import Attachment
 from pvhdbg.target.base import HIT, TIMEOUT, Halt
-from pvhdbg.target.gdb_mi import PHY_MEM_MODE
 from pvhdbg.target.mi import in_console
+from pvhdbg.target.mi_memory import PHY_MEM_MODE
 
 ENTRY = 0x1000000
 NOWHERE = 0x10

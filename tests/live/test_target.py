@@ -7,8 +7,9 @@ from pvhdbg.image.load import open_kernel
 from pvhdbg.live import console
 from pvhdbg.live.session import Session
 from pvhdbg.target.base import NO_MONITOR
-from pvhdbg.target.gdb_mi import MONITOR, MiTarget
+from pvhdbg.target.gdb_mi import MiTarget
 from pvhdbg.target.mi import in_console
+from pvhdbg.target.mi_memory import MONITOR
 from tests.live.conftest import Boot
 
 ENTRY = 0x1000000
