@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
+from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
-from pvhdbg.errors import PvhdbgError
+from pvhdbg.errors import PvhdbgError, UserError
 
 if TYPE_CHECKING:
     import argparse
@@ -27,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_output()
         return 141
     return result.status
 
@@ -42,13 +43,36 @@ def _run(argv: Sequence[str]) -> Result:
 
 
 def _print(result: Result) -> None:
+    """:raise UserError: if standard output can't take it.
+    :raise BrokenPipeError: if nobody reads it.
+    """
     for line in result.remarks:
-        print(line, file=sys.stderr)
-    sys.stdout.write(result.output)
-    sys.stdout.flush()
+        _tell(line)
+    if sys.stdout is None:
+        raise UserError("standard output is closed")
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")  # JSON is, whatever the locale
+    try:
+        sys.stdout.write(result.output)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _forget_output()
+        raise UserError(f"can't write to standard output: {error.strerror}") from error
+
+
+def _forget_output() -> None:
+    """What could not be written is not tried again when Python ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _complain(error: PvhdbgError) -> None:
-    print(f"pvhdbg: error: {error}", file=sys.stderr)
+    _tell(f"pvhdbg: error: {error}")
     if error.hint:
-        print(f"  hint: {error.hint}", file=sys.stderr)
+        _tell(f"  hint: {error.hint}")
+
+
+def _tell(line: str) -> None:
+    """File names and symbols may hold anything: one line it stays, and steers no terminal."""
+    print("".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in line), file=sys.stderr)

@@ -86,7 +86,8 @@ def _ending(outcome: Outcome) -> list[str]:
     reached = f"reached {outcome.reached}" if outcome.reached else "no stage was reached"
     if outcome.died:
         where = _where(outcome.died.rip, outcome.died.symbol)
-        return [f"pvhdbg: error: the guest died: {outcome.died.how}{where}; {reached}"]
+        words = f": {outcome.died.message}" if outcome.died.message else ""
+        return [f"pvhdbg: error: the guest died: {outcome.died.how}{where}{words}; {reached}"]
     if outcome.ended == doc.TIMED_OUT:
         where = _where(outcome.rip, outcome.symbol)
         error = f"pvhdbg: error: stage {outcome.waited_for} did not come in time; {reached}, the guest was{where}"

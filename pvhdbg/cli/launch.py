@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from contextlib import contextmanager
 from pathlib import Path
@@ -103,7 +104,7 @@ def _preflight(options: argparse.Namespace, kernel: Kernel) -> Preflight:
     from pvhdbg.image.header import map_file
     from pvhdbg.image.preflight import Machine, preflight
 
-    machine = Machine(options.machine, options.append.encode(), _bytes(options.memory), _microvm_firmware())
+    machine = Machine(options.machine, os.fsencode(options.append), _bytes(options.memory), _microvm_firmware())
     with closing(map_file(kernel.facts.elf)) as data:
         found = preflight(kernel.facts, data, machine, kernel.symbols)
     if found.fatal and not options.force:
