@@ -134,7 +134,7 @@ def _open_log(path: str | None) -> TextIO | None:
     if path is None:
         return None
     try:
-        return open(path, "w", buffering=1, encoding="utf-8")  # noqa: PTH123 - open as long as gdb is
+        return open(path, "w", buffering=1, encoding="utf-8", errors="surrogateescape")  # noqa: PTH123 - open as long as gdb is
     except OSError as error:
         raise UserError(f"can't write {path}: {error.strerror}") from error
 
