@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from pvhdbg.boot.capture import Capture
     from pvhdbg.image.facts import ImageFacts
 
-DONE, DEAD, TIMED_OUT, INTERRUPTED = "done", "died", "timeout", "interrupted"
+ENDS = DONE, DEAD, TIMED_OUT, INTERRUPTED = "done", "died", "timeout", "interrupted"
 
 
 class Rewrite(NamedTuple):

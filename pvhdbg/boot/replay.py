@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pvhdbg.boot import stages
-from pvhdbg.boot.document import Death, Document, MachineFacts, Outcome, Rewrite
+from pvhdbg.boot.document import ENDS, Death, Document, MachineFacts, Outcome, Rewrite
 from pvhdbg.boot.read import capture
 from pvhdbg.errors import UserError
 from pvhdbg.image.facts import ImageFacts, Note, Segment
-from pvhdbg.target.recording import Recording
+from pvhdbg.target.recording import Ranges, Recording
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
     from pvhdbg.boot.capture import Capture
@@ -22,7 +24,7 @@ MAX_ADDRESS = 1 << 64
 MAX_FILE = 1 << 30
 
 
-class _Wrong(Exception):
+class NotARecording(Exception):
     """What a recording holds is not what it should be."""
 
 
@@ -41,16 +43,16 @@ def load(path: Path) -> Document:
         raise UserError(f"{path}: not JSON", "a recording is what `pvhdbg dump -o FILE` writes") from error
     try:
         return replay(document)
-    except _Wrong as error:
+    except NotARecording as error:
         raise UserError(f"{path}: not a recording of pvhdbg: {error}") from error
 
 
 def replay(document: object) -> Document:
     top = _object(document, "document")
     if top.get("format") != "pvhdbg":
-        raise _Wrong('format is not "pvhdbg"')
+        raise NotARecording('format is not "pvhdbg"')
     if top.get("format_version") != 1:
-        raise _Wrong(f"format_version is {top.get('format_version')!r}, this pvhdbg knows 1")
+        raise NotARecording(f"format_version is {top.get('format_version')!r}, this pvhdbg knows 1")
     kernel = None if top.get("kernel") is None else _kernel(_object(top["kernel"], "kernel"))
     return Document(kernel, _machine(_object(top.get("machine"), "machine")), _stops(top, kernel), _outcome(top))
 
@@ -61,25 +63,37 @@ def _stops(top: dict[str, Any], kernel: ImageFacts | None) -> tuple[Capture, ...
     start_info_paddr = None
     for index, each in enumerate(_list(top.get("stops"), "stops")):
         stop = _object(each, f"stops[{index}]")
-        stage = _of(str, stop, "stage")
-        if stage not in (*stages.NAMES, stages.DIED):
-            raise _Wrong(f"stops[{index}].stage is {stage!r}")
-        seen.append(capture(_recording(stop), stage, kernel, start_info_paddr))
+        stage = _one_of((*stages.NAMES, stages.DIED), stop, "stage")
+        seen.append(_told(capture(_recording(stop), stage, kernel, start_info_paddr), stop))
         if stage == "entry" and seen[-1].start_info is not None:
             start_info_paddr = seen[-1].start_info.at
     return tuple(seen)
 
 
+def _told(seen: Capture, stop: dict[str, Any]) -> Capture:
+    """What is missing follows from the rest; why, only the machine knew."""
+    told = _object(stop.get("missing"), "missing")
+    return seen._replace(missing={path: _reason(told.get(path), why) for path, why in seen.missing.items()})
+
+
+def _reason(told: object, otherwise: str) -> str:
+    return told if isinstance(told, str) and told.isascii() and told.isprintable() else otherwise
+
+
+def _memory(stop: dict[str, Any]) -> Ranges:
+    blocks = (_object(each, "memory") for each in _list(stop.get("memory"), "memory"))
+    memory = tuple((_address(block, "paddr"), _hex(block, "hex")) for block in blocks)
+    if any(paddr + len(data) >= after for (paddr, data), (after, _) in pairwise(memory)):
+        raise NotARecording("memory is not in ascending blocks with gaps between them")
+    return memory
+
+
 def _recording(stop: dict[str, Any]) -> Recording:
-    memory = tuple(
-        (_address(block, "paddr"), _hex(block, "hex"))
-        for block in (_object(each, "memory") for each in _list(stop.get("memory"), "memory"))
-    )
     registers = _object(stop.get("registers"), "registers")
     symbols = _object(stop.get("symbols"), "symbols")
     return Recording(
-        memory,
-        {name: None if value is None else _address(registers, name) for name, value in registers.items()},
+        _memory(stop),
+        {name: _maybe_address(registers, name) for name in registers},
         {name: _address(symbols, name) for name in symbols},
     )
 
@@ -92,9 +106,9 @@ def _kernel(kernel: dict[str, Any]) -> ImageFacts:
         path=path,
         elf=path,
         kind=_of(str, kernel, "kind"),
-        elf_class=_of(int, kernel, "class"),
+        elf_class=_one_of((32, 64), kernel, "class"),
         machine=0,
-        entry=None if kernel.get("entry") is None else _address(kernel, "entry"),
+        entry=_maybe_address(kernel, "entry"),
         build_id=_maybe(str, kernel, "build_id"),
         release=_maybe(str, kernel, "release"),
         segments=tuple(
@@ -108,11 +122,13 @@ def _machine(machine: dict[str, Any]) -> MachineFacts:
     texts = {
         key: _maybe(str, machine, key) for key in ("qemu", "machine", "accel", "cpu", "memory", "append", "initrd")
     }
-    argv = tuple(str(each) for each in _list(machine.get("argv"), "argv"))
+    argv = _list(machine.get("argv"), "argv")
+    if not all(isinstance(each, str) for each in argv):
+        raise NotARecording("argv is not a list of words")
     rewrites = (_object(each, "rewrites") for each in _list(machine.get("rewrites"), "rewrites"))
     return MachineFacts(
         **texts,
-        argv=argv,
+        argv=tuple(argv),
         rewrites=tuple(
             Rewrite(_of(str, each, "path"), _address(each, "paddr"), _hex(each, "before"), _hex(each, "after"))
             for each in rewrites
@@ -124,37 +140,37 @@ def _outcome(top: dict[str, Any]) -> Outcome:
     outcome = _object(top.get("outcome"), "outcome")
     waited = _object(outcome.get("timeout") or {}, "outcome.timeout")
     return Outcome(
-        reached=_maybe(str, outcome, "reached"),
-        ended=_of(str, outcome, "ended"),
+        reached=_one_of((None, *stages.NAMES), outcome, "reached"),
+        ended=_one_of(ENDS, outcome, "ended"),
         died=None if outcome.get("died") is None else _death(_object(outcome["died"], "outcome.died")),
-        waited_for=_maybe(str, waited, "stage"),
-        rip=_maybe(int, waited, "rip"),
+        waited_for=_one_of((None, *stages.NAMES), waited, "stage"),
+        rip=_maybe_address(waited, "rip"),
         symbol=_maybe(str, waited, "symbol"),
     )
 
 
 def _death(died: dict[str, Any]) -> Death:
     return Death(
-        _of(str, died, "how"), _maybe(int, died, "rip"), _maybe(str, died, "symbol"), _of(str, died, "message")
+        _of(str, died, "how"), _maybe_address(died, "rip"), _maybe(str, died, "symbol"), _of(str, died, "message")
     )
 
 
 def _object(value: object, what: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise _Wrong(f"{what} is not an object")
+        raise NotARecording(f"{what} is not an object")
     return value
 
 
 def _list(value: object, what: str) -> list[Any]:
     if not isinstance(value, list):
-        raise _Wrong(f"{what} is not a list")
+        raise NotARecording(f"{what} is not a list")
     return value
 
 
 def _of(kind: type[T], where: dict[str, Any], key: str) -> T:
     value = where.get(key)
     if not isinstance(value, kind) or isinstance(value, bool):
-        raise _Wrong(f"{key} is {value!r}"[:120])
+        raise NotARecording(f"{key} is {value!r}"[:120])
     return value
 
 
@@ -162,10 +178,21 @@ def _maybe(kind: type[T], where: dict[str, Any], key: str) -> T | None:
     return None if where.get(key) is None else _of(kind, where, key)
 
 
+def _one_of(known: Collection[T], where: dict[str, Any], key: str) -> T:
+    for each in known:
+        if where.get(key) == each and type(where.get(key)) is type(each):
+            return each
+    raise NotARecording(f"{key} is {where.get(key)!r}"[:120])
+
+
+def _maybe_address(where: dict[str, Any], key: str) -> int | None:
+    return None if where.get(key) is None else _address(where, key)
+
+
 def _address(where: dict[str, Any], key: str) -> int:
     value = _of(int, where, key)
     if not 0 <= value < MAX_ADDRESS:
-        raise _Wrong(f"{key} is not an unsigned 64-bit integer")
+        raise NotARecording(f"{key} is not an unsigned 64-bit integer")
     return value
 
 
@@ -173,4 +200,4 @@ def _hex(where: dict[str, Any], key: str) -> bytes:
     try:
         return bytes.fromhex(_of(str, where, key))
     except ValueError:
-        raise _Wrong(f"{key} is not hex") from None
+        raise NotARecording(f"{key} is not hex") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping
 
 from pvhdbg.errors import MemoryUnreadable, RegisterUnavailable, SymbolMissing, TargetError
@@ -18,14 +19,16 @@ class Recording:
 
     def __init__(self, memory: Ranges, registers: Mapping[str, int | None], symbols: Mapping[str, int]) -> None:
         self._memory = memory
+        self._starts = [start for start, _ in memory]
         self._registers = registers
         self._symbols = symbols
 
     def read_phys(self, paddr: int, size: int) -> bytes:
-        for start, data in self._memory:
-            if start <= paddr and paddr + size <= start + len(data):
-                return data[paddr - start : paddr - start + size]
-        raise MemoryUnreadable(paddr, size)
+        at = bisect_right(self._starts, paddr) - 1
+        start, data = self._memory[at] if at >= 0 else (0, b"")
+        if paddr + size > start + len(data):
+            raise MemoryUnreadable(paddr, size)
+        return data[paddr - start : paddr - start + size]
 
     def register(self, name: str) -> int:
         value = self._registers.get(name)

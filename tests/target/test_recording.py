@@ -1,0 +1,66 @@
+"""What a Recorder notes down, a Recording answers; and nothing else."""
+
+import pytest
+
+from pvhdbg.errors import MemoryUnreadable, RegisterUnavailable, SymbolMissing
+from pvhdbg.target.recording import Recorder, Recording
+
+MEMORY = ((0x10, b"abcd"), (0x20, b"efgh"), (0xFFFFFFFFFFFFFFF0, bytes(16)))
+
+
+def recording() -> Recording:
+    return Recording(MEMORY, {"rip": 0x1000, "a20": None}, {"boot_params": 0x2000})
+
+
+@pytest.mark.parametrize(
+    ("paddr", "size", "expected"),
+    [(0x10, 4, b"abcd"), (0x11, 2, b"bc"), (0x23, 1, b"h"), (0x20, 4, b"efgh"), (0xFFFFFFFFFFFFFFFF, 1, b"\0")],
+)
+def test_memory_that_was_recorded_is_there(paddr: int, size: int, expected: bytes) -> None:
+    assert expected == recording().read_phys(paddr, size)
+
+
+@pytest.mark.parametrize(
+    ("paddr", "size"), [(0, 1), (0xF, 2), (0x13, 2), (0x14, 1), (0x10, 0x14), (0x24, 1), (1 << 64, 1)]
+)
+def test_memory_that_was_not_recorded_is_unreadable(paddr: int, size: int) -> None:
+    with pytest.raises(MemoryUnreadable, match=f"unreadable: {size} bytes at {paddr:#x}"):
+        recording().read_phys(paddr, size)
+
+
+def test_registers_and_symbols_are_there_if_they_were_asked_for() -> None:
+    assert (0x1000, 0x2000) == (recording().register("rip"), recording().symbol("boot_params"))
+    for name in ("a20", "cr3"):
+        with pytest.raises(RegisterUnavailable):
+            recording().register(name)
+    with pytest.raises(SymbolMissing, match="no symbol start_kernel"):
+        recording().symbol("start_kernel")
+
+
+def test_ranges_that_overlap_or_touch_are_noted_as_one() -> None:
+    recorder = Recorder(Recording(((0, bytes(range(64))),), {}, {}))
+    for paddr, size in ((32, 4), (0, 4), (2, 4), (6, 2), (33, 1), (10, 1)):
+        recorder.read_phys(paddr, size)
+
+    assert ((0, bytes(range(8))), (10, b"\x0a"), (32, bytes(range(32, 36)))) == recorder.memory()
+
+
+def test_what_was_refused_is_noted_as_far_as_it_matters() -> None:
+    recorder = Recorder(recording())
+    with pytest.raises(RegisterUnavailable):
+        recorder.register("a20")
+    with pytest.raises(SymbolMissing):
+        recorder.symbol("e820_table")
+    with pytest.raises(MemoryUnreadable):
+        recorder.read_phys(0, 1)
+
+    assert {"a20": None} == recorder.registers
+    assert ({}, ()) == (recorder.symbols, recorder.memory())
+
+
+def test_a_recording_of_a_recording_is_the_same() -> None:
+    recorder = Recorder(recording())
+    for paddr, data in MEMORY:
+        recorder.read_phys(paddr, len(data))
+
+    assert MEMORY == recorder.memory()
