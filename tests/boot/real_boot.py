@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import random
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,6 +22,8 @@ from pvhdbg.target.mi import in_console
 from tests import bios_e820
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pvhdbg.boot.capture import Capture
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.live.qemu_options import QemuOptions
@@ -54,17 +57,24 @@ class RealBoot(NamedTuple):
         return self.image.physical(self.gdb[stage][f"&{name}"])
 
 
-def boot(options: QemuOptions) -> RealBoot:
-    """Boot to e820 and on until the console has told the map."""
+@contextmanager
+def standing(options: QemuOptions) -> Iterator[tuple[Session, Journey]]:
+    """A machine at its reset vector."""
     with Session() as session:
         kernel = open_kernel(options.kernel, session.folder)
         session.boot(options, kernel.symbols)
         session.wait_ready()
-        journey = Journey(session.target, session.runner, kernel.facts, reading=session.target.physical)
-        seen = RealBoot(kernel.facts, {}, {}, {}, {}, b"")
+        yield session, Journey(session.target, session.runner, kernel.facts, reading=session.target.physical)
+
+
+def boot(options: QemuOptions) -> RealBoot:
+    """Boot to e820 and on until the console has told the map."""
+    with standing(options) as (session, journey):
+        assert journey.image is not None
+        seen = RealBoot(journey.image, {}, {}, {}, {}, b"")
         for stage in stages.NAMES:
             _visit(session, journey, seen, stage)
-        halt = session.runner.run_to([kernel.symbols.address(CONSOLE_WORKS)], PATIENCE)
+        halt = session.runner.run_to([session.target.symbol(CONSOLE_WORKS)], PATIENCE)
         assert HIT == halt.kind, halt
         return seen._replace(console=_map_told(session))
 
