@@ -8,20 +8,23 @@ from pygdbmi.gdbmiparser import parse_response
 
 from pvhdbg.target.mi import Stop
 
+# How nearly every line ends that has no other escape: these need no parser.
+_PLAIN_ENDS = {"": "", "\\n": "\n", "\\r\\n": "\r\n"}
+
 
 class Reply:
     """A result record, parsed when somebody looks. `text` is what gdb printed while it worked on the command."""
 
-    __slots__ = ("_line", "message", "text")
+    __slots__ = ("line", "message", "text")
 
     def __init__(self, message: str, line: str, text: str) -> None:
         self.message = message
         self.text = text
-        self._line = line
+        self.line = line
 
     @property
     def payload(self) -> dict[str, Any]:
-        return parse_response(self._line)["payload"] or {}
+        return parse_response(self.line)["payload"] or {}
 
 
 def read_stop(line: str) -> Stop:
@@ -31,6 +34,9 @@ def read_stop(line: str) -> Stop:
 
 def read_text(line: str) -> str:
     """What a stream record (~, @ or &) prints."""
+    words, escape, end = line[2:-1].partition("\\")
+    if escape + end in _PLAIN_ENDS:
+        return words + _PLAIN_ENDS[escape + end]
     try:
         return str(parse_response(line)["payload"])
     except ValueError:  # an escape that the parser does not know: better raw than lost

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import re
 from typing import TYPE_CHECKING, Protocol
 
 from pvhdbg.errors import MemoryUnreadable, RegisterUnavailable, SymbolMissing
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from pvhdbg.target.mi import Mi, Reply
 
+# One that is <unavailable> is not among them.
+_VALUES = re.compile(r'number="([0-9]+)",value="0x([0-9a-f]+)"')
 _GENERAL = ("ax", "bx", "cx", "dx", "si", "di", "bp", "sp", "ip")
 _NAME_OF = {f"e{name}": f"r{name}" for name in _GENERAL} | {
     name: name
@@ -127,12 +129,8 @@ class MiTarget:
 
     def _read_registers(self) -> dict[str, int]:
         names = self._numbers()
-        reply = self._ask(f"-data-list-register-values x {' '.join(names)}")
-        found = {}
-        for each in reply.payload["register-values"]:
-            with suppress(ValueError):  # <unavailable>
-                found[_NAME_OF[names[each["number"]]]] = int(each["value"], 16)
-        return found
+        values = _VALUES.findall(self._ask(f"-data-list-register-values x {' '.join(names)}").line)
+        return {_NAME_OF[names[number]]: int(value, 16) for number, value in values}
 
     def _monitor_register(self, name: str) -> int:
         self._refresh()

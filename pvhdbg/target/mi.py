@@ -23,7 +23,14 @@ class Stop(NamedTuple):
 
 
 class Reply(Protocol):
-    """What came back for a command: its variables, and what gdb printed while it worked on it."""
+    """What came back for a command: its variables, and what gdb printed while it worked on it.
+
+    `line` is the record as it came. To parse one takes longer than gdb needs to answer: where much is read and all of
+    it is numbers, they are picked out of the line.
+    """
+
+    @property
+    def line(self) -> str: ...
 
     @property
     def payload(self) -> dict[str, Any]: ...

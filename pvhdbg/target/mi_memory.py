@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from pvhdbg.errors import MemoryUnreadable
@@ -18,6 +20,7 @@ PHY_MEM_MODE_OFF = in_console("maint packet Qqemu.PhyMemMode:0")
 """The mode outlives a connection: send this after each."""
 
 _PHY_MEM_MODE_ON = in_console("maint packet Qqemu.PhyMemMode:1")
+_CONTENTS = re.compile(r'contents="([0-9a-f]*)"')
 _FLUSH = in_console("maint flush dcache")
 _CHUNK = 0x10000
 _WRITE_CHUNK = 0x1000
@@ -97,10 +100,10 @@ class MiMemory:
 
     def _received(self, paddr: int, size: int, sent: Sequence[Any]) -> bytes:
         try:
-            blocks = [block for each in sent for block in answer(self._mi, each).payload["memory"]]
+            contents = [_CONTENTS.findall(answer(self._mi, each).line) for each in sent]
         except MiError as error:
             raise MemoryUnreadable(paddr, size) from error
-        return _whole(paddr, size, b"".join(bytes.fromhex(block["contents"]) for block in blocks))
+        return _whole(paddr, size, bytes.fromhex("".join(chain.from_iterable(contents))))
 
     def _examine(self, paddr: int, size: int) -> bytes:
         texts = (
