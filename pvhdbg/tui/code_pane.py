@@ -4,40 +4,34 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pvhdbg.tui import classes
+from pvhdbg.tui import classes, view_rows
 from pvhdbg.tui.line import clean
 from pvhdbg.tui.row_lines import with_cursor
 from pvhdbg.tui.signs import signs
+from pvhdbg.tui.view_rows import BYTES_PER_ROW
 from pvhdbg.views import text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pvhdbg.live.code import CodeLine
     from pvhdbg.tui.line import Line
     from pvhdbg.tui.state import Bytes, Screen
-
-BYTES_PER_ROW = 16
 
 
 def code(screen: Screen, shown: range, width: int) -> list[Line]:
     """Source or instructions; RIP's line and breakpoints have their signs."""
-    lines = screen.code.lines
-    columns = max((len(_place(lines[at])) for at in shown), default=0)
-    return [with_cursor(screen, at, _code_line(screen, lines[at], columns), width) for at in shown]
+    rows = view_rows.rows(screen)
+    columns = max((len(rows[at].name) for at in shown), default=0)
+    return [with_cursor(screen, at, _code_line(screen, at, rows[at].name.rjust(columns)), width) for at in shown]
 
 
-def _place(line: CodeLine) -> str:
-    return text.address(line.address) if line.number is None else str(line.number)
-
-
-def _code_line(screen: Screen, line: CodeLine, columns: int) -> Line:
-    sign = signs(screen.ascii)
+def _code_line(screen: Screen, at: int, place: str) -> Line:
+    sign, line = signs(screen.ascii), screen.code.lines[at]
     at_rip = classes.CURRENT if line.current else ""
     return [
         (classes.BREAKPOINT, sign.breakpoint if line.breakpoint else " "),
         (classes.CURRENT, sign.current if line.current else " "),
-        (classes.ADDRESS, f"{_place(line).rjust(columns)}  "),
+        (classes.ADDRESS, f"{place}  "),
         (at_rip, clean(line.text.expandtabs(), ascii=screen.ascii)),
     ]
 

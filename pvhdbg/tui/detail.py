@@ -66,7 +66,10 @@ def _lines(row: Same[Row], told: Told, width: int, lines: int) -> list[Line]:
     if lines == 1:
         return [_joined([*_news(row.it, told), *_brief(row.it), *_cut(row.it), *_words(row.it, told)])]
     head, said = _joined([*_head(row.it), *_was(told)]), _paragraphs(_said(told), width, ascii=told.ascii)
-    rest = [*_cut(row.it), (classes.DETAIL, " ".join(each for _, each in _words(row.it, told)))]
+    rest = [
+        *([] if told.is_finding else _cut(row.it)),
+        (classes.DETAIL, " ".join(each for _, each in _words(row.it, told))),
+    ]
     shown = [*said, head] if told.is_finding else [head, *said]
     shown += _paragraphs(rest, width, ascii=told.ascii)
     if len(shown) > lines:
@@ -94,6 +97,8 @@ def _news(row: Row, told: Told) -> Line:
 
 def _brief(row: Row) -> Line:
     """The head without what its row in the view tells."""
+    if not row.path:
+        return []
     field = row.field()
     place = " at ".join(filter(None, (field.ctype if field else "", _address(row))))
     raw = row.raw.hex(" ") if len(row.raw) <= 8 else ""
@@ -121,16 +126,19 @@ def _finding(each: Finding) -> str:
 
 def _head(row: Row) -> Line:
     """What it is called, its C type, offset and address, and its bytes."""
+    if not row.path:
+        return [(classes.DETAIL_NAME, row.name)]
     field = row.field()
     where = " = ".join(filter(None, (row.label, _address(row))))
     place = " at ".join(filter(None, (field.ctype if field else "", where)))
     raw = row.raw[:BYTES_SHOWN].hex(" ") + (" …" if len(row.raw) > BYTES_SHOWN else "")
+    shows_bytes = row.raw and not row.folded
     return [
         (style, words)
         for style, words in (
             (classes.DETAIL_NAME, row.path or row.name),
             (classes.DETAIL, place),
-            (classes.BYTES, f"bytes {raw}" if row.raw else ""),
+            (classes.BYTES, f"bytes {raw}" if shows_bytes else ""),
         )
         if words
     ]
@@ -138,7 +146,7 @@ def _head(row: Row) -> Line:
 
 def _cut(row: Row) -> Line:
     """What the row may have no room for."""
-    found = () if row.folded else (row.value, row.meaning)
+    found = () if row.folded or not row.path else (row.value, row.meaning)
     return [(classes.DETAIL, each) for each in found if len(each) > LONG]
 
 

@@ -60,7 +60,7 @@ def clamp(screen: Screen, width: int, height: int) -> Screen:
     return screen._replace(
         output_top=_top(screen.output_top, len(screen.output), output_visible(screen, width, height)),
         serial_top=_top(screen.serial_top, len(screen.serial), shown),
-        popup=popup and popup._replace(top=min(max(popup.top, 0), popups.last_top(popup, height))),
+        popup=popup and popup._replace(top=min(max(popup.top, 0), popups.last_top(popup, width, height))),
     )
 
 
@@ -70,8 +70,7 @@ def _top(top: int | None, count: int, shown: int) -> int | None:
 
 
 def _too_small(width: int, height: int) -> list[Line]:
-    least = f"{LEAST_WIDTH}x{LEAST_HEIGHT + BELOW}"
-    words = f"the terminal is too small: {width}x{height + BELOW}, where it takes {least}"
+    words = f"too small: {width}x{height + BELOW} of at least {LEAST_WIDTH}x{LEAST_HEIGHT + BELOW}"
     first = fit([(classes.TOO_SMALL, words)], width)
     return [first, *([("", " " * width)] for _ in range(height - 1))][:height]
 

@@ -71,7 +71,7 @@ def _modules(seen: Capture, _: Screen) -> str:
 def _memory(seen: Capture, screen: Screen) -> str:
     if seen.e820_table:
         where = f"e820_table at {text.address(seen.e820_table.paddr)}"
-        return f"{where}: {_summary(Same(seen.e820_table.entries))}; then what was handed over"
+        return f"{where}: {_summary(Same(seen.e820_table.entries))}"
     given = view_rows.handed_over(screen)
     if given is None or given.memory_map is None:
         return "memory map"

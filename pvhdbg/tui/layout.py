@@ -63,4 +63,4 @@ def _detail(screen: Screen, lines: int) -> int:
 
 
 def _strip(lines: int) -> int:
-    return next(share for least, share in ((36, 4), (30, 3), (0, 0)) if lines >= least)
+    return next(share for least, share in ((45, 5), (36, 4), (30, 3), (0, 0)) if lines >= least)

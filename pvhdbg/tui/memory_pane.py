@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from itertools import groupby
+from itertools import groupby, zip_longest
 from typing import TYPE_CHECKING
 
 from pvhdbg.tui import classes, view_rows
 from pvhdbg.tui.kept import Same
-from pvhdbg.tui.line import fit
+from pvhdbg.tui.line import fit, plain
 from pvhdbg.tui.signs import signs
 from pvhdbg.views import memory_picture, picture_text
 from pvhdbg.views.memory_picture import Picture
@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from pvhdbg.tui.state import Screen
     from pvhdbg.views.memory_picture import Strip
 
-APART = 6
-"""Cells between two strips: the label of an end may reach into them."""
+APART, WIDE_APART, WIDE = 6, 10, 100
+"""Cells between two strips, and how many more from which width on: the label of an end may reach into them."""
+HIDDEN = "+"
+"""Where a letter would be that has no room."""
 
 
 def strip(screen: Screen, width: int, lines: int) -> list[Line]:
@@ -30,13 +32,23 @@ def strip(screen: Screen, width: int, lines: int) -> list[Line]:
     seen = screen.looked_at
     if seen is None:
         return []
-    count, more = len(_picture(screen, seen, 8).strips), signs(screen.ascii).more
-    cells = (width - 1 - APART * count) // count
-    drawn = [_lines(each, ascii=screen.ascii) for each in _picture(screen, seen, cells).strips]
+    count, apart = len(_picture(screen, seen, 8).strips), WIDE_APART if width >= WIDE else APART
+    cells, more = (width - 1 - apart * count) // count, signs(screen.ascii).more
+    drawn = [_within(_lines(each, ascii=screen.ascii), lines) for each in _picture(screen, seen, cells).strips]
     return [
-        [("", " "), *(part for each in drawn for part in fit(each[at] if at < len(each) else [], cells + APART, more))]
+        [("", " "), *(part for each in drawn for part in fit(each[at] if at < len(each) else [], cells + apart, more))]
         for at in range(lines)
     ]
+
+
+def _within(found: list[Line], count: int) -> list[Line]:
+    """So many lines, with a sign on the last for the letters that are on none of them."""
+    hidden = [plain(each) for each in found[count:]]
+    if not hidden:
+        return found
+    columns = zip_longest(plain(found[count - 1]), *hidden, fillvalue=" ")
+    marked = "".join(HIDDEN if any(each != " " for each in below) else shown for shown, *below in columns)
+    return [*found[: count - 1], [(classes.MARK, marked)]]
 
 
 def stacked(screen: Screen, width: int, lines: int) -> list[Line]:
@@ -44,7 +56,7 @@ def stacked(screen: Screen, width: int, lines: int) -> list[Line]:
     seen = screen.looked_at
     if seen is None:
         return []
-    drawn = _picture(screen, seen, width - APART)
+    drawn = _picture(screen, seen, width - WIDE_APART)
     found = [line for each in drawn.strips for line in _lines(each, ascii=screen.ascii)]
     legend = picture_text.legend(drawn, ascii=screen.ascii)
     if any(len(each) > width for each in legend):

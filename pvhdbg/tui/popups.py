@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from pvhdbg.tui import classes
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from pvhdbg.tui.state import Popup, Screen
 
 HELP, QUIT = "help", "quit"
-WIDEST = 100
+WIDEST, KEY_WIDTH = 100, 12
 _HEADS = {EVERYWHERE: "Everywhere", PANE: "In a pane also", PROMPT: "At the prompt, where all that gdb does works"}
 _QUESTION = ("The guest is alive, and it is ours: it ends with us.", "", "Quit?   y: yes   any other key: no")
 
@@ -34,8 +36,8 @@ def over(screen: Screen, lines: list[Line]) -> list[Line]:
 
 def popup(screen: Screen, shown: Popup, width: int, height: int) -> list[Line]:
     """A framed box of at most that size."""
-    lines = _lines(shown)
-    inner = min(max(len(plain(each)) for each in lines) + 2, width - 2, WIDEST)
+    lines = _lines(shown, width)
+    inner = max(len(plain(each)) for each in lines) + 2
     room = min(len(lines), height - 2)
     top = min(max(shown.top, 0), len(lines) - room)
     title = " keys " if shown.kind == HELP else " quit "
@@ -43,13 +45,16 @@ def popup(screen: Screen, shown: Popup, width: int, height: int) -> list[Line]:
     return _framed(screen, lines[top : top + room], inner, title, more)
 
 
-def last_top(shown: Popup, height: int) -> int:
-    """The last line that can be the popup's first in a frame of so many lines."""
-    return max(len(_lines(shown)) - (height - 4), 0)
+def last_top(shown: Popup, width: int, height: int) -> int:
+    """The last line that can be the popup's first in a frame of that size."""
+    return max(len(_lines(shown, width - 4)) - (height - 4), 0)
 
 
-def _lines(shown: Popup) -> list[Line]:
-    return help_lines() if shown.kind == HELP else [[(classes.POPUP, each)] for each in _QUESTION]
+def _lines(shown: Popup, width: int) -> list[Line]:
+    """What a popup of that width says, its frame not counted."""
+    if shown.kind == HELP:
+        return help_lines(min(width, WIDEST) - 4)
+    return [[(classes.POPUP, each)] for each in _QUESTION]
 
 
 def _framed(screen: Screen, lines: list[Line], inner: int, title: str, below: str) -> list[Line]:
@@ -64,14 +69,16 @@ def _framed(screen: Screen, lines: list[Line], inner: int, title: str, below: st
     ]
 
 
-def help_lines() -> list[Line]:
+@lru_cache(4)
+def help_lines(width: int) -> list[Line]:
     """Every key, under the heads of where it works."""
-    return [line for scope, head in _HEADS.items() for line in _section(scope, head)]
+    return [line for scope, head in _HEADS.items() for line in _section(scope, head, width)]
 
 
-def _section(scope: str, head: str) -> Iterator[Line]:
+def _section(scope: str, head: str, width: int) -> Iterator[Line]:
     yield [(classes.POPUP_TITLE, head)]
-    for key in KEYS:
-        if key.scope == scope:
-            yield [(classes.KEY, f"  {key.key:10}"), (classes.POPUP, key.help)]
+    for key in (each for each in KEYS if each.scope == scope):
+        first, *more = wrap(key.help, width - KEY_WIDTH)
+        yield [(classes.KEY, f"  {key.key}".ljust(KEY_WIDTH)), (classes.POPUP, first)]
+        yield from ([(classes.POPUP, " " * KEY_WIDTH + each)] for each in more)
     yield [(classes.POPUP, "")]

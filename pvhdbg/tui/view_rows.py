@@ -9,19 +9,21 @@ from pvhdbg.abi.text import printable
 from pvhdbg.tui import changes, state
 from pvhdbg.tui.kept import Same
 from pvhdbg.tui.line import clean
-from pvhdbg.views import boot_params_rows, cpu_rows, map_rows, start_info_rows, text
+from pvhdbg.views import boot_params_rows, cpu_rows, map_rows, start_info_rows, tables, text
 from pvhdbg.views.rows import Row, absent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pvhdbg.boot.capture import Capture
-    from pvhdbg.live.code import Code
+    from pvhdbg.live.code import Code, CodeLine
     from pvhdbg.tui.state import Bytes, Screen
 
 Rows = tuple[Row, ...]
 BYTES_PER_ROW = 16
 LONGEST_CMDLINE = 2048
+MOST_PHYSICAL = 1 << 52
+"""One past the highest physical address that x86 can have."""
 _KEPT = 48
 """Lists of rows that are kept: every view of every stage."""
 
@@ -123,19 +125,21 @@ def _memory(seen: Capture, given: Capture) -> list[Row]:
 
 
 def _compared(row: Row, given: Capture) -> Row:
-    """An entry of e820_table with whether it was handed over so."""
+    """An entry of e820_table with whether it was handed over so, signed as in the plain text."""
     if not row.columns or not given.memory_map:
         return row
-    same = row.columns[1:4] in {each.columns[1:4] for each in _given_entries(Same(given))}
+    same = row.columns[1:4] in _given_entries(Same(given))
     *cells, gap = row.columns
-    words = "as handed over" if same else "the kernel's own"
-    return row._replace(columns=(*cells, f"{words}, {gap}" if gap else words))
+    sign = f"{tables.KEPT} same" if same else f"{tables.NEW} new"
+    words = "as it was handed over" if same else "not handed over: the kernel made it"
+    return row._replace(columns=(*cells, f"{sign}, {gap}" if gap else sign), meaning=f"{row.meaning}, {words}")
 
 
 @lru_cache(8)
-def _given_entries(given: Same[Capture]) -> Rows:
+def _given_entries(given: Same[Capture]) -> frozenset[tuple[str, ...]]:
+    """Range, size and type of each entry that was handed over."""
     found = given.it.memory_map
-    return tuple(map_rows.entry_rows(found.entries, "")) if found else ()
+    return frozenset(each.columns[1:4] for each in map_rows.entry_rows(found.entries, "")) if found else frozenset()
 
 
 def _boot_params(seen: Capture, given: Capture, *, unfolded: bool) -> Rows:
@@ -172,16 +176,28 @@ def _findings(found: Same[Sequence[Finding]]) -> Rows:
 
 @lru_cache(8)
 def _code(code: Same[Code]) -> Rows:
-    return tuple(
-        Row("", str(each.number or ""), printable(each.text), address=each.address, leads_to=each.address)
-        for each in code.it.lines
-    )
+    return tuple(Row("", _place(each), clean(each.text), address=each.address) for each in code.it.lines)
+
+
+def _place(line: CodeLine) -> str:
+    return text.address(line.address) if line.number is None else str(line.number)
 
 
 @lru_cache(8)
 def _bytes(shown: Same[Bytes]) -> Rows:
-    data, start = shown.it.data or b"", shown.it.paddr
-    return tuple(
-        Row("", text.address(start + at), chunk.hex(" "), printable(chunk), start + at, raw=chunk)
-        for at, chunk in ((at, data[at : at + BYTES_PER_ROW]) for at in range(0, len(data), BYTES_PER_ROW))
+    return tuple(_bytes_row(shown.it, at) for at in range(0, len(shown.it.data or b""), BYTES_PER_ROW))
+
+
+def _bytes_row(shown: Bytes, at: int) -> Row:
+    chunk, start = (shown.data or b"")[at : at + BYTES_PER_ROW], shown.paddr + at
+    return Row(
+        "", text.address(start), chunk.hex(" "), printable(chunk), start, raw=chunk, leads_to=_pointer(shown, at)
     )
+
+
+def _pointer(shown: Bytes, at: int) -> int | None:
+    """The u64 that is selected or else the row's first, where it may be an address."""
+    chosen = shown.selected[0] - shown.paddr
+    raw = (shown.data or b"")[chosen if at <= chosen < at + BYTES_PER_ROW else at :][:8]
+    value = int.from_bytes(raw, "little")
+    return value if 0 < value < MOST_PHYSICAL and len(raw) == 8 else None

@@ -1,0 +1,111 @@
+"""Screens to be drawn, and what was drawn as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pvhdbg.boot import compare
+from pvhdbg.boot.capture import Capture
+from pvhdbg.boot.document import Document
+from pvhdbg.boot.replay import load
+from pvhdbg.tui.frame import clamp, frame, rows, visible
+from pvhdbg.tui.layout import BELOW
+from pvhdbg.tui.legend import legend
+from pvhdbg.tui.line import Line, plain
+from pvhdbg.tui.state import AHEAD, HERE, LOADED, PASSED, STOPPED, Run, Screen, StageMark, Title
+from tests import build
+
+RECORDINGS = sorted((Path(__file__).parent.parent / "recordings").glob("*.json"))
+SIZES = ((80, 24), (120, 40), (200, 60))
+"""Of the terminal; the frame is without the prompt and the legend."""
+VIEWS = range(1, 10)
+
+
+class Finding(NamedTuple):
+    """What pvhdbg/checks says, as far as panes look at it."""
+
+    code: str
+    severity: str
+    message: str
+    field: str
+    at: int | None = None
+
+
+STACK = Finding("PVH207", "warning", "modlist_paddr: on the firmware's stack", "start_info.modlist_paddr", 0xF31F0)
+
+
+@cache
+def boot() -> Document:
+    return build.boot()
+
+
+@cache
+def documents() -> tuple[Document, ...]:
+    """A boot put together here, and the real ones that were recorded."""
+    return (boot(), *map(load, RECORDINGS))
+
+
+def at(stage: str, view: int = 1, of: Document | None = None, **fields: Any) -> Screen:  # noqa: ANN401
+    """The screen of a machine that stands at a stage; `fields` are any of a Screen's."""
+    document = of or boot()
+    names = [each.stage for each in document.stops]
+    here = names.index(stage)
+    now = document.stops[here]
+    marks = (StageMark(name, PASSED if at < here else HERE if at == here else AHEAD) for at, name in enumerate(names))
+    return Screen(
+        Title("vmlinux-6.1.0-56-cloud-amd64", "microvm tcg 512M"),
+        Run(STOPPED, stage, rip=now.rip, symbol="xen_prepare_pvh"),
+        tuple(marks),
+        document.stops[: here + 1],
+        now,
+        image=document.kernel,
+        before=compare.marks(document.stops[here - 1], now) if here else {},
+        view=view,
+        symbols=LOADED,
+    )._replace(**fields)
+
+
+def of(capture: Capture, view: int = 1, **fields: Any) -> Screen:  # noqa: ANN401
+    """The screen of a machine that was stopped once."""
+    run = Run(STOPPED, capture.stage, rip=capture.rip)
+    return Screen(Title("vmlinux", "microvm"), run, history=(capture,), now=capture, view=view)._replace(**fields)
+
+
+def drawn(screen: Screen, width: int, height: int) -> list[Line]:
+    """The frame and the legend on a terminal of that size; the prompt, which is not ours, is left out."""
+    return [*frame(screen, width, height - BELOW), legend(screen, width)]
+
+
+def lines(screen: Screen, size: tuple[int, int] = (80, 24)) -> list[str]:
+    return [plain(each) for each in drawn(screen, *size)]
+
+
+def text(screen: Screen, size: tuple[int, int] = (80, 24)) -> str:
+    return "\n".join(each.rstrip() for each in lines(screen, size))
+
+
+def line(screen: Screen, words: str, size: tuple[int, int] = (80, 24)) -> str:
+    """The first line of a view that holds the words, without its frame."""
+    return next(each for each in lines(screen, size)[3:] if words in each)[1:-1].rstrip()
+
+
+def pages(screen: Screen, size: tuple[int, int] = (80, 24)) -> Iterator[str]:
+    """All that is to be seen when one pages down to the end."""
+    width, height = size[0], size[1] - BELOW
+    step = visible(screen, width, height)
+    for cursor in range(0, max(len(rows(screen)), 1), step):
+        yield text(clamp(screen.at(cursor, cursor), width, height), size)
+
+
+def styles(screen: Screen, size: tuple[int, int] = (80, 24)) -> set[str]:
+    """The classes that something is drawn in."""
+    return {name for each in drawn(screen, *size) for style, words in each if words for name in style.split()}
+
+
+def styled(screen: Screen, style: str, size: tuple[int, int] = (80, 24)) -> str:
+    """All that is drawn in a class."""
+    found = (words for each in drawn(screen, *size) for names, words in each if style in names.split())
+    return "".join(found)

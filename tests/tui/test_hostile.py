@@ -1,0 +1,109 @@
+"""Guests, files and programs that want to break the screen."""
+
+from __future__ import annotations
+
+import pytest
+
+from pvhdbg.boot.capture import Capture
+from pvhdbg.live.code import Code, CodeLine
+from pvhdbg.tui import state
+from pvhdbg.tui.line import length
+from pvhdbg.tui.signs import UNICODE
+from pvhdbg.tui.state import Bytes, Entry, Popup, Run, Screen, StageMark, Title
+from pvhdbg.views.picture_text import SIGNS
+from tests import build
+from tests.tui import screens
+from tests.tui.screens import SIZES, VIEWS, Finding
+
+EVIL = "\x1b[2J\x9b31m\r\n\x07\u202e\u200b日本\U0001f600\x00" * 3
+OURS = {
+    *map(chr, range(0x20, 0x7F)),
+    *"".join((*UNICODE.box, *UNICODE.past_box, *UNICODE[2:11])),
+    *"".join(each for table in (UNICODE.runs, UNICODE.stages, UNICODE.findings) for each in table.values()),
+    *"".join(each for pair in SIGNS.values() for each in pair),
+    "\n",
+}
+TOO_MANY = 16384
+LONGEST = 65536
+
+
+NOISES = {"random": None, "all ones": 0xFF, "all zeros": 0}
+
+
+def large() -> Capture:
+    """A guest that fills every bound: entries, a command line of escape sequences, many modules."""
+    guest = build.linux_guest()
+    guest.put(0x8000000, build.memmap([(at << 20, 0x110000, 1 + at % 20) for at in range(TOO_MANY)]))
+    guest.put(0xA000000, b"\x1b[2J" * (LONGEST // 4) + b"\0")
+    guest.put(0xB000000, build.modlist(*((at << 12, 1 << 63, 0xA000000, 1 << 40) for at in range(16))))
+    fields = {
+        "nr_modules": 16,
+        "modlist_paddr": 0xB000000,
+        "cmdline_paddr": 0xA000000,
+        "memmap_paddr": 0x8000000,
+        "memmap_entries": TOO_MANY,
+    }
+    guest.put(build.START_INFO, build.start_info(**fields))
+    return guest.at("entry")
+
+
+def checked(screen: Screen, size: tuple[int, int]) -> None:
+    """Every line is as long as it must be and nothing but text and our own signs is drawn."""
+    drawn = screens.drawn(screen, *size)
+
+    assert {size[0]} == {length(each) for each in drawn}
+    assert set() == set(screens.text(screen, size)) - OURS
+
+
+@pytest.mark.parametrize("noise", NOISES)
+@pytest.mark.parametrize("stage", ["prepare", "bootparams", "e820"])
+def test_guests_full_of_noise_fill_the_screen_exactly(stage: str, noise: str) -> None:
+    capture = build.look(build.Noise(1, NOISES[noise]), stage)
+    for view in VIEWS:
+        for size in (*SIZES, (60, 16)):
+            checked(screens.of(capture, view, unfolded=view == state.BOOT_PARAMS).at(3), size)
+
+
+def test_a_guest_that_fills_every_bound_is_shown_like_any_other() -> None:
+    capture = large()
+    for view in VIEWS:
+        for size in SIZES:
+            for cursor in (0, 7, 10, TOO_MANY):
+                checked(screens.of(capture, view).at(cursor), size)
+
+    assert f"[{TOO_MANY - 1}]" in screens.text(screens.of(capture, state.MEMORY).at(TOO_MANY + 9))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_text_from_anywhere_is_drawn_as_text(size: tuple[int, int]) -> None:
+    found = Finding(EVIL, EVIL, EVIL, EVIL, 1 << 70)
+    screen = screens.at(
+        "prepare",
+        title=Title(EVIL, EVIL),
+        run=Run(state.DEAD, EVIL, how=EVIL, rip=1 << 64, symbol=EVIL),
+        stages=(StageMark(EVIL, EVIL),),
+        findings=(found, found._replace(field="start_info.magic"), found._replace(field="", at=None)),
+        before={"pvh_start_info.magic": EVIL, "": 1, EVIL: EVIL},
+        code=Code(EVIL, (CodeLine(EVIL, 1 << 64), CodeLine(EVIL, None, 9, True, True))),
+        bytes=Bytes((1 << 64) - 8, bytes(range(256)), (1 << 64) - 8, EVIL, (0, 1 << 70)),
+        serial=(EVIL,) * 30,
+        output=(EVIL,) * 30,
+        symbols=EVIL,
+        message=EVIL,
+        queued=10**30,
+    )
+    for view in VIEWS:
+        checked(screen._replace(view=view), size)
+    checked(screen._replace(entry=Entry(EVIL, EVIL)), size)
+    checked(screen._replace(popup=Popup(EVIL, -1)), size)
+
+
+def test_a_command_line_of_escape_sequences_is_shown_escaped() -> None:
+    assert r"\x1b[2J\x1b[2J" in screens.text(screens.of(large()), (120, 40))
+
+
+def test_cursors_and_offsets_from_nowhere_do_no_harm() -> None:
+    for view in VIEWS:
+        for number in (-(1 << 70), -1, 1 << 70):
+            screen = screens.at("prepare", view, output_top=number, serial_top=number, serial=("a",) * 9)
+            checked(screen.at(number, number), (80, 24))

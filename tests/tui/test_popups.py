@@ -1,0 +1,81 @@
+"""What lies over everything, and the last line."""
+
+from __future__ import annotations
+
+import pytest
+
+from pvhdbg.tui import state
+from pvhdbg.tui.keys import EVERYWHERE, KEYS, PANE, PROMPT
+from pvhdbg.tui.popups import last_top
+from pvhdbg.tui.state import Entry, Popup
+from tests.tui import screens
+from tests.tui.screens import at, lines, text
+
+
+def test_help_lists_every_key_once_it_is_scrolled_through() -> None:
+    last = last_top(Popup("help"), 80, 22)
+    shown = "".join(text(at("entry", popup=Popup("help", top))) for top in range(last + 1))
+
+    assert [] == [each.key for each in KEYS if f"  {each.key} " not in shown or each.help[:50] not in shown]
+    assert [] == [each.key for each in KEYS if each.help.split()[-1] not in shown]
+
+
+def test_help_scrolled_too_far_shows_its_end() -> None:
+    last = last_top(Popup("help"), 80, 22)
+
+    assert text(at("entry", popup=Popup("help", last))) == text(at("entry", popup=Popup("help", 9999)))
+    assert KEYS[-1].help in text(at("entry", popup=Popup("help", last)))
+
+
+def test_help_says_where_keys_work() -> None:
+    shown = text(at("entry", popup=Popup("help")), (120, 100))
+
+    assert ["Everywhere", "In a pane also", "At the prompt"] == [
+        each for each in ("Everywhere", "In a pane also", "At the prompt") if each in shown
+    ]
+    assert "Esc: away" in shown
+
+
+def test_quitting_asks_over_what_is_shown() -> None:
+    shown = text(at("entry", popup=Popup("quit")))
+
+    assert "it ends with us" in shown
+    assert "y: yes" in shown
+    assert "magic" in shown
+
+
+@pytest.mark.parametrize(("focus", "scope", "other"), [("prompt", PROMPT, PANE), ("view", PANE, PROMPT)])
+def test_the_legend_has_the_keys_of_the_pane_that_has_the_focus(focus: str, scope: str, other: str) -> None:
+    legend = lines(at("entry", focus=focus), (300, 40))[-1]
+    wanted = [f"{each.key} {each.short}" for each in KEYS if each.short and each.scope in (EVERYWHERE, scope)]
+    alien = {each.short for each in KEYS if each.short and each.scope == other} - {
+        each.short for each in KEYS if each.scope != other
+    }
+
+    assert wanted == [each for each in wanted if each in legend]
+    assert [] == [each for each in alien if f" {each} " in legend]
+
+
+def test_a_narrow_legend_ends_with_a_whole_key() -> None:
+    assert lines(at("entry"), (60, 20))[-1].rstrip().endswith("F11 step")
+
+
+@pytest.mark.parametrize(("kind", "words"), [(":", "go to: 0xf31"), ("/", "search: 0xf31")])
+def test_a_line_that_is_typed_in_a_pane_takes_the_legends_place(kind: str, words: str) -> None:
+    screen = at("entry", focus=state.VIEW, entry=Entry(kind, "0xf31"))
+
+    assert f"{words}▏" == lines(screen)[-1].strip()
+    assert f"{words}_" == lines(screen._replace(ascii=True))[-1].strip()
+
+
+def test_a_message_stands_in_the_line_above_gdbs_output() -> None:
+    assert "└ gdb  e820 was the last stage ─" in text(at("e820", message="e820 was the last stage"))
+
+
+def test_the_names_of_views_get_shorter_but_for_the_one_that_is_shown() -> None:
+    for view, name in enumerate(state.VIEWS, start=1):
+        for width in (60, 80, 120):
+            tabs = lines(screens.at("prepare", view), (width, 24))[2]
+
+            assert f"{view} {name}" in tabs
+            assert all(f"{number} " in tabs for number in range(1, 10))

@@ -1,0 +1,261 @@
+"""What each view shows of a boot."""
+
+from __future__ import annotations
+
+import pytest
+
+from pvhdbg.abi.boot_params import BootParams
+from pvhdbg.abi.layout import Struct
+from pvhdbg.abi.start_info import ModlistEntry, StartInfo
+from pvhdbg.boot.document import Document
+from pvhdbg.live.code import Code, CodeLine
+from pvhdbg.tui import classes, state
+from pvhdbg.tui.frame import rows
+from pvhdbg.tui.state import Bytes, Run
+from tests import build
+from tests.tui import screens
+from tests.tui.screens import at, line, lines, pages, text
+
+BOOTS = screens.documents()
+LINUXES = [each for each in BOOTS if any(stop.boot_params for stop in each.stops)]
+WITH_MODULES = [each for each in BOOTS if each.stops[0].modules]
+
+
+def names(of: type[Struct]) -> list[str]:
+    """Every field, those of structures inside after their own."""
+    found = []
+    for field in of.FIELDS:
+        found.append(field.name)
+        inner = field.__get__(of(bytes(of.SIZE)), of)
+        if isinstance(inner, Struct):
+            found += names(type(inner))
+    return found
+
+
+@pytest.mark.parametrize("document", BOOTS)
+def test_every_field_of_start_info_is_shown_at_80x24(document: Document) -> None:
+    shown = text(at("entry", state.START_INFO, document))
+
+    assert [] == [field.name for field in StartInfo.FIELDS if f" {field.name} " not in shown]
+
+
+@pytest.mark.parametrize("document", WITH_MODULES)
+def test_every_field_of_a_module_is_shown(document: Document) -> None:
+    shown = "".join(pages(at("entry", state.MODULES, document)))
+
+    assert [] == [field.name for field in ModlistEntry.FIELDS if f" {field.name} " not in shown]
+
+
+@pytest.mark.parametrize("document", LINUXES)
+def test_every_field_of_boot_params_is_shown_once_unfolded(document: Document) -> None:
+    shown = "".join(pages(at("bootparams", state.BOOT_PARAMS, document, unfolded=True)))
+
+    assert [] == [name for name in names(BootParams) if f" {name} " not in shown and f" {name}\n" not in shown]
+
+
+@pytest.mark.parametrize("document", BOOTS)
+def test_every_entry_of_the_map_is_shown(document: Document) -> None:
+    shown = "".join(pages(at("entry", state.MEMORY, document)))
+    found = document.stops[0].memory_map
+
+    assert found
+    assert [] == [each.addr for each in found.entries if f"{each.addr:#x}-{each.addr + each.size:#x}" not in shown]
+
+
+def test_start_info_is_the_kernels_copy_where_there_is_one() -> None:
+    entry, prepare = at("entry"), at("prepare")
+
+    assert "struct hvm_start_info at 0xf31e0" == line(entry, "struct").strip()
+    assert "pvh_start_info at 0x310d2e0, the kernel's copy of the one at 0xf31e0: equal" in text(prepare, (120, 40))
+    assert "start_info.magic" == rows(entry)[0].path
+    assert "pvh_start_info.magic" == rows(prepare)[0].path
+
+
+def test_start_info_ends_with_the_command_line() -> None:
+    assert 'cmdline         "console=ttyS0 earlyprintk=ttyS0"' == line(at("entry"), " cmdline  ").strip()
+
+
+def test_what_is_not_there_any_more_says_so_and_where_it_is() -> None:
+    screen = at("kernel", state.MODULES, focus=state.VIEW)
+
+    assert "modules  -  not any more at stage kernel" in text(screen)
+    assert "Left: back to what was captured before." in text(screen)
+
+
+def test_what_is_not_there_yet_says_when() -> None:
+    assert "boot_params  -  not before stage bootparams" in text(at("prepare", state.BOOT_PARAMS))
+
+
+def test_the_kernels_boot_params_follow_those_of_pvh() -> None:
+    assert "struct boot_params at 0x310d320   pvh_bootparams" in text(at("bootparams", state.BOOT_PARAMS))
+    assert "boot_params at 0x32ba460   boot_params, the kernel's copy" in text(at("kernel", state.BOOT_PARAMS))
+
+
+def test_boot_params_is_a_tree_with_its_zero_fields_folded() -> None:
+    shown = lines(at("bootparams", state.BOOT_PARAMS), (120, 40))
+
+    assert "+0x1f1 hdr                              the head of a bzImage" in shown[7]
+    assert "+0x206   version            0x20c       2.12" in shown[9]
+    assert "9 fields, all 0: setup_sects to header" in shown[8]
+
+
+def test_a_module_shows_its_range_and_its_command_lines_place() -> None:
+    shown = text(at("entry", state.MODULES))
+
+    assert "struct hvm_modlist_entry[1] at 0x7b7c" in shown
+    assert "[0]              0x1fddf000-0x1fdffabc  the ramdisk" in shown
+    assert "cmdline_paddr  0x0                    there is none" in shown
+
+
+def test_no_modules_are_no_empty_pane() -> None:
+    guest = build.linux_guest()
+    guest.put(build.START_INFO, build.start_info())
+
+    assert "none: nr_modules is 0" in text(screens.of(guest.at("entry"), state.MODULES))
+
+
+def test_findings_say_what_they_are_about() -> None:
+    screen = at("prepare", state.FINDINGS, findings=(screens.STACK,))
+
+    assert "1 finding" == line(screen, "1 finding").strip()
+    assert "▸ ▲ PVH207  start_info.modlist_paddr  modlist_paddr: on the firmware's stack" in text(screen)
+    assert "no rule found anything" in text(screen._replace(findings=()))
+
+
+def test_code_shows_where_rip_is_and_what_has_a_breakpoint() -> None:
+    instructions = tuple(CodeLine(f"nop {at}", 0x1000 + at, None, at == 30, at == 31) for at in range(48))
+    screen = at("prepare", state.CODE, code=Code("instructions, as gdb reads them", instructions))
+
+    assert "instructions, as gdb reads them" == line(screen, "as gdb").strip()
+    assert "▸ ▶0x101e  nop 30" == line(screen, "nop 30").strip()
+    assert "● 0x101f  nop 31" == line(screen, "nop 31").strip()
+
+
+def test_code_without_anything_to_show_says_why() -> None:
+    assert "no monitor" in text(at("entry", state.CODE, code=Code(why="no monitor")))
+
+
+def test_source_is_shown_by_line_numbers() -> None:
+    source = (CodeLine("if (x)", None, 9), CodeLine("\treturn;", None, 10, True))
+    shown = text(at("prepare", state.CODE, code=Code("enlighten.c", source)))
+
+    assert "   9  if (x)" in shown
+    assert "▸ ▶10          return;" in shown
+
+
+def test_bytes_mark_what_is_selected_by_more_than_colour() -> None:
+    screen = at("prepare", state.BYTES, bytes=Bytes(0x1000, b"0123456789abcdefXYZ", None, "", (0x1004, 0x1006)))
+
+    assert "▸0x1000  30 31 32 33[34 35]36 37 38 39 61 62 63 64 65 66   0123456789abcdef" == line(screen, "30 31")
+    assert "0x1010  58 59 5a                                          XYZ" == line(screen, "58 59").strip()
+    assert "[34 35]" == screens.styled(screen, classes.BYTES_SELECTED)
+
+
+def test_bytes_selected_to_the_end_of_a_row_go_on_in_the_next() -> None:
+    shown = lines(at("prepare", state.BYTES, bytes=Bytes(0x1000, bytes(48), None, "", (0x100E, 0x1012))))
+
+    assert "00 00[00 00]  ...." in shown[4]
+    assert " 0x1010 [00 00]00 00" in shown[5]
+
+
+def test_bytes_show_the_virtual_address_too_where_there_is_room() -> None:
+    # The address that was asked for is that of what is selected, and rows begin at multiples of 16.
+    peeked = Bytes(0x2000, bytes(32), 0xFFFFFFFF81002008, "_text", (0x2008, 0x2010))
+    screen = at("prepare", state.BYTES, bytes=peeked)
+
+    assert "0x2010  0xffffffff81002010 " in text(screen, (120, 40))
+    assert "0x2000 physical, 0xffffffff81002008 virtual   _text" in text(screen)
+    assert "0xffffffff81002010" not in text(screen)
+
+
+def test_bytes_lead_to_the_pointer_that_is_selected() -> None:
+    data = bytes(12) + (0xF31E0).to_bytes(8, "little") + bytes(12)
+    screen = at("prepare", state.BYTES, bytes=Bytes(0x2000, data, None, "", (0x200C, 0x2014)))
+
+    assert [0xF31E0, 0xF31E0 >> 32 or None] == [each.leads_to for each in rows(screen)]
+
+
+def test_bytes_that_cannot_be_read_say_why() -> None:
+    assert "nothing there" in text(at("entry", state.BYTES, bytes=Bytes(0x1000, None, why="nothing there")))
+
+
+def test_the_cpus_mode_is_spelled_out() -> None:
+    shown = "".join(pages(at("entry", state.CPU), (120, 40)))
+
+    assert "cpu mode   protected32  32-bit protected mode, paging off" in shown
+    assert "cr0        0x11         PE | ET" in shown
+    assert "cs         0x8          base 0x0, limit 0xffffffff, flags 0xcf9b00: 32-bit code" in shown
+
+
+def test_the_serial_console_follows_its_end_and_folds_long_lines() -> None:
+    serial = (*(f"line {n}" for n in range(30)), "x" * 77 + "end", "")
+    shown = lines(at("prepare", state.SERIAL, serial=serial))
+
+    assert "serial console, 32 lines, the last of them" in shown[3]
+    assert ["line 29", "x" * 77, "end"] == [each.strip("│ ") for each in shown[12:15]]
+
+
+def test_the_serial_console_can_be_scrolled() -> None:
+    screen = at("prepare", state.SERIAL, serial=tuple(f"line {n}" for n in range(300)), serial_top=7)
+
+    assert "serial console, line 8 of 300 lines" in text(screen)
+    assert "line 7" == lines(screen)[4].strip("│ ")
+
+
+def test_gdbs_output_stands_above_the_prompt_and_is_not_framed() -> None:
+    shown = lines(at("prepare", output=("(gdb) p 1", "$1 = 1", "")))
+
+    assert ["", "", "(gdb) p 1", "$1 = 1"] == [each.rstrip() for each in shown[-5:-1]]
+
+
+def test_gdbs_output_can_be_scrolled_and_says_so() -> None:
+    screen = at("prepare", output=tuple(f"line {n}" for n in range(5000)), output_top=1234)
+    shown = lines(screen)
+
+    assert "└ gdb from line 1235 of 5000 lines ─" in shown[-6]
+    assert "line 1234" == shown[-5].strip()
+    assert "line 4999" == lines(screen._replace(output_top=None))[-2].strip()
+
+
+def test_while_the_guest_runs_views_are_of_the_last_stop_and_dimmed() -> None:
+    screen = at("prepare", run=Run(state.RUNNING, since=100.0), clock=112.9)
+
+    assert "▶ running 12 s" in text(screen)
+    assert "as of the last stop" in text(screen)
+    assert "magic" in screens.styled(screen, classes.OLD)
+    assert "" == screens.styled(screen._replace(run=at("prepare").run), classes.OLD)
+
+
+def test_the_past_has_a_frame_of_another_kind_and_says_when_it_was() -> None:
+    past, now = at("e820", past=0), at("e820")
+
+    assert "captured at entry, the past" in text(past)
+    assert "║▸ +0x00 magic" in text(past)
+    assert "[entry ●]" in text(past)
+    assert "║" not in text(now)
+    assert "the past" not in text(now)
+
+
+def test_code_and_serial_console_are_never_of_the_past() -> None:
+    for view in (state.CODE, state.SERIAL):
+        shown = text(at("e820", view, past=0))
+
+        assert "now, not the past" in shown
+        assert "║" not in shown
+
+
+def test_on_a_wide_terminal_the_code_stands_beside_the_view() -> None:
+    code = Code("enlighten.c", (CodeLine("memcpy(a, b)", None, 9, True),))
+    shown = text(at("prepare", code=code), (200, 60))
+
+    assert "magic           0x336ec578  right" in shown
+    assert "▶9  memcpy(a, b)" in shown
+    assert "┬ code ─" in shown
+    assert "┬ code ─" not in text(at("prepare", state.CODE, code=code), (200, 60))
+
+
+def test_before_anything_is_captured_that_is_said() -> None:
+    blank = at("entry")._replace(now=None, history=(), run=Run())
+
+    assert "nothing was captured yet" in text(blank)
+    assert "… starting" in text(blank)
