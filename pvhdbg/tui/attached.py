@@ -26,7 +26,7 @@ def by_row(screen: Screen, rows: Rows) -> Mapping[int, tuple[Finding, ...]]:
     return _by_row(Same(rows), Same(screen.findings))
 
 
-@lru_cache(32)
+@lru_cache(view_rows.KEPT)
 def _by_row(rows: Same[Rows], findings: Same[Sequence[Finding]]) -> Mapping[int, tuple[Finding, ...]]:
     found: dict[int, tuple[Finding, ...]] = {}
     for each in findings.it:
@@ -44,7 +44,7 @@ def index_of(rows: Rows, path: str) -> int | None:
     return next((places[each] for each in candidates if each in places), None)
 
 
-@lru_cache(32)
+@lru_cache(view_rows.KEPT)
 def _places(rows: Same[Rows]) -> Mapping[str, int]:
     """Rows by path; by a path and a slash the first row of what has that path."""
     places: dict[str, int] = {}

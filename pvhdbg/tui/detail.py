@@ -155,7 +155,9 @@ def _words(row: Row, told: Told) -> Line:
     about = _about(row, told)
     told_of = list(_explained(about)) if about else []
     values = list(_bits(row, about)) if about else []
-    leads = f"Enter: go to {text.address(row.leads_to)}." if row.leads_to is not None else ""
+    leads = "Enter: go to its row." if told.is_finding else ""
+    if row.leads_to is not None and not told.is_finding:
+        leads = f"Enter: go to {text.address(row.leads_to)}."
     back = "Left: back to what was captured before." if row.meaning.startswith("not any more") else ""
     words = [_folded(row), back, told.holds, *values, *told_of[:1], leads, *told_of[1:]]
     return [(classes.DETAIL, each) for each in words if each]
@@ -168,7 +170,7 @@ def _about(row: Row, told: Told) -> Explanation | None:
 
 
 def _folded(row: Row) -> str:
-    return f"All 0: {', '.join(each.name for each in row.fields)}." if row.folded else ""
+    return f"All 0 (z: one by one): {', '.join(each.name for each in row.fields)}." if row.folded else ""
 
 
 def _explained(about: Explanation) -> Iterator[str]:

@@ -33,7 +33,7 @@ def _there(rows: Rows, paddr: int, size: int) -> list[Row]:
     return [row for start, _, row in placed[first:last] if start + len(row.raw) > paddr]
 
 
-@lru_cache(32)
+@lru_cache(view_rows.KEPT)
 def _placed(rows: Same[Rows]) -> list[tuple[int, int, Row]]:
     """The rows with bytes, by address; of a structure its fields alone."""
     found = [(row.address, at, row) for at, row in enumerate(rows.it) if row.address is not None and row.raw]

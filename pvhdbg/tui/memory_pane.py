@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 APART, WIDE_APART, WIDE = 6, 10, 100
 """Cells between two strips, and how many more from which width on: the label of an end may reach into them."""
+USUAL = 2
+"""Stretches that a picture has if there is no RAM above 4 GiB."""
 HIDDEN = "+"
 """Where a letter would be that has no room."""
 
@@ -32,9 +34,13 @@ def strip(screen: Screen, width: int, lines: int) -> list[Line]:
     seen = screen.looked_at
     if seen is None:
         return []
-    count, apart = len(_picture(screen, seen, 8).strips), WIDE_APART if width >= WIDE else APART
-    cells, more = (width - 1 - apart * count) // count, signs(screen.ascii).more
-    drawn = [_within(_lines(each, ascii=screen.ascii), lines) for each in _picture(screen, seen, cells).strips]
+    apart, more = WIDE_APART if width >= WIDE else APART, signs(screen.ascii).more
+    cells = (width - 1) // USUAL - apart
+    found = _picture(screen, seen, cells)
+    if len(found.strips) != USUAL:
+        cells = (width - 1) // len(found.strips) - apart
+        found = _picture(screen, seen, cells)
+    drawn = [_within(_lines(each, ascii=screen.ascii), lines) for each in found.strips]
     return [
         [("", " "), *(part for each in drawn for part in fit(each[at] if at < len(each) else [], cells + apart, more))]
         for at in range(lines)

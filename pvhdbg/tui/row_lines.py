@@ -68,7 +68,7 @@ def with_cursor(screen: Screen, at: int, body: Line, width: int) -> Line:
     return styled(fit([("", sign.cursor), *body], width, sign.more), style)
 
 
-@lru_cache(48)
+@lru_cache(view_rows.KEPT)
 def _columns(rows: Same[Rows], width: int) -> Columns:
     measured = rows.it[:MEASURED]
     plain = [each for each in measured if not each.columns]
@@ -84,8 +84,7 @@ def _columns(rows: Same[Rows], width: int) -> Columns:
 def table_width(rows: Rows, width: int) -> int:
     """How wide the entries of a map are, all that is said about them included."""
     columns = _columns(Same(rows), width)
-    words = _widest([len(each.columns[-1]) for each in rows[:MEASURED] if each.columns])
-    return 2 + columns.label + sum(columns.cells[:4]) + 9 + words if columns.cells else 0
+    return 2 + columns.label + sum(columns.cells) + 9 if columns.cells else 0
 
 
 def _tables(rows: Sequence[Row]) -> list[tuple[str, ...]]:

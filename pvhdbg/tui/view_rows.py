@@ -24,8 +24,8 @@ BYTES_PER_ROW = 16
 LONGEST_CMDLINE = 2048
 MOST_PHYSICAL = 1 << 52
 """One past the highest physical address that x86 can have."""
-_KEPT = 48
-"""Lists of rows that are kept: every view of every stage."""
+KEPT = 16
+"""Lists of rows that are kept: some views of some stages. A hostile guest makes each as large as 16 MiB."""
 
 
 class Finding(Protocol):
@@ -89,7 +89,7 @@ def handed_over(screen: Screen) -> Capture | None:
     return next((each for each in (seen, *reversed(earlier)) if each and each.memory_map), None)
 
 
-@lru_cache(_KEPT)
+@lru_cache(KEPT)
 def _decoded(view: int, seen: Same[Capture], given: Same[Capture], *, unfolded: bool) -> Rows:
     if view == state.BOOT_PARAMS:
         return _boot_params(seen.it, given.it, unfolded=unfolded)
@@ -161,7 +161,7 @@ _OF_CAPTURES: dict[int, Callable[[Capture, Capture], list[Row]]] = {
 }
 
 
-@lru_cache(_KEPT)
+@lru_cache(KEPT)
 def _changed(listed: Same[Rows], before: Same[changes.Before]) -> Rows:
     return tuple(each for each in listed.it if changes.is_shown(each, before.it))
 

@@ -81,7 +81,7 @@ def test_a_register_tells_its_bits_by_name() -> None:
 
 
 def test_a_run_of_zero_fields_is_told_by_name() -> None:
-    assert "All 0: screen_info, apm_bios_info, _pad2" in whole(at("bootparams", state.BOOT_PARAMS))
+    assert "All 0 (z: one by one): screen_info, apm_bios_info, _pad2" in whole(at("bootparams", state.BOOT_PARAMS))
 
 
 def test_the_whole_command_line_is_told() -> None:

@@ -56,8 +56,10 @@ def test_the_legend_has_the_keys_of_the_pane_that_has_the_focus(focus: str, scop
     assert [] == [each for each in alien if f" {each} " in legend]
 
 
-def test_a_narrow_legend_ends_with_a_whole_key() -> None:
-    assert lines(at("entry"), (60, 20))[-1].rstrip().endswith("F11 step")
+def test_a_narrow_legend_has_help_and_the_ways_on_and_then_what_works_here() -> None:
+    narrow = lines(at("entry", focus=state.VIEW), (80, 24))[-1]
+
+    assert "F1 help  F5 continue  F6 next stage  Tab focus  Left past  Enter follow" == narrow.strip()
 
 
 @pytest.mark.parametrize(("kind", "words"), [(":", "go to: 0xf31"), ("/", "search: 0xf31")])
