@@ -31,13 +31,24 @@ def last_words(path: Path) -> str:
 
     A line that names its program (`qemu-system-x86_64: …`) is preferred: what follows it explains.
     """
+    said = [line for line in _lines(path) if b"warning:" not in line]
+    named = [line.partition(b": ")[2] for line in said if _NAMED.match(line)]
+    return _shown((named or said or [b""])[-1])
+
+
+def line_about(path: Path, words: str) -> str:
+    """The last line of an error output that has these words, fit for a terminal; empty if there is none."""
+    return _shown(next((line for line in reversed(_lines(path)) if words.encode() in line), b""))
+
+
+def _lines(path: Path) -> list[bytes]:
     try:
         with path.open("rb") as file:
             file.seek(max(path.stat().st_size - _TAIL, 0))
-            lines = file.read(_TAIL).splitlines()
+            return [line.strip() for line in file.read(_TAIL).splitlines() if line.strip()]
     except OSError:
-        return ""
-    said = [line.strip() for line in lines if line.strip() and b"warning:" not in line]
-    named = [line.partition(b": ")[2] for line in said if _NAMED.match(line)]
-    last = (named or said or [b""])[-1]
-    return printable(last)[:_LONGEST]
+        return []
+
+
+def _shown(line: bytes) -> str:
+    return printable(line)[:_LONGEST]

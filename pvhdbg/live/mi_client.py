@@ -37,6 +37,7 @@ class Pending:
         self.quiet = quiet
         self.prompts = 0
         self.printed: list[str] = []
+        self.aborted = False
         self.reply: mi.Reply | None = None
 
 
@@ -61,6 +62,7 @@ class MiClient:
         self._gone = False
         self._hushed = 0
         self._token = 0
+        self._resumed: tuple[int, Pending] | None = None
         self._waiting: dict[int, Pending] = {}  # in the order in which gdb works on them
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._read, name="pvhdbg-gdb", daemon=True)
@@ -87,7 +89,7 @@ class MiClient:
             self.check()
             raise MiError(f"gdb did not answer within {timeout:g} s: {printable(pending.command)}")
         if pending.reply.message == "error":
-            raise MiError(printable(pending.reply.payload.get("msg", "gdb reports an error without words")))
+            raise MiError(printable(pending.reply.text if pending.aborted else pending.reply.payload.get("msg", "")))
         return pending.reply
 
     def ask(self, command: str, timeout: float | None = PATIENCE) -> mi.Reply:
@@ -167,6 +169,8 @@ class MiClient:
     def _take_text(self, text: str) -> None:
         with self._changed:
             pending = next(iter(self._waiting.values()), None)
+            if pending is None and self._resumed is not None:
+                self._resumed[1].printed.append(text)
             if pending is not None:
                 pending.printed.append(text)
                 if _SECONDARY_PROMPT.fullmatch(text):
@@ -179,13 +183,25 @@ class MiClient:
     def _take_result(self, token: int, message: str, line: str) -> None:
         with self._changed:
             pending = self._waiting.pop(token, None)
-            if pending is None:
-                return
-            pending.reply = mi.Reply(message, line, "".join(pending.printed))
-            if message == "running":
-                self.running = True
-                self.deaf = pending.command.startswith("-interpreter-exec") and "&" not in pending.command
+            if pending is not None:
+                pending.reply = mi.Reply(message, line, "".join(pending.printed))
+                if message == "running":
+                    self._take_running(token, pending)
+            elif self._resumed is not None and self._resumed[0] == token:
+                self._take_abort(self._resumed[1], line)
             self._changed.notify_all()
+
+    def _take_running(self, token: int, pending: Pending) -> None:
+        self.running = True
+        self.deaf = pending.command.startswith("-interpreter-exec") and "&" not in pending.command
+        self._resumed = token, pending
+        pending.printed.clear()
+
+    def _take_abort(self, pending: Pending, line: str) -> None:
+        """A second answer: after all the machine does not run, and why was printed meanwhile."""
+        pending.aborted = True
+        pending.reply = mi.Reply("error", line, " ".join("".join(pending.printed).split()))
+        self.running = self.deaf = False
 
     def _take_event(self, line: str) -> None:
         match = _EVENT.match(line)
@@ -197,6 +213,7 @@ class MiClient:
             if match[1] == "*stopped":
                 self.last_stop = mi.read_stop(line)
                 self.deaf = False
+                self._resumed = None
             else:
                 self.connected = match[1] != "=thread-group-exited"
             self._changed.notify_all()

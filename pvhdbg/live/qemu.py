@@ -67,6 +67,9 @@ class Qemu:
     def last_words(self) -> str:
         return child.last_words(self._stderr)
 
+    def line_about(self, words: str) -> str:
+        return child.line_about(self._stderr, words)
+
     def status(self) -> str | None:
         """QMP's run state, such as `paused`, `shutdown` or `internal-error`; null if QEMU does not answer."""
         from pvhdbg.live import qmp

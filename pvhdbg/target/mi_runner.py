@@ -43,8 +43,8 @@ class Hypervisor(Protocol):
         """Stop the guest; False if there is no answer."""
         ...
 
-    def last_words(self) -> str:
-        """The last line of its error output, or nothing."""
+    def line_about(self, words: str) -> str:
+        """The last line of its error output with these words, or nothing."""
         ...
 
     def death(self, patience: float = 0.0) -> Halt | None:
@@ -93,8 +93,10 @@ class MiRunner:
         """Run, and whether that took too long."""
         numbers = self._arm(addresses)
         try:
-            self._mi.wait(self._mi.send("-exec-continue"))
+            resumed = self._mi.send("-exec-continue")
+            self._mi.wait(resumed)
             stopped = self._mi.wait_stop(timeout)
+            self._mi.wait(resumed)  # gdb takes it back where a breakpoint can't be inserted
             if not stopped:
                 self._halt()
         except BaseException:
@@ -151,7 +153,7 @@ class MiRunner:
         if (status or suspected) not in _DEATHS:
             return None
         how, message = _DEATHS[status or suspected]
-        words = self._hypervisor.last_words() if self._hypervisor and how == KVM_INTERNAL_ERROR else ""
+        words = self._hypervisor.line_about("KVM internal error") if self._hypervisor else ""
         return Halt(DIED, self._target.register("rip"), how, words or message)
 
 

@@ -1,0 +1,76 @@
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from pvhdbg.errors import MachineError
+from pvhdbg.image.load import open_kernel
+from pvhdbg.live import console
+from pvhdbg.live.session import Session
+from pvhdbg.target.base import DIED, HIT, KVM_INTERNAL_ERROR, TIMEOUT, TRIPLE_FAULT, Halt
+from pvhdbg.target.mi import MiError
+from tests.live.conftest import Boot
+
+NOWHERE = 0x10
+
+
+@pytest.fixture
+def machine(boot: Boot, vmlinux_61: Path, kvm: None) -> Session:
+    """Debian's 6.1 under KVM, with a CPU that the KVM of this machine can give."""
+    assert kvm is None
+    try:
+        session = boot(vmlinux_61, accel="kvm")
+    except MachineError:
+        session = boot(vmlinux_61, accel="kvm", cpu="qemu64")
+    session.target.symbols = open_kernel(str(vmlinux_61), session.folder).symbols
+    return session
+
+
+@pytest.fixture
+def entry(vmlinux_61: Path, tmp_path: Path) -> int:
+    address = open_kernel(str(vmlinux_61), tmp_path).facts.entry
+    assert address is not None
+    return address
+
+
+def test_the_stops_come_by_hardware_breakpoints_and_are_known_by_rip(machine: Session, entry: int) -> None:
+    prepare = machine.target.symbol("xen_prepare_pvh")
+
+    assert Halt(HIT, entry) == machine.runner.run_to([entry], 30)
+    assert bytes.fromhex("78c56e33") == machine.target.read_phys(machine.target.register("rbx"), 4)
+    assert Halt(HIT, prepare) == machine.runner.run_to([prepare, prepare - 0xFFFFFFFF80000000], 30)
+    assert 0 == machine.target.register("tr.base")
+
+
+def test_a_fifth_breakpoint_is_told_and_the_machine_still_obeys(machine: Session, entry: int) -> None:
+    with pytest.raises(MiError, match="too many hardware breakpoints"):
+        machine.runner.run_to([0x10, 0x20, 0x30, 0x40, 0x50], 30)
+
+    assert Halt(HIT, entry) == machine.runner.run_to([entry], 30)
+
+
+def test_a_fifth_breakpoint_of_the_users_does_not_leave_the_prompt_waiting(machine: Session) -> None:
+    for address in (0x10, 0x20, 0x30, 0x40, 0x50):
+        console.run(machine.gdb, f"hbreak *{address:#x}", lambda: None)
+    with suppress(MiError):  # it says so at once, or after it has said that it runs
+        console.run(machine.gdb, "continue", lambda: None)
+
+    assert machine.gdb.wait_stop(10)
+    assert 0xFFF0 == machine.target.register("rip")
+
+
+def test_a_guest_that_never_comes_is_stopped_when_the_time_is_up(machine: Session) -> None:
+    halt = machine.runner.run_to([NOWHERE], 1)
+
+    assert (TIMEOUT, machine.target.register("rip")) == (halt.kind, halt.rip)
+
+
+def test_an_instruction_that_kvm_or_the_cpu_cannot_do_is_a_death_that_lasts(machine: Session, entry: int) -> None:
+    machine.runner.run_to([entry], 30)
+    machine.target.write_phys(entry, b"\xcc" * 8)
+    halt = machine.runner.run_to([NOWHERE], 10)
+
+    assert (DIED, entry) == (halt.kind, halt.rip)
+    assert halt.how in (KVM_INTERNAL_ERROR, TRIPLE_FAULT)
+    assert halt.how != KVM_INTERNAL_ERROR or halt.message.startswith("KVM internal error")
+    assert halt == machine.runner.run_to([NOWHERE], 10)
