@@ -63,11 +63,13 @@ class GdbSession:
     def close(self) -> None:
         """End everything and leave nothing. What the guest wrote can still be read."""
         self.kill()
-        for each in (self.qemu, self._gdb, self._process):
-            if each is not None:
-                each.close()
-        folder.remove(self.folder)
-        self.watcher.end()
+        try:
+            folder.remove(self.folder)
+        finally:
+            self.watcher.end()
+            for each in (self.qemu, self._gdb, self._process):
+                if each is not None:
+                    each.close()
 
     def __enter__(self) -> Self:
         return self

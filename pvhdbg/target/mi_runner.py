@@ -30,6 +30,7 @@ _DEATHS = {
     "internal-error": (KVM_INTERNAL_ERROR, "KVM internal error"),
 }
 _STOPS_WITHIN = 5.0
+_ENDS_WITHIN = 2.0
 
 
 class Hypervisor(Protocol):
@@ -137,7 +138,7 @@ class MiRunner:
     def _find_death(self) -> Halt | None:
         self._mi.check()
         connected = self._mi.connected
-        gone = self._hypervisor.death(0.0 if connected else _STOPS_WITHIN) if self._hypervisor else None
+        gone = self._hypervisor.death(0.0 if connected else _ENDS_WITHIN) if self._hypervisor else None
         if gone is not None:
             return gone
         if not connected:

@@ -1,4 +1,5 @@
-"""What QEMU's monitor tells and its stub does not: the hidden part of the segment registers. Standard library only.
+"""What QEMU's monitor tells and its stub does not: the hidden part of the segment registers, the run state, the code
+in the CPU's own mode. Standard library only.
 
 Source: QEMU target/i386/cpu-dump.c. Numbers are hexadecimal without 0x.
 """
@@ -6,12 +7,23 @@ Source: QEMU target/i386/cpu-dump.c. Numbers are hexadecimal without 0x.
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
+
+from pvhdbg.errors import TargetError
+from pvhdbg.target.base import KVM_INTERNAL_ERROR, TRIPLE_FAULT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    Ask = Callable[[str], str]
 
 _SEGMENT = re.compile(
     r"^(ES|CS|SS|DS|FS|GS|LDT|TR) *= *([0-9a-f]+) +([0-9a-f]+) +([0-9a-f]+) +([0-9a-f]+)", re.MULTILINE
 )
 _TABLE = re.compile(r"^(GDT|IDT) *= *([0-9a-f]+) +([0-9a-f]+)", re.MULTILINE)
 _A20 = re.compile(r"\bA20=([01])")
+_STATUS = re.compile(r"VM status: (\w+)(?: \(([\w-]+)\))?")
+_VERSION = re.compile(r"[0-9.]*")
 _BYTES = re.compile(r"^[0-9a-f]+: *((?:0x[0-9a-f]{2} *)+)", re.MULTILINE)
 
 SEGMENTS = ("cs", "ss", "ds", "es", "fs", "gs", "ldt", "tr")
@@ -22,6 +34,12 @@ NAMES = frozenset(
     | {"ldt", "tr", "a20"}
 )
 """Every register that only the monitor tells. `ldt` and `tr` are selectors; flags are the descriptor's second word."""
+
+DEATHS = {
+    "shutdown": (TRIPLE_FAULT, "triple fault, or a reset or shutdown that the guest asked for"),
+    "internal-error": (KVM_INTERNAL_ERROR, "KVM internal error"),
+}
+"""The run states that are the end of a guest: how it died, and a line for a person."""
 
 
 def registers(text: str) -> dict[str, int]:
@@ -42,3 +60,27 @@ def registers(text: str) -> dict[str, int]:
 def memory(text: str) -> bytes:
     """The answer to `xp /NNxb ADDRESS`."""
     return b"".join(bytes(int(each, 16) for each in line.split()) for line in _BYTES.findall(text))
+
+
+def run_state(text: str) -> str | None:
+    """QMP's name of the run state that `info status` shows."""
+    found = _STATUS.search(text)
+    return (found[2] or found[1]) if found else None
+
+
+def version(text: str) -> str:
+    """What `info version` shows. It puts number and package in one word: `7.2.22Debian 1:7.2+dfsg-7`."""
+    words = text.strip()
+    found = _VERSION.match(words)
+    number = found[0] if found else ""
+    package = words[len(number) :].strip(" ()")
+    return f"{number} ({package})" if package else number
+
+
+def instructions(ask: Ask, address: int, count: int) -> Sequence[str]:
+    """So many instructions at an address as the CPU's mode has them, one a line; none where there is no monitor."""
+    try:
+        told = ask(f"x/{count}i {address:#x}")
+    except TargetError:
+        return ()
+    return [line.rstrip() for line in told.splitlines()]

@@ -9,7 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from pvhdbg import guest
+from pvhdbg.live.qemu_options import QemuOptions
+from pvhdbg.live.session import Session
 from pvhdbg.live.watcher import Watcher
+from pvhdbg.target.mi import in_console
 
 ROOT = Path(__file__).parent.parent.parent
 # PVHDBG_ENDINGS=30 is the whole proof; a few each time keep it true.
@@ -149,3 +153,28 @@ def test_a_terminal_that_is_as_it_was_is_left_alone(tmp_path: Path) -> None:
 def _stty(words: str, tty: str) -> str:
     done = subprocess.run(["stty", "-F", tty, *words.split()], check=True, capture_output=True, text=True)
     return done.stdout.strip()
+
+
+def test_what_gdb_has_started_ends_with_it(runtime: Path) -> None:
+    with Session() as session:
+        session.boot(QemuOptions(str(guest.ELF)))
+        session.wait_ready()
+        session.gdb.send(in_console("pipe info registers | sleep 1000"))
+        while not any("sleep\0" in command for command in _of_group(session.watcher.group)):
+            time.sleep(0.02)
+
+    assert [] == leftovers(runtime)
+    assert [] == _of_group(session.watcher.group)
+
+
+def _of_group(group: int) -> list[str]:
+    """Return the command lines of a process group; a zombie has none."""
+    members = (each for each in Path("/proc").glob("[0-9]*") if _group(int(each.name)) == group)
+    return list(filter(None, map(_command, members)))
+
+
+def _group(pid: int) -> int | None:
+    try:
+        return os.getpgid(pid)
+    except ProcessLookupError:
+        return None
