@@ -6,6 +6,7 @@ arch/x86/platform/pvh/enlighten.c (5.0 to 7.3) and in the RFC of 2017, which cou
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -33,6 +34,9 @@ QEMU_LOADER, XEN_LOADER = 0xB0, 0x90
 TABLE = BootParams.e820_table.offset
 ROOM = BootParams.SIZE - TABLE
 DIRECT_MAP, KERNEL_MAP, KERNEL_MAP_SIZE = 0xFFFF888000000000, 0xFFFFFFFF80000000, 512 << 20
+# Where from GS on gcc has the canary.
+CANARY = 0x28
+_TAKES_CANARY = re.compile(rb"\x65[\x48\x4c]\x8b[\x04-\x3c]\x25\x28\0\0\0", re.DOTALL)
 # What xen_prepare_pvh and what it calls have on the stack below its own return address.
 FRAMES = 512
 # 255 entries, the most that a byte counts, were seen to do no harm before the function returns.
@@ -99,6 +103,7 @@ class _Page:
         self.alternatives: dict[int, tuple[bytes, ...]] = {}
         self.overrun = bytearray()
         self.overrun_end = BootParams.SIZE
+        self.blame = "memory_map"
 
     def put(self, offset: int, data: bytes) -> None:
         self.raw[offset : offset + len(data)] = data
@@ -186,6 +191,7 @@ def _from_memmap(capture: Capture, info: StartInfo, rules: KernelRules, page: _P
         reach = (count - 1) * stride + BootE820Entry.SIZE
         _must_reach(rules, info.memmap_paddr, reach, ("the memory map", "start_info.memmap_paddr"))
     raw = capture.bytes_at(info.memmap_paddr, count * stride)
+    page.blame = "start_info.memmap_entries"
     page.put_entries(raw and b"".join(raw[at : at + 20] for at in range(0, len(raw), stride)), count)
     return count
 
@@ -193,6 +199,8 @@ def _from_memmap(capture: Capture, info: StartInfo, rules: KernelRules, page: _P
 def _from_module(capture: Capture, info: StartInfo, rules: KernelRules, page: _Page) -> int | None:
     """Every entry of module 1; their number as a byte, which is what is counted, null if it is not known."""
     module = _module(capture, info, 1)
+    if module is not None:
+        _must_reach(rules, module.paddr, E820Table.SIZE, ("the map", "modules[1].paddr"))
     head = None if module is None else capture.bytes_at(module.paddr, E820Table.SIZE)
     if module is None or head is None:
         page.forget(TABLE, BootParams.SIZE)
@@ -200,6 +208,7 @@ def _from_module(capture: Capture, info: StartInfo, rules: KernelRules, page: _P
     count = int.from_bytes(head, "little")
     size = E820Table.SIZE + count * BootE820Entry.SIZE
     _must_reach(rules, module.paddr, size, (f"the map of {count} entries", "modules[1].paddr"))
+    page.blame = "memory_map.nr_entries"
     copied = min(count, COPIED_AT_MOST) * BootE820Entry.SIZE
     page.put_entries(capture.bytes_at(module.paddr + E820Table.SIZE, copied), count)
     return count & 0xFF
@@ -252,28 +261,53 @@ def _must_reach(rules: KernelRules, paddr: int, size: int, what: tuple[str, str]
 
 
 def _overrun_death(capture: Capture, page: _Page) -> PredictedDeath | None:
-    """Whether the map runs from pvh_bootparams up to the stack that xen_prepare_pvh returns by."""
+    """Whether the map runs over something behind pvh_bootparams that xen_prepare_pvh needs to return."""
     over = page.overrun_end - BootParams.SIZE
     if not over:
         return None
-    why = f"its entries run {over} bytes over the end of boot_params, towards the stack that lies behind it"
-    stack = _stack(capture)
+    why = f"its entries run {over} bytes over the end of boot_params"
+    stack = _distance(capture, "rsp")
     if stack is None:
-        return PredictedDeath(OVERRUN, why, "memory_map", certain=False) if over > OVERRUN_SURVIVED else None
-    if page.overrun_end <= stack - FRAMES:
-        return None
-    return PredictedDeath(OVERRUN, why, "memory_map", certain=page.overrun_end >= stack + 8)
+        return PredictedDeath(OVERRUN, why, page.blame, certain=False) if over > OVERRUN_SURVIVED else None
+    if page.overrun_end > stack - FRAMES:
+        why += ", into the stack that the function returns by"
+        return PredictedDeath(OVERRUN, why, page.blame, certain=page.overrun_end >= stack + 8)
+    if _canary_changes(capture, page):
+        why += ", over the stack protector's canary: the function ends in a panic that nobody sees"
+        return PredictedDeath(OVERRUN, why, page.blame, certain=_is_protected(capture))
+    return None
 
 
-def _stack(capture: Capture) -> int | None:
-    """Where xen_prepare_pvh's return address lies, counted from pvh_bootparams; null if that is not known.
+def _canary_changes(capture: Capture, page: _Page) -> bool:
+    """Up to Linux 6.14 GS leads to a canary of its own for this code, which is 0."""
+    place = _distance(capture, "gs_base")
+    if place is None:
+        return False
+    start = place + CANARY - BootParams.SIZE
+    over = page.overrun_end - BootParams.SIZE
+    return (
+        start < over
+        and start + 8 > 0
+        and (start + 8 > len(page.overrun) or any(page.overrun[max(start, 0) : start + 8]))
+    )
+
+
+def _is_protected(capture: Capture) -> bool:
+    """Whether the function's first instructions take the canary to the stack: mov %gs:0x28 to a register."""
+    rip = capture.registers.get("rip") or 0
+    code = capture.bytes_at(rip % KERNEL_MAP_SIZE, 64) or b""
+    return _TAKES_CANARY.search(code) is not None
+
+
+def _distance(capture: Capture, register: str) -> int | None:
+    """How far behind pvh_bootparams' start a register of xen_prepare_pvh leads; null if that is not known.
 
     One address may be physical and the other virtual; the maps begin at multiples of 512 MiB.
     """
-    link, rsp = capture.symbols.get("pvh_bootparams"), capture.registers.get("rsp")
-    if capture.pvh_start_info is None or link is None or rsp is None:
+    link, address = capture.symbols.get("pvh_bootparams"), capture.registers.get(register)
+    if capture.pvh_start_info is None or link is None or address is None:
         return None
-    return (rsp - link) % KERNEL_MAP_SIZE
+    return (address - link) % KERNEL_MAP_SIZE
 
 
 def _u32(value: int) -> bytes:

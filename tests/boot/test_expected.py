@@ -306,6 +306,35 @@ def test_a_count_that_runs_over_the_stack_kills_the_rfcs_kernel() -> None:
     assert [(OVERRUN, True), (OVERRUN, False), None] == [death and (death.kind, death.certain) for death in deaths]
 
 
+CANARY, TAKES_IT = 0x310E340, bytes.fromhex("4156 4154 6548 8b04 2528 0000 00")
+"""Where GS leads in 6.1, and what its xen_prepare_pvh begins with."""
+
+
+def guarded(count: int, code: bytes = TAKES_IT, gs_base: int = CANARY) -> Capture:
+    seen = overlaid(handed(ranges(count)), 0x305A1FF, code.ljust(64, b"\x90"))
+    return seen._replace(registers={**seen.registers, "gs_base": gs_base, "rip": 0xFFFFFFFF8305A1FF})
+
+
+def test_a_map_that_runs_over_the_canary_ends_in_a_panic() -> None:
+    deaths = [model(guarded(count), UPSTREAM).death for count in (172, 173, 255)]
+
+    assert [None, (OVERRUN, True), (OVERRUN, True)] == [death and (death.kind, death.certain) for death in deaths]
+
+
+def test_whether_a_function_looks_at_the_canary_shows_in_its_code() -> None:
+    assert (OVERRUN, False) == verdict(guarded(255, b""))
+
+
+def test_a_canary_that_stays_zero_or_lies_elsewhere_harms_nobody() -> None:
+    assert None is verdict(overlaid(guarded(255), MEMMAP, bytes(24 * 255)))
+    assert None is verdict(guarded(255, gs_base=0))
+
+
+def verdict(seen: Capture) -> tuple[str, bool] | None:
+    death = model(seen, UPSTREAM).death
+    return death and (death.kind, death.certain)
+
+
 def test_where_the_stack_is_not_known_a_long_overrun_may_be_a_death() -> None:
     seen = handed(None, ranges(300))._replace(symbols={})
     death = model(seen, RFC).death

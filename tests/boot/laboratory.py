@@ -1,0 +1,120 @@
+"""A real boot that was changed at its entry stop, and what the model says should come of it."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING, NamedTuple
+
+from pvhdbg.boot.difference import Mismatch, difference
+from pvhdbg.boot.expected import Expected, expected
+from pvhdbg.boot.journey import Journey
+from pvhdbg.boot.rewrite import PROTOCOLS, apply
+from pvhdbg.boot.rules import KernelRules, e820_name_at, kernel_rules, probed
+from pvhdbg.boot.sanitised import sanitised
+from pvhdbg.boot.setting import parse_setting
+from pvhdbg.image.header import map_file
+from pvhdbg.image.load import open_kernel
+from pvhdbg.live.qemu_options import QemuOptions
+from pvhdbg.live.session import Session
+from pvhdbg.target.base import HIT, Halt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from pvhdbg.boot.capture import Capture
+    from pvhdbg.boot.document import Rewrite
+    from pvhdbg.image.load import Kernel
+
+Range = tuple[int, int, int]
+"""Address, size and type."""
+
+PATIENCE = 60.0
+BLANK = 0x60000
+"""Free memory on every machine, for what a test puts there itself."""
+
+
+class Experiment(NamedTuple):
+    """What was changed, what the model expects, what the kernel did: its stops by stage, and how it halted last."""
+
+    rules: KernelRules
+    rewrites: tuple[Rewrite, ...]
+    wanted: Expected
+    stops: dict[str, Capture]
+    halt: Halt
+
+    @property
+    def returned(self) -> bool:
+        """Whether xen_prepare_pvh did."""
+        return "bootparams" in self.stops
+
+    @property
+    def mismatches(self) -> list[Mismatch]:
+        params = self.stops["bootparams"].boot_params
+        assert params is not None
+        return difference(self.wanted, params)
+
+    @property
+    def tables(self) -> tuple[list[Range] | None, list[Range]]:
+        """The e820_table as it should be, null if that is not known, and as it is."""
+        params, table = self.stops["kernel"].kernel_boot_params, self.stops["e820"].e820_table
+        assert params is not None
+        assert table is not None
+        should = sanitised(params, self.rules)
+        does = [(each.addr, each.size, each.type) for each in table.entries]
+        return None if should is None else [(each.addr, each.size, each.type) for each in should], does
+
+    def complaint(self) -> str | None:
+        """How the kernel did otherwise than the model says, null if it did not."""
+        death = self.wanted.death
+        if not self.returned:
+            return None if death else f"no death was predicted, and it halted: {self.halt}"
+        if death and death.certain:
+            return f"it returned: {death}"
+        if self.mismatches:
+            return f"other bytes: {self.mismatches}"
+        if "e820" not in self.stops or self.tables[0] in (None, self.tables[1]):
+            return None
+        return f"another table: {self.tables}"
+
+
+def experiment(  # noqa: PLR0913  each has a default
+    kernel: Path,
+    changes: Iterable[str] = (),
+    *,
+    puts: Sequence[tuple[int, bytes]] = (),
+    last: str = "e820",
+    timeout: float = PATIENCE,
+    machine: str = "microvm",
+    initrd: str | None = None,
+) -> Experiment:
+    """Boot, make the changes as `--protocol` and `--set` would, and go to the stage `last` or as far as it goes.
+
+    `puts` is written before anything else is changed.
+    """
+    with Session() as session:
+        opened = open_kernel(str(kernel), session.folder)
+        session.boot(QemuOptions(str(kernel), initrd, machine=machine), opened.symbols)
+        session.wait_ready()
+        journey = Journey(session.target, session.runner, opened.facts, reading=session.target.physical)
+        assert [HIT] == [each.kind for each in journey.go("entry", PATIENCE)]
+        for paddr, data in puts:
+            session.target.write_phys(paddr, data)
+        wanted = [each if each in PROTOCOLS else parse_setting(each) for each in changes]
+        rewrites, _ = apply(session.target, opened.facts, journey.look("entry"), wanted)
+        journey.look("entry")
+        rules, symbols = _probe(opened, session)
+        assert [HIT] == [each.kind for each in journey.go("prepare", PATIENCE)]
+        prepare = journey.history[-1]
+        made = expected(prepare._replace(symbols={**prepare.symbols, **symbols}), rules)
+        halts = list(journey.go(last, timeout))
+    assert made is not None
+    return Experiment(rules, rewrites, made, {each.stage: each for each in journey.history}, halts[-1])
+
+
+def _probe(kernel: Kernel, session: Session) -> tuple[KernelRules, dict[str, int]]:
+    """Before the kernel has made anything of what it was given. QEMU shows no Xen leaves here."""
+    symbols = probed(session.target)
+    with closing(map_file(kernel.facts.elf)) as data:
+        name = e820_name_at(data, kernel.facts)
+    return kernel_rules(symbols, e820_name=name is not None, xen=False, elf_class=kernel.facts.elf_class), symbols

@@ -1,0 +1,193 @@
+"""Boots with randomly changed start_info, modules and maps: what the model predicts, and what the real kernel did.
+
+    python -m tests.boot.mutations SEED N
+
+boots N of them, the first with this seed, and tells those that the model was wrong about; the exit status is 1 then.
+The same seed is the same boot, on the same kernels.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import tempfile
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+from pvhdbg import guest
+from pvhdbg.boot.capture import E820_MODULE
+from pvhdbg.errors import UserError
+from tests import build, kernels
+from tests.boot.laboratory import BLANK, Experiment, experiment
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KERNELS: dict[str, Callable[[], Path]] = {
+    "teaching": lambda: guest.ELF,
+    "rfc": kernels.rfc_vmlinux,
+    "6.1": lambda: kernels.vmlinux("6.1"),
+    "6.12": lambda: kernels.vmlinux("6.12"),
+}
+KNOWS_MODULES = ("teaching", "rfc")
+MACHINES = ("microvm", "microvm", "pc", "q35")
+TIMEOUT = 8.0
+"""Seconds for a stage: a guest that panics in xen_prepare_pvh hangs there."""
+
+Way = Callable[[random.Random], str]
+
+MEMMAP, BLOB = BLANK, BLANK + 0x10000
+COUNTS: tuple[int, ...] = (
+    *range(8),
+    *range(124, 132),
+    *range(166, 178),
+    *range(253, 260),
+    300,
+    383,
+    384,
+    512,
+    5000,
+    0xFFFFFFFF,
+)
+TYPES: tuple[int, ...] = (*range(8), 1, 1, 1, 12, 128, 0xEFFFFFFF)
+ADDRESSES: tuple[int, ...] = (
+    *(0, 8, 0x1000, BLANK, BLANK + 3, MEMMAP, BLOB, 0xF31E0, 0x100000, 0x1000000),
+    *(0x1FFFFFE0, 0x20000000, 0x3FFFFF00, 0x3FFFFFE0, 0x40000000, (1 << 64) - 1),
+)
+SIZES: tuple[int, ...] = (0, 1, 0x1000, 0x9FC00, 1 << 20, 1 << 32, (1 << 64) - 1)
+NAMES = ("e820 data", "e820 dat", "e820 data ", "E820 data", "")
+
+
+class Mutation(NamedTuple):
+    """One boot: of which kernel, on which machine, with what put into memory and what changed."""
+
+    kernel: str
+    machine: str
+    has_initrd: bool
+    changes: tuple[str, ...]
+    puts: tuple[tuple[int, bytes], ...]
+
+    def boot(self) -> Experiment:
+        """:raise UserError: for a change that can't be made, as of a module that is not there."""
+        with tempfile.NamedTemporaryFile() as initrd:
+            initrd.write(bytes(5000))
+            initrd.flush()
+            return self._boot(initrd.name if self.has_initrd else None)
+
+    def _boot(self, initrd: str | None) -> Experiment:
+        kernel = KERNELS[self.kernel]()
+        return experiment(kernel, self.changes, puts=self.puts, timeout=TIMEOUT, machine=self.machine, initrd=initrd)
+
+
+def mutation(seed: int) -> Mutation:
+    """The mutation of this number."""
+    choice = random.Random(seed)
+    kernel = choice.choice(list(KERNELS))
+    as_module = choice.random() < (0.7 if kernel in KNOWS_MODULES else 0.15)
+    has_initrd = choice.random() < 0.7
+    count = choice.choice((1, 1, 2, 2, 3, 4, 6))
+    changes = {_change(choice, as_module=as_module, has_modules=has_initrd or as_module) for _ in range(count)}
+    in_order = [E820_MODULE, *sorted(changes, key=_order)][0 if as_module else 1 :]
+    return Mutation(kernel, choice.choice(MACHINES), has_initrd, tuple(in_order), _puts(choice))
+
+
+def _order(change: str) -> int:
+    """What lies in memory before what leads there, and that before the version, without which some fields are none."""
+    path = change.partition("=")[0]
+    return ("memory_map", "modules", "start_info", "start_info.version").index(
+        path if path.endswith(".version") else path.partition(".")[0].partition("[")[0]
+    )
+
+
+def _change(choice: random.Random, *, as_module: bool, has_modules: bool) -> str:
+    """A change of something that is there: version 0 has no fields for a table."""
+    ways: list[Way] = [_count, _pointer, _plain, _entry, _entry, _entry]
+    ways += [_of_map_module, _of_map_module] if as_module else [_of_table, _of_table]
+    return choice.choice([*ways, _module] if has_modules else ways)(choice)
+
+
+def _count(choice: random.Random) -> str:
+    few = choice.choice((0, 1, 1, 2, 3, 100, 5000, 0xFFFFFFFF))
+    return f"start_info.{choice.choice(('nr_modules', 'version'))}={few}"
+
+
+def _of_table(choice: random.Random) -> str:
+    many = choice.choice(COUNTS)
+    return choice.choice((f"start_info.memmap_entries={many}", f"start_info.memmap_paddr={_address(choice)}"))
+
+
+def _pointer(choice: random.Random) -> str:
+    name = choice.choice(("modlist_paddr", "cmdline_paddr", "rsdp_paddr"))
+    return f"start_info.{name}={_address(choice)}"
+
+
+def _plain(choice: random.Random) -> str:
+    return f"start_info.{choice.choice(('flags', 'flags', 'magic'))}={choice.randrange(1 << 32)}"
+
+
+def _entry(choice: random.Random) -> str:
+    name = choice.choice(("addr", "size", "type"))
+    return f"memory_map.entries[{choice.randrange(4)}].{name}={_type(choice) if name == 'type' else _size(choice)}"
+
+
+def _module(choice: random.Random) -> str:
+    name = choice.choice(("paddr", "size", "cmdline_paddr", "reserved"))
+    return f"modules[0].{name}={choice.choice((_address, _size))(choice)}"
+
+
+def _of_map_module(choice: random.Random) -> str:
+    return choice.choice(
+        (
+            f"memory_map.nr_entries={choice.choice(COUNTS)}",
+            f'modules[1].cmdline="{choice.choice(NAMES)}"',
+            f"modules[1].paddr={_address(choice)}",
+            f"modules[1].size={_size(choice)}",
+            f"modules[1].cmdline_paddr={_address(choice)}",
+        )
+    )
+
+
+def _address(choice: random.Random) -> int:
+    limit = choice.choice((1 << 29, 1 << 30, 1 << 32, 1 << 64))
+    return choice.choice((*ADDRESSES, *(choice.randrange(limit) for _ in range(8))))
+
+
+def _size(choice: random.Random) -> int:
+    sizes = [*SIZES, choice.randrange(1 << 16) << 12, choice.randrange(1 << 40), choice.randrange(1 << 64)]
+    return choice.choice(sizes)
+
+
+def _type(choice: random.Random) -> int:
+    return choice.choice((*TYPES, choice.randrange(1 << 32)))
+
+
+def _puts(choice: random.Random) -> tuple[tuple[int, bytes], ...]:
+    """A table and a blob for what may come to point there."""
+    ranges = [(_size(choice), _size(choice) >> 1, _type(choice)) for _ in range(choice.choice((3, 20, 140, 300)))]
+    return (MEMMAP, build.memmap(ranges)), (BLOB, build.e820_blob(ranges))
+
+
+def judge(seed: int) -> str | None:
+    """What the model was wrong about, null if nothing. A change that can't be made is none of the model's matter."""
+    wanted = mutation(seed)
+    try:
+        said = wanted.boot().complaint()
+    except UserError:
+        return None
+    return said and f"seed {seed}: {wanted.kernel} on {wanted.machine}, {', '.join(wanted.changes)}: {said}"
+
+
+def main(first: int, count: int) -> int:
+    wrong = 0
+    for seed in range(first, first + count):
+        said = judge(seed)
+        if said:
+            wrong += 1
+            sys.stdout.write(said + "\n")
+            sys.stdout.flush()
+    sys.stdout.write(f"{count} boots from seed {first}: the model was wrong about {wrong}\n")
+    return int(wrong != 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*map(int, sys.argv[1:])))
