@@ -70,6 +70,8 @@ class _Reading:
         start_info = self._valid(stages.START_INFO, self._start_info)
         copy = self._valid(stages.PVH_START_INFO, self._pvh_start_info)
         self.handed_over = copy or start_info
+        # First, for all strings share MAX_TEXT, and modules may claim 4,096 of them.
+        cmdline = self._valid("cmdline", self._cmdline)
         modules = self._valid("modules", self._modules)
         capture = Capture(
             stage=self.stage.name,
@@ -79,7 +81,7 @@ class _Reading:
             registers=self.registers,
             start_info=start_info,
             pvh_start_info=copy,
-            cmdline=self._valid("cmdline", self._cmdline),
+            cmdline=cmdline,
             modules=modules,
             memory_map=self._valid("memory_map", lambda: self._memory_map(modules or ())),
             boot_params=self._valid(stages.BOOT_PARAMS, lambda: self._at_symbol(BootParams, "pvh_bootparams")),
