@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 class Journey:
     """One machine's way through its boot, and what was captured on it, oldest first.
 
+    `entry` is the PHYS32_ENTRY address, null where nobody knows it: an image tells it, or whoever knows better.
     `reading` is a context in which many physical reads are cheap, where the target has one.
     """
 
@@ -35,6 +36,7 @@ class Journey:
     ) -> None:
         self.target = target
         self.image = image
+        self.entry = image.entry if image else None
         self.history: list[Capture] = []
         self._runner = runner
         self._reading = reading
@@ -50,7 +52,7 @@ class Journey:
     def lacking(self, stage: Stage) -> str | None:
         """Why this guest does not have a stage, or null if it has it."""
         if stage.symbol is None:
-            return None if self.image and self.image.entry is not None else "the entry address is not known"
+            return None if self.entry is not None else "the entry address is not known"
         try:
             self.target.symbol(stage.symbol)
         except SymbolMissing as error:
@@ -127,7 +129,7 @@ class Journey:
     def _arrivals(self, stage: Stage) -> Collection[int]:
         """Where RIP is at this stage; nothing for a return whose call was not seen."""
         if stage.symbol is None:
-            return () if self.image is None or self.image.entry is None else (self.image.entry,)
+            return () if self.entry is None else (self.entry,)
         if stage.returns:
             back = self._returns.get(stage.symbol)
             return () if back is None else (back,)
