@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pvhdbg.abi.layout import Struct
-    from pvhdbg.boot.capture import Capture, MapEntry
+    from pvhdbg.boot.capture import Capture, MapEntry, Module
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.views.rows import Row
 
@@ -137,11 +137,16 @@ def _module_lines(seen: Capture) -> list[tuple[str, ...]]:
             text.span(each.entry.paddr, each.entry.paddr + each.entry.size),
             text.size(each.entry.size),
             start_info_rows.role(seen, index, each),
-            f"command line: {start_info_rows.module_cmdline(seen, f'modules[{index}]', each)}",
-            f"reserved: {each.entry.reserved:#x}" if each.entry.reserved else "",
+            _named(seen, index, each),
+            f"reserved {each.entry.reserved:#x}" if each.entry.reserved else "",
         )
         for index, each in enumerate(seen.modules or ())
     ]
+
+
+def _named(seen: Capture, index: int, module: Module) -> str:
+    words = start_info_rows.module_cmdline(seen, f"modules[{index}]", module)
+    return f"command line: {words}" if module.entry.cmdline_paddr else "no command line"
 
 
 def _memory_map(stop: Stop) -> Iterator[str]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pvhdbg.image.facts import ImageFacts
 
 BUILD_ID_SHOWN = 12
-REWRITES_SHOWN, BYTES_SHOWN = 32, 16
+REWRITES_SHOWN, BYTES_SHOWN = 32, 8
 
 
 def document(of: Document) -> str:
