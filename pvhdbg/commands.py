@@ -188,13 +188,20 @@ def captured(session: Session, stage: str) -> Capture:
 
 
 def physical(session: Session, seen: Capture, words: str) -> int:
-    """A physical address out of an expression: link addresses and others of the kernel's are translated.
+    """A physical address out of an expression.
 
     :raise PvhdbgError: if it is no expression, or an address that is mapped nowhere.
     """
+    return physical_of(session, seen, session.evaluate(words, seen))
+
+
+def physical_of(session: Session, seen: Capture, address: int) -> int:
+    """The physical address that is meant by an address: the kernel's are translated.
+
+    :raise TargetError: for an address that is mapped nowhere.
+    """
     from pvhdbg.boot.address import Addresses
 
-    address = session.evaluate(words, seen)
     for each in session.image.segments if session.image else ():
         # Not per-CPU data, which is linked at 0: a low address is meant as it stands.
         if each.paddr < each.vaddr <= address < each.vaddr + each.memsz:
@@ -296,12 +303,18 @@ def _next_stage(session: Session, _words: Sequence[str]) -> str:
     return _go(session, session.next_stage())
 
 
-@command("run-to", "STAGE", example="run-to bootparams")
+@command("run-to", "STAGE [KERNEL|ADDRESS]", example="run-to bootparams")
 def _run_to(session: Session, words: Sequence[str]) -> str:
-    """Run to a stage, and show what is new there."""
-    if words[0] not in stages.NAMES:
-        raise UserError(f"no stage {text.quoted(words[0])}", f"the stages are {', '.join(stages.NAMES)}")
-    return _go(session, words[0])
+    """Run to a stage, and show what is new there.
+
+    Where no kernel is known, its file or its entry address says where `run-to entry` goes.
+    """
+    stage, *where = words
+    if stage not in stages.NAMES:
+        raise UserError(f"no stage {text.quoted(stage)}", f"the stages are {', '.join(stages.NAMES)}")
+    for each in where:
+        session.locate(each)
+    return _go(session, stage)
 
 
 def _go(session: Session, stage: str) -> str:

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 TIMEOUT = 30.0
 _MASK = (1 << 64) - 1
-_TERM = re.compile(r"\s*([+-]?)\s*(0[xX][0-9a-fA-F]+|[0-9]+|\$?[A-Za-z_][\w.]*)\s*")
+_NUMBER = "0[xX][0-9a-fA-F]+|[0-9]+"
+_TERM = re.compile(rf"\s*([+-]?)\s*({_NUMBER}|\$?[A-Za-z_][\w.]*)\s*")
 
 
 def evaluate(words: str, target: Target) -> int:
@@ -57,12 +58,30 @@ def _terms(words: str) -> list[tuple[int, str]]:
 def _value(term: str, target: Target) -> int:
     if term.startswith("$"):
         return target.register(term[1:])
-    if not term[0].isdigit():
-        return target.symbol(term)
+    return _number(term) if term[0].isdigit() else target.symbol(term)
+
+
+def _number(term: str) -> int:
+    """As C has them."""
     try:
         return int(term, 8 if term.isdigit() and term.startswith("0") else 0)
     except ValueError:
-        raise UserError(f"{term[:40]} is no number") from None
+        raise UserError(f"{printable(term[:40])} is no number") from None
+
+
+def entry_at(where: str) -> int:
+    """The entry address that is meant by a number, or that an ELF file tells.
+
+    :raise PvhdbgError: if it is neither.
+    """
+    if re.fullmatch(_NUMBER, where):
+        return _number(where)
+    from pvhdbg.image.facts import read_facts
+
+    entry = read_facts(where).entry
+    if entry is None:
+        raise UserError(f"{printable(where)} has no PVH note: it tells no entry")
+    return entry
 
 
 class _Entered:
@@ -136,6 +155,10 @@ class Session(Protocol):
 
     def next_stage(self) -> str: ...
 
+    def locate(self, where: str, /) -> None:
+        """Learn where the entry is, where no image tells: its address, or the path of the kernel's ELF file."""
+        ...
+
     def go(self, stage: str, /) -> Outcome:
         """Run to a stage and capture there, and at each stage on the way."""
         ...
@@ -183,6 +206,9 @@ class Recorded(_Opener):
         return None if any(each.stage == stage.name for each in self.history) else "not in this recording"
 
     def next_stage(self) -> str:
+        raise _cannot_run()
+
+    def locate(self, where: str) -> None:  # noqa: ARG002  nor anything be looked for
         raise _cannot_run()
 
     def go(self, stage: str) -> Outcome:  # noqa: ARG002  no stage can be gone to
@@ -257,6 +283,12 @@ class Live(_Opener):
         if not ahead:
             raise UserError(f"{self.journey.reached} is the last stage")
         return ahead[0].name
+
+    def locate(self, where: str) -> None:
+        """:raise UserError: if the entry is known already, or `where` does not tell it."""
+        if self.image is not None:
+            raise UserError("the kernel is known: its file tells where the entry is")
+        self.journey.entry = entry_at(where)
 
     def go(self, stage: str) -> Outcome:
         """:raise GuestError: if the guest is dead or has no such stage.

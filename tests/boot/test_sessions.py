@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pvhdbg.boot.sessions import Recorded, evaluate, start_info_at
+from pvhdbg import guest
+from pvhdbg.boot.sessions import Recorded, entry_at, evaluate, start_info_at
 from pvhdbg.boot.stages import STAGES
 from pvhdbg.errors import PvhdbgError, RegisterUnavailable, SymbolMissing, UserError
 from pvhdbg.target.recording import Recording
@@ -49,6 +50,17 @@ def test_what_is_no_sum_is_the_call_s_fault(words: str) -> None:
 def test_what_the_machine_does_not_know_is_said_by_the_machine(words: str, kind: type[PvhdbgError]) -> None:
     with pytest.raises(kind):
         evaluate(words, MACHINE)
+
+
+@pytest.mark.parametrize("where", ["0x1000000", "16777216", str(guest.ELF)])
+def test_an_entry_is_told_by_its_address_or_by_a_file(where: str) -> None:
+    assert 0x1000000 == entry_at(where)
+
+
+@pytest.mark.parametrize("where", ["08", "", "/nowhere", __file__, "/bin/true"])
+def test_what_tells_no_entry_is_the_call_s_fault(where: str) -> None:
+    with pytest.raises(UserError):
+        entry_at(where)
 
 
 def test_a_long_sum_takes_no_time() -> None:

@@ -53,4 +53,4 @@ def test_a_question_is_refused_before_a_machine_is_started() -> None:
     done = pvhdbg("dump", "--qemu", "/nowhere/qemu", "-c", "run-to")
 
     assert (2, "") == (done.status, done.out)
-    assert done.err.startswith("pvhdbg: error: usage: run-to STAGE\n")
+    assert done.err.startswith("pvhdbg: error: usage: run-to STAGE [KERNEL|ADDRESS]\n")
