@@ -146,7 +146,7 @@ def _module_lines(seen: Capture) -> list[tuple[str, ...]]:
 
 def _named(seen: Capture, index: int, module: Module) -> str:
     words = start_info_rows.module_cmdline(seen, f"modules[{index}]", module)
-    return f"command line: {words}" if module.entry.cmdline_paddr else "no command line"
+    return f"cmdline {words}" if module.entry.cmdline_paddr else "no cmdline"
 
 
 def _memory_map(stop: Stop) -> Iterator[str]:

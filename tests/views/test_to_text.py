@@ -69,7 +69,7 @@ entry: the first instruction at the PHYS32_ENTRY address
     +0x30  memmap_entries  6
     +0x34  reserved        0x0
   struct hvm_modlist_entry[1] at 0x7b7c
-    [0]  0x1fddf000-0x1fdffabc  130.6 KiB  the ramdisk  no command line
+    [0]  0x1fddf000-0x1fdffabc  130.6 KiB  the ramdisk  no cmdline
   memory map: memmap at 0xefc20, 6 entries: 511.6 MiB of RAM
     [0]  0xd0000-0xf0000      128 KiB  NVS          gap of 192 KiB before
     [1]  0x0-0x9fc00          639 KiB  RAM
