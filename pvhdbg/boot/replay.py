@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from itertools import pairwise
+from stat import S_ISREG
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pvhdbg.boot import stages
@@ -34,7 +35,10 @@ def load(path: Path) -> Document:
     :raise UserError: if it is none, is unreadable, or contradicts itself.
     """
     try:
-        if path.stat().st_size > MAX_FILE:
+        found = path.stat()
+        if not S_ISREG(found.st_mode):  # a pipe may never end
+            raise UserError(f"{path}: is no regular file")
+        if found.st_size > MAX_FILE:
             raise UserError(f"{path}: too large for a recording")
         document = json.loads(path.read_bytes())
     except OSError as error:

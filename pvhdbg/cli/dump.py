@@ -78,8 +78,10 @@ def _lacking(journey: Journey, wanted: str | None) -> list[str]:
     for stage in stages.STAGES[: upto + 1]:
         if reason := journey.lacking(stage):
             reasons.setdefault(reason, []).append(stage.name)
-    kind = "error" if wanted and any(wanted in names for names in reasons.values()) else "note"
-    return [f"pvhdbg: {kind}: this guest has no stage {', '.join(names)}: {why}" for why, names in reasons.items()]
+    return [
+        f"pvhdbg: {'error' if wanted in names else 'note'}: this guest has no stage {', '.join(names)}: {why}"
+        for why, names in reasons.items()
+    ]
 
 
 def _ending(outcome: Outcome) -> list[str]:
