@@ -2,10 +2,12 @@
 
 import struct
 
-from tests.image.builder import ENTRY, Section, Symbol, elf, load, note, notes, symbol_sections
+from tests.image.builder import ENTRY, Section, Symbol, elf, exit_code, load, note, notes, symbol_sections
 
 PREPARE, FLAG, NO_IDT, STACK = ENTRY + 0x40, ENTRY + 0x80, ENTRY + 0x88, ENTRY + 0x1000
 WAITS_AT = ENTRY + 5
+LEAVES_WITH = 33
+LEAVING = ("-device", "isa-debug-exit,iobase=0x501,iosize=1")
 
 _WAIT = bytes.fromhex("803d") + struct.pack("<I", FLAG) + bytes.fromhex("0074f7")  # until FLAG is set
 _START = b"\xbc" + struct.pack("<I", STACK) + _WAIT
@@ -25,6 +27,11 @@ def waiting(*, name: str = "startup") -> bytes:
 def dying(*, name: str | None = None) -> bytes:
     """Dies of a triple fault in xen_prepare_pvh, at an instruction that may have a `name` of its own."""
     return _guest(_DIE, released=True, symbols=[_PREPARE, *([Symbol(name, DIES_AT, 2)] if name else [])])
+
+
+def leaving() -> bytes:
+    """Ends QEMU in xen_prepare_pvh with exit status LEAVES_WITH; QEMU must have been given LEAVING."""
+    return _guest(exit_code(LEAVES_WITH), released=True, symbols=[_PREPARE])
 
 
 def nameless() -> bytes:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pvhdbg import guest
 from pvhdbg.boot import stages
+from pvhdbg.boot.document import Document, MachineFacts
 from pvhdbg.boot.journey import Journey
+from pvhdbg.boot.replay import replay
+from pvhdbg.boot.travel import travel
 from pvhdbg.live.qemu_options import QemuOptions
 from pvhdbg.target.base import HIT, TIMEOUT
-from tests import tiny
+from pvhdbg.views import to_json, to_text
+from tests import bios_e820, tiny
 from tests.boot.real_boot import PATIENCE, standing
 
 if TYPE_CHECKING:
@@ -169,3 +174,22 @@ def test_what_a_guest_lacks_is_said_and_left_out(machine: Machine) -> None:
     assert [] == blind.ahead()
     assert [] == go(blind, "e820")
     assert [HIT] == go(mute, "e820")
+
+
+def test_the_teaching_guests_table_is_the_map_that_it_prints(machine: Machine) -> None:
+    session, journey = machine
+    go(journey, "e820")
+    table = journey.history[-1].e820_table
+
+    assert session.qemu is not None
+    assert table is not None
+    assert len(table.entries) >= 4
+    assert bios_e820.ranges(session.qemu.serial.text()) == [(each.addr, each.size, each.type) for each in table.entries]
+
+
+def test_a_boot_that_was_saved_is_shown_as_it_was(machine: Machine) -> None:
+    _, journey = machine
+    outcome = travel(journey, "e820", PATIENCE, lambda _: None)
+    document = Document(journey.image, MachineFacts(), tuple(journey.history), outcome)
+
+    assert to_text.document(document) == to_text.document(replay(json.loads(to_json.dumps(document))))

@@ -1,0 +1,191 @@
+"""Guests that do not come through: none of it hangs, all of it is told, and the document is printed all the same."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests import tiny
+from tests.cli import shell
+from tests.cli.shell import Run, pvhdbg
+from tests.image.builder import ENTRY
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NO_LATER_STAGES = [
+    "pvhdbg: note: this guest has no stage kernel: no symbol start_kernel",
+    "pvhdbg: note: this guest has no stage e820: no symbol e820__memory_setup",
+]
+
+
+def stages_of(done: Run) -> list[str]:
+    return [stop["stage"] for stop in done.document["stops"]]
+
+
+def test_a_stage_that_does_not_come_is_reported_with_where_the_guest_was(waiting: Path) -> None:
+    done = pvhdbg("dump", waiting, "--timeout", "0.5", "--format", "json")
+    outcome = done.document["outcome"]
+    *notes, error, hint = done.err.splitlines()
+
+    assert (1, ["entry"]) == (done.status, stages_of(done))
+    assert ["entry", "timeout", None] == [outcome[key] for key in ("reached", "ended", "died")]
+    assert "prepare" == outcome["timeout"]["stage"]
+    assert outcome["timeout"]["rip"] in range(tiny.WAITS_AT, tiny.WAITS_AT + 9)
+    assert NO_LATER_STAGES == notes
+    assert error.startswith(
+        "pvhdbg: error: stage prepare did not come in time; reached entry, the guest was at 0x10000"
+    )
+    assert f"startup+{outcome['timeout']['rip'] - ENTRY:#x}" == outcome["timeout"]["symbol"] == error.split()[-1]
+    assert "  hint: --timeout SECONDS waits longer" == hint
+
+
+def test_a_timeout_is_told_in_the_text_too(waiting: Path) -> None:
+    done = pvhdbg("dump", waiting, "--timeout", "0.5")
+
+    assert 1 == done.status
+    assert done.out.splitlines()[-1].startswith("timeout: prepare did not come, rip 0x1000")
+
+
+def test_a_death_is_the_last_stop_with_how_and_where(dying: Path) -> None:
+    done = pvhdbg("dump", dying, "--format", "json")
+    died = done.document["outcome"]["died"]
+    stop = done.document["stops"][-1]
+
+    assert (1, ["entry", "prepare", "died"]) == (done.status, stages_of(done))
+    assert ("triple-fault", tiny.DIES_AT, "xen_prepare_pvh+0x7") == (died["how"], died["rip"], died["symbol"])
+    assert ("prepare", "died") == tuple(done.document["outcome"][key] for key in ("reached", "ended"))
+    assert tiny.DIES_AT == stop["rip"] == stop["registers"]["rip"]
+    assert [None] * 4 == [stop[key] for key in ("start_info", "cmdline", "modules", "memory_map")]
+    assert (
+        f"pvhdbg: error: the guest died: triple-fault at {tiny.DIES_AT:#x} xen_prepare_pvh+0x7: {died['message']}; "
+        "reached prepare"
+    ) == done.err.splitlines()[-1]
+
+
+def test_a_death_is_told_in_the_text_too(dying: Path) -> None:
+    done = pvhdbg("dump", dying)
+
+    assert 1 == done.status
+    assert done.out.splitlines()[-1].startswith(f"died: triple fault at {tiny.DIES_AT:#x} xen_prepare_pvh+0x7")
+
+
+def test_a_stage_that_came_before_the_death_is_reached(dying: Path) -> None:
+    done = pvhdbg("dump", dying, "--stage", "prepare", "--format", "json")
+
+    assert (0, ["entry", "prepare"], "") == (done.status, stages_of(done), done.err)
+
+
+def test_a_symbol_steers_no_terminal(tmp_path: Path) -> None:
+    path = tmp_path / "dying.elf"
+    path.write_bytes(tiny.dying(name="\x1b[31m\nred"))
+    text, told = pvhdbg("dump", path), pvhdbg("dump", path, "--format", "json")
+
+    assert r"\x1b[31m\x0ared" in text.err
+    assert r"\x1b[31m\x0ared" in text.out.splitlines()[-1]
+    assert "\x1b" not in text.out + text.err
+    assert "\x1b[31m\nred" == told.document["outcome"]["died"]["symbol"]
+
+
+def test_a_guest_that_ends_qemu_is_told_with_the_exit_status(leaving: Path) -> None:
+    done = pvhdbg("dump", leaving, "--format", "json", "--", *tiny.LEAVING)
+    died = done.document["outcome"]["died"]
+
+    assert (1, ["entry", "prepare", "died"]) == (done.status, stages_of(done))
+    assert ("qemu-exit", None, None) == (died["how"], died["rip"], died["symbol"])
+    assert f"QEMU exited with status {tiny.LEAVES_WITH}" == died["message"]
+    assert died["message"] in done.err.splitlines()[-1]
+
+
+def test_a_qemu_that_is_killed_is_told_with_the_signal(waiting: Path, tmp_path: Path) -> None:
+    status, out, err = killed("qemu-system", signal.SIGSEGV, waiting, tmp_path)
+
+    assert 1 == status
+    assert out.splitlines()[-1].startswith("died: qemu signal: QEMU was killed by SIGSEGV")
+    assert "the guest died: qemu-signal" in err.splitlines()[-1]
+
+
+def test_a_gdb_that_is_killed_is_one_line(waiting: Path, tmp_path: Path) -> None:
+    status, out, err = killed("gdb ", signal.SIGKILL, waiting, tmp_path)
+
+    assert (1, "", "pvhdbg: error: gdb has gone: killed by SIGKILL\n") == (status, out, err)
+
+
+def killed(program: str, by: signal.Signals, kernel: Path, folder: Path) -> tuple[int, str, str]:
+    """What comes of a dump whose QEMU or gdb is killed while the guest runs."""
+    with shell.running("dump", kernel, "--mi-log", folder / "log", folder=folder) as process:
+        shell.wait_for(lambda: (folder / "log").exists() and "*running" in (folder / "log").read_text())
+        (pid,) = (pid for pid, line in shell.started_in(folder).items() if line.startswith(program))
+        os.kill(pid, by)
+        out, err = process.communicate(timeout=shell.PATIENCE)
+        return process.returncode, out.decode(), err.decode()
+
+
+def test_a_guest_without_symbols_has_its_entry_and_that_is_no_error(nameless: Path) -> None:
+    done = pvhdbg("dump", nameless, "--format", "json")
+
+    assert (0, ["entry"]) == (done.status, stages_of(done))
+    assert ("entry", "done", None) == tuple(done.document["outcome"][key] for key in ("reached", "ended", "died"))
+    assert [
+        "pvhdbg: note: this guest has no stage prepare, bootparams: no symbol xen_prepare_pvh",
+        *NO_LATER_STAGES,
+    ] == done.err.splitlines()
+
+
+@pytest.mark.parametrize("stage", ["prepare", "bootparams", "kernel", "e820"])
+def test_a_stage_that_was_asked_for_and_that_the_guest_has_not_is_an_error(nameless: Path, stage: str) -> None:
+    done = pvhdbg("dump", nameless, "--stage", stage, "--format", "json")
+
+    assert (1, ["entry"]) == (done.status, stages_of(done))
+    (error,) = [line for line in done.err.splitlines() if line.startswith("pvhdbg: error: ")]
+    assert stage in error.removeprefix("pvhdbg: error: this guest has no stage ").partition(":")[0].split(", ")
+
+
+def test_grub_has_its_entry(grub_image: Path) -> None:
+    done = pvhdbg("dump", grub_image, "--format", "json")
+    (stop,) = done.document["stops"]
+
+    assert (0, "elf", 32) == (done.status, done.document["kernel"]["kind"], done.document["kernel"]["class"])
+    assert ("entry", "protected32", done.document["kernel"]["entry"]) == (stop["stage"], stop["cpu_mode"], stop["rip"])
+    assert ("memmap", 0x336EC578) == (stop["memory_map"]["protocol"], stop["start_info"]["magic"])
+
+
+def test_a_stage_of_linux_is_asked_of_grub_in_vain(grub_image: Path) -> None:
+    done = pvhdbg("dump", grub_image, "--stage", "bootparams", "--format", "json")
+
+    assert (1, ["entry"]) == (done.status, stages_of(done))
+
+
+def test_a_bzimage_has_its_entry(debian_vmlinuz: Path) -> None:
+    done = pvhdbg("dump", debian_vmlinuz, "--format", "json")
+
+    assert (0, ["entry"]) == (done.status, stages_of(done))
+    assert ("bzimage", str(debian_vmlinuz)) == (done.document["kernel"]["kind"], done.document["kernel"]["path"])
+    assert 3 == len(done.err.splitlines())
+
+
+@pytest.mark.parametrize("release", ["6.1", "6.12"])
+def test_a_bzimage_with_the_symbols_of_its_build_has_every_stage(release: str, request: pytest.FixtureRequest) -> None:
+    names = {"6.1": ("vmlinuz_lz4", "vmlinux_61"), "6.12": ("vmlinuz_zstd", "vmlinux_612")}[release]
+    vmlinuz, vmlinux = (request.getfixturevalue(name) for name in names)
+    packed = pvhdbg("dump", vmlinuz, "--symbols", vmlinux, "--format", "json")
+    plain = pvhdbg("dump", vmlinux, "--format", "json")
+
+    assert (0, "") == (packed.status, packed.err)
+    assert decoded(plain) == decoded(packed)
+
+
+def decoded(done: Run) -> list[Any]:
+    """What was handed over and what the kernel made of it, stop by stop."""
+    keys = ("stage", "rip", "start_info", "memory_map", "boot_params", "kernel_boot_params", "e820_table", "symbols")
+    return [[stop[key] for key in keys] for stop in done.document["stops"]]
+
+
+def test_symbols_of_another_kernel_are_not_used_for_a_bzimage(vmlinuz_xz: Path, vmlinux_612: Path) -> None:
+    done = pvhdbg("dump", vmlinuz_xz, "--symbols", vmlinux_612, "--format", "json")
+
+    assert (0, ["entry"]) == (done.status, stages_of(done))
+    assert f"--symbols {vmlinux_612} is not used: its build-id is " in done.err.splitlines()[0]

@@ -1,0 +1,89 @@
+"""Whatever ends pvhdbg, at whatever moment: no process and no file is left. PVHDBG_KILLS says how often it is tried."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli import shell
+
+KILLS = int(os.environ.get("PVHDBG_KILLS", "3"))
+LATEST = 0.8
+"""Seconds after the start: by then the guest has long been running, unless the machine is very busy."""
+
+STATUS = {signal.SIGKILL: -signal.SIGKILL, signal.SIGTERM: 128 + signal.SIGTERM, signal.SIGINT: 130}
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A place of its own with a short path, as sockets need it."""
+    path = Path(tempfile.mkdtemp(prefix="kill-"))
+    yield path
+    shutil.rmtree(path)
+
+
+def left(folder: Path) -> list[str]:
+    """What still lives there or lies there, once it has had time to go."""
+    try:
+        shell.wait_for(lambda: not (shell.started_in(folder) or list(folder.iterdir())), 20)
+    except TimeoutError:
+        return [*shell.started_in(folder).values(), *map(str, folder.rglob("*"))]
+    return []
+
+
+def moments(by: signal.Signals) -> list[float]:
+    """The same ones every time, and others for each signal."""
+    choice = random.Random(by.name)
+    return [choice.uniform(0, LATEST) for _ in range(KILLS)]
+
+
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("by", STATUS, ids=lambda by: by.name)
+def test_nothing_is_left_whenever_it_is_killed(by: signal.Signals, waiting: Path, folder: Path) -> None:
+    for moment in moments(by):
+        with shell.running("dump", waiting, "--timeout", "600", folder=folder) as process:
+            time.sleep(moment)
+            process.send_signal(by)
+            process.wait(60)
+
+        assert [] == left(folder), f"{by.name} after {moment:.3f} s"
+
+
+@pytest.mark.parametrize("by", STATUS, ids=lambda by: by.name)
+def test_a_running_guest_is_ended_with_the_status_of_the_signal(
+    by: signal.Signals, waiting: Path, folder: Path
+) -> None:
+    log = folder / "log"
+    with shell.running("dump", waiting, "--timeout", "600", "--mi-log", log, folder=folder) as process:
+        shell.wait_for(lambda: log.exists() and "*running" in log.read_text())
+        programs = sorted(line.partition(" ")[0] for line in shell.started_in(folder).values())
+        process.send_signal(by)
+        _, err = process.communicate(timeout=60)
+    log.unlink()
+
+    assert {"qemu-system-x86_64", "gdb", "/bin/sh"} <= set(programs)
+    assert STATUS[by] == process.returncode
+    assert b"Traceback" not in err
+    assert [] == left(folder)
+
+
+def test_a_document_is_printed_of_a_dump_that_is_interrupted(waiting: Path, folder: Path) -> None:
+    log = folder / "log"
+    words = ("dump", waiting, "--timeout", "600", "--format", "json", "--mi-log", log)
+    with shell.running(*words, folder=folder) as process:
+        shell.wait_for(lambda: log.exists() and log.read_text().count("*running") == 2)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+        done = shell.Run(process.returncode, out.decode(), err.decode())
+
+    assert 130 == done.status
+    assert ["interrupted", "entry"] == [done.document["outcome"][key] for key in ("ended", "reached")]
+    assert ["entry"] == [stop["stage"] for stop in done.document["stops"]]

@@ -1,0 +1,106 @@
+"""QEMU or gdb missing, too old, or dying: one line with its own last words, and exit status 3."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.cli.shell import pvhdbg
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Script = Callable[[str], Path]
+
+OLD_QEMU = 'case "$*" in --version) echo "QEMU emulator version 4.2.0";; *) echo "$0: -chardev: bad" >&2; exit 1;; esac'
+OLD_GDB = 'case "$*" in --version) echo "GNU gdb (GDB) 8.2.1";; *) echo "gdb: no such interpreter" >&2; exit 1;; esac'
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Script:
+    """A program of this one line of shell."""
+
+    def write(line: str) -> Path:
+        path = tmp_path / "tool"
+        path.write_text(f"#!/bin/sh\n{line}\n")
+        path.chmod(0o755)
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("tool", ["qemu", "gdb"])
+def test_a_tool_that_is_not_there_is_named_with_its_package(tool: str) -> None:
+    package = {"qemu": "qemu-system-x86", "gdb": "gdb"}[tool]
+    done = pvhdbg("dump", f"--{tool}", "/nonexistent")
+    error = (
+        f"pvhdbg: error: can't start /nonexistent: No such file or directory\n  hint: install the package {package}\n"
+    )
+
+    assert (3, "", error) == done
+
+
+@pytest.mark.parametrize("tool", ["qemu", "gdb"])
+def test_a_tool_that_is_no_program_is_named(tool: str, tmp_path: Path) -> None:
+    path = tmp_path / "tool"
+    path.write_bytes(b"\0")
+    path.chmod(0o755)
+    done = pvhdbg("dump", f"--{tool}", path)
+
+    assert (3, "") == (done.status, done.out)
+    assert f"pvhdbg: error: can't start {path}: Exec format error" == done.err.splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ("tool", "line", "error"),
+    [
+        ("qemu", OLD_QEMU, "{path} is version 4.2"),
+        ("gdb", OLD_GDB, "{path} is version 8.2"),
+        ("qemu", "echo 'qemu: out of ideas' >&2; exit 7", "QEMU exited with status 7: out of ideas"),
+        ("qemu", "exit 0", "QEMU exited with status 0 without a word"),
+        ("gdb", "echo 'gdb: out of ideas' >&2; exit 7", "gdb has gone: exited with status 7: out of ideas"),
+        ("gdb", "kill -SEGV $$", "gdb has gone: killed by SIGSEGV"),
+        ("gdb", "echo nonsense; echo '1^error,msg=[{'; echo '9^'; exit 7", "gdb has gone: exited with status 7"),
+        ("gdb", "printf 'a\\033[31m\\377' >&2; exit 7", r"gdb has gone: exited with status 7: a\x1b[31m\xff"),
+        ("qemu", "printf 'qemu: a\\033[31m\\377\\n' >&2; exit 7", r"QEMU exited with status 7: a\x1b[31m\xff"),
+    ],
+)
+def test_a_tool_that_is_of_no_use_says_why(script: Script, tool: str, line: str, error: str) -> None:
+    path = script(line)
+    done = pvhdbg("dump", f"--{tool}", path)
+    first, hint = done.err.splitlines()
+
+    assert (3, "") == (done.status, done.out)
+    assert f"pvhdbg: error: {error.format(path=path)}" == first
+    assert hint.startswith("  hint: ")
+
+
+def test_a_qemu_that_dies_of_a_signal_while_it_reads_the_kernel_blames_the_kernel(script: Script) -> None:
+    done = pvhdbg("dump", "--qemu", script("kill -FPE $$"))
+
+    assert (1, "") == (done.status, done.out)
+    assert "pvhdbg: error: QEMU killed by SIGFPE without a word" == done.err.splitlines()[0]
+
+
+def test_both_tools_may_be_broken(script: Script) -> None:
+    path = script("exit 1")
+    done = pvhdbg("dump", "--gdb", path, "--qemu", path)
+
+    assert (3, "", 2) == (done.status, done.out, len(done.err.splitlines()))
+
+
+@pytest.mark.parametrize("tool", ["qemu", "gdb"])
+def test_doctor_says_which_tool_is_missing(tool: str) -> None:
+    done = pvhdbg("doctor", f"--{tool}", "/nonexistent")
+
+    assert (3, "") == (done.status, done.err)
+    assert [line for line in done.out.splitlines() if line.startswith("FAIL /nonexistent ")]
+
+
+def test_doctor_finds_what_works_here() -> None:
+    done = pvhdbg("doctor")
+
+    assert (0, "") == (done.status, done.err)
+    assert "ok   boot under tcg" in done.out
