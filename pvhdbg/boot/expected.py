@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.abi.boot_params import BootParams
 from pvhdbg.abi.e820 import (
+    E820_DATA,
     ISA_SIZE,
     ISA_START,
     RESERVED,
@@ -21,7 +22,6 @@ from pvhdbg.abi.e820 import (
 )
 from pvhdbg.abi.setup_header import HDR, SetupHeader
 from pvhdbg.abi.start_info import MAGIC, MemmapTableEntry, ModlistEntry
-from pvhdbg.boot.rules import E820_NAME
 
 if TYPE_CHECKING:
     from pvhdbg.abi.start_info import StartInfo
@@ -33,6 +33,7 @@ BUG, PAGE_FAULT, OVERRUN = "bug", "page-fault", "overrun"
 QEMU_LOADER, XEN_LOADER = 0xB0, 0x90
 TABLE = BootParams.e820_table.offset
 ROOM = BootParams.SIZE - TABLE
+E820_NAME = E820_DATA + b"\0"
 DIRECT_MAP, KERNEL_MAP, KERNEL_MAP_SIZE = 0xFFFF888000000000, 0xFFFFFFFF80000000, 512 << 20
 # Where from GS on gcc has the canary.
 CANARY = 0x28

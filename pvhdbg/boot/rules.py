@@ -7,39 +7,18 @@ Sources: Linux arch/x86/platform/pvh/enlighten.c and arch/x86/kernel/e820.c (5.0
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
-from pvhdbg.abi.e820 import E820_DATA, ZERO_PAGE_ENTRIES, BootE820Entry, E820Table
-from pvhdbg.errors import SymbolMissing
+from pvhdbg.abi.e820 import ZERO_PAGE_ENTRIES, BootE820Entry, E820Table
+from pvhdbg.boot.probe import ANY_STRING, E820_STRING, E820_TABLES
 
 if TYPE_CHECKING:
     from pvhdbg.boot.capture import Capture
     from pvhdbg.image.facts import ImageFacts
-    from pvhdbg.image.header import Buffer
-    from pvhdbg.target.base import Target
 
 EARLY_REACH = 1 << 30
 """How much physical memory the page tables show under which xen_prepare_pvh of a 64-bit Linux runs."""
-
-E820_NAME = E820_DATA + b"\0"
-
-# Static tables of one type: the least distance between two of them is its size, rounded up. It is made for the zero
-# page's entries and three more for each node that the kernel was configured for.
-_E820_TABLES = ("e820_table_init", "e820_table_kexec_init", "e820_table_firmware_init")
-
-PROBED = (
-    "xen_prepare_pvh",
-    "pvh_bootparams",
-    "mem_map_via_hcall",  # since Linux 5.0, which brought the memmap table
-    "pvh_get_root_pointer",  # how the RSDP went past boot_params, up to 7271cb98e498
-    "__append_e820_table",  # whose caller refused a map of one entry
-    "map_from_memmap",  # the teaching guest's two ways
-    "map_from_e820_module",
-    *_E820_TABLES,
-)
-"""The symbols that the facts are read from."""
 
 
 class KernelRules(NamedTuple):
@@ -68,7 +47,7 @@ def kernel_rules(
     """The rules of a kernel.
 
     `symbols` are those of PROBED that it has; without xen_prepare_pvh among them, its symbols are not known.
-    `e820_name` is whether a load segment holds the string "e820 data", null if nobody looked.
+    `e820_name` is whether its image holds the string "e820 data", null if nobody looked.
     """
     rules = KernelRules(xen=xen, reach=EARLY_REACH if elf_class == 64 else None)
     if "xen_prepare_pvh" not in symbols:
@@ -83,40 +62,15 @@ def kernel_rules(
     )
 
 
-def probed(target: Target) -> dict[str, int]:
-    """The symbols of PROBED that a kernel has."""
-    found = {}
-    for name in PROBED:
-        with suppress(SymbolMissing):
-            found[name] = target.symbol(name)
-    return found
-
-
-def e820_name_at(data: Buffer, image: ImageFacts) -> int | None:
-    """The physical address at which the string "e820 data" is loaded, null if no load segment of the file holds it."""
-    for each in image.segments:
-        found = data.find(E820_NAME, each.offset, each.offset + min(each.filesz, each.memsz))
-        if found >= 0:
-            return found - each.offset + each.paddr
-    return None
-
-
 def rules_at(capture: Capture, image: ImageFacts, *, xen: bool | None) -> KernelRules:
-    """The rules as a stop has recorded them: the symbols that were asked for, and the name if it was read there."""
-    return kernel_rules(capture.symbols, e820_name=_holds_e820_name(capture, image), elf_class=image.elf_class, xen=xen)
+    """The rules as a stop has recorded them: by the symbols and strings that were asked for there."""
+    return rules_of(capture.symbols, image, xen=xen)
 
 
-def _holds_e820_name(capture: Capture, image: ImageFacts) -> bool:
-    """Whether the name was read where the image was loaded, and not as a module's command line."""
-    names = {each.cmdline.paddr for each in capture.modules or () if each.cmdline}
-    for start, data in capture.memory:
-        found = data.find(E820_NAME)
-        while found >= 0:
-            paddr = start + found
-            if paddr not in names and any(each.paddr <= paddr < each.paddr + each.filesz for each in image.segments):
-                return True
-            found = data.find(E820_NAME, found + 1)
-    return False
+def rules_of(found: Mapping[str, int], image: ImageFacts, *, xen: bool | None) -> KernelRules:
+    """The rules by what was found of PROBED."""
+    e820_name = True if E820_STRING in found else False if ANY_STRING in found else None
+    return kernel_rules(found, e820_name=e820_name, elf_class=image.elf_class, xen=xen)
 
 
 def _map_from(symbols: Mapping[str, int], e820_name: bool | None) -> tuple[bool | None, bool | None]:
@@ -134,8 +88,9 @@ def _refuses_one(symbols: Mapping[str, int]) -> bool:
 
 
 def _capacity(symbols: Mapping[str, int]) -> int | None:
-    places = sorted(symbols[name] for name in _E820_TABLES if name in symbols)
-    if len(places) < len(_E820_TABLES):
+    """The zero page's entries and three more for each node that the kernel was configured for."""
+    places = sorted(symbols[name] for name in E820_TABLES if name in symbols)
+    if len(places) < len(E820_TABLES):
         return None
     size = min(after - before for before, after in pairwise(places))
     nodes = ((size - E820Table.SIZE) // BootE820Entry.SIZE - ZERO_PAGE_ENTRIES) // 3

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.boot.difference import Mismatch, difference
 from pvhdbg.boot.expected import Expected, expected
 from pvhdbg.boot.journey import Journey
+from pvhdbg.boot.probe import WithStrings, probed
 from pvhdbg.boot.rewrite import PROTOCOLS, apply
-from pvhdbg.boot.rules import KernelRules, e820_name_at, kernel_rules, probed
+from pvhdbg.boot.rules import KernelRules, rules_of
 from pvhdbg.boot.sanitised import sanitised
 from pvhdbg.boot.setting import parse_setting
-from pvhdbg.image.header import map_file
 from pvhdbg.image.load import open_kernel
 from pvhdbg.live.qemu_options import QemuOptions
 from pvhdbg.live.session import Session
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
     from pvhdbg.boot.capture import Capture
     from pvhdbg.boot.document import Rewrite
-    from pvhdbg.image.load import Kernel
 
 Range = tuple[int, int, int]
 """Address, size and type."""
@@ -94,7 +92,8 @@ def experiment(  # noqa: PLR0913  each has a default
     """
     with Session() as session:
         opened = open_kernel(str(kernel), session.folder)
-        session.boot(QemuOptions(str(kernel), initrd, machine=machine), opened.symbols)
+        known = WithStrings(opened.symbols, opened.facts)
+        session.boot(QemuOptions(str(kernel), initrd, machine=machine), known)
         session.wait_ready()
         journey = Journey(session.target, session.runner, opened.facts, reading=session.target.physical)
         assert [HIT] == [each.kind for each in journey.go("entry", PATIENCE)]
@@ -103,18 +102,12 @@ def experiment(  # noqa: PLR0913  each has a default
         wanted = [each if each in PROTOCOLS else parse_setting(each) for each in changes]
         rewrites, _ = apply(session.target, opened.facts, journey.look("entry"), wanted)
         journey.look("entry")
-        rules, symbols = _probe(opened, session)
+        # Before the kernel has made anything of it. QEMU shows no Xen leaves here.
+        symbols = probed(session.target)
+        rules = rules_of(symbols, opened.facts, xen=False)
         assert [HIT] == [each.kind for each in journey.go("prepare", PATIENCE)]
         prepare = journey.history[-1]
         made = expected(prepare._replace(symbols={**prepare.symbols, **symbols}), rules)
         halts = list(journey.go(last, timeout))
     assert made is not None
     return Experiment(rules, rewrites, made, {each.stage: each for each in journey.history}, halts[-1])
-
-
-def _probe(kernel: Kernel, session: Session) -> tuple[KernelRules, dict[str, int]]:
-    """Before the kernel has made anything of what it was given. QEMU shows no Xen leaves here."""
-    symbols = probed(session.target)
-    with closing(map_file(kernel.facts.elf)) as data:
-        name = e820_name_at(data, kernel.facts)
-    return kernel_rules(symbols, e820_name=name is not None, xen=False, elf_class=kernel.facts.elf_class), symbols

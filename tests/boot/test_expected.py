@@ -3,61 +3,25 @@ from collections.abc import Sequence
 import pytest
 
 from pvhdbg.abi.boot_params import BootParams
-from pvhdbg.abi.e820 import BootE820Entry
-from pvhdbg.abi.start_info import StartInfo
 from pvhdbg.boot.capture import Capture
-from pvhdbg.boot.difference import Mismatch, difference
-from pvhdbg.boot.expected import BUG, OVERRUN, PAGE_FAULT, Expected, PredictedDeath, expected
+from pvhdbg.boot.expected import BUG, OVERRUN, PAGE_FAULT, PredictedDeath, expected
 from pvhdbg.boot.rules import KernelRules
 from tests import build
-from tests.build import ISA, KERNEL_MAP, MAP, RAMDISK, RAMDISK_SIZE, VARIABLES, Range
-
-UPSTREAM = KernelRules(memmap=True, e820_module=False, sets_rsdp=False, xen=False, versions=(0x20C,))
-RFC = KernelRules(memmap=False, e820_module=True, sets_rsdp=False, xen=False, versions=(0x212,))
-TEACHING = UPSTREAM._replace(e820_module=True)
-
-MODLIST, CMDLINE, MEMMAP, NAME, BLOB = 0x10000, 0x11000, 0x12000, 0x11800, 0x20000
-RETURN = 0x3112368
-"""Where 6.1 has the return address of xen_prepare_pvh."""
-
-
-def ranges(count: int) -> list[Range]:
-    return [(index << 20, 0x1000 + index, 1 + index % 5) for index in range(count)]
-
-
-def handed(
-    table: Sequence[Range] | None = MAP, blob: Sequence[Range] | None = None, name: bytes = b"e820 data", **fields: int
-) -> Capture:
-    """A Linux at xen_prepare_pvh that was given a memmap table, an "e820 data" module, both or neither."""
-    guest = build.linux_guest()
-    build.page_tables(guest)
-    guest.symbols = {each: KERNEL_MAP + paddr for each, paddr in VARIABLES.items()}
-    guest.registers["rsp"] = RETURN
-    modules = [(RAMDISK, RAMDISK_SIZE, 0, 0)]
-    if blob is not None:
-        modules.append((BLOB, 4 + 20 * len(blob), NAME, 0))
-        guest.put(BLOB, build.e820_blob(blob))
-        guest.put(NAME, name + b"\0")
-    given = {"nr_modules": len(modules), "modlist_paddr": MODLIST, "cmdline_paddr": CMDLINE, "version": 0}
-    if table is not None:
-        given |= {"version": 1, "memmap_paddr": MEMMAP, "memmap_entries": len(table)}
-        guest.put(MEMMAP, build.memmap(table))
-    guest.put(MODLIST, build.modlist(*modules))
-    guest.put(CMDLINE, b"console=ttyS0\0")
-    guest.put(VARIABLES["pvh_start_info"], bytes(StartInfo.SIZE))
-    guest.put(VARIABLES["pvh_start_info"], build.start_info(**given | fields))
-    seen = guest.at("prepare")
-    return seen._replace(symbols={**seen.symbols, "pvh_bootparams": guest.symbols["pvh_bootparams"]})
-
-
-def overlaid(capture: Capture, paddr: int, data: bytes) -> Capture:
-    return capture._replace(memory=((paddr, data), *capture.memory))
-
-
-def model(capture: Capture, rules: KernelRules) -> Expected:
-    made = expected(capture, rules)
-    assert made is not None
-    return made
+from tests.boot.handed import (
+    BLOB,
+    CMDLINE,
+    MEMMAP,
+    MODLIST,
+    RETURN,
+    RFC,
+    TEACHING,
+    UPSTREAM,
+    handed,
+    model,
+    overlaid,
+    ranges,
+)
+from tests.build import ISA, MAP, RAMDISK, RAMDISK_SIZE, VARIABLES, Range
 
 
 def params(entries: Sequence[Range], **fields: int | bytes) -> bytes:
@@ -352,53 +316,4 @@ def test_a_count_of_all_ones_ends_in_a_fault() -> None:
             "modules[1].paddr",
         )
         == death
-    )
-
-
-# What is not as expected
-
-
-def changed(made: Expected, **fields: tuple[int, bytes]) -> BootParams:
-    raw = bytearray(made.boot_params)
-    for offset, data in fields.values():
-        raw[offset : offset + len(data)] = data
-    return BootParams(bytes(raw), 0x310D320)
-
-
-def test_what_is_as_expected_differs_nowhere() -> None:
-    made = model(handed(), UPSTREAM)
-
-    assert [] == difference(made, changed(made))
-
-
-def test_each_field_that_is_not_as_expected_is_named_with_both_values() -> None:
-    made = model(handed(), UPSTREAM)
-    third = BootParams.e820_table.offset + 3 * BootE820Entry.SIZE
-
-    assert [
-        Mismatch(0x211, "boot_params.hdr.loadflags", (0,), 2),
-        Mismatch(third + 16, "boot_params.e820_table[3].type", (2,), 1),
-    ] == difference(made, changed(made, flag=(0x211, b"\x02"), type=(third + 16, b"\x01")))
-
-
-def test_bytes_between_the_fields_are_fields_too() -> None:
-    made = model(handed(), UPSTREAM)
-
-    assert [Mismatch(0xEEC, "boot_params._pad9", (bytes(276),), bytes(275) + b"\1")] == difference(
-        made, changed(made, last=(4095, b"\1"))
-    )
-
-
-def test_a_byte_that_is_not_known_never_differs() -> None:
-    made = model(handed(), KernelRules(xen=False, versions=(0x20C,)))
-
-    assert [] == difference(made, changed(made, count=(0x1E8, b"\x63"), table=(0x2D0, b"\x63" * 0xD30)))
-
-
-def test_one_of_several_values_is_as_expected_and_no_other_is() -> None:
-    made = model(handed(), UPSTREAM._replace(versions=(0x20C, 0x212)))
-
-    assert [] == difference(made, changed(made, version=(0x206, b"\x12\x02")))
-    assert [Mismatch(0x206, "boot_params.hdr.version", (0x20C, 0x212), 0x20F)] == difference(
-        made, changed(made, version=(0x206, b"\x0f\x02"))
     )

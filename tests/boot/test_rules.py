@@ -4,9 +4,10 @@ from pathlib import Path
 import pytest
 
 from pvhdbg import guest
-from pvhdbg.boot.rules import EARLY_REACH, PROBED, KernelRules, e820_name_at, kernel_rules, probed, rules_at
+from pvhdbg.boot.probe import ANY_STRING, E820_STRING, PROBED, WithStrings, probed, string_at
+from pvhdbg.boot.rules import EARLY_REACH, KernelRules, kernel_rules, rules_at, rules_of
+from pvhdbg.errors import SymbolMissing
 from pvhdbg.image.facts import ImageFacts, Segment, read_facts
-from pvhdbg.image.header import map_file
 from pvhdbg.image.symbols import Symbols
 from pvhdbg.target.recording import Recording
 from tests import build
@@ -16,9 +17,9 @@ TABLES = {"e820_table_init": 0xA0010000, "e820_table_kexec_init": 0xA0000000, "e
 
 
 class File:
-    """A kernel's symbols as a Target tells them."""
+    """A kernel's symbols and strings as a Target tells them."""
 
-    def __init__(self, symbols: Symbols) -> None:
+    def __init__(self, symbols: WithStrings) -> None:
         self._symbols = symbols
 
     def read_phys(self, _paddr: int, _size: int) -> bytes:
@@ -31,27 +32,27 @@ class File:
         return self._symbols.address(name)
 
 
-def rules_of(path: Path) -> KernelRules:
+def rules(path: Path) -> KernelRules:
     image = read_facts(str(path))
     symbols = Symbols(str(path))
-    with closing(symbols), closing(map_file(str(path))) as data:
-        return kernel_rules(probed(File(symbols)), e820_name=e820_name_at(data, image) is not None, xen=False)
+    with closing(symbols):
+        return rules_of(probed(File(WithStrings(symbols, image))), image, xen=False)
 
 
 def test_debians_kernels_take_the_memmap_table_and_hand_the_rsdp_on_by_themselves(debian_vmlinux: Path) -> None:
-    assert (KernelRules(True, False, False, xen=False, reach=EARLY_REACH, fewest_entries=2, capacity=3200)) == rules_of(
+    assert (KernelRules(True, False, False, xen=False, reach=EARLY_REACH, fewest_entries=2, capacity=3200)) == rules(
         debian_vmlinux
     )
 
 
 def test_the_rfcs_kernel_takes_the_module_and_has_a_short_table(rfc_vmlinux: Path) -> None:
-    assert (KernelRules(False, True, False, xen=False, reach=EARLY_REACH, fewest_entries=2, capacity=131)) == rules_of(
+    assert (KernelRules(False, True, False, xen=False, reach=EARLY_REACH, fewest_entries=2, capacity=131)) == rules(
         rfc_vmlinux
     )
 
 
 def test_the_teaching_guest_takes_both_and_sets_the_rsdp() -> None:
-    assert KernelRules(True, True, True, xen=False, reach=EARLY_REACH, fewest_entries=2) == rules_of(Path(guest.ELF))
+    assert KernelRules(True, True, True, xen=False, reach=EARLY_REACH, fewest_entries=2) == rules(Path(guest.ELF))
 
 
 def test_without_symbols_nothing_is_known() -> None:
@@ -59,15 +60,15 @@ def test_without_symbols_nothing_is_known() -> None:
 
 
 def test_where_nobody_looked_for_the_name_the_maps_origin_is_not_known() -> None:
-    rules = kernel_rules(LINUX, e820_name=None)
+    found = kernel_rules(LINUX, e820_name=None)
 
-    assert (None, None, None, 2) == (rules.memmap, rules.e820_module, rules.sets_rsdp, rules.fewest_entries)
+    assert (None, None, None, 2) == (found.memmap, found.e820_module, found.sets_rsdp, found.fewest_entries)
 
 
 def test_a_linux_from_before_the_memmap_table_is_not_taken_for_one_that_knows_it() -> None:
-    rules = kernel_rules({"xen_prepare_pvh": 1}, e820_name=False)
+    found = kernel_rules({"xen_prepare_pvh": 1}, e820_name=False)
 
-    assert (None, False, None) == (rules.memmap, rules.e820_module, rules.sets_rsdp)
+    assert (None, False, None) == (found.memmap, found.e820_module, found.sets_rsdp)
 
 
 def test_a_linux_without_the_hook_for_the_rsdp_sets_it() -> None:
@@ -89,39 +90,42 @@ def test_the_length_of_the_kernels_table_shows_in_the_distance_of_two(distance: 
     assert capacity == kernel_rules(symbols, e820_name=False).capacity
 
 
-def stop(name_at: int | None, *, module: bool = False) -> KernelRules:
-    """The rules that a stop of 6.1 tells, with the name in memory at one place or none."""
-    machine = build.linux_guest()
-    build.page_tables(machine)
-    machine.symbols = {name: build.KERNEL_MAP + paddr for name, paddr in build.VARIABLES.items()} | LINUX
-    if module:
-        machine.put(build.START_INFO, build.start_info(version=0, nr_modules=2, modlist_paddr=build.MODLIST))
-        machine.put(build.MODLIST, build.modlist((0, 0, 0, 0), (0x20000, 24, name_at or 0, 0)))
-    machine.put(build.VARIABLES["pvh_start_info"], machine.memory.get(build.START_INFO, 56))
-    if name_at is not None:
-        machine.put(name_at, b"e820 data\0")
-    seen = machine.at("prepare", build.START_INFO)
-    if name_at is not None:
-        seen = seen._replace(memory=(*seen.memory, (name_at, b"e820 data\0")))
-    return rules_at(seen._replace(symbols=machine.symbols), build.linux(), xen=False)
+@pytest.mark.parametrize(
+    ("strings", "facts"),
+    [((ANY_STRING,), (True, False)), ((ANY_STRING, E820_STRING), (False, True)), ((), (None, None))],
+)
+def test_a_stop_tells_the_rules_again_by_what_was_asked_for(
+    strings: tuple[str, ...], facts: tuple[bool | None, bool | None]
+) -> None:
+    seen = build.linux_guest().at("entry")._replace(symbols=LINUX | dict.fromkeys(strings, 1))
+
+    assert facts == rules_at(seen, build.linux(), xen=False)[:2]
 
 
-def test_a_stop_tells_the_rules_again_by_what_was_read_and_asked() -> None:
-    assert (True, False) == stop(None)[:2]
-    assert (False, True) == stop(0x1934FF0)[:2]
-
-
-def test_the_name_of_a_module_is_not_the_kernels_own() -> None:
-    assert (True, False) == stop(0x11000, module=True)[:2]
-    assert (True, False) == stop(0x1934FF0, module=True)[:2]
-
-
-def test_the_name_counts_only_where_the_file_fills_the_segment() -> None:
-    image = build.linux()._replace(segments=(Segment(0x1000000, 0, 16, 32, 4), Segment(0x2000000, 0, 10, 10, 40)))
+def test_a_string_counts_only_where_the_file_fills_the_segment() -> None:
+    image = build.linux()._replace(segments=(Segment(0, 0x1000000, 16, 32, 4), Segment(0, 0x2000000, 10, 10, 40)))
     data = bytes(20) + b"e820 data\0".rjust(30, b"\0")
 
-    assert 0x2000000 == e820_name_at(data, image)
-    assert None is e820_name_at(data, image._replace(segments=image.segments[:1]))
+    assert 0x2000000 == string_at(data, image, b"e820 data")
+    assert 0x1000000 == string_at(data, image, b"")
+    assert None is string_at(data, image._replace(segments=image.segments[:1]), b"e820 data")
+
+
+def test_a_string_of_a_file_that_is_gone_is_missing() -> None:
+    with closing(Symbols(str(guest.ELF))) as symbols:
+        known = WithStrings(symbols, build.linux()._replace(elf="/no/such/file"))
+
+        with pytest.raises(SymbolMissing, match=r'^no symbol "e820 data"$'):
+            known.address(E820_STRING)
+
+
+def test_what_is_no_string_is_a_symbol() -> None:
+    with closing(Symbols(str(guest.ELF))) as symbols:
+        known = WithStrings(symbols, read_facts(str(guest.ELF)))
+
+        assert symbols.address("xen_prepare_pvh") == known.address("xen_prepare_pvh")
+        with pytest.raises(SymbolMissing, match=r'^no symbol "$'):
+            known.address('"')
 
 
 def test_what_is_probed_is_recorded_when_it_is_there() -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from pvhdbg.abi.e820 import E820_DATA
-from pvhdbg.boot.rules import e820_name_at
+from pvhdbg.boot.probe import string_at
 from pvhdbg.image.facts import read_facts
 from tests import kernels
 from tests.kernels import fetch, rfc
@@ -93,9 +93,10 @@ def test_a_kernel_of_another_change_is_not_used(tmp_path: Path, monkeypatch: pyt
 
 def test_the_built_kernel_has_the_name_in_what_is_loaded_of_it(rfc_vmlinux: Path) -> None:
     image, data = read_facts(str(rfc_vmlinux)), rfc_vmlinux.read_bytes()
-    at = e820_name_at(data, image)
-    segment = next(each for each in image.segments if at is not None and each.paddr <= at < each.paddr + each.filesz)
-    offset = (at or 0) - segment.paddr + segment.offset
+    at = string_at(data, image, E820_DATA)
+    place = image.physical(at or 0)
+    segment = next(each for each in image.segments if place is not None and each.paddr <= place < each.end)
+    offset = (at or 0) - segment.vaddr + segment.offset
 
     assert E820_DATA + b"\0" == data[offset : offset + 10]
     assert (image.release or "").endswith("-rfc")

@@ -1,0 +1,84 @@
+"""What a kernel's rules are read from: a few symbols, and strings of its image, asked for like symbols.
+
+A string is asked for by its text in double quotes. So a stop that records the symbols it asked for records these too.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing, suppress
+from typing import TYPE_CHECKING, Protocol
+
+from pvhdbg.abi.e820 import E820_DATA
+from pvhdbg.errors import SymbolMissing, UserError
+from pvhdbg.image.header import map_file
+
+if TYPE_CHECKING:
+    from pvhdbg.image.facts import ImageFacts
+    from pvhdbg.image.header import Buffer
+    from pvhdbg.target.base import Target
+
+E820_STRING = f'"{E820_DATA.decode()}"'
+ANY_STRING = '""'
+"""Every image has the empty string: where it was found, strings could be asked for."""
+
+# Static tables of one type: the least distance between two of them is its size, rounded up.
+E820_TABLES = ("e820_table_init", "e820_table_kexec_init", "e820_table_firmware_init")
+
+PROBED = (
+    "xen_prepare_pvh",
+    "pvh_bootparams",
+    "mem_map_via_hcall",  # since Linux 5.0, which brought the memmap table
+    "pvh_get_root_pointer",  # how the RSDP went past boot_params, up to 7271cb98e498
+    "__append_e820_table",  # whose caller refused a map of one entry
+    "map_from_memmap",  # the teaching guest's two ways
+    "map_from_e820_module",
+    *E820_TABLES,
+    ANY_STRING,
+    E820_STRING,  # the RFC's name for the module that holds the map
+)
+
+
+class Symbols(Protocol):
+    def address(self, name: str) -> int:
+        """:raise SymbolMissing: if there is none of that name."""
+        ...
+
+
+class WithStrings:
+    """The symbols of a kernel, and the strings in its load segments."""
+
+    def __init__(self, symbols: Symbols, image: ImageFacts) -> None:
+        self._symbols = symbols
+        self._image = image
+
+    def address(self, name: str) -> int:
+        """A symbol's link address, or that of a string in double quotes with a NUL behind it.
+
+        :raise SymbolMissing: if there is none, or the file can't be read any more.
+        """
+        if not (name.startswith('"') and name.endswith('"') and len(name) > 1):
+            return self._symbols.address(name)
+        found = None
+        with suppress(UserError), closing(map_file(self._image.elf)) as data:
+            found = string_at(data, self._image, name[1:-1].encode())
+        if found is None:
+            raise SymbolMissing(name)
+        return found
+
+
+def probed(target: Target) -> dict[str, int]:
+    """Of PROBED what a kernel has."""
+    found = {}
+    for name in PROBED:
+        with suppress(SymbolMissing):
+            found[name] = target.symbol(name)
+    return found
+
+
+def string_at(data: Buffer, image: ImageFacts, text: bytes) -> int | None:
+    """The link address at which a string and its NUL lie, null if no load segment of the file holds it."""
+    for each in image.segments:
+        found = data.find(text + b"\0", each.offset, each.offset + min(each.filesz, each.memsz))
+        if found >= 0:
+            return found - each.offset + each.vaddr
+    return None

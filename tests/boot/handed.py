@@ -1,0 +1,57 @@
+"""Captures of a Linux at xen_prepare_pvh, given what a test wants it to be given, and what the model makes of them."""
+
+from collections.abc import Sequence
+
+from pvhdbg.abi.start_info import StartInfo
+from pvhdbg.boot.capture import Capture
+from pvhdbg.boot.expected import Expected, expected
+from pvhdbg.boot.rules import KernelRules
+from tests import build
+from tests.build import KERNEL_MAP, MAP, RAMDISK, RAMDISK_SIZE, VARIABLES, Range
+
+UPSTREAM = KernelRules(memmap=True, e820_module=False, sets_rsdp=False, xen=False, versions=(0x20C,))
+RFC = KernelRules(memmap=False, e820_module=True, sets_rsdp=False, xen=False, versions=(0x212,))
+TEACHING = UPSTREAM._replace(e820_module=True)
+
+MODLIST, CMDLINE, MEMMAP, NAME, BLOB = 0x10000, 0x11000, 0x12000, 0x11800, 0x20000
+RETURN = 0x3112368
+"""Where 6.1 has the return address of xen_prepare_pvh."""
+
+
+def ranges(count: int) -> list[Range]:
+    return [(index << 20, 0x1000 + index, 1 + index % 5) for index in range(count)]
+
+
+def handed(
+    table: Sequence[Range] | None = MAP, blob: Sequence[Range] | None = None, name: bytes = b"e820 data", **fields: int
+) -> Capture:
+    """A Linux at xen_prepare_pvh that was given a memmap table, an "e820 data" module, both or neither."""
+    guest = build.linux_guest()
+    build.page_tables(guest)
+    guest.symbols = {each: KERNEL_MAP + paddr for each, paddr in VARIABLES.items()}
+    guest.registers["rsp"] = RETURN
+    modules = [(RAMDISK, RAMDISK_SIZE, 0, 0)]
+    if blob is not None:
+        modules.append((BLOB, 4 + 20 * len(blob), NAME, 0))
+        guest.put(BLOB, build.e820_blob(blob))
+        guest.put(NAME, name + b"\0")
+    given = {"nr_modules": len(modules), "modlist_paddr": MODLIST, "cmdline_paddr": CMDLINE, "version": 0}
+    if table is not None:
+        given |= {"version": 1, "memmap_paddr": MEMMAP, "memmap_entries": len(table)}
+        guest.put(MEMMAP, build.memmap(table))
+    guest.put(MODLIST, build.modlist(*modules))
+    guest.put(CMDLINE, b"console=ttyS0\0")
+    guest.put(VARIABLES["pvh_start_info"], bytes(StartInfo.SIZE))
+    guest.put(VARIABLES["pvh_start_info"], build.start_info(**given | fields))
+    seen = guest.at("prepare")
+    return seen._replace(symbols={**seen.symbols, "pvh_bootparams": guest.symbols["pvh_bootparams"]})
+
+
+def overlaid(capture: Capture, paddr: int, data: bytes) -> Capture:
+    return capture._replace(memory=((paddr, data), *capture.memory))
+
+
+def model(capture: Capture, rules: KernelRules) -> Expected:
+    made = expected(capture, rules)
+    assert made is not None
+    return made
