@@ -44,7 +44,7 @@ class GdbSession:
 
     @property
     def gdb(self) -> MiClient:
-        """The MI client, made when it is first needed: its parser takes a while to import, while gdb and QEMU start."""
+        """The MI client, made when it is first needed: gdb is to start before anything else is imported."""
         if self._gdb is None:
             from pvhdbg.live.mi_client import MiClient
 

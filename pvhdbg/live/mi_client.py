@@ -26,7 +26,7 @@ PATIENCE = 20.0
 _RESULT = re.compile(r"(\d+)\^([a-z]+)")
 _REALLY_RUNS_AFTER = 0.1
 _EVENT = re.compile(r"(\*running|\*stopped|=thread-group-started|=thread-group-exited)\b")
-_SECONDARY_PROMPT = re.compile(r" *>")
+_SECONDARY_PROMPT = re.compile(r'~" *>"')
 
 
 class Pending:
@@ -89,7 +89,8 @@ class MiClient:
             self.check()
             raise MiError(f"gdb did not answer within {timeout:g} s: {printable(pending.command)}")
         if pending.reply.message == "error":
-            raise MiError(printable(pending.reply.text if pending.aborted else pending.reply.payload.get("msg", "")))
+            words = pending.reply.text if pending.aborted else pending.reply.payload.get("msg", "")
+            raise MiError(printable(words.strip().replace("\n", " ")))
         return pending.reply
 
     def ask(self, command: str, timeout: float | None = PATIENCE) -> mi.Reply:
@@ -160,31 +161,31 @@ class MiClient:
     def _take(self, line: str) -> None:
         kind = line[:1]
         if kind in ("~", "@", "&"):
-            self._take_text(mi.read_text(line))
+            self._take_text(line)
         elif kind in ("*", "="):
             self._take_event(line)
         elif match := _RESULT.match(line):
             self._take_result(int(match[1]), match[2], line)
 
-    def _take_text(self, text: str) -> None:
+    def _take_text(self, line: str) -> None:
         with self._changed:
             pending = next(iter(self._waiting.values()), None)
             if pending is None and self._resumed is not None:
-                self._resumed[1].printed.append(text)
+                self._resumed[1].printed.append(line)
             if pending is not None:
-                pending.printed.append(text)
-                if _SECONDARY_PROMPT.fullmatch(text):
+                pending.printed.append(line)
+                if _SECONDARY_PROMPT.fullmatch(line):
                     pending.prompts += 1
                     self._changed.notify_all()
             quiet = pending.quiet if pending is not None else bool(self._hushed)
         if self.on_text is not None and not quiet:
-            self.on_text(text)
+            self.on_text(mi.read_text(line))
 
     def _take_result(self, token: int, message: str, line: str) -> None:
         with self._changed:
             pending = self._waiting.pop(token, None)
             if pending is not None:
-                pending.reply = mi.Reply(message, line, "".join(pending.printed))
+                pending.reply = mi.Reply(message, line, pending.printed)
                 if message == "running":
                     self._take_running(token, pending)
             elif self._resumed is not None and self._resumed[0] == token:
@@ -195,12 +196,12 @@ class MiClient:
         self.running = True
         self.deaf = pending.command.startswith("-interpreter-exec") and "&" not in pending.command
         self._resumed = token, pending
-        pending.printed.clear()
+        pending.printed = []
 
     def _take_abort(self, pending: Pending, line: str) -> None:
         """A second answer: after all the machine does not run, and why was printed meanwhile."""
         pending.aborted = True
-        pending.reply = mi.Reply("error", line, " ".join("".join(pending.printed).split()))
+        pending.reply = mi.Reply("error", line, pending.printed)
         self.running = self.deaf = False
 
     def _take_event(self, line: str) -> None:

@@ -43,7 +43,7 @@ class Session(GdbSession):
         if self.qemu is not None:
             self._end(self.qemu)
         self.qemu = Qemu(options, self.folder, self.watcher.group)
-        # The rest imports the MI parser, which takes a while: gdb and QEMU are starting meanwhile.
+        # What is imported from here on is imported while gdb and QEMU start.
         from pvhdbg.target.gdb_mi import MiTarget
         from pvhdbg.target.mi_runner import MiRunner
 

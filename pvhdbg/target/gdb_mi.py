@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from pvhdbg.target.mi import Mi, Reply
 
+_REGISTER_NAMES = re.compile(r'"([^"]*)"')
 # One that is <unavailable> is not among them.
 _VALUES = re.compile(r'number="([0-9]+)",value="0x([0-9a-f]+)"')
 _GENERAL = ("ax", "bx", "cx", "dx", "si", "di", "bp", "sp", "ip")
@@ -121,7 +122,7 @@ class MiTarget:
     def _numbers(self) -> dict[str, str]:
         """The registers we know, as gdb names them, by gdb's number."""
         if self._wanted is None:
-            names = answer(self._mi, self._names).payload["register-names"]
+            names = _REGISTER_NAMES.findall(answer(self._mi, self._names).line)
             # A 64-bit gdb has eax and the like too, as halves of the registers we want.
             halves = {name for name, whole in _NAME_OF.items() if name != whole and whole in names}
             self._wanted = {str(n): name for n, name in enumerate(names) if name in _NAME_OF and name not in halves}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from typing import TYPE_CHECKING, Protocol
 
@@ -29,6 +30,7 @@ _DEATHS = {
     "shutdown": (TRIPLE_FAULT, "triple fault, or a reset or shutdown that the guest asked for"),
     "internal-error": (KVM_INTERNAL_ERROR, "KVM internal error"),
 }
+_NUMBER = re.compile(r'\bbkpt=\{number="([0-9]+)"')
 _STOPS_WITHIN = 5.0
 _ENDS_WITHIN = 2.0
 
@@ -109,7 +111,7 @@ class MiRunner:
 
     def _arm(self, addresses: Collection[int]) -> list[str]:
         sent = [self._mi.send(f"-break-insert -h *{address:#x}") for address in addresses]
-        return [self._mi.wait(each).payload["bkpt"]["number"] for each in sent]
+        return [number for each in sent for number in _NUMBER.findall(self._mi.wait(each).line)]
 
     def _disarm(self, numbers: list[str]) -> None:
         self._mi.send(f"-break-delete {' '.join(numbers)}")

@@ -25,7 +25,8 @@ def test_what_gdb_prints_is_what_it_meant(line: str, text: str) -> None:
 
 
 def test_a_stop_tells_its_reason() -> None:
-    line = '*stopped,reason="breakpoint-hit",disp="keep",bkptno="3",frame={addr="0x10",args=[]},thread-id="1"'
+    frame = 'frame={addr="0x10",args=[{name="text",value="\\",bkptno=\\"9\\""}]}'
+    line = f'*stopped,reason="breakpoint-hit",disp="keep",bkptno="3",{frame},thread-id="1"'
 
     assert Stop("breakpoint-hit", "", "3") == mi.read_stop(line)
 
@@ -35,10 +36,14 @@ def test_a_stop_without_a_reason_is_one_too() -> None:
 
 
 def test_a_result_is_parsed_when_it_is_asked_for() -> None:
-    reply = mi.Reply("done", '7^done,bkpt={number="2",type="hw breakpoint"}', "")
+    reply = mi.Reply("done", '7^done,bkpt={number="2",type="hw breakpoint"}', ())
 
     assert {"bkpt": {"number": "2", "type": "hw breakpoint"}} == reply.payload
-    assert {} == mi.Reply("done", "8^done", "").payload
+    assert {} == mi.Reply("done", "8^done", ()).payload
+
+
+def test_what_was_printed_meanwhile_belongs_to_the_result() -> None:
+    assert "one\ntwo" == mi.Reply("done", "9^done", ['~"one\\n"', '@"two"']).text
 
 
 def test_a_line_of_gdbs_own_language_is_quoted() -> None:
