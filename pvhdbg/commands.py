@@ -168,10 +168,10 @@ def _stop(session: Session, words: Sequence[str]) -> tuple[Stop, list[str]]:
     rest = [each for each in words if not each.startswith("@")]
     wanted = [each[1:] for each in words if each.startswith("@")]
     seen = captured(session, wanted[-1]) if wanted else session.current()
-    return Stop(seen, _before(session, seen), session.image), rest
+    return Stop(seen, before(session, seen), session.image), rest
 
 
-def _before(session: Session, seen: Capture) -> tuple[Capture, ...]:
+def before(session: Session, seen: Capture) -> tuple[Capture, ...]:
     return tuple(takewhile(lambda each: each.stage != seen.stage, session.history))
 
 
@@ -323,7 +323,7 @@ def _go(session: Session, stage: str) -> str:
 
     outcome = session.go(stage)
     seen = session.history[-1] if session.history else None
-    lines = stop_text.lines(Stop(seen, _before(session, seen), session.image)) if seen else []
+    lines = stop_text.lines(Stop(seen, before(session, seen), session.image)) if seen else []
     return _lines(lines if outcome.ended == DONE else [*lines, to_text.outcome(outcome)])
 
 

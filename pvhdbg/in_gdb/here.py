@@ -1,0 +1,172 @@
+"""What a question in gdb is asked of: the machine gdb is connected to, on its way through the stages."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import gdb
+
+from pvhdbg import commands
+from pvhdbg.boot import stages
+from pvhdbg.boot.address import symbol_at
+from pvhdbg.boot.document import MachineFacts
+from pvhdbg.boot.journey import Journey
+from pvhdbg.boot.sessions import Live
+from pvhdbg.errors import PvhdbgError, RegisterUnavailable, SymbolMissing, TargetError, UserError
+from pvhdbg.in_gdb.kernel import Kernel, Kernels, read
+from pvhdbg.target import monitor
+from pvhdbg.target.gdb_native import NativeTarget, boot_cpu
+from pvhdbg.target.native_runner import NativeRunner
+
+if TYPE_CHECKING:
+    from pvhdbg.boot.capture import Capture
+    from pvhdbg.boot.document import Document, Outcome
+
+RESET_VECTOR = 0xFFF0
+_MASK = (1 << 64) - 1
+_NO_NUMBERS = (gdb.TYPE_CODE_STRUCT, gdb.TYPE_CODE_UNION, gdb.TYPE_CODE_ARRAY, gdb.TYPE_CODE_FUNC)
+
+
+class Here(Live):
+    """One machine, as long as gdb stays connected to it.
+
+    `before` is the machine before it: what the user opened and told there still holds.
+    """
+
+    def __init__(self, machine: gdb.InferiorThread | None, before: Here | None = None) -> None:
+        self.target = NativeTarget()
+        self.runner = NativeRunner(self.target)
+        self._boot_cpu = machine
+        self._kernel = Kernel()
+        self._told: Kernel = before._told if before else Kernel()  # noqa: SLF001  one of us
+        super().__init__(
+            self._journey(),
+            disassembler=lambda address, count: monitor.instructions(self.target.monitor, address, count),
+            name_of=self._name_at,
+        )
+        self._opened = before.opened if before else None
+
+    def is_at(self, machine: gdb.InferiorThread | None) -> bool:
+        """Whether this is that machine. One that has gone may still be asked about."""
+        return machine is None or machine is self._boot_cpu
+
+    def know(self, loaded: Kernel) -> None:
+        """The kernel that gdb has now; the one the user told where that one tells no entry."""
+        has_entry = loaded.facts is not None and loaded.facts.entry is not None
+        self._kernel = loaded if has_entry or self._told.facts is None else self._told
+        self.target.symbols = self._kernel.symbols
+        self.journey.image = self._kernel.facts
+        if self.journey.image is not None and self.journey.image.entry is not None:
+            self.journey.entry = self.journey.image.entry
+
+    def locate(self, where: str) -> None:
+        super().locate(where)
+        with suppress(PvhdbgError):  # a number
+            self._told = read(where)
+            self.know(self._told)
+
+    def current(self) -> Capture:
+        self._catch_up()
+        return super().current()
+
+    def next_stage(self) -> str:
+        self.current()
+        return super().next_stage()
+
+    def go(self, stage: str) -> Outcome:
+        self.current()
+        return super().go(stage)
+
+    def evaluate(self, words: str, capture: Capture) -> int:
+        """What gdb makes of it, where it is no sum of ours; not for the past, of which gdb knows nothing."""
+        try:
+            return super().evaluate(words, capture)
+        except (UserError, SymbolMissing, RegisterUnavailable) as error:
+            if capture is not self._now:
+                raise
+            return _by_gdb(words, error)
+
+    def document(self) -> Document:
+        with suppress(TargetError):
+            self.machine = MachineFacts(qemu=monitor.version(self.target.monitor("info version")))
+        return super().document()
+
+    def _journey(self) -> Journey:
+        return Journey(self.target, self.runner, None, reading=self.target.physical)
+
+    def _catch_up(self) -> None:
+        """See what the user has done meanwhile: the guest may have died, or have been started again."""
+        if boot_cpu() is None:
+            return
+        is_dead = self.runner.death() is not None
+        if self._is_dead != is_dead and is_dead:
+            self.journey.look(stages.DIED)
+        elif self._is_dead != is_dead or (not is_dead and self._is_started_again()):
+            self.journey = self._journey()
+            self._outcome = None
+            self.know(self._kernel)
+
+    def _is_started_again(self) -> bool:
+        """Whether RIP is where it was before what was captured last."""
+        reached = self.journey.reached
+        if reached is None:
+            return False
+        rip = self.target.register("rip")
+        here = self.journey.recognise(rip)
+        return rip == RESET_VECTOR or (here is not None and stages.is_before(here.name, reached))
+
+    def _name_at(self, rip: int) -> str | None:
+        symbols = self._kernel.symbols
+        return symbol_at(symbols.at, self.image, rip) if symbols else None
+
+
+class Sessions:
+    """The machine that is there now, and the recording that is looked at instead."""
+
+    def __init__(self) -> None:
+        self._kernels = Kernels()
+        self._here = Here(None)
+
+    @property
+    def here(self) -> Here:
+        machine = boot_cpu()
+        if not self._here.is_at(machine):
+            self._here = Here(machine, self._here)
+        self._here.know(self._kernels.loaded())
+        return self._here
+
+    def ask(self, line: str) -> str:
+        """The answer to a line of the command table.
+
+        :raise gdb.GdbError: with one line, which gdb shows without a traceback.
+        """
+        try:
+            return commands.run(self.here, line)
+        except PvhdbgError as error:
+            raise gdb.GdbError(one_line(error)) from error
+        except KeyboardInterrupt:
+            raise gdb.GdbError("Quit") from None
+
+
+def one_line(error: PvhdbgError) -> str:
+    return f"{error} ({error.hint})" if error.hint else str(error)
+
+
+def _by_gdb(words: str, error: PvhdbgError) -> int:
+    """The address that gdb's expression means: of what is no number, where it lies.
+
+    :raise PvhdbgError: `error`, if gdb knows no better.
+    """
+    try:
+        return address_of(gdb.parse_and_eval(words))
+    except gdb.error as problem:
+        if isinstance(error, UserError):
+            raise UserError(" ".join(str(problem).split())) from problem
+        raise error from problem
+
+
+def address_of(value: gdb.Value) -> int:
+    """:raise gdb.error: if it is neither a number nor anywhere in memory."""
+    is_thing = value.type.strip_typedefs().code in _NO_NUMBERS
+    return int(value.address if is_thing and value.address is not None else value) & _MASK

@@ -1,0 +1,104 @@
+"""The kernel whose symbols gdb has, read from its file: gdb takes a tenth of a second for the first name."""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing
+from typing import NamedTuple
+
+import gdb
+
+from pvhdbg.errors import PvhdbgError
+from pvhdbg.image import notes
+from pvhdbg.image.facts import ImageFacts, facts_of
+from pvhdbg.image.header import map_file, read_elf
+from pvhdbg.image.symbols import Symbols
+
+_MOST_FILES = 8
+"""A kernel has one or two; a program with its libraries has hundreds, and none of them is a kernel."""
+
+
+class Kernel(NamedTuple):
+    """Null where gdb has no file that tells."""
+
+    facts: ImageFacts | None = None
+    symbols: Symbols | None = None
+
+
+class _File(NamedTuple):
+    """A file that gdb has read, as it was when we did: changed since, it is another."""
+
+    path: str
+    modified: int
+    size: int
+
+
+class Kernels:
+    """Reads each file once."""
+
+    def __init__(self) -> None:
+        self._files: list[_File] = []
+        self._kernel = Kernel()
+
+    def loaded(self) -> Kernel:
+        """The kernel that gdb has symbols of now."""
+        files = _files()
+        if files != self._files:
+            self._files = files
+            self._kernel = _read([each.path for each in files])
+        return self._kernel
+
+
+def read(path: str) -> Kernel:
+    """A kernel's own file.
+
+    :raise PvhdbgError: if it is no ELF file.
+    """
+    with closing(map_file(path)) as data:
+        facts = facts_of(data, path)
+        # The guest is entered where QEMU's search of the notes ends, whatever the ABI says.
+        entry = notes.qemu(read_elf(data, path)).entry
+    return Kernel(facts if entry is None else facts._replace(entry=entry), _symbols(path))
+
+
+def _files() -> list[_File]:
+    """The files that gdb has read, the main one first."""
+    progspace = gdb.current_progspace()
+    names = [progspace.filename] if progspace else []
+    names += [each.filename for each in gdb.objfiles()[:_MOST_FILES] if each.is_valid()]
+    found = {}
+    for name in filter(None, names):
+        try:
+            about = os.stat(name)  # noqa: PTH116  a name may be no path: that of a file inside the target
+        except OSError:
+            continue
+        found[name] = _File(name, about.st_mtime_ns, about.st_size)
+    return list(found.values())
+
+
+def _read(paths: list[str]) -> Kernel:
+    """Of several files the first with a PVH entry; symbols are its own, or those of a file beside it."""
+    kernels = [found for found in map(_readable, paths) if found]
+    facts = [each.facts for each in kernels if each.facts]
+    best = next((each for each in facts if each.entry is not None), facts[0] if facts else None)
+    own_first = sorted(kernels, key=lambda each: each.facts is not best)
+    return Kernel(best, next((each.symbols for each in own_first if each.symbols), None))
+
+
+def _readable(path: str) -> Kernel | None:
+    try:
+        return read(path)
+    except PvhdbgError:
+        # Debug information in a file of its own is no kernel, but has a kernel's symbols.
+        return Kernel(None, _symbols(path))
+
+
+def _symbols(path: str) -> Symbols | None:
+    try:
+        found = Symbols(path)
+    except PvhdbgError:
+        return None
+    if len(found):
+        return found
+    found.close()
+    return None

@@ -1,0 +1,80 @@
+"""A window of gdb's TUI: `layout pvh` shows where the machine stands and what is there, beside the source."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import gdb
+
+from pvhdbg import commands
+from pvhdbg.errors import PvhdbgError
+from pvhdbg.in_gdb.here import one_line
+from pvhdbg.views import answers
+from pvhdbg.views.stop_text import Stop
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pvhdbg.boot.sessions import Session
+    from pvhdbg.in_gdb.here import Sessions
+
+NAME = "pvh"
+_LAYOUT = f"tui new-layout {NAME} {{-horizontal src 1 {NAME} 1}} 2 status 0 cmd 1"
+
+
+def register(sessions: Sessions) -> None:
+    gdb.register_window_type(NAME, lambda window: Window(window, sessions))  # type: ignore[arg-type, return-value]  # click is optional
+    gdb.execute(_LAYOUT, to_string=True)
+
+
+class Window:
+    """What gdb's TUI asks of a window. It looks again before each prompt: any command may have changed the machine."""
+
+    def __init__(self, window: gdb.TuiWindow, sessions: Sessions) -> None:
+        self._window = window
+        self._sessions = sessions
+        self._lines: Sequence[str] = ()
+        self._top = self._left = 0
+        window.title = "pvh"
+        gdb.events.before_prompt.connect(self._refresh)
+
+    def close(self) -> None:
+        gdb.events.before_prompt.disconnect(self._refresh)
+
+    def render(self) -> None:
+        width, height = self._window.width, self._window.height
+        shown = self._lines[self._top : self._top + height]
+        text = "\n".join(each[self._left : self._left + width] for each in shown)
+        self._window.erase()
+        try:
+            self._window.write(text)
+        except UnicodeEncodeError:
+            self._window.write(text.encode("ascii", "replace").decode())
+
+    def vscroll(self, num: int) -> None:
+        self._top = max(min(self._top + num, len(self._lines) - 1), 0)
+        self.render()
+
+    def hscroll(self, num: int) -> None:
+        self._left = max(self._left + num, 0)
+        self.render()
+
+    def _refresh(self, *_: object) -> None:
+        if not self._window.is_valid():
+            return
+        try:
+            here = self._sessions.here
+            self._lines = lines(here.opened or here)
+        except PvhdbgError as error:
+            self._lines = [one_line(error)]
+        self.vscroll(0)
+
+
+def lines(session: Session) -> list[str]:
+    """Where it stands and what is there, start_info, the map, and what there is to find fault with."""
+    seen = session.current()
+    stop = Stop(seen, commands.before(session, seen), session.image)
+    blocks = [answers.info(stop), answers.start_info(stop), answers.picture(stop), answers.memory_map(stop)]
+    if "check" in commands.COMMANDS:
+        blocks.append(commands.run(session, "check").splitlines())
+    return [line for block in blocks for line in (*block, "")]
