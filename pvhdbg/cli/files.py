@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from contextlib import closing
 from pathlib import Path
@@ -45,6 +46,7 @@ def _inspected(kernel: Kernel) -> Inspected:
 
 
 def show(options: argparse.Namespace) -> Result:
+    """With --tui on the terminal, if there is one."""
     from pvhdbg.boot.replay import load
 
     document = load(options.recording)
@@ -53,6 +55,11 @@ def show(options: argparse.Namespace) -> Result:
         from pvhdbg.cli.asking import answers
 
         return Result(answers(Recorded(document), options.command))
+    if options.tui and sys.stdin.isatty() and sys.stdout.isatty():
+        from pvhdbg.tui import start
+
+        start.recorded(document, options.recording.name, ascii=options.ascii)
+        return Result()
     from pvhdbg.views import to_text
 
     return Result(to_text.document(document))

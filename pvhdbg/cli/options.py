@@ -59,6 +59,8 @@ def _inspect(parser: argparse.ArgumentParser) -> None:
 
 def _show(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recording", type=Path, metavar="RECORDING", help="what `pvhdbg dump -o FILE` wrote")
+    parser.add_argument("--tui", action="store_true", help="browse it on the terminal")
+    _ascii(parser)
     _command(parser)
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.boot import stages
 from pvhdbg.boot.address import symbol_at
 from pvhdbg.boot.journey import Journey
 from pvhdbg.errors import TargetError, UserError
-from pvhdbg.live import console
-from pvhdbg.target.base import HIT, Halt
-from pvhdbg.target.mi import in_console, quoted
+from pvhdbg.live import breakpoints, console
+from pvhdbg.target.base import ELSEWHERE, HIT, INTERRUPTED, TIMEOUT, Halt
+from pvhdbg.target.mi import MiError, in_console, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,9 +20,11 @@ if TYPE_CHECKING:
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.image.load import Kernel
     from pvhdbg.image.symbols import Symbols
+    from pvhdbg.live.breakpoints import Line
     from pvhdbg.live.gdb_session import GdbSession
     from pvhdbg.live.qemu_options import QemuOptions
     from pvhdbg.live.session import Session
+    from pvhdbg.target.mi import Stop
 
 FIRST_STOP = "prepare"
 _BY_LINE = {"next": "-exec-next", "step": "-exec-step", "finish": "-exec-finish", "continue": "-exec-continue"}
@@ -30,18 +33,28 @@ _BY_INSTRUCTION = {
     "step": "-exec-step-instruction",
     "stepi": "-exec-step-instruction",
 }
+_REASONS = {
+    "watchpoint-trigger": "a watchpoint",
+    "read-watchpoint-trigger": "a watchpoint",
+    "access-watchpoint-trigger": "a watchpoint",
+    "location-reached": "the location",
+    "function-finished": "the function's return",
+}
+_NOT_OURS = "F4 and `run` are for a machine that pvhdbg has started"
 
 
 class Position(NamedTuple):
     """Where the machine stands: a stage's name if it is at one, what stopped it, and the code there by name.
 
-    `halt` of kind DIED says how it died. `capture` is what is there now.
+    `halt` of kind DIED says how it died. `capture` is what is there now. `remark` is why it did not come as far as it
+    should have; empty if it did.
     """
 
     stage: str | None
     halt: Halt
     symbol: str | None
     capture: Capture
+    remark: str = ""
 
 
 class Bench:
@@ -74,16 +87,29 @@ class Bench:
         """
         session = self._own_session()
         if self.options is None or session is None:
-            raise UserError("this machine is not ours: it can't be started again")
-        session.boot(self.options, self.symbols)
+            raise UserError("this machine is not ours: it can't be started again", _NOT_OURS)
+        session.boot(self.options, session.target.symbols)
         session.wait_ready()
         self.journey = self._journey()
+
+    def kill(self) -> None:
+        """End the machine; the session stays.
+
+        :raise UserError: if the machine is not ours.
+        """
+        if self.session.qemu is None:
+            raise UserError("this machine is not ours to kill", "`quit` leaves it as it was found")
+        self.session.qemu.kill()
 
     def to_first_stop(self) -> Position:
         """To `prepare`, the entry being captured on the way; to the entry where there is no `prepare`. A machine that
         is not ours stays where it is.
         """
         return self.position() if self.options is None else self.to_stage(FIRST_STOP)
+
+    @property
+    def is_ours(self) -> bool:
+        return self.options is not None
 
     @property
     def image(self) -> ImageFacts | None:
@@ -98,14 +124,25 @@ class Bench:
         halt = None
         for halt in self.journey.go(name, self.timeout):  # noqa: B007  the last one counts
             pass
-        return self.position(halt)
+        return self.position(halt)._replace(remark=self._remark(halt))
 
     def next_stage(self) -> Position:
         """:raise UserError: after the last one."""
         ahead = self.journey.ahead()
+        self.refuse_if_dead()
         if not ahead:
-            raise UserError("this was the last stage", "F4 starts the guest again")
+            raise UserError("this was the last stage", "F5 lets the guest run on, F4 starts it again")
         return self.to_stage(ahead[0].name)
+
+    def _remark(self, halt: Halt | None) -> str:
+        """Why a stage did not come."""
+        ahead = self.journey.ahead()
+        awaited = f"stage {ahead[0].name}" if ahead else "the stage"
+        if halt is None or halt.kind not in (TIMEOUT, INTERRUPTED, ELSEWHERE):
+            return ""
+        if halt.kind == TIMEOUT:
+            return halt.message or f"{awaited} did not come within {self.timeout:g} s"
+        return f"on the way to {awaited}: {'interrupted' if halt.kind == INTERRUPTED else halt.message}"
 
     def resume(self, verb: str) -> Position:
         """`continue`, `next`, `step`, `finish` by source lines where there are any, else by instructions; `stepi`.
@@ -118,24 +155,30 @@ class Bench:
         self.session.gdb.wait_stop(None)
         return self.position()
 
-    def toggle_breakpoint(self, address: int | None) -> Position:
-        """Set a hardware breakpoint at `address`, null for RIP, or delete those that are there."""
-        gdb = self.session.gdb
-        at = self.session.target.register("rip") if address is None else address
-        found = gdb.ask("-break-list").payload.get("BreakpointTable", {}).get("body", [])
-        there = [each["number"] for each in found if int(each.get("addr", "0"), 0) == at]
-        gdb.ask(f"-break-delete {' '.join(there)}" if there else f"-break-insert -h *{at:#x}")
+    def toggle_breakpoint(self, place: int | Line | None) -> Position:
+        """Set a hardware breakpoint at an address or a line of source, null for RIP, or delete those that are there."""
+        at = self.session.target.register("rip") if place is None else place
+        breakpoints.toggle(self.session.gdb, at)
         return self.position()
 
+    def interrupt(self) -> None:
+        """Stop the guest if it runs, else what gdb is busy with. From any thread; returns at once."""
+        if self.session.gdb.running:
+            self.session.runner.interrupt()
+        else:
+            self.session.gdb.process.interrupt()
+
     def console(self, line: str, more: Callable[[], str | None]) -> Position:
-        """Run a line of gdb's, and wait until a guest that it let run has stopped.
+        """Run a line of gdb's, and wait until a guest that it let run has stopped. What it says, errors too, goes to
+        `gdb.on_text` alone.
 
         :raise UserError: if it resumes a dead guest.
         """
         dead = self.session.runner.death() is not None
         if dead and console.resumes(line):
             self.refuse_if_dead()
-        console.run(self.session.gdb, line, more)
+        with suppress(MiError):
+            console.run(self.session.gdb, line, more)
         if dead and self.session.gdb.running:
             self._revive()
             self.refuse_if_dead()
@@ -150,13 +193,16 @@ class Bench:
         rip = self.session.target.register("rip")
         capture = self.journey.glance()
         stage = self.journey.recognise(rip)
-        return Position(stage.name if stage else None, halt or Halt(HIT, rip), self.name_of(rip), capture)
+        if halt is None or halt.rip != rip:
+            halt = Halt(HIT, rip) if stage else Halt(ELSEWHERE, rip, message=_reason(self.session.gdb.last_stop))
+        return Position(stage.name if stage else None, halt, self.name_of(rip), capture)
 
     def refuse_if_dead(self) -> None:
         """:raise UserError: a machine that has died hangs for ever if it is resumed."""
         death = self.session.runner.death()
         if death is not None:
-            raise UserError(f"the guest is dead ({death.how}): it can only be started again", "F4 does, and `run`")
+            hint = "F4 does, and `run`" if self.is_ours else None
+            raise UserError(f"the guest is dead ({death.how}): it can only be started again", hint)
 
     def load_symbols(self) -> None:
         """Let gdb read the kernel's symbols: a second for half a gigabyte. The teaching guest's source is ours to show.
@@ -210,3 +256,10 @@ class Bench:
             return "line" in self.session.gdb.ask("-stack-info-frame").payload.get("frame", {})
         except TargetError:
             return False
+
+
+def _reason(stop: Stop | None) -> str:
+    """What there is at the place where gdb says that it stopped, if it is anything but a step's end."""
+    if stop is None:
+        return ""
+    return f"breakpoint {stop.breakpoint}" if stop.breakpoint else _REASONS.get(stop.reason, "")

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.abi.text import printable
 from pvhdbg.errors import TargetError
+from pvhdbg.live import breakpoints
 from pvhdbg.target.base import NO_MONITOR
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pvhdbg.live.bench import Bench
+    from pvhdbg.live.breakpoints import Breakpoints, Line
 
 INSTRUCTIONS = 48
 MOST_SOURCE = 1 << 20
@@ -38,14 +40,26 @@ class Code(NamedTuple):
     lines: tuple[CodeLine, ...] = ()
     why: str = ""
 
+    def place(self, line: CodeLine) -> int | Line:
+        """Where a breakpoint for one of the lines belongs."""
+        return (self.title, line.number or 0) if line.address is None else line.address
+
 
 def at_rip(bench: Bench, mode: str) -> Code:
     """The code at RIP; `mode` is the CPU's: gdb takes 32-bit code for 64-bit code, QEMU's monitor knows better."""
     try:
         rip = bench.session.target.register("rip")
-        return _source(bench) or _instructions(bench, rip, mode)
+        return _marked(_source(bench) or _instructions(bench, rip, mode), breakpoints.listed(bench.session.gdb))
     except TargetError as error:
         return Code(why=str(error))
+
+
+def _marked(code: Code, known: Breakpoints) -> Code:
+    """With the breakpoints."""
+    if not known.addresses:
+        return code
+    lines = (each._replace(breakpoint=bool(known.at(code.place(each)))) for each in code.lines)
+    return code._replace(lines=tuple(lines))
 
 
 def _source(bench: Bench) -> Code | None:
@@ -67,11 +81,12 @@ def _source_line(text: str, number: int, current: int) -> CodeLine:
 
 
 def _read(path: str | None) -> Sequence[str] | None:
+    """A file's lines, as compilers count them. Its name comes from the symbols, so it may be anything."""
     try:
-        if path is None or Path(path).stat().st_size > MOST_SOURCE:
+        if path is None or not Path(path).is_file() or Path(path).stat().st_size > MOST_SOURCE:
             return None
-        return Path(path).read_text(errors="replace").splitlines()
-    except OSError:
+        return Path(path).read_text(errors="replace").split("\n")
+    except (OSError, ValueError):
         return None
 
 

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.tui import attached, frame, state
 from pvhdbg.tui.state import Entry, Popup, Screen, Wanted
-from pvhdbg.tui.update import compared
+from pvhdbg.tui.update import looking
+from pvhdbg.tui.view_rows import BYTES_PER_ROW, MOST_PHYSICAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pvhdbg.live.breakpoints import Line
     from pvhdbg.views.rows import Row
 
     Action = Callable[[Screen, "Size"], Screen]
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 FOCUSES = (state.PROMPT, state.VIEW, state.OUTPUT)
 _LEADS_TO_VIEW = {"hvm_modlist_entry": state.MODULES, "hvm_memmap_table_entry": state.MEMORY}
 ONE_MACHINE_WORD = 8
+FARTHEST = 1 << 30
+"""Rows to an end, however far that is."""
 
 
 class Size(NamedTuple):
@@ -44,48 +48,69 @@ def choose(screen: Screen, view: int) -> Screen:
 
 
 def _move(rows: int) -> Action:
-    def move(screen: Screen, _size: Size) -> Screen:
-        return scroll(screen, rows)
+    def move(screen: Screen, size: Size) -> Screen:
+        return scroll(screen, rows, _page_size(screen, size))
 
     return move
 
 
 def _page(pages: int) -> Action:
     def move(screen: Screen, size: Size) -> Screen:
-        return scroll(screen, pages * max(frame.visible(screen, *size) - 1, 1))
+        page = _page_size(screen, size)
+        return scroll(screen, pages * max(page - 1, 1), page)
 
     return move
 
 
-def scroll(screen: Screen, rows: int) -> Screen:
-    """The cursor of the view by rows; gdb's output and the serial console, which have none, by lines."""
+def _page_size(screen: Screen, size: Size) -> int:
+    return (frame.output_visible if screen.focus == state.OUTPUT else frame.visible)(screen, *size)
+
+
+def scroll(screen: Screen, rows: int, page: int) -> Screen:
+    """The cursor of the view by rows; gdb's output and the serial console, which have none, by lines. `page` is how
+    many of them are to be seen.
+    """
     if screen.focus == state.OUTPUT:
-        return screen._replace(output_top=_top(screen.output_top, len(screen.output), rows))
+        return screen._replace(output_top=_top(screen.output_top, len(screen.output) - page, rows))
     if screen.view == state.SERIAL:
-        return screen._replace(serial_top=_top(screen.serial_top, len(screen.serial), rows))
-    return screen.at(max(screen.here.cursor + rows, 0))
+        return screen._replace(serial_top=_top(screen.serial_top, len(screen.serial) - page, rows))
+    wanted = frame.cursor(screen) + rows
+    last = max(len(frame.rows(screen)) - 1, 0)
+    beyond = wanted - min(max(wanted, 0), last)
+    return _slid(screen, beyond) if beyond and screen.view == state.BYTES else screen.at(wanted - beyond)
 
 
-def _top(top: int | None, count: int, rows: int) -> int | None:
-    """Null, the end, again once it has been scrolled back there."""
-    start = count if top is None else top
-    moved = max(start + rows, 0)
-    return None if moved >= count else moved
+def _slid(screen: Screen, rows: int) -> Screen:
+    """The bytes view over memory further up or down; to an end of what it shows first."""
+    last = max(len(frame.rows(screen)) - 1, 0)
+    end = 0 if rows < 0 else last
+    start = min(max(screen.bytes.paddr + rows * BYTES_PER_ROW, 0), MOST_PHYSICAL)
+    if screen.here.cursor != end or start == screen.bytes.paddr or abs(rows) > FARTHEST // 2:
+        return screen.at(end)
+    return screen._replace(wanted=Wanted("", 0, start))
+
+
+def _top(top: int | None, last: int, rows: int) -> int | None:
+    """`last` is the first line to be seen at the end; null, the end, again once it has been scrolled back there."""
+    moved = max((last if top is None else top) + rows, 0)
+    return None if moved >= last else moved
 
 
 def _output(pages: int) -> Action:
     def move(screen: Screen, size: Size) -> Screen:
-        return _page(pages)(screen._replace(focus=state.OUTPUT), size)._replace(focus=screen.focus)
+        page = frame.output_visible(screen, *size)
+        scrolled = scroll(screen._replace(focus=state.OUTPUT), pages * max(page - 1, 1), page)
+        return scrolled._replace(focus=screen.focus)
 
     return move
 
 
 def _first(screen: Screen, _size: Size) -> Screen:
-    return scroll(screen, -(1 << 30))
+    return scroll(screen, -FARTHEST, 0)
 
 
 def _last(screen: Screen, _size: Size) -> Screen:
-    return scroll(screen, 1 << 30)
+    return scroll(screen, FARTHEST, 0)
 
 
 def _focus(step: int) -> Action:
@@ -96,24 +121,24 @@ def _focus(step: int) -> Action:
 
 
 def _to_prompt(screen: Screen, _size: Size) -> Screen:
-    return screen._replace(focus=state.PROMPT, entry=None, popup=None)
+    return screen._replace(focus=state.PROMPT)
 
 
 def _earlier(screen: Screen, _size: Size) -> Screen:
     """The capture before the one that is looked at."""
     if screen.past is not None:
-        return compared(screen._replace(past=max(screen.past - 1, 0)))
+        return looking(screen, max(screen.past - 1, 0))
     last = len(screen.history) - 1
     before = last - 1 if screen.history and screen.now is screen.history[-1] else last
-    return screen if before < 0 else compared(screen._replace(past=before))
+    return screen._replace(message="nothing was captured before") if before < 0 else looking(screen, before)
 
 
 def _later(screen: Screen, _size: Size) -> Screen:
     if screen.past is None:
-        return screen
+        return screen._replace(message="this is now")
     later = screen.past + 1
     is_now = later >= len(screen.history) or screen.history[later] is screen.now
-    return compared(screen._replace(past=None if is_now else later))
+    return looking(screen, None if is_now else later)
 
 
 def _changes(screen: Screen, _size: Size) -> Screen:
@@ -125,7 +150,7 @@ def _fold(screen: Screen, _size: Size) -> Screen:
 
 
 def _help(screen: Screen, _size: Size) -> Screen:
-    return screen._replace(popup=None if screen.popup else Popup("help"))
+    return screen._replace(popup=Popup("help"))
 
 
 def _goto(screen: Screen, _size: Size) -> Screen:
@@ -143,8 +168,7 @@ def _search_next(screen: Screen, _size: Size) -> Screen:
 def search(screen: Screen, words: str) -> Screen:
     """The next row that holds the words, whatever their case; from the start again after the end."""
     seen = screen._replace(found=words)
-    rows = frame.rows(screen)
-    at = screen.here.cursor
+    rows, at = frame.rows(screen), frame.cursor(screen)
     wanted = words.casefold()
     for index in (*range(at + 1, len(rows)), *range(at + 1)):
         if index < len(rows) and wanted in _words(rows[index]).casefold():
@@ -202,8 +226,16 @@ def _back(screen: Screen, _size: Size) -> Screen:
 
 
 def selected(screen: Screen) -> Row | None:
-    rows, at = frame.rows(screen), screen.here.cursor
+    rows, at = frame.rows(screen), frame.cursor(screen)
     return rows[at] if at < len(rows) else None
+
+
+def place(screen: Screen) -> int | Line | None:
+    """What is selected in the code: an instruction, or a line of source. Null in every other view."""
+    at = frame.cursor(screen)
+    if screen.view != state.CODE or at >= len(screen.code.lines):
+        return None
+    return screen.code.place(screen.code.lines[at])
 
 
 def copied(screen: Screen) -> str:
@@ -219,6 +251,24 @@ def typed(screen: Screen, text: str) -> Screen:
     if not text.strip():
         return done
     return look(done, text.strip()) if kind == ":" else search(done, text)
+
+
+def _close_entry(screen: Screen, _size: Size) -> Screen:
+    return screen._replace(entry=None)
+
+
+def _close_popup(screen: Screen, _size: Size) -> Screen:
+    return screen._replace(popup=None)
+
+
+def _popup(lines: int, pages: int = 0) -> Action:
+    """Scrolls the popup; `frame.clamp` knows where it ends."""
+
+    def move(screen: Screen, size: Size) -> Screen:
+        shown = screen.popup
+        return screen._replace(popup=shown and shown._replace(top=shown.top + lines + pages * (size.height - 6)))
+
+    return move
 
 
 ACTIONS: dict[str, Action] = {
@@ -243,4 +293,12 @@ ACTIONS: dict[str, Action] = {
     "search-next": _search_next,
     "follow": _follow,
     "back": _back,
+    "entry-close": _close_entry,
+    "popup-close": _close_popup,
+    "popup-up": _popup(-1),
+    "popup-down": _popup(1),
+    "popup-page-up": _popup(0, -1),
+    "popup-page-down": _popup(0, 1),
+    "popup-first": _popup(-FARTHEST),
+    "popup-last": _popup(FARTHEST),
 }

@@ -1,88 +1,150 @@
-"""The TUI's front: keys to actions and requests, events to screens, screens to the terminal."""
+"""The TUI's front: events to screens, and screens to the terminal."""
 
 from __future__ import annotations
 
 import asyncio
-import base64
 import signal
 import time
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from prompt_toolkit.application import Application
-from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.filters import Condition
-from prompt_toolkit.key_binding import KeyBindings
-from prompt_toolkit.layout.containers import ConditionalContainer, Float, FloatContainer, HSplit, Window
-from prompt_toolkit.layout.controls import BufferControl
-from prompt_toolkit.layout.layout import Layout
-from prompt_toolkit.layout.menus import CompletionsMenu
-from prompt_toolkit.layout.processors import BeforeInput
-from prompt_toolkit.widgets import SearchToolbar
 
-from pvhdbg.errors import UserError
-from pvhdbg.live import console
-from pvhdbg.tui import actions, events, frame, legend, peek, prompt, state
-from pvhdbg.tui.body import Body
-from pvhdbg.tui.keys import EVERYWHERE, KEYS, PANE, PROMPT
-from pvhdbg.tui.state import Popup
+from pvhdbg.errors import PvhdbgError, SymbolMissing
+from pvhdbg.tui import events, frame, peek, state
+from pvhdbg.tui.bindings import bindings
+from pvhdbg.tui.doing import Doing
+from pvhdbg.tui.state import Entry
 from pvhdbg.tui.style import style
-from pvhdbg.tui.update import appended, update
+from pvhdbg.tui.update import merged, update
+from pvhdbg.tui.windows import Windows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from prompt_toolkit.input import Input
-    from prompt_toolkit.key_binding import KeyPressEvent
-    from prompt_toolkit.output import Output
+    from prompt_toolkit.buffer import Buffer
 
+    from pvhdbg.boot.capture import Capture
     from pvhdbg.tui.line import Line
-    from pvhdbg.tui.state import Screen
+    from pvhdbg.tui.state import Screen, Wanted
+    from pvhdbg.tui.terminal import Terminal
     from pvhdbg.tui.worker import Worker
 
 REDRAWS_APART = 0.03
 RUNS_FOR = 1.0
-LEFT_TO_PROMPT_TOOLKIT = ("run", "history")
-"""Actions of the prompt that its own line editing has."""
-_LIVING = (state.STARTING, state.RUNNING, state.STOPPED)
+ESCAPE_ALONE, SEQUENCE_ENDS = 0.05, 0.1
+"""Seconds after which an Esc was a key, and after which it was not the first of several."""
+
+_SHOWN_AFTER = {events.Ran: 0.1, events.Queued: 0.15, events.Busy: 0.3}
+"""Seconds that what is soon over must last to be shown: what flickers can't be read."""
+_OVER = (events.Stopped, events.Lost, events.Left)
 
 
 class Tui:
-    """The screen on a terminal. `worker` is null for a recording, which has no machine."""
+    """The screen on a terminal. `worker` is null for a recording, which has no machine: `answer` takes its prompt's
+    lines. `terminal` is what is given back if we are killed.
+    """
 
     def __init__(
-        self, screen: Screen, *, input: Input | None = None, output: Output | None = None  # noqa: A002
+        self,
+        screen: Screen,
+        worker: Worker | None = None,
+        *,
+        answer: Callable[[str], str] | None = None,
+        terminal: Terminal | None = None,
     ) -> None:
         self.screen = screen
-        self.worker: Worker | None = None
+        self.worker = worker
+        self._terminal = terminal
+        self._error: BaseException | None = None
         self._events: deque[events.Event] = deque()
-        self._last_line = ""
-        self._mouse = False
-        self._body = Body(self._draw, self._wheel, focusable=True)
-        self._line = self._prompt_buffer()
-        self._entry = Buffer(multiline=False, accept_handler=self._typed)
-        self.app: Application[None] = self._application(input, output)
+        self._is_drain_due = False
+        self._held: dict[type, asyncio.TimerHandle] = {}
+        self._doing = Doing(self, answer)
+        self.windows = Windows(lambda: self.screen, self._draw, self._doing)
+        self.windows.entry.on_text_changed += self._keep_entry
+        self.app = self._application()
 
     def run(self) -> None:
-        """Until the user quits. Signals that end us end it like a key."""
-        self.app.run(pre_run=self._before, handle_sigint=False)
+        """Until the user quits. Signals that end us end it like a key.
 
-    def _draw(self, width: int, height: int) -> list[Line]:
-        return frame.frame(self.screen._replace(clock=time.monotonic()), width, height)
+        :raise BaseException: what else ended it, after the terminal was given back.
+        """
+        with suppress(EOFError):  # the terminal has gone
+            self.app.run(pre_run=self._before, handle_sigint=False, set_exception_handler=False)
+        if self._error is not None:
+            raise self._error
 
     def emit(self, event: events.Event) -> None:
         """An event, from any thread."""
         self._events.append(event)
         loop = self.app.loop
-        if loop is not None and not loop.is_closed():
-            loop.call_soon_threadsafe(self._drain)
+        if loop is not None and not self._is_drain_due:
+            self._is_drain_due = True
+            with suppress(RuntimeError):  # it was closed just now
+                loop.call_soon_threadsafe(self._drain)
+
+    def leave(self, error: BaseException | None = None) -> None:
+        """End the application; `run` raises the error."""
+        if self.app.future is not None and not self.app.future.done():
+            self._error = error
+            self.app.exit()
+
+    def show(self, screen: Screen) -> None:
+        """A screen that a key made: focus and reading follow it."""
+        self.screen = screen
+        self._fetch()
+        self.windows.focus()
+        self.app.invalidate()
+
+    def say(self, words: str) -> None:
+        self.show(self.screen._replace(message=words))
+
+    def keep_terminal(self, *, kept: bool) -> None:
+        """Whether the terminal is given back if we are killed."""
+        if self.worker is not None:
+            self.worker.keep_terminal(self._terminal if kept else None)
+
+    def _application(self) -> Application[None]:
+        """On the terminal that we were started on, or what `create_app_session` says."""
+        application: Application[None] = Application(
+            layout=self.windows.layout,
+            key_bindings=bindings(
+                lambda: self.screen, self._doing.act, line_is_empty=lambda: not self.windows.line.text
+            ),
+            style=style(),
+            full_screen=True,
+            mouse_support=Condition(lambda: self._doing.has_mouse),
+            min_redraw_interval=REDRAWS_APART,
+        )
+        application.ttimeoutlen = ESCAPE_ALONE
+        application.timeoutlen = SEQUENCE_ENDS
+        application.key_processor.before_key_press += self._forget_message
+        return application
+
+    def _forget_message(self, _sender: object) -> None:
+        """A message shows until the next key."""
+        self.screen = self.screen._replace(message="")
+
+    def _keep_entry(self, buffer: Buffer) -> None:
+        if self.screen.entry is not None:
+            self.screen = self.screen._replace(entry=Entry(self.screen.entry.kind, buffer.text))
 
     def _before(self) -> None:
-        self._drain()
         loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self._broke)
         for number in (signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, self._leave, SystemExit(128 + number))
+            with suppress(ValueError, RuntimeError):  # in a thread there are no signals
+                loop.add_signal_handler(number, self.leave, SystemExit(128 + number))
         self.app.create_background_task(self._tick())
+        self.windows.focus()
+        self._drain()
+
+    def _broke(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """A bug of ours in a key or a pane: its traceback is worth more than a screen that lies."""
+        self.leave(context.get("exception") or RuntimeError(context.get("message")))
 
     async def _tick(self) -> None:
         """The time a guest has run is on the screen."""
@@ -91,268 +153,53 @@ class Tui:
             if self.screen.run.kind == state.RUNNING:
                 self.app.invalidate()
 
+    def _draw(self, width: int, height: int) -> list[Line]:
+        return frame.frame(self.screen._replace(clock=time.monotonic()), width, height)
+
     def _drain(self) -> None:
-        while self._events:
-            event = self._events.popleft()
-            self.screen = update(self.screen, event)
-            if isinstance(event, events.Left) and event.error is not None:
-                self._leave(event.error)
+        self._is_drain_due = False
+        for event in merged([self._events.popleft() for _ in range(len(self._events))]):
+            self._take(event)
         self._fetch()
         self.app.invalidate()
 
-    def _leave(self, error: BaseException | None = None) -> None:
-        """End the application; its caller gets the error."""
-        if self.app.is_running and self.app.future is not None and not self.app.future.done():
-            if error is None:
-                self.app.exit()
-            else:
-                self.app.exit(exception=error)
+    def _take(self, event: events.Event) -> None:
+        """What may be over in a moment is shown only if it is not."""
+        kind = type(event)
+        for over in (kind, events.Ran) if kind in _OVER else (kind,):
+            if over in self._held:
+                self._held.pop(over).cancel()
+        if kind in _SHOWN_AFTER and any(event):
+            self._held[kind] = asyncio.get_running_loop().call_later(_SHOWN_AFTER[kind], self._apply, event)
+        else:
+            self._apply(event)
 
-    def _show(self, screen: Screen) -> None:
-        """A screen that a key made: focus and reading follow it."""
-        self.screen = screen
-        self._fetch()
-        self._focus()
+    def _apply(self, event: events.Event) -> None:
+        self.screen = update(self.screen, event)
+        if isinstance(event, events.Left):
+            self.leave(event.error)
         self.app.invalidate()
-
-    def _focus(self) -> None:
-        wanted: Any = self._body
-        if self.screen.entry is not None:
-            wanted = self._entry
-        elif self.screen.focus == state.PROMPT:
-            wanted = self._line
-        self.app.layout.focus(wanted)
 
     def _fetch(self) -> None:
         """Read what the bytes view waits for: the machine's thread does for now, the capture has the past."""
-        wanted, seen = self.screen.wanted, self.screen.looked_at
+        wanted, seen, shown = self.screen.wanted, self.screen.looked_at, self.screen.bytes
         if wanted is None or seen is None:
             return
         self.screen = self.screen._replace(wanted=None)
-        if self.worker is None or self.screen.past is not None:
-            found = peek.recorded(seen, self.screen.image, wanted.place, wanted.size)
-            self.screen = self.screen._replace(bytes=found)
+        if self.worker is not None and self.screen.past is None:
+            self.worker.peek(lambda bench: peek.live(bench, seen, wanted, shown))
         else:
-            self.worker.peek(lambda bench: peek.live(bench, seen, wanted.place, wanted.size))
+            self._fetch_recorded(seen, wanted)
 
-    def _act(self, name: str) -> None:
-        """What a key means: for the machine, for the terminal, or for the screen."""
-        if name in self._effects:
-            self._effects[name]()
-        else:
-            self._show(actions.act(name, self.screen._replace(message=""), actions.Size(*self._body.size)))
-
-    @property
-    def _effects(self) -> dict[str, Callable[[], None]]:
-        return {
-            "continue": lambda: self._resume("continue"),
-            "next": lambda: self._resume("next"),
-            "step": lambda: self._resume("step"),
-            "stepi": lambda: self._resume("stepi"),
-            "finish": lambda: self._resume("finish"),
-            "next-stage": self._next_stage,
-            "restart": self._restart,
-            "breakpoint": self._breakpoint,
-            "interrupt": self._interrupt,
-            "quit": self._quit,
-            "copy": self._copy,
-            "mouse": self._toggle_mouse,
-            "complete": self._complete,
-            "suspend": self._suspend,
-        }
-
-    def _say(self, words: str) -> None:
-        self._show(self.screen._replace(message=words))
-
-    def _machine(self) -> Worker | None:
-        if self.worker is None:
-            self._say("this is a recording: there is no machine to run")
-        return self.worker
-
-    def _resume(self, verb: str) -> None:
-        if (worker := self._machine()) is None:
-            return
-        if self.screen.run.kind == state.DEAD:
-            self._say("the guest is dead: F4 starts it again")
-        else:
-            worker.resume(verb)
-
-    def _next_stage(self) -> None:
-        if (worker := self._machine()) is not None:
-            worker.next_stage()
-
-    def _restart(self) -> None:
-        if (worker := self._machine()) is not None:
-            self._interrupt_guest()
-            worker.restart()
-
-    def _breakpoint(self) -> None:
-        if (worker := self._machine()) is not None:
-            row = actions.selected(self.screen) if self.screen.view == state.CODE else None
-            worker.breakpoint(row.address if row else None)
-
-    def _interrupt_guest(self) -> None:
-        if self.worker is not None and self.screen.run.kind == state.RUNNING:
-            self.worker.interrupt()
-
-    def _interrupt(self) -> None:
-        """Ctrl-C: the guest if it runs, else the line that is being typed."""
-        if self.worker is not None and self.screen.continued:
-            self.worker.more(None)
-        elif self.worker is not None and (self.screen.run.kind == state.RUNNING or self.screen.queued):
-            self.worker.interrupt()
-        self._line.reset()
-
-    def _quit(self) -> None:
-        """At once, but asked for once more while a guest of ours lives."""
-        asked = self.screen.popup is not None and self.screen.popup.kind == "quit"
-        if asked or self.worker is None or self.screen.run.kind not in _LIVING:
-            self._leave()
-        else:
-            self._show(self.screen._replace(popup=Popup("quit")))
-
-    def _copy(self) -> None:
-        """By OSC 52: the terminal puts it on the clipboard, over ssh too."""
-        words = actions.copied(self.screen)
-        coded = base64.b64encode(words.encode()).decode()
-        self.app.output.write_raw(f"\x1b]52;c;{coded}\x07")
-        self.app.output.flush()
-        self._say(f"copied: {words}" if words else "nothing to copy")
-
-    def _toggle_mouse(self) -> None:
-        self._mouse = not self._mouse
-        self._say("the mouse is on" if self._mouse else "the mouse is off")
-
-    def _suspend(self) -> None:
-        self.app.suspend_to_background()
-
-    def _wheel(self, action: str) -> None:
-        self._act(action)
-
-    def _complete(self) -> None:
-        """Tab at the prompt; on an empty line there is nothing to complete."""
-        if not self._line.text:
-            self._act("focus-next")
-        elif self._line.complete_state:
-            self._line.complete_next()
-        else:
-            self._line.start_completion(select_first=False)
-
-    def _accept(self, buffer: Buffer) -> bool:
-        """A line typed at the prompt; False: it is not kept in the buffer."""
-        line = buffer.text
-        if self.worker is not None and self.screen.continued:
-            self._echo("> ", line)
-            self.worker.more(line)
-            return False
-        if not line.strip():
-            line = prompt.repeated(self._last_line)
-        if line.strip():
-            self._last_line = line
-            self._echo("(gdb) ", line)
-            self._command(line)
-        return False
-
-    def _echo(self, sign: str, line: str) -> None:
-        self.screen = self.screen._replace(output=appended(self.screen.output, f"{sign}{line}\n"), output_top=None)
-
-    def _command(self, line: str) -> None:
-        if (worker := self._machine()) is None:
-            return
+    def _fetch_recorded(self, seen: Capture, wanted: Wanted) -> None:
         try:
-            meaning = console.meaning(line)
-        except UserError as error:
-            self.emit(events.Said(str(error), error.hint))
-            return
-        if meaning == console.QUIT:
-            self._leave()
+            found = peek.recorded(seen, self.screen.image, wanted, self.screen.bytes, self._symbol)
+        except PvhdbgError as error:
+            self.screen = self.screen._replace(message=str(error))
         else:
-            worker.command(line)
+            self.screen = self.screen._replace(bytes=found)
 
-    def _typed(self, buffer: Buffer) -> bool:
-        self._show(actions.typed(self.screen, buffer.text))
-        return False
-
-    def _prompt_buffer(self) -> Buffer:
-        return Buffer(
-            multiline=False,
-            accept_handler=self._accept,
-            history=prompt.history(),
-            completer=prompt.GdbCompleter(self._ask_completions),
-        )
-
-    def _ask_completions(self, text: str, answer: Callable[[list[str]], None]) -> None:
-        if self.worker is None or self.screen.run.kind == state.RUNNING:
-            answer([])
-        else:
-            self.worker.complete(text, answer)
-
-    def _label(self) -> str:
-        if self.screen.continued:
-            return "> "
-        if self.screen.run.kind == state.RUNNING:
-            return "(running) "
-        return "(gdb, loading symbols) " if self.screen.symbols == state.LOADING else "(gdb) "
-
-    def _application(self, terminal_input: Input | None, output: Output | None) -> Application[None]:
-        application: Application[None] = Application(
-            layout=self._layout(),
-            key_bindings=self._bindings(),
-            style=style(),
-            full_screen=True,
-            mouse_support=Condition(lambda: self._mouse),
-            min_redraw_interval=REDRAWS_APART,
-            input=terminal_input,
-            output=output,
-        )
-        application.ttimeoutlen = 0.05
-        application.timeoutlen = 0.3
-        return application
-
-    def _layout(self) -> Layout:
-        entering = Condition(lambda: self.screen.entry is not None)
-        search = SearchToolbar()
-        line = BufferControl(
-            self._line, input_processors=[BeforeInput(self._label)], search_buffer_control=search.control
-        )
-        entry = BufferControl(self._entry, input_processors=[BeforeInput(self._entry_label)])
-        keys = Body(lambda width, _height: [legend.legend(self.screen, width)], self._wheel)
-        rows = HSplit(
-            [
-                Window(self._body),
-                search,
-                ConditionalContainer(Window(line, height=1), ~entering),
-                ConditionalContainer(Window(entry, height=1), entering),
-                Window(keys, height=1),
-            ]
-        )
-        menu = Float(CompletionsMenu(max_height=8), xcursor=True, ycursor=True)
-        return Layout(FloatContainer(rows, [menu]), focused_element=self._line)
-
-    def _entry_label(self) -> str:
-        return self.screen.entry.kind if self.screen.entry else ""
-
-    def _bindings(self) -> KeyBindings:
-        bindings = KeyBindings()
-        scopes = {
-            EVERYWHERE: Condition(lambda: True),
-            PANE: Condition(lambda: self.screen.focus != state.PROMPT and self.screen.entry is None),
-            PROMPT: Condition(lambda: self.screen.focus == state.PROMPT and self.screen.entry is None),
-        }
-        for key in KEYS:
-            if key.action not in LEFT_TO_PROMPT_TOOLKIT:
-                bindings.add(*key.names, filter=scopes[key.scope] & self._applies(key.action))(self._bound(key.action))
-        return bindings
-
-    def _applies(self, action: str) -> Condition:
-        """Ctrl-D quits on an empty line alone; in the entry line Esc goes back."""
-        if action == "quit":
-            return Condition(lambda: self.screen.focus != state.PROMPT or not self._line.text or self._asked_to_quit)
-        return Condition(lambda: True)
-
-    @property
-    def _asked_to_quit(self) -> bool:
-        return self.screen.popup is not None
-
-    def _bound(self, action: str) -> Callable[[KeyPressEvent], None]:
-        return lambda _event: self._act(action)
+    def _symbol(self, name: str) -> int:
+        if self.worker is None:
+            raise SymbolMissing(name)
+        return self.worker.symbol(name)

@@ -12,11 +12,12 @@ if TYPE_CHECKING:
 
 
 class Began(NamedTuple):
-    """A machine was started, or a recording opened."""
+    """A machine was started, perhaps again. `ours`: it ends with us."""
 
     title: Title
     image: ImageFacts | None
     stages: tuple[StageMark, ...]
+    ours: bool
 
 
 class Ran(NamedTuple):
@@ -29,13 +30,20 @@ class Stopped(NamedTuple):
     """It stands, or is dead: `run` says which and where."""
 
     run: Run
-    now: Capture | None
+    now: Capture
     history: tuple[Capture, ...]
     stages: tuple[StageMark, ...]
-    code: Code
+
+
+class Lost(NamedTuple):
+    """There is nothing to ask any more: `why` in one line."""
+
+    why: str
 
 
 class Coded(NamedTuple):
+    """The code where it stands."""
+
     code: Code
 
 
@@ -62,9 +70,15 @@ class SymbolsAre(NamedTuple):
 
 
 class Queued(NamedTuple):
-    """So many requests wait for the machine's thread."""
+    """So many of the user's commands wait for the machine's thread."""
 
     waiting: int
+
+
+class Busy(NamedTuple):
+    """Whether that thread is at work."""
+
+    busy: bool
 
 
 class Prompted(NamedTuple):
@@ -81,9 +95,24 @@ class Said(NamedTuple):
 
 
 class Left(NamedTuple):
-    """The machine's thread has ended everything; `error` is a bug of ours, to be raised where it can be seen."""
+    """The machine's thread has ended everything; `error` is why, to be raised where it can be seen."""
 
     error: BaseException | None = None
 
 
-Event = Began | Ran | Stopped | Coded | Peeked | Printed | Wrote | SymbolsAre | Queued | Prompted | Said | Left
+Event = (
+    Began
+    | Ran
+    | Stopped
+    | Lost
+    | Coded
+    | Peeked
+    | Printed
+    | Wrote
+    | SymbolsAre
+    | Queued
+    | Busy
+    | Prompted
+    | Said
+    | Left
+)

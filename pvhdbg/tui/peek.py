@@ -10,47 +10,69 @@ from pvhdbg.target.recording import Recording
 from pvhdbg.tui.state import Bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pvhdbg.boot.capture import Capture
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.live.bench import Bench
     from pvhdbg.target.base import Target
+    from pvhdbg.tui.state import Wanted
 
 SHOWN = 1024
 ROW = 16
 _VIRTUAL_FROM = 1 << 47
 """From here up no machine has physical memory: an address is one of the guest's own page tables."""
+_HINT = "an address, `p 0x…`, `v 0x…`, a symbol, or an expression of gdb's"
 
 
-def live(bench: Bench, capture: Capture, wanted: str, size: int) -> Bytes:
-    """Memory of a live machine at `wanted`; `size` bytes of it are selected.
+def live(bench: Bench, capture: Capture, wanted: Wanted, shown: Bytes) -> Bytes:
+    """Memory of a live machine; `shown` is what the view has now.
 
     :raise UserError: if `wanted` is nothing that has an address.
     """
-    target, registers = bench.session.target, capture.registers
+    target = bench.session.target
+    if wanted.start is not None:
+        return _read(target, shown, wanted.start)
+    addresses = Addresses(target, capture.registers, bench.journey.image)
     try:
-        place = _place(Addresses(target, registers, bench.journey.image), target, wanted)
+        place = _place(addresses, target.symbol, wanted.place)
     except SymbolMissing:
-        place = _expression(bench, Addresses(target, registers, bench.journey.image), wanted)
-    return _read(target, place, size)
+        place = _expression(bench, addresses, wanted.place)
+    return _read(target, _selected(place, wanted.size))
 
 
-def recorded(capture: Capture, image: ImageFacts | None, wanted: str, size: int) -> Bytes:
-    """Memory as it was captured, as much of it as there is."""
-    target = Recording(capture.memory, capture.registers, capture.symbols)
-    try:
-        place = _place(Addresses(target, capture.registers, image), target, wanted)
-    except TargetError as error:
-        return Bytes(name=wanted, data=None, why=str(error))
-    return _captured(capture, place, size)
+def recorded(
+    capture: Capture, image: ImageFacts | None, wanted: Wanted, shown: Bytes, symbol: Callable[[str], int]
+) -> Bytes:
+    """Memory as it was captured, as much of it as there is; `symbol` knows those that the capture does not.
+
+    :raise UserError: if `wanted` is nothing that has an address.
+    """
+    if wanted.start is not None:
+        return _captured(capture, shown, wanted.start)
+    target = _Captured(capture, symbol)
+    place = _place(Addresses(target, capture.registers, image), target.symbol, wanted.place)
+    return _captured(capture, _selected(place, wanted.size))
 
 
-def _place(addresses: Addresses, target: Target, wanted: str) -> Bytes:
+class _Captured(Recording):
+    def __init__(self, capture: Capture, symbol: Callable[[str], int]) -> None:
+        super().__init__(capture.memory, capture.registers, capture.symbols)
+        self._others = symbol
+
+    def symbol(self, name: str) -> int:
+        try:
+            return super().symbol(name)
+        except SymbolMissing:
+            return self._others(name)
+
+
+def _place(addresses: Addresses, symbol: Callable[[str], int], wanted: str) -> Bytes:
     """`0x…` is physical, or virtual where it can be nothing else; `p 0x…` and `v 0x…` say which; else a symbol."""
     kind, _, rest = wanted.partition(" ")
     number = _number(rest if kind in ("p", "v") else wanted)
     if number is None:
-        address = target.symbol(wanted)
-        return Bytes(addresses.symbol(wanted), vaddr=address, name=wanted)
+        return Bytes(addresses.symbol(wanted), vaddr=symbol(wanted), name=wanted)
     if kind == "v" or (kind != "p" and number >= _VIRTUAL_FROM):
         return Bytes(addresses.physical(number), vaddr=number)
     return Bytes(number)
@@ -63,9 +85,9 @@ def _expression(bench: Bench, addresses: Addresses, wanted: str) -> Bytes:
     asked = quoted(f"(unsigned long long)({wanted})")
     try:
         value = bench.session.gdb.ask(f"-data-evaluate-expression {asked}").payload["value"]
-    except TargetError as error:
-        raise UserError(f"{wanted}: {error}", "an address, `p 0x…`, `v 0x…`, a symbol, or an expression of gdb") from error
-    number = int(value, 0)
+        number = int(value, 0)
+    except (TargetError, ValueError) as error:
+        raise UserError(f"{wanted}: {error}", _HINT) from error
     return Bytes(addresses.physical(number), vaddr=number, name=wanted)
 
 
@@ -79,20 +101,23 @@ def _number(text: str) -> int | None:
     return number
 
 
-def _read(target: Target, place: Bytes, size: int) -> Bytes:
-    start = place.paddr & ~(ROW - 1)
-    chosen = (place.paddr, place.paddr + size)
+def _selected(place: Bytes, size: int) -> Bytes:
+    return place._replace(selected=(place.paddr, place.paddr + size))
+
+
+def _read(target: Target, place: Bytes, start: int | None = None) -> Bytes:
+    first = (place.paddr if start is None else start) & ~(ROW - 1)
     try:
-        return place._replace(paddr=start, data=target.read_phys(start, SHOWN), selected=chosen)
+        return place._replace(paddr=first, data=target.read_phys(first, SHOWN), why="")
     except MemoryUnreadable as error:
-        return place._replace(paddr=start, data=None, selected=chosen, why=str(error))
+        return place._replace(paddr=first, data=None, why=str(error))
 
 
-def _captured(capture: Capture, place: Bytes, size: int) -> Bytes:
-    at, chosen = place.paddr, (place.paddr, place.paddr + size)
-    for start, data in capture.memory:
-        if start <= at < start + len(data):
-            first = max(start, at & ~(ROW - 1))
-            return place._replace(paddr=first, data=data[first - start :][:SHOWN], selected=chosen)
-    why = f"{at:#x} was not captured at {capture.stage}"
-    return place._replace(data=None, selected=chosen, why=why)
+def _captured(capture: Capture, place: Bytes, start: int | None = None) -> Bytes:
+    """From a row's beginning on, or from where the memory that was captured begins within that row."""
+    at = place.paddr if start is None else start
+    for begin, data in capture.memory:
+        if begin <= at < begin + len(data) or at <= begin < at + ROW:
+            first = max(begin, at & ~(ROW - 1))
+            return place._replace(paddr=first, data=data[first - begin :][:SHOWN], why="")
+    return place._replace(paddr=at, data=None, why=f"{at:#x} was not captured at {capture.stage}")

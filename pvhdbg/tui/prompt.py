@@ -1,14 +1,17 @@
-"""The gdb prompt's line: its history on disk, and completion by gdb itself."""
+"""The gdb prompt's line: what stands before it, its history on disk, and completion by gdb itself."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prompt_toolkit.completion import Completer, Completion
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+
+from pvhdbg.tui import state
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable
@@ -16,10 +19,40 @@ if TYPE_CHECKING:
     from prompt_toolkit.completion import CompleteEvent
     from prompt_toolkit.document import Document
 
+    from pvhdbg.tui.state import Screen
+
     Ask = Callable[[str, Callable[[list[str]], None]], None]
 
+_SAYS = {
+    state.STARTING: "starting",
+    state.RUNNING: "running",
+    state.ENDED: "no machine",
+    state.RECORDING: "pvh",
+}
 PATIENCE = 3.0
 _REPEAT_WITHOUT_WORDS = ("x", "list", "l", "info line", "disassemble")
+
+
+def label(screen: Screen) -> str:
+    """What stands before the line: who reads it, and what it waits for."""
+    if screen.continued:
+        return "> "
+    words = [_SAYS.get(screen.run.kind, "gdb")]
+    if screen.symbols == state.LOADING:
+        words.append(state.LOADING)
+    elif screen.busy and screen.run.kind != state.RUNNING:
+        words.append("busy")
+    if screen.queued:
+        words.append(f"{screen.queued} queued")
+    return f"({', '.join(words)}) "
+
+
+class _Kept(FileHistory):
+    """A history on a disk that may become full: then the rest of it lasts as long as we do."""
+
+    def store_string(self, string: str) -> None:
+        with suppress(OSError):
+            super().store_string(string)
 
 
 def history() -> History:
@@ -31,7 +64,7 @@ def history() -> History:
         path.touch(mode=0o600)
     except OSError:
         return InMemoryHistory()
-    return FileHistory(str(path))
+    return _Kept(str(path))
 
 
 def repeated(line: str) -> str:
@@ -50,7 +83,9 @@ class GdbCompleter(Completer):
         return ()
 
     async def get_completions_async(
-        self, document: Document, complete_event: CompleteEvent  # noqa: ARG002
+        self,
+        document: Document,
+        complete_event: CompleteEvent,  # noqa: ARG002
     ) -> AsyncGenerator[Completion, None]:
         text = document.text_before_cursor
         for match in await self._matches(text):

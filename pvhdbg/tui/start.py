@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from typing import TYPE_CHECKING
 
-from pvhdbg.boot import stages
-from pvhdbg.tui import state
-from pvhdbg.tui.events import Left
-from pvhdbg.tui.state import Run, Screen, StageMark
-from pvhdbg.tui.update import compared
+from pvhdbg.live.signals import as_exits
+from pvhdbg.tui import terminal
+from pvhdbg.tui.events import Began, Left
 from pvhdbg.tui.worker import Worker
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
     from pvhdbg.boot.document import Document
     from pvhdbg.tui.events import Event
-    from pvhdbg.tui.state import Title
+    from pvhdbg.tui.state import Screen, StageMark, Title
     from pvhdbg.tui.worker import Launch
 
 
@@ -27,64 +26,89 @@ class Inbox:
     def __init__(self) -> None:
         self._kept: deque[Event] = deque()
         self._emit: Callable[[Event], None] | None = None
+        self._changing = threading.Lock()
+        self._begun = threading.Event()
 
     def take(self, event: Event) -> None:
-        if self._emit is None:
-            self._kept.append(event)
-        else:
-            self._emit(event)
+        with self._changing:
+            if self._emit is None:
+                self._kept.append(event)
+            else:
+                self._emit(event)
+        if isinstance(event, Began | Left):
+            self._begun.set()
+
+    def wait_begun(self) -> None:
+        """Until there is a machine, or there will be none."""
+        self._begun.wait()
 
     def open(self, emit: Callable[[Event], None]) -> None:
-        self._emit = emit
-        while self._kept:
-            emit(self._kept.popleft())
-
-    def failed(self) -> BaseException | None:
-        """Why the machine ended before the screen began."""
-        ends = [each.error for each in self._kept if isinstance(each, Left)]
-        return ends[0] if ends else None
+        with self._changing:
+            self._emit = emit
+            for event in self._kept:
+                emit(event)
 
 
 def live(launch: Launch, title: Title, *, ascii: bool = False) -> None:  # noqa: A002  the option's name
-    """A machine on the screen.
+    """A machine on the screen, which is not touched before there is one.
 
     :raise PvhdbgError: if it can't start.
     """
     inbox = Inbox()
-    worker = Worker(launch, title, inbox.take)
-    worker.start()
-    try:
-        # The machine starts in its thread; prompt_toolkit is imported meanwhile.
-        from pvhdbg.tui.app import Tui
+    ours = terminal.ours()
+    worker = Worker(launch, title, inbox.take, ours)
+    with as_exits():
+        worker.start()
+        try:
+            _show(inbox, worker, title, ours, ascii=ascii)
+        finally:
+            worker.close()
+            worker.join()
 
-        tui = Tui(Screen(title, ascii=ascii))
-        tui.worker = worker
-        error = inbox.failed()
-        if error is not None:
-            raise error
-        inbox.open(tui.emit)
+
+def _show(inbox: Inbox, worker: Worker, title: Title, ours: terminal.Terminal | None, *, ascii: bool) -> None:  # noqa: A002
+    # The machine starts in its thread; prompt_toolkit is imported meanwhile.
+    from pvhdbg.tui.app import Tui
+    from pvhdbg.tui.state import Screen
+
+    tui = Tui(Screen(title, ascii=ascii), worker, terminal=ours)
+    inbox.wait_begun()
+    if worker.error is not None:
+        raise worker.error
+    inbox.open(tui.emit)
+    try:
         tui.run()
     finally:
-        worker.close()
-        worker.join()
+        worker.keep_terminal(None)
 
 
-def recorded(document: Document, title: Title, *, ascii: bool = False) -> None:  # noqa: A002
-    """A recording on the screen: its stages are browsed, nothing runs."""
+def recorded(document: Document, name: str, *, ascii: bool = False) -> None:  # noqa: A002
+    """A recording on the screen: its stages are browsed, nothing runs. Its prompt takes the commands of the table.
+
+    `name` is the file's.
+    """
+    from pvhdbg import commands
+    from pvhdbg.boot.sessions import Recorded
     from pvhdbg.tui.app import Tui
 
-    Tui(screen_of(document, title, ascii=ascii)).run()
+    session = Recorded(document)
+    with as_exits():
+        Tui(screen_of(document, name, ascii=ascii), answer=lambda line: commands.run(session, line)).run()
 
 
-def screen_of(document: Document, title: Title, *, ascii: bool = False) -> Screen:  # noqa: A002
+def screen_of(document: Document, name: str, *, ascii: bool = False) -> Screen:  # noqa: A002
     """The last stop of a recording, with the others as its past."""
-    passed = {each.stage for each in document.stops}
-    marks = tuple(StageMark(name, state.PASSED if name in passed else state.AHEAD) for name in stages.NAMES)
-    last = document.stops[-1] if document.stops else None
+    from pvhdbg.tui import state
+    from pvhdbg.tui.state import Run, Screen, Title
+    from pvhdbg.tui.update import compared
+
+    last, machine = document.stops[-1] if document.stops else None, document.machine
+    died = document.outcome.died
+    where = f"died: {died.how}" if died else document.outcome.ended
     seen = Screen(
-        title,
-        run=Run(state.RECORDING, document.outcome.ended, rip=last.rip if last else None),
-        stages=marks,
+        Title(name, " ".join(filter(None, (machine.machine, machine.accel, machine.memory)))),
+        run=Run(state.RECORDING, where, rip=last.rip if last else None, symbol=died.symbol if died else None),
+        stages=_marks(document),
         history=document.stops,
         now=last,
         image=document.kernel,
@@ -92,3 +116,15 @@ def screen_of(document: Document, title: Title, *, ascii: bool = False) -> Scree
         ascii=ascii,
     )
     return compared(seen)
+
+
+def _marks(document: Document) -> tuple[StageMark, ...]:
+    from pvhdbg.boot import stages
+    from pvhdbg.tui import state
+
+    seen = [each.stage for each in document.stops]
+    status = {name: state.HERE if name == seen[-1] else state.PASSED for name in seen}
+    return tuple(
+        state.StageMark(name, status[name]) if name in status else state.StageMark(name, state.LACKING, "not recorded")
+        for name in stages.NAMES
+    )

@@ -76,10 +76,13 @@ class Shown(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """Memory that the bytes view wants to show: an address or a symbol, and how many bytes of it are selected."""
+    """Memory that the bytes view wants to show: an address or a symbol, and how many bytes of it are selected; or,
+    where `start` says so, what it shows already, read again from that physical address on.
+    """
 
     place: str
     size: int
+    start: int | None = None
 
 
 class Entry(NamedTuple):
@@ -100,13 +103,14 @@ class Screen(NamedTuple):
     """Everything that is drawn.
 
     `history` is every captured stage, oldest first; `now` what the machine's last stop showed, at a stage or between;
-    `past` the index in `history` that is looked at instead of now. `before` maps the paths of what changed since the
-    stop before what is looked at to their values then; with `only_changes` the views show nothing else. `unfolded`
-    shows fields that are 0. `clock` is when this is drawn, as `Run.since`. `found` was searched last, and `wanted` is
-    what the bytes view waits for. `continued` is true while gdb waits for more lines of a command. `output` is what gdb
-    printed, `serial` what the guest wrote, both by lines fit for a terminal; `output_top` and `serial_top` are the
-    first visible line, null to follow the end. `trail` is where Enter and `:` were pressed, for the way back: the view,
-    its row, and the bytes then.
+    `past` the index in `history` that is looked at instead of now; `arrived` what there was when the machine came where
+    it stands. `before` maps the paths of what changed since then, or since the stop before, to their values there; with
+    `only_changes` the views show nothing else. `unfolded` shows fields that are 0. `clock` is when this is drawn, as
+    `Run.since`. `found` was searched last, and `wanted` is what the bytes view waits for. `queued` of the user's
+    commands wait, `busy` is true while gdb works on one, and `continued` while it waits for more lines of it. `output`
+    is what gdb printed, `serial` what the guest wrote, both by lines fit for a terminal; `output_top` and `serial_top`
+    are the first visible line, null to follow the end. `trail` is where Enter and `:` were pressed, for the way back:
+    the view, its row, and the bytes then. `ours`: the machine ends with us.
     """
 
     title: Title
@@ -131,6 +135,7 @@ class Screen(NamedTuple):
     serial_top: int | None = None
     symbols: str = NO_SYMBOLS
     queued: int = 0
+    busy: bool = False
     continued: bool = False
     message: str = ""
     entry: Entry | None = None
@@ -140,6 +145,8 @@ class Screen(NamedTuple):
     wanted: Wanted | None = None
     ascii: bool = False
     clock: float = 0.0
+    ours: bool = False
+    arrived: Capture | None = None
 
     @property
     def looked_at(self) -> Capture | None:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import printable
 from pvhdbg.boot import compare
 from pvhdbg.tui import events, state
-from pvhdbg.tui.state import Run, Screen, Shown
+from pvhdbg.tui.kept import Same
+from pvhdbg.tui.state import Run, Screen, Wanted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any
 
     from pvhdbg.boot.capture import Capture
-    from pvhdbg.live.code import Code
 
 LINES_KEPT = 5000
 LONGEST_LINE = 4096
@@ -25,47 +27,95 @@ def update(screen: Screen, event: events.Event) -> Screen:
     return _UPDATES[type(event)](screen, event)
 
 
+def merged(waiting: Iterable[events.Event]) -> Iterator[events.Event]:
+    """The same events, but text that was printed piece by piece as one: each change of a long pane copies it."""
+    for kind, run in groupby(waiting, type):
+        if kind is events.Printed:
+            yield events.Printed("".join(each.text for each in run if isinstance(each, events.Printed)))
+        elif kind is events.Wrote:
+            yield events.Wrote(b"".join(each.data for each in run if isinstance(each, events.Wrote)))
+        else:
+            yield from run
+
+
 def _began(screen: Screen, event: events.Began) -> Screen:
-    return screen._replace(title=event.title, image=event.image, stages=event.stages)
+    """A machine at its reset vector: what there was of another one is gone."""
+    return screen._replace(
+        title=event.title,
+        run=Run(),
+        image=event.image,
+        stages=event.stages,
+        ours=event.ours,
+        history=(),
+        now=None,
+        past=None,
+        before={},
+        serial=(),
+        serial_top=None,
+        arrived=None,
+        view=state.START_INFO if screen.run.kind == state.DEAD and screen.view == state.FINDINGS else screen.view,
+    )
 
 
 def _ran(screen: Screen, event: events.Ran) -> Screen:
     if screen.run.kind == state.DEAD:
         return screen
-    return screen._replace(run=Run(state.RUNNING, screen.run.where, event.since))
+    marks = tuple(each._replace(status=state.PASSED) if each.status == state.HERE else each for each in screen.stages)
+    return screen._replace(run=Run(state.RUNNING, screen.run.where, event.since), stages=marks)
 
 
 def _stopped(screen: Screen, event: events.Stopped) -> Screen:
     """A new stop is what people want to see: the past is left, and a death brings its findings."""
-    died = event.run.kind == state.DEAD and screen.run.kind != state.DEAD
-    seen = screen._replace(
-        run=event.run,
-        now=event.now,
-        history=event.history,
-        stages=event.stages,
-        code=event.code,
-        past=None,
-        message="",
-        view=state.FINDINGS if died else screen.view,
-        shown={**screen.shown, state.CODE: Shown(_current(event.code))},
-    )
-    return compared(seen)
+    seen = screen._replace(run=event.run, now=event.now, history=event.history, stages=event.stages)
+    if event.run != screen.run:
+        seen = _moved(screen, seen._replace(past=None, arrived=event.now))
+    return _again(compared(seen))
 
 
-def _current(code: Code) -> int:
-    """The line that RIP is at; the pane scrolls to the cursor."""
-    return next((index for index, each in enumerate(code.lines) if each.current), 0)
+def _moved(before: Screen, screen: Screen) -> Screen:
+    """Code is shown from where RIP is."""
+    shown = {view: place for view, place in screen.shown.items() if view != state.CODE}
+    if screen.run.kind != state.DEAD or before.run.kind == state.DEAD:
+        return screen._replace(shown=shown)
+    words = " ".join(filter(None, (f"the guest died: {screen.run.how};", _place(screen.run))))
+    output = appended(screen.output, f"pvhdbg: {words}\n")
+    return screen._replace(shown=shown, view=state.FINDINGS, message=words, output=output)
+
+
+def _place(run: Run) -> str:
+    return "" if run.rip is None else f"rip {run.rip:#x} {run.symbol or ''}".rstrip()
+
+
+def _again(screen: Screen) -> Screen:
+    """What the bytes view shows is read again from what is looked at now."""
+    if screen.bytes.data == b"" or screen.wanted is not None:
+        return screen
+    return screen._replace(wanted=Wanted("", 0, screen.bytes.paddr))
+
+
+def _lost(screen: Screen, event: events.Lost) -> Screen:
+    return screen._replace(run=Run(state.ENDED, event.why), message=event.why)
+
+
+def looking(screen: Screen, past: int | None) -> Screen:
+    """At a stage of the past, or at now."""
+    return _again(compared(screen._replace(past=past)))
 
 
 def compared(screen: Screen) -> Screen:
-    """With what changed since the stage before the capture that is looked at."""
-    return screen._replace(before=changes(screen))
-
-
-def changes(screen: Screen) -> Mapping[str, object]:
+    """With what changed since the stage before the capture that is looked at, or since the machine came there."""
     seen = screen.looked_at
-    before = _stage_before(screen, seen)
-    return {} if seen is None or before is None else compare.marks(before, seen)
+    arrived = screen.arrived if screen.past is None else None
+    earlier = [each for each in (_stage_before(screen, seen), arrived) if each is not None and each is not seen]
+    before: dict[str, object] = {}
+    for each in earlier if seen else ():
+        before |= _marks(Same(each), Same(seen))
+    return screen._replace(before=before)
+
+
+@lru_cache(8)
+def _marks(before: Same[Capture], after: Same[Capture]) -> Mapping[str, object]:
+    return compare.marks(before.it, after.it)
 
 
 def _stage_before(screen: Screen, seen: Capture | None) -> Capture | None:
@@ -83,20 +133,24 @@ def _peeked(screen: Screen, event: events.Peeked) -> Screen:
     return screen._replace(bytes=event.bytes)
 
 
+def _busy(screen: Screen, event: events.Busy) -> Screen:
+    return screen._replace(busy=event.busy)
+
+
 def _printed(screen: Screen, event: events.Printed) -> Screen:
     return screen._replace(output=appended(screen.output, event.text))
 
 
 def _wrote(screen: Screen, event: events.Wrote) -> Screen:
-    lines = event.data.expandtabs().replace(b"\r", b"").split(b"\n")
-    return screen._replace(serial=appended(screen.serial, "\n".join(printable(each) for each in lines)))
+    lines = event.data.expandtabs().replace(b"\r", b"").split(b"\n")[-LINES_KEPT:]
+    return screen._replace(serial=appended(screen.serial, "\n".join(map(printable, lines))))
 
 
 def appended(lines: tuple[str, ...], text: str) -> tuple[str, ...]:
     """Lines with more text after them, fit for a terminal; the last one is the one that is still being written."""
-    first, *rest = text.expandtabs().split("\n")
+    first, *rest = text.split("\n")
     last = lines[-1] if lines else ""
-    new = ((last + printable_line(first))[:LONGEST_LINE], *(printable_line(each) for each in rest))
+    new = ((last + printable_line(first))[:LONGEST_LINE], *map(printable_line, rest[-LINES_KEPT:]))
     return (*lines[:-1], *new)[-LINES_KEPT:]
 
 
@@ -104,7 +158,8 @@ def printable_line(text: str) -> str:
     """What gdb says may be UTF-8, but a control character must not reach the terminal."""
     if text.isprintable():
         return text[:LONGEST_LINE]
-    return "".join(each if each.isprintable() else printable(each) for each in text[:LONGEST_LINE])
+    spaced = text[:LONGEST_LINE].expandtabs()
+    return "".join(each if each.isprintable() else printable(each) for each in spaced)[:LONGEST_LINE]
 
 
 def _symbols(screen: Screen, event: events.SymbolsAre) -> Screen:
@@ -125,19 +180,21 @@ def _said(screen: Screen, event: events.Said) -> Screen:
 
 
 def _left(screen: Screen, _event: events.Left) -> Screen:
-    return screen if screen.run.kind == state.DEAD else screen._replace(run=Run(state.ENDED))
+    return screen._replace(run=Run(state.ENDED))
 
 
 _UPDATES: dict[type, Callable[[Screen, Any], Screen]] = {
     events.Began: _began,
     events.Ran: _ran,
     events.Stopped: _stopped,
+    events.Lost: _lost,
     events.Coded: _coded,
     events.Peeked: _peeked,
     events.Printed: _printed,
     events.Wrote: _wrote,
     events.SymbolsAre: _symbols,
     events.Queued: _queued,
+    events.Busy: _busy,
     events.Prompted: _prompted,
     events.Said: _said,
     events.Left: _left,

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import queue
+import re
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pvhdbg.boot import stages
-from pvhdbg.errors import PvhdbgError, TargetError, UserError
-from pvhdbg.live import code, console
+from pvhdbg.errors import PvhdbgError, SymbolMissing, TargetError, UserError
 from pvhdbg.target.base import DIED
 from pvhdbg.tui import events, state
+from pvhdbg.tui.requests import LINE, OURS, STEP, Requests
 from pvhdbg.tui.state import Bytes, Run, StageMark, Title
 
 if TYPE_CHECKING:
@@ -19,120 +20,169 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from pvhdbg.live.bench import Bench, Position
+    from pvhdbg.live.breakpoints import Line
+    from pvhdbg.tui.terminal import Terminal
 
     Launch = Callable[[], AbstractContextManager[Bench]]
     Emit = Callable[[events.Event], None]
-    Request = Callable[[], None]
+
+_ENDS_WITHIN = 15.0
+_STARTS_WITHIN = 1.0
+_PROMPTED = re.compile(r" *>")
+
 
 class Worker:
-    """`launch` gives the machine when entered, and ends it when left; both happen in this thread.
+    """`launch` gives the machine when entered, and ends it when left; both happen in this thread. The watcher of its
+    session gives `terminal` back if we are killed.
 
     Every method but `run` may be called from any thread and returns at once.
     """
 
-    def __init__(self, launch: Launch, title: Title, emit: Emit) -> None:
+    def __init__(self, launch: Launch, title: Title, emit: Emit, terminal: Terminal | None = None) -> None:
+        self.error: BaseException | None = None
         self._launch = launch
         self._title = title
         self._emit = emit
-        self._requests: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
-        self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        self._waiting = 0
-        self._counting = threading.Lock()
+        self._terminal = terminal
+        self._requests = Requests(lambda waiting: emit(events.Queued(waiting)))
         self._bench: Bench | None = None
-        self._thread = threading.Thread(target=self.run, name="pvhdbg-machine")
+        self._asked_to_stop = False
+        # A daemon: where gdb or QEMU never come up, nothing can be done but to leave both to the watcher.
+        self._thread = threading.Thread(target=self.run, name="pvhdbg-machine", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
-    def submit(self, request: Request) -> None:
-        """Do this after what was asked for before."""
-        self._count(1)
-        self._requests.put(request)
-
     def close(self) -> None:
-        """End the machine, whatever it does; then Left comes."""
-        self._requests.put(None)
-        self._lines.put(None)
-        self.interrupt()
+        """End the machine, whatever it does."""
+        self._requests.close()
+        bench = self._bench
+        if bench is not None and bench.is_ours:
+            bench.session.kill()
+        elif bench is not None and self._requests.current is not None:
+            bench.interrupt()
 
     def join(self) -> None:
-        self._thread.join()
+        """Wait for its end, but not for ever."""
+        self._thread.join(_STARTS_WITHIN if self._bench is None else _ENDS_WITHIN)
 
-    def interrupt(self) -> None:
-        """Stop a running guest, or a command that keeps gdb busy."""
-        bench = self._bench
-        if bench is None:
+    def keep_terminal(self, terminal: Terminal | None) -> None:
+        """Who watches over us gives this terminal back if we are killed; null: it needs nothing."""
+        self._terminal = terminal
+        if self._bench is None:
             return
-        if bench.session.gdb.running:
-            bench.session.runner.interrupt()
-        elif self._busy:
-            bench.session.gdb.process.interrupt()
+        watcher = self._bench.session.watcher
+        with suppress(OSError):  # somebody ended the watcher
+            if terminal is None:
+                watcher.forget_terminal()
+            else:
+                watcher.restore_terminal(terminal.path, terminal.settings)
 
-    @property
-    def _busy(self) -> bool:
-        return self._waiting > 0
-
-    def _count(self, change: int) -> None:
-        with self._counting:
-            self._waiting += change
-        # The one that is being done does not wait.
-        self._emit(events.Queued(max(self._waiting - 1, 0)))
+    def interrupt(self) -> bool:
+        """Ctrl-C: stop a running guest or the command that gdb is busy with, or end one that waits for more lines;
+        what waits is not done. False if there was nothing of that.
+        """
+        dropped, bench, current = self._requests.drop(), self._bench, self._requests.current
+        if self._requests.give_up():
+            return True
+        if bench is None or (not bench.session.gdb.running and (current is None or current.kind == OURS)):
+            return dropped
+        if bench.session.gdb.running or current is None or current.kind == LINE:
+            bench.interrupt()
+        else:
+            self._asked_to_stop = True
+        return True
 
     def run(self) -> None:
         """The thread's whole life."""
-        error: BaseException | None = None
         try:
             with self._launch() as bench:
                 self._begin(bench)
                 self._serve()
         except BaseException as problem:  # noqa: BLE001  raised again by whoever gets Left
-            error = problem
-        self._emit(events.Left(error))
+            self.error = problem
+        self._emit(events.Left(self.error))
 
     def _begin(self, bench: Bench) -> None:
         self._bench = bench
-        self._listen()
-        self._emit(events.Began(self._title, bench.image, self._stage_marks(bench)))
+        self.keep_terminal(self._terminal)
+        bench.session.gdb.on_change = self._changed
+        self._tell_begun(bench)
         for remark in bench.remarks:
-            self._emit(events.Said(remark))
+            self._emit(events.Printed(f"{remark}\n"))
         self._settle(bench.to_first_stop)
-        self.submit(self._load_symbols)
+        self._load_symbols(bench)
+
+    def _tell_begun(self, bench: Bench) -> None:
+        self._emit(events.Began(self._title, bench.image, self._stage_marks(bench), bench.is_ours))
+        self._listen(bench)
+
+    def _listen(self, bench: Bench) -> None:
+        """Pass on what gdb prints and what the guest writes on its serial console."""
+        bench.session.gdb.on_text = self._print
+        if bench.session.qemu is None:
+            return
+        serial, position = bench.session.qemu.serial, 0
+
+        def take() -> None:
+            nonlocal position
+            data, position = serial.since(position)
+            if data:
+                self._emit(events.Wrote(data))
+
+        serial.on_data = take
+
+    def _print(self, text: str) -> None:
+        """What gdb prints; its prompt for another line is ours to show."""
+        if not _PROMPTED.fullmatch(text):
+            self._emit(events.Printed(text))
+
+    def _changed(self) -> None:
+        """The machine ran or stopped: in the thread that reads from gdb."""
+        bench = self._bench
+        if bench is None or not bench.session.gdb.running:
+            return
+        self._emit(events.Ran(time.monotonic()))
+        if self._asked_to_stop:
+            bench.interrupt()
+
+    def _serve(self) -> None:
+        while (request := self._requests.next()) is not None:
+            self._asked_to_stop = False
+            self._emit(events.Busy(request.kind != OURS))
+            try:
+                request.do()
+            except PvhdbgError as problem:
+                self._say(problem)
+            self._emit(events.Busy(busy=False))
 
     def next_stage(self) -> None:
-        self._submit_step(lambda bench: bench.next_stage())
+        self._submit(lambda bench: bench.next_stage())
 
     def resume(self, verb: str) -> None:
         """`continue`, `next`, `step`, `finish` or `stepi`."""
-        self._submit_step(lambda bench: bench.resume(verb))
+        self._submit(lambda bench: bench.resume(verb))
 
     def restart(self) -> None:
-        """The guest again from its first instruction, to its first stop."""
+        """The guest again from its first instruction, to its first stop, whatever it does."""
+        self.interrupt()
+        self._submit(self._restarted)
 
-        def again(bench: Bench) -> Position:
-            bench.restart()
-            self._listen()
-            return bench.to_first_stop()
+    def breakpoint(self, place: int | Line | None) -> None:
+        """Set a hardware breakpoint at an address or a line of source, null for RIP; or delete the one there."""
+        self._submit(lambda bench: bench.toggle_breakpoint(place))
 
-        self._submit_step(again)
-
-    def breakpoint(self, address: int | None) -> None:
-        """Set a hardware breakpoint at an address, null for RIP; or delete the one that is there."""
-        self._submit_step(lambda bench: bench.toggle_breakpoint(address))
-
-    def command(self, line: str) -> None:
-        """A line typed at the prompt."""
-        self._submit_step(lambda bench: self._command(bench, line))
-
-    def more(self, line: str | None) -> None:
-        """A further line of the command that Prompted asked for; null gives it up."""
-        self._lines.put(line)
+    def line(self, line: str) -> None:
+        """A line typed at the prompt: a command, or for the command that reads lines."""
+        self._requests.put_line(line, self._next_line)
 
     def peek(self, wanted: Callable[[Bench], Bytes]) -> None:
         """Read memory for the bytes view."""
-        self.submit(lambda: self._emit(events.Peeked(wanted(self._machine))))
+        self._requests.put(OURS, lambda: self._emit(events.Peeked(wanted(self._machine))))
 
     def complete(self, text: str, answer: Callable[[list[str]], None]) -> None:
-        """What `text` may become; `answer` is called in this thread. Nothing while the guest runs."""
+        """What `text` may become; `answer` is called in this thread."""
+        from pvhdbg.live import console
 
         def ask() -> None:
             try:
@@ -140,7 +190,13 @@ class Worker:
             except TargetError:
                 answer([])
 
-        self.submit(ask)
+        self._requests.put(OURS, ask)
+
+    def symbol(self, name: str) -> int:
+        """:raise SymbolMissing: if there is none of that name."""
+        if self._bench is None or self._bench.symbols is None:
+            raise SymbolMissing(name)
+        return self._bench.symbols.address(name)
 
     @property
     def _machine(self) -> Bench:
@@ -148,84 +204,83 @@ class Worker:
             raise UserError("there is no machine yet")
         return self._bench
 
-    def _submit_step(self, step: Callable[[Bench], Position]) -> None:
-        self.submit(lambda: self._settle(lambda: step(self._machine)))
+    def _submit(self, step: Callable[[Bench], Position]) -> None:
+        self._requests.put(STEP, lambda: self._settle(lambda: step(self._machine)))
+
+    def _restarted(self, bench: Bench) -> Position:
+        bench.restart()
+        self._tell_begun(bench)
+        return bench.to_first_stop()
+
+    def _next_line(self) -> None:
+        line = self._requests.take_line()
+        if line is not None:
+            self._emit(events.Printed(f"(gdb) {line}\n"))
+            self._settle(lambda: self._command(self._machine, line))
 
     def _command(self, bench: Bench, line: str) -> Position:
+        from pvhdbg.live import console
+
         meaning = console.meaning(line)
-        if meaning == console.RESTART:
-            bench.restart()
-            self._listen()
-            return bench.to_first_stop()
-        if meaning == console.KILL and bench.session.qemu is not None:
-            bench.session.qemu.kill()
-            return bench.position()
-        return bench.console(line, self._more)
+        if meaning == console.QUIT:
+            self._requests.close()
+        elif meaning == console.RESTART:
+            return self._restarted(bench)
+        elif meaning == console.KILL:
+            bench.kill()
+        else:
+            return bench.console(line, self._more)
+        return bench.position()
 
     def _more(self) -> str | None:
-        self._emit(events.Prompted(more=True))
-        line = self._lines.get()
-        self._emit(events.Prompted(more=False))
+        line = self._requests.read_line(lambda waits: self._emit(events.Prompted(waits)))
+        if line is not None:
+            self._emit(events.Printed(f"> {line}\n"))
         return line
 
     def _settle(self, step: Callable[[], Position]) -> None:
         """Let the machine run, and show where it stands then, also if that failed."""
-        self._emit(events.Ran(time.monotonic()))
         try:
-            position = step()
+            position = self._tried(step)
+        except PvhdbgError as problem:
+            self._emit(events.Lost(str(problem)))
+            return
+        if position.remark:
+            self._emit(events.Said(position.remark))
+        self._show(position)
+
+    def _tried(self, step: Callable[[], Position]) -> Position:
+        try:
+            return step()
         except PvhdbgError as problem:
             self._say(problem)
-            position = self._machine.position()
-        self._emit(self._stopped(position))
+            return self._machine.position()
 
-    def _stopped(self, at: Position) -> events.Stopped:
+    def _show(self, at: Position) -> None:
+        """Where it stands, and then the code there, which takes longer to find."""
+        from pvhdbg.live import code
+
         bench = self._machine
-        history = tuple(bench.journey.history)
         marks = self._stage_marks(bench, at.stage)
-        return events.Stopped(_run(at), at.capture, history, marks, code.at_rip(bench, at.capture.cpu_mode))
+        self._emit(events.Stopped(_run(at), at.capture, tuple(bench.journey.history), marks))
+        self._emit(events.Coded(code.at_rip(bench, at.capture.cpu_mode)))
 
     def _stage_marks(self, bench: Bench, here: str | None = None) -> tuple[StageMark, ...]:
         passed = {each.stage for each in bench.journey.history}
         lacking = bench.lacking()
         return tuple(_mark(name, here, passed, lacking) for name in stages.NAMES)
 
-    def _listen(self) -> None:
-        """Pass on what the guest writes on its serial console."""
-        qemu = self._machine.session.qemu
-        if qemu is None:
-            return
-        position = 0
-
-        def take() -> None:
-            nonlocal position
-            data, position = qemu.serial.since(position)
-            if data:
-                self._emit(events.Wrote(data))
-
-        qemu.serial.on_data = take
-        self._machine.session.gdb.on_text = lambda text: self._emit(events.Printed(text))
-
-    def _load_symbols(self) -> None:
+    def _load_symbols(self, bench: Bench) -> None:
         """After the first picture: it takes gdb a second."""
-        if not self._machine.symbols:
+        if not bench.symbols:
             return
         self._emit(events.SymbolsAre(state.LOADING))
         try:
-            self._machine.load_symbols()
+            bench.load_symbols()
         except TargetError as problem:
             self._say(problem)
-            self._emit(events.SymbolsAre(state.NO_SYMBOLS))
-            return
-        self._emit(events.SymbolsAre(state.LOADED))
-        self._emit(self._stopped(self._machine.position()))
-
-    def _serve(self) -> None:
-        while (request := self._requests.get()) is not None:
-            try:
-                request()
-            except PvhdbgError as problem:
-                self._say(problem)
-            self._count(-1)
+        self._emit(events.SymbolsAre(state.LOADED if bench.has_symbols else state.NO_SYMBOLS))
+        self._settle(bench.position)
 
     def _say(self, problem: PvhdbgError) -> None:
         self._emit(events.Said(str(problem), problem.hint))
@@ -234,8 +289,8 @@ class Worker:
 def _run(at: Position) -> Run:
     halt = at.halt
     if halt.kind == DIED:
-        return Run(state.DEAD, halt.how or "", 0.0, halt.message, halt.rip, at.symbol)
-    return Run(state.STOPPED, at.stage or halt.message or "", 0.0, "", halt.rip, at.symbol)
+        return Run(state.DEAD, halt.how or "", 0.0, halt.message or halt.how or "", halt.rip, at.symbol)
+    return Run(state.STOPPED, at.stage or halt.message, 0.0, "", halt.rip, at.symbol)
 
 
 def _mark(name: str, here: str | None, passed: Collection[str], lacking: Mapping[str, str]) -> StageMark:
