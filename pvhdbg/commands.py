@@ -284,6 +284,20 @@ def _code(session: Session, words: Sequence[str]) -> str:
     return _lines(answers.code_bytes(stop, physical(session, stop.seen, " ".join(rest)) if rest else None))
 
 
+@command("check", "[@STAGE]", example="check @entry")
+def _findings(session: Session, words: Sequence[str]) -> str:
+    """What the rules find at this stop, the gravest first; `explain CODE` says why it matters."""
+    from pvhdbg.boot.document import Document
+    from pvhdbg.checks.run import at_stop
+    from pvhdbg.views import findings_text
+
+    is_dead = bool(session.history) and session.history[-1].stage == stages.DIED
+    stop, _ = _stop(session, words or ([f"@{stages.DIED}"] if is_dead else []))
+    run = session.document()
+    found = at_stop(Document(run.kernel, run.machine, (*stop.earlier, stop.seen), run.outcome), len(stop.earlier))
+    return _lines(findings_text.lines(found) or [findings_text.NOTHING])
+
+
 @command("map", "[@STAGE]", example="map @entry")
 def _map(session: Session, words: Sequence[str]) -> str:
     """Memory to scale: what each part is listed as, and where kernel, modules and boot data lie."""
@@ -327,6 +341,34 @@ def _go(session: Session, stage: str) -> str:
     return _lines(lines if outcome.ended == DONE else [*lines, to_text.outcome(outcome)])
 
 
+@command("set", "PATH VALUE", example="set start_info.version 0")
+def _set(session: Session, words: Sequence[str]) -> str:
+    """Change one thing that was handed over, while the machine stands at its entry.
+
+    PATH is one of the JSON document: start_info.magic, modules[1].paddr, modules[1].cmdline, cmdline,
+    memory_map.entries[3].type. VALUE is a C integer, or a string in quotes within the shell's own: '"quiet"'.
+    """
+    from pvhdbg.boot.setting import setting
+    from pvhdbg.views import to_text
+
+    path, value = words
+    return _lines(to_text.rewrites(session.rewrite(setting(path, value))))
+
+
+@command("protocol", "NAME", example="protocol e820-module")
+def _protocol(session: Session, words: Sequence[str]) -> str:
+    """Turn what was handed over into another protocol, while the machine stands at its entry.
+
+    NAME is e820-module (the RFC's: the map is the second module), memmap (today's) or v0 (no map at all).
+    """
+    from pvhdbg.boot.protocols import PROTOCOLS
+    from pvhdbg.views import to_text
+
+    if words[0] not in PROTOCOLS:
+        raise UserError(f"no protocol {text.quoted(words[0])}", f"the protocols are {', '.join(PROTOCOLS)}")
+    return _lines(to_text.rewrites(session.rewrite(words[0])))
+
+
 @command("diff", "[STAGE] [@STAGE]", example="diff bootparams @kernel")
 def _diff(session: Session, words: Sequence[str]) -> str:
     """What changed since the stage before, or since STAGE."""
@@ -341,7 +383,7 @@ def _diff(session: Session, words: Sequence[str]) -> str:
 
 @command("explain", "[NAME]", example="explain memmap_paddr")
 def _explain(_session: Session, words: Sequence[str]) -> str:
-    """What a field, structure, stage, bit or note is, who writes and who reads it, and the source."""
+    """What a field, structure, stage, bit, note or rule is, who writes and who reads it, and the source."""
     from pvhdbg.views import explain_text
 
     return (explain_text.answer(words[0]) if words else explain_text.listing()).rstrip("\n")

@@ -9,7 +9,6 @@ from pvhdbg.abi.boot_params import BootParams
 from pvhdbg.abi.e820 import BootE820Entry
 from pvhdbg.abi.start_info import MemmapTableEntry, ModlistEntry, StartInfo
 
-MEMMAP, E820_MODULE, NO_MAP = "memmap", "e820-module", "none"
 PHYSICAL, IDENTITY, KERNEL = "physical", "identity", "kernel"
 
 MapEntry = MemmapTableEntry | BootE820Entry

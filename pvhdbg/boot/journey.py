@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import time
 from contextlib import nullcontext, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from pvhdbg.abi.cpu import CR0_PG
 from pvhdbg.boot import stages
 from pvhdbg.boot.address import Addresses
 from pvhdbg.boot.read import capture
-from pvhdbg.errors import SymbolMissing, TargetError
+from pvhdbg.errors import SymbolMissing, TargetError, UserError
 from pvhdbg.target.base import DIED, HIT, Halt, Runner, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from pvhdbg.boot.capture import Capture
+    from pvhdbg.boot.document import Rewrite
+    from pvhdbg.boot.rewrite import Change
     from pvhdbg.boot.stages import Stage
     from pvhdbg.image.facts import ImageFacts
+    from pvhdbg.target.base import WritableTarget
 
     Reading = Callable[[], AbstractContextManager[object]]
 
@@ -28,12 +31,21 @@ class Journey:
     """One machine's way through its boot, and what was captured on it, oldest first.
 
     `entry` is the PHYS32_ENTRY address, null where nobody knows it: an image tells it, or whoever knows better.
-    `reading` is a context in which many physical reads are cheap, where the target has one.
+    `reading` is a context in which many physical reads are cheap, where the target has one. `changes` are made to what
+    was handed over when `go` comes to the entry; `rewrites` is what was written, then or by `rewrite`.
     """
 
     def __init__(
-        self, target: Target, runner: Runner, image: ImageFacts | None, *, reading: Reading = nullcontext
+        self,
+        target: Target,
+        runner: Runner,
+        image: ImageFacts | None,
+        *,
+        reading: Reading = nullcontext,
+        changes: Sequence[Change] = (),
     ) -> None:
+        self.rewrites: tuple[Rewrite, ...] = ()
+        self._changes = changes
         self.target = target
         self.image = image
         self.entry = image.entry if image else None
@@ -83,6 +95,8 @@ class Journey:
             halt = self._run_to(stage, timeout)
             if halt.kind == HIT:
                 self.look(stage.name)
+                if stage.name == "entry" and self._changes:
+                    self.rewrite(self._changes)
             elif halt.kind == DIED:
                 self.look(stages.DIED)
             yield halt
@@ -102,6 +116,23 @@ class Journey:
             self.history.pop()
         self.history.append(seen)
         return seen
+
+    def rewrite(self, changes: Sequence[Change]) -> tuple[Rewrite, ...]:
+        """Change what was handed over, and capture the entry as it is then.
+
+        :raise UserError: if the machine does not stand at its entry, or a change can't be made.
+        """
+        from pvhdbg.boot.rewrite import apply
+
+        if self.reached != "entry" or self.target.register("rip") != self.entry:
+            raise UserError("what was handed over can be changed at the entry alone", "start again, and stop there")
+        if not hasattr(self.target, "write_phys"):
+            raise UserError("this machine's memory can't be written")
+        with self._reading():
+            done, _ = apply(cast("WritableTarget", self.target), self.image, self.history[-1], changes)
+        self.rewrites += done
+        self.look("entry")
+        return done
 
     def glance(self) -> Capture:
         """What is there now, wherever that is: at a stage, which is captured, or between two, where what the next one

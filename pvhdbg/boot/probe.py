@@ -50,6 +50,7 @@ class WithStrings:
     def __init__(self, symbols: Symbols, image: ImageFacts) -> None:
         self._symbols = symbols
         self._image = image
+        self._strings: dict[str, int | None] = {}
 
     def address(self, name: str) -> int:
         """A symbol's link address, or that of a string in double quotes with a NUL behind it.
@@ -58,12 +59,23 @@ class WithStrings:
         """
         if not (name.startswith('"') and name.endswith('"') and len(name) > 1):
             return self._symbols.address(name)
-        found = None
-        with suppress(UserError), closing(map_file(self._image.elf)) as data:
-            found = string_at(data, self._image, name[1:-1].encode())
+        if name not in self._strings:
+            self._strings[name] = self._find(name[1:-1].encode())
+        found = self._strings[name]
         if found is None:
             raise SymbolMissing(name)
         return found
+
+    def _find(self, text: bytes) -> int | None:
+        with suppress(UserError), closing(map_file(self._image.elf)) as data:
+            return string_at(data, self._image, text)
+        return None
+
+    def look_up(self) -> None:
+        """Find what will be asked for at the first stops, while nobody waits for it."""
+        for name in PROBED:
+            with suppress(SymbolMissing):
+                self.address(name)
 
 
 def probed(target: Target) -> dict[str, int]:

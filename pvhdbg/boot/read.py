@@ -12,7 +12,9 @@ from pvhdbg.abi.layout import Struct, records
 from pvhdbg.abi.start_info import MAGIC, SIZE_V0, MemmapTableEntry, ModlistEntry, StartInfo
 from pvhdbg.boot import stages
 from pvhdbg.boot.address import Addresses
-from pvhdbg.boot.capture import E820, E820_MODULE, MEMMAP, NO_MAP, Capture, MemoryMap, Module, Text
+from pvhdbg.boot.capture import E820, Capture, MemoryMap, Module, Text
+from pvhdbg.boot.protocols import E820_MODULE, MEMMAP, NO_MAP
+from pvhdbg.boot.probe import probed
 from pvhdbg.boot.stages import Stage
 from pvhdbg.errors import MemoryUnreadable, TargetError
 from pvhdbg.image.facts import ImageFacts
@@ -159,11 +161,20 @@ class _Reading:
         if info.version > 0 and info.memmap_entries:
             count = self._bounded("memory_map.entries", info.memmap_entries, MAX_ENTRIES)
             table = self._table("memory_map.entries", MemmapTableEntry, info.memmap_paddr, count)
+            self._other_map(modules)
             return MemoryMap(MEMMAP, info.memmap_paddr, info.memmap_entries, table)
-        if len(modules) > 1 and modules[1].cmdline and modules[1].cmdline.raw == E820_DATA:
+        if self._names_map(modules):
             return self._e820_module(modules[1].entry.paddr)
         self.missing["memory_map.paddr"] = self._no_map(info, modules)
         return MemoryMap(NO_MAP, None, 0, ())
+
+    def _other_map(self, modules: tuple[Module, ...]) -> None:
+        """A kernel that knows the RFC's way alone takes the module, whatever the table says: its bytes are kept."""
+        if self._names_map(modules):
+            self._try("e820_module", self._e820_module, modules[1].entry.paddr)
+
+    def _names_map(self, modules: tuple[Module, ...]) -> bool:
+        return len(modules) > 1 and modules[1].cmdline is not None and modules[1].cmdline.raw == E820_DATA
 
     def _no_map(self, info: StartInfo, modules: tuple[Module, ...]) -> str:
         first = "version 0 has no memory map" if info.version == 0 else "memmap_entries is 0"
@@ -228,6 +239,8 @@ class _Reading:
 
     def _read_for_checks(self) -> None:
         """Bytes that nothing decodes but that checks ask for: the code at RIP and the ACPI root pointer."""
+        if self.stage.name == "prepare":
+            probed(self.target)
         rip = self._try("code", self.addresses.rip)
         if rip is not None:
             self._try("code", self.target.read_phys, max(rip - CODE_BEFORE, 0), CODE)

@@ -12,6 +12,7 @@ from pvhdbg.boot.document import ENDS, Death, Document, MachineFacts, Outcome, R
 from pvhdbg.boot.read import capture
 from pvhdbg.errors import UserError
 from pvhdbg.image.facts import ImageFacts, Note, Segment
+from pvhdbg.image.preflight import Verdict
 from pvhdbg.target.recording import Ranges, Recording
 
 if TYPE_CHECKING:
@@ -119,7 +120,12 @@ def _kernel(kernel: dict[str, Any]) -> ImageFacts:
             Segment(*(_address(each, key) for key in ("paddr", "vaddr", "filesz", "memsz"))) for each in segments
         ),
         notes=tuple(Note(_of(str, each, "owner"), _of(int, each, "type"), _hex(each, "hex")) for each in notes),
+        verdicts=tuple(_verdict(_object(each, "verdicts")) for each in _list(kernel.get("verdicts", []), "verdicts")),
     )
+
+
+def _verdict(of: dict[str, Any]) -> Verdict:
+    return Verdict(*(_of(str, of, key) for key in Verdict._fields))
 
 
 def _machine(machine: dict[str, Any]) -> MachineFacts:

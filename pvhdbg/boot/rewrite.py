@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from pvhdbg.abi.e820 import E820_DATA, BootE820Entry, E820Table
 from pvhdbg.abi.layout import Field, Struct
 from pvhdbg.abi.start_info import MemmapTableEntry, ModlistEntry, StartInfo
-from pvhdbg.boot.capture import E820_MODULE, MEMMAP, MemoryMap
+from pvhdbg.boot.capture import MemoryMap
 from pvhdbg.boot.document import Rewrite
+from pvhdbg.boot.protocols import AS_IS, E820_MODULE, MEMMAP, V0
 from pvhdbg.boot.read import capture
 from pvhdbg.boot.room import Room, room
 from pvhdbg.boot.setting import Setting
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from pvhdbg.boot.capture import Capture, Text
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.target.base import WritableTarget
-
-AS_IS, V0 = "as-is", "v0"
-PROTOCOLS = (AS_IS, E820_MODULE, MEMMAP, V0)
 
 ITEMS = (
     "what can be set: start_info.FIELD, cmdline, modules[N].FIELD, modules[N].cmdline, memory_map.entries[N].FIELD, "

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pvhdbg.boot.capture import Capture
+    from pvhdbg.boot.document import Rewrite
     from pvhdbg.boot.journey import Journey
+    from pvhdbg.boot.rewrite import Change
     from pvhdbg.boot.stages import Stage
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.target.base import Target
@@ -163,6 +165,10 @@ class Session(Protocol):
         """Run to a stage and capture there, and at each stage on the way."""
         ...
 
+    def rewrite(self, change: Change, /) -> Sequence[Rewrite]:
+        """Change what was handed over, at the entry; what was written."""
+        ...
+
     def evaluate(self, words: str, capture: Capture, /) -> int:
         """An expression's value, as an address, where the symbols and registers are those of a capture."""
         ...
@@ -212,6 +218,9 @@ class Recorded(_Opener):
         raise _cannot_run()
 
     def go(self, stage: str) -> Outcome:  # noqa: ARG002  no stage can be gone to
+        raise _cannot_run()
+
+    def rewrite(self, change: Change) -> Sequence[Rewrite]:  # noqa: ARG002  nor anything be written
         raise _cannot_run()
 
     def evaluate(self, words: str, capture: Capture) -> int:
@@ -286,7 +295,7 @@ class Live(_Opener):
 
     def locate(self, where: str) -> None:
         """:raise UserError: if the entry is known already, or `where` does not tell it."""
-        if self.image is not None:
+        if self.image is not None and self.image.entry is not None:
             raise UserError("the kernel is known: its file tells where the entry is")
         self.journey.entry = entry_at(where)
 
@@ -297,15 +306,21 @@ class Live(_Opener):
         if self._is_dead:
             raise GuestError("the guest is dead", "start it again")
         if reason := self.lacking(stages.stage(stage)):
-            raise GuestError(f"this guest has no stage {stage}: {reason}")
+            hint = None if stages.stage(stage).symbol else "`run-to entry` takes the kernel's file or that address"
+            raise GuestError(f"this guest has no stage {stage}: {reason}", hint)
         if all(each.name != stage for each in self.journey.ahead()):
             raise UserError(f"stage {stage} has been passed", f"`info @{stage}` shows what was captured there")
         self._outcome = travel(self.journey, stage, self._timeout, self._name_of)
         return self._outcome
+
+    def rewrite(self, change: Change) -> Sequence[Rewrite]:
+        """:raise UserError: if the machine does not stand at its entry, or there is no such thing to change."""
+        return self.journey.rewrite([change])
 
     def evaluate(self, words: str, capture: Capture) -> int:
         return evaluate(words, self.target_at(capture))
 
     def document(self) -> Document:
         outcome = self._outcome or Outcome(self.journey.reached, doc.DONE)
-        return Document(self.image, self.machine, tuple(self.history), outcome)
+        machine = self.machine._replace(rewrites=self.journey.rewrites)
+        return Document(self.image, machine, tuple(self.history), outcome)

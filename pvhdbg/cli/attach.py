@@ -37,6 +37,7 @@ def attached(options: argparse.Namespace) -> Iterator[Bench]:
     """
     import tempfile
 
+    from pvhdbg.boot.probe import WithStrings
     from pvhdbg.live.attach import Attachment
     from pvhdbg.live.bench import Bench
     from pvhdbg.live.gdb_process import GdbOptions
@@ -46,7 +47,8 @@ def attached(options: argparse.Namespace) -> Iterator[Bench]:
     gdb = GdbOptions(options.gdb or "gdb", options.gdbinit, mi_log)
     with as_exits(), tempfile.TemporaryDirectory(prefix="pvhdbg-") as folder:
         kernel = _kernel(options, Path(folder))
-        with Attachment(options.where, kernel.symbols if kernel else None, gdb) as session:
+        symbols = WithStrings(kernel.symbols, kernel.facts) if kernel else None
+        with Attachment(options.where, symbols, gdb) as session:
             yield Bench(session, kernel, None, options.timeout, _remarks(session.target.physical_memory, kernel))
 
 

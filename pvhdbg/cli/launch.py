@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pvhdbg.boot.protocols import AS_IS
 from pvhdbg.live.gdb_process import GdbOptions
 from pvhdbg.live.session import Session
 from pvhdbg.live.signals import as_exits
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pvhdbg.boot.document import MachineFacts
+    from pvhdbg.boot.rewrite import Change
     from pvhdbg.image.load import Kernel
     from pvhdbg.image.preflight import Preflight
     from pvhdbg.live.bench import Bench
@@ -35,15 +37,29 @@ def launched(options: argparse.Namespace) -> Iterator[Bench]:
     :raise PvhdbgError: for a kernel that is none or can't boot by PVH, and for a machine that can't start.
     """
     mi_log = None if options.mi_log is None else str(options.mi_log)
+    changes = _changes(options)
     with as_exits(), Session(GdbOptions(options.gdb or "gdb", options.gdbinit, mi_log)) as session:
         kernel, remarks = _kernel(options, session.folder)
+        from pvhdbg.boot.probe import WithStrings
+
         qemu = _qemu_options(options, kernel)
-        session.boot(qemu, kernel.symbols)
+        symbols = WithStrings(kernel.symbols, kernel.facts)
+        session.boot(qemu, symbols)
         # Only now: what it imports is not needed before gdb and QEMU are on their way.
         from pvhdbg.live.bench import Bench
 
+        symbols.look_up()
         session.wait_ready()
-        yield Bench(session, kernel, qemu, options.timeout, remarks)
+        yield Bench(session, kernel, qemu, options.timeout, remarks, changes)
+
+
+def _changes(options: argparse.Namespace) -> list[Change]:
+    """What to rewrite at the entry stop: the protocol first, then each --set in order."""
+    if not options.set and options.protocol == AS_IS:
+        return []
+    from pvhdbg.boot.setting import parse_setting
+
+    return [options.protocol, *(parse_setting(each) for each in options.set)]
 
 
 def machine_facts(bench: Bench) -> MachineFacts:
@@ -56,7 +72,7 @@ def machine_facts(bench: Bench) -> MachineFacts:
         version = None
     options = bench.options
     if options is None:
-        return MachineFacts(qemu=version)
+        return MachineFacts(qemu=version, rewrites=bench.journey.rewrites)
     return MachineFacts(
         qemu=version,
         machine=options.machine,
@@ -66,6 +82,7 @@ def machine_facts(bench: Bench) -> MachineFacts:
         append=options.append,
         initrd=options.initrd,
         argv=tuple(bench.session.qemu.argv) if bench.session.qemu else (),
+        rewrites=bench.journey.rewrites,
     )
 
 
@@ -94,7 +111,7 @@ def _kernel(options: argparse.Namespace, folder: Path) -> tuple[Kernel, tuple[st
     remarks = tuple(f"pvhdbg: note: {each}" for each in (*said, *(verdict.message for verdict in found.verdicts)))
     # The guest is entered where QEMU's search of the notes ends, whatever the ABI says.
     entry = kernel.facts.entry if found.entry is None else found.entry
-    return kernel._replace(facts=kernel.facts._replace(entry=entry)), remarks
+    return kernel._replace(facts=kernel.facts._replace(entry=entry, verdicts=found.verdicts)), remarks
 
 
 def _preflight(options: argparse.Namespace, kernel: Kernel) -> Preflight:

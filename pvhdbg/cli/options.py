@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 import pvhdbg
 from pvhdbg.boot import stages
+from pvhdbg.boot.protocols import AS_IS, PROTOCOLS
 from pvhdbg.errors import UserError
 from pvhdbg.live.qemu_options import DEFAULT_APPEND
 
@@ -48,6 +49,11 @@ def _dump(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write there; JSON unless --format says text")
     _command(parser)
+    _launch(parser)
+
+
+def _check(parser: argparse.ArgumentParser) -> None:
+    _format(parser)
     _launch(parser)
 
 
@@ -102,11 +108,12 @@ def _doctor(parser: argparse.ArgumentParser) -> None:
 SESSION = Command("the interactive session", _session, "session.session")
 COMMANDS = {
     "dump": Command("boot, stop at each stage, print what is there", _dump, "dump.dump"),
+    "check": Command("boot and run every rule", _check, "check.check"),
     "inspect": Command("the file alone, nothing is started", _inspect, "files.inspect"),
     "show": Command("a saved dump, decoded again and shown", _show, "files.show"),
     "diff": Command("two saved dumps, or two stages of one (FILE@STAGE)", _diff, "diff.diff"),
     "explain": Command(
-        "a field, structure, stage, bit or note: what it is, who writes and reads it", _explain, "explain.explain"
+        "a field, structure, stage, bit, note or rule: what it is, who writes and reads it", _explain, "explain.explain"
     ),
     "attach": Command("a stub that already runs: HOST:PORT or a socket's path", _attach, "attach.attach"),
     "doctor": Command("what is installed, which versions, what works here", _doctor, "doctor.doctor"),
@@ -183,6 +190,10 @@ def _launch(parser: argparse.ArgumentParser) -> None:
         "-a", "--append", default=DEFAULT_APPEND, metavar="STRING", help=f"the command line [{DEFAULT_APPEND}]"
     )
     boot.add_argument("--symbols", type=Path, metavar="FILE", help="a debug vmlinux of the same build")
+    boot.add_argument("--protocol", choices=PROTOCOLS, default=AS_IS, help=f"rewrite what is handed over [{AS_IS}]")
+    boot.add_argument(
+        "--set", action="append", default=[], metavar="PATH=VALUE", help="change one thing that is handed over"
+    )
     boot.add_argument("--force", action="store_true", help="start what preflight refuses")
     _timeout(boot)
     machine = parser.add_argument_group("the machine")

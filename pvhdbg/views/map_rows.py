@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.e820 import E820_TYPES, RAM
-from pvhdbg.boot.capture import E820_MODULE, MEMMAP, NO_MAP
+from pvhdbg.boot.protocols import E820_MODULE, MEMMAP, NO_MAP
 from pvhdbg.views import text
 from pvhdbg.views.rows import Row, absent, below, field_row
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.abi.e820 import E820_TYPES, RAM
-from pvhdbg.boot.capture import E820_MODULE, MEMMAP
+from pvhdbg.boot.protocols import E820_MODULE, MEMMAP
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.start_info import MAGIC, ModlistEntry, StartInfo
-from pvhdbg.boot.capture import E820_MODULE
+from pvhdbg.boot.protocols import E820_MODULE
 from pvhdbg.views import map_rows, text
 from pvhdbg.views.rows import NOTHING, Row, absent, below, field_row
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import printable
+from pvhdbg.boot import stages
 from pvhdbg.boot.document import DEAD, DONE, TIMED_OUT
-from pvhdbg.views import stop_text, text
+from pvhdbg.checks.run import Checked, check
+from pvhdbg.views import findings_text, stop_text, text
 from pvhdbg.views.stop_text import Stop
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from pvhdbg.boot.capture import Capture
     from pvhdbg.boot.document import Document, MachineFacts, Outcome, Rewrite
+    from pvhdbg.checks.finding import Finding
     from pvhdbg.image.facts import ImageFacts
 
 BUILD_ID_SHOWN = 12
@@ -22,10 +25,41 @@ REWRITES_SHOWN, BYTES_SHOWN = 32, 8
 
 def document(of: Document) -> str:
     """Everything, each thing where it first is as it is."""
+    checked = check(of)
+    *found, ending = checked.new
     blocks = [list(header(of))]
-    blocks += [stop_text.lines(Stop(each, of.stops[:at], of.kernel)) for at, each in enumerate(of.stops)]
-    blocks.append([outcome(of.outcome)])
+    blocks += [_stop(Stop(each, of.stops[:at], of.kernel), found[at]) for at, each in enumerate(of.stops)]
+    blocks += [findings_text.lines(ending), [_counted(outcome(of.outcome), checked)]]
+    return _joined(blocks)
+
+
+def report(of: Document) -> str:
+    """What the rules find at each stop and not at one before, and about the end."""
+    checked = check(of)
+    *found, ending = checked.new
+    blocks = [list(header(of))]
+    for seen, told in zip(of.stops, found, strict=True):
+        about = f"{seen.stage}: {stages.stage(seen.stage).about}"
+        blocks.append([about, *(findings_text.lines(told) or ["  nothing new"])])
+    hint = ["  `pvhdbg explain CODE` says why it matters, and what to do"] if checked.all else []
+    blocks += [findings_text.lines(ending), [_counted(outcome(of.outcome), checked), *hint]]
+    return _joined(blocks)
+
+
+def _joined(blocks: Iterable[Sequence[str]]) -> str:
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+
+
+def _stop(stop: Stop, found: Sequence[Finding]) -> list[str]:
+    """A stop's story with its findings behind it; a death begins with them."""
+    lines, told = stop_text.lines(stop), findings_text.lines(found)
+    head = len(stop_text.heading(stop)) if stop.seen.stage == stages.DIED else len(lines)
+    return [*lines[:head], *told, *lines[head:]]
+
+
+def _counted(line: str, checked: Checked) -> str:
+    counted = findings_text.count(checked.all)
+    return f"{line}; found: {counted}" if counted else line
 
 
 def capture(seen: Capture, image: ImageFacts | None = None, earlier: Sequence[Capture] = ()) -> str:
@@ -62,10 +96,10 @@ def machine(facts: MachineFacts) -> Iterator[str]:
         yield f"-append {text.quoted(facts.append, text.LONG)}"
     if facts.initrd is not None:
         yield f"-initrd {printable(facts.initrd)}"
-    yield from _rewrites(facts.rewrites)
+    yield from rewrites(facts.rewrites)
 
 
-def _rewrites(of: Sequence[Rewrite]) -> Iterator[str]:
+def rewrites(of: Sequence[Rewrite]) -> Iterator[str]:
     for each in of[:REWRITES_SHOWN]:
         before, after = (_bytes(data) for data in (each.before, each.after))
         yield f"rewritten at the entry: {printable(each.path)} at {each.paddr:#x}: {before} -> {after}"

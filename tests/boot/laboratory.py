@@ -8,7 +8,8 @@ from pvhdbg.boot.difference import Mismatch, difference
 from pvhdbg.boot.expected import Expected, expected
 from pvhdbg.boot.journey import Journey
 from pvhdbg.boot.probe import WithStrings, probed
-from pvhdbg.boot.rewrite import PROTOCOLS, apply
+from pvhdbg.boot.protocols import PROTOCOLS
+from pvhdbg.boot.rewrite import apply
 from pvhdbg.boot.rules import KernelRules, rules_of
 from pvhdbg.boot.sanitised import sanitised
 from pvhdbg.boot.setting import parse_setting

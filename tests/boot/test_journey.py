@@ -18,6 +18,7 @@ from pvhdbg.target.base import HIT, TIMEOUT
 from pvhdbg.views import to_json, to_text
 from tests import bios_e820, tiny
 from tests.boot.real_boot import PATIENCE, standing
+from tests.image.builder import ENTRY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
     from pvhdbg.live.session import Session
 
 Machine = tuple["Session", Journey]
+
+
+def written(path: Path, content: bytes) -> QemuOptions:
+    path.write_bytes(content)
+    return QemuOptions(str(path), binary="qemu-system-i386" if content[4] == 1 else "qemu-system-x86_64")
 
 
 @pytest.fixture
@@ -109,6 +115,16 @@ def test_who_came_to_the_function_by_hand_can_still_go_to_its_return(machine: Ma
     assert ["prepare", "bootparams"] == names(journey)
 
 
+def test_who_came_to_the_return_by_hand_too_is_there(machine: Machine) -> None:
+    session, journey = machine
+    go(journey, "prepare")
+    back = int.from_bytes(session.target.read_phys(session.target.register("rsp"), 8), "little")
+
+    assert HIT == session.runner.run_to([back], PATIENCE).kind
+    assert "bootparams" == journey.glance().stage
+    assert ["entry", "prepare", "bootparams"] == names(journey)
+
+
 def test_who_went_past_the_call_by_hand_gets_the_later_stages(machine: Machine) -> None:
     session, journey = machine
 
@@ -150,11 +166,9 @@ def test_between_stages_a_glance_changes_no_history(machine: Machine) -> None:
 
 
 def test_a_stage_that_did_not_come_in_time_can_still_come(tmp_path: Path) -> None:
-    kernel = tmp_path / "waiting.elf"
-    kernel.write_bytes(tiny.waiting())
-    with standing(QemuOptions(str(kernel))) as (session, journey):
+    with standing(written(tmp_path / "waiting.elf", tiny.waiting())) as (session, journey):
         assert [HIT, TIMEOUT] == go(journey, "bootparams", 0.5)
-        assert session.target.register("rip") in range(tiny.WAITS_AT, tiny.WAITS_AT + 9)
+        assert session.target.register("rip") in tiny.WAITING
         assert ["entry"] == names(journey)
         session.target.write_phys(tiny.FLAG, b"\1")
 
@@ -193,3 +207,10 @@ def test_a_boot_that_was_saved_is_shown_as_it_was(machine: Machine) -> None:
     document = Document(journey.image, MachineFacts(), tuple(journey.history), outcome)
 
     assert to_text.document(document) == to_text.document(replay(json.loads(to_json.dumps(document))))
+
+
+@pytest.mark.parametrize("bits", [32, 64])
+def test_functions_run_at_physical_addresses_too_and_return_by_a_word_of_their_class(bits: int, tmp_path: Path) -> None:
+    with standing(written(tmp_path / "returning.elf", tiny.returning(bits))) as (_, journey):
+        assert [HIT] * 3 == go(journey, "bootparams")
+        assert [ENTRY, tiny.PREPARE, tiny.RETURNS_TO] == [each.rip for each in journey.history]

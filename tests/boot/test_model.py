@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 from pvhdbg import guest
-from pvhdbg.boot.capture import E820_MODULE, MEMMAP, NO_MAP
 from pvhdbg.boot.expected import BUG, OVERRUN, PAGE_FAULT
-from pvhdbg.boot.rewrite import V0
+from pvhdbg.boot.protocols import E820_MODULE, MEMMAP, NO_MAP, V0
 from tests import build
 from tests.boot import mutations
 from tests.boot.laboratory import BLANK, Experiment, Range, experiment

@@ -158,6 +158,26 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
         replay.load(tmp_path / "nothing")
 
 
+@pytest.mark.parametrize("value", [-1, 1 << 64, True, 1.0, "1"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        ("kernel", "entry"),
+        ("kernel", "segments", 0, "memsz"),
+        ("machine", "rewrites", 0, "paddr"),
+        ("stops", 0, "memory", 0, "paddr"),
+        ("stops", 0, "registers", "rip"),
+        ("stops", 1, "symbols", "boot_params"),
+        ("outcome", "died", "rip"),
+        ("outcome", "timeout", "rip"),
+    ],
+    ids=lambda path: ".".join(map(str, path)),
+)
+def test_addresses_are_unsigned_numbers_of_64_bits(path: tuple[Any, ...], value: object) -> None:
+    with pytest.raises(replay.NotARecording):
+        replay.replay(changed(small(), path, value))
+
+
 @pytest.mark.parametrize(
     "memory",
     [

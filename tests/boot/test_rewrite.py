@@ -1,9 +1,10 @@
 import pytest
 
 from pvhdbg.abi.start_info import SIZE_V0
-from pvhdbg.boot.capture import E820_MODULE, MEMMAP, NO_MAP, Capture
+from pvhdbg.boot.capture import Capture
 from pvhdbg.boot.document import Rewrite
-from pvhdbg.boot.rewrite import AS_IS, PROTOCOLS, V0, Change, apply
+from pvhdbg.boot.protocols import AS_IS, E820_MODULE, MEMMAP, NO_MAP, PROTOCOLS, V0
+from pvhdbg.boot.rewrite import Change, apply
 from pvhdbg.boot.setting import parse_setting
 from pvhdbg.errors import TargetError, UserError
 from pvhdbg.target.recording import Recording

@@ -1,0 +1,7 @@
+"""The ways in which a memory map can be handed over, and to which `--protocol` rewrites it."""
+
+from __future__ import annotations
+
+MEMMAP, E820_MODULE, NO_MAP = "memmap", "e820-module", "none"
+AS_IS, V0 = "as-is", "v0"
+PROTOCOLS = (AS_IS, E820_MODULE, MEMMAP, V0)
