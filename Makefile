@@ -10,12 +10,16 @@ TEST_TOOLS := $(RUN_TOOLS) gcc=gcc ld=binutils tmux=tmux git=git
 # What it takes to build a Linux kernel, for the tests that need one of our own.
 TEST_TOOLS += flex=flex bison=bison bc=bc xz=xz-utils /usr/include/gelf.h=libelf-dev
 
-.PHONY: help setup run dev test lint clean
+SEED ?= 1
+N ?= 20
+
+.PHONY: help setup run dev test lint mutate clean
 
 help:
 	@echo 'make run     install what is missing, then boot the teaching guest   (ARGS="KERNEL --options")'
 	@echo 'make test    install what is missing, then run every check and test'
 	@echo 'make lint    the checks that boot nothing'
+	@echo 'make mutate  boot with randomly changed boot data, and hold the model against the kernels  (SEED=1 N=20)'
 	@echo 'make setup   QEMU, gdb and $(BIN)/pvhdbg'
 	@echo 'make clean   remove $(VENV), caches and built packages'
 
@@ -35,6 +39,11 @@ test: dev
 
 lint: $(VENV)/.dev-ready
 	@PATH="$(CURDIR)/$(BIN):$$PATH" .ci/check lint
+
+mutate: dev
+	@$(BIN)/python -m tests.kernels.fetch
+	@$(BIN)/python -m tests.kernels.rfc
+	@$(BIN)/python -m tests.boot.mutations $(SEED) $(N)
 
 # An interrupted or impossible `venv` must not be taken for one that works.
 $(BIN)/python:
