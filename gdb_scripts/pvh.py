@@ -21,7 +21,8 @@ def _source():  # type: () -> None  # noqa: ANN202  older Pythons know no other 
         gdb.write("pvh needs Python 3.10 or newer: this gdb has %d.%d\n" % sys.version_info[:2], gdb.STDERR)
         return
 
-    here = os.path.dirname(os.path.realpath(__file__))
+    # Not __file__: where a script of the user's sources this one, that is the user's.
+    here = os.path.dirname(os.path.realpath(sys._getframe().f_code.co_filename))  # noqa: SLF001
     above = os.path.dirname(here)
     # In a checkout gdb_scripts/ lies beside the package; installed, it is _gdb_scripts/ in the package.
     folder = above if os.path.isdir(os.path.join(above, "pvhdbg")) else os.path.dirname(above)

@@ -5,18 +5,18 @@ A structure needs the kernel's debug information; without it they give its addre
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import gdb
 
 from pvhdbg import commands
 from pvhdbg.boot.sessions import start_info_at
-from pvhdbg.errors import PvhdbgError, UserError
-from pvhdbg.in_gdb.here import address_of, one_line
+from pvhdbg.errors import UserError
+from pvhdbg.in_gdb.here import address_of, told
+from pvhdbg.views import text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from pvhdbg.abi.layout import Struct
     from pvhdbg.boot.capture import Capture
@@ -31,15 +31,10 @@ def register(sessions: Sessions) -> None:
         each(sessions)
 
 
-@contextmanager
-def _told(args: Sequence[gdb.Value], counts: range) -> Iterator[None]:
-    """A mistake is one line; so is another number of arguments than one of these."""
-    try:
-        if len(args) not in counts:
-            raise UserError(f"{len(args)} arguments are too {'few' if len(args) < counts.start else 'many'}")
-        yield
-    except (PvhdbgError, gdb.error) as error:
-        raise gdb.GdbError(one_line(error) if isinstance(error, PvhdbgError) else str(error)) from error
+def _check(args: Sequence[gdb.Value], counts: range) -> None:
+    """:raise UserError: for another number of arguments than one of these."""
+    if len(args) not in counts:
+        raise UserError(f"{text.counted(len(args), 'argument')}: too {'few' if len(args) < counts.start else 'many'}")
 
 
 class _StartInfo(gdb.Function):
@@ -53,7 +48,8 @@ class _StartInfo(gdb.Function):
         self._sessions = sessions
 
     def invoke(self, *args: gdb.Value) -> gdb.Value | int:
-        with _told(args, range(2)):
+        with told():
+            _check(args, range(2))
             here = self._sessions.here
             now = here.current()
             if args:
@@ -75,7 +71,8 @@ class _Phys(gdb.Function):
         self._sessions = sessions
 
     def invoke(self, *args: gdb.Value) -> gdb.Value | int:
-        with _told(args, range(1, 3)):
+        with told():
+            _check(args, range(1, 3))
             count = int(args[1]) if len(args) > 1 else 8
             if not 0 < count <= MOST_BYTES:
                 raise UserError(f"{count} bytes can't be read: 1 to {MOST_BYTES}")
@@ -96,7 +93,8 @@ class _E820(gdb.Function):
         self._sessions = sessions
 
     def invoke(self, *args: gdb.Value) -> gdb.Value | int:
-        with _told(args, range(1, 2)):
+        with told():
+            _check(args, range(1, 2))
             entries = _entries(self._sessions.here.current())
             number = int(args[0])
             if not 0 <= number < len(entries):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import gdb
@@ -20,6 +20,8 @@ from pvhdbg.target.gdb_native import NativeTarget, boot_cpu
 from pvhdbg.target.native_runner import NativeRunner
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pvhdbg.boot.capture import Capture
     from pvhdbg.boot.document import Document, Outcome
 
@@ -61,6 +63,8 @@ class Here(Live):
             self.journey.entry = self.journey.image.entry
 
     def locate(self, where: str) -> None:
+        if self._kernel is self._told:  # and may be told anew
+            self.journey.image = None
         super().locate(where)
         with suppress(PvhdbgError):  # a number
             self._told = read(where)
@@ -139,18 +143,34 @@ class Sessions:
     def ask(self, line: str) -> str:
         """The answer to a line of the command table.
 
-        :raise gdb.GdbError: with one line, which gdb shows without a traceback.
+        :raise gdb.GdbError: if there is none.
         """
-        try:
+        with told():
             return commands.run(self.here, line)
-        except PvhdbgError as error:
-            raise gdb.GdbError(one_line(error)) from error
-        except KeyboardInterrupt:
-            raise gdb.GdbError("Quit") from None
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Within, a mistake or trouble is one line, which gdb shows without a traceback."""
+    try:
+        yield
+    except PvhdbgError as error:
+        raise gdb.GdbError(one_line(error)) from error
+    except gdb.error as error:
+        raise gdb.GdbError(" ".join(str(error).split())) from error
+    except KeyboardInterrupt:
+        raise gdb.GdbError("Quit") from None
 
 
 def one_line(error: PvhdbgError) -> str:
-    return f"{error} ({error.hint})" if error.hint else str(error)
+    """An error and its hint, in the character set that gdb takes an error in."""
+    line = f"{error} ({error.hint})" if error.hint else str(error)
+    return line.encode(charset(), "replace").decode(charset())
+
+
+def charset() -> str:
+    """What gdb's terminal is taken to show."""
+    return gdb.host_charset() if hasattr(gdb, "host_charset") else "ascii"
 
 
 def _by_gdb(words: str, error: PvhdbgError) -> int:

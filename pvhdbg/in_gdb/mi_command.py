@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import gdb
 
 from pvhdbg import commands
-from pvhdbg.errors import PvhdbgError
-from pvhdbg.in_gdb.here import one_line
+from pvhdbg.errors import UserError
+from pvhdbg.in_gdb.here import told
 from pvhdbg.views import to_json
 
 if TYPE_CHECKING:
@@ -30,14 +30,12 @@ class CaptureCommand(gdb.MICommand):
         self._sessions = sessions
 
     def invoke(self, arguments: list[str]) -> dict[str, object]:
-        if len(arguments) > 1:
-            raise gdb.GdbError("usage: -pvh-capture [STAGE]")
-        try:
+        with told():
+            if len(arguments) > 1:
+                raise UserError("usage: -pvh-capture [STAGE]")
             here = self._sessions.here
             asked = here.opened or here
             seen = commands.captured(asked, arguments[0]) if arguments else asked.current()
-        except PvhdbgError as error:
-            raise gdb.GdbError(one_line(error)) from error
         stop = to_json.stop(seen)
         return {key: _pairs(of) if key in _MAPS else _as_mi(of) for key, of in stop.items() if of is not None}
 

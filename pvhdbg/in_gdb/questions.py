@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import gdb
 
 from pvhdbg import commands
-from pvhdbg.in_gdb.say import say
 
 if TYPE_CHECKING:
     from pvhdbg.commands import Command
@@ -24,6 +23,10 @@ def register(sessions: Sessions) -> None:
         _Question(sessions, each)
 
 
+def _say(answer: str) -> None:
+    gdb.write(f"{answer}\n")
+
+
 class _Prefix(gdb.Command):
     """Ask about a PVH boot: what the kernel was handed, what it made of it, and where it stands."""
 
@@ -33,19 +36,20 @@ class _Prefix(gdb.Command):
 
     def invoke(self, argument: str, from_tty: bool) -> None:  # noqa: ARG002  gdb's signature
         """Only for what is no command, and for nothing at all."""
-        say(self._sessions.ask(argument or "help"))
+        _say(self._sessions.ask(argument or "help"))
 
 
 class _Question(gdb.Command):
     def __init__(self, sessions: Sessions, entry: Command) -> None:
-        self.__doc__ = f"{entry.help}\n\nUsage: {PREFIX} {entry.name} {entry.usage}".rstrip()
-        self.__doc__ += f"\nExample: {PREFIX} {entry.example}"
+        usage = f"Usage: {PREFIX} {entry.name} {entry.usage}".rstrip()
+        # gdb takes a help text in its host's character set alone.
+        self.__doc__ = f"{entry.help}\n\n{usage}\nExample: {PREFIX} {entry.example}".replace("…", "...")
         super().__init__(f"{PREFIX} {entry.name}", gdb.COMMAND_RUNNING if entry.name in _RUN else gdb.COMMAND_DATA)
         self._sessions = sessions
         self._entry = entry
 
     def invoke(self, argument: str, from_tty: bool) -> None:  # noqa: ARG002  gdb's signature
-        say(self._sessions.ask(f"{self._entry.name} {argument}"))
+        _say(self._sessions.ask(f"{self._entry.name} {argument}"))
 
     def complete(self, text: str, word: str | None) -> list[str] | int:
         """`word` is the end of the text that gdb takes for a word: without what is before a dot, a dash or an @."""

@@ -8,8 +8,9 @@ import gdb
 
 from pvhdbg import commands
 from pvhdbg.errors import PvhdbgError
-from pvhdbg.in_gdb.here import one_line
+from pvhdbg.in_gdb.here import charset, one_line
 from pvhdbg.views import answers
+from pvhdbg.views.picture_text import SIGNS
 from pvhdbg.views.stop_text import Stop
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pvhdbg.in_gdb.here import Sessions
 
 NAME = "pvh"
+_PLAIN = str.maketrans(dict(SIGNS.values()) | {"…": "~"})
 _LAYOUT = f"tui new-layout {NAME} {{-horizontal src 1 {NAME} 1}} 2 status 0 cmd 1"
 
 
@@ -42,14 +44,12 @@ class Window:
         gdb.events.before_prompt.disconnect(self._refresh)
 
     def render(self) -> None:
-        width, height = self._window.width, self._window.height
+        # A line as wide as the window would wrap.
+        width, height = self._window.width - 1, self._window.height
         shown = self._lines[self._top : self._top + height]
         text = "\n".join(each[self._left : self._left + width] for each in shown)
         self._window.erase()
-        try:
-            self._window.write(text)
-        except UnicodeEncodeError:
-            self._window.write(text.encode("ascii", "replace").decode())
+        self._window.write(text if charset().upper().startswith("UTF") else text.translate(_PLAIN))
 
     def vscroll(self, num: int) -> None:
         self._top = max(min(self._top + num, len(self._lines) - 1), 0)

@@ -162,7 +162,12 @@ class _Look:
 
 
 def boot_cpu() -> gdb.InferiorThread | None:
-    """The thread of the first CPU, null where there is no machine. Each connection has threads of its own."""
+    """The thread of the first CPU, null where there is no machine. Each connection has threads of its own.
+
+    :raise NotConnected: while the guest runs: gdb can't say then.
+    """
+    if getattr(gdb.selected_thread(), "is_running", bool)():
+        raise NotConnected("the guest is running")
     return min(gdb.selected_inferior().threads(), key=lambda each: each.num, default=None)
 
 
@@ -186,8 +191,6 @@ def _on_boot_cpu() -> Iterator[None]:
 def _newest_frame() -> gdb.Frame:
     if boot_cpu() is None:
         raise NotConnected(NOT_CONNECTED)
-    if gdb.selected_thread().is_running():
-        raise NotConnected("the guest is running")
     try:
         return gdb.newest_frame()
     except gdb.error as error:
