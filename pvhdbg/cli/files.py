@@ -1,4 +1,4 @@
-"""The commands that start nothing: inspect and show."""
+"""The commands that start nothing: inspect, show and gdb-script."""
 
 from __future__ import annotations
 
@@ -63,3 +63,9 @@ def show(options: argparse.Namespace) -> Result:
     from pvhdbg.views import to_text
 
     return Result(to_text.document(document))
+
+
+def gdb_script(_options: argparse.Namespace) -> Result:
+    from pvhdbg.live import gdb_script
+
+    return Result(f"{gdb_script.path()}\n")

@@ -105,6 +105,10 @@ def _doctor(parser: argparse.ArgumentParser) -> None:
     _tools(parser)
 
 
+def _gdb_script(_parser: argparse.ArgumentParser) -> None:
+    """It has none."""
+
+
 SESSION = Command("the interactive session", _session, "session.session")
 COMMANDS = {
     "dump": Command("boot, stop at each stage, print what is there", _dump, "dump.dump"),
@@ -117,6 +121,7 @@ COMMANDS = {
     ),
     "attach": Command("a stub that already runs: HOST:PORT or a socket's path", _attach, "attach.attach"),
     "doctor": Command("what is installed, which versions, what works here", _doctor, "doctor.doctor"),
+    "gdb-script": Command("the path to `source` inside gdb", _gdb_script, "files.gdb_script"),
 }
 
 
