@@ -1,48 +1,72 @@
-"""PVH guests of a few bytes with Linux's names, each with a fate of its own: 32-bit code in a 64-bit ELF file."""
+"""PVH guests of a few bytes with Linux's names, each with a fate of its own.
+
+Linked where Linux is, they run at physical addresses, as Linux's own xen_prepare_pvh did up to 5.10. The code is 32-bit
+whatever the class of the ELF file.
+"""
 
 import struct
 
-from tests.image.builder import ENTRY, Section, Symbol, elf, exit_code, load, note, notes, symbol_sections
+from tests.image.builder import ENTRY, Segment, Symbol, elf, exit_code, load, note, notes, symbol_sections
 
+KERNEL_MAP = {32: 0xC0000000, 64: 0xFFFFFFFF80000000}
 PREPARE, FLAG, NO_IDT, STACK = ENTRY + 0x40, ENTRY + 0x80, ENTRY + 0x88, ENTRY + 0x1000
-WAITS_AT = ENTRY + 5
+WAITING = range(ENTRY + 5, ENTRY + 14)
+"""Where it may stand while it waits."""
+
 LEAVES_WITH = 33
 LEAVING = ("-device", "isa-debug-exit,iobase=0x501,iosize=1")
 
 _WAIT = bytes.fromhex("803d") + struct.pack("<I", FLAG) + bytes.fromhex("0074f7")  # until FLAG is set
 _START = b"\xbc" + struct.pack("<I", STACK) + _WAIT
-# The return address is read as eight bytes: in front of it lie four zeros.
-_CALL = bytes.fromhex("6a00 e8") + struct.pack("<i", PREPARE - (ENTRY + len(_START) + 7)) + bytes.fromhex("ebfe")
+_CALL_AT = ENTRY + len(_START) + 2
+RETURNS_TO = _CALL_AT + 5
+# Above a return address of 8 bytes lie four zeros; one of 4 bytes is followed by something else.
+_ABOVE = {32: b"\x6a\x7f", 64: b"\x6a\0"}
+_CALL = b"\xe8" + struct.pack("<i", PREPARE - RETURNS_TO) + bytes.fromhex("ebfe")
 _RETURN = b"\xc3"
 # Without an IDT the CPU finds no handler, nor one for that failure: a triple fault.
 _DIE = bytes.fromhex("0f011d") + struct.pack("<I", NO_IDT) + bytes.fromhex("0f0b")
 DIES_AT = PREPARE + 7
 
+_START_SIZE, _PREPARE_SIZE = RETURNS_TO + 2 - ENTRY, 16
+
+
+def returning(bits: int = 64) -> bytes:
+    """Comes back from xen_prepare_pvh and runs on for ever."""
+    return _guest(_RETURN, bits=bits)
+
 
 def waiting(*, name: str = "startup") -> bytes:
     """Waits at its entry until somebody sets the byte at FLAG; its code there is called `name`."""
-    return _guest(_RETURN, released=False, symbols=[Symbol(name, ENTRY, len(_START + _CALL)), _PREPARE])
+    return _guest(_RETURN, released=False, symbols=[_symbol(name, ENTRY, _START_SIZE)])
 
 
 def dying(*, name: str | None = None) -> bytes:
     """Dies of a triple fault in xen_prepare_pvh, at an instruction that may have a `name` of its own."""
-    return _guest(_DIE, released=True, symbols=[_PREPARE, *([Symbol(name, DIES_AT, 2)] if name else [])])
+    return _guest(_DIE, symbols=[_symbol(name, DIES_AT, 2)] if name else [])
 
 
 def leaving() -> bytes:
     """Ends QEMU in xen_prepare_pvh with exit status LEAVES_WITH; QEMU must have been given LEAVING."""
-    return _guest(exit_code(LEAVES_WITH), released=True, symbols=[_PREPARE])
+    return _guest(exit_code(LEAVES_WITH))
 
 
 def nameless() -> bytes:
     """Any PVH guest: no symbols at all."""
-    return _guest(_RETURN, released=True, symbols=[])
+    return elf([_segment(_RETURN, released=True, bits=64), notes(note())])
 
 
-_PREPARE = Symbol("xen_prepare_pvh", PREPARE, 9)
+def _guest(prepare: bytes, *, released: bool = True, bits: int = 64, symbols: list[Symbol] | None = None) -> bytes:
+    named = [_symbol("xen_prepare_pvh", PREPARE, _PREPARE_SIZE, bits), *(symbols or [])]
+    segments = [_segment(prepare, released=released, bits=bits), notes(note())]
+    return elf(segments, symbol_sections(named, bits=bits), bits=bits)
 
 
-def _guest(prepare: bytes, *, released: bool, symbols: list[Symbol]) -> bytes:
-    code = (_START + _CALL).ljust(0x40, b"\x90") + prepare.ljust(0x40, b"\x90") + bytes([released]).ljust(0x40, b"\0")
-    sections: list[Section] = symbol_sections(symbols) if symbols else []
-    return elf([load(code, memsz=0x2000), notes(note())], sections)
+def _symbol(name: str, paddr: int, size: int, bits: int = 64) -> Symbol:
+    return Symbol(name, KERNEL_MAP[bits] + paddr, size)
+
+
+def _segment(prepare: bytes, *, released: bool, bits: int) -> Segment:
+    parts = (_START + _ABOVE[bits] + _CALL, prepare, bytes([released]))
+    code = b"".join(part.ljust(0x40, b"\0") for part in parts)
+    return load(code, vaddr=KERNEL_MAP[bits] + ENTRY, memsz=0x2000)

@@ -170,11 +170,10 @@ def test_the_name_without_its_nul_is_no_map() -> None:
     assert "none" == seen.memory_map.protocol
 
 
-def test_only_the_second_module_can_be_the_map() -> None:
-    guest = rfc_guest()
-    guest.put(
-        MODLIST, build.modlist((BLOB, 64, NAME, 0), (build.RAMDISK, build.RAMDISK_SIZE, 0, 0), (BLOB, 64, NAME, 0))
-    )
+@pytest.mark.parametrize("named", [[True], [True, False], [True, False, True]])
+def test_only_the_second_module_can_be_the_map(named: list[bool]) -> None:
+    guest = rfc_guest(nr_modules=len(named))
+    guest.put(MODLIST, build.modlist(*((BLOB, 64, NAME if each else 0, 0) for each in named)))
     seen = guest.at("entry")
 
     assert seen.memory_map is not None
@@ -308,6 +307,18 @@ def test_after_the_entry_the_kernels_copy_is_followed() -> None:
     assert seen.cmdline is not None
     assert b"the copy's" == seen.cmdline.raw
     assert seen.handed_over is seen.pvh_start_info
+
+
+@pytest.mark.parametrize("elf_class", [32, 64])
+def test_a_pointer_of_the_kernels_has_a_word_of_its_class(elf_class: int) -> None:
+    guest = Guest(build.linux()._replace(elf_class=elf_class))
+    guest.symbols["e820_table"] = build.KERNEL_MAP + build.VARIABLES["e820_table"]
+    guest.put(build.VARIABLES["e820_table"], build.TABLE.to_bytes(elf_class // 8, "little") + b"\xff" * 8)
+    guest.put(build.TABLE, build.e820_blob(build.SANITISED))
+    seen = guest.at("e820")
+
+    assert seen.e820_table is not None
+    assert (build.TABLE, len(build.SANITISED)) == (seen.e820_table.paddr, seen.e820_table.nr_entries)
 
 
 def test_each_stage_reads_what_is_valid_there_and_says_why_not_the_rest() -> None:
