@@ -12,7 +12,8 @@ from pvhdbg.boot import stages
 from pvhdbg.boot.address import symbol_at
 from pvhdbg.boot.document import MachineFacts
 from pvhdbg.boot.journey import Journey
-from pvhdbg.boot.sessions import Live
+from pvhdbg.boot.probe import WithStrings
+from pvhdbg.boot.sessions import Live, entry_at
 from pvhdbg.errors import PvhdbgError, RegisterUnavailable, SymbolMissing, TargetError, UserError
 from pvhdbg.in_gdb.kernel import Kernel, Kernels, read
 from pvhdbg.target import monitor
@@ -20,10 +21,11 @@ from pvhdbg.target.gdb_native import NativeTarget, boot_cpu
 from pvhdbg.target.native_runner import NativeRunner
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from pvhdbg.boot.capture import Capture
-    from pvhdbg.boot.document import Document, Outcome
+    from pvhdbg.boot.document import Document, Outcome, Rewrite
+    from pvhdbg.boot.rewrite import Change
 
 RESET_VECTOR = 0xFFF0
 _MASK = (1 << 64) - 1
@@ -56,16 +58,23 @@ class Here(Live):
     def know(self, loaded: Kernel) -> None:
         """The kernel that gdb has now; the one the user told where that one tells no entry."""
         has_entry = loaded.facts is not None and loaded.facts.entry is not None
-        self._kernel = loaded if has_entry or self._told.facts is None else self._told
-        self.target.symbols = self._kernel.symbols
-        self.journey.image = self._kernel.facts
-        if self.journey.image is not None and self.journey.image.entry is not None:
-            self.journey.entry = self.journey.image.entry
+        kernel = loaded if has_entry or self._told.facts is None else self._told
+        if kernel is not self._kernel:
+            self._kernel = kernel
+            self._tell_journey()
+
+    def _tell_journey(self) -> None:
+        facts, symbols = self._kernel
+        self.target.symbols = WithStrings(symbols, facts) if symbols and facts else symbols
+        self.journey.image = facts
+        if facts is not None and facts.entry is not None:
+            self.journey.entry = facts.entry
 
     def locate(self, where: str) -> None:
-        if self._kernel is self._told:  # and may be told anew
-            self.journey.image = None
-        super().locate(where)
+        if self._kernel is self._told:  # by the user, who may know better now
+            self.journey.entry = entry_at(where)
+        else:
+            super().locate(where)
         with suppress(PvhdbgError):  # a number
             self._told = read(where)
             self.know(self._told)
@@ -81,6 +90,10 @@ class Here(Live):
     def go(self, stage: str) -> Outcome:
         self.current()
         return super().go(stage)
+
+    def rewrite(self, change: Change) -> Sequence[Rewrite]:
+        self.current()
+        return super().rewrite(change)
 
     def evaluate(self, words: str, capture: Capture) -> int:
         """What gdb makes of it, where it is no sum of ours; not for the past, of which gdb knows nothing."""
@@ -109,7 +122,7 @@ class Here(Live):
         elif self._is_dead != is_dead or (not is_dead and self._is_started_again()):
             self.journey = self._journey()
             self._outcome = None
-            self.know(self._kernel)
+            self._tell_journey()
 
     def _is_started_again(self) -> bool:
         """Whether RIP is where it was before what was captured last."""

@@ -9,9 +9,9 @@ from typing import NamedTuple
 import gdb
 
 from pvhdbg.errors import PvhdbgError
-from pvhdbg.image import notes
 from pvhdbg.image.facts import ImageFacts, facts_of
-from pvhdbg.image.header import map_file, read_elf
+from pvhdbg.image.header import map_file
+from pvhdbg.image.preflight import preflight
 from pvhdbg.image.symbols import Symbols
 
 _MOST_FILES = 8
@@ -54,11 +54,13 @@ def read(path: str) -> Kernel:
 
     :raise PvhdbgError: if it is no ELF file.
     """
+    symbols = _symbols(path)
     with closing(map_file(path)) as data:
         facts = facts_of(data, path)
-        # The guest is entered where QEMU's search of the notes ends, whatever the ABI says.
-        entry = notes.qemu(read_elf(data, path)).entry
-    return Kernel(facts if entry is None else facts._replace(entry=entry), _symbols(path))
+        found = preflight(facts, data, symbols=symbols or ())
+    # The guest is entered where QEMU's search of the notes ends, whatever the ABI says.
+    entry = facts.entry if found.entry is None else found.entry
+    return Kernel(facts._replace(entry=entry, verdicts=found.verdicts), symbols)
 
 
 def _files() -> list[_File]:
