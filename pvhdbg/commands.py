@@ -287,15 +287,11 @@ def _code(session: Session, words: Sequence[str]) -> str:
 @command("check", "[@STAGE]", example="check @entry")
 def _findings(session: Session, words: Sequence[str]) -> str:
     """What the rules find at this stop, the gravest first; `explain CODE` says why it matters."""
-    from pvhdbg.boot.document import Document
-    from pvhdbg.checks.run import at_stop
     from pvhdbg.views import findings_text
 
     is_dead = bool(session.history) and session.history[-1].stage == stages.DIED
     stop, _ = _stop(session, words or ([f"@{stages.DIED}"] if is_dead else []))
-    run = session.document()
-    found = at_stop(Document(run.kernel, run.machine, (*stop.earlier, stop.seen), run.outcome), len(stop.earlier))
-    return _lines(findings_text.lines(found) or [findings_text.NOTHING])
+    return _lines(findings_text.at(session.document(), (*stop.earlier, stop.seen)))
 
 
 @command("map", "[@STAGE]", example="map @entry")

@@ -25,17 +25,21 @@ if TYPE_CHECKING:
 def dump(options: argparse.Namespace) -> Result:
     asked = _asked(options.command)
     with launched(options) as bench:
-        last = options.stage or stages.NAMES[-1]
-        outcome = travel(bench.journey, last, options.timeout, bench.name_of)
-        remarks = (*bench.remarks, *_lacking(bench.journey, options.stage), *_ending(outcome))
-        seen = Document(bench.image, machine_facts(bench), tuple(bench.journey.history), outcome)
-        answers = asked(bench, outcome) if asked else None
+        seen, remarks = run(bench, options.stage)
+        answers = asked(bench, seen.outcome) if asked else None
     text = _text(seen, options.format or ("json" if options.output else "text"))
-    status = _status(outcome, options.stage)
+    status = status_of(seen.outcome, options.stage)
     if options.output is None:
         return Result(text if answers is None else answers, status, remarks)
     _write(options.output, text)
     return Result(answers or "", status, remarks)
+
+
+def run(bench: Bench, wanted: str | None) -> tuple[Document, tuple[str, ...]]:
+    """Go to a stage, or as far as the guest comes; what was seen, and lines about the way."""
+    outcome = travel(bench.journey, wanted or stages.NAMES[-1], bench.timeout, bench.name_of)
+    remarks = (*bench.remarks, *_lacking(bench.journey, wanted), *_ending(outcome))
+    return Document(bench.image, machine_facts(bench), tuple(bench.journey.history), outcome), remarks
 
 
 def _asked(lines: Sequence[str]) -> Callable[[Bench, Outcome], str] | None:
@@ -65,7 +69,7 @@ def _write(path: Path, text: str) -> None:
         raise UserError(f"can't write {path}: {error.strerror}") from error
 
 
-def _status(outcome: Outcome, wanted: str | None) -> int:
+def status_of(outcome: Outcome, wanted: str | None) -> int:
     if outcome.ended == doc.INTERRUPTED:
         return 130
     return int(outcome.ended != doc.DONE or wanted not in (None, outcome.reached))

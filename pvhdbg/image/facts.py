@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import closing
 from itertools import islice
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.image import notes
 from pvhdbg.image.header import (
@@ -21,6 +21,9 @@ from pvhdbg.image.header import (
     read_elf,
     truncated,
 )
+
+if TYPE_CHECKING:
+    from pvhdbg.image.preflight import Verdict
 
 EM_386, EM_X86_64 = 3, 62
 NT_GNU_BUILD_ID = 3
@@ -60,7 +63,7 @@ class ImageFacts(NamedTuple):
     """A kernel image. `entry` is the PHYS32_ENTRY address (Xen note 18), `release` the kernel's own version string.
 
     `kind` is vmlinux for a Linux ELF, bzimage for one that was unpacked, elf for any other PVH guest.
-    `elf` is the ELF file itself: `path`, or what a bzImage was unpacked to.
+    `elf` is the ELF file itself: `path`, or what a bzImage was unpacked to. `verdicts` are preflight's.
     """
 
     path: str
@@ -73,6 +76,7 @@ class ImageFacts(NamedTuple):
     release: str | None
     segments: tuple[Segment, ...]
     notes: tuple[Note, ...]
+    verdicts: tuple[Verdict, ...] = ()
 
     def physical(self, vaddr: int) -> int | None:
         """The physical address that a link address was loaded to, or null outside every segment."""

@@ -1,4 +1,4 @@
-"""Any name looked up: a field, a structure, a stage, a bit, a note. One text for every place that explains."""
+"""Any name looked up: a field, a structure, a stage, a bit, a note, a rule. One text for every place that explains."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from pvhdbg.errors import UserError
-from pvhdbg.views import machine_topics, text, topics
+from pvhdbg.views import machine_topics, rule_topics, text, topics
 from pvhdbg.views.topics import Explanation, Topic
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ def _topics() -> tuple[Topic, ...]:
         *machine_topics.modes(),
         *machine_topics.xen_notes(),
         *machine_topics.document(),
+        *rule_topics.of_rules(),
     )
 
 

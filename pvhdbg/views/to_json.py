@@ -10,13 +10,15 @@ from pvhdbg.abi.e820 import E820_TYPES
 from pvhdbg.abi.layout import Struct
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from pvhdbg.abi.boot_params import BootParams
     from pvhdbg.abi.start_info import StartInfo
     from pvhdbg.boot.capture import Capture, MapEntry, MemoryMap, Module, Text
     from pvhdbg.boot.document import Document, MachineFacts, Outcome
+    from pvhdbg.checks.finding import Finding
     from pvhdbg.image.facts import ImageFacts
+    from pvhdbg.image.preflight import Verdict
 
 FORMAT, FORMAT_VERSION = "pvhdbg", 1
 LEVELS = 3
@@ -47,14 +49,17 @@ def _block(brackets: str, inner: Iterable[str], depth: int) -> str:
 
 
 def to_dict(document: Document) -> Json:
+    from pvhdbg.checks.run import check
+
+    checked = check(document)
     return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "pvhdbg": pvhdbg.__version__,
         "kernel": kernel(document.kernel) if document.kernel else None,
         "machine": machine(document.machine),
-        "stops": [stop(each) for each in document.stops],
-        "outcome": outcome(document.outcome),
+        "stops": [stop(each, found) for each, found in zip(document.stops, checked.stops, strict=True)],
+        "outcome": outcome(document.outcome, checked.ending),
     }
 
 
@@ -71,6 +76,7 @@ def kernel(facts: ImageFacts) -> Json:
             for each in facts.segments
         ],
         "notes": [{"owner": each.owner, "type": each.type, "hex": each.desc.hex()} for each in facts.notes],
+        **_some("verdicts", facts.verdicts),
     }
 
 
@@ -82,7 +88,7 @@ def machine(facts: MachineFacts) -> Json:
     return {**facts._asdict(), "argv": list(facts.argv), "rewrites": rewrites}
 
 
-def stop(seen: Capture) -> Json:
+def stop(seen: Capture, found: Sequence[Finding] = ()) -> Json:
     return {
         "stage": seen.stage,
         "rip": seen.rip,
@@ -97,7 +103,7 @@ def stop(seen: Capture) -> Json:
         "boot_params": seen.boot_params and boot_params(seen.boot_params),
         "kernel_boot_params": seen.kernel_boot_params and boot_params(seen.kernel_boot_params),
         "e820_table": seen.e820_table and entries(seen.e820_table.entries),
-        "findings": [],
+        "findings": [each._asdict() for each in found],
         "memory": [{"paddr": paddr, "hex": data.hex()} for paddr, data in seen.memory],
         "symbols": dict(seen.symbols),
         "missing": dict(seen.missing),
@@ -154,10 +160,17 @@ def text(of: Text | None) -> str | None:
     return None if of is None else of.raw.decode("latin-1")
 
 
-def outcome(of: Outcome) -> Json:
+def outcome(of: Outcome, found: Sequence[Finding] = ()) -> Json:
+    """With the findings about an end that has no stop of its own."""
     return {
         "reached": of.reached,
         "ended": of.ended,
         "died": None if of.died is None else of.died._asdict(),
         "timeout": None if of.waited_for is None else {"stage": of.waited_for, "rip": of.rip, "symbol": of.symbol},
+        **_some("findings", found),
     }
+
+
+def _some(key: str, of: Sequence[Finding | Verdict]) -> Json:
+    """A key that only an odd run has."""
+    return {key: [each._asdict() for each in of]} if of else {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import printable
@@ -38,12 +39,18 @@ def report(of: Document) -> str:
     checked = check(of)
     *found, ending = checked.new
     blocks = [list(header(of))]
-    for seen, told in zip(of.stops, found, strict=True):
-        about = f"{seen.stage}: {stages.stage(seen.stage).about}"
-        blocks.append([about, *(findings_text.lines(told) or ["  nothing new"])])
+    for is_news, group in groupby(zip(of.stops, found, strict=True), key=lambda stop: bool(stop[1])):
+        if is_news:
+            blocks += [_report(seen.stage, told) for seen, told in group]
+        else:
+            blocks.append([f"{', '.join(seen.stage for seen, _ in group)}: nothing new"])
     hint = ["  `pvhdbg explain CODE` says why it matters, and what to do"] if checked.all else []
     blocks += [findings_text.lines(ending), [_counted(outcome(of.outcome), checked), *hint]]
     return _joined(blocks)
+
+
+def _report(stage: str, found: Sequence[Finding]) -> list[str]:
+    return [f"{stage}: {stages.stage(stage).about}", *findings_text.lines(found)]
 
 
 def _joined(blocks: Iterable[Sequence[str]]) -> str:

@@ -44,7 +44,7 @@ def test_the_text_tells_every_stage_and_how_it_ended(text: str) -> None:
     headings = [f"{each.name}: {each.about}" for each in stages.STAGES]
 
     assert headings == [line for line in text.splitlines() if line in headings]
-    assert "done: reached e820" == text.splitlines()[-1]
+    assert "done: reached e820; found: 2 infos" == text.splitlines()[-1]
 
 
 def test_without_a_terminal_no_command_does_the_same_as_dump(text: str) -> None:

@@ -128,6 +128,7 @@ def test_fields_of_boot_params_that_changed_are_shown_with_both_values() -> None
     assert [
         "  boot_params at 0x32ba460: differs from pvh_bootparams",
         "    +0x211  hdr.loadflags  0x0 -> 0x2  KASLR_FLAG",
+        "  ! PVH412  hdr.loadflags is 0x2, in pvh_bootparams 0x0",
     ] == stop("kernel", document._replace(stops=stops))[2:]
 
 
@@ -257,7 +258,38 @@ def test_a_death_shows_the_cpu_and_the_code_it_died_at() -> None:
     ],
 )
 def test_the_last_line_says_how_it_ended(outcome: Outcome, expected: str) -> None:
-    assert expected == to_text.document(build.boot()._replace(outcome=outcome)).splitlines()[-1]
+    line = to_text.document(build.boot()._replace(outcome=outcome)).splitlines()[-1]
+
+    assert re.fullmatch(re.escape(expected) + r"; found: (1 error, )?5 infos", line)
+
+
+def test_what_rules_find_stands_below_its_stop_and_is_said_once() -> None:
+    infos = [
+        "  i PVH126  tr.limit is 0xffff, the ABI wants limit 0x67",
+        "  i PVH201  size is 0 in entry 5 (unknown (0))",
+    ]
+    written = to_text.document(build.boot())
+
+    assert infos == stop("entry")[-5:-3]
+    assert [1, 1] == [written.count(each) for each in infos]
+
+
+def test_why_it_died_stands_before_everything_else_about_the_death() -> None:
+    document = died()
+    broken = build.linux_guest()
+    broken.put(build.START_INFO, b"AAAA")
+    first, *rest = stop("died", document._replace(stops=(broken.at("entry"), *document.stops)))[2:]
+
+    assert first.startswith("  X PVH901  BUG (ud2 at 0xffffffff8305a1ff xen_prepare_pvh+0xa9): magic is 0x41414141")
+    assert any(line.startswith("  X PVH900  triple fault at 0xffffffff8305a1ff") for line in rest)
+
+
+def test_a_report_has_what_is_found_and_nothing_else() -> None:
+    report = to_text.report(build.boot()).split("\n\n")
+
+    assert report[1].startswith("entry: the first instruction")
+    assert "prepare, bootparams, kernel, e820: nothing new" == report[2]
+    assert report[3].startswith("done: reached e820; found: 5 infos")
 
 
 def assert_fit_for_a_terminal(written: str) -> None:

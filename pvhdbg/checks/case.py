@@ -1,0 +1,222 @@
+"""What a rule may ask: one stop, those before it, and what is known beside them. No target."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+from pvhdbg.abi.e820 import RAM, BootE820Entry, E820Table
+from pvhdbg.abi.notes import OWNER
+from pvhdbg.abi.start_info import MemmapTableEntry, ModlistEntry
+from pvhdbg.boot.capture import Capture
+from pvhdbg.boot.difference import Mismatch, difference
+from pvhdbg.boot.document import MachineFacts
+from pvhdbg.boot.expected import Expected, PredictedDeath, expected
+from pvhdbg.boot.protocols import E820_MODULE
+from pvhdbg.boot.rules import KernelRules, kernel_rules, rules_at
+from pvhdbg.checks import spans
+from pvhdbg.checks.finding import ERROR, WARNING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pvhdbg.abi.start_info import StartInfo
+    from pvhdbg.boot.capture import MapEntry
+    from pvhdbg.boot.document import Outcome
+    from pvhdbg.checks.spans import Span
+    from pvhdbg.image.facts import ImageFacts
+    from pvhdbg.image.preflight import Verdict
+
+GIVEN = ("entry", "prepare")
+"""Where a stop shows what was handed over before the kernel has made anything of it."""
+
+_GUEST_OS = 6
+_LINUX_FUNCTION = "xen_prepare_pvh"
+
+
+class Thing(NamedTuple):
+    """Something that lies in memory, and the field that says where."""
+
+    name: str
+    start: int
+    end: int
+    field: str
+
+
+class Case:
+    """One stop, never changed. `earlier` are the stops before it, oldest first; `outcome` is how the run ended, null
+    while it goes on.
+    """
+
+    def __init__(
+        self,
+        seen: Capture,
+        earlier: Sequence[Capture] = (),
+        image: ImageFacts | None = None,
+        machine: MachineFacts | None = None,
+        outcome: Outcome | None = None,
+    ) -> None:
+        self.seen = seen
+        self.earlier = tuple(earlier)
+        self.image = image
+        self.machine = machine or MachineFacts()
+        self.outcome = outcome
+
+    @cached_property
+    def history(self) -> tuple[Capture, ...]:
+        return (*self.earlier, self.seen)
+
+    def at_stage(self, name: str) -> Capture | None:
+        """The last stop at that stage."""
+        return next((each for each in reversed(self.history) if each.stage == name), None)
+
+    @cached_property
+    def given(self) -> Capture | None:
+        """The last stop that shows what was handed over."""
+        shown = [each for each in self.history if each.handed_over is not None]
+        before = [each for each in shown if each.stage in GIVEN]
+        return next(reversed(before or shown), None)
+
+    @property
+    def info(self) -> StartInfo | None:
+        """The start_info that this stop shows: the kernel's copy as soon as there is one."""
+        return self.seen.handed_over
+
+    def path(self, field: str) -> str:
+        """A field of that start_info, as a path of the document."""
+        return f"{'pvh_start_info' if self.seen.pvh_start_info else 'start_info'}.{field}"
+
+    def place(self, field: str) -> int | None:
+        """The physical address of a field of that start_info."""
+        info = self.info
+        return None if info is None else info.address_of(next(each for each in info.FIELDS if each.name == field))
+
+    @cached_property
+    def is_linux(self) -> bool:
+        """Whether the guest goes Linux's way, as the teaching guest does too."""
+        named = self.image is not None and self.image.kind in ("vmlinux", "bzimage")
+        return named or _LINUX_FUNCTION in self.symbols
+
+    @property
+    def fatal(self) -> str:
+        """The severity of what kills a Linux, or makes it lose something: of any other guest it is not known."""
+        return ERROR if self.is_linux else WARNING
+
+    @cached_property
+    def guest_os(self) -> str:
+        """What the image calls itself in Xen's GUEST_OS note; the empty string where it does not."""
+        notes = self.image.notes if self.image else ()
+        found = (each.desc for each in notes if (each.owner, each.type) == (OWNER, _GUEST_OS))
+        return next(found, b"").partition(b"\0")[0].decode("latin-1")
+
+    @cached_property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """What preflight had to say about the image."""
+        return self.image.verdicts if self.image else ()
+
+    @cached_property
+    def rules(self) -> KernelRules:
+        """The kernel's rules, as far as the stops have recorded them."""
+        xen = _shows_xen(self.machine)
+        if self.image is None:
+            return kernel_rules({}, e820_name=None, xen=xen)
+        return rules_at(self.seen._replace(symbols=self.symbols), self.image, xen=xen)
+
+    @cached_property
+    def symbols(self) -> dict[str, int]:
+        """Every symbol that a stop has recorded."""
+        return {name: address for each in self.history for name, address in each.symbols.items()}
+
+    @cached_property
+    def expected(self) -> Expected | None:
+        """What the kernel should make of what it was given."""
+        if self.given is None:
+            return None
+        return expected(self.given._replace(symbols=self.symbols), self.rules)
+
+    @cached_property
+    def mismatches(self) -> tuple[Mismatch, ...]:
+        """Where this stop's boot_params is not what it should be."""
+        wanted, params = self.expected, self.seen.boot_params
+        if wanted is None or params is None or _agree(wanted, params.raw):
+            return ()
+        return tuple(difference(wanted, params))
+
+    def predicted(self, *fields: str) -> PredictedDeath | None:
+        """The death that the model foresees and one of these fields is to blame for."""
+        death = self.expected.death if self.expected else None
+        return death if death and self.is_linux and death.field in fields else None
+
+    @property
+    def entries(self) -> tuple[MapEntry, ...]:
+        """The map that was handed over, as this stop shows it."""
+        return self.seen.memory_map.entries if self.seen.memory_map else ()
+
+    @cached_property
+    def ram(self) -> list[Span]:
+        """What that map lists as RAM, and as nothing else."""
+        return ram(self.entries)
+
+    @cached_property
+    def listed(self) -> list[Span]:
+        """What it lists at all."""
+        return spans.union((each.addr, each.addr + each.size) for each in self.entries)
+
+    @cached_property
+    def structures(self) -> tuple[Thing, ...]:
+        """What was handed over, but for the modules themselves: where each piece of it lies."""
+        return tuple(self._structures())
+
+    def _structures(self) -> Iterator[Thing]:
+        seen = self.seen
+        given, found = seen.start_info, seen.memory_map
+        if given and given.at is not None:
+            yield Thing("start_info", given.at, given.at + len(given.raw), "start_info")
+        if seen.cmdline:
+            start = seen.cmdline.paddr
+            yield Thing("the command line", start, start + len(seen.cmdline.raw) + 1, "cmdline")
+        if self.info and seen.modules:
+            start = self.info.modlist_paddr
+            yield Thing("the module list", start, start + len(seen.modules) * ModlistEntry.SIZE, "modules")
+        if found and found.paddr is not None and found.protocol != E820_MODULE:
+            size = len(found.entries) * MemmapTableEntry.SIZE
+            yield Thing("the memory map", found.paddr, found.paddr + size, "memory_map")
+
+    @cached_property
+    def loads(self) -> tuple[Thing, ...]:
+        """The kernel and the modules; empty modules are nowhere."""
+        segments = self.image.segments if self.image else ()
+        kernel = (
+            Thing("the kernel", each.paddr, each.end, f"kernel.segments[{index}]")
+            for index, each in enumerate(segments)
+        )
+        modules = (
+            Thing(f"module {index}", each.entry.paddr, each.entry.paddr + each.entry.size, f"modules[{index}].paddr")
+            for index, each in enumerate(self.seen.modules or ())
+        )
+        return tuple(each for each in (*kernel, *modules) if each.start < each.end)
+
+
+def _agree(wanted: Expected, raw: bytes) -> bool:
+    """Whether every byte that is known is so: asked first, because it takes no time."""
+    mask, should, does = (int.from_bytes(each, "little") for each in (wanted.known, wanted.boot_params, raw))
+    chosen = all(raw[at : at + len(values[0])] in values for at, values in wanted.alternatives.items())
+    return chosen and should & mask == does & mask
+
+
+def blob_size(entries: int) -> int:
+    """The bytes that a struct e820_table with so many entries takes."""
+    return E820Table.SIZE + entries * BootE820Entry.SIZE
+
+
+def ram(entries: Sequence[MapEntry]) -> list[Span]:
+    """What is listed as RAM and as nothing else."""
+    others = ((each.addr, each.addr + each.size) for each in entries if each.type != RAM)
+    return spans.minus(((each.addr, each.addr + each.size) for each in entries if each.type == RAM), others)
+
+
+def _shows_xen(machine: MachineFacts) -> bool | None:
+    """Whether CPUID shows Xen's leaves: QEMU's KVM does where it is told to, its TCG never."""
+    if any("xen-version" in each for each in machine.argv):
+        return True
+    return False if machine.accel in ("tcg", "kvm") else None

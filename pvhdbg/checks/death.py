@@ -1,0 +1,303 @@
+"""PVH900 to PVH910: how the run ended, and why, asked where it died or did not come to the next stage."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pvhdbg.abi.cpu import CR0_PG
+from pvhdbg.abi.start_info import MAGIC, MemmapTableEntry, ModlistEntry
+from pvhdbg.abi.text import printable
+from pvhdbg.boot.capture import KERNEL
+from pvhdbg.boot.document import TIMED_OUT
+from pvhdbg.boot.expected import BUG, DIRECT_MAP, OVERRUN
+from pvhdbg.boot.protocols import E820_MODULE, MEMMAP
+from pvhdbg.checks.case import blob_size
+from pvhdbg.checks.finding import ERROR, WARNING
+from pvhdbg.checks.rules import LAST, Found, rule
+from pvhdbg.image.preflight import FATAL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pvhdbg.boot.document import Death
+    from pvhdbg.checks.case import Case
+
+_UD2, _INT3 = b"\x0f\x0b", b"\xcc"
+_CODE = 2
+# __PAGE_OFFSET of a 32-bit Linux, as it is built everywhere.
+_DIRECT_MAP_32 = 0xC0000000
+_PAGE = 4096
+_STACK_USED = 4096
+_REACHED_BEFORE = (None, "entry", "prepare")
+
+
+def _death(case: Case) -> Death | None:
+    return case.outcome.died if case.outcome else None
+
+
+def _reached(case: Case) -> str | None:
+    return case.outcome.reached if case.outcome else None
+
+
+def _rip(case: Case) -> int | None:
+    death = _death(case)
+    return case.seen.rip if death is None or death.rip is None else death.rip
+
+
+def _paddr(case: Case) -> int | None:
+    """RIP as a physical address."""
+    rip = _rip(case)
+    if rip is None or case.seen.address_kind != KERNEL:
+        return rip
+    return case.image.physical(rip) if case.image else None
+
+
+def _code(case: Case) -> bytes:
+    paddr = _paddr(case)
+    return (None if paddr is None else case.seen.bytes_at(paddr, _CODE)) or b""
+
+
+def _where(case: Case) -> str:
+    rip, death = _rip(case), _death(case)
+    symbol = death.symbol if death else None
+    return ("" if rip is None else f" at {rip:#x}") + (f" {printable(symbol)}" if symbol else "")
+
+
+@rule("PVH900", ERROR, when=LAST)
+def the_guest_died(case: Case) -> Iterator[Found]:
+    """A triple fault, an error inside KVM, or the end of QEMU: the machine does not come back. What is known of why
+    stands before this.
+
+    Before the console there is no word from the kernel. RIP still points at the instruction that did it (`code @died`),
+    CR2 at the address of a page fault.
+    """
+    death = _death(case)
+    if death is None:
+        return
+    what = ", on the ud2 of a BUG" if _code(case) == _UD2 else ""
+    words = f": {printable(death.message)}" if death.message else ""
+    message = f"{printable(death.how).replace('-', ' ')}{_where(case)}{what}{words}"
+    yield Found("registers.rip", message, _paddr(case))
+
+
+@rule("PVH901", ERROR, when=LAST, cause=True)
+def the_kernel_ended_in_a_bug(case: Case) -> Iterator[Found]:
+    """xen_prepare_pvh ends in a BUG, which is the instruction `ud2`, if start_info's magic is wrong, or if the
+    structure has no memory map and the kernel sees no Xen to ask for one. There is no IDT, so that is a triple fault;
+    and the words that go with it are for Xen's console, so that KVM and TCG hear nothing.
+
+    The finding names the condition that failed. `--set` and `--protocol` try other values on the same kernel.
+
+    Source: Linux arch/x86/platform/pvh/enlighten.c.
+    """
+    if _death(case) is None or _code(case) != _UD2 or _reached(case) not in _REACHED_BEFORE:
+        return
+    field, why = _failed(case)
+    yield Found(field, f"BUG (ud2{_where(case)}): {why}", _given_place(case, field))
+
+
+def _failed(case: Case) -> tuple[str, str]:
+    """Which condition, by the model, or by what was handed over where the model does not know the kernel."""
+    death = case.expected.death if case.expected else None
+    info = case.given.handed_over if case.given else None
+    found = case.given.memory_map if case.given else None
+    if death and death.kind == BUG:
+        named = ', and "e820 data" is for a kernel of the RFC of 2017' if _is_module(case) else ""
+        return death.field, death.why + named
+    if info is None:
+        return "registers.rip", "nobody saw what it was given"
+    if info.magic != MAGIC:
+        return "start_info.magic", f"magic is {info.magic:#x}, not {MAGIC:#x}"
+    if found is not None and found.protocol != MEMMAP:
+        name = "memmap_entries" if info.version else "version"
+        return f"start_info.{name}", f"{name} is 0: no memory map, and no Xen to ask for one"
+    return "registers.rip", "what was handed over fulfils the conditions that are known"
+
+
+def _is_module(case: Case) -> bool:
+    found = case.given.memory_map if case.given else None
+    return found is not None and found.protocol == E820_MODULE
+
+
+def _given_place(case: Case, path: str) -> int | None:
+    """The address of a field of start_info, as it was handed over."""
+    info = (case.given.start_info or case.given.handed_over) if case.given else None
+    name = path.removeprefix("start_info.")
+    field = next((each for each in info.FIELDS if each.name == name), None) if info else None
+    return info.address_of(field) if info and field and path != name else None
+
+
+@rule("PVH902", ERROR, when=LAST, cause=True)
+def a_page_fault_before_there_is_an_idt(case: Case) -> Iterator[Found]:
+    """The first page tables show 1 GiB of physical memory, those of a 32-bit kernel not much more than the kernel. What
+    is handed over and lies beyond can't be read, and there is no IDT: the page fault is a triple fault, with the
+    address in CR2. Linux reads physical memory through its direct map, 64-bit kernels at 0xffff888000000000, 32-bit
+    ones at 0xc0000000.
+
+    Put memory map and module list below 1 GiB, for 32-bit kernels below the kernel.
+
+    Source: Linux arch/x86/platform/pvh/head.S, arch/x86/kernel/head_64.S and head_32.S.
+    """
+    cr2, cr0 = (case.seen.registers.get(name) or 0 for name in ("cr2", "cr0"))
+    if _death(case) is None or not cr2 or not cr0 & CR0_PG or _code(case) == _UD2:
+        return
+    if _reached(case) not in _REACHED_BEFORE:
+        return
+    paddrs = _behind(case, cr2)
+    for name, field, start, end in _read_early(case):
+        if any(start - _PAGE < paddr < end + _PAGE for paddr in paddrs):
+            message = f"page fault: {name} at {start:#x} is beyond the early page tables (cr2 {cr2:#x}{_where(case)})"
+            yield Found(field, message, _given_place(case, field))
+            return
+    yield Found("registers.cr2", f"page fault: cr2 is {cr2:#x}, which the early page tables do not map{_where(case)}")
+
+
+def _behind(case: Case, cr2: int) -> list[int]:
+    """The physical addresses that were meant, by each map that the kernel has so early."""
+    base = _DIRECT_MAP_32 if case.image and case.image.elf_class == 32 else DIRECT_MAP
+    return [cr2] if cr2 < base else [cr2, cr2 - base]
+
+
+def _read_early(case: Case) -> Iterator[tuple[str, str, int, int]]:
+    """Name, field and place of each thing that xen_prepare_pvh reads."""
+    given = case.given
+    info = given.handed_over if given else None
+    if given is None or info is None:
+        return
+    size = info.memmap_entries * MemmapTableEntry.SIZE if info.version else 0
+    if size:
+        yield "memmap_paddr", "start_info.memmap_paddr", info.memmap_paddr, info.memmap_paddr + size
+    size = info.nr_modules * ModlistEntry.SIZE
+    if size:
+        yield "modlist_paddr", "start_info.modlist_paddr", info.modlist_paddr, info.modlist_paddr + size
+    if given.modules and len(given.modules) > 1:
+        entry, found = given.modules[1].entry, given.memory_map
+        yield "cmdline_paddr of module 1", "modules[1].cmdline_paddr", entry.cmdline_paddr, entry.cmdline_paddr + 1
+        count = found.nr_entries if found and found.protocol == E820_MODULE else 0
+        yield "paddr of module 1", "modules[1].paddr", entry.paddr, entry.paddr + blob_size(count)
+
+
+@rule("PVH903", ERROR, when=LAST, cause=True)
+def the_rfcs_kernel_wants_kvm(case: Case) -> Iterator[Found]:
+    """The RFC's kernel, as it was posted, looks for KVM's CPUID leaf and ends in a BUG without it: under TCG there is
+    none. Later kernels dropped the test.
+
+    Run it under KVM (`--accel kvm`).
+
+    Source: the RFC of 2017, arch/x86/xen/enlighten_pvh.c.
+    """
+    given = case.given
+    info = given.handed_over if given else None
+    if _death(case) is None or _code(case) != _UD2 or _reached(case) not in _REACHED_BEFORE or info is None:
+        return
+    if case.rules.e820_module and case.rules.memmap is False and case.machine.accel == "tcg" and info.magic == MAGIC:
+        yield Found("machine.accel", f"accel is tcg: the RFC's kernel demands KVM's CPUID leaf{_where(case)}")
+
+
+@rule("PVH904", ERROR, when=LAST, cause=True)
+def the_map_ran_over_the_kernel(case: Case) -> Iterator[Found]:
+    """The map has more entries than struct boot_params has room for, and the kernel wrote them over what lies behind
+    it: its stack, or the canary that guards it. It dies on the way back, or stands in a panic that nobody sees.
+
+    Hand over 126 entries or fewer.
+
+    Source: Linux arch/x86/platform/pvh/enlighten.c, init_pvh_bootparams.
+    """
+    death = case.expected.death if case.expected else None
+    if death and death.kind == OVERRUN and _reached(case) in _REACHED_BEFORE:
+        yield Found(death.field, f"{death.field.rpartition('.')[2]}: {death.why}", _given_place(case, death.field))
+
+
+@rule("PVH905", ERROR, when=LAST, cause=True)
+def kvm_could_not_go_on(case: Case) -> Iterator[Found]:
+    """KVM gave up on an instruction. Where that is an `int3`, it is a software breakpoint in KVM's way: set before the
+    guest wrote or mapped the code, or in code that KVM emulates. Otherwise KVM emulates the code and does not know it.
+
+    Use hardware breakpoints (`hbreak`; KVM has four), or `--accel tcg`, whose breakpoints know no limit.
+
+    Source: Linux arch/x86/kvm/x86.c, handle_emulation_failure.
+    """
+    death = _death(case)
+    if death is None or death.how != "kvm-internal-error":
+        return
+    paddr = _paddr(case)
+    before = None if paddr is None else case.seen.bytes_at(paddr - 1, 1)
+    if _INT3 in (_code(case)[:1], before):
+        yield Found("registers.rip", f"a software breakpoint (int3){_where(case)} is in KVM's way", paddr)
+    else:
+        yield Found("registers.rip", f"KVM can't run the instruction{_where(case)}: --accel tcg can", paddr)
+
+
+@rule("PVH906", ERROR, when=LAST, cause=True)
+def qemu_ended(case: Case) -> Iterator[Found]:
+    """QEMU itself is gone: it refused something while the guest ran, was killed, or crashed. A p_align of 0 in a
+    PT_NOTE segment makes it die of SIGFPE.
+
+    What it said last is in the message.
+    """
+    death = _death(case)
+    if death and death.how in ("qemu-exit", "qemu-signal"):
+        how = "was ended by a signal" if death.how == "qemu-signal" else "ended"
+        yield Found("machine.qemu", f"QEMU {how}: {printable(death.message) or 'without a word'}")
+
+
+@rule("PVH907", ERROR, when=LAST, cause=True)
+def the_guest_never_came_to_its_entry(case: Case) -> Iterator[Found]:
+    """QEMU started, and the address in the note was never reached: it started the file by another protocol, read
+    another note than the one that is meant, or loaded nothing there.
+
+    `pvhdbg inspect KERNEL` shows each loader's view of the file.
+
+    Source: QEMU hw/i386/x86.c.
+    """
+    if _reached(case) is not None or case.image is None:
+        return
+    worst = sorted(case.verdicts, key=lambda each: each.severity != FATAL)
+    why = worst[0].message if worst else "firmware or QEMU's arguments started something else"
+    entry = "of which there is none" if case.image.entry is None else f"{case.image.entry:#x}"
+    yield Found("kernel.entry", f"the guest never came to its PVH entry, {entry}: {why}")
+
+
+@rule("PVH908", WARNING, when=LAST)
+def the_stack_was_never_set(case: Case) -> Iterator[Found]:
+    """The ABI leaves ESP open, and VMMs leave different things there: QEMU its firmware's stack, Cloud Hypervisor and
+    Firecracker 0. A guest that pushes before it sets ESP works on one and dies on the other.
+
+    Set ESP in the entry's first instructions.
+
+    Source: Xen docs/misc/pvh.pandoc; nanos pull request 1855.
+    """
+    entry = case.at_stage("entry")
+    before, now = (each.registers.get("rsp") if each else None for each in (entry, case.seen))
+    if _death(case) is None or _reached(case) != "entry" or before is None or now is None:
+        return
+    if abs(now - before) < _STACK_USED:
+        message = f"rsp is {now:#x}, still about where the entry found it ({before:#x}): was a stack ever set up?"
+        yield Found("registers.rsp", message)
+
+
+@rule("PVH909", ERROR, when=LAST, cause=True)
+def the_kernel_has_no_pae(case: Case) -> Iterator[Found]:
+    """The kernel died when it switched paging on: it was built without PAE, and its PVH entry sets CR4.PAE.
+
+    Build it with CONFIG_X86_PAE=y, or take one with commit db9aded979b4.
+
+    Source: Linux commit db9aded979b4.
+    """
+    if _death(case) and _reached(case) == "entry":
+        for each in case.verdicts:
+            if each.slug == "without-pae":
+                yield Found("registers.cr4", f"{each.message}{_where(case)}")
+
+
+@rule("PVH910", ERROR, when=LAST)
+def the_next_stage_did_not_come(case: Case) -> Iterator[Found]:
+    """The guest runs, but not to the stage that should be next: it waits in a loop, as after a panic, or is slow.
+
+    Look where it is (`code`), at its console, and give it more time (`--timeout`).
+    """
+    outcome = case.outcome
+    if outcome and outcome.ended == TIMED_OUT:
+        place = "" if outcome.rip is None else f" at {outcome.rip:#x}"
+        symbol = f" {printable(outcome.symbol)}" if outcome.symbol else ""
+        yield Found("outcome.timeout", f"stage {outcome.waited_for} did not come in time; the guest is{place}{symbol}")

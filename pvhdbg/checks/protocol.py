@@ -1,0 +1,76 @@
+"""PVH601 to PVH603: a VMM and a kernel that speak different protocols."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pvhdbg.boot import stages
+from pvhdbg.boot.protocols import E820_MODULE, MEMMAP
+from pvhdbg.checks.finding import ERROR, WARNING
+from pvhdbg.checks.rules import FIRST, Found, rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pvhdbg.checks.case import Case
+
+
+@rule("PVH601", ERROR, cause=True)
+def the_kernel_ignores_this_kind_of_map(case: Case) -> Iterator[Found]:
+    """The kernel holds the string "e820 data" and knows no memmap table: it follows the RFC of 2017, where the map is
+    the second module. What today's VMMs hand over it never looks at. It goes on without a map, finds 0-0x9f000 to be
+    all its memory, and panics when it sets up its page tables.
+
+    Build a kernel from 5.0 on with CONFIG_PVH=y. `--protocol e820-module` hands the same map over the RFC's way.
+
+    Source: the RFC of 2017, arch/x86/xen/enlighten_pvh.c.
+    """
+    given, rules = case.given, case.rules
+    if given is None or given.memory_map is None or given.handed_over is None or rules.xen:
+        return
+    if rules.e820_module and rules.memmap is False and given.memory_map.protocol != E820_MODULE:
+        info, found = given.handed_over, given.memory_map
+        ignored = f"memmap_entries {found.nr_entries} are ignored" if found.protocol == MEMMAP else "there is no map"
+        message = f'{ignored}: this kernel takes module 1 if it is named "e820 data", nr_modules is {info.nr_modules}'
+        yield Found(*_place(case, message))
+
+
+def _place(case: Case, message: str) -> tuple[str, str, int | None]:
+    """Where the loss is to be seen at this stop."""
+    seen = case.seen
+    if case.info:
+        return case.path("memmap_entries"), message, case.place("memmap_entries")
+    if seen.e820_table:
+        return "e820_table", message, seen.e820_table.paddr
+    key = "kernel_boot_params" if seen.kernel_boot_params else stages.BOOT_PARAMS
+    return f"{key}.e820_entries", message, None
+
+
+@rule("PVH602", WARNING, cause=True)
+def only_the_rfcs_kernel_knows_this_kind_of_map(case: Case) -> Iterator[Found]:
+    """The map is the second module, named "e820 data", and start_info has none: the RFC of 2017, which no released
+    kernel implements. Linux from 5.0 on sees a structure without a map, and without Xen ends in a BUG.
+
+    Hand over version 1 with a memmap table; `--protocol memmap` does that with the same map.
+
+    Source: the RFC of 2017; Linux arch/x86/platform/pvh/enlighten.c.
+    """
+    found = case.seen.memory_map
+    if found is None or found.protocol != E820_MODULE or case.rules.e820_module or case.info is None:
+        return
+    severity = ERROR if case.predicted("start_info.version", "start_info.memmap_entries") else None
+    message = f'the map is module 1, "e820 data", and start_info has none (version {case.info.version})'
+    yield Found("modules[1].cmdline", message, found.paddr, severity)
+
+
+@rule("PVH603", WARNING, when=FIRST)
+def freebsd_wants_xen(case: Case) -> Iterator[Found]:
+    """Older FreeBSD kernels have a PVH entry for Xen alone: elsewhere they use Xen's clock before they look whether
+    there is a Xen, and die in early_delay.
+
+    Take a FreeBSD that knows PVH without Xen.
+
+    Source: FreeBSD sys/x86/xen/pv.c.
+    """
+    if case.guest_os == "FreeBSD" and case.rules.xen is False:
+        yield Found("kernel.notes", "GUEST_OS is FreeBSD, and this machine shows no Xen")

@@ -1,0 +1,93 @@
+"""The table of rules. A rule is a function of a Case; its docstring is what `explain CODE` tells."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
+
+from pvhdbg.abi.text import printable
+from pvhdbg.checks.finding import SEVERITIES, Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from pvhdbg.checks.case import Case
+
+    Check = Callable[[Case], Iterable["Found"]]
+
+FIRST, EACH, LAST = "first", "each", "last"
+"""When a rule is asked: at the first stop, about what was known before; at each stop; where the run ended unwanted."""
+
+MOST = 16
+"""Findings of one rule at one stop; how many more there are is told."""
+
+SOURCE = "Source: "
+
+
+class Found(NamedTuple):
+    """What a rule yields. Without a severity of its own it has the rule's."""
+
+    field: str
+    message: str
+    at: int | None = None
+    severity: str | None = None
+
+
+class Rule(NamedTuple):
+    """`severity` is what its findings have, unless they say otherwise. A `cause` explains a death, or the loss of
+    the map: its findings stand before all others.
+    """
+
+    code: str
+    severity: str
+    when: str
+    cause: bool
+    check: Check
+
+    @property
+    def name(self) -> str:
+        """The defect in words: the function's name."""
+        return getattr(self.check, "__name__", self.code).replace("_", " ")
+
+    @property
+    def paragraphs(self) -> list[str]:
+        """The docstring: why it matters, what to do, and after SOURCE where that is from."""
+        blocks = (self.check.__doc__ or "").split("\n\n")
+        return [" ".join(each.split()) for each in blocks if each.strip()]
+
+    def findings(self, case: Case) -> Iterator[Finding]:
+        found = iter(self.check(case))
+        for each in islice(found, MOST):
+            yield self._finding(each, each.message)
+        rest = list(found)
+        if rest:
+            gravest = min(rest, key=lambda each: SEVERITIES.index(each.severity or self.severity))
+            yield self._finding(gravest, f"{self.name}: and {len(rest)} more")
+
+    def _finding(self, of: Found, message: str) -> Finding:
+        return Finding(self.code, of.severity or self.severity, _safe(message), of.field, of.at)
+
+
+def _safe(message: str) -> str:
+    """Rules escape what they quote of a guest; the words of a recording, and of QEMU, may still be anything."""
+    if message.isascii() and message.isprintable():
+        return message
+    return "".join(each if " " <= each <= "~" else printable(each) for each in message)
+
+
+RULES: dict[str, Rule] = {}
+
+
+def rule(code: str, severity: str, *, when: str = EACH, cause: bool = False) -> Callable[[Check], Check]:
+    """Put a function into the table.
+
+    :raise ValueError: if the code is taken.
+    """
+
+    def register(check: Check) -> Check:
+        if code in RULES:
+            raise ValueError(f"{code} is there twice")
+        RULES[code] = Rule(code, severity, when, cause, check)
+        return check
+
+    return register

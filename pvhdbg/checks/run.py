@@ -1,0 +1,122 @@
+"""Every rule over a run: the findings of each stop, and those about its end."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, NamedTuple
+
+from pvhdbg.boot import stages
+from pvhdbg.boot.capture import Capture
+from pvhdbg.boot.document import DEAD, TIMED_OUT
+from pvhdbg.checks.case import Case
+from pvhdbg.checks.finding import ERROR, SEVERITIES, Finding
+from pvhdbg.checks.rules import EACH, FIRST, LAST, RULES, Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from pvhdbg.boot.document import Document, Outcome
+
+TOPICS = (
+    "start_info",
+    "entry_state",
+    "memmap",
+    "modules",
+    "cmdline",
+    "rsdp",
+    "places",
+    "boot_params",
+    "e820",
+    "image",
+    "protocol",
+    "death",
+)
+
+_NOTHING = Capture(
+    stage="",
+    rip=None,
+    address_kind=None,
+    cpu_mode="unknown",
+    registers={},
+    start_info=None,
+    pvh_start_info=None,
+    cmdline=None,
+    modules=None,
+    memory_map=None,
+    boot_params=None,
+    kernel_boot_params=None,
+    e820_table=None,
+    memory=(),
+    symbols={},
+    missing={},
+)
+"""What stands for the stop of a run that had none."""
+
+
+class Checked(NamedTuple):
+    """The findings of each stop, in the order of the stops, and those about an end that has no stop of its own."""
+
+    stops: tuple[tuple[Finding, ...], ...]
+    ending: tuple[Finding, ...]
+
+    @property
+    def all(self) -> list[Finding]:
+        """Each finding once: what holds at several stops is told at the first of them."""
+        return list(dict.fromkeys(each for found in self.new for each in found))
+
+    @property
+    def new(self) -> list[tuple[Finding, ...]]:
+        """The findings of each stop, and last of the end, without those that an earlier one has too."""
+        told: set[tuple[str, str]] = set()
+        lists = []
+        for found in (*self.stops, self.ending):
+            lists.append(tuple(each for each in found if (each.code, each.message) not in told))
+            told.update((each.code, each.message) for each in found)
+        return lists
+
+
+def rules() -> dict[str, Rule]:
+    """Every rule, by its code."""
+    for topic in TOPICS:
+        import_module(f"pvhdbg.checks.{topic}")
+    return dict(sorted(RULES.items()))
+
+
+def check(document: Document) -> Checked:
+    stops = tuple(at_stop(document, index) for index in range(len(document.stops)))
+    return Checked(stops, _ending(document))
+
+
+def at_stop(document: Document, index: int) -> tuple[Finding, ...]:
+    """The findings of one stop; none of the stops behind it, and the outcome only where the guest died, counts."""
+    seen = document.stops[index]
+    is_dead = seen.stage == stages.DIED
+    asked = {EACH, *((FIRST,) if index == 0 else ()), *((LAST,) if is_dead else ())}
+    case = Case(seen, document.stops[:index], document.kernel, document.machine, document.outcome if is_dead else None)
+    return findings(case, asked)
+
+
+def _ending(document: Document) -> tuple[Finding, ...]:
+    """Of a run that stands still, or that ended before its first stop."""
+    stops, outcome = document.stops, document.outcome
+    is_told = bool(stops) and stops[-1].stage == stages.DIED
+    asked = {*(() if stops else (FIRST,)), *((LAST,) if _is_unwanted(outcome) and not is_told else ())}
+    seen, earlier = (stops[-1], stops[:-1]) if stops else (_NOTHING, ())
+    return findings(Case(seen, earlier, document.kernel, document.machine, outcome), asked)
+
+
+def _is_unwanted(outcome: Outcome) -> bool:
+    return outcome.ended in (DEAD, TIMED_OUT)
+
+
+def findings(case: Case, asked: Collection[str] = (EACH,)) -> tuple[Finding, ...]:
+    """What the rules of these kinds have to say: first what explains a death, then by severity."""
+    return tuple(each for _, each in sorted(_all(case, asked), key=lambda found: found[0]))
+
+
+def _all(case: Case, asked: Collection[str]) -> Iterator[tuple[tuple[bool, int, str], Finding]]:
+    for code, rule in rules().items():
+        if rule.when in asked:
+            for each in rule.findings(case):
+                explains = rule.cause and each.severity == ERROR
+                yield (not explains, SEVERITIES.index(each.severity), code), each

@@ -1,0 +1,207 @@
+"""Cases for rules, each from what it is that makes a boot odd."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from pvhdbg.abi.boot_params import BootParams
+from pvhdbg.abi.start_info import StartInfo
+from pvhdbg.boot.capture import Capture
+from pvhdbg.boot.document import DEAD, TIMED_OUT, Death, MachineFacts, Outcome
+from pvhdbg.boot.probe import ANY_STRING, E820_STRING
+from pvhdbg.checks.case import Case
+from pvhdbg.image.facts import ImageFacts, Note, Segment
+from pvhdbg.image.preflight import Verdict
+from tests import build
+from tests.build import CMDLINE, KERNEL_MAP, MAP, MEMMAP, MODLIST, RAMDISK, RAMDISK_SIZE, START_INFO, VARIABLES, Range
+
+UPSTREAM = {
+    "xen_prepare_pvh": 0xFFFFFFFF8305A1FF,
+    "mem_map_via_hcall": 0xFFFFFFFF81000000,
+    "pvh_bootparams": KERNEL_MAP + VARIABLES["pvh_bootparams"],
+    "pvh_get_root_pointer": 0xFFFFFFFF81000100,
+    "__append_e820_table": 0xFFFFFFFF81000200,
+    ANY_STRING: 0xFFFFFFFF81000000,
+}
+RFC = {"xen_prepare_pvh": UPSTREAM["xen_prepare_pvh"], ANY_STRING: 1, E820_STRING: 2}
+NAME, BLOB = 0x11800, 0x20000
+LINUX = build.linux()
+HOBBY = LINUX._replace(kind="elf", release=None)
+FREEBSD = HOBBY._replace(notes=(Note("Xen", 6, b"FreeBSD\0"),))
+LINUX_32 = LINUX._replace(elf_class=32, segments=(Segment(0x1000000, 0xC1000000, 0x600000, 0x800000),))
+MACHINE = build.machine()
+BUG_AT = 0xFFFFFFFF8305A2A8
+
+
+class Row(NamedTuple):
+    """A rule, a case in which it has something to say, and one that is almost the same in which it has not."""
+
+    code: str
+    fires: Callable[[], Case]
+    near: Callable[[], Case]
+
+
+def guest(
+    table: Sequence[Range] | None = MAP,
+    *,
+    modules: Sequence[tuple[int, int, int, int]] = ((RAMDISK, RAMDISK_SIZE, 0, 0),),
+    puts: Sequence[tuple[int, bytes]] = (),
+    registers: Mapping[str, int | None] | None = None,
+    image: ImageFacts | None = LINUX,
+    **info: int,
+) -> build.Guest:
+    """A machine at its entry, `info` being the fields of start_info that are not as usual."""
+    made = build.linux_guest(image)
+    made.image = image
+    usual = {"nr_modules": len(modules), "modlist_paddr": MODLIST if modules else 0, "cmdline_paddr": CMDLINE}
+    usual |= {"memmap_paddr": MEMMAP, "memmap_entries": len(table)} if table is not None else {"version": 0}
+    made.put(START_INFO, bytes(StartInfo.SIZE))
+    made.put(START_INFO, build.start_info(**usual | info))
+    if table:
+        made.put((usual | info).get("memmap_paddr", MEMMAP), build.memmap(table))
+    made.put(MODLIST, build.modlist(*modules))
+    made.run_at(0x1000850, "fc0f0115")
+    for paddr, data in puts:
+        made.put(paddr, data)
+    made.registers.update(registers or {})
+    return made
+
+
+def entry(
+    table: Sequence[Range] | None = MAP,
+    *,
+    machine: MachineFacts = MACHINE,
+    symbols: Mapping[str, int] = UPSTREAM,
+    **odd: Any,  # noqa: ANN401 - the words of another function
+) -> Case:
+    """At the entry; `odd` goes to guest()."""
+    made = guest(table, **odd)
+    return Case(_knowing(made.at("entry"), symbols), (), made.image, machine)
+
+
+def _knowing(seen: Capture, symbols: Mapping[str, int]) -> Capture:
+    return seen._replace(symbols={**seen.symbols, **symbols})
+
+
+def blob(
+    ranges: Sequence[Range] = MAP,
+    name: bytes = b"e820 data",
+    size: int | None = None,
+    **odd: Any,  # noqa: ANN401 - the words of another function
+) -> dict[str, Any]:
+    """What guest() needs for a map handed over the RFC's way."""
+    data = build.e820_blob(ranges)
+    module = (BLOB, len(data) if size is None else size, NAME, 0)
+    return {
+        "table": None,
+        "modules": ((RAMDISK, RAMDISK_SIZE, 0, 0), module),
+        "puts": ((BLOB, data), (NAME, name + b"\0")),
+        **odd,
+    }
+
+
+def prepare(
+    copy: Mapping[int, bytes] | None = None,
+    symbols: Mapping[str, int] = UPSTREAM,
+    **odd: Any,  # noqa: ANN401 - the words of another function
+) -> Case:
+    """At xen_prepare_pvh; `copy` is what is not the same in the kernel's copy, by offset; `odd` as for entry()."""
+    machine = odd.pop("machine", MACHINE)
+    assert isinstance(machine, MachineFacts)
+    made = guest(**odd)
+    first = made.at("entry")
+    _enter_kernel(made, copy or {})
+    return Case(_knowing(made.at("prepare", START_INFO), symbols), (first,), made.image, machine)
+
+
+def _enter_kernel(made: build.Guest, copy: Mapping[int, bytes]) -> None:
+    build.page_tables(made)
+    made.symbols = {name: KERNEL_MAP + paddr for name, paddr in VARIABLES.items()}
+    made.put(VARIABLES["pvh_start_info"], made.memory.get(START_INFO, StartInfo.SIZE))
+    for offset, data in copy.items():
+        made.put(VARIABLES["pvh_start_info"] + offset, data)
+    made.run_at(UPSTREAM["xen_prepare_pvh"], "f30f1efa")
+
+
+def bootparams(params: Mapping[int, bytes] | None = None, symbols: Mapping[str, int] = UPSTREAM) -> Case:
+    """At the return from xen_prepare_pvh, with these bytes of boot_params another, by offset."""
+    stops = _stops(params or {})
+    return Case(_knowing(stops[2], symbols), stops[:2], LINUX, MACHINE)
+
+
+def _stops(params: Mapping[int, bytes]) -> tuple[Capture, ...]:
+    stops = build.boot().stops
+    made = stops[2].boot_params
+    assert made is not None
+    changed = type(made)(_changed(made.raw, params), made.at)
+    return (*stops[:2], stops[2]._replace(boot_params=changed), *stops[3:])
+
+
+def _changed(raw: bytes, changes: Mapping[int, bytes]) -> bytes:
+    new = bytearray(raw)
+    for offset, data in changes.items():
+        new[offset : offset + len(data)] = data
+    return bytes(new)
+
+
+def kernel(changes: Mapping[int, bytes]) -> Case:
+    """At start_kernel, with other bytes in the kernel's copy."""
+    stops = build.boot().stops
+    copy = stops[3].kernel_boot_params
+    assert copy is not None
+    seen = stops[3]._replace(kernel_boot_params=BootParams(_changed(copy.raw, changes), copy.at))
+    return Case(seen, stops[:3], LINUX, MACHINE)
+
+
+def e820(table: Sequence[Range], symbols: Mapping[str, int] = UPSTREAM) -> Case:
+    """At the return of e820__memory_setup, with this table."""
+    made = build.linux_guest()
+    build.page_tables(made)
+    made.symbols = {name: KERNEL_MAP + paddr for name, paddr in VARIABLES.items()}
+    stops = build.boot().stops
+    params = stops[3].kernel_boot_params
+    assert params is not None
+    made.put(VARIABLES["boot_params"], params.raw)
+    made.put(VARIABLES["e820_table"], (KERNEL_MAP + build.TABLE).to_bytes(8, "little"))
+    made.put(build.TABLE, build.e820_blob(table))
+    made.run_at(0xFFFFFFFF8305B541, "4889c7")
+    return Case(_knowing(made.at("e820"), symbols), stops[:4], LINUX, MACHINE)
+
+
+def verdict(slug: str, severity: str = "fatal") -> Case:
+    """At the entry of an image that preflight had something to say about."""
+    return entry(image=LINUX._replace(verdicts=(Verdict(slug, severity, "this", "do that"),)))
+
+
+def died(
+    *,
+    code: str = "0f0b",
+    how: str = "triple-fault",
+    message: str = "",
+    reached: str | None = "prepare",
+    symbols: Mapping[str, int] = UPSTREAM,
+    cpu: Mapping[str, int | None] | None = None,
+    **odd: Any,  # noqa: ANN401 - the words of another function
+) -> Case:
+    """Dead in xen_prepare_pvh, or before it, with these registers of the CPU; `odd` as for prepare()."""
+    before = prepare(symbols=symbols, **odd)
+    made = build.linux_guest(before.image)
+    build.page_tables(made)
+    made.image = before.image
+    rip = 0x1000900 if reached in (None, "entry") else BUG_AT
+    made.run_at(rip, code)
+    made.registers.update(cpu or {})
+    history = {None: (), "entry": before.earlier}.get(reached, before.history)
+    outcome = Outcome(reached, DEAD, Death(how, rip, "xen_prepare_pvh+0xa9", message))
+    return Case(made.at("died"), history, before.image, before.machine, outcome)
+
+
+def waiting(
+    for_stage: str = "bootparams",
+    **odd: Any,  # noqa: ANN401 - the words of another function
+) -> Case:
+    """Still running, and not coming to a stage."""
+    before = prepare(**odd)
+    outcome = Outcome("prepare", TIMED_OUT, None, for_stage, 0x1000, "panic")
+    return Case(before.seen, before.earlier, before.image, before.machine, outcome)

@@ -1,0 +1,81 @@
+"""Each rule fires where it should, and not where it almost should; and nothing is a rule that no table has."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from pvhdbg.checks.case import Case
+from pvhdbg.checks.finding import SEVERITIES, Finding
+from pvhdbg.checks.rules import MOST, SOURCE, rule
+from pvhdbg.checks.run import TOPICS, rules
+from pvhdbg.image import preflight
+from tests.checks.cases import Row, entry
+from tests.checks.tables import handed_over, memory, outcomes
+
+ROWS = (*handed_over.ROWS, *memory.ROWS, *outcomes.ROWS)
+RULES = rules()
+
+
+def found(code: str, case: Case) -> list[Finding]:
+    return list(RULES[code].findings(case))
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.code)
+def test_a_rule_fires_and_has_a_near_miss(row: Row) -> None:
+    told = found(row.code, row.fires())
+
+    assert told
+    assert {row.code} == {each.code for each in told}
+    assert {each.severity for each in told} <= set(SEVERITIES)
+    assert [] == found(row.code, row.near())
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.code)
+def test_a_finding_names_its_field_and_fits_a_line_or_three(row: Row) -> None:
+    for each in found(row.code, row.fires()):
+        assert re.fullmatch(r"[a-z_]\w*(\[\d+\])?(\.\w+(\[\d+\])?)*", each.field), each
+        assert each.message.isascii(), each
+        assert len(each.message) < 300, each
+
+
+def test_every_rule_is_in_a_table() -> None:
+    assert sorted(RULES) == sorted({row.code for row in ROWS})
+
+
+def test_every_verdict_of_preflight_has_a_rule() -> None:
+    slugs = set(re.findall(r'Verdict\(\s*"([a-z0-9-]+)"', Path(preflight.__file__).read_text("utf-8")))
+
+    assert slugs == set(outcomes.SLUGS)
+
+
+@pytest.mark.parametrize("code", RULES)
+def test_every_rule_says_why_it_matters_and_where_that_is_from(code: str) -> None:
+    told = RULES[code].paragraphs
+
+    assert told
+    assert code in ("PVH900", "PVH906", "PVH910") or told[-1].startswith(SOURCE)
+    assert re.fullmatch(r"PVH[1-9]\d\d", code)
+
+
+def test_the_codes_of_a_topic_follow_each_other_in_its_file() -> None:
+    by_topic = {
+        topic: [code for code in RULES if RULES[code].check.__module__.endswith(f".{topic}")] for topic in TOPICS
+    }
+
+    assert all(by_topic.values())
+    assert sorted(RULES) == sorted(code for codes in by_topic.values() for code in codes)
+
+
+def test_a_code_is_given_once() -> None:
+    with pytest.raises(ValueError, match="PVH101 is there twice"):
+        rule("PVH101", "info")(lambda _case: ())
+
+
+def test_of_many_findings_the_first_are_told_and_the_number_of_the_others() -> None:
+    told = found("PVH201", entry([(0, 0, 0)] * 100))
+
+    assert MOST + 1 == len(told)
+    assert "an entry is empty: and 84 more" == told[-1].message
