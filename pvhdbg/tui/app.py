@@ -13,11 +13,10 @@ from prompt_toolkit.application import Application
 from prompt_toolkit.filters import Condition
 
 from pvhdbg.errors import PvhdbgError, SymbolMissing
-from pvhdbg.tui import events, frame, peek, state
+from pvhdbg.tui import events, frame, peek, state, style
 from pvhdbg.tui.bindings import bindings
 from pvhdbg.tui.doing import Doing
 from pvhdbg.tui.state import Entry
-from pvhdbg.tui.style import style
 from pvhdbg.tui.update import merged, update
 from pvhdbg.tui.windows import Windows
 
@@ -114,7 +113,8 @@ class Tui:
             key_bindings=bindings(
                 lambda: self.screen, self._doing.act, line_is_empty=lambda: not self.windows.line.text
             ),
-            style=style(),
+            style=style.style(),
+            color_depth=style.depth(),
             full_screen=True,
             mouse_support=Condition(lambda: self._doing.has_mouse),
             min_redraw_interval=REDRAWS_APART,

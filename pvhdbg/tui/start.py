@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pvhdbg.tui.state import Screen, StageMark, Title
     from pvhdbg.tui.worker import Launch
 
+FIRST_STOP = "prepare"
+
 
 class Inbox:
     """Events that come before there is a screen, and their way to it afterwards. Any thread may put one in."""
@@ -97,25 +99,31 @@ def recorded(document: Document, name: str, *, ascii: bool = False) -> None:  # 
 
 
 def screen_of(document: Document, name: str, *, ascii: bool = False) -> Screen:  # noqa: A002
-    """The last stop of a recording, with the others as its past."""
+    """Where a session would begin, at `prepare`, the other stops beside it; of a boot that failed, its end."""
     from pvhdbg.tui import state
     from pvhdbg.tui.state import Run, Screen, Title
-    from pvhdbg.tui.update import compared
+    from pvhdbg.tui.update import looking
 
-    last, machine = document.stops[-1] if document.stops else None, document.machine
-    died = document.outcome.died
-    where = f"died: {died.how}" if died else document.outcome.ended
+    last, machine, died = document.stops[-1] if document.stops else None, document.machine, document.outcome.died
     seen = Screen(
         Title(name, " ".join(filter(None, (machine.machine, machine.accel, machine.memory)))),
-        run=Run(state.RECORDING, where, rip=last.rip if last else None, symbol=died.symbol if died else None),
-        stages=_marks(document),
-        history=document.stops,
-        now=last,
+        Run(state.RECORDING, f"died: {died.how}" if died else document.outcome.ended, rip=last.rip if last else None),
+        _marks(document),
+        document.stops,
+        last,
         image=document.kernel,
         focus=state.VIEW,
+        view=state.FINDINGS if died else state.START_INFO,
         ascii=ascii,
     )
-    return compared(seen)
+    return looking(seen, None if died else _first(document))
+
+
+def _first(document: Document) -> int | None:
+    """Null for the last stop."""
+    names = [each.stage for each in document.stops]
+    at = names.index(FIRST_STOP) if FIRST_STOP in names else 0
+    return at if at < len(names) - 1 else None
 
 
 def _marks(document: Document) -> tuple[StageMark, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.styles import Attrs, Style
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ _DIM = "dim" if "dim" in Attrs._fields else "italic"
 
 # ansi* names are the terminal's own sixteen. What reads badly on black (blue) is reversed, what does on white (yellow,
 # the whites and the bright ones) or what may be the background itself (black) is not used at all.
+# prompt_toolkit has a `tab` of its own.
 COLOURS = {
     "title": "bold",
     "state.kernel": "",
@@ -34,7 +36,7 @@ COLOURS = {
     "border": "",
     "border.focus": "bold ansigreen",
     "border.past": "bold ansimagenta",
-    "tab": "",
+    "tab": "noinherit",
     "tab.chosen": "bold reverse",
     "pane.title": "bold",
     "heading": "bold",
@@ -97,7 +99,12 @@ _LINE_EDITING = {
     "incsearch.current": "bold reverse",
 }
 """Classes of prompt_toolkit's own: its defaults are colours for a dark terminal."""
-_PLAIN = ("bold", "dim", "reverse", "noreverse", "underline", "italic")
+_PLAIN = ("bold", "dim", "reverse", "noreverse", "noinherit", "underline", "italic")
+
+
+def depth() -> ColorDepth | None:
+    """None: as the terminal says."""
+    return ColorDepth.DEPTH_1_BIT if os.environ.get("NO_COLOR") else None
 
 
 def style() -> BaseStyle:

@@ -62,6 +62,7 @@ class Windows:
             self.line,
             input_processors=[BeforeInput(lambda: prompt.label(self._screen()))],
             search_buffer_control=search.control,
+            preview_search=True,
         )
         entry = BufferControl(self.entry, input_processors=[BeforeInput(self._entry_label)])
         rows = HSplit(
