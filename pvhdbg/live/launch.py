@@ -33,7 +33,9 @@ _FAULTS = (
         "`pvhdbg inspect KERNEL` shows what the file offers a loader",
     ),
     _Fault(
-        re.compile(r"kvm_buf_set_msrs"), MachineError, "this KVM can't give all of the host's CPU: try --cpu host,-arch-capabilities"
+        re.compile(r"kvm_buf_set_msrs"),
+        MachineError,
+        "this KVM can't give all of the host's CPU: try --cpu host,-arch-capabilities",
     ),
     _Fault(re.compile(r"kvm", re.IGNORECASE), MachineError, "--accel tcg needs no KVM"),
     _Fault(re.compile(r"[Cc]annot allocate|guest memory"), MachineError, "give the guest less with --memory"),
