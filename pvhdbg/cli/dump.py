@@ -27,7 +27,8 @@ def dump(options: argparse.Namespace) -> Result:
     with launched(options) as bench:
         seen, remarks = run(bench, options.stage)
         answers = asked(bench, seen.outcome) if asked else None
-    text = _text(seen, options.format or ("json" if options.output else "text"))
+        bench.session.kill()  # they end while we write
+        text = _text(seen, options.format or ("json" if options.output else "text"))
     status = status_of(seen.outcome, options.stage)
     if options.output is None:
         return Result(text if answers is None else answers, status, remarks)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pvhdbg.boot.protocols import AS_IS
+from pvhdbg.errors import MachineError
 from pvhdbg.live.gdb_process import GdbOptions
 from pvhdbg.live.session import Session
 from pvhdbg.live.signals import as_exits
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pvhdbg.boot.document import MachineFacts
+    from pvhdbg.boot.probe import WithStrings
     from pvhdbg.boot.rewrite import Change
     from pvhdbg.image.load import Kernel
     from pvhdbg.image.preflight import Preflight
@@ -49,8 +51,26 @@ def launched(options: argparse.Namespace) -> Iterator[Bench]:
         from pvhdbg.live.bench import Bench
 
         symbols.look_up()
+        qemu, tried = _wait_ready(session, qemu, symbols)
+        yield Bench(session, kernel, qemu, options.timeout, (*remarks, *tried), changes)
+
+
+def _wait_ready(session: Session, qemu: QemuOptions, symbols: WithStrings) -> tuple[QemuOptions, tuple[str, ...]]:
+    """Wait for the machine; what it was started with in the end, and what to say about that.
+
+    A KVM that lacks IA32_ARCH_CAPABILITIES aborts QEMU for `-cpu host`, and does as well without it.
+    """
+    try:
         session.wait_ready()
-        yield Bench(session, kernel, qemu, options.timeout, remarks, changes)
+    except MachineError as error:
+        if qemu.cpu is not None or "kvm_buf_set_msrs" not in str(error):
+            raise
+    else:
+        return qemu, ()
+    plainer = qemu._replace(cpu="host,-arch-capabilities")
+    session.boot(plainer, symbols)
+    session.wait_ready()
+    return plainer, (f"pvhdbg: note: this KVM refuses -cpu host; it was given {plainer.cpu}",)
 
 
 def _changes(options: argparse.Namespace) -> list[Change]:
@@ -63,27 +83,15 @@ def _changes(options: argparse.Namespace) -> list[Change]:
 
 
 def machine_facts(bench: Bench) -> MachineFacts:
-    from pvhdbg.boot.document import MachineFacts
     from pvhdbg.errors import TargetError
+    from pvhdbg.live import machine
 
     try:
         version = _qemu_version(bench.session.target.monitor("info version"))
     except TargetError:
         version = None
-    options = bench.options
-    if options is None:
-        return MachineFacts(qemu=version, rewrites=bench.journey.rewrites)
-    return MachineFacts(
-        qemu=version,
-        machine=options.machine,
-        accel=options.accel,
-        cpu=options.effective_cpu,
-        memory=options.memory,
-        append=options.append,
-        initrd=options.initrd,
-        argv=tuple(bench.session.qemu.argv) if bench.session.qemu else (),
-        rewrites=bench.journey.rewrites,
-    )
+    argv = bench.session.qemu.argv if bench.session.qemu else ()
+    return machine.facts(bench.options, argv)._replace(qemu=version, rewrites=bench.journey.rewrites)
 
 
 def _qemu_version(words: str) -> str:

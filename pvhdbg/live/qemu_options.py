@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.errors import UserError
-from pvhdbg.image.facts import EM_386
 
 if TYPE_CHECKING:
     from pvhdbg.image.facts import ImageFacts
@@ -47,6 +46,8 @@ def qemu_binary(facts: ImageFacts, *, linux: bool) -> str:
 
     gdb connects a 32-bit Linux's symbols to a 32-bit stub only; every other guest runs on the 64-bit one.
     """
+    from pvhdbg.image.facts import EM_386
+
     return "qemu-system-i386" if linux and facts.machine == EM_386 else "qemu-system-x86_64"
 
 
