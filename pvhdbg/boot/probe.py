@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Protocol
 
 from pvhdbg.abi.e820 import E820_DATA
 from pvhdbg.errors import SymbolMissing, UserError
-from pvhdbg.image.header import map_file
+from pvhdbg.image.header import map_file, read_elf
 
 if TYPE_CHECKING:
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.image.header import Buffer
     from pvhdbg.target.base import Target
 
+DATA_SECTIONS = (b".rodata", b".data", b".init.data", b".init.rodata")
 E820_STRING = f'"{E820_DATA.decode()}"'
 ANY_STRING = '""'
 """Every image has the empty string: where it was found, strings could be asked for."""
@@ -89,8 +90,33 @@ def probed(target: Target) -> dict[str, int]:
 
 def string_at(data: Buffer, image: ImageFacts, text: bytes) -> int | None:
     """The link address at which a string and its NUL lie, null if no load segment of the file holds it."""
-    for each in image.segments:
-        found = data.find(text + b"\0", each.offset, each.offset + min(each.filesz, each.memsz))
+    for start, size in _places(data, image):
+        found = data.find(text + b"\0", start, start + size)
         if found >= 0:
-            return found - each.offset + each.vaddr
+            return _linked(image, found)
     return None
+
+
+def _places(data: Buffer, image: ImageFacts) -> list[tuple[int, int]]:
+    """Offset and size of what may hold strings: of a kernel that says where its data lie these, a fifth of it."""
+    segments = [(each.offset, min(each.filesz, each.memsz)) for each in image.segments]
+    try:
+        elf = read_elf(data, image.path)
+    except UserError:
+        return segments
+    if elf.section(b".rodata") is None:
+        return segments
+    found = (each for each in elf.sections if elf.section_name(each) in DATA_SECTIONS)
+    return [(each.offset, each.size) for each in found if _linked(image, each.offset) is not None]
+
+
+def _linked(image: ImageFacts, offset: int) -> int | None:
+    """The link address of what is loaded from an offset of the file."""
+    return next(
+        (
+            offset - each.offset + each.vaddr
+            for each in image.segments
+            if 0 <= offset - each.offset < min(each.filesz, each.memsz)
+        ),
+        None,
+    )
