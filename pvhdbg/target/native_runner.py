@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 _HARDWARE = getattr(gdb, "BP_HARDWARE_BREAKPOINT", None)
 """Null in gdb 10, which makes them by command only."""
 
+_NOT_RUN = "Command aborted."
+"""All that is left of an error once gdb has printed it."""
+
 
 class NativeRunner:
     """Runner inside gdb. What is the user's own (breakpoints, their commands, hooks) works as at any `continue`."""
@@ -108,8 +111,10 @@ def _signals_blocked() -> Iterator[None]:
 def _resume() -> Halt | None:
     """Let the guest run until it stops. Null, unless the hypervisor ends meanwhile."""
     try:
-        gdb.execute("continue", to_string=True)
+        gdb.execute("continue")
     except gdb.error as error:
+        if str(error) == _NOT_RUN:
+            raise TargetError("a breakpoint can't be inserted", "gdb says which; a CPU under KVM has four") from error
         if boot_cpu() is not None:
             raise ours(error) from error
     return None if boot_cpu() is not None else Halt(DIED, None, QEMU_EXIT, "QEMU has gone, or closed its stub")
