@@ -134,7 +134,7 @@ def _open_log(path: str | None) -> TextIO | None:
     if path is None:
         return None
     try:
-        return open(path, "w", buffering=1, encoding="utf-8", errors="surrogateescape")  # noqa: PTH123 - open as long as gdb is
+        return open(path, "w", buffering=1, encoding="utf-8", errors="surrogateescape")  # noqa: PTH123 - as long as gdb
     except OSError as error:
         raise UserError(f"can't write {path}: {error.strerror}") from error
 
@@ -142,8 +142,8 @@ def _open_log(path: str | None) -> TextIO | None:
 def _environment(ours: Mapping[str, str], *, own_files: bool) -> dict[str, str]:
     """What gdb says is parsed, so it says it in English; and our interpreter's variables are not for gdb's own Python.
 
-    A user's start-up files may count on PYTHONPATH and the like. Otherwise what its Python compiles at each start, 20 ms
-    of it, is kept in the user's cache: where its files lie it may not, and should not, be written.
+    A user's start-up files may count on PYTHONPATH and the like. Otherwise what its Python compiles at each start (20 ms)
+    is kept in the user's cache: where its files lie it may not, and should not, be written.
     """
     if own_files:
         return {**ours, "LC_ALL": "C"}
