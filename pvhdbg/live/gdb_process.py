@@ -142,7 +142,7 @@ def _open_log(path: str | None) -> TextIO | None:
 def _environment(ours: Mapping[str, str], *, own_files: bool) -> dict[str, str]:
     """What gdb says is parsed, so it says it in English; and our interpreter's variables are not for gdb's own Python.
 
-    A user's start-up files may count on PYTHONPATH and the like. Otherwise what its Python compiles at each start is kept
+    A user's start-up files may count on PYTHONPATH. Otherwise what gdb's Python compiles at each start is kept
     in the user's cache, which saves 20 ms: where its files lie it may not, and should not, be written.
     """
     if own_files:
