@@ -74,12 +74,18 @@ class _Phys(gdb.Function):
         with told():
             _check(args, range(1, 3))
             count = int(args[1]) if len(args) > 1 else 8
-            if not 0 < count <= MOST_BYTES:
-                raise UserError(f"{count} bytes can't be read: 1 to {MOST_BYTES}")
+            if not 0 < count <= _most_bytes():
+                raise UserError(f"{count} bytes can't be read: 1 to {_most_bytes()}")
             here = self._sessions.here
             data = here.target.read_phys(commands.physical_of(here, here.current(), address_of(args[0])), count)
             byte = gdb.lookup_type(_INTEGERS[1])
             return gdb.Value(data, gdb.lookup_type(_INTEGERS[count]) if count in _INTEGERS else byte.array(count - 1))
+
+
+def _most_bytes() -> int:
+    """The user's own limit, which gdb 13 crashes on when a value made of bytes exceeds it."""
+    limit = gdb.parameter("max-value-size")
+    return min(limit, MOST_BYTES) if isinstance(limit, int) and limit >= 0 else MOST_BYTES
 
 
 class _E820(gdb.Function):
@@ -116,4 +122,6 @@ def _value(record: Struct) -> gdb.Value | int:
         ctype = gdb.lookup_type(f"struct {record.C_NAME}")
     except gdb.error:
         return record.at or 0
+    if ctype.sizeof > _most_bytes():
+        raise UserError(f"max-value-size is less than a struct {record.C_NAME} has")
     return gdb.Value(record.raw.ljust(ctype.sizeof, b"\0"), ctype)

@@ -166,9 +166,11 @@ def boot_cpu() -> gdb.InferiorThread | None:
 
     :raise NotConnected: while the guest runs: gdb can't say then.
     """
-    if getattr(gdb.selected_thread(), "is_running", bool)():
-        raise NotConnected("the guest is running")
-    return min(gdb.selected_inferior().threads(), key=lambda each: each.num, default=None)
+    try:
+        threads = gdb.selected_inferior().threads()
+    except gdb.error as error:
+        raise NotConnected("the guest is running") from error
+    return min(threads, key=lambda each: each.num, default=None)
 
 
 @contextmanager
