@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pvhdbg.in_gdb.here import Sessions
 
 MOST_BYTES = 1 << 20
-_INTEGERS = {1: "unsigned char", 2: "unsigned short", 4: "unsigned int", 8: "unsigned long"}
+_INTEGERS = {1: "unsigned char", 2: "unsigned short", 4: "unsigned int", 8: "unsigned long long"}
 
 
 def register(sessions: Sessions) -> None:
