@@ -52,7 +52,7 @@ class Window:
         self._window.write(text if charset().upper().startswith("UTF") else text.translate(_PLAIN))
 
     def vscroll(self, num: int) -> None:
-        self._top = max(min(self._top + num, len(self._lines) - 1), 0)
+        self._top = max(min(self._top + num, len(self._lines) - self._window.height), 0)
         self.render()
 
     def hscroll(self, num: int) -> None:
@@ -67,6 +67,8 @@ class Window:
             self._lines = lines(here.opened or here)
         except PvhdbgError as error:
             self._lines = [one_line(error)]
+        except gdb.error as error:
+            self._lines = str(error).splitlines()
         self.vscroll(0)
 
 
@@ -74,7 +76,8 @@ def lines(session: Session) -> list[str]:
     """Where it stands and what is there, start_info, the map, and what there is to find fault with."""
     seen = session.current()
     stop = Stop(seen, commands.before(session, seen), session.image)
-    blocks = [answers.info(stop), answers.start_info(stop), answers.picture(stop), answers.memory_map(stop)]
-    if "check" in commands.COMMANDS:
-        blocks.append(commands.run(session, "check").splitlines())
-    return [line for block in blocks for line in (*block, "")]
+    blocks = [
+        *(answers.info(stop), answers.start_info(stop), answers.picture(stop), answers.memory_map(stop)),
+        commands.run(session, "check").splitlines(),
+    ]
+    return [line for block in blocks for line in (*block, "")][:-1]
