@@ -31,7 +31,7 @@ def _mismatches(case: Case, is_meant: Callable[[str], bool]) -> Iterator[Mismatc
 
 
 def _found(case: Case, each: Mismatch, severity: str | None = None) -> Found:
-    params = case.seen.boot_params
+    params = case.made
     at = None if params is None or params.at is None else params.at + each.offset
     wanted = " or ".join(_value(value) for value in each.expected)
     name = each.path.partition(".")[2]
@@ -125,7 +125,7 @@ def type_of_loader_is_another(case: Case) -> Iterator[Found]:
 
     Source: Linux arch/x86/platform/pvh/enlighten.c; arch/x86/kernel/setup.c, early_reserve_initrd.
     """
-    params = case.seen.boot_params
+    params = case.made
     loses = params is not None and params.hdr.type_of_loader == 0 and params.hdr.ramdisk_size != 0
     for each in _mismatches(case, lambda path: path == f"{_HDR}type_of_loader"):
         yield _found(case, each, ERROR if loses else None)
@@ -169,7 +169,7 @@ def the_kernel_has_the_ways_of_the_first_pvh_kernels(case: Case) -> Iterator[Fou
 
     Source: Linux arch/x86/xen/enlighten_pvh.c, 4.11 to 4.18.
     """
-    params = case.seen.boot_params
+    params = case.made
     if params and params.hdr.version == _RFC_VERSION:
         where = (
             SETUP_VERSION,
@@ -189,7 +189,7 @@ def the_kernel_sees_xen(case: Case) -> Iterator[Found]:
 
     Source: Linux arch/x86/platform/pvh/enlighten.c, hypervisor_specific_init; QEMU docs/system/i386/xen.rst.
     """
-    params = case.seen.boot_params
+    params = case.made
     if params and params.hdr.type_of_loader == XEN_LOADER:
         message = f"hdr.type_of_loader is {XEN_LOADER:#x}: this kernel believes that it runs on Xen"
         yield Found(f"{_HDR}type_of_loader", message, params.hdr.address_of(type(params.hdr).type_of_loader))

@@ -20,6 +20,7 @@ from pvhdbg.checks.finding import ERROR, WARNING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from pvhdbg.abi.boot_params import BootParams
     from pvhdbg.abi.start_info import StartInfo
     from pvhdbg.boot.capture import MapEntry
     from pvhdbg.boot.document import Outcome
@@ -134,10 +135,15 @@ class Case:
             return None
         return expected(self.given._replace(symbols=self.symbols), self.rules)
 
+    @property
+    def made(self) -> BootParams | None:
+        """pvh_bootparams when it is complete; a look between two stages shows it half made."""
+        return self.seen.boot_params if self.seen.stage == "bootparams" else None
+
     @cached_property
     def mismatches(self) -> tuple[Mismatch, ...]:
         """Where this stop's boot_params is not what it should be."""
-        wanted, params = self.expected, self.seen.boot_params
+        wanted, params = self.expected, self.made
         if wanted is None or params is None or _agree(wanted, params.raw):
             return ()
         return tuple(difference(wanted, params))

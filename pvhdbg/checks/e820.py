@@ -15,10 +15,18 @@ from pvhdbg.checks.rules import Found, rule
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pvhdbg.boot.capture import E820
     from pvhdbg.checks.case import Case
 
 _ISA = (ISA_START, ISA_START + ISA_SIZE)
 _NO_LOSS = 1 << 20
+
+
+def _table(case: Case) -> E820 | None:
+    """The whole table, as soon as it is complete."""
+    found = case.seen.e820_table
+    is_whole = found is not None and found.nr_entries == len(found.entries)
+    return found if is_whole and case.seen.stage == "e820" else None
 
 
 @rule("PVH421", WARNING)
@@ -29,9 +37,9 @@ def e820_table_is_not_what_boot_params_lists(case: Case) -> Iterator[Found]:
 
     Source: Linux arch/x86/kernel/e820.c, e820__memory_setup_default and e820__update_table.
     """
-    found, params = case.seen.e820_table, case.seen.kernel_boot_params
+    found, params = _table(case), case.seen.kernel_boot_params
     wanted = sanitised(params, case.rules) if params else None
-    if found is None or wanted is None or found.nr_entries != len(found.entries):
+    if found is None or wanted is None:
         return
     for index, (should, does) in enumerate(zip(wanted, found.entries, strict=False)):
         if (does.addr, does.size, does.type) != tuple(should):
@@ -56,8 +64,8 @@ def the_kernel_lost_memory(case: Case) -> Iterator[Found]:
 
     Source: Linux arch/x86/kernel/e820.c.
     """
-    found = case.seen.e820_table
-    if found is None or found.nr_entries != len(found.entries):
+    found = _table(case)
+    if found is None:
         return
     has = ram(found.entries)
     given = case.given.memory_map if case.given else None

@@ -1,4 +1,4 @@
-"""PVH120 to PVH128: the CPU at the entry, against what the ABI demands of it."""
+"""PVH120 to PVH127: the CPU at the entry, against what the ABI demands of it."""
 
 from __future__ import annotations
 
@@ -19,13 +19,19 @@ _BITS = {"cr0": CR0, "cr4": CR4, "eflags": EFLAGS}
 
 def _broken(case: Case, *heads: str) -> Iterator[Found]:
     """What the ABI demands of these registers and is not so."""
-    if case.seen.stage != "entry":
+    if not _is_entry(case):
         return
     for demand in ENTRY_STATE:
         value = case.seen.registers.get(demand.register)
         if demand.register.partition(".")[0] in heads and value is not None and not demand.holds(value):
             message = f"{demand.register} is {_shown(demand.register, value)}, the ABI wants {demand.meaning}"
             yield Found(f"registers.{demand.register}", message)
+
+
+def _is_entry(case: Case) -> bool:
+    """Whether nothing of the guest has run yet: who steps on from the entry has not come to another stage."""
+    entry = case.image.entry if case.image else None
+    return case.seen.stage == "entry" and entry in (None, case.seen.registers.get("rip"))
 
 
 def _shown(register: str, value: int) -> str:
@@ -120,17 +126,5 @@ def the_a20_line_is_off(case: Case) -> Iterator[Found]:
 
     Source: Intel SDM volume 3, 21.33.
     """
-    if case.seen.stage == "entry" and case.seen.registers.get("a20") == 0:
+    if _is_entry(case) and case.seen.registers.get("a20") == 0:
         yield Found("registers.a20", "a20 is 0: every odd MiB of memory is the one below", None, case.fatal)
-
-
-@rule("PVH128", WARNING)
-def the_guest_was_entered_elsewhere(case: Case) -> Iterator[Found]:
-    """A PVH guest starts at the address in its note PHYS32_ENTRY, plus what a loader moved it by; only kernels with a
-    note PHYS32_RELOC may be moved.
-
-    Source: Xen docs/misc/pvh.pandoc; xen/include/public/elfnote.h.
-    """
-    rip, entry = case.seen.registers.get("rip"), case.image.entry if case.image else None
-    if case.seen.stage == "entry" and None not in (rip, entry) and rip != entry:
-        yield Found("registers.rip", f"rip is {rip:#x}, PHYS32_ENTRY {entry:#x}")

@@ -43,7 +43,7 @@ ENTRY_STATE = (
     Row("PVH125", lambda: entry(**state(ss__flags=0)), lambda: prepare(**state(ss__flags=0))),
     Row("PVH126", entry, lambda: entry(**state(tr__limit=0x67))),
     Row("PVH127", lambda: entry(**state(a20=0)), lambda: entry(registers={"a20": None})),
-    Row("PVH128", lambda: entry(**state(rip=0x1000851)), entry),
+    Row("PVH126", entry, lambda: entry(**state(rip=0x1000851))),
 )
 
 ROWS = (*START_INFO, *ENTRY_STATE)

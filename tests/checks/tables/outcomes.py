@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pvhdbg.checks.case import Case
 from tests.build import SANITISED
 from tests.checks import cases
 from tests.checks.cases import (
@@ -31,8 +32,16 @@ ON_KVM = MACHINE._replace(accel="kvm")
 E820_ENTRIES, SENTINEL, VERSION, LOADER, LOADFLAGS, RAMDISK, CMD_LINE = 0x1E8, 0x1EF, 0x206, 0x210, 0x211, 0x218, 0x228
 E820_TABLE, ISA, RSDP, EFI = 0x2D0, 0x2D0 + 6 * 20, 0x70, 0x1C0
 
+
+def half_made(params: dict[int, bytes]) -> Case:
+    """A look into xen_prepare_pvh."""
+    whole = bootparams(params)
+    return Case(whole.seen._replace(stage="prepare"), whole.earlier[:1], whole.image, whole.machine)
+
+
 BOOT_PARAMS = (
     Row("PVH401", lambda: bootparams({E820_ENTRIES: b"\6"}), bootparams),
+    Row("PVH401", lambda: bootparams({E820_ENTRIES: b"\0"}), lambda: half_made({E820_ENTRIES: b"\0"})),
     Row("PVH401", lambda: bootparams({E820_TABLE: b"\1"}), lambda: bootparams({ISA: b"\1"})),
     Row("PVH402", lambda: bootparams({ISA: b"\1"}), lambda: bootparams({ISA - 20: b"\1"})),
     Row("PVH403", lambda: bootparams({CMD_LINE: b"\0"}), bootparams),
