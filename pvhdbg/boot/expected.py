@@ -224,8 +224,16 @@ def _names_module(capture: Capture, info: StartInfo, rules: KernelRules) -> bool
     if module is None or module.cmdline_paddr == 0:
         return None if module is None else False
     _must_reach(rules, module.cmdline_paddr, 1, ("module 1's command line", "modules[1].cmdline_paddr"))
-    name = capture.bytes_at(module.cmdline_paddr, len(E820_NAME))
-    return None if name is None else name == E820_NAME
+    return _is_e820_name(capture, module.cmdline_paddr)
+
+
+def _is_e820_name(capture: Capture, paddr: int) -> bool | None:
+    """Byte by byte, as strncmp does: what lies behind another string's NUL was not read, and does not count."""
+    for offset, wanted in enumerate(E820_NAME):
+        byte = capture.bytes_at(paddr + offset, 1)
+        if byte is None or byte[0] != wanted:
+            return None if byte is None else False
+    return True
 
 
 def _add_isa(page: _Page, count: int | None) -> None:

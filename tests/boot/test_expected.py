@@ -186,6 +186,16 @@ def test_a_module_with_another_name_is_no_map(name: bytes) -> None:
     assert params([ISA], hdr__version=0x212) == model(handed(None, MAP, name), RFC).boot_params
 
 
+def test_a_name_that_ends_where_reading_ended_is_another_name() -> None:
+    """Strings are read up to a multiple of 256 and no further than their NUL."""
+    module = build.modlist((BLOB, 4 + 20 * len(MAP), CMDLINE + 255, 0))
+    seen = overlaid(handed(None, MAP), MODLIST + 32, module)
+    death = model(seen, TEACHING).death
+
+    assert params([ISA], hdr__version=0x212) == model(seen, RFC).boot_params
+    assert (BUG, "start_info.version") == (death and death.kind, death and death.field)
+
+
 def test_a_module_without_a_name_is_no_map() -> None:
     modules = build.modlist((RAMDISK, RAMDISK_SIZE, 0, 0), (BLOB, 4, 0, 0))
     made = model(overlaid(handed(None, MAP), MODLIST, modules), RFC)
