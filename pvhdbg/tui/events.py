@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from pvhdbg.boot.capture import Capture
+    from pvhdbg.boot.document import MachineFacts
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.live.code import Code
     from pvhdbg.tui.state import Bytes, Run, StageMark, Title
@@ -18,6 +19,7 @@ class Began(NamedTuple):
     image: ImageFacts | None
     stages: tuple[StageMark, ...]
     ours: bool
+    machine: MachineFacts | None = None
 
 
 class Ran(NamedTuple):

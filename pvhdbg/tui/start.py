@@ -115,6 +115,8 @@ def screen_of(document: Document, name: str, *, ascii: bool = False) -> Screen: 
         focus=state.VIEW,
         view=state.FINDINGS if died else state.START_INFO,
         ascii=ascii,
+        machine=machine,
+        outcome=document.outcome,
     )
     return looking(seen, None if died else _first(document))
 

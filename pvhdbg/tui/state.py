@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pvhdbg.boot.capture import Capture
+    from pvhdbg.boot.document import MachineFacts, Outcome
     from pvhdbg.image.facts import ImageFacts
 
 STARTING, RUNNING, STOPPED, DEAD, ENDED, RECORDING = "starting", "running", "stopped", "dead", "ended", "recording"
@@ -110,7 +111,7 @@ class Screen(NamedTuple):
     commands wait, `busy` is true while gdb works on one, and `continued` while it waits for more lines of it. `output`
     is what gdb printed, `serial` what the guest wrote, both by lines fit for a terminal; `output_top` and `serial_top`
     are the first visible line, null to follow the end. `trail` is where Enter and `:` were pressed, for the way back:
-    the view, its row, and the bytes then. `ours`: the machine ends with us.
+    the view, its row, and the bytes then. `ours`: the machine ends with us. `outcome` is how a recording ends.
     """
 
     title: Title
@@ -147,6 +148,8 @@ class Screen(NamedTuple):
     clock: float = 0.0
     ours: bool = False
     arrived: Capture | None = None
+    machine: MachineFacts | None = None
+    outcome: Outcome | None = None
 
     @property
     def looked_at(self) -> Capture | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import printable
 from pvhdbg.boot import compare
-from pvhdbg.tui import events, state
+from pvhdbg.tui import checked, events, state
 from pvhdbg.tui.kept import Same
 from pvhdbg.tui.state import Run, Screen, Wanted
 
@@ -46,10 +46,12 @@ def _began(screen: Screen, event: events.Began) -> Screen:
         image=event.image,
         stages=event.stages,
         ours=event.ours,
+        machine=event.machine,
         history=(),
         now=None,
         past=None,
         before={},
+        findings=(),
         serial=(),
         serial_top=None,
         arrived=None,
@@ -103,14 +105,16 @@ def looking(screen: Screen, past: int | None) -> Screen:
 
 
 def compared(screen: Screen) -> Screen:
-    """With what changed since the stage before the capture that is looked at, or since the machine came there."""
+    """With what changed since the stage before the capture that is looked at, or since the machine came there; and with
+    what the rules find in it.
+    """
     seen = screen.looked_at
     arrived = screen.arrived if screen.past is None else None
     earlier = [each for each in (_stage_before(screen, seen), arrived) if each is not None and each is not seen]
     before: dict[str, object] = {}
     for each in earlier if seen else ():
         before |= _marks(Same(each), Same(seen))
-    return screen._replace(before=before)
+    return screen._replace(before=before, findings=checked.findings(screen))
 
 
 @lru_cache(8)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.boot import stages
 from pvhdbg.errors import PvhdbgError, SymbolMissing, TargetError, UserError
+from pvhdbg.live import machine
 from pvhdbg.target.base import DIED
 from pvhdbg.tui import events, state
 from pvhdbg.tui.requests import LINE, OURS, STEP, Requests
@@ -114,7 +115,8 @@ class Worker:
         self._load_symbols(bench)
 
     def _tell_begun(self, bench: Bench) -> None:
-        self._emit(events.Began(self._title, bench.image, self._stage_marks(bench), bench.is_ours))
+        facts = machine.facts(bench.options, bench.session.qemu.argv if bench.session.qemu else ())
+        self._emit(events.Began(self._title, bench.image, self._stage_marks(bench), bench.is_ours, facts))
         self._listen(bench)
 
     def _listen(self, bench: Bench) -> None:
