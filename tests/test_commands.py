@@ -17,7 +17,7 @@ from pvhdbg.errors import PvhdbgError, UserError
 from pvhdbg.views import to_json
 from tests import build
 
-NEED_A_MACHINE = {"next-stage", "run-to"}
+NEED_A_MACHINE = {"next-stage", "run-to", "set", "protocol"}
 """Commands that no recording answers: they say so."""
 
 BY_NAME = pytest.mark.parametrize("name", list(COMMANDS))

@@ -11,7 +11,7 @@ from pvhdbg.boot import stages
 from pvhdbg.boot.document import Document, MachineFacts, Outcome
 from pvhdbg.boot.read import capture
 from pvhdbg.boot.travel import travel
-from pvhdbg.errors import GuestError, UserError
+from pvhdbg.errors import GuestError, RegisterUnavailable, SymbolMissing, TargetError, UserError
 from pvhdbg.target.recording import Recording
 
 if TYPE_CHECKING:
@@ -240,17 +240,19 @@ def _cannot_run() -> UserError:
 class Live(_Opener):
     """A machine on a journey. `outcome` is how that went so far, where somebody else was the guide.
 
-    `disassembler` gives lines for so many instructions at an address as the CPU sees it; `name_of` gives an address as
-    symbol+offset; `timeout` is in seconds, for each stage.
+    `disassembler` gives lines for so many instructions at an address as the CPU sees it; `expressions` the address that
+    a debugger's expression means, or raises TargetError; `name_of` gives an address as symbol+offset; `timeout` is in
+    seconds, for each stage.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  each is one question that somebody else answers
         self,
         journey: Journey,
         machine: MachineFacts | None = None,
         outcome: Outcome | None = None,
         *,
         disassembler: Disassembler = lambda _address, _count: (),
+        expressions: Callable[[str], int] | None = None,
         name_of: Callable[[int], str | None] = lambda _: None,
         timeout: float = TIMEOUT,
     ) -> None:
@@ -258,6 +260,7 @@ class Live(_Opener):
         self.machine = machine or MachineFacts()
         self.disassemble = disassembler
         self._outcome = outcome
+        self._expressions = expressions
         self._name_of = name_of
         self._timeout = timeout
         self._now: Capture | None = None
@@ -318,7 +321,16 @@ class Live(_Opener):
         return self.journey.rewrite([change])
 
     def evaluate(self, words: str, capture: Capture) -> int:
-        return evaluate(words, self.target_at(capture))
+        """A sum of ours, or what the debugger makes of it; of the past the debugger knows nothing."""
+        try:
+            return evaluate(words, self.target_at(capture))
+        except (UserError, SymbolMissing, RegisterUnavailable) as error:
+            if self._expressions is None or capture is not self._now:
+                raise
+            try:
+                return self._expressions(words)
+            except TargetError as problem:
+                raise (UserError(str(problem)) if isinstance(error, UserError) else error) from problem
 
     def document(self) -> Document:
         outcome = self._outcome or Outcome(self.journey.reached, doc.DONE)

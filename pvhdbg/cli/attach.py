@@ -75,6 +75,7 @@ def _remarks(physical_memory: str | None, kernel: Kernel | None) -> list[str]:
 def _answer(options: argparse.Namespace) -> Result:
     from pvhdbg.boot.document import DONE, Outcome
     from pvhdbg.cli import asking
+    from pvhdbg.live import asked
     from pvhdbg.views import to_text
 
     asking.check(options.command)
@@ -82,7 +83,7 @@ def _answer(options: argparse.Namespace) -> Result:
         here = bench.position()
         outcome = Outcome(bench.journey.reached, DONE)
         if options.command:
-            text = asking.answers(asking.at(bench, outcome), options.command)
+            text = asking.answers(asked.session(bench, outcome), options.command)
         else:
             text = to_text.capture(here.capture, bench.image)
     return Result(text, 0, bench.remarks)

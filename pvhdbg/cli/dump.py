@@ -8,7 +8,7 @@ from pvhdbg.boot import document as doc
 from pvhdbg.boot import stages
 from pvhdbg.boot.document import Document
 from pvhdbg.boot.travel import travel
-from pvhdbg.cli.launch import launched, machine_facts
+from pvhdbg.cli.launch import launched
 from pvhdbg.cli.result import Result
 from pvhdbg.errors import UserError
 
@@ -40,7 +40,9 @@ def run(bench: Bench, wanted: str | None) -> tuple[Document, tuple[str, ...]]:
     """Go to a stage, or as far as the guest comes; what was seen, and lines about the way."""
     outcome = travel(bench.journey, wanted or stages.NAMES[-1], bench.timeout, bench.name_of)
     remarks = (*bench.remarks, *_lacking(bench.journey, wanted), *_ending(outcome))
-    return Document(bench.image, machine_facts(bench), tuple(bench.journey.history), outcome), remarks
+    from pvhdbg.live import machine
+
+    return Document(bench.image, machine.of(bench), tuple(bench.journey.history), outcome), remarks
 
 
 def _asked(lines: Sequence[str]) -> Callable[[Bench, Outcome], str] | None:
@@ -48,9 +50,10 @@ def _asked(lines: Sequence[str]) -> Callable[[Bench, Outcome], str] | None:
     if not lines:
         return None
     from pvhdbg.cli import asking
+    from pvhdbg.live import asked
 
     asking.check(lines)
-    return lambda bench, outcome: asking.answers(asking.at(bench, outcome), lines)
+    return lambda bench, outcome: asking.answers(asked.session(bench, outcome), lines)
 
 
 def _text(seen: Document, form: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
-    from pvhdbg.boot.document import MachineFacts
     from pvhdbg.boot.probe import WithStrings
     from pvhdbg.boot.rewrite import Change
     from pvhdbg.image.load import Kernel
@@ -80,25 +78,6 @@ def _changes(options: argparse.Namespace) -> list[Change]:
     from pvhdbg.boot.setting import parse_setting
 
     return [options.protocol, *(parse_setting(each) for each in options.set)]
-
-
-def machine_facts(bench: Bench) -> MachineFacts:
-    from pvhdbg.errors import TargetError
-    from pvhdbg.live import machine
-
-    try:
-        version = _qemu_version(bench.session.target.monitor("info version"))
-    except TargetError:
-        version = None
-    argv = bench.session.qemu.argv if bench.session.qemu else ()
-    return machine.facts(bench.options, argv)._replace(qemu=version, rewrites=bench.journey.rewrites)
-
-
-def _qemu_version(words: str) -> str:
-    """The monitor puts the number and the package in one word: `7.2.22Debian 1:7.2+dfsg-7`."""
-    number = re.match(r"[0-9.]*", words.strip())[0]  # type: ignore[index]  # matches always
-    package = words.strip()[len(number) :].strip(" ()")
-    return f"{number} ({package})" if package else number
 
 
 def _kernel(options: argparse.Namespace, folder: Path) -> tuple[Kernel, tuple[str, ...]]:

@@ -14,10 +14,10 @@ from pvhdbg.boot.document import MachineFacts
 from pvhdbg.boot.journey import Journey
 from pvhdbg.boot.probe import WithStrings
 from pvhdbg.boot.sessions import Live, entry_at
-from pvhdbg.errors import PvhdbgError, RegisterUnavailable, SymbolMissing, TargetError, UserError
+from pvhdbg.errors import PvhdbgError, TargetError
 from pvhdbg.in_gdb.kernel import Kernel, Kernels, read
 from pvhdbg.target import monitor
-from pvhdbg.target.gdb_native import NativeTarget, boot_cpu
+from pvhdbg.target.gdb_native import NativeTarget, boot_cpu, ours
 from pvhdbg.target.native_runner import NativeRunner
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ class Here(Live):
         super().__init__(
             self._journey(),
             disassembler=lambda address, count: monitor.instructions(self.target.monitor, address, count),
+            expressions=_by_gdb,
             name_of=self._name_at,
         )
         self._opened = before.opened if before else None
@@ -94,15 +95,6 @@ class Here(Live):
     def rewrite(self, change: Change) -> Sequence[Rewrite]:
         self.current()
         return super().rewrite(change)
-
-    def evaluate(self, words: str, capture: Capture) -> int:
-        """What gdb makes of it, where it is no sum of ours; not for the past, of which gdb knows nothing."""
-        try:
-            return super().evaluate(words, capture)
-        except (UserError, SymbolMissing, RegisterUnavailable) as error:
-            if capture is not self._now:
-                raise
-            return _by_gdb(words, error)
 
     def document(self) -> Document:
         with suppress(TargetError):
@@ -186,20 +178,17 @@ def charset() -> str:
     return gdb.host_charset() if hasattr(gdb, "host_charset") else "ascii"
 
 
-def _by_gdb(words: str, error: PvhdbgError) -> int:
-    """The address that gdb's expression means: of what is no number, where it lies.
-
-    :raise PvhdbgError: `error`, if gdb knows no better.
-    """
+def _by_gdb(words: str) -> int:
     try:
         return address_of(gdb.parse_and_eval(words))
-    except gdb.error as problem:
-        if isinstance(error, UserError):
-            raise UserError(" ".join(str(problem).split())) from problem
-        raise error from problem
+    except gdb.error as error:
+        raise ours(error) from error
 
 
 def address_of(value: gdb.Value) -> int:
-    """:raise gdb.error: if it is neither a number nor anywhere in memory."""
+    """A number, or of what is none, where it lies.
+
+    :raise gdb.error: if it is neither.
+    """
     is_thing = value.type.strip_typedefs().code in _NO_NUMBERS
     return int(value.address if is_thing and value.address is not None else value) & _MASK

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pvhdbg.boot.document import MachineFacts
+from pvhdbg.errors import TargetError
+from pvhdbg.target import monitor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pvhdbg.live.bench import Bench
     from pvhdbg.live.qemu_options import QemuOptions
 
 
@@ -25,3 +28,13 @@ def facts(options: QemuOptions | None, argv: Sequence[str]) -> MachineFacts:
         initrd=options.initrd,
         argv=tuple(argv),
     )
+
+
+def of(bench: Bench) -> MachineFacts:
+    """That, and what it says of itself and what we have rewritten in it."""
+    try:
+        version = monitor.version(bench.session.target.monitor("info version"))
+    except TargetError:
+        version = None
+    argv = bench.session.qemu.argv if bench.session.qemu else ()
+    return facts(bench.options, argv)._replace(qemu=version, rewrites=bench.journey.rewrites)
