@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pvhdbg.boot.capture import Capture
+    from pvhdbg.boot.rewrite import Change
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.image.load import Kernel
     from pvhdbg.image.symbols import Symbols
@@ -70,12 +71,14 @@ class Bench:
         options: QemuOptions | None,
         timeout: float,
         remarks: Sequence[str] = (),
+        changes: Sequence[Change] = (),
     ) -> None:
         self.session = session
         self.kernel = kernel
         self.options = options
         self.timeout = timeout
         self.remarks = tuple(remarks)
+        self._changes = changes
         self.has_symbols = False
         self.journey = self._journey()
 
@@ -218,6 +221,15 @@ class Bench:
         gdb.ask(f"-file-symbol-file {quoted(self.symbols.path)}", None)
         self.has_symbols = True
 
+    def load_script(self) -> None:
+        """Let gdb have `$pvh_…()`, the pretty-printers, and `pvh …` with its help and completion.
+
+        :raise PvhdbgError: if it can't: some gdb has no Python, or too old a one.
+        """
+        from pvhdbg.live import gdb_script
+
+        self.session.gdb.ask(in_console(f"source {gdb_script.path()}"))
+
     def _own_session(self) -> Session | None:
         from pvhdbg.live.session import Session
 
@@ -239,7 +251,9 @@ class Bench:
 
     def _journey(self) -> Journey:
         session = self.session
-        return Journey(session.target, session.runner, self.image, reading=session.target.physical)
+        return Journey(
+            session.target, session.runner, self.image, reading=session.target.physical, changes=self._changes
+        )
 
     def _dead(self, death: Halt) -> Position:
         history = self.journey.history

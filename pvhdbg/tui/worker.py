@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
     from contextlib import AbstractContextManager
 
+    from pvhdbg.boot.sessions import Live
     from pvhdbg.live.bench import Bench, Position
     from pvhdbg.live.breakpoints import Line
     from pvhdbg.tui.terminal import Terminal
@@ -47,6 +48,7 @@ class Worker:
         self._terminal = terminal
         self._requests = Requests(lambda waiting: emit(events.Queued(waiting)))
         self._bench: Bench | None = None
+        self._asked: Live | None = None
         self._asked_to_stop = False
         # A daemon: where gdb or QEMU never come up, nothing can be done but to leave both to the watcher.
         self._thread = threading.Thread(target=self.run, name="pvhdbg-machine", daemon=True)
@@ -113,6 +115,8 @@ class Worker:
             self._emit(events.Printed(f"{remark}\n"))
         self._settle(bench.to_first_stop)
         self._load_symbols(bench)
+        with suppress(PvhdbgError):  # `pvh …` works without: it is answered here
+            bench.load_script()
 
     def _tell_begun(self, bench: Bench) -> None:
         facts = machine.facts(bench.options, bench.session.qemu.argv if bench.session.qemu else ())
@@ -230,9 +234,22 @@ class Worker:
             return self._restarted(bench)
         elif meaning == console.KILL:
             bench.kill()
+        elif (question := console.question(line)) is not None:
+            self._answer(bench, question)
         else:
             return bench.console(line, self._more)
         return bench.position()
+
+    def _answer(self, bench: Bench, question: str) -> None:
+        """`pvh …`, which gdb knows too: asked of our own history, it knows all that was captured."""
+        from pvhdbg import commands
+        from pvhdbg.live import asked
+
+        session, before = self._asked, self._asked
+        if session is None or session.journey is not bench.journey:
+            session = self._asked = asked.session(bench)
+            session.open(before.opened.document() if before and before.opened else None)
+        self._print(f"{commands.run(session, question)}\n")
 
     def _more(self) -> str | None:
         line = self._requests.read_line(lambda waits: self._emit(events.Prompted(waits)))

@@ -1,0 +1,100 @@
+"""pvhdbg's own gdb has all of it: `pvh …` at the prompt of pvhdbg's TUI."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pvhdbg.live import console
+from tests.tui import tmux
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.tui.tmux import Shell
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[Shell]:
+    """The teaching guest at `prepare` in pvhdbg's TUI, gdb ready for everything."""
+    with tmux.shell(tmp_path, (120, 40)) as shell:
+        shell.start()
+        shell.wait("stopped at prepare")
+        shell.type("help pvh stages")
+        shell.wait("Usage: pvh stages")
+        yield shell
+        shell.keys("C-q")
+        shell.wait("Quit?")
+        shell.keys("y")
+        shell.wait(tmux.PROMPT)
+
+
+def test_the_prompt_answers_from_all_that_was_captured(shell: Shell) -> None:
+    shell.type("pvh stages")
+    shell.wait("entry       captured")
+    shell.type("pvh code @entry")
+    shell.wait("captured bytes, not disassembled")
+    shell.type("pvh start-info ($rbx * 2) / 2")
+    shell.wait("    +0x34  reserved        0x0")
+
+
+def test_what_runs_the_machine_is_seen_on_the_screen(shell: Shell) -> None:
+    shell.type("pvh next-stage")
+    shell.wait("stopped at bootparams")
+    shell.type("pvh run-to e820")
+    shell.wait("stopped at e820")
+    shell.keys("F4")
+    shell.wait("stopped at prepare")
+    shell.keys("F6")
+    shell.wait("stopped at bootparams")
+    shell.type("pvh stages")
+    shell.wait("*  bootparams  captured")
+
+
+def test_a_mistake_is_one_line_and_the_prompt_goes_on(shell: Shell) -> None:
+    shell.type("pvh nonsense")
+    shell.wait('no command "nonsense"')
+    shell.type("pvh run-to entry")
+    shell.wait("stage entry has been passed")
+    shell.type("pvh info")
+    shell.wait("e820_table          -          not before stage e820")
+
+
+def test_functions_printers_and_completion_are_there(shell: Shell) -> None:
+    shell.type("p $pvh_start_info()")
+    shell.wait("= {magic = 0x336ec578 (right), version = 1")
+    shell.type("pvh next-st", "Tab")
+    shell.wait("(gdb) pvh next-stage")
+    shell.keys("Enter")
+    shell.wait("stopped at bootparams")
+
+
+def test_a_recording_stays_open_when_the_machine_is_started_again(shell: Shell, tmp_path: Path) -> None:
+    shell.type(f"pvh dump {tmp_path / 'boot.json'}")
+    shell.wait("written to")
+    shell.type(f"pvh open {tmp_path / 'boot.json'}")
+    shell.wait("not in this recording")
+    shell.keys("F4")
+    shell.wait("stopped at prepare")
+    shell.type("pvh next-stage")
+    shell.wait("a recording can't run")
+    shell.type("pvh open")
+    shell.wait("no recording is open")
+
+
+@pytest.mark.parametrize(
+    ("line", "question"),
+    [
+        ("pvh", "help"),
+        (" pvh  info @entry ", "info @entry"),
+        ("pvh-info", None),
+        ("pvhinfo", None),
+        ("help pvh", None),
+        ("", None),
+        ("p $pvh_phys(0)", None),
+    ],
+)
+def test_a_line_asks_the_table_if_it_begins_with_pvh(line: str, question: str | None) -> None:
+    assert question == console.question(line)
