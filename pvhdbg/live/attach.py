@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pvhdbg.errors import TargetError, UserError
 from pvhdbg.live.gdb_session import GdbSession
+from pvhdbg.target import monitor
 from pvhdbg.target.mi import MiError, in_console
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from pvhdbg.target.base import Halt
     from pvhdbg.target.gdb_mi import MiTarget, Symbols
 
-_STATUS = re.compile(r"VM status: (\w+)(?: \(([\w-]+)\))?")
 _CONNECTS_WITHIN = 15.0
 _STOPS_WITHIN = 5.0
 
@@ -59,7 +58,7 @@ class Attachment(GdbSession):
 
     def _monitor_status(self) -> str | None:
         with suppress(MiError):
-            return _run_state(self.gdb.ask(in_console("monitor info status")).text)
+            return monitor.run_state(self.gdb.ask(in_console("monitor info status")).text)
         return None
 
     def close(self) -> None:
@@ -89,7 +88,7 @@ class _ThroughTheStub:
 
     def status(self) -> str | None:
         try:
-            return _run_state(self._target.monitor("info status"))
+            return monitor.run_state(self._target.monitor("info status"))
         except TargetError:
             return None
 
@@ -101,9 +100,3 @@ class _ThroughTheStub:
 
     def death(self, patience: float = 0.0) -> Halt | None:  # noqa: ARG002 - its process is somebody else's
         return None
-
-
-def _run_state(text: str) -> str | None:
-    """QMP's name of the run state that `info status` shows."""
-    match = _STATUS.search(text)
-    return (match[2] or match[1]) if match else None

@@ -7,17 +7,8 @@ import threading
 from typing import TYPE_CHECKING, Protocol
 
 from pvhdbg.errors import NotConnected, TargetError
-from pvhdbg.target.base import (
-    DIED,
-    ELSEWHERE,
-    HIT,
-    INTERRUPTED,
-    KVM_INTERNAL_ERROR,
-    TIMEOUT,
-    TRIPLE_FAULT,
-    Halt,
-    Target,
-)
+from pvhdbg.target.base import DIED, ELSEWHERE, HIT, INTERRUPTED, TIMEOUT, Halt, Target
+from pvhdbg.target.monitor import DEATHS
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -26,10 +17,6 @@ if TYPE_CHECKING:
 
 # QEMU's stub tells its run states as signals; these two are the end of a guest.
 _FATAL = {"SIGQUIT": "shutdown", "SIGABRT": "internal-error"}
-_DEATHS = {
-    "shutdown": (TRIPLE_FAULT, "triple fault, or a reset or shutdown that the guest asked for"),
-    "internal-error": (KVM_INTERNAL_ERROR, "KVM internal error"),
-}
 _NUMBER = re.compile(r'\bbkpt=\{number="([0-9]+)"')
 _STOPS_WITHIN = 5.0
 _ENDS_WITHIN = 2.0
@@ -153,9 +140,9 @@ class MiRunner:
     def _confirm(self, suspected: str) -> Halt | None:
         """A signal is the stub's word; the run state is the machine's."""
         status = self._hypervisor.status() if self._hypervisor else None
-        if (status or suspected) not in _DEATHS:
+        if (status or suspected) not in DEATHS:
             return None
-        how, message = _DEATHS[status or suspected]
+        how, message = DEATHS[status or suspected]
         words = self._hypervisor.line_about("KVM internal error") if self._hypervisor else ""
         return Halt(DIED, self._target.register("rip"), how, words or message)
 

@@ -1,3 +1,6 @@
+import pytest
+
+from pvhdbg.errors import TargetError
 from pvhdbg.target import monitor
 
 PROTECTED = """
@@ -55,3 +58,41 @@ def test_the_bytes_of_an_examine_are_joined() -> None:
     text = "0000000000001000: 0x78 0xc5 0x6e 0x33\n0000000000001004: 0x01\nCannot access memory\n"
 
     assert b"\x78\xc5\x6e\x33\x01" == monitor.memory(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "state"),
+    [
+        ("VM status: running\r\n", "running"),
+        ("VM status: paused\r\n", "paused"),
+        ("VM status: paused (shutdown)\r\n", "shutdown"),
+        ("VM status: paused (internal-error)\n", "internal-error"),
+        ("unknown command: 'info status'\n", None),
+        ("", None),
+    ],
+)
+def test_the_run_state_is_the_one_in_parentheses_where_there_is_one(text: str, state: str | None) -> None:
+    assert state == monitor.run_state(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ("7.2.22Debian 1:7.2+dfsg-7+deb12u18\r\n", "7.2.22 (Debian 1:7.2+dfsg-7+deb12u18)"),
+        ("8.2.0 (qemu-8.2.0-1.fc40)\n", "8.2.0 (qemu-8.2.0-1.fc40)"),
+        ("10.0.2\n", "10.0.2"),
+        ("", ""),
+    ],
+)
+def test_the_version_is_told_from_its_package(text: str, version: str) -> None:
+    assert version == monitor.version(text)
+
+
+def test_without_a_monitor_there_are_no_instructions() -> None:
+    def refuse(command: str) -> str:
+        raise TargetError(command)
+
+    assert ["0x10: fc  cld", "0x11: c3  ret"] == monitor.instructions(
+        lambda _: "0x10: fc  cld  \r\n0x11: c3  ret\n", 16, 2
+    )
+    assert [] == list(monitor.instructions(refuse, 16, 2))
