@@ -291,7 +291,7 @@ def _findings(session: Session, words: Sequence[str]) -> str:
 
     is_dead = bool(session.history) and session.history[-1].stage == stages.DIED
     stop, _ = _stop(session, words or ([f"@{stages.DIED}"] if is_dead else []))
-    return _lines(findings_text.at(session.document(), (*stop.earlier, stop.seen)))
+    return _lines(findings_text.at(session.document(), stop.seen))
 
 
 @command("map", "[@STAGE]", example="map @entry")

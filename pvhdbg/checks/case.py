@@ -18,7 +18,7 @@ from pvhdbg.checks import spans
 from pvhdbg.checks.finding import ERROR, WARNING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from pvhdbg.abi.boot_params import BootParams
     from pvhdbg.abi.start_info import StartInfo
@@ -44,9 +44,20 @@ class Thing(NamedTuple):
     field: str
 
 
+class Listed(NamedTuple):
+    """An entry of the map, decoded once: a guest may list thousands. `end` may be above 2^64."""
+
+    addr: int
+    size: int
+    type: int
+    end: int
+    reserved: int
+    at: int | None
+
+
 class Case:
     """One stop, never changed. `earlier` are the stops before it, oldest first; `outcome` is how the run ended, null
-    while it goes on.
+    while it goes on. `symbols` is what any stop, also a later one, recorded of the image.
     """
 
     def __init__(
@@ -56,12 +67,14 @@ class Case:
         image: ImageFacts | None = None,
         machine: MachineFacts | None = None,
         outcome: Outcome | None = None,
+        symbols: Mapping[str, int] | None = None,
     ) -> None:
         self.seen = seen
         self.earlier = tuple(earlier)
         self.image = image
         self.machine = machine or MachineFacts()
         self.outcome = outcome
+        self.symbols = recorded(self.history) if symbols is None else symbols
 
     @cached_property
     def history(self) -> tuple[Capture, ...]:
@@ -124,11 +137,6 @@ class Case:
         return rules_at(self.seen._replace(symbols=self.symbols), self.image, xen=xen)
 
     @cached_property
-    def symbols(self) -> dict[str, int]:
-        """Every symbol that a stop has recorded."""
-        return {name: address for each in self.history for name, address in each.symbols.items()}
-
-    @cached_property
     def expected(self) -> Expected | None:
         """What the kernel should make of what it was given."""
         if self.given is None:
@@ -153,10 +161,10 @@ class Case:
         death = self.expected.death if self.expected else None
         return death if death and self.is_linux and death.field in fields else None
 
-    @property
-    def entries(self) -> tuple[MapEntry, ...]:
+    @cached_property
+    def entries(self) -> tuple[Listed, ...]:
         """The map that was handed over, as this stop shows it."""
-        return self.seen.memory_map.entries if self.seen.memory_map else ()
+        return tuple(map(_listed, self.seen.memory_map.entries)) if self.seen.memory_map else ()
 
     @cached_property
     def ram(self) -> list[Span]:
@@ -166,7 +174,7 @@ class Case:
     @cached_property
     def listed(self) -> list[Span]:
         """What it lists at all."""
-        return spans.union((each.addr, each.addr + each.size) for each in self.entries)
+        return spans.union((each.addr, each.end) for each in self.entries)
 
     @cached_property
     def structures(self) -> tuple[Thing, ...]:
@@ -210,15 +218,34 @@ def _agree(wanted: Expected, raw: bytes) -> bool:
     return chosen and should & mask == does & mask
 
 
+def recorded(stops: Iterable[Capture]) -> dict[str, int]:
+    """Every symbol that the stops have recorded."""
+    return {name: address for each in stops for name, address in each.symbols.items()}
+
+
 def blob_size(entries: int) -> int:
     """The bytes that a struct e820_table with so many entries takes."""
     return E820Table.SIZE + entries * BootE820Entry.SIZE
 
 
-def ram(entries: Sequence[MapEntry]) -> list[Span]:
+def _listed(entry: MapEntry) -> Listed:
+    addr, size = entry.addr, entry.size
+    reserved = entry.reserved if isinstance(entry, MemmapTableEntry) else 0
+    return Listed(addr, size, entry.type, addr + size, reserved, entry.at)
+
+
+def ram(entries: Iterable[Listed]) -> list[Span]:
     """What is listed as RAM and as nothing else."""
-    others = ((each.addr, each.addr + each.size) for each in entries if each.type != RAM)
-    return spans.minus(((each.addr, each.addr + each.size) for each in entries if each.type == RAM), others)
+    usable: list[Span] = []
+    others: list[Span] = []
+    for each in entries:
+        (usable if each.type == RAM else others).append((each.addr, each.end))
+    return spans.minus(usable, others)
+
+
+def ram_of(entries: Iterable[MapEntry]) -> list[Span]:
+    """The same of entries as they were read."""
+    return ram(map(_listed, entries))
 
 
 def _shows_xen(machine: MachineFacts) -> bool | None:

@@ -102,8 +102,9 @@ def _failed(case: Case) -> tuple[str, str]:
     info = case.given.handed_over if case.given else None
     found = case.given.memory_map if case.given else None
     if death and death.kind == BUG:
-        named = ', and "e820 data" is for a kernel of the RFC of 2017' if _is_module(case) else ""
-        return death.field, death.why + named
+        rest = "" if info is None or info.magic != MAGIC else ", and there is no Xen to ask for one"
+        named = '; "e820 data" is for a kernel of the RFC of 2017' if _is_module(case) else ""
+        return death.field, death.why + rest + named
     if info is None:
         return "registers.rip", "nobody saw what it was given"
     if info.magic != MAGIC:

@@ -7,7 +7,6 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.e820 import E820_TYPES, ISA_SIZE, ISA_START, RAM, ZERO_PAGE_ENTRIES, BootE820Entry
-from pvhdbg.abi.start_info import MemmapTableEntry
 from pvhdbg.boot.protocols import E820_MODULE, NO_MAP
 from pvhdbg.checks import spans
 from pvhdbg.checks.finding import ERROR, INFO, WARNING
@@ -16,8 +15,7 @@ from pvhdbg.checks.rules import Found, rule
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pvhdbg.boot.capture import MapEntry
-    from pvhdbg.checks.case import Case
+    from pvhdbg.checks.case import Case, Listed
 
 _TOP = 1 << 64
 # How many entries fit between e820_table's start and the end of struct boot_params.
@@ -32,8 +30,8 @@ def _path(index: int, name: str = "") -> str:
     return f"memory_map.entries[{index}]" + (f".{name}" if name else "")
 
 
-def _span(entry: MapEntry) -> str:
-    return f"{entry.addr:#x}-{entry.addr + entry.size:#x}"
+def _span(entry: Listed) -> str:
+    return f"{entry.addr:#x}-{entry.end:#x}"
 
 
 def _type(number: int) -> str:
@@ -62,7 +60,7 @@ def memory_ranges_overlap(case: Case) -> Iterator[Found]:
 
     Source: Linux arch/x86/kernel/e820.c, e820__update_table.
     """
-    listed = sorted((each.addr, each.addr + each.size, index) for index, each in enumerate(case.entries) if each.size)
+    listed = sorted((each.addr, each.end, index) for index, each in enumerate(case.entries) if each.size)
     if not listed:
         return
     furthest = listed[0]
@@ -106,11 +104,10 @@ def an_entry_ends_beyond_all_addresses(case: Case) -> Iterator[Found]:
     Source: Linux arch/x86/kernel/e820.c, __append_e820_table and e820__update_table.
     """
     for index, each in enumerate(case.entries):
-        end = each.addr + each.size
-        if end >= _TOP:
-            how = "2^64" if end == _TOP else "beyond 2^64: Linux drops the whole map"
-            message = f"addr {each.addr:#x} and size {each.size:#x} of entry {index} end at {how}"
-            yield Found(_path(index, "size"), message, each.at, case.fatal if end > _TOP else None)
+        if each.end >= _TOP:
+            how = "at 2^64" if each.end == _TOP else "beyond 2^64: Linux drops the whole map"
+            message = f"addr {each.addr:#x} and size {each.size:#x} of entry {index} end {how}"
+            yield Found(_path(index, "size"), message, each.at, case.fatal if each.end > _TOP else None)
 
 
 @rule("PVH205", INFO)
@@ -133,7 +130,7 @@ def reserved_of_an_entry_is_not_0(case: Case) -> Iterator[Found]:
     Source: Xen start_info.h.
     """
     for index, each in enumerate(case.entries):
-        if isinstance(each, MemmapTableEntry) and each.reserved:
+        if each.reserved:
             yield Found(_path(index, "reserved"), f"reserved is {each.reserved:#x} in entry {index}, not 0", each.at)
 
 
@@ -231,7 +228,7 @@ def ram_is_listed_where_the_isa_range_is(case: Case) -> Iterator[Found]:
     Source: Linux arch/x86/platform/pvh/enlighten.c, init_pvh_bootparams.
     """
     for index, each in enumerate(case.entries):
-        low, high = max(each.addr, ISA_START), min(each.addr + each.size, ISA_START + ISA_SIZE)
+        low, high = max(each.addr, ISA_START), min(each.end, ISA_START + ISA_SIZE)
         if each.type == RAM and low < high:
             message = f"entry {index} lists {low:#x}-{high:#x} as RAM: Linux reserves the ISA range"
             yield Found(_path(index), message, each.at)

@@ -58,9 +58,11 @@ def only_the_rfcs_kernel_knows_this_kind_of_map(case: Case) -> Iterator[Found]:
     found = case.seen.memory_map
     if found is None or found.protocol != E820_MODULE or case.rules.e820_module or case.info is None:
         return
-    severity = ERROR if case.predicted("start_info.version", "start_info.memmap_entries") else None
     message = f'the map is module 1, "e820 data", and start_info has none (version {case.info.version})'
-    yield Found("modules[1].cmdline", message, found.paddr, severity)
+    if case.predicted("start_info.version", "start_info.memmap_entries"):
+        yield Found("modules[1].cmdline", f"{message}: this kernel ends in a BUG", found.paddr, ERROR)
+    else:
+        yield Found("modules[1].cmdline", message, found.paddr)
 
 
 @rule("PVH603", WARNING, when=FIRST)

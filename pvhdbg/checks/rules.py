@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 FIRST, EACH, LAST = "first", "each", "last"
 """When a rule is asked: at the first stop, about what was known before; at each stop; where the run ended unwanted."""
 
-MOST = 16
-"""Findings of one rule at one stop; how many more there are is told."""
+MOST, COUNTED = 16, 1000
+"""Findings of one rule at one stop; how many more there are is told, as far as they are counted."""
 
 SOURCE = "Source: "
 
@@ -59,10 +59,11 @@ class Rule(NamedTuple):
         found = iter(self.check(case))
         for each in islice(found, MOST):
             yield self._finding(each, each.message)
-        rest = list(found)
+        rest = list(islice(found, COUNTED))
         if rest:
             gravest = min(rest, key=lambda each: SEVERITIES.index(each.severity or self.severity))
-            yield self._finding(gravest, f"{self.name}: and {len(rest)} more")
+            count = f"{COUNTED} or more others" if len(rest) == COUNTED else f"{len(rest)} more"
+            yield self._finding(gravest, f"{self.name}: and {count}")
 
     def _finding(self, of: Found, message: str) -> Finding:
         return Finding(self.code, of.severity or self.severity, _safe(message), of.field, of.at)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pvhdbg.boot import stages
 from pvhdbg.boot.capture import Capture
 from pvhdbg.boot.document import DEAD, TIMED_OUT
-from pvhdbg.checks.case import Case
+from pvhdbg.checks.case import Case, recorded
 from pvhdbg.checks.finding import ERROR, SEVERITIES, Finding
 from pvhdbg.checks.rules import EACH, FIRST, LAST, RULES, Rule
 
@@ -88,12 +88,23 @@ def check(document: Document) -> Checked:
 
 
 def at_stop(document: Document, index: int) -> tuple[Finding, ...]:
-    """The findings of one stop; none of the stops behind it, and the outcome only where the guest died, counts."""
+    """The findings of one stop. Of later stops nothing counts but what they tell of the image, which is the same at all
+    times; of the outcome nothing but how the guest died.
+    """
     seen = document.stops[index]
     is_dead = seen.stage == stages.DIED
     asked = {EACH, *((FIRST,) if index == 0 else ()), *((LAST,) if is_dead else ())}
-    case = Case(seen, document.stops[:index], document.kernel, document.machine, document.outcome if is_dead else None)
+    outcome, symbols = document.outcome if is_dead else None, recorded(document.stops)
+    case = Case(seen, document.stops[:index], document.kernel, document.machine, outcome, symbols)
     return findings(case, asked)
+
+
+def of_capture(document: Document, seen: Capture) -> tuple[Finding, ...]:
+    """The findings of one of the run's stops, or of a look at the machine after the last of them."""
+    index = next((index for index, each in enumerate(document.stops) if each is seen), None)
+    if index is not None:
+        return at_stop(document, index)
+    return at_stop(document._replace(stops=(*document.stops, seen)), len(document.stops))
 
 
 def _ending(document: Document) -> tuple[Finding, ...]:

@@ -58,9 +58,7 @@ def version_0_has_no_memory_map(case: Case) -> Iterator[Found]:
     info = _with_magic(case)
     if info is None or info.version or not _has_no_map(case):
         return
-    severity = INFO if case.rules.xen else ERROR if case.predicted("start_info.version") else None
-    which = "Xen is asked for the map" if case.rules.xen else "no memory map is handed over"
-    yield Found(case.path("version"), f"version is 0: {which}", case.place("version"), severity)
+    yield _without_map(case, "version", "version is 0")
 
 
 @rule("PVH103", WARNING, cause=True)
@@ -75,9 +73,16 @@ def memmap_has_no_entries(case: Case) -> Iterator[Found]:
     info = _with_magic(case)
     if info is None or not info.version or info.memmap_entries or not _has_no_map(case):
         return
-    severity = INFO if case.rules.xen else ERROR if case.predicted("start_info.memmap_entries") else None
-    message = f"memmap_entries is 0 (version {info.version}): no memory map is handed over"
-    yield Found(case.path("memmap_entries"), message, case.place("memmap_entries"), severity)
+    yield _without_map(case, "memmap_entries", f"memmap_entries is 0 (version {info.version})")
+
+
+def _without_map(case: Case, name: str, fact: str) -> Found:
+    what, severity = "no memory map is handed over", None
+    if case.rules.xen:
+        what, severity = "Xen is asked for the map", INFO
+    elif case.predicted(f"start_info.{name}"):
+        what, severity = f"{what}, and without one this kernel ends in a BUG", ERROR
+    return Found(case.path(name), f"{fact}: {what}", case.place(name), severity)
 
 
 def _with_magic(case: Case) -> StartInfo | None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.boot import stages
 from pvhdbg.boot.document import DEAD, DONE, Death, Document, MachineFacts, Outcome
-from pvhdbg.checks.run import at_stop
+from pvhdbg.checks.run import of_capture
 
 if TYPE_CHECKING:
     from pvhdbg.checks.finding import Finding
@@ -18,11 +18,8 @@ def findings(screen: Screen) -> tuple[Finding, ...]:
     seen = screen.looked_at
     if seen is None:
         return ()
-    before = screen.history if screen.past is None else screen.history[: screen.past]
-    stops = (*(each for each in before if each is not seen), seen)
     outcome = screen.outcome or Outcome(_reached(screen), *_ended(screen.run, seen.stage))
-    run = Document(screen.image, screen.machine or MachineFacts(), stops, outcome)
-    return at_stop(run, len(stops) - 1)
+    return of_capture(Document(screen.image, screen.machine or MachineFacts(), screen.history, outcome), seen)
 
 
 def _reached(screen: Screen) -> str | None:

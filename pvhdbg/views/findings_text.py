@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from pvhdbg.checks.finding import ERROR, INFO, SEVERITIES, WARNING
@@ -15,19 +16,28 @@ if TYPE_CHECKING:
     from pvhdbg.checks.finding import Finding
 
 WIDTH = 100
+MOST = 5
+"""Findings of one rule at one stop."""
+
 SIGNS = {ERROR: "X", WARNING: "!", INFO: "i"}
 
 
 def lines(found: Sequence[Finding]) -> list[str]:
-    return [line for each in found for line in _lines(each)]
+    """Of each rule the first few; all of them are in the JSON."""
+    told = []
+    for _, group in groupby(found, key=lambda each: (each.code, each.severity)):
+        of_rule = list(group)
+        told += [line for each in of_rule[:MOST] for line in _lines(each)]
+        if len(of_rule) > MOST:
+            told.append(f"  {SIGNS[of_rule[0].severity]} {of_rule[0].code}  … and more: the JSON has them")
+    return told
 
 
-def at(run: Document, stops: Sequence[Capture]) -> list[str]:
-    """What is found at the last of these stops of a run."""
-    from pvhdbg.checks.run import at_stop
+def at(run: Document, seen: Capture) -> list[str]:
+    """What is found at one stop of a run, or in a look at the machine after the last of them."""
+    from pvhdbg.checks.run import of_capture
 
-    found = at_stop(run._replace(stops=tuple(stops)), len(stops) - 1)
-    return lines(found) or ["no rule found anything"]
+    return lines(of_capture(run, seen)) or ["no rule found anything"]
 
 
 def _lines(each: Finding) -> list[str]:
