@@ -6,8 +6,7 @@ and gdb's __main__ as they are. Any gdb's Python can read it, if only to be told
 
 
 def _source():  # type: () -> None  # noqa: ANN202  older Pythons know no other way
-    import importlib
-    import os
+    """Say what is too old, or load the rest."""
     import re
     import sys
 
@@ -16,14 +15,20 @@ def _source():  # type: () -> None  # noqa: ANN202  older Pythons know no other 
     version = re.search(r"(\d+)\.\d+", gdb.VERSION)
     if version and int(version.group(1)) < 10:
         gdb.write("pvh needs gdb 10 or newer: this is %s\n" % gdb.VERSION, gdb.STDERR)
-        return
-    if sys.version_info < (3, 10):
+    elif sys.version_info < (3, 10):
         gdb.write("pvh needs Python 3.10 or newer: this gdb has %d.%d\n" % sys.version_info[:2], gdb.STDERR)
-        return
+    else:
+        # Not __file__: where a script of the user's sources this one, that is the user's.
+        _load(sys._getframe().f_code.co_filename)  # noqa: SLF001
 
-    # Not __file__: where a script of the user's sources this one, that is the user's.
-    here = os.path.dirname(os.path.realpath(sys._getframe().f_code.co_filename))  # noqa: SLF001
-    above = os.path.dirname(here)
+
+def _load(script):  # type: (str) -> None  # noqa: ANN001, ANN202
+    """Take the package that belongs to this script, whatever else is called pvhdbg here."""
+    import importlib
+    import os
+    import sys
+
+    above = os.path.dirname(os.path.dirname(os.path.realpath(script)))
     # In a checkout gdb_scripts/ lies beside the package; installed, it is _gdb_scripts/ in the package.
     folder = above if os.path.isdir(os.path.join(above, "pvhdbg")) else os.path.dirname(above)
     loaded = sys.modules.get("pvhdbg")
@@ -39,4 +44,4 @@ def _source():  # type: () -> None  # noqa: ANN202  older Pythons know no other 
 
 
 _source()
-del _source
+del _source, _load

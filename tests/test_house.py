@@ -37,6 +37,7 @@ WITH_DEPENDENCIES = (
     "pvhdbg.target",
     "pvhdbg.target.gdb_mi",
     "pvhdbg.target.mi",
+    "pvhdbg.target.mi_memory",
     "pvhdbg.target.mi_runner",
     "pvhdbg.tui.**",
 )
