@@ -19,7 +19,7 @@ def _source():  # type: () -> None  # noqa: ANN202  older Pythons know no other 
         gdb.write("pvh needs Python 3.10 or newer: this gdb has %d.%d\n" % sys.version_info[:2], gdb.STDERR)
     else:
         # Not __file__: where a script of the user's sources this one, that is the user's.
-        _load(sys._getframe().f_code.co_filename)  # noqa: SLF001
+        _load(sys._getframe().f_code.co_filename)  # noqa: F821, SLF001  deleted below, after this
 
 
 def _load(script):  # type: (str) -> None  # noqa: ANN001, ANN202
