@@ -45,7 +45,8 @@ REASONS = {
 }
 
 _MOST_NOTES = 4096
-# QEMU's scan can leave the notes and read whatever follows; no file that boots needs nearly as many steps.
+# QEMU's scan can leave the notes and read whatever follows, and segments can share notes; no file that boots needs
+# nearly as many steps.
 _MOST_STEPS = 1 << 16
 _PAGE = 4096
 _NONZERO = re.compile(rb"[^\0]")
@@ -208,21 +209,22 @@ def linux_loader(elf: Elf) -> Scan:
     if elf.elf_class != CLASS64:
         return Scan("linux-loader", None, NOT_ELF64)
     scan = Scan("linux-loader", None, NO_SEGMENT)
+    steps = iter(range(_MOST_STEPS))
     for segment in elf.segments:
         if segment.type == PT_LOAD and segment.filesz and segment.align % 0x200000:
             return Scan("linux-loader", None, LOAD_ALIGN)
         if segment.type == PT_NOTE:
-            scan = _linux_loader_segment(elf, segment)
+            scan = _linux_loader_segment(elf, segment, steps)
             if scan.reason not in ("", NO_NOTE):
                 return scan
     return scan
 
 
-def _linux_loader_segment(elf: Elf, segment: ProgramHeader) -> Scan:
+def _linux_loader_segment(elf: Elf, segment: ProgramHeader, steps: Iterator[int]) -> Scan:
     if segment.offset + segment.filesz > len(elf.data):
         return Scan("linux-loader", None, OUTSIDE_FILE)
     # Its bound is on where a note begins, so the last one may reach beyond the segment.
-    for note in islice(walk(elf.data, segment.offset, len(elf.data)), _MOST_NOTES):
+    for _, note in zip(steps, walk(elf.data, segment.offset, len(elf.data)), strict=False):
         if note.offset >= segment.offset + segment.filesz:
             break
         if note.type == PHYS32_ENTRY and note.owner == XEN:

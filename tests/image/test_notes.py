@@ -134,6 +134,14 @@ def test_linux_loader_pads_by_4_and_its_last_segment_decides(elf_: Elf, expected
     assert expected == result(notes.linux_loader(elf_))
 
 
+@pytest.mark.timeout(30)
+def test_many_segments_that_share_their_notes_are_walked_in_bounds() -> None:
+    found = parsed(builder.notes(*[BUILD_ID] * 4000))
+    shared = found._replace(segments=(found.segments[0], *[found.segments[1]] * 60000))
+
+    assert [notes.NO_NOTE, notes.NO_NOTE] == [result(notes.abi(shared)), result(notes.linux_loader(shared))]
+
+
 @pytest.mark.parametrize(
     ("elf_", "expected"),
     [
