@@ -11,6 +11,7 @@ from collections.abc import Container, Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
+from pvhdbg.abi.text import printable
 from pvhdbg.image import notes
 from pvhdbg.image.facts import EM_386, EM_X86_64, ImageFacts
 from pvhdbg.image.header import PT_LOAD, PT_NOTE, SHT_NOBITS, Buffer, Elf, ProgramHeader, read_elf
@@ -272,7 +273,7 @@ def _odd_note(elf: Elf, scan: notes.Scan) -> Iterator[Verdict]:
     strict, note = notes.abi(elf), scan.note
     if note is None or strict.entry == scan.entry:
         return
-    taken = f"QEMU takes the entry {scan.entry:#x} from a note of owner {shown(note.owner)} at {note.offset:#x}"
+    taken = f"QEMU takes the entry {scan.entry:#x} from a note of owner {_quoted(note.owner)} at {note.offset:#x}"
     if strict.entry is not None:
         yield Verdict(
             "decoy-note",
@@ -308,9 +309,9 @@ def _lost_scan(scan: notes.Scan) -> Iterator[Verdict]:
         )
 
 
-def shown(owner: bytes) -> str:
-    """A note's owner, quoted; whatever could disturb a terminal is escaped."""
-    return ascii(owner.removesuffix(b"\0").decode("latin-1"))
+def _quoted(owner: bytes) -> str:
+    name = owner.removesuffix(b"\0")
+    return f'"{printable(name)}"'
 
 
 def _wrong_entry(elf: Elf, entry: int | None) -> Iterator[Verdict]:
