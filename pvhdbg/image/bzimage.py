@@ -15,15 +15,14 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
+from pvhdbg.abi.setup_header import BOOT_FLAG, HDR, HDRS, SetupHeader
 from pvhdbg.errors import GuestError, MachineError, UserError
 from pvhdbg.image.header import MAGIC, Buffer, map_file
 
 LARGEST = 512 << 20
 """Bytes that a payload may unpack to; Debian's kernels have about 60 MiB."""
 
-_BOOT_FLAG, _BOOT_FLAG_OFFSET = b"\x55\xaa", 0x1FE
-_HDRS, _HDRS_OFFSET = b"HdrS", 0x202
-_HEADER_END = 0x250
+_HEADER_END = HDR + SetupHeader.payload_length.end
 _FIRST_WITH_PAYLOAD = 0x208
 _SECTOR = 512
 _SIZE_WORD = 4
@@ -49,9 +48,12 @@ class Payload(NamedTuple):
 
 def is_bzimage(data: Buffer) -> bool:
     """The file has a Linux setup header for x86."""
-    return (
-        data[_HDRS_OFFSET : _HDRS_OFFSET + 4] == _HDRS and data[_BOOT_FLAG_OFFSET : _BOOT_FLAG_OFFSET + 2] == _BOOT_FLAG
-    )
+    found = _header(data)
+    return found.header == HDRS and found.boot_flag == BOOT_FLAG
+
+
+def _header(data: Buffer) -> SetupHeader:
+    return SetupHeader(data[HDR : HDR + SetupHeader.SIZE])
 
 
 def find_payload(data: Buffer, path: str) -> Payload:
@@ -62,14 +64,14 @@ def find_payload(data: Buffer, path: str) -> Payload:
     """
     if len(data) < _HEADER_END:
         raise UserError(f"{path}: the setup header is cut off", _HINT)
-    version = _number(data, 0x206, 2)
+    found = _header(data)
+    version = found.version
     if version < _FIRST_WITH_PAYLOAD:
         raise GuestError(
             f"{path}: a bzImage of boot protocol {version >> 8}.{version & 0xFF:02}, which has no payload to unpack",
             "PVH needs Linux 4.11 or newer; give the vmlinux",
         )
-    sectors = data[0x1F1] or 4
-    offset, length = (sectors + 1) * _SECTOR + _number(data, 0x248, 4), _number(data, 0x24C, 4)
+    offset, length = ((found.setup_sects or 4) + 1) * _SECTOR + found.payload_offset, found.payload_length
     if length <= _SIZE_WORD or offset + length > len(data):
         raise UserError(f"{path}: the payload ends at {offset + length:#x}, the file at {len(data):#x}", _HINT)
     unpacked = _number(data, offset + length - _SIZE_WORD, _SIZE_WORD)

@@ -11,6 +11,7 @@ from collections.abc import Container, Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
+from pvhdbg.abi.setup_header import HDR, HDRS, SetupHeader
 from pvhdbg.abi.text import printable
 from pvhdbg.image import notes
 from pvhdbg.image.facts import EM_386, EM_X86_64, ImageFacts
@@ -23,7 +24,7 @@ PVH, MULTIBOOT, LINUX, NONE = "pvh", "multiboot", "linux", "none"
 CMDLINE_MAX = 4096
 """Bytes of command line for which pvh.bin has room; behind it lie its module list and start_info."""
 
-_HDRS, _HDRS_OFFSET = b"HdrS", 0x202
+_HDRS_OFFSET = HDR + SetupHeader.header.offset
 _UNSUPPORTED_FLAGS = 0x10004
 _OLDEST_PC_WITH_PVH = (4, 0)
 # Above, RAM has a hole below 4 GiB whose place depends on the machine.
@@ -110,7 +111,7 @@ def _way(elf: Elf, machine: Machine, header: Multiboot | None, scan: notes.Scan)
 
 
 def _has_hdrs(elf: Elf) -> bool:
-    return elf.data[_HDRS_OFFSET : _HDRS_OFFSET + 4] == _HDRS
+    return SetupHeader(elf.data[HDR : HDR + SetupHeader.SIZE]).header == HDRS
 
 
 def _is_refused(elf: Elf, header: Multiboot) -> bool:
