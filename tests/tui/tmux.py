@@ -1,0 +1,135 @@
+"""pvhdbg under a shell on a real terminal: tmux's, a server for each test."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+PATIENCE = 30.0
+PROMPT = "shell>"
+SHELL = f"PS1='{PROMPT} ' exec bash --norc --noprofile"
+PVHDBG = f"{sys.executable} -m pvhdbg"
+
+
+class Shell:
+    """A shell in tmux. `folder` is where whatever it starts keeps its sockets and state."""
+
+    def __init__(self, folder: Path, width: int, height: int) -> None:
+        self.runtime = folder / "run"
+        self.runtime.mkdir()
+        self._socket = f"pvhdbg-test-{os.getpid()}-{os.urandom(4).hex()}"
+        environment = {
+            "TERM": "xterm-256color",
+            "LC_ALL": "C.UTF-8",
+            "XDG_RUNTIME_DIR": str(self.runtime),
+            "XDG_STATE_HOME": str(folder / "state"),
+            "PYTHONPATH": str(ROOT),
+        }
+        settings = [word for name, value in environment.items() for word in ("-e", f"{name}={value}")]
+        size = ("-x", str(width), "-y", str(height))
+        self.tmux("-f", "/dev/null", "new-session", "-d", *size, *settings, "-c", str(folder), SHELL)
+        self.tmux("set", "-g", "status", "off")
+        self.wait(PROMPT)
+
+    def tmux(self, *words: str) -> str:
+        call = ["tmux", "-L", self._socket, *words]
+        return subprocess.run(call, check=True, capture_output=True, text=True, timeout=PATIENCE).stdout
+
+    @property
+    def text(self) -> str:
+        return self.tmux("capture-pane", "-p")
+
+    @property
+    def lines(self) -> list[str]:
+        return self.text.splitlines()
+
+    def keys(self, *names: str) -> None:
+        """As tmux names them."""
+        self.tmux("send-keys", *names)
+
+    def type(self, text: str, *keys: str) -> None:
+        self.tmux("send-keys", "-l", text)
+        self.keys(*(keys or ("Enter",)))
+
+    def resize(self, width: int, height: int) -> None:
+        self.tmux("resize-window", "-x", str(width), "-y", str(height))
+
+    def shows(self, what: str) -> str:
+        """One of tmux's own variables, such as cursor_flag or alternate_on."""
+        return self.tmux("display-message", "-p", f"#{{{what}}}").strip()
+
+    def wait(self, words: str, patience: float = PATIENCE) -> str:
+        """The screen, once the words are on it."""
+        return self.until(lambda text: words in text, f"{words!r} is not on the screen", patience)
+
+    def wait_gone(self, words: str) -> str:
+        return self.until(lambda text: words not in text, f"{words!r} is still on the screen")
+
+    def until(self, holds: Callable[[str], bool], otherwise: str = "it never came", patience: float = PATIENCE) -> str:
+        end = time.monotonic() + patience
+        while not holds(text := self.text):
+            assert time.monotonic() < end, f"{otherwise}:\n{text}"
+            time.sleep(0.02)
+        return text
+
+    def answer(self, command: str) -> str:
+        """What a command prints in the shell."""
+        self.type("clear", "Enter")
+        self.until(lambda text: text.strip() == PROMPT)
+        self.type(f"{command}; echo 'the'' end'")
+        return self.wait("the end").partition("\n")[2].rpartition("the end")[0].strip()
+
+    def start(self, *words: str) -> None:
+        """Start pvhdbg."""
+        self.type(f"{PVHDBG} {' '.join(words)}")
+
+    def status(self) -> str:
+        """The exit status of what ran last, which has ended."""
+        self.type("echo status=$?")
+        text = self.until(lambda text: "status=" in text.replace("status=$?", ""))
+        return text.replace("status=$?", "").rpartition("status=")[2].split()[0]
+
+    def pid(self) -> int:
+        """The process that runs in the terminal's foreground."""
+        shell = self.shows("pane_pid")
+        children = Path(f"/proc/{shell}/task/{shell}/children").read_text("ascii").split()
+        return int(children[0])
+
+    def leftovers(self) -> list[str]:
+        """What pvhdbg has left behind: files, and processes that have one open there."""
+        end = time.monotonic() + PATIENCE
+        while left := [*map(str, self.runtime.iterdir()), *self._processes()]:
+            if time.monotonic() > end:
+                return left
+            time.sleep(0.02)
+        return []
+
+    def _processes(self) -> list[str]:
+        return [each for each in map(_described, Path("/proc").glob("[0-9]*")) if f"{self.runtime}/" in each]
+
+    def end(self) -> None:
+        self.tmux("kill-server")
+
+
+def _described(process: Path) -> str:
+    """Its command line and what it has open."""
+    try:
+        links = [str(each.readlink()) for each in (process / "fd").iterdir()]
+        return (process / "cmdline").read_text(errors="replace") + " ".join(links)
+    except OSError:
+        return ""
+
+
+@contextmanager
+def shell(folder: Path, size: tuple[int, int] = (100, 32)) -> Iterator[Shell]:
+    started = Shell(folder, *size)
+    try:
+        yield started
+    finally:
+        started.end()
