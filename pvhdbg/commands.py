@@ -8,11 +8,11 @@ captured last, and that is said.
 from __future__ import annotations
 
 import re
-from itertools import takewhile
 from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.abi.text import printable
 from pvhdbg.boot import stages
+from pvhdbg.boot.lookup import before, captured, physical
 from pvhdbg.errors import UserError
 from pvhdbg.views import answers, text
 from pvhdbg.views.stop_text import Stop
@@ -20,7 +20,6 @@ from pvhdbg.views.stop_text import Stop
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from pvhdbg.boot.capture import Capture
     from pvhdbg.boot.sessions import Session
 
     Run = Callable[[Session, Sequence[str]], str]
@@ -169,46 +168,6 @@ def _stop(session: Session, words: Sequence[str]) -> tuple[Stop, list[str]]:
     wanted = [each[1:] for each in words if each.startswith("@")]
     seen = captured(session, wanted[-1]) if wanted else session.current()
     return Stop(seen, before(session, seen), session.image), rest
-
-
-def before(session: Session, seen: Capture) -> tuple[Capture, ...]:
-    return tuple(takewhile(lambda each: each.stage != seen.stage, session.history))
-
-
-def captured(session: Session, stage: str) -> Capture:
-    """What was captured at a stage.
-
-    :raise UserError: if nothing was.
-    """
-    found = [each for each in session.history if each.stage == stage]
-    if found:
-        return found[-1]
-    names = ", ".join(each.stage for each in session.history)
-    raise UserError(f"nothing was captured at stage {text.quoted(stage)}", f"captured: {names or 'nothing'}")
-
-
-def physical(session: Session, seen: Capture, words: str) -> int:
-    """A physical address out of an expression.
-
-    :raise PvhdbgError: if it is no expression, or an address that is mapped nowhere.
-    """
-    return physical_of(session, seen, session.evaluate(words, seen))
-
-
-def physical_of(session: Session, seen: Capture, address: int) -> int:
-    """The physical address that is meant by an address: the kernel's are translated.
-
-    :raise TargetError: for an address that is mapped nowhere.
-    """
-    from pvhdbg.boot.address import Addresses
-
-    for each in session.image.segments if session.image else ():
-        # Not per-CPU data, which is linked at 0: a low address is meant as it stands.
-        if each.paddr < each.vaddr <= address < each.vaddr + each.memsz:
-            return address - each.vaddr + each.paddr
-    if address >> 47:
-        return Addresses(session.target_at(seen), seen.registers, session.image).physical(address)
-    return address
 
 
 def _lines(lines: Iterable[str]) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import gdb
 
-from pvhdbg import commands
+from pvhdbg.boot.lookup import physical_of
 from pvhdbg.boot.sessions import start_info_at
 from pvhdbg.errors import UserError
 from pvhdbg.in_gdb.here import address_of, told
@@ -53,7 +53,7 @@ class _StartInfo(gdb.Function):
             here = self._sessions.here
             now = here.current()
             if args:
-                now = start_info_at(here.target, here.image, commands.physical_of(here, now, address_of(args[0])))
+                now = start_info_at(here.target, here.image, physical_of(here, now, address_of(args[0])))
             found = now.handed_over
             if found is None:
                 raise UserError(f"no start_info: {now.missing.get('start_info', 'not there')}")
@@ -77,7 +77,7 @@ class _Phys(gdb.Function):
             if not 0 < count <= _most_bytes():
                 raise UserError(f"{count} bytes can't be read: 1 to {_most_bytes()}")
             here = self._sessions.here
-            data = here.target.read_phys(commands.physical_of(here, here.current(), address_of(args[0])), count)
+            data = here.target.read_phys(physical_of(here, here.current(), address_of(args[0])), count)
             byte = gdb.lookup_type(_INTEGERS[1])
             return gdb.Value(data, gdb.lookup_type(_INTEGERS[count]) if count in _INTEGERS else byte.array(count - 1))
 

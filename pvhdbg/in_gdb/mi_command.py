@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import gdb
 
-from pvhdbg import commands
+from pvhdbg.boot.lookup import captured
 from pvhdbg.errors import UserError
 from pvhdbg.in_gdb.here import told
 from pvhdbg.views import to_json
@@ -35,7 +35,7 @@ class CaptureCommand(gdb.MICommand):
                 raise UserError("usage: -pvh-capture [STAGE]")
             here = self._sessions.here
             asked = here.opened or here
-            seen = commands.captured(asked, arguments[0]) if arguments else asked.current()
+            seen = captured(asked, arguments[0]) if arguments else asked.current()
         stop = to_json.stop(seen)
         return {key: _pairs(of) if key in _MAPS else _as_mi(of) for key, of in stop.items() if of is not None}
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import gdb
 
 from pvhdbg import commands
+from pvhdbg.boot.lookup import before
 from pvhdbg.errors import PvhdbgError
 from pvhdbg.in_gdb.here import charset, one_line
 from pvhdbg.views import answers
@@ -75,7 +76,7 @@ class Window:
 def lines(session: Session) -> list[str]:
     """Where it stands and what is there, start_info, the map, and what there is to find fault with."""
     seen = session.current()
-    stop = Stop(seen, commands.before(session, seen), session.image)
+    stop = Stop(seen, before(session, seen), session.image)
     blocks = [
         *(answers.info(stop), answers.start_info(stop), answers.picture(stop), answers.memory_map(stop)),
         commands.run(session, "check").splitlines(),
