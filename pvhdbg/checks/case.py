@@ -129,6 +129,21 @@ class Case:
         return self.image.verdicts if self.image else ()
 
     @cached_property
+    def append(self) -> str | None:
+        """The command line that QEMU was given."""
+        return _option(self.machine, "-append", self.machine.append)
+
+    @cached_property
+    def initrd(self) -> str | None:
+        """The ramdisk's file that QEMU was given."""
+        return _option(self.machine, "-initrd", self.machine.initrd)
+
+    @cached_property
+    def memory(self) -> str | None:
+        """The size of the machine's memory, as QEMU was given it."""
+        return _option(self.machine, "-m", self.machine.memory)
+
+    @cached_property
     def rules(self) -> KernelRules:
         """The kernel's rules, as far as the stops have recorded them."""
         xen = _shows_xen(self.machine)
@@ -246,6 +261,13 @@ def ram(entries: Iterable[Listed]) -> list[Span]:
 def ram_of(entries: Iterable[MapEntry]) -> list[Span]:
     """The same of entries as they were read."""
     return ram(map(_listed, entries))
+
+
+def _option(machine: MachineFacts, name: str, ours: str | None) -> str | None:
+    """An option's value: the user's own arguments come last, and the last one counts."""
+    words = machine.argv
+    given = (value for each, value in zip(words[-2::-1], words[:0:-1], strict=True) if each == name)
+    return next(given, ours)
 
 
 def _shows_xen(machine: MachineFacts) -> bool | None:

@@ -27,7 +27,7 @@ def the_command_line_was_not_handed_over(case: Case) -> Iterator[Found]:
     Source: Xen start_info.h: 0 in cmdline_paddr means that there is none.
     """
     info, found = case.info, case.seen.cmdline
-    if info is None or info.magic != MAGIC or not case.machine.append or case.machine.append.isspace():
+    if info is None or info.magic != MAGIC or not case.append or case.append.isspace():
         return
     if info.cmdline_paddr == 0 or (found is not None and not found.raw):
         how = "cmdline_paddr is 0" if info.cmdline_paddr == 0 else f"cmdline at {info.cmdline_paddr:#x} is empty"
@@ -86,7 +86,7 @@ def the_command_line_is_not_what_was_given(case: Case) -> Iterator[Found]:
 
     Source: QEMU pc-bios/optionrom/pvh_main.c; hw/i386/microvm.c.
     """
-    found, append = case.seen.cmdline, case.machine.append
+    found, append = case.seen.cmdline, case.append
     if not found or not found.raw or not append:
         return
     text = found.raw.decode("utf-8", "surrogateescape")

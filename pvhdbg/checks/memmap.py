@@ -6,6 +6,7 @@ import re
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from pvhdbg.abi.boot_params import BootParams
 from pvhdbg.abi.e820 import E820_TYPES, ISA_SIZE, ISA_START, RAM, ZERO_PAGE_ENTRIES, BootE820Entry
 from pvhdbg.boot.protocols import E820_MODULE, NO_MAP
 from pvhdbg.checks import spans
@@ -21,7 +22,7 @@ _TOP = 1 << 64
 # How many entries fit between e820_table's start and the end of struct boot_params.
 _FIT_STRUCTURE = 168
 _COUNTED = 256
-_SIZE = re.compile(r"(\d{1,12})([KMGT]?)", re.ASCII | re.IGNORECASE)
+_SIZE = re.compile(r"(?:size=)?(\d{1,12})([KMGT]?)", re.ASCII | re.IGNORECASE)
 # Firmware keeps some for itself: as much of the RAM may be missing.
 _KEPT_BACK = 16
 
@@ -151,8 +152,8 @@ def there_are_more_entries_than_fit(case: Case) -> Iterator[Found]:
         return
     death = case.predicted("start_info.memmap_entries", "memory_map.nr_entries")
     why, severity = _overrun(case, found.nr_entries)
-    if death:
-        why, severity = death.why, ERROR if death.certain else severity
+    if death and death.certain:
+        why, severity = death.why, ERROR
     if found.protocol == E820_MODULE:
         yield Found("memory_map.nr_entries", f"nr_entries is {found.nr_entries}: {why}", found.paddr, severity)
     else:
@@ -170,8 +171,8 @@ def _overrun(case: Case, count: int) -> tuple[str, str]:
             f"e820_table has room for {ZERO_PAGE_ENTRIES}, the rest runs over what follows it in boot_params",
             WARNING,
         )
-    over = (count - _FIT_STRUCTURE) * BootE820Entry.SIZE
-    return f"the map runs up to {over} bytes over the end of boot_params, and Linux loses what is there", case.fatal
+    over = BootParams.e820_table.offset + count * BootE820Entry.SIZE - BootParams.SIZE
+    return f"the map runs {over} bytes over the end of boot_params, and Linux loses what is there", case.fatal
 
 
 @rule("PVH208", WARNING)
@@ -208,9 +209,9 @@ def the_map_lacks_memory_that_the_machine_has(case: Case) -> Iterator[Found]:
 
     Source: QEMU hw/i386/pc.c and microvm.c: RAM is -m, below and above the hole under 4 GiB.
     """
-    has, listed = _bytes(case.machine.memory), spans.total(case.ram)
+    has, listed = _bytes(case.memory), spans.total(case.ram)
     if has and case.ram and listed < has - max(has // _KEPT_BACK, 1 << 20):
-        message = f"the map lists {listed:#x} bytes of RAM, the machine has {has:#x} (-m {case.machine.memory})"
+        message = f"the map lists {listed:#x} bytes of RAM, the machine has {has:#x} (-m {case.memory})"
         yield Found("memory_map.entries", message, case.entries[0].at)
 
 

@@ -71,7 +71,7 @@ def the_initrd_was_not_handed_over(case: Case) -> Iterator[Found]:
     Source: cloud-hypervisor issue 963.
     """
     info = case.info
-    if info and info.magic == MAGIC and case.machine.initrd and not info.nr_modules:
+    if info and info.magic == MAGIC and case.initrd and not info.nr_modules:
         message = "nr_modules is 0, but the machine was given an initrd"
         yield Found(case.path("nr_modules"), message, case.place("nr_modules"))
 
@@ -89,8 +89,8 @@ def the_first_module_is_empty(case: Case) -> Iterator[Found]:
             continue
         name = "size" if entry.paddr else "paddr"
         is_dummy = case.seen.memory_map is not None and case.seen.memory_map.protocol == E820_MODULE
-        if case.machine.initrd or not is_dummy:
-            severity = case.fatal if case.machine.initrd else None
+        if case.initrd or not is_dummy:
+            severity = case.fatal if case.initrd else None
             message = f"{name} of module 0 is 0: Linux takes it for no ramdisk"
             yield Found(f"modules[0].{name}", message, _place(module, name), severity)
 

@@ -45,6 +45,11 @@ MEMMAP = (
     Row("PVH208", lambda: entry(((0, GIB, 2),)), lambda: entry(((0, GIB, 1),))),
     Row("PVH209", lambda: entry(((0, 0x9FC00, 1),)), lambda: entry(((0x1000000, 0x2800000, 1),))),
     Row("PVH210", lambda: entry(((0, 0x1C000000, 1),)), lambda: entry(((0, 0x1F000000, 1),))),
+    Row(
+        "PVH210",
+        lambda: entry(machine=MACHINE._replace(argv=("qemu", "-m", "512M", "-m", "1G"))),
+        lambda: entry(machine=MACHINE._replace(memory="1G", argv=("qemu", "-m", "1G", "-m", "size=512M"))),
+    ),
     Row("PVH211", lambda: entry(((0, 0x20000000, 1),)), lambda: entry(((0, 0xA0000, 1), (0x100000, GIB, 1)))),
     Row("PVH212", lambda: entry(None, version=1, memmap_paddr=1 << 40, memmap_entries=3), entry),
 )
@@ -53,6 +58,11 @@ MODULES = (
     Row("PVH301", lambda: entry(modlist_paddr=1 << 40), entry),
     Row("PVH302", lambda: entry(nr_modules=0), lambda: entry(modules=())),
     Row("PVH303", lambda: entry(modules=()), lambda: entry(modules=(), machine=MACHINE._replace(initrd=None))),
+    Row(
+        "PVH303",
+        lambda: entry(modules=(), machine=MACHINE._replace(initrd=None, argv=("-initrd", "x"))),
+        lambda: entry(modules=(), machine=MACHINE._replace(initrd=None, argv=("-initrd",))),
+    ),
     Row("PVH304", lambda: entry(modules=((0, 8, 0, 0),)), lambda: entry(modules=((RAMDISK, 1, 0, 0),))),
     Row(
         "PVH304",
@@ -85,6 +95,11 @@ CMDLINES = (
         lambda: entry(puts=((0x8000, LONG + b"\0"),), cmdline_paddr=0x8000),
     ),
     Row("PVH323", lambda: entry(puts=((CMDLINE, b"\x1b[\0"),)), lambda: entry(puts=((CMDLINE, b"a\tb~\0"),))),
+    Row(
+        "PVH324",
+        lambda: entry(machine=MACHINE._replace(argv=("-append", "quiet"))),
+        lambda: entry(machine=MACHINE._replace(append="quiet", argv=("-append", "console=ttyS0 "))),
+    ),
     Row("PVH324", lambda: entry(puts=((CMDLINE, b"quiet\0"),)), lambda: entry(puts=((CMDLINE + 31, b" more\0"),))),
 )
 
