@@ -7,6 +7,7 @@ import subprocess
 from importlib import metadata
 from typing import TYPE_CHECKING, NamedTuple
 
+from pvhdbg.abi.text import printable
 from pvhdbg.cli.launch import launched
 from pvhdbg.cli.options import parse
 from pvhdbg.cli.result import Result
@@ -30,7 +31,7 @@ class Line(NamedTuple):
 
 def doctor(options: argparse.Namespace) -> Result:
     """Status 3 if something that pvhdbg needs is missing or does not work."""
-    lines = [
+    looked_at = (
         Line("Python", True, platform.python_version()),
         *(_package(name) for name in PACKAGES),
         _program(options.gdb or "gdb", needed=True),
@@ -38,7 +39,8 @@ def doctor(options: argparse.Namespace) -> Result:
         _program("qemu-system-i386", needed=False),
         _boot(options, "tcg"),
         _boot(options, "kvm"),
-    ]
+    )
+    lines = [Line(printable(what), ok, printable(found)) for what, ok, found in looked_at]
     width = max(len(line.what) for line in lines)
     text = "".join(f"{_sign(line.ok)} {line.what:{width}}  {line.found}\n" for line in lines)
     return Result(text, MachineError.exit_status if any(line.ok is False for line in lines) else 0)
@@ -59,10 +61,10 @@ def _program(path: str, *, needed: bool) -> Line:
     """Its first line of --version."""
     missing = False if needed else None
     try:
-        done = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=PATIENCE, check=False)
+        done = subprocess.run([path, "--version"], capture_output=True, timeout=PATIENCE, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         return Line(path, missing, f"does not run: {error}")
-    first = done.stdout.partition("\n")[0].strip()
+    first = done.stdout.partition(b"\n")[0].strip().decode("latin-1")
     return Line(path, True, first) if done.returncode == 0 else Line(path, missing, f"exit status {done.returncode}")
 
 

@@ -99,6 +99,13 @@ def test_doctor_says_which_tool_is_missing(tool: str) -> None:
     assert [line for line in done.out.splitlines() if line.startswith("FAIL /nonexistent ")]
 
 
+def test_doctor_shows_whatever_a_tool_says_of_itself(script: Script) -> None:
+    path = script("printf 'gdb \\033[31m\\377'")
+    done = pvhdbg("doctor", "--gdb", path)
+
+    assert rf"ok   {path}  gdb \x1b[31m\xff" in done.out.splitlines()
+
+
 def test_doctor_finds_what_works_here() -> None:
     done = pvhdbg("doctor")
 
