@@ -77,4 +77,5 @@ def _complain(error: PvhdbgError) -> None:
 
 def _tell(line: str) -> None:
     """File names and symbols may hold anything: one line it stays, and steers no terminal."""
-    print("".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in line), file=sys.stderr)
+    if sys.stderr is not None:  # closed; `print` would take standard output instead
+        print("".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in line), file=sys.stderr)

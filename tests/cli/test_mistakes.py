@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from pvhdbg import guest
 from tests import cpio
-from tests.cli.shell import Run, pvhdbg
+from tests.cli.shell import PVHDBG, Run, pvhdbg
 from tests.image.builder import elf, load, notes, raw_note
 
 BUILD_ID = raw_note(b"GNU\0", 3, bytes(range(20)))
@@ -183,3 +184,10 @@ def test_symbols_of_another_build_are_not_used_and_that_is_said(tmp_path: Path) 
     assert 0 == done.status
     assert f"pvhdbg: note: --symbols {other} is not used: its build-id is {bytes(20).hex()}, the kernel's " in done.err
     assert "e820" == done.document["outcome"]["reached"]
+
+
+def test_an_error_that_has_nowhere_to_go_is_not_put_on_standard_output() -> None:
+    call = ["/bin/sh", "-c", 'exec "$@" 2>&-', "sh", *PVHDBG, "inspect", "/nonexistent"]
+    done = subprocess.run(call, check=False, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=60)
+
+    assert (2, b"") == (done.returncode, done.stdout)
