@@ -31,8 +31,8 @@ def make(path: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """It is flat: sockets and two small files."""
+    """It is flat: sockets and small files. QEMU, on its way out, may be removing its own."""
     with suppress(FileNotFoundError):
         for each in path.iterdir():
-            each.unlink()
+            each.unlink(missing_ok=True)
         path.rmdir()
