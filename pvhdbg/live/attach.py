@@ -26,7 +26,7 @@ class Attachment(GdbSession):
     """
 
     def __init__(self, where: str, symbols: Symbols | None = None, gdb: GdbOptions | None = None) -> None:
-        if where.startswith("|") or not where.isprintable():
+        if where.lstrip().startswith("|") or not where.isprintable():
             raise UserError(f"not a stub's address: {where!r}", "HOST:PORT or the path of a UNIX socket")
         super().__init__(gdb)
         self._was_running = True

@@ -118,6 +118,7 @@ def test_a_stub_over_tcp_is_as_good(foreign: Callable[..., Foreign]) -> None:
         ("/nowhere/stub", "can't attach to /nowhere/stub: .*No such file or directory"),
         ("127.0.0.1:1", "can't attach to 127.0.0.1:1: .*Connection refused"),
         ("| touch /tmp/x", "not a stub's address"),
+        (" |touch /tmp/x", "not a stub's address"),
         ("a\nb", "not a stub's address"),
     ],
 )
