@@ -100,8 +100,8 @@ def answer(mi: Mi, pending: Any) -> Reply:  # noqa: ANN401 - what `send` gave
 
 
 def quoted(text: str) -> str:
-    """A C string as MI takes it."""
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    """A C string as MI takes it, on one line: what is pasted may have several, and gdb would run the others."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
 
 
 def in_console(line: str) -> str:

@@ -48,3 +48,7 @@ def test_what_was_printed_meanwhile_belongs_to_the_result() -> None:
 
 def test_a_line_of_gdbs_own_language_is_quoted() -> None:
     assert '-interpreter-exec console "print \\"a\\\\b\\""' == in_console('print "a\\b"')
+
+
+def test_a_command_has_one_line_whatever_was_pasted() -> None:
+    assert '-interpreter-exec console "print 1\\nshell true"' == in_console("print 1\nshell true")
