@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from pvhdbg.abi.text import printable
 from pvhdbg.views import explain, text
 from pvhdbg.views.topics import FIELDS
 
@@ -42,7 +43,7 @@ def short(of: Explanation) -> tuple[str, str, str]:
 
 
 def _several(name: str, found: Sequence[Explanation]) -> list[str]:
-    return [f"{len(found)} things are called {name}:", *text.columns([short(each) for each in found])]
+    return [f"{len(found)} things are called {printable(name)}:", *text.columns([short(each) for each in found])]
 
 
 def _joined(ctype: str, where: str) -> str:

@@ -96,6 +96,10 @@ def test_a_name_that_several_have_gives_all_of_them_in_short() -> None:
     assert [*found] == [line.split()[0] for line in answer[1:]]
 
 
+def test_a_name_is_repeated_as_text() -> None:
+    assert r"4 things are called version[\x1b(0]:" == explain_text.answer("version[\x1b(0]").splitlines()[0]
+
+
 def test_what_is_written_exactly_so_comes_first() -> None:
     assert ["e820 type RESERVED"] == titles("RESERVED")
     assert "hvm_start_info.reserved" in titles("reserved")
