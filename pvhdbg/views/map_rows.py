@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pvhdbg.abi.e820 import E820_TYPES, RAM
+from pvhdbg.abi.e820 import E820_TYPES, RAM, E820Table
 from pvhdbg.boot.protocols import E820_MODULE, MEMMAP, NO_MAP
 from pvhdbg.views import text
 from pvhdbg.views.rows import Row, absent, below, field_row
@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pvhdbg.boot.capture import Capture, MapEntry
-
-COLUMNS = ("", "range", "size", "type", "")
 
 PROTOCOLS = {
     MEMMAP: "start_info's own table of hvm_memmap_table_entry, version 1 on",
@@ -110,5 +108,5 @@ def e820_rows(capture: Capture, *, fields: bool = False) -> list[Row]:
     meaning = capture.missing.get("e820_table", "")
     return [
         Row("e820_table", "nr_entries", str(found.nr_entries), meaning, address=found.paddr, offset=0),
-        *entry_rows(found.entries, "e820_table", fields=fields, base=4),
+        *entry_rows(found.entries, "e820_table", fields=fields, base=E820Table.SIZE),
     ]

@@ -9,7 +9,8 @@ from collections import Counter
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
-from pvhdbg.abi.e820 import E820_TYPES, RAM
+from pvhdbg.abi.e820 import E820_TYPES, RAM, E820Table
+from pvhdbg.abi.start_info import ModlistEntry
 from pvhdbg.boot.protocols import E820_MODULE, MEMMAP
 
 if TYPE_CHECKING:
@@ -111,16 +112,14 @@ def _structures(capture: Capture) -> Iterator[Mark]:
     if info and info.at is not None:
         yield Mark("s", "start_info", info.at, info.at + len(info.raw))
     if modules and modules[0].entry.at is not None:
-        yield _table("l", "module list", modules[0].entry.at, modules)
+        start = modules[0].entry.at
+        yield Mark("l", "module list", start, start + len(modules) * ModlistEntry.SIZE)
     if cmdline:
         yield Mark("c", "command line", cmdline.paddr, cmdline.paddr + len(cmdline.raw) + 1)
     if found and found.paddr is not None and found.entries and found.protocol in (MEMMAP, E820_MODULE):
-        size = len(found.entries) * found.entries[0].SIZE + (4 if found.protocol == E820_MODULE else 0)
+        head = E820Table.SIZE if found.protocol == E820_MODULE else 0
+        size = head + len(found.entries) * found.entries[0].SIZE
         yield Mark("t", "memory map", found.paddr, found.paddr + size)
-
-
-def _table(letter: str, name: str, start: int, records: Sequence[object]) -> Mark:
-    return Mark(letter, name, start, start + len(records) * 32)
 
 
 def parts(entries: Sequence[MapEntry]) -> list[Part]:
