@@ -67,7 +67,7 @@ def _register(capture: Capture, name: str) -> Row:
     if value is None:
         return absent(capture, path, name)
     if name == "a20":
-        return Row(path, name, str(value), "on" if value else "off: addresses wrap at 1 MiB")
+        return Row(path, name, str(value), "on" if value else "off: every odd MiB is the one below")
     return Row(path, name, f"{value:#x}", _meaning(capture, name, value), leads_to=_target(capture, name, value))
 
 

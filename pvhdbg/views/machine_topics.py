@@ -110,7 +110,7 @@ _REGISTERS = {
     "tr": "task state segment",
     "gdtr": "global descriptor table",
     "idtr": "interrupt descriptor table",
-    "a20": "whether address line 20 is on; off, addresses wrap at 1 MiB",
+    "a20": "whether address line 20 is on; off, every odd MiB of memory is the one below",
 }
 _AT_ENTRY = {
     "rip": "At the PVH entry it is the address of the Xen note PHYS32_ENTRY.",
