@@ -10,7 +10,7 @@ from pvhdbg.abi.cpu import CR0_PG
 from pvhdbg.boot import stages
 from pvhdbg.boot.address import Addresses
 from pvhdbg.boot.read import capture
-from pvhdbg.errors import SymbolMissing, TargetError, UserError
+from pvhdbg.errors import RegisterUnavailable, SymbolMissing, TargetError, UserError
 from pvhdbg.target.base import DIED, HIT, Halt, Runner, Target
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ class Journey:
         self._reading = reading
         self._returns: dict[str, int] = {}
         self._start_info_paddr: int | None = None
+        self._missed_entry = False
 
     @property
     def reached(self) -> str | None:
@@ -72,8 +73,8 @@ class Journey:
         return None
 
     def ahead(self) -> list[Stage]:
-        """The stages this guest has and has not reached yet, in order."""
-        done = stages.NAMES.index(self.reached) + 1 if self.reached else 0
+        """The stages this guest has and has not reached yet, in order; without an entry that was passed unseen."""
+        done = stages.NAMES.index(self.reached) + 1 if self.reached else int(self._missed_entry)
         return [each for each in stages.STAGES[done:] if self.lacking(each) is None]
 
     def recognise(self, rip: int) -> Stage | None:
@@ -144,12 +145,16 @@ class Journey:
         if stage is not None:
             return self.look(stage.name)
         if self.reached is None:
-            return self._capture(self._nowhere())
+            nowhere = self._nowhere()
+            self._missed_entry = nowhere == stages.UNSEEN
+            return self._capture(nowhere)
         return self._capture(self.reached, stages.made_after(self.reached))
 
     def _nowhere(self) -> str:
         """Before the entry or, on a machine that others let run, behind it."""
-        rip, paging = self.target.register("rip"), self.target.register("cr0") & CR0_PG
+        rip, paging = self.target.register("rip"), 0
+        with suppress(RegisterUnavailable):  # a stub without control registers
+            paging = self.target.register("cr0") & CR0_PG
         inside = self.image and any(each.paddr <= rip < each.end for each in self.image.segments)
         return stages.UNSEEN if paging or inside else stages.RESET
 

@@ -312,7 +312,9 @@ class Live(_Opener):
             hint = None if stages.stage(stage).symbol else "`run-to entry` takes the kernel's file or that address"
             raise GuestError(f"this guest has no stage {stage}: {reason}", hint)
         if all(each.name != stage for each in self.journey.ahead()):
-            raise UserError(f"stage {stage} has been passed", f"`info @{stage}` shows what was captured there")
+            was_seen = any(each.stage == stage for each in self.history)
+            hint = f"`info @{stage}` shows what was captured there" if was_seen else None
+            raise UserError(f"stage {stage} has been passed", hint)
         self._outcome = travel(self.journey, stage, self._timeout, self._name_of)
         return self._outcome
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -12,9 +12,6 @@ from pvhdbg import guest
 from pvhdbg.boot import stages
 from tests import tiny
 from tests.in_gdb import stock
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 ENTRY = 0x1000000
 HEADING = re.compile(f"^({'|'.join((*stages.NAMES, stages.DIED))}): ", re.MULTILINE)
@@ -149,6 +146,24 @@ def test_who_goes_by_hand_is_found_at_the_stage_he_comes_to(tmp_path: Path) -> N
 
     assert [] == told.errors
     assert ["prepare", "bootparams", "kernel"] == [stages_of(told)[number] for number in (2, 4, 5)]
+
+
+def test_an_entry_that_was_passed_unseen_is_not_waited_for(tmp_path: Path) -> None:
+    lines = (f"hbreak *{ENTRY + 8:#x}", "continue", "pvh info", "pvh run-to entry", "pvh next-stage")
+    told = boot(tmp_path, *lines)
+
+    assert told.texts[2].startswith("unseen: ")
+    assert ["stage entry has been passed"] == told.errors
+    assert "prepare" == stages_of(told)[4]
+
+
+def test_a_process_that_is_no_machine_is_one_line(tmp_path: Path) -> None:
+    lines = ("starti", "pvh info", "pvh run-to entry", "p $pvh_phys(0)", "kill", "pvh info")
+    told = stock.gdb(tmp_path, f"source {stock.SCRIPT}", *lines, symbols=Path("/bin/true"))
+
+    assert told.texts[2].startswith("reset: ")
+    assert 3 == len(told.errors)
+    assert not [each for each in told.errors if "\n" in each]
 
 
 def test_a_death_is_told_and_a_dead_guest_is_not_resumed(tmp_path: Path) -> None:
