@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import reprlib
 from itertools import pairwise
 from stat import S_ISREG
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -57,7 +58,7 @@ def replay(document: object) -> Document:
     if top.get("format") != "pvhdbg":
         raise NotARecording('format is not "pvhdbg"')
     if top.get("format_version") != 1:
-        raise NotARecording(f"format_version is {top.get('format_version')!r}, this pvhdbg knows 1")
+        raise NotARecording(f"format_version is {_shown(top.get('format_version'))}, this pvhdbg knows 1")
     kernel = None if top.get("kernel") is None else _kernel(_object(top["kernel"], "kernel"))
     return Document(kernel, _machine(_object(top.get("machine"), "machine")), _stops(top, kernel), _outcome(top))
 
@@ -177,10 +178,15 @@ def _list(value: object, what: str) -> list[Any]:
     return value
 
 
+def _shown(value: object) -> str:
+    """Whatever stands there, however large or deep, in a few words."""
+    return reprlib.repr(value)
+
+
 def _of(kind: type[T], where: dict[str, Any], key: str) -> T:
     value = where.get(key)
     if not isinstance(value, kind) or isinstance(value, bool):
-        raise NotARecording(f"{key} is {value!r}"[:120])
+        raise NotARecording(f"{key} is {_shown(value)}")
     return value
 
 
@@ -192,7 +198,7 @@ def _one_of(known: Collection[T], where: dict[str, Any], key: str) -> T:
     for each in known:
         if where.get(key) == each and type(where.get(key)) is type(each):
             return each
-    raise NotARecording(f"{key} is {where.get(key)!r}"[:120])
+    raise NotARecording(f"{key} is {_shown(where.get(key))}")
 
 
 def _maybe_address(where: dict[str, Any], key: str) -> int | None:

@@ -141,6 +141,7 @@ def test_whatever_stands_in_one_place_it_is_shown_or_refused(path: tuple[Any, ..
         ("[]", "document is not an object"),
         ("{}", 'format is not "pvhdbg"'),
         ('{"format": "pvhdbg", "format_version": 2}', "format_version is 2, this pvhdbg knows 1"),
+        (f'{{"format": "pvhdbg", "format_version": {"[" * 500}{"]" * 500}}}', "[[[[[[[...]]]]]]], this pvhdbg knows 1"),
         ('{"format": "pvhdbg", "format_version": 1}', "machine is not an object"),
     ],
 )
