@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
+from pvhdbg import guest
+from pvhdbg.image.load import open_kernel
 from pvhdbg.live import console
+from pvhdbg.live.bench import Bench
+from pvhdbg.live.qemu_options import QemuOptions
+from pvhdbg.live.session import Session
+from pvhdbg.target.mi import MiError
+from tests.cli.shell import wait_for
 from tests.tui import tmux
 
 if TYPE_CHECKING:
@@ -14,6 +22,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.tui.tmux import Shell
+
+
+RUN_FOR_EVER = (
+    "from pvhdbg.in_gdb.install import SESSIONS; print(SESSIONS.here.runner.run_to([16], 60).kind, 'the end')"
+)
 
 
 @pytest.fixture
@@ -82,6 +95,49 @@ def test_a_recording_stays_open_when_the_machine_is_started_again(shell: Shell, 
     shell.wait("a recording can't run")
     shell.type("pvh open")
     shell.wait("no recording is open")
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    """The teaching guest at the reset vector, its symbols and the script loaded into a gdb that speaks MI."""
+    options = QemuOptions(str(guest.ELF))
+    with Session() as session:
+        session.boot(options)
+        session.wait_ready()
+        bench = Bench(session, open_kernel(str(guest.ELF), session.folder), options, 30)
+        bench.load_symbols()
+        bench.load_script()
+        yield bench
+
+
+def heard(bench: Bench, line: str, words: str) -> str:
+    """What gdb prints from then on, up to these words: MI answers a line as soon as it lets the guest run."""
+    printed: list[str] = []
+    bench.session.gdb.on_text = printed.append
+    console.run(bench.session.gdb, line, lambda: None)
+    wait_for(lambda: words in "".join(printed) or None, 60)
+    return "".join(printed)
+
+
+def test_a_front_end_over_mi_has_the_commands_and_the_capture(bench: Bench) -> None:
+    heard(bench, "pvh run-to prepare", "prepare: the first instruction")
+    heard(bench, "python gdb.execute('pvh next-stage')", "bootparams: the return")
+
+    assert "bootparams" == bench.session.gdb.ask("-pvh-capture").payload["stage"]
+    assert "entry" == bench.session.gdb.ask("-pvh-capture entry").payload["stage"]
+    with pytest.raises(MiError, match='nothing was captured at stage "nowhere"'):
+        bench.session.gdb.ask("-pvh-capture nowhere")
+    with pytest.raises(MiError, match=r"^no command"):
+        heard(bench, "pvh nonsense", "")
+
+
+def test_a_run_of_gdb_s_own_can_be_interrupted_from_outside(bench: Bench) -> None:
+    timer = threading.Timer(0.5, bench.session.runner.interrupt)
+    timer.start()
+    told = heard(bench, f"python {RUN_FOR_EVER}", "the end")
+    timer.join()
+
+    assert "interrupted the end" in told
 
 
 @pytest.mark.parametrize(
