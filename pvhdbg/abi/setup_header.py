@@ -16,7 +16,9 @@ BOOT_FLAG = 0xAA55
 HDRS = 0x53726448
 """`header` of a bzImage: "HdrS". QEMU takes a file that has it for a bzImage, whatever else it is."""
 
-PVH_VERSION = 0x020C
+PVH_VERSION, RFC_VERSION = 0x020C, 0x0212
+"""2.12 as PVH kernels write it, and as Linux 4.11 and its time, and the RFC of 2017, did."""
+
 LOADER_QEMU, LOADER_XEN = 0xB0, 0x90
 
 

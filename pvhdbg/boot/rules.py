@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.abi.e820 import ZERO_PAGE_ENTRIES, BootE820Entry, E820Table
+from pvhdbg.abi.setup_header import PVH_VERSION, RFC_VERSION
 from pvhdbg.boot.probe import ANY_STRING, E820_STRING, E820_TABLES
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class KernelRules(NamedTuple):
     e820_module: bool | None = None
     sets_rsdp: bool | None = None
     xen: bool | None = None
-    versions: tuple[int, ...] = (0x20C, 0x212)
+    versions: tuple[int, ...] = (PVH_VERSION, RFC_VERSION)
     reach: int | None = EARLY_REACH
     fewest_entries: int | None = None
     capacity: int | None = None

@@ -1,4 +1,4 @@
-"""PVH401 to PVH411: what the kernel made of what it was given, against what it should have made of it."""
+"""PVH401 to PVH412: what the kernel made of what it was given, against what it should have made of it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.abi.boot_params import BootParams
 from pvhdbg.abi.e820 import ISA_SIZE, ISA_START, RESERVED
+from pvhdbg.abi.setup_header import RFC_VERSION
 from pvhdbg.boot.difference import Mismatch, difference
 from pvhdbg.boot.expected import XEN_LOADER, Expected
 from pvhdbg.checks.finding import ERROR, INFO, WARNING
@@ -22,7 +23,6 @@ _HDR = "boot_params.hdr."
 _OWN_RULE = {f"{_HDR}{name}" for name in ("cmd_line_ptr", "ramdisk_image", "ramdisk_size", "version", "type_of_loader")}
 _OWN_RULE |= {"boot_params.e820_entries", "boot_params.acpi_rsdp_addr"}
 _DISPLAY = ("boot_params.screen_info", "boot_params.efi_info")
-_RFC_VERSION = 0x212
 _SHOWN = 16
 
 
@@ -170,15 +170,9 @@ def the_kernel_has_the_ways_of_the_first_pvh_kernels(case: Case) -> Iterator[Fou
     Source: Linux arch/x86/xen/enlighten_pvh.c, 4.11 to 4.18.
     """
     params = case.made
-    if params and params.hdr.version == _RFC_VERSION:
-        where = (
-            SETUP_VERSION,
-            f"hdr.version is {_RFC_VERSION:#x}: 2.12, written as 2.18 by a slip of the first PVH kernels",
-        )
-        yield Found(*where, params.hdr.address_of(type(params.hdr).version))
-
-
-SETUP_VERSION = f"{_HDR}version"
+    if params and params.hdr.version == RFC_VERSION:
+        message = f"hdr.version is {RFC_VERSION:#x}: 2.12, written as 2.18 by a slip of the first PVH kernels"
+        yield Found(f"{_HDR}version", message, params.hdr.address_of(type(params.hdr).version))
 
 
 @rule("PVH411", INFO)
