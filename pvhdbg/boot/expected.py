@@ -208,7 +208,8 @@ def _from_module(capture: Capture, info: StartInfo, rules: KernelRules, page: _P
         return None
     count = int.from_bytes(head, "little")
     size = E820Table.SIZE + count * BootE820Entry.SIZE
-    _must_reach(rules, module.paddr, size, (f"the map of {count} entries", "modules[1].paddr"))
+    field = "modules[1].paddr" if count <= ZERO_PAGE_ENTRIES else "memory_map.nr_entries"
+    _must_reach(rules, module.paddr, size, (f"the map of {count} entries", field))
     page.blame = "memory_map.nr_entries"
     copied = min(count, COPIED_AT_MOST) * BootE820Entry.SIZE
     page.put_entries(capture.bytes_at(module.paddr + E820Table.SIZE, copied), count)
@@ -265,7 +266,8 @@ def _must_reach(rules: KernelRules, paddr: int, size: int, what: tuple[str, str]
     maps = ((DIRECT_MAP, rules.reach), (0, rules.reach), (KERNEL_MAP, KERNEL_MAP_SIZE))
     if not any(start <= vaddr and vaddr + size <= start + length for start, length in maps):
         name, field = what
-        why = f"{name} at {paddr:#x} ends beyond {rules.reach:#x}, where its early page tables end"
+        where = f"{paddr:#x}-{paddr + size:#x}"
+        why = f"{name}, {where}, is not all below {rules.reach:#x}, where the kernel's early page tables end"
         raise Dies(PAGE_FAULT, why, field)
 
 
@@ -282,8 +284,10 @@ def _overrun_death(capture: Capture, page: _Page) -> PredictedDeath | None:
         why += ", into the stack that the function returns by"
         return PredictedDeath(OVERRUN, why, page.blame, certain=page.overrun_end >= stack + 8)
     if _canary_changes(capture, page):
-        why += ", over the stack protector's canary: the function ends in a panic that nobody sees"
-        return PredictedDeath(OVERRUN, why, page.blame, certain=_is_protected(capture))
+        certain = _is_protected(capture)
+        ends = "ends" if certain else "may end"
+        why += f", over the stack protector's canary: the function {ends} in a panic that nobody sees"
+        return PredictedDeath(OVERRUN, why, page.blame, certain)
     return None
 
 
