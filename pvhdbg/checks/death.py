@@ -9,8 +9,9 @@ from pvhdbg.abi.start_info import MAGIC, MemmapTableEntry, ModlistEntry
 from pvhdbg.abi.text import printable
 from pvhdbg.boot.capture import KERNEL
 from pvhdbg.boot.document import TIMED_OUT
-from pvhdbg.boot.expected import BUG, DIRECT_MAP, OVERRUN
+from pvhdbg.boot.expected import BUG, DIRECT_MAP, OVERRUN, PAGE_FAULT
 from pvhdbg.boot.protocols import E820_MODULE, MEMMAP
+from pvhdbg.boot.rules import EARLY_REACH
 from pvhdbg.checks.case import blob_size
 from pvhdbg.checks.finding import ERROR, WARNING
 from pvhdbg.checks.rules import LAST, Found, rule
@@ -29,6 +30,11 @@ _DIRECT_MAP_32 = 0xC0000000
 _PAGE = 4096
 _STACK_USED = 4096
 _REACHED_BEFORE = (None, "entry", "prepare")
+_CURES = {
+    "start_info.magic": "EBX must hold the physical address of a struct hvm_start_info",
+    "start_info.version": "hand over version 1 with memmap_paddr and memmap_entries",
+    "start_info.memmap_entries": "hand over a table at memmap_paddr and count its entries there",
+}
 
 
 def _death(case: Case) -> Death | None:
@@ -74,10 +80,11 @@ def the_guest_died(case: Case) -> Iterator[Found]:
     death = _death(case)
     if death is None:
         return
+    how, words = printable(death.how).replace("-", " "), printable(death.message)
+    if words.startswith(how):
+        how, words = ("triple fault", "") if _code(case) == _UD2 else (words, "")
     what = ", on the ud2 of a BUG" if _code(case) == _UD2 else ""
-    words = f": {printable(death.message)}" if death.message else ""
-    message = f"{printable(death.how).replace('-', ' ')}{_where(case)}{what}{words}"
-    yield Found("registers.rip", message, _paddr(case))
+    yield Found("registers.rip", f"{how}{_where(case)}{what}{words and f': {words}'}", _paddr(case))
 
 
 @rule("PVH901", ERROR, when=LAST, cause=True)
@@ -93,7 +100,8 @@ def the_kernel_ended_in_a_bug(case: Case) -> Iterator[Found]:
     if _death(case) is None or _code(case) != _UD2 or _reached(case) not in _REACHED_BEFORE:
         return
     field, why = _failed(case)
-    yield Found(field, f"BUG (ud2{_where(case)}): {why}", _given_place(case, field))
+    cure = _CURES.get(field)
+    yield Found(field, f"BUG (ud2{_where(case)}): {why}{f'; {cure}' if cure else ''}", _given_place(case, field))
 
 
 def _failed(case: Case) -> tuple[str, str]:
@@ -144,13 +152,23 @@ def a_page_fault_before_there_is_an_idt(case: Case) -> Iterator[Found]:
         return
     if _reached(case) not in _REACHED_BEFORE:
         return
-    paddrs = _behind(case, cr2)
+    fault, paddrs = f"page fault (cr2 {cr2:#x}{_where(case)})", _behind(case, cr2)
     for name, field, start, end in _read_early(case):
         if any(start - _PAGE < paddr < end + _PAGE for paddr in paddrs):
-            message = f"page fault: {name} at {start:#x} is beyond the early page tables (cr2 {cr2:#x}{_where(case)})"
-            yield Found(field, message, _given_place(case, field))
+            what = f"{name} leads to {start:#x}-{end:#x}, and the early page tables {_early(case)}"
+            yield Found(field, f"{fault}: {what}", _given_place(case, field))
             return
-    yield Found("registers.cr2", f"page fault: cr2 is {cr2:#x}, which the early page tables do not map{_where(case)}")
+    death = case.expected.death if case.expected else None
+    if death and death.kind == PAGE_FAULT:
+        yield Found(death.field, f"{fault}: {death.why}", _given_place(case, death.field))
+    else:
+        yield Found("registers.cr2", f"{fault}: the early page tables do not map that")
+
+
+def _early(case: Case) -> str:
+    if case.image and case.image.elf_class == 32:
+        return "of a 32-bit kernel do not map that"
+    return f"map what is below {EARLY_REACH:#x} alone"
 
 
 def _behind(case: Case, cr2: int) -> list[int]:

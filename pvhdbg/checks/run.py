@@ -121,13 +121,14 @@ def _is_unwanted(outcome: Outcome) -> bool:
 
 
 def findings(case: Case, asked: Collection[str] = (EACH,)) -> tuple[Finding, ...]:
-    """What the rules of these kinds have to say: first what explains a death, then by severity."""
+    """What the rules of these kinds have to say: first what explains a death, there and before it, then by severity."""
     return tuple(each for _, each in sorted(_all(case, asked), key=lambda found: found[0]))
 
 
-def _all(case: Case, asked: Collection[str]) -> Iterator[tuple[tuple[bool, int, str], Finding]]:
+def _all(case: Case, asked: Collection[str]) -> Iterator[tuple[tuple[bool, bool, int, str], Finding]]:
     for code, rule in rules().items():
         if rule.when in asked:
             for each in rule.findings(case):
                 explains = rule.cause and each.severity == ERROR
-                yield (not explains, SEVERITIES.index(each.severity), code), each
+                seen = explains and rule.when == LAST
+                yield (not explains, not seen, SEVERITIES.index(each.severity), code), each
