@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from pvhdbg.abi.e820 import RAM, BootE820Entry, E820Table
+from pvhdbg.abi.e820 import E820_DATA, RAM, BootE820Entry, E820Table
 from pvhdbg.abi.notes import OWNER
-from pvhdbg.abi.start_info import MemmapTableEntry, ModlistEntry
+from pvhdbg.abi.start_info import MAGIC, MemmapTableEntry, ModlistEntry
 from pvhdbg.boot.capture import Capture
 from pvhdbg.boot.difference import Mismatch, difference
 from pvhdbg.boot.document import MachineFacts
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from pvhdbg.abi.boot_params import BootParams
     from pvhdbg.abi.start_info import StartInfo
-    from pvhdbg.boot.capture import MapEntry
+    from pvhdbg.boot.capture import MapEntry, Module
     from pvhdbg.boot.document import Outcome
     from pvhdbg.checks.spans import Span
     from pvhdbg.image.facts import ImageFacts
@@ -95,6 +95,11 @@ class Case:
     def info(self) -> StartInfo | None:
         """The start_info that this stop shows: the kernel's copy as soon as there is one."""
         return self.seen.handed_over
+
+    @property
+    def modules(self) -> tuple[Module, ...]:
+        """The modules that this stop shows. Without the magic, nothing says that it leads to any."""
+        return self.seen.modules or () if self.info and self.info.magic == MAGIC else ()
 
     def path(self, field: str) -> str:
         """A field of that start_info, as a path of the document."""
@@ -204,9 +209,9 @@ class Case:
         if seen.cmdline:
             start = seen.cmdline.paddr
             yield Thing("the command line", start, start + len(seen.cmdline.raw) + 1, "cmdline")
-        if self.info and seen.modules:
+        if self.info and self.modules:
             start = self.info.modlist_paddr
-            yield Thing("the module list", start, start + len(seen.modules) * ModlistEntry.SIZE, "modules")
+            yield Thing("the module list", start, start + len(self.modules) * ModlistEntry.SIZE, "modules")
         if found and found.paddr is not None and found.protocol != E820_MODULE:
             size = len(found.entries) * MemmapTableEntry.SIZE
             yield Thing("the memory map", found.paddr, found.paddr + size, "memory_map")
@@ -221,7 +226,7 @@ class Case:
         )
         modules = (
             Thing(f"module {index}", each.entry.paddr, each.entry.paddr + each.entry.size, f"modules[{index}].paddr")
-            for index, each in enumerate(self.seen.modules or ())
+            for index, each in enumerate(self.modules)
         )
         return tuple(each for each in (*kernel, *modules) if each.start < each.end)
 
@@ -236,6 +241,11 @@ def _agree(wanted: Expected, raw: bytes) -> bool:
 def recorded(stops: Iterable[Capture]) -> dict[str, int]:
     """Every symbol that the stops have recorded."""
     return {name: address for each in stops for name, address in each.symbols.items()}
+
+
+def names_map(modules: Sequence[Module]) -> bool:
+    """Whether the second module is named as the RFC of 2017 wants its map to be."""
+    return len(modules) > 1 and modules[1].cmdline is not None and modules[1].cmdline.raw == E820_DATA
 
 
 def blob_size(entries: int) -> int:

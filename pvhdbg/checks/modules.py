@@ -9,7 +9,7 @@ from pvhdbg.abi.start_info import MAGIC
 from pvhdbg.abi.text import printable
 from pvhdbg.boot.protocols import E820_MODULE
 from pvhdbg.checks import spans
-from pvhdbg.checks.case import blob_size
+from pvhdbg.checks.case import blob_size, names_map
 from pvhdbg.checks.finding import ERROR, INFO, WARNING
 from pvhdbg.checks.rules import Found, rule
 
@@ -25,10 +25,6 @@ _FREEBSD = "FreeBSD"
 _NAME_SHOWN = 40
 
 
-def _modules(case: Case) -> tuple[Module, ...]:
-    return case.seen.modules or ()
-
-
 @rule("PVH301", WARNING)
 def the_module_list_cannot_be_read(case: Case) -> Iterator[Found]:
     """nr_modules says how many entries of 32 bytes lie at modlist_paddr. Where they do not, the kernel takes what it
@@ -42,7 +38,7 @@ def the_module_list_cannot_be_read(case: Case) -> Iterator[Found]:
     if info is None or info.magic != MAGIC or why is None or not info.nr_modules:
         return
     message = f"modlist_paddr {info.modlist_paddr:#x}, nr_modules {info.nr_modules}: {why}"
-    severity = None if _modules(case) else case.fatal
+    severity = None if case.modules else case.fatal
     yield Found(case.path("modlist_paddr"), message, case.place("modlist_paddr"), severity)
 
 
@@ -83,13 +79,12 @@ def the_first_module_is_empty(case: Case) -> Iterator[Found]:
 
     Source: Linux arch/x86/kernel/setup.c, early_reserve_initrd; the RFC of 2017.
     """
-    for module in _modules(case)[:1]:
+    for module in case.modules[:1]:
         entry = module.entry
         if entry.paddr and entry.size:
             continue
         name = "size" if entry.paddr else "paddr"
-        is_dummy = case.seen.memory_map is not None and case.seen.memory_map.protocol == E820_MODULE
-        if case.initrd or not is_dummy:
+        if case.initrd or not names_map(case.modules):
             severity = case.fatal if case.initrd else None
             message = f"{name} of module 0 is 0: Linux takes it for no ramdisk"
             yield Found(f"modules[0].{name}", message, _place(module, name), severity)
@@ -108,7 +103,7 @@ def the_ramdisk_does_not_fit_32_bits(case: Case) -> Iterator[Found]:
 
     Source: Linux arch/x86/platform/pvh/enlighten.c, init_pvh_bootparams.
     """
-    for module in _modules(case)[:1]:
+    for module in case.modules[:1]:
         for name, value in (("paddr", module.entry.paddr), ("size", module.entry.size)):
             if value >= _FOUR_GIB:
                 message = f"{name} of module 0 is {value:#x}: Linux keeps {value & 0xFFFFFFFF:#x} of it"
@@ -124,7 +119,7 @@ def a_module_is_not_in_ram(case: Case) -> Iterator[Found]:
 
     Source: Linux arch/x86/kernel/setup.c, reserve_initrd; qboot pull request 28.
     """
-    for index, module in enumerate(_modules(case) if case.ram else ()):
+    for index, module in enumerate(case.modules if case.ram else ()):
         start, end = module.entry.paddr, module.entry.paddr + module.entry.size
         if start and start < end and not spans.holds(case.ram, start, end):
             how = "reaches beyond 2^64" if end > _TOP else "is not all in RAM"
@@ -138,7 +133,7 @@ def reserved_of_a_module_is_not_0(case: Case) -> Iterator[Found]:
 
     Source: Xen start_info.h; qboot main.c.
     """
-    for index, module in enumerate(_modules(case)):
+    for index, module in enumerate(case.modules):
         if module.entry.reserved:
             message = f"reserved of module {index} is {module.entry.reserved:#x}, not 0"
             yield Found(f"modules[{index}].reserved", message, _place(module, "reserved"))
@@ -151,7 +146,7 @@ def a_modules_command_line_is_no_string(case: Case) -> Iterator[Found]:
 
     Source: Xen start_info.h; FreeBSD sys/x86/xen/pv.c.
     """
-    for index, module in enumerate(_modules(case)):
+    for index, module in enumerate(case.modules):
         why = case.seen.missing.get(f"modules[{index}].cmdline")
         if module.entry.cmdline_paddr and why:
             message = f"cmdline_paddr of module {index} is {module.entry.cmdline_paddr:#x}: {why}"
@@ -167,8 +162,9 @@ def linux_looks_at_the_first_module_alone(case: Case) -> Iterator[Found]:
 
     Source: Linux arch/x86/platform/pvh/enlighten.c.
     """
-    modules, found = _modules(case), case.seen.memory_map
-    used = 2 if found is not None and found.protocol == E820_MODULE else 1
+    modules, found = case.modules, case.seen.memory_map
+    is_map = names_map(modules) and (case.rules.e820_module or (found is not None and found.protocol == E820_MODULE))
+    used = 2 if is_map else 1
     if case.is_linux and len(modules) > used:
         message = f"nr_modules is {len(modules)}: Linux uses {used} of them"
         yield Found(case.path("nr_modules"), message, case.place("nr_modules"))
@@ -184,7 +180,7 @@ def a_module_is_almost_the_memory_map(case: Case) -> Iterator[Found]:
     Source: the RFC of 2017, arch/x86/xen/enlighten_pvh.c.
     """
     severity = case.fatal if case.rules.e820_module else None
-    for index, module in enumerate(_modules(case)):
+    for index, module in enumerate(case.modules):
         name = module.cmdline.raw if module.cmdline else b""
         is_exact = name == E820_DATA
         if index != 1 and is_exact:
@@ -204,7 +200,7 @@ def the_e820_module_is_smaller_than_its_map(case: Case) -> Iterator[Found]:
 
     Source: the RFC of 2017; Linux arch/x86/include/asm/e820/types.h, struct e820_table.
     """
-    found, modules = case.seen.memory_map, _modules(case)
+    found, modules = case.seen.memory_map, case.modules
     if found is None or found.protocol != E820_MODULE or len(modules) < 2:
         return
     size, needed = modules[1].entry.size, blob_size(found.nr_entries)
@@ -222,7 +218,7 @@ def freebsd_compares_a_name_that_is_not_there(case: Case) -> Iterator[Found]:
 
     Source: FreeBSD sys/x86/xen/pv.c.
     """
-    for module in _modules(case)[:1]:
+    for module in case.modules[:1]:
         if case.guest_os == _FREEBSD and not module.entry.cmdline_paddr:
             message = "cmdline_paddr of module 0 is 0, and FreeBSD reads there"
             yield Found("modules[0].cmdline_paddr", message, _place(module, "cmdline_paddr"))

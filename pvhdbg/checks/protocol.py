@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pvhdbg.abi.start_info import MAGIC
 from pvhdbg.boot import stages
 from pvhdbg.boot.protocols import E820_MODULE, MEMMAP
+from pvhdbg.checks.case import names_map
 from pvhdbg.checks.finding import ERROR, WARNING
 from pvhdbg.checks.rules import FIRST, Found, rule
 
@@ -28,11 +30,23 @@ def the_kernel_ignores_this_kind_of_map(case: Case) -> Iterator[Found]:
     given, rules = case.given, case.rules
     if given is None or given.memory_map is None or given.handed_over is None or rules.xen:
         return
-    if rules.e820_module and rules.memmap is False and given.memory_map.protocol != E820_MODULE:
-        info, found = given.handed_over, given.memory_map
-        ignored = f"memmap_entries {found.nr_entries} are ignored" if found.protocol == MEMMAP else "there is no map"
-        message = f'{ignored}: this kernel takes module 1 if it is named "e820 data", nr_modules is {info.nr_modules}'
-        yield Found(*_place(case, message))
+    if (
+        rules.memmap is not False
+        or not rules.e820_module
+        or given.handed_over.magic != MAGIC
+        or names_map(given.modules or ())
+    ):
+        return
+    known = 'this kernel is of the RFC of 2017, whose map is module 1, named "e820 data"'
+    count = given.handed_over.nr_modules
+    instead = f"nr_modules is {count}" if count < 2 else "it has another name"
+    cure = "take a kernel from 5.0 on, or hand the map over so"
+    if given.memory_map.protocol == MEMMAP:
+        lost = f"the memory map is ignored (memmap_entries is {given.memory_map.nr_entries})"
+        cure = f"{cure} (--protocol e820-module)"
+    else:
+        lost = "there is no memory map"
+    yield Found(*_place(case, f"{lost}: {known} ({instead}); {cure}"))
 
 
 def _place(case: Case, message: str) -> tuple[str, str, int | None]:

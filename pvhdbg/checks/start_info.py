@@ -196,10 +196,9 @@ def a_table_is_beyond_the_early_page_tables(case: Case) -> Iterator[Found]:
 
 
 def _module_place(case: Case, name: str) -> int | None:
-    modules = case.seen.modules or ()
-    if len(modules) < 2:
+    if len(case.modules) < 2:
         return None
-    entry = modules[1].entry
+    entry = case.modules[1].entry
     return entry.address_of(next(each for each in entry.FIELDS if each.name == name))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pvhdbg.checks.case import Case
-from tests.build import SANITISED
+from tests.build import MAP, SANITISED
 from tests.checks import cases
 from tests.checks.cases import (
     FREEBSD,
@@ -105,6 +105,8 @@ IMAGE = tuple(_of_slug(slug, code) for slug, code in SLUGS.items())
 PROTOCOL = (
     Row("PVH601", lambda: entry(symbols=RFC), lambda: entry(symbols=RFC, **blob())),
     Row("PVH601", lambda: e820(SANITISED, RFC), lambda: e820(SANITISED)),
+    Row("PVH601", lambda: entry(None, symbols=RFC), lambda: entry(symbols=RFC, **blob(table=MAP))),
+    Row("PVH601", lambda: prepare(symbols=RFC), lambda: prepare(symbols=RFC, magic=0)),
     Row("PVH602", lambda: entry(**blob()), lambda: entry(symbols=RFC, **blob())),
     Row("PVH603", lambda: entry(image=FREEBSD), lambda: entry(image=FREEBSD, machine=MACHINE._replace(accel=None))),
 )
