@@ -6,7 +6,7 @@ A string is asked for by its text in double quotes. So a stop that records the s
 from __future__ import annotations
 
 from contextlib import closing, suppress
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from pvhdbg.abi.e820 import E820_DATA
 from pvhdbg.errors import SymbolMissing, UserError
@@ -15,7 +15,7 @@ from pvhdbg.image.header import map_file, read_elf
 if TYPE_CHECKING:
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.image.header import Buffer
-    from pvhdbg.target.base import Target
+    from pvhdbg.target.base import Symbols, Target
 
 DATA_SECTIONS = (b".rodata", b".data", b".init.data", b".init.rodata")
 E820_STRING = f'"{E820_DATA.decode()}"'
@@ -37,12 +37,6 @@ PROBED = (
     ANY_STRING,
     E820_STRING,  # the RFC's name for the module that holds the map
 )
-
-
-class Symbols(Protocol):
-    def address(self, name: str) -> int:
-        """:raise SymbolMissing: if there is none of that name."""
-        ...
 
 
 class WithStrings:

@@ -12,8 +12,8 @@ from pvhdbg.target.mi import MiError, in_console
 
 if TYPE_CHECKING:
     from pvhdbg.live.gdb_process import GdbOptions
-    from pvhdbg.target.base import Halt
-    from pvhdbg.target.gdb_mi import MiTarget, Symbols
+    from pvhdbg.target.base import Halt, Symbols
+    from pvhdbg.target.gdb_mi import MiTarget
 
 _CONNECTS_WITHIN = 15.0
 _STOPS_WITHIN = 5.0

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pvhdbg.live.mi_client import Pending
     from pvhdbg.live.qemu import Qemu
     from pvhdbg.live.qemu_options import QemuOptions
-    from pvhdbg.target.gdb_mi import Symbols
+    from pvhdbg.target.base import Symbols
 
 _ENDS_WITHIN = 3.0
 _GIVES_UP_WITHIN = 0.5

@@ -20,6 +20,17 @@ NO_MONITOR = "the stub has no QEMU monitor to ask"
 """Why a register that only QEMU's monitor tells is not there."""
 
 
+class Symbols(Protocol):
+    """Where a kernel's symbols are asked for by name: in a file, or wherever else they are known."""
+
+    def address(self, name: str) -> int:
+        """A symbol's link address.
+
+        :raise SymbolMissing: if there is none of that name.
+        """
+        ...
+
+
 class Target(Protocol):
     """A machine that stands still."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from pvhdbg.errors import MemoryUnreadable, RegisterUnavailable, SymbolMissing
 from pvhdbg.target import monitor
@@ -14,6 +14,7 @@ from pvhdbg.target.mi_memory import PHY_MEM_MODE, MiMemory
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from pvhdbg.target.base import Symbols
     from pvhdbg.target.mi import Mi, Reply
 
 _REGISTER_NAMES = re.compile(r'"([^"]*)"')
@@ -29,12 +30,6 @@ _NAME_OF = {f"e{name}": f"r{name}" for name in _GENERAL} | {
         *("cr0", "cr2", "cr3", "cr4", "cr8", "efer", "mxcsr"),
     )
 }
-
-
-class Symbols(Protocol):
-    def address(self, name: str) -> int:
-        """:raise SymbolMissing: if there is none of that name."""
-        ...
 
 
 class MiTarget:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from contextlib import contextmanager, suppress
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import gdb
 
@@ -20,6 +20,8 @@ from pvhdbg.target.blocks import Blocks
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from pvhdbg.target.base import Symbols
+
 PHYSICAL, VIRTUAL = "Qqemu.PhyMemMode:1", "Qqemu.PhyMemMode:0"
 NOT_CONNECTED = "gdb is not connected to a machine"
 
@@ -28,12 +30,6 @@ _CR0_PG = 1 << 31
 _RECEIVED = re.compile(r'^received: "(.*)"$', re.MULTILINE)
 _HALVES = {f"r{name}": f"e{name}" for name in ("ax", "bx", "cx", "dx", "si", "di", "bp", "sp", "ip")}
 """How a 32-bit machine's registers are called."""
-
-
-class Symbols(Protocol):
-    def address(self, name: str) -> int:
-        """:raise SymbolMissing: if there is none of that name."""
-        ...
 
 
 class NativeTarget:
