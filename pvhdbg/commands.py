@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 INSTRUCTIONS = 10
 """How many `code` shows."""
 
+_QUOTED = re.compile(r"`([\w-]+)")
 _TOKEN = re.compile(r"@?[A-Z]+")
 _EXPRESSIONS = ("PADDR", "ADDRESS")
 """Words that may be several: `pvh_start_info + 8`."""
@@ -136,6 +137,11 @@ def help_text(name: str | None = None) -> str:
     wanted = find(name)
     lines = [f"{wanted.name} {wanted.usage}".rstrip(), *wanted.help.splitlines(), f"Example: {wanted.example}"]
     return "\n".join(lines)
+
+
+def prefixed(hint: str | None) -> str | None:
+    """A hint where our commands have `pvh` before them: at gdb's prompt."""
+    return hint and _QUOTED.sub(lambda found: f"`pvh {found[1]}" if found[1] in COMMANDS else found[0], hint)
 
 
 def complete(line: str) -> list[str]:

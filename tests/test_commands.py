@@ -225,6 +225,19 @@ def test_a_mistake_is_one_line(line: str, expected: str, session: Session) -> No
     assert expected == str(refused(session, line))
 
 
+@pytest.mark.parametrize(
+    ("hint", "expected"),
+    [
+        (None, None),
+        ("`help` lists what there is", "`pvh help` lists what there is"),
+        ("`info @STAGE` shows it, `run-to` goes there", "`pvh info @STAGE` shows it, `pvh run-to` goes there"),
+        ("a recording is what `pvhdbg dump -o FILE` writes", "a recording is what `pvhdbg dump -o FILE` writes"),
+    ],
+)
+def test_a_hint_names_commands_as_they_are_typed_in_gdb(hint: str | None, expected: str | None) -> None:
+    assert expected == commands.prefixed(hint)
+
+
 def test_a_command_s_beginning_is_enough_if_no_other_has_it(session: Session) -> None:
     assert run(session, "mod @entry") == run(session, "modules @entry")
     assert "code" == commands.find("co").name

@@ -169,7 +169,7 @@ def told() -> Iterator[None]:
 
 def one_line(error: PvhdbgError) -> str:
     """An error and its hint, in the character set that gdb takes an error in."""
-    line = f"{error} ({error.hint})" if error.hint else str(error)
+    line = f"{error} ({commands.prefixed(error.hint)})" if error.hint else str(error)
     return line.encode(charset(), "replace").decode(charset())
 
 

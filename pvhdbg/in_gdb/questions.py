@@ -49,6 +49,8 @@ class _Question(gdb.Command):
         self._entry = entry
 
     def invoke(self, argument: str, from_tty: bool) -> None:  # noqa: ARG002  gdb's signature
+        if self._entry.name != "next-stage":  # an empty line goes on, and does nothing else again
+            self.dont_repeat()
         _say(self._sessions.ask(f"{self._entry.name} {argument}"))
 
     def complete(self, text: str, word: str | None) -> list[str] | int:

@@ -249,7 +249,11 @@ class Worker:
         if session is None or session.journey is not bench.journey:
             session = self._asked = asked.session(bench)
             session.open(before.opened.document() if before and before.opened else None)
-        self._print(f"{commands.run(session, question)}\n")
+        try:
+            self._print(f"{commands.run(session, question)}\n")
+        except PvhdbgError as problem:
+            problem.hint = commands.prefixed(problem.hint)
+            raise
 
     def _more(self) -> str | None:
         line = self._requests.read_line(lambda waits: self._emit(events.Prompted(waits)))

@@ -320,3 +320,29 @@ MISTAKES = (
     *("pvh dump /", "pvh explain no-such-thing", "pvh code 1*(", "pvh info '", "p $pvh_phys()", "p $pvh_phys(0, 0)"),
     *("p $pvh_e820(1)", "p $pvh_e820()", "p $pvh_start_info(1, 2)", "p $pvh_phys(nonsense)"),
 )
+
+
+def test_an_empty_line_goes_on_to_the_next_stage_and_repeats_nothing_else(tmp_path: Path) -> None:
+    lines = ["pvh next-stage", "", "", "pvh stages", "", "pvh info", "", "quit"]
+    with stock.qemu(tmp_path, guest.ELF) as machine:
+        call = [
+            "gdb",
+            "-nx",
+            "-q",
+            str(guest.ELF),
+            "-ex",
+            f"source {stock.SCRIPT}",
+            "-ex",
+            f"target remote {machine.where}",
+        ]
+        told = subprocess.run(
+            call,
+            cwd=tmp_path,
+            check=False,
+            input="\n".join(lines),
+            capture_output=True,
+            text=True,
+            timeout=stock.PATIENCE,
+        ).stdout
+
+    assert ["entry", "prepare", "bootparams", "bootparams"] == HEADING.findall(told.replace("(gdb) ", ""))
