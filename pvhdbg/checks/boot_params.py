@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.boot_params import BootParams
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
     from pvhdbg.checks.case import Case
 
-_ENTRY = re.compile(r"boot_params\.e820_table\[(\d+)\]")
+_ENTRY = "boot_params.e820_table["
 _HDR = "boot_params.hdr."
 _OWN_RULE = {f"{_HDR}{name}" for name in ("cmd_line_ptr", "ramdisk_image", "ramdisk_size", "version", "type_of_loader")}
 _OWN_RULE |= {"boot_params.e820_entries", "boot_params.acpi_rsdp_addr"}
@@ -42,12 +41,12 @@ def _value(value: object) -> str:
     if isinstance(value, int):
         return f"{value:#x}"
     if isinstance(value, bytes):
-        return value[:_SHOWN].hex(" ") + (" …" if len(value) > _SHOWN else "")
+        return value[:_SHOWN].hex(" ") + (" .." if len(value) > _SHOWN else "")
     return str(value)[: 4 * _SHOWN]
 
 
 def _is_entry(path: str) -> bool:
-    return path == "boot_params.e820_entries" or _ENTRY.match(path) is not None
+    return path == "boot_params.e820_entries" or path.startswith(_ENTRY)
 
 
 def _isa_index(case: Case) -> int | None:
@@ -63,8 +62,7 @@ def _isa_index(case: Case) -> int | None:
 
 
 def _is_isa(case: Case, path: str) -> bool:
-    found = _ENTRY.match(path)
-    return found is not None and int(found[1]) == _isa_index(case)
+    return path.startswith(_ENTRY) and path.startswith(f"{_ENTRY}{_isa_index(case)}].")
 
 
 @rule("PVH401", ERROR)

@@ -6,7 +6,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.abi.e820 import E820_DATA, RAM, BootE820Entry, E820Table
-from pvhdbg.abi.notes import OWNER
 from pvhdbg.abi.start_info import MAGIC, MemmapTableEntry, ModlistEntry
 from pvhdbg.boot.capture import Capture
 from pvhdbg.boot.difference import Mismatch, difference
@@ -31,7 +30,8 @@ if TYPE_CHECKING:
 GIVEN = ("entry", "prepare")
 """Where a stop shows what was handed over before the kernel has made anything of it."""
 
-_GUEST_OS = 6
+# Owner and number of the ELF note.
+_GUEST_OS = ("Xen", 6)
 _LINUX_FUNCTION = "xen_prepare_pvh"
 
 
@@ -125,7 +125,7 @@ class Case:
     def guest_os(self) -> str:
         """What the image calls itself in Xen's GUEST_OS note; the empty string where it does not."""
         notes = self.image.notes if self.image else ()
-        found = (each.desc for each in notes if (each.owner, each.type) == (OWNER, _GUEST_OS))
+        found = (each.desc for each in notes if (each.owner, each.type) == _GUEST_OS)
         return next(found, b"").partition(b"\0")[0].decode("latin-1")
 
     @cached_property

@@ -46,8 +46,10 @@ def launched(options: argparse.Namespace) -> Iterator[Bench]:
         symbols = WithStrings(kernel.symbols, kernel.facts)
         session.boot(qemu, symbols)
         # Only now: what it imports is not needed before gdb and QEMU are on their way.
+        from pvhdbg.checks.run import rules
         from pvhdbg.live.bench import Bench
 
+        rules()
         symbols.look_up()
         qemu, tried = _wait_ready(session, qemu, symbols)
         yield Bench(session, kernel, qemu, options.timeout, (*remarks, *tried), changes)
