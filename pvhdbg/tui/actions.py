@@ -1,4 +1,4 @@
-"""What keys do to the screen: pure. What they do to the machine is in app.py."""
+"""What keys do to the screen: pure. What they do to the machine is in doing.py."""
 
 from __future__ import annotations
 

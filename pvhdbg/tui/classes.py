@@ -11,7 +11,6 @@ def _named(name: str, meaning: str) -> str:
     return f"class:{name}"
 
 
-TEXT = ""
 TITLE = _named("title", "the program's name on the first line")
 KERNEL = _named("state.kernel", "kernel and machine on the first line")
 CPU = _named("state.cpu", "CPU mode, paging and RIP on the first line")

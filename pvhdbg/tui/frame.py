@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.tui import box, classes, code_pane, detail, memory_pane, panes, popups, state, state_lines, view_rows
 from pvhdbg.tui.layout import BELOW, LEAST_HEIGHT, LEAST_WIDTH, is_too_small, layout
-from pvhdbg.tui.legend import legend
 from pvhdbg.tui.line import clean, fit, length
 from pvhdbg.tui.signs import signs
 from pvhdbg.views import text
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from pvhdbg.tui.line import Line
     from pvhdbg.tui.state import Screen
 
-__all__ = ["clamp", "cursor", "frame", "legend", "output_visible", "rows", "visible"]
+__all__ = ["clamp", "cursor", "frame", "output_visible", "rows", "visible"]
 
 rows = view_rows.rows
 cursor = view_rows.cursor

@@ -9,7 +9,7 @@ EVERYWHERE, PANE, PROMPT = "everywhere", "pane", "prompt"
 
 class Key(NamedTuple):
     """`key` as it is written for people, `names` as prompt_toolkit calls it (several: in a row), `action` what
-    tui/actions.py or tui/app.py does, `short` its word in the legend (empty: not in it).
+    tui/actions.py or tui/doing.py does, `short` its word in the legend (empty: not in it).
     """
 
     key: str

@@ -41,10 +41,6 @@ class Run(NamedTuple):
     rip: int | None = None
     symbol: str | None = None
 
-    @property
-    def can_resume(self) -> bool:
-        return self.kind == STOPPED
-
 
 class StageMark(NamedTuple):
     """A stage on the timeline; `why` is why this guest lacks it."""
