@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -41,6 +43,8 @@ _REASONS = {
     "location-reached": "the location",
     "function-finished": "the function's return",
 }
+_ENDS_WITHIN = 5.0
+_STOPS_WITHIN, _STOPS_AGAIN = 10.0, 0.05
 _NOT_OURS = "F4 and `run` are for a machine that pvhdbg has started"
 
 
@@ -103,6 +107,7 @@ class Bench:
         if self.session.qemu is None:
             raise UserError("this machine is not ours to kill", "`quit` leaves it as it was found")
         self.session.qemu.kill()
+        self.session.qemu.death(_ENDS_WITHIN)
 
     def to_first_stop(self) -> Position:
         """To `prepare`, the entry being captured on the way; to the entry where there is no `prepare`. A machine that
@@ -167,9 +172,19 @@ class Bench:
     def interrupt(self) -> None:
         """Stop the guest if it runs, else what gdb is busy with. From any thread; returns at once."""
         if self.session.gdb.running:
-            self.session.runner.interrupt()
+            threading.Thread(target=self._stop, name="pvhdbg-stop", daemon=True).start()
         else:
             self.session.gdb.process.interrupt()
+
+    def _stop(self) -> None:
+        """While gdb steps again and again, the guest stands still for most of the time: one request to stop is lost."""
+        gdb, qemu = self.session.gdb, self.session.qemu
+        with suppress(TargetError):
+            self.session.runner.interrupt()
+            deadline = time.monotonic() + _STOPS_WITHIN
+            while not gdb.wait_stop(_STOPS_AGAIN) and time.monotonic() < deadline:
+                if qemu is not None:
+                    qemu.stop()
 
     def console(self, line: str, more: Callable[[], str | None]) -> Position:
         """Run a line of gdb's, and wait until a guest that it let run has stopped. What it says, errors too, goes to

@@ -88,7 +88,8 @@ class GdbCompleter(Completer):
         complete_event: CompleteEvent,  # noqa: ARG002
     ) -> AsyncGenerator[Completion, None]:
         text = document.text_before_cursor
-        for match in await self._matches(text):
+        # An empty line may be what became of one that was run meanwhile.
+        for match in await self._matches(text) if text.strip() else ():
             shown = match.rsplit(" ", 1)[-1] or match
             yield Completion(match, start_position=-len(text), display=shown)
 

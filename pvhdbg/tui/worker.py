@@ -90,10 +90,9 @@ class Worker:
             return True
         if bench is None or (not bench.session.gdb.running and (current is None or current.kind == OURS)):
             return dropped
+        self._asked_to_stop = True
         if bench.session.gdb.running or current is None or current.kind == LINE:
             bench.interrupt()
-        else:
-            self._asked_to_stop = True
         return True
 
     def run(self) -> None:
@@ -256,7 +255,11 @@ class Worker:
             raise
 
     def _more(self) -> str | None:
+        """The next line that a command reads. Once it is given up there is none, though gdb asks until it sees that."""
+        if self._asked_to_stop:
+            return None
         line = self._requests.read_line(lambda waits: self._emit(events.Prompted(waits)))
+        self._asked_to_stop = line is None
         if line is not None:
             self._emit(events.Printed(f"> {line}\n"))
         return line
