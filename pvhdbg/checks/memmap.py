@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.abi.boot_params import BootParams
 from pvhdbg.abi.e820 import E820_TYPES, ISA_SIZE, ISA_START, RAM, ZERO_PAGE_ENTRIES, BootE820Entry
+from pvhdbg.abi.start_info import MemmapTableEntry
 from pvhdbg.boot.protocols import E820_MODULE, NO_MAP
 from pvhdbg.checks import spans
 from pvhdbg.checks.finding import ERROR, INFO, WARNING
@@ -31,6 +32,12 @@ def _path(index: int, name: str = "") -> str:
     return f"memory_map.entries[{index}]" + (f".{name}" if name else "")
 
 
+def _at(entry: Listed, name: str) -> int | None:
+    """Where a field of an entry lies; both protocols' entries begin with the same ones."""
+    field = next(each for each in MemmapTableEntry.FIELDS if each.name == name)
+    return None if entry.at is None else entry.at + field.offset
+
+
 def _span(entry: Listed) -> str:
     return f"{entry.addr:#x}-{entry.end:#x}"
 
@@ -49,7 +56,7 @@ def an_entry_is_empty(case: Case) -> Iterator[Found]:
     """
     for index, each in enumerate(case.entries):
         if each.size == 0:
-            yield Found(_path(index, "size"), f"size is 0 in entry {index} ({_type(each.type)})", each.at)
+            yield Found(_path(index, "size"), f"size is 0 in entry {index} ({_type(each.type)})", _at(each, "size"))
 
 
 @rule("PVH202", WARNING)
@@ -91,7 +98,7 @@ def entries_are_not_in_order(case: Case) -> Iterator[Found]:
     for (before, _), (after, index) in pairwise(listed):
         if after < before:
             message = f"addr of entry {index} is {after:#x}, below the one before ({before:#x}): the map is not sorted"
-            yield Found(_path(index, "addr"), message, case.entries[index].at)
+            yield Found(_path(index, "addr"), message, _at(case.entries[index], "addr"))
             return
 
 
@@ -108,7 +115,7 @@ def an_entry_ends_beyond_all_addresses(case: Case) -> Iterator[Found]:
         if each.end >= _TOP:
             how = "at 2^64" if each.end == _TOP else "beyond 2^64: Linux drops the whole map"
             message = f"addr {each.addr:#x} and size {each.size:#x} of entry {index} end {how}"
-            yield Found(_path(index, "size"), message, each.at, case.fatal if each.end > _TOP else None)
+            yield Found(_path(index, "size"), message, _at(each, "size"), case.fatal if each.end > _TOP else None)
 
 
 @rule("PVH205", INFO)
@@ -121,7 +128,8 @@ def a_type_is_unknown(case: Case) -> Iterator[Found]:
     for index, each in enumerate(case.entries):
         if each.size and (each.type not in E820_TYPES.names or E820_TYPES.name(each.type) == "DISABLED"):
             dropped = ": Linux drops the range" if each.type == 0 else ""
-            yield Found(_path(index, "type"), f"type is {_type(each.type)} for {_span(each)}{dropped}", each.at)
+            message = f"type is {_type(each.type)} for {_span(each)}{dropped}"
+            yield Found(_path(index, "type"), message, _at(each, "type"))
 
 
 @rule("PVH206", INFO)
@@ -132,7 +140,8 @@ def reserved_of_an_entry_is_not_0(case: Case) -> Iterator[Found]:
     """
     for index, each in enumerate(case.entries):
         if each.reserved:
-            yield Found(_path(index, "reserved"), f"reserved is {each.reserved:#x} in entry {index}, not 0", each.at)
+            message = f"reserved is {each.reserved:#x} in entry {index}, not 0"
+            yield Found(_path(index), message, _at(each, "reserved"))
 
 
 @rule("PVH207", INFO, cause=True)

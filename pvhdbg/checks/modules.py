@@ -190,7 +190,7 @@ def a_module_is_almost_the_memory_map(case: Case) -> Iterator[Found]:
             message = f'cmdline of module {index} is "{shown}", not "e820 data" to the letter'
         else:
             continue
-        yield Found(f"modules[{index}].cmdline", message, _place(module, "cmdline_paddr"), severity)
+        yield Found(f"modules[{index}].cmdline", message, module.cmdline.paddr if module.cmdline else None, severity)
 
 
 @rule("PVH311", WARNING)

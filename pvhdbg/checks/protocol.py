@@ -53,7 +53,8 @@ def _place(case: Case, message: str) -> tuple[str, str, int | None]:
     """Where the loss is to be seen at this stop."""
     seen = case.seen
     if case.info:
-        return case.path("memmap_entries"), message, case.place("memmap_entries")
+        name = "memmap_entries" if case.info.version else "version"
+        return case.path(name), message, case.place(name)
     if seen.e820_table:
         return "e820_table", message, seen.e820_table.paddr
     key = "kernel_boot_params" if seen.kernel_boot_params else stages.BOOT_PARAMS
