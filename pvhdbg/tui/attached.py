@@ -6,17 +6,18 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from pvhdbg.boot.compare import COPIES
+from pvhdbg.checks.finding import SEVERITIES
 from pvhdbg.tui import changes, state, view_rows
 from pvhdbg.tui.kept import Same
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from pvhdbg.checks.finding import Finding
     from pvhdbg.tui.state import Screen
-    from pvhdbg.tui.view_rows import Finding, Rows
+    from pvhdbg.tui.view_rows import Rows
 
 SEARCHED = (state.START_INFO, state.MODULES, state.MEMORY, state.BOOT_PARAMS, state.CPU)
-SEVERITIES = ("error", "warning", "info")
 
 _OTHERS = {**COPIES, **{original: copy for copy, original in COPIES.items()}}
 
@@ -73,4 +74,4 @@ def place(screen: Screen, path: str) -> tuple[int, int] | None:
 
 def worst(findings: Sequence[Finding]) -> Finding:
     """The one to name where there is room for one."""
-    return min(findings, key=lambda each: SEVERITIES.index(each.severity) if each.severity in SEVERITIES else 0)
+    return min(findings, key=lambda each: SEVERITIES.index(each.severity))

@@ -16,9 +16,9 @@ from pvhdbg.views import explain, text
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pvhdbg.checks.finding import Finding
     from pvhdbg.tui.line import Fragment, Line
     from pvhdbg.tui.state import Screen
-    from pvhdbg.tui.view_rows import Finding
     from pvhdbg.views.rows import Row
     from pvhdbg.views.topics import Explanation
 

@@ -16,9 +16,10 @@ from pvhdbg.views.rows import NOTHING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pvhdbg.checks.finding import Finding
     from pvhdbg.tui.line import Line
     from pvhdbg.tui.state import Screen
-    from pvhdbg.tui.view_rows import Finding, Rows
+    from pvhdbg.tui.view_rows import Rows
     from pvhdbg.views.rows import Row
 
 MEASURED = 4096

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.live.code import Code
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from pvhdbg.boot.capture import Capture
     from pvhdbg.boot.document import MachineFacts, Outcome
+    from pvhdbg.checks.finding import Finding
     from pvhdbg.image.facts import ImageFacts
 
 STARTING, RUNNING, STOPPED, DEAD, ENDED, RECORDING = "starting", "running", "stopped", "dead", "ended", "recording"
@@ -120,7 +121,7 @@ class Screen(NamedTuple):
     before: Mapping[str, object] = {}
     only_changes: bool = False
     unfolded: bool = False
-    findings: tuple[Any, ...] = ()
+    findings: tuple[Finding, ...] = ()
     view: int = START_INFO
     focus: str = PROMPT
     shown: Mapping[int, Shown] = {}

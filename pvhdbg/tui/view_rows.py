@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import printable
 from pvhdbg.tui import changes, state
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pvhdbg.boot.capture import Capture
+    from pvhdbg.checks.finding import Finding
     from pvhdbg.live.code import Code, CodeLine
     from pvhdbg.tui.state import Bytes, Screen
 
@@ -26,21 +27,6 @@ MOST_PHYSICAL = 1 << 52
 """One past the highest physical address that x86 can have."""
 KEPT = 16
 """Lists of rows that are kept: some views of some stages. A hostile guest makes each as large as 16 MiB."""
-
-
-class Finding(Protocol):
-    """What a rule says of a capture: see pvhdbg/checks."""
-
-    @property
-    def code(self) -> str: ...
-    @property
-    def severity(self) -> str: ...
-    @property
-    def message(self) -> str: ...
-    @property
-    def field(self) -> str: ...
-    @property
-    def at(self) -> int | None: ...
 
 
 def rows(screen: Screen) -> Rows:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from pvhdbg.boot import compare
 from pvhdbg.boot.capture import Capture
 from pvhdbg.boot.document import Document
 from pvhdbg.boot.replay import load
+from pvhdbg.checks.finding import Finding
 from pvhdbg.tui.frame import clamp, frame, rows, visible
 from pvhdbg.tui.layout import BELOW
 from pvhdbg.tui.legend import legend
@@ -22,16 +23,6 @@ RECORDINGS = sorted((Path(__file__).parent.parent / "recordings").glob("*.json")
 SIZES = ((80, 24), (120, 40), (200, 60))
 """Of the terminal; the frame is without the prompt and the legend."""
 VIEWS = range(1, 10)
-
-
-class Finding(NamedTuple):
-    """What pvhdbg/checks says, as far as panes look at it."""
-
-    code: str
-    severity: str
-    message: str
-    field: str
-    at: int | None = None
 
 
 STACK = Finding("PVH207", "warning", "modlist_paddr: on the firmware's stack", "start_info.modlist_paddr", 0xF31F0)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pvhdbg.boot import compare
+from pvhdbg.checks.finding import Finding
 from pvhdbg.tui import attached, classes, state
 from pvhdbg.tui.frame import rows
 from pvhdbg.tui.state import Screen
 from tests import build
 from tests.tui import screens
-from tests.tui.screens import STACK, Finding, at, line, styled, text
+from tests.tui.screens import STACK, at, line, styled, text
 
 PARAMS = 0x310D320
 

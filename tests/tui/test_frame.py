@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from prompt_toolkit.utils import get_cwidth
 
+from pvhdbg.checks.finding import Finding
 from pvhdbg.live.code import Code, CodeLine
 from pvhdbg.tui import classes, state
 from pvhdbg.tui.frame import clamp, frame, output_visible, visible
@@ -15,7 +16,7 @@ from pvhdbg.tui.signs import UNICODE
 from pvhdbg.tui.state import Bytes, Entry, Popup, Run, Screen, StageMark
 from pvhdbg.views.picture_text import SIGNS
 from tests.tui import screens
-from tests.tui.screens import SIZES, STACK, VIEWS, Finding
+from tests.tui.screens import SIZES, STACK, VIEWS
 
 CODE = Code("instructions", tuple(CodeLine(f"mov %rax,{n}", 0x1000 + n, None, n == 9, n == 3) for n in range(48)))
 PEEKED = Bytes(0x1000, bytes(range(256)) * 4, 0xFFFFFFFF81001004, "_text", (0x1004, 0x100C))

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from pvhdbg.checks.finding import Finding
 from pvhdbg.live.code import Code, CodeLine
 from pvhdbg.tui import state
 from pvhdbg.tui.state import Run, Screen
 from tests.tui import screens
-from tests.tui.screens import STACK, Finding, at
+from tests.tui.screens import STACK, at
 
 FOLDER = Path(__file__).parent / "golden"
 SOURCE = (

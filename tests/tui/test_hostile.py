@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pvhdbg.boot.capture import Capture
+from pvhdbg.checks.finding import Finding
 from pvhdbg.live.code import Code, CodeLine
 from pvhdbg.tui import state
 from pvhdbg.tui.line import length
@@ -13,7 +14,7 @@ from pvhdbg.tui.state import Bytes, Entry, Popup, Run, Screen, StageMark, Title
 from pvhdbg.views.picture_text import SIGNS
 from tests import build
 from tests.tui import screens
-from tests.tui.screens import SIZES, VIEWS, Finding
+from tests.tui.screens import SIZES, VIEWS
 
 EVIL = "\x1b[2J\x9b31m\r\n\x07\u202e\u200b日本\U0001f600\x00" * 3
 OURS = {
@@ -76,7 +77,7 @@ def test_a_guest_that_fills_every_bound_is_shown_like_any_other() -> None:
 
 @pytest.mark.parametrize("size", SIZES)
 def test_text_from_anywhere_is_drawn_as_text(size: tuple[int, int]) -> None:
-    found = Finding(EVIL, EVIL, EVIL, EVIL, 1 << 70)
+    found = Finding(EVIL, "error", EVIL, EVIL, 1 << 70)
     screen = screens.at(
         "prepare",
         title=Title(EVIL, EVIL),

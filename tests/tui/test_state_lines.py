@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from pvhdbg.checks.finding import Finding
 from pvhdbg.tui import classes, state
 from pvhdbg.tui.state import Run, StageMark
-from tests.tui.screens import Finding, at, lines, styled
+from tests.tui.screens import at, lines, styled
 
 HERE = at("prepare")
 LONGEST = (
