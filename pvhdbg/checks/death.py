@@ -33,7 +33,7 @@ _REACHED_BEFORE = (None, "entry", "prepare")
 _CURES = {
     "start_info.magic": "EBX must hold the physical address of a struct hvm_start_info",
     "start_info.version": "hand over version 1 with memmap_paddr and memmap_entries",
-    "start_info.memmap_entries": "hand over a table at memmap_paddr and count its entries there",
+    "start_info.memmap_entries": "hand over a table at memmap_paddr and the number of its entries",
 }
 
 
@@ -80,11 +80,11 @@ def the_guest_died(case: Case) -> Iterator[Found]:
     death = _death(case)
     if death is None:
         return
-    how, words = printable(death.how).replace("-", " "), printable(death.message)
-    if words.startswith(how):
-        how, words = ("triple fault", "") if _code(case) == _UD2 else (words, "")
-    what = ", on the ud2 of a BUG" if _code(case) == _UD2 else ""
-    yield Found("registers.rip", f"{how}{_where(case)}{what}{words and f': {words}'}", _paddr(case))
+    how = printable(death.how).replace("-", " ")
+    words = printable(death.message).removeprefix(f"{how}, ")
+    if _code(case) == _UD2:
+        words = "on the ud2 of a BUG"
+    yield Found("registers.rip", f"{how}{_where(case)}{words and f', {words}'}", _paddr(case))
 
 
 @rule("PVH901", ERROR, when=LAST, cause=True)
