@@ -32,6 +32,15 @@ FREEBSD = HOBBY._replace(notes=(Note("Xen", 6, b"FreeBSD\0"),))
 LINUX_32 = LINUX._replace(elf_class=32, segments=(Segment(0x1000000, 0xC1000000, 0x600000, 0x800000),))
 MACHINE = build.machine()
 BUG_AT = 0xFFFFFFFF8305A2A8
+HARMLESS = {
+    "PVH126",  # TR as QEMU leaves it
+    "PVH201",  # qboot's empty last entry
+    "PVH203",  # the map is not sorted
+    "PVH307",  # a module's reserved bytes
+    "PVH330",  # no RSDP
+    "PVH340",  # structures in RAM that is not reserved
+}
+"""Infos that an untouched boot of QEMU's may have."""
 
 
 class Row(NamedTuple):

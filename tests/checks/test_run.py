@@ -17,19 +17,11 @@ from pvhdbg.image.facts import ImageFacts
 from pvhdbg.image.preflight import Verdict
 from tests import build
 from tests.checks import cases
-from tests.checks.cases import LINUX, LINUX_32, RFC, blob, died, entry, prepare
+from tests.checks.cases import HARMLESS, LINUX, LINUX_32, RFC, blob, died, entry, prepare
 from tests.checks.tables.memory import many
 
 RECORDINGS = sorted((Path(__file__).parent.parent / "recordings").glob("*.json"))
 CHANGED = ("linux-6.1-died", "teaching-guest-rfc")
-HARMLESS = {
-    "PVH126",  # TR as QEMU leaves it
-    "PVH201",  # qboot's empty last entry
-    "PVH203",  # the map is not sorted
-    "PVH307",  # a module's reserved bytes
-    "PVH330",  # no RSDP
-    "PVH340",  # structures in RAM that is not reserved
-}
 GIB = 1 << 30
 
 

@@ -1,0 +1,325 @@
+"""Boots that were tampered with: what pvhdbg must find, and that the model foresaw what the real kernel made of them.
+
+Each row is a call of `pvhdbg check`, made inside this process.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+from pvhdbg.boot.document import DEAD, TIMED_OUT
+from pvhdbg.boot.expected import BUG, DIRECT_MAP, KERNEL_MAP, KERNEL_MAP_SIZE, OVERRUN, PAGE_FAULT, expected
+from pvhdbg.boot.rules import rules_at
+from pvhdbg.checks import run
+from pvhdbg.checks.finding import ERROR, INFO, SEVERITIES, WARNING
+from pvhdbg.cli import dump, options
+from pvhdbg.cli.launch import launched
+from pvhdbg.target.base import DIED, HIT, Halt
+from tests import build
+from tests.boot import mutations
+from tests.boot.laboratory import BLANK, PATIENCE, Experiment
+from tests.checks.cases import HARMLESS
+from tests.kernels import MissingError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pvhdbg.boot.document import Document
+    from pvhdbg.checks.finding import Finding
+    from pvhdbg.checks.run import Checked
+    from tests.build import Range
+
+GIB = 1 << 30
+BLOB = BLANK + 0x10000
+LONG = "x" * 4150
+"""A command line that pvh.bin's buffer is too small for."""
+
+OF_THE_RFC = {"PVH410"}
+PREPARING = ("xen_prepare_pvh", "init_pvh_bootparams", "rfc_init_bootparams", "map_from_memmap", "map_from_e820_module")
+COMPARING = ("strcmp", "strncmp")
+UD2 = b"\x0f\x0b"
+
+
+class End(NamedTuple):
+    """How xen_prepare_pvh ends where it does not return: of what, what is to blame, and the page that is not there."""
+
+    kind: str
+    field: str
+    page: int = 0
+
+
+MAGIC, VERSION, COUNT = (End(BUG, f"start_info.{name}") for name in ("magic", "version", "memmap_entries"))
+
+
+def fault(field: str, paddr: int = GIB) -> End:
+    """The kernel can't read what lies at `paddr`."""
+    return End(PAGE_FAULT, field, DIRECT_MAP + paddr)
+
+
+class Row(NamedTuple):
+    """A tampered boot, and the codes of what must be found, each where it is gravest.
+
+    Of the errors the first is the one that stands first in the end. `infos` are those that are not HARMLESS. `table` is
+    the length of a map of ours at BLANK, and as a blob at BLOB. `end` is null where the last stage is reached.
+    """
+
+    kernel: str
+    words: str
+    end: End | None
+    errors: str = ""
+    warnings: str = ""
+    infos: str = ""
+    table: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.kernel}{f' table of {self.table}' if self.table else ''} {self.words}".strip()
+
+
+def entries(count: int) -> str:
+    return f"--set start_info.memmap_paddr={BLANK:#x} --set start_info.memmap_entries={count}"
+
+
+FAR_MAP, FURTHER_MAP = (fault("start_info.memmap_paddr", paddr) for paddr in (GIB, 4 * GIB))
+FAR_LIST = fault("start_info.modlist_paddr")
+FAR_END = End(PAGE_FAULT, "memory_map.nr_entries", KERNEL_MAP + KERNEL_MAP_SIZE)
+MAP_AT = "--set start_info.memmap_paddr"
+LIST_AT = "-i INITRD --set start_info.modlist_paddr"
+AT_BLOB = f"--protocol e820-module --set modules[1].paddr={BLOB:#x} --set modules[1].size=100000"
+AS_MODULE = "--protocol e820-module"
+NAMED = "--protocol e820-module --set 'modules[1].cmdline=\"{}\"'"
+MODULE = "-i INITRD --set modules[0]."
+
+DUMMY = "PVH304 PVH309"
+"""Of an empty module, and of one that is none of Linux's, where the second is not taken for the map."""
+
+# fmt: off
+TABLE = (
+    # The structure itself
+    Row("teaching", "--set start_info.magic=0", MAGIC, "PVH901 PVH900 PVH101"),
+    Row("6.1", "--set start_info.magic=0x41414141", MAGIC, "PVH901 PVH900 PVH101"),
+    Row("rfc", "--set start_info.magic=0x336ec579", MAGIC, "PVH901 PVH900 PVH101"),
+    Row("teaching", "--set start_info.magic=0 --set start_info.version=0", MAGIC, "PVH901 PVH900 PVH101"),
+    Row("6.12", "--set start_info.version=0", VERSION, "PVH901 PVH900 PVH102"),
+    Row("6.1", "--set start_info.version=2", None, infos="PVH104"),
+    Row("6.12", "--set start_info.flags=0x20000", None, infos="PVH105"),
+    Row("6.1", "--set start_info.flags=3 --set start_info.reserved=1", None, infos="PVH106"),
+    Row("6.12", "--set start_info.rsdp_paddr=0x60000", None, "", "PVH331"),
+    Row("6.1", "-M pc -a LONG --force", MAGIC, "PVH901 PVH900 PVH101 PVH322 PVH341 PVH523"),
+    Row("6.12", "-M q35 -a LONG --force", MAGIC, "PVH901 PVH900 PVH101 PVH322 PVH341 PVH523"),
+    Row("6.1", "-M q35 -m 3G", None),
+    Row("6.12", "-M pc -m 128M -i INITRD", None),
+    # The protocol
+    Row("teaching", "--protocol v0", VERSION, "PVH901 PVH900 PVH102"),
+    Row("6.1", "--protocol v0", VERSION, "PVH901 PVH900 PVH102"),
+    Row("6.1", AS_MODULE, VERSION, "PVH901 PVH900 PVH602"),
+    Row("6.12", f"-M pc -i INITRD {AS_MODULE}", VERSION, "PVH901 PVH900 PVH602"),
+    Row("teaching", AS_MODULE, None),
+    Row("rfc", AS_MODULE, None),
+    Row("rfc", f"{AS_MODULE} --set start_info.version=1", None),
+    Row("rfc", "", None, "PVH601 PVH422"),
+    Row("rfc", "-M q35 -i INITRD", None, "PVH601 PVH422"),
+    Row("rfc", "--protocol v0", None, "PVH601 PVH422", "PVH102"),
+    # The map that today's protocol hands over
+    Row("6.12", "--set start_info.memmap_entries=0", COUNT, "PVH901 PVH900 PVH103"),
+    Row("6.1", entries(1), None, "PVH210", "PVH209 PVH342", table=1),
+    Row("6.12", entries(127), None, infos="PVH207", table=127),
+    Row("6.1", entries(128), None, infos="PVH207", table=128),
+    Row("6.12", entries(129), None, "", "PVH207", table=129),
+    Row("6.1", f"{entries(173)} --timeout 3", End(OVERRUN, COUNT.field), "PVH904 PVH910 PVH207", table=173),
+    Row("6.12", entries(256), None, "PVH422 PVH207", table=256),
+    Row("6.1", f"{MAP_AT}=0x40000000", FAR_MAP, "PVH902 PVH900 PVH109 PVH208"),
+    Row("6.12", f"{MAP_AT}=0x3fffffe8", FAR_MAP, "PVH902 PVH900 PVH109 PVH208"),
+    Row("teaching", f"{MAP_AT}=0x100000000", FURTHER_MAP, "PVH902 PVH900 PVH109 PVH208", "PVH108"),
+    Row("6.1", "--set memory_map.entries[1].addr=0", None, "", "PVH202"),
+    Row("6.12", "--set memory_map.entries[4].size=0x4000000", None, "PVH210", "PVH209"),
+    Row("6.1", "--set memory_map.entries[4].type=0", None, "PVH210", "PVH209", "PVH205"),
+    Row("6.12", "--set memory_map.entries[4].type=6", None, "PVH210", "PVH209", "PVH205"),
+    Row("6.1", "--set memory_map.entries[2].type=0xdeadbeef", None, infos="PVH205"),
+    Row("6.1", "--set memory_map.entries[1].reserved=7", None, infos="PVH206"),
+    Row("6.12", "--set memory_map.entries[4].size=0xfffffffffff00001", None, "PVH422 PVH204"),
+    Row("6.1", "--set memory_map.entries[0].type=2 --set memory_map.entries[4].type=2", None, "PVH422 PVH208"),
+    # The map that the RFC's protocol hands over
+    Row("rfc", NAMED.format("e820 data "), None, "PVH601 PVH422 PVH310", "PVH102", DUMMY),
+    Row("rfc", NAMED.format("E820 data"), None, "PVH601 PVH422 PVH310", "PVH102", DUMMY),
+    Row("rfc", NAMED.format("initrd"), None, "PVH601 PVH422", "PVH102", DUMMY),
+    Row("teaching", NAMED.format("e820 dat"), VERSION, "PVH901 PVH900 PVH102 PVH310", infos=DUMMY),
+    Row("rfc", f"{AS_MODULE} --set start_info.nr_modules=1", None, "PVH601 PVH422", "PVH102", "PVH304"),
+    Row("rfc", f"{AS_MODULE} --set modules[1].size=8", None, "", "PVH311"),
+    Row("rfc", AT_BLOB, None, infos="PVH207", table=128),
+    Row("rfc", AT_BLOB, None, "", "PVH207", table=129),
+    Row("rfc", AT_BLOB, None, "PVH422 PVH207", table=256),
+    Row("rfc", f"{AS_MODULE} --set memory_map.nr_entries=0xffffffff", FAR_END,
+        "PVH902 PVH900 PVH207 PVH208", "PVH202 PVH311", "PVH205"),
+    Row("teaching", f"{AS_MODULE} --set modules[1].paddr=0x3ffffffe", fault("modules[1].paddr"),
+        "PVH902 PVH900 PVH109"),
+    Row("rfc", f"{AS_MODULE} --set modules[1].cmdline_paddr=0x40000000", fault("modules[1].cmdline_paddr"),
+        "PVH902 PVH900 PVH109 PVH601", "PVH102", DUMMY),
+    # Modules
+    Row("6.1", f"{LIST_AT}=0x40000000", FAR_LIST, "PVH902 PVH900 PVH109 PVH304", "PVH342"),
+    Row("6.12", f"{LIST_AT}={BLANK:#x} --set start_info.nr_modules=0xffffffff", None, "PVH304", "PVH301", "PVH309"),
+    Row("6.1", "-i INITRD --set start_info.nr_modules=0", None, "PVH303", "PVH302"),
+    Row("6.12", f"{MODULE}size=0", None, "PVH304"),
+    Row("6.1", f"{MODULE}paddr=0x100001000", None, "PVH305 PVH306"),
+    Row("6.12", f"{MODULE}paddr=0x40000000", None, "PVH306"),
+    Row("6.1", f"{MODULE}paddr=0x1000000", None, "PVH341"),
+    Row("6.12", f"{MODULE}paddr=0xf3000 --set modules[0].size=0x1000", None, "PVH306 PVH341"),
+    Row("teaching", f"{MODULE}reserved=1 --set modules[0].size=0x100000010", None, "PVH305 PVH306"),
+    # The command line
+    Row("6.1", "--set start_info.cmdline_paddr=0", None, "PVH320"),
+    Row("6.12", "--set start_info.cmdline_paddr=0x2000000ab", None, "PVH108 PVH320", "PVH342"),
+    Row("6.1", "-a LONG", None, "PVH322"),
+)
+# fmt: on
+
+
+class Boot(NamedTuple):
+    """A row, what `pvhdbg check` saw, and what it had to say."""
+
+    row: Row
+    seen: Document
+    checked: Checked
+
+    @property
+    def findings(self) -> list[Finding]:
+        """Those of the run's end first."""
+        return [*(self.checked.ending or self.checked.stops[-1]), *self.checked.all]
+
+    def codes(self, severity: str) -> list[str]:
+        """Of each code that severity is its gravest one."""
+        gravest: dict[str, str] = {}
+        for each in self.findings:
+            gravest[each.code] = min(gravest.get(each.code, INFO), each.severity, key=SEVERITIES.index)
+        return [code for code, worst in gravest.items() if worst == severity]
+
+    @property
+    def fate(self) -> tuple[str, int] | None:
+        """What ended xen_prepare_pvh before its return, and the page of which CR2 says that it is not there."""
+        last = self.seen.stops[-1]
+        if self.seen.outcome.ended == TIMED_OUT:
+            return OVERRUN, 0
+        if self.seen.outcome.ended != DEAD:
+            return None
+        assert self.seen.kernel is not None
+        rip = self.seen.kernel.physical(last.registers["rip"] or 0)
+        is_bug = last.bytes_at(rip or 0, 2) == UD2
+        return (BUG, 0) if is_bug else (PAGE_FAULT, (last.registers["cr2"] or 0) & -4096)
+
+    def experiment(self) -> Experiment:
+        """What the model makes of what was recorded at xen_prepare_pvh's first instruction, and what came of it."""
+        stops = {each.stage: each for each in self.seen.stops}
+        assert self.seen.kernel is not None
+        rules = rules_at(stops["prepare"], self.seen.kernel, xen=False)
+        wanted = expected(stops["prepare"], rules)
+        assert wanted is not None
+        halt = Halt(DIED if self.seen.outcome.died else HIT, self.seen.stops[-1].rip)
+        return Experiment(rules, self.seen.machine.rewrites, wanted, stops, halt)
+
+
+def checked(kernel: str, words: str, initrd: Path, table: int = 0) -> tuple[Document, Checked]:
+    """What `pvhdbg check` does; where a `--timeout` is given, it is for what comes after xen_prepare_pvh's start."""
+    try:
+        path = str(mutations.KERNELS[kernel]())
+    except MissingError as error:
+        pytest.skip(str(error))
+    given = {"INITRD": str(initrd), "LONG": LONG}
+    _, chosen = options.parse(["check", path, *(given.get(each, each) for each in shlex.split(words))])
+    with launched(chosen) as bench:
+        if table:
+            bench.session.target.write_phys(BLANK, build.memmap(long_map(table)))
+            bench.session.target.write_phys(BLOB, build.e820_blob(long_map(table)))
+        if "--timeout" in words:
+            assert [HIT, HIT] == [each.kind for each in bench.journey.go("prepare", PATIENCE)]
+        seen, _ = dump.run(bench, None)
+    return seen, run.check(seen)
+
+
+def long_map(count: int) -> list[Range]:
+    """What a machine of 512 MiB has, and then a range in each 16 MiB above 64 GiB."""
+    few: list[Range] = [(0, 0x9FC00, 1), (0xD0000, 0x30000, 2), (0x100000, 0x1FF00000, 1)]
+    return [*few, *(((1 << 36) + (index << 24), 0x1000 + index, 2 + index % 4) for index in range(count))][:count]
+
+
+@pytest.fixture(scope="module", params=TABLE, ids=str)
+def boot(request: pytest.FixtureRequest, initrd: Path) -> Boot:
+    row = request.param
+    assert isinstance(row, Row)
+    return Boot(row, *checked(row.kernel, row.words, initrd, row.table))
+
+
+def test_what_must_be_found_is_found_and_no_other_error_or_warning(boot: Boot) -> None:
+    row = boot.row
+    harmless = HARMLESS | (OF_THE_RFC if row.kernel == "rfc" else set())
+
+    assert sorted(row.errors.split()) == sorted(boot.codes(ERROR))
+    assert sorted(row.warnings.split()) == sorted(boot.codes(WARNING))
+    assert sorted(row.infos.split()) == sorted({*boot.codes(INFO)} - harmless)
+
+
+def test_what_explains_the_end_stands_first(boot: Boot) -> None:
+    assert boot.row.errors.split()[:1] == [each.code for each in boot.findings if each.severity == ERROR][:1]
+
+
+def test_the_kernel_made_of_it_what_the_model_says_or_died_as_it_says(boot: Boot) -> None:
+    seen, end = boot.experiment(), boot.row.end
+    death = seen.wanted.death if seen.wanted.death and seen.wanted.death.certain else None
+
+    assert None is seen.complaint()
+    assert (end and (end.kind, end.field)) == (death and (death.kind, death.field))
+    assert (end and (end.kind, end.page)) == boot.fate
+    assert ("prepare" if end else "e820") == boot.seen.outcome.reached
+
+
+def test_of_a_boot_that_goes_on_every_byte_is_foreseen_but_for_the_version_that_is_one_of_two(boot: Boot) -> None:
+    made = boot.experiment().wanted
+    unknown = [at for at, known in enumerate(made.known) if not known]
+
+    assert boot.row.end is not None or [0x206, 0x207] == unknown
+
+
+def test_a_death_is_in_the_function_that_was_given_it_all(boot: Boot) -> None:
+    died = boot.seen.outcome.died
+
+    assert died is None or (died.symbol or "").partition("+")[0] in (*PREPARING, *COMPARING)
+
+
+def test_a_kernel_that_memory_is_too_small_for_dies_before_xen_prepare_pvh_and_that_is_told(initrd: Path) -> None:
+    seen, told = checked("6.1", "-m 32M --force", initrd)
+    boot = Boot(Row("6.1", "-m 32M", None), seen, told)
+
+    assert (DEAD, "entry") == (seen.outcome.ended, seen.outcome.reached)
+    assert ["PVH900", "PVH507"] == boot.codes(ERROR)
+
+
+UNTOUCHED = [
+    (kernel, machine, words)
+    for kernel in ("teaching", "6.1", "6.12")
+    for machine in ("microvm", "pc", "q35")
+    for words in ("", "-i INITRD")
+]
+
+
+@pytest.mark.parametrize(("kernel", "machine", "words"), UNTOUCHED)
+def test_of_an_untouched_boot_there_is_nothing_to_say_but_what_is_harmless(
+    kernel: str, machine: str, words: str, initrd: Path
+) -> None:
+    seen, told = checked(kernel, f"-M {machine} {words}", initrd)
+    given = seen.stops[0].memory_map
+    assert given is not None
+    last = f"memory_map.entries[{given.nr_entries - 1}].size"
+
+    assert (5, "e820") == (len(seen.stops), seen.outcome.reached)
+    assert set() == {each.code for each in told.all if each.severity != INFO}
+    assert {each.code for each in told.all} <= HARMLESS
+    assert {each.field for each in told.all if each.code == "PVH201"} <= {last}
+
+
+def test_the_table_has_rows_enough_of_every_kernel() -> None:
+    rows = Counter(row.kernel for row in TABLE)
+
+    assert set(mutations.KERNELS) == set(rows)
+    assert rows.total() >= 30
+    assert min(rows.values()) >= 5
