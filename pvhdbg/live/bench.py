@@ -232,7 +232,7 @@ class Bench:
         if not self.symbols:
             return
         gdb = self.session.gdb
-        gdb.ask(in_console(f"set substitute-path {guest.COMPILED_IN} {guest.SOURCE}"))
+        gdb.ask(in_console(f"set substitute-path {guest.COMPILED_IN} {quoted(str(guest.SOURCE))}"))
         gdb.ask(f"-file-symbol-file {quoted(self.symbols.path)}", None)
         self.has_symbols = True
 

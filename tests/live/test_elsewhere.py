@@ -1,0 +1,41 @@
+"""pvhdbg lies wherever its user has put it."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pvhdbg
+
+SHOW_SOURCE = """
+from pvhdbg import guest
+from pvhdbg.image.load import open_kernel
+from pvhdbg.live import code
+from pvhdbg.live.bench import Bench
+from pvhdbg.live.qemu_options import QemuOptions
+from pvhdbg.live.session import Session
+
+options = QemuOptions(str(guest.ELF))
+with Session() as session:
+    kernel = open_kernel(str(guest.ELF), session.folder)
+    session.boot(options, kernel.symbols)
+    session.wait_ready()
+    bench = Bench(session, kernel, options, 60)
+    bench.load_symbols()
+    bench.load_script()
+    print(code.at_rip(bench, bench.to_first_stop().capture.cpu_mode).title)
+"""
+
+
+def test_the_teaching_guests_source_is_shown_whatever_its_folder_is_called(tmp_path: Path) -> None:
+    folder = tmp_path / 'my "own" \\ things'
+    package = Path(pvhdbg.__file__).parent
+    for each in (package, package.parent / "gdb_scripts"):
+        shutil.copytree(each, folder / each.name, ignore=shutil.ignore_patterns("__pycache__"))
+    environment = {**os.environ, "PYTHONPATH": str(folder)}
+    done = subprocess.run(
+        [sys.executable, "-c", SHOW_SOURCE], cwd=folder, env=environment, check=False, capture_output=True, text=True
+    )
+
+    assert (f"{folder}/pvhdbg/guest/pvh.c\n", "") == (done.stdout, done.stderr)
