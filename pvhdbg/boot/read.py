@@ -13,8 +13,8 @@ from pvhdbg.abi.start_info import MAGIC, SIZE_V0, MemmapTableEntry, ModlistEntry
 from pvhdbg.boot import stages
 from pvhdbg.boot.address import Addresses
 from pvhdbg.boot.capture import E820, Capture, MemoryMap, Module, Text
-from pvhdbg.boot.protocols import E820_MODULE, MEMMAP, NO_MAP
 from pvhdbg.boot.probe import probed
+from pvhdbg.boot.protocols import E820_MODULE, MEMMAP, NO_MAP
 from pvhdbg.boot.stages import Stage
 from pvhdbg.errors import MemoryUnreadable, TargetError
 from pvhdbg.image.facts import ImageFacts

@@ -9,7 +9,6 @@ from pvhdbg.boot.expected import Expected, expected
 from pvhdbg.boot.journey import Journey
 from pvhdbg.boot.probe import WithStrings, probed
 from pvhdbg.boot.protocols import PROTOCOLS
-from pvhdbg.boot.rewrite import apply
 from pvhdbg.boot.rules import KernelRules, rules_of
 from pvhdbg.boot.sanitised import sanitised
 from pvhdbg.boot.setting import parse_setting
@@ -101,8 +100,8 @@ def experiment(  # noqa: PLR0913  each has a default
         for paddr, data in puts:
             session.target.write_phys(paddr, data)
         wanted = [each if each in PROTOCOLS else parse_setting(each) for each in changes]
-        rewrites, _ = apply(session.target, opened.facts, journey.look("entry"), wanted)
         journey.look("entry")
+        rewrites = journey.rewrite(wanted)
         # Before the kernel has made anything of it. QEMU shows no Xen leaves here.
         symbols = probed(session.target)
         rules = rules_of(symbols, opened.facts, xen=False)

@@ -6,7 +6,7 @@ import io
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,15 @@ from prompt_toolkit.data_structures import Size
 from prompt_toolkit.input import PipeInput, create_pipe_input
 from prompt_toolkit.output.vt100 import Vt100_Output
 
+from pvhdbg import commands
 from pvhdbg.boot.replay import load
+from pvhdbg.boot.sessions import Recorded
 from pvhdbg.tui.app import Tui
 from pvhdbg.tui.start import screen_of
 from pvhdbg.tui.state import Screen
 
+SIZES = ((80, 24), (120, 40), (200, 60))
+BOOT = "linux-6.1-microvm-initrd"
 RECORDINGS = Path(__file__).parent.parent / "recordings"
 PATIENCE = 10.0
 KEYS = {
@@ -179,3 +183,13 @@ def recorded(name: str = "linux-6.1-microvm-initrd", **fields: Any) -> Screen:  
     """The screen of a recording."""
     path = RECORDINGS / f"{name}.json"
     return screen_of(load(path), path.name)._replace(**fields)
+
+
+def show(
+    size: tuple[int, int] = (80, 24),
+    name: str = BOOT,
+    **fields: Any,  # noqa: ANN401 - whatever a Screen has
+) -> AbstractContextManager[Shown]:
+    """A recording on a terminal of that size; `fields` are the Screen's."""
+    session = Recorded(load(RECORDINGS / f"{name}.json"))
+    return shown(lambda: Tui(recorded(name, **fields), answer=lambda line: commands.run(session, line)), size)
