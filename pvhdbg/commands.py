@@ -19,6 +19,7 @@ from pvhdbg.views.stop_text import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
 
     from pvhdbg.boot.sessions import Session
 
@@ -350,32 +351,38 @@ def _explain(_session: Session, words: Sequence[str]) -> str:
     return (explain_text.answer(words[0]) if words else explain_text.listing()).rstrip("\n")
 
 
+def _path(word: str) -> Path:
+    """A file as a user names it. :raise UserError: for the home folder of nobody."""
+    from pathlib import Path
+
+    try:
+        return Path(word).expanduser()
+    except RuntimeError as error:
+        raise UserError(f"{printable(word)}: there is no such home folder") from error
+
+
 @command("dump", "FILE", example="dump boot.json")
 def _dump(session: Session, words: Sequence[str]) -> str:
     """Write all that was captured to a file: the recording that `pvhdbg show` and `open` read."""
-    from pathlib import Path
-
     from pvhdbg.views import to_json
 
-    path = Path(words[0]).expanduser()
+    path = _path(words[0])
     try:
         path.write_text(to_json.dumps(session.document()), encoding="utf-8")
     except OSError as error:
         raise UserError(f"can't write {path}: {error.strerror}") from error
-    return f"written to {path}: {text.counted(len(session.history), 'stage')}"
+    return f"written to {printable(str(path))}: {text.counted(len(session.history), 'stage')}"
 
 
 @command("open", "[FILE]", example="open boot.json")
 def _open(session: Session, words: Sequence[str]) -> str:
     """Look at a recording: commands answer from it until `open` without a file ends that."""
-    from pathlib import Path
-
     from pvhdbg.boot.replay import load
 
     if not words:
         session.open(None)
         return "no recording is open"
-    session.open(load(Path(words[0]).expanduser()))
+    session.open(load(_path(words[0])))
     return run(session, "stages")
 
 

@@ -167,6 +167,11 @@ def test_a_dumped_recording_is_the_one_that_was_opened(session: Session, tmp_pat
     assert "can't write" in str(refused(session, f"dump {tmp_path}"))
 
 
+@pytest.mark.parametrize("command", ["dump", "open"])
+def test_a_file_in_the_home_of_nobody_is_refused(session: Session, command: str) -> None:
+    assert "~no such user/x: there is no such home folder" == str(refused(session, f"{command} '~no such user/x'"))
+
+
 def test_an_opened_recording_answers_until_it_is_closed(session: Session, tmp_path: Path) -> None:
     path = tmp_path / "short.json"
     boot = build.boot()
