@@ -57,12 +57,12 @@ class _Kept(FileHistory):
 
 def history() -> History:
     """Kept between runs, in the user's state folder; for this run alone where that can't be written."""
-    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    path = Path(base) / "pvhdbg" / "history"
     try:
+        base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+        path = Path(base) / "pvhdbg" / "history"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600)
-    except OSError:
+    except (OSError, RuntimeError):  # RuntimeError: who has no home
         return InMemoryHistory()
     return _Kept(str(path))
 
