@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.checks.test_run import HARMLESS
+from tests.checks.cases import HARMLESS
 from tests.cli.shell import pvhdbg
 
 if TYPE_CHECKING:
