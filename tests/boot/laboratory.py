@@ -99,9 +99,8 @@ def experiment(  # noqa: PLR0913  each has a default
         assert [HIT] == [each.kind for each in journey.go("entry", PATIENCE)]
         for paddr, data in puts:
             session.target.write_phys(paddr, data)
-        wanted = [each if each in PROTOCOLS else parse_setting(each) for each in changes]
         journey.look("entry")
-        rewrites = journey.rewrite(wanted)
+        journey.rewrite([each if each in PROTOCOLS else parse_setting(each) for each in changes])
         # Before the kernel has made anything of it. QEMU shows no Xen leaves here.
         symbols = probed(session.target)
         rules = rules_of(symbols, opened.facts, xen=False)
@@ -110,4 +109,4 @@ def experiment(  # noqa: PLR0913  each has a default
         made = expected(prepare._replace(symbols={**prepare.symbols, **symbols}), rules)
         halts = list(journey.go(last, timeout))
     assert made is not None
-    return Experiment(rules, rewrites, made, {each.stage: each for each in journey.history}, halts[-1])
+    return Experiment(rules, journey.rewrites, made, {each.stage: each for each in journey.history}, halts[-1])

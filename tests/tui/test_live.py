@@ -237,8 +237,8 @@ def test_a_death_is_told_and_only_a_fresh_guest_goes_on(at_prepare: Start) -> No
 
     assert "5 findings" in text
     assert "the guest died: triple fault" in text
-    for how in (("F5",), ("F6",), ("F11",)):
-        shell.keys(*how)
+    for key in ("F5", "F6", "F11"):
+        shell.keys(key)
         shell.wait("└ gdb  the guest is dead")
         shell.keys("Down")
         shell.wait("└ gdb ──")
@@ -247,6 +247,10 @@ def test_a_death_is_told_and_only_a_fresh_guest_goes_on(at_prepare: Start) -> No
     shell.keys("F4")
     shell.wait("stopped at prepare")
     shell.wait("0x336ec578")
+
+
+def test_a_guest_is_started_again_after_kill_by_run_and_while_it_runs(at_prepare: Start) -> None:
+    shell = at_prepare(size=(120, 40))
     shell.type("kill")
     shell.wait("✖ died: QEMU was killed by SIGKILL")
     shell.type("run")
