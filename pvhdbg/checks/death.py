@@ -31,7 +31,7 @@ _PAGE = 4096
 _STACK_USED = 4096
 _REACHED_BEFORE = (None, "entry", "prepare")
 _CURES = {
-    "start_info.magic": "EBX must hold the physical address of a struct hvm_start_info",
+    "start_info.magic": "EBX must lead to a struct hvm_start_info that nothing has overwritten",
     "start_info.version": "hand over version 1 with memmap_paddr and memmap_entries",
     "start_info.memmap_entries": "hand over a table at memmap_paddr and the number of its entries",
 }
