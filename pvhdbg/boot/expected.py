@@ -20,7 +20,7 @@ from pvhdbg.abi.e820 import (
     BootE820Entry,
     E820Table,
 )
-from pvhdbg.abi.setup_header import HDR, SetupHeader
+from pvhdbg.abi.setup_header import HDR, LOADER_QEMU, LOADER_XEN, SetupHeader
 from pvhdbg.abi.start_info import MAGIC, MemmapTableEntry, ModlistEntry
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 BUG, PAGE_FAULT, OVERRUN = "bug", "page-fault", "overrun"
 
-QEMU_LOADER, XEN_LOADER = 0xB0, 0x90
 TABLE = BootParams.e820_table.offset
 ROOM = BootParams.SIZE - TABLE
 E820_NAME = E820_DATA + b"\0"
@@ -154,7 +153,7 @@ def _header(capture: Capture, info: StartInfo, rules: KernelRules, page: _Page) 
         page.put(image, _u32(ramdisk.paddr)) if ramdisk else page.forget(image, image + 4)
         page.put(size, _u32(ramdisk.size)) if ramdisk else page.forget(size, size + 4)
     page.choose(HDR + SetupHeader.version.offset, tuple(each.to_bytes(2, "little") for each in rules.versions))
-    loaders = {True: (XEN_LOADER,), False: (QEMU_LOADER,), None: (QEMU_LOADER, XEN_LOADER)}[rules.xen]
+    loaders = {True: (LOADER_XEN,), False: (LOADER_QEMU,), None: (LOADER_QEMU, LOADER_XEN)}[rules.xen]
     page.choose(HDR + SetupHeader.type_of_loader.offset, tuple(bytes([each]) for each in loaders))
 
 

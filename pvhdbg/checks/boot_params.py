@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.abi.boot_params import BootParams
 from pvhdbg.abi.e820 import ISA_SIZE, ISA_START, RESERVED
-from pvhdbg.abi.setup_header import RFC_VERSION
+from pvhdbg.abi.setup_header import LOADER_XEN, RFC_VERSION
 from pvhdbg.boot.difference import Mismatch, difference
-from pvhdbg.boot.expected import XEN_LOADER, Expected
+from pvhdbg.boot.expected import Expected
 from pvhdbg.checks.finding import ERROR, INFO, WARNING
 from pvhdbg.checks.rules import Found, rule
 
@@ -182,8 +182,8 @@ def the_kernel_sees_xen(case: Case) -> Iterator[Found]:
     Source: Linux arch/x86/platform/pvh/enlighten.c, hypervisor_specific_init; QEMU docs/system/i386/xen.rst.
     """
     params = case.made
-    if params and params.hdr.type_of_loader == XEN_LOADER:
-        message = f"hdr.type_of_loader is {XEN_LOADER:#x}: this kernel believes that it runs on Xen"
+    if params and params.hdr.type_of_loader == LOADER_XEN:
+        message = f"hdr.type_of_loader is {LOADER_XEN:#x}: this kernel believes that it runs on Xen"
         yield Found(f"{_HDR}type_of_loader", message, params.hdr.address_of(type(params.hdr).type_of_loader))
 
 
