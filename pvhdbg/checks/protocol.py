@@ -75,7 +75,8 @@ def only_the_rfcs_kernel_knows_this_kind_of_map(case: Case) -> Iterator[Found]:
         return
     message = f'the map is module 1, "e820 data", and start_info has none (version {case.info.version})'
     if case.predicted("start_info.version", "start_info.memmap_entries"):
-        yield Found("modules[1].cmdline", f"{message}: this kernel ends in a BUG", found.paddr, ERROR)
+        message += ": this kernel ends in a BUG, it wants version 1 with memmap_paddr and memmap_entries"
+        yield Found("modules[1].cmdline", message, found.paddr, ERROR)
     else:
         yield Found("modules[1].cmdline", message, found.paddr)
 
