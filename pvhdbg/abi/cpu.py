@@ -108,6 +108,9 @@ EFLAGS = Bits(
     }
 )
 
+NAMED_BITS = {"cr0": CR0, "cr4": CR4, "efer": EFER, "eflags": EFLAGS}
+"""The registers that are made of bits with names."""
+
 CODE_32, DATA_32, TSS_32_BUSY = 0x409A00, 0x409200, 0x8B00
 SEGMENT_L, SEGMENT_D = 1 << 21, 1 << 22
 """L and D/B in `cs.flags`: a descriptor's second word as QEMU's monitor prints it. Under TCG the word also holds

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pvhdbg.abi.cpu import CR0, CR0_PE, CR0_PG, CR4, CR4_LA57, EFLAGS, EFLAGS_VM, ENTRY_STATE, segment_kind
+from pvhdbg.abi.cpu import CR0_PE, CR0_PG, CR4_LA57, EFLAGS_VM, ENTRY_STATE, NAMED_BITS, segment_kind
 from pvhdbg.checks.finding import ERROR, INFO, WARNING
 from pvhdbg.checks.rules import Found, rule
 
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from pvhdbg.checks.case import Case
 
 _TF = 1 << 8
-_BITS = {"cr0": CR0, "cr4": CR4, "eflags": EFLAGS}
 
 
 def _broken(case: Case, *heads: str) -> Iterator[Found]:
@@ -35,7 +34,7 @@ def _is_entry(case: Case) -> bool:
 
 
 def _shown(register: str, value: int) -> str:
-    name = _BITS[register].text(value) if register in _BITS else ""
+    name = NAMED_BITS[register].text(value) if register in NAMED_BITS else ""
     if register.endswith(".flags"):
         name = segment_kind(value)
     return f"{value:#x} ({name})" if name else f"{value:#x}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pvhdbg.abi.cpu import CR0, CR0_PG, CR4, EFER, EFLAGS, SEGMENTS, segment_kind
+from pvhdbg.abi.cpu import CR0_PG, NAMED_BITS, SEGMENTS, segment_kind
 from pvhdbg.boot.capture import IDENTITY, KERNEL, PHYSICAL
 from pvhdbg.boot.paging import Paging
 from pvhdbg.views.rows import Row, absent
@@ -27,7 +27,6 @@ ADDRESS_KINDS = {
     IDENTITY: "virtual, mapped to itself",
     KERNEL: "virtual, the kernel's own",
 }
-_BITS = {"cr0": CR0, "cr4": CR4, "efer": EFER, "eflags": EFLAGS}
 _TABLES = ("gdtr", "idtr")
 
 
@@ -72,8 +71,8 @@ def _register(capture: Capture, name: str) -> Row:
 
 
 def _meaning(capture: Capture, name: str, value: int) -> str:
-    if name in _BITS:
-        return _BITS[name].text(value)
+    if name in NAMED_BITS:
+        return NAMED_BITS[name].text(value)
     if name == "rip":
         return ADDRESS_KINDS.get(capture.address_kind or "", "")
     if name == "rbx" and capture.start_info and capture.start_info.at == value:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pvhdbg.abi.cpu import CR0, CR4, EFER, EFLAGS
+from pvhdbg.abi.cpu import NAMED_BITS
 from pvhdbg.abi.e820 import BootE820Entry
 from pvhdbg.abi.layout import Bits, Struct
 from pvhdbg.abi.start_info import MemmapTableEntry
@@ -31,7 +31,7 @@ SAME = "nothing changed\n"
 _RUN = ("kernel", "machine", "outcome")
 _COUNTS = ("nr_entries", "class", "type")
 """Integers that are in no structure and are no addresses."""
-_BITS = {f"registers.{name}": bits for name, bits in (("cr0", CR0), ("cr4", CR4), ("efer", EFER), ("eflags", EFLAGS))}
+_BITS = {f"registers.{name}": bits for name, bits in NAMED_BITS.items()}
 
 
 def captures(before: Capture, after: Capture) -> str:

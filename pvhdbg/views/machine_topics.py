@@ -26,7 +26,6 @@ STAGES, REGISTERS, BITS, MODES, NOTES, DOCUMENT = (
     "document",
 )
 
-_NAMED_BITS = {"cr0": cpu.CR0, "cr4": cpu.CR4, "efer": cpu.EFER, "eflags": cpu.EFLAGS}
 _SDM = "Intel SDM volume 3, chapter 2; AMD APM volume 2, chapter 3"
 _UNSPECIFIED = "At the PVH entry it may hold anything."
 
@@ -58,7 +57,7 @@ def registers() -> Iterator[Topic]:
 
 def _register(name: str) -> Explanation:
     demands = [each for each in cpu.ENTRY_STATE if each.register == name or each.register.startswith(f"{name}.")]
-    bits = _NAMED_BITS[name].names if name in _NAMED_BITS else {}
+    bits = cpu.NAMED_BITS[name].names if name in cpu.NAMED_BITS else {}
     return Explanation(
         name,
         "register",
@@ -119,7 +118,7 @@ _AT_ENTRY = {
 
 
 def bits() -> Iterator[Topic]:
-    for register, names in _NAMED_BITS.items():
+    for register, names in cpu.NAMED_BITS.items():
         for mask, bit in names.names.items():
             name = f"{register.upper()}.{bit.name}"
             yield Topic(BITS, name, (name, f"registers.{name}"), partial(_bit_of, register, mask, bit))
