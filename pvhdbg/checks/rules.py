@@ -24,6 +24,12 @@ MOST, COUNTED = 16, 1000
 SOURCE = "Source: "
 
 
+_NAMES = (
+    *("cmd_line_ptr", "cmdline_paddr", "rsdp_paddr", "acpi_rsdp_addr", "type_of_loader"),
+    *("start_info", "pvh_bootparams", "boot_params", "e820_table"),
+)
+
+
 class Found(NamedTuple):
     """What a rule yields. Without a severity of its own it has the rule's."""
 
@@ -46,8 +52,11 @@ class Rule(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The defect in words: the function's name."""
-        return getattr(self.check, "__name__", self.code).replace("_", " ")
+        """The defect in words: the function's name, with the kernel's own names in it as they are."""
+        words = str(getattr(self.check, "__name__", self.code))
+        for name in _NAMES:
+            words = words.replace(name, name.replace("_", "\0"))
+        return words.replace("_", " ").replace("\0", "_")
 
     @property
     def paragraphs(self) -> list[str]:

@@ -79,3 +79,9 @@ def test_of_many_findings_the_first_are_told_and_the_number_of_the_others() -> N
 
     assert MOST + 1 == len(told)
     assert "an entry is empty: and 84 more" == told[-1].message
+
+
+def test_a_rule_is_named_as_its_function_with_the_kernels_own_names_in_it() -> None:
+    assert "cmd_line_ptr is not cmdline_paddr" == RULES["PVH403"].name
+    assert "e820_table is not what boot_params lists" == RULES["PVH421"].name
+    assert "there are more entries than fit" == RULES["PVH207"].name
