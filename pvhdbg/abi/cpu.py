@@ -119,9 +119,9 @@ bits 19 to 16 of the limit, under KVM they are 0: mask before comparing."""
 _SEGMENT_P, _SEGMENT_S, _SEGMENT_CODE = 1 << 15, 1 << 12, 1 << 11
 _SYSTEM_SEGMENTS = {0x1: "16-bit TSS", 0x2: "LDT", 0x3: "16-bit TSS, busy", 0x9: "TSS", 0xB: "TSS, busy"}
 
-_GENERAL = "rip rax rbx rcx rdx rsi rdi rbp rsp r8 r9 r10 r11 r12 r13 r14 r15 eflags"
+_MODE = "rip rbx rsp cr0 cr3 cr4 efer eflags"
 _SELECTORS = "cs ss ds es fs gs"
-_SYSTEM = "fs_base gs_base k_gs_base cr0 cr2 cr3 cr4 cr8 efer"
+_OTHERS = "rax rcx rdx rsi rdi rbp r8 r9 r10 r11 r12 r13 r14 r15 cr2 cr8 fs_base gs_base k_gs_base"
 SEGMENTS = (*_SELECTORS.split(), "ldt", "tr")
 
 MONITOR_REGISTERS = (
@@ -131,8 +131,8 @@ MONITOR_REGISTERS = (
 )
 """Those that no gdbstub tells, only QEMU's monitor."""
 
-REGISTERS = (*f"{_GENERAL} {_SELECTORS} {_SYSTEM}".split(), *MONITOR_REGISTERS)
-"""Every register by its 64-bit name, in the order of JSON."""
+REGISTERS = (*f"{_MODE} {_SELECTORS} {_OTHERS}".split(), *MONITOR_REGISTERS)
+"""Every register by its 64-bit name, in the order of JSON: those first that say where the CPU is and in which mode."""
 
 CPU_MODES = {
     "real16": "real mode: 16-bit code, no protection, no paging",

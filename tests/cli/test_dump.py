@@ -20,6 +20,7 @@ STOP = [
     *("stage", "rip", "address_kind", "cpu_mode", "registers", "start_info", "pvh_start_info", "cmdline", "modules"),
     *("memory_map", "boot_params", "kernel_boot_params", "e820_table", "findings", "memory", "symbols", "missing"),
 ]
+FIRST_REGISTERS = ["rip", "rbx", "rsp", "cr0", "cr3", "cr4", "efer", "eflags", "cs", "ss", "ds", "es", "fs", "gs"]
 START_INFO = [
     *("paddr", "magic", "version", "flags", "nr_modules", "modlist_paddr", "cmdline_paddr", "rsdp_paddr"),
     *("memmap_paddr", "memmap_entries", "reserved"),
@@ -60,6 +61,7 @@ def test_json_has_the_keys_of_the_contract_in_their_order(saved: Path) -> None:
     assert MACHINE == [*document["machine"]]
     assert [STOP] * 5 == [[*each] for each in document["stops"]]
     assert [*REGISTERS] == [*stop["registers"]]
+    assert FIRST_REGISTERS == [*REGISTERS][: len(FIRST_REGISTERS)]
     assert [START_INFO] * 2 == [[*stop["start_info"]], [*stop["pvh_start_info"]]]
     assert ["protocol", "paddr", "nr_entries", "entries"] == [*stop["memory_map"]]
     assert ["addr", "size", "type", "type_name"] == [*stop["memory_map"]["entries"][0]]
