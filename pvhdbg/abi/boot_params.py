@@ -33,6 +33,9 @@ from pvhdbg.abi.zero_page_parts import (
     SysDescTable,
 )
 
+COMMAND_LINE_SIZE = 2048
+"""What Linux copies of its command line, the NUL included (arch/x86/include/asm/setup.h)."""
+
 SECURE_BOOT = OpenEnum(
     {
         0: Name("efi_secureboot_mode_unset", "nobody looked"),

@@ -108,6 +108,9 @@ EFLAGS = Bits(
     }
 )
 
+UD2, INT3 = b"\x0f\x0b", b"\xcc"
+"""What a BUG ends in, and a software breakpoint."""
+
 NAMED_BITS = {"cr0": CR0, "cr4": CR4, "efer": EFER, "eflags": EFLAGS}
 """The registers that are made of bits with names."""
 

@@ -13,6 +13,11 @@ SOURCE = "Xen xen/include/public/arch-x86/hvm/start_info.h"
 MAGIC = 0x336EC578
 SIZE_V0 = 40
 
+RSDP_SIGNATURE = b"RSD PTR "
+RSDP_SIZE_V1, RSDP_SIZE, RSDP_REVISION = 20, 36, 15
+"""ACPI's root pointer, to which rsdp_paddr leads (ACPI 6.5, 5.2.5.3): its size in ACPI 1.0 and from revision 2 on, and
+where its revision is."""
+
 SIF_FLAGS = Bits(
     {
         0x1: Name("PRIVILEGED", "the guest may make privileged hypercalls"),

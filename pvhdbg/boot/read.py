@@ -9,7 +9,7 @@ from pvhdbg.abi.boot_params import BootParams
 from pvhdbg.abi.cpu import REGISTERS, cpu_mode
 from pvhdbg.abi.e820 import E820_DATA, BootE820Entry, E820Table
 from pvhdbg.abi.layout import Struct, records
-from pvhdbg.abi.start_info import MAGIC, SIZE_V0, MemmapTableEntry, ModlistEntry, StartInfo
+from pvhdbg.abi.start_info import MAGIC, RSDP_SIZE, SIZE_V0, MemmapTableEntry, ModlistEntry, StartInfo
 from pvhdbg.boot import stages
 from pvhdbg.boot.address import Addresses
 from pvhdbg.boot.capture import E820, Capture, MemoryMap, Module, Text
@@ -28,7 +28,6 @@ MAX_TEXT = 1 << 22
 """All strings of one stop together: 4,096 modules may each claim a long one."""
 CHUNK = 256
 CODE_BEFORE, CODE = 32, 96
-RSDP_SIZE = 36
 
 _WHY_NOT = {
     stages.DIED: "not read where the guest died",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from pvhdbg.abi.boot_params import COMMAND_LINE_SIZE
 from pvhdbg.abi.start_info import MAGIC
 from pvhdbg.checks.finding import ERROR, INFO, WARNING
 from pvhdbg.checks.rules import Found, rule
@@ -13,9 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pvhdbg.checks.case import Case
-
-COMMAND_LINE_SIZE = 2048
-"""What Linux copies of its command line, the NUL included."""
 
 _NO_TEXT = re.compile(rb"[^\t\x20-\x7e]")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pvhdbg.abi.cpu import CR0_PG
+from pvhdbg.abi.cpu import CR0_PG, INT3, UD2
 from pvhdbg.abi.start_info import MAGIC, MemmapTableEntry, ModlistEntry
 from pvhdbg.abi.text import printable
 from pvhdbg.boot.capture import KERNEL
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from pvhdbg.boot.document import Death
     from pvhdbg.checks.case import Case
 
-_UD2, _INT3 = b"\x0f\x0b", b"\xcc"
 _CODE = 2
 # __PAGE_OFFSET of a 32-bit Linux, as it is built everywhere.
 _DIRECT_MAP_32 = 0xC0000000
@@ -82,7 +81,7 @@ def the_guest_died(case: Case) -> Iterator[Found]:
         return
     how = printable(death.how).replace("-", " ")
     words = printable(death.message).removeprefix(f"{how}, ")
-    if _code(case) == _UD2:
+    if _code(case) == UD2:
         words = "on the ud2 of a BUG"
     yield Found("registers.rip", f"{how}{_where(case)}{words and f', {words}'}", _paddr(case))
 
@@ -97,7 +96,7 @@ def the_kernel_ended_in_a_bug(case: Case) -> Iterator[Found]:
 
     Source: Linux arch/x86/platform/pvh/enlighten.c.
     """
-    if _death(case) is None or _code(case) != _UD2 or _reached(case) not in _REACHED_BEFORE:
+    if _death(case) is None or _code(case) != UD2 or _reached(case) not in _REACHED_BEFORE:
         return
     field, why = _failed(case)
     cure = _CURES.get(field)
@@ -148,7 +147,7 @@ def a_page_fault_before_there_is_an_idt(case: Case) -> Iterator[Found]:
     Source: Linux arch/x86/platform/pvh/head.S, arch/x86/kernel/head_64.S and head_32.S.
     """
     cr2, cr0 = (case.seen.registers.get(name) or 0 for name in ("cr2", "cr0"))
-    if _death(case) is None or not cr2 or not cr0 & CR0_PG or _code(case) == _UD2:
+    if _death(case) is None or not cr2 or not cr0 & CR0_PG or _code(case) == UD2:
         return
     if _reached(case) not in _REACHED_BEFORE:
         return
@@ -207,7 +206,7 @@ def the_rfcs_kernel_wants_kvm(case: Case) -> Iterator[Found]:
     """
     given = case.given
     info = given.handed_over if given else None
-    if _death(case) is None or _code(case) != _UD2 or _reached(case) not in _REACHED_BEFORE or info is None:
+    if _death(case) is None or _code(case) != UD2 or _reached(case) not in _REACHED_BEFORE or info is None:
         return
     if case.rules.e820_module and case.rules.memmap is False and case.machine.accel == "tcg" and info.magic == MAGIC:
         yield Found("machine.accel", f"accel is tcg: the RFC's kernel demands KVM's CPUID leaf{_where(case)}")
@@ -241,7 +240,7 @@ def kvm_could_not_go_on(case: Case) -> Iterator[Found]:
         return
     paddr = _paddr(case)
     before = None if paddr is None else case.seen.bytes_at(paddr - 1, 1)
-    if _INT3 in (_code(case)[:1], before):
+    if INT3 in (_code(case)[:1], before):
         yield Found("registers.rip", f"a software breakpoint (int3){_where(case)} is in KVM's way", paddr)
     else:
         yield Found("registers.rip", f"KVM can't run the instruction{_where(case)}: --accel tcg can", paddr)

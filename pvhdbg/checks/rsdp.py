@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pvhdbg.abi.start_info import MAGIC
+from pvhdbg.abi.start_info import MAGIC, RSDP_REVISION, RSDP_SIGNATURE, RSDP_SIZE, RSDP_SIZE_V1
 from pvhdbg.checks.finding import INFO, WARNING
 from pvhdbg.checks.rules import Found, rule
 
@@ -12,10 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pvhdbg.checks.case import Case
-
-_SIGNATURE = b"RSD PTR "
-_SIZE1, _SIZE2 = 20, 36
-_REVISION = 15
 
 
 def _paddr(case: Case) -> int:
@@ -45,11 +41,11 @@ def there_is_no_root_pointer_at_rsdp_paddr(case: Case) -> Iterator[Found]:
     paddr = _paddr(case)
     if not paddr:
         return
-    raw = case.seen.bytes_at(paddr, len(_SIGNATURE))
+    raw = case.seen.bytes_at(paddr, len(RSDP_SIGNATURE))
     if raw is None:
         why = case.seen.missing.get("rsdp", "it was not read")
         yield Found(case.path("rsdp_paddr"), f"rsdp_paddr is {paddr:#x}: {why}", paddr)
-    elif raw != _SIGNATURE:
+    elif raw != RSDP_SIGNATURE:
         message = f"rsdp_paddr is {paddr:#x}, and the bytes there are {raw.hex(' ')}, not the signature of an RSDP"
         yield Found(case.path("rsdp_paddr"), message, paddr)
 
@@ -61,10 +57,10 @@ def the_root_pointers_checksum_is_wrong(case: Case) -> Iterator[Found]:
     Source: ACPI 6.5, 5.2.5.3.
     """
     paddr = _paddr(case)
-    raw = case.seen.bytes_at(paddr, _SIZE2) if paddr else None
-    if raw is None or not raw.startswith(_SIGNATURE):
+    raw = case.seen.bytes_at(paddr, RSDP_SIZE) if paddr else None
+    if raw is None or not raw.startswith(RSDP_SIGNATURE):
         return
-    for size in (_SIZE1, _SIZE2)[: 2 if raw[_REVISION] >= 2 else 1]:
+    for size in (RSDP_SIZE_V1, RSDP_SIZE)[: 2 if raw[RSDP_REVISION] >= 2 else 1]:
         if sum(raw[:size]) & 0xFF:
             message = f"rsdp_paddr is {paddr:#x}: the first {size} bytes there add up to {sum(raw[:size]) & 0xFF:#x}"
             yield Found(case.path("rsdp_paddr"), f"{message}, not 0", paddr)

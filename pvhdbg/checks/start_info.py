@@ -1,4 +1,4 @@
-"""PVH101 to PVH112: struct hvm_start_info itself."""
+"""PVH101 to PVH111: struct hvm_start_info itself."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from pvhdbg.abi.boot_params import COMMAND_LINE_SIZE
 from pvhdbg.abi.text import printable
 from pvhdbg.tui import changes, state
 from pvhdbg.tui.kept import Same
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 Rows = tuple[Row, ...]
 BYTES_PER_ROW = 16
-LONGEST_CMDLINE = 2048
 MOST_PHYSICAL = 1 << 52
 """One past the highest physical address that x86 can have."""
 KEPT = 16
@@ -92,7 +92,7 @@ def _cmdline(seen: Capture) -> Row:
     found = seen.cmdline
     if found is None:
         return absent(seen, "cmdline")
-    value = start_info_rows.string(seen, "cmdline", found, LONGEST_CMDLINE)
+    value = start_info_rows.string(seen, "cmdline", found, COMMAND_LINE_SIZE)
     return Row("cmdline", "cmdline", value, address=found.paddr, raw=found.raw, leads_to=found.paddr)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pvhdbg.abi.start_info import MAGIC, ModlistEntry, StartInfo
+from pvhdbg.abi.start_info import MAGIC, RSDP_SIGNATURE, ModlistEntry, StartInfo
 from pvhdbg.boot.protocols import E820_MODULE
 from pvhdbg.views import map_rows, text
 from pvhdbg.views.rows import NOTHING, Row, absent, below, field_row
@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pvhdbg.boot.capture import Capture, Module, Text
-
-RSDP_SIGNATURE = b"RSD PTR "
 
 
 def start_info_rows(capture: Capture, key: str = "start_info") -> list[Row]:

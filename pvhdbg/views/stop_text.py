@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from pvhdbg.abi.boot_params import BootParams
+from pvhdbg.abi.boot_params import COMMAND_LINE_SIZE, BootParams
+from pvhdbg.abi.cpu import UD2
 from pvhdbg.abi.e820 import BootE820Entry
 from pvhdbg.abi.text import printable
 from pvhdbg.boot import stages
@@ -29,9 +30,7 @@ if TYPE_CHECKING:
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.views.rows import Row
 
-LONGEST_CMDLINE = 2048
-"""COMMAND_LINE_SIZE: what Linux keeps of its command line."""
-CODE_SHOWN, UD2 = 16, b"\x0f\x0b"
+CODE_SHOWN = 16
 _NOT_AT_THIS_STAGE = ("not before stage ", "not any more at stage ", "not read where the guest died")
 
 
@@ -113,9 +112,9 @@ def _cmdline(stop: Stop) -> Iterator[str]:
     found, before = stop.seen.cmdline, stop.before
     if found is None or len(printable(found.raw)) <= text.SHORT or (before and before.cmdline == found):
         return
-    rest = len(found.raw) - LONGEST_CMDLINE
+    rest = len(found.raw) - COMMAND_LINE_SIZE
     yield f"  command line at {text.address(found.paddr)}, {text.size(len(found.raw))}"
-    yield from (f"    {each}" for each in text.folded(found.raw[:LONGEST_CMDLINE]))
+    yield from (f"    {each}" for each in text.folded(found.raw[:COMMAND_LINE_SIZE]))
     if rest > 0:
         yield f"    … and {text.size(rest)} more"
 
