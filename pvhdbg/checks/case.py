@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.abi.e820 import E820_DATA, RAM, BootE820Entry, E820Table
 from pvhdbg.abi.start_info import MAGIC, MemmapTableEntry, ModlistEntry
+from pvhdbg.boot import spans
 from pvhdbg.boot.capture import Capture
 from pvhdbg.boot.difference import Mismatch, difference
 from pvhdbg.boot.document import MachineFacts
 from pvhdbg.boot.expected import Expected, PredictedDeath, expected
 from pvhdbg.boot.protocols import E820_MODULE
 from pvhdbg.boot.rules import KernelRules, kernel_rules, rules_at
-from pvhdbg.checks import spans
 from pvhdbg.checks.finding import ERROR, WARNING
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pvhdbg.abi.start_info import StartInfo
     from pvhdbg.boot.capture import MapEntry, Module
     from pvhdbg.boot.document import Outcome
-    from pvhdbg.checks.spans import Span
+    from pvhdbg.boot.spans import Span
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.image.preflight import Verdict
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.e820 import ISA_SIZE, ISA_START
+from pvhdbg.boot import spans
 from pvhdbg.boot.protocols import NO_MAP
 from pvhdbg.boot.sanitised import LOW_MEMORY, sanitised
-from pvhdbg.checks import spans
 from pvhdbg.checks.case import ram_of
 from pvhdbg.checks.finding import ERROR, WARNING
 from pvhdbg.checks.rules import Found, rule

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from pvhdbg.abi.boot_params import BootParams
 from pvhdbg.abi.e820 import E820_TYPES, ISA_SIZE, ISA_START, RAM, ZERO_PAGE_ENTRIES, BootE820Entry
 from pvhdbg.abi.start_info import MemmapTableEntry
+from pvhdbg.boot import spans
 from pvhdbg.boot.protocols import E820_MODULE, NO_MAP
-from pvhdbg.checks import spans
 from pvhdbg.checks.finding import ERROR, INFO, WARNING
 from pvhdbg.checks.rules import Found, rule
 

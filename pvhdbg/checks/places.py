@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from pvhdbg.checks import spans
+from pvhdbg.boot import spans
 from pvhdbg.checks.finding import INFO, WARNING
 from pvhdbg.checks.rules import Found, rule
 

@@ -70,3 +70,14 @@ def test_a_module_of_absurd_size_leaves_what_lies_below_it() -> None:
     guest.put(build.MODLIST, build.modlist((0x20000, (1 << 64) - 1, 0, 0)))
 
     assert 0x10000 == room(guest.at("entry"), build.linux()).place(0x10000)
+
+
+@pytest.mark.timeout(10)
+def test_a_map_of_thousands_of_ranges_is_searched_in_bounds() -> None:
+    guest = build.linux_guest()
+    count = 16_384
+    guest.put(1 << 28, build.memmap([(index * 0x2000, 0x1000, 1 + index % 2) for index in range(count)]))
+    guest.put(build.START_INFO + 40, (1 << 28).to_bytes(8, "little") + count.to_bytes(4, "little"))
+
+    with pytest.raises(UserError):
+        room(guest.at("entry"), build.linux()).place(0x1001)

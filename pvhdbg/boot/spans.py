@@ -1,4 +1,4 @@
-"""Ranges of addresses as pairs, the end one past the last. Whatever a guest lists, the work is n log n."""
+"""Ranges of addresses as pairs, the end one past the last. Whatever a guest lists, the work is about n log n."""
 
 from __future__ import annotations
 
