@@ -42,6 +42,16 @@ class Death(NamedTuple):
     symbol: str | None
     message: str
 
+    @property
+    def kind(self) -> str:
+        """How, for a person."""
+        return self.how.replace("-", " ")
+
+    @property
+    def words(self) -> str:
+        """The message, without what `kind` says already."""
+        return self.message.removeprefix(f"{self.kind}, ")
+
 
 class Outcome(NamedTuple):
     """The last stage reached and how the run ended: done, died, timeout or interrupted."""

@@ -79,11 +79,8 @@ def the_guest_died(case: Case) -> Iterator[Found]:
     death = _death(case)
     if death is None:
         return
-    how = printable(death.how).replace("-", " ")
-    words = printable(death.message).removeprefix(f"{how}, ")
-    if _code(case) == UD2:
-        words = "on the ud2 of a BUG"
-    yield Found("registers.rip", f"{how}{_where(case)}{words and f', {words}'}", _paddr(case))
+    words = "on the ud2 of a BUG" if _code(case) == UD2 else printable(death.words)
+    yield Found("registers.rip", f"{printable(death.kind)}{_where(case)}{words and f', {words}'}", _paddr(case))
 
 
 @rule("PVH901", ERROR, when=LAST, cause=True)

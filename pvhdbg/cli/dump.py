@@ -96,7 +96,7 @@ def _ending(outcome: Outcome) -> list[str]:
     reached = f"reached {outcome.reached}" if outcome.reached else "no stage was reached"
     if outcome.died:
         where = _where(outcome.died.rip, outcome.died.symbol)
-        words = f": {outcome.died.message}" if outcome.died.message else ""
+        words = f": {outcome.died.words}" if outcome.died.words else ""
         return [f"pvhdbg: error: the guest died: {outcome.died.how}{where}{words}; {reached}"]
     if outcome.ended == doc.TIMED_OUT:
         where = _where(outcome.rip, outcome.symbol)

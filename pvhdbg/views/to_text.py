@@ -124,9 +124,8 @@ def outcome(of: Outcome) -> str:
     if of.ended == DONE:
         return f"done: {reached}"
     if of.ended == DEAD and of.died:
-        how = printable(of.died.how.replace("-", " "))
-        message = f": {printable(of.died.message)}" if of.died.message else ""
-        return f"died: {how}{_where(of.died.rip, of.died.symbol)}{message} ({reached})"
+        message = f": {printable(of.died.words)}" if of.died.words else ""
+        return f"died: {printable(of.died.kind)}{_where(of.died.rip, of.died.symbol)}{message} ({reached})"
     if of.ended == TIMED_OUT and of.waited_for:
         return f"timeout: {printable(of.waited_for)} did not come{_where(of.rip, of.symbol, ', rip ')} ({reached})"
     return f"{printable(of.ended)} ({reached})"
