@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import queue
+import signal
 import threading
 from collections import deque
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from pvhdbg.errors import PvhdbgError
 from pvhdbg.live.signals import as_exits
 from pvhdbg.tui import terminal
 from pvhdbg.tui.events import Began, Left
 from pvhdbg.tui.worker import Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from pvhdbg.boot.document import Document
+    from pvhdbg.tui.app import Tui
     from pvhdbg.tui.events import Event
     from pvhdbg.tui.state import Screen, StageMark, Title
     from pvhdbg.tui.worker import Launch
 
 FIRST_STOP = "prepare"
+ENDING = (signal.SIGTERM, signal.SIGHUP)
 
 
 class Inbox:
@@ -29,7 +35,8 @@ class Inbox:
         self._kept: deque[Event] = deque()
         self._emit: Callable[[Event], None] | None = None
         self._changing = threading.Lock()
-        self._begun = threading.Event()
+        # Nothing else can be told by a signal handler to the thread that it interrupts.
+        self._begun: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
 
     def take(self, event: Event) -> None:
         with self._changing:
@@ -38,11 +45,20 @@ class Inbox:
             else:
                 self._emit(event)
         if isinstance(event, Began | Left):
-            self._begun.set()
+            self._begun.put(event.error if isinstance(event, Left) else None)
+
+    def give_up(self, error: BaseException) -> None:
+        """Nobody waits for a machine any more."""
+        self._begun.put(error)
 
     def wait_begun(self) -> None:
-        """Until there is a machine, or there will be none."""
-        self._begun.wait()
+        """Until there is a machine.
+
+        :raise BaseException: why there will be none.
+        """
+        error = self._begun.get()
+        if error is not None:
+            raise error
 
     def open(self, emit: Callable[[Event], None]) -> None:
         with self._changing:
@@ -62,26 +78,40 @@ def live(launch: Launch, title: Title, *, ascii: bool = False) -> None:  # noqa:
     with as_exits():
         worker.start()
         try:
-            _show(inbox, worker, title, ours, ascii=ascii)
+            tui = _begun(inbox, worker, title, ours, ascii=ascii)
+            tui.run()
         finally:
+            worker.keep_terminal(None)
             worker.close()
             worker.join()
+    if worker.error is not None and not isinstance(worker.error, PvhdbgError):
+        raise worker.error  # a bug on the way out
 
 
-def _show(inbox: Inbox, worker: Worker, title: Title, ours: terminal.Terminal | None, *, ascii: bool) -> None:  # noqa: A002
-    # The machine starts in its thread; prompt_toolkit is imported meanwhile.
-    from pvhdbg.tui.app import Tui
-    from pvhdbg.tui.state import Screen
+def _begun(inbox: Inbox, worker: Worker, title: Title, ours: terminal.Terminal | None, *, ascii: bool) -> Tui:  # noqa: A002
+    """The screen, as soon as there is a machine to show: it starts in its thread, and our imports go on meanwhile."""
+    with _signals_end(inbox):
+        from pvhdbg.tui.app import Tui
+        from pvhdbg.tui.state import Screen
 
-    tui = Tui(Screen(title, ascii=ascii), worker, terminal=ours)
-    inbox.wait_begun()
-    if worker.error is not None:
-        raise worker.error
+        tui = Tui(Screen(title, ascii=ascii), worker, terminal=ours)
+        inbox.wait_begun()
     inbox.open(tui.emit)
+    return tui
+
+
+@contextmanager
+def _signals_end(inbox: Inbox) -> Iterator[None]:
+    """Within, a signal ends the wait, and nothing else: an exception out of nowhere can be lost in an import."""
+    errors: dict[int, BaseException] = {each: SystemExit(128 + each) for each in ENDING}
+    errors[signal.SIGINT] = KeyboardInterrupt()
+    ours = {each: error for each, error in errors.items() if signal.getsignal(each) != signal.SIG_IGN}
+    before = {each: signal.signal(each, lambda number, _: inbox.give_up(errors[number])) for each in ours}
     try:
-        tui.run()
+        yield
     finally:
-        worker.keep_terminal(None)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def recorded(document: Document, name: str, *, ascii: bool = False) -> None:  # noqa: A002

@@ -80,10 +80,10 @@ class Shell:
 
     def answer(self, command: str) -> str:
         """What a command prints in the shell."""
-        self.type("clear", "Enter")
-        self.until(lambda text: text.strip() == PROMPT)
-        self.type(f"{command}; echo 'the'' end'")
-        return self.wait("the end").partition("\n")[2].rpartition("the end")[0].strip()
+        mark = os.urandom(4).hex()
+        self.type(f"clear; echo {mark[:4]}''{mark[4:]}; {command}; echo {mark[4:]}''{mark[:4]}")
+        text = self.wait(f"{mark[4:]}{mark[:4]}\n")
+        return text.partition(mark)[2].partition(f"{mark[4:]}{mark[:4]}")[0].strip()
 
     def start(self, *words: str) -> None:
         """Start pvhdbg."""

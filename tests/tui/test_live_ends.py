@@ -1,0 +1,208 @@
+"""Whatever ends the TUI, the terminal is given back, nothing is left, and a foreign machine is as it was found."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pvhdbg import guest
+from tests.live.test_attach import Foreign
+from tests.tui import tmux
+from tests.tui.tmux import Shell
+
+STATUS = {signal.SIGTERM: "143", signal.SIGHUP: "129", signal.SIGINT: "130", signal.SIGKILL: "137"}
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[Shell]:
+    with tmux.shell(tmp_path) as started:
+        yield started
+
+
+@pytest.fixture
+def foreign(tmp_path: Path) -> Iterator[Callable[..., Foreign]]:
+    """Start a QEMU that is not ours, with the arguments given."""
+    started: list[Foreign] = []
+
+    def start(*args: str, stub: str | None = None) -> Foreign:
+        started.append(Foreign(tmp_path, *args, stub=stub))
+        started[-1].ask("query-status")
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.process.kill()
+        each.process.wait()
+
+
+def assert_given_back(shell: Shell, settings: str) -> None:
+    """As the shell had it: its modes, the cursor, the ordinary screen, no mouse and no bracketed paste."""
+    assert settings == shell.answer("stty -g")
+    assert ("1", "0", "0") == tuple(shell.shows(each) for each in ("cursor_flag", "alternate_on", "mouse_any_flag"))
+
+
+@pytest.mark.parametrize("number", STATUS)
+def test_whatever_signal_ends_it_the_terminal_is_given_back_and_nothing_is_left(
+    shell: Shell, number: signal.Signals
+) -> None:
+    settings = shell.answer("stty -g")
+    shell.start()
+    shell.wait("stopped at prepare")
+    shell.keys("BTab", "BTab")
+    shell.type("m", "F5")
+    shell.wait("running")
+
+    assert ("1", "1") == (shell.shows("alternate_on"), shell.shows("mouse_any_flag"))
+
+    os.kill(shell.pid(), number)
+    shell.wait(tmux.PROMPT)
+
+    assert STATUS[number] == shell.status()
+    assert "Traceback" not in shell.text
+    assert [] == shell.leftovers()
+    assert_given_back(shell, settings)
+
+
+def test_a_terminal_that_goes_away_leaves_nothing(tmp_path: Path) -> None:
+    with tmux.shell(tmp_path) as shell:
+        shell.start()
+        shell.wait("stopped at prepare")
+
+    assert [] == shell.leftovers()
+
+
+def test_ctrl_z_gives_the_terminal_to_the_shell_and_fg_takes_it_again(shell: Shell) -> None:
+    settings = shell.answer("stty -g")
+    shell.start()
+    shell.wait("stopped at prepare")
+    shell.type("p 40 + 1")
+    shell.wait("$1 = 41")
+    shell.keys("C-z")
+    shell.wait("Stopped")
+    assert_given_back(shell, settings)
+    shell.resize(120, 40)
+    shell.type("fg")
+    shell.wait("$1 = 41")
+    shell.until(lambda text: len(text.splitlines()[0]) > 100)
+    shell.keys("F6")
+    shell.wait("stopped at bootparams")
+    shell.keys("C-z")
+    shell.wait("Stopped")
+    shell.type("kill -9 %1")
+
+    assert [] == shell.leftovers()
+    assert_given_back(shell, settings)
+
+
+def test_the_screen_follows_the_terminals_size(shell: Shell) -> None:
+    shell.start()
+    shell.wait("stopped at prepare")
+    for width, height in ((80, 24), (59, 15), (200, 60), (60, 16)):
+        shell.resize(width, height)
+        shell.wait("too small: 59x15" if width < 60 else "F1 help")
+        shell.until(lambda text, width=width, height=height: _fills(text, width, height))  # type: ignore[misc]  # bound now
+    shell.type("p 40 + 2")
+    shell.wait("$1 = 42")
+
+
+def _fills(text: str, width: int, height: int) -> bool:
+    framed = {len(each) for each in text.splitlines() if each.startswith(tuple("┌│├└"))}
+    return "too small" in text or (height, {width}) == (len(text.splitlines()), framed)
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "error"),
+    [
+        ("/nowhere/vmlinux", "2", "pvhdbg: error: /nowhere/vmlinux: No such file or directory"),
+        (f"{tmux.ROOT}/README.md", "2", "README.md: "),
+        ("--qemu /nowhere/qemu", "3", "pvhdbg: error: can't start /nowhere/qemu: No such file or directory"),
+        ("--gdb /nowhere/gdb", "3", "pvhdbg: error: can't start /nowhere/gdb: No such file or directory"),
+        ("-- -nonsense", "2", "nonsense"),
+        ("attach /nowhere/stub", "2", "pvhdbg: error: can't attach to /nowhere/stub"),
+        ("show --tui /nowhere/boot.json", "2", "pvhdbg: error: /nowhere/boot.json: No such file or directory"),
+    ],
+)
+def test_what_cannot_start_is_told_in_a_line_on_a_screen_that_was_never_touched(
+    shell: Shell, options: str, status: str, error: str
+) -> None:
+    typescript = shell.runtime.parent / "typescript"
+    shell.tmux("pipe-pane", f"cat > {typescript}")
+    shell.start(options)
+    shell.wait(error)
+
+    assert status == shell.status()
+    assert "\x1b[?1049h" not in typescript.read_text(errors="replace")
+    assert "Traceback" not in shell.text
+    assert [] == shell.leftovers()
+
+
+def test_ctrl_c_ends_a_start_that_takes_too_long(shell: Shell, tmp_path: Path) -> None:
+    slow = tmp_path / "slow"
+    slow.write_text("#!/bin/sh\nsleep 60\n")
+    slow.chmod(0o755)
+    shell.start(f"--qemu {slow}")
+    shell.until(lambda _: any(shell.runtime.iterdir()), "it never started")
+    shell.keys("C-c")
+    shell.until(lambda text: text.rstrip().endswith(tmux.PROMPT))
+
+    assert "130" == shell.status()
+    assert [] == shell.leftovers()
+
+
+@pytest.mark.parametrize(("args", "as_found"), [((), "running"), (("-S",), "prelaunch")])
+def test_a_machine_that_is_not_ours_is_left_as_it_was_found(
+    shell: Shell, foreign: Callable[..., Foreign], args: tuple[str, ...], as_found: str
+) -> None:
+    machine = foreign(*args)
+    shell.start(f"attach {machine.stub} {guest.ELF}")
+    shell.wait("■ stopped")
+    shell.type("hbreak xen_prepare_pvh")
+    shell.type("x/2i $pc")
+    shell.wait("(gdb) x/2i $pc\n=>")
+    for line, refused in (("run", "this machine is not ours"), ("kill", "this machine is not ours to kill")):
+        shell.type(line)
+        shell.wait(refused)
+    shell.keys("F4")
+    shell.wait("this machine is not ours: it can't be started again")
+    shell.keys("C-q")
+    shell.wait(tmux.PROMPT)
+
+    assert "0" == shell.status()
+    assert as_found == machine.status()
+    assert [] == shell.leftovers()
+
+
+def test_a_machine_behind_tcp_is_walked_through_interrupted_and_left(
+    shell: Shell, foreign: Callable[..., Foreign]
+) -> None:
+    machine = foreign("-S", stub="tcp:127.0.0.1:0")
+    port = _port(machine.process.pid)
+    shell.start(f"attach 127.0.0.1:{port} {guest.ELF}")
+    shell.wait("■ stopped")
+    for stage in ("entry", "prepare", "bootparams"):
+        shell.keys("F6")
+        shell.wait(f"stopped at {stage}")
+    for line in ("F5", "continue", 'python gdb.execute("continue")'):
+        shell.keys(line) if line == "F5" else shell.type(line)
+        shell.wait("running")
+        shell.keys("C-c")
+        shell.wait("■ stopped")
+    shell.keys("C-q")
+    shell.wait(tmux.PROMPT)
+
+    assert "paused" == machine.status()
+    assert [] == shell.leftovers()
+
+
+def _port(pid: int) -> int:
+    """The TCP port that a process listens on."""
+    sockets = {str(each.readlink()) for each in Path(f"/proc/{pid}/fd").iterdir()}
+    for line in Path("/proc/net/tcp").read_text("ascii").splitlines()[1:]:
+        words = line.split()
+        if words[3] == "0A" and f"socket:[{words[9]}]" in sockets:
+            return int(words[1].partition(":")[2], 16)
+    raise LookupError(pid)
