@@ -126,7 +126,10 @@ class Journey:
         from pvhdbg.boot.rewrite import apply
 
         if self.reached != "entry" or self.target.register("rip") != self.entry:
-            raise UserError("what was handed over can be changed at the entry alone", "start again, and stop there")
+            raise UserError(
+                "what was handed over can be changed at the entry alone",
+                "start again and stop there: `starti`, on pvhdbg's screen",
+            )
         if not hasattr(self.target, "write_phys"):
             raise UserError("this machine's memory can't be written")
         with self._reading():

@@ -293,7 +293,8 @@ class Live(_Opener):
         """:raise UserError: if there is none."""
         ahead = self.journey.ahead()
         if not ahead:
-            raise UserError(f"{self.journey.reached} is the last stage")
+            last = f"{self.journey.reached} is the last stage" if self.journey.reached else "no stage is known here"
+            raise UserError(last, None if self.journey.reached else "name the kernel: its file and symbols tell")
         return ahead[0].name
 
     def locate(self, where: str) -> None:

@@ -80,6 +80,12 @@ class Case:
     def history(self) -> tuple[Capture, ...]:
         return (*self.earlier, self.seen)
 
+    @property
+    def is_entry(self) -> bool:
+        """Whether nothing of the guest has run yet: who steps on from the entry has not come to another stage."""
+        entry = self.image.entry if self.image else None
+        return self.seen.stage == "entry" and entry in (None, self.seen.registers.get("rip"))
+
     def at_stage(self, name: str) -> Capture | None:
         """The last stop at that stage."""
         return next((each for each in reversed(self.history) if each.stage == name), None)
@@ -282,6 +288,6 @@ def _option(machine: MachineFacts, name: str, ours: str | None) -> str | None:
 
 def _shows_xen(machine: MachineFacts) -> bool | None:
     """Whether CPUID shows Xen's leaves: QEMU's KVM does where it is told to, its TCG never."""
-    if any("xen-version" in each for each in machine.argv):
+    if "xen-version=" in (_option(machine, "-accel", None) or ""):
         return True
     return False if machine.accel in ("tcg", "kvm") else None

@@ -18,19 +18,13 @@ _TF = 1 << 8
 
 def _broken(case: Case, *heads: str) -> Iterator[Found]:
     """What the ABI demands of these registers and is not so."""
-    if not _is_entry(case):
+    if not case.is_entry:
         return
     for demand in ENTRY_STATE:
         value = case.seen.registers.get(demand.register)
         if demand.register.partition(".")[0] in heads and value is not None and not demand.holds(value):
             message = f"{demand.register} is {_shown(demand.register, value)}, the ABI wants {demand.meaning}"
             yield Found(f"registers.{demand.register}", message)
-
-
-def _is_entry(case: Case) -> bool:
-    """Whether nothing of the guest has run yet: who steps on from the entry has not come to another stage."""
-    entry = case.image.entry if case.image else None
-    return case.seen.stage == "entry" and entry in (None, case.seen.registers.get("rip"))
 
 
 def _shown(register: str, value: int) -> str:
@@ -125,5 +119,5 @@ def the_a20_line_is_off(case: Case) -> Iterator[Found]:
 
     Source: Intel SDM volume 3, 21.33.
     """
-    if _is_entry(case) and case.seen.registers.get("a20") == 0:
+    if case.is_entry and case.seen.registers.get("a20") == 0:
         yield Found("registers.a20", "a20 is 0: every odd MiB of memory is the one below", None, case.fatal)

@@ -239,7 +239,7 @@ def there_is_no_start_info(case: Case) -> Iterator[Found]:
     Source: Xen docs/misc/pvh.pandoc.
     """
     ebx = case.seen.registers.get("rbx")
-    if case.seen.stage != "entry" or ebx is None:
+    if not case.is_entry or ebx is None:
         return
     if case.seen.start_info is None:
         why = case.seen.missing.get("start_info", "unreadable")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pvhdbg.cli.result import Result
+from pvhdbg.cli.session import has_screen
+from pvhdbg.errors import UserError
 
 if TYPE_CHECKING:
     import argparse
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 def attach(options: argparse.Namespace) -> Result:
     """On a terminal the TUI; else what is there now, or the answers to `-c`."""
-    if options.command or not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if options.command or not has_screen():
         return _answer(options)
     from pvhdbg.tui import start
     from pvhdbg.tui.state import Title
@@ -35,8 +36,6 @@ def attached(options: argparse.Namespace) -> Iterator[Bench]:
 
     :raise PvhdbgError: if nothing there speaks gdb's protocol, or the kernel is none.
     """
-    import tempfile
-
     from pvhdbg.boot.probe import WithStrings
     from pvhdbg.live.attach import Attachment
     from pvhdbg.live.bench import Bench
@@ -45,15 +44,17 @@ def attached(options: argparse.Namespace) -> Iterator[Bench]:
 
     mi_log = None if options.mi_log is None else str(options.mi_log)
     gdb = GdbOptions(options.gdb or "gdb", options.gdbinit, mi_log)
-    with as_exits(), tempfile.TemporaryDirectory(prefix="pvhdbg-") as folder:
-        kernel = _kernel(options, Path(folder))
-        symbols = WithStrings(kernel.symbols, kernel.facts) if kernel else None
-        with Attachment(options.where, symbols, gdb) as session:
-            yield Bench(session, kernel, None, options.timeout, _remarks(session.target.physical_memory, kernel))
+    with as_exits(), Attachment(options.where, None, gdb) as session:
+        # A bzImage is unpacked into the session's folder, which the watcher removes whatever ends us.
+        kernel = _kernel(options, session.folder)
+        session.target.symbols = WithStrings(kernel.symbols, kernel.facts) if kernel else None
+        yield Bench(session, kernel, None, options.timeout, _remarks(session.target.physical_memory, kernel))
 
 
 def _kernel(options: argparse.Namespace, folder: Path) -> Kernel | None:
     if options.kernel is None:
+        if options.symbols is not None:
+            raise UserError("--symbols without a KERNEL", "name the kernel that runs there too")
         return None
     from pvhdbg.image.load import open_kernel
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-import tempfile
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from pvhdbg.cli.result import Result
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
     from pvhdbg.image.load import Kernel
     from pvhdbg.views.inspect_text import Inspected
@@ -23,14 +23,32 @@ def inspect(options: argparse.Namespace) -> Result:
     from pvhdbg.views import inspect_text, to_json
 
     symbols = None if options.symbols is None else str(options.symbols)
-    with tempfile.TemporaryDirectory(prefix="pvhdbg-") as folder:
-        kernel = open_kernel(str(options.kernel), Path(folder), symbols)
+    with _folder() as folder:
+        kernel = open_kernel(str(options.kernel), folder, symbols)
         found = _inspected(kernel)
     text = (
         to_json.lines(inspect_text.to_dict(found)) + "\n" if options.format == "json" else inspect_text.as_text(found)
     )
     remarks = () if kernel.symbols_note is None else (f"pvhdbg: note: {kernel.symbols_note}",)
     return Result(text, int(bool(found.preflight.fatal)), remarks)
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """A private folder that goes whatever ends us: a bzImage is unpacked there."""
+    from pvhdbg.live import folder
+    from pvhdbg.live.signals import as_exits
+    from pvhdbg.live.watcher import Watcher
+
+    path = folder.choose()
+    with as_exits():
+        watcher = Watcher(path)
+        try:
+            folder.make(path)
+            yield path
+        finally:
+            folder.remove(path)
+            watcher.end()
 
 
 def _inspected(kernel: Kernel) -> Inspected:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pvhdbg.boot.protocols import AS_IS
-from pvhdbg.errors import MachineError
+from pvhdbg.errors import MachineError, UserError
 from pvhdbg.live.gdb_process import GdbOptions
 from pvhdbg.live.session import Session
 from pvhdbg.live.signals import as_exits
@@ -135,6 +135,10 @@ def _bytes(size: str) -> int:
 def _qemu_options(options: argparse.Namespace, kernel: Kernel) -> QemuOptions:
     from pvhdbg.live.qemu_options import QemuOptions, qemu_binary
 
+    if options.initrd is not None and not options.initrd.is_file():
+        raise UserError(
+            f"{options.initrd}: {'no file' if options.initrd.exists() else 'no such file'}", "-i wants an initrd"
+        )
     linux = "xen_prepare_pvh" in kernel.symbols
     return QemuOptions(
         kernel=kernel.facts.elf,

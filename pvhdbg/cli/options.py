@@ -16,7 +16,7 @@ from pvhdbg.live.qemu_options import DEFAULT_APPEND
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-SIZE = re.compile(r"[1-9][0-9]*[KMGTkmgt]?")
+SIZE = re.compile(r"[1-9][0-9]{0,11}[KMGTkmgt]?")
 
 
 class Command(NamedTuple):

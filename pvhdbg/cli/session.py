@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,8 +13,13 @@ if TYPE_CHECKING:
     import argparse
 
 
+def has_screen() -> bool:
+    """Whether there is a terminal that a screen can be drawn on."""
+    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "dumb") not in ("", "dumb")
+
+
 def session(options: argparse.Namespace) -> Result:
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not has_screen():
         from pvhdbg.cli.dump import dump
 
         return dump(options)

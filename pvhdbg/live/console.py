@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from pvhdbg.live.mi_client import MiClient, Pending
 
-QUIT, KILL, RESTART, ORDINARY = "quit", "kill", "restart", "ordinary"
+QUIT, KILL, RESTART, TO_ENTRY, ORDINARY = "quit", "kill", "restart", "to-entry", "ordinary"
 
 # gdb's own abbreviations: a word counts from its shortest form on.
 _MEANINGS = (
@@ -20,7 +20,8 @@ _MEANINGS = (
     ("exit", "exit", QUIT),
     ("k", "kill", KILL),
     ("r", "run", RESTART),
-    ("start", "starti", RESTART),
+    ("start", "start", RESTART),
+    ("starti", "starti", TO_ENTRY),
 )
 # Each of them reads the standard input that MI needs, and never gives it back.
 _NEVER_RETURN = (
@@ -53,7 +54,8 @@ _QUITS_WITHIN = 0.2
 
 
 def meaning(line: str) -> str:
-    """What a line asks of us rather than of gdb: QUIT, KILL the machine, RESTART it; or ORDINARY.
+    """What a line asks of us rather than of gdb: QUIT, KILL the machine, RESTART it, likewise but only
+    TO_ENTRY; or ORDINARY.
 
     :raise UserError: for a command that would never give the prompt back.
     """

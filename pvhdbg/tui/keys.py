@@ -29,7 +29,7 @@ def _views() -> tuple[Key, ...]:
 # fmt: off
 KEYS: tuple[Key, ...] = (
     Key("F1", ("f1",), EVERYWHERE, "help", "this help", "help"),
-    Key("F4", ("f4",), EVERYWHERE, "restart", "start the guest again, from its first instruction"),
+    Key("F4", ("f4",), EVERYWHERE, "restart", "start the guest again (typed, `run`; `starti` stops at its entry)"),
     Key("F5", ("f5",), EVERYWHERE, "continue", "continue", "continue"),
     Key("F6", ("f6",), EVERYWHERE, "next-stage", "run to the next stage", "next stage"),
     Key("F9", ("f9",), EVERYWHERE, "breakpoint", "set or delete a hardware breakpoint, where the cursor is or at RIP"),

@@ -212,10 +212,10 @@ class Worker:
     def _submit(self, step: Callable[[Bench], Position]) -> None:
         self._requests.put(STEP, lambda: self._settle(lambda: step(self._machine)))
 
-    def _restarted(self, bench: Bench) -> Position:
+    def _restarted(self, bench: Bench, stage: str | None = None) -> Position:
         bench.restart()
         self._tell_begun(bench)
-        return bench.to_first_stop()
+        return bench.to_stage(stage) if stage else bench.to_first_stop()
 
     def _next_line(self) -> None:
         line = self._requests.take_line()
@@ -229,8 +229,8 @@ class Worker:
         meaning = console.meaning(line)
         if meaning == console.QUIT:
             self._requests.close()
-        elif meaning == console.RESTART:
-            return self._restarted(bench)
+        elif meaning in (console.RESTART, console.TO_ENTRY):
+            return self._restarted(bench, "entry" if meaning == console.TO_ENTRY else None)
         elif meaning == console.KILL:
             bench.kill()
         elif (question := console.question(line)) is not None:

@@ -15,6 +15,7 @@ from pvhdbg.views.rows import NOTHING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from pvhdbg.boot.stages import Stage
     from pvhdbg.image.facts import ImageFacts, Note
     from pvhdbg.image.multiboot import Multiboot
     from pvhdbg.image.notes import Scan
@@ -202,7 +203,10 @@ def _found(scan: Scan) -> str:
 def _preflight(of: Inspected) -> Iterator[str]:
     checked = of.preflight
     entry = f", at {checked.entry:#x}" if checked.way == PVH and checked.entry is not None else ""
-    yield f"QEMU's -kernel {WAYS[checked.way]}{entry}"
+    it = " the vmlinux inside" if of.facts.kind == "bzimage" else ""
+    yield f"QEMU's -kernel{it and ', given' + it + ','} {WAYS[checked.way]}{entry}"
+    if it:
+        yield "  pvhdbg unpacks it first; the bzImage itself QEMU starts by the Linux boot protocol, not by PVH"
     for each in checked.verdicts:
         yield f"  {each.severity} ({each.slug}): {each.message}"
         yield f"    hint: {each.hint}"
@@ -210,15 +214,16 @@ def _preflight(of: Inspected) -> Iterator[str]:
 
 def _stages(of: Inspected) -> Iterator[str]:
     yield "stages"
-    rows = [(each.name, _stage(of, each.symbol), each.about) for each in stages.STAGES]
+    rows = [(each.name, _stage(of, each), each.about) for each in stages.STAGES]
     yield from text.columns([*rows, *((name, _symbol(of, name), "what is read there") for name in SYMBOLS)])
     if of.facts.release and not of.addresses:
         yield "  --symbols FILE takes them from a vmlinux with the same build-id"
 
 
-def _stage(of: Inspected, symbol: str | None) -> str:
-    if symbol is not None:
-        return _symbol(of, symbol)
+def _stage(of: Inspected, stage: Stage) -> str:
+    if stage.symbol is not None:
+        place = _symbol(of, stage.symbol)
+        return f"return of {place}" if stage.returns and stage.symbol in of.addresses else place
     return NOTHING if of.facts.entry is None else f"{of.facts.entry:#x}"
 
 

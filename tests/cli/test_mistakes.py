@@ -54,7 +54,7 @@ def typed(words: object) -> str:
         (["--", "-daemonize"], "-daemonize would let QEMU outlive pvhdbg"),
         (["-M", "pdp11"], "QEMU exited with status 1: unsupported machine type"),
         (["--cpu", "z80"], "QEMU exited with status 1: unable to find CPU model 'z80'"),
-        (["-i", "/nonexistent"], "QEMU exited with status 1: error reading initrd /nonexistent: "),
+        (["-i", "/nonexistent"], "/nonexistent: no such file"),
         (["--symbols", "/nonexistent"], "/nonexistent: No such file or directory"),
         (["-o", "/nonexistent/file"], "can't write /nonexistent/file: No such file or directory"),
         (["--mi-log", "/nonexistent/file"], "can't write /nonexistent/file: No such file or directory"),

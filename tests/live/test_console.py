@@ -19,7 +19,8 @@ def lines(*given: str) -> Callable[[], str | None]:
     [
         *((line, console.QUIT) for line in ("q", "quit", " qui 3", "exit", "server quit")),
         *((line, console.KILL) for line in ("k", "kill", "kill inferiors 1")),
-        *((line, console.RESTART) for line in ("r", "run", "start", "starti --now")),
+        *((line, console.RESTART) for line in ("r", "run", "start")),
+        ("starti --now", console.TO_ENTRY),
         *(
             (line, console.ORDINARY)
             for line in ("", "continue", "p 1", "x/4i $pc", "python print(1)", "info", "echo q")

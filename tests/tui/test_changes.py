@@ -138,7 +138,7 @@ def test_the_view_and_row_of_a_path_are_found() -> None:
         (state.MODULES, 2),
         (state.MEMORY, 6),
         (state.BOOT_PARAMS, 5),
-        (state.CPU, 19),
+        (state.CPU, 9),
         (state.START_INFO, 10),
     ]
 
