@@ -116,10 +116,11 @@ def test_steps_go_by_source_lines_and_breakpoints_are_set_and_marked(at_prepare:
     line = _marked(shell.until(lambda text: _marked(text) is not None))
     shell.keys("F5")
     shell.wait("■ stopped at breakpoint")
-    at_rip = next(each for each in shell.lines if "▶" in each)
+    # The code comes after the stop that it belongs to.
+    text = shell.until(lambda text: f"▶{line}" in text.replace(" ", ""))
 
     assert line is not None
-    assert line == at_rip.split("▶")[1].split()[0]
+    assert line == next(each for each in text.splitlines() if "▶" in each).split("▶")[1].split()[0]
 
     shell.keys("F9")
     shell.until(lambda text: _marked(text) is None)
