@@ -23,10 +23,9 @@ def attach(options: argparse.Namespace) -> Result:
     if options.command or not has_screen():
         return _answer(options)
     from pvhdbg.tui import start
-    from pvhdbg.tui.state import Title
 
-    title = Title("no kernel file" if options.kernel is None else Path(options.kernel).name, f"at {options.where}")
-    start.live(lambda: attached(options), title, ascii=options.ascii)
+    kernel = "no kernel file" if options.kernel is None else Path(options.kernel).name
+    start.live(lambda _meanwhile: attached(options), (kernel, f"at {options.where}"), ascii=options.ascii)
     return Result()
 
 

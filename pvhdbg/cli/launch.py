@@ -15,7 +15,7 @@ from pvhdbg.live.signals import as_exits
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from pvhdbg.boot.probe import WithStrings
     from pvhdbg.boot.rewrite import Change
@@ -28,11 +28,18 @@ if TYPE_CHECKING:
 MICROVM_FIRMWARE = Path("/usr/share/qemu/bios-microvm.bin")
 
 
+def _import_rules() -> None:
+    from pvhdbg.checks.run import rules
+
+    rules()
+
+
 @contextmanager
-def launched(options: argparse.Namespace) -> Iterator[Bench]:
+def launched(options: argparse.Namespace, meanwhile: Callable[[], object] = _import_rules) -> Iterator[Bench]:
     """Start what the options ask for, and end it when the context ends.
 
-    gdb takes longest to start, so it goes first: the kernel is read meanwhile.
+    gdb takes longest to start, so it goes first: the kernel is read meanwhile. `meanwhile` is called when both gdb and
+    QEMU are on their way.
 
     :raise PvhdbgError: for a kernel that is none or can't boot by PVH, and for a machine that can't start.
     """
@@ -45,11 +52,10 @@ def launched(options: argparse.Namespace) -> Iterator[Bench]:
         qemu = _qemu_options(options, kernel)
         symbols = WithStrings(kernel.symbols, kernel.facts)
         session.boot(qemu, symbols)
+        meanwhile()
         # Only now: what it imports is not needed before gdb and QEMU are on their way.
-        from pvhdbg.checks.run import rules
         from pvhdbg.live.bench import Bench
 
-        rules()
         symbols.look_up()
         qemu, tried = _wait_ready(session, qemu, symbols)
         yield Bench(session, kernel, qemu, options.timeout, (*remarks, *tried), changes)

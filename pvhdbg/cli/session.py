@@ -25,9 +25,8 @@ def session(options: argparse.Namespace) -> Result:
         return dump(options)
     from pvhdbg.cli.launch import launched
     from pvhdbg.tui import start
-    from pvhdbg.tui.state import Title
 
     kernel = "the teaching guest" if options.kernel is None else Path(options.kernel).name
-    title = Title(kernel, f"{options.machine} {options.accel} {options.memory}")
-    start.live(lambda: launched(options), title, ascii=options.ascii)
+    machine = f"{options.machine} {options.accel} {options.memory}"
+    start.live(lambda meanwhile: launched(options, meanwhile), (kernel, machine), ascii=options.ascii)
     return Result()

@@ -213,7 +213,8 @@ class Bench:
         stage = self.journey.recognise(rip)
         if halt is None or halt.rip != rip:
             halt = Halt(HIT, rip) if stage else Halt(ELSEWHERE, rip, message=_reason(self.session.gdb.last_stop))
-        return Position(stage.name if stage else None, halt, self.name_of(rip), capture)
+        at_function = stage is not None and not stage.returns and stage.symbol
+        return Position(stage.name if stage else None, halt, at_function or self.name_of(rip), capture)
 
     def refuse_if_dead(self) -> None:
         """:raise UserError: a machine that has died hangs for ever if it is resumed."""

@@ -38,6 +38,11 @@ ESCAPE_ALONE, SEQUENCE_ENDS = 0.05, 0.1
 
 _SHOWN_AFTER = {events.Ran: 0.1, events.Queued: 0.15, events.Busy: 0.3}
 """Seconds that what is soon over must last to be shown: what flickers can't be read."""
+_ENDING: dict[signal.Signals, BaseException] = {
+    signal.SIGINT: KeyboardInterrupt(),
+    signal.SIGTERM: SystemExit(128 + signal.SIGTERM),
+    signal.SIGHUP: SystemExit(128 + signal.SIGHUP),
+}
 _OVER = (events.Stopped, events.Lost, events.Left)
 
 
@@ -135,9 +140,9 @@ class Tui:
     def _before(self) -> None:
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._broke)
-        for number in (signal.SIGTERM, signal.SIGHUP):
+        for number, error in _ENDING.items():
             with suppress(ValueError, RuntimeError):  # in a thread there are no signals
-                loop.add_signal_handler(number, self.leave, SystemExit(128 + number))
+                loop.add_signal_handler(number, self.leave, error)
         self.app.create_background_task(self._tick())
         self.windows.focus()
         self._drain()

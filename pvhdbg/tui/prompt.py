@@ -1,4 +1,4 @@
-"""The gdb prompt's line: what stands before it, its history on disk, and completion by gdb itself."""
+"""The gdb prompt's line: its history on disk, and completion by gdb itself."""
 
 from __future__ import annotations
 
@@ -11,40 +11,16 @@ from typing import TYPE_CHECKING
 from prompt_toolkit.completion import Completer, Completion
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 
-from pvhdbg.tui import state
-
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable
 
     from prompt_toolkit.completion import CompleteEvent
     from prompt_toolkit.document import Document
 
-    from pvhdbg.tui.state import Screen
-
     Ask = Callable[[str, Callable[[list[str]], None]], None]
 
-_SAYS = {
-    state.STARTING: "starting",
-    state.RUNNING: "running",
-    state.ENDED: "no machine",
-    state.RECORDING: "pvh",
-}
 PATIENCE = 3.0
 _REPEAT_WITHOUT_WORDS = ("x", "list", "l", "info line", "disassemble")
-
-
-def label(screen: Screen) -> str:
-    """What stands before the line: who reads it, and what it waits for."""
-    if screen.continued:
-        return "> "
-    words = [_SAYS.get(screen.run.kind, "gdb")]
-    if screen.symbols == state.LOADING:
-        words.append(state.LOADING)
-    elif screen.busy and screen.run.kind != state.RUNNING:
-        words.append("busy")
-    if screen.queued:
-        words.append(f"{screen.queued} queued")
-    return f"({', '.join(words)}) "
 
 
 class _Kept(FileHistory):

@@ -2,116 +2,68 @@
 
 from __future__ import annotations
 
-import queue
-import signal
-import threading
-from collections import deque
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pvhdbg.errors import PvhdbgError
 from pvhdbg.live.signals import as_exits
 from pvhdbg.tui import terminal
-from pvhdbg.tui.events import Began, Left
-from pvhdbg.tui.worker import Worker
+from pvhdbg.tui.inbox import Inbox, signals_end
+from pvhdbg.tui.machine_thread import MachineThread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from pvhdbg.boot.document import Document
-    from pvhdbg.tui.app import Tui
-    from pvhdbg.tui.events import Event
-    from pvhdbg.tui.state import Screen, StageMark, Title
-    from pvhdbg.tui.worker import Launch
+    from pvhdbg.tui.machine_thread import Launch
+    from pvhdbg.tui.state import Screen, StageMark
+    from pvhdbg.tui.terminal import Terminal
+    from pvhdbg.tui.worker import Worker
 
 FIRST_STOP = "prepare"
-ENDING = (signal.SIGTERM, signal.SIGHUP)
+STOPS_WITHIN = 0.5
+"""Seconds after which a guest that runs is to be seen running."""
+_ON_ITS_WAY_WITHIN = 0.1
+_STARTS_WITHIN, _ENDS_WITHIN = 1.0, 15.0
 
 
-class Inbox:
-    """Events that come before there is a screen, and their way to it afterwards. Any thread may put one in."""
-
-    def __init__(self) -> None:
-        self._kept: deque[Event] = deque()
-        self._emit: Callable[[Event], None] | None = None
-        self._changing = threading.Lock()
-        # Nothing else can be told by a signal handler to the thread that it interrupts.
-        self._begun: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
-
-    def take(self, event: Event) -> None:
-        with self._changing:
-            if self._emit is None:
-                self._kept.append(event)
-            else:
-                self._emit(event)
-        if isinstance(event, Began | Left):
-            self._begun.put(event.error if isinstance(event, Left) else None)
-
-    def give_up(self, error: BaseException) -> None:
-        """Nobody waits for a machine any more."""
-        self._begun.put(error)
-
-    def wait_begun(self) -> None:
-        """Until there is a machine.
-
-        :raise BaseException: why there will be none.
-        """
-        error = self._begun.get()
-        if error is not None:
-            raise error
-
-    def open(self, emit: Callable[[Event], None]) -> None:
-        with self._changing:
-            self._emit = emit
-            for event in self._kept:
-                emit(event)
-
-
-def live(launch: Launch, title: Title, *, ascii: bool = False) -> None:  # noqa: A002  the option's name
-    """A machine on the screen, which is not touched before there is one.
+def live(launch: Launch, title: tuple[str, str], *, ascii: bool = False) -> None:  # noqa: A002  the option's name
+    """A machine on the screen, which is not touched before there is one. `title` is its kernel, and what it is.
 
     :raise PvhdbgError: if it can't start.
     """
-    inbox = Inbox()
-    ours = terminal.ours()
-    worker = Worker(launch, title, inbox.take, ours)
-    with as_exits():
-        worker.start()
+    inbox, ours = Inbox(), terminal.ours()
+    with as_exits(), signals_end(inbox):
+        thread = MachineThread(launch)
+        # Imports go on while the machine starts; until it does they would only be in its way.
+        thread.wait_on_its_way(_ON_ITS_WAY_WITHIN)
+        from pvhdbg.tui.state import Screen, Title
+        from pvhdbg.tui.worker import Worker
+
+        worker = Worker(Title(*title), inbox.take, ours)
+        thread.serve(worker)
         try:
-            tui = _begun(inbox, worker, title, ours, ascii=ascii)
-            tui.run()
+            _show(inbox, worker, Screen(Title(*title), ascii=ascii), ours)
         finally:
             worker.keep_terminal(None)
             worker.close()
-            worker.join()
+            thread.join(_ENDS_WITHIN if worker.has_begun else _STARTS_WITHIN)
     if worker.error is not None and not isinstance(worker.error, PvhdbgError):
         raise worker.error  # a bug on the way out
 
 
-def _begun(inbox: Inbox, worker: Worker, title: Title, ours: terminal.Terminal | None, *, ascii: bool) -> Tui:  # noqa: A002
-    """The screen, as soon as there is a machine to show: it starts in its thread, and our imports go on meanwhile."""
-    with _signals_end(inbox):
+def _show(inbox: Inbox, worker: Worker, screen: Screen, ours: Terminal | None) -> None:
+    """What takes longest to import comes when there is something to see."""
+    from pvhdbg.tui import first_picture
+
+    inbox.wait_begun()
+    inbox.wait_stopped(STOPS_WITHIN)
+    with first_picture.standing(first_picture.after(screen, inbox.kept)) as take_over:
+        worker.is_seen.set()
         from pvhdbg.tui.app import Tui
-        from pvhdbg.tui.state import Screen
 
-        tui = Tui(Screen(title, ascii=ascii), worker, terminal=ours)
-        inbox.wait_begun()
-    inbox.open(tui.emit)
-    return tui
-
-
-@contextmanager
-def _signals_end(inbox: Inbox) -> Iterator[None]:
-    """Within, a signal ends the wait, and nothing else: an exception out of nowhere can be lost in an import."""
-    errors: dict[int, BaseException] = {each: SystemExit(128 + each) for each in ENDING}
-    errors[signal.SIGINT] = KeyboardInterrupt()
-    ours = {each: error for each, error in errors.items() if signal.getsignal(each) != signal.SIG_IGN}
-    before = {each: signal.signal(each, lambda number, _: inbox.give_up(errors[number])) for each in ours}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        tui = Tui(screen, worker, terminal=ours)
+        inbox.check()
+        take_over()
+        inbox.open(tui.emit)
+        tui.run()
 
 
 def recorded(document: Document, name: str, *, ascii: bool = False) -> None:  # noqa: A002

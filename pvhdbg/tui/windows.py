@@ -15,6 +15,7 @@ from prompt_toolkit.widgets import SearchToolbar
 
 from pvhdbg.tui import legend, prompt, state
 from pvhdbg.tui.body import Body
+from pvhdbg.tui.label import label
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,7 +61,7 @@ class Windows:
         search = SearchToolbar()
         line = BufferControl(
             self.line,
-            input_processors=[BeforeInput(lambda: prompt.label(self._screen()))],
+            input_processors=[BeforeInput(lambda: label(self._screen()))],
             search_buffer_control=search.control,
             preview_search=True,
         )

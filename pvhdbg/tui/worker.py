@@ -1,4 +1,4 @@
-"""The one thread that owns gdb. It takes requests, one after the other, and gives events."""
+"""What the one thread that owns gdb does: it takes requests, one after the other, and gives events."""
 
 from __future__ import annotations
 
@@ -18,31 +18,28 @@ from pvhdbg.tui.state import Bytes, Run, StageMark, Title
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
-    from contextlib import AbstractContextManager
 
     from pvhdbg.boot.sessions import Live
     from pvhdbg.live.bench import Bench, Position
     from pvhdbg.live.breakpoints import Line
     from pvhdbg.tui.terminal import Terminal
 
-    Launch = Callable[[], AbstractContextManager[Bench]]
     Emit = Callable[[events.Event], None]
 
-_ENDS_WITHIN = 15.0
-_STARTS_WITHIN = 1.0
+_SEEN_WITHIN = 0.2
 _PROMPTED = re.compile(r" *>")
 
 
 class Worker:
-    """`launch` gives the machine when entered, and ends it when left; both happen in this thread. The watcher of its
-    session gives `terminal` back if we are killed.
+    """The watcher of the machine's session gives `terminal` back if we are killed.
 
-    Every method but `run` may be called from any thread and returns at once.
+    Every method but `serve` may be called from any thread and returns at once.
     """
 
-    def __init__(self, launch: Launch, title: Title, emit: Emit, terminal: Terminal | None = None) -> None:
+    def __init__(self, title: Title, emit: Emit, terminal: Terminal | None = None) -> None:
         self.error: BaseException | None = None
-        self._launch = launch
+        self.is_seen = threading.Event()
+        """Set as soon as the first stop is on the screen: what is done then would keep it from there."""
         self._title = title
         self._emit = emit
         self._terminal = terminal
@@ -50,11 +47,6 @@ class Worker:
         self._bench: Bench | None = None
         self._asked: Live | None = None
         self._asked_to_stop = False
-        # A daemon: where gdb or QEMU never come up, nothing can be done but to leave both to the watcher.
-        self._thread = threading.Thread(target=self.run, name="pvhdbg-machine", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
 
     def close(self) -> None:
         """End the machine, whatever it does."""
@@ -65,9 +57,9 @@ class Worker:
         elif bench is not None and self._requests.current is not None:
             bench.interrupt()
 
-    def join(self) -> None:
-        """Wait for its end, but not for ever."""
-        self._thread.join(_STARTS_WITHIN if self._bench is None else _ENDS_WITHIN)
+    @property
+    def has_begun(self) -> bool:
+        return self._bench is not None
 
     def keep_terminal(self, terminal: Terminal | None) -> None:
         """Who watches over us gives this terminal back if we are killed; null: it needs nothing."""
@@ -95,15 +87,15 @@ class Worker:
             bench.interrupt()
         return True
 
-    def run(self) -> None:
-        """The thread's whole life."""
-        try:
-            with self._launch() as bench:
-                self._begin(bench)
-                self._serve()
-        except BaseException as problem:  # noqa: BLE001  raised again by whoever gets Left
-            self.error = problem
-        self._emit(events.Left(self.error))
+    def serve(self, bench: Bench) -> None:
+        """In the thread that owns gdb: do what is asked for, until `close`."""
+        self._begin(bench)
+        self._serve()
+
+    def end(self, error: BaseException | None) -> None:
+        """The machine is gone; `error` is why it never came, or what went wrong."""
+        self.error = error
+        self._emit(events.Left(error))
 
     def _begin(self, bench: Bench) -> None:
         self._bench = bench
@@ -289,6 +281,7 @@ class Worker:
         bench = self._machine
         marks = self._stage_marks(bench, at.stage)
         self._emit(events.Stopped(_run(at), at.capture, tuple(bench.journey.history), marks))
+        self.is_seen.wait(_SEEN_WITHIN)
         self._emit(events.Coded(code.at_rip(bench, at.capture.cpu_mode)))
 
     def _stage_marks(self, bench: Bench, here: str | None = None) -> tuple[StageMark, ...]:

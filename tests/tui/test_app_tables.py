@@ -9,6 +9,7 @@ from pvhdbg.tui import actions, bindings, classes, style
 from pvhdbg.tui.actions import Size
 from pvhdbg.tui.app import Tui
 from pvhdbg.tui.bindings import LEFT_TO_PROMPT_TOOLKIT
+from pvhdbg.tui.colours import COLOURS
 from pvhdbg.tui.keys import EVERYWHERE, KEYS, PANE, PROMPT
 from tests.tui import apps
 
@@ -76,13 +77,13 @@ def test_every_key_is_one_that_prompt_toolkit_knows() -> None:
 
 
 def test_every_style_class_has_a_style_and_every_style_a_class() -> None:
-    assert set(classes.CLASSES) == set(style.COLOURS)
+    assert set(classes.CLASSES) == set(COLOURS)
 
 
 def test_every_style_is_of_the_sixteen_that_read_on_dark_and_on_light() -> None:
-    words = {word for each in style.COLOURS.values() for word in each.split()}
+    words = {word for each in COLOURS.values() for word in each.split()}
     unreadable = {"ansiblack", "ansiwhite", "ansigray", "ansiyellow", "ansiblue"}
-    alone = {name for name, each in style.COLOURS.items() if unreadable & set(each.split()) and "reverse" not in each}
+    alone = {name for name, each in COLOURS.items() if unreadable & set(each.split()) and "reverse" not in each}
 
     assert set() == {word for word in words if "#" in word or word.startswith(("bg:", "fg:"))}
     assert set() == {word for word in words if word.startswith("ansibright")}

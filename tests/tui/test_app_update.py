@@ -9,6 +9,7 @@ import pytest
 from pvhdbg.live.code import Code, CodeLine
 from pvhdbg.tui import actions, events, prompt, state, update
 from pvhdbg.tui.actions import Size
+from pvhdbg.tui.label import label
 from pvhdbg.tui.requests import LINE, OURS, STEP, Requests
 from pvhdbg.tui.state import Bytes, Popup, Run, Screen, Shown, StageMark, Title, Wanted
 from tests import build
@@ -136,7 +137,7 @@ def test_a_hint_follows_what_is_said() -> None:
 
 
 @pytest.mark.parametrize(
-    ("label", "fields"),
+    ("words", "fields"),
     [
         ("(gdb) ", {}),
         ("(gdb, loading symbols) ", {"symbols": state.LOADING, "busy": True}),
@@ -151,8 +152,8 @@ def test_a_hint_follows_what_is_said() -> None:
         ("(gdb) ", {"run": Run(state.DEAD)}),
     ],
 )
-def test_the_prompt_says_who_reads_it_and_what_it_waits_for(label: str, fields: dict[str, object]) -> None:
-    assert label == prompt.label(PREPARE._replace(**fields))  # type: ignore[arg-type]  # as the table says
+def test_the_prompt_says_who_reads_it_and_what_it_waits_for(words: str, fields: dict[str, object]) -> None:
+    assert words == label(PREPARE._replace(**fields))  # type: ignore[arg-type]  # as the table says
 
 
 @pytest.mark.parametrize(("line", "again"), [("p 1", "p 1"), ("x/4gx $rsp", "x"), ("list 9", "list"), ("", "")])
