@@ -1,0 +1,132 @@
+"""How long from a key to the frame that it makes, at 120x40: a map of 128 entries, 5,000 lines in gdb's pane.
+
+    python -m tests.benchmarks.tui_redraw [--profile]
+
+Median and slowest of each kind of key; the exit status is 1 if the median of all is above 8 ms or one above 30 ms.
+"""
+
+import cProfile
+import pstats
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from os import environ
+
+from prompt_toolkit.input import create_pipe_input
+
+from pvhdbg.boot.document import Document
+from pvhdbg.tui import frame, state
+from pvhdbg.tui.app import Tui
+from pvhdbg.tui.state import Screen
+from pvhdbg.views import text
+from tests import build
+from tests.tui import apps, screens
+from tests.tui.apps import Shown, Terminal
+
+SIZE = (120, 40)
+MEDIAN_MS, WORST_MS = 8.0, 30.0
+APART = 0.05
+RANGES = tuple((at << 24, 1 << 23, 1 + at % 5) for at in range(128))
+KEYS = {
+    "down": ("Down",) * 40,
+    "page": ("PageDown", "PageUp") * 10,
+    "view": ("4", "3", "2", "8", "1", "9", "5", "6", "7", "3") * 3,
+    "past": ("Left", "Right") * 10,
+    "diff": ("d",) * 10,
+    "unfold": ("4", *("z",) * 10, "3"),
+    "help": ("?", "Down", "q") * 4,
+    "output": ("S-Tab", *("PageUp",) * 10, *("PageDown",) * 10, "S-Tab", "S-Tab"),
+    "typing": ("S-Tab", *"p pvh_start_info.magic", "Ctrl-C", "S-Tab", "S-Tab"),
+}
+
+
+def screen() -> Screen:
+    """Where the kernel has a long map, gdb has printed much, and the memory view is shown."""
+    document = with_map(build.boot())
+    printed = tuple(f"line {number} of what gdb printed, about as long as lines are" for number in range(5000))
+    here = screens.at("bootparams", state.MEMORY, document)
+    return here._replace(output=printed, focus=state.VIEW)
+
+
+def with_map(document: Document) -> Document:
+    """The boot with a map of 128 entries."""
+    guest = build.linux_guest()
+    guest.put(
+        build.START_INFO, build.start_info(cmdline_paddr=build.CMDLINE, memmap_paddr=0x200000, memmap_entries=128)
+    )
+    guest.put(0x200000, build.memmap(RANGES))
+    stops = (guest.at("entry", build.START_INFO), *document.stops[1:])
+    return document._replace(stops=(*stops[:1], *(each._replace(memory_map=stops[0].memory_map) for each in stops[1:])))
+
+
+class Quiet(Terminal):
+    """A terminal that costs nothing: how long one takes to draw is its own affair."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+
+class Stopwatch:
+    """Each draw of a TUI, timed from the key that made it."""
+
+    def __init__(self, tui: Shown) -> None:
+        self._tui = tui
+        self._drawn = threading.Event()
+        self._ended = 0.0
+        tui.tui.app.after_render += self._end
+
+    def _end(self, _sender: object) -> None:
+        self._ended = time.perf_counter()
+        self._drawn.set()
+
+    def key(self, name: str) -> float:
+        """Milliseconds from a key to its frame."""
+        time.sleep(APART)
+        self._drawn.clear()
+        start = time.perf_counter()
+        self._tui._keyboard.send_text(apps.KEYS.get(name, name))
+        self._drawn.wait()
+        return (self._ended - start) * 1000
+
+
+def measure() -> dict[str, list[float]]:
+    with create_pipe_input() as keyboard:
+        tui = Shown(lambda: Tui(screen()), Quiet(*SIZE), keyboard)
+        tui.until(lambda: tui.tui.windows.body.size[0] > 0)
+        watch = Stopwatch(tui)
+        for names in KEYS.values():  # once for what is made at the first time
+            for name in names:
+                watch.key(name)
+        found = {kind: [watch.key(name) for name in names] for kind, names in KEYS.items()}
+        tui.end()
+    return found
+
+
+def main() -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        environ["XDG_STATE_HOME"] = folder
+        if "--profile" in sys.argv:
+            return profile()
+        found = measure()
+    everything = [each for took in found.values() for each in took]
+    for kind, took in {**found, "all": everything}.items():
+        print(f"{kind:8} {len(took):4} keys   median {statistics.median(took):5.1f} ms   slowest {max(took):5.1f} ms")
+    return int(statistics.median(everything) > MEDIAN_MS or max(everything) > WORST_MS)
+
+
+def profile() -> int:
+    """Where a frame's time goes."""
+    here, profiler = screen(), cProfile.Profile()
+    profiler.enable()
+    for cursor in range(100):
+        frame.frame(here.at(cursor), SIZE[0], SIZE[1] - 2)
+    profiler.disable()
+    pstats.Stats(profiler).sort_stats("tottime").print_stats(25)
+    print(text.counted(len(frame.rows(here)), "row"))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
