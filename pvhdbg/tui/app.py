@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pvhdbg.tui.terminal import Terminal
     from pvhdbg.tui.worker import Worker
 
-REDRAWS_APART = 0.03
+DRAINS_APART = 0.03
 RUNS_FOR = 1.0
 ESCAPE_ALONE, SEQUENCE_ENDS = 0.05, 0.1
 """Seconds after which an Esc was a key, and after which it was not the first of several."""
@@ -65,6 +65,7 @@ class Tui:
         self._error: BaseException | None = None
         self._events: deque[events.Event] = deque()
         self._is_drain_due = False
+        self._drained = 0.0
         self._held: dict[type, asyncio.TimerHandle] = {}
         self._doing = Doing(self, answer)
         self.windows = Windows(lambda: self.screen, self._draw, self._doing)
@@ -88,7 +89,7 @@ class Tui:
         if loop is not None and not self._is_drain_due:
             self._is_drain_due = True
             with suppress(RuntimeError):  # it was closed just now
-                loop.call_soon_threadsafe(self._drain)
+                loop.call_soon_threadsafe(self._drain_in_time)
 
     def leave(self, error: BaseException | None = None) -> None:
         """End the application; `run` raises the error."""
@@ -122,7 +123,6 @@ class Tui:
             color_depth=style.depth(),
             full_screen=True,
             mouse_support=Condition(lambda: self._doing.has_mouse),
-            min_redraw_interval=REDRAWS_APART,
         )
         application.ttimeoutlen = ESCAPE_ALONE
         application.timeoutlen = SEQUENCE_ENDS
@@ -161,7 +161,13 @@ class Tui:
     def _draw(self, width: int, height: int) -> list[Line]:
         return frame.frame(self.screen._replace(clock=time.monotonic()), width, height)
 
+    def _drain_in_time(self) -> None:
+        """Keys are drawn at once; of events many may come, and nobody reads more than so many pictures a second."""
+        loop = asyncio.get_running_loop()
+        loop.call_later(max(self._drained + DRAINS_APART - loop.time(), 0.0), self._drain)
+
     def _drain(self) -> None:
+        self._drained = asyncio.get_running_loop().time()
         self._is_drain_due = False
         for event in merged([self._events.popleft() for _ in range(len(self._events))]):
             self._take(event)

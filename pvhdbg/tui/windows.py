@@ -35,7 +35,7 @@ class Windows:
     def __init__(self, screen: Callable[[], Screen], draw: Callable[[int, int], list[Line]], doing: Doing) -> None:
         self._screen = screen
         self.body = Body(draw, doing.act, focusable=True)
-        self.legend = Body(lambda width, _height: [legend.legend(screen(), width)], doing.act)
+        self.legend = Body(lambda width, _height: [legend.legend(screen(), width)], doing.act, height=1)
         self.line = Buffer(
             multiline=False,
             accept_handler=_accepting(doing.run_line),
@@ -68,11 +68,11 @@ class Windows:
         entry = BufferControl(self.entry, input_processors=[BeforeInput(self._entry_label)])
         rows = HSplit(
             [
-                Window(self.body),
+                self.body,
                 search,
                 ConditionalContainer(Window(line, height=1), ~is_entering),
                 ConditionalContainer(Window(entry, height=1), is_entering),
-                Window(self.legend, height=1),
+                self.legend,
             ]
         )
         menu = Float(CompletionsMenu(max_height=MENU_LINES), xcursor=True, ycursor=True)
