@@ -84,7 +84,7 @@ def test_debians_kernel_is_walked_through_and_its_symbols_come_after_the_first_p
         shell.wait("the kernel's copy")
         shell.keys("M-9")
         shell.keys("F5")
-        # No single line of it is sure to be seen: a fast guest has written the next hundred before the terminal is asked.
+        # No single line of it is sure to be seen: a fast guest has written the next hundred before anybody looks.
         shell.until(lambda text: re.search(r"│ \[ +[0-9]+\.[0-9]{6}\] ", text) is not None)
         shell.until(lambda text: re.search(r"running [1-9][0-9]* s", text) is not None)
         shell.keys("C-c")
