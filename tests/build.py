@@ -66,7 +66,7 @@ def record(of: type[Struct], values: Mapping[str, int | bytes], size: int | None
 def find(of: type[Struct], path: str) -> tuple[Any, int]:
     """A field by its path, and its offset in the outer structure."""
     name, _, rest = path.partition(".")
-    field = next(each for each in of.FIELDS if each.name == name)
+    field = of.field(name)
     if not rest:
         return field, field.offset
     inner = field.__get__(of(bytes(of.SIZE)), of)

@@ -173,6 +173,14 @@ class Struct:
     def _key(self) -> tuple[type[Struct], bytes, int | None]:
         return type(self), self.raw, self.at
 
+    @classmethod
+    def field(cls, name: str) -> Field[Any]:
+        """:raise KeyError: if the structure has no field of that name."""
+        found = vars(cls).get(name)
+        if not isinstance(found, Field):
+            raise KeyError(name)
+        return found
+
     def has(self, field: Field[Any]) -> bool:
         return field.end <= len(self.raw)
 

@@ -191,10 +191,11 @@ def _set_map(seen: Capture, wanted: Setting) -> Write:
 
 def _set_field(wanted: Setting, record: Struct, path: str) -> Write:
     name = wanted.parts[-1].name
-    field = next((each for each in record.FIELDS if each.name == name), None)
-    if field is None:
+    try:
+        field = record.field(name)
+    except KeyError:
         names = ", ".join(each.name for each in record.FIELDS)
-        raise _no_such(wanted, f"struct {record.C_NAME} has no {name}", f"it has {names}")
+        raise _no_such(wanted, f"struct {record.C_NAME} has no {name}", f"it has {names}") from None
     if not record.has(field):
         raise _no_such(wanted, "not in version 0 of the structure", "start_info.version=1 comes first")
     return _field(record, path, field, _integer(wanted, field.size))

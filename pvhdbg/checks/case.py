@@ -114,7 +114,7 @@ class Case:
     def place(self, field: str) -> int | None:
         """The physical address of a field of that start_info."""
         info = self.info
-        return None if info is None else info.address_of(next(each for each in info.FIELDS if each.name == field))
+        return None if info is None else info.address_of(info.field(field))
 
     @cached_property
     def is_linux(self) -> bool:

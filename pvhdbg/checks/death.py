@@ -127,9 +127,8 @@ def _is_module(case: Case) -> bool:
 def _given_place(case: Case, path: str) -> int | None:
     """The address of a field of start_info, as it was handed over."""
     info = (case.given.start_info or case.given.handed_over) if case.given else None
-    name = path.removeprefix("start_info.")
-    field = next((each for each in info.FIELDS if each.name == name), None) if info else None
-    return info.address_of(field) if info and field and path != name else None
+    head, _, name = path.partition(".")
+    return info.address_of(info.field(name)) if info and head == "start_info" else None
 
 
 @rule("PVH902", ERROR, when=LAST, cause=True)

@@ -34,8 +34,7 @@ def _path(index: int, name: str = "") -> str:
 
 def _at(entry: Listed, name: str) -> int | None:
     """Where a field of an entry lies; both protocols' entries begin with the same ones."""
-    field = next(each for each in MemmapTableEntry.FIELDS if each.name == name)
-    return None if entry.at is None else entry.at + field.offset
+    return None if entry.at is None else entry.at + MemmapTableEntry.field(name).offset
 
 
 def _span(entry: Listed) -> str:

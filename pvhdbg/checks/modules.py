@@ -91,7 +91,7 @@ def the_first_module_is_empty(case: Case) -> Iterator[Found]:
 
 
 def _place(module: Module, name: str) -> int | None:
-    return module.entry.address_of(next(each for each in module.entry.FIELDS if each.name == name))
+    return module.entry.address_of(module.entry.field(name))
 
 
 @rule("PVH305", WARNING)

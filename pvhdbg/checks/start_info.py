@@ -199,7 +199,7 @@ def _module_place(case: Case, name: str) -> int | None:
     if len(case.modules) < 2:
         return None
     entry = case.modules[1].entry
-    return entry.address_of(next(each for each in entry.FIELDS if each.name == name))
+    return entry.address_of(entry.field(name))
 
 
 def _unreached(case: Case) -> Iterator[Found]:

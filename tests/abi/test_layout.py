@@ -118,3 +118,10 @@ def test_the_tables_import_nothing_beyond_typing() -> None:
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
 
     assert "[]\n" == done.stdout
+
+
+def test_a_field_is_found_by_its_name_and_nothing_else_is() -> None:
+    assert StartInfo.field("modlist_paddr") is StartInfo.modlist_paddr
+    for name in ("SIZE", "raw", "no_such"):
+        with pytest.raises(KeyError):
+            StartInfo.field(name)

@@ -35,6 +35,5 @@ def role(struct: str, field: str) -> Role:
     """
     if struct in FIELDS:
         return FIELDS[struct][field]
-    if any(each.name == field for each in STRUCTS[struct].FIELDS):
-        return STRUCTURES[struct]
-    raise KeyError(field)
+    STRUCTS[struct].field(field)  # which raises
+    return STRUCTURES[struct]
