@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from pvhdbg.abi.text import printable
+from pvhdbg.abi.text import ascii_words
 from pvhdbg.checks.finding import SEVERITIES, Finding
 
 if TYPE_CHECKING:
@@ -75,14 +75,8 @@ class Rule(NamedTuple):
             yield self._finding(gravest, f"{self.name}: and {count}")
 
     def _finding(self, of: Found, message: str) -> Finding:
-        return Finding(self.code, of.severity or self.severity, _safe(message), of.field, of.at)
-
-
-def _safe(message: str) -> str:
-    """Rules escape what they quote of a guest; the words of a recording, and of QEMU, may still be anything."""
-    if message.isascii() and message.isprintable():
-        return message
-    return "".join(each if " " <= each <= "~" else printable(each) for each in message)
+        # Rules escape what they quote of a guest; the words of a recording, and of QEMU, may still be anything.
+        return Finding(self.code, of.severity or self.severity, ascii_words(message), of.field, of.at)
 
 
 RULES: dict[str, Rule] = {}

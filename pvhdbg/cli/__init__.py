@@ -9,6 +9,7 @@ from importlib import import_module
 from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
+from pvhdbg.abi.text import unicode_words
 from pvhdbg.errors import PvhdbgError, UserError
 
 if TYPE_CHECKING:
@@ -78,4 +79,4 @@ def _complain(error: PvhdbgError) -> None:
 def _tell(line: str) -> None:
     """File names and symbols may hold anything: one line it stays, and steers no terminal."""
     if sys.stderr is not None:  # closed; `print` would take standard output instead
-        print("".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in line), file=sys.stderr)
+        print(unicode_words(line), file=sys.stderr)

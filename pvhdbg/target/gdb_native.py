@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import gdb
 
-from pvhdbg.abi.text import printable
+from pvhdbg.abi.text import unicode_words
 from pvhdbg.errors import MemoryUnreadable, NotConnected, RegisterUnavailable, SymbolMissing, TargetError
 from pvhdbg.target import monitor
 from pvhdbg.target.base import NO_MONITOR
@@ -252,6 +252,6 @@ def _ask_monitor_registers() -> dict[str, int]:
 
 def ours(error: gdb.error) -> TargetError:
     """An error of gdb's as one of ours, on one line. It may quote the stub, which may say anything."""
-    words = "".join(each if each.isprintable() else printable(each) for each in " ".join(str(error).split()))
+    words = unicode_words(" ".join(str(error).split()))
     gone = boot_cpu() is None
     return NotConnected(NOT_CONNECTED) if gone else TargetError(words or "gdb reports an error without words")

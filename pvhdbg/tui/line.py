@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pvhdbg.abi.text import Escapes
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -21,17 +23,10 @@ _OTHERS = (
 )
 
 
-class _Cells(dict[int, str]):
-    """One cell for each character, or what stands for it; nothing that a terminal would obey or draw wider."""
-
-    def __missing__(self, code: int) -> str:
-        self[code] = f"\\x{code:02x}" if code <= 0xFF else f"\\u{{{code:x}}}"
-        return self[code]
-
-
-_CELLS = _Cells({ord(each): each for each in (*map(chr, range(0x20, 0x7F)), *_OTHERS)})
+# One cell for each character, or what stands for it; nothing that a terminal would obey or draw wider.
+_CELLS = Escapes({ord(each): each for each in (*map(chr, range(0x20, 0x7F)), *_OTHERS)})
 _IN_ASCII = {"…": "...", "\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2013": "-", "·": "."}
-_ASCII_CELLS = _Cells({code: chr(code) for code in range(0x20, 0x7F)} | {ord(a): b for a, b in _IN_ASCII.items()})
+_ASCII_CELLS = Escapes({code: chr(code) for code in range(0x20, 0x7F)} | {ord(a): b for a, b in _IN_ASCII.items()})
 
 
 def clean(text: str, *, ascii: bool = False) -> str:  # noqa: A002  what it asks for

@@ -6,7 +6,7 @@ from functools import lru_cache
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from pvhdbg.abi.text import printable
+from pvhdbg.abi.text import printable, unicode_words
 from pvhdbg.boot import compare
 from pvhdbg.tui import checked, events, state
 from pvhdbg.tui.kept import Same
@@ -160,10 +160,7 @@ def appended(lines: tuple[str, ...], text: str) -> tuple[str, ...]:
 
 def printable_line(text: str) -> str:
     """What gdb says may be UTF-8, but a control character must not reach the terminal."""
-    if text.isprintable():
-        return text[:LONGEST_LINE]
-    spaced = text[:LONGEST_LINE].expandtabs()
-    return "".join(each if each.isprintable() else printable(each) for each in spaced)[:LONGEST_LINE]
+    return unicode_words(text[:LONGEST_LINE].expandtabs())[:LONGEST_LINE]
 
 
 def _symbols(screen: Screen, event: events.SymbolsAre) -> Screen:

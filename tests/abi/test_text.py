@@ -2,7 +2,7 @@
 
 import pytest
 
-from pvhdbg.abi.text import printable
+from pvhdbg.abi.text import ascii_words, printable, unicode_words
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,13 @@ def test_every_byte_comes_out_as_plain_ascii_and_no_two_alike() -> None:
 
     assert 256 == len(set(shown))
     assert all(each.isascii() and each.isprintable() for each in shown)
+
+
+def test_words_that_are_no_guests_keep_their_backslashes() -> None:
+    assert r"a\b \x1b[31m" == ascii_words("a\\b \x1b[31m")
+    assert r"a\b \x1b[31m" == unicode_words("a\\b \x1b[31m")
+
+
+def test_words_of_gdb_may_be_in_any_script_and_those_of_a_rule_in_ascii_alone() -> None:
+    assert r"\u{2018}x\u{2019} \u{202e}" == ascii_words("\u2018x\u2019 \u202e")
+    assert "\u2018x\u2019 \\u{202e}" == unicode_words("\u2018x\u2019 \u202e")

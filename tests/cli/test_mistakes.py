@@ -148,7 +148,7 @@ def test_a_name_steers_no_terminal_and_stays_on_its_line(tmp_path: Path) -> None
     status, message = complaint(pvhdbg("dump", path))
 
     assert 2 == status
-    assert message == rf"{tmp_path}/a\x1b[31m\x0ab\xdcff: No such file or directory"
+    assert message == rf"{tmp_path}/a\x1b[31m\x0ab\u{{dcff}}: No such file or directory"
 
 
 def test_a_kernel_without_the_note_is_refused_unless_it_is_forced(tmp_path: Path) -> None:
