@@ -108,8 +108,10 @@ EFLAGS = Bits(
     }
 )
 
-UD2, INT3 = b"\x0f\x0b", b"\xcc"
-"""What a BUG ends in, and a software breakpoint."""
+UD2, INT3, WRMSR = b"\x0f\x0b", b"\xcc", b"\x0f\x30"
+"""What a BUG ends in, a software breakpoint, and the write to a model-specific register."""
+
+MSR_EFER = 0xC0000080
 
 NAMED_BITS = {"cr0": CR0, "cr4": CR4, "efer": EFER, "eflags": EFLAGS}
 """The registers that are made of bits with names."""

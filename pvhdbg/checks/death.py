@@ -1,10 +1,10 @@
-"""PVH900 to PVH910: how the run ended, and why, asked where it died or did not come to the next stage."""
+"""PVH900 to PVH911: how the run ended, and why, asked where it died or did not come to the next stage."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pvhdbg.abi.cpu import CR0_PG, INT3, UD2
+from pvhdbg.abi.cpu import CR0_PG, CR4_PAE, EFER_LME, INT3, MSR_EFER, UD2, WRMSR
 from pvhdbg.abi.start_info import MAGIC, MemmapTableEntry, ModlistEntry
 from pvhdbg.abi.text import printable
 from pvhdbg.boot.capture import KERNEL
@@ -15,6 +15,7 @@ from pvhdbg.boot.rules import EARLY_REACH
 from pvhdbg.checks.case import blob_size
 from pvhdbg.checks.finding import ERROR, WARNING
 from pvhdbg.checks.rules import LAST, Found, rule
+from pvhdbg.image.facts import EM_X86_64
 from pvhdbg.image.preflight import FATAL
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ def a_page_fault_before_there_is_an_idt(case: Case) -> Iterator[Found]:
     cr2, cr0 = (case.seen.registers.get(name) or 0 for name in ("cr2", "cr0"))
     if _death(case) is None or not cr2 or not cr0 & CR0_PG or _code(case) == UD2:
         return
-    if _reached(case) not in _REACHED_BEFORE:
+    if _reached(case) not in _REACHED_BEFORE or _without_long_mode(case):
         return
     fault, paddrs = f"page fault (cr2 {cr2:#x}{_where(case)})", _behind(case, cr2)
     for name, field, start, end in _read_early(case):
@@ -315,3 +316,36 @@ def the_next_stage_did_not_come(case: Case) -> Iterator[Found]:
         place = "" if outcome.rip is None else f" at {outcome.rip:#x}"
         symbol = f" {printable(outcome.symbol)}" if outcome.symbol else ""
         yield Found("outcome.timeout", f"stage {outcome.waited_for} did not come in time; the guest is{place}{symbol}")
+
+
+@rule("PVH911", ERROR, when=LAST, cause=True)
+def the_cpu_has_no_long_mode(case: Case) -> Iterator[Found]:
+    """A 64-bit kernel sets EFER.LME in its PVH entry, and a CPU without long mode has no such bit: by the rules, and
+    under KVM, the `wrmsr` is a general protection fault; TCG leaves the bit clear, so that paging comes on in 32-bit
+    mode, finds nothing in tables that were made for 64-bit mode, and faults at the next instruction. There is no IDT:
+    either is a triple fault.
+
+    Give the guest a 64-bit CPU: leave `--cpu` out, or name one with `lm`. The 32-bit ones are 486, pentium to pentium3,
+    athlon, coreduo, n270, qemu32, kvm32 and base.
+
+    Source: Intel SDM volume 4, IA32_EFER; QEMU target/i386/tcg/sysemu/misc_helper.c, helper_wrmsr; Linux
+    arch/x86/platform/pvh/head.S.
+    """
+    why = _without_long_mode(case)
+    if why:
+        cpu = f"the CPU ({printable(case.machine.cpu)})" if case.machine.cpu else "the CPU"
+        yield Found("machine.cpu", f"{cpu} has no long mode, which a 64-bit kernel needs: {why}{_where(case)}")
+
+
+def _without_long_mode(case: Case) -> str | None:
+    """What the registers show of that, if the guest died on its way to long mode."""
+    registers = case.seen.registers
+    cr0, cr4, efer, rcx, rax = (registers.get(name) or 0 for name in ("cr0", "cr4", "efer", "rcx", "rax"))
+    if _death(case) is None or _reached(case) != "entry" or efer & EFER_LME:
+        return None
+    if _code(case) == WRMSR and rcx == MSR_EFER and rax & EFER_LME:
+        return "the wrmsr that sets EFER.LME was refused"
+    is_64 = case.image is not None and case.image.machine == EM_X86_64
+    if is_64 and cr0 & CR0_PG and cr4 & CR4_PAE:
+        return "paging is on, and EFER.LME is still clear"
+    return None

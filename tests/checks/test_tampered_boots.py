@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
+from pvhdbg.abi.boot_params import BootParams
 from pvhdbg.boot.document import DEAD, TIMED_OUT
 from pvhdbg.boot.expected import BUG, DIRECT_MAP, KERNEL_MAP, KERNEL_MAP_SIZE, OVERRUN, PAGE_FAULT, expected
 from pvhdbg.boot.rules import rules_at
@@ -74,6 +75,11 @@ class Row(NamedTuple):
     warnings: str = ""
     infos: str = ""
     table: int = 0
+
+    @property
+    def dies(self) -> bool:
+        """Whether xen_prepare_pvh is the end of it; what is overrun may only stand still."""
+        return self.end is not None and self.end.kind != OVERRUN
 
     def __str__(self) -> str:
         return f"{self.kernel}{f' table of {self.table}' if self.table else ''} {self.words}".strip()
@@ -273,17 +279,21 @@ def test_the_kernel_made_of_it_what_the_model_says_or_died_as_it_says(boot: Boot
     assert ("prepare" if end else "e820") == boot.seen.outcome.reached
 
 
-def test_of_a_boot_that_goes_on_every_byte_is_foreseen_but_for_the_version_that_is_one_of_two(boot: Boot) -> None:
+def test_every_byte_is_foreseen_but_for_the_version_that_is_one_of_two_and_none_where_the_kernel_dies(
+    boot: Boot,
+) -> None:
     made = boot.experiment().wanted
     unknown = [at for at, known in enumerate(made.known) if not known]
 
-    assert boot.row.end is not None or [0x206, 0x207] == unknown
+    assert (list(range(BootParams.SIZE)) if boot.row.dies else [0x206, 0x207]) == unknown
 
 
 def test_a_death_is_in_the_function_that_was_given_it_all(boot: Boot) -> None:
     died = boot.seen.outcome.died
+    functions = {died.symbol.partition("+")[0]} if died and died.symbol else set()
 
-    assert died is None or (died.symbol or "").partition("+")[0] in (*PREPARING, *COMPARING)
+    assert boot.row.dies == bool(functions)
+    assert functions <= {*PREPARING, *COMPARING}
 
 
 def test_a_kernel_that_memory_is_too_small_for_dies_before_xen_prepare_pvh_and_that_is_told(initrd: Path) -> None:
@@ -292,6 +302,19 @@ def test_a_kernel_that_memory_is_too_small_for_dies_before_xen_prepare_pvh_and_t
 
     assert (DEAD, "entry") == (seen.outcome.ended, seen.outcome.reached)
     assert ["PVH900", "PVH507"] == boot.codes(ERROR)
+
+
+@pytest.mark.parametrize("kernel", ["teaching", "6.1", "6.12"])
+def test_a_64_bit_kernel_on_a_cpu_without_long_mode_is_told_so_and_nothing_of_a_page_fault(
+    kernel: str, initrd: Path
+) -> None:
+    seen, told = checked(kernel, "--cpu qemu32", initrd)
+    first, *_ = told.stops[-1]
+
+    assert (DEAD, "entry") == (seen.outcome.ended, seen.outcome.reached)
+    assert ["PVH911", "PVH900"] == Boot(Row(kernel, "", None), seen, told).codes(ERROR)
+    assert "machine.cpu" == first.field
+    assert first.message.startswith("the CPU (qemu32) has no long mode")
 
 
 UNTOUCHED = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pvhdbg.checks.case import Case
+from pvhdbg.image.facts import EM_386
 from tests.build import MAP, SANITISED
 from tests.checks import cases
 from tests.checks.cases import (
@@ -27,6 +28,7 @@ from tests.checks.tables.memory import many
 
 GIB = 1 << 30
 DIRECT_MAP = 0xFFFF888000000000
+I386 = LINUX_32._replace(machine=EM_386)
 ON_KVM = MACHINE._replace(accel="kvm")
 # Offsets in struct boot_params. The map has six entries; the ISA range is the seventh.
 E820_ENTRIES, SENTINEL, VERSION, LOADER, LOADFLAGS, RAMDISK, CMD_LINE = 0x1E8, 0x1EF, 0x206, 0x210, 0x211, 0x218, 0x228
@@ -116,6 +118,16 @@ def overrun(count: int) -> dict[str, Any]:
     return {"table": many(count), "memmap_paddr": 0x20000, "registers": {"rsp": 0x310D320 + 4096 + 200}}
 
 
+def no_lme(efer: int) -> dict[str, Any]:
+    """Paging came on, and so says EFER: what TCG makes of a CPU without long mode."""
+    return {"reached": "entry", "code": "6a10", "cpu": {"cr0": 0x80000011, "cr4": 0x20, "efer": efer, "cr2": 0x10008A0}}
+
+
+def refused(value: int) -> dict[str, Any]:
+    """At the wrmsr of EFER, as it is under KVM."""
+    return {"reached": "entry", "code": "0f30", "cpu": {"cr0": 0x11, "efer": 0, "rcx": 0xC0000080, "rax": value}}
+
+
 ENDS = (
     Row("PVH900", died, waiting),
     Row("PVH901", lambda: died(magic=0), lambda: died(magic=0, code="90")),
@@ -146,6 +158,9 @@ ENDS = (
         lambda: died(reached="entry", code="0f22d8"),
     ),
     Row("PVH910", waiting, lambda: prepare(symbols=UPSTREAM)),
+    Row("PVH911", lambda: died(**no_lme(efer=0)), lambda: died(**no_lme(efer=0x100))),
+    Row("PVH911", lambda: died(**no_lme(efer=0)), lambda: died(**no_lme(efer=0), image=I386)),
+    Row("PVH911", lambda: died(**refused(0x100)), lambda: died(**refused(0x800))),
 )
 
 ROWS = (*BOOT_PARAMS, *E820, *IMAGE, *PROTOCOL, *ENDS)
