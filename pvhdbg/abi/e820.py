@@ -47,3 +47,8 @@ class E820Table(Struct, size=4, c_name="e820_table", source="Linux arch/x86/incl
     """The head of struct e820_table, which the RFC's "e820 data" module holds too; packed entries follow at +4."""
 
     nr_entries = u32(0x00, "how many entries follow")
+
+
+def blob_size(entries: int) -> int:
+    """The bytes that a struct e820_table with so many entries takes."""
+    return E820Table.SIZE + entries * BootE820Entry.SIZE

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from pvhdbg.abi.boot_params import BootParams
-from pvhdbg.abi.e820 import BootE820Entry
+from pvhdbg.abi.e820 import E820_DATA, BootE820Entry
 from pvhdbg.abi.start_info import MemmapTableEntry, ModlistEntry, StartInfo
 
 PHYSICAL, IDENTITY, KERNEL = "physical", "identity", "kernel"
@@ -26,6 +26,11 @@ class Module(NamedTuple):
 
     entry: ModlistEntry
     cmdline: Text | None
+
+
+def names_map(modules: Sequence[Module]) -> bool:
+    """Whether the second module is named as the RFC of 2017 wants its map to be."""
+    return len(modules) > 1 and modules[1].cmdline is not None and modules[1].cmdline.raw == E820_DATA
 
 
 class MemoryMap(NamedTuple):

@@ -19,6 +19,7 @@ from pvhdbg.abi.e820 import (
     ZERO_PAGE_ENTRIES,
     BootE820Entry,
     E820Table,
+    blob_size,
 )
 from pvhdbg.abi.setup_header import HDR, LOADER_QEMU, LOADER_XEN, SetupHeader
 from pvhdbg.abi.start_info import MAGIC, MemmapTableEntry, ModlistEntry
@@ -206,7 +207,7 @@ def _from_module(capture: Capture, info: StartInfo, rules: KernelRules, page: _P
         page.forget(TABLE, BootParams.SIZE)
         return None
     count = int.from_bytes(head, "little")
-    size = E820Table.SIZE + count * BootE820Entry.SIZE
+    size = blob_size(count)
     field = "modules[1].paddr" if count <= ZERO_PAGE_ENTRIES else "memory_map.nr_entries"
     _must_reach(rules, module.paddr, size, (f"the map of {count} entries", field))
     page.blame = "memory_map.nr_entries"

@@ -7,12 +7,12 @@ from typing import TypeVar
 
 from pvhdbg.abi.boot_params import BootParams
 from pvhdbg.abi.cpu import REGISTERS, cpu_mode
-from pvhdbg.abi.e820 import E820_DATA, BootE820Entry, E820Table
+from pvhdbg.abi.e820 import BootE820Entry, E820Table
 from pvhdbg.abi.layout import Struct, records
 from pvhdbg.abi.start_info import MAGIC, RSDP_SIZE, SIZE_V0, MemmapTableEntry, ModlistEntry, StartInfo
 from pvhdbg.boot import stages
 from pvhdbg.boot.address import Addresses
-from pvhdbg.boot.capture import E820, Capture, MemoryMap, Module, Text
+from pvhdbg.boot.capture import E820, Capture, MemoryMap, Module, Text, names_map
 from pvhdbg.boot.probe import probed
 from pvhdbg.boot.protocols import E820_MODULE, MEMMAP, NO_MAP
 from pvhdbg.boot.stages import Stage
@@ -162,18 +162,15 @@ class _Reading:
             table = self._table("memory_map.entries", MemmapTableEntry, info.memmap_paddr, count)
             self._other_map(modules)
             return MemoryMap(MEMMAP, info.memmap_paddr, info.memmap_entries, table)
-        if self._names_map(modules):
+        if names_map(modules):
             return self._e820_module(modules[1].entry.paddr)
         self.missing["memory_map.paddr"] = self._no_map(info, modules)
         return MemoryMap(NO_MAP, None, 0, ())
 
     def _other_map(self, modules: tuple[Module, ...]) -> None:
         """A kernel that knows the RFC's way alone takes the module, whatever the table says: its bytes are kept."""
-        if self._names_map(modules):
+        if names_map(modules):
             self._try("e820_module", self._e820_module, modules[1].entry.paddr)
-
-    def _names_map(self, modules: tuple[Module, ...]) -> bool:
-        return len(modules) > 1 and modules[1].cmdline is not None and modules[1].cmdline.raw == E820_DATA
 
     def _no_map(self, info: StartInfo, modules: tuple[Module, ...]) -> str:
         first = "version 0 has no memory map" if info.version == 0 else "memmap_entries is 0"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from pvhdbg.abi.e820 import RAM
 from pvhdbg.abi.start_info import StartInfo
-from pvhdbg.boot import spans
+from pvhdbg.boot import placed, spans
+from pvhdbg.boot.listed import listed, ram
 from pvhdbg.boot.rules import EARLY_REACH
 from pvhdbg.errors import UserError
 
@@ -50,17 +50,13 @@ def room(capture: Capture, image: ImageFacts | None) -> Room:
 def _ram(capture: Capture) -> list[Span]:
     """The map's RAM, without what the map also lists as something else."""
     entries = capture.memory_map.entries if capture.memory_map else ()
-    ram = ((each.addr, each.addr + each.size) for each in entries if each.type == RAM)
-    others = ((each.addr, each.addr + each.size) for each in entries if each.type != RAM)
-    return spans.minus(ram, others) or [CONVENTIONAL]
+    return ram(listed(entries)) or [CONVENTIONAL]
 
 
 def _taken(capture: Capture, image: ImageFacts | None) -> Iterator[Span]:
     """The kernel, the modules, and every byte that led to something."""
-    if image:
-        yield from ((each.paddr, each.end) for each in image.segments)
+    for each in (*placed.kernel(image), *placed.modules(capture.modules or ())):
+        yield each.start, each.end
     if capture.start_info and capture.start_info.at is not None:
         yield capture.start_info.at, capture.start_info.at + StartInfo.SIZE
-    for module in capture.modules or ():
-        yield module.entry.paddr, module.entry.paddr + module.entry.size
     yield from ((start, start + len(data)) for start, data in capture.memory)

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from pvhdbg.abi.e820 import E820_DATA, RAM, BootE820Entry, E820Table
-from pvhdbg.abi.start_info import MAGIC, MemmapTableEntry, ModlistEntry
-from pvhdbg.boot import spans
+from pvhdbg.abi.start_info import MAGIC
+from pvhdbg.boot import placed, spans
 from pvhdbg.boot.capture import Capture
 from pvhdbg.boot.difference import Mismatch, difference
 from pvhdbg.boot.document import MachineFacts
 from pvhdbg.boot.expected import Expected, PredictedDeath, expected
+from pvhdbg.boot.listed import listed, ram
 from pvhdbg.boot.protocols import E820_MODULE
 from pvhdbg.boot.rules import KernelRules, kernel_rules, rules_at
 from pvhdbg.checks.finding import ERROR, WARNING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from pvhdbg.abi.boot_params import BootParams
     from pvhdbg.abi.start_info import StartInfo
-    from pvhdbg.boot.capture import MapEntry, Module
+    from pvhdbg.boot.capture import Module
     from pvhdbg.boot.document import Outcome
+    from pvhdbg.boot.listed import Listed
+    from pvhdbg.boot.placed import Placed
     from pvhdbg.boot.spans import Span
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.image.preflight import Verdict
@@ -33,26 +35,6 @@ GIVEN = ("entry", "prepare")
 # Owner and number of the ELF note.
 _GUEST_OS = ("Xen", 6)
 _LINUX_FUNCTION = "xen_prepare_pvh"
-
-
-class Thing(NamedTuple):
-    """Something that lies in memory, and the field that says where."""
-
-    name: str
-    start: int
-    end: int
-    field: str
-
-
-class Listed(NamedTuple):
-    """An entry of the map, decoded once: a guest may list thousands. `end` may be above 2^64."""
-
-    addr: int
-    size: int
-    type: int
-    end: int
-    reserved: int
-    at: int | None
 
 
 class Case:
@@ -190,7 +172,7 @@ class Case:
     @cached_property
     def entries(self) -> tuple[Listed, ...]:
         """The map that was handed over, as this stop shows it."""
-        return tuple(map(_listed, self.seen.memory_map.entries)) if self.seen.memory_map else ()
+        return listed(self.seen.memory_map.entries) if self.seen.memory_map else ()
 
     @cached_property
     def ram(self) -> list[Span]:
@@ -203,38 +185,17 @@ class Case:
         return spans.union((each.addr, each.end) for each in self.entries)
 
     @cached_property
-    def structures(self) -> tuple[Thing, ...]:
-        """What was handed over, but for the modules themselves: where each piece of it lies."""
-        return tuple(self._structures())
-
-    def _structures(self) -> Iterator[Thing]:
-        seen = self.seen
-        given, found = seen.start_info, seen.memory_map
-        if given and given.at is not None:
-            yield Thing("start_info", given.at, given.at + len(given.raw), "start_info")
-        if seen.cmdline:
-            start = seen.cmdline.paddr
-            yield Thing("the command line", start, start + len(seen.cmdline.raw) + 1, "cmdline")
-        if self.info and self.modules:
-            start = self.info.modlist_paddr
-            yield Thing("the module list", start, start + len(self.modules) * ModlistEntry.SIZE, "modules")
-        if found and found.paddr is not None and found.protocol != E820_MODULE:
-            size = len(found.entries) * MemmapTableEntry.SIZE
-            yield Thing("the memory map", found.paddr, found.paddr + size, "memory_map")
+    def structures(self) -> tuple[Placed, ...]:
+        """What was handed over, but for the modules themselves; an "e820 data" map is one."""
+        found = placed.structures(self.seen._replace(modules=self.modules))
+        is_module = self.seen.memory_map is not None and self.seen.memory_map.protocol == E820_MODULE
+        return tuple(each for each in found if not (is_module and each.name == placed.MEMORY_MAP))
 
     @cached_property
-    def loads(self) -> tuple[Thing, ...]:
+    def loads(self) -> tuple[Placed, ...]:
         """The kernel and the modules; empty modules are nowhere."""
-        segments = self.image.segments if self.image else ()
-        kernel = (
-            Thing("the kernel", each.paddr, each.end, f"kernel.segments[{index}]")
-            for index, each in enumerate(segments)
-        )
-        modules = (
-            Thing(f"module {index}", each.entry.paddr, each.entry.paddr + each.entry.size, f"modules[{index}].paddr")
-            for index, each in enumerate(self.modules)
-        )
-        return tuple(each for each in (*kernel, *modules) if each.start < each.end)
+        loads = (*placed.kernel(self.image), *placed.modules(self.modules))
+        return tuple(each for each in loads if each.start < each.end)
 
 
 def _agree(wanted: Expected, raw: bytes) -> bool:
@@ -247,36 +208,6 @@ def _agree(wanted: Expected, raw: bytes) -> bool:
 def recorded(stops: Iterable[Capture]) -> dict[str, int]:
     """Every symbol that the stops have recorded."""
     return {name: address for each in stops for name, address in each.symbols.items()}
-
-
-def names_map(modules: Sequence[Module]) -> bool:
-    """Whether the second module is named as the RFC of 2017 wants its map to be."""
-    return len(modules) > 1 and modules[1].cmdline is not None and modules[1].cmdline.raw == E820_DATA
-
-
-def blob_size(entries: int) -> int:
-    """The bytes that a struct e820_table with so many entries takes."""
-    return E820Table.SIZE + entries * BootE820Entry.SIZE
-
-
-def _listed(entry: MapEntry) -> Listed:
-    addr, size = entry.addr, entry.size
-    reserved = entry.reserved if isinstance(entry, MemmapTableEntry) else 0
-    return Listed(addr, size, entry.type, addr + size, reserved, entry.at)
-
-
-def ram(entries: Iterable[Listed]) -> list[Span]:
-    """What is listed as RAM and as nothing else."""
-    usable: list[Span] = []
-    others: list[Span] = []
-    for each in entries:
-        (usable if each.type == RAM else others).append((each.addr, each.end))
-    return spans.minus(usable, others)
-
-
-def ram_of(entries: Iterable[MapEntry]) -> list[Span]:
-    """The same of entries as they were read."""
-    return ram(map(_listed, entries))
 
 
 def _option(machine: MachineFacts, name: str, ours: str | None) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.cpu import CR0_PG, CR4_PAE, EFER_LME, INT3, MSR_EFER, UD2, WRMSR
+from pvhdbg.abi.e820 import blob_size
 from pvhdbg.abi.start_info import MAGIC, MemmapTableEntry, ModlistEntry
 from pvhdbg.abi.text import printable
 from pvhdbg.boot.capture import KERNEL
@@ -12,7 +13,6 @@ from pvhdbg.boot.document import TIMED_OUT
 from pvhdbg.boot.expected import BUG, DIRECT_MAP, OVERRUN, PAGE_FAULT
 from pvhdbg.boot.protocols import E820_MODULE, MEMMAP
 from pvhdbg.boot.rules import EARLY_REACH
-from pvhdbg.checks.case import blob_size
 from pvhdbg.checks.finding import ERROR, WARNING
 from pvhdbg.checks.rules import LAST, Found, rule
 from pvhdbg.image.facts import EM_X86_64

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.abi.e820 import ISA_SIZE, ISA_START
 from pvhdbg.boot import spans
+from pvhdbg.boot.listed import listed, ram
 from pvhdbg.boot.protocols import NO_MAP
 from pvhdbg.boot.sanitised import LOW_MEMORY, sanitised
-from pvhdbg.checks.case import ram_of
 from pvhdbg.checks.finding import ERROR, WARNING
 from pvhdbg.checks.rules import Found, rule
 
@@ -67,13 +67,13 @@ def the_kernel_lost_memory(case: Case) -> Iterator[Found]:
     found = _table(case)
     if found is None:
         return
-    has = ram_of(found.entries)
+    has = ram(listed(found.entries))
     given = case.given.memory_map if case.given else None
     if spans.total(has) <= LOW_MEMORY:
         yield Found(
             "e820_table", f"the table lists {spans.total(has):#x} bytes of RAM: the kernel has no map", found.paddr
         )
     elif given and given.protocol != NO_MAP:
-        lost = spans.total(spans.minus(ram_of(given.entries), [*has, _ISA]))
+        lost = spans.total(spans.minus(ram(listed(given.entries)), [*has, _ISA]))
         if lost >= _NO_LOSS:
             yield Found("e820_table", f"{lost:#x} bytes of RAM that were handed over are not in it", found.paddr)

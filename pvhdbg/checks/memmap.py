@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pvhdbg.abi.boot_params import BootParams
 from pvhdbg.abi.e820 import E820_TYPES, ISA_SIZE, ISA_START, RAM, ZERO_PAGE_ENTRIES, BootE820Entry
 from pvhdbg.abi.start_info import MemmapTableEntry
-from pvhdbg.boot import spans
+from pvhdbg.boot import placed, spans
 from pvhdbg.boot.protocols import E820_MODULE, NO_MAP
 from pvhdbg.checks.finding import ERROR, INFO, WARNING
 from pvhdbg.checks.rules import Found, rule
@@ -17,7 +17,8 @@ from pvhdbg.checks.rules import Found, rule
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pvhdbg.checks.case import Case, Listed
+    from pvhdbg.boot.listed import Listed
+    from pvhdbg.checks.case import Case
 
 _TOP = 1 << 64
 # How many entries fit between e820_table's start and the end of struct boot_params.
@@ -204,9 +205,9 @@ def the_kernel_is_not_in_ram(case: Case) -> Iterator[Found]:
     """
     if not case.ram:
         return
-    for thing in case.loads:
-        if thing.name == "the kernel" and not spans.holds(case.ram, thing.start, thing.end):
-            yield Found(thing.field, f"the kernel's segment {thing.start:#x}-{thing.end:#x} is not all in RAM")
+    for each in placed.kernel(case.image):
+        if not spans.holds(case.ram, each.start, each.end):
+            yield Found(each.field, f"the kernel's segment {each.start:#x}-{each.end:#x} is not all in RAM")
 
 
 @rule("PVH210", ERROR)

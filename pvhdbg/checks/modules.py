@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pvhdbg.abi.e820 import E820_DATA
+from pvhdbg.abi.e820 import E820_DATA, blob_size
 from pvhdbg.abi.start_info import MAGIC
 from pvhdbg.abi.text import printable
 from pvhdbg.boot import spans
+from pvhdbg.boot.capture import names_map
 from pvhdbg.boot.protocols import E820_MODULE
-from pvhdbg.checks.case import blob_size, names_map
 from pvhdbg.checks.finding import ERROR, INFO, WARNING
 from pvhdbg.checks.rules import Found, rule
 

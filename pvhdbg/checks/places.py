@@ -6,13 +6,15 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from pvhdbg.boot import spans
+from pvhdbg.boot.placed import KERNEL
 from pvhdbg.checks.finding import INFO, WARNING
 from pvhdbg.checks.rules import Found, rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from pvhdbg.checks.case import Case, Thing
+    from pvhdbg.boot.placed import Placed
+    from pvhdbg.checks.case import Case
 
 _NAMED = 4
 
@@ -29,7 +31,7 @@ def structures_lie_in_free_memory(case: Case) -> Iterator[Found]:
         yield Found(found[0].field, f"{_listed(found)} in RAM that nothing reserves", found[0].start)
 
 
-def _listed(things: Iterable[Thing]) -> str:
+def _listed(things: Iterable[Placed]) -> str:
     words = [f"{each.name} ({each.start:#x})" for each in islice(things, _NAMED)]
     if len(words) == 1:
         return f"{words[0]} lies"
@@ -46,14 +48,12 @@ def things_overlap(case: Case) -> Iterator[Found]:
 
     Source: Linux arch/x86/kernel/head64.c, clear_bss; qboot pull request 28; QEMU pc-bios/optionrom/pvh_main.c.
     """
-    things = sorted(
-        (*case.loads, *(each for each in case.structures if each.start < each.end)), key=lambda it: it.start
-    )
+    things = sorted((*case.loads, *case.structures), key=lambda it: it.start)
     if not things:
         return
     furthest = things[0]
     for each in things[1:]:
-        if each.start < furthest.end and (each.name, each.name) != (furthest.name, "the kernel"):
+        if each.start < furthest.end and (each.name, each.name) != (furthest.name, KERNEL):
             both = f"{each.start:#x}-{min(each.end, furthest.end):#x}"
             yield Found(each.field, f"{each.name} and {furthest.name} overlap: {both}", each.start, case.fatal)
         furthest = max(furthest, each, key=lambda it: it.end)
@@ -67,6 +67,6 @@ def a_structure_lies_where_no_memory_is_listed(case: Case) -> Iterator[Found]:
     Source: Xen docs/misc/pvh.pandoc.
     """
     for each in case.structures if case.ram else ():
-        if each.start < each.end and not spans.holds(case.listed, each.start, each.end):
+        if not spans.holds(case.listed, each.start, each.end):
             message = f"{each.name}, {each.start:#x}-{each.end:#x}, lies where the map lists nothing"
             yield Found(each.field, message, each.start)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.abi.start_info import MAGIC
 from pvhdbg.boot import stages
+from pvhdbg.boot.capture import names_map
 from pvhdbg.boot.protocols import E820_MODULE, MEMMAP
-from pvhdbg.checks.case import names_map
 from pvhdbg.checks.finding import ERROR, WARNING
 from pvhdbg.checks.rules import FIRST, Found, rule
 

@@ -9,9 +9,8 @@ from collections import Counter
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
-from pvhdbg.abi.e820 import E820_TYPES, RAM, E820Table
-from pvhdbg.abi.start_info import ModlistEntry
-from pvhdbg.boot.protocols import E820_MODULE, MEMMAP
+from pvhdbg.abi.e820 import E820_TYPES, RAM
+from pvhdbg.boot import placed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 WIDTH = 64
 MIB, FOUR_GIB = 1 << 20, 1 << 32
 TOP = 1 << 64
+LETTERS = {placed.START_INFO: "s", placed.MODLIST: "l", placed.CMDLINE: "c", placed.MEMORY_MAP: "t"}
 NOT_LISTED, OVERLAP, UNKNOWN = "not listed", "listed as two types", "unknown type"
 
 
@@ -85,7 +85,7 @@ def marks(capture: Capture, image: ImageFacts | None = None) -> list[Mark]:
 
 
 def _kernel(image: ImageFacts | None) -> Iterator[Mark]:
-    for start, end in _joined((each.paddr, each.end) for each in (image.segments if image else ()) if each.memsz):
+    for start, end in _joined((each.start, each.end) for each in placed.kernel(image)):
         yield Mark("k", "kernel", start, end)
 
 
@@ -101,25 +101,16 @@ def _joined(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def _modules(capture: Capture) -> Iterator[Mark]:
-    for index, module in enumerate(capture.modules or ()):
-        start, end = module.entry.paddr, module.entry.paddr + module.entry.size
-        if start or end:
-            yield Mark("m" if index else "i", f"module {index}" if index else "initrd, module 0", start, end)
+    for index, each in enumerate(placed.modules(capture.modules or ())):
+        if each.start or each.end:
+            yield Mark("m" if index else "i", each.name if index else f"initrd, {each.name}", each.start, each.end)
 
 
 def _structures(capture: Capture) -> Iterator[Mark]:
-    info, modules, found, cmdline = capture.start_info, capture.modules, capture.memory_map, capture.cmdline
-    if info and info.at is not None:
-        yield Mark("s", "start_info", info.at, info.at + len(info.raw))
-    if modules and modules[0].entry.at is not None:
-        start = modules[0].entry.at
-        yield Mark("l", "module list", start, start + len(modules) * ModlistEntry.SIZE)
-    if cmdline:
-        yield Mark("c", "command line", cmdline.paddr, cmdline.paddr + len(cmdline.raw) + 1)
-    if found and found.paddr is not None and found.entries and found.protocol in (MEMMAP, E820_MODULE):
-        head = E820Table.SIZE if found.protocol == E820_MODULE else 0
-        size = head + len(found.entries) * found.entries[0].SIZE
-        yield Mark("t", "memory map", found.paddr, found.paddr + size)
+    found = {each.name: each for each in placed.structures(capture)}
+    for name, letter in LETTERS.items():
+        if name in found:
+            yield Mark(letter, name.removeprefix("the "), found[name].start, found[name].end)
 
 
 def parts(entries: Sequence[MapEntry]) -> list[Part]:
