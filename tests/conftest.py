@@ -2,12 +2,13 @@
 
 import gzip
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests import cpio, kernels
+from tests.live.foreign import Foreign
 
 
 def pytest_configure() -> None:
@@ -102,3 +103,19 @@ def _initrd(folders: pytest.TempPathFactory, files: Iterable[tuple[str, bytes]])
     path = folders.mktemp("initrd") / "initrd.gz"
     path.write_bytes(gzip.compress(cpio.archive(files), mtime=0))
     return path
+
+
+@pytest.fixture
+def foreign(tmp_path: Path) -> Iterator[Callable[..., Foreign]]:
+    """Start a QEMU that is not ours, with the arguments given."""
+    started: list[Foreign] = []
+
+    def start(*args: str, stub: str | None = None) -> Foreign:
+        started.append(Foreign(tmp_path, *args, stub=stub))
+        started[-1].ask("query-status")
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.process.kill()
+        each.process.wait()

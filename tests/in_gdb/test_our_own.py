@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -132,10 +132,16 @@ def test_a_front_end_over_mi_has_the_commands_and_the_capture(bench: Bench) -> N
 
 
 def test_a_run_of_gdb_s_own_can_be_interrupted_from_outside(bench: Bench) -> None:
-    timer = threading.Timer(0.5, bench.session.runner.interrupt)
-    timer.start()
-    told = heard(bench, f"python {RUN_FOR_EVER}", "the end")
-    timer.join()
+    def interrupt() -> None:
+        qemu = bench.session.qemu
+        assert qemu is not None
+        wait_for(lambda: qemu.status() == "running", 60)
+        bench.session.runner.interrupt()
+
+    with ThreadPoolExecutor(1) as pool:
+        outside = pool.submit(interrupt)
+        told = heard(bench, f"python {RUN_FOR_EVER}", "the end")
+        outside.result()
 
     assert "interrupted the end" in told
 

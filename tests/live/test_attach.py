@@ -1,60 +1,19 @@
 import socket
 import subprocess
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
-from pvhdbg import guest
 from pvhdbg.errors import UserError
-from pvhdbg.live import console, qmp
+from pvhdbg.live import console
 from pvhdbg.live.attach import Attachment
 from pvhdbg.target.base import HIT, TIMEOUT, Halt
 from pvhdbg.target.mi import in_console
 from pvhdbg.target.mi_memory import PHY_MEM_MODE
+from tests.live.foreign import Foreign
 
 ENTRY = 0x1000000
 NOWHERE = 0x10
-
-
-class Foreign:
-    """A QEMU that is not ours, with its stub and its QMP on sockets."""
-
-    def __init__(self, folder: Path, *args: str, stub: str | None = None) -> None:
-        self.stub, self._qmp = folder / "stub", folder / "qmp"
-        where = stub or f"unix:{self.stub},server=on,wait=off"
-        sockets = ("-gdb", where, "-qmp", f"unix:{self._qmp},server=on,wait=off")
-        machine = ("-nodefaults", "-display", "none", "-M", "microvm", "-kernel", str(guest.ELF), "-no-shutdown")
-        self.process = subprocess.Popen(["qemu-system-x86_64", *machine, *sockets, *args], cwd=folder)
-
-    def ask(self, command: str) -> dict[str, object]:
-        """Answer what QMP does, as soon as it can be reached."""
-        for _ in range(500):
-            try:
-                return dict(qmp.ask(self._qmp, command))
-            except OSError:
-                time.sleep(0.02)
-        raise TimeoutError(command)
-
-    def status(self) -> object:
-        return self.ask("query-status")["status"]
-
-
-@pytest.fixture
-def foreign(tmp_path: Path) -> Iterator[Callable[..., Foreign]]:
-    """Start QEMU with the arguments given."""
-    started: list[Foreign] = []
-
-    def start(*args: str, stub: str | None = None) -> Foreign:
-        started.append(Foreign(tmp_path, *args, stub=stub))
-        started[-1].ask("query-status")
-        return started[-1]
-
-    yield start
-    for each in started:
-        each.process.kill()
-        each.process.wait()
 
 
 @pytest.mark.parametrize(("args", "as_found"), [((), "running"), (("-S",), "prelaunch")])

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pvhdbg import guest
-from tests.live.test_attach import Foreign
+from tests.live.foreign import Foreign
 from tests.tui import tmux
 from tests.tui.tmux import Shell
 
@@ -21,22 +21,6 @@ STATUS = {signal.SIGTERM: "143", signal.SIGHUP: "129", signal.SIGINT: "130", sig
 def shell(tmp_path: Path) -> Iterator[Shell]:
     with tmux.shell(tmp_path) as started:
         yield started
-
-
-@pytest.fixture
-def foreign(tmp_path: Path) -> Iterator[Callable[..., Foreign]]:
-    """Start a QEMU that is not ours, with the arguments given."""
-    started: list[Foreign] = []
-
-    def start(*args: str, stub: str | None = None) -> Foreign:
-        started.append(Foreign(tmp_path, *args, stub=stub))
-        started[-1].ask("query-status")
-        return started[-1]
-
-    yield start
-    for each in started:
-        each.process.kill()
-        each.process.wait()
 
 
 def assert_given_back(shell: Shell, settings: str) -> None:
