@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import subprocess
 from importlib import metadata
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,10 +11,14 @@ from pvhdbg.cli.launch import launched
 from pvhdbg.cli.options import parse
 from pvhdbg.cli.result import Result
 from pvhdbg.errors import MachineError, PvhdbgError
+from pvhdbg.live import programs
+from pvhdbg.live.programs import GDB, QEMU
 from pvhdbg.target.base import HIT
 
 if TYPE_CHECKING:
     import argparse
+
+    from pvhdbg.live.programs import Program
 
 PACKAGES = ("pygdbmi", "pyelftools", "prompt_toolkit", "qemu.qmp", "zstandard", "lz4")
 PATIENCE = 20
@@ -34,9 +37,9 @@ def doctor(options: argparse.Namespace) -> Result:
     looked_at = (
         Line("Python", True, platform.python_version()),
         *(_package(name) for name in PACKAGES),
-        _program(options.gdb or "gdb", needed=True),
-        _program(options.qemu or "qemu-system-x86_64", needed=True),
-        _program("qemu-system-i386", needed=False),
+        _program(options.gdb or "gdb", GDB),
+        _program(options.qemu or "qemu-system-x86_64", QEMU),
+        _program("qemu-system-i386", QEMU, needed=False),
         _boot(options, "tcg"),
         _boot(options, "kvm"),
     )
@@ -57,15 +60,15 @@ def _package(name: str) -> Line:
         return Line(f"package {name}", False, "not installed")
 
 
-def _program(path: str, *, needed: bool) -> Line:
-    """Its first line of --version."""
+def _program(path: str, program: Program, *, needed: bool = True) -> Line:
+    """Its first line of --version, if that is one of the program's that it should be."""
     missing = False if needed else None
     try:
-        done = subprocess.run([path, "--version"], capture_output=True, timeout=PATIENCE, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return Line(path, missing, f"does not run: {error}")
-    first = done.stdout.partition(b"\n")[0].strip().decode("latin-1")
-    return Line(path, True, first) if done.returncode == 0 else Line(path, missing, f"exit status {done.returncode}")
+        line = programs.version(path)
+    except MachineError as error:
+        return Line(path, missing, str(error))
+    fault = program.fault(line)
+    return Line(path, missing, f"{fault}; {program.needed}") if fault else Line(path, True, line)
 
 
 def _boot(options: argparse.Namespace, accel: str) -> Line:

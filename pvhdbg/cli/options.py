@@ -203,16 +203,18 @@ def _launch(parser: argparse.ArgumentParser) -> None:
     _timeout(boot)
     machine = parser.add_argument_group("the machine")
     machine.add_argument("-m", "--memory", type=_size, default="512M", metavar="SIZE", help="[512M]")
-    machine.add_argument("-M", "--machine", default="microvm", metavar="NAME", help="microvm, q35 or pc [microvm]")
+    machine.add_argument(
+        "-M", "--machine", type=_name, default="microvm", metavar="NAME", help="microvm, q35 or pc [microvm]"
+    )
     machine.add_argument("--accel", choices=("tcg", "kvm"), default="tcg", help="[tcg]")
-    machine.add_argument("--cpu", metavar="MODEL", help="[max under tcg, host under kvm]")
+    machine.add_argument("--cpu", type=_name, metavar="MODEL", help="[max under tcg, host under kvm]")
     _tools(parser)
 
 
 def _tools(parser: argparse.ArgumentParser) -> None:
     tools = parser.add_argument_group("the tools")
-    tools.add_argument("--qemu", metavar="PATH", help="the QEMU to start")
-    tools.add_argument("--gdb", metavar="PATH", help="the gdb to start")
+    tools.add_argument("--qemu", type=_name, metavar="PATH", help="the QEMU to start")
+    tools.add_argument("--gdb", type=_name, metavar="PATH", help="the gdb to start")
     tools.add_argument("--mi-log", type=Path, metavar="FILE", help="write every line to and from gdb")
     tools.add_argument("--gdbinit", action="store_true", help="let gdb read your own .gdbinit")
 
@@ -225,6 +227,12 @@ def _seconds(text: str) -> float:
     if not 0 < seconds < 1e6:
         raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
     return seconds
+
+
+def _name(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty")
+    return text
 
 
 def _size(text: str) -> str:

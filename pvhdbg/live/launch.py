@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from typing import TYPE_CHECKING, NamedTuple
 
+from pvhdbg.abi.text import printable
 from pvhdbg.errors import GuestError, MachineError, PvhdbgError, UserError
-from pvhdbg.live import child
+from pvhdbg.live import child, programs
+from pvhdbg.live.programs import GDB, QEMU
 
 if TYPE_CHECKING:
+    from pvhdbg.live.programs import Program
     from pvhdbg.live.qemu_options import QemuOptions
-
-OLDEST_QEMU = (5, 2)
-OLDEST_GDB = (11, 0)
-_NEEDED = "install the package {}, {}.{} or newer"
 
 
 class _Fault(NamedTuple):
@@ -26,6 +24,7 @@ class _Fault(NamedTuple):
 # The first that is found in QEMU's last words counts. Sources: hw/i386/x86.c, hw/i386/multiboot.c, accel/kvm/kvm-all.c,
 # softmmu/physmem.c, softmmu/vl.c.
 _FAULTS = (
+    _Fault(re.compile(r"-machine accel="), UserError, "--accel names the accelerator"),
     _Fault(re.compile(r"could not open kernel file|reading initrd|requires KVM"), UserError),
     _Fault(
         re.compile(r"PVH ELF Note|elf kernel|could not load kernel|a 32bit one|kernel header|kernel image|ram disk"),
@@ -49,10 +48,12 @@ def refusal(options: QemuOptions, returncode: int, words: str) -> PvhdbgError:
     for fault in _FAULTS:
         if fault.words.search(words):
             return fault.error(message, fault.hint)
+    if not returncode and "help" in (options.machine, options.cpu):
+        return UserError("the machine types and CPUs that there are QEMU lists itself", f"{options.binary} -cpu help")
     if returncode < 0:
         return GuestError(message, "it read the kernel when it died")
-    if old := _too_old(options.binary, OLDEST_QEMU):
-        return MachineError(f"{options.binary} is {old}", _NEEDED.format("qemu-system-x86", *OLDEST_QEMU))
+    if unfit := _unfit(options.binary, QEMU):
+        return unfit
     if options.args:
         return UserError(message, f"among the arguments given to it: {' '.join(options.args)}")
     return MachineError(message, "the package is qemu-system-x86")
@@ -60,18 +61,14 @@ def refusal(options: QemuOptions, returncode: int, words: str) -> PvhdbgError:
 
 def silence(binary: str, obituary: str) -> MachineError:
     """The error for a gdb that ended before it was connected."""
-    if old := _too_old(binary, OLDEST_GDB):
-        return MachineError(f"{binary} is {old}", _NEEDED.format("gdb", *OLDEST_GDB))
-    return MachineError(obituary, "the package is gdb")
+    return _unfit(binary, GDB) or MachineError(obituary, "the package is gdb")
 
 
-def _too_old(binary: str, oldest: tuple[int, int]) -> str | None:
-    """The version, if it is older. Asked only when something failed: it costs as much as a start."""
+def _unfit(binary: str, program: Program) -> MachineError | None:
+    """What is wrong with a program that failed, if its version tells."""
     try:
-        said = subprocess.run([binary, "--version"], capture_output=True, timeout=10, check=False).stdout
-    except (OSError, subprocess.TimeoutExpired):
+        line = programs.version(binary)
+    except MachineError:
         return None
-    found = re.search(rb"(\d+)\.(\d+)", said.split(b"\n")[0])
-    if found is None or (int(found[1]), int(found[2])) >= oldest:
-        return None
-    return f"version {found[0].decode()}"
+    fault = program.fault(line) if line else None
+    return MachineError(f"{binary} {printable(fault)}", program.needed) if fault else None

@@ -12,6 +12,28 @@ if TYPE_CHECKING:
 DEFAULT_APPEND = "console=ttyS0 earlyprintk=ttyS0"
 
 
+_OURS = {
+    "kernel": "name the kernel first: pvhdbg KERNEL",
+    "initrd": "-i FILE does",
+    "append": "-a STRING does",
+    "m": "-m SIZE does",
+    "M": "-M NAME does, with its properties behind a comma",
+    "machine": "-M NAME does, with its properties behind a comma",
+    "accel": "--accel does",
+    "enable-kvm": "--accel kvm does",
+    "cpu": "--cpu does",
+    "S": "the guest is stopped before its first instruction anyway; `starti` and --stage entry stop it at its entry",
+    "s": "pvhdbg's gdb is on QEMU's one stub; for a QEMU with a stub of your own there is `pvhdbg attach`",
+    "gdb": "pvhdbg's gdb is on QEMU's one stub; for a QEMU with a stub of your own there is `pvhdbg attach`",
+    "action": "a guest that resets itself or shuts down is kept, to be looked at",
+    "preconfig": "pvhdbg has no machine to look at before there is one",
+    "incoming": "pvhdbg looks at a machine from its reset on; `pvhdbg attach` takes one as it is",
+    "loadvm": "pvhdbg looks at a machine from its reset on; `pvhdbg attach` takes one as it is",
+    "daemonize": "QEMU would outlive pvhdbg",
+}
+"""What can't be given to QEMU past us, for we give it ourselves or count on it, and what to do instead."""
+
+
 class QemuOptions(NamedTuple):
     """`kernel` and `initrd` are paths, `append` the command line, `memory` as QEMU's -m takes it.
 
@@ -52,9 +74,11 @@ def qemu_binary(facts: ImageFacts, *, linux: bool) -> str:
 
 
 def command_line(options: QemuOptions, channels: Channels) -> list[str]:
-    """:raise UserError: for an argument that would let QEMU escape us."""
-    if any(each.lstrip("-") == "daemonize" for each in options.args if each.startswith("-")):
-        raise UserError("-daemonize would let QEMU outlive pvhdbg", "leave it out")
+    """:raise UserError: for an argument that is not the user's to give."""
+    for each in options.args:
+        name = each.removeprefix("-").removeprefix("-")
+        if name != each and name in _OURS:
+            raise UserError(f"{each} is not for QEMU's own arguments after --", _OURS[name])
     initrd = ["-initrd", options.initrd] if options.initrd is not None else []
     return [
         options.binary,

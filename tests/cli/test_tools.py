@@ -100,10 +100,38 @@ def test_doctor_says_which_tool_is_missing(tool: str) -> None:
 
 
 def test_doctor_shows_whatever_a_tool_says_of_itself(script: Script) -> None:
-    path = script("printf 'gdb \\033[31m\\377'")
+    path = script("printf 'GNU gdb \\033[31m\\377 13.1'")
     done = pvhdbg("doctor", "--gdb", path)
 
-    assert rf"ok   {path}  gdb \x1b[31m\xff" in done.out.splitlines()
+    assert rf"ok   {path}  GNU gdb \x1b[31m\xff 13.1" in done.out.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("tool", "line", "fault"),
+    [
+        ("gdb", "exec /bin/true --version", "is no gdb: its version is"),
+        ("qemu", "exec /bin/true --version", "is no QEMU: its version is"),
+        ("gdb", "echo GNU gdb 8.2.1", "is version 8.2; install the package gdb, 11.0 or newer"),
+        ("qemu", OLD_QEMU, "is version 4.2; install the package qemu-system-x86, 5.2 or newer"),
+        ("gdb", "exit 0", 'is no gdb: its version is ""'),
+    ],
+)
+def test_doctor_looks_at_what_a_tool_says_that_it_is(script: Script, tool: str, line: str, fault: str) -> None:
+    path = script(line)
+    done = pvhdbg("doctor", f"--{tool}", path)
+    [told] = [each for each in done.out.splitlines() if each.startswith(f"FAIL {path} ")]
+
+    assert (3, "") == (done.status, done.err)
+    assert fault in told
+
+
+@pytest.mark.parametrize("tool", ["qemu", "gdb"])
+def test_a_tool_that_is_another_program_is_said_to_be(tool: str) -> None:
+    done = pvhdbg("dump", f"--{tool}", "/bin/true")
+    name = {"qemu": "QEMU", "gdb": "gdb"}[tool]
+
+    assert (3, "") == (done.status, done.out)
+    assert done.err.startswith(f"pvhdbg: error: /bin/true is no {name}: its version is ")
 
 
 def test_doctor_finds_what_works_here() -> None:
