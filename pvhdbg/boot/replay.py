@@ -13,7 +13,7 @@ from pvhdbg.boot.document import ENDS, Death, Document, MachineFacts, Outcome, R
 from pvhdbg.boot.read import capture
 from pvhdbg.errors import UserError
 from pvhdbg.image.facts import ImageFacts, Note, Segment
-from pvhdbg.image.preflight import Verdict
+from pvhdbg.image.verdict import Verdict
 from pvhdbg.target.recording import Ranges, Recording
 
 if TYPE_CHECKING:

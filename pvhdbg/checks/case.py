@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pvhdbg.boot.placed import Placed
     from pvhdbg.boot.spans import Span
     from pvhdbg.image.facts import ImageFacts
-    from pvhdbg.image.preflight import Verdict
+    from pvhdbg.image.verdict import Verdict
 
 GIVEN = ("entry", "prepare")
 """Where a stop shows what was handed over before the kernel has made anything of it."""

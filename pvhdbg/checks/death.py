@@ -16,7 +16,7 @@ from pvhdbg.boot.rules import EARLY_REACH
 from pvhdbg.checks.finding import ERROR, WARNING
 from pvhdbg.checks.rules import LAST, Found, rule
 from pvhdbg.image.facts import EM_X86_64
-from pvhdbg.image.preflight import FATAL
+from pvhdbg.image.verdict import FATAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.checks.finding import ERROR, WARNING
 from pvhdbg.checks.rules import FIRST, Found, rule
-from pvhdbg.image.preflight import FATAL
+from pvhdbg.image.verdict import FATAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

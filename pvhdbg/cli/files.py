@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,12 +53,10 @@ def _folder() -> Iterator[Path]:
 
 def _inspected(kernel: Kernel) -> Inspected:
     from pvhdbg.image import elf
-    from pvhdbg.image.header import map_file
-    from pvhdbg.image.preflight import preflight
+    from pvhdbg.image.preflight import preflight_file
     from pvhdbg.views.inspect_text import STAGE_SYMBOLS, Inspected
 
-    with closing(map_file(kernel.facts.elf)) as data:
-        found = preflight(kernel.facts, data, symbols=kernel.symbols)
+    found = preflight_file(kernel.facts, symbols=kernel.symbols)
     addresses = {name: kernel.symbols.address(name) for name in STAGE_SYMBOLS if name in kernel.symbols}
     return Inspected(kernel.facts, elf.inspect(kernel.facts.elf), found, addresses)
 

@@ -104,21 +104,15 @@ def _kernel(options: argparse.Namespace, folder: Path) -> tuple[Kernel, tuple[st
     found = _preflight(options, kernel)
     said = [] if kernel.symbols_note is None else [kernel.symbols_note]
     remarks = tuple(f"pvhdbg: note: {each}" for each in (*said, *(verdict.message for verdict in found.verdicts)))
-    # The guest is entered where QEMU's search of the notes ends, whatever the ABI says.
-    entry = kernel.facts.entry if found.entry is None else found.entry
-    return kernel._replace(facts=kernel.facts._replace(entry=entry, verdicts=found.verdicts)), remarks
+    return kernel._replace(facts=found.told(kernel.facts)), remarks
 
 
 def _preflight(options: argparse.Namespace, kernel: Kernel) -> Preflight:
-    from contextlib import closing
-
     from pvhdbg.errors import GuestError
-    from pvhdbg.image.header import map_file
-    from pvhdbg.image.preflight import Machine, preflight
+    from pvhdbg.image.preflight import Machine, preflight_file
 
     machine = Machine(options.machine, os.fsencode(options.append), _bytes(options.memory), _microvm_firmware())
-    with closing(map_file(kernel.facts.elf)) as data:
-        found = preflight(kernel.facts, data, machine, kernel.symbols)
+    found = preflight_file(kernel.facts, machine, kernel.symbols)
     if found.fatal and not options.force:
         first = found.fatal[0]
         raise GuestError(f"{kernel.facts.path}: {first.message}", f"{first.hint}; --force starts it all the same")

@@ -23,7 +23,7 @@ from pvhdbg.image.header import (
 )
 
 if TYPE_CHECKING:
-    from pvhdbg.image.preflight import Verdict
+    from pvhdbg.image.verdict import Verdict
 
 EM_386, EM_X86_64 = 3, 62
 NT_GNU_BUILD_ID = 3

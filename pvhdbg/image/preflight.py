@@ -1,4 +1,4 @@
-"""What QEMU's `-kernel` will do with a file, worked out before it is started. Pure: facts and bytes in, values out.
+"""What QEMU's `-kernel` will do with a file, worked out before it is started.
 
 Source: QEMU hw/i386/x86.c x86_load_linux and load_elfboot, include/hw/elf_ops.h, pc-bios/optionrom/pvh_main.c; each
 verdict was tried on QEMU 7.2. After a fatal one the guest's PVH entry is never reached, or it dies there.
@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterator
+from contextlib import closing
 from itertools import pairwise
 from typing import NamedTuple
 
 from pvhdbg.abi.setup_header import HDR, HDRS, SetupHeader
-from pvhdbg.abi.text import printable
-from pvhdbg.image import notes
+from pvhdbg.image import note_verdicts, notes
 from pvhdbg.image.facts import EM_386, EM_X86_64, ImageFacts
-from pvhdbg.image.header import PT_LOAD, PT_NOTE, SHT_NOBITS, Buffer, Elf, ProgramHeader, read_elf
-from pvhdbg.image.multiboot import HAS_ADDRESSES, SEARCHED1, Multiboot, multiboot1, multiboot2
+from pvhdbg.image.header import PT_LOAD, Buffer, Elf, ProgramHeader, map_file, read_elf
+from pvhdbg.image.multiboot import HAS_ADDRESSES, SEARCHED1, Multiboot, multiboot1
+from pvhdbg.image.verdict import FATAL, WARNING, Verdict
 
-FATAL, WARNING = "fatal", "warning"
 PVH, MULTIBOOT, LINUX, NONE = "pvh", "multiboot", "linux", "none"
 
 CMDLINE_MAX = 4096
@@ -32,15 +32,6 @@ _FLAT_MEMORY = 2 << 30
 _ENTRY_CODE = 256
 # or $X86_CR4_PAE, %eax; mov %eax, %cr4
 _SETS_PAE = b"\x83\xc8\x20\x0f\x22\xe0"
-
-
-class Verdict(NamedTuple):
-    """One thing that preflight found: a stable slug, `fatal` or `warning`, one line, and what to do about it."""
-
-    slug: str
-    severity: str
-    message: str
-    hint: str
 
 
 class Machine(NamedTuple):
@@ -76,6 +67,21 @@ class Preflight(NamedTuple):
     def fatal(self) -> tuple[Verdict, ...]:
         return tuple(each for each in self.verdicts if each.severity == FATAL)
 
+    def told(self, facts: ImageFacts) -> ImageFacts:
+        """The file's facts with these verdicts. The guest is entered where QEMU's search of the notes ends, whatever
+        the ABI says.
+        """
+        return facts._replace(entry=facts.entry if self.entry is None else self.entry, verdicts=self.verdicts)
+
+
+def preflight_file(facts: ImageFacts, machine: Machine | None = None, symbols: Container[str] = ()) -> Preflight:
+    """`preflight` of the file that the facts are of.
+
+    :raise UserError: if it can't be read.
+    """
+    with closing(map_file(facts.elf)) as data:
+        return preflight(facts, data, machine, symbols)
+
 
 def preflight(
     facts: ImageFacts, data: Buffer, machine: Machine | None = None, symbols: Container[str] = ()
@@ -93,8 +99,8 @@ def preflight(
         *_wrong_way(elf, header),
         *_wrong_machine(elf, machine),
         *_wrong_segments(elf, machine),
-        *(_odd_note(elf, scan) if scan.entry is not None else [_no_entry(elf, facts, scan)]),
-        *_lost_scan(scan),
+        *(note_verdicts.odd_note(elf, scan) if scan.entry is not None else [note_verdicts.no_entry(elf, facts, scan)]),
+        *note_verdicts.lost_scan(scan),
         *_wrong_entry(elf, scan.entry),
         *_without_pae(elf, scan.entry, symbols),
         *_long_command_line(machine),
@@ -195,124 +201,6 @@ def _overlaps(loads: list[ProgramHeader]) -> Iterator[Verdict]:
                 "give each PT_LOAD segment physical addresses of its own",
             )
             return
-
-
-def _no_entry(elf: Elf, facts: ImageFacts, scan: notes.Scan) -> Verdict:
-    """Why QEMU finds no entry address."""
-    strict = notes.abi(elf)
-    if scan.reason == notes.ALIGN_ZERO:
-        return Verdict(
-            "note-align-zero",
-            FATAL,
-            "a PT_NOTE segment has p_align 0: QEMU divides by it and dies of SIGFPE",
-            "link it with an alignment of 4",
-        )
-    if scan.reason == notes.ZERO:
-        return Verdict(
-            "entry-zero",
-            FATAL,
-            "the last note of type 18 says address 0, for QEMU the same as none",
-            "give the entry's physical address",
-        )
-    if strict.entry is not None and strict.note:
-        return Verdict(
-            "note-align",
-            FATAL,
-            f"PHYS32_ENTRY {strict.entry:#x} is there, its notes padded to 4, but p_align of their segment is "
-            f"{_align_at(elf, strict.note.offset)} and QEMU pads by that: it misses the note",
-            "objcopy --remove-section .note.gnu.property, or give .notes a PT_NOTE segment of its own with alignment 4",
-        )
-    return _no_note(elf, facts)
-
-
-def _align_at(elf: Elf, offset: int) -> int:
-    segments = (each for each in elf.segments if each.type == PT_NOTE)
-    return next((each.align for each in segments if each.offset <= offset < each.offset + each.filesz), 0)
-
-
-def _no_note(elf: Elf, facts: ImageFacts) -> Verdict:
-    if any(note.type == notes.PHYS32_ENTRY and note.owner == notes.XEN for note in notes.section_notes(elf)):
-        return Verdict(
-            "note-not-in-segment",
-            FATAL,
-            "PHYS32_ENTRY is in a SHT_NOTE section that no PT_NOTE segment holds: QEMU looks at segments alone",
-            "add a PT_NOTE program header for the section (PHDRS in the linker script)",
-        )
-    if _is_zeroed(elf):
-        return Verdict(
-            "notes-zeroed",
-            FATAL,
-            "there is room for ELF notes, but nothing in it: they were stripped",
-            "keep .notes when stripping (objcopy --keep-section .notes)",
-        )
-    return Verdict("no-note", FATAL, "no PHYS32_ENTRY note (owner Xen, type 18)", _note_hint(elf, facts))
-
-
-def _is_zeroed(elf: Elf) -> bool:
-    segments = [each for each in elf.segments if each.type == PT_NOTE]
-    emptied = any(each.type == SHT_NOBITS and elf.section_name(each) == b".notes" for each in elf.sections)
-    return emptied or any(
-        each.filesz == 0 or not elf.data[each.offset : each.offset + min(each.filesz, 1 << 20)].strip(b"\0")
-        for each in segments
-    )
-
-
-def _note_hint(elf: Elf, facts: ImageFacts) -> str:
-    if facts.kind != "elf":
-        return "build the kernel with CONFIG_PVH=y"
-    second = multiboot2(elf.data)
-    if second:
-        return f"its multiboot 2 header at {second.offset:#x} is unknown to QEMU's -kernel: add the note"
-    late = multiboot1(elf.data, 1 << 20)
-    if late:
-        return f"its multiboot header at {late.offset:#x} is not in the first {SEARCHED1} bytes: add the note"
-    return "add the note, in a PT_NOTE segment"
-
-
-def _odd_note(elf: Elf, scan: notes.Scan) -> Iterator[Verdict]:
-    """QEMU finds an entry, but not the one, or not where, the ABI has it."""
-    strict, note = notes.abi(elf), scan.note
-    if note is None or strict.entry == scan.entry:
-        return
-    taken = f"QEMU takes the entry {scan.entry:#x} from a note of owner {_quoted(note.owner)} at {note.offset:#x}"
-    if strict.entry is not None:
-        yield Verdict(
-            "decoy-note",
-            WARNING,
-            f"{taken}; PHYS32_ENTRY is {strict.entry:#x}",
-            "QEMU compares no owner: give the other note of type 18 another type, or another place",
-        )
-    elif note.owner != notes.XEN:
-        yield Verdict("owner-not-xen", WARNING, f"{taken}: every other VMM refuses it", 'name the owner "Xen"')
-    elif strict.note is None:
-        yield Verdict(
-            "note-misplaced",
-            WARNING,
-            f"{taken}, which is not a note of its PT_NOTE segment when names and descriptors are padded to 4",
-            "pad them to 4, and let the segment span all of its notes",
-        )
-    else:
-        yield Verdict(
-            "note-size",
-            WARNING,
-            f"{taken}, though {notes.REASONS[strict.reason]}",
-            "write the address as 4 bytes, or as 8 of which the upper four are 0",
-        )
-
-
-def _lost_scan(scan: notes.Scan) -> Iterator[Verdict]:
-    if scan.reason in (notes.BEYOND_FILE, notes.ENDLESS):
-        yield Verdict(
-            "note-scan-lost",
-            FATAL if scan.entry is None else WARNING,
-            f"after a PT_NOTE segment without type 18 QEMU reads on behind it: {notes.REASONS[scan.reason]}",
-            "gather all notes in one PT_NOTE segment",
-        )
-
-
-def _quoted(owner: bytes) -> str:
-    name = owner.removesuffix(b"\0")
-    return f'"{printable(name)}"'
 
 
 def _wrong_entry(elf: Elf, entry: int | None) -> Iterator[Verdict]:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-from contextlib import closing
 from typing import NamedTuple
 
 import gdb
 
 from pvhdbg.errors import PvhdbgError
-from pvhdbg.image.facts import ImageFacts, facts_of
-from pvhdbg.image.header import map_file
-from pvhdbg.image.preflight import preflight
+from pvhdbg.image.facts import ImageFacts, read_facts
+from pvhdbg.image.preflight import preflight_file
 from pvhdbg.image.symbols import Symbols
 
 _MOST_FILES = 8
@@ -55,12 +53,8 @@ def read(path: str) -> Kernel:
     :raise PvhdbgError: if it is no ELF file.
     """
     symbols = _symbols(path)
-    with closing(map_file(path)) as data:
-        facts = facts_of(data, path)
-        found = preflight(facts, data, symbols=symbols or ())
-    # The guest is entered where QEMU's search of the notes ends, whatever the ABI says.
-    entry = facts.entry if found.entry is None else found.entry
-    return Kernel(facts._replace(entry=entry, verdicts=found.verdicts), symbols)
+    facts = read_facts(path)
+    return Kernel(preflight_file(facts, symbols=symbols or ()).told(facts), symbols)
 
 
 def _files() -> list[_File]:

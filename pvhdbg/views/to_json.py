@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pvhdbg.boot.document import Document, MachineFacts, Outcome
     from pvhdbg.checks.finding import Finding
     from pvhdbg.image.facts import ImageFacts
-    from pvhdbg.image.preflight import Verdict
+    from pvhdbg.image.verdict import Verdict
 
 FORMAT, FORMAT_VERSION = "pvhdbg", 1
 LEVELS = 3

@@ -12,7 +12,7 @@ from pvhdbg.boot.document import DEAD, TIMED_OUT, Death, MachineFacts, Outcome
 from pvhdbg.boot.probe import ANY_STRING, E820_STRING
 from pvhdbg.checks.case import Case
 from pvhdbg.image.facts import ImageFacts, Note, Segment
-from pvhdbg.image.preflight import Verdict
+from pvhdbg.image.verdict import Verdict
 from tests import build
 from tests.build import CMDLINE, KERNEL_MAP, MAP, MEMMAP, MODLIST, RAMDISK, RAMDISK_SIZE, START_INFO, VARIABLES, Range
 

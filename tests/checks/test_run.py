@@ -14,7 +14,7 @@ from pvhdbg.checks.finding import ERROR, INFO, SEVERITIES, Finding, worst
 from pvhdbg.checks.rules import FIRST, MOST
 from pvhdbg.checks.run import check, findings, of_capture, rules
 from pvhdbg.image.facts import ImageFacts
-from pvhdbg.image.preflight import Verdict
+from pvhdbg.image.verdict import Verdict
 from tests import build
 from tests.checks import cases
 from tests.checks.cases import HARMLESS, LINUX, LINUX_32, RFC, blob, died, entry, prepare

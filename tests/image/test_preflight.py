@@ -7,7 +7,8 @@ import pytest
 from pvhdbg.errors import UserError
 from pvhdbg.image.facts import facts_of
 from pvhdbg.image.header import Buffer, map_file
-from pvhdbg.image.preflight import FATAL, MULTIBOOT, PVH, WARNING, Machine, Preflight, preflight
+from pvhdbg.image.preflight import MULTIBOOT, PVH, Machine, Preflight, preflight
+from pvhdbg.image.verdict import FATAL, WARNING
 from tests.image.builder import CODE, ENTRY, elf, load, note, notes
 from tests.image.crafted import BUILD_ID, CRAFTED, GOOD, MULTIBOOT1, MULTIBOOT2, WALL, Crafted
 from tests.image.real_qemu import entered, what_qemu_does

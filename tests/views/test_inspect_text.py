@@ -1,7 +1,6 @@
 """inspect's words about real files, and about values that no file of ours has."""
 
 from collections.abc import Mapping
-from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,11 +9,11 @@ import pytest
 from pvhdbg import guest
 from pvhdbg.image.elf import inspect
 from pvhdbg.image.facts import Note
-from pvhdbg.image.header import map_file
 from pvhdbg.image.load import open_kernel
 from pvhdbg.image.multiboot import Multiboot
 from pvhdbg.image.notes import NO_NOTE, Scan
-from pvhdbg.image.preflight import FATAL, NONE, PVH, Preflight, Verdict, preflight
+from pvhdbg.image.preflight import NONE, PVH, Preflight, preflight_file
+from pvhdbg.image.verdict import FATAL, Verdict
 from pvhdbg.views import inspect_text
 from pvhdbg.views.inspect_text import Inspected
 from tests import build
@@ -22,8 +21,7 @@ from tests import build
 
 def inspected(path: Path, folder: Path) -> Inspected:
     kernel = open_kernel(str(path), folder)
-    with closing(map_file(kernel.facts.elf)) as data:
-        checked = preflight(kernel.facts, data, symbols=kernel.symbols)
+    checked = preflight_file(kernel.facts, symbols=kernel.symbols)
     addresses = {name: kernel.symbols.address(name) for name in inspect_text.STAGE_SYMBOLS if name in kernel.symbols}
     return Inspected(kernel.facts, inspect(kernel.facts.elf), checked, addresses)
 
