@@ -7,17 +7,20 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from pvhdbg.errors import UserError
-from pvhdbg.views import machine_topics, rule_topics, text, topics
+from pvhdbg.views import machine_topics, offsets, recording_topics, rule_topics, text, topics
 from pvhdbg.views.topics import Explanation, Topic
 
 if TYPE_CHECKING:
     from pvhdbg.views.rows import Row
 
+# Two letters are in half of all names.
+_ANYWHERE = 2
 _INDEX = re.compile(r"\[[^]]*\]")
 
 
 def explain(name: str) -> tuple[Explanation, ...]:
-    """All that is called that, in whole or from a dot on: `memmap_paddr`, `hdr.version`, `modules[1].paddr`, `CR0.PE`.
+    """All that is called that, in whole or from a dot on: `memmap_paddr`, `hdr.version`, `modules[1].paddr`, `CR0.PE`;
+    or the field at an offset: `start_info+0x28`.
 
     What is written exactly so comes before what differs in case.
 
@@ -26,6 +29,9 @@ def explain(name: str) -> tuple[Explanation, ...]:
     words = _normal(name)
     found = _endings().get(words) or _folded().get(words.casefold())
     if found is None:
+        place = offsets.parse(words)
+        if place:
+            return (topics.of_field(offsets.field_at(place)),)
         raise UserError(f"nothing is called {text.quoted(name)}", _hint(words[: text.SHORT]))
     return tuple(each.explain() for each in found)
 
@@ -52,7 +58,9 @@ def names() -> list[str]:
 
 
 def _normal(name: str) -> str:
-    words = _INDEX.sub("", name.strip()).removeprefix("struct ").strip(".")
+    words = _INDEX.sub("", name.strip()).removeprefix("struct ").strip(".").removeprefix("stops.")
+    if words.endswith("type_name"):  # what JSON adds to a type
+        words = words.removesuffix("_name")
     try:
         return str(int(words, 0))
     except ValueError:
@@ -62,7 +70,9 @@ def _normal(name: str) -> str:
 def _hint(name: str) -> str:
     from difflib import get_close_matches
 
-    near = get_close_matches(name, names(), 3)
+    wanted, known = name.casefold(), {each.casefold(): each for each in names()}
+    holding = sorted((each for each in known if wanted in each), key=len) if len(wanted) > _ANYWHERE else []
+    near = [known[each] for each in holding[:3] or get_close_matches(wanted, known, 3)]
     return f"near to it: {', '.join(near)}" if near else "`explain` lists what there is"
 
 
@@ -79,6 +89,8 @@ def _topics() -> tuple[Topic, ...]:
         *machine_topics.modes(),
         *machine_topics.xen_notes(),
         *machine_topics.document(),
+        *recording_topics.protocols(),
+        *recording_topics.keys(),
         *rule_topics.of_rules(),
     )
 
@@ -94,13 +106,15 @@ def _endings() -> dict[str, list[Topic]]:
     """Topics by every ending of their names that begins after a dot."""
     endings: dict[str, list[Topic]] = {}
     for topic in _topics():
-        for ending in dict.fromkeys(ending for key in topic.keys for ending in _endings_of(key)):
+        for ending in dict.fromkeys(ending for key in topic.keys for ending in _endings_of(key, topic.kind)):
             endings.setdefault(ending, []).append(topic)
     return endings
 
 
-def _endings_of(key: str) -> list[str]:
+def _endings_of(key: str, kind: str) -> list[str]:
     """A number alone is no ending: it would be taken for a type or a note."""
+    if kind == recording_topics.RECORDING:
+        return [key]
     parts = key.split(".")
     return [key, *(".".join(parts[at:]) for at in range(1, len(parts)) if not parts[at].isdigit())]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,8 @@ _UNSPECIFIED = "At the PVH entry it may hold anything."
 
 def of_stages() -> Iterator[Topic]:
     for stage in (stages.stage(stages.RESET), *stages.STAGES, stages.stage(stages.DIED)):
-        yield Topic(STAGES, stage.name, (stage.name,), partial(_stage, stage))
+        keys = (stage.name, *([stage.symbol] if stage.symbol else []))
+        yield Topic(STAGES, stage.name, keys, partial(_stage, stage))
 
 
 def _stage(stage: Stage) -> Explanation:
@@ -50,9 +52,16 @@ def _stage(stage: Stage) -> Explanation:
 
 def registers() -> Iterator[Topic]:
     for name in cpu.REGISTERS:
-        yield Topic(REGISTERS, name, (f"registers.{name}",), partial(_register, name))
+        yield Topic(REGISTERS, name, tuple(_register_keys(name)), partial(_register, name))
     for name in ("gdtr", "idtr"):
         yield Topic(REGISTERS, name, (f"registers.{name}",), partial(_register, name))
+
+
+def _register_keys(name: str) -> Iterator[str]:
+    """Also its name in 32-bit code, as the ABI has it: EBX."""
+    yield f"registers.{name}"
+    if re.fullmatch(r"r[a-z]{2}", name):
+        yield f"registers.e{name[1:]}"
 
 
 def _register(name: str) -> Explanation:

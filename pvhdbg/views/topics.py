@@ -58,6 +58,9 @@ FIELD_ALIASES = {
 }
 """What the document tells of what a field leads to."""
 
+FLAG_PREFIXES = {"hvm_start_info": "SIF_"}
+"""What the source's own names of a structure's flags begin with, where the table's do not."""
+
 
 def structures() -> Iterator[Topic]:
     for name, struct in STRUCTS.items():
@@ -138,8 +141,9 @@ def flags() -> Iterator[Topic]:
         for field in struct.FIELDS:
             if isinstance(field.names, Bits):
                 for mask, bit in field.names.names.items():
-                    keys = (bit.name, f"{name}.{field.name}.{bit.name}")
-                    yield Topic(FLAGS, bit.name, keys, partial(_flag, field, mask))
+                    paths = (f"{root}.{field.name}.{bit.name}" for root in _roots(name))
+                    keys = (bit.name, f"{FLAG_PREFIXES.get(name, '')}{bit.name}", *paths)
+                    yield Topic(FLAGS, bit.name, tuple(dict.fromkeys(keys)), partial(_flag, field, mask))
 
 
 def _flag(field: Field[Any], mask: int) -> Explanation:

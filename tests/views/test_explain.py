@@ -15,8 +15,10 @@ from pvhdbg.abi.roles import STRUCTS
 from pvhdbg.abi.setup_header import SetupHeader
 from pvhdbg.abi.start_info import ModlistEntry, StartInfo
 from pvhdbg.boot import stages
+from pvhdbg.boot.protocols import PROTOCOLS
+from pvhdbg.boot.stages import Stage
 from pvhdbg.errors import UserError
-from pvhdbg.views import boot_params_rows, cpu_rows, explain, explain_text, map_rows, start_info_rows, topics
+from pvhdbg.views import boot_params_rows, cpu_rows, explain, explain_text, map_rows, start_info_rows, to_json, topics
 from pvhdbg.views.rows import Row
 from tests import build
 
@@ -85,6 +87,7 @@ def test_a_field_inside_another_structure_answers_to_the_path(name: str) -> None
 def test_an_index_in_a_path_is_left_out() -> None:
     assert (topics.of_field(ModlistEntry.paddr),) == explain.explain("modules[17].paddr")
     assert ["boot_e820_entry.type"] == titles("boot_params.e820_table[3].type")
+    assert ["boot_e820_entry.type"] == titles("boot_params.e820_table[3].type_name")
 
 
 def test_a_name_that_several_have_gives_all_of_them_in_short() -> None:
@@ -124,6 +127,78 @@ def test_a_field_s_place_is_told_in_the_outer_structure_too() -> None:
 
     assert "+0x1f in struct setup_header, +0x210 in boot_params" == found.where
     assert ("0xb", "QEMU", "") in found.values
+
+
+@pytest.mark.parametrize("name", [*PROTOCOLS, "none"])
+def test_each_word_of_protocol_is_explained(name: str) -> None:
+    assert [f"protocol {name}"] == titles(name) == titles(name.upper())
+
+
+def test_a_register_answers_to_its_name_in_32_bit_code_too() -> None:
+    assert ["rbx"] == titles("ebx") == titles("EBX") == titles("registers.ebx")
+    assert "physical address of struct hvm_start_info" in explain_text.answer("ebx")
+
+
+def test_a_flag_answers_to_xens_name_of_it_and_to_its_path() -> None:
+    assert ["PRIVILEGED"] == titles("SIF_PRIVILEGED") == titles("start_info.flags.PRIVILEGED")
+    assert ["LOADED_HIGH"] == titles("hdr.loadflags.LOADED_HIGH")
+
+
+@pytest.mark.parametrize(
+    ("place", "title"),
+    [
+        ("start_info+0x28", "hvm_start_info.memmap_paddr"),
+        ("pvh_start_info + 47", "hvm_start_info.memmap_paddr"),
+        ("hdr+0x1f", "setup_header.type_of_loader"),
+        ("boot_params.hdr+0x1F", "setup_header.type_of_loader"),
+        ("boot_params+0x210", "setup_header.type_of_loader"),
+        ("boot_params+0x2e3", "boot_e820_entry.type"),
+        ("modules[1]+8", "hvm_modlist_entry.size"),
+    ],
+)
+def test_an_offset_in_a_structure_is_the_field_that_has_the_byte(place: str, title: str) -> None:
+    assert [title] == titles(place)
+
+
+@pytest.mark.parametrize(
+    ("place", "hint"),
+    [
+        ("start_info+56", "hvm_start_info has 56 bytes"),
+        ("boot_params+0xffffffff", "boot_params has 4096 bytes"),
+        ("olpc_ofw_header+16", "olpc_ofw_header has 16 bytes"),
+    ],
+)
+def test_an_offset_with_no_field_says_how_long_the_structure_is(place: str, hint: str) -> None:
+    with pytest.raises(UserError, match="has no field at") as error:
+        explain.explain(place)
+
+    assert hint == error.value.hint
+
+
+@pytest.mark.parametrize("stage", [each for each in stages.STAGES if each.symbol])
+def test_a_function_is_the_stages_that_are_about_it(stage: Stage) -> None:
+    assert f"stage {stage.name}" in titles(stage.symbol or "")
+
+
+def test_every_key_of_a_recording_is_explained() -> None:
+    written = to_json.to_dict(build.boot())
+    keys = [key for key in written if key != "stops"]
+    keys += [f"{outer}.{key}" for outer in ("kernel", "machine", "outcome") for key in written[outer]]
+    keys += [f"stops[0].{key}" for key in written["stops"][0]]
+
+    assert [] == [key for key in keys if not explain.explain(key)]
+
+
+def test_a_key_of_a_recording_is_not_meant_by_its_last_part() -> None:
+    assert ["stage entry"] == titles("entry")
+    assert ["kernel.entry in a recording"] == titles("kernel.entry")
+
+
+def test_what_holds_an_unknown_name_is_near_to_it() -> None:
+    with pytest.raises(UserError) as error:
+        explain.explain("RSDP")
+
+    assert "rsdp_paddr" in (error.value.hint or "")
 
 
 def test_an_unknown_name_is_an_error_that_names_the_nearest() -> None:
