@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -9,6 +10,10 @@ if TYPE_CHECKING:
     from pvhdbg.image.facts import ImageFacts
 
 ENDS = DONE, DEAD, TIMED_OUT, INTERRUPTED = "done", "died", "timeout", "interrupted"
+
+
+_RAM = re.compile(r"(?:size=)?(\d{1,12})([KMGT]?)", re.ASCII | re.IGNORECASE)
+_UNITS = {"K": 10, "": 20, "M": 20, "G": 30, "T": 40}
 
 
 class Rewrite(NamedTuple):
@@ -32,6 +37,12 @@ class MachineFacts(NamedTuple):
     initrd: str | None = None
     argv: tuple[str, ...] = ()
     rewrites: tuple[Rewrite, ...] = ()
+
+
+def ram_size(memory: str | None) -> int | None:
+    """The bytes that QEMU's `-m` means, a number of MiB or one with its unit; null where it says more than a size."""
+    found = _RAM.fullmatch(memory or "")
+    return int(found[1]) << _UNITS[found[2].upper()] if found else None
 
 
 class Death(NamedTuple):

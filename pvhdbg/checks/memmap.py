@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ from pvhdbg.abi.boot_params import BootParams
 from pvhdbg.abi.e820 import E820_TYPES, ISA_SIZE, ISA_START, RAM, ZERO_PAGE_ENTRIES, BootE820Entry
 from pvhdbg.abi.start_info import MemmapTableEntry
 from pvhdbg.boot import placed, spans
+from pvhdbg.boot.document import ram_size
 from pvhdbg.boot.protocols import E820_MODULE, NO_MAP
 from pvhdbg.checks.finding import ERROR, INFO, WARNING
 from pvhdbg.checks.rules import Found, rule
@@ -24,7 +24,6 @@ _TOP = 1 << 64
 # How many entries fit between e820_table's start and the end of struct boot_params.
 _FIT_STRUCTURE = 168
 _COUNTED = 256
-_SIZE = re.compile(r"(?:size=)?(\d{1,12})([KMGT]?)", re.ASCII | re.IGNORECASE)
 # Firmware keeps some for itself: as much of the RAM may be missing.
 _KEPT_BACK = 16
 
@@ -218,16 +217,10 @@ def the_map_lacks_memory_that_the_machine_has(case: Case) -> Iterator[Found]:
 
     Source: QEMU hw/i386/pc.c and microvm.c: RAM is -m, below and above the hole under 4 GiB.
     """
-    has, listed = _bytes(case.memory), spans.total(case.ram)
+    has, listed = ram_size(case.memory), spans.total(case.ram)
     if has and case.ram and listed < has - max(has // _KEPT_BACK, 1 << 20):
         message = f"the map lists {listed:#x} bytes of RAM, the machine has {has:#x} (-m {case.memory})"
         yield Found("memory_map.entries", message, case.entries[0].at)
-
-
-def _bytes(size: str | None) -> int:
-    """QEMU's -m; 0 where it says more than a size."""
-    found = _SIZE.fullmatch(size or "")
-    return int(found[1]) << {"K": 10, "": 20, "M": 20, "G": 30, "T": 40}[found[2].upper()] if found else 0
 
 
 @rule("PVH211", INFO)

@@ -108,10 +108,11 @@ def _kernel(options: argparse.Namespace, folder: Path) -> tuple[Kernel, tuple[st
 
 
 def _preflight(options: argparse.Namespace, kernel: Kernel) -> Preflight:
+    from pvhdbg.boot.document import ram_size
     from pvhdbg.errors import GuestError
     from pvhdbg.image.preflight import Machine, preflight_file
 
-    machine = Machine(options.machine, os.fsencode(options.append), _bytes(options.memory), _microvm_firmware())
+    machine = Machine(options.machine, os.fsencode(options.append), ram_size(options.memory), _microvm_firmware())
     found = preflight_file(kernel.facts, machine, kernel.symbols)
     if found.fatal and not options.force:
         first = found.fatal[0]
@@ -123,13 +124,6 @@ def _microvm_firmware() -> str | None:
     """Which firmware QEMU's package starts a microvm with; null where its files are not where Debian has them."""
     path = MICROVM_FIRMWARE.resolve()
     return ("qboot" if path.name.startswith("qboot") else "seabios") if path.is_file() else None
-
-
-def _bytes(size: str) -> int:
-    """QEMU's -m: a number of MiB, or one with its unit."""
-    units = {"K": 10, "M": 20, "G": 30, "T": 40}
-    unit = size[-1].upper()
-    return int(size[:-1]) << units[unit] if unit in units else int(size) << 20
 
 
 def _qemu_options(options: argparse.Namespace, kernel: Kernel) -> QemuOptions:
