@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from pvhdbg.abi.text import printable
 from pvhdbg.boot.capture import IDENTITY, KERNEL, PHYSICAL
 from pvhdbg.boot.paging import Paging, walk
 from pvhdbg.errors import RegisterUnavailable, TargetError
@@ -77,6 +78,11 @@ class Addresses:
 
     def _paging(self) -> Paging:
         return Paging(*(self._known(name) for name in ("cr0", "cr3", "cr4", "efer")))
+
+
+def place_of(rip: int | None, symbol: str | None, word: str = " at ") -> str:
+    """` at 0xffffffff8305a1ff xen_prepare_pvh+0x12`, to be read; the empty string where RIP is not known."""
+    return "" if rip is None else f"{word}{rip:#x}" + (f" {printable(symbol)}" if symbol else "")
 
 
 def symbol_at(name_at: Callable[[int], tuple[str, int] | None], image: ImageFacts | None, rip: int) -> str | None:

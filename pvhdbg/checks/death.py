@@ -8,6 +8,7 @@ from pvhdbg.abi.cpu import CR0_PG, CR4_PAE, EFER_LME, INT3, MSR_EFER, UD2, WRMSR
 from pvhdbg.abi.e820 import blob_size
 from pvhdbg.abi.start_info import MAGIC, MemmapTableEntry, ModlistEntry
 from pvhdbg.abi.text import printable
+from pvhdbg.boot.address import place_of
 from pvhdbg.boot.capture import KERNEL
 from pvhdbg.boot.document import TIMED_OUT
 from pvhdbg.boot.expected import BUG, DIRECT_MAP, OVERRUN, PAGE_FAULT
@@ -64,9 +65,8 @@ def _code(case: Case) -> bytes:
 
 
 def _where(case: Case) -> str:
-    rip, death = _rip(case), _death(case)
-    symbol = death.symbol if death else None
-    return ("" if rip is None else f" at {rip:#x}") + (f" {printable(symbol)}" if symbol else "")
+    death = _death(case)
+    return place_of(_rip(case), death.symbol if death else None)
 
 
 @rule("PVH900", ERROR, when=LAST)
@@ -313,9 +313,8 @@ def the_next_stage_did_not_come(case: Case) -> Iterator[Found]:
     """
     outcome = case.outcome
     if outcome and outcome.ended == TIMED_OUT:
-        place = "" if outcome.rip is None else f" at {outcome.rip:#x}"
-        symbol = f" {printable(outcome.symbol)}" if outcome.symbol else ""
-        yield Found("outcome.timeout", f"stage {outcome.waited_for} did not come in time; the guest is{place}{symbol}")
+        place = place_of(outcome.rip, outcome.symbol)
+        yield Found("outcome.timeout", f"stage {outcome.waited_for} did not come in time; the guest is{place}")
 
 
 @rule("PVH911", ERROR, when=LAST, cause=True)

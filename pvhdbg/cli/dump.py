@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.boot import document as doc
 from pvhdbg.boot import stages
+from pvhdbg.boot.address import place_of
 from pvhdbg.boot.document import Document
 from pvhdbg.boot.travel import travel
 from pvhdbg.cli.launch import launched
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from pvhdbg.boot.document import Outcome
     from pvhdbg.boot.journey import Journey
     from pvhdbg.live.bench import Bench
+
+NOWHERE = " where it can't be asked"
 
 
 def dump(options: argparse.Namespace) -> Result:
@@ -95,17 +98,11 @@ def _lacking(journey: Journey, wanted: str | None) -> list[str]:
 def _ending(outcome: Outcome) -> list[str]:
     reached = f"reached {outcome.reached}" if outcome.reached else "no stage was reached"
     if outcome.died:
-        where = _where(outcome.died.rip, outcome.died.symbol)
+        where = place_of(outcome.died.rip, outcome.died.symbol) or NOWHERE
         words = f": {outcome.died.words}" if outcome.died.words else ""
         return [f"pvhdbg: error: the guest died: {outcome.died.how}{where}{words}; {reached}"]
     if outcome.ended == doc.TIMED_OUT:
-        where = _where(outcome.rip, outcome.symbol)
+        where = place_of(outcome.rip, outcome.symbol) or NOWHERE
         error = f"pvhdbg: error: stage {outcome.waited_for} did not come in time; {reached}, the guest was{where}"
         return [error, "  hint: --timeout SECONDS waits longer"]
     return []
-
-
-def _where(rip: int | None, symbol: str | None) -> str:
-    if rip is None:
-        return " where it can't be asked"
-    return f" at {rip:#x}" + (f" {symbol}" if symbol else "")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import printable
 from pvhdbg.boot import stages
+from pvhdbg.boot.address import place_of
 from pvhdbg.boot.document import DEAD, DONE, TIMED_OUT
 from pvhdbg.checks.run import Checked, check
 from pvhdbg.views import findings_text, stop_text, text
@@ -125,13 +126,7 @@ def outcome(of: Outcome) -> str:
         return f"done: {reached}"
     if of.ended == DEAD and of.died:
         message = f": {printable(of.died.words)}" if of.died.words else ""
-        return f"died: {printable(of.died.kind)}{_where(of.died.rip, of.died.symbol)}{message} ({reached})"
+        return f"died: {printable(of.died.kind)}{place_of(of.died.rip, of.died.symbol)}{message} ({reached})"
     if of.ended == TIMED_OUT and of.waited_for:
-        return f"timeout: {printable(of.waited_for)} did not come{_where(of.rip, of.symbol, ', rip ')} ({reached})"
+        return f"timeout: {printable(of.waited_for)} did not come{place_of(of.rip, of.symbol, ', rip ')} ({reached})"
     return f"{printable(of.ended)} ({reached})"
-
-
-def _where(rip: int | None, symbol: str | None, word: str = " at ") -> str:
-    if rip is None:
-        return ""
-    return f"{word}{rip:#x}" + (f" {printable(symbol)}" if symbol else "")
