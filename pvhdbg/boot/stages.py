@@ -54,6 +54,8 @@ STAGES = (
     ),
 )
 NAMES = tuple(each.name for each in STAGES)
+FIRST_STOP = "prepare"
+"""Where a session on a screen begins, if the guest has that stage."""
 _NO_STAGES = {
     DIED: Stage(DIED, None, False, (), "where the guest died"),
     RESET: Stage(RESET, None, False, (), "before the PVH entry"),

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from pvhdbg.live.session import Session
     from pvhdbg.target.mi import Stop
 
-FIRST_STOP = "prepare"
 _BY_LINE = {"next": "-exec-next", "step": "-exec-step", "finish": "-exec-finish", "continue": "-exec-continue"}
 _BY_INSTRUCTION = {
     "next": "-exec-next-instruction",
@@ -113,7 +112,7 @@ class Bench:
         """To `prepare`, the entry being captured on the way; to the entry where there is no `prepare`. A machine that
         is not ours stays where it is.
         """
-        return self.position() if self.options is None else self.to_stage(FIRST_STOP)
+        return self.position() if self.options is None else self.to_stage(stages.FIRST_STOP)
 
     @property
     def is_ours(self) -> bool:
@@ -280,12 +279,9 @@ class Bench:
 
     def _has_line(self) -> bool:
         """Whether gdb knows a source line for where it stands."""
-        if not self.has_symbols:
-            return False
-        try:
-            return "line" in self.session.gdb.ask("-stack-info-frame").payload.get("frame", {})
-        except TargetError:
-            return False
+        from pvhdbg.live import code
+
+        return "line" in code.frame(self)
 
 
 def _reason(stop: Stop | None) -> str:

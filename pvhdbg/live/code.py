@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -63,18 +64,23 @@ def _marked(code: Code, known: Breakpoints) -> Code:
     return code._replace(lines=tuple(lines))
 
 
-def _source(bench: Bench) -> Code | None:
+def frame(bench: Bench) -> dict[str, str]:
+    """What gdb says of the frame it looks at, where symbols may tell more than the address; empty where it can't."""
     if not bench.has_symbols:
+        return {}
+    with suppress(TargetError):
+        found: dict[str, str] = bench.session.gdb.ask("-stack-info-frame").payload.get("frame", {})
+        return found
+    return {}
+
+
+def _source(bench: Bench) -> Code | None:
+    at = frame(bench)
+    lines = _read(at.get("fullname"))
+    if lines is None or "line" not in at:
         return None
-    try:
-        frame = bench.session.gdb.ask("-stack-info-frame").payload.get("frame", {})
-    except TargetError:
-        return None
-    lines = _read(frame.get("fullname"))
-    if lines is None or "line" not in frame:
-        return None
-    current = int(frame["line"])
-    return Code(frame["fullname"], tuple(_source_line(text, number, current) for number, text in enumerate(lines, 1)))
+    current = int(at["line"])
+    return Code(at["fullname"], tuple(_source_line(text, number, current) for number, text in enumerate(lines, 1)))
 
 
 def _source_line(text: str, number: int, current: int) -> CodeLine:

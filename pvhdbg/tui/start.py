@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from pvhdbg.tui.terminal import Terminal
     from pvhdbg.tui.worker import Worker
 
-FIRST_STOP = "prepare"
 STOPS_WITHIN = 0.5
 """Seconds after which a guest that runs is to be seen running."""
 _ON_ITS_WAY_WITHIN = 0.1
@@ -105,6 +104,8 @@ def screen_of(document: Document, name: str, *, ascii: bool = False) -> Screen: 
 
 def _first(document: Document) -> int | None:
     """Null for the last stop."""
+    from pvhdbg.boot.stages import FIRST_STOP
+
     names = [each.stage for each in document.stops]
     at = names.index(FIRST_STOP) if FIRST_STOP in names else 0
     return at if at < len(names) - 1 else None
