@@ -42,7 +42,12 @@ def _run(argv: Sequence[str]) -> Result:
     command, chosen = options.parse(argv)
     module, function = command.runs.split(".")
     run: Callable[[argparse.Namespace], Result] = getattr(import_module(f"pvhdbg.cli.{module}"), function)
-    return run(chosen)
+    result = run(chosen)
+    if chosen.ascii and not result.output.isascii():
+        from pvhdbg.views import plain
+
+        return result._replace(output=plain.words(result.output))
+    return result
 
 
 def _print(result: Result) -> None:
@@ -54,7 +59,7 @@ def _print(result: Result) -> None:
     if sys.stdout is None:
         raise UserError("standard output is closed")
     if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(encoding="utf-8")  # JSON is, whatever the locale
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")  # what is not ASCII was meant to be
     try:
         sys.stdout.write(result.output)
         sys.stdout.flush()

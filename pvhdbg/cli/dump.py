@@ -35,7 +35,7 @@ def dump(options: argparse.Namespace) -> Result:
     status = status_of(seen.outcome, options.stage)
     if options.output is None:
         return Result(text if answers is None else answers, status, remarks)
-    _write(options.output, text)
+    _write(options.output, text, ascii=options.ascii)
     return Result(answers or "", status, remarks)
 
 
@@ -69,7 +69,11 @@ def _text(seen: Document, form: str) -> str:
     return to_text.document(seen)
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, text: str, *, ascii: bool) -> None:  # noqa: A002  the option's name
+    if ascii and not text.isascii():
+        from pvhdbg.views import plain
+
+        text = plain.words(text)
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:

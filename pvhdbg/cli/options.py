@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 import pvhdbg
 from pvhdbg.boot import stages
 from pvhdbg.boot.protocols import AS_IS, PROTOCOLS
+from pvhdbg.cli import language
 from pvhdbg.errors import UserError
 from pvhdbg.live.qemu_options import DEFAULT_APPEND
 
@@ -85,10 +86,13 @@ def _diff(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("before", metavar="A", help="a recording, or FILE@STAGE")
     parser.add_argument("after", metavar="B", help="likewise")
     parser.add_argument("--exit-code", action="store_true", help="exit with 1 if they differ")
+    _ascii(parser)
 
 
 def _explain(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", nargs="?", metavar="NAME", help="hdr.version, CR0.PE, prepare, …; without it, a list")
+    parser.add_argument(
+        "name", nargs="?", metavar="NAME", help="hdr.version, CR0.PE, prepare, PVH901; without it, a list"
+    )
 
 
 def _attach(parser: argparse.ArgumentParser) -> None:
@@ -135,6 +139,7 @@ def parse(argv: Sequence[str]) -> tuple[Command, argparse.Namespace]:
     parser = _session_parser() if command is SESSION else _parser(own[0])
     options = parser.parse_args(own if command is SESSION else own[1:])
     options.qemu_args = qemu_args
+    options.ascii = language.is_ascii() or getattr(options, "ascii", False)
     if qemu_args and not hasattr(options, "machine"):
         raise UserError(f"`{parser.prog}` starts no QEMU: it takes no arguments after --")
     return command, options
@@ -177,11 +182,12 @@ def _timeout(parser: argparse._ActionsContainer) -> None:
 
 
 def _ascii(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--ascii", action="store_true", help="draw the TUI with ASCII alone")
+    parser.add_argument("--ascii", action="store_true", help="ASCII alone, as where the locale is not UTF-8")
 
 
 def _format(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", choices=("text", "json"), help="text for a person (the default), or JSON")
+    _ascii(parser)
 
 
 def _launch(parser: argparse.ArgumentParser) -> None:

@@ -144,12 +144,6 @@ def test_output_that_cannot_be_written_is_one_line() -> None:
     assert b"pvhdbg: error: can't write to standard output: No space left on device\n" == done.stderr
 
 
-def test_output_is_utf_8_whatever_the_locale(text: str) -> None:
-    done = pvhdbg("dump", env=os.environ | {"PYTHONIOENCODING": "latin-1"})
-
-    assert (0, text, "") == done
-
-
 def test_help_lists_every_option_of_the_contract() -> None:
     done = pvhdbg("dump", "--help")
     options = (

@@ -1,0 +1,88 @@
+"""What is printed can be shown: UTF-8 where the locale is, ASCII alone elsewhere or where that is asked for."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from pvhdbg.cli import main
+from pvhdbg.cli.options import COMMANDS
+from tests.cli.shell import Run, pvhdbg
+
+RECORDING = Path(__file__).parent.parent / "recordings" / "linux-6.12-q35.json"
+LOCALES = ("LC_ALL", "LC_CTYPE", "LANG", "PYTHONIOENCODING", "PYTHONUTF8", "PYTHONCOERCECLOCALE")
+
+
+def show(locale: str, *words: str) -> Run:
+    """In that environment, which else says nothing of a language."""
+    told = dict(each.split("=", 1) for each in locale.split())
+    rest = {name: value for name, value in os.environ.items() if name not in LOCALES}
+    return pvhdbg("show", RECORDING, *words, env=rest | told)
+
+
+@pytest.mark.parametrize(
+    "locale",
+    ["LC_ALL=C.UTF-8", "LANG=de_DE.utf8@euro", "LC_CTYPE=C.UTF-8", "LC_ALL=C PYTHONIOENCODING=utf-8:strict"],
+)
+def test_where_the_locale_is_utf_8_pictures_are_drawn_with_its_characters(locale: str) -> None:
+    done = show(locale)
+
+    assert (0, "") == (done.status, done.err)
+    assert "█" in done.out
+
+
+@pytest.mark.parametrize(
+    "locale",
+    [
+        "",
+        "LC_ALL=C",
+        "LC_ALL=POSIX LANG=C.UTF-8",
+        "LANG=en_US.ISO-8859-1",
+        "LANG=de_DE@euro",
+        "LC_ALL=C.UTF-8 PYTHONIOENCODING=ascii:strict",
+        "LC_ALL=C PYTHONUTF8=0 PYTHONCOERCECLOCALE=0",
+    ],
+)
+def test_elsewhere_there_is_nothing_but_ascii(locale: str) -> None:
+    done = show(locale)
+
+    assert (0, "") == (done.status, done.err)
+    assert done.out.isascii()
+    assert "####" in done.out
+
+
+def test_ascii_can_be_asked_for() -> None:
+    assert show("") == show("LC_ALL=C.UTF-8", "--ascii")
+
+
+def test_a_text_in_a_file_is_written_as_it_would_be_printed(tmp_path: Path) -> None:
+    done = [
+        pvhdbg("dump", "--stage", "entry", "--format", "text", *words, "-o", tmp_path / name)
+        for name, words in (("utf-8", ()), ("ascii", ("--ascii",)))
+    ]
+    rich, plain = ((tmp_path / name).read_text(encoding="utf-8") for name in ("utf-8", "ascii"))
+
+    assert [(0, "", "")] * 2 == done
+    assert "█" in rich
+    assert plain.isascii()
+    assert len(rich.splitlines()) == len(plain.splitlines())
+
+
+@pytest.mark.parametrize("command", [[], *([each] for each in COMMANDS)], ids=str)
+def test_help_can_be_shown_anywhere(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main([*command, "--help"])
+
+    assert 0 == left.value.code
+    assert capsys.readouterr().out.isascii()
+
+
+def test_a_name_that_no_locale_has_is_an_error_in_one_line() -> None:
+    done = pvhdbg("show", "no-\udcff\n\x1b", env={**os.environ, "PYTHONIOENCODING": "ascii:strict"})
+
+    assert (2, "") == (done.status, done.out)
+    assert 1 == len(done.err.splitlines())
+    assert done.err.isascii()
+    assert "\x1b" not in done.err
