@@ -6,7 +6,6 @@ memory speed instead of a walk. Source: the System V gABI, "Symbol Table".
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from functools import cached_property
@@ -109,13 +108,6 @@ class _Table:
         size = 8 if self._is64 else 4
         yield from (self[index] for index in _indices(self._value_column, value.to_bytes(size, "little")))
 
-    def completions(self, prefix: bytes) -> Iterator[bytes]:
-        wanted = re.compile(re.escape(prefix) + b"[^\\0]{0,%d}" % _LONGEST_NAME)
-        known = frozenset(self._name_offsets)
-        for match in islice(wanted.finditer(self._data, self._names, self._names_end), _MOST_PLACES):
-            if match[0] and match.start() - self._names in known:
-                yield match[0]
-
     @cached_property
     def values(self) -> list[int]:
         """Every symbol's value, sorted."""
@@ -207,11 +199,6 @@ class Symbols:
             nearest = nearest and symbol is None
             end = bisect_left(values, value)
         return None
-
-    def matching(self, prefix: str, limit: int = 200) -> list[str]:
-        """Names that begin with `prefix`, sorted, `limit` of them at most."""
-        names = set(self._table.completions(prefix.encode())) if self._table.count else set()
-        return [name.decode("latin-1") for name in sorted(names)[:limit]]
 
     def _best_at(self, value: int) -> _Symbol | None:
         """Of several symbols at one address a function, then a global one."""
