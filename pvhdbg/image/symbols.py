@@ -168,14 +168,10 @@ class Symbols:
 
         :raise SymbolMissing: if there is none.
         """
-        return self._get(name).value
-
-    def size(self, name: str) -> int:
-        """A symbol's size in bytes; 0 for a label.
-
-        :raise SymbolMissing: if there is none.
-        """
-        return self._get(name).size
+        symbol = self._find(name)
+        if symbol is None:
+            raise SymbolMissing(name)
+        return symbol.value
 
     def at(self, address: int) -> tuple[str, int] | None:
         """The symbol that a link address lies in and the offset there, or null where it lies in none.
@@ -204,12 +200,6 @@ class Symbols:
         """Of several symbols at one address a function, then a global one."""
         places = [each for each in islice(self._table.valued(value), _ALIASES) if each.is_place]
         return max(places, key=lambda each: (each.type == _STT_FUNC, each.is_global, each.size), default=None)
-
-    def _get(self, name: str) -> _Symbol:
-        symbol = self._find(name)
-        if symbol is None:
-            raise SymbolMissing(name)
-        return symbol
 
     def _find(self, name: str) -> _Symbol | None:
         """Each name is sought once: what asks for a stage asks again."""
