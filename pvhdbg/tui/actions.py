@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.tui import attached, frame, state
+from pvhdbg.tui.detail import selected
 from pvhdbg.tui.state import Entry, Popup, Screen, Wanted
 from pvhdbg.tui.update import looking
 from pvhdbg.tui.view_rows import BYTES_PER_ROW, MOST_PHYSICAL
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     Action = Callable[[Screen, "Size"], Screen]
 
-FOCUSES = (state.PROMPT, state.VIEW, state.OUTPUT)
+FOCUSES = (state.PROMPT, state.VIEW, state.DETAIL, state.OUTPUT)
 _LEADS_TO_VIEW = {"hvm_modlist_entry": state.MODULES, "hvm_memmap_table_entry": state.MEMORY}
 ONE_MACHINE_WORD = 8
 FARTHEST = 1 << 30
@@ -34,9 +35,14 @@ class Size(NamedTuple):
 def act(name: str, screen: Screen, size: Size) -> Screen:
     """The screen after the action of that name; the same one if it is none of ours."""
     if name.startswith("view "):
-        return choose(screen, int(name.removeprefix("view ")))
+        return _from_top(screen, choose(screen, int(name.removeprefix("view "))))
     action = ACTIONS.get(name)
-    return frame.clamp(action(screen, size), *size) if action else screen
+    return frame.clamp(_from_top(screen, action(screen, size)), *size) if action else screen
+
+
+def _from_top(before: Screen, screen: Screen) -> Screen:
+    """What there is to read on another row is read from its beginning."""
+    return screen if selected(screen) is selected(before) else screen._replace(detail_top=0)
 
 
 def choose(screen: Screen, view: int) -> Screen:
@@ -49,6 +55,8 @@ def choose(screen: Screen, view: int) -> Screen:
 
 def _move(rows: int) -> Action:
     def move(screen: Screen, size: Size) -> Screen:
+        if screen.focus == state.DETAIL:
+            return _read_on(screen, rows, size)
         return scroll(screen, rows, _page_size(screen, size))
 
     return move
@@ -57,19 +65,34 @@ def _move(rows: int) -> Action:
 def _page(pages: int) -> Action:
     def move(screen: Screen, size: Size) -> Screen:
         page = _page_size(screen, size)
+        if screen.focus == state.DETAIL:
+            return _read_on(screen, pages * max(page - 1, 1), size)
         return scroll(screen, pages * max(page - 1, 1), page)
 
     return move
 
 
+def _read_on(screen: Screen, lines: int, size: Size) -> Screen:
+    """The detail further up or down; beyond its end the next row's."""
+    end = frame.detail_last(screen, *size) if lines > 0 else 0
+    if screen.detail_top != end:
+        return screen._replace(detail_top=screen.detail_top + lines)
+    return scroll(screen._replace(focus=state.VIEW), 1 if lines > 0 else -1, 1)._replace(focus=state.DETAIL)
+
+
 def _page_size(screen: Screen, size: Size) -> int:
-    return (frame.output_visible if screen.focus == state.OUTPUT else frame.visible)(screen, *size)
+    return _PAGES.get(screen.focus, frame.visible)(screen, *size)
+
+
+_PAGES = {state.OUTPUT: frame.output_visible, state.DETAIL: frame.detail_visible}
 
 
 def scroll(screen: Screen, rows: int, page: int) -> Screen:
-    """The cursor of the view by rows; gdb's output and the serial console, which have none, by lines. `page` is how
-    many of them are to be seen.
+    """The cursor of the view by rows; the detail, gdb's output and the serial console, which have none, by lines.
+    `page` is how many of them are to be seen.
     """
+    if screen.focus == state.DETAIL:
+        return screen._replace(detail_top=screen.detail_top + rows)
     if screen.focus == state.OUTPUT:
         return screen._replace(output_top=_top(screen.output_top, len(screen.output) - page, rows))
     if screen.view == state.SERIAL:
@@ -115,9 +138,21 @@ def _last(screen: Screen, _size: Size) -> Screen:
 
 def _focus(step: int) -> Action:
     def move(screen: Screen, _size: Size) -> Screen:
-        return screen._replace(focus=FOCUSES[(FOCUSES.index(screen.focus) + step) % len(FOCUSES)])
+        return _focused(screen, FOCUSES[(FOCUSES.index(screen.focus) + step) % len(FOCUSES)])
 
     return move
+
+
+def _focused(screen: Screen, pane: str) -> Screen:
+    """The detail gives the focus back to what had it."""
+    return screen._replace(focus=pane, read_from=state.VIEW if screen.focus == state.DETAIL else screen.focus)
+
+
+def _read(screen: Screen, _size: Size) -> Screen:
+    """All of the detail, over most of the view; and back."""
+    if screen.focus == state.DETAIL:
+        return screen._replace(focus=screen.read_from)
+    return _focused(screen, state.DETAIL)._replace(detail_top=0)
 
 
 def _to_prompt(screen: Screen, _size: Size) -> Screen:
@@ -193,14 +228,19 @@ def _follow(screen: Screen, _size: Size) -> Screen:
 
 
 def _to_finding(screen: Screen) -> Screen:
+    """Its row in what is looked at or, if it does not hold there any more, in the past that it was found in."""
     chosen = screen.here.cursor
-    if chosen >= len(screen.findings):
+    if chosen >= len(screen.noted):
         return screen
-    place = attached.place(screen, screen.findings[chosen].field)
+    noted, seen = screen.noted[chosen], _leave(screen)
+    if not noted.here:
+        stages = [each.stage for each in screen.history]
+        seen = looking(seen, stages.index(noted.stages[-1]))
+    place = attached.place(seen, noted.finding.field)
     if place is None:
         return screen._replace(message="this finding is about no row")
     view, index = place
-    return _leave(screen)._replace(view=view).at(index)
+    return seen._replace(view=view).at(index)
 
 
 def _look(screen: Screen, paddr: int, size: int) -> Screen:
@@ -214,20 +254,17 @@ def look(screen: Screen, wanted: str, size: int = ONE_MACHINE_WORD) -> Screen:
 
 def _leave(screen: Screen) -> Screen:
     """With the way back."""
-    return screen._replace(trail=(*screen.trail, (screen.view, screen.here, screen.bytes)))
+    return screen._replace(trail=(*screen.trail, (screen.view, screen.here, screen.bytes, screen.past)))
 
 
 def _back(screen: Screen, _size: Size) -> Screen:
     if not screen.trail:
         return screen
-    *rest, (view, here, seen) = screen.trail
+    *rest, (view, here, seen, past) = screen.trail
+    if past != screen.past and (past is None or past < len(screen.history)):
+        screen = looking(screen, past)
     shown = {**screen.shown, view: here}
-    return screen._replace(trail=tuple(rest), view=view, shown=shown, bytes=seen)
-
-
-def selected(screen: Screen) -> Row | None:
-    rows, at = frame.rows(screen), frame.cursor(screen)
-    return rows[at] if at < len(rows) else None
+    return screen._replace(trail=tuple(rest), view=view, shown=shown, bytes=seen, wanted=None)
 
 
 def place(screen: Screen) -> int | Line | None:
@@ -283,6 +320,7 @@ ACTIONS: dict[str, Action] = {
     "focus-next": _focus(1),
     "focus-back": _focus(-1),
     "focus-prompt": _to_prompt,
+    "read": _read,
     "earlier": _earlier,
     "later": _later,
     "changes": _changes,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pvhdbg.tui import attached, classes, state
+from pvhdbg.tui import attached, changes, classes, state
 from pvhdbg.tui.line import fit, length
 from pvhdbg.tui.signs import signs
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pvhdbg.tui.layout import Layout
     from pvhdbg.tui.line import Line
     from pvhdbg.tui.signs import Box
@@ -66,30 +68,39 @@ def sides(screen: Screen, line: Line) -> Line:
 
 
 def _tabs(screen: Screen, width: int) -> Line:
-    """All views by number and name: the names of those that are not shown get shorter until all have room."""
-    for apart in (" ", ""):
-        for longest in range(max(map(len, state.VIEWS)), 2, -1):
-            found = _named(screen, longest, apart)
-            if length(found) <= width:
-                return found
-    return fit(_named(screen, 0, ""), width, signs(screen.ascii).more)
-
-
-def _named(screen: Screen, longest: int, apart: str) -> Line:
-    concerned = _concerned(screen)
+    """All views by number and name, as long and as far apart as there is room for."""
     found: Line = []
-    for number, name in enumerate(state.VIEWS, start=1):
-        chosen = number == screen.view
-        words = f"{number} {name if chosen else name[:longest]}{concerned.get(number, '')}"
+    for names, apart in _WORDINGS:
+        found = _named(screen, names, apart)
+        if length(found) <= width:
+            break
+    return fit(found, min(length(found), width), signs(screen.ascii).more)
+
+
+_WORDINGS = (
+    (state.VIEWS, " "),
+    (state.VIEWS, ""),
+    (state.SHORT_VIEWS, ""),
+    *((tuple(each[:longest] for each in state.SHORT_VIEWS), "") for longest in (5, 4, 3, 0)),
+)
+
+
+def _named(screen: Screen, names: Sequence[str], apart: str) -> Line:
+    """With a sign between number and name where there is something to see."""
+    marked, found = _marked(screen), list[tuple[str, str]]()
+    for number, name in enumerate(names, start=1):
+        words = f"{number}{marked.get(number, ' ')}{name}"
         if found:
             found.append((style(screen), f"{apart}{signs(screen.ascii).separator}{apart}"))
-        found.append((classes.TAB_CHOSEN if chosen else classes.TAB, words))
+        found.append((classes.TAB_CHOSEN if number == screen.view else classes.TAB, words))
     return [("", " "), *found, ("", " ")] if apart else found
 
 
-def _concerned(screen: Screen) -> dict[int, str]:
-    """The sign of the worst finding of all, beside the view that lists them."""
-    if not screen.findings:
-        return {}
-    sign = signs(screen.ascii).findings.get(attached.worst(screen.findings).severity, "")
-    return {state.FINDINGS: sign}
+def _marked(screen: Screen) -> dict[int, str]:
+    """What changed has a star, and the view that lists findings the sign of the worst."""
+    sign = signs(screen.ascii)
+    marked = dict.fromkeys(changes.views(screen), sign.changed)
+    if screen.noted:
+        worst = attached.worst([each.finding for each in screen.noted])
+        marked[state.FINDINGS] = sign.findings.get(worst.severity, " ")
+    return marked

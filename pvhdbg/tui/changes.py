@@ -9,16 +9,31 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import printable
 from pvhdbg.boot.compare import Absent, Change
+from pvhdbg.tui import state
 from pvhdbg.tui.kept import Same
-from pvhdbg.views import diff_text
+from pvhdbg.views import diff_text, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pvhdbg.boot.capture import Capture
+    from pvhdbg.tui.state import Screen
     from pvhdbg.views.rows import Row
 
 Before = Mapping[str, object]
 """The values before, by the paths of what changed."""
+
+VIEWS = {
+    "start_info": state.START_INFO,
+    "pvh_start_info": state.START_INFO,
+    "cmdline": state.START_INFO,
+    "modules": state.MODULES,
+    "memory_map": state.MEMORY,
+    "e820_table": state.MEMORY,
+    "boot_params": state.BOOT_PARAMS,
+    "kernel_boot_params": state.BOOT_PARAMS,
+}
+"""Where each thing that a stop may hold is shown."""
 
 _PART = re.compile(r"[.\[]")
 
@@ -61,6 +76,48 @@ def was(row: Row, before: Before) -> str:
     if isinstance(old, Absent):
         return f"not there: {printable(old.reason)}"
     return f"was {diff_text.value(old, Change(row.path, old, None, row.fields[:1]))}"
+
+
+def views(screen: Screen) -> frozenset[int]:
+    """The views with something that is not what it was, apart from the CPU's, which never stays the same."""
+    return frozenset(VIEWS[each] for each in _things(screen))
+
+
+def news(screen: Screen) -> str:
+    """What is new where the machine has come, and what changed there."""
+    new, found, seen = _new_things(screen), _things(screen), screen.looked_at
+    brought = [f"{each} (view {VIEWS[each]})" for each in new]
+    changed = [f"{each} (view {VIEWS[each]})" for each in found if each not in new]
+    findings = sum(each.new for each in screen.noted)
+    if findings:
+        brought.append(f"{text.counted(findings, 'finding')} (view {state.FINDINGS})")
+    stage = seen.stage if seen else ""
+    heads = (f"new at {stage}", brought), (f"changed at {stage}", changed)
+    parts = (f"{head}: {', '.join(words)}" for head, words in heads if words)
+    return "; ".join(parts) or f"nothing new in memory at {stage}"
+
+
+def _things(screen: Screen) -> list[str]:
+    """What there is now and was not there before, or not the same."""
+    heads = {_PART.split(path, maxsplit=1)[0] for path in screen.before}
+    new = _new_things(screen)
+    return [each for each in VIEWS if each in new or (each in heads and getattr(screen.looked_at, each) is not None)]
+
+
+def _new_things(screen: Screen) -> list[str]:
+    """A copy that the kernel made is new, whatever is in it."""
+    seen, before = screen.looked_at, stage_before(screen)
+    if seen is None or before is None:
+        return []
+    return [each for each in VIEWS if getattr(seen, each) is not None and getattr(before, each) is None]
+
+
+def stage_before(screen: Screen) -> Capture | None:
+    """The stage before what is looked at."""
+    if screen.past is not None:
+        return screen.history[screen.past - 1] if screen.past else None
+    earlier = [each for each in screen.history if each is not screen.now]
+    return earlier[-1] if earlier else None
 
 
 @lru_cache(16)

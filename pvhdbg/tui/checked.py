@@ -1,4 +1,4 @@
-"""What the rules find in the capture that is looked at."""
+"""What the rules find in the capture that is looked at, and have found before."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 from pvhdbg.boot import stages
 from pvhdbg.boot.document import DEAD, DONE, Death, Document, MachineFacts, Outcome
 from pvhdbg.checks.run import of_capture
+from pvhdbg.tui.state import Noted
 
 if TYPE_CHECKING:
+    from pvhdbg.boot.capture import Capture
     from pvhdbg.checks.finding import Finding
     from pvhdbg.tui.state import Run, Screen
 
@@ -16,8 +18,33 @@ if TYPE_CHECKING:
 def findings(screen: Screen) -> tuple[Finding, ...]:
     """The gravest first. A look between two stages comes after all of them."""
     seen = screen.looked_at
+    return _of(screen, seen) if seen else ()
+
+
+def noted(screen: Screen) -> tuple[Noted, ...]:
+    """All that was found at this boot up to what is looked at: first what holds there, then what the latest stages
+    had. What holds at several is listed once.
+    """
+    seen = screen.looked_at
     if seen is None:
         return ()
+    stops, found = _up_to(screen, seen), dict[tuple[str, str], Noted]()
+    for stop in stops:
+        for each in _of(screen, stop):
+            before = found.pop((each.code, each.message), None)
+            stages = dict.fromkeys((*(before.stages if before else ()), stop.stage))
+            is_new = before is None and stop is seen and stop is not stops[0]
+            found[each.code, each.message] = Noted(each, tuple(stages), stop is seen, is_new)
+    order = [each.stage for each in reversed(stops)]
+    return tuple(sorted(found.values(), key=lambda each: order.index(each.stages[-1])))
+
+
+def _up_to(screen: Screen, seen: Capture) -> list[Capture]:
+    earlier = screen.history if screen.past is None else screen.history[: screen.past]
+    return [*(each for each in earlier if each is not seen), seen]
+
+
+def _of(screen: Screen, seen: Capture) -> tuple[Finding, ...]:
     outcome = screen.outcome or Outcome(_reached(screen), *_ended(screen.run, seen.stage))
     return of_capture(Document(screen.image, screen.machine or MachineFacts(), screen.history, outcome), seen)
 

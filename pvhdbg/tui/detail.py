@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.tui import attached, changes, classes, fields_at, state, view_rows
 from pvhdbg.tui.kept import Same
-from pvhdbg.tui.line import clean, fit
+from pvhdbg.tui.line import clean, fit, length
 from pvhdbg.tui.row_lines import sign_of
 from pvhdbg.tui.signs import signs
 from pvhdbg.views import explain, text
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from pvhdbg.checks.finding import Finding
     from pvhdbg.tui.line import Fragment, Line
-    from pvhdbg.tui.state import Screen
+    from pvhdbg.tui.state import Noted, Screen
     from pvhdbg.views.rows import Row
     from pvhdbg.views.topics import Explanation
 
@@ -29,7 +29,7 @@ LONG = 30
 
 
 class Told(NamedTuple):
-    """What there is to tell beside the row itself. `holds` are the fields that lie in a row of bytes."""
+    """What there is to tell beside the row itself. `holds`: what a row of bytes is, or where a finding was made."""
 
     findings: tuple[Finding, ...] = ()
     was: str = ""
@@ -40,10 +40,38 @@ class Told(NamedTuple):
 
 def detail(screen: Screen, width: int, lines: int) -> list[Line]:
     """Exactly so many lines on the selected row."""
-    row = selected(screen)
-    found = _lines(Same(row), _told(screen, row), width - 1, lines) if row else []
-    more = signs(screen.ascii).more
+    row, more = selected(screen), signs(screen.ascii).more
+    found = _all(screen, row, width)[_top(screen, width, lines) :]
+    if row and lines == 1:
+        found = [_line(row, _told(screen, row))]
+    elif len(found) > lines and screen.focus != state.DETAIL:
+        found = [*found[: lines - 1], [*found[lines - 1], (classes.DETAIL, f" {more}")]]
     return [fit([("", " "), *(found[at] if at < len(found) else [])], width, more) for at in range(lines)]
+
+
+def title(screen: Screen, width: int, lines: int) -> str:
+    """What the pane is, what of its text is not to be seen, and how to get there."""
+    all_of_it, top = len(_all(screen, selected(screen), width)), _top(screen, width, lines)
+    more = all_of_it - lines
+    if screen.focus == state.DETAIL:
+        shown = f"lines {top + 1}-{min(top + lines, all_of_it)} of {all_of_it}, Up and Down: the others   "
+        return f"detail   {shown if more > 0 else ''}F2: back"
+    if lines == 1:
+        return f"detail   F2: all {text.counted(all_of_it, 'line')}" if all_of_it else "detail"
+    return f"detail   F2: {more} more {'line' if more == 1 else 'lines'}" if more > 0 else "detail"
+
+
+def last_top(screen: Screen, width: int, lines: int) -> int:
+    """The last line that can be the pane's first."""
+    return max(len(_all(screen, selected(screen), width)) - lines, 0)
+
+
+def _top(screen: Screen, width: int, lines: int) -> int:
+    return min(screen.detail_top, last_top(screen, width, lines)) if screen.focus == state.DETAIL else 0
+
+
+def _all(screen: Screen, row: Row | None, width: int) -> list[Line]:
+    return _lines(Same(row), _told(screen, row), width - 1) if row else []
 
 
 def selected(screen: Screen) -> Row | None:
@@ -53,28 +81,33 @@ def selected(screen: Screen) -> Row | None:
 
 def _told(screen: Screen, row: Row) -> Told:
     if screen.view == state.FINDINGS:
-        return Told((screen.findings[screen.here.cursor],), is_finding=True, ascii=screen.ascii)
+        noted = screen.noted[screen.here.cursor]
+        return Told((noted.finding,), holds=_found(noted), is_finding=True, ascii=screen.ascii)
     if screen.view == state.BYTES:
         return Told(holds=fields_at.names(screen, row.address or 0, len(row.raw)), ascii=screen.ascii)
     findings = attached.by_row(screen, view_rows.rows(screen)).get(screen.here.cursor, ())
     return Told(findings, changes.was(row, screen.before), ascii=screen.ascii)
 
 
+def _line(row: Row, told: Told) -> Line:
+    """All in one line, which is cut where it ends."""
+    return _joined([*_news(row, told), *_brief(row), *_cut(row), *_words(row, told)])
+
+
+def _found(noted: Noted) -> str:
+    return f"Found at {', '.join(noted.stages)}{'' if noted.here else '; not at the stage that is shown'}."
+
+
 @lru_cache(64)
-def _lines(row: Same[Row], told: Told, width: int, lines: int) -> list[Line]:
-    """The head on a line of its own, then all else as paragraphs; on one line, all that fits."""
-    if lines == 1:
-        return [_joined([*_news(row.it, told), *_brief(row.it), *_cut(row.it), *_words(row.it, told)])]
-    head, said = _joined([*_head(row.it), *_was(told)]), _paragraphs(_said(told), width, ascii=told.ascii)
+def _lines(row: Same[Row], told: Told, width: int) -> list[Line]:
+    """The head on a line of its own, then all else as paragraphs."""
+    head, said = _broken([*_head(row.it), *_was(told)], width), _paragraphs(_said(told), width, ascii=told.ascii)
     rest = [
         *([] if told.is_finding else _cut(row.it)),
         (classes.DETAIL, " ".join(each for _, each in _words(row.it, told))),
     ]
-    shown = [*said, head] if told.is_finding else [head, *said]
-    shown += _paragraphs(rest, width, ascii=told.ascii)
-    if len(shown) > lines:
-        shown[lines - 1] = [*shown[lines - 1], (classes.DETAIL, " " + signs(told.ascii).more)]
-    return shown[:lines]
+    shown = [*said, *head] if told.is_finding else [*head, *said]
+    return shown + _paragraphs(rest, width, ascii=told.ascii)
 
 
 def _paragraphs(found: Line, width: int, *, ascii: bool) -> list[Line]:  # noqa: A002
@@ -87,6 +120,16 @@ def _joined(parts: list[Fragment]) -> Line:
     for style, words in parts:
         found += [("", GAP if found else ""), (style, words)]
     return found
+
+
+def _broken(parts: list[Fragment], width: int) -> list[Line]:
+    """As many parts on a line as it has room for."""
+    lines: list[list[Fragment]] = [[]]
+    for part in parts:
+        if lines[-1] and length(_joined([*lines[-1], part])) > width:
+            lines.append([])
+        lines[-1].append(part)
+    return [_joined(each) for each in lines]
 
 
 def _news(row: Row, told: Told) -> Line:

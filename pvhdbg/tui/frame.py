@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pvhdbg.tui.line import Line
     from pvhdbg.tui.state import Screen
 
-__all__ = ["clamp", "cursor", "frame", "output_visible", "rows", "visible"]
+__all__ = ["clamp", "cursor", "detail_last", "detail_visible", "frame", "output_visible", "rows", "visible"]
 
 rows = view_rows.rows
 cursor = view_rows.cursor
@@ -45,6 +45,11 @@ def visible(screen: Screen, width: int, height: int) -> int:
     return panes.rows_visible(screen, plan.inner, plan.view)
 
 
+def detail_visible(screen: Screen, width: int, height: int) -> int:
+    """How many lines of the detail are to be seen."""
+    return layout(screen, width, height).detail
+
+
 def output_visible(screen: Screen, width: int, height: int) -> int:
     """How many lines of gdb's output are to be seen."""
     return layout(screen, width, height).output
@@ -58,9 +63,16 @@ def clamp(screen: Screen, width: int, height: int) -> Screen:
         screen = screen.at(min(max(screen.here.cursor, 0), max(len(rows(screen)) - 1, 0)), window.start)
     return screen._replace(
         output_top=_top(screen.output_top, len(screen.output), output_visible(screen, width, height)),
+        detail_top=min(max(screen.detail_top, 0), detail_last(screen, width, height)),
         serial_top=_top(screen.serial_top, len(screen.serial), shown),
         popup=popup and popup._replace(top=min(max(popup.top, 0), popups.last_top(popup, width, height))),
     )
+
+
+def detail_last(screen: Screen, width: int, height: int) -> int:
+    """The last line that can be the detail's first; the first one where it does not have the focus."""
+    plan = layout(screen, width, height)
+    return detail.last_top(screen, width - 2, plan.detail) if screen.focus == state.DETAIL else 0
 
 
 def _top(top: int | None, count: int, shown: int) -> int | None:
@@ -95,9 +107,10 @@ def _strip(screen: Screen, plan: Layout) -> list[Line]:
 
 
 def _detail(screen: Screen, plan: Layout) -> list[Line]:
-    lines = detail.detail(screen, plan.width - 2, plan.detail)
+    width = plan.width - 2
+    lines, title = detail.detail(screen, width, plan.detail), detail.title(screen, width, plan.detail)
     return [
-        box.between(screen, plan, [(classes.PANE_TITLE, " detail ")]),
+        box.between(screen, plan, [(_pane_title(screen, state.DETAIL), f" {title} ")]),
         *(box.sides(screen, each) for each in lines),
     ]
 
@@ -111,6 +124,10 @@ def _output(screen: Screen, plan: Layout) -> list[Line]:
     return [box.between(screen, plan, _output_title(screen, plan), closes=True), *below]
 
 
+def _pane_title(screen: Screen, pane: str) -> str:
+    return f"{classes.PANE_TITLE} {classes.BORDER_FOCUS}" if screen.focus == pane else classes.PANE_TITLE
+
+
 def _output_style(line: str) -> str:
     return classes.OUTPUT_COMMAND if line.startswith("(gdb)") else classes.OUTPUT
 
@@ -119,8 +136,7 @@ def _output_title(screen: Screen, plan: Layout) -> Line:
     """Its name; how far it is scrolled; what there is to say."""
     top = screen.output_top
     where = "" if top is None else f"from line {top + 1} of {text.counted(len(screen.output), 'line')} "
-    focus = classes.BORDER_FOCUS if screen.focus == state.OUTPUT else ""
-    title: Line = [(f"{classes.PANE_TITLE} {focus}".rstrip(), f" gdb {where}")]
+    title: Line = [(_pane_title(screen, state.OUTPUT), f" gdb {where}")]
     if screen.message:
         title.append((classes.MESSAGE, f" {clean(screen.message)} "))
     return fit(title, min(length(title), plan.width - 2), signs(screen.ascii).more)

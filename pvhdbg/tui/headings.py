@@ -40,7 +40,7 @@ def _only_changes(screen: Screen) -> Line:
 
 def _words(screen: Screen) -> str:
     if screen.view == state.FINDINGS:
-        return text.counted(len(screen.findings), "finding") if screen.findings else "findings"
+        return _findings(screen)
     if screen.view == state.CODE:
         return screen.code.title or "code"
     if screen.view == state.BYTES:
@@ -49,6 +49,17 @@ def _words(screen: Screen) -> str:
         return _serial(screen)
     seen = screen.looked_at
     return _OF_CAPTURES[screen.view](seen, screen) if seen else state.VIEWS[screen.view - 1]
+
+
+def _findings(screen: Screen) -> str:
+    """How many hold at what is looked at, and how many were found on the way there."""
+    noted, seen = screen.noted, screen.looked_at
+    here, new = sum(each.here for each in noted), sum(each.new for each in noted)
+    if not noted or not seen:
+        return "findings"
+    parts = [f"{here} at {seen.stage}", f"{new} of them new *" if new else "", f"{len(noted) - here} only before it"]
+    shown = parts if here < len(noted) else parts[:2]
+    return f"{text.counted(len(noted), 'finding')} at this boot so far: {', '.join(filter(None, shown))}"
 
 
 def _start_info(seen: Capture, _: Screen) -> str:

@@ -18,6 +18,8 @@ BESIDE = 200
 _STATE, _BORDERS = 2, 3
 _COMPACT = 30
 """Below so many lines of the screen the detail has one, until somebody reads it: in the view, or a finding."""
+_LEAST_VIEW, _LEAST_OUTPUT = 3, 2
+"""Lines that are left of the others while somebody reads the detail or gdb's output."""
 
 
 class Layout(NamedTuple):
@@ -40,9 +42,7 @@ def layout(screen: Screen, width: int, height: int) -> Layout:
     """The panes of a frame of this size. What has the focus gets more of it."""
     strip = _strip(height + BELOW) if screen.view != state.MEMORY else 0
     room = height - _STATE - _BORDERS - strip - (1 if strip else 0)
-    below = _below(height + BELOW, room)
-    detail = min(_detail(screen, height + BELOW), below - 2)
-    output = room * 2 // 3 if screen.focus == state.OUTPUT else below - detail
+    detail, output = _below(screen, height + BELOW, room)
     beside = width * 2 // 5 if width >= BESIDE and screen.view != state.CODE else 0
     return Layout(width, room - detail - output, strip, detail, output, beside)
 
@@ -51,15 +51,20 @@ def is_too_small(width: int, height: int) -> bool:
     return width < LEAST_WIDTH or height < LEAST_HEIGHT
 
 
-def _below(lines: int, room: int) -> int:
-    """What detail and output have together on a screen of so many lines."""
-    return room // 3 if lines < _COMPACT else room * 2 // 5
+def _below(screen: Screen, lines: int, room: int) -> tuple[int, int]:
+    """What detail and output have on a screen of so many lines: who looks at the view reads the detail, too."""
+    both = room // 3 if lines < _COMPACT else room * 2 // 5
+    most = max(both - _LEAST_OUTPUT, 1)
+    detail = min(_share(lines), most)
+    if screen.focus == state.DETAIL:
+        return room - max(_LEAST_VIEW, room // 3) - _LEAST_OUTPUT, _LEAST_OUTPUT
+    if screen.focus == state.VIEW or screen.view == state.FINDINGS:
+        detail = most
+    return detail, room * 2 // 3 if screen.focus == state.OUTPUT else both - detail
 
 
-def _detail(screen: Screen, lines: int) -> int:
-    if lines < _COMPACT:
-        return 3 if screen.focus == state.VIEW or screen.view == state.FINDINGS else 1
-    return next(share for least, share in ((50, 6), (40, 5), (36, 4), (0, 3)) if lines >= least)
+def _share(lines: int) -> int:
+    return next(share for least, share in ((50, 6), (40, 5), (36, 4), (_COMPACT, 3), (0, 1)) if lines >= least)
 
 
 def _strip(lines: int) -> int:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from pvhdbg.tui.line import Line
     from pvhdbg.tui.state import Screen
 
-ALWAYS = 3
-"""Keys at the top of the table that come before all others: help, continue, next stage."""
+FIRST = ("help", "continue", "next-stage")
+"""What the keys do that come before all others."""
 _ENTRIES = {":": "go to", "/": "search"}
 
 
@@ -31,11 +31,13 @@ def legend(screen: Screen, width: int) -> Line:
 
 
 def _chosen(scope: str, width: int) -> list[Key]:
-    """The first keys of the table, then those that work here alone, then the others, until the line is full."""
+    """The first ones, then those that work here alone, then the others, until the line is full."""
     everywhere = [key for key in KEYS if key.short and key.scope == EVERYWHERE]
+    first = [key for key in everywhere if key.action in FIRST]
+    others = [key for key in everywhere if key.action not in FIRST]
     here = [key for key in KEYS if key.short and key.scope == scope]
     chosen: list[Key] = []
-    for key in (*everywhere[:ALWAYS], *here, *everywhere[ALWAYS:]):
+    for key in (*first, *here, *others):
         width -= length(_word(key))
         if width < 0:
             break

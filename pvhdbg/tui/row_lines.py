@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 
     from pvhdbg.checks.finding import Finding
     from pvhdbg.tui.line import Line
-    from pvhdbg.tui.state import Screen
+    from pvhdbg.tui.state import Noted, Screen
     from pvhdbg.tui.view_rows import Rows
     from pvhdbg.views.rows import Row
 
+WITH_FIELDS = 110
+"""From this width on a finding's field has a column: its message names it, too."""
 MEASURED = 4096
 """Rows that have a say in how wide the columns are."""
 
@@ -47,7 +49,10 @@ def lines(screen: Screen, rows: Rows, shown: range, width: int) -> list[Line]:
     """The rows that are `shown`, each `width` cells long."""
     look = Look(_columns(Same(rows), width), screen.ascii)
     if screen.view == state.FINDINGS:
-        bodies = {at: _finding(rows[at], look._replace(findings=(screen.findings[at],))) for at in shown}
+        longest = _widest([len(each.stages[-1]) for each in screen.noted])
+        bodies = {
+            at: _finding(rows[at], screen.noted[at], look, longest, has_field=width >= WITH_FIELDS) for at in shown
+        }
     else:
         found = attached.by_row(screen, rows)
         bodies = {at: _body(rows[at], look._replace(findings=found.get(at, ()))) for at in shown}
@@ -55,7 +60,8 @@ def lines(screen: Screen, rows: Rows, shown: range, width: int) -> list[Line]:
 
 
 def _line(screen: Screen, row: Row, at: int, body: Line, width: int) -> Line:
-    marked = screen.view != state.FINDINGS and changes.is_marked(row, screen.before)
+    is_finding = screen.view == state.FINDINGS
+    marked = screen.noted[at].new if is_finding else changes.is_marked(row, screen.before)
     star = signs(screen.ascii).changed if marked else " "
     return with_cursor(screen, at, [(classes.CHANGED, star), *body], width)
 
@@ -155,5 +161,12 @@ def _entry(row: Row, look: Look) -> Line:
     ]
 
 
-def _finding(row: Row, look: Look) -> Line:
-    return [*_signed(look), (classes.NAME, _cell(row.value, look.columns.value, look)), (classes.MEANING, row.meaning)]
+def _finding(row: Row, noted: Noted, look: Look, longest: int, *, has_field: bool) -> Line:
+    """With the last stage that it was found at; what does not hold any more is dim."""
+    line: Line = [
+        *_signed(look._replace(findings=(noted.finding,))),
+        (classes.OFFSET, noted.stages[-1].ljust(longest) + "  "),
+        (classes.NAME, _cell(row.value, look.columns.value, look) if has_field else ""),
+        (classes.MEANING, row.meaning),
+    ]
+    return line if noted.here else styled(line, classes.OLD)

@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
 STARTING, RUNNING, STOPPED, DEAD, ENDED, RECORDING = "starting", "running", "stopped", "dead", "ended", "recording"
 PASSED, HERE, AHEAD, LACKING = "passed", "here", "ahead", "lacking"
-PROMPT, VIEW, OUTPUT = "prompt", "view", "output"
+PROMPT, VIEW, DETAIL, OUTPUT = "prompt", "view", "detail", "output"
 NO_SYMBOLS, LOADING, LOADED = "no symbols", "loading symbols", "symbols loaded"
 
 START_INFO, MODULES, MEMORY, BOOT_PARAMS, FINDINGS, CODE, BYTES, CPU, SERIAL = range(1, 10)
+SHORT_VIEWS = ("start", "modules", "map", "params", "findings", "code", "bytes", "cpu", "serial")
 VIEWS = ("start_info", "modules", "memory", "boot_params", "findings", "code", "bytes", "cpu", "serial")
 
 
@@ -66,6 +67,17 @@ class Bytes(NamedTuple):
     why: str = ""
 
 
+class Noted(NamedTuple):
+    """What a rule found at this boot. `stages` are those it was found at, oldest first; `here`: also in what is looked
+    at; `new`: there, and at no stage before.
+    """
+
+    finding: Finding
+    stages: tuple[str, ...]
+    here: bool = True
+    new: bool = False
+
+
 class Shown(NamedTuple):
     """Where one view stands: its selected row and its first visible one."""
 
@@ -103,12 +115,15 @@ class Screen(NamedTuple):
     `history` is every captured stage, oldest first; `now` what the machine's last stop showed, at a stage or between;
     `past` the index in `history` that is looked at instead of now; `arrived` what there was when the machine came where
     it stands. `before` maps the paths of what changed since then, or since the stop before, to their values there; with
-    `only_changes` the views show nothing else. `unfolded` shows fields that are 0. `clock` is when this is drawn, as
-    `Run.since`. `found` was searched last, and `wanted` is what the bytes view waits for. `queued` of the user's
+    `only_changes` the views show nothing else. `findings` are those of what is looked at, and `noted` all of this boot
+    up to there. `unfolded` shows fields that are 0. `clock` is when this is drawn, as
+    `Run.since`. `detail_top` is the first visible line of the detail while it has the focus, and `read_from` what had
+    the focus before. `found` was searched last, and `wanted` is what the bytes view waits for. `queued` of the user's
     commands wait, `busy` is true while gdb works on one, and `continued` while it waits for more lines of it. `output`
     is what gdb printed, `serial` what the guest wrote, both by lines fit for a terminal; `output_top` and `serial_top`
     are the first visible line, null to follow the end. `trail` is where Enter and `:` were pressed, for the way back:
-    the view, its row, and the bytes then. `ours`: the machine ends with us. `outcome` is how a recording ends.
+    the view, its row, the bytes then, and the past that was looked at. `ours`: the machine ends with us. `outcome` is
+    how a recording ends.
     """
 
     title: Title
@@ -122,8 +137,11 @@ class Screen(NamedTuple):
     only_changes: bool = False
     unfolded: bool = False
     findings: tuple[Finding, ...] = ()
+    noted: tuple[Noted, ...] = ()
     view: int = START_INFO
     focus: str = PROMPT
+    read_from: str = PROMPT
+    detail_top: int = 0
     shown: Mapping[int, Shown] = {}
     code: Code = Code()
     bytes: Bytes = Bytes()
@@ -138,7 +156,7 @@ class Screen(NamedTuple):
     message: str = ""
     entry: Entry | None = None
     popup: Popup | None = None
-    trail: tuple[tuple[int, Shown, Bytes], ...] = ()
+    trail: tuple[tuple[int, Shown, Bytes, int | None], ...] = ()
     found: str = ""
     wanted: Wanted | None = None
     ascii: bool = False

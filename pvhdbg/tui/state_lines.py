@@ -146,9 +146,15 @@ def _right(screen: Screen, *, short: bool) -> Line:
 
 
 def _findings(screen: Screen, *, short: bool) -> Iterator[tuple[str, str]]:
+    """Of this boot, up to what is looked at; and what is new there."""
     sign = signs(screen.ascii)
+    if screen.noted:
+        yield "", "so far:" if short else "found so far:"
     for severity, style in classes.FINDINGS.items():
-        count = sum(each.severity == severity for each in screen.findings)
+        count = sum(each.finding.severity == severity for each in screen.noted)
         if count:
             words = str(count) if short else text.counted(count, severity, "info" if severity == "info" else None)
             yield style, f" {sign.findings[severity]} {words}"
+    new = sum(each.new for each in screen.noted)
+    if new:
+        yield classes.CHANGED, f" {sign.changed}{new} new"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import printable, unicode_words
 from pvhdbg.boot import compare
-from pvhdbg.tui import checked, events, state
+from pvhdbg.tui import changes, checked, events, state
 from pvhdbg.tui.kept import Same
 from pvhdbg.tui.state import Run, Screen, Wanted
 
@@ -52,6 +52,7 @@ def _began(screen: Screen, event: events.Began) -> Screen:
         past=None,
         before={},
         findings=(),
+        noted=(),
         serial=(),
         serial_top=None,
         arrived=None,
@@ -69,9 +70,13 @@ def _ran(screen: Screen, event: events.Ran) -> Screen:
 def _stopped(screen: Screen, event: events.Stopped) -> Screen:
     """A new stop is what people want to see: the past is left, and a death brings its findings."""
     seen = screen._replace(run=event.run, now=event.now, history=event.history, stages=event.stages)
-    if event.run != screen.run:
-        seen = _moved(screen, seen._replace(past=None, arrived=event.now))
-    return _again(compared(seen))
+    if event.run == screen.run:
+        return _again(compared(seen))
+    known = len(screen.history)
+    seen = compared(_moved(screen, seen._replace(past=None, arrived=event.now, detail_top=0)))
+    if len(event.history) > known and not seen.message:
+        seen = seen._replace(message=changes.news(seen))
+    return _again(seen)
 
 
 def _moved(before: Screen, screen: Screen) -> Screen:
@@ -110,23 +115,16 @@ def compared(screen: Screen) -> Screen:
     """
     seen = screen.looked_at
     arrived = screen.arrived if screen.past is None else None
-    earlier = [each for each in (_stage_before(screen, seen), arrived) if each is not None and each is not seen]
+    earlier = [each for each in (changes.stage_before(screen), arrived) if each is not None and each is not seen]
     before: dict[str, object] = {}
     for each in earlier if seen else ():
         before |= _marks(Same(each), Same(seen))
-    return screen._replace(before=before, findings=checked.findings(screen))
+    return screen._replace(before=before, findings=checked.findings(screen), noted=checked.noted(screen))
 
 
 @lru_cache(8)
 def _marks(before: Same[Capture], after: Same[Capture]) -> Mapping[str, object]:
     return compare.marks(before.it, after.it)
-
-
-def _stage_before(screen: Screen, seen: Capture | None) -> Capture | None:
-    if screen.past is not None:
-        return screen.history[screen.past - 1] if screen.past else None
-    earlier = [each for each in screen.history if each is not seen]
-    return earlier[-1] if earlier else None
 
 
 def _coded(screen: Screen, event: events.Coded) -> Screen:

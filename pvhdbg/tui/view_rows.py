@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pvhdbg.boot.capture import Capture
     from pvhdbg.checks.finding import Finding
     from pvhdbg.live.code import Code, CodeLine
-    from pvhdbg.tui.state import Bytes, Screen
+    from pvhdbg.tui.state import Bytes, Noted, Screen
 
 Rows = tuple[Row, ...]
 BYTES_PER_ROW = 16
@@ -51,7 +51,7 @@ def _at_rip(code: Same[Code]) -> int:
 
 def _listed(screen: Screen) -> Rows:
     if screen.view == state.FINDINGS:
-        return _findings(Same(screen.findings))
+        return _findings(Same(screen.noted))
     if screen.view == state.CODE:
         return _code(Same(screen.code))
     if screen.view == state.BYTES:
@@ -153,11 +153,12 @@ def _changed(listed: Same[Rows], before: Same[changes.Before]) -> Rows:
 
 
 @lru_cache(8)
-def _findings(found: Same[Sequence[Finding]]) -> Rows:
-    return tuple(
-        Row(each.field, each.code, clean(each.field), clean(each.message), address=each.at, leads_to=each.at)
-        for each in found.it
-    )
+def _findings(found: Same[Sequence[Noted]]) -> Rows:
+    return tuple(_finding(each.finding) for each in found.it)
+
+
+def _finding(each: Finding) -> Row:
+    return Row(each.field, each.code, clean(each.field), clean(each.message), address=each.at, leads_to=each.at)
 
 
 @lru_cache(8)

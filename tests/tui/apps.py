@@ -29,6 +29,7 @@ RECORDINGS = Path(__file__).parent.parent / "recordings"
 PATIENCE = 10.0
 KEYS = {
     "F1": "\x1bOP",
+    "F2": "\x1bOQ",
     "F4": "\x1bOS",
     "F5": "\x1b[15~",
     "F6": "\x1b[17~",

@@ -16,7 +16,7 @@ from pvhdbg.tui.frame import clamp, frame, rows, visible
 from pvhdbg.tui.layout import BELOW
 from pvhdbg.tui.legend import legend
 from pvhdbg.tui.line import Line, plain
-from pvhdbg.tui.state import AHEAD, HERE, LOADED, PASSED, STOPPED, Run, Screen, StageMark, Title
+from pvhdbg.tui.state import AHEAD, HERE, LOADED, PASSED, STOPPED, Noted, Run, Screen, StageMark, Title
 from tests import build
 
 RECORDINGS = sorted((Path(__file__).parent.parent / "recordings").glob("*.json"))
@@ -56,13 +56,19 @@ def at(stage: str, view: int = 1, of: Document | None = None, **fields: Any) -> 
         before=compare.marks(document.stops[here - 1], now) if here else {},
         view=view,
         symbols=LOADED,
-    )._replace(**fields)
+    )._replace(**noted(stage, **fields))
 
 
 def of(capture: Capture, view: int = 1, **fields: Any) -> Screen:  # noqa: ANN401
     """The screen of a machine that was stopped once."""
     run = Run(STOPPED, capture.stage, rip=capture.rip)
-    return Screen(Title("vmlinux", "microvm"), run, history=(capture,), now=capture, view=view)._replace(**fields)
+    screen = Screen(Title("vmlinux", "microvm"), run, history=(capture,), now=capture, view=view)
+    return screen._replace(**noted(capture.stage, **fields))
+
+
+def noted(stage: str, **fields: Any) -> dict[str, Any]:  # noqa: ANN401
+    """With what was found at that stage also among all that was found."""
+    return {"noted": tuple(Noted(each, (stage,)) for each in fields.get("findings", ())), **fields}
 
 
 def drawn(screen: Screen, width: int, height: int) -> list[Line]:

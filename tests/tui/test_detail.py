@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from pvhdbg.tui import classes, state
+from pvhdbg.tui import actions, classes, state
 from pvhdbg.tui.frame import rows
-from pvhdbg.tui.state import Bytes, Screen
+from pvhdbg.tui.layout import BELOW
+from pvhdbg.tui.state import Bytes, Noted, Screen
 from tests.tui import screens
 from tests.tui.screens import STACK, at
 
@@ -60,8 +61,69 @@ def test_who_goes_to_the_view_gets_three_lines_at_80x24() -> None:
     assert 3 == len(detail(at("entry", focus=state.VIEW), (80, 24)))
 
 
-def test_a_long_text_ends_in_a_sign_that_there_is_more() -> None:
-    assert detail(at("bootparams", state.BOOT_PARAMS))[-1].endswith("…")
+def test_a_long_text_ends_in_a_sign_that_there_is_more_and_how_to_get_it() -> None:
+    screen = at("bootparams", state.BOOT_PARAMS)
+
+    assert detail(screen)[-1].endswith("…")
+    assert "├ detail   F2: 2 more lines ─" in screens.text(screen, LARGE)
+    assert "├ detail   F2: all 10 lines ─" in screens.text(screen)
+
+
+@pytest.mark.parametrize("size", screens.SIZES)
+@pytest.mark.parametrize("view", screens.VIEWS)
+def test_who_goes_to_the_detail_can_read_all_of_it(view: int, size: tuple[int, int]) -> None:
+    inner = actions.Size(size[0], size[1] - BELOW)
+    for row in range(len(rows(at("bootparams", view)))):
+        reader = actions.act("read", at("bootparams", view).at(row), inner)
+        seen = [*detail(reader, size)]
+        while (further := actions.act("page-down", reader, inner)).detail_top > reader.detail_top:
+            assert further.here.cursor == row
+            seen += detail(further, size)
+            reader = further
+        read = {each.rstrip(" …") for each in seen}
+
+        assert [] == [each for each in told(reader, size) if each and each.rstrip(" …") not in read]
+
+
+def told(screen: Screen, size: tuple[int, int]) -> list[str]:
+    """All the lines that there are to read, on a terminal as high as it takes."""
+    return detail(screen, (size[0], 400))
+
+
+def test_the_detail_says_which_of_its_lines_are_shown() -> None:
+    long = STACK._replace(message="word " * 400)
+    reader = actions.act("read", at("prepare", state.FINDINGS, findings=(long,)), actions.Size(80, 22))
+    further = actions.act("last", reader, actions.Size(80, 22))
+
+    assert "detail   lines 1-10 of 37, Up and Down: the others   F2: back" in screens.text(reader)
+    assert "detail   lines 28-37 of 37" in screens.text(further)
+    assert "detail   lines 27-36 of 37" in screens.text(actions.act("up", further, actions.Size(80, 22)))
+
+
+def test_who_reads_on_beyond_the_end_gets_to_the_next_row() -> None:
+    size = actions.Size(120, 38)
+    reader = actions.act("read", at("prepare"), size)
+    below = actions.act("down", reader, size)
+
+    assert (state.DETAIL, 1) == (below.focus, below.here.cursor)
+    assert 0 == actions.act("up", below, size).here.cursor
+
+
+def test_another_row_is_read_from_its_beginning() -> None:
+    long = STACK._replace(message="word " * 400)
+    reader = actions.act("read", at("prepare", state.FINDINGS, findings=(long,)), actions.Size(80, 22))
+    further = actions.act("page-down", reader, actions.Size(80, 22))
+
+    assert further.detail_top > 0
+    assert 0 == actions.act("view 1", further, actions.Size(80, 22)).detail_top
+
+
+def test_a_finding_says_at_which_stages_it_was_made() -> None:
+    noted = Noted(STACK, ("entry", "prepare"))
+    screen = at("kernel", state.FINDINGS, noted=(noted, noted._replace(here=False)))
+
+    assert "Found at entry, prepare." in whole(screen)
+    assert "Found at entry, prepare; not at the stage that is shown." in whole(screen.at(1))
 
 
 def test_a_finding_comes_first_and_whole() -> None:
@@ -69,7 +131,7 @@ def test_a_finding_comes_first_and_whole() -> None:
     told = detail(at("prepare", state.FINDINGS, findings=(long,)))
 
     assert told[0].startswith("▲ PVH207 warning: word word")
-    assert 40 == " ".join(told).count("word")
+    assert 40 == " ".join(told).count("word ")
     assert any("start_info.modlist_paddr" in each for each in told)
 
 

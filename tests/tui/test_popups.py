@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from pvhdbg.tui import state
@@ -74,10 +76,14 @@ def test_a_message_stands_in_the_line_above_gdbs_output() -> None:
     assert "└ gdb  e820 was the last stage ─" in text(at("e820", message="e820 was the last stage"))
 
 
-def test_the_names_of_views_get_shorter_but_for_the_one_that_is_shown() -> None:
-    for view, name in enumerate(state.VIEWS, start=1):
-        for width in (60, 80, 120):
-            tabs = lines(screens.at("prepare", view), (width, 24))[2]
+@pytest.mark.parametrize(("width", "names"), [(80, state.SHORT_VIEWS), (100, state.VIEWS), (120, state.VIEWS)])
+def test_the_names_of_views_are_whole_with_any_signs(width: int, names: tuple[str, ...]) -> None:
+    for view in screens.VIEWS:
+        for stage in ("entry", "prepare", "bootparams", "e820"):
+            tabs = lines(screens.at(stage, view, findings=(screens.STACK,)), (width, 24))[2]
 
-            assert f"{view} {name}" in tabs
-            assert all(f"{number} " in tabs for number in range(1, 10))
+            assert list(names) == re.findall(r"\d\W(\w+)", tabs)
+
+
+def test_on_the_narrowest_terminal_views_are_told_by_number() -> None:
+    assert list("123456789") == re.findall(r"(\d)\W", lines(screens.at("prepare"), (60, 24))[2])

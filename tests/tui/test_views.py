@@ -117,9 +117,9 @@ def test_no_modules_are_no_empty_pane() -> None:
 def test_findings_say_what_they_are_about() -> None:
     screen = at("prepare", state.FINDINGS, findings=(screens.STACK,))
 
-    assert "1 finding" == line(screen, "1 finding").strip()
-    assert "▸ ▲ PVH207  start_info.modlist_paddr  modlist_paddr: on the firmware's stack" in text(screen)
-    assert "no rule found anything" in text(screen._replace(findings=()))
+    assert "1 finding at this boot so far: 1 at prepare" == line(screen, "1 finding").strip()
+    assert "▸ ▲ PVH207  prepare  modlist_paddr: on the firmware's stack" in text(screen)
+    assert "no rule found anything" in text(screen._replace(noted=()))
 
 
 def test_code_shows_where_rip_is_and_what_has_a_breakpoint() -> None:
