@@ -16,6 +16,7 @@ from pvhdbg.boot import stages
 from pvhdbg.boot.journey import Journey
 from pvhdbg.boot.paging import Paging, walk
 from pvhdbg.image.load import open_kernel
+from pvhdbg.live.qemu_options import qemu_binary
 from pvhdbg.live.session import Session
 from pvhdbg.target.base import HIT
 from pvhdbg.target.mi import in_console
@@ -38,6 +39,7 @@ CONSOLE_WORKS = "init_mem_mapping"
 GIB = 1 << 30
 IDENTITY, DIRECT_MAP, FIXMAP = 0, 0xFFFF888000000000, 0xFFFFFFFFFF000000
 NOT_CANONICAL = (1 << 47, 0xFFFF7FFFFFFFFFFF)
+DIRECT_MAP_32, FIXMAP_32 = 0xC0000000, 0xFF000000
 
 Walks = dict[int, int | None]
 
@@ -62,7 +64,8 @@ def standing(options: QemuOptions) -> Iterator[tuple[Session, Journey]]:
     """A machine at its reset vector."""
     with Session() as session:
         kernel = open_kernel(options.kernel, session.folder)
-        session.boot(options, kernel.symbols)
+        binary = qemu_binary(kernel.facts, linux=True)
+        session.boot(options._replace(binary=binary), kernel.symbols)
         session.wait_ready()
         yield session, Journey(session.target, session.runner, kernel.facts, reading=session.target.physical)
 
@@ -133,15 +136,18 @@ def _leaves(session: Session, expression: str) -> object:
 def _addresses(image: ImageFacts) -> list[int]:
     """Virtual addresses worth a walk: the borders of what early tables map, the kernel, and some at random."""
     choice = random.Random(2017)
-    borders = [base + offset for base in (IDENTITY, DIRECT_MAP) for offset in (0, 0x1000, GIB - 1, GIB)]
+    is_wide = image.elf_class == 64
+    direct_map, fixmap = (DIRECT_MAP, FIXMAP) if is_wide else (DIRECT_MAP_32, FIXMAP_32)
+    borders = [base + offset for base in (IDENTITY, direct_map) for offset in (0, 0x1000, GIB - 1, GIB)]
     areas = [
         (IDENTITY, GIB),
-        (DIRECT_MAP, GIB),
-        (FIXMAP, 1 << 24),
+        (direct_map, GIB),
+        (fixmap, (1 << 24) - 1),
         *((each.vaddr, each.memsz) for each in image.segments),
     ]
     somewhere = [start + choice.randrange(size) for start, size in areas for _ in range(6)]
-    return sorted({*borders, *somewhere, *NOT_CANONICAL})
+    found = {*borders, *somewhere, *(NOT_CANONICAL if is_wide else ())}
+    return sorted(each for each in found if is_wide or each < 1 << 32)
 
 
 def _our_walks(session: Session, seen: Capture, addresses: list[int]) -> Walks:

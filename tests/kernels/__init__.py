@@ -8,6 +8,8 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.kernels.apt import numbers
+
 
 class Wanted(NamedTuple):
     """One file out of one Debian package, whatever version of it apt offers."""
@@ -16,6 +18,8 @@ class Wanted(NamedTuple):
     """Pattern of the package's whole name."""
     member: str
     """Pattern of the file's whole path in the package."""
+    architecture: str | None = None
+    """Debian's name of it, where it isn't this machine's own."""
 
 
 # What follows 6.1 or 6.12 in a package's name: .0-56, .117+deb12, .0-0.deb11.13
@@ -24,6 +28,7 @@ _ABI = r"\.\d+(?:[-+.](?:deb|bpo)?\d+)*"
 WANTED = {
     "vmlinux-6.1": Wanted(rf"linux-image-6\.1{_ABI}-cloud-amd64-dbg", r"usr/lib/debug/boot/vmlinux-.*"),
     "vmlinux-6.12": Wanted(rf"linux-image-6\.12{_ABI}-cloud-amd64-dbg", r"usr/lib/debug/boot/vmlinux-.*"),
+    "vmlinux-6.1-686": Wanted(rf"linux-image-6\.1{_ABI}-686-pae-dbg", r"usr/lib/debug/boot/vmlinux-.*", "i386"),
     "vmlinuz-6.1-cloud": Wanted(rf"linux-image-6\.1{_ABI}-cloud-amd64", r"boot/vmlinuz-.*"),  # LZ4, the legacy frame
     "vmlinuz-6.12-cloud": Wanted(rf"linux-image-6\.12{_ABI}-cloud-amd64", r"boot/vmlinuz-.*"),  # zstd
     "vmlinuz-6.1": Wanted(rf"linux-image-6\.1{_ABI}-amd64", r"boot/vmlinuz-.*"),  # xz
@@ -39,11 +44,6 @@ def cache() -> Path:
     """Return the folder that holds one folder a package."""
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(home) / "pvhdbg" / "kernels"
-
-
-def numbers(version: str) -> tuple[int, ...]:
-    """Return what orders two versions of one package."""
-    return tuple(map(int, re.findall(r"\d+", version)))
 
 
 def cached(wanted: Wanted) -> list[Path]:
@@ -64,7 +64,7 @@ def find(name: str) -> Path:
 
 
 def vmlinux(release: str) -> Path:
-    """Return the ELF with debug information: "6.1" or "6.12"."""
+    """Return the ELF with debug information: "6.1", "6.12", or of a 32-bit kernel, "6.1-686"."""
     return find(f"vmlinux-{release}")
 
 

@@ -3,7 +3,7 @@
     python -m tests.kernels.fetch
 
 What apt doesn't offer is named and left out: the tests that need it skip. The exit status is 1 only for a download
-that was offered and failed with nothing older in the cache.
+that was offered for this machine's own architecture and failed with nothing older in the cache.
 """
 
 import fcntl
@@ -17,23 +17,13 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, NamedTuple, cast
+from typing import IO, cast
 
-from tests.kernels import WANTED, Wanted, cache, cached, numbers
+from tests.kernels import WANTED, Wanted, cache, cached
+from tests.kernels.apt import Apt, AptError, Offer, foreign
 
 SCRATCH = ".fetch-"
-
-
-class Offer(NamedTuple):
-    """A package that apt can download."""
-
-    package: str
-    version: str
-
-    @property
-    def folder(self) -> Path:
-        """Where its file goes in the cache."""
-        return cache() / f"{self.package}_{self.version}"
+PATTERN = "^(linux-image-6|grub-xen-host)"
 
 
 class FetchError(Exception):
@@ -45,11 +35,21 @@ def main() -> int:
     cache().mkdir(parents=True, exist_ok=True)
     with locked(cache() / ".lock"):
         remove_leftovers()
-        offers = offered()
-        if not offers and not all(cached(wanted) for wanted in WANTED.values()):
-            update_lists()
-            offers = offered()
-        return max(bring(name, wanted, offers.get(name)) for name, wanted in WANTED.items())
+        groups: dict[str | None, dict[str, Wanted]] = {}
+        for name, wanted in WANTED.items():
+            groups.setdefault(wanted.architecture, {})[name] = wanted
+        return max(bring_all(architecture, group) for architecture, group in groups.items())
+
+
+def bring_all(architecture: str | None, group: Mapping[str, Wanted]) -> int:
+    """Fetch what is wanted of an architecture, None being this machine's; its exit status."""
+    apt = Apt() if architecture is None else foreign(architecture, cache() / f".apt-{architecture}")
+    offers = offered(apt, group)
+    if not offers and not all(cached(wanted) for wanted in group.values()):
+        apt.update_lists()
+        offers = offered(apt, group)
+    status = max(bring(apt, name, wanted, offers.get(name)) for name, wanted in group.items())
+    return status if architecture is None else 0
 
 
 @contextmanager
@@ -66,21 +66,10 @@ def remove_leftovers() -> None:
         shutil.rmtree(path)
 
 
-def offered() -> Mapping[str, Offer]:
+def offered(apt: Apt, group: Mapping[str, Wanted]) -> Mapping[str, Offer]:
     """Ask apt for the newest version of everything wanted."""
-    names = tool("apt-cache", "search", "--names-only", "^(linux-image-6|grub-xen-host)").splitlines()
-    packages = [package for package in (line.partition(" ")[0] for line in names) if is_wanted(package)]
-    if not packages:
-        return {}
-    shown = tool("apt-cache", "show", "--no-all-versions", *packages)
-    pairs = re.findall(r"^Package: (\S+)$.*?^Version: (\S+)$", shown, re.MULTILINE | re.DOTALL)
-    oldest_first = sorted((Offer(*pair) for pair in pairs), key=lambda offer: numbers(offer.version))
-    return {name: offer for offer in oldest_first for name, wanted in WANTED.items() if fits(wanted, offer.package)}
-
-
-def is_wanted(package: str) -> bool:
-    """Say whether any file is wanted out of this package."""
-    return any(fits(wanted, package) for wanted in WANTED.values())
+    oldest_first = apt.offers(PATTERN)
+    return {name: offer for offer in oldest_first for name, wanted in group.items() if fits(wanted, offer.package)}
 
 
 def fits(wanted: Wanted, package: str) -> bool:
@@ -88,14 +77,19 @@ def fits(wanted: Wanted, package: str) -> bool:
     return re.fullmatch(wanted.package, package) is not None
 
 
-def bring(name: str, wanted: Wanted, offer: Offer | None) -> int:
+def folder_of(offer: Offer) -> Path:
+    """Where the file of a package goes in the cache."""
+    return cache() / f"{offer.package}_{offer.version}"
+
+
+def bring(apt: Apt, name: str, wanted: Wanted, offer: Offer | None) -> int:
     """Have one file in the cache if that is possible; say what there is now."""
     trouble = "not offered by this machine's apt"
     status = 0
-    if offer is not None and not offer.folder.is_dir():
+    if offer is not None and not folder_of(offer).is_dir():
         try:
-            download(wanted, offer)
-        except FetchError as error:
+            download(apt, wanted, offer)
+        except (AptError, FetchError) as error:
             trouble, status = str(error), 1
     for file in cached(wanted):
         print(f"{name:<20}{file}")
@@ -104,42 +98,21 @@ def bring(name: str, wanted: Wanted, offer: Offer | None) -> int:
     return status
 
 
-def download(wanted: Wanted, offer: Offer) -> None:
+def download(apt: Apt, wanted: Wanted, offer: Offer) -> None:
     """Put the wanted file of a package into the cache, whole or not at all, in place of older versions.
 
-    :raise FetchError: apt or the package's content wasn't as expected.
+    :raise AptError: the package can't be had.
+    :raise FetchError: its content wasn't as expected.
     """
     with tempfile.TemporaryDirectory(dir=cache(), prefix=SCRATCH) as scratch:
-        package = download_package(offer, Path(scratch))
+        package = apt.download(offer, Path(scratch))
         folder = Path(scratch) / "folder"
         folder.mkdir()
         unpack(package, wanted.member, folder)
         older = [file.parent for file in cached(wanted)]
-        folder.rename(offer.folder)
+        folder.rename(folder_of(offer))
     for path in older:
         shutil.rmtree(path)
-
-
-def download_package(offer: Offer, folder: Path) -> Path:
-    """Download one .deb; the lists are brought up to date where it is no longer there.
-
-    :raise FetchError: in apt's own last words.
-    """
-    words = ask_apt(offer, folder)
-    if not any(folder.glob("*.deb")):
-        update_lists()
-        words = ask_apt(offer, folder)
-    for package in folder.glob("*.deb"):
-        return package
-    raise FetchError((words.strip().splitlines() or ["apt-get download brought nothing"])[-1])
-
-
-def ask_apt(offer: Offer, folder: Path) -> str:
-    """Let apt download a package; return what it complained of."""
-    # The sandbox user of a root's apt can't write here, which apt would only warn of.
-    call = ["apt-get", "-qq", "-o", "APT::Sandbox::User=root", "download", f"{offer.package}={offer.version}"]
-    done = subprocess.run(call, cwd=folder, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    return done.stderr
 
 
 def unpack(package: Path, member: str, folder: Path) -> None:
@@ -175,21 +148,6 @@ def save(content: IO[bytes] | None, path: Path) -> None:
         shutil.copyfileobj(content, file, 1 << 20)
         file.flush()
         os.fsync(file.fileno())
-
-
-def update_lists() -> None:
-    """Run apt-get update where we may; without that the lists stay what they are."""
-    prefix = [] if os.geteuid() == 0 else ["sudo", "-n"]
-    if all(map(shutil.which, [*prefix[:1], "apt-get"])):
-        subprocess.run([*prefix, "apt-get", "-qq", "update"], check=False, stdin=subprocess.DEVNULL)
-
-
-def tool(*call: str) -> str:
-    """Run a tool and return what it printed; nothing where it is missing or failed."""
-    if shutil.which(call[0]) is None:
-        return ""
-    done = subprocess.run(call, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    return done.stdout
 
 
 if __name__ == "__main__":

@@ -15,8 +15,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.kernels import MissingError, cache, fetch, numbers
-from tests.kernels.fetch import SCRATCH, FetchError, Offer
+from tests.kernels import MissingError, cache, fetch
+from tests.kernels.apt import Apt, AptError, Offer, numbers
+from tests.kernels.fetch import SCRATCH, FetchError
 
 HERE = Path(__file__).parent
 PACKAGE = "linux-source-6.1"
@@ -52,13 +53,13 @@ def main() -> int:
 
 def bring() -> tuple[str, int]:
     """Have the kernel of the newest source that apt offers; return why not, and the exit status that deserves."""
-    offer = offered()
+    offer = Apt().offer(PACKAGE)
     if offer is None:
         return f"{PACKAGE} is not offered by this machine's apt", 0
     try:
         if not folder(offer.version).is_dir():
             build(offer)
-    except FetchError as error:
+    except (AptError, FetchError) as error:
         return str(error), 1
     return "", 0
 
@@ -80,26 +81,11 @@ def folder(version: str) -> Path:
     return cache() / f"vmlinux-rfc_{version}_{hashlib.sha256(b'|'.join(parts)).hexdigest()[:12]}"
 
 
-def offered() -> Offer | None:
-    """Ask apt for the source's newest version, with its lists brought up to date if it knows of none."""
-    offer = _offered()
-    if offer is None:
-        fetch.update_lists()
-        offer = _offered()
-    return offer
-
-
-def _offered() -> Offer | None:
-    version = re.search(
-        r"^Version: (\S+)$", fetch.tool("apt-cache", "show", "--no-all-versions", PACKAGE), re.MULTILINE
-    )
-    return Offer(PACKAGE, version[1]) if version else None
-
-
 def build(offer: Offer) -> None:
     """Put the kernel into the cache, whole or not at all, in place of older ones.
 
-    :raise FetchError: apt, the source or a tool wasn't as expected.
+    :raise AptError: the source can't be had.
+    :raise FetchError: the source or a tool wasn't as expected.
     """
     with tempfile.TemporaryDirectory(dir=cache(), prefix=SCRATCH) as scratch:
         tree = unpack(offer, Path(scratch))
@@ -118,7 +104,7 @@ def build(offer: Offer) -> None:
 
 def unpack(offer: Offer, scratch: Path) -> Path:
     """Download the source and unpack it; return the folder of the tree."""
-    package = fetch.download_package(offer, scratch)
+    package = Apt().download(offer, scratch)
     fetch.unpack(package, rf"usr/src/{PACKAGE}\.tar\.xz", scratch)
     package.unlink()
     run("tar", "-xf", f"{PACKAGE}.tar.xz", cwd=scratch)
