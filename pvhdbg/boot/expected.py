@@ -23,6 +23,7 @@ from pvhdbg.abi.e820 import (
 )
 from pvhdbg.abi.setup_header import HDR, LOADER_QEMU, LOADER_XEN, SetupHeader
 from pvhdbg.abi.start_info import MAGIC, MemmapTableEntry, ModlistEntry
+from pvhdbg.boot.early_maps import KERNEL_MAP_SIZE
 
 if TYPE_CHECKING:
     from pvhdbg.abi.start_info import StartInfo
@@ -34,7 +35,6 @@ BUG, PAGE_FAULT, OVERRUN = "bug", "page-fault", "overrun"
 TABLE = BootParams.e820_table.offset
 ROOM = BootParams.SIZE - TABLE
 E820_NAME = E820_DATA + b"\0"
-DIRECT_MAP, KERNEL_MAP, KERNEL_MAP_SIZE = 0xFFFF888000000000, 0xFFFFFFFF80000000, 512 << 20
 # Where from GS on gcc has the canary.
 CANARY = 0x28
 _TAKES_CANARY = re.compile(rb"\x65[\x48\x4c]\x8b[\x04-\x3c]\x25\x28\0\0\0", re.DOTALL)
@@ -148,8 +148,7 @@ def _follow(capture: Capture, info: StartInfo, rules: KernelRules, page: _Page) 
 def _header(capture: Capture, info: StartInfo, rules: KernelRules, page: _Page) -> None:
     page.put(HDR + SetupHeader.cmd_line_ptr.offset, _u32(info.cmdline_paddr))
     if info.nr_modules:
-        _must_reach(rules, info.modlist_paddr, 16, ("the module list", "start_info.modlist_paddr"))
-        ramdisk = _module(capture, info, 0)
+        ramdisk = _module(capture, info, rules, 0, 16)
         image, size = HDR + SetupHeader.ramdisk_image.offset, HDR + SetupHeader.ramdisk_size.offset
         page.put(image, _u32(ramdisk.paddr)) if ramdisk else page.forget(image, image + 4)
         page.put(size, _u32(ramdisk.size)) if ramdisk else page.forget(size, size + 4)
@@ -188,10 +187,9 @@ def _from_memmap(capture: Capture, info: StartInfo, rules: KernelRules, page: _P
     """The table's first entries, as many as fit a byte can count: n mod 256. Their number."""
     count = info.memmap_entries & 0xFF
     stride = MemmapTableEntry.SIZE
-    if count:
-        reach = (count - 1) * stride + BootE820Entry.SIZE
-        _must_reach(rules, info.memmap_paddr, reach, ("the memory map", "start_info.memmap_paddr"))
-    raw = capture.bytes_at(info.memmap_paddr, count * stride)
+    size = max((count - 1) * stride + BootE820Entry.SIZE, 0)
+    table = _reached(rules, info.memmap_paddr, size, ("the memory map", "start_info.memmap_paddr")) if count else 0
+    raw = capture.bytes_at(table, count * stride)
     page.blame = "start_info.memmap_entries"
     page.put_entries(raw and b"".join(raw[at : at + 20] for at in range(0, len(raw), stride)), count)
     return count
@@ -199,20 +197,21 @@ def _from_memmap(capture: Capture, info: StartInfo, rules: KernelRules, page: _P
 
 def _from_module(capture: Capture, info: StartInfo, rules: KernelRules, page: _Page) -> int | None:
     """Every entry of module 1; their number as a byte, which is what is counted, null if it is not known."""
-    module = _module(capture, info, 1)
+    module = _module(capture, info, rules, 1)
+    head = None
     if module is not None:
-        _must_reach(rules, module.paddr, E820Table.SIZE, ("the map", "modules[1].paddr"))
-    head = None if module is None else capture.bytes_at(module.paddr, E820Table.SIZE)
+        start = _reached(rules, module.paddr, E820Table.SIZE, ("the map", "modules[1].paddr"))
+        head = capture.bytes_at(start, E820Table.SIZE)
     if module is None or head is None:
         page.forget(TABLE, BootParams.SIZE)
         return None
     count = int.from_bytes(head, "little")
     size = blob_size(count)
     field = "modules[1].paddr" if count <= ZERO_PAGE_ENTRIES else "memory_map.nr_entries"
-    _must_reach(rules, module.paddr, size, (f"the map of {count} entries", field))
+    start = _reached(rules, module.paddr, size, (f"the map of {count} entries", field))
     page.blame = "memory_map.nr_entries"
     copied = min(count, COPIED_AT_MOST) * BootE820Entry.SIZE
-    page.put_entries(capture.bytes_at(module.paddr + E820Table.SIZE, copied), count)
+    page.put_entries(capture.bytes_at(start + E820Table.SIZE, copied), count)
     return count & 0xFF
 
 
@@ -220,12 +219,11 @@ def _names_module(capture: Capture, info: StartInfo, rules: KernelRules) -> bool
     """Whether there is a second module and its name is exactly "e820 data"; null if it was not read."""
     if info.nr_modules < 2:
         return False
-    _must_reach(rules, info.modlist_paddr, 2 * ModlistEntry.SIZE, ("the module list", "start_info.modlist_paddr"))
-    module = _module(capture, info, 1)
+    module = _module(capture, info, rules, 1)
     if module is None or module.cmdline_paddr == 0:
         return None if module is None else False
-    _must_reach(rules, module.cmdline_paddr, 1, ("module 1's command line", "modules[1].cmdline_paddr"))
-    return _is_e820_name(capture, module.cmdline_paddr)
+    name = _reached(rules, module.cmdline_paddr, 1, ("module 1's command line", "modules[1].cmdline_paddr"))
+    return _is_e820_name(capture, name)
 
 
 def _is_e820_name(capture: Capture, paddr: int) -> bool | None:
@@ -249,26 +247,31 @@ def _add_isa(page: _Page, count: int | None) -> None:
     page.put(BootParams.e820_entries.offset, bytes([count]))
 
 
-def _module(capture: Capture, info: StartInfo, index: int) -> ModlistEntry | None:
-    at = info.modlist_paddr + index * ModlistEntry.SIZE
+def _module(
+    capture: Capture, info: StartInfo, rules: KernelRules, index: int, size: int = ModlistEntry.SIZE
+) -> ModlistEntry | None:
+    """A module of which the kernel reads `size` bytes; null where what it reads is not known."""
+    end = index * ModlistEntry.SIZE + size
+    start = _reached(rules, info.modlist_paddr, end, ("the module list", "start_info.modlist_paddr"))
+    at = start + index * ModlistEntry.SIZE
     raw = capture.bytes_at(at, ModlistEntry.SIZE)
     return None if raw is None else ModlistEntry(raw, at)
 
 
-def _must_reach(rules: KernelRules, paddr: int, size: int, what: tuple[str, str]) -> None:
-    """Nothing catches a fault this early.
+def _reached(rules: KernelRules, paddr: int, size: int, what: tuple[str, str]) -> int:
+    """Where the kernel reads what was handed over as `paddr`. Nothing catches a fault this early.
 
     :raise Dies: if not all of it is mapped.
     """
-    if rules.reach is None:
-        return
-    vaddr = DIRECT_MAP + paddr & (1 << 64) - 1
-    maps = ((DIRECT_MAP, rules.reach), (0, rules.reach), (KERNEL_MAP, KERNEL_MAP_SIZE))
-    if not any(start <= vaddr and vaddr + size <= start + length for start, length in maps):
+    if rules.early is None:
+        return paddr
+    meant = rules.early.meant(paddr, size)
+    if meant is None:
         name, field = what
         where = f"{paddr:#x}-{paddr + size:#x}"
-        why = f"{name}, {where}, is not all below {rules.reach:#x}, where the kernel's early page tables end"
+        why = f"{name}, {where}, is not all below {rules.early.reach:#x}, where the kernel's early page tables end"
         raise Dies(PAGE_FAULT, why, field)
+    return meant
 
 
 def _overrun_death(capture: Capture, page: _Page) -> PredictedDeath | None:

@@ -9,6 +9,7 @@ from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.e820 import E820_DATA
+from pvhdbg.boot.early_maps import END, PAE_TABLES
 from pvhdbg.errors import SymbolMissing, UserError
 from pvhdbg.image.header import map_file, read_elf
 
@@ -34,6 +35,8 @@ PROBED = (
     "map_from_memmap",  # the teaching guest's two ways
     "map_from_e820_module",
     *E820_TABLES,
+    END,  # how far the page tables of a 32-bit kernel show memory
+    PAE_TABLES,
     ANY_STRING,
     E820_STRING,  # the RFC's name for the module that holds the map
 )

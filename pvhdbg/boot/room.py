@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.abi.start_info import StartInfo
 from pvhdbg.boot import placed, spans
+from pvhdbg.boot.early_maps import EARLY_REACH, sure_reach
 from pvhdbg.boot.listed import listed, ram
-from pvhdbg.boot.rules import EARLY_REACH
 from pvhdbg.errors import UserError
 
 if TYPE_CHECKING:
@@ -25,8 +25,9 @@ CONVENTIONAL = (0, 0x9F000)
 class Room:
     """RAM from 0x10000 up to where a kernel's early page tables end, and what of it is taken."""
 
-    def __init__(self, ram: Iterable[Span], taken: Iterable[Span]) -> None:
-        within = ((max(start, LOWEST), min(end, EARLY_REACH)) for start, end in ram)
+    def __init__(self, ram: Iterable[Span], taken: Iterable[Span], reach: int = EARLY_REACH) -> None:
+        self._reach = reach
+        within = ((max(start, LOWEST), min(end, reach)) for start, end in ram)
         self._free = spans.minus(within, taken)
 
     def place(self, size: int) -> int:
@@ -39,12 +40,12 @@ class Room:
             if at + size <= end:
                 self._free = spans.minus(self._free, [(at, at + size)])
                 return at
-        raise UserError(f"no free RAM below {EARLY_REACH:#x} for {size} bytes")
+        raise UserError(f"no free RAM below {self._reach:#x} for {size} bytes")
 
 
 def room(capture: Capture, image: ImageFacts | None) -> Room:
     """The room at an entry that nothing has been changed at yet."""
-    return Room(_ram(capture), _taken(capture, image))
+    return Room(_ram(capture), _taken(capture, image), sure_reach(image, capture.symbols))
 
 
 def _ram(capture: Capture) -> list[Span]:

@@ -12,14 +12,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.abi.e820 import ZERO_PAGE_ENTRIES, BootE820Entry, E820Table
 from pvhdbg.abi.setup_header import PVH_VERSION, RFC_VERSION
+from pvhdbg.boot.early_maps import EarlyMaps, early_maps
 from pvhdbg.boot.probe import ANY_STRING, E820_STRING, E820_TABLES
 
 if TYPE_CHECKING:
     from pvhdbg.boot.capture import Capture
     from pvhdbg.image.facts import ImageFacts
-
-EARLY_REACH = 1 << 30
-"""How much physical memory the page tables show under which xen_prepare_pvh of a 64-bit Linux runs."""
 
 
 class KernelRules(NamedTuple):
@@ -27,8 +25,8 @@ class KernelRules(NamedTuple):
 
     `memmap` and `e820_module` say where it takes the map from: the memmap table, a module called "e820 data", either.
     `sets_rsdp` is whether acpi_rsdp_addr becomes rsdp_paddr. `xen` is whether CPUID shows Xen's leaves, which is no
-    matter of the image. `versions` are the values that hdr.version may get: no image tells. `reach` is how much of
-    physical memory its early page tables show, in bytes. `fewest_entries` is the least number of entries for which its
+    matter of the image. `versions` are the values that hdr.version may get: no image tells. `early` is what it can read
+    in xen_prepare_pvh. `fewest_entries` is the least number of entries for which its
     e820 code takes a map, `capacity` the most that its table holds.
     """
 
@@ -37,20 +35,20 @@ class KernelRules(NamedTuple):
     sets_rsdp: bool | None = None
     xen: bool | None = None
     versions: tuple[int, ...] = (PVH_VERSION, RFC_VERSION)
-    reach: int | None = EARLY_REACH
+    early: EarlyMaps | None = EarlyMaps()
     fewest_entries: int | None = None
     capacity: int | None = None
 
 
 def kernel_rules(
-    symbols: Mapping[str, int], *, e820_name: bool | None, elf_class: int = 64, xen: bool | None = None
+    symbols: Mapping[str, int], *, e820_name: bool | None, image: ImageFacts | None = None, xen: bool | None = None
 ) -> KernelRules:
-    """The rules of a kernel.
+    """The rules of a kernel; without an `image` it is taken for one of 64 bits.
 
     `symbols` are those of PROBED that it has; without xen_prepare_pvh among them, its symbols are not known.
     `e820_name` is whether its image holds the string "e820 data", null if nobody looked.
     """
-    rules = KernelRules(xen=xen, reach=EARLY_REACH if elf_class == 64 else None)
+    rules = KernelRules(xen=xen, early=early_maps(image, symbols))
     if "xen_prepare_pvh" not in symbols:
         return rules
     memmap, module = _map_from(symbols, e820_name)
@@ -71,7 +69,7 @@ def rules_at(capture: Capture, image: ImageFacts, *, xen: bool | None) -> Kernel
 def rules_of(found: Mapping[str, int], image: ImageFacts, *, xen: bool | None) -> KernelRules:
     """The rules by what was found of PROBED."""
     e820_name = True if E820_STRING in found else False if ANY_STRING in found else None
-    return kernel_rules(found, e820_name=e820_name, elf_class=image.elf_class, xen=xen)
+    return kernel_rules(found, e820_name=e820_name, image=image, xen=xen)
 
 
 def _map_from(symbols: Mapping[str, int], e820_name: bool | None) -> tuple[bool | None, bool | None]:

@@ -11,9 +11,9 @@ from pvhdbg.abi.text import printable
 from pvhdbg.boot.address import place_of
 from pvhdbg.boot.capture import KERNEL
 from pvhdbg.boot.document import TIMED_OUT
-from pvhdbg.boot.expected import BUG, DIRECT_MAP, OVERRUN, PAGE_FAULT
+from pvhdbg.boot.early_maps import DIRECT_MAP_32, EarlyMaps
+from pvhdbg.boot.expected import BUG, OVERRUN, PAGE_FAULT
 from pvhdbg.boot.protocols import E820_MODULE, MEMMAP
-from pvhdbg.boot.rules import EARLY_REACH
 from pvhdbg.checks.finding import ERROR, WARNING
 from pvhdbg.checks.rules import LAST, Found, rule
 from pvhdbg.image.facts import EM_X86_64
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 _CODE = 2
 # __PAGE_OFFSET of a 32-bit Linux, as it is built everywhere.
-_DIRECT_MAP_32 = 0xC0000000
 _PAGE = 4096
 _STACK_USED = 4096
 _REACHED_BEFORE = (None, "entry", "prepare")
@@ -162,15 +161,15 @@ def a_page_fault_before_there_is_an_idt(case: Case) -> Iterator[Found]:
 
 
 def _early(case: Case) -> str:
-    if case.image and case.image.elf_class == 32:
-        return "of a 32-bit kernel do not map that"
-    return f"map what is below {EARLY_REACH:#x} alone"
+    maps = case.rules.early
+    return f"map what is below {maps.reach:#x} alone" if maps else "of a 32-bit kernel do not map that"
 
 
 def _behind(case: Case, cr2: int) -> list[int]:
     """The physical addresses that were meant, by each map that the kernel has so early."""
-    base = _DIRECT_MAP_32 if case.image and case.image.elf_class == 32 else DIRECT_MAP
-    return [cr2] if cr2 < base else [cr2, cr2 - base]
+    maps = case.rules.early or EarlyMaps(direct_map=DIRECT_MAP_32)
+    meant = maps.behind(cr2)
+    return [cr2] if meant is None else [cr2, meant]
 
 
 def _read_early(case: Case) -> Iterator[tuple[str, str, int, int]]:

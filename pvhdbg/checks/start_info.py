@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.abi.start_info import MAGIC, SIF_FLAGS
 from pvhdbg.abi.text import printable
+from pvhdbg.boot.early_maps import sure_reach
 from pvhdbg.boot.protocols import NO_MAP
-from pvhdbg.boot.rules import EARLY_REACH
 from pvhdbg.checks.finding import ERROR, INFO, WARNING
 from pvhdbg.checks.rules import Found, rule
 
@@ -207,22 +207,18 @@ def _unreached(case: Case) -> Iterator[Found]:
     info = _with_magic(case)
     if info is None:
         return
-    reach, whose = _reach(case)
+    reach = sure_reach(case.image, case.symbols)
+    do = "reach" if case.rules.early else "of a 32-bit kernel are only sure to reach"
     for name, count in (
         ("memmap_paddr", info.memmap_entries if info.version else 0),
         ("modlist_paddr", info.nr_modules),
     ):
         value = getattr(info, name)
         if count and value >= reach and not case.predicted(f"start_info.{name}") and not _is_ignored(case, name):
-            message = f"{name} is {value:#x}: {whose} reach to {reach:#x}"
-            yield Found(case.path(name), message, case.place(name))
-
-
-def _reach(case: Case) -> tuple[int, str]:
-    """As much as is sure to be mapped: for 32-bit kernels up to the end of the image."""
-    if case.image is None or case.image.elf_class == 64 or not case.image.segments:
-        return EARLY_REACH, "early page tables"
-    return max(each.end for each in case.image.segments), "a 32-bit kernel's early page tables are only sure to"
+            meant = case.rules.early.meant(value, 1) if case.rules.early else None
+            wrapped = "" if meant is None else f", and addresses wrap: the kernel reads {meant:#x} instead"
+            message = f"{name} is {value:#x}: early page tables {do} to {reach:#x}{wrapped}"
+            yield Found(case.path(name), message, case.place(name), ERROR if wrapped else None)
 
 
 def _is_ignored(case: Case, name: str) -> bool:

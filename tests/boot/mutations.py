@@ -28,6 +28,7 @@ KERNELS: dict[str, Callable[[], Path]] = {
     "rfc": kernels.rfc_vmlinux,
     "6.1": lambda: kernels.vmlinux("6.1"),
     "6.12": lambda: kernels.vmlinux("6.12"),
+    "6.1-686": lambda: kernels.vmlinux("6.1-686"),
 }
 KNOWS_MODULES = ("teaching", "rfc")
 MACHINES = ("microvm", "microvm", "pc", "q35")
@@ -168,11 +169,11 @@ def _puts(choice: random.Random) -> tuple[tuple[int, bytes], ...]:
 
 
 def judge(seed: int) -> str | None:
-    """What the model was wrong about, null if nothing. A change that can't be made is none of the model's matter."""
+    """What the model was wrong about, null if nothing, or if there is no such kernel, or the change can't be made."""
     wanted = mutation(seed)
     try:
         said = wanted.boot().complaint()
-    except UserError:
+    except (UserError, kernels.MissingError):
         return None
     return said and f"seed {seed}: {wanted.kernel} on {wanted.machine}, {', '.join(wanted.changes)}: {said}"
 

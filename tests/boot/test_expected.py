@@ -256,7 +256,7 @@ def test_a_death_is_predicted_with_what_is_to_blame(seen: Capture, rules: Kernel
     [
         (handed(memmap_entries=256, memmap_paddr=0x40000000), UPSTREAM),
         (handed(memmap_paddr=0x40000000), RFC),
-        (handed(memmap_paddr=0x40000000), UPSTREAM._replace(reach=None)),
+        (handed(memmap_paddr=0x40000000), UPSTREAM._replace(early=None)),
         (handed(cmdline_paddr=1 << 40, rsdp_paddr=1 << 41), UPSTREAM),
         (handed(flags=0xFFFFFFFF, reserved=1, version=2), UPSTREAM),
     ],

@@ -14,7 +14,8 @@ from tests.boot.laboratory import BLANK, Experiment, Range, experiment
 from tests.kernels import MissingError
 
 MACHINES = ("microvm", "pc", "q35")
-UPSTREAM = ("6.1", "6.12")
+LONG = ("6.1", "6.12")
+UPSTREAM = (*LONG, "6.1-686")
 ALL = ("teaching", "rfc", *UPSTREAM)
 
 FALLBACK = [(0, 0x9F000, 1)]
@@ -139,7 +140,8 @@ def test_high_halves_and_what_is_not_followed_are_as_predicted(name: str) -> Non
         *((name, [V0], BUG) for name in ("teaching", *UPSTREAM)),
         *((name, ["start_info.memmap_entries=0"], BUG) for name in UPSTREAM),
         *((name, [E820_MODULE], BUG) for name in UPSTREAM),
-        *((name, ["start_info.memmap_paddr=0x40000000"], PAGE_FAULT) for name in ("teaching", *UPSTREAM)),
+        *((name, ["start_info.memmap_paddr=0x40000000"], PAGE_FAULT) for name in ("teaching", *LONG)),
+        ("6.1-686", ["start_info.memmap_paddr=0x3fffffe0"], PAGE_FAULT),
         ("teaching", [E820_MODULE, "modules[1].paddr=0x3ffffffe"], PAGE_FAULT),
         ("rfc", [E820_MODULE, "modules[1].paddr=0x3ffffffe"], PAGE_FAULT),
         ("rfc", [E820_MODULE, "modules[1].cmdline_paddr=0x40000000"], PAGE_FAULT),
@@ -172,6 +174,16 @@ def test_of_6_1_a_map_may_be_as_long_as_up_to_the_canary_behind_boot_params() ->
 
     assert (None, True) == (longest.complaint(), longest.returned)
     assert (OVERRUN, False) == (too_long.wanted.death and too_long.wanted.death.kind, too_long.returned)
+
+
+def test_a_32_bit_kernel_reads_something_else_where_addresses_wrap() -> None:
+    seen = booted("6.1-686", "start_info.memmap_paddr=0x40000000", "start_info.memmap_entries=2")
+    wrapped = booted("6.1-686", f"start_info.memmap_paddr={0x100000000 + BLANK:#x}", "start_info.memmap_entries=1")
+
+    assert [(None, True, None)] * 2 == [
+        (each.complaint(), each.returned, each.wanted.death) for each in (seen, wrapped)
+    ]
+    assert 0 == seen.wanted.known[0x2D0]
 
 
 def test_an_empty_table_counts_as_one_of_256() -> None:

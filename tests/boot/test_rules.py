@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 
 from pvhdbg import guest
+from pvhdbg.boot.early_maps import EarlyMaps
 from pvhdbg.boot.probe import ANY_STRING, E820_STRING, PROBED, WithStrings, probed, string_at
-from pvhdbg.boot.rules import EARLY_REACH, KernelRules, kernel_rules, rules_at, rules_of
+from pvhdbg.boot.rules import KernelRules, kernel_rules, rules_at, rules_of
 from pvhdbg.errors import SymbolMissing
 from pvhdbg.image.facts import ImageFacts, Segment, read_facts
 from pvhdbg.image.symbols import Symbols
@@ -40,19 +41,22 @@ def rules(path: Path) -> KernelRules:
 
 
 def test_debians_kernels_take_the_memmap_table_and_hand_the_rsdp_on_by_themselves(debian_vmlinux: Path) -> None:
-    assert (KernelRules(True, False, False, xen=False, reach=EARLY_REACH, fewest_entries=2, capacity=3200)) == rules(
-        debian_vmlinux
-    )
+    found = rules(debian_vmlinux)
+    is_long = read_facts(str(debian_vmlinux)).elf_class == 64
+
+    assert (True, False, False, False, 2) == (*found[:4], found.fewest_entries)
+    assert (3200 if is_long else 131) == found.capacity
+    assert (64 if is_long else 32) == (found.early and found.early.bits)
 
 
 def test_the_rfcs_kernel_takes_the_module_and_has_a_short_table(rfc_vmlinux: Path) -> None:
-    assert (KernelRules(False, True, False, xen=False, reach=EARLY_REACH, fewest_entries=2, capacity=131)) == rules(
+    assert (KernelRules(False, True, False, xen=False, early=EarlyMaps(), fewest_entries=2, capacity=131)) == rules(
         rfc_vmlinux
     )
 
 
 def test_the_teaching_guest_takes_both_and_sets_the_rsdp() -> None:
-    assert KernelRules(True, True, True, xen=False, reach=EARLY_REACH, fewest_entries=2) == rules(Path(guest.ELF))
+    assert KernelRules(True, True, True, xen=False, early=EarlyMaps(), fewest_entries=2) == rules(Path(guest.ELF))
 
 
 def test_without_symbols_nothing_is_known() -> None:
@@ -75,10 +79,6 @@ def test_a_linux_without_the_hook_for_the_rsdp_sets_it() -> None:
     symbols = {name: 1 for name in LINUX if name != "pvh_get_root_pointer"}
 
     assert True is kernel_rules(symbols, e820_name=False).sets_rsdp
-
-
-def test_how_far_a_32_bit_kernel_reaches_is_not_known() -> None:
-    assert None is kernel_rules(LINUX, e820_name=False, elf_class=32).reach
 
 
 @pytest.mark.parametrize(
@@ -136,4 +136,4 @@ def test_what_is_probed_is_recorded_when_it_is_there() -> None:
 def test_an_image_that_is_not_linux_has_no_rules(grub_image: Path) -> None:
     image: ImageFacts = read_facts(str(grub_image))
 
-    assert KernelRules(reach=None) == kernel_rules({}, e820_name=False, elf_class=image.elf_class)
+    assert KernelRules(early=None) == kernel_rules({}, e820_name=False, image=image)

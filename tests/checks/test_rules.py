@@ -12,7 +12,7 @@ from pvhdbg.checks.finding import SEVERITIES, Finding
 from pvhdbg.checks.rules import MOST, SOURCE, rule
 from pvhdbg.checks.run import TOPICS, rules
 from pvhdbg.image import preflight
-from tests.checks.cases import Row, entry
+from tests.checks.cases import LINUX_32, UPSTREAM, Row, entry
 from tests.checks.tables import handed_over, memory, outcomes
 
 ROWS = (*handed_over.ROWS, *memory.ROWS, *outcomes.ROWS)
@@ -80,6 +80,16 @@ def test_of_many_findings_the_first_are_told_and_the_number_of_the_others() -> N
 
     assert MOST + 1 == len(told)
     assert "an entry is empty: and 84 more" == told[-1].message
+
+
+def test_of_a_32_bit_kernel_it_is_told_what_it_reads_instead_where_addresses_wrap() -> None:
+    symbols = UPSTREAM | {"_end": 0xC1800000, "initial_pg_pmd": 0xC1700000}
+    told = found("PVH109", entry(memmap_paddr=0x40000010, image=LINUX_32, symbols=symbols))
+    message = (
+        "memmap_paddr is 0x40000010: early page tables reach to 0x1c00000, and addresses wrap: the kernel reads 0x10"
+    )
+
+    assert [("error", f"{message} instead")] == [(each.severity, each.message) for each in told]
 
 
 def test_a_rule_is_named_as_its_function_with_the_kernels_own_names_in_it() -> None:

@@ -13,7 +13,8 @@ import pytest
 
 from pvhdbg.abi.boot_params import BootParams
 from pvhdbg.boot.document import DEAD, TIMED_OUT
-from pvhdbg.boot.expected import BUG, DIRECT_MAP, KERNEL_MAP, KERNEL_MAP_SIZE, OVERRUN, PAGE_FAULT, expected
+from pvhdbg.boot.early_maps import KERNEL_MAP, KERNEL_MAP_SIZE, EarlyMaps
+from pvhdbg.boot.expected import BUG, OVERRUN, PAGE_FAULT, expected
 from pvhdbg.boot.rules import rules_at
 from pvhdbg.checks import run
 from pvhdbg.checks.finding import ERROR, INFO, SEVERITIES, WARNING
@@ -58,7 +59,7 @@ MAGIC, VERSION, COUNT = (End(BUG, f"start_info.{name}") for name in ("magic", "v
 
 def fault(field: str, paddr: int = GIB) -> End:
     """The kernel can't read what lies at `paddr`."""
-    return End(PAGE_FAULT, field, DIRECT_MAP + paddr)
+    return End(PAGE_FAULT, field, EarlyMaps().direct_map + paddr)
 
 
 class Row(NamedTuple):
@@ -148,6 +149,15 @@ TABLE = (
     Row("6.1", "--set memory_map.entries[1].reserved=7", None, infos="PVH206"),
     Row("6.12", "--set memory_map.entries[4].size=0xfffffffffff00001", None, "PVH422 PVH204"),
     Row("6.1", "--set memory_map.entries[0].type=2 --set memory_map.entries[4].type=2", None, "PVH422 PVH208"),
+    # A 32-bit kernel
+    Row("6.1-686", "--set start_info.magic=0", MAGIC, "PVH901 PVH900 PVH101"),
+    Row("6.1-686", AS_MODULE, VERSION, "PVH901 PVH900 PVH602"),
+    Row("6.1-686", f"{MAP_AT}=0x3fffffe0", End(PAGE_FAULT, FAR_MAP.field, 0xFFFFF000), "PVH902 PVH900 PVH109 PVH208"),
+    Row("6.1-686", f"{LIST_AT}=0x3000000", End(PAGE_FAULT, FAR_LIST.field, 0xC3000000),
+        "PVH902 PVH900 PVH109 PVH304"),
+    Row("6.1-686", f"{MODULE}paddr=0x100001000", None, "PVH305 PVH306"),
+    Row("6.1-686", entries(129), None, "", "PVH207", table=129),
+    Row("6.1-686", entries(256), None, "PVH422 PVH207", table=256),
     # The map that the RFC's protocol hands over
     Row("rfc", NAMED.format("e820 data "), None, "PVH601 PVH422 PVH310", "PVH102", DUMMY),
     Row("rfc", NAMED.format("E820 data"), None, "PVH601 PVH422 PVH310", "PVH102", DUMMY),
