@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -77,6 +78,15 @@ class Rule(NamedTuple):
     def _finding(self, of: Found, message: str) -> Finding:
         # Rules escape what they quote of a guest; the words of a recording, and of QEMU, may still be anything.
         return Finding(self.code, of.severity or self.severity, ascii_words(message), of.field, of.at)
+
+
+_REST = re.compile(r": and ([0-9]{1,5}) (?:or more others|more)", re.ASCII)
+
+
+def others(finding: Finding) -> int:
+    """How many more findings of its rule this one stands for; 0 if it is one of its own."""
+    found = _REST.search(finding.message)
+    return int(found[1]) if found and found.end() == len(finding.message) else 0
 
 
 RULES: dict[str, Rule] = {}

@@ -5,7 +5,9 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from pvhdbg.abi.text import printable
 from pvhdbg.checks.finding import ERROR, INFO, SEVERITIES, WARNING
+from pvhdbg.checks.rules import COUNTED, others
 from pvhdbg.views import text
 
 if TYPE_CHECKING:
@@ -23,13 +25,13 @@ SIGNS = {ERROR: "X", WARNING: "!", INFO: "i"}
 
 
 def lines(found: Sequence[Finding]) -> list[str]:
-    """Of each rule the first few; all of them are in the JSON."""
+    """Of each rule the first few, then how many more there are and where they begin."""
     told = []
     for _, group in groupby(found, key=lambda each: (each.code, each.severity)):
         of_rule = list(group)
         told += [line for each in of_rule[:MOST] for line in _lines(each)]
         if len(of_rule) > MOST:
-            told.append(f"  {SIGNS[of_rule[0].severity]} {of_rule[0].code}  … and more: the JSON has them")
+            told.append(f"{_head(of_rule[0])}{_rest(of_rule)}")
     return told
 
 
@@ -43,8 +45,21 @@ def at(run: Document, seen: Capture) -> list[str]:
 def _lines(each: Finding) -> list[str]:
     from textwrap import wrap
 
-    head = f"  {SIGNS[each.severity]} {each.code}  "
+    head = _head(each)
     return wrap(each.message, WIDTH, initial_indent=head, subsequent_indent=" " * len(head), break_on_hyphens=False)
+
+
+def _head(each: Finding) -> str:
+    return f"  {SIGNS[each.severity]} {each.code}  "
+
+
+def _rest(of_rule: Sequence[Finding]) -> str:
+    """What is not told of them; the last one may stand for others."""
+    left = of_rule[MOST:]
+    uncounted = others(left[-1])
+    count = len(left) - bool(uncounted) + uncounted
+    kept = f"the JSON has the first {len(of_rule) - 1}" if uncounted else "the JSON has them"
+    return f"… and {count}{' or' if uncounted == COUNTED else ''} more, from {printable(left[0].field)} on: {kept}"
 
 
 def count(found: Sequence[Finding]) -> str:
