@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from pvhdbg.abi.cpu import cpu_mode
 from pvhdbg.abi.text import printable
-from pvhdbg.boot.capture import IDENTITY, KERNEL, PHYSICAL
+from pvhdbg.boot.capture import IDENTITY, KERNEL, PHYSICAL, Capture
 from pvhdbg.boot.paging import Paging, walk
 from pvhdbg.errors import RegisterUnavailable, TargetError
 from pvhdbg.image.facts import ImageFacts
@@ -58,12 +59,12 @@ class Addresses:
 
     def rip(self) -> int:
         """RIP as a physical address."""
-        rip = self._known("rip")
+        rip = linear(self._known("rip"), self._registers)
         return rip if self.kind() in (PHYSICAL, IDENTITY) else self.physical(rip)
 
     def kind(self) -> str:
         """Which kind of address RIP is: physical (paging off), identity (mapped to itself) or kernel."""
-        rip = self._known("rip")
+        rip = linear(self._known("rip"), self._registers)
         if not self._paging().on:
             return PHYSICAL
         if self._image and any(each.paddr <= rip < each.end for each in self._image.segments):
@@ -83,6 +84,24 @@ class Addresses:
 def place_of(rip: int | None, symbol: str | None, word: str = " at ") -> str:
     """` at 0xffffffff8305a1ff xen_prepare_pvh+0x12`, to be read; the empty string where RIP is not known."""
     return "" if rip is None else f"{word}{rip:#x}" + (f" {printable(symbol)}" if symbol else "")
+
+
+def linear(rip: int, registers: Mapping[str, int | None]) -> int:
+    """RIP behind the base of its segment, which counts in all but 64-bit code: at a reset, 0xfff0 is 0xfffffff0."""
+    base = registers.get("cs.base")
+    if not base or cpu_mode(registers) == "long64":
+        return rip
+    return (base + rip) & 0xFFFFFFFF
+
+
+def code_paddr(seen: Capture, image: ImageFacts | None, rip: int | None = None) -> int | None:
+    """The physical address of the code at a stop's RIP, or at another one there; null where it is not known."""
+    rip = seen.rip if rip is None else rip
+    if rip is None:
+        return None
+    if seen.address_kind != KERNEL:
+        return linear(rip, seen.registers)
+    return image.physical(rip) if image else None
 
 
 def symbol_at(name_at: Callable[[int], tuple[str, int] | None], image: ImageFacts | None, rip: int) -> str | None:

@@ -8,8 +8,7 @@ from pvhdbg.abi.cpu import CR0_PG, CR4_PAE, EFER_LME, INT3, MSR_EFER, UD2, WRMSR
 from pvhdbg.abi.e820 import blob_size
 from pvhdbg.abi.start_info import MAGIC, MemmapTableEntry, ModlistEntry
 from pvhdbg.abi.text import printable
-from pvhdbg.boot.address import place_of
-from pvhdbg.boot.capture import KERNEL
+from pvhdbg.boot.address import code_paddr, place_of
 from pvhdbg.boot.document import TIMED_OUT
 from pvhdbg.boot.early_maps import DIRECT_MAP_32, EarlyMaps
 from pvhdbg.boot.expected import BUG, OVERRUN, PAGE_FAULT
@@ -52,10 +51,7 @@ def _rip(case: Case) -> int | None:
 
 def _paddr(case: Case) -> int | None:
     """RIP as a physical address."""
-    rip = _rip(case)
-    if rip is None or case.seen.address_kind != KERNEL:
-        return rip
-    return case.image.physical(rip) if case.image else None
+    return code_paddr(case.seen, case.image, _rip(case))
 
 
 def _code(case: Case) -> bytes:

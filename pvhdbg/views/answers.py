@@ -11,7 +11,7 @@ from pvhdbg.abi.e820 import BootE820Entry
 from pvhdbg.abi.setup_header import LOADERS, PROTOCOLS
 from pvhdbg.abi.text import printable
 from pvhdbg.boot import stages
-from pvhdbg.boot.capture import KERNEL
+from pvhdbg.boot.address import code_paddr
 from pvhdbg.boot.compare import THINGS, within
 from pvhdbg.boot.read import CODE, CODE_BEFORE
 from pvhdbg.errors import UserError
@@ -258,7 +258,7 @@ def _demand(seen: Capture, demand: Demand) -> tuple[str, str, str, str]:
 
 def code_bytes(stop: Stop, address: int | None) -> list[str]:
     """What was captured of the code at a physical address, or at RIP: bytes, as nobody is there to disassemble them."""
-    start = address if address is not None else _rip(stop)
+    start = address if address is not None else code_paddr(stop.seen, stop.image)
     if start is None:
         return [f"code: {_reason(stop.seen, 'code')}"]
     size = next((size for size in range(CODE - CODE_BEFORE, 0, -1) if stop.seen.bytes_at(start, size)), 0)
@@ -267,14 +267,6 @@ def code_bytes(stop: Stop, address: int | None) -> list[str]:
         return [f"nothing was captured at {start:#x}"]
     lines = [(f"{start + at:#x}", data[at : at + BYTES_A_LINE].hex(" ")) for at in range(0, size, BYTES_A_LINE)]
     return ["captured bytes, not disassembled:", *text.columns(lines)]
-
-
-def _rip(stop: Stop) -> int | None:
-    """RIP as a physical address: of what was read there, the part that begins at RIP."""
-    rip = stop.seen.rip
-    if rip is None or stop.seen.address_kind != KERNEL:
-        return rip
-    return stop.image.physical(rip) if stop.image else None
 
 
 def picture(stop: Stop) -> list[str]:

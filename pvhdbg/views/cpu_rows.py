@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.cpu import CR0_PG, NAMED_BITS, SEGMENTS, segment_kind
+from pvhdbg.boot.address import linear
 from pvhdbg.boot.capture import IDENTITY, KERNEL, PHYSICAL
 from pvhdbg.boot.paging import Paging
 from pvhdbg.views.rows import Row, absent
@@ -47,6 +48,15 @@ def paging_words(capture: Capture) -> str:
     return f"paging on ({len(Paging(cr0, cr3, cr4, efer).levels())} levels)"
 
 
+def rip_words(capture: Capture) -> str:
+    """Which kind of address RIP is, and which address where its segment does not begin at 0."""
+    kind = ADDRESS_KINDS.get(capture.address_kind or "", "")
+    at = None if capture.rip is None else linear(capture.rip, capture.registers)
+    if not kind or at is None or at == capture.rip:
+        return kind
+    return f"{kind} {at:#x} by cs.base {capture.registers.get('cs.base') or 0:#x}"
+
+
 def cpu_rows(capture: Capture) -> list[Row]:
     """The mode, then every register that was asked for; a segment and what QEMU's monitor tells of it are one row."""
     rows = [Row("cpu_mode", "cpu mode", capture.cpu_mode, mode_words(capture))]
@@ -74,7 +84,7 @@ def _meaning(capture: Capture, name: str, value: int) -> str:
     if name in NAMED_BITS:
         return NAMED_BITS[name].text(value)
     if name == "rip":
-        return ADDRESS_KINDS.get(capture.address_kind or "", "")
+        return rip_words(capture)
     if name == "rbx" and capture.start_info and capture.start_info.at == value:
         return "start_info"
     return "the page tables" if name == "cr3" and value else ""
@@ -85,6 +95,7 @@ def _target(capture: Capture, name: str, value: int) -> int | None:
     if name == "cr3":
         return value & ~0xFFF or None
     if name in ("rip", "rsp"):
+        value = linear(value, capture.registers) if name == "rip" else value
         return value if capture.address_kind in (PHYSICAL, IDENTITY) else None
     return value if name == "rbx" and _meaning(capture, name, value) else None
 

@@ -9,7 +9,7 @@ from pvhdbg.abi.cpu import UD2
 from pvhdbg.abi.e820 import BootE820Entry
 from pvhdbg.abi.text import printable
 from pvhdbg.boot import stages
-from pvhdbg.boot.capture import KERNEL
+from pvhdbg.boot.address import code_paddr
 from pvhdbg.views import (
     boot_params_rows,
     cpu_rows,
@@ -57,10 +57,9 @@ def lines(stop: Stop) -> list[str]:
 
 def heading(stop: Stop) -> list[str]:
     seen = stop.seen
-    kind = cpu_rows.ADDRESS_KINDS.get(seen.address_kind or "", "of unknown kind")
     return [
         f"{seen.stage}: {stages.stage(seen.stage).about}",
-        f"  rip {text.address(seen.rip)}, {kind}; {cpu_rows.mode_words(seen)}",
+        f"  rip {text.address(seen.rip)}, {cpu_rows.rip_words(seen) or 'of unknown kind'}; {cpu_rows.mode_words(seen)}",
     ]
 
 
@@ -268,10 +267,10 @@ def _death(stop: Stop) -> Iterator[str]:
 
 
 def _code(stop: Stop) -> str:
-    seen, rip = stop.seen, stop.seen.rip
-    if rip is None:
+    seen = stop.seen
+    if seen.rip is None:
         return "rip is not known"
-    paddr = stop.image.physical(rip) if stop.image and seen.address_kind == KERNEL else rip
+    paddr = code_paddr(seen, stop.image)
     code = None if paddr is None else next(_bytes(seen, paddr), None)
     if not code:
         return seen.missing.get("code", "not read")

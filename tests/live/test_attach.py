@@ -10,6 +10,7 @@ from pvhdbg.live.attach import Attachment
 from pvhdbg.target.base import HIT, TIMEOUT, Halt
 from pvhdbg.target.mi import in_console
 from pvhdbg.target.mi_memory import PHY_MEM_MODE
+from tests.cli.shell import pvhdbg
 from tests.live.foreign import Foreign
 
 ENTRY = 0x1000000
@@ -51,6 +52,17 @@ def test_a_mode_that_somebody_left_on_is_off_once_we_are_there(foreign: Callable
 
         assert 'received: "0"' in mode
         assert (PHY_MEM_MODE, True) == (session.target.physical_memory, session.target.has_monitor)
+
+
+def test_the_reset_vector_is_where_the_firmware_lies(foreign: Callable[..., Foreign]) -> None:
+    machine = foreign("-S")
+    code = pvhdbg("attach", machine.stub, "-c", "code")
+    info = pvhdbg("attach", machine.stub, "-c", "info")
+
+    assert "  rip 0xfff0, physical 0xfffffff0 by cs.base 0xffff0000; " in info.out
+    assert "captured bytes, not disassembled:" == code.out.splitlines()[0]
+    assert "0xfffffff0" == code.out.splitlines()[1].split()[0]
+    assert {"00"} != set(code.out.splitlines()[1].split()[1:])
 
 
 @pytest.mark.parametrize("line", ["continue", "continue&"])
