@@ -86,3 +86,24 @@ class Capture(NamedTuple):
             if start <= paddr and paddr + size <= start + len(data):
                 return data[paddr - start : paddr - start + size]
         return None
+
+
+NOTHING = Capture(
+    stage="",
+    rip=None,
+    address_kind=None,
+    cpu_mode="unknown",
+    registers={},
+    start_info=None,
+    pvh_start_info=None,
+    cmdline=None,
+    modules=None,
+    memory_map=None,
+    boot_params=None,
+    kernel_boot_params=None,
+    e820_table=None,
+    memory=(),
+    symbols={},
+    missing={},
+)
+"""What stands for the stop of a run that had none."""

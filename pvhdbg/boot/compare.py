@@ -13,6 +13,7 @@ from pvhdbg.abi.start_info import StartInfo
 from pvhdbg.boot import stages
 from pvhdbg.boot.capture import E820, MemoryMap, Module, Text
 from pvhdbg.boot.document import Death, MachineFacts, Outcome, Rewrite
+from pvhdbg.boot.stages import THINGS
 from pvhdbg.image.facts import ImageFacts, Note, Segment
 
 if TYPE_CHECKING:
@@ -20,18 +21,6 @@ if TYPE_CHECKING:
     from pvhdbg.boot.document import Document
 
 CPU = ("address_kind", "cpu_mode", "registers")
-THINGS = (
-    "start_info",
-    "pvh_start_info",
-    "cmdline",
-    "modules",
-    "memory_map",
-    "boot_params",
-    "kernel_boot_params",
-    "e820_table",
-)
-"""What a stop may hold, apart from the CPU's state."""
-
 COPIES = {"pvh_start_info": "start_info", "kernel_boot_params": "boot_params"}
 """What Linux copies, by the copy's key."""
 

@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.boot import stages
-from pvhdbg.boot.capture import Capture
+from pvhdbg.boot.capture import NOTHING
 from pvhdbg.boot.document import DEAD, TIMED_OUT
 from pvhdbg.checks.case import Case, recorded
 from pvhdbg.checks.finding import ERROR, SEVERITIES, Finding
@@ -15,6 +15,7 @@ from pvhdbg.checks.rules import EACH, FIRST, LAST, RULES, Rule
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
+    from pvhdbg.boot.capture import Capture
     from pvhdbg.boot.document import Document, Outcome
 
 TOPICS = (
@@ -31,26 +32,6 @@ TOPICS = (
     "protocol",
     "death",
 )
-
-_NOTHING = Capture(
-    stage="",
-    rip=None,
-    address_kind=None,
-    cpu_mode="unknown",
-    registers={},
-    start_info=None,
-    pvh_start_info=None,
-    cmdline=None,
-    modules=None,
-    memory_map=None,
-    boot_params=None,
-    kernel_boot_params=None,
-    e820_table=None,
-    memory=(),
-    symbols={},
-    missing={},
-)
-"""What stands for the stop of a run that had none."""
 
 
 class Checked(NamedTuple):
@@ -112,7 +93,7 @@ def _ending(document: Document) -> tuple[Finding, ...]:
     stops, outcome = document.stops, document.outcome
     is_told = bool(stops) and stops[-1].stage == stages.DIED
     asked = {*(() if stops else (FIRST,)), *((LAST,) if _is_unwanted(outcome) and not is_told else ())}
-    seen, earlier = (stops[-1], stops[:-1]) if stops else (_NOTHING, ())
+    seen, earlier = (stops[-1], stops[:-1]) if stops else (NOTHING, ())
     return findings(Case(seen, earlier, document.kernel, document.machine, outcome), asked)
 
 

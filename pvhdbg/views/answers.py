@@ -12,8 +12,9 @@ from pvhdbg.abi.setup_header import LOADERS, PROTOCOLS
 from pvhdbg.abi.text import printable
 from pvhdbg.boot import stages
 from pvhdbg.boot.address import code_paddr
-from pvhdbg.boot.compare import THINGS, within
+from pvhdbg.boot.compare import within
 from pvhdbg.boot.read import CODE, CODE_BEFORE
+from pvhdbg.boot.stages import THINGS
 from pvhdbg.errors import UserError
 from pvhdbg.views import (
     boot_params_rows,
