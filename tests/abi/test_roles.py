@@ -1,7 +1,11 @@
 """No field without a meaning and a role: this is where people learn."""
 
+import importlib
+import pkgutil
+
 import pytest
 
+from pvhdbg import abi
 from pvhdbg.abi import roles
 from pvhdbg.abi.e820 import E820_TYPES
 from pvhdbg.abi.layout import Struct
@@ -15,6 +19,14 @@ def test_every_field_has_a_meaning_and_a_role(of: type[Struct]) -> None:
 def test_every_structure_has_a_role_and_a_source() -> None:
     assert list(roles.STRUCTS) == list(roles.STRUCTURES)
     assert [] == [name for name, each in roles.STRUCTS.items() if not each.SOURCE or not all(roles.STRUCTURES[name])]
+
+
+def test_every_table_is_known_by_its_c_name() -> None:
+    for module in pkgutil.walk_packages(abi.__path__, f"{abi.__name__}."):
+        importlib.import_module(module.name)
+    tables = [each for each in Struct.__subclasses__() if each.__module__.startswith(abi.__name__)]
+
+    assert {each.C_NAME: each for each in tables} == roles.STRUCTS
 
 
 def test_roles_are_only_of_fields_that_there_are() -> None:

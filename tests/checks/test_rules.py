@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from pathlib import Path
 
@@ -66,7 +67,9 @@ def test_the_codes_of_a_topic_follow_each_other_in_its_file() -> None:
         topic: [code for code in RULES if RULES[code].check.__module__.endswith(f".{topic}")] for topic in TOPICS
     }
 
-    assert all(by_topic.values())
+    for topic, codes in by_topic.items():
+        told = importlib.import_module(f"pvhdbg.checks.{topic}").__doc__ or ""
+        assert [codes[0], codes[-1]] == re.findall(r"PVH\d+", told.partition(":")[0]), topic
     assert sorted(RULES) == sorted(code for codes in by_topic.values() for code in codes)
 
 
