@@ -79,7 +79,7 @@ class MiTarget:
         if not self._registers:
             self._registers = self._read_registers()
         if name not in self._registers:
-            raise RegisterUnavailable(name, f"this machine has no register {name}")
+            raise RegisterUnavailable(name, "this machine has no such register")
         return self._registers[name]
 
     def symbol(self, name: str) -> int:

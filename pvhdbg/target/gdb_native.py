@@ -119,7 +119,7 @@ class _Look:
         if value is None and name in _HALVES:
             value = self._read_register(_HALVES[name])
         if value is None:
-            raise RegisterUnavailable(name, f"this machine has no register {name}")
+            raise RegisterUnavailable(name, "this machine has no such register")
         return value
 
     @cached_property
