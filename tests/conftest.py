@@ -79,6 +79,12 @@ def grub_image() -> Path:
 
 
 @pytest.fixture(scope="session")
+def xen_shim() -> Path:
+    """Xen as a guest: by PVH, and for QEMU by multiboot."""
+    return _or_skip(lambda _: kernels.xen_shim(), "xen")
+
+
+@pytest.fixture(scope="session")
 def rfc_vmlinux() -> Path:
     """A small 6.1 that knows the RFC's protocol alone."""
     return _or_skip(lambda _: kernels.rfc_vmlinux(), "rfc")

@@ -16,6 +16,7 @@ from tests.image.builder import ENTRY
 if TYPE_CHECKING:
     from pathlib import Path
 
+MULTIBOOT = (0x1BADB002).to_bytes(4, "little")
 NO_LATER_STAGES = [
     "pvhdbg: note: this guest has no stage kernel: no symbol start_kernel",
     "pvhdbg: note: this guest has no stage e820: no symbol e820__memory_setup",
@@ -190,3 +191,22 @@ def test_symbols_of_another_kernel_are_not_used_for_a_bzimage(vmlinuz_xz: Path, 
 
     assert (0, ["entry"]) == (done.status, stages_of(done))
     assert f"--symbols {vmlinux_612} is not used: its build-id is " in done.err.splitlines()[0]
+
+
+def test_xen_is_started_by_multiboot_and_never_comes_to_its_pvh_entry(xen_shim: Path) -> None:
+    refused = pvhdbg("dump", xen_shim)
+    forced = pvhdbg("check", xen_shim, "--force", "--timeout", "2", "--format", "json")
+
+    assert (1, "") == (refused.status, refused.out)
+    assert "a multiboot header at 0x88: QEMU starts the file by multiboot" in refused.err
+    assert (1, None, "timeout") == (forced.status, *(forced.document["outcome"][key] for key in ("reached", "ended")))
+    assert "PVH907" == forced.document["outcome"]["findings"][0]["code"]
+
+
+def test_xen_without_its_multiboot_header_has_its_entry(xen_shim: Path, tmp_path: Path) -> None:
+    plain = tmp_path / "xen"
+    plain.write_bytes(xen_shim.read_bytes().replace(MULTIBOOT, bytes(len(MULTIBOOT)), 1))
+    done = pvhdbg("check", plain, "--format", "json")
+
+    assert (0, ["entry"]) == (done.status, stages_of(done))
+    assert {"info"} == {each["severity"] for each in done.document["stops"][0]["findings"]}

@@ -33,6 +33,7 @@ WANTED = {
     "vmlinuz-6.12-cloud": Wanted(rf"linux-image-6\.12{_ABI}-cloud-amd64", r"boot/vmlinuz-.*"),  # zstd
     "vmlinuz-6.1": Wanted(rf"linux-image-6\.1{_ABI}-amd64", r"boot/vmlinuz-.*"),  # xz
     "grub": Wanted(r"grub-xen-host", r"usr/lib/grub-xen/grub-i386-xen_pvh\.bin"),
+    "xen": Wanted(r"xen-utils-4\.\d+", r"usr/lib/xen-4\.\d+/boot/xen-shim"),
 }
 
 
@@ -76,6 +77,11 @@ def vmlinuz(release: str) -> Path:
 def grub_pvh() -> Path:
     """Return GRUB's 32-bit PVH image, a guest without any of Linux's symbols."""
     return find("grub")
+
+
+def xen_shim() -> Path:
+    """Return Xen itself as a 32-bit PVH guest, which has a multiboot header too."""
+    return find("xen")
 
 
 def rfc_vmlinux() -> Path:

@@ -23,7 +23,7 @@ from tests.kernels import WANTED, Wanted, cache, cached
 from tests.kernels.apt import Apt, AptError, Offer, foreign
 
 SCRATCH = ".fetch-"
-PATTERN = "^(linux-image-6|grub-xen-host)"
+PATTERN = "^(linux-image-6|grub-xen-host|xen-utils-4)"
 
 
 class FetchError(Exception):
