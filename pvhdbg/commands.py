@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.abi.text import printable
 from pvhdbg.boot import stages
-from pvhdbg.boot.lookup import before, captured, physical
+from pvhdbg.boot.lookup import before, captured, physical, start_info_at
 from pvhdbg.errors import UserError
 from pvhdbg.views import answers, text
 from pvhdbg.views.stop_text import Stop
@@ -193,8 +193,6 @@ def _start_info(session: Session, words: Sequence[str]) -> str:
 
     With PADDR: the bytes at that address, decoded as one.
     """
-    from pvhdbg.boot.sessions import start_info_at
-
     stop, rest = _stop(session, words)
     if not rest:
         return _lines(answers.start_info(stop))

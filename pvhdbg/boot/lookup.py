@@ -1,4 +1,4 @@
-"""What a question is about: a stop that was captured, and an address as it is meant."""
+"""What a question is about: a stop that was captured, an address as it is meant, a start_info somewhere else."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from pvhdbg.errors import UserError
 if TYPE_CHECKING:
     from pvhdbg.boot.capture import Capture
     from pvhdbg.boot.sessions import Session
+    from pvhdbg.image.facts import ImageFacts
+    from pvhdbg.target.base import Target
 
 
 def before(session: Session, seen: Capture) -> tuple[Capture, ...]:
@@ -50,3 +52,28 @@ def physical_of(session: Session, seen: Capture, address: int) -> int:
     if address >> 47:
         return Addresses(session.target_at(seen), seen.registers, session.image).physical(address)
     return address
+
+
+class _Entered:
+    """A machine as if it stood at its entry with EBX somewhere else."""
+
+    def __init__(self, target: Target, rbx: int) -> None:
+        self._rbx = rbx
+        self.read_phys = target.read_phys
+        self.symbol = target.symbol
+        self._register = target.register
+
+    def register(self, name: str) -> int:
+        return self._rbx if name == "rbx" else self._register(name)
+
+
+def start_info_at(target: Target, image: ImageFacts | None, paddr: int) -> Capture:
+    """What a start_info at a physical address hands over, and all that it leads to.
+
+    :raise UserError: for an address that EBX can't hold.
+    """
+    from pvhdbg.boot.read import capture
+
+    if paddr >> 32:
+        raise UserError(f"{paddr:#x} is above 4 GiB: EBX could not point to a start_info there")
+    return capture(_Entered(target, paddr), "entry", image, paddr)

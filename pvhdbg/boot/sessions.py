@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Protocol
 
-from pvhdbg.abi.text import printable
 from pvhdbg.boot import document as doc
 from pvhdbg.boot import stages
 from pvhdbg.boot.document import Document, MachineFacts, Outcome
-from pvhdbg.boot.read import capture
+from pvhdbg.boot.expression import entry_at, evaluate
 from pvhdbg.boot.travel import travel
 from pvhdbg.errors import GuestError, RegisterUnavailable, SymbolMissing, TargetError, UserError
 from pvhdbg.target.recording import Recording
@@ -28,85 +26,6 @@ if TYPE_CHECKING:
     Disassembler = Callable[[int, int], Sequence[str]]
 
 TIMEOUT = 30.0
-_MASK = (1 << 64) - 1
-_NUMBER = "0[xX][0-9a-fA-F]+|[0-9]+"
-_TERM = re.compile(rf"\s*([+-]?)\s*({_NUMBER}|\$?[A-Za-z_][\w.]*)\s*")
-
-
-def evaluate(words: str, target: Target) -> int:
-    """A sum of numbers, symbols and `$registers`: `pvh_start_info + 0x28`, `$rsp`.
-
-    :raise UserError: if it is none.
-    :raise TargetError: if the machine has no such symbol or register.
-    """
-    return sum(sign * _value(term, target) for sign, term in _terms(words)) & _MASK
-
-
-def _terms(words: str) -> list[tuple[int, str]]:
-    """Each term with its sign, 1 or -1."""
-    terms: list[tuple[int, str]] = []
-    at = 0
-    while at < len(words) or not words:
-        found = _TERM.match(words, at)
-        if found is None or (at and not found[1]):
-            raise UserError(
-                f'"{printable(words[:80])}" is no address', "numbers, symbols and $registers, with + and - between"
-            )
-        terms.append((-1 if found[1] == "-" else 1, found[2]))
-        at = found.end()
-    return terms
-
-
-def _value(term: str, target: Target) -> int:
-    if term.startswith("$"):
-        return target.register(term[1:])
-    return _number(term) if term[0].isdigit() else target.symbol(term)
-
-
-def _number(term: str) -> int:
-    """As C has them."""
-    try:
-        return int(term, 8 if term.isdigit() and term.startswith("0") else 0)
-    except ValueError:
-        raise UserError(f"{printable(term[:40])} is no number") from None
-
-
-def entry_at(where: str) -> int:
-    """The entry address that is meant by a number, or that an ELF file tells.
-
-    :raise PvhdbgError: if it is neither.
-    """
-    if re.fullmatch(_NUMBER, where):
-        return _number(where)
-    from pvhdbg.image.facts import read_facts
-
-    entry = read_facts(where).entry
-    if entry is None:
-        raise UserError(f"{printable(where)} has no PVH note: it tells no entry")
-    return entry
-
-
-class _Entered:
-    """A machine as if it stood at its entry with EBX somewhere else."""
-
-    def __init__(self, target: Target, rbx: int) -> None:
-        self._rbx = rbx
-        self.read_phys = target.read_phys
-        self.symbol = target.symbol
-        self._register = target.register
-
-    def register(self, name: str) -> int:
-        return self._rbx if name == "rbx" else self._register(name)
-
-
-def start_info_at(target: Target, image: ImageFacts | None, paddr: int) -> Capture:
-    """What a start_info at a physical address hands over, and all that it leads to.
-
-    :raise UserError: for an address that EBX can't hold.
-    """
-    if paddr >> 32:
-        raise UserError(f"{paddr:#x} is above 4 GiB: EBX could not point to a start_info there")
-    return capture(_Entered(target, paddr), "entry", image, paddr)
 
 
 def last_reached(history: Sequence[Capture]) -> Capture:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import gdb
 
-from pvhdbg.boot.lookup import physical_of
-from pvhdbg.boot.sessions import start_info_at
+from pvhdbg.boot.lookup import physical_of, start_info_at
 from pvhdbg.errors import UserError
 from pvhdbg.in_gdb.here import address_of, told
 from pvhdbg.views import text

@@ -11,9 +11,10 @@ from pvhdbg import commands
 from pvhdbg.boot import stages
 from pvhdbg.boot.address import symbol_at
 from pvhdbg.boot.document import MachineFacts
+from pvhdbg.boot.expression import entry_at
 from pvhdbg.boot.journey import Journey
 from pvhdbg.boot.probe import WithStrings
-from pvhdbg.boot.sessions import Live, entry_at
+from pvhdbg.boot.sessions import Live
 from pvhdbg.errors import PvhdbgError, TargetError
 from pvhdbg.in_gdb.kernel import Kernel, Kernels, read
 from pvhdbg.target import monitor
