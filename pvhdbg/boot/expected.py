@@ -6,7 +6,6 @@ arch/x86/platform/pvh/enlighten.c (5.0 to 7.3) and in the RFC of 2017, which cou
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -23,39 +22,17 @@ from pvhdbg.abi.e820 import (
 )
 from pvhdbg.abi.setup_header import HDR, LOADER_QEMU, LOADER_XEN, SetupHeader
 from pvhdbg.abi.start_info import MAGIC, MemmapTableEntry, ModlistEntry
-from pvhdbg.boot.early_maps import KERNEL_MAP_SIZE
+from pvhdbg.boot.overrun import overrun_death
+from pvhdbg.boot.predicted import BUG, PAGE_FAULT, Dies, PredictedDeath
+from pvhdbg.boot.zero_page import TABLE, ZeroPage
 
 if TYPE_CHECKING:
     from pvhdbg.abi.start_info import StartInfo
     from pvhdbg.boot.capture import Capture
     from pvhdbg.boot.rules import KernelRules
 
-BUG, PAGE_FAULT, OVERRUN = "bug", "page-fault", "overrun"
-
-TABLE = BootParams.e820_table.offset
-ROOM = BootParams.SIZE - TABLE
 E820_NAME = E820_DATA + b"\0"
-# Where from GS on gcc has the canary.
-CANARY = 0x28
-_TAKES_CANARY = re.compile(rb"\x65[\x48\x4c]\x8b[\x04-\x3c]\x25\x28\0\0\0", re.DOTALL)
-# What xen_prepare_pvh and what it calls have on the stack below its own return address.
-FRAMES = 512
-# 255 entries, the most that a byte counts, were seen to do no harm before the function returns.
-OVERRUN_SURVIVED = TABLE + 255 * BootE820Entry.SIZE - BootParams.SIZE
 COPIED_AT_MOST = 1 << 14
-
-
-class PredictedDeath(NamedTuple):
-    """Why the guest should not return from xen_prepare_pvh.
-
-    `kind` is BUG (a `ud2`), PAGE_FAULT, or OVERRUN where the map runs over the stack. `field` is the path of what is to
-    blame. It is not `certain` where it depends on what the compiler made of the function.
-    """
-
-    kind: str
-    why: str
-    field: str
-    certain: bool = True
 
 
 class Expected(NamedTuple):
@@ -73,65 +50,21 @@ class Expected(NamedTuple):
     death: PredictedDeath | None
 
 
-class Dies(Exception):
-    """A verdict on the guest that ends the model's way through the kernel's code."""
-
-    def __init__(self, kind: str, why: str, field: str) -> None:
-        super().__init__(why)
-        self.death = PredictedDeath(kind, why, field)
-
-
 def expected(capture: Capture, rules: KernelRules) -> Expected | None:
     """What the kernel should make of what it was given; null where there is no start_info to go by."""
     info = capture.handed_over
     if info is None:
         return None
-    page = _Page()
+    page = ZeroPage()
     try:
         _follow(capture, info, rules, page)
     except Dies as dies:
         return Expected(bytes(BootParams.SIZE), bytes(BootParams.SIZE), {}, b"", dies.death)
-    death = _overrun_death(capture, page)
+    death = overrun_death(capture, page)
     return Expected(bytes(page.raw), bytes(page.known), page.alternatives, bytes(page.overrun), death)
 
 
-class _Page:
-    """struct boot_params as it is being filled in, cleared before, and what goes beyond it."""
-
-    def __init__(self) -> None:
-        self.raw = bytearray(BootParams.SIZE)
-        self.known = bytearray(b"\xff" * BootParams.SIZE)
-        self.alternatives: dict[int, tuple[bytes, ...]] = {}
-        self.overrun = bytearray()
-        self.overrun_end = BootParams.SIZE
-        self.blame = "memory_map"
-
-    def put(self, offset: int, data: bytes) -> None:
-        self.raw[offset : offset + len(data)] = data
-        self.known[offset : offset + len(data)] = b"\xff" * len(data)
-
-    def forget(self, start: int, end: int) -> None:
-        self.raw[start:end] = bytes(end - start)
-        self.known[start:end] = bytes(end - start)
-
-    def choose(self, offset: int, values: tuple[bytes, ...]) -> None:
-        """One of these values, all of one length."""
-        if len(set(values)) == 1:
-            self.put(offset, values[0])
-            return
-        self.forget(offset, offset + len(values[0]))
-        self.alternatives[offset] = values
-
-    def put_entries(self, entries: bytes | None, count: int) -> None:
-        """`count` entries from the table's start on, of which the first bytes are `entries`, if anything is known."""
-        data, end = entries or b"", min(count * BootE820Entry.SIZE, ROOM)
-        self.put(TABLE, data[:ROOM])
-        self.forget(TABLE + min(len(data), end), TABLE + end)
-        self.overrun = bytearray(data[ROOM:])
-        self.overrun_end = max(BootParams.SIZE, TABLE + count * BootE820Entry.SIZE)
-
-
-def _follow(capture: Capture, info: StartInfo, rules: KernelRules, page: _Page) -> None:
+def _follow(capture: Capture, info: StartInfo, rules: KernelRules, page: ZeroPage) -> None:
     """xen_prepare_pvh, line by line."""
     if info.magic != MAGIC:
         raise Dies(BUG, f"magic is {info.magic:#x}, not {MAGIC:#x}", "start_info.magic")
@@ -145,7 +78,7 @@ def _follow(capture: Capture, info: StartInfo, rules: KernelRules, page: _Page) 
     page.choose(BootParams.acpi_rsdp_addr.offset, chosen)
 
 
-def _header(capture: Capture, info: StartInfo, rules: KernelRules, page: _Page) -> None:
+def _header(capture: Capture, info: StartInfo, rules: KernelRules, page: ZeroPage) -> None:
     page.put(HDR + SetupHeader.cmd_line_ptr.offset, _u32(info.cmdline_paddr))
     if info.nr_modules:
         ramdisk = _module(capture, info, rules, 0, 16)
@@ -157,7 +90,7 @@ def _header(capture: Capture, info: StartInfo, rules: KernelRules, page: _Page) 
     page.choose(HDR + SetupHeader.type_of_loader.offset, tuple(bytes([each]) for each in loaders))
 
 
-def _map(capture: Capture, info: StartInfo, rules: KernelRules, page: _Page) -> None:
+def _map(capture: Capture, info: StartInfo, rules: KernelRules, page: ZeroPage) -> None:
     """Where the map comes from, and the ISA range behind it."""
     if rules.memmap and info.version > 0 and info.memmap_entries != 0:
         _add_isa(page, _from_memmap(capture, info, rules, page))
@@ -183,7 +116,7 @@ def _no_map(info: StartInfo, rules: KernelRules) -> tuple[str, str]:
     return f"memmap_entries is 0{module}", "start_info.memmap_entries"
 
 
-def _from_memmap(capture: Capture, info: StartInfo, rules: KernelRules, page: _Page) -> int:
+def _from_memmap(capture: Capture, info: StartInfo, rules: KernelRules, page: ZeroPage) -> int:
     """The table's first entries, as many as fit a byte can count: n mod 256. Their number."""
     count = info.memmap_entries & 0xFF
     stride = MemmapTableEntry.SIZE
@@ -195,7 +128,7 @@ def _from_memmap(capture: Capture, info: StartInfo, rules: KernelRules, page: _P
     return count
 
 
-def _from_module(capture: Capture, info: StartInfo, rules: KernelRules, page: _Page) -> int | None:
+def _from_module(capture: Capture, info: StartInfo, rules: KernelRules, page: ZeroPage) -> int | None:
     """Every entry of module 1; their number as a byte, which is what is counted, null if it is not known."""
     module = _module(capture, info, rules, 1)
     head = None
@@ -235,7 +168,7 @@ def _is_e820_name(capture: Capture, paddr: int) -> bool | None:
     return True
 
 
-def _add_isa(page: _Page, count: int | None) -> None:
+def _add_isa(page: ZeroPage, count: int | None) -> None:
     """The range for video memory and ROMs behind the last entry, where there is room for it."""
     if count is None:
         page.forget(BootParams.e820_entries.offset, BootParams.e820_entries.end)
@@ -272,58 +205,6 @@ def _reached(rules: KernelRules, paddr: int, size: int, what: tuple[str, str]) -
         why = f"{name}, {where}, is not all below {rules.early.reach:#x}, where the kernel's early page tables end"
         raise Dies(PAGE_FAULT, why, field)
     return meant
-
-
-def _overrun_death(capture: Capture, page: _Page) -> PredictedDeath | None:
-    """Whether the map runs over something behind pvh_bootparams that xen_prepare_pvh needs to return."""
-    over = page.overrun_end - BootParams.SIZE
-    if not over:
-        return None
-    why = f"its entries run {over} bytes over the end of boot_params"
-    stack = _distance(capture, "rsp")
-    if stack is None:
-        return PredictedDeath(OVERRUN, why, page.blame, certain=False) if over > OVERRUN_SURVIVED else None
-    if page.overrun_end > stack - FRAMES:
-        why += ", into the stack that the function returns by"
-        return PredictedDeath(OVERRUN, why, page.blame, certain=page.overrun_end >= stack + 8)
-    if _canary_changes(capture, page):
-        certain = _is_protected(capture)
-        ends = "ends" if certain else "may end"
-        why += f", over the stack protector's canary: the function {ends} in a panic that nobody sees"
-        return PredictedDeath(OVERRUN, why, page.blame, certain)
-    return None
-
-
-def _canary_changes(capture: Capture, page: _Page) -> bool:
-    """Up to Linux 6.14 GS leads to a canary of its own for this code, which is 0."""
-    place = _distance(capture, "gs_base")
-    if place is None:
-        return False
-    start = place + CANARY - BootParams.SIZE
-    over = page.overrun_end - BootParams.SIZE
-    return (
-        start < over
-        and start + 8 > 0
-        and (start + 8 > len(page.overrun) or any(page.overrun[max(start, 0) : start + 8]))
-    )
-
-
-def _is_protected(capture: Capture) -> bool:
-    """Whether the function's first instructions take the canary to the stack: mov %gs:0x28 to a register."""
-    rip = capture.registers.get("rip") or 0
-    code = capture.bytes_at(rip % KERNEL_MAP_SIZE, 64) or b""
-    return _TAKES_CANARY.search(code) is not None
-
-
-def _distance(capture: Capture, register: str) -> int | None:
-    """How far behind pvh_bootparams' start a register of xen_prepare_pvh leads; null if that is not known.
-
-    One address may be physical and the other virtual; the maps begin at multiples of 512 MiB.
-    """
-    link, address = capture.symbols.get("pvh_bootparams"), capture.registers.get(register)
-    if capture.pvh_start_info is None or link is None or address is None:
-        return None
-    return (address - link) % KERNEL_MAP_SIZE
 
 
 def _u32(value: int) -> bytes:

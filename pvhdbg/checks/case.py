@@ -10,8 +10,9 @@ from pvhdbg.boot import placed, spans
 from pvhdbg.boot.capture import Capture
 from pvhdbg.boot.difference import Mismatch, difference
 from pvhdbg.boot.document import MachineFacts
-from pvhdbg.boot.expected import Expected, PredictedDeath, expected
+from pvhdbg.boot.expected import Expected, expected
 from pvhdbg.boot.listed import listed, ram
+from pvhdbg.boot.predicted import PredictedDeath
 from pvhdbg.boot.protocols import E820_MODULE
 from pvhdbg.boot.rules import KernelRules, kernel_rules, rules_at
 from pvhdbg.checks.finding import ERROR, WARNING

@@ -11,7 +11,7 @@ from pvhdbg.abi.text import printable
 from pvhdbg.boot.address import code_paddr, place_of
 from pvhdbg.boot.document import TIMED_OUT
 from pvhdbg.boot.early_maps import DIRECT_MAP_32, EarlyMaps
-from pvhdbg.boot.expected import BUG, OVERRUN, PAGE_FAULT
+from pvhdbg.boot.predicted import BUG, OVERRUN, PAGE_FAULT
 from pvhdbg.boot.protocols import E820_MODULE, MEMMAP
 from pvhdbg.checks.finding import ERROR, WARNING
 from pvhdbg.checks.rules import LAST, Found, rule
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from pvhdbg.checks.case import Case
 
 _CODE = 2
-# __PAGE_OFFSET of a 32-bit Linux, as it is built everywhere.
 _PAGE = 4096
 _STACK_USED = 4096
 _REACHED_BEFORE = (None, "entry", "prepare")

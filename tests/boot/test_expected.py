@@ -4,7 +4,8 @@ import pytest
 
 from pvhdbg.abi.boot_params import BootParams
 from pvhdbg.boot.capture import Capture
-from pvhdbg.boot.expected import BUG, OVERRUN, PAGE_FAULT, PredictedDeath, expected
+from pvhdbg.boot.expected import expected
+from pvhdbg.boot.predicted import BUG, OVERRUN, PAGE_FAULT, PredictedDeath
 from pvhdbg.boot.rules import KernelRules
 from tests import build
 from tests.boot.handed import (

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pvhdbg import guest
-from pvhdbg.boot.expected import BUG, OVERRUN, PAGE_FAULT
+from pvhdbg.boot.predicted import BUG, OVERRUN, PAGE_FAULT
 from pvhdbg.boot.protocols import E820_MODULE, MEMMAP, NO_MAP, V0
 from tests import build
 from tests.boot import mutations

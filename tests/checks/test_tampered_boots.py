@@ -14,7 +14,8 @@ import pytest
 from pvhdbg.abi.boot_params import BootParams
 from pvhdbg.boot.document import DEAD, TIMED_OUT
 from pvhdbg.boot.early_maps import KERNEL_MAP, KERNEL_MAP_SIZE, EarlyMaps
-from pvhdbg.boot.expected import BUG, OVERRUN, PAGE_FAULT, expected
+from pvhdbg.boot.expected import expected
+from pvhdbg.boot.predicted import BUG, OVERRUN, PAGE_FAULT
 from pvhdbg.boot.rules import rules_at
 from pvhdbg.checks import run
 from pvhdbg.checks.finding import ERROR, INFO, SEVERITIES, WARNING
