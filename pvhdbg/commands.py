@@ -15,7 +15,7 @@ from pvhdbg.boot import stages
 from pvhdbg.boot.lookup import before, captured, physical, start_info_at
 from pvhdbg.errors import UserError
 from pvhdbg.views import answers, text
-from pvhdbg.views.stop_text import Stop
+from pvhdbg.views.stop import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -12,7 +12,7 @@ from pvhdbg.errors import PvhdbgError
 from pvhdbg.in_gdb.here import charset, one_line
 from pvhdbg.views import answers
 from pvhdbg.views.picture_text import SIGNS
-from pvhdbg.views.stop_text import Stop
+from pvhdbg.views.stop import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

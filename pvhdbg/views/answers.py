@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.abi.cpu import ENTRY_STATE, ENTRY_STATE_SOURCE
 from pvhdbg.abi.e820 import BootE820Entry
-from pvhdbg.abi.setup_header import LOADERS, PROTOCOLS
 from pvhdbg.abi.text import printable
 from pvhdbg.boot import stages
 from pvhdbg.boot.address import code_paddr
 from pvhdbg.boot.compare import within
 from pvhdbg.boot.read import CODE, CODE_BEFORE
-from pvhdbg.boot.stages import THINGS
 from pvhdbg.errors import UserError
 from pvhdbg.views import (
     boot_params_rows,
@@ -26,16 +24,16 @@ from pvhdbg.views import (
     stop_text,
     tables,
     text,
+    things,
     to_text,
     topics,
 )
 from pvhdbg.views.rows import NOTHING
-from pvhdbg.views.stop_text import Stop
+from pvhdbg.views.stop import Stop, reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pvhdbg.abi.boot_params import BootParams
     from pvhdbg.abi.cpu import Demand
     from pvhdbg.abi.start_info import StartInfo
     from pvhdbg.boot.capture import Capture
@@ -49,80 +47,12 @@ _INDEX = re.compile(r"\[[0-9]+\]")
 def info(stop: Stop) -> list[str]:
     """Where the machine stands, which kernel it runs, and what is there."""
     kernel = [f"  {printable(stop.image.path)}: {to_text.kernel(stop.image)}"] if stop.image else []
-    return [*stop_text.heading(stop), *kernel, *text.columns([_thing(stop.seen, key) for key in THINGS])]
-
-
-def _thing(seen: Capture, key: str) -> tuple[str, str, str]:
-    """Its name, where it lies, and what it comes to."""
-    found = getattr(seen, key)
-    return (key, *_TOLD[key](seen)) if found is not None else (key, NOTHING, _reason(seen, key))
-
-
-def _reason(seen: Capture, key: str) -> str:
-    return printable(seen.missing.get(key, "not there"))
-
-
-def _start_info(seen: Capture) -> tuple[str, str]:
-    return _record(seen.start_info), ""
-
-
-def _record(found: StartInfo | BootParams | None) -> str:
-    return text.address(found.at if found else None)
-
-
-def _copy(seen: Capture) -> tuple[str, str]:
-    given, copy = seen.start_info, seen.pvh_start_info
-    if given is None or copy is None:
-        return _record(copy), ""
-    return _record(copy), "equal to start_info" if given.raw == copy.raw else "differs from start_info"
-
-
-def _cmdline(seen: Capture) -> tuple[str, str]:
-    found = seen.cmdline
-    return ("", "") if found is None else (text.address(found.paddr), start_info_rows.string(seen, "cmdline", found))
-
-
-def _modules(seen: Capture) -> tuple[str, str]:
-    found = seen.modules or ()
-    size = text.size(sum(each.entry.size for each in found))
-    return text.address(found[0].entry.at) if found else NOTHING, f"{text.counted(len(found), 'module')}: {size}"
-
-
-def _memory_map(seen: Capture) -> tuple[str, str]:
-    found = seen.memory_map
-    if found is None or found.paddr is None:
-        return NOTHING, _reason(seen, "memory_map.paddr")
-    return text.address(found.paddr), f"{found.protocol}, {map_rows.summary(found.entries)}"
-
-
-def _params(found: BootParams | None) -> tuple[str, str]:
-    if found is None:
-        return "", ""
-    header = found.hdr
-    loader = LOADERS.name(header.type_of_loader)
-    return _record(found), f"protocol {PROTOCOLS.name(header.version)}, loader {loader}, e820 {found.e820_entries}"
-
-
-def _table(seen: Capture) -> tuple[str, str]:
-    found = seen.e820_table
-    return ("", "") if found is None else (text.address(found.paddr), map_rows.summary(found.entries))
-
-
-_TOLD: dict[str, Callable[[Capture], tuple[str, str]]] = {
-    "start_info": _start_info,
-    "pvh_start_info": _copy,
-    "cmdline": _cmdline,
-    "modules": _modules,
-    "memory_map": _memory_map,
-    "boot_params": lambda seen: _params(seen.boot_params),
-    "kernel_boot_params": lambda seen: _params(seen.kernel_boot_params),
-    "e820_table": _table,
-}
+    return [*stop_text.heading(stop), *kernel, *things.lines(stop.seen)]
 
 
 def absent(stop: Stop, ask: Callable[[Stop], list[str]], *keys: str) -> list[str]:
     """Why none of these is there; and the answer from the last stop that had one, which it is said to be."""
-    why = f"{keys[0]}: {_reason(stop.seen, keys[0])}"
+    why = f"{keys[0]}: {reason(stop.seen, keys[0])}"
     for index, each in reversed(list(enumerate(stop.earlier))):
         if any(getattr(each, key) is not None for key in keys):
             return [f"{why}; as captured at stage {each.stage}:", *ask(Stop(each, stop.earlier[:index], stop.image))]
@@ -163,7 +93,7 @@ def memory_map(stop: Stop) -> list[str]:
     if found is None:
         return absent(stop, memory_map, "memory_map")
     if found.paddr is None:
-        return [f"memory_map: {_reason(stop.seen, 'memory_map.paddr')}"]
+        return [f"memory_map: {reason(stop.seen, 'memory_map.paddr')}"]
     head = f"{found.protocol} at {text.address(found.paddr)}, {map_rows.summary(found.entries)}"
     return [head, *_cut(stop.seen, "memory_map.entries"), *tables.map_table(found.entries)]
 
@@ -250,7 +180,7 @@ def cpu(stop: Stop) -> list[str]:
 def _demand(seen: Capture, demand: Demand) -> tuple[str, str, str, str]:
     value = seen.registers.get(demand.register)
     if value is None:
-        return "?", demand.register, NOTHING, _reason(seen, f"registers.{demand.register}")
+        return "?", demand.register, NOTHING, reason(seen, f"registers.{demand.register}")
     if demand.holds(value):
         return "=", demand.register, f"{value:#x}", demand.meaning
     later = " (not in older texts of the ABI)" if demand.later else ""
@@ -261,7 +191,7 @@ def code_bytes(stop: Stop, address: int | None) -> list[str]:
     """What was captured of the code at a physical address, or at RIP: bytes, as nobody is there to disassemble them."""
     start = address if address is not None else code_paddr(stop.seen, stop.image)
     if start is None:
-        return [f"code: {_reason(stop.seen, 'code')}"]
+        return [f"code: {reason(stop.seen, 'code')}"]
     size = next((size for size in range(CODE - CODE_BEFORE, 0, -1) if stop.seen.bytes_at(start, size)), 0)
     data = stop.seen.bytes_at(start, size) or b""
     if not data:

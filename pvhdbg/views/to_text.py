@@ -11,7 +11,7 @@ from pvhdbg.boot.address import place_of
 from pvhdbg.boot.document import DEAD, DONE, TIMED_OUT
 from pvhdbg.checks.run import Checked, check
 from pvhdbg.views import findings_text, stop_text, text
-from pvhdbg.views.stop_text import Stop
+from pvhdbg.views.stop import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -2,7 +2,7 @@
 
 from pvhdbg.boot.capture import Capture
 from pvhdbg.boot.stages import STAGES, THINGS
-from pvhdbg.views import answers, stop_text, to_json
+from pvhdbg.views import stop_text, things, to_json
 from tests import build
 
 
@@ -19,4 +19,4 @@ def test_a_thing_is_a_part_of_a_capture_and_of_its_json() -> None:
 
 
 def test_a_thing_has_a_section_and_a_line() -> None:
-    assert [*THINGS] == [*stop_text._SECTIONS] == [*answers._TOLD]
+    assert [*THINGS] == [*stop_text._SECTIONS] == [*things._TOLD]
