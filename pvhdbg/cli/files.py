@@ -14,20 +14,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pvhdbg.image.load import Kernel
-    from pvhdbg.views.inspect_text import Inspected
+    from pvhdbg.views.inspected import Inspected
 
 
 def inspect(options: argparse.Namespace) -> Result:
     """Status 1 if QEMU won't start the file by PVH."""
     from pvhdbg.image.load import open_kernel
-    from pvhdbg.views import inspect_text, to_json
+    from pvhdbg.views import inspect_json, inspect_text, to_json
 
     symbols = None if options.symbols is None else str(options.symbols)
     with _folder() as folder:
         kernel = open_kernel(str(options.kernel), folder, symbols)
         found = _inspected(kernel)
     text = (
-        to_json.lines(inspect_text.to_dict(found)) + "\n" if options.format == "json" else inspect_text.as_text(found)
+        to_json.lines(inspect_json.to_dict(found)) + "\n" if options.format == "json" else inspect_text.as_text(found)
     )
     remarks = () if kernel.symbols_note is None else (f"pvhdbg: note: {kernel.symbols_note}",)
     return Result(text, int(bool(found.preflight.fatal)), remarks)
@@ -54,7 +54,7 @@ def _folder() -> Iterator[Path]:
 def _inspected(kernel: Kernel) -> Inspected:
     from pvhdbg.image import elf
     from pvhdbg.image.preflight import preflight_file
-    from pvhdbg.views.inspect_text import STAGE_SYMBOLS, Inspected
+    from pvhdbg.views.inspected import STAGE_SYMBOLS, Inspected
 
     found = preflight_file(kernel.facts, symbols=kernel.symbols)
     addresses = {name: kernel.symbols.address(name) for name in STAGE_SYMBOLS if name in kernel.symbols}

@@ -1,48 +1,25 @@
-"""`pvhdbg inspect`: a kernel file, what each loader makes of it, and which stages it will have."""
+"""`pvhdbg inspect` as text."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING
 
 from pvhdbg.abi.notes import OWNER, XEN_NOTES, describe, note_name
 from pvhdbg.abi.text import printable
 from pvhdbg.boot import stages
 from pvhdbg.image.notes import REASONS
 from pvhdbg.image.preflight import LINUX, MULTIBOOT, NONE, PVH
-from pvhdbg.views import text, to_json
+from pvhdbg.views import text
+from pvhdbg.views.inspected import OPTIONS, SYMBOLS
 from pvhdbg.views.rows import NOTHING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator
 
     from pvhdbg.boot.stages import Stage
     from pvhdbg.image.facts import ImageFacts, Note
-    from pvhdbg.image.multiboot import Multiboot
     from pvhdbg.image.notes import Scan
-    from pvhdbg.image.preflight import Preflight
-
-SYMBOLS = ("pvh_start_info", "pvh_bootparams", "boot_params", "e820_table")
-"""Beside the stages' own: what is read there."""
-
-STAGE_SYMBOLS = tuple(dict.fromkeys(each.symbol for each in stages.STAGES if each.symbol)) + SYMBOLS
-
-OPTIONS = {
-    "CONFIG_PVH": "the PVH entry",
-    "CONFIG_XEN_PVH": "PVH under Xen",
-    "CONFIG_HYPERVISOR_GUEST": "runs as a guest at all",
-    "CONFIG_KVM_GUEST": "knows KVM",
-    "CONFIG_XEN": "knows Xen",
-    "CONFIG_ACPI": "reads ACPI's tables",
-    "CONFIG_BLK_DEV_INITRD": "takes a ramdisk",
-    "CONFIG_SERIAL_8250_CONSOLE": "console=ttyS0",
-    "CONFIG_EARLY_PRINTK": "earlyprintk=",
-    "CONFIG_RANDOMIZE_BASE": "KASLR, which a PVH boot skips",
-    "CONFIG_X86_5LEVEL": "5-level paging",
-    "CONFIG_X86_PAE": "64-bit page table entries in a 32-bit kernel",
-    "CONFIG_NODES_SHIFT": "NUMA nodes, as a power of two: e820_table's room grows with it",
-    "CONFIG_CMDLINE": "built-in command line",
-}
-"""What of a kernel's configuration matters to its boot."""
+    from pvhdbg.views.inspected import Details, Inspected
 
 WAYS = {
     PVH: "starts it by PVH",
@@ -51,51 +28,6 @@ WAYS = {
     NONE: "refuses it",
 }
 HEADERS_SHOWN = 64
-
-ProgramHeader = tuple[str, int, int, int, int, int, str, int]
-"""Type, offset, vaddr, paddr, filesz, memsz, flags of R, W and E, align."""
-SectionHeader = tuple[str, str, int, int, int, str, int]
-"""Name, type, addr, offset, size, flags of W, A and X, align."""
-
-
-class Details(Protocol):
-    """What an ELF's headers say besides ImageFacts: image.elf.Inspection, which not every Python can import."""
-
-    # fmt: off
-    @property
-    def type(self) -> str: ...
-    @property
-    def machine(self) -> str: ...
-    @property
-    def entry(self) -> int: ...
-    @property
-    def program_headers(self) -> Sequence[ProgramHeader]: ...
-    @property
-    def sections(self) -> Sequence[SectionHeader]: ...
-    @property
-    def symbols(self) -> int | None: ...
-    @property
-    def has_debug_info(self) -> bool: ...
-    @property
-    def compiler(self) -> str | None: ...
-    @property
-    def config(self) -> Mapping[str, str] | None: ...
-    @property
-    def multiboot1(self) -> Multiboot | None: ...
-    @property
-    def multiboot2(self) -> Multiboot | None: ...
-    @property
-    def scans(self) -> Sequence[Scan]: ...
-    # fmt: on
-
-
-class Inspected(NamedTuple):
-    """A file, looked at. `addresses` has those of STAGE_SYMBOLS that its symbol table has."""
-
-    facts: ImageFacts
-    details: Details
-    preflight: Preflight
-    addresses: Mapping[str, int]
 
 
 def as_text(of: Inspected) -> str:
@@ -242,36 +174,3 @@ def _config(of: Inspected) -> Iterator[str]:
         return
     yield "configuration"
     yield from text.columns([(name, printable(config.get(name, "n")), about) for name, about in OPTIONS.items()])
-
-
-def to_dict(of: Inspected) -> to_json.Json:
-    details = of.details
-    return {
-        "kernel": to_json.kernel(of.facts),
-        "elf": {
-            "type": details.type,
-            "machine": details.machine,
-            "entry": details.entry,
-            "symbols": details.symbols,
-            "debug_info": details.has_debug_info,
-            "compiler": details.compiler,
-            "multiboot1": details.multiboot1 and details.multiboot1.offset,
-            "multiboot2": details.multiboot2 and details.multiboot2.offset,
-            "program_headers": [dict(zip(_PROGRAM, each, strict=True)) for each in details.program_headers],
-            "sections": [dict(zip(_SECTION, each, strict=True)) for each in details.sections],
-        },
-        "loaders": [
-            {"loader": each.loader, "entry": each.entry, "reason": REASONS.get(each.reason)} for each in details.scans
-        ],
-        "preflight": {
-            "way": of.preflight.way,
-            "entry": of.preflight.entry,
-            "verdicts": [each._asdict() for each in of.preflight.verdicts],
-        },
-        "symbols": {name: of.addresses.get(name) for name in STAGE_SYMBOLS},
-        "config": None if details.config is None else {name: details.config.get(name, "n") for name in OPTIONS},
-    }
-
-
-_PROGRAM = ("type", "offset", "vaddr", "paddr", "filesz", "memsz", "flags", "align")
-_SECTION = ("name", "type", "addr", "offset", "size", "flags", "align")

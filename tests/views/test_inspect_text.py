@@ -14,15 +14,15 @@ from pvhdbg.image.multiboot import Multiboot
 from pvhdbg.image.notes import NO_NOTE, Scan
 from pvhdbg.image.preflight import NONE, PVH, Preflight, preflight_file
 from pvhdbg.image.verdict import FATAL, Verdict
-from pvhdbg.views import inspect_text
-from pvhdbg.views.inspect_text import Inspected
+from pvhdbg.views import inspect_json, inspect_text
+from pvhdbg.views.inspected import STAGE_SYMBOLS, Inspected, ProgramHeader, SectionHeader
 from tests import build
 
 
 def inspected(path: Path, folder: Path) -> Inspected:
     kernel = open_kernel(str(path), folder)
     checked = preflight_file(kernel.facts, symbols=kernel.symbols)
-    addresses = {name: kernel.symbols.address(name) for name in inspect_text.STAGE_SYMBOLS if name in kernel.symbols}
+    addresses = {name: kernel.symbols.address(name) for name in STAGE_SYMBOLS if name in kernel.symbols}
     return Inspected(kernel.facts, inspect(kernel.facts.elf), checked, addresses)
 
 
@@ -32,8 +32,8 @@ class Headers(NamedTuple):
     type: str = "EXEC"
     machine: str = "x64"
     entry: int = 0
-    program_headers: tuple[inspect_text.ProgramHeader, ...] = ()
-    sections: tuple[inspect_text.SectionHeader, ...] = ()
+    program_headers: tuple[ProgramHeader, ...] = ()
+    sections: tuple[SectionHeader, ...] = ()
     symbols: int | None = None
     has_debug_info: bool = False
     compiler: str | None = None
@@ -118,11 +118,11 @@ def test_nothing_that_a_file_holds_reaches_the_terminal_as_it_is() -> None:
 @pytest.mark.parametrize("name", ["guest", "grub"])
 def test_as_json_it_is_integers_and_names(name: str, grub_image: Path, tmp_path: Path) -> None:
     found = inspected(guest.ELF if name == "guest" else grub_image, tmp_path)
-    values = inspect_text.to_dict(found)
+    values = inspect_json.to_dict(found)
 
     assert {found.facts.entry} == {each["entry"] for each in values["loaders"] if each["entry"] is not None}
     assert ("pvh", found.facts.entry) == (values["preflight"]["way"], values["preflight"]["entry"])
     assert [each.paddr for each in found.facts.segments] == [
         each["paddr"] for each in values["elf"]["program_headers"] if each["type"] == "LOAD"
     ]
-    assert set(inspect_text.STAGE_SYMBOLS) == set(values["symbols"])
+    assert set(STAGE_SYMBOLS) == set(values["symbols"])
