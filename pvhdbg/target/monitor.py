@@ -1,5 +1,5 @@
 """What QEMU's monitor tells and its stub does not: the hidden part of the segment registers, the run state, the code
-in the CPU's own mode. Standard library only.
+in the CPU's own mode, what lies where in memory. Standard library only.
 
 Source: QEMU target/i386/cpu-dump.c. Numbers are hexadecimal without 0x.
 """
@@ -7,7 +7,7 @@ Source: QEMU target/i386/cpu-dump.c. Numbers are hexadecimal without 0x.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.errors import TargetError
 from pvhdbg.target.base import KVM_INTERNAL_ERROR, TRIPLE_FAULT
@@ -26,6 +26,9 @@ _STATUS = re.compile(r"VM status: (\w+)(?: \(([\w-]+)\))?")
 _VERSION = re.compile(r"[0-9.]*")
 _BYTES = re.compile(r"^[0-9a-f]+: *((?:0x[0-9a-f]{2} *)+)", re.MULTILINE)
 
+_FLAT_VIEW = re.compile(r"^ AS \"memory\",.*\n(?: .*\n)*", re.MULTILINE)
+_REGION = re.compile(r"^  ([0-9a-f]{16})-([0-9a-f]{16}) \(prio -?\d+, ([^)]+)\): (\S+)", re.MULTILINE)
+
 SEGMENTS = ("cs", "ss", "ds", "es", "fs", "gs", "ldt", "tr")
 TABLES = ("gdtr", "idtr")
 NAMES = frozenset(
@@ -40,6 +43,22 @@ DEATHS = {
     "internal-error": (KVM_INTERNAL_ERROR, "KVM internal error"),
 }
 """The run states that are the end of a guest: how it died, and a line for a person."""
+
+
+class Region(NamedTuple):
+    """What a machine has at physical addresses: `kind` is QEMU's (ram, rom, i/o, …), `end` one past the last byte."""
+
+    start: int
+    end: int
+    kind: str
+    name: str
+
+
+def regions(text: str) -> tuple[Region, ...]:
+    """The answer to `info mtree -f`: all that the CPU finds in memory. Source: QEMU softmmu/memory.c."""
+    view = _FLAT_VIEW.search(text)
+    found = _REGION.findall(view[0]) if view else ()
+    return tuple(Region(int(start, 16), int(last, 16) + 1, kind, name) for start, last, kind, name in found)
 
 
 def registers(text: str) -> dict[str, int]:

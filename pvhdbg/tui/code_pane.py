@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pvhdbg.tui import classes, view_rows
+from pvhdbg.tui import classes, view_rows, whereabouts
 from pvhdbg.tui.line import clean
 from pvhdbg.tui.row_lines import with_cursor
 from pvhdbg.tui.signs import signs
@@ -59,10 +59,12 @@ def _hex_line(shown: Bytes, offset: int, columns: tuple[int, int]) -> Line:
     chunk = (shown.data or b"")[offset : offset + BYTES_PER_ROW]
     address = text.address(shown.paddr + offset).rjust(columns[0])
     virtual = text.address(first_vaddr(shown) + offset).rjust(columns[1]) if columns[1] else ""
+    if whereabouts.is_nothing(shown, shown.paddr + offset, len(chunk)):
+        return [(classes.ADDRESS, f"{address}{virtual} "), (classes.EMPTY, f" {'-- ' * len(chunk)}no memory")]
     return [
         (classes.ADDRESS, f"{address}{virtual} "),
         *_hex(shown, offset, chunk),
-        (classes.CHARACTERS, "  " + "".join(chr(each) if 0x20 <= each < 0x7F else "." for each in chunk)),
+        (classes.CHARACTERS, " " + "".join(chr(each) if 0x20 <= each < 0x7F else "." for each in chunk)),
     ]
 
 

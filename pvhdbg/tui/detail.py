@@ -6,7 +6,7 @@ from functools import lru_cache
 from textwrap import wrap
 from typing import TYPE_CHECKING, NamedTuple
 
-from pvhdbg.tui import attached, changes, classes, fields_at, state, view_rows
+from pvhdbg.tui import attached, changes, classes, fields_at, state, view_rows, whereabouts
 from pvhdbg.tui.kept import Same
 from pvhdbg.tui.line import clean, fit, length
 from pvhdbg.tui.row_lines import sign_of
@@ -84,7 +84,7 @@ def _told(screen: Screen, row: Row) -> Told:
         noted = screen.noted[screen.here.cursor]
         return Told((noted.finding,), holds=_found(noted), is_finding=True, ascii=screen.ascii)
     if screen.view == state.BYTES:
-        return Told(holds=fields_at.names(screen, row.address or 0, len(row.raw)), ascii=screen.ascii)
+        return Told(holds=_held(screen, row.address or 0, len(row.raw)), ascii=screen.ascii)
     findings = attached.by_row(screen, view_rows.rows(screen)).get(screen.here.cursor, ())
     return Told(findings, changes.was(row, screen.before), ascii=screen.ascii)
 
@@ -92,6 +92,12 @@ def _told(screen: Screen, row: Row) -> Told:
 def _line(row: Row, told: Told) -> Line:
     """All in one line, which is cut where it ends."""
     return _joined([*_news(row, told), *_brief(row), *_cut(row), *_words(row, told)])
+
+
+def _held(screen: Screen, paddr: int, size: int) -> str:
+    """What a row of bytes is a part of."""
+    there = whereabouts.words(screen, paddr)
+    return " ".join(filter(None, (there and f"Memory {there}.", fields_at.names(screen, paddr, size))))
 
 
 def _found(noted: Noted) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from pvhdbg.tui import box, classes, state, view_rows
+from pvhdbg.tui import box, classes, state, view_rows, whereabouts
 from pvhdbg.tui.kept import Same
 from pvhdbg.views import cpu_rows, map_rows, text
 
@@ -112,7 +112,8 @@ def _bytes(screen: Screen) -> str:
     shown = screen.bytes
     virtual = f", {text.address(shown.vaddr)} virtual" if shown.vaddr is not None else ""
     name = f"   {shown.name}" if shown.name else ""
-    return f"{text.address(shown.paddr)} physical{virtual}{name}"
+    there = whereabouts.unusual(screen, view_rows.at_cursor(screen))
+    return f"{text.address(shown.paddr)} physical{f'   {there}' if there else ''}{virtual}{name}"
 
 
 def _cpu(seen: Capture, _: Screen) -> str:

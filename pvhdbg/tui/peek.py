@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.boot.address import Addresses
 from pvhdbg.errors import MemoryUnreadable, SymbolMissing, TargetError, UserError
+from pvhdbg.target import monitor
 from pvhdbg.target.recording import Recording
 from pvhdbg.tui.state import Bytes
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.live.bench import Bench
     from pvhdbg.target.base import Target
+    from pvhdbg.target.gdb_mi import MiTarget
     from pvhdbg.tui.state import Wanted
 
 SHOWN = 1024
@@ -32,13 +34,24 @@ def live(bench: Bench, capture: Capture, wanted: Wanted, shown: Bytes) -> Bytes:
     """
     target = bench.session.target
     if wanted.start is not None:
-        return _read(target, shown, wanted.start)
+        return _there(target, _read(target, shown, wanted.start))
     addresses = Addresses(target, capture.registers, bench.journey.image)
     try:
         place = _place(addresses, target.symbol, wanted.place)
     except SymbolMissing:
         place = _expression(bench, addresses, wanted.place)
-    return _read(target, _selected(place, wanted.size))
+    return _there(target, _read(target, _selected(place, wanted.size)))
+
+
+def _there(target: MiTarget, shown: Bytes) -> Bytes:
+    """With what the machine has there: QEMU gives zeros where there is nothing."""
+    try:
+        known = monitor.regions(target.monitor("info mtree -f")) if target.has_monitor else ()
+    except TargetError:
+        known = ()
+    end = shown.paddr + len(shown.data or b"")
+    there = tuple(each for each in known if each.start < end and shown.paddr < each.end)
+    return shown._replace(regions=there if known else None)
 
 
 def recorded(
@@ -119,5 +132,5 @@ def _captured(capture: Capture, place: Bytes, start: int | None = None) -> Bytes
     for begin, data in capture.memory:
         if begin <= at < begin + len(data) or at <= begin < at + ROW:
             first = max(begin, at & ~(ROW - 1))
-            return place._replace(paddr=first, data=data[first - begin :][:SHOWN], why="")
-    return place._replace(paddr=at, data=None, why=f"{at:#x} was not captured at {capture.stage}")
+            return place._replace(paddr=first, data=data[first - begin :][:SHOWN], why="", regions=None)
+    return place._replace(paddr=at, data=None, regions=None, why=f"{at:#x} was not captured at {capture.stage}")

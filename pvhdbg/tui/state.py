@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pvhdbg.boot.document import MachineFacts, Outcome
     from pvhdbg.checks.finding import Finding
     from pvhdbg.image.facts import ImageFacts
+    from pvhdbg.target.monitor import Region
 
 STARTING, RUNNING, STOPPED, DEAD, ENDED, RECORDING = "starting", "running", "stopped", "dead", "ended", "recording"
 PASSED, HERE, AHEAD, LACKING = "passed", "here", "ahead", "lacking"
@@ -56,7 +57,7 @@ class Bytes(NamedTuple):
     """What the bytes view shows: memory from `paddr` on. `selected` is where what was selected begins and ends.
 
     `vaddr` is the virtual address that was asked for, where it was one; `name` what lies there. `data` is null where
-    the memory could not be read, and `why` says so.
+    the memory could not be read, and `why` says so. `regions` is what the machine has there, null if nobody knows.
     """
 
     paddr: int = 0
@@ -65,6 +66,7 @@ class Bytes(NamedTuple):
     name: str = ""
     selected: tuple[int, int] = (0, 0)
     why: str = ""
+    regions: tuple[Region, ...] | None = None
 
 
 class Noted(NamedTuple):

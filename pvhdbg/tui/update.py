@@ -150,7 +150,7 @@ def _wrote(screen: Screen, event: events.Wrote) -> Screen:
 
 def appended(lines: tuple[str, ...], text: str) -> tuple[str, ...]:
     """Lines with more text after them, fit for a terminal; the last one is the one that is still being written."""
-    first, *rest = text.split("\n")
+    first, *rest = text.replace("\r\n", "\n").split("\n")
     last = lines[-1] if lines else ""
     new = ((last + printable_line(first))[:LONGEST_LINE], *map(printable_line, rest[-LINES_KEPT:]))
     return (*lines[:-1], *new)[-LINES_KEPT:]

@@ -44,6 +44,11 @@ def cursor(screen: Screen) -> int:
     return screen.here.cursor
 
 
+def at_cursor(screen: Screen) -> int:
+    """The physical address of the row of bytes that is selected."""
+    return screen.bytes.paddr + screen.here.cursor * BYTES_PER_ROW
+
+
 @lru_cache(8)
 def _at_rip(code: Same[Code]) -> int:
     return next((at for at, line in enumerate(code.it.lines) if line.current), 0)

@@ -96,3 +96,37 @@ def test_without_a_monitor_there_are_no_instructions() -> None:
         lambda _: "0x10: fc  cld  \r\n0x11: c3  ret\n", 16, 2
     )
     assert [] == list(monitor.instructions(refuse, 16, 2))
+
+
+MTREE = """FlatView #0\r
+ AS "I/O", root: io\r
+ Root memory region: io\r
+  0000000000000000-000000000000001f (prio 0, i/o): io\r
+\r
+FlatView #1\r
+ AS "memory", root: system\r
+ AS "cpu-memory-0", root: system\r
+ Root memory region: system\r
+  0000000000000000-000000000009ffff (prio 0, ram): pc.ram\r
+  00000000000a0000-00000000000bffff (prio 1, i/o): vga-lowmem\r
+  00000000000c0000-00000000000dffff (prio 1, rom): pc.rom @0000000000020000 KVM\r
+  00000000fee00000-00000000feefffff (prio -4096, i/o): apic-msi\r
+\r
+FlatView #2\r
+ AS "cpu-smm-0", root: memory\r
+  0000000000000000-000000001fffffff (prio 0, ram): pc.ram\r
+"""
+
+
+def test_what_lies_in_memory_is_that_of_the_cpu() -> None:
+    assert (
+        monitor.Region(0, 0xA0000, "ram", "pc.ram"),
+        monitor.Region(0xA0000, 0xC0000, "i/o", "vga-lowmem"),
+        monitor.Region(0xC0000, 0xE0000, "rom", "pc.rom"),
+        monitor.Region(0xFEE00000, 0xFEF00000, "i/o", "apic-msi"),
+    ) == monitor.regions(MTREE.replace("\r", ""))
+
+
+@pytest.mark.parametrize("text", ["", "Unknown command", MTREE.replace("memory", "other")])
+def test_a_monitor_that_tells_nothing_of_memory_has_no_regions(text: str) -> None:
+    assert () == monitor.regions(text)

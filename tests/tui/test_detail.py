@@ -162,8 +162,8 @@ def test_bytes_tell_which_fields_they_are() -> None:
     assert "Enter: go to 0x7b7c." in whole(screen)
 
 
-def test_bytes_of_nothing_that_is_known_tell_nothing() -> None:
-    assert "0x500" == whole(at("prepare", state.BYTES, bytes=Bytes(0x500, bytes(32))))
+def test_bytes_of_nothing_that_is_known_tell_where_they_lie_alone() -> None:
+    assert "0x500 Memory map: RAM." == whole(at("prepare", state.BYTES, bytes=Bytes(0x500, bytes(32))))
 
 
 def test_the_old_value_is_in_the_colour_of_changes_too() -> None:

@@ -231,6 +231,14 @@ def test_what_would_take_the_prompt_for_ever_is_refused(at_prepare: Start, line:
     quit_by(shell)
 
 
+def test_zeros_of_a_hole_are_told_from_data(at_prepare: Start) -> None:
+    shell = at_prepare(size=(80, 24))
+    shell.keys("Tab")
+    shell.type(":0x20000000")
+
+    assert "map: beyond all RAM; machine: nothing, reads as 0" in shell.wait("-- -- -- no memory")
+
+
 def test_a_death_is_told_and_only_a_fresh_guest_goes_on(at_prepare: Start) -> None:
     shell = at_prepare(size=(120, 40))
     shell.type("set var pvh_start_info.magic=0")

@@ -146,15 +146,15 @@ def test_source_is_shown_by_line_numbers() -> None:
 def test_bytes_mark_what_is_selected_by_more_than_colour() -> None:
     screen = at("prepare", state.BYTES, bytes=Bytes(0x1000, b"0123456789abcdefXYZ", None, "", (0x1004, 0x1006)))
 
-    assert "▸0x1000  30 31 32 33[34 35]36 37 38 39 61 62 63 64 65 66   0123456789abcdef" == line(screen, "30 31")
-    assert "0x1010  58 59 5a                                          XYZ" == line(screen, "58 59").strip()
+    assert "▸0x1000  30 31 32 33[34 35]36 37 38 39 61 62 63 64 65 66  0123456789abcdef" == line(screen, "30 31")
+    assert "0x1010  58 59 5a                                         XYZ" == line(screen, "58 59").strip()
     assert "[34 35]" == screens.styled(screen, classes.BYTES_SELECTED)
 
 
 def test_bytes_selected_to_the_end_of_a_row_go_on_in_the_next() -> None:
     shown = lines(at("prepare", state.BYTES, bytes=Bytes(0x1000, bytes(48), None, "", (0x100E, 0x1012))))
 
-    assert "00 00[00 00]  ...." in shown[4]
+    assert "00 00[00 00] ...." in shown[4]
     assert " 0x1010 [00 00]00 00" in shown[5]
 
 
