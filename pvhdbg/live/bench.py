@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pvhdbg.image.load import Kernel
     from pvhdbg.image.symbols import Symbols
     from pvhdbg.live.breakpoints import Line
+    from pvhdbg.live.code import Code
     from pvhdbg.live.gdb_session import GdbSession
     from pvhdbg.live.qemu_options import QemuOptions
     from pvhdbg.live.session import Session
@@ -82,6 +83,7 @@ class Bench:
         self.timeout = timeout
         self.remarks = tuple(remarks)
         self._changes = changes
+        self._passed: dict[str, Callable[[], Code]] = {}
         self.has_symbols = False
         self.journey = self._journey()
 
@@ -97,6 +99,7 @@ class Bench:
         session.boot(self.options, session.target.symbols)
         session.wait_ready()
         self.journey = self._journey()
+        self._passed = {}
 
     def kill(self) -> None:
         """End the machine; the session stays.
@@ -129,9 +132,21 @@ class Bench:
     def to_stage(self, name: str) -> Position:
         """Run to a stage, or as far as the guest comes."""
         halt = None
-        for halt in self.journey.go(name, self.timeout):  # noqa: B007  the last one counts
-            pass
+        for halt in self.journey.go(name, self.timeout):
+            if halt.kind == HIT and self.journey.reached not in (None, name):
+                self._pass(self.journey.history[-1])
         return self.position(halt)._replace(remark=self._remark(halt))
+
+    def _pass(self, seen: Capture) -> None:
+        """Who passes a stage without a stop may look back at it."""
+        from pvhdbg.live import code
+
+        self._passed[seen.stage] = code.ahead(self, seen.cpu_mode)
+
+    def passed(self) -> dict[str, Code]:
+        """The code at the stages that were passed on the way to another, by name."""
+        found = {stage: answer() for stage, answer in self._passed.items()}
+        return {stage: code for stage, code in found.items() if code.lines}
 
     def next_stage(self) -> Position:
         """:raise UserError: after the last one."""

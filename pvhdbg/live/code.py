@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,9 +12,10 @@ from pvhdbg.abi.text import printable
 from pvhdbg.errors import TargetError
 from pvhdbg.live import breakpoints
 from pvhdbg.target.base import NO_MONITOR
+from pvhdbg.target.mi import in_console
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from pvhdbg.live.bench import Bench
     from pvhdbg.live.breakpoints import Breakpoints, Line
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
 INSTRUCTIONS = 48
 MOST_SOURCE = 1 << 20
 LONGEST_X86 = 15
-REAL = "real16"
+REAL, LONG = "real16", "long64"
+_BY_MONITOR = "instructions, as QEMU's monitor reads them in {}"
 _MONITOR_LINE = re.compile(r"(0x[0-9a-f]+):  (?:[0-9a-f]{2} )+ *(\S.*)")
 
 
@@ -54,6 +57,23 @@ def at_rip(bench: Bench, mode: str) -> Code:
         return _marked(_source(bench) or _instructions(bench, rip, mode), breakpoints.listed(bench.session.gdb))
     except TargetError as error:
         return Code(why=str(error))
+
+
+def ahead(bench: Bench, mode: str) -> Callable[[], Code]:
+    """Ask for the instructions at RIP, and don't wait: what gives them once somebody wants to see them."""
+    if mode in (LONG, REAL) or not bench.session.target.has_monitor:
+        return Code
+    rip = bench.session.target.register("rip")
+    asked = bench.session.gdb.send(in_console(f"monitor {_listing(rip)}"))
+
+    @cache
+    def answer() -> Code:
+        try:
+            return Code(_BY_MONITOR.format(mode), _parsed(bench.session.gdb.wait(asked).text, rip))
+        except TargetError as error:
+            return Code(why=str(error))
+
+    return answer
 
 
 def _marked(code: Code, known: Breakpoints) -> Code:
@@ -98,13 +118,14 @@ def _read(path: str | None) -> Sequence[str] | None:
 
 
 def _instructions(bench: Bench, rip: int, mode: str) -> Code:
-    if mode == "long64":
+    if mode == LONG:
         return Code("instructions, as gdb reads them", _by_gdb(bench, rip))
     if mode == REAL:
         # Asked by a stub to disassemble at the reset vector of a microvm, QEMU 7.2 answers, and the guest hangs later.
         return Code(why="firmware in real mode, before the guest's first instruction")
     if bench.session.target.has_monitor:
-        return Code(f"instructions, as QEMU's monitor reads them in {mode}", _by_monitor(bench, rip))
+        text = bench.session.target.monitor(_listing(_start(bench, rip)))
+        return Code(_BY_MONITOR.format(mode), _parsed(text, rip))
     return Code(why=f"gdb reads {mode} code as 64-bit code, and {NO_MONITOR}")
 
 
@@ -123,8 +144,11 @@ def _by_gdb(bench: Bench, rip: int) -> tuple[CodeLine, ...]:
     return tuple(_instruction(int(each["address"], 16), each["inst"], rip) for each in found)
 
 
-def _by_monitor(bench: Bench, rip: int) -> tuple[CodeLine, ...]:
-    text = bench.session.target.monitor(f"x/{INSTRUCTIONS}i {_start(bench, rip):#x}")
+def _listing(start: int) -> str:
+    return f"x/{INSTRUCTIONS}i {start:#x}"
+
+
+def _parsed(text: str, rip: int) -> tuple[CodeLine, ...]:
     return tuple(_instruction(int(address, 16), words, rip) for address, words in _MONITOR_LINE.findall(text))
 
 

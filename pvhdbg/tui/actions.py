@@ -49,7 +49,9 @@ def choose(screen: Screen, view: int) -> Screen:
     """Show a view; the bytes of what was selected, where that has an address."""
     row = selected(screen)
     if view == state.BYTES and screen.view != state.BYTES and row is not None and row.address is not None:
-        return _look(screen, row.address, len(row.raw) or ONE_MACHINE_WORD)
+        # Code is known by the address that it runs at.
+        kind = "v" if screen.view == state.CODE else "p"
+        return look(screen, f"{kind} {row.address:#x}", len(row.raw) or ONE_MACHINE_WORD)
     return screen._replace(view=view)
 
 
@@ -270,7 +272,7 @@ def _back(screen: Screen, _size: Size) -> Screen:
 def place(screen: Screen) -> int | Line | None:
     """What is selected in the code: an instruction, or a line of source. Null in every other view."""
     at = frame.cursor(screen)
-    if screen.view != state.CODE or at >= len(screen.code.lines):
+    if screen.view != state.CODE or screen.past is not None or at >= len(screen.code.lines):
         return None
     return screen.code.place(screen.code.lines[at])
 

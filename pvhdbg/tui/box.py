@@ -16,12 +16,10 @@ if TYPE_CHECKING:
     from pvhdbg.tui.signs import Box
     from pvhdbg.tui.state import Screen
 
-NOT_CAPTURED = (state.CODE, state.SERIAL)
-"""Views that always show the present."""
-
 
 def shows_past(screen: Screen) -> bool:
-    return screen.past is not None and screen.view not in NOT_CAPTURED
+    """The serial console is of the present whatever is looked at."""
+    return screen.past is not None and screen.view != state.SERIAL
 
 
 def box(screen: Screen) -> Box:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pvhdbg.tui import classes, view_rows, whereabouts
+from pvhdbg.tui import classes, code_seen, view_rows, whereabouts
 from pvhdbg.tui.line import clean
 from pvhdbg.tui.row_lines import with_cursor
 from pvhdbg.tui.signs import signs
@@ -26,8 +26,10 @@ def code(screen: Screen, shown: range, width: int) -> list[Line]:
 
 
 def _code_line(screen: Screen, at: int, place: str) -> Line:
-    sign, line = signs(screen.ascii), screen.code.lines[at]
+    sign, line = signs(screen.ascii), code_seen.code(screen).lines[at]
     at_rip = classes.CURRENT if line.current else ""
+    if line.address is None and line.number is None:
+        return [(classes.EMPTY, f"  {line.text}")]
     return [
         (classes.BREAKPOINT, sign.breakpoint if line.breakpoint else " "),
         (classes.CURRENT, sign.current if line.current else " "),

@@ -110,7 +110,11 @@ class Doing:
         return lambda: self._ask_machine(lambda worker: worker.resume(verb))
 
     def _breakpoint(self) -> None:
-        place = actions.place(self._tui.screen)
+        screen = self._tui.screen
+        if screen.view == state.CODE and screen.past is not None:
+            self._tui.say("this is the past: Right leads back to now, where F9 sets breakpoints")
+            return
+        place = actions.place(screen)
         self._ask_machine(lambda worker: worker.breakpoint(place))
 
     def _interrupt(self) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pvhdbg.boot.capture import Capture
     from pvhdbg.boot.document import MachineFacts
     from pvhdbg.image.facts import ImageFacts
@@ -44,9 +46,10 @@ class Lost(NamedTuple):
 
 
 class Coded(NamedTuple):
-    """The code where it stands."""
+    """The code where it stands, and by name what there was at stages, that one included."""
 
     code: Code
+    codes: Mapping[str, Code] = {}
 
 
 class Peeked(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from pvhdbg.tui import box, classes, state, view_rows, whereabouts
+from pvhdbg.tui import box, classes, code_seen, state, view_rows, whereabouts
 from pvhdbg.tui.kept import Same
 from pvhdbg.views import cpu_rows, map_rows, text
 
@@ -42,7 +42,7 @@ def _words(screen: Screen) -> str:
     if screen.view == state.FINDINGS:
         return _findings(screen)
     if screen.view == state.CODE:
-        return screen.code.title or "code"
+        return code_seen.code(screen).title or "code"
     if screen.view == state.BYTES:
         return _bytes(screen)
     if screen.view == state.SERIAL:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pvhdbg.tui import classes, code_pane, headings, memory_pane, row_lines, state, view_rows
+from pvhdbg.tui import classes, code_pane, code_seen, headings, memory_pane, row_lines, state, view_rows
 from pvhdbg.tui.line import fit, styled
 from pvhdbg.tui.signs import signs
 
@@ -102,7 +102,7 @@ def _why_nothing(screen: Screen) -> str:
     if screen.view == state.FINDINGS:
         return "no rule found anything"
     if screen.view == state.CODE:
-        return screen.code.why or "no code yet"
+        return code_seen.code(screen).why or "no code yet"
     if screen.view == state.BYTES:
         return screen.bytes.why or "no address yet: Enter on a row goes to its pointer, : to any address"
     if screen.looked_at is None:

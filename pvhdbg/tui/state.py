@@ -115,17 +115,17 @@ class Screen(NamedTuple):
     """Everything that is drawn.
 
     `history` is every captured stage, oldest first; `now` what the machine's last stop showed, at a stage or between;
-    `past` the index in `history` that is looked at instead of now; `arrived` what there was when the machine came where
-    it stands. `before` maps the paths of what changed since then, or since the stop before, to their values there; with
-    `only_changes` the views show nothing else. `findings` are those of what is looked at, and `noted` all of this boot
-    up to there. `unfolded` shows fields that are 0. `clock` is when this is drawn, as
-    `Run.since`. `detail_top` is the first visible line of the detail while it has the focus, and `read_from` what had
-    the focus before. `found` was searched last, and `wanted` is what the bytes view waits for. `queued` of the user's
-    commands wait, `busy` is true while gdb works on one, and `continued` while it waits for more lines of it. `output`
-    is what gdb printed, `serial` what the guest wrote, both by lines fit for a terminal; `output_top` and `serial_top`
-    are the first visible line, null to follow the end. `trail` is where Enter and `:` were pressed, for the way back:
-    the view, its row, the bytes then, and the past that was looked at. `ours`: the machine ends with us. `outcome` is
-    how a recording ends.
+    `past` the index in `history` that is looked at instead of now; `arrived` what there was when the machine came
+    where it stands. `before` maps the paths of what changed since then, or since the stop before, to their values
+    there; with `only_changes` the views show nothing else. `findings` are those of what is looked at, and `noted` all
+    of this boot up to there. `unfolded` shows fields that are 0. `code` is where the machine stands, `codes` what
+    there was at each stage. `clock` is when this is drawn, as `Run.since`. `detail_top` is the first visible line of
+    the detail while it has the focus, and `read_from` what had the focus before. `found` was searched last, and
+    `wanted` is what the bytes view waits for. `queued` of the user's commands wait, `busy` is true while gdb works on
+    one, and `continued` while it waits for more lines of it. `output` is what gdb printed, `serial` what the guest
+    wrote, both by lines fit for a terminal; `output_top` and `serial_top` are the first visible line, null to follow
+    the end. `trail` is where Enter and `:` were pressed, for the way back: the view, its row, the bytes then, and the
+    past that was looked at. `ours`: the machine ends with us. `outcome` is how a recording ends.
     """
 
     title: Title
@@ -146,6 +146,7 @@ class Screen(NamedTuple):
     detail_top: int = 0
     shown: Mapping[int, Shown] = {}
     code: Code = Code()
+    codes: Mapping[str, Code] = {}
     bytes: Bytes = Bytes()
     output: tuple[str, ...] = ()
     output_top: int | None = None

@@ -53,6 +53,7 @@ def _began(screen: Screen, event: events.Began) -> Screen:
         before={},
         findings=(),
         noted=(),
+        codes={},
         serial=(),
         serial_top=None,
         arrived=None,
@@ -80,13 +81,17 @@ def _stopped(screen: Screen, event: events.Stopped) -> Screen:
 
 
 def _moved(before: Screen, screen: Screen) -> Screen:
-    """Code is shown from where RIP is."""
-    shown = {view: place for view, place in screen.shown.items() if view != state.CODE}
+    screen = _at_rip(screen)
     if screen.run.kind != state.DEAD or before.run.kind == state.DEAD:
-        return screen._replace(shown=shown)
+        return screen
     words = " ".join(filter(None, (f"the guest died: {screen.run.how};", _place(screen.run))))
     output = appended(screen.output, f"pvhdbg: {words}\n")
-    return screen._replace(shown=shown, view=state.FINDINGS, message=words, output=output)
+    return screen._replace(view=state.FINDINGS, message=words, output=output)
+
+
+def _at_rip(screen: Screen) -> Screen:
+    """Code is shown from where RIP is."""
+    return screen._replace(shown={view: place for view, place in screen.shown.items() if view != state.CODE})
 
 
 def _place(run: Run) -> str:
@@ -106,7 +111,7 @@ def _lost(screen: Screen, event: events.Lost) -> Screen:
 
 def looking(screen: Screen, past: int | None) -> Screen:
     """At a stage of the past, or at now."""
-    return _again(compared(screen._replace(past=past)))
+    return _again(compared(_at_rip(screen._replace(past=past))))
 
 
 def compared(screen: Screen) -> Screen:
@@ -128,7 +133,7 @@ def _marks(before: Same[Capture], after: Same[Capture]) -> Mapping[str, object]:
 
 
 def _coded(screen: Screen, event: events.Coded) -> Screen:
-    return screen._replace(code=event.code)
+    return screen._replace(code=event.code, codes={**screen.codes, **event.codes})
 
 
 def _peeked(screen: Screen, event: events.Peeked) -> Screen:

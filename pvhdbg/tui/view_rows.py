@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.abi.boot_params import COMMAND_LINE_SIZE
 from pvhdbg.abi.text import printable
-from pvhdbg.tui import changes, state
+from pvhdbg.tui import changes, code_seen, state
 from pvhdbg.tui.kept import Same
 from pvhdbg.tui.line import clean
 from pvhdbg.views import boot_params_rows, cpu_rows, map_rows, start_info_rows, tables, text
@@ -40,7 +40,7 @@ def rows(screen: Screen) -> Rows:
 def cursor(screen: Screen) -> int:
     """The selected row: in the code, as long as nobody chose another, where RIP is."""
     if screen.view == state.CODE and state.CODE not in screen.shown:
-        return _at_rip(Same(screen.code))
+        return _at_rip(Same(code_seen.code(screen)))
     return screen.here.cursor
 
 
@@ -58,7 +58,7 @@ def _listed(screen: Screen) -> Rows:
     if screen.view == state.FINDINGS:
         return _findings(Same(screen.noted))
     if screen.view == state.CODE:
-        return _code(Same(screen.code))
+        return _code(Same(code_seen.code(screen)))
     if screen.view == state.BYTES:
         return _bytes(Same(screen.bytes))
     return of_capture(screen, screen.view)
@@ -172,7 +172,9 @@ def _code(code: Same[Code]) -> Rows:
 
 
 def _place(line: CodeLine) -> str:
-    return text.address(line.address) if line.number is None else str(line.number)
+    if line.number is not None:
+        return str(line.number)
+    return "" if line.address is None else text.address(line.address)
 
 
 @lru_cache(8)

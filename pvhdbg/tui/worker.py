@@ -282,7 +282,8 @@ class Worker:
         marks = self._stage_marks(bench, at.stage)
         self._emit(events.Stopped(_run(at), at.capture, tuple(bench.journey.history), marks))
         self.is_seen.wait(_SEEN_WITHIN)
-        self._emit(events.Coded(code.at_rip(bench, at.capture.cpu_mode)))
+        here = code.at_rip(bench, at.capture.cpu_mode)
+        self._emit(events.Coded(here, {**bench.passed(), **({at.stage: here} if at.stage else {})}))
 
     def _stage_marks(self, bench: Bench, here: str | None = None) -> tuple[StageMark, ...]:
         passed = {each.stage for each in bench.journey.history}

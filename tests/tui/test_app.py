@@ -29,7 +29,7 @@ def test_the_first_screen_of_every_recording_fills_the_terminal(name: str, size:
 @pytest.mark.parametrize("size", SIZES)
 def test_every_view_is_a_key_away_in_a_pane_and_at_the_prompt(size: tuple[int, int]) -> None:
     heads = ("pvh_start_info at", "hvm_modlist_entry[1]", "memory map, memmap", "struct boot_params", "findings")
-    others = ("code", "no address yet", "long64", "serial console")
+    others = ("code", "0x305a1f0 physical", "long64", "serial console")
     with show(size) as tui:
         for number, words in enumerate((*heads, *others), start=1):
             tui.keys(str(number))

@@ -231,6 +231,19 @@ def test_what_would_take_the_prompt_for_ever_is_refused(at_prepare: Start, line:
     quit_by(shell)
 
 
+def test_the_code_of_a_stage_that_was_passed_is_there_to_look_back_at(at_prepare: Start) -> None:
+    shell = at_prepare()
+    shell.keys("M-6", "Tab", "Left")
+    text = shell.wait("captured at entry, the past")
+
+    assert re.search(r"▸ ▶0x1000000 +cld", text)
+    assert "as QEMU's monitor reads them in protected32" in text
+    shell.keys("F9")
+    shell.wait("this is the past")
+    shell.keys("Right")
+    shell.wait("guest/pvh.c")
+
+
 def test_zeros_of_a_hole_are_told_from_data(at_prepare: Start) -> None:
     shell = at_prepare(size=(80, 24))
     shell.keys("Tab")
@@ -244,7 +257,9 @@ def test_a_death_is_told_and_only_a_fresh_guest_goes_on(at_prepare: Start) -> No
     shell.type("set var pvh_start_info.magic=0")
     shell.wait("wrong: should be 0x336ec578")
     shell.keys("F6")
-    text = shell.wait("✖ died: triple fault")
+    shell.wait("✖ died: triple fault")
+    # A terminal that is asked while it is drawn on has the first lines before the others.
+    text = shell.wait("the guest died: triple fault")
 
     assert "5✖findings" in text
     assert "the guest died: triple fault" in text

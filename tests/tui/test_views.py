@@ -236,12 +236,11 @@ def test_the_past_has_a_frame_of_another_kind_and_says_when_it_was() -> None:
     assert "the past" not in text(now)
 
 
-def test_code_and_serial_console_are_never_of_the_past() -> None:
-    for view in (state.CODE, state.SERIAL):
-        shown = text(at("e820", view, past=0))
+def test_the_serial_console_is_never_of_the_past() -> None:
+    shown = text(at("e820", state.SERIAL, past=0))
 
-        assert "now, not the past" in shown
-        assert "║" not in shown
+    assert "now, not the past" in shown
+    assert "║" not in shown
 
 
 def test_on_a_wide_terminal_the_code_stands_beside_the_view() -> None:

@@ -42,7 +42,9 @@ def test_nobody_knows_where_neither_does() -> None:
 
 
 def test_what_is_not_ram_is_said_above_the_bytes_even_at_80_columns() -> None:
-    assert "0x20000000 physical   map: beyond all RAM; machine: nothing, reads as 0" == line(shown(LAST), "phys").strip()
+    assert (
+        "0x20000000 physical   map: beyond all RAM; machine: nothing, reads as 0" == line(shown(LAST), "phys").strip()
+    )
     assert "0x1000 physical" == line(shown(0x1000), "physical").strip()
 
 
