@@ -8,11 +8,12 @@ from pvhdbg.abi.cpu import CR0_PG, CR4_PAE, EFER_LME, INT3, MSR_EFER, UD2, WRMSR
 from pvhdbg.abi.e820 import blob_size
 from pvhdbg.abi.start_info import MAGIC, MemmapTableEntry, ModlistEntry
 from pvhdbg.abi.text import printable
-from pvhdbg.boot.address import code_paddr, place_of
+from pvhdbg.boot.address import place_of
 from pvhdbg.boot.document import TIMED_OUT
 from pvhdbg.boot.early_maps import DIRECT_MAP_32, EarlyMaps
-from pvhdbg.boot.predicted import BUG, OVERRUN, PAGE_FAULT
-from pvhdbg.boot.protocols import E820_MODULE, MEMMAP
+from pvhdbg.boot.predicted import OVERRUN, PAGE_FAULT
+from pvhdbg.boot.protocols import E820_MODULE
+from pvhdbg.checks.ended import code, code_place, died, failed_condition, given_place, reached, where
 from pvhdbg.checks.finding import ERROR, WARNING
 from pvhdbg.checks.rules import LAST, Found, rule
 from pvhdbg.image.facts import EM_X86_64
@@ -21,10 +22,8 @@ from pvhdbg.image.verdict import FATAL
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pvhdbg.boot.document import Death
     from pvhdbg.checks.case import Case
 
-_CODE = 2
 _PAGE = 4096
 _STACK_USED = 4096
 _REACHED_BEFORE = (None, "entry", "prepare")
@@ -35,34 +34,6 @@ _CURES = {
 }
 
 
-def _death(case: Case) -> Death | None:
-    return case.outcome.died if case.outcome else None
-
-
-def _reached(case: Case) -> str | None:
-    return case.outcome.reached if case.outcome else None
-
-
-def _rip(case: Case) -> int | None:
-    death = _death(case)
-    return case.seen.rip if death is None or death.rip is None else death.rip
-
-
-def _paddr(case: Case) -> int | None:
-    """RIP as a physical address."""
-    return code_paddr(case.seen, case.image, _rip(case))
-
-
-def _code(case: Case) -> bytes:
-    paddr = _paddr(case)
-    return (None if paddr is None else case.seen.bytes_at(paddr, _CODE)) or b""
-
-
-def _where(case: Case) -> str:
-    death = _death(case)
-    return place_of(_rip(case), death.symbol if death else None)
-
-
 @rule("PVH900", ERROR, when=LAST)
 def the_guest_died(case: Case) -> Iterator[Found]:
     """A triple fault, an error inside KVM, or the end of QEMU: the machine does not come back. What is known of why
@@ -71,11 +42,11 @@ def the_guest_died(case: Case) -> Iterator[Found]:
     Before the console there is no word from the kernel. RIP still points at the instruction that did it (`code @died`),
     CR2 at the address of a page fault.
     """
-    death = _death(case)
+    death = died(case)
     if death is None:
         return
-    words = "on the ud2 of a BUG" if _code(case) == UD2 else printable(death.words)
-    yield Found("registers.rip", f"{printable(death.kind)}{_where(case)}{words and f', {words}'}", _paddr(case))
+    words = "on the ud2 of a BUG" if code(case) == UD2 else printable(death.words)
+    yield Found("registers.rip", f"{printable(death.kind)}{where(case)}{words and f', {words}'}", code_place(case))
 
 
 @rule("PVH901", ERROR, when=LAST, cause=True)
@@ -88,42 +59,11 @@ def the_kernel_ended_in_a_bug(case: Case) -> Iterator[Found]:
 
     Source: Linux arch/x86/platform/pvh/enlighten.c.
     """
-    if _death(case) is None or _code(case) != UD2 or _reached(case) not in _REACHED_BEFORE:
+    if died(case) is None or code(case) != UD2 or reached(case) not in _REACHED_BEFORE:
         return
-    field, why = _failed(case)
+    field, why = failed_condition(case)
     cure = _CURES.get(field)
-    yield Found(field, f"BUG (ud2{_where(case)}): {why}{f'; {cure}' if cure else ''}", _given_place(case, field))
-
-
-def _failed(case: Case) -> tuple[str, str]:
-    """Which condition, by the model, or by what was handed over where the model does not know the kernel."""
-    death = case.expected.death if case.expected else None
-    info = case.given.handed_over if case.given else None
-    found = case.given.memory_map if case.given else None
-    if death and death.kind == BUG:
-        rest = "" if info is None or info.magic != MAGIC else ", and there is no Xen to ask for one"
-        named = '; "e820 data" is for a kernel of the RFC of 2017' if _is_module(case) else ""
-        return death.field, death.why + rest + named
-    if info is None:
-        return "registers.rip", "nobody saw what it was given"
-    if info.magic != MAGIC:
-        return "start_info.magic", f"magic is {info.magic:#x}, not {MAGIC:#x}"
-    if found is not None and found.protocol != MEMMAP:
-        name = "memmap_entries" if info.version else "version"
-        return f"start_info.{name}", f"{name} is 0: no memory map, and no Xen to ask for one"
-    return "registers.rip", "what was handed over fulfils the conditions that are known"
-
-
-def _is_module(case: Case) -> bool:
-    found = case.given.memory_map if case.given else None
-    return found is not None and found.protocol == E820_MODULE
-
-
-def _given_place(case: Case, path: str) -> int | None:
-    """The address of a field of start_info, as it was handed over."""
-    info = (case.given.start_info or case.given.handed_over) if case.given else None
-    head, _, name = path.partition(".")
-    return info.address_of(info.field(name)) if info and head == "start_info" else None
+    yield Found(field, f"BUG (ud2{where(case)}): {why}{f'; {cure}' if cure else ''}", given_place(case, field))
 
 
 @rule("PVH902", ERROR, when=LAST, cause=True)
@@ -138,19 +78,19 @@ def a_page_fault_before_there_is_an_idt(case: Case) -> Iterator[Found]:
     Source: Linux arch/x86/platform/pvh/head.S, arch/x86/kernel/head_64.S and head_32.S.
     """
     cr2, cr0 = (case.seen.registers.get(name) or 0 for name in ("cr2", "cr0"))
-    if _death(case) is None or not cr2 or not cr0 & CR0_PG or _code(case) == UD2:
+    if died(case) is None or not cr2 or not cr0 & CR0_PG or code(case) == UD2:
         return
-    if _reached(case) not in _REACHED_BEFORE or _without_long_mode(case):
+    if reached(case) not in _REACHED_BEFORE or _without_long_mode(case):
         return
-    fault, paddrs = f"page fault (cr2 {cr2:#x}{_where(case)})", _behind(case, cr2)
+    fault, paddrs = f"page fault (cr2 {cr2:#x}{where(case)})", _behind(case, cr2)
     for name, field, start, end in _read_early(case):
         if any(start - _PAGE < paddr < end + _PAGE for paddr in paddrs):
             what = f"{name} leads to {start:#x}-{end:#x}, and the early page tables {_early(case)}"
-            yield Found(field, f"{fault}: {what}", _given_place(case, field))
+            yield Found(field, f"{fault}: {what}", given_place(case, field))
             return
     death = case.expected.death if case.expected else None
     if death and death.kind == PAGE_FAULT:
-        yield Found(death.field, f"{fault}: {death.why}", _given_place(case, death.field))
+        yield Found(death.field, f"{fault}: {death.why}", given_place(case, death.field))
     else:
         yield Found("registers.cr2", f"{fault}: the early page tables do not map that")
 
@@ -197,10 +137,10 @@ def the_rfcs_kernel_wants_kvm(case: Case) -> Iterator[Found]:
     """
     given = case.given
     info = given.handed_over if given else None
-    if _death(case) is None or _code(case) != UD2 or _reached(case) not in _REACHED_BEFORE or info is None:
+    if died(case) is None or code(case) != UD2 or reached(case) not in _REACHED_BEFORE or info is None:
         return
     if case.rules.e820_module and case.rules.memmap is False and case.machine.accel == "tcg" and info.magic == MAGIC:
-        yield Found("machine.accel", f"accel is tcg: the RFC's kernel demands KVM's CPUID leaf{_where(case)}")
+        yield Found("machine.accel", f"accel is tcg: the RFC's kernel demands KVM's CPUID leaf{where(case)}")
 
 
 @rule("PVH904", ERROR, when=LAST, cause=True)
@@ -213,8 +153,8 @@ def the_map_ran_over_the_kernel(case: Case) -> Iterator[Found]:
     Source: Linux arch/x86/platform/pvh/enlighten.c, init_pvh_bootparams.
     """
     death = case.expected.death if case.expected else None
-    if death and death.kind == OVERRUN and _reached(case) in _REACHED_BEFORE:
-        yield Found(death.field, f"{death.field.rpartition('.')[2]}: {death.why}", _given_place(case, death.field))
+    if death and death.kind == OVERRUN and reached(case) in _REACHED_BEFORE:
+        yield Found(death.field, f"{death.field.rpartition('.')[2]}: {death.why}", given_place(case, death.field))
 
 
 @rule("PVH905", ERROR, when=LAST, cause=True)
@@ -226,15 +166,15 @@ def kvm_could_not_go_on(case: Case) -> Iterator[Found]:
 
     Source: Linux arch/x86/kvm/x86.c, handle_emulation_failure.
     """
-    death = _death(case)
+    death = died(case)
     if death is None or death.how != "kvm-internal-error":
         return
-    paddr = _paddr(case)
+    paddr = code_place(case)
     before = None if paddr is None else case.seen.bytes_at(paddr - 1, 1)
-    if INT3 in (_code(case)[:1], before):
-        yield Found("registers.rip", f"a software breakpoint (int3){_where(case)} is in KVM's way", paddr)
+    if INT3 in (code(case)[:1], before):
+        yield Found("registers.rip", f"a software breakpoint (int3){where(case)} is in KVM's way", paddr)
     else:
-        yield Found("registers.rip", f"KVM can't run the instruction{_where(case)}: --accel tcg can", paddr)
+        yield Found("registers.rip", f"KVM can't run the instruction{where(case)}: --accel tcg can", paddr)
 
 
 @rule("PVH906", ERROR, when=LAST, cause=True)
@@ -244,7 +184,7 @@ def qemu_ended(case: Case) -> Iterator[Found]:
 
     What it said last is in the message.
     """
-    death = _death(case)
+    death = died(case)
     if death and death.how in ("qemu-exit", "qemu-signal"):
         how = "was ended by a signal" if death.how == "qemu-signal" else "ended"
         yield Found("machine.qemu", f"QEMU {how}: {printable(death.message) or 'without a word'}")
@@ -259,7 +199,7 @@ def the_guest_never_came_to_its_entry(case: Case) -> Iterator[Found]:
 
     Source: QEMU hw/i386/x86.c.
     """
-    if _reached(case) is not None or case.image is None:
+    if reached(case) is not None or case.image is None:
         return
     worst = sorted(case.verdicts, key=lambda each: each.severity != FATAL)
     why = worst[0].message if worst else "firmware or QEMU's arguments started something else"
@@ -278,7 +218,7 @@ def the_stack_was_never_set(case: Case) -> Iterator[Found]:
     """
     entry = case.at_stage("entry")
     before, now = (each.registers.get("rsp") if each else None for each in (entry, case.seen))
-    if _death(case) is None or _reached(case) != "entry" or before is None or now is None:
+    if died(case) is None or reached(case) != "entry" or before is None or now is None:
         return
     if abs(now - before) < _STACK_USED:
         message = f"rsp is {now:#x}, still about where the entry found it ({before:#x}): was a stack ever set up?"
@@ -293,10 +233,10 @@ def the_kernel_has_no_pae(case: Case) -> Iterator[Found]:
 
     Source: Linux commit db9aded979b4.
     """
-    if _death(case) and _reached(case) == "entry":
+    if died(case) and reached(case) == "entry":
         for each in case.verdicts:
             if each.slug == "without-pae":
-                yield Found("registers.cr4", f"{each.message}{_where(case)}")
+                yield Found("registers.cr4", f"{each.message}{where(case)}")
 
 
 @rule("PVH910", ERROR, when=LAST)
@@ -327,16 +267,16 @@ def the_cpu_has_no_long_mode(case: Case) -> Iterator[Found]:
     why = _without_long_mode(case)
     if why:
         cpu = f"the CPU ({printable(case.machine.cpu)})" if case.machine.cpu else "the CPU"
-        yield Found("machine.cpu", f"{cpu} has no long mode, which a 64-bit kernel needs: {why}{_where(case)}")
+        yield Found("machine.cpu", f"{cpu} has no long mode, which a 64-bit kernel needs: {why}{where(case)}")
 
 
 def _without_long_mode(case: Case) -> str | None:
     """What the registers show of that, if the guest died on its way to long mode."""
     registers = case.seen.registers
     cr0, cr4, efer, rcx, rax = (registers.get(name) or 0 for name in ("cr0", "cr4", "efer", "rcx", "rax"))
-    if _death(case) is None or _reached(case) != "entry" or efer & EFER_LME:
+    if died(case) is None or reached(case) != "entry" or efer & EFER_LME:
         return None
-    if _code(case) == WRMSR and rcx == MSR_EFER and rax & EFER_LME:
+    if code(case) == WRMSR and rcx == MSR_EFER and rax & EFER_LME:
         return "the wrmsr that sets EFER.LME was refused"
     is_64 = case.image is not None and case.image.machine == EM_X86_64
     if is_64 and cr0 & CR0_PG and cr4 & CR4_PAE:
