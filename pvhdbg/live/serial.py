@@ -13,10 +13,13 @@ _KEPT = 4 << 20
 
 
 class Serial:
-    """What the guest has written so far. `on_data` is called from the reading thread after more came."""
+    """What the guest has written so far. The reading thread calls `on_data` after more came, and `on_end` once QEMU has
+    ended, however it did.
+    """
 
     def __init__(self, source: socket.socket, on_data: Callable[[], None] | None = None) -> None:
         self.on_data = on_data
+        self.on_end: Callable[[], None] | None = None
         self._source = source
         self._lock = threading.Lock()
         self._kept = bytearray()
@@ -48,6 +51,8 @@ class Serial:
                     del self._kept[:-_KEPT]
             if self.on_data is not None:
                 self.on_data()
+        if self.on_end is not None:
+            self.on_end()
 
     def _receive(self) -> bytes:
         try:

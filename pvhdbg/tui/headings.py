@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from pvhdbg.boot import stages
 from pvhdbg.tui import box, classes, code_seen, state, view_rows, whereabouts
 from pvhdbg.tui.kept import Same
 from pvhdbg.views import cpu_rows, map_rows, text
@@ -57,7 +58,8 @@ def _findings(screen: Screen) -> str:
     here, new = sum(each.here for each in noted), sum(each.new for each in noted)
     if not noted or not seen:
         return "findings"
-    parts = [f"{here} at {seen.stage}", f"{new} of them new *" if new else "", f"{len(noted) - here} only before it"]
+    stage = "the death" if seen.stage == stages.DIED else seen.stage
+    parts = [f"{here} at {stage}", f"{new} of them new *" if new else "", f"{len(noted) - here} only before it"]
     shown = parts if here < len(noted) else parts[:2]
     return f"{text.counted(len(noted), 'finding')} at this boot so far: {', '.join(filter(None, shown))}"
 

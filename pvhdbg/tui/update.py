@@ -84,7 +84,7 @@ def _moved(before: Screen, screen: Screen) -> Screen:
     screen = _at_rip(screen)
     if screen.run.kind != state.DEAD or before.run.kind == state.DEAD:
         return screen
-    words = " ".join(filter(None, (f"the guest died: {screen.run.how};", _place(screen.run))))
+    words = "; ".join(filter(None, (f"the guest died: {screen.run.how}", _place(screen.run))))
     output = appended(screen.output, f"pvhdbg: {words}\n")
     return screen._replace(view=state.FINDINGS, message=words, output=output)
 

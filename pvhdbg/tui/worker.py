@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     from pvhdbg.boot.sessions import Live
     from pvhdbg.live.bench import Bench, Position
     from pvhdbg.live.breakpoints import Line
+    from pvhdbg.live.qemu import Qemu
     from pvhdbg.tui.terminal import Terminal
 
     Emit = Callable[[events.Event], None]
 
-_SEEN_WITHIN = 0.2
+_SEEN_WITHIN, _ENDS_WITHIN = 0.2, 3.0
 _PROMPTED = re.compile(r" *>")
 
 
@@ -119,15 +120,22 @@ class Worker:
         bench.session.gdb.on_text = self._print
         if bench.session.qemu is None:
             return
-        serial, position = bench.session.qemu.serial, 0
+        qemu, position = bench.session.qemu, 0
 
         def take() -> None:
             nonlocal position
-            data, position = serial.since(position)
+            data, position = qemu.serial.since(position)
             if data:
                 self._emit(events.Wrote(data))
 
-        serial.on_data = take
+        qemu.serial.on_data = take
+        qemu.serial.on_end = lambda: self._requests.put(OURS, lambda: self._look_after(qemu))
+
+    def _look_after(self, qemu: Qemu) -> None:
+        """That a QEMU ended is told at once; of one that a fresh one has replaced it is no news."""
+        bench = self._machine
+        if bench.session.qemu is qemu and qemu.death(_ENDS_WITHIN) is not None:
+            self._settle(bench.position)
 
     def _print(self, text: str) -> None:
         """What gdb prints; its prompt for another line is ours to show."""

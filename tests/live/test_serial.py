@@ -57,3 +57,12 @@ def test_a_guest_that_never_stops_writing_is_never_blocked_and_its_latest_words_
     assert 4 * MIB <= len(text) <= 8 * MIB
     assert bytes([39]) * MIB == text[-MIB:]
     assert (text[-10:], 40 * MIB) == serial.since(40 * MIB - 10)
+
+
+def test_the_end_is_told_once(pair: tuple[socket.socket, Serial]) -> None:
+    guest, serial = pair
+    ended = threading.Event()
+    serial.on_end = ended.set
+    guest.close()
+
+    assert ended.wait(10)

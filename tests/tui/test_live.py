@@ -275,6 +275,16 @@ def test_a_death_is_told_and_only_a_fresh_guest_goes_on(at_prepare: Start) -> No
     shell.wait("0x336ec578")
 
 
+def test_a_qemu_that_is_killed_while_its_guest_stands_still_is_noticed_at_once(at_prepare: Start) -> None:
+    shell = at_prepare()
+    os.kill(shell.qemu(), signal.SIGKILL)
+    shell.wait("✖ died: QEMU was killed by SIGKILL")
+    shell.wait("pvhdbg: the guest died: QEMU was killed by SIGKILL\n")
+    shell.keys("F4")
+    shell.wait("stopped at prepare")
+    shell.wait("0x336ec578")
+
+
 def test_a_guest_is_started_again_after_kill_by_run_and_while_it_runs(at_prepare: Start) -> None:
     shell = at_prepare(size=(120, 40))
     shell.type("kill")

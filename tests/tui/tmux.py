@@ -101,6 +101,15 @@ class Shell:
         children = Path(f"/proc/{shell}/task/{shell}/children").read_text("ascii").split()
         return int(children[0])
 
+    def qemu(self) -> int:
+        """The QEMU that pvhdbg has started here."""
+        ours = f"XDG_RUNTIME_DIR={self.runtime}"
+        return next(
+            int(each.name)
+            for each in Path("/proc").glob("[0-9]*")
+            if _is_qemu(each) and ours in _read(each / "environ")
+        )
+
     def leftovers(self) -> list[str]:
         """What pvhdbg has left behind: files, and processes that have one open there."""
         end = time.monotonic() + PATIENCE
@@ -115,6 +124,18 @@ class Shell:
 
     def end(self) -> None:
         self.tmux("kill-server")
+
+
+def _is_qemu(process: Path) -> bool:
+    return _read(process / "cmdline").startswith("qemu-system")
+
+
+def _read(path: Path) -> str:
+    """Empty once the process has gone."""
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""
 
 
 def _described(process: Path) -> str:
