@@ -8,6 +8,8 @@ from typing import NamedTuple
 from pvhdbg.abi.boot_params import BootParams
 from pvhdbg.abi.e820 import E820_DATA, BootE820Entry
 from pvhdbg.abi.start_info import MemmapTableEntry, ModlistEntry, StartInfo
+from pvhdbg.boot.protocols import E820_MODULE
+from pvhdbg.boot.spans import Span
 
 PHYSICAL, IDENTITY, KERNEL = "physical", "identity", "kernel"
 
@@ -27,6 +29,10 @@ class Module(NamedTuple):
     entry: ModlistEntry
     cmdline: Text | None
 
+    @property
+    def span(self) -> Span:
+        return self.entry.paddr, self.entry.paddr + self.entry.size
+
 
 def names_map(modules: Sequence[Module]) -> bool:
     """Whether the second module is named as the RFC of 2017 wants its map to be."""
@@ -40,6 +46,11 @@ class MemoryMap(NamedTuple):
     paddr: int | None
     nr_entries: int
     entries: tuple[MapEntry, ...]
+
+    @property
+    def is_module(self) -> bool:
+        """Whether it is the RFC's "e820 data" module."""
+        return self.protocol == E820_MODULE
 
 
 class E820(NamedTuple):

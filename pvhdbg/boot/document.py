@@ -76,6 +76,8 @@ class Outcome(NamedTuple):
 
 
 class Document(NamedTuple):
+    """`kernel` is null where nobody named its file, `stops` are in the order in which they came."""
+
     kernel: ImageFacts | None
     machine: MachineFacts
     stops: tuple[Capture, ...]

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.abi.e820 import blob_size
 from pvhdbg.abi.start_info import MemmapTableEntry, ModlistEntry
-from pvhdbg.boot.protocols import E820_MODULE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -37,8 +36,7 @@ def kernel(image: ImageFacts | None) -> Iterator[Placed]:
 def modules(handed_over: Iterable[Module]) -> Iterator[Placed]:
     """Each module, empty ones too."""
     for index, each in enumerate(handed_over):
-        start = each.entry.paddr
-        yield Placed(f"module {index}", start, start + each.entry.size, f"modules[{index}].paddr")
+        yield Placed(f"module {index}", *each.span, f"modules[{index}].paddr")
 
 
 def structures(seen: Capture) -> Iterator[Placed]:
@@ -58,4 +56,4 @@ def structures(seen: Capture) -> Iterator[Placed]:
 
 def _size(found: MemoryMap) -> int:
     count = len(found.entries)
-    return blob_size(count) if found.protocol == E820_MODULE else count * MemmapTableEntry.SIZE
+    return blob_size(count) if found.is_module else count * MemmapTableEntry.SIZE

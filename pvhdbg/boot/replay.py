@@ -54,6 +54,10 @@ def load(path: Path) -> Document:
 
 
 def replay(document: object) -> Document:
+    """A recording as JSON has it, decoded again.
+
+    :raise NotARecording: if it is none.
+    """
     top = _object(document, "document")
     if top.get("format") != "pvhdbg":
         raise NotARecording('format is not "pvhdbg"')

@@ -31,6 +31,10 @@ class Range(NamedTuple):
     size: int
     type: int
 
+    @property
+    def end(self) -> int:
+        return self.addr + self.size
+
 
 def listed(params: BootParams) -> tuple[Range, ...] | None:
     """The entries that e820_entries counts, also those behind the table's 128; null if they leave the structure."""
@@ -48,7 +52,7 @@ def sanitised(params: BootParams, rules: KernelRules) -> tuple[Range, ...] | Non
     capacity = rules.capacity or ZERO_PAGE_ENTRIES
     if given is None or (least is None and len(given) == 1) or (rules.capacity is None and len(given) > capacity):
         return None
-    if len(given) < (least or 1) or any(each.addr + each.size > TOP for each in given):
+    if len(given) < (least or 1) or any(each.end > TOP for each in given):
         given = _without_map(params)
     return _updated(given[:capacity])[:capacity]
 
@@ -60,7 +64,7 @@ def _without_map(params: BootParams) -> tuple[Range, ...]:
 
 def _updated(table: Sequence[Range]) -> tuple[Range, ...]:
     """A table of one entry, or with one that ends at the end of all addresses, stays as it is."""
-    if len(table) < 2 or any(each.addr + each.size == TOP for each in table):
+    if len(table) < 2 or any(each.end == TOP for each in table):
         return tuple(table)
     return tuple(_joined([each for each in table if each.size]))
 
@@ -68,8 +72,8 @@ def _updated(table: Sequence[Range]) -> tuple[Range, ...]:
 def _joined(table: Sequence[Range]) -> Iterator[Range]:
     """Between two neighbouring edges a single type holds; a range grows for as long as it does."""
     start, last = 0, 0
-    for edge in sorted({edge for each in table for edge in (each.addr, each.addr + each.size)}):
-        now = max((each.type for each in table if each.addr <= edge < each.addr + each.size), default=0)
+    for edge in sorted({edge for each in table for edge in (each.addr, each.end)}):
+        now = max((each.type for each in table if each.addr <= edge < each.end), default=0)
         if now == last and now not in NEVER_JOINED:
             continue
         if last:

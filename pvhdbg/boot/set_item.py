@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pvhdbg.abi.e820 import E820Table
 from pvhdbg.abi.start_info import ModlistEntry, StartInfo
-from pvhdbg.boot.protocols import E820_MODULE
 from pvhdbg.boot.writes import Write, field_write, start_info
 from pvhdbg.errors import UserError
 
@@ -27,6 +26,10 @@ T = TypeVar("T")
 
 
 def set_item(seen: Capture, wanted: Setting, free: Room) -> list[Write]:
+    """What to write for one `--set`. A place that it needs is taken from `free`.
+
+    :raise UserError: if there is no such item, or the value is not one for it.
+    """
     names = tuple(each.name for each in wanted.parts)
     indexed = tuple(each.number is not None for each in wanted.parts)
     if names == ("cmdline",) and indexed == (False,):
@@ -54,7 +57,7 @@ def _set_map(seen: Capture, wanted: Setting) -> Write:
     if given is None or given.paddr is None:
         raise _no_such(wanted, "there is no memory map")
     if names == ["nr_entries"]:
-        if given.protocol != E820_MODULE:
+        if not given.is_module:
             raise _no_such(wanted, "the map is no module", "start_info.memmap_entries counts this one")
         return field_write(E820Table(b"", given.paddr), "memory_map", E820Table.nr_entries, _integer(wanted, 4))
     if names[0] == "entries" and len(names) == 2:

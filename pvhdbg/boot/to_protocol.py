@@ -22,7 +22,7 @@ def as_is(_seen: Capture, _free: Room) -> list[Write]:
 def to_e820_module(seen: Capture, free: Room) -> list[Write]:
     """Version 0; module 0 is the initrd or an empty one, module 1 the map, named; other modules follow."""
     info, given = start_info(seen), _whole_map(seen)
-    if given.protocol == E820_MODULE:
+    if given.is_module:
         return info_writes(info, version=0)
     blob = len(given.entries).to_bytes(E820Table.SIZE, "little") + b"".join(
         record_of(BootE820Entry, each.addr, each.size, each.type) for each in given.entries
@@ -62,7 +62,7 @@ def to_v0(seen: Capture, _free: Room) -> list[Write]:
 
 def _without_map_module(seen: Capture, info: StartInfo) -> list[Write]:
     """The module list without the map, and without an empty module that only made it the second."""
-    if seen.memory_map is None or seen.memory_map.protocol != E820_MODULE:
+    if seen.memory_map is None or not seen.memory_map.is_module:
         return []
     kept = [each.entry for index, each in enumerate(seen.modules or ()) if index != 1]
     if len(kept) == 1 and not kept[0].paddr and not kept[0].size:

@@ -21,6 +21,7 @@ class Write(NamedTuple):
 
 
 def start_info(seen: Capture) -> StartInfo:
+    """:raise TargetError: if it was not read."""
     if seen.start_info is None:
         raise TargetError(f"no start_info to change: {seen.missing.get('start_info', 'it was not read')}")
     return seen.start_info

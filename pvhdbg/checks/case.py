@@ -13,7 +13,6 @@ from pvhdbg.boot.document import MachineFacts
 from pvhdbg.boot.expected import Expected, expected
 from pvhdbg.boot.listed import listed, ram
 from pvhdbg.boot.predicted import PredictedDeath
-from pvhdbg.boot.protocols import E820_MODULE
 from pvhdbg.boot.rules import KernelRules, kernel_rules, rules_at
 from pvhdbg.checks.finding import ERROR, WARNING
 
@@ -189,7 +188,7 @@ class Case:
     def structures(self) -> tuple[Placed, ...]:
         """What was handed over, but for the modules themselves; an "e820 data" map is one."""
         found = placed.structures(self.seen._replace(modules=self.modules))
-        is_module = self.seen.memory_map is not None and self.seen.memory_map.protocol == E820_MODULE
+        is_module = self.seen.memory_map is not None and self.seen.memory_map.is_module
         return tuple(each for each in found if not (is_module and each.name == placed.MEMORY_MAP))
 
     @cached_property

@@ -12,7 +12,6 @@ from pvhdbg.boot.address import place_of
 from pvhdbg.boot.document import TIMED_OUT
 from pvhdbg.boot.early_maps import DIRECT_MAP_32, EarlyMaps
 from pvhdbg.boot.predicted import OVERRUN, PAGE_FAULT
-from pvhdbg.boot.protocols import E820_MODULE
 from pvhdbg.checks.ended import code, code_place, died, failed_condition, given_place, reached, where
 from pvhdbg.checks.finding import ERROR, WARNING
 from pvhdbg.checks.rules import LAST, Found, rule
@@ -122,7 +121,7 @@ def _read_early(case: Case) -> Iterator[tuple[str, str, int, int]]:
     if given.modules and len(given.modules) > 1:
         entry, found = given.modules[1].entry, given.memory_map
         yield "cmdline_paddr of module 1", "modules[1].cmdline_paddr", entry.cmdline_paddr, entry.cmdline_paddr + 1
-        count = found.nr_entries if found and found.protocol == E820_MODULE else 0
+        count = found.nr_entries if found and found.is_module else 0
         yield "paddr of module 1", "modules[1].paddr", entry.paddr, entry.paddr + blob_size(count)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pvhdbg.abi.start_info import MAGIC
 from pvhdbg.boot.address import code_paddr, place_of
 from pvhdbg.boot.predicted import BUG
-from pvhdbg.boot.protocols import E820_MODULE, MEMMAP
+from pvhdbg.boot.protocols import MEMMAP
 
 if TYPE_CHECKING:
     from pvhdbg.boot.document import Death
@@ -56,7 +56,7 @@ def failed_condition(case: Case) -> tuple[str, str]:
     found = case.given.memory_map if case.given else None
     if death and death.kind == BUG:
         rest = "" if info is None or info.magic != MAGIC else ", and there is no Xen to ask for one"
-        named = '; "e820 data" is for a kernel of the RFC of 2017' if _is_module(case) else ""
+        named = '; "e820 data" is for a kernel of the RFC of 2017' if found and found.is_module else ""
         return death.field, death.why + rest + named
     if info is None:
         return "registers.rip", "nobody saw what it was given"
@@ -66,11 +66,6 @@ def failed_condition(case: Case) -> tuple[str, str]:
         name = "memmap_entries" if info.version else "version"
         return f"start_info.{name}", f"{name} is 0: no memory map, and no Xen to ask for one"
     return "registers.rip", "what was handed over fulfils the conditions that are known"
-
-
-def _is_module(case: Case) -> bool:
-    found = case.given.memory_map if case.given else None
-    return found is not None and found.protocol == E820_MODULE
 
 
 def given_place(case: Case, path: str) -> int | None:

@@ -10,7 +10,7 @@ from pvhdbg.abi.e820 import E820_TYPES, ISA_SIZE, ISA_START, RAM, ZERO_PAGE_ENTR
 from pvhdbg.abi.start_info import MemmapTableEntry
 from pvhdbg.boot import placed, spans
 from pvhdbg.boot.document import ram_size
-from pvhdbg.boot.protocols import E820_MODULE, NO_MAP
+from pvhdbg.boot.protocols import NO_MAP
 from pvhdbg.checks.finding import ERROR, INFO, WARNING
 from pvhdbg.checks.rules import Found, rule
 
@@ -162,7 +162,7 @@ def there_are_more_entries_than_fit(case: Case) -> Iterator[Found]:
     why, severity = _overrun(case, found.nr_entries)
     if death and death.certain:
         why, severity = death.why, ERROR
-    if found.protocol == E820_MODULE:
+    if found.is_module:
         yield Found("memory_map.nr_entries", f"nr_entries is {found.nr_entries}: {why}", found.paddr, severity)
     else:
         where = case.path("memmap_entries"), f"memmap_entries is {found.nr_entries}: {why}"

@@ -9,7 +9,6 @@ from pvhdbg.abi.start_info import MAGIC
 from pvhdbg.abi.text import printable
 from pvhdbg.boot import spans
 from pvhdbg.boot.capture import names_map
-from pvhdbg.boot.protocols import E820_MODULE
 from pvhdbg.checks.finding import ERROR, INFO, WARNING
 from pvhdbg.checks.rules import Found, rule
 
@@ -120,7 +119,7 @@ def a_module_is_not_in_ram(case: Case) -> Iterator[Found]:
     Source: Linux arch/x86/kernel/setup.c, reserve_initrd; qboot pull request 28.
     """
     for index, module in enumerate(case.modules if case.ram else ()):
-        start, end = module.entry.paddr, module.entry.paddr + module.entry.size
+        start, end = module.span
         if start and start < end and not spans.holds(case.ram, start, end):
             how = "reaches beyond 2^64" if end > _TOP else "is not all in RAM"
             message = f"module {index}, {start:#x}-{end:#x}, {how}"
@@ -163,7 +162,7 @@ def linux_looks_at_the_first_module_alone(case: Case) -> Iterator[Found]:
     Source: Linux arch/x86/platform/pvh/enlighten.c.
     """
     modules, found = case.modules, case.seen.memory_map
-    is_map = names_map(modules) and (case.rules.e820_module or (found is not None and found.protocol == E820_MODULE))
+    is_map = names_map(modules) and (case.rules.e820_module or (found is not None and found.is_module))
     used = 2 if is_map else 1
     if case.is_linux and len(modules) > used:
         message = f"nr_modules is {len(modules)}: Linux uses {used} of them"
@@ -201,7 +200,7 @@ def the_e820_module_is_smaller_than_its_map(case: Case) -> Iterator[Found]:
     Source: the RFC of 2017; Linux arch/x86/include/asm/e820/types.h, struct e820_table.
     """
     found, modules = case.seen.memory_map, case.modules
-    if found is None or found.protocol != E820_MODULE or len(modules) < 2:
+    if found is None or not found.is_module or len(modules) < 2:
         return
     size, needed = modules[1].entry.size, blob_size(found.nr_entries)
     if size < needed:

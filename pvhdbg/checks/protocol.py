@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pvhdbg.abi.start_info import MAGIC
 from pvhdbg.boot import stages
 from pvhdbg.boot.capture import names_map
-from pvhdbg.boot.protocols import E820_MODULE, MEMMAP
+from pvhdbg.boot.protocols import MEMMAP
 from pvhdbg.checks.finding import ERROR, WARNING
 from pvhdbg.checks.rules import FIRST, Found, rule
 
@@ -71,7 +71,7 @@ def only_the_rfcs_kernel_knows_this_kind_of_map(case: Case) -> Iterator[Found]:
     Source: the RFC of 2017; Linux arch/x86/platform/pvh/enlighten.c.
     """
     found = case.seen.memory_map
-    if found is None or found.protocol != E820_MODULE or case.rules.e820_module or case.info is None:
+    if found is None or not found.is_module or case.rules.e820_module or case.info is None:
         return
     message = f'the map is module 1, "e820 data", and start_info has none (version {case.info.version})'
     if case.predicted("start_info.version", "start_info.memmap_entries"):

@@ -121,6 +121,7 @@ def odd_note(elf: Elf, scan: notes.Scan) -> Iterator[Verdict]:
 
 
 def lost_scan(scan: notes.Scan) -> Iterator[Verdict]:
+    """QEMU reads on behind the notes, whatever lies there."""
     if scan.reason in (notes.BEYOND_FILE, notes.ENDLESS):
         yield Verdict(
             "note-scan-lost",

@@ -111,7 +111,7 @@ def _struct(of: Struct) -> str:
 
 
 def _module(of: Module) -> str:
-    return text.span(of.entry.paddr, of.entry.paddr + of.entry.size)
+    return text.span(*of.span)
 
 
 def _map(of: MemoryMap | E820) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.start_info import MAGIC, RSDP_SIGNATURE, ModlistEntry, StartInfo
-from pvhdbg.boot.protocols import E820_MODULE
 from pvhdbg.views import map_rows, text
 from pvhdbg.views.rows import NOTHING, Row, absent, below, field_row
 
@@ -135,7 +134,7 @@ def _module(capture: Capture, index: int, module: Module) -> Row:
     return Row(
         path=f"modules[{index}]",
         name=f"[{index}]",
-        value=text.span(entry.paddr, entry.paddr + entry.size),
+        value=text.span(*module.span),
         meaning=role(capture, index, module),
         address=entry.at,
         raw=entry.raw,
@@ -155,7 +154,7 @@ def role(capture: Capture, index: int, module: Module) -> str:
     if index == 0:
         ignored = module.entry.paddr == 0 or module.entry.size == 0
         return "the ramdisk's place, empty: no ramdisk" if ignored else "the ramdisk"
-    if index == 1 and capture.memory_map and capture.memory_map.protocol == E820_MODULE:
+    if index == 1 and capture.memory_map and capture.memory_map.is_module:
         return "the memory map"
     return "Linux does not look at it"
 

@@ -110,7 +110,7 @@ def _modules(stop: Stop) -> Iterator[str]:
 def _module_lines(seen: Capture) -> list[tuple[str, ...]]:
     return [
         (
-            text.span(each.entry.paddr, each.entry.paddr + each.entry.size),
+            text.span(*each.span),
             text.size(each.entry.size),
             start_info_rows.role(seen, index, each),
             _named(seen, index, each),
