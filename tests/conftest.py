@@ -2,7 +2,7 @@
 
 import gzip
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -102,18 +102,8 @@ def kvm() -> None:
 @pytest.fixture(scope="session")
 def initrd(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A real initrd of one small file, a few hundred bytes."""
-    return _initrd(tmp_path_factory, [("init", b"#!/bin/sh\nexec poweroff -f\n")])
-
-
-@pytest.fixture(scope="session")
-def big_initrd(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A real initrd above 3 MiB: its pages can't be where a small one lies."""
-    return _initrd(tmp_path_factory, [("init", b"#!/bin/sh\n"), ("noise", os.urandom(3 << 20))])
-
-
-def _initrd(folders: pytest.TempPathFactory, files: Iterable[tuple[str, bytes]]) -> Path:
-    path = folders.mktemp("initrd") / "initrd.gz"
-    path.write_bytes(gzip.compress(cpio.archive(files), mtime=0))
+    path = tmp_path_factory.mktemp("initrd") / "initrd.gz"
+    path.write_bytes(gzip.compress(cpio.archive([("init", b"#!/bin/sh\nexec poweroff -f\n")]), mtime=0))
     return path
 
 
