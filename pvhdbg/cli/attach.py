@@ -73,13 +73,14 @@ def _remarks(physical_memory: str | None, kernel: Kernel | None) -> list[str]:
 
 
 def _answer(options: argparse.Namespace) -> Result:
+    from pvhdbg.abi.text import printable
     from pvhdbg.boot.document import DONE, Outcome
-    from pvhdbg.cli import asking
+    from pvhdbg.cli import asking, waiting
     from pvhdbg.live import asked
     from pvhdbg.views import to_text
 
     asking.check(options.command)
-    with attached(options) as bench:
+    with waiting.shown(f"the stub at {printable(options.where)}"), attached(options) as bench:
         here = bench.position()
         outcome = Outcome(bench.journey.reached, DONE)
         if options.command:

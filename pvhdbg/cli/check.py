@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pvhdbg.cli import dump
+from pvhdbg.cli import dump, waiting
 from pvhdbg.cli.launch import launched
 from pvhdbg.cli.result import Result
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 def check(options: argparse.Namespace) -> Result:
     """The status is 1 for a finding of severity error too."""
-    with launched(options) as bench:
-        seen, remarks = dump.run(bench, None)
+    with waiting.shown(waiting.START) as what, launched(options) as bench:
+        seen, remarks = dump.run(bench, None, what)
     from pvhdbg.checks import run
     from pvhdbg.checks.finding import ERROR
 

@@ -7,6 +7,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.abi.text import printable
+from pvhdbg.cli import waiting
 from pvhdbg.cli.launch import launched
 from pvhdbg.cli.options import parse
 from pvhdbg.cli.result import Result
@@ -77,7 +78,7 @@ def _boot(options: argparse.Namespace, accel: str) -> Line:
     _, chosen = parse(["dump", "--accel", accel, "--timeout", str(PATIENCE)])
     chosen.qemu, chosen.gdb, chosen.gdbinit = options.qemu, options.gdb, options.gdbinit
     try:
-        with launched(chosen) as bench:
+        with waiting.shown(what), launched(chosen) as bench:
             halts = list(bench.journey.go("prepare", PATIENCE))
     except PvhdbgError as error:
         return Line(what, False if accel == "tcg" else None, str(error))

@@ -9,6 +9,7 @@ from pvhdbg.boot import stages
 from pvhdbg.boot.address import place_of
 from pvhdbg.boot.document import Document
 from pvhdbg.boot.travel import travel
+from pvhdbg.cli import waiting
 from pvhdbg.cli.launch import launched
 from pvhdbg.cli.result import Result
 from pvhdbg.errors import UserError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from pvhdbg.boot.document import Outcome
     from pvhdbg.boot.journey import Journey
+    from pvhdbg.cli.waiting import Waiting
     from pvhdbg.live.bench import Bench
 
 NOWHERE = " where it can't be asked"
@@ -27,8 +29,8 @@ NOWHERE = " where it can't be asked"
 
 def dump(options: argparse.Namespace) -> Result:
     asked = _asked(options.command)
-    with launched(options) as bench:
-        seen, remarks = run(bench, options.stage)
+    with waiting.shown(waiting.START) as what, launched(options) as bench:
+        seen, remarks = run(bench, options.stage, what)
         answers = asked(bench, seen.outcome) if asked else None
         bench.session.kill()  # they end while we write
         text = _text(seen, options.format or ("json" if options.output else "text"))
@@ -39,8 +41,12 @@ def dump(options: argparse.Namespace) -> Result:
     return Result(answers or "", status, remarks)
 
 
-def run(bench: Bench, wanted: str | None) -> tuple[Document, tuple[str, ...]]:
-    """Go to a stage, or as far as the guest comes; what was seen, and lines about the way."""
+def run(bench: Bench, wanted: str | None, what: Waiting | None = None) -> tuple[Document, tuple[str, ...]]:
+    """Go to a stage, or as far as the guest comes; what was seen, and lines about the way. `what` is told what is
+    waited for.
+    """
+    if what is not None:
+        what.what = lambda: f"the stage after {bench.journey.reached}" if bench.journey.reached else "stage entry"
     outcome = travel(bench.journey, wanted or stages.NAMES[-1], bench.timeout, bench.name_of)
     remarks = (*bench.remarks, *_lacking(bench.journey, wanted), *_ending(outcome))
     from pvhdbg.live import machine
