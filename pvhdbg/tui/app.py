@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import threading
 import time
 from collections import deque
 from contextlib import suppress
@@ -12,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from prompt_toolkit.application import Application
 from prompt_toolkit.filters import Condition
 
-from pvhdbg.errors import PvhdbgError, SymbolMissing
 from pvhdbg.tui import events, frame, peek, state, style
 from pvhdbg.tui.bindings import bindings
 from pvhdbg.tui.doing import Doing
@@ -197,20 +197,21 @@ class Tui:
         if wanted is None or seen is None:
             return
         self.screen = self.screen._replace(wanted=None)
-        if self.worker is not None and self.screen.past is None:
+        if self.worker is None:
+            self._apply(peek.event(seen, self.screen.image, wanted, shown))
+        elif self.screen.past is None:
             self.worker.peek(lambda bench: peek.live(bench, seen, wanted, shown))
         else:
-            self._fetch_recorded(seen, wanted)
+            self._look_up(self.worker, seen, wanted)
 
-    def _fetch_recorded(self, seen: Capture, wanted: Wanted) -> None:
-        try:
-            found = peek.recorded(seen, self.screen.image, wanted, self.screen.bytes, self._symbol)
-        except PvhdbgError as error:
-            self.screen = self.screen._replace(message=str(error))
-        else:
-            self.screen = self.screen._replace(bytes=found)
+    def _look_up(self, worker: Worker, seen: Capture, wanted: Wanted) -> None:
+        """In a thread of its own: symbols are sought in half a gigabyte, and the machine's thread may wait for long."""
+        image, shown = self.screen.image, self.screen.bytes
 
-    def _symbol(self, name: str) -> int:
-        if self.worker is None:
-            raise SymbolMissing(name)
-        return self.worker.symbol(name)
+        def look() -> None:
+            try:
+                self.emit(peek.event(seen, image, wanted, shown, worker.symbol))
+            except BaseException as error:  # noqa: BLE001  raised again by `run`
+                self.emit(events.Left(error))
+
+        threading.Thread(target=look, name="pvhdbg-look-up", daemon=True).start()

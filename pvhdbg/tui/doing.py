@@ -12,8 +12,8 @@ from prompt_toolkit.application import run_in_terminal
 from pvhdbg.errors import PvhdbgError
 from pvhdbg.tui import actions, prompt, state
 from pvhdbg.tui.popups import QUIT
+from pvhdbg.tui.scrollback import printed
 from pvhdbg.tui.state import Popup
-from pvhdbg.tui.update import appended
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,7 +98,7 @@ class Doing:
         except PvhdbgError as error:
             told = f"{error}" + (f" (hint: {error.hint})" if error.hint else "")
         screen = self._tui.screen
-        self._tui.show(screen._replace(output=appended(screen.output, f"(pvh) {line}\n{told}\n"), output_top=None))
+        self._tui.show(screen._replace(output=printed(screen.output, f"(pvh) {line}\n{told}\n"), output_top=None))
 
     def _ask_machine(self, ask: Callable[[Worker], None]) -> None:
         if self._tui.worker is None:

@@ -53,9 +53,10 @@ class Coded(NamedTuple):
 
 
 class Peeked(NamedTuple):
-    """Memory that was asked for."""
+    """Memory that was asked for: as it was captured, `past`, or as it is."""
 
     bytes: Bytes
+    past: Capture | None = None
 
 
 class Printed(NamedTuple):

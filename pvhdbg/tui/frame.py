@@ -100,8 +100,11 @@ def _views(screen: Screen, plan: Layout) -> list[Line]:
 def _strip(screen: Screen, plan: Layout) -> list[Line]:
     if not plan.strip:
         return []
-    title: Line = [(classes.PANE_TITLE, " memory "), (classes.MARK, f" {memory_pane.letters(screen)} ")]
     found = memory_pane.strip(screen, plan.width - 2, plan.strip)
+    title: Line = [
+        (classes.PANE_TITLE, " memory "),
+        (classes.MARK, f" {memory_pane.letters(screen, plan.width - 12, found)} "),
+    ]
     lines = [fit(found[at] if at < len(found) else [], plan.width - 2) for at in range(plan.strip)]
     return [box.between(screen, plan, title), *(box.sides(screen, each) for each in lines)]
 

@@ -15,6 +15,8 @@ from pvhdbg.views import memory_picture, picture_text
 from pvhdbg.views.memory_picture import Picture
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pvhdbg.boot.capture import Capture
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.tui.line import Line
@@ -25,6 +27,8 @@ APART, WIDE_APART, WIDE = 6, 10, 100
 """Cells between two strips, and how many more from which width on: the label of an end may reach into them."""
 USUAL = 2
 """Stretches that a picture has if there is no RAM above 4 GiB."""
+_SHORT = {", module 0": "", "module list": "modlist", "command line": "cmdline", "memory map": "map"}
+_LONG = re.compile("|".join(_SHORT))
 HIDDEN = "+"
 """Where a letter would be that has no room."""
 
@@ -70,14 +74,18 @@ def stacked(screen: Screen, width: int, lines: int) -> list[Line]:
     return [*found, *([(classes.MEANING, each)] for each in legend)][:lines]
 
 
-def letters(screen: Screen) -> str:
-    """What the letters stand for."""
+def letters(screen: Screen, width: int, drawn: Sequence[Line]) -> str:
+    """What the letters stand for, and the sign for those that had no room in what was drawn; in short where the line
+    has no room.
+    """
     seen = screen.looked_at
     if seen is None:
         return ""
     marks = memory_picture.marks(view_rows.handed_over(screen) or seen, screen.image)
     names = dict.fromkeys(f"{each.letter} {'modules' if each.letter == 'm' else each.name}" for each in marks)
-    return "  ".join(names)
+    hidden = [f"{HIDDEN} several"] if any(HIDDEN in plain(each) for each in drawn[2:]) else []
+    words = "  ".join((*names, *hidden))
+    return words if len(words) <= width else _LONG.sub(lambda found: _SHORT[found[0]], words)
 
 
 def _picture(screen: Screen, seen: Capture, cells: int) -> Picture:

@@ -62,8 +62,9 @@ def _above(screen: Screen, width: int, lines: int) -> list[Line]:
         return memory_pane.stacked(screen, width, lines // 2)
     if lines < _LEAST_ROWS + 3:
         return []
-    letters: Line = [(classes.MARK, f" {memory_pane.letters(screen)}")]
-    return [*memory_pane.strip(screen, width, 3 if lines < 12 else 4), letters]
+    drawn = memory_pane.strip(screen, width, 3 if lines < 12 else 4)
+    letters: Line = [(classes.MARK, f" {memory_pane.letters(screen, width - 1, drawn)}")]
+    return [*drawn, letters]
 
 
 def _rows(screen: Screen, width: int, lines: int) -> list[Line]:

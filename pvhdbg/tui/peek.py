@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pvhdbg.boot.address import Addresses
-from pvhdbg.errors import MemoryUnreadable, SymbolMissing, TargetError, UserError
+from pvhdbg.errors import MemoryUnreadable, PvhdbgError, SymbolMissing, TargetError, UserError
 from pvhdbg.target import monitor
 from pvhdbg.target.recording import Recording
+from pvhdbg.tui.events import Peeked, Said
 from pvhdbg.tui.state import Bytes
 
 if TYPE_CHECKING:
@@ -66,6 +67,20 @@ def recorded(
     target = _Captured(capture, symbol)
     place = _place(Addresses(target, capture.registers, image), target.symbol, wanted.place)
     return _captured(capture, _selected(place, wanted.size))
+
+
+def _no_symbol(name: str) -> int:
+    raise SymbolMissing(name)
+
+
+def event(
+    capture: Capture, image: ImageFacts | None, wanted: Wanted, shown: Bytes, symbol: Callable[[str], int] = _no_symbol
+) -> Peeked | Said:
+    """The same as what the screen is told: the memory, or why there is none."""
+    try:
+        return Peeked(recorded(capture, image, wanted, shown, symbol), capture)
+    except PvhdbgError as error:
+        return Said(str(error), error.hint)
 
 
 class _Captured(Recording):

@@ -6,9 +6,8 @@ from functools import lru_cache
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from pvhdbg.abi.text import printable, unicode_words
 from pvhdbg.boot import compare
-from pvhdbg.tui import changes, checked, events, state
+from pvhdbg.tui import changes, checked, events, scrollback, state
 from pvhdbg.tui.kept import Same
 from pvhdbg.tui.state import Run, Screen, Wanted
 
@@ -17,9 +16,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pvhdbg.boot.capture import Capture
-
-LINES_KEPT = 5000
-LONGEST_LINE = 4096
 
 
 def update(screen: Screen, event: events.Event) -> Screen:
@@ -85,7 +81,7 @@ def _moved(before: Screen, screen: Screen) -> Screen:
     if screen.run.kind != state.DEAD or before.run.kind == state.DEAD:
         return screen
     words = "; ".join(filter(None, (f"the guest died: {screen.run.how}", _place(screen.run))))
-    output = appended(screen.output, f"pvhdbg: {words}\n")
+    output = scrollback.printed(screen.output, f"pvhdbg: {words}\n")
     return screen._replace(view=state.FINDINGS, message=words, output=output)
 
 
@@ -137,7 +133,9 @@ def _coded(screen: Screen, event: events.Coded) -> Screen:
 
 
 def _peeked(screen: Screen, event: events.Peeked) -> Screen:
-    return screen._replace(bytes=event.bytes)
+    """Who has gone on to another stage meanwhile is not shown what that one had."""
+    looked_at = screen.looked_at if screen.past is not None or event.past is screen.looked_at else None
+    return screen._replace(bytes=event.bytes) if event.past is looked_at else screen
 
 
 def _busy(screen: Screen, event: events.Busy) -> Screen:
@@ -145,25 +143,11 @@ def _busy(screen: Screen, event: events.Busy) -> Screen:
 
 
 def _printed(screen: Screen, event: events.Printed) -> Screen:
-    return screen._replace(output=appended(screen.output, event.text))
+    return screen._replace(output=scrollback.printed(screen.output, event.text))
 
 
 def _wrote(screen: Screen, event: events.Wrote) -> Screen:
-    lines = event.data.expandtabs().replace(b"\r", b"").split(b"\n")[-LINES_KEPT:]
-    return screen._replace(serial=appended(screen.serial, "\n".join(map(printable, lines))))
-
-
-def appended(lines: tuple[str, ...], text: str) -> tuple[str, ...]:
-    """Lines with more text after them, fit for a terminal; the last one is the one that is still being written."""
-    first, *rest = text.replace("\r\n", "\n").split("\n")
-    last = lines[-1] if lines else ""
-    new = ((last + printable_line(first))[:LONGEST_LINE], *map(printable_line, rest[-LINES_KEPT:]))
-    return (*lines[:-1], *new)[-LINES_KEPT:]
-
-
-def printable_line(text: str) -> str:
-    """What gdb says may be UTF-8, but a control character must not reach the terminal."""
-    return unicode_words(text[:LONGEST_LINE].expandtabs())[:LONGEST_LINE]
+    return screen._replace(serial=scrollback.written(screen.serial, event.data))
 
 
 def _symbols(screen: Screen, event: events.SymbolsAre) -> Screen:
@@ -180,7 +164,7 @@ def _prompted(screen: Screen, event: events.Prompted) -> Screen:
 
 def _said(screen: Screen, event: events.Said) -> Screen:
     words = event.message + (f" (hint: {event.hint})" if event.hint else "")
-    return screen._replace(message=words, output=appended(screen.output, f"pvhdbg: {words}\n"))
+    return screen._replace(message=words, output=scrollback.printed(screen.output, f"pvhdbg: {words}\n"))
 
 
 def _left(screen: Screen, _event: events.Left) -> Screen:

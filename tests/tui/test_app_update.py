@@ -12,6 +12,7 @@ from pvhdbg.tui.actions import Size
 from pvhdbg.tui.label import label
 from pvhdbg.tui.requests import LINE, OURS, STEP, Requests
 from pvhdbg.tui.state import Bytes, Popup, Run, Screen, Shown, StageMark, Title, Wanted
+from pvhdbg.tui.update import looking
 from tests import build
 from tests.tui import screens
 
@@ -108,13 +109,14 @@ def test_a_machine_that_is_lost_keeps_what_was_seen() -> None:
     assert (PREPARE.now, state.ENDED, "gdb has gone") == (screen.now, screen.run.kind, screen.message)
 
 
-def test_text_is_appended_to_the_last_line_and_bounded() -> None:
-    lines = update.appended(("a",), "b\nc\n")
+def test_memory_that_comes_when_another_stage_is_looked_at_is_not_taken_for_its() -> None:
+    there = events.Peeked(Bytes(0x1000, b"past"), PREPARE.history[0])
+    past = looking(PREPARE, 0)
 
-    assert ("ab", "c", "") == lines
-    assert update.LINES_KEPT == len(update.appended((), "x\n" * 20_000))
-    assert [update.LONGEST_LINE] == [len(each) for each in update.appended((), "\x1b" * 20_000)]
-    assert "        x" == update.appended((), "\tx")[0]
+    assert b"past" == after(past, there).bytes.data
+    assert b"now" == after(PREPARE, events.Peeked(Bytes(0x1000, b"now"))).bytes.data
+    assert b"" == after(PREPARE, there).bytes.data
+    assert b"" == after(past, events.Peeked(Bytes(0x1000, b"now"))).bytes.data
 
 
 def test_text_that_is_printed_piece_by_piece_is_one_event() -> None:

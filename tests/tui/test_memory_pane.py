@@ -117,3 +117,9 @@ def test_of_memory_above_4g_there_is_a_third_stretch() -> None:
     assert ["1M", "1M", "2G", "4G", "8G"] == [
         each for each in line(screen, "640K", LARGE).split() if each in ("1M", "2G", "4G", "8G")
     ]
+
+
+def test_the_sign_for_letters_without_room_is_explained_where_it_is_drawn() -> None:
+    assert "+ several" in line(at("prepare", state.MEMORY), "k kernel")
+    assert "+ several" in line(at("prepare"), "k kernel", (100, 32))
+    assert "+ several" not in text(at("prepare"), LARGE)
