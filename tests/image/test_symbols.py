@@ -13,6 +13,7 @@ from tests.image.builder import Section, Symbol, elf, load, symbol_sections
 from tests.image.crafted import with_bytes
 
 BASE = 0xFFFFFFFF81000000
+BASE_32 = 0xC1000000
 LOCAL, ABSOLUTE, LABEL, OBJECT = 0, 0xFFF1, 0, 1
 
 
@@ -71,7 +72,7 @@ def test_addresses_in_real_kernels_have_the_names_that_nm_gives_them(debian_vmli
     listed = {
         name: rows[0]
         for name, rows in nm(debian_vmlinux).items()
-        if rows[0][0] > BASE and rows[0][1] and not name.startswith("__pfx_")
+        if rows[0][0] > BASE_32 and rows[0][1] and not name.startswith("__pfx_")
     }
     names_at = Counter(address for address, _ in listed.values())
     alone = sorted(name for name, (address, _) in listed.items() if names_at[address] == 1)
@@ -84,7 +85,7 @@ def test_addresses_in_real_kernels_have_the_names_that_nm_gives_them(debian_vmli
 
 def test_low_addresses_of_real_kernels_have_no_name(debian_vmlinux: Path) -> None:
     with symbols_of(debian_vmlinux) as symbols:
-        assert [None] * 3 == [symbols.at(address) for address in (0, 0x1000850, BASE - 1)]
+        assert [None] * 3 == [symbols.at(address) for address in (0, 0x1000850, BASE_32 - 1)]
 
 
 def test_the_entry_of_a_real_kernel_is_pvh_start_xen(debian_vmlinux: Path) -> None:
