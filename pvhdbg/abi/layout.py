@@ -32,12 +32,14 @@ class OpenEnum:
         known = self.names.get(value)
         return known.name if known else "unknown"
 
+    def label(self, value: int) -> str:
+        """The value's name, or `unknown` with the value."""
+        return self.names[value].name if value in self.names else f"unknown ({value})"
+
     def text(self, value: int) -> str:
         """The value's name and meaning; an unknown value is shown, not raised."""
         known = self.names.get(value)
-        if known is None:
-            return f"unknown ({value})"
-        return f"{known.name}: {known.meaning}" if known.meaning else known.name
+        return f"{known.name}: {known.meaning}" if known and known.meaning else self.label(value)
 
 
 class Bits:

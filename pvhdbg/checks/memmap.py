@@ -41,11 +41,6 @@ def _span(entry: Listed) -> str:
     return f"{entry.addr:#x}-{entry.end:#x}"
 
 
-def _type(number: int) -> str:
-    name = E820_TYPES.name(number)
-    return f"unknown ({number})" if name == "unknown" else name
-
-
 @rule("PVH201", INFO)
 def an_entry_is_empty(case: Case) -> Iterator[Found]:
     """A range of size 0 says nothing; Linux copies it into boot_params and drops it when it sorts the map. qboot always
@@ -55,7 +50,9 @@ def an_entry_is_empty(case: Case) -> Iterator[Found]:
     """
     for index, each in enumerate(case.entries):
         if each.size == 0:
-            yield Found(_path(index, "size"), f"size is 0 in entry {index} ({_type(each.type)})", _at(each, "size"))
+            yield Found(
+                _path(index, "size"), f"size is 0 in entry {index} ({E820_TYPES.label(each.type)})", _at(each, "size")
+            )
 
 
 @rule("PVH202", WARNING)
@@ -78,7 +75,7 @@ def memory_ranges_overlap(case: Case) -> Iterator[Found]:
 
 
 def _overlap(case: Case, first: tuple[int, int, int], second: tuple[int, int, int]) -> Found:
-    kinds = [_type(case.entries[index].type) for index in (first[2], second[2])]
+    kinds = [E820_TYPES.label(case.entries[index].type) for index in (first[2], second[2])]
     both = f"{second[0]:#x}-{min(first[1], second[1]):#x}"
     if kinds[0] == kinds[1]:
         return Found(_path(second[2]), f"{both} is listed twice as {kinds[0]}", case.entries[second[2]].at, INFO)
@@ -127,7 +124,7 @@ def a_type_is_unknown(case: Case) -> Iterator[Found]:
     for index, each in enumerate(case.entries):
         if each.size and (each.type not in E820_TYPES.names or E820_TYPES.name(each.type) == "DISABLED"):
             dropped = ": Linux drops the range" if each.type == 0 else ""
-            message = f"type is {_type(each.type)} for {_span(each)}{dropped}"
+            message = f"type is {E820_TYPES.label(each.type)} for {_span(each)}{dropped}"
             yield Found(_path(index, "type"), message, _at(each, "type"))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pvhdbg.abi.cpu import NAMED_BITS
-from pvhdbg.abi.e820 import BootE820Entry
+from pvhdbg.abi.e820 import E820_TYPES, BootE820Entry
 from pvhdbg.abi.layout import Bits, Struct
 from pvhdbg.abi.start_info import MemmapTableEntry
 from pvhdbg.abi.text import printable
@@ -103,7 +103,7 @@ def _name(field: Field[Any], of: int) -> str:
 
 
 def _entry(of: MapEntry) -> str:
-    return f"{text.span(of.addr, map_rows.end(of))} {map_rows.type_text(of.type)}"
+    return f"{text.span(of.addr, map_rows.end(of))} {E820_TYPES.label(of.type)}"
 
 
 def _struct(of: Struct) -> str:

@@ -21,11 +21,6 @@ PROTOCOLS = {
 }
 
 
-def type_text(number: int) -> str:
-    """A type's name, or `unknown` with its number."""
-    return E820_TYPES.name(number) if number in E820_TYPES.names else f"unknown ({number})"
-
-
 def end(entry: MapEntry) -> int:
     """One past the last byte; of a hostile entry it may be past the last address there is."""
     return entry.addr + entry.size
@@ -67,7 +62,7 @@ def entry_rows(entries: Sequence[MapEntry], path: str, *, fields: bool = False, 
 
 def _entry_row(entry: MapEntry, index: int, path: str, distance: int) -> Row:
     span, size = text.span(entry.addr, end(entry)), text.size(entry.size)
-    kind, gap = type_text(entry.type), _gap_text(distance)
+    kind, gap = E820_TYPES.label(entry.type), _gap_text(distance)
     return Row(
         path=path,
         name=f"[{index}]",

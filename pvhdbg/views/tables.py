@@ -6,6 +6,7 @@ from collections import Counter
 from itertools import groupby, pairwise
 from typing import TYPE_CHECKING
 
+from pvhdbg.abi.e820 import E820_TYPES
 from pvhdbg.views import map_rows, text
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def compared_map(entries: Sequence[MapEntry], before: Sequence[MapEntry]) -> lis
     """The entries, each with `=` if it was listed before or `+` if not, and with `-` those that were."""
     signed = _signed(entries, before)
     rows = [
-        (sign, text.span(start, start + size), text.size(size), map_rows.type_text(kind))
+        (sign, text.span(start, start + size), text.size(size), E820_TYPES.label(kind))
         for sign, (start, size, kind) in signed[:MOST]
     ]
     return _cut(text.columns(rows, indent=4, right=(2,)), len(signed))
