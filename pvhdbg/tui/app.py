@@ -152,10 +152,10 @@ class Tui:
         self.leave(context.get("exception") or RuntimeError(context.get("message")))
 
     async def _tick(self) -> None:
-        """The time a guest has run is on the screen."""
+        """How long a guest has run, or is waited for, is on the screen."""
         while True:
             await asyncio.sleep(RUNS_FOR)
-            if self.screen.run.kind == state.RUNNING:
+            if self.screen.run.kind in (state.STARTING, state.RUNNING):
                 self.app.invalidate()
 
     def _draw(self, width: int, height: int) -> list[Line]:

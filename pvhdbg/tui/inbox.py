@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pvhdbg.tui.events import Began, Left, Lost, Stopped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from pvhdbg.tui.events import Event
 
@@ -50,25 +50,28 @@ class Inbox:
         if self._error is not None:
             raise self._error
 
-    def wait_begun(self) -> None:
-        """Until there is a machine.
+    def wait_begun(self, patience: float) -> bool:
+        """Until there is a machine, or for so many seconds: false then.
 
         :raise BaseException: why there will be none.
         """
-        while self._came.get() is not Began:
-            self.check()
+        return self._wait((Began,), patience)
 
-    def wait_stopped(self, patience: float) -> None:
-        """Until it stands somewhere, or for so many seconds.
+    def wait_stopped(self, patience: float) -> bool:
+        """Until it stands somewhere, or for so many seconds: false then.
 
         :raise BaseException: if it never will.
         """
+        return self._wait((Stopped, Lost), patience)
+
+    def _wait(self, kinds: Collection[type[Event]], patience: float) -> bool:
         end = time.monotonic() + patience
         try:
-            while self._came.get(timeout=max(end - time.monotonic(), 0.001)) not in (Stopped, Lost):
+            while self._came.get(timeout=max(end - time.monotonic(), 0.001)) not in kinds:
                 self.check()
         except queue.Empty:
-            return
+            return False
+        return True
 
     def open(self, emit: Callable[[Event], None]) -> None:
         """From now on events go there, those that came before first."""

@@ -99,6 +99,15 @@ def _nothing(why: str) -> list[Line]:
     return [[(classes.EMPTY, f"  {why}")]]
 
 
+def _awaited(screen: Screen) -> str:
+    """What there must be first. A machine has stages as soon as there is one."""
+    if screen.run.kind == state.STARTING and not screen.stages:
+        return f"waiting for gdb to start, and for QEMU: {screen.title.machine}"
+    if screen.run.kind in (state.STARTING, state.RUNNING):
+        return "the guest is on its way to its first stop"
+    return "nothing was captured yet"
+
+
 def _why_nothing(screen: Screen) -> str:
     if screen.view == state.FINDINGS:
         return "no rule found anything"
@@ -107,7 +116,7 @@ def _why_nothing(screen: Screen) -> str:
     if screen.view == state.BYTES:
         return screen.bytes.why or "no address yet: Enter on a row goes to its pointer, : to any address"
     if screen.looked_at is None:
-        return "nothing was captured yet"
+        return _awaited(screen)
     if screen.only_changes:
         return "nothing changed here since the stop before"
     return "none: nr_modules is 0" if screen.view == state.MODULES else "nothing"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from pvhdbg.errors import PvhdbgError
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from pvhdbg.tui.terminal import Terminal
     from pvhdbg.tui.worker import Worker
 
-STOPS_WITHIN = 0.5
-"""Seconds after which a guest that runs is to be seen running."""
+BEGINS_WITHIN, STOPS_WITHIN = 1.0, 0.5
+"""Seconds after which it is to be seen what is waited for: QEMU and gdb, and then a guest that runs."""
 _ON_ITS_WAY_WITHIN = 0.1
 _STARTS_WITHIN, _ENDS_WITHIN = 1.0, 15.0
 
@@ -28,18 +29,18 @@ def live(launch: Launch, title: tuple[str, str], *, ascii: bool = False) -> None
 
     :raise PvhdbgError: if it can't start.
     """
-    inbox, ours = Inbox(), terminal.ours()
+    inbox, ours, since = Inbox(), terminal.ours(), time.monotonic()
     with as_exits(), signals_end(inbox):
         thread = MachineThread(launch)
         # Imports go on while the machine starts; until it does they would only be in its way.
         thread.wait_on_its_way(_ON_ITS_WAY_WITHIN)
-        from pvhdbg.tui.state import Screen, Title
+        from pvhdbg.tui.state import Run, Screen, Title
         from pvhdbg.tui.worker import Worker
 
         worker = Worker(Title(*title), inbox.take, ours)
         thread.serve(worker)
         try:
-            _show(inbox, worker, Screen(Title(*title), ascii=ascii), ours)
+            _show(inbox, worker, Screen(Title(*title), Run(since=since), ascii=ascii), ours)
         finally:
             worker.keep_terminal(None)
             worker.close()
@@ -52,8 +53,8 @@ def _show(inbox: Inbox, worker: Worker, screen: Screen, ours: Terminal | None) -
     """What takes longest to import comes when there is something to see."""
     from pvhdbg.tui import first_picture
 
-    inbox.wait_begun()
-    inbox.wait_stopped(STOPS_WITHIN)
+    if inbox.wait_begun(BEGINS_WITHIN):
+        inbox.wait_stopped(STOPS_WITHIN)
     with first_picture.standing(first_picture.after(screen, inbox.kept)) as take_over:
         worker.is_seen.set()
         from pvhdbg.tui.app import Tui

@@ -73,8 +73,8 @@ def _run(screen: Screen) -> tuple[str, ...]:
     where, how = clean(run.where), clean(run.how)
     if run.kind == state.STOPPED:
         return (f"{sign} stopped at {where}" if where else f"{sign} stopped",)
-    if run.kind == state.RUNNING:
-        return (f"{sign} running {max(int(screen.clock - run.since), 0)} s",)
+    if run.kind == state.RUNNING or (run.kind == state.STARTING and run.since):
+        return (f"{sign} {run.kind} {max(int(screen.clock - run.since), 0)} s",)
     if run.kind == state.DEAD:
         return (f"{sign} died: {how}",)
     return (" ".join(filter(None, (sign, run.kind, where))), f"{sign} {run.kind}")

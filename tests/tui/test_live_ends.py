@@ -190,3 +190,44 @@ def _port(pid: int) -> int:
         if words[3] == "0A" and f"socket:[{words[9]}]" in sockets:
             return int(words[1].partition(":")[2], 16)
     raise LookupError(pid)
+
+
+@pytest.fixture
+def slow_qemu(tmp_path: Path) -> Path:
+    """A QEMU that starts once there is a file `go` beside it."""
+    path = tmp_path / "slow-qemu"
+    path.write_text(f'#!/bin/sh\nwhile [ ! -e {tmp_path}/go ]; do sleep 0.05; done\nexec qemu-system-x86_64 "$@"\n')
+    path.chmod(0o755)
+    return path
+
+
+def test_a_machine_that_takes_its_time_to_start_is_waited_for_in_words(shell: Shell, slow_qemu: Path) -> None:
+    shell.start("--qemu", str(slow_qemu))
+    shell.wait("waiting for gdb to start, and for QEMU: microvm tcg 512M")
+    shell.wait("starting 2 s")
+    slow_qemu.with_name("go").touch()
+    shell.wait("stopped at prepare")
+    shell.wait("0x336ec578")
+
+
+def test_who_does_not_wait_for_a_slow_machine_leaves_nothing(shell: Shell, slow_qemu: Path) -> None:
+    settings = shell.answer("stty -g")
+    shell.start("--qemu", str(slow_qemu))
+    shell.wait("waiting for gdb to start")
+    shell.keys("C-q")
+    shell.wait(tmux.PROMPT)
+
+    assert [] == shell.leftovers()
+    assert_given_back(shell, settings)
+
+
+def test_a_machine_that_never_starts_says_why_on_the_ordinary_screen(shell: Shell, slow_qemu: Path) -> None:
+    settings = shell.answer("stty -g")
+    slow_qemu.write_text(slow_qemu.read_text().replace("exec qemu-system-x86_64", "echo no luck >&2; exit 1 #"))
+    shell.start("--qemu", str(slow_qemu))
+    shell.wait("waiting for gdb to start")
+    slow_qemu.with_name("go").touch()
+    shell.wait("pvhdbg: error:")
+
+    assert "no luck" in shell.wait(tmux.PROMPT)
+    assert_given_back(shell, settings)

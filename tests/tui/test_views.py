@@ -256,5 +256,7 @@ def test_on_a_wide_terminal_the_code_stands_beside_the_view() -> None:
 def test_before_anything_is_captured_that_is_said() -> None:
     blank = at("entry")._replace(now=None, history=(), run=Run())
 
-    assert "nothing was captured yet" in text(blank)
+    assert "the guest is on its way to its first stop" in text(blank)
+    assert "waiting for gdb to start, and for QEMU: microvm" in text(blank._replace(stages=()))
+    assert "nothing was captured yet" in text(blank._replace(run=Run(state.ENDED)))
     assert "… starting" in text(blank)
