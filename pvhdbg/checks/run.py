@@ -42,18 +42,27 @@ class Checked(NamedTuple):
 
     @property
     def all(self) -> list[Finding]:
-        """Each finding once: what holds at several stops is told at the first of them."""
-        return list(dict.fromkeys(each for found in self.new for each in found))
+        """Each finding once: what holds at several stops is told at the first of them, and of the gravest."""
+        return list({_said(each): each for found in self.new for each in found}.values())
 
     @property
     def new(self) -> list[tuple[Finding, ...]]:
-        """The findings of each stop, and last of the end, without those that an earlier one has too."""
-        told: set[tuple[str, str]] = set()
+        """The findings of each stop, and last of the end, without those that an earlier one has too, as grave."""
+        told: dict[tuple[str, str], int] = {}
         lists = []
         for found in (*self.stops, self.ending):
-            lists.append(tuple(each for each in found if (each.code, each.message) not in told))
-            told.update((each.code, each.message) for each in found)
+            lists.append(tuple(each for each in found if _grave(each) < told.get(_said(each), len(SEVERITIES))))
+            for each in found:
+                told[_said(each)] = min(_grave(each), told.get(_said(each), len(SEVERITIES)))
         return lists
+
+
+def _said(of: Finding) -> tuple[str, str]:
+    return of.code, of.message
+
+
+def _grave(of: Finding) -> int:
+    return SEVERITIES.index(of.severity)
 
 
 def rules() -> dict[str, Rule]:

@@ -10,9 +10,9 @@ from pvhdbg.boot import stages
 from pvhdbg.boot.document import DEAD, DONE, TIMED_OUT, Death, Document, MachineFacts, Outcome
 from pvhdbg.boot.replay import load
 from pvhdbg.checks.case import Case
-from pvhdbg.checks.finding import ERROR, INFO, SEVERITIES, Finding, worst
+from pvhdbg.checks.finding import ERROR, INFO, SEVERITIES, WARNING, Finding, worst
 from pvhdbg.checks.rules import FIRST, MOST
-from pvhdbg.checks.run import check, findings, of_capture, rules
+from pvhdbg.checks.run import Checked, check, findings, of_capture, rules
 from pvhdbg.image.facts import ImageFacts
 from pvhdbg.image.verdict import Verdict
 from tests import build
@@ -45,6 +45,16 @@ def test_a_death_is_explained_first_and_told_once() -> None:
     assert "start_info.magic" == checked.stops[-1][0].field
     assert "magic is 0x336ec500, not 0x336ec578" in checked.stops[-1][0].message
     assert () == checked.ending
+
+
+def test_a_finding_that_becomes_graver_is_news_and_counts_once_as_the_gravest() -> None:
+    def at(severity: str) -> Finding:
+        return Finding("PVH001", severity, "the same words", "", None)
+
+    checked = Checked(((at(INFO),), (at(WARNING),), (at(WARNING),), (at(INFO),)), (at(ERROR),))
+
+    assert [1, 1, 0, 0, 1] == [len(each) for each in checked.new]
+    assert [at(ERROR)] == checked.all
 
 
 def test_causes_stand_first_and_then_comes_what_is_gravest() -> None:
