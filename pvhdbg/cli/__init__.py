@@ -25,6 +25,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         result = _run(sys.argv[1:] if argv is None else argv)
         _print(result)
+        if result.error is not None:
+            raise result.error
     except PvhdbgError as error:
         _complain(error)
         return error.exit_status

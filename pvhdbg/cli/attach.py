@@ -75,16 +75,17 @@ def _remarks(physical_memory: str | None, kernel: Kernel | None) -> list[str]:
 def _answer(options: argparse.Namespace) -> Result:
     from pvhdbg.abi.text import printable
     from pvhdbg.boot.document import DONE, Outcome
-    from pvhdbg.cli import asking, waiting
-    from pvhdbg.live import asked
+    from pvhdbg.cli import asking, dump, waiting
     from pvhdbg.views import to_text
 
     asking.check(options.command)
     with waiting.shown(f"the stub at {printable(options.where)}"), attached(options) as bench:
         here = bench.position()
-        outcome = Outcome(bench.journey.reached, DONE)
+        result = Result(
+            to_text.capture(here.capture, bench.image),
+            UserError.exit_status if bench.journey.stranger else 0,
+            (*bench.remarks, *(f"pvhdbg: note: {each}" for each in bench.journey.take_news())),
+        )
         if options.command:
-            text = asking.answers(asked.session(bench, outcome), options.command)
-        else:
-            text = to_text.capture(here.capture, bench.image)
-    return Result(text, 0, bench.remarks)
+            result = dump.ask(bench, Outcome(bench.journey.reached, DONE), options.command)(result)
+    return result

@@ -24,21 +24,27 @@ if TYPE_CHECKING:
     from pvhdbg.cli.waiting import Waiting
     from pvhdbg.live.bench import Bench
 
+    Answered = Callable[[Result], Result]
+
 NOWHERE = " where it can't be asked"
 
 
 def dump(options: argparse.Namespace) -> Result:
-    asked = _asked(options.command)
+    asked = _asked(options)
     with waiting.shown(waiting.START) as what, launched(options) as bench:
         seen, remarks = run(bench, options.stage, what)
         answers = asked(bench, seen.outcome) if asked else None
         bench.session.kill()  # they end while we write
-        text = _text(seen, options.format or ("json" if options.output else "text"))
-    status = status_of(seen.outcome, options.stage)
-    if options.output is None:
-        return Result(text if answers is None else answers, status, remarks)
-    _write(options.output, text, ascii=options.ascii)
-    return Result(answers or "", status, remarks)
+        text = _text(seen, options.format or ("json" if options.output else "text")) if _is_wanted(options) else ""
+    if options.output is not None:
+        _write(options.output, text, ascii=options.ascii)
+        text = ""
+    result = Result(text, status_of(seen.outcome, options.stage), remarks)
+    return answers(result) if answers else result
+
+
+def _is_wanted(options: argparse.Namespace) -> bool:
+    return not options.command or options.output is not None
 
 
 def run(bench: Bench, wanted: str | None, what: Waiting | None = None) -> tuple[Document, tuple[str, ...]]:
@@ -54,15 +60,33 @@ def run(bench: Bench, wanted: str | None, what: Waiting | None = None) -> tuple[
     return Document(bench.image, machine.of(bench), tuple(bench.journey.history), outcome), remarks
 
 
-def _asked(lines: Sequence[str]) -> Callable[[Bench, Outcome], str] | None:
+def _asked(options: argparse.Namespace) -> Callable[[Bench, Outcome], Answered] | None:
     """What answers the questions of `-c`; a line that nothing could answer is refused before anything starts."""
-    if not lines:
+    if not options.command:
         return None
+    if options.format == "json" and options.output is None:
+        raise UserError("--format json: the answers to -c are text", "-o FILE writes the JSON beside them")
+    from pvhdbg.cli import asking
+
+    asking.check(options.command)
+    return lambda bench, outcome: ask(bench, outcome, options.command)
+
+
+def ask(bench: Bench, outcome: Outcome, lines: Sequence[str]) -> Answered:
+    """Ask these lines; what is given puts the answers, and how they went, into a result."""
     from pvhdbg.cli import asking
     from pvhdbg.live import asked
 
-    asking.check(lines)
-    return lambda bench, outcome: asking.answers(asked.session(bench, outcome), lines)
+    session = asked.session(bench, outcome)
+    told, ended = asking.answers(session, lines), session.document().outcome
+    news = tuple(f"pvhdbg: note: {each}" for each in bench.journey.take_news())
+
+    def put(result: Result) -> Result:
+        ending = () if ended is outcome else tuple(_ending(ended))
+        status = result.status or status_of(ended, None)
+        return Result(told.text, status, (*result.remarks, *news, *ending), told.error)
+
+    return put
 
 
 def _text(seen: Document, form: str) -> str:

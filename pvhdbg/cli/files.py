@@ -70,7 +70,8 @@ def show(options: argparse.Namespace) -> Result:
         from pvhdbg.boot.sessions import Recorded
         from pvhdbg.cli.asking import answers
 
-        return Result(answers(Recorded(document), options.command))
+        told = answers(Recorded(document), options.command)
+        return Result(told.text, error=told.error)
     if options.tui and sys.stdin.isatty() and sys.stdout.isatty():
         from pvhdbg.tui import start
 

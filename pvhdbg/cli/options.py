@@ -102,7 +102,7 @@ def _attach(parser: argparse.ArgumentParser) -> None:
     _timeout(parser)
     _command(parser)
     _ascii(parser)
-    _tools(parser)
+    _tools(parser, qemu=False)
 
 
 def _doctor(parser: argparse.ArgumentParser) -> None:
@@ -217,9 +217,10 @@ def _launch(parser: argparse.ArgumentParser) -> None:
     _tools(parser)
 
 
-def _tools(parser: argparse.ArgumentParser) -> None:
+def _tools(parser: argparse.ArgumentParser, *, qemu: bool = True) -> None:
     tools = parser.add_argument_group("the tools")
-    tools.add_argument("--qemu", type=_name, metavar="PATH", help="the QEMU to start")
+    if qemu:
+        tools.add_argument("--qemu", type=_name, metavar="PATH", help="the QEMU to start")
     tools.add_argument("--gdb", type=_name, metavar="PATH", help="the gdb to start")
     tools.add_argument("--mi-log", type=Path, metavar="FILE", help="write every line to and from gdb")
     tools.add_argument("--gdbinit", action="store_true", help="let gdb read your own .gdbinit")

@@ -24,11 +24,14 @@ def test_a_recording_is_asked_and_nothing_else_is_printed(recording: Path, capsy
     assert "at 0xefcb0, 31 bytes\n  console=ttyS0 earlyprintk=ttyS0\n" == capsys.readouterr().out
 
 
-def test_answers_follow_each_other_with_an_empty_line_between(
+def test_several_answers_have_headings_and_an_empty_line_between(
     recording: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert 0 == main(["show", str(recording), "-c", "cmdline @entry", "--command", "help map"])
-    assert ["", "map [@STAGE]"] == capsys.readouterr().out.splitlines()[2:4]
+    lines = capsys.readouterr().out.splitlines()
+
+    assert ["== cmdline @entry", "at 0xefcb0, 31 bytes"] == lines[:2]
+    assert ["", "== help map", "map [@STAGE]"] == lines[3:6]
 
 
 def test_a_question_that_cannot_be_asked_is_the_call_s_fault(
@@ -42,7 +45,7 @@ def test_a_machine_is_asked_at_the_last_stage_that_was_wanted(tmp_path: Path) ->
     done = pvhdbg("dump", "--stage", "prepare", "-c", "info", "-c", "code", "-o", tmp_path / "run.json")
 
     assert (0, "") == (done.status, done.err)
-    assert done.out.startswith("prepare: ")
+    assert done.out.startswith("== info\nprepare: ")
     assert "%rsp, %rbp" in done.out
     assert pvhdbg("show", tmp_path / "run.json", "-c", "memmap").out == (
         pvhdbg("dump", "--stage", "prepare", "-c", "memmap").out
@@ -54,3 +57,41 @@ def test_a_question_is_refused_before_a_machine_is_started() -> None:
 
     assert (2, "") == (done.status, done.out)
     assert done.err.startswith("pvhdbg: error: usage: run-to STAGE [KERNEL|ADDRESS]\n")
+
+
+def test_what_was_answered_before_a_mistake_is_printed_and_the_call_is_at_fault(
+    recording: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert 2 == main(["show", str(recording), "-c", "cmdline @entry", "-c", "code nosuch", "-c", "info"])
+    told = capsys.readouterr()
+
+    assert "== cmdline @entry\nat 0xefcb0, 31 bytes\n  console=ttyS0 earlyprintk=ttyS0\n" == told.out
+    assert "pvhdbg: error: no symbol nosuch\n" == told.err
+
+
+def test_a_stage_that_a_question_waits_for_in_vain_is_status_1(waiting: Path) -> None:
+    done = pvhdbg("dump", waiting, "--timeout", "0.5", "--stage", "entry", "-c", "run-to prepare", "-c", "stages")
+
+    assert 1 == done.status
+    assert "timeout: prepare did not come" in done.out
+    assert "== stages" in done.out
+    assert done.err.startswith("pvhdbg: error: stage prepare did not come in time; reached entry")
+
+
+def test_a_machine_that_was_asked_about_what_is_not_there_is_the_call_s_fault() -> None:
+    done = pvhdbg("dump", "--stage", "entry", "-c", "cmdline", "-c", "code nosuch")
+
+    assert 2 == done.status
+    assert done.out.startswith("== cmdline\nat 0x")
+    assert "pvhdbg: error: no symbol nosuch\n" == done.err
+
+
+def test_answers_are_no_json_but_the_document_beside_them_is(tmp_path: Path) -> None:
+    refused = pvhdbg("dump", "--format", "json", "-c", "cmdline")
+    done = pvhdbg("dump", "--format", "json", "--stage", "entry", "-c", "cmdline", "-o", tmp_path / "boot.json")
+
+    assert (2, "") == (refused.status, refused.out)
+    assert "pvhdbg: error: --format json: the answers to -c are text\n" in refused.err
+    assert 0 == done.status
+    assert done.out.startswith("at 0x")
+    assert main(["show", str(tmp_path / "boot.json"), "-c", "cmdline"]) == 0
