@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
     Run = Callable[[Session, Sequence[str]], str]
 
+PREFIX = "pvh"
+GDBS = ("info", "set", "dump", "help")
+"""Names that gdb's own commands have too."""
 INSTRUCTIONS = 10
 """How many `code` shows."""
 
@@ -96,6 +99,21 @@ def _split(line: str) -> list[str]:
         return shlex.split(line)
     except ValueError as error:
         raise UserError(f"{text.quoted(line)}: {error}") from None
+
+
+def unprefixed(line: str) -> str:
+    """A line of the table, `help` for a bare `pvh`: where there is no gdb, the prefix may stand or be left out."""
+    word, _, rest = line.strip().partition(" ")
+    return (rest.strip() or "help") if word == PREFIX else line
+
+
+def asked_of_gdb(line: str) -> str | None:
+    """The line of the table that one typed at gdb's prompt is: with the prefix or, but for gdb's own words, without.
+    Null if it is none.
+    """
+    word = line.strip().partition(" ")[0]
+    is_ours = word == PREFIX or (word in COMMANDS and word not in GDBS)
+    return unprefixed(line) if is_ours else None
 
 
 def find(name: str) -> Command:
@@ -247,7 +265,8 @@ def _code(session: Session, words: Sequence[str]) -> str:
     lines = () if is_past or is_mute else session.disassemble(address or 0, INSTRUCTIONS)
     if lines:
         return _lines(map(printable, lines))
-    return _lines(answers.code_bytes(stop, physical(session, stop.seen, " ".join(rest)) if rest else None))
+    paddr = physical(session, stop.seen, " ".join(rest)) if rest else None
+    return _lines(answers.code_bytes(stop, paddr, session.target_at(stop.seen).read_phys))
 
 
 @command("check", "[@STAGE]", example="check @entry")
@@ -268,9 +287,10 @@ def _map(session: Session, words: Sequence[str]) -> str:
 
 @command("stages")
 def _stages(session: Session, _words: Sequence[str]) -> str:
-    """The stages: which were captured, which are ahead, which this guest does not have."""
+    """The stages: which were captured, passed unseen or are ahead, and which this guest does not have."""
+    passed = session.passed()
     now = next((each.stage for each in reversed(session.history)), None)
-    return _lines(answers.timeline(session.history, now, session.lacking))
+    return _lines(answers.timeline(session.history, now, session.lacking, passed))
 
 
 @command("next-stage")

@@ -59,8 +59,8 @@ class RegisterUnavailable(TargetError):
 
 
 class SymbolMissing(TargetError):
-    def __init__(self, name: str) -> None:
-        super().__init__(f"no symbol {name}")
+    def __init__(self, name: str, why: str = "") -> None:
+        super().__init__(f"no symbol {name}" + (f": {why}" if why else ""))
         self.name = name
 
 

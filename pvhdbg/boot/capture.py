@@ -13,6 +13,9 @@ from pvhdbg.boot.spans import Span
 
 PHYSICAL, IDENTITY, KERNEL = "physical", "identity", "kernel"
 
+KERNEL_FILE, BETWEEN = "kernel", "stage"
+"""Keys of `missing`: why the kernel's file was of no use, and where the machine stood that was at no stage."""
+
 MapEntry = MemmapTableEntry | BootE820Entry
 
 

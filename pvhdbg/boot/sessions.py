@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 from pvhdbg.boot import document as doc
@@ -74,6 +75,10 @@ class Session(Protocol):
         """Why there is no such stage here, or null if there is."""
         ...
 
+    def passed(self) -> Sequence[str]:
+        """The stages that can't come any more and that nobody captured."""
+        ...
+
     def next_stage(self) -> str: ...
 
     def locate(self, where: str, /) -> None:
@@ -130,6 +135,9 @@ class Recorded(_Opener):
     def lacking(self, stage: Stage) -> str | None:
         return None if any(each.stage == stage.name for each in self.history) else "not in this recording"
 
+    def passed(self) -> Sequence[str]:
+        return ()
+
     def next_stage(self) -> str:
         raise _cannot_run()
 
@@ -143,7 +151,11 @@ class Recorded(_Opener):
         raise _cannot_run()
 
     def evaluate(self, words: str, capture: Capture) -> int:
-        return evaluate(words, self.target_at(capture))
+        """:raise UserError: for what has no such value here."""
+        try:
+            return evaluate(words, self.target_at(capture))
+        except (SymbolMissing, RegisterUnavailable) as error:
+            raise UserError(str(error)) from error
 
     def disassemble(self, address: int, count: int) -> Sequence[str]:  # noqa: ARG002
         return ()
@@ -154,6 +166,14 @@ class Recorded(_Opener):
 
 def _cannot_run() -> UserError:
     return UserError("a recording can't run", "`info @STAGE` shows what was captured at a stage")
+
+
+def _no_more(journey: Journey) -> UserError:
+    if journey.passed:
+        return UserError("every stage that was left has been passed", "`stages` tells which were captured")
+    if journey.reached:
+        return UserError(f"{journey.reached} is the last stage")
+    return UserError("no stage is known here", "name the kernel: its file and symbols tell")
 
 
 class Live(_Opener):
@@ -177,7 +197,7 @@ class Live(_Opener):
     ) -> None:
         self.journey = journey
         self.machine = machine or MachineFacts()
-        self.disassemble = disassembler
+        self._disassembler = disassembler
         self._outcome = outcome
         self._expressions = expressions
         self._name_of = name_of
@@ -208,12 +228,18 @@ class Live(_Opener):
     def lacking(self, stage: Stage) -> str | None:
         return self.journey.lacking(stage)
 
+    def passed(self) -> Sequence[str]:
+        with suppress(TargetError):  # there is no machine, or it runs
+            self.current()
+        return self.journey.passed
+
     def next_stage(self) -> str:
         """:raise UserError: if there is none."""
+        self.current()
+        self.journey.refuse_stranger()
         ahead = self.journey.ahead()
         if not ahead:
-            last = f"{self.journey.reached} is the last stage" if self.journey.reached else "no stage is known here"
-            raise UserError(last, None if self.journey.reached else "name the kernel: its file and symbols tell")
+            raise _no_more(self.journey)
         return ahead[0].name
 
     def locate(self, where: str) -> None:
@@ -228,15 +254,21 @@ class Live(_Opener):
         """
         if self._is_dead:
             raise GuestError("the guest is dead", "start it again")
+        self.current()
+        self.journey.refuse_stranger()
         if reason := self.lacking(stages.stage(stage)):
             hint = None if stages.stage(stage).symbol else "`run-to entry` takes the kernel's file or that address"
             raise GuestError(f"this guest has no stage {stage}: {reason}", hint)
         if all(each.name != stage for each in self.journey.ahead()):
             was_seen = any(each.stage == stage for each in self.history)
-            hint = f"`info @{stage}` shows what was captured there" if was_seen else None
+            hint = f"`info @{stage}` shows what was captured there" if was_seen else "it was not captured"
             raise UserError(f"stage {stage} has been passed", hint)
         self._outcome = travel(self.journey, stage, self._timeout, self._name_of)
         return self._outcome
+
+    def disassemble(self, address: int, count: int) -> Sequence[str]:
+        """None of a dead guest: its CPU may have been in another mode at the stage that is asked about."""
+        return () if self._is_dead else self._disassembler(address, count)
 
     def rewrite(self, change: Change) -> Sequence[Rewrite]:
         """:raise UserError: if the machine does not stand at its entry, or there is no such thing to change."""
@@ -247,14 +279,16 @@ class Live(_Opener):
         try:
             return evaluate(words, self.target_at(capture))
         except (UserError, SymbolMissing, RegisterUnavailable) as error:
-            if self._expressions is None or capture is not self._now:
-                raise
+            if self._expressions is None or capture is not self._now or self.journey.stranger is not None:
+                raise UserError(str(error), error.hint) from error
             try:
                 return self._expressions(words)
             except TargetError as problem:
-                raise (UserError(str(problem)) if isinstance(error, UserError) else error) from problem
+                raise UserError(str(problem if isinstance(error, UserError) else error)) from problem
 
     def document(self) -> Document:
-        outcome = self._outcome or Outcome(self.journey.reached, doc.DONE)
+        outcome = self._outcome
+        if outcome is None or outcome.reached != self.journey.reached:  # the user has gone on, or it was reset
+            outcome = Outcome(self.journey.reached, doc.DONE)
         machine = self.machine._replace(rewrites=self.journey.rewrites)
         return Document(self.image, machine, tuple(self.history), outcome)

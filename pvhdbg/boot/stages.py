@@ -18,6 +18,10 @@ RESET, UNSEEN = "reset", "unseen"
 """Before the entry; and somewhere after it, on a machine whose stages nobody saw. Like a death they are no stages."""
 
 
+MISSED = "passed, not captured"
+"""What is said of a stage that went by while nobody looked."""
+
+
 class Stage(NamedTuple):
     """A stop on the way. `symbol` is the function it is about, null for the entry; `returns` is true where the stage
     is that function's return instead of its first instruction. `valid` names what can be read there.

@@ -21,12 +21,12 @@ from pvhdbg.image.header import (
     read_elf,
     truncated,
 )
+from pvhdbg.image.marks import NT_GNU_BUILD_ID, Mark, marks
 
 if TYPE_CHECKING:
     from pvhdbg.image.verdict import Verdict
 
 EM_386, EM_X86_64 = 3, 62
-NT_GNU_BUILD_ID = 3
 
 _BANNER = b"Linux version "
 _RELEASE = re.compile(rb"Linux version (\d[!-~]{0,127}) \(")
@@ -64,6 +64,7 @@ class ImageFacts(NamedTuple):
 
     `kind` is vmlinux for a Linux ELF, bzimage for one that was unpacked, elf for any other PVH guest.
     `elf` is the ELF file itself: `path`, or what a bzImage was unpacked to. `verdicts` are preflight's.
+    `marks` are bytes of the file by which a machine that it was loaded into is known.
     """
 
     path: str
@@ -77,6 +78,7 @@ class ImageFacts(NamedTuple):
     segments: tuple[Segment, ...]
     notes: tuple[Note, ...]
     verdicts: tuple[Verdict, ...] = ()
+    marks: tuple[Mark, ...] = ()
 
     def physical(self, vaddr: int) -> int | None:
         """The physical address that a link address was loaded to, or null outside every segment."""
@@ -114,17 +116,19 @@ def facts_of(data: Buffer, path: str, *, elf: str | None = None, kind: str | Non
     _check_whole(image, path)
     found = notes.segment_notes(image)
     release = _release(image)
+    entry = notes.abi(image).entry
     return ImageFacts(
         path=path,
         elf=elf or path,
         kind=kind or ("vmlinux" if release or any(note.owner == b"Linux\0" for note in found) else "elf"),
         elf_class=32 * image.elf_class,
         machine=image.machine,
-        entry=notes.abi(image).entry,
+        entry=entry,
         build_id=build_id(image),
         release=release,
         segments=tuple(_segment(each) for each in image.segments if each.type == PT_LOAD),
         notes=tuple(_note(data, note) for note in found),
+        marks=marks(image, entry),
     )
 
 

@@ -16,7 +16,8 @@ from pvhdbg.boot.journey import Journey
 from pvhdbg.boot.probe import WithStrings
 from pvhdbg.boot.sessions import Live
 from pvhdbg.errors import PvhdbgError, TargetError
-from pvhdbg.in_gdb.kernel import Kernel, Kernels, read
+from pvhdbg.in_gdb import kernel as files
+from pvhdbg.in_gdb.kernel import Kernel, Kernels
 from pvhdbg.target import monitor
 from pvhdbg.target.gdb_native import NativeTarget, boot_cpu, ours
 from pvhdbg.target.native_runner import NativeRunner
@@ -25,10 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pvhdbg.boot.capture import Capture
-    from pvhdbg.boot.document import Document, Outcome, Rewrite
+    from pvhdbg.boot.document import Document, Rewrite
     from pvhdbg.boot.rewrite import Change
 
-RESET_VECTOR = 0xFFF0
 _MASK = (1 << 64) - 1
 _NO_NUMBERS = (gdb.TYPE_CODE_STRUCT, gdb.TYPE_CODE_UNION, gdb.TYPE_CODE_ARRAY, gdb.TYPE_CODE_FUNC)
 
@@ -59,6 +59,7 @@ class Here(Live):
 
     def know(self, loaded: Kernel) -> None:
         """The kernel that gdb has now; the one the user told where that one tells no entry."""
+        self._told = files.fresh(self._told)
         has_entry = loaded.facts is not None and loaded.facts.entry is not None
         kernel = loaded if has_entry or self._told.facts is None else self._told
         if kernel is not self._kernel:
@@ -66,11 +67,12 @@ class Here(Live):
             self._tell_journey()
 
     def _tell_journey(self) -> None:
-        facts, symbols = self._kernel
+        facts, symbols, _ = self._kernel
         self.target.symbols = WithStrings(symbols, facts) if symbols and facts else symbols
-        self.journey.image = facts
-        if facts is not None and facts.entry is not None:
-            self.journey.entry = facts.entry
+        told = self.journey.entry
+        self.journey.know(facts)
+        if self.journey.entry is None:
+            self.journey.entry = told
 
     def locate(self, where: str) -> None:
         if self._kernel is self._told:  # by the user, who may know better now
@@ -78,20 +80,12 @@ class Here(Live):
         else:
             super().locate(where)
         with suppress(PvhdbgError):  # a number
-            self._told = read(where)
+            self._told = files.told(where)
             self.know(self._told)
 
     def current(self) -> Capture:
         self._catch_up()
         return super().current()
-
-    def next_stage(self) -> str:
-        self.current()
-        return super().next_stage()
-
-    def go(self, stage: str) -> Outcome:
-        self.current()
-        return super().go(stage)
 
     def rewrite(self, change: Change) -> Sequence[Rewrite]:
         self.current()
@@ -103,7 +97,7 @@ class Here(Live):
         return super().document()
 
     def _journey(self) -> Journey:
-        return Journey(self.target, self.runner, None, reading=self.target.physical)
+        return Journey(self.target, self.runner, None, reading=self.target.physical, name_of=self._name_at)
 
     def _catch_up(self) -> None:
         """See what the user has done meanwhile: the guest may have died, or have been started again."""
@@ -112,22 +106,13 @@ class Here(Live):
         is_dead = self.runner.death() is not None
         if self._is_dead != is_dead and is_dead:
             self.journey.look(stages.DIED)
-        elif self._is_dead != is_dead or (not is_dead and self._is_started_again()):
+        elif self._is_dead != is_dead:
             self.journey = self._journey()
             self._outcome = None
             self._tell_journey()
 
-    def _is_started_again(self) -> bool:
-        """Whether RIP is where it was before what was captured last."""
-        reached = self.journey.reached
-        if reached is None:
-            return False
-        rip = self.target.register("rip")
-        here = self.journey.recognise(rip)
-        return rip == RESET_VECTOR or (here is not None and stages.is_before(here.name, reached))
-
     def _name_at(self, rip: int) -> str | None:
-        symbols = self._kernel.symbols
+        symbols = self._kernel.symbols if self.journey.stranger is None else None
         return symbol_at(symbols.at, self.image, rip) if symbols else None
 
 
@@ -152,7 +137,10 @@ class Sessions:
         :raise gdb.GdbError: if there is none.
         """
         with told():
-            return commands.run(self.here, line)
+            here = self.here
+            answer = commands.run(here, line)
+            news = [each for each in here.journey.take_news() if each not in answer]
+            return "\n".join([*news, answer])
 
 
 @contextmanager

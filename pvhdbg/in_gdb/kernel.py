@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import NamedTuple
 
 import gdb
@@ -16,26 +17,28 @@ _MOST_FILES = 8
 """A kernel has one or two; a program with its libraries has hundreds, and none of them is a kernel."""
 
 
+class File(NamedTuple):
+    """A file that was read, as it was then: changed since, it is another."""
+
+    path: str
+    inode: int
+    modified: int
+    size: int
+
+
 class Kernel(NamedTuple):
-    """Null where gdb has no file that tells."""
+    """Null where gdb has no file that tells. `file` is the one that the user told, where it was he."""
 
     facts: ImageFacts | None = None
     symbols: Symbols | None = None
-
-
-class _File(NamedTuple):
-    """A file that gdb has read, as it was when we did: changed since, it is another."""
-
-    path: str
-    modified: int
-    size: int
+    file: File | None = None
 
 
 class Kernels:
     """Reads each file once."""
 
     def __init__(self) -> None:
-        self._files: list[_File] = []
+        self._files: list[File] = []
         self._kernel = Kernel()
 
     def loaded(self) -> Kernel:
@@ -57,19 +60,44 @@ def read(path: str) -> Kernel:
     return Kernel(preflight_file(facts, symbols=symbols or ()).told(facts), symbols)
 
 
-def _files() -> list[_File]:
+def _files() -> list[File]:
     """The files that gdb has read, the main one first."""
     progspace = gdb.current_progspace()
     names = [progspace.filename] if progspace else []
     names += [each.filename for each in gdb.objfiles()[:_MOST_FILES] if each.is_valid()]
     found = {}
     for name in filter(None, names):
-        try:
-            about = os.stat(name)  # noqa: PTH116  a name may be no path: that of a file inside the target
-        except OSError:
-            continue
-        found[name] = _File(name, about.st_mtime_ns, about.st_size)
+        file = _file(name)
+        if file is not None:
+            found[name] = file
     return list(found.values())
+
+
+def _file(name: str) -> File | None:
+    """Null for a name that is no path: that of a file inside the target."""
+    try:
+        about = os.stat(name)  # noqa: PTH116  no Path is needed
+    except OSError:
+        return None
+    return File(name, about.st_ino, about.st_mtime_ns, about.st_size)
+
+
+def told(path: str) -> Kernel:
+    """The kernel of a file that the user names.
+
+    :raise PvhdbgError: if it is no ELF file.
+    """
+    file = _file(path)
+    return read(path)._replace(file=file)
+
+
+def fresh(kernel: Kernel) -> Kernel:
+    """What the user told, read again where its file has changed: what was read of it is not there any more."""
+    if kernel.file is None or _file(kernel.file.path) == kernel.file:
+        return kernel
+    with suppress(PvhdbgError):
+        return told(kernel.file.path)
+    return Kernel()
 
 
 def _read(paths: list[str]) -> Kernel:

@@ -54,7 +54,7 @@ class Attachment(GdbSession):
         self._was_running = status in (None, "paused")
         physical = PHY_MEM_MODE if has_mode else MONITOR if status else None
         self.target = MiTarget(self.gdb, symbols, physical_memory=physical, has_monitor=status is not None)
-        self.runner = MiRunner(self.gdb, self.target, _ThroughTheStub(self.target) if status else None)
+        self.runner = MiRunner(self.gdb, self.target, _ThroughTheStub(self.target) if status else None, may_reset=True)
 
     def _monitor_status(self) -> str | None:
         with suppress(MiError):

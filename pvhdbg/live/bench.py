@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from contextlib import suppress
@@ -84,6 +85,7 @@ class Bench:
         self.remarks = tuple(remarks)
         self._changes = changes
         self._passed: dict[str, Callable[[], Code]] = {}
+        self._file = _stamp(kernel)
         self.has_symbols = False
         self.journey = self._journey()
 
@@ -96,6 +98,8 @@ class Bench:
         session = self._own_session()
         if self.options is None or session is None:
             raise UserError("this machine is not ours: it can't be started again", _NOT_OURS)
+        if _stamp(self.kernel) != self._file:
+            raise UserError("the kernel's file has changed since", "leave pvhdbg and start it again: it reads it anew")
         session.boot(self.options, session.target.symbols)
         session.wait_ready()
         self.journey = self._journey()
@@ -123,11 +127,12 @@ class Bench:
 
     @property
     def image(self) -> ImageFacts | None:
-        return self.kernel.facts if self.kernel else None
+        """Null, as the symbols are, where another kernel turned out to be there."""
+        return self.journey.image
 
     @property
     def symbols(self) -> Symbols | None:
-        return self.kernel.symbols if self.kernel else None
+        return self.kernel.symbols if self.kernel and self.journey.stranger is None else None
 
     def to_stage(self, name: str) -> Position:
         """Run to a stage, or as far as the guest comes."""
@@ -152,8 +157,12 @@ class Bench:
         """:raise UserError: after the last one."""
         ahead = self.journey.ahead()
         self.refuse_if_dead()
+        self.journey.refuse_stranger()
         if not ahead:
-            raise UserError("this was the last stage", "F5 lets the guest run on, F4 starts it again")
+            hint = "F5 lets the guest run on" + (", F4 starts it again" if self.is_ours else "")
+            raise UserError(
+                "this was the last stage" if not self.journey.passed else "the stages that are left were passed", hint
+            )
         return self.to_stage(ahead[0].name)
 
     def _remark(self, halt: Halt | None) -> str:
@@ -173,8 +182,9 @@ class Bench:
         """
         self.refuse_if_dead()
         table = _BY_LINE if verb in ("continue", "finish") or self._has_line() else _BY_INSTRUCTION
-        self.session.gdb.ask((table if verb in table else _BY_INSTRUCTION)[verb])
-        self.session.gdb.wait_stop(None)
+        with self.session.runner.reset_watched():
+            self.session.gdb.ask((table if verb in table else _BY_INSTRUCTION)[verb])
+            self.session.gdb.wait_stop(None)
         return self.position()
 
     def toggle_breakpoint(self, place: int | Line | None) -> Position:
@@ -280,9 +290,15 @@ class Bench:
         return {name: why for name, why in reasons.items() if why is not None}
 
     def _journey(self) -> Journey:
-        session = self.session
+        target = self.session.target
         return Journey(
-            session.target, session.runner, self.image, reading=session.target.physical, changes=self._changes
+            target,
+            self.session.runner,
+            self.kernel.facts if self.kernel else None,
+            reading=target.physical,
+            changes=self._changes,
+            name_of=self.name_of,
+            is_sure=self.is_ours or target.physical_memory is None,
         )
 
     def _dead(self, death: Halt) -> Position:
@@ -297,6 +313,14 @@ class Bench:
         from pvhdbg.live import code
 
         return "line" in code.frame(self)
+
+
+def _stamp(kernel: Kernel | None) -> tuple[int, ...]:
+    """What changes with a file's content; nothing where there is none."""
+    with suppress(OSError):
+        about = os.stat(kernel.facts.elf if kernel else "")  # noqa: PTH116  no Path is needed
+        return about.st_ino, about.st_mtime_ns, about.st_size
+    return ()
 
 
 def _reason(stop: Stop | None) -> str:

@@ -66,12 +66,6 @@ def meaning(line: str) -> str:
     return next((each for shortest, full, each in _MEANINGS if _abbreviates(word, shortest, full)), ORDINARY)
 
 
-def question(line: str) -> str | None:
-    """The line of the command table that `pvh …` asks for: null if it asks for none, `help` if it has no more words."""
-    word, _, rest = line.strip().partition(" ")
-    return None if word != "pvh" else rest.strip() or "help"
-
-
 def resumes(line: str) -> bool:
     """Whether a line lets the guest run."""
     word = _first_word(line)

@@ -10,6 +10,12 @@ DIED = "died"
 TIMEOUT = "timeout"
 INTERRUPTED = "interrupted"
 ELSEWHERE = "elsewhere"
+RESET = "reset"
+
+RESET_VECTOR = 0xFFF0
+"""RIP of an x86 CPU after a reset."""
+RESET_VECTOR_PADDR = 0xFFFFFFF0
+"""Where it is: CS has a base of its own then. A breakpoint there comes at each reset."""
 
 TRIPLE_FAULT = "triple-fault"
 KVM_INTERNAL_ERROR = "kvm-internal-error"
@@ -67,9 +73,10 @@ class WritableTarget(Target, Protocol):
 class Halt(NamedTuple):
     """Why and where the machine stopped.
 
-    `kind` is HIT at one of the addresses asked for, DIED, TIMEOUT, INTERRUPTED, or ELSEWHERE (a user's breakpoint or
-    watchpoint came first). `how` says of a death which: triple-fault, kvm-internal-error, qemu-exit or qemu-signal.
-    `rip` is null when QEMU is gone. `message` is one line for a person: the machine's last words, or which breakpoint.
+    `kind` is HIT at one of the addresses asked for, DIED, TIMEOUT, INTERRUPTED, ELSEWHERE (a user's breakpoint or
+    watchpoint came first) or RESET (it is at its reset vector again). `how` says of a death which: triple-fault,
+    kvm-internal-error, qemu-exit or qemu-signal. `rip` is null when QEMU is gone. `message` is one line for a person:
+    the machine's last words, or which breakpoint.
     """
 
     kind: str

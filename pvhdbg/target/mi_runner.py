@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import re
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from pvhdbg.errors import NotConnected, TargetError
-from pvhdbg.target.base import DIED, ELSEWHERE, HIT, INTERRUPTED, TIMEOUT, Halt, Target
+from pvhdbg.target.base import (
+    DIED,
+    ELSEWHERE,
+    HIT,
+    INTERRUPTED,
+    RESET,
+    RESET_VECTOR,
+    RESET_VECTOR_PADDR,
+    TIMEOUT,
+    Halt,
+    Target,
+)
 from pvhdbg.target.monitor import DEATHS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
 
     from pvhdbg.target.mi import Mi, Stop
 
@@ -43,9 +55,12 @@ class Hypervisor(Protocol):
 
 
 class MiRunner:
-    """Runner over MI. `hypervisor` is null for a stub whose machine is not ours."""
+    """Runner over MI. `hypervisor` is null for a stub whose machine is not ours; `may_reset` where that may boot again
+    by itself.
+    """
 
-    def __init__(self, mi: Mi, target: Target, hypervisor: Hypervisor | None) -> None:
+    def __init__(self, mi: Mi, target: Target, hypervisor: Hypervisor | None, *, may_reset: bool = False) -> None:
+        self._may_reset = may_reset
         self._mi = mi
         self._target = target
         self._hypervisor = hypervisor
@@ -56,7 +71,7 @@ class MiRunner:
         if (death := self.death()) is not None:
             return death
         self._interrupted = False
-        with self._mi.hushed():
+        with self._mi.hushed(), self.reset_watched():
             try:
                 timed_out = self._run(addresses, timeout)
             except TargetError:
@@ -64,6 +79,19 @@ class MiRunner:
                     return death
                 raise
         return self.death() or self._judge(addresses, timed_out=timed_out)
+
+    @contextmanager
+    def reset_watched(self) -> Iterator[None]:
+        """Within, a machine that may boot again by itself stops at its reset vector. Not if it stands there."""
+        if not self._may_reset or self._target.register("rip") == RESET_VECTOR:
+            yield
+            return
+        numbers = self._arm([RESET_VECTOR_PADDR])
+        try:
+            yield
+        finally:
+            if not self._mi.running:
+                self._disarm(numbers)
 
     def interrupt(self) -> None:
         """Stop the guest, from any thread and without waiting: `run_to` then answers INTERRUPTED."""
@@ -122,6 +150,8 @@ class MiRunner:
             return Halt(INTERRUPTED, rip)
         if timed_out:
             return Halt(TIMEOUT, rip)
+        if rip == RESET_VECTOR:
+            return Halt(RESET, rip)
         return Halt(ELSEWHERE, rip, message=_reason(self._mi.last_stop))
 
     def _find_death(self) -> Halt | None:

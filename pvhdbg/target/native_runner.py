@@ -9,7 +9,18 @@ import gdb
 
 from pvhdbg.errors import TargetError
 from pvhdbg.target import monitor
-from pvhdbg.target.base import DIED, ELSEWHERE, HIT, INTERRUPTED, QEMU_EXIT, TIMEOUT, Halt
+from pvhdbg.target.base import (
+    DIED,
+    ELSEWHERE,
+    HIT,
+    INTERRUPTED,
+    QEMU_EXIT,
+    RESET,
+    RESET_VECTOR,
+    RESET_VECTOR_PADDR,
+    TIMEOUT,
+    Halt,
+)
 from pvhdbg.target.gdb_native import boot_cpu, ours
 
 if TYPE_CHECKING:
@@ -19,6 +30,9 @@ if TYPE_CHECKING:
 
 _HARDWARE = getattr(gdb, "BP_HARDWARE_BREAKPOINT", None)
 """Null in gdb 10, which makes them by command only."""
+
+_LEAST_BREAKPOINTS = 4
+"""What a CPU under KVM has; under TCG there is no limit."""
 
 _NOT_RUN = "Command aborted."
 """All that is left of an error once gdb has printed it."""
@@ -34,7 +48,7 @@ class NativeRunner:
         if (death := self.death()) is not None:
             return death
         alarm = _Alarm(timeout)
-        with _armed(addresses), _last_stop() as stops, alarm.set():
+        with _armed([*addresses, *self._watched(len(addresses))]), _last_stop() as stops, alarm.set():
             if (gone := _resume()) is not None:
                 return gone
         return self.death() or self._judge(addresses, stops, timed_out=alarm.rang)
@@ -53,6 +67,12 @@ class NativeRunner:
         how, message = monitor.DEATHS[status]
         return Halt(DIED, rip, how, message)
 
+    def _watched(self, wanted: int) -> list[int]:
+        """Where a guest that is reset comes by. Not where it stands, and only if the CPU has a breakpoint left."""
+        if self._target.register("rip") == RESET_VECTOR or len(_users()) + wanted >= _LEAST_BREAKPOINTS:
+            return []
+        return [RESET_VECTOR_PADDR]
+
     def _judge(self, addresses: Collection[int], stops: list[gdb.StopEvent], *, timed_out: bool) -> Halt:
         """By RIP: KVM may report a breakpoint as something else."""
         rip = self._target.register("rip")
@@ -60,6 +80,8 @@ class NativeRunner:
             return Halt(HIT, rip)
         if timed_out:
             return Halt(TIMEOUT, rip)
+        if rip == RESET_VECTOR:
+            return Halt(RESET, rip)
         last = stops[-1] if stops else None
         if last is None or getattr(last, "stop_signal", None) == "SIGINT":
             return Halt(INTERRUPTED, rip)
@@ -158,6 +180,10 @@ def _last_stop() -> Iterator[list[gdb.StopEvent]]:
         yield stops
     finally:
         gdb.events.stop.disconnect(stops.append)
+
+
+def _users() -> list[gdb.Breakpoint]:
+    return [each for each in gdb.breakpoints() or () if each.enabled]
 
 
 def _reason(stop: gdb.StopEvent) -> str:

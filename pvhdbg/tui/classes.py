@@ -35,7 +35,7 @@ HERE = _named("stage.here", "the stage at which the machine stands")
 AHEAD = _named("stage.ahead", "a stage that is still to come")
 LACKING = _named("stage.lacking", "a stage that this guest has not")
 LOOKED_AT = _named("stage.past", "the past stage that is looked at; comes with one of the others")
-STAGES = {"passed": PASSED, "here": HERE, "ahead": AHEAD, "lacking": LACKING}
+STAGES = {"passed": PASSED, "here": HERE, "ahead": AHEAD, "lacking": LACKING, "missed": LACKING}
 
 BORDER = _named("border", "frames, and the lines between panes")
 BORDER_FOCUS = _named("border.focus", "the frame of the pane that has the focus")

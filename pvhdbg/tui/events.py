@@ -30,6 +30,12 @@ class Ran(NamedTuple):
     since: float
 
 
+class Known(NamedTuple):
+    """The kernel that is there after all: null where the one that was named is not."""
+
+    image: ImageFacts | None
+
+
 class Stopped(NamedTuple):
     """It stands, or is dead: `run` says which and where."""
 
@@ -109,6 +115,7 @@ class Left(NamedTuple):
 Event = (
     Began
     | Ran
+    | Known
     | Stopped
     | Lost
     | Coded

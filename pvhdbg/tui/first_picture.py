@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.tui import terminal
 from pvhdbg.tui.colours import COLOURS, colours, plain
-from pvhdbg.tui.events import Began, Stopped
+from pvhdbg.tui.events import Began, Known, Stopped
 from pvhdbg.tui.frame import frame
 from pvhdbg.tui.label import label
 from pvhdbg.tui.layout import BELOW
@@ -36,6 +36,8 @@ def after(screen: Screen, events: Iterable[Event]) -> Screen | None:
     for event in events:
         if isinstance(event, Began):
             screen = screen._replace(title=event.title, image=event.image, ours=event.ours)
+        elif isinstance(event, Known):
+            screen = screen._replace(image=event.image)
         elif isinstance(event, Stopped):
             return screen._replace(run=event.run, now=event.now, history=event.history, stages=event.stages)
     return None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pvhdbg.target.monitor import Region
 
 STARTING, RUNNING, STOPPED, DEAD, ENDED, RECORDING = "starting", "running", "stopped", "dead", "ended", "recording"
-PASSED, HERE, AHEAD, LACKING = "passed", "here", "ahead", "lacking"
+PASSED, HERE, AHEAD, LACKING, MISSED = "passed", "here", "ahead", "lacking", "missed"
 PROMPT, VIEW, DETAIL, OUTPUT = "prompt", "view", "detail", "output"
 NO_SYMBOLS, LOADING, LOADED = "no symbols", "loading symbols", "symbols loaded"
 
@@ -46,7 +46,7 @@ class Run(NamedTuple):
 
 
 class StageMark(NamedTuple):
-    """A stage on the timeline; `why` is why this guest lacks it."""
+    """A stage on the timeline; `why` is why this guest lacks it, or why it was missed."""
 
     name: str
     status: str = AHEAD

@@ -64,6 +64,10 @@ def _ran(screen: Screen, event: events.Ran) -> Screen:
     return screen._replace(run=Run(state.RUNNING, screen.run.where, event.since), stages=marks)
 
 
+def _known(screen: Screen, event: events.Known) -> Screen:
+    return screen._replace(image=event.image)
+
+
 def _stopped(screen: Screen, event: events.Stopped) -> Screen:
     """A new stop is what people want to see: the past is left, and a death brings its findings."""
     seen = screen._replace(run=event.run, now=event.now, history=event.history, stages=event.stages)
@@ -174,6 +178,7 @@ def _left(screen: Screen, _event: events.Left) -> Screen:
 _UPDATES: dict[type, Callable[[Screen, Any], Screen]] = {
     events.Began: _began,
     events.Ran: _ran,
+    events.Known: _known,
     events.Stopped: _stopped,
     events.Lost: _lost,
     events.Coded: _coded,

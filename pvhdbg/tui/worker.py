@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from pvhdbg.boot.sessions import Live
+    from pvhdbg.image.facts import ImageFacts
     from pvhdbg.live.bench import Bench, Position
     from pvhdbg.live.breakpoints import Line
     from pvhdbg.live.qemu import Qemu
@@ -47,6 +48,7 @@ class Worker:
         self._requests = Requests(lambda waiting: emit(events.Queued(waiting)))
         self._bench: Bench | None = None
         self._asked: Live | None = None
+        self._image: ImageFacts | None = None
         self._asked_to_stop = False
 
     def close(self) -> None:
@@ -111,6 +113,7 @@ class Worker:
             bench.load_script()
 
     def _tell_begun(self, bench: Bench) -> None:
+        self._image = bench.image
         facts = machine.facts(bench.options, bench.session.qemu.argv if bench.session.qemu else ())
         self._emit(events.Began(self._title, bench.image, self._stage_marks(bench), bench.is_ours, facts))
         self._listen(bench)
@@ -224,6 +227,7 @@ class Worker:
             self._settle(lambda: self._command(self._machine, line))
 
     def _command(self, bench: Bench, line: str) -> Position:
+        from pvhdbg import commands
         from pvhdbg.live import console
 
         meaning = console.meaning(line)
@@ -233,7 +237,7 @@ class Worker:
             return self._restarted(bench, "entry" if meaning == console.TO_ENTRY else None)
         elif meaning == console.KILL:
             bench.kill()
-        elif (question := console.question(line)) is not None:
+        elif (question := commands.asked_of_gdb(line)) is not None:
             self._answer(bench, question)
         else:
             return bench.console(line, self._more)
@@ -271,6 +275,8 @@ class Worker:
         except PvhdbgError as problem:
             self._emit(events.Lost(str(problem)))
             return
+        for news in self._machine.journey.take_news():
+            self._emit(events.Said(news))
         if position.remark:
             self._emit(events.Said(position.remark))
         self._show(position)
@@ -288,6 +294,9 @@ class Worker:
 
         bench = self._machine
         marks = self._stage_marks(bench, at.stage)
+        if bench.image is not self._image:
+            self._image = bench.image
+            self._emit(events.Known(bench.image))
         self._emit(events.Stopped(_run(at), at.capture, tuple(bench.journey.history), marks))
         self.is_seen.wait(_SEEN_WITHIN)
         here = code.at_rip(bench, at.capture.cpu_mode)
@@ -295,7 +304,7 @@ class Worker:
 
     def _stage_marks(self, bench: Bench, here: str | None = None) -> tuple[StageMark, ...]:
         passed = {each.stage for each in bench.journey.history}
-        lacking = bench.lacking()
+        lacking = dict.fromkeys(bench.journey.passed, stages.MISSED) | bench.lacking()
         return tuple(_mark(name, here, passed, lacking) for name in stages.NAMES)
 
     def _load_symbols(self, bench: Bench) -> None:
@@ -323,6 +332,6 @@ def _run(at: Position) -> Run:
 
 def _mark(name: str, here: str | None, passed: Collection[str], lacking: Mapping[str, str]) -> StageMark:
     if name in lacking:
-        return StageMark(name, state.LACKING, lacking[name])
+        return StageMark(name, state.MISSED if lacking[name] == stages.MISSED else state.LACKING, lacking[name])
     status = state.HERE if name == here else state.PASSED if name in passed else state.AHEAD
     return StageMark(name, status)

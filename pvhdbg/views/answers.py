@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from pvhdbg.boot import stages
 from pvhdbg.boot.address import code_paddr
 from pvhdbg.boot.compare import within
 from pvhdbg.boot.read import CODE, CODE_BEFORE
-from pvhdbg.errors import UserError
+from pvhdbg.errors import TargetError, UserError
 from pvhdbg.views import (
     boot_params_rows,
     cpu_rows,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from pvhdbg.views.rows import Row
 
 BYTES_A_LINE = 16
+_FOUR_GIB = 1 << 32
 _INDEX = re.compile(r"\[[0-9]+\]")
 
 
@@ -187,17 +189,26 @@ def _demand(seen: Capture, demand: Demand) -> tuple[str, str, str, str]:
     return "!", demand.register, f"{value:#x}", f"should be {demand.meaning}: {demand.why}{later}"
 
 
-def code_bytes(stop: Stop, address: int | None) -> list[str]:
-    """What was captured of the code at a physical address, or at RIP: bytes, as nobody is there to disassemble them."""
+def code_bytes(stop: Stop, address: int | None, read: Callable[[int, int], bytes]) -> list[str]:
+    """The code at a physical address, or at RIP: bytes, as nobody is there to disassemble them. What was captured, or
+    what `read` gives.
+    """
     start = address if address is not None else code_paddr(stop.seen, stop.image)
     if start is None:
         return [f"code: {reason(stop.seen, 'code')}"]
-    size = next((size for size in range(CODE - CODE_BEFORE, 0, -1) if stop.seen.bytes_at(start, size)), 0)
-    data = stop.seen.bytes_at(start, size) or b""
+    data, whose = _captured(stop.seen, start), "captured bytes"
+    if not data:
+        with suppress(TargetError):
+            data, whose = read(start, min(CODE - CODE_BEFORE, _FOUR_GIB - start % _FOUR_GIB)), "bytes"
     if not data:
         return [f"nothing was captured at {start:#x}"]
-    lines = [(f"{start + at:#x}", data[at : at + BYTES_A_LINE].hex(" ")) for at in range(0, size, BYTES_A_LINE)]
-    return ["captured bytes, not disassembled:", *text.columns(lines)]
+    rows = [(f"{start + at:#x}", data[at : at + BYTES_A_LINE].hex(" ")) for at in range(0, len(data), BYTES_A_LINE)]
+    return [f"{whose}, not disassembled:", *text.columns(rows)]
+
+
+def _captured(seen: Capture, start: int) -> bytes:
+    found = (seen.bytes_at(start, size) for size in range(CODE - CODE_BEFORE, 0, -1))
+    return next(filter(None, found), b"")
 
 
 def picture(stop: Stop) -> list[str]:
@@ -207,12 +218,15 @@ def picture(stop: Stop) -> list[str]:
     return picture_text.render(memory_picture.of_capture(stop.seen, stop.image), indent=0)
 
 
-def timeline(history: Sequence[Capture], now: str | None, lacking: Callable[[Stage], str | None]) -> list[str]:
-    """Every stage: whether it was captured, is ahead, or does not exist in this guest."""
+def timeline(
+    history: Sequence[Capture], now: str | None, lacking: Callable[[Stage], str | None], passed: Sequence[str] = ()
+) -> list[str]:
+    """Every stage: whether it was captured, was passed unseen, is ahead, or does not exist in this guest."""
     captured = {each.stage for each in history}
     rows = []
     for stage in stages.STAGES:
-        state = "captured" if stage.name in captured else lacking(stage) or "ahead"
+        to_come = stages.MISSED if stage.name in passed else "ahead"
+        state = "captured" if stage.name in captured else lacking(stage) or to_come
         rows.append(("*" if stage.name == now else "", stage.name, printable(state), stage.about))
     return text.columns(rows, indent=0)
 

@@ -9,6 +9,7 @@ from pvhdbg.abi.cpu import UD2
 from pvhdbg.abi.text import printable
 from pvhdbg.boot import stages
 from pvhdbg.boot.address import code_paddr
+from pvhdbg.boot.capture import BETWEEN, KERNEL_FILE
 from pvhdbg.views import (
     boot_params_text,
     cpu_rows,
@@ -40,9 +41,14 @@ def lines(stop: Stop) -> list[str]:
 def heading(stop: Stop) -> list[str]:
     seen = stop.seen
     return [
-        f"{seen.stage}: {stages.stage(seen.stage).about}",
+        f"after {seen.stage}: at no stage" if BETWEEN in seen.missing else _at(seen.stage),
         f"  rip {text.address(seen.rip)}, {cpu_rows.rip_words(seen) or 'of unknown kind'}; {cpu_rows.mode_words(seen)}",
+        *([f"  {printable(seen.missing[KERNEL_FILE])}"] if KERNEL_FILE in seen.missing else []),
     ]
+
+
+def _at(stage: str) -> str:
+    return f"{stage}: {stages.stage(stage).about}"
 
 
 def _sections(stop: Stop) -> Iterator[str]:

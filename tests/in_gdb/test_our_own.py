@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pvhdbg import guest
+from pvhdbg import commands, guest
 from pvhdbg.image.load import open_kernel
 from pvhdbg.live import console
 from pvhdbg.live.bench import Bench
@@ -47,7 +47,7 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
 def test_the_prompt_answers_from_all_that_was_captured(shell: Shell) -> None:
     shell.type("pvh stages")
     shell.wait("entry       captured")
-    shell.type("pvh code @entry")
+    shell.type("code @entry")
     shell.wait("captured bytes, not disassembled")
     shell.type("pvh start-info ($rbx * 2) / 2")
     shell.wait("    +0x34  reserved        0x0")
@@ -154,9 +154,18 @@ def test_a_run_of_gdb_s_own_can_be_interrupted_from_outside(bench: Bench) -> Non
         ("pvh-info", None),
         ("pvhinfo", None),
         ("help pvh", None),
+        ("memmap @entry", "memmap @entry"),
+        ("check", "check"),
+        ("next-stage", "next-stage"),
+        ("info", None),
+        ("help", None),
+        ("set var x=1", None),
+        ("dump memory x 0 1", None),
         ("", None),
         ("p $pvh_phys(0)", None),
     ],
 )
-def test_a_line_asks_the_table_if_it_begins_with_pvh(line: str, question: str | None) -> None:
-    assert question == console.question(line)
+def test_a_line_asks_the_table_if_it_begins_with_pvh_or_with_a_name_that_gdb_has_not(
+    line: str, question: str | None
+) -> None:
+    assert question == commands.asked_of_gdb(line)

@@ -10,7 +10,7 @@ import pytest
 
 from pvhdbg import guest
 from pvhdbg.boot import stages
-from tests import tiny
+from tests import rebuilt, tiny
 from tests.in_gdb import stock
 
 ENTRY = 0x1000000
@@ -153,7 +153,7 @@ def test_an_entry_that_was_passed_unseen_is_not_waited_for(tmp_path: Path) -> No
     told = boot(tmp_path, *lines)
 
     assert told.texts[2].startswith("unseen: ")
-    assert ["stage entry has been passed"] == told.errors
+    assert ["stage entry has been passed (it was not captured)"] == told.errors
     assert "prepare" == stages_of(told)[4]
 
 
@@ -236,6 +236,47 @@ def test_a_guest_that_was_started_again_is_at_its_beginning(tmp_path: Path) -> N
     assert (1, 4) == (told.last.count("captured"), told.last.count("ahead"))
 
 
+def test_a_guest_that_dies_and_reboots_is_not_taken_for_its_first_boot(tmp_path: Path) -> None:
+    lines = ("pvh run-to prepare", "pvh run-to bootparams", "pvh stages", "pvh run-to prepare", "info breakpoints")
+    told = boot_tiny(tmp_path, tiny.dying(), *lines, args=WITH_REBOOT)
+
+    assert 1 == len(told.errors)
+    assert told.errors[0].startswith("the guest was reset and boots again (")
+    assert 3 == told.texts[2].count("ahead")
+    assert "prepare" == stages_of(told)[3]
+    assert "No breakpoints or watchpoints.\n" == told.last
+
+
+def test_a_reset_that_the_user_ran_over_is_told_at_the_next_question(tmp_path: Path) -> None:
+    lines = ("pvh run-to kernel", "monitor system_reset", "maint flush register-cache", "pvh stages", "pvh stages")
+    told = boot(tmp_path, *lines, args=WITH_REBOOT)
+
+    assert told.texts[3].startswith("the guest was reset and boots again: what was captured before is forgotten\n")
+    assert 5 == told.texts[3].count("ahead")
+    assert "reset" not in told.last
+
+
+def test_a_second_boot_is_known_by_its_paging_being_off(tmp_path: Path) -> None:
+    lines = ("pvh run-to kernel", f"hbreak *{ENTRY + 8:#x}", "monitor system_reset", "continue", "pvh info")
+    told = boot(tmp_path, *lines, args=WITH_REBOOT)
+
+    assert told.last.startswith("the guest was reset and boots again")
+    assert "unseen: " in told.last
+
+
+def test_symbols_of_another_build_are_refused(tmp_path: Path) -> None:
+    other = rebuilt.teaching_guest(tmp_path / "other.elf")
+    lines = ("hbreak start_kernel", "continue", "pvh info", "pvh next-stage", "pvh stages", "pvh bootparams")
+    with stock.qemu(tmp_path, guest.ELF) as machine:
+        told = stock.pvh(tmp_path, machine, *lines, symbols=other)
+
+    assert f"the kernel in memory is not {other}: what lies at " in told.texts[2]
+    assert "kernel_boot_params  -  no symbol boot_params: another kernel is in memory" in told.texts[2]
+    assert ["the kernel in memory is not"] == [each[:27] for each in told.errors]
+    assert 5 == told.texts[4].count("another kernel is in memory")
+    assert "type_of_loader" not in told.last
+
+
 def test_another_machine_has_a_history_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     with stock.qemu(tmp_path, guest.ELF) as one, stock.qemu(tmp_path / "other", guest.ELF) as other:
@@ -291,6 +332,36 @@ def test_the_symbols_file_that_is_rebuilt_is_read_again(tmp_path: Path) -> None:
 
     assert "no symbol start_kernel" in told.texts[1]
     assert 5 == told.last.count("ahead")
+
+
+def test_a_kernel_that_was_told_by_its_path_is_read_again_when_it_is_rebuilt(tmp_path: Path) -> None:
+    kernel = tmp_path / "told"
+    kernel.write_bytes(guest.ELF.read_bytes())
+    rebuild = f"shell cat {rebuilt.teaching_guest(tmp_path / 'other')} > {kernel}"
+    lines = (f"pvh run-to entry {kernel}", "pvh stages", rebuild, "pvh run-to kernel", "pvh stages")
+    told = boot(tmp_path, *lines, symbols=False)
+
+    assert 1 == told.texts[1].count("captured")
+    assert "the kernel in memory is not" in told.errors[0]
+    assert "another kernel is in memory" in told.last
+
+
+def test_code_is_never_that_of_another_mode(tmp_path: Path) -> None:
+    lines = ("pvh code", f"pvh code {ENTRY:#x}", f"pvh run-to entry {ENTRY:#x}", "pvh code", "stepi 2", "pvh code")
+    told = boot(tmp_path, *lines, symbols=False)
+
+    assert [] == told.errors
+    assert told.texts[0].startswith("bytes, not disassembled:\n  0xfffffff0  ")
+    assert told.texts[1].startswith(f"bytes, not disassembled:\n  {ENTRY:#x}  ")
+    assert f"0x{ENTRY:08x}:  " in told.texts[3]
+    assert "%ebx, %esi" in told.texts[3]
+    assert "%ebx, %esi" in told.last or "movsl" in told.last
+
+
+def test_a_dead_guest_s_code_at_a_stage_is_bytes_for_its_mode_may_be_another(tmp_path: Path) -> None:
+    told = boot(tmp_path, "pvh run-to entry", "set {int}$rbx = 0", "pvh run-to e820", "pvh code")
+
+    assert told.last.startswith("captured bytes, not disassembled:")
 
 
 def test_nothing_of_gdb_s_own_prints_a_traceback(tmp_path: Path) -> None:

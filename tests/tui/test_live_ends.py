@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pvhdbg import guest
+from tests import rebuilt, tiny
 from tests.live.foreign import Foreign
 from tests.tui import tmux
 from tests.tui.tmux import Shell
@@ -179,6 +180,57 @@ def test_a_machine_behind_tcp_is_walked_through_interrupted_and_left(
     shell.wait(tmux.PROMPT)
 
     assert "paused" == machine.status()
+    assert [] == shell.leftovers()
+
+
+def test_another_kernel_than_the_one_named_is_told_and_nothing_of_it_is_shown(
+    shell: Shell, foreign: Callable[..., Foreign], tmp_path: Path
+) -> None:
+    machine = foreign("-S")
+    shell.start(f"attach {machine.stub} {rebuilt.teaching_guest(tmp_path / 'other.elf')}")
+    shell.wait("■ stopped")
+    shell.keys("F6")
+    shell.wait("the kernel in memory is not")
+    shell.wait("entry −")  # noqa: RUF001  a sign of ours
+    shell.type("pvh stages")
+    shell.wait("another kernel is in memory")
+    shell.keys("C-q")
+    shell.wait(tmux.PROMPT)
+
+    assert [] == shell.leftovers()
+
+
+def test_stages_that_were_run_past_are_not_waited_for(shell: Shell, foreign: Callable[..., Foreign]) -> None:
+    shell.start(f"attach {foreign('-S').stub} {guest.ELF}")
+    shell.wait("■ stopped")
+    shell.type("hbreak halt")
+    shell.keys("F5")
+    shell.wait("breakpoint 1")
+    shell.wait("e820 ◌")
+    shell.keys("F6")
+    shell.wait("the stages that are left were passed")
+    shell.keys("C-q")
+    shell.wait(tmux.PROMPT)
+
+    assert [] == shell.leftovers()
+
+
+def test_a_guest_that_reboots_is_stopped_where_it_does_and_told(
+    shell: Shell, foreign: Callable[..., Foreign], tmp_path: Path
+) -> None:
+    kernel = tmp_path / "dying.elf"
+    kernel.write_bytes(tiny.dying())
+    machine = foreign("-S", "-kernel", str(kernel))
+    shell.start(f"attach {machine.stub} {kernel}")
+    shell.wait("■ stopped")
+    # No further than here: QEMU 7.2's microvm, asked to disassemble, does not find its kernel at the next boot.
+    for key, words in (("F6", "stopped at entry"), ("F5", "the guest was reset and boots again")):
+        shell.keys(key)
+        shell.wait(words)
+    shell.wait("entry ○")
+    shell.keys("C-q")
+    shell.wait(tmux.PROMPT)
+
     assert [] == shell.leftovers()
 
 

@@ -1,0 +1,80 @@
+"""Whether the kernel whose file is known is the one in guest memory."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from pvhdbg.abi.cpu import CR0_PE, CR0_PG
+from pvhdbg.abi.text import printable
+from pvhdbg.errors import RegisterUnavailable, SymbolMissing, TargetError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pvhdbg.image.facts import ImageFacts
+    from pvhdbg.image.marks import Mark
+    from pvhdbg.target.base import Target
+
+ANOTHER = "another kernel is in memory"
+KERNEL_HALF = {32: 0xC0000000, 64: 1 << 63}
+_USER = 3
+
+
+class Nameless:
+    """A machine whose kernel is not the one that the known symbols are of: it has none."""
+
+    def __init__(self, target: Target) -> None:
+        self.read_phys = target.read_phys
+        self.register = target.register
+        if hasattr(target, "write_phys"):
+            self.write_phys = target.write_phys
+
+    def symbol(self, name: str) -> int:
+        raise SymbolMissing(name, ANOTHER)
+
+
+def is_loaded(target: Target, image: ImageFacts) -> bool | None:
+    """Whether memory holds this kernel; null where that can't be told, or while a loader may still bring it.
+
+    :raise TargetError: if the machine has gone.
+    """
+    rip = target.register("rip")
+    is_out = not _is_inside(image, rip)
+    found = [each for each in image.marks if each.lasts or is_out or rip == image.entry]
+    equal = [_is_there(target, each) for each in found]
+    if True in equal:
+        return True
+    return False if False in equal and is_entered(target, image) else None
+
+
+def _is_there(target: Target, mark: Mark) -> bool | None:
+    with suppress(TargetError):
+        return target.read_phys(mark.paddr, len(mark.data)) == mark.data
+    return None
+
+
+def _is_inside(image: ImageFacts, rip: int) -> bool:
+    return any(rip in range(start, start + each.memsz) for each in image.segments for start in (each.paddr, each.vaddr))
+
+
+def is_entered(target: Target, image: ImageFacts) -> bool:
+    """Whether the CPU is in a kernel, or in a program that one has started: what came before it is done."""
+    rip, cr0 = target.register("rip"), 0
+    with suppress(RegisterUnavailable):  # a stub without control registers
+        cr0 = target.register("cr0")
+        if not cr0 & CR0_PE:
+            return False
+    if any(each.paddr <= rip < each.end for each in image.segments):
+        return True
+    return bool(cr0 & CR0_PG) and (rip >= KERNEL_HALF[image.elf_class] or target.register("cs") & _USER == _USER)
+
+
+def words(image: ImageFacts) -> str:
+    """What to say where it is not loaded."""
+    return f"the kernel in memory is not {printable(image.path)}: {_differing(image.marks)}"
+
+
+def _differing(marks: Sequence[Mark]) -> str:
+    places = " and ".join(f"at {each.paddr:#x} is not its {each.what}" for each in marks)
+    return f"what lies {places}"

@@ -1,0 +1,111 @@
+"""How far a guest has come that ran while nobody looked: by what its kernel has filled in, and where it stands."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple
+
+from pvhdbg.abi.boot_params import BootParams
+from pvhdbg.abi.e820 import E820Table
+from pvhdbg.abi.setup_header import SetupHeader
+from pvhdbg.boot import stages
+from pvhdbg.boot.identity import is_entered
+from pvhdbg.errors import TargetError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pvhdbg.boot.address import Addresses
+    from pvhdbg.image.facts import ImageFacts
+    from pvhdbg.target.base import Target
+
+_DEEPEST = 0x1000
+"""Bytes of stack that a caller may have above the frame it called."""
+
+
+class Return(NamedTuple):
+    """A call that was seen: where it returns to, and the physical and the own address of that word on the stack."""
+
+    address: int
+    slot_paddr: int
+    slot: int
+
+    def is_over(self, target: Target) -> bool:
+        """Whether the function has returned: its caller's word is gone, or the stack pointer is above it."""
+        raw = target.read_phys(self.slot_paddr, 4)
+        rsp = target.register("rsp")
+        return raw != (self.address & 0xFFFFFFFF).to_bytes(4, "little") or self.slot < rsp <= self.slot + _DEEPEST
+
+
+class Progress(NamedTuple):
+    """What is asked: the machine, its image, where things are, the name of the code at RIP, and the calls seen."""
+
+    target: Target
+    image: ImageFacts
+    addresses: Addresses
+    name: str
+    returns: Mapping[str, Return]
+
+    def passed(self, least: int) -> int:
+        """How many stages, in their order, can't come any more; `least` is known already."""
+        if not is_entered(self.target, self.image):
+            return least
+        for count, is_behind in reversed(_EVIDENCE):
+            if count <= least:
+                break
+            with suppress(TargetError):
+                if is_behind(self):
+                    return count
+        return least
+
+    def number(self, symbol: str, offset: int, size: int) -> int:
+        paddr = self.addresses.symbol(symbol) + offset
+        return int.from_bytes(self.target.read_phys(paddr, size), "little")
+
+    def is_at(self, symbol: str) -> bool:
+        return self.target.register("rip") in self.image.aliases(self.target.symbol(symbol))
+
+    def is_in(self, symbol: str) -> bool:
+        return self.name.startswith(f"{symbol}+")
+
+    def is_inside_call(self, symbol: str) -> bool:
+        """Whether a return that was waited for is still to come."""
+        call = self.returns.get(symbol)
+        return call is not None and not call.is_over(self.target)
+
+
+def _e820(at: Progress) -> bool:
+    if at.is_inside_call("e820__memory_setup"):
+        return False
+    table = at.addresses.pointer("e820_table")
+    return E820Table(at.target.read_phys(table, E820Table.SIZE), table).nr_entries > 0
+
+
+def _kernel(at: Progress) -> bool:
+    """start_kernel's own first deed is to mark the boot CPU as online."""
+    if at.is_in("start_kernel") or at.is_at("e820__memory_setup") or "e820__memory_setup" in at.returns:
+        return True
+    return bool(at.number("__cpu_online_mask", 0, 1))
+
+
+def _bootparams(at: Progress) -> bool:
+    if at.is_inside_call("xen_prepare_pvh"):
+        return False
+    return bool(at.number("boot_params", _LOADER, 1))
+
+
+def _prepare(at: Progress) -> bool:
+    return at.is_in("xen_prepare_pvh") or bool(at.number("pvh_bootparams", _LOADER, 1))
+
+
+_LOADER = BootParams.hdr.offset + SetupHeader.type_of_loader.offset
+_EVIDENCE: tuple[tuple[int, Callable[[Progress], bool]], ...] = tuple(
+    (stages.NAMES.index(name) + 1, is_behind)
+    for name, is_behind in (
+        ("entry", lambda _: True),
+        ("prepare", _prepare),
+        ("bootparams", _bootparams),
+        ("kernel", _kernel),
+        ("e820", _e820),
+    )
+)
