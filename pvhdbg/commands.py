@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 
     Run = Callable[[Session, Sequence[str]], str]
 
-PREFIX = "pvh"
-GDBS = ("info", "set", "dump", "help")
-"""Names that gdb's own commands have too."""
 INSTRUCTIONS = 10
 """How many `code` shows."""
 
@@ -99,21 +96,6 @@ def _split(line: str) -> list[str]:
         return shlex.split(line)
     except ValueError as error:
         raise UserError(f"{text.quoted(line)}: {error}") from None
-
-
-def unprefixed(line: str) -> str:
-    """A line of the table, `help` for a bare `pvh`: where there is no gdb, the prefix may stand or be left out."""
-    word, _, rest = line.strip().partition(" ")
-    return (rest.strip() or "help") if word == PREFIX else line
-
-
-def asked_of_gdb(line: str) -> str | None:
-    """The line of the table that one typed at gdb's prompt is: with the prefix or, but for gdb's own words, without.
-    Null if it is none.
-    """
-    word = line.strip().partition(" ")[0]
-    is_ours = word == PREFIX or (word in COMMANDS and word not in GDBS)
-    return unprefixed(line) if is_ours else None
 
 
 def find(name: str) -> Command:

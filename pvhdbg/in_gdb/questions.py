@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pvhdbg.commands import Command
     from pvhdbg.in_gdb.here import Sessions
 
+PREFIX = "pvh"
 _RUN = ("next-stage", "run-to")
 _FILES, _EXPRESSIONS = {"FILE", "KERNEL"}, {"ADDRESS", "PADDR"}
 
@@ -30,7 +31,7 @@ class _Prefix(gdb.Command):
     """Ask about a PVH boot: what the kernel was handed, what it made of it, and where it stands."""
 
     def __init__(self, sessions: Sessions) -> None:
-        super().__init__(commands.PREFIX, gdb.COMMAND_DATA, prefix=True)
+        super().__init__(PREFIX, gdb.COMMAND_DATA, prefix=True)
         self._sessions = sessions
 
     def invoke(self, argument: str, from_tty: bool) -> None:  # noqa: ARG002  gdb's signature
@@ -40,12 +41,10 @@ class _Prefix(gdb.Command):
 
 class _Question(gdb.Command):
     def __init__(self, sessions: Sessions, entry: Command) -> None:
-        usage = f"Usage: {commands.PREFIX} {entry.name} {entry.usage}".rstrip()
+        usage = f"Usage: {PREFIX} {entry.name} {entry.usage}".rstrip()
         # gdb takes a help text in its host's character set alone.
-        self.__doc__ = f"{entry.help}\n\n{usage}\nExample: {commands.PREFIX} {entry.example}".replace("…", "...")
-        super().__init__(
-            f"{commands.PREFIX} {entry.name}", gdb.COMMAND_RUNNING if entry.name in _RUN else gdb.COMMAND_DATA
-        )
+        self.__doc__ = f"{entry.help}\n\n{usage}\nExample: {PREFIX} {entry.example}".replace("…", "...")
+        super().__init__(f"{PREFIX} {entry.name}", gdb.COMMAND_RUNNING if entry.name in _RUN else gdb.COMMAND_DATA)
         self._sessions = sessions
         self._entry = entry
 

@@ -8,10 +8,12 @@ from pvhdbg.errors import UserError
 from pvhdbg.target.mi import in_console, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from pvhdbg.live.mi_client import MiClient, Pending
 
+_PREFIX = "pvh"
+_GDBS_TOO = ("info", "set", "dump", "help")
 QUIT, KILL, RESTART, TO_ENTRY, ORDINARY = "quit", "kill", "restart", "to-entry", "ordinary"
 
 # gdb's own abbreviations: a word counts from its shortest form on.
@@ -64,6 +66,16 @@ def meaning(line: str) -> str:
         if _abbreviates(word, shortest, full):
             raise UserError(f"{full} is not available here: it would take gdb's input and never give it back")
     return next((each for shortest, full, each in _MEANINGS if _abbreviates(word, shortest, full)), ORDINARY)
+
+
+def question(line: str, names: Collection[str] = ()) -> str | None:
+    """The line of the command table that a typed one is: `pvh …`, `help` if it has no more words; or one that begins
+    with one of the table's `names`, unless gdb has a command of that name. Null if it is none.
+    """
+    word, _, rest = line.strip().partition(" ")
+    if word == _PREFIX:
+        return rest.strip() or "help"
+    return line.strip() if word in names and word not in _GDBS_TOO else None
 
 
 def resumes(line: str) -> bool:

@@ -90,13 +90,13 @@ class Doing:
         """The answer to a line where there is no machine."""
         if not line.strip() or self._answer is None:
             return
-        from pvhdbg import commands
+        from pvhdbg.live import console
 
         if line.split(maxsplit=1)[0] in ("q", "quit", "exit"):
             self._tui.leave()
             return
         try:
-            told = self._answer(commands.unprefixed(line))
+            told = self._answer(console.question(line) or line)
         except PvhdbgError as error:
             told = f"{error}" + (f" (hint: {error.hint})" if error.hint else "")
         screen = self._tui.screen

@@ -237,7 +237,7 @@ class Worker:
             return self._restarted(bench, "entry" if meaning == console.TO_ENTRY else None)
         elif meaning == console.KILL:
             bench.kill()
-        elif (question := commands.asked_of_gdb(line)) is not None:
+        elif (question := console.question(line, commands.COMMANDS)) is not None:
             self._answer(bench, question)
         else:
             return bench.console(line, self._more)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -10,7 +11,7 @@ import pytest
 
 from pvhdbg import guest
 from pvhdbg.boot import stages
-from pvhdbg.commands import COMMANDS, help_text
+from pvhdbg.commands import COMMANDS
 from tests import kernels
 from tests.cli.shell import pvhdbg
 from tests.in_gdb import stock
@@ -19,8 +20,8 @@ from tests.test_house import ROOT
 if TYPE_CHECKING:
     from pathlib import Path
 
-BETWEEN = "help stages"
-"""Asked of the shell between two questions: what it prints can't be an answer to another."""
+HEADING = re.compile(r"(?:\A|\n\n)== .*\n")
+"""Above each answer of the shell, where there are several."""
 
 QUESTIONS = tuple(name for name, each in COMMANDS.items() if "@STAGE" in each.takes and name != "diff")
 OTHERS = (
@@ -69,10 +70,10 @@ def lines_at(stage: str) -> tuple[str, ...]:
 
 def asked_by_shell(folder: Path, kernel: Path, stage: str, lines: tuple[str, ...]) -> list[str]:
     """What `pvhdbg dump` answers."""
-    words = [word for line in lines for word in ("-c", line, "-c", BETWEEN)]
+    words = [word for line in lines for word in ("-c", line)]
     done = pvhdbg("dump", kernel, "--stage", stage, *words, cwd=folder)
     assert (0, "") == (done.status, done.err)
-    return [each.strip("\n") for each in done.out.split(f"\n\n{help_text('stages')}\n")[:-1]]
+    return [each.strip("\n") for each in HEADING.split(done.out)[1:]]
 
 
 def by_line(stage: str, lines: tuple[str, ...], answers: list[str]) -> dict[str, str]:

@@ -2,43 +2,20 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from pvhdbg import guest
-from pvhdbg.boot import stages
-from tests import rebuilt, tiny
+from tests import tiny
 from tests.in_gdb import stock
+from tests.in_gdb.booted import ENTRY, HEADING, boot, boot_tiny, stages_of
 
-ENTRY = 0x1000000
-HEADING = re.compile(f"^({'|'.join((*stages.NAMES, stages.DIED))}): ", re.MULTILINE)
 RUNNER = "python from pvhdbg.in_gdb.install import SESSIONS; runner = SESSIONS.here.runner"
 INTERRUPT_SOON = (
     "python import os, signal, threading; threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start()"
 )
-WITH_REBOOT = (*stock.TCG[:-1], "-action", "reboot=reset")
-
-
-def boot(folder: Path, *lines: str, args: tuple[str, ...] = (), symbols: bool = True) -> stock.Told:
-    """Ask the teaching guest."""
-    with stock.qemu(folder, guest.ELF, *args) as machine:
-        return stock.pvh(folder, machine, *lines, symbols=guest.ELF if symbols else None)
-
-
-def boot_tiny(folder: Path, content: bytes, *lines: str, args: tuple[str, ...] = ()) -> stock.Told:
-    """Ask a guest of a few bytes."""
-    kernel = folder / "kernel"
-    kernel.write_bytes(content)
-    with stock.qemu(folder, kernel, *args) as machine:
-        return stock.pvh(folder, machine, *lines, symbols=kernel)
-
-
-def stages_of(told: stock.Told) -> list[str]:
-    """The stage that each answer begins with, after what gdb itself says of a stop; else its first word."""
-    return [(HEADING.findall(text) or [text.split(":")[0].strip()])[0] for text in told.texts]
 
 
 def test_the_stages_come_one_by_one_and_leave_no_breakpoint(tmp_path: Path) -> None:
@@ -228,55 +205,6 @@ def test_a_breakpoint_too_many_for_the_cpu_is_one_line(kvm: None, tmp_path: Path
     assert 4 == told.last.count("hw breakpoint")
 
 
-def test_a_guest_that_was_started_again_is_at_its_beginning(tmp_path: Path) -> None:
-    reset = ("monitor system_reset", "maint flush register-cache")
-    told = boot(tmp_path, "pvh run-to kernel", *reset, "pvh run-to entry", "pvh stages", args=WITH_REBOOT)
-
-    assert [] == told.errors
-    assert (1, 4) == (told.last.count("captured"), told.last.count("ahead"))
-
-
-def test_a_guest_that_dies_and_reboots_is_not_taken_for_its_first_boot(tmp_path: Path) -> None:
-    lines = ("pvh run-to prepare", "pvh run-to bootparams", "pvh stages", "pvh run-to prepare", "info breakpoints")
-    told = boot_tiny(tmp_path, tiny.dying(), *lines, args=WITH_REBOOT)
-
-    assert 1 == len(told.errors)
-    assert told.errors[0].startswith("the guest was reset and boots again (")
-    assert 3 == told.texts[2].count("ahead")
-    assert "prepare" == stages_of(told)[3]
-    assert "No breakpoints or watchpoints.\n" == told.last
-
-
-def test_a_reset_that_the_user_ran_over_is_told_at_the_next_question(tmp_path: Path) -> None:
-    lines = ("pvh run-to kernel", "monitor system_reset", "maint flush register-cache", "pvh stages", "pvh stages")
-    told = boot(tmp_path, *lines, args=WITH_REBOOT)
-
-    assert told.texts[3].startswith("the guest was reset and boots again: what was captured before is forgotten\n")
-    assert 5 == told.texts[3].count("ahead")
-    assert "reset" not in told.last
-
-
-def test_a_second_boot_is_known_by_its_paging_being_off(tmp_path: Path) -> None:
-    lines = ("pvh run-to kernel", f"hbreak *{ENTRY + 8:#x}", "monitor system_reset", "continue", "pvh info")
-    told = boot(tmp_path, *lines, args=WITH_REBOOT)
-
-    assert told.last.startswith("the guest was reset and boots again")
-    assert "unseen: " in told.last
-
-
-def test_symbols_of_another_build_are_refused(tmp_path: Path) -> None:
-    other = rebuilt.teaching_guest(tmp_path / "other.elf")
-    lines = ("hbreak start_kernel", "continue", "pvh info", "pvh next-stage", "pvh stages", "pvh bootparams")
-    with stock.qemu(tmp_path, guest.ELF) as machine:
-        told = stock.pvh(tmp_path, machine, *lines, symbols=other)
-
-    assert f"the kernel in memory is not {other}: what lies at " in told.texts[2]
-    assert "kernel_boot_params  -  no symbol boot_params: another kernel is in memory" in told.texts[2]
-    assert ["the kernel in memory is not"] == [each[:27] for each in told.errors]
-    assert 5 == told.texts[4].count("another kernel is in memory")
-    assert "type_of_loader" not in told.last
-
-
 def test_another_machine_has_a_history_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     with stock.qemu(tmp_path, guest.ELF) as one, stock.qemu(tmp_path / "other", guest.ELF) as other:
@@ -322,46 +250,6 @@ def test_a_32_bit_machine_s_registers_have_their_64_bit_names(tmp_path: Path) ->
 
     assert "rbx        0x" in told.texts[1]
     assert ["gdb reaches 4 GiB of a 32-bit machine: 8 bytes at 0x100000000"] == told.errors
-
-
-def test_the_symbols_file_that_is_rebuilt_is_read_again(tmp_path: Path) -> None:
-    kernel = tmp_path / "kernel"
-    kernel.write_bytes(tiny.nameless())
-    rebuild = f"shell cp {guest.ELF} {kernel}"
-    told = stock.gdb(tmp_path, f"source {stock.SCRIPT}", "pvh stages", rebuild, "pvh stages", symbols=kernel)
-
-    assert "no symbol start_kernel" in told.texts[1]
-    assert 5 == told.last.count("ahead")
-
-
-def test_a_kernel_that_was_told_by_its_path_is_read_again_when_it_is_rebuilt(tmp_path: Path) -> None:
-    kernel = tmp_path / "told"
-    kernel.write_bytes(guest.ELF.read_bytes())
-    rebuild = f"shell cat {rebuilt.teaching_guest(tmp_path / 'other')} > {kernel}"
-    lines = (f"pvh run-to entry {kernel}", "pvh stages", rebuild, "pvh run-to kernel", "pvh stages")
-    told = boot(tmp_path, *lines, symbols=False)
-
-    assert 1 == told.texts[1].count("captured")
-    assert "the kernel in memory is not" in told.errors[0]
-    assert "another kernel is in memory" in told.last
-
-
-def test_code_is_never_that_of_another_mode(tmp_path: Path) -> None:
-    lines = ("pvh code", f"pvh code {ENTRY:#x}", f"pvh run-to entry {ENTRY:#x}", "pvh code", "stepi 2", "pvh code")
-    told = boot(tmp_path, *lines, symbols=False)
-
-    assert [] == told.errors
-    assert told.texts[0].startswith("bytes, not disassembled:\n  0xfffffff0  ")
-    assert told.texts[1].startswith(f"bytes, not disassembled:\n  {ENTRY:#x}  ")
-    assert f"0x{ENTRY:08x}:  " in told.texts[3]
-    assert "%ebx, %esi" in told.texts[3]
-    assert "%ebx, %esi" in told.last or "movsl" in told.last
-
-
-def test_a_dead_guest_s_code_at_a_stage_is_bytes_for_its_mode_may_be_another(tmp_path: Path) -> None:
-    told = boot(tmp_path, "pvh run-to entry", "set {int}$rbx = 0", "pvh run-to e820", "pvh code")
-
-    assert told.last.startswith("captured bytes, not disassembled:")
 
 
 def test_nothing_of_gdb_s_own_prints_a_traceback(tmp_path: Path) -> None:

@@ -1,0 +1,36 @@
+"""Guests that stock gdb is asked about."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from pvhdbg import guest
+from pvhdbg.boot import stages
+from tests.in_gdb import stock
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ENTRY = 0x1000000
+HEADING = re.compile(f"^({'|'.join((*stages.NAMES, stages.DIED))}): ", re.MULTILINE)
+WITH_REBOOT = (*stock.TCG[:-1], "-action", "reboot=reset")
+
+
+def boot(folder: Path, *lines: str, args: tuple[str, ...] = (), symbols: bool = True) -> stock.Told:
+    """Ask the teaching guest."""
+    with stock.qemu(folder, guest.ELF, *args) as machine:
+        return stock.pvh(folder, machine, *lines, symbols=guest.ELF if symbols else None)
+
+
+def boot_tiny(folder: Path, content: bytes, *lines: str, args: tuple[str, ...] = ()) -> stock.Told:
+    """Ask a guest of a few bytes."""
+    kernel = folder / "kernel"
+    kernel.write_bytes(content)
+    with stock.qemu(folder, kernel, *args) as machine:
+        return stock.pvh(folder, machine, *lines, symbols=kernel)
+
+
+def stages_of(told: stock.Told) -> list[str]:
+    """The stage that each answer begins with, after what gdb itself says of a stop; else its first word."""
+    return [(HEADING.findall(text) or [text.split(":")[0].strip()])[0] for text in told.texts]
