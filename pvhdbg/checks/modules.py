@@ -9,6 +9,7 @@ from pvhdbg.abi.start_info import MAGIC
 from pvhdbg.abi.text import printable
 from pvhdbg.boot import spans
 from pvhdbg.boot.capture import names_map
+from pvhdbg.boot.document import ram_size
 from pvhdbg.checks.finding import ERROR, INFO, WARNING
 from pvhdbg.checks.rules import Found, rule
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 _FOUR_GIB = 1 << 32
 _TOP = 1 << 64
+_ONE_MIB = 1 << 20
+_BELOW_EVERY_HOLE = 2 << 30
+"""QEMU's machines have their memory in one piece as far as this, if they have that much."""
 _FREEBSD = "FreeBSD"
 _NAME_SHOWN = 40
 
@@ -112,18 +116,29 @@ def the_ramdisk_does_not_fit_32_bits(case: Case) -> Iterator[Found]:
 @rule("PVH306", WARNING)
 def a_module_is_not_in_ram(case: Case) -> Iterator[Found]:
     """A module that lies where the map lists no RAM can't be read, or is overwritten by whatever owns that memory;
-    Linux says "initrd not fully accessible" or finds no root file system.
+    Linux says "initrd not fully accessible" or finds no root file system. Where there is memory all the same, which the
+    map lists as something else, Linux finds its ramdisk and copies it to RAM first: QEMU puts it into what SeaBIOS
+    keeps for itself on a microvm.
 
     Put it into RAM, at the end of what lies below 4 GiB.
 
-    Source: Linux arch/x86/kernel/setup.c, reserve_initrd; qboot pull request 28.
+    Source: Linux arch/x86/kernel/setup.c, reserve_initrd and relocate_initrd; qboot pull request 28.
     """
     for index, module in enumerate(case.modules if case.ram else ()):
         start, end = module.span
         if start and start < end and not spans.holds(case.ram, start, end):
+            is_copied = not index and case.is_linux and _is_memory(case, start, end)
             how = "reaches beyond 2^64" if end > _TOP else "is not all in RAM"
-            message = f"module {index}, {start:#x}-{end:#x}, {how}"
-            yield Found(f"modules[{index}].paddr", message, _place(module, "paddr"), None if index else case.fatal)
+            message = f"module {index}, {start:#x}-{end:#x}, {how}{': Linux copies it there' if is_copied else ''}"
+            severity = INFO if is_copied else None if index else case.fatal
+            yield Found(f"modules[{index}].paddr", message, _place(module, "paddr"), severity)
+
+
+def _is_memory(case: Case, start: int, end: int) -> bool:
+    """Whether that is surely memory of the machine, and listed as something."""
+    has = min(ram_size(case.memory) or 0, _BELOW_EVERY_HOLE)
+    listed = spans.union((each.addr, each.end) for each in case.entries)
+    return start >= _ONE_MIB and end <= has and spans.holds(listed, start, end)
 
 
 @rule("PVH307", INFO)

@@ -95,6 +95,15 @@ def test_of_a_32_bit_kernel_it_is_told_what_it_reads_instead_where_addresses_wra
     assert [("error", f"{message} instead")] == [(each.severity, each.message) for each in told]
 
 
+def test_a_ramdisk_in_memory_that_is_kept_for_something_else_is_copied_by_linux() -> None:
+    given = [(0x100000, 0x1FEFF000, 1), (0x1FFFF000, 0x1000, 2)]
+    inside, outside = ((0x1FFFE000, 0x2000, 0, 0),), ((0x1FFFE000, 0x2001, 0, 0),)
+    told = [found("PVH306", entry(given, modules=each)) for each in (inside, outside)]
+
+    assert [["info"], ["error"]] == [[each.severity for each in findings] for findings in told]
+    assert told[0][0].message.endswith("0x1fffe000-0x20000000, is not all in RAM: Linux copies it there")
+
+
 def test_a_rule_is_named_as_its_function_with_the_kernels_own_names_in_it() -> None:
     assert "cmd_line_ptr is not cmdline_paddr" == RULES["PVH403"].name
     assert "e820_table is not what boot_params lists" == RULES["PVH421"].name
