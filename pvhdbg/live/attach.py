@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from pvhdbg.errors import TargetError, UserError
+from pvhdbg.errors import PvhdbgError, TargetError, UserError
 from pvhdbg.live.gdb_session import GdbSession
 from pvhdbg.target import monitor
 from pvhdbg.target.mi import MiError, in_console
@@ -62,7 +62,7 @@ class Attachment(GdbSession):
         return None
 
     def close(self) -> None:
-        with suppress(TargetError):
+        with suppress(PvhdbgError):
             self._leave()
         super().close()
 

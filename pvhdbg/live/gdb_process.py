@@ -10,8 +10,9 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from pvhdbg.errors import MachineError, UserError
+from pvhdbg.errors import UserError
 from pvhdbg.live import child
+from pvhdbg.live.trouble import told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -38,6 +39,7 @@ class GdbProcess:
         self.options = options
         self.recent: deque[str] = deque(maxlen=_LINES_KEPT)
         self._stderr = folder / "gdb.stderr"
+        self._log_fault: OSError | None = None
         self._process = self._start(group)
         try:
             self._log = _open_log(options.mi_log)
@@ -47,29 +49,32 @@ class GdbProcess:
             raise
 
     def _start(self, group: int) -> subprocess.Popen[bytes]:
-        try:
-            with self._stderr.open("wb") as stderr:
-                return subprocess.Popen(
-                    [self.options.binary, "-q", "--interpreter=mi3", *(() if self.options.gdbinit else _QUIET_START)],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=stderr,
-                    process_group=group,
-                    env=_environment(os.environ, own_files=self.options.gdbinit),
-                    bufsize=0,
-                )
-        except OSError as error:
-            raise MachineError(
-                f"can't start {self.options.binary}: {error.strerror}", "install the package gdb"
-            ) from error
+        writing, starting = (
+            told(f"can't write {self._stderr}"),
+            told(f"can't start {self.options.binary}", "install the package gdb"),
+        )
+        with writing, self._stderr.open("wb") as stderr, starting:
+            return subprocess.Popen(
+                [self.options.binary, "-q", "--interpreter=mi3", *(() if self.options.gdbinit else _QUIET_START)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                process_group=group,
+                env=_environment(os.environ, own_files=self.options.gdbinit),
+                bufsize=0,
+            )
 
     @property
     def pid(self) -> int:
         return self._process.pid
 
     def write(self, line: str) -> None:
-        """Lost if gdb has gone: its end is seen by who reads."""
+        """Lost if gdb has gone: its end is seen by who reads.
+
+        :raise UserError: if the log could not be written, now or for what gdb said before.
+        """
         self._note("<", line)
+        self.check_log()
         with suppress(BrokenPipeError):
             self._stdin.write(os.fsencode(f"{line}\n"))
 
@@ -106,8 +111,19 @@ class GdbProcess:
     def close(self) -> None:
         """After `kill`, when nobody reads its lines any more."""
         self._close_pipes()
-        if self._log is not None:
-            self._log.close()
+        self._close_log()
+
+    def check_log(self) -> None:
+        """:raise UserError: once, if the log could not be written. There is none from then on."""
+        fault, self._log_fault = self._log_fault, None
+        if fault is not None:
+            raise UserError(f"can't write {self.options.mi_log}: {fault.strerror}") from fault
+
+    def _close_log(self) -> None:
+        log, self._log = self._log, None
+        if log is not None:
+            with suppress(OSError):  # what it could not write before, it can't now
+                log.close()
 
     def _close_pipes(self) -> None:
         self._process.wait()
@@ -126,8 +142,14 @@ class GdbProcess:
 
     def _note(self, direction: str, line: str) -> None:
         self.recent.append(f"{direction} {line[:_LONGEST_KEPT]}")
-        if self._log is not None:
-            self._log.write(f"{direction} {line}\n")
+        try:
+            if self._log is not None:
+                self._log.write(f"{direction} {line}\n")
+        except OSError as error:  # whoever reads must go on reading
+            self._log_fault = error
+            self._close_log()
+        except ValueError:  # closed meanwhile, by the other thread
+            pass
 
 
 def _open_log(path: str | None) -> TextIO | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pvhdbg.live import folder
@@ -63,13 +64,13 @@ class GdbSession:
     def close(self) -> None:
         """End everything and leave nothing. What the guest wrote can still be read."""
         self.kill()
-        try:
+        with suppress(OSError):  # once more, when what they hold is free again
             folder.remove(self.folder)
-        finally:
-            self.watcher.end()
-            for each in (self.qemu, self._gdb, self._process):
-                if each is not None:
-                    each.close()
+        self.watcher.end()
+        for each in (self.qemu, self._gdb, self._process):
+            if each is not None:
+                each.close()
+        folder.remove(self.folder)
 
     def __enter__(self) -> Self:
         return self
@@ -78,3 +79,5 @@ class GdbSession:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+        if kind is None and self._process is not None:
+            self._process.check_log()

@@ -37,6 +37,7 @@ _FAULTS = (
         "this KVM can't give all of the host's CPU: try --cpu host,-arch-capabilities",
     ),
     _Fault(re.compile(r"kvm", re.IGNORECASE), MachineError, "--accel tcg needs no KVM"),
+    _Fault(re.compile(r"qemu_thread_create|Too many open files"), MachineError, "`ulimit -a` shows what it may have"),
     _Fault(re.compile(r"[Cc]annot allocate|guest memory"), MachineError, "give the guest less with --memory"),
     _Fault(re.compile(r"machine type|machine\.|CPU model|-cpu\.|-m |RAM size|invalid accelerator"), UserError),
 )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from pvhdbg.abi.text import printable
 from pvhdbg.errors import NotConnected
 from pvhdbg.live import mi
+from pvhdbg.live.trouble import start_thread
 from pvhdbg.target.mi import MiError, Stop
 
 if TYPE_CHECKING:
@@ -65,16 +66,18 @@ class MiClient:
         self._resumed: tuple[int, Pending] | None = None
         self._waiting: dict[int, Pending] = {}  # in the order in which gdb works on them
         self._changed = threading.Condition()
-        self._thread = threading.Thread(target=self._read, name="pvhdbg-gdb", daemon=True)
-        self._thread.start()
+        self._thread = start_thread(self._read, "pvhdbg-gdb")
 
     def send(self, command: str, *, quiet: bool = True) -> Pending:
-        """Send an MI command and don't wait. `quiet` keeps what it prints from `on_text`."""
+        """Send an MI command and don't wait. `quiet` keeps what it prints from `on_text`.
+
+        :raise UserError: if the log could not be written.
+        """
         pending = Pending(command, quiet=quiet)
         with self._changed:
             self._token += 1
+            self.process.write(f"{self._token}{command}")  # nobody takes the answer before the lock is free
             self._waiting[self._token] = pending
-            self.process.write(f"{self._token}{command}")
         return pending
 
     def wait(self, pending: Pending, timeout: float | None = PATIENCE) -> mi.Reply:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import socket
 import subprocess
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
-from pvhdbg.errors import MachineError
 from pvhdbg.live import child
 from pvhdbg.live.qemu_options import Channels, QemuOptions, command_line
 from pvhdbg.live.serial import Serial
+from pvhdbg.live.trouble import told
 from pvhdbg.target.base import DIED, QEMU_EXIT, QEMU_SIGNAL, Halt
 
 if TYPE_CHECKING:
@@ -28,32 +28,31 @@ class Qemu:
         self.gdb_path = folder / "gdb"
         self._qmp_path = folder / "qmp"
         self._stderr = folder / "qemu.stderr"
-        ours, theirs = socket.socketpair()
-        with _listening(self.gdb_path) as gdb, _listening(self._qmp_path) as qmp, theirs:
-            channels = Channels(gdb.fileno(), qmp.fileno(), theirs.fileno())
-            try:
+        with told("can't make QEMU's sockets"), ExitStack() as on_failure:
+            ours, theirs = socket.socketpair()
+            on_failure.callback(ours.close)
+            with theirs, _listening(self.gdb_path) as gdb, _listening(self._qmp_path) as qmp:
+                channels = Channels(gdb.fileno(), qmp.fileno(), theirs.fileno())
                 self.argv = command_line(options, channels)
                 self._process = self._start(channels, group)
-            except BaseException:
-                ours.close()
-                raise
-        self.serial = Serial(ours)
+                on_failure.callback(self._process.kill)
+            self.serial = Serial(ours)
+            on_failure.pop_all()
 
     def _start(self, channels: Channels, group: int) -> subprocess.Popen[bytes]:
-        try:
-            with self._stderr.open("wb") as stderr:
-                return subprocess.Popen(
-                    self.argv,
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=stderr,
-                    pass_fds=channels,
-                    process_group=group,
-                )
-        except OSError as error:
-            raise MachineError(
-                f"can't start {self.options.binary}: {error.strerror}", "install the package qemu-system-x86"
-            ) from error
+        writing, starting = (
+            told(f"can't write {self._stderr}"),
+            told(f"can't start {self.options.binary}", "install the package qemu-system-x86"),
+        )
+        with writing, self._stderr.open("wb") as stderr, starting:
+            return subprocess.Popen(
+                self.argv,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=stderr,
+                pass_fds=channels,
+                process_group=group,
+            )
 
     @property
     def pid(self) -> int:
@@ -115,6 +114,10 @@ class Qemu:
 
 def _listening(path: Path) -> socket.socket:
     listener = socket.socket(socket.AF_UNIX)
-    listener.bind(str(path))
-    listener.listen(1)
+    try:
+        listener.bind(str(path))
+        listener.listen(1)
+    except BaseException:
+        listener.close()
+        raise
     return listener

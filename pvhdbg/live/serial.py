@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from pvhdbg.live.trouble import start_thread
+
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
@@ -24,8 +26,7 @@ class Serial:
         self._lock = threading.Lock()
         self._kept = bytearray()
         self._dropped = 0
-        self._thread = threading.Thread(target=self._read, name="pvhdbg-serial", daemon=True)
-        self._thread.start()
+        self._thread = start_thread(self._read, "pvhdbg-serial")
 
     def since(self, position: int) -> tuple[bytes, int]:
         """What is kept of the bytes after `position`, counted from the guest's first; and what to ask next."""

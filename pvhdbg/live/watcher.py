@@ -12,6 +12,8 @@ import signal
 import subprocess
 from typing import TYPE_CHECKING
 
+from pvhdbg.live.trouble import told
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -35,16 +37,11 @@ class Watcher:
     """The shell that cleans up after us. `group` is the process group to start children in."""
 
     def __init__(self, folder: Path) -> None:
-        reader, self._pipe = os.pipe()
+        """:raise MachineError: if it can't be started."""
+        with told("can't make a pipe"):
+            reader, self._pipe = os.pipe()
         try:
-            self._process = subprocess.Popen(
-                ["/bin/sh", "-c", _SCRIPT, "pvhdbg-watcher", str(folder)],
-                stdin=reader,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                process_group=0,
-                cwd="/",
-            )
+            self._process = _start(reader, folder)
         except BaseException:
             os.close(self._pipe)
             raise
@@ -66,3 +63,15 @@ class Watcher:
             os.killpg(self.group, signal.SIGKILL)
             self._process.wait()
             os.close(self._pipe)
+
+
+def _start(reader: int, folder: Path) -> subprocess.Popen[bytes]:
+    with told("can't start /bin/sh"):
+        return subprocess.Popen(
+            ["/bin/sh", "-c", _SCRIPT, "pvhdbg-watcher", str(folder)],
+            stdin=reader,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            process_group=0,
+            cwd="/",
+        )

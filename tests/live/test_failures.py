@@ -148,3 +148,23 @@ def test_any_runtime_folder_serves(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         assert 0o40700 == mode
         assert 0xFFF0 == session.target.register("rip")
     assert [] == os.listdir(place)  # noqa: PTH208 - names suffice
+
+
+def _descriptor(path: Path) -> int:
+    """The one under which this process has a file open."""
+    folder = Path("/proc/self/fd")
+    return next(int(each.name) for each in folder.iterdir() if each.is_symlink() and each.readlink() == path)
+
+
+def test_a_log_whose_disk_is_full_is_told_once_and_gdb_goes_on(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with Session(GdbOptions(mi_log=str(log))) as session:
+        session.boot(TEACHING)
+        session.wait_ready()
+        with Path("/dev/full").open("wb") as full:
+            os.dup2(full.fileno(), _descriptor(log))
+        with pytest.raises(UserError, match=r"^can't write .*/log: No space left on device$"):
+            session.gdb.ask("-gdb-version")
+
+        assert 0xFFF0 == session.target.register("rip")
+    assert not session.folder.exists()
