@@ -37,6 +37,6 @@ def test_every_stage_is_in_it() -> None:
 
 def test_every_folder_it_speaks_of_is_there() -> None:
     root = Path(__file__).parents[1]
-    named = re.findall(r"`((?:tests|abi|boot|views|checks)/[\w/.]*)`", README)
+    named = re.findall(r"`((?:tests|abi|boot|views|checks|commands)/[\w/.]*)`", README)
 
     assert [] == [each for each in named if not (root / each).exists() and not (root / "pvhdbg" / each).exists()]
