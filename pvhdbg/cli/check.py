@@ -11,8 +11,6 @@ from pvhdbg.cli.result import Result
 if TYPE_CHECKING:
     import argparse
 
-    from pvhdbg.boot.document import Document
-
 
 def check(options: argparse.Namespace) -> Result:
     """The status is 1 for a finding of severity error too."""
@@ -23,14 +21,4 @@ def check(options: argparse.Namespace) -> Result:
 
     found = run.check(seen).all
     status = dump.status_of(seen.outcome, None) or int(any(each.severity == ERROR for each in found))
-    return Result(_text(seen, options.format or "text"), status, remarks)
-
-
-def _text(seen: Document, form: str) -> str:
-    if form == "json":
-        from pvhdbg.views import to_json
-
-        return to_json.dumps(seen)
-    from pvhdbg.views import to_text
-
-    return to_text.report(seen)
+    return Result(dump.text_of(seen, options.format or "text", report=True), status, remarks)

@@ -35,7 +35,7 @@ def dump(options: argparse.Namespace) -> Result:
         seen, remarks = run(bench, options.stage, what)
         answers = asked(bench, seen.outcome) if asked else None
         bench.session.kill()  # they end while we write
-        text = _text(seen, options.format or ("json" if options.output else "text")) if _is_wanted(options) else ""
+        text = text_of(seen, options.format or ("json" if options.output else "text")) if _is_wanted(options) else ""
     if options.output is not None:
         _write(options.output, text, ascii=options.ascii)
         text = ""
@@ -89,14 +89,15 @@ def ask(bench: Bench, outcome: Outcome, lines: Sequence[str]) -> Answered:
     return put
 
 
-def _text(seen: Document, form: str) -> str:
+def text_of(seen: Document, form: str, *, report: bool = False) -> str:
+    """A run as JSON or for a person, who may want no more than the rules' report."""
     if form == "json":
         from pvhdbg.views import to_json
 
         return to_json.dumps(seen)
     from pvhdbg.views import to_text
 
-    return to_text.document(seen)
+    return to_text.report(seen) if report else to_text.document(seen)
 
 
 def _write(path: Path, text: str, *, ascii: bool) -> None:  # noqa: A002  the option's name
