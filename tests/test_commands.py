@@ -10,8 +10,9 @@ import pytest
 from pvhdbg import commands
 from pvhdbg.boot import stages
 from pvhdbg.boot.document import DEAD, Death, Outcome
+from pvhdbg.boot.recorded import Recorded
 from pvhdbg.boot.replay import load
-from pvhdbg.boot.sessions import Recorded, Session
+from pvhdbg.boot.sessions import Session
 from pvhdbg.commands import COMMANDS, complete, help_text, run
 from pvhdbg.errors import PvhdbgError, UserError
 from pvhdbg.views import to_json

@@ -1,4 +1,4 @@
-"""Where questions are asked: at a machine on its way through the stages, or at a recording of one."""
+"""Where questions are asked: what that must be able to do, and a machine on its way through the stages."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pvhdbg.boot import document as doc
 from pvhdbg.boot import stages
 from pvhdbg.boot.document import Document, MachineFacts, Outcome
 from pvhdbg.boot.expression import entry_at, evaluate
+from pvhdbg.boot.recorded import Opener, last_reached, recording_of
 from pvhdbg.boot.travel import travel
 from pvhdbg.errors import GuestError, RegisterUnavailable, SymbolMissing, TargetError, UserError
-from pvhdbg.target.recording import Recording
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,20 +27,6 @@ if TYPE_CHECKING:
     Disassembler = Callable[[int, int], Sequence[str]]
 
 TIMEOUT = 30.0
-
-
-def last_reached(history: Sequence[Capture]) -> Capture:
-    """What was captured at the last stage reached; a death is no stage, but better than nothing.
-
-    :raise UserError: if nothing was captured.
-    """
-    if not history:
-        raise UserError("no stage was reached: nothing was captured", "`stages` lists what there is")
-    return next((each for each in reversed(history) if each.stage != stages.DIED), history[-1])
-
-
-def _recording(capture: Capture) -> Recording:
-    return Recording(capture.memory, capture.registers, capture.symbols)
 
 
 class Session(Protocol):
@@ -104,70 +90,6 @@ class Session(Protocol):
     def document(self) -> Document: ...
 
 
-class _Opener:
-    """Who can look at a recording instead of what he stands at."""
-
-    _opened: Recorded | None = None
-
-    def open(self, document: Document | None) -> None:
-        self._opened = None if document is None else Recorded(document)
-
-    @property
-    def opened(self) -> Recorded | None:
-        return self._opened
-
-
-class Recorded(_Opener):
-    """A recording: what was captured can be asked for, and nothing runs."""
-
-    def __init__(self, document: Document) -> None:
-        self._document = document
-        self.image = document.kernel
-        self.machine = document.machine
-        self.history: Sequence[Capture] = document.stops
-
-    def target_at(self, capture: Capture) -> Target:
-        return _recording(capture)
-
-    def current(self) -> Capture:
-        return last_reached(self.history)
-
-    def lacking(self, stage: Stage) -> str | None:
-        return None if any(each.stage == stage.name for each in self.history) else "not in this recording"
-
-    def passed(self) -> Sequence[str]:
-        return ()
-
-    def next_stage(self) -> str:
-        raise _cannot_run()
-
-    def locate(self, where: str) -> None:  # noqa: ARG002  nor anything be looked for
-        raise _cannot_run()
-
-    def go(self, stage: str) -> Outcome:  # noqa: ARG002  no stage can be gone to
-        raise _cannot_run()
-
-    def rewrite(self, change: Change) -> Sequence[Rewrite]:  # noqa: ARG002  nor anything be written
-        raise _cannot_run()
-
-    def evaluate(self, words: str, capture: Capture) -> int:
-        """:raise UserError: for what has no such value here."""
-        try:
-            return evaluate(words, self.target_at(capture))
-        except (SymbolMissing, RegisterUnavailable) as error:
-            raise UserError(str(error)) from error
-
-    def disassemble(self, address: int, count: int) -> Sequence[str]:  # noqa: ARG002
-        return ()
-
-    def document(self) -> Document:
-        return self._document
-
-
-def _cannot_run() -> UserError:
-    return UserError("a recording can't run", "`info @STAGE` shows what was captured at a stage")
-
-
 def _no_more(journey: Journey) -> UserError:
     if journey.passed:
         return UserError("every stage that was left has been passed", "`stages` tells which were captured")
@@ -176,7 +98,7 @@ def _no_more(journey: Journey) -> UserError:
     return UserError("no stage is known here", "name the kernel: its file and symbols tell")
 
 
-class Live(_Opener):
+class Live(Opener):
     """A machine on a journey. `outcome` is how that went so far, where somebody else was the guide.
 
     `disassembler` gives lines for so many instructions at an address as the CPU sees it; `expressions` the address that
@@ -218,7 +140,7 @@ class Live(_Opener):
 
     def target_at(self, capture: Capture) -> Target:
         """The machine for what is there now; of what was before there is only what was captured."""
-        return self.journey.target if capture is self._now else _recording(capture)
+        return self.journey.target if capture is self._now else recording_of(capture)
 
     def current(self) -> Capture:
         """What is there now; of a dead guest the last stage it reached."""

@@ -67,7 +67,7 @@ def show(options: argparse.Namespace) -> Result:
 
     document = load(options.recording)
     if options.command:
-        from pvhdbg.boot.sessions import Recorded
+        from pvhdbg.boot.recorded import Recorded
         from pvhdbg.cli.asking import answers
 
         told = answers(Recorded(document), options.command)

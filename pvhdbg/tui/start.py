@@ -72,7 +72,7 @@ def recorded(document: Document, name: str, *, ascii: bool = False) -> None:  # 
     `name` is the file's.
     """
     from pvhdbg import commands
-    from pvhdbg.boot.sessions import Recorded
+    from pvhdbg.boot.recorded import Recorded
     from pvhdbg.tui.app import Tui
 
     session = Recorded(document)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pvhdbg.boot.lookup import start_info_at
-from pvhdbg.boot.sessions import Recorded
+from pvhdbg.boot.recorded import Recorded
 from pvhdbg.boot.stages import STAGES
 from pvhdbg.target.recording import Recording
 from tests import build

@@ -8,7 +8,8 @@ import pytest
 
 from pvhdbg import commands, guest
 from pvhdbg.boot.journey import Journey
-from pvhdbg.boot.sessions import Live, Recorded
+from pvhdbg.boot.recorded import Recorded
+from pvhdbg.boot.sessions import Live
 from pvhdbg.errors import GuestError, UserError
 from pvhdbg.image.facts import read_facts
 

@@ -17,8 +17,8 @@ from prompt_toolkit.input import PipeInput, create_pipe_input
 from prompt_toolkit.output.vt100 import Vt100_Output
 
 from pvhdbg import commands
+from pvhdbg.boot.recorded import Recorded
 from pvhdbg.boot.replay import load
-from pvhdbg.boot.sessions import Recorded
 from pvhdbg.tui.app import Tui
 from pvhdbg.tui.start import screen_of
 from pvhdbg.tui.state import Screen
