@@ -24,7 +24,14 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 MAX_ADDRESS = 1 << 64
-MAX_FILE = 1 << 30
+MAX_FILE = 1 << 27
+"""Bytes. The largest dump: three stops with MAX_TEXT of strings, a byte of which takes 6 decoded and 2 as memory, and
+six with maps of MAX_ENTRIES, makes 110 MiB.
+"""
+MAX_PARTS = 1 << 24
+"""Lists, objects and strings, by the characters that begin them: MAX_TEXT may be made of these. Each takes Python some
+60 bytes, so that a hostile file comes to 1 GiB, not to all there is.
+"""
 
 
 class NotARecording(Exception):
@@ -42,7 +49,11 @@ def load(path: Path) -> Document:
             raise UserError(f"{path}: is no regular file")
         if found.st_size > MAX_FILE:
             raise UserError(f"{path}: too large for a recording")
-        document = json.loads(path.read_bytes())
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE)  # it may grow meanwhile, or be of those in /proc
+        if data.count(b"[") + data.count(b"{") + data.count(b'"') // 2 > MAX_PARTS:
+            raise UserError(f"{path}: too large for a recording")
+        document = json.loads(data)
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
@@ -34,7 +34,8 @@ _RELEASE = re.compile(rb"Linux version (\d[!-~]{0,127}) \(")
 _RODATA_SEARCHED = 8 << 20
 _SEARCHED = 64 << 20
 _BANNERS_TRIED = 64
-_LONGEST_DESC = 1 << 16
+_LONGEST_DESC, _DESCS = 1 << 16, 1 << 20
+"""Bytes of a note's descriptor, and of all together, that are kept."""
 
 
 class Segment(NamedTuple):
@@ -127,7 +128,7 @@ def facts_of(data: Buffer, path: str, *, elf: str | None = None, kind: str | Non
         build_id=build_id(image),
         release=release,
         segments=tuple(_segment(each) for each in image.segments if each.type == PT_LOAD),
-        notes=tuple(_note(data, note) for note in found),
+        notes=tuple(_notes(data, found)),
         marks=marks(image, entry),
     )
 
@@ -150,8 +151,17 @@ def _segment(each: ProgramHeader) -> Segment:
     return Segment(each.paddr, each.vaddr, each.filesz, each.memsz, each.offset)
 
 
-def _note(data: Buffer, note: notes.RawNote) -> Note:
-    desc = data[note.desc_offset : note.desc_offset + min(note.descsz, _LONGEST_DESC)]
+def _notes(data: Buffer, found: Iterable[notes.RawNote]) -> Iterator[Note]:
+    """Notes may share their bytes, so that a small file has many long ones."""
+    room = _DESCS
+    for each in found:
+        note = _note(data, each, min(room, _LONGEST_DESC))
+        room -= len(note.desc)
+        yield note
+
+
+def _note(data: Buffer, note: notes.RawNote, most: int = _LONGEST_DESC) -> Note:
+    desc = data[note.desc_offset : note.desc_offset + min(note.descsz, most)]
     return Note(note.owner.partition(b"\0")[0].decode("latin-1"), note.type, desc)
 
 

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from pvhdbg.boot import replay
+from pvhdbg.boot.document import DONE, Document, MachineFacts, Outcome
+from pvhdbg.boot.read import MAX_ENTRIES, MAX_STRING, MAX_TEXT
 from pvhdbg.errors import UserError
 from pvhdbg.views import to_json, to_text
 from tests import build
@@ -152,6 +154,41 @@ def test_a_file_that_is_no_recording_is_refused_in_one_line(tmp_path: Path, cont
         replay.load(path)
     assert str(caught.value).startswith(f"{path}: ")
     assert str(caught.value).endswith(reason)
+
+
+def test_the_largest_dump_there_can_be_is_read_again(tmp_path: Path) -> None:
+    count = MAX_TEXT // MAX_STRING
+    modules = build.linux_guest()
+    modules.put(build.START_INFO, build.start_info(nr_modules=count, modlist_paddr=0x100000))
+    places = [0x1000000 + index * 2 * MAX_STRING for index in range(count)]
+    modules.put(0x100000, build.modlist(*((0, 0, place, 0) for place in places)))
+    for place in places:
+        modules.put(place, b"\x01" * MAX_STRING)
+    one = Document(None, MachineFacts(), (modules.at("entry"),), Outcome("entry", DONE))
+    written = to_json.dumps(one)
+    path = write(tmp_path, written)
+
+    assert 8 * MAX_TEXT < len(written)
+    assert 3 * len(written) + 6 * MAX_ENTRIES * 128 < replay.MAX_FILE
+    assert written == to_json.dumps(replay.load(path))
+
+
+@pytest.mark.parametrize("part", ["[],", '"",', "{},"])
+def test_a_file_of_nothing_but_parts_is_refused_unread(tmp_path: Path, part: str) -> None:
+    path = write(tmp_path, f"[{part * (replay.MAX_PARTS + 1)}0]")
+
+    assert path.stat().st_size < replay.MAX_FILE
+    with pytest.raises(UserError, match=r"too large for a recording$"):
+        replay.load(path)
+
+
+def test_a_file_larger_than_any_dump_is_refused_unread(tmp_path: Path) -> None:
+    path = write(tmp_path, "[")
+    with path.open("r+b") as file:
+        file.truncate(replay.MAX_FILE + 1)
+
+    with pytest.raises(UserError, match=r"too large for a recording$"):
+        replay.load(path)
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:

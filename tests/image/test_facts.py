@@ -180,3 +180,11 @@ def test_a_file_that_may_not_be_read_is_an_error(tmp_path: Path) -> None:
 
     with pytest.raises(UserError, match="Permission denied"):
         read_facts(str(path))
+
+
+def test_of_many_long_notes_a_mebibyte_is_kept() -> None:
+    many = [raw_note(b"X\0", 1, bytes(1 << 17)) for _ in range(20)]
+    found = facts_of(elf([load(), notes(note(), *many)]), "kernel").notes
+
+    assert 21 == len(found)
+    assert [4, *[1 << 16] * 15, (1 << 16) - 4, 0, 0, 0, 0] == [len(each.desc) for each in found]
