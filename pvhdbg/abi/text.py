@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 _PLAIN = range(0x20, 0x7F)
+_LONE_BYTES = range(0xDC80, 0xDD00)
 
 
 class Escapes(dict[int, str]):
-    r"""A table for str.translate, in which what is not listed is \xNN, or \u{N} above 0xff."""
+    r"""A table for str.translate, in which what is not listed is \xNN, or \u{N} above 0xff.
+
+    A byte of a file's name that is no UTF-8, which Python has as U+DC80 and up, is \xNN too.
+    """
 
     def __missing__(self, code: int) -> str:
+        if code in _LONE_BYTES:
+            return self[code & 0xFF]
         self[code] = f"\\x{code:02x}" if code <= 0xFF else f"\\u{{{code:x}}}"
         return self[code]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -49,7 +50,7 @@ def place(word: str) -> Place:
     :raise UserError: if what follows the last @ is no stage.
     """
     name, at, stage = word.rpartition("@")
-    if not at or Path(word).exists():
+    if not at or os.path.lexists(word):
         return Place(Path(word), None)
     if stage not in STAGES:
         raise UserError(f"{word}: no stage {stage!r}, and no such file", f"the stages are {', '.join(STAGES)}")

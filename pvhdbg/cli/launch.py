@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 from pathlib import Path
+from stat import S_ISREG
 from typing import TYPE_CHECKING
 
 from pvhdbg.boot.protocols import AS_IS
@@ -129,10 +130,8 @@ def _microvm_firmware() -> str | None:
 def _qemu_options(options: argparse.Namespace, kernel: Kernel) -> QemuOptions:
     from pvhdbg.live.qemu_options import QemuOptions, qemu_binary
 
-    if options.initrd is not None and not options.initrd.is_file():
-        raise UserError(
-            f"{options.initrd}: {'no file' if options.initrd.exists() else 'no such file'}", "-i wants an initrd"
-        )
+    if options.initrd is not None:
+        _check_initrd(options.initrd)
     linux = "xen_prepare_pvh" in kernel.symbols
     return QemuOptions(
         kernel=kernel.facts.elf,
@@ -145,3 +144,13 @@ def _qemu_options(options: argparse.Namespace, kernel: Kernel) -> QemuOptions:
         binary=options.qemu or qemu_binary(kernel.facts, linux=linux),
         args=tuple(options.qemu_args),
     )
+
+
+def _check_initrd(path: Path) -> None:
+    """:raise UserError: if it is no file: QEMU says less of it, and a device may have no end."""
+    try:
+        is_file = S_ISREG(path.stat().st_mode)
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}", "-i wants an initrd") from error
+    if not is_file:
+        raise UserError(f"{path}: is no regular file", "-i wants an initrd")

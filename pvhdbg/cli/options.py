@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 SIZE = re.compile(r"[1-9][0-9]{0,11}[KMGTkmgt]?")
 
+LONGEST_NAME = 4096
+"""Characters of a path or of QEMU's options: a longer one hides what QEMU says of it."""
+
 
 class Command(NamedTuple):
     """A word after `pvhdbg`: one line of help, what adds its options to a parser, and the function that runs it,
@@ -237,8 +240,8 @@ def _seconds(text: str) -> float:
 
 
 def _name(text: str) -> str:
-    if not text:
-        raise argparse.ArgumentTypeError("it is empty")
+    if not 0 < len(text) <= LONGEST_NAME:
+        raise argparse.ArgumentTypeError("it is empty" if not text else "it is too long")
     return text
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from pathlib import Path
+from stat import S_ISCHR, S_ISSOCK
 from typing import TYPE_CHECKING
 
 from pvhdbg.errors import PvhdbgError, TargetError, UserError
@@ -19,6 +21,22 @@ _CONNECTS_WITHIN = 15.0
 _STOPS_WITHIN = 5.0
 
 
+_WANTED = "HOST:PORT or the path of a UNIX socket"
+
+
+def _refuse_files(where: str) -> None:
+    """Gdb takes any file for a serial line, and writes its packets over what is there: over a kernel named first.
+
+    :raise UserError: for what is there and is neither a socket nor a device.
+    """
+    try:
+        mode = Path(where).stat().st_mode
+    except OSError:  # HOST:PORT; else gdb says why
+        return
+    if not S_ISSOCK(mode) and not S_ISCHR(mode):
+        raise UserError(f"{where}: is no socket", f"{_WANTED}; KERNEL comes second")
+
+
 class Attachment(GdbSession):
     """A gdb connected to somebody else's stub: HOST:PORT or the path of a UNIX socket. Connecting stops the guest.
 
@@ -26,8 +44,9 @@ class Attachment(GdbSession):
     """
 
     def __init__(self, where: str, symbols: Symbols | None = None, gdb: GdbOptions | None = None) -> None:
-        if where.lstrip().startswith("|") or not where.isprintable():
-            raise UserError(f"not a stub's address: {where!r}", "HOST:PORT or the path of a UNIX socket")
+        if not where.strip() or where.lstrip().startswith("|") or not where.isprintable():
+            raise UserError(f"not a stub's address: {where!r}", _WANTED)
+        _refuse_files(where)
         super().__init__(gdb)
         self._was_running = True
         try:

@@ -39,7 +39,9 @@ _FAULTS = (
     _Fault(re.compile(r"kvm", re.IGNORECASE), MachineError, "--accel tcg needs no KVM"),
     _Fault(re.compile(r"qemu_thread_create|Too many open files"), MachineError, "`ulimit -a` shows what it may have"),
     _Fault(re.compile(r"[Cc]annot allocate|guest memory"), MachineError, "give the guest less with --memory"),
-    _Fault(re.compile(r"machine type|machine\.|CPU model|-cpu\.|-m |RAM size|invalid accelerator"), UserError),
+    _Fault(
+        re.compile(r"machine type|machine\.|-machine |CPU model|-cpu\.|-m |RAM size|invalid accelerator"), UserError
+    ),
 )
 
 

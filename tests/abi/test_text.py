@@ -16,6 +16,7 @@ from pvhdbg.abi.text import ascii_words, printable, unicode_words
         ("\xe9", r"\xe9"),
         ("\u202e", r"\u{202e}"),
         ("\ud800", r"\u{d800}"),
+        ("\udcff", r"\xff"),
     ],
 )
 def test_what_is_not_plain_ascii_is_escaped(raw: bytes | str, expected: str) -> None:

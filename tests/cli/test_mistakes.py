@@ -61,7 +61,11 @@ def typed(words: object) -> str:
         (["--gdb", ""], "argument --gdb: it is empty"),
         (["-M", "pdp11"], "QEMU exited with status 1: unsupported machine type"),
         (["--cpu", "z80"], "QEMU exited with status 1: unable to find CPU model 'z80'"),
-        (["-i", "/nonexistent"], "/nonexistent: no such file"),
+        (["-i", "/nonexistent"], "/nonexistent: No such file or directory"),
+        (["-i", "/dev/zero"], "/dev/zero: is no regular file"),
+        (["-i", "x" * 300], f"{'x' * 300}: File name too long"),
+        (["--cpu", "x" * 5000], "argument --cpu: it is too long"),
+        (["-M", ",,,"], "QEMU exited with status 1: -machine ,,,: Invalid parameter ''"),
         (["--symbols", "/nonexistent"], "/nonexistent: No such file or directory"),
         (["-o", "/nonexistent/file"], "can't write /nonexistent/file: No such file or directory"),
         (["--mi-log", "/nonexistent/file"], "can't write /nonexistent/file: No such file or directory"),
@@ -82,6 +86,8 @@ def test_a_call_that_cannot_be_followed_says_why(words: list[str], error: str) -
         (["show", "nowhere"], "nowhere: No such file or directory"),
         (["show", "nowhere", "--", "-smp", "2"], "`pvhdbg show` starts no QEMU: it takes no arguments after --"),
         (["inspect", "nowhere"], "nowhere: No such file or directory"),
+        (["diff", f"{'x' * 300}@entry", "b"], f"{'x' * 300}: File name too long"),
+        (["attach", ""], "not a stub's address: ''"),
     ],
     ids=typed,
 )
@@ -155,7 +161,7 @@ def test_a_name_steers_no_terminal_and_stays_on_its_line(tmp_path: Path) -> None
     status, message = complaint(pvhdbg("dump", path))
 
     assert 2 == status
-    assert message == rf"{tmp_path}/a\x1b[31m\x0ab\u{{dcff}}: No such file or directory"
+    assert message == rf"{tmp_path}/a\x1b[31m\x0ab\xff: No such file or directory"
 
 
 def test_a_kernel_without_the_note_is_refused_unless_it_is_forced(tmp_path: Path) -> None:
@@ -198,3 +204,19 @@ def test_an_error_that_has_nowhere_to_go_is_not_put_on_standard_output() -> None
     done = subprocess.run(call, check=False, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=60)
 
     assert (2, b"") == (done.returncode, done.stdout)
+
+
+def test_attach_writes_nothing_over_a_kernel_that_is_named_in_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "kernel"
+    path.write_bytes(b"kernel")
+    done = pvhdbg("attach", path)
+
+    assert (2, f"{path}: is no socket") == complaint(done)
+    assert b"kernel" == path.read_bytes()
+
+
+def test_attach_to_a_folder_or_a_pipe_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+
+    assert (2, f"{tmp_path}: is no socket") == complaint(pvhdbg("attach", tmp_path))
+    assert (2, f"{tmp_path}/pipe: is no socket") == complaint(pvhdbg("attach", tmp_path / "pipe"))
