@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from pvhdbg.live.qemu_options import QemuOptions
 
 
-MICROVM_FIRMWARE = Path("/usr/share/qemu/bios-microvm.bin")
-
-
 def _import_rules() -> None:
     from pvhdbg.checks.run import rules
 
@@ -112,19 +109,15 @@ def _preflight(options: argparse.Namespace, kernel: Kernel) -> Preflight:
     from pvhdbg.boot.document import ram_size
     from pvhdbg.errors import GuestError
     from pvhdbg.image.preflight import Machine, preflight_file
+    from pvhdbg.live.firmware import microvm_firmware
 
-    machine = Machine(options.machine, os.fsencode(options.append), ram_size(options.memory), _microvm_firmware())
+    firmware = microvm_firmware(options.qemu_args)
+    machine = Machine(options.machine, os.fsencode(options.append), ram_size(options.memory), firmware)
     found = preflight_file(kernel.facts, machine, kernel.symbols)
     if found.fatal and not options.force:
         first = found.fatal[0]
         raise GuestError(f"{kernel.facts.path}: {first.message}", f"{first.hint}; --force starts it all the same")
     return found
-
-
-def _microvm_firmware() -> str | None:
-    """Which firmware QEMU's package starts a microvm with; null where its files are not where Debian has them."""
-    path = MICROVM_FIRMWARE.resolve()
-    return ("qboot" if path.name.startswith("qboot") else "seabios") if path.is_file() else None
 
 
 def _qemu_options(options: argparse.Namespace, kernel: Kernel) -> QemuOptions:

@@ -25,10 +25,12 @@ from pvhdbg.target.base import DIED, HIT, Halt
 from tests import build
 from tests.boot import mutations
 from tests.boot.laboratory import BLANK, PATIENCE, Experiment
-from tests.checks.cases import HARMLESS
+from tests.checks.cases import HARMLESS, harmless
 from tests.kernels import MissingError
+from tests.qboot import QBOOT
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from pvhdbg.boot.document import Document
@@ -236,14 +238,16 @@ class Boot(NamedTuple):
         return Experiment(rules, self.seen.machine.rewrites, wanted, stops, halt)
 
 
-def checked(kernel: str, words: str, initrd: Path, table: int = 0) -> tuple[Document, Checked]:
+def checked(
+    kernel: str, words: str, initrd: Path, table: int = 0, qemu_args: Sequence[str] = ()
+) -> tuple[Document, Checked]:
     """What `pvhdbg check` does; where a `--timeout` is given, it is for what comes after xen_prepare_pvh's start."""
     try:
         path = str(mutations.KERNELS[kernel]())
     except MissingError as error:
         pytest.skip(str(error))
     given = {"INITRD": str(initrd), "LONG": LONG}
-    _, chosen = options.parse(["check", path, *(given.get(each, each) for each in shlex.split(words))])
+    _, chosen = options.parse(["check", path, *(given.get(each, each) for each in shlex.split(words)), *qemu_args])
     with launched(chosen) as bench:
         if table:
             bench.session.target.write_phys(BLANK, build.memmap(long_map(table)))
@@ -264,16 +268,17 @@ def long_map(count: int) -> list[Range]:
 def boot(request: pytest.FixtureRequest, initrd: Path) -> Boot:
     row = request.param
     assert isinstance(row, Row)
-    return Boot(row, *checked(row.kernel, row.words, initrd, row.table))
+    qemu_args = () if "-M " in row.words else ("--", *QBOOT)
+    return Boot(row, *checked(row.kernel, row.words, initrd, row.table, qemu_args))
 
 
 def test_what_must_be_found_is_found_and_no_other_error_or_warning(boot: Boot) -> None:
     row = boot.row
-    harmless = HARMLESS | (OF_THE_RFC if row.kernel == "rfc" else set())
+    ignored = HARMLESS | (OF_THE_RFC if row.kernel == "rfc" else set())
 
     assert sorted(row.errors.split()) == sorted(boot.codes(ERROR))
     assert sorted(row.warnings.split()) == sorted(boot.codes(WARNING))
-    assert sorted(row.infos.split()) == sorted({*boot.codes(INFO)} - harmless)
+    assert sorted(row.infos.split()) == sorted({*boot.codes(INFO)} - ignored)
 
 
 def test_what_explains_the_end_stands_first(boot: Boot) -> None:
@@ -347,7 +352,7 @@ def test_of_an_untouched_boot_there_is_nothing_to_say_but_what_is_harmless(
 
     assert (5, "e820") == (len(seen.stops), seen.outcome.reached)
     assert set() == {each.code for each in told.all if each.severity != INFO}
-    assert {each.code for each in told.all} <= HARMLESS
+    assert {each.code for each in told.all} <= harmless(machine)
     assert {each.field for each in told.all if each.code == "PVH201"} <= {last}
 
 

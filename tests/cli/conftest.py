@@ -1,5 +1,6 @@
 """Kernels of a few bytes, as files."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,13 @@ def dying(_kernels: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def leaving(_kernels: Path) -> Path:
-    """Ends QEMU in xen_prepare_pvh, if that has tiny.LEAVING."""
+    """Ends QEMU in xen_prepare_pvh, if that has tiny.LEAVING.
+
+    Since QEMU 9.0 the device asks for a shutdown, at which pvhdbg's QEMU stands still.
+    """
+    version = subprocess.run(["qemu-system-x86_64", "--version"], check=True, capture_output=True, text=True).stdout
+    if (int(version.split()[3].partition(".")[0])) >= 9:
+        pytest.skip("this QEMU's isa-debug-exit ends no QEMU that has -no-shutdown")
     return _written(_kernels / "leaving.elf", tiny.leaving())
 
 

@@ -199,8 +199,8 @@ def test_xen_is_started_by_multiboot_and_never_comes_to_its_pvh_entry(xen_shim: 
 
     assert (1, "") == (refused.status, refused.out)
     assert "a multiboot header at 0x88: QEMU starts the file by multiboot" in refused.err
-    assert (1, None, "timeout") == (forced.status, *(forced.document["outcome"][key] for key in ("reached", "ended")))
-    assert "PVH907" == forced.document["outcome"]["findings"][0]["code"]
+    assert (1, None, []) == (forced.status, forced.document["outcome"]["reached"], stages_of(forced)[:-1])
+    assert "PVH907" in forced.out
 
 
 def test_xen_without_its_multiboot_header_has_its_entry(xen_shim: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.live.qemu_options import DEFAULT_APPEND
+from tests.qboot import QBOOT
 from tests.test_house import ROOT
 
 if TYPE_CHECKING:
@@ -26,8 +27,8 @@ MACHINE = (
     *("-nodefaults", "-display", "none", "-serial", "null", "-m", "512M", "-append", DEFAULT_APPEND),
     *("-S", "-no-reboot"),
 )
-TCG = ("-machine", "microvm", "-accel", "tcg", "-cpu", "max", "-no-shutdown")
-KVM = ("-machine", "microvm", "-accel", "kvm", "-cpu", "qemu64", "-no-shutdown")
+TCG = (*QBOOT, "-machine", "microvm", "-accel", "tcg", "-cpu", "max", "-no-shutdown")
+KVM = (*QBOOT, "-machine", "microvm", "-accel", "kvm", "-cpu", "qemu64", "-no-shutdown")
 
 
 class Machine(NamedTuple):

@@ -15,6 +15,7 @@ from pvhdbg.commands import COMMANDS
 from tests import kernels
 from tests.cli.shell import pvhdbg
 from tests.in_gdb import stock
+from tests.qboot import QBOOT
 from tests.test_house import ROOT
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def lines_at(stage: str) -> tuple[str, ...]:
 def asked_by_shell(folder: Path, kernel: Path, stage: str, lines: tuple[str, ...]) -> list[str]:
     """What `pvhdbg dump` answers."""
     words = [word for line in lines for word in ("-c", line)]
-    done = pvhdbg("dump", kernel, "--stage", stage, *words, cwd=folder)
+    done = pvhdbg("dump", kernel, "--stage", stage, *words, "--", *QBOOT, cwd=folder)
     assert (0, "") == (done.status, done.err)
     return [each.strip("\n") for each in HEADING.split(done.out)[1:]]
 

@@ -27,7 +27,7 @@ def test_a_guest_that_dies_and_reboots_is_not_taken_for_its_first_boot(tmp_path:
     assert told.errors[0].startswith("the guest was reset and boots again (")
     assert 3 == told.texts[2].count("ahead")
     assert "prepare" == stages_of(told)[3]
-    assert "No breakpoints or watchpoints.\n" == told.last
+    assert told.last.startswith("No breakpoints")
 
 
 def test_a_reset_that_the_user_ran_over_is_told_at_the_next_question(tmp_path: Path) -> None:

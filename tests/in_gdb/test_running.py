@@ -22,7 +22,7 @@ def test_the_stages_come_one_by_one_and_leave_no_breakpoint(tmp_path: Path) -> N
     told = boot(tmp_path, *["pvh next-stage"] * 5, "info breakpoints", "pvh next-stage")
 
     assert ["entry", "prepare", "bootparams", "kernel", "e820"] == stages_of(told)[:5]
-    assert "No breakpoints or watchpoints.\n" == told.texts[5]
+    assert told.texts[5].startswith("No breakpoints")
     assert ["e820 is the last stage"] == told.errors
     assert "Breakpoint" not in told.out
 
@@ -89,7 +89,8 @@ def test_a_breakpoint_of_the_user_s_that_comes_first_is_named(tmp_path: Path) ->
 
     assert [f"the guest was stopped on its way: breakpoint 1 (*{ENTRY + 8:#x})"] == told.errors
     assert f"$1 = {ENTRY + 8:#x}\n" == told.texts[2]
-    assert ["prepare", "No breakpoints or watchpoints."] == stages_of(told)[4:]
+    assert "prepare" == stages_of(told)[4]
+    assert told.last.startswith("No breakpoints")
 
 
 def test_a_watchpoint_of_the_user_s_that_comes_first_is_named(tmp_path: Path) -> None:
@@ -171,7 +172,7 @@ def test_a_death_that_came_by_hand_is_recognised(tmp_path: Path) -> None:
 
 
 def test_a_qemu_that_ends_is_told(tmp_path: Path) -> None:
-    args = (*stock.TCG, *tiny.LEAVING)
+    args = (*stock.TCG, *tiny.LEAVING, "-action", "shutdown=poweroff")  # since QEMU 9.0 the device asks for a shutdown
     told = boot_tiny(tmp_path, tiny.leaving(), "pvh run-to bootparams", "pvh info @entry", "pvh next-stage", args=args)
 
     assert "died: qemu exit: QEMU has gone, or closed its stub (reached prepare)" in told.texts[0]
@@ -185,7 +186,7 @@ def test_a_guest_that_never_comes_is_stopped_when_the_time_is_up(tmp_path: Path)
     )
 
     assert "timeout\n" == told.texts[1]
-    assert "No breakpoints or watchpoints.\n" == told.last
+    assert told.last.startswith("No breakpoints")
 
 
 def test_ctrl_c_stops_the_guest_and_keeps_what_was_captured(tmp_path: Path) -> None:
@@ -194,7 +195,7 @@ def test_ctrl_c_stops_the_guest_and_keeps_what_was_captured(tmp_path: Path) -> N
     assert [] == told.errors
     assert "interrupted" in told.texts[1]
     assert "*  entry       captured" in told.texts[2]
-    assert "No breakpoints or watchpoints.\n" == told.last
+    assert told.last.startswith("No breakpoints")
 
 
 def test_a_breakpoint_too_many_for_the_cpu_is_one_line(kvm: None, tmp_path: Path) -> None:

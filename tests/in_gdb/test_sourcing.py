@@ -190,7 +190,8 @@ def test_in_gdb_10_what_can_work_does(tmp_path: Path) -> None:
     assert new[1].startswith("kernel: ")
     assert new[2].startswith("$1 = {magic = 0x336ec578 (right), version = 1, ")
     assert new[3].startswith("$2 = {magic = 0x336ec578 (right), version = 0x1, ")
-    assert ["$3 = 0x1336ec578\n", "No breakpoints or watchpoints.\n"] == new[4:6]
+    assert "$3 = 0x1336ec578\n" == new[4]
+    assert new[5].startswith("No breakpoints")
     assert 'received: "0"' in new[6]
 
 

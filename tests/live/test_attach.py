@@ -39,7 +39,7 @@ def test_a_guest_that_was_stopped_and_that_we_ran_is_stopped_and_has_no_breakpoi
     assert "paused" == machine.status()
     with Attachment(str(machine.stub)) as session:
         assert TIMEOUT == session.runner.run_to([NOWHERE], 0.3).kind
-        assert "No breakpoints or watchpoints.\n" == console.run(session.gdb, "info breakpoints", lambda: None)
+        assert console.run(session.gdb, "info breakpoints", lambda: None).startswith("No breakpoints")
         assert 'received: "0"' in session.gdb.ask(in_console("maint packet qqemu.PhyMemMode")).text
 
 

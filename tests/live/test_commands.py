@@ -96,7 +96,8 @@ def test_a_recording_can_be_opened_beside_a_machine(live: Live, tmp_path: Path) 
 
 def test_a_dead_guest_is_told_and_not_resumed(live: Live) -> None:
     commands.run(live, "run-to entry")
-    live.journey.target.write_phys(0xF31E0, bytes(4))  # type: ignore[attr-defined]  # a live one can be written
+    target = live.journey.target
+    target.write_phys(target.register("rbx"), bytes(4))  # type: ignore[attr-defined]  # a live one can be written
 
     told = commands.run(live, "run-to bootparams")
 

@@ -54,7 +54,7 @@ def test_no_breakpoint_is_left_whatever_the_run_came_to(teaching: Session) -> No
     teaching.runner.run_to([ENTRY], 30)
     teaching.runner.run_to([NOWHERE], 0.2)
 
-    assert "No breakpoints or watchpoints.\n" == ask(teaching, "info breakpoints")
+    assert ask(teaching, "info breakpoints").startswith("No breakpoints")
 
 
 def test_a_guest_that_never_comes_is_stopped_when_the_time_is_up(teaching: Session) -> None:
@@ -82,7 +82,7 @@ def test_ctrl_c_stops_the_guest_and_goes_on_to_the_caller(teaching: Session) -> 
     timer.join()
 
     assert not teaching.gdb.running
-    assert "No breakpoints or watchpoints.\n" == ask(teaching, "info breakpoints")
+    assert ask(teaching, "info breakpoints").startswith("No breakpoints")
 
 
 def test_a_breakpoint_of_the_users_that_comes_first_is_told_as_such(teaching: Session) -> None:

@@ -12,6 +12,9 @@ from pvhdbg.target.mi import in_console
 from pvhdbg.target.mi_memory import MONITOR
 from tests.live.conftest import Boot
 
+FIXED, STATUS = 0x2, 0x8D5
+"""EFLAGS: the bit that is always 1, and CF, PF, AF, ZF, SF and OF, which the firmware leaves as they are."""
+
 ENTRY = 0x1000000
 
 
@@ -70,10 +73,11 @@ def test_nothing_is_read_of_nothing(at_entry: Session) -> None:
 
 
 def test_the_registers_at_the_entry_are_those_of_the_abi(at_entry: Session) -> None:
-    names = ("rip", "cr0", "cr4", "efer", "eflags", "cs.base", "cs.limit", "ds.base", "tr.base", "tr.limit", "a20")
-    wanted = [ENTRY, 0x11, 0, 0, 0x6, 0, 0xFFFFFFFF, 0, 0, 0xFFFF, 1]
+    names = ("rip", "cr0", "cr4", "efer", "cs.base", "cs.limit", "ds.base", "tr.base", "tr.limit", "a20")
+    wanted = [ENTRY, 0x11, 0, 0, 0, 0xFFFFFFFF, 0, 0, 0xFFFF, 1]
 
     assert wanted == [at_entry.target.register(name) for name in names]
+    assert 0 == at_entry.target.register("eflags") & ~(FIXED | STATUS)
 
 
 def test_a_register_is_read_again_after_it_was_set_at_the_prompt(at_entry: Session) -> None:
