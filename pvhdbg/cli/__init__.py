@@ -15,6 +15,7 @@ from pvhdbg.errors import PvhdbgError, UserError
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Sequence
+    from typing import TextIO
 
     from pvhdbg.cli.result import Result
 
@@ -33,15 +34,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        _forget_output()
+        _forget(sys.stdout)
         return 141
     return result.status
 
 
 def _run(argv: Sequence[str]) -> Result:
     from pvhdbg.cli import options
+    from pvhdbg.cli.result import Result
 
-    command, chosen = options.parse(argv)
+    try:
+        command, chosen = options.parse(argv)
+    except options.Said as said:
+        return Result(str(said))
     module, function = command.runs.split(".")
     run: Callable[[argparse.Namespace], Result] = getattr(import_module(f"pvhdbg.cli.{module}"), function)
     result = run(chosen)
@@ -68,13 +73,13 @@ def _print(result: Result) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        _forget_output()
+        _forget(sys.stdout)
         raise UserError(f"can't write to standard output: {error.strerror}") from error
 
 
-def _forget_output() -> None:
+def _forget(stream: TextIO) -> None:
     """What could not be written is not tried again when Python ends."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _complain(error: PvhdbgError) -> None:
@@ -85,5 +90,9 @@ def _complain(error: PvhdbgError) -> None:
 
 def _tell(line: str) -> None:
     """File names and symbols may hold anything: one line it stays, and steers no terminal."""
-    if sys.stderr is not None:  # closed; `print` would take standard output instead
+    if sys.stderr is None:  # closed; `print` would take standard output instead
+        return
+    try:
         print(unicode_words(line), file=sys.stderr)
+    except OSError:  # full, or nobody reads it: the exit status has to say it
+        _forget(sys.stderr)

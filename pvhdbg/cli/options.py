@@ -33,11 +33,18 @@ class Command(NamedTuple):
     runs: str
 
 
+class Said(Exception):
+    """What --help or --version say, to be printed as everything is."""
+
+
 class Parser(argparse.ArgumentParser):
-    """argparse, with errors of ours."""
+    """argparse, with errors of ours, and nothing printed by itself."""
 
     def error(self, message: str) -> NoReturn:
         raise UserError(message, f"`{self.prog} --help` lists what there is")
+
+    def _print_message(self, message: str, _file: object = None) -> NoReturn:
+        raise Said(message)
 
 
 def _session(parser: argparse.ArgumentParser) -> None:

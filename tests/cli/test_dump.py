@@ -144,6 +144,27 @@ def test_output_that_cannot_be_written_is_one_line() -> None:
     assert b"pvhdbg: error: can't write to standard output: No space left on device\n" == done.stderr
 
 
+@pytest.mark.parametrize("words", [("--help",), ("--version",), ("dump", "--help")], ids=str)
+def test_help_that_cannot_be_written_is_an_error_too(words: tuple[str, ...]) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run([*PVHDBG, *words], check=False, stdout=full, stderr=-1, timeout=PATIENCE)
+
+    assert 2 == done.returncode
+    assert b"pvhdbg: error: can't write to standard output: No space left on device\n" == done.stderr
+
+
+def test_the_status_stays_where_nobody_can_be_told_why() -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run([*PVHDBG, "dump", "nowhere"], check=False, stdout=-1, stderr=full, timeout=PATIENCE)
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as unread:
+        unheard = subprocess.run([*PVHDBG, "dump", "nowhere"], check=False, stdout=-1, stderr=unread, timeout=PATIENCE)
+
+    assert (2, b"") == (done.returncode, done.stdout)
+    assert (2, b"") == (unheard.returncode, unheard.stdout)
+
+
 def test_help_lists_every_option_of_the_contract() -> None:
     done = pvhdbg("dump", "--help")
     options = (
