@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from pvhdbg.boot import stages
 from pvhdbg.boot.document import DEAD, DONE, Death, Document, MachineFacts, Outcome
 from pvhdbg.checks.run import of_capture
+from pvhdbg.tui.kept import Same
 from pvhdbg.tui.state import Noted
 
 if TYPE_CHECKING:
     from pvhdbg.boot.capture import Capture
     from pvhdbg.checks.finding import Finding
+    from pvhdbg.image.facts import ImageFacts
     from pvhdbg.tui.state import Run, Screen
 
 
@@ -46,7 +49,19 @@ def _up_to(screen: Screen, seen: Capture) -> list[Capture]:
 
 def _of(screen: Screen, seen: Capture) -> tuple[Finding, ...]:
     outcome = screen.outcome or Outcome(_reached(screen), *_ended(screen.run, seen.stage))
-    return of_capture(Document(screen.image, screen.machine or MachineFacts(), screen.history, outcome), seen)
+    return _found(Same(screen.image), Same(screen.machine), Same(screen.history), outcome, Same(seen))
+
+
+@lru_cache(16)
+def _found(
+    image: Same[ImageFacts | None],
+    machine: Same[MachineFacts | None],
+    history: Same[tuple[Capture, ...]],
+    outcome: Outcome,
+    seen: Same[Capture],
+) -> tuple[Finding, ...]:
+    """The rules take as long as all the rest of a key."""
+    return of_capture(Document(image.it, machine.it or MachineFacts(), history.it, outcome), seen.it)
 
 
 def _reached(screen: Screen) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from typing import TYPE_CHECKING
 
@@ -63,7 +64,13 @@ def _show(inbox: Inbox, worker: Worker, screen: Screen, ours: Terminal | None) -
         inbox.check()
         take_over()
         inbox.open(tui.emit)
+        keep_all()
         tui.run()
+
+
+def keep_all() -> None:
+    """What there is now stays: to look through all of it for garbage again and again takes as long as ten keys."""
+    gc.freeze()
 
 
 def recorded(document: Document, name: str, *, ascii: bool = False) -> None:  # noqa: A002
@@ -76,6 +83,7 @@ def recorded(document: Document, name: str, *, ascii: bool = False) -> None:  # 
     from pvhdbg.tui.app import Tui
 
     session = Recorded(document)
+    keep_all()
     with as_exits():
         Tui(screen_of(document, name, ascii=ascii), answer=lambda line: commands.run(session, line)).run()
 
