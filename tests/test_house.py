@@ -161,3 +161,11 @@ def test_what_runs_inside_gdb_is_typed_for_the_oldest_python_there(tmp_path: Pat
     done = subprocess.run(call, cwd=ROOT, check=False, capture_output=True, text=True)
 
     assert "" == done.stdout + done.stderr
+
+
+def test_every_part_of_a_boot_is_named_where_its_package_says_what_it_is() -> None:
+    package = ROOT / "pvhdbg" / "boot"
+    told = ast.get_docstring(ast.parse((package / "__init__.py").read_bytes())) or ""
+    parts = {path.stem for path in package.glob("*.py")} - {"__init__"}
+
+    assert [] == sorted(parts - set(told.split()))
