@@ -9,4 +9,6 @@
     writes room protocols
     document replay compare                     a whole run, read back from a file, compared
     sessions recorded lookup expression         where commands are asked, and what they are asked about
+
+Standard library alone: it runs inside gdb, too.
 """
