@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.target.base import Target
 
+_BETWEEN_RETURN_AND_COPY = (
+    *("startup_64", "__startup_64", "x86_64_start_kernel", "clear_bss", "copy_bootdata", "reset_early_page_tables"),
+    *("early_idt_handler_common", "do_early_exception"),
+)
+"""Where Linux is before it copies pvh_bootparams to boot_params: a CPU that it can't start on waits there."""
 _DEEPEST = 0x1000
 """Bytes of stack that a caller may have above the frame it called."""
 
@@ -91,7 +96,7 @@ def _kernel(at: Progress) -> bool:
 def _bootparams(at: Progress) -> bool:
     if at.is_inside_call("xen_prepare_pvh"):
         return False
-    return bool(at.number("boot_params", _LOADER, 1))
+    return at.name.partition("+")[0] in _BETWEEN_RETURN_AND_COPY or bool(at.number("boot_params", _LOADER, 1))
 
 
 def _prepare(at: Progress) -> bool:

@@ -86,7 +86,7 @@ class Bench:
         self._changes = changes
         self._passed: dict[str, Callable[[], Code]] = {}
         self._file = _stamp(kernel)
-        self.has_symbols = False
+        self._has_symbols = False
         self.journey = self._journey()
 
     def restart(self) -> None:
@@ -234,6 +234,7 @@ class Bench:
             return self._dead(death)
         rip = self.session.target.register("rip")
         capture = self.journey.glance()
+        self._drop_symbols()
         stage = self.journey.recognise(rip)
         if halt is None or halt.rip != rip:
             halt = Halt(HIT, rip) if stage else Halt(ELSEWHERE, rip, message=_reason(self.session.gdb.last_stop))
@@ -259,7 +260,18 @@ class Bench:
         gdb = self.session.gdb
         gdb.ask(in_console(f"set substitute-path {guest.COMPILED_IN} {quoted(str(guest.SOURCE))}"))
         gdb.ask(f"-file-symbol-file {quoted(self.symbols.path)}", None)
-        self.has_symbols = True
+        self._has_symbols = True
+
+    @property
+    def has_symbols(self) -> bool:
+        """Whether gdb has the symbols of the kernel that is there."""
+        return self._has_symbols and self.journey.stranger is None
+
+    def _drop_symbols(self) -> None:
+        """Those of another kernel than the one that is there: gdb would name places by them."""
+        if self._has_symbols and self.journey.stranger is not None:
+            self._has_symbols = False
+            self.session.gdb.ask("-file-symbol-file")
 
     def load_script(self) -> None:
         """Let gdb have `$pvh_…()`, the pretty-printers, and `pvh …` with its help and completion.

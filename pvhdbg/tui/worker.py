@@ -297,6 +297,7 @@ class Worker:
         if bench.image is not self._image:
             self._image = bench.image
             self._emit(events.Known(bench.image))
+            self._emit(events.SymbolsAre(state.LOADED if bench.has_symbols else state.NO_SYMBOLS))
         self._emit(events.Stopped(_run(at), at.capture, tuple(bench.journey.history), marks))
         self.is_seen.wait(_SEEN_WITHIN)
         here = code.at_rip(bench, at.capture.cpu_mode)

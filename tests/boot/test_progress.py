@@ -8,9 +8,11 @@ import pytest
 
 from pvhdbg import commands, guest
 from pvhdbg.boot import stages
+from pvhdbg.boot.address import symbol_at
 from pvhdbg.boot.journey import Journey
 from pvhdbg.boot.sessions import Live
 from pvhdbg.errors import UserError
+from pvhdbg.image.load import open_kernel
 from pvhdbg.live.qemu_options import QemuOptions
 from pvhdbg.target.base import HIT
 from tests.boot.real_boot import PATIENCE, standing
@@ -95,3 +97,21 @@ def test_between_stages_the_machine_is_said_to_stand_at_none(machine: Machine) -
 
     assert commands.run(live, "info").startswith("after prepare: at no stage\n")
     assert commands.run(live, "info @prepare").startswith("prepare: ")
+
+
+def test_after_the_return_and_before_the_copy_the_function_tells(machine: Machine) -> None:
+    session, _ = machine
+    kernel = open_kernel(str(guest.ELF), session.folder)
+    target = session.target
+    journey = Journey(
+        target,
+        session.runner,
+        kernel.facts,
+        reading=target.physical,
+        name_of=lambda rip: symbol_at(kernel.symbols.at, kernel.facts, rip),
+    )
+    run_to((session, journey), "x86_64_start_kernel")
+    journey.glance()
+
+    assert ["entry", "prepare", "bootparams"] == journey.passed
+    assert "kernel" == ahead(journey)[0]

@@ -192,6 +192,9 @@ def test_another_kernel_than_the_one_named_is_told_and_nothing_of_it_is_shown(
     shell.keys("F6")
     shell.wait("the kernel in memory is not")
     shell.wait("entry −")  # noqa: RUF001  a sign of ours
+    shell.wait("no symbols")
+    shell.type("info address xen_prepare_pvh")
+    shell.wait('No symbol "xen_prepare_pvh" in current context')
     shell.type("pvh stages")
     shell.wait("another kernel is in memory")
     shell.keys("C-q")
