@@ -36,12 +36,6 @@ def vmlinux_612() -> Path:
     return _or_skip(kernels.vmlinux, "6.12")
 
 
-@pytest.fixture(scope="session")
-def vmlinux_686() -> Path:
-    """Debian's 6.1 of 32 bits, with PAE and debug information."""
-    return _or_skip(kernels.vmlinux, "6.1-686")
-
-
 @pytest.fixture(scope="session", params=["6.1", "6.12", "6.1-686"])
 def debian_vmlinux(request: pytest.FixtureRequest) -> Path:
     """Each of Debian's kernels with debug information."""

@@ -12,6 +12,8 @@ import pytest
 from pvhdbg import guest
 from pvhdbg.boot import stages
 from pvhdbg.commands import COMMANDS
+from pvhdbg.image.facts import read_facts
+from pvhdbg.live.qemu_options import qemu_binary
 from tests import kernels
 from tests.cli.shell import pvhdbg
 from tests.in_gdb import stock
@@ -54,6 +56,7 @@ KERNELS = {
     "teaching": stages.NAMES,
     "6.1": ("prepare", "bootparams", "e820"),
     "6.12": ("entry", "bootparams", "kernel"),
+    "6.1-686": ("entry", "prepare", "bootparams", "e820"),
 }
 
 
@@ -90,7 +93,8 @@ def asked_by_both(folder: Path, kernel: Path, of: tuple[str, ...] = stages.NAMES
     shells.mkdir()
     answers = Answers({}, {})
     lines = [f"pvh {line}" for stage in of for line in (f"run-to {stage}", *lines_at(stage))]
-    with stock.qemu(folder, kernel) as machine:
+    binary = qemu_binary(read_facts(str(kernel)), linux=True)
+    with stock.qemu(folder, kernel, binary=binary) as machine:
         told = stock.pvh(ours, machine, *lines, symbols=kernel)
     assert [] == told.errors
     texts = iter(told.texts)
