@@ -106,6 +106,8 @@ def _boot_params(seen: Capture, _: Screen) -> str:
 
 
 def _serial(screen: Screen) -> str:
+    if not screen.serial:
+        return "serial console"
     count, top = text.counted(len(screen.serial), "line"), screen.serial_top
     return f"serial console, {count}, the last of them" if top is None else f"serial console, line {top + 1} of {count}"
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pvhdbg.tui import classes
 from pvhdbg.tui.keys import EVERYWHERE, KEYS, PANE, PROMPT
 from pvhdbg.tui.line import fit, laid_over, plain, styled
-from pvhdbg.tui.signs import signs
+from pvhdbg.tui.signs import Signs, signs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +36,7 @@ def over(screen: Screen, lines: list[Line]) -> list[Line]:
 
 def popup(screen: Screen, shown: Popup, width: int, height: int) -> list[Line]:
     """A framed box of at most that size."""
-    lines = _lines(shown, width)
+    lines = _lines(shown, width, ascii=screen.ascii)
     inner = max(len(plain(each)) for each in lines) + 2
     room = min(len(lines), height - 2)
     top = min(max(shown.top, 0), len(lines) - room)
@@ -50,10 +50,10 @@ def last_top(shown: Popup, width: int, height: int) -> int:
     return max(len(_lines(shown, width - 4)) - (height - 4), 0)
 
 
-def _lines(shown: Popup, width: int) -> list[Line]:
+def _lines(shown: Popup, width: int, *, ascii: bool = False) -> list[Line]:  # noqa: A002
     """What a popup of that width says, its frame not counted."""
     if shown.kind == HELP:
-        return help_lines(min(width, WIDEST) - 4)
+        return help_lines(min(width, WIDEST) - 4, ascii=ascii)
     return [[(classes.POPUP, each)] for each in _QUESTION]
 
 
@@ -70,15 +70,38 @@ def _framed(screen: Screen, lines: list[Line], inner: int, title: str, below: st
 
 
 @lru_cache(4)
-def help_lines(width: int) -> list[Line]:
-    """Every key, under the heads of where it works."""
-    return [line for scope, head in _HEADS.items() for line in _section(scope, head, width)]
+def help_lines(width: int, *, ascii: bool = False) -> list[Line]:  # noqa: A002  what it asks for
+    """Every key, under the heads of where it works, and every sign."""
+    keys = [line for scope, head in _HEADS.items() for line in _section(scope, head, width)]
+    return [*keys, *_signs(signs(ascii), width)]
+
+
+def _signs(known: Signs, width: int) -> Iterator[Line]:
+    """What the signs beside the words mean."""
+    stage, run, found = known.stages, known.runs, known.findings
+    rows = (
+        (known.changed, "not what it was at the stage before, or new; on a view's name: something in it is"),
+        (" ".join(found.values()), "a finding: error, warning, info"),
+        (" ".join(stage.values()), "a stage: passed, here, ahead, lacking in this guest; [in brackets]: looked at"),
+        (f"{run['running']} {run['stopped']} {run['dead']}", "the guest: running, stopped, dead"),
+        (
+            f"{known.cursor} {known.current} {known.breakpoint}",
+            "the selected row, RIP, a breakpoint",
+        ),
+    )
+    yield [(classes.POPUP_TITLE, "Signs")]
+    for sign, words in rows:
+        yield from _explained(sign, words, width)
+
+
+def _explained(key: str, words: str, width: int) -> Iterator[Line]:
+    first, *more = wrap(words, width - KEY_WIDTH)
+    yield [(classes.KEY, f"  {key}".ljust(KEY_WIDTH)), (classes.POPUP, first)]
+    yield from ([(classes.POPUP, " " * KEY_WIDTH + each)] for each in more)
 
 
 def _section(scope: str, head: str, width: int) -> Iterator[Line]:
     yield [(classes.POPUP_TITLE, head)]
     for key in (each for each in KEYS if each.scope == scope):
-        first, *more = wrap(key.help, width - KEY_WIDTH)
-        yield [(classes.KEY, f"  {key.key}".ljust(KEY_WIDTH)), (classes.POPUP, first)]
-        yield from ([(classes.POPUP, " " * KEY_WIDTH + each)] for each in more)
+        yield from _explained(key.key, key.help, width)
     yield [(classes.POPUP, "")]

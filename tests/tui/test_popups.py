@@ -8,7 +8,9 @@ import pytest
 
 from pvhdbg.tui import state
 from pvhdbg.tui.keys import EVERYWHERE, KEYS, PANE, PROMPT
-from pvhdbg.tui.popups import last_top
+from pvhdbg.tui.line import plain
+from pvhdbg.tui.popups import help_lines, last_top
+from pvhdbg.tui.signs import signs
 from pvhdbg.tui.state import Entry, Popup
 from tests.tui import screens
 from tests.tui.screens import at, lines, text
@@ -87,3 +89,12 @@ def test_the_names_of_views_are_whole_with_any_signs(width: int, names: tuple[st
 
 def test_on_the_narrowest_terminal_views_are_told_by_number() -> None:
     assert list("123456789") == re.findall(r"(\d)\W", lines(screens.at("prepare"), (60, 24))[2])
+
+
+@pytest.mark.parametrize("ascii", [False, True])
+def test_the_help_explains_every_sign(ascii: bool) -> None:
+    known = signs(ascii)
+    told = "\n".join(plain(each) for each in help_lines(76, ascii=ascii)).partition("Signs")[2]
+    used = (*known.findings.values(), *known.stages.values(), known.changed, known.cursor, known.current)
+
+    assert [] == [each for each in (*used, known.breakpoint) if each not in told]
