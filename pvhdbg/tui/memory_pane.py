@@ -70,8 +70,13 @@ def stacked(screen: Screen, width: int, lines: int) -> list[Line]:
     found = [line for each in drawn.strips for line in _lines(each, ascii=screen.ascii)]
     legend = picture_text.legend(drawn, ascii=screen.ascii)
     if any(len(each) > width for each in legend):
-        legend = [re.sub("  +", "  ", each) for each in legend]
+        legend = [part for each in legend for part in _narrow(each).replace("  (a char", "\n(a char").split("\n")]
     return [*found, *([(classes.MEANING, each)] for each in legend)][:lines]
+
+
+def _narrow(line: str) -> str:
+    """In as few words as will do."""
+    return _LONG.sub(lambda found: _SHORT[found[0]], re.sub("  +", "  ", line))
 
 
 def letters(screen: Screen, width: int, drawn: Sequence[Line]) -> str:
@@ -85,7 +90,7 @@ def letters(screen: Screen, width: int, drawn: Sequence[Line]) -> str:
     names = dict.fromkeys(f"{each.letter} {'modules' if each.letter == 'm' else each.name}" for each in marks)
     hidden = [f"{HIDDEN} several"] if any(HIDDEN in plain(each) for each in drawn[2:]) else []
     words = "  ".join((*names, *hidden))
-    return words if len(words) <= width else _LONG.sub(lambda found: _SHORT[found[0]], words)
+    return words if len(words) <= width else _narrow(words)
 
 
 def _picture(screen: Screen, seen: Capture, cells: int) -> Picture:

@@ -91,10 +91,10 @@ def test_on_the_narrowest_terminal_views_are_told_by_number() -> None:
     assert list("123456789") == re.findall(r"(\d)\W", lines(screens.at("prepare"), (60, 24))[2])
 
 
-@pytest.mark.parametrize("ascii", [False, True])
-def test_the_help_explains_every_sign(ascii: bool) -> None:
-    known = signs(ascii)
-    told = "\n".join(plain(each) for each in help_lines(76, ascii=ascii)).partition("Signs")[2]
+@pytest.mark.parametrize("is_ascii", [False, True])
+def test_the_help_explains_every_sign(is_ascii: bool) -> None:
+    known = signs(is_ascii)
+    told = "\n".join(plain(each) for each in help_lines(76, ascii=is_ascii)).partition("Signs")[2]
     used = (*known.findings.values(), *known.stages.values(), known.changed, known.cursor, known.current)
 
     assert [] == [each for each in (*used, known.breakpoint) if each not in told]
