@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pvhdbg.cli.result import Result
+from pvhdbg.cli.session import has_screen
 
 if TYPE_CHECKING:
     import argparse
@@ -72,7 +72,7 @@ def show(options: argparse.Namespace) -> Result:
 
         told = answers(Recorded(document), options.command)
         return Result(told.text, error=told.error)
-    if options.tui and sys.stdin.isatty() and sys.stdout.isatty():
+    if options.tui and has_screen():
         from pvhdbg.tui import start
 
         start.recorded(document, options.recording.name, ascii=options.ascii)

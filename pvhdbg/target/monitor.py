@@ -24,6 +24,7 @@ _TABLE = re.compile(r"^(GDT|IDT) *= *([0-9a-f]+) +([0-9a-f]+)", re.MULTILINE)
 _A20 = re.compile(r"\bA20=([01])")
 _STATUS = re.compile(r"VM status: (\w+)(?: \(([\w-]+)\))?")
 _VERSION = re.compile(r"[0-9.]*")
+_UNREADABLE = re.compile(r": (?:unable to read|[Cc]annot access) memory")
 _BYTES = re.compile(r"^[0-9a-f]+: *((?:0x[0-9a-f]{2} *)+)", re.MULTILINE)
 
 _FLAT_VIEW = re.compile(r"^ AS \"memory\",.*\n(?: .*\n)*", re.MULTILINE)
@@ -97,9 +98,11 @@ def version(text: str) -> str:
 
 
 def instructions(ask: Ask, address: int, count: int) -> Sequence[str]:
-    """So many instructions at an address as the CPU's mode has them, one a line; none where there is no monitor."""
+    """So many instructions at an address as the CPU's mode has them, one a line; none where there is no monitor, or
+    the page tables, after a death perhaps no good ones, lead nowhere.
+    """
     try:
         told = ask(f"x/{count}i {address:#x}")
     except TargetError:
         return ()
-    return [line.rstrip() for line in told.splitlines()]
+    return [line.rstrip() for line in told.splitlines() if not _UNREADABLE.search(line)]

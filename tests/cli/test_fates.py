@@ -210,3 +210,10 @@ def test_xen_without_its_multiboot_header_has_its_entry(xen_shim: Path, tmp_path
 
     assert (0, ["entry"]) == (done.status, stages_of(done))
     assert {"info"} == {each["severity"] for each in done.document["stops"][0]["findings"]}
+
+
+def test_the_code_of_a_guest_that_died_with_useless_page_tables_is_what_was_captured() -> None:
+    done = pvhdbg("dump", "--cpu", "qemu32", "-c", "code", "-c", "code 0x1000000")
+
+    assert 1 == done.status
+    assert 2 == done.out.count("captured bytes, not disassembled:\n  0x1000000  fc ")

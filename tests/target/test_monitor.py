@@ -88,6 +88,13 @@ def test_the_version_is_told_from_its_package(text: str, version: str) -> None:
     assert version == monitor.version(text)
 
 
+@pytest.mark.parametrize("words", ["unable to read memory", "Cannot access memory"])
+def test_where_page_tables_lead_nowhere_there_are_no_instructions(words: str) -> None:
+    told = f"0x0100004d: {words}\r\n"
+
+    assert [] == list(monitor.instructions(lambda _: told, 0x100004D, 4))
+
+
 def test_without_a_monitor_there_are_no_instructions() -> None:
     def refuse(command: str) -> str:
         raise TargetError(command)
