@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.boot import stages
@@ -219,12 +219,13 @@ class Bench:
         dead = self.session.runner.death() is not None
         if dead and console.resumes(line):
             self.refuse_if_dead()
-        with suppress(MiError):
-            console.run(self.session.gdb, line, more)
-        if dead and self.session.gdb.running:
-            self._revive()
-            self.refuse_if_dead()
-        self.session.gdb.wait_stop(None)
+        with self.session.runner.reset_watched() if console.resumes(line) else nullcontext():
+            with suppress(MiError):
+                console.run(self.session.gdb, line, more)
+            if dead and self.session.gdb.running:
+                self._revive()
+                self.refuse_if_dead()
+            self.session.gdb.wait_stop(None)
         return self.position()
 
     def position(self, halt: Halt | None = None) -> Position:

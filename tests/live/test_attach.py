@@ -1,15 +1,17 @@
 import socket
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from pvhdbg.errors import UserError
 from pvhdbg.live import console
 from pvhdbg.live.attach import Attachment
-from pvhdbg.target.base import HIT, TIMEOUT, Halt
+from pvhdbg.target.base import HIT, RESET, TIMEOUT, Halt
 from pvhdbg.target.mi import in_console
 from pvhdbg.target.mi_memory import PHY_MEM_MODE
+from tests import tiny
 from tests.cli.shell import pvhdbg
 from tests.live.foreign import Foreign
 
@@ -96,3 +98,17 @@ def test_a_stub_over_tcp_is_as_good(foreign: Callable[..., Foreign]) -> None:
 def test_where_there_is_no_stub_it_says_so(where: str, words: str) -> None:
     with pytest.raises(UserError, match=words):
         Attachment(where)
+
+
+@pytest.mark.parametrize(("taken", "kind"), [(0, RESET), (3, TIMEOUT)])
+def test_a_reset_is_watched_for_as_long_as_the_cpu_has_a_breakpoint_left(
+    foreign: Callable[..., Foreign], taken: int, kind: str, tmp_path: Path
+) -> None:
+    kernel = tmp_path / "dying.elf"
+    kernel.write_bytes(tiny.dying())
+    with Attachment(str(foreign("-S", "-kernel", str(kernel)).stub)) as session:
+        assert HIT == session.runner.run_to([tiny.PREPARE], 30).kind
+        for address in range(taken):
+            console.run(session.gdb, f"hbreak *{address:#x}", lambda: None)
+
+        assert kind == session.runner.run_to([NOWHERE], 30 if kind == RESET else 0.3).kind
