@@ -44,6 +44,8 @@ LONG = "x" * 4150
 """A command line that pvh.bin's buffer is too small for."""
 
 OF_THE_RFC = {"PVH410"}
+OF_QBOOT = {"PVH308"}
+"""A module's cmdline_paddr is what was on its stack, which differs from version to version."""
 PREPARING = ("xen_prepare_pvh", "init_pvh_bootparams", "rfc_init_bootparams", "map_from_memmap", "map_from_e820_module")
 COMPARING = ("strcmp", "strncmp")
 UD2 = b"\x0f\x0b"
@@ -185,7 +187,7 @@ TABLE = (
     Row("6.1", f"{MODULE}paddr=0x100001000", None, "PVH305 PVH306"),
     Row("6.12", f"{MODULE}paddr=0x40000000", None, "PVH306"),
     Row("6.1", f"{MODULE}paddr=0x1000000", None, "PVH341"),
-    Row("6.12", f"{MODULE}paddr=0xf3000 --set modules[0].size=0x1000", None, "PVH306 PVH341"),
+    Row("6.12", f"{MODULE}paddr=0xf0000 --set modules[0].size=0x10000", None, "PVH306 PVH341"),
     Row("teaching", f"{MODULE}reserved=1 --set modules[0].size=0x100000010", None, "PVH305 PVH306"),
     # The command line
     Row("6.1", "--set start_info.cmdline_paddr=0", None, "PVH320"),
@@ -274,10 +276,10 @@ def boot(request: pytest.FixtureRequest, initrd: Path) -> Boot:
 
 def test_what_must_be_found_is_found_and_no_other_error_or_warning(boot: Boot) -> None:
     row = boot.row
-    ignored = HARMLESS | (OF_THE_RFC if row.kernel == "rfc" else set())
+    ignored = HARMLESS | OF_QBOOT | (OF_THE_RFC if row.kernel == "rfc" else set())
 
     assert sorted(row.errors.split()) == sorted(boot.codes(ERROR))
-    assert sorted(row.warnings.split()) == sorted(boot.codes(WARNING))
+    assert sorted(row.warnings.split()) == sorted({*boot.codes(WARNING)} - ignored)
     assert sorted(row.infos.split()) == sorted({*boot.codes(INFO)} - ignored)
 
 

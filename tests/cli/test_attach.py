@@ -67,4 +67,4 @@ def test_what_starts_a_qemu_is_not_offered(option: str) -> None:
     done = pvhdbg("attach", "/nowhere", option, "x")
 
     assert 2 == done.status
-    assert f"unrecognized arguments: {option} x" in done.err
+    assert f"unrecognized arguments: {option}" in done.err

@@ -141,7 +141,7 @@ def test_what_moves_or_changes_the_machine_says_in_gdb_what_it_says_in_the_shell
 def test_a_recording_written_in_gdb_is_the_one_that_the_shell_writes(tmp_path: Path) -> None:
     with stock.qemu(tmp_path, guest.ELF) as machine:
         told = stock.pvh(tmp_path, machine, "pvh run-to e820", "pvh dump gdb.json", symbols=guest.ELF)
-    done = pvhdbg("dump", guest.ELF, "-o", "shell.json", cwd=tmp_path)
+    done = pvhdbg("dump", guest.ELF, "-o", "shell.json", "--", *QBOOT, cwd=tmp_path)
 
     assert ([], 0) == (told.errors, done.status)
     gdbs, shells = (json.loads((tmp_path / name).read_text()) for name in ("gdb.json", "shell.json"))
