@@ -57,7 +57,7 @@ def title(screen: Screen, width: int, lines: int) -> str:
         shown = f"lines {top + 1}-{min(top + lines, all_of_it)} of {all_of_it}, Up and Down: the others   "
         return f"detail   {shown if more > 0 else ''}F2: back"
     if lines == 1:
-        return f"detail   F2: all {text.counted(all_of_it, 'line')}" if all_of_it else "detail"
+        return f"detail   F2: all {text.counted(all_of_it, 'line')}" if more > 0 else "detail"
     return f"detail   F2: {more} more {'line' if more == 1 else 'lines'}" if more > 0 else "detail"
 
 

@@ -59,9 +59,10 @@ def _findings(screen: Screen) -> str:
     if not noted or not seen:
         return "findings"
     stage = "the death" if seen.stage == stages.DIED else seen.stage
-    parts = [f"{here} at {stage}", f"{new} of them new *" if new else "", f"{len(noted) - here} only before it"]
-    shown = parts if here < len(noted) else parts[:2]
-    return f"{text.counted(len(noted), 'finding')} at this boot so far: {', '.join(filter(None, shown))}"
+    parts = [f"{here} at {stage}{f' ({new} new *)' if new else ''}"]
+    if here < len(noted):
+        parts.append(f"{len(noted) - here} before it")
+    return f"{text.counted(len(noted), 'finding')} at this boot so far: {', '.join(parts)}"
 
 
 def _start_info(seen: Capture, _: Screen) -> str:

@@ -41,7 +41,7 @@ def state_line(screen: Screen, width: int) -> Line:
 # Which part takes its next shorter wording, in turn.
 _SHRINKING = (
     *("machine", "symbols", "cpu", "rip", "machine", "kernel", "kernel", "title"),
-    *("symbols", "cpu", "cpu", "rip", "rip", "run"),
+    *("symbols", "cpu", "run", "cpu", "rip", "rip", "run"),
 )
 
 
@@ -76,8 +76,9 @@ def _run(screen: Screen) -> tuple[str, ...]:
     if run.kind == state.RUNNING or (run.kind == state.STARTING and run.since):
         return (f"{sign} {run.kind} {max(int(screen.clock - run.since), 0)} s",)
     if run.kind == state.DEAD:
-        return (f"{sign} died: {how}",)
-    return (" ".join(filter(None, (sign, run.kind, where))), f"{sign} {run.kind}")
+        return (f"{sign} died: {how}", f"{sign} died: {where or how}")
+    whole = " ".join(filter(None, (sign, run.kind, where)))
+    return whole, whole, f"{sign} {run.kind}"
 
 
 def _mode(screen: Screen) -> tuple[str, ...]:

@@ -62,6 +62,14 @@ def test_a_death_says_where() -> None:
     assert "✖ died: triple-fault   long64   0xffffffff8305a2b3 xen_prepare_pvh+0xb4" in lines(HERE._replace(run=run))[0]
 
 
+def test_how_a_guest_died_gets_shorter_before_where_it_did_goes() -> None:
+    long = "triple fault, or a reset or shutdown that the guest asked for"
+    run = Run(state.DEAD, "triple-fault", 0.0, long, 0xFFFFFFFF8305A2B3, "xen_prepare_pvh+0xb4")
+
+    assert "✖ died: triple-fault   long64   0xffffffff8305a2b3 xen_prepare_pvh+0xb4" in lines(HERE._replace(run=run))[0]
+    assert f"✖ died: {long}" in lines(HERE._replace(run=run), (200, 60))[0]
+
+
 def test_while_it_runs_nobody_knows_its_mode_or_rip() -> None:
     shown = lines(HERE._replace(run=Run(state.RUNNING, rip=0x1234)), (120, 40))[0]
 
