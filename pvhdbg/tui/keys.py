@@ -37,7 +37,7 @@ KEYS: tuple[Key, ...] = (
     Key("F10", ("f10",), EVERYWHERE, "next", "next source line or, without one, instruction; over calls", "next"),
     Key("F11", ("f11",), EVERYWHERE, "step", "one source line, without one an instruction, into calls", "step"),
     Key("Shift-F11", ("f23",), EVERYWHERE, "finish", "run until this function returns"),
-    Key("Ctrl-C", ("c-c",), EVERYWHERE, "interrupt", "interrupt the guest, whatever started it"),
+    Key("Ctrl-C", ("c-c",), EVERYWHERE, "interrupt", "interrupt the guest, whatever started it", "interrupt"),
     Key("Ctrl-Z", ("c-z",), EVERYWHERE, "suspend", "suspend pvhdbg; `fg` brings it back"),
     Key("Ctrl-Q", ("c-q",), EVERYWHERE, "quit", "quit; asks once while a guest of ours lives", "quit"),
     Key("Tab", ("tab",), PANE, "focus-next", "the next pane", "focus"),

@@ -82,7 +82,7 @@ def _signs(known: Signs, width: int) -> Iterator[Line]:
     rows = (
         (known.changed, "not what it was at the stage before, or new; on a view's name: something in it is"),
         (" ".join(found.values()), "a finding: error, warning, info"),
-        (" ".join(stage.values()), "a stage: passed, here, ahead, lacking in this guest; [in brackets]: looked at"),
+        (" ".join(stage.values()), "a stage: captured, here, ahead, not in this guest, passed unseen; [looked at]"),
         (f"{run['running']} {run['stopped']} {run['dead']}", "the guest: running, stopped, dead"),
         (
             f"{known.cursor} {known.current} {known.breakpoint}",

@@ -98,3 +98,11 @@ def test_the_help_explains_every_sign(is_ascii: bool) -> None:
     used = (*known.findings.values(), *known.stages.values(), known.changed, known.cursor, known.current)
 
     assert [] == [each for each in (*used, known.breakpoint) if each not in told]
+
+
+def test_while_the_guest_runs_the_last_line_says_how_to_stop_it() -> None:
+    screen = at("prepare")
+    running = lines(screen._replace(run=screen.run._replace(kind=state.RUNNING)))[-1]
+
+    assert "Ctrl-C interrupt" in running
+    assert "Ctrl-C" not in lines(screen)[-1]
