@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pvhdbg.checks.finding import INFO, WARNING
 from pvhdbg.tui import attached, changes, classes, state
 from pvhdbg.tui.line import fit, length
 from pvhdbg.tui.signs import signs
@@ -99,6 +100,10 @@ def _marked(screen: Screen) -> dict[int, str]:
     sign = signs(screen.ascii)
     marked = dict.fromkeys(changes.views(screen), sign.changed)
     if screen.noted:
-        worst = attached.worst([each.finding for each in screen.noted])
-        marked[state.FINDINGS] = sign.findings.get(worst.severity, " ")
+        worst = attached.worst([each.finding for each in screen.noted]).severity
+        # Where only ASCII will do the others are letters, which would be read as the name's first.
+        if not screen.ascii:
+            marked[state.FINDINGS] = sign.findings.get(worst, " ")
+        elif worst != INFO:
+            marked[state.FINDINGS] = sign.findings[WARNING]
     return marked

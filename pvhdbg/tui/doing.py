@@ -113,7 +113,7 @@ class Doing:
 
     def _breakpoint(self) -> None:
         screen = self._tui.screen
-        if screen.view == state.CODE and screen.past is not None:
+        if screen.view == state.CODE and screen.past is not None and self._tui.worker is not None:
             self._tui.say("this is the past: Right leads back to now, where F9 sets breakpoints")
             return
         place = actions.place(screen)

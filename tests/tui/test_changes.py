@@ -151,3 +151,4 @@ def test_the_view_of_findings_carries_the_worst_sign_in_its_name() -> None:
     found = (STACK, Finding("PVH101", "error", "", "start_info.magic"))
 
     assert "5✖findings" in text(at("entry", findings=found), (120, 40))
+    assert "5!findings" in text(at("entry", findings=found, ascii=True), (120, 40))

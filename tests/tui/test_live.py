@@ -259,7 +259,7 @@ def test_a_death_is_told_and_only_a_fresh_guest_goes_on(at_prepare: Start) -> No
     shell.type("set var pvh_start_info.magic=0")
     shell.wait("wrong: should be 0x336ec578")
     shell.keys("F6")
-    shell.wait("✖ died: triple fault")
+    shell.wait("✖ died: triple-fault")
     # A terminal that is asked while it is drawn on has the first lines before the others.
     text = shell.wait("the guest died: triple fault")
 
