@@ -50,7 +50,7 @@ STAGES = (
         (START_INFO, PVH_START_INFO, *HANDED_OVER, BOOT_PARAMS),
         "the return from xen_prepare_pvh",
     ),
-    Stage("kernel", "start_kernel", False, (KERNEL_BOOT_PARAMS,), "start_kernel"),
+    Stage("kernel", "start_kernel", False, (KERNEL_BOOT_PARAMS,), "the first instruction of start_kernel"),
     Stage(
         "e820",
         "e820__memory_setup",

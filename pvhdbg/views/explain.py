@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from pvhdbg.errors import UserError
-from pvhdbg.views import machine_topics, offsets, recording_topics, rule_topics, text, topics
+from pvhdbg.views import machine_topics, offsets, recording_topics, rule_topics, stage_topics, text, topics
 from pvhdbg.views.topics import Explanation, Topic
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def _topics() -> tuple[Topic, ...]:
         *topics.fields(),
         *topics.flags(),
         *topics.types(),
-        *machine_topics.of_stages(),
+        *stage_topics.of_stages(),
         *machine_topics.registers(),
         *machine_topics.bits(),
         *machine_topics.modes(),

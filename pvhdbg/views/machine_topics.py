@@ -1,4 +1,4 @@
-"""What else can be explained: stages, the CPU's state, Xen's ELF notes, and what the document adds of its own."""
+"""What else can be explained: the CPU's state, Xen's ELF notes, and what the document adds of its own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi import cpu, notes
-from pvhdbg.boot import stages
 from pvhdbg.views.cpu_rows import ADDRESS_KINDS
 from pvhdbg.views.map_rows import PROTOCOLS
 from pvhdbg.views.topics import Explanation, Topic
@@ -16,38 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pvhdbg.abi.layout import Name
-    from pvhdbg.boot.stages import Stage
 
-STAGES, REGISTERS, BITS, MODES, NOTES, DOCUMENT = (
-    "stages",
-    "registers",
-    "CPU bits",
-    "CPU modes",
-    "Xen notes",
-    "document",
-)
+REGISTERS, BITS, MODES, NOTES, DOCUMENT = "registers", "CPU bits", "CPU modes", "Xen notes", "document"
 
 _SDM = "Intel SDM volume 3, chapter 2; AMD APM volume 2, chapter 3"
 _UNSPECIFIED = "At the PVH entry it may hold anything."
-
-
-def of_stages() -> Iterator[Topic]:
-    for stage in (stages.stage(stages.RESET), *stages.STAGES, stages.stage(stages.DIED)):
-        keys = (stage.name, *([stage.symbol] if stage.symbol else []))
-        yield Topic(STAGES, stage.name, keys, partial(_stage, stage))
-
-
-def _stage(stage: Stage) -> Explanation:
-    first = [key for key in stage.valid if stages.first_valid(key) == stage.name]
-    return Explanation(
-        f"stage {stage.name}",
-        meaning=stage.about,
-        more=(
-            f"What can be read there: {', '.join(stage.valid) or 'the CPU alone'}.",
-            *([f"New there: {', '.join(first)}."] if first and len(first) < len(stage.valid) else []),
-            *([f"A guest without the symbol {stage.symbol} does not have it."] if stage.symbol else []),
-        ),
-    )
 
 
 def registers() -> Iterator[Topic]:

@@ -61,7 +61,7 @@ def test_the_window_follows_each_stop_and_each_command(tmp_path: Path) -> None:
         shell.wait("differs from start_info")
         shell.type("hbreak start_kernel")
         shell.type("continue")
-        shell.wait("kernel: start_kernel")
+        shell.wait("kernel: the first instruction")
         shell.type("pvh info @nowhere")
         shell.wait('nothing was captured at stage "nowhere"')
         shell.type("kill")

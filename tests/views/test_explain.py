@@ -29,6 +29,10 @@ def titles(name: str) -> list[str]:
     return [each.title for each in explain.explain(name)]
 
 
+def topics_of(title: str) -> topics.Explanation:
+    return next(each for each in explain.explain(title.partition(" ")[2]) if title == each.title)
+
+
 @pytest.mark.parametrize("field", EVERY_FIELD, ids=lambda field: f"{field.owner.C_NAME}.{field.name}")
 def test_every_field_is_explained_by_its_c_name(field: Field[Any]) -> None:
     (found,) = explain.explain(f"{field.owner.C_NAME}.{field.name}")
@@ -178,6 +182,14 @@ def test_an_offset_with_no_field_says_how_long_the_structure_is(place: str, hint
 @pytest.mark.parametrize("stage", [each for each in stages.STAGES if each.symbol])
 def test_a_function_is_the_stages_that_are_about_it(stage: Stage) -> None:
     assert f"stage {stage.name}" in titles(stage.symbol or "")
+
+
+@pytest.mark.parametrize("stage", [stages.RESET, *stages.NAMES, stages.DIED])
+def test_a_stage_tells_what_was_before_and_what_comes_next(stage: str) -> None:
+    told = topics_of(f"stage {stage}")
+
+    assert ["Before", "Now", "Next"] == [each.partition(":")[0] for each in told.more[:3]]
+    assert told.source
 
 
 def test_every_key_of_a_recording_is_explained() -> None:
