@@ -12,4 +12,4 @@ if TYPE_CHECKING:
 
 
 def explain(options: argparse.Namespace) -> Result:
-    return Result(explain_text.listing() if options.name is None else explain_text.answer(options.name))
+    return Result(explain_text.answer(" ".join(options.name)) if options.name else explain_text.listing())

@@ -101,7 +101,7 @@ def _diff(parser: argparse.ArgumentParser) -> None:
 
 def _explain(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "name", nargs="?", metavar="NAME", help="hdr.version, CR0.PE, prepare, PVH901; without it, a list"
+        "name", nargs="*", metavar="NAME", help="hdr.version, CR0.PE, prepare, PVH901, triple fault; without it, a list"
     )
 
 
@@ -131,7 +131,9 @@ COMMANDS = {
     "show": Command("a saved dump, decoded again and shown", _show, "files.show"),
     "diff": Command("two saved dumps, or two stages of one (FILE@STAGE)", _diff, "diff.diff"),
     "explain": Command(
-        "a field, structure, stage, bit, note or rule: what it is, who writes and reads it", _explain, "explain.explain"
+        "a field, structure, stage, bit, note, rule or word: what it is, who writes and reads it",
+        _explain,
+        "explain.explain",
     ),
     "attach": Command("a stub that already runs: HOST:PORT or a socket's path", _attach, "attach.attach"),
     "doctor": Command("what is installed, which versions, what works here", _doctor, "doctor.doctor"),

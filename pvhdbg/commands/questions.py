@@ -199,12 +199,12 @@ def _diff(session: Session, words: Sequence[str]) -> str:
     return diff_text.captures(before, stop.seen).rstrip("\n")
 
 
-@command("explain", "[NAME]", example="explain memmap_paddr")
+@command("explain", "[NAME…]", example="explain memmap_paddr")
 def _explain(_session: Session, words: Sequence[str]) -> str:
-    """What a field, structure, stage, bit, note or rule is, who writes and who reads it, and the source."""
+    """What a field, structure, stage, bit, note, rule or word is, who writes and who reads it, and the source."""
     from pvhdbg.views import explain_text
 
-    return (explain_text.answer(words[0]) if words else explain_text.listing()).rstrip("\n")
+    return (explain_text.answer(" ".join(words)) if words else explain_text.listing()).rstrip("\n")
 
 
 def _path(word: str) -> Path:

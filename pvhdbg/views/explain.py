@@ -1,4 +1,4 @@
-"""Any name looked up: a field, a structure, a stage, a bit, a note, a rule. One text for every place that explains."""
+"""Any name looked up: a field, a structure, a stage, a bit, a note, a rule, a word. One text for all that explain."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from pvhdbg.errors import UserError
-from pvhdbg.views import machine_topics, offsets, recording_topics, rule_topics, stage_topics, text, topics
+from pvhdbg.views import machine_topics, offsets, recording_topics, rule_topics, stage_topics, text, topics, word_topics
 from pvhdbg.views.topics import Explanation, Topic
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ _INDEX = re.compile(r"\[[^]]*\]")
 
 def explain(name: str) -> tuple[Explanation, ...]:
     """All that is called that, in whole or from a dot on: `memmap_paddr`, `hdr.version`, `modules[1].paddr`, `CR0.PE`;
-    or the field at an offset: `start_info+0x28`.
+    the field at an offset: `start_info+0x28`; or what has that title: `stage kernel`.
 
     What is written exactly so comes before what differs in case.
 
@@ -32,6 +32,9 @@ def explain(name: str) -> tuple[Explanation, ...]:
         place = offsets.parse(words)
         if place:
             return (topics.of_field(offsets.field_at(place)),)
+        titled = _titled().get(words.casefold())
+        if titled:
+            return (titled,)
         raise UserError(f"nothing is called {text.quoted(name)}", _hint(words[: text.SHORT]))
     return tuple(each.explain() for each in found)
 
@@ -92,6 +95,7 @@ def _topics() -> tuple[Topic, ...]:
         *recording_topics.protocols(),
         *recording_topics.keys(),
         *rule_topics.of_rules(),
+        *word_topics.words(),
     )
 
 
@@ -113,7 +117,7 @@ def _endings() -> dict[str, list[Topic]]:
 
 def _endings_of(key: str, kind: str) -> list[str]:
     """A number alone is no ending: it would be taken for a type or a note."""
-    if kind == recording_topics.RECORDING:
+    if kind in (recording_topics.RECORDING, word_topics.WORDS):
         return [key]
     parts = key.split(".")
     return [key, *(".".join(parts[at:]) for at in range(1, len(parts)) if not parts[at].isdigit())]
@@ -125,3 +129,9 @@ def _folded() -> dict[str, list[Topic]]:
     for ending, found in _endings().items():
         folded.setdefault(ending.casefold(), []).extend(found)
     return folded
+
+
+@cache
+def _titled() -> dict[str, Explanation]:
+    """By title, which no two have. It takes a few milliseconds to make."""
+    return {told.title.casefold(): told for told in (topic.explain() for topic in _topics())}

@@ -15,16 +15,18 @@ if TYPE_CHECKING:
     from pvhdbg.views.topics import Explanation
 
 WIDTH = 100
+_IN_FULL = 2
 
 
 def answer(name: str, width: int = WIDTH) -> str:
-    """The explanation of a name; where several things are called that, each in short.
+    """The explanation of a name; where more than two things are called that, each in short.
 
     :raise UserError: if nothing is.
     """
     found = explain.explain(name)
-    lines = whole(found[0], width) if len(found) == 1 else _several(name, found)
-    return "\n".join(lines) + "\n"
+    if len(found) > _IN_FULL:
+        return "\n".join(_several(name, found)) + "\n"
+    return "\n\n".join("\n".join(whole(each, width)) for each in found) + "\n"
 
 
 def whole(of: Explanation, width: int = WIDTH) -> list[str]:
@@ -43,7 +45,11 @@ def short(of: Explanation) -> tuple[str, str, str]:
 
 
 def _several(name: str, found: Sequence[Explanation]) -> list[str]:
-    return [f"{len(found)} things are called {printable(name)}:", *text.columns([short(each) for each in found])]
+    return [
+        f"{len(found)} things are called {printable(name)}:",
+        *text.columns([short(each) for each in found]),
+        f"Ask for one by all of its name, as in `explain {found[0].title}`.",
+    ]
 
 
 def _joined(ctype: str, where: str) -> str:

@@ -100,7 +100,21 @@ def test_a_name_that_several_have_gives_all_of_them_in_short() -> None:
 
     assert ["hvm_start_info.version", "setup_header.version", "apm_bios_info.version", "edd_info.version"] == found
     assert "4 things are called version:" == answer[0]
-    assert [*found] == [line.split()[0] for line in answer[1:]]
+    assert [*found] == [line.split()[0] for line in answer[1:-1]]
+    assert "Ask for one by all of its name, as in `explain hvm_start_info.version`." == answer[-1]
+
+
+def test_two_things_of_one_name_are_both_told_in_full() -> None:
+    both = explain_text.answer("kernel")
+
+    assert ["stage kernel", "kernel in a recording"] == titles("kernel")
+    assert explain_text.answer("stage kernel") + "\n" + explain_text.answer("kernel in a recording") == both
+
+
+def test_everything_answers_to_its_title() -> None:
+    found = [each.title for name in explain.names() for each in explain.explain(name)]
+
+    assert [] == [title for title in found if title not in titles(title)]
 
 
 def test_a_name_is_repeated_as_text() -> None:
@@ -208,9 +222,21 @@ def test_a_key_of_a_recording_is_not_meant_by_its_last_part() -> None:
 
 def test_what_holds_an_unknown_name_is_near_to_it() -> None:
     with pytest.raises(UserError) as error:
-        explain.explain("RSDP")
+        explain.explain("EMMAP_PA")
 
-    assert "rsdp_paddr" in (error.value.hint or "")
+    assert "memmap_paddr" in (error.value.hint or "")
+
+
+@pytest.mark.parametrize("name", ["VMM", "rfc", "the RFC of 2017", "triple fault", "ud2", "initrd", "Zero Page"])
+def test_a_word_that_explanations_use_is_explained(name: str) -> None:
+    (found,) = explain.explain(name)
+
+    assert found.title.startswith("the word ")
+    assert found.more
+
+
+def test_a_word_that_is_also_a_stage_is_told_as_both() -> None:
+    assert ["stage e820", "the word e820"] == titles("e820")
 
 
 def test_an_unknown_name_is_an_error_that_names_the_nearest() -> None:
