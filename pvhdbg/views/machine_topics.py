@@ -7,12 +7,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi import cpu, notes
+from pvhdbg.abi.roles import words
+from pvhdbg.abi.start_info import StartInfo
 from pvhdbg.views.cpu_rows import ADDRESS_KINDS
 from pvhdbg.views.map_rows import PROTOCOLS
 from pvhdbg.views.topics import Explanation, Topic
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from pvhdbg.abi.layout import Name
 
@@ -44,14 +46,17 @@ def _register(name: str) -> Explanation:
         "register",
         meaning=_meaning(name),
         source=f"{_SDM}; {cpu.ENTRY_STATE_SOURCE}",
-        more=tuple(map(_demand, demands)) or (_AT_ENTRY.get(name, _UNSPECIFIED),),
+        more=tuple(_demanded(demands)) or (_AT_ENTRY.get(name, _UNSPECIFIED),),
         values=tuple((_bit(mask), each.name, each.meaning) for mask, each in bits.items()),
     )
 
 
-def _demand(demand: cpu.Demand) -> str:
-    later = ", says the ABI today but not in older texts" if demand.later else ""
-    return f"At the PVH entry {demand.register} must show {demand.meaning}{later}: {demand.why}."
+def _demanded(demands: Sequence[cpu.Demand]) -> Iterator[str]:
+    """What the ABI wants, once for each reason."""
+    for why, later in dict.fromkeys((each.why, each.later) for each in demands):
+        when = "At the PVH entry, by today's text of the ABI but not by older ones" if later else "At the PVH entry"
+        wanted = ", ".join(each.meaning for each in demands if each.why == why)
+        yield f"{when}: {wanted}. {why[0].upper()}{why[1:]}."
 
 
 def _bit(mask: int) -> str:
@@ -87,7 +92,7 @@ _REGISTERS = {
     "cr8": "priority below which interrupts are held back",
     "efer": "long mode and other extensions",
     "ldt": "local descriptor table",
-    "tr": "task state segment",
+    "tr": "task state segment (the task register)",
     "gdtr": "global descriptor table",
     "idtr": "interrupt descriptor table",
     "a20": "whether address line 20 is on; off, every odd MiB of memory is the one below",
@@ -95,6 +100,14 @@ _REGISTERS = {
 _AT_ENTRY = {
     "rip": "At the PVH entry it is the address of the Xen note PHYS32_ENTRY.",
     "rbx": "At the PVH entry EBX holds the physical address of struct hvm_start_info: all that a guest is handed.",
+    "rax": "At the PVH entry it may hold anything. qboot leaves 0x2badb002 there, which multiboot has for its own.",
+    "rsp": "At the PVH entry it may hold anything, also 0. A kernel sets it before it pushes anything (PVH908).",
+    "cr3": "At the PVH entry it may hold anything. The kernel sets it before it switches paging on.",
+    "efer": "At the PVH entry it may hold anything. A 64-bit kernel sets LME before it switches paging on.",
+    "gdtr": "At the PVH entry it may hold anything. A kernel loads a table of its own before it loads a segment.",
+    "idtr": "At the PVH entry it may hold anything. There is no IDT that a fault could use.",
+    "a20": "The ABI has no word of it, and every guest takes it to be on (PVH127).",
+    **dict.fromkeys((f"r{each}" for each in range(8, 16)), "There is none in 32-bit code, and so at the PVH entry."),
 }
 
 
@@ -107,15 +120,27 @@ def bits() -> Iterator[Topic]:
 
 def _bit_of(register: str, mask: int, bit: Name) -> Explanation:
     demands = [each for each in cpu.ENTRY_STATE if each.register == register and each.mask & mask]
+    name = f"{register.upper()}.{bit.name}"
     wanted = [f"At the PVH entry it must be {int(bool(each.expected & mask))}." for each in demands]
     return Explanation(
-        f"{register.upper()}.{bit.name}",
+        name,
         "flag",
         f"{_bit(mask)} ({mask:#x}) of {register.upper()}",
         bit.meaning,
         source=_SDM,
-        more=tuple(wanted),
+        more=(*([_SETTING[name]] if name in _SETTING else []), *wanted),
     )
+
+
+_SETTING = {
+    "CR0.PE": "Without it the CPU is in real mode.",
+    "CR0.PG": "A kernel sets it between the stages entry and prepare, when CR3 leads to its page tables.",
+    "CR4.PAE": "A kernel sets it before paging; long mode can't be without it.",
+    "EFER.LME": "A 64-bit kernel sets it before it switches paging on.",
+    "EFER.LMA": "The CPU sets it itself when paging comes on with LME set.",
+    "EFLAGS.IF": "Without an IDT the first interrupt is a triple fault.",
+}
+"""Who sets a bit on the way to C code, where that is part of the way."""
 
 
 def modes() -> Iterator[Topic]:
@@ -177,21 +202,38 @@ def _words(names: dict[str, str]) -> tuple[tuple[str, str, str], ...]:
     return tuple(("", name, meaning) for name, meaning in names.items())
 
 
+_HANDED_OVER = Explanation("", written_by=words.VMM, read_by=words.PVH, source=StartInfo.SOURCE)
 _DOCUMENT = {
-    "cpu_mode": Explanation("", meaning="what kind of code the CPU runs", values=_words(cpu.CPU_MODES)),
-    "address_kind": Explanation("", meaning="which kind of address RIP is", values=_words(ADDRESS_KINDS)),
-    "memory_map": Explanation(
+    "cpu_mode": Explanation(
         "",
+        meaning="what kind of code the CPU runs",
+        more=("Told by CR0.PE and CR0.PG, CR4.PAE, EFER.LMA and the code segment's flags.",),
+        source=_SDM,
+        values=_words(cpu.CPU_MODES),
+    ),
+    "address_kind": Explanation(
+        "",
+        meaning="which kind of address RIP is",
+        more=(
+            "A kernel is entered at a physical address. Paging comes on in the identity map, C code runs at its own.",
+        ),
+        source="Linux arch/x86/platform/pvh/head.S",
+        values=_words(ADDRESS_KINDS),
+    ),
+    "memory_map": _HANDED_OVER._replace(
         meaning="the memory map that was handed over, by whichever protocol",
         more=("Linux copies it to boot_params.e820_table and makes *e820_table of that.",),
     ),
-    "memory_map.protocol": Explanation("", meaning="how the map was handed over", values=_words(PROTOCOLS)),
-    "memory_map.paddr": Explanation(
-        "", "u64", meaning="where the map lies", more=("start_info.memmap_paddr, or the paddr of module 1.",)
+    "memory_map.protocol": _HANDED_OVER._replace(
+        meaning="how the map was handed over",
+        more=("Linux from 5.0 on knows memmap alone; the kernel of the RFC of 2017 knows e820-module alone.",),
+        values=_words(PROTOCOLS),
     ),
-    "memory_map.nr_entries": Explanation(
-        "",
-        "u32",
+    "memory_map.paddr": _HANDED_OVER._replace(
+        ctype="u64", meaning="where the map lies", more=("start_info.memmap_paddr, or the paddr of module 1.",)
+    ),
+    "memory_map.nr_entries": _HANDED_OVER._replace(
+        ctype="u32",
         meaning="how many entries the guest was told there are",
         more=("start_info.memmap_entries, or the count at the start of module 1. As many as can be are read.",),
     ),

@@ -107,6 +107,8 @@ def of_field(field: Field[Any]) -> Explanation:
     """The field's row of the table, and its role."""
     struct = field.owner
     written_by, read_by, text = roles.role(struct.C_NAME, field.name)
+    if not roles.is_its_own(struct.C_NAME, field.name):
+        text = f"Of struct {struct.C_NAME}: {text[:1].lower()}{text[1:]}"
     return Explanation(
         f"{struct.C_NAME}.{field.name}",
         field.ctype,
@@ -149,12 +151,14 @@ def flags() -> Iterator[Topic]:
 def _flag(field: Field[Any], mask: int) -> Explanation:
     bit = (field.names or Bits({})).names[mask]
     whole = of_field(field)
+    role = roles.FLAGS.get(whole.title, {}).get(bit.name)
+    if role:
+        whole = whole._replace(written_by=role.written_by, read_by=role.read_by, more=(role.text,))
     return whole._replace(
         title=bit.name,
         ctype="flag",
         where=f"{mask:#x} in {whole.title}",
         meaning=bit.meaning,
-        more=(f"{whole.title}: {field.meaning}.",),
         values=(),
     )
 
@@ -171,7 +175,7 @@ def _type(number: int) -> Explanation:
         f"e820 type {name.name}",
         where=f"{_number(number)} as type in hvm_memmap_table_entry, boot_e820_entry",
         meaning=name.meaning,
-        written_by=roles.role("boot_e820_entry", "type").written_by,
+        written_by="the VMM, in the map that it hands over; init_pvh_bootparams copies it as it stands",
         read_by=roles.role("boot_e820_entry", "type").read_by,
         source=e820.BootE820Entry.SOURCE,
         more=(roles.E820_TYPES[number],),

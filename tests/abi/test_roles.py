@@ -31,8 +31,20 @@ def test_every_table_is_known_by_its_c_name() -> None:
 
 def test_roles_are_only_of_fields_that_there_are() -> None:
     known = {(name, each.name) for name, of in roles.STRUCTS.items() for each in of.FIELDS}
+    told = {(name, field) for of in (roles.FIELDS, roles.PARTS) for name, fields in of.items() for field in fields}
 
-    assert set() == {(name, field) for name, fields in roles.FIELDS.items() for field in fields} - known
+    assert set() == told - known
+
+
+def test_roles_are_only_of_flags_that_there_are() -> None:
+    known = {
+        f"{name}.{field.name}": {bit.name for bit in field.names.names.values()}
+        for name, of in roles.STRUCTS.items()
+        for field in of.FIELDS
+        if field.names
+    }
+
+    assert [] == [(field, flag) for field, flags in roles.FLAGS.items() for flag in flags if flag not in known[field]]
 
 
 def test_every_e820_type_has_an_explanation() -> None:
@@ -41,6 +53,12 @@ def test_every_e820_type_has_an_explanation() -> None:
 
 def test_a_field_of_a_small_structure_has_its_structures_role() -> None:
     assert roles.STRUCTURES["screen_info"] == roles.role("screen_info", "lfb_base")
+    assert not roles.is_its_own("screen_info", "lfb_base")
+
+
+def test_what_is_no_part_of_its_structures_purpose_has_a_role_of_its_own() -> None:
+    assert "e820__memory_setup_default" in roles.role("screen_info", "ext_mem_k").read_by
+    assert roles.is_its_own("screen_info", "ext_mem_k")
 
 
 @pytest.mark.parametrize(("struct", "field"), [("hvm_start_info", "no"), ("screen_info", "no"), ("no", "magic")])
@@ -52,6 +70,7 @@ def test_there_is_no_role_for_what_there_is_not(struct: str, field: str) -> None
 def test_meanings_and_roles_are_plain_lines() -> None:
     texts = [each.meaning for of in roles.STRUCTS.values() for each in of.FIELDS]
     texts += [text for role in roles.STRUCTURES.values() for text in role]
-    texts += [text for fields in roles.FIELDS.values() for role in fields.values() for text in role]
+    for fields in (*roles.FIELDS.values(), *roles.PARTS.values(), *roles.FLAGS.values()):
+        texts += [text for role in fields.values() for text in role]
 
     assert [] == [each for each in texts if not each.isprintable() or not each.replace("…", "").isascii()]

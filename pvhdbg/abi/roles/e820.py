@@ -36,5 +36,5 @@ E820_TYPES = {
     6: "Memory that is there but not switched on. Linux has no name for it and treats it as not usable.",
     7: "Persistent memory. Drivers make a disk or a file system of it; the page allocator leaves it alone.",
     12: "Persistent memory, as firmware marked it before ACPI had a type for it. Treated as type 7 is.",
-    0xEFFFFFFF: "RAM that the firmware wants kept for a special use. Linux leaves it to drivers; EFI alone makes it.",
+    0xEFFFFFFF: "RAM kept for a special use. Linux leaves it to drivers. EFI's memory map alone has it.",
 }

@@ -42,6 +42,8 @@ STRUCTS = {
 }
 """Every structure that pvhdbg has a table of, by its C name."""
 
+_ZERO = " A PVH guest has 0 here."
+
 STRUCTURES = {
     "hvm_start_info": Role(
         VMM,
@@ -89,18 +91,30 @@ STRUCTURES = {
     "screen_info": Role(
         REAL_MODE + ", or the EFI stub; on Xen's control domain xen_init_vga",
         "the VGA console and the frame buffer drivers",
-        "The display as Linux found it: a text mode, or a frame buffer's address, size and pixel format.",
+        "The display as Linux found it: a text mode, or a frame buffer's address, size and pixel format. 0 in a "
+        "PVH guest that is not Xen's control domain.",
     ),
-    "apm_bios_info": Role(REAL_MODE, "the APM driver, 32-bit kernels only", "How to call the BIOS's power management."),
-    "ist_info": Role(REAL_MODE, "the speedstep-smi driver, 32-bit kernels only", "How to change the CPU's speed."),
-    "sys_desc_table": Role("the real-mode code of old kernels", "nobody", "The BIOS's description of the machine."),
-    "olpc_ofw_header": Role("Open Firmware on an OLPC", "olpc_ofw_detect", "How to call Open Firmware."),
-    "edid_info": Role(REAL_MODE + ", or the EFI stub", "frame buffer drivers", "What the monitor says of itself."),
+    "apm_bios_info": Role(
+        REAL_MODE, "the APM driver, 32-bit kernels only", "How to call the BIOS's power management." + _ZERO
+    ),
+    "ist_info": Role(
+        REAL_MODE, "the speedstep-smi driver, 32-bit kernels only", "How to change the CPU's speed." + _ZERO
+    ),
+    "sys_desc_table": Role(
+        "the real-mode code of old kernels", "nobody", "The BIOS's description of the machine." + _ZERO
+    ),
+    "olpc_ofw_header": Role("Open Firmware on an OLPC", "olpc_ofw_detect", "How to call Open Firmware." + _ZERO),
+    "edid_info": Role(
+        REAL_MODE + ", or the EFI stub", "frame buffer drivers", "What the monitor says of itself." + _ZERO
+    ),
     "efi_info": Role(
         "the EFI stub, or a boot loader or kexec for it; on Xen's control domain xen_efi_init",
         "efi_init",
-        "Where EFI's system table and memory map lie. Each address is in two halves, as the upper ones came later.",
+        "Where EFI's system table and memory map lie. Each address is in two halves, as the upper ones came later. 0 "
+        "in a PVH guest that is not Xen's control domain.",
     ),
-    "edd_info": Role(REAL_MODE, "the edd driver", "A disk as the BIOS numbers it, to be matched with Linux's names."),
-    "edd_device_params": Role(REAL_MODE, "the edd driver", "A disk's geometry, and on which bus it is."),
+    "edd_info": Role(
+        REAL_MODE, "the edd driver", "A disk as the BIOS numbers it, to be matched with Linux's names." + _ZERO
+    ),
+    "edd_device_params": Role(REAL_MODE, "the edd driver", "A disk's geometry, and on which bus it is." + _ZERO),
 }
