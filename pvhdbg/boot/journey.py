@@ -178,6 +178,9 @@ class Journey:
         if stage == "entry":
             self._start_info_paddr = None
         seen = self._capture(stage)
+        if stage == stages.DIED and seen.rip is not None:
+            with suppress(TargetError):
+                self._passed = self._find_passed(seen.rip)
         with self._reading():
             self._remember_return(stages.stage(stage))
         if stage == "entry" and seen.start_info is not None:
@@ -218,7 +221,7 @@ class Journey:
             if stage is not None:
                 return self.look(stage.name)
             if self.reached is None:
-                return self._capture(self._nowhere())
+                return self._capture_nowhere()
             seen = self._capture(self.reached, stages.made_after(self.reached))
         return seen._replace(missing={**seen.missing, BETWEEN: f"after {self.reached}, at no stage"})
 
@@ -276,9 +279,12 @@ class Journey:
             return bool(self._own.register("cr0") & CR0_PG)
         return False
 
-    def _nowhere(self) -> str:
+    def _capture_nowhere(self) -> Capture:
         """Before the entry or, on a machine that others let run, behind it."""
-        return stages.UNSEEN if self._passed or self.stranger or self._is_paging() else stages.RESET
+        if not (self._passed or self.stranger or self._is_paging()):
+            return self._capture(stages.RESET)
+        known = self.image is not None
+        return self._capture(stages.UNSEEN, stages.left_by(self._passed) if known else (stages.KERNEL_BOOT_PARAMS,))
 
     def _capture(self, stage: str, also: Collection[str] = ()) -> Capture:
         with self._reading():

@@ -24,6 +24,9 @@ _BETWEEN_RETURN_AND_COPY = (
     *("early_idt_handler_common", "do_early_exception"),
 )
 """Where Linux is before it copies pvh_bootparams to boot_params: a CPU that it can't start on waits there."""
+_CALLERS = ("pvh_start_xen", "pvh_start_64")
+"""The code that calls xen_prepare_pvh, Linux's and the teaching guest's; what it fills in is there once it is back."""
+_PREPARES = ("xen_prepare_pvh", "init_pvh_bootparams", "mem_map_via_hcall", "xen_pvh_init")
 _DEEPEST = 0x1000
 """Bytes of stack that a caller may have above the frame it called."""
 
@@ -96,11 +99,17 @@ def _kernel(at: Progress) -> bool:
 def _bootparams(at: Progress) -> bool:
     if at.is_inside_call("xen_prepare_pvh"):
         return False
-    return at.name.partition("+")[0] in _BETWEEN_RETURN_AND_COPY or bool(at.number("boot_params", _LOADER, 1))
+    if any(map(at.is_in, _CALLERS)):
+        return _is_filled(at, "pvh_bootparams")
+    return at.name.partition("+")[0] in _BETWEEN_RETURN_AND_COPY or _is_filled(at, "boot_params")
 
 
 def _prepare(at: Progress) -> bool:
-    return at.is_in("xen_prepare_pvh") or bool(at.number("pvh_bootparams", _LOADER, 1))
+    return any(map(at.is_in, _PREPARES)) or _is_filled(at, "pvh_bootparams")
+
+
+def _is_filled(at: Progress, symbol: str) -> bool:
+    return bool(at.number(symbol, _LOADER, 1))
 
 
 _LOADER = BootParams.hdr.offset + SetupHeader.type_of_loader.offset

@@ -65,7 +65,7 @@ FIRST_STOP = "prepare"
 _NO_STAGES = {
     DIED: Stage(DIED, None, False, (), "where the guest died"),
     RESET: Stage(RESET, None, False, (), "before the PVH entry"),
-    UNSEEN: Stage(UNSEEN, None, False, (KERNEL_BOOT_PARAMS,), "somewhere behind stages that nobody saw"),
+    UNSEEN: Stage(UNSEEN, None, False, (), "somewhere behind stages that nobody saw"),
 }
 
 
@@ -94,3 +94,9 @@ def made_after(name: str) -> tuple[str, ...]:
     after = NAMES.index(name) + 1
     coming = STAGES[after].valid if after < len(STAGES) else ()
     return tuple(key for key in coming if key in (BOOT_PARAMS, KERNEL_BOOT_PARAMS, E820_TABLE))
+
+
+def left_by(passed: int) -> tuple[str, ...]:
+    """What is still to be read where `passed` stages went by unseen; start_info's address went with EBX."""
+    valid = STAGES[min(passed, NAMES.index("kernel") + 1) - 1].valid if passed else ()
+    return tuple(key for key in valid if passed > 1 and key != START_INFO)

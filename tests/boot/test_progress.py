@@ -99,19 +99,67 @@ def test_between_stages_the_machine_is_said_to_stand_at_none(machine: Machine) -
     assert commands.run(live, "info @prepare").startswith("prepare: ")
 
 
-def test_after_the_return_and_before_the_copy_the_function_tells(machine: Machine) -> None:
-    session, _ = machine
+def newcomer(session: Session) -> Journey:
+    """Somebody who has seen nothing, and knows the names of the code."""
     kernel = open_kernel(str(guest.ELF), session.folder)
     target = session.target
-    journey = Journey(
+    return Journey(
         target,
         session.runner,
         kernel.facts,
         reading=target.physical,
         name_of=lambda rip: symbol_at(kernel.symbols.at, kernel.facts, rip),
     )
+
+
+def test_after_the_return_and_before_the_copy_the_function_tells(machine: Machine) -> None:
+    session, _ = machine
+    journey = newcomer(session)
     run_to((session, journey), "x86_64_start_kernel")
     journey.glance()
 
     assert ["entry", "prepare", "bootparams"] == journey.passed
     assert "kernel" == ahead(journey)[0]
+
+
+def test_who_comes_at_the_very_return_does_not_wait_for_it(machine: Machine) -> None:
+    session, seen = machine
+    list(seen.go("bootparams", PATIENCE))
+    journey = newcomer(session)
+    journey.glance()
+
+    assert ["entry", "prepare", "bootparams"] == journey.passed
+    assert [HIT] == [each.kind for each in journey.go("kernel", PATIENCE)]
+
+
+@pytest.mark.parametrize(
+    ("symbol", "there"),
+    [
+        ("init_pvh_bootparams", {"pvh_start_info"}),
+        ("x86_64_start_kernel", {"pvh_start_info", "boot_params"}),
+        ("halt", {"kernel_boot_params"}),
+    ],
+)
+def test_who_comes_late_sees_what_is_filled_in_and_no_more(machine: Machine, symbol: str, there: set[str]) -> None:
+    session, _ = machine
+    journey = newcomer(session)
+    run_to((session, journey), symbol)
+    session.gdb.ask("-exec-step-instruction")
+    session.gdb.wait_stop(PATIENCE)
+    seen = journey.glance()
+    structures = ("start_info", "pvh_start_info", "boot_params", "kernel_boot_params")
+
+    assert there == {name for name in structures if getattr(seen, name) is not None}
+    assert (seen.cmdline is not None) == ("pvh_start_info" in there)
+
+
+def test_a_stage_that_went_by_before_the_death_was_passed(machine: Machine) -> None:
+    session, _ = machine
+    journey = newcomer(session)
+    list(journey.go("entry", PATIENCE))
+    run_to((session, journey), "init_pvh_bootparams")
+    session.gdb.ask("-exec-step-instruction")
+    session.gdb.wait_stop(PATIENCE)
+    journey.look(stages.DIED)
+
+    assert "prepare" in journey.passed
