@@ -69,7 +69,7 @@ class BootParams(Struct, size=4096, c_name="boot_params", source=BOOTPARAM_H):
     edid_info               = struct(0x140, EdidInfo, "the monitor's EDID")
     efi_info                = struct(0x1C0, EfiInfo, "EFI tables")
     alt_mem_k               = u32(0x1E0, "memory above 1 MiB in KiB, as int 0x15 AX=0xe801 told it")
-    scratch                 = u32(0x1E4, "the real-mode code's own", hex)
+    scratch                 = u32(0x1E4, "room for the first code of the kernel", hex)
     e820_entries            = u8( 0x1E8, "entries in e820_table")
     eddbuf_entries          = u8( 0x1E9, "entries in eddbuf")
     edd_mbr_sig_buf_entries = u8( 0x1EA, "entries in edd_mbr_sig_buffer")

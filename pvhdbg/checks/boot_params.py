@@ -108,8 +108,8 @@ def ramdisk_is_not_module_0(case: Case) -> Iterator[Found]:
 
 @rule("PVH405", WARNING)
 def hdr_version_is_neither_of_those_known(case: Case) -> Iterator[Found]:
-    """PVH kernels say 2.12 (0x20c), the first ones, by a slip, 0x212. The kernel compares it before it uses newer
-    fields.
+    """PVH kernels say 2.12 (0x20c), the first ones, by a slip, 0x212. Only 32-bit kernels before 5.9 compare
+    it, before they look at hardware_subarch.
 
     Source: Linux arch/x86/platform/pvh/enlighten.c, init_pvh_bootparams.
     """
@@ -117,7 +117,7 @@ def hdr_version_is_neither_of_those_known(case: Case) -> Iterator[Found]:
 
 
 @rule("PVH406", WARNING)
-def type_of_loader_is_another(case: Case) -> Iterator[Found]:
+def type_of_loader_is_neither_of_those_known(case: Case) -> Iterator[Found]:
     """PVH kernels say 0xb0 (QEMU) whatever VMM started them, 0x90 (Xen) where they see Xen. With 0 the kernel ignores
     its ramdisk.
 
@@ -130,7 +130,7 @@ def type_of_loader_is_another(case: Case) -> Iterator[Found]:
 
 
 @rule("PVH407", WARNING)
-def acpi_rsdp_addr_is_another(case: Case) -> Iterator[Found]:
+def acpi_rsdp_addr_is_neither_0_nor_rsdp_paddr(case: Case) -> Iterator[Found]:
     """From 2026 on Linux hands rsdp_paddr on in boot_params.acpi_rsdp_addr; before, through a hook, and the field is 0.
 
     Source: Linux commit 7271cb98e498.
@@ -188,7 +188,7 @@ def the_kernel_sees_xen(case: Case) -> Iterator[Found]:
 
 
 @rule("PVH412", WARNING)
-def the_kernels_copy_is_not_pvh_bootparams(case: Case) -> Iterator[Found]:
+def the_copy_of_the_kernel_is_not_pvh_bootparams(case: Case) -> Iterator[Found]:
     """Linux copies pvh_bootparams to boot_params byte by byte before it runs anything else of its own. A difference is
     a write in between, or a sentinel that was not 0.
 

@@ -126,7 +126,7 @@ def _read_early(case: Case) -> Iterator[tuple[str, str, int, int]]:
 
 
 @rule("PVH903", ERROR, when=LAST, cause=True)
-def the_rfcs_kernel_wants_kvm(case: Case) -> Iterator[Found]:
+def a_kernel_of_the_rfc_wants_kvm(case: Case) -> Iterator[Found]:
     """The RFC's kernel, as it was posted, looks for KVM's CPUID leaf and ends in a BUG without it: under TCG there is
     none. Later kernels dropped the test.
 

@@ -25,8 +25,8 @@ def _said(case: Case, slug: str, field: str) -> Iterator[Found]:
 
 @rule("PVH501", ERROR, when=FIRST)
 def qemu_takes_the_file_for_a_bzimage(case: Case) -> Iterator[Found]:
-    """QEMU looks for "HdrS" at offset 0x202 before anything else. A file that has it is started by Linux' own protocol,
-    never through its PVH entry.
+    """QEMU looks for "HdrS" at offset 0x202 before anything else. A file that has it is started by Linux's own
+    protocol, never through its PVH entry.
 
     Source: QEMU hw/i386/x86.c, x86_load_linux.
     """
@@ -98,7 +98,7 @@ def segments_overlap(case: Case) -> Iterator[Found]:
 
 
 @rule("PVH509", ERROR, when=FIRST)
-def the_notes_alignment_is_0(case: Case) -> Iterator[Found]:
+def the_alignment_of_the_notes_is_0(case: Case) -> Iterator[Found]:
     """QEMU divides by a PT_NOTE segment's p_align, and dies of SIGFPE where that is 0.
 
     Source: QEMU include/hw/elf_ops.h, get_elf_note_type.
@@ -165,7 +165,7 @@ def qemu_reads_another_note(case: Case) -> Iterator[Found]:
 
 
 @rule("PVH516", WARNING, when=FIRST)
-def the_notes_owner_is_not_xen(case: Case) -> Iterator[Found]:
+def the_owner_of_the_note_is_not_xen(case: Case) -> Iterator[Found]:
     """QEMU compares no owner; Xen, Cloud Hypervisor and Firecracker take notes of the owner "Xen" alone.
 
     Source: rust-vmm linux-loader src/loader/elf/mod.rs; Xen xen/common/libelf/libelf-dominfo.c.
@@ -231,7 +231,7 @@ def a_kernel_without_pae_sets_pae(case: Case) -> Iterator[Found]:
 
 
 @rule("PVH523", ERROR, when=FIRST)
-def the_command_line_is_longer_than_the_firmwares_buffer(case: Case) -> Iterator[Found]:
+def the_command_line_is_longer_than_the_buffer_of_the_firmware(case: Case) -> Iterator[Found]:
     """pvh.bin, which starts PVH kernels on pc and q35, has 4096 bytes for the command line. What is longer overwrites
     its module list and start_info, which lie behind it: the magic becomes text, and the kernel ends in a BUG.
 

@@ -154,7 +154,7 @@ def reserved_of_a_module_is_not_0(case: Case) -> Iterator[Found]:
 
 
 @rule("PVH308", WARNING)
-def a_modules_command_line_is_no_string(case: Case) -> Iterator[Found]:
+def the_command_line_of_a_module_is_no_string(case: Case) -> Iterator[Found]:
     """cmdline_paddr of a module is 0 or leads to ASCII that ends in a NUL. Linux looks at none of them; the RFC's
     kernel compares module 1's, FreeBSD module 0's, hvmloader looks modules up by them.
 

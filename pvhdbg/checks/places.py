@@ -22,7 +22,7 @@ _NAMED = 4
 @rule("PVH340", INFO)
 def structures_lie_in_free_memory(case: Case) -> Iterator[Found]:
     """What is handed over lies in memory that the map lists as RAM, and nothing reserves it. That is allowed: Linux
-    copies all of it before it uses any memory. A guest that is slower must copy, too.
+    copies what it needs, or reserves it, before it gives any memory away. Another guest must do so, too.
 
     Source: Xen start_info.h; QEMU pc-bios/optionrom/pvh_main.c; qboot main.c, whose module list is on its stack.
     """

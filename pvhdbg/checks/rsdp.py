@@ -51,7 +51,7 @@ def there_is_no_root_pointer_at_rsdp_paddr(case: Case) -> Iterator[Found]:
 
 
 @rule("PVH332", WARNING)
-def the_root_pointers_checksum_is_wrong(case: Case) -> Iterator[Found]:
+def the_checksum_of_the_root_pointer_is_wrong(case: Case) -> Iterator[Found]:
     """The first 20 bytes, and from revision 2 on all 36, add up to 0 modulo 256. Linux takes no other RSDP.
 
     Source: ACPI 6.5, 5.2.5.3.

@@ -29,6 +29,30 @@ _NAMES = (
     *("cmd_line_ptr", "cmdline_paddr", "rsdp_paddr", "acpi_rsdp_addr", "type_of_loader"),
     *("start_info", "pvh_bootparams", "boot_params", "e820_table"),
 )
+_SPELLED = {
+    each.lower(): each
+    for each in (
+        *(
+            "A20",
+            "ASCII",
+            "BUG",
+            "CPU",
+            "CR0",
+            "CR4",
+            "CS",
+            "DS",
+            "EFLAGS",
+            "ELF",
+            "ES",
+            "FreeBSD",
+            "GiB",
+            "IDT",
+            "ISA",
+        ),
+        *("KVM", "Linux", "PAE", "PVH", "QEMU", "RAM", "RFC", "RSDP", "SS", "TR", "TSS", "Xen", "bzImage"),
+    )
+}
+"""Words that a function's name has to write in another way."""
 
 
 class Found(NamedTuple):
@@ -57,7 +81,8 @@ class Rule(NamedTuple):
         words = str(getattr(self.check, "__name__", self.code))
         for name in _NAMES:
             words = words.replace(name, name.replace("_", "\0"))
-        return words.replace("_", " ").replace("\0", "_")
+        spelled = " ".join(_SPELLED.get(each, each) for each in words.split("_"))
+        return spelled.replace(" 32 bit ", " 32-bit ").replace("hdr version", "hdr.version").replace("\0", "_")
 
     @property
     def paragraphs(self) -> list[str]:

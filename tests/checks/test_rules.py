@@ -108,3 +108,5 @@ def test_a_rule_is_named_as_its_function_with_the_kernels_own_names_in_it() -> N
     assert "cmd_line_ptr is not cmdline_paddr" == RULES["PVH403"].name
     assert "e820_table is not what boot_params lists" == RULES["PVH421"].name
     assert "there are more entries than fit" == RULES["PVH207"].name
+    assert "CS is not flat 32-bit code" == RULES["PVH123"].name
+    assert "hdr.version is neither of those known" == RULES["PVH405"].name

@@ -106,7 +106,8 @@ SETUP_HEADER = {
     "setup_data": Role(
         LOADER + ", kexec, the EFI stub",
         "parse_setup_data and others",
-        "Nodes of next, type and length: more memory map, a device tree, EFI variables, a random seed. PVH has none.",
+        "A linked list; each node has the address of the next, a type, a length and data: more of the memory map, a "
+        "device tree, EFI variables, a random seed. PVH has none.",
     ),
     "pref_address": Role(
         BUILD, _LOADERS + ", the decompressor", "Loaded there, the kernel need not be moved: its link address."

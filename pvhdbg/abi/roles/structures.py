@@ -55,7 +55,7 @@ STRUCTURES = {
     "hvm_modlist_entry": Role(
         VMM,
         PVH,
-        "A file that was loaded beside the kernel. To Linux the first one is the ramdisk and all others are nothing.",
+        "A file that was loaded beside the kernel. Linux takes the first one for its ramdisk and ignores all others.",
     ),
     "hvm_memmap_table_entry": Role(
         VMM,
@@ -85,8 +85,8 @@ STRUCTURES = {
     "setup_header": Role(
         "the kernel's build and " + LOADER + "; under PVH " + PVH,
         "boot loaders, in the file; Linux, in boot_params",
-        "The two-way form between a bzImage and its boot loader. A PVH guest has no such head; the five fields that "
-        "Linux needs later are made up.",
+        "The head of a bzImage, which its boot loader reads, fills in and copies to boot_params. A PVH boot has no "
+        "boot loader: xen_prepare_pvh sets the five fields that Linux needs later, and leaves all others 0.",
     ),
     "screen_info": Role(
         REAL_MODE + ", or the EFI stub; on Xen's control domain xen_init_vga",
