@@ -8,6 +8,7 @@ import time
 from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
+from pvhdbg.abi.text import printable
 from pvhdbg.boot import stages
 from pvhdbg.boot.address import symbol_at
 from pvhdbg.boot.journey import Journey
@@ -53,7 +54,7 @@ class Position(NamedTuple):
     """Where the machine stands: a stage's name if it is at one, what stopped it, and the code there by name.
 
     `halt` of kind DIED says how it died. `capture` is what is there now. `remark` is why it did not come as far as it
-    should have; empty if it did.
+    should have, or what was done without running; empty if there is nothing to say.
     """
 
     stage: str | None
@@ -188,10 +189,14 @@ class Bench:
         return self.position()
 
     def toggle_breakpoint(self, place: int | Line | None) -> Position:
-        """Set a hardware breakpoint at an address or a line of source, null for RIP, or delete those that are there."""
+        """Set a hardware breakpoint at an address or a line of source, null for RIP, or delete those that are there.
+
+        The position's remark says which.
+        """
         at = self.session.target.register("rip") if place is None else place
-        breakpoints.toggle(self.session.gdb, at)
-        return self.position()
+        done = breakpoints.toggle(self.session.gdb, at)
+        where = f"{at:#x} {self.name_of(at) or ''}" if isinstance(at, int) else f"{printable(at[0])}:{at[1]}"
+        return self.position()._replace(remark=f"{done} at {where.rstrip()}")
 
     def interrupt(self) -> None:
         """Stop the guest if it runs, else what gdb is busy with. From any thread; returns at once."""

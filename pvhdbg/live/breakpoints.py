@@ -41,18 +41,18 @@ def listed(gdb: MiClient) -> Breakpoints:
     return Breakpoints(addresses, lines)
 
 
-def toggle(gdb: MiClient, place: int | Line) -> None:
-    """Set a hardware breakpoint there, or delete those that are there.
+def toggle(gdb: MiClient, place: int | Line) -> str:
+    """Set a hardware breakpoint there, or delete those that are there: which it was.
 
     :raise TargetError: with gdb's own words.
     """
     there = dict.fromkeys(listed(gdb).at(place))
     if there:
         gdb.ask(f"-break-delete {' '.join(there)}")
-    elif isinstance(place, int):
-        gdb.ask(f"-break-insert -h *{place:#x}")
-    else:
-        gdb.ask(f"-break-insert -h --source {quoted(place[0])} --line {place[1]}")
+        return f"deleted breakpoint {', '.join(there)}"
+    where = f"*{place:#x}" if isinstance(place, int) else f"--source {quoted(place[0])} --line {place[1]}"
+    made = gdb.ask(f"-break-insert -h {where}").payload.get("bkpt", {})
+    return f"hardware breakpoint {made.get('number', '')}".rstrip()
 
 
 def _places(payload: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 INSTRUCTIONS = 48
 MOST_SOURCE = 1 << 20
 LONGEST_X86 = 15
+_LJMP = b"\xea"
+"""Seven bytes long, with its offset of four and a selector."""
 REAL, LONG = "real16", "long64"
 _BY_MONITOR = "instructions, as QEMU's monitor reads them in {}"
 _MONITOR_LINE = re.compile(r"(0x[0-9a-f]+):  (?:[0-9a-f]{2} )+ *(\S.*)")
@@ -119,7 +121,7 @@ def _read(path: str | None) -> Sequence[str] | None:
 
 def _instructions(bench: Bench, rip: int, mode: str) -> Code:
     if mode == LONG:
-        return Code("instructions, as gdb reads them", _by_gdb(bench, rip))
+        return Code("instructions, as gdb reads them in long64", _by_gdb(bench, rip))
     if mode == REAL:
         # Asked by a stub to disassemble at the reset vector of a microvm, QEMU 7.2 answers, and the guest hangs later.
         return Code(why="firmware in real mode, before the guest's first instruction")
@@ -138,10 +140,20 @@ def _start(bench: Bench, rip: int) -> int:
 
 
 def _by_gdb(bench: Bench, rip: int) -> tuple[CodeLine, ...]:
-    start = _start(bench, rip)
+    start = _after_32_bit(bench, _start(bench, rip), rip)
     end = rip + INSTRUCTIONS * LONGEST_X86 // 3
     found = bench.session.gdb.ask(f"-data-disassemble -s {start:#x} -e {end:#x} -- 0").payload.get("asm_insns", [])
     return tuple(_instruction(int(each["address"], 16), each["inst"], rip) for each in found)
+
+
+def _after_32_bit(bench: Bench, start: int, rip: int) -> int:
+    """Where 64-bit code begins: a PVH entry is 32-bit code, ended by a far jump to what follows. RIP without one."""
+    entry = bench.image.entry if bench.image else None
+    if entry is None or bench.image is None or start not in (entry, bench.image.linked(entry)):
+        return start
+    found = bench.session.target.read_phys(entry, rip - start)
+    jumps = (at for at in range(len(found)) if found[at : at + 5] == _LJMP + (entry + at + 7).to_bytes(4, "little"))
+    return start + max(jumps, default=rip - start - 7) + 7
 
 
 def _listing(start: int) -> str:

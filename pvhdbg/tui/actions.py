@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from pvhdbg.abi.cpu import CR0_PG
 from pvhdbg.tui import attached, frame, state
 from pvhdbg.tui.detail import selected
 from pvhdbg.tui.state import Entry, Popup, Screen, Wanted
@@ -275,6 +276,16 @@ def place(screen: Screen) -> int | Line | None:
     if screen.view != state.CODE or screen.past is not None or at >= len(screen.code.lines):
         return None
     return screen.code.place(screen.code.lines[at])
+
+
+def marked_byte(screen: Screen) -> int | None:
+    """The address, as the CPU has it, of what is marked in the bytes. Null without one: of a physical address nobody
+    knows where it is mapped, unless paging is off.
+    """
+    shown, cr0 = screen.bytes, screen.now.registers.get("cr0") if screen.now else None
+    if shown.vaddr is not None or shown.selected == (0, 0):
+        return shown.vaddr
+    return shown.selected[0] if cr0 is not None and not cr0 & CR0_PG else None
 
 
 def copied(screen: Screen) -> str:

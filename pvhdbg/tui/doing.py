@@ -116,7 +116,10 @@ class Doing:
         if screen.view == state.CODE and screen.past is not None and self._tui.worker is not None:
             self._tui.say("this is the past: Right leads back to now, where F9 sets breakpoints")
             return
-        place = actions.place(screen)
+        place = actions.marked_byte(screen) if screen.view == state.BYTES else actions.place(screen)
+        if screen.view == state.BYTES and place is None and self._tui.worker is not None:
+            self._tui.say("no virtual address is marked here: `:` goes to a symbol or to v 0x…")
+            return
         self._ask_machine(lambda worker: worker.breakpoint(place))
 
     def _interrupt(self) -> None:

@@ -33,7 +33,7 @@ KEYS: tuple[Key, ...] = (
     Key("F4", ("f4",), EVERYWHERE, "restart", "start the guest again (typed, `run`; `starti` stops at its entry)"),
     Key("F5", ("f5",), EVERYWHERE, "continue", "continue", "continue"),
     Key("F6", ("f6",), EVERYWHERE, "next-stage", "run to the next stage", "next stage"),
-    Key("F9", ("f9",), EVERYWHERE, "breakpoint", "set or delete a hardware breakpoint, where the cursor is or at RIP"),
+    Key("F9", ("f9",), EVERYWHERE, "breakpoint", "hardware breakpoint on or off: selected code, marked byte, else RIP"),
     Key("F10", ("f10",), EVERYWHERE, "next", "next source line or, without one, instruction; over calls", "next"),
     Key("F11", ("f11",), EVERYWHERE, "step", "one source line, without one an instruction, into calls", "step"),
     Key("Shift-F11", ("f23",), EVERYWHERE, "finish", "run until this function returns"),

@@ -135,6 +135,21 @@ def test_steps_go_by_source_lines_and_breakpoints_are_set_and_marked(at_prepare:
     quit_by(shell)
 
 
+def test_f9_says_what_it_did_and_takes_the_marked_bytes(at_prepare: Start) -> None:
+    shell = at_prepare(size=(120, 40))
+    shell.keys("F9")
+    shell.until(lambda text: re.search(r"hardware breakpoint \d+ at 0xffffffff81\w+ xen_prepare_pvh", text) is not None)
+    shell.keys("M-7", "Tab", "F9")
+    shell.wait("no virtual address is marked here")
+    shell.type(":start_kernel")
+    shell.wait("virtual   start_kernel")
+    shell.keys("F9")
+    shell.until(lambda text: re.search(r"hardware breakpoint \d+ at 0xffffffff81\w+ start_kernel", text) is not None)
+    shell.keys("F9")
+    shell.until(lambda text: re.search(r"deleted breakpoint \d+ at 0xffffffff81\w+ start_kernel", text) is not None)
+    quit_by(shell)
+
+
 def _marked(text: str) -> str | None:
     """The number of the line of code that has a breakpoint."""
     lines = [each for each in text.splitlines()[3:] if each.startswith("│") and "●" in each[:6]]
