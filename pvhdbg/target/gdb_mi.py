@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _REGISTER_NAMES = re.compile(r'"([^"]*)"')
 # One that is <unavailable> is not among them.
 _VALUES = re.compile(r'number="([0-9]+)",value="0x([0-9a-f]+)"')
+_THREAD = re.compile(r'thread-id="([0-9]+)"')
 _GENERAL = ("ax", "bx", "cx", "dx", "si", "di", "bp", "sp", "ip")
 _NAME_OF = {f"e{name}": f"r{name}" for name in _GENERAL} | {
     name: name
@@ -33,7 +34,10 @@ _NAME_OF = {f"e{name}": f"r{name}" for name in _GENERAL} | {
 
 
 class MiTarget:
-    """Target and WritableTarget over MI, for as long as one connection lasts."""
+    """Target and WritableTarget over MI, for as long as one connection lasts. The machine is seen from its boot CPU
+    as it stands, whichever thread and frame is selected: another CPU waits at the reset vector, and a caller's RIP is
+    the return that a stage is known by.
+    """
 
     def __init__(
         self,
@@ -48,6 +52,7 @@ class MiTarget:
         self._mi = mi
         self._memory = MiMemory(mi, physical_memory)
         self._names = mi.send("-data-list-register-names")
+        self._threads = mi.send("-thread-list-ids")
         self._wanted: dict[str, str] | None = None
         self._registers: dict[str, int] = {}
         self._monitor_registers: dict[str, int] | None = None
@@ -125,8 +130,13 @@ class MiTarget:
 
     def _read_registers(self) -> dict[str, int]:
         names = self._numbers()
-        values = _VALUES.findall(self._ask(f"-data-list-register-values x {' '.join(names)}").line)
+        asked = f"-data-list-register-values --thread {self._boot_cpu()} --frame 0 x {' '.join(names)}"
+        values = _VALUES.findall(self._ask(asked).line)
         return {_NAME_OF[names[number]]: int(value, 16) for number, value in values}
+
+    def _boot_cpu(self) -> int:
+        """The thread that the first CPU is, as gdb numbers it."""
+        return min(map(int, _THREAD.findall(answer(self._mi, self._threads).line)), default=1)
 
     def _monitor_register(self, name: str) -> int:
         self._refresh()

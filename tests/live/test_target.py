@@ -2,13 +2,14 @@ from pathlib import Path
 
 import pytest
 
+from pvhdbg import guest
 from pvhdbg.errors import MemoryUnreadable, RegisterUnavailable, SymbolMissing
 from pvhdbg.image.load import open_kernel
 from pvhdbg.live import console
 from pvhdbg.live.session import Session
 from pvhdbg.target.base import NO_MONITOR
 from pvhdbg.target.gdb_mi import MiTarget
-from pvhdbg.target.mi import in_console
+from pvhdbg.target.mi import in_console, quoted
 from pvhdbg.target.mi_memory import MONITOR
 from tests.live.conftest import Boot
 
@@ -85,6 +86,35 @@ def test_a_register_is_read_again_after_it_was_set_at_the_prompt(at_entry: Sessi
     console.run(at_entry.gdb, "set $rdi = 0x1234", lambda: None)
 
     assert 0x1234 == at_entry.target.register("rdi") != before
+
+
+@pytest.fixture
+def at_prepare(boot: Boot) -> tuple[Session, int]:
+    """A machine of two CPUs in a function that gdb can tell the caller of, and where that is."""
+    session = boot(args=("-smp", "2"))
+    prepare = open_kernel(str(guest.ELF), session.folder).symbols.address("xen_prepare_pvh")
+    session.gdb.ask(f"-file-symbol-file {quoted(str(guest.ELF))}")
+    session.runner.run_to([prepare], 30)
+    return session, prepare
+
+
+def test_the_cpu_that_boots_is_asked_whatever_thread_and_frame_gdb_looks_at(at_prepare: tuple[Session, int]) -> None:
+    session, prepare = at_prepare
+    found = {}
+    for line in ("up", "thread 2"):
+        console.run(session.gdb, line, lambda: None)
+        found[line] = session.target.register("rip")
+
+    assert {"up": prepare, "thread 2": prepare} == found
+    assert "$1 = 2\n" == console.run(session.gdb, "print $_thread", lambda: None)
+
+
+def test_the_frame_that_the_user_chose_stays_chosen(at_prepare: tuple[Session, int]) -> None:
+    session, _ = at_prepare
+    console.run(session.gdb, "up", lambda: None)
+    session.target.register("rip")
+
+    assert console.run(session.gdb, "frame", lambda: None).startswith("#1 ")
 
 
 def test_a_register_that_there_is_none_of_says_so(at_entry: Session) -> None:
