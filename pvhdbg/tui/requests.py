@@ -19,7 +19,8 @@ class Request(NamedTuple):
 
 
 class Requests:
-    """`on_change` is called with the number of the user's requests that wait, by whoever changed it.
+    """`on_change` is called with the number of the user's requests that wait, by whoever changed it: one after the
+    other, so that the last one told is the one that holds.
 
     Lines are kept beside the requests: a command that goes on to its `end` reads those that were typed ahead.
     """
@@ -38,7 +39,7 @@ class Requests:
         with self._changed:
             self._waiting.append(Request(kind, do))
             self._changed.notify_all()
-        self._tell()
+            self._tell()
 
     def put_line(self, line: str, do: Callable[[], None]) -> None:
         """A line typed at the prompt, for the command that reads lines then or, if none does, for `do` to take."""
@@ -50,7 +51,7 @@ class Requests:
         """The next typed line; null if a command has read it."""
         with self._changed:
             line = self._lines.popleft() if self._lines else None
-        self._tell()
+            self._tell()
         return line
 
     def read_line(self, on_wait: Callable[[bool], None]) -> str | None:
@@ -63,9 +64,9 @@ class Requests:
             self._changed.wait_for(lambda: self._lines or self._closed)
             self._is_reading = False
             line = self._lines.popleft() if self._lines else None
+            self._tell()
         if waits:
             on_wait(False)
-        self._tell()
         return line
 
     def give_up(self) -> bool:
@@ -82,7 +83,7 @@ class Requests:
             self.current = None
             self._changed.wait_for(lambda: self._waiting or self._closed)
             self.current = None if self._closed else self._waiting.popleft()
-        self._tell()
+            self._tell()
         return self.current
 
     def drop(self) -> bool:
@@ -91,7 +92,7 @@ class Requests:
             before = self._count()
             self._waiting = deque(each for each in self._waiting if each.kind == OURS)
             self._lines.clear()
-        self._tell()
+            self._tell()
         return before > 0
 
     def close(self) -> None:
@@ -103,6 +104,7 @@ class Requests:
             self._changed.notify_all()
 
     def _count(self) -> int:
+        """Only under the lock: a deque that another thread changes meanwhile can't be gone through."""
         return len(self._lines) + sum(each.kind == STEP for each in self._waiting)
 
     def _tell(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -17,6 +19,7 @@ from tests import build
 from tests.tui import screens
 
 SIZE = Size(80, 22)
+MANY = 1000
 PREPARE, BOOTPARAMS = (screens.at(name) for name in ("prepare", "bootparams"))
 
 
@@ -264,6 +267,26 @@ def test_ctrl_c_forgets_the_users_requests_and_keeps_ours(asked: Asked) -> None:
     asked.serve(1)
     assert [OURS] == asked.done
     assert None is asked.requests.take_line()
+
+
+@pytest.fixture
+def hasty() -> Iterator[None]:
+    """Threads take turns as often as they can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("hasty")
+def test_what_threads_ask_for_at_once_is_counted(asked: Asked) -> None:
+    threads = [threading.Thread(target=asked.put, args=(STEP,) * MANY) for _ in range(2)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+
+    assert list(range(1, 2 * MANY + 1)) == asked.counts
 
 
 def test_lines_typed_ahead_are_read_by_the_command_that_goes_on_to_its_end(asked: Asked) -> None:
