@@ -74,7 +74,7 @@ def was(row: Row, before: Before) -> str:
         return ""
     old = before[row.path]
     if isinstance(old, Absent):
-        return f"not there: {printable(old.reason)}"
+        return f"was not there: {printable(old.reason)}"
     return f"was {diff_text.value(old, Change(row.path, old, None, row.fields[:1]))}"
 
 

@@ -6,12 +6,14 @@ from functools import lru_cache
 from textwrap import wrap
 from typing import TYPE_CHECKING, NamedTuple
 
-from pvhdbg.tui import attached, changes, classes, fields_at, state, view_rows, whereabouts
+from pvhdbg.boot import stages
+from pvhdbg.tui import attached, changes, classes, code_seen, fields_at, state, view_rows, whereabouts
 from pvhdbg.tui.kept import Same
 from pvhdbg.tui.line import clean, fit, length
 from pvhdbg.tui.row_lines import sign_of
 from pvhdbg.tui.signs import signs
 from pvhdbg.views import explain, text
+from pvhdbg.views.rows import Row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from pvhdbg.checks.finding import Finding
     from pvhdbg.tui.line import Fragment, Line
     from pvhdbg.tui.state import Noted, Screen
-    from pvhdbg.views.rows import Row
     from pvhdbg.views.topics import Explanation
 
 BYTES_SHOWN = 16
@@ -29,18 +30,21 @@ LONG = 30
 
 
 class Told(NamedTuple):
-    """What there is to tell beside the row itself. `holds`: what a row of bytes is, or where a finding was made."""
+    """What there is to tell beside the row itself. `holds`: what a row of bytes is, or where a finding was made;
+    `stage`: at which the machine stands in a line of code.
+    """
 
     findings: tuple[Finding, ...] = ()
     was: str = ""
     holds: str = ""
+    stage: str = ""
     is_finding: bool = False
     ascii: bool = False
 
 
 def detail(screen: Screen, width: int, lines: int) -> list[Line]:
     """Exactly so many lines on the selected row."""
-    row, more = selected(screen), signs(screen.ascii).more
+    row, more = _subject(screen), signs(screen.ascii).more
     found = _all(screen, row, width)[_top(screen, width, lines) :]
     if row and lines == 1:
         found = [_line(row, _told(screen, row))]
@@ -51,7 +55,7 @@ def detail(screen: Screen, width: int, lines: int) -> list[Line]:
 
 def title(screen: Screen, width: int, lines: int) -> str:
     """What the pane is, what of its text is not to be seen, and how to get there."""
-    all_of_it, top = len(_all(screen, selected(screen), width)), _top(screen, width, lines)
+    all_of_it, top = len(_all(screen, _subject(screen), width)), _top(screen, width, lines)
     more = all_of_it - lines
     if screen.focus == state.DETAIL:
         shown = f"lines {top + 1}-{min(top + lines, all_of_it)} of {all_of_it}, Up and Down: the others   "
@@ -63,7 +67,7 @@ def title(screen: Screen, width: int, lines: int) -> str:
 
 def last_top(screen: Screen, width: int, lines: int) -> int:
     """The last line that can be the pane's first."""
-    return max(len(_all(screen, selected(screen), width)) - lines, 0)
+    return max(len(_all(screen, _subject(screen), width)) - lines, 0)
 
 
 def _top(screen: Screen, width: int, lines: int) -> int:
@@ -79,14 +83,33 @@ def selected(screen: Screen) -> Row | None:
     return listed[at] if at < len(listed) else None
 
 
+def _subject(screen: Screen) -> Row | None:
+    """The selected row; where there are no modules, what modules would be."""
+    if screen.view == state.MODULES and screen.looked_at and not view_rows.rows(screen):
+        return Row("modules", "modules", "")
+    return selected(screen)
+
+
 def _told(screen: Screen, row: Row) -> Told:
     if screen.view == state.FINDINGS:
         noted = screen.noted[screen.here.cursor]
         return Told((noted.finding,), holds=_found(noted), is_finding=True, ascii=screen.ascii)
     if screen.view == state.BYTES:
         return Told(holds=_held(screen, row.address or 0, len(row.raw)), ascii=screen.ascii)
+    if screen.view == state.CODE:
+        return _told_of_code(screen)
     findings = attached.by_row(screen, view_rows.rows(screen)).get(screen.here.cursor, ())
     return Told(findings, changes.was(row, screen.before), ascii=screen.ascii)
+
+
+def _told_of_code(screen: Screen) -> Told:
+    """Where RIP is, which stage that is."""
+    lines, at = code_seen.code(screen).lines, view_rows.cursor(screen)
+    if at >= len(lines) or not lines[at].current:
+        return Told(ascii=screen.ascii)
+    stands = screen.run.kind == state.STOPPED and screen.past is None
+    seen = screen.run.where if stands else screen.looked_at.stage if screen.looked_at else ""
+    return Told(holds="RIP is here.", stage=seen if seen in stages.NAMES else "", ascii=screen.ascii)
 
 
 def _line(row: Row, told: Told) -> Line:
@@ -176,7 +199,7 @@ def _finding(each: Finding) -> str:
 def _head(row: Row) -> Line:
     """What it is called, its C type, offset and address, and its bytes."""
     if not row.path:
-        return [(classes.DETAIL_NAME, row.name)]
+        return [(classes.DETAIL_NAME, f"line {row.name}" if row.name.isdecimal() else row.name)]
     field = row.field()
     where = " = ".join(filter(None, (row.label, _address(row))))
     place = " at ".join(filter(None, (field.ctype if field else "", where)))
@@ -213,7 +236,9 @@ def _words(row: Row, told: Told) -> Line:
 
 
 def _about(row: Row, told: Told) -> Explanation | None:
-    """Of a finding its rule, if that is explained anywhere, else the field that it is about."""
+    """Of a finding its rule, if that is explained anywhere, else the field that it is about; of RIP the stage."""
+    if told.stage:
+        return explain.of_row(row._replace(path=told.stage))
     rule = explain.of_row(row._replace(path=row.name)) if told.is_finding else None
     return rule or explain.of_row(row)
 

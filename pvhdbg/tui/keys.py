@@ -69,7 +69,7 @@ KEYS: tuple[Key, ...] = (
     Key(":", (":",), PANE, "goto", "go to an address (0x… or p 0x… physical, v 0x… virtual) or a symbol", "go to"),
     Key("y", ("y",), PANE, "copy", "copy the row, by the terminal (OSC 52)"),
     Key("m", ("m",), PANE, "mouse", "the mouse on or off"),
-    Key("Tab", ("tab",), PROMPT, "complete", "complete, from gdb itself; on an empty line the next pane", "complete"),
+    Key("Tab", ("tab",), PROMPT, "complete", "complete, from gdb itself; on an empty line the next pane", "views"),
     Key("Enter", ("enter",), PROMPT, "run", "run the line; an empty one repeats the last"),
     Key("Ctrl-R", ("c-r",), PROMPT, "history", "search the history, which is kept between runs", "history"),
     Key("Ctrl-D", ("c-d",), PROMPT, "quit", "on an empty line: quit"),

@@ -174,7 +174,7 @@ def cpu(stop: Stop) -> list[str]:
     """Mode, registers and bits; at the entry also what the ABI demands of them."""
     head = text.columns([(row.name, row.value, row.meaning) for row in cpu_rows.cpu_rows(stop.seen)])
     if stop.seen.stage != "entry":
-        return [*head, "what the ABI demands holds at the entry: see there with @entry"]
+        return [*head, "the ABI's demands are about the entry: `cpu @entry` tells whether they are met"]
     rows = [_demand(stop.seen, each) for each in ENTRY_STATE]
     return [*head, f"what the ABI demands here ({ENTRY_STATE_SOURCE}):", *text.columns(rows)]
 

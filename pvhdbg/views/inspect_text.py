@@ -147,7 +147,7 @@ def _preflight(of: Inspected) -> Iterator[str]:
 def _stages(of: Inspected) -> Iterator[str]:
     yield "stages"
     rows = [(each.name, _stage(of, each), each.about) for each in stages.STAGES]
-    yield from text.columns([*rows, *((name, _symbol(of, name), "what is read there") for name in SYMBOLS)])
+    yield from text.columns([*rows, *((name, _symbol(of, name), what) for name, what in SYMBOLS.items())])
     if of.facts.release and not of.addresses:
         yield "  --symbols FILE takes them from a vmlinux with the same build-id"
 

@@ -14,10 +14,15 @@ if TYPE_CHECKING:
     from pvhdbg.image.notes import Scan
     from pvhdbg.image.preflight import Preflight
 
-SYMBOLS = ("pvh_start_info", "pvh_bootparams", "boot_params", "e820_table")
-"""Beside the stages' own: what is read there."""
+SYMBOLS = {
+    "pvh_start_info": "the kernel's copy of start_info, read from prepare on",
+    "pvh_bootparams": "what PVH makes of it, read at bootparams",
+    "boot_params": "the kernel's copy of that, read at kernel and e820",
+    "e820_table": "the pointer to the kernel's memory map, read at e820",
+}
+"""Beside the stages' own: what is read there, and when."""
 
-STAGE_SYMBOLS = tuple(dict.fromkeys(each.symbol for each in stages.STAGES if each.symbol)) + SYMBOLS
+STAGE_SYMBOLS = tuple(dict.fromkeys(each.symbol for each in stages.STAGES if each.symbol)) + tuple(SYMBOLS)
 
 OPTIONS = {
     "CONFIG_PVH": "the PVH entry",

@@ -89,10 +89,19 @@ def legend(drawn: Picture, *, ascii: bool = False) -> list[str]:  # noqa: A002
     """Signs and letters that occur, the marks with their addresses and sizes, and what no strip shows."""
     used = {kind for strip in drawn.strips for kind in strip.cells}
     signs = "   ".join(f"{SIGNS[kind][ascii]} {kind}" for kind in SIGNS if kind in used)
-    cell = ", ".join(dict.fromkeys(text.size((each.end - each.start) // len(each.cells)) for each in drawn.strips))
-    lines = [f"{signs}   (a character is {cell})"]
+    lines = [f"{signs}   (a character: {', '.join(_scales(drawn))})"]
     lines += text.columns(_mark_rows(drawn.marks), indent=0)
     return lines + _outside_lines(drawn)
+
+
+def _scales(drawn: Picture) -> Iterator[str]:
+    """What a cell stands for, and from where on it is another size."""
+    last = ""
+    for strip in drawn.strips:
+        size = text.size((strip.end - strip.start) // len(strip.cells))
+        if size != last:
+            yield f"from {text.scale_label(strip.start)} {size}" if last else size
+        last = size
 
 
 def _mark_rows(found: Sequence[Mark]) -> list[tuple[str, str, str]]:

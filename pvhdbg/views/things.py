@@ -66,7 +66,9 @@ def _params(found: BootParams | None) -> tuple[str, str]:
         return "", ""
     header = found.hdr
     loader = LOADERS.name(header.type_of_loader)
-    return _record(found), f"protocol {PROTOCOLS.name(header.version)}, loader {loader}, e820 {found.e820_entries}"
+    return _record(
+        found
+    ), f"protocol {PROTOCOLS.name(header.version)}, loader {loader}, e820_entries {found.e820_entries}"
 
 
 def _table(seen: Capture) -> tuple[str, str]:

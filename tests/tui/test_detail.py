@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from pvhdbg.live.code import Code, CodeLine
 from pvhdbg.tui import actions, classes, state
 from pvhdbg.tui.frame import rows
 from pvhdbg.tui.layout import BELOW
 from pvhdbg.tui.state import Bytes, Noted, Screen
+from tests import build
 from tests.tui import screens
 from tests.tui.screens import STACK, at
 
@@ -49,6 +51,26 @@ def test_every_row_has_something_to_tell(view: int) -> None:
     silent = [each.path for at, each in enumerate(rows(screen)) if len(detail(screen.at(at))[1]) < 20]
 
     assert [] == silent
+
+
+def test_the_line_at_rip_tells_of_the_stage_and_no_other_does() -> None:
+    code = Code("main.c", (CodeLine("{", None, 130), CodeLine("call();", None, 131, current=True)))
+    here = at("prepare", state.CODE, code=code)
+    where = here.run._replace(kind=state.STOPPED, where="breakpoint")
+
+    assert "line 131 RIP is here. The first instruction of xen_prepare_pvh. Before: " in whole(here.at(1))
+    assert "line 130" == whole(here.at(0))
+    assert "line 131 RIP is here." == whole(here._replace(run=where).at(1))
+
+
+def test_where_there_are_no_modules_it_is_told_what_modules_are() -> None:
+    guest = build.linux_guest()
+    guest.put(build.START_INFO, build.start_info())
+
+    told = whole(screens.of(guest.at("entry"), state.MODULES))
+
+    assert "A file that was loaded beside the kernel." in told
+    assert "Written by the VMM" in told
 
 
 def test_at_80x24_there_is_one_line_and_it_begins_with_what_is_new() -> None:

@@ -107,7 +107,7 @@ def test_what_lies_outside_all_strips_is_named() -> None:
 def test_the_legend_names_only_what_occurs() -> None:
     lines = render(drawn(((0, MIB, 1), (0, 64 * K, 3))), ascii=True, indent=0)
 
-    assert ["# RAM   ! listed as two types   (a character is 64 KiB)"] == lines[2:]
+    assert ["# RAM   ! listed as two types   (a character: 64 KiB)"] == lines[2:]
 
 
 def test_a_whole_boot_is_drawn_with_everything_that_was_handed_over() -> None:
@@ -122,7 +122,7 @@ def test_a_whole_boot_is_drawn_with_everything_that_was_handed_over() -> None:
 1M             128M            256M            384M            512M
 ################################################################
  kkkkkk                                                        i
-# RAM   - RESERVED   N NVS   . not listed   (a character is 16 KiB, 7.9 MiB)
+# RAM   - RESERVED   N NVS   . not listed   (a character: 16 KiB, from 1M 7.9 MiB)
 k kernel            0x1000000-0x3800000    40 MiB
 i initrd, module 0  0x1fddf000-0x1fdffabc  130.6 KiB
 s start_info        0xf31e0-0xf3218        56 bytes
