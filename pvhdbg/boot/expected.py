@@ -202,8 +202,8 @@ def _reached(rules: KernelRules, paddr: int, size: int, what: tuple[str, str]) -
     if meant is None:
         name, field = what
         where = f"{paddr:#x}-{paddr + size:#x}"
-        why = f"{name}, {where}, is not all below {rules.early.reach:#x}, where the kernel's early page tables end"
-        raise Dies(PAGE_FAULT, why, field)
+        limit = f"{rules.early.reach:#x}, where the kernel's early page tables end"
+        raise Dies(PAGE_FAULT, f"what is read of {name}, {where}, is not all below {limit}", field)
     return meant
 
 

@@ -116,7 +116,7 @@ def hdr_version_is_neither_of_those_known(case: Case) -> Iterator[Found]:
     yield from (_found(case, each) for each in _mismatches(case, lambda path: path == f"{_HDR}version"))
 
 
-@rule("PVH406", WARNING)
+@rule("PVH406", WARNING, ERROR)
 def type_of_loader_is_neither_of_those_known(case: Case) -> Iterator[Found]:
     """PVH kernels say 0xb0 (QEMU) whatever VMM started them, 0x90 (Xen) where they see Xen. With 0 the kernel ignores
     its ramdisk.

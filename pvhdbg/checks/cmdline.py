@@ -33,7 +33,7 @@ def the_command_line_was_not_handed_over(case: Case) -> Iterator[Found]:
         yield Found(case.path("cmdline_paddr"), message, case.place("cmdline_paddr"))
 
 
-@rule("PVH321", WARNING)
+@rule("PVH321", WARNING, ERROR)
 def the_command_line_cannot_be_read(case: Case) -> Iterator[Found]:
     """cmdline_paddr leads to ASCII that ends in a NUL. Without a NUL Linux takes 2047 bytes, whatever they are; where
     no memory is, it takes what the bus answers.
@@ -48,7 +48,7 @@ def the_command_line_cannot_be_read(case: Case) -> Iterator[Found]:
     yield Found(case.path("cmdline_paddr"), message, case.place("cmdline_paddr"), severity)
 
 
-@rule("PVH322", WARNING)
+@rule("PVH322", WARNING, ERROR)
 def the_command_line_is_longer_than_linux_keeps(case: Case) -> Iterator[Found]:
     """Linux copies COMMAND_LINE_SIZE bytes, 2048, and puts a NUL into the last. What comes later on the line is lost
     without a word, often the console that was appended last.
@@ -77,7 +77,7 @@ def the_command_line_is_not_ascii(case: Case) -> Iterator[Found]:
         yield Found("cmdline", message, found.paddr + odd.start())
 
 
-@rule("PVH324", INFO)
+@rule("PVH324", INFO, WARNING, ERROR)
 def the_command_line_is_not_what_was_given(case: Case) -> Iterator[Found]:
     """What reached the guest does not begin with what -append said. Firmware with a buffer too small cuts it; a rewrite
     at the entry changes it on purpose. What is behind it is no finding: QEMU's microvm adds its virtio devices there.

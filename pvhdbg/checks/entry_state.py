@@ -38,7 +38,7 @@ def _value(case: Case, register: str) -> int:
     return case.seen.registers.get(register) or 0
 
 
-@rule("PVH120", WARNING)
+@rule("PVH120", WARNING, ERROR)
 def cr0_is_not_as_demanded(case: Case) -> Iterator[Found]:
     """Of CR0's writable bits PE alone is set. Without PE, or with paging on, the entry's first instructions mean
     something else and the guest dies at once; the other bits (WP, NE, cache control) change what later code assumes.
@@ -49,7 +49,7 @@ def cr0_is_not_as_demanded(case: Case) -> Iterator[Found]:
     yield from (each._replace(severity=ERROR if wrong else None) for each in _broken(case, "cr0"))
 
 
-@rule("PVH121", WARNING)
+@rule("PVH121", WARNING, ERROR)
 def cr4_is_not_0(case: Case) -> Iterator[Found]:
     """CR4 must be 0. Most bits do no harm, LA57 does: a PVH kernel builds four levels of page tables, and with LA57 set
     the CPU walks five of them as soon as paging goes on.
@@ -60,7 +60,7 @@ def cr4_is_not_0(case: Case) -> Iterator[Found]:
     yield from (each._replace(severity=ERROR if wrong else None) for each in _broken(case, "cr4"))
 
 
-@rule("PVH122", WARNING)
+@rule("PVH122", WARNING, ERROR)
 def eflags_lets_traps_in(case: Case) -> Iterator[Found]:
     """VM, IF and TF must be clear: there is no IDT, so the first interrupt or trap is a triple fault. With TF that is
     the very next instruction.
@@ -110,7 +110,7 @@ def tr_is_not_a_32_bit_tss(case: Case) -> Iterator[Found]:
     yield from _broken(case, "tr")
 
 
-@rule("PVH127", WARNING)
+@rule("PVH127", WARNING, ERROR)
 def the_a20_line_is_off(case: Case) -> Iterator[Found]:
     """The ABI has no word about A20, and every guest takes it to be on: off, each odd MiB of memory is the even one
     below, and a kernel of more than a MiB reads and writes itself.

@@ -55,7 +55,7 @@ def an_entry_is_empty(case: Case) -> Iterator[Found]:
             )
 
 
-@rule("PVH202", WARNING)
+@rule("PVH202", WARNING, INFO)
 def memory_ranges_overlap(case: Case) -> Iterator[Found]:
     """A byte that is listed twice has no one type. Linux lets the larger number win, so RAM (1) is lost to anything
     else; other guests take the first entry, or the last.
@@ -98,7 +98,7 @@ def entries_are_not_in_order(case: Case) -> Iterator[Found]:
             return
 
 
-@rule("PVH204", WARNING)
+@rule("PVH204", WARNING, ERROR)
 def an_entry_ends_beyond_all_addresses(case: Case) -> Iterator[Found]:
     """An entry's addr + size must stay below 2^64. Where it goes beyond, Linux rejects the whole map and makes do with
     0-0x9f000; where it is 2^64 exactly, it leaves the map unsorted as it is.
@@ -140,7 +140,7 @@ def reserved_of_an_entry_is_not_0(case: Case) -> Iterator[Found]:
             yield Found(_path(index), message, _at(each, "reserved"))
 
 
-@rule("PVH207", INFO, cause=True)
+@rule("PVH207", INFO, WARNING, ERROR, cause=True)
 def there_are_more_entries_than_fit(case: Case) -> Iterator[Found]:
     """Linux copies the map into struct boot_params, which counts it in one byte and has room for 128 entries. From 127
     on there is no room for the ISA range that it adds; from 129 on it overruns the table, from 169 on the structure,
@@ -180,7 +180,7 @@ def _overrun(case: Case, count: int) -> tuple[str, str]:
     return f"the map runs {over} bytes over the end of boot_params, and Linux loses what is there", case.fatal
 
 
-@rule("PVH208", WARNING)
+@rule("PVH208", WARNING, ERROR)
 def there_is_no_ram(case: Case) -> Iterator[Found]:
     """Without a byte of type 1 the kernel has no memory to use, and panics as soon as it sets up its page tables.
 

@@ -28,7 +28,7 @@ _FREEBSD = "FreeBSD"
 _NAME_SHOWN = 40
 
 
-@rule("PVH301", WARNING)
+@rule("PVH301", WARNING, ERROR)
 def the_module_list_cannot_be_read(case: Case) -> Iterator[Found]:
     """nr_modules says how many entries of 32 bytes lie at modlist_paddr. Where they do not, the kernel takes what it
     finds for its ramdisk.
@@ -45,7 +45,7 @@ def the_module_list_cannot_be_read(case: Case) -> Iterator[Found]:
     yield Found(case.path("modlist_paddr"), message, case.place("modlist_paddr"), severity)
 
 
-@rule("PVH302", WARNING)
+@rule("PVH302", WARNING, ERROR)
 def there_is_a_module_list_without_modules(case: Case) -> Iterator[Found]:
     """An address in modlist_paddr with nr_modules 0 is legal, and FreeBSD dies of it all the same.
 
@@ -75,7 +75,7 @@ def the_initrd_was_not_handed_over(case: Case) -> Iterator[Found]:
         yield Found(case.path("nr_modules"), message, case.place("nr_modules"))
 
 
-@rule("PVH304", INFO)
+@rule("PVH304", INFO, WARNING, ERROR)
 def the_first_module_is_empty(case: Case) -> Iterator[Found]:
     """Linux takes module 0 for its ramdisk, and ignores one whose address or size is 0. In the RFC's protocol such a
     module is the dummy before the memory map.
@@ -97,7 +97,7 @@ def _place(module: Module, name: str) -> int | None:
     return module.entry.address_of(module.entry.field(name))
 
 
-@rule("PVH305", WARNING)
+@rule("PVH305", WARNING, ERROR)
 def the_ramdisk_does_not_fit_32_bits(case: Case) -> Iterator[Found]:
     """boot_params has 32 bits each for the ramdisk's address and size, and xen_prepare_pvh sets no upper halves: what
     does not fit is cut, and the kernel looks for its ramdisk somewhere else.
@@ -113,7 +113,7 @@ def the_ramdisk_does_not_fit_32_bits(case: Case) -> Iterator[Found]:
                 yield Found(f"modules[0].{name}", message, _place(module, name), case.fatal)
 
 
-@rule("PVH306", WARNING)
+@rule("PVH306", WARNING, ERROR, INFO)
 def a_module_is_not_in_ram(case: Case) -> Iterator[Found]:
     """A module that lies where the map lists no RAM can't be read, or is overwritten by whatever owns that memory;
     Linux says "initrd not fully accessible" or finds no root file system. Where there is memory all the same, which the
@@ -184,7 +184,7 @@ def linux_looks_at_the_first_module_alone(case: Case) -> Iterator[Found]:
         yield Found(case.path("nr_modules"), message, case.place("nr_modules"))
 
 
-@rule("PVH310", WARNING)
+@rule("PVH310", WARNING, ERROR)
 def a_module_is_almost_the_memory_map(case: Case) -> Iterator[Found]:
     """The RFC's kernel takes the memory map from module 1 if its command line is "e820 data", these nine bytes and a
     NUL: no blank before or after, no capital, no other place in the list. Otherwise it goes on without a map.

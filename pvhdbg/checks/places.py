@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.boot import spans
 from pvhdbg.boot.placed import KERNEL
-from pvhdbg.checks.finding import INFO, WARNING
+from pvhdbg.checks.finding import ERROR, INFO, WARNING
 from pvhdbg.checks.rules import Found, rule
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def _listed(things: Iterable[Placed]) -> str:
     return f"{', '.join(words[:-1])} and {words[-1]} lie"
 
 
-@rule("PVH341", WARNING)
+@rule("PVH341", WARNING, ERROR)
 def things_overlap(case: Case) -> Iterator[Found]:
     """Kernel, modules and structures need bytes of their own. A kernel clears its BSS before it unpacks the ramdisk or
     copies the command line, and the ramdisk overwrote what it was loaded over before the kernel began.

@@ -61,7 +61,7 @@ def _place(case: Case, message: str) -> tuple[str, str, int | None]:
     return f"{key}.e820_entries", message, None
 
 
-@rule("PVH602", WARNING, cause=True)
+@rule("PVH602", WARNING, ERROR, cause=True)
 def only_a_kernel_of_the_rfc_knows_this_kind_of_map(case: Case) -> Iterator[Found]:
     """The map is the second module, named "e820 data", and start_info has none: the RFC of 2017, which no released
     kernel implements. Linux from 5.0 on sees a structure without a map, and without Xen ends in a BUG.

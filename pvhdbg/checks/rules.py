@@ -65,8 +65,8 @@ class Found(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """`severity` is what its findings have, unless they say otherwise. A `cause` explains a death, or the loss of
-    the map: its findings stand before all others.
+    """`severity` is what its findings have, unless they say one of `also`. A `cause` explains a death, or the loss
+    of the map: its findings stand before all others.
     """
 
     code: str
@@ -74,6 +74,7 @@ class Rule(NamedTuple):
     when: str
     cause: bool
     check: Check
+    also: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -117,7 +118,7 @@ def others(finding: Finding) -> int:
 RULES: dict[str, Rule] = {}
 
 
-def rule(code: str, severity: str, *, when: str = EACH, cause: bool = False) -> Callable[[Check], Check]:
+def rule(code: str, severity: str, *also: str, when: str = EACH, cause: bool = False) -> Callable[[Check], Check]:
     """Put a function into the table.
 
     :raise ValueError: if the code is taken.
@@ -126,7 +127,7 @@ def rule(code: str, severity: str, *, when: str = EACH, cause: bool = False) -> 
     def register(check: Check) -> Check:
         if code in RULES:
             raise ValueError(f"{code} is there twice")
-        RULES[code] = Rule(code, severity, when, cause, check)
+        RULES[code] = Rule(code, severity, when, cause, check, also)
         return check
 
     return register

@@ -46,7 +46,7 @@ def _is_text(raw: bytes) -> bool:
     return all(0x20 <= each <= 0x7E for each in raw)
 
 
-@rule("PVH102", WARNING, cause=True)
+@rule("PVH102", WARNING, ERROR, INFO, cause=True)
 def version_0_has_no_memory_map(case: Case) -> Iterator[Found]:
     """Version 0 of the structure ends before memmap_paddr. A guest on Xen asks Xen for its map, so there it is right;
     anywhere else Linux from 5.0 on ends in a BUG, because nobody else can tell it what is RAM.
@@ -61,7 +61,7 @@ def version_0_has_no_memory_map(case: Case) -> Iterator[Found]:
     yield _without_map(case, "version", "version is 0")
 
 
-@rule("PVH103", WARNING, cause=True)
+@rule("PVH103", WARNING, ERROR, INFO, cause=True)
 def memmap_has_no_entries(case: Case) -> Iterator[Found]:
     """Version 1 may have a map of 0 entries, and then has none. Linux falls back to asking Xen, and without Xen ends in
     a BUG before it can say so.
@@ -154,7 +154,7 @@ def a_table_is_counted_but_its_address_is_0(case: Case) -> Iterator[Found]:
             yield Found(case.path(pointer), f"{pointer} is 0, but {count} is {number}", case.place(pointer))
 
 
-@rule("PVH108", WARNING)
+@rule("PVH108", WARNING, ERROR)
 def an_address_is_above_4_gib(case: Case) -> Iterator[Found]:
     """The fields have 64 bits, but the guest is entered in 32-bit mode: Xen as a guest ends in a BUG for any address
     above 4 GiB, and Linux keeps the low half of cmdline_paddr alone and so loses its command line.
@@ -173,7 +173,7 @@ def an_address_is_above_4_gib(case: Case) -> Iterator[Found]:
             yield Found(case.path(name), f"{name} is {value:#x}, above 4 GiB{cut}", case.place(name), severity)
 
 
-@rule("PVH109", WARNING, cause=True)
+@rule("PVH109", WARNING, ERROR, cause=True)
 def a_table_is_beyond_the_early_page_tables(case: Case) -> Iterator[Found]:
     """xen_prepare_pvh reads the map and the module list through page tables that show the first GiB alone (a 32-bit
     kernel's less: not much more than the kernel itself). There is no IDT yet, so the page fault is a triple fault.

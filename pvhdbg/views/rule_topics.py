@@ -27,7 +27,7 @@ def of_rule(rule: Rule) -> Explanation:
     sources = [each.removeprefix(SOURCE).rstrip(".") for each in paragraphs if each.startswith(SOURCE)]
     return Explanation(
         rule.code,
-        where=rule.severity,
+        where=rule.severity + (f", in some cases {' or '.join(rule.also)}" if rule.also else ""),
         meaning=rule.name,
         source="; ".join(sources),
         more=tuple(each for each in paragraphs if not each.startswith(SOURCE)),

@@ -323,8 +323,8 @@ def test_a_count_of_all_ones_ends_in_a_fault() -> None:
     assert (
         PredictedDeath(
             PAGE_FAULT,
-            "the map of 4294967295 entries, 0x20000-0x140001fff0, is not all below 0x40000000, where the kernel's "
-            "early page tables end",
+            "what is read of the map of 4294967295 entries, 0x20000-0x140001fff0, is not all below 0x40000000, where "
+            "the kernel's early page tables end",
             "memory_map.nr_entries",
         )
         == death

@@ -34,6 +34,13 @@ def test_a_rule_fires_and_has_a_near_miss(row: Row) -> None:
     assert [] == found(row.code, row.near())
 
 
+@pytest.mark.parametrize("row", [row for row in ROWS if not row.code.startswith("PVH5")], ids=lambda row: row.code)
+def test_a_finding_is_as_grave_as_its_rule_says_it_can_be(row: Row) -> None:
+    rule = RULES[row.code]
+
+    assert {each.severity for each in found(row.code, row.fires())} <= {rule.severity, *rule.also}
+
+
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.code)
 def test_a_finding_names_its_field_and_fits_a_line_or_three(row: Row) -> None:
     for each in found(row.code, row.fires()):

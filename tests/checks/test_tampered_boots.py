@@ -281,6 +281,9 @@ def test_what_must_be_found_is_found_and_no_other_error_or_warning(boot: Boot) -
     assert sorted(row.errors.split()) == sorted(boot.codes(ERROR))
     assert sorted(row.warnings.split()) == sorted({*boot.codes(WARNING)} - ignored)
     assert sorted(row.infos.split()) == sorted({*boot.codes(INFO)} - ignored)
+    for each in boot.findings:
+        told = run.rules()[each.code]
+        assert each.severity in (told.severity, *told.also), each
 
 
 def test_what_explains_the_end_stands_first(boot: Boot) -> None:
