@@ -12,7 +12,9 @@ from pvhdbg.views.topics import ALIASES
 if TYPE_CHECKING:
     from pvhdbg.abi.layout import Field, Struct
 
-_PLACE = re.compile(r"(?P<name>[a-z_0-9.]+?)\s*\+\s*(?P<offset>0x[0-9a-f]{1,8}|[0-9]{1,8})", re.IGNORECASE | re.ASCII)
+_PLACE = re.compile(
+    r"(?P<name>[a-z_0-9.]+?)\s*\+\s*(?P<offset>0x[0-9a-f]{1,8}|0|[1-9][0-9]{0,7})", re.IGNORECASE | re.ASCII
+)
 
 
 class Place(NamedTuple):

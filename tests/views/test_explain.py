@@ -193,6 +193,12 @@ def test_an_offset_with_no_field_says_how_long_the_structure_is(place: str, hint
     assert hint == error.value.hint
 
 
+@pytest.mark.parametrize("place", ["start_info+08", "start_info+012", "start_info+0x", "start_info+-1"])
+def test_what_is_no_number_is_no_offset(place: str) -> None:
+    with pytest.raises(UserError, match="nothing is called"):
+        explain.explain(place)
+
+
 @pytest.mark.parametrize("stage", [each for each in stages.STAGES if each.symbol])
 def test_a_function_is_the_stages_that_are_about_it(stage: Stage) -> None:
     assert f"stage {stage.name}" in titles(stage.symbol or "")
