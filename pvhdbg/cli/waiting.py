@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 import time
 from contextlib import contextmanager, suppress
-from threading import Event, Thread
+from threading import Event
 from typing import TYPE_CHECKING
+
+from pvhdbg.live.trouble import start_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -14,7 +16,6 @@ if TYPE_CHECKING:
 
 PATIENCE, PACE = 2.0, 1.0
 """Seconds until there is such a line, and until it is written again."""
-
 
 START = "QEMU and gdb to start"
 
@@ -34,8 +35,7 @@ def shown(what: str) -> Iterator[Waiting]:
     if stream is None or not stream.isatty():
         yield waiting
         return
-    thread = Thread(target=_show, args=(waiting, done, stream), name="pvhdbg-waiting", daemon=True)
-    thread.start()
+    thread = start_thread(lambda: _show(waiting, done, stream), "pvhdbg-waiting")
     try:
         yield waiting
     finally:

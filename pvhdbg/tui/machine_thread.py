@@ -6,6 +6,8 @@ import queue
 import threading
 from typing import TYPE_CHECKING
 
+from pvhdbg.live.trouble import start_thread
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
@@ -22,12 +24,12 @@ class MachineThread:
     """
 
     def __init__(self, launch: Launch) -> None:
+        """:raise MachineError: if there can be no thread."""
         self._launch = launch
         self._on_its_way = threading.Event()
         self._worker: queue.SimpleQueue[Worker] = queue.SimpleQueue()
         # A daemon: where gdb or QEMU never come up, nothing can be done but to leave both to the watcher.
-        self._thread = threading.Thread(target=self._run, name="pvhdbg-machine", daemon=True)
-        self._thread.start()
+        self._thread = start_thread(self._run, "pvhdbg-machine")
 
     def wait_on_its_way(self, patience: float) -> None:
         """Until nothing keeps gdb and QEMU from starting any more, or for so many seconds."""
