@@ -220,11 +220,11 @@ def _launch(parser: argparse.ArgumentParser) -> None:
     boot.add_argument("--force", action="store_true", help="start what preflight refuses")
     _timeout(boot)
     machine = parser.add_argument_group("the machine")
-    machine.add_argument("-m", "--memory", type=_size, default="512M", metavar="SIZE", help="[512M]")
+    machine.add_argument("-m", "--memory", type=_size, default="512M", metavar="SIZE", help="the guest's memory [512M]")
     machine.add_argument(
         "-M", "--machine", type=_name, default="microvm", metavar="NAME", help="microvm, q35 or pc [microvm]"
     )
-    machine.add_argument("--accel", choices=("tcg", "kvm"), default="tcg", help="[tcg]")
+    machine.add_argument("--accel", choices=("tcg", "kvm"), default="tcg", help="QEMU's own CPU, or Linux's KVM [tcg]")
     machine.add_argument("--cpu", type=_name, metavar="MODEL", help="[max under tcg, host under kvm]")
     _tools(parser)
 

@@ -39,7 +39,16 @@ def at(run: Document, seen: Capture) -> list[str]:
     """What is found at one stop of a run, or in a look at the machine after the last of them."""
     from pvhdbg.checks.run import of_capture
 
-    return lines(of_capture(run, seen)) or ["no rule found anything"]
+    found = lines(of_capture(run, seen))
+    return found or [f"no rule found anything at {seen.stage}{_elsewhere(run, seen)}"]
+
+
+def _elsewhere(run: Document, seen: Capture) -> str:
+    """The stages at which rules did find something."""
+    from pvhdbg.checks.run import of_capture
+
+    where = [each.stage for each in run.stops if each is not seen and of_capture(run, each)]
+    return f", but at {', '.join(where)} (`check @{where[0]}`)" if where else ""
 
 
 def _lines(each: Finding) -> list[str]:

@@ -50,8 +50,10 @@ def _cmdline(seen: Capture) -> tuple[str, str]:
 
 def _modules(seen: Capture) -> tuple[str, str]:
     found = seen.modules or ()
+    if not found:
+        return NOTHING, "none: nr_modules is 0"
     size = text.size(sum(each.entry.size for each in found))
-    return text.address(found[0].entry.at) if found else NOTHING, f"{text.counted(len(found), 'module')}: {size}"
+    return text.address(found[0].entry.at), f"{text.counted(len(found), 'module')}: {size}"
 
 
 def _memory_map(seen: Capture) -> tuple[str, str]:
@@ -66,9 +68,8 @@ def _params(found: BootParams | None) -> tuple[str, str]:
         return "", ""
     header = found.hdr
     loader = LOADERS.name(header.type_of_loader)
-    return _record(
-        found
-    ), f"protocol {PROTOCOLS.name(header.version)}, loader {loader}, e820_entries {found.e820_entries}"
+    protocol = PROTOCOLS.name(header.version)
+    return _record(found), f"protocol {protocol}, loader {loader}, e820_entries {found.e820_entries}"
 
 
 def _table(seen: Capture) -> tuple[str, str]:

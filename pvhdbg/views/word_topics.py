@@ -64,6 +64,11 @@ _WORDS = (
         "QEMU pc-bios/optionrom/pvh_main.c; qboot main.c",
     ),
     _Word(
+        "SeaBIOS, option ROM",
+        "QEMU's usual BIOS; an option ROM is a program that it runs before it looks for something to boot",
+        "pvh.bin is such an option ROM, and starts kernels by PVH.",
+    ),
+    _Word(
         "qboot",
         "a small firmware for QEMU's microvm",
         "It lays start_info below 1 MiB, and the module list on its own stack, which the map calls free. It may add an "
@@ -99,6 +104,25 @@ _WORDS = (
         "Loaders find notes by the program headers of type PT_NOTE. That of owner Xen and type 18, PHYS32_ENTRY, says "
         "where PVH enters the kernel. `pvhdbg inspect` lists them all.",
         "System V gABI, note section",
+    ),
+    _Word(
+        "segment, PT_LOAD",
+        "two things: a part of an ELF file that is loaded in one piece, and what CS, DS and the like stand for",
+        "An ELF file's program headers of type PT_LOAD say which bytes go to which physical address (p_paddr), and at "
+        "which virtual address they are linked (p_vaddr). A CPU's segment is an entry of the GDT: a base, a limit, and "
+        "whether it is code or data.",
+        f"System V gABI, program headers; {_SDM}, chapter 3",
+    ),
+    _Word(
+        "build-id",
+        "a number in an ELF note that is another for each build",
+        "By it pvhdbg knows whether a file with symbols belongs to the kernel that runs.",
+    ),
+    _Word(
+        "linux-loader",
+        "the Rust library by which Cloud Hypervisor and Firecracker load kernels",
+        "It takes a note only of owner Xen, in a 64-bit file.",
+        "rust-vmm linux-loader src/loader/elf/mod.rs",
     ),
     _Word(
         "vmlinux",

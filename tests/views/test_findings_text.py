@@ -8,6 +8,7 @@ from pvhdbg.checks.finding import INFO, Finding
 from pvhdbg.checks.rules import COUNTED, MOST, RULES
 from pvhdbg.checks.run import findings
 from pvhdbg.views import findings_text
+from tests import build
 from tests.checks.cases import entry
 
 
@@ -19,6 +20,15 @@ def folded(count: int) -> list[str]:
     """What is said of a map of so many empty entries."""
     found = [each for each in findings(entry([(0, 0, 1)] * count, memmap_paddr=0x40000)) if each.code == "PVH201"]
     return findings_text.lines(found)
+
+
+def test_where_nothing_was_found_the_stages_are_named_where_something_was() -> None:
+    run = build.boot()
+    clean = next(each for each in run.stops if each.stage == "e820")
+
+    assert ["no rule found anything at e820, but at entry, prepare, bootparams (`check @entry`)"] == findings_text.at(
+        run, clean
+    )
 
 
 def test_a_few_are_told_one_by_one() -> None:
