@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from pvhdbg.abi.text import printable
+from pvhdbg.target.base import QEMU_EXIT, QEMU_SIGNAL
+
 if TYPE_CHECKING:
     from pvhdbg.boot.capture import Capture
     from pvhdbg.image.facts import ImageFacts
@@ -53,15 +56,14 @@ class Death(NamedTuple):
     symbol: str | None
     message: str
 
-    @property
-    def kind(self) -> str:
-        """How, for a person."""
-        return self.how.replace("-", " ")
-
-    @property
-    def words(self) -> str:
-        """The message, without what `kind` says already."""
-        return self.message.removeprefix(f"{self.kind}, ")
+    def told(self, place: str) -> str:
+        """In words, for a terminal; `place` is " at …", empty where nobody knows."""
+        kind, message = printable(self.how.replace("-", " ")), printable(self.message)
+        if message.casefold().startswith(kind.casefold()):
+            return message[: len(kind)] + place + message[len(kind) :]
+        if self.how in (QEMU_EXIT, QEMU_SIGNAL) and message:
+            return f"{message}, the guest was{place}" if place else message
+        return f"{kind}{place}{message and f': {message}'}"
 
 
 class Outcome(NamedTuple):

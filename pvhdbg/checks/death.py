@@ -17,6 +17,7 @@ from pvhdbg.checks.finding import ERROR, WARNING
 from pvhdbg.checks.rules import LAST, Found, rule
 from pvhdbg.image.facts import EM_X86_64
 from pvhdbg.image.verdict import FATAL
+from pvhdbg.target.base import TRIPLE_FAULT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,8 +45,10 @@ def the_guest_died(case: Case) -> Iterator[Found]:
     death = died(case)
     if death is None:
         return
-    words = "on the ud2 of a BUG" if code(case) == UD2 else printable(death.words)
-    yield Found("registers.rip", f"{printable(death.kind)}{where(case)}{words and f', {words}'}", code_place(case))
+    told = death.told(where(case))
+    if death.how == TRIPLE_FAULT and code(case) == UD2:
+        told = f"triple fault{where(case)}, on the ud2 of a BUG"
+    yield Found("registers.rip", told, code_place(case))
 
 
 @rule("PVH901", ERROR, when=LAST, cause=True)

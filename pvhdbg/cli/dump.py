@@ -133,9 +133,8 @@ def _lacking(journey: Journey, wanted: str | None) -> list[str]:
 def _ending(outcome: Outcome) -> list[str]:
     reached = f"reached {outcome.reached}" if outcome.reached else "no stage was reached"
     if outcome.died:
-        where = place_of(outcome.died.rip, outcome.died.symbol) or NOWHERE
-        words = f": {outcome.died.words}" if outcome.died.words else ""
-        return [f"pvhdbg: error: the guest died: {outcome.died.how}{where}{words}; {reached}"]
+        told = outcome.died.told(place_of(outcome.died.rip, outcome.died.symbol))
+        return [f"pvhdbg: error: the guest died: {told}; {reached}"]
     if outcome.ended == doc.TIMED_OUT:
         where = place_of(outcome.rip, outcome.symbol) or NOWHERE
         error = f"pvhdbg: error: stage {outcome.waited_for} did not come in time; {reached}, the guest was{where}"

@@ -125,8 +125,7 @@ def outcome(of: Outcome) -> str:
     if of.ended == DONE:
         return f"done: {reached}"
     if of.ended == DEAD and of.died:
-        message = f": {printable(of.died.words)}" if of.died.words else ""
-        return f"died: {printable(of.died.kind)}{place_of(of.died.rip, of.died.symbol)}{message} ({reached})"
+        return f"died: {of.died.told(place_of(of.died.rip, of.died.symbol))} ({reached})"
     if of.ended == TIMED_OUT and of.waited_for:
         return f"timeout: {printable(of.waited_for)} did not come{place_of(of.rip, of.symbol, ', rip ')} ({reached})"
     return f"{printable(of.ended)} ({reached})"
