@@ -39,7 +39,7 @@ def test_a_field_tells_what_it_is_who_writes_and_who_reads_it_and_the_source() -
     told = whole(at("prepare").at(7))
 
     assert "Enter: go to 0xefc20." in told
-    assert "direct map, which reaches 1 GiB" in told
+    assert "direct map, which ends at 1 GiB" in told
     assert "Written by the VMM" in told
     assert "read by init_pvh_bootparams" in told
     assert told.endswith("Source: Xen xen/include/public/arch-x86/hvm/start_info.h.")

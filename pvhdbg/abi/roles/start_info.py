@@ -7,7 +7,7 @@ from pvhdbg.abi.roles.words import NOBODY, PVH, VMM, Role
 START_INFO = {
     "magic": Role(
         VMM,
-        "xen_prepare_pvh, before anything else",
+        "xen_prepare_pvh, before any other field",
         "Tells that EBX really points to a start_info. Linux stops with BUG() at any other value, which without a "
         "console is a silent triple fault. Linux 6.12 uses the word for a moment as a stack at its entry, so that "
         "start_info must lie in writable memory.",
@@ -32,8 +32,8 @@ START_INFO = {
     "modlist_paddr": Role(
         VMM,
         PVH,
-        "Read through the direct map, which reaches 1 GiB at this point: a list above that is a page fault without a "
-        "handler. qboot leaves the list on its stack, in memory that nothing reserves.",
+        "Read through the direct map, which ends at 1 GiB at the stage prepare: a list above that is a page fault "
+        "without a handler. qboot leaves the list on its stack, in memory that nothing reserves.",
     ),
     "cmdline_paddr": Role(
         VMM,
@@ -50,7 +50,7 @@ START_INFO = {
     "memmap_paddr": Role(
         VMM,
         PVH,
-        "Read through the direct map, which reaches 1 GiB at this point. Only in version 1, and only if "
+        "Read through the direct map, which ends at 1 GiB at the stage prepare. Only from version 1 on, and only if "
         "memmap_entries is not 0.",
     ),
     "memmap_entries": Role(
