@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
-import time
 from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,7 +10,7 @@ from pvhdbg.abi.text import printable
 from pvhdbg.boot import stages
 from pvhdbg.boot.address import symbol_at
 from pvhdbg.boot.journey import Journey
-from pvhdbg.errors import TargetError, UserError
+from pvhdbg.errors import UserError
 from pvhdbg.live import breakpoints, console
 from pvhdbg.target.base import ELSEWHERE, HIT, INTERRUPTED, TIMEOUT, Halt
 from pvhdbg.target.mi import MiError, in_console, quoted
@@ -46,7 +44,6 @@ _REASONS = {
     "function-finished": "the function's return",
 }
 _ENDS_WITHIN = 5.0
-_STOPS_WITHIN, _STOPS_AGAIN = 10.0, 0.05
 _NOT_OURS = "F4 and `run` are for a machine that pvhdbg has started"
 
 
@@ -201,19 +198,9 @@ class Bench:
     def interrupt(self) -> None:
         """Stop the guest if it runs, else what gdb is busy with. From any thread; returns at once."""
         if self.session.gdb.running:
-            threading.Thread(target=self._stop, name="pvhdbg-stop", daemon=True).start()
+            self.session.runner.interrupt()
         else:
             self.session.gdb.process.interrupt()
-
-    def _stop(self) -> None:
-        """While gdb steps again and again, the guest stands still for most of the time: one request to stop is lost."""
-        gdb, qemu = self.session.gdb, self.session.qemu
-        with suppress(TargetError):
-            self.session.runner.interrupt()
-            deadline = time.monotonic() + _STOPS_WITHIN
-            while not gdb.wait_stop(_STOPS_AGAIN) and time.monotonic() < deadline:
-                if qemu is not None:
-                    qemu.stop()
 
     def console(self, line: str, more: Callable[[], str | None]) -> Position:
         """Run a line of gdb's, and wait until a guest that it let run has stopped. What it says, errors too, goes to

@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections import deque
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.errors import UserError
@@ -16,7 +17,6 @@ from pvhdbg.live.trouble import told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
     from typing import IO, TextIO
 
 _LINES_KEPT = 1000
@@ -94,6 +94,12 @@ class GdbProcess:
     def interrupt(self) -> None:
         """What Ctrl-C is to a gdb on a terminal."""
         self._process.send_signal(signal.SIGINT)
+
+    def sleeps(self) -> bool:
+        """Whether it waits for something, such as a guest to stop."""
+        with suppress(OSError):
+            return Path(f"/proc/{self.pid}/stat").read_bytes().rpartition(b") ")[2][:1] == b"S"
+        return False
 
     def obituary(self) -> str:
         """How gdb ended, in one line."""

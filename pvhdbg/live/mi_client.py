@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ PATIENCE = 20.0
 """Seconds that a command may take unless its caller knows better."""
 
 _RESULT = re.compile(r"(\d+)\^([a-z]+)")
-_REALLY_RUNS_AFTER = 0.1
+_REALLY_RUNS_AFTER, _REALLY_RUNS_WITHIN = 0.1, 2.0
 _EVENT = re.compile(r"(\*running|\*stopped|=thread-group-started|=thread-group-exited)\b")
 _SECONDARY_PROMPT = re.compile(r'~" *>"')
 
@@ -106,8 +107,11 @@ class MiClient:
             self.send("-exec-interrupt")
             return
         # A signal is lost on a gdb that says it runs and does not yet, and at a second one it gives the machine up.
-        if not self.wait_stop(_REALLY_RUNS_AFTER):
-            self.process.interrupt()
+        deadline = time.monotonic() + _REALLY_RUNS_WITHIN
+        while not self.wait_stop(_REALLY_RUNS_AFTER):
+            if self.process.sleeps() or time.monotonic() > deadline:
+                self.process.interrupt()
+                return
 
     def wait_stop(self, timeout: float | None) -> bool:
         """False if the machine still runs after `timeout` seconds.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import threading
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Protocol
 
 from pvhdbg.errors import NotConnected, TargetError
@@ -32,7 +33,7 @@ _FATAL = {"SIGQUIT": "shutdown", "SIGABRT": "internal-error"}
 _NUMBER = re.compile(r'\bbkpt=\{number="([0-9]+)"')
 _LEAST = 4
 """Breakpoints that a CPU under KVM has; under TCG there is no limit."""
-_STOPS_WITHIN = 5.0
+_STOPS_WITHIN, _STOPS_AGAIN = 5.0, 0.05
 _ENDS_WITHIN = 2.0
 
 
@@ -100,7 +101,11 @@ class MiRunner:
     def interrupt(self) -> None:
         """Stop the guest, from any thread and without waiting: `run_to` then answers INTERRUPTED."""
         self._interrupted = True
-        threading.Thread(target=self._ask_to_stop, name="pvhdbg-interrupt", daemon=True).start()
+        threading.Thread(target=self._until_it_stops, name="pvhdbg-interrupt", daemon=True).start()
+
+    def _until_it_stops(self) -> None:
+        with suppress(TargetError):  # gdb or the machine has gone
+            self._ask_to_stop()
 
     def death(self) -> Halt | None:
         """How the machine died, or null if it lives. Dead is a state: whatever resumes it hangs.
@@ -144,8 +149,14 @@ class MiRunner:
             self._mi.wait_stop(_STOPS_WITHIN)
 
     def _ask_to_stop(self) -> None:
-        if self._hypervisor is None or not self._hypervisor.stop():
-            self._mi.interrupt()
+        """Ask until it has stopped: a request is lost on a machine that stands still. gdb says that a guest runs before
+        it does, and while gdb steps again and again it does for a small part of the time.
+        """
+        deadline = time.monotonic() + _STOPS_WITHIN
+        while self._hypervisor is not None and self._hypervisor.stop():
+            if self._mi.wait_stop(_STOPS_AGAIN) or time.monotonic() > deadline:
+                return
+        self._mi.interrupt()
 
     def _judge(self, addresses: Collection[int], *, timed_out: bool) -> Halt:
         if self._mi.running:
