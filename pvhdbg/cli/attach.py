@@ -67,8 +67,8 @@ def _remarks(physical_memory: str | None, kernel: Kernel | None) -> list[str]:
         remarks.append("this stub reads no physical memory: what lies there is right only while paging is off")
     if kernel is None:
         remarks.append("no kernel file was named: there are no symbols, and no stage but where the machine stands")
-    elif kernel.symbols_note:
-        remarks.append(kernel.symbols_note)
+    elif kernel.note:
+        remarks.append(kernel.note)
     return [f"pvhdbg: note: {each}" for each in remarks]
 
 

@@ -100,7 +100,7 @@ def _kernel(options: argparse.Namespace, folder: Path) -> tuple[Kernel, tuple[st
         path = guest.ELF
     kernel = open_kernel(str(path), folder, None if options.symbols is None else str(options.symbols))
     found = _preflight(options, kernel)
-    said = [] if kernel.symbols_note is None else [kernel.symbols_note]
+    said = [] if kernel.note is None else [kernel.note]
     remarks = tuple(f"pvhdbg: note: {each}" for each in (*said, *(verdict.message for verdict in found.verdicts)))
     return kernel._replace(facts=found.told(kernel.facts)), remarks
 

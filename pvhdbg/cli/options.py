@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 import pvhdbg
+from pvhdbg.abi.text import printable
 from pvhdbg.boot import stages
 from pvhdbg.boot.protocols import AS_IS, PROTOCOLS
 from pvhdbg.cli import language
@@ -147,6 +149,7 @@ def parse(argv: Sequence[str]) -> tuple[Command, argparse.Namespace]:
     :raise UserError: for a call that cannot be understood.
     """
     own, qemu_args = _split(argv)
+    _refuse_misspelt(own)
     command = COMMANDS.get(own[0], SESSION) if own else SESSION
     parser = _session_parser() if command is SESSION else _parser(own[0])
     options = parser.parse_args(own if command is SESSION else own[1:])
@@ -155,6 +158,16 @@ def parse(argv: Sequence[str]) -> tuple[Command, argparse.Namespace]:
     if qemu_args and not hasattr(options, "machine"):
         raise UserError(f"`{parser.prog}` starts no QEMU: it takes no arguments after --")
     return command, options
+
+
+def _refuse_misspelt(own: Sequence[str]) -> None:
+    """:raise UserError: for what would be taken for a kernel, is no file, and looks like a command."""
+    if not own or own[0] in COMMANDS or own[0].startswith("-") or os.path.lexists(own[0]):
+        return
+    from difflib import get_close_matches
+
+    if near := get_close_matches(own[0], COMMANDS):
+        raise UserError(f"{printable(own[0])}: no command, and no such file", f"near to it: {', '.join(near)}")
 
 
 def _split(argv: Sequence[str]) -> tuple[list[str], list[str]]:

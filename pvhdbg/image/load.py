@@ -34,12 +34,20 @@ _KNOWN = (
 )
 
 
+_STRIPPED = "no symbols in this Linux: --symbols FILE, a debug vmlinux of the same build, gives the stages after entry"
+
+
 class Kernel(NamedTuple):
     """A kernel file that was opened. `symbols_note` is a line for the user where --symbols was of no use."""
 
     facts: ImageFacts
     symbols: Symbols
     symbols_note: str | None
+
+    @property
+    def note(self) -> str | None:
+        """What there is to say of the symbols of a Linux without any, or of --symbols."""
+        return self.symbols_note or (_STRIPPED if self.facts.release and not len(self.symbols) else None)
 
 
 def open_kernel(path: str, folder: Path, symbols_path: str | None = None) -> Kernel:

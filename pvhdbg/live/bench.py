@@ -158,9 +158,9 @@ class Bench:
         self.journey.refuse_stranger()
         if not ahead:
             hint = "F5 lets the guest run on" + (", F4 starts it again" if self.is_ours else "")
-            raise UserError(
-                "this was the last stage" if not self.journey.passed else "the stages that are left were passed", hint
-            )
+            why = f": {self.kernel.note}" if self.kernel and self.kernel.note else ""
+            words = "the stages that are left were passed" if self.journey.passed else f"this was the last stage{why}"
+            raise UserError(words, hint)
         return self.to_stage(ahead[0].name)
 
     def _remark(self, halt: Halt | None) -> str:

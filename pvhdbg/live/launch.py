@@ -24,6 +24,7 @@ class _Fault(NamedTuple):
 # The first that is found in QEMU's last words counts. Sources: hw/i386/x86.c, hw/i386/multiboot.c, accel/kvm/kvm-all.c,
 # softmmu/physmem.c, softmmu/vl.c.
 _FAULTS = (
+    _Fault(re.compile(r"unsupported machine type"), UserError, "-M takes microvm, q35 or pc, and what else QEMU has"),
     _Fault(re.compile(r"-machine accel="), UserError, "--accel names the accelerator"),
     _Fault(re.compile(r"could not open kernel file|reading initrd|requires KVM"), UserError),
     _Fault(

@@ -59,12 +59,17 @@ def _parts(screen: Screen) -> dict[str, Part]:
     return {
         "title": Part(classes.TITLE, ("pvhdbg", "")),
         "kernel": Part(classes.KERNEL, (kernel, cut(kernel, 20, signs(screen.ascii).more), "")),
-        "machine": Part(classes.KERNEL, (machine, machine.partition(" ")[0], "")),
+        "machine": Part(classes.KERNEL, (machine, _in_short(machine), "")),
         "run": Part(classes.RUNS.get(screen.run.kind, classes.STOPPED), _run(screen)),
         "cpu": Part(classes.CPU, _mode(screen)),
         "rip": Part(classes.CPU, _rip(screen)),
         "symbols": Part(classes.SYMBOLS, _symbols(screen)),
     }
+
+
+def _in_short(machine: str) -> str:
+    """QEMU's name of it, or that it is somebody else's ("at WHERE")."""
+    return "attached" if machine.startswith("at ") else machine.partition(" ")[0]
 
 
 def _run(screen: Screen) -> tuple[str, ...]:

@@ -220,3 +220,10 @@ def test_attach_to_a_folder_or_a_pipe_is_refused(tmp_path: Path) -> None:
 
     assert (2, f"{tmp_path}: is no socket") == complaint(pvhdbg("attach", tmp_path))
     assert (2, f"{tmp_path}/pipe: is no socket") == complaint(pvhdbg("attach", tmp_path / "pipe"))
+
+
+def test_a_misspelt_command_is_not_taken_for_a_kernel() -> None:
+    done = pvhdbg("dumpp", "/some/vmlinux")
+
+    assert (2, "") == (done.status, done.out)
+    assert "pvhdbg: error: dumpp: no command, and no such file\n  hint: near to it: dump\n" == done.err

@@ -150,6 +150,16 @@ def test_f9_says_what_it_did_and_takes_the_marked_bytes(at_prepare: Start) -> No
     quit_by(shell)
 
 
+def test_a_linux_without_symbols_says_what_gives_it_its_other_stages(tmp_path: Path, vmlinuz_lz4: Path) -> None:
+    with tmux.shell(tmp_path) as shell:
+        shell.start(str(vmlinuz_lz4))
+        shell.wait("no symbols in this Linux: --symbols FILE")
+        shell.wait("stopped at entry")
+        shell.keys("F6")
+        shell.wait("this was the last stage: no symbols in this Linux")
+        quit_by(shell)
+
+
 def _marked(text: str) -> str | None:
     """The number of the line of code that has a breakpoint."""
     lines = [each for each in text.splitlines()[3:] if each.startswith("│") and "●" in each[:6]]

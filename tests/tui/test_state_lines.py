@@ -112,3 +112,12 @@ def test_names_from_outside_cannot_steer_the_terminal() -> None:
 
     assert r"\x1b[2J.elf   q\x0a35   ■ stopped at \x0d" in shown
     assert r"\x9b0m" in shown
+
+
+def test_where_a_machine_is_attached_to_is_not_cut_in_its_middle() -> None:
+    here = HERE._replace(title=HERE.title._replace(machine="at localhost:1234"))
+    shown = [lines(here, (width, 40))[0] for width in range(80, 200)]
+
+    assert any("   attached   " in line for line in shown)
+    assert any("   at localhost:1234   " in line for line in shown)
+    assert not any("   at   " in line for line in shown)
