@@ -151,6 +151,11 @@ class MiClient:
         finally:
             self._hushed -= 1
 
+    @property
+    def gone(self) -> bool:
+        """Whether gdb has ended, and with it all that could be asked."""
+        return self._gone
+
     def close(self) -> None:
         """After gdb was killed: take what it still said."""
         self._thread.join(timeout=5)

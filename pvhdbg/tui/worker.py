@@ -49,7 +49,7 @@ class Worker:
         self._bench: Bench | None = None
         self._asked: Live | None = None
         self._image: ImageFacts | None = None
-        self._asked_to_stop = False
+        self._asked_to_stop = self._is_lost = False
 
     def close(self) -> None:
         """End the machine, whatever it does."""
@@ -140,6 +140,11 @@ class Worker:
         if bench.session.qemu is qemu and qemu.death(_ENDS_WITHIN) is not None:
             self._settle(bench.position)
 
+    def _look_after_gdb(self) -> None:
+        """That gdb ended is told at once, unless who asked it for something has seen it."""
+        if not self._is_lost:
+            self._settle(self._machine.position)
+
     def _print(self, text: str) -> None:
         """What gdb prints; its prompt for another line is ours to show."""
         if not _PROMPTED.fullmatch(text):
@@ -148,6 +153,8 @@ class Worker:
     def _changed(self) -> None:
         """The machine ran or stopped: in the thread that reads from gdb."""
         bench = self._bench
+        if bench is not None and bench.session.gdb.gone:
+            self._requests.put(OURS, self._look_after_gdb)
         if bench is None or not bench.session.gdb.running:
             return
         self._emit(events.Ran(time.monotonic()))
@@ -270,9 +277,13 @@ class Worker:
 
     def _settle(self, step: Callable[[], Position]) -> None:
         """Let the machine run, and show where it stands then, also if that failed."""
+        if self._is_lost:
+            self._emit(events.Said("there is no gdb any more", "Ctrl-Q, and start pvhdbg again"))
+            return
         try:
             position = self._tried(step)
         except PvhdbgError as problem:
+            self._is_lost = self._machine.session.gdb.gone
             self._emit(events.Lost(str(problem)))
             return
         for news in self._machine.journey.take_news():
@@ -316,7 +327,8 @@ class Worker:
         try:
             bench.load_symbols()
         except TargetError as problem:
-            self._say(problem)
+            if not bench.session.gdb.gone:  # else it is said where it is settled
+                self._say(problem)
         self._emit(events.SymbolsAre(state.LOADED if bench.has_symbols else state.NO_SYMBOLS))
         self._settle(bench.position)
 

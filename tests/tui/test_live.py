@@ -312,6 +312,16 @@ def test_a_qemu_that_is_killed_while_its_guest_stands_still_is_noticed_at_once(a
     shell.wait("0x336ec578")
 
 
+def test_a_gdb_that_is_killed_while_nobody_asks_it_is_noticed_at_once(at_prepare: Start) -> None:
+    shell = at_prepare()
+    os.kill(shell.gdb(), signal.SIGKILL)
+    shell.wait("ended gdb has gone: killed by SIGKILL")
+    shell.keys("F4")
+    text = shell.wait("there is no gdb any more (hint: Ctrl-Q, and start pvhdbg again)")
+
+    assert 1 == text.count("pvhdbg: gdb has gone: killed by SIGKILL\n")
+
+
 def test_a_guest_is_started_again_after_kill_by_run_and_while_it_runs(at_prepare: Start) -> None:
     shell = at_prepare(size=(120, 40))
     shell.type("kill")

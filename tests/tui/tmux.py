@@ -103,11 +103,18 @@ class Shell:
 
     def qemu(self) -> int:
         """The QEMU that pvhdbg has started here."""
+        return self._child("qemu-system")
+
+    def gdb(self) -> int:
+        """The gdb that pvhdbg has started here."""
+        return self._child("gdb")
+
+    def _child(self, name: str) -> int:
         ours = f"XDG_RUNTIME_DIR={self.runtime}"
         return next(
             int(each.name)
             for each in Path("/proc").glob("[0-9]*")
-            if _is_qemu(each) and ours in _read(each / "environ")
+            if _is_program(each, name) and ours in _read(each / "environ")
         )
 
     def leftovers(self) -> list[str]:
@@ -126,8 +133,8 @@ class Shell:
         self.tmux("kill-server")
 
 
-def _is_qemu(process: Path) -> bool:
-    return _read(process / "cmdline").startswith("qemu-system")
+def _is_program(process: Path, name: str) -> bool:
+    return _read(process / "cmdline").startswith(name)
 
 
 def _read(path: Path) -> str:
