@@ -43,6 +43,7 @@ _REASONS = {
     "location-reached": "the location",
     "function-finished": "the function's return",
 }
+_STEPPED, _STEP = "end-stepping-range", "a step"
 _ENDS_WITHIN = 5.0
 _NOT_OURS = "F4 and `run` are for a machine that pvhdbg has started"
 
@@ -232,7 +233,16 @@ class Bench:
         if halt is None or halt.rip != rip:
             halt = Halt(HIT, rip) if stage else Halt(ELSEWHERE, rip, message=_reason(self.session.gdb.last_stop))
         at_function = stage is not None and not stage.returns and stage.symbol
-        return Position(stage.name if stage else None, halt, at_function or self.name_of(rip), capture)
+        name = at_function or self.name_of(rip)
+        return Position(stage.name if stage else None, self._with_cpu(halt), name, capture)
+
+    def _with_cpu(self, halt: Halt) -> Halt:
+        """RIP is the boot CPU's: of a stop on another one that is said."""
+        stop = self.session.gdb.last_stop
+        words = halt.message or (_STEP if stop and stop.reason == _STEPPED else "")
+        if not words or stop is None or stop.thread in (None, self.session.target.boot_cpu):
+            return halt
+        return halt._replace(message=f"{words} on another CPU")
 
     def refuse_if_dead(self) -> None:
         """:raise UserError: a machine that has died hangs for ever if it is resumed."""

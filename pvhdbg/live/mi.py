@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # How nearly every line ends that has no other escape: these need no parser.
 _PLAIN_ENDS = {"": "", "\\n": "\n", "\\r\\n": "\r\n"}
-_STOP = re.compile(r',(reason|signal-name|bkptno)="([\w.-]+)"')
+_STOP = re.compile(r',(reason|signal-name|bkptno|thread-id)="([\w.-]+)"')
 
 
 class Reply:
@@ -42,7 +42,9 @@ class Reply:
 
 def read_stop(line: str) -> Stop:
     found = dict(_STOP.findall(line))
-    return Stop(found.get("reason", ""), found.get("signal-name", ""), found.get("bkptno"))
+    thread = found.get("thread-id", "")
+    number = int(thread) if thread.isdigit() else None
+    return Stop(found.get("reason", ""), found.get("signal-name", ""), found.get("bkptno"), number)
 
 
 def read_text(line: str) -> str:

@@ -130,11 +130,12 @@ class MiTarget:
 
     def _read_registers(self) -> dict[str, int]:
         names = self._numbers()
-        asked = f"-data-list-register-values --thread {self._boot_cpu()} --frame 0 x {' '.join(names)}"
+        asked = f"-data-list-register-values --thread {self.boot_cpu} --frame 0 x {' '.join(names)}"
         values = _VALUES.findall(self._ask(asked).line)
         return {_NAME_OF[names[number]]: int(value, 16) for number, value in values}
 
-    def _boot_cpu(self) -> int:
+    @property
+    def boot_cpu(self) -> int:
         """The thread that the first CPU is, as gdb numbers it."""
         return min(map(int, _THREAD.findall(answer(self._mi, self._threads).line)), default=1)
 

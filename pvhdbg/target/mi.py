@@ -15,11 +15,14 @@ class MiError(TargetError):
 
 
 class Stop(NamedTuple):
-    """Why the machine stopped: reason and signal as gdb names them, and the number of the breakpoint, if it was one."""
+    """Why the machine stopped: reason and signal as gdb names them, the number of the breakpoint, if it was one, and of
+    the thread.
+    """
 
     reason: str
     signal: str
     breakpoint: str | None
+    thread: int | None = None
 
 
 class Reply(Protocol):

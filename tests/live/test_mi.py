@@ -28,7 +28,7 @@ def test_a_stop_tells_its_reason() -> None:
     frame = 'frame={addr="0x10",args=[{name="text",value="\\",bkptno=\\"9\\""}]}'
     line = f'*stopped,reason="breakpoint-hit",disp="keep",bkptno="3",{frame},thread-id="1"'
 
-    assert Stop("breakpoint-hit", "", "3") == mi.read_stop(line)
+    assert Stop("breakpoint-hit", "", "3", 1) == mi.read_stop(line)
 
 
 def test_a_stop_without_a_reason_is_one_too() -> None:
