@@ -45,6 +45,17 @@ def test_a_guest_that_was_stopped_and_that_we_ran_is_stopped_and_has_no_breakpoi
         assert 'received: "0"' in session.gdb.ask(in_console("maint packet qqemu.PhyMemMode")).text
 
 
+def test_a_guest_that_its_monitor_had_stopped_runs_on_for_it_looks_as_if_we_had(
+    foreign: Callable[..., Foreign],
+) -> None:
+    machine = foreign()
+    machine.ask("stop")
+    with Attachment(str(machine.stub)):
+        assert "paused" == machine.status()
+
+    assert "running" == machine.status()
+
+
 def test_a_mode_that_somebody_left_on_is_off_once_we_are_there(foreign: Callable[..., Foreign]) -> None:
     machine = foreign()
     script = "\n".join((f"target remote {machine.stub}", "maint packet Qqemu.PhyMemMode:1", "disconnect"))
