@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
+from pvhdbg.abi.text import printable
 from pvhdbg.boot import document as doc
 from pvhdbg.boot import stages
 from pvhdbg.boot.document import Document, MachineFacts, Outcome
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     Disassembler = Callable[[int, int], Sequence[str]]
 
 TIMEOUT = 30.0
+_LEADS_TO = re.compile(r"\b(?:call|j)[a-z]* +(0x[0-9a-f]+)$", re.ASCII)
 
 
 class Session(Protocol):
@@ -190,7 +193,13 @@ class Live(Opener):
 
     def disassemble(self, address: int, count: int) -> Sequence[str]:
         """None of a dead guest: its CPU may have been in another mode at the stage that is asked about."""
-        return () if self._is_dead else self._disassembler(address, count)
+        return () if self._is_dead else [self._with_name(each) for each in self._disassembler(address, count)]
+
+    def _with_name(self, instruction: str) -> str:
+        """Where a call or a jump leads, by name."""
+        found = _LEADS_TO.search(instruction) if self.journey.stranger is None else None
+        name = self._name_of(int(found[1], 16)) if found else None
+        return f"{instruction} <{printable(name)}>" if name else instruction
 
     def rewrite(self, change: Change) -> Sequence[Rewrite]:
         """:raise UserError: if the machine does not stand at its entry, or there is no such thing to change."""

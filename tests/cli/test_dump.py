@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -174,3 +175,10 @@ def test_help_lists_every_option_of_the_contract() -> None:
     assert (0, "") == (done.status, done.err)
     for option in (*options.split(), "--mi-log", "--gdbinit", "--format", "--stage"):
         assert option in done.out
+
+
+def test_calls_and_jumps_are_told_with_where_they_lead() -> None:
+    told = pvhdbg("dump", "-c", "code xen_prepare_pvh").out
+
+    assert re.search(r" callq? +0x[0-9a-f]+ <init_pvh_bootparams>$", told, re.MULTILINE)
+    assert re.search(r" jne +0x[0-9a-f]+ <xen_prepare_pvh\+0x[0-9a-f]+>$", told, re.MULTILINE)
