@@ -21,6 +21,7 @@ from pvhdbg.target.base import (
     Halt,
     Target,
 )
+from pvhdbg.target.mi import MiError
 from pvhdbg.target.monitor import DEATHS
 
 if TYPE_CHECKING:
@@ -137,11 +138,23 @@ class MiRunner:
         return not stopped
 
     def _arm(self, addresses: Collection[int]) -> list[str]:
-        sent = [self._mi.send(f"-break-insert -h *{address:#x}") for address in addresses]
-        return [number for each in sent for number in _NUMBER.findall(self._mi.wait(each).line)]
+        """The numbers of new breakpoints: all of them, or none.
+
+        :raise MiError: with gdb's own words, if one can't be set.
+        """
+        numbers: list[str] = []
+        try:
+            for address in addresses:
+                made = self._mi.wait(self._mi.send(f"-break-insert -h *{address:#x}"))
+                numbers += _NUMBER.findall(made.line)
+        except MiError:
+            self._disarm(numbers)
+            raise
+        return numbers
 
     def _disarm(self, numbers: list[str]) -> None:
-        self._mi.send(f"-break-delete {' '.join(numbers)}")
+        if numbers:  # without one gdb deletes all, the user's too
+            self._mi.send(f"-break-delete {' '.join(numbers)}")
 
     def _halt(self) -> None:
         if self._mi.running:

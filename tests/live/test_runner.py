@@ -20,6 +20,7 @@ from pvhdbg.target.base import (
     TRIPLE_FAULT,
     Halt,
 )
+from pvhdbg.target.mi import MiError
 from tests.live.conftest import Boot
 
 ENTRY = 0x1000000
@@ -90,6 +91,15 @@ def test_a_breakpoint_of_the_users_that_comes_first_is_told_as_such(teaching: Se
     halt = teaching.runner.run_to(prepare(teaching), 30)
 
     assert Halt(ELSEWHERE, ENTRY, message="breakpoint 1") == halt
+
+
+def test_where_gdb_refuses_one_of_several_breakpoints_none_is_left(teaching: Session) -> None:
+    ask(teaching, "set remote hardware-breakpoint-limit 1")
+    with pytest.raises(MiError, match="exceeds limit"):
+        teaching.runner.run_to([ENTRY, NOWHERE], 30)
+
+    assert ask(teaching, "info breakpoints").startswith("No breakpoints")
+    assert HIT == teaching.runner.run_to([ENTRY], 30).kind
 
 
 def die(session: Session, vmlinux: Path) -> Halt:
