@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import chain
+from itertools import islice
 from typing import NamedTuple
 
 from pvhdbg.image import notes
@@ -14,6 +14,10 @@ PF_W = 2
 
 _CODE = 64
 _AT_ENTRY = 16
+_LONGEST_ID, _MOST = 4096, 8
+"""Bytes of a build-id's note; such notes, and read-only parts. A hostile file has any number of them, and each is to be
+read from the guest.
+"""
 
 
 class Mark(NamedTuple):
@@ -30,17 +34,22 @@ def marks(elf: Elf, entry: int | None) -> tuple[Mark, ...]:
     by_id = next(_build_ids(elf), None)
     if by_id is not None:
         return (by_id,)
-    return tuple(each for each in chain(_constants(elf), _entry_code(elf, entry)) if any(each.data))
+    return tuple(_telling(_constants(elf), _MOST) + _telling(_entry_code(elf, entry), 1))
+
+
+def _telling(found: Iterator[Mark], most: int) -> list[Mark]:
+    """Not zeros: these are anywhere."""
+    return list(islice((each for each in found if any(each.data)), most))
 
 
 def _build_ids(elf: Elf) -> Iterator[Mark]:
-    for note in notes.segment_notes(elf):
-        if note.owner == b"GNU\0" and note.type == NT_GNU_BUILD_ID:
-            size = note.desc_offset + note.descsz - note.offset
-            for each in _loaded(elf):
-                if each.offset <= note.offset and note.offset + size <= each.offset + each.filesz:
-                    paddr = each.paddr + note.offset - each.offset
-                    yield Mark(paddr, elf.data[note.offset : note.offset + size], "build-id")
+    ids = (each for each in notes.segment_notes(elf) if (each.owner, each.type) == (b"GNU\0", NT_GNU_BUILD_ID))
+    for note in islice(ids, _MOST):
+        size = note.desc_offset + note.descsz - note.offset
+        for each in _loaded(elf):
+            if each.offset <= note.offset and note.offset + size <= each.offset + each.filesz:
+                paddr = each.paddr + note.offset - each.offset
+                yield Mark(paddr, _bytes(elf, note.offset, min(size, _LONGEST_ID)), "build-id")
 
 
 def _constants(elf: Elf) -> Iterator[Mark]:

@@ -8,6 +8,7 @@ import pytest
 
 from pvhdbg.errors import GuestError, UserError
 from pvhdbg.image.facts import EM_386, EM_X86_64, ImageFacts, Note, Segment, facts_of, read_facts
+from pvhdbg.image.marks import NT_GNU_BUILD_ID
 from tests.image.builder import CODE, ENTRY, SHT_NOTE, Section, elf, load, note, notes, raw_note
 from tests.image.crafted import BUILD_ID, GOOD, with_bytes
 
@@ -188,3 +189,10 @@ def test_of_many_long_notes_a_mebibyte_is_kept() -> None:
 
     assert 21 == len(found)
     assert [4, *[1 << 16] * 15, (1 << 16) - 4, 0, 0, 0, 0] == [len(each.desc) for each in found]
+
+
+def test_of_many_places_that_tell_a_kernel_few_are_kept() -> None:
+    ids = [raw_note(b"GNU\0", NT_GNU_BUILD_ID, BUILD_ID)] * 5_000
+    facts = facts_of(elf([*[load()] * 5_000, notes(note(), *ids)]), "kernel")
+
+    assert ["code at the entry"] == [each.what for each in facts.marks]
