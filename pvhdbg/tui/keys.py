@@ -30,7 +30,7 @@ def _views() -> tuple[Key, ...]:
 KEYS: tuple[Key, ...] = (
     Key("F1", ("f1",), EVERYWHERE, "help", "this help", "help"),
     Key("F2", ("f2",), EVERYWHERE, "read", "read all of the detail, whatever its length; again: back", "detail"),
-    Key("F4", ("f4",), EVERYWHERE, "restart", "start the guest again (typed, `run`; `starti` stops at its entry)"),
+    Key("F4", ("f4",), EVERYWHERE, "restart", "start the guest again (typed: `run`; `starti` to its entry)", "restart"),
     Key("F5", ("f5",), EVERYWHERE, "continue", "continue", "continue"),
     Key("F6", ("f6",), EVERYWHERE, "next-stage", "run to the next stage", "next stage"),
     Key("F9", ("f9",), EVERYWHERE, "breakpoint", "hardware breakpoint on or off: selected code, marked byte, else RIP"),

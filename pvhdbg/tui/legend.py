@@ -19,6 +19,16 @@ if TYPE_CHECKING:
 FIRST = ("help", "continue", "next-stage")
 """What the keys do that come before all others; while the guest runs, it is what stops it that people look for."""
 WHILE_IT_RUNS = ("help", "interrupt")
+ONCE_DEAD = ("help", "restart")
+WITHOUT_A_GUEST = ("help",)
+_RUN_ON = ("continue", "next-stage", "next", "step")
+"""What can't be done with a guest that is dead, nor with a recording."""
+_FIRST = {
+    state.RUNNING: WHILE_IT_RUNS,
+    state.DEAD: ONCE_DEAD,
+    state.RECORDING: WITHOUT_A_GUEST,
+    state.ENDED: WITHOUT_A_GUEST,
+}
 _ENTRIES = {":": "go to", "/": "search"}
 
 
@@ -29,7 +39,7 @@ def legend(screen: Screen, width: int) -> Line:
         kind = _ENTRIES.get(screen.entry.kind, screen.entry.kind)
         return fit([(classes.ENTRY, f"{kind}: {clean(screen.entry.text)}{sign.caret}")], width, sign.more)
     scope = PROMPT if screen.focus == state.PROMPT else PANE
-    chosen = _chosen(scope, width, WHILE_IT_RUNS if screen.run.kind == state.RUNNING else FIRST)
+    chosen = _chosen(scope, width, _FIRST.get(screen.run.kind, FIRST))
     parts = (part for key in KEYS if key in chosen for part in _word(key))
     return fit(parts, width, sign.more)
 
@@ -38,8 +48,9 @@ def _chosen(scope: str, width: int, actions: Sequence[str]) -> list[Key]:
     """The first ones, then those that work here alone, then the others, until the line is full."""
     everywhere = [key for key in KEYS if key.short and key.scope == EVERYWHERE]
     first = [key for key in everywhere if key.action in actions]
-    others = [key for key in everywhere if key not in first and key.action not in WHILE_IT_RUNS]
-    here = [key for key in KEYS if key.short and key.scope == scope]
+    unfit = {*WHILE_IT_RUNS, *ONCE_DEAD, *(() if actions in (FIRST, WHILE_IT_RUNS) else _RUN_ON)}
+    others = [key for key in everywhere if key not in first and key.action not in unfit]
+    here = [key for key in KEYS if key.short and key.scope == scope and key.action not in unfit]
     chosen: list[Key] = []
     for key in (*first, *here, *others):
         width -= length(_word(key))

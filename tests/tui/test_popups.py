@@ -11,7 +11,7 @@ from pvhdbg.tui.keys import EVERYWHERE, KEYS, PANE, PROMPT
 from pvhdbg.tui.line import plain
 from pvhdbg.tui.popups import help_lines, last_top
 from pvhdbg.tui.signs import signs
-from pvhdbg.tui.state import Entry, Popup
+from pvhdbg.tui.state import Entry, Popup, Run
 from tests.tui import screens
 from tests.tui.screens import at, lines, text
 
@@ -48,10 +48,24 @@ def test_quitting_asks_over_what_is_shown() -> None:
     assert "magic" in shown
 
 
+ELSEWHERE = ("interrupt", "restart")
+"""For a guest that runs, and for a dead one."""
+
+
+@pytest.mark.parametrize("kind", [state.DEAD, state.RECORDING, state.ENDED])
+@pytest.mark.parametrize("focus", [state.PROMPT, state.VIEW])
+def test_the_legend_offers_nothing_that_needs_a_living_guest_where_there_is_none(kind: str, focus: str) -> None:
+    shown = lines(at("entry", focus=focus, run=Run(kind)), (300, 40))[-1]
+
+    assert [] == [each for each in ("F5", "F6", "F10", "F11", "interrupt") if each in shown]
+    assert (kind == state.DEAD) == ("F4 restart" in shown)
+    assert "quit" in shown
+
+
 @pytest.mark.parametrize(("focus", "scope", "other"), [("prompt", PROMPT, PANE), ("view", PANE, PROMPT)])
 def test_the_legend_has_the_keys_of_the_pane_that_has_the_focus(focus: str, scope: str, other: str) -> None:
     legend = lines(at("entry", focus=focus), (300, 40))[-1]
-    shown = [each for each in KEYS if each.short and each.scope in (EVERYWHERE, scope) and each.action != "interrupt"]
+    shown = [each for each in KEYS if each.short and each.scope in (EVERYWHERE, scope) and each.action not in ELSEWHERE]
     wanted = [f"{each.key} {each.short}" for each in shown]
     alien = {each.short for each in KEYS if each.short and each.scope == other} - {
         each.short for each in KEYS if each.scope != other
