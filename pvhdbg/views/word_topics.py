@@ -335,6 +335,16 @@ _WORDS = (
         "The rules PVH501 and on. `--force` starts what it refuses.",
     ),
     _Word(
+        "stages, stop",
+        "where pvhdbg stops a boot: entry, prepare, bootparams, kernel, e820",
+        "`explain entry` and so on tell of each. A guest that is not Linux may have the first alone.",
+    ),
+    _Word(
+        "capture, recording",
+        "what was read at a stop, and a file with all captures of a run",
+        "`pvhdbg dump -o FILE` writes a recording; `show` and `diff` read it, and nothing need run for that.",
+    ),
+    _Word(
         "finding, rule",
         "what a rule has to say of a stop, and where",
         "error: this kernel dies of it, or loses memory, initrd or command line. warning: the ABI is broken, and some "
