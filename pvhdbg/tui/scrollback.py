@@ -22,15 +22,11 @@ def printed(lines: Lines, text: str) -> Lines:
 
 
 def written(lines: Lines, data: bytes) -> Lines:
-    """With what the guest wrote."""
-    return _appended(
-        lines, [each.decode("latin-1") for each in _last(data.replace(b"\r", b"").split(b"\n"))], printable
-    )
-
-
-def _last(parts: list[bytes]) -> list[bytes]:
-    """As many as are kept, as long as one may be: there may be megabytes, of one line or of many."""
-    return [each[:LONGEST_LINE] for each in parts[-LINES_KEPT:]]
+    """With what the guest wrote. That may be megabytes, of one line or of many: then nothing of before is kept."""
+    parts = data.replace(b"\r", b"").split(b"\n")
+    before = lines if len(parts) <= LINES_KEPT else ()
+    kept = (each[:LONGEST_LINE].decode("latin-1") for each in parts[-LINES_KEPT:])
+    return _appended(before, list(kept), printable)
 
 
 def _appended(lines: Lines, parts: Sequence[str], escaped: Callable[[str], str]) -> Lines:

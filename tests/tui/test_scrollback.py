@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from pvhdbg.tui.scrollback import LINES_KEPT, LONGEST_LINE, printed, written
@@ -18,6 +20,13 @@ def test_lines_are_bounded_in_number_and_length() -> None:
     assert LINES_KEPT == len(printed((), "x\n" * 20_000)) == len(written((), b"x\n" * 20_000))
     assert [LONGEST_LINE] == [len(each) for each in printed((), "x" * 20_000)]
     assert LONGEST_LINE == len(written(written((), b"x" * 4000), b"y" * 4000)[0])
+
+
+@pytest.mark.parametrize("add", [lambda text: printed(("a",), text), lambda text: written(("a",), text.encode())])
+def test_the_last_line_goes_on_with_nothing_but_what_came_next(add: Callable[[str], tuple[str, ...]]) -> None:
+    counted = [str(number) for number in range(LINES_KEPT + 10)]
+
+    assert counted[-LINES_KEPT:] == list(add("\n".join(counted)))
 
 
 @pytest.mark.parametrize("before", range(4))
