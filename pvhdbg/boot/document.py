@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.abi.text import printable
-from pvhdbg.target.base import QEMU_EXIT, QEMU_SIGNAL
+from pvhdbg.target.base import QEMU_EXIT, QEMU_SIGNAL, TRIPLE_FAULT
 
 if TYPE_CHECKING:
     from pvhdbg.boot.capture import Capture
@@ -55,6 +55,10 @@ class Death(NamedTuple):
     rip: int | None
     symbol: str | None
     message: str
+
+    @property
+    def is_triple_fault(self) -> bool:
+        return self.how == TRIPLE_FAULT
 
     def told(self, place: str) -> str:
         """In words, for a terminal; `place` is " at …", empty where nobody knows."""

@@ -17,7 +17,6 @@ from pvhdbg.checks.finding import ERROR, WARNING
 from pvhdbg.checks.rules import LAST, Found, rule
 from pvhdbg.image.facts import EM_X86_64
 from pvhdbg.image.verdict import FATAL
-from pvhdbg.target.base import TRIPLE_FAULT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +45,7 @@ def the_guest_died(case: Case) -> Iterator[Found]:
     if death is None:
         return
     told = death.told(where(case))
-    if death.how == TRIPLE_FAULT and code(case) == UD2:
+    if death.is_triple_fault and code(case) == UD2:
         told = f"triple fault{where(case)}, on the ud2 of a BUG"
     yield Found("registers.rip", told, code_place(case))
 
