@@ -35,11 +35,16 @@ PROBED = (
     "map_from_memmap",  # the teaching guest's two ways
     "map_from_e820_module",
     *E820_TABLES,
-    END,  # how far the page tables of a 32-bit kernel show memory
-    PAE_TABLES,
     ANY_STRING,
     E820_STRING,  # the RFC's name for the module that holds the map
 )
+OF_32_BITS = (END, PAE_TABLES)
+"""How far the first page tables show memory. "_end" ends thousands of names: to find it takes as long as all others."""
+
+
+def names(image: ImageFacts | None) -> tuple[str, ...]:
+    """What a kernel is asked for."""
+    return (*PROBED, *OF_32_BITS) if image and image.elf_class == 32 else PROBED
 
 
 class WithStrings:
@@ -71,15 +76,15 @@ class WithStrings:
 
     def look_up(self) -> None:
         """Find what will be asked for at the first stops, while nobody waits for it."""
-        for name in PROBED:
+        for name in names(self._image):
             with suppress(SymbolMissing):
                 self.address(name)
 
 
-def probed(target: Target) -> dict[str, int]:
-    """Of PROBED what a kernel has."""
+def probed(target: Target, image: ImageFacts | None) -> dict[str, int]:
+    """What a kernel has of the names that it is asked for."""
     found = {}
-    for name in PROBED:
+    for name in names(image):
         with suppress(SymbolMissing):
             found[name] = target.symbol(name)
     return found

@@ -59,6 +59,7 @@ class _Reading:
     def __init__(self, target: Target, stage: Stage, image: ImageFacts | None, start_info_paddr: int | None) -> None:
         self.target = Recorder(target)
         self.stage = stage
+        self.image = image
         self.missing: dict[str, str] = {}
         self.start_info_paddr = start_info_paddr
         self.text_read = 0
@@ -236,7 +237,7 @@ class _Reading:
     def _read_for_checks(self) -> None:
         """Bytes that nothing decodes but that checks ask for: the code at RIP and the ACPI root pointer."""
         if self.stage.name == "prepare":
-            probed(self.target)
+            probed(self.target, self.image)
         rip = self._try("code", self.addresses.rip)
         if rip is not None:
             self._try("code", self.target.read_phys, max(rip - CODE_BEFORE, 0), CODE)

@@ -45,7 +45,7 @@ def kernel_rules(
 ) -> KernelRules:
     """The rules of a kernel; without an `image` it is taken for one of 64 bits.
 
-    `symbols` are those of PROBED that it has; without xen_prepare_pvh among them, its symbols are not known.
+    `symbols` are those of the probed that it has; without xen_prepare_pvh among them, its symbols are not known.
     `e820_name` is whether its image holds the string "e820 data", null if nobody looked.
     """
     rules = KernelRules(xen=xen, early=early_maps(image, symbols))
@@ -67,7 +67,7 @@ def rules_at(capture: Capture, image: ImageFacts, *, xen: bool | None) -> Kernel
 
 
 def rules_of(found: Mapping[str, int], image: ImageFacts, *, xen: bool | None) -> KernelRules:
-    """The rules by what was found of PROBED."""
+    """The rules by what `probed` found."""
     e820_name = True if E820_STRING in found else False if ANY_STRING in found else None
     return kernel_rules(found, e820_name=e820_name, image=image, xen=xen)
 

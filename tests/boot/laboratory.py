@@ -102,7 +102,7 @@ def experiment(  # noqa: PLR0913  each has a default
         journey.look("entry")
         journey.rewrite([each if each in PROTOCOLS else parse_setting(each) for each in changes])
         # Before the kernel has made anything of it. QEMU shows no Xen leaves here.
-        symbols = probed(session.target)
+        symbols = probed(session.target, opened.facts)
         rules = rules_of(symbols, opened.facts, xen=False)
         assert [HIT] == [each.kind for each in journey.go("prepare", PATIENCE)]
         prepare = journey.history[-1]

@@ -23,7 +23,7 @@ def short() -> ImageFacts:
 def test_a_real_kernels_page_tables_end_where_its_symbols_say(debian_vmlinux: Path) -> None:
     with real_boot.standing(QemuOptions(str(debian_vmlinux))) as (session, journey):
         list(journey.go("prepare", real_boot.PATIENCE))
-        maps = early_maps(journey.image, probed(session.target))
+        maps = early_maps(journey.image, probed(session.target, journey.image))
         assert maps is not None
         paging = Paging(*(journey.history[-1].registers[name] or 0 for name in ("cr0", "cr3", "cr4", "efer")))
         with session.target.physical():

@@ -37,7 +37,7 @@ def rules(path: Path) -> KernelRules:
     image = read_facts(str(path))
     symbols = Symbols(str(path))
     with closing(symbols):
-        return rules_of(probed(File(WithStrings(symbols, image))), image, xen=False)
+        return rules_of(probed(File(WithStrings(symbols, image)), image), image, xen=False)
 
 
 def test_debians_kernels_take_the_memmap_table_and_hand_the_rsdp_on_by_themselves(debian_vmlinux: Path) -> None:
@@ -129,7 +129,10 @@ def test_what_is_no_string_is_a_symbol() -> None:
 
 
 def test_what_is_probed_is_recorded_when_it_is_there() -> None:
-    assert {"xen_prepare_pvh": 5} == probed(Recording((), {}, {"xen_prepare_pvh": 5, "start_kernel": 7}))
+    has = Recording((), {}, {"xen_prepare_pvh": 5, "start_kernel": 7, "_end": 9})
+
+    assert {"xen_prepare_pvh": 5} == probed(has, build.linux())
+    assert {"xen_prepare_pvh": 5, "_end": 9} == probed(has, build.linux()._replace(elf_class=32))
     assert len(set(PROBED)) == len(PROBED)
 
 
