@@ -67,7 +67,7 @@ class Addresses:
         rip = linear(self._known("rip"), self._registers)
         if not self._paging().on:
             return PHYSICAL
-        if self._image and any(each.paddr <= rip < each.end for each in self._image.segments):
+        if self._image and self._image.linked(rip) is not None:
             return IDENTITY
         return IDENTITY if self.physical(rip) == rip else KERNEL
 

@@ -55,19 +55,24 @@ def _is_there(target: Target, mark: Mark) -> bool | None:
 
 
 def _is_inside(image: ImageFacts, rip: int) -> bool:
-    return any(rip in range(start, start + each.memsz) for each in image.segments for start in (each.paddr, each.vaddr))
+    return image.linked(rip) is not None or image.physical(rip) is not None
 
 
 def is_entered(target: Target, image: ImageFacts) -> bool:
     """Whether the CPU is in a kernel, or in a program that one has started: what came before it is done."""
-    rip, cr0 = target.register("rip"), 0
-    with suppress(RegisterUnavailable):  # a stub without control registers
-        cr0 = target.register("cr0")
-        if not cr0 & CR0_PE:
-            return False
-    if any(each.paddr <= rip < each.end for each in image.segments):
+    rip, cr0 = target.register("rip"), cr0_of(target)
+    if cr0 is not None and not cr0 & CR0_PE:
+        return False
+    if image.linked(rip) is not None:
         return True
-    return bool(cr0 & CR0_PG) and (rip >= KERNEL_HALF[image.elf_class] or target.register("cs") & _USER == _USER)
+    return bool((cr0 or 0) & CR0_PG) and (rip >= KERNEL_HALF[image.elf_class] or target.register("cs") & _USER == _USER)
+
+
+def cr0_of(target: Target) -> int | None:
+    """Null for a stub without control registers."""
+    with suppress(RegisterUnavailable):
+        return target.register("cr0")
+    return None
 
 
 def words(image: ImageFacts) -> str:

@@ -261,9 +261,7 @@ class Journey:
         here = self.recognise(rip)
         if here is not None:
             return stages.NAMES.index(here.name) < self._behind - 1
-        cr0 = 0
-        with suppress(RegisterUnavailable):  # a stub without control registers
-            cr0 = self._own.register("cr0")
+        cr0 = identity.cr0_of(self._own) or 0
         then = (self.history[-1].registers.get("cr0") or 0) if self.history else 0
         return rip == RESET_VECTOR or bool(then & ~cr0 & (CR0_PE | CR0_PG))
 
@@ -275,9 +273,7 @@ class Journey:
         return found.passed(self._behind)
 
     def _is_paging(self) -> bool:
-        with suppress(RegisterUnavailable):  # a stub without control registers
-            return bool(self._own.register("cr0") & CR0_PG)
-        return False
+        return bool((identity.cr0_of(self._own) or 0) & CR0_PG)
 
     def _capture_nowhere(self) -> Capture:
         """Before the entry or, on a machine that others let run, behind it."""

@@ -26,8 +26,8 @@ class KernelRules(NamedTuple):
     `memmap` and `e820_module` say where it takes the map from: the memmap table, a module called "e820 data", either.
     `sets_rsdp` is whether acpi_rsdp_addr becomes rsdp_paddr. `xen` is whether CPUID shows Xen's leaves, which is no
     matter of the image. `versions` are the values that hdr.version may get: no image tells. `early` is what it can read
-    in xen_prepare_pvh. `fewest_entries` is the least number of entries for which its
-    e820 code takes a map, `capacity` the most that its table holds.
+    in xen_prepare_pvh. `fewest_entries` is the least number of entries for which its e820 code takes a map, `capacity`
+    the most that its table holds.
     """
 
     memmap: bool | None = None

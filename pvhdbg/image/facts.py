@@ -21,7 +21,7 @@ from pvhdbg.image.header import (
     read_elf,
     truncated,
 )
-from pvhdbg.image.marks import NT_GNU_BUILD_ID, Mark, marks
+from pvhdbg.image.marks import Mark, is_build_id, marks
 
 if TYPE_CHECKING:
     from pvhdbg.image.verdict import Verdict
@@ -136,7 +136,7 @@ def facts_of(data: Buffer, path: str, *, elf: str | None = None, kind: str | Non
 def build_id(image: Elf) -> str | None:
     """GNU build-id in hex, from a PT_NOTE segment or, as in a file of symbols alone, a SHT_NOTE section."""
     for note in (*notes.segment_notes(image), *notes.section_notes(image)):
-        if note.owner == b"GNU\0" and note.type == NT_GNU_BUILD_ID:
+        if is_build_id(note):
             return _note(image.data, note).desc.hex()
     return None
 

@@ -42,9 +42,12 @@ def _telling(found: Iterator[Mark], most: int) -> list[Mark]:
     return list(islice((each for each in found if any(each.data)), most))
 
 
+def is_build_id(note: notes.RawNote) -> bool:
+    return note.owner == b"GNU\0" and note.type == NT_GNU_BUILD_ID
+
+
 def _build_ids(elf: Elf) -> Iterator[Mark]:
-    ids = (each for each in notes.segment_notes(elf) if (each.owner, each.type) == (b"GNU\0", NT_GNU_BUILD_ID))
-    for note in islice(ids, _MOST):
+    for note in islice(filter(is_build_id, notes.segment_notes(elf)), _MOST):
         size = note.desc_offset + note.descsz - note.offset
         for each in _loaded(elf):
             if each.offset <= note.offset and note.offset + size <= each.offset + each.filesz:

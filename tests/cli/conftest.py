@@ -1,10 +1,10 @@
 """Kernels of a few bytes, as files."""
 
-import subprocess
 from pathlib import Path
 
 import pytest
 
+from pvhdbg.live import programs
 from tests import tiny
 
 
@@ -31,8 +31,9 @@ def leaving(_kernels: Path) -> Path:
 
     Since QEMU 9.0 the device asks for a shutdown, at which pvhdbg's QEMU stands still.
     """
-    version = subprocess.run(["qemu-system-x86_64", "--version"], check=True, capture_output=True, text=True).stdout
-    if (int(version.split()[3].partition(".")[0])) >= 9:
+    version = programs.QEMU.says.match(programs.version("qemu-system-x86_64"))
+    assert version is not None
+    if int(version[1]) >= 9:
         pytest.skip("this QEMU's isa-debug-exit ends no QEMU that has -no-shutdown")
     return _written(_kernels / "leaving.elf", tiny.leaving())
 
