@@ -12,10 +12,10 @@ from pvhdbg.abi.cpu import MONITOR_REGISTERS, REGISTERS
 from pvhdbg.abi.e820 import BootE820Entry
 from pvhdbg.abi.layout import Struct
 from pvhdbg.abi.start_info import MAGIC, SIZE_V0, MemmapTableEntry, ModlistEntry, StartInfo
-from pvhdbg.boot import stages
-from pvhdbg.boot.capture import Capture
-from pvhdbg.boot.document import DONE, Document, MachineFacts, Outcome
-from pvhdbg.boot.read import capture
+from pvhdbg.boot.record.document import DONE, Document, MachineFacts, Outcome
+from pvhdbg.boot.stop import stages
+from pvhdbg.boot.stop.capture import Capture
+from pvhdbg.boot.stop.read import capture
 from pvhdbg.image.facts import ImageFacts, Segment
 from pvhdbg.target.base import Target
 from pvhdbg.target.recording import Recording

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from pvhdbg import commands
-from pvhdbg.boot import stages
-from pvhdbg.boot.document import DEAD, Death, Outcome
-from pvhdbg.boot.recorded import Recorded
-from pvhdbg.boot.replay import load
-from pvhdbg.boot.sessions import Session
+from pvhdbg.boot.record.document import DEAD, Death, Outcome
+from pvhdbg.boot.record.replay import load
+from pvhdbg.boot.session.live import Session
+from pvhdbg.boot.session.recorded import Recorded
+from pvhdbg.boot.stop import stages
 from pvhdbg.commands import COMMANDS, complete, help_text, run
 from pvhdbg.errors import PvhdbgError, UserError
-from pvhdbg.views import to_json
+from pvhdbg.views.to_json import document_json
 from tests import build
 
 NEED_A_MACHINE = {"next-stage", "run-to", "set", "protocol"}
@@ -33,7 +33,7 @@ def session() -> Session:
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The examples write and read here."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "boot.json").write_text(to_json.dumps(build.boot()))
+    (tmp_path / "boot.json").write_text(document_json.dumps(build.boot()))
     return tmp_path
 
 
@@ -164,7 +164,7 @@ def test_a_dumped_recording_is_the_one_that_was_opened(session: Session, tmp_pat
     told = run(session, f"dump '{path}'")
 
     assert f"written to {path}: 5 stages" == told
-    assert json.loads(to_json.dumps(build.boot())) == json.loads(path.read_text())
+    assert json.loads(document_json.dumps(build.boot())) == json.loads(path.read_text())
     assert "can't write" in str(refused(session, f"dump {tmp_path}"))
 
 
@@ -176,7 +176,7 @@ def test_a_file_in_the_home_of_nobody_is_refused(session: Session, command: str)
 def test_an_opened_recording_answers_until_it_is_closed(session: Session, tmp_path: Path) -> None:
     path = tmp_path / "short.json"
     boot = build.boot()
-    path.write_text(to_json.dumps(boot._replace(stops=boot.stops[:2])))
+    path.write_text(document_json.dumps(boot._replace(stops=boot.stops[:2])))
 
     opened = run(session, f"open {path}")
 

@@ -1,6 +1,7 @@
 """The house rules that no other tool holds."""
 
 import ast
+import re
 import statistics
 import subprocess
 import sys
@@ -10,15 +11,17 @@ from itertools import chain
 from pathlib import Path
 from typing import cast
 
+import grimp
 import pytest
 
 import pvhdbg
+from tests.paths import ROOT
 
-ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 
 TOP_LEVEL = {"LICENSE", "Makefile", "README.md", "gdb_scripts", "pvhdbg", "pyproject.toml", "tests"}
 
+MOST_MODULES = 16
 LONGEST_FILE = 400
 LONGEST_FUNCTION = 30
 # Longer than LONGEST_FILE, and why that is simpler than two files.
@@ -163,9 +166,34 @@ def test_what_runs_inside_gdb_is_typed_for_the_oldest_python_there(tmp_path: Pat
     assert "" == done.stdout + done.stderr
 
 
-def test_every_part_of_a_boot_is_named_where_its_package_says_what_it_is() -> None:
-    package = ROOT / "pvhdbg" / "boot"
-    told = ast.get_docstring(ast.parse((package / "__init__.py").read_bytes())) or ""
-    parts = {path.stem for path in package.glob("*.py")} - {"__init__"}
+def package_folders() -> list[Path]:
+    """Return every folder of the package, the top one too."""
+    return sorted({path.parent for path in sources("pvhdbg")})
 
-    assert [] == sorted(parts - set(told.split()))
+
+@pytest.mark.parametrize("folder", package_folders(), ids=name_of)
+def test_a_folder_has_at_most_16_modules(folder: Path) -> None:
+    modules = [path.name for path in folder.glob("*.py")]
+
+    assert len(modules) <= MOST_MODULES, modules
+
+
+@pytest.mark.parametrize("folder", package_folders(), ids=name_of)
+def test_a_package_docstring_names_everything_in_the_package(folder: Path) -> None:
+    words = set(re.findall(r"\w+", ast.get_docstring(ast.parse((folder / "__init__.py").read_bytes())) or ""))
+    modules = {path.stem for path in folder.glob("*.py")} - {"__init__", "__main__"}
+    packages = {path.parent.name for path in folder.glob("*/__init__.py")}
+
+    assert [] == sorted((modules | packages) - words)
+
+
+def test_no_two_files_import_each_other() -> None:
+    graph = grimp.build_graph("pvhdbg")
+    pairs = {
+        tuple(sorted((module, imported)))
+        for module in graph.modules
+        for imported in graph.find_modules_directly_imported_by(module)
+        if module in graph.find_modules_directly_imported_by(imported)
+    }
+
+    assert [] == sorted(pairs)

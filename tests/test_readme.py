@@ -2,20 +2,20 @@
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-from pvhdbg.boot import stages
-from pvhdbg.boot.document import TIMED_OUT, Death, Document, MachineFacts, Outcome, Rewrite
+from pvhdbg.boot.record.document import TIMED_OUT, Death, Document, MachineFacts, Outcome, Rewrite
+from pvhdbg.boot.stop import stages
 from pvhdbg.cli.options import COMMANDS as SHELL
 from pvhdbg.commands import COMMANDS
 from pvhdbg.image.facts import Note
 from pvhdbg.image.verdict import Verdict
-from pvhdbg.tui.keys import KEYS
-from pvhdbg.views import to_json
+from pvhdbg.tui.draw.keys import KEYS
+from pvhdbg.views.to_json import document_json
 from tests import build
+from tests.paths import ROOT
 
-README = Path(__file__).parents[1].joinpath("README.md").read_text(encoding="utf-8")
+README = ROOT.joinpath("README.md").read_text(encoding="utf-8")
 
 
 def test_every_command_of_the_shell_is_in_it() -> None:
@@ -43,7 +43,7 @@ def test_every_stage_is_in_it() -> None:
 
 
 def test_every_folder_it_speaks_of_is_there() -> None:
-    root = Path(__file__).parents[1]
+    root = ROOT
     named = re.findall(r"`((?:tests|abi|boot|views|checks|commands)/[\w/.]*)`", README)
 
     assert [] == [each for each in named if not (root / each).exists() and not (root / "pvhdbg" / each).exists()]
@@ -58,8 +58,8 @@ def test_every_key_of_a_recording_that_is_no_structures_is_in_it() -> None:
     machine = MachineFacts(rewrites=(Rewrite("cmdline", 0, b"", b""),))
     waited = Outcome(None, TIMED_OUT, Death("triple-fault", 0, "x", ""), "entry", 0, "x")
     stops = build.boot().stops[:1]
-    written = to_json.to_dict(Document(kernel, machine, stops, waited._replace(reached="entry")))
-    unseen = to_json.to_dict(Document(kernel, machine, (), waited))
+    written = document_json.to_dict(Document(kernel, machine, stops, waited._replace(reached="entry")))
+    unseen = document_json.to_dict(Document(kernel, machine, (), waited))
     structures = ("start_info", "registers", "symbols", "missing", "modules", "entries")
     shape = README[README.index('    { "format"') :].partition("\n\n")[0]
 

@@ -7,7 +7,8 @@ from zipfile import ZipFile
 
 import pytest
 
-from tests.test_house import ROOT, tracked
+from tests.paths import ROOT
+from tests.test_house import tracked
 
 
 @pytest.fixture(scope="module")

@@ -1,14 +1,11 @@
-"""What a PVH boot is: its stages, what is there at each, and how to read it.
+"""What a PVH boot is: its stages, what is in memory at each, and what the kernel should make of it.
 
-    stages journey progress identity travel     the way, whether somebody looks or not
-    read address paging probe capture           a stop: what is there, decoded
-    placed listed spans                         where things lie, and what of memory the map lists
-    rules early_maps expected zero_page         the reference model: what the kernel should make of it,
-    overrun predicted sanitised difference      the deaths that it foresees, and where the kernel did otherwise
-    rewrite to_protocol set_item setting        the laboratory: what was handed over, changed
-    writes room protocols
-    document replay compare                     a whole run, read back from a file, compared
-    sessions recorded lookup expression         where commands are asked, and what they are asked about
+stop/     one stop, read and decoded. Start with `capture.py`, then `read.py`.
+model/    what the kernel should make of its input, computed without a machine.
+record/   a whole run as a document, decoded again from a recording, and compared.
+lab/      changes at the entry stop: `--protocol` and `--set`.
+run/      from one stage to the next, over Target and Runner.
+session/  where a command asks its questions: a live machine or a recording.
 
-Standard library alone: it runs inside gdb, too.
+Imports go from session down to stop. Only abi, image, target and errors are imported from outside.
 """

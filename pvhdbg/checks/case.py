@@ -6,14 +6,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.start_info import MAGIC
-from pvhdbg.boot import placed, spans
-from pvhdbg.boot.capture import Capture
-from pvhdbg.boot.difference import Mismatch, difference
-from pvhdbg.boot.document import MachineFacts
-from pvhdbg.boot.expected import Expected, expected
-from pvhdbg.boot.listed import listed, ram
-from pvhdbg.boot.predicted import PredictedDeath
-from pvhdbg.boot.rules import KernelRules, kernel_rules, rules_at
+from pvhdbg.boot.model.difference import Mismatch, difference
+from pvhdbg.boot.model.expected import Expected, expected
+from pvhdbg.boot.model.kernel_behavior import KernelRules, kernel_rules, rules_at
+from pvhdbg.boot.model.predicted import PredictedDeath
+from pvhdbg.boot.record.document import MachineFacts
+from pvhdbg.boot.stop import ranges, regions
+from pvhdbg.boot.stop.capture import Capture
+from pvhdbg.boot.stop.map_entries import listed, ram
 from pvhdbg.checks.finding import ERROR, WARNING
 
 if TYPE_CHECKING:
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
     from pvhdbg.abi.boot_params import BootParams
     from pvhdbg.abi.start_info import StartInfo
-    from pvhdbg.boot.capture import Module
-    from pvhdbg.boot.document import Outcome
-    from pvhdbg.boot.listed import Listed
-    from pvhdbg.boot.placed import Placed
-    from pvhdbg.boot.spans import Span
+    from pvhdbg.boot.record.document import Outcome
+    from pvhdbg.boot.stop.capture import Module
+    from pvhdbg.boot.stop.map_entries import Listed
+    from pvhdbg.boot.stop.ranges import Span
+    from pvhdbg.boot.stop.regions import Placed
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.image.verdict import Verdict
 
@@ -182,19 +182,19 @@ class Case:
     @cached_property
     def listed(self) -> list[Span]:
         """What it lists at all."""
-        return spans.union((each.addr, each.end) for each in self.entries)
+        return ranges.union((each.addr, each.end) for each in self.entries)
 
     @cached_property
     def structures(self) -> tuple[Placed, ...]:
         """What was handed over, but for the modules themselves; an "e820 data" map is one."""
-        found = placed.structures(self.seen._replace(modules=self.modules))
+        found = regions.structures(self.seen._replace(modules=self.modules))
         is_module = self.seen.memory_map is not None and self.seen.memory_map.is_module
-        return tuple(each for each in found if not (is_module and each.name == placed.MEMORY_MAP))
+        return tuple(each for each in found if not (is_module and each.name == regions.MEMORY_MAP))
 
     @cached_property
     def loads(self) -> tuple[Placed, ...]:
         """The kernel and the modules; empty modules are nowhere."""
-        loads = (*placed.kernel(self.image), *placed.modules(self.modules))
+        loads = (*regions.kernel(self.image), *regions.modules(self.modules))
         return tuple(each for each in loads if each.start < each.end)
 
 

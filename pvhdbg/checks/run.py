@@ -5,9 +5,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
-from pvhdbg.boot import stages
-from pvhdbg.boot.capture import NOTHING
-from pvhdbg.boot.document import DEAD, TIMED_OUT
+from pvhdbg.boot.record.document import DEAD, TIMED_OUT
+from pvhdbg.boot.stop import stages
+from pvhdbg.boot.stop.capture import NOTHING
 from pvhdbg.checks.case import Case, recorded
 from pvhdbg.checks.finding import ERROR, SEVERITIES, Finding
 from pvhdbg.checks.rules import EACH, FIRST, LAST, RULES, Rule
@@ -15,22 +15,22 @@ from pvhdbg.checks.rules import EACH, FIRST, LAST, RULES, Rule
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from pvhdbg.boot.capture import Capture
-    from pvhdbg.boot.document import Document, Outcome
+    from pvhdbg.boot.record.document import Document, Outcome
+    from pvhdbg.boot.stop.capture import Capture
 
 TOPICS = (
-    "start_info",
-    "entry_state",
-    "memmap",
-    "modules",
-    "cmdline",
-    "rsdp",
-    "places",
-    "boot_params",
-    "e820",
-    "image",
-    "protocol",
-    "death",
+    "handover.start_info",
+    "handover.entry_state",
+    "handover.memmap",
+    "handover.modules",
+    "handover.cmdline",
+    "handover.rsdp",
+    "handover.placement",
+    "kernel.boot_params",
+    "kernel.e820",
+    "kernel.image",
+    "handover.protocol",
+    "outcome.death",
 )
 
 

@@ -1,4 +1,13 @@
-"""The shell's front door: the one place that prints and sets the exit status."""
+"""The shell: argparse, and one file a command. The only place that prints and sets the exit status.
+
+options   the parser. Start here
+command/  one file a command
+launch    start a machine from the options
+asking    `-c LINE`
+waiting   progress on a terminal
+language  whether the output may hold more than ASCII
+result    what a command returns
+"""
 
 from __future__ import annotations
 
@@ -48,12 +57,12 @@ def _run(argv: Sequence[str]) -> Result:
     except options.Said as said:
         return Result(str(said))
     module, function = command.runs.split(".")
-    run: Callable[[argparse.Namespace], Result] = getattr(import_module(f"pvhdbg.cli.{module}"), function)
+    run: Callable[[argparse.Namespace], Result] = getattr(import_module(f"pvhdbg.cli.command.{module}"), function)
     result = run(chosen)
     if chosen.ascii and not result.output.isascii():
-        from pvhdbg.views import plain
+        from pvhdbg.views.report import ascii_text
 
-        return result._replace(output=plain.words(result.output))
+        return result._replace(output=ascii_text.words(result.output))
     return result
 
 

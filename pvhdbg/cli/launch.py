@@ -8,22 +8,22 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import TYPE_CHECKING
 
-from pvhdbg.boot.protocols import AS_IS
+from pvhdbg.boot.stop.protocols import AS_IS
 from pvhdbg.errors import MachineError, UserError
-from pvhdbg.live.gdb_process import GdbOptions
-from pvhdbg.live.session import Session
-from pvhdbg.live.signals import as_exits
+from pvhdbg.live.debuggee.own_machine import Session
+from pvhdbg.live.gdb.process import GdbOptions
+from pvhdbg.live.system.signals import as_exits
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterator
 
-    from pvhdbg.boot.probe import WithStrings
-    from pvhdbg.boot.rewrite import Change
+    from pvhdbg.boot.lab.rewrite import Change
+    from pvhdbg.boot.stop.kernel_probe import WithStrings
     from pvhdbg.image.load import Kernel
     from pvhdbg.image.preflight import Preflight
-    from pvhdbg.live.bench import Bench
-    from pvhdbg.live.qemu_options import QemuOptions
+    from pvhdbg.live.debuggee.debuggee import Bench
+    from pvhdbg.live.qemu.options import QemuOptions
 
 
 def _import_rules() -> None:
@@ -45,14 +45,14 @@ def launched(options: argparse.Namespace, meanwhile: Callable[[], object] = _imp
     changes = _changes(options)
     with as_exits(), Session(GdbOptions(options.gdb or "gdb", options.gdbinit, mi_log)) as session:
         kernel, remarks = _kernel(options, session.folder)
-        from pvhdbg.boot.probe import WithStrings
+        from pvhdbg.boot.stop.kernel_probe import WithStrings
 
         qemu = _qemu_options(options, kernel)
         symbols = WithStrings(kernel.symbols, kernel.facts)
         session.boot(qemu, symbols)
         meanwhile()
         # Only now: what it imports is not needed before gdb and QEMU are on their way.
-        from pvhdbg.live.bench import Bench
+        from pvhdbg.live.debuggee.debuggee import Bench
 
         symbols.look_up()
         qemu, tried = _wait_ready(session, qemu, symbols)
@@ -81,7 +81,7 @@ def _changes(options: argparse.Namespace) -> list[Change]:
     """What to rewrite at the entry stop: the protocol first, then each --set in order."""
     if not options.set and options.protocol == AS_IS:
         return []
-    from pvhdbg.boot.setting import parse_setting
+    from pvhdbg.boot.lab.assignment import parse_setting
 
     return [options.protocol, *(parse_setting(each) for each in options.set)]
 
@@ -106,10 +106,10 @@ def _kernel(options: argparse.Namespace, folder: Path) -> tuple[Kernel, tuple[st
 
 
 def _preflight(options: argparse.Namespace, kernel: Kernel) -> Preflight:
-    from pvhdbg.boot.document import ram_size
+    from pvhdbg.boot.record.document import ram_size
     from pvhdbg.errors import GuestError
     from pvhdbg.image.preflight import Machine, preflight_file
-    from pvhdbg.live.firmware import microvm_firmware
+    from pvhdbg.live.qemu.firmware import microvm_firmware
 
     firmware = microvm_firmware(options.qemu_args)
     machine = Machine(options.machine, os.fsencode(options.append), ram_size(options.memory), firmware)
@@ -121,7 +121,7 @@ def _preflight(options: argparse.Namespace, kernel: Kernel) -> Preflight:
 
 
 def _qemu_options(options: argparse.Namespace, kernel: Kernel) -> QemuOptions:
-    from pvhdbg.live.qemu_options import QemuOptions, qemu_binary
+    from pvhdbg.live.qemu.options import QemuOptions, qemu_binary
 
     if options.initrd is not None:
         _check_initrd(options.initrd)

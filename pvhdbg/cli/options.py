@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 import pvhdbg
 from pvhdbg.abi.text import printable
-from pvhdbg.boot import stages
-from pvhdbg.boot.protocols import AS_IS, PROTOCOLS
+from pvhdbg.boot.stop import stages
+from pvhdbg.boot.stop.protocols import AS_IS, PROTOCOLS
 from pvhdbg.cli import language
 from pvhdbg.errors import UserError
-from pvhdbg.live.qemu_options import DEFAULT_APPEND
+from pvhdbg.live.qemu.options import DEFAULT_APPEND
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,7 +27,7 @@ LONGEST_NAME = 4096
 
 class Command(NamedTuple):
     """A word after `pvhdbg`: one line of help, what adds its options to a parser, and the function that runs it,
-    as `module.function` in pvhdbg.cli, imported when it is needed.
+    as `module.function` in pvhdbg.cli.command, imported when it is needed.
     """
 
     help: str

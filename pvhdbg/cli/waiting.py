@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from threading import Event
 from typing import TYPE_CHECKING
 
-from pvhdbg.live.trouble import start_thread
+from pvhdbg.live.system.os_errors import start_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

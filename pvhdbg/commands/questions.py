@@ -5,18 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import printable
-from pvhdbg.boot import stages
-from pvhdbg.boot.lookup import before, captured, physical, start_info_at
+from pvhdbg.boot.session.resolve import before, captured, physical, start_info_at
+from pvhdbg.boot.stop import stages
 from pvhdbg.commands.table import command, help_text, run
 from pvhdbg.errors import UserError
-from pvhdbg.views import answers, text
-from pvhdbg.views.stop import Stop
+from pvhdbg.views.report import answers
+from pvhdbg.views.rows import text
+from pvhdbg.views.rows.stop import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from pvhdbg.boot.sessions import Session
+    from pvhdbg.boot.session.live import Session
 
 
 INSTRUCTIONS = 10
@@ -108,7 +109,7 @@ def _code(session: Session, words: Sequence[str]) -> str:
 @command("check", "[@STAGE]", example="check @entry")
 def _findings(session: Session, words: Sequence[str]) -> str:
     """What the rules find at this stop, the gravest first; `explain CODE` says why it matters."""
-    from pvhdbg.views import findings_text
+    from pvhdbg.views.report import findings_text
 
     is_dead = bool(session.history) and session.history[-1].stage == stages.DIED
     stop, _ = _stop(session, words or ([f"@{stages.DIED}"] if is_dead else []))
@@ -150,13 +151,13 @@ def _run_to(session: Session, words: Sequence[str]) -> str:
 
 
 def _go(session: Session, stage: str) -> str:
-    from pvhdbg.boot.document import DONE
-    from pvhdbg.views import stop_text, to_text
+    from pvhdbg.boot.record.document import DONE
+    from pvhdbg.views.report import run_text, stop_text
 
     outcome = session.go(stage)
     seen = session.history[-1] if session.history else None
     lines = stop_text.lines(Stop(seen, before(session, seen), session.image)) if seen else []
-    return _lines(lines if outcome.ended == DONE else [*lines, to_text.outcome(outcome)])
+    return _lines(lines if outcome.ended == DONE else [*lines, run_text.outcome(outcome)])
 
 
 @command("set", "PATH VALUE", example="set start_info.version 0")
@@ -166,11 +167,11 @@ def _set(session: Session, words: Sequence[str]) -> str:
     PATH is one of the JSON document: start_info.magic, modules[1].paddr, modules[1].cmdline, cmdline,
     memory_map.entries[3].type. VALUE is a C integer, or a string in quotes within the shell's own: '"quiet"'.
     """
-    from pvhdbg.boot.setting import setting
-    from pvhdbg.views import to_text
+    from pvhdbg.boot.lab.assignment import setting
+    from pvhdbg.views.report import run_text
 
     path, value = words
-    return _lines(to_text.rewrites(session.rewrite(setting(path, value))))
+    return _lines(run_text.rewrites(session.rewrite(setting(path, value))))
 
 
 @command("protocol", "NAME", example="protocol e820-module")
@@ -179,18 +180,18 @@ def _protocol(session: Session, words: Sequence[str]) -> str:
 
     NAME is e820-module (the RFC's: the map is the second module), memmap (today's) or v0 (no map at all).
     """
-    from pvhdbg.boot.protocols import PROTOCOLS
-    from pvhdbg.views import to_text
+    from pvhdbg.boot.stop.protocols import PROTOCOLS
+    from pvhdbg.views.report import run_text
 
     if words[0] not in PROTOCOLS:
         raise UserError(f"no protocol {text.quoted(words[0])}", f"the protocols are {', '.join(PROTOCOLS)}")
-    return _lines(to_text.rewrites(session.rewrite(words[0])))
+    return _lines(run_text.rewrites(session.rewrite(words[0])))
 
 
 @command("diff", "[STAGE] [@STAGE]", example="diff bootparams @kernel")
 def _diff(session: Session, words: Sequence[str]) -> str:
     """What changed since the stage before, or since STAGE."""
-    from pvhdbg.views import diff_text
+    from pvhdbg.views.report import diff_text
 
     stop, rest = _stop(session, words)
     before = captured(session, rest[0]) if rest else stop.before
@@ -202,7 +203,7 @@ def _diff(session: Session, words: Sequence[str]) -> str:
 @command("explain", "[NAME…]", example="explain memmap_paddr")
 def _explain(_session: Session, words: Sequence[str]) -> str:
     """What a field, structure, stage, bit, note, rule or word is, who writes and who reads it, and the source."""
-    from pvhdbg.views import explain_text
+    from pvhdbg.views.explain import explain_text
 
     return (explain_text.answer(" ".join(words)) if words else explain_text.listing()).rstrip("\n")
 
@@ -220,11 +221,11 @@ def _path(word: str) -> Path:
 @command("dump", "FILE", example="dump boot.json")
 def _dump(session: Session, words: Sequence[str]) -> str:
     """Write all that was captured to a file: the recording that `pvhdbg show` and `open` read."""
-    from pvhdbg.views import to_json
+    from pvhdbg.views.to_json import document_json
 
     path = _path(words[0])
     try:
-        path.write_text(to_json.dumps(session.document()), encoding="utf-8")
+        path.write_text(document_json.dumps(session.document()), encoding="utf-8")
     except OSError as error:
         raise UserError(f"can't write {path}: {error.strerror}") from error
     return f"written to {printable(str(path))}: {text.counted(len(session.history), 'stage')}"
@@ -233,7 +234,7 @@ def _dump(session: Session, words: Sequence[str]) -> str:
 @command("open", "[FILE]", example="open boot.json")
 def _open(session: Session, words: Sequence[str]) -> str:
     """Look at a recording: commands answer from it until `open` without a file ends that."""
-    from pvhdbg.boot.replay import load
+    from pvhdbg.boot.record.replay import load
 
     if not words:
         session.open(None)

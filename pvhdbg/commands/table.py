@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from pvhdbg.boot import stages
+from pvhdbg.boot.stop import stages
 from pvhdbg.errors import UserError
-from pvhdbg.views import answers, text
+from pvhdbg.views.report import answers
+from pvhdbg.views.rows import text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from pvhdbg.boot.sessions import Session
+    from pvhdbg.boot.session.live import Session
 
     Run = Callable[[Session, Sequence[str]], str]
 
@@ -151,7 +152,7 @@ def _candidates(kind: str) -> Iterable[str]:
     if kind == "FIELD":
         return answers.field_names()
     if kind == "NAME":
-        from pvhdbg.views import explain
+        from pvhdbg.views.explain import lookup
 
-        return explain.names()
+        return lookup.names()
     return COMMANDS if kind == "COMMAND" else ()

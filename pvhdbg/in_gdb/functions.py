@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 
 import gdb
 
-from pvhdbg.boot.lookup import physical_of, start_info_at
+from pvhdbg.boot.session.resolve import physical_of, start_info_at
 from pvhdbg.errors import UserError
 from pvhdbg.in_gdb.here import address_of, told
-from pvhdbg.views import text
+from pvhdbg.views.rows import text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pvhdbg.abi.layout import Struct
-    from pvhdbg.boot.capture import Capture
+    from pvhdbg.boot.stop.capture import Capture
     from pvhdbg.in_gdb.here import Sessions
 
 MOST_BYTES = 1 << 20

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import gdb
 
 from pvhdbg import commands
-from pvhdbg.boot import stages
-from pvhdbg.boot.address import symbol_at
-from pvhdbg.boot.document import MachineFacts
-from pvhdbg.boot.expression import entry_at
-from pvhdbg.boot.journey import Journey
-from pvhdbg.boot.probe import WithStrings
-from pvhdbg.boot.sessions import Live
+from pvhdbg.boot.record.document import MachineFacts
+from pvhdbg.boot.run.journey import Journey
+from pvhdbg.boot.session.expression import entry_at
+from pvhdbg.boot.session.live import Live
+from pvhdbg.boot.stop import stages
+from pvhdbg.boot.stop.address import symbol_at
+from pvhdbg.boot.stop.kernel_probe import WithStrings
 from pvhdbg.errors import PvhdbgError, TargetError
 from pvhdbg.in_gdb import kernel as files
 from pvhdbg.in_gdb.kernel import Kernel, Kernels
@@ -25,9 +25,9 @@ from pvhdbg.target.native_runner import NativeRunner
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pvhdbg.boot.capture import Capture
-    from pvhdbg.boot.document import Document, Rewrite
-    from pvhdbg.boot.rewrite import Change
+    from pvhdbg.boot.lab.rewrite import Change
+    from pvhdbg.boot.record.document import Document, Rewrite
+    from pvhdbg.boot.stop.capture import Capture
 
 _MASK = (1 << 64) - 1
 _NO_NUMBERS = (gdb.TYPE_CODE_STRUCT, gdb.TYPE_CODE_UNION, gdb.TYPE_CODE_ARRAY, gdb.TYPE_CODE_FUNC)

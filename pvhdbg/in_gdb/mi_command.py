@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import gdb
 
-from pvhdbg.boot.lookup import captured
+from pvhdbg.boot.session.resolve import captured
 from pvhdbg.errors import UserError
 from pvhdbg.in_gdb.here import told
-from pvhdbg.views import to_json
+from pvhdbg.views.to_json import document_json
 
 if TYPE_CHECKING:
     from pvhdbg.in_gdb.here import Sessions
@@ -36,7 +36,7 @@ class CaptureCommand(gdb.MICommand):
             here = self._sessions.here
             asked = here.opened or here
             seen = captured(asked, arguments[0]) if arguments else asked.current()
-        stop = to_json.stop(seen)
+        stop = document_json.stop(seen)
         return {key: _pairs(of) if key in _MAPS else _as_mi(of) for key, of in stop.items() if of is not None}
 
 

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 import gdb
 
 from pvhdbg import commands
-from pvhdbg.boot.lookup import before
+from pvhdbg.boot.session.resolve import before
 from pvhdbg.errors import PvhdbgError
 from pvhdbg.in_gdb.here import charset, one_line
-from pvhdbg.views import answers
-from pvhdbg.views.picture_text import SIGNS
-from pvhdbg.views.stop import Stop
+from pvhdbg.views.report import answers
+from pvhdbg.views.rows.picture_text import SIGNS
+from pvhdbg.views.rows.stop import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pvhdbg.boot.sessions import Session
+    from pvhdbg.boot.session.live import Session
     from pvhdbg.in_gdb.here import Sessions
 
 NAME = "pvh"

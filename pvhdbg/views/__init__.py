@@ -1,1 +1,10 @@
-"""Captures and findings as strings. Nothing here knows where bytes came from, and nothing prints."""
+"""Captures and findings as text and values. Nothing here reads guest memory, and nothing prints.
+
+rows/       what a view shows, row by row
+inspection  what `inspect` found out about a file
+explain/    `explain`: topics, and the lookup by name
+to_json/    the JSON documents
+report/     stops, runs, findings, inspect and diff as text
+
+report imports explain and to_json, all import rows.
+"""

@@ -16,11 +16,13 @@ from os import environ
 
 from prompt_toolkit.input import create_pipe_input
 
-from pvhdbg.boot.document import Document
-from pvhdbg.tui import frame, start, state
-from pvhdbg.tui.app import Tui
-from pvhdbg.tui.state import Screen
-from pvhdbg.views import text
+from pvhdbg.boot.record.document import Document
+from pvhdbg.tui.app import start
+from pvhdbg.tui.app.app import Tui
+from pvhdbg.tui.draw import frame
+from pvhdbg.tui.screen import state
+from pvhdbg.tui.screen.state import Screen
+from pvhdbg.views.rows import text
 from tests import build
 from tests.tui import apps, screens
 from tests.tui.apps import Shown, Terminal

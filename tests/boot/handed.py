@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from pvhdbg.abi.start_info import StartInfo
-from pvhdbg.boot.capture import Capture
-from pvhdbg.boot.expected import Expected, expected
-from pvhdbg.boot.rules import KernelRules
+from pvhdbg.boot.model.expected import Expected, expected
+from pvhdbg.boot.model.kernel_behavior import KernelRules
+from pvhdbg.boot.stop.capture import Capture
 from tests import build
 from tests.build import KERNEL_MAP, MAP, RAMDISK, RAMDISK_SIZE, VARIABLES, Range
 

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from pvhdbg.boot.difference import Mismatch, difference
-from pvhdbg.boot.expected import Expected, expected
-from pvhdbg.boot.journey import Journey
-from pvhdbg.boot.probe import WithStrings, probed
-from pvhdbg.boot.protocols import PROTOCOLS
-from pvhdbg.boot.rules import KernelRules, rules_of
-from pvhdbg.boot.sanitised import sanitised
-from pvhdbg.boot.setting import parse_setting
+from pvhdbg.boot.lab.assignment import parse_setting
+from pvhdbg.boot.model.difference import Mismatch, difference
+from pvhdbg.boot.model.e820_sanitize import sanitised
+from pvhdbg.boot.model.expected import Expected, expected
+from pvhdbg.boot.model.kernel_behavior import KernelRules, rules_of
+from pvhdbg.boot.run.journey import Journey
+from pvhdbg.boot.stop.kernel_probe import WithStrings, probed
+from pvhdbg.boot.stop.protocols import PROTOCOLS
 from pvhdbg.image.load import open_kernel
-from pvhdbg.live.qemu_options import QemuOptions
-from pvhdbg.live.session import Session
+from pvhdbg.live.debuggee.own_machine import Session
+from pvhdbg.live.qemu.options import QemuOptions
 from pvhdbg.target.base import HIT, Halt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from pvhdbg.boot.capture import Capture
-    from pvhdbg.boot.document import Rewrite
+    from pvhdbg.boot.record.document import Rewrite
+    from pvhdbg.boot.stop.capture import Capture
 
 Range = tuple[int, int, int]
 """Address, size and type."""

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg import guest
-from pvhdbg.boot.protocols import E820_MODULE
+from pvhdbg.boot.stop.protocols import E820_MODULE
 from pvhdbg.errors import UserError
 from tests import build, kernels
 from tests.boot.laboratory import BLANK, Experiment, experiment

@@ -12,12 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pvhdbg.boot import stages
-from pvhdbg.boot.journey import Journey
-from pvhdbg.boot.paging import Paging, walk
+from pvhdbg.boot.run.journey import Journey
+from pvhdbg.boot.stop import stages
+from pvhdbg.boot.stop.paging import Paging, walk
 from pvhdbg.image.load import open_kernel
-from pvhdbg.live.qemu_options import qemu_binary
-from pvhdbg.live.session import Session
+from pvhdbg.live.debuggee.own_machine import Session
+from pvhdbg.live.qemu.options import qemu_binary
 from pvhdbg.target.base import HIT
 from pvhdbg.target.mi import in_console
 from tests import bios_e820
@@ -25,9 +25,9 @@ from tests import bios_e820
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pvhdbg.boot.capture import Capture
+    from pvhdbg.boot.stop.capture import Capture
     from pvhdbg.image.facts import ImageFacts
-    from pvhdbg.live.qemu_options import QemuOptions
+    from pvhdbg.live.qemu.options import QemuOptions
 
 LEAVES = Path(__file__).with_name("leaves_in_gdb.py")
 PATIENCE = 150.0

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pvhdbg.live.qemu_options import QemuOptions
-from pvhdbg.views import to_json
+from pvhdbg.live.qemu.options import QemuOptions
+from pvhdbg.views.to_json import document_json
 from tests import bios_e820
 from tests.boot import real_boot
 from tests.cli import shell
@@ -52,10 +52,10 @@ def test_under_kvm_too_what_is_read_is_what_gdb_says(boot: RealBoot) -> None:
     prepare, bootparams = boot.captures["prepare"], boot.captures["bootparams"]
 
     assert prepare.memory_map is not None
-    assert boot.gdb["prepare"]["pvh_start_info"] == to_json.value(prepare.pvh_start_info)
-    assert boot.gdb["prepare"]["memory_map"] == to_json.value(prepare.memory_map.entries)
-    assert boot.gdb["bootparams"]["pvh_bootparams"] == to_json.value(bootparams.boot_params)
-    assert boot.gdb["kernel"]["boot_params"] == to_json.value(boot.captures["kernel"].kernel_boot_params)
+    assert boot.gdb["prepare"]["pvh_start_info"] == document_json.value(prepare.pvh_start_info)
+    assert boot.gdb["prepare"]["memory_map"] == document_json.value(prepare.memory_map.entries)
+    assert boot.gdb["bootparams"]["pvh_bootparams"] == document_json.value(bootparams.boot_params)
+    assert boot.gdb["kernel"]["boot_params"] == document_json.value(boot.captures["kernel"].kernel_boot_params)
 
 
 def test_under_kvm_too_page_walks_end_where_qemus_own_do(boot: RealBoot) -> None:

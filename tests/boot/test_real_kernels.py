@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-from pvhdbg.boot import stages
-from pvhdbg.live.qemu_options import DEFAULT_APPEND, QemuOptions
-from pvhdbg.views import to_json
+from pvhdbg.boot.stop import stages
+from pvhdbg.live.qemu.options import DEFAULT_APPEND, QemuOptions
+from pvhdbg.views.to_json import document_json
 from tests import bios_e820
 from tests.boot import real_boot
 from tests.cli import shell
@@ -16,7 +16,7 @@ from tests.cli import shell
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pvhdbg.boot.capture import Capture
+    from pvhdbg.boot.stop.capture import Capture
     from tests.boot.real_boot import RealBoot
 
 MACHINES = ("microvm", "pc", "q35")
@@ -66,7 +66,7 @@ def dumped(debian_vmlinux: Path, case: Case, initrd: Path) -> Any:  # noqa: ANN4
 
 def fields(record: Any) -> Any:  # noqa: ANN401 - JSON
     """A structure as gdb writes it too."""
-    return to_json.value(record)
+    return document_json.value(record)
 
 
 def ranges(seen: Capture) -> list[bios_e820.Range]:
@@ -148,7 +148,7 @@ def test_page_walks_end_where_qemus_own_do(boot: RealBoot, stage: str) -> None:
 
 
 def test_dump_reaches_every_stage_and_prints_what_is_valid_there(boot: RealBoot, dumped: Any) -> None:  # noqa: ANN401
-    ours = {stage: valid(to_json.stop(seen)) for stage, seen in boot.captures.items()}
+    ours = {stage: valid(document_json.stop(seen)) for stage, seen in boot.captures.items()}
 
     assert ["done", "e820"] == [dumped["outcome"][key] for key in ("ended", "reached")]
     assert ours == {stop["stage"]: valid(stop) for stop in dumped["stops"]}

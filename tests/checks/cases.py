@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 
 from pvhdbg.abi.boot_params import BootParams
 from pvhdbg.abi.start_info import StartInfo
-from pvhdbg.boot.capture import Capture
-from pvhdbg.boot.document import DEAD, TIMED_OUT, Death, MachineFacts, Outcome
-from pvhdbg.boot.probe import ANY_STRING, E820_STRING
+from pvhdbg.boot.record.document import DEAD, TIMED_OUT, Death, MachineFacts, Outcome
+from pvhdbg.boot.stop.capture import Capture
+from pvhdbg.boot.stop.kernel_probe import ANY_STRING, E820_STRING
 from pvhdbg.checks.case import Case
 from pvhdbg.image.facts import ImageFacts, Note, Segment
 from pvhdbg.image.verdict import Verdict
-from pvhdbg.live.firmware import SEABIOS, microvm_firmware
+from pvhdbg.live.qemu.firmware import SEABIOS, microvm_firmware
 from tests import build
 from tests.build import CMDLINE, KERNEL_MAP, MAP, MEMMAP, MODLIST, RAMDISK, RAMDISK_SIZE, START_INFO, VARIABLES, Range
 

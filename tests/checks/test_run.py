@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from pvhdbg.boot import stages
-from pvhdbg.boot.document import DEAD, DONE, TIMED_OUT, Death, Document, MachineFacts, Outcome
-from pvhdbg.boot.replay import load
+from pvhdbg.boot.record.document import DEAD, DONE, TIMED_OUT, Death, Document, MachineFacts, Outcome
+from pvhdbg.boot.record.replay import load
+from pvhdbg.boot.stop import stages
 from pvhdbg.checks.case import Case
 from pvhdbg.checks.finding import ERROR, INFO, SEVERITIES, WARNING, Finding, worst
 from pvhdbg.checks.rules import FIRST, MOST
@@ -19,8 +19,8 @@ from tests import build
 from tests.checks import cases
 from tests.checks.cases import HARMLESS, LINUX, LINUX_32, RFC, blob, died, entry, prepare
 from tests.checks.tables.memory import many
+from tests.paths import RECORDINGS
 
-RECORDINGS = sorted((Path(__file__).parent.parent / "recordings").glob("*.json"))
 CHANGED = ("linux-6.1-died", "teaching-guest-rfc")
 GIB = 1 << 30
 

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from pvhdbg.abi.boot_params import BootParams
-from pvhdbg.boot.document import DEAD, TIMED_OUT
-from pvhdbg.boot.early_maps import KERNEL_MAP, KERNEL_MAP_SIZE, EarlyMaps
-from pvhdbg.boot.expected import expected
-from pvhdbg.boot.predicted import BUG, OVERRUN, PAGE_FAULT
-from pvhdbg.boot.rules import rules_at
+from pvhdbg.boot.model.expected import expected
+from pvhdbg.boot.model.kernel_behavior import rules_at
+from pvhdbg.boot.model.predicted import BUG, OVERRUN, PAGE_FAULT
+from pvhdbg.boot.record.document import DEAD, TIMED_OUT
+from pvhdbg.boot.stop.early_maps import KERNEL_MAP, KERNEL_MAP_SIZE, EarlyMaps
 from pvhdbg.checks import run
 from pvhdbg.checks.finding import ERROR, INFO, SEVERITIES, WARNING
-from pvhdbg.cli import dump, options
+from pvhdbg.cli import options
+from pvhdbg.cli.command import dump
 from pvhdbg.cli.launch import launched
 from pvhdbg.target.base import DIED, HIT, Halt
 from tests import build
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from pvhdbg.boot.document import Document
+    from pvhdbg.boot.record.document import Document
     from pvhdbg.checks.finding import Finding
     from pvhdbg.checks.run import Checked
     from tests.build import Range

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pvhdbg.live import programs
+from pvhdbg.live.system import programs
 from tests import tiny
 
 

@@ -10,8 +10,9 @@ import pytest
 from pvhdbg.cli import main
 from pvhdbg.cli.options import COMMANDS
 from tests.cli.shell import Run, pvhdbg
+from tests.paths import RECORDINGS_DIR
 
-RECORDING = Path(__file__).parent.parent / "recordings" / "linux-6.12-q35.json"
+RECORDING = RECORDINGS_DIR / "linux-6.12-q35.json"
 LOCALES = ("LC_ALL", "LC_CTYPE", "LANG", "PYTHONIOENCODING", "PYTHONUTF8", "PYTHONCOERCECLOCALE")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pvhdbg.cli import main
-from pvhdbg.views import to_json
+from pvhdbg.views.to_json import document_json
 from tests import build
 from tests.cli.shell import pvhdbg
 
@@ -15,7 +15,7 @@ from tests.cli.shell import pvhdbg
 @pytest.fixture
 def recording(tmp_path: Path) -> Path:
     path = tmp_path / "boot.json"
-    path.write_text(to_json.dumps(build.boot()))
+    path.write_text(document_json.dumps(build.boot()))
     return path
 
 

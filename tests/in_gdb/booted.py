@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from pvhdbg import guest
-from pvhdbg.boot import stages
+from pvhdbg.boot.stop import stages
 from tests.in_gdb import stock
 
 if TYPE_CHECKING:

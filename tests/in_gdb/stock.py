@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from pvhdbg.live.qemu_options import DEFAULT_APPEND
+from pvhdbg.live.qemu.options import DEFAULT_APPEND
+from tests.paths import ROOT
 from tests.qboot import QBOOT
-from tests.test_house import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -9,10 +9,10 @@ import pytest
 
 from pvhdbg import commands, guest
 from pvhdbg.image.load import open_kernel
-from pvhdbg.live import console
-from pvhdbg.live.bench import Bench
-from pvhdbg.live.qemu_options import QemuOptions
-from pvhdbg.live.session import Session
+from pvhdbg.live.debuggee.debuggee import Bench
+from pvhdbg.live.debuggee.own_machine import Session
+from pvhdbg.live.gdb import console
+from pvhdbg.live.qemu.options import QemuOptions
 from pvhdbg.target.mi import MiError
 from tests.cli.shell import wait_for
 from tests.tui import tmux

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from pvhdbg import guest
-from pvhdbg.boot import stages
+from pvhdbg.boot.stop import stages
 from pvhdbg.commands import COMMANDS
 from pvhdbg.image.facts import read_facts
-from pvhdbg.live.qemu_options import qemu_binary
+from pvhdbg.live.qemu.options import qemu_binary
 from tests import kernels
 from tests.cli.shell import pvhdbg
 from tests.in_gdb import stock
+from tests.paths import ROOT
 from tests.qboot import QBOOT
-from tests.test_house import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,7 +15,7 @@ import pytest
 from pvhdbg import guest
 from pvhdbg.cli import main
 from tests.in_gdb import stock
-from tests.test_house import ROOT
+from tests.paths import ROOT
 
 OLD = Path(__file__).with_name("old_gdb.py")
 OURS = re.compile(r"\$pvh_\w+ = <internal function \w+>\n")

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from pvhdbg.abi.e820 import E820_DATA
-from pvhdbg.boot.probe import string_at
+from pvhdbg.boot.stop.kernel_probe import string_at
 from pvhdbg.image.facts import read_facts
 from tests import kernels
 from tests.kernels import fetch, rfc

@@ -8,9 +8,9 @@ import pytest
 
 from pvhdbg import guest
 from pvhdbg.image.load import open_kernel
-from pvhdbg.live.gdb_process import GdbOptions
-from pvhdbg.live.qemu_options import QemuOptions
-from pvhdbg.live.session import Session
+from pvhdbg.live.debuggee.own_machine import Session
+from pvhdbg.live.gdb.process import GdbOptions
+from pvhdbg.live.qemu.options import QemuOptions
 
 Boot = Callable[..., Session]
 

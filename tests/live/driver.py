@@ -6,9 +6,9 @@ It names its folder before anything is started, and then each of its children. `
 import sys
 
 from pvhdbg import guest
-from pvhdbg.live.qemu_options import QemuOptions
-from pvhdbg.live.session import Session
-from pvhdbg.live.signals import as_exits
+from pvhdbg.live.debuggee.own_machine import Session
+from pvhdbg.live.qemu.options import QemuOptions
+from pvhdbg.live.system.signals import as_exits
 
 
 def tell(word: str) -> None:

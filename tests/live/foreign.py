@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from pvhdbg import guest
-from pvhdbg.live import qmp
+from pvhdbg.live.qemu import qmp
 
 
 class Foreign:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pvhdbg import commands, guest
-from pvhdbg.boot.journey import Journey
-from pvhdbg.boot.recorded import Recorded
-from pvhdbg.boot.sessions import Live
+from pvhdbg.boot.run.journey import Journey
+from pvhdbg.boot.session.live import Live
+from pvhdbg.boot.session.recorded import Recorded
 from pvhdbg.errors import GuestError, UserError
 from pvhdbg.image.facts import read_facts
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from pvhdbg.live.session import Session
+    from pvhdbg.live.debuggee.own_machine import Session
 
 QUESTIONS = [name for name, each in commands.COMMANDS.items() if "@STAGE" in each.takes]
 

@@ -12,9 +12,9 @@ SHOW_SOURCE = """
 from pvhdbg import guest
 from pvhdbg.image.load import open_kernel
 from pvhdbg.live import code
-from pvhdbg.live.bench import Bench
-from pvhdbg.live.qemu_options import QemuOptions
-from pvhdbg.live.session import Session
+from pvhdbg.live.debuggee.debuggee import Bench
+from pvhdbg.live.qemu.options import QemuOptions
+from pvhdbg.live.debuggee.own_machine import Session
 
 options = QemuOptions(str(guest.ELF))
 with Session() as session:

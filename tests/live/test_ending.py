@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from pvhdbg import guest
-from pvhdbg.live.qemu_options import QemuOptions
-from pvhdbg.live.session import Session
-from pvhdbg.live.watcher import Watcher
+from pvhdbg.live.debuggee.own_machine import Session
+from pvhdbg.live.qemu.options import QemuOptions
+from pvhdbg.live.system.watcher import Watcher
 from pvhdbg.target.mi import in_console
+from tests.paths import ROOT
 
-ROOT = Path(__file__).parent.parent.parent
 # PVHDBG_ENDINGS=30 is the whole proof; a few each time keep it true.
 ENDINGS = int(os.environ.get("PVHDBG_ENDINGS", "3"))
 STATUS = {signal.SIGKILL: -9, signal.SIGTERM: 143, signal.SIGHUP: 129, signal.SIGINT: 130}

@@ -5,9 +5,9 @@ import pytest
 
 from pvhdbg import guest
 from pvhdbg.errors import GuestError, MachineError, PvhdbgError, UserError
-from pvhdbg.live.gdb_process import GdbOptions
-from pvhdbg.live.qemu_options import QemuOptions
-from pvhdbg.live.session import Session
+from pvhdbg.live.debuggee.own_machine import Session
+from pvhdbg.live.gdb.process import GdbOptions
+from pvhdbg.live.qemu.options import QemuOptions
 
 TEACHING = QemuOptions(str(guest.ELF))
 

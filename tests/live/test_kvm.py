@@ -5,8 +5,8 @@ import pytest
 
 from pvhdbg.errors import MachineError
 from pvhdbg.image.load import open_kernel
-from pvhdbg.live import console
-from pvhdbg.live.session import Session
+from pvhdbg.live.debuggee.own_machine import Session
+from pvhdbg.live.gdb import console
 from pvhdbg.target.base import DIED, HIT, KVM_INTERNAL_ERROR, TIMEOUT, TRIPLE_FAULT, Halt
 from pvhdbg.target.mi import MiError
 from tests.live.conftest import Boot

@@ -7,8 +7,8 @@ import pytest
 
 from pvhdbg.errors import NotConnected
 from pvhdbg.image.load import open_kernel
-from pvhdbg.live import console
-from pvhdbg.live.session import Session
+from pvhdbg.live.debuggee.own_machine import Session
+from pvhdbg.live.gdb import console
 from pvhdbg.target.base import (
     DIED,
     ELSEWHERE,

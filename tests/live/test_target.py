@@ -5,8 +5,8 @@ import pytest
 from pvhdbg import guest
 from pvhdbg.errors import MemoryUnreadable, RegisterUnavailable, SymbolMissing
 from pvhdbg.image.load import open_kernel
-from pvhdbg.live import console
-from pvhdbg.live.session import Session
+from pvhdbg.live.debuggee.own_machine import Session
+from pvhdbg.live.gdb import console
 from pvhdbg.target.base import NO_MONITOR
 from pvhdbg.target.gdb_mi import MiTarget
 from pvhdbg.target.mi import in_console, quoted

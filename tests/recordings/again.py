@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from pvhdbg.boot.replay import load
-from pvhdbg.views import to_json
+from pvhdbg.boot.record.replay import load
+from pvhdbg.views.to_json import document_json
 
 if __name__ == "__main__":
     for path in sorted(Path(__file__).parent.glob("*.json")):
-        path.write_text(to_json.dumps(load(path)), encoding="utf-8")
+        path.write_text(document_json.dumps(load(path)), encoding="utf-8")

@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
 from typing import Any
 
 import pyte
@@ -17,15 +16,15 @@ from prompt_toolkit.input import PipeInput, create_pipe_input
 from prompt_toolkit.output.vt100 import Vt100_Output
 
 from pvhdbg import commands
-from pvhdbg.boot.recorded import Recorded
-from pvhdbg.boot.replay import load
-from pvhdbg.tui.app import Tui
-from pvhdbg.tui.start import screen_of
-from pvhdbg.tui.state import Screen
+from pvhdbg.boot.record.replay import load
+from pvhdbg.boot.session.recorded import Recorded
+from pvhdbg.tui.app.app import Tui
+from pvhdbg.tui.app.start import screen_of
+from pvhdbg.tui.screen.state import Screen
+from tests.paths import RECORDINGS_DIR
 
 SIZES = ((80, 24), (120, 40), (200, 60))
 BOOT = "linux-6.1-microvm-initrd"
-RECORDINGS = Path(__file__).parent.parent / "recordings"
 PATIENCE = 10.0
 KEYS = {
     "F1": "\x1bOP",
@@ -182,7 +181,7 @@ def shown(make: Callable[[], Tui], size: tuple[int, int] = (80, 24)) -> Iterator
 
 def recorded(name: str = "linux-6.1-microvm-initrd", **fields: Any) -> Screen:  # noqa: ANN401 - whatever a Screen has
     """The screen of a recording."""
-    path = RECORDINGS / f"{name}.json"
+    path = RECORDINGS_DIR / f"{name}.json"
     return screen_of(load(path), path.name)._replace(**fields)
 
 
@@ -192,5 +191,5 @@ def show(
     **fields: Any,  # noqa: ANN401 - whatever a Screen has
 ) -> AbstractContextManager[Shown]:
     """A recording on a terminal of that size; `fields` are the Screen's."""
-    session = Recorded(load(RECORDINGS / f"{name}.json"))
+    session = Recorded(load(RECORDINGS_DIR / f"{name}.json"))
     return shown(lambda: Tui(recorded(name, **fields), answer=lambda line: commands.run(session, line)), size)

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-from pvhdbg.boot import compare
-from pvhdbg.boot.capture import Capture
-from pvhdbg.boot.document import Document
-from pvhdbg.boot.replay import load
+from pvhdbg.boot.record import compare
+from pvhdbg.boot.record.document import Document
+from pvhdbg.boot.record.replay import load
+from pvhdbg.boot.stop.capture import Capture
 from pvhdbg.checks.finding import Finding
-from pvhdbg.tui.frame import clamp, frame, rows, visible
-from pvhdbg.tui.layout import BELOW
-from pvhdbg.tui.legend import legend
-from pvhdbg.tui.line import Line, plain
-from pvhdbg.tui.state import AHEAD, HERE, LOADED, PASSED, STOPPED, Noted, Run, Screen, StageMark, Title
+from pvhdbg.tui.draw.frame import clamp, frame, rows, visible
+from pvhdbg.tui.draw.layout import BELOW
+from pvhdbg.tui.draw.legend import legend
+from pvhdbg.tui.screen.line import Line, plain
+from pvhdbg.tui.screen.state import AHEAD, HERE, LOADED, PASSED, STOPPED, Noted, Run, Screen, StageMark, Title
 from tests import build
+from tests.paths import RECORDINGS
 
-RECORDINGS = sorted((Path(__file__).parent.parent / "recordings").glob("*.json"))
 SIZES = ((80, 24), (120, 40), (200, 60))
 """Of the terminal; the frame is without the prompt and the legend."""
 VIEWS = range(1, 10)

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from pvhdbg.checks.finding import Finding
-from pvhdbg.live.code import Code, CodeLine
-from pvhdbg.tui import state
-from pvhdbg.tui.state import Run, Screen
+from pvhdbg.live.debuggee.code import Code, CodeLine
+from pvhdbg.tui.screen import state
+from pvhdbg.tui.screen.state import Run, Screen
 from tests.tui import screens
 from tests.tui.screens import STACK, at
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from pvhdbg.boot.capture import Capture
+from pvhdbg.boot.stop.capture import Capture
 from pvhdbg.checks.finding import Finding
-from pvhdbg.live.code import Code, CodeLine
-from pvhdbg.tui import state
-from pvhdbg.tui.line import length
-from pvhdbg.tui.signs import UNICODE
-from pvhdbg.tui.state import Bytes, Entry, Popup, Run, Screen, StageMark, Title
-from pvhdbg.views.picture_text import SIGNS
+from pvhdbg.live.debuggee.code import Code, CodeLine
+from pvhdbg.tui.draw.signs import UNICODE
+from pvhdbg.tui.screen import state
+from pvhdbg.tui.screen.line import length
+from pvhdbg.tui.screen.state import Bytes, Entry, Popup, Run, Screen, StageMark, Title
+from pvhdbg.views.rows.picture_text import SIGNS
 from tests import build
 from tests.tui import screens
 from tests.tui.screens import SIZES, VIEWS

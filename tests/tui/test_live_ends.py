@@ -13,6 +13,7 @@ import pytest
 from pvhdbg import guest
 from tests import rebuilt, tiny
 from tests.live.foreign import Foreign
+from tests.paths import ROOT
 from tests.tui import tmux
 from tests.tui.tmux import Shell
 
@@ -104,7 +105,7 @@ def _fills(text: str, width: int, height: int) -> bool:
     ("options", "status", "error"),
     [
         ("/nowhere/vmlinux", "2", "pvhdbg: error: /nowhere/vmlinux: No such file or directory"),
-        (f"{tmux.ROOT}/README.md", "2", "README.md: "),
+        (f"{ROOT}/README.md", "2", "README.md: "),
         ("--qemu /nowhere/qemu", "3", "pvhdbg: error: can't start /nowhere/qemu: No such file or directory"),
         ("--gdb /nowhere/gdb", "3", "pvhdbg: error: can't start /nowhere/gdb: No such file or directory"),
         ("-- -nonsense", "2", "nonsense"),

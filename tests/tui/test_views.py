@@ -7,11 +7,12 @@ import pytest
 from pvhdbg.abi.boot_params import BootParams
 from pvhdbg.abi.layout import Struct
 from pvhdbg.abi.start_info import ModlistEntry, StartInfo
-from pvhdbg.boot.document import Document
-from pvhdbg.live.code import Code, CodeLine
-from pvhdbg.tui import classes, state
-from pvhdbg.tui.frame import rows
-from pvhdbg.tui.state import Bytes, Run
+from pvhdbg.boot.record.document import Document
+from pvhdbg.live.debuggee.code import Code, CodeLine
+from pvhdbg.tui.draw import classes
+from pvhdbg.tui.draw.frame import rows
+from pvhdbg.tui.screen import state
+from pvhdbg.tui.screen.state import Bytes, Run
 from tests import build
 from tests.tui import screens
 from tests.tui.screens import at, line, lines, pages, text

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent.parent
+from tests.paths import ROOT
+
 PATIENCE = 30.0
 PROMPT = "shell>"
 SHELL = f"PS1='{PROMPT} ' exec bash --norc --noprofile"

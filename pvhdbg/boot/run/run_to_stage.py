@@ -1,0 +1,59 @@
+"""A whole run: through the stages to the last one wanted, and how that ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pvhdbg.boot.record import document
+from pvhdbg.boot.record.document import Death, Outcome
+from pvhdbg.boot.stop import stages
+from pvhdbg.errors import TargetError
+from pvhdbg.target.base import DIED, ELSEWHERE, INTERRUPTED, TIMEOUT, Halt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pvhdbg.boot.run.journey import Journey
+
+    NameOf = Callable[[int], "str | None"]
+
+
+def travel(journey: Journey, last: str, timeout: float, name_of: NameOf) -> Outcome:
+    """Go to stage `last`, or as far as the guest comes. `timeout` is in seconds, for each stage.
+
+    `name_of` gives an address as symbol+offset. Ctrl-C ends the way, not the program: what was captured stays.
+
+    :raise TargetError: if something that is not ours stopped the guest.
+    """
+    try:
+        halts = list(journey.go(last, timeout))
+    except KeyboardInterrupt:
+        return Outcome(journey.reached, document.INTERRUPTED)
+    halt = halts[-1] if halts else None
+    if halt is None or halt.kind not in _ENDS:
+        if halt is not None and halt.kind == ELSEWHERE:
+            raise TargetError(f"the guest was stopped on its way: {halt.message}")
+        return Outcome(journey.reached, document.DONE)
+    return _ENDS[halt.kind](journey, halt, name_of)
+
+
+def _died(journey: Journey, halt: Halt, name_of: NameOf) -> Outcome:
+    death = Death(halt.how or "", halt.rip, _name(halt, name_of), halt.message)
+    return Outcome(journey.reached, document.DEAD, death)
+
+
+def _timed_out(journey: Journey, halt: Halt, name_of: NameOf) -> Outcome:
+    ahead = journey.ahead()
+    waited_for = ahead[0].name if ahead else stages.NAMES[-1]
+    return Outcome(journey.reached, document.TIMED_OUT, None, waited_for, halt.rip, _name(halt, name_of))
+
+
+def _interrupted(journey: Journey, _halt: Halt, _name_of: NameOf) -> Outcome:
+    return Outcome(journey.reached, document.INTERRUPTED)
+
+
+_ENDS = {DIED: _died, TIMEOUT: _timed_out, INTERRUPTED: _interrupted}
+
+
+def _name(halt: Halt, name_of: NameOf) -> str | None:
+    return None if halt.rip is None else name_of(halt.rip)

@@ -1,0 +1,123 @@
+"""A Capture: everything decoded at one stop, frozen, each record with its bytes and physical address."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from pvhdbg.abi.boot_params import BootParams
+from pvhdbg.abi.e820 import E820_DATA, BootE820Entry
+from pvhdbg.abi.start_info import MemmapTableEntry, ModlistEntry, StartInfo
+from pvhdbg.boot.stop.protocols import E820_MODULE
+from pvhdbg.boot.stop.ranges import Span
+
+PHYSICAL, IDENTITY, KERNEL = "physical", "identity", "kernel"
+
+KERNEL_FILE, BETWEEN = "kernel", "stage"
+"""Keys of `missing`: why the kernel's file was of no use, and where the machine stood that was at no stage."""
+
+MapEntry = MemmapTableEntry | BootE820Entry
+
+
+class Text(NamedTuple):
+    """A string in guest memory: its bytes up to the NUL or to where it was cut, and where it lies."""
+
+    paddr: int
+    raw: bytes
+
+
+class Module(NamedTuple):
+    """An entry of the module list and its command line, null if it has none or it cannot be read."""
+
+    entry: ModlistEntry
+    cmdline: Text | None
+
+    @property
+    def span(self) -> Span:
+        return self.entry.paddr, self.entry.paddr + self.entry.size
+
+
+def names_map(modules: Sequence[Module]) -> bool:
+    """Whether the second module is named as the RFC of 2017 wants its map to be."""
+    return len(modules) > 1 and modules[1].cmdline is not None and modules[1].cmdline.raw == E820_DATA
+
+
+class MemoryMap(NamedTuple):
+    """The memory map that was handed over. `nr_entries` is the guest's own count, `entries` what was read of them."""
+
+    protocol: str
+    paddr: int | None
+    nr_entries: int
+    entries: tuple[MapEntry, ...]
+
+    @property
+    def is_module(self) -> bool:
+        """Whether it is the RFC's "e820 data" module."""
+        return self.protocol == E820_MODULE
+
+
+class E820(NamedTuple):
+    """The kernel's e820_table: where the table lies, its own count, and the entries read."""
+
+    paddr: int
+    nr_entries: int
+    entries: tuple[BootE820Entry, ...]
+
+
+class Capture(NamedTuple):
+    """One stop. What does not exist is null and has its reason in `missing`, by the path of its JSON key.
+
+    `start_info` is what EBX pointed to at the entry, `pvh_start_info` the kernel's copy. `cmdline`, `modules` and
+    `memory_map` follow the copy where there is one. `memory` is every byte that was read, in ascending order, and
+    `symbols` every symbol that was asked for: with `registers` they are enough to decode all of it again.
+    """
+
+    stage: str
+    rip: int | None
+    address_kind: str | None
+    cpu_mode: str
+    registers: Mapping[str, int | None]
+    start_info: StartInfo | None
+    pvh_start_info: StartInfo | None
+    cmdline: Text | None
+    modules: tuple[Module, ...] | None
+    memory_map: MemoryMap | None
+    boot_params: BootParams | None
+    kernel_boot_params: BootParams | None
+    e820_table: E820 | None
+    memory: tuple[tuple[int, bytes], ...]
+    symbols: Mapping[str, int]
+    missing: Mapping[str, str]
+
+    @property
+    def handed_over(self) -> StartInfo | None:
+        """The start_info that modules, map and command line were followed from."""
+        return self.pvh_start_info or self.start_info
+
+    def bytes_at(self, paddr: int, size: int) -> bytes | None:
+        """Bytes that were read at this stop, or null if they were not."""
+        for start, data in self.memory:
+            if start <= paddr and paddr + size <= start + len(data):
+                return data[paddr - start : paddr - start + size]
+        return None
+
+
+NOTHING = Capture(
+    stage="",
+    rip=None,
+    address_kind=None,
+    cpu_mode="unknown",
+    registers={},
+    start_info=None,
+    pvh_start_info=None,
+    cmdline=None,
+    modules=None,
+    memory_map=None,
+    boot_params=None,
+    kernel_boot_params=None,
+    e820_table=None,
+    memory=(),
+    symbols={},
+    missing={},
+)
+"""What stands for the stop of a run that had none."""

@@ -1,0 +1,246 @@
+"""Follow the pointers: Target -> Capture. The one place where guest memory is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import TypeVar
+
+from pvhdbg.abi.boot_params import BootParams
+from pvhdbg.abi.cpu import REGISTERS, cpu_mode
+from pvhdbg.abi.e820 import BootE820Entry, E820Table
+from pvhdbg.abi.layout import Struct, records
+from pvhdbg.abi.start_info import MAGIC, RSDP_SIZE, SIZE_V0, MemmapTableEntry, ModlistEntry, StartInfo
+from pvhdbg.boot.stop import stages
+from pvhdbg.boot.stop.address import Addresses
+from pvhdbg.boot.stop.capture import E820, Capture, MemoryMap, Module, Text, names_map
+from pvhdbg.boot.stop.kernel_probe import probed
+from pvhdbg.boot.stop.protocols import E820_MODULE, MEMMAP, NO_MAP
+from pvhdbg.boot.stop.stages import Stage
+from pvhdbg.errors import MemoryUnreadable, TargetError
+from pvhdbg.image.facts import ImageFacts
+from pvhdbg.target.base import Target
+from pvhdbg.target.recording import Recorder
+
+MAX_STRING = 65_536
+MAX_MODULES = 4_096
+MAX_ENTRIES = 16_384
+MAX_TEXT = 1 << 22
+"""All strings of one stop together: 4,096 modules may each claim a long one."""
+CHUNK = 256
+CODE_BEFORE, CODE = 32, 96
+
+_WHY_NOT = {
+    stages.DIED: "not read where the guest died",
+    stages.UNSEEN: "nobody saw the stage at which it is valid",
+}
+
+T = TypeVar("T")
+S = TypeVar("S", bound=Struct)
+
+
+def capture(
+    target: Target,
+    stage: str,
+    image: ImageFacts | None,
+    start_info_paddr: int | None,
+    also: Collection[str] = (),
+) -> Capture:
+    """Read and decode everything that is valid at `stage`, and `also` what is said to be.
+
+    `start_info_paddr` is EBX as it was at the entry, null if nobody saw it: at the entry it is EBX.
+    """
+    at = stages.stage(stage)
+    return _Reading(target, at._replace(valid=(*at.valid, *also)), image, start_info_paddr).capture()
+
+
+class _Reading:
+    """One stop being read. What cannot be had goes to `missing` and reading goes on."""
+
+    def __init__(self, target: Target, stage: Stage, image: ImageFacts | None, start_info_paddr: int | None) -> None:
+        self.target = Recorder(target)
+        self.stage = stage
+        self.image = image
+        self.missing: dict[str, str] = {}
+        self.start_info_paddr = start_info_paddr
+        self.text_read = 0
+        self.registers: dict[str, int | None] = {
+            name: self._try(f"registers.{name}", self.target.register, name) for name in REGISTERS
+        }
+        self.addresses = Addresses(self.target, self.registers, image)
+
+    def capture(self) -> Capture:
+        start_info = self._valid(stages.START_INFO, self._start_info)
+        copy = self._valid(stages.PVH_START_INFO, self._pvh_start_info)
+        self.handed_over = copy or start_info
+        # First, for all strings share MAX_TEXT, and modules may claim 4,096 of them.
+        cmdline = self._valid("cmdline", self._cmdline)
+        modules = self._valid("modules", self._modules)
+        capture = Capture(
+            stage=self.stage.name,
+            rip=self._try("rip", self.target.register, "rip"),
+            address_kind=self._try("address_kind", self.addresses.kind),
+            cpu_mode=cpu_mode(self.registers),
+            registers=self.registers,
+            start_info=start_info,
+            pvh_start_info=copy,
+            cmdline=cmdline,
+            modules=modules,
+            memory_map=self._valid("memory_map", lambda: self._memory_map(modules or ())),
+            boot_params=self._valid(stages.BOOT_PARAMS, lambda: self._at_symbol(BootParams, "pvh_bootparams")),
+            kernel_boot_params=self._valid(
+                stages.KERNEL_BOOT_PARAMS, lambda: self._at_symbol(BootParams, "boot_params")
+            ),
+            e820_table=self._valid(stages.E820_TABLE, self._e820_table),
+            memory=(),
+            symbols=self.target.symbols,
+            missing=self.missing,
+        )
+        self._read_for_checks()
+        return capture._replace(memory=self.target.memory())
+
+    def _try(self, path: str, question: Callable[..., T], *words: object) -> T | None:
+        """The answer, or null with the reason in `missing`."""
+        try:
+            return question(*words)
+        except TargetError as error:
+            self.missing[path] = str(error)
+            return None
+
+    def _valid(self, key: str, read: Callable[[], T]) -> T | None:
+        if key in self.stage.valid:
+            return self._try(key, read)
+        if self.stage.name in _WHY_NOT:
+            self.missing[key] = _WHY_NOT[self.stage.name]
+        elif stages.is_before(self.stage.name, stages.first_valid(key)):
+            self.missing[key] = f"not before stage {stages.first_valid(key)}"
+        else:
+            self.missing[key] = f"not any more at stage {self.stage.name}"
+        return None
+
+    def _start_info(self) -> StartInfo:
+        paddr = self.start_info_paddr
+        if paddr is None and self.stage.name == "entry":
+            paddr = self.target.register("rbx") & 0xFFFFFFFF
+        if paddr is None:
+            raise TargetError("nobody saw EBX at the entry")
+        return self._read_start_info("start_info", paddr)
+
+    def _pvh_start_info(self) -> StartInfo:
+        return self._read_start_info("pvh_start_info", self.addresses.symbol("pvh_start_info"))
+
+    def _read_start_info(self, path: str, paddr: int) -> StartInfo:
+        """The fields of version 1 only where the version says that they are there."""
+        head = StartInfo(self.target.read_phys(paddr, SIZE_V0), paddr)
+        if head.version == 0 and head.magic == MAGIC:
+            for field in StartInfo.FIELDS:
+                if field.since > 0:
+                    self.missing[f"{path}.{field.name}"] = "not in version 0 of the structure"
+            return head
+        return StartInfo(self.target.read_phys(paddr, StartInfo.SIZE), paddr)
+
+    def _followed(self) -> StartInfo:
+        if self.handed_over is None:
+            raise TargetError("no start_info to follow")
+        return self.handed_over
+
+    def _cmdline(self) -> Text:
+        return self._string("cmdline", self._followed().cmdline_paddr, "cmdline_paddr")
+
+    def _modules(self) -> tuple[Module, ...]:
+        info = self._followed()
+        count = self._bounded("modules", info.nr_modules, MAX_MODULES)
+        entries = self._table("modules", ModlistEntry, info.modlist_paddr, count)
+        return tuple(Module(entry, self._module_cmdline(i, entry)) for i, entry in enumerate(entries))
+
+    def _module_cmdline(self, index: int, entry: ModlistEntry) -> Text | None:
+        path = f"modules[{index}].cmdline"
+        return self._try(path, self._string, path, entry.cmdline_paddr, "its cmdline_paddr")
+
+    def _memory_map(self, modules: tuple[Module, ...]) -> MemoryMap:
+        info = self._followed()
+        if info.version > 0 and info.memmap_entries:
+            count = self._bounded("memory_map.entries", info.memmap_entries, MAX_ENTRIES)
+            table = self._table("memory_map.entries", MemmapTableEntry, info.memmap_paddr, count)
+            self._other_map(modules)
+            return MemoryMap(MEMMAP, info.memmap_paddr, info.memmap_entries, table)
+        if names_map(modules):
+            return self._e820_module(modules[1].entry.paddr)
+        self.missing["memory_map.paddr"] = self._no_map(info, modules)
+        return MemoryMap(NO_MAP, None, 0, ())
+
+    def _other_map(self, modules: tuple[Module, ...]) -> None:
+        """A kernel that knows the RFC's way alone takes the module, whatever the table says: its bytes are kept."""
+        if names_map(modules):
+            self._try("e820_module", self._e820_module, modules[1].entry.paddr)
+
+    def _no_map(self, info: StartInfo, modules: tuple[Module, ...]) -> str:
+        first = "version 0 has no memory map" if info.version == 0 else "memmap_entries is 0"
+        return f"{first}, and " + (
+            'module 1 is not named "e820 data"' if len(modules) > 1 else "there is no second module"
+        )
+
+    def _e820_module(self, paddr: int) -> MemoryMap:
+        table = self._e820_entries("memory_map.entries", paddr)
+        return MemoryMap(E820_MODULE, paddr, table.nr_entries, table.entries)
+
+    def _e820_table(self) -> E820:
+        return self._e820_entries("e820_table", self.addresses.pointer("e820_table"))
+
+    def _e820_entries(self, path: str, paddr: int) -> E820:
+        claimed = E820Table(self.target.read_phys(paddr, E820Table.SIZE), paddr).nr_entries
+        count = self._bounded(path, claimed, MAX_ENTRIES)
+        return E820(paddr, claimed, self._table(path, BootE820Entry, paddr + E820Table.SIZE, count))
+
+    def _at_symbol(self, of: type[S], name: str) -> S:
+        paddr = self.addresses.symbol(name)
+        return of(self.target.read_phys(paddr, of.SIZE), paddr)
+
+    def _bounded(self, path: str, claimed: int, limit: int) -> int:
+        if claimed > limit:
+            self.missing[path] = f"cut: the guest claims {claimed}, {limit} were read"
+        return min(claimed, limit)
+
+    def _table(self, path: str, of: type[S], paddr: int, count: int) -> tuple[S, ...]:
+        """`count` records at `paddr`, or none if some of them can't be read."""
+        if not count:
+            return ()
+        try:
+            return records(of, self.target.read_phys(paddr, count * of.SIZE), paddr)
+        except MemoryUnreadable as error:
+            self.missing[path] = str(error)
+            return ()
+
+    def _string(self, path: str, paddr: int, pointer: str) -> Text:
+        if paddr == 0:
+            raise TargetError(f"{pointer} is 0: there is none")
+        raw = b""
+        while b"\0" not in raw and len(raw) < MAX_STRING and self.text_read < MAX_TEXT:
+            chunk = self._chunk(path, paddr + len(raw))
+            if not chunk:
+                break
+            raw += chunk
+            self.text_read += len(chunk)
+        text, end, _ = raw[:MAX_STRING].partition(b"\0")
+        if not end:
+            why = "no NUL" if self.text_read < MAX_TEXT else f"all strings together have {MAX_TEXT} bytes"
+            self.missing.setdefault(path, f"cut after {len(text)} bytes: {why}")
+        return Text(paddr, text)
+
+    def _chunk(self, path: str, paddr: int) -> bytes:
+        """The bytes from `paddr` to the next multiple of CHUNK, so that no page beyond the string's is touched."""
+        try:
+            return self.target.read_phys(paddr, CHUNK - paddr % CHUNK)
+        except MemoryUnreadable as error:
+            self.missing[path] = str(error)
+            return b""
+
+    def _read_for_checks(self) -> None:
+        """Bytes that nothing decodes but that checks ask for: the code at RIP and the ACPI root pointer."""
+        if self.stage.name == "prepare":
+            probed(self.target, self.image)
+        rip = self._try("code", self.addresses.rip)
+        if rip is not None:
+            self._try("code", self.target.read_phys, max(rip - CODE_BEFORE, 0), CODE)
+        info = self.handed_over
+        if info is not None and info.rsdp_paddr:
+            self._try("rsdp", self.target.read_phys, info.rsdp_paddr, RSDP_SIZE)

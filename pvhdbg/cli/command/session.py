@@ -1,0 +1,32 @@
+"""`pvhdbg [KERNEL]`: the TUI on a terminal; without one the same as `dump`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pvhdbg.cli.result import Result
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def has_screen() -> bool:
+    """Whether there is a terminal that a screen can be drawn on."""
+    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "dumb") not in ("", "dumb")
+
+
+def session(options: argparse.Namespace) -> Result:
+    if not has_screen():
+        from pvhdbg.cli.command.dump import dump
+
+        return dump(options)
+    from pvhdbg.cli.launch import launched
+    from pvhdbg.tui.app import start
+
+    kernel = "the teaching guest" if options.kernel is None else Path(options.kernel).name
+    machine = f"{options.machine} {options.accel} {options.memory}"
+    start.live(lambda meanwhile: launched(options, meanwhile), (kernel, machine), ascii=options.ascii)
+    return Result()

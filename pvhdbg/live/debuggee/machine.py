@@ -1,0 +1,83 @@
+"""What every live session has: a gdb, a private folder, and a watcher that ends both whatever happens to us."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from pvhdbg.live.gdb.process import GdbOptions, GdbProcess
+from pvhdbg.live.system import folder
+from pvhdbg.live.system.watcher import Watcher
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+    from pvhdbg.live.gdb.mi_client import MiClient
+    from pvhdbg.live.qemu.process import Qemu
+    from pvhdbg.target.gdb_mi import MiTarget
+    from pvhdbg.target.mi_runner import MiRunner
+
+_SETTINGS = ("mi-async on", "confirm off", "pagination off", "height 0", "width 0")
+
+
+class GdbSession:
+    """A gdb that has been started, and later a machine behind it: `target` and `runner` are there once it is connected.
+
+    `qemu` is null where the machine is not ours. Files put into `folder` go when the session ends.
+    """
+
+    target: MiTarget
+    runner: MiRunner
+
+    def __init__(self, gdb: GdbOptions | None = None) -> None:
+        self.qemu: Qemu | None = None
+        self._gdb: MiClient | None = None
+        self._process: GdbProcess | None = None
+        self.folder = folder.choose()
+        self.watcher = Watcher(self.folder)
+        try:
+            folder.make(self.folder)
+            self._process = GdbProcess(gdb or GdbOptions(), self.folder, self.watcher.group)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def gdb(self) -> MiClient:
+        """The MI client, made when it is first needed: gdb is to start before anything else is imported."""
+        if self._gdb is None:
+            from pvhdbg.live.gdb.mi_client import MiClient
+
+            assert self._process is not None  # noqa: S101 - made in the constructor
+            self._gdb = MiClient(self._process)
+            for setting in _SETTINGS:
+                self._gdb.send(f"-gdb-set {setting}")
+        return self._gdb
+
+    def kill(self) -> None:
+        """End what is ours without waiting: `close` then has less to wait for."""
+        for each in (self.qemu, self._process):
+            if each is not None:
+                each.kill()
+
+    def close(self) -> None:
+        """End everything and leave nothing. What the guest wrote can still be read."""
+        self.kill()
+        with suppress(OSError):  # once more, when what they hold is free again
+            folder.remove(self.folder)
+        self.watcher.end()
+        for each in (self.qemu, self._gdb, self._process):
+            if each is not None:
+                each.close()
+        folder.remove(self.folder)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+        if kind is None and self._process is not None:
+            self._process.check_log()

@@ -1,0 +1,71 @@
+"""The panes inside prompt_toolkit: a window that draws the Screen by lines, each of them made into cells once."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from prompt_toolkit.layout.containers import Window
+from prompt_toolkit.layout.controls import DummyControl
+from prompt_toolkit.layout.screen import Char
+from prompt_toolkit.mouse_events import MouseEventType
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from prompt_toolkit.layout.mouse_handlers import MouseHandlers
+    from prompt_toolkit.layout.screen import Screen, WritePosition
+    from prompt_toolkit.mouse_events import MouseEvent
+
+    from pvhdbg.tui.screen.line import Fragment, Line
+
+    Draw = Callable[[int, int], list[Line]]
+
+WHEEL = {MouseEventType.SCROLL_UP: "up", MouseEventType.SCROLL_DOWN: "down"}
+_LINES_KEPT = 1024
+
+
+class _Focusable(DummyControl):
+    def is_focusable(self) -> bool:
+        return True
+
+
+class Body(Window):
+    """`draw` gives the lines for a width and a height, `on_wheel` gets `up` or `down`. A Window of prompt_toolkit's own
+    makes every cell anew, one by one, which takes longer than all the rest of a frame.
+    """
+
+    def __init__(
+        self, draw: Draw, on_wheel: Callable[[str], None], *, focusable: bool = False, height: int | None = None
+    ) -> None:
+        super().__init__(_Focusable() if focusable else DummyControl(), height=height)
+        self.size = (0, 0)
+        self._draw = draw
+        self._on_wheel = on_wheel
+
+    def write_to_screen(
+        self,
+        screen: Screen,
+        mouse_handlers: MouseHandlers,
+        write_position: WritePosition,
+        parent_style: str,  # noqa: ARG002
+        erase_bg: bool,  # noqa: ARG002
+        z_index: int | None,  # noqa: ARG002
+    ) -> None:
+        left, top = write_position.xpos, write_position.ypos
+        width, height = self.size = write_position.width, write_position.height
+        screen.visible_windows_to_write_positions[self] = write_position
+        for row, line in enumerate(self._draw(width, height)[:height], top):
+            screen.data_buffer[row].update(enumerate(_cells(tuple(line)), left))
+        screen.height = max(screen.height, top + height)
+        mouse_handlers.set_mouse_handler_for_range(left, left + width, top, top + height, self._on_mouse)
+
+    def _on_mouse(self, event: MouseEvent) -> None:
+        action = WHEEL.get(event.event_type)
+        if action:
+            self._on_wheel(action)
+
+
+@lru_cache(_LINES_KEPT)
+def _cells(line: tuple[Fragment, ...]) -> tuple[Char, ...]:
+    return tuple(Char(each, style) for style, text in line for each in text)

@@ -1,0 +1,31 @@
+"""What stands before the line at the prompt."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pvhdbg.tui.screen import state
+
+if TYPE_CHECKING:
+    from pvhdbg.tui.screen.state import Screen
+
+_SAYS = {
+    state.STARTING: "starting",
+    state.RUNNING: "running",
+    state.ENDED: "no machine",
+    state.RECORDING: "pvh",
+}
+
+
+def label(screen: Screen) -> str:
+    """Who reads the line, and what it waits for."""
+    if screen.continued:
+        return "> "
+    words = [_SAYS.get(screen.run.kind, "gdb")]
+    if screen.symbols == state.LOADING:
+        words.append(state.LOADING)
+    elif screen.busy and screen.run.kind != state.RUNNING:
+        words.append("busy")
+    if screen.queued:
+        words.append(f"{screen.queued} queued")
+    return f"({', '.join(words)}) "

@@ -1,0 +1,95 @@
+"""How prompt_toolkit lays out what we draw: the panes, the line of the prompt, and the legend."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from prompt_toolkit.buffer import Buffer
+from prompt_toolkit.filters import Condition
+from prompt_toolkit.layout.containers import ConditionalContainer, Float, FloatContainer, HSplit, Window
+from prompt_toolkit.layout.controls import BufferControl
+from prompt_toolkit.layout.layout import Layout
+from prompt_toolkit.layout.menus import CompletionsMenu
+from prompt_toolkit.layout.processors import BeforeInput
+from prompt_toolkit.widgets import SearchToolbar
+
+from pvhdbg.tui.app import prompt
+from pvhdbg.tui.app.body import Body
+from pvhdbg.tui.app.prompt_label import label
+from pvhdbg.tui.draw import legend
+from pvhdbg.tui.screen import state
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pvhdbg.tui.app.dispatcher import Doing
+    from pvhdbg.tui.screen.line import Line
+    from pvhdbg.tui.screen.state import Screen
+
+    Accept = Callable[[str], None]
+
+MENU_LINES = 8
+
+
+class Windows:
+    """`screen` gives what is to be shown, `draw` the panes in it, and `doing` gets what is typed."""
+
+    def __init__(self, screen: Callable[[], Screen], draw: Callable[[int, int], list[Line]], doing: Doing) -> None:
+        self._screen = screen
+        self.body = Body(draw, doing.act, focusable=True)
+        self.legend = Body(lambda width, _height: [legend.legend(screen(), width)], doing.act, height=1)
+        self.line = Buffer(
+            multiline=False,
+            accept_handler=_accepting(doing.run_line),
+            history=prompt.history(),
+            completer=prompt.GdbCompleter(doing.ask_completions),
+        )
+        self.entry = Buffer(multiline=False, accept_handler=_accepting(doing.enter))
+        self.layout = self._layout()
+
+    def focus(self) -> None:
+        """Where the screen says that it is."""
+        screen = self._screen()
+        wanted: Any = self.body
+        if screen.entry is not None:
+            wanted = self.entry
+        elif screen.focus == state.PROMPT:
+            wanted = self.line
+        if not self.layout.has_focus(wanted):
+            self.layout.focus(wanted)
+
+    def _layout(self) -> Layout:
+        is_entering = Condition(lambda: self._screen().entry is not None)
+        search = SearchToolbar()
+        line = BufferControl(
+            self.line,
+            input_processors=[BeforeInput(lambda: label(self._screen()))],
+            search_buffer_control=search.control,
+            preview_search=True,
+        )
+        entry = BufferControl(self.entry, input_processors=[BeforeInput(self._entry_label)])
+        rows = HSplit(
+            [
+                self.body,
+                search,
+                ConditionalContainer(Window(line, height=1), ~is_entering),
+                ConditionalContainer(Window(entry, height=1), is_entering),
+                self.legend,
+            ]
+        )
+        menu = Float(CompletionsMenu(max_height=MENU_LINES), xcursor=True, ycursor=True)
+        return Layout(FloatContainer(rows, [menu]), focused_element=self.line)
+
+    def _entry_label(self) -> str:
+        entry = self._screen().entry
+        return entry.kind if entry else ""
+
+
+def _accepting(use: Accept) -> Callable[[Buffer], bool]:
+    """The line is used, and not kept."""
+
+    def accept(buffer: Buffer) -> bool:
+        use(buffer.text)
+        return False
+
+    return accept

@@ -1,0 +1,71 @@
+"""How the screen is shared out among the panes, for a size and for what has the focus."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from pvhdbg.tui.screen import state
+
+if TYPE_CHECKING:
+    from pvhdbg.tui.screen.state import Screen
+
+BELOW = 2
+"""Lines of the screen that are no part of the frame: the prompt and the legend."""
+LEAST_WIDTH, LEAST_HEIGHT = 60, 16 - BELOW
+BESIDE = 200
+"""From this width on there are two views side by side."""
+
+_STATE, _BORDERS = 2, 3
+_COMPACT = 30
+"""Below so many lines of the screen the detail has one, until somebody reads it: in the view, or a finding."""
+_LEAST_VIEW, _LEAST_OUTPUT = 3, 2
+"""Lines that are left of the others while somebody reads the detail or gdb's output."""
+
+
+class Layout(NamedTuple):
+    """Lines of each pane, without the borders between them; `beside` is the width of the second view, 0 without one."""
+
+    width: int
+    view: int
+    strip: int
+    detail: int
+    output: int
+    beside: int
+
+    @property
+    def inner(self) -> int:
+        """The width of the view, within its frame."""
+        return self.width - 2 - (self.beside + 1 if self.beside else 0)
+
+
+def layout(screen: Screen, width: int, height: int) -> Layout:
+    """The panes of a frame of this size. What has the focus gets more of it."""
+    strip = _strip(height + BELOW) if screen.view != state.MEMORY else 0
+    room = height - _STATE - _BORDERS - strip - (1 if strip else 0)
+    detail, output = _below(screen, height + BELOW, room)
+    beside = width * 2 // 5 if width >= BESIDE and screen.view != state.CODE else 0
+    return Layout(width, room - detail - output, strip, detail, output, beside)
+
+
+def is_too_small(width: int, height: int) -> bool:
+    return width < LEAST_WIDTH or height < LEAST_HEIGHT
+
+
+def _below(screen: Screen, lines: int, room: int) -> tuple[int, int]:
+    """What detail and output have on a screen of so many lines: who looks at the view reads the detail, too."""
+    both = room // 3 if lines < _COMPACT else room * 2 // 5
+    most = max(both - _LEAST_OUTPUT, 1)
+    detail = min(_share(lines), most)
+    if screen.focus == state.DETAIL:
+        return room - max(_LEAST_VIEW, room // 3) - _LEAST_OUTPUT, _LEAST_OUTPUT
+    if screen.focus == state.VIEW or screen.view == state.FINDINGS:
+        detail = most
+    return detail, room * 2 // 3 if screen.focus == state.OUTPUT else both - detail
+
+
+def _share(lines: int) -> int:
+    return next(share for least, share in ((50, 6), (40, 5), (36, 4), (_COMPACT, 3), (0, 1)) if lines >= least)
+
+
+def _strip(lines: int) -> int:
+    return next(share for least, share in ((45, 5), (36, 4), (30, 3), (0, 0)) if lines >= least)

@@ -1,0 +1,167 @@
+"""The two lines at the top: where the machine stands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from pvhdbg.tui.draw import classes
+from pvhdbg.tui.draw.signs import signs
+from pvhdbg.tui.screen import state
+from pvhdbg.tui.screen.line import clean, cut, fit, length
+from pvhdbg.views.rows import cpu_rows, text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pvhdbg.tui.draw.signs import Signs
+    from pvhdbg.tui.screen.line import Line
+    from pvhdbg.tui.screen.state import Screen, StageMark
+
+GAP = "   "
+
+
+class Part(NamedTuple):
+    """A part of the first line: its wordings from long to short, the last of them empty if it may go."""
+
+    style: str
+    wordings: tuple[str, ...]
+
+
+def state_line(screen: Screen, width: int) -> Line:
+    """Program, kernel, machine, run state, CPU mode, RIP, symbols, as far as there is room."""
+    sign = signs(screen.ascii)
+    parts = _parts(screen)
+    chosen = dict.fromkeys(parts, 0)
+    for name in _SHRINKING:
+        if length(_line(parts, chosen)) <= width:
+            break
+        chosen[name] = min(chosen[name] + 1, len(parts[name].wordings) - 1)
+    return fit(_line(parts, chosen), width, sign.more)
+
+
+# Which part takes its next shorter wording, in turn.
+_SHRINKING = (
+    *("machine", "symbols", "cpu", "rip", "machine", "kernel", "kernel", "title"),
+    *("symbols", "cpu", "run", "cpu", "rip", "rip", "run"),
+)
+
+
+def _line(parts: dict[str, Part], chosen: dict[str, int]) -> Line:
+    shown = [(part.style, part.wordings[chosen[name]]) for name, part in parts.items()]
+    found: Line = []
+    for style, words in shown:
+        if words:
+            found += [("", GAP if found else " "), (style, words)]
+    return found
+
+
+def _parts(screen: Screen) -> dict[str, Part]:
+    kernel, machine = clean(screen.title.kernel), clean(screen.title.machine)
+    return {
+        "title": Part(classes.TITLE, ("pvhdbg", "")),
+        "kernel": Part(classes.KERNEL, (kernel, cut(kernel, 20, signs(screen.ascii).more), "")),
+        "machine": Part(classes.KERNEL, (machine, _in_short(machine), "")),
+        "run": Part(classes.RUNS.get(screen.run.kind, classes.STOPPED), _run(screen)),
+        "cpu": Part(classes.CPU, _mode(screen)),
+        "rip": Part(classes.CPU, _rip(screen)),
+        "symbols": Part(classes.SYMBOLS, _symbols(screen)),
+    }
+
+
+def _in_short(machine: str) -> str:
+    """QEMU's name of it, or that it is somebody else's ("at WHERE")."""
+    return "attached" if machine.startswith("at ") else machine.partition(" ")[0]
+
+
+def _run(screen: Screen) -> tuple[str, ...]:
+    run = screen.run
+    sign = signs(screen.ascii).runs.get(run.kind, " ")
+    where, how = clean(run.where), clean(run.how)
+    if run.kind == state.STOPPED:
+        return (f"{sign} stopped at {where}" if where else f"{sign} stopped",)
+    if run.kind == state.RUNNING or (run.kind == state.STARTING and run.since):
+        return (f"{sign} {run.kind} {max(int(screen.clock - run.since), 0)} s",)
+    if run.kind == state.DEAD:
+        return (f"{sign} died: {how}", f"{sign} died: {where or how}")
+    whole = " ".join(filter(None, (sign, run.kind, where)))
+    return whole, whole, f"{sign} {run.kind}"
+
+
+def _mode(screen: Screen) -> tuple[str, ...]:
+    """Of now, whatever is looked at: this is where the machine stands."""
+    now = screen.now
+    if now is None or screen.run.kind == state.RUNNING:
+        return ("",)
+    mode, paging = clean(now.cpu_mode), cpu_rows.paging_words(now)
+    return f"{mode}, {paging}", f"{mode}, {paging.partition(' (')[0]}", mode, ""
+
+
+def _rip(screen: Screen) -> tuple[str, ...]:
+    run = screen.run
+    if run.rip is None or run.kind == state.RUNNING:
+        return ("",)
+    address, symbol = text.address(run.rip), clean(run.symbol or "")
+    if not symbol:
+        return f"rip {address}", address, address, ""
+    return f"rip {address} {symbol}", f"{address} {symbol}", symbol, ""
+
+
+def _symbols(screen: Screen) -> tuple[str, ...]:
+    """That they are there is the rule, and the first to go; that they are not is said to the last."""
+    if screen.symbols == state.LOADED:
+        return screen.symbols, "", ""
+    return screen.symbols, screen.symbols.replace("loading symbols", "loading"), ""
+
+
+_TIMELINES = ((4, False), (3, False), (2, False), (2, True), (1, True))
+"""How far apart the stages stand, and whether the rest is in short, from wide to narrow."""
+
+
+def timeline(screen: Screen, width: int) -> Line:
+    """The stages, and to the right what waits and what was found."""
+    left: Line = []
+    right: Line = []
+    for apart, short in _TIMELINES:
+        left, right = _stages(screen, apart), _right(screen, short=short)
+        if length(left) + length(right) < width:
+            break
+    gap = width - length(left) - length(right)
+    return fit([*left, ("", " " * max(gap, 1)), *right], width, signs(screen.ascii).more)
+
+
+def _stages(screen: Screen, apart: int) -> Line:
+    sign = signs(screen.ascii)
+    past = screen.looked_at.stage if screen.past is not None and screen.looked_at else None
+    found: Line = [("", " ")]
+    for index, mark in enumerate(screen.stages):
+        if index:
+            found.append((classes.BORDER, f"{sign.link * (apart - 1)} " if apart > 1 else " "))
+        found.append(_stage(mark, sign, looked_at=mark.name == past))
+    return found
+
+
+def _stage(mark: StageMark, sign: Signs, *, looked_at: bool) -> tuple[str, str]:
+    style, words = classes.STAGES.get(mark.status, ""), f"{clean(mark.name)} {sign.stages.get(mark.status, ' ')}"
+    return (f"{style} {classes.LOOKED_AT}", f"[{words}]") if looked_at else (style, words)
+
+
+def _right(screen: Screen, *, short: bool) -> Line:
+    waiting = "" if not screen.queued else f"{screen.queued} queued  "
+    if waiting and not short:
+        waiting = f"{text.counted(screen.queued, 'command')} queued  "
+    return [(classes.QUEUED, waiting), *_findings(screen, short=short), ("", " ")]
+
+
+def _findings(screen: Screen, *, short: bool) -> Iterator[tuple[str, str]]:
+    """Of this boot, up to what is looked at; and what is new there."""
+    sign = signs(screen.ascii)
+    if screen.noted:
+        yield "", "so far:" if short else "found so far:"
+    for severity, style in classes.FINDINGS.items():
+        count = sum(each.finding.severity == severity for each in screen.noted)
+        if count:
+            words = str(count) if short else text.counted(count, severity, "info" if severity == "info" else None)
+            yield style, f" {sign.findings[severity]} {words}"
+    new = sum(each.new for each in screen.noted)
+    if new:
+        yield classes.CHANGED, f" {sign.changed}{new} new"

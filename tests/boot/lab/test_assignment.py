@@ -1,0 +1,89 @@
+import pytest
+
+from pvhdbg.boot.lab.assignment import Part, Setting, parse_setting, setting
+from pvhdbg.errors import UserError
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("start_info.magic", (Part("start_info", None), Part("magic", None))),
+        ("modules[1].paddr", (Part("modules", 1), Part("paddr", None))),
+        ("cmdline", (Part("cmdline", None),)),
+        ("memory_map.entries[300].type", (Part("memory_map", None), Part("entries", 300), Part("type", None))),
+    ],
+)
+def test_a_path_is_names_with_indices(text: str, parts: tuple[Part, ...]) -> None:
+    assert Setting(text, parts, 1) == parse_setting(f"{text}=1")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("0", 0),
+        ("42", 42),
+        ("-1", -1),
+        ("+7", 7),
+        ("0x336ec578", 0x336EC578),
+        ("0XfF", 255),
+        ("052", 42),
+        ("0b101010", 42),
+        ("18446744073709551615ULL", 2**64 - 1),
+        ("0x10ul", 16),
+        ("5LU", 5),
+        (" 9 ", 9),
+        ('""', b""),
+        ('"e820 data"', b"e820 data"),
+        ("'single'", b"single"),
+        ('"it\'s"', b"it's"),
+        (r'"\n\t\\\"\x41\101\0\e"', b'\n\t\\"AA\0\x1b'),
+        ('"a=b"', b"a=b"),
+        ('"\u00e9"', b"\xc3\xa9"),
+        ('"\udcff"', b"\xff"),
+    ],
+)
+def test_a_value_is_a_c_integer_or_a_quoted_string(text: str, value: int | bytes) -> None:
+    assert value == parse_setting(f"x={text}").value
+
+
+@pytest.mark.parametrize(
+    "text", ["", "ten", "08", "0x", "1 2", "1.5", "console=ttyS0", "٣", "1" * 5000, "0b2", "5llu5", "-", "u"]
+)
+def test_anything_else_is_no_value(text: str) -> None:
+    with pytest.raises(UserError, match=r"is no value$") as caught:
+        parse_setting(f"cmdline={text}")
+    assert "quoted string" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('"open', "the string lacks its closing quote"),
+        ("'", "the string lacks its closing quote"),
+        ('"a" b', "something follows its closing quote"),
+        (r'"\q"', r"\\\\q is no escape sequence"),
+        (r'"\777"', r"\\\\777 is no escape sequence"),
+        ('"\\', r"is no escape sequence"),
+    ],
+)
+def test_a_broken_string_says_what_is_wrong(text: str, words: str) -> None:
+    with pytest.raises(UserError, match=f"^cmdline: {words}$|{words}$"):
+        parse_setting(f"cmdline={text}")
+
+
+@pytest.mark.parametrize("path", ["", ".", "a..b", "a[", "a[x]", "a[-1].b", "a b", "modules[1]x", "a[1234567890]", "é"])
+def test_a_path_of_another_form_is_refused(path: str) -> None:
+    with pytest.raises(UserError, match=r"not a path$"):
+        setting(path, "1")
+
+
+def test_without_an_equals_sign_the_form_is_told() -> None:
+    with pytest.raises(UserError, match=r"^start_info\.magic: no `=`$") as caught:
+        parse_setting("start_info.magic")
+    assert "PATH=VALUE" in (caught.value.hint or "")
+
+
+def test_what_is_shown_of_a_users_words_steers_no_terminal() -> None:
+    with pytest.raises(UserError) as caught:
+        parse_setting("\x1b[2J=1")
+    assert "\x1b" not in str(caught.value)

@@ -1,0 +1,232 @@
+"""Recordings: real boots decode again to what was stored, and a file that lies ends in one line."""
+
+from __future__ import annotations
+
+import json
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pvhdbg.boot.record import replay
+from pvhdbg.boot.record.document import DONE, Document, MachineFacts, Outcome
+from pvhdbg.boot.stop.read import MAX_ENTRIES, MAX_STRING, MAX_TEXT
+from pvhdbg.errors import UserError
+from pvhdbg.views.report import run_text
+from pvhdbg.views.to_json import document_json as to_json
+from tests import build
+from tests.paths import RECORDINGS
+
+NUMBERS: tuple[Any, ...] = (True, -1, 1 << 64, 10**400, 1.5, float("inf"))
+TEXTS: tuple[Any, ...] = ("", "\x1b[31m\0", "\ud800é", "zz", "f" * 101)
+HOSTILE = (None, *NUMBERS, *TEXTS, [], [None], {}, {"": []})
+DECODED = ("stage", "registers", "memory", "symbols", "missing")
+"""What of a stop is read again."""
+
+
+def stored(name: Path) -> Any:  # noqa: ANN401 - JSON
+    return json.loads(name.read_text("utf-8"))
+
+
+def small() -> Any:  # noqa: ANN401 - JSON
+    """A document that has a little of every kind of thing that is read again."""
+    document = json.loads(to_json.dumps(build.boot()))
+    document["stops"] = [{key: stop[key] for key in DECODED} for stop in document["stops"][:2]]
+    for stop in document["stops"]:
+        stop["registers"] = {name: stop["registers"][name] for name in ("rip", "rbx", "cr0", "cr3", "cr4", "efer")}
+    document["outcome"]["died"] = {"how": "triple-fault", "rip": 16, "symbol": "x", "message": ""}
+    document["outcome"]["timeout"] = {"stage": "kernel", "rip": 16, "symbol": "x"}
+    document["machine"]["rewrites"] = [{"path": "start_info.magic", "paddr": 16, "before": "00", "after": "01"}]
+    document["machine"]["argv"] = ["qemu"]
+    document["kernel"]["notes"] = [{"owner": "Xen", "type": 18, "hex": "00"}]
+    return document
+
+
+def without_reasons(stop: Any) -> Any:  # noqa: ANN401 - JSON
+    """A stop that says what is missing and not why."""
+    return stop | {"missing": sorted(stop["missing"])}
+
+
+def paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:  # noqa: ANN401 - JSON
+    """Every place in a document; of lists the first item."""
+    inner: list[tuple[Any, Any]] = []
+    if isinstance(value, dict):
+        inner = list(value.items())
+    elif isinstance(value, list):
+        inner = list(enumerate(value[:1]))
+    return [path, *(found for key, each in inner for found in paths(each, (*path, key)))]
+
+
+def changed(document: Any, path: tuple[Any, ...], value: Any) -> Any:  # noqa: ANN401 - JSON
+    """A copy with another value in one place."""
+    if not path:
+        return value
+    copy = deepcopy(document)
+    where = copy
+    for key in path[:-1]:
+        where = where[key]
+    where[path[-1]] = value
+    return copy
+
+
+def write(folder: Path, content: bytes | str) -> Path:
+    path = folder / "recording.json"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+@pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.stem)
+def test_a_real_boot_decodes_again_to_what_was_stored(path: Path) -> None:
+    document = stored(path)
+    again = json.loads(to_json.dumps(replay.load(path)))
+
+    assert document["stops"]
+    assert document | {"pvhdbg": again["pvhdbg"]} == again
+
+
+@pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.stem)
+def test_only_memory_registers_symbols_kernel_and_machine_are_decoded(path: Path) -> None:
+    document = stored(path)
+    bare = document | {"stops": [{key: stop[key] for key in DECODED} | {"missing": {}} for stop in document["stops"]]}
+    again = json.loads(to_json.dumps(replay.replay(bare)))
+
+    assert [without_reasons(stop) for stop in document["stops"]] == [without_reasons(stop) for stop in again["stops"]]
+
+
+def test_every_kind_of_boot_is_among_the_recordings() -> None:
+    documents = [stored(path) for path in RECORDINGS]
+    stops = [stop for document in documents for stop in document["stops"]]
+
+    assert {"microvm", "pc", "q35"} <= {document["machine"]["machine"] for document in documents}
+    assert {"elf", "vmlinux", "bzimage"} <= {document["kernel"]["kind"] for document in documents}
+    assert {32, 64} <= {document["kernel"]["class"] for document in documents}
+    assert {"done", "died"} <= {document["outcome"]["ended"] for document in documents}
+    assert {"memmap", "e820-module"} <= {(stop["memory_map"] or {}).get("protocol") for stop in stops}
+    assert {"entry", "prepare", "bootparams", "kernel", "e820", "died"} == {stop["stage"] for stop in stops}
+    assert any(stop["modules"] for stop in stops)
+
+
+def test_why_something_is_missing_comes_from_the_recording() -> None:
+    document = small()
+    document["stops"][0]["registers"]["a20"] = None
+    document["stops"][0]["missing"]["registers.a20"] = "nobody asked"
+    document["stops"][1]["registers"]["a20"] = None
+    document["stops"][1]["missing"]["registers.a20"] = "\x1b]0;title\x07"
+    first, second = replay.replay(document).stops
+
+    assert "nobody asked" == first.missing["registers.a20"]
+    assert "the stub has no QEMU monitor to ask" == second.missing["registers.a20"]
+
+
+@pytest.mark.parametrize("path", paths(small()), ids=lambda path: ".".join(map(str, path)) or "all")
+def test_whatever_stands_in_one_place_it_is_shown_or_refused(path: tuple[Any, ...]) -> None:
+    for value in HOSTILE:
+        document = changed(small(), path, value)
+        try:
+            shown = run_text.document(replay.replay(document))
+        except replay.NotARecording as error:
+            shown = str(error)
+
+        assert shown
+        assert [] == [line for line in shown.splitlines() if not line.isprintable()]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("", "not JSON"),
+        ("{", "not JSON"),
+        (b"\xff\xfe\x00", "not JSON"),
+        (b"\x7fELF", "not JSON"),
+        ("[" * 200_000, "not JSON"),
+        ("9" * 100_000, "not JSON"),
+        ("[]", "document is not an object"),
+        ("{}", 'format is not "pvhdbg"'),
+        ('{"format": "pvhdbg", "format_version": 2}', "format_version is 2, this pvhdbg knows 1"),
+        (f'{{"format": "pvhdbg", "format_version": {"[" * 500}{"]" * 500}}}', "[[[[[[[...]]]]]]], this pvhdbg knows 1"),
+        ('{"format": "pvhdbg", "format_version": 1}', "machine is not an object"),
+    ],
+)
+def test_a_file_that_is_no_recording_is_refused_in_one_line(tmp_path: Path, content: bytes | str, reason: str) -> None:
+    path = write(tmp_path, content)
+
+    with pytest.raises(UserError) as caught:
+        replay.load(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert str(caught.value).endswith(reason)
+
+
+def test_the_largest_dump_there_can_be_is_read_again(tmp_path: Path) -> None:
+    count = MAX_TEXT // MAX_STRING
+    modules = build.linux_guest()
+    modules.put(build.START_INFO, build.start_info(nr_modules=count, modlist_paddr=0x100000))
+    places = [0x1000000 + index * 2 * MAX_STRING for index in range(count)]
+    modules.put(0x100000, build.modlist(*((0, 0, place, 0) for place in places)))
+    for place in places:
+        modules.put(place, b"\x01" * MAX_STRING)
+    one = Document(None, MachineFacts(), (modules.at("entry"),), Outcome("entry", DONE))
+    written = to_json.dumps(one)
+    path = write(tmp_path, written)
+
+    assert 8 * MAX_TEXT < len(written)
+    assert 3 * len(written) + 6 * MAX_ENTRIES * 128 < replay.MAX_FILE
+    assert written == to_json.dumps(replay.load(path))
+
+
+@pytest.mark.parametrize("part", ["[],", '"",', "{},"])
+def test_a_file_of_nothing_but_parts_is_refused_unread(tmp_path: Path, part: str) -> None:
+    path = write(tmp_path, f"[{part * (replay.MAX_PARTS + 1)}0]")
+
+    assert path.stat().st_size < replay.MAX_FILE
+    with pytest.raises(UserError, match=r"too large for a recording$"):
+        replay.load(path)
+
+
+def test_a_file_larger_than_any_dump_is_refused_unread(tmp_path: Path) -> None:
+    path = write(tmp_path, "[")
+    with path.open("r+b") as file:
+        file.truncate(replay.MAX_FILE + 1)
+
+    with pytest.raises(UserError, match=r"too large for a recording$"):
+        replay.load(path)
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="No such file or directory"):
+        replay.load(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize("value", [-1, 1 << 64, True, 1.0, "1"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        ("kernel", "entry"),
+        ("kernel", "segments", 0, "memsz"),
+        ("machine", "rewrites", 0, "paddr"),
+        ("stops", 0, "memory", 0, "paddr"),
+        ("stops", 0, "registers", "rip"),
+        ("stops", 1, "symbols", "boot_params"),
+        ("outcome", "died", "rip"),
+        ("outcome", "timeout", "rip"),
+    ],
+    ids=lambda path: ".".join(map(str, path)),
+)
+def test_addresses_are_unsigned_numbers_of_64_bits(path: tuple[Any, ...], value: object) -> None:
+    with pytest.raises(replay.NotARecording):
+        replay.replay(changed(small(), path, value))
+
+
+@pytest.mark.parametrize(
+    "memory",
+    [
+        [{"paddr": 16, "hex": "00"}, {"paddr": 0, "hex": "00"}],
+        [{"paddr": 0, "hex": "0000"}, {"paddr": 1, "hex": "00"}],
+        [{"paddr": 0, "hex": "00"}, {"paddr": 1, "hex": "00"}],
+    ],
+)
+def test_memory_is_ascending_and_whole(memory: Any) -> None:  # noqa: ANN401 - JSON
+    document = changed(small(), ("stops", 0, "memory"), memory)
+
+    with pytest.raises(replay.NotARecording, match="ascending"):
+        replay.replay(document)

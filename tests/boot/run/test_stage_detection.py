@@ -1,0 +1,165 @@
+"""What a machine that others let run has passed, on real machines."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pvhdbg import commands, guest
+from pvhdbg.boot.run.journey import Journey
+from pvhdbg.boot.session.live import Live
+from pvhdbg.boot.stop import stages
+from pvhdbg.boot.stop.address import symbol_at
+from pvhdbg.errors import UserError
+from pvhdbg.image.load import open_kernel
+from pvhdbg.live.qemu.options import QemuOptions
+from pvhdbg.target.base import HIT
+from tests.boot.real_boot import PATIENCE, standing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pvhdbg.live.debuggee.own_machine import Session
+
+    Machine = tuple[Session, Journey]
+
+
+@pytest.fixture
+def machine() -> Iterator[Machine]:
+    with standing(QemuOptions(str(guest.ELF))) as found:
+        yield found
+
+
+def run_to(machine: Machine, symbol: str, offset: int = 0) -> Journey:
+    """Let the guest run there as its user would: nobody looks."""
+    session, journey = machine
+    assert HIT == session.runner.run_to([session.target.symbol(symbol) + offset], PATIENCE).kind
+    return journey
+
+
+def ahead(journey: Journey) -> list[str]:
+    return [each.name for each in journey.ahead()]
+
+
+@pytest.mark.parametrize(
+    ("symbol", "passed"),
+    [("xen_prepare_pvh", 1), ("start_kernel", 3), ("e820__memory_setup", 4), ("halt", 5)],
+)
+def test_who_comes_late_is_told_what_was_passed(machine: Machine, symbol: str, passed: int) -> None:
+    journey = run_to(machine, symbol)
+    journey.glance()
+    here = {each.stage for each in journey.history}
+
+    assert [each for each in stages.NAMES[:passed] if each not in here] == journey.passed
+    assert list(stages.NAMES[passed + len(here) :]) == ahead(journey)
+
+
+def test_inside_the_function_its_return_is_still_to_come_once_its_call_was_seen(machine: Machine) -> None:
+    journey = run_to(machine, "xen_prepare_pvh")
+    journey.glance()
+    machine[0].gdb.ask("-exec-step-instruction")
+    machine[0].gdb.wait_stop(PATIENCE)
+    journey.glance()
+
+    assert "bootparams" == ahead(journey)[0]
+    assert [HIT] == [each.kind for each in journey.go("bootparams", PATIENCE)]
+
+
+def test_a_return_that_was_run_past_is_not_waited_for(machine: Machine) -> None:
+    session, journey = machine
+    list(journey.go("prepare", PATIENCE))
+    run_to(machine, "start_kernel")
+    session.gdb.ask("-exec-step-instruction")
+    session.gdb.wait_stop(PATIENCE)
+    journey.glance()
+
+    assert "bootparams" in journey.passed
+    assert "bootparams" not in ahead(journey)
+
+
+def test_where_nothing_can_come_any_more_it_says_so_at_once(machine: Machine) -> None:
+    live = Live(run_to(machine, "halt"))
+
+    with pytest.raises(UserError, match="every stage that was left has been passed"):
+        commands.run(live, "next-stage")
+    with pytest.raises(UserError, match="stage kernel has been passed"):
+        commands.run(live, "run-to kernel")
+    assert 5 == commands.run(live, "stages").count(stages.MISSED)
+
+
+def test_between_stages_the_machine_is_said_to_stand_at_none(machine: Machine) -> None:
+    session, journey = machine
+    live = Live(journey)
+    commands.run(live, "run-to prepare")
+    session.gdb.ask("-exec-step-instruction")
+    session.gdb.wait_stop(PATIENCE)
+
+    assert commands.run(live, "info").startswith("after prepare: at no stage\n")
+    assert commands.run(live, "info @prepare").startswith("prepare: ")
+
+
+def newcomer(session: Session) -> Journey:
+    """Somebody who has seen nothing, and knows the names of the code."""
+    kernel = open_kernel(str(guest.ELF), session.folder)
+    target = session.target
+    return Journey(
+        target,
+        session.runner,
+        kernel.facts,
+        reading=target.physical,
+        name_of=lambda rip: symbol_at(kernel.symbols.at, kernel.facts, rip),
+    )
+
+
+def test_after_the_return_and_before_the_copy_the_function_tells(machine: Machine) -> None:
+    session, _ = machine
+    journey = newcomer(session)
+    run_to((session, journey), "x86_64_start_kernel")
+    journey.glance()
+
+    assert ["entry", "prepare", "bootparams"] == journey.passed
+    assert "kernel" == ahead(journey)[0]
+
+
+def test_who_comes_at_the_very_return_does_not_wait_for_it(machine: Machine) -> None:
+    session, seen = machine
+    list(seen.go("bootparams", PATIENCE))
+    journey = newcomer(session)
+    journey.glance()
+
+    assert ["entry", "prepare", "bootparams"] == journey.passed
+    assert [HIT] == [each.kind for each in journey.go("kernel", PATIENCE)]
+
+
+@pytest.mark.parametrize(
+    ("symbol", "there"),
+    [
+        ("init_pvh_bootparams", {"pvh_start_info"}),
+        ("x86_64_start_kernel", {"pvh_start_info", "boot_params"}),
+        ("halt", {"kernel_boot_params"}),
+    ],
+)
+def test_who_comes_late_sees_what_is_filled_in_and_no_more(machine: Machine, symbol: str, there: set[str]) -> None:
+    session, _ = machine
+    journey = newcomer(session)
+    run_to((session, journey), symbol)
+    session.gdb.ask("-exec-step-instruction")
+    session.gdb.wait_stop(PATIENCE)
+    seen = journey.glance()
+    structures = ("start_info", "pvh_start_info", "boot_params", "kernel_boot_params")
+
+    assert there == {name for name in structures if getattr(seen, name) is not None}
+    assert (seen.cmdline is not None) == ("pvh_start_info" in there)
+
+
+def test_a_stage_that_went_by_before_the_death_was_passed(machine: Machine) -> None:
+    session, _ = machine
+    journey = newcomer(session)
+    list(journey.go("entry", PATIENCE))
+    run_to((session, journey), "init_pvh_bootparams")
+    session.gdb.ask("-exec-step-instruction")
+    session.gdb.wait_stop(PATIENCE)
+    journey.look(stages.DIED)
+
+    assert "prepare" in journey.passed

@@ -1,0 +1,86 @@
+from pathlib import Path
+
+import pytest
+
+from pvhdbg.boot.stop.early_maps import EarlyMaps, early_maps, sure_reach
+from pvhdbg.boot.stop.kernel_probe import probed
+from pvhdbg.boot.stop.paging import Paging, walk
+from pvhdbg.image.facts import ImageFacts, Segment
+from pvhdbg.live.qemu.options import QemuOptions
+from tests import build
+from tests.boot import real_boot
+
+GIB = 1 << 30
+LOW = 0xC0000000
+SHORT = EarlyMaps(LOW, 0x2400000, 32)
+
+
+def short() -> ImageFacts:
+    """A 32-bit Linux of 16 MiB."""
+    return build.linux()._replace(elf_class=32, segments=(Segment(0x1000000, LOW + 0x1000000, 0x800000, 0x1000000),))
+
+
+def test_a_real_kernels_page_tables_end_where_its_symbols_say(debian_vmlinux: Path) -> None:
+    with real_boot.standing(QemuOptions(str(debian_vmlinux))) as (session, journey):
+        list(journey.go("prepare", real_boot.PATIENCE))
+        maps = early_maps(journey.image, probed(session.target, journey.image))
+        assert maps is not None
+        paging = Paging(*(journey.history[-1].registers[name] or 0 for name in ("cr0", "cr3", "cr4", "efer")))
+        with session.target.physical():
+            ends = [
+                walk(session.target.read_phys, paging, base + maps.reach + offset).paddr
+                for base in (0, maps.direct_map)
+                for offset in (-0x1000, 0)
+            ]
+
+    assert [maps.reach - 0x1000, None] * 2 == ends
+
+
+@pytest.mark.parametrize(
+    ("maps", "paddr", "size", "meant"),
+    [
+        (EarlyMaps(), 0, 8, 0),
+        (EarlyMaps(), GIB - 8, 8, GIB - 8),
+        (EarlyMaps(), GIB - 8, 9, None),
+        (EarlyMaps(), 0x777F80000005, 8, 5),
+        (EarlyMaps(), 0x778000000005, 8, 5),
+        (SHORT, 0x2400000 - 8, 8, 0x2400000 - 8),
+        (SHORT, 0x2400000 - 8, 9, None),
+        (SHORT, GIB, 8, 0),
+        (SHORT, 5 * GIB + 3, 8, 3),
+        (SHORT, (1 << 32) + 5, 8, 5),
+        (SHORT, GIB - 4, 8, None),
+    ],
+)
+def test_an_address_leads_into_one_of_the_maps_or_to_a_fault(
+    maps: EarlyMaps, paddr: int, size: int, meant: int | None
+) -> None:
+    assert meant == maps.meant(paddr, size)
+
+
+@pytest.mark.parametrize(
+    ("end", "tables", "reach"),
+    [
+        (0x2000000, {"initial_pg_pmd": 1}, 0x2400000),
+        (0x1C00000 - 516 * 0x1000, {"initial_pg_pmd": 1}, 0x1C00000),
+        (0x1C00001 - 516 * 0x1000, {"initial_pg_pmd": 1}, 0x1E00000),
+        (0x2000000, {}, 0x2400000),
+        (0x1F00000, {}, 0x2000000),
+    ],
+)
+def test_a_32_bit_kernel_maps_itself_and_the_tables_of_low_memory(end: int, tables: dict[str, int], reach: int) -> None:
+    assert EarlyMaps(LOW, reach, 32) == early_maps(short(), {"_end": LOW + end, **tables})
+
+
+@pytest.mark.parametrize("symbols", [{}, {"_end": 0x1800000}])
+def test_a_32_bit_kernel_that_does_not_tell_its_end_is_sure_of_its_image_alone(symbols: dict[str, int]) -> None:
+    assert (None, 0x2000000) == (early_maps(short(), symbols), sure_reach(short(), symbols))
+
+
+def test_other_guests_are_taken_for_64_bit_kernels() -> None:
+    assert (EarlyMaps(), GIB) == (early_maps(None, {}), sure_reach(None, {}))
+    assert (EarlyMaps(), GIB) == (early_maps(build.linux(), {}), sure_reach(build.linux(), {}))
+
+
+def test_a_fault_below_the_direct_map_was_meant_as_it_is() -> None:
+    assert [None, None, 0, 5] == [SHORT.behind(each) for each in (0, LOW - 1, LOW, LOW + 5)]

@@ -1,0 +1,105 @@
+"""Page walks on tables built by hand; tests/live holds them against QEMU's own."""
+
+from __future__ import annotations
+
+import pytest
+
+from pvhdbg.boot.stop.paging import Paging, walk
+from pvhdbg.errors import MemoryUnreadable
+
+PG, PE = 1 << 31, 1
+PSE, PAE, LA57 = 1 << 4, 1 << 5, 1 << 12
+LME, LMA = 1 << 8, 1 << 10
+P, LARGE = 1, 1 << 7
+
+
+class Tables:
+    """Guest memory that holds entries and nothing else."""
+
+    def __init__(self, entries: dict[int, int], size: int) -> None:
+        self.entries = entries
+        self.size = size
+
+    def read(self, paddr: int, size: int) -> bytes:
+        if paddr not in self.entries:
+            raise MemoryUnreadable(paddr, size)
+        return self.entries[paddr].to_bytes(self.size, "little")
+
+
+def long_mode(*, five: bool = False) -> Paging:
+    return Paging(PG | PE, 0x1000, PAE | (LA57 if five else 0), LME | LMA)
+
+
+def test_without_paging_an_address_is_its_own() -> None:
+    assert walk(Tables({}, 8).read, Paging(PE, 0, 0, 0), 0x1234).paddr == 0x1234
+
+
+def test_four_levels_lead_to_a_small_page() -> None:
+    vaddr = 0xFFFFFFFF81234567
+    tables = Tables(
+        {
+            0x1000 + 8 * 511: 0x2000 | P,
+            0x2000 + 8 * 510: 0x3000 | P,
+            0x3000 + 8 * 9: 0x4000 | P,
+            0x4000 + 8 * 0x34: 0xABC000 | P | 1 << 63,
+        },
+        8,
+    )
+
+    found = walk(tables.read, long_mode(), vaddr)
+
+    assert found.paddr == 0xABC567
+    assert [step.level for step in found.steps] == ["PML4", "PDPT", "PD", "PT"]
+
+
+@pytest.mark.parametrize(("levels", "expected"), [(2, 0x40000000 + 0x1234567), (3, 0x600000 + 0x34567)])
+def test_a_large_page_ends_the_walk(levels: int, expected: int) -> None:
+    entries = {0x1000: 0x2000 | P, 0x2000: 0x40000000 | P | LARGE}
+    if levels == 3:
+        entries |= {0x2000: 0x3000 | P, 0x3000 + 8 * 9: 0x600000 | P | LARGE | 1 << 12}
+
+    assert walk(Tables(entries, 8).read, long_mode(), 0x1234567).paddr == expected
+
+
+def test_five_levels_start_one_higher() -> None:
+    entries = {0x1000 + 8: 0x5000 | P, 0x5000: 0x2000 | P, 0x2000: P | LARGE}
+
+    found = walk(Tables(entries, 8).read, long_mode(five=True), 1 << 48 | 0x77)
+
+    assert found.paddr == 0x77
+    assert found.steps[0].level == "PML5"
+
+
+def test_pae_has_a_table_of_four_at_any_32_byte_boundary() -> None:
+    entries = {0x1020 + 8 * 3: 0x2000 | P, 0x2000 + 8: 0x200000 | P | LARGE}
+
+    found = walk(Tables(entries, 8).read, Paging(PG | PE, 0x1020, PAE, 0), 0xC0200123)
+
+    assert found.paddr == 0x200123
+
+
+@pytest.mark.parametrize(
+    ("cr4", "entries", "expected"),
+    [
+        (PSE, {0x1000 + 4 * 0x300: 0x800000 | 2 << 13 | P | LARGE}, 0x2_0080_1234),
+        (0, {0x1000 + 4 * 0x300: 0x2000 | P | LARGE, 0x2004: 0x5000 | P}, 0x5234),
+    ],
+)
+def test_32_bit_tables_have_large_pages_only_with_pse(cr4: int, entries: dict[int, int], expected: int) -> None:
+    assert walk(Tables(entries, 4).read, Paging(PG | PE, 0x1000, cr4, 0), 0xC0001234).paddr == expected
+
+
+def test_an_entry_that_is_not_present_ends_it_with_the_way_there() -> None:
+    found = walk(Tables({0x1000: 0x2000 | P, 0x2000: 0}, 8).read, long_mode(), 0x1234)
+
+    assert found.paddr is None
+    assert [(step.level, step.entry) for step in found.steps] == [("PML4", 0x2001), ("PDPT", 0)]
+
+
+def test_an_address_that_is_not_canonical_is_nowhere() -> None:
+    assert walk(Tables({}, 8).read, long_mode(), 0x8000_0000_0000).paddr is None
+
+
+def test_a_table_that_cannot_be_read_is_said() -> None:
+    with pytest.raises(MemoryUnreadable):
+        walk(Tables({}, 8).read, long_mode(), 0)

@@ -1,0 +1,76 @@
+"""`pvhdbg show`: what real boots left is told again, and what is no recording is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.shell import pvhdbg
+from tests.paths import RECORDINGS_DIR
+
+OTHER = "not a recording of pvhdbg"
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "last"),
+    [
+        ("teaching-guest", "teaching-guest.elf", "done: reached e820"),
+        ("linux-6.12-q35", "vmlinux-6.12.117+deb12-cloud-amd64", "done: reached e820"),
+        ("grub-entry", "grub-i386-xen_pvh.bin", "done: reached entry"),
+        (
+            "linux-6.1-died",
+            "vmlinux-6.1.0-56-cloud-amd64",
+            "died: triple fault at 0xffffffff8305a2a8 xen_prepare_pvh+0xa9",
+        ),
+    ],
+)
+def test_a_recording_is_told_from_the_kernel_to_the_end(name: str, first: str, last: str) -> None:
+    done = pvhdbg("show", RECORDINGS_DIR / f"{name}.json")
+    lines = done.out.splitlines()
+
+    assert (0, "", first) == (done.status, done.err, lines[0])
+    assert lines[-1].startswith(last)
+
+
+def test_a_command_line_that_overflowed_is_told_as_what_it_did() -> None:
+    told = pvhdbg("show", RECORDINGS_DIR / "linux-6.1-died.json").out
+
+    assert "magic           0x336ec500  wrong" in told
+    assert "code at rip: 0f 0b" in told
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        ("", "not JSON"),
+        ("[" * 100_000, "not JSON"),
+        (
+            '{"format": "pvhdbg", "format_version": 2}',
+            "not a recording of pvhdbg: format_version is 2, this pvhdbg knows 1",
+        ),
+        ('{"stops": -1}', 'not a recording of pvhdbg: format is not "pvhdbg"'),
+    ],
+    ids=["nothing", "deep", "newer", "other"],
+)
+def test_what_is_no_recording_is_refused_in_one_line(tmp_path: Path, content: str, error: str) -> None:
+    path = tmp_path / "recording.json"
+    path.write_text(content)
+    done = pvhdbg("show", path)
+
+    assert (2, "") == (done.status, done.out)
+    assert f"pvhdbg: error: {path}: {error}" == done.err.splitlines()[0]
+
+
+def test_a_recording_that_lies_steers_no_terminal(tmp_path: Path) -> None:
+    document = json.loads((RECORDINGS_DIR / "linux-6.1-died.json").read_text("utf-8"))
+    document["kernel"]["path"] = document["machine"]["qemu"] = "\x1b]0;title\x07"
+    document["outcome"]["died"]["symbol"] = document["outcome"]["died"]["how"] = "\x1b[2J\u202e"
+    path = tmp_path / "recording.json"
+    path.write_text(json.dumps(document))
+    done = pvhdbg("show", path)
+
+    assert (0, "") == (done.status, done.err)
+    assert [] == [line for line in done.out.splitlines() if not line.isprintable()]
+    assert r"\x1b]0;title\x07" == done.out.splitlines()[0]

@@ -1,0 +1,125 @@
+import socket
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pvhdbg.errors import UserError
+from pvhdbg.live.debuggee.attached_machine import Attachment
+from pvhdbg.live.gdb import console
+from pvhdbg.target.base import HIT, RESET, TIMEOUT, Halt
+from pvhdbg.target.mi import in_console
+from pvhdbg.target.mi_memory import PHY_MEM_MODE
+from tests import tiny
+from tests.cli.shell import pvhdbg
+from tests.live.foreign import Foreign
+
+ENTRY = 0x1000000
+NOWHERE = 0x10
+
+
+@pytest.mark.parametrize(("args", "as_found"), [((), "running"), (("-S",), "prelaunch")])
+def test_a_guest_is_left_as_it_was_found(foreign: Callable[..., Foreign], args: tuple[str, ...], as_found: str) -> None:
+    machine = foreign(*args)
+    found = machine.status()
+    with Attachment(str(machine.stub)) as session:
+        assert bytes(4) != session.target.read_phys(ENTRY, 4)
+
+    assert (as_found, as_found) == (found, machine.status())
+
+
+def test_a_guest_that_was_stopped_and_that_we_ran_is_stopped_and_has_no_breakpoint(
+    foreign: Callable[..., Foreign],
+) -> None:
+    machine = foreign("-S")
+    with Attachment(str(machine.stub)) as session:
+        assert Halt(HIT, ENTRY) == session.runner.run_to([ENTRY], 30)
+        console.run(session.gdb, f"hbreak *{NOWHERE:#x}", lambda: None)
+        console.run(session.gdb, "continue", lambda: None)
+
+    assert "paused" == machine.status()
+    with Attachment(str(machine.stub)) as session:
+        assert TIMEOUT == session.runner.run_to([NOWHERE], 0.3).kind
+        assert console.run(session.gdb, "info breakpoints", lambda: None).startswith("No breakpoints")
+        assert 'received: "0"' in session.gdb.ask(in_console("maint packet qqemu.PhyMemMode")).text
+
+
+def test_a_guest_that_its_monitor_had_stopped_runs_on_for_it_looks_as_if_we_had(
+    foreign: Callable[..., Foreign],
+) -> None:
+    machine = foreign()
+    machine.ask("stop")
+    with Attachment(str(machine.stub)):
+        assert "paused" == machine.status()
+
+    assert "running" == machine.status()
+
+
+def test_a_mode_that_somebody_left_on_is_off_once_we_are_there(foreign: Callable[..., Foreign]) -> None:
+    machine = foreign()
+    script = "\n".join((f"target remote {machine.stub}", "maint packet Qqemu.PhyMemMode:1", "disconnect"))
+    subprocess.run(["gdb", "-nx", "-batch", "-x", "/dev/stdin"], input=script, text=True, check=True)
+    with Attachment(str(machine.stub)) as session:
+        mode = session.gdb.ask(in_console("maint packet qqemu.PhyMemMode")).text
+
+        assert 'received: "0"' in mode
+        assert (PHY_MEM_MODE, True) == (session.target.physical_memory, session.target.has_monitor)
+
+
+def test_the_reset_vector_is_where_the_firmware_lies(foreign: Callable[..., Foreign]) -> None:
+    machine = foreign("-S")
+    code = pvhdbg("attach", machine.stub, "-c", "code")
+    info = pvhdbg("attach", machine.stub, "-c", "info")
+
+    assert "  rip 0xfff0, physical 0xfffffff0 by cs.base 0xffff0000; " in info.out
+    assert "captured bytes, not disassembled:" == code.out.splitlines()[0]
+    assert "0xfffffff0" == code.out.splitlines()[1].split()[0]
+    assert {"00"} != set(code.out.splitlines()[1].split()[1:])
+
+
+@pytest.mark.parametrize("line", ["continue", "continue&"])
+def test_a_foreign_guest_that_runs_can_be_interrupted(foreign: Callable[..., Foreign], line: str) -> None:
+    with Attachment(str(foreign().stub)) as session:
+        console.run(session.gdb, line, lambda: None)
+        session.runner.interrupt()
+
+        assert session.gdb.wait_stop(10)
+
+
+def test_a_stub_over_tcp_is_as_good(foreign: Callable[..., Foreign]) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    foreign("-S", stub=f"tcp:127.0.0.1:{port}")
+    with Attachment(f"127.0.0.1:{port}") as session:
+        assert 0xFFF0 == session.target.register("rip")
+
+
+@pytest.mark.parametrize(
+    ("where", "words"),
+    [
+        ("/nowhere/stub", "can't attach to /nowhere/stub: .*No such file or directory"),
+        ("127.0.0.1:1", "can't attach to 127.0.0.1:1: .*Connection refused"),
+        ("| touch /tmp/x", "not a stub's address"),
+        (" |touch /tmp/x", "not a stub's address"),
+        ("a\nb", "not a stub's address"),
+    ],
+)
+def test_where_there_is_no_stub_it_says_so(where: str, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        Attachment(where)
+
+
+@pytest.mark.parametrize(("taken", "kind"), [(0, RESET), (3, TIMEOUT)])
+def test_a_reset_is_watched_for_as_long_as_the_cpu_has_a_breakpoint_left(
+    foreign: Callable[..., Foreign], taken: int, kind: str, tmp_path: Path
+) -> None:
+    kernel = tmp_path / "dying.elf"
+    kernel.write_bytes(tiny.dying())
+    with Attachment(str(foreign("-S", "-kernel", str(kernel)).stub)) as session:
+        assert HIT == session.runner.run_to([tiny.PREPARE], 30).kind
+        for address in range(taken):
+            console.run(session.gdb, f"hbreak *{address:#x}", lambda: None)
+
+        assert kind == session.runner.run_to([NOWHERE], 30 if kind == RESET else 0.3).kind

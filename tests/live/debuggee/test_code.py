@@ -1,0 +1,29 @@
+"""The code that is shown where a real kernel stands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pvhdbg.image.load import open_kernel
+from pvhdbg.live.debuggee import code
+from pvhdbg.live.debuggee.debuggee import Bench
+from pvhdbg.live.debuggee.own_machine import Session
+from pvhdbg.live.qemu.options import QemuOptions
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_the_32_bit_code_of_the_entry_is_not_read_as_64_bit_code(vmlinux_61: Path) -> None:
+    options = QemuOptions(str(vmlinux_61))
+    with Session() as session:
+        kernel = open_kernel(str(vmlinux_61), session.folder)
+        session.boot(options, kernel.symbols)
+        session.wait_ready()
+        bench = Bench(session, kernel, options, 60)
+        seen = code.at_rip(bench, bench.to_stage("bootparams").capture.cpu_mode)
+    before = [each.text for each in seen.lines[: [each.current for each in seen.lines].index(True)]]
+
+    assert ("mov    $0xc0000101,%ecx", "call   *%rax") == (before[0], before[-1])
+    assert "(bad)" not in before
+    assert seen.title.endswith("as gdb reads them in long64")

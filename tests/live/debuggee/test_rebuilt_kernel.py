@@ -1,0 +1,35 @@
+"""A kernel that is built again while pvhdbg stands at its first boot."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pvhdbg import guest
+from pvhdbg.errors import UserError
+from pvhdbg.image.load import open_kernel
+from pvhdbg.live.debuggee.debuggee import Bench
+from pvhdbg.live.debuggee.own_machine import Session
+from pvhdbg.live.qemu.options import QemuOptions
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_a_start_with_the_symbols_of_the_old_file_is_refused(tmp_path: Path) -> None:
+    kernel = tmp_path / "kernel"
+    shutil.copy(guest.ELF, kernel)
+    options = QemuOptions(str(kernel))
+    with Session() as session:
+        session.boot(options)
+        session.wait_ready()
+        bench = Bench(session, open_kernel(str(kernel), session.folder), options, 30)
+        bench.restart()
+        again = tmp_path / "again"
+        shutil.copy(guest.ELF, again)
+        again.rename(kernel)
+
+        with pytest.raises(UserError, match="the kernel's file has changed since"):
+            bench.restart()

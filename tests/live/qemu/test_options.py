@@ -1,0 +1,49 @@
+from pathlib import Path
+
+import pytest
+
+from pvhdbg.errors import UserError
+from pvhdbg.image.load import open_kernel
+from pvhdbg.live.qemu.options import Channels, QemuOptions, command_line, qemu_binary
+
+CHANNELS = Channels(3, 4, 5)
+
+
+def test_the_guest_waits_and_a_triple_fault_is_kept() -> None:
+    assert {"-S", "-no-reboot", "-no-shutdown", "-nodefaults"} <= set(command_line(QemuOptions("k"), CHANNELS))
+
+
+def test_what_the_user_adds_comes_last_and_as_it_stands() -> None:
+    args = ("-device", "virtio-rng-device", "-smp")
+
+    assert args == tuple(command_line(QemuOptions("k", args=args), CHANNELS)[-3:])
+
+
+def test_an_initrd_is_named_only_where_there_is_one() -> None:
+    line = command_line(QemuOptions("k", initrd="i"), CHANNELS)
+
+    assert "i" == line[line.index("-initrd") + 1]
+    assert "-initrd" not in command_line(QemuOptions("k"), CHANNELS)
+
+
+@pytest.mark.parametrize(
+    ("accel", "cpu", "effective"), [("tcg", None, "max"), ("kvm", None, "host"), ("kvm", "c", "c")]
+)
+def test_the_cpu_follows_the_accelerator_unless_it_is_named(accel: str, cpu: str | None, effective: str) -> None:
+    assert effective == QemuOptions("k", accel=accel, cpu=cpu).effective_cpu
+
+
+@pytest.mark.parametrize("word", ["-daemonize", "--daemonize", "-kernel", "--S", "-s", "-gdb", "-accel", "-m", "-M"])
+def test_what_we_give_qemu_or_count_on_nobody_else_gives(word: str) -> None:
+    with pytest.raises(UserError, match=f"^{word} is not for QEMU's own arguments after --$") as raised:
+        command_line(QemuOptions("k", args=("-nographic", word)), CHANNELS)
+
+    assert raised.value.hint
+
+
+def test_only_a_32_bit_linux_needs_the_32_bit_qemu(vmlinux_61: Path, grub_image: Path, tmp_path: Path) -> None:
+    grub = open_kernel(str(grub_image), tmp_path).facts
+    linux = open_kernel(str(vmlinux_61), tmp_path).facts
+    binaries = [qemu_binary(grub, linux=False), qemu_binary(grub, linux=True), qemu_binary(linux, linux=True)]
+
+    assert ["qemu-system-x86_64", "qemu-system-i386", "qemu-system-x86_64"] == binaries

@@ -1,0 +1,68 @@
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from pvhdbg.live.debuggee.own_machine import Session
+from pvhdbg.live.qemu.serial import Serial
+
+MIB = 1 << 20
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[socket.socket, Serial]]:
+    """A guest's end, and what listens to it."""
+    guest, ours = socket.socketpair()
+    serial = Serial(ours)
+    yield guest, serial
+    guest.close()
+    serial.close()
+
+
+def test_what_the_guest_wrote_can_be_read_after_its_end(teaching: Session) -> None:
+    teaching.runner.run_to([0x10], 0.5)
+    assert teaching.qemu is not None
+    teaching.close()
+
+    assert teaching.qemu.serial.text().endswith(b"halting\r\n")
+
+
+def test_only_what_is_new_is_read(pair: tuple[socket.socket, Serial]) -> None:
+    guest, serial = pair
+    more = threading.Event()
+    serial.on_data = more.set
+    guest.sendall(b"first")
+    assert more.wait(10)
+    more.clear()
+    first, position = serial.since(0)
+    guest.sendall(b"second")
+    assert more.wait(10)
+
+    assert (b"first", b"second") == (first, serial.since(position)[0])
+    assert (b"", 11) == serial.since(11)
+
+
+def test_a_guest_that_never_stops_writing_is_never_blocked_and_its_latest_words_are_kept(
+    pair: tuple[socket.socket, Serial],
+) -> None:
+    guest, serial = pair
+    guest.settimeout(30)
+    for number in range(40):
+        guest.sendall(bytes([number]) * MIB)
+    guest.close()
+    serial.close()
+    text = serial.text()
+
+    assert 4 * MIB <= len(text) <= 8 * MIB
+    assert bytes([39]) * MIB == text[-MIB:]
+    assert (text[-10:], 40 * MIB) == serial.since(40 * MIB - 10)
+
+
+def test_the_end_is_told_once(pair: tuple[socket.socket, Serial]) -> None:
+    guest, serial = pair
+    ended = threading.Event()
+    serial.on_end = ended.set
+    guest.close()
+
+    assert ended.wait(10)

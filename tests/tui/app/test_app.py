@@ -1,0 +1,359 @@
+"""The TUI on a terminal in memory, browsing recordings of real boots."""
+
+from __future__ import annotations
+
+import base64
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pvhdbg.tui.screen import state
+from pvhdbg.tui.screen.state import Run
+from tests.paths import RECORDINGS
+from tests.tui.apps import SIZES, show
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("name", [path.stem for path in RECORDINGS])
+def test_the_first_screen_of_every_recording_fills_the_terminal(name: str, size: tuple[int, int]) -> None:
+    with show(size, name) as tui:
+        text = tui.wait("F1 help")
+
+    assert size[1] == len(tui.lines)
+    assert re.search(r"1\Wstart.*9 serial", text)
+    assert "(pvh)" in tui.lines[-2]
+    assert tui.error is None
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_every_view_is_a_key_away_in_a_pane_and_at_the_prompt(size: tuple[int, int]) -> None:
+    heads = ("pvh_start_info at", "hvm_modlist_entry[1]", "memory map, memmap", "struct boot_params", "findings")
+    others = ("code", "0x305a1f0 physical", "long64", "serial console")
+    with show(size) as tui:
+        for number, words in enumerate((*heads, *others), start=1):
+            tui.keys(str(number))
+            tui.wait(words)
+        tui.keys("Esc")
+        tui.until(lambda: tui.screen.focus == state.PROMPT)
+        for number, words in enumerate((*heads, *others), start=1):
+            tui.keys(f"Alt-{number}")
+            tui.wait(words)
+
+    assert 9 == tui.screen.view
+
+
+def test_tab_moves_the_focus_through_all_panes_and_the_legend_follows() -> None:
+    with show() as tui:
+        tui.keys("Tab")
+        tui.until(lambda: tui.screen.focus == state.DETAIL)
+        tui.wait("F2: back")
+        tui.keys("Tab")
+        tui.until(lambda: tui.screen.focus == state.OUTPUT)
+        tui.keys("Tab")
+        tui.until(lambda: tui.screen.focus == state.PROMPT)
+        tui.wait("Ctrl-R history")
+        tui.keys("Tab")
+        tui.until(lambda: tui.screen.focus == state.VIEW)
+        tui.wait("Enter follow")
+        tui.keys("S-Tab")
+        tui.until(lambda: tui.screen.focus == state.PROMPT)
+        tui.keys("S-Tab", "Esc")
+        tui.until(lambda: tui.screen.focus == state.PROMPT)
+
+    assert tui.error is None
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_f2_reads_all_of_the_detail_and_gives_the_focus_back(size: tuple[int, int]) -> None:
+    with show(size, focus=state.PROMPT) as tui:
+        tui.keys("F2")
+        text = tui.wait("F2: back")
+        tui.keys("F2")
+        tui.wait_gone("F2: back")
+
+    assert "start_info.h." in text
+    assert state.PROMPT == tui.screen.focus
+
+
+def test_what_is_typed_at_the_prompt_is_text_and_in_a_pane_it_is_keys() -> None:
+    with show() as tui:
+        tui.keys("Esc", "d3")
+        tui.wait("(pvh) d3")
+
+        assert (False, state.START_INFO) == (tui.screen.only_changes, tui.screen.view)
+
+        tui.keys("S-Tab", "S-Tab", "d3")
+        tui.until(lambda: tui.screen.only_changes and tui.screen.view == state.MEMORY)
+
+
+def test_the_past_is_walked_through_and_says_so() -> None:
+    with show() as tui:
+        tui.wait("captured at prepare, the past")
+        tui.keys("Left")
+        tui.wait("captured at entry, the past")
+        tui.keys("Left")
+        assert "captured at entry" in tui.wait("[entry ●]")
+        tui.keys("Right", "Right")
+        tui.wait("captured at bootparams")
+        tui.keys("Right", "Right")
+        tui.wait("not any more at stage e820")
+        tui.wait_gone("the past")
+        tui.keys("Right")
+        tui.wait("this is now")
+
+
+def test_a_message_shows_until_the_next_key() -> None:
+    with show() as tui:
+        tui.keys("F5")
+        tui.wait("this is a recording: there is no machine to run")
+        tui.keys("Down")
+        tui.wait_gone("there is no machine to run")
+
+
+@pytest.mark.parametrize("key", ["F4", "F5", "F6", "F9", "F10", "F11", "S-F11", "c", "n", "s", "f", "i"])
+def test_what_runs_a_machine_says_that_there_is_none(key: str) -> None:
+    with show() as tui:
+        tui.keys(key)
+        tui.wait("there is no machine to run")
+
+
+def test_d_shows_what_changed_alone_and_everything_again() -> None:
+    with show((120, 40), view=state.BOOT_PARAMS) as tui:
+        tui.keys("Right", "d")
+        tui.wait("only what changed")
+        tui.keys("d")
+        tui.wait_gone("only what changed")
+
+
+def test_z_unfolds_the_zero_fields() -> None:
+    with show((120, 40), view=state.BOOT_PARAMS, past=2) as tui:
+        tui.wait("9 fields, all 0")
+        tui.keys("z")
+        tui.wait("screen_info")
+        tui.wait_gone("9 fields, all 0")
+
+
+def test_enter_follows_a_pointer_and_backspace_comes_back() -> None:
+    with show() as tui:
+        tui.keys("/", "cmdline_paddr", "Enter", "Enter")
+        tui.wait("0xefc60 physical")
+        tui.keys("Backspace")
+        tui.wait("pvh_start_info at")
+
+        assert "cmdline_paddr" in next(each for each in tui.lines if "▸" in each)
+
+
+def test_enter_on_the_module_list_and_on_the_map_goes_to_their_views() -> None:
+    with show() as tui:
+        tui.keys("/", "modlist_paddr", "Enter", "Enter")
+        tui.wait("struct hvm_modlist_entry[1]")
+        tui.keys("Backspace", "/", "memmap_paddr", "Enter", "Enter")
+        tui.wait("memory map, memmap")
+
+
+def test_search_goes_from_match_to_match_and_round_and_says_if_there_is_none() -> None:
+    with show() as tui:
+        tui.keys("/", "memmap")
+        tui.wait("search: memmap")
+        tui.keys("Enter")
+        tui.until(lambda: tui.screen.here.cursor == 7)
+        tui.keys("N")
+        tui.until(lambda: tui.screen.here.cursor == 8)
+        tui.keys("N")
+        tui.until(lambda: tui.screen.here.cursor == 7)
+        tui.keys("/", "nowhere", "Enter")
+        tui.wait("not found in this view: nowhere")
+
+
+def test_goto_takes_addresses_and_symbols_and_says_what_it_cannot_find() -> None:
+    with show() as tui:
+        tui.keys(":", "0xefbd0", "Enter")
+        tui.wait("0xefbd0 physical")
+        tui.keys(":", "pvh_start_info", "Enter")
+        tui.wait("78 c5 6e 33")
+        tui.keys(":", "0x123456789abcdef01", "Enter")
+        tui.wait("is no 64-bit address")
+        tui.keys(":", "no_such_symbol", "Enter")
+        tui.wait("no symbol no_such_symbol")
+        tui.keys(":", "0x5000000", "Enter")
+        tui.wait("was not captured at prepare")
+
+
+def test_esc_and_ctrl_c_leave_the_line_that_is_typed_in_a_pane() -> None:
+    with show() as tui:
+        for away in ("Esc", "Ctrl-C"):
+            tui.keys(":", "0xefbd0")
+            tui.wait("go to: 0xefbd0")
+            tui.keys(away)
+            tui.wait_gone("go to:")
+
+    assert (state.START_INFO, state.VIEW, None) == (tui.screen.view, tui.screen.focus, tui.screen.entry)
+
+
+def test_bytes_follow_the_stage_that_is_looked_at() -> None:
+    with show() as tui:
+        tui.keys(":", "pvh_start_info", "Enter")
+        tui.wait("78 c5 6e 33")
+        tui.keys("Left")
+        tui.wait("was not captured at entry")
+        tui.keys("Right")
+        tui.wait("78 c5 6e 33")
+
+
+def test_help_scrolls_and_takes_every_key_first() -> None:
+    with show() as tui:
+        tui.keys("?")
+        tui.wait("this help")
+        tui.keys("End")
+        tui.wait("At the prompt, where all that gdb does works")
+        tui.keys("Home")
+        tui.wait("Everywhere")
+        tui.keys("PageDown", "j", "Down", "k", "Up", "3", "d", "F5", "z")
+        tui.wait_gone("Everywhere")
+
+        assert (state.START_INFO, False, "") == (tui.screen.view, tui.screen.only_changes, tui.screen.message)
+
+        for away in ("Esc", "q", "F1", "?", "Enter"):
+            tui.keys(away)
+            tui.until(lambda: tui.screen.popup is None)
+            tui.keys("F1")
+            tui.until(lambda: tui.screen.popup is not None)
+
+    assert tui.error is None
+
+
+def test_quitting_a_recording_asks_nothing() -> None:
+    for keys in (("q",), ("Ctrl-Q",), ("Esc", "Ctrl-Q"), ("Esc", "Ctrl-D"), ("Esc", "quit", "Enter")):
+        with show() as tui:
+            tui.wait("F1 help")
+            tui.keys(*keys)
+            tui.wait_end()
+
+        assert tui.error is None
+
+
+def test_ctrl_d_on_a_line_with_text_is_no_end() -> None:
+    with show() as tui:
+        tui.keys("Esc", "ab", "Left", "Ctrl-D")
+        tui.wait("(pvh) a\n")
+
+    assert tui.screen.focus == state.PROMPT
+
+
+def test_quitting_asks_once_while_a_guest_of_ours_lives() -> None:
+    living: dict[str, Any] = {"ours": True, "run": Run(state.STOPPED, "prepare")}
+    for stay in ("n", "Esc", "x", "Down"):
+        with show(**living) as tui:
+            tui.keys("q")
+            tui.wait("Quit?")
+            tui.keys(stay)
+            tui.wait_gone("Quit?")
+
+            assert not tui.tui.app.is_done
+    for go in ("y", "Y", "Enter", "Ctrl-Q", "Ctrl-D"):
+        with show(**living) as tui:
+            tui.keys("Esc", "text", "Ctrl-Q")
+            tui.wait("Quit?")
+            tui.keys(go)
+            tui.wait_end()
+
+        assert tui.error is None
+
+
+@pytest.mark.parametrize("run", [Run(state.DEAD), Run(state.ENDED)])
+def test_quitting_asks_nothing_where_nothing_lives(run: Run) -> None:
+    with show(ours=True, run=run) as tui:
+        tui.keys("q")
+        tui.wait_end()
+
+    assert tui.error is None
+
+
+def test_the_prompt_of_a_recording_takes_the_commands_of_the_table_and_an_empty_line_repeats() -> None:
+    with show((120, 40)) as tui:
+        tui.keys("Esc", "cmdline @entry", "Enter")
+        tui.wait("(pvh) cmdline @entry")
+        tui.wait('"console=ttyS0 pvhdbg=recorded"')
+        tui.keys("pvh cmdline", "Enter")
+        tui.until(lambda: "(pvh) pvh cmdline" in tui.screen.output)
+        tui.until(lambda: "\n".join(tui.screen.output).count("pvhdbg=recorded") == 2)
+        tui.keys("nonsense", "Enter")
+        tui.wait("`help` lists what there is")
+        tui.keys("Up", "Up", "Up", "Enter")
+        tui.until(lambda: tui.screen.output.count("(pvh) cmdline @entry") == 2)
+        tui.keys("Enter")
+        tui.until(lambda: tui.screen.output.count("(pvh) cmdline @entry") == 3)
+
+
+def test_history_is_kept_between_runs_and_searched_by_ctrl_r(history: Path) -> None:
+    with show() as tui:
+        tui.keys("Esc", "stages", "Enter", "cpu", "Enter")
+        tui.until(lambda: "(pvh) cpu" in tui.screen.output)
+    with show((120, 40)) as tui:
+        tui.keys("Esc", "Ctrl-R", "sta")
+        tui.wait("(pvh) stages")
+        tui.keys("Enter")
+        tui.until(lambda: tui.screen.output[:1] == ("(pvh) stages",))
+        tui.keys("Ctrl-R", "cp", "Ctrl-C")
+        tui.until(lambda: not tui.tui.app.layout.is_searching)
+
+    assert 0o600 == history.stat().st_mode & 0o777
+    assert tui.error is None
+
+
+def test_a_history_that_cannot_be_kept_is_no_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+    with show() as tui:
+        tui.keys("Esc", "stages", "Enter")
+        tui.until(lambda: "(pvh) stages" in tui.screen.output)
+
+    assert tui.error is None
+
+
+def test_lines_that_are_pasted_run_one_after_the_other_and_nothing_in_them_is_a_key() -> None:
+    with show() as tui:
+        tui.keys("Esc", "\x1b[200~cmdline\ncpu\x03\x1b\x1b[201~")
+        tui.keys("Enter")
+        tui.wait("cpu")
+        tui.until(lambda: any(each.startswith("(pvh) cpu") for each in tui.screen.output))
+
+    assert "(pvh) cmdline" == tui.screen.output[0]
+
+
+def test_y_copies_the_row_through_the_terminal() -> None:
+    with show() as tui:
+        tui.keys("y")
+        tui.wait("copied: magic 0x336ec578 right")
+
+    assert f"\x1b]52;c;{base64.b64encode(b'magic 0x336ec578 right').decode()}\x07" in tui.terminal.raw
+
+
+def test_the_mouse_is_off_until_m_is_pressed_and_then_its_wheel_scrolls() -> None:
+    with show(view=state.BOOT_PARAMS, past=2) as tui:
+        tui.wait("F1 help")
+
+        assert "\x1b[?1000h" not in tui.terminal.raw
+
+        tui.keys("m")
+        tui.wait("the mouse is on")
+        tui.until(lambda: "\x1b[?1000h" in tui.terminal.raw)
+        tui.keys("\x1b[<65;10;8M")
+        tui.until(lambda: tui.screen.here.cursor == 1)
+        tui.keys("m")
+        tui.wait("the mouse is off")
+
+
+def test_output_is_scrolled_from_the_prompt_and_followed_again() -> None:
+    with show(output=tuple(f"line {number}" for number in range(300)), focus=state.PROMPT) as tui:
+        tui.wait("line 299")
+        tui.keys("PageUp")
+        tui.wait_gone("line 299")
+        tui.keys("PageDown")
+        tui.wait("line 299")
+        tui.keys("PageUp")
+        tui.wait_gone("line 299")
+        tui.keys("stages", "Enter")
+        tui.until(lambda: tui.screen.output_top is None)

@@ -1,0 +1,102 @@
+"""The TUI and its terminal: characters, colours, sizes, what steers it, and ends."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from pvhdbg.tui.screen import state
+from pvhdbg.tui.screen.events import Left, Printed, Said, Wrote
+from tests.tui.apps import show
+
+COLOUR = re.compile(r"\x1b\[[0-9;]*?\b(?:3[0-7]|4[0-7]|9[0-7]|10[0-7]|38|48)\b[0-9;]*m")
+
+
+def test_ascii_draws_nothing_else() -> None:
+    with show((120, 40), ascii=True) as tui:
+        for key in "123456789?":
+            tui.keys(key)
+        tui.wait("Everywhere")
+
+    assert tui.text.isascii()
+
+
+def test_no_color_leaves_no_colour_but_weight(monkeypatch: pytest.MonkeyPatch) -> None:
+    with show() as tui:
+        tui.wait("F1 help")
+
+        assert COLOUR.search(tui.terminal.raw)
+
+    monkeypatch.setenv("NO_COLOR", "1")
+    with show() as tui:
+        tui.wait("F1 help")
+
+    assert not COLOUR.search(tui.terminal.raw)
+    assert "\x1b[0;1m" in tui.terminal.raw
+
+
+def test_colours_are_the_terminals_own_sixteen() -> None:
+    with show((200, 60)) as tui:
+        for key in "123456789?":
+            tui.keys(key)
+        tui.wait("Everywhere")
+
+    assert "38;5;" not in tui.terminal.raw
+    assert "38;2;" not in tui.terminal.raw
+
+
+def test_the_screen_is_resized_at_any_time() -> None:
+    with show() as tui:
+        tui.wait("F1 help")
+        for width, height in ((120, 40), (60, 16), (59, 15), (20, 5), (200, 60), (80, 24)):
+            tui.resize(width, height)
+            tui.until(lambda size=(width, height - 2): tui.tui.windows.body.size == size)  # type: ignore[misc]  # bound now
+            tui.wait(f"too small: {width}x{height}"[:width] if width < 60 else "F1 help")
+
+
+def test_nothing_that_gdb_or_the_guest_writes_steers_the_terminal() -> None:
+    evil = "\x1b]0;owned\x07\x1b[2J\x9b31m"
+    with show(view=state.SERIAL) as tui:
+        tui.wait("F1 help")
+        tui.tui.emit(Printed(f"gdb {evil}\n"))
+        tui.tui.emit(Wrote(f"guest {evil}\n".encode("latin-1")))
+        tui.tui.emit(Said(f"note {evil}"))
+        tui.wait("gdb \\x1b]0;owned")
+        tui.wait("guest \\x1b]0;owned")
+
+    assert "\x1b]0;owned" not in tui.terminal.raw
+    assert "\x9b" not in tui.terminal.raw
+
+
+def test_a_bug_gives_the_terminal_back_and_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("a bug")
+
+    with show() as tui:
+        tui.wait("F1 help")
+        monkeypatch.setattr("pvhdbg.tui.app.actions.act", broken)
+        tui.keys("Down")
+        tui.wait_end()
+
+    assert isinstance(tui.error, ZeroDivisionError)
+    assert "\x1b[?1049l" in tui.terminal.raw
+    assert tui.terminal.raw.rindex("\x1b[?25h") > tui.terminal.raw.rindex("\x1b[?25l")
+
+
+def test_what_ended_the_machines_thread_ends_the_screen_and_is_raised() -> None:
+    with show() as tui:
+        tui.wait("F1 help")
+        tui.tui.emit(Left(ZeroDivisionError("a bug")))
+        tui.wait_end()
+
+    assert isinstance(tui.error, ZeroDivisionError)
+
+
+def test_a_terminal_that_has_gone_is_an_ordinary_end() -> None:
+    with show() as tui:
+        tui.wait("F1 help")
+        tui._keyboard.close()
+        tui.wait_end()
+
+    assert tui.error is None

@@ -1,0 +1,162 @@
+"""The frame whatever it shows: its size, its characters, its classes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from prompt_toolkit.utils import get_cwidth
+
+from pvhdbg.checks.finding import Finding
+from pvhdbg.live.debuggee.code import Code, CodeLine
+from pvhdbg.tui.draw import classes
+from pvhdbg.tui.draw.frame import clamp, frame, output_visible, visible
+from pvhdbg.tui.draw.signs import UNICODE
+from pvhdbg.tui.screen import state
+from pvhdbg.tui.screen.line import length, plain
+from pvhdbg.tui.screen.state import Bytes, Entry, Popup, Run, Screen, StageMark
+from pvhdbg.views.rows.picture_text import SIGNS
+from tests.tui import screens
+from tests.tui.screens import SIZES, STACK, VIEWS
+
+CODE = Code("instructions", tuple(CodeLine(f"mov %rax,{n}", 0x1000 + n, None, n == 9, n == 3) for n in range(48)))
+PEEKED = Bytes(0x1000, bytes(range(256)) * 4, 0xFFFFFFFF81001004, "_text", (0x1004, 0x100C))
+FINDINGS = (
+    STACK,
+    Finding("PVH202", "error", "two types", "memory_map.entries[3].type", 0xEFC80),
+    Finding("PVH901", "info", "true and harmless", "start_info.rsdp_paddr"),
+)
+
+
+def everywhere() -> Iterator[Screen]:
+    """Every view of every stage of every boot there is."""
+    for document in screens.documents():
+        for stop in document.stops:
+            for view in VIEWS:
+                yield screens.at(stop.stage, view, document, findings=FINDINGS, code=CODE, bytes=PEEKED)
+
+
+def kinds() -> Iterator[Screen]:
+    """One screen of each kind."""
+    here = screens.at(
+        "prepare", findings=FINDINGS, code=CODE, bytes=PEEKED, serial=("Linux",), output=("(gdb) p 1", "$1 = 1")
+    )
+    yield Screen(here.title)
+    yield from (here._replace(view=view) for view in VIEWS)
+    yield from (here._replace(focus=focus) for focus in (state.PROMPT, state.VIEW, state.OUTPUT))
+    yield from (here._replace(run=Run(kind, "kernel", how="triple-fault")) for kind in classes.RUNS)
+    yield from (here._replace(popup=Popup(kind)) for kind in ("help", "quit"))
+    yield from (here._replace(entry=Entry(kind, "words")) for kind in ":/")
+    yield here._replace(past=0, message="no", queued=2, only_changes=True, symbols=state.LOADING, ascii=True)
+    yield here._replace(past=0, message="no", queued=1, output_top=0, view=state.CPU)
+    yield here._replace(stages=(*here.stages, StageMark("late", state.LACKING)))
+    yield screens.at("e820", state.MEMORY)
+    yield screens.at("e820")
+
+
+@pytest.mark.parametrize("size", [*SIZES, (60, 16), (93, 31)])
+def test_every_view_of_every_stage_fills_the_screen_exactly(size: tuple[int, int]) -> None:
+    for screen in everywhere():
+        lengths = {length(each) for each in screens.drawn(screen, *size)}
+
+        assert ({size[0]}, size[1] - 1) == (lengths, len(screens.drawn(screen, *size)))
+
+
+def test_every_kind_of_screen_fills_any_size_exactly() -> None:
+    for screen in kinds():
+        for size in (
+            (1, 3),
+            (20, 5),
+            (59, 40),
+            (60, 15),
+            (60, 16),
+            (61, 17),
+            (80, 24),
+            (110, 30),
+            (199, 36),
+            (300, 100),
+        ):
+            lengths = {length(each) for each in screens.drawn(screen, *size)}
+
+            assert ({size[0]}, size[1] - 1) == (lengths, len(screens.drawn(screen, *size)))
+
+
+def test_what_is_drawn_is_one_cell_wide_a_character() -> None:
+    drawn = {each for screen in kinds() for each in screens.text(screen, (120, 40))} - {"\n"}
+
+    assert {1} == {get_cwidth(each) for each in drawn}
+
+
+def test_the_unicode_signs_are_all_known_to_be_one_cell_wide() -> None:
+    signs = "".join(map(str, (*UNICODE.box, *UNICODE.past_box, *UNICODE[2:11])))
+    signs += "".join(each for table in (UNICODE.runs, UNICODE.stages, UNICODE.findings) for each in table.values())
+    signs += "".join(each for pair in SIGNS.values() for each in pair)
+
+    assert {1} == set(map(get_cwidth, signs))
+
+
+def test_ascii_draws_nothing_else() -> None:
+    drawn = {each for screen in (*kinds(), *everywhere()) for each in screens.text(screen._replace(ascii=True))}
+
+    assert {"\n", *map(chr, range(0x20, 0x7F))} >= drawn
+
+
+def test_every_class_that_is_drawn_has_its_meaning_and_every_other_is_drawn_somewhere() -> None:
+    drawn = {name for screen in (*kinds(), *everywhere()) for size in SIZES for name in screens.styles(screen, size)}
+    unusual = {
+        "class:memory.acpi",
+        "class:memory.bad",
+        "class:memory.overlap",
+        "class:memory.persistent",
+        "class:too-small",
+        "class:empty",
+    }
+
+    assert {f"class:{name}" for name in classes.CLASSES} - unusual == drawn - unusual
+
+
+def test_a_terminal_that_is_too_small_says_how_large_it_must_be() -> None:
+    lines = screens.lines(screens.at("prepare"), (59, 16))
+
+    assert "too small: 59x16 of at least 60x16" == lines[0].strip()
+    assert {""} == {each.strip() for each in lines[1:14]}
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_selected_row_is_always_to_be_seen(size: tuple[int, int]) -> None:
+    width, height = size[0], size[1] - 2
+    for cursor in (0, 5, 20, 10_000):
+        screen = clamp(screens.at("bootparams", state.BOOT_PARAMS, unfolded=True).at(cursor, 7), width, height)
+        shown = range(screen.here.top, screen.here.top + visible(screen, width, height))
+
+        assert screen.here.cursor in shown
+        assert 1 == sum(plain(each).startswith("│▸") for each in frame(screen, width, height))
+
+
+def test_a_row_before_the_first_and_one_after_the_last_are_those() -> None:
+    screen = screens.at("prepare", state.START_INFO)
+
+    assert (0, 10) == (clamp(screen.at(-5), 80, 22).here.cursor, clamp(screen.at(99), 80, 22).here.cursor)
+
+
+def test_scrolling_back_to_the_end_follows_the_end_again() -> None:
+    output = tuple(map(str, range(100)))
+    screen = screens.at("prepare", output=output, serial=output, view=state.SERIAL, popup=Popup("help", 1000))
+    shown = output_visible(screen, 80, 22)
+    ends = clamp(screen._replace(output_top=100 - shown, serial_top=99), 80, 22)
+    within = clamp(screen._replace(output_top=99 - shown, serial_top=-3), 80, 22)
+
+    assert (None, None) == (ends.output_top, ends.serial_top)
+    assert (99 - shown, 0) == (within.output_top, within.serial_top)
+    assert ends.popup
+    assert 0 < ends.popup.top < 1000
+
+
+def test_what_has_the_focus_gets_more_room() -> None:
+    screen = screens.at("prepare")
+    shares = [
+        (visible(focused, 80, 22), output_visible(focused, 80, 22))
+        for focused in (screen._replace(focus=focus) for focus in (state.PROMPT, state.VIEW, state.OUTPUT))
+    ]
+
+    assert [(11, 4), (11, 2), (4, 11)] == shares

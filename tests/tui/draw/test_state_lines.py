@@ -1,0 +1,124 @@
+"""The two lines at the top."""
+
+from __future__ import annotations
+
+import pytest
+
+from pvhdbg.checks.finding import Finding
+from pvhdbg.tui.draw import classes
+from pvhdbg.tui.screen import state
+from pvhdbg.tui.screen.state import Noted, Run, StageMark
+from tests.tui.screens import at, lines, styled
+
+HERE = at("prepare")
+LONGEST = (
+    "pvhdbg   vmlinux-6.1.0-56-cloud-amd64   microvm tcg 512M   ■ stopped at prepare"
+    "   long64, paging on (4 levels)   rip 0xffffffff8305a1ff xen_prepare_pvh   symbols loaded"
+)
+
+
+def test_a_wide_terminal_has_room_for_all_of_the_state() -> None:
+    assert LONGEST == lines(HERE, (200, 60))[0].strip()
+
+
+def test_at_120_columns_the_machine_has_gone() -> None:
+    shown = "pvhdbg   vmlinux-6.1.0-56-cloud-amd64   ■ stopped at prepare   long64, paging on"
+
+    assert f"{shown}   0xffffffff8305a1ff xen_prepare_pvh" == lines(HERE, (120, 40))[0].strip()
+
+
+def test_at_80_columns_stage_mode_and_rip_are_what_is_left() -> None:
+    shown = "■ stopped at prepare   long64, paging on   0xffffffff8305a1ff xen_prepare_pvh"
+
+    assert shown == lines(HERE)[0].strip()
+
+
+def test_that_symbols_are_missing_is_said_longer_than_that_they_are_there() -> None:
+    assert "loading" in lines(HERE._replace(symbols=state.LOADING), (120, 40))[0]
+    assert "symbols" not in lines(HERE, (120, 40))[0]
+
+
+@pytest.mark.parametrize(
+    ("run", "shown"),
+    [
+        (Run(), "… starting"),
+        (Run(state.STOPPED), "■ stopped"),
+        (Run(state.STOPPED, "a breakpoint"), "■ stopped at a breakpoint"),
+        (Run(state.RUNNING, since=10.0), "▶ running 2 s"),
+        (Run(state.RUNNING, since=99.0), "▶ running 0 s"),
+        (Run(state.DEAD, how="triple-fault", rip=0x10, symbol="bad+0x2"), "✖ died: triple-fault"),
+        (Run(state.ENDED), "□ ended"),
+        (Run(state.RECORDING), "◌ recording"),
+    ],
+)
+def test_the_run_state_has_a_sign_and_words(run: Run, shown: str) -> None:
+    screen = HERE._replace(run=run, clock=12.9)
+
+    assert shown == styled(screen, classes.RUNS[run.kind])
+
+
+def test_a_death_says_where() -> None:
+    run = Run(state.DEAD, how="triple-fault", rip=0xFFFFFFFF8305A2B3, symbol="xen_prepare_pvh+0xb4")
+
+    assert "✖ died: triple-fault   long64   0xffffffff8305a2b3 xen_prepare_pvh+0xb4" in lines(HERE._replace(run=run))[0]
+
+
+def test_how_a_guest_died_gets_shorter_before_where_it_did_goes() -> None:
+    long = "triple fault, or a reset or shutdown that the guest asked for"
+    run = Run(state.DEAD, "triple-fault", 0.0, long, 0xFFFFFFFF8305A2B3, "xen_prepare_pvh+0xb4")
+
+    assert "✖ died: triple-fault   long64   0xffffffff8305a2b3 xen_prepare_pvh+0xb4" in lines(HERE._replace(run=run))[0]
+    assert f"✖ died: {long}" in lines(HERE._replace(run=run), (200, 60))[0]
+
+
+def test_while_it_runs_nobody_knows_its_mode_or_rip() -> None:
+    shown = lines(HERE._replace(run=Run(state.RUNNING, rip=0x1234)), (120, 40))[0]
+
+    assert "long64" not in shown
+    assert "0x1234" not in shown
+
+
+def test_the_timeline_tells_stages_apart_by_signs() -> None:
+    marks = (
+        StageMark("entry", state.PASSED),
+        StageMark("prepare", state.HERE),
+        StageMark("kernel", state.AHEAD),
+        StageMark("e820", state.LACKING, "no symbol e820_table"),
+    )
+
+    assert "entry ●─── prepare ◉─── kernel ○─── e820 −" == lines(HERE._replace(stages=marks))[1].strip()  # noqa: RUF001
+
+
+def test_a_past_stage_that_is_looked_at_stands_in_brackets() -> None:
+    screen = at("e820", past=2)
+
+    assert "[bootparams ●]" in lines(screen)[1]
+    assert "[bootparams ●]" == styled(screen, classes.LOOKED_AT)
+
+
+def test_what_waits_and_what_was_found_is_counted() -> None:
+    found = tuple(Finding("PVH", severity, "", "") for severity in ("error", "warning", "warning", "info", "info"))
+    noted = tuple(Noted(each, ("entry",), here=False) for each in found)
+    screen = HERE._replace(noted=(noted[0]._replace(here=True, new=True), *noted[1:]), queued=3)
+
+    assert lines(screen, (140, 40))[1].endswith("found so far: ✖ 1 error ▲ 2 warnings ℹ 2 info *1 new ")  # noqa: RUF001
+    assert lines(screen, (90, 24))[1].endswith("3 queued  so far: ✖ 1 ▲ 2 ℹ 2 *1 new ")  # noqa: RUF001
+
+
+def test_names_from_outside_cannot_steer_the_terminal() -> None:
+    screen = HERE._replace(
+        title=state.Title("\x1b[2J.elf", "q\n35"), run=HERE.run._replace(symbol="\x9b0m", where="\r")
+    )
+    shown = lines(screen, (200, 60))[0]
+
+    assert r"\x1b[2J.elf   q\x0a35   ■ stopped at \x0d" in shown
+    assert r"\x9b0m" in shown
+
+
+def test_where_a_machine_is_attached_to_is_not_cut_in_its_middle() -> None:
+    here = HERE._replace(title=HERE.title._replace(machine="at localhost:1234"))
+    shown = [lines(here, (width, 40))[0] for width in range(80, 200)]
+
+    assert any("   attached   " in line for line in shown)
+    assert any("   at localhost:1234   " in line for line in shown)
+    assert not any("   at   " in line for line in shown)

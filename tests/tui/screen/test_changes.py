@@ -1,0 +1,155 @@
+"""What changed since the stop before, and which rows findings are about."""
+
+from __future__ import annotations
+
+from pvhdbg.boot.record import compare
+from pvhdbg.checks.finding import Finding
+from pvhdbg.tui.draw import classes
+from pvhdbg.tui.draw.frame import rows
+from pvhdbg.tui.screen import finding_rows, state
+from pvhdbg.tui.screen.state import Screen
+from tests import build
+from tests.tui import screens
+from tests.tui.screens import STACK, at, line, styled, text
+
+PARAMS = 0x310D320
+
+
+def changed(**values: int) -> Screen:
+    """A stop at which start_info is not what it was."""
+    guest = build.linux_guest()
+    before = guest.at("entry")
+    guest.put(build.START_INFO, build.start_info(nr_modules=1, modlist_paddr=build.MODLIST, **values))
+    now = guest.at("entry")
+    return screens.of(now, before=compare.marks(before, now))
+
+
+def test_what_changed_has_a_star_and_its_old_value_in_the_detail() -> None:
+    screen = changed(flags=3).at(2)
+
+    assert "▸*+0x08 flags" in text(screen)
+    assert "flags   * was 0x0   u32 at 0xf31e8" in text(screen)
+    assert line(screen, "magic").startswith("  +0x00")
+
+
+def test_only_changes_shows_nothing_else() -> None:
+    screen = changed(flags=3)
+    alone = screen._replace(only_changes=True)
+
+    assert ["flags", "cmdline_paddr", "memmap_paddr", "memmap_entries", "cmdline"] == [
+        each.name for each in rows(alone)
+    ]
+    assert "* only what changed" in text(alone)
+
+
+def test_where_nothing_changed_that_is_said() -> None:
+    screen = at("bootparams", state.START_INFO, only_changes=True)
+
+    assert "nothing changed here since the stop before" in text(screen)
+
+
+def test_a_structure_that_was_not_there_is_all_among_what_changed_but_has_no_stars() -> None:
+    screen = at("prepare", state.START_INFO, only_changes=True)
+
+    assert 10 == len(rows(screen))
+    assert "* only what changed" == styled(screen, classes.CHANGED, (120, 40)).strip()
+
+
+def test_a_field_inside_marks_what_it_is_in() -> None:
+    handed_over = screens.boot().stops[2]
+    guest = build.linux_guest()
+    build.page_tables(guest)
+    guest.symbols = {"pvh_bootparams": build.KERNEL_MAP + PARAMS}
+    guest.put(PARAMS, build.boot_params(build.MAP, hdr__version=0x20D))
+    now = guest.at("bootparams")
+    screen = screens.of(now, state.BOOT_PARAMS, before=compare.marks(handed_over, now))
+
+    assert line(screen, " hdr ").startswith(" *+0x1f1")
+    assert line(screen, " version ").startswith(" *+0x206")
+    assert line(screen, "realmode_swtch …").startswith(" *+0x208")
+
+
+def test_a_maps_entry_is_marked_if_one_of_its_fields_changed() -> None:
+    guest = build.linux_guest()
+    before = guest.at("entry")
+    guest.put(build.MEMMAP, build.memmap([(0xD0000, 0x20000, 2)]))
+    now = guest.at("entry")
+    screen = screens.of(now, state.MEMORY, before=compare.marks(before, now))
+
+    assert line(screen, "[0] ").startswith(" *[0] 0xd0000-0xf0000      128 KiB  ▒ RESERVED")
+    assert line(screen, "[1] ").startswith("  [1]")
+
+
+def test_a_row_that_a_finding_is_about_has_its_sign_and_code() -> None:
+    screen = at("entry", findings=(STACK,))
+
+    assert "+0x10 modlist_paddr   0x7b7c      ▲ PVH207  1 module: 130.6 KiB" == line(screen, "modlist").strip()
+    assert "▲ PVH207  " == styled(screen, classes.WARNING).removeprefix(" ▲ 1 warning")
+
+
+def test_the_finding_is_at_the_copys_row_where_the_copy_is_shown() -> None:
+    assert "▲ PVH207" in line(at("prepare", findings=(STACK,)), "modlist")
+
+
+def test_the_worst_of_several_is_named_and_the_others_counted() -> None:
+    field = "start_info.magic"
+    found = (
+        Finding("PVH901", "info", "", field),
+        Finding("PVH101", "error", "", field),
+        Finding("PVH207", "warning", "", field),
+    )
+
+    assert "✖ PVH101 +2" in line(at("entry", findings=found), "magic")
+
+
+def test_a_finding_about_a_part_is_at_what_it_is_in() -> None:
+    screen = at("entry", state.MEMORY, findings=(Finding("PVH201", "info", "", "memory_map.entries[0].type"),))
+
+    assert "ℹ PVH201  gap of 192" in line(screen, "[0]")  # noqa: RUF001
+
+
+def test_a_finding_about_a_folded_field_is_at_the_row_of_its_run() -> None:
+    screen = at(
+        "bootparams", state.BOOT_PARAMS, findings=(Finding("PVH301", "error", "", "boot_params.acpi_rsdp_addr"),)
+    )
+
+    assert "✖ PVH301" in line(screen, "screen_info …")
+
+
+def test_a_finding_about_a_whole_is_at_its_first_row() -> None:
+    screen = at("entry", findings=(Finding("PVH100", "error", "", "start_info"),))
+
+    assert "✖ PVH100" in line(screen, "magic")
+
+
+def test_the_view_and_row_of_a_path_are_found() -> None:
+    screen = at("bootparams")
+    paths = (
+        "start_info.magic",
+        "modules[0].size",
+        "memory_map.entries[3].type",
+        "boot_params.hdr.version",
+        "registers.cs.flags",
+        "cmdline",
+    )
+    found = [finding_rows.place(screen, path) for path in paths]
+
+    assert found == [
+        (state.START_INFO, 0),
+        (state.MODULES, 2),
+        (state.MEMORY, 6),
+        (state.BOOT_PARAMS, 5),
+        (state.CPU, 9),
+        (state.START_INFO, 10),
+    ]
+
+
+def test_a_path_that_no_view_shows_has_no_place() -> None:
+    assert (None, None) == (finding_rows.place(at("entry"), "kernel.path"), finding_rows.place(at("entry"), ""))
+
+
+def test_the_view_of_findings_carries_the_worst_sign_in_its_name() -> None:
+    found = (STACK, Finding("PVH101", "error", "", "start_info.magic"))
+
+    assert "5✖findings" in text(at("entry", findings=found), (120, 40))
+    assert "5!findings" in text(at("entry", findings=found, ascii=True), (120, 40))

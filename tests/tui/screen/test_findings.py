@@ -1,0 +1,123 @@
+"""What the rules find is on the screen: of what is looked at, now and in the past, live and of a recording."""
+
+from __future__ import annotations
+
+from pvhdbg.boot.record.replay import load
+from pvhdbg.checks.run import check
+from pvhdbg.tui.app import actions
+from pvhdbg.tui.app.start import screen_of
+from pvhdbg.tui.screen import events, state
+from pvhdbg.tui.screen.state import Run, Screen, Title
+from pvhdbg.tui.screen.update import looking, update
+from tests import build
+from tests.paths import RECORDINGS_DIR
+
+DIED = load(RECORDINGS_DIR / "linux-6.1-died.json")
+
+
+def stopped(screen: Screen, index: int, run: Run | None = None) -> Screen:
+    stops = DIED.stops
+    where = run or Run(state.STOPPED, stops[index].stage)
+    return update(screen, events.Stopped(where, stops[index], stops[: index + 1], ()))
+
+
+def begun() -> Screen:
+    began = events.Began(Title("vmlinux", "pc"), DIED.kernel, (), True, DIED.machine)
+    return update(Screen(Title("", "")), began)
+
+
+def test_a_stop_brings_the_findings_that_a_recording_of_it_has() -> None:
+    screen = stopped(begun(), 1)
+
+    assert check(DIED).stops[1] == screen.findings
+    assert "PVH101" in {each.code for each in screen.findings}
+
+
+def test_the_past_has_its_own_findings() -> None:
+    screen = looking(stopped(begun(), 1), 0)
+
+    assert check(DIED).stops[0] == screen.findings
+
+
+def test_a_death_is_explained_first_of_all() -> None:
+    death = DIED.outcome.died
+    assert death is not None
+    screen = stopped(begun(), 2, Run(state.DEAD, death.how, 0.0, death.message, death.rip, death.symbol))
+
+    assert check(DIED).stops[2] == screen.findings
+    assert "PVH901" == screen.findings[0].code
+
+
+def test_a_recording_shows_what_was_found_in_it() -> None:
+    screen = screen_of(DIED, "died")
+
+    assert check(DIED).stops[-1] == screen.findings
+    assert check(DIED).stops[0] == looking(screen, 0).findings
+
+
+def test_a_look_between_two_stages_is_checked_too() -> None:
+    stops = build.boot().stops
+    between = stops[1]._replace(registers={**stops[1].registers, "rip": 0xFFFFFFFF8305A203})
+    event = events.Stopped(Run(state.STOPPED), between, stops[:2], ())
+    screen = update(begun()._replace(image=build.linux(), machine=build.machine()), event)
+
+    assert {"PVH201", "PVH203", "PVH330", "PVH340"} == {each.code for each in screen.findings}
+
+
+def test_what_an_earlier_stage_had_is_kept_with_its_stage() -> None:
+    death = DIED.outcome.died
+    assert death is not None
+    dead = Run(state.DEAD, death.how, 0.0, death.message, death.rip, death.symbol)
+    screen = stopped(stopped(begun(), 0), 2, dead)
+    codes = {each.finding.code: each.stages for each in screen.noted}
+
+    assert {(each.code, each.message) for each in check(DIED).all} == {
+        (each.finding.code, each.finding.message) for each in screen.noted
+    }
+    assert "entry" in codes["PVH101"]
+    assert screen.findings == tuple(each.finding for each in screen.noted if each.here)
+
+
+def test_what_is_new_is_told_apart() -> None:
+    screen = stopped(begun(), 1)
+
+    assert {each.code for each in check(DIED).new[1]} == {each.finding.code for each in screen.noted if each.new}
+    assert not any(each.new for each in looking(screen, 0).noted)
+
+
+def test_the_past_does_not_know_what_was_found_later() -> None:
+    screen = looking(stopped(begun(), 1), 0)
+
+    assert check(DIED).stops[0] == tuple(each.finding for each in screen.noted)
+
+
+def test_a_finding_of_an_earlier_stage_leads_into_that_past_and_back() -> None:
+    document = load(RECORDINGS_DIR / "linux-6.1-microvm-initrd.json")
+    screen = screen_of(document, "boot")
+    last = looking(screen, None)._replace(view=state.FINDINGS)
+    gone = next(at for at, each in enumerate(last.noted) if not each.here)
+    there = actions.act("follow", last.at(gone), actions.Size(120, 38))
+    back = actions.act("back", there, actions.Size(120, 38))
+
+    assert last.noted[gone].stages[-1] == there.looked_at.stage if there.looked_at else None
+    assert state.FINDINGS != there.view
+    assert (state.FINDINGS, None, gone) == (back.view, back.past, back.here.cursor)
+
+
+def test_a_new_stage_says_what_is_new_and_where() -> None:
+    stops = build.boot().stops
+    screen = begun()._replace(image=build.linux(), machine=build.machine())
+    said = []
+    for index, stop in enumerate(stops):
+        run = Run(state.STOPPED, stop.stage)
+        screen = update(screen._replace(message=""), events.Stopped(run, stop, stops[: index + 1], ()))
+        said.append(screen.message)
+
+    assert said[1].startswith("new at prepare: pvh_start_info (view 1)")
+    assert said[2].startswith("new at bootparams: boot_params (view 4)")
+    assert said[3].startswith("new at kernel: kernel_boot_params (view 4)")
+    assert said[4].startswith("new at e820: e820_table (view 3)")
+
+
+def test_a_fresh_machine_has_no_findings_yet() -> None:
+    assert () == update(stopped(begun(), 1), events.Began(Title("", ""), None, (), True)).findings

@@ -1,0 +1,56 @@
+"""Lines of styled text."""
+
+from __future__ import annotations
+
+import pytest
+
+from pvhdbg.tui.screen.by_id import Same
+from pvhdbg.tui.screen.line import clean, cut, fit, laid_over, plain, styled
+
+
+@pytest.mark.parametrize(
+    ("width", "shown"), [(0, ""), (1, "…"), (3, "ab…"), (4, "abc…"), (6, "abcdef"), (8, "abcdef  ")]
+)
+def test_a_line_is_filled_or_cut_with_a_sign(width: int, shown: str) -> None:
+    assert shown == plain(fit([("class:a", "abc"), ("", ""), ("class:b", "def")], width))
+
+
+def test_a_cut_between_two_fragments_takes_the_place_of_the_last_character() -> None:
+    assert [("class:a", "ab…")] == fit([("class:a", "abc"), ("class:b", ""), ("class:c", "d")], 3)
+
+
+def test_what_is_no_text_is_escaped_before_anything_is_counted() -> None:
+    assert r"\x1b[2J\u{65e5}" == plain(fit([("", "\x1b[2J日")], 16)).rstrip()
+    assert r"\x1b~" == plain(fit([("", "\x1b[2J")], 5, "~"))
+
+
+def test_latin_1_and_quotes_are_text_but_a_soft_hyphen_has_no_width() -> None:
+    assert r"© ü ‘x’ \xad\xa0" == clean("© ü ‘x’ \xad\xa0")  # noqa: RUF001
+
+
+def test_in_ascii_quotes_and_dots_are_those_of_ascii() -> None:
+    assert r"'x'... \xfc" == clean("‘x’… ü", ascii=True)  # noqa: RUF001
+
+
+def test_text_is_cut_with_a_sign_where_there_is_room_for_one() -> None:
+    assert ["", "…", "ab…", "abcd"] == [cut("abcd", width) for width in (0, 1, 3, 4)]
+
+
+def test_a_line_laid_over_another_leaves_its_ends() -> None:
+    under = [("class:a", "0123"), ("class:b", "4567")]
+    over = [("class:c", "xy")]
+
+    assert [("class:a", "012"), ("class:c", "xy"), ("class:b", "567")] == laid_over(under, 3, over)
+    assert [("class:c", "xy"), ("class:a", "23"), ("class:b", "4567")] == laid_over(under, 0, over)
+
+
+def test_a_class_comes_with_those_that_are_there() -> None:
+    assert [("class:a class:s", "1"), ("class:s", "2")] == styled([("class:a", "1"), ("", "2")], "class:s")
+
+
+def test_a_cache_key_is_the_same_only_for_the_same_object() -> None:
+    one, equal = {"a": 1}, {"a": 1}
+
+    assert Same(one) == Same(one)
+    assert Same(one) != Same(equal)
+    assert hash(Same(one)) == hash(Same(one))

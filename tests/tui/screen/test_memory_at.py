@@ -1,0 +1,59 @@
+"""What lies at an address: QEMU reads zeros where there is nothing, and they must not be taken for data."""
+
+from __future__ import annotations
+
+import pytest
+
+from pvhdbg.target.monitor import Region
+from pvhdbg.tui.screen import memory_at, state
+from pvhdbg.tui.screen.state import Bytes, Screen
+from tests.tui.screens import at, line, text
+
+THERE = (Region(0, 0xA0000, "ram", "pc.ram"), Region(0xFEC00000, 0xFEC01000, "i/o", "ioapic"))
+LAST = 0x20000000
+
+
+def shown(paddr: int, regions: tuple[Region, ...] | None = THERE) -> Screen:
+    return at("prepare", state.BYTES, bytes=Bytes(paddr, bytes(32), regions=regions))
+
+
+@pytest.mark.parametrize(
+    ("paddr", "words"),
+    [
+        (0x1000, "map: RAM; machine: RAM (pc.ram)"),
+        (0xF0000, "map: RESERVED; machine: nothing, reads as 0"),
+        (0xA0000, "map: not listed; machine: nothing, reads as 0"),
+        (LAST, "map: beyond all RAM; machine: nothing, reads as 0"),
+        (0xFEC00000, "map: beyond all RAM; machine: a device (ioapic)"),
+    ],
+)
+def test_the_map_and_the_machine_each_have_their_say(paddr: int, words: str) -> None:
+    assert words == memory_at.words(shown(paddr), paddr)
+
+
+def test_the_map_alone_speaks_where_there_is_no_machine() -> None:
+    assert "map: beyond all RAM" == memory_at.words(shown(LAST, None), LAST)
+
+
+def test_nobody_knows_where_neither_does() -> None:
+    screen = Screen(state.Title("vmlinux", ""), view=state.BYTES, bytes=Bytes(0x1000, bytes(16)))
+
+    assert "" == memory_at.words(screen, 0x1000)
+
+
+def test_what_is_not_ram_is_said_above_the_bytes_even_at_80_columns() -> None:
+    assert (
+        "0x20000000 physical   map: beyond all RAM; machine: nothing, reads as 0" == line(shown(LAST), "phys").strip()
+    )
+    assert "0x1000 physical" == line(shown(0x1000), "physical").strip()
+
+
+def test_zeros_that_no_memory_holds_are_not_drawn_as_bytes() -> None:
+    assert "-- -- -- no memory" in text(shown(LAST))
+    assert "00 00 00" not in text(shown(LAST))
+    assert "no memory" not in text(shown(LAST, None))
+
+
+def test_what_lies_at_the_selected_row_is_said() -> None:
+    assert "map: beyond all RAM" in line(shown(LAST - 16).at(1), "physical")
+    assert "map: beyond all RAM" not in line(shown(LAST - 16), "physical")

@@ -1,0 +1,106 @@
+"""Changes as lines."""
+
+from __future__ import annotations
+
+from pvhdbg.abi.boot_params import BootParams
+from pvhdbg.abi.e820 import BootE820Entry
+from pvhdbg.boot.record.compare import Absent, Change
+from pvhdbg.boot.record.compare import documents as compared
+from pvhdbg.boot.stop.capture import Text
+from pvhdbg.views.report import diff_text
+from tests import build
+
+
+def test_a_stage_tells_its_news_and_on_one_line_what_stayed() -> None:
+    stops = build.boot().stops
+
+    assert [
+        "prepare -> bootparams",
+        "  boot_params: not before stage bootparams -> struct boot_params at 0x310d320",
+        '  address_kind: "kernel" -> "identity"',
+        "  registers.rip: 0xffffffff8305a1ff -> 0x10008cb",
+        "unchanged: start_info, pvh_start_info, cmdline, modules, memory_map, cpu_mode",
+    ] == diff_text.captures(stops[1], stops[2]).splitlines()
+
+
+def test_what_the_copy_changed_is_said_to_be_about_the_copy() -> None:
+    before, after = build.boot().stops[2:4]
+    assert after.kernel_boot_params is not None
+    raw = bytearray(after.kernel_boot_params.raw)
+    raw[0x210] = 0x90
+
+    lines = diff_text.captures(before, after._replace(kernel_boot_params=BootParams(bytes(raw)))).splitlines()
+
+    assert "  (kernel_boot_params is compared with boot_params, which it is a copy of)" == lines[1]
+    assert "  kernel_boot_params.hdr.type_of_loader: 0xb0 (QEMU) -> 0x90 (Xen)" in lines
+
+
+def test_two_runs_are_told_by_stage() -> None:
+    run = build.boot()
+    other = run._replace(machine=run.machine._replace(memory="1G"), stops=run.stops[:4])
+
+    assert [
+        "machine:",
+        '  machine.memory: "512M" -> "1G"',
+        "stage e820:",
+        '  stage: "e820" -> never reached',
+        "unchanged: kernel, outcome",
+        "unchanged stages: entry, prepare, bootparams, kernel",
+    ] == diff_text.documents(compared(run, other)).splitlines()
+
+
+def test_equal_runs_are_one_line() -> None:
+    assert "nothing changed\n" == diff_text.documents(compared(build.boot(), build.boot()))
+
+
+def test_types_are_named_counts_are_decimal_and_addresses_are_hex() -> None:
+    kind = BootE820Entry.type
+
+    assert "memory_map.entries[0].type: 1 (RAM) -> 42 (unknown)" == diff_text.line(
+        Change("memory_map.entries[0].type", 1, 42, (kind,))
+    )
+    assert "memory_map.nr_entries: 9 -> 10" == diff_text.line(Change("memory_map.nr_entries", 9, 10))
+    assert "memory_map.paddr: 0x9 -> 0xa" == diff_text.line(Change("memory_map.paddr", 9, 10))
+
+
+def test_control_bits_are_named() -> None:
+    assert "registers.cr0: 0x11 (PE | ET) -> 0x80000011 (PE | ET | PG)" == diff_text.line(
+        Change("registers.cr0", 0x11, 0x80000011)
+    )
+    assert "registers.cr4: 0x0 (none set) -> 0x20 (PAE)" == diff_text.line(Change("registers.cr4", 0, 0x20))
+
+
+def test_of_long_bytes_the_changed_ones_are_shown() -> None:
+    assert "p, from byte 100 on: 01 00 -> 02 00" == diff_text.line(
+        Change("p", b"\0" * 100 + b"\1\0", b"\0" * 100 + b"\2\0")
+    )
+    assert "p: 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00… -> 01" == diff_text.line(Change("p", b"\0" * 17, b"\1"))
+
+
+def test_no_guest_s_string_reaches_the_terminal_raw() -> None:
+    before = build.boot().stops[0]
+    after = before._replace(cmdline=Text(1, b"\x1b[2J\n"))
+
+    told = diff_text.captures(before, after)
+
+    assert r'-> "\x1b[2J\x0a"' in told
+    assert "\x1b" not in told
+
+
+def test_many_changes_are_cut_and_counted() -> None:
+    stops = [build.look(build.Noise(seed), "bootparams") for seed in (1, 2)]
+
+    told = diff_text.captures(*stops).splitlines()
+
+    assert [] != [line for line in told if line.startswith("  … and ")]
+    assert len(told) < 10 * diff_text.MOST
+
+
+def test_every_kind_of_value_has_a_line() -> None:
+    run = build.boot()
+    values = [run.kernel, *run.stops[0][5:10], run.stops[2].boot_params, run.stops[4].e820_table, Absent("why")]
+    assert run.kernel is not None
+
+    told = [diff_text.line(Change("x", each, each)) for each in (*values, run.kernel.segments[0], 2.5)]
+
+    assert [] == [each for each in told if "NamedTuple" in each or "object at" in each or "Segment(" in each]

@@ -1,0 +1,335 @@
+"""The story a person reads, on boots built in memory and on every recording there is."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from pvhdbg.boot.record.document import DEAD, INTERRUPTED, TIMED_OUT, Death, Document, Outcome, Rewrite
+from pvhdbg.boot.record.replay import load
+from pvhdbg.boot.stop import stages
+from pvhdbg.boot.stop.capture import Capture
+from pvhdbg.target.base import NO_MONITOR
+from pvhdbg.views.report import run_text
+from tests import build
+from tests.paths import RECORDINGS
+
+OUR_SIGNS = "█▒·…"
+
+
+def stop(stage: str, document: Document | None = None) -> list[str]:
+    """The lines about one stage in a document's text."""
+    blocks = run_text.document(document or build.boot()).split("\n\n")
+    return next(block for block in blocks if block.startswith(f"{stage}:")).splitlines()
+
+
+def entry_of(guest: build.Guest) -> str:
+    return run_text.capture(guest.at("entry"), guest.image)
+
+
+def prepared(change: bytes, offset: int) -> Document:
+    """A boot of two stops in which the kernel's copy differs from what was handed over."""
+    guest = build.linux_guest()
+    first = guest.at("entry")
+    build.page_tables(guest)
+    guest.symbols = {"pvh_start_info": build.KERNEL_MAP + build.VARIABLES["pvh_start_info"]}
+    guest.put(build.VARIABLES["pvh_start_info"], guest.memory.get(build.START_INFO, 56))
+    guest.put(build.VARIABLES["pvh_start_info"] + offset, change)
+    return build.boot()._replace(stops=(first, guest.at("prepare", build.START_INFO)))
+
+
+def test_the_header_says_which_kernel_on_which_machine() -> None:
+    header = run_text.document(build.boot()).split("\n\n")[0]
+
+    expected = """\
+/boot/vmlinux-6.1.0-56-cloud-amd64
+  Linux 6.1.0-56-cloud-amd64, vmlinux, 64-bit ELF, entry 0x1000850, build-id 8f3c6d2e51aa…
+  QEMU 7.2.22, microvm, tcg, max, 512M
+  -append "console=ttyS0 earlyprintk=ttyS0"
+  -initrd /tmp/initrd.gz"""
+
+    assert expected == header
+
+
+def test_the_entry_tells_everything_that_was_handed_over() -> None:
+    lines = stop("entry")
+
+    expected = """\
+entry: the first instruction at the PHYS32_ENTRY address
+  rip 0x1000850, physical; 32-bit protected mode, paging off
+  struct hvm_start_info at 0xf31e0
+    +0x00  magic           0x336ec578  right
+    +0x04  version         1           carries a memory map
+    +0x08  flags           0x0         none set
+    +0x0c  nr_modules      1           the ramdisk
+    +0x10  modlist_paddr   0x7b7c      1 module: 130.6 KiB
+    +0x18  cmdline_paddr   0xefcb0     "console=ttyS0 earlyprintk=ttyS0"
+    +0x20  rsdp_paddr      0x0         there is none
+    +0x28  memmap_paddr    0xefc20     6 entries: 511.6 MiB of RAM
+    +0x30  memmap_entries  6
+    +0x34  reserved        0x0
+  struct hvm_modlist_entry[1] at 0x7b7c
+    [0]  0x1fddf000-0x1fdffabc  130.6 KiB  the ramdisk  no cmdline
+  memory map: memmap at 0xefc20, 6 entries: 511.6 MiB of RAM
+    [0]  0xd0000-0xf0000      128 KiB  NVS          gap of 192 KiB before
+    [1]  0x0-0x9fc00          639 KiB  RAM
+    [2]  0x9fc00-0xa0000        1 KiB  RESERVED
+    [3]  0xf0000-0x100000      64 KiB  RESERVED
+    [4]  0x100000-0x20000000  511 MiB  RAM
+    [5]  0x0-0x0                    0  unknown (0)"""
+
+    assert expected.splitlines() == lines[: len(expected.splitlines())]
+    assert any("k kernel" in line for line in lines)
+
+
+def test_a_copy_that_is_equal_is_one_line() -> None:
+    assert ["  pvh_start_info at 0x310d2e0: equal to start_info, byte for byte"] == stop("prepare")[2:]
+
+
+def test_a_copy_that_differs_has_its_differing_fields_marked() -> None:
+    lines = stop("prepare", prepared(b"\2", 4))
+
+    assert "  pvh_start_info at 0x310d2e0 (* differs from start_info)" == lines[2]
+    assert ["    *  +0x04  version         2           newer than 1, the last one known"] == [
+        line for line in lines if line.startswith("    *")
+    ]
+
+
+def test_only_fields_that_are_set_are_listed_of_the_zero_page() -> None:
+    lines = stop("bootparams")
+
+    expected = """\
+  struct boot_params pvh_bootparams at 0x310d320
+    +0x1e8  e820_entries        7           of 128
+    +0x206  hdr.version         0x20c       2.12
+    +0x210  hdr.type_of_loader  0xb0        QEMU, version 0
+    +0x218  hdr.ramdisk_image   0x1fddf000  the ramdisk, module 0
+    +0x21c  hdr.ramdisk_size    133820      130.6 KiB
+    +0x228  hdr.cmd_line_ptr    0xefcb0     "console=ttyS0 earlyprintk=ttyS0"
+    all other fields are 0, apart from e820_table"""
+
+    assert expected.splitlines() == lines[2:10]
+    assert "    +  0xa0000-0x100000     384 KiB  RESERVED" == lines[-1]
+
+
+def test_boot_params_is_compared_with_what_it_was_copied_from() -> None:
+    assert ["  boot_params at 0x32ba460: equal to pvh_bootparams, byte for byte"] == stop("kernel")[2:]
+
+
+def test_fields_of_boot_params_that_changed_are_shown_with_both_values() -> None:
+    document = build.boot()
+    kernel = document.stops[3]
+    assert kernel.kernel_boot_params is not None
+    changed = type(kernel.kernel_boot_params)(
+        kernel.kernel_boot_params.raw[:0x211] + b"\x02" + kernel.kernel_boot_params.raw[0x212:], 0x32BA460
+    )
+    stops = (*document.stops[:3], kernel._replace(kernel_boot_params=changed), *document.stops[4:])
+
+    assert [
+        "  boot_params at 0x32ba460: differs from pvh_bootparams",
+        "    +0x211  hdr.loadflags  0x0 -> 0x2  KASLR_FLAG",
+        "  ! PVH412  hdr.loadflags is 0x2, in pvh_bootparams 0x0",
+    ] == stop("kernel", document._replace(stops=stops))[2:]
+
+
+def test_the_kernels_table_is_compared_with_the_map_that_was_handed_over() -> None:
+    lines = stop("e820")
+
+    expected = """\
+    -  0x0-0x0                    0  unknown (0)
+    =  0x0-0x9fc00          639 KiB  RAM
+    -  0x9fc00-0xa0000        1 KiB  RESERVED
+    +  0x9fc00-0xd0000      193 KiB  RESERVED
+    =  0xd0000-0xf0000      128 KiB  NVS
+    =  0xf0000-0x100000      64 KiB  RESERVED
+    =  0x100000-0x20000000  511 MiB  RAM"""
+
+    assert expected.splitlines() == lines[3:]
+
+
+def test_without_an_earlier_stop_a_late_one_is_shown_whole() -> None:
+    alone = run_text.capture(build.boot().stops[-1], build.linux())
+
+    assert "hdr.type_of_loader" in alone
+    assert "equal to" not in alone
+    assert "was handed over" not in alone
+
+
+def test_a_module_list_that_cannot_be_read_says_why_once() -> None:
+    guest = build.linux_guest()
+    guest.put(build.START_INFO, build.start_info(nr_modules=1, modlist_paddr=1 << 40))
+
+    assert 1 == entry_of(guest).count("unreadable: 32 bytes at 0x10000000000")
+
+
+def test_no_monitor_is_said_once_for_all_registers_and_all_stops() -> None:
+    guest = build.linux_guest()
+    guest.without_monitor()
+    stops = (guest.at("entry"), guest.at("prepare", build.START_INFO))
+    whole = run_text.document(build.boot()._replace(stops=stops))
+
+    assert 1 == whole.count(NO_MONITOR)
+    assert "not there: cs.base, cs.limit, cs.flags and" in whole
+
+
+def test_a_missing_copy_says_why() -> None:
+    document = build.boot()
+    guest = build.linux_guest()
+
+    assert "  pvh_start_info: none, no symbol pvh_start_info" in stop(
+        "prepare", document._replace(stops=(guest.at("prepare"),))
+    )
+
+
+def test_a_long_command_line_follows_whole_on_lines_of_its_own() -> None:
+    guest = build.linux_guest()
+    guest.put(build.START_INFO, build.start_info(cmdline_paddr=0x8000))
+    guest.put(0x8000, b"quiet " * 20 + b"\x1b[31m" + b"x" * 3000 + b"\0")
+    written = entry_of(guest)
+
+    assert "  command line at 0x8000, 3.0 KiB" in written
+    assert "\\x1b[31mxxxx" in written
+    assert "    … and 1.0 KiB more" in written
+
+
+def test_a_table_of_equal_entries_is_one_line() -> None:
+    guest = build.linux_guest()
+    guest.put(build.START_INFO, build.start_info(memmap_paddr=0x20000, memmap_entries=1000))
+    guest.put(0x20000, build.memmap([(0, 0, 0)] * 1000))
+
+    assert "    [0]-[999]  0x0-0x0  0  unknown (0)" in entry_of(guest).splitlines()
+
+
+def test_a_long_table_is_cut_and_says_how_much_is_left() -> None:
+    guest = build.linux_guest()
+    guest.put(build.START_INFO, build.start_info(memmap_paddr=0x20000, memmap_entries=1000))
+    guest.put(0x20000, build.memmap([(number << 12, 4096, 1) for number in range(1000)]))
+
+    assert "    … and 840 more" in entry_of(guest).splitlines()
+
+
+def test_the_initrd_and_command_line_of_no_machine_of_ours_are_not_there() -> None:
+    document = Document(None, build.machine()._replace(qemu=None, append=None, initrd=None), (), Outcome(None, "done"))
+
+    assert "  microvm, tcg, max, 512M\n\ndone: no stage was reached\n" == run_text.document(document)
+
+
+def test_rewritten_bytes_are_in_the_header() -> None:
+    rewrite = Rewrite("start_info.magic", 0x21E0, b"\x78\xc5\x6e\x33", b"\0\0\0\0")
+    document = build.boot()._replace(machine=build.machine()._replace(rewrites=(rewrite,) * 40))
+    header = run_text.document(document).split("\n\n")[0]
+
+    assert "rewritten at the entry: start_info.magic at 0x21e0: 78 c5 6e 33 -> 00 00 00 00" in header
+    assert "… and 8 more" in header
+
+
+def died(rip: int | None = 0xFFFFFFFF8305A1FF) -> Document:
+    document = build.boot()
+    guest = build.linux_guest()
+    build.page_tables(guest)
+    guest.run_at(0xFFFFFFFF8305A1FF, "0f0b")
+    death = Death("triple-fault", rip, "xen_prepare_pvh+0xa9" if rip else None, "gone\x1b[2J")
+    return document._replace(stops=(guest.at("died"),), outcome=Outcome("prepare", DEAD, death))
+
+
+def test_a_death_shows_the_cpu_and_the_code_it_died_at() -> None:
+    lines = stop("died", died())
+
+    assert "  rip 0xffffffff8305a1ff, virtual, the kernel's own; 64-bit long mode, paging on (4 levels)" == lines[1]
+    assert any(re.match(r" +cr0 +0x80000011 +PE \| ET \| PG", line) for line in lines)
+    assert lines[-1].startswith("  code at rip: 0f 0b 00 00")
+    assert lines[-1].endswith("(ud2 first: how Linux ends a BUG)")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "expected"),
+    [
+        (
+            died().outcome,
+            "died: triple fault at 0xffffffff8305a1ff xen_prepare_pvh+0xa9: gone\\x1b[2J (reached prepare)",
+        ),
+        (died(None).outcome, "died: triple fault: gone\\x1b[2J (reached prepare)"),
+        (
+            Outcome("entry", TIMED_OUT, None, "prepare", 0x1000, None),
+            "timeout: prepare did not come, rip 0x1000 (reached entry)",
+        ),
+        (Outcome("kernel", INTERRUPTED), "interrupted (reached kernel)"),
+        (Outcome("e820", "done"), "done: reached e820"),
+    ],
+)
+def test_the_last_line_says_how_it_ended(outcome: Outcome, expected: str) -> None:
+    line = run_text.document(build.boot()._replace(outcome=outcome)).splitlines()[-1]
+
+    assert re.fullmatch(re.escape(expected) + r"; found: (1 error, )?5 infos", line)
+
+
+def test_what_rules_find_stands_below_its_stop_and_is_said_once() -> None:
+    infos = [
+        "  i PVH126  tr.limit is 0xffff, the ABI wants limit 0x67",
+        "  i PVH201  size is 0 in entry 5 (unknown (0))",
+    ]
+    written = run_text.document(build.boot())
+
+    assert infos == stop("entry")[-5:-3]
+    assert [1, 1] == [written.count(each) for each in infos]
+
+
+def test_why_it_died_stands_before_everything_else_about_the_death() -> None:
+    document = died()
+    broken = build.linux_guest()
+    broken.put(build.START_INFO, b"AAAA")
+    first, *rest = stop("died", document._replace(stops=(broken.at("entry"), *document.stops)))[2:]
+
+    assert first.startswith("  X PVH901  BUG (ud2 at 0xffffffff8305a1ff xen_prepare_pvh+0xa9): magic is 0x41414141")
+    assert any(line.startswith("  X PVH900  triple fault at 0xffffffff8305a1ff") for line in rest)
+
+
+def test_a_report_has_what_is_found_and_nothing_else() -> None:
+    report = run_text.report(build.boot()).split("\n\n")
+
+    assert report[1].startswith("entry: the first instruction")
+    assert "prepare, bootparams, kernel, e820: nothing new" == report[2]
+    assert report[3].startswith("done: reached e820; found: 5 infos")
+
+
+def assert_fit_for_a_terminal(written: str) -> None:
+    assert set() == {sign for sign in written if not " " <= sign <= "~" and sign not in "\n" + OUR_SIGNS}
+    assert len(written) < 300_000
+    assert max(map(len, written.splitlines())) < 320
+
+
+def hostile(target: build.Noise) -> list[Capture]:
+    return [build.look(target, stage, build.linux()) for stage in (*stages.NAMES, stages.DIED)]
+
+
+@pytest.mark.parametrize("byte", [0x00, 0x1B, 0x41, 0xFF])
+def test_memory_of_one_byte_everywhere_is_written_out_bounded_and_harmless(byte: int) -> None:
+    document = build.boot()._replace(stops=tuple(hostile(build.Noise(0, byte))))
+
+    assert_fit_for_a_terminal(run_text.document(document))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_random_memory_is_written_out_bounded_and_harmless(seed: int) -> None:
+    for capture in hostile(build.Noise(seed)):
+        assert_fit_for_a_terminal(run_text.capture(capture, build.linux()))
+
+
+def test_whatever_a_recordings_own_strings_hold_is_escaped() -> None:
+    evil = "\x1b]0;owned\x07\u202e\udcff"
+    kernel = build.linux()._replace(path=evil, kind=evil, build_id=evil, release=evil)
+    rewrites = (Rewrite(evil, 0, b"", b""),)
+    machine = build.machine()._replace(qemu=evil, machine=evil, append=evil, initrd=evil, rewrites=rewrites)
+    for outcome in (Outcome(None, DEAD, Death(evil, 0, evil, evil)), Outcome(evil, TIMED_OUT, None, evil, 0, evil)):
+        assert_fit_for_a_terminal(run_text.document(Document(kernel, machine, (), outcome)))
+    assert_fit_for_a_terminal(run_text.document(Document(kernel, machine, (), Outcome(evil, evil))))
+
+
+@pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.stem)
+def test_every_real_boot_fits_100_columns_and_tells_its_stages(path: Path) -> None:
+    document = load(path)
+    written = run_text.document(document)
+    tables = [line for line in written.splitlines() if line.startswith("    ")]
+
+    assert [each.stage for each in document.stops] == re.findall(r"^(\w+): .*\n  rip", written, re.MULTILINE)
+    assert max(map(len, tables)) <= 100

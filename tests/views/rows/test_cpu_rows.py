@@ -1,0 +1,84 @@
+import pytest
+
+from pvhdbg.abi.cpu import CPU_MODES, REGISTERS
+from pvhdbg.boot.stop.capture import Capture
+from pvhdbg.target.base import NO_MONITOR
+from pvhdbg.views.rows.cpu_rows import MODES, cpu_rows, mode_words
+from pvhdbg.views.rows.row import Row
+from tests import build
+
+
+def entry() -> Capture:
+    return build.boot().stops[0]
+
+
+def named(capture: Capture, name: str) -> Row:
+    return next(row for row in cpu_rows(capture) if row.name == name)
+
+
+def test_every_cpu_mode_has_words() -> None:
+    assert set(CPU_MODES) == set(MODES)
+
+
+@pytest.mark.parametrize(
+    ("registers", "mode", "words"),
+    [
+        ({"cr0": 0x11}, "protected32", "32-bit protected mode, paging off"),
+        ({"cr0": 0x80000011, "cr4": 0x20, "efer": 0x500}, "long64", "64-bit long mode, paging on (4 levels)"),
+        ({"cr0": 0x80000011, "cr4": 0x1020, "efer": 0x500}, "long64", "64-bit long mode, paging on (5 levels)"),
+        ({"cr0": 0x80000011, "cr4": 0x20, "efer": 0}, "pae32", "32-bit protected mode, paging on (3 levels)"),
+        ({"cr0": 0x80000011, "cr4": 0, "efer": 0}, "paged32", "32-bit protected mode, paging on (2 levels)"),
+        ({"cr0": 0x80000011, "cr4": None, "efer": 0}, "unknown", "unknown CPU mode, paging on"),
+        ({"cr0": None}, "long64", "64-bit long mode, paging unknown"),
+    ],
+)
+def test_the_mode_in_words_counts_the_levels_of_page_tables(
+    registers: dict[str, int | None], mode: str, words: str
+) -> None:
+    capture = entry()._replace(cpu_mode=mode, registers={"cr3": 0x1000, **registers})
+
+    assert words == mode_words(capture)
+
+
+def test_every_register_that_was_asked_for_is_shown() -> None:
+    rows = cpu_rows(entry())
+    shown = " ".join(f"{row.path} {row.meaning}" for row in rows)
+    plain = {name for name in REGISTERS if "." not in name}
+
+    assert plain <= {row.path.removeprefix("registers.") for row in rows}
+    assert all(f"registers.{name}.base" in shown for name in ("gdtr", "idtr"))
+
+
+def test_control_bits_are_named() -> None:
+    bootparams = build.boot().stops[2]
+
+    assert ("PE | ET | PG", "PAE", "LME | LMA") == (
+        named(bootparams, "cr0").meaning,
+        named(bootparams, "cr4").meaning,
+        named(bootparams, "efer").meaning,
+    )
+
+
+def test_a_segment_is_one_row_with_what_the_monitor_tells() -> None:
+    row = named(entry(), "cs")
+
+    assert ("0x8", "base 0x0, limit 0xffffffff, flags 0xcf9b00: 32-bit code") == (row.value, row.meaning)
+
+
+def test_without_a_monitor_segments_tables_and_a20_say_why() -> None:
+    guest = build.linux_guest()
+    guest.without_monitor()
+    capture = guest.at("entry")
+
+    assert ("0x8", NO_MONITOR) == (named(capture, "cs").value, named(capture, "cs").meaning)
+    assert {("-", NO_MONITOR)} == {
+        (named(capture, name).value, named(capture, name).meaning) for name in ("gdtr", "idtr", "tr", "a20")
+    }
+
+
+def test_a_register_leads_where_its_value_is_a_physical_address() -> None:
+    first, _, bootparams, *_ = build.boot().stops
+
+    assert (build.START_INFO, "start_info") == (named(first, "rbx").leads_to, named(first, "rbx").meaning)
+    assert (0x1000850, build.TABLES) == (named(first, "rip").leads_to, named(bootparams, "cr3").leads_to)
+    assert named(build.boot().stops[1], "rip").leads_to is None

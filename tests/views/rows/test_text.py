@@ -1,0 +1,70 @@
+import pytest
+
+from pvhdbg.views.rows import text
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [
+        (0, "0"),
+        (1, "1 byte"),
+        (583, "583 bytes"),
+        (1 << 10, "1 KiB"),
+        (640 << 10, "640 KiB"),
+        (512 << 20, "512 MiB"),
+        (3 << 29, "1.5 GiB"),
+        ((1 << 20) - 1, "1023.9 KiB"),
+        (1 << 64, "16 EiB"),
+        (1 << 80, "1048576 EiB"),
+    ],
+)
+def test_a_size_is_in_the_largest_unit_that_it_fills_and_never_rounded_up(count: int, expected: str) -> None:
+    assert expected == text.size(count)
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [(0, "0"), (640 << 10, "640K"), (1 << 20, "1M"), (1 << 32, "4G"), (0x1FFE0000, "0x1ffe0000"), (3 << 29, "1536M")],
+)
+def test_a_scale_says_round_addresses_short_and_others_exactly(address: int, expected: str) -> None:
+    assert expected == text.scale_label(address)
+
+
+def test_what_a_guest_wrote_cannot_steer_the_terminal() -> None:
+    assert '"a\\x1b[2J\\x00\\\\"' == text.quoted(b"a\x1b[2J\0\\")
+
+
+def test_a_long_string_is_cut_and_says_how_long_it_is() -> None:
+    assert '"aaaa"… (70 bytes)' == text.quoted(b"a" * 70, limit=4)
+
+
+def test_no_escape_is_cut_in_two() -> None:
+    assert '"\\xff\\xff"… (3 bytes)' == text.quoted(b"\xff" * 3, limit=11)
+
+
+def test_a_cell_that_is_very_wide_does_not_push_the_others_away() -> None:
+    lines = text.columns([("x" * 100, "1"), ("ab", "2")])
+
+    assert [f"  {'x' * 100}  1", "  ab  2"] == lines
+
+
+def test_columns_are_aligned_and_no_line_ends_in_spaces() -> None:
+    lines = text.columns([("a", "1", "x"), ("long", "22", "")], right=(1,))
+
+    assert ["  a      1  x", "  long  22"] == lines
+
+
+def test_rows_may_be_of_different_lengths() -> None:
+    assert ["  a", "  b  c"] == text.columns([("a",), ("b", "c")])
+
+
+def test_no_rows_are_no_lines() -> None:
+    assert [] == text.columns([])
+
+
+def test_a_count_agrees_with_its_noun() -> None:
+    assert ("1 entry", "2 entries", "0 modules") == (
+        text.counted(1, "entry", "entries"),
+        text.counted(2, "entry", "entries"),
+        text.counted(0, "module"),
+    )
