@@ -11,7 +11,7 @@ from pvhdbg import commands
 from pvhdbg.boot.record.document import DEAD, Death, Outcome
 from pvhdbg.boot.record.replay import load
 from pvhdbg.boot.session.live import Session
-from pvhdbg.boot.session.recorded import Recorded
+from pvhdbg.boot.session.recorded import RecordedSession
 from pvhdbg.boot.stop import stages
 from pvhdbg.commands import COMMANDS, complete, help_text, run
 from pvhdbg.errors import PvhdbgError, UserError
@@ -26,7 +26,7 @@ BY_NAME = pytest.mark.parametrize("name", list(COMMANDS))
 
 @pytest.fixture
 def session() -> Session:
-    return Recorded(build.boot())
+    return RecordedSession(build.boot())
 
 
 @pytest.fixture
@@ -190,14 +190,16 @@ def test_an_opened_recording_answers_until_it_is_closed(session: Session, tmp_pa
 def test_after_a_death_questions_are_about_the_last_stage_reached() -> None:
     boot = build.boot()
     stops = (*boot.stops[:2], boot.stops[1]._replace(stage=stages.DIED))
-    died = Recorded(boot._replace(stops=stops, outcome=Outcome("prepare", DEAD, Death("triple-fault", 1, None, ""))))
+    died = RecordedSession(
+        boot._replace(stops=stops, outcome=Outcome("prepare", DEAD, Death("triple-fault", 1, None, "")))
+    )
 
     assert run(died, "info").startswith("prepare:")
     assert run(died, "cpu @died").startswith("  cpu mode")
 
 
 def test_without_any_stop_there_is_nothing_to_ask() -> None:
-    empty = Recorded(build.boot()._replace(stops=()))
+    empty = RecordedSession(build.boot()._replace(stops=()))
 
     assert "no stage was reached: nothing was captured" == str(refused(empty, "info"))
     assert "not in this recording" in run(empty, "stages")
@@ -279,7 +281,7 @@ def test_every_completion_of_a_field_is_a_field(session: Session) -> None:
 
 def test_noise_in_a_recording_is_answered_without_an_escape_sequence() -> None:
     stops = tuple(build.look(build.Noise(seed), stage) for seed, stage in enumerate(stages.NAMES))
-    noisy = Recorded(build.boot()._replace(stops=stops))
+    noisy = RecordedSession(build.boot()._replace(stops=stops))
 
     for name in COMMANDS:
         if "@STAGE" in COMMANDS[name].takes:
@@ -290,7 +292,7 @@ def test_noise_in_a_recording_is_answered_without_an_escape_sequence() -> None:
 def test_a_recording_from_a_file_answers_as_the_run_did(session: Session, tmp_path: Path) -> None:
     path = tmp_path / "boot.json"
     run(session, f"dump {path}")
-    again = Recorded(load(path))
+    again = RecordedSession(load(path))
 
     for name in COMMANDS:
         if "@STAGE" in COMMANDS[name].takes:

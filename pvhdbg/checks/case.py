@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pvhdbg.abi.start_info import MAGIC
 from pvhdbg.boot.model.difference import Mismatch, difference
 from pvhdbg.boot.model.expected import Expected, expected
-from pvhdbg.boot.model.kernel_behavior import KernelRules, kernel_rules, rules_at
+from pvhdbg.boot.model.kernel_behavior import KernelBehavior, kernel_rules, rules_at
 from pvhdbg.boot.model.predicted import PredictedDeath
 from pvhdbg.boot.record.document import MachineFacts
 from pvhdbg.boot.stop import ranges, regions
@@ -137,7 +137,7 @@ class Case:
         return _option(self.machine, "-m", self.machine.memory)
 
     @cached_property
-    def rules(self) -> KernelRules:
+    def rules(self) -> KernelBehavior:
         """The kernel's rules, as far as the stops have recorded them."""
         xen = _shows_xen(self.machine)
         if self.image is None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.boot.stop.protocols import AS_IS
 from pvhdbg.errors import MachineError, UserError
-from pvhdbg.live.debuggee.own_machine import Session
+from pvhdbg.live.debuggee.own_machine import OwnMachine
 from pvhdbg.live.gdb.process import GdbOptions
 from pvhdbg.live.system.signals import as_exits
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pvhdbg.boot.stop.kernel_probe import WithStrings
     from pvhdbg.image.load import Kernel
     from pvhdbg.image.preflight import Preflight
-    from pvhdbg.live.debuggee.debuggee import Bench
+    from pvhdbg.live.debuggee.debuggee import Debuggee
     from pvhdbg.live.qemu.options import QemuOptions
 
 
@@ -33,7 +33,7 @@ def _import_rules() -> None:
 
 
 @contextmanager
-def launched(options: argparse.Namespace, meanwhile: Callable[[], object] = _import_rules) -> Iterator[Bench]:
+def launched(options: argparse.Namespace, meanwhile: Callable[[], object] = _import_rules) -> Iterator[Debuggee]:
     """Start what the options ask for, and end it when the context ends.
 
     gdb takes longest to start, so it goes first: the kernel is read meanwhile. `meanwhile` is called when both gdb and
@@ -43,7 +43,7 @@ def launched(options: argparse.Namespace, meanwhile: Callable[[], object] = _imp
     """
     mi_log = None if options.mi_log is None else str(options.mi_log)
     changes = _changes(options)
-    with as_exits(), Session(GdbOptions(options.gdb or "gdb", options.gdbinit, mi_log)) as session:
+    with as_exits(), OwnMachine(GdbOptions(options.gdb or "gdb", options.gdbinit, mi_log)) as session:
         kernel, remarks = _kernel(options, session.folder)
         from pvhdbg.boot.stop.kernel_probe import WithStrings
 
@@ -52,14 +52,14 @@ def launched(options: argparse.Namespace, meanwhile: Callable[[], object] = _imp
         session.boot(qemu, symbols)
         meanwhile()
         # Only now: what it imports is not needed before gdb and QEMU are on their way.
-        from pvhdbg.live.debuggee.debuggee import Bench
+        from pvhdbg.live.debuggee.debuggee import Debuggee
 
         symbols.look_up()
         qemu, tried = _wait_ready(session, qemu, symbols)
-        yield Bench(session, kernel, qemu, options.timeout, (*remarks, *tried), changes)
+        yield Debuggee(session, kernel, qemu, options.timeout, (*remarks, *tried), changes)
 
 
-def _wait_ready(session: Session, qemu: QemuOptions, symbols: WithStrings) -> tuple[QemuOptions, tuple[str, ...]]:
+def _wait_ready(session: OwnMachine, qemu: QemuOptions, symbols: WithStrings) -> tuple[QemuOptions, tuple[str, ...]]:
     """Wait for the machine; what it was started with in the end, and what to say about that.
 
     A KVM that lacks IA32_ARCH_CAPABILITIES aborts QEMU for `-cpu host`, and does as well without it.

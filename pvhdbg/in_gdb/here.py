@@ -11,7 +11,7 @@ from pvhdbg import commands
 from pvhdbg.boot.record.document import MachineFacts
 from pvhdbg.boot.run.journey import Journey
 from pvhdbg.boot.session.expression import entry_at
-from pvhdbg.boot.session.live import Live
+from pvhdbg.boot.session.live import LiveSession
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.address import symbol_at
 from pvhdbg.boot.stop.kernel_probe import WithStrings
@@ -33,7 +33,7 @@ _MASK = (1 << 64) - 1
 _NO_NUMBERS = (gdb.TYPE_CODE_STRUCT, gdb.TYPE_CODE_UNION, gdb.TYPE_CODE_ARRAY, gdb.TYPE_CODE_FUNC)
 
 
-class Here(Live):
+class Here(LiveSession):
     """One machine, as long as gdb stays connected to it.
 
     `before` is the machine before it: what the user opened and told there still holds.
@@ -57,7 +57,7 @@ class Here(Live):
         """Whether this is that machine. One that has gone may still be asked about."""
         return machine is None or machine is self._boot_cpu
 
-    def know(self, loaded: Kernel) -> None:
+    def set_image(self, loaded: Kernel) -> None:
         """The kernel that gdb has now; the one the user told where that one tells no entry."""
         self._told = files.fresh(self._told)
         has_entry = loaded.facts is not None and loaded.facts.entry is not None
@@ -70,7 +70,7 @@ class Here(Live):
         facts, symbols, _ = self._kernel
         self.target.symbols = WithStrings(symbols, facts) if symbols and facts else symbols
         told = self.journey.entry
-        self.journey.know(facts)
+        self.journey.set_image(facts)
         if self.journey.entry is None:
             self.journey.entry = told
 
@@ -81,7 +81,7 @@ class Here(Live):
             super().locate(where)
         with suppress(PvhdbgError):  # a number
             self._told = files.told(where)
-            self.know(self._told)
+            self.set_image(self._told)
 
     def current(self) -> Capture:
         self._catch_up()
@@ -112,7 +112,7 @@ class Here(Live):
             self._tell_journey()
 
     def _name_at(self, rip: int) -> str | None:
-        symbols = self._kernel.symbols if self.journey.stranger is None else None
+        symbols = self._kernel.symbols if self.journey.kernel_mismatch is None else None
         return symbol_at(symbols.at, self.image, rip) if symbols else None
 
 
@@ -128,7 +128,7 @@ class Sessions:
         machine = boot_cpu()
         if not self._here.is_at(machine):
             self._here = Here(machine, self._here)
-        self._here.know(self._kernels.loaded())
+        self._here.set_image(self._kernels.loaded())
         return self._here
 
     def ask(self, line: str) -> str:

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 from pvhdbg.abi.start_info import StartInfo
 from pvhdbg.boot.model.expected import Expected, expected
-from pvhdbg.boot.model.kernel_behavior import KernelRules
+from pvhdbg.boot.model.kernel_behavior import KernelBehavior
 from pvhdbg.boot.stop.capture import Capture
 from tests import build
 from tests.build import KERNEL_MAP, MAP, RAMDISK, RAMDISK_SIZE, VARIABLES, Range
 
-UPSTREAM = KernelRules(memmap=True, e820_module=False, sets_rsdp=False, xen=False, versions=(0x20C,))
-RFC = KernelRules(memmap=False, e820_module=True, sets_rsdp=False, xen=False, versions=(0x212,))
+UPSTREAM = KernelBehavior(memmap=True, e820_module=False, sets_rsdp=False, xen=False, versions=(0x20C,))
+RFC = KernelBehavior(memmap=False, e820_module=True, sets_rsdp=False, xen=False, versions=(0x212,))
 TEACHING = UPSTREAM._replace(e820_module=True)
 
 MODLIST, CMDLINE, MEMMAP, NAME, BLOB = 0x10000, 0x11000, 0x12000, 0x11800, 0x20000
@@ -51,7 +51,7 @@ def overlaid(capture: Capture, paddr: int, data: bytes) -> Capture:
     return capture._replace(memory=((paddr, data), *capture.memory))
 
 
-def model(capture: Capture, rules: KernelRules) -> Expected:
+def model(capture: Capture, rules: KernelBehavior) -> Expected:
     made = expected(capture, rules)
     assert made is not None
     return made

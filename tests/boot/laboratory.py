@@ -8,12 +8,12 @@ from pvhdbg.boot.lab.assignment import parse_setting
 from pvhdbg.boot.model.difference import Mismatch, difference
 from pvhdbg.boot.model.e820_sanitize import sanitised
 from pvhdbg.boot.model.expected import Expected, expected
-from pvhdbg.boot.model.kernel_behavior import KernelRules, rules_of
+from pvhdbg.boot.model.kernel_behavior import KernelBehavior, rules_of
 from pvhdbg.boot.run.journey import Journey
 from pvhdbg.boot.stop.kernel_probe import WithStrings, probed
 from pvhdbg.boot.stop.protocols import PROTOCOLS
 from pvhdbg.image.load import open_kernel
-from pvhdbg.live.debuggee.own_machine import Session
+from pvhdbg.live.debuggee.own_machine import OwnMachine
 from pvhdbg.live.qemu.options import QemuOptions
 from pvhdbg.target.base import HIT, Halt
 
@@ -35,7 +35,7 @@ BLANK = 0x60000
 class Experiment(NamedTuple):
     """What was changed, what the model expects, what the kernel did: its stops by stage, and how it halted last."""
 
-    rules: KernelRules
+    rules: KernelBehavior
     rewrites: tuple[Rewrite, ...]
     wanted: Expected
     stops: dict[str, Capture]
@@ -90,7 +90,7 @@ def experiment(  # noqa: PLR0913  each has a default
 
     `puts` is written before anything else is changed.
     """
-    with Session() as session:
+    with OwnMachine() as session:
         opened = open_kernel(str(kernel), session.folder)
         known = WithStrings(opened.symbols, opened.facts)
         session.boot(QemuOptions(str(kernel), initrd, machine=machine), known)

@@ -16,7 +16,7 @@ from pvhdbg.boot.run.journey import Journey
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.paging import Paging, walk
 from pvhdbg.image.load import open_kernel
-from pvhdbg.live.debuggee.own_machine import Session
+from pvhdbg.live.debuggee.own_machine import OwnMachine
 from pvhdbg.live.qemu.options import qemu_binary
 from pvhdbg.target.base import HIT
 from pvhdbg.target.mi import in_console
@@ -60,9 +60,9 @@ class RealBoot(NamedTuple):
 
 
 @contextmanager
-def standing(options: QemuOptions) -> Iterator[tuple[Session, Journey]]:
+def standing(options: QemuOptions) -> Iterator[tuple[OwnMachine, Journey]]:
     """A machine at its reset vector."""
-    with Session() as session:
+    with OwnMachine() as session:
         kernel = open_kernel(options.kernel, session.folder)
         binary = qemu_binary(kernel.facts, linux=True)
         session.boot(options._replace(binary=binary), kernel.symbols)
@@ -82,7 +82,7 @@ def boot(options: QemuOptions) -> RealBoot:
         return seen._replace(console=_map_told(session))
 
 
-def _visit(session: Session, journey: Journey, seen: RealBoot, stage: str) -> None:
+def _visit(session: OwnMachine, journey: Journey, seen: RealBoot, stage: str) -> None:
     halts = list(journey.go(stage, PATIENCE))
     assert [HIT] == [each.kind for each in halts], f"{stage}: {halts}"
     seen.captures[stage] = journey.history[-1]
@@ -129,7 +129,7 @@ def _handed_over(seen: Capture) -> dict[str, str]:
     return {name: expression for name, expression in asked.items() if name != "modules" or info.nr_modules}
 
 
-def _leaves(session: Session, expression: str) -> object:
+def _leaves(session: OwnMachine, expression: str) -> object:
     return json.loads(session.gdb.ask(in_console(f'python leaves("{expression}")')).text)
 
 
@@ -150,18 +150,18 @@ def _addresses(image: ImageFacts) -> list[int]:
     return sorted(each for each in found if is_wide or each < 1 << 32)
 
 
-def _our_walks(session: Session, seen: Capture, addresses: list[int]) -> Walks:
+def _our_walks(session: OwnMachine, seen: Capture, addresses: list[int]) -> Walks:
     cr0, cr3, cr4, efer = (seen.registers[name] or 0 for name in ("cr0", "cr3", "cr4", "efer"))
     with session.target.physical():
         return {each: walk(session.target.read_phys, Paging(cr0, cr3, cr4, efer), each).paddr for each in addresses}
 
 
-def _qemu_walk(session: Session, vaddr: int) -> int | None:
+def _qemu_walk(session: OwnMachine, vaddr: int) -> int | None:
     answer = session.target.monitor(f"gva2gpa {vaddr:#x}").strip()
     return None if answer == "Unmapped" else int(answer.removeprefix("gpa: "), 16)
 
 
-def _map_told(session: Session) -> bytes:
+def _map_told(session: OwnMachine) -> bytes:
     """The console once something follows the map on it: what QEMU has sent may still be on its way to us."""
     assert session.qemu is not None
     deadline = time.monotonic() + PATIENCE

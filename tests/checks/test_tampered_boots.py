@@ -251,13 +251,13 @@ def checked(
         pytest.skip(str(error))
     given = {"INITRD": str(initrd), "LONG": LONG}
     _, chosen = options.parse(["check", path, *(given.get(each, each) for each in shlex.split(words)), *qemu_args])
-    with launched(chosen) as bench:
+    with launched(chosen) as debuggee:
         if table:
-            bench.session.target.write_phys(BLANK, build.memmap(long_map(table)))
-            bench.session.target.write_phys(BLOB, build.e820_blob(long_map(table)))
+            debuggee.session.target.write_phys(BLANK, build.memmap(long_map(table)))
+            debuggee.session.target.write_phys(BLOB, build.e820_blob(long_map(table)))
         if "--timeout" in words:
-            assert [HIT, HIT] == [each.kind for each in bench.journey.go("prepare", PATIENCE)]
-        seen, _ = dump.run(bench, None)
+            assert [HIT, HIT] == [each.kind for each in debuggee.journey.go("prepare", PATIENCE)]
+        seen, _ = dump.run(debuggee, None)
     return seen, run.check(seen)
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from pvhdbg import commands, guest
 from pvhdbg.image.load import open_kernel
-from pvhdbg.live.debuggee.debuggee import Bench
-from pvhdbg.live.debuggee.own_machine import Session
+from pvhdbg.live.debuggee.debuggee import Debuggee
+from pvhdbg.live.debuggee.own_machine import OwnMachine
 from pvhdbg.live.gdb import console
 from pvhdbg.live.qemu.options import QemuOptions
 from pvhdbg.target.mi import MiError
@@ -98,49 +98,49 @@ def test_a_recording_stays_open_when_the_machine_is_started_again(shell: Shell, 
 
 
 @pytest.fixture
-def bench() -> Iterator[Bench]:
+def debuggee() -> Iterator[Debuggee]:
     """The teaching guest at the reset vector, its symbols and the script loaded into a gdb that speaks MI."""
     options = QemuOptions(str(guest.ELF))
-    with Session() as session:
+    with OwnMachine() as session:
         session.boot(options)
         session.wait_ready()
-        bench = Bench(session, open_kernel(str(guest.ELF), session.folder), options, 30)
-        bench.load_symbols()
-        bench.load_script()
-        yield bench
+        debuggee = Debuggee(session, open_kernel(str(guest.ELF), session.folder), options, 30)
+        debuggee.load_symbols()
+        debuggee.load_script()
+        yield debuggee
 
 
-def heard(bench: Bench, line: str, words: str) -> str:
+def heard(debuggee: Debuggee, line: str, words: str) -> str:
     """What gdb prints from then on, up to these words: MI answers a line as soon as it lets the guest run."""
     printed: list[str] = []
-    bench.session.gdb.on_text = printed.append
-    console.run(bench.session.gdb, line, lambda: None)
+    debuggee.session.gdb.on_text = printed.append
+    console.run(debuggee.session.gdb, line, lambda: None)
     wait_for(lambda: words in "".join(printed) or None, 60)
     return "".join(printed)
 
 
-def test_a_front_end_over_mi_has_the_commands_and_the_capture(bench: Bench) -> None:
-    heard(bench, "pvh run-to prepare", "prepare: the first instruction")
-    heard(bench, "python gdb.execute('pvh next-stage')", "bootparams: the return")
+def test_a_front_end_over_mi_has_the_commands_and_the_capture(debuggee: Debuggee) -> None:
+    heard(debuggee, "pvh run-to prepare", "prepare: the first instruction")
+    heard(debuggee, "python gdb.execute('pvh next-stage')", "bootparams: the return")
 
-    assert "bootparams" == bench.session.gdb.ask("-pvh-capture").payload["stage"]
-    assert "entry" == bench.session.gdb.ask("-pvh-capture entry").payload["stage"]
+    assert "bootparams" == debuggee.session.gdb.ask("-pvh-capture").payload["stage"]
+    assert "entry" == debuggee.session.gdb.ask("-pvh-capture entry").payload["stage"]
     with pytest.raises(MiError, match='nothing was captured at stage "nowhere"'):
-        bench.session.gdb.ask("-pvh-capture nowhere")
+        debuggee.session.gdb.ask("-pvh-capture nowhere")
     with pytest.raises(MiError, match=r"^no command"):
-        heard(bench, "pvh nonsense", "")
+        heard(debuggee, "pvh nonsense", "")
 
 
-def test_a_run_of_gdb_s_own_can_be_interrupted_from_outside(bench: Bench) -> None:
+def test_a_run_of_gdb_s_own_can_be_interrupted_from_outside(debuggee: Debuggee) -> None:
     def interrupt() -> None:
-        qemu = bench.session.qemu
+        qemu = debuggee.session.qemu
         assert qemu is not None
         wait_for(lambda: qemu.status() == "running", 60)
-        bench.session.runner.interrupt()
+        debuggee.session.runner.interrupt()
 
     with ThreadPoolExecutor(1) as pool:
         outside = pool.submit(interrupt)
-        told = heard(bench, f"python {RUN_FOR_EVER}", "the end")
+        told = heard(debuggee, f"python {RUN_FOR_EVER}", "the end")
         outside.result()
 
     assert "interrupted the end" in told

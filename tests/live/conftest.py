@@ -8,11 +8,11 @@ import pytest
 
 from pvhdbg import guest
 from pvhdbg.image.load import open_kernel
-from pvhdbg.live.debuggee.own_machine import Session
+from pvhdbg.live.debuggee.own_machine import OwnMachine
 from pvhdbg.live.gdb.process import GdbOptions
 from pvhdbg.live.qemu.options import QemuOptions
 
-Boot = Callable[..., Session]
+Boot = Callable[..., OwnMachine]
 
 
 @pytest.fixture
@@ -20,8 +20,8 @@ def boot() -> Iterator[Boot]:
     """Boot a kernel to the reset vector, by default the teaching guest; what else is said goes to QemuOptions."""
     with ExitStack() as stack:
 
-        def start(kernel: Path = guest.ELF, gdb: GdbOptions | None = None, **options: object) -> Session:
-            session = stack.enter_context(Session(gdb))
+        def start(kernel: Path = guest.ELF, gdb: GdbOptions | None = None, **options: object) -> OwnMachine:
+            session = stack.enter_context(OwnMachine(gdb))
             session.boot(QemuOptions(str(kernel), **options))  # type: ignore[arg-type]  # as its caller says
             session.wait_ready()
             return session
@@ -30,7 +30,7 @@ def boot() -> Iterator[Boot]:
 
 
 @pytest.fixture
-def teaching(boot: Boot) -> Session:
+def teaching(boot: Boot) -> OwnMachine:
     """The teaching guest at the reset vector, with its symbols."""
     session = boot()
     session.target.symbols = open_kernel(str(guest.ELF), session.folder).symbols

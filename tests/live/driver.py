@@ -6,7 +6,7 @@ It names its folder before anything is started, and then each of its children. `
 import sys
 
 from pvhdbg import guest
-from pvhdbg.live.debuggee.own_machine import Session
+from pvhdbg.live.debuggee.own_machine import OwnMachine
 from pvhdbg.live.qemu.options import QemuOptions
 from pvhdbg.live.system.signals import as_exits
 
@@ -19,7 +19,7 @@ def tell(word: str) -> None:
 
 def drive() -> None:
     """Start, stop at the entry, and run on for ever."""
-    with as_exits(), Session() as session:
+    with as_exits(), OwnMachine() as session:
         tell(str(session.folder))
         session.boot(QemuOptions(str(guest.ELF)))
         session.wait_ready()

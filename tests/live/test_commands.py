@@ -8,8 +8,8 @@ import pytest
 
 from pvhdbg import commands, guest
 from pvhdbg.boot.run.journey import Journey
-from pvhdbg.boot.session.live import Live
-from pvhdbg.boot.session.recorded import Recorded
+from pvhdbg.boot.session.live import LiveSession
+from pvhdbg.boot.session.recorded import RecordedSession
 from pvhdbg.errors import GuestError, UserError
 from pvhdbg.image.facts import read_facts
 
@@ -17,27 +17,27 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from pvhdbg.live.debuggee.own_machine import Session
+    from pvhdbg.live.debuggee.own_machine import OwnMachine
 
 QUESTIONS = [name for name, each in commands.COMMANDS.items() if "@STAGE" in each.takes]
 
 
 @pytest.fixture
-def live(teaching: Session) -> Live:
+def live(teaching: OwnMachine) -> LiveSession:
     """The teaching guest at its reset vector."""
 
     def disassemble(address: int, count: int) -> Sequence[str]:
         return teaching.target.monitor(f"x/{count}i {address:#x}").splitlines()
 
     journey = Journey(teaching.target, teaching.runner, read_facts(str(guest.ELF)), reading=teaching.target.physical)
-    return Live(journey, disassembler=disassemble)
+    return LiveSession(journey, disassembler=disassemble)
 
 
-def test_a_machine_answers_as_its_recording_does(live: Live) -> None:
+def test_a_machine_answers_as_its_recording_does(live: LiveSession) -> None:
     commands.run(live, "run-to bootparams")
     now = {name: commands.run(live, name) for name in QUESTIONS}
 
-    recorded = Recorded(live.document())
+    recorded = RecordedSession(live.document())
 
     assert {name: now[name] for name in QUESTIONS if name != "code"} == {
         name: commands.run(recorded, name) for name in QUESTIONS if name != "code"
@@ -46,7 +46,7 @@ def test_a_machine_answers_as_its_recording_does(live: Live) -> None:
     assert "jmp" in now["code"]
 
 
-def test_the_stages_are_gone_through_one_by_one(live: Live) -> None:
+def test_the_stages_are_gone_through_one_by_one(live: LiveSession) -> None:
     told = [commands.run(live, "next-stage").partition(":")[0] for _ in range(5)]
 
     assert ["entry", "prepare", "bootparams", "kernel", "e820"] == told
@@ -56,14 +56,14 @@ def test_the_stages_are_gone_through_one_by_one(live: Live) -> None:
         commands.run(live, "run-to entry")
 
 
-def test_before_the_entry_there_is_the_cpu_and_nothing_else(live: Live) -> None:
+def test_before_the_entry_there_is_the_cpu_and_nothing_else(live: LiveSession) -> None:
     assert commands.run(live, "info").startswith("reset: ")
     assert "start_info: not before stage entry" == commands.run(live, "start-info")
     assert "real16" in commands.run(live, "cpu")
     assert "ahead" in commands.run(live, "stages")
 
 
-def test_code_at_the_entry_is_32_bit_code(live: Live) -> None:
+def test_code_at_the_entry_is_32_bit_code(live: LiveSession) -> None:
     commands.run(live, "run-to entry")
 
     assert "%ebx, %esi" in commands.run(live, "code")
@@ -71,7 +71,7 @@ def test_code_at_the_entry_is_32_bit_code(live: Live) -> None:
     assert "captured bytes" in commands.run(live, "code @entry")
 
 
-def test_a_start_info_is_decoded_where_the_kernel_put_its_copy(live: Live) -> None:
+def test_a_start_info_is_decoded_where_the_kernel_put_its_copy(live: LiveSession) -> None:
     commands.run(live, "run-to prepare")
 
     copied = commands.run(live, "start-info pvh_start_info").splitlines()
@@ -80,7 +80,7 @@ def test_a_start_info_is_decoded_where_the_kernel_put_its_copy(live: Live) -> No
     assert given[1:-1] == copied[1:]
 
 
-def test_a_recording_can_be_opened_beside_a_machine(live: Live, tmp_path: Path) -> None:
+def test_a_recording_can_be_opened_beside_a_machine(live: LiveSession, tmp_path: Path) -> None:
     commands.run(live, "run-to prepare")
     commands.run(live, f"dump {tmp_path / 'run.json'}")
     commands.run(live, "run-to kernel")
@@ -94,7 +94,7 @@ def test_a_recording_can_be_opened_beside_a_machine(live: Live, tmp_path: Path) 
     assert commands.run(live, "info").startswith("kernel:")
 
 
-def test_a_dead_guest_is_told_and_not_resumed(live: Live) -> None:
+def test_a_dead_guest_is_told_and_not_resumed(live: LiveSession) -> None:
     commands.run(live, "run-to entry")
     target = live.journey.target
     target.write_phys(target.register("rbx"), bytes(4))  # type: ignore[attr-defined]  # a live one can be written

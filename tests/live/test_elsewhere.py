@@ -11,20 +11,20 @@ import pvhdbg
 SHOW_SOURCE = """
 from pvhdbg import guest
 from pvhdbg.image.load import open_kernel
-from pvhdbg.live import code
-from pvhdbg.live.debuggee.debuggee import Bench
+from pvhdbg.live.debuggee import code
+from pvhdbg.live.debuggee.debuggee import Debuggee
 from pvhdbg.live.qemu.options import QemuOptions
-from pvhdbg.live.debuggee.own_machine import Session
+from pvhdbg.live.debuggee.own_machine import OwnMachine
 
 options = QemuOptions(str(guest.ELF))
-with Session() as session:
+with OwnMachine() as session:
     kernel = open_kernel(str(guest.ELF), session.folder)
     session.boot(options, kernel.symbols)
     session.wait_ready()
-    bench = Bench(session, kernel, options, 60)
-    bench.load_symbols()
-    bench.load_script()
-    print(code.at_rip(bench, bench.to_first_stop().capture.cpu_mode).title)
+    debuggee = Debuggee(session, kernel, options, 60)
+    debuggee.load_symbols()
+    debuggee.load_script()
+    print(code.at_rip(debuggee, debuggee.to_first_stop().capture.cpu_mode).title)
 """
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pvhdbg import guest
-from pvhdbg.live.debuggee.own_machine import Session
+from pvhdbg.live.debuggee.own_machine import OwnMachine
 from pvhdbg.live.qemu.options import QemuOptions
 from pvhdbg.live.system.watcher import Watcher
 from pvhdbg.target.mi import in_console
@@ -156,7 +156,7 @@ def _stty(words: str, tty: str) -> str:
 
 
 def test_what_gdb_has_started_ends_with_it(runtime: Path) -> None:
-    with Session() as session:
+    with OwnMachine() as session:
         session.boot(QemuOptions(str(guest.ELF)))
         session.wait_ready()
         session.gdb.send(in_console("pipe info registers | sleep 1000"))

@@ -5,7 +5,7 @@ import pytest
 
 from pvhdbg import guest
 from pvhdbg.errors import GuestError, MachineError, PvhdbgError, UserError
-from pvhdbg.live.debuggee.own_machine import Session
+from pvhdbg.live.debuggee.own_machine import OwnMachine
 from pvhdbg.live.gdb.process import GdbOptions
 from pvhdbg.live.qemu.options import QemuOptions
 
@@ -14,7 +14,7 @@ TEACHING = QemuOptions(str(guest.ELF))
 
 def failure(options: QemuOptions = TEACHING, gdb: GdbOptions | None = None) -> PvhdbgError:
     try:
-        with Session(gdb) as session:
+        with OwnMachine(gdb) as session:
             session.boot(options)
             session.wait_ready()
     except PvhdbgError as error:
@@ -125,7 +125,7 @@ def test_an_mi_log_that_cannot_be_written_is_the_calls_fault() -> None:
 
 
 def test_the_mi_log_has_every_line_of_both_directions(tmp_path: Path) -> None:
-    with Session(GdbOptions(mi_log=str(tmp_path / "log"))) as session:
+    with OwnMachine(GdbOptions(mi_log=str(tmp_path / "log"))) as session:
         session.boot(TEACHING)
         session.wait_ready()
     lines = (tmp_path / "log").read_text().splitlines()
@@ -140,7 +140,7 @@ def test_any_runtime_folder_serves(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     place = tmp_path / name
     place.mkdir()
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(place))
-    with Session() as session:
+    with OwnMachine() as session:
         session.boot(TEACHING)
         session.wait_ready()
         mode = session.folder.stat().st_mode
@@ -158,7 +158,7 @@ def _descriptor(path: Path) -> int:
 
 def test_a_log_whose_disk_is_full_is_told_once_and_gdb_goes_on(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    with Session(GdbOptions(mi_log=str(log))) as session:
+    with OwnMachine(GdbOptions(mi_log=str(log))) as session:
         session.boot(TEACHING)
         session.wait_ready()
         with Path("/dev/full").open("wb") as full:

@@ -5,7 +5,7 @@ import pytest
 
 from pvhdbg.errors import MachineError
 from pvhdbg.image.load import open_kernel
-from pvhdbg.live.debuggee.own_machine import Session
+from pvhdbg.live.debuggee.own_machine import OwnMachine
 from pvhdbg.live.gdb import console
 from pvhdbg.target.base import DIED, HIT, KVM_INTERNAL_ERROR, TIMEOUT, TRIPLE_FAULT, Halt
 from pvhdbg.target.mi import MiError
@@ -15,7 +15,7 @@ NOWHERE = 0x10
 
 
 @pytest.fixture
-def machine(boot: Boot, vmlinux_61: Path, kvm: None) -> Session:
+def machine(boot: Boot, vmlinux_61: Path, kvm: None) -> OwnMachine:
     """Debian's 6.1 under KVM, with a CPU that the KVM of this machine can give."""
     assert kvm is None
     try:
@@ -33,7 +33,7 @@ def entry(vmlinux_61: Path, tmp_path: Path) -> int:
     return address
 
 
-def test_the_stops_come_by_hardware_breakpoints_and_are_known_by_rip(machine: Session, entry: int) -> None:
+def test_the_stops_come_by_hardware_breakpoints_and_are_known_by_rip(machine: OwnMachine, entry: int) -> None:
     prepare = machine.target.symbol("xen_prepare_pvh")
 
     assert Halt(HIT, entry) == machine.runner.run_to([entry], 30)
@@ -42,14 +42,14 @@ def test_the_stops_come_by_hardware_breakpoints_and_are_known_by_rip(machine: Se
     assert 0 == machine.target.register("tr.base")
 
 
-def test_a_fifth_breakpoint_is_told_and_the_machine_still_obeys(machine: Session, entry: int) -> None:
+def test_a_fifth_breakpoint_is_told_and_the_machine_still_obeys(machine: OwnMachine, entry: int) -> None:
     with pytest.raises(MiError, match="hardware breakpoint"):
         machine.runner.run_to([0x10, 0x20, 0x30, 0x40, 0x50], 30)
 
     assert Halt(HIT, entry) == machine.runner.run_to([entry], 30)
 
 
-def test_a_fifth_breakpoint_of_the_users_does_not_leave_the_prompt_waiting(machine: Session) -> None:
+def test_a_fifth_breakpoint_of_the_users_does_not_leave_the_prompt_waiting(machine: OwnMachine) -> None:
     for address in (0x10, 0x20, 0x30, 0x40, 0x50):
         console.run(machine.gdb, f"hbreak *{address:#x}", lambda: None)
     with suppress(MiError):  # it says so at once, or after it has said that it runs
@@ -59,13 +59,13 @@ def test_a_fifth_breakpoint_of_the_users_does_not_leave_the_prompt_waiting(machi
     assert 0xFFF0 == machine.target.register("rip")
 
 
-def test_a_guest_that_never_comes_is_stopped_when_the_time_is_up(machine: Session) -> None:
+def test_a_guest_that_never_comes_is_stopped_when_the_time_is_up(machine: OwnMachine) -> None:
     halt = machine.runner.run_to([NOWHERE], 1)
 
     assert (TIMEOUT, machine.target.register("rip")) == (halt.kind, halt.rip)
 
 
-def test_an_instruction_that_kvm_or_the_cpu_cannot_do_is_a_death_that_lasts(machine: Session, entry: int) -> None:
+def test_an_instruction_that_kvm_or_the_cpu_cannot_do_is_a_death_that_lasts(machine: OwnMachine, entry: int) -> None:
     machine.runner.run_to([entry], 30)
     machine.target.write_phys(entry, b"\xcc" * 8)
     halt = machine.runner.run_to([NOWHERE], 10)

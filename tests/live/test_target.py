@@ -5,7 +5,7 @@ import pytest
 from pvhdbg import guest
 from pvhdbg.errors import MemoryUnreadable, RegisterUnavailable, SymbolMissing
 from pvhdbg.image.load import open_kernel
-from pvhdbg.live.debuggee.own_machine import Session
+from pvhdbg.live.debuggee.own_machine import OwnMachine
 from pvhdbg.live.gdb import console
 from pvhdbg.target.base import NO_MONITOR
 from pvhdbg.target.gdb_mi import MiTarget
@@ -20,12 +20,12 @@ ENTRY = 0x1000000
 
 
 @pytest.fixture
-def at_entry(teaching: Session) -> Session:
+def at_entry(teaching: OwnMachine) -> OwnMachine:
     teaching.runner.run_to([ENTRY], 30)
     return teaching
 
 
-def test_memory_is_what_the_file_was_loaded_to(at_entry: Session) -> None:
+def test_memory_is_what_the_file_was_loaded_to(at_entry: OwnMachine) -> None:
     assert at_entry.qemu is not None
     kernel = open_kernel(at_entry.qemu.options.kernel, at_entry.folder)
     first = kernel.facts.segments[0]
@@ -34,20 +34,20 @@ def test_memory_is_what_the_file_was_loaded_to(at_entry: Session) -> None:
     assert data == at_entry.target.read_phys(first.paddr, len(data))
 
 
-def test_memory_written_is_read_again_across_every_chunk(at_entry: Session) -> None:
+def test_memory_written_is_read_again_across_every_chunk(at_entry: OwnMachine) -> None:
     data = bytes(range(256)) * 0x210 + b"odd"
     at_entry.target.write_phys(0x8000003, data)
 
     assert data == at_entry.target.read_phys(0x8000003, len(data))
 
 
-def test_the_monitor_reads_the_same_memory(at_entry: Session) -> None:
+def test_the_monitor_reads_the_same_memory(at_entry: OwnMachine) -> None:
     beside = MiTarget(at_entry.gdb, physical_memory=MONITOR)
 
     assert at_entry.target.read_phys(ENTRY, 0x901) == beside.read_phys(ENTRY, 0x901)
 
 
-def test_a_stub_without_physical_reads_reads_what_the_guest_sees(at_entry: Session) -> None:
+def test_a_stub_without_physical_reads_reads_what_the_guest_sees(at_entry: OwnMachine) -> None:
     beside = MiTarget(at_entry.gdb, physical_memory=None, has_monitor=False)
 
     assert at_entry.target.read_phys(ENTRY, 0x100) == beside.read_phys(ENTRY, 0x100)
@@ -55,7 +55,7 @@ def test_a_stub_without_physical_reads_reads_what_the_guest_sees(at_entry: Sessi
         beside.register("cs.base")
 
 
-def test_the_stub_is_in_virtual_mode_again_after_every_read_even_one_that_failed(at_entry: Session) -> None:
+def test_the_stub_is_in_virtual_mode_again_after_every_read_even_one_that_failed(at_entry: OwnMachine) -> None:
     at_entry.target.read_phys(0, 16)
     with pytest.raises(MemoryUnreadable), at_entry.target.physical():
         at_entry.target.read_phys((1 << 64) - 8, 16)
@@ -64,16 +64,16 @@ def test_the_stub_is_in_virtual_mode_again_after_every_read_even_one_that_failed
 
 
 @pytest.mark.parametrize(("paddr", "size"), [(-1, 1), ((1 << 64) - 1, 2), (1 << 64, 1)])
-def test_what_no_address_can_be_is_unreadable(at_entry: Session, paddr: int, size: int) -> None:
+def test_what_no_address_can_be_is_unreadable(at_entry: OwnMachine, paddr: int, size: int) -> None:
     with pytest.raises(MemoryUnreadable):
         at_entry.target.read_phys(paddr, size)
 
 
-def test_nothing_is_read_of_nothing(at_entry: Session) -> None:
+def test_nothing_is_read_of_nothing(at_entry: OwnMachine) -> None:
     assert b"" == at_entry.target.read_phys(0x1000, 0)
 
 
-def test_the_registers_at_the_entry_are_those_of_the_abi(at_entry: Session) -> None:
+def test_the_registers_at_the_entry_are_those_of_the_abi(at_entry: OwnMachine) -> None:
     names = ("rip", "cr0", "cr4", "efer", "cs.base", "cs.limit", "ds.base", "tr.base", "tr.limit", "a20")
     wanted = [ENTRY, 0x11, 0, 0, 0, 0xFFFFFFFF, 0, 0, 0xFFFF, 1]
 
@@ -81,7 +81,7 @@ def test_the_registers_at_the_entry_are_those_of_the_abi(at_entry: Session) -> N
     assert 0 == at_entry.target.register("eflags") & ~(FIXED | STATUS)
 
 
-def test_a_register_is_read_again_after_it_was_set_at_the_prompt(at_entry: Session) -> None:
+def test_a_register_is_read_again_after_it_was_set_at_the_prompt(at_entry: OwnMachine) -> None:
     before = at_entry.target.register("rdi")
     console.run(at_entry.gdb, "set $rdi = 0x1234", lambda: None)
 
@@ -89,7 +89,7 @@ def test_a_register_is_read_again_after_it_was_set_at_the_prompt(at_entry: Sessi
 
 
 @pytest.fixture
-def at_prepare(boot: Boot) -> tuple[Session, int]:
+def at_prepare(boot: Boot) -> tuple[OwnMachine, int]:
     """A machine of two CPUs in a function that gdb can tell the caller of, and where that is."""
     session = boot(args=("-smp", "2"))
     prepare = open_kernel(str(guest.ELF), session.folder).symbols.address("xen_prepare_pvh")
@@ -98,7 +98,7 @@ def at_prepare(boot: Boot) -> tuple[Session, int]:
     return session, prepare
 
 
-def test_the_cpu_that_boots_is_asked_whatever_thread_and_frame_gdb_looks_at(at_prepare: tuple[Session, int]) -> None:
+def test_the_cpu_that_boots_is_asked_whatever_thread_and_frame_gdb_looks_at(at_prepare: tuple[OwnMachine, int]) -> None:
     session, prepare = at_prepare
     found = {}
     for line in ("up", "thread 2"):
@@ -109,7 +109,7 @@ def test_the_cpu_that_boots_is_asked_whatever_thread_and_frame_gdb_looks_at(at_p
     assert "$1 = 2\n" == console.run(session.gdb, "print $_thread", lambda: None)
 
 
-def test_the_frame_that_the_user_chose_stays_chosen(at_prepare: tuple[Session, int]) -> None:
+def test_the_frame_that_the_user_chose_stays_chosen(at_prepare: tuple[OwnMachine, int]) -> None:
     session, _ = at_prepare
     console.run(session.gdb, "up", lambda: None)
     session.target.register("rip")
@@ -117,12 +117,12 @@ def test_the_frame_that_the_user_chose_stays_chosen(at_prepare: tuple[Session, i
     assert console.run(session.gdb, "frame", lambda: None).startswith("#1 ")
 
 
-def test_a_register_that_there_is_none_of_says_so(at_entry: Session) -> None:
+def test_a_register_that_there_is_none_of_says_so(at_entry: OwnMachine) -> None:
     with pytest.raises(RegisterUnavailable, match=r"^this machine has no such register$"):
         at_entry.target.register("xyzzy")
 
 
-def test_a_symbol_comes_from_the_image(at_entry: Session) -> None:
+def test_a_symbol_comes_from_the_image(at_entry: OwnMachine) -> None:
     assert 0xFFFFFFFF80000000 < at_entry.target.symbol("xen_prepare_pvh")
     with pytest.raises(SymbolMissing):
         at_entry.target.symbol("no_such_thing")

@@ -17,7 +17,7 @@ from prompt_toolkit.output.vt100 import Vt100_Output
 
 from pvhdbg import commands
 from pvhdbg.boot.record.replay import load
-from pvhdbg.boot.session.recorded import Recorded
+from pvhdbg.boot.session.recorded import RecordedSession
 from pvhdbg.tui.app.app import Tui
 from pvhdbg.tui.app.start import screen_of
 from pvhdbg.tui.screen.state import Screen
@@ -191,5 +191,5 @@ def show(
     **fields: Any,  # noqa: ANN401 - whatever a Screen has
 ) -> AbstractContextManager[Shown]:
     """A recording on a terminal of that size; `fields` are the Screen's."""
-    session = Recorded(load(RECORDINGS_DIR / f"{name}.json"))
+    session = RecordedSession(load(RECORDINGS_DIR / f"{name}.json"))
     return shown(lambda: Tui(recorded(name, **fields), answer=lambda line: commands.run(session, line)), size)

@@ -14,7 +14,7 @@ from pvhdbg.abi.e820 import RAM, ZERO_PAGE_ENTRIES, BootE820Entry
 from pvhdbg.abi.layout import records
 
 if TYPE_CHECKING:
-    from pvhdbg.boot.model.kernel_behavior import KernelRules
+    from pvhdbg.boot.model.kernel_behavior import KernelBehavior
 
 LOW_MEMORY, HIGH_MEMORY = 0x9F000, 0x100000
 """What a kernel makes do with that has no usable map: the first of it, and whatever boot_params says is above 1 MiB."""
@@ -45,7 +45,7 @@ def listed(params: BootParams) -> tuple[Range, ...] | None:
     return tuple(Range(each.addr, each.size, each.type) for each in records(BootE820Entry, params.raw[start:end], None))
 
 
-def sanitised(params: BootParams, rules: KernelRules) -> tuple[Range, ...] | None:
+def sanitised(params: BootParams, rules: KernelBehavior) -> tuple[Range, ...] | None:
     """What e820__memory_setup should make of boot_params; null where that is not known."""
     given = listed(params)
     least = rules.fewest_entries

@@ -28,7 +28,7 @@ from pvhdbg.boot.model.zero_page import TABLE, ZeroPage
 
 if TYPE_CHECKING:
     from pvhdbg.abi.start_info import StartInfo
-    from pvhdbg.boot.model.kernel_behavior import KernelRules
+    from pvhdbg.boot.model.kernel_behavior import KernelBehavior
     from pvhdbg.boot.stop.capture import Capture
 
 E820_NAME = E820_DATA + b"\0"
@@ -50,7 +50,7 @@ class Expected(NamedTuple):
     death: PredictedDeath | None
 
 
-def expected(capture: Capture, rules: KernelRules) -> Expected | None:
+def expected(capture: Capture, rules: KernelBehavior) -> Expected | None:
     """What the kernel should make of what it was given; null where there is no start_info to go by."""
     info = capture.handed_over
     if info is None:
@@ -64,7 +64,7 @@ def expected(capture: Capture, rules: KernelRules) -> Expected | None:
     return Expected(bytes(page.raw), bytes(page.known), page.alternatives, bytes(page.overrun), death)
 
 
-def _follow(capture: Capture, info: StartInfo, rules: KernelRules, page: ZeroPage) -> None:
+def _follow(capture: Capture, info: StartInfo, rules: KernelBehavior, page: ZeroPage) -> None:
     """xen_prepare_pvh, line by line."""
     if info.magic != MAGIC:
         raise Dies(BUG, f"magic is {info.magic:#x}, not {MAGIC:#x}", "start_info.magic")
@@ -78,7 +78,7 @@ def _follow(capture: Capture, info: StartInfo, rules: KernelRules, page: ZeroPag
     page.choose(BootParams.acpi_rsdp_addr.offset, chosen)
 
 
-def _header(capture: Capture, info: StartInfo, rules: KernelRules, page: ZeroPage) -> None:
+def _header(capture: Capture, info: StartInfo, rules: KernelBehavior, page: ZeroPage) -> None:
     page.put(HDR + SetupHeader.cmd_line_ptr.offset, _u32(info.cmdline_paddr))
     if info.nr_modules:
         ramdisk = _module(capture, info, rules, 0, 16)
@@ -90,7 +90,7 @@ def _header(capture: Capture, info: StartInfo, rules: KernelRules, page: ZeroPag
     page.choose(HDR + SetupHeader.type_of_loader.offset, tuple(bytes([each]) for each in loaders))
 
 
-def _map(capture: Capture, info: StartInfo, rules: KernelRules, page: ZeroPage) -> None:
+def _map(capture: Capture, info: StartInfo, rules: KernelBehavior, page: ZeroPage) -> None:
     """Where the map comes from, and the ISA range behind it."""
     if rules.memmap and info.version > 0 and info.memmap_entries != 0:
         _add_isa(page, _from_memmap(capture, info, rules, page))
@@ -109,14 +109,14 @@ def _map(capture: Capture, info: StartInfo, rules: KernelRules, page: ZeroPage) 
         _add_isa(page, 0)
 
 
-def _no_map(info: StartInfo, rules: KernelRules) -> tuple[str, str]:
+def _no_map(info: StartInfo, rules: KernelBehavior) -> tuple[str, str]:
     module = ', and no module is called "e820 data"' if rules.e820_module else ""
     if info.version == 0:
         return f"version 0 has no memory map{module}", "start_info.version"
     return f"memmap_entries is 0{module}", "start_info.memmap_entries"
 
 
-def _from_memmap(capture: Capture, info: StartInfo, rules: KernelRules, page: ZeroPage) -> int:
+def _from_memmap(capture: Capture, info: StartInfo, rules: KernelBehavior, page: ZeroPage) -> int:
     """The table's first entries, as many as fit a byte can count: n mod 256. Their number."""
     count = info.memmap_entries & 0xFF
     stride = MemmapTableEntry.SIZE
@@ -128,7 +128,7 @@ def _from_memmap(capture: Capture, info: StartInfo, rules: KernelRules, page: Ze
     return count
 
 
-def _from_module(capture: Capture, info: StartInfo, rules: KernelRules, page: ZeroPage) -> int | None:
+def _from_module(capture: Capture, info: StartInfo, rules: KernelBehavior, page: ZeroPage) -> int | None:
     """Every entry of module 1; their number as a byte, which is what is counted, null if it is not known."""
     module = _module(capture, info, rules, 1)
     head = None
@@ -148,7 +148,7 @@ def _from_module(capture: Capture, info: StartInfo, rules: KernelRules, page: Ze
     return count & 0xFF
 
 
-def _names_module(capture: Capture, info: StartInfo, rules: KernelRules) -> bool | None:
+def _names_module(capture: Capture, info: StartInfo, rules: KernelBehavior) -> bool | None:
     """Whether there is a second module and its name is exactly "e820 data"; null if it was not read."""
     if info.nr_modules < 2:
         return False
@@ -181,7 +181,7 @@ def _add_isa(page: ZeroPage, count: int | None) -> None:
 
 
 def _module(
-    capture: Capture, info: StartInfo, rules: KernelRules, index: int, size: int = ModlistEntry.SIZE
+    capture: Capture, info: StartInfo, rules: KernelBehavior, index: int, size: int = ModlistEntry.SIZE
 ) -> ModlistEntry | None:
     """A module of which the kernel reads `size` bytes; null where what it reads is not known."""
     end = index * ModlistEntry.SIZE + size
@@ -191,7 +191,7 @@ def _module(
     return None if raw is None else ModlistEntry(raw, at)
 
 
-def _reached(rules: KernelRules, paddr: int, size: int, what: tuple[str, str]) -> int:
+def _reached(rules: KernelBehavior, paddr: int, size: int, what: tuple[str, str]) -> int:
     """Where the kernel reads what was handed over as `paddr`. Nothing catches a fault this early.
 
     :raise Dies: if not all of it is mapped.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pvhdbg.image.facts import ImageFacts
 
 
-class KernelRules(NamedTuple):
+class KernelBehavior(NamedTuple):
     """What a kernel does, as far as that is known; null for a fact that is not.
 
     `memmap` and `e820_module` say where it takes the map from: the memmap table, a module called "e820 data", either.
@@ -42,13 +42,13 @@ class KernelRules(NamedTuple):
 
 def kernel_rules(
     symbols: Mapping[str, int], *, e820_name: bool | None, image: ImageFacts | None = None, xen: bool | None = None
-) -> KernelRules:
+) -> KernelBehavior:
     """The rules of a kernel; without an `image` it is taken for one of 64 bits.
 
     `symbols` are those of the probed that it has; without xen_prepare_pvh among them, its symbols are not known.
     `e820_name` is whether its image holds the string "e820 data", null if nobody looked.
     """
-    rules = KernelRules(xen=xen, early=early_maps(image, symbols))
+    rules = KernelBehavior(xen=xen, early=early_maps(image, symbols))
     if "xen_prepare_pvh" not in symbols:
         return rules
     memmap, module = _map_from(symbols, e820_name)
@@ -61,12 +61,12 @@ def kernel_rules(
     )
 
 
-def rules_at(capture: Capture, image: ImageFacts, *, xen: bool | None) -> KernelRules:
+def rules_at(capture: Capture, image: ImageFacts, *, xen: bool | None) -> KernelBehavior:
     """The rules as a stop has recorded them: by the symbols and strings that were asked for there."""
     return rules_of(capture.symbols, image, xen=xen)
 
 
-def rules_of(found: Mapping[str, int], image: ImageFacts, *, xen: bool | None) -> KernelRules:
+def rules_of(found: Mapping[str, int], image: ImageFacts, *, xen: bool | None) -> KernelBehavior:
     """The rules by what `probed` found."""
     e820_name = True if E820_STRING in found else False if ANY_STRING in found else None
     return kernel_rules(found, e820_name=e820_name, image=image, xen=xen)

@@ -13,7 +13,7 @@ from pvhdbg.abi.start_info import StartInfo
 from pvhdbg.boot.record.document import Death, MachineFacts, Outcome, Rewrite
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.capture import E820, MemoryMap, Module, Text
-from pvhdbg.boot.stop.stages import THINGS
+from pvhdbg.boot.stop.stages import CAPTURE_KEYS
 from pvhdbg.image.facts import ImageFacts, Note, Segment
 
 if TYPE_CHECKING:
@@ -92,7 +92,8 @@ def pairs(before: Capture, after: Capture) -> list[tuple[str, str]]:
     ]
     taken = {key for pair in crossed for key in pair}
     return sorted(
-        [*crossed, *((key, key) for key in THINGS if key not in taken)], key=lambda pair: THINGS.index(pair[1])
+        [*crossed, *((key, key) for key in CAPTURE_KEYS if key not in taken)],
+        key=lambda pair: CAPTURE_KEYS.index(pair[1]),
     )
 
 

@@ -65,18 +65,18 @@ class Journey:
         self._name_of = name_of
         self._is_sure = is_sure
         self.news: list[str] = []
-        self.know(image)
+        self.set_image(image)
         self._start_over()
 
     def take_news(self) -> list[str]:
         told, self.news = self.news, []
         return told
 
-    def know(self, image: ImageFacts | None) -> None:
+    def set_image(self, image: ImageFacts | None) -> None:
         """The kernel's file, which has to prove itself, and the entry that it tells."""
         self._file = image
         self._is_loaded = True if self._is_sure else None
-        self.stranger: str | None = None
+        self.kernel_mismatch: str | None = None
         self.entry = image.entry if image else None
 
     def _start_over(self) -> None:
@@ -89,11 +89,11 @@ class Journey:
 
     @property
     def target(self) -> Target:
-        return self._own if self.stranger is None else image_match.Nameless(self._own)
+        return self._own if self.kernel_mismatch is None else image_match.Nameless(self._own)
 
     @property
     def image(self) -> ImageFacts | None:
-        return self._file if self.stranger is None else None
+        return self._file if self.kernel_mismatch is None else None
 
     @property
     def reached(self) -> str | None:
@@ -110,9 +110,9 @@ class Journey:
     def lacking(self, stage: Stage) -> str | None:
         """Why this guest does not have a stage, or null if it has it."""
         if stage.symbol is None:
-            unknown = image_match.ANOTHER if self.stranger else "the entry address is not known"
+            unknown = image_match.ANOTHER if self.kernel_mismatch else "the entry address is not known"
             return None if self.entry is not None else unknown
-        if self.stranger is not None:
+        if self.kernel_mismatch is not None:
             return image_match.ANOTHER
         try:
             self.target.symbol(stage.symbol)
@@ -165,14 +165,14 @@ class Journey:
             self._start_over()
             raise GuestError(WAS_RESET, _SEE_WHY)
         if halt.kind != DIED:
-            self.meet()
-            self.refuse_stranger()
+            self.check_kernel()
+            self.refuse_kernel_mismatch()
 
-    def refuse_stranger(self) -> None:
+    def refuse_kernel_mismatch(self) -> None:
         """:raise UserError: if another kernel is there than the one whose file is known."""
-        if self.stranger is not None and self.entry is None:
+        if self.kernel_mismatch is not None and self.entry is None:
             self.news.clear()
-            raise UserError(self.stranger, _OTHER_KERNEL)
+            raise UserError(self.kernel_mismatch, _OTHER_KERNEL)
 
     def look(self, stage: str) -> Capture:
         """Capture what is there now, as `stage`. A second look at where it stands takes the place of the first."""
@@ -211,7 +211,7 @@ class Journey:
         self.look("entry")
         return done
 
-    def glance(self) -> Capture:
+    def capture_now(self) -> Capture:
         """What is there now, wherever that is: at a stage, which is captured, or between two, where what the next one
         will have is being made and is read as well. Between stages the history stays as it is.
 
@@ -229,7 +229,7 @@ class Journey:
     def find(self) -> Stage | None:
         """The stage that the machine stands at; and whatever it did while nobody looked is known then."""
         rip = self._own.register("rip")
-        self.meet()
+        self.check_kernel()
         if self._went_back(rip):
             self._start_over()
             self.news.append(f"{WAS_RESET}: what was captured before is forgotten")
@@ -241,19 +241,19 @@ class Journey:
         self._left_at = rip
         return stage
 
-    def meet(self) -> None:
+    def check_kernel(self) -> None:
         """Find out whether the kernel that is there is the one whose file is known."""
         if self._file is None or self._is_loaded:
             return
         with self._reading():
             self._is_loaded = image_match.is_loaded(self._own, self._file)
-        before = self.stranger
-        self.stranger = image_match.words(self._file) if self._is_loaded is False else None
-        if self.stranger is not None and before is None:
-            self.news.append(self.stranger)
+        before = self.kernel_mismatch
+        self.kernel_mismatch = image_match.words(self._file) if self._is_loaded is False else None
+        if self.kernel_mismatch is not None and before is None:
+            self.news.append(self.kernel_mismatch)
             self.entry = None
         elif before is not None and self.entry is None:
-            self.entry = self._file.entry if self.stranger is None else None
+            self.entry = self._file.entry if self.kernel_mismatch is None else None
 
     def _went_back(self, rip: int) -> bool:
         """Whether the machine is where it was before what was captured, or passed, last."""
@@ -278,7 +278,7 @@ class Journey:
 
     def _capture_nowhere(self) -> Capture:
         """Before the entry or, on a machine that others let run, behind it."""
-        if not (self._passed or self.stranger or self._is_paging()):
+        if not (self._passed or self.kernel_mismatch or self._is_paging()):
             return self._capture(stages.RESET)
         known = self.image is not None
         return self._capture(stages.UNSEEN, stages.left_by(self._passed) if known else (stages.KERNEL_BOOT_PARAMS,))
@@ -287,7 +287,11 @@ class Journey:
         with self._reading():
             seen = capture(self.target, stage, self.image, self._start_info_paddr, also)
         self._left_at = seen.rip
-        return seen if self.stranger is None else seen._replace(missing={**seen.missing, KERNEL_FILE: self.stranger})
+        return (
+            seen
+            if self.kernel_mismatch is None
+            else seen._replace(missing={**seen.missing, KERNEL_FILE: self.kernel_mismatch})
+        )
 
     def _arrivals(self, stage: Stage) -> Collection[int]:
         """Where RIP is at this stage; nothing for a return whose call was not seen."""

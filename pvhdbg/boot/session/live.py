@@ -101,7 +101,7 @@ def _no_more(journey: Journey) -> UserError:
     return UserError("no stage is known here", "name the kernel: its file and symbols tell")
 
 
-class Live(Opener):
+class LiveSession(Opener):
     """A machine on a journey. `outcome` is how that went so far, where somebody else was the guide.
 
     `disassembler` gives lines for so many instructions at an address as the CPU sees it; `expressions` the address that
@@ -147,7 +147,7 @@ class Live(Opener):
 
     def current(self) -> Capture:
         """What is there now; of a dead guest the last stage it reached."""
-        self._now = None if self._is_dead else self.journey.glance()
+        self._now = None if self._is_dead else self.journey.capture_now()
         return self._now or last_reached(self.history)
 
     def lacking(self, stage: Stage) -> str | None:
@@ -161,7 +161,7 @@ class Live(Opener):
     def next_stage(self) -> str:
         """:raise UserError: if there is none."""
         self.current()
-        self.journey.refuse_stranger()
+        self.journey.refuse_kernel_mismatch()
         ahead = self.journey.ahead()
         if not ahead:
             raise _no_more(self.journey)
@@ -180,7 +180,7 @@ class Live(Opener):
         if self._is_dead:
             raise GuestError("the guest is dead", "start it again")
         self.current()
-        self.journey.refuse_stranger()
+        self.journey.refuse_kernel_mismatch()
         if reason := self.lacking(stages.stage(stage)):
             hint = None if stages.stage(stage).symbol else "`run-to entry` takes the kernel's file or that address"
             raise GuestError(f"this guest has no stage {stage}: {reason}", hint)
@@ -197,7 +197,7 @@ class Live(Opener):
 
     def _with_name(self, instruction: str) -> str:
         """Where a call or a jump leads, by name."""
-        found = _LEADS_TO.search(instruction) if self.journey.stranger is None else None
+        found = _LEADS_TO.search(instruction) if self.journey.kernel_mismatch is None else None
         name = self._name_of(int(found[1], 16)) if found else None
         return f"{instruction} <{printable(name)}>" if name else instruction
 
@@ -210,7 +210,7 @@ class Live(Opener):
         try:
             return evaluate(words, self.target_at(capture))
         except (UserError, SymbolMissing, RegisterUnavailable) as error:
-            if self._expressions is None or capture is not self._now or self.journey.stranger is not None:
+            if self._expressions is None or capture is not self._now or self.journey.kernel_mismatch is not None:
                 raise UserError(str(error), error.hint) from error
             try:
                 return self._expressions(words)

@@ -37,17 +37,17 @@ def recording_of(capture: Capture) -> Recording:
 class Opener:
     """Who can look at a recording instead of what he stands at."""
 
-    _opened: Recorded | None = None
+    _opened: RecordedSession | None = None
 
     def open(self, document: Document | None) -> None:
-        self._opened = None if document is None else Recorded(document)
+        self._opened = None if document is None else RecordedSession(document)
 
     @property
-    def opened(self) -> Recorded | None:
+    def opened(self) -> RecordedSession | None:
         return self._opened
 
 
-class Recorded(Opener):
+class RecordedSession(Opener):
     """A recording: what was captured can be asked for, and nothing runs."""
 
     def __init__(self, document: Document) -> None:

@@ -10,7 +10,7 @@ BOOT_PARAMS = "boot_params"
 KERNEL_BOOT_PARAMS = "kernel_boot_params"
 E820_TABLE = "e820_table"
 HANDED_OVER = ("cmdline", "modules", "memory_map")
-THINGS = (START_INFO, PVH_START_INFO, *HANDED_OVER, BOOT_PARAMS, KERNEL_BOOT_PARAMS, E820_TABLE)
+CAPTURE_KEYS = (START_INFO, PVH_START_INFO, *HANDED_OVER, BOOT_PARAMS, KERNEL_BOOT_PARAMS, E820_TABLE)
 """What a stop may hold, apart from the CPU's state: keys of a Capture and of its JSON."""
 
 DIED = "died"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pvhdbg.image.load import Kernel
-    from pvhdbg.live.debuggee.debuggee import Bench
+    from pvhdbg.live.debuggee.debuggee import Debuggee
 
 
 def attach(options: argparse.Namespace) -> Result:
@@ -30,14 +30,14 @@ def attach(options: argparse.Namespace) -> Result:
 
 
 @contextmanager
-def attached(options: argparse.Namespace) -> Iterator[Bench]:
+def attached(options: argparse.Namespace) -> Iterator[Debuggee]:
     """The machine at `options.where`, stopped; it is left as it was found.
 
     :raise PvhdbgError: if nothing there speaks gdb's protocol, or the kernel is none.
     """
     from pvhdbg.boot.stop.kernel_probe import WithStrings
     from pvhdbg.live.debuggee.attached_machine import Attachment
-    from pvhdbg.live.debuggee.debuggee import Bench
+    from pvhdbg.live.debuggee.debuggee import Debuggee
     from pvhdbg.live.gdb.process import GdbOptions
     from pvhdbg.live.system.signals import as_exits
 
@@ -47,7 +47,7 @@ def attached(options: argparse.Namespace) -> Iterator[Bench]:
         # A bzImage is unpacked into the session's folder, which the watcher removes whatever ends us.
         kernel = _kernel(options, session.folder)
         session.target.symbols = WithStrings(kernel.symbols, kernel.facts) if kernel else None
-        yield Bench(session, kernel, None, options.timeout, _remarks(session.target.physical_memory, kernel))
+        yield Debuggee(session, kernel, None, options.timeout, _remarks(session.target.physical_memory, kernel))
 
 
 def _kernel(options: argparse.Namespace, folder: Path) -> Kernel | None:
@@ -80,13 +80,13 @@ def _answer(options: argparse.Namespace) -> Result:
     from pvhdbg.views.report import run_text
 
     asking.check(options.command)
-    with waiting.shown(f"the stub at {printable(options.where)}"), attached(options) as bench:
-        here = bench.position()
+    with waiting.shown(f"the stub at {printable(options.where)}"), attached(options) as debuggee:
+        here = debuggee.position()
         result = Result(
-            run_text.capture(here.capture, bench.image),
-            UserError.exit_status if bench.journey.stranger else 0,
-            (*bench.remarks, *(f"pvhdbg: note: {each}" for each in bench.journey.take_news())),
+            run_text.capture(here.capture, debuggee.image),
+            UserError.exit_status if debuggee.journey.kernel_mismatch else 0,
+            (*debuggee.remarks, *(f"pvhdbg: note: {each}" for each in debuggee.journey.take_news())),
         )
         if options.command:
-            result = dump.ask(bench, Outcome(bench.journey.reached, DONE), options.command)(result)
+            result = dump.ask(debuggee, Outcome(debuggee.journey.reached, DONE), options.command)(result)
     return result

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 def check(options: argparse.Namespace) -> Result:
     """The status is 1 for a finding of severity error too."""
-    with waiting.shown(waiting.START) as what, launched(options) as bench:
-        seen, remarks = dump.run(bench, None, what)
+    with waiting.shown(waiting.START) as what, launched(options) as debuggee:
+        seen, remarks = dump.run(debuggee, None, what)
     from pvhdbg.checks import run
     from pvhdbg.checks.finding import ERROR
 

@@ -78,8 +78,8 @@ def _boot(options: argparse.Namespace, accel: str) -> Line:
     _, chosen = parse(["dump", "--accel", accel, "--timeout", str(PATIENCE)])
     chosen.qemu, chosen.gdb, chosen.gdbinit = options.qemu, options.gdb, options.gdbinit
     try:
-        with waiting.shown(what), launched(chosen) as bench:
-            halts = list(bench.journey.go("prepare", PATIENCE))
+        with waiting.shown(what), launched(chosen) as debuggee:
+            halts = list(debuggee.journey.go("prepare", PATIENCE))
     except PvhdbgError as error:
         return Line(what, False if accel == "tcg" else None, str(error))
     if halts[-1].kind != HIT:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pvhdbg.boot.record.document import Outcome
     from pvhdbg.boot.run.journey import Journey
     from pvhdbg.cli.waiting import Waiting
-    from pvhdbg.live.debuggee.debuggee import Bench
+    from pvhdbg.live.debuggee.debuggee import Debuggee
 
     Answered = Callable[[Result], Result]
 
@@ -31,10 +31,10 @@ NOWHERE = " where it can't be asked"
 
 def dump(options: argparse.Namespace) -> Result:
     asked = _asked(options)
-    with waiting.shown(waiting.START) as what, launched(options) as bench:
-        seen, remarks = run(bench, options.stage, what)
-        answers = asked(bench, seen.outcome) if asked else None
-        bench.session.kill()  # they end while we write
+    with waiting.shown(waiting.START) as what, launched(options) as debuggee:
+        seen, remarks = run(debuggee, options.stage, what)
+        answers = asked(debuggee, seen.outcome) if asked else None
+        debuggee.session.kill()  # they end while we write
         text = text_of(seen, options.format or ("json" if options.output else "text")) if _is_wanted(options) else ""
     if options.output is not None:
         _write(options.output, text, ascii=options.ascii)
@@ -47,20 +47,20 @@ def _is_wanted(options: argparse.Namespace) -> bool:
     return not options.command or options.output is not None
 
 
-def run(bench: Bench, wanted: str | None, what: Waiting | None = None) -> tuple[Document, tuple[str, ...]]:
+def run(debuggee: Debuggee, wanted: str | None, what: Waiting | None = None) -> tuple[Document, tuple[str, ...]]:
     """Go to a stage, or as far as the guest comes; what was seen, and lines about the way. `what` is told what is
     waited for.
     """
     if what is not None:
-        what.what = lambda: f"the stage after {bench.journey.reached}" if bench.journey.reached else "stage entry"
-    outcome = travel(bench.journey, wanted or stages.NAMES[-1], bench.timeout, bench.name_of)
-    remarks = (*bench.remarks, *_lacking(bench.journey, wanted), *_ending(outcome))
+        what.what = lambda: f"the stage after {debuggee.journey.reached}" if debuggee.journey.reached else "stage entry"
+    outcome = travel(debuggee.journey, wanted or stages.NAMES[-1], debuggee.timeout, debuggee.name_of)
+    remarks = (*debuggee.remarks, *_lacking(debuggee.journey, wanted), *_ending(outcome))
     from pvhdbg.live.debuggee import machine_facts
 
-    return Document(bench.image, machine_facts.of(bench), tuple(bench.journey.history), outcome), remarks
+    return Document(debuggee.image, machine_facts.of(debuggee), tuple(debuggee.journey.history), outcome), remarks
 
 
-def _asked(options: argparse.Namespace) -> Callable[[Bench, Outcome], Answered] | None:
+def _asked(options: argparse.Namespace) -> Callable[[Debuggee, Outcome], Answered] | None:
     """What answers the questions of `-c`; a line that nothing could answer is refused before anything starts."""
     if not options.command:
         return None
@@ -69,17 +69,17 @@ def _asked(options: argparse.Namespace) -> Callable[[Bench, Outcome], Answered] 
     from pvhdbg.cli import asking
 
     asking.check(options.command)
-    return lambda bench, outcome: ask(bench, outcome, options.command)
+    return lambda debuggee, outcome: ask(debuggee, outcome, options.command)
 
 
-def ask(bench: Bench, outcome: Outcome, lines: Sequence[str]) -> Answered:
+def ask(debuggee: Debuggee, outcome: Outcome, lines: Sequence[str]) -> Answered:
     """Ask these lines; what is given puts the answers, and how they went, into a result."""
     from pvhdbg.cli import asking
     from pvhdbg.live.debuggee import session as asked
 
-    session = asked.session(bench, outcome)
+    session = asked.session(debuggee, outcome)
     told, ended = asking.answers(session, lines), session.document().outcome
-    news = tuple(f"pvhdbg: note: {each}" for each in bench.journey.take_news())
+    news = tuple(f"pvhdbg: note: {each}" for each in debuggee.journey.take_news())
 
     def put(result: Result) -> Result:
         ending = () if ended is outcome else tuple(_ending(ended))

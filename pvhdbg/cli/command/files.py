@@ -69,10 +69,10 @@ def show(options: argparse.Namespace) -> Result:
 
     document = load(options.recording)
     if options.command:
-        from pvhdbg.boot.session.recorded import Recorded
+        from pvhdbg.boot.session.recorded import RecordedSession
         from pvhdbg.cli.asking import answers
 
-        told = answers(Recorded(document), options.command)
+        told = answers(RecordedSession(document), options.command)
         return Result(told.text, error=told.error)
     if options.tui and has_screen():
         from pvhdbg.tui.app import start

@@ -8,7 +8,7 @@ from stat import S_ISCHR, S_ISSOCK
 from typing import TYPE_CHECKING
 
 from pvhdbg.errors import PvhdbgError, TargetError, UserError
-from pvhdbg.live.debuggee.machine import GdbSession
+from pvhdbg.live.debuggee.machine import Machine
 from pvhdbg.target import monitor
 from pvhdbg.target.mi import MiError, in_console
 
@@ -37,7 +37,7 @@ def _refuse_files(where: str) -> None:
         raise UserError(f"{where}: is no socket", f"{_WANTED}; KERNEL comes second")
 
 
-class Attachment(GdbSession):
+class Attachment(Machine):
     """A gdb connected to somebody else's stub: HOST:PORT or the path of a UNIX socket. Connecting stops the guest.
 
     :raise UserError: if nothing there speaks gdb's protocol.

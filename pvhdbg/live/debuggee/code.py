@@ -17,7 +17,7 @@ from pvhdbg.target.mi import in_console
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pvhdbg.live.debuggee.debuggee import Bench
+    from pvhdbg.live.debuggee.debuggee import Debuggee
     from pvhdbg.live.gdb.breakpoints import Breakpoints, Line
 
 INSTRUCTIONS = 48
@@ -52,26 +52,28 @@ class Code(NamedTuple):
         return (self.title, line.number or 0) if line.address is None else line.address
 
 
-def at_rip(bench: Bench, mode: str) -> Code:
+def at_rip(debuggee: Debuggee, mode: str) -> Code:
     """The code at RIP; `mode` is the CPU's: gdb takes 32-bit code for 64-bit code, QEMU's monitor knows better."""
     try:
-        rip = bench.session.target.register("rip")
-        return _marked(_source(bench) or _instructions(bench, rip, mode), breakpoints.listed(bench.session.gdb))
+        rip = debuggee.session.target.register("rip")
+        return _marked(
+            _source(debuggee) or _instructions(debuggee, rip, mode), breakpoints.listed(debuggee.session.gdb)
+        )
     except TargetError as error:
         return Code(why=str(error))
 
 
-def ahead(bench: Bench, mode: str) -> Callable[[], Code]:
+def ahead(debuggee: Debuggee, mode: str) -> Callable[[], Code]:
     """Ask for the instructions at RIP, and don't wait: what gives them once somebody wants to see them."""
-    if mode in (LONG, REAL) or not bench.session.target.has_monitor:
+    if mode in (LONG, REAL) or not debuggee.session.target.has_monitor:
         return Code
-    rip = bench.session.target.register("rip")
-    asked = bench.session.gdb.send(in_console(f"monitor {_listing(rip)}"))
+    rip = debuggee.session.target.register("rip")
+    asked = debuggee.session.gdb.send(in_console(f"monitor {_listing(rip)}"))
 
     @cache
     def answer() -> Code:
         try:
-            return Code(_BY_MONITOR.format(mode), _parsed(bench.session.gdb.wait(asked).text, rip))
+            return Code(_BY_MONITOR.format(mode), _parsed(debuggee.session.gdb.wait(asked).text, rip))
         except TargetError as error:
             return Code(why=str(error))
 
@@ -86,18 +88,18 @@ def _marked(code: Code, known: Breakpoints) -> Code:
     return code._replace(lines=tuple(lines))
 
 
-def frame(bench: Bench) -> dict[str, str]:
+def frame(debuggee: Debuggee) -> dict[str, str]:
     """What gdb says of the frame it looks at, where symbols may tell more than the address; empty where it can't."""
-    if not bench.has_symbols:
+    if not debuggee.has_symbols:
         return {}
     with suppress(TargetError):
-        found: dict[str, str] = bench.session.gdb.ask("-stack-info-frame").payload.get("frame", {})
+        found: dict[str, str] = debuggee.session.gdb.ask("-stack-info-frame").payload.get("frame", {})
         return found
     return {}
 
 
-def _source(bench: Bench) -> Code | None:
-    at = frame(bench)
+def _source(debuggee: Debuggee) -> Code | None:
+    at = frame(debuggee)
     lines = _read(at.get("fullname"))
     if lines is None or "line" not in at:
         return None
@@ -119,39 +121,39 @@ def _read(path: str | None) -> Sequence[str] | None:
         return None
 
 
-def _instructions(bench: Bench, rip: int, mode: str) -> Code:
+def _instructions(debuggee: Debuggee, rip: int, mode: str) -> Code:
     if mode == LONG:
-        return Code("instructions, as gdb reads them in long64", _by_gdb(bench, rip))
+        return Code("instructions, as gdb reads them in long64", _by_gdb(debuggee, rip))
     if mode == REAL:
         # Asked by a stub to disassemble at the reset vector of a microvm, QEMU 7.2 answers, and the guest hangs later.
         return Code(why="firmware in real mode, before the guest's first instruction")
-    if bench.session.target.has_monitor:
-        text = bench.session.target.monitor(_listing(_start(bench, rip)))
+    if debuggee.session.target.has_monitor:
+        text = debuggee.session.target.monitor(_listing(_start(debuggee, rip)))
         return Code(_BY_MONITOR.format(mode), _parsed(text, rip))
     return Code(why=f"gdb reads {mode} code as 64-bit code, and {NO_MONITOR}")
 
 
-def _start(bench: Bench, rip: int) -> int:
+def _start(debuggee: Debuggee, rip: int) -> int:
     """Where to begin, so that instructions are whole: the function's first, if that is near."""
-    linked = bench.image.linked(rip) if bench.image else None
-    found = bench.symbols.at(rip if linked is None else linked) if bench.symbols else None
+    linked = debuggee.image.linked(rip) if debuggee.image else None
+    found = debuggee.symbols.at(rip if linked is None else linked) if debuggee.symbols else None
     near = found is not None and found[1] <= INSTRUCTIONS * 4
     return rip - found[1] if found is not None and near else rip
 
 
-def _by_gdb(bench: Bench, rip: int) -> tuple[CodeLine, ...]:
-    start = _after_32_bit(bench, _start(bench, rip), rip)
+def _by_gdb(debuggee: Debuggee, rip: int) -> tuple[CodeLine, ...]:
+    start = _after_32_bit(debuggee, _start(debuggee, rip), rip)
     end = rip + INSTRUCTIONS * LONGEST_X86 // 3
-    found = bench.session.gdb.ask(f"-data-disassemble -s {start:#x} -e {end:#x} -- 0").payload.get("asm_insns", [])
+    found = debuggee.session.gdb.ask(f"-data-disassemble -s {start:#x} -e {end:#x} -- 0").payload.get("asm_insns", [])
     return tuple(_instruction(int(each["address"], 16), each["inst"], rip) for each in found)
 
 
-def _after_32_bit(bench: Bench, start: int, rip: int) -> int:
+def _after_32_bit(debuggee: Debuggee, start: int, rip: int) -> int:
     """Where 64-bit code begins: a PVH entry is 32-bit code, ended by a far jump to what follows. RIP without one."""
-    entry = bench.image.entry if bench.image else None
-    if entry is None or bench.image is None or start not in (entry, bench.image.linked(entry)):
+    entry = debuggee.image.entry if debuggee.image else None
+    if entry is None or debuggee.image is None or start not in (entry, debuggee.image.linked(entry)):
         return start
-    found = bench.session.target.read_phys(entry, rip - start)
+    found = debuggee.session.target.read_phys(entry, rip - start)
     jumps = (at for at in range(len(found)) if found[at : at + 5] == _LJMP + (entry + at + 7).to_bytes(4, "little"))
     return start + max(jumps, default=rip - start - 7) + 7
 

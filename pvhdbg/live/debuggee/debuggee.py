@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from pvhdbg.image.load import Kernel
     from pvhdbg.image.symbols import Symbols
     from pvhdbg.live.debuggee.code import Code
-    from pvhdbg.live.debuggee.machine import GdbSession
-    from pvhdbg.live.debuggee.own_machine import Session
+    from pvhdbg.live.debuggee.machine import Machine
+    from pvhdbg.live.debuggee.own_machine import OwnMachine
     from pvhdbg.live.gdb.breakpoints import Line
     from pvhdbg.live.qemu.options import QemuOptions
     from pvhdbg.target.mi import Stop
@@ -62,7 +62,7 @@ class Position(NamedTuple):
     remark: str = ""
 
 
-class Bench:
+class Debuggee:
     """One machine. `timeout` is how long a stage may take to come, in seconds.
 
     `kernel` is null where nobody said which it is; `options` is null where the machine is not ours.
@@ -70,7 +70,7 @@ class Bench:
 
     def __init__(
         self,
-        session: GdbSession,
+        session: Machine,
         kernel: Kernel | None,
         options: QemuOptions | None,
         timeout: float,
@@ -131,7 +131,7 @@ class Bench:
 
     @property
     def symbols(self) -> Symbols | None:
-        return self.kernel.symbols if self.kernel and self.journey.stranger is None else None
+        return self.kernel.symbols if self.kernel and self.journey.kernel_mismatch is None else None
 
     def to_stage(self, name: str) -> Position:
         """Run to a stage, or as far as the guest comes."""
@@ -156,7 +156,7 @@ class Bench:
         """:raise UserError: after the last one."""
         ahead = self.journey.ahead()
         self.refuse_if_dead()
-        self.journey.refuse_stranger()
+        self.journey.refuse_kernel_mismatch()
         if not ahead:
             hint = "F5 lets the guest run on" + (", F4 starts it again" if self.is_ours else "")
             why = f": {self.kernel.note}" if self.kernel and self.kernel.note else ""
@@ -227,7 +227,7 @@ class Bench:
         if death is not None:
             return self._dead(death)
         rip = self.session.target.register("rip")
-        capture = self.journey.glance()
+        capture = self.journey.capture_now()
         self._drop_symbols()
         stage = self.journey.recognise(rip)
         if halt is None or halt.rip != rip:
@@ -268,11 +268,11 @@ class Bench:
     @property
     def has_symbols(self) -> bool:
         """Whether gdb has the symbols of the kernel that is there."""
-        return self._has_symbols and self.journey.stranger is None
+        return self._has_symbols and self.journey.kernel_mismatch is None
 
     def _drop_symbols(self) -> None:
         """Those of another kernel than the one that is there: gdb would name places by them."""
-        if self._has_symbols and self.journey.stranger is not None:
+        if self._has_symbols and self.journey.kernel_mismatch is not None:
             self._has_symbols = False
             self.session.gdb.ask("-file-symbol-file")
 
@@ -285,10 +285,10 @@ class Bench:
 
         self.session.gdb.ask(in_console(f"source {script.path()}"))
 
-    def _own_session(self) -> Session | None:
-        from pvhdbg.live.debuggee.own_machine import Session
+    def _own_session(self) -> OwnMachine | None:
+        from pvhdbg.live.debuggee.own_machine import OwnMachine
 
-        return self.session if isinstance(self.session, Session) else None
+        return self.session if isinstance(self.session, OwnMachine) else None
 
     def _revive(self) -> None:
         """Something that is not a command of gdb's resumed a dead guest."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _SETTINGS = ("mi-async on", "confirm off", "pagination off", "height 0", "width 0")
 
 
-class GdbSession:
+class Machine:
     """A gdb that has been started, and later a machine behind it: `target` and `runner` are there once it is connected.
 
     `qemu` is null where the machine is not ours. Files put into `folder` go when the session ends.

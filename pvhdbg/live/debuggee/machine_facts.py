@@ -11,7 +11,7 @@ from pvhdbg.target import monitor
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pvhdbg.live.debuggee.debuggee import Bench
+    from pvhdbg.live.debuggee.debuggee import Debuggee
     from pvhdbg.live.qemu.options import QemuOptions
 
 
@@ -30,11 +30,11 @@ def facts(options: QemuOptions | None, argv: Sequence[str]) -> MachineFacts:
     )
 
 
-def of(bench: Bench) -> MachineFacts:
+def of(debuggee: Debuggee) -> MachineFacts:
     """That, and what it says of itself and what we have rewritten in it."""
     try:
-        version = monitor.version(bench.session.target.monitor("info version"))
+        version = monitor.version(debuggee.session.target.monitor("info version"))
     except TargetError:
         version = None
-    argv = bench.session.qemu.argv if bench.session.qemu else ()
-    return facts(bench.options, argv)._replace(qemu=version, rewrites=bench.journey.rewrites)
+    argv = debuggee.session.qemu.argv if debuggee.session.qemu else ()
+    return facts(debuggee.options, argv)._replace(qemu=version, rewrites=debuggee.journey.rewrites)

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pvhdbg.errors import MachineError, NotConnected, PvhdbgError, TargetError
-from pvhdbg.live.debuggee.machine import GdbSession
+from pvhdbg.live.debuggee.machine import Machine
 
 if TYPE_CHECKING:
     from pvhdbg.live.gdb.mi_client import Pending
@@ -21,7 +21,7 @@ _GIVES_UP_WITHIN = 0.5
 _PATIENT = "-gdb-set remotetimeout 60"
 
 
-class Session(GdbSession):
+class OwnMachine(Machine):
     """A gdb, and after `boot` a QEMU whose guest stands at the reset vector.
 
     gdb takes longest to start, so it does from the constructor on; `boot` starts QEMU beside it and waits for nothing;

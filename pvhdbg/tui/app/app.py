@@ -15,7 +15,7 @@ from prompt_toolkit.filters import Condition
 
 from pvhdbg.tui.app import style
 from pvhdbg.tui.app.bindings import bindings
-from pvhdbg.tui.app.dispatcher import Doing
+from pvhdbg.tui.app.dispatcher import Dispatcher
 from pvhdbg.tui.app.windows import Windows
 from pvhdbg.tui.draw import frame
 from pvhdbg.tui.machine import memory_view
@@ -70,7 +70,7 @@ class Tui:
         self._is_drain_due = False
         self._drained = 0.0
         self._held: dict[type, asyncio.TimerHandle] = {}
-        self._doing = Doing(self, answer)
+        self._doing = Dispatcher(self, answer)
         self.windows = Windows(lambda: self.screen, self._draw, self._doing)
         self.windows.entry.on_text_changed += self._keep_entry
         self.app = self._application()
@@ -203,7 +203,7 @@ class Tui:
         if self.worker is None:
             self._apply(memory_view.event(seen, self.screen.image, wanted, shown))
         elif self.screen.past is None:
-            self.worker.peek(lambda bench: memory_view.live(bench, seen, wanted, shown))
+            self.worker.peek(lambda debuggee: memory_view.live(debuggee, seen, wanted, shown))
         else:
             self._look_up(self.worker, seen, wanted)
 

@@ -27,7 +27,7 @@ LONGEST_COPY = 60
 """Characters of what was copied that the message repeats."""
 
 
-class Doing:
+class Dispatcher:
     """`act` is what every key comes to, `run_line` a line typed at the prompt, `enter` one typed in a pane.
 
     `answer` takes the prompt's lines where there is no machine.

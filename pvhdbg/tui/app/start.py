@@ -79,10 +79,10 @@ def recorded(document: Document, name: str, *, ascii: bool = False) -> None:  # 
     `name` is the file's.
     """
     from pvhdbg import commands
-    from pvhdbg.boot.session.recorded import Recorded
+    from pvhdbg.boot.session.recorded import RecordedSession
     from pvhdbg.tui.app.app import Tui
 
-    session = Recorded(document)
+    session = RecordedSession(document)
     keep_all()
     with as_exits():
         Tui(screen_of(document, name, ascii=ascii), answer=lambda line: commands.run(session, line)).run()

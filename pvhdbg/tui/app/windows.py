@@ -22,7 +22,7 @@ from pvhdbg.tui.screen import state
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pvhdbg.tui.app.dispatcher import Doing
+    from pvhdbg.tui.app.dispatcher import Dispatcher
     from pvhdbg.tui.screen.line import Line
     from pvhdbg.tui.screen.state import Screen
 
@@ -34,7 +34,7 @@ MENU_LINES = 8
 class Windows:
     """`screen` gives what is to be shown, `draw` the panes in it, and `doing` gets what is typed."""
 
-    def __init__(self, screen: Callable[[], Screen], draw: Callable[[int, int], list[Line]], doing: Doing) -> None:
+    def __init__(self, screen: Callable[[], Screen], draw: Callable[[int, int], list[Line]], doing: Dispatcher) -> None:
         self._screen = screen
         self.body = Body(draw, doing.act, focusable=True)
         self.legend = Body(lambda width, _height: [legend.legend(screen(), width)], doing.act, height=1)

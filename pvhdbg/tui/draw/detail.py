@@ -11,7 +11,7 @@ from pvhdbg.tui.draw import classes
 from pvhdbg.tui.draw.row_lines import sign_of
 from pvhdbg.tui.draw.signs import signs
 from pvhdbg.tui.screen import changes, code_at, fields_at, finding_rows, memory_at, state, view_rows
-from pvhdbg.tui.screen.by_id import Same
+from pvhdbg.tui.screen.by_id import ById
 from pvhdbg.tui.screen.line import clean, fit, length
 from pvhdbg.views.explain import lookup
 from pvhdbg.views.rows import text
@@ -77,7 +77,7 @@ def _top(screen: Screen, width: int, lines: int) -> int:
 
 
 def _all(screen: Screen, row: Row | None, width: int) -> list[Line]:
-    return _lines(Same(row), _told(screen, row), width - 1) if row else []
+    return _lines(ById(row), _told(screen, row), width - 1) if row else []
 
 
 def selected(screen: Screen) -> Row | None:
@@ -130,7 +130,7 @@ def _found(noted: Noted) -> str:
 
 
 @lru_cache(64)
-def _lines(row: Same[Row], told: Told, width: int) -> list[Line]:
+def _lines(row: ById[Row], told: Told, width: int) -> list[Line]:
     """The head on a line of its own, then all else as paragraphs."""
     head, said = _broken([*_head(row.it), *_was(told)], width), _paragraphs(_said(told), width, ascii=told.ascii)
     rest = [

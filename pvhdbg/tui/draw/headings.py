@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pvhdbg.boot.stop import stages
 from pvhdbg.tui.draw import boxes, classes
 from pvhdbg.tui.screen import code_at, memory_at, state, view_rows
-from pvhdbg.tui.screen.by_id import Same
+from pvhdbg.tui.screen.by_id import ById
 from pvhdbg.views.rows import cpu_rows, map_rows, text
 
 if TYPE_CHECKING:
@@ -86,16 +86,16 @@ def _modules(seen: Capture, _: Screen) -> str:
 def _memory(seen: Capture, screen: Screen) -> str:
     if seen.e820_table:
         where = f"e820_table at {text.address(seen.e820_table.paddr)}"
-        return f"{where}: {_summary(Same(seen.e820_table.entries))}"
+        return f"{where}: {_summary(ById(seen.e820_table.entries))}"
     given = view_rows.handed_over(screen)
     if given is None or given.memory_map is None:
         return "memory map"
     when = "" if given is seen else f", as captured at {given.stage}"
-    return f"memory map, {given.memory_map.protocol}{when}: {_summary(Same(given.memory_map.entries))}"
+    return f"memory map, {given.memory_map.protocol}{when}: {_summary(ById(given.memory_map.entries))}"
 
 
 @lru_cache(16)
-def _summary(entries: Same[Sequence[MapEntry]]) -> str:
+def _summary(entries: ById[Sequence[MapEntry]]) -> str:
     return map_rows.summary(entries.it)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pvhdbg.tui.draw import classes
 from pvhdbg.tui.draw.signs import signs
 from pvhdbg.tui.screen import view_rows
-from pvhdbg.tui.screen.by_id import Same
+from pvhdbg.tui.screen.by_id import ById
 from pvhdbg.tui.screen.line import fit, plain
 from pvhdbg.views.rows import memory_picture, picture_text
 from pvhdbg.views.rows.memory_picture import Picture
@@ -96,11 +96,11 @@ def letters(screen: Screen, width: int, drawn: Sequence[Line]) -> str:
 
 def _picture(screen: Screen, seen: Capture, cells: int) -> Picture:
     given = view_rows.handed_over(screen) or seen
-    return _drawn(Same(seen), Same(given), Same(screen.image), cells)
+    return _drawn(ById(seen), ById(given), ById(screen.image), cells)
 
 
 @lru_cache(32)
-def _drawn(seen: Same[Capture], given: Same[Capture], image: Same[ImageFacts | None], cells: int) -> Picture:
+def _drawn(seen: ById[Capture], given: ById[Capture], image: ById[ImageFacts | None], cells: int) -> Picture:
     made, handed_over = seen.it.e820_table, given.it.memory_map
     entries = made.entries if made else handed_over.entries if handed_over else ()
     return memory_picture.picture(entries, memory_picture.marks(given.it, image.it), cells)

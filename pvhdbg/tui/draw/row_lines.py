@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pvhdbg.tui.draw import classes
 from pvhdbg.tui.draw.signs import signs
 from pvhdbg.tui.screen import changes, finding_rows, state, view_rows
-from pvhdbg.tui.screen.by_id import Same
+from pvhdbg.tui.screen.by_id import ById
 from pvhdbg.tui.screen.line import clean, cut, fit, styled
 from pvhdbg.views.rows.memory_picture import UNKNOWN
 from pvhdbg.views.rows.picture_text import SIGNS
@@ -48,7 +48,7 @@ class Look(NamedTuple):
 
 def lines(screen: Screen, rows: Rows, shown: range, width: int) -> list[Line]:
     """The rows that are `shown`, each `width` cells long."""
-    look = Look(_columns(Same(rows), width), screen.ascii)
+    look = Look(_columns(ById(rows), width), screen.ascii)
     if screen.view == state.FINDINGS:
         longest = _widest([len(each.stages[-1]) for each in screen.noted])
         bodies = {
@@ -77,7 +77,7 @@ def with_cursor(screen: Screen, at: int, body: Line, width: int) -> Line:
 
 
 @lru_cache(view_rows.KEPT)
-def _columns(rows: Same[Rows], width: int) -> Columns:
+def _columns(rows: ById[Rows], width: int) -> Columns:
     measured = rows.it[:MEASURED]
     plain = [each for each in measured if not each.columns]
     unplaced = any(each.columns and each.offset is None for each in measured)
@@ -91,7 +91,7 @@ def _columns(rows: Same[Rows], width: int) -> Columns:
 
 def table_width(rows: Rows, width: int) -> int:
     """How wide the entries of a map are, all that is said about them included."""
-    columns = _columns(Same(rows), width)
+    columns = _columns(ById(rows), width)
     return 2 + columns.label + sum(columns.cells) + 9 if columns.cells else 0
 
 

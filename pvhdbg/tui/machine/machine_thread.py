@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
-    from pvhdbg.live.debuggee.debuggee import Bench
+    from pvhdbg.live.debuggee.debuggee import Debuggee
     from pvhdbg.tui.machine.worker import Worker
 
-    Launch = Callable[[Callable[[], object]], AbstractContextManager[Bench]]
+    Launch = Callable[[Callable[[], object]], AbstractContextManager[Debuggee]]
 
 
 class MachineThread:
@@ -45,9 +45,9 @@ class MachineThread:
         worker: Worker | None = None
         error: BaseException | None = None
         try:
-            with self._launch(self._on_its_way.set) as bench:
+            with self._launch(self._on_its_way.set) as debuggee:
                 worker = self._worker.get()
-                worker.serve(bench)
+                worker.serve(debuggee)
         except BaseException as problem:  # noqa: BLE001  raised again by whoever gets Left
             error = problem
         (worker or self._worker.get()).end(error)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from pvhdbg.boot.stop.capture import Capture
     from pvhdbg.image.facts import ImageFacts
-    from pvhdbg.live.debuggee.debuggee import Bench
+    from pvhdbg.live.debuggee.debuggee import Debuggee
     from pvhdbg.target.base import Target
     from pvhdbg.target.gdb_mi import MiTarget
     from pvhdbg.tui.screen.state import Wanted
@@ -28,19 +28,19 @@ _VIRTUAL_FROM = 1 << 47
 _HINT = "an address, `p 0x…`, `v 0x…`, a symbol, or an expression of gdb's"
 
 
-def live(bench: Bench, capture: Capture, wanted: Wanted, shown: Bytes) -> Bytes:
+def live(debuggee: Debuggee, capture: Capture, wanted: Wanted, shown: Bytes) -> Bytes:
     """Memory of a live machine; `shown` is what the view has now.
 
     :raise UserError: if `wanted` is nothing that has an address.
     """
-    target = bench.session.target
+    target = debuggee.session.target
     if wanted.start is not None:
         return _there(target, _read(target, shown, wanted.start))
-    addresses = Addresses(target, capture.registers, bench.journey.image)
+    addresses = Addresses(target, capture.registers, debuggee.journey.image)
     try:
         place = _place(addresses, target.symbol, wanted.place)
     except SymbolMissing:
-        place = _expression(bench, addresses, wanted.place)
+        place = _expression(debuggee, addresses, wanted.place)
     return _there(target, _read(target, _selected(place, wanted.size)))
 
 
@@ -106,13 +106,13 @@ def _place(addresses: Addresses, symbol: Callable[[str], int], wanted: str) -> B
     return Bytes(number)
 
 
-def _expression(bench: Bench, addresses: Addresses, wanted: str) -> Bytes:
+def _expression(debuggee: Debuggee, addresses: Addresses, wanted: str) -> Bytes:
     """Anything else is gdb's to evaluate: `$rsp`, `&boot_params.hdr`."""
     from pvhdbg.target.mi import quoted
 
     asked = quoted(f"(unsigned long long)({wanted})")
     try:
-        value = bench.session.gdb.ask(f"-data-evaluate-expression {asked}").payload["value"]
+        value = debuggee.session.gdb.ask(f"-data-evaluate-expression {asked}").payload["value"]
         number = int(value, 0)
     except (TargetError, ValueError) as error:
         raise UserError(f"{wanted}: {error}", _HINT) from error

@@ -19,9 +19,9 @@ from pvhdbg.tui.screen.state import Bytes, Run, StageMark, Title
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from pvhdbg.boot.session.live import Live
+    from pvhdbg.boot.session.live import LiveSession
     from pvhdbg.image.facts import ImageFacts
-    from pvhdbg.live.debuggee.debuggee import Bench, Position
+    from pvhdbg.live.debuggee.debuggee import Debuggee, Position
     from pvhdbg.live.gdb.breakpoints import Line
     from pvhdbg.live.qemu.process import Qemu
     from pvhdbg.tui.machine.terminal import Terminal
@@ -46,19 +46,19 @@ class Worker:
         self._emit = emit
         self._terminal = terminal
         self._requests = Requests(lambda waiting: emit(events.Queued(waiting)))
-        self._bench: Bench | None = None
-        self._asked: Live | None = None
+        self._bench: Debuggee | None = None
+        self._asked: LiveSession | None = None
         self._image: ImageFacts | None = None
         self._asked_to_stop = self._is_lost = False
 
     def close(self) -> None:
         """End the machine, whatever it does."""
         self._requests.close()
-        bench = self._bench
-        if bench is not None and bench.is_ours:
-            bench.session.kill()
-        elif bench is not None and self._requests.current is not None:
-            bench.interrupt()
+        debuggee = self._bench
+        if debuggee is not None and debuggee.is_ours:
+            debuggee.session.kill()
+        elif debuggee is not None and self._requests.current is not None:
+            debuggee.interrupt()
 
     @property
     def has_begun(self) -> bool:
@@ -80,19 +80,19 @@ class Worker:
         """Ctrl-C: stop a running guest or the command that gdb is busy with, or end one that waits for more lines;
         what waits is not done. False if there was nothing of that.
         """
-        dropped, bench, current = self._requests.drop(), self._bench, self._requests.current
+        dropped, debuggee, current = self._requests.drop(), self._bench, self._requests.current
         if self._requests.give_up():
             return True
-        if bench is None or (not bench.session.gdb.running and (current is None or current.kind == OURS)):
+        if debuggee is None or (not debuggee.session.gdb.running and (current is None or current.kind == OURS)):
             return dropped
         self._asked_to_stop = True
-        if bench.session.gdb.running or current is None or current.kind == LINE:
-            bench.interrupt()
+        if debuggee.session.gdb.running or current is None or current.kind == LINE:
+            debuggee.interrupt()
         return True
 
-    def serve(self, bench: Bench) -> None:
+    def serve(self, debuggee: Debuggee) -> None:
         """In the thread that owns gdb: do what is asked for, until `close`."""
-        self._begin(bench)
+        self._begin(debuggee)
         self._serve()
 
     def end(self, error: BaseException | None) -> None:
@@ -100,30 +100,30 @@ class Worker:
         self.error = error
         self._emit(events.Left(error))
 
-    def _begin(self, bench: Bench) -> None:
-        self._bench = bench
+    def _begin(self, debuggee: Debuggee) -> None:
+        self._bench = debuggee
         self.keep_terminal(self._terminal)
-        bench.session.gdb.on_change = self._changed
-        self._tell_begun(bench)
-        for remark in bench.remarks:
+        debuggee.session.gdb.on_change = self._changed
+        self._tell_begun(debuggee)
+        for remark in debuggee.remarks:
             self._emit(events.Printed(f"{remark}\n"))
-        self._settle(bench.to_first_stop)
-        self._load_symbols(bench)
+        self._settle(debuggee.to_first_stop)
+        self._load_symbols(debuggee)
         with suppress(PvhdbgError):  # `pvh …` works without: it is answered here
-            bench.load_script()
+            debuggee.load_script()
 
-    def _tell_begun(self, bench: Bench) -> None:
-        self._image = bench.image
-        facts = machine_facts.facts(bench.options, bench.session.qemu.argv if bench.session.qemu else ())
-        self._emit(events.Began(self._title, bench.image, self._stage_marks(bench), bench.is_ours, facts))
-        self._listen(bench)
+    def _tell_begun(self, debuggee: Debuggee) -> None:
+        self._image = debuggee.image
+        facts = machine_facts.facts(debuggee.options, debuggee.session.qemu.argv if debuggee.session.qemu else ())
+        self._emit(events.Began(self._title, debuggee.image, self._stage_marks(debuggee), debuggee.is_ours, facts))
+        self._listen(debuggee)
 
-    def _listen(self, bench: Bench) -> None:
+    def _listen(self, debuggee: Debuggee) -> None:
         """Pass on what gdb prints and what the guest writes on its serial console."""
-        bench.session.gdb.on_text = self._print
-        if bench.session.qemu is None:
+        debuggee.session.gdb.on_text = self._print
+        if debuggee.session.qemu is None:
             return
-        qemu, position = bench.session.qemu, 0
+        qemu, position = debuggee.session.qemu, 0
 
         def take() -> None:
             nonlocal position
@@ -136,9 +136,9 @@ class Worker:
 
     def _look_after(self, qemu: Qemu) -> None:
         """That a QEMU ended is told at once; of one that a fresh one has replaced it is no news."""
-        bench = self._machine
-        if bench.session.qemu is qemu and qemu.death(_ENDS_WITHIN) is not None:
-            self._settle(bench.position)
+        debuggee = self._machine
+        if debuggee.session.qemu is qemu and qemu.death(_ENDS_WITHIN) is not None:
+            self._settle(debuggee.position)
 
     def _look_after_gdb(self) -> None:
         """That gdb ended is told at once, unless who asked it for something has seen it."""
@@ -152,14 +152,14 @@ class Worker:
 
     def _changed(self) -> None:
         """The machine ran or stopped: in the thread that reads from gdb."""
-        bench = self._bench
-        if bench is not None and bench.session.gdb.gone:
+        debuggee = self._bench
+        if debuggee is not None and debuggee.session.gdb.gone:
             self._requests.put(OURS, self._look_after_gdb)
-        if bench is None or not bench.session.gdb.running:
+        if debuggee is None or not debuggee.session.gdb.running:
             return
         self._emit(events.Ran(time.monotonic()))
         if self._asked_to_stop:
-            bench.interrupt()
+            debuggee.interrupt()
 
     def _serve(self) -> None:
         while (request := self._requests.next()) is not None:
@@ -172,11 +172,11 @@ class Worker:
             self._emit(events.Busy(busy=False))
 
     def next_stage(self) -> None:
-        self._submit(lambda bench: bench.next_stage())
+        self._submit(lambda debuggee: debuggee.next_stage())
 
     def resume(self, verb: str) -> None:
         """`continue`, `next`, `step`, `finish` or `stepi`."""
-        self._submit(lambda bench: bench.resume(verb))
+        self._submit(lambda debuggee: debuggee.resume(verb))
 
     def restart(self) -> None:
         """The guest again from its first instruction, to its first stop, whatever it does."""
@@ -185,13 +185,13 @@ class Worker:
 
     def breakpoint(self, place: int | Line | None) -> None:
         """Set a hardware breakpoint at an address or a line of source, null for RIP; or delete the one there."""
-        self._submit(lambda bench: bench.toggle_breakpoint(place))
+        self._submit(lambda debuggee: debuggee.toggle_breakpoint(place))
 
     def line(self, line: str) -> None:
         """A line typed at the prompt: a command, or for the command that reads lines."""
         self._requests.put_line(line, self._next_line)
 
-    def peek(self, wanted: Callable[[Bench], Bytes]) -> None:
+    def peek(self, wanted: Callable[[Debuggee], Bytes]) -> None:
         """Read memory for the bytes view."""
         self._requests.put(OURS, lambda: self._emit(events.Peeked(wanted(self._machine))))
 
@@ -214,18 +214,18 @@ class Worker:
         return self._bench.symbols.address(name)
 
     @property
-    def _machine(self) -> Bench:
+    def _machine(self) -> Debuggee:
         if self._bench is None:
             raise UserError("there is no machine yet")
         return self._bench
 
-    def _submit(self, step: Callable[[Bench], Position]) -> None:
+    def _submit(self, step: Callable[[Debuggee], Position]) -> None:
         self._requests.put(STEP, lambda: self._settle(lambda: step(self._machine)))
 
-    def _restarted(self, bench: Bench, stage: str | None = None) -> Position:
-        bench.restart()
-        self._tell_begun(bench)
-        return bench.to_stage(stage) if stage else bench.to_first_stop()
+    def _restarted(self, debuggee: Debuggee, stage: str | None = None) -> Position:
+        debuggee.restart()
+        self._tell_begun(debuggee)
+        return debuggee.to_stage(stage) if stage else debuggee.to_first_stop()
 
     def _next_line(self) -> None:
         line = self._requests.take_line()
@@ -233,7 +233,7 @@ class Worker:
             self._emit(events.Printed(f"(gdb) {line}\n"))
             self._settle(lambda: self._command(self._machine, line))
 
-    def _command(self, bench: Bench, line: str) -> Position:
+    def _command(self, debuggee: Debuggee, line: str) -> Position:
         from pvhdbg import commands
         from pvhdbg.live.gdb import console
 
@@ -241,23 +241,23 @@ class Worker:
         if meaning == console.QUIT:
             self._requests.close()
         elif meaning in (console.RESTART, console.TO_ENTRY):
-            return self._restarted(bench, "entry" if meaning == console.TO_ENTRY else None)
+            return self._restarted(debuggee, "entry" if meaning == console.TO_ENTRY else None)
         elif meaning == console.KILL:
-            bench.kill()
+            debuggee.kill()
         elif (question := console.question(line, commands.COMMANDS)) is not None:
-            self._answer(bench, question)
+            self._answer(debuggee, question)
         else:
-            return bench.console(line, self._more)
-        return bench.position()
+            return debuggee.console(line, self._more)
+        return debuggee.position()
 
-    def _answer(self, bench: Bench, question: str) -> None:
+    def _answer(self, debuggee: Debuggee, question: str) -> None:
         """`pvh …`, which gdb knows too: asked of our own history, it knows all that was captured."""
         from pvhdbg import commands
         from pvhdbg.live.debuggee import session as asked
 
         session, before = self._asked, self._asked
-        if session is None or session.journey is not bench.journey:
-            session = self._asked = asked.session(bench)
+        if session is None or session.journey is not debuggee.journey:
+            session = self._asked = asked.session(debuggee)
             session.open(before.opened.document() if before and before.opened else None)
         try:
             self._print(f"{commands.run(session, question)}\n")
@@ -303,34 +303,34 @@ class Worker:
         """Where it stands, and then the code there, which takes longer to find."""
         from pvhdbg.live.debuggee import code
 
-        bench = self._machine
-        marks = self._stage_marks(bench, at.stage)
-        if bench.image is not self._image:
-            self._image = bench.image
-            self._emit(events.Known(bench.image))
-            self._emit(events.SymbolsAre(state.LOADED if bench.has_symbols else state.NO_SYMBOLS))
-        self._emit(events.Stopped(_run(at), at.capture, tuple(bench.journey.history), marks))
+        debuggee = self._machine
+        marks = self._stage_marks(debuggee, at.stage)
+        if debuggee.image is not self._image:
+            self._image = debuggee.image
+            self._emit(events.Known(debuggee.image))
+            self._emit(events.SymbolsAre(state.LOADED if debuggee.has_symbols else state.NO_SYMBOLS))
+        self._emit(events.Stopped(_run(at), at.capture, tuple(debuggee.journey.history), marks))
         self.is_seen.wait(_SEEN_WITHIN)
-        here = code.at_rip(bench, at.capture.cpu_mode)
-        self._emit(events.Coded(here, {**bench.passed(), **({at.stage: here} if at.stage else {})}))
+        here = code.at_rip(debuggee, at.capture.cpu_mode)
+        self._emit(events.Coded(here, {**debuggee.passed(), **({at.stage: here} if at.stage else {})}))
 
-    def _stage_marks(self, bench: Bench, here: str | None = None) -> tuple[StageMark, ...]:
-        passed = {each.stage for each in bench.journey.history}
-        lacking = dict.fromkeys(bench.journey.passed, stages.MISSED) | bench.lacking()
+    def _stage_marks(self, debuggee: Debuggee, here: str | None = None) -> tuple[StageMark, ...]:
+        passed = {each.stage for each in debuggee.journey.history}
+        lacking = dict.fromkeys(debuggee.journey.passed, stages.MISSED) | debuggee.lacking()
         return tuple(_mark(name, here, passed, lacking) for name in stages.NAMES)
 
-    def _load_symbols(self, bench: Bench) -> None:
+    def _load_symbols(self, debuggee: Debuggee) -> None:
         """After the first picture: it takes gdb a second."""
-        if not bench.symbols:
+        if not debuggee.symbols:
             return
         self._emit(events.SymbolsAre(state.LOADING))
         try:
-            bench.load_symbols()
+            debuggee.load_symbols()
         except TargetError as problem:
-            if not bench.session.gdb.gone:  # else it is said where it is settled
+            if not debuggee.session.gdb.gone:  # else it is said where it is settled
                 self._say(problem)
-        self._emit(events.SymbolsAre(state.LOADED if bench.has_symbols else state.NO_SYMBOLS))
-        self._settle(bench.position)
+        self._emit(events.SymbolsAre(state.LOADED if debuggee.has_symbols else state.NO_SYMBOLS))
+        self._settle(debuggee.position)
 
     def _say(self, problem: PvhdbgError) -> None:
         self._emit(events.Said(str(problem), problem.hint))

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Same(Generic[T]):
+class ById(Generic[T]):
     """Captures hold mappings and have no hash; they are frozen, so one object is one value. The key keeps it alive,
     so that no other can come to have its identity.
     """
@@ -18,7 +18,7 @@ class Same(Generic[T]):
         self.it = it
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Same) and self.it is other.it
+        return isinstance(other, ById) and self.it is other.it
 
     def __hash__(self) -> int:
         return id(self.it)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pvhdbg.abi.text import printable
 from pvhdbg.boot.record.compare import Absent, Change
 from pvhdbg.tui.screen import state
-from pvhdbg.tui.screen.by_id import Same
+from pvhdbg.tui.screen.by_id import ById
 from pvhdbg.views.report import diff_text
 from pvhdbg.views.rows import text
 
@@ -56,7 +56,7 @@ def paths(row: Row) -> Iterator[str]:
 
 def is_marked(row: Row, before: Before) -> bool:
     """Whether the row, or something in it, is not what it was."""
-    touched = _touched(Same(before))
+    touched = _touched(ById(before))
     return any(path in touched for path in paths(row))
 
 
@@ -122,6 +122,6 @@ def stage_before(screen: Screen) -> Capture | None:
 
 
 @lru_cache(16)
-def _touched(before: Same[Before]) -> frozenset[str]:
+def _touched(before: ById[Before]) -> frozenset[str]:
     inside = (each for path in before.it for each in outer(path))
     return frozenset((*before.it, *inside))

@@ -10,7 +10,7 @@ from pvhdbg.boot.stop.address import code_paddr
 from pvhdbg.boot.stop.read import CODE, CODE_BEFORE
 from pvhdbg.live.debuggee.code import Code, CodeLine
 from pvhdbg.tui.screen import state
-from pvhdbg.tui.screen.by_id import Same
+from pvhdbg.tui.screen.by_id import ById
 
 if TYPE_CHECKING:
     from pvhdbg.boot.stop.capture import Capture
@@ -32,11 +32,11 @@ def code(screen: Screen) -> Code:
         return screen.code
     if seen.stage in screen.codes:
         return screen.codes[seen.stage]
-    return _captured(Same(seen), Same(screen.image), _NO_DISASSEMBLER if is_recording else _PASSED_BY)
+    return _captured(ById(seen), ById(screen.image), _NO_DISASSEMBLER if is_recording else _PASSED_BY)
 
 
 @lru_cache(8)
-def _captured(seen: Same[Capture], image: Same[ImageFacts | None], why: tuple[str, ...]) -> Code:
+def _captured(seen: ById[Capture], image: ById[ImageFacts | None], why: tuple[str, ...]) -> Code:
     """The bytes from RIP on."""
     rip, start = seen.it.rip, code_paddr(seen.it, image.it)
     if rip is None or start is None:

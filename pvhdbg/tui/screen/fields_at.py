@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from pvhdbg.tui.screen import state, view_rows
-from pvhdbg.tui.screen.by_id import Same
+from pvhdbg.tui.screen.by_id import ById
 
 if TYPE_CHECKING:
     from pvhdbg.tui.screen.state import Screen
@@ -27,14 +27,14 @@ def names(screen: Screen, paddr: int, size: int) -> str:
 
 
 def _there(rows: Rows, paddr: int, size: int) -> list[Row]:
-    placed = _placed(Same(rows))
+    placed = _placed(ById(rows))
     last = bisect_left(placed, (paddr + size,), key=lambda each: each[:1])
     first = bisect_left(placed, (paddr - _LONGEST,), key=lambda each: each[:1])
     return [row for start, _, row in placed[first:last] if start + len(row.raw) > paddr]
 
 
 @lru_cache(view_rows.KEPT)
-def _placed(rows: Same[Rows]) -> list[tuple[int, int, Row]]:
+def _placed(rows: ById[Rows]) -> list[tuple[int, int, Row]]:
     """The rows with bytes, by address; of a structure its fields alone."""
     found = [(row.address, at, row) for at, row in enumerate(rows.it) if row.address is not None and row.raw]
     leaves = [each for each in found if each[2].fields and not _is_outer(each[2])]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pvhdbg.boot.record.compare import COPIES
 from pvhdbg.checks.finding import SEVERITIES
 from pvhdbg.tui.screen import changes, state, view_rows
-from pvhdbg.tui.screen.by_id import Same
+from pvhdbg.tui.screen.by_id import ById
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,11 +24,11 @@ _OTHERS = {**COPIES, **{original: copy for copy, original in COPIES.items()}}
 
 def by_row(screen: Screen, rows: Rows) -> Mapping[int, tuple[Finding, ...]]:
     """The findings about each row, by its index."""
-    return _by_row(Same(rows), Same(screen.findings))
+    return _by_row(ById(rows), ById(screen.findings))
 
 
 @lru_cache(view_rows.KEPT)
-def _by_row(rows: Same[Rows], findings: Same[Sequence[Finding]]) -> Mapping[int, tuple[Finding, ...]]:
+def _by_row(rows: ById[Rows], findings: ById[Sequence[Finding]]) -> Mapping[int, tuple[Finding, ...]]:
     found: dict[int, tuple[Finding, ...]] = {}
     for each in findings.it:
         index = index_of(rows.it, each.field)
@@ -39,14 +39,14 @@ def _by_row(rows: Same[Rows], findings: Same[Sequence[Finding]]) -> Mapping[int,
 
 def index_of(rows: Rows, path: str) -> int | None:
     """The row that shows what has this path; without such a row the first in it, or else what it is in."""
-    places = _places(Same(rows))
+    places = _places(ById(rows))
     outer = [name for each in changes.outer(path) for name in _names(each)]
     candidates = (*_names(path), *(f"{each}/" for each in _names(path)), *outer)
     return next((places[each] for each in candidates if each in places), None)
 
 
 @lru_cache(view_rows.KEPT)
-def _places(rows: Same[Rows]) -> Mapping[str, int]:
+def _places(rows: ById[Rows]) -> Mapping[str, int]:
     """Rows by path; by a path and a slash the first row of what has that path."""
     places: dict[str, int] = {}
     for index, row in enumerate(rows.it):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pvhdbg.boot.record.document import DEAD, DONE, Death, Document, MachineFacts, Outcome
 from pvhdbg.boot.stop import stages
 from pvhdbg.checks.run import of_capture
-from pvhdbg.tui.screen.by_id import Same
+from pvhdbg.tui.screen.by_id import ById
 from pvhdbg.tui.screen.state import Noted
 
 if TYPE_CHECKING:
@@ -49,16 +49,16 @@ def _up_to(screen: Screen, seen: Capture) -> list[Capture]:
 
 def _of(screen: Screen, seen: Capture) -> tuple[Finding, ...]:
     outcome = screen.outcome or Outcome(_reached(screen), *_ended(screen.run, seen.stage))
-    return _found(Same(screen.image), Same(screen.machine), Same(screen.history), outcome, Same(seen))
+    return _found(ById(screen.image), ById(screen.machine), ById(screen.history), outcome, ById(seen))
 
 
 @lru_cache(16)
 def _found(
-    image: Same[ImageFacts | None],
-    machine: Same[MachineFacts | None],
-    history: Same[tuple[Capture, ...]],
+    image: ById[ImageFacts | None],
+    machine: ById[MachineFacts | None],
+    history: ById[tuple[Capture, ...]],
     outcome: Outcome,
-    seen: Same[Capture],
+    seen: ById[Capture],
 ) -> tuple[Finding, ...]:
     """The rules take as long as all the rest of a key."""
     return of_capture(Document(image.it, machine.it or MachineFacts(), history.it, outcome), seen.it)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.abi.e820 import E820_TYPES, RAM
 from pvhdbg.tui.screen import view_rows
-from pvhdbg.tui.screen.by_id import Same
+from pvhdbg.tui.screen.by_id import ById
 from pvhdbg.tui.screen.line import clean
 from pvhdbg.views.rows.memory_picture import NOT_LISTED, Part, parts
 
@@ -28,7 +28,7 @@ def words(screen: Screen, paddr: int) -> str:
     """Both, as far as they are known."""
     entries, found = _entries(screen), []
     if entries:
-        found.append(f"map: {_listed(Same(entries), paddr)}")
+        found.append(f"map: {_listed(ById(entries), paddr)}")
     if screen.bytes.regions is not None:
         found.append(f"machine: {_there(screen.bytes.regions, paddr)}")
     return "; ".join(found)
@@ -37,7 +37,7 @@ def words(screen: Screen, paddr: int) -> str:
 def unusual(screen: Screen, paddr: int) -> str:
     """The words, unless it is RAM as far as anything is known: the empty string then."""
     entries, regions = _entries(screen), screen.bytes.regions
-    listed = not entries or _listed(Same(entries), paddr) == RAM_LISTED
+    listed = not entries or _listed(ById(entries), paddr) == RAM_LISTED
     there = regions is None or any(each.start <= paddr < each.end and each.kind == "ram" for each in regions)
     return "" if listed and there else words(screen, paddr)
 
@@ -56,7 +56,7 @@ def _entries(screen: Screen) -> Sequence[MapEntry]:
     return given.memory_map.entries if given and given.memory_map else ()
 
 
-def _listed(entries: Same[Sequence[MapEntry]], paddr: int) -> str:
+def _listed(entries: ById[Sequence[MapEntry]], paddr: int) -> str:
     found = _parts(entries)
     at = bisect_right(found, paddr, key=lambda each: each.start) - 1
     kind = found[at].kind if at >= 0 and paddr < found[at].end else NOT_LISTED
@@ -65,7 +65,7 @@ def _listed(entries: Same[Sequence[MapEntry]], paddr: int) -> str:
 
 
 @lru_cache(8)
-def _parts(entries: Same[Sequence[MapEntry]]) -> list[Part]:
+def _parts(entries: ById[Sequence[MapEntry]]) -> list[Part]:
     return parts(entries.it)
 
 

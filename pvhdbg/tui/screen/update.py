@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.boot.record import compare
 from pvhdbg.tui.screen import changes, events, findings, scrollback, state
-from pvhdbg.tui.screen.by_id import Same
+from pvhdbg.tui.screen.by_id import ById
 from pvhdbg.tui.screen.state import Run, Screen, Wanted
 
 if TYPE_CHECKING:
@@ -123,12 +123,12 @@ def compared(screen: Screen) -> Screen:
     earlier = [each for each in (changes.stage_before(screen), arrived) if each is not None and each is not seen]
     before: dict[str, object] = {}
     for each in earlier if seen else ():
-        before |= _marks(Same(each), Same(seen))
+        before |= _marks(ById(each), ById(seen))
     return screen._replace(before=before, findings=findings.findings(screen), noted=findings.noted(screen))
 
 
 @lru_cache(8)
-def _marks(before: Same[Capture], after: Same[Capture]) -> Mapping[str, object]:
+def _marks(before: ById[Capture], after: ById[Capture]) -> Mapping[str, object]:
     return compare.marks(before.it, after.it)
 
 

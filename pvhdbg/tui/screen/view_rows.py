@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pvhdbg.abi.boot_params import COMMAND_LINE_SIZE
 from pvhdbg.abi.text import printable
 from pvhdbg.tui.screen import changes, code_at, state
-from pvhdbg.tui.screen.by_id import Same
+from pvhdbg.tui.screen.by_id import ById
 from pvhdbg.tui.screen.line import clean
 from pvhdbg.views.report import tables
 from pvhdbg.views.rows import boot_params_rows, cpu_rows, map_rows, start_info_rows, text
@@ -34,14 +34,14 @@ def rows(screen: Screen) -> Rows:
     """The rows of the view that is shown; none for the serial console, which is lines alone."""
     listed = _listed(screen)
     if screen.only_changes and screen.view in _OF_CAPTURES:
-        return _changed(Same(listed), Same(screen.before))
+        return _changed(ById(listed), ById(screen.before))
     return listed
 
 
 def cursor(screen: Screen) -> int:
     """The selected row: in the code, as long as nobody chose another, where RIP is."""
     if screen.view == state.CODE and state.CODE not in screen.shown:
-        return _at_rip(Same(code_at.code(screen)))
+        return _at_rip(ById(code_at.code(screen)))
     return screen.here.cursor
 
 
@@ -51,17 +51,17 @@ def at_cursor(screen: Screen) -> int:
 
 
 @lru_cache(8)
-def _at_rip(code: Same[Code]) -> int:
+def _at_rip(code: ById[Code]) -> int:
     return next((at for at, line in enumerate(code.it.lines) if line.current), 0)
 
 
 def _listed(screen: Screen) -> Rows:
     if screen.view == state.FINDINGS:
-        return _findings(Same(screen.noted))
+        return _findings(ById(screen.noted))
     if screen.view == state.CODE:
-        return _code(Same(code_at.code(screen)))
+        return _code(ById(code_at.code(screen)))
     if screen.view == state.BYTES:
-        return _bytes(Same(screen.bytes))
+        return _bytes(ById(screen.bytes))
     return of_capture(screen, screen.view)
 
 
@@ -71,7 +71,7 @@ def of_capture(screen: Screen, view: int) -> Rows:
     if seen is None or view not in _OF_CAPTURES:
         return ()
     given = handed_over(screen)
-    return _decoded(view, Same(seen), Same(given or seen), unfolded=screen.unfolded and view == state.BOOT_PARAMS)
+    return _decoded(view, ById(seen), ById(given or seen), unfolded=screen.unfolded and view == state.BOOT_PARAMS)
 
 
 def handed_over(screen: Screen) -> Capture | None:
@@ -82,7 +82,7 @@ def handed_over(screen: Screen) -> Capture | None:
 
 
 @lru_cache(KEPT)
-def _decoded(view: int, seen: Same[Capture], given: Same[Capture], *, unfolded: bool) -> Rows:
+def _decoded(view: int, seen: ById[Capture], given: ById[Capture], *, unfolded: bool) -> Rows:
     if view == state.BOOT_PARAMS:
         return _boot_params(seen.it, given.it, unfolded=unfolded)
     return tuple(_OF_CAPTURES[view](seen.it, given.it))
@@ -120,7 +120,7 @@ def _compared(row: Row, given: Capture) -> Row:
     """An entry of e820_table with whether it was handed over so, signed as in the plain text."""
     if not row.columns or not given.memory_map:
         return row
-    same = row.columns[1:4] in _given_entries(Same(given))
+    same = row.columns[1:4] in _given_entries(ById(given))
     *cells, gap = row.columns
     sign = f"{tables.KEPT} same" if same else f"{tables.NEW} new"
     words = "as it was handed over" if same else "not handed over: the kernel made it"
@@ -128,7 +128,7 @@ def _compared(row: Row, given: Capture) -> Row:
 
 
 @lru_cache(8)
-def _given_entries(given: Same[Capture]) -> frozenset[tuple[str, ...]]:
+def _given_entries(given: ById[Capture]) -> frozenset[tuple[str, ...]]:
     """Range, size and type of each entry that was handed over."""
     found = given.it.memory_map
     return frozenset(each.columns[1:4] for each in map_rows.entry_rows(found.entries, "")) if found else frozenset()
@@ -154,12 +154,12 @@ _OF_CAPTURES: dict[int, Callable[[Capture, Capture], list[Row]]] = {
 
 
 @lru_cache(KEPT)
-def _changed(listed: Same[Rows], before: Same[changes.Before]) -> Rows:
+def _changed(listed: ById[Rows], before: ById[changes.Before]) -> Rows:
     return tuple(each for each in listed.it if changes.is_shown(each, before.it))
 
 
 @lru_cache(8)
-def _findings(found: Same[Sequence[Noted]]) -> Rows:
+def _findings(found: ById[Sequence[Noted]]) -> Rows:
     return tuple(_finding(each.finding) for each in found.it)
 
 
@@ -168,7 +168,7 @@ def _finding(each: Finding) -> Row:
 
 
 @lru_cache(8)
-def _code(code: Same[Code]) -> Rows:
+def _code(code: ById[Code]) -> Rows:
     return tuple(Row("", _place(each), clean(each.text), address=each.address) for each in code.it.lines)
 
 
@@ -179,7 +179,7 @@ def _place(line: CodeLine) -> str:
 
 
 @lru_cache(8)
-def _bytes(shown: Same[Bytes]) -> Rows:
+def _bytes(shown: ById[Bytes]) -> Rows:
     return tuple(_bytes_row(shown.it, at) for at in range(0, len(shown.it.data or b""), BYTES_PER_ROW))
 
 

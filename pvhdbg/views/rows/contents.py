@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.setup_header import LOADERS, PROTOCOLS
-from pvhdbg.boot.stop.stages import THINGS
+from pvhdbg.boot.stop.stages import CAPTURE_KEYS
 from pvhdbg.views.rows import map_rows, start_info_rows, text
 from pvhdbg.views.rows.row import NOTHING
 from pvhdbg.views.rows.stop import reason
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def lines(seen: Capture) -> list[str]:
-    return text.columns([_thing(seen, key) for key in THINGS])
+    return text.columns([_thing(seen, key) for key in CAPTURE_KEYS])
 
 
 def _thing(seen: Capture, key: str) -> tuple[str, str, str]:

@@ -2,7 +2,7 @@ from pvhdbg.abi.boot_params import BootParams
 from pvhdbg.abi.e820 import BootE820Entry
 from pvhdbg.boot.model.difference import Mismatch, difference
 from pvhdbg.boot.model.expected import Expected
-from pvhdbg.boot.model.kernel_behavior import KernelRules
+from pvhdbg.boot.model.kernel_behavior import KernelBehavior
 from tests.boot.handed import UPSTREAM, handed, model
 
 
@@ -38,7 +38,7 @@ def test_bytes_between_the_fields_are_fields_too() -> None:
 
 
 def test_a_byte_that_is_not_known_never_differs() -> None:
-    made = model(handed(), KernelRules(xen=False, versions=(0x20C,)))
+    made = model(handed(), KernelBehavior(xen=False, versions=(0x20C,)))
 
     assert [] == difference(made, changed(made, count=(0x1E8, b"\x63"), table=(0x2D0, b"\x63" * 0xD30)))
 

@@ -4,17 +4,17 @@ import pytest
 
 from pvhdbg.abi.boot_params import BootParams
 from pvhdbg.boot.model.e820_sanitize import HIGH_MEMORY, LOW_MEMORY, sanitised
-from pvhdbg.boot.model.kernel_behavior import KernelRules
+from pvhdbg.boot.model.kernel_behavior import KernelBehavior
 from tests import build
 from tests.build import ISA, MAP, SANITISED, Range
 
-LINUX_61 = KernelRules(fewest_entries=2, capacity=3200)
+LINUX_61 = KernelBehavior(fewest_entries=2, capacity=3200)
 FALLBACK: tuple[Range, ...] = ((0, LOW_MEMORY, 1),)
 PRAM, SOFT_RESERVED = 12, 0xEFFFFFFF
 TOP = 1 << 64
 
 
-def table(entries: Sequence[Range], rules: KernelRules = LINUX_61, **fields: int) -> tuple[Range, ...] | None:
+def table(entries: Sequence[Range], rules: KernelBehavior = LINUX_61, **fields: int) -> tuple[Range, ...] | None:
     """What becomes of a map, as plain tuples."""
     made = sanitised(BootParams(build.boot_params(entries, **fields)), rules)
     return None if made is None else tuple((each.addr, each.size, each.type) for each in made)
@@ -65,8 +65,8 @@ def test_a_kernel_that_takes_a_single_entry_leaves_it_as_it_is() -> None:
 
 
 def test_whether_a_single_entry_is_taken_may_be_unknown() -> None:
-    assert None is table([(0x1000, 0x1000, 1)], KernelRules())
-    assert FALLBACK == table([], KernelRules())
+    assert None is table([(0x1000, 0x1000, 1)], KernelBehavior())
+    assert FALLBACK == table([], KernelBehavior())
 
 
 def test_a_range_that_wraps_around_makes_the_map_worthless() -> None:
@@ -104,5 +104,5 @@ def test_a_kernels_own_table_may_be_too_short_for_the_map() -> None:
 
 
 def test_where_the_tables_length_is_not_known_a_long_map_is_not_either() -> None:
-    assert None is sanitised(long_map(150), KernelRules())
-    assert 128 == len(sanitised(long_map(128), KernelRules()) or ())
+    assert None is sanitised(long_map(150), KernelBehavior())
+    assert 128 == len(sanitised(long_map(128), KernelBehavior()) or ())

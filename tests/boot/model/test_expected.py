@@ -4,7 +4,7 @@ import pytest
 
 from pvhdbg.abi.boot_params import BootParams
 from pvhdbg.boot.model.expected import expected
-from pvhdbg.boot.model.kernel_behavior import KernelRules
+from pvhdbg.boot.model.kernel_behavior import KernelBehavior
 from pvhdbg.boot.model.predicted import BUG, OVERRUN, PAGE_FAULT, PredictedDeath
 from pvhdbg.boot.stop.capture import Capture
 from tests import build
@@ -141,7 +141,7 @@ def test_a_xen_guest_without_a_map_asks_the_hypervisor() -> None:
 
 
 def test_where_the_map_comes_from_may_be_unknown() -> None:
-    made = model(handed(), KernelRules(xen=False))
+    made = model(handed(), KernelBehavior(xen=False))
 
     assert (0, bytes(0x1000 - 0x2D0), None) == (made.known[0x1E8], made.known[0x2D0:], made.death)
     assert CMDLINE.to_bytes(4, "little") == made.boot_params[0x228:0x22C]
@@ -246,7 +246,9 @@ def test_a_guest_that_knows_both_protocols_takes_the_module_where_there_is_no_ta
         (handed(None, MAP, modlist_paddr=0x40000000 - 32), RFC, PAGE_FAULT, "start_info.modlist_paddr"),
     ],
 )
-def test_a_death_is_predicted_with_what_is_to_blame(seen: Capture, rules: KernelRules, kind: str, field: str) -> None:
+def test_a_death_is_predicted_with_what_is_to_blame(
+    seen: Capture, rules: KernelBehavior, kind: str, field: str
+) -> None:
     death = model(seen, rules).death
 
     assert (kind, field, True) == (death and death.kind, death and death.field, death and death.certain)
@@ -262,7 +264,7 @@ def test_a_death_is_predicted_with_what_is_to_blame(seen: Capture, rules: Kernel
         (handed(flags=0xFFFFFFFF, reserved=1, version=2), UPSTREAM),
     ],
 )
-def test_what_is_not_followed_kills_nobody(seen: Capture, rules: KernelRules) -> None:
+def test_what_is_not_followed_kills_nobody(seen: Capture, rules: KernelBehavior) -> None:
     assert None is model(seen, rules).death
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from pvhdbg import guest
-from pvhdbg.boot.model.kernel_behavior import KernelRules, kernel_rules, rules_at, rules_of
+from pvhdbg.boot.model.kernel_behavior import KernelBehavior, kernel_rules, rules_at, rules_of
 from pvhdbg.boot.stop.early_maps import EarlyMaps
 from pvhdbg.boot.stop.kernel_probe import ANY_STRING, E820_STRING, PROBED, WithStrings, probed, string_at
 from pvhdbg.errors import SymbolMissing
@@ -33,7 +33,7 @@ class File:
         return self._symbols.address(name)
 
 
-def rules(path: Path) -> KernelRules:
+def rules(path: Path) -> KernelBehavior:
     image = read_facts(str(path))
     symbols = Symbols(str(path))
     with closing(symbols):
@@ -50,17 +50,17 @@ def test_debians_kernels_take_the_memmap_table_and_hand_the_rsdp_on_by_themselve
 
 
 def test_the_rfcs_kernel_takes_the_module_and_has_a_short_table(rfc_vmlinux: Path) -> None:
-    assert (KernelRules(False, True, False, xen=False, early=EarlyMaps(), fewest_entries=2, capacity=131)) == rules(
+    assert (KernelBehavior(False, True, False, xen=False, early=EarlyMaps(), fewest_entries=2, capacity=131)) == rules(
         rfc_vmlinux
     )
 
 
 def test_the_teaching_guest_takes_both_and_sets_the_rsdp() -> None:
-    assert KernelRules(True, True, True, xen=False, early=EarlyMaps(), fewest_entries=2) == rules(Path(guest.ELF))
+    assert KernelBehavior(True, True, True, xen=False, early=EarlyMaps(), fewest_entries=2) == rules(Path(guest.ELF))
 
 
 def test_without_symbols_nothing_is_known() -> None:
-    assert KernelRules() == kernel_rules({}, e820_name=False)
+    assert KernelBehavior() == kernel_rules({}, e820_name=False)
 
 
 def test_where_nobody_looked_for_the_name_the_maps_origin_is_not_known() -> None:
@@ -139,4 +139,4 @@ def test_what_is_probed_is_recorded_when_it_is_there() -> None:
 def test_an_image_that_is_not_linux_has_no_rules(grub_image: Path) -> None:
     image: ImageFacts = read_facts(str(grub_image))
 
-    assert KernelRules(early=None) == kernel_rules({}, e820_name=False, image=image)
+    assert KernelBehavior(early=None) == kernel_rules({}, e820_name=False, image=image)

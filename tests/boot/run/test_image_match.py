@@ -9,7 +9,7 @@ import pytest
 from pvhdbg import commands, guest
 from pvhdbg.boot.run import image_match
 from pvhdbg.boot.run.journey import Journey
-from pvhdbg.boot.session.live import Live
+from pvhdbg.boot.session.live import LiveSession
 from pvhdbg.boot.stop import stages
 from pvhdbg.errors import SymbolMissing, UserError
 from pvhdbg.image.facts import read_facts
@@ -23,32 +23,32 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from pvhdbg.live.debuggee.own_machine import Session
+    from pvhdbg.live.debuggee.own_machine import OwnMachine
 
 
 @pytest.fixture
-def teaching() -> Iterator[Session]:
+def teaching() -> Iterator[OwnMachine]:
     with standing(QemuOptions(str(guest.ELF))) as (session, _):
         yield session
 
 
 @pytest.fixture
-def other(teaching: Session, tmp_path: Path) -> Journey:
+def other(teaching: OwnMachine, tmp_path: Path) -> Journey:
     """The teaching guest, of which somebody has the file of another build."""
     facts = read_facts(str(rebuilt.teaching_guest(tmp_path / "other.elf")))
     return Journey(teaching.target, teaching.runner, facts, reading=teaching.target.physical)
 
 
-def test_the_right_kernel_is_known_from_the_reset_vector_on(teaching: Session) -> None:
+def test_the_right_kernel_is_known_from_the_reset_vector_on(teaching: OwnMachine) -> None:
     image = read_facts(str(guest.ELF))
 
     assert image_match.is_loaded(teaching.target, image)
 
 
 def test_before_the_entry_a_loader_may_still_bring_the_kernel(other: Journey) -> None:
-    seen = other.glance()
+    seen = other.capture_now()
 
-    assert (stages.RESET, None) == (seen.stage, other.stranger)
+    assert (stages.RESET, None) == (seen.stage, other.kernel_mismatch)
     assert other.image is not None
     assert image_match.is_loaded(other.target, other.image) is None
     assert "entry" == other.ahead()[0].name
@@ -64,9 +64,9 @@ def test_another_kernel_at_the_entry_is_refused_and_nothing_is_decoded(other: Jo
         other.target.symbol("xen_prepare_pvh")
 
 
-def test_another_kernel_that_runs_is_told_wherever_it_is_looked_at(other: Journey, teaching: Session) -> None:
+def test_another_kernel_that_runs_is_told_wherever_it_is_looked_at(other: Journey, teaching: OwnMachine) -> None:
     assert HIT == teaching.runner.run_to([teaching.target.symbol("start_kernel")], PATIENCE).kind
-    live = Live(other)
+    live = LiveSession(other)
     told = document_json.stop(live.current())
 
     assert f"the kernel in memory is not {read_path(other)}" in told["missing"]["kernel"]
@@ -80,38 +80,38 @@ def test_another_kernel_that_runs_is_told_wherever_it_is_looked_at(other: Journe
 
 
 def read_path(journey: Journey) -> str:
-    assert journey.stranger is not None
-    return journey.stranger.split(" is not ", 1)[1].partition(":")[0]
+    assert journey.kernel_mismatch is not None
+    return journey.kernel_mismatch.split(" is not ", 1)[1].partition(":")[0]
 
 
-def test_it_is_told_once(other: Journey, teaching: Session) -> None:
+def test_it_is_told_once(other: Journey, teaching: OwnMachine) -> None:
     teaching.runner.run_to([teaching.target.symbol("start_kernel")], PATIENCE)
-    other.glance()
-    other.glance()
+    other.capture_now()
+    other.capture_now()
 
     assert 1 == len(other.take_news())
     assert [] == other.take_news()
 
 
-def test_whoever_tells_its_entry_can_go_there_all_the_same(other: Journey, teaching: Session) -> None:
+def test_whoever_tells_its_entry_can_go_there_all_the_same(other: Journey, teaching: OwnMachine) -> None:
     with pytest.raises(UserError):
         list(other.go("entry", PATIENCE))
     other.entry = teaching.target.register("rip")
-    seen = other.glance()
+    seen = other.capture_now()
 
     assert "entry" == seen.stage
     assert seen.start_info is not None
 
 
-def test_a_kernel_without_a_build_id_is_known_by_its_code(teaching: Session, tmp_path: Path) -> None:
+def test_a_kernel_without_a_build_id_is_known_by_its_code(teaching: OwnMachine, tmp_path: Path) -> None:
     path = tmp_path / "tiny.elf"
     path.write_bytes(tiny.waiting())
     journey = Journey(teaching.target, teaching.runner, read_facts(str(path)), reading=teaching.target.physical)
     teaching.runner.run_to([teaching.target.symbol("start_kernel")], PATIENCE)
-    journey.glance()
+    journey.capture_now()
 
-    assert journey.stranger is not None
-    assert journey.stranger.endswith("is not its code at the entry")
+    assert journey.kernel_mismatch is not None
+    assert journey.kernel_mismatch.endswith("is not its code at the entry")
 
 
 def test_a_guest_that_overwrote_its_own_entry_is_no_other_kernel(tmp_path: Path) -> None:
@@ -123,6 +123,6 @@ def test_a_guest_that_overwrote_its_own_entry_is_no_other_kernel(tmp_path: Path)
         session.gdb.ask("-exec-step-instruction")
         session.gdb.wait_stop(PATIENCE)
         session.target.write_phys(late.entry or 0, bytes(4))
-        late.glance()
+        late.capture_now()
 
-        assert late.stranger is None
+        assert late.kernel_mismatch is None

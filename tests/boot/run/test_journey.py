@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pvhdbg.image.facts import ImageFacts
-    from pvhdbg.live.debuggee.own_machine import Session
+    from pvhdbg.live.debuggee.own_machine import OwnMachine
 
-Machine = tuple["Session", Journey]
+Machine = tuple["OwnMachine", Journey]
 
 
 def written(path: Path, content: bytes) -> QemuOptions:
@@ -56,7 +56,7 @@ def image_of(journey: Journey) -> ImageFacts:
     return journey.image
 
 
-def standing_at(session: Session, journey: Journey) -> str | None:
+def standing_at(session: OwnMachine, journey: Journey) -> str | None:
     stage = journey.recognise(session.target.register("rip"))
     return stage.name if stage else None
 
@@ -111,7 +111,7 @@ def test_who_came_to_the_function_by_hand_can_still_go_to_its_return(machine: Ma
     aliases = image_of(journey).aliases(session.target.symbol("xen_prepare_pvh"))
 
     assert HIT == session.runner.run_to(aliases, PATIENCE).kind
-    assert "prepare" == journey.glance().stage
+    assert "prepare" == journey.capture_now().stage
     assert [HIT] == go(journey, "bootparams")
     assert ["prepare", "bootparams"] == names(journey)
 
@@ -122,7 +122,7 @@ def test_who_came_to_the_return_by_hand_too_is_there(machine: Machine) -> None:
     back = int.from_bytes(session.target.read_phys(session.target.register("rsp"), 8), "little")
 
     assert HIT == session.runner.run_to([back], PATIENCE).kind
-    assert "bootparams" == journey.glance().stage
+    assert "bootparams" == journey.capture_now().stage
     assert ["entry", "prepare", "bootparams"] == names(journey)
 
 
@@ -130,7 +130,7 @@ def test_who_went_past_the_call_by_hand_gets_the_later_stages(machine: Machine) 
     session, journey = machine
 
     assert HIT == session.runner.run_to([session.target.symbol("start_kernel")], PATIENCE).kind
-    assert "kernel" == journey.glance().stage
+    assert "kernel" == journey.capture_now().stage
     assert [HIT] == go(journey, "e820")
 
 
@@ -155,11 +155,11 @@ def test_a_second_look_takes_the_first_ones_place(machine: Machine) -> None:
 
 def test_between_stages_a_glance_changes_no_history(machine: Machine) -> None:
     session, journey = machine
-    before = journey.glance()
+    before = journey.capture_now()
     go(journey, "prepare")
     session.gdb.ask("-exec-step-instruction")
     session.gdb.wait_stop(PATIENCE)
-    between = journey.glance()
+    between = journey.capture_now()
 
     assert (stages.RESET, "prepare") == (before.stage, between.stage)
     assert between.boot_params is not None

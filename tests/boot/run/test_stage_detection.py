@@ -8,7 +8,7 @@ import pytest
 
 from pvhdbg import commands, guest
 from pvhdbg.boot.run.journey import Journey
-from pvhdbg.boot.session.live import Live
+from pvhdbg.boot.session.live import LiveSession
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.address import symbol_at
 from pvhdbg.errors import UserError
@@ -20,9 +20,9 @@ from tests.boot.real_boot import PATIENCE, standing
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pvhdbg.live.debuggee.own_machine import Session
+    from pvhdbg.live.debuggee.own_machine import OwnMachine
 
-    Machine = tuple[Session, Journey]
+    Machine = tuple[OwnMachine, Journey]
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def ahead(journey: Journey) -> list[str]:
 )
 def test_who_comes_late_is_told_what_was_passed(machine: Machine, symbol: str, passed: int) -> None:
     journey = run_to(machine, symbol)
-    journey.glance()
+    journey.capture_now()
     here = {each.stage for each in journey.history}
 
     assert [each for each in stages.NAMES[:passed] if each not in here] == journey.passed
@@ -57,10 +57,10 @@ def test_who_comes_late_is_told_what_was_passed(machine: Machine, symbol: str, p
 
 def test_inside_the_function_its_return_is_still_to_come_once_its_call_was_seen(machine: Machine) -> None:
     journey = run_to(machine, "xen_prepare_pvh")
-    journey.glance()
+    journey.capture_now()
     machine[0].gdb.ask("-exec-step-instruction")
     machine[0].gdb.wait_stop(PATIENCE)
-    journey.glance()
+    journey.capture_now()
 
     assert "bootparams" == ahead(journey)[0]
     assert [HIT] == [each.kind for each in journey.go("bootparams", PATIENCE)]
@@ -72,14 +72,14 @@ def test_a_return_that_was_run_past_is_not_waited_for(machine: Machine) -> None:
     run_to(machine, "start_kernel")
     session.gdb.ask("-exec-step-instruction")
     session.gdb.wait_stop(PATIENCE)
-    journey.glance()
+    journey.capture_now()
 
     assert "bootparams" in journey.passed
     assert "bootparams" not in ahead(journey)
 
 
 def test_where_nothing_can_come_any_more_it_says_so_at_once(machine: Machine) -> None:
-    live = Live(run_to(machine, "halt"))
+    live = LiveSession(run_to(machine, "halt"))
 
     with pytest.raises(UserError, match="every stage that was left has been passed"):
         commands.run(live, "next-stage")
@@ -90,7 +90,7 @@ def test_where_nothing_can_come_any_more_it_says_so_at_once(machine: Machine) ->
 
 def test_between_stages_the_machine_is_said_to_stand_at_none(machine: Machine) -> None:
     session, journey = machine
-    live = Live(journey)
+    live = LiveSession(journey)
     commands.run(live, "run-to prepare")
     session.gdb.ask("-exec-step-instruction")
     session.gdb.wait_stop(PATIENCE)
@@ -99,7 +99,7 @@ def test_between_stages_the_machine_is_said_to_stand_at_none(machine: Machine) -
     assert commands.run(live, "info @prepare").startswith("prepare: ")
 
 
-def newcomer(session: Session) -> Journey:
+def newcomer(session: OwnMachine) -> Journey:
     """Somebody who has seen nothing, and knows the names of the code."""
     kernel = open_kernel(str(guest.ELF), session.folder)
     target = session.target
@@ -116,7 +116,7 @@ def test_after_the_return_and_before_the_copy_the_function_tells(machine: Machin
     session, _ = machine
     journey = newcomer(session)
     run_to((session, journey), "x86_64_start_kernel")
-    journey.glance()
+    journey.capture_now()
 
     assert ["entry", "prepare", "bootparams"] == journey.passed
     assert "kernel" == ahead(journey)[0]
@@ -126,7 +126,7 @@ def test_who_comes_at_the_very_return_does_not_wait_for_it(machine: Machine) -> 
     session, seen = machine
     list(seen.go("bootparams", PATIENCE))
     journey = newcomer(session)
-    journey.glance()
+    journey.capture_now()
 
     assert ["entry", "prepare", "bootparams"] == journey.passed
     assert [HIT] == [each.kind for each in journey.go("kernel", PATIENCE)]
@@ -146,7 +146,7 @@ def test_who_comes_late_sees_what_is_filled_in_and_no_more(machine: Machine, sym
     run_to((session, journey), symbol)
     session.gdb.ask("-exec-step-instruction")
     session.gdb.wait_stop(PATIENCE)
-    seen = journey.glance()
+    seen = journey.capture_now()
     structures = ("start_info", "pvh_start_info", "boot_params", "kernel_boot_params")
 
     assert there == {name for name in structures if getattr(seen, name) is not None}

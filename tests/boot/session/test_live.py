@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pvhdbg.boot.session.recorded import Recorded
+from pvhdbg.boot.session.recorded import RecordedSession
 from pvhdbg.boot.session.resolve import start_info_at
 from pvhdbg.boot.stop.stages import STAGES
 from pvhdbg.target.recording import Recording
@@ -25,6 +25,6 @@ def test_a_start_info_elsewhere_is_followed_to_all_that_it_hands_over() -> None:
 
 def test_a_recording_lacks_the_stages_that_it_did_not_see() -> None:
     boot = build.boot()
-    short = Recorded(boot._replace(stops=boot.stops[:2]))
+    short = RecordedSession(boot._replace(stops=boot.stops[:2]))
 
     assert [None, None, "not in this recording"] == [short.lacking(stage) for stage in STAGES[:3]]

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.image.load import open_kernel
 from pvhdbg.live.debuggee import code
-from pvhdbg.live.debuggee.debuggee import Bench
-from pvhdbg.live.debuggee.own_machine import Session
+from pvhdbg.live.debuggee.debuggee import Debuggee
+from pvhdbg.live.debuggee.own_machine import OwnMachine
 from pvhdbg.live.qemu.options import QemuOptions
 
 if TYPE_CHECKING:
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 def test_the_32_bit_code_of_the_entry_is_not_read_as_64_bit_code(vmlinux_61: Path) -> None:
     options = QemuOptions(str(vmlinux_61))
-    with Session() as session:
+    with OwnMachine() as session:
         kernel = open_kernel(str(vmlinux_61), session.folder)
         session.boot(options, kernel.symbols)
         session.wait_ready()
-        bench = Bench(session, kernel, options, 60)
-        seen = code.at_rip(bench, bench.to_stage("bootparams").capture.cpu_mode)
+        debuggee = Debuggee(session, kernel, options, 60)
+        seen = code.at_rip(debuggee, debuggee.to_stage("bootparams").capture.cpu_mode)
     before = [each.text for each in seen.lines[: [each.current for each in seen.lines].index(True)]]
 
     assert ("mov    $0xc0000101,%ecx", "call   *%rax") == (before[0], before[-1])

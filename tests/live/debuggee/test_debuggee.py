@@ -1,6 +1,6 @@
 from pvhdbg import guest
 from pvhdbg.image.load import open_kernel
-from pvhdbg.live.debuggee.debuggee import Bench
+from pvhdbg.live.debuggee.debuggee import Debuggee
 from pvhdbg.target.mi import Stop
 from tests.live.conftest import Boot
 
@@ -8,16 +8,16 @@ from tests.live.conftest import Boot
 def test_of_a_stop_on_another_cpu_it_is_said_that_it_is_one(boot: Boot) -> None:
     session = boot(args=("-smp", "2"))
     assert session.qemu is not None
-    bench = Bench(session, open_kernel(str(guest.ELF), session.folder), session.qemu.options, 30)
-    bench.to_first_stop()
-    bench.resume("stepi")
+    debuggee = Debuggee(session, open_kernel(str(guest.ELF), session.folder), session.qemu.options, 30)
+    debuggee.to_first_stop()
+    debuggee.resume("stepi")
     step = session.gdb.last_stop
     assert step is not None
     # As gdb would tell of it: whether a second CPU ever starts is a matter of how busy this machine is.
     told = {}
     for stop in (step, Stop("breakpoint-hit", "", "4", 1), Stop("breakpoint-hit", "", "4", 2), step._replace(thread=2)):
         session.gdb.last_stop = stop
-        told[stop.reason, stop.thread] = bench.position().halt.message
+        told[stop.reason, stop.thread] = debuggee.position().halt.message
 
     assert {
         ("end-stepping-range", 1): "",

@@ -10,8 +10,8 @@ import pytest
 from pvhdbg import guest
 from pvhdbg.errors import UserError
 from pvhdbg.image.load import open_kernel
-from pvhdbg.live.debuggee.debuggee import Bench
-from pvhdbg.live.debuggee.own_machine import Session
+from pvhdbg.live.debuggee.debuggee import Debuggee
+from pvhdbg.live.debuggee.own_machine import OwnMachine
 from pvhdbg.live.qemu.options import QemuOptions
 
 if TYPE_CHECKING:
@@ -22,14 +22,14 @@ def test_a_start_with_the_symbols_of_the_old_file_is_refused(tmp_path: Path) -> 
     kernel = tmp_path / "kernel"
     shutil.copy(guest.ELF, kernel)
     options = QemuOptions(str(kernel))
-    with Session() as session:
+    with OwnMachine() as session:
         session.boot(options)
         session.wait_ready()
-        bench = Bench(session, open_kernel(str(kernel), session.folder), options, 30)
-        bench.restart()
+        debuggee = Debuggee(session, open_kernel(str(kernel), session.folder), options, 30)
+        debuggee.restart()
         again = tmp_path / "again"
         shutil.copy(guest.ELF, again)
         again.rename(kernel)
 
         with pytest.raises(UserError, match="the kernel's file has changed since"):
-            bench.restart()
+            debuggee.restart()

@@ -3,7 +3,7 @@ from collections.abc import Callable
 import pytest
 
 from pvhdbg.errors import UserError
-from pvhdbg.live.debuggee.own_machine import Session
+from pvhdbg.live.debuggee.own_machine import OwnMachine
 from pvhdbg.live.gdb import console
 from pvhdbg.target.mi import MiError
 
@@ -55,12 +55,12 @@ def test_a_command_that_only_looks_like_one_is_not(line: str) -> None:
     ],
 )
 def test_a_command_prints_what_it_prints_in_gdb(
-    teaching: Session, line: str, more: tuple[str, ...], printed: str
+    teaching: OwnMachine, line: str, more: tuple[str, ...], printed: str
 ) -> None:
     assert printed == console.run(teaching.gdb, line, lines(*more))
 
 
-def test_output_comes_as_it_is_printed_and_ours_does_not(teaching: Session) -> None:
+def test_output_comes_as_it_is_printed_and_ours_does_not(teaching: OwnMachine) -> None:
     heard: list[str] = []
     teaching.gdb.on_text = heard.append
     teaching.target.read_phys(0x1000, 16)
@@ -71,20 +71,20 @@ def test_output_comes_as_it_is_printed_and_ours_does_not(teaching: Session) -> N
 
 
 @pytest.mark.parametrize("line", ["python", "define nothing", "if 1"])
-def test_a_multi_line_command_can_be_given_up(teaching: Session, line: str) -> None:
+def test_a_multi_line_command_can_be_given_up(teaching: OwnMachine, line: str) -> None:
     with pytest.raises(MiError, match=r"^Quit$"):
         console.run(teaching.gdb, line, lines("echo first\\n"))
 
     assert "$1 = 3\n" == console.run(teaching.gdb, "print 1 + 2", lines())
 
 
-def test_gdbs_own_words_are_the_error(teaching: Session) -> None:
+def test_gdbs_own_words_are_the_error(teaching: OwnMachine) -> None:
     with pytest.raises(MiError, match=r'^No symbol table is loaded.  Use the "file" command\.$'):
         console.run(teaching.gdb, "print no_such_thing", lines())
 
 
 @pytest.mark.parametrize("line", ["continue", "continue&", "python gdb.execute('continue')"])
-def test_a_guest_that_runs_from_the_prompt_can_be_interrupted(teaching: Session, line: str) -> None:
+def test_a_guest_that_runs_from_the_prompt_can_be_interrupted(teaching: OwnMachine, line: str) -> None:
     console.run(teaching.gdb, line, lines())
     teaching.runner.interrupt()
 
@@ -92,7 +92,7 @@ def test_a_guest_that_runs_from_the_prompt_can_be_interrupted(teaching: Session,
     assert teaching.target.register("rip") != 0xFFF0
 
 
-def test_a_line_while_the_guest_runs_is_refused_and_does_not_hang(teaching: Session) -> None:
+def test_a_line_while_the_guest_runs_is_refused_and_does_not_hang(teaching: OwnMachine) -> None:
     console.run(teaching.gdb, "continue", lines())
     with pytest.raises(UserError, match=r"^the guest is running$"):
         console.run(teaching.gdb, "print 1", lines())
@@ -102,12 +102,12 @@ def test_a_line_while_the_guest_runs_is_refused_and_does_not_hang(teaching: Sess
     assert "$1 = 1\n" == console.run(teaching.gdb, "print 1", lines())
 
 
-def test_completion_is_gdbs_own(teaching: Session) -> None:
+def test_completion_is_gdbs_own(teaching: OwnMachine) -> None:
     assert ["info breakpoints"] == console.complete(teaching.gdb, "info brea")
     assert [] == console.complete(teaching.gdb, "no_such_command_at_all")
 
 
-def test_an_answer_that_comes_too_late_is_not_taken_for_the_next_one(teaching: Session) -> None:
+def test_an_answer_that_comes_too_late_is_not_taken_for_the_next_one(teaching: OwnMachine) -> None:
     slow = teaching.gdb.send('-interpreter-exec console "python import time; time.sleep(0.5); print(1)"')
     with pytest.raises(MiError, match=r"^gdb did not answer within 0\.1 s"):
         teaching.gdb.wait(slow, 0.1)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pvhdbg.live.debuggee.own_machine import Session
+from pvhdbg.live.debuggee.own_machine import OwnMachine
 from pvhdbg.live.qemu.serial import Serial
 
 MIB = 1 << 20
@@ -20,7 +20,7 @@ def pair() -> Iterator[tuple[socket.socket, Serial]]:
     serial.close()
 
 
-def test_what_the_guest_wrote_can_be_read_after_its_end(teaching: Session) -> None:
+def test_what_the_guest_wrote_can_be_read_after_its_end(teaching: OwnMachine) -> None:
     teaching.runner.run_to([0x10], 0.5)
     assert teaching.qemu is not None
     teaching.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pvhdbg.tui.screen.by_id import Same
+from pvhdbg.tui.screen.by_id import ById
 from pvhdbg.tui.screen.line import clean, cut, fit, laid_over, plain, styled
 
 
@@ -51,6 +51,6 @@ def test_a_class_comes_with_those_that_are_there() -> None:
 def test_a_cache_key_is_the_same_only_for_the_same_object() -> None:
     one, equal = {"a": 1}, {"a": 1}
 
-    assert Same(one) == Same(one)
-    assert Same(one) != Same(equal)
-    assert hash(Same(one)) == hash(Same(one))
+    assert ById(one) == ById(one)
+    assert ById(one) != ById(equal)
+    assert hash(ById(one)) == hash(ById(one))
