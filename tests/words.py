@@ -13,7 +13,8 @@ from typing import NamedTuple
 from tests.paths import ROOT
 
 ODD = re.compile(
-    r"\b(nobody|somebody|whoever|(?:is|are) told|but for|lest|what there is|is no (?:value|number|regular|socket|stage))\b",
+    r"\b(nobody|somebody|whoever|(?:is|are) told|but for|lest|what there is|"
+    r"is no (?:value|number|regular|socket|stage))\b",
     re.IGNORECASE,
 )
 """Phrases that make a reader translate before they can think."""
