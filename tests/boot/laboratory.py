@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from pvhdbg.boot.lab.assignment import parse_setting
+from pvhdbg.boot.lab.assignment import parse_assignment
 from pvhdbg.boot.model.difference import Mismatch, difference
-from pvhdbg.boot.model.e820_sanitize import sanitised
-from pvhdbg.boot.model.expected import Expected, expected
-from pvhdbg.boot.model.kernel_behavior import KernelBehavior, rules_of
+from pvhdbg.boot.model.e820_sanitize import expected_e820_table
+from pvhdbg.boot.model.expected import ExpectedBootParams, expected
+from pvhdbg.boot.model.kernel_behavior import KernelBehavior, behavior_from_symbols
 from pvhdbg.boot.run.journey import Journey
-from pvhdbg.boot.stop.kernel_probe import WithStrings, probed
+from pvhdbg.boot.stop.kernel_probe import SymbolsAndStrings, probe
 from pvhdbg.boot.stop.protocols import PROTOCOLS
 from pvhdbg.image.load import open_kernel
 from pvhdbg.live.debuggee.own_machine import OwnMachine
@@ -37,7 +37,7 @@ class Experiment(NamedTuple):
 
     rules: KernelBehavior
     rewrites: tuple[Rewrite, ...]
-    wanted: Expected
+    wanted: ExpectedBootParams
     stops: dict[str, Capture]
     halt: Halt
 
@@ -58,7 +58,7 @@ class Experiment(NamedTuple):
         params, table = self.stops["kernel"].kernel_boot_params, self.stops["e820"].e820_table
         assert params is not None
         assert table is not None
-        should = sanitised(params, self.rules)
+        should = expected_e820_table(params, self.rules)
         does = [(each.addr, each.size, each.type) for each in table.entries]
         return None if should is None else [(each.addr, each.size, each.type) for each in should], does
 
@@ -90,20 +90,20 @@ def experiment(  # noqa: PLR0913  each has a default
 
     `puts` is written before anything else is changed.
     """
-    with OwnMachine() as session:
-        opened = open_kernel(str(kernel), session.folder)
-        known = WithStrings(opened.symbols, opened.facts)
-        session.boot(QemuOptions(str(kernel), initrd, machine=machine), known)
-        session.wait_ready()
-        journey = Journey(session.target, session.runner, opened.facts, reading=session.target.physical)
+    with OwnMachine() as own_machine:
+        opened = open_kernel(str(kernel), own_machine.folder)
+        known = SymbolsAndStrings(opened.symbols, opened.facts)
+        own_machine.boot(QemuOptions(str(kernel), initrd, machine=machine), known)
+        own_machine.wait_ready()
+        journey = Journey(own_machine.target, own_machine.runner, opened.facts, reading=own_machine.target.physical)
         assert [HIT] == [each.kind for each in journey.go("entry", PATIENCE)]
         for paddr, data in puts:
-            session.target.write_phys(paddr, data)
+            own_machine.target.write_phys(paddr, data)
         journey.look("entry")
-        journey.rewrite([each if each in PROTOCOLS else parse_setting(each) for each in changes])
+        journey.rewrite([each if each in PROTOCOLS else parse_assignment(each) for each in changes])
         # Before the kernel has made anything of it. QEMU shows no Xen leaves here.
-        symbols = probed(session.target, opened.facts)
-        rules = rules_of(symbols, opened.facts, xen=False)
+        symbols = probe(own_machine.target, opened.facts)
+        rules = behavior_from_symbols(symbols, opened.facts, xen=False)
         assert [HIT] == [each.kind for each in journey.go("prepare", PATIENCE)]
         prepare = journey.history[-1]
         made = expected(prepare._replace(symbols={**prepare.symbols, **symbols}), rules)

@@ -19,7 +19,7 @@ from pvhdbg.image.load import open_kernel
 from pvhdbg.live.debuggee.own_machine import OwnMachine
 from pvhdbg.live.qemu.options import qemu_binary
 from pvhdbg.target.base import HIT
-from pvhdbg.target.mi import in_console
+from pvhdbg.target.mi import console_command
 from tests import bios_e820
 
 if TYPE_CHECKING:
@@ -62,39 +62,39 @@ class RealBoot(NamedTuple):
 @contextmanager
 def standing(options: QemuOptions) -> Iterator[tuple[OwnMachine, Journey]]:
     """A machine at its reset vector."""
-    with OwnMachine() as session:
-        kernel = open_kernel(options.kernel, session.folder)
+    with OwnMachine() as machine:
+        kernel = open_kernel(options.kernel, machine.folder)
         binary = qemu_binary(kernel.facts, linux=True)
-        session.boot(options._replace(binary=binary), kernel.symbols)
-        session.wait_ready()
-        yield session, Journey(session.target, session.runner, kernel.facts, reading=session.target.physical)
+        machine.boot(options._replace(binary=binary), kernel.symbols)
+        machine.wait_ready()
+        yield machine, Journey(machine.target, machine.runner, kernel.facts, reading=machine.target.physical)
 
 
 def boot(options: QemuOptions) -> RealBoot:
     """Boot to e820 and on until the console has told the map."""
-    with standing(options) as (session, journey):
+    with standing(options) as (machine, journey):
         assert journey.image is not None
         seen = RealBoot(journey.image, {}, {}, {}, {}, b"")
         for stage in stages.NAMES:
-            _visit(session, journey, seen, stage)
-        halt = session.runner.run_to([session.target.symbol(CONSOLE_WORKS)], PATIENCE)
+            _visit(machine, journey, seen, stage)
+        halt = machine.runner.run_to([machine.target.symbol(CONSOLE_WORKS)], PATIENCE)
         assert HIT == halt.kind, halt
-        return seen._replace(console=_map_told(session))
+        return seen._replace(console=_map_told(machine))
 
 
-def _visit(session: OwnMachine, journey: Journey, seen: RealBoot, stage: str) -> None:
+def _visit(machine: OwnMachine, journey: Journey, seen: RealBoot, stage: str) -> None:
     halts = list(journey.go(stage, PATIENCE))
     assert [HIT] == [each.kind for each in halts], f"{stage}: {halts}"
     seen.captures[stage] = journey.history[-1]
     if stage == "prepare":
-        session.gdb.ask(f"-file-symbol-file {seen.image.elf}", PATIENCE)
-        session.gdb.ask(in_console(f"source {LEAVES}"))
+        machine.gdb.ask(f"-file-symbol-file {seen.image.elf}", PATIENCE)
+        machine.gdb.ask(console_command(f"source {LEAVES}"))
     questions = _questions(stage, seen.captures[stage])
-    seen.gdb[stage] = {name: _leaves(session, expression) for name, expression in questions.items()}
+    seen.gdb[stage] = {name: _leaves(machine, expression) for name, expression in questions.items()}
     if stage in ("prepare", "kernel"):
         addresses = _addresses(seen.image)
-        seen.our_walks[stage] = _our_walks(session, seen.captures[stage], addresses)
-        seen.qemu_walks[stage] = {each: _qemu_walk(session, each) for each in addresses}
+        seen.our_walks[stage] = _our_walks(machine, seen.captures[stage], addresses)
+        seen.qemu_walks[stage] = {each: _qemu_walk(machine, each) for each in addresses}
 
 
 def _questions(stage: str, seen: Capture) -> dict[str, str]:
@@ -129,8 +129,8 @@ def _handed_over(seen: Capture) -> dict[str, str]:
     return {name: expression for name, expression in asked.items() if name != "modules" or info.nr_modules}
 
 
-def _leaves(session: OwnMachine, expression: str) -> object:
-    return json.loads(session.gdb.ask(in_console(f'python leaves("{expression}")')).text)
+def _leaves(machine: OwnMachine, expression: str) -> object:
+    return json.loads(machine.gdb.ask(console_command(f'python leaves("{expression}")')).text)
 
 
 def _addresses(image: ImageFacts) -> list[int]:
@@ -150,23 +150,23 @@ def _addresses(image: ImageFacts) -> list[int]:
     return sorted(each for each in found if is_wide or each < 1 << 32)
 
 
-def _our_walks(session: OwnMachine, seen: Capture, addresses: list[int]) -> Walks:
+def _our_walks(machine: OwnMachine, seen: Capture, addresses: list[int]) -> Walks:
     cr0, cr3, cr4, efer = (seen.registers[name] or 0 for name in ("cr0", "cr3", "cr4", "efer"))
-    with session.target.physical():
-        return {each: walk(session.target.read_phys, Paging(cr0, cr3, cr4, efer), each).paddr for each in addresses}
+    with machine.target.physical():
+        return {each: walk(machine.target.read_phys, Paging(cr0, cr3, cr4, efer), each).paddr for each in addresses}
 
 
-def _qemu_walk(session: OwnMachine, vaddr: int) -> int | None:
-    answer = session.target.monitor(f"gva2gpa {vaddr:#x}").strip()
+def _qemu_walk(machine: OwnMachine, vaddr: int) -> int | None:
+    answer = machine.target.monitor(f"gva2gpa {vaddr:#x}").strip()
     return None if answer == "Unmapped" else int(answer.removeprefix("gpa: "), 16)
 
 
-def _map_told(session: OwnMachine) -> bytes:
+def _map_told(machine: OwnMachine) -> bytes:
     """The console once something follows the map on it: what QEMU has sent may still be on its way to us."""
-    assert session.qemu is not None
+    assert machine.qemu is not None
     deadline = time.monotonic() + PATIENCE
     while True:
-        console = session.qemu.serial.text()
+        console = machine.qemu.serial.text()
         _, _, rest = console.rpartition(b"BIOS-e820: ")
         if (bios_e820.ranges(console) and b"\n" in rest.partition(b"\n")[2]) or time.monotonic() > deadline:
             return console

@@ -13,7 +13,7 @@ import pytest
 
 from pvhdbg.abi.boot_params import BootParams
 from pvhdbg.boot.model.expected import expected
-from pvhdbg.boot.model.kernel_behavior import rules_at
+from pvhdbg.boot.model.kernel_behavior import behavior_at
 from pvhdbg.boot.model.predicted import BUG, OVERRUN, PAGE_FAULT
 from pvhdbg.boot.record.document import DEAD, TIMED_OUT
 from pvhdbg.boot.stop.early_maps import KERNEL_MAP, KERNEL_MAP_SIZE, EarlyMaps
@@ -234,7 +234,7 @@ class Boot(NamedTuple):
         """What the model makes of what was recorded at xen_prepare_pvh's first instruction, and what came of it."""
         stops = {each.stage: each for each in self.seen.stops}
         assert self.seen.kernel is not None
-        rules = rules_at(stops["prepare"], self.seen.kernel, xen=False)
+        rules = behavior_at(stops["prepare"], self.seen.kernel, xen=False)
         wanted = expected(stops["prepare"], rules)
         assert wanted is not None
         halt = Halt(DIED if self.seen.outcome.died else HIT, self.seen.stops[-1].rip)
@@ -253,8 +253,8 @@ def checked(
     _, chosen = options.parse(["check", path, *(given.get(each, each) for each in shlex.split(words)), *qemu_args])
     with launched(chosen) as debuggee:
         if table:
-            debuggee.session.target.write_phys(BLANK, build.memmap(long_map(table)))
-            debuggee.session.target.write_phys(BLOB, build.e820_blob(long_map(table)))
+            debuggee.machine.target.write_phys(BLANK, build.memmap(long_map(table)))
+            debuggee.machine.target.write_phys(BLOB, build.e820_blob(long_map(table)))
         if "--timeout" in words:
             assert [HIT, HIT] == [each.kind for each in debuggee.journey.go("prepare", PATIENCE)]
         seen, _ = dump.run(debuggee, None)

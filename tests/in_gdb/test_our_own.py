@@ -101,10 +101,10 @@ def test_a_recording_stays_open_when_the_machine_is_started_again(shell: Shell, 
 def debuggee() -> Iterator[Debuggee]:
     """The teaching guest at the reset vector, its symbols and the script loaded into a gdb that speaks MI."""
     options = QemuOptions(str(guest.ELF))
-    with OwnMachine() as session:
-        session.boot(options)
-        session.wait_ready()
-        debuggee = Debuggee(session, open_kernel(str(guest.ELF), session.folder), options, 30)
+    with OwnMachine() as machine:
+        machine.boot(options)
+        machine.wait_ready()
+        debuggee = Debuggee(machine, open_kernel(str(guest.ELF), machine.folder), options, 30)
         debuggee.load_symbols()
         debuggee.load_script()
         yield debuggee
@@ -113,8 +113,8 @@ def debuggee() -> Iterator[Debuggee]:
 def heard(debuggee: Debuggee, line: str, words: str) -> str:
     """What gdb prints from then on, up to these words: MI answers a line as soon as it lets the guest run."""
     printed: list[str] = []
-    debuggee.session.gdb.on_text = printed.append
-    console.run(debuggee.session.gdb, line, lambda: None)
+    debuggee.machine.gdb.on_text = printed.append
+    console.run(debuggee.machine.gdb, line, lambda: None)
     wait_for(lambda: words in "".join(printed) or None, 60)
     return "".join(printed)
 
@@ -123,20 +123,20 @@ def test_a_front_end_over_mi_has_the_commands_and_the_capture(debuggee: Debuggee
     heard(debuggee, "pvh run-to prepare", "prepare: the first instruction")
     heard(debuggee, "python gdb.execute('pvh next-stage')", "bootparams: the return")
 
-    assert "bootparams" == debuggee.session.gdb.ask("-pvh-capture").payload["stage"]
-    assert "entry" == debuggee.session.gdb.ask("-pvh-capture entry").payload["stage"]
+    assert "bootparams" == debuggee.machine.gdb.ask("-pvh-capture").payload["stage"]
+    assert "entry" == debuggee.machine.gdb.ask("-pvh-capture entry").payload["stage"]
     with pytest.raises(MiError, match='nothing was captured at stage "nowhere"'):
-        debuggee.session.gdb.ask("-pvh-capture nowhere")
+        debuggee.machine.gdb.ask("-pvh-capture nowhere")
     with pytest.raises(MiError, match=r"^no command"):
         heard(debuggee, "pvh nonsense", "")
 
 
 def test_a_run_of_gdb_s_own_can_be_interrupted_from_outside(debuggee: Debuggee) -> None:
     def interrupt() -> None:
-        qemu = debuggee.session.qemu
+        qemu = debuggee.machine.qemu
         assert qemu is not None
         wait_for(lambda: qemu.status() == "running", 60)
-        debuggee.session.runner.interrupt()
+        debuggee.machine.runner.interrupt()
 
     with ThreadPoolExecutor(1) as pool:
         outside = pool.submit(interrupt)

@@ -21,10 +21,10 @@ def boot() -> Iterator[Boot]:
     with ExitStack() as stack:
 
         def start(kernel: Path = guest.ELF, gdb: GdbOptions | None = None, **options: object) -> OwnMachine:
-            session = stack.enter_context(OwnMachine(gdb))
-            session.boot(QemuOptions(str(kernel), **options))  # type: ignore[arg-type]  # as its caller says
-            session.wait_ready()
-            return session
+            machine = stack.enter_context(OwnMachine(gdb))
+            machine.boot(QemuOptions(str(kernel), **options))  # type: ignore[arg-type]  # as its caller says
+            machine.wait_ready()
+            return machine
 
         yield start
 
@@ -32,6 +32,6 @@ def boot() -> Iterator[Boot]:
 @pytest.fixture
 def teaching(boot: Boot) -> OwnMachine:
     """The teaching guest at the reset vector, with its symbols."""
-    session = boot()
-    session.target.symbols = open_kernel(str(guest.ELF), session.folder).symbols
-    return session
+    machine = boot()
+    machine.target.symbols = open_kernel(str(guest.ELF), machine.folder).symbols
+    return machine

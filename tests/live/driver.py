@@ -8,7 +8,7 @@ import sys
 from pvhdbg import guest
 from pvhdbg.live.debuggee.own_machine import OwnMachine
 from pvhdbg.live.qemu.options import QemuOptions
-from pvhdbg.live.system.signals import as_exits
+from pvhdbg.live.system.signals import exit_on_signals
 
 
 def tell(word: str) -> None:
@@ -19,14 +19,14 @@ def tell(word: str) -> None:
 
 def drive() -> None:
     """Start, stop at the entry, and run on for ever."""
-    with as_exits(), OwnMachine() as session:
-        tell(str(session.folder))
-        session.boot(QemuOptions(str(guest.ELF)))
-        session.wait_ready()
+    with exit_on_signals(), OwnMachine() as machine:
+        tell(str(machine.folder))
+        machine.boot(QemuOptions(str(guest.ELF)))
+        machine.wait_ready()
         tell("ready")
-        session.runner.run_to([0x1000000], 30)
+        machine.runner.run_to([0x1000000], 30)
         tell("running")
-        session.runner.run_to([0x10], 3600)
+        machine.runner.run_to([0x10], 3600)
 
 
 if __name__ == "__main__":

@@ -17,11 +17,11 @@ from pvhdbg.live.qemu.options import QemuOptions
 from pvhdbg.live.debuggee.own_machine import OwnMachine
 
 options = QemuOptions(str(guest.ELF))
-with OwnMachine() as session:
-    kernel = open_kernel(str(guest.ELF), session.folder)
-    session.boot(options, kernel.symbols)
-    session.wait_ready()
-    debuggee = Debuggee(session, kernel, options, 60)
+with OwnMachine() as machine:
+    kernel = open_kernel(str(guest.ELF), machine.folder)
+    machine.boot(options, kernel.symbols)
+    machine.wait_ready()
+    debuggee = Debuggee(machine, kernel, options, 60)
     debuggee.load_symbols()
     debuggee.load_script()
     print(code.at_rip(debuggee, debuggee.to_first_stop().capture.cpu_mode).title)

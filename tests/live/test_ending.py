@@ -13,7 +13,7 @@ from pvhdbg import guest
 from pvhdbg.live.debuggee.own_machine import OwnMachine
 from pvhdbg.live.qemu.options import QemuOptions
 from pvhdbg.live.system.watcher import Watcher
-from pvhdbg.target.mi import in_console
+from pvhdbg.target.mi import console_command
 from tests.paths import ROOT
 
 # PVHDBG_ENDINGS=30 is the whole proof; a few each time keep it true.
@@ -156,15 +156,15 @@ def _stty(words: str, tty: str) -> str:
 
 
 def test_what_gdb_has_started_ends_with_it(runtime: Path) -> None:
-    with OwnMachine() as session:
-        session.boot(QemuOptions(str(guest.ELF)))
-        session.wait_ready()
-        session.gdb.send(in_console("pipe info registers | sleep 1000"))
-        while not any("sleep\0" in command for command in _of_group(session.watcher.group)):
+    with OwnMachine() as machine:
+        machine.boot(QemuOptions(str(guest.ELF)))
+        machine.wait_ready()
+        machine.gdb.send(console_command("pipe info registers | sleep 1000"))
+        while not any("sleep\0" in command for command in _of_group(machine.watcher.group)):
             time.sleep(0.02)
 
     assert [] == leftovers(runtime)
-    assert [] == _of_group(session.watcher.group)
+    assert [] == _of_group(machine.watcher.group)
 
 
 def _of_group(group: int) -> list[str]:

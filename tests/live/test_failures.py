@@ -14,9 +14,9 @@ TEACHING = QemuOptions(str(guest.ELF))
 
 def failure(options: QemuOptions = TEACHING, gdb: GdbOptions | None = None) -> PvhdbgError:
     try:
-        with OwnMachine(gdb) as session:
-            session.boot(options)
-            session.wait_ready()
+        with OwnMachine(gdb) as machine:
+            machine.boot(options)
+            machine.wait_ready()
     except PvhdbgError as error:
         return error
     pytest.fail("it started")
@@ -125,14 +125,14 @@ def test_an_mi_log_that_cannot_be_written_is_the_calls_fault() -> None:
 
 
 def test_the_mi_log_has_every_line_of_both_directions(tmp_path: Path) -> None:
-    with OwnMachine(GdbOptions(mi_log=str(tmp_path / "log"))) as session:
-        session.boot(TEACHING)
-        session.wait_ready()
+    with OwnMachine(GdbOptions(mi_log=str(tmp_path / "log"))) as machine:
+        machine.boot(TEACHING)
+        machine.wait_ready()
     lines = (tmp_path / "log").read_text().splitlines()
 
     assert "< 1-gdb-set mi-async on" in lines
     assert "> 1^done" in lines
-    assert lines[: len(session.gdb.process.recent)] == list(session.gdb.process.recent)
+    assert lines[: len(machine.gdb.process.recent)] == list(machine.gdb.process.recent)
 
 
 @pytest.mark.parametrize("name", ["long" * 40, "with a space", "with, a comma"])
@@ -140,13 +140,13 @@ def test_any_runtime_folder_serves(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     place = tmp_path / name
     place.mkdir()
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(place))
-    with OwnMachine() as session:
-        session.boot(TEACHING)
-        session.wait_ready()
-        mode = session.folder.stat().st_mode
+    with OwnMachine() as machine:
+        machine.boot(TEACHING)
+        machine.wait_ready()
+        mode = machine.folder.stat().st_mode
 
         assert 0o40700 == mode
-        assert 0xFFF0 == session.target.register("rip")
+        assert 0xFFF0 == machine.target.register("rip")
     assert [] == os.listdir(place)  # noqa: PTH208 - names suffice
 
 
@@ -158,13 +158,13 @@ def _descriptor(path: Path) -> int:
 
 def test_a_log_whose_disk_is_full_is_told_once_and_gdb_goes_on(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    with OwnMachine(GdbOptions(mi_log=str(log))) as session:
-        session.boot(TEACHING)
-        session.wait_ready()
+    with OwnMachine(GdbOptions(mi_log=str(log))) as machine:
+        machine.boot(TEACHING)
+        machine.wait_ready()
         with Path("/dev/full").open("wb") as full:
             os.dup2(full.fileno(), _descriptor(log))
         with pytest.raises(UserError, match=r"^can't write .*/log: No space left on device$"):
-            session.gdb.ask("-gdb-version")
+            machine.gdb.ask("-gdb-version")
 
-        assert 0xFFF0 == session.target.register("rip")
-    assert not session.folder.exists()
+        assert 0xFFF0 == machine.target.register("rip")
+    assert not machine.folder.exists()

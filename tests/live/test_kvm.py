@@ -19,11 +19,11 @@ def machine(boot: Boot, vmlinux_61: Path, kvm: None) -> OwnMachine:
     """Debian's 6.1 under KVM, with a CPU that the KVM of this machine can give."""
     assert kvm is None
     try:
-        session = boot(vmlinux_61, accel="kvm")
+        machine = boot(vmlinux_61, accel="kvm")
     except MachineError:
-        session = boot(vmlinux_61, accel="kvm", cpu="qemu64")
-    session.target.symbols = open_kernel(str(vmlinux_61), session.folder).symbols
-    return session
+        machine = boot(vmlinux_61, accel="kvm", cpu="qemu64")
+    machine.target.symbols = open_kernel(str(vmlinux_61), machine.folder).symbols
+    return machine
 
 
 @pytest.fixture

@@ -27,28 +27,28 @@ ENTRY = 0x1000000
 NOWHERE = 0x10
 
 
-def ask(session: OwnMachine, line: str) -> str:
-    return console.run(session.gdb, line, lambda: None)
+def ask(machine: OwnMachine, line: str) -> str:
+    return console.run(machine.gdb, line, lambda: None)
 
 
-def prepare(session: OwnMachine) -> tuple[int, int]:
-    address = session.target.symbol("xen_prepare_pvh")
+def prepare(machine: OwnMachine) -> tuple[int, int]:
+    address = machine.target.symbol("xen_prepare_pvh")
     return address, address - 0xFFFFFFFF80000000
 
 
 def test_a_debian_kernel_stops_at_its_entry_and_at_one_alias_of_xen_prepare_pvh(
     boot: Boot, debian_vmlinux: Path
 ) -> None:
-    session = boot(debian_vmlinux)
-    kernel = open_kernel(str(debian_vmlinux), session.folder)
-    session.target.symbols = kernel.symbols
+    machine = boot(debian_vmlinux)
+    kernel = open_kernel(str(debian_vmlinux), machine.folder)
+    machine.target.symbols = kernel.symbols
     assert kernel.facts.entry is not None
 
-    assert Halt(HIT, kernel.facts.entry) == session.runner.run_to([kernel.facts.entry], 30)
-    start_info = session.target.register("rbx")
-    assert bytes.fromhex("78c56e33") == session.target.read_phys(start_info, 4)
-    halt = session.runner.run_to(prepare(session), 30)
-    assert (HIT, True) == (halt.kind, halt.rip in prepare(session))
+    assert Halt(HIT, kernel.facts.entry) == machine.runner.run_to([kernel.facts.entry], 30)
+    start_info = machine.target.register("rbx")
+    assert bytes.fromhex("78c56e33") == machine.target.read_phys(start_info, 4)
+    halt = machine.runner.run_to(prepare(machine), 30)
+    assert (HIT, True) == (halt.kind, halt.rip in prepare(machine))
 
 
 def test_no_breakpoint_is_left_whatever_the_run_came_to(teaching: OwnMachine) -> None:
@@ -102,34 +102,34 @@ def test_where_gdb_refuses_one_of_several_breakpoints_none_is_left(teaching: Own
     assert HIT == teaching.runner.run_to([ENTRY], 30).kind
 
 
-def die(session: OwnMachine, vmlinux: Path) -> Halt:
+def die(machine: OwnMachine, vmlinux: Path) -> Halt:
     """Linux without a start_info that says it is one runs into its own BUG()."""
-    entry = open_kernel(str(vmlinux), session.folder).facts.entry
+    entry = open_kernel(str(vmlinux), machine.folder).facts.entry
     assert entry is not None
-    session.runner.run_to([entry], 30)
-    session.target.write_phys(session.target.register("rbx"), bytes(4))
-    return session.runner.run_to([NOWHERE], 30)
+    machine.runner.run_to([entry], 30)
+    machine.target.write_phys(machine.target.register("rbx"), bytes(4))
+    return machine.runner.run_to([NOWHERE], 30)
 
 
 def test_a_triple_fault_is_a_death_that_lasts(boot: Boot, vmlinux_61: Path) -> None:
-    session = boot(vmlinux_61)
-    halt = die(session, vmlinux_61)
+    machine = boot(vmlinux_61)
+    halt = die(machine, vmlinux_61)
     assert halt.rip is not None
 
     assert (DIED, TRIPLE_FAULT) == (halt.kind, halt.how)
-    assert bytes.fromhex("0f0b") == session.target.read_phys(halt.rip - 0xFFFFFFFF80000000, 2)
-    assert halt == session.runner.run_to([NOWHERE], 30)
+    assert bytes.fromhex("0f0b") == machine.target.read_phys(halt.rip - 0xFFFFFFFF80000000, 2)
+    assert halt == machine.runner.run_to([NOWHERE], 30)
 
 
 @pytest.mark.parametrize("resume", ["continue", "continue&", "python gdb.execute('continue')"])
 def test_a_dead_guest_that_somebody_resumed_gets_its_registers_back(boot: Boot, vmlinux_61: Path, resume: str) -> None:
-    session = boot(vmlinux_61)
-    halt = die(session, vmlinux_61)
-    ask(session, resume)
-    session.revive()
+    machine = boot(vmlinux_61)
+    halt = die(machine, vmlinux_61)
+    ask(machine, resume)
+    machine.revive()
 
-    assert halt.rip == session.target.register("rip")
-    assert halt == session.runner.run_to([NOWHERE], 5)
+    assert halt.rip == machine.target.register("rip")
+    assert halt == machine.runner.run_to([NOWHERE], 5)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGFPE])

@@ -9,7 +9,7 @@ from pvhdbg.live.debuggee.own_machine import OwnMachine
 from pvhdbg.live.gdb import console
 from pvhdbg.target.base import NO_MONITOR
 from pvhdbg.target.gdb_mi import MiTarget
-from pvhdbg.target.mi import in_console, quoted
+from pvhdbg.target.mi import console_command, quote
 from pvhdbg.target.mi_memory import MONITOR
 from tests.live.conftest import Boot
 
@@ -60,7 +60,7 @@ def test_the_stub_is_in_virtual_mode_again_after_every_read_even_one_that_failed
     with pytest.raises(MemoryUnreadable), at_entry.target.physical():
         at_entry.target.read_phys((1 << 64) - 8, 16)
 
-    assert 'received: "0"' in at_entry.gdb.ask(in_console("maint packet qqemu.PhyMemMode")).text
+    assert 'received: "0"' in at_entry.gdb.ask(console_command("maint packet qqemu.PhyMemMode")).text
 
 
 @pytest.mark.parametrize(("paddr", "size"), [(-1, 1), ((1 << 64) - 1, 2), (1 << 64, 1)])
@@ -91,30 +91,30 @@ def test_a_register_is_read_again_after_it_was_set_at_the_prompt(at_entry: OwnMa
 @pytest.fixture
 def at_prepare(boot: Boot) -> tuple[OwnMachine, int]:
     """A machine of two CPUs in a function that gdb can tell the caller of, and where that is."""
-    session = boot(args=("-smp", "2"))
-    prepare = open_kernel(str(guest.ELF), session.folder).symbols.address("xen_prepare_pvh")
-    session.gdb.ask(f"-file-symbol-file {quoted(str(guest.ELF))}")
-    session.runner.run_to([prepare], 30)
-    return session, prepare
+    machine = boot(args=("-smp", "2"))
+    prepare = open_kernel(str(guest.ELF), machine.folder).symbols.address("xen_prepare_pvh")
+    machine.gdb.ask(f"-file-symbol-file {quote(str(guest.ELF))}")
+    machine.runner.run_to([prepare], 30)
+    return machine, prepare
 
 
 def test_the_cpu_that_boots_is_asked_whatever_thread_and_frame_gdb_looks_at(at_prepare: tuple[OwnMachine, int]) -> None:
-    session, prepare = at_prepare
+    machine, prepare = at_prepare
     found = {}
     for line in ("up", "thread 2"):
-        console.run(session.gdb, line, lambda: None)
-        found[line] = session.target.register("rip")
+        console.run(machine.gdb, line, lambda: None)
+        found[line] = machine.target.register("rip")
 
     assert {"up": prepare, "thread 2": prepare} == found
-    assert "$1 = 2\n" == console.run(session.gdb, "print $_thread", lambda: None)
+    assert "$1 = 2\n" == console.run(machine.gdb, "print $_thread", lambda: None)
 
 
 def test_the_frame_that_the_user_chose_stays_chosen(at_prepare: tuple[OwnMachine, int]) -> None:
-    session, _ = at_prepare
-    console.run(session.gdb, "up", lambda: None)
-    session.target.register("rip")
+    machine, _ = at_prepare
+    console.run(machine.gdb, "up", lambda: None)
+    machine.target.register("rip")
 
-    assert console.run(session.gdb, "frame", lambda: None).startswith("#1 ")
+    assert console.run(machine.gdb, "frame", lambda: None).startswith("#1 ")
 
 
 def test_a_register_that_there_is_none_of_says_so(at_entry: OwnMachine) -> None:
@@ -129,12 +129,12 @@ def test_a_symbol_comes_from_the_image(at_entry: OwnMachine) -> None:
 
 
 def test_a_32_bit_machine_has_the_64_bit_names_and_4_gib(boot: Boot, grub_image: Path) -> None:
-    session = boot(grub_image, binary="qemu-system-i386")
-    session.runner.run_to([0x100000], 30)
+    machine = boot(grub_image, binary="qemu-system-i386")
+    machine.runner.run_to([0x100000], 30)
 
-    assert 0x100000 == session.target.register("rip")
-    assert bytes.fromhex("78c56e33") == session.target.read_phys(session.target.register("rbx"), 4)
+    assert 0x100000 == machine.target.register("rip")
+    assert bytes.fromhex("78c56e33") == machine.target.read_phys(machine.target.register("rbx"), 4)
     with pytest.raises(RegisterUnavailable):
-        session.target.register("r8")
+        machine.target.register("r8")
     with pytest.raises(MemoryUnreadable, match="4 GiB"):
-        session.target.read_phys(1 << 32, 1)
+        machine.target.read_phys(1 << 32, 1)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pvhdbg.errors import PvhdbgError, TargetError, UserError
 from pvhdbg.live.debuggee.machine import Machine
 from pvhdbg.target import monitor
-from pvhdbg.target.mi import MiError, in_console
+from pvhdbg.target.mi import MiError, console_command
 
 if TYPE_CHECKING:
     from pvhdbg.live.gdb.process import GdbOptions
@@ -67,7 +67,7 @@ class Attachment(Machine):
         except MiError as error:
             raise UserError(f"can't attach to {where}: {error}", "QEMU has a stub there after -gdb or -s") from error
         has_mode = 'received: "OK"' in self.gdb.ask(PHY_MEM_MODE_OFF).text
-        self.gdb.send(in_console("maint flush register-cache"))  # it may have looked before the mode was off
+        self.gdb.send(console_command("maint flush register-cache"))  # it may have looked before the mode was off
         status = self._monitor_status()
         # A guest that `stop` had stopped can't be told from one that our coming stopped: both are just paused.
         self._was_running = status in (None, "paused")
@@ -77,7 +77,7 @@ class Attachment(Machine):
 
     def _monitor_status(self) -> str | None:
         with suppress(MiError):
-            return monitor.run_state(self.gdb.ask(in_console("monitor info status")).text)
+            return monitor.parse_run_state(self.gdb.ask(console_command("monitor info status")).text)
         return None
 
     def close(self) -> None:
@@ -94,7 +94,7 @@ class Attachment(Machine):
             gdb.interrupt()
             gdb.wait_stop(_STOPS_WITHIN)
         if gdb.connected:
-            gdb.send(in_console("delete"))
+            gdb.send(console_command("delete"))
             gdb.send(PHY_MEM_MODE_OFF)
             gdb.ask("-target-detach" if self._was_running else "-target-disconnect")
 
@@ -107,15 +107,15 @@ class _ThroughTheStub:
 
     def status(self) -> str | None:
         try:
-            return monitor.run_state(self._target.monitor("info status"))
+            return monitor.parse_run_state(self._target.monitor("info status"))
         except TargetError:
             return None
 
     def stop(self) -> bool:
         return False  # the stub's monitor is deaf while the guest runs
 
-    def line_about(self, words: str) -> str:  # noqa: ARG002 - its error output is somebody else's
+    def find_error_line(self, words: str) -> str:  # noqa: ARG002 - its error output is somebody else's
         return ""
 
-    def death(self, patience: float = 0.0) -> Halt | None:  # noqa: ARG002 - its process is somebody else's
+    def death(self, timeout: float = 0.0) -> Halt | None:  # noqa: ARG002 - its process is somebody else's
         return None

@@ -12,7 +12,7 @@ from pvhdbg.abi.text import printable
 from pvhdbg.errors import TargetError
 from pvhdbg.live.gdb import breakpoints
 from pvhdbg.target.base import NO_MONITOR
-from pvhdbg.target.mi import in_console
+from pvhdbg.target.mi import console_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -55,9 +55,9 @@ class Code(NamedTuple):
 def at_rip(debuggee: Debuggee, mode: str) -> Code:
     """The code at RIP; `mode` is the CPU's: gdb takes 32-bit code for 64-bit code, QEMU's monitor knows better."""
     try:
-        rip = debuggee.session.target.register("rip")
+        rip = debuggee.machine.target.register("rip")
         return _marked(
-            _source(debuggee) or _instructions(debuggee, rip, mode), breakpoints.listed(debuggee.session.gdb)
+            _source(debuggee) or _instructions(debuggee, rip, mode), breakpoints.listed(debuggee.machine.gdb)
         )
     except TargetError as error:
         return Code(why=str(error))
@@ -65,15 +65,15 @@ def at_rip(debuggee: Debuggee, mode: str) -> Code:
 
 def ahead(debuggee: Debuggee, mode: str) -> Callable[[], Code]:
     """Ask for the instructions at RIP, and don't wait: what gives them once somebody wants to see them."""
-    if mode in (LONG, REAL) or not debuggee.session.target.has_monitor:
+    if mode in (LONG, REAL) or not debuggee.machine.target.has_monitor:
         return Code
-    rip = debuggee.session.target.register("rip")
-    asked = debuggee.session.gdb.send(in_console(f"monitor {_listing(rip)}"))
+    rip = debuggee.machine.target.register("rip")
+    asked = debuggee.machine.gdb.send(console_command(f"monitor {_listing(rip)}"))
 
     @cache
     def answer() -> Code:
         try:
-            return Code(_BY_MONITOR.format(mode), _parsed(debuggee.session.gdb.wait(asked).text, rip))
+            return Code(_BY_MONITOR.format(mode), _parsed(debuggee.machine.gdb.wait(asked).text, rip))
         except TargetError as error:
             return Code(why=str(error))
 
@@ -93,7 +93,7 @@ def frame(debuggee: Debuggee) -> dict[str, str]:
     if not debuggee.has_symbols:
         return {}
     with suppress(TargetError):
-        found: dict[str, str] = debuggee.session.gdb.ask("-stack-info-frame").payload.get("frame", {})
+        found: dict[str, str] = debuggee.machine.gdb.ask("-stack-info-frame").payload.get("frame", {})
         return found
     return {}
 
@@ -127,8 +127,8 @@ def _instructions(debuggee: Debuggee, rip: int, mode: str) -> Code:
     if mode == REAL:
         # Asked by a stub to disassemble at the reset vector of a microvm, QEMU 7.2 answers, and the guest hangs later.
         return Code(why="firmware in real mode, before the guest's first instruction")
-    if debuggee.session.target.has_monitor:
-        text = debuggee.session.target.monitor(_listing(_start(debuggee, rip)))
+    if debuggee.machine.target.has_monitor:
+        text = debuggee.machine.target.monitor(_listing(_start(debuggee, rip)))
         return Code(_BY_MONITOR.format(mode), _parsed(text, rip))
     return Code(why=f"gdb reads {mode} code as 64-bit code, and {NO_MONITOR}")
 
@@ -136,7 +136,7 @@ def _instructions(debuggee: Debuggee, rip: int, mode: str) -> Code:
 def _start(debuggee: Debuggee, rip: int) -> int:
     """Where to begin, so that instructions are whole: the function's first, if that is near."""
     linked = debuggee.image.linked(rip) if debuggee.image else None
-    found = debuggee.symbols.at(rip if linked is None else linked) if debuggee.symbols else None
+    found = debuggee.symbols.enclosing(rip if linked is None else linked) if debuggee.symbols else None
     near = found is not None and found[1] <= INSTRUCTIONS * 4
     return rip - found[1] if found is not None and near else rip
 
@@ -144,7 +144,7 @@ def _start(debuggee: Debuggee, rip: int) -> int:
 def _by_gdb(debuggee: Debuggee, rip: int) -> tuple[CodeLine, ...]:
     start = _after_32_bit(debuggee, _start(debuggee, rip), rip)
     end = rip + INSTRUCTIONS * LONGEST_X86 // 3
-    found = debuggee.session.gdb.ask(f"-data-disassemble -s {start:#x} -e {end:#x} -- 0").payload.get("asm_insns", [])
+    found = debuggee.machine.gdb.ask(f"-data-disassemble -s {start:#x} -e {end:#x} -- 0").payload.get("asm_insns", [])
     return tuple(_instruction(int(each["address"], 16), each["inst"], rip) for each in found)
 
 
@@ -153,7 +153,7 @@ def _after_32_bit(debuggee: Debuggee, start: int, rip: int) -> int:
     entry = debuggee.image.entry if debuggee.image else None
     if entry is None or debuggee.image is None or start not in (entry, debuggee.image.linked(entry)):
         return start
-    found = debuggee.session.target.read_phys(entry, rip - start)
+    found = debuggee.machine.target.read_phys(entry, rip - start)
     jumps = (at for at in range(len(found)) if found[at : at + 5] == _LJMP + (entry + at + 7).to_bytes(4, "little"))
     return start + max(jumps, default=rip - start - 7) + 7
 

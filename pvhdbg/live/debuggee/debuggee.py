@@ -13,7 +13,7 @@ from pvhdbg.boot.stop.address import symbol_at
 from pvhdbg.errors import UserError
 from pvhdbg.live.gdb import breakpoints, console
 from pvhdbg.target.base import ELSEWHERE, HIT, INTERRUPTED, TIMEOUT, Halt
-from pvhdbg.target.mi import MiError, in_console, quoted
+from pvhdbg.target.mi import MiError, console_command, quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -70,14 +70,14 @@ class Debuggee:
 
     def __init__(
         self,
-        session: Machine,
+        machine: Machine,
         kernel: Kernel | None,
         options: QemuOptions | None,
         timeout: float,
         remarks: Sequence[str] = (),
         changes: Sequence[Change] = (),
     ) -> None:
-        self.session = session
+        self.machine = machine
         self.kernel = kernel
         self.options = options
         self.timeout = timeout
@@ -94,13 +94,13 @@ class Debuggee:
         :raise UserError: if the machine is not ours.
         :raise PvhdbgError: if it can't start.
         """
-        session = self._own_session()
-        if self.options is None or session is None:
+        machine = self._own_machine()
+        if self.options is None or machine is None:
             raise UserError("this machine is not ours: it can't be started again", _NOT_OURS)
         if _stamp(self.kernel) != self._file:
             raise UserError("the kernel's file has changed since", "leave pvhdbg and start it again: it reads it anew")
-        session.boot(self.options, session.target.symbols)
-        session.wait_ready()
+        machine.boot(self.options, machine.target.symbols)
+        machine.wait_ready()
         self.journey = self._journey()
         self._passed = {}
 
@@ -109,10 +109,10 @@ class Debuggee:
 
         :raise UserError: if the machine is not ours.
         """
-        if self.session.qemu is None:
+        if self.machine.qemu is None:
             raise UserError("this machine is not ours to kill", "`quit` leaves it as it was found")
-        self.session.qemu.kill()
-        self.session.qemu.death(_ENDS_WITHIN)
+        self.machine.qemu.kill()
+        self.machine.qemu.death(_ENDS_WITHIN)
 
     def to_first_stop(self) -> Position:
         """To `prepare`, the entry being captured on the way; to the entry where there is no `prepare`. A machine that
@@ -159,7 +159,7 @@ class Debuggee:
         self.journey.refuse_kernel_mismatch()
         if not ahead:
             hint = "F5 lets the guest run on" + (", F4 starts it again" if self.is_ours else "")
-            why = f": {self.kernel.note}" if self.kernel and self.kernel.note else ""
+            why = f": {self.kernel.symbols_remark}" if self.kernel and self.kernel.symbols_remark else ""
             words = "the stages that are left were passed" if self.journey.passed else f"this was the last stage{why}"
             raise UserError(words, hint)
         return self.to_stage(ahead[0].name)
@@ -181,9 +181,9 @@ class Debuggee:
         """
         self.refuse_if_dead()
         table = _BY_LINE if verb in ("continue", "finish") or self._has_line() else _BY_INSTRUCTION
-        with self.session.runner.reset_watched():
-            self.session.gdb.ask((table if verb in table else _BY_INSTRUCTION)[verb])
-            self.session.gdb.wait_stop(None)
+        with self.machine.runner.break_on_reset():
+            self.machine.gdb.ask((table if verb in table else _BY_INSTRUCTION)[verb])
+            self.machine.gdb.wait_stop(None)
         return self.position()
 
     def toggle_breakpoint(self, place: int | Line | None) -> Position:
@@ -191,17 +191,17 @@ class Debuggee:
 
         The position's remark says which.
         """
-        at = self.session.target.register("rip") if place is None else place
-        done = breakpoints.toggle(self.session.gdb, at)
+        at = self.machine.target.register("rip") if place is None else place
+        done = breakpoints.toggle(self.machine.gdb, at)
         where = f"{at:#x} {self.name_of(at) or ''}" if isinstance(at, int) else f"{printable(at[0])}:{at[1]}"
         return self.position()._replace(remark=f"{done} at {where.rstrip()}")
 
     def interrupt(self) -> None:
         """Stop the guest if it runs, else what gdb is busy with. From any thread; returns at once."""
-        if self.session.gdb.running:
-            self.session.runner.interrupt()
+        if self.machine.gdb.running:
+            self.machine.runner.interrupt()
         else:
-            self.session.gdb.process.interrupt()
+            self.machine.gdb.process.interrupt()
 
     def console(self, line: str, more: Callable[[], str | None]) -> Position:
         """Run a line of gdb's, and wait until a guest that it let run has stopped. What it says, errors too, goes to
@@ -209,44 +209,44 @@ class Debuggee:
 
         :raise UserError: if it resumes a dead guest.
         """
-        dead = self.session.runner.death() is not None
+        dead = self.machine.runner.death() is not None
         if dead and console.resumes(line):
             self.refuse_if_dead()
-        with self.session.runner.reset_watched() if console.resumes(line) else nullcontext():
+        with self.machine.runner.break_on_reset() if console.resumes(line) else nullcontext():
             with suppress(MiError):
-                console.run(self.session.gdb, line, more)
-            if dead and self.session.gdb.running:
+                console.run(self.machine.gdb, line, more)
+            if dead and self.machine.gdb.running:
                 self._revive()
                 self.refuse_if_dead()
-            self.session.gdb.wait_stop(None)
+            self.machine.gdb.wait_stop(None)
         return self.position()
 
     def position(self, halt: Halt | None = None) -> Position:
         """Look at the machine as it stands."""
-        death = self.session.runner.death()
+        death = self.machine.runner.death()
         if death is not None:
             return self._dead(death)
-        rip = self.session.target.register("rip")
+        rip = self.machine.target.register("rip")
         capture = self.journey.capture_now()
         self._drop_symbols()
-        stage = self.journey.recognise(rip)
+        stage = self.journey.stage_at(rip)
         if halt is None or halt.rip != rip:
-            halt = Halt(HIT, rip) if stage else Halt(ELSEWHERE, rip, message=_reason(self.session.gdb.last_stop))
+            halt = Halt(HIT, rip) if stage else Halt(ELSEWHERE, rip, message=_reason(self.machine.gdb.last_stop))
         at_function = stage is not None and not stage.returns and stage.symbol
         name = at_function or self.name_of(rip)
         return Position(stage.name if stage else None, self._with_cpu(halt), name, capture)
 
     def _with_cpu(self, halt: Halt) -> Halt:
         """RIP is the boot CPU's: of a stop on another one that is said."""
-        stop = self.session.gdb.last_stop
+        stop = self.machine.gdb.last_stop
         words = halt.message or (_STEP if stop and stop.reason == _STEPPED else "")
-        if not words or stop is None or stop.thread in (None, self.session.target.boot_cpu):
+        if not words or stop is None or stop.thread in (None, self.machine.target.boot_cpu):
             return halt
         return halt._replace(message=f"{words} on another CPU")
 
     def refuse_if_dead(self) -> None:
         """:raise UserError: a machine that has died hangs for ever if it is resumed."""
-        death = self.session.runner.death()
+        death = self.machine.runner.death()
         if death is not None:
             hint = "F4 does, and `run`" if self.is_ours else None
             raise UserError(f"the guest is dead ({death.how}): it can only be started again", hint)
@@ -260,9 +260,9 @@ class Debuggee:
 
         if not self.symbols:
             return
-        gdb = self.session.gdb
-        gdb.ask(in_console(f"set substitute-path {guest.COMPILED_IN} {quoted(str(guest.SOURCE))}"))
-        gdb.ask(f"-file-symbol-file {quoted(self.symbols.path)}", None)
+        gdb = self.machine.gdb
+        gdb.ask(console_command(f"set substitute-path {guest.COMPILED_IN} {quote(str(guest.SOURCE))}"))
+        gdb.ask(f"-file-symbol-file {quote(self.symbols.path)}", None)
         self._has_symbols = True
 
     @property
@@ -274,7 +274,7 @@ class Debuggee:
         """Those of another kernel than the one that is there: gdb would name places by them."""
         if self._has_symbols and self.journey.kernel_mismatch is not None:
             self._has_symbols = False
-            self.session.gdb.ask("-file-symbol-file")
+            self.machine.gdb.ask("-file-symbol-file")
 
     def load_script(self) -> None:
         """Let gdb have `$pvh_…()`, the pretty-printers, and `pvh …` with its help and completion.
@@ -283,18 +283,18 @@ class Debuggee:
         """
         from pvhdbg.live.gdb import script
 
-        self.session.gdb.ask(in_console(f"source {script.path()}"))
+        self.machine.gdb.ask(console_command(f"source {script.path()}"))
 
-    def _own_session(self) -> OwnMachine | None:
+    def _own_machine(self) -> OwnMachine | None:
         from pvhdbg.live.debuggee.own_machine import OwnMachine
 
-        return self.session if isinstance(self.session, OwnMachine) else None
+        return self.machine if isinstance(self.machine, OwnMachine) else None
 
     def _revive(self) -> None:
         """Something that is not a command of gdb's resumed a dead guest."""
-        session = self._own_session()
-        if session is not None:
-            session.revive()
+        machine = self._own_machine()
+        if machine is not None:
+            machine.revive()
 
     def name_of(self, rip: int) -> str | None:
         return symbol_at(self.symbols.at, self.image, rip) if self.symbols else None
@@ -305,15 +305,15 @@ class Debuggee:
         return {name: why for name, why in reasons.items() if why is not None}
 
     def _journey(self) -> Journey:
-        target = self.session.target
+        target = self.machine.target
         return Journey(
             target,
-            self.session.runner,
+            self.machine.runner,
             self.kernel.facts if self.kernel else None,
             reading=target.physical,
             changes=self._changes,
             name_of=self.name_of,
-            is_sure=self.is_ours or target.physical_memory is None,
+            trust_image=self.is_ours or target.physical_memory is None,
         )
 
     def _dead(self, death: Halt) -> Position:

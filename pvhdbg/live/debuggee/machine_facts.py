@@ -33,8 +33,8 @@ def facts(options: QemuOptions | None, argv: Sequence[str]) -> MachineFacts:
 def of(debuggee: Debuggee) -> MachineFacts:
     """That, and what it says of itself and what we have rewritten in it."""
     try:
-        version = monitor.version(debuggee.session.target.monitor("info version"))
+        version = monitor.parse_version(debuggee.machine.target.monitor("info version"))
     except TargetError:
         version = None
-    argv = debuggee.session.qemu.argv if debuggee.session.qemu else ()
+    argv = debuggee.machine.qemu.argv if debuggee.machine.qemu else ()
     return facts(debuggee.options, argv)._replace(qemu=version, rewrites=debuggee.journey.rewrites)

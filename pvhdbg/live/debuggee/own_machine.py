@@ -80,7 +80,7 @@ class OwnMachine(Machine):
 
     def _disconnect(self) -> None:
         disconnecting = self.gdb.send("-target-disconnect")
-        while self.gdb.deaf and not self.gdb.is_answered(disconnecting, _GIVES_UP_WITHIN):
+        while self.gdb.commands_blocked and not self.gdb.is_answered(disconnecting, _GIVES_UP_WITHIN):
             self.gdb.process.interrupt()
 
     def _end(self, qemu: Qemu) -> None:
@@ -95,5 +95,5 @@ class OwnMachine(Machine):
         if isinstance(error, NotConnected):
             return start_failure.silence(self.gdb.process.options.binary, str(error))
         if self.qemu is not None and self.qemu.death(_ENDS_WITHIN) is not None:
-            return start_failure.refusal(self.qemu.options, self.qemu.returncode or 0, self.qemu.last_words())
+            return start_failure.refusal(self.qemu.options, self.qemu.returncode or 0, self.qemu.last_error())
         return MachineError(f"gdb can't connect to QEMU: {error}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pvhdbg.boot.session.live import LiveSession
 from pvhdbg.live.debuggee import machine_facts
 from pvhdbg.target import monitor
-from pvhdbg.target.mi import MiError, quoted
+from pvhdbg.target.mi import MiError, quote
 
 if TYPE_CHECKING:
     from pvhdbg.boot.record.document import Outcome
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 def session(debuggee: Debuggee, outcome: Outcome | None = None) -> LiveSession:
     """`outcome` is how it went so far, where somebody else was the guide."""
-    target = debuggee.session.target
+    target = debuggee.machine.target
     return LiveSession(
         debuggee.journey,
         machine_facts.of(debuggee),
         outcome,
-        disassembler=lambda address, count: monitor.instructions(target.monitor, address, count),
+        disassembler=lambda address, count: monitor.disassemble(target.monitor, address, count),
         expressions=lambda words: _value(debuggee, words),
         name_of=debuggee.name_of,
         timeout=debuggee.timeout,
@@ -43,5 +43,5 @@ def _value(debuggee: Debuggee, words: str) -> int:
 
 
 def _number(debuggee: Debuggee, expression: str) -> int:
-    reply = debuggee.session.gdb.ask(f"-data-evaluate-expression {quoted(expression)}")
+    reply = debuggee.machine.gdb.ask(f"-data-evaluate-expression {quote(expression)}")
     return int(reply.payload["value"])

@@ -48,7 +48,7 @@ _FAULTS = (
 
 def refusal(options: QemuOptions, returncode: int, words: str) -> PvhdbgError:
     """The error for a QEMU that ended before its guest could start."""
-    message = f"QEMU {exit_report.manner(returncode)}" + (f": {words}" if words else " without a word")
+    message = f"QEMU {exit_report.describe_exit(returncode)}" + (f": {words}" if words else " without a word")
     for fault in _FAULTS:
         if fault.words.search(words):
             return fault.error(message, fault.hint)
@@ -63,9 +63,9 @@ def refusal(options: QemuOptions, returncode: int, words: str) -> PvhdbgError:
     return MachineError(message, "the package is qemu-system-x86")
 
 
-def silence(binary: str, obituary: str) -> MachineError:
+def silence(binary: str, message: str) -> MachineError:
     """The error for a gdb that ended before it was connected."""
-    return _unfit(binary, GDB) or MachineError(obituary, "the package is gdb")
+    return _unfit(binary, GDB) or MachineError(message, "the package is gdb")
 
 
 def _unfit(binary: str, program: Program) -> MachineError | None:
@@ -74,5 +74,5 @@ def _unfit(binary: str, program: Program) -> MachineError | None:
         line = programs.version(binary)
     except MachineError:
         return None
-    fault = program.fault(line) if line else None
-    return MachineError(f"{binary} {printable(fault)}", program.needed) if fault else None
+    problem = program.problem(line) if line else None
+    return MachineError(f"{binary}: {printable(problem)}", program.install_hint) if problem else None

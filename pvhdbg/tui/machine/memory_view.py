@@ -33,7 +33,7 @@ def live(debuggee: Debuggee, capture: Capture, wanted: Wanted, shown: Bytes) -> 
 
     :raise UserError: if `wanted` is nothing that has an address.
     """
-    target = debuggee.session.target
+    target = debuggee.machine.target
     if wanted.start is not None:
         return _there(target, _read(target, shown, wanted.start))
     addresses = Addresses(target, capture.registers, debuggee.journey.image)
@@ -47,7 +47,7 @@ def live(debuggee: Debuggee, capture: Capture, wanted: Wanted, shown: Bytes) -> 
 def _there(target: MiTarget, shown: Bytes) -> Bytes:
     """With what the machine has there: QEMU gives zeros where there is nothing."""
     try:
-        known = monitor.regions(target.monitor("info mtree -f")) if target.has_monitor else ()
+        known = monitor.parse_regions(target.monitor("info mtree -f")) if target.has_monitor else ()
     except TargetError:
         known = ()
     end = shown.paddr + len(shown.data or b"")
@@ -108,11 +108,11 @@ def _place(addresses: Addresses, symbol: Callable[[str], int], wanted: str) -> B
 
 def _expression(debuggee: Debuggee, addresses: Addresses, wanted: str) -> Bytes:
     """Anything else is gdb's to evaluate: `$rsp`, `&boot_params.hdr`."""
-    from pvhdbg.target.mi import quoted
+    from pvhdbg.target.mi import quote
 
-    asked = quoted(f"(unsigned long long)({wanted})")
+    asked = quote(f"(unsigned long long)({wanted})")
     try:
-        value = debuggee.session.gdb.ask(f"-data-evaluate-expression {asked}").payload["value"]
+        value = debuggee.machine.gdb.ask(f"-data-evaluate-expression {asked}").payload["value"]
         number = int(value, 0)
     except (TargetError, ValueError) as error:
         raise UserError(f"{wanted}: {error}", _HINT) from error

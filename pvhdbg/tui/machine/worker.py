@@ -46,7 +46,7 @@ class Worker:
         self._emit = emit
         self._terminal = terminal
         self._requests = Requests(lambda waiting: emit(events.Queued(waiting)))
-        self._bench: Debuggee | None = None
+        self._debuggee: Debuggee | None = None
         self._asked: LiveSession | None = None
         self._image: ImageFacts | None = None
         self._asked_to_stop = self._is_lost = False
@@ -54,22 +54,22 @@ class Worker:
     def close(self) -> None:
         """End the machine, whatever it does."""
         self._requests.close()
-        debuggee = self._bench
+        debuggee = self._debuggee
         if debuggee is not None and debuggee.is_ours:
-            debuggee.session.kill()
+            debuggee.machine.kill()
         elif debuggee is not None and self._requests.current is not None:
             debuggee.interrupt()
 
     @property
     def has_begun(self) -> bool:
-        return self._bench is not None
+        return self._debuggee is not None
 
     def keep_terminal(self, terminal: Terminal | None) -> None:
         """Who watches over us gives this terminal back if we are killed; null: it needs nothing."""
         self._terminal = terminal
-        if self._bench is None:
+        if self._debuggee is None:
             return
-        watcher = self._bench.session.watcher
+        watcher = self._debuggee.machine.watcher
         with suppress(OSError):  # somebody ended the watcher
             if terminal is None:
                 watcher.forget_terminal()
@@ -80,13 +80,13 @@ class Worker:
         """Ctrl-C: stop a running guest or the command that gdb is busy with, or end one that waits for more lines;
         what waits is not done. False if there was nothing of that.
         """
-        dropped, debuggee, current = self._requests.drop(), self._bench, self._requests.current
+        dropped, debuggee, current = self._requests.drop(), self._debuggee, self._requests.current
         if self._requests.give_up():
             return True
-        if debuggee is None or (not debuggee.session.gdb.running and (current is None or current.kind == OURS)):
+        if debuggee is None or (not debuggee.machine.gdb.running and (current is None or current.kind == OURS)):
             return dropped
         self._asked_to_stop = True
-        if debuggee.session.gdb.running or current is None or current.kind == LINE:
+        if debuggee.machine.gdb.running or current is None or current.kind == LINE:
             debuggee.interrupt()
         return True
 
@@ -101,9 +101,9 @@ class Worker:
         self._emit(events.Left(error))
 
     def _begin(self, debuggee: Debuggee) -> None:
-        self._bench = debuggee
+        self._debuggee = debuggee
         self.keep_terminal(self._terminal)
-        debuggee.session.gdb.on_change = self._changed
+        debuggee.machine.gdb.on_change = self._changed
         self._tell_begun(debuggee)
         for remark in debuggee.remarks:
             self._emit(events.Printed(f"{remark}\n"))
@@ -114,16 +114,16 @@ class Worker:
 
     def _tell_begun(self, debuggee: Debuggee) -> None:
         self._image = debuggee.image
-        facts = machine_facts.facts(debuggee.options, debuggee.session.qemu.argv if debuggee.session.qemu else ())
+        facts = machine_facts.facts(debuggee.options, debuggee.machine.qemu.argv if debuggee.machine.qemu else ())
         self._emit(events.Began(self._title, debuggee.image, self._stage_marks(debuggee), debuggee.is_ours, facts))
         self._listen(debuggee)
 
     def _listen(self, debuggee: Debuggee) -> None:
         """Pass on what gdb prints and what the guest writes on its serial console."""
-        debuggee.session.gdb.on_text = self._print
-        if debuggee.session.qemu is None:
+        debuggee.machine.gdb.on_text = self._print
+        if debuggee.machine.qemu is None:
             return
-        qemu, position = debuggee.session.qemu, 0
+        qemu, position = debuggee.machine.qemu, 0
 
         def take() -> None:
             nonlocal position
@@ -136,14 +136,14 @@ class Worker:
 
     def _look_after(self, qemu: Qemu) -> None:
         """That a QEMU ended is told at once; of one that a fresh one has replaced it is no news."""
-        debuggee = self._machine
-        if debuggee.session.qemu is qemu and qemu.death(_ENDS_WITHIN) is not None:
+        debuggee = self._ready_debuggee
+        if debuggee.machine.qemu is qemu and qemu.death(_ENDS_WITHIN) is not None:
             self._settle(debuggee.position)
 
     def _look_after_gdb(self) -> None:
         """That gdb ended is told at once, unless who asked it for something has seen it."""
         if not self._is_lost:
-            self._settle(self._machine.position)
+            self._settle(self._ready_debuggee.position)
 
     def _print(self, text: str) -> None:
         """What gdb prints; its prompt for another line is ours to show."""
@@ -152,10 +152,10 @@ class Worker:
 
     def _changed(self) -> None:
         """The machine ran or stopped: in the thread that reads from gdb."""
-        debuggee = self._bench
-        if debuggee is not None and debuggee.session.gdb.gone:
+        debuggee = self._debuggee
+        if debuggee is not None and debuggee.machine.gdb.exited:
             self._requests.put(OURS, self._look_after_gdb)
-        if debuggee is None or not debuggee.session.gdb.running:
+        if debuggee is None or not debuggee.machine.gdb.running:
             return
         self._emit(events.Ran(time.monotonic()))
         if self._asked_to_stop:
@@ -193,7 +193,7 @@ class Worker:
 
     def peek(self, wanted: Callable[[Debuggee], Bytes]) -> None:
         """Read memory for the bytes view."""
-        self._requests.put(OURS, lambda: self._emit(events.Peeked(wanted(self._machine))))
+        self._requests.put(OURS, lambda: self._emit(events.Peeked(wanted(self._ready_debuggee))))
 
     def complete(self, text: str, answer: Callable[[list[str]], None]) -> None:
         """What `text` may become; `answer` is called in this thread."""
@@ -201,7 +201,7 @@ class Worker:
 
         def ask() -> None:
             try:
-                answer(console.complete(self._machine.session.gdb, text))
+                answer(console.complete(self._ready_debuggee.machine.gdb, text))
             except TargetError:
                 answer([])
 
@@ -209,18 +209,18 @@ class Worker:
 
     def symbol(self, name: str) -> int:
         """:raise SymbolMissing: if there is none of that name."""
-        if self._bench is None or self._bench.symbols is None:
+        if self._debuggee is None or self._debuggee.symbols is None:
             raise SymbolMissing(name)
-        return self._bench.symbols.address(name)
+        return self._debuggee.symbols.address(name)
 
     @property
-    def _machine(self) -> Debuggee:
-        if self._bench is None:
+    def _ready_debuggee(self) -> Debuggee:
+        if self._debuggee is None:
             raise UserError("there is no machine yet")
-        return self._bench
+        return self._debuggee
 
     def _submit(self, step: Callable[[Debuggee], Position]) -> None:
-        self._requests.put(STEP, lambda: self._settle(lambda: step(self._machine)))
+        self._requests.put(STEP, lambda: self._settle(lambda: step(self._ready_debuggee)))
 
     def _restarted(self, debuggee: Debuggee, stage: str | None = None) -> Position:
         debuggee.restart()
@@ -231,7 +231,7 @@ class Worker:
         line = self._requests.take_line()
         if line is not None:
             self._emit(events.Printed(f"(gdb) {line}\n"))
-            self._settle(lambda: self._command(self._machine, line))
+            self._settle(lambda: self._command(self._ready_debuggee, line))
 
     def _command(self, debuggee: Debuggee, line: str) -> Position:
         from pvhdbg import commands
@@ -283,10 +283,10 @@ class Worker:
         try:
             position = self._tried(step)
         except PvhdbgError as problem:
-            self._is_lost = self._machine.session.gdb.gone
+            self._is_lost = self._ready_debuggee.machine.gdb.exited
             self._emit(events.Lost(str(problem)))
             return
-        for news in self._machine.journey.take_news():
+        for news in self._ready_debuggee.journey.take_news():
             self._emit(events.Said(news))
         if position.remark:
             self._emit(events.Said(position.remark))
@@ -297,13 +297,13 @@ class Worker:
             return step()
         except PvhdbgError as problem:
             self._say(problem)
-            return self._machine.position()
+            return self._ready_debuggee.position()
 
     def _show(self, at: Position) -> None:
         """Where it stands, and then the code there, which takes longer to find."""
         from pvhdbg.live.debuggee import code
 
-        debuggee = self._machine
+        debuggee = self._ready_debuggee
         marks = self._stage_marks(debuggee, at.stage)
         if debuggee.image is not self._image:
             self._image = debuggee.image
@@ -327,7 +327,7 @@ class Worker:
         try:
             debuggee.load_symbols()
         except TargetError as problem:
-            if not debuggee.session.gdb.gone:  # else it is said where it is settled
+            if not debuggee.machine.gdb.exited:  # else it is said where it is settled
                 self._say(problem)
         self._emit(events.SymbolsAre(state.LOADED if debuggee.has_symbols else state.NO_SYMBOLS))
         self._settle(debuggee.position)

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def teaching() -> Iterator[OwnMachine]:
-    with standing(QemuOptions(str(guest.ELF))) as (session, _):
-        yield session
+    with standing(QemuOptions(str(guest.ELF))) as (machine, _):
+        yield machine
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_another_kernel_at_the_entry_is_refused_and_nothing_is_decoded(other: Jo
         list(other.go("prepare", PATIENCE))
 
     assert (None, None, []) == (other.image, other.entry, other.history)
-    assert [image_match.ANOTHER] * 5 == [other.lacking(each) for each in stages.STAGES]
+    assert [image_match.ANOTHER_KERNEL] * 5 == [other.lacking(each) for each in stages.STAGES]
     with pytest.raises(SymbolMissing, match="another kernel is in memory"):
         other.target.symbol("xen_prepare_pvh")
 
@@ -72,7 +72,7 @@ def test_another_kernel_that_runs_is_told_wherever_it_is_looked_at(other: Journe
     assert f"the kernel in memory is not {read_path(other)}" in told["missing"]["kernel"]
     assert [None, None] == [told["kernel_boot_params"], told["e820_table"]]
     assert "the kernel in memory is not" in commands.run(live, "info")
-    assert 5 == commands.run(live, "stages").count(image_match.ANOTHER)
+    assert 5 == commands.run(live, "stages").count(image_match.ANOTHER_KERNEL)
     for line in ("next-stage", "run-to e820"):
         with pytest.raises(UserError, match="the kernel in memory is not"):
             commands.run(live, line)
@@ -117,12 +117,12 @@ def test_a_kernel_without_a_build_id_is_known_by_its_code(teaching: OwnMachine, 
 def test_a_guest_that_overwrote_its_own_entry_is_no_other_kernel(tmp_path: Path) -> None:
     path = tmp_path / "waiting.elf"
     path.write_bytes(tiny.waiting())
-    with standing(QemuOptions(str(path))) as (session, journey):
+    with standing(QemuOptions(str(path))) as (machine, journey):
         assert [HIT] == [each.kind for each in journey.go("entry", PATIENCE)]
-        late = Journey(session.target, session.runner, read_facts(str(path)), reading=session.target.physical)
-        session.gdb.ask("-exec-step-instruction")
-        session.gdb.wait_stop(PATIENCE)
-        session.target.write_phys(late.entry or 0, bytes(4))
+        late = Journey(machine.target, machine.runner, read_facts(str(path)), reading=machine.target.physical)
+        machine.gdb.ask("-exec-step-instruction")
+        machine.gdb.wait_stop(PATIENCE)
+        machine.target.write_phys(late.entry or 0, bytes(4))
         late.capture_now()
 
         assert late.kernel_mismatch is None

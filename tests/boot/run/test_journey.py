@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.live.debuggee.own_machine import OwnMachine
 
-Machine = tuple["OwnMachine", Journey]
+Boot = tuple["OwnMachine", Journey]
 
 
 def written(path: Path, content: bytes) -> QemuOptions:
@@ -37,7 +37,7 @@ def written(path: Path, content: bytes) -> QemuOptions:
 
 
 @pytest.fixture
-def machine() -> Iterator[Machine]:
+def boot() -> Iterator[Boot]:
     with standing(QemuOptions(str(guest.ELF))) as found:
         yield found
 
@@ -56,13 +56,13 @@ def image_of(journey: Journey) -> ImageFacts:
     return journey.image
 
 
-def standing_at(session: OwnMachine, journey: Journey) -> str | None:
-    stage = journey.recognise(session.target.register("rip"))
+def standing_at(machine: OwnMachine, journey: Journey) -> str | None:
+    stage = journey.stage_at(machine.target.register("rip"))
     return stage.name if stage else None
 
 
-def test_the_way_leads_through_every_stage_in_order(machine: Machine) -> None:
-    _, journey = machine
+def test_the_way_leads_through_every_stage_in_order(boot: Boot) -> None:
+    _, journey = boot
 
     assert [HIT] * 5 == go(journey, "e820")
     assert [*stages.NAMES] == names(journey)
@@ -70,8 +70,8 @@ def test_the_way_leads_through_every_stage_in_order(machine: Machine) -> None:
     assert [] == journey.ahead()
 
 
-def test_the_way_can_be_gone_in_parts(machine: Machine) -> None:
-    _, journey = machine
+def test_the_way_can_be_gone_in_parts(boot: Boot) -> None:
+    _, journey = boot
 
     assert [HIT] == go(journey, "entry")
     assert ["prepare", "bootparams", "kernel", "e820"] == [each.name for each in journey.ahead()]
@@ -83,59 +83,59 @@ def test_the_way_can_be_gone_in_parts(machine: Machine) -> None:
     assert [*stages.NAMES] == names(journey)
 
 
-def test_a_stage_is_known_by_where_the_machine_stands(machine: Machine) -> None:
-    session, journey = machine
-    found = [standing_at(session, journey)]
+def test_a_stage_is_known_by_where_the_machine_stands(boot: Boot) -> None:
+    machine, journey = boot
+    found = [standing_at(machine, journey)]
     for name in stages.NAMES:
         go(journey, name)
-        found.append(standing_at(session, journey))
+        found.append(standing_at(machine, journey))
 
     assert [None, *stages.NAMES] == found
 
 
-def test_a_return_is_known_only_after_its_call_was_seen(machine: Machine) -> None:
-    _, journey = machine
+def test_a_return_is_known_only_after_its_call_was_seen(boot: Boot) -> None:
+    _, journey = boot
     go(journey, "entry")
-    elsewhere = journey.recognise(image_of(journey).segments[0].vaddr + 1)
+    elsewhere = journey.stage_at(image_of(journey).segments[0].vaddr + 1)
     go(journey, "bootparams")
     back = journey.history[-1].rip
 
     assert elsewhere is None
     assert back is not None
-    assert "bootparams" == getattr(journey.recognise(back), "name", None)
-    assert Journey(journey.target, journey._runner, journey.image).recognise(back) is None
+    assert "bootparams" == getattr(journey.stage_at(back), "name", None)
+    assert Journey(journey.target, journey._runner, journey.image).stage_at(back) is None
 
 
-def test_who_came_to_the_function_by_hand_can_still_go_to_its_return(machine: Machine) -> None:
-    session, journey = machine
-    aliases = image_of(journey).aliases(session.target.symbol("xen_prepare_pvh"))
+def test_who_came_to_the_function_by_hand_can_still_go_to_its_return(boot: Boot) -> None:
+    machine, journey = boot
+    aliases = image_of(journey).aliases(machine.target.symbol("xen_prepare_pvh"))
 
-    assert HIT == session.runner.run_to(aliases, PATIENCE).kind
+    assert HIT == machine.runner.run_to(aliases, PATIENCE).kind
     assert "prepare" == journey.capture_now().stage
     assert [HIT] == go(journey, "bootparams")
     assert ["prepare", "bootparams"] == names(journey)
 
 
-def test_who_came_to_the_return_by_hand_too_is_there(machine: Machine) -> None:
-    session, journey = machine
+def test_who_came_to_the_return_by_hand_too_is_there(boot: Boot) -> None:
+    machine, journey = boot
     go(journey, "prepare")
-    back = int.from_bytes(session.target.read_phys(session.target.register("rsp"), 8), "little")
+    back = int.from_bytes(machine.target.read_phys(machine.target.register("rsp"), 8), "little")
 
-    assert HIT == session.runner.run_to([back], PATIENCE).kind
+    assert HIT == machine.runner.run_to([back], PATIENCE).kind
     assert "bootparams" == journey.capture_now().stage
     assert ["entry", "prepare", "bootparams"] == names(journey)
 
 
-def test_who_went_past_the_call_by_hand_gets_the_later_stages(machine: Machine) -> None:
-    session, journey = machine
+def test_who_went_past_the_call_by_hand_gets_the_later_stages(boot: Boot) -> None:
+    machine, journey = boot
 
-    assert HIT == session.runner.run_to([session.target.symbol("start_kernel")], PATIENCE).kind
+    assert HIT == machine.runner.run_to([machine.target.symbol("start_kernel")], PATIENCE).kind
     assert "kernel" == journey.capture_now().stage
     assert [HIT] == go(journey, "e820")
 
 
-def test_start_info_of_the_entry_is_still_read_at_later_stages(machine: Machine) -> None:
-    _, journey = machine
+def test_start_info_of_the_entry_is_still_read_at_later_stages(boot: Boot) -> None:
+    _, journey = boot
     go(journey, "bootparams")
     first, *later = [each.start_info for each in journey.history]
 
@@ -143,22 +143,22 @@ def test_start_info_of_the_entry_is_still_read_at_later_stages(machine: Machine)
     assert [first.at] * 2 == [each.at for each in later if each]
 
 
-def test_a_second_look_takes_the_first_ones_place(machine: Machine) -> None:
-    session, journey = machine
+def test_a_second_look_takes_the_first_ones_place(boot: Boot) -> None:
+    machine, journey = boot
     go(journey, "entry")
-    session.target.write_phys(session.target.register("rbx"), bytes(4))
+    machine.target.write_phys(machine.target.register("rbx"), bytes(4))
     journey.look("entry")
 
     assert ["entry"] == names(journey)
     assert [0] == [each.start_info.magic for each in journey.history if each.start_info]
 
 
-def test_between_stages_a_glance_changes_no_history(machine: Machine) -> None:
-    session, journey = machine
+def test_between_stages_a_glance_changes_no_history(boot: Boot) -> None:
+    machine, journey = boot
     before = journey.capture_now()
     go(journey, "prepare")
-    session.gdb.ask("-exec-step-instruction")
-    session.gdb.wait_stop(PATIENCE)
+    machine.gdb.ask("-exec-step-instruction")
+    machine.gdb.wait_stop(PATIENCE)
     between = journey.capture_now()
 
     assert (stages.RESET, "prepare") == (before.stage, between.stage)
@@ -167,21 +167,21 @@ def test_between_stages_a_glance_changes_no_history(machine: Machine) -> None:
 
 
 def test_a_stage_that_did_not_come_in_time_can_still_come(tmp_path: Path) -> None:
-    with standing(written(tmp_path / "waiting.elf", tiny.waiting())) as (session, journey):
+    with standing(written(tmp_path / "waiting.elf", tiny.waiting())) as (machine, journey):
         assert [HIT, TIMEOUT] == go(journey, "bootparams", 0.5)
-        assert session.target.register("rip") in tiny.WAITING
+        assert machine.target.register("rip") in tiny.WAITING
         assert ["entry"] == names(journey)
-        session.target.write_phys(tiny.FLAG, b"\1")
+        machine.target.write_phys(tiny.FLAG, b"\1")
 
         assert [HIT] * 2 == go(journey, "bootparams")
         assert ["entry", "prepare", "bootparams"] == names(journey)
 
 
-def test_what_a_guest_lacks_is_said_and_left_out(machine: Machine) -> None:
-    session, journey = machine
-    blind = Journey(session.target, session.runner, None)
-    session.target.symbols = None
-    mute = Journey(session.target, session.runner, journey.image)
+def test_what_a_guest_lacks_is_said_and_left_out(boot: Boot) -> None:
+    machine, journey = boot
+    blind = Journey(machine.target, machine.runner, None)
+    machine.target.symbols = None
+    mute = Journey(machine.target, machine.runner, journey.image)
 
     assert ["entry"] == [each.name for each in mute.ahead()]
     assert [None, *["no symbol xen_prepare_pvh"] * 2] == [mute.lacking(each) for each in stages.STAGES[:3]]
@@ -191,19 +191,19 @@ def test_what_a_guest_lacks_is_said_and_left_out(machine: Machine) -> None:
     assert [HIT] == go(mute, "e820")
 
 
-def test_the_teaching_guests_table_is_the_map_that_it_prints(machine: Machine) -> None:
-    session, journey = machine
+def test_the_teaching_guests_table_is_the_map_that_it_prints(boot: Boot) -> None:
+    machine, journey = boot
     go(journey, "e820")
     table = journey.history[-1].e820_table
 
-    assert session.qemu is not None
+    assert machine.qemu is not None
     assert table is not None
     assert len(table.entries) >= 4
-    assert bios_e820.ranges(session.qemu.serial.text()) == [(each.addr, each.size, each.type) for each in table.entries]
+    assert bios_e820.ranges(machine.qemu.serial.text()) == [(each.addr, each.size, each.type) for each in table.entries]
 
 
-def test_a_boot_that_was_saved_is_shown_as_it_was(machine: Machine) -> None:
-    _, journey = machine
+def test_a_boot_that_was_saved_is_shown_as_it_was(boot: Boot) -> None:
+    _, journey = boot
     outcome = travel(journey, "e820", PATIENCE, lambda _: None)
     document = Document(journey.image, MachineFacts(), tuple(journey.history), outcome)
 

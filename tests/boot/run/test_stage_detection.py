@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
     from pvhdbg.live.debuggee.own_machine import OwnMachine
 
-    Machine = tuple[OwnMachine, Journey]
+    Boot = tuple[OwnMachine, Journey]
 
 
 @pytest.fixture
-def machine() -> Iterator[Machine]:
+def boot() -> Iterator[Boot]:
     with standing(QemuOptions(str(guest.ELF))) as found:
         yield found
 
 
-def run_to(machine: Machine, symbol: str, offset: int = 0) -> Journey:
+def run_to(boot: Boot, symbol: str, offset: int = 0) -> Journey:
     """Let the guest run there as its user would: nobody looks."""
-    session, journey = machine
-    assert HIT == session.runner.run_to([session.target.symbol(symbol) + offset], PATIENCE).kind
+    machine, journey = boot
+    assert HIT == machine.runner.run_to([machine.target.symbol(symbol) + offset], PATIENCE).kind
     return journey
 
 
@@ -46,8 +46,8 @@ def ahead(journey: Journey) -> list[str]:
     ("symbol", "passed"),
     [("xen_prepare_pvh", 1), ("start_kernel", 3), ("e820__memory_setup", 4), ("halt", 5)],
 )
-def test_who_comes_late_is_told_what_was_passed(machine: Machine, symbol: str, passed: int) -> None:
-    journey = run_to(machine, symbol)
+def test_who_comes_late_is_told_what_was_passed(boot: Boot, symbol: str, passed: int) -> None:
+    journey = run_to(boot, symbol)
     journey.capture_now()
     here = {each.stage for each in journey.history}
 
@@ -55,31 +55,31 @@ def test_who_comes_late_is_told_what_was_passed(machine: Machine, symbol: str, p
     assert list(stages.NAMES[passed + len(here) :]) == ahead(journey)
 
 
-def test_inside_the_function_its_return_is_still_to_come_once_its_call_was_seen(machine: Machine) -> None:
-    journey = run_to(machine, "xen_prepare_pvh")
+def test_inside_the_function_its_return_is_still_to_come_once_its_call_was_seen(boot: Boot) -> None:
+    journey = run_to(boot, "xen_prepare_pvh")
     journey.capture_now()
-    machine[0].gdb.ask("-exec-step-instruction")
-    machine[0].gdb.wait_stop(PATIENCE)
+    boot[0].gdb.ask("-exec-step-instruction")
+    boot[0].gdb.wait_stop(PATIENCE)
     journey.capture_now()
 
     assert "bootparams" == ahead(journey)[0]
     assert [HIT] == [each.kind for each in journey.go("bootparams", PATIENCE)]
 
 
-def test_a_return_that_was_run_past_is_not_waited_for(machine: Machine) -> None:
-    session, journey = machine
+def test_a_return_that_was_run_past_is_not_waited_for(boot: Boot) -> None:
+    machine, journey = boot
     list(journey.go("prepare", PATIENCE))
-    run_to(machine, "start_kernel")
-    session.gdb.ask("-exec-step-instruction")
-    session.gdb.wait_stop(PATIENCE)
+    run_to(boot, "start_kernel")
+    machine.gdb.ask("-exec-step-instruction")
+    machine.gdb.wait_stop(PATIENCE)
     journey.capture_now()
 
     assert "bootparams" in journey.passed
     assert "bootparams" not in ahead(journey)
 
 
-def test_where_nothing_can_come_any_more_it_says_so_at_once(machine: Machine) -> None:
-    live = LiveSession(run_to(machine, "halt"))
+def test_where_nothing_can_come_any_more_it_says_so_at_once(boot: Boot) -> None:
+    live = LiveSession(run_to(boot, "halt"))
 
     with pytest.raises(UserError, match="every stage that was left has been passed"):
         commands.run(live, "next-stage")
@@ -88,44 +88,44 @@ def test_where_nothing_can_come_any_more_it_says_so_at_once(machine: Machine) ->
     assert 5 == commands.run(live, "stages").count(stages.MISSED)
 
 
-def test_between_stages_the_machine_is_said_to_stand_at_none(machine: Machine) -> None:
-    session, journey = machine
+def test_between_stages_the_machine_is_said_to_stand_at_none(boot: Boot) -> None:
+    machine, journey = boot
     live = LiveSession(journey)
     commands.run(live, "run-to prepare")
-    session.gdb.ask("-exec-step-instruction")
-    session.gdb.wait_stop(PATIENCE)
+    machine.gdb.ask("-exec-step-instruction")
+    machine.gdb.wait_stop(PATIENCE)
 
     assert commands.run(live, "info").startswith("after prepare: at no stage\n")
     assert commands.run(live, "info @prepare").startswith("prepare: ")
 
 
-def newcomer(session: OwnMachine) -> Journey:
+def newcomer(machine: OwnMachine) -> Journey:
     """Somebody who has seen nothing, and knows the names of the code."""
-    kernel = open_kernel(str(guest.ELF), session.folder)
-    target = session.target
+    kernel = open_kernel(str(guest.ELF), machine.folder)
+    target = machine.target
     return Journey(
         target,
-        session.runner,
+        machine.runner,
         kernel.facts,
         reading=target.physical,
         name_of=lambda rip: symbol_at(kernel.symbols.at, kernel.facts, rip),
     )
 
 
-def test_after_the_return_and_before_the_copy_the_function_tells(machine: Machine) -> None:
-    session, _ = machine
-    journey = newcomer(session)
-    run_to((session, journey), "x86_64_start_kernel")
+def test_after_the_return_and_before_the_copy_the_function_tells(boot: Boot) -> None:
+    machine, _ = boot
+    journey = newcomer(machine)
+    run_to((machine, journey), "x86_64_start_kernel")
     journey.capture_now()
 
     assert ["entry", "prepare", "bootparams"] == journey.passed
     assert "kernel" == ahead(journey)[0]
 
 
-def test_who_comes_at_the_very_return_does_not_wait_for_it(machine: Machine) -> None:
-    session, seen = machine
+def test_who_comes_at_the_very_return_does_not_wait_for_it(boot: Boot) -> None:
+    machine, seen = boot
     list(seen.go("bootparams", PATIENCE))
-    journey = newcomer(session)
+    journey = newcomer(machine)
     journey.capture_now()
 
     assert ["entry", "prepare", "bootparams"] == journey.passed
@@ -140,12 +140,12 @@ def test_who_comes_at_the_very_return_does_not_wait_for_it(machine: Machine) -> 
         ("halt", {"kernel_boot_params"}),
     ],
 )
-def test_who_comes_late_sees_what_is_filled_in_and_no_more(machine: Machine, symbol: str, there: set[str]) -> None:
-    session, _ = machine
-    journey = newcomer(session)
-    run_to((session, journey), symbol)
-    session.gdb.ask("-exec-step-instruction")
-    session.gdb.wait_stop(PATIENCE)
+def test_who_comes_late_sees_what_is_filled_in_and_no_more(boot: Boot, symbol: str, there: set[str]) -> None:
+    machine, _ = boot
+    journey = newcomer(machine)
+    run_to((machine, journey), symbol)
+    machine.gdb.ask("-exec-step-instruction")
+    machine.gdb.wait_stop(PATIENCE)
     seen = journey.capture_now()
     structures = ("start_info", "pvh_start_info", "boot_params", "kernel_boot_params")
 
@@ -153,13 +153,13 @@ def test_who_comes_late_sees_what_is_filled_in_and_no_more(machine: Machine, sym
     assert (seen.cmdline is not None) == ("pvh_start_info" in there)
 
 
-def test_a_stage_that_went_by_before_the_death_was_passed(machine: Machine) -> None:
-    session, _ = machine
-    journey = newcomer(session)
+def test_a_stage_that_went_by_before_the_death_was_passed(boot: Boot) -> None:
+    machine, _ = boot
+    journey = newcomer(machine)
     list(journey.go("entry", PATIENCE))
-    run_to((session, journey), "init_pvh_bootparams")
-    session.gdb.ask("-exec-step-instruction")
-    session.gdb.wait_stop(PATIENCE)
+    run_to((machine, journey), "init_pvh_bootparams")
+    machine.gdb.ask("-exec-step-instruction")
+    machine.gdb.wait_stop(PATIENCE)
     journey.look(stages.DIED)
 
     assert "prepare" in journey.passed

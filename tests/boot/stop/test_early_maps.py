@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from pvhdbg.boot.stop.early_maps import EarlyMaps, early_maps, sure_reach
-from pvhdbg.boot.stop.kernel_probe import probed
+from pvhdbg.boot.stop.early_maps import EarlyMaps, early_maps, guaranteed_limit
+from pvhdbg.boot.stop.kernel_probe import probe
 from pvhdbg.boot.stop.paging import Paging, walk
 from pvhdbg.image.facts import ImageFacts, Segment
 from pvhdbg.live.qemu.options import QemuOptions
@@ -21,14 +21,14 @@ def short() -> ImageFacts:
 
 
 def test_a_real_kernels_page_tables_end_where_its_symbols_say(debian_vmlinux: Path) -> None:
-    with real_boot.standing(QemuOptions(str(debian_vmlinux))) as (session, journey):
+    with real_boot.standing(QemuOptions(str(debian_vmlinux))) as (machine, journey):
         list(journey.go("prepare", real_boot.PATIENCE))
-        maps = early_maps(journey.image, probed(session.target, journey.image))
+        maps = early_maps(journey.image, probe(machine.target, journey.image))
         assert maps is not None
         paging = Paging(*(journey.history[-1].registers[name] or 0 for name in ("cr0", "cr3", "cr4", "efer")))
-        with session.target.physical():
+        with machine.target.physical():
             ends = [
-                walk(session.target.read_phys, paging, base + maps.reach + offset).paddr
+                walk(machine.target.read_phys, paging, base + maps.reach + offset).paddr
                 for base in (0, maps.direct_map)
                 for offset in (-0x1000, 0)
             ]
@@ -74,12 +74,12 @@ def test_a_32_bit_kernel_maps_itself_and_the_tables_of_low_memory(end: int, tabl
 
 @pytest.mark.parametrize("symbols", [{}, {"_end": 0x1800000}])
 def test_a_32_bit_kernel_that_does_not_tell_its_end_is_sure_of_its_image_alone(symbols: dict[str, int]) -> None:
-    assert (None, 0x2000000) == (early_maps(short(), symbols), sure_reach(short(), symbols))
+    assert (None, 0x2000000) == (early_maps(short(), symbols), guaranteed_limit(short(), symbols))
 
 
 def test_other_guests_are_taken_for_64_bit_kernels() -> None:
-    assert (EarlyMaps(), GIB) == (early_maps(None, {}), sure_reach(None, {}))
-    assert (EarlyMaps(), GIB) == (early_maps(build.linux(), {}), sure_reach(build.linux(), {}))
+    assert (EarlyMaps(), GIB) == (early_maps(None, {}), guaranteed_limit(None, {}))
+    assert (EarlyMaps(), GIB) == (early_maps(build.linux(), {}), guaranteed_limit(build.linux(), {}))
 
 
 def test_a_fault_below_the_direct_map_was_meant_as_it_is() -> None:

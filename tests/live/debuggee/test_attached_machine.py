@@ -9,7 +9,7 @@ from pvhdbg.errors import UserError
 from pvhdbg.live.debuggee.attached_machine import Attachment
 from pvhdbg.live.gdb import console
 from pvhdbg.target.base import HIT, RESET, TIMEOUT, Halt
-from pvhdbg.target.mi import in_console
+from pvhdbg.target.mi import console_command
 from pvhdbg.target.mi_memory import PHY_MEM_MODE
 from tests import tiny
 from tests.cli.shell import pvhdbg
@@ -21,56 +21,56 @@ NOWHERE = 0x10
 
 @pytest.mark.parametrize(("args", "as_found"), [((), "running"), (("-S",), "prelaunch")])
 def test_a_guest_is_left_as_it_was_found(foreign: Callable[..., Foreign], args: tuple[str, ...], as_found: str) -> None:
-    machine = foreign(*args)
-    found = machine.status()
-    with Attachment(str(machine.stub)) as session:
-        assert bytes(4) != session.target.read_phys(ENTRY, 4)
+    foreign_qemu = foreign(*args)
+    found = foreign_qemu.status()
+    with Attachment(str(foreign_qemu.stub)) as machine:
+        assert bytes(4) != machine.target.read_phys(ENTRY, 4)
 
-    assert (as_found, as_found) == (found, machine.status())
+    assert (as_found, as_found) == (found, foreign_qemu.status())
 
 
 def test_a_guest_that_was_stopped_and_that_we_ran_is_stopped_and_has_no_breakpoint(
     foreign: Callable[..., Foreign],
 ) -> None:
-    machine = foreign("-S")
-    with Attachment(str(machine.stub)) as session:
-        assert Halt(HIT, ENTRY) == session.runner.run_to([ENTRY], 30)
-        console.run(session.gdb, f"hbreak *{NOWHERE:#x}", lambda: None)
-        console.run(session.gdb, "continue", lambda: None)
+    foreign_qemu = foreign("-S")
+    with Attachment(str(foreign_qemu.stub)) as machine:
+        assert Halt(HIT, ENTRY) == machine.runner.run_to([ENTRY], 30)
+        console.run(machine.gdb, f"hbreak *{NOWHERE:#x}", lambda: None)
+        console.run(machine.gdb, "continue", lambda: None)
 
-    assert "paused" == machine.status()
-    with Attachment(str(machine.stub)) as session:
-        assert TIMEOUT == session.runner.run_to([NOWHERE], 0.3).kind
-        assert console.run(session.gdb, "info breakpoints", lambda: None).startswith("No breakpoints")
-        assert 'received: "0"' in session.gdb.ask(in_console("maint packet qqemu.PhyMemMode")).text
+    assert "paused" == foreign_qemu.status()
+    with Attachment(str(foreign_qemu.stub)) as machine:
+        assert TIMEOUT == machine.runner.run_to([NOWHERE], 0.3).kind
+        assert console.run(machine.gdb, "info breakpoints", lambda: None).startswith("No breakpoints")
+        assert 'received: "0"' in machine.gdb.ask(console_command("maint packet qqemu.PhyMemMode")).text
 
 
 def test_a_guest_that_its_monitor_had_stopped_runs_on_for_it_looks_as_if_we_had(
     foreign: Callable[..., Foreign],
 ) -> None:
-    machine = foreign()
-    machine.ask("stop")
-    with Attachment(str(machine.stub)):
-        assert "paused" == machine.status()
+    foreign_qemu = foreign()
+    foreign_qemu.ask("stop")
+    with Attachment(str(foreign_qemu.stub)):
+        assert "paused" == foreign_qemu.status()
 
-    assert "running" == machine.status()
+    assert "running" == foreign_qemu.status()
 
 
 def test_a_mode_that_somebody_left_on_is_off_once_we_are_there(foreign: Callable[..., Foreign]) -> None:
-    machine = foreign()
-    script = "\n".join((f"target remote {machine.stub}", "maint packet Qqemu.PhyMemMode:1", "disconnect"))
+    foreign_qemu = foreign()
+    script = "\n".join((f"target remote {foreign_qemu.stub}", "maint packet Qqemu.PhyMemMode:1", "disconnect"))
     subprocess.run(["gdb", "-nx", "-batch", "-x", "/dev/stdin"], input=script, text=True, check=True)
-    with Attachment(str(machine.stub)) as session:
-        mode = session.gdb.ask(in_console("maint packet qqemu.PhyMemMode")).text
+    with Attachment(str(foreign_qemu.stub)) as machine:
+        mode = machine.gdb.ask(console_command("maint packet qqemu.PhyMemMode")).text
 
         assert 'received: "0"' in mode
-        assert (PHY_MEM_MODE, True) == (session.target.physical_memory, session.target.has_monitor)
+        assert (PHY_MEM_MODE, True) == (machine.target.physical_memory, machine.target.has_monitor)
 
 
 def test_the_reset_vector_is_where_the_firmware_lies(foreign: Callable[..., Foreign]) -> None:
-    machine = foreign("-S")
-    code = pvhdbg("attach", machine.stub, "-c", "code")
-    info = pvhdbg("attach", machine.stub, "-c", "info")
+    foreign_qemu = foreign("-S")
+    code = pvhdbg("attach", foreign_qemu.stub, "-c", "code")
+    info = pvhdbg("attach", foreign_qemu.stub, "-c", "info")
 
     assert "  rip 0xfff0, physical 0xfffffff0 by cs.base 0xffff0000; " in info.out
     assert "captured bytes, not disassembled:" == code.out.splitlines()[0]
@@ -80,11 +80,11 @@ def test_the_reset_vector_is_where_the_firmware_lies(foreign: Callable[..., Fore
 
 @pytest.mark.parametrize("line", ["continue", "continue&"])
 def test_a_foreign_guest_that_runs_can_be_interrupted(foreign: Callable[..., Foreign], line: str) -> None:
-    with Attachment(str(foreign().stub)) as session:
-        console.run(session.gdb, line, lambda: None)
-        session.runner.interrupt()
+    with Attachment(str(foreign().stub)) as machine:
+        console.run(machine.gdb, line, lambda: None)
+        machine.runner.interrupt()
 
-        assert session.gdb.wait_stop(10)
+        assert machine.gdb.wait_stop(10)
 
 
 def test_a_stub_over_tcp_is_as_good(foreign: Callable[..., Foreign]) -> None:
@@ -92,8 +92,8 @@ def test_a_stub_over_tcp_is_as_good(foreign: Callable[..., Foreign]) -> None:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     foreign("-S", stub=f"tcp:127.0.0.1:{port}")
-    with Attachment(f"127.0.0.1:{port}") as session:
-        assert 0xFFF0 == session.target.register("rip")
+    with Attachment(f"127.0.0.1:{port}") as machine:
+        assert 0xFFF0 == machine.target.register("rip")
 
 
 @pytest.mark.parametrize(
@@ -117,9 +117,9 @@ def test_a_reset_is_watched_for_as_long_as_the_cpu_has_a_breakpoint_left(
 ) -> None:
     kernel = tmp_path / "dying.elf"
     kernel.write_bytes(tiny.dying())
-    with Attachment(str(foreign("-S", "-kernel", str(kernel)).stub)) as session:
-        assert HIT == session.runner.run_to([tiny.PREPARE], 30).kind
+    with Attachment(str(foreign("-S", "-kernel", str(kernel)).stub)) as machine:
+        assert HIT == machine.runner.run_to([tiny.PREPARE], 30).kind
         for address in range(taken):
-            console.run(session.gdb, f"hbreak *{address:#x}", lambda: None)
+            console.run(machine.gdb, f"hbreak *{address:#x}", lambda: None)
 
-        assert kind == session.runner.run_to([NOWHERE], 30 if kind == RESET else 0.3).kind
+        assert kind == machine.runner.run_to([NOWHERE], 30 if kind == RESET else 0.3).kind

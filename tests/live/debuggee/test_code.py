@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 def test_the_32_bit_code_of_the_entry_is_not_read_as_64_bit_code(vmlinux_61: Path) -> None:
     options = QemuOptions(str(vmlinux_61))
-    with OwnMachine() as session:
-        kernel = open_kernel(str(vmlinux_61), session.folder)
-        session.boot(options, kernel.symbols)
-        session.wait_ready()
-        debuggee = Debuggee(session, kernel, options, 60)
+    with OwnMachine() as machine:
+        kernel = open_kernel(str(vmlinux_61), machine.folder)
+        machine.boot(options, kernel.symbols)
+        machine.wait_ready()
+        debuggee = Debuggee(machine, kernel, options, 60)
         seen = code.at_rip(debuggee, debuggee.to_stage("bootparams").capture.cpu_mode)
     before = [each.text for each in seen.lines[: [each.current for each in seen.lines].index(True)]]
 

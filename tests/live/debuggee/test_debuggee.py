@@ -6,17 +6,17 @@ from tests.live.conftest import Boot
 
 
 def test_of_a_stop_on_another_cpu_it_is_said_that_it_is_one(boot: Boot) -> None:
-    session = boot(args=("-smp", "2"))
-    assert session.qemu is not None
-    debuggee = Debuggee(session, open_kernel(str(guest.ELF), session.folder), session.qemu.options, 30)
+    machine = boot(args=("-smp", "2"))
+    assert machine.qemu is not None
+    debuggee = Debuggee(machine, open_kernel(str(guest.ELF), machine.folder), machine.qemu.options, 30)
     debuggee.to_first_stop()
     debuggee.resume("stepi")
-    step = session.gdb.last_stop
+    step = machine.gdb.last_stop
     assert step is not None
     # As gdb would tell of it: whether a second CPU ever starts is a matter of how busy this machine is.
     told = {}
     for stop in (step, Stop("breakpoint-hit", "", "4", 1), Stop("breakpoint-hit", "", "4", 2), step._replace(thread=2)):
-        session.gdb.last_stop = stop
+        machine.gdb.last_stop = stop
         told[stop.reason, stop.thread] = debuggee.position().halt.message
 
     assert {

@@ -22,10 +22,10 @@ def test_a_start_with_the_symbols_of_the_old_file_is_refused(tmp_path: Path) -> 
     kernel = tmp_path / "kernel"
     shutil.copy(guest.ELF, kernel)
     options = QemuOptions(str(kernel))
-    with OwnMachine() as session:
-        session.boot(options)
-        session.wait_ready()
-        debuggee = Debuggee(session, open_kernel(str(kernel), session.folder), options, 30)
+    with OwnMachine() as machine:
+        machine.boot(options)
+        machine.wait_ready()
+        debuggee = Debuggee(machine, open_kernel(str(kernel), machine.folder), options, 30)
         debuggee.restart()
         again = tmp_path / "again"
         shutil.copy(guest.ELF, again)

@@ -1,7 +1,7 @@
 import pytest
 
 from pvhdbg.live.gdb import mi
-from pvhdbg.target.mi import Stop, in_console
+from pvhdbg.target.mi import Stop, console_command
 
 
 @pytest.mark.parametrize(
@@ -47,8 +47,8 @@ def test_what_was_printed_meanwhile_belongs_to_the_result() -> None:
 
 
 def test_a_line_of_gdbs_own_language_is_quoted() -> None:
-    assert '-interpreter-exec console "print \\"a\\\\b\\""' == in_console('print "a\\b"')
+    assert '-interpreter-exec console "print \\"a\\\\b\\""' == console_command('print "a\\b"')
 
 
 def test_a_command_has_one_line_whatever_was_pasted() -> None:
-    assert '-interpreter-exec console "print 1\\nshell true"' == in_console("print 1\nshell true")
+    assert '-interpreter-exec console "print 1\\nshell true"' == console_command("print 1\nshell true")

@@ -20,35 +20,35 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize(("gdbinit", "printed"), [(False, "$1 = void\n"), (True, "$1 = 5\n")])
 @pytest.mark.usefixtures("home")
 def test_gdb_reads_the_users_own_files_only_if_it_is_told_to(boot: Boot, gdbinit: bool, printed: str) -> None:
-    session = boot(gdb=GdbOptions(gdbinit=gdbinit))
+    machine = boot(gdb=GdbOptions(gdbinit=gdbinit))
 
-    assert printed == console.run(session.gdb, "print $mine", lambda: None)
+    assert printed == console.run(machine.gdb, "print $mine", lambda: None)
 
 
 @pytest.mark.usefixtures("home")
 def test_what_the_users_files_set_does_not_get_in_our_way(boot: Boot) -> None:
-    session = boot(gdb=GdbOptions(gdbinit=True))
-    console.run(session.gdb, "hbreak *0x10", lambda: None)
+    machine = boot(gdb=GdbOptions(gdbinit=True))
+    console.run(machine.gdb, "hbreak *0x10", lambda: None)
 
-    assert "" == console.run(session.gdb, "delete", lambda: None)
-    assert 12 < console.run(session.gdb, "help data", lambda: None).count("\n")
+    assert "" == console.run(machine.gdb, "delete", lambda: None)
+    assert 12 < console.run(machine.gdb, "help data", lambda: None).count("\n")
 
 
 def test_variables_for_our_interpreter_do_not_reach_gdbs(boot: Boot, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", "/nowhere/at/all")
-    session = boot()
+    machine = boot()
 
     assert "False\n" == console.run(
-        session.gdb, "python import sys; print('/nowhere/at/all' in sys.path)", lambda: None
+        machine.gdb, "python import sys; print('/nowhere/at/all' in sys.path)", lambda: None
     )
 
 
 def test_what_was_said_last_is_kept_within_bounds(boot: Boot) -> None:
-    session = boot()
-    console.run(session.gdb, "python print('x' * 100000)", lambda: None)
+    machine = boot()
+    console.run(machine.gdb, "python print('x' * 100000)", lambda: None)
     for number in range(600):
-        session.gdb.ask(f"-gdb-set $number = {number}")
-    recent = session.gdb.process.recent
+        machine.gdb.ask(f"-gdb-set $number = {number}")
+    recent = machine.gdb.process.recent
 
     assert 1000 == len(recent)
     assert all(len(line) <= 4098 for line in recent)

@@ -5,12 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from pvhdbg.live.system.signals import as_exits
+from pvhdbg.live.system.signals import exit_on_signals
 
 
 def exit_status(number: signal.Signals) -> object:
     try:
-        with as_exits():
+        with exit_on_signals():
             os.kill(os.getpid(), number)
     except SystemExit as error:
         return error.code
@@ -39,7 +39,7 @@ def test_a_hangup_that_nohup_ignores_stays_ignored() -> None:
 
 def test_another_thread_leaves_the_signals_alone() -> None:
     def inside() -> tuple[object, bool]:
-        with as_exits():
+        with exit_on_signals():
             return signal.getsignal(signal.SIGTERM), threading.current_thread() is threading.main_thread()
 
     with ThreadPoolExecutor(1) as pool:
