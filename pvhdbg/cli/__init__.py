@@ -1,11 +1,11 @@
-"""The shell: argparse, and one file a command. The only place that prints and sets the exit status.
+"""The shell: argparse, and one file for each command. The only place that prints and sets the exit status.
 
-options   the parser. Start here
-command/  one file a command
+options   the commands and their options. Start here
+command/  one file for each command
 launch    start a machine from the options
-asking    `-c LINE`
-waiting   progress on a terminal
-language  whether the output may hold more than ASCII
+answers   `-c LINE`
+progress  the line on the terminal during a long wait
+encoding  whether the output may hold more than ASCII
 result    what a command returns
 """
 
@@ -30,20 +30,20 @@ if TYPE_CHECKING:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; the exit status is the contract's."""
-    gc.disable()  # nothing that ends in a moment has garbage worth a tenth of its time; the screen switches it on again
+    """Run one command and return its exit status."""
+    gc.disable()  # collecting costs a short command a tenth of its time; the screen turns it on again
     try:
         result = _run(sys.argv[1:] if argv is None else argv)
         _print(result)
         if result.error is not None:
             raise result.error
     except PvhdbgError as error:
-        _complain(error)
+        _report(error)
         return error.exit_status
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        _forget(sys.stdout)
+        _discard(sys.stdout)
         return 141
     return result.status
 
@@ -54,8 +54,8 @@ def _run(argv: Sequence[str]) -> Result:
 
     try:
         command, chosen = options.parse(argv)
-    except options.Said as said:
-        return Result(str(said))
+    except options.HelpText as text:
+        return Result(str(text))
     module, function = command.runs.split(".")
     run: Callable[[argparse.Namespace], Result] = getattr(import_module(f"pvhdbg.cli.command.{module}"), function)
     result = run(chosen)
@@ -67,41 +67,46 @@ def _run(argv: Sequence[str]) -> Result:
 
 
 def _print(result: Result) -> None:
-    """:raise UserError: if standard output can't take it.
-    :raise BrokenPipeError: if nobody reads it.
+    """:raise UserError: if standard output cannot be written.
+    :raise BrokenPipeError: if its reader has closed it.
     """
     for line in result.remarks:
-        _tell(line)
+        _print_error(line)
     if sys.stdout is None:
         raise UserError("standard output is closed")
     if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")  # what is not ASCII was meant to be
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")  # `--ascii` has been applied already
+    if result.is_paged and sys.stdout.isatty():
+        from pydoc import pager
+
+        pager(result.output)
+        return
     try:
         sys.stdout.write(result.output)
         sys.stdout.flush()
     except BrokenPipeError:
         raise
     except OSError as error:
-        _forget(sys.stdout)
+        _discard(sys.stdout)
         raise UserError(f"can't write to standard output: {error.strerror}") from error
 
 
-def _forget(stream: TextIO) -> None:
-    """What could not be written is not tried again when Python ends."""
+def _discard(stream: TextIO) -> None:
+    """Point the stream at /dev/null, so that Python does not try to flush it again at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def _complain(error: PvhdbgError) -> None:
-    _tell(f"pvhdbg: error: {error}")
+def _report(error: PvhdbgError) -> None:
+    _print_error(f"pvhdbg: error: {error}")
     if error.hint:
-        _tell(f"  hint: {error.hint}")
+        _print_error(f"  hint: {error.hint}")
 
 
-def _tell(line: str) -> None:
-    """File names and symbols may hold anything: one line it stays, and steers no terminal."""
-    if sys.stderr is None:  # closed; `print` would take standard output instead
+def _print_error(line: str) -> None:
+    """Print one line on standard error. Control characters, from file names and symbols, are escaped."""
+    if sys.stderr is None:  # closed; `print` would write to standard output instead
         return
     try:
         print(unicode_words(line), file=sys.stderr)
-    except OSError:  # full, or nobody reads it: the exit status has to say it
-        _forget(sys.stderr)
+    except OSError:  # full, or its reader is gone: only the exit status is left
+        _discard(sys.stderr)

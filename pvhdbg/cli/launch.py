@@ -1,4 +1,4 @@
-"""From a user's options to a machine at its reset vector."""
+"""Start a machine from the user's options."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from pvhdbg.boot.stop.protocols import AS_IS
 from pvhdbg.errors import MachineError, UserError
 from pvhdbg.live.debuggee.own_machine import OwnMachine
 from pvhdbg.live.gdb.process import GdbOptions
-from pvhdbg.live.system.signals import as_exits
+from pvhdbg.live.system.signals import exit_on_signals
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterator
 
     from pvhdbg.boot.lab.rewrite import Change
-    from pvhdbg.boot.stop.kernel_probe import WithStrings
+    from pvhdbg.boot.stop.kernel_probe import SymbolsAndStrings
     from pvhdbg.image.load import Kernel
     from pvhdbg.image.preflight import Preflight
     from pvhdbg.live.debuggee.debuggee import Debuggee
@@ -34,62 +34,64 @@ def _import_rules() -> None:
 
 @contextmanager
 def launched(options: argparse.Namespace, meanwhile: Callable[[], object] = _import_rules) -> Iterator[Debuggee]:
-    """Start what the options ask for, and end it when the context ends.
+    """Start the machine that the options describe, and end it when the context ends.
 
-    gdb takes longest to start, so it goes first: the kernel is read meanwhile. `meanwhile` is called when both gdb and
-    QEMU are on their way.
+    gdb takes longest to start, so it starts first and the kernel is read beside it. `meanwhile` is called once both
+    gdb and QEMU are starting.
 
-    :raise PvhdbgError: for a kernel that is none or can't boot by PVH, and for a machine that can't start.
+    :raise PvhdbgError: if the kernel cannot boot by PVH, or the machine cannot start.
     """
     mi_log = None if options.mi_log is None else str(options.mi_log)
     changes = _changes(options)
-    with as_exits(), OwnMachine(GdbOptions(options.gdb or "gdb", options.gdbinit, mi_log)) as session:
-        kernel, remarks = _kernel(options, session.folder)
-        from pvhdbg.boot.stop.kernel_probe import WithStrings
+    with exit_on_signals(), OwnMachine(GdbOptions(options.gdb or "gdb", options.gdbinit, mi_log)) as machine:
+        kernel, remarks = _kernel(options, machine.folder)
+        from pvhdbg.boot.stop.kernel_probe import SymbolsAndStrings
 
         qemu = _qemu_options(options, kernel)
-        symbols = WithStrings(kernel.symbols, kernel.facts)
-        session.boot(qemu, symbols)
+        symbols = SymbolsAndStrings(kernel.symbols, kernel.facts)
+        machine.boot(qemu, symbols)
         meanwhile()
-        # Only now: what it imports is not needed before gdb and QEMU are on their way.
+        # Imported late: not needed before gdb and QEMU are starting.
         from pvhdbg.live.debuggee.debuggee import Debuggee
 
-        symbols.look_up()
-        qemu, tried = _wait_ready(session, qemu, symbols)
-        yield Debuggee(session, kernel, qemu, options.timeout, (*remarks, *tried), changes)
+        symbols.prefetch()
+        qemu, tried = _wait_ready(machine, qemu, symbols)
+        yield Debuggee(machine, kernel, qemu, options.timeout, (*remarks, *tried), changes)
 
 
-def _wait_ready(session: OwnMachine, qemu: QemuOptions, symbols: WithStrings) -> tuple[QemuOptions, tuple[str, ...]]:
-    """Wait for the machine; what it was started with in the end, and what to say about that.
+def _wait_ready(
+    machine: OwnMachine, qemu: QemuOptions, symbols: SymbolsAndStrings
+) -> tuple[QemuOptions, tuple[str, ...]]:
+    """Wait for the machine. Return the options that it finally runs with, and notes.
 
-    A KVM that lacks IA32_ARCH_CAPABILITIES aborts QEMU for `-cpu host`, and does as well without it.
+    A KVM without IA32_ARCH_CAPABILITIES makes QEMU abort with `-cpu host`; without that feature it works.
     """
     try:
-        session.wait_ready()
+        machine.wait_ready()
     except MachineError as error:
         if qemu.cpu is not None or "kvm_buf_set_msrs" not in str(error):
             raise
     else:
         return qemu, ()
     plainer = qemu._replace(cpu="host,-arch-capabilities")
-    session.boot(plainer, symbols)
-    session.wait_ready()
-    return plainer, (f"pvhdbg: note: this KVM refuses -cpu host; it was given {plainer.cpu}",)
+    machine.boot(plainer, symbols)
+    machine.wait_ready()
+    return plainer, (f"pvhdbg: note: this KVM refuses -cpu host; using -cpu {plainer.cpu}",)
 
 
 def _changes(options: argparse.Namespace) -> list[Change]:
-    """What to rewrite at the entry stop: the protocol first, then each --set in order."""
+    """Return the changes for the entry stop: --protocol first, then each --set in order."""
     if not options.set and options.protocol == AS_IS:
         return []
-    from pvhdbg.boot.lab.assignment import parse_setting
+    from pvhdbg.boot.lab.assignment import parse_assignment
 
-    return [options.protocol, *(parse_setting(each) for each in options.set)]
+    return [options.protocol, *(parse_assignment(setting) for setting in options.set)]
 
 
 def _kernel(options: argparse.Namespace, folder: Path) -> tuple[Kernel, tuple[str, ...]]:
-    """The kernel, and what there is to say about it before it starts.
+    """Open the kernel and run preflight. Return it, and notes for the user.
 
-    :raise GuestError: if QEMU would refuse it and nobody said --force.
+    :raise GuestError: if QEMU would refuse the kernel, unless --force was given.
     """
     from pvhdbg.image.load import open_kernel
 
@@ -99,10 +101,11 @@ def _kernel(options: argparse.Namespace, folder: Path) -> tuple[Kernel, tuple[st
 
         path = guest.ELF
     kernel = open_kernel(str(path), folder, None if options.symbols is None else str(options.symbols))
-    found = _preflight(options, kernel)
-    said = [] if kernel.note is None else [kernel.note]
-    remarks = tuple(f"pvhdbg: note: {each}" for each in (*said, *(verdict.message for verdict in found.verdicts)))
-    return kernel._replace(facts=found.told(kernel.facts)), remarks
+    preflight = _preflight(options, kernel)
+    notes = [] if kernel.symbols_remark is None else [kernel.symbols_remark]
+    notes += [verdict.message for verdict in preflight.verdicts]
+    remarks = tuple(f"pvhdbg: note: {note}" for note in notes)
+    return kernel._replace(facts=preflight.apply_to(kernel.facts)), remarks
 
 
 def _preflight(options: argparse.Namespace, kernel: Kernel) -> Preflight:
@@ -113,11 +116,11 @@ def _preflight(options: argparse.Namespace, kernel: Kernel) -> Preflight:
 
     firmware = microvm_firmware(options.qemu_args)
     machine = Machine(options.machine, os.fsencode(options.append), ram_size(options.memory), firmware)
-    found = preflight_file(kernel.facts, machine, kernel.symbols)
-    if found.fatal and not options.force:
-        first = found.fatal[0]
-        raise GuestError(f"{kernel.facts.path}: {first.message}", f"{first.hint}; --force starts it all the same")
-    return found
+    preflight = preflight_file(kernel.facts, machine, kernel.symbols)
+    if preflight.fatal and not options.force:
+        first = preflight.fatal[0]
+        raise GuestError(f"{kernel.facts.path}: {first.message}", f"{first.hint}; start it anyway with --force")
+    return preflight
 
 
 def _qemu_options(options: argparse.Namespace, kernel: Kernel) -> QemuOptions:
@@ -140,10 +143,10 @@ def _qemu_options(options: argparse.Namespace, kernel: Kernel) -> QemuOptions:
 
 
 def _check_initrd(path: Path) -> None:
-    """:raise UserError: if it is no file: QEMU says less of it, and a device may have no end."""
+    """:raise UserError: if it is not a regular file. QEMU's own message says less, and a device may be endless."""
     try:
         is_file = S_ISREG(path.stat().st_mode)
     except OSError as error:
-        raise UserError(f"{path}: {error.strerror}", "-i wants an initrd") from error
+        raise UserError(f"{path}: {error.strerror}", "pass an initrd file with -i") from error
     if not is_file:
-        raise UserError(f"{path}: is no regular file", "-i wants an initrd")
+        raise UserError(f"{path}: not a regular file", "pass an initrd file with -i")

@@ -1,10 +1,11 @@
-"""What a user may type: one small parser a command, built only when it is asked for."""
+"""The commands and their options: one small parser for each command, built only when it is used."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import re
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
@@ -12,7 +13,7 @@ import pvhdbg
 from pvhdbg.abi.text import printable
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.protocols import AS_IS, PROTOCOLS
-from pvhdbg.cli import language
+from pvhdbg.cli import encoding
 from pvhdbg.errors import UserError
 from pvhdbg.live.qemu.options import DEFAULT_APPEND
 
@@ -22,12 +23,14 @@ if TYPE_CHECKING:
 SIZE = re.compile(r"[1-9][0-9]{0,11}[KMGTkmgt]?")
 
 LONGEST_NAME = 4096
-"""Characters of a path or of QEMU's options: a longer one hides what QEMU says of it."""
+"""Characters, for a path or a value passed to QEMU: a longer one would push QEMU's own message out of sight."""
 
 
 class Command(NamedTuple):
-    """A word after `pvhdbg`: one line of help, what adds its options to a parser, and the function that runs it,
-    as `module.function` in pvhdbg.cli.command, imported when it is needed.
+    """A command of `pvhdbg`.
+
+    `help` is one line, `add` adds its options to a parser, `runs` is the function that runs it, as `module.function`
+    in pvhdbg.cli.command: imported only when the command is used.
     """
 
     help: str
@@ -35,18 +38,25 @@ class Command(NamedTuple):
     runs: str
 
 
-class Said(Exception):
-    """What --help or --version say, to be printed as everything is."""
+class HelpText(Exception):
+    """The text of --help or --version, printed like any other output."""
+
+
+class HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Help of at most 100 columns, however wide the terminal is."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=min(100, shutil.get_terminal_size().columns) - 2)
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse, with errors of ours, and nothing printed by itself."""
+    """argparse that raises UserError and prints nothing itself."""
 
     def error(self, message: str) -> NoReturn:
-        raise UserError(message, f"`{self.prog} --help` lists what there is")
+        raise UserError(message, f"see `{self.prog} --help`")
 
     def _print_message(self, message: str, _file: object = None) -> NoReturn:
-        raise Said(message)
+        raise HelpText(message)
 
 
 def _session(parser: argparse.ArgumentParser) -> None:
@@ -58,9 +68,9 @@ def _session(parser: argparse.ArgumentParser) -> None:
 def _dump(parser: argparse.ArgumentParser) -> None:
     _format(parser)
     parser.add_argument(
-        "--stage", choices=stages.NAMES, metavar="NAME", help=f"the last one: {', '.join(stages.NAMES)}"
+        "--stage", choices=stages.NAMES, metavar="NAME", help=f"stop after this stage: {', '.join(stages.NAMES)}"
     )
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write there; JSON unless --format says text")
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write to FILE, as JSON unless --format text")
     _command(parser)
     _launch(parser)
 
@@ -71,14 +81,16 @@ def _check(parser: argparse.ArgumentParser) -> None:
 
 
 def _inspect(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("kernel", type=Path, metavar="KERNEL", help="an ELF or a bzImage")
-    parser.add_argument("--symbols", type=Path, metavar="FILE", help="a debug vmlinux of the same build")
+    parser.add_argument("kernel", type=Path, metavar="KERNEL", help="a kernel: an ELF or a bzImage")
+    _symbols(parser)
     _format(parser)
 
 
 def _show(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("recording", type=Path, metavar="RECORDING", help="what `pvhdbg dump -o FILE` wrote")
-    parser.add_argument("--tui", action="store_true", help="browse it on the terminal")
+    parser.add_argument(
+        "recording", type=Path, metavar="RECORDING", help="a recording, written by `pvhdbg dump -o FILE`"
+    )
+    parser.add_argument("--tui", action="store_true", help="open it on the screen")
     _ascii(parser)
     _command(parser)
 
@@ -90,31 +102,39 @@ def _command(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="LINE",
-        help="ask that at the last stage reached and print the answer alone; -c help lists the questions",
+        help="print only the answer to a question, asked at the last stage reached; see -c help",
     )
 
 
 def _diff(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("before", metavar="A", help="a recording, or FILE@STAGE")
-    parser.add_argument("after", metavar="B", help="likewise")
-    parser.add_argument("--exit-code", action="store_true", help="exit with 1 if they differ")
+    parser.add_argument("before", metavar="A", help="a recording, or a stage of one: FILE@STAGE")
+    parser.add_argument("after", metavar="B", help="the recording or stage to compare with")
+    parser.add_argument("--exit-code", action="store_true", help="exit with status 1 if they differ")
     _ascii(parser)
 
 
 def _explain(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "name", nargs="*", metavar="NAME", help="hdr.version, CR0.PE, prepare, PVH901, triple fault; without it, a list"
+        "name",
+        nargs="*",
+        metavar="NAME",
+        help="for example hdr.version, CR0.PE, prepare, PVH901; without NAME, list all names",
     )
 
 
 def _attach(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("where", metavar="WHERE", help="a stub: HOST:PORT, or the path of its UNIX socket")
-    parser.add_argument("kernel", type=Path, nargs="?", metavar="KERNEL", help="what runs there")
-    parser.add_argument("--symbols", type=Path, metavar="FILE", help="a debug vmlinux of the same build")
+    parser.add_argument("where", metavar="WHERE", help="the gdb stub: HOST:PORT, or the path of a UNIX socket")
+    parser.add_argument("kernel", type=Path, nargs="?", metavar="KERNEL", help="the kernel file that runs there")
+    _symbols(parser)
     _timeout(parser)
     _command(parser)
     _ascii(parser)
     _tools(parser, qemu=False)
+
+
+def _manual(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("page", nargs="?", default="index", metavar="PAGE", help="by default the list of pages")
+    _ascii(parser)
 
 
 def _doctor(parser: argparse.ArgumentParser) -> None:
@@ -122,56 +142,58 @@ def _doctor(parser: argparse.ArgumentParser) -> None:
 
 
 def _gdb_script(_parser: argparse.ArgumentParser) -> None:
-    """It has none."""
+    """Add nothing: the command has no options."""
 
 
-SESSION = Command("the interactive session", _session, "session.session")
+SESSION = Command("start the interactive session", _session, "interactive.interactive")
 COMMANDS = {
-    "dump": Command("boot, stop at each stage, print what is there", _dump, "dump.dump"),
-    "check": Command("boot and run every rule", _check, "check.check"),
-    "inspect": Command("the file alone, nothing is started", _inspect, "files.inspect"),
-    "show": Command("a saved dump, decoded again and shown", _show, "files.show"),
-    "diff": Command("two saved dumps, or two stages of one (FILE@STAGE)", _diff, "diff.diff"),
+    "dump": Command("boot, stop at each stage and print the boot data", _dump, "dump.dump"),
+    "check": Command("boot and report what is wrong", _check, "check.check"),
+    "inspect": Command("examine a kernel file, start nothing", _inspect, "inspect_file.inspect"),
+    "show": Command("decode a recording again and show it", _show, "show.show"),
+    "diff": Command("compare two recordings, or two stages (FILE@STAGE)", _diff, "diff.diff"),
     "explain": Command(
-        "a field, structure, stage, bit, note, rule or word: what it is, who writes and reads it",
+        "explain a field, structure, stage, bit, note, rule or word",
         _explain,
         "explain.explain",
     ),
-    "attach": Command("a stub that already runs: HOST:PORT or a socket's path", _attach, "attach.attach"),
-    "doctor": Command("what is installed, which versions, what works here", _doctor, "doctor.doctor"),
-    "gdb-script": Command("the path to `source` inside gdb", _gdb_script, "files.gdb_script"),
+    "attach": Command("attach to a running gdb stub", _attach, "attach.attach"),
+    "manual": Command("show a page of the manual", _manual, "manual.manual"),
+    "doctor": Command("show what is installed, which versions, and what works", _doctor, "doctor.doctor"),
+    "gdb-script": Command("print the path to `source` inside gdb", _gdb_script, "gdb_script.gdb_script"),
 }
 
 
 def parse(argv: Sequence[str]) -> tuple[Command, argparse.Namespace]:
-    """The command, SESSION where none is named, and its options.
+    """Return the command and its options. Without a command word, the command is SESSION.
 
-    :raise UserError: for a call that cannot be understood.
+    :raise UserError: for unknown or invalid arguments.
     """
     own, qemu_args = _split(argv)
-    _refuse_misspelt(own)
+    _refuse_misspelled(own)
     command = COMMANDS.get(own[0], SESSION) if own else SESSION
     parser = _session_parser() if command is SESSION else _parser(own[0])
     options = parser.parse_args(own if command is SESSION else own[1:])
     options.qemu_args = qemu_args
-    options.ascii = language.is_ascii() or getattr(options, "ascii", False)
+    options.ascii = encoding.is_ascii_only() or getattr(options, "ascii", False)
     if qemu_args and not hasattr(options, "machine"):
-        raise UserError(f"`{parser.prog}` starts no QEMU: it takes no arguments after --")
+        raise UserError(f"`{parser.prog}` starts no QEMU, so it takes no arguments after --")
     return command, options
 
 
-def _refuse_misspelt(own: Sequence[str]) -> None:
-    """:raise UserError: for what would be taken for a kernel, is no file, and looks like a command."""
+def _refuse_misspelled(own: Sequence[str]) -> None:
+    """:raise UserError: for a first word that is not a file but resembles a command."""
     if not own or own[0] in COMMANDS or own[0].startswith("-") or os.path.lexists(own[0]):
         return
     from difflib import get_close_matches
 
     if near := get_close_matches(own[0], COMMANDS):
-        raise UserError(f"{printable(own[0])}: no command, and no such file", f"near to it: {', '.join(near)}")
+        names = " or ".join(f"`{name}`" for name in near)
+        raise UserError(f'no such command or file: "{printable(own[0])}"', f"did you mean {names}?")
 
 
 def _split(argv: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Our own words, and QEMU's after the first `--`."""
+    """Split the arguments at the first `--` into pvhdbg's and QEMU's."""
     words = list(argv)
     if "--" not in words:
         return words, []
@@ -186,8 +208,8 @@ def _session_parser() -> Parser:
         "pvhdbg",
         usage="pvhdbg [KERNEL] [options] [-- QEMU ARGS...]\n       pvhdbg COMMAND [options]",
         description="A debugger for the first milliseconds of a PVH boot.",
-        epilog="commands (each has --help):\n" + "\n".join(lines),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="commands (each takes --help):\n" + "\n".join(lines),
+        formatter_class=HelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"pvhdbg {pvhdbg.__version__}")
     _session(parser)
@@ -195,60 +217,89 @@ def _session_parser() -> Parser:
 
 
 def _parser(name: str) -> Parser:
-    parser = Parser(f"pvhdbg {name}", description=COMMANDS[name].help)
+    text = COMMANDS[name].help
+    parser = Parser(f"pvhdbg {name}", description=f"{text[0].upper()}{text[1:]}.", formatter_class=HelpFormatter)
     COMMANDS[name].add(parser)
     return parser
 
 
+def _symbols(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument(
+        "--symbols", type=Path, metavar="FILE", help="read symbols from a debug vmlinux of the same build"
+    )
+
+
 def _timeout(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
-        "--timeout", type=_seconds, default=30.0, metavar="SECONDS", help="how long a stage may take to come [30]"
+        "--timeout", type=_seconds, default=30.0, metavar="SECONDS", help="give up if a stage takes longer [30]"
     )
 
 
 def _ascii(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--ascii", action="store_true", help="ASCII alone, as where the locale is not UTF-8")
+    parser.add_argument("--ascii", action="store_true", help="use only ASCII; the default in a non-UTF-8 locale")
 
 
 def _format(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--format", choices=("text", "json"), help="text for a person (the default), or JSON")
+    parser.add_argument("--format", choices=("text", "json"), help="print text (the default) or JSON")
     _ascii(parser)
 
 
 def _launch(parser: argparse.ArgumentParser) -> None:
-    """The options wherever something is booted."""
+    """Add the options that every booting command takes."""
     parser.add_argument(
-        "kernel", type=Path, nargs="?", metavar="KERNEL", help="an ELF or a bzImage; without it, the teaching guest"
+        "kernel",
+        type=Path,
+        nargs="?",
+        metavar="KERNEL",
+        help="a kernel: an ELF or a bzImage; by default the teaching guest",
     )
-    boot = parser.add_argument_group("what is booted")
-    boot.add_argument("-i", "--initrd", type=Path, metavar="FILE", help="the first module")
+    boot = parser.add_argument_group("boot options")
+    boot.add_argument("-i", "--initrd", type=Path, metavar="FILE", help="pass an initrd; it becomes the first module")
     boot.add_argument(
-        "-a", "--append", default=DEFAULT_APPEND, metavar="STRING", help=f"the command line [{DEFAULT_APPEND}]"
+        "-a",
+        "--append",
+        default=DEFAULT_APPEND,
+        metavar="STRING",
+        help=f"set the kernel command line [{DEFAULT_APPEND}]",
     )
-    boot.add_argument("--symbols", type=Path, metavar="FILE", help="a debug vmlinux of the same build")
-    boot.add_argument("--protocol", choices=PROTOCOLS, default=AS_IS, help=f"rewrite what is handed over [{AS_IS}]")
+    _symbols(boot)
     boot.add_argument(
-        "--set", action="append", default=[], metavar="PATH=VALUE", help="change one thing that is handed over"
+        "--protocol",
+        choices=PROTOCOLS,
+        default=AS_IS,
+        help=f"rewrite the handover at the entry in another form [{AS_IS}]",
     )
-    boot.add_argument("--force", action="store_true", help="start what preflight refuses")
+    boot.add_argument(
+        "--set", action="append", default=[], metavar="PATH=VALUE", help="change one field of the handover at the entry"
+    )
+    boot.add_argument("--force", action="store_true", help="start a kernel that preflight refuses")
     _timeout(boot)
-    machine = parser.add_argument_group("the machine")
-    machine.add_argument("-m", "--memory", type=_size, default="512M", metavar="SIZE", help="the guest's memory [512M]")
+    machine = parser.add_argument_group("machine options")
     machine.add_argument(
-        "-M", "--machine", type=_name, default="microvm", metavar="NAME", help="microvm, q35 or pc [microvm]"
+        "-m", "--memory", type=_size, default="512M", metavar="SIZE", help="set the size of guest memory [512M]"
     )
-    machine.add_argument("--accel", choices=("tcg", "kvm"), default="tcg", help="QEMU's own CPU, or Linux's KVM [tcg]")
-    machine.add_argument("--cpu", type=_name, metavar="MODEL", help="[max under tcg, host under kvm]")
+    machine.add_argument(
+        "-M",
+        "--machine",
+        type=_name,
+        default="microvm",
+        metavar="NAME",
+        help="choose the machine: microvm, q35 or pc [microvm]",
+    )
+    machine.add_argument("--accel", choices=("tcg", "kvm"), default="tcg", help="emulate the CPU, or use KVM [tcg]")
+    machine.add_argument(
+        "--cpu", type=_name, metavar="MODEL", help="choose the CPU model [max under tcg, host under kvm]"
+    )
     _tools(parser)
 
 
 def _tools(parser: argparse.ArgumentParser, *, qemu: bool = True) -> None:
-    tools = parser.add_argument_group("the tools")
+    tools = parser.add_argument_group("tools")
     if qemu:
-        tools.add_argument("--qemu", type=_name, metavar="PATH", help="the QEMU to start")
-    tools.add_argument("--gdb", type=_name, metavar="PATH", help="the gdb to start")
-    tools.add_argument("--mi-log", type=Path, metavar="FILE", help="write every line to and from gdb")
-    tools.add_argument("--gdbinit", action="store_true", help="let gdb read your own .gdbinit")
+        tools.add_argument("--qemu", type=_name, metavar="PATH", help="run this QEMU")
+    tools.add_argument("--gdb", type=_name, metavar="PATH", help="run this gdb")
+    tools.add_argument("--mi-log", type=Path, metavar="FILE", help="log all traffic with gdb to FILE")
+    tools.add_argument("--gdbinit", action="store_true", help="let gdb read your .gdbinit")
 
 
 def _seconds(text: str) -> float:
@@ -257,17 +308,17 @@ def _seconds(text: str) -> float:
     except ValueError:
         seconds = 0.0
     if not 0 < seconds < 1e6:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
+        raise argparse.ArgumentTypeError(f"invalid number of seconds: {text!r}")
     return seconds
 
 
 def _name(text: str) -> str:
     if not 0 < len(text) <= LONGEST_NAME:
-        raise argparse.ArgumentTypeError("it is empty" if not text else "it is too long")
+        raise argparse.ArgumentTypeError("empty" if not text else "too long")
     return text
 
 
 def _size(text: str) -> str:
     if not SIZE.fullmatch(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no size: a number and K, M, G or T")
+        raise argparse.ArgumentTypeError(f"invalid size: {text!r} (use a number and K, M, G or T)")
     return text

@@ -1,4 +1,4 @@
-"""What a command of the shell came to."""
+"""The result of a shell command."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ if TYPE_CHECKING:
 class Result(NamedTuple):
     """Standard output, the exit status, and lines for standard error.
 
-    `error` came after some of the output: it is told behind that, and its exit status is the command's.
+    `error` occurred after part of the output: it is printed after that part, and its exit status replaces `status`.
+    `is_paged` output goes through a pager if standard output is a terminal.
     """
 
     output: str = ""
     status: int = 0
     remarks: tuple[str, ...] = ()
     error: PvhdbgError | None = None
+    is_paged: bool = False

@@ -1,11 +1,17 @@
-"""One file a command; the session is the command without a name.
+"""One file for each command; `interactive` is pvhdbg without a command.
 
-session  `pvhdbg [KERNEL]`
-dump     `pvhdbg dump`
-check    `pvhdbg check`
-attach   `pvhdbg attach`
-files    `inspect`, `show`, `gdb-script`: the commands that start nothing
-diff     `pvhdbg diff`
-explain  `pvhdbg explain`
-doctor   `pvhdbg doctor`
+interactive   `pvhdbg [KERNEL]`
+dump          `pvhdbg dump`
+check         `pvhdbg check`
+attach        `pvhdbg attach`
+inspect_file  `pvhdbg inspect`
+show          `pvhdbg show`
+diff          `pvhdbg diff`
+explain       `pvhdbg explain`
+manual        `pvhdbg manual`
+doctor        `pvhdbg doctor`
+gdb_script    `pvhdbg gdb-script`
+
+Each has one function from parsed options to a Result. To add a command: a file here and a row in
+pvhdbg/cli/options.py.
 """

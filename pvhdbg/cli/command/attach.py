@@ -1,4 +1,4 @@
-"""`pvhdbg attach WHERE [KERNEL]`: a machine that already runs behind a stub of somebody else's."""
+"""`pvhdbg attach WHERE [KERNEL]`: debug a machine that pvhdbg did not start, through its gdb stub."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pvhdbg.cli.command.session import has_screen
+from pvhdbg.cli.command.interactive import has_screen
 from pvhdbg.cli.result import Result
 from pvhdbg.errors import UserError
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def attach(options: argparse.Namespace) -> Result:
-    """On a terminal the TUI; else what is there now, or the answers to `-c`."""
+    """Open the TUI on a terminal; otherwise print the current state, or the answers to `-c`."""
     if options.command or not has_screen():
         return _answer(options)
     from pvhdbg.tui.app import start
@@ -31,29 +31,29 @@ def attach(options: argparse.Namespace) -> Result:
 
 @contextmanager
 def attached(options: argparse.Namespace) -> Iterator[Debuggee]:
-    """The machine at `options.where`, stopped; it is left as it was found.
+    """Attach to the stub at `options.where` and stop the machine. Detach when the context ends.
 
-    :raise PvhdbgError: if nothing there speaks gdb's protocol, or the kernel is none.
+    :raise PvhdbgError: if no gdb stub answers there, or the kernel file is not a kernel.
     """
-    from pvhdbg.boot.stop.kernel_probe import WithStrings
+    from pvhdbg.boot.stop.kernel_probe import SymbolsAndStrings
     from pvhdbg.live.debuggee.attached_machine import Attachment
     from pvhdbg.live.debuggee.debuggee import Debuggee
     from pvhdbg.live.gdb.process import GdbOptions
-    from pvhdbg.live.system.signals import as_exits
+    from pvhdbg.live.system.signals import exit_on_signals
 
     mi_log = None if options.mi_log is None else str(options.mi_log)
     gdb = GdbOptions(options.gdb or "gdb", options.gdbinit, mi_log)
-    with as_exits(), Attachment(options.where, None, gdb) as session:
-        # A bzImage is unpacked into the session's folder, which the watcher removes whatever ends us.
-        kernel = _kernel(options, session.folder)
-        session.target.symbols = WithStrings(kernel.symbols, kernel.facts) if kernel else None
-        yield Debuggee(session, kernel, None, options.timeout, _remarks(session.target.physical_memory, kernel))
+    with exit_on_signals(), Attachment(options.where, None, gdb) as machine:
+        # A bzImage is unpacked into the machine's folder, which the watcher removes even after kill -9.
+        kernel = _kernel(options, machine.folder)
+        machine.target.symbols = SymbolsAndStrings(kernel.symbols, kernel.facts) if kernel else None
+        yield Debuggee(machine, kernel, None, options.timeout, _remarks(machine.target.physical_memory, kernel))
 
 
 def _kernel(options: argparse.Namespace, folder: Path) -> Kernel | None:
     if options.kernel is None:
         if options.symbols is not None:
-            raise UserError("--symbols without a KERNEL", "name the kernel that runs there too")
+            raise UserError("--symbols without KERNEL", "pass the kernel file as well")
         return None
     from pvhdbg.image.load import open_kernel
 
@@ -61,31 +61,31 @@ def _kernel(options: argparse.Namespace, folder: Path) -> Kernel | None:
 
 
 def _remarks(physical_memory: str | None, kernel: Kernel | None) -> list[str]:
-    """What this stub, and what is known of the kernel, can't give."""
+    """Return a note for each limit of this stub and of the kernel file."""
     remarks = []
     if physical_memory is None:
-        remarks.append("this stub reads no physical memory: what lies there is right only while paging is off")
+        remarks.append("this stub cannot read physical memory: decoded data is right only while paging is off")
     if kernel is None:
-        remarks.append("no kernel file was named: there are no symbols, and no stage but where the machine stands")
-    elif kernel.note:
-        remarks.append(kernel.note)
-    return [f"pvhdbg: note: {each}" for each in remarks]
+        remarks.append("no kernel file: no symbols, and no stages except the current stop")
+    elif kernel.symbols_remark:
+        remarks.append(kernel.symbols_remark)
+    return [f"pvhdbg: note: {remark}" for remark in remarks]
 
 
 def _answer(options: argparse.Namespace) -> Result:
     from pvhdbg.abi.text import printable
     from pvhdbg.boot.record.document import DONE, Outcome
-    from pvhdbg.cli import asking, waiting
+    from pvhdbg.cli import answers, progress
     from pvhdbg.cli.command import dump
     from pvhdbg.views.report import run_text
 
-    asking.check(options.command)
-    with waiting.shown(f"the stub at {printable(options.where)}"), attached(options) as debuggee:
+    answers.check_lines(options.command)
+    with progress.shown(f"the stub at {printable(options.where)}"), attached(options) as debuggee:
         here = debuggee.position()
         result = Result(
             run_text.capture(here.capture, debuggee.image),
             UserError.exit_status if debuggee.journey.kernel_mismatch else 0,
-            (*debuggee.remarks, *(f"pvhdbg: note: {each}" for each in debuggee.journey.take_news())),
+            (*debuggee.remarks, *(f"pvhdbg: note: {note}" for note in debuggee.journey.take_news())),
         )
         if options.command:
             result = dump.ask(debuggee, Outcome(debuggee.journey.reached, DONE), options.command)(result)

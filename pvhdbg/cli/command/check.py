@@ -1,10 +1,10 @@
-"""`pvhdbg check`: boot to the last stage, and say what the rules find on the way."""
+"""`pvhdbg check`: boot to the last stage and print what the rules find."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pvhdbg.cli import waiting
+from pvhdbg.cli import progress
 from pvhdbg.cli.command import dump
 from pvhdbg.cli.launch import launched
 from pvhdbg.cli.result import Result
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 def check(options: argparse.Namespace) -> Result:
-    """The status is 1 for a finding of severity error too."""
-    with waiting.shown(waiting.START) as what, launched(options) as debuggee:
-        seen, remarks = dump.run(debuggee, None, what)
+    """Run `check`. The exit status is 1 also for a finding of severity error."""
+    with progress.shown(progress.START) as waiting, launched(options) as debuggee:
+        document, remarks = dump.run(debuggee, None, waiting)
     from pvhdbg.checks import run
     from pvhdbg.checks.finding import ERROR
 
-    found = run.check(seen).all
-    status = dump.status_of(seen.outcome, None) or int(any(each.severity == ERROR for each in found))
-    return Result(dump.text_of(seen, options.format or "text", report=True), status, remarks)
+    findings = run.check(document).all
+    status = dump.status_of(document.outcome, None) or int(any(finding.severity == ERROR for finding in findings))
+    return Result(dump.text_of(document, options.format or "text", report=True), status, remarks)

@@ -1,4 +1,4 @@
-"""`pvhdbg diff A B`: two saved dumps, or two stages of one."""
+"""`pvhdbg diff A B`: compare two recordings, or two stages."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ STAGES = (*stages.NAMES, stages.DIED)
 
 
 class Place(NamedTuple):
-    """A recording, and the stage after its `@`, null where there is none."""
+    """A recording and the stage named after `@`; None without one."""
 
     path: Path
     stage: str | None
 
 
 def diff(options: argparse.Namespace) -> Result:
-    """Where one side names a stage, that stage of both."""
+    """Compare whole recordings or, if either side names a stage, that stage."""
     first, second = place(options.before), place(options.after)
     before, after = load(first.path), load(second.path)
     if first.stage is None and second.stage is None:
-        compared = compare.documents(before, after)
+        compared = compare.compare_runs(before, after)
         return Result(diff_text.documents(compared), _status(options, differs=compared.differs))
     old = _stop(before, first.path, first.stage or second.stage)
     new = _stop(after, second.path, second.stage or first.stage)
-    return Result(diff_text.captures(old, new), _status(options, differs=bool(compare.captures(old, new))))
+    return Result(diff_text.captures(old, new), _status(options, differs=bool(compare.compare_captures(old, new))))
 
 
 def _status(options: argparse.Namespace, *, differs: bool) -> int:
@@ -46,21 +46,21 @@ def _status(options: argparse.Namespace, *, differs: bool) -> int:
 
 
 def place(word: str) -> Place:
-    """FILE or FILE@STAGE; a file's own name may have an @ in it.
+    """Parse FILE or FILE@STAGE. The name of an existing file may contain an @ itself.
 
-    :raise UserError: if what follows the last @ is no stage.
+    :raise UserError: if no stage has the name after the last @.
     """
     name, at, stage = word.rpartition("@")
     if not at or os.path.lexists(word):
         return Place(Path(word), None)
     if stage not in STAGES:
-        raise UserError(f"{word}: no stage {stage!r}, and no such file", f"the stages are {', '.join(STAGES)}")
+        raise UserError(f"{word}: no such file, and no stage {stage!r}", f"use one of {', '.join(STAGES)}")
     return Place(Path(name), stage)
 
 
 def _stop(document: Document, path: Path, stage: str | None) -> Capture:
-    found = [each for each in document.stops if each.stage == stage]
-    if found:
-        return found[-1]
-    names = ", ".join(each.stage for each in document.stops)
-    raise UserError(f"{path}: there is no stage {stage} in it", f"it has {names or 'none'}")
+    stops = [stop for stop in document.stops if stop.stage == stage]
+    if stops:
+        return stops[-1]
+    names = ", ".join(stop.stage for stop in document.stops)
+    raise UserError(f"{path}: stage {stage} is not in this recording", f"use one of {names}" if names else None)

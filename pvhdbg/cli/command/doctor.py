@@ -1,4 +1,4 @@
-"""`pvhdbg doctor`: what is installed, which versions, and what really works here."""
+"""`pvhdbg doctor`: print what is installed, which versions, and what works here."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.abi.text import printable
-from pvhdbg.cli import waiting
+from pvhdbg.cli import progress
 from pvhdbg.cli.launch import launched
 from pvhdbg.cli.options import parse
 from pvhdbg.cli.result import Result
@@ -22,20 +22,21 @@ if TYPE_CHECKING:
     from pvhdbg.live.system.programs import Program
 
 PACKAGES = ("pygdbmi", "pyelftools", "prompt_toolkit", "qemu.qmp", "zstandard", "lz4")
-PATIENCE = 20
+BOOT_TIMEOUT = 20
+"""Seconds."""
 
 
 class Line(NamedTuple):
-    """One thing looked at. `ok` is null where it may be missing."""
+    """The result of one check. `ok` is None for something optional that is missing or fails."""
 
-    what: str
+    name: str
     ok: bool | None
-    found: str
+    result: str
 
 
 def doctor(options: argparse.Namespace) -> Result:
-    """Status 3 if something that pvhdbg needs is missing or does not work."""
-    looked_at = (
+    """Return exit status 3 if something that pvhdbg needs is missing or fails."""
+    results = (
         Line("Python", True, platform.python_version()),
         *(_package(name) for name in PACKAGES),
         _program(options.gdb or "gdb", GDB),
@@ -44,9 +45,9 @@ def doctor(options: argparse.Namespace) -> Result:
         _boot(options, "tcg"),
         _boot(options, "kvm"),
     )
-    lines = [Line(printable(what), ok, printable(found)) for what, ok, found in looked_at]
-    width = max(len(line.what) for line in lines)
-    text = "".join(f"{_sign(line.ok)} {line.what:{width}}  {line.found}\n" for line in lines)
+    lines = [Line(printable(name), ok, printable(result)) for name, ok, result in results]
+    width = max(len(line.name) for line in lines)
+    text = "".join(f"{_sign(line.ok)} {line.name:{width}}  {line.result}\n" for line in lines)
     return Result(text, MachineError.exit_status if any(line.ok is False for line in lines) else 0)
 
 
@@ -62,26 +63,26 @@ def _package(name: str) -> Line:
 
 
 def _program(path: str, program: Program, *, needed: bool = True) -> Line:
-    """Its first line of --version, if that is one of the program's that it should be."""
-    missing = False if needed else None
+    """Return the first line of `--version`, or what is wrong with the program."""
+    bad = False if needed else None
     try:
         line = programs.version(path)
     except MachineError as error:
-        return Line(path, missing, str(error))
-    fault = program.fault(line)
-    return Line(path, missing, f"{fault}; {program.needed}") if fault else Line(path, True, line)
+        return Line(path, bad, str(error))
+    problem = program.problem(line)
+    return Line(path, bad, f"{problem}; {program.install_hint}") if problem else Line(path, True, line)
 
 
 def _boot(options: argparse.Namespace, accel: str) -> Line:
-    """The teaching guest, booted to xen_prepare_pvh. Only TCG must work."""
-    what = f"boot under {accel}"
-    _, chosen = parse(["dump", "--accel", accel, "--timeout", str(PATIENCE)])
+    """Boot the teaching guest to xen_prepare_pvh. TCG must work; KVM is optional."""
+    name = f"boot under {accel}"
+    _, chosen = parse(["dump", "--accel", accel, "--timeout", str(BOOT_TIMEOUT)])
     chosen.qemu, chosen.gdb, chosen.gdbinit = options.qemu, options.gdb, options.gdbinit
     try:
-        with waiting.shown(what), launched(chosen) as debuggee:
-            halts = list(debuggee.journey.go("prepare", PATIENCE))
+        with progress.shown(name), launched(chosen) as debuggee:
+            halts = list(debuggee.journey.go("prepare", BOOT_TIMEOUT))
     except PvhdbgError as error:
-        return Line(what, False if accel == "tcg" else None, str(error))
+        return Line(name, False if accel == "tcg" else None, str(error))
     if halts[-1].kind != HIT:
-        return Line(what, False if accel == "tcg" else None, f"{halts[-1].kind} {halts[-1].message}")
-    return Line(what, True, "the teaching guest reaches xen_prepare_pvh")
+        return Line(name, False if accel == "tcg" else None, f"{halts[-1].kind} {halts[-1].message}")
+    return Line(name, True, "the teaching guest reaches xen_prepare_pvh")

@@ -1,4 +1,4 @@
-"""`pvhdbg dump`: boot, stop at each stage, print what is there."""
+"""`pvhdbg dump`: boot, stop at each stage and print the boot data."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.boot.record import document as doc
 from pvhdbg.boot.record.document import Document
-from pvhdbg.boot.run.run_to_stage import travel
+from pvhdbg.boot.run.run_to_stage import run_to_stage
 from pvhdbg.boot.stop import stages
-from pvhdbg.boot.stop.address import place_of
-from pvhdbg.cli import waiting
+from pvhdbg.boot.stop.address import location_suffix
+from pvhdbg.cli import progress
 from pvhdbg.cli.launch import launched
 from pvhdbg.cli.result import Result
 from pvhdbg.errors import UserError
@@ -21,83 +21,96 @@ if TYPE_CHECKING:
 
     from pvhdbg.boot.record.document import Outcome
     from pvhdbg.boot.run.journey import Journey
-    from pvhdbg.cli.waiting import Waiting
+    from pvhdbg.cli.progress import Progress
     from pvhdbg.live.debuggee.debuggee import Debuggee
 
-    Answered = Callable[[Result], Result]
-
-NOWHERE = " where it can't be asked"
+    AddAnswers = Callable[[Result], Result]
 
 
 def dump(options: argparse.Namespace) -> Result:
-    asked = _asked(options)
-    with waiting.shown(waiting.START) as what, launched(options) as debuggee:
-        seen, remarks = run(debuggee, options.stage, what)
-        answers = asked(debuggee, seen.outcome) if asked else None
-        debuggee.session.kill()  # they end while we write
-        text = text_of(seen, options.format or ("json" if options.output else "text")) if _is_wanted(options) else ""
+    questions = _questions(options)
+    with progress.shown(progress.START) as waiting, launched(options) as debuggee:
+        document, remarks = run(debuggee, options.stage, waiting)
+        add_answers = ask(debuggee, document.outcome, questions) if questions else None
+        debuggee.machine.kill()  # QEMU and gdb exit while the text is made
+        text = _text(document, options)
     if options.output is not None:
         _write(options.output, text, ascii=options.ascii)
         text = ""
-    result = Result(text, status_of(seen.outcome, options.stage), remarks)
-    return answers(result) if answers else result
+    result = Result(text, status_of(document.outcome, options.stage), remarks)
+    return add_answers(result) if add_answers else result
 
 
-def _is_wanted(options: argparse.Namespace) -> bool:
-    return not options.command or options.output is not None
+def _text(document: Document, options: argparse.Namespace) -> str:
+    """Return the output; empty if only the answers to `-c` are wanted."""
+    if options.command and options.output is None:
+        return ""
+    return text_of(document, options.format or ("json" if options.output else "text"))
 
 
-def run(debuggee: Debuggee, wanted: str | None, what: Waiting | None = None) -> tuple[Document, tuple[str, ...]]:
-    """Go to a stage, or as far as the guest comes; what was seen, and lines about the way. `what` is told what is
-    waited for.
+def run(
+    debuggee: Debuggee, last_stage: str | None, waiting: Progress | None = None
+) -> tuple[Document, tuple[str, ...]]:
+    """Run to a stage, or as far as the guest gets. Return the document and notes for standard error.
+
+    `last_stage` is None for the last one. `waiting` shows the stage that is awaited.
     """
-    if what is not None:
-        what.what = lambda: f"the stage after {debuggee.journey.reached}" if debuggee.journey.reached else "stage entry"
-    outcome = travel(debuggee.journey, wanted or stages.NAMES[-1], debuggee.timeout, debuggee.name_of)
-    remarks = (*debuggee.remarks, *_lacking(debuggee.journey, wanted), *_ending(outcome))
+    if waiting is not None:
+        waiting.description = lambda: _next_stage(debuggee.journey)
+    outcome = run_to_stage(debuggee.journey, last_stage or stages.NAMES[-1], debuggee.timeout, debuggee.name_of)
+    remarks = (*debuggee.remarks, *_missing_stages(debuggee.journey, last_stage), *_ending(outcome))
     from pvhdbg.live.debuggee import machine_facts
 
     return Document(debuggee.image, machine_facts.of(debuggee), tuple(debuggee.journey.history), outcome), remarks
 
 
-def _asked(options: argparse.Namespace) -> Callable[[Debuggee, Outcome], Answered] | None:
-    """What answers the questions of `-c`; a line that nothing could answer is refused before anything starts."""
-    if not options.command:
-        return None
-    if options.format == "json" and options.output is None:
-        raise UserError("--format json: the answers to -c are text", "-o FILE writes the JSON beside them")
-    from pvhdbg.cli import asking
-
-    asking.check(options.command)
-    return lambda debuggee, outcome: ask(debuggee, outcome, options.command)
+def _next_stage(journey: Journey) -> str:
+    return f"the stage after {journey.reached}" if journey.reached else "stage entry"
 
 
-def ask(debuggee: Debuggee, outcome: Outcome, lines: Sequence[str]) -> Answered:
-    """Ask these lines; what is given puts the answers, and how they went, into a result."""
-    from pvhdbg.cli import asking
+def _questions(options: argparse.Namespace) -> Sequence[str]:
+    """Return the lines of `-c`.
+
+    :raise UserError: before anything starts, for a line that cannot be answered.
+    """
+    if options.command and options.format == "json" and options.output is None:
+        raise UserError(
+            "--format json: the answers to -c are text", "write the JSON to a file with -o FILE, or drop -c"
+        )
+    if options.command:
+        from pvhdbg.cli import answers
+
+        answers.check_lines(options.command)
+    lines: Sequence[str] = options.command
+    return lines
+
+
+def ask(debuggee: Debuggee, outcome: Outcome, lines: Sequence[str]) -> AddAnswers:
+    """Answer the lines. Return a function that adds the answers, and how they ended, to a result."""
+    from pvhdbg.cli import answers
     from pvhdbg.live.debuggee import session as asked
 
     session = asked.session(debuggee, outcome)
-    told, ended = asking.answers(session, lines), session.document().outcome
-    news = tuple(f"pvhdbg: note: {each}" for each in debuggee.journey.take_news())
+    answered, final = answers.answer_all(session, lines), session.document().outcome
+    notes = tuple(f"pvhdbg: note: {note}" for note in debuggee.journey.take_news())
 
-    def put(result: Result) -> Result:
-        ending = () if ended is outcome else tuple(_ending(ended))
-        status = result.status or status_of(ended, None)
-        return Result(told.text, status, (*result.remarks, *news, *ending), told.error)
+    def add_answers(result: Result) -> Result:
+        ending = () if final is outcome else tuple(_ending(final))
+        status = result.status or status_of(final, None)
+        return Result(answered.text, status, (*result.remarks, *notes, *ending), answered.error)
 
-    return put
+    return add_answers
 
 
-def text_of(seen: Document, form: str, *, report: bool = False) -> str:
-    """A run as JSON or for a person, who may want no more than the rules' report."""
+def text_of(document: Document, form: str, *, report: bool = False) -> str:
+    """Return a run as JSON or text; with `report`, as text only what the rules found."""
     if form == "json":
         from pvhdbg.views.to_json import document_json
 
-        return document_json.dumps(seen)
+        return document_json.dumps(document)
     from pvhdbg.views.report import run_text
 
-    return run_text.report(seen) if report else run_text.document(seen)
+    return run_text.report(document) if report else run_text.document(document)
 
 
 def _write(path: Path, text: str, *, ascii: bool) -> None:  # noqa: A002  the option's name
@@ -108,35 +121,35 @@ def _write(path: Path, text: str, *, ascii: bool) -> None:  # noqa: A002  the op
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise UserError(f"can't write {path}: {error.strerror}") from error
+        raise UserError(f"{path}: cannot write: {error.strerror}") from error
 
 
-def status_of(outcome: Outcome, wanted: str | None) -> int:
+def status_of(outcome: Outcome, last_stage: str | None) -> int:
     if outcome.ended == doc.INTERRUPTED:
         return 130
-    return int(outcome.ended != doc.DONE or wanted not in (None, outcome.reached))
+    return int(outcome.ended != doc.DONE or last_stage not in (None, outcome.reached))
 
 
-def _lacking(journey: Journey, wanted: str | None) -> list[str]:
-    """The stages up to the wanted one that this guest does not have, and why."""
-    upto = stages.NAMES.index(wanted or stages.NAMES[-1])
+def _missing_stages(journey: Journey, last_stage: str | None) -> list[str]:
+    """Return a line for the stages up to `last_stage` that this guest does not have, and why."""
+    last = stages.NAMES.index(last_stage or stages.NAMES[-1])
     reasons: dict[str, list[str]] = {}
-    for stage in stages.STAGES[: upto + 1]:
+    for stage in stages.STAGES[: last + 1]:
         if reason := journey.lacking(stage):
             reasons.setdefault(reason, []).append(stage.name)
     return [
-        f"pvhdbg: {'error' if wanted in names else 'note'}: this guest has no stage {', '.join(names)}: {why}"
+        f"pvhdbg: {'error' if last_stage in names else 'note'}: this guest has no stage {', '.join(names)}: {why}"
         for why, names in reasons.items()
     ]
 
 
 def _ending(outcome: Outcome) -> list[str]:
-    reached = f"reached {outcome.reached}" if outcome.reached else "no stage was reached"
+    reached = f"last stage reached: {outcome.reached}" if outcome.reached else "no stage was reached"
     if outcome.died:
-        told = outcome.died.told(place_of(outcome.died.rip, outcome.died.symbol))
+        told = outcome.died.describe(location_suffix(outcome.died.rip, outcome.died.symbol))
         return [f"pvhdbg: error: the guest died: {told}; {reached}"]
     if outcome.ended == doc.TIMED_OUT:
-        where = place_of(outcome.rip, outcome.symbol) or NOWHERE
-        error = f"pvhdbg: error: stage {outcome.waited_for} did not come in time; {reached}, the guest was{where}"
-        return [error, "  hint: --timeout SECONDS waits longer"]
+        where = location_suffix(outcome.rip, outcome.symbol) or " at an unknown address"
+        error = f"pvhdbg: error: timed out waiting for stage {outcome.waited_for}; {reached}; the guest was{where}"
+        return [error, "  hint: wait longer with --timeout SECONDS"]
     return []

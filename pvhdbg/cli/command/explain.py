@@ -1,4 +1,4 @@
-"""`pvhdbg explain [NAME]`: what a thing is, who writes it, who reads it, the source."""
+"""`pvhdbg explain [NAME]`: print what a name means, who writes it, who reads it, and the source."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def test_the_file_of_another_build_is_the_call_s_fault_and_nothing_is_decoded_by
     assert f"the kernel in memory is not {other}" in asked.out
     assert f"pvhdbg: note: the kernel in memory is not {other}" in asked.err
     assert "boot_params at 0x" not in asked.out
-    assert 5 == refused.out.count(image_match.ANOTHER)
+    assert 5 == refused.out.count(image_match.ANOTHER_KERNEL)
     assert "pvhdbg: error: the kernel in memory is not" in refused.err
 
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pvhdbg.cli import main
-from pvhdbg.cli import waiting as shown_by
-from pvhdbg.cli.waiting import shown
+from pvhdbg.cli import progress as shown_by
+from pvhdbg.cli.progress import shown
 from tests.cli.shell import wait_for
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""`pvhdbg [KERNEL]`: the TUI on a terminal; without one the same as `dump`."""
+"""`pvhdbg [KERNEL]`: the TUI on a terminal; without a terminal, the same as `dump`."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 def has_screen() -> bool:
-    """Whether there is a terminal that a screen can be drawn on."""
+    """Return True if standard input and output are a terminal that the screen can be drawn on."""
     return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "dumb") not in ("", "dumb")
 
 
-def session(options: argparse.Namespace) -> Result:
+def interactive(options: argparse.Namespace) -> Result:
     if not has_screen():
         from pvhdbg.cli.command.dump import dump
 

@@ -1,0 +1,62 @@
+"""`pvhdbg inspect KERNEL`: examine a kernel file without starting anything."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from pvhdbg.cli.result import Result
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from pvhdbg.image.load import Kernel
+    from pvhdbg.views.inspection import Inspected
+
+
+def inspect(options: argparse.Namespace) -> Result:
+    """Return exit status 1 if QEMU will not start the file by PVH."""
+    from pvhdbg.image.load import open_kernel
+    from pvhdbg.views.report import inspect_text
+    from pvhdbg.views.to_json import document_json, inspect_json
+
+    symbols = None if options.symbols is None else str(options.symbols)
+    with _folder() as folder:
+        kernel = open_kernel(str(options.kernel), folder, symbols)
+        inspection = _inspect(kernel)
+    if options.format == "json":
+        text = document_json.lines(inspect_json.to_dict(inspection)) + "\n"
+    else:
+        text = inspect_text.as_text(inspection)
+    remarks = () if kernel.unused_symbols is None else (f"pvhdbg: note: {kernel.unused_symbols}",)
+    return Result(text, int(bool(inspection.preflight.fatal)), remarks)
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """Make a private folder for unpacking a bzImage. The watcher removes it even after kill -9."""
+    from pvhdbg.live.system import folder
+    from pvhdbg.live.system.signals import exit_on_signals
+    from pvhdbg.live.system.watcher import Watcher
+
+    path = folder.choose()
+    with exit_on_signals():
+        watcher = Watcher(path)
+        try:
+            folder.make(path)
+            yield path
+        finally:
+            folder.remove(path)
+            watcher.end()
+
+
+def _inspect(kernel: Kernel) -> Inspected:
+    from pvhdbg.image import elf
+    from pvhdbg.image.preflight import preflight_file
+    from pvhdbg.views.inspection import STAGE_SYMBOLS, Inspected
+
+    preflight = preflight_file(kernel.facts, symbols=kernel.symbols)
+    addresses = {name: kernel.symbols.address(name) for name in STAGE_SYMBOLS if name in kernel.symbols}
+    return Inspected(kernel.facts, elf.inspect(kernel.facts.elf), preflight, addresses)

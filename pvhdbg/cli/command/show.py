@@ -1,0 +1,31 @@
+"""`pvhdbg show RECORDING`: decode a recording again and show it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pvhdbg.boot.record.replay import load
+from pvhdbg.cli.command.interactive import has_screen
+from pvhdbg.cli.result import Result
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def show(options: argparse.Namespace) -> Result:
+    """Print the recording, or the answers to `-c`. With --tui, open it on the screen if there is a terminal."""
+    document = load(options.recording)
+    if options.command:
+        from pvhdbg.boot.session.recorded import RecordedSession
+        from pvhdbg.cli.answers import answer_all
+
+        answers = answer_all(RecordedSession(document), options.command)
+        return Result(answers.text, error=answers.error)
+    if options.tui and has_screen():
+        from pvhdbg.tui.app import start
+
+        start.recorded(document, options.recording.name, ascii=options.ascii)
+        return Result()
+    from pvhdbg.views.report import run_text
+
+    return Result(run_text.document(document))
