@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from pvhdbg.abi.start_info import StartInfo
-from pvhdbg.boot.model.expected import Expected, expected
+from pvhdbg.boot.model.expected import ExpectedBootParams, expected_boot_params
 from pvhdbg.boot.model.kernel_behavior import KernelBehavior
 from pvhdbg.boot.stop.capture import Capture
 from tests import build
@@ -51,7 +51,7 @@ def overlaid(capture: Capture, paddr: int, data: bytes) -> Capture:
     return capture._replace(memory=((paddr, data), *capture.memory))
 
 
-def model(capture: Capture, rules: KernelBehavior) -> Expected:
-    made = expected(capture, rules)
+def model(capture: Capture, rules: KernelBehavior) -> ExpectedBootParams:
+    made = expected_boot_params(capture, rules)
     assert made is not None
     return made

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.boot.lab.assignment import parse_assignment
-from pvhdbg.boot.model.difference import Mismatch, difference
+from pvhdbg.boot.model.difference import Mismatch, mismatches
 from pvhdbg.boot.model.e820_sanitize import expected_e820_table
-from pvhdbg.boot.model.expected import ExpectedBootParams, expected
+from pvhdbg.boot.model.expected import ExpectedBootParams, expected_boot_params
 from pvhdbg.boot.model.kernel_behavior import KernelBehavior, behavior_from_symbols
 from pvhdbg.boot.run.journey import Journey
 from pvhdbg.boot.stop.kernel_probe import SymbolsAndStrings, probe
@@ -50,7 +50,7 @@ class Experiment(NamedTuple):
     def mismatches(self) -> list[Mismatch]:
         params = self.stops["bootparams"].boot_params
         assert params is not None
-        return difference(self.wanted, params)
+        return mismatches(self.wanted, params)
 
     @property
     def tables(self) -> tuple[list[Range] | None, list[Range]]:
@@ -99,14 +99,14 @@ def experiment(  # noqa: PLR0913  each has a default
         assert [HIT] == [each.kind for each in journey.go("entry", PATIENCE)]
         for paddr, data in puts:
             own_machine.target.write_phys(paddr, data)
-        journey.look("entry")
+        journey.capture_at("entry")
         journey.rewrite([each if each in PROTOCOLS else parse_assignment(each) for each in changes])
         # Before the kernel has made anything of it. QEMU shows no Xen leaves here.
         symbols = probe(own_machine.target, opened.facts)
         rules = behavior_from_symbols(symbols, opened.facts, xen=False)
         assert [HIT] == [each.kind for each in journey.go("prepare", PATIENCE)]
         prepare = journey.history[-1]
-        made = expected(prepare._replace(symbols={**prepare.symbols, **symbols}), rules)
+        made = expected_boot_params(prepare._replace(symbols={**prepare.symbols, **symbols}), rules)
         halts = list(journey.go(last, timeout))
     assert made is not None
     return Experiment(rules, journey.rewrites, made, {each.stage: each for each in journey.history}, halts[-1])

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.abi.start_info import StartInfo
 from pvhdbg.boot.stop import ranges, regions
-from pvhdbg.boot.stop.early_maps import EARLY_REACH, sure_reach
+from pvhdbg.boot.stop.early_maps import EARLY_MAP_LIMIT, guaranteed_limit
 from pvhdbg.boot.stop.map_entries import listed, ram
 from pvhdbg.errors import UserError
 
 if TYPE_CHECKING:
     from pvhdbg.boot.stop.capture import Capture
-    from pvhdbg.boot.stop.ranges import Span
+    from pvhdbg.boot.stop.ranges import AddressRange
     from pvhdbg.image.facts import ImageFacts
 
 LOWEST = 0x10000
@@ -25,7 +25,9 @@ CONVENTIONAL = (0, 0x9F000)
 class Room:
     """RAM from 0x10000 up to where a kernel's early page tables end, and what of it is taken."""
 
-    def __init__(self, ram: Iterable[Span], taken: Iterable[Span], reach: int = EARLY_REACH) -> None:
+    def __init__(
+        self, ram: Iterable[AddressRange], taken: Iterable[AddressRange], reach: int = EARLY_MAP_LIMIT
+    ) -> None:
         self._reach = reach
         within = ((max(start, LOWEST), min(end, reach)) for start, end in ram)
         self._free = ranges.minus(within, taken)
@@ -45,16 +47,16 @@ class Room:
 
 def room(capture: Capture, image: ImageFacts | None) -> Room:
     """The room at an entry that nothing has been changed at yet."""
-    return Room(_ram(capture), _taken(capture, image), sure_reach(image, capture.symbols))
+    return Room(_ram(capture), _taken(capture, image), guaranteed_limit(image, capture.symbols))
 
 
-def _ram(capture: Capture) -> list[Span]:
+def _ram(capture: Capture) -> list[AddressRange]:
     """The map's RAM, without what the map also lists as something else."""
     entries = capture.memory_map.entries if capture.memory_map else ()
     return ram(listed(entries)) or [CONVENTIONAL]
 
 
-def _taken(capture: Capture, image: ImageFacts | None) -> Iterator[Span]:
+def _taken(capture: Capture, image: ImageFacts | None) -> Iterator[AddressRange]:
     """The kernel, the modules, and every byte that led to something."""
     for each in (*regions.kernel(image), *regions.modules(capture.modules or ())):
         yield each.start, each.end

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from pvhdbg.abi.layout import Field, Struct
     from pvhdbg.boot.lab.allocator import Room
-    from pvhdbg.boot.lab.assignment import Setting
+    from pvhdbg.boot.lab.assignment import Assignment
     from pvhdbg.boot.stop.capture import Capture, Text
 
 ITEMS = (
@@ -25,7 +25,7 @@ ITEMS = (
 T = TypeVar("T")
 
 
-def set_item(seen: Capture, wanted: Setting, free: Room) -> list[Write]:
+def set_item(seen: Capture, wanted: Assignment, free: Room) -> list[Write]:
     """What to write for one `--set`. A place that it needs is taken from `free`.
 
     :raise UserError: if there is no such item, or the value is not one for it.
@@ -43,7 +43,7 @@ def set_item(seen: Capture, wanted: Setting, free: Room) -> list[Write]:
     raise _no_such(wanted)
 
 
-def _set_module(seen: Capture, wanted: Setting, free: Room) -> list[Write]:
+def _set_module(seen: Capture, wanted: Assignment, free: Room) -> list[Write]:
     module = _item(wanted, 0, seen.modules or ())
     path = f"modules[{wanted.parts[0].number}]"
     if wanted.parts[1].name == "cmdline":
@@ -51,7 +51,7 @@ def _set_module(seen: Capture, wanted: Setting, free: Room) -> list[Write]:
     return [_setfield_write(wanted, module.entry, path)]
 
 
-def _set_map(seen: Capture, wanted: Setting) -> Write:
+def _set_map(seen: Capture, wanted: Assignment) -> Write:
     given = seen.memory_map
     names = [each.name for each in wanted.parts[1:]]
     if given is None or given.paddr is None:
@@ -65,7 +65,7 @@ def _set_map(seen: Capture, wanted: Setting) -> Write:
     raise _no_such(wanted)
 
 
-def _setfield_write(wanted: Setting, record: Struct, path: str) -> Write:
+def _setfield_write(wanted: Assignment, record: Struct, path: str) -> Write:
     name = wanted.parts[-1].name
     try:
         field = record.field(name)
@@ -77,7 +77,7 @@ def _setfield_write(wanted: Setting, record: Struct, path: str) -> Write:
     return field_write(record, path, field, _integer(wanted, field.size))
 
 
-def _set_text(wanted: Setting, free: Room, old: Text | None, pointer: tuple[Struct, str, Field[int]]) -> list[Write]:
+def _set_text(wanted: Assignment, free: Room, old: Text | None, pointer: tuple[Struct, str, Field[int]]) -> list[Write]:
     """In place where it fits; else at a place of its own, to which `pointer` then leads."""
     if not isinstance(wanted.value, bytes):
         raise UserError(f"{wanted.path}: takes a string, not {wanted.value}", "quote it, also against the shell")
@@ -88,14 +88,14 @@ def _set_text(wanted: Setting, free: Room, old: Text | None, pointer: tuple[Stru
     return [Write(wanted.path, at, data), field_write(*pointer, at)]
 
 
-def _item(wanted: Setting, part: int, there: Sequence[T]) -> T:
+def _item(wanted: Assignment, part: int, there: Sequence[T]) -> T:
     index = wanted.parts[part].number
     if index is None or index >= len(there):
         raise _no_such(wanted, f"there are {len(there)}, counted from 0")
     return there[index]
 
 
-def _integer(wanted: Setting, size: int) -> int:
+def _integer(wanted: Assignment, size: int) -> int:
     if isinstance(wanted.value, bytes):
         raise UserError(f"{wanted.path}: takes an integer, not a string")
     if not 0 <= wanted.value < 1 << 8 * size:
@@ -103,5 +103,5 @@ def _integer(wanted: Setting, size: int) -> int:
     return wanted.value
 
 
-def _no_such(wanted: Setting, why: str = "no such item", hint: str = ITEMS) -> UserError:
+def _no_such(wanted: Assignment, why: str = "no such item", hint: str = ITEMS) -> UserError:
     return UserError(f"{wanted.path}: {why}", hint)

@@ -28,7 +28,7 @@ class Part(NamedTuple):
     number: int | None
 
 
-class Setting(NamedTuple):
+class Assignment(NamedTuple):
     """One thing to be changed. `path` is as it was written, `parts` what it is made of."""
 
     path: str
@@ -36,7 +36,7 @@ class Setting(NamedTuple):
     value: int | bytes
 
 
-def parse_setting(text: str) -> Setting:
+def parse_assignment(text: str) -> Assignment:
     """`PATH=VALUE`.
 
     :raise UserError: if it is not of that form.
@@ -47,7 +47,7 @@ def parse_setting(text: str) -> Setting:
     return setting(path.strip(), value.strip())
 
 
-def setting(path: str, value: str) -> Setting:
+def setting(path: str, value: str) -> Assignment:
     """A path and a value, apart.
 
     :raise UserError: if the path is none, or the value neither a C integer nor a quoted string.
@@ -56,7 +56,7 @@ def setting(path: str, value: str) -> Setting:
     if not all(found):
         raise UserError(f"{printable(path)}: not a path", "a path is like modules[1].paddr")
     parts = (Part(each[1], None if each[2] is None else int(each[2])) for each in found if each)
-    return Setting(path, tuple(parts), _value(path, value))
+    return Assignment(path, tuple(parts), _value(path, value))
 
 
 def _value(path: str, text: str) -> int | bytes:

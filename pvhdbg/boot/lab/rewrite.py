@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.boot.lab.allocator import Room, room
 from pvhdbg.boot.lab.assign import set_item
-from pvhdbg.boot.lab.assignment import Setting
+from pvhdbg.boot.lab.assignment import Assignment
 from pvhdbg.boot.lab.to_protocol import TO_PROTOCOL
 from pvhdbg.boot.record.document import Rewrite
 from pvhdbg.boot.stop.read import capture
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.target.base import WritableTarget
 
-Change = str | Setting
+Change = str | Assignment
 """One of PROTOCOLS, or one thing to be set."""
 
 
@@ -50,6 +50,6 @@ def writes(seen: Capture, change: Change, free: Room) -> list[Write]:
 
     :raise UserError: if there is no such item, or the value is not one for it.
     """
-    if isinstance(change, Setting):
+    if isinstance(change, Assignment):
         return set_item(seen, change, free)
     return TO_PROTOCOL[change](seen, free)

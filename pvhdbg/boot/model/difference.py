@@ -9,7 +9,7 @@ from pvhdbg.abi.boot_params import BootParams
 from pvhdbg.abi.layout import Struct
 
 if TYPE_CHECKING:
-    from pvhdbg.boot.model.expected import Expected
+    from pvhdbg.boot.model.expected import ExpectedBootParams
 
 
 class Mismatch(NamedTuple):
@@ -24,7 +24,7 @@ class Mismatch(NamedTuple):
     actual: object
 
 
-def difference(wanted: Expected, actual: BootParams) -> list[Mismatch]:
+def mismatches(wanted: ExpectedBootParams, actual: BootParams) -> list[Mismatch]:
     """Every field whose known bytes are others, in the order of the structure."""
     pairs = zip(
         _leaves(BootParams(wanted.boot_params, 0), "boot_params"),
@@ -65,6 +65,6 @@ def _leaves(record: Struct, path: str) -> Iterator[_Leaf]:
             yield _Leaf(offset, field.size, f"{path}.{field.name}", value, record.bytes_of(field))
 
 
-def _masked(wanted: Expected, leaf: _Leaf) -> bytes:
+def _masked(wanted: ExpectedBootParams, leaf: _Leaf) -> bytes:
     mask = wanted.known[leaf.offset : leaf.offset + leaf.size]
     return bytes(byte & keep for byte, keep in zip(leaf.raw, mask, strict=True))

@@ -45,7 +45,7 @@ def listed(params: BootParams) -> tuple[Range, ...] | None:
     return tuple(Range(each.addr, each.size, each.type) for each in records(BootE820Entry, params.raw[start:end], None))
 
 
-def sanitised(params: BootParams, rules: KernelBehavior) -> tuple[Range, ...] | None:
+def expected_e820_table(params: BootParams, rules: KernelBehavior) -> tuple[Range, ...] | None:
     """What e820__memory_setup should make of boot_params; null where that is not known."""
     given = listed(params)
     least = rules.fewest_entries

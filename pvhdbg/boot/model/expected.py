@@ -35,7 +35,7 @@ E820_NAME = E820_DATA + b"\0"
 COPIED_AT_MOST = 1 << 14
 
 
-class Expected(NamedTuple):
+class ExpectedBootParams(NamedTuple):
     """What pvh_bootparams should be at the return from xen_prepare_pvh.
 
     `known` has 0xff for each byte of `boot_params` that can be told and 0 for the others. `alternatives` has, by
@@ -50,18 +50,18 @@ class Expected(NamedTuple):
     death: PredictedDeath | None
 
 
-def expected(capture: Capture, rules: KernelBehavior) -> Expected | None:
+def expected_boot_params(capture: Capture, rules: KernelBehavior) -> ExpectedBootParams | None:
     """What the kernel should make of what it was given; null where there is no start_info to go by."""
-    info = capture.handed_over
+    info = capture.effective_start_info
     if info is None:
         return None
     page = ZeroPage()
     try:
         _follow(capture, info, rules, page)
     except Dies as dies:
-        return Expected(bytes(BootParams.SIZE), bytes(BootParams.SIZE), {}, b"", dies.death)
+        return ExpectedBootParams(bytes(BootParams.SIZE), bytes(BootParams.SIZE), {}, b"", dies.death)
     death = overrun_death(capture, page)
-    return Expected(bytes(page.raw), bytes(page.known), page.alternatives, bytes(page.overrun), death)
+    return ExpectedBootParams(bytes(page.raw), bytes(page.known), page.alternatives, bytes(page.overrun), death)
 
 
 def _follow(capture: Capture, info: StartInfo, rules: KernelBehavior, page: ZeroPage) -> None:
@@ -198,11 +198,11 @@ def _reached(rules: KernelBehavior, paddr: int, size: int, what: tuple[str, str]
     """
     if rules.early is None:
         return paddr
-    meant = rules.early.meant(paddr, size)
+    meant = rules.early.accessed_paddr(paddr, size)
     if meant is None:
         name, field = what
         where = f"{paddr:#x}-{paddr + size:#x}"
-        limit = f"{rules.early.reach:#x}, where the kernel's early page tables end"
+        limit = f"{rules.early.limit:#x}, where the kernel's early page tables end"
         raise Dies(PAGE_FAULT, f"what is read of {name}, {where}, is not all below {limit}", field)
     return meant
 

@@ -40,7 +40,7 @@ class KernelBehavior(NamedTuple):
     capacity: int | None = None
 
 
-def kernel_rules(
+def kernel_behavior(
     symbols: Mapping[str, int], *, e820_name: bool | None, image: ImageFacts | None = None, xen: bool | None = None
 ) -> KernelBehavior:
     """The rules of a kernel; without an `image` it is taken for one of 64 bits.
@@ -61,15 +61,15 @@ def kernel_rules(
     )
 
 
-def rules_at(capture: Capture, image: ImageFacts, *, xen: bool | None) -> KernelBehavior:
+def behavior_at(capture: Capture, image: ImageFacts, *, xen: bool | None) -> KernelBehavior:
     """The rules as a stop has recorded them: by the symbols and strings that were asked for there."""
-    return rules_of(capture.symbols, image, xen=xen)
+    return behavior_from_symbols(capture.symbols, image, xen=xen)
 
 
-def rules_of(found: Mapping[str, int], image: ImageFacts, *, xen: bool | None) -> KernelBehavior:
+def behavior_from_symbols(found: Mapping[str, int], image: ImageFacts, *, xen: bool | None) -> KernelBehavior:
     """The rules by what `probed` found."""
     e820_name = True if E820_STRING in found else False if ANY_STRING in found else None
-    return kernel_rules(found, e820_name=e820_name, image=image, xen=xen)
+    return kernel_behavior(found, e820_name=e820_name, image=image, xen=xen)
 
 
 def _map_from(symbols: Mapping[str, int], e820_name: bool | None) -> tuple[bool | None, bool | None]:

@@ -66,12 +66,12 @@ class Comparison(NamedTuple):
         return bool(self.run) or any(each.changes for each in self.stages)
 
 
-def captures(before: Capture, after: Capture, *, registers: bool = True) -> tuple[Change, ...]:
+def compare_captures(before: Capture, after: Capture, *, registers: bool = True) -> tuple[Change, ...]:
     """What changed from one stop to another, in the order of the JSON document. Without `registers`, boot data alone.
 
     Where one stop has only the original and the other only its copy, the copy is compared with the original.
     """
-    keys = [*((key, key) for key in (CPU if registers else ())), *pairs(before, after)]
+    keys = [*((key, key) for key in (CPU if registers else ())), *compared_keys(before, after)]
     return tuple(change for old, new in keys for change in _things(before, old, after, new))
 
 
@@ -82,7 +82,7 @@ def _things(before: Capture, old: str, after: Capture, new: str) -> Iterator[Cha
             yield each
 
 
-def pairs(before: Capture, after: Capture) -> list[tuple[str, str]]:
+def compared_keys(before: Capture, after: Capture) -> list[tuple[str, str]]:
     """Which thing of the one stop is compared with which of the other."""
     crossed = [
         (old, new)
@@ -101,17 +101,17 @@ def _alone(capture: Capture, key: str, other: str) -> bool:
     return getattr(capture, key) is not None and getattr(capture, other) is None
 
 
-def marks(before: Capture, after: Capture) -> dict[str, object]:
+def values_before(before: Capture, after: Capture) -> dict[str, object]:
     """The value before, by path, of all that changed."""
-    return {each.path: each.before for each in captures(before, after)}
+    return {each.path: each.before for each in compare_captures(before, after)}
 
 
-def within(path: str, outer: str) -> bool:
+def is_within(path: str, outer: str) -> bool:
     """Whether a path is `outer` or leads to something in it."""
     return path.startswith(outer) and path[len(outer) : len(outer) + 1] in ("", ".", "[")
 
 
-def documents(before: Document, after: Document) -> Comparison:
+def compare_runs(before: Document, after: Document) -> Comparison:
     """Two runs: kernel, machine and outcome, then stage by stage. Registers are compared, too."""
     parts = zip(_run(before), _run(after), strict=True)
     run = (change for pair in parts for change in _compare(*pair))
@@ -129,7 +129,7 @@ def _run(document: Document) -> tuple[_Part, ...]:
 
 def _stage(name: str, before: Capture | None, after: Capture | None) -> StageChanges:
     if before and after:
-        return StageChanges(name, captures(before, after))
+        return StageChanges(name, compare_captures(before, after))
     never = Absent("never reached")
     return StageChanges(name, (Change("stage", name if before else never, name if after else never),))
 

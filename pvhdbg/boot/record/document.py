@@ -60,7 +60,7 @@ class Death(NamedTuple):
     def is_triple_fault(self) -> bool:
         return self.how == TRIPLE_FAULT
 
-    def told(self, place: str) -> str:
+    def describe(self, place: str) -> str:
         """In words, for a terminal; `place` is " at …", empty where nobody knows."""
         kind, message = printable(self.how.replace("-", " ")), printable(self.message)
         if message.casefold().startswith(kind.casefold()):

@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pvhdbg.image.facts import ImageFacts
-    from pvhdbg.image.marks import Mark
+    from pvhdbg.image.fingerprints import Fingerprint
     from pvhdbg.target.base import Target
 
-ANOTHER = "another kernel is in memory"
+ANOTHER_KERNEL = "another kernel is in memory"
 KERNEL_HALF = {32: 0xC0000000, 64: 1 << 63}
 _USER = 3
 
 
-class Nameless:
+class WithoutSymbols:
     """A machine whose kernel is not the one that the known symbols are of: it has none."""
 
     def __init__(self, target: Target) -> None:
@@ -31,7 +31,7 @@ class Nameless:
             self.write_phys = target.write_phys
 
     def symbol(self, name: str) -> int:
-        raise SymbolMissing(name, ANOTHER)
+        raise SymbolMissing(name, ANOTHER_KERNEL)
 
 
 def is_loaded(target: Target, image: ImageFacts) -> bool | None:
@@ -41,16 +41,16 @@ def is_loaded(target: Target, image: ImageFacts) -> bool | None:
     """
     rip = target.register("rip")
     is_out = not _is_inside(image, rip)
-    found = [each for each in image.marks if each.lasts or is_out or rip == image.entry]
+    found = [each for each in image.fingerprints if each.is_constant or is_out or rip == image.entry]
     equal = [_is_there(target, each) for each in found]
     if True in equal:
         return True
     return False if False in equal and is_entered(target, image) else None
 
 
-def _is_there(target: Target, mark: Mark) -> bool | None:
+def _is_there(target: Target, fingerprint: Fingerprint) -> bool | None:
     with suppress(TargetError):
-        return target.read_phys(mark.paddr, len(mark.data)) == mark.data
+        return target.read_phys(fingerprint.paddr, len(fingerprint.data)) == fingerprint.data
     return None
 
 
@@ -77,9 +77,9 @@ def cr0_of(target: Target) -> int | None:
 
 def words(image: ImageFacts) -> str:
     """What to say where it is not loaded."""
-    return f"the kernel in memory is not {printable(image.path)}: {_differing(image.marks)}"
+    return f"the kernel in memory is not {printable(image.path)}: {_differing(image.fingerprints)}"
 
 
-def _differing(marks: Sequence[Mark]) -> str:
-    places = " and ".join(f"at {each.paddr:#x} is not its {each.what}" for each in marks)
+def _differing(fingerprints: Sequence[Fingerprint]) -> str:
+    places = " and ".join(f"at {each.paddr:#x} is not its {each.name}" for each in fingerprints)
     return f"what lies {places}"

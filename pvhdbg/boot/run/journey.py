@@ -11,7 +11,7 @@ from pvhdbg.boot.run import image_match
 from pvhdbg.boot.run.stage_detection import Progress, Return
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.address import Addresses
-from pvhdbg.boot.stop.capture import BETWEEN, KERNEL_FILE
+from pvhdbg.boot.stop.capture import MISSING_KERNEL, MISSING_STAGE
 from pvhdbg.boot.stop.read import capture
 from pvhdbg.errors import GuestError, RegisterUnavailable, SymbolMissing, TargetError, UserError
 from pvhdbg.target.base import DIED, HIT, RESET, RESET_VECTOR, Halt, Runner, Target
@@ -56,14 +56,14 @@ class Journey:
         reading: Reading = nullcontext,
         changes: Sequence[Change] = (),
         name_of: NameOf = lambda _: None,
-        is_sure: bool = False,
+        trust_image: bool = False,
     ) -> None:
         self._changes = changes
         self._own = target
         self._runner = runner
         self._reading = reading
         self._name_of = name_of
-        self._is_sure = is_sure
+        self._is_sure = trust_image
         self.news: list[str] = []
         self.set_image(image)
         self._start_over()
@@ -89,7 +89,7 @@ class Journey:
 
     @property
     def target(self) -> Target:
-        return self._own if self.kernel_mismatch is None else image_match.Nameless(self._own)
+        return self._own if self.kernel_mismatch is None else image_match.WithoutSymbols(self._own)
 
     @property
     def image(self) -> ImageFacts | None:
@@ -110,10 +110,10 @@ class Journey:
     def lacking(self, stage: Stage) -> str | None:
         """Why this guest does not have a stage, or null if it has it."""
         if stage.symbol is None:
-            unknown = image_match.ANOTHER if self.kernel_mismatch else "the entry address is not known"
+            unknown = image_match.ANOTHER_KERNEL if self.kernel_mismatch else "the entry address is not known"
             return None if self.entry is not None else unknown
         if self.kernel_mismatch is not None:
-            return image_match.ANOTHER
+            return image_match.ANOTHER_KERNEL
         try:
             self.target.symbol(stage.symbol)
         except SymbolMissing as error:
@@ -129,7 +129,7 @@ class Journey:
         """How many stages were reached or passed."""
         return max(stages.NAMES.index(self.reached) + 1 if self.reached else 0, self._passed)
 
-    def recognise(self, rip: int) -> Stage | None:
+    def stage_at(self, rip: int) -> Stage | None:
         """The stage whose first instruction, or whose awaited return, `rip` is."""
         for stage in stages.STAGES:
             if self.lacking(stage) is None and rip in self._arrivals(stage):
@@ -151,11 +151,11 @@ class Journey:
             halt = self._run_to(stage, timeout)
             self._refuse(halt)
             if halt.kind == HIT:
-                self.look(stage.name)
+                self.capture_at(stage.name)
                 if stage.name == "entry" and self._changes:
                     self.rewrite(self._changes)
             elif halt.kind == DIED:
-                self.look(stages.DIED)
+                self.capture_at(stages.DIED)
             yield halt
             if halt.kind != HIT:
                 return
@@ -174,7 +174,7 @@ class Journey:
             self.news.clear()
             raise UserError(self.kernel_mismatch, _OTHER_KERNEL)
 
-    def look(self, stage: str) -> Capture:
+    def capture_at(self, stage: str) -> Capture:
         """Capture what is there now, as `stage`. A second look at where it stands takes the place of the first."""
         if stage == "entry":
             self._start_info_paddr = None
@@ -208,7 +208,7 @@ class Journey:
         with self._reading():
             done, _ = apply(cast("WritableTarget", self.target), self.image, self.history[-1], changes)
         self.rewrites += done
-        self.look("entry")
+        self.capture_at("entry")
         return done
 
     def capture_now(self) -> Capture:
@@ -220,11 +220,11 @@ class Journey:
         with self._reading():
             stage = self.find()
             if stage is not None:
-                return self.look(stage.name)
+                return self.capture_at(stage.name)
             if self.reached is None:
                 return self._capture_nowhere()
             seen = self._capture(self.reached, stages.made_after(self.reached))
-        return seen._replace(missing={**seen.missing, BETWEEN: f"after {self.reached}, at no stage"})
+        return seen._replace(missing={**seen.missing, MISSING_STAGE: f"after {self.reached}, at no stage"})
 
     def find(self) -> Stage | None:
         """The stage that the machine stands at; and whatever it did while nobody looked is known then."""
@@ -233,7 +233,7 @@ class Journey:
         if self._went_back(rip):
             self._start_over()
             self.news.append(f"{WAS_RESET}: what was captured before is forgotten")
-        stage = self.recognise(rip)
+        stage = self.stage_at(rip)
         if stage is not None:
             self._passed = max(self._passed, stages.NAMES.index(stage.name))
         elif rip != self._left_at:
@@ -259,7 +259,7 @@ class Journey:
         """Whether the machine is where it was before what was captured, or passed, last."""
         if not self._behind:
             return False
-        here = self.recognise(rip)
+        here = self.stage_at(rip)
         if here is not None:
             return stages.NAMES.index(here.name) < self._behind - 1
         cr0 = image_match.cr0_of(self._own) or 0
@@ -290,7 +290,7 @@ class Journey:
         return (
             seen
             if self.kernel_mismatch is None
-            else seen._replace(missing={**seen.missing, KERNEL_FILE: self.kernel_mismatch})
+            else seen._replace(missing={**seen.missing, MISSING_KERNEL: self.kernel_mismatch})
         )
 
     def _arrivals(self, stage: Stage) -> Collection[int]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     NameOf = Callable[[int], "str | None"]
 
 
-def travel(journey: Journey, last: str, timeout: float, name_of: NameOf) -> Outcome:
+def run_to_stage(journey: Journey, last: str, timeout: float, name_of: NameOf) -> Outcome:
     """Go to stage `last`, or as far as the guest comes. `timeout` is in seconds, for each stage.
 
     `name_of` gives an address as symbol+offset. Ctrl-C ends the way, not the program: what was captured stays.

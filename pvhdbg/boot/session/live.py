@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from pvhdbg.abi.text import printable
 from pvhdbg.boot.record import document as doc
 from pvhdbg.boot.record.document import Document, MachineFacts, Outcome
-from pvhdbg.boot.run.run_to_stage import travel
+from pvhdbg.boot.run.run_to_stage import run_to_stage
 from pvhdbg.boot.session.expression import entry_at, evaluate
 from pvhdbg.boot.session.recorded import Opener, last_reached, recording_of
 from pvhdbg.boot.stop import stages
@@ -188,7 +188,7 @@ class LiveSession(Opener):
             was_seen = any(each.stage == stage for each in self.history)
             hint = f"`info @{stage}` shows what was captured there" if was_seen else "it was not captured"
             raise UserError(f"stage {stage} has been passed", hint)
-        self._outcome = travel(self.journey, stage, self._timeout, self._name_of)
+        self._outcome = run_to_stage(self.journey, stage, self._timeout, self._name_of)
         return self._outcome
 
     def disassemble(self, address: int, count: int) -> Sequence[str]:

@@ -59,12 +59,12 @@ class Addresses:
 
     def rip(self) -> int:
         """RIP as a physical address."""
-        rip = linear(self._known("rip"), self._registers)
+        rip = linear_address(self._known("rip"), self._registers)
         return rip if self.kind() in (PHYSICAL, IDENTITY) else self.physical(rip)
 
     def kind(self) -> str:
         """Which kind of address RIP is: physical (paging off), identity (mapped to itself) or kernel."""
-        rip = linear(self._known("rip"), self._registers)
+        rip = linear_address(self._known("rip"), self._registers)
         if not self._paging().on:
             return PHYSICAL
         if self._image and self._image.linked(rip) is not None:
@@ -81,12 +81,12 @@ class Addresses:
         return Paging(*(self._known(name) for name in ("cr0", "cr3", "cr4", "efer")))
 
 
-def place_of(rip: int | None, symbol: str | None, word: str = " at ") -> str:
+def location_suffix(rip: int | None, symbol: str | None, word: str = " at ") -> str:
     """` at 0xffffffff8305a1ff xen_prepare_pvh+0x12`, to be read; the empty string where RIP is not known."""
     return "" if rip is None else f"{word}{rip:#x}" + (f" {printable(symbol)}" if symbol else "")
 
 
-def linear(rip: int, registers: Mapping[str, int | None]) -> int:
+def linear_address(rip: int, registers: Mapping[str, int | None]) -> int:
     """RIP behind the base of its segment, which counts in all but 64-bit code: at a reset, 0xfff0 is 0xfffffff0."""
     base = registers.get("cs.base")
     if not base or cpu_mode(registers) == "long64":
@@ -100,7 +100,7 @@ def code_paddr(seen: Capture, image: ImageFacts | None, rip: int | None = None) 
     if rip is None:
         return None
     if seen.address_kind != KERNEL:
-        return linear(rip, seen.registers)
+        return linear_address(rip, seen.registers)
     return image.physical(rip) if image else None
 
 

@@ -9,14 +9,14 @@ from pvhdbg.abi.boot_params import BootParams
 from pvhdbg.abi.e820 import E820_DATA, BootE820Entry
 from pvhdbg.abi.start_info import MemmapTableEntry, ModlistEntry, StartInfo
 from pvhdbg.boot.stop.protocols import E820_MODULE
-from pvhdbg.boot.stop.ranges import Span
+from pvhdbg.boot.stop.ranges import AddressRange
 
 PHYSICAL, IDENTITY, KERNEL = "physical", "identity", "kernel"
 
-KERNEL_FILE, BETWEEN = "kernel", "stage"
+MISSING_KERNEL, MISSING_STAGE = "kernel", "stage"
 """Keys of `missing`: why the kernel's file was of no use, and where the machine stood that was at no stage."""
 
-MapEntry = MemmapTableEntry | BootE820Entry
+MapRecord = MemmapTableEntry | BootE820Entry
 
 
 class Text(NamedTuple):
@@ -33,11 +33,11 @@ class Module(NamedTuple):
     cmdline: Text | None
 
     @property
-    def span(self) -> Span:
+    def span(self) -> AddressRange:
         return self.entry.paddr, self.entry.paddr + self.entry.size
 
 
-def names_map(modules: Sequence[Module]) -> bool:
+def has_e820_module(modules: Sequence[Module]) -> bool:
     """Whether the second module is named as the RFC of 2017 wants its map to be."""
     return len(modules) > 1 and modules[1].cmdline is not None and modules[1].cmdline.raw == E820_DATA
 
@@ -48,7 +48,7 @@ class MemoryMap(NamedTuple):
     protocol: str
     paddr: int | None
     nr_entries: int
-    entries: tuple[MapEntry, ...]
+    entries: tuple[MapRecord, ...]
 
     @property
     def is_module(self) -> bool:
@@ -90,7 +90,7 @@ class Capture(NamedTuple):
     missing: Mapping[str, str]
 
     @property
-    def handed_over(self) -> StartInfo | None:
+    def effective_start_info(self) -> StartInfo | None:
         """The start_info that modules, map and command line were followed from."""
         return self.pvh_start_info or self.start_info
 
@@ -102,7 +102,7 @@ class Capture(NamedTuple):
         return None
 
 
-NOTHING = Capture(
+EMPTY_CAPTURE = Capture(
     stage="",
     rip=None,
     address_kind=None,

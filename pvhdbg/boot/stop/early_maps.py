@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from pvhdbg.image.facts import ImageFacts
 
-EARLY_REACH = 1 << 30
+EARLY_MAP_LIMIT = 1 << 30
 """How much physical memory the page tables show under which xen_prepare_pvh of a 64-bit Linux runs."""
 
 KERNEL_MAP, KERNEL_MAP_SIZE = 0xFFFFFFFF80000000, 512 << 20
@@ -29,20 +29,20 @@ class EarlyMaps(NamedTuple):
     """
 
     direct_map: int = 0xFFFF888000000000
-    reach: int = EARLY_REACH
+    limit: int = EARLY_MAP_LIMIT
     bits: int = 64
 
-    def meant(self, paddr: int, size: int) -> int | None:
+    def accessed_paddr(self, paddr: int, size: int) -> int | None:
         """Where the kernel really reads `size` bytes at a physical address, null if not all of it is mapped.
 
         That is elsewhere where the sum of it and the direct map's start wraps round into another map.
         """
         vaddr = self.direct_map + paddr & (1 << self.bits) - 1
-        maps = ((self.direct_map, self.reach), (0, self.reach), (KERNEL_MAP, KERNEL_MAP_SIZE))
+        maps = ((self.direct_map, self.limit), (0, self.limit), (KERNEL_MAP, KERNEL_MAP_SIZE))
         found = (vaddr - start for start, length in maps if start <= vaddr and vaddr + size <= start + length)
         return next(found, None)
 
-    def behind(self, vaddr: int) -> int | None:
+    def direct_map_paddr(self, vaddr: int) -> int | None:
         """The physical address for which the kernel went to a virtual one of its direct map, null below that."""
         return None if vaddr < self.direct_map else vaddr - self.direct_map
 
@@ -66,7 +66,7 @@ def early_maps(image: ImageFacts | None, symbols: Mapping[str, int]) -> EarlyMap
     return EarlyMaps(direct_map, -(-limit // shown_by_a_table) * shown_by_a_table, 32)
 
 
-def sure_reach(image: ImageFacts | None, symbols: Mapping[str, int]) -> int:
+def guaranteed_limit(image: ImageFacts | None, symbols: Mapping[str, int]) -> int:
     """As much of physical memory from 0 as is sure to be shown, in bytes; for want of symbols up to the image's end."""
     maps = early_maps(image, symbols)
-    return maps.reach if maps else max((each.end for each in image.segments), default=0) if image else EARLY_REACH
+    return maps.limit if maps else max((each.end for each in image.segments), default=0) if image else EARLY_MAP_LIMIT

@@ -47,7 +47,7 @@ def names(image: ImageFacts | None) -> tuple[str, ...]:
     return (*PROBED, *OF_32_BITS) if image and image.elf_class == 32 else PROBED
 
 
-class WithStrings:
+class SymbolsAndStrings:
     """The symbols of a kernel, and the strings in its load segments."""
 
     def __init__(self, symbols: Symbols, image: ImageFacts) -> None:
@@ -74,14 +74,14 @@ class WithStrings:
             return string_at(data, self._image, text)
         return None
 
-    def look_up(self) -> None:
+    def prefetch(self) -> None:
         """Find what will be asked for at the first stops, while nobody waits for it."""
         for name in names(self._image):
             with suppress(SymbolMissing):
                 self.address(name)
 
 
-def probed(target: Target, image: ImageFacts | None) -> dict[str, int]:
+def probe(target: Target, image: ImageFacts | None) -> dict[str, int]:
     """What a kernel has of the names that it is asked for."""
     found = {}
     for name in names(image):

@@ -11,11 +11,11 @@ from pvhdbg.boot.stop import ranges
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pvhdbg.boot.stop.capture import MapEntry
-    from pvhdbg.boot.stop.ranges import Span
+    from pvhdbg.boot.stop.capture import MapRecord
+    from pvhdbg.boot.stop.ranges import AddressRange
 
 
-class Listed(NamedTuple):
+class MapEntry(NamedTuple):
     """An entry's numbers: a guest may list thousands. `end` may be above 2^64."""
 
     addr: int
@@ -26,20 +26,20 @@ class Listed(NamedTuple):
     at: int | None
 
 
-def listed(entries: Iterable[MapEntry]) -> tuple[Listed, ...]:
+def listed(entries: Iterable[MapRecord]) -> tuple[MapEntry, ...]:
     return tuple(map(_listed, entries))
 
 
-def _listed(entry: MapEntry) -> Listed:
+def _listed(entry: MapRecord) -> MapEntry:
     addr, size = entry.addr, entry.size
     reserved = entry.reserved if isinstance(entry, MemmapTableEntry) else 0
-    return Listed(addr, size, entry.type, addr + size, reserved, entry.at)
+    return MapEntry(addr, size, entry.type, addr + size, reserved, entry.at)
 
 
-def ram(entries: Iterable[Listed]) -> list[Span]:
+def ram(entries: Iterable[MapEntry]) -> list[AddressRange]:
     """What is listed as RAM and as nothing else."""
-    usable: list[Span] = []
-    others: list[Span] = []
+    usable: list[AddressRange] = []
+    others: list[AddressRange] = []
     for each in entries:
         (usable if each.type == RAM else others).append((each.addr, each.end))
     return ranges.minus(usable, others)

@@ -12,8 +12,8 @@ from pvhdbg.abi.layout import Struct, records
 from pvhdbg.abi.start_info import MAGIC, RSDP_SIZE, SIZE_V0, MemmapTableEntry, ModlistEntry, StartInfo
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.address import Addresses
-from pvhdbg.boot.stop.capture import E820, Capture, MemoryMap, Module, Text, names_map
-from pvhdbg.boot.stop.kernel_probe import probed
+from pvhdbg.boot.stop.capture import E820, Capture, MemoryMap, Module, Text, has_e820_module
+from pvhdbg.boot.stop.kernel_probe import probe
 from pvhdbg.boot.stop.protocols import E820_MODULE, MEMMAP, NO_MAP
 from pvhdbg.boot.stop.stages import Stage
 from pvhdbg.errors import MemoryUnreadable, TargetError
@@ -71,7 +71,7 @@ class _Reading:
     def capture(self) -> Capture:
         start_info = self._valid(stages.START_INFO, self._start_info)
         copy = self._valid(stages.PVH_START_INFO, self._pvh_start_info)
-        self.handed_over = copy or start_info
+        self.effective_start_info = copy or start_info
         # First, for all strings share MAX_TEXT, and modules may claim 4,096 of them.
         cmdline = self._valid("cmdline", self._cmdline)
         modules = self._valid("modules", self._modules)
@@ -139,9 +139,9 @@ class _Reading:
         return StartInfo(self.target.read_phys(paddr, StartInfo.SIZE), paddr)
 
     def _followed(self) -> StartInfo:
-        if self.handed_over is None:
+        if self.effective_start_info is None:
             raise TargetError("no start_info to follow")
-        return self.handed_over
+        return self.effective_start_info
 
     def _cmdline(self) -> Text:
         return self._string("cmdline", self._followed().cmdline_paddr, "cmdline_paddr")
@@ -163,14 +163,14 @@ class _Reading:
             table = self._table("memory_map.entries", MemmapTableEntry, info.memmap_paddr, count)
             self._other_map(modules)
             return MemoryMap(MEMMAP, info.memmap_paddr, info.memmap_entries, table)
-        if names_map(modules):
+        if has_e820_module(modules):
             return self._e820_module(modules[1].entry.paddr)
         self.missing["memory_map.paddr"] = self._no_map(info, modules)
         return MemoryMap(NO_MAP, None, 0, ())
 
     def _other_map(self, modules: tuple[Module, ...]) -> None:
         """A kernel that knows the RFC's way alone takes the module, whatever the table says: its bytes are kept."""
-        if names_map(modules):
+        if has_e820_module(modules):
             self._try("e820_module", self._e820_module, modules[1].entry.paddr)
 
     def _no_map(self, info: StartInfo, modules: tuple[Module, ...]) -> str:
@@ -237,10 +237,10 @@ class _Reading:
     def _read_for_checks(self) -> None:
         """Bytes that nothing decodes but that checks ask for: the code at RIP and the ACPI root pointer."""
         if self.stage.name == "prepare":
-            probed(self.target, self.image)
+            probe(self.target, self.image)
         rip = self._try("code", self.addresses.rip)
         if rip is not None:
             self._try("code", self.target.read_phys, max(rip - CODE_BEFORE, 0), CODE)
-        info = self.handed_over
+        info = self.effective_start_info
         if info is not None and info.rsdp_paddr:
             self._try("rsdp", self.target.read_phys, info.rsdp_paddr, RSDP_SIZE)

@@ -17,7 +17,7 @@ START_INFO, CMDLINE, MODLIST, MEMORY_MAP = "start_info", "the command line", "th
 KERNEL = "the kernel"
 
 
-class Placed(NamedTuple):
+class Region(NamedTuple):
     """Something that lies in memory, and the path of the field that says where. `end` is one past the last byte."""
 
     name: str
@@ -26,32 +26,32 @@ class Placed(NamedTuple):
     field: str
 
 
-def kernel(image: ImageFacts | None) -> Iterator[Placed]:
+def kernel(image: ImageFacts | None) -> Iterator[Region]:
     """Each load segment that takes memory."""
     for index, each in enumerate(image.segments if image else ()):
         if each.memsz:
-            yield Placed(KERNEL, each.paddr, each.end, f"kernel.segments[{index}]")
+            yield Region(KERNEL, each.paddr, each.end, f"kernel.segments[{index}]")
 
 
-def modules(handed_over: Iterable[Module]) -> Iterator[Placed]:
+def modules(handed_over: Iterable[Module]) -> Iterator[Region]:
     """Each module, empty ones too."""
     for index, each in enumerate(handed_over):
-        yield Placed(f"module {index}", *each.span, f"modules[{index}].paddr")
+        yield Region(f"module {index}", *each.span, f"modules[{index}].paddr")
 
 
-def structures(seen: Capture) -> Iterator[Placed]:
+def structures(seen: Capture) -> Iterator[Region]:
     """What was handed over, but for the modules themselves: where each piece of it lies, as far as it was found."""
     given, found = seen.start_info, seen.memory_map
     if given and given.at is not None:
-        yield Placed(START_INFO, given.at, given.at + len(given.raw), "start_info")
+        yield Region(START_INFO, given.at, given.at + len(given.raw), "start_info")
     if seen.cmdline:
         start = seen.cmdline.paddr
-        yield Placed(CMDLINE, start, start + len(seen.cmdline.raw) + 1, "cmdline")
+        yield Region(CMDLINE, start, start + len(seen.cmdline.raw) + 1, "cmdline")
     if seen.modules and seen.modules[0].entry.at is not None:
         start = seen.modules[0].entry.at
-        yield Placed(MODLIST, start, start + len(seen.modules) * ModlistEntry.SIZE, "modules")
+        yield Region(MODLIST, start, start + len(seen.modules) * ModlistEntry.SIZE, "modules")
     if found and found.entries and found.paddr is not None:
-        yield Placed(MEMORY_MAP, found.paddr, found.paddr + _size(found), "memory_map")
+        yield Region(MEMORY_MAP, found.paddr, found.paddr + _size(found), "memory_map")
 
 
 def _size(found: MemoryMap) -> int:

@@ -13,7 +13,7 @@ from pvhdbg.checks.rules import Found, rule
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from pvhdbg.boot.stop.regions import Placed
+    from pvhdbg.boot.stop.regions import Region
     from pvhdbg.checks.case import Case
 
 _NAMED = 4
@@ -31,7 +31,7 @@ def structures_lie_in_free_memory(case: Case) -> Iterator[Found]:
         yield Found(found[0].field, f"{_listed(found)} in RAM that nothing reserves", found[0].start)
 
 
-def _listed(things: Iterable[Placed]) -> str:
+def _listed(things: Iterable[Region]) -> str:
     words = [f"{each.name} ({each.start:#x})" for each in islice(things, _NAMED)]
     if len(words) == 1:
         return f"{words[0]} lies"

@@ -1,6 +1,6 @@
 import pytest
 
-from pvhdbg.boot.lab.assignment import Part, Setting, parse_setting, setting
+from pvhdbg.boot.lab.assignment import Assignment, Part, parse_assignment, setting
 from pvhdbg.errors import UserError
 
 
@@ -14,7 +14,7 @@ from pvhdbg.errors import UserError
     ],
 )
 def test_a_path_is_names_with_indices(text: str, parts: tuple[Part, ...]) -> None:
-    assert Setting(text, parts, 1) == parse_setting(f"{text}=1")
+    assert Assignment(text, parts, 1) == parse_assignment(f"{text}=1")
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_a_path_is_names_with_indices(text: str, parts: tuple[Part, ...]) -> Non
     ],
 )
 def test_a_value_is_a_c_integer_or_a_quoted_string(text: str, value: int | bytes) -> None:
-    assert value == parse_setting(f"x={text}").value
+    assert value == parse_assignment(f"x={text}").value
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_a_value_is_a_c_integer_or_a_quoted_string(text: str, value: int | bytes
 )
 def test_anything_else_is_no_value(text: str) -> None:
     with pytest.raises(UserError, match=r"is no value$") as caught:
-        parse_setting(f"cmdline={text}")
+        parse_assignment(f"cmdline={text}")
     assert "quoted string" in (caught.value.hint or "")
 
 
@@ -68,7 +68,7 @@ def test_anything_else_is_no_value(text: str) -> None:
 )
 def test_a_broken_string_says_what_is_wrong(text: str, words: str) -> None:
     with pytest.raises(UserError, match=f"^cmdline: {words}$|{words}$"):
-        parse_setting(f"cmdline={text}")
+        parse_assignment(f"cmdline={text}")
 
 
 @pytest.mark.parametrize("path", ["", ".", "a..b", "a[", "a[x]", "a[-1].b", "a b", "modules[1]x", "a[1234567890]", "é"])
@@ -79,11 +79,11 @@ def test_a_path_of_another_form_is_refused(path: str) -> None:
 
 def test_without_an_equals_sign_the_form_is_told() -> None:
     with pytest.raises(UserError, match=r"^start_info\.magic: no `=`$") as caught:
-        parse_setting("start_info.magic")
+        parse_assignment("start_info.magic")
     assert "PATH=VALUE" in (caught.value.hint or "")
 
 
 def test_what_is_shown_of_a_users_words_steers_no_terminal() -> None:
     with pytest.raises(UserError) as caught:
-        parse_setting("\x1b[2J=1")
+        parse_assignment("\x1b[2J=1")
     assert "\x1b" not in str(caught.value)

@@ -1,7 +1,7 @@
 import pytest
 
 from pvhdbg.abi.start_info import SIZE_V0
-from pvhdbg.boot.lab.assignment import parse_setting
+from pvhdbg.boot.lab.assignment import parse_assignment
 from pvhdbg.boot.lab.rewrite import Change, apply
 from pvhdbg.boot.record.document import Rewrite
 from pvhdbg.boot.stop.capture import Capture
@@ -35,7 +35,7 @@ class Writable(Recording):
 
 def rewritten(guest: Guest, *changes: str) -> tuple[tuple[Rewrite, ...], Capture]:
     """A guest at its entry after `--protocol` or `--set` changes."""
-    wanted: list[Change] = [each if each in PROTOCOLS else parse_setting(each) for each in changes]
+    wanted: list[Change] = [each if each in PROTOCOLS else parse_assignment(each) for each in changes]
     return apply(Writable(guest), build.linux(), guest.at("entry"), wanted)
 
 

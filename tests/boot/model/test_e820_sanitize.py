@@ -3,7 +3,7 @@ from collections.abc import Sequence
 import pytest
 
 from pvhdbg.abi.boot_params import BootParams
-from pvhdbg.boot.model.e820_sanitize import HIGH_MEMORY, LOW_MEMORY, sanitised
+from pvhdbg.boot.model.e820_sanitize import HIGH_MEMORY, LOW_MEMORY, expected_e820_table
 from pvhdbg.boot.model.kernel_behavior import KernelBehavior
 from tests import build
 from tests.build import ISA, MAP, SANITISED, Range
@@ -16,7 +16,7 @@ TOP = 1 << 64
 
 def table(entries: Sequence[Range], rules: KernelBehavior = LINUX_61, **fields: int) -> tuple[Range, ...] | None:
     """What becomes of a map, as plain tuples."""
-    made = sanitised(BootParams(build.boot_params(entries, **fields)), rules)
+    made = expected_e820_table(BootParams(build.boot_params(entries, **fields)), rules)
     return None if made is None else tuple((each.addr, each.size, each.type) for each in made)
 
 
@@ -88,21 +88,21 @@ def long_map(count: int) -> BootParams:
 
 
 def test_entries_behind_the_table_are_taken_as_far_as_the_structure_goes() -> None:
-    made = sanitised(long_map(168), LINUX_61)
+    made = expected_e820_table(long_map(168), LINUX_61)
 
     assert [(index << 16, 0x1000, 1) for index in range(168)] == list(made or ())
 
 
 def test_entries_beyond_the_structure_are_not_known() -> None:
-    assert None is sanitised(long_map(169), LINUX_61)
+    assert None is expected_e820_table(long_map(169), LINUX_61)
 
 
 def test_a_kernels_own_table_may_be_too_short_for_the_map() -> None:
-    made = sanitised(long_map(150), LINUX_61._replace(capacity=131))
+    made = expected_e820_table(long_map(150), LINUX_61._replace(capacity=131))
 
     assert [(index << 16, 0x1000, 1) for index in range(131)] == list(made or ())
 
 
 def test_where_the_tables_length_is_not_known_a_long_map_is_not_either() -> None:
-    assert None is sanitised(long_map(150), KernelBehavior())
-    assert 128 == len(sanitised(long_map(128), KernelBehavior()) or ())
+    assert None is expected_e820_table(long_map(150), KernelBehavior())
+    assert 128 == len(expected_e820_table(long_map(128), KernelBehavior()) or ())

@@ -3,7 +3,7 @@ from collections.abc import Sequence
 import pytest
 
 from pvhdbg.abi.boot_params import BootParams
-from pvhdbg.boot.model.expected import expected
+from pvhdbg.boot.model.expected import expected_boot_params
 from pvhdbg.boot.model.kernel_behavior import KernelBehavior
 from pvhdbg.boot.model.predicted import BUG, OVERRUN, PAGE_FAULT, PredictedDeath
 from pvhdbg.boot.stop.capture import Capture
@@ -159,7 +159,7 @@ def test_what_was_not_read_is_not_known() -> None:
 def test_without_a_start_info_there_is_nothing_to_expect() -> None:
     seen = handed()._replace(start_info=None, pvh_start_info=None)
 
-    assert None is expected(seen, UPSTREAM)
+    assert None is expected_boot_params(seen, UPSTREAM)
 
 
 # The RFC's protocol

@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 
 from pvhdbg import guest
-from pvhdbg.boot.model.kernel_behavior import KernelBehavior, kernel_rules, rules_at, rules_of
+from pvhdbg.boot.model.kernel_behavior import KernelBehavior, behavior_at, behavior_from_symbols, kernel_behavior
 from pvhdbg.boot.stop.early_maps import EarlyMaps
-from pvhdbg.boot.stop.kernel_probe import ANY_STRING, E820_STRING, PROBED, WithStrings, probed, string_at
+from pvhdbg.boot.stop.kernel_probe import ANY_STRING, E820_STRING, PROBED, SymbolsAndStrings, probe, string_at
 from pvhdbg.errors import SymbolMissing
 from pvhdbg.image.facts import ImageFacts, Segment, read_facts
 from pvhdbg.image.symbols import Symbols
@@ -20,7 +20,7 @@ TABLES = {"e820_table_init": 0xA0010000, "e820_table_kexec_init": 0xA0000000, "e
 class File:
     """A kernel's symbols and strings as a Target tells them."""
 
-    def __init__(self, symbols: WithStrings) -> None:
+    def __init__(self, symbols: SymbolsAndStrings) -> None:
         self._symbols = symbols
 
     def read_phys(self, _paddr: int, _size: int) -> bytes:
@@ -37,7 +37,7 @@ def rules(path: Path) -> KernelBehavior:
     image = read_facts(str(path))
     symbols = Symbols(str(path))
     with closing(symbols):
-        return rules_of(probed(File(WithStrings(symbols, image)), image), image, xen=False)
+        return behavior_from_symbols(probe(File(SymbolsAndStrings(symbols, image)), image), image, xen=False)
 
 
 def test_debians_kernels_take_the_memmap_table_and_hand_the_rsdp_on_by_themselves(debian_vmlinux: Path) -> None:
@@ -60,17 +60,17 @@ def test_the_teaching_guest_takes_both_and_sets_the_rsdp() -> None:
 
 
 def test_without_symbols_nothing_is_known() -> None:
-    assert KernelBehavior() == kernel_rules({}, e820_name=False)
+    assert KernelBehavior() == kernel_behavior({}, e820_name=False)
 
 
 def test_where_nobody_looked_for_the_name_the_maps_origin_is_not_known() -> None:
-    found = kernel_rules(LINUX, e820_name=None)
+    found = kernel_behavior(LINUX, e820_name=None)
 
     assert (None, None, None, 2) == (found.memmap, found.e820_module, found.sets_rsdp, found.fewest_entries)
 
 
 def test_a_linux_from_before_the_memmap_table_is_not_taken_for_one_that_knows_it() -> None:
-    found = kernel_rules({"xen_prepare_pvh": 1}, e820_name=False)
+    found = kernel_behavior({"xen_prepare_pvh": 1}, e820_name=False)
 
     assert (None, False, None) == (found.memmap, found.e820_module, found.sets_rsdp)
 
@@ -78,7 +78,7 @@ def test_a_linux_from_before_the_memmap_table_is_not_taken_for_one_that_knows_it
 def test_a_linux_without_the_hook_for_the_rsdp_sets_it() -> None:
     symbols = {name: 1 for name in LINUX if name != "pvh_get_root_pointer"}
 
-    assert True is kernel_rules(symbols, e820_name=False).sets_rsdp
+    assert True is kernel_behavior(symbols, e820_name=False).sets_rsdp
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_a_linux_without_the_hook_for_the_rsdp_sets_it() -> None:
 def test_the_length_of_the_kernels_table_shows_in_the_distance_of_two(distance: int, capacity: int | None) -> None:
     symbols = LINUX | {name: distance * index for index, name in enumerate(TABLES)}
 
-    assert capacity == kernel_rules(symbols, e820_name=False).capacity
+    assert capacity == kernel_behavior(symbols, e820_name=False).capacity
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_a_stop_tells_the_rules_again_by_what_was_asked_for(
 ) -> None:
     seen = build.linux_guest().at("entry")._replace(symbols=LINUX | dict.fromkeys(strings, 1))
 
-    assert facts == rules_at(seen, build.linux(), xen=False)[:2]
+    assert facts == behavior_at(seen, build.linux(), xen=False)[:2]
 
 
 def test_a_string_counts_only_where_the_file_fills_the_segment() -> None:
@@ -113,7 +113,7 @@ def test_a_string_counts_only_where_the_file_fills_the_segment() -> None:
 
 def test_a_string_of_a_file_that_is_gone_is_missing() -> None:
     with closing(Symbols(str(guest.ELF))) as symbols:
-        known = WithStrings(symbols, build.linux()._replace(elf="/no/such/file"))
+        known = SymbolsAndStrings(symbols, build.linux()._replace(elf="/no/such/file"))
 
         with pytest.raises(SymbolMissing, match=r'^no symbol "e820 data"$'):
             known.address(E820_STRING)
@@ -121,7 +121,7 @@ def test_a_string_of_a_file_that_is_gone_is_missing() -> None:
 
 def test_what_is_no_string_is_a_symbol() -> None:
     with closing(Symbols(str(guest.ELF))) as symbols:
-        known = WithStrings(symbols, read_facts(str(guest.ELF)))
+        known = SymbolsAndStrings(symbols, read_facts(str(guest.ELF)))
 
         assert symbols.address("xen_prepare_pvh") == known.address("xen_prepare_pvh")
         with pytest.raises(SymbolMissing, match=r'^no symbol "$'):
@@ -131,12 +131,12 @@ def test_what_is_no_string_is_a_symbol() -> None:
 def test_what_is_probed_is_recorded_when_it_is_there() -> None:
     has = Recording((), {}, {"xen_prepare_pvh": 5, "start_kernel": 7, "_end": 9})
 
-    assert {"xen_prepare_pvh": 5} == probed(has, build.linux())
-    assert {"xen_prepare_pvh": 5, "_end": 9} == probed(has, build.linux()._replace(elf_class=32))
+    assert {"xen_prepare_pvh": 5} == probe(has, build.linux())
+    assert {"xen_prepare_pvh": 5, "_end": 9} == probe(has, build.linux()._replace(elf_class=32))
     assert len(set(PROBED)) == len(PROBED)
 
 
 def test_an_image_that_is_not_linux_has_no_rules(grub_image: Path) -> None:
     image: ImageFacts = read_facts(str(grub_image))
 
-    assert KernelBehavior(early=None) == kernel_rules({}, e820_name=False, image=image)
+    assert KernelBehavior(early=None) == kernel_behavior({}, e820_name=False, image=image)

@@ -11,7 +11,15 @@ import pytest
 from pvhdbg.abi.boot_params import BootParams
 from pvhdbg.abi.start_info import StartInfo
 from pvhdbg.boot.record import compare
-from pvhdbg.boot.record.compare import NO_ITEM, Absent, captures, documents, marks, pairs, within
+from pvhdbg.boot.record.compare import (
+    NO_ITEM,
+    Absent,
+    compare_captures,
+    compare_runs,
+    compared_keys,
+    is_within,
+    values_before,
+)
 from pvhdbg.boot.record.document import DEAD, Death, Outcome, Rewrite
 from pvhdbg.boot.record.replay import replay
 from pvhdbg.boot.stop.capture import E820, Capture, Module
@@ -24,7 +32,7 @@ Values = dict[str, tuple[object, object]]
 
 def found(before: Capture, after: Capture) -> Values:
     """What changed of the boot data, by path."""
-    return {each.path: (each.before, each.after) for each in captures(before, after, registers=False)}
+    return {each.path: (each.before, each.after) for each in compare_captures(before, after, registers=False)}
 
 
 def entry(**changes: int) -> Capture:
@@ -53,11 +61,11 @@ def with_params(capture: Capture, **values: int | bytes) -> Capture:
 
 
 def test_a_stop_is_the_same_as_itself() -> None:
-    assert [()] * 5 == [captures(each, each) for each in build.boot().stops]
+    assert [()] * 5 == [compare_captures(each, each) for each in build.boot().stops]
 
 
 def test_a_field_is_found_under_its_path_and_knows_its_row_of_the_table() -> None:
-    (change,) = captures(entry(), entry(magic=0x1234))
+    (change,) = compare_captures(entry(), entry(magic=0x1234))
 
     assert compare.Change("start_info.magic", 0x336EC578, 0x1234, (StartInfo.magic,)) == change
 
@@ -153,7 +161,7 @@ def test_the_kernel_s_copy_is_compared_with_what_it_was_copied_from() -> None:
     assert after.kernel_boot_params is not None
     changed = BootParams(b"\1" + after.kernel_boot_params.raw[1:], after.kernel_boot_params.at)
 
-    assert ("boot_params", "kernel_boot_params") in pairs(before, after)
+    assert ("boot_params", "kernel_boot_params") in compared_keys(before, after)
     assert [] == [path for path in found(before, after) if "boot_params" in path]
     assert found(before, after._replace(kernel_boot_params=changed))["kernel_boot_params.screen_info.orig_x"] == (0, 1)
 
@@ -196,7 +204,7 @@ def test_a_kernel_s_table_is_compared_by_count_and_entry() -> None:
 
 def test_registers_are_a_group_that_can_be_left_out() -> None:
     before, after = stop("entry"), stop("prepare")
-    changed = {each.path: (each.before, each.after) for each in captures(before, after)}
+    changed = {each.path: (each.before, each.after) for each in compare_captures(before, after)}
 
     assert (0x11, 0x80000011) == changed["registers.cr0"]
     assert ("protected32", "long64") == changed["cpu_mode"]
@@ -207,13 +215,13 @@ def test_a_register_that_the_stub_does_not_tell_says_why() -> None:
     guest = build.linux_guest()
     guest.without_monitor()
 
-    changed = {each.path: each.after for each in captures(entry(), guest.at("entry"))}
+    changed = {each.path: each.after for each in compare_captures(entry(), guest.at("entry"))}
 
     assert Absent("the stub has no QEMU monitor to ask") == changed["registers.cs.limit"]
 
 
 def test_marks_are_the_values_before() -> None:
-    assert {"start_info.flags": 0} == marks(entry(), entry(flags=3))
+    assert {"start_info.flags": 0} == values_before(entry(), entry(flags=3))
 
 
 @pytest.mark.parametrize(
@@ -228,7 +236,7 @@ def test_marks_are_the_values_before() -> None:
     ],
 )
 def test_a_row_knows_whether_a_change_lies_in_it(path: str, outer: str, *, expected: bool) -> None:
-    assert expected == within(path, outer)
+    assert expected == is_within(path, outer)
 
 
 def test_paths_are_those_of_the_json_document() -> None:
@@ -236,7 +244,7 @@ def test_paths_are_those_of_the_json_document() -> None:
     stops = [build.look(build.Noise(seed), stage) for seed, stage in ((1, "bootparams"), (2, "bootparams"))]
     documents = [to_json.stop(each) for each in stops]
 
-    paths = [each.path for each in captures(*stops)]
+    paths = [each.path for each in compare_captures(*stops)]
 
     assert len(paths) > 500
     assert [] == [path for path in paths if not any(_leads_somewhere(document, path) for document in documents)]
@@ -261,7 +269,7 @@ def test_a_run_and_its_recording_are_the_same() -> None:
     run = build.boot()
     again = replay(json.loads(to_json.dumps(run)))
 
-    assert not documents(run, again).differs
+    assert not compare_runs(run, again).differs
 
 
 def test_runs_are_compared_by_kernel_machine_outcome_and_stage() -> None:
@@ -274,7 +282,7 @@ def test_runs_are_compared_by_kernel_machine_outcome_and_stage() -> None:
         outcome=Outcome("bootparams", DEAD, death),
     )
 
-    compared = documents(run, other)
+    compared = compare_runs(run, other)
     paths = {each.path: (each.before, each.after) for each in compared.run}
 
     assert compared.differs
@@ -291,5 +299,5 @@ def test_file_descriptors_among_qemu_s_arguments_are_no_difference() -> None:
     again = run._replace(machine=build.machine()._replace(argv=("-chardev", "socket,fd=12,server=on")))
     other = run._replace(machine=build.machine()._replace(argv=("-chardev", "socket,fd=7,server=off")))
 
-    assert not documents(run, again).differs
-    assert documents(run, other).differs
+    assert not compare_runs(run, again).differs
+    assert compare_runs(run, other).differs

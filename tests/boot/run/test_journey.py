@@ -11,7 +11,7 @@ from pvhdbg import guest
 from pvhdbg.boot.record.document import Document, MachineFacts
 from pvhdbg.boot.record.replay import replay
 from pvhdbg.boot.run.journey import Journey
-from pvhdbg.boot.run.run_to_stage import travel
+from pvhdbg.boot.run.run_to_stage import run_to_stage
 from pvhdbg.boot.stop import stages
 from pvhdbg.live.qemu.options import QemuOptions
 from pvhdbg.target.base import HIT, TIMEOUT
@@ -147,7 +147,7 @@ def test_a_second_look_takes_the_first_ones_place(boot: Boot) -> None:
     machine, journey = boot
     go(journey, "entry")
     machine.target.write_phys(machine.target.register("rbx"), bytes(4))
-    journey.look("entry")
+    journey.capture_at("entry")
 
     assert ["entry"] == names(journey)
     assert [0] == [each.start_info.magic for each in journey.history if each.start_info]
@@ -204,7 +204,7 @@ def test_the_teaching_guests_table_is_the_map_that_it_prints(boot: Boot) -> None
 
 def test_a_boot_that_was_saved_is_shown_as_it_was(boot: Boot) -> None:
     _, journey = boot
-    outcome = travel(journey, "e820", PATIENCE, lambda _: None)
+    outcome = run_to_stage(journey, "e820", PATIENCE, lambda _: None)
     document = Document(journey.image, MachineFacts(), tuple(journey.history), outcome)
 
     assert run_text.document(document) == run_text.document(replay(json.loads(to_json.dumps(document))))

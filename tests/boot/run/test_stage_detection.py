@@ -160,6 +160,6 @@ def test_a_stage_that_went_by_before_the_death_was_passed(boot: Boot) -> None:
     run_to((machine, journey), "init_pvh_bootparams")
     machine.gdb.ask("-exec-step-instruction")
     machine.gdb.wait_stop(PATIENCE)
-    journey.look(stages.DIED)
+    journey.capture_at(stages.DIED)
 
     assert "prepare" in journey.passed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pvhdbg.boot.stop.address import code_paddr, linear
+from pvhdbg.boot.stop.address import code_paddr, linear_address
 from tests import build
 
 
@@ -21,7 +21,7 @@ from tests import build
     ],
 )
 def test_the_base_of_cs_counts_but_for_64_bit_code(rip: int, registers: dict[str, int | None], wanted: int) -> None:
-    assert wanted == linear(rip, {"rip": rip, **registers})
+    assert wanted == linear_address(rip, {"rip": rip, **registers})
 
 
 def test_the_code_at_rip_is_where_the_image_has_it_and_without_paging_behind_cs() -> None:

@@ -28,12 +28,12 @@ def test_a_real_kernels_page_tables_end_where_its_symbols_say(debian_vmlinux: Pa
         paging = Paging(*(journey.history[-1].registers[name] or 0 for name in ("cr0", "cr3", "cr4", "efer")))
         with machine.target.physical():
             ends = [
-                walk(machine.target.read_phys, paging, base + maps.reach + offset).paddr
+                walk(machine.target.read_phys, paging, base + maps.limit + offset).paddr
                 for base in (0, maps.direct_map)
                 for offset in (-0x1000, 0)
             ]
 
-    assert [maps.reach - 0x1000, None] * 2 == ends
+    assert [maps.limit - 0x1000, None] * 2 == ends
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_a_real_kernels_page_tables_end_where_its_symbols_say(debian_vmlinux: Pa
 def test_an_address_leads_into_one_of_the_maps_or_to_a_fault(
     maps: EarlyMaps, paddr: int, size: int, meant: int | None
 ) -> None:
-    assert meant == maps.meant(paddr, size)
+    assert meant == maps.accessed_paddr(paddr, size)
 
 
 @pytest.mark.parametrize(
@@ -83,4 +83,4 @@ def test_other_guests_are_taken_for_64_bit_kernels() -> None:
 
 
 def test_a_fault_below_the_direct_map_was_meant_as_it_is() -> None:
-    assert [None, None, 0, 5] == [SHORT.behind(each) for each in (0, LOW - 1, LOW, LOW + 5)]
+    assert [None, None, 0, 5] == [SHORT.direct_map_paddr(each) for each in (0, LOW - 1, LOW, LOW + 5)]

@@ -306,7 +306,7 @@ def test_after_the_entry_the_kernels_copy_is_followed() -> None:
 
     assert seen.cmdline is not None
     assert b"the copy's" == seen.cmdline.raw
-    assert seen.handed_over is seen.pvh_start_info
+    assert seen.effective_start_info is seen.pvh_start_info
 
 
 @pytest.mark.parametrize("elf_class", [32, 64])
