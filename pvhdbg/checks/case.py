@@ -6,9 +6,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.start_info import MAGIC
-from pvhdbg.boot.model.difference import Mismatch, difference
-from pvhdbg.boot.model.expected import Expected, expected
-from pvhdbg.boot.model.kernel_behavior import KernelBehavior, kernel_rules, rules_at
+from pvhdbg.boot.model.difference import Mismatch, mismatches
+from pvhdbg.boot.model.expected import ExpectedBootParams, expected_boot_params
+from pvhdbg.boot.model.kernel_behavior import KernelBehavior, behavior_at, kernel_behavior
 from pvhdbg.boot.model.predicted import PredictedDeath
 from pvhdbg.boot.record.document import MachineFacts
 from pvhdbg.boot.stop import ranges, regions
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from pvhdbg.abi.start_info import StartInfo
     from pvhdbg.boot.record.document import Outcome
     from pvhdbg.boot.stop.capture import Module
-    from pvhdbg.boot.stop.map_entries import Listed
-    from pvhdbg.boot.stop.ranges import Span
-    from pvhdbg.boot.stop.regions import Placed
+    from pvhdbg.boot.stop.map_entries import MapEntry
+    from pvhdbg.boot.stop.ranges import AddressRange
+    from pvhdbg.boot.stop.regions import Region
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.image.verdict import Verdict
 
@@ -75,14 +75,14 @@ class Case:
     @cached_property
     def given(self) -> Capture | None:
         """The last stop that shows what was handed over."""
-        shown = [each for each in self.history if each.handed_over is not None]
+        shown = [each for each in self.history if each.effective_start_info is not None]
         before = [each for each in shown if each.stage in GIVEN]
         return next(reversed(before or shown), None)
 
     @property
     def info(self) -> StartInfo | None:
         """The start_info that this stop shows: the kernel's copy as soon as there is one."""
-        return self.seen.handed_over
+        return self.seen.effective_start_info
 
     @property
     def modules(self) -> tuple[Module, ...]:
@@ -141,15 +141,15 @@ class Case:
         """The kernel's rules, as far as the stops have recorded them."""
         xen = _shows_xen(self.machine)
         if self.image is None:
-            return kernel_rules({}, e820_name=None, xen=xen)
-        return rules_at(self.seen._replace(symbols=self.symbols), self.image, xen=xen)
+            return kernel_behavior({}, e820_name=None, xen=xen)
+        return behavior_at(self.seen._replace(symbols=self.symbols), self.image, xen=xen)
 
     @cached_property
-    def expected(self) -> Expected | None:
+    def expected(self) -> ExpectedBootParams | None:
         """What the kernel should make of what it was given."""
         if self.given is None:
             return None
-        return expected(self.given._replace(symbols=self.symbols), self.rules)
+        return expected_boot_params(self.given._replace(symbols=self.symbols), self.rules)
 
     @property
     def made(self) -> BootParams | None:
@@ -162,7 +162,7 @@ class Case:
         wanted, params = self.expected, self.made
         if wanted is None or params is None or _agree(wanted, params.raw):
             return ()
-        return tuple(difference(wanted, params))
+        return tuple(mismatches(wanted, params))
 
     def predicted(self, *fields: str) -> PredictedDeath | None:
         """The death that the model foresees and one of these fields is to blame for."""
@@ -170,35 +170,35 @@ class Case:
         return death if death and self.is_linux and death.field in fields else None
 
     @cached_property
-    def entries(self) -> tuple[Listed, ...]:
+    def entries(self) -> tuple[MapEntry, ...]:
         """The map that was handed over, as this stop shows it."""
         return listed(self.seen.memory_map.entries) if self.seen.memory_map else ()
 
     @cached_property
-    def ram(self) -> list[Span]:
+    def ram(self) -> list[AddressRange]:
         """What that map lists as RAM, and as nothing else."""
         return ram(self.entries)
 
     @cached_property
-    def listed(self) -> list[Span]:
+    def listed(self) -> list[AddressRange]:
         """What it lists at all."""
         return ranges.union((each.addr, each.end) for each in self.entries)
 
     @cached_property
-    def structures(self) -> tuple[Placed, ...]:
+    def structures(self) -> tuple[Region, ...]:
         """What was handed over, but for the modules themselves; an "e820 data" map is one."""
         found = regions.structures(self.seen._replace(modules=self.modules))
         is_module = self.seen.memory_map is not None and self.seen.memory_map.is_module
         return tuple(each for each in found if not (is_module and each.name == regions.MEMORY_MAP))
 
     @cached_property
-    def loads(self) -> tuple[Placed, ...]:
+    def loads(self) -> tuple[Region, ...]:
         """The kernel and the modules; empty modules are nowhere."""
         loads = (*regions.kernel(self.image), *regions.modules(self.modules))
         return tuple(each for each in loads if each.start < each.end)
 
 
-def _agree(wanted: Expected, raw: bytes) -> bool:
+def _agree(wanted: ExpectedBootParams, raw: bytes) -> bool:
     """Whether every byte that is known is so: asked first, because it takes no time."""
     mask, should, does = (int.from_bytes(each, "little") for each in (wanted.known, wanted.boot_params, raw))
     chosen = all(raw[at : at + len(values[0])] in values for at, values in wanted.alternatives.items())

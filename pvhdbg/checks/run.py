@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.boot.record.document import DEAD, TIMED_OUT
 from pvhdbg.boot.stop import stages
-from pvhdbg.boot.stop.capture import NOTHING
+from pvhdbg.boot.stop.capture import EMPTY_CAPTURE
 from pvhdbg.checks.case import Case, recorded
 from pvhdbg.checks.finding import ERROR, SEVERITIES, Finding
 from pvhdbg.checks.rules import EACH, FIRST, LAST, RULES, Rule
@@ -102,7 +102,7 @@ def _ending(document: Document) -> tuple[Finding, ...]:
     stops, outcome = document.stops, document.outcome
     is_told = bool(stops) and stops[-1].stage == stages.DIED
     asked = {*(() if stops else (FIRST,)), *((LAST,) if _is_unwanted(outcome) and not is_told else ())}
-    seen, earlier = (stops[-1], stops[:-1]) if stops else (NOTHING, ())
+    seen, earlier = (stops[-1], stops[:-1]) if stops else (EMPTY_CAPTURE, ())
     return findings(Case(seen, earlier, document.kernel, document.machine, outcome), asked)
 
 

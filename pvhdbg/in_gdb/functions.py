@@ -53,7 +53,7 @@ class _StartInfo(gdb.Function):
             now = here.current()
             if args:
                 now = start_info_at(here.target, here.image, physical_of(here, now, address_of(args[0])))
-            found = now.handed_over
+            found = now.effective_start_info
             if found is None:
                 raise UserError(f"no start_info: {now.missing.get('start_info', 'not there')}")
             return _value(found)

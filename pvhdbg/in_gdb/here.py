@@ -14,12 +14,12 @@ from pvhdbg.boot.session.expression import entry_at
 from pvhdbg.boot.session.live import LiveSession
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.address import symbol_at
-from pvhdbg.boot.stop.kernel_probe import WithStrings
+from pvhdbg.boot.stop.kernel_probe import SymbolsAndStrings
 from pvhdbg.errors import PvhdbgError, TargetError
 from pvhdbg.in_gdb import kernel as files
 from pvhdbg.in_gdb.kernel import Kernel, Kernels
 from pvhdbg.target import monitor
-from pvhdbg.target.gdb_native import NativeTarget, boot_cpu, ours
+from pvhdbg.target.gdb_native import NativeTarget, boot_cpu, as_target_error
 from pvhdbg.target.native_runner import NativeRunner
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Here(LiveSession):
         self._told: Kernel = before._told if before else Kernel()  # noqa: SLF001  one of us
         super().__init__(
             self._journey(),
-            disassembler=lambda address, count: monitor.instructions(self.target.monitor, address, count),
+            disassembler=lambda address, count: monitor.disassemble(self.target.monitor, address, count),
             expressions=_by_gdb,
             name_of=self._name_at,
         )
@@ -68,7 +68,7 @@ class Here(LiveSession):
 
     def _tell_journey(self) -> None:
         facts, symbols, _ = self._kernel
-        self.target.symbols = WithStrings(symbols, facts) if symbols and facts else symbols
+        self.target.symbols = SymbolsAndStrings(symbols, facts) if symbols and facts else symbols
         told = self.journey.entry
         self.journey.set_image(facts)
         if self.journey.entry is None:
@@ -93,7 +93,7 @@ class Here(LiveSession):
 
     def document(self) -> Document:
         with suppress(TargetError):
-            self.machine = MachineFacts(qemu=monitor.version(self.target.monitor("info version")))
+            self.machine = MachineFacts(qemu=monitor.parse_version(self.target.monitor("info version")))
         return super().document()
 
     def _journey(self) -> Journey:
@@ -105,7 +105,7 @@ class Here(LiveSession):
             return
         is_dead = self.runner.death() is not None
         if self._is_dead != is_dead and is_dead:
-            self.journey.look(stages.DIED)
+            self.journey.capture_at(stages.DIED)
         elif self._is_dead != is_dead:
             self.journey = self._journey()
             self._outcome = None
@@ -171,7 +171,7 @@ def _by_gdb(words: str) -> int:
     try:
         return address_of(gdb.parse_and_eval(words))
     except gdb.error as error:
-        raise ours(error) from error
+        raise as_target_error(error) from error
 
 
 def address_of(value: gdb.Value) -> int:

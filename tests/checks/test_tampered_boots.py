@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from pvhdbg.abi.boot_params import BootParams
-from pvhdbg.boot.model.expected import expected
+from pvhdbg.boot.model.expected import expected_boot_params
 from pvhdbg.boot.model.kernel_behavior import behavior_at
 from pvhdbg.boot.model.predicted import BUG, OVERRUN, PAGE_FAULT
 from pvhdbg.boot.record.document import DEAD, TIMED_OUT
@@ -235,7 +235,7 @@ class Boot(NamedTuple):
         stops = {each.stage: each for each in self.seen.stops}
         assert self.seen.kernel is not None
         rules = behavior_at(stops["prepare"], self.seen.kernel, xen=False)
-        wanted = expected(stops["prepare"], rules)
+        wanted = expected_boot_params(stops["prepare"], rules)
         assert wanted is not None
         halt = Halt(DIED if self.seen.outcome.died else HIT, self.seen.stops[-1].rip)
         return Experiment(rules, self.seen.machine.rewrites, wanted, stops, halt)

@@ -52,7 +52,7 @@ def at(stage: str, view: int = 1, of: Document | None = None, **fields: Any) -> 
         document.stops[: here + 1],
         now,
         image=document.kernel,
-        before=compare.marks(document.stops[here - 1], now) if here else {},
+        before=compare.values_before(document.stops[here - 1], now) if here else {},
         view=view,
         symbols=LOADED,
     )._replace(**noted(stage, **fields))

@@ -17,7 +17,7 @@ from pvhdbg.checks.rules import Found, rule
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pvhdbg.boot.stop.map_entries import Listed
+    from pvhdbg.boot.stop.map_entries import MapEntry
     from pvhdbg.checks.case import Case
 
 _TOP = 1 << 64
@@ -32,12 +32,12 @@ def _path(index: int, name: str = "") -> str:
     return f"memory_map.entries[{index}]" + (f".{name}" if name else "")
 
 
-def _at(entry: Listed, name: str) -> int | None:
+def _at(entry: MapEntry, name: str) -> int | None:
     """Where a field of an entry lies; both protocols' entries begin with the same ones."""
     return None if entry.at is None else entry.at + MemmapTableEntry.field(name).offset
 
 
-def _span(entry: Listed) -> str:
+def _span(entry: MapEntry) -> str:
     return f"{entry.addr:#x}-{entry.end:#x}"
 
 

@@ -9,7 +9,7 @@ from pvhdbg.abi.start_info import MAGIC
 from pvhdbg.abi.text import printable
 from pvhdbg.boot.record.document import ram_size
 from pvhdbg.boot.stop import ranges
-from pvhdbg.boot.stop.capture import names_map
+from pvhdbg.boot.stop.capture import has_e820_module
 from pvhdbg.checks.finding import ERROR, INFO, WARNING
 from pvhdbg.checks.rules import Found, rule
 
@@ -87,7 +87,7 @@ def the_first_module_is_empty(case: Case) -> Iterator[Found]:
         if entry.paddr and entry.size:
             continue
         name = "size" if entry.paddr else "paddr"
-        if case.initrd or not names_map(case.modules):
+        if case.initrd or not has_e820_module(case.modules):
             severity = case.fatal if case.initrd else None
             message = f"{name} of module 0 is 0: Linux takes it for no ramdisk"
             yield Found(f"modules[0].{name}", message, _place(module, name), severity)
@@ -177,7 +177,7 @@ def linux_looks_at_the_first_module_alone(case: Case) -> Iterator[Found]:
     Source: Linux arch/x86/platform/pvh/enlighten.c.
     """
     modules, found = case.modules, case.seen.memory_map
-    is_map = names_map(modules) and (case.rules.e820_module or (found is not None and found.is_module))
+    is_map = has_e820_module(modules) and (case.rules.e820_module or (found is not None and found.is_module))
     used = 2 if is_map else 1
     if case.is_linux and len(modules) > used:
         message = f"nr_modules is {len(modules)}: Linux uses {used} of them"

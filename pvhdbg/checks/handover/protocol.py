@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.abi.start_info import MAGIC
 from pvhdbg.boot.stop import stages
-from pvhdbg.boot.stop.capture import names_map
+from pvhdbg.boot.stop.capture import has_e820_module
 from pvhdbg.boot.stop.protocols import MEMMAP
 from pvhdbg.checks.finding import ERROR, WARNING
 from pvhdbg.checks.rules import FIRST, Found, rule
@@ -28,17 +28,17 @@ def the_kernel_ignores_this_kind_of_map(case: Case) -> Iterator[Found]:
     Source: the RFC of 2017, arch/x86/xen/enlighten_pvh.c.
     """
     given, rules = case.given, case.rules
-    if given is None or given.memory_map is None or given.handed_over is None or rules.xen:
+    if given is None or given.memory_map is None or given.effective_start_info is None or rules.xen:
         return
     if (
         rules.memmap is not False
         or not rules.e820_module
-        or given.handed_over.magic != MAGIC
-        or names_map(given.modules or ())
+        or given.effective_start_info.magic != MAGIC
+        or has_e820_module(given.modules or ())
     ):
         return
     known = 'this kernel is of the RFC of 2017, whose map is module 1, named "e820 data"'
-    count = given.handed_over.nr_modules
+    count = given.effective_start_info.nr_modules
     instead = f"nr_modules is {count}" if count < 2 else "it has another name"
     cure = "take a kernel from 5.0 on, or hand the map over so"
     if given.memory_map.protocol == MEMMAP:

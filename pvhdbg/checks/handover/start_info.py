@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.abi.start_info import MAGIC, SIF_FLAGS
 from pvhdbg.abi.text import printable
-from pvhdbg.boot.stop.early_maps import sure_reach
+from pvhdbg.boot.stop.early_maps import guaranteed_limit
 from pvhdbg.boot.stop.protocols import NO_MAP
 from pvhdbg.checks.finding import ERROR, INFO, WARNING
 from pvhdbg.checks.rules import Found, rule
@@ -207,7 +207,7 @@ def _unreached(case: Case) -> Iterator[Found]:
     info = _with_magic(case)
     if info is None:
         return
-    reach = sure_reach(case.image, case.symbols)
+    reach = guaranteed_limit(case.image, case.symbols)
     do = "reach" if case.rules.early else "of a 32-bit kernel are only sure to reach"
     for name, count in (
         ("memmap_paddr", info.memmap_entries if info.version else 0),
@@ -215,7 +215,7 @@ def _unreached(case: Case) -> Iterator[Found]:
     ):
         value = getattr(info, name)
         if count and value >= reach and not case.predicted(f"start_info.{name}") and not _is_ignored(case, name):
-            meant = case.rules.early.meant(value, 1) if case.rules.early else None
+            meant = case.rules.early.accessed_paddr(value, 1) if case.rules.early else None
             wrapped = "" if meant is None else f", and addresses wrap: the kernel reads {meant:#x} instead"
             message = f"{name} is {value:#x}: early page tables {do} to {reach:#x}{wrapped}"
             yield Found(case.path(name), message, case.place(name), ERROR if wrapped else None)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from pvhdbg.abi.boot_params import BootParams
 from pvhdbg.abi.e820 import ISA_SIZE, ISA_START, RESERVED
 from pvhdbg.abi.setup_header import LOADER_XEN, RFC_VERSION
-from pvhdbg.boot.model.difference import Mismatch, difference
-from pvhdbg.boot.model.expected import Expected
+from pvhdbg.boot.model.difference import Mismatch, mismatches
+from pvhdbg.boot.model.expected import ExpectedBootParams
 from pvhdbg.checks.finding import ERROR, INFO, WARNING
 from pvhdbg.checks.rules import Found, rule
 
@@ -198,7 +198,7 @@ def the_copy_of_the_kernel_is_not_pvh_bootparams(case: Case) -> Iterator[Found]:
     made = before.boot_params if before else None
     if case.seen.stage != "kernel" or now is None or made is None or made.raw == now.raw:
         return
-    for each in difference(_exactly(made.raw), now):
+    for each in mismatches(_exactly(made.raw), now):
         path = f"kernel_{each.path}"
         at = None if now.at is None else now.at + each.offset
         message = (
@@ -207,5 +207,5 @@ def the_copy_of_the_kernel_is_not_pvh_bootparams(case: Case) -> Iterator[Found]:
         yield Found(path, message, at)
 
 
-def _exactly(raw: bytes) -> Expected:
-    return Expected(raw, b"\xff" * BootParams.SIZE, {}, b"", None)
+def _exactly(raw: bytes) -> ExpectedBootParams:
+    return ExpectedBootParams(raw, b"\xff" * BootParams.SIZE, {}, b"", None)

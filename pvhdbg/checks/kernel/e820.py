@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.e820 import ISA_SIZE, ISA_START
-from pvhdbg.boot.model.e820_sanitize import LOW_MEMORY, sanitised
+from pvhdbg.boot.model.e820_sanitize import LOW_MEMORY, expected_e820_table
 from pvhdbg.boot.stop import ranges
 from pvhdbg.boot.stop.map_entries import listed, ram
 from pvhdbg.boot.stop.protocols import NO_MAP
@@ -38,7 +38,7 @@ def e820_table_is_not_what_boot_params_lists(case: Case) -> Iterator[Found]:
     Source: Linux arch/x86/kernel/e820.c, e820__memory_setup_default and e820__update_table.
     """
     found, params = _table(case), case.seen.kernel_boot_params
-    wanted = sanitised(params, case.rules) if params else None
+    wanted = expected_e820_table(params, case.rules) if params else None
     if found is None or wanted is None:
         return
     for index, (should, does) in enumerate(zip(wanted, found.entries, strict=False)):

@@ -10,7 +10,7 @@ from pvhdbg.abi.start_info import MAGIC, MemmapTableEntry, ModlistEntry
 from pvhdbg.abi.text import printable
 from pvhdbg.boot.model.predicted import OVERRUN, PAGE_FAULT
 from pvhdbg.boot.record.document import TIMED_OUT
-from pvhdbg.boot.stop.address import place_of
+from pvhdbg.boot.stop.address import location_suffix
 from pvhdbg.boot.stop.early_maps import DIRECT_MAP_32, EarlyMaps
 from pvhdbg.checks.finding import ERROR, WARNING
 from pvhdbg.checks.outcome.end import code, code_place, died, failed_condition, given_place, reached, where
@@ -44,7 +44,7 @@ def the_guest_died(case: Case) -> Iterator[Found]:
     death = died(case)
     if death is None:
         return
-    told = death.told(where(case))
+    told = death.describe(where(case))
     if death.is_triple_fault and code(case) == UD2:
         told = f"triple fault{where(case)}, on the ud2 of a BUG"
     yield Found("registers.rip", told, code_place(case))
@@ -98,20 +98,20 @@ def a_page_fault_before_there_is_an_idt(case: Case) -> Iterator[Found]:
 
 def _early(case: Case) -> str:
     maps = case.rules.early
-    return f"map what is below {maps.reach:#x} alone" if maps else "of a 32-bit kernel do not map that"
+    return f"map what is below {maps.limit:#x} alone" if maps else "of a 32-bit kernel do not map that"
 
 
 def _behind(case: Case, cr2: int) -> list[int]:
     """The physical addresses that were meant, by each map that the kernel has so early."""
     maps = case.rules.early or EarlyMaps(direct_map=DIRECT_MAP_32)
-    meant = maps.behind(cr2)
+    meant = maps.direct_map_paddr(cr2)
     return [cr2] if meant is None else [cr2, meant]
 
 
 def _read_early(case: Case) -> Iterator[tuple[str, str, int, int]]:
     """Name, field and place of each thing that xen_prepare_pvh reads."""
     given = case.given
-    info = given.handed_over if given else None
+    info = given.effective_start_info if given else None
     if given is None or info is None:
         return
     size = info.memmap_entries * MemmapTableEntry.SIZE if info.version else 0
@@ -137,7 +137,7 @@ def a_kernel_of_the_rfc_wants_kvm(case: Case) -> Iterator[Found]:
     Source: the RFC of 2017, arch/x86/xen/enlighten_pvh.c.
     """
     given = case.given
-    info = given.handed_over if given else None
+    info = given.effective_start_info if given else None
     if died(case) is None or code(case) != UD2 or reached(case) not in _REACHED_BEFORE or info is None:
         return
     if case.rules.e820_module and case.rules.memmap is False and case.machine.accel == "tcg" and info.magic == MAGIC:
@@ -248,7 +248,7 @@ def the_next_stage_did_not_come(case: Case) -> Iterator[Found]:
     """
     outcome = case.outcome
     if outcome and outcome.ended == TIMED_OUT:
-        place = place_of(outcome.rip, outcome.symbol)
+        place = location_suffix(outcome.rip, outcome.symbol)
         yield Found("outcome.timeout", f"stage {outcome.waited_for} did not come in time; the guest is{place}")
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.abi.start_info import MAGIC
 from pvhdbg.boot.model.predicted import BUG
-from pvhdbg.boot.stop.address import code_paddr, place_of
+from pvhdbg.boot.stop.address import code_paddr, location_suffix
 from pvhdbg.boot.stop.protocols import MEMMAP
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def code(case: Case) -> bytes:
 def where(case: Case) -> str:
     """The place of RIP, for a message."""
     death = died(case)
-    return place_of(_rip(case), death.symbol if death else None)
+    return location_suffix(_rip(case), death.symbol if death else None)
 
 
 def failed_condition(case: Case) -> tuple[str, str]:
@@ -52,7 +52,7 @@ def failed_condition(case: Case) -> tuple[str, str]:
     the model does not know the kernel.
     """
     death = case.expected.death if case.expected else None
-    info = case.given.handed_over if case.given else None
+    info = case.given.effective_start_info if case.given else None
     found = case.given.memory_map if case.given else None
     if death and death.kind == BUG:
         rest = "" if info is None or info.magic != MAGIC else ", and there is no Xen to ask for one"
@@ -70,6 +70,6 @@ def failed_condition(case: Case) -> tuple[str, str]:
 
 def given_place(case: Case, path: str) -> int | None:
     """The address of a field of start_info, as it was handed over."""
-    info = (case.given.start_info or case.given.handed_over) if case.given else None
+    info = (case.given.start_info or case.given.effective_start_info) if case.given else None
     head, _, name = path.partition(".")
     return info.address_of(info.field(name)) if info and head == "start_info" else None

@@ -319,7 +319,7 @@ class Debuggee:
     def _dead(self, death: Halt) -> Position:
         history = self.journey.history
         if not history or history[-1].stage != stages.DIED:
-            self.journey.look(stages.DIED)
+            self.journey.capture_at(stages.DIED)
         symbol = None if death.rip is None else self.name_of(death.rip)
         return Position(None, death, symbol, history[-1])
 

@@ -14,7 +14,7 @@ from pvhdbg.views.rows import cpu_rows, map_rows, text
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pvhdbg.boot.stop.capture import Capture, MapEntry
+    from pvhdbg.boot.stop.capture import Capture, MapRecord
     from pvhdbg.tui.screen.line import Line
     from pvhdbg.tui.screen.state import Screen
 
@@ -95,7 +95,7 @@ def _memory(seen: Capture, screen: Screen) -> str:
 
 
 @lru_cache(16)
-def _summary(entries: ById[Sequence[MapEntry]]) -> str:
+def _summary(entries: ById[Sequence[MapRecord]]) -> str:
     return map_rows.summary(entries.it)
 
 

@@ -15,7 +15,7 @@ from pvhdbg.views.rows.memory_picture import NOT_LISTED, Part, parts
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pvhdbg.boot.stop.capture import MapEntry
+    from pvhdbg.boot.stop.capture import MapRecord
     from pvhdbg.target.monitor import Region
     from pvhdbg.tui.screen.state import Bytes, Screen
 
@@ -48,7 +48,7 @@ def is_nothing(shown: Bytes, paddr: int, size: int) -> bool:
     return regions is not None and not any(each.start < paddr + size and paddr < each.end for each in regions)
 
 
-def _entries(screen: Screen) -> Sequence[MapEntry]:
+def _entries(screen: Screen) -> Sequence[MapRecord]:
     """The kernel's own table, once there is one, as in the picture."""
     seen, given = screen.looked_at, view_rows.handed_over(screen)
     if seen is not None and seen.e820_table:
@@ -56,7 +56,7 @@ def _entries(screen: Screen) -> Sequence[MapEntry]:
     return given.memory_map.entries if given and given.memory_map else ()
 
 
-def _listed(entries: ById[Sequence[MapEntry]], paddr: int) -> str:
+def _listed(entries: ById[Sequence[MapRecord]], paddr: int) -> str:
     found = _parts(entries)
     at = bisect_right(found, paddr, key=lambda each: each.start) - 1
     kind = found[at].kind if at >= 0 and paddr < found[at].end else NOT_LISTED
@@ -65,7 +65,7 @@ def _listed(entries: ById[Sequence[MapEntry]], paddr: int) -> str:
 
 
 @lru_cache(8)
-def _parts(entries: ById[Sequence[MapEntry]]) -> list[Part]:
+def _parts(entries: ById[Sequence[MapRecord]]) -> list[Part]:
     return parts(entries.it)
 
 

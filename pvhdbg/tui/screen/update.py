@@ -129,7 +129,7 @@ def compared(screen: Screen) -> Screen:
 
 @lru_cache(8)
 def _marks(before: ById[Capture], after: ById[Capture]) -> Mapping[str, object]:
-    return compare.marks(before.it, after.it)
+    return compare.values_before(before.it, after.it)
 
 
 def _coded(screen: Screen, event: events.Coded) -> Screen:

@@ -91,7 +91,7 @@ def _decoded(view: int, seen: ById[Capture], given: ById[Capture], *, unfolded: 
 def _start_info(seen: Capture, _given: Capture) -> list[Row]:
     key = "pvh_start_info" if seen.pvh_start_info else "start_info"
     listed = start_info_rows.start_info_rows(seen, key)
-    return [*listed, _cmdline(seen)] if seen.handed_over else listed
+    return [*listed, _cmdline(seen)] if seen.effective_start_info else listed
 
 
 def _cmdline(seen: Capture) -> Row:

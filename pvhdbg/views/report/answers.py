@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pvhdbg.abi.cpu import ENTRY_STATE, ENTRY_STATE_SOURCE
 from pvhdbg.abi.e820 import BootE820Entry
 from pvhdbg.abi.text import printable
-from pvhdbg.boot.record.compare import within
+from pvhdbg.boot.record.compare import is_within
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.address import code_paddr
 from pvhdbg.boot.stop.read import CODE, CODE_BEFORE
@@ -143,7 +143,7 @@ def _named(rows: Sequence[Row], names: Sequence[str]) -> list[Row]:
 
 
 def _is_below(row: Row, tops: Sequence[str]) -> bool:
-    return any(within(row.path, top) for top in tops)
+    return any(is_within(row.path, top) for top in tops)
 
 
 def _in_entry(row: Row) -> bool:
@@ -232,4 +232,4 @@ def timeline(
 def field_names() -> list[str]:
     """What `boot_params` can be asked for: every field by its path, without indexes."""
     keys = (key for topic in topics.fields() for key in topic.keys)
-    return [key.partition(".")[2] for key in keys if within(key, boot_params_rows.PARAMS)]
+    return [key.partition(".")[2] for key in keys if is_within(key, boot_params_rows.PARAMS)]

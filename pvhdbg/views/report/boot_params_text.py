@@ -13,7 +13,7 @@ from pvhdbg.views.rows.stop import why_not
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pvhdbg.boot.stop.capture import MapEntry
+    from pvhdbg.boot.stop.capture import MapRecord
     from pvhdbg.views.rows.row import Row
     from pvhdbg.views.rows.stop import Stop
 
@@ -102,7 +102,7 @@ def e820_table(stop: Stop) -> Iterator[str]:
     yield from _e820(stop, name, found.entries)
 
 
-def _e820(stop: Stop, name: str, entries: Sequence[MapEntry]) -> Iterator[str]:
+def _e820(stop: Stop, name: str, entries: Sequence[MapRecord]) -> Iterator[str]:
     given = stop.handed_over.memory_map
     if given is None:
         yield f"  {name}: {map_rows.summary(entries)}"

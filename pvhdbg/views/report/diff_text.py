@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from pvhdbg.abi.layout import Field
     from pvhdbg.boot.record.compare import Change, Comparison
-    from pvhdbg.boot.stop.capture import Capture, MapEntry
+    from pvhdbg.boot.stop.capture import Capture, MapRecord
 
 MOST = 200
 """Changes that are listed of one thing."""
@@ -36,10 +36,10 @@ _BITS = {f"registers.{name}": bits for name, bits in NAMED_BITS.items()}
 
 def captures(before: Capture, after: Capture) -> str:
     """From one stop to another: boot data first, the CPU last, what is the same on one line."""
-    changes = compare.captures(before, after)
-    pairs = compare.pairs(before, after)
+    changes = compare.compare_captures(before, after)
+    pairs = compare.compared_keys(before, after)
     keys = [new for _, new in pairs] + list(compare.CPU)
-    changed = {key: [each for each in changes if compare.within(each.path, key)] for key in keys}
+    changed = {key: [each for each in changes if compare.is_within(each.path, key)] for key in keys}
     lines = [f"{before.stage} -> {after.stage}"]
     lines += [f"  ({new} is compared with {old}, which it is a copy of)" for old, new in pairs if old != new]
     lines += [line for key in keys for line in _lines(changed[key])]
@@ -51,7 +51,7 @@ def documents(compared: Comparison) -> str:
     """Two runs: what differs before any stage, then stage by stage; what is the same on one line."""
     if not compared.differs:
         return SAME
-    run = {key: [each for each in compared.run if compare.within(each.path, key)] for key in _RUN}
+    run = {key: [each for each in compared.run if compare.is_within(each.path, key)] for key in _RUN}
     sections = [*run.items(), *((f"stage {each.stage}", each.changes) for each in compared.stages)]
     lines = [each for name, changes in sections if changes for each in (f"{name}:", *_lines(changes))]
     lines += _unchanged("unchanged", [key for key in _RUN if not run[key]])
@@ -102,7 +102,7 @@ def _name(field: Field[Any], of: int) -> str:
     return f" ({name})" if name else ""
 
 
-def _entry(of: MapEntry) -> str:
+def _entry(of: MapRecord) -> str:
     return f"{text.span(of.addr, map_rows.end(of))} {E820_TYPES.label(of.type)}"
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pvhdbg.abi.text import printable
 from pvhdbg.boot.record.document import DEAD, DONE, TIMED_OUT
 from pvhdbg.boot.stop import stages
-from pvhdbg.boot.stop.address import place_of
+from pvhdbg.boot.stop.address import location_suffix
 from pvhdbg.checks.run import Checked, check
 from pvhdbg.views.report import findings_text, stop_text
 from pvhdbg.views.rows import text
@@ -126,7 +126,8 @@ def outcome(of: Outcome) -> str:
     if of.ended == DONE:
         return f"done: {reached}"
     if of.ended == DEAD and of.died:
-        return f"died: {of.died.told(place_of(of.died.rip, of.died.symbol))} ({reached})"
+        return f"died: {of.died.describe(location_suffix(of.died.rip, of.died.symbol))} ({reached})"
     if of.ended == TIMED_OUT and of.waited_for:
-        return f"timeout: {printable(of.waited_for)} did not come{place_of(of.rip, of.symbol, ', rip ')} ({reached})"
+        where = location_suffix(of.rip, of.symbol, ", rip ")
+        return f"timeout: {printable(of.waited_for)} did not come{where} ({reached})"
     return f"{printable(of.ended)} ({reached})"

@@ -9,7 +9,7 @@ from pvhdbg.abi.cpu import UD2
 from pvhdbg.abi.text import printable
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.address import code_paddr
-from pvhdbg.boot.stop.capture import BETWEEN, KERNEL_FILE
+from pvhdbg.boot.stop.capture import MISSING_STAGE, MISSING_KERNEL
 from pvhdbg.views.report import boot_params_text, tables
 from pvhdbg.views.rows import cpu_rows, map_rows, memory_picture, picture_text, start_info_rows, text
 from pvhdbg.views.rows.row import NOTHING
@@ -33,9 +33,9 @@ def lines(stop: Stop) -> list[str]:
 def heading(stop: Stop) -> list[str]:
     seen = stop.seen
     return [
-        f"after {seen.stage}: at no stage" if BETWEEN in seen.missing else _at(seen.stage),
+        f"after {seen.stage}: at no stage" if MISSING_STAGE in seen.missing else _at(seen.stage),
         f"  rip {text.address(seen.rip)}, {cpu_rows.rip_words(seen) or 'of unknown kind'}; {cpu_rows.mode_words(seen)}",
-        *([f"  {printable(seen.missing[KERNEL_FILE])}"] if KERNEL_FILE in seen.missing else []),
+        *([f"  {printable(seen.missing[KERNEL_FILE])}"] if MISSING_KERNEL in seen.missing else []),
     ]
 
 

@@ -12,7 +12,7 @@ from pvhdbg.views.rows import map_rows, text
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from pvhdbg.boot.stop.capture import MapEntry
+    from pvhdbg.boot.stop.capture import MapRecord
     from pvhdbg.views.rows.row import Row
 
 MOST = 160
@@ -30,7 +30,7 @@ def field_table(rows: Sequence[Row], *, changed: Collection[str] = ()) -> list[s
     return _cut(text.columns([each if changed else each[1:] for each in cells[:MOST]], indent=4), len(cells))
 
 
-def map_table(entries: Sequence[MapEntry]) -> list[str]:
+def map_table(entries: Sequence[MapRecord]) -> list[str]:
     """Index, range, size, type, and what lies between or twice."""
     return indexed([each.columns[1:] for each in map_rows.entry_rows(entries, "")], right=(1,))
 
@@ -45,7 +45,7 @@ def indexed(rows: Sequence[tuple[str, ...]], *, right: Collection[int] = ()) -> 
     return _cut(text.columns(lines[:MOST], indent=4, right=[at + 1 for at in right]), len(lines))
 
 
-def compared_map(entries: Sequence[MapEntry], before: Sequence[MapEntry]) -> list[str]:
+def compared_map(entries: Sequence[MapRecord], before: Sequence[MapRecord]) -> list[str]:
     """The entries, each with `=` if it was listed before or `+` if not, and with `-` those that were."""
     signed = _signed(entries, before)
     rows = [
@@ -58,7 +58,7 @@ def compared_map(entries: Sequence[MapEntry], before: Sequence[MapEntry]) -> lis
 Range = tuple[int, int, int]
 
 
-def _signed(entries: Sequence[MapEntry], before: Sequence[MapEntry]) -> list[tuple[str, Range]]:
+def _signed(entries: Sequence[MapRecord], before: Sequence[MapRecord]) -> list[tuple[str, Range]]:
     left = Counter(map(_range, before))
     lines = []
     for each in map(_range, entries):
@@ -69,11 +69,11 @@ def _signed(entries: Sequence[MapEntry], before: Sequence[MapEntry]) -> list[tup
     return sorted(lines, key=lambda line: (line[1], line[0] != GONE)) if ascending else lines
 
 
-def same_map(entries: Iterable[MapEntry], before: Iterable[MapEntry]) -> bool:
+def same_map(entries: Iterable[MapRecord], before: Iterable[MapRecord]) -> bool:
     return list(map(_range, entries)) == list(map(_range, before))
 
 
-def _range(entry: MapEntry) -> Range:
+def _range(entry: MapRecord) -> Range:
     return entry.addr, entry.size, entry.type
 
 

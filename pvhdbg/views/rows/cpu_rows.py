@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.cpu import CR0_PG, NAMED_BITS, SEGMENTS, segment_kind
-from pvhdbg.boot.stop.address import linear
+from pvhdbg.boot.stop.address import linear_address
 from pvhdbg.boot.stop.capture import IDENTITY, KERNEL, PHYSICAL
 from pvhdbg.boot.stop.paging import Paging
 from pvhdbg.views.rows.row import Row, absent
@@ -51,7 +51,7 @@ def paging_words(capture: Capture) -> str:
 def rip_words(capture: Capture) -> str:
     """Which kind of address RIP is, and which address where its segment does not begin at 0."""
     kind = ADDRESS_KINDS.get(capture.address_kind or "", "")
-    at = None if capture.rip is None else linear(capture.rip, capture.registers)
+    at = None if capture.rip is None else linear_address(capture.rip, capture.registers)
     if not kind or at is None or at == capture.rip:
         return kind
     return f"{kind} {at:#x} by cs.base {capture.registers.get('cs.base') or 0:#x}"
@@ -95,7 +95,7 @@ def _target(capture: Capture, name: str, value: int) -> int | None:
     if name == "cr3":
         return value & ~0xFFF or None
     if name in ("rip", "rsp"):
-        value = linear(value, capture.registers) if name == "rip" else value
+        value = linear_address(value, capture.registers) if name == "rip" else value
         return value if capture.address_kind in (PHYSICAL, IDENTITY) else None
     return value if name == "rbx" and _meaning(capture, name, value) else None
 

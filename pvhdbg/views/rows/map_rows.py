@@ -12,7 +12,7 @@ from pvhdbg.views.rows.row import Row, absent, below, field_row
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pvhdbg.boot.stop.capture import Capture, MapEntry
+    from pvhdbg.boot.stop.capture import Capture, MapRecord
 
 PROTOCOLS = {
     MEMMAP: "start_info's own table of hvm_memmap_table_entry, version 1 on",
@@ -21,18 +21,18 @@ PROTOCOLS = {
 }
 
 
-def end(entry: MapEntry) -> int:
+def end(entry: MapRecord) -> int:
     """One past the last byte; of a hostile entry it may be past the last address there is."""
     return entry.addr + entry.size
 
 
-def summary(entries: Sequence[MapEntry]) -> str:
+def summary(entries: Sequence[MapRecord]) -> str:
     """`6 entries: 511.8 MiB of RAM`."""
     ram = sum(each.size for each in entries if each.type == RAM)
     return f"{text.counted(len(entries), 'entry', 'entries')}: {text.size(ram)} of RAM"
 
 
-def gaps(entries: Sequence[MapEntry]) -> list[int]:
+def gaps(entries: Sequence[MapRecord]) -> list[int]:
     """For each entry the bytes between it and the ranges below it; negative where it overlaps them."""
     distances = [0] * len(entries)
     reached = 0
@@ -49,7 +49,7 @@ def _gap_text(distance: int) -> str:
     return f"gap of {text.size(distance)} before" if distance > 0 else f"overlaps {text.size(-distance)}"
 
 
-def entry_rows(entries: Sequence[MapEntry], path: str, *, fields: bool = False, base: int | None = None) -> list[Row]:
+def entry_rows(entries: Sequence[MapRecord], path: str, *, fields: bool = False, base: int | None = None) -> list[Row]:
     """A row for each entry, with its fields below it if asked. `base` is the first entry's offset in a structure."""
     rows: list[Row] = []
     for index, (entry, distance) in enumerate(zip(entries, gaps(entries), strict=True)):
@@ -60,7 +60,7 @@ def entry_rows(entries: Sequence[MapEntry], path: str, *, fields: bool = False, 
     return rows
 
 
-def _entry_row(entry: MapEntry, index: int, path: str, distance: int) -> Row:
+def _entry_row(entry: MapRecord, index: int, path: str, distance: int) -> Row:
     span, size = text.span(entry.addr, end(entry)), text.size(entry.size)
     kind, gap = E820_TYPES.label(entry.type), _gap_text(distance)
     return Row(

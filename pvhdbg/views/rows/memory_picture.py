@@ -15,7 +15,7 @@ from pvhdbg.boot.stop import regions as placed
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from pvhdbg.boot.stop.capture import Capture, MapEntry
+    from pvhdbg.boot.stop.capture import Capture, MapRecord
     from pvhdbg.image.facts import ImageFacts
 
 WIDTH = 64
@@ -66,7 +66,7 @@ def of_capture(capture: Capture, image: ImageFacts | None = None, width: int = W
     return picture(entries, marks(capture, image), width)
 
 
-def picture(entries: Sequence[MapEntry], found: Sequence[Mark], width: int = WIDTH) -> Picture:
+def picture(entries: Sequence[MapRecord], found: Sequence[Mark], width: int = WIDTH) -> Picture:
     """The first MiB, from there to the end of the RAM below 4 GiB, and the RAM above, each `width` cells long."""
     listed = parts(entries)
     bounds = list(_bounds(listed, found))
@@ -113,7 +113,7 @@ def _structures(capture: Capture) -> Iterator[Mark]:
             yield Mark(letter, name.removeprefix("the "), found[name].start, found[name].end)
 
 
-def parts(entries: Sequence[MapEntry]) -> list[Part]:
+def parts(entries: Sequence[MapRecord]) -> list[Part]:
     """What is listed, cut where anything begins or ends: from 0 to the end of the last range, or of memory."""
     begins: Counter[tuple[int, str]] = Counter()
     for each in entries:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pvhdbg.abi.boot_params import BootParams
     from pvhdbg.abi.start_info import StartInfo
     from pvhdbg.boot.record.document import Document, MachineFacts, Outcome
-    from pvhdbg.boot.stop.capture import Capture, MapEntry, MemoryMap, Module, Text
+    from pvhdbg.boot.stop.capture import Capture, MapRecord, MemoryMap, Module, Text
     from pvhdbg.checks.finding import Finding
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.image.verdict import Verdict
@@ -141,7 +141,7 @@ def boot_params(record: BootParams) -> Json:
     return shown
 
 
-def entries(of: Iterable[MapEntry]) -> list[Json]:
+def entries(of: Iterable[MapRecord]) -> list[Json]:
     return [
         {"addr": each.addr, "size": each.size, "type": each.type, "type_name": E820_TYPES.name(each.type)}
         for each in of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pvhdbg.abi.boot_params import BootParams
 from pvhdbg.abi.e820 import BootE820Entry
 from pvhdbg.boot.record.compare import Absent, Change
-from pvhdbg.boot.record.compare import documents as compared
+from pvhdbg.boot.record.compare import compare_runs as compared
 from pvhdbg.boot.stop.capture import Text
 from pvhdbg.views.report import diff_text
 from tests import build
