@@ -13,7 +13,7 @@ from pvhdbg.boot.model.predicted import PredictedDeath
 from pvhdbg.boot.record.document import MachineFacts
 from pvhdbg.boot.stop import ranges, regions
 from pvhdbg.boot.stop.capture import Capture
-from pvhdbg.boot.stop.map_entries import listed, ram
+from pvhdbg.boot.stop.map_entries import decode_entries, ram_ranges
 from pvhdbg.checks.finding import ERROR, WARNING
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pvhdbg.abi.boot_params import BootParams
     from pvhdbg.abi.start_info import StartInfo
     from pvhdbg.boot.record.document import Outcome
-    from pvhdbg.boot.stop.capture import Module
+    from pvhdbg.boot.stop.capture import MapRecord, Module
     from pvhdbg.boot.stop.map_entries import MapEntry
     from pvhdbg.boot.stop.ranges import AddressRange
     from pvhdbg.boot.stop.regions import Region
@@ -169,15 +169,20 @@ class Case:
         death = self.expected.death if self.expected else None
         return death if death and self.is_linux and death.field in fields else None
 
+    @property
+    def map_records(self) -> tuple[MapRecord, ...]:
+        """The entries of the handed-over memory map, as C records with their addresses."""
+        return self.seen.memory_map.entries if self.seen.memory_map else ()
+
     @cached_property
     def entries(self) -> tuple[MapEntry, ...]:
         """The map that was handed over, as this stop shows it."""
-        return listed(self.seen.memory_map.entries) if self.seen.memory_map else ()
+        return decode_entries(self.map_records)
 
     @cached_property
     def ram(self) -> list[AddressRange]:
         """What that map lists as RAM, and as nothing else."""
-        return ram(self.entries)
+        return ram_ranges(self.entries)
 
     @cached_property
     def listed(self) -> list[AddressRange]:

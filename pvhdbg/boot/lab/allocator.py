@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pvhdbg.abi.start_info import StartInfo
 from pvhdbg.boot.stop import ranges, regions
 from pvhdbg.boot.stop.early_maps import EARLY_MAP_LIMIT, guaranteed_limit
-from pvhdbg.boot.stop.map_entries import listed, ram
+from pvhdbg.boot.stop.map_entries import decode_entries, ram_ranges
 from pvhdbg.errors import UserError
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def room(capture: Capture, image: ImageFacts | None) -> Room:
 def _ram(capture: Capture) -> list[AddressRange]:
     """The map's RAM, without what the map also lists as something else."""
     entries = capture.memory_map.entries if capture.memory_map else ()
-    return ram(listed(entries)) or [CONVENTIONAL]
+    return ram_ranges(decode_entries(entries)) or [CONVENTIONAL]
 
 
 def _taken(capture: Capture, image: ImageFacts | None) -> Iterator[AddressRange]:

@@ -1,11 +1,15 @@
-"""The entries of a memory map of either protocol, decoded once, and what of memory they list as RAM."""
+"""The entries of a memory map as plain numbers, and what they say about RAM.
+
+A map entry has two C layouts: hvm_memmap_table_entry (24 bytes) in start_info's table, and boot_e820_entry (20 bytes,
+packed) in an "e820 data" module, in boot_params and in the kernel's e820_table. A Capture keeps these records, because
+views show their bytes and addresses. Code that computes with a map decodes them into MapEntry first.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.abi.e820 import RAM
-from pvhdbg.abi.start_info import MemmapTableEntry
 from pvhdbg.boot.stop import ranges
 
 if TYPE_CHECKING:
@@ -16,30 +20,26 @@ if TYPE_CHECKING:
 
 
 class MapEntry(NamedTuple):
-    """An entry's numbers: a guest may list thousands. `end` may be above 2^64."""
+    """A map entry of either layout, decoded: a record decodes a field anew at each access, and maps may be long."""
 
     addr: int
     size: int
     type: int
-    end: int
-    reserved: int
-    at: int | None
+
+    @property
+    def end(self) -> int:
+        """One past the last byte; above 2^64 if the guest's entry wraps around."""
+        return self.addr + self.size
 
 
-def listed(entries: Iterable[MapRecord]) -> tuple[MapEntry, ...]:
-    return tuple(map(_listed, entries))
+def decode_entries(records: Iterable[MapRecord]) -> tuple[MapEntry, ...]:
+    return tuple(MapEntry(record.addr, record.size, record.type) for record in records)
 
 
-def _listed(entry: MapRecord) -> MapEntry:
-    addr, size = entry.addr, entry.size
-    reserved = entry.reserved if isinstance(entry, MemmapTableEntry) else 0
-    return MapEntry(addr, size, entry.type, addr + size, reserved, entry.at)
-
-
-def ram(entries: Iterable[MapEntry]) -> list[AddressRange]:
-    """What is listed as RAM and as nothing else."""
+def ram_ranges(entries: Iterable[MapEntry]) -> list[AddressRange]:
+    """Return what the map lists as RAM and not also as another type, in ascending order."""
     usable: list[AddressRange] = []
-    others: list[AddressRange] = []
-    for each in entries:
-        (usable if each.type == RAM else others).append((each.addr, each.end))
-    return ranges.minus(usable, others)
+    unusable: list[AddressRange] = []
+    for entry in entries:
+        (usable if entry.type == RAM else unusable).append((entry.addr, entry.end))
+    return ranges.minus(usable, unusable)

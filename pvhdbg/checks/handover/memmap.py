@@ -32,9 +32,10 @@ def _path(index: int, name: str = "") -> str:
     return f"memory_map.entries[{index}]" + (f".{name}" if name else "")
 
 
-def _at(entry: MapEntry, name: str) -> int | None:
-    """Where a field of an entry lies; both protocols' entries begin with the same ones."""
-    return None if entry.at is None else entry.at + MemmapTableEntry.field(name).offset
+def _at(case: Case, index: int, name: str = "") -> int | None:
+    """Return the physical address of an entry, or of one of its fields."""
+    record = case.map_records[index]
+    return record.address_of(record.field(name)) if name else record.at
 
 
 def _span(entry: MapEntry) -> str:
@@ -51,7 +52,9 @@ def an_entry_is_empty(case: Case) -> Iterator[Found]:
     for index, each in enumerate(case.entries):
         if each.size == 0:
             yield Found(
-                _path(index, "size"), f"size is 0 in entry {index} ({E820_TYPES.label(each.type)})", _at(each, "size")
+                _path(index, "size"),
+                f"size is 0 in entry {index} ({E820_TYPES.label(each.type)})",
+                _at(case, index, "size"),
             )
 
 
@@ -78,9 +81,9 @@ def _overlap(case: Case, first: tuple[int, int, int], second: tuple[int, int, in
     kinds = [E820_TYPES.label(case.entries[index].type) for index in (first[2], second[2])]
     both = f"{second[0]:#x}-{min(first[1], second[1]):#x}"
     if kinds[0] == kinds[1]:
-        return Found(_path(second[2]), f"{both} is listed twice as {kinds[0]}", case.entries[second[2]].at, INFO)
+        return Found(_path(second[2]), f"{both} is listed twice as {kinds[0]}", _at(case, second[2]), INFO)
     message = f"{both} is both {kinds[0]} (entry {first[2]}) and {kinds[1]} (entry {second[2]})"
-    return Found(_path(second[2]), message, case.entries[second[2]].at)
+    return Found(_path(second[2]), message, _at(case, second[2]))
 
 
 @rule("PVH203", INFO)
@@ -94,7 +97,7 @@ def entries_are_not_in_order(case: Case) -> Iterator[Found]:
     for (before, _), (after, index) in pairwise(listed):
         if after < before:
             message = f"addr of entry {index} is {after:#x}, below the one before ({before:#x}): the map is not sorted"
-            yield Found(_path(index, "addr"), message, _at(case.entries[index], "addr"))
+            yield Found(_path(index, "addr"), message, _at(case, index, "addr"))
             return
 
 
@@ -111,7 +114,9 @@ def an_entry_ends_beyond_all_addresses(case: Case) -> Iterator[Found]:
         if each.end >= _TOP:
             how = "at 2^64" if each.end == _TOP else "beyond 2^64: Linux drops the whole map"
             message = f"addr {each.addr:#x} and size {each.size:#x} of entry {index} end {how}"
-            yield Found(_path(index, "size"), message, _at(each, "size"), case.fatal if each.end > _TOP else None)
+            yield Found(
+                _path(index, "size"), message, _at(case, index, "size"), case.fatal if each.end > _TOP else None
+            )
 
 
 @rule("PVH205", INFO)
@@ -125,7 +130,7 @@ def a_type_is_unknown(case: Case) -> Iterator[Found]:
         if each.size and (each.type not in E820_TYPES.names or E820_TYPES.name(each.type) == "DISABLED"):
             dropped = ": Linux drops the range" if each.type == 0 else ""
             message = f"type is {E820_TYPES.label(each.type)} for {_span(each)}{dropped}"
-            yield Found(_path(index, "type"), message, _at(each, "type"))
+            yield Found(_path(index, "type"), message, _at(case, index, "type"))
 
 
 @rule("PVH206", INFO)
@@ -134,10 +139,11 @@ def reserved_of_an_entry_is_not_0(case: Case) -> Iterator[Found]:
 
     Source: Xen start_info.h.
     """
-    for index, each in enumerate(case.entries):
-        if each.reserved:
-            message = f"reserved is {each.reserved:#x} in entry {index}, not 0"
-            yield Found(_path(index), message, _at(each, "reserved"))
+    for index, record in enumerate(case.map_records):
+        reserved = record.reserved if isinstance(record, MemmapTableEntry) else 0
+        if reserved:
+            message = f"reserved is {reserved:#x} in entry {index}, not 0"
+            yield Found(_path(index), message, _at(case, index, "reserved"))
 
 
 @rule("PVH207", INFO, WARNING, ERROR, cause=True)
@@ -188,7 +194,7 @@ def there_is_no_ram(case: Case) -> Iterator[Found]:
     """
     if case.entries and not case.ram:
         message = f"no entry of {len(case.entries)} lists RAM (type {RAM}) that no other entry claims"
-        yield Found("memory_map.entries", message, case.entries[0].at, case.fatal)
+        yield Found("memory_map.entries", message, _at(case, 0), case.fatal)
 
 
 @rule("PVH209", WARNING)
@@ -217,7 +223,7 @@ def the_map_lacks_memory_that_the_machine_has(case: Case) -> Iterator[Found]:
     has, listed = ram_size(case.memory), ranges.total(case.ram)
     if has and case.ram and listed < has - max(has // _KEPT_BACK, 1 << 20):
         message = f"the map lists {listed:#x} bytes of RAM, the machine has {has:#x} (-m {case.memory})"
-        yield Found("memory_map.entries", message, case.entries[0].at)
+        yield Found("memory_map.entries", message, _at(case, 0))
 
 
 @rule("PVH211", INFO)
@@ -231,7 +237,7 @@ def ram_is_listed_where_the_isa_range_is(case: Case) -> Iterator[Found]:
         low, high = max(each.addr, ISA_START), min(each.end, ISA_START + ISA_SIZE)
         if each.type == RAM and low < high:
             message = f"entry {index} lists {low:#x}-{high:#x} as RAM: Linux reserves the ISA range"
-            yield Found(_path(index), message, each.at)
+            yield Found(_path(index), message, _at(case, index))
 
 
 @rule("PVH212", ERROR)

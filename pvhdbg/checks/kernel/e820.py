@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pvhdbg.abi.e820 import ISA_SIZE, ISA_START
 from pvhdbg.boot.model.e820_sanitize import LOW_MEMORY, expected_e820_table
 from pvhdbg.boot.stop import ranges
-from pvhdbg.boot.stop.map_entries import listed, ram
+from pvhdbg.boot.stop.map_entries import decode_entries, ram_ranges
 from pvhdbg.boot.stop.protocols import NO_MAP
 from pvhdbg.checks.finding import ERROR, WARNING
 from pvhdbg.checks.rules import Found, rule
@@ -67,13 +67,13 @@ def the_kernel_lost_memory(case: Case) -> Iterator[Found]:
     found = _table(case)
     if found is None:
         return
-    has = ram(listed(found.entries))
+    has = ram_ranges(decode_entries(found.entries))
     given = case.given.memory_map if case.given else None
     if ranges.total(has) <= LOW_MEMORY:
         yield Found(
             "e820_table", f"the table lists {ranges.total(has):#x} bytes of RAM: the kernel has no map", found.paddr
         )
     elif given and given.protocol != NO_MAP:
-        lost = ranges.total(ranges.minus(ram(listed(given.entries)), [*has, _ISA]))
+        lost = ranges.total(ranges.minus(ram_ranges(decode_entries(given.entries)), [*has, _ISA]))
         if lost >= _NO_LOSS:
             yield Found("e820_table", f"{lost:#x} bytes of RAM that were handed over are not in it", found.paddr)

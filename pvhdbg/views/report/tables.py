@@ -7,6 +7,7 @@ from itertools import groupby, pairwise
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.e820 import E820_TYPES
+from pvhdbg.boot.stop.map_entries import MapEntry, decode_entries
 from pvhdbg.views.rows import map_rows, text
 
 if TYPE_CHECKING:
@@ -49,19 +50,16 @@ def compared_map(entries: Sequence[MapRecord], before: Sequence[MapRecord]) -> l
     """The entries, each with `=` if it was listed before or `+` if not, and with `-` those that were."""
     signed = _signed(entries, before)
     rows = [
-        (sign, text.span(start, start + size), text.size(size), E820_TYPES.label(kind))
-        for sign, (start, size, kind) in signed[:MOST]
+        (sign, text.span(entry.addr, entry.end), text.size(entry.size), E820_TYPES.label(entry.type))
+        for sign, entry in signed[:MOST]
     ]
     return _cut(text.columns(rows, indent=4, right=(2,)), len(signed))
 
 
-Range = tuple[int, int, int]
-
-
-def _signed(entries: Sequence[MapRecord], before: Sequence[MapRecord]) -> list[tuple[str, Range]]:
-    left = Counter(map(_range, before))
+def _signed(entries: Sequence[MapRecord], before: Sequence[MapRecord]) -> list[tuple[str, MapEntry]]:
+    left = Counter(decode_entries(before))
     lines = []
-    for each in map(_range, entries):
+    for each in decode_entries(entries):
         lines.append((KEPT if left[each] else NEW, each))
         left[each] -= left[each] > 0
     ascending = all(low[1] <= high[1] for low, high in pairwise(lines))
@@ -70,11 +68,7 @@ def _signed(entries: Sequence[MapRecord], before: Sequence[MapRecord]) -> list[t
 
 
 def same_map(entries: Iterable[MapRecord], before: Iterable[MapRecord]) -> bool:
-    return list(map(_range, entries)) == list(map(_range, before))
-
-
-def _range(entry: MapRecord) -> Range:
-    return entry.addr, entry.size, entry.type
+    return decode_entries(entries) == decode_entries(before)
 
 
 def _cut(lines: list[str], count: int) -> list[str]:
