@@ -1,9 +1,9 @@
-"""A machine of our own, or one that is attached: QEMU and gdb as child processes.
+"""A live machine: QEMU and gdb as child processes, or gdb attached to a QEMU that already runs.
 
 system/    child processes, signals, folders, the watcher
 qemu/      QEMU: its options, its process, its monitor, the serial console
 gdb/       gdb: its process, the MI client, the prompt's console
-debuggee/  both together: started or attached, and what a session does with them
+debuggee/  both together: started or attached, and what an interactive session does with them
 
-debuggee imports gdb and qemu, both import system. Start with debuggee/debuggee.py.
+debuggee imports gdb and qemu; both import system. Start with debuggee/debuggee.py.
 """

@@ -97,7 +97,7 @@ def measure() -> dict[str, list[float]]:
     with create_pipe_input() as keyboard:
         tui = Shown(lambda: Tui(screen()), Quiet(*SIZE), keyboard)
         tui.until(lambda: tui.tui.windows.body.size[0] > 0)
-        start.keep_all()
+        start.freeze_heap()
         watch = Stopwatch(tui)
         for names in KEYS.values():  # once for what is made at the first time
             for name in names:

@@ -113,7 +113,7 @@ def test_a_qemu_that_is_killed_is_told_with_the_signal(waiting: Path, tmp_path: 
 def test_a_gdb_that_is_killed_is_one_line(waiting: Path, tmp_path: Path) -> None:
     status, out, err = killed("gdb ", signal.SIGKILL, waiting, tmp_path)
 
-    assert (1, "", "pvhdbg: error: gdb has gone: killed by SIGKILL\n") == (status, out, err)
+    assert (1, "", "pvhdbg: error: gdb was killed by SIGKILL\n") == (status, out, err)
 
 
 def killed(program: str, by: signal.Signals, kernel: Path, folder: Path) -> tuple[int, str, str]:

@@ -168,4 +168,4 @@ def test_a_run_of_gdb_s_own_can_be_interrupted_from_outside(debuggee: Debuggee) 
 def test_a_line_asks_the_table_if_it_begins_with_pvh_or_with_a_name_that_gdb_has_not(
     line: str, question: str | None
 ) -> None:
-    assert question == console.question(line, commands.COMMANDS)
+    assert question == console.pvh_command(line, commands.COMMANDS)

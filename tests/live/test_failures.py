@@ -56,7 +56,7 @@ def test_a_qemu_that_dies_at_once_is_quoted(tmp_path: Path) -> None:
 
 def test_a_gdb_that_dies_at_once_is_quoted(tmp_path: Path) -> None:
     gdb = script(tmp_path / "gdb", '[ "$1" = --version ] || echo "some library: is missing" >&2; exit 127')
-    message = "gdb has gone: exited with status 127: some library: is missing"
+    message = "gdb exited with status 127: some library: is missing"
 
     assert (MachineError, message, "the package is gdb") == told(failure(gdb=GdbOptions(binary=gdb)))
 
@@ -64,7 +64,7 @@ def test_a_gdb_that_dies_at_once_is_quoted(tmp_path: Path) -> None:
 def test_a_qemu_too_old_says_which_one_is_needed(tmp_path: Path) -> None:
     qemu = script(tmp_path / "qemu", '[ "$1" != --version ] && exit 1; echo "QEMU emulator version 4.1.0"')
 
-    assert (MachineError, f"{qemu} is version 4.1", "install the package qemu-system-x86, 5.2 or newer") == told(
+    assert (MachineError, f"{qemu}: version 4.1 is too old", "install qemu-system-x86 5.2 or newer") == told(
         failure(TEACHING._replace(binary=qemu))
     )
 
@@ -72,7 +72,7 @@ def test_a_qemu_too_old_says_which_one_is_needed(tmp_path: Path) -> None:
 def test_a_gdb_too_old_says_which_one_is_needed(tmp_path: Path) -> None:
     gdb = script(tmp_path / "gdb", '[ "$1" != --version ] && exit 1; echo "GNU gdb (Debian 8.2.1-2+b3) 8.2.1"')
 
-    assert (MachineError, f"{gdb} is version 8.2", "install the package gdb, 11.0 or newer") == told(
+    assert (MachineError, f"{gdb}: version 8.2 is too old", "install gdb 11.0 or newer") == told(
         failure(gdb=GdbOptions(binary=gdb))
     )
 

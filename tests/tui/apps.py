@@ -19,7 +19,7 @@ from pvhdbg import commands
 from pvhdbg.boot.record.replay import load
 from pvhdbg.boot.session.recorded import RecordedSession
 from pvhdbg.tui.app.app import Tui
-from pvhdbg.tui.app.start import screen_of
+from pvhdbg.tui.app.start import recording_screen
 from pvhdbg.tui.screen.state import Screen
 from tests.paths import RECORDINGS_DIR
 
@@ -182,7 +182,7 @@ def shown(make: Callable[[], Tui], size: tuple[int, int] = (80, 24)) -> Iterator
 def recorded(name: str = "linux-6.1-microvm-initrd", **fields: Any) -> Screen:  # noqa: ANN401 - whatever a Screen has
     """The screen of a recording."""
     path = RECORDINGS_DIR / f"{name}.json"
-    return screen_of(load(path), path.name)._replace(**fields)
+    return recording_screen(load(path), path.name)._replace(**fields)
 
 
 def show(

@@ -254,7 +254,7 @@ def test_gdb_completes_what_is_typed(at_prepare: Start) -> None:
 def test_what_would_take_the_prompt_for_ever_is_refused(at_prepare: Start, line: str) -> None:
     shell = at_prepare()
     shell.type(line)
-    shell.wait("would take gdb's input")
+    shell.wait("would block the gdb prompt")
     quit_by(shell)
 
 
@@ -315,11 +315,11 @@ def test_a_qemu_that_is_killed_while_its_guest_stands_still_is_noticed_at_once(a
 def test_a_gdb_that_is_killed_while_nobody_asks_it_is_noticed_at_once(at_prepare: Start) -> None:
     shell = at_prepare()
     os.kill(shell.gdb(), signal.SIGKILL)
-    shell.wait("ended gdb has gone: killed by SIGKILL")
+    shell.wait("ended gdb was killed by SIGKILL")
     shell.keys("F4")
     text = shell.wait("there is no gdb any more (hint: Ctrl-Q, and start pvhdbg again)")
 
-    assert 1 == text.count("pvhdbg: gdb has gone: killed by SIGKILL\n")
+    assert 1 == text.count("pvhdbg: gdb was killed by SIGKILL\n")
 
 
 def test_a_guest_is_started_again_after_kill_by_run_and_while_it_runs(at_prepare: Start) -> None:

@@ -56,9 +56,7 @@ def at_rip(debuggee: Debuggee, mode: str) -> Code:
     """The code at RIP; `mode` is the CPU's: gdb takes 32-bit code for 64-bit code, QEMU's monitor knows better."""
     try:
         rip = debuggee.machine.target.register("rip")
-        return _marked(
-            _source(debuggee) or _instructions(debuggee, rip, mode), breakpoints.listed(debuggee.machine.gdb)
-        )
+        return _marked(_source(debuggee) or _instructions(debuggee, rip, mode), breakpoints.read(debuggee.machine.gdb))
     except TargetError as error:
         return Code(why=str(error))
 

@@ -1,9 +1,9 @@
 """gdb as a child process.
 
-process      gdb itself: lines in, lines out
-mi           GDB/MI records
-mi_client    commands and their answers, by token
-console      a line typed at the prompt
-breakpoints  gdb's breakpoints
-script       the path of the script to source
+process      the gdb process: lines in, lines out
+mi           parsing GDB/MI records
+mi_client    sending commands and matching their answers by token
+console      running a line that the user typed at the prompt
+breakpoints  listing, setting and deleting breakpoints
+script       the path of pvhdbg's script for gdb
 """

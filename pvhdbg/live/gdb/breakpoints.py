@@ -1,10 +1,10 @@
-"""gdb's breakpoints: where they are, and setting or deleting one."""
+"""gdb's breakpoints: list them, set or delete one."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pvhdbg.target.mi import quoted
+from pvhdbg.target.mi import quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from pvhdbg.live.gdb.mi_client import MiClient
 
 Line = tuple[str, int]
-"""A source file's whole name, and a line in it."""
+"""A source file's full name, and a line number in it."""
 
 
 class Breakpoints(NamedTuple):
-    """The numbers of the breakpoints at each address, and at each line of source."""
+    """The numbers of gdb's breakpoints, by address and by source line."""
 
     addresses: Mapping[int, tuple[str, ...]] = {}
     lines: Mapping[Line, tuple[str, ...]] = {}
@@ -25,8 +25,8 @@ class Breakpoints(NamedTuple):
         return self.addresses.get(place, ()) if isinstance(place, int) else self.lines.get(place, ())
 
 
-def listed(gdb: MiClient) -> Breakpoints:
-    """All of them; a watchpoint is nowhere.
+def read(gdb: MiClient) -> Breakpoints:
+    """Ask gdb for its breakpoints. Watchpoints have no place and are left out.
 
     :raise TargetError: if gdb does not answer.
     """
@@ -42,28 +42,28 @@ def listed(gdb: MiClient) -> Breakpoints:
 
 
 def toggle(gdb: MiClient, place: int | Line) -> str:
-    """Set a hardware breakpoint there, or delete those that are there: which it was.
+    """Set a hardware breakpoint at a place, or delete the breakpoints there. Return what was done, as text.
 
-    :raise TargetError: with gdb's own words.
+    :raise TargetError: with gdb's own message.
     """
-    there = dict.fromkeys(listed(gdb).at(place))
-    if there:
-        gdb.ask(f"-break-delete {' '.join(there)}")
-        return f"deleted breakpoint {', '.join(there)}"
-    where = f"*{place:#x}" if isinstance(place, int) else f"--source {quoted(place[0])} --line {place[1]}"
-    made = gdb.ask(f"-break-insert -h {where}").payload.get("bkpt", {})
-    return f"hardware breakpoint {made.get('number', '')}".rstrip()
+    numbers = dict.fromkeys(read(gdb).at(place))
+    if numbers:
+        gdb.ask(f"-break-delete {' '.join(numbers)}")
+        return f"deleted breakpoint {', '.join(numbers)}"
+    where = f"*{place:#x}" if isinstance(place, int) else f"--source {quote(place[0])} --line {place[1]}"
+    entry = gdb.ask(f"-break-insert -h {where}").payload.get("bkpt", {})
+    return f"hardware breakpoint {entry.get('number', '')}".rstrip()
 
 
 def _places(payload: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """One breakpoint may have many locations, and then has its own place in none."""
-    for each in payload.get("BreakpointTable", {}).get("body", []):
-        for place in (each, *each.get("locations", ())):
-            yield each["number"], place
+    """Yield the breakpoints' numbers and places. One with several locations has no address of its own."""
+    for entry in payload.get("BreakpointTable", {}).get("body", []):
+        for place in (entry, *entry.get("locations", ())):
+            yield entry["number"], place
 
 
 def _address(text: str) -> int | None:
-    """None for `<MULTIPLE>` and `<PENDING>`."""
+    """Return the number, or None for `<MULTIPLE>` and `<PENDING>`."""
     try:
         return int(text, 16)
     except ValueError:

@@ -1,11 +1,11 @@
-"""gdb's own language at a prompt: what a line means to us before gdb sees it, and running it."""
+"""Lines in gdb's command language: recognize those that pvhdbg handles itself, and run the others in gdb."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from pvhdbg.errors import UserError
-from pvhdbg.target.mi import in_console, quoted
+from pvhdbg.target.mi import console_command, quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from pvhdbg.live.gdb.mi_client import MiClient, Pending
 
 _PREFIX = "pvh"
-_GDBS_TOO = ("info", "set", "dump", "help")
-QUIT, KILL, RESTART, TO_ENTRY, ORDINARY = "quit", "kill", "restart", "to-entry", "ordinary"
+_ALSO_GDB_COMMANDS = ("info", "set", "dump", "help")
+QUIT, KILL, RESTART, TO_ENTRY, FOR_GDB = "quit", "kill", "restart", "to-entry", "for-gdb"
 
-# gdb's own abbreviations: a word counts from its shortest form on.
-_MEANINGS = (
+# The shortest abbreviation that gdb accepts, and the full name.
+_HANDLED_HERE = (
     ("q", "quit", QUIT),
     ("exit", "exit", QUIT),
     ("k", "kill", KILL),
@@ -25,7 +25,7 @@ _MEANINGS = (
     ("start", "start", RESTART),
     ("starti", "starti", TO_ENTRY),
 )
-# Each of them reads the standard input that MI needs, and never gives it back.
+# These read from standard input, which MI needs, and never return.
 _NEVER_RETURN = (
     ("she", "shell"),
     ("!", "!"),
@@ -50,76 +50,78 @@ _RESUME = (
     ("j", "jump"),
     ("sig", "signal"),
 )
-# `echo >` prints what a prompt looks like, but its answer follows at once.
+# `echo >` prints text that looks like a prompt for more lines, but its answer follows at once.
 _ANSWER_FOLLOWS_WITHIN = 0.02
 _QUITS_WITHIN = 0.2
 
 
-def meaning(line: str) -> str:
-    """What a line asks of us rather than of gdb: QUIT, KILL the machine, RESTART it, likewise but only
-    TO_ENTRY; or ORDINARY.
+def classify(line: str) -> str:
+    """Say what to do with a typed line: QUIT, KILL the machine, RESTART it, restart it and run TO_ENTRY, or pass the
+    line on (FOR_GDB).
 
-    :raise UserError: for a command that would never give the prompt back.
+    :raise UserError: for a command that would never return to the prompt.
     """
     word = _first_word(line)
     for shortest, full in _NEVER_RETURN:
         if _abbreviates(word, shortest, full):
-            raise UserError(f"{full} is not available here: it would take gdb's input and never give it back")
-    return next((each for shortest, full, each in _MEANINGS if _abbreviates(word, shortest, full)), ORDINARY)
+            raise UserError(f"{full}: not available here: it would block the gdb prompt forever")
+    return next((kind for shortest, full, kind in _HANDLED_HERE if _abbreviates(word, shortest, full)), FOR_GDB)
 
 
-def question(line: str, names: Collection[str] = ()) -> str | None:
-    """The line of the command table that a typed one is: `pvh …`, `help` if it has no more words; or one that begins
-    with one of the table's `names`, unless gdb has a command of that name. Null if it is none.
+def pvh_command(line: str, names: Collection[str] = ()) -> str | None:
+    """Return the pvhdbg command in a typed line, or None if the line is for gdb.
+
+    It is what follows `pvh` (`help` if nothing does). A line that begins with one of `names`, pvhdbg's commands, needs
+    no `pvh`, unless gdb has a command of that name.
     """
     word, _, rest = line.strip().partition(" ")
     if word == _PREFIX:
         return rest.strip() or "help"
-    return line.strip() if word in names and word not in _GDBS_TOO else None
+    return line.strip() if word in names and word not in _ALSO_GDB_COMMANDS else None
 
 
 def resumes(line: str) -> bool:
-    """Whether a line lets the guest run."""
+    """Say whether a line resumes the guest."""
     word = _first_word(line)
     return any(_abbreviates(word, shortest, full) for shortest, full in _RESUME)
 
 
 def run(gdb: MiClient, line: str, more: Callable[[], str | None], timeout: float | None = None) -> str:
-    """Run a line and return what it printed, which `gdb.on_text` gets as it comes.
+    """Run a line in gdb and return what it printed. `gdb.on_text` gets the output as it comes.
 
-    `more` is asked for each further line of a command that goes on to its `end`, and answers null to give up. A command
-    that lets the guest run returns at once; gdb answers nothing else until it stops.
+    `more` returns the next line of a multi-line command, up to its `end`, or None to cancel the command. A command that
+    resumes the guest returns at once; gdb then answers no command until the guest stops.
 
-    :raise MiError: with gdb's own words.
-    :raise UserError: while the guest runs and gdb hears nothing.
+    :raise MiError: with gdb's own message.
+    :raise UserError: while the guest runs and gdb accepts no commands.
     """
-    if gdb.deaf:
-        raise UserError("the guest is running", "interrupt it first")
-    pending = gdb.send(in_console(line), quiet=False)
-    asked = 0
-    while gdb.wait_prompt(pending, asked, timeout):
-        asked += 1
+    if gdb.commands_blocked:
+        raise UserError("the guest is running", "stop it with Ctrl-C first")
+    pending = gdb.send(console_command(line), quiet=False)
+    prompts = 0
+    while gdb.wait_prompt(pending, prompts, timeout):
+        prompts += 1
         if gdb.is_answered(pending, _ANSWER_FOLLOWS_WITHIN):
             break
         text = more()
         if text is None:
-            _give_up(gdb, pending)
+            _cancel(gdb, pending)
         else:
             gdb.process.write(text)
-    gdb.forget()
+    gdb.invalidate()
     return gdb.wait(pending, timeout).text
 
 
-def _give_up(gdb: MiClient, pending: Pending) -> None:
+def _cancel(gdb: MiClient, pending: Pending) -> None:
     gdb.process.interrupt()
     if not gdb.is_answered(pending, _QUITS_WITHIN):
-        gdb.process.write("")  # it notices the signal only with the next character
+        gdb.process.write("")  # gdb notices the signal only when it reads the next character
 
 
 def complete(gdb: MiClient, text: str) -> list[str]:
-    """What `text` may become, as gdb's own prompt would offer it."""
-    matches = gdb.ask(f"-complete {quoted(text)}").payload.get("matches", [])
-    return [str(each) for each in matches]
+    """Return the completions of `text` that gdb's own prompt would offer."""
+    matches = gdb.ask(f"-complete {quote(text)}").payload.get("matches", [])
+    return [str(match) for match in matches]
 
 
 def _first_word(line: str) -> str:

@@ -1,7 +1,7 @@
-"""GDB/MI's records, whole lines in: results, stops, and what gdb prints.
+"""Parsing GDB/MI records, one line each: results, stops, and gdb's output.
 
-Numbers and names of one word are picked out of a line; the parser, which takes longer to import than QEMU to reach the
-guest's entry, is for text, and comes when there is some.
+Numbers and one-word names are taken from the line by a regular expression. The parser, pygdbmi, is imported only when a
+record needs it: its import takes longer than QEMU takes to reach the guest's entry.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from pvhdbg.target.mi import Stop
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# How nearly every line ends that has no other escape: these need no parser.
+# Nearly every line has no escape but one of these, at its end. Such lines need no parser.
 _PLAIN_ENDS = {"": "", "\\n": "\n", "\\r\\n": "\r\n"}
 _STOP = re.compile(r',(reason|signal-name|bkptno|thread-id)="([\w.-]+)"')
 
 
 class Reply:
-    """A result record, parsed when somebody looks, and the stream records that came before it."""
+    """A result record and the stream records that came before it. Both are parsed only when they are used."""
 
     __slots__ = ("_printed", "line", "message")
 
@@ -41,14 +41,14 @@ class Reply:
 
 
 def read_stop(line: str) -> Stop:
-    found = dict(_STOP.findall(line))
-    thread = found.get("thread-id", "")
+    values = dict(_STOP.findall(line))
+    thread = values.get("thread-id", "")
     number = int(thread) if thread.isdigit() else None
-    return Stop(found.get("reason", ""), found.get("signal-name", ""), found.get("bkptno"), number)
+    return Stop(values.get("reason", ""), values.get("signal-name", ""), values.get("bkptno"), number)
 
 
 def read_text(line: str) -> str:
-    """What a stream record (~, @ or &) prints."""
+    """Return the text of a stream record (~, @ or &)."""
     words, escape, end = line[2:-1].partition("\\")
     if escape + end in _PLAIN_ENDS:
         return words + _PLAIN_ENDS[escape + end]
@@ -56,5 +56,5 @@ def read_text(line: str) -> str:
 
     try:
         return str(parse_response(line)["payload"])
-    except ValueError:  # an escape that the parser does not know: better raw than lost
+    except ValueError:  # an escape that the parser does not know: show it as it came
         return line[2:-1]

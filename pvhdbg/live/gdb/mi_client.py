@@ -1,6 +1,6 @@
-"""GDB/MI: commands may be sent ahead, and each answer finds its own by token.
+"""The GDB/MI client: sends commands without waiting, and matches answers to commands by token.
 
-The run state comes from gdb's asynchronous records alone.
+The guest's run state is taken only from gdb's asynchronous records.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 
     from pvhdbg.live.gdb.process import GdbProcess
 
-PATIENCE = 20.0
-"""Seconds that a command may take unless its caller knows better."""
+TIMEOUT = 20.0
+"""The default timeout of a command, in seconds."""
 
 _RESULT = re.compile(r"(\d+)\^([a-z]+)")
-_REALLY_RUNS_AFTER, _REALLY_RUNS_WITHIN = 0.1, 2.0
+_SLEEP_POLL, _SLEEP_TIMEOUT = 0.1, 2.0
 _EVENT = re.compile(r"(\*running|\*stopped|=thread-group-started|=thread-group-exited)\b")
 _SECONDARY_PROMPT = re.compile(r'~" *>"')
 
 
 class Pending:
-    """A command that was sent, and its reply once there is one."""
+    """A command that was sent, and its reply once it has come. `quiet` keeps its output from `on_text`."""
 
     def __init__(self, command: str, *, quiet: bool) -> None:
         self.command = command
@@ -44,12 +44,13 @@ class Pending:
 
 
 class MiClient:
-    """One gdb. `generation` changes whenever what was read from the machine may no longer hold.
+    """One gdb. `generation` changes whenever values read from the machine may be outdated.
 
-    `deaf`: a command of gdb's own language lets the guest run, and until it stops gdb hears signals only.
+    `commands_blocked` is true while the guest runs because of a command in gdb's own language: until it stops, gdb
+    reads no commands and reacts only to signals.
 
-    `on_text` gets what gdb prints and nobody hushed; `on_change` is called after the machine ran, stopped or went. Both
-    are called from the reading thread.
+    `on_text` gets gdb's output, unless it is quiet or suppressed. `on_change` is called after the machine ran, stopped
+    or was lost. The reading thread calls both.
     """
 
     def __init__(self, process: GdbProcess) -> None:
@@ -60,104 +61,112 @@ class MiClient:
         self.connected = False
         self.generation = 0
         self.last_stop: Stop | None = None
-        self.deaf = False
-        self._gone = False
-        self._hushed = 0
+        self.commands_blocked = False
+        self._exited = False
+        self._suppressing = 0
         self._token = 0
         self._resumed: tuple[int, Pending] | None = None
-        self._waiting: dict[int, Pending] = {}  # in the order in which gdb works on them
+        self._waiting: dict[int, Pending] = {}  # in the order in which gdb runs them
         self._changed = threading.Condition()
         self._thread = start_thread(self._read, "pvhdbg-gdb")
 
     def send(self, command: str, *, quiet: bool = True) -> Pending:
-        """Send an MI command and don't wait. `quiet` keeps what it prints from `on_text`.
+        """Send an MI command without waiting. `quiet` keeps its output from `on_text`.
 
         :raise UserError: if the log could not be written.
         """
         pending = Pending(command, quiet=quiet)
         with self._changed:
             self._token += 1
-            self.process.write(f"{self._token}{command}")  # nobody takes the answer before the lock is free
+            # The reading thread can't take the answer before the lock is free.
+            self.process.write(f"{self._token}{command}")
             self._waiting[self._token] = pending
         return pending
 
-    def wait(self, pending: Pending, timeout: float | None = PATIENCE) -> mi.Reply:
-        """The answer. One that comes after the timeout is dropped.
+    def wait(self, pending: Pending, timeout: float | None = TIMEOUT) -> mi.Reply:
+        """Wait for the answer and return it. An answer that comes after the timeout is ignored.
 
-        :raise MiError: with gdb's own words, or that it did not answer within `timeout` seconds.
-        :raise NotConnected: if gdb has gone.
+        :raise MiError: with gdb's own message, or if it does not answer within `timeout` seconds.
+        :raise NotConnected: if gdb has exited.
         """
         with self._changed:
-            self._changed.wait_for(lambda: pending.reply is not None or self._gone, timeout)
+            self._changed.wait_for(lambda: pending.reply is not None or self._exited, timeout)
         if pending.reply is None:
             self.check()
-            raise MiError(f"gdb did not answer within {timeout:g} s: {printable(pending.command)}")
+            raise MiError(f"gdb timed out after {timeout:g} s: {printable(pending.command)}")
         if pending.reply.message == "error":
-            words = pending.reply.text if pending.aborted else pending.reply.payload.get("msg", "")
-            raise MiError(printable(words.strip().replace("\n", " ")))
+            message = pending.reply.text if pending.aborted else pending.reply.payload.get("msg", "")
+            raise MiError(printable(message.strip().replace("\n", " ")))
         return pending.reply
 
-    def ask(self, command: str, timeout: float | None = PATIENCE) -> mi.Reply:
-        """`send` and `wait`."""
+    def ask(self, command: str, timeout: float | None = TIMEOUT) -> mi.Reply:
+        """Send an MI command and wait for its answer: see `wait` for the errors."""
         return self.wait(self.send(command), timeout)
 
     def interrupt(self) -> None:
-        """Ask gdb to stop the guest: for a stub without QMP beside it."""
-        if not self.deaf:
+        """Ask gdb to stop the guest. Meant for stubs without QMP."""
+        if not self.commands_blocked:
             self.send("-exec-interrupt")
             return
-        # A signal is lost on a gdb that says it runs and does not yet, and at a second one it gives the machine up.
-        deadline = time.monotonic() + _REALLY_RUNS_WITHIN
-        while not self.wait_stop(_REALLY_RUNS_AFTER):
-            if self.process.sleeps() or time.monotonic() > deadline:
+        # gdb loses a signal that comes after its "running" record but before it waits for the guest, and at a second
+        # signal it drops the connection. So send a single signal, once gdb sleeps.
+        deadline = time.monotonic() + _SLEEP_TIMEOUT
+        while not self.wait_stop(_SLEEP_POLL):
+            if self.process.is_sleeping() or time.monotonic() > deadline:
                 self.process.interrupt()
                 return
 
     def wait_stop(self, timeout: float | None) -> bool:
-        """False if the machine still runs after `timeout` seconds.
+        """Wait for the machine to stop. Return False if it still runs after `timeout` seconds.
 
-        :raise NotConnected: if gdb has gone.
+        :raise NotConnected: if gdb has exited.
         """
         with self._changed:
-            self._changed.wait_for(lambda: not self.running or self._gone, timeout)
+            self._changed.wait_for(lambda: not self.running or self._exited, timeout)
         self.check()
         return not self.running
 
     def check(self) -> None:
-        """:raise NotConnected: if gdb has gone."""
-        if self._gone:
-            raise NotConnected(self.process.obituary())
+        """:raise NotConnected: if gdb has exited."""
+        if self._exited:
+            raise NotConnected(self.process.exit_report())
 
-    def wait_prompt(self, pending: Pending, seen: int, timeout: float | None) -> bool:
-        """Whether gdb asks for another line of this command (for the `seen`-plus-first time) before it answers it."""
+    def wait_prompt(self, pending: Pending, count: int, timeout: float | None) -> bool:
+        """Wait for the command's answer or for another prompt for more lines. Return True if it is the prompt.
+
+        `count` is how many prompts of this command were handled before.
+        """
         with self._changed:
-            self._changed.wait_for(lambda: pending.reply is not None or pending.prompts > seen or self._gone, timeout)
-        return pending.reply is None and pending.prompts > seen
+            self._changed.wait_for(
+                lambda: pending.reply is not None or pending.prompts > count or self._exited, timeout
+            )
+        return pending.reply is None and pending.prompts > count
 
     def is_answered(self, pending: Pending, timeout: float) -> bool:
+        """Wait up to `timeout` seconds for the answer, and say whether it has come (or gdb has exited)."""
         with self._changed:
-            return self._changed.wait_for(lambda: pending.reply is not None or self._gone, timeout)
+            return self._changed.wait_for(lambda: pending.reply is not None or self._exited, timeout)
 
-    def forget(self) -> None:
-        """Something may have changed the machine behind our back."""
+    def invalidate(self) -> None:
+        """Mark everything read so far as outdated: a console command may have changed the machine."""
         self.generation += 1
 
     @contextmanager
-    def hushed(self) -> Iterator[None]:
-        """Within, what gdb says about the machine by itself is not passed on."""
-        self._hushed += 1
+    def suppress_output(self) -> Iterator[None]:
+        """Keep gdb's unsolicited output from `on_text` in the block."""
+        self._suppressing += 1
         try:
             yield
         finally:
-            self._hushed -= 1
+            self._suppressing -= 1
 
     @property
-    def gone(self) -> bool:
-        """Whether gdb has ended, and with it all that could be asked."""
-        return self._gone
+    def exited(self) -> bool:
+        """Whether gdb has exited: it then answers nothing any more."""
+        return self._exited
 
     def close(self) -> None:
-        """After gdb was killed: take what it still said."""
+        """Read the rest of gdb's output. Call this after gdb was killed."""
         self._thread.join(timeout=5)
 
     def _read(self) -> None:
@@ -166,7 +175,7 @@ class MiClient:
                 self._take(line)
         finally:
             with self._changed:
-                self._gone, self.connected, self.running = True, False, False
+                self._exited, self.connected, self.running = True, False, False
                 self._changed.notify_all()
             self._tell()
 
@@ -189,7 +198,7 @@ class MiClient:
                 if _SECONDARY_PROMPT.fullmatch(line):
                     pending.prompts += 1
                     self._changed.notify_all()
-            quiet = pending.quiet if pending is not None else bool(self._hushed)
+            quiet = pending.quiet if pending is not None else bool(self._suppressing)
         if self.on_text is not None and not quiet:
             self.on_text(mi.read_text(line))
 
@@ -206,15 +215,15 @@ class MiClient:
 
     def _take_running(self, token: int, pending: Pending) -> None:
         self.running = True
-        self.deaf = pending.command.startswith("-interpreter-exec") and "&" not in pending.command
+        self.commands_blocked = pending.command.startswith("-interpreter-exec") and "&" not in pending.command
         self._resumed = token, pending
         pending.printed = []
 
     def _take_abort(self, pending: Pending, line: str) -> None:
-        """A second answer: after all the machine does not run, and why was printed meanwhile."""
+        """Take a second answer to a command that resumed the guest: it failed, and gdb has printed why."""
         pending.aborted = True
         pending.reply = mi.Reply("error", line, pending.printed)
-        self.running = self.deaf = False
+        self.running = self.commands_blocked = False
 
     def _take_event(self, line: str) -> None:
         match = _EVENT.match(line)
@@ -225,7 +234,7 @@ class MiClient:
             self.running = match[1] == "*running"
             if match[1] == "*stopped":
                 self.last_stop = mi.read_stop(line)
-                self.deaf = False
+                self.commands_blocked = False
                 self._resumed = None
             else:
                 self.connected = match[1] != "=thread-group-exited"

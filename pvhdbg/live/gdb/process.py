@@ -1,4 +1,4 @@
-"""gdb as a child process: lines in, lines out, a log of both, and how it ended."""
+"""gdb as a child process: lines in, lines out, a log of both, and how it exited."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.errors import UserError
-from pvhdbg.live.system import exit_report
-from pvhdbg.live.system.os_errors import told
+from pvhdbg.live.system.exit_report import describe_exit, last_error
+from pvhdbg.live.system.os_errors import os_errors_as_machine_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import IO, TextIO
 
 _LINES_KEPT = 1000
-_LONGEST_KEPT = 4096
+_LONGEST_LINE = 4096
 _QUIET_START = ("-nx", "-iex", "set auto-load off", "-iex", "set debuginfod enabled off")
 
 
 class GdbOptions(NamedTuple):
-    """`gdbinit` lets gdb read the user's own start-up files; `mi_log` is a path that every line goes to."""
+    """How to start gdb. `gdbinit`: read the user's own start-up files. `mi_log`: the path of a log of every line."""
 
     binary: str = "gdb"
     gdbinit: bool = False
@@ -33,13 +33,13 @@ class GdbOptions(NamedTuple):
 
 
 class GdbProcess:
-    """A running gdb. `recent` holds the last thousand lines of both directions, each cut to 4096 characters."""
+    """A running gdb. `recent` holds the last 1000 lines sent and received, each cut to 4096 characters."""
 
     def __init__(self, options: GdbOptions, folder: Path, group: int) -> None:
         self.options = options
         self.recent: deque[str] = deque(maxlen=_LINES_KEPT)
         self._stderr = folder / "gdb.stderr"
-        self._log_fault: OSError | None = None
+        self._log_error: OSError | None = None
         self._process = self._start(group)
         try:
             self._log = _open_log(options.mi_log)
@@ -50,8 +50,8 @@ class GdbProcess:
 
     def _start(self, group: int) -> subprocess.Popen[bytes]:
         writing, starting = (
-            told(f"can't write {self._stderr}"),
-            told(f"can't start {self.options.binary}", "install the package gdb"),
+            os_errors_as_machine_errors(f"can't write {self._stderr}"),
+            os_errors_as_machine_errors(f"can't start {self.options.binary}", "install the package gdb"),
         )
         with writing, self._stderr.open("wb") as stderr, starting:
             return subprocess.Popen(
@@ -60,7 +60,7 @@ class GdbProcess:
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 process_group=group,
-                env=_environment(os.environ, own_files=self.options.gdbinit),
+                env=_environment(os.environ, gdbinit=self.options.gdbinit),
                 bufsize=0,
             )
 
@@ -69,9 +69,9 @@ class GdbProcess:
         return self._process.pid
 
     def write(self, line: str) -> None:
-        """Lost if gdb has gone: its end is seen by who reads.
+        """Send a line. If gdb has exited, the line is dropped: the reading thread reports the exit.
 
-        :raise UserError: if the log could not be written, now or for what gdb said before.
+        :raise UserError: if this line or one before it could not be written to the log.
         """
         self._note("<", line)
         self.check_log()
@@ -79,56 +79,59 @@ class GdbProcess:
             self._stdin.write(os.fsencode(f"{line}\n"))
 
     def lines(self) -> Iterator[str]:
-        """What gdb says, whole lines only, to its end."""
+        """Yield gdb's output line by line until it exits."""
         rest = b""
         while chunk := self._stdout.read(65536):
             *whole, rest = (rest + chunk).split(b"\n")
-            for each in whole:
-                line = each.decode(errors="backslashreplace")
+            for data in whole:
+                line = data.decode(errors="backslashreplace")
                 self._note(">", line)
                 yield line
             if rest:
-                # gdb writes its notifications a byte at a time: to wake for each costs more than to wait for the line.
+                # gdb writes notifications byte by byte: to wait for the rest costs less than to wake up for every byte.
                 time.sleep(0.0002)
 
     def interrupt(self) -> None:
-        """What Ctrl-C is to a gdb on a terminal."""
+        """Send SIGINT, as Ctrl-C on a terminal would."""
         self._process.send_signal(signal.SIGINT)
 
-    def sleeps(self) -> bool:
-        """Whether it waits for something, such as a guest to stop."""
+    def is_sleeping(self) -> bool:
+        """Say whether gdb waits for something, such as for the guest to stop."""
         with suppress(OSError):
             return Path(f"/proc/{self.pid}/stat").read_bytes().rpartition(b") ")[2][:1] == b"S"
         return False
 
-    def obituary(self) -> str:
-        """How gdb ended, in one line."""
+    def exit_report(self) -> str:
+        """Say how gdb exited, in one line."""
         try:
             code = self._process.wait(1.0)
         except subprocess.TimeoutExpired:
-            return "gdb has closed its output"
-        words = exit_report.last_words(self._stderr)
-        return f"gdb has gone: {exit_report.manner(code)}" + (f": {words}" if words else "")
+            return "gdb closed its output"
+        error = last_error(self._stderr)
+        return f"gdb {describe_exit(code)}" + (f": {error}" if error else "")
 
     def kill(self) -> None:
-        """End it, without waiting for the end."""
+        """Kill gdb without waiting for its end."""
         self._process.kill()
 
     def close(self) -> None:
-        """After `kill`, when nobody reads its lines any more."""
+        """Wait for gdb's end, and close its pipes and the log. Call this after `kill` and after the last `lines`."""
         self._close_pipes()
         self._close_log()
 
     def check_log(self) -> None:
-        """:raise UserError: once, if the log could not be written. There is none from then on."""
-        fault, self._log_fault = self._log_fault, None
-        if fault is not None:
-            raise UserError(f"can't write {self.options.mi_log}: {fault.strerror}") from fault
+        """Check that the log could be written. After an error, the log is closed and the error is not raised again.
+
+        :raise UserError: if it could not.
+        """
+        error, self._log_error = self._log_error, None
+        if error is not None:
+            raise UserError(f"can't write {self.options.mi_log}: {error.strerror}") from error
 
     def _close_log(self) -> None:
         log, self._log = self._log, None
         if log is not None:
-            with suppress(OSError):  # what it could not write before, it can't now
+            with suppress(OSError):  # the rest can't be written either
                 log.close()
 
     def _close_pipes(self) -> None:
@@ -138,23 +141,23 @@ class GdbProcess:
 
     @property
     def _stdin(self) -> IO[bytes]:
-        assert self._process.stdin is not None  # noqa: S101 - Popen was told so
+        assert self._process.stdin is not None  # noqa: S101 - a pipe was requested
         return self._process.stdin
 
     @property
     def _stdout(self) -> IO[bytes]:
-        assert self._process.stdout is not None  # noqa: S101 - Popen was told so
+        assert self._process.stdout is not None  # noqa: S101 - a pipe was requested
         return self._process.stdout
 
     def _note(self, direction: str, line: str) -> None:
-        self.recent.append(f"{direction} {line[:_LONGEST_KEPT]}")
+        self.recent.append(f"{direction} {line[:_LONGEST_LINE]}")
         try:
             if self._log is not None:
                 self._log.write(f"{direction} {line}\n")
-        except OSError as error:  # whoever reads must go on reading
-            self._log_fault = error
+        except OSError as error:  # the reading thread must go on
+            self._log_error = error
             self._close_log()
-        except ValueError:  # closed meanwhile, by the other thread
+        except ValueError:  # the other thread has closed the log
             pass
 
 
@@ -167,14 +170,16 @@ def _open_log(path: str | None) -> TextIO | None:
         raise UserError(f"can't write {path}: {error.strerror}") from error
 
 
-def _environment(ours: Mapping[str, str], *, own_files: bool) -> dict[str, str]:
-    """What gdb says is parsed, so it says it in English; and our interpreter's variables are not for gdb's own Python.
+def _environment(environment: Mapping[str, str], *, gdbinit: bool) -> dict[str, str]:
+    """Return gdb's environment. LC_ALL is C because pvhdbg parses gdb's messages.
 
-    A user's start-up files may count on PYTHONPATH. Otherwise what gdb's Python compiles at each start is kept
-    in the user's cache, which saves 20 ms: where its files lie it may not, and should not, be written.
+    Variables for pvhdbg's Python interpreter are removed, because gdb has its own; but with `gdbinit` they stay, since
+    the user's start-up files may need PYTHONPATH. Otherwise gdb's compiled Python files are cached in the user's cache
+    folder, because gdb may not, and should not, write to its own. That saves 20 ms per start.
     """
-    if own_files:
-        return {**ours, "LC_ALL": "C"}
-    cache = ours.get("XDG_CACHE_HOME") or f"{ours.get('HOME', '/tmp')}/.cache"  # noqa: S108  as good as none
-    kept = {name: value for name, value in ours.items() if not name.startswith("PYTHON")}
-    return kept | {"LC_ALL": "C", "PYTHONPYCACHEPREFIX": f"{cache}/pvhdbg/gdb-python"}
+    if gdbinit:
+        return {**environment, "LC_ALL": "C"}
+    home = environment.get("HOME", "/tmp")  # noqa: S108  only a cache
+    cache = environment.get("XDG_CACHE_HOME") or f"{home}/.cache"
+    others = {name: value for name, value in environment.items() if not name.startswith("PYTHON")}
+    return others | {"LC_ALL": "C", "PYTHONPYCACHEPREFIX": f"{cache}/pvhdbg/gdb-python"}

@@ -1,4 +1,4 @@
-"""Where the script lies that gdb sources."""
+"""The path of pvhdbg's script for gdb."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pvhdbg.errors import MachineError
 
 
 def path() -> Path:
-    """Installed, it is in the package; in a checkout, beside it.
+    """Return the path of pvh.py: inside the package if it is installed, beside the package in a checkout.
 
     :raise MachineError: if it is in neither place.
     """
@@ -17,4 +17,4 @@ def path() -> Path:
     for folder in (package / "_gdb_scripts", package.parent / "gdb_scripts"):
         if (folder / "pvh.py").is_file():
             return folder / "pvh.py"
-    raise MachineError(f"gdb_scripts/pvh.py is missing beside {package}", "install pvhdbg again")
+    raise MachineError(f"gdb_scripts/pvh.py: not found beside {package}", "reinstall pvhdbg")

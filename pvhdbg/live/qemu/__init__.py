@@ -1,8 +1,8 @@
 """QEMU as a child process.
 
-options   the options, and the command line they make
-process   QEMU itself: started, killed, its exit
-qmp       its monitor
+options   QEMU's options, and the command line made from them
+process   the QEMU process: start it, kill it, report its exit
+qmp       one command to its monitor
 serial    the guest's serial console
 firmware  which firmware starts a microvm
 """

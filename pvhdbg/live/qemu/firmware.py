@@ -1,4 +1,4 @@
-"""Which firmware starts a microvm: it decides where what is handed over lies, and how long a command line may be."""
+"""Which firmware starts a microvm: it decides where the handed-over data lie, and how long a command line may be."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 FOLDERS = (Path("/usr/share/qemu"), Path("/usr/share/seabios"))
-"""Where Debian's QEMU looks: `qemu-system-x86_64 -L help`."""
+"""Debian's firmware folders, as `qemu-system-x86_64 -L help` lists them."""
 QBOOT, SEABIOS = "qboot", "seabios"
 
 
 def microvm_firmware(args: Sequence[str], folders: Sequence[Path] = FOLDERS) -> str | None:
-    """`qboot` or `seabios`, by the file's name; null where QEMU's files are not where Debian has them.
+    """Return QBOOT or SEABIOS, judged by the file name. None if it is neither, or not found in `folders`.
 
-    `args` are the user's own for QEMU, of which `-bios` counts. Debian 12 starts a microvm by qboot, Debian 13 as QEMU
-    itself by SeaBIOS.
+    `args` are the user's own arguments for QEMU; the last `-bios` among them takes precedence. By default, a microvm
+    uses qboot on Debian 12 and SeaBIOS on Debian 13, as in upstream QEMU.
     """
     chosen = [value for name, value in pairwise(args) if name.lstrip("-") == "bios"]
     if chosen:
         name = Path(chosen[-1]).name
         return QBOOT if name.startswith(QBOOT) else SEABIOS if name.startswith("bios") else None
-    found = next((each for folder in folders if (each := folder / "bios-microvm.bin").is_file()), None)
-    if found is None:
+    default = next((file for folder in folders if (file := folder / "bios-microvm.bin").is_file()), None)
+    if default is None:
         return None
-    return QBOOT if found.resolve().name.startswith(QBOOT) else SEABIOS
+    return QBOOT if default.resolve().name.startswith(QBOOT) else SEABIOS

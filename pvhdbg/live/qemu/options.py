@@ -1,4 +1,4 @@
-"""What a QEMU is started with, and its command line."""
+"""QEMU's options, and the command line made from them."""
 
 from __future__ import annotations
 
@@ -11,33 +11,37 @@ if TYPE_CHECKING:
 
 DEFAULT_APPEND = "console=ttyS0 earlyprintk=ttyS0"
 
-
-_OURS = {
-    "kernel": "name the kernel first: pvhdbg KERNEL",
-    "initrd": "-i FILE does",
-    "append": "-a STRING does",
-    "m": "-m SIZE does",
-    "M": "-M NAME does, with its properties behind a comma",
-    "machine": "-M NAME does, with its properties behind a comma",
-    "accel": "--accel does",
-    "enable-kvm": "--accel kvm does",
-    "cpu": "--cpu does",
-    "S": "the guest is stopped before its first instruction anyway; `starti` and --stage entry stop it at its entry",
-    "s": "pvhdbg's gdb is on QEMU's one stub; for a QEMU with a stub of your own there is `pvhdbg attach`",
-    "gdb": "pvhdbg's gdb is on QEMU's one stub; for a QEMU with a stub of your own there is `pvhdbg attach`",
-    "action": "a guest that resets itself or shuts down is kept, to be looked at",
-    "preconfig": "pvhdbg has no machine to look at before there is one",
-    "incoming": "pvhdbg looks at a machine from its reset on; `pvhdbg attach` takes one as it is",
-    "loadvm": "pvhdbg looks at a machine from its reset on; `pvhdbg attach` takes one as it is",
-    "daemonize": "QEMU would outlive pvhdbg",
+_ATTACH_TO_STUB = "use `pvhdbg attach` for a QEMU with your own stub: pvhdbg needs the only stub of its QEMU"
+_ATTACH_LATER = "use `pvhdbg attach` for such a QEMU: pvhdbg starts a machine at its reset"
+_REFUSED = {
+    "kernel": "name the kernel: pvhdbg KERNEL",
+    "initrd": "use -i FILE",
+    "append": "use -a STRING",
+    "m": "use -m SIZE",
+    "M": "use -M NAME; properties follow after a comma",
+    "machine": "use -M NAME; properties follow after a comma",
+    "accel": "use --accel",
+    "enable-kvm": "use --accel kvm",
+    "cpu": "use --cpu",
+    "S": "omit it: the guest always starts stopped; `starti` and `--stage entry` run it to its entry",
+    "s": _ATTACH_TO_STUB,
+    "gdb": _ATTACH_TO_STUB,
+    "action": "omit it: pvhdbg keeps a guest that resets or shuts down, so that you can look at it",
+    "preconfig": "omit it: pvhdbg needs the machine to exist when gdb connects",
+    "incoming": _ATTACH_LATER,
+    "loadvm": _ATTACH_LATER,
+    "daemonize": "omit it: QEMU would outlive pvhdbg",
 }
-"""What can't be given to QEMU past us, for we give it ourselves or count on it, and what to do instead."""
+"""The QEMU options that users must not pass after `--`, because pvhdbg sets them or depends on their default, and a
+hint for each.
+"""
 
 
 class QemuOptions(NamedTuple):
-    """`kernel` and `initrd` are paths, `append` the command line, `memory` as QEMU's -m takes it.
+    """What to start QEMU with. `kernel` and `initrd` are paths, `append` is the guest's command line, and `memory` is
+    the argument for QEMU's -m.
 
-    `cpu` is by default all that TCG has, and the host's under KVM. `args` go to QEMU as they stand, after ours.
+    `cpu` defaults to "max" under TCG and "host" under KVM. `args` are passed to QEMU unchanged, after pvhdbg's own.
     """
 
     kernel: str
@@ -56,7 +60,7 @@ class QemuOptions(NamedTuple):
 
 
 class Channels(NamedTuple):
-    """File descriptors QEMU inherits: two listening UNIX sockets, and a connected one."""
+    """The file descriptors that QEMU inherits: `gdb` and `qmp` are listening UNIX sockets, `serial` a connected one."""
 
     gdb: int
     qmp: int
@@ -64,9 +68,9 @@ class Channels(NamedTuple):
 
 
 def qemu_binary(facts: ImageFacts, *, linux: bool) -> str:
-    """The QEMU for this guest.
+    """Return the QEMU binary for this guest.
 
-    gdb connects a 32-bit Linux's symbols to a 32-bit stub only; every other guest runs on the 64-bit one.
+    With the symbols of a 32-bit Linux, gdb connects only to a 32-bit stub. All other guests use the 64-bit QEMU.
     """
     from pvhdbg.image.facts import EM_386
 
@@ -74,11 +78,14 @@ def qemu_binary(facts: ImageFacts, *, linux: bool) -> str:
 
 
 def command_line(options: QemuOptions, channels: Channels) -> list[str]:
-    """:raise UserError: for an argument that is not the user's to give."""
-    for each in options.args:
-        name = each.removeprefix("-").removeprefix("-")
-        if name != each and name in _OURS:
-            raise UserError(f"{each} is not for QEMU's own arguments after --", _OURS[name])
+    """Return QEMU's command line.
+
+    :raise UserError: if the user's own arguments contain an option of _REFUSED.
+    """
+    for argument in options.args:
+        name = argument.removeprefix("-").removeprefix("-")
+        if name != argument and name in _REFUSED:
+            raise UserError(f"{argument}: cannot be passed to QEMU after `--`", _REFUSED[name])
     initrd = ["-initrd", options.initrd] if options.initrd is not None else []
     return [
         options.binary,

@@ -1,4 +1,4 @@
-"""QEMU as a child: its stub and its monitor on UNIX sockets, its serial console on a pair of our own."""
+"""QEMU as a child process: its stub and its monitor on UNIX sockets, its serial console on a socket pair."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pvhdbg.live.qemu.options import Channels, QemuOptions, command_line
 from pvhdbg.live.qemu.serial import Serial
 from pvhdbg.live.system import exit_report
-from pvhdbg.live.system.os_errors import told
+from pvhdbg.live.system.os_errors import os_errors_as_machine_errors
 from pvhdbg.target.base import DIED, QEMU_EXIT, QEMU_SIGNAL, Halt
 
 if TYPE_CHECKING:
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 class Qemu:
-    """A running QEMU, its guest stopped before its first instruction.
+    """A running QEMU. Its guest is stopped before the first instruction.
 
-    The sockets are bound and listen before QEMU starts, so a client may connect to `gdb_path` at once and never polls.
+    The sockets listen before QEMU starts, so a client can connect to `gdb_path` at once, without polling.
     """
 
     def __init__(self, options: QemuOptions, folder: Path, group: int) -> None:
@@ -28,7 +28,7 @@ class Qemu:
         self.gdb_path = folder / "gdb"
         self._qmp_path = folder / "qmp"
         self._stderr = folder / "qemu.stderr"
-        with told("can't make QEMU's sockets"), ExitStack() as on_failure:
+        with os_errors_as_machine_errors("can't create QEMU's sockets"), ExitStack() as on_failure:
             ours, theirs = socket.socketpair()
             on_failure.callback(ours.close)
             with theirs, _listening(self.gdb_path) as gdb, _listening(self._qmp_path) as qmp:
@@ -41,8 +41,8 @@ class Qemu:
 
     def _start(self, channels: Channels, group: int) -> subprocess.Popen[bytes]:
         writing, starting = (
-            told(f"can't write {self._stderr}"),
-            told(f"can't start {self.options.binary}", "install the package qemu-system-x86"),
+            os_errors_as_machine_errors(f"can't write {self._stderr}"),
+            os_errors_as_machine_errors(f"can't start {self.options.binary}", "install the package qemu-system-x86"),
         )
         with writing, self._stderr.open("wb") as stderr, starting:
             return subprocess.Popen(
@@ -60,17 +60,19 @@ class Qemu:
 
     @property
     def returncode(self) -> int | None:
-        """Null while it runs, negative for a signal."""
+        """None while it runs; negative if a signal killed it."""
         return self._process.poll()
 
-    def last_words(self) -> str:
-        return exit_report.last_words(self._stderr)
+    def last_error(self) -> str:
+        """Return the last error message that QEMU printed; empty if there is none."""
+        return exit_report.last_error(self._stderr)
 
-    def line_about(self, words: str) -> str:
-        return exit_report.line_about(self._stderr, words)
+    def find_error_line(self, words: str) -> str:
+        """Return the last line that QEMU printed with these words; empty if there is none."""
+        return exit_report.find_error_line(self._stderr, words)
 
     def status(self) -> str | None:
-        """QMP's run state, such as `paused`, `shutdown` or `internal-error`; null if QEMU does not answer."""
+        """Return QMP's run state, such as `paused`, `shutdown` or `internal-error`. None if QEMU does not answer."""
         from pvhdbg.live.qemu import qmp
 
         try:
@@ -79,7 +81,7 @@ class Qemu:
             return None
 
     def stop(self) -> bool:
-        """Stop the guest, whatever started it. False if QEMU does not answer."""
+        """Stop the guest, whatever resumed it. Return False if QEMU does not answer."""
         from pvhdbg.live.qemu import qmp
 
         try:
@@ -88,23 +90,23 @@ class Qemu:
             return False
         return True
 
-    def death(self, patience: float = 0.0) -> Halt | None:
-        """How QEMU ended, or null if it still runs after `patience` seconds."""
+    def death(self, timeout: float = 0.0) -> Halt | None:
+        """Wait up to `timeout` seconds for QEMU to end, and return how it did. None if it still runs."""
         with suppress(subprocess.TimeoutExpired):
-            self._process.wait(patience)
+            self._process.wait(timeout)
         code = self._process.returncode
         if code is None:
             return None
-        words = self.last_words()
-        message = f"QEMU was {exit_report.manner(code)}" if code < 0 else f"QEMU {exit_report.manner(code)}"
-        return Halt(DIED, None, QEMU_SIGNAL if code < 0 else QEMU_EXIT, f"{message}: {words}" if words else message)
+        error = self.last_error()
+        message = f"QEMU {exit_report.describe_exit(code)}" + (f": {error}" if error else "")
+        return Halt(DIED, None, QEMU_SIGNAL if code < 0 else QEMU_EXIT, message)
 
     def kill(self) -> None:
-        """End it, without waiting for the end."""
+        """Kill QEMU without waiting for its end."""
         self._process.kill()
 
     def close(self) -> None:
-        """End it and take what is left."""
+        """Kill QEMU, wait for its end, read the rest of the serial console and delete the sockets."""
         self.kill()
         self._process.wait()
         self.serial.close()

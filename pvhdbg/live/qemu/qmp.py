@@ -1,4 +1,7 @@
-"""QEMU's machine protocol: one command a connection. Imported late: a boot that goes well never asks."""
+"""QMP, QEMU's machine protocol: one connection per command.
+
+This module is imported late: a boot without trouble never needs it.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from qemu.qmp import QMPClient, QMPError
 if TYPE_CHECKING:
     from pathlib import Path
 
-# It logs what it also raises, and a logger without a handler writes to the terminal.
+# qemu.qmp logs every error that it raises. Without a handler, the log would go to the terminal.
 logging.getLogger("qemu.qmp").addHandler(logging.NullHandler())
 
 
@@ -25,11 +28,11 @@ async def _ask(path: Path, command: str) -> Any:  # noqa: ANN401 - JSON
 
 
 def ask(path: Path, command: str, timeout: float = 5.0) -> Any:  # noqa: ANN401 - JSON
-    """What the command returns.
+    """Run a QMP command and return its result.
 
     :raise OSError: if QEMU is gone, refuses, or does not answer within `timeout` seconds.
     """
     try:
         return asyncio.run(asyncio.wait_for(_ask(path, command), timeout))
     except (QMPError, asyncio.TimeoutError) as error:
-        raise OSError(str(error) or "no answer") from error
+        raise OSError(str(error) or "no answer from QEMU") from error

@@ -1,4 +1,4 @@
-"""The guest's serial console: always read, so that it never blocks the guest, and only a bounded tail of it kept."""
+"""The guest's serial console: always read, so that the guest never blocks. Only the latest output is kept."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
-_KEPT = 4 << 20
+_TAIL_SIZE = 4 << 20
 
 
 class Serial:
-    """What the guest has written so far. The reading thread calls `on_data` after more came, and `on_end` once QEMU has
-    ended, however it did.
+    """What the guest has written to its serial console.
+
+    The reading thread calls `on_data` after each new piece of output, and `on_end` once, when QEMU has ended.
     """
 
     def __init__(self, source: socket.socket, on_data: Callable[[], None] | None = None) -> None:
@@ -29,17 +30,20 @@ class Serial:
         self._thread = start_thread(self._read, "pvhdbg-serial")
 
     def since(self, position: int) -> tuple[bytes, int]:
-        """What is kept of the bytes after `position`, counted from the guest's first; and what to ask next."""
+        """Return the output after `position`, as far as it is still kept, and the position to ask for next.
+
+        A position is a byte count from the beginning of the guest's output.
+        """
         with self._lock:
             start = max(position - self._dropped, 0)
             return bytes(self._kept[start:]), self._dropped + len(self._kept)
 
     def text(self) -> bytes:
-        """Everything, or if that is more than 8 MiB at least the last 4 MiB of it."""
+        """Return all output, or, if it is longer than 8 MiB, at least its last 4 MiB."""
         return self.since(0)[0]
 
     def close(self) -> None:
-        """After QEMU's end: take the rest."""
+        """Read the rest of the output. Call this after QEMU has ended."""
         self._thread.join(timeout=5)
         self._source.close()
 
@@ -47,9 +51,9 @@ class Serial:
         while data := self._receive():
             with self._lock:
                 self._kept += data
-                if len(self._kept) > 2 * _KEPT:
-                    self._dropped += len(self._kept) - _KEPT
-                    del self._kept[:-_KEPT]
+                if len(self._kept) > 2 * _TAIL_SIZE:
+                    self._dropped += len(self._kept) - _TAIL_SIZE
+                    del self._kept[:-_TAIL_SIZE]
             if self.on_data is not None:
                 self.on_data()
         if self.on_end is not None:
@@ -58,5 +62,5 @@ class Serial:
     def _receive(self) -> bytes:
         try:
             return self._source.recv(65536)
-        except OSError:  # QEMU was killed with our end unread
+        except OSError:  # connection reset: QEMU was killed
             return b""

@@ -1,4 +1,4 @@
-"""The private folder that holds a session's sockets."""
+"""The private folder that holds a machine's sockets and error output."""
 
 from __future__ import annotations
 
@@ -8,31 +8,35 @@ from pathlib import Path
 
 from pvhdbg.errors import MachineError
 
-# A UNIX socket's path has 108 bytes with its NUL; the names in the folder take the rest.
-_LONGEST = 96
+# A UNIX socket's path is limited to 108 bytes, including its NUL. The file names in the folder need the rest.
+_LONGEST_PATH = 96
 
 
 def choose() -> Path:
-    """Where the folder of this session will lie: in the runtime folder, else where temporary files go."""
+    """Return a new path for the folder: below $XDG_RUNTIME_DIR if possible, else below $TMPDIR or /tmp.
+
+    :raise MachineError: if none of them is writable and short enough.
+    """
     name = f"pvhdbg-{os.getpid()}-{os.urandom(6).hex()}"
     places = (os.environ.get("XDG_RUNTIME_DIR"), os.environ.get("TMPDIR"), "/tmp")  # noqa: S108 - 0700, name random
     for place in filter(None, places):
         path = Path(place).absolute() / name
-        if len(os.fsencode(path)) <= _LONGEST and os.access(place, os.W_OK | os.X_OK):
+        if len(os.fsencode(path)) <= _LONGEST_PATH and os.access(place, os.W_OK | os.X_OK):
             return path
-    raise MachineError("there is no folder to put sockets in", "set TMPDIR to a writable one with a short path")
+    raise MachineError("no folder for sockets", "set TMPDIR to a writable folder with a short path")
 
 
 def make(path: Path) -> None:
+    """:raise MachineError: if the folder can't be created."""
     try:
         path.mkdir(mode=0o700)
     except OSError as error:
-        raise MachineError(f"can't make the folder {path}: {error.strerror}") from error
+        raise MachineError(f"can't create the folder {path}: {error.strerror}") from error
 
 
 def remove(path: Path) -> None:
-    """It is flat: sockets and small files. QEMU, on its way out, may be removing its own."""
+    """Delete the folder and its files; it has no subfolders. A QEMU that exits may delete its own files meanwhile."""
     with suppress(FileNotFoundError):
-        for each in path.iterdir():
-            each.unlink(missing_ok=True)
+        for file in path.iterdir():
+            file.unlink(missing_ok=True)
         path.rmdir()

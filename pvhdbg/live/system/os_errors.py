@@ -1,4 +1,4 @@
-"""What the system refuses us, as errors of this machine: processes, threads, open files, room on a disk."""
+"""Errors of the operating system as MachineErrors: no more processes, threads, open files or disk space."""
 
 from __future__ import annotations
 
@@ -12,32 +12,39 @@ from pvhdbg.errors import MachineError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_PROCESSES = "there are as many processes as `ulimit -u`, or the cgroup, allows"
+_MORE_PROCESSES = "raise the limit on processes (`ulimit -u`, or the cgroup's), or end some"
+_MORE_SPACE = "free disk space, or set TMPDIR to another folder"
 _HINTS = {
-    errno.EMFILE: "there are as many open files as `ulimit -n` allows",
-    errno.ENFILE: "there are as many open files as the system allows",
-    errno.EAGAIN: _PROCESSES,
-    errno.ENOMEM: "there is no memory left",
-    errno.ENOSPC: "make room there, or set TMPDIR to another folder",
-    errno.EDQUOT: "make room there, or set TMPDIR to another folder",
-    errno.EROFS: "set TMPDIR to a folder that can be written",
+    errno.EMFILE: "raise the limit on open files (`ulimit -n`)",
+    errno.ENFILE: "close files: the system's limit on open files is reached",
+    errno.EAGAIN: _MORE_PROCESSES,
+    errno.ENOMEM: "free some memory",
+    errno.ENOSPC: _MORE_SPACE,
+    errno.EDQUOT: _MORE_SPACE,
+    errno.EROFS: "set TMPDIR to a writable folder",
 }
 
 
 @contextmanager
-def told(doing: str, hint: str | None = None) -> Iterator[None]:
-    """Within, an OSError becomes a MachineError: `doing` is what failed, `hint` for a refusal that explains nothing."""
+def os_errors_as_machine_errors(action: str, hint: str | None = None) -> Iterator[None]:
+    """Convert an OSError raised in the block into a MachineError.
+
+    `action` says what failed ("can't start gdb"). `hint` is used for errors that have no hint of their own here.
+    """
     try:
         yield
     except OSError as error:
-        raise MachineError(f"{doing}: {error.strerror or error}", _HINTS.get(error.errno or 0, hint)) from error
+        raise MachineError(f"{action}: {error.strerror or error}", _HINTS.get(error.errno or 0, hint)) from error
 
 
 def start_thread(target: Callable[[], None], name: str) -> Thread:
-    """:raise MachineError: if there can be no more."""
+    """Start a daemon thread.
+
+    :raise MachineError: if the system allows no more threads.
+    """
     thread = Thread(target=target, name=name, daemon=True)
     try:
         thread.start()
     except RuntimeError as error:
-        raise MachineError("can't start a thread", _PROCESSES) from error
+        raise MachineError("can't start a thread", _MORE_PROCESSES) from error
     return thread

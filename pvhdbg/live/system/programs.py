@@ -1,4 +1,4 @@
-"""The programs that pvhdbg starts: how each says what it is, and the oldest that will do."""
+"""The programs that pvhdbg starts: how to recognize each by its --version, and the oldest version that works."""
 
 from __future__ import annotations
 
@@ -8,50 +8,52 @@ from typing import NamedTuple
 
 from pvhdbg.errors import MachineError
 
-_PATIENCE = 10
-_SHOWN = 60
+_TIMEOUT = 10
+_LONGEST_QUOTE = 60
 
 
 class Program(NamedTuple):
-    """`says` finds major and minor version in the first line of --version; `package` is Debian's."""
+    """QEMU or gdb. `version_pattern` finds major and minor version in the first line that --version prints, and
+    `package` is Debian's package.
+    """
 
     name: str
-    says: re.Pattern[str]
+    version_pattern: re.Pattern[str]
     oldest: tuple[int, int]
     package: str
 
     @property
-    def needed(self) -> str:
-        return f"install the package {self.package}, {self.oldest[0]}.{self.oldest[1]} or newer"
+    def install_hint(self) -> str:
+        return f"install {self.package} {self.oldest[0]}.{self.oldest[1]} or newer"
 
-    def fault(self, line: str) -> str | None:
-        """What is wrong with a program whose --version begins with this line; null if nothing is."""
-        found = self.says.match(line)
-        if found is None:
-            return f'is no {self.name}: its version is "{line[:_SHOWN]}"'
-        if (int(found[1]), int(found[2])) < self.oldest:
-            return f"is version {found[1]}.{found[2]}"
+    def problem(self, line: str) -> str | None:
+        """Return why a program that prints `line` for --version is not usable. None if it is."""
+        match = self.version_pattern.match(line)
+        if match is None:
+            return f'not {self.name}: --version prints "{line[:_LONGEST_QUOTE]}"'
+        if (int(match[1]), int(match[2])) < self.oldest:
+            return f"version {match[1]}.{match[2]} is too old"
         return None
 
 
 QEMU = Program("QEMU", re.compile(r"QEMU emulator version (\d{1,9})\.(\d{1,9})"), (5, 2), "qemu-system-x86")
-# The distribution's name may stand before the version and have a number too.
+# The distribution's name may precede the version and contain a number too.
 GDB = Program("gdb", re.compile(r"GNU gdb .*?(\d{1,9})\.(\d{1,9})\S*$"), (11, 0), "gdb")
 
 
 def version(binary: str) -> str:
-    """The first line of its --version, its bytes as latin-1. It costs as much as a start.
+    """Run `binary --version` and return the first line, decoded as Latin-1. This takes as long as to start the program.
 
-    :raise MachineError: if it has none.
+    :raise MachineError: if it can't be started, times out or fails.
     """
     try:
         done = subprocess.run(
-            [binary, "--version"], stdin=subprocess.DEVNULL, capture_output=True, timeout=_PATIENCE, check=False
+            [binary, "--version"], stdin=subprocess.DEVNULL, capture_output=True, timeout=_TIMEOUT, check=False
         )
     except OSError as error:
-        raise MachineError(f"does not run: {error.strerror}") from error
+        raise MachineError(f"can't be started: {error.strerror}") from error
     except subprocess.TimeoutExpired as error:
-        raise MachineError(f"does not say its version within {_PATIENCE} s") from error
+        raise MachineError(f"--version timed out after {_TIMEOUT} s") from error
     if done.returncode:
-        raise MachineError(f"exit status {done.returncode}")
+        raise MachineError(f"--version: exit status {done.returncode}")
     return done.stdout.partition(b"\n")[0].strip().decode("latin-1")

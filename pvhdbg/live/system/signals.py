@@ -1,4 +1,4 @@
-"""SIGTERM and SIGHUP as an ordinary way out: every `with` on the way closes what it opened."""
+"""SIGTERM and SIGHUP as an ordinary exit, so that every `with` block on the stack cleans up."""
 
 from __future__ import annotations
 
@@ -12,18 +12,21 @@ if TYPE_CHECKING:
     from types import FrameType
 
 
-def _leave(number: int, _frame: FrameType | None) -> None:
+def _exit(number: int, _frame: FrameType | None) -> None:
     raise SystemExit(128 + number)
 
 
 @contextmanager
-def as_exits() -> Iterator[None]:
-    """Within, SIGTERM and SIGHUP raise SystemExit(128 + number) in the main thread. One that was ignored stays so."""
+def exit_on_signals() -> Iterator[None]:
+    """Make SIGTERM and SIGHUP raise SystemExit(128 + number) in the block.
+
+    A signal that is ignored stays ignored. Outside the main thread this does nothing: only that thread gets signals.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    ours = [each for each in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) != signal.SIG_IGN]
-    before = {each: signal.signal(each, _leave) for each in ours}
+    signals = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, _exit) for number in signals}
     try:
         yield
     finally:

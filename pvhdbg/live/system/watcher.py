@@ -1,8 +1,9 @@
-"""Whatever ends pvhdbg, even kill -9, ends QEMU and gdb too, removes the folder and gives the terminal back.
+"""The watcher: when pvhdbg ends in any way, even by kill -9, it kills QEMU and gdb, removes the folder and restores the
+terminal.
 
-A small shell waits for the end of a pipe whose other end only pvhdbg holds. It leads the process group that QEMU and
-gdb run in: as long as it lives the group's number is nobody else's, and a group of their own keeps the terminal's
-Ctrl-C and resize from them.
+It is a small shell that waits for end-of-file on a pipe whose other end only pvhdbg holds. It leads the process group
+in which QEMU and gdb run. While it lives, the group's number can't be reused. And because the group is not pvhdbg's,
+the terminal's Ctrl-C and resize signals don't reach QEMU and gdb.
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ import signal
 import subprocess
 from typing import TYPE_CHECKING
 
-from pvhdbg.live.system.os_errors import told
+from pvhdbg.live.system.os_errors import os_errors_as_machine_errors
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-# The folder goes before the processes do: nothing makes files in it once they have started, and the last command ends
-# the shell itself. Each line from the pipe says how to give the terminal back; only the last one counts.
+# The folder is removed before the processes are killed: once started, they create no files in it, and the last command
+# kills the shell itself. Every line from the pipe says how to restore the terminal; only the last one counts.
 _SCRIPT = r"""
 trap '' INT HUP QUIT TERM TSTP TTIN TTOU
 line=
@@ -34,11 +35,11 @@ kill -KILL 0
 
 
 class Watcher:
-    """The shell that cleans up after us. `group` is the process group to start children in."""
+    """The shell that cleans up after pvhdbg. `group` is the process group in which to start children."""
 
     def __init__(self, folder: Path) -> None:
-        """:raise MachineError: if it can't be started."""
-        with told("can't make a pipe"):
+        """:raise MachineError: if the shell can't be started."""
+        with os_errors_as_machine_errors("can't create a pipe"):
             reader, self._pipe = os.pipe()
         try:
             self._process = _start(reader, folder)
@@ -50,15 +51,15 @@ class Watcher:
         self.group = self._process.pid
 
     def restore_terminal(self, tty: str, settings: str) -> None:
-        """If we die from now on, give `tty` (a device's path) the `settings` that `stty -g` printed."""
+        """From now on, restore the terminal `tty` (a device path) when pvhdbg dies; `settings` is `stty -g` output."""
         os.write(self._pipe, f"{tty} {settings}\n".encode())
 
     def forget_terminal(self) -> None:
-        """The terminal is as it was: leave it alone from now on."""
+        """From now on, leave the terminal alone when pvhdbg dies: it has been restored."""
         os.write(self._pipe, b"\n")
 
     def end(self) -> None:
-        """End the whole group, and the watcher with it."""
+        """Kill the whole process group, the watcher included."""
         if self._process.returncode is None:
             os.killpg(self.group, signal.SIGKILL)
             self._process.wait()
@@ -66,7 +67,7 @@ class Watcher:
 
 
 def _start(reader: int, folder: Path) -> subprocess.Popen[bytes]:
-    with told("can't start /bin/sh"):
+    with os_errors_as_machine_errors("can't start /bin/sh"):
         return subprocess.Popen(
             ["/bin/sh", "-c", _SCRIPT, "pvhdbg-watcher", str(folder)],
             stdin=reader,

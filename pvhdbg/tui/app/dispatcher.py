@@ -97,7 +97,7 @@ class Dispatcher:
             self._tui.leave()
             return
         try:
-            told = self._answer(console.question(line) or line)
+            told = self._answer(console.pvh_command(line) or line)
         except PvhdbgError as error:
             told = f"{error}" + (f" (hint: {error.hint})" if error.hint else "")
         screen = self._tui.screen

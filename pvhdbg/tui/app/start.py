@@ -7,9 +7,9 @@ import time
 from typing import TYPE_CHECKING
 
 from pvhdbg.errors import PvhdbgError
-from pvhdbg.live.system.signals import as_exits
+from pvhdbg.live.system.signals import exit_on_signals
 from pvhdbg.tui.machine import terminal
-from pvhdbg.tui.machine.event_queue import Inbox, signals_end
+from pvhdbg.tui.machine.event_queue import EventQueue, signals_end
 from pvhdbg.tui.machine.machine_thread import MachineThread
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ def live(launch: Launch, title: tuple[str, str], *, ascii: bool = False) -> None
 
     :raise PvhdbgError: if it can't start.
     """
-    inbox, ours, since = Inbox(), terminal.ours(), time.monotonic()
-    with as_exits(), signals_end(inbox):
+    inbox, ours, since = EventQueue(), terminal.ours(), time.monotonic()
+    with exit_on_signals(), signals_end(inbox):
         thread = MachineThread(launch)
         # Imports go on while the machine starts; until it does they would only be in its way.
         thread.wait_on_its_way(_ON_ITS_WAY_WITHIN)
@@ -50,7 +50,7 @@ def live(launch: Launch, title: tuple[str, str], *, ascii: bool = False) -> None
         raise worker.error  # a bug on the way out
 
 
-def _show(inbox: Inbox, worker: Worker, screen: Screen, ours: Terminal | None) -> None:
+def _show(inbox: EventQueue, worker: Worker, screen: Screen, ours: Terminal | None) -> None:
     """What takes longest to import comes when there is something to see."""
     from pvhdbg.tui.app import first_picture
 
@@ -64,11 +64,11 @@ def _show(inbox: Inbox, worker: Worker, screen: Screen, ours: Terminal | None) -
         inbox.check()
         take_over()
         inbox.open(tui.emit)
-        keep_all()
+        freeze_heap()
         tui.run()
 
 
-def keep_all() -> None:
+def freeze_heap() -> None:
     """What there is now stays: to look through all of it for garbage again and again takes as long as ten keys."""
     gc.freeze()
 
@@ -83,16 +83,16 @@ def recorded(document: Document, name: str, *, ascii: bool = False) -> None:  # 
     from pvhdbg.tui.app.app import Tui
 
     session = RecordedSession(document)
-    keep_all()
-    with as_exits():
-        Tui(screen_of(document, name, ascii=ascii), answer=lambda line: commands.run(session, line)).run()
+    freeze_heap()
+    with exit_on_signals():
+        Tui(recording_screen(document, name, ascii=ascii), answer=lambda line: commands.run(session, line)).run()
 
 
-def screen_of(document: Document, name: str, *, ascii: bool = False) -> Screen:  # noqa: A002
+def recording_screen(document: Document, name: str, *, ascii: bool = False) -> Screen:  # noqa: A002
     """Where a session would begin, at `prepare`, the other stops beside it; of a boot that failed, its end."""
+    from pvhdbg.tui.events.update import looking
     from pvhdbg.tui.screen import state
     from pvhdbg.tui.screen.state import Run, Screen, Title
-    from pvhdbg.tui.screen.update import looking
 
     last, machine, died = document.stops[-1] if document.stops else None, document.machine, document.outcome.died
     seen = Screen(

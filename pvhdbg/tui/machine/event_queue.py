@@ -9,17 +9,17 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from pvhdbg.tui.screen.events import Began, Left, Lost, Stopped
+from pvhdbg.tui.events.events import Began, Left, Lost, Stopped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
-    from pvhdbg.tui.screen.events import Event
+    from pvhdbg.tui.events.events import Event
 
 ENDING = (signal.SIGTERM, signal.SIGHUP)
 
 
-class Inbox:
+class EventQueue:
     """Any thread may put an event in; before `open` they are kept."""
 
     def __init__(self) -> None:
@@ -82,7 +82,7 @@ class Inbox:
 
 
 @contextmanager
-def signals_end(inbox: Inbox) -> Iterator[None]:
+def signals_end(inbox: EventQueue) -> Iterator[None]:
     """Within, a signal ends the wait, and nothing else: an exception out of nowhere can be lost in an import."""
     errors: dict[int, BaseException] = {each: SystemExit(128 + each) for each in ENDING}
     errors[signal.SIGINT] = KeyboardInterrupt()

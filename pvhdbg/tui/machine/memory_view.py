@@ -8,7 +8,7 @@ from pvhdbg.boot.stop.address import Addresses
 from pvhdbg.errors import MemoryUnreadable, PvhdbgError, SymbolMissing, TargetError, UserError
 from pvhdbg.target import monitor
 from pvhdbg.target.recording import Recording
-from pvhdbg.tui.screen.events import Peeked, Said
+from pvhdbg.tui.events.events import Peeked, Said
 from pvhdbg.tui.screen.state import Bytes
 
 if TYPE_CHECKING:

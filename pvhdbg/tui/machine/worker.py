@@ -12,8 +12,9 @@ from pvhdbg.boot.stop import stages
 from pvhdbg.errors import PvhdbgError, SymbolMissing, TargetError, UserError
 from pvhdbg.live.debuggee import machine_facts
 from pvhdbg.target.base import DIED
+from pvhdbg.tui.events import events
 from pvhdbg.tui.machine.requests import LINE, OURS, STEP, Requests
-from pvhdbg.tui.screen import events, state
+from pvhdbg.tui.screen import state
 from pvhdbg.tui.screen.state import Bytes, Run, StageMark, Title
 
 if TYPE_CHECKING:
@@ -237,14 +238,14 @@ class Worker:
         from pvhdbg import commands
         from pvhdbg.live.gdb import console
 
-        meaning = console.meaning(line)
+        meaning = console.classify(line)
         if meaning == console.QUIT:
             self._requests.close()
         elif meaning in (console.RESTART, console.TO_ENTRY):
             return self._restarted(debuggee, "entry" if meaning == console.TO_ENTRY else None)
         elif meaning == console.KILL:
             debuggee.kill()
-        elif (question := console.question(line, commands.COMMANDS)) is not None:
+        elif (question := console.pvh_command(line, commands.COMMANDS)) is not None:
             self._answer(debuggee, question)
         else:
             return debuggee.console(line, self._more)

@@ -9,7 +9,7 @@ from tests.live.conftest import Boot
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home whose gdbinit sets a variable and is in the way of whoever talks MI."""
+    """A home directory with a gdbinit that sets a variable, and settings that would disturb an MI client."""
     text = "set $mine = 5\nset confirm on\nset pagination on\nset height 5\nset width 20\n"
     (tmp_path / ".gdbinit").write_text(text)
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -19,14 +19,14 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize(("gdbinit", "printed"), [(False, "$1 = void\n"), (True, "$1 = 5\n")])
 @pytest.mark.usefixtures("home")
-def test_gdb_reads_the_users_own_files_only_if_it_is_told_to(boot: Boot, gdbinit: bool, printed: str) -> None:
+def test_gdb_reads_the_users_start_up_files_only_with_gdbinit(boot: Boot, gdbinit: bool, printed: str) -> None:
     machine = boot(gdb=GdbOptions(gdbinit=gdbinit))
 
     assert printed == console.run(machine.gdb, "print $mine", lambda: None)
 
 
 @pytest.mark.usefixtures("home")
-def test_what_the_users_files_set_does_not_get_in_our_way(boot: Boot) -> None:
+def test_settings_in_the_users_start_up_files_do_not_disturb_mi(boot: Boot) -> None:
     machine = boot(gdb=GdbOptions(gdbinit=True))
     console.run(machine.gdb, "hbreak *0x10", lambda: None)
 
@@ -34,7 +34,7 @@ def test_what_the_users_files_set_does_not_get_in_our_way(boot: Boot) -> None:
     assert 12 < console.run(machine.gdb, "help data", lambda: None).count("\n")
 
 
-def test_variables_for_our_interpreter_do_not_reach_gdbs(boot: Boot, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variables_for_pvhdbgs_python_do_not_reach_gdbs_python(boot: Boot, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", "/nowhere/at/all")
     machine = boot()
 
@@ -43,7 +43,7 @@ def test_variables_for_our_interpreter_do_not_reach_gdbs(boot: Boot, monkeypatch
     )
 
 
-def test_what_was_said_last_is_kept_within_bounds(boot: Boot) -> None:
+def test_recent_keeps_the_last_1000_lines_each_cut_to_4096_characters(boot: Boot) -> None:
     machine = boot()
     console.run(machine.gdb, "python print('x' * 100000)", lambda: None)
     for number in range(600):

@@ -16,14 +16,14 @@ from pvhdbg.live.qemu.firmware import microvm_firmware
         (("-bios",), None),
     ],
 )
-def test_the_users_choice_counts(args: tuple[str, ...], firmware: str | None) -> None:
+def test_the_last_bios_option_decides_the_firmware(args: tuple[str, ...], firmware: str | None) -> None:
     assert firmware == microvm_firmware(args, ())
 
 
-def test_otherwise_it_is_what_qemus_package_has(tmp_path: Path) -> None:
+def test_without_a_bios_option_the_installed_firmware_file_decides(tmp_path: Path) -> None:
     empty, debian_12, upstream = (tmp_path / name for name in ("empty", "debian", "upstream"))
-    for each in (empty, debian_12, upstream):
-        each.mkdir()
+    for folder in (empty, debian_12, upstream):
+        folder.mkdir()
     (debian_12 / "qboot.rom").touch()
     (debian_12 / "bios-microvm.bin").symlink_to("qboot.rom")
     (upstream / "bios-microvm.bin").touch()

@@ -9,17 +9,17 @@ from pvhdbg.live.qemu.options import Channels, QemuOptions, command_line, qemu_b
 CHANNELS = Channels(3, 4, 5)
 
 
-def test_the_guest_waits_and_a_triple_fault_is_kept() -> None:
+def test_qemu_starts_the_guest_stopped_and_does_not_exit_on_a_reset_or_shutdown() -> None:
     assert {"-S", "-no-reboot", "-no-shutdown", "-nodefaults"} <= set(command_line(QemuOptions("k"), CHANNELS))
 
 
-def test_what_the_user_adds_comes_last_and_as_it_stands() -> None:
+def test_the_users_arguments_come_last_and_unchanged() -> None:
     args = ("-device", "virtio-rng-device", "-smp")
 
     assert args == tuple(command_line(QemuOptions("k", args=args), CHANNELS)[-3:])
 
 
-def test_an_initrd_is_named_only_where_there_is_one() -> None:
+def test_the_initrd_option_is_passed_only_with_an_initrd() -> None:
     line = command_line(QemuOptions("k", initrd="i"), CHANNELS)
 
     assert "i" == line[line.index("-initrd") + 1]
@@ -29,13 +29,13 @@ def test_an_initrd_is_named_only_where_there_is_one() -> None:
 @pytest.mark.parametrize(
     ("accel", "cpu", "effective"), [("tcg", None, "max"), ("kvm", None, "host"), ("kvm", "c", "c")]
 )
-def test_the_cpu_follows_the_accelerator_unless_it_is_named(accel: str, cpu: str | None, effective: str) -> None:
+def test_the_default_cpu_depends_on_the_accelerator(accel: str, cpu: str | None, effective: str) -> None:
     assert effective == QemuOptions("k", accel=accel, cpu=cpu).effective_cpu
 
 
 @pytest.mark.parametrize("word", ["-daemonize", "--daemonize", "-kernel", "--S", "-s", "-gdb", "-accel", "-m", "-M"])
-def test_what_we_give_qemu_or_count_on_nobody_else_gives(word: str) -> None:
-    with pytest.raises(UserError, match=f"^{word} is not for QEMU's own arguments after --$") as raised:
+def test_an_option_that_pvhdbg_controls_is_refused_in_the_users_arguments(word: str) -> None:
+    with pytest.raises(UserError, match=f"^{word}: cannot be passed to QEMU after `--`$") as raised:
         command_line(QemuOptions("k", args=("-nographic", word)), CHANNELS)
 
     assert raised.value.hint

@@ -12,7 +12,7 @@ MIB = 1 << 20
 
 @pytest.fixture
 def pair() -> Iterator[tuple[socket.socket, Serial]]:
-    """A guest's end, and what listens to it."""
+    """A socket that stands for the guest, and the Serial that reads from it."""
     guest, ours = socket.socketpair()
     serial = Serial(ours)
     yield guest, serial
@@ -20,7 +20,7 @@ def pair() -> Iterator[tuple[socket.socket, Serial]]:
     serial.close()
 
 
-def test_what_the_guest_wrote_can_be_read_after_its_end(teaching: OwnMachine) -> None:
+def test_serial_output_can_be_read_after_qemu_has_ended(teaching: OwnMachine) -> None:
     teaching.runner.run_to([0x10], 0.5)
     assert teaching.qemu is not None
     teaching.close()
@@ -28,7 +28,7 @@ def test_what_the_guest_wrote_can_be_read_after_its_end(teaching: OwnMachine) ->
     assert teaching.qemu.serial.text().endswith(b"halting\r\n")
 
 
-def test_only_what_is_new_is_read(pair: tuple[socket.socket, Serial]) -> None:
+def test_since_returns_only_output_after_the_position(pair: tuple[socket.socket, Serial]) -> None:
     guest, serial = pair
     more = threading.Event()
     serial.on_data = more.set
@@ -43,7 +43,7 @@ def test_only_what_is_new_is_read(pair: tuple[socket.socket, Serial]) -> None:
     assert (b"", 11) == serial.since(11)
 
 
-def test_a_guest_that_never_stops_writing_is_never_blocked_and_its_latest_words_are_kept(
+def test_a_guest_that_writes_without_end_never_blocks_and_the_last_4_mib_are_kept(
     pair: tuple[socket.socket, Serial],
 ) -> None:
     guest, serial = pair
@@ -59,7 +59,7 @@ def test_a_guest_that_never_stops_writing_is_never_blocked_and_its_latest_words_
     assert (text[-10:], 40 * MIB) == serial.since(40 * MIB - 10)
 
 
-def test_the_end_is_told_once(pair: tuple[socket.socket, Serial]) -> None:
+def test_on_end_is_called_when_qemu_closes_the_console(pair: tuple[socket.socket, Serial]) -> None:
     guest, serial = pair
     ended = threading.Event()
     serial.on_end = ended.set

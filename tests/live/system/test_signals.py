@@ -18,18 +18,18 @@ def exit_status(number: signal.Signals) -> object:
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-def test_a_signal_is_an_exit_with_its_status(number: signal.Signals, status: int) -> None:
+def test_a_signal_becomes_an_exit_with_status_128_plus_its_number(number: signal.Signals, status: int) -> None:
     assert status == exit_status(number)
 
 
-def test_afterwards_everything_is_as_it_was() -> None:
+def test_the_previous_signal_handlers_are_restored() -> None:
     before = signal.getsignal(signal.SIGTERM)
     exit_status(signal.SIGTERM)
 
     assert before == signal.getsignal(signal.SIGTERM)
 
 
-def test_a_hangup_that_nohup_ignores_stays_ignored() -> None:
+def test_an_ignored_sighup_stays_ignored() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         assert exit_status(signal.SIGHUP) is None
@@ -37,10 +37,10 @@ def test_a_hangup_that_nohup_ignores_stays_ignored() -> None:
         signal.signal(signal.SIGHUP, before)
 
 
-def test_another_thread_leaves_the_signals_alone() -> None:
-    def inside() -> tuple[object, bool]:
+def test_outside_the_main_thread_no_handler_is_installed() -> None:
+    def handler_in_thread() -> tuple[object, bool]:
         with exit_on_signals():
             return signal.getsignal(signal.SIGTERM), threading.current_thread() is threading.main_thread()
 
     with ThreadPoolExecutor(1) as pool:
-        assert (signal.getsignal(signal.SIGTERM), False) == pool.submit(inside).result()
+        assert (signal.getsignal(signal.SIGTERM), False) == pool.submit(handler_in_thread).result()

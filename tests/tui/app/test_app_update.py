@@ -12,10 +12,11 @@ from pvhdbg.live.debuggee.code import Code, CodeLine
 from pvhdbg.tui.app import actions, prompt
 from pvhdbg.tui.app.actions import Size
 from pvhdbg.tui.app.prompt_label import label
+from pvhdbg.tui.events import events, update
+from pvhdbg.tui.events.update import looking
 from pvhdbg.tui.machine.requests import LINE, OURS, STEP, Requests
-from pvhdbg.tui.screen import events, state, update
+from pvhdbg.tui.screen import state
 from pvhdbg.tui.screen.state import Bytes, Popup, Run, Screen, Shown, StageMark, Title, Wanted
-from pvhdbg.tui.screen.update import looking
 from tests import build
 from tests.tui import screens
 
@@ -108,9 +109,9 @@ def test_a_dead_guest_does_not_run() -> None:
 
 
 def test_a_machine_that_is_lost_keeps_what_was_seen() -> None:
-    screen = after(PREPARE, events.Lost("gdb has gone"))
+    screen = after(PREPARE, events.Lost("gdb was killed by SIGKILL"))
 
-    assert (PREPARE.now, state.ENDED, "gdb has gone") == (screen.now, screen.run.kind, screen.message)
+    assert (PREPARE.now, state.ENDED, "gdb was killed by SIGKILL") == (screen.now, screen.run.kind, screen.message)
 
 
 def test_memory_that_comes_when_another_stage_is_looked_at_is_not_taken_for_its() -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pvhdbg.boot.record.replay import load
 from pvhdbg.checks.run import check
 from pvhdbg.tui.app import actions
-from pvhdbg.tui.app.start import screen_of
-from pvhdbg.tui.screen import events, state
+from pvhdbg.tui.app.start import recording_screen
+from pvhdbg.tui.events import events
+from pvhdbg.tui.events.update import looking, update
+from pvhdbg.tui.screen import state
 from pvhdbg.tui.screen.state import Run, Screen, Title
-from pvhdbg.tui.screen.update import looking, update
 from tests import build
 from tests.paths import RECORDINGS_DIR
 
@@ -49,7 +50,7 @@ def test_a_death_is_explained_first_of_all() -> None:
 
 
 def test_a_recording_shows_what_was_found_in_it() -> None:
-    screen = screen_of(DIED, "died")
+    screen = recording_screen(DIED, "died")
 
     assert check(DIED).stops[-1] == screen.findings
     assert check(DIED).stops[0] == looking(screen, 0).findings
@@ -93,7 +94,7 @@ def test_the_past_does_not_know_what_was_found_later() -> None:
 
 def test_a_finding_of_an_earlier_stage_leads_into_that_past_and_back() -> None:
     document = load(RECORDINGS_DIR / "linux-6.1-microvm-initrd.json")
-    screen = screen_of(document, "boot")
+    screen = recording_screen(document, "boot")
     last = looking(screen, None)._replace(view=state.FINDINGS)
     gone = next(at for at, each in enumerate(last.noted) if not each.here)
     there = actions.act("follow", last.at(gone), actions.Size(120, 38))
