@@ -1,1 +1,14 @@
-"""C layouts of the PVH boot ABI as tables: offset, name, meaning. No I/O."""
+"""C layouts of the PVH boot ABI as tables: offset, name, meaning. No I/O, and no imports from the rest of pvhdbg.
+
+layout           Struct, Field, u8…u64, OpenEnum, Bits: how a table is written. Start here
+start_info       hvm_start_info, hvm_modlist_entry, hvm_memmap_table_entry
+boot_params      struct boot_params, the zero page
+setup_header     its `hdr`, the header of a bzImage
+zero_page_parts  its other nested structures
+e820             the e820 types, boot_e820_entry, e820_table
+cpu              registers, control bits, CPU modes, the CPU state that the ABI requires at the entry
+notes            Xen's ELF notes
+c_integer        C integer constants as users type them
+text             untrusted bytes and strings, escaped for a terminal
+roles            which programs write and read each field
+"""

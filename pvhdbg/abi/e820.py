@@ -1,7 +1,7 @@
-"""The e820 memory map: its types, the kernel's packed entry, and the RFC's "e820 data" blob.
+"""The e820 memory map: its types, the kernel's packed entry, and the RFC's "e820 data" module.
 
-Sources: Linux arch/x86/include/asm/e820/types.h and arch/x86/include/uapi/asm/setup_data.h (bootparam.h before
-6.10) for boot_e820_entry; ACPI 6.5, table 15.4, for types 1 to 7; the RFC of 2017 for the blob.
+Sources: Linux arch/x86/include/asm/e820/types.h; arch/x86/include/uapi/asm/setup_data.h (bootparam.h before 6.10) for
+boot_e820_entry; ACPI 6.5, table 15.4, for types 1 to 7; the RFC of 2017 for the module.
 """
 
 from __future__ import annotations
@@ -9,46 +9,46 @@ from __future__ import annotations
 from pvhdbg.abi.layout import Name, OpenEnum, Struct, hex, u32, u64  # noqa: A004
 
 E820_DATA = b"e820 data"
-"""The command line of the module that holds the map in the RFC's protocol: these nine bytes and a NUL, no others."""
+"""The command line of the module that holds the map in the RFC's protocol: exactly these nine bytes and a NUL."""
 
 ISA_START, ISA_SIZE = 0xA0000, 0x60000
-"""The range that init_pvh_bootparams adds as reserved (ISA_START_ADDRESS, ISA_END_ADDRESS)."""
+"""The ISA range, which init_pvh_bootparams adds as RESERVED (ISA_START_ADDRESS to ISA_END_ADDRESS)."""
 
 ZERO_PAGE_ENTRIES = 128
-"""E820_MAX_ENTRIES_ZEROPAGE: how many entries struct boot_params holds."""
+"""E820_MAX_ENTRIES_ZEROPAGE: the capacity of boot_params.e820_table, in entries."""
 
 E820_TYPES = OpenEnum(
     {
         1: Name("RAM", "usable memory"),
         2: Name("RESERVED", "not to be used"),
-        3: Name("ACPI", "ACPI tables, usable once they are read"),
-        4: Name("NVS", "the firmware's, to be saved over sleep"),
+        3: Name("ACPI", "ACPI tables, usable after they are read"),
+        4: Name("NVS", "firmware data, preserved across sleep"),
         5: Name("UNUSABLE", "memory with errors"),
-        6: Name("DISABLED", "memory that is not enabled; Linux has no name for it"),
+        6: Name("DISABLED", "memory that is not enabled; Linux has no name for this type"),
         7: Name("PMEM", "persistent memory"),
-        12: Name("PRAM", "persistent memory, as marked before ACPI 6"),
-        0xEFFFFFFF: Name("SOFT_RESERVED", "usable memory set aside for a purpose"),
+        12: Name("PRAM", "persistent memory, as firmware marked it before ACPI 6"),
+        0xEFFFFFFF: Name("SOFT_RESERVED", "usable memory reserved for a special purpose"),
     }
 )
 RAM, RESERVED = 1, 2
 
 
 class BootE820Entry(Struct, size=20, c_name="boot_e820_entry", source="Linux arch/x86/include/uapi/asm/setup_data.h"):
-    """struct boot_e820_entry, packed: the entry of pvh_bootparams, of *e820_table and of the RFC's blob."""
+    """struct boot_e820_entry, packed: an entry of boot_params.e820_table, of *e820_table and of the RFC's module."""
 
     # fmt: off
-    addr = u64(0x00, "where the range begins", hex)
-    size = u64(0x08, "its length in bytes", hex)
-    type = u32(0x10, "what it is", names=E820_TYPES)
+    addr = u64(0x00, "start of the range", hex)
+    size = u64(0x08, "size in bytes", hex)
+    type = u32(0x10, "type of the range", names=E820_TYPES)
     # fmt: on
 
 
 class E820Table(Struct, size=4, c_name="e820_table", source="Linux arch/x86/include/asm/e820/types.h"):
-    """The head of struct e820_table, which the RFC's "e820 data" module holds too; packed entries follow at +4."""
+    """The head of struct e820_table; packed entries follow at +4. The RFC's "e820 data" module has this layout too."""
 
-    nr_entries = u32(0x00, "how many entries follow")
+    nr_entries = u32(0x00, "number of entries that follow")
 
 
 def blob_size(entries: int) -> int:
-    """The bytes that a struct e820_table with so many entries takes."""
+    """Return the size in bytes of a struct e820_table with this many entries."""
     return E820Table.SIZE + entries * BootE820Entry.SIZE

@@ -1,6 +1,6 @@
-"""The words in which C layouts are written down as tables: Struct, Field, u8…u64, OpenEnum, Bits.
+"""How C layouts are written as tables: Struct, Field, u8…u64, OpenEnum, Bits.
 
-A table that contradicts itself (overlap, gap, wrong size) does not import.
+A table that contradicts itself (overlap, gap, wrong size) fails to import.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ class Name(NamedTuple):
 
 
 class OpenEnum:
-    """Names for some values of an integer that a guest may set to any value."""
+    """Names for known values of an integer; the guest can set any other value."""
 
     def __init__(self, names: dict[int, Name]) -> None:
         self.names = names
 
     def name(self, value: int) -> str:
-        """The value's name, or `unknown`."""
+        """Return the value's name, or `unknown`."""
         known = self.names.get(value)
         return known.name if known else "unknown"
 
     def label(self, value: int) -> str:
-        """The value's name, or `unknown` with the value."""
+        """Return the value's name, or `unknown (VALUE)`."""
         return self.names[value].name if value in self.names else f"unknown ({value})"
 
     def text(self, value: int) -> str:
-        """The value's name and meaning; an unknown value is shown, not raised."""
+        """Return the value's name and meaning, or `unknown (VALUE)`."""
         known = self.names.get(value)
         return f"{known.name}: {known.meaning}" if known and known.meaning else self.label(value)
 
@@ -49,33 +49,33 @@ class Bits:
         self.names = names
 
     def text(self, value: int) -> str:
-        """The set bits by name, those without a name as a number; the empty string for 0."""
-        known = [(mask, each.name) for mask, each in self.names.items() if value & mask == mask]
-        left = value
+        """Return the names of the set bits, and the bits without a name as a number; an empty string for 0."""
+        known = [(mask, bit.name) for mask, bit in self.names.items() if value & mask == mask]
+        unnamed = value
         for mask, _ in known:
-            left &= ~mask
-        return " | ".join([name for _, name in known] + ([f"{left:#x}"] if left else []))
+            unnamed &= ~mask
+        return " | ".join([name for _, name in known] + ([f"{unnamed:#x}"] if unnamed else []))
 
 
 def dec(value: int) -> str:
     return str(value)
 
 
-def hex(value: int) -> str:  # noqa: A001  the tables read like the specification with it
+def hex(value: int) -> str:  # noqa: A001  so that a table reads like its specification
     return f"{value:#x}"
 
 
 class Field(Generic[T]):
-    """One row of a structure's table. On the class it is the row, on a record its value.
+    """A row of a structure's table: on the class it is the row itself, on a record it is the field's value.
 
-    `offset` and `size` are in bytes, `ctype` is the C type. `points_to` names what an address leads to.
-    `since` is the version of the structure that has the field first.
+    `offset` and `size` are in bytes, `ctype` is the C type. `points_to` names what the address in the
+    field leads to. `since` is the first version of the structure that has the field.
     """
 
     name: str
     owner: type[Struct]
 
-    def __init__(  # noqa: PLR0913  a row has these columns
+    def __init__(  # noqa: PLR0913  these are the columns of a row
         self,
         offset: int,
         size: int,
@@ -116,7 +116,7 @@ class Field(Generic[T]):
         return self._decode(record.bytes_of(self), record.address_of(self))
 
     def text(self, value: object) -> str:
-        """A value of this field for a person: numbers as the table says, bytes as hex."""
+        """Format a value of this field: a number as the table says, bytes as hex."""
         if isinstance(value, int):
             return (self.show or dec)(value)
         if isinstance(value, bytes):
@@ -125,15 +125,16 @@ class Field(Generic[T]):
             return ", ".join(map(self.text, value))
         return str(value)
 
-    def named(self, value: object) -> str:
-        """What a value is called, where values of this field have names; else the empty string."""
+    def value_name(self, value: object) -> str:
+        """Return the name of a value, or an empty string if the field's values have no names."""
         return self.names.text(value) if self.names and isinstance(value, int) else ""
 
 
 class Struct:
-    """A C structure: its fields by offset; on a record the bytes `raw`, and `at`, their physical address or None.
+    """A C structure: the class holds its table of fields, an instance is one record in memory.
 
-    `raw` may be shorter than the structure (an older version of it): then `has` tells which fields are there.
+    `raw` is the record's bytes, `at` their physical address or None. It is shorter than the structure if the record
+    is an older version of it: `has` says which fields it contains.
     """
 
     SIZE: ClassVar[int]
@@ -144,19 +145,19 @@ class Struct:
     __slots__ = ("at", "raw")
 
     def __init_subclass__(cls, *, size: int, c_name: str, source: str) -> None:
-        """:raise TypeError: if the table has a gap, an overlap, another size, or a field named as something of ours."""
+        """:raise TypeError: if the table has a gap, an overlap, another size, or a field named like an attribute."""
         super().__init_subclass__()
         cls.SIZE, cls.C_NAME, cls.SOURCE = size, c_name, source
-        cls.FIELDS = tuple(each for each in vars(cls).values() if isinstance(each, Field))
+        cls.FIELDS = tuple(field for field in vars(cls).values() if isinstance(field, Field))
         end = 0
         for field in cls.FIELDS:
             if hasattr(Struct, field.name):
                 raise TypeError(f"{c_name}.{field.name} would hide Struct.{field.name}")
             if field.offset != end:
-                raise TypeError(f"{c_name}.{field.name} is at {field.offset:#x}, the field before ends at {end:#x}")
+                raise TypeError(f"{c_name}.{field.name} is at {field.offset:#x}, the previous field ends at {end:#x}")
             end = field.end
         if end != size:
-            raise TypeError(f"struct {c_name} ends at {end:#x}, its size is {size:#x}")
+            raise TypeError(f"struct {c_name} ends at {end:#x}, but its size is {size:#x}")
 
     def __init__(self, raw: bytes, at: int | None = None) -> None:
         self.raw = raw
@@ -169,33 +170,36 @@ class Struct:
         return hash(self._key())
 
     def __repr__(self) -> str:
-        where = "" if self.at is None else f" at {self.at:#x}"
-        return f"<struct {self.C_NAME}{where}>"
+        place = "" if self.at is None else f" at {self.at:#x}"
+        return f"<struct {self.C_NAME}{place}>"
 
     def _key(self) -> tuple[type[Struct], bytes, int | None]:
         return type(self), self.raw, self.at
 
     @classmethod
     def field(cls, name: str) -> Field[Any]:
-        """:raise KeyError: if the structure has no field of that name."""
-        found = vars(cls).get(name)
-        if not isinstance(found, Field):
+        """Return the row of a field.
+
+        :raise KeyError: if the structure has no field of that name.
+        """
+        field = vars(cls).get(name)
+        if not isinstance(field, Field):
             raise KeyError(name)
-        return found
+        return field
 
     def has(self, field: Field[Any]) -> bool:
         return field.end <= len(self.raw)
 
     def bytes_of(self, field: Field[Any]) -> bytes:
-        """The field's bytes; those past the end of a shorter record read as zero."""
+        """Return the field's bytes. Bytes beyond the end of a shorter record are zero."""
         return self.raw[field.offset : field.end].ljust(field.size, b"\0")
 
     def address_of(self, field: Field[Any]) -> int | None:
-        """The physical address of the field's first byte."""
+        """Return the physical address of the field's first byte, or None if the record has no address."""
         return None if self.at is None else self.at + field.offset
 
     def rows(self) -> Iterator[tuple[Field[Any], Any]]:
-        """Every field that the record has, with its value."""
+        """Yield the fields that the record contains, with their values."""
         for field in self.FIELDS:
             if self.has(field):
                 yield field, field.__get__(self, type(self))
@@ -228,7 +232,7 @@ u64 = _unsigned(8)
 
 
 def raw_bytes(offset: int, count: int, meaning: str) -> Field[bytes]:
-    """u8[count], kept as bytes."""
+    """A row of type u8[count], whose value is bytes."""
     return Field(offset, count, f"u8[{count}]", meaning, lambda raw, _: raw)
 
 
@@ -251,6 +255,6 @@ def struct_array(offset: int, of: type[S], count: int, meaning: str) -> Field[tu
 
 
 def records(of: type[S], raw: bytes, paddr: int | None) -> tuple[S, ...]:
-    """The whole records of type `of` that `raw`, read at `paddr`, is made of; a rest too short for one is left out."""
+    """Split `raw`, read at `paddr`, into records of type `of`. A remainder too short for a record is dropped."""
     starts = range(0, len(raw) - of.SIZE + 1, of.SIZE)
     return tuple(of(raw[at : at + of.SIZE], None if paddr is None else paddr + at) for at in starts)

@@ -1,4 +1,4 @@
-"""Bytes and words that somebody else controls, made fit for a terminal."""
+"""Bytes and strings that a guest or another program controls, escaped for a terminal."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ _LONE_BYTES = range(0xDC80, 0xDD00)
 
 
 class Escapes(dict[int, str]):
-    r"""A table for str.translate, in which what is not listed is \xNN, or \u{N} above 0xff.
+    r"""A table for str.translate. A character that is not in it becomes \xNN, or \u{N} above 0xff.
 
-    A byte of a file's name that is no UTF-8, which Python has as U+DC80 and up, is \xNN too.
+    A byte of a file name that is not UTF-8, which Python decodes to U+DC80 and up, becomes \xNN too.
     """
 
     def __missing__(self, code: int) -> str:
@@ -19,22 +19,25 @@ class Escapes(dict[int, str]):
         return self[code]
 
 
-_WORDS = Escapes({code: chr(code) for code in _PLAIN})
-_BYTES = Escapes(_WORDS | {ord("\\"): "\\\\"})
+_ASCII = Escapes({code: chr(code) for code in _PLAIN})
+_ASCII_AND_BACKSLASH = Escapes(_ASCII | {ord("\\"): "\\\\"})
 
 
 def printable(text: bytes | str) -> str:
-    r"""Each byte outside 0x20-0x7e as \xNN and a backslash as two, so that nothing of it steers the terminal."""
-    return (text.decode("latin-1") if isinstance(text, bytes) else text).translate(_BYTES)
+    r"""Write each byte outside 0x20-0x7e as \xNN and a backslash as two, so that the text cannot control a terminal."""
+    return (text.decode("latin-1") if isinstance(text, bytes) else text).translate(_ASCII_AND_BACKSLASH)
 
 
-def ascii_words(text: str) -> str:
-    """Words in which what a guest controls is escaped already: a backslash stays one."""
-    return text if text.isascii() and text.isprintable() else text.translate(_WORDS)
+def escape_non_ascii(text: str) -> str:
+    """Escape everything but printable ASCII, for a message in which the guest's part is escaped already.
+
+    A backslash stays as it is.
+    """
+    return text if text.isascii() and text.isprintable() else text.translate(_ASCII)
 
 
-def unicode_words(text: str) -> str:
-    """Words of gdb, QEMU or the system: they may be in any script, but steer no terminal."""
+def escape_unprintable(text: str) -> str:
+    """Escape what is not printable in a message of gdb, QEMU or the system, in any script."""
     if text.isprintable():
         return text
-    return "".join(each if each.isprintable() else _WORDS[ord(each)] for each in text)
+    return "".join(character if character.isprintable() else _ASCII[ord(character)] for character in text)

@@ -1,4 +1,4 @@
-"""The table of rules. A rule is a function of a Case; its docstring is what `explain CODE` tells."""
+"""The table of rules. A rule is a function of a Case; its docstring is what `explain CODE` prints."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from pvhdbg.abi.text import ascii_words
+from pvhdbg.abi.text import escape_non_ascii
 from pvhdbg.checks.finding import SEVERITIES, Finding
 
 if TYPE_CHECKING:
@@ -14,49 +14,45 @@ if TYPE_CHECKING:
 
     from pvhdbg.checks.case import Case
 
-    Check = Callable[[Case], Iterable["Found"]]
+    Check = Callable[[Case], Iterable["Defect"]]
 
-FIRST, EACH, LAST = "first", "each", "last"
-"""When a rule is asked: at the first stop, about what was known before; at each stop; where the run ended unwanted."""
+ONCE, EVERY_STOP, ON_FAILURE = "once", "every stop", "on failure"
+"""When a rule runs: once, at the first stop; at every stop; or where the guest died or a stage timed out."""
 
-MOST, COUNTED = 16, 1000
-"""Findings of one rule at one stop; how many more there are is told, as far as they are counted."""
+MAX_FINDINGS, MAX_COUNTED = 16, 1000
+"""The most findings of one rule at one stop, and the most further ones that are counted."""
 
 SOURCE = "Source: "
 
-
-_NAMES = (
-    *("cmd_line_ptr", "cmdline_paddr", "rsdp_paddr", "acpi_rsdp_addr", "type_of_loader"),
-    *("start_info", "pvh_bootparams", "boot_params", "e820_table"),
+_KERNEL_NAMES = (
+    "cmd_line_ptr",
+    "cmdline_paddr",
+    "modlist_paddr",
+    "rsdp_paddr",
+    "acpi_rsdp_addr",
+    "type_of_loader",
+    "pvh_start_info",
+    "start_info",
+    "pvh_bootparams",
+    "boot_params",
+    "e820_table",
+    "screen_info",
+    "efi_info",
+    "e_flags",
 )
-_SPELLED = {
-    each.lower(): each
-    for each in (
-        *(
-            "A20",
-            "ASCII",
-            "BUG",
-            "CPU",
-            "CR0",
-            "CR4",
-            "CS",
-            "DS",
-            "EFLAGS",
-            "ELF",
-            "ES",
-            "FreeBSD",
-            "GiB",
-            "IDT",
-            "ISA",
-        ),
-        *("KVM", "Linux", "PAE", "PVH", "QEMU", "RAM", "RFC", "RSDP", "SS", "TR", "TSS", "Xen", "bzImage"),
-    )
-}
-"""Words that a function's name has to write in another way."""
+"""Names whose underscores stay. A name that contains another one comes first."""
+_SPELLINGS = {
+    word.lower(): word
+    for word in (
+        "A20 ASCII BUG CPU CR0 CR4 CS DS EBX EFLAGS ELF ES FreeBSD GiB IDT ISA KVM Linux PAE PVH QEMU RAM RFC RSDP SS "
+        "TR TSS Xen bzImage"
+    ).split()
+} | {"append": "-append"}
+"""Words that a function's name cannot spell correctly."""
 
 
-class Found(NamedTuple):
-    """What a rule yields. Without a severity of its own it has the rule's."""
+class Defect(NamedTuple):
+    """What a rule yields: a Finding without the rule's code. `severity` is None for the rule's own."""
 
     field: str
     message: str
@@ -65,8 +61,10 @@ class Found(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """`severity` is what its findings have, unless they say one of `also`. A `cause` explains a death, or the loss
-    of the map: its findings stand before all others.
+    """A row of the table.
+
+    `severity` is that of its findings, unless they have one of `other_severities`. A `cause` explains a death or the
+    loss of the memory map: its errors come before all other findings.
     """
 
     code: str
@@ -74,60 +72,68 @@ class Rule(NamedTuple):
     when: str
     cause: bool
     check: Check
-    also: tuple[str, ...] = ()
+    other_severities: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
-        """The defect in words: the function's name, with the kernel's own names in it as they are."""
+        """The defect in words, made from the function's name."""
         words = str(getattr(self.check, "__name__", self.code))
-        for name in _NAMES:
+        for name in _KERNEL_NAMES:
             words = words.replace(name, name.replace("_", "\0"))
-        spelled = " ".join(_SPELLED.get(each, each) for each in words.split("_"))
+        spelled = " ".join(_SPELLINGS.get(word, word) for word in words.split("_"))
         return spelled.replace(" 32 bit ", " 32-bit ").replace("hdr version", "hdr.version").replace("\0", "_")
 
     @property
     def paragraphs(self) -> list[str]:
-        """The docstring: why it matters, what to do, and after SOURCE where that is from."""
+        """The docstring: why the defect matters, what to do about it, and last, after SOURCE, the source."""
         blocks = (self.check.__doc__ or "").split("\n\n")
-        return [" ".join(each.split()) for each in blocks if each.strip()]
+        return [" ".join(block.split()) for block in blocks if block.strip()]
 
     def findings(self, case: Case) -> Iterator[Finding]:
-        found = iter(self.check(case))
-        for each in islice(found, MOST):
-            yield self._finding(each, each.message)
-        rest = list(islice(found, COUNTED))
+        """Yield the first MAX_FINDINGS findings, then one that counts the rest."""
+        defects = iter(self.check(case))
+        for defect in islice(defects, MAX_FINDINGS):
+            yield self._finding(defect, defect.message)
+        rest = list(islice(defects, MAX_COUNTED))
         if rest:
-            gravest = min(rest, key=lambda each: SEVERITIES.index(each.severity or self.severity))
-            count = f"{COUNTED} or more others" if len(rest) == COUNTED else f"{len(rest)} more"
-            yield self._finding(gravest, f"{self.name}: and {count}")
+            worst = min(rest, key=lambda defect: SEVERITIES.index(defect.severity or self.severity))
+            count = f"{MAX_COUNTED} or more others" if len(rest) == MAX_COUNTED else f"{len(rest)} more"
+            yield self._finding(worst, f"{self.name}: and {count}")
 
-    def _finding(self, of: Found, message: str) -> Finding:
-        # Rules escape what they quote of a guest; the words of a recording, and of QEMU, may still be anything.
-        return Finding(self.code, of.severity or self.severity, ascii_words(message), of.field, of.at)
+    def _finding(self, defect: Defect, message: str) -> Finding:
+        # Rules escape what they quote of a guest, but text from a recording or from QEMU may hold any character.
+        return Finding(self.code, defect.severity or self.severity, escape_non_ascii(message), defect.field, defect.at)
 
 
 _REST = re.compile(r": and ([0-9]{1,5}) (?:or more others|more)", re.ASCII)
 
 
-def others(finding: Finding) -> int:
-    """How many more findings of its rule this one stands for; 0 if it is one of its own."""
-    found = _REST.search(finding.message)
-    return int(found[1]) if found and found.end() == len(finding.message) else 0
+def omitted_count(finding: Finding) -> int:
+    """Return how many further findings of its rule this one stands for; 0 for an ordinary finding."""
+    match = _REST.search(finding.message)
+    return int(match[1]) if match and match.end() == len(finding.message) else 0
+
+
+def sentence(clause: str) -> str:
+    """Return a clause, such as a hint, as a sentence: with a capital first letter and a full stop."""
+    return f"{clause[:1].upper()}{clause[1:]}."
 
 
 RULES: dict[str, Rule] = {}
 
 
-def rule(code: str, severity: str, *also: str, when: str = EACH, cause: bool = False) -> Callable[[Check], Check]:
-    """Put a function into the table.
+def rule(
+    code: str, severity: str, *other_severities: str, when: str = EVERY_STOP, cause: bool = False
+) -> Callable[[Check], Check]:
+    """Return a decorator that adds a function to the table.
 
-    :raise ValueError: if the code is taken.
+    :raise ValueError: if the code is already in use.
     """
 
     def register(check: Check) -> Check:
         if code in RULES:
-            raise ValueError(f"{code} is there twice")
-        RULES[code] = Rule(code, severity, when, cause, check, also)
+            raise ValueError(f"rule code {code} is already in use")
+        RULES[code] = Rule(code, severity, when, cause, check, other_severities)
         return check
 
     return register

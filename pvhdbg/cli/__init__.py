@@ -18,7 +18,7 @@ from importlib import import_module
 from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
-from pvhdbg.abi.text import unicode_words
+from pvhdbg.abi.text import escape_unprintable
 from pvhdbg.errors import PvhdbgError, UserError
 
 if TYPE_CHECKING:
@@ -107,6 +107,6 @@ def _print_error(line: str) -> None:
     if sys.stderr is None:  # closed; `print` would write to standard output instead
         return
     try:
-        print(unicode_words(line), file=sys.stderr)
+        print(escape_unprintable(line), file=sys.stderr)
     except OSError:  # full, or its reader is gone: only the exit status is left
         _discard(sys.stderr)

@@ -61,7 +61,7 @@ def _has_format() -> bool:
 def _told(value: gdb.Value, field: Field[int]) -> gdb.Value | str:
     """A plain count stays gdb's own to format; a byte would be a character to it."""
     number = int(value)
-    meaning = _magic(number) if field is StartInfo.magic else field.named(number)
+    meaning = _magic(number) if field is StartInfo.magic else field.value_name(number)
     shown = field.text(number)
     if meaning:
         return f"{shown} ({meaning})"

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import gdb
 
-from pvhdbg.abi.text import unicode_words
+from pvhdbg.abi.text import escape_unprintable
 from pvhdbg.errors import MemoryUnreadable, NotConnected, RegisterUnavailable, SymbolMissing, TargetError
 from pvhdbg.target import monitor
 from pvhdbg.target.base import NO_MONITOR
-from pvhdbg.target.blocks import Blocks
+from pvhdbg.target.block_cache import BlockCache
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -91,7 +91,7 @@ class _Look:
 
     def __init__(self) -> None:
         self._is_physical: bool | None = None
-        self._blocks = Blocks(self._fetch)
+        self._blocks = BlockCache(self._fetch)
         self._monitor_registers: dict[str, int] | None = None
 
     def close(self) -> None:
@@ -193,7 +193,7 @@ def _newest_frame() -> gdb.Frame:
     try:
         return gdb.newest_frame()
     except gdb.error as error:
-        raise ours(error) from error
+        raise as_target_error(error) from error
 
 
 def _send(packet: str) -> bytes:
@@ -207,7 +207,7 @@ def _send(packet: str) -> bytes:
             return bytes(connection.send_packet(packet) or b"")
         found = _RECEIVED.search(gdb.execute(f"maint packet {packet}", to_string=True))
     except gdb.error as error:
-        raise ours(error) from error
+        raise as_target_error(error) from error
     return found[1].encode() if found else b""
 
 
@@ -235,23 +235,23 @@ def _monitor(command: str) -> str:
     try:
         return gdb.execute(f"monitor {command}", to_string=True).replace("\r", "")
     except gdb.error as error:
-        raise ours(error) from error
+        raise as_target_error(error) from error
 
 
 def _has_monitor() -> bool:
     with suppress(TargetError):
-        return monitor.run_state(_monitor("info status")) is not None
+        return monitor.parse_run_state(_monitor("info status")) is not None
     return False
 
 
 def _ask_monitor_registers() -> dict[str, int]:
     with suppress(TargetError):
-        return monitor.registers(_monitor("info registers"))
+        return monitor.parse_registers(_monitor("info registers"))
     return {}
 
 
-def ours(error: gdb.error) -> TargetError:
+def as_target_error(error: gdb.error) -> TargetError:
     """An error of gdb's as one of ours, on one line. It may quote the stub, which may say anything."""
-    words = unicode_words(" ".join(str(error).split()))
+    words = escape_unprintable(" ".join(str(error).split()))
     gone = boot_cpu() is None
     return NotConnected(NOT_CONNECTED) if gone else TargetError(words or "gdb reports an error without words")

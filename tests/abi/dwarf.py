@@ -1,4 +1,4 @@
-"""What a kernel's own debug information says of its structures and enums, asked of gdb: one start for all of them."""
+"""Structures and enums from a kernel's debug information, read by a single gdb."""
 
 import json
 import os
@@ -10,7 +10,7 @@ IN_GDB = Path(__file__).with_name("in_gdb.py")
 
 
 class Member(NamedTuple):
-    """A member of a C structure: offset and size in bytes, and its type as our tables write it."""
+    """A member of a C structure: offset and size in bytes, and its type as the tables write it."""
 
     name: str
     offset: int
@@ -19,26 +19,27 @@ class Member(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """A C structure."""
+    """The size of a C structure in bytes, and its members."""
 
     size: int
     members: list[Member]
 
 
 class Dwarf(NamedTuple):
-    """Structures and enums by name; an enum is its values by name."""
+    """Structures by name, and enums by name: an enum maps names to values."""
 
     structs: dict[str, Layout]
     enums: dict[str, dict[str, int]]
 
 
 def read(vmlinux: Path, structs: list[str], enums: list[str]) -> Dwarf:
-    """Ask gdb for these; one that the kernel has not is left out."""
-    environment = os.environ | {"ASKED": json.dumps({"structs": structs, "enums": enums})}
-    call = ["gdb", "-nx", "-batch", "-x", str(IN_GDB), str(vmlinux)]
-    done = subprocess.run(call, check=True, capture_output=True, text=True, timeout=120, env=environment)
+    """Ask gdb for structures and enums. The result omits those that the kernel does not have."""
+    environment = os.environ | {"REQUEST": json.dumps({"structs": structs, "enums": enums})}
+    command = ["gdb", "-nx", "-batch", "-x", str(IN_GDB), str(vmlinux)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120, env=environment)
     answer = json.loads(done.stdout)
     layouts = {
-        name: Layout(size, [Member(*each) for each in members]) for name, (size, members) in answer["structs"].items()
+        name: Layout(size, [Member(*member) for member in members])
+        for name, (size, members) in answer["structs"].items()
     }
     return Dwarf(layouts, answer["enums"])

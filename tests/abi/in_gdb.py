@@ -1,4 +1,4 @@
-"""Runs inside gdb: print the structures and enums that $ASKED names as JSON."""
+"""Runs inside gdb: print the structures and enums that $REQUEST names, as JSON."""
 
 import json
 import os
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 def ctype(of: gdb.Type | None) -> str:
-    """A type as our tables write it: u8…u64, struct NAME, arrays of both; a union is its bytes."""
+    """Return a type as the tables write it: u8…u64, struct NAME, arrays of both. A union is an array of bytes."""
     if of is None:
         return "nothing"
     bare = of.strip_typedefs()
@@ -27,35 +27,35 @@ def ctype(of: gdb.Type | None) -> str:
 
 
 def unsigned(of: gdb.Type) -> bool:
-    """Whether a type is an unsigned integer, or an enum, which holds no negative value here."""
+    """Say whether a type is an unsigned integer or an enum (none of these enums has negative values)."""
     return of.code == gdb.TYPE_CODE_ENUM or (of.code == gdb.TYPE_CODE_INT and "unsigned" in str(of))
 
 
 def struct(name: str) -> list[object]:
-    """A structure's size and its members: name, offset, size, type."""
-    found = gdb.lookup_type(f"struct {name}")
+    """Return a structure's size and its members: name, offset, size, type."""
+    structure = gdb.lookup_type(f"struct {name}")
     members = [
-        (each.name, (each.bitpos or 0) // 8, each.type and each.type.sizeof, ctype(each.type))
-        for each in found.fields()
+        (field.name, (field.bitpos or 0) // 8, field.type and field.type.sizeof, ctype(field.type))
+        for field in structure.fields()
     ]
-    return [found.sizeof, members]
+    return [structure.sizeof, members]
 
 
 def enum(name: str) -> dict[str, int]:
-    """An enum's values by name."""
-    return {str(each.name): each.enumval for each in gdb.lookup_type(f"enum {name}").fields()}
+    """Return an enum's values by name."""
+    return {str(field.name): field.enumval for field in gdb.lookup_type(f"enum {name}").fields()}
 
 
 def known(names: list[str], look_up: Callable[[str], T]) -> dict[str, T]:
-    """What the kernel has of these, by name."""
-    found = {}
+    """Look up these names. The result omits those that the kernel does not have."""
+    results = {}
     for name in names:
         try:
-            found[name] = look_up(name)
+            results[name] = look_up(name)
         except gdb.error:
             continue
-    return found
+    return results
 
 
-asked = json.loads(os.environ["ASKED"])
-sys.stdout.write(json.dumps({"structs": known(asked["structs"], struct), "enums": known(asked["enums"], enum)}))
+request = json.loads(os.environ["REQUEST"])
+sys.stdout.write(json.dumps({"structs": known(request["structs"], struct), "enums": known(request["enums"], enum)}))

@@ -1,4 +1,4 @@
-"""struct boot_params decoded from bytes, and the header's values in words."""
+"""struct boot_params decoded from bytes, and values of the header as text."""
 
 from pathlib import Path
 
@@ -8,12 +8,12 @@ from pvhdbg.abi.boot_params import BootParams
 from pvhdbg.abi.setup_header import BOOT_FLAG, HDR, HDRS, LOADERS, LOADFLAGS, PROTOCOLS, XLOADFLAGS, SetupHeader
 
 
-def zero_page(**placed: bytes) -> BootParams:
-    """A zero page with some bytes in it, by `at_OFFSET`."""
+def zero_page(**contents: bytes) -> BootParams:
+    """Return a zero page with these bytes in it: each keyword is `at_OFFSET`, in hex."""
     raw = bytearray(BootParams.SIZE)
-    for where, what in placed.items():
-        offset = int(where.removeprefix("at_"), 16)
-        raw[offset : offset + len(what)] = what
+    for keyword, data in contents.items():
+        offset = int(keyword.removeprefix("at_"), 16)
+        raw[offset : offset + len(data)] = data
     return BootParams(bytes(raw), 0x310D320)
 
 
@@ -24,7 +24,7 @@ def test_a_nested_structure_knows_its_own_address() -> None:
     assert 0x310D320 + 0x228 == page.hdr.address_of(SetupHeader.cmd_line_ptr)
 
 
-def test_the_memory_map_is_read_at_its_unaligned_entries() -> None:
+def test_unaligned_memory_map_entries_are_decoded() -> None:
     page = zero_page(at_1e8=b"\2", at_2e4=bytes.fromhex("00000a0000000000 0000060000000000 02000000"))
 
     assert (0xA0000, 0x60000, 2, 0x310D320 + 0x2E4) == (
@@ -36,13 +36,13 @@ def test_the_memory_map_is_read_at_its_unaligned_entries() -> None:
     assert (2, 128) == (page.e820_entries, len(page.e820_table))
 
 
-def test_a_drive_of_the_bios_is_read_through_two_levels() -> None:
+def test_a_bios_drive_is_decoded_through_two_levels_of_structures() -> None:
     page = zero_page(at_d52=b"\x81", at_d5a=b"\x4a\0")
 
     assert (0x81, 74) == (page.eddbuf[1].device, page.eddbuf[1].params.length)
 
 
-def test_disk_signatures_are_read_as_words() -> None:
+def test_disk_signatures_are_decoded_as_32_bit_numbers() -> None:
     assert (0, 0xDEADBEEF) == zero_page(at_294=bytes.fromhex("efbeadde")).edd_mbr_sig_buffer[:2]
 
 
@@ -53,15 +53,15 @@ def test_disk_signatures_are_read_as_words() -> None:
         (0x020F, "2.15"),
         (0x0204, "2.04"),
         (0, "0.00: not set"),
-        (0x020E, "2.14: never meant to be used, as 2.13"),
+        (0x020E, "2.14: skipped by the boot protocol; treat as 2.13"),
         (0xFFFF, "255.255"),
     ],
 )
-def test_the_protocol_is_major_and_minor(value: int, expected: str) -> None:
+def test_the_boot_protocol_is_shown_as_major_and_minor(value: int, expected: str) -> None:
     assert expected == PROTOCOLS.text(value)
 
 
-def test_the_rfcs_protocol_version_is_explained() -> None:
+def test_the_boot_protocol_version_of_the_rfc_is_explained() -> None:
     assert PROTOCOLS.text(0x0212).startswith("2.18: no such protocol")
 
 
@@ -69,19 +69,19 @@ def test_the_rfcs_protocol_version_is_explained() -> None:
     ("value", "expected"),
     [(0xB0, "QEMU, version 0"), (0x90, "Xen, version 0"), (0x72, "GRUB, version 2"), (0x65, "unknown (0x65)")],
 )
-def test_the_loader_is_an_identifier_and_a_version(value: int, expected: str) -> None:
+def test_the_loader_is_shown_as_name_and_version(value: int, expected: str) -> None:
     assert expected == LOADERS.text(value)
 
 
-def test_every_loader_identifier_but_the_one_never_given_has_a_name() -> None:
+def test_every_assigned_loader_identifier_has_a_name() -> None:
     assert {6} == set(range(16)) - LOADERS.names.keys()
 
 
-def test_loadflags_read_by_name() -> None:
+def test_loadflags_are_shown_by_name() -> None:
     assert "LOADED_HIGH | CAN_USE_HEAP | 0x4" == LOADFLAGS.text(0x85)
 
 
-def test_the_head_of_debians_bzimages_is_what_the_table_says(debian_vmlinuz: Path) -> None:
+def test_the_header_of_debians_bzimages_matches_the_table(debian_vmlinuz: Path) -> None:
     head = debian_vmlinuz.read_bytes()[:0x10000]
     header = SetupHeader(head[HDR : HDR + SetupHeader.SIZE], HDR)
     text = head[header.kernel_version + 0x200 :].split(b" ")[0].decode()
@@ -89,11 +89,11 @@ def test_the_head_of_debians_bzimages_is_what_the_table_says(debian_vmlinuz: Pat
     assert (BOOT_FLAG, HDRS, "2.15") == (header.boot_flag, header.header, PROTOCOLS.text(header.version))
     assert debian_vmlinuz.name == f"vmlinuz-{text}"
     assert header.at is not None
-    # The jump's second byte tells where the header ends; kernels pad it.
+    # The second byte of the jump gives the end of the header, which kernels pad.
     assert header.at + SetupHeader.SIZE <= 0x202 + (header.jump >> 8)
 
 
-def test_debians_bzimages_say_that_they_are_64_bit_kernels_loaded_high(debian_vmlinuz: Path) -> None:
+def test_debians_bzimages_have_the_flags_of_64_bit_kernels_loaded_high(debian_vmlinuz: Path) -> None:
     header = SetupHeader(debian_vmlinuz.read_bytes()[HDR : HDR + SetupHeader.SIZE])
 
     assert "LOADED_HIGH" == LOADFLAGS.text(header.loadflags)

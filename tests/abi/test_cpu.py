@@ -1,4 +1,4 @@
-"""The CPU mode from whatever registers there are, the bits, and the state that the ABI demands."""
+"""The CPU mode from the known registers, the control bits, and the state that the ABI requires."""
 
 import pytest
 
@@ -21,10 +21,10 @@ PE, PE_PG, PSE, PAE = 0x11, 0x80000011, 0x10, 0x20
 LME, LMA = 0x100, 0x500
 CODE16, CODE32_TCG, CODE32_KVM, CODE64 = 0x9B00, 0xCF9B00, 0xC09B00, 0xAF9B00
 
-# The registers as QEMU tells them, and the mode; None: not told.
+# The registers as QEMU reports them, and the mode; None: not reported.
 MODES: dict[str, tuple[dict[str, int | None], str]] = {
     "at reset": ({"rip": 0xFFF0, "cr0": 0x60000010, "cr4": 0, "efer": 0, "cs.flags": CODE16}, "real16"),
-    "real mode, nothing but CR0 known": ({"cr0": 0x60000010}, "real16"),
+    "real mode, only CR0 known": ({"cr0": 0x60000010}, "real16"),
     "firmware's 16-bit protected code": (
         {"rip": 0x40, "cr0": PE, "cr4": 0, "efer": 0, "cs.flags": CODE16},
         "protected16",
@@ -38,7 +38,7 @@ MODES: dict[str, tuple[dict[str, int | None], str]] = {
     "32-bit Linux with PAE": ({"cr0": PE_PG, "cr4": PAE, "efer": 0, "cs.flags": CODE32_KVM}, "pae32"),
     "32-bit Linux with PAE and NX": ({"cr0": PE_PG, "cr4": PAE, "efer": 0x800, "cs.flags": None}, "pae32"),
     "PAE, EFER unknown": ({"rip": 0x1000, "cr0": PE_PG, "cr4": PAE, "cs.flags": CODE32_TCG}, "unknown"),
-    "no paging known but PG": ({"cr0": PE_PG}, "unknown"),
+    "PG without CR4 and EFER": ({"cr0": PE_PG}, "unknown"),
     "EFER without LMA, CR4 unknown": ({"cr0": PE_PG, "efer": 0, "cs.flags": CODE32_TCG}, "unknown"),
     "16-bit code with paging": ({"cr0": PE_PG, "cr4": PAE, "efer": 0, "cs.flags": CODE16}, "protected16"),
     "LME before paging": (
@@ -56,35 +56,35 @@ MODES: dict[str, tuple[dict[str, int | None], str]] = {
         {"rip": 0xFFFFFFFF8305A1FF, "cr0": PE_PG, "cr4": PAE, "efer": LMA},
         "long64",
     ),
-    "a stub that tells nothing but RIP": ({"rip": 0xFFFFFFFF8305A1FF}, "long64"),
-    "a stub that tells a low RIP": ({"rip": 0x1000850, "cr0": None}, "unknown"),
+    "a stub that reports only RIP": ({"rip": 0xFFFFFFFF8305A1FF}, "long64"),
+    "a stub that reports a low RIP": ({"rip": 0x1000850, "cr0": None}, "unknown"),
     "nothing": ({}, "unknown"),
 }
 
 
 @pytest.mark.parametrize("case", MODES)
-def test_the_cpu_mode_is_what_the_known_registers_tell(case: str) -> None:
+def test_the_cpu_mode_follows_from_the_known_registers(case: str) -> None:
     registers, expected = MODES[case]
 
     assert expected == cpu_mode(registers)
 
 
-def test_the_cases_come_to_every_cpu_mode_there_is() -> None:
+def test_the_cases_cover_every_cpu_mode() -> None:
     assert set(CPU_MODES) == {mode for _, mode in MODES.values()}
 
 
-def test_every_register_is_listed_once_and_the_monitors_come_last() -> None:
+def test_every_register_is_listed_once_and_those_of_the_monitor_last() -> None:
     assert len(set(REGISTERS)) == len(REGISTERS)
     assert REGISTERS[-len(MONITOR_REGISTERS) :] == MONITOR_REGISTERS
 
 
-def test_every_segment_has_a_selector_and_its_hidden_parts() -> None:
-    expected = {name for each in SEGMENTS for name in (each, f"{each}.base", f"{each}.limit", f"{each}.flags")}
+def test_every_segment_has_a_selector_base_limit_and_flags() -> None:
+    expected = {name for part in SEGMENTS for name in (part, f"{part}.base", f"{part}.limit", f"{part}.flags")}
 
     assert set() == expected - set(REGISTERS)
 
 
-def test_known_values_read_as_people_know_them() -> None:
+def test_common_values_are_shown_as_the_names_of_their_bits() -> None:
     assert "PE | ET | PG" == CR0.text(0x80000011)
     assert "PSE | PAE | PGE" == CR4.text(0xB0)
     assert "LME | LMA" == EFER.text(0x500)
@@ -92,11 +92,11 @@ def test_known_values_read_as_people_know_them() -> None:
 
 
 @pytest.mark.parametrize("bits", [CR0, CR4, EFER, EFLAGS])
-def test_every_bit_is_one_bit_with_a_meaning(bits: Bits) -> None:
-    assert [] == [mask for mask, each in bits.names.items() if mask.bit_count() != 1 or not each.meaning]
+def test_every_name_is_of_a_single_bit_and_has_a_meaning(bits: Bits) -> None:
+    assert [] == [mask for mask, bit in bits.names.items() if mask.bit_count() != 1 or not bit.meaning]
 
 
-def test_segments_are_told_apart_by_their_flags_under_tcg_and_kvm() -> None:
+def test_the_kind_of_a_segment_follows_from_its_flags_under_tcg_and_kvm() -> None:
     assert ["32-bit code", "32-bit code", "64-bit code", "16-bit code"] == [
         segment_kind(flags) for flags in (CODE32_TCG, CODE32_KVM, CODE64, CODE16)
     ]
@@ -105,7 +105,7 @@ def test_segments_are_told_apart_by_their_flags_under_tcg_and_kvm() -> None:
     ]
 
 
-# What QEMU 7.2 has at the PVH entry: under TCG the flags also hold bits 19 to 16 of the limit.
+# QEMU 7.2 at the PVH entry. Under TCG the flags include bits 19 to 16 of the limit.
 AT_ENTRY = {
     "cr0": 0x11,
     "cr4": 0,
@@ -120,14 +120,14 @@ AT_ENTRY = {
 
 
 def unmet(registers: dict[str, int]) -> list[str]:
-    return [each.register for each in ENTRY_STATE if not each.holds(registers[each.register])]
+    return [state.register for state in ENTRY_STATE if not state.is_met_by(registers[state.register])]
 
 
-def test_qemu_breaks_one_demand_of_the_abi_alone_the_limit_of_tr() -> None:
+def test_qemu_violates_only_the_requirement_on_the_limit_of_tr() -> None:
     assert ["tr.limit"] == unmet(AT_ENTRY)
 
 
-def test_a_machine_with_a_right_tss_meets_every_demand_under_kvm_too() -> None:
+def test_a_machine_with_a_correct_tss_meets_every_requirement_under_kvm_too() -> None:
     registers = AT_ENTRY | {"tr.limit": 0x67, "cs.flags": CODE32_KVM, "ds.flags": 0xC09300}
 
     assert [] == unmet(registers)
@@ -155,13 +155,15 @@ def test_a_machine_with_a_right_tss_meets_every_demand_under_kvm_too() -> None:
         ("tr.base", 0x1000),
     ],
 )
-def test_a_value_that_breaks_a_demand_is_noticed(register: str, value: int) -> None:
+def test_a_value_that_violates_a_requirement_is_detected(register: str, value: int) -> None:
     assert register in unmet(AT_ENTRY | {"tr.limit": 0x67} | {register: value})
 
 
-def test_every_demand_is_on_a_register_there_is_and_says_why() -> None:
-    assert [] == [each for each in ENTRY_STATE if each.register not in REGISTERS or not (each.meaning and each.why)]
+def test_every_requirement_names_an_existing_register_and_a_reason() -> None:
+    assert [] == [
+        state for state in ENTRY_STATE if state.register not in REGISTERS or not (state.meaning and state.why)
+    ]
 
 
-def test_only_the_demands_on_ss_are_of_the_later_texts_alone() -> None:
-    assert {"ss.base", "ss.limit", "ss.flags"} == {each.register for each in ENTRY_STATE if each.later}
+def test_only_the_requirements_on_ss_were_added_later() -> None:
+    assert {"ss.base", "ss.limit", "ss.flags"} == {state.register for state in ENTRY_STATE if state.added_later}

@@ -1,4 +1,4 @@
-"""The tables against the kernel's own debug information, field by field, on both of Debian's kernels."""
+"""The tables against the debug information of both Debian kernels, field by field."""
 
 from pathlib import Path
 
@@ -11,11 +11,11 @@ from pvhdbg.abi.roles import STRUCTS
 from pvhdbg.abi.setup_header import SUBARCHS
 from tests.abi import dwarf
 
-# Where a table says less than the kernel's structure: the members it leaves out, and why.
-LEFT_OUT = {"e820_table": ({"entries"}, "as many as nr_entries says; read one by one as boot_e820_entry")}
+# Members of the kernel's structure that a table omits, and why.
+OMITTED = {"e820_table": ({"entries"}, "nr_entries of them, decoded one by one as boot_e820_entry")}
 
-# Types with a number in the kernel's enum or in ours alone, and why.
-KERNEL_ONLY = {128: "E820_TYPE_RESERVED_KERN, the kernel's private mark, gone in 7.3; no VMM hands it over"}
+# Types that only the kernel's enum has or only our table, and why.
+KERNEL_ONLY = {128: "E820_TYPE_RESERVED_KERN, internal to the kernel, removed in 7.3; no VMM passes it"}
 ACPI_ONLY = {6: "AddressRangeDisabled; Linux has no name for it"}
 
 
@@ -30,38 +30,38 @@ def kernel(debian_vmlinux: Path) -> dwarf.Dwarf:
 
 
 def table(of: type[Struct]) -> list[dwarf.Member]:
-    """Our table in the words of gdb's answer."""
-    return [dwarf.Member(each.name, each.offset, each.size, each.ctype) for each in of.FIELDS]
+    """Return our table in the form of gdb's answer."""
+    return [dwarf.Member(field.name, field.offset, field.size, field.ctype) for field in of.FIELDS]
 
 
 @pytest.mark.parametrize("name", STRUCTS)
-def test_a_table_has_every_field_of_the_kernels_structure_at_its_place(kernel: dwarf.Dwarf, name: str) -> None:
-    left_out, _ = LEFT_OUT.get(name, ((), ""))
-    expected = [each for each in kernel.structs[name].members if each.name not in left_out]
+def test_a_table_has_every_field_of_the_kernels_structure_at_its_offset(kernel: dwarf.Dwarf, name: str) -> None:
+    omitted, _ = OMITTED.get(name, ((), ""))
+    expected = [member for member in kernel.structs[name].members if member.name not in omitted]
 
     assert expected == table(STRUCTS[name])
 
 
-@pytest.mark.parametrize("name", sorted(STRUCTS.keys() - LEFT_OUT.keys()))
+@pytest.mark.parametrize("name", sorted(STRUCTS.keys() - OMITTED.keys()))
 def test_a_table_has_the_size_of_the_kernels_structure(kernel: dwarf.Dwarf, name: str) -> None:
     assert kernel.structs[name].size == STRUCTS[name].SIZE
 
 
-def test_what_a_table_leaves_out_is_really_in_the_kernels_structure(kernel: dwarf.Dwarf) -> None:
-    for name, (left_out, _) in LEFT_OUT.items():
-        assert left_out <= {each.name for each in kernel.structs[name].members}
+def test_the_members_that_a_table_omits_exist_in_the_kernels_structure(kernel: dwarf.Dwarf) -> None:
+    for name, (omitted, _) in OMITTED.items():
+        assert omitted <= {member.name for member in kernel.structs[name].members}
 
 
-def test_entries_of_the_kernels_own_e820_table_are_laid_out_as_those_of_boot_params(kernel: dwarf.Dwarf) -> None:
+def test_entries_of_the_kernels_e820_table_have_the_layout_of_those_in_boot_params(kernel: dwarf.Dwarf) -> None:
     assert kernel.structs["e820_entry"].members == table(BootE820Entry)
 
 
-def test_the_nested_structures_are_all_tables_of_their_own(kernel: dwarf.Dwarf) -> None:
+def test_every_nested_structure_has_a_table(kernel: dwarf.Dwarf) -> None:
     nested = {
-        each.ctype.removeprefix("struct ").partition("[")[0]
-        for name in STRUCTS.keys() - LEFT_OUT.keys()
-        for each in kernel.structs[name].members
-        if each.ctype.startswith("struct ")
+        member.ctype.removeprefix("struct ").partition("[")[0]
+        for name in STRUCTS.keys() - OMITTED.keys()
+        for member in kernel.structs[name].members
+        if member.ctype.startswith("struct ")
     }
 
     assert set() == nested - STRUCTS.keys()
@@ -74,7 +74,7 @@ def test_the_e820_types_have_the_kernels_numbers_and_names(kernel: dwarf.Dwarf) 
         if value not in KERNEL_ONLY
     }
 
-    assert expected == {value: each.name for value, each in E820_TYPES.names.items() if value not in ACPI_ONLY}
+    assert expected == {value: known.name for value, known in E820_TYPES.names.items() if value not in ACPI_ONLY}
 
 
 def test_the_subarchitectures_have_the_kernels_numbers_and_names(kernel: dwarf.Dwarf) -> None:
@@ -84,10 +84,10 @@ def test_the_subarchitectures_have_the_kernels_numbers_and_names(kernel: dwarf.D
         if name != "X86_NR_SUBARCHS"
     }
 
-    assert expected == {value: each.name for value, each in SUBARCHS.names.items()}
+    assert expected == {value: known.name for value, known in SUBARCHS.names.items()}
 
 
 def test_the_states_of_secure_boot_have_the_kernels_numbers_and_names(kernel: dwarf.Dwarf) -> None:
     expected = {value: name for name, value in kernel.enums["efi_secureboot_mode"].items()}
 
-    assert expected == {value: each.name for value, each in SECURE_BOOT.names.items()}
+    assert expected == {value: known.name for value, known in SECURE_BOOT.names.items()}

@@ -1,4 +1,4 @@
-"""The words that tables are written in: a wrong table does not import, hostile bytes do no harm."""
+"""How tables are written: a wrong table fails to import, and any bytes can be decoded."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ from pvhdbg.abi.start_info import SIZE_V0, ModlistEntry, StartInfo
 
 
 def make(size: int, **fields: Field[int]) -> type[Struct]:
-    """A structure made as a class statement makes it."""
+    """Create a structure as a class statement does."""
 
     class Made(Struct, size=size, c_name="made", source="a test"):
         locals().update(fields)
@@ -18,40 +18,40 @@ def make(size: int, **fields: Field[int]) -> type[Struct]:
     return Made
 
 
-def test_a_table_with_a_gap_does_not_import() -> None:
-    with pytest.raises(TypeError, match=r"made\.b is at 0x4, the field before ends at 0x2"):
+def test_a_table_with_a_gap_fails_to_import() -> None:
+    with pytest.raises(TypeError, match=r"made\.b is at 0x4, the previous field ends at 0x2"):
         make(8, a=u16(0, "first"), b=u32(4, "second"))
 
 
-def test_a_table_that_does_not_begin_at_0_does_not_import() -> None:
+def test_a_table_that_does_not_start_at_0_fails_to_import() -> None:
     with pytest.raises(TypeError, match=r"made\.a is at 0x2"):
         make(4, a=u16(2, "first"))
 
 
-def test_a_table_with_an_overlap_does_not_import() -> None:
-    with pytest.raises(TypeError, match=r"made\.b is at 0x2, the field before ends at 0x4"):
+def test_a_table_with_an_overlap_fails_to_import() -> None:
+    with pytest.raises(TypeError, match=r"made\.b is at 0x2, the previous field ends at 0x4"):
         make(6, a=u32(0, "first"), b=u32(2, "second"))
 
 
-def test_a_table_of_another_size_than_it_says_does_not_import() -> None:
-    with pytest.raises(TypeError, match="ends at 0x4, its size is 0x8"):
+def test_a_table_whose_size_differs_from_the_stated_one_fails_to_import() -> None:
+    with pytest.raises(TypeError, match="ends at 0x4, but its size is 0x8"):
         make(8, a=u32(0, "first"))
 
 
 @pytest.mark.parametrize("name", ["at", "raw", "rows", "has"])
-def test_a_field_cannot_hide_what_every_record_has(name: str) -> None:
+def test_a_field_cannot_hide_an_attribute_of_every_record(name: str) -> None:
     with pytest.raises(TypeError, match="would hide"):
         make(4, **{name: u32(0, "the only one")})
 
 
-def test_a_record_tells_its_fields_and_where_they_lay() -> None:
+def test_a_record_has_values_and_the_addresses_of_its_fields() -> None:
     record = ModlistEntry(bytes(range(32)), 0x1000)
 
     assert (0x0706050403020100, 0x1000) == (record.paddr, record.at)
     assert 0x1010 == record.address_of(ModlistEntry.cmdline_paddr)
 
 
-def test_the_class_tells_the_rows_of_the_table() -> None:
+def test_the_class_holds_the_rows_of_the_table() -> None:
     assert ("cmdline_paddr", 0x18, "u64", StartInfo) == (
         StartInfo.cmdline_paddr.name,
         StartInfo.cmdline_paddr.offset,
@@ -64,22 +64,22 @@ def test_a_record_of_an_older_version_lacks_the_later_fields() -> None:
     record = StartInfo(bytes(SIZE_V0))
 
     assert ["memmap_paddr", "memmap_entries", "reserved"] == [
-        each.name for each in StartInfo.FIELDS if not record.has(each)
+        field.name for field in StartInfo.FIELDS if not record.has(field)
     ]
     assert SIZE_V0 == sum(field.size for field, _ in record.rows())
 
 
-def test_records_with_the_same_bytes_elsewhere_are_not_the_same() -> None:
+def test_records_are_equal_if_type_bytes_and_address_are() -> None:
     assert ModlistEntry(bytes(32), 0x1000) == ModlistEntry(bytes(32), 0x1000)
     assert ModlistEntry(bytes(32), 0x1000) != ModlistEntry(bytes(32), 0x2000)
     assert ModlistEntry(bytes(32)) != StartInfo(bytes(32))
 
 
-def test_half_a_record_at_the_end_of_a_table_is_left_out() -> None:
-    assert [0x1000, 0x1020] == [each.at for each in records(ModlistEntry, bytes(32 + 32 + 31), 0x1000)]
+def test_an_incomplete_record_at_the_end_of_a_table_is_dropped() -> None:
+    assert [0x1000, 0x1020] == [record.at for record in records(ModlistEntry, bytes(32 + 32 + 31), 0x1000)]
 
 
-def test_an_unknown_value_is_shown_and_not_raised() -> None:
+def test_an_unknown_value_is_shown_with_its_number() -> None:
     names = OpenEnum({1: Name("ONE", "the first"), 2: Name("TWO")})
 
     assert ["ONE: the first", "TWO", "unknown (42)"] == [names.text(value) for value in (1, 2, 42)]
@@ -92,7 +92,7 @@ def test_bits_without_a_name_are_shown_as_a_number() -> None:
     assert ["", "A", "A | B", "A | 0x2", "0x8"] == [names.text(value) for value in (0, 1, 7, 3, 8)]
 
 
-def test_values_are_shown_as_their_table_says() -> None:
+def test_values_are_formatted_as_their_table_says() -> None:
     made = make(
         4, count=u16(0, "a count"), address=u8(2, "an address", hex, names=Bits({0x2: Name("TWO")})), c=u8(3, "c")
     )
@@ -101,8 +101,8 @@ def test_values_are_shown_as_their_table_says() -> None:
     assert ("10", "0xa", "", "TWO | 0x8") == (
         count.text(10),
         address.text(10),
-        count.named(10),
-        address.named(10),
+        count.value_name(10),
+        address.value_name(10),
     )
     assert "0x1, 0x2" == u32_array(0, 2, "two").text((1, 2))
     assert ("de ad", "0") == (raw_bytes(0, 2, "b").text(b"\xde\xad"), raw_bytes(0, 2, "b").text(bytes(2)))
@@ -113,14 +113,14 @@ def test_the_tables_import_nothing_beyond_typing() -> None:
         "import sys, typing, __future__\n"
         "before = set(sys.modules)\n"
         "import pvhdbg.abi.boot_params, pvhdbg.abi.cpu, pvhdbg.abi.notes, pvhdbg.abi.roles, pvhdbg.abi.start_info\n"
-        "print([each for each in set(sys.modules) - before if not each.startswith('pvhdbg')])"
+        "print([name for name in set(sys.modules) - before if not name.startswith('pvhdbg')])"
     )
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
 
     assert "[]\n" == done.stdout
 
 
-def test_a_field_is_found_by_its_name_and_nothing_else_is() -> None:
+def test_a_row_is_found_by_the_name_of_its_field_only() -> None:
     assert StartInfo.field("modlist_paddr") is StartInfo.modlist_paddr
     for name in ("SIZE", "raw", "no_such"):
         with pytest.raises(KeyError):

@@ -1,4 +1,4 @@
-"""Xen's notes by number, and descriptors in words: a file may hold any bytes."""
+"""Xen's notes by number, and descriptors as text: a file can hold any bytes."""
 
 import re
 import subprocess
@@ -7,27 +7,27 @@ from pathlib import Path
 import pytest
 
 from pvhdbg.abi.notes import (
+    MAX_SHOWN,
     NUM,
     OWNER,
     PHYS32_ENTRY,
-    SHOWN,
     XEN_NOTES,
     Relocation,
     describe,
     note_name,
-    note_number,
+    numeric_value,
     relocation,
 )
 
 READELF = re.compile(r"^  Xen +0x[0-9a-f]+\t(.*?)\t *description data: ([0-9a-f ]*)$", re.MULTILINE)
-# What readelf calls Xen's notes, after the names that other owners have for these numbers.
+# readelf prints these names of other owners for Xen's notes.
 MISLABELLED = {"NT_VERSION (version)": 1, "GO BUILDID": 4}
 
 
 def xen_notes(vmlinux: Path) -> list[tuple[int, bytes]]:
-    """Number and descriptor of every note of Xen's, by readelf."""
-    listed = subprocess.run(["readelf", "-nW", vmlinux], check=True, capture_output=True, text=True).stdout
-    return [(number(name), bytes.fromhex(desc)) for name, desc in READELF.findall(listed)]
+    """Return number and descriptor of each Xen note, from readelf."""
+    listing = subprocess.run(["readelf", "-nW", vmlinux], check=True, capture_output=True, text=True).stdout
+    return [(number(name), bytes.fromhex(desc)) for name, desc in READELF.findall(listing)]
 
 
 def number(name: str) -> int:
@@ -36,14 +36,14 @@ def number(name: str) -> int:
 
 
 def test_every_number_from_0_to_19_has_a_name() -> None:
-    assert set(range(20)) == {each for each in XEN_NOTES if each < 0x1000000}
+    assert set(range(20)) == {number for number in XEN_NOTES if number < 0x1000000}
 
 
-def test_no_two_notes_have_one_name() -> None:
-    assert len(XEN_NOTES) == len({each.name for each in XEN_NOTES.values()})
+def test_every_note_has_its_own_name() -> None:
+    assert len(XEN_NOTES) == len({note.name for note in XEN_NOTES.values()})
 
 
-def test_a_number_means_xens_note_under_xens_name_alone() -> None:
+def test_a_number_means_a_xen_note_only_with_the_owner_xen() -> None:
     assert ["ENTRY", "NT_GNU_ABI_TAG", "unknown", "unknown"] == [
         note_name("Xen", 1),
         note_name("GNU", 1),
@@ -52,16 +52,16 @@ def test_a_number_means_xens_note_under_xens_name_alone() -> None:
     ]
 
 
-def test_debians_kernels_have_notes_that_are_all_known_and_well_formed(debian_vmlinux: Path) -> None:
+def test_all_xen_notes_of_debians_kernels_are_known_and_well_formed(debian_vmlinux: Path) -> None:
     notes = xen_notes(debian_vmlinux)
 
     assert PHYS32_ENTRY in dict(notes)
     assert [] == [
-        each for each in notes if each[0] not in XEN_NOTES or "malformed" in describe(OWNER, *each) or not each[1]
+        note for note in notes if note[0] not in XEN_NOTES or "malformed" in describe(OWNER, *note) or not note[1]
     ]
 
 
-def test_debians_61_says_in_words_what_it_wants(vmlinux_61: Path) -> None:
+def test_descriptors_of_debians_61_are_shown_as_text(vmlinux_61: Path) -> None:
     notes = dict(xen_notes(vmlinux_61))
 
     assert '"linux"' == describe(OWNER, 6, notes[6])
@@ -70,20 +70,20 @@ def test_debians_61_says_in_words_what_it_wants(vmlinux_61: Path) -> None:
     assert "0x8801 writable_page_tables | dom0 | linux_rsdp_unrestricted" == describe(OWNER, 17, notes[17])
 
 
-def test_debians_612_can_be_moved_within_a_gibibyte(vmlinux_612: Path) -> None:
+def test_debians_612_is_relocatable_within_a_gibibyte(vmlinux_612: Path) -> None:
     desc = dict(xen_notes(vmlinux_612))[19]
 
     assert Relocation(0x200000, 0x1000000, 0x3FFFFFFF) == relocation(desc)
-    assert "align 0x200000, from 0x1000000, last byte up to 0x3fffffff" == describe(OWNER, 19, desc)
+    assert "alignment 0x200000, lowest start 0x1000000, highest last byte 0x3fffffff" == describe(OWNER, 19, desc)
 
 
-def test_a_number_is_four_or_eight_bytes() -> None:
+def test_a_numeric_descriptor_has_four_or_eight_bytes() -> None:
     assert [0x1000850, 0x1000850, None, None] == [
-        note_number(bytes.fromhex(desc)) for desc in ("50080001", "5008000100000000", "500800", "")
+        numeric_value(bytes.fromhex(desc)) for desc in ("50080001", "5008000100000000", "500800", "")
     ]
 
 
-def test_what_phys32_reloc_leaves_out_has_its_default() -> None:
+def test_values_omitted_by_phys32_reloc_have_their_defaults() -> None:
     words = [(0x1000).to_bytes(4, "little"), (0x2000).to_bytes(4, "little"), (0x3000).to_bytes(4, "little")]
 
     assert [
@@ -102,25 +102,25 @@ def test_pairs_are_as_wide_as_a_page_table_entry() -> None:
     assert "mask 0x1 value 0x1" == describe(OWNER, 13, narrow) == describe(OWNER, 13, wide)
 
 
-def test_a_malformed_number_is_shown_as_its_bytes() -> None:
-    assert "malformed, 3 bytes where 4 or 8 are a number: 01 02 03" == describe(OWNER, PHYS32_ENTRY, b"\1\2\3")
-    assert "malformed, 0 bytes are no pairs: empty" == describe(OWNER, 13, b"")
+def test_a_malformed_descriptor_is_shown_as_bytes() -> None:
+    assert "malformed: 3 bytes instead of 4 or 8: 01 02 03" == describe(OWNER, PHYS32_ENTRY, b"\1\2\3")
+    assert "malformed: 0 bytes instead of pairs of mask and value: empty" == describe(OWNER, 13, b"")
 
 
 @pytest.mark.parametrize("number", [*XEN_NOTES, 42, 0xFFFFFFFF])
 @pytest.mark.parametrize("length", [0, 1, 4, 7, 8, 12, 16, 100_000])
-def test_any_bytes_of_any_note_print_as_one_short_line(number: int, length: int) -> None:
+def test_any_descriptor_of_any_note_is_shown_as_one_short_line(number: int, length: int) -> None:
     shown = describe(OWNER, number, b"\x1b" * length)
 
     assert shown.replace("…", "").isprintable()
-    assert len(shown) < 6 * SHOWN
+    assert len(shown) < 6 * MAX_SHOWN
 
 
-def test_a_string_ends_at_its_nul_and_steers_no_terminal() -> None:
+def test_a_string_ends_at_its_nul_and_cannot_control_a_terminal() -> None:
     assert r'"a\x1b[2J\x9b\\"' == describe(OWNER, 6, b"a\x1b[2J\x9b\\\0after")
 
 
-def test_numbers_are_read_wherever_the_table_says_so() -> None:
-    numeric = [each for each, note in XEN_NOTES.items() if note.kind == NUM]
+def test_every_numeric_note_is_shown_as_a_number() -> None:
+    numeric = [number for number, note in XEN_NOTES.items() if note.kind == NUM]
 
-    assert ["0xff"] * len(numeric) == [describe(OWNER, each, b"\xff\0\0\0").split()[0] for each in numeric]
+    assert ["0xff"] * len(numeric) == [describe(OWNER, number, b"\xff\0\0\0").split()[0] for number in numeric]

@@ -1,8 +1,8 @@
-"""Guest bytes on a terminal."""
+"""Untrusted text on a terminal."""
 
 import pytest
 
-from pvhdbg.abi.text import ascii_words, printable, unicode_words
+from pvhdbg.abi.text import escape_non_ascii, escape_unprintable, printable
 
 
 @pytest.mark.parametrize(
@@ -19,22 +19,22 @@ from pvhdbg.abi.text import ascii_words, printable, unicode_words
         ("\udcff", r"\xff"),
     ],
 )
-def test_what_is_not_plain_ascii_is_escaped(raw: bytes | str, expected: str) -> None:
+def test_everything_but_printable_ascii_is_escaped(raw: bytes | str, expected: str) -> None:
     assert expected == printable(raw)
 
 
-def test_every_byte_comes_out_as_plain_ascii_and_no_two_alike() -> None:
+def test_every_byte_has_its_own_printable_ascii_form() -> None:
     shown = [printable(bytes([byte])) for byte in range(256)]
 
     assert 256 == len(set(shown))
-    assert all(each.isascii() and each.isprintable() for each in shown)
+    assert all(text.isascii() and text.isprintable() for text in shown)
 
 
-def test_words_that_are_no_guests_keep_their_backslashes() -> None:
-    assert r"a\b \x1b[31m" == ascii_words("a\\b \x1b[31m")
-    assert r"a\b \x1b[31m" == unicode_words("a\\b \x1b[31m")
+def test_a_message_keeps_its_backslashes() -> None:
+    assert r"a\b \x1b[31m" == escape_non_ascii("a\\b \x1b[31m")
+    assert r"a\b \x1b[31m" == escape_unprintable("a\\b \x1b[31m")
 
 
-def test_words_of_gdb_may_be_in_any_script_and_those_of_a_rule_in_ascii_alone() -> None:
-    assert r"\u{2018}x\u{2019} \u{202e}" == ascii_words("\u2018x\u2019 \u202e")
-    assert "\u2018x\u2019 \\u{202e}" == unicode_words("\u2018x\u2019 \u202e")
+def test_a_message_of_gdb_can_be_in_any_script_and_a_finding_only_in_ascii() -> None:
+    assert r"\u{2018}x\u{2019} \u{202e}" == escape_non_ascii("\u2018x\u2019 \u202e")
+    assert "\u2018x\u2019 \\u{202e}" == escape_unprintable("\u2018x\u2019 \u202e")

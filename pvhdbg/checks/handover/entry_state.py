@@ -22,7 +22,7 @@ def _broken(case: Case, *heads: str) -> Iterator[Found]:
         return
     for demand in ENTRY_STATE:
         value = case.seen.registers.get(demand.register)
-        if demand.register.partition(".")[0] in heads and value is not None and not demand.holds(value):
+        if demand.register.partition(".")[0] in heads and value is not None and not demand.is_met_by(value):
             message = f"{demand.register} is {_shown(demand.register, value)}, the ABI wants {demand.meaning}"
             yield Found(f"registers.{demand.register}", message)
 

@@ -33,7 +33,7 @@ from pvhdbg.views.rows.stop import Stop, reason
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pvhdbg.abi.cpu import Demand
+    from pvhdbg.abi.cpu import Requirement
     from pvhdbg.abi.start_info import StartInfo
     from pvhdbg.boot.stop.capture import Capture
     from pvhdbg.boot.stop.stages import Stage
@@ -177,13 +177,13 @@ def cpu(stop: Stop) -> list[str]:
     return [*head, f"what the ABI demands here ({ENTRY_STATE_SOURCE}):", *text.columns(rows)]
 
 
-def _demand(seen: Capture, demand: Demand) -> tuple[str, str, str, str]:
+def _demand(seen: Capture, demand: Requirement) -> tuple[str, str, str, str]:
     value = seen.registers.get(demand.register)
     if value is None:
         return "?", demand.register, NOTHING, reason(seen, f"registers.{demand.register}")
-    if demand.holds(value):
+    if demand.is_met_by(value):
         return "=", demand.register, f"{value:#x}", demand.meaning
-    later = " (not in older texts of the ABI)" if demand.later else ""
+    later = " (not in older texts of the ABI)" if demand.added_later else ""
     return "!", demand.register, f"{value:#x}", f"should be {demand.meaning}: {demand.why}{later}"
 
 

@@ -1,4 +1,4 @@
-"""A Row: one line of what is shown of a stop, whoever draws it."""
+"""A Row: one line of a view, for text and TUI alike."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pvhdbg.abi.layout import Field, Struct
+from pvhdbg.views.rows.stop import missing_reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -13,20 +14,20 @@ if TYPE_CHECKING:
     from pvhdbg.boot.stop.capture import Capture
 
 NOTHING = "-"
-"""What stands for a value that does not exist."""
+"""Shown instead of a value that does not exist."""
 
 ELEMENTS = 8
-"""Bytes or elements of an array that a row has room for."""
+"""How many elements of an array a row shows."""
 
 
 class Row(NamedTuple):
     """A field, a record, a register, or a run of fields that are 0.
 
-    `path` is that of the JSON document, below its stop; `address` the physical address of `raw`, the bytes it was
-    decoded from; `offset` counts from the start of the structure that the view is about. `value` and `meaning` are fit
-    for a terminal: what is there, and what that means here. `leads_to` is a physical address that can be gone to.
-    `fields` is the field it shows, or those it stands for where it is a run of `folded` that are all 0. `columns`,
-    where it is not empty, is the row of a table that has columns of its own.
+    `path` is the path in the JSON document, below its stop. `raw` is the bytes that the row was decoded from, `address`
+    their physical address, and `offset` their offset in the view's outermost structure. `value` and `meaning` contain
+    no control characters. `leads_to` is the physical address that a pointer or register leads to. `fields` has the
+    field that the row shows; if the row stands for a run of zero fields, all of them, and `folded` is their number.
+    `columns` is set for a row of a table that has its own columns.
     """
 
     path: str
@@ -43,12 +44,15 @@ class Row(NamedTuple):
     columns: tuple[str, ...] = ()
 
     def field(self) -> Field[Any] | None:
-        """The one field that the row shows. No property: mypy would take the answer for a descriptor."""
+        """Return the field, or None if the row shows none or several.
+
+        This is not a property: mypy would treat the result as a descriptor.
+        """
         return self.fields[0] if len(self.fields) == 1 else None
 
     @property
     def label(self) -> str:
-        """The offset as it is written, `+0x1e8`; the empty string where there is none."""
+        """The offset as text, `+0x1e8`; empty if the row has none."""
         return "" if self.offset is None else f"+{self.offset:#04x}"
 
     @property
@@ -57,12 +61,15 @@ class Row(NamedTuple):
 
 
 def absent(capture: Capture, path: str, name: str | None = None) -> Row:
-    """The row for what a capture does not have: the reason is its meaning."""
-    return Row(path, name or path, NOTHING, capture.missing.get(path, "not there"))
+    """Return the row for a value that the capture lacks; its meaning is the reason."""
+    return Row(path, name or path, NOTHING, missing_reason(capture, path))
 
 
 def field_row(record: Struct, field: Field[Any], path: str, meaning: str | None = None) -> Row:
-    """The row for one field. Without `meaning`: the value's name, else what the field is for unless it is 0."""
+    """Return the row for one field.
+
+    The default meaning is the value's name; if it has none and is not 0, the field's meaning.
+    """
     value = field.__get__(record, type(record))
     raw = record.bytes_of(field)
     return Row(
@@ -79,9 +86,9 @@ def field_row(record: Struct, field: Field[Any], path: str, meaning: str | None 
 
 
 def shown(field: Field[Any], value: object) -> str:
-    """A value on one line: nothing for structures, whose rows follow; of an array no more than ELEMENTS."""
+    """Return a value on one line: empty for structures, which have rows of their own; up to ELEMENTS of an array."""
     if isinstance(value, (bytes, tuple)):
-        elements = [field.text(each) for each in _elements(value) if not isinstance(each, Struct)]
+        elements = [field.text(element) for element in _elements(value) if not isinstance(element, Struct)]
         return " ".join(elements) + (" …" if elements and len(value) > ELEMENTS else "")
     return "" if isinstance(value, Struct) else field.text(value)
 
@@ -91,18 +98,18 @@ def _elements(array: bytes | tuple[object, ...]) -> Sequence[object]:
 
 
 def _meaning(field: Field[Any], value: object, raw: bytes) -> str:
-    return field.named(value) or (field.meaning if any(raw) else "")
+    return field.value_name(value) or (field.meaning if any(raw) else "")
 
 
 def below(rows: Sequence[Row], depth: int = 1, base: int = 0) -> Iterator[Row]:
-    """The rows of a record inside another, `base` bytes from its start."""
+    """Yield the rows of an inner record, indented, their offsets increased by `base` bytes."""
     for row in rows:
         offset = None if row.offset is None else row.offset + base
         yield row._replace(depth=row.depth + depth, offset=offset)
 
 
 def fold(rows: Sequence[Row]) -> list[Row]:
-    """The rows with each run of two or more zero fields made one; what lies below a zero record goes with it."""
+    """Return the rows with each run of two or more zero fields replaced by one row, without the rows below them."""
     folded: list[Row] = []
     run: list[Row] = []
     for row in rows:
@@ -120,9 +127,9 @@ def fold(rows: Sequence[Row]) -> list[Row]:
 
 def _folded(run: list[Row]) -> list[Row]:
     if len(run) < 2:
-        return [each._replace(value=each.value or "0") for each in run]
+        return [row._replace(value=row.value or "0") for row in run]
     first, last = run[0], run[-1]
     meaning = f"{len(run)} fields, all 0: {first.name} to {last.name}"
-    raw, fields = b"".join(each.raw for each in run), tuple(chain.from_iterable(each.fields for each in run))
-    row = Row(first.path, f"{first.name} …", "0", meaning, first.address, first.offset, first.depth, fields, raw)
-    return [row._replace(folded=len(run))]
+    raw, fields = b"".join(row.raw for row in run), tuple(chain.from_iterable(row.fields for row in run))
+    folded = Row(first.path, f"{first.name} …", "0", meaning, first.address, first.offset, first.depth, fields, raw)
+    return [folded._replace(folded=len(run))]

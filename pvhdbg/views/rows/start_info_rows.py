@@ -9,13 +9,13 @@ from pvhdbg.views.rows import map_rows, text
 from pvhdbg.views.rows.row import NOTHING, Row, absent, below, field_row
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from pvhdbg.boot.stop.capture import Capture, Module, Text
 
 
 def start_info_rows(capture: Capture, key: str = "start_info") -> list[Row]:
-    """Every field of `start_info` or, by that key, of `pvh_start_info`, the kernel's copy."""
+    """Return a row for each field of `start_info`, or of the kernel's copy if `key` is `pvh_start_info`."""
     record = capture.pvh_start_info if key == "pvh_start_info" else capture.start_info
     if record is None:
         return [absent(capture, key)]
@@ -28,17 +28,17 @@ def start_info_rows(capture: Capture, key: str = "start_info") -> list[Row]:
 
 
 def _magic(_: Capture, record: StartInfo) -> str:
-    return "right" if record.magic == MAGIC else f"wrong: should be {MAGIC:#x}"
+    return "correct" if record.magic == MAGIC else f"wrong: must be {MAGIC:#x}"
 
 
 def _version(_: Capture, record: StartInfo) -> str:
     if record.version > 1:
-        return "newer than 1, the last one known"
-    return "carries a memory map" if record.version else "carries no memory map"
+        return "unknown version: newer than 1"
+    return "has a memory map" if record.version else "has no memory map"
 
 
 def _flags(_: Capture, record: StartInfo) -> str:
-    return StartInfo.flags.named(record.flags) or "none set"
+    return StartInfo.flags.value_name(record.flags) or "none set"
 
 
 def _nr_modules(_: Capture, record: StartInfo) -> str:
@@ -50,40 +50,39 @@ def _nr_modules(_: Capture, record: StartInfo) -> str:
 def _modlist(capture: Capture, record: StartInfo) -> str:
     modules = capture.modules
     if modules and modules[0].entry.at == record.modlist_paddr:
-        total = sum(each.entry.size for each in modules)
-        return f"{text.counted(len(modules), 'module')}: {text.size(total)}"
+        return modules_summary(modules)
     if record.nr_modules == 0:
-        return "there is none" if record.modlist_paddr == 0 else "nr_modules is 0: nobody looks there"
+        return "no module list" if record.modlist_paddr == 0 else "ignored: nr_modules is 0"
     return capture.missing.get("modules", StartInfo.modlist_paddr.meaning)
 
 
 def _cmdline(capture: Capture, record: StartInfo) -> str:
     if record.cmdline_paddr == 0:
-        return "there is none"
+        return "no command line"
     if capture.cmdline is None or capture.cmdline.paddr != record.cmdline_paddr:
         return capture.missing.get("cmdline", StartInfo.cmdline_paddr.meaning)
-    return string(capture, "cmdline", capture.cmdline)
+    return guest_string(capture, "cmdline", capture.cmdline)
 
 
 def _rsdp(capture: Capture, record: StartInfo) -> str:
-    return rsdp(capture, record.rsdp_paddr)
+    return rsdp_meaning(capture, record.rsdp_paddr)
 
 
 def _memmap(capture: Capture, record: StartInfo) -> str:
     if record.memmap_paddr == 0:
-        return "there is none"
-    found = capture.memory_map
-    if found and found.paddr == record.memmap_paddr:
-        return capture.missing.get("memory_map.entries") or map_rows.summary(found.entries)
-    return "memmap_entries is 0: nobody looks there" if record.memmap_entries == 0 else StartInfo.memmap_paddr.meaning
+        return "no memory map"
+    memory_map = capture.memory_map
+    if memory_map and memory_map.paddr == record.memmap_paddr:
+        return capture.missing.get("memory_map.entries") or map_rows.summary(memory_map.entries)
+    return "ignored: memmap_entries is 0" if record.memmap_entries == 0 else StartInfo.memmap_paddr.meaning
 
 
 def _memmap_entries(_: Capture, record: StartInfo) -> str:
-    return "" if record.memmap_entries else "no map is handed over"
+    return "" if record.memmap_entries else "no memory map"
 
 
 def _reserved(_: Capture, record: StartInfo) -> str:
-    return "should be 0" if record.reserved else ""
+    return "must be 0" if record.reserved else ""
 
 
 _MEANINGS: dict[str, Callable[[Capture, StartInfo], str]] = {
@@ -100,31 +99,37 @@ _MEANINGS: dict[str, Callable[[Capture, StartInfo], str]] = {
 }
 
 
-def string(capture: Capture, path: str, found: Text, limit: int = text.SHORT) -> str:
-    """A guest's string, and why it is not all of it."""
+def guest_string(capture: Capture, path: str, string: Text, limit: int = text.SHORT) -> str:
+    """Return a guest's string in quotes; if pvhdbg did not read all of it, also the reason."""
     cut = capture.missing.get(path)
-    return text.quoted(found.raw, limit) + (f", {cut}" if cut else "")
+    return text.quoted(string.raw, limit) + (f", {cut}" if cut else "")
 
 
-def rsdp(capture: Capture, paddr: int) -> str:
-    """What lies where ACPI's root pointer should."""
+def rsdp_meaning(capture: Capture, paddr: int) -> str:
+    """Say whether the bytes at `paddr` have the signature of ACPI's RSDP."""
     if paddr == 0:
-        return "there is none"
-    found = capture.bytes_at(paddr, len(RSDP_SIGNATURE))
-    if found is None:
-        return capture.missing.get("rsdp", "ACPI root pointer")
-    return "ACPI root pointer" if found == RSDP_SIGNATURE else f"no ACPI root pointer there: {found.hex(' ')}"
+        return "no RSDP"
+    signature = capture.bytes_at(paddr, len(RSDP_SIGNATURE))
+    if signature is None:
+        return capture.missing.get("rsdp", "ACPI RSDP")
+    return "ACPI RSDP" if signature == RSDP_SIGNATURE else f"not an RSDP, wrong signature: {signature.hex(' ')}"
+
+
+def modules_summary(modules: Sequence[Module]) -> str:
+    """`2 modules, 3.0 KiB`."""
+    total = sum(module.entry.size for module in modules)
+    return f"{text.counted(len(modules), 'module')}, {text.size(total)}"
 
 
 def module_rows(capture: Capture) -> list[Row]:
-    """Each module, its fields below it."""
+    """Return a row for each module, followed by the rows of its fields."""
     if capture.modules is None:
         return [absent(capture, "modules")]
     rows: list[Row] = []
-    for index, each in enumerate(capture.modules):
+    for index, module in enumerate(capture.modules):
         path = f"modules[{index}]"
-        rows.append(_module(capture, index, each))
-        rows += below(_module_fields(capture, path, each))
+        rows.append(_module(capture, index, module))
+        rows += below(_module_fields(capture, path, module))
     cut = capture.missing.get("modules")
     return [*rows, Row("modules", "…", NOTHING, cut)] if cut else rows
 
@@ -135,7 +140,7 @@ def _module(capture: Capture, index: int, module: Module) -> Row:
         path=f"modules[{index}]",
         name=f"[{index}]",
         value=text.span(*module.span),
-        meaning=role(capture, index, module),
+        meaning=module_role(capture, index, module),
         address=entry.at,
         raw=entry.raw,
         leads_to=entry.paddr or None,
@@ -144,35 +149,35 @@ def _module(capture: Capture, index: int, module: Module) -> Row:
 
 def _module_fields(capture: Capture, path: str, module: Module) -> list[Row]:
     return [
-        field_row(module.entry, field, path, _of_module(capture, path, module, field.name))
+        field_row(module.entry, field, path, _field_meaning(capture, path, module, field.name))
         for field in ModlistEntry.FIELDS
     ]
 
 
-def role(capture: Capture, index: int, module: Module) -> str:
-    """What a Linux guest takes a module for."""
+def module_role(capture: Capture, index: int, module: Module) -> str:
+    """Say what a Linux guest uses a module for."""
     if index == 0:
-        ignored = module.entry.paddr == 0 or module.entry.size == 0
-        return "the ramdisk's place, empty: no ramdisk" if ignored else "the ramdisk"
+        is_empty = module.entry.paddr == 0 or module.entry.size == 0
+        return "no ramdisk: address or size is 0" if is_empty else "the ramdisk"
     if index == 1 and capture.memory_map and capture.memory_map.is_module:
         return "the memory map"
-    return "Linux does not look at it"
+    return "ignored by Linux"
 
 
-def _of_module(capture: Capture, path: str, module: Module, name: str) -> str:
+def _field_meaning(capture: Capture, path: str, module: Module, name: str) -> str:
     if name == "size":
         return text.size(module.entry.size)
     if name == "cmdline_paddr":
         return module_cmdline(capture, path, module)
     if name == "reserved":
-        return "should be 0" if module.entry.reserved else ""
+        return "must be 0" if module.entry.reserved else ""
     return ""
 
 
 def module_cmdline(capture: Capture, path: str, module: Module) -> str:
-    """A module's command line, or why there is none."""
+    """Return a module's command line in quotes, or why it has none."""
     if module.entry.cmdline_paddr == 0:
-        return "there is none"
+        return "no command line"
     if module.cmdline is None:
         return capture.missing.get(f"{path}.cmdline", "")
-    return string(capture, f"{path}.cmdline", module.cmdline)
+    return guest_string(capture, f"{path}.cmdline", module.cmdline)
