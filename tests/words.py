@@ -18,7 +18,7 @@ ODD = re.compile(
     re.IGNORECASE,
 )
 """Phrases that make a reader translate before they can think."""
-NULL = re.compile(r"\bnull\b(?![ -]?(?:byte|pointer|terminat|selector|descriptor))", re.IGNORECASE)
+NULL = re.compile(r"(?<![/\w])null\b(?![ -]?(?:byte|pointer|terminat|selector|descriptor))", re.IGNORECASE)
 ERRORS = frozenset({
     "UserError", "GuestError", "MachineError", "TargetError", "PvhdbgError", "NotConnected", "MemoryUnreadable",
     "RegisterUnavailable", "SymbolMissing",

@@ -1,4 +1,4 @@
-"""Kernels of a few bytes, as files."""
+"""Kernel files of a few bytes."""
 
 from pathlib import Path
 
@@ -15,32 +15,32 @@ def _kernels(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def waiting(_kernels: Path) -> Path:
-    """Never leaves its entry."""
+    """A kernel that loops at its entry."""
     return _written(_kernels / "waiting.elf", tiny.waiting())
 
 
 @pytest.fixture(scope="session")
 def dying(_kernels: Path) -> Path:
-    """Dies of a triple fault in xen_prepare_pvh."""
+    """A kernel that dies of a triple fault in xen_prepare_pvh."""
     return _written(_kernels / "dying.elf", tiny.dying())
 
 
 @pytest.fixture(scope="session")
 def leaving(_kernels: Path) -> Path:
-    """Ends QEMU in xen_prepare_pvh, if that has tiny.LEAVING.
+    """A kernel that makes QEMU exit in xen_prepare_pvh, if QEMU was started with tiny.LEAVING.
 
-    Since QEMU 9.0 the device asks for a shutdown, at which pvhdbg's QEMU stands still.
+    Since QEMU 9.0 the device requests a shutdown, and pvhdbg's QEMU (-no-shutdown) pauses instead of exiting.
     """
     version = programs.QEMU.says.match(programs.version("qemu-system-x86_64"))
     assert version is not None
     if int(version[1]) >= 9:
-        pytest.skip("this QEMU's isa-debug-exit ends no QEMU that has -no-shutdown")
+        pytest.skip("in this QEMU isa-debug-exit does not override -no-shutdown")
     return _written(_kernels / "leaving.elf", tiny.leaving())
 
 
 @pytest.fixture(scope="session")
 def nameless(_kernels: Path) -> Path:
-    """Has no symbols."""
+    """A kernel without symbols."""
     return _written(_kernels / "nameless.elf", tiny.nameless())
 
 

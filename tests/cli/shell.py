@@ -1,4 +1,4 @@
-"""pvhdbg as its users start it: a process of its own, with what it prints and its exit status."""
+"""Run pvhdbg as users do: as a process, with its output and exit status."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ T = TypeVar("T")
 
 PVHDBG = (sys.executable, "-m", "pvhdbg")
 PATIENCE = 240
-"""Seconds. A machine with nothing else to do needs less than one."""
+"""Seconds. An idle machine needs less than one."""
 
 
 class Run(NamedTuple):
-    """How it went."""
+    """A finished run."""
 
     status: int
     out: str
@@ -30,12 +30,12 @@ class Run(NamedTuple):
 
     @property
     def document(self) -> Any:  # noqa: ANN401 - JSON
-        """What it printed, as JSON."""
+        """Standard output, parsed as JSON."""
         return json.loads(self.out)
 
 
 def pvhdbg(*words: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> Run:
-    """Run it to its end, with nobody at the keyboard."""
+    """Run pvhdbg until it ends, with empty standard input."""
     done = subprocess.run(
         [*PVHDBG, *map(str, words)],
         cwd=cwd,
@@ -50,7 +50,7 @@ def pvhdbg(*words: str | Path, cwd: Path | None = None, env: Mapping[str, str] |
 
 @contextmanager
 def running(*words: str | Path, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run it beside the test. Everything it starts, and nothing else, has `folder` in its environment."""
+    """Run pvhdbg beside the test. `folder` marks it and its children: it is in their environment, and in no other."""
     process = subprocess.Popen(
         [*PVHDBG, *map(str, words)],
         env={**os.environ, "TMPDIR": str(folder), "XDG_RUNTIME_DIR": str(folder)},
@@ -66,21 +66,24 @@ def running(*words: str | Path, folder: Path) -> Iterator[subprocess.Popen[bytes
 
 
 def started_in(folder: Path) -> dict[int, str]:
-    """Every living process that has `folder` in its environment: its command line by its id."""
-    found = {}
+    """Return the running processes that have `folder` in their environment: command lines by pid."""
+    processes = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
-            with suppress(OSError):  # it ends while we look
+            with suppress(OSError):  # it has just exited
                 if os.fsencode(f"TMPDIR={folder}") in (entry / "environ").read_bytes().split(b"\0"):
-                    found[int(entry.name)] = os.fsdecode((entry / "cmdline").read_bytes()).replace("\0", " ")
-    return found
+                    processes[int(entry.name)] = os.fsdecode((entry / "cmdline").read_bytes()).replace("\0", " ")
+    return processes
 
 
-def wait_for(done: Callable[[], T | None], patience: float = PATIENCE) -> T:
-    """Wait until it gives something true, and give that. :raise TimeoutError: if it takes too long."""
+def wait_for(condition: Callable[[], T | None], patience: float = PATIENCE) -> T:
+    """Wait until `condition` returns something true, and return that.
+
+    :raise TimeoutError: after `patience` seconds.
+    """
     deadline = time.monotonic() + patience
-    while not (found := done()):
+    while not (result := condition()):
         if time.monotonic() > deadline:
             raise TimeoutError
         time.sleep(0.02)
-    return found
+    return result

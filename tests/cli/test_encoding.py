@@ -1,4 +1,4 @@
-"""What is printed can be shown: UTF-8 where the locale is, ASCII alone elsewhere or where that is asked for."""
+"""Output is UTF-8 in a UTF-8 locale, and ASCII elsewhere or with --ascii."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ LOCALES = ("LC_ALL", "LC_CTYPE", "LANG", "PYTHONIOENCODING", "PYTHONUTF8", "PYTH
 
 
 def show(locale: str, *words: str) -> Run:
-    """In that environment, which else says nothing of a language."""
-    told = dict(each.split("=", 1) for each in locale.split())
+    """Run `pvhdbg show` with only these locale variables set."""
+    variables = dict(word.split("=", 1) for word in locale.split())
     rest = {name: value for name, value in os.environ.items() if name not in LOCALES}
-    return pvhdbg("show", RECORDING, *words, env=rest | told)
+    return pvhdbg("show", RECORDING, *words, env=rest | variables)
 
 
 @pytest.mark.parametrize(
     "locale",
     ["LC_ALL=C.UTF-8", "LANG=de_DE.utf8@euro", "LC_CTYPE=C.UTF-8", "LC_ALL=C PYTHONIOENCODING=utf-8:strict"],
 )
-def test_where_the_locale_is_utf_8_pictures_are_drawn_with_its_characters(locale: str) -> None:
+def test_pictures_use_block_characters_in_a_utf_8_locale(locale: str) -> None:
     done = show(locale)
 
     assert (0, "") == (done.status, done.err)
@@ -46,7 +46,7 @@ def test_where_the_locale_is_utf_8_pictures_are_drawn_with_its_characters(locale
         "LC_ALL=C PYTHONUTF8=0 PYTHONCOERCECLOCALE=0",
     ],
 )
-def test_elsewhere_there_is_nothing_but_ascii(locale: str) -> None:
+def test_output_is_ascii_in_any_other_locale(locale: str) -> None:
     done = show(locale)
 
     assert (0, "") == (done.status, done.err)
@@ -54,11 +54,11 @@ def test_elsewhere_there_is_nothing_but_ascii(locale: str) -> None:
     assert "####" in done.out
 
 
-def test_ascii_can_be_asked_for() -> None:
+def test_the_option_ascii_forces_ascii() -> None:
     assert show("") == show("LC_ALL=C.UTF-8", "--ascii")
 
 
-def test_a_text_in_a_file_is_written_as_it_would_be_printed(tmp_path: Path) -> None:
+def test_a_text_file_follows_the_option_ascii_too(tmp_path: Path) -> None:
     done = [
         pvhdbg("dump", "--stage", "entry", "--format", "text", *words, "-o", tmp_path / name)
         for name, words in (("utf-8", ()), ("ascii", ("--ascii",)))
@@ -71,13 +71,13 @@ def test_a_text_in_a_file_is_written_as_it_would_be_printed(tmp_path: Path) -> N
     assert len(rich.splitlines()) == len(plain.splitlines())
 
 
-@pytest.mark.parametrize("command", [[], *([each] for each in COMMANDS)], ids=str)
-def test_help_can_be_shown_anywhere(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)], ids=str)
+def test_help_is_ascii(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert 0 == main([*command, "--help"])
     assert capsys.readouterr().out.isascii()
 
 
-def test_a_name_that_no_locale_has_is_an_error_in_one_line() -> None:
+def test_a_file_name_that_cannot_be_encoded_is_an_error_on_one_line() -> None:
     done = pvhdbg("show", "no-\udcff\n\x1b", env={**os.environ, "PYTHONIOENCODING": "ascii:strict"})
 
     assert (2, "") == (done.status, done.out)

@@ -1,4 +1,4 @@
-"""Guests that do not come through: none of it hangs, all of it is told, and the document is printed all the same."""
+"""Guests that die, hang or lack stages: nothing hangs, the reason is reported, and the document is printed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def stages_of(done: Run) -> list[str]:
     return [stop["stage"] for stop in done.document["stops"]]
 
 
-def test_a_stage_that_does_not_come_is_reported_with_where_the_guest_was(waiting: Path) -> None:
+def test_a_timeout_is_reported_with_the_guests_position(waiting: Path) -> None:
     done = pvhdbg("dump", waiting, "--timeout", "0.5", "--format", "json")
     outcome = done.document["outcome"]
     *notes, error, hint = done.err.splitlines()
@@ -38,20 +38,20 @@ def test_a_stage_that_does_not_come_is_reported_with_where_the_guest_was(waiting
     assert outcome["timeout"]["rip"] in tiny.WAITING
     assert NO_LATER_STAGES == notes
     assert error.startswith(
-        "pvhdbg: error: stage prepare did not come in time; reached entry, the guest was at 0x10000"
+        "pvhdbg: error: timed out waiting for stage prepare; last stage reached: entry; the guest was at 0x10000"
     )
     assert f"startup+{outcome['timeout']['rip'] - ENTRY:#x}" == outcome["timeout"]["symbol"] == error.split()[-1]
-    assert "  hint: --timeout SECONDS waits longer" == hint
+    assert "  hint: wait longer with --timeout SECONDS" == hint
 
 
-def test_a_timeout_is_told_in_the_text_too(waiting: Path) -> None:
+def test_a_timeout_is_in_the_text_too(waiting: Path) -> None:
     done = pvhdbg("dump", waiting, "--timeout", "0.5")
 
     assert 1 == done.status
     assert done.out.splitlines()[-1].startswith("timeout: prepare did not come, rip 0x1000")
 
 
-def test_a_death_is_the_last_stop_with_how_and_where(dying: Path) -> None:
+def test_a_death_is_the_last_stop_with_its_cause_and_place(dying: Path) -> None:
     done = pvhdbg("dump", dying, "--format", "json")
     died = done.document["outcome"]["died"]
     stop = done.document["stops"][-1]
@@ -64,35 +64,35 @@ def test_a_death_is_the_last_stop_with_how_and_where(dying: Path) -> None:
     assert died["message"].startswith("triple fault, ")
     assert (
         f"pvhdbg: error: the guest died: triple fault at {tiny.DIES_AT:#x} xen_prepare_pvh+0x7, "
-        f"{died['message'].removeprefix('triple fault, ')}; reached prepare"
+        f"{died['message'].removeprefix('triple fault, ')}; last stage reached: prepare"
     ) == done.err.splitlines()[-1]
 
 
-def test_a_death_is_told_in_the_text_too(dying: Path) -> None:
+def test_a_death_is_in_the_text_too(dying: Path) -> None:
     done = pvhdbg("dump", dying)
 
     assert 1 == done.status
     assert done.out.splitlines()[-1].startswith(f"died: triple fault at {tiny.DIES_AT:#x} xen_prepare_pvh+0x7")
 
 
-def test_a_stage_that_came_before_the_death_is_reached(dying: Path) -> None:
+def test_a_stage_before_the_death_is_reached(dying: Path) -> None:
     done = pvhdbg("dump", dying, "--stage", "prepare", "--format", "json")
 
     assert (0, ["entry", "prepare"], "") == (done.status, stages_of(done), done.err)
 
 
-def test_a_symbol_steers_no_terminal(tmp_path: Path) -> None:
+def test_escape_sequences_in_a_symbol_are_escaped(tmp_path: Path) -> None:
     path = tmp_path / "dying.elf"
     path.write_bytes(tiny.dying(name="\x1b[31m\nred"))
-    text, told = pvhdbg("dump", path), pvhdbg("dump", path, "--format", "json")
+    text, json = pvhdbg("dump", path), pvhdbg("dump", path, "--format", "json")
 
     assert r"\x1b[31m\x0ared" in text.err
     assert r"\x1b[31m\x0ared" in text.out.splitlines()[-1]
     assert "\x1b" not in text.out + text.err
-    assert "\x1b[31m\nred" == told.document["outcome"]["died"]["symbol"]
+    assert "\x1b[31m\nred" == json.document["outcome"]["died"]["symbol"]
 
 
-def test_a_guest_that_ends_qemu_is_told_with_the_exit_status(leaving: Path) -> None:
+def test_a_guest_that_makes_qemu_exit_is_reported_with_the_exit_status(leaving: Path) -> None:
     done = pvhdbg("dump", leaving, "--format", "json", "--", *tiny.LEAVING)
     died = done.document["outcome"]["died"]
 
@@ -102,7 +102,7 @@ def test_a_guest_that_ends_qemu_is_told_with_the_exit_status(leaving: Path) -> N
     assert died["message"] in done.err.splitlines()[-1]
 
 
-def test_a_qemu_that_is_killed_is_told_with_the_signal(waiting: Path, tmp_path: Path) -> None:
+def test_a_killed_qemu_is_reported_with_the_signal(waiting: Path, tmp_path: Path) -> None:
     status, out, err = killed("qemu-system", signal.SIGSEGV, waiting, tmp_path)
 
     assert 1 == status
@@ -110,14 +110,14 @@ def test_a_qemu_that_is_killed_is_told_with_the_signal(waiting: Path, tmp_path: 
     assert "the guest died: QEMU was killed by SIGSEGV" in err.splitlines()[-1]
 
 
-def test_a_gdb_that_is_killed_is_one_line(waiting: Path, tmp_path: Path) -> None:
+def test_a_killed_gdb_is_an_error_on_one_line(waiting: Path, tmp_path: Path) -> None:
     status, out, err = killed("gdb ", signal.SIGKILL, waiting, tmp_path)
 
     assert (1, "", "pvhdbg: error: gdb was killed by SIGKILL\n") == (status, out, err)
 
 
 def killed(program: str, by: signal.Signals, kernel: Path, folder: Path) -> tuple[int, str, str]:
-    """What comes of a dump whose QEMU or gdb is killed while the guest runs."""
+    """Kill QEMU or gdb while a dump's guest runs; return status, output and errors."""
     with shell.running("dump", kernel, "--mi-log", folder / "log", folder=folder) as process:
         shell.wait_for(lambda: (folder / "log").exists() and "*running" in (folder / "log").read_text())
         (pid,) = (pid for pid, line in shell.started_in(folder).items() if line.startswith(program))
@@ -126,7 +126,7 @@ def killed(program: str, by: signal.Signals, kernel: Path, folder: Path) -> tupl
         return process.returncode, out.decode(), err.decode()
 
 
-def test_a_guest_without_symbols_has_its_entry_and_that_is_no_error(nameless: Path) -> None:
+def test_a_guest_without_symbols_reaches_its_entry_with_status_0(nameless: Path) -> None:
     done = pvhdbg("dump", nameless, "--format", "json")
 
     assert (0, ["entry"]) == (done.status, stages_of(done))
@@ -138,7 +138,7 @@ def test_a_guest_without_symbols_has_its_entry_and_that_is_no_error(nameless: Pa
 
 
 @pytest.mark.parametrize("stage", ["prepare", "bootparams", "kernel", "e820"])
-def test_a_stage_that_was_asked_for_and_that_the_guest_has_not_is_an_error(nameless: Path, stage: str) -> None:
+def test_naming_a_stage_that_the_guest_lacks_is_an_error(nameless: Path, stage: str) -> None:
     done = pvhdbg("dump", nameless, "--stage", stage, "--format", "json")
 
     assert (1, ["entry"]) == (done.status, stages_of(done))
@@ -146,7 +146,7 @@ def test_a_stage_that_was_asked_for_and_that_the_guest_has_not_is_an_error(namel
     assert stage in error.removeprefix("pvhdbg: error: this guest has no stage ").partition(":")[0].split(", ")
 
 
-def test_grub_has_its_entry(grub_image: Path) -> None:
+def test_grub_reaches_its_entry(grub_image: Path) -> None:
     done = pvhdbg("dump", grub_image, "--format", "json")
     (stop,) = done.document["stops"]
 
@@ -155,13 +155,13 @@ def test_grub_has_its_entry(grub_image: Path) -> None:
     assert ("memmap", 0x336EC578) == (stop["memory_map"]["protocol"], stop["start_info"]["magic"])
 
 
-def test_a_stage_of_linux_is_asked_of_grub_in_vain(grub_image: Path) -> None:
+def test_naming_a_linux_stage_for_grub_gives_status_1(grub_image: Path) -> None:
     done = pvhdbg("dump", grub_image, "--stage", "bootparams", "--format", "json")
 
     assert (1, ["entry"]) == (done.status, stages_of(done))
 
 
-def test_a_bzimage_has_its_entry(debian_vmlinuz: Path) -> None:
+def test_a_bzimage_reaches_its_entry(debian_vmlinuz: Path) -> None:
     done = pvhdbg("dump", debian_vmlinuz, "--format", "json")
 
     assert (0, ["entry"]) == (done.status, stages_of(done))
@@ -171,7 +171,7 @@ def test_a_bzimage_has_its_entry(debian_vmlinuz: Path) -> None:
 
 
 @pytest.mark.parametrize("release", ["6.1", "6.12"])
-def test_a_bzimage_with_the_symbols_of_its_build_has_every_stage(release: str, request: pytest.FixtureRequest) -> None:
+def test_a_bzimage_with_symbols_of_its_build_reaches_every_stage(release: str, request: pytest.FixtureRequest) -> None:
     names = {"6.1": ("vmlinuz_lz4", "vmlinux_61"), "6.12": ("vmlinuz_zstd", "vmlinux_612")}[release]
     vmlinuz, vmlinux = (request.getfixturevalue(name) for name in names)
     packed = pvhdbg("dump", vmlinuz, "--symbols", vmlinux, "--format", "json")
@@ -182,19 +182,19 @@ def test_a_bzimage_with_the_symbols_of_its_build_has_every_stage(release: str, r
 
 
 def decoded(done: Run) -> list[Any]:
-    """What was handed over and what the kernel made of it, stop by stop."""
+    """Return the handover and the kernel's result, stop by stop."""
     keys = ("stage", "rip", "start_info", "memory_map", "boot_params", "kernel_boot_params", "e820_table", "symbols")
     return [[stop[key] for key in keys] for stop in done.document["stops"]]
 
 
-def test_symbols_of_another_kernel_are_not_used_for_a_bzimage(vmlinuz_xz: Path, vmlinux_612: Path) -> None:
+def test_symbols_of_another_kernel_are_rejected_for_a_bzimage(vmlinuz_xz: Path, vmlinux_612: Path) -> None:
     done = pvhdbg("dump", vmlinuz_xz, "--symbols", vmlinux_612, "--format", "json")
 
     assert (0, ["entry"]) == (done.status, stages_of(done))
     assert f"--symbols {vmlinux_612} is not used: its build-id is " in done.err.splitlines()[0]
 
 
-def test_xen_is_started_by_multiboot_and_never_comes_to_its_pvh_entry(xen_shim: Path) -> None:
+def test_xen_is_refused_because_qemu_would_start_it_by_multiboot(xen_shim: Path) -> None:
     refused = pvhdbg("dump", xen_shim)
     forced = pvhdbg("check", xen_shim, "--force", "--timeout", "2", "--format", "json")
 
@@ -204,16 +204,16 @@ def test_xen_is_started_by_multiboot_and_never_comes_to_its_pvh_entry(xen_shim: 
     assert "PVH907" in forced.out
 
 
-def test_xen_without_its_multiboot_header_has_its_entry(xen_shim: Path, tmp_path: Path) -> None:
+def test_xen_without_its_multiboot_header_reaches_its_entry(xen_shim: Path, tmp_path: Path) -> None:
     plain = tmp_path / "xen"
     plain.write_bytes(xen_shim.read_bytes().replace(MULTIBOOT, bytes(len(MULTIBOOT)), 1))
     done = pvhdbg("check", plain, "--format", "json")
 
     assert (0, ["entry"]) == (done.status, stages_of(done))
-    assert {"info"} == {each["severity"] for each in done.document["stops"][0]["findings"]}
+    assert {"info"} == {finding["severity"] for finding in done.document["stops"][0]["findings"]}
 
 
-def test_the_code_of_a_guest_that_died_with_useless_page_tables_is_what_was_captured() -> None:
+def test_code_of_a_dead_guest_without_usable_page_tables_is_shown_as_captured_bytes() -> None:
     done = pvhdbg("dump", "--cpu", "qemu32", "-c", "code", "-c", "code 0x1000000")
 
     assert 1 == done.status

@@ -1,4 +1,4 @@
-"""Whatever ends pvhdbg, at whatever moment: no process and no file is left. PVHDBG_KILLS says how often it is tried."""
+"""Killed at any moment by any signal, pvhdbg leaves no process and no file. PVHDBG_KILLS sets the number of tries."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from tests.cli import shell
 
 KILLS = int(os.environ.get("PVHDBG_KILLS", "3"))
 LATEST = 0.8
-"""Seconds after the start: by then the guest has long been running, unless the machine is very busy."""
+"""Seconds after the start. By then the guest runs, unless the machine is very busy."""
 
 STATUS = {signal.SIGKILL: -signal.SIGKILL, signal.SIGTERM: 128 + signal.SIGTERM, signal.SIGINT: 130}
 
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A place of its own with a short path, as sockets need it."""
+    """A private folder with a short path: socket paths are limited."""
     path = Path(tempfile.mkdtemp(prefix="kill-"))
     yield path
     shutil.rmtree(path)
 
 
 def left(folder: Path) -> list[str]:
-    """What still lives there or lies there, once it has had time to go."""
+    """Return the processes and files that are left after some time."""
     try:
         shell.wait_for(lambda: not (shell.started_in(folder) or list(folder.iterdir())), 20)
     except TimeoutError:
@@ -40,14 +40,14 @@ def left(folder: Path) -> list[str]:
 
 
 def moments(by: signal.Signals) -> list[float]:
-    """The same ones every time, and others for each signal."""
+    """Return random moments, the same in every run, different for each signal."""
     choice = random.Random(by.name)
     return [choice.uniform(0, LATEST) for _ in range(KILLS)]
 
 
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("by", STATUS, ids=lambda by: by.name)
-def test_nothing_is_left_whenever_it_is_killed(by: signal.Signals, waiting: Path, folder: Path) -> None:
+def test_nothing_is_left_after_a_kill_at_any_moment(by: signal.Signals, waiting: Path, folder: Path) -> None:
     for moment in moments(by):
         with shell.running("dump", waiting, "--timeout", "600", folder=folder) as process:
             time.sleep(moment)
@@ -58,9 +58,7 @@ def test_nothing_is_left_whenever_it_is_killed(by: signal.Signals, waiting: Path
 
 
 @pytest.mark.parametrize("by", STATUS, ids=lambda by: by.name)
-def test_a_running_guest_is_ended_with_the_status_of_the_signal(
-    by: signal.Signals, waiting: Path, folder: Path
-) -> None:
+def test_a_signal_ends_the_guest_and_gives_its_exit_status(by: signal.Signals, waiting: Path, folder: Path) -> None:
     log = folder / "log"
     with shell.running("dump", waiting, "--timeout", "600", "--mi-log", log, folder=folder) as process:
         shell.wait_for(lambda: log.exists() and "*running" in log.read_text())
@@ -75,7 +73,7 @@ def test_a_running_guest_is_ended_with_the_status_of_the_signal(
     assert [] == left(folder)
 
 
-def test_a_document_is_printed_of_a_dump_that_is_interrupted(waiting: Path, folder: Path) -> None:
+def test_an_interrupted_dump_prints_its_document(waiting: Path, folder: Path) -> None:
     log = folder / "log"
     words = ("dump", waiting, "--timeout", "600", "--format", "json", "--mi-log", log)
     with shell.running(*words, folder=folder) as process:

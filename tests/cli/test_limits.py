@@ -1,4 +1,4 @@
-"""What the system refuses is one line and status 3 (a file's own trouble status 2), and nothing is left."""
+"""A refusal by the operating system is one line and status 3 (2 if a file is at fault), and nothing is left."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from tests.cli.shell import PATIENCE, PVHDBG, Run, pvhdbg
 
 FEW = range(8, 17)
-"""Open files: too few for all that a boot opens, from gdb's pipes to QEMU's sockets; with fewer Python can't start."""
+"""Limits on open files that are too low for a boot. With fewer, Python itself cannot start."""
 
 
 def with_few_files(count: int, folder: Path, *words: str) -> Run:
@@ -27,24 +27,21 @@ def with_few_files(count: int, folder: Path, *words: str) -> Run:
     return Run(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
-def test_too_few_open_files_are_this_machines_fault_wherever_they_run_out(tmp_path: Path) -> None:
-    failed = [
-        each for each in (with_few_files(count, tmp_path, "dump", "--stage", "entry") for count in FEW) if each[0]
-    ]
-    said = re.compile(
+def test_running_out_of_open_files_anywhere_gives_status_3(tmp_path: Path) -> None:
+    runs = [with_few_files(count, tmp_path, "dump", "--stage", "entry") for count in FEW]
+    failed = [run for run in runs if run.status]
+    error = re.compile(
         r"pvhdbg: error: can't .+: Too many open files\n  hint: (?:raise the limit on open files|close files).+\n"
     )
 
     assert len(failed) > 2
-    assert {(3, "")} == {(each.status, each.out) for each in failed}
-    assert [] == [each.err for each in failed if not said.fullmatch(each.err)]
+    assert {(3, "")} == {(run.status, run.out) for run in failed}
+    assert [] == [run.err for run in failed if not error.fullmatch(run.err)]
     assert [] == list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("words", [("dump",), ("check",), ("attach", "/nonexistent")], ids=str)
-def test_a_log_that_can_be_opened_and_not_written_is_an_error_and_no_hang(
-    words: tuple[str, ...], tmp_path: Path
-) -> None:
+def test_a_log_that_cannot_be_written_is_an_error(words: tuple[str, ...], tmp_path: Path) -> None:
     done = pvhdbg(*words, "--mi-log", "/dev/full", env={**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)})
 
     assert (2, "", "pvhdbg: error: can't write /dev/full: No space left on device\n") == done

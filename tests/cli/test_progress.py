@@ -1,4 +1,4 @@
-"""On a terminal, a wait that is long says what for, and leaves nothing of it."""
+"""On a terminal, a long wait shows a progress line, which is erased afterwards."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pvhdbg.cli import main
-from pvhdbg.cli import progress as shown_by
+from pvhdbg.cli import progress as module
 from pvhdbg.cli.progress import shown
 from tests.cli.shell import wait_for
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 
 class Screen:
-    """A terminal for standard error, and what was written to it."""
+    """A terminal for standard error that keeps everything written to it."""
 
     def __init__(self) -> None:
         self.reader, self.writer = pty.openpty()
         os.set_blocking(self.reader, False)
         self._stream = open(self.writer, "w", closefd=False, encoding="ascii")  # noqa: SIM115  a descriptor
-        self.told = ""
+        self.text = ""
 
     def close(self) -> None:
         self._stream.close()
@@ -36,35 +36,35 @@ class Screen:
         os.close(self.writer)
 
     def here(self) -> AbstractContextManager[object]:
-        """Within, standard error is this terminal. pytest sets its own before each test, so no fixture can do it."""
+        """Redirect standard error to this terminal. Not a fixture: pytest replaces standard error before each test."""
         return redirect_stderr(self._stream)
 
     def read(self) -> str:
         try:
             while part := os.read(self.reader, 4096):
-                self.told += part.decode()
-        except OSError:  # nothing for now
+                self.text += part.decode()
+        except OSError:  # nothing to read yet
             pass
-        return self.told
+        return self.text
 
 
 @pytest.fixture
 def screen() -> Iterator[Screen]:
-    made = Screen()
-    yield made
-    made.close()
+    terminal = Screen()
+    yield terminal
+    terminal.close()
 
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shown_by, "PATIENCE", 0.01)
-    monkeypatch.setattr(shown_by, "PACE", 0.01)
+    monkeypatch.setattr(module, "DELAY", 0.01)
+    monkeypatch.setattr(module, "INTERVAL", 0.01)
 
 
-def test_after_a_while_it_is_said_what_is_waited_for_and_then_it_is_gone(screen: Screen) -> None:
-    with screen.here(), shown("the first thing") as what:
+def test_the_line_appears_after_a_delay_is_updated_and_is_erased(screen: Screen) -> None:
+    with screen.here(), shown("the first thing") as progress:
         wait_for(lambda: "the first thing" in screen.read(), 60)
-        what.what = lambda: "2nd"
+        progress.description = lambda: "2nd"
         wait_for(lambda: "2nd" in screen.read(), 60)
     _, *lines, blank, rest = screen.read().split("\r")
 
@@ -74,8 +74,8 @@ def test_after_a_while_it_is_said_what_is_waited_for_and_then_it_is_gone(screen:
     assert ("", "") == (blank.strip(), rest)
 
 
-def test_what_does_not_take_long_says_nothing(screen: Screen, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shown_by, "PATIENCE", 3600)
+def test_a_short_wait_prints_nothing(screen: Screen, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "DELAY", 3600)
     with screen.here(), shown("nothing"):
         pass
 
@@ -88,22 +88,22 @@ def _interrupted(screen: Screen) -> None:
         raise KeyboardInterrupt
 
 
-def test_the_line_goes_however_the_wait_ends(screen: Screen) -> None:
+def test_the_line_is_erased_after_an_interrupt_too(screen: Screen) -> None:
     with pytest.raises(KeyboardInterrupt):
         _interrupted(screen)
 
     assert "" == screen.read().rpartition("\r")[2]
 
 
-def test_what_is_no_terminal_gets_no_such_line(tmp_path: Path) -> None:
+def test_a_stream_that_is_not_a_terminal_gets_no_line(tmp_path: Path) -> None:
     with (tmp_path / "stderr").open("w") as stream, redirect_stderr(stream), shown("a file"):
-        threads = [each.name for each in threading.enumerate()]
+        threads = [thread.name for thread in threading.enumerate()]
 
-    assert "pvhdbg-waiting" not in threads
+    assert "pvhdbg-progress" not in threads
     assert "" == (tmp_path / "stderr").read_text()
 
 
-def test_a_guest_that_does_not_come_is_waited_for_by_its_stage(
+def test_the_line_names_the_stage_that_is_awaited(
     waiting: Path, screen: Screen, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with screen.here():
@@ -111,7 +111,7 @@ def test_a_guest_that_does_not_come_is_waited_for_by_its_stage(
     *_, error, _hint, rest = screen.read().split("\n")
 
     assert 1 == status
-    assert "\rpvhdbg: waiting for " in screen.told
-    assert error.startswith("pvhdbg: error: stage prepare did not come in time")
+    assert "\rpvhdbg: waiting for " in screen.text
+    assert error.startswith("pvhdbg: error: timed out waiting for stage prepare")
     assert "" == rest
     assert "waiting for" not in capsys.readouterr().out

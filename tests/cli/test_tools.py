@@ -1,4 +1,4 @@
-"""QEMU or gdb missing, too old, or dying: one line with its own last words, and exit status 3."""
+"""QEMU or gdb missing, too old or crashing: one line with its last output, and exit status 3."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OLD_GDB = 'case "$*" in --version) echo "GNU gdb (GDB) 8.2.1";; *) echo "gdb: no
 
 @pytest.fixture
 def script(tmp_path: Path) -> Script:
-    """A program of this one line of shell."""
+    """Return a function that makes a program from one line of shell."""
 
     def write(line: str) -> Path:
         path = tmp_path / "tool"
@@ -32,7 +32,7 @@ def script(tmp_path: Path) -> Script:
 
 
 @pytest.mark.parametrize("tool", ["qemu", "gdb"])
-def test_a_tool_that_is_not_there_is_named_with_its_package(tool: str) -> None:
+def test_a_missing_tool_is_an_error_that_names_its_package(tool: str) -> None:
     package = {"qemu": "qemu-system-x86", "gdb": "gdb"}[tool]
     done = pvhdbg("dump", f"--{tool}", "/nonexistent")
     error = (
@@ -43,7 +43,7 @@ def test_a_tool_that_is_not_there_is_named_with_its_package(tool: str) -> None:
 
 
 @pytest.mark.parametrize("tool", ["qemu", "gdb"])
-def test_a_tool_that_is_no_program_is_named(tool: str, tmp_path: Path) -> None:
+def test_a_tool_that_cannot_be_executed_is_an_error(tool: str, tmp_path: Path) -> None:
     path = tmp_path / "tool"
     path.write_bytes(b"\0")
     path.chmod(0o755)
@@ -67,7 +67,7 @@ def test_a_tool_that_is_no_program_is_named(tool: str, tmp_path: Path) -> None:
         ("qemu", "printf 'qemu: a\\033[31m\\377\\n' >&2; exit 7", r"QEMU exited with status 7: a\x1b[31m\xff"),
     ],
 )
-def test_a_tool_that_is_of_no_use_says_why(script: Script, tool: str, line: str, error: str) -> None:
+def test_a_tool_that_fails_is_an_error_with_its_last_output(script: Script, tool: str, line: str, error: str) -> None:
     path = script(line)
     done = pvhdbg("dump", f"--{tool}", path)
     first, hint = done.err.splitlines()
@@ -77,14 +77,14 @@ def test_a_tool_that_is_of_no_use_says_why(script: Script, tool: str, line: str,
     assert hint.startswith("  hint: ")
 
 
-def test_a_qemu_that_dies_of_a_signal_while_it_reads_the_kernel_blames_the_kernel(script: Script) -> None:
+def test_a_qemu_that_crashes_while_loading_the_kernel_gives_status_1(script: Script) -> None:
     done = pvhdbg("dump", "--qemu", script("kill -FPE $$"))
 
     assert (1, "") == (done.status, done.out)
     assert "pvhdbg: error: QEMU killed by SIGFPE without a word" == done.err.splitlines()[0]
 
 
-def test_both_tools_may_be_broken(script: Script) -> None:
+def test_two_broken_tools_give_one_error(script: Script) -> None:
     path = script("exit 1")
     done = pvhdbg("dump", "--gdb", path, "--qemu", path)
 
@@ -92,14 +92,14 @@ def test_both_tools_may_be_broken(script: Script) -> None:
 
 
 @pytest.mark.parametrize("tool", ["qemu", "gdb"])
-def test_doctor_says_which_tool_is_missing(tool: str) -> None:
+def test_doctor_reports_a_missing_tool(tool: str) -> None:
     done = pvhdbg("doctor", f"--{tool}", "/nonexistent")
 
     assert (3, "") == (done.status, done.err)
     assert [line for line in done.out.splitlines() if line.startswith("FAIL /nonexistent ")]
 
 
-def test_doctor_shows_whatever_a_tool_says_of_itself(script: Script) -> None:
+def test_doctor_escapes_control_characters_in_a_version(script: Script) -> None:
     path = script("printf 'GNU gdb \\033[31m\\377 13.1'")
     done = pvhdbg("doctor", "--gdb", path)
 
@@ -116,17 +116,19 @@ def test_doctor_shows_whatever_a_tool_says_of_itself(script: Script) -> None:
         ("gdb", "exit 0", 'not gdb: --version prints ""'),
     ],
 )
-def test_doctor_looks_at_what_a_tool_says_that_it_is(script: Script, tool: str, line: str, fault: str) -> None:
+def test_doctor_reports_a_program_that_is_too_old_or_another_one(
+    script: Script, tool: str, line: str, fault: str
+) -> None:
     path = script(line)
     done = pvhdbg("doctor", f"--{tool}", path)
-    [told] = [each for each in done.out.splitlines() if each.startswith(f"FAIL {path} ")]
+    [report] = [line for line in done.out.splitlines() if line.startswith(f"FAIL {path} ")]
 
     assert (3, "") == (done.status, done.err)
-    assert fault in told
+    assert fault in report
 
 
 @pytest.mark.parametrize("tool", ["qemu", "gdb"])
-def test_a_tool_that_is_another_program_is_said_to_be(tool: str) -> None:
+def test_a_tool_that_is_another_program_is_an_error(tool: str) -> None:
     done = pvhdbg("dump", f"--{tool}", "/bin/true")
     name = {"qemu": "QEMU", "gdb": "gdb"}[tool]
 
@@ -134,7 +136,7 @@ def test_a_tool_that_is_another_program_is_said_to_be(tool: str) -> None:
     assert done.err.startswith(f"pvhdbg: error: /bin/true: not {name}: --version prints ")
 
 
-def test_doctor_finds_what_works_here() -> None:
+def test_doctor_boots_the_teaching_guest() -> None:
     done = pvhdbg("doctor")
 
     assert (0, "") == (done.status, done.err)

@@ -1,4 +1,4 @@
-"""`pvhdbg attach` in the shell: somebody else's machine, asked without a screen."""
+"""`pvhdbg attach` without a screen."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 REBOOTS = (*stock.TCG[:-1], "-action", "reboot=reset")
 
 
-def test_a_machine_is_walked_through_and_asked(tmp_path: Path) -> None:
+def test_an_attached_machine_runs_to_a_stage_and_answers_questions(tmp_path: Path) -> None:
     with stock.qemu(tmp_path, guest.ELF) as machine:
         done = pvhdbg("attach", machine.where, guest.ELF, "-c", "run-to bootparams", "-c", "stages")
 
@@ -26,22 +26,22 @@ def test_a_machine_is_walked_through_and_asked(tmp_path: Path) -> None:
     assert 3 == done.out.count("captured")
 
 
-def test_the_file_of_another_build_is_the_call_s_fault_and_nothing_is_decoded_by_it(tmp_path: Path) -> None:
+def test_another_builds_kernel_file_gives_status_2_and_decodes_nothing(tmp_path: Path) -> None:
     other = rebuilt.teaching_guest(tmp_path / "other.elf")
     with stock.qemu(tmp_path, guest.ELF) as machine:
         ran = pvhdbg("attach", machine.where, guest.ELF, "-c", "run-to kernel")
-        asked = pvhdbg("attach", machine.where, other)
+        shown = pvhdbg("attach", machine.where, other)
         refused = pvhdbg("attach", machine.where, other, "-c", "stages", "-c", "run-to e820")
 
-    assert (0, 2, 2) == (ran.status, asked.status, refused.status)
-    assert f"the kernel in memory is not {other}" in asked.out
-    assert f"pvhdbg: note: the kernel in memory is not {other}" in asked.err
-    assert "boot_params at 0x" not in asked.out
+    assert (0, 2, 2) == (ran.status, shown.status, refused.status)
+    assert f"the kernel in memory is not {other}" in shown.out
+    assert f"pvhdbg: note: the kernel in memory is not {other}" in shown.err
+    assert "boot_params at 0x" not in shown.out
     assert 5 == refused.out.count(image_match.ANOTHER_KERNEL)
     assert "pvhdbg: error: the kernel in memory is not" in refused.err
 
 
-def test_a_guest_that_reboots_is_not_shown_as_its_first_boot(tmp_path: Path) -> None:
+def test_a_reboot_is_reported_and_its_stops_are_not_mixed_with_the_first_boot(tmp_path: Path) -> None:
     kernel = tmp_path / "dying.elf"
     kernel.write_bytes(tiny.dying())
     with stock.qemu(tmp_path, kernel, *REBOOTS) as machine:
@@ -52,7 +52,7 @@ def test_a_guest_that_reboots_is_not_shown_as_its_first_boot(tmp_path: Path) -> 
     assert "bootparams: " not in done.out
 
 
-def test_who_comes_late_is_told_what_was_passed_and_waits_for_nothing(tmp_path: Path) -> None:
+def test_after_attaching_late_passed_stages_are_listed_and_refused(tmp_path: Path) -> None:
     with stock.qemu(tmp_path, guest.ELF) as machine:
         pvhdbg("attach", machine.where, guest.ELF, "-c", "run-to e820")
         done = pvhdbg("attach", machine.where, guest.ELF, "-c", "stages", "-c", "run-to kernel")
@@ -63,7 +63,7 @@ def test_who_comes_late_is_told_what_was_passed_and_waits_for_nothing(tmp_path: 
 
 
 @pytest.mark.parametrize("option", ["--qemu", "--machine"])
-def test_what_starts_a_qemu_is_not_offered(option: str) -> None:
+def test_options_that_start_qemu_are_not_accepted(option: str) -> None:
     done = pvhdbg("attach", "/nowhere", option, "x")
 
     assert 2 == done.status

@@ -1,0 +1,126 @@
+"""The tables of the manual, made from the tables that the program uses: `make manual` writes them into the pages."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from typing import TYPE_CHECKING
+
+from pvhdbg.checks.run import rules
+from pvhdbg.cli.command.manual import PAGES_DIR
+from pvhdbg.cli.options import COMMANDS as SHELL
+from pvhdbg.cli.options import parser_of
+from pvhdbg.commands import COMMANDS
+from pvhdbg.tui.draw.keys import KEYS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+SHARED_GROUPS = ("boot options", "machine options", "tools")
+SHELL_SESSION = "open the screen; without KERNEL, on the teaching guest"
+
+_GENERATED = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def main() -> None:
+    for path in sorted(PAGES_DIR.glob("*.md")):
+        path.write_text(with_tables(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def with_tables(page: str) -> str:
+    """Return a page with its tables made again."""
+    return _GENERATED.sub(lambda part: f"{part[1]}{TABLES[part[2]]()}{part[3]}", page)
+
+
+def table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [header, tuple("---" for _ in header), *rows]
+    return "".join("| " + " | ".join(_cell(cell) for cell in line) + " |\n" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def commands() -> str:
+    rows = [("`pvhdbg [KERNEL] [-- QEMU ARGS…]`", SHELL_SESSION)]
+    rows += [(f"`{usage(name)}`", command.help) for name, command in SHELL.items()]
+    return table(("command", "what it does"), rows)
+
+
+def usage(name: str) -> str:
+    """Return a command with its positional arguments: `pvhdbg attach WHERE [KERNEL]`."""
+    words = [_positional(action) for action in parser_of(name)._actions if not action.option_strings]
+    return " ".join(["pvhdbg", name, *words])
+
+
+def _positional(action: argparse.Action) -> str:
+    word = str(action.metavar)
+    return {"?": f"[{word}]", "*": f"[{word}…]"}.get(str(action.nargs), word)
+
+
+def options() -> str:
+    """Return the options of every command that boots, group by group."""
+    shared = [action for group in _groups("dump", shared=True) for action in group._group_actions]
+    return table(("option", "what it does"), [_option(action) for action in shared if action.option_strings])
+
+
+def own_options() -> str:
+    """Return the options that a command has for itself."""
+    rows = [
+        (f"`{name}`", *_option(action))
+        for name in SHELL
+        for group in _groups(name, shared=False)
+        for action in group._group_actions
+        if action.option_strings and action.dest != "help"
+    ]
+    return table(("command", "option", "what it does"), rows)
+
+
+def _groups(command: str, *, shared: bool) -> list[argparse._ArgumentGroup]:
+    groups = parser_of(command)._action_groups
+    return [group for group in groups if (group.title in SHARED_GROUPS) is shared]
+
+
+def _option(action: argparse.Action) -> tuple[str, str]:
+    values = "|".join(map(str, action.choices)) if action.choices else str(action.metavar or "")
+    names = ", ".join(f"{name} {values}".strip() for name in action.option_strings)
+    return f"`{names}`", str(action.help)
+
+
+def questions() -> str:
+    rows = [
+        (f"`{command.name} {command.usage}`".replace(" `", "`"), _first_line(command.help))
+        for command in COMMANDS.values()
+    ]
+    return table(("question", "what it answers"), rows)
+
+
+def _first_line(text: str) -> str:
+    return text.partition("\n")[0]
+
+
+def keys() -> str:
+    rows = [(key.key, key.scope, key.help) for key in KEYS if not key.action.startswith("view ")]
+    return table(("key", "where", "what it does"), rows)
+
+
+def rule_table() -> str:
+    return table(("code", "severity", "defect"), _rules())
+
+
+def _rules() -> Iterator[tuple[str, ...]]:
+    for code, rule in rules().items():
+        yield code, ", ".join((rule.severity, *rule.also)), rule.name
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "commands": commands,
+    "options": options,
+    "own_options": own_options,
+    "questions": questions,
+    "keys": keys,
+    "rules": rule_table,
+}
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,168 @@
+"""The manual says what the program does, and names everything that a user can type."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pvhdbg.boot.record.document import TIMED_OUT, Death, Document, MachineFacts, Outcome, Rewrite
+from pvhdbg.boot.stop import protocols, stages
+from pvhdbg.checks.run import rules
+from pvhdbg.cli import main
+from pvhdbg.cli.command.manual import PAGES_DIR, as_text, pages
+from pvhdbg.cli.options import COMMANDS as SHELL
+from pvhdbg.commands import COMMANDS
+from pvhdbg.image.facts import Note
+from pvhdbg.image.verdict import Verdict
+from pvhdbg.tui.draw.keys import KEYS
+from pvhdbg.views.to_json import document_json
+from tests import build
+from tests.manual import tables
+from tests.paths import ROOT
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+CONTRIBUTING = (ROOT / ".github" / "CONTRIBUTING.md").read_text(encoding="utf-8")
+MANUAL = {name: (PAGES_DIR / f"{name}.md").read_text(encoding="utf-8") for name in pages()}
+DOCUMENTS = {"README.md": README, ".github/CONTRIBUTING.md": CONTRIBUTING} | {
+    f"pvhdbg/manual/{name}.md": page for name, page in MANUAL.items()
+}
+LONGEST_README = 160
+
+
+@pytest.mark.parametrize("name", MANUAL)
+def test_the_tables_of_a_page_are_fresh(name: str) -> None:
+    assert tables.with_tables(MANUAL[name]) == MANUAL[name], "run `make manual`"
+
+
+def test_every_table_is_in_a_page() -> None:
+    used = {name for page in MANUAL.values() for name in re.findall(r"<!-- generated: (\w+) -->", page)}
+
+    assert used == set(tables.TABLES)
+
+
+@pytest.mark.parametrize(
+    ("page", "words"),
+    [
+        ("shell", [f"`pvhdbg {name}" for name in SHELL]),
+        ("shell", [f"`{command.name}" for command in COMMANDS.values()]),
+        ("screen", [f"| {key.key} |" for key in KEYS if not key.action.startswith("view ")]),
+        ("stages", [f"| `{name}` |" for name in stages.NAMES]),
+        ("rules", [f"| {code} |" for code in rules()]),
+        ("laboratory", [f"| `{name}` |" for name in protocols.PROTOCOLS]),
+        ("index", [f"({name}.md)" for name in MANUAL if name != "index"]),
+    ],
+)
+def test_a_page_names_everything_of_its_subject(page: str, words: list[str]) -> None:
+    assert [] == [word for word in words if word not in MANUAL[page]]
+
+
+@pytest.mark.parametrize("name", SHELL)
+def test_every_option_of_a_command_is_in_the_manual(name: str) -> None:
+    options = [option for action in tables.parser_of(name)._actions for option in action.option_strings]
+
+    assert [] == [option for option in options if option not in ("-h", "--help") and f"{option}" not in MANUAL["shell"]]
+
+
+def test_every_key_of_the_json_is_in_the_manual() -> None:
+    kernel = build.linux()._replace(
+        segments=build.linux().segments[:1],
+        notes=(Note("Xen", 18, b""),),
+        verdicts=(Verdict("no-note", "fatal", "", ""),),
+    )
+    machine = MachineFacts(rewrites=(Rewrite("cmdline", 0, b"", b""),))
+    timeout = Outcome(None, TIMED_OUT, Death("triple-fault", 0, "x", ""), "entry", 0, "x")
+    stops = build.boot().stops[:1]
+    with_stop = document_json.to_dict(Document(kernel, machine, stops, timeout._replace(reached="entry")))
+    without = document_json.to_dict(Document(kernel, machine, (), timeout))
+    structures = ("start_info", "registers", "symbols", "missing", "modules", "entries")
+    shape = MANUAL["json"][MANUAL["json"].index('    { "format"') :].partition("\n\n")[0]
+    keys = {*_keys(with_stop, structures), *_keys(without, structures)}
+
+    assert "findings" in without["outcome"]
+    assert [] == [key for key in keys if f'"{key}"' not in shape]
+
+
+def _keys(value: Any, skipped: tuple[str, ...]) -> Iterator[str]:  # noqa: ANN401 - JSON
+    """Yield every key, but none below the skipped ones."""
+    for item in value if isinstance(value, list) else [value]:
+        for key, inner in item.items() if isinstance(item, dict) else ():
+            yield key
+            if key not in skipped:
+                yield from _keys(inner, skipped)
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.splitlines()) <= LONGEST_README
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_every_link_leads_somewhere(name: str) -> None:
+    folder = (ROOT / name).parent
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", DOCUMENTS[name]) if "://" not in link]
+    broken = [link for link in links if not _exists(folder, *link.partition("#")[::2])]
+
+    assert [] == broken
+
+
+def _exists(folder: Path, path: str, anchor: str) -> bool:
+    target = Path(os.path.normpath(folder / path)) if path else None
+    if target is None or not anchor:
+        return target is None or target.exists()
+    headings = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), re.MULTILINE)
+    return anchor in {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_every_path_that_is_named_exists(name: str) -> None:
+    named = re.findall(r"`((?:pvhdbg|tests|gdb_scripts|\.ci|\.github)/[\w./-]*)`", DOCUMENTS[name])
+
+    assert [] == [path for path in named if not (ROOT / path).exists()]
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_every_pvhdbg_command_line_in_a_page_is_accepted(name: str) -> None:
+    calls = re.findall(r"(?:^    |`)(?:\.venv/bin/)?pvhdbg (\w[\w-]*)", DOCUMENTS[name], re.MULTILINE)
+    files = {"vmlinux", "vmlinuz", "path", "package"}
+
+    assert [] == [word for word in calls if word not in SHELL and word not in files and word.islower()]
+
+
+@pytest.mark.parametrize("name", MANUAL)
+def test_a_page_is_shown_as_plain_text(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert 0 == main(["manual", name])
+
+    shown = capsys.readouterr().out
+
+    assert as_text(MANUAL[name]) == shown
+    assert "](" not in shown
+    assert "<!--" not in shown
+    assert "|---" not in shown
+
+
+def test_without_a_page_the_list_of_pages_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert 0 == main(["manual"])
+    assert [] == [name for name in pages() if name != "index" and f"\n  {name} " not in capsys.readouterr().out]
+
+
+def test_an_unknown_page_is_an_error_with_the_nearest_name(capsys: pytest.CaptureFixture[str]) -> None:
+    assert 2 == main(["manual", "stage"])
+    assert [
+        'pvhdbg: error: no such page of the manual: "stage"',
+        "  hint: did you mean `stages`?",
+    ] == capsys.readouterr().err.splitlines()
+
+
+def test_a_table_is_aligned_and_its_last_column_wrapped() -> None:
+    page = f"| a | what it is |\n|---|---|\n| `x\\|y` | {'word ' * 30}|\n"
+
+    header, dashes, first, *more = as_text(page).splitlines()
+
+    assert "  a      what it is" == header
+    assert first.startswith("  `x|y`  word")
+    assert all(line.startswith("         word") for line in more)
+    assert {len(line) <= 100 for line in (header, dashes, first, *more)} == {True}
