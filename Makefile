@@ -4,23 +4,24 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-# command=package or file=package: what each front door needs from the system.
+# What pvhdbg and its tests need from the system, as command=package or file=package.
 RUN_TOOLS := qemu-system-x86_64=qemu-system-x86 gdb=gdb
 TEST_TOOLS := $(RUN_TOOLS) gcc=gcc ld=binutils tmux=tmux git=git
-# What it takes to build a Linux kernel, for the tests that need one of our own.
+# To build a Linux kernel, for the tests of the 2017 protocol.
 TEST_TOOLS += flex=flex bison=bison bc=bc xz=xz-utils /usr/include/gelf.h=libelf-dev
 
 SEED ?= 1
 N ?= 20
 
-.PHONY: help setup run dev test lint mutate clean
+.PHONY: help setup run dev test lint manual mutate clean
 
 help:
 	@echo 'make run     install what is missing, then boot the teaching guest   (ARGS="KERNEL --options")'
 	@echo 'make test    install what is missing, then run every check and test'
-	@echo 'make lint    the checks that boot nothing'
-	@echo 'make mutate  boot with randomly changed boot data, and hold the model against the kernels  (SEED=1 N=20)'
-	@echo 'make setup   QEMU, gdb and $(BIN)/pvhdbg'
+	@echo 'make lint    run ruff, mypy and import-linter'
+	@echo 'make manual  update the generated tables and the picture in pvhdbg/manual'
+	@echo 'make mutate  boot with randomly changed boot data and compare the model with the kernels   (SEED=1 N=20)'
+	@echo 'make setup   install QEMU, gdb and $(BIN)/pvhdbg'
 	@echo 'make clean   remove $(VENV), caches and built packages'
 
 setup: $(VENV)/.run-ready
@@ -40,12 +41,16 @@ test: dev
 lint: $(VENV)/.dev-ready
 	@PATH="$(CURDIR)/$(BIN):$$PATH" .ci/check lint
 
+manual: $(VENV)/.dev-ready
+	@$(BIN)/python -m tests.manual.tables
+	@$(BIN)/python -m tests.manual.screenshot
+
 mutate: dev
 	@$(BIN)/python -m tests.kernels.fetch
 	@$(BIN)/python -m tests.kernels.rfc
 	@$(BIN)/python -m tests.boot.mutations $(SEED) $(N)
 
-# An interrupted or impossible `venv` must not be taken for one that works.
+# Remove a virtual environment that was not completed.
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 		{ echo 'pvhdbg: error: $(PYTHON) is missing or older than 3.11 (make PYTHON=…)' >&2; exit 1; }
