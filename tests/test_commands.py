@@ -10,7 +10,7 @@ import pytest
 from pvhdbg import commands
 from pvhdbg.boot.record.document import DEAD, Death, Outcome
 from pvhdbg.boot.record.replay import load
-from pvhdbg.boot.session.live import Session
+from pvhdbg.boot.session.protocol import Session
 from pvhdbg.boot.session.recorded import RecordedSession
 from pvhdbg.boot.stop import stages
 from pvhdbg.commands import COMMANDS, complete, help_text, run
@@ -88,13 +88,13 @@ def test_info_tells_where_the_machine_stands_and_what_is_there(session: Session)
 
     assert "prepare: the first instruction of xen_prepare_pvh" == lines[0]
     assert "  pvh_start_info      0x310d2e0  equal to start_info" in lines
-    assert "  boot_params         -          not before stage bootparams" in lines
+    assert "  boot_params         -          not valid before stage bootparams" in lines
 
 
 def test_what_is_not_there_any_more_is_shown_as_it_was_captured_last(session: Session) -> None:
     then, now = run(session, "memmap @bootparams"), run(session, "memmap")
 
-    assert f"memory_map: not any more at stage e820; as captured at stage bootparams:\n{then}" == now
+    assert f"memory_map: no longer valid at stage e820; as captured at stage bootparams:\n{then}" == now
 
 
 def test_start_info_is_decoded_at_any_address(session: Session) -> None:

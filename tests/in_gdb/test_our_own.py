@@ -72,7 +72,7 @@ def test_a_mistake_is_one_line_and_the_prompt_goes_on(shell: Shell) -> None:
     shell.type("pvh run-to entry")
     shell.wait("stage entry has been passed")
     shell.type("pvh info")
-    shell.wait("e820_table          -          not before stage e820")
+    shell.wait("e820_table          -          not valid before stage e820")
 
 
 def test_functions_printers_and_completion_are_there(shell: Shell) -> None:

@@ -58,7 +58,7 @@ def test_the_stages_are_gone_through_one_by_one(live: LiveSession) -> None:
 
 def test_before_the_entry_there_is_the_cpu_and_nothing_else(live: LiveSession) -> None:
     assert commands.run(live, "info").startswith("reset: ")
-    assert "start_info: not before stage entry" == commands.run(live, "start-info")
+    assert "start_info: not valid before stage entry" == commands.run(live, "start-info")
     assert "real16" in commands.run(live, "cpu")
     assert "ahead" in commands.run(live, "stages")
 

@@ -9,8 +9,8 @@ from pvhdbg.abi.layout import Struct
 from pvhdbg.abi.start_info import ModlistEntry, StartInfo
 from pvhdbg.boot.record.document import Document
 from pvhdbg.live.debuggee.code import Code, CodeLine
-from pvhdbg.tui.draw import classes
 from pvhdbg.tui.draw.frame import rows
+from pvhdbg.tui.lines import classes
 from pvhdbg.tui.screen import state
 from pvhdbg.tui.screen.state import Bytes, Run
 from tests import build
@@ -79,12 +79,12 @@ def test_start_info_ends_with_the_command_line() -> None:
 def test_what_is_not_there_any_more_says_so_and_where_it_is() -> None:
     screen = at("kernel", state.MODULES, focus=state.VIEW)
 
-    assert "modules  -  not any more at stage kernel" in text(screen)
+    assert "modules  -  no longer valid at stage kernel" in text(screen)
     assert "Left: back to what was captured before." in text(screen)
 
 
 def test_what_is_not_there_yet_says_when() -> None:
-    assert "boot_params  -  not before stage bootparams" in text(at("prepare", state.BOOT_PARAMS))
+    assert "boot_params  -  not valid before stage bootparams" in text(at("prepare", state.BOOT_PARAMS))
 
 
 def test_the_kernels_boot_params_follow_those_of_pvh() -> None:

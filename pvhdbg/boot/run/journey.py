@@ -223,7 +223,7 @@ class Journey:
                 return self.capture_at(stage.name)
             if self.reached is None:
                 return self._capture_nowhere()
-            seen = self._capture(self.reached, stages.made_after(self.reached))
+            seen = self._capture(self.reached, stages.filled_in_after(self.reached))
         return seen._replace(missing={**seen.missing, MISSING_STAGE: f"after {self.reached}, at no stage"})
 
     def find(self) -> Stage | None:
@@ -280,8 +280,9 @@ class Journey:
         """Before the entry or, on a machine that others let run, behind it."""
         if not (self._passed or self.kernel_mismatch or self._is_paging()):
             return self._capture(stages.RESET)
-        known = self.image is not None
-        return self._capture(stages.UNSEEN, stages.left_by(self._passed) if known else (stages.KERNEL_BOOT_PARAMS,))
+        if self.image is None:
+            return self._capture(stages.UNSEEN, (stages.KERNEL_BOOT_PARAMS,))
+        return self._capture(stages.UNSEEN, stages.readable_after_missing(self._passed))
 
     def _capture(self, stage: str, also: Collection[str] = ()) -> Capture:
         with self._reading():

@@ -1,4 +1,4 @@
-"""Where things are at one stop: symbols, pointers and RIP as physical addresses."""
+"""Physical addresses at one stop: of symbols, pointers and RIP."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from pvhdbg.target.base import Target
 
 
 class Addresses:
-    """Translations at one stop: by the page tables, and of symbols by the image's segments where there is an image.
+    """Address translation at one stop: by the page tables, and for symbols by the image's segments if there is one.
 
-    A symbol's page may not be mapped yet, but its segment was loaded; a low address, on the other hand, is never a link
-    address, though per-CPU data is linked at 0.
+    Segments come first for symbols because a symbol's page may not be mapped yet although its segment is loaded. They
+    are not used for pointers: per-CPU data is linked at 0, so a segment seems to contain every low address.
     """
 
     def __init__(self, target: Target, registers: Mapping[str, int | None], image: ImageFacts | None) -> None:
@@ -26,44 +26,47 @@ class Addresses:
         self._image = image
 
     def symbol(self, name: str) -> int:
-        """The physical address of a symbol.
+        """Return the physical address of a symbol.
 
         :raise SymbolMissing: if there is none.
-        :raise TargetError: if its address is mapped nowhere.
+        :raise TargetError: if its address is not mapped.
         """
         link = self._target.symbol(name)
         by_segment = self._image.physical(link) if self._image else None
         return self.physical(link) if by_segment is None else by_segment
 
     def pointer(self, name: str) -> int:
-        """The physical address that the pointer variable `name` leads to."""
+        """Return the physical address that the pointer variable `name` points to."""
         size = 4 if self._image and self._image.elf_class == 32 else 8
         raw = self._target.read_phys(self.symbol(name), size)
         return self.physical(int.from_bytes(raw, "little"))
 
     def return_address(self) -> int:
-        """The address on top of the stack, as it is at a function's first instruction; it has the image's word size."""
+        """Return the address on top of the stack: valid at a function's first instruction; a word of the image's class.
+
+        It is a virtual address.
+        """
         size = 4 if self._image and self._image.elf_class == 32 else 8
         rsp = self._known("rsp")
         return int.from_bytes(self._target.read_phys(self.physical(rsp), size), "little")
 
     def physical(self, vaddr: int) -> int:
-        """The physical address of a virtual one.
+        """Translate a virtual address by the page tables.
 
-        :raise TargetError: if it is mapped nowhere.
+        :raise TargetError: if it is not mapped.
         """
-        found = walk(self._target.read_phys, self._paging(), vaddr).paddr
-        if found is None:
-            raise TargetError(f"{vaddr:#x} is not mapped")
-        return found
+        paddr = walk(self._target.read_phys, self._paging(), vaddr).paddr
+        if paddr is None:
+            raise TargetError(f"{vaddr:#x}: not mapped")
+        return paddr
 
     def rip(self) -> int:
-        """RIP as a physical address."""
+        """Return RIP as a physical address."""
         rip = linear_address(self._known("rip"), self._registers)
         return rip if self.kind() in (PHYSICAL, IDENTITY) else self.physical(rip)
 
     def kind(self) -> str:
-        """Which kind of address RIP is: physical (paging off), identity (mapped to itself) or kernel."""
+        """Return what kind of address RIP is: physical (paging off), identity (mapped to itself) or kernel."""
         rip = linear_address(self._known("rip"), self._registers)
         if not self._paging().on:
             return PHYSICAL
@@ -74,41 +77,44 @@ class Addresses:
     def _known(self, name: str) -> int:
         value = self._registers.get(name)
         if value is None:
-            raise RegisterUnavailable(name, f"{name} is not known")
+            raise RegisterUnavailable(name, f"{name}: not available")
         return value
 
     def _paging(self) -> Paging:
         return Paging(*(self._known(name) for name in ("cr0", "cr3", "cr4", "efer")))
 
 
-def location_suffix(rip: int | None, symbol: str | None, word: str = " at ") -> str:
-    """` at 0xffffffff8305a1ff xen_prepare_pvh+0x12`, to be read; the empty string where RIP is not known."""
-    return "" if rip is None else f"{word}{rip:#x}" + (f" {printable(symbol)}" if symbol else "")
+def location_suffix(rip: int | None, symbol: str | None, preposition: str = " at ") -> str:
+    """Return ` at 0xffffffff8305a1ff xen_prepare_pvh+0x12`, safe to print; the empty string if RIP is not known."""
+    return "" if rip is None else f"{preposition}{rip:#x}" + (f" {printable(symbol)}" if symbol else "")
 
 
 def linear_address(rip: int, registers: Mapping[str, int | None]) -> int:
-    """RIP behind the base of its segment, which counts in all but 64-bit code: at a reset, 0xfff0 is 0xfffffff0."""
+    """Add the base of CS to RIP, except in 64-bit code, which ignores it: at a reset, 0xfff0 becomes 0xfffffff0."""
     base = registers.get("cs.base")
     if not base or cpu_mode(registers) == "long64":
         return rip
     return (base + rip) & 0xFFFFFFFF
 
 
-def code_paddr(seen: Capture, image: ImageFacts | None, rip: int | None = None) -> int | None:
-    """The physical address of the code at a stop's RIP, or at another one there; null where it is not known."""
-    rip = seen.rip if rip is None else rip
+def code_paddr(capture: Capture, image: ImageFacts | None, rip: int | None = None) -> int | None:
+    """Return the physical address of the code at `rip`, by default the stop's RIP; None if it is not known."""
+    rip = capture.rip if rip is None else rip
     if rip is None:
         return None
-    if seen.address_kind != KERNEL:
-        return linear_address(rip, seen.registers)
+    if capture.address_kind != KERNEL:
+        return linear_address(rip, capture.registers)
     return image.physical(rip) if image else None
 
 
 def symbol_at(name_at: Callable[[int], tuple[str, int] | None], image: ImageFacts | None, rip: int) -> str | None:
-    """`symbol+0x12` of the code at `rip`, wherever of its aliases it runs; null where no symbol is known."""
+    """Return `symbol+0x12` for `rip`, which may be any alias of the code's address; None if no symbol is known.
+
+    `name_at` returns the symbol at a link address and the offset into it.
+    """
     linked = image.linked(rip) if image else None
-    found = name_at(rip if linked is None else linked)
-    if found is None:
+    symbol = name_at(rip if linked is None else linked)
+    if symbol is None:
         return None
-    name, offset = found
+    name, offset = symbol
     return f"{name}+{offset:#x}" if offset else name

@@ -14,20 +14,23 @@ from pvhdbg.boot.stop.ranges import AddressRange
 PHYSICAL, IDENTITY, KERNEL = "physical", "identity", "kernel"
 
 MISSING_KERNEL, MISSING_STAGE = "kernel", "stage"
-"""Keys of `missing`: why the kernel's file was of no use, and where the machine stood that was at no stage."""
+"""Keys of `missing` that are not keys of a stop: why the kernel file is not used, and between which stages the machine
+stands.
+"""
 
 MapRecord = MemmapTableEntry | BootE820Entry
+"""A memory-map entry as it is in guest memory; map_entries decodes it to plain numbers."""
 
 
 class Text(NamedTuple):
-    """A string in guest memory: its bytes up to the NUL or to where it was cut, and where it lies."""
+    """A string in guest memory: its physical address and its bytes, up to the NUL or to where it was truncated."""
 
     paddr: int
     raw: bytes
 
 
 class Module(NamedTuple):
-    """An entry of the module list and its command line, null if it has none or it cannot be read."""
+    """An entry of the module list and its command line, None if it has none or it cannot be read."""
 
     entry: ModlistEntry
     cmdline: Text | None
@@ -38,12 +41,12 @@ class Module(NamedTuple):
 
 
 def has_e820_module(modules: Sequence[Module]) -> bool:
-    """Whether the second module is named as the RFC of 2017 wants its map to be."""
+    """Say whether module 1 has the name "e820 data", by which the RFC of 2017 marks the memory map."""
     return len(modules) > 1 and modules[1].cmdline is not None and modules[1].cmdline.raw == E820_DATA
 
 
 class MemoryMap(NamedTuple):
-    """The memory map that was handed over. `nr_entries` is the guest's own count, `entries` what was read of them."""
+    """The memory map that was handed over. `nr_entries` is the guest's own count, `entries` what could be read."""
 
     protocol: str
     paddr: int | None
@@ -52,12 +55,12 @@ class MemoryMap(NamedTuple):
 
     @property
     def is_module(self) -> bool:
-        """Whether it is the RFC's "e820 data" module."""
+        """Whether the map is the RFC's "e820 data" module."""
         return self.protocol == E820_MODULE
 
 
 class E820(NamedTuple):
-    """The kernel's e820_table: where the table lies, its own count, and the entries read."""
+    """The kernel's e820_table: its physical address, its own count, and the entries that could be read."""
 
     paddr: int
     nr_entries: int
@@ -65,11 +68,11 @@ class E820(NamedTuple):
 
 
 class Capture(NamedTuple):
-    """One stop. What does not exist is null and has its reason in `missing`, by the path of its JSON key.
+    """One stop. What does not exist is None, and `missing` has the reason under the path of its JSON key.
 
     `start_info` is what EBX pointed to at the entry, `pvh_start_info` the kernel's copy. `cmdline`, `modules` and
-    `memory_map` follow the copy where there is one. `memory` is every byte that was read, in ascending order, and
-    `symbols` every symbol that was asked for: with `registers` they are enough to decode all of it again.
+    `memory_map` were read through the copy if there is one. `memory` is every byte that was read, in ascending order,
+    and `symbols` every symbol that was looked up: with `registers` they suffice to decode the stop again.
     """
 
     stage: str
@@ -91,11 +94,11 @@ class Capture(NamedTuple):
 
     @property
     def effective_start_info(self) -> StartInfo | None:
-        """The start_info that modules, map and command line were followed from."""
+        """The start_info through which modules, memory map and command line were read: the copy, else the original."""
         return self.pvh_start_info or self.start_info
 
     def bytes_at(self, paddr: int, size: int) -> bytes | None:
-        """Bytes that were read at this stop, or null if they were not."""
+        """Return bytes that were read at this stop, None if not all of them were."""
         for start, data in self.memory:
             if start <= paddr and paddr + size <= start + len(data):
                 return data[paddr - start : paddr - start + size]
@@ -120,4 +123,4 @@ EMPTY_CAPTURE = Capture(
     symbols={},
     missing={},
 )
-"""What stands for the stop of a run that had none."""
+"""Stands in for the stop of a run that has none."""

@@ -1,6 +1,6 @@
-"""What of physical memory a Linux can read in xen_prepare_pvh: what is handed over and lies elsewhere is its death.
+"""The physical memory that Linux has mapped in xen_prepare_pvh: reading boot data outside it is a fatal page fault.
 
-Sources: Linux arch/x86/platform/pvh/head.S, arch/x86/kernel/head_64.S; of 32 bits head32.c, mk_early_pgtbl_32, and
+Sources: Linux arch/x86/platform/pvh/head.S, arch/x86/kernel/head_64.S; for 32 bits head32.c, mk_early_pgtbl_32, and
 head_32.S for PAGE_TABLE_SIZE.
 """
 
@@ -14,18 +14,19 @@ if TYPE_CHECKING:
     from pvhdbg.image.facts import ImageFacts
 
 EARLY_MAP_LIMIT = 1 << 30
-"""How much physical memory the page tables show under which xen_prepare_pvh of a 64-bit Linux runs."""
+"""The physical memory, from 0, that is mapped while xen_prepare_pvh of a 64-bit Linux runs."""
 
 KERNEL_MAP, KERNEL_MAP_SIZE = 0xFFFFFFFF80000000, 512 << 20
 DIRECT_MAP_32 = 0xC0000000
 END, PAE_TABLES = "_end", "initial_pg_pmd"
-"""Symbols of a 32-bit kernel: where its image ends, and what only one with PAE has."""
+"""Symbols of a 32-bit kernel: the end of its image, and one that exists only in PAE kernels."""
 _PAGE = 0x1000
 
 
 class EarlyMaps(NamedTuple):
-    """`reach` bytes of physical memory from 0 are shown at the start of the direct map, and at 0 too. `bits` are those
-    of a virtual address. A 64-bit kernel is shown at its own place besides.
+    """The kernel's early page tables: they map physical memory below `limit` at 0 and at `direct_map`.
+
+    A 64-bit kernel is also mapped at its link address. `bits` is the width of a virtual address.
     """
 
     direct_map: int = 0xFFFF888000000000
@@ -33,24 +34,25 @@ class EarlyMaps(NamedTuple):
     bits: int = 64
 
     def accessed_paddr(self, paddr: int, size: int) -> int | None:
-        """Where the kernel really reads `size` bytes at a physical address, null if not all of it is mapped.
+        """Return where the kernel really reads if it reads `size` bytes at `paddr`; None if not all of it is mapped.
 
-        That is elsewhere where the sum of it and the direct map's start wraps round into another map.
+        The two differ if `paddr` plus the start of the direct map overflows into another map.
         """
         vaddr = self.direct_map + paddr & (1 << self.bits) - 1
         maps = ((self.direct_map, self.limit), (0, self.limit), (KERNEL_MAP, KERNEL_MAP_SIZE))
-        found = (vaddr - start for start, length in maps if start <= vaddr and vaddr + size <= start + length)
-        return next(found, None)
+        offsets = (vaddr - start for start, length in maps if start <= vaddr and vaddr + size <= start + length)
+        return next(offsets, None)
 
     def direct_map_paddr(self, vaddr: int) -> int | None:
-        """The physical address for which the kernel went to a virtual one of its direct map, null below that."""
+        """Return the physical address that `vaddr` stands for in the direct map; None below the direct map."""
         return None if vaddr < self.direct_map else vaddr - self.direct_map
 
 
 def early_maps(image: ImageFacts | None, symbols: Mapping[str, int]) -> EarlyMaps | None:
-    """A kernel's, by its symbols; null for one of 32 bits that does not tell where it ends.
+    """Return a kernel's early maps; None for a 32-bit kernel without the symbol `_end`.
 
-    That one maps itself, and behind its end what the page tables of all low memory would take; whole tables are filled.
+    A 32-bit kernel maps everything up to its end, plus the space that page tables for all low memory would take; whole
+    page tables are filled.
     """
     if image is None or image.elf_class == 64:
         return EarlyMaps()
@@ -61,12 +63,14 @@ def early_maps(image: ImageFacts | None, symbols: Mapping[str, int]) -> EarlyMap
     direct_map = end - 1 - paddr
     entries, directories = (512, 4) if PAE_TABLES in symbols else (1024, 0)
     low_memory = ((1 << 32) - direct_map) // _PAGE
-    limit = paddr + 1 + (low_memory // entries + directories) * _PAGE
-    shown_by_a_table = entries * _PAGE
-    return EarlyMaps(direct_map, -(-limit // shown_by_a_table) * shown_by_a_table, 32)
+    needed = paddr + 1 + (low_memory // entries + directories) * _PAGE
+    mapped_by_a_table = entries * _PAGE
+    return EarlyMaps(direct_map, -(-needed // mapped_by_a_table) * mapped_by_a_table, 32)
 
 
 def guaranteed_limit(image: ImageFacts | None, symbols: Mapping[str, int]) -> int:
-    """As much of physical memory from 0 as is sure to be shown, in bytes; for want of symbols up to the image's end."""
+    """Return the end of the physical memory that is certainly mapped; without `early_maps`, the end of the image."""
     maps = early_maps(image, symbols)
-    return maps.limit if maps else max((each.end for each in image.segments), default=0) if image else EARLY_MAP_LIMIT
+    if maps:
+        return maps.limit
+    return max((segment.end for segment in image.segments), default=0) if image else EARLY_MAP_LIMIT

@@ -1,4 +1,5 @@
-"""Virtual to physical by walking the page tables: 32-bit, PAE, 4 and 5 levels. Pure, over a read function.
+"""Translate virtual to physical addresses by walking the page tables: 32-bit, PAE, 4 and 5 levels. Pure, over a read
+function.
 
 Source: Intel SDM volume 3A, chapter 4 (the same in AMD APM volume 2, chapter 5).
 """
@@ -17,7 +18,7 @@ ReadPhys = Callable[[int, int], bytes]
 
 
 class Paging(NamedTuple):
-    """The control registers that say how the processor translates."""
+    """The control registers that select how the processor translates addresses."""
 
     cr0: int
     cr3: int
@@ -29,7 +30,7 @@ class Paging(NamedTuple):
         return bool(self.cr0 & CR0_PG)
 
     def levels(self) -> tuple[Level, ...]:
-        """The tables from the top down, for the mode these registers select."""
+        """Return the levels of tables from the top down, for the mode that these registers select."""
         if self.efer & EFER_LMA:
             four = tuple(
                 Level(name, shift, 9, 8) for name, shift in (("PML4", 39), ("PDPT", 30), ("PD", 21), ("PT", 12))
@@ -41,7 +42,7 @@ class Paging(NamedTuple):
 
 
 class Level(NamedTuple):
-    """One level of tables: what it is called, the lowest address bit it decodes, how many, and an entry's size."""
+    """One level of page tables: it translates `bits` address bits from bit `shift` up. `entry_size` is in bytes."""
 
     name: str
     shift: int
@@ -50,7 +51,7 @@ class Level(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One entry that a walk read: which table, where the entry lies, and its value."""
+    """An entry that a walk read: the name of its level, its physical address, and its value."""
 
     level: str
     paddr: int
@@ -58,7 +59,7 @@ class Step(NamedTuple):
 
 
 class Walk(NamedTuple):
-    """A translation: the physical address, or null where an entry is not present, and the way there."""
+    """A translation: the physical address, None if it is not mapped, and the entries that were read."""
 
     vaddr: int
     paddr: int | None
@@ -66,7 +67,7 @@ class Walk(NamedTuple):
 
 
 def walk(read_phys: ReadPhys, paging: Paging, vaddr: int) -> Walk:
-    """Translate `vaddr` as the processor would. With paging off the address is physical already.
+    """Translate `vaddr` as the processor would. With paging off, the address is already physical.
 
     :raise MemoryUnreadable: if a table cannot be read.
     """
@@ -95,7 +96,7 @@ def _canonical(vaddr: int, bits: int) -> bool:
 
 
 def _is_large(paging: Paging, level: Level, entry: int) -> bool:
-    """Whether an entry maps a page itself: 4 MiB (with CR4.PSE), 2 MiB or 1 GiB."""
+    """Say whether an entry maps a large page: 4 MiB (only with CR4.PSE), 2 MiB or 1 GiB."""
     if not entry & LARGE:
         return False
     if level.entry_size == 4:

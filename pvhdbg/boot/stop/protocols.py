@@ -1,4 +1,4 @@
-"""The ways in which a memory map can be handed over, and to which `--protocol` rewrites it."""
+"""The protocols by which a memory map is handed over, and the values of `--protocol`."""
 
 from __future__ import annotations
 

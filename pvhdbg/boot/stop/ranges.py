@@ -1,4 +1,7 @@
-"""Ranges of addresses as pairs, the end one past the last. Whatever a guest lists, the work is about n log n."""
+"""Sets of address ranges. A range is a pair, its end one past the last byte.
+
+The time is O(n log n), because a guest may list thousands of ranges.
+"""
 
 from __future__ import annotations
 
@@ -9,46 +12,47 @@ from itertools import islice
 AddressRange = tuple[int, int]
 
 
-def union(spans: Iterable[AddressRange]) -> list[AddressRange]:
-    """Ascending, those that overlap or touch joined, empty ones left out."""
-    joined: list[AddressRange] = []
-    for start, end in sorted(each for each in spans if each[0] < each[1]):
-        if joined and start <= joined[-1][1]:
-            joined[-1] = joined[-1][0], max(end, joined[-1][1])
+def union(ranges: Iterable[AddressRange]) -> list[AddressRange]:
+    """Return the ranges in ascending order, merged where they overlap or touch, without empty ones."""
+    merged: list[AddressRange] = []
+    for start, end in sorted(item for item in ranges if item[0] < item[1]):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = merged[-1][0], max(end, merged[-1][1])
         else:
-            joined.append((start, end))
-    return joined
+            merged.append((start, end))
+    return merged
 
 
-def minus(spans: Iterable[AddressRange], others: Iterable[AddressRange]) -> list[AddressRange]:
-    """What of `spans` is in none of `others`."""
-    left: list[AddressRange] = []
-    cuts = union(others)
+def minus(ranges: Iterable[AddressRange], subtracted: Iterable[AddressRange]) -> list[AddressRange]:
+    """Return the parts of `ranges` that are in none of `subtracted`, in ascending order."""
+    remaining: list[AddressRange] = []
+    cuts = union(subtracted)
     first = 0
-    for start, end in union(spans):
+    for start, end in union(ranges):
         while first < len(cuts) and cuts[first][1] <= start:
             first += 1
-        at = start
+        position = start
         for low, high in islice(cuts, first, None):
             if low >= end:
                 break
-            left.append((at, low))
-            at = high
-        left.append((at, end))
-    return [each for each in left if each[0] < each[1]]
+            remaining.append((position, low))
+            position = high
+        remaining.append((position, end))
+    return [(start, end) for start, end in remaining if start < end]
 
 
-def holds(spans: Sequence[AddressRange], start: int, end: int) -> bool:
-    """Whether one of the spans, which `union` made, has all of [start, end) in it."""
-    at = bisect_right(spans, start, key=lambda each: each[0]) - 1
-    return at >= 0 and end <= spans[at][1]
+def holds(ranges: Sequence[AddressRange], start: int, end: int) -> bool:
+    """Say whether one of the ranges, a result of `union`, contains all of [start, end)."""
+    index = bisect_right(ranges, start, key=lambda item: item[0]) - 1
+    return index >= 0 and end <= ranges[index][1]
 
 
-def touches(spans: Sequence[AddressRange], start: int, end: int) -> bool:
-    """Whether any byte of [start, end) is in one of the spans, which `union` made."""
-    at = bisect_right(spans, start, key=lambda each: each[0])
-    return (at > 0 and start < min(end, spans[at - 1][1])) or (at < len(spans) and spans[at][0] < end)
+def touches(ranges: Sequence[AddressRange], start: int, end: int) -> bool:
+    """Say whether any byte of [start, end) is in one of the ranges, a result of `union`."""
+    index = bisect_right(ranges, start, key=lambda item: item[0])
+    return (index > 0 and start < min(end, ranges[index - 1][1])) or (index < len(ranges) and ranges[index][0] < end)
 
 
-def total(spans: Iterable[AddressRange]) -> int:
-    return sum(end - start for start, end in spans)
+def total(ranges: Iterable[AddressRange]) -> int:
+    """Return the sum of the sizes in bytes."""
+    return sum(end - start for start, end in ranges)

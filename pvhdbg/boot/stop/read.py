@@ -1,4 +1,4 @@
-"""Follow the pointers: Target -> Capture. The one place where guest memory is read."""
+"""Follow the pointers: Target -> Capture. The only place that reads guest memory."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ MAX_STRING = 65_536
 MAX_MODULES = 4_096
 MAX_ENTRIES = 16_384
 MAX_TEXT = 1 << 22
-"""All strings of one stop together: 4,096 modules may each claim a long one."""
+"""The limit for all strings of one stop together: 4,096 modules may each claim a long one."""
 CHUNK = 256
 CODE_BEFORE, CODE = 32, 96
 
 _WHY_NOT = {
     stages.DIED: "not read where the guest died",
-    stages.UNSEEN: "nobody saw the stage at which it is valid",
+    stages.UNSEEN: "the stage at which it is valid passed and was not captured",
 }
 
 T = TypeVar("T")
@@ -43,18 +43,18 @@ def capture(
     stage: str,
     image: ImageFacts | None,
     start_info_paddr: int | None,
-    also: Collection[str] = (),
+    extra_keys: Collection[str] = (),
 ) -> Capture:
-    """Read and decode everything that is valid at `stage`, and `also` what is said to be.
+    """Read and decode the keys that are valid at `stage`, and `extra_keys`.
 
-    `start_info_paddr` is EBX as it was at the entry, null if nobody saw it: at the entry it is EBX.
+    `start_info_paddr` is EBX at the entry, None if it was not captured. At stage entry itself, None means to read EBX.
     """
-    at = stages.stage(stage)
-    return _Reading(target, at._replace(valid=(*at.valid, *also)), image, start_info_paddr).capture()
+    known = stages.stage(stage)
+    return _Reading(target, known._replace(valid=(*known.valid, *extra_keys)), image, start_info_paddr).capture()
 
 
 class _Reading:
-    """One stop being read. What cannot be had goes to `missing` and reading goes on."""
+    """One stop while it is read. What cannot be read gets a reason in `missing`, and reading continues."""
 
     def __init__(self, target: Target, stage: Stage, image: ImageFacts | None, start_info_paddr: int | None) -> None:
         self.target = Recorder(target)
@@ -72,7 +72,7 @@ class _Reading:
         start_info = self._valid(stages.START_INFO, self._start_info)
         copy = self._valid(stages.PVH_START_INFO, self._pvh_start_info)
         self.effective_start_info = copy or start_info
-        # First, for all strings share MAX_TEXT, and modules may claim 4,096 of them.
+        # Before the modules, because all strings share MAX_TEXT and modules may claim 4,096 of them.
         cmdline = self._valid("cmdline", self._cmdline)
         modules = self._valid("modules", self._modules)
         capture = Capture(
@@ -98,23 +98,24 @@ class _Reading:
         self._read_for_checks()
         return capture._replace(memory=self.target.memory())
 
-    def _try(self, path: str, question: Callable[..., T], *words: object) -> T | None:
-        """The answer, or null with the reason in `missing`."""
+    def _try(self, path: str, read: Callable[..., T], *arguments: object) -> T | None:
+        """Return what `read` returns, or None with the reason in `missing`."""
         try:
-            return question(*words)
+            return read(*arguments)
         except TargetError as error:
             self.missing[path] = str(error)
             return None
 
     def _valid(self, key: str, read: Callable[[], T]) -> T | None:
+        """Return what `read` returns if `key` is valid at this stage, else None with the reason in `missing`."""
         if key in self.stage.valid:
             return self._try(key, read)
         if self.stage.name in _WHY_NOT:
             self.missing[key] = _WHY_NOT[self.stage.name]
         elif stages.is_before(self.stage.name, stages.first_valid(key)):
-            self.missing[key] = f"not before stage {stages.first_valid(key)}"
+            self.missing[key] = f"not valid before stage {stages.first_valid(key)}"
         else:
-            self.missing[key] = f"not any more at stage {self.stage.name}"
+            self.missing[key] = f"{stages.NO_LONGER_VALID} at stage {self.stage.name}"
         return None
 
     def _start_info(self) -> StartInfo:
@@ -122,14 +123,14 @@ class _Reading:
         if paddr is None and self.stage.name == "entry":
             paddr = self.target.register("rbx") & 0xFFFFFFFF
         if paddr is None:
-            raise TargetError("nobody saw EBX at the entry")
+            raise TargetError("EBX at the entry was not captured")
         return self._read_start_info("start_info", paddr)
 
     def _pvh_start_info(self) -> StartInfo:
         return self._read_start_info("pvh_start_info", self.addresses.symbol("pvh_start_info"))
 
     def _read_start_info(self, path: str, paddr: int) -> StartInfo:
-        """The fields of version 1 only where the version says that they are there."""
+        """Read the fields of version 1 unless the structure is a valid version 0."""
         head = StartInfo(self.target.read_phys(paddr, SIZE_V0), paddr)
         if head.version == 0 and head.magic == MAGIC:
             for field in StartInfo.FIELDS:
@@ -138,46 +139,45 @@ class _Reading:
             return head
         return StartInfo(self.target.read_phys(paddr, StartInfo.SIZE), paddr)
 
-    def _followed(self) -> StartInfo:
+    def _required_start_info(self) -> StartInfo:
         if self.effective_start_info is None:
-            raise TargetError("no start_info to follow")
+            raise TargetError("start_info is missing")
         return self.effective_start_info
 
     def _cmdline(self) -> Text:
-        return self._string("cmdline", self._followed().cmdline_paddr, "cmdline_paddr")
+        return self._string("cmdline", self._required_start_info().cmdline_paddr, "cmdline_paddr")
 
     def _modules(self) -> tuple[Module, ...]:
-        info = self._followed()
+        info = self._required_start_info()
         count = self._bounded("modules", info.nr_modules, MAX_MODULES)
         entries = self._table("modules", ModlistEntry, info.modlist_paddr, count)
-        return tuple(Module(entry, self._module_cmdline(i, entry)) for i, entry in enumerate(entries))
+        return tuple(Module(entry, self._module_cmdline(index, entry)) for index, entry in enumerate(entries))
 
     def _module_cmdline(self, index: int, entry: ModlistEntry) -> Text | None:
         path = f"modules[{index}].cmdline"
         return self._try(path, self._string, path, entry.cmdline_paddr, "its cmdline_paddr")
 
     def _memory_map(self, modules: tuple[Module, ...]) -> MemoryMap:
-        info = self._followed()
+        info = self._required_start_info()
         if info.version > 0 and info.memmap_entries:
             count = self._bounded("memory_map.entries", info.memmap_entries, MAX_ENTRIES)
             table = self._table("memory_map.entries", MemmapTableEntry, info.memmap_paddr, count)
-            self._other_map(modules)
+            self._read_e820_module(modules)
             return MemoryMap(MEMMAP, info.memmap_paddr, info.memmap_entries, table)
         if has_e820_module(modules):
             return self._e820_module(modules[1].entry.paddr)
         self.missing["memory_map.paddr"] = self._no_map(info, modules)
         return MemoryMap(NO_MAP, None, 0, ())
 
-    def _other_map(self, modules: tuple[Module, ...]) -> None:
-        """A kernel that knows the RFC's way alone takes the module, whatever the table says: its bytes are kept."""
+    def _read_e820_module(self, modules: tuple[Module, ...]) -> None:
+        """Record the bytes of an "e820 data" module: a kernel that knows only the RFC's protocol ignores the table."""
         if has_e820_module(modules):
             self._try("e820_module", self._e820_module, modules[1].entry.paddr)
 
     def _no_map(self, info: StartInfo, modules: tuple[Module, ...]) -> str:
-        first = "version 0 has no memory map" if info.version == 0 else "memmap_entries is 0"
-        return f"{first}, and " + (
-            'module 1 is not named "e820 data"' if len(modules) > 1 else "there is no second module"
-        )
+        no_table = "version 0 has no memory map" if info.version == 0 else "memmap_entries is 0"
+        no_module = 'module 1 is not named "e820 data"' if len(modules) > 1 else "there is no module 1"
+        return f"{no_table}, and {no_module}"
 
     def _e820_module(self, paddr: int) -> MemoryMap:
         table = self._e820_entries("memory_map.entries", paddr)
@@ -197,11 +197,11 @@ class _Reading:
 
     def _bounded(self, path: str, claimed: int, limit: int) -> int:
         if claimed > limit:
-            self.missing[path] = f"cut: the guest claims {claimed}, {limit} were read"
+            self.missing[path] = f"truncated: the guest claims {claimed} entries, only {limit} were read"
         return min(claimed, limit)
 
     def _table(self, path: str, of: type[S], paddr: int, count: int) -> tuple[S, ...]:
-        """`count` records at `paddr`, or none if some of them can't be read."""
+        """Read `count` records at `paddr`; none if one of them cannot be read."""
         if not count:
             return ()
         try:
@@ -212,7 +212,7 @@ class _Reading:
 
     def _string(self, path: str, paddr: int, pointer: str) -> Text:
         if paddr == 0:
-            raise TargetError(f"{pointer} is 0: there is none")
+            raise TargetError(f"{pointer} is 0")
         raw = b""
         while b"\0" not in raw and len(raw) < MAX_STRING and self.text_read < MAX_TEXT:
             chunk = self._chunk(path, paddr + len(raw))
@@ -222,12 +222,12 @@ class _Reading:
             self.text_read += len(chunk)
         text, end, _ = raw[:MAX_STRING].partition(b"\0")
         if not end:
-            why = "no NUL" if self.text_read < MAX_TEXT else f"all strings together have {MAX_TEXT} bytes"
-            self.missing.setdefault(path, f"cut after {len(text)} bytes: {why}")
+            why = "no NUL" if self.text_read < MAX_TEXT else f"the strings of this stop exceed {MAX_TEXT} bytes"
+            self.missing.setdefault(path, f"truncated after {len(text)} bytes: {why}")
         return Text(paddr, text)
 
     def _chunk(self, path: str, paddr: int) -> bytes:
-        """The bytes from `paddr` to the next multiple of CHUNK, so that no page beyond the string's is touched."""
+        """Read from `paddr` to the next multiple of CHUNK, so that no page past the end of the string is read."""
         try:
             return self.target.read_phys(paddr, CHUNK - paddr % CHUNK)
         except MemoryUnreadable as error:
@@ -235,7 +235,7 @@ class _Reading:
             return b""
 
     def _read_for_checks(self) -> None:
-        """Bytes that nothing decodes but that checks ask for: the code at RIP and the ACPI root pointer."""
+        """Read what only checks need: the probed symbols, the code at RIP and the ACPI root pointer."""
         if self.stage.name == "prepare":
             probe(self.target, self.image)
         rip = self._try("code", self.addresses.rip)

@@ -1,4 +1,4 @@
-"""What lies in memory at a stop: the kernel, the modules, and the structures that were handed over."""
+"""Regions of memory at a stop: the kernel, the modules, and the boot structures that were handed over."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KERNEL = "the kernel"
 
 
 class Region(NamedTuple):
-    """Something that lies in memory, and the path of the field that says where. `end` is one past the last byte."""
+    """A named range of memory. `end` is one past the last byte; `field` is the path of what gives its address."""
 
     name: str
     start: int
@@ -27,33 +27,33 @@ class Region(NamedTuple):
 
 
 def kernel(image: ImageFacts | None) -> Iterator[Region]:
-    """Each load segment that takes memory."""
-    for index, each in enumerate(image.segments if image else ()):
-        if each.memsz:
-            yield Region(KERNEL, each.paddr, each.end, f"kernel.segments[{index}]")
+    """Yield the load segments that occupy memory."""
+    for index, segment in enumerate(image.segments if image else ()):
+        if segment.memsz:
+            yield Region(KERNEL, segment.paddr, segment.end, f"kernel.segments[{index}]")
 
 
-def modules(handed_over: Iterable[Module]) -> Iterator[Region]:
-    """Each module, empty ones too."""
-    for index, each in enumerate(handed_over):
-        yield Region(f"module {index}", *each.span, f"modules[{index}].paddr")
+def modules(entries: Iterable[Module]) -> Iterator[Region]:
+    """Yield the modules, also empty ones."""
+    for index, module in enumerate(entries):
+        yield Region(f"module {index}", *module.span, f"modules[{index}].paddr")
 
 
-def structures(seen: Capture) -> Iterator[Region]:
-    """What was handed over, but for the modules themselves: where each piece of it lies, as far as it was found."""
-    given, found = seen.start_info, seen.memory_map
-    if given and given.at is not None:
-        yield Region(START_INFO, given.at, given.at + len(given.raw), "start_info")
-    if seen.cmdline:
-        start = seen.cmdline.paddr
-        yield Region(CMDLINE, start, start + len(seen.cmdline.raw) + 1, "cmdline")
-    if seen.modules and seen.modules[0].entry.at is not None:
-        start = seen.modules[0].entry.at
-        yield Region(MODLIST, start, start + len(seen.modules) * ModlistEntry.SIZE, "modules")
-    if found and found.entries and found.paddr is not None:
-        yield Region(MEMORY_MAP, found.paddr, found.paddr + _size(found), "memory_map")
+def structures(capture: Capture) -> Iterator[Region]:
+    """Yield what was handed over except the modules' contents, as far as it could be read."""
+    info, memory_map = capture.start_info, capture.memory_map
+    if info and info.at is not None:
+        yield Region(START_INFO, info.at, info.at + len(info.raw), "start_info")
+    if capture.cmdline:
+        start = capture.cmdline.paddr
+        yield Region(CMDLINE, start, start + len(capture.cmdline.raw) + 1, "cmdline")
+    if capture.modules and capture.modules[0].entry.at is not None:
+        start = capture.modules[0].entry.at
+        yield Region(MODLIST, start, start + len(capture.modules) * ModlistEntry.SIZE, "modules")
+    if memory_map and memory_map.entries and memory_map.paddr is not None:
+        yield Region(MEMORY_MAP, memory_map.paddr, memory_map.paddr + _size(memory_map), "memory_map")
 
 
-def _size(found: MemoryMap) -> int:
-    count = len(found.entries)
-    return blob_size(count) if found.is_module else count * MemmapTableEntry.SIZE
+def _size(memory_map: MemoryMap) -> int:
+    count = len(memory_map.entries)
+    return blob_size(count) if memory_map.is_module else count * MemmapTableEntry.SIZE

@@ -11,20 +11,22 @@ KERNEL_BOOT_PARAMS = "kernel_boot_params"
 E820_TABLE = "e820_table"
 HANDED_OVER = ("cmdline", "modules", "memory_map")
 CAPTURE_KEYS = (START_INFO, PVH_START_INFO, *HANDED_OVER, BOOT_PARAMS, KERNEL_BOOT_PARAMS, E820_TABLE)
-"""What a stop may hold, apart from the CPU's state: keys of a Capture and of its JSON."""
+"""What a stop can hold besides the CPU's state: keys of a Capture and of its JSON."""
 
 DIED = "died"
 RESET, UNSEEN = "reset", "unseen"
-"""Before the entry; and somewhere after it, on a machine whose stages nobody saw. Like a death they are no stages."""
+"""RESET is before the entry; UNSEEN is after stages that passed without a capture. Like DIED, they are not stages."""
 
 
 MISSED = "passed, not captured"
-"""What is said of a stage that went by while nobody looked."""
+"""What views show for a stage that passed while the guest ran unwatched."""
+NO_LONGER_VALID = "no longer valid"
+"""How the reason in `missing` begins for a key that was valid only at earlier stages."""
 
 
 class Stage(NamedTuple):
-    """A stop on the way. `symbol` is the function it is about, null for the entry; `returns` is true where the stage
-    is that function's return instead of its first instruction. `valid` names what can be read there.
+    """A stop on the way. `symbol` is the function it belongs to, None for the entry. The stage is that function's
+    return if `returns` is true, else its first instruction. `valid` names the keys that can be read there.
     """
 
     name: str
@@ -59,44 +61,47 @@ STAGES = (
         "the return from e820__memory_setup",
     ),
 )
-NAMES = tuple(each.name for each in STAGES)
+NAMES = tuple(stage.name for stage in STAGES)
 FIRST_STOP = "prepare"
-"""Where a session on a screen begins, if the guest has that stage."""
-_NO_STAGES = {
+"""Where an interactive session begins, if the guest has that stage."""
+_NOT_STAGES = {
     DIED: Stage(DIED, None, False, (), "where the guest died"),
     RESET: Stage(RESET, None, False, (), "before the PVH entry"),
-    UNSEEN: Stage(UNSEEN, None, False, (), "somewhere behind stages that nobody saw"),
+    UNSEEN: Stage(UNSEEN, None, False, (), "after stages that were not captured"),
 }
 
 
 def stage(name: str) -> Stage:
-    """The stage of that name, or what stands for one at a death, before the entry, or where nobody saw any.
+    """Return the stage of that name, or its substitute for DIED, RESET and UNSEEN.
 
-    :raise KeyError: if there is none.
+    :raise KeyError: if the name is unknown.
     """
-    if name in _NO_STAGES:
-        return _NO_STAGES[name]
-    return {each.name: each for each in STAGES}[name]
+    if name in _NOT_STAGES:
+        return _NOT_STAGES[name]
+    return {known.name: known for known in STAGES}[name]
 
 
 def first_valid(key: str) -> str:
-    """The first stage at which `key` can be read."""
-    return next(each.name for each in STAGES if key in each.valid)
+    """Return the first stage at which `key` can be read."""
+    return next(stage.name for stage in STAGES if key in stage.valid)
 
 
-def is_before(name: str, other: str) -> bool:
-    """Whether a stage, or RESET, comes before another stage."""
-    return name == RESET or NAMES.index(name) < NAMES.index(other)
+def is_before(name: str, later: str) -> bool:
+    """Say whether a stage, or RESET, comes before stage `later`."""
+    return name == RESET or NAMES.index(name) < NAMES.index(later)
 
 
-def made_after(name: str) -> tuple[str, ...]:
-    """What is in the making between stage `name` and the next one, and fit to be looked at meanwhile."""
-    after = NAMES.index(name) + 1
-    coming = STAGES[after].valid if after < len(STAGES) else ()
-    return tuple(key for key in coming if key in (BOOT_PARAMS, KERNEL_BOOT_PARAMS, E820_TABLE))
+def filled_in_after(name: str) -> tuple[str, ...]:
+    """Return the keys that the kernel fills in between stage `name` and the next: readable there, but incomplete."""
+    following = NAMES.index(name) + 1
+    keys = STAGES[following].valid if following < len(STAGES) else ()
+    return tuple(key for key in keys if key in (BOOT_PARAMS, KERNEL_BOOT_PARAMS, E820_TABLE))
 
 
-def left_by(passed: int) -> tuple[str, ...]:
-    """What is still to be read where `passed` stages went by unseen; start_info's address went with EBX."""
+def readable_after_missing(passed: int) -> tuple[str, ...]:
+    """Return the keys that can still be read if the first `passed` stages were not captured.
+
+    start_info is not among them: its address was in EBX at the entry.
+    """
     valid = STAGES[min(passed, NAMES.index("kernel") + 1) - 1].valid if passed else ()
     return tuple(key for key in valid if passed > 1 and key != START_INFO)

@@ -7,12 +7,14 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.boot.stop import stages
-from pvhdbg.tui.draw import classes
-from pvhdbg.tui.draw.row_lines import sign_of
-from pvhdbg.tui.draw.signs import signs
-from pvhdbg.tui.screen import changes, code_at, fields_at, finding_rows, memory_at, state, view_rows
+from pvhdbg.tui.draw import fields_at
+from pvhdbg.tui.lines import classes
+from pvhdbg.tui.lines.line import clean, fit, length
+from pvhdbg.tui.lines.signs import signs
+from pvhdbg.tui.screen import changes, code_at, finding_rows, memory_at, state
 from pvhdbg.tui.screen.by_id import ById
-from pvhdbg.tui.screen.line import clean, fit, length
+from pvhdbg.tui.views import shown as view_rows
+from pvhdbg.tui.views.row_lines import sign_of
 from pvhdbg.views.explain import lookup
 from pvhdbg.views.rows import text
 from pvhdbg.views.rows.row import Row
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pvhdbg.checks.finding import Finding
-    from pvhdbg.tui.screen.line import Fragment, Line
+    from pvhdbg.tui.lines.line import Fragment, Line
     from pvhdbg.tui.screen.state import Noted, Screen
     from pvhdbg.views.explain.topics import Explanation
 
@@ -232,7 +234,7 @@ def _words(row: Row, told: Told) -> Line:
     leads = "Enter: go to its row." if told.is_finding else ""
     if row.leads_to is not None and not told.is_finding:
         leads = f"Enter: go to {text.address(row.leads_to)}."
-    back = "Left: back to what was captured before." if row.meaning.startswith("not any more") else ""
+    back = "Left: back to what was captured before." if row.meaning.startswith(stages.NO_LONGER_VALID) else ""
     words = [_folded(row), back, told.holds, *values, *told_of[:1], leads, *told_of[1:]]
     return [(classes.DETAIL, each) for each in words if each]
 

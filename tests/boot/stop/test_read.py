@@ -124,7 +124,7 @@ def test_version_0_without_a_second_module_has_no_map() -> None:
 
     assert seen.memory_map is not None
     assert ("none", None, 0, ()) == seen.memory_map
-    assert "version 0 has no memory map, and there is no second module" == seen.missing["memory_map.paddr"]
+    assert "version 0 has no memory map, and there is no module 1" == seen.missing["memory_map.paddr"]
 
 
 def test_no_entries_is_no_map_whatever_its_address() -> None:
@@ -187,7 +187,7 @@ def test_modules_beyond_the_limit_are_cut_off() -> None:
 
     assert found.modules is not None
     assert MAX_MODULES == len(found.modules) == 4_096
-    assert "cut: the guest claims 4097, 4096 were read" == found.missing["modules"]
+    assert "truncated: the guest claims 4097 entries, only 4096 were read" == found.missing["modules"]
 
 
 @pytest.mark.parametrize("claimed", [MAX_ENTRIES, MAX_ENTRIES + 1, (1 << 32) - 1])
@@ -208,7 +208,7 @@ def test_a_blobs_entries_beyond_the_limit_are_cut_off() -> None:
     seen = guest.at("entry")
 
     assert MAX_ENTRIES == len(ranges(seen))
-    assert "cut: the guest claims 16385, 16384 were read" == seen.missing["memory_map.entries"]
+    assert "truncated: the guest claims 16385 entries, only 16384 were read" == seen.missing["memory_map.entries"]
 
 
 @pytest.mark.parametrize(
@@ -255,8 +255,8 @@ def test_addresses_of_0_lead_nowhere_and_say_so() -> None:
     seen = with_start_info(nr_modules=1, modlist_paddr=MODLIST).at("entry")
 
     assert seen.cmdline is None
-    assert "cmdline_paddr is 0: there is none" == seen.missing["cmdline"]
-    assert "its cmdline_paddr is 0: there is none" == seen.missing["modules[0].cmdline"]
+    assert "cmdline_paddr is 0" == seen.missing["cmdline"]
+    assert "its cmdline_paddr is 0" == seen.missing["modules[0].cmdline"]
     assert "rsdp" not in seen.missing
 
 
@@ -277,7 +277,7 @@ def test_a_start_info_in_no_memory_leaves_nothing_to_follow() -> None:
 
     assert [None] * 4 == [seen.start_info, seen.cmdline, seen.modules, seen.memory_map]
     assert "unreadable: 40 bytes at 0x7000000" == seen.missing["start_info"]
-    assert "no start_info to follow" == seen.missing["memory_map"]
+    assert "start_info is missing" == seen.missing["memory_map"]
 
 
 def test_only_the_low_half_of_rbx_is_ebx() -> None:
@@ -293,7 +293,7 @@ def test_where_ebx_was_not_seen_there_is_no_start_info_later() -> None:
     seen = build.linux_guest().at("prepare")
 
     assert seen.start_info is None
-    assert "nobody saw EBX at the entry" == seen.missing["start_info"]
+    assert "EBX at the entry was not captured" == seen.missing["start_info"]
 
 
 def test_after_the_entry_the_kernels_copy_is_followed() -> None:
@@ -327,8 +327,8 @@ def test_each_stage_reads_what_is_valid_there_and_says_why_not_the_rest() -> Non
     entry, *_, e820 = build.boot().stops
 
     assert [[*keys[:1]], [*keys[:2]], [*keys[:3]], [keys[3]], [*keys[3:]]] == there
-    assert "not before stage prepare" == entry.missing["pvh_start_info"]
-    assert "not any more at stage e820" == e820.missing["start_info"]
+    assert "not valid before stage prepare" == entry.missing["pvh_start_info"]
+    assert "no longer valid at stage e820" == e820.missing["start_info"]
 
 
 def test_where_the_guest_died_only_registers_and_code_are_read() -> None:
@@ -385,4 +385,4 @@ def test_strings_of_many_modules_end_at_the_limit_for_all_of_them() -> None:
     lengths = [len(each.cmdline.raw) for each in seen.modules if each.cmdline]
     assert [MAX_STRING] * (MAX_TEXT // MAX_STRING) == lengths[: MAX_TEXT // MAX_STRING]
     assert {0} == set(lengths[MAX_TEXT // MAX_STRING :])
-    assert "cut after 0 bytes: all strings together have 4194304 bytes" == seen.missing["modules[199].cmdline"]
+    assert "truncated after 0 bytes: the strings of this stop exceed 4194304 bytes" == seen.missing["modules[199].cmdline"]

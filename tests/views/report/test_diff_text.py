@@ -16,7 +16,7 @@ def test_a_stage_tells_its_news_and_on_one_line_what_stayed() -> None:
 
     assert [
         "prepare -> bootparams",
-        "  boot_params: not before stage bootparams -> struct boot_params at 0x310d320",
+        "  boot_params: not valid before stage bootparams -> struct boot_params at 0x310d320",
         '  address_kind: "kernel" -> "identity"',
         "  registers.rip: 0xffffffff8305a1ff -> 0x10008cb",
         "unchanged: start_info, pvh_start_info, cmdline, modules, memory_map, cpu_mode",

@@ -41,7 +41,7 @@ def test_no_map_at_all_says_why() -> None:
     protocol, paddr, nr_entries = map_rows.memory_map_rows(guest.at("entry"))
 
     assert ("none", "no map was handed over") == (protocol.value, protocol.meaning)
-    assert ("-", "version 0 has no memory map, and there is no second module") == (paddr.value, paddr.meaning)
+    assert ("-", "version 0 has no memory map, and there is no module 1") == (paddr.value, paddr.meaning)
     assert "0" == nr_entries.value
 
 

@@ -121,4 +121,4 @@ def test_a_first_module_without_bytes_is_no_ramdisk() -> None:
 def test_a_module_list_that_was_cut_says_so() -> None:
     capture = build.look(build.Noise(0, 0xFF), "entry")
 
-    assert "cut: the guest claims 4294967295, 4096 were read" == module_rows(capture)[-1].meaning
+    assert "truncated: the guest claims 4294967295 entries, only 4096 were read" == module_rows(capture)[-1].meaning

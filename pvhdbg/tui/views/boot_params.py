@@ -1,0 +1,27 @@
+"""boot_params: the zero page that PVH code builds, and later the kernel's copy of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pvhdbg.boot.stop import stages
+from pvhdbg.views.rows import boot_params_rows, text
+
+if TYPE_CHECKING:
+    from pvhdbg.boot.stop.capture import Capture
+    from pvhdbg.tui.screen.state import Screen
+    from pvhdbg.tui.views.view import Rows
+
+
+def decode(capture: Capture, handover: Capture, unfolded: bool) -> Rows:
+    copied = capture.boot_params is None and stages.NO_LONGER_VALID in capture.missing.get("boot_params", "")
+    key = boot_params_rows.KERNEL_COPY if copied or capture.kernel_boot_params else boot_params_rows.PARAMS
+    return tuple(boot_params_rows.boot_params_rows(capture, key, handed_over=handover, folded=not unfolded))
+
+
+def heading(_screen: Screen, capture: Capture) -> str:
+    if capture.kernel_boot_params:
+        return f"struct boot_params at {text.address(capture.kernel_boot_params.at)}   boot_params, the kernel's copy"
+    if capture.boot_params:
+        return f"struct boot_params at {text.address(capture.boot_params.at)}   pvh_bootparams"
+    return "struct boot_params"
