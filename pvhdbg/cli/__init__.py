@@ -62,7 +62,7 @@ def _run(argv: Sequence[str]) -> Result:
     if chosen.ascii and not result.output.isascii():
         from pvhdbg.views.report import ascii_text
 
-        return result._replace(output=ascii_text.words(result.output))
+        return result._replace(output=ascii_text.to_ascii(result.output))
     return result
 
 

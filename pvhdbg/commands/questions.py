@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from pvhdbg.boot.session.live import Session
+    from pvhdbg.boot.session.protocol import Session
 
 
 INSTRUCTIONS = 10
@@ -51,8 +51,8 @@ def _start_info(session: Session, words: Sequence[str]) -> str:
     stop, rest = _stop(session, words)
     if not rest:
         return _lines(answers.start_info(stop))
-    paddr = physical(session, stop.seen, " ".join(rest))
-    return _lines(answers.start_info(Stop(start_info_at(session.target_at(stop.seen), session.image, paddr))))
+    paddr = physical(session, stop.capture, " ".join(rest))
+    return _lines(answers.start_info(Stop(start_info_at(session.target_at(stop.capture), session.image, paddr))))
 
 
 @command("modules", "[@STAGE]")
@@ -95,15 +95,15 @@ def _cpu(session: Session, words: Sequence[str]) -> str:
 def _code(session: Session, words: Sequence[str]) -> str:
     """The instructions at RIP or at an address, in the CPU's own mode; of the past, and in a recording, the bytes."""
     stop, rest = _stop(session, words)
-    address = session.evaluate(" ".join(rest), stop.seen) if rest else stop.seen.rip
+    address = session.evaluate(" ".join(rest), stop.capture) if rest else stop.capture.rip
     is_past = len(rest) < len(words)
     # QEMU 7.2, asked to disassemble at a microvm's reset vector, answers, and its guest hangs later.
-    is_mute = address is None or stop.seen.cpu_mode == "real16"
+    is_mute = address is None or stop.capture.cpu_mode == "real16"
     lines = () if is_past or is_mute else session.disassemble(address or 0, INSTRUCTIONS)
     if lines:
         return _lines(map(printable, lines))
-    paddr = physical(session, stop.seen, " ".join(rest)) if rest else None
-    return _lines(answers.code_bytes(stop, paddr, session.target_at(stop.seen).read_phys))
+    paddr = physical(session, stop.capture, " ".join(rest)) if rest else None
+    return _lines(answers.code_bytes(stop, paddr, session.target_at(stop.capture).read_phys))
 
 
 @command("check", "[@STAGE]", example="check @entry")
@@ -113,7 +113,7 @@ def _findings(session: Session, words: Sequence[str]) -> str:
 
     is_dead = bool(session.history) and session.history[-1].stage == stages.DIED
     stop, _ = _stop(session, words or ([f"@{stages.DIED}"] if is_dead else []))
-    return _lines(findings_text.at(session.document(), stop.seen))
+    return _lines(findings_text.at_capture(session.document(), stop.capture))
 
 
 @command("map", "[@STAGE]", example="map @entry")
@@ -196,8 +196,8 @@ def _diff(session: Session, words: Sequence[str]) -> str:
     stop, rest = _stop(session, words)
     before = captured(session, rest[0]) if rest else stop.before
     if before is None:
-        raise UserError(f"no stage was captured before {stop.seen.stage}")
-    return diff_text.captures(before, stop.seen).rstrip("\n")
+        raise UserError(f"no stage was captured before {stop.capture.stage}")
+    return diff_text.captures(before, stop.capture).rstrip("\n")
 
 
 @command("explain", "[NAME…]", example="explain memmap_paddr")

@@ -1,4 +1,4 @@
-"""What `pvhdbg inspect` tells of: a kernel file, what each loader makes of it, and which stages it will have."""
+"""What `pvhdbg inspect` reports: a kernel file, what each loader does with it, and the stages it will have."""
 
 from __future__ import annotations
 
@@ -16,40 +16,43 @@ if TYPE_CHECKING:
 
 SYMBOLS = {
     "pvh_start_info": "the kernel's copy of start_info, read from prepare on",
-    "pvh_bootparams": "what PVH makes of it, read at bootparams",
-    "boot_params": "the kernel's copy of that, read at kernel and e820",
-    "e820_table": "the pointer to the kernel's memory map, read at e820",
+    "pvh_bootparams": "the boot_params that xen_prepare_pvh fills in, read at bootparams",
+    "boot_params": "the kernel's copy of pvh_bootparams, read at kernel and e820",
+    "e820_table": "the pointer to the kernel's e820 table, read at e820",
 }
-"""Beside the stages' own: what is read there, and when."""
+"""The variables that are read at the stages, besides the functions at which the stages stop."""
 
-STAGE_SYMBOLS = tuple(dict.fromkeys(each.symbol for each in stages.STAGES if each.symbol)) + tuple(SYMBOLS)
+STAGE_SYMBOLS = tuple(dict.fromkeys(stage.symbol for stage in stages.STAGES if stage.symbol)) + tuple(SYMBOLS)
 
 OPTIONS = {
     "CONFIG_PVH": "the PVH entry",
     "CONFIG_XEN_PVH": "PVH under Xen",
-    "CONFIG_HYPERVISOR_GUEST": "runs as a guest at all",
-    "CONFIG_KVM_GUEST": "knows KVM",
-    "CONFIG_XEN": "knows Xen",
-    "CONFIG_ACPI": "reads ACPI's tables",
-    "CONFIG_BLK_DEV_INITRD": "takes a ramdisk",
+    "CONFIG_HYPERVISOR_GUEST": "guest support in general",
+    "CONFIG_KVM_GUEST": "KVM guest support",
+    "CONFIG_XEN": "Xen guest support",
+    "CONFIG_ACPI": "ACPI",
+    "CONFIG_BLK_DEV_INITRD": "initrd support",
     "CONFIG_SERIAL_8250_CONSOLE": "console=ttyS0",
     "CONFIG_EARLY_PRINTK": "earlyprintk=",
     "CONFIG_RANDOMIZE_BASE": "KASLR, which a PVH boot skips",
     "CONFIG_X86_5LEVEL": "5-level paging",
     "CONFIG_X86_PAE": "64-bit page table entries in a 32-bit kernel",
-    "CONFIG_NODES_SHIFT": "NUMA nodes, as a power of two: e820_table's room grows with it",
+    "CONFIG_NODES_SHIFT": "log2 of the maximum number of NUMA nodes; the size of e820_table depends on it",
     "CONFIG_CMDLINE": "built-in command line",
 }
-"""What of a kernel's configuration matters to its boot."""
+"""The options of a kernel's configuration that matter for a PVH boot."""
 
 ProgramHeader = tuple[str, int, int, int, int, int, str, int]
-"""Type, offset, vaddr, paddr, filesz, memsz, flags of R, W and E, align."""
+"""Type, offset, vaddr, paddr, filesz, memsz, flags (R, W, E), align."""
 SectionHeader = tuple[str, str, int, int, int, str, int]
-"""Name, type, addr, offset, size, flags of W, A and X, align."""
+"""Name, type, addr, offset, size, flags (W, A, X), align."""
 
 
 class Details(Protocol):
-    """What an ELF's headers say besides ImageFacts: image.elf.Inspection, which not every Python can import."""
+    """What an ELF file says in addition to ImageFacts.
+
+    image.elf.Inspection implements it. That module needs pyelftools, which gdb's Python may not have.
+    """
 
     # fmt: off
     @property
@@ -79,8 +82,8 @@ class Details(Protocol):
     # fmt: on
 
 
-class Inspected(NamedTuple):
-    """A file, looked at. `addresses` has those of STAGE_SYMBOLS that its symbol table has."""
+class InspectedFile(NamedTuple):
+    """Everything `inspect` reports. `addresses` has those of STAGE_SYMBOLS that are in the symbol table."""
 
     facts: ImageFacts
     details: Details

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pvhdbg.image.load import Kernel
-    from pvhdbg.views.inspection import Inspected
+    from pvhdbg.views.inspection import InspectedFile
 
 
 def inspect(options: argparse.Namespace) -> Result:
@@ -52,11 +52,11 @@ def _folder() -> Iterator[Path]:
             watcher.end()
 
 
-def _inspect(kernel: Kernel) -> Inspected:
+def _inspect(kernel: Kernel) -> InspectedFile:
     from pvhdbg.image import elf
     from pvhdbg.image.preflight import preflight_file
-    from pvhdbg.views.inspection import STAGE_SYMBOLS, Inspected
+    from pvhdbg.views.inspection import STAGE_SYMBOLS, InspectedFile
 
     preflight = preflight_file(kernel.facts, symbols=kernel.symbols)
     addresses = {name: kernel.symbols.address(name) for name in STAGE_SYMBOLS if name in kernel.symbols}
-    return Inspected(kernel.facts, elf.inspect(kernel.facts.elf), preflight, addresses)
+    return InspectedFile(kernel.facts, elf.inspect(kernel.facts.elf), preflight, addresses)

@@ -1,4 +1,4 @@
-"""Text for a terminal or a file.
+"""Reports and answers as text, for a terminal or a file.
 
 run_text          a whole run. Start here
 stop_text         one stop

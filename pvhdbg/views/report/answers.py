@@ -1,4 +1,8 @@
-"""One question each about a stop, answered in lines of text. What is not there says why, and which stage has it."""
+"""The answers to questions about one stop, as lines of text.
+
+If the capture does not have what a question is about, the answer gives the reason, then the answer for the latest
+earlier stop that has it.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +32,7 @@ from pvhdbg.views.rows import (
     text,
 )
 from pvhdbg.views.rows.row import NOTHING
-from pvhdbg.views.rows.stop import Stop, reason
+from pvhdbg.views.rows.stop import Stop, missing_reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -45,191 +49,197 @@ _INDEX = re.compile(r"\[[0-9]+\]")
 
 
 def info(stop: Stop) -> list[str]:
-    """Where the machine stands, which kernel it runs, and what is there."""
+    """Return the stage, RIP and CPU mode, the kernel, and a summary of what was captured."""
     kernel = [f"  {printable(stop.image.path)}: {run_text.kernel(stop.image)}"] if stop.image else []
-    return [*stop_text.heading(stop), *kernel, *contents.lines(stop.seen)]
+    return [*stop_text.heading(stop), *kernel, *contents.lines(stop.capture)]
 
 
-def absent(stop: Stop, ask: Callable[[Stop], list[str]], *keys: str) -> list[str]:
-    """Why none of these is there; and the answer from the last stop that had one, which it is said to be."""
-    why = f"{keys[0]}: {reason(stop.seen, keys[0])}"
-    for index, each in reversed(list(enumerate(stop.earlier))):
-        if any(getattr(each, key) is not None for key in keys):
-            return [f"{why}; as captured at stage {each.stage}:", *ask(Stop(each, stop.earlier[:index], stop.image))]
-    return [why]
+def from_earlier_stop(stop: Stop, answer: Callable[[Stop], list[str]], *keys: str) -> list[str]:
+    """Return why this capture lacks all of `keys`, then the answer for the latest earlier stop that has one of them."""
+    reason = f"{keys[0]}: {missing_reason(stop.capture, keys[0])}"
+    for index, capture in reversed(list(enumerate(stop.earlier))):
+        if any(getattr(capture, key) is not None for key in keys):
+            earlier = Stop(capture, stop.earlier[:index], stop.image)
+            return [f"{reason}; as captured at stage {capture.stage}:", *answer(earlier)]
+    return [reason]
 
 
 def start_info(stop: Stop) -> list[str]:
-    """What EBX pointed to, and the kernel's copy where that is another."""
-    given, copy = stop.seen.start_info, stop.seen.pvh_start_info
-    if given is None and copy is None:
-        return absent(stop, start_info, "start_info", "pvh_start_info")
-    lines = _structure(stop.seen, "start_info", given)
-    if given and copy and given.raw == copy.raw:
-        return [*lines, f"pvh_start_info at {text.address(copy.at)}: equal, byte for byte"]
-    return lines + _structure(stop.seen, "pvh_start_info", copy)
+    """Return start_info, and the kernel's copy unless it is identical."""
+    original, copy = stop.capture.start_info, stop.capture.pvh_start_info
+    if original is None and copy is None:
+        return from_earlier_stop(stop, start_info, "start_info", "pvh_start_info")
+    lines = _structure(stop.capture, "start_info", original)
+    if original and copy and original.raw == copy.raw:
+        return [*lines, f"pvh_start_info at {text.address(copy.at)}: identical to start_info"]
+    return lines + _structure(stop.capture, "pvh_start_info", copy)
 
 
-def _structure(seen: Capture, key: str, found: StartInfo | None) -> list[str]:
-    if found is None:
+def _structure(capture: Capture, key: str, record: StartInfo | None) -> list[str]:
+    if record is None:
         return []
-    head = f"{key}, struct hvm_start_info at {text.address(found.at)}"
-    return [head, *tables.field_table(start_info_rows.start_info_rows(seen, key))]
+    head = f"{key}, struct hvm_start_info at {text.address(record.at)}"
+    return [head, *tables.field_table(start_info_rows.start_info_rows(capture, key))]
 
 
 def modules(stop: Stop) -> list[str]:
-    found = stop.seen.modules
-    if found is None:
-        return absent(stop, modules, "modules")
-    if not found:
-        return [stop.seen.missing.get("modules", "there are none: nr_modules is 0")]
-    head = f"struct hvm_modlist_entry[{len(found)}] at {text.address(found[0].entry.at)}"
-    return [head, *tables.field_table(start_info_rows.module_rows(stop.seen))]
+    entries = stop.capture.modules
+    if entries is None:
+        return from_earlier_stop(stop, modules, "modules")
+    if not entries:
+        return [stop.capture.missing.get("modules", "no modules: nr_modules is 0")]
+    head = f"struct hvm_modlist_entry[{len(entries)}] at {text.address(entries[0].entry.at)}"
+    return [head, *tables.field_table(start_info_rows.module_rows(stop.capture))]
 
 
 def memory_map(stop: Stop) -> list[str]:
-    """The map that was handed over."""
-    found = stop.seen.memory_map
+    """Return the memory map that the VMM passed, from start_info or from a module."""
+    found = stop.capture.memory_map
     if found is None:
-        return absent(stop, memory_map, "memory_map")
+        return from_earlier_stop(stop, memory_map, "memory_map")
     if found.paddr is None:
-        return [f"memory_map: {reason(stop.seen, 'memory_map.paddr')}"]
+        return [f"memory_map: {missing_reason(stop.capture, 'memory_map.paddr')}"]
     head = f"{found.protocol} at {text.address(found.paddr)}, {map_rows.summary(found.entries)}"
-    return [head, *_cut(stop.seen, "memory_map.entries"), *tables.map_table(found.entries)]
+    return [head, *_cut(stop.capture, "memory_map.entries"), *tables.map_table(found.entries)]
 
 
-def _cut(seen: Capture, path: str) -> list[str]:
-    return [f"  {printable(seen.missing[path])}"] if path in seen.missing else []
+def _cut(capture: Capture, path: str) -> list[str]:
+    """Return why pvhdbg did not read all of a map or string, if it did not."""
+    return [f"  {printable(capture.missing[path])}"] if path in capture.missing else []
 
 
 def e820(stop: Stop) -> list[str]:
-    """The kernel's own table, or the one in boot_params as long as that is all there is."""
-    found = stop.seen.e820_table
-    if found is not None:
-        head = f"e820_table at {text.address(found.paddr)}, {map_rows.summary(found.entries)}"
-        return [head, *_cut(stop.seen, "e820_table"), *tables.map_table(found.entries)]
-    key = _params_key(stop.seen)
-    record = getattr(stop.seen, key)
+    """Return the kernel's e820_table or, before the kernel has built it, the one in boot_params."""
+    table = stop.capture.e820_table
+    if table is not None:
+        head = f"e820_table at {text.address(table.paddr)}, {map_rows.summary(table.entries)}"
+        return [head, *_cut(stop.capture, "e820_table"), *tables.map_table(table.entries)]
+    key = _boot_params_key(stop.capture)
+    record = getattr(stop.capture, key)
     if record is None:
-        return absent(stop, e820, "e820_table", "kernel_boot_params", "boot_params")
+        return from_earlier_stop(stop, e820, "e820_table", "kernel_boot_params", "boot_params")
     entries = record.e820_table[: record.e820_entries]
     return [f"{key}.e820_table, {map_rows.summary(entries)}", *tables.map_table(entries)]
 
 
-def _params_key(seen: Capture) -> str:
-    """The kernel's copy as soon as there is one."""
-    return boot_params_rows.PARAMS if seen.kernel_boot_params is None else boot_params_rows.KERNEL_COPY
+def _boot_params_key(capture: Capture) -> str:
+    """Return the key of the kernel's copy if it exists, otherwise that of pvh_bootparams."""
+    return boot_params_rows.PARAMS if capture.kernel_boot_params is None else boot_params_rows.KERNEL_COPY
 
 
 def boot_params(stop: Stop, names: Sequence[str] = ()) -> list[str]:
-    """All of it with the zeros folded, or the fields that are named: `hdr.version`, `version`, `e820_table`.
+    """Return the named fields (`hdr.version`, `version`, `e820_table`), or all fields with runs of zeros folded.
 
-    :raise UserError: for a field that it does not have.
+    :raise UserError: if there is no field of a name.
     """
-    key = _params_key(stop.seen)
-    record = getattr(stop.seen, key)
+    key = _boot_params_key(stop.capture)
+    record = getattr(stop.capture, key)
     if record is None:
-        return absent(stop, partial(boot_params, names=names), "boot_params", "kernel_boot_params")
+        return from_earlier_stop(stop, partial(boot_params, names=names), "boot_params", "kernel_boot_params")
     head = f"{key}, struct boot_params at {text.address(record.at)}"
-    rows = boot_params_rows.boot_params_rows(stop.seen, key, handed_over=stop.handed_over, folded=not names)
+    rows = boot_params_rows.boot_params_rows(stop.capture, key, handed_over=stop.handed_over, folded=not names)
     return [head, *tables.field_table(_named(rows, names) if names else rows)]
 
 
 def _named(rows: Sequence[Row], names: Sequence[str]) -> list[Row]:
-    """The rows of these names, whole or from a dot on, and of what lies in them; each told by its path."""
+    """Return the rows of these fields and of the fields inside them, named by their paths.
+
+    A name is a whole path or its end after a dot.
+    """
     tops = [path for name in names for path in _paths(rows, name)]
-    found = [row for row in rows if row.path in tops or (not _in_entry(row) and _is_below(row, tops))]
-    return [row._replace(depth=0, name=row.path.partition(".")[2]) for row in found]
+    selected = [row for row in rows if row.path in tops or (not _is_in_entry(row) and _is_below(row, tops))]
+    return [row._replace(depth=0, name=row.path.partition(".")[2]) for row in selected]
 
 
 def _is_below(row: Row, tops: Sequence[str]) -> bool:
     return any(is_within(row.path, top) for top in tops)
 
 
-def _in_entry(row: Row) -> bool:
-    """A field of an entry of the map: the entry's own row tells it."""
+def _is_in_entry(row: Row) -> bool:
+    """Say whether the row is a field of an e820 entry, which the entry's own row already shows."""
     return bool(row.fields) and row.fields[0].owner is BootE820Entry
 
 
 def _paths(rows: Sequence[Row], name: str) -> list[str]:
     ending = "." + re.sub(r"^(kernel_boot_params|boot_params|pvh_bootparams)\.", "", name)
-    found = [row.path for row in rows if row.path.endswith(ending) or _INDEX.sub("", row.path).endswith(ending)]
-    if not found:
-        raise UserError(f"boot_params has no field {text.quoted(name)}", "`bootparams` shows all of it")
-    return found
+    paths = [row.path for row in rows if row.path.endswith(ending) or _INDEX.sub("", row.path).endswith(ending)]
+    if not paths:
+        raise UserError(f"boot_params has no field {text.quoted(name)}", "run `bootparams` to list all fields")
+    return paths
 
 
 def cmdline(stop: Stop) -> list[str]:
-    """All of it, on as many lines as it takes."""
-    found = stop.seen.cmdline
-    if found is None:
-        return absent(stop, cmdline, "cmdline")
-    head = f"at {text.address(found.paddr)}, {text.size(len(found.raw))}"
-    return [head, *_cut(stop.seen, "cmdline"), *(f"  {line}" for line in text.folded(found.raw))]
+    """Return the whole command line, wrapped."""
+    string = stop.capture.cmdline
+    if string is None:
+        return from_earlier_stop(stop, cmdline, "cmdline")
+    head = f"at {text.address(string.paddr)}, {text.size(len(string.raw))}"
+    return [head, *_cut(stop.capture, "cmdline"), *(f"  {line}" for line in text.folded(string.raw))]
 
 
 def cpu(stop: Stop) -> list[str]:
-    """Mode, registers and bits; at the entry also what the ABI demands of them."""
-    head = text.columns([(row.name, row.value, row.meaning) for row in cpu_rows.cpu_rows(stop.seen)])
-    if stop.seen.stage != "entry":
-        return [*head, "the ABI's demands are about the entry: `cpu @entry` tells whether they are met"]
-    rows = [_demand(stop.seen, each) for each in ENTRY_STATE]
-    return [*head, f"what the ABI demands here ({ENTRY_STATE_SOURCE}):", *text.columns(rows)]
+    """Return mode and registers; at the entry also how they compare with the ABI's requirements."""
+    head = text.columns([(row.name, row.value, row.meaning) for row in cpu_rows.cpu_rows(stop.capture)])
+    if stop.capture.stage != "entry":
+        return [*head, "the ABI's requirements apply at the entry: see `cpu @entry`"]
+    rows = [_requirement(stop.capture, requirement) for requirement in ENTRY_STATE]
+    return [*head, f"ABI requirements at the entry ({ENTRY_STATE_SOURCE}; = met, ! not met):", *text.columns(rows)]
 
 
-def _demand(seen: Capture, demand: Requirement) -> tuple[str, str, str, str]:
-    value = seen.registers.get(demand.register)
+def _requirement(capture: Capture, requirement: Requirement) -> tuple[str, str, str, str]:
+    name, value = requirement.register, capture.registers.get(requirement.register)
     if value is None:
-        return "?", demand.register, NOTHING, reason(seen, f"registers.{demand.register}")
-    if demand.is_met_by(value):
-        return "=", demand.register, f"{value:#x}", demand.meaning
-    later = " (not in older texts of the ABI)" if demand.added_later else ""
-    return "!", demand.register, f"{value:#x}", f"should be {demand.meaning}: {demand.why}{later}"
+        return "?", name, NOTHING, missing_reason(capture, f"registers.{name}")
+    if requirement.is_met_by(value):
+        return "=", name, f"{value:#x}", requirement.meaning
+    later = " (not required by older versions of the ABI)" if requirement.added_later else ""
+    return "!", name, f"{value:#x}", f"must be {requirement.meaning}: {requirement.why}{later}"
 
 
 def code_bytes(stop: Stop, address: int | None, read: Callable[[int, int], bytes]) -> list[str]:
-    """The code at a physical address, or at RIP: bytes, as nobody is there to disassemble them. What was captured, or
-    what `read` gives.
+    """Return the code at a physical address or at RIP as raw bytes: the captured ones or, if there are none, what
+    `read` returns.
     """
-    start = address if address is not None else code_paddr(stop.seen, stop.image)
+    start = address if address is not None else code_paddr(stop.capture, stop.image)
     if start is None:
-        return [f"code: {reason(stop.seen, 'code')}"]
-    data, whose = _captured(stop.seen, start), "captured bytes"
+        return [f"code: {missing_reason(stop.capture, 'code')}"]
+    data, kind = _captured(stop.capture, start), "captured bytes"
     if not data:
         with suppress(TargetError):
-            data, whose = read(start, min(CODE - CODE_BEFORE, _FOUR_GIB - start % _FOUR_GIB)), "bytes"
+            data, kind = read(start, min(CODE - CODE_BEFORE, _FOUR_GIB - start % _FOUR_GIB)), "bytes"
     if not data:
-        return [f"nothing was captured at {start:#x}"]
-    rows = [(f"{start + at:#x}", data[at : at + BYTES_A_LINE].hex(" ")) for at in range(0, len(data), BYTES_A_LINE)]
-    return [f"{whose}, not disassembled:", *text.columns(rows)]
+        return [f"no bytes captured at {start:#x}"]
+    offsets = range(0, len(data), BYTES_A_LINE)
+    rows = [(f"{start + offset:#x}", data[offset : offset + BYTES_A_LINE].hex(" ")) for offset in offsets]
+    return [f"{kind}, not disassembled:", *text.columns(rows)]
 
 
-def _captured(seen: Capture, start: int) -> bytes:
-    found = (seen.bytes_at(start, size) for size in range(CODE - CODE_BEFORE, 0, -1))
-    return next(filter(None, found), b"")
+def _captured(capture: Capture, start: int) -> bytes:
+    candidates = (capture.bytes_at(start, size) for size in range(CODE - CODE_BEFORE, 0, -1))
+    return next(filter(None, candidates), b"")
 
 
 def picture(stop: Stop) -> list[str]:
-    """Memory to scale, with what lies in it."""
-    if stop.seen.memory_map is None:
-        return absent(stop, picture, "memory_map")
-    return picture_text.render(memory_picture.of_capture(stop.seen, stop.image), indent=0)
+    """Return the picture of memory to scale."""
+    if stop.capture.memory_map is None:
+        return from_earlier_stop(stop, picture, "memory_map")
+    return picture_text.render(memory_picture.of_capture(stop.capture, stop.image), indent=0)
 
 
 def timeline(
     history: Sequence[Capture], now: str | None, lacking: Callable[[Stage], str | None], passed: Sequence[str] = ()
 ) -> list[str]:
-    """Every stage: whether it was captured, was passed unseen, is ahead, or does not exist in this guest."""
-    captured = {each.stage for each in history}
+    """Return a line for each stage: captured, passed but not captured, not reached, or why this guest lacks it."""
+    captured = {capture.stage for capture in history}
     rows = []
     for stage in stages.STAGES:
-        to_come = stages.MISSED if stage.name in passed else "ahead"
-        state = "captured" if stage.name in captured else lacking(stage) or to_come
+        not_captured = stages.MISSED if stage.name in passed else "not reached"
+        state = "captured" if stage.name in captured else lacking(stage) or not_captured
         rows.append(("*" if stage.name == now else "", stage.name, printable(state), stage.about))
     return text.columns(rows, indent=0)
 
 
 def field_names() -> list[str]:
-    """What `boot_params` can be asked for: every field by its path, without indexes."""
+    """Return the fields that `bootparams` accepts, by their paths without indexes."""
     keys = (key for topic in topics.fields() for key in topic.keys)
     return [key.partition(".")[2] for key in keys if is_within(key, boot_params_rows.PARAMS)]

@@ -1,4 +1,4 @@
-"""What the kernel made, as lines of text: boot_params, the kernel's copy of it, and the e820 table."""
+"""The kernel's own structures as lines of text: pvh_bootparams, boot_params and e820_table."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pvhdbg.abi.boot_params import BootParams
 from pvhdbg.abi.e820 import BootE820Entry
 from pvhdbg.views.report import tables
 from pvhdbg.views.rows import boot_params_rows, map_rows, text
-from pvhdbg.views.rows.stop import why_not
+from pvhdbg.views.rows.row import NOTHING
+from pvhdbg.views.rows.stop import missing_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,66 +20,66 @@ if TYPE_CHECKING:
 
 
 def boot_params(stop: Stop) -> Iterator[str]:
-    found = stop.seen.boot_params
-    if found is None:
-        yield from why_not(stop, "boot_params", "pvh_bootparams")
+    record = stop.capture.boot_params
+    if record is None:
+        yield from missing_line(stop, "boot_params", "pvh_bootparams")
         return
-    yield f"  struct boot_params pvh_bootparams at {text.address(found.at)}"
-    yield from _set_fields(boot_params_rows.boot_params_rows(stop.seen, handed_over=stop.handed_over))
-    yield from _e820(stop, "its e820_table", found.e820_table[: found.e820_entries])
+    yield f"  struct boot_params pvh_bootparams at {text.address(record.at)}"
+    yield from _set_fields(boot_params_rows.boot_params_rows(stop.capture, handed_over=stop.handed_over))
+    yield from _e820(stop, "pvh_bootparams.e820_table", record.e820_table[: record.e820_entries])
 
 
 def _set_fields(tree: Sequence[Row]) -> Iterator[str]:
-    """The fields that are not 0, by their paths inside the structure; the map's entries have a table of their own."""
+    """Yield the fields that are not 0, named by their paths. The e820 entries have a table of their own."""
     leaves = [row for row in tree if _is_leaf(row) and not row.is_zero]
     rows = [row._replace(depth=0, name=row.path.partition(".")[2]) for row in leaves]
     yield from tables.field_table(rows)
-    yield f"    all other fields are 0{', apart from e820_table' if any(_is_map(row) for row in tree) else ''}"
+    yield f"    all other fields{' except e820_table' if any(_is_used_map(row) for row in tree) else ''} are 0"
 
 
 def _is_leaf(row: Row) -> bool:
     return bool(row.fields) and bool(row.value) and row.fields[0].owner is not BootE820Entry
 
 
-def _is_map(row: Row) -> bool:
+def _is_used_map(row: Row) -> bool:
     return row.fields == (BootParams.e820_table,) and not row.is_zero
 
 
 def kernel_boot_params(stop: Stop) -> Iterator[str]:
-    found, before = stop.seen.kernel_boot_params, stop.before
-    if found is None:
-        yield from why_not(stop, "kernel_boot_params", "boot_params")
+    record, before = stop.capture.kernel_boot_params, stop.before
+    if record is None:
+        yield from missing_line(stop, "kernel_boot_params", "boot_params")
         return
-    where = f"  boot_params at {text.address(found.at)}"
-    source, name = _source(stop)
-    if before and before.kernel_boot_params == found:
+    head = f"  boot_params at {text.address(record.at)}"
+    original, name = _original(stop)
+    if before and before.kernel_boot_params == record:
         return
-    if source is None:
-        yield where
-        tree = boot_params_rows.boot_params_rows(stop.seen, "kernel_boot_params", handed_over=stop.handed_over)
+    if original is None:
+        yield head
+        tree = boot_params_rows.boot_params_rows(stop.capture, "kernel_boot_params", handed_over=stop.handed_over)
         yield from _set_fields(tree)
-        yield from _e820(stop, "its e820_table", found.e820_table[: found.e820_entries])
-    elif source.raw == found.raw:
-        yield f"{where}: equal to {name}, byte for byte"
+        yield from _e820(stop, "boot_params.e820_table", record.e820_table[: record.e820_entries])
+    elif original.raw == record.raw:
+        yield f"{head}: identical to {name}"
     else:
-        yield f"{where}: differs from {name}"
-        yield from _differences(stop, source)
+        yield f"{head}: differs from {name}"
+        yield from _differences(stop, original)
 
 
-def _source(stop: Stop) -> tuple[BootParams | None, str]:
-    """What boot_params should still be equal to: itself at the stop before, else pvh_bootparams."""
-    for each in reversed(stop.earlier):
-        if each.kernel_boot_params:
-            return each.kernel_boot_params, f"itself at stage {each.stage}"
-        if each.boot_params:
-            return each.boot_params, "pvh_bootparams"
+def _original(stop: Stop) -> tuple[BootParams | None, str]:
+    """Return what boot_params should equal, and its name: boot_params at an earlier stop, or pvh_bootparams."""
+    for capture in reversed(stop.earlier):
+        if capture.kernel_boot_params:
+            return capture.kernel_boot_params, f"boot_params at stage {capture.stage}"
+        if capture.boot_params:
+            return capture.boot_params, "pvh_bootparams"
     return None, ""
 
 
-def _differences(stop: Stop, source: BootParams) -> list[str]:
+def _differences(stop: Stop, original: BootParams) -> list[str]:
     key = boot_params_rows.KERNEL_COPY
-    now = boot_params_rows.boot_params_rows(stop.seen, key, handed_over=stop.handed_over)
-    then = boot_params_rows.boot_params_rows(stop.seen._replace(kernel_boot_params=source), key)
+    now = boot_params_rows.boot_params_rows(stop.capture, key, handed_over=stop.handed_over)
+    then = boot_params_rows.boot_params_rows(stop.capture._replace(kernel_boot_params=original), key)
     old = {row.path: row for row in then}
     rows = [
         row._replace(depth=0, name=row.path.partition(".")[2], value=f"{_value(old.get(row.path))} -> {row.value}")
@@ -89,24 +90,24 @@ def _differences(stop: Stop, source: BootParams) -> list[str]:
 
 
 def _value(row: Row | None) -> str:
-    return row.value if row else "-"
+    return row.value if row else NOTHING
 
 
 def e820_table(stop: Stop) -> Iterator[str]:
-    found = stop.seen.e820_table
-    if found is None:
-        yield from why_not(stop, "e820_table", "e820_table")
+    table = stop.capture.e820_table
+    if table is None:
+        yield from missing_line(stop, "e820_table", "e820_table")
         return
-    cut = stop.seen.missing.get("e820_table")
-    name = f"e820_table at {text.address(found.paddr)}" + (f" ({cut})" if cut else "")
-    yield from _e820(stop, name, found.entries)
+    cut = stop.capture.missing.get("e820_table")
+    name = f"e820_table at {text.address(table.paddr)}" + (f" ({cut})" if cut else "")
+    yield from _e820(stop, name, table.entries)
 
 
 def _e820(stop: Stop, name: str, entries: Sequence[MapRecord]) -> Iterator[str]:
-    given = stop.handed_over.memory_map
-    if given is None:
+    memory_map = stop.handed_over.memory_map
+    if memory_map is None:
         yield f"  {name}: {map_rows.summary(entries)}"
         yield from tables.map_table(entries)
         return
-    yield f"  {name}: {map_rows.summary(entries)}   (= was handed over, + was not, - was and is gone)"
-    yield from tables.compared_map(entries, given.entries)
+    yield f"  {name}: {map_rows.summary(entries)}   (compared with the memory map: = same, + new, - removed)"
+    yield from tables.map_changes(entries, memory_map.entries)

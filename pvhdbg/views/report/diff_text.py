@@ -1,4 +1,4 @@
-"""What changed, as lines for a person: `path: before -> after`."""
+"""Differences as lines of text: `path: before -> after`."""
 
 from __future__ import annotations
 
@@ -24,38 +24,38 @@ if TYPE_CHECKING:
     from pvhdbg.boot.stop.capture import Capture, MapRecord
 
 MOST = 200
-"""Changes that are listed of one thing."""
+"""How many changes of one structure, or of one stage, are listed."""
 BYTES_SHOWN = 16
-SAME = "nothing changed\n"
+NO_DIFFERENCES = "no differences\n"
 
 _RUN = ("kernel", "machine", "outcome")
 _COUNTS = ("nr_entries", "class", "type")
-"""Integers that are in no structure and are no addresses."""
+"""Integers outside of structures that are shown in decimal because they are not addresses."""
 _BITS = {f"registers.{name}": bits for name, bits in NAMED_BITS.items()}
 
 
 def captures(before: Capture, after: Capture) -> str:
-    """From one stop to another: boot data first, the CPU last, what is the same on one line."""
+    """Return what changed from one stop to another: boot data first, registers last, then one line of what is equal."""
     changes = compare.compare_captures(before, after)
     pairs = compare.compared_keys(before, after)
     keys = [new for _, new in pairs] + list(compare.CPU)
-    changed = {key: [each for each in changes if compare.is_within(each.path, key)] for key in keys}
+    changed = {key: [change for change in changes if compare.is_within(change.path, key)] for key in keys}
     lines = [f"{before.stage} -> {after.stage}"]
-    lines += [f"  ({new} is compared with {old}, which it is a copy of)" for old, new in pairs if old != new]
+    lines += [f"  ({new} is compared with {old}: one is a copy of the other)" for old, new in pairs if old != new]
     lines += [line for key in keys for line in _lines(changed[key])]
     unchanged = [key for key in keys if not changed[key] and getattr(after, key) is not None]
     return "\n".join([*lines, *_unchanged("unchanged", unchanged)]) + "\n"
 
 
 def documents(compared: Comparison) -> str:
-    """Two runs: what differs before any stage, then stage by stage; what is the same on one line."""
+    """Return how two runs differ: kernel, machine and outcome, then the stages, then one line of what is equal."""
     if not compared.differs:
-        return SAME
-    run = {key: [each for each in compared.run if compare.is_within(each.path, key)] for key in _RUN}
-    sections = [*run.items(), *((f"stage {each.stage}", each.changes) for each in compared.stages)]
-    lines = [each for name, changes in sections if changes for each in (f"{name}:", *_lines(changes))]
+        return NO_DIFFERENCES
+    run = {key: [change for change in compared.run if compare.is_within(change.path, key)] for key in _RUN}
+    sections = [*run.items(), *((f"stage {stage.stage}", stage.changes) for stage in compared.stages)]
+    lines = [line for name, changes in sections if changes for line in (f"{name}:", *_lines(changes))]
     lines += _unchanged("unchanged", [key for key in _RUN if not run[key]])
-    lines += _unchanged("unchanged stages", [each.stage for each in compared.stages if not each.changes])
+    lines += _unchanged("unchanged stages", [stage.stage for stage in compared.stages if not stage.changes])
     return "\n".join(lines) + "\n"
 
 
@@ -64,88 +64,88 @@ def _unchanged(word: str, names: Sequence[str]) -> list[str]:
 
 
 def _lines(changes: Sequence[Change]) -> Iterator[str]:
-    yield from (f"  {line(each)}" for each in changes[:MOST])
+    yield from (f"  {line(change)}" for change in changes[:MOST])
     if len(changes) > MOST:
         yield f"  … and {len(changes) - MOST} more"
 
 
 def line(change: Change) -> str:
-    """`start_info.magic: 0x336ec578 -> 0x0`."""
-    place, before, after = change.path, change.before, change.after
+    """`start_info.magic: 0x336ec578 -> 0x0`. Bytes are shown from the first that differs."""
+    path, before, after = change.path, change.before, change.after
     if isinstance(before, bytes) and isinstance(after, bytes):
         first = next((at for at, (old, new) in enumerate(zip(before, after, strict=False)) if old != new), 0)
-        place += f", from byte {first} on" if first else ""
+        path += f", from byte {first} on" if first else ""
         before, after = before[first:], after[first:]
-    return f"{place}: {value(before, change)} -> {value(after, change)}"
+    return f"{path}: {value(before, change)} -> {value(after, change)}"
 
 
-def value(of: object, change: Change) -> str:
-    """One side of a change; fit for a terminal, whatever a guest put there."""
-    if isinstance(of, int):
-        return _integer(of, change)
-    return next(show(of) for kind, show in _SHOWN if isinstance(of, kind))
+def value(side: object, change: Change) -> str:
+    """Return one side of a change as text without control characters."""
+    if isinstance(side, int):
+        return _integer(side, change)
+    return next(show(side) for kind, show in _SHOWN if isinstance(side, kind))
 
 
-def _integer(of: int, change: Change) -> str:
+def _integer(number: int, change: Change) -> str:
     if change.fields:
         field = change.fields[0]
-        return f"{field.text(of)}{_name(field, of)}"
+        return f"{field.text(number)}{_name(field, number)}"
     if change.path in _BITS:
-        return f"{of:#x} ({_BITS[change.path].text(of) or 'none set'})"
-    return str(of) if change.path.rpartition(".")[2] in _COUNTS else f"{of:#x}"
+        return f"{number:#x} ({_BITS[change.path].text(number) or 'none set'})"
+    return str(number) if change.path.rpartition(".")[2] in _COUNTS else f"{number:#x}"
 
 
-def _name(field: Field[Any], of: int) -> str:
+def _name(field: Field[Any], number: int) -> str:
     if field.names is None:
         return ""
-    name = field.names.text(of) if isinstance(field.names, Bits) else field.names.name(of)
+    name = field.names.text(number) if isinstance(field.names, Bits) else field.names.name(number)
     return f" ({name})" if name else ""
 
 
-def _entry(of: MapRecord) -> str:
-    return f"{text.span(of.addr, map_rows.end(of))} {E820_TYPES.label(of.type)}"
+def _entry(entry: MapRecord) -> str:
+    return f"{text.span(entry.addr, map_rows.end(entry))} {E820_TYPES.label(entry.type)}"
 
 
-def _struct(of: Struct) -> str:
-    return f"struct {of.C_NAME} at {text.address(of.at)}"
+def _struct(record: Struct) -> str:
+    return f"struct {record.C_NAME} at {text.address(record.at)}"
 
 
-def _module(of: Module) -> str:
-    return text.span(*of.span)
+def _module(module: Module) -> str:
+    return text.span(*module.span)
 
 
-def _map(of: MemoryMap | E820) -> str:
-    return map_rows.summary(of.entries)
+def _map(table: MemoryMap | E820) -> str:
+    return map_rows.summary(table.entries)
 
 
-def _bytes(of: bytes) -> str:
-    return of[:BYTES_SHOWN].hex(" ") + ("…" if len(of) > BYTES_SHOWN else "")
+def _bytes(data: bytes) -> str:
+    return data[:BYTES_SHOWN].hex(" ") + ("…" if len(data) > BYTES_SHOWN else "")
 
 
-def _segment(of: Segment) -> str:
-    return text.span(of.paddr, of.end)
+def _segment(segment: Segment) -> str:
+    return text.span(segment.paddr, segment.end)
 
 
-def _note(of: Note) -> str:
-    return f"{printable(of.owner)} {of.type}"
+def _note(note: Note) -> str:
+    return f"{printable(note.owner)} {note.type}"
 
 
-def _path(of: ImageFacts | Rewrite) -> str:
-    return printable(of.path)
+def _path(item: ImageFacts | Rewrite) -> str:
+    return printable(item.path)
 
 
-def _death(of: Death) -> str:
-    return printable(of.how)
+def _death(death: Death) -> str:
+    return printable(death.how)
 
 
-def _list(of: tuple[object, ...]) -> str:
-    if not of:
+def _list(items: tuple[object, ...]) -> str:
+    if not items:
         return "none"
-    return text.counted(len(of), "module" if isinstance(of[0], Module) else "item")
+    return text.counted(len(items), "module" if isinstance(items[0], Module) else "item")
 
 
 _SHOWN: tuple[tuple[type | tuple[type, ...], Callable[[Any], str]], ...] = (
-    (Absent, lambda of: printable(of.reason)),
+    (Absent, lambda absent: printable(absent.reason)),
     (str, text.quoted),
     (bytes, _bytes),
     ((MemmapTableEntry, BootE820Entry), _entry),
@@ -157,6 +157,6 @@ _SHOWN: tuple[tuple[type | tuple[type, ...], Callable[[Any], str]], ...] = (
     ((ImageFacts, Rewrite), _path),
     (Death, _death),
     (tuple, _list),
-    (object, lambda of: printable(str(of))),
+    (object, lambda value: printable(str(value))),
 )
-"""How each kind of value is told on one line; the first that fits."""
+"""How a value is shown on one line, by its type. The first match counts."""

@@ -1,4 +1,4 @@
-"""Findings as lines of text: a sign, the rule's code, and what it has to say."""
+"""Findings as lines of text: a sign for the severity, the rule's code, and the message."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import printable
 from pvhdbg.checks.finding import ERROR, INFO, SEVERITIES, WARNING
-from pvhdbg.checks.rules import COUNTED, others
+from pvhdbg.checks.rules import MAX_COUNTED, omitted_count
 from pvhdbg.views.rows import text
 
 if TYPE_CHECKING:
@@ -19,59 +19,61 @@ if TYPE_CHECKING:
 
 WIDTH = 100
 MOST = 5
-"""Findings of one rule at one stop."""
+"""How many findings of one rule are shown at one stop."""
 
 SIGNS = {ERROR: "X", WARNING: "!", INFO: "i"}
 
 
-def lines(found: Sequence[Finding]) -> list[str]:
-    """Of each rule the first few, then how many more there are and where they begin."""
-    told = []
-    for _, group in groupby(found, key=lambda each: (each.code, each.severity)):
+def lines(findings: Sequence[Finding]) -> list[str]:
+    """Return the first findings of each rule, then how many more there are and where the next one is."""
+    shown = []
+    for _, group in groupby(findings, key=lambda finding: (finding.code, finding.severity)):
         of_rule = list(group)
-        told += [line for each in of_rule[:MOST] for line in _lines(each)]
+        shown += [line for finding in of_rule[:MOST] for line in _lines(finding)]
         if len(of_rule) > MOST:
-            told.append(f"{_head(of_rule[0])}{_rest(of_rule)}")
-    return told
+            shown.append(f"{_head(of_rule[0])}{_rest(of_rule)}")
+    return shown
 
 
-def at(run: Document, seen: Capture) -> list[str]:
-    """What is found at one stop of a run, or in a look at the machine after the last of them."""
-    from pvhdbg.checks.run import of_capture
+def at_capture(run: Document, capture: Capture) -> list[str]:
+    """Return the findings at one stop of a run, or at a capture that was taken after its last stop."""
+    from pvhdbg.checks.run import check_capture
 
-    found = lines(of_capture(run, seen))
-    return found or [f"no rule found anything at {seen.stage}{_elsewhere(run, seen)}"]
-
-
-def _elsewhere(run: Document, seen: Capture) -> str:
-    """The stages at which rules did find something."""
-    from pvhdbg.checks.run import of_capture
-
-    where = [each.stage for each in run.stops if each is not seen and of_capture(run, each)]
-    return f", but at {', '.join(where)} (`check @{where[0]}`)" if where else ""
+    found = lines(check_capture(run, capture))
+    return found or [f"no findings at {capture.stage}{_other_stages(run, capture)}"]
 
 
-def _lines(each: Finding) -> list[str]:
+def _other_stages(run: Document, capture: Capture) -> str:
+    """Name the other stages that have findings."""
+    from pvhdbg.checks.run import check_capture
+
+    stages = [stop.stage for stop in run.stops if stop is not capture and check_capture(run, stop)]
+    return f"; there are some at {', '.join(stages)}: see `check @{stages[0]}`" if stages else ""
+
+
+def _lines(finding: Finding) -> list[str]:
     from textwrap import wrap
 
-    head = _head(each)
-    return wrap(each.message, WIDTH, initial_indent=head, subsequent_indent=" " * len(head), break_on_hyphens=False)
+    head = _head(finding)
+    return wrap(finding.message, WIDTH, initial_indent=head, subsequent_indent=" " * len(head), break_on_hyphens=False)
 
 
-def _head(each: Finding) -> str:
-    return f"  {SIGNS[each.severity]} {each.code}  "
+def _head(finding: Finding) -> str:
+    return f"  {SIGNS[finding.severity]} {finding.code}  "
 
 
 def _rest(of_rule: Sequence[Finding]) -> str:
-    """What is not told of them; the last one may stand for others."""
-    left = of_rule[MOST:]
-    uncounted = others(left[-1])
-    count = len(left) - bool(uncounted) + uncounted
-    kept = f"the JSON has the first {len(of_rule) - 1}" if uncounted else "the JSON has them"
-    return f"… and {count}{' or' if uncounted == COUNTED else ''} more, from {printable(left[0].field)} on: {kept}"
+    """Say how many findings are not shown. The last finding of a rule may itself stand for omitted ones."""
+    rest = of_rule[MOST:]
+    omitted = omitted_count(rest[-1])
+    number = len(rest) - bool(omitted) + omitted
+    at_least = "at least " if omitted == MAX_COUNTED else ""
+    in_json = f"the JSON has the first {len(of_rule) - 1}" if omitted else "the JSON has them all"
+    return f"… and {at_least}{number} more, starting at {printable(rest[0].field)}: {in_json}"
 
 
-def count(found: Sequence[Finding]) -> str:
-    """`1 error, 2 infos`; the empty string where there is no finding."""
-    numbers = {name: sum(each.severity == name for each in found) for name in SEVERITIES}
-    return ", ".join(text.counted(number, name) for name, number in numbers.items() if number)
+def count(findings: Sequence[Finding]) -> str:
+    """`1 error, 2 warnings, 4 info`; empty if there are no findings."""
+    numbers = {severity: sum(finding.severity == severity for finding in findings) for severity in SEVERITIES}
+    plurals = {INFO: INFO}
+    return ", ".join(text.counted(number, name, plurals.get(name)) for name, number in numbers.items() if number)

@@ -19,51 +19,51 @@ if TYPE_CHECKING:
     from pvhdbg.boot.stop.stages import Stage
     from pvhdbg.image.facts import ImageFacts, Note
     from pvhdbg.image.notes import Scan
-    from pvhdbg.views.inspection import Details, Inspected
+    from pvhdbg.views.inspection import Details, InspectedFile
 
-WAYS = {
-    PVH: "starts it by PVH",
-    MULTIBOOT: "starts it by multiboot, not by PVH",
-    LINUX: "starts it as a bzImage, not by PVH",
+BOOT_PROTOCOLS = {
+    PVH: "boots it by PVH",
+    MULTIBOOT: "boots it by multiboot, not by PVH",
+    LINUX: "boots it by the Linux boot protocol, not by PVH",
     NONE: "refuses it",
 }
 HEADERS_SHOWN = 64
 
 
-def as_text(of: Inspected) -> str:
-    parts = (_file, _headers, _notes, _loaders, _preflight, _stages, _config)
-    return "\n\n".join("\n".join(part(of)) for part in parts) + "\n"
+def as_text(file: InspectedFile) -> str:
+    sections = (_file, _headers, _notes, _loaders, _preflight, _stages, _config)
+    return "\n\n".join("\n".join(section(file)) for section in sections) + "\n"
 
 
-def _file(of: Inspected) -> Iterator[str]:
-    facts, details = of.facts, of.details
+def _file(file: InspectedFile) -> Iterator[str]:
+    facts, details = file.facts, file.details
     yield printable(facts.path)
     rows = [
-        ("release", f"Linux {printable(facts.release)}" if facts.release else "not a Linux that says its version"),
-        ("kind", _kind(of)),
-        ("ELF", f"{facts.elf_class} bit, {printable(details.type)}, {printable(details.machine)}"),
+        ("release", f"Linux {printable(facts.release)}" if facts.release else "unknown: no Linux version in the file"),
+        ("kind", _kind(file)),
+        ("ELF", f"{facts.elf_class}-bit, {printable(details.type)}, {printable(details.machine)}"),
         ("PVH entry", _entry(facts)),
         ("ELF entry", f"{details.entry:#x}"),
         ("build-id", printable(facts.build_id or "none")),
-        ("compiler", text.quoted(details.compiler, text.LONG) if details.compiler else "does not say"),
+        ("compiler", text.quoted(details.compiler, text.LONG) if details.compiler else "unknown"),
         ("symbols", _symbols(details)),
         ("multiboot", _multiboot(details)),
     ]
     yield from text.columns(rows)
 
 
-def _kind(of: Inspected) -> str:
-    kind = printable(of.facts.kind)
-    return f"{kind}: what follows is about the vmlinux inside" if kind == "bzimage" else kind
+def _kind(file: InspectedFile) -> str:
+    kind = printable(file.facts.kind)
+    return f"{kind}; everything below describes the vmlinux inside it" if kind == "bzimage" else kind
 
 
 def _entry(facts: ImageFacts) -> str:
     if facts.entry is None:
-        return "none: see below"
-    place = next((each for each in facts.segments if each.paddr <= facts.entry < each.end), None)
+        return "none: see the loaders below"
+    segment = next((segment for segment in facts.segments if segment.paddr <= facts.entry < segment.end), None)
     linked = facts.linked(facts.entry)
-    if place is None or linked is None:
-        return f"{facts.entry:#x}, in no segment"
+    if segment is None or linked is None:
+        return f"{facts.entry:#x}, outside all segments"
     return f"{facts.entry:#x}, linked at {linked:#x}"
 
 
@@ -73,40 +73,40 @@ def _symbols(details: Details) -> str:
 
 
 def _multiboot(details: Details) -> str:
-    found = [
-        f"version {version} header at {each.offset:#x}"
-        for version, each in ((1, details.multiboot1), (2, details.multiboot2))
-        if each
+    headers = [
+        f"version {version} header at {header.offset:#x}"
+        for version, header in ((1, details.multiboot1), (2, details.multiboot2))
+        if header
     ]
-    return ", ".join(found) or "no header"
+    return ", ".join(headers) or "no header"
 
 
-def _headers(of: Inspected) -> Iterator[str]:
+def _headers(file: InspectedFile) -> Iterator[str]:
     yield "program headers"
     rows = [("type", "physical", "virtual", "in the file", "in memory", "flags", "align")]
-    for kind, _, vaddr, paddr, filesz, memsz, flags, align in of.details.program_headers[:HEADERS_SHOWN]:
-        place = text.span(paddr, paddr + memsz)
-        rows.append((printable(kind), place, f"{vaddr:#x}", text.size(filesz), text.size(memsz), flags, f"{align:#x}"))
+    for kind, _, vaddr, paddr, filesz, memsz, flags, align in file.details.program_headers[:HEADERS_SHOWN]:
+        span = text.span(paddr, paddr + memsz)
+        rows.append((printable(kind), span, f"{vaddr:#x}", text.size(filesz), text.size(memsz), flags, f"{align:#x}"))
     yield from text.columns(rows, right=(3, 4, 6))
-    yield from _more(len(of.details.program_headers))
+    yield from _more(len(file.details.program_headers))
 
 
-def _notes(of: Inspected) -> Iterator[str]:
-    found = of.facts.notes
-    yield "ELF notes" if found else "ELF notes: none in a PT_NOTE segment"
+def _notes(file: InspectedFile) -> Iterator[str]:
+    notes = file.facts.notes
+    yield "ELF notes" if notes else "ELF notes: none in a PT_NOTE segment"
     yield from text.columns(
         [
             (
-                printable(each.owner),
-                str(each.type) if each.type < 1 << 16 else f"{each.type:#x}",
-                note_name(each.owner, each.type),
-                _described(each),
+                printable(note.owner),
+                str(note.type) if note.type < 1 << 16 else f"{note.type:#x}",
+                note_name(note.owner, note.type),
+                _described(note),
             )
-            for each in found[:HEADERS_SHOWN]
+            for note in notes[:HEADERS_SHOWN]
         ],
         right=(1,),
     )
-    yield from _more(len(found))
+    yield from _more(len(notes))
 
 
 def _described(note: Note) -> str:
@@ -120,57 +120,58 @@ def _more(count: int) -> list[str]:
     return [f"  … and {count - HEADERS_SHOWN} more"] if count > HEADERS_SHOWN else []
 
 
-def _loaders(of: Inspected) -> Iterator[str]:
-    yield "the entry that each loader's search finds"
-    yield from text.columns([(each.loader, _found(each)) for each in of.details.scans])
+def _loaders(file: InspectedFile) -> Iterator[str]:
+    yield "PVH entry that each loader finds"
+    yield from text.columns([(scan.loader, _scanned_entry(scan)) for scan in file.details.scans])
 
 
-def _found(scan: Scan) -> str:
+def _scanned_entry(scan: Scan) -> str:
     if scan.entry is None:
         return f"none: {REASONS.get(scan.reason, scan.reason)}"
-    where = f", from the note at {scan.note.offset:#x} of the file" if scan.note else ""
+    where = f", from the note at file offset {scan.note.offset:#x}" if scan.note else ""
     return f"{scan.entry:#x}{where}"
 
 
-def _preflight(of: Inspected) -> Iterator[str]:
-    checked = of.preflight
-    entry = f", at {checked.entry:#x}" if checked.way == PVH and checked.entry is not None else ""
-    it = " the vmlinux inside" if of.facts.kind == "bzimage" else ""
-    yield f"QEMU's -kernel{it and ', given' + it + ','} {WAYS[checked.way]}{entry}"
-    if it:
-        yield "  pvhdbg unpacks it first; the bzImage itself QEMU starts by the Linux boot protocol, not by PVH"
-    for each in checked.verdicts:
-        yield f"  {each.severity} ({each.slug}): {each.message}"
-        yield f"    hint: {each.hint}"
+def _preflight(file: InspectedFile) -> Iterator[str]:
+    preflight = file.preflight
+    entry = f" at {preflight.entry:#x}" if preflight.boot_protocol == PVH and preflight.entry is not None else ""
+    is_inside = file.facts.kind == "bzimage"
+    which = ", with the vmlinux inside" if is_inside else ""
+    yield f"QEMU -kernel{which}: {BOOT_PROTOCOLS[preflight.boot_protocol]}{entry}"
+    if is_inside:
+        yield "  pvhdbg extracts the vmlinux: QEMU boots a bzImage by the Linux boot protocol, not by PVH"
+    for verdict in preflight.verdicts:
+        yield f"  {verdict.severity} ({verdict.slug}): {verdict.message}"
+        yield f"    hint: {verdict.hint}"
 
 
-def _stages(of: Inspected) -> Iterator[str]:
-    yield "stages"
-    rows = [(each.name, _stage(of, each), each.about) for each in stages.STAGES]
-    yield from text.columns([*rows, *((name, _symbol(of, name), what) for name, what in SYMBOLS.items())])
-    if of.facts.release and not of.addresses:
-        yield "  --symbols FILE takes them from a vmlinux with the same build-id"
+def _stages(file: InspectedFile) -> Iterator[str]:
+    yield "stages and symbols"
+    rows = [(stage.name, _stage(file, stage), stage.about) for stage in stages.STAGES]
+    yield from text.columns([*rows, *((name, _symbol(file, name), about) for name, about in SYMBOLS.items())])
+    if file.facts.release and not file.addresses:
+        yield "  pass a vmlinux with the same build-id with --symbols to get them"
 
 
-def _stage(of: Inspected, stage: Stage) -> str:
+def _stage(file: InspectedFile, stage: Stage) -> str:
     if stage.symbol is not None:
-        place = _symbol(of, stage.symbol)
-        return f"return of {place}" if stage.returns and stage.symbol in of.addresses else place
-    return NOTHING if of.facts.entry is None else f"{of.facts.entry:#x}"
+        symbol = _symbol(file, stage.symbol)
+        return f"return from {symbol}" if stage.returns and stage.symbol in file.addresses else symbol
+    return NOTHING if file.facts.entry is None else f"{file.facts.entry:#x}"
 
 
-def _symbol(of: Inspected, name: str) -> str:
-    address = of.addresses.get(name)
+def _symbol(file: InspectedFile, name: str) -> str:
+    address = file.addresses.get(name)
     if address is None:
         return "no symbol"
-    paddr = of.facts.physical(address)
+    paddr = file.facts.physical(address)
     return f"{address:#x}" + (f", physical {paddr:#x}" if paddr not in (None, address) else "")
 
 
-def _config(of: Inspected) -> Iterator[str]:
-    config = of.details.config
+def _config(file: InspectedFile) -> Iterator[str]:
+    config = file.details.config
     if config is None:
-        yield "configuration: not in the file (CONFIG_IKCONFIG)"
+        yield "configuration: not in the file (requires CONFIG_IKCONFIG)"
         return
     yield "configuration"
     yield from text.columns([(name, printable(config.get(name, "n")), about) for name, about in OPTIONS.items()])

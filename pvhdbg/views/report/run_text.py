@@ -1,4 +1,4 @@
-"""A Document as a story for a person: the kernel and its machine, each stop's news, and how it ended."""
+"""A whole run as text: the kernel and the machine, what is new at each stop, and how the run ended."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pvhdbg.abi.text import printable
 from pvhdbg.boot.record.document import DEAD, DONE, TIMED_OUT
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.address import location_suffix
-from pvhdbg.checks.run import Checked, check
+from pvhdbg.checks.run import RunFindings, check_run
 from pvhdbg.views.report import findings_text, stop_text
 from pvhdbg.views.rows import text
 from pvhdbg.views.rows.stop import Stop
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from pvhdbg.boot.record.document import Document, MachineFacts, Outcome, Rewrite
-    from pvhdbg.boot.stop.capture import Capture
     from pvhdbg.checks.finding import Finding
     from pvhdbg.image.facts import ImageFacts
 
@@ -26,81 +25,83 @@ BUILD_ID_SHOWN = 12
 REWRITES_SHOWN, BYTES_SHOWN = 32, 8
 
 
-def document(of: Document) -> str:
-    """Everything, each thing where it first is as it is."""
-    checked = check(of)
-    *found, ending = checked.new
-    blocks = [list(header(of))]
-    blocks += [_stop(Stop(each, of.stops[:at], of.kernel), found[at]) for at, each in enumerate(of.stops)]
-    blocks += [findings_text.lines(ending), [_counted(outcome(of.outcome), checked)]]
+def document(run: Document) -> str:
+    """Return the report of `dump` and `show`: every structure and finding at the first stop that has it."""
+    checked = check_run(run)
+    *findings_of_stops, ending = checked.new
+    blocks = [list(header(run))]
+    for index, capture in enumerate(run.stops):
+        blocks.append(_stop(Stop(capture, run.stops[:index], run.kernel), findings_of_stops[index]))
+    blocks += [findings_text.lines(ending), [_with_count(outcome(run.outcome), checked)]]
     return _joined(blocks)
 
 
-def report(of: Document) -> str:
-    """What the rules find at each stop and not at one before, and about the end."""
-    checked = check(of)
-    *found, ending = checked.new
-    blocks = [list(header(of))]
-    for is_news, group in groupby(zip(of.stops, found, strict=True), key=lambda stop: bool(stop[1])):
-        if is_news:
-            blocks += [_report(seen.stage, told) for seen, told in group]
+def report(run: Document) -> str:
+    """Return the report of `check`: the new findings at each stop, and those about the end."""
+    checked = check_run(run)
+    *findings_of_stops, ending = checked.new
+    blocks = [list(header(run))]
+    stops = zip(run.stops, findings_of_stops, strict=True)
+    for has_findings, group in groupby(stops, key=lambda stop: bool(stop[1])):
+        if has_findings:
+            blocks += [_findings_of_stop(capture.stage, findings) for capture, findings in group]
         else:
-            blocks.append([f"{', '.join(seen.stage for seen, _ in group)}: nothing new"])
-    hint = ["  `pvhdbg explain CODE` says why it matters, and what to do"] if checked.all else []
-    blocks += [findings_text.lines(ending), [_counted(outcome(of.outcome), checked), *hint]]
+            blocks.append([f"{', '.join(capture.stage for capture, _ in group)}: no new findings"])
+    hint = ["  run `pvhdbg explain CODE` for the reason and the fix"] if checked.all else []
+    blocks += [findings_text.lines(ending), [_with_count(outcome(run.outcome), checked), *hint]]
     return _joined(blocks)
 
 
-def _report(stage: str, found: Sequence[Finding]) -> list[str]:
-    return [f"{stage}: {stages.stage(stage).about}", *findings_text.lines(found)]
+def _findings_of_stop(stage: str, findings: Sequence[Finding]) -> list[str]:
+    return [f"{stage}: {stages.stage(stage).about}", *findings_text.lines(findings)]
 
 
 def _joined(blocks: Iterable[Sequence[str]]) -> str:
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
 
-def _stop(stop: Stop, found: Sequence[Finding]) -> list[str]:
-    """A stop's story with its findings behind it; a death begins with them."""
-    lines, told = stop_text.lines(stop), findings_text.lines(found)
-    head = len(stop_text.heading(stop)) if stop.seen.stage == stages.DIED else len(lines)
-    return [*lines[:head], *told, *lines[head:]]
+def _stop(stop: Stop, findings: Sequence[Finding]) -> list[str]:
+    """Return a stop's lines, then its findings. At a death the findings come first, below the heading."""
+    lines = stop_text.lines(stop)
+    head = len(stop_text.heading(stop)) if stop.capture.stage == stages.DIED else len(lines)
+    return [*lines[:head], *findings_text.lines(findings), *lines[head:]]
 
 
-def _counted(line: str, checked: Checked) -> str:
+def _with_count(line: str, checked: RunFindings) -> str:
     counted = findings_text.count(checked.all)
-    return f"{line}; found: {counted}" if counted else line
+    return f"{line}; findings: {counted}" if counted else line
 
 
-def capture(seen: Capture, image: ImageFacts | None = None, earlier: Sequence[Capture] = ()) -> str:
-    """One stop; what is as it was at the `earlier` ones is left out."""
-    return "\n".join(stop_text.lines(Stop(seen, earlier, image))) + "\n"
+def one_stop(stop: Stop) -> str:
+    """Return one stop without findings. What has not changed since the stop before is left out."""
+    return "\n".join(stop_text.lines(stop)) + "\n"
 
 
-def header(of: Document) -> Iterator[str]:
-    if of.kernel:
-        yield printable(of.kernel.path)
-        yield f"  {kernel(of.kernel)}"
-    yield from (f"  {line}" for line in machine(of.machine))
+def header(run: Document) -> Iterator[str]:
+    if run.kernel:
+        yield printable(run.kernel.path)
+        yield f"  {kernel(run.kernel)}"
+    yield from (f"  {line}" for line in machine(run.machine))
 
 
 def kernel(facts: ImageFacts) -> str:
     """`Linux 6.1.0-56-cloud-amd64, vmlinux, 64-bit ELF, entry 0x1000850, build-id 8f3c6d2e51aa…`."""
-    words = [
+    parts = [
         f"Linux {printable(facts.release)}" if facts.release else "",
         printable(facts.kind),
         f"{facts.elf_class}-bit ELF",
         f"entry {text.address(facts.entry)}",
         f"build-id {printable(facts.build_id[:BUILD_ID_SHOWN])}…" if facts.build_id else "",
     ]
-    return ", ".join(filter(None, words))
+    return ", ".join(filter(None, parts))
 
 
 def machine(facts: MachineFacts) -> Iterator[str]:
-    """The machine on a line, then what it was given."""
+    """Yield QEMU's version and the machine on one line, then the command line, the initrd and the rewrites."""
     qemu = f"QEMU {facts.qemu}" if facts.qemu else None
-    words = [printable(each) for each in (qemu, facts.machine, facts.accel, facts.cpu, facts.memory) if each]
-    if words:
-        yield ", ".join(words)
+    parts = [printable(part) for part in (qemu, facts.machine, facts.accel, facts.cpu, facts.memory) if part]
+    if parts:
+        yield ", ".join(parts)
     if facts.append is not None:
         yield f"-append {text.quoted(facts.append, text.LONG)}"
     if facts.initrd is not None:
@@ -108,26 +109,26 @@ def machine(facts: MachineFacts) -> Iterator[str]:
     yield from rewrites(facts.rewrites)
 
 
-def rewrites(of: Sequence[Rewrite]) -> Iterator[str]:
-    for each in of[:REWRITES_SHOWN]:
-        before, after = (_bytes(data) for data in (each.before, each.after))
-        yield f"rewritten at the entry: {printable(each.path)} at {each.paddr:#x}: {before} -> {after}"
-    if len(of) > REWRITES_SHOWN:
-        yield f"… and {len(of) - REWRITES_SHOWN} more"
+def rewrites(changes: Sequence[Rewrite]) -> Iterator[str]:
+    for change in changes[:REWRITES_SHOWN]:
+        before, after = (_bytes(data) for data in (change.before, change.after))
+        yield f"rewritten at the entry: {printable(change.path)} at {change.paddr:#x}: {before} -> {after}"
+    if len(changes) > REWRITES_SHOWN:
+        yield f"… and {len(changes) - REWRITES_SHOWN} more"
 
 
 def _bytes(data: bytes) -> str:
     return data[:BYTES_SHOWN].hex(" ") + ("…" if len(data) > BYTES_SHOWN else "")
 
 
-def outcome(of: Outcome) -> str:
-    """How it ended, on one line."""
-    reached = f"reached {printable(of.reached)}" if of.reached else "no stage was reached"
-    if of.ended == DONE:
-        return f"done: {reached}"
-    if of.ended == DEAD and of.died:
-        return f"died: {of.died.describe(location_suffix(of.died.rip, of.died.symbol))} ({reached})"
-    if of.ended == TIMED_OUT and of.waited_for:
-        where = location_suffix(of.rip, of.symbol, ", rip ")
-        return f"timeout: {printable(of.waited_for)} did not come{where} ({reached})"
-    return f"{printable(of.ended)} ({reached})"
+def outcome(end: Outcome) -> str:
+    """Say on one line how the run ended."""
+    if end.ended == DONE:
+        return f"done: reached {printable(end.reached)}" if end.reached else "done: no stage reached"
+    last = f"last stage: {printable(end.reached)}" if end.reached else "no stage reached"
+    if end.ended == DEAD and end.died:
+        return f"died: {end.died.describe(location_suffix(end.died.rip, end.died.symbol))} ({last})"
+    if end.ended == TIMED_OUT and end.waited_for:
+        where = location_suffix(end.rip, end.symbol, ", rip ")
+        return f"timed out waiting for {printable(end.waited_for)}{where} ({last})"
+    return f"{printable(end.ended)} ({last})"

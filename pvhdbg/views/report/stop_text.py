@@ -1,4 +1,4 @@
-"""One stop as lines of text: what is there that was not there before."""
+"""One stop as lines of text. What has not changed since the stop before is left out."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pvhdbg.abi.cpu import UD2
 from pvhdbg.abi.text import printable
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.address import code_paddr
-from pvhdbg.boot.stop.capture import MISSING_STAGE, MISSING_KERNEL
+from pvhdbg.boot.stop.capture import MISSING_KERNEL, MISSING_STAGE
 from pvhdbg.views.report import boot_params_text, tables
 from pvhdbg.views.rows import cpu_rows, map_rows, memory_picture, picture_text, start_info_rows, text
 from pvhdbg.views.rows.row import NOTHING
-from pvhdbg.views.rows.stop import why_not
+from pvhdbg.views.rows.stop import missing_line, missing_reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,166 +23,167 @@ if TYPE_CHECKING:
     from pvhdbg.views.rows.stop import Stop
 
 CODE_SHOWN = 16
-_NOT_AT_THIS_STAGE = ("not before stage ", "not any more at stage ", "not read where the guest died")
+"""Bytes of code at RIP after a death."""
 
 
 def lines(stop: Stop) -> list[str]:
-    return [*heading(stop), *_sections(stop), *_unsaid(stop)]
+    return [*heading(stop), *_sections(stop), *_missing_registers(stop)]
 
 
 def heading(stop: Stop) -> list[str]:
-    seen = stop.seen
+    """Return the stage, RIP with the CPU mode and, if the kernel file could not be used, the reason."""
+    capture = stop.capture
+    kind = cpu_rows.rip_words(capture) or "unknown kind of address"
     return [
-        f"after {seen.stage}: at no stage" if MISSING_STAGE in seen.missing else _at(seen.stage),
-        f"  rip {text.address(seen.rip)}, {cpu_rows.rip_words(seen) or 'of unknown kind'}; {cpu_rows.mode_words(seen)}",
-        *([f"  {printable(seen.missing[KERNEL_FILE])}"] if MISSING_KERNEL in seen.missing else []),
+        f"after {capture.stage}: between stages" if MISSING_STAGE in capture.missing else _stage(capture.stage),
+        f"  rip {text.address(capture.rip)}, {kind}; {cpu_rows.mode_words(capture)}",
+        *([f"  {printable(capture.missing[MISSING_KERNEL])}"] if MISSING_KERNEL in capture.missing else []),
     ]
 
 
-def _at(stage: str) -> str:
-    return f"{stage}: {stages.stage(stage).about}"
+def _stage(name: str) -> str:
+    return f"{name}: {stages.stage(name).about}"
 
 
 def _sections(stop: Stop) -> Iterator[str]:
-    valid = stages.stage(stop.seen.stage).valid
+    valid = stages.stage(stop.capture.stage).valid
     for key, section in _SECTIONS.items():
         if key in valid:
             yield from section(stop)
-    if stop.seen.stage == stages.DIED:
+    if stop.capture.stage == stages.DIED:
         yield from _death(stop)
 
 
 def _start_info(stop: Stop) -> Iterator[str]:
-    info, before = stop.seen.start_info, stop.before
+    info, before = stop.capture.start_info, stop.before
     if before and before.start_info and info and before.start_info.raw == info.raw:
         return
     if info is None:
-        yield from why_not(stop, "start_info", "start_info")
+        yield from missing_line(stop, "start_info", "start_info")
         return
     yield f"  struct hvm_start_info at {text.address(info.at)}"
-    yield from tables.field_table(start_info_rows.start_info_rows(stop.seen))
+    yield from tables.field_table(start_info_rows.start_info_rows(stop.capture))
 
 
 def _pvh_start_info(stop: Stop) -> Iterator[str]:
-    copy, given, before = stop.seen.pvh_start_info, stop.seen.start_info, stop.before
+    copy, original, before = stop.capture.pvh_start_info, stop.capture.start_info, stop.before
     if copy is None:
-        yield from why_not(stop, "pvh_start_info", "pvh_start_info")
+        yield from missing_line(stop, "pvh_start_info", "pvh_start_info")
     elif before and before.pvh_start_info == copy:
         return
-    elif given and given.raw == copy.raw:
-        yield f"  pvh_start_info at {text.address(copy.at)}: equal to start_info, byte for byte"
+    elif original and original.raw == copy.raw:
+        yield f"  pvh_start_info at {text.address(copy.at)}: identical to start_info"
     else:
-        changed = _differing(copy, given, "pvh_start_info") if given else set()
-        differs = " (* differs from start_info)" if changed else ""
-        yield f"  pvh_start_info at {text.address(copy.at)}{differs}"
-        yield from tables.field_table(start_info_rows.start_info_rows(stop.seen, "pvh_start_info"), changed=changed)
+        changed = _changed_paths(copy, original, "pvh_start_info") if original else set()
+        legend = " (* differs from start_info)" if changed else ""
+        rows = start_info_rows.start_info_rows(stop.capture, "pvh_start_info")
+        yield f"  pvh_start_info at {text.address(copy.at)}{legend}"
+        yield from tables.field_table(rows, changed=changed)
 
 
-def _differing(record: Struct, other: Struct, path: str) -> set[str]:
-    return {f"{path}.{each.name}" for each in record.FIELDS if record.bytes_of(each) != other.bytes_of(each)}
+def _changed_paths(copy: Struct, original: Struct, path: str) -> set[str]:
+    return {f"{path}.{field.name}" for field in copy.FIELDS if copy.bytes_of(field) != original.bytes_of(field)}
 
 
 def _cmdline(stop: Stop) -> Iterator[str]:
-    """Only what the line in start_info has no room for."""
-    found, before = stop.seen.cmdline, stop.before
-    if found is None or len(printable(found.raw)) <= text.SHORT or (before and before.cmdline == found):
+    """Yield the command line only if it is too long for the row of cmdline_paddr."""
+    cmdline, before = stop.capture.cmdline, stop.before
+    if cmdline is None or len(printable(cmdline.raw)) <= text.SHORT or (before and before.cmdline == cmdline):
         return
-    rest = len(found.raw) - COMMAND_LINE_SIZE
-    yield f"  command line at {text.address(found.paddr)}, {text.size(len(found.raw))}"
-    yield from (f"    {each}" for each in text.folded(found.raw[:COMMAND_LINE_SIZE]))
+    rest = len(cmdline.raw) - COMMAND_LINE_SIZE
+    yield f"  command line at {text.address(cmdline.paddr)}, {text.size(len(cmdline.raw))}"
+    yield from (f"    {line}" for line in text.folded(cmdline.raw[:COMMAND_LINE_SIZE]))
     if rest > 0:
         yield f"    … and {text.size(rest)} more"
 
 
 def _modules(stop: Stop) -> Iterator[str]:
-    found, before = stop.seen.modules, stop.before
-    if found is None:
-        yield from why_not(stop, "modules", "modules")
-    elif found and not (before and before.modules == found):
-        yield f"  struct hvm_modlist_entry[{len(found)}] at {text.address(found[0].entry.at)}"
-        yield from tables.indexed(_module_lines(stop.seen))
-        if "modules" in stop.seen.missing:
-            yield f"    {stop.seen.missing['modules']}"
+    modules, before = stop.capture.modules, stop.before
+    if modules is None:
+        yield from missing_line(stop, "modules", "modules")
+    elif modules and not (before and before.modules == modules):
+        yield f"  struct hvm_modlist_entry[{len(modules)}] at {text.address(modules[0].entry.at)}"
+        yield from tables.indexed_table(_module_cells(stop.capture))
+        if "modules" in stop.capture.missing:
+            yield f"    {stop.capture.missing['modules']}"
 
 
-def _module_lines(seen: Capture) -> list[tuple[str, ...]]:
+def _module_cells(capture: Capture) -> list[tuple[str, ...]]:
     return [
         (
-            text.span(*each.span),
-            text.size(each.entry.size),
-            start_info_rows.role(seen, index, each),
-            _named(seen, index, each),
-            f"reserved {each.entry.reserved:#x}" if each.entry.reserved else "",
+            text.span(*module.span),
+            text.size(module.entry.size),
+            start_info_rows.module_role(capture, index, module),
+            _module_cmdline(capture, index, module),
+            f"reserved {module.entry.reserved:#x}" if module.entry.reserved else "",
         )
-        for index, each in enumerate(seen.modules or ())
+        for index, module in enumerate(capture.modules or ())
     ]
 
 
-def _named(seen: Capture, index: int, module: Module) -> str:
-    words = start_info_rows.module_cmdline(seen, f"modules[{index}]", module)
-    return f"cmdline {words}" if module.entry.cmdline_paddr else "no cmdline"
+def _module_cmdline(capture: Capture, index: int, module: Module) -> str:
+    cmdline = start_info_rows.module_cmdline(capture, f"modules[{index}]", module)
+    return f"cmdline {cmdline}" if module.entry.cmdline_paddr else "no cmdline"
 
 
 def _memory_map(stop: Stop) -> Iterator[str]:
-    found, before = stop.seen.memory_map, stop.before
-    if found is None:
-        yield from why_not(stop, "memory_map", "memory map")
-    elif not (before and before.memory_map and tables.same_map(before.memory_map.entries, found.entries)):
-        yield f"  memory map: {_origin(stop.seen)}"
-        yield from tables.map_table(found.entries)
-        yield from picture_text.render(memory_picture.of_capture(stop.seen, stop.image), indent=4)
+    memory_map, before = stop.capture.memory_map, stop.before
+    if memory_map is None:
+        yield from missing_line(stop, "memory_map", "memory map")
+    elif not (before and before.memory_map and tables.is_same_map(before.memory_map.entries, memory_map.entries)):
+        yield f"  memory map: {_map_summary(stop.capture)}"
+        yield from tables.map_table(memory_map.entries)
+        yield from picture_text.render(memory_picture.of_capture(stop.capture, stop.image), indent=4)
 
 
-def _origin(seen: Capture) -> str:
-    found = seen.memory_map
-    if found is None or found.paddr is None:
-        return f"none, {seen.missing.get('memory_map.paddr', 'not there')}"
-    cut = seen.missing.get("memory_map.entries")
-    return f"{found.protocol} at {found.paddr:#x}, {map_rows.summary(found.entries)}" + (f" ({cut})" if cut else "")
+def _map_summary(capture: Capture) -> str:
+    memory_map = capture.memory_map
+    if memory_map is None or memory_map.paddr is None:
+        return f"missing, {missing_reason(capture, 'memory_map.paddr')}"
+    cut = capture.missing.get("memory_map.entries")
+    summary = map_rows.summary(memory_map.entries)
+    return f"{memory_map.protocol} at {memory_map.paddr:#x}, {summary}" + (f" ({cut})" if cut else "")
 
 
 def _death(stop: Stop) -> Iterator[str]:
-    rows = [row for row in cpu_rows.cpu_rows(stop.seen) if row.name not in ("cpu mode", "rip")]
+    rows = [row for row in cpu_rows.cpu_rows(stop.capture) if row.name not in ("cpu mode", "rip")]
     yield from tables.field_table([row for row in rows if row.value not in ("0x0", NOTHING)])
-    yield "    all others that are known are 0"
+    yield "    all other known registers are 0"
     yield f"  code at rip: {_code(stop)}"
 
 
 def _code(stop: Stop) -> str:
-    seen = stop.seen
-    if seen.rip is None:
-        return "rip is not known"
-    paddr = code_paddr(seen, stop.image)
-    code = None if paddr is None else next(_bytes(seen, paddr), None)
+    capture = stop.capture
+    if capture.rip is None:
+        return "rip is unknown"
+    paddr = code_paddr(capture, stop.image)
+    code = None if paddr is None else _captured_code(capture, paddr)
     if not code:
-        return seen.missing.get("code", "not read")
-    return code.hex(" ") + (" (ud2 first: how Linux ends a BUG)" if code.startswith(UD2) else "")
+        return capture.missing.get("code", "not captured")
+    return code.hex(" ") + (" (begins with ud2: a Linux BUG)" if code.startswith(UD2) else "")
 
 
-def _bytes(seen: Capture, paddr: int) -> Iterator[bytes]:
-    """As many bytes from there on as were read."""
-    for size in range(CODE_SHOWN, 0, -1):
-        found = seen.bytes_at(paddr, size)
-        if found:
-            yield found
+def _captured_code(capture: Capture, paddr: int) -> bytes | None:
+    """Return as many of the CODE_SHOWN bytes at `paddr` as were captured."""
+    candidates = (capture.bytes_at(paddr, size) for size in range(CODE_SHOWN, 0, -1))
+    return next(filter(None, candidates), None)
 
 
-def _unsaid(stop: Stop) -> list[str]:
-    """Reasons that no section gave: each once, and not again at the next stop."""
-    said = stop.before.missing if stop.before else {}
-    reasons: dict[str, list[str]] = {}
-    for path, reason in stop.seen.missing.items():
-        if path.startswith(_OWN_REASONS) and said.get(path) != reason and not reason.startswith(_NOT_AT_THIS_STAGE):
-            reasons.setdefault(reason, []).append(path.removeprefix("registers."))
-    return [f"  not there: {_listed(paths)}: {printable(reason)}" for reason, paths in reasons.items()]
+def _missing_registers(stop: Stop) -> list[str]:
+    """Return why registers are missing, one line per reason, without the reasons that the stop before had too."""
+    known = stop.before.missing if stop.before else {}
+    paths_of: dict[str, list[str]] = {}
+    for path, reason in stop.capture.missing.items():
+        if path.startswith(("registers.", "address_kind")) and known.get(path) != reason:
+            paths_of.setdefault(reason, []).append(path.removeprefix("registers."))
+    return [f"  missing: {_first_three(paths)}: {printable(reason)}" for reason, paths in paths_of.items()]
 
 
-def _listed(paths: Sequence[str]) -> str:
+def _first_three(paths: Sequence[str]) -> str:
     shown = ", ".join(paths[:3])
     return shown if len(paths) <= 3 else f"{shown} and {len(paths) - 3} more"
 
 
-_OWN_REASONS = ("registers.", "address_kind")
 _SECTIONS = {
     stages.START_INFO: _start_info,
     stages.PVH_START_INFO: _pvh_start_info,

@@ -1,4 +1,4 @@
-"""Rows as lines of text: fields of a structure, entries of a map, and what of them is new."""
+"""Rows as lines of text: fields of a structure, entries of a map, and how two maps differ."""
 
 from __future__ import annotations
 
@@ -17,37 +17,37 @@ if TYPE_CHECKING:
     from pvhdbg.views.rows.row import Row
 
 MOST = 160
-"""Lines of one table; a zero page has 128 entries. All of it is in the JSON."""
+"""The most lines of one table: enough for the 128 entries of a zero page. The JSON has all rows."""
 
 KEPT, NEW, GONE = "=", "+", "-"
 
 
 def field_table(rows: Sequence[Row], *, changed: Collection[str] = ()) -> list[str]:
-    """Offset, name, value and meaning; the rows of the paths in `changed` begin with a `*`."""
+    """Return lines of offset, name, value and meaning. Rows whose path is in `changed` begin with a `*`."""
     cells = [
         ("*" if row.path in changed else " ", row.label, "  " * row.depth + row.name, row.value, row.meaning)
         for row in rows
     ]
-    return _cut(text.columns([each if changed else each[1:] for each in cells[:MOST]], indent=4), len(cells))
+    return _cut(text.columns([line if changed else line[1:] for line in cells[:MOST]], indent=4), len(cells))
 
 
 def map_table(entries: Sequence[MapRecord]) -> list[str]:
-    """Index, range, size, type, and what lies between or twice."""
-    return indexed([each.columns[1:] for each in map_rows.entry_rows(entries, "")], right=(1,))
+    """Return lines of index, range, size, type, and the gap or overlap before each entry."""
+    return indexed_table([row.columns[1:] for row in map_rows.entry_rows(entries, "")], right=(1,))
 
 
-def indexed(rows: Sequence[tuple[str, ...]], *, right: Collection[int] = ()) -> list[str]:
-    """Rows with their index before them; a run of equal ones is one line."""
+def indexed_table(rows: Sequence[tuple[str, ...]], *, right: Collection[int] = ()) -> list[str]:
+    """Return the rows with their index as first column. A run of equal rows becomes one line, `[2]-[5]`."""
     lines: list[tuple[str, ...]] = []
     for cells, run in groupby(enumerate(rows), key=lambda row: row[1]):
         indices = [index for index, _ in run]
         name = f"[{indices[0]}]" if len(indices) == 1 else f"[{indices[0]}]-[{indices[-1]}]"
         lines.append((name, *cells))
-    return _cut(text.columns(lines[:MOST], indent=4, right=[at + 1 for at in right]), len(lines))
+    return _cut(text.columns(lines[:MOST], indent=4, right=[column + 1 for column in right]), len(lines))
 
 
-def compared_map(entries: Sequence[MapRecord], before: Sequence[MapRecord]) -> list[str]:
-    """The entries, each with `=` if it was listed before or `+` if not, and with `-` those that were."""
+def map_changes(entries: Sequence[MapRecord], before: Sequence[MapRecord]) -> list[str]:
+    """Return the entries with a sign: `=` if both maps have it, `+` if it is new, `-` if only `before` has it."""
     signed = _signed(entries, before)
     rows = [
         (sign, text.span(entry.addr, entry.end), text.size(entry.size), E820_TYPES.label(entry.type))
@@ -57,17 +57,18 @@ def compared_map(entries: Sequence[MapRecord], before: Sequence[MapRecord]) -> l
 
 
 def _signed(entries: Sequence[MapRecord], before: Sequence[MapRecord]) -> list[tuple[str, MapEntry]]:
+    """Return the signed entries: in ascending order if `entries` is, otherwise the removed ones last."""
     left = Counter(decode_entries(before))
     lines = []
-    for each in decode_entries(entries):
-        lines.append((KEPT if left[each] else NEW, each))
-        left[each] -= left[each] > 0
-    ascending = all(low[1] <= high[1] for low, high in pairwise(lines))
-    lines += [(GONE, each) for each in sorted(left.elements())]
-    return sorted(lines, key=lambda line: (line[1], line[0] != GONE)) if ascending else lines
+    for entry in decode_entries(entries):
+        lines.append((KEPT if left[entry] else NEW, entry))
+        left[entry] -= left[entry] > 0
+    is_ascending = all(low[1] <= high[1] for low, high in pairwise(lines))
+    lines += [(GONE, entry) for entry in sorted(left.elements())]
+    return sorted(lines, key=lambda line: (line[1], line[0] != GONE)) if is_ascending else lines
 
 
-def same_map(entries: Iterable[MapRecord], before: Iterable[MapRecord]) -> bool:
+def is_same_map(entries: Iterable[MapRecord], before: Iterable[MapRecord]) -> bool:
     return decode_entries(entries) == decode_entries(before)
 
 

@@ -1,14 +1,14 @@
-"""What a view shows, row by row: used by the screen, by reports and in gdb.
+"""What a view shows, row by row: used by the TUI, by reports and inside gdb.
 
-row               a Row: one line, with its path, address and value
+row               a Row: one line with its path, address and value
 start_info_rows   struct hvm_start_info and its modules
 boot_params_rows  struct boot_params
 map_rows          memory maps and e820 tables
 cpu_rows          registers, control bits, segments
-contents          everything a stop holds, one line each
+contents          a summary of a capture, one line per structure
 memory_picture    memory to scale, as cells
 picture_text      the picture as characters
-stop              a capture with its findings and image
+stop              a capture with the captures before it and the kernel file
 text              columns, sizes, addresses, quoted guest text
 
 Start with row.

@@ -1,4 +1,4 @@
-"""struct boot_params as a tree of rows: pvh_bootparams, and the kernel's copy of it."""
+"""struct boot_params as a tree of rows: pvh_bootparams, and the kernel's copy, boot_params."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 PARAMS, KERNEL_COPY = "boot_params", "kernel_boot_params"
 
 
-class _Given(NamedTuple):
-    """The record, and the capture that tells what its addresses lead to."""
+class _Source(NamedTuple):
+    """A struct boot_params, and the capture that has the modules and the command line it points to."""
 
     record: BootParams
     capture: Capture
@@ -30,23 +30,23 @@ class _Given(NamedTuple):
         return self.record.e820_table[: self.record.e820_entries]
 
     def wide(self, low: str, high: str) -> int:
-        """An address or size kept in two halves, the low one in the setup header."""
+        """Return an address or size that is stored in two 32-bit halves; the low half is in the setup header."""
         return int(getattr(self.record.hdr, low)) | int(getattr(self.record, high)) << 32
 
 
 def boot_params_rows(
     capture: Capture, key: str = PARAMS, *, handed_over: Capture | None = None, folded: bool = False
 ) -> list[Row]:
-    """Every field, structures above their own fields; `folded` makes one row of each run of zero fields.
+    """Return a row for every field, with the fields of an inner structure below it.
 
-    `handed_over` is an earlier capture that knows modules and command line, where this one does not.
+    `folded` turns each run of zero fields into one row. `handed_over` is an earlier capture that has the modules and
+    the command line if this one does not.
     """
     record = capture.kernel_boot_params if key == KERNEL_COPY else capture.boot_params
     if record is None:
         return [absent(capture, key)]
-    given = _Given(record, handed_over or capture)
-    tree = list(_tree(given, record, key, ""))
-    return rows.fold([each for each in tree if not _is_entry_field(each)]) if folded else tree
+    tree = list(_tree(_Source(record, handed_over or capture), record, key, ""))
+    return rows.fold([row for row in tree if not _is_entry_field(row)]) if folded else tree
 
 
 def _is_entry_field(row: Row) -> bool:
@@ -54,56 +54,56 @@ def _is_entry_field(row: Row) -> bool:
     return field is not None and field.owner is BootE820Entry
 
 
-def _tree(given: _Given, record: Struct, path: str, inner: str) -> Iterator[Row]:
+def _tree(source: _Source, record: Struct, path: str, inner: str) -> Iterator[Row]:
     for field, value in record.rows():
         meaning = _MEANINGS.get(inner + field.name)
-        row = field_row(record, field, path, meaning and meaning(given))
-        yield row._replace(leads_to=_target(given, inner + field.name) or row.leads_to)
+        row = field_row(record, field, path, meaning and meaning(source))
+        yield row._replace(leads_to=_target(source, inner + field.name) or row.leads_to)
         if isinstance(value, Struct):
-            yield from below(list(_tree(given, value, row.path, f"{field.name}.")), base=field.offset)
+            yield from below(list(_tree(source, value, row.path, f"{field.name}.")), base=field.offset)
         elif field is BootParams.e820_table:
-            yield from below(_e820(given, row.path))
+            yield from below(_e820(source, row.path))
         elif isinstance(value, tuple) and isinstance(value[0], Struct):
-            yield from below(list(_array(given, value, row.path)), base=field.offset)
+            yield from below(list(_array(source, value, row.path)), base=field.offset)
 
 
-def _array(given: _Given, records: Sequence[Struct], path: str) -> Iterator[Row]:
+def _array(source: _Source, records: Sequence[Struct], path: str) -> Iterator[Row]:
     for index, record in enumerate(records):
         at = f"{path}[{index}]"
         yield Row(at, f"[{index}]", "", address=record.at, offset=index * record.SIZE, raw=record.raw)
-        yield from below(list(_tree(given, record, at, f"{at}.")), base=index * record.SIZE)
+        yield from below(list(_tree(source, record, at, f"{at}.")), base=index * record.SIZE)
 
 
-def _e820(given: _Given, path: str) -> list[Row]:
-    base, used = BootParams.e820_table.offset, len(given.entries)
-    listed = map_rows.entry_rows(given.entries, path, fields=True, base=base)
-    rest = given.record.bytes_of(BootParams.e820_table)[used * BootE820Entry.SIZE :]
+def _e820(source: _Source, path: str) -> list[Row]:
+    base, used = BootParams.e820_table.offset, len(source.entries)
+    entry_rows = map_rows.entry_rows(source.entries, path, fields=True, base=base)
+    rest = source.record.bytes_of(BootParams.e820_table)[used * BootE820Entry.SIZE :]
     if not any(rest):
-        return listed
-    meaning = f"not 0, though e820_entries is {given.record.e820_entries}"
-    return [*listed, Row(path, f"[{used}] …", rest[: BootE820Entry.SIZE].hex(" "), meaning, raw=rest)]
+        return entry_rows
+    meaning = f"not 0, but beyond e820_entries ({source.record.e820_entries})"
+    return [*entry_rows, Row(path, f"[{used}] …", rest[: BootE820Entry.SIZE].hex(" "), meaning, raw=rest)]
 
 
-def _target(given: _Given, name: str) -> int | None:
+def _target(source: _Source, name: str) -> int | None:
     halves = {
         "hdr.ramdisk_image": ("ramdisk_image", "ext_ramdisk_image"),
         "hdr.cmd_line_ptr": ("cmd_line_ptr", "ext_cmd_line_ptr"),
     }.get(name)
-    return given.wide(*halves) if halves else None
+    return source.wide(*halves) if halves else None
 
 
-def _e820_entries(given: _Given) -> str:
-    over = given.record.e820_entries - ZERO_PAGE_ENTRIES
-    return f"{over} more than the table holds" if over > 0 else f"of {ZERO_PAGE_ENTRIES}"
+def _e820_entries(source: _Source) -> str:
+    excess = source.record.e820_entries - ZERO_PAGE_ENTRIES
+    return f"{excess} more than the table can hold" if excess > 0 else f"at most {ZERO_PAGE_ENTRIES}"
 
 
-def _e820_table(given: _Given) -> str:
-    return map_rows.summary(given.entries)
+def _e820_table(source: _Source) -> str:
+    return map_rows.summary(source.entries)
 
 
-def _ramdisk_image(given: _Given) -> str:
-    image = given.wide("ramdisk_image", "ext_ramdisk_image")
-    modules = given.capture.modules
+def _ramdisk_image(source: _Source) -> str:
+    image = source.wide("ramdisk_image", "ext_ramdisk_image")
+    modules = source.capture.modules
     if image == 0:
         return "no ramdisk"
     if modules and modules[0].entry.paddr == image:
@@ -111,26 +111,26 @@ def _ramdisk_image(given: _Given) -> str:
     return "the ramdisk"
 
 
-def _ramdisk_size(given: _Given) -> str:
-    return text.size(given.wide("ramdisk_size", "ext_ramdisk_size"))
+def _ramdisk_size(source: _Source) -> str:
+    return text.size(source.wide("ramdisk_size", "ext_ramdisk_size"))
 
 
-def _cmd_line_ptr(given: _Given) -> str:
-    pointer = given.wide("cmd_line_ptr", "ext_cmd_line_ptr")
-    cmdline = given.capture.cmdline
+def _cmd_line_ptr(source: _Source) -> str:
+    pointer = source.wide("cmd_line_ptr", "ext_cmd_line_ptr")
+    cmdline = source.capture.cmdline
     if pointer == 0:
         return "no command line"
     if cmdline and cmdline.paddr == pointer:
-        return start_info_rows.string(given.capture, "cmdline", cmdline)
+        return start_info_rows.guest_string(source.capture, "cmdline", cmdline)
     return "command line"
 
 
-def _acpi_rsdp_addr(given: _Given) -> str:
-    pointer = given.record.acpi_rsdp_addr
-    return start_info_rows.rsdp(given.capture, pointer) if pointer else "not given: the kernel looks elsewhere"
+def _acpi_rsdp_addr(source: _Source) -> str:
+    pointer = source.record.acpi_rsdp_addr
+    return start_info_rows.rsdp_meaning(source.capture, pointer) if pointer else "0: the kernel searches for the RSDP"
 
 
-_MEANINGS: dict[str, Callable[[_Given], str]] = {
+_MEANINGS: dict[str, Callable[[_Source], str]] = {
     "acpi_rsdp_addr": _acpi_rsdp_addr,
     "e820_entries": _e820_entries,
     "e820_table": _e820_table,

@@ -1,4 +1,4 @@
-"""What a stop holds, a line each: its name, where it lies, and what it comes to."""
+"""A summary of a capture, one line per structure: its name, its address, and its size or most important values."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pvhdbg.abi.setup_header import LOADERS, PROTOCOLS
 from pvhdbg.boot.stop.stages import CAPTURE_KEYS
 from pvhdbg.views.rows import map_rows, start_info_rows, text
 from pvhdbg.views.rows.row import NOTHING
-from pvhdbg.views.rows.stop import reason
+from pvhdbg.views.rows.stop import missing_reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,72 +18,74 @@ if TYPE_CHECKING:
     from pvhdbg.boot.stop.capture import Capture
 
 
-def lines(seen: Capture) -> list[str]:
-    return text.columns([_thing(seen, key) for key in CAPTURE_KEYS])
+def lines(capture: Capture) -> list[str]:
+    return text.columns([_cells(capture, key) for key in CAPTURE_KEYS])
 
 
-def _thing(seen: Capture, key: str) -> tuple[str, str, str]:
-    """Its name, where it lies, and what it comes to."""
-    found = getattr(seen, key)
-    return (key, *_TOLD[key](seen)) if found is not None else (key, NOTHING, reason(seen, key))
+def _cells(capture: Capture, key: str) -> tuple[str, str, str]:
+    """Return the name, the address and the summary of one structure."""
+    if getattr(capture, key) is None:
+        return key, NOTHING, missing_reason(capture, key)
+    return key, *_ADDRESS_AND_SUMMARY[key](capture)
 
 
-def _start_info(seen: Capture) -> tuple[str, str]:
-    return _record(seen.start_info), ""
+def _start_info(capture: Capture) -> tuple[str, str]:
+    return _address(capture.start_info), ""
 
 
-def _record(found: StartInfo | BootParams | None) -> str:
-    return text.address(found.at if found else None)
+def _address(record: StartInfo | BootParams | None) -> str:
+    return text.address(record.at if record else None)
 
 
-def _copy(seen: Capture) -> tuple[str, str]:
-    given, copy = seen.start_info, seen.pvh_start_info
-    if given is None or copy is None:
-        return _record(copy), ""
-    return _record(copy), "equal to start_info" if given.raw == copy.raw else "differs from start_info"
+def _copy(capture: Capture) -> tuple[str, str]:
+    original, copy = capture.start_info, capture.pvh_start_info
+    if original is None or copy is None:
+        return _address(copy), ""
+    return _address(copy), "identical to start_info" if original.raw == copy.raw else "differs from start_info"
 
 
-def _cmdline(seen: Capture) -> tuple[str, str]:
-    found = seen.cmdline
-    return ("", "") if found is None else (text.address(found.paddr), start_info_rows.string(seen, "cmdline", found))
-
-
-def _modules(seen: Capture) -> tuple[str, str]:
-    found = seen.modules or ()
-    if not found:
-        return NOTHING, "none: nr_modules is 0"
-    size = text.size(sum(each.entry.size for each in found))
-    return text.address(found[0].entry.at), f"{text.counted(len(found), 'module')}: {size}"
-
-
-def _memory_map(seen: Capture) -> tuple[str, str]:
-    found = seen.memory_map
-    if found is None or found.paddr is None:
-        return NOTHING, reason(seen, "memory_map.paddr")
-    return text.address(found.paddr), f"{found.protocol}, {map_rows.summary(found.entries)}"
-
-
-def _params(found: BootParams | None) -> tuple[str, str]:
-    if found is None:
+def _cmdline(capture: Capture) -> tuple[str, str]:
+    cmdline = capture.cmdline
+    if cmdline is None:
         return "", ""
-    header = found.hdr
+    return text.address(cmdline.paddr), start_info_rows.guest_string(capture, "cmdline", cmdline)
+
+
+def _modules(capture: Capture) -> tuple[str, str]:
+    modules = capture.modules or ()
+    if not modules:
+        return NOTHING, "none: nr_modules is 0"
+    return text.address(modules[0].entry.at), start_info_rows.modules_summary(modules)
+
+
+def _memory_map(capture: Capture) -> tuple[str, str]:
+    memory_map = capture.memory_map
+    if memory_map is None or memory_map.paddr is None:
+        return NOTHING, missing_reason(capture, "memory_map.paddr")
+    return text.address(memory_map.paddr), f"{memory_map.protocol}, {map_rows.summary(memory_map.entries)}"
+
+
+def _boot_params(record: BootParams | None) -> tuple[str, str]:
+    if record is None:
+        return "", ""
+    header = record.hdr
     loader = LOADERS.name(header.type_of_loader)
     protocol = PROTOCOLS.name(header.version)
-    return _record(found), f"protocol {protocol}, loader {loader}, e820_entries {found.e820_entries}"
+    return _address(record), f"protocol {protocol}, loader {loader}, e820_entries {record.e820_entries}"
 
 
-def _table(seen: Capture) -> tuple[str, str]:
-    found = seen.e820_table
-    return ("", "") if found is None else (text.address(found.paddr), map_rows.summary(found.entries))
+def _e820_table(capture: Capture) -> tuple[str, str]:
+    table = capture.e820_table
+    return ("", "") if table is None else (text.address(table.paddr), map_rows.summary(table.entries))
 
 
-_TOLD: dict[str, Callable[[Capture], tuple[str, str]]] = {
+_ADDRESS_AND_SUMMARY: dict[str, Callable[[Capture], tuple[str, str]]] = {
     "start_info": _start_info,
     "pvh_start_info": _copy,
     "cmdline": _cmdline,
     "modules": _modules,
     "memory_map": _memory_map,
-    "boot_params": lambda seen: _params(seen.boot_params),
-    "kernel_boot_params": lambda seen: _params(seen.kernel_boot_params),
-    "e820_table": _table,
+    "boot_params": lambda capture: _boot_params(capture.boot_params),
+    "kernel_boot_params": lambda capture: _boot_params(capture.kernel_boot_params),
+    "e820_table": _e820_table,
 }

@@ -1,4 +1,4 @@
-"""The CPU as rows: its mode in words, registers, control bits by name, segments, descriptor tables, A20."""
+"""The CPU as rows: mode, registers, control bits by name, segments, descriptor tables, A20."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pvhdbg.abi.cpu import CR0_PG, NAMED_BITS, SEGMENTS, segment_kind
 from pvhdbg.boot.stop.address import linear_address
 from pvhdbg.boot.stop.capture import IDENTITY, KERNEL, PHYSICAL
 from pvhdbg.boot.stop.paging import Paging
-from pvhdbg.views.rows.row import Row, absent
+from pvhdbg.views.rows.row import NOTHING, Row, absent
+from pvhdbg.views.rows.stop import missing_reason
 
 if TYPE_CHECKING:
     from pvhdbg.boot.stop.capture import Capture
@@ -25,19 +26,19 @@ MODES = {
 }
 ADDRESS_KINDS = {
     PHYSICAL: "physical",
-    IDENTITY: "virtual, mapped to itself",
-    KERNEL: "virtual, the kernel's own",
+    IDENTITY: "virtual, identity-mapped",
+    KERNEL: "virtual, kernel mapping",
 }
 _TABLES = ("gdtr", "idtr")
 
 
 def mode_words(capture: Capture) -> str:
-    """The CPU mode spelled out: `64-bit long mode, paging on (4 levels)`."""
+    """Describe the CPU mode: `64-bit long mode, paging on (4 levels)`."""
     return f"{MODES[capture.cpu_mode]}, {paging_words(capture)}"
 
 
 def paging_words(capture: Capture) -> str:
-    """`paging off`, or on with the number of levels of tables, as far as the registers tell."""
+    """Say whether paging is on, and with how many levels of page tables, as far as the registers are known."""
     cr0, cr3, cr4, efer = (capture.registers.get(name) for name in ("cr0", "cr3", "cr4", "efer"))
     if cr0 is None:
         return "paging unknown"
@@ -49,16 +50,19 @@ def paging_words(capture: Capture) -> str:
 
 
 def rip_words(capture: Capture) -> str:
-    """Which kind of address RIP is, and which address where its segment does not begin at 0."""
+    """Return the kind of address that RIP is; if the code segment's base is not 0, also the linear address."""
     kind = ADDRESS_KINDS.get(capture.address_kind or "", "")
-    at = None if capture.rip is None else linear_address(capture.rip, capture.registers)
-    if not kind or at is None or at == capture.rip:
+    address = None if capture.rip is None else linear_address(capture.rip, capture.registers)
+    if not kind or address is None or address == capture.rip:
         return kind
-    return f"{kind} {at:#x} by cs.base {capture.registers.get('cs.base') or 0:#x}"
+    return f"{kind} {address:#x} with cs.base {capture.registers.get('cs.base') or 0:#x}"
 
 
 def cpu_rows(capture: Capture) -> list[Row]:
-    """The mode, then every register that was asked for; a segment and what QEMU's monitor tells of it are one row."""
+    """Return a row for the mode and for every captured register.
+
+    A segment register, and its base, limit and flags from QEMU's monitor, are one row.
+    """
     rows = [Row("cpu_mode", "cpu mode", capture.cpu_mode, mode_words(capture))]
     for name in capture.registers:
         head, _, part = name.partition(".")
@@ -76,7 +80,7 @@ def _register(capture: Capture, name: str) -> Row:
     if value is None:
         return absent(capture, path, name)
     if name == "a20":
-        return Row(path, name, str(value), "on" if value else "off: every odd MiB is the one below")
+        return Row(path, name, str(value), "on" if value else "off: address bit 20 is always 0")
     return Row(path, name, f"{value:#x}", _meaning(capture, name, value), leads_to=_target(capture, name, value))
 
 
@@ -87,11 +91,11 @@ def _meaning(capture: Capture, name: str, value: int) -> str:
         return rip_words(capture)
     if name == "rbx" and capture.start_info and capture.start_info.at == value:
         return "start_info"
-    return "the page tables" if name == "cr3" and value else ""
+    return "page tables" if name == "cr3" and value else ""
 
 
 def _target(capture: Capture, name: str, value: int) -> int | None:
-    """Where a register leads to, where its value is a physical address without a walk."""
+    """Return the physical address a register leads to, or None if it takes a page walk to find it."""
     if name == "cr3":
         return value & ~0xFFF or None
     if name in ("rip", "rsp"):
@@ -106,7 +110,7 @@ def _segment(capture: Capture, name: str) -> Row:
         return absent(capture, path, name)
     base, limit, flags = (capture.registers.get(f"{name}.{part}") for part in ("base", "limit", "flags"))
     if base is None or limit is None or flags is None:
-        return Row(path, name, f"{selector:#x}", _why(capture, name, "base", "limit", "flags"))
+        return Row(path, name, f"{selector:#x}", _missing_reason(capture, name, "base", "limit", "flags"))
     meaning = f"base {base:#x}, limit {limit:#x}, flags {flags:#x}: {segment_kind(flags)}"
     return Row(path, name, f"{selector:#x}", meaning)
 
@@ -114,15 +118,16 @@ def _segment(capture: Capture, name: str) -> Row:
 def _table(capture: Capture, name: str) -> Row:
     base, limit = (capture.registers.get(f"{name}.{part}") for part in ("base", "limit"))
     if base is None or limit is None:
-        return Row(f"registers.{name}.base", name, "-", _why(capture, name, "base", "limit"))
+        return Row(f"registers.{name}.base", name, NOTHING, _missing_reason(capture, name, "base", "limit"))
     return Row(f"registers.{name}.base", name, f"{base:#x}", f"limit {limit:#x}", leads_to=_table_target(capture, base))
 
 
 def _table_target(capture: Capture, base: int) -> int | None:
-    """A descriptor table's base is a linear address: physical only while paging is off."""
+    """Return the table's physical address. Its base is linear, so this is known only while paging is off."""
     return base if capture.address_kind == PHYSICAL else None
 
 
-def _why(capture: Capture, name: str, *parts: str) -> str:
-    reasons = (capture.missing.get(f"registers.{name}.{part}") for part in parts)
-    return next(filter(None, reasons), "not there")
+def _missing_reason(capture: Capture, name: str, *parts: str) -> str:
+    """Return the reason for the first of a register's parts that has one."""
+    paths = [f"registers.{name}.{part}" for part in parts]
+    return missing_reason(capture, next((path for path in paths if path in capture.missing), paths[0]))

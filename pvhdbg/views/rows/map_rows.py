@@ -1,4 +1,4 @@
-"""Memory maps as rows: the map that was handed over, and e820 tables."""
+"""Memory maps as rows: the map in start_info or in a module, and e820 tables."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ if TYPE_CHECKING:
     from pvhdbg.boot.stop.capture import Capture, MapRecord
 
 PROTOCOLS = {
-    MEMMAP: "start_info's own table of hvm_memmap_table_entry, version 1 on",
-    E820_MODULE: 'module 1, named "e820 data": a count and packed entries, as in the RFC of 2017',
-    NO_MAP: "no map was handed over",
+    MEMMAP: "hvm_memmap_table_entry[] at memmap_paddr, since version 1",
+    E820_MODULE: 'module 1, named "e820 data": a count and packed entries, from the 2017 RFC',
+    NO_MAP: "no memory map",
 }
 
 
 def end(entry: MapRecord) -> int:
-    """One past the last byte; of a hostile entry it may be past the last address there is."""
+    """Return the address after the last byte. A hostile entry may end above 2^64."""
     return entry.addr + entry.size
 
 
 def summary(entries: Sequence[MapRecord]) -> str:
-    """`6 entries: 511.8 MiB of RAM`."""
-    ram = sum(each.size for each in entries if each.type == RAM)
-    return f"{text.counted(len(entries), 'entry', 'entries')}: {text.size(ram)} of RAM"
+    """`6 entries, 511.8 MiB of RAM`."""
+    ram = sum(entry.size for entry in entries if entry.type == RAM)
+    return f"{text.counted(len(entries), 'entry', 'entries')}, {text.size(ram)} of RAM"
 
 
 def gaps(entries: Sequence[MapRecord]) -> list[int]:
-    """For each entry the bytes between it and the ranges below it; negative where it overlaps them."""
+    """Return, for each entry, how many bytes lie between it and the ranges below it; negative if it overlaps them."""
     distances = [0] * len(entries)
     reached = 0
     for at in sorted(range(len(entries)), key=lambda at: (entries[at].addr, entries[at].size)):
@@ -46,17 +46,20 @@ def gaps(entries: Sequence[MapRecord]) -> list[int]:
 def _gap_text(distance: int) -> str:
     if distance == 0:
         return ""
-    return f"gap of {text.size(distance)} before" if distance > 0 else f"overlaps {text.size(-distance)}"
+    return f"{text.size(distance)} gap before" if distance > 0 else f"{text.size(-distance)} overlap"
 
 
 def entry_rows(entries: Sequence[MapRecord], path: str, *, fields: bool = False, base: int | None = None) -> list[Row]:
-    """A row for each entry, with its fields below it if asked. `base` is the first entry's offset in a structure."""
+    """Return a row for each entry, followed by the rows of its fields if `fields` is set.
+
+    `base` is the offset of the first entry in the structure that contains the table.
+    """
     rows: list[Row] = []
     for index, (entry, distance) in enumerate(zip(entries, gaps(entries), strict=True)):
         offset = None if base is None else base + index * entry.SIZE
         rows.append(_entry_row(entry, index, f"{path}[{index}]", distance)._replace(offset=offset))
         if fields:
-            rows += below([field_row(entry, each, f"{path}[{index}]") for each in entry.FIELDS], base=offset or 0)
+            rows += below([field_row(entry, field, f"{path}[{index}]") for field in entry.FIELDS], base=offset or 0)
     return rows
 
 
@@ -76,32 +79,31 @@ def _entry_row(entry: MapRecord, index: int, path: str, distance: int) -> Row:
 
 
 def memory_map_rows(capture: Capture, *, fields: bool = False) -> list[Row]:
-    """The map that was handed over: its protocol, place and count, then its entries."""
-    found = capture.memory_map
-    if found is None:
+    """Return the rows of the memory map that the VMM passed: its protocol, address and count, then its entries."""
+    memory_map = capture.memory_map
+    if memory_map is None:
         return [absent(capture, "memory_map")]
-    place = (
+    paddr = (
         absent(capture, "memory_map.paddr", "paddr")
-        if found.paddr is None
-        else Row("memory_map.paddr", "paddr", text.address(found.paddr), leads_to=found.paddr)
+        if memory_map.paddr is None
+        else Row("memory_map.paddr", "paddr", text.address(memory_map.paddr), leads_to=memory_map.paddr)
     )
+    cut = capture.missing.get("memory_map.entries", "")
     return [
-        Row("memory_map.protocol", "protocol", found.protocol, PROTOCOLS[found.protocol]),
-        place,
-        Row(
-            "memory_map.nr_entries", "nr_entries", str(found.nr_entries), capture.missing.get("memory_map.entries", "")
-        ),
-        *entry_rows(found.entries, "memory_map.entries", fields=fields),
+        Row("memory_map.protocol", "protocol", memory_map.protocol, PROTOCOLS[memory_map.protocol]),
+        paddr,
+        Row("memory_map.nr_entries", "nr_entries", str(memory_map.nr_entries), cut),
+        *entry_rows(memory_map.entries, "memory_map.entries", fields=fields),
     ]
 
 
 def e820_rows(capture: Capture, *, fields: bool = False) -> list[Row]:
-    """The kernel's e820_table: its count, then its entries."""
-    found = capture.e820_table
-    if found is None:
+    """Return the rows of the kernel's e820_table: its count, then its entries."""
+    table = capture.e820_table
+    if table is None:
         return [absent(capture, "e820_table")]
-    meaning = capture.missing.get("e820_table", "")
+    cut = capture.missing.get("e820_table", "")
     return [
-        Row("e820_table", "nr_entries", str(found.nr_entries), meaning, address=found.paddr, offset=0),
-        *entry_rows(found.entries, "e820_table", fields=fields, base=E820Table.SIZE),
+        Row("e820_table", "nr_entries", str(table.nr_entries), cut, address=table.paddr, offset=0),
+        *entry_rows(table.entries, "e820_table", fields=fields, base=E820Table.SIZE),
     ]

@@ -1,6 +1,7 @@
-"""Memory as strips of cells, to scale: what each part is listed as, and where the things handed over lie.
+"""Memory as strips of cells, to scale: the type of each range in the memory map, and where the boot data is.
 
-A picture is a value, for whoever draws it. Whatever a guest lists, the work is bounded by the entries read.
+A picture is a value that text and TUI draw. The work is bounded by the number of entries that were read, whatever
+addresses a guest puts into them.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.abi.e820 import E820_TYPES, RAM
-from pvhdbg.boot.stop import regions as placed
+from pvhdbg.boot.stop import regions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -21,12 +22,12 @@ if TYPE_CHECKING:
 WIDTH = 64
 MIB, FOUR_GIB = 1 << 20, 1 << 32
 TOP = 1 << 64
-LETTERS = {placed.START_INFO: "s", placed.MODLIST: "l", placed.CMDLINE: "c", placed.MEMORY_MAP: "t"}
+LETTERS = {regions.START_INFO: "s", regions.MODLIST: "l", regions.CMDLINE: "c", regions.MEMORY_MAP: "t"}
 NOT_LISTED, OVERLAP, UNKNOWN = "not listed", "listed as two types", "unknown type"
 
 
 class Part(NamedTuple):
-    """A stretch of memory of one kind; parts follow each other without gap or overlap."""
+    """An address range of one kind. Consecutive parts leave no gap and do not overlap."""
 
     start: int
     end: int
@@ -34,7 +35,7 @@ class Part(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """Something that lies in memory and is marked by its letter."""
+    """A region of memory that is marked with a letter, such as the kernel or a module."""
 
     letter: str
     name: str
@@ -43,7 +44,7 @@ class Mark(NamedTuple):
 
 
 class Strip(NamedTuple):
-    """A stretch of memory to scale: the kind of each cell, and each mark with its first and last cell."""
+    """An address range to scale: the kind of each cell, and each mark with its first and last cell."""
 
     start: int
     end: int
@@ -52,7 +53,7 @@ class Strip(NamedTuple):
 
 
 class Picture(NamedTuple):
-    """`outside` are the listed ranges and the marks that no strip shows."""
+    """The strips and all marks; `outside` and `marks_outside` are the ranges and marks that no strip shows."""
 
     strips: tuple[Strip, ...]
     marks: tuple[Mark, ...]
@@ -61,36 +62,38 @@ class Picture(NamedTuple):
 
 
 def of_capture(capture: Capture, image: ImageFacts | None = None, width: int = WIDTH) -> Picture:
-    """The map that was handed over, with the kernel, the modules, and start_info and what it points to."""
+    """Return a picture of the memory map, with the kernel, the modules, start_info and what it points to."""
     entries = capture.memory_map.entries if capture.memory_map else ()
     return picture(entries, marks(capture, image), width)
 
 
-def picture(entries: Sequence[MapRecord], found: Sequence[Mark], width: int = WIDTH) -> Picture:
-    """The first MiB, from there to the end of the RAM below 4 GiB, and the RAM above, each `width` cells long."""
-    listed = parts(entries)
-    bounds = list(_bounds(listed, found))
-    strips = tuple(_strip(start, end, listed, found, width) for start, end in bounds)
+def picture(entries: Sequence[MapRecord], marks: Sequence[Mark], width: int = WIDTH) -> Picture:
+    """Return up to three strips of `width` cells: the first MiB, from there to the end of RAM below 4 GiB, and the RAM
+    above 4 GiB.
+    """
+    all_parts = parts(entries)
+    bounds = list(_bounds(all_parts, marks))
+    strips = tuple(_strip(start, end, all_parts, marks, width) for start, end in bounds)
     return Picture(
         strips,
-        tuple(found),
-        tuple(each for each in listed if each.kind != NOT_LISTED and _outside(each.start, each.end, bounds)),
-        tuple(each for each in found if _outside(each.start, each.end, bounds)),
+        tuple(marks),
+        tuple(part for part in all_parts if part.kind != NOT_LISTED and _is_outside(part.start, part.end, bounds)),
+        tuple(mark for mark in marks if _is_outside(mark.start, mark.end, bounds)),
     )
 
 
 def marks(capture: Capture, image: ImageFacts | None = None) -> list[Mark]:
-    """What lies in memory at this stop, as far as it was found."""
+    """Return the marks for the kernel, the modules and the boot data, as far as the capture has them."""
     return [*_kernel(image), *_modules(capture), *_structures(capture)]
 
 
 def _kernel(image: ImageFacts | None) -> Iterator[Mark]:
-    for start, end in _joined((each.start, each.end) for each in placed.kernel(image)):
+    for start, end in _joined((segment.start, segment.end) for segment in regions.kernel(image)):
         yield Mark("k", "kernel", start, end)
 
 
 def _joined(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Ranges that touch, or leave less than 2 MiB between them, as one."""
+    """Return the ranges with those merged that are less than 2 MiB apart."""
     joined: list[tuple[int, int]] = []
     for start, end in sorted(ranges):
         if joined and start < joined[-1][1] + 2 * MIB:
@@ -101,63 +104,67 @@ def _joined(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def _modules(capture: Capture) -> Iterator[Mark]:
-    for index, each in enumerate(placed.modules(capture.modules or ())):
-        if each.start or each.end:
-            yield Mark("m" if index else "i", each.name if index else f"initrd, {each.name}", each.start, each.end)
+    for index, module in enumerate(regions.modules(capture.modules or ())):
+        if module.start or module.end:
+            letter, name = ("m", module.name) if index else ("i", f"initrd, {module.name}")
+            yield Mark(letter, name, module.start, module.end)
 
 
 def _structures(capture: Capture) -> Iterator[Mark]:
-    found = {each.name: each for each in placed.structures(capture)}
+    structures = {structure.name: structure for structure in regions.structures(capture)}
     for name, letter in LETTERS.items():
-        if name in found:
-            yield Mark(letter, name.removeprefix("the "), found[name].start, found[name].end)
+        if name in structures:
+            yield Mark(letter, name.removeprefix("the "), structures[name].start, structures[name].end)
 
 
 def parts(entries: Sequence[MapRecord]) -> list[Part]:
-    """What is listed, cut where anything begins or ends: from 0 to the end of the last range, or of memory."""
-    begins: Counter[tuple[int, str]] = Counter()
-    for each in entries:
-        start, end = each.addr, min(each.addr + each.size, TOP)
+    """Return the parts from address 0 to the end of the last range, at most 2^64."""
+    changes: Counter[tuple[int, str]] = Counter()
+    for entry in entries:
+        start, end = entry.addr, min(entry.addr + entry.size, TOP)
         if start < end:
-            begins[start, kind_of(each.type)] += 1
-            begins[end, kind_of(each.type)] -= 1
-    return _merged(_sweep(begins))
+            changes[start, kind_of(entry.type)] += 1
+            changes[end, kind_of(entry.type)] -= 1
+    return _merged(_sweep(changes))
 
 
 def kind_of(number: int) -> str:
     return E820_TYPES.name(number) if number in E820_TYPES.names else UNKNOWN
 
 
-def _sweep(begins: Counter[tuple[int, str]]) -> Iterator[Part]:
-    changes: dict[int, list[tuple[str, int]]] = {0: []}
-    for (at, kind), change in begins.items():
-        changes.setdefault(at, []).append((kind, change))
-    live: Counter[str] = Counter()
-    for start, end in pairwise(sorted(changes)):
-        for kind, change in changes[start]:
-            live[kind] += change
-        yield Part(start, end, _kind(live))
+def _sweep(changes: Counter[tuple[int, str]]) -> Iterator[Part]:
+    """Yield a part for each pair of neighboring addresses at which the number of ranges of some kind changes."""
+    changes_at: dict[int, list[tuple[str, int]]] = {0: []}
+    for (address, kind), change in changes.items():
+        changes_at.setdefault(address, []).append((kind, change))
+    counts: Counter[str] = Counter()
+    for start, end in pairwise(sorted(changes_at)):
+        for kind, change in changes_at[start]:
+            counts[kind] += change
+        yield Part(start, end, _kind(counts))
 
 
-def _kind(live: Counter[str]) -> str:
-    kinds = [kind for kind, count in live.items() if count]
+def _kind(counts: Counter[str]) -> str:
+    kinds = [kind for kind, count in counts.items() if count]
     return NOT_LISTED if not kinds else kinds[0] if len(kinds) == 1 else OVERLAP
 
 
-def _merged(found: Iterable[Part]) -> list[Part]:
+def _merged(parts: Iterable[Part]) -> list[Part]:
+    """Return the parts with neighbors of the same kind merged."""
     merged: list[Part] = []
-    for each in found:
-        if merged and merged[-1].kind == each.kind:
-            merged[-1] = merged[-1]._replace(end=each.end)
+    for part in parts:
+        if merged and merged[-1].kind == part.kind:
+            merged[-1] = merged[-1]._replace(end=part.end)
         else:
-            merged.append(each)
+            merged.append(part)
     return merged
 
 
-def _bounds(listed: Sequence[Part], found: Sequence[Mark]) -> Iterator[tuple[int, int]]:
+def _bounds(parts: Sequence[Part], marks: Sequence[Mark]) -> Iterator[tuple[int, int]]:
+    """Yield the start and end of each strip."""
     yield 0, MIB
-    ram = [(each.start, each.end) for each in listed if each.kind == E820_TYPES.name(RAM)]
-    known = ram or [(each.start, each.end) for each in found]
+    ram = [(part.start, part.end) for part in parts if part.kind == E820_TYPES.name(RAM)]
+    known = ram or [(mark.start, mark.end) for mark in marks]
     below = max((min(end, FOUR_GIB) for start, end in known if start < FOUR_GIB), default=0)
     if below > MIB:
         yield MIB, below
@@ -166,29 +173,29 @@ def _bounds(listed: Sequence[Part], found: Sequence[Mark]) -> Iterator[tuple[int
         yield above[0][0], above[-1][1]
 
 
-def _outside(start: int, end: int, bounds: Sequence[tuple[int, int]]) -> bool:
+def _is_outside(start: int, end: int, bounds: Sequence[tuple[int, int]]) -> bool:
     return not any(start < high and low < max(end, start + 1) for low, high in bounds)
 
 
-def _strip(start: int, end: int, listed: Sequence[Part], found: Sequence[Mark], width: int) -> Strip:
+def _strip(start: int, end: int, parts: Sequence[Part], marks: Sequence[Mark], width: int) -> Strip:
     scale = _Scale(start, end, width)
     shares: list[Counter[str]] = [Counter() for _ in range(width)]
-    for part in listed:
+    for part in parts:
         low, high = max(part.start, start), min(part.end, end)
         for cell in scale.cells(low, high):
             cell_start, cell_end = scale.bounds(cell)
             shares[cell][part.kind] += min(high, cell_end) - max(low, cell_start)
-    placed = ((mark, scale.cells(max(mark.start, start), min(max(mark.end, mark.start + 1), end))) for mark in found)
+    marked = ((mark, scale.cells(max(mark.start, start), min(max(mark.end, mark.start + 1), end))) for mark in marks)
     return Strip(
         start,
         end,
         tuple(map(_largest, shares)),
-        tuple((mark, cells[0], cells[-1]) for mark, cells in placed if cells),
+        tuple((mark, cells[0], cells[-1]) for mark, cells in marked if cells),
     )
 
 
 def _largest(share: Counter[str]) -> str:
-    """What most of a cell is; that something in it is listed as two types must not get lost."""
+    """Return the kind of most bytes in a cell, but always OVERLAP if any byte is listed as two types."""
     if share[OVERLAP]:
         return OVERLAP
     return max(share, key=lambda kind: share[kind]) if share.total() else NOT_LISTED
@@ -200,13 +207,13 @@ class _Scale(NamedTuple):
     width: int
 
     def cells(self, low: int, high: int) -> range:
-        """The cells that [low, high) touches."""
+        """Return the cells that [low, high) touches."""
         if low >= high:
             return range(0)
         return range(self.cell(low), self.cell(high - 1) + 1)
 
     def cell(self, address: int) -> int:
-        # The cell before the one whose first byte lies behind the address.
+        # One less than the first cell that begins after the address.
         return ((address - self.start + 1) * self.width - 1) // (self.end - self.start)
 
     def bounds(self, cell: int) -> tuple[int, int]:

@@ -26,18 +26,18 @@ SIGNS = {
     OVERLAP: ("!", "!"),
     NOT_LISTED: ("·", "."),
 }
-"""How a cell of each kind is drawn, and how in ASCII."""
+"""The character for a cell of each kind, and the one in ASCII."""
 
 NAMED = 8
-"""Ranges outside the strips, and modules, that are named one by one."""
+"""How many ranges outside the strips, and how many modules, the legend names."""
 
 
-def render(drawn: Picture, *, ascii: bool = False, indent: int = 2) -> list[str]:  # noqa: A002  what it asks for
-    """The picture as lines: for each strip a scale, the cells and the marks, then a legend of what occurs."""
+def render(picture: Picture, *, ascii: bool = False, indent: int = 2) -> list[str]:  # noqa: A002  the option's name
+    """Return the lines of a picture: a scale, cells and marks for each strip, then the legend."""
     lines: list[str] = []
-    for strip in drawn.strips:
+    for strip in picture.strips:
         lines += [_scale_line(strip), _cells_line(strip, ascii=ascii), *_mark_lines(strip)]
-    lines += legend(drawn, ascii=ascii)
+    lines += legend(picture, ascii=ascii)
     return [(" " * indent + line).rstrip() for line in lines]
 
 
@@ -50,19 +50,19 @@ def _scale_line(strip: Strip) -> str:
     line = [" "] * (width + 20)
     _write(line, 0, text.scale_label(strip.start))
     _write(line, width - 1, text.scale_label(strip.end))
-    for at in _ticks(strip):
-        _write(line, (at - strip.start) * width // length, text.scale_label(at))
+    for address in _ticks(strip):
+        _write(line, (address - strip.start) * width // length, text.scale_label(address))
     return "".join(line).rstrip()
 
 
 def _write(line: list[str], at: int, label: str) -> None:
-    """Put a label there unless it would touch another."""
-    if all(each == " " for each in line[max(at - 2, 0) : at + len(label) + 2]):
+    """Write a label at index `at`, unless it would touch another one."""
+    if all(character == " " for character in line[max(at - 2, 0) : at + len(label) + 2]):
         line[at : at + len(label)] = label
 
 
 def _ticks(strip: Strip) -> Iterator[int]:
-    """Round addresses, three to seven of them; in the first MiB the end of conventional memory."""
+    """Yield three to seven round addresses; in the first MiB only 640K, the end of conventional memory."""
     if strip.end == MIB:
         yield 640 << 10
         return
@@ -71,13 +71,13 @@ def _ticks(strip: Strip) -> Iterator[int]:
 
 
 def _mark_lines(strip: Strip) -> list[str]:
-    """The letters below the cells; those that would hide each other on lines of their own."""
-    places: dict[str, set[int]] = {}
+    """Return the lines of letters below the cells. Letters that would share a cell are on different lines."""
+    cells_of: dict[str, set[int]] = {}
     for mark, first, last in strip.marks:
-        places.setdefault(mark.letter, set()).update(range(first, last + 1))
+        cells_of.setdefault(mark.letter, set()).update(range(first, last + 1))
     lines: list[dict[int, str]] = []
-    for letter, cells in places.items():
-        line = next((each for each in lines if not cells & each.keys()), None)
+    for letter, cells in cells_of.items():
+        line = next((line for line in lines if not cells & line.keys()), None)
         if line is None:
             line = {}
             lines.append(line)
@@ -85,40 +85,40 @@ def _mark_lines(strip: Strip) -> list[str]:
     return ["".join(line.get(cell, " ") for cell in range(len(strip.cells))) for line in lines]
 
 
-def legend(drawn: Picture, *, ascii: bool = False) -> list[str]:  # noqa: A002
-    """Signs and letters that occur, the marks with their addresses and sizes, and what no strip shows."""
-    used = {kind for strip in drawn.strips for kind in strip.cells}
+def legend(picture: Picture, *, ascii: bool = False) -> list[str]:  # noqa: A002
+    """Return the legend: the kinds that occur, the scale, the marks with addresses and sizes, and what is not drawn."""
+    used = {kind for strip in picture.strips for kind in strip.cells}
     signs = "   ".join(f"{SIGNS[kind][ascii]} {kind}" for kind in SIGNS if kind in used)
-    lines = [f"{signs}   (a character: {', '.join(_scales(drawn))})"]
-    lines += text.columns(_mark_rows(drawn.marks), indent=0)
-    return lines + _outside_lines(drawn)
+    lines = [f"{signs}   ({', '.join(_scales(picture))})"]
+    lines += text.columns(_mark_rows(picture.marks), indent=0)
+    return lines + _outside_lines(picture)
 
 
-def _scales(drawn: Picture) -> Iterator[str]:
-    """What a cell stands for, and from where on it is another size."""
+def _scales(picture: Picture) -> Iterator[str]:
+    """`16 KiB per character`, then the scale of each further strip that differs: `7.9 MiB from 1M`."""
     last = ""
-    for strip in drawn.strips:
+    for strip in picture.strips:
         size = text.size((strip.end - strip.start) // len(strip.cells))
         if size != last:
-            yield f"from {text.scale_label(strip.start)} {size}" if last else size
+            yield f"{size} from {text.scale_label(strip.start)}" if last else f"{size} per character"
         last = size
 
 
-def _mark_rows(found: Sequence[Mark]) -> list[tuple[str, str, str]]:
-    modules = [each for each in found if each.letter == "m"]
-    shown = [each for each in found if each.letter != "m"] + modules[:NAMED]
+def _mark_rows(marks: Sequence[Mark]) -> list[tuple[str, str, str]]:
+    modules = [mark for mark in marks if mark.letter == "m"]
+    shown = [mark for mark in marks if mark.letter != "m"] + modules[:NAMED]
     rows = [
-        (f"{each.letter} {each.name}", text.span(each.start, each.end), text.size(each.end - each.start))
-        for each in shown
+        (f"{mark.letter} {mark.name}", text.span(mark.start, mark.end), text.size(mark.end - mark.start))
+        for mark in shown
     ]
     return rows + ([("m …", f"and {len(modules) - NAMED} more modules", "")] if len(modules) > NAMED else [])
 
 
-def _outside_lines(drawn: Picture) -> list[str]:
-    ranges = [f"{text.span(each.start, each.end)} {each.kind}" for each in drawn.outside]
-    ranges += [f"{text.span(each.start, each.end)} {each.name}" for each in drawn.marks_outside]
+def _outside_lines(picture: Picture) -> list[str]:
+    ranges = [f"{text.span(part.start, part.end)} {part.kind}" for part in picture.outside]
+    ranges += [f"{text.span(mark.start, mark.end)} {mark.name}" for mark in picture.marks_outside]
     if not ranges:
         return []
     more = [f"and {len(ranges) - NAMED} more"] if len(ranges) > NAMED else []
-    named = [*ranges[:NAMED], *more]
-    return [f"{'not shown: ' if at == 0 else '           '}{each}" for at, each in enumerate(named)]
+    heading = "not drawn: "
+    return [f"{' ' * len(heading) if index else heading}{line}" for index, line in enumerate([*ranges[:NAMED], *more])]

@@ -1,4 +1,4 @@
-"""A stop that is to be told of, with what is known beside it."""
+"""A capture together with what a view needs to describe it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,14 @@ if TYPE_CHECKING:
 
 
 class Stop(NamedTuple):
-    """A stop, those before it (oldest first), and the kernel's file."""
+    """A capture, the captures of earlier stages (oldest first), and the kernel file if it is known.
 
-    seen: Capture
+    checks.case.Case holds the same three for rules, with the machine, the outcome and cached models beside them. The
+    two stay apart: checks must not import views, and a view that is shown in gdb or for one address has no machine or
+    outcome to give.
+    """
+
+    capture: Capture
     earlier: Sequence[Capture] = ()
     image: ImageFacts | None = None
 
@@ -26,14 +31,15 @@ class Stop(NamedTuple):
 
     @property
     def handed_over(self) -> Capture:
-        """The last stop that knows what was handed over."""
-        return next((each for each in (self.seen, *reversed(self.earlier)) if each.memory_map), self.seen)
+        """The latest capture with a memory map, which also has the modules and the command line."""
+        latest_first = (self.capture, *reversed(self.earlier))
+        return next((capture for capture in latest_first if capture.memory_map), self.capture)
 
 
-def why_not(stop: Stop, key: str, name: str) -> list[str]:
-    return [f"  {name}: none, {reason(stop.seen, key)}"]
+def missing_line(stop: Stop, key: str, name: str) -> list[str]:
+    return [f"  {name}: missing, {missing_reason(stop.capture, key)}"]
 
 
-def reason(seen: Capture, key: str) -> str:
-    """Why there is nothing at a path of a stop."""
-    return printable(seen.missing.get(key, "not there"))
+def missing_reason(capture: Capture, path: str) -> str:
+    """Return why a capture has no value at a path, fit for a terminal."""
+    return printable(capture.missing.get(path, "not captured"))

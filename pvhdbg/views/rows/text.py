@@ -1,4 +1,4 @@
-"""Words and columns: sizes, addresses, quoted guest text, aligned tables."""
+"""Formatting: sizes, addresses, quoted guest text, aligned columns."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SHORT, LONG = 40, 72
-"""Columns for a guest's string: in a table, and on a line of its own."""
+"""Columns for a guest's string in a table, and on its own line."""
 
 WIDE = 44
-"""Wide enough for a range of addresses at the end of memory."""
+"""The widest cell that widens its column: a range of addresses at the end of memory fits."""
 
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
 
 def size(count: int) -> str:
-    """A number of bytes in binary units: 0, 583 bytes, 640 KiB, 1.5 GiB. A fraction is cut off, never rounded up."""
+    """Return a number of bytes in binary units: 0, 583 bytes, 640 KiB, 1.5 GiB. Fractions are rounded down."""
     if count == 0:
         return "0"
     if count == 1:
@@ -35,12 +35,12 @@ def address(value: int | None) -> str:
 
 
 def span(start: int, end: int) -> str:
-    """A range of addresses, its end one past the last."""
+    """Return an address range as text; `end` is the address after the last byte."""
     return f"{start:#x}-{end:#x}"
 
 
 def scale_label(value: int) -> str:
-    """An address on a scale: 640K, 1M, 4G where it is a multiple, else hex."""
+    """Return the label of an address on a scale: 640K, 1M, 4G if it is a multiple of that unit, otherwise hex."""
     if value == 0:
         return "0"
     for shift, unit in ((40, "T"), (30, "G"), (20, "M"), (10, "K")):
@@ -56,9 +56,10 @@ def counted(count: int, noun: str, plural: str | None = None) -> str:
 
 
 def quoted(raw: bytes | str, limit: int = SHORT) -> str:
-    """Somebody else's text in quotes, fit for a terminal; what needs more than `limit` columns is cut, with its length.
+    """Return text in quotes with control characters escaped. Use it for text from guests and files.
 
-    An escape is never cut in two.
+    Text that needs more than `limit` columns is cut between two characters, never inside an escape, and followed by its
+    length in bytes.
     """
     shown = printable(raw[:limit])
     if len(raw) <= limit and len(shown) <= limit:
@@ -71,15 +72,16 @@ def quoted(raw: bytes | str, limit: int = SHORT) -> str:
 
 
 def folded(raw: bytes, width: int = 88) -> list[str]:
-    """Somebody else's text, fit for a terminal, on lines of `width` columns."""
+    """Return text with control characters escaped, broken into lines of `width` columns."""
     line = printable(raw)
     return [line[at : at + width] for at in range(0, len(line), width)]
 
 
 def columns(rows: Sequence[Sequence[str]], *, indent: int = 2, right: Sequence[int] = ()) -> list[str]:
-    """Lines of aligned cells, two spaces apart; those in `right` are aligned to the right. No line ends in spaces.
+    """Return lines of aligned cells, two spaces apart, without trailing spaces.
 
-    A cell wider than WIDE moves what follows on its own line alone.
+    `right` has the indexes of right-aligned columns. A cell wider than WIDE does not widen its column: it only shifts
+    the rest of its own line.
     """
     count = max((len(row) for row in rows), default=0)
     widths = [_width([len(row[at]) for row in rows if at < len(row)]) for at in range(count)]
@@ -94,4 +96,4 @@ def columns(rows: Sequence[Sequence[str]], *, indent: int = 2, right: Sequence[i
 
 
 def _width(lengths: Sequence[int]) -> int:
-    return max((each for each in lengths if each <= WIDE), default=0)
+    return max((length for length in lengths if length <= WIDE), default=0)

@@ -1,4 +1,4 @@
-"""The JSON documents of the contract.
+"""The JSON documents, for scripts and as recordings.
 
 document_json  a run: `dump`, `check` and recordings
 inspect_json   `inspect --format json`

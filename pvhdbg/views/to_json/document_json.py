@@ -1,4 +1,4 @@
-"""A Document as the JSON of the contract: integers as integers, null where a thing does not exist."""
+"""A Document as JSON: integers as integers, null for what does not exist."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pvhdbg.image.verdict import Verdict
 
 FORMAT, FORMAT_VERSION = "pvhdbg", 1
-LEVELS = 3
+INDENTED_LEVELS = 3
 
 Json = dict[str, Any]
 
@@ -30,17 +30,18 @@ def dumps(document: Document) -> str:
     return lines(to_dict(document)) + "\n"
 
 
-def lines(of: object, depth: int = 0) -> str:
-    """JSON with a line for each key down to those of a stop: to be read, and written faster than all indented.
+def lines(data: object, depth: int = 0) -> str:
+    """Return JSON with one line for each key down to the keys of a stop.
 
-    All ASCII: a string may hold what a guest wrote, and a terminal may obey U+009B.
+    That can be read, and is faster to write than JSON that is indented at all levels. The text is ASCII: strings may
+    come from a guest, and U+009B is a control character for terminals.
     """
-    if depth < LEVELS and isinstance(of, dict) and of:
-        inner = [f"{json.dumps(key)}: {lines(each, depth + 1)}" for key, each in of.items()]
+    if depth < INDENTED_LEVELS and isinstance(data, dict) and data:
+        inner = [f"{json.dumps(key)}: {lines(item, depth + 1)}" for key, item in data.items()]
         return _block("{}", inner, depth)
-    if depth < LEVELS and isinstance(of, list) and of and isinstance(of[0], dict):
-        return _block("[]", [lines(each, depth + 1) for each in of], depth)
-    return json.dumps(of)
+    if depth < INDENTED_LEVELS and isinstance(data, list) and data and isinstance(data[0], dict):
+        return _block("[]", [lines(item, depth + 1) for item in data], depth)
+    return json.dumps(data)
 
 
 def _block(brackets: str, inner: Iterable[str], depth: int) -> str:
@@ -49,16 +50,16 @@ def _block(brackets: str, inner: Iterable[str], depth: int) -> str:
 
 
 def to_dict(document: Document) -> Json:
-    from pvhdbg.checks.run import check
+    from pvhdbg.checks.run import check_run
 
-    checked = check(document)
+    checked = check_run(document)
     return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "pvhdbg": pvhdbg.__version__,
         "kernel": kernel(document.kernel) if document.kernel else None,
         "machine": machine(document.machine),
-        "stops": [stop(each, found) for each, found in zip(document.stops, checked.stops, strict=True)],
+        "stops": [stop(capture, found) for capture, found in zip(document.stops, checked.stops, strict=True)],
         "outcome": outcome(document.outcome, checked.ending),
     }
 
@@ -72,105 +73,110 @@ def kernel(facts: ImageFacts) -> Json:
         "build_id": facts.build_id,
         "release": facts.release,
         "segments": [
-            {"paddr": each.paddr, "vaddr": each.vaddr, "filesz": each.filesz, "memsz": each.memsz}
-            for each in facts.segments
+            {"paddr": segment.paddr, "vaddr": segment.vaddr, "filesz": segment.filesz, "memsz": segment.memsz}
+            for segment in facts.segments
         ],
-        "notes": [{"owner": each.owner, "type": each.type, "hex": each.desc.hex()} for each in facts.notes],
-        **_some("verdicts", facts.verdicts),
+        "notes": [{"owner": note.owner, "type": note.type, "hex": note.desc.hex()} for note in facts.notes],
+        **_if_any("verdicts", facts.verdicts),
     }
 
 
 def machine(facts: MachineFacts) -> Json:
     rewrites = [
-        {"path": each.path, "paddr": each.paddr, "before": each.before.hex(), "after": each.after.hex()}
-        for each in facts.rewrites
+        {"path": change.path, "paddr": change.paddr, "before": change.before.hex(), "after": change.after.hex()}
+        for change in facts.rewrites
     ]
     return {**facts._asdict(), "argv": list(facts.argv), "rewrites": rewrites}
 
 
-def stop(seen: Capture, found: Sequence[Finding] = ()) -> Json:
+def stop(capture: Capture, findings: Sequence[Finding] = ()) -> Json:
     return {
-        "stage": seen.stage,
-        "rip": seen.rip,
-        "address_kind": seen.address_kind,
-        "cpu_mode": seen.cpu_mode,
-        "registers": dict(seen.registers),
-        "start_info": seen.start_info and start_info(seen.start_info),
-        "pvh_start_info": seen.pvh_start_info and start_info(seen.pvh_start_info),
-        "cmdline": text(seen.cmdline),
-        "modules": None if seen.modules is None else [module(each) for each in seen.modules],
-        "memory_map": seen.memory_map and memory_map(seen.memory_map),
-        "boot_params": seen.boot_params and boot_params(seen.boot_params),
-        "kernel_boot_params": seen.kernel_boot_params and boot_params(seen.kernel_boot_params),
-        "e820_table": seen.e820_table and entries(seen.e820_table.entries),
-        "findings": [each._asdict() for each in found],
-        "memory": [{"paddr": paddr, "hex": data.hex()} for paddr, data in seen.memory],
-        "symbols": dict(seen.symbols),
-        "missing": dict(seen.missing),
+        "stage": capture.stage,
+        "rip": capture.rip,
+        "address_kind": capture.address_kind,
+        "cpu_mode": capture.cpu_mode,
+        "registers": dict(capture.registers),
+        "start_info": capture.start_info and start_info(capture.start_info),
+        "pvh_start_info": capture.pvh_start_info and start_info(capture.pvh_start_info),
+        "cmdline": text(capture.cmdline),
+        "modules": None if capture.modules is None else [module(entry) for entry in capture.modules],
+        "memory_map": capture.memory_map and memory_map(capture.memory_map),
+        "boot_params": capture.boot_params and boot_params(capture.boot_params),
+        "kernel_boot_params": capture.kernel_boot_params and boot_params(capture.kernel_boot_params),
+        "e820_table": capture.e820_table and entries(capture.e820_table.entries),
+        "findings": [finding._asdict() for finding in findings],
+        "memory": [{"paddr": paddr, "hex": data.hex()} for paddr, data in capture.memory],
+        "symbols": dict(capture.symbols),
+        "missing": dict(capture.missing),
     }
 
 
 def struct(record: Struct) -> Json:
-    """Every field that the record has, by its kernel name."""
-    return {field.name: value(each) for field, each in record.rows()}
+    """Return the fields that the record has, by their kernel names."""
+    return {field.name: value(content) for field, content in record.rows()}
 
 
-def value(of: object) -> object:
-    """Structures as objects, bytes as hex, other arrays as lists."""
-    if isinstance(of, Struct):
-        return struct(of)
-    if isinstance(of, bytes):
-        return of.hex()
-    if isinstance(of, tuple):
-        return [value(each) for each in of]
-    return of
+def value(content: object) -> object:
+    """Return a field's value for JSON: structures as objects, bytes as hex, other arrays as lists."""
+    if isinstance(content, Struct):
+        return struct(content)
+    if isinstance(content, bytes):
+        return content.hex()
+    if isinstance(content, tuple):
+        return [value(element) for element in content]
+    return content
 
 
 def start_info(record: StartInfo) -> Json:
-    """The fields an older version lacks are null."""
+    """Return all fields; those that the record's version lacks are null."""
     fields: Json = dict.fromkeys(field.name for field in record.FIELDS)
     return {"paddr": record.at, **fields, **struct(record)}
 
 
 def boot_params(record: BootParams) -> Json:
-    """All of it; of e820_table as many entries as e820_entries says and the table has."""
-    shown: Json = {"paddr": record.at}
+    """Return all fields; e820_table has the first e820_entries entries, at most the 128 of the table."""
+    fields: Json = {"paddr": record.at}
     for field in record.FIELDS:
-        shown[field.name] = None if field is type(record).e820_table else value(field.__get__(record, type(record)))
-    shown["e820_table"] = entries(record.e820_table[: record.e820_entries])
-    return shown
+        fields[field.name] = None if field is type(record).e820_table else value(field.__get__(record, type(record)))
+    fields["e820_table"] = entries(record.e820_table[: record.e820_entries])
+    return fields
 
 
-def entries(of: Iterable[MapRecord]) -> list[Json]:
+def entries(records: Iterable[MapRecord]) -> list[Json]:
     return [
-        {"addr": each.addr, "size": each.size, "type": each.type, "type_name": E820_TYPES.name(each.type)}
-        for each in of
+        {"addr": record.addr, "size": record.size, "type": record.type, "type_name": E820_TYPES.name(record.type)}
+        for record in records
     ]
 
 
-def memory_map(of: MemoryMap) -> Json:
-    return {"protocol": of.protocol, "paddr": of.paddr, "nr_entries": of.nr_entries, "entries": entries(of.entries)}
-
-
-def module(of: Module) -> Json:
-    return {**struct(of.entry), "cmdline": text(of.cmdline)}
-
-
-def text(of: Text | None) -> str | None:
-    return None if of is None else of.raw.decode("latin-1")
-
-
-def outcome(of: Outcome, found: Sequence[Finding] = ()) -> Json:
-    """With the findings about an end that has no stop of its own."""
+def memory_map(found: MemoryMap) -> Json:
     return {
-        "reached": of.reached,
-        "ended": of.ended,
-        "died": None if of.died is None else of.died._asdict(),
-        "timeout": None if of.waited_for is None else {"stage": of.waited_for, "rip": of.rip, "symbol": of.symbol},
-        **_some("findings", found),
+        "protocol": found.protocol,
+        "paddr": found.paddr,
+        "nr_entries": found.nr_entries,
+        "entries": entries(found.entries),
     }
 
 
-def _some(key: str, of: Sequence[Finding | Verdict]) -> Json:
-    """A key that only an odd run has."""
-    return {key: [each._asdict() for each in of]} if of else {}
+def module(found: Module) -> Json:
+    return {**struct(found.entry), "cmdline": text(found.cmdline)}
+
+
+def text(string: Text | None) -> str | None:
+    return None if string is None else string.raw.decode("latin-1")
+
+
+def outcome(end: Outcome, findings: Sequence[Finding] = ()) -> Json:
+    """Return how the run ended, with the findings about an end that has no stop."""
+    return {
+        "reached": end.reached,
+        "ended": end.ended,
+        "died": None if end.died is None else end.died._asdict(),
+        "timeout": None if end.waited_for is None else {"stage": end.waited_for, "rip": end.rip, "symbol": end.symbol},
+        **_if_any("findings", findings),
+    }
+
+
+def _if_any(key: str, items: Sequence[Finding | Verdict]) -> Json:
+    """Return the key with its list, or nothing if the list is empty: the document has the key only then."""
+    return {key: [item._asdict() for item in items]} if items else {}

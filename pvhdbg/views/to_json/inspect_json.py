@@ -9,16 +9,16 @@ from pvhdbg.views.inspection import OPTIONS, STAGE_SYMBOLS
 from pvhdbg.views.to_json import document_json
 
 if TYPE_CHECKING:
-    from pvhdbg.views.inspection import Inspected
+    from pvhdbg.views.inspection import InspectedFile
 
 _PROGRAM = ("type", "offset", "vaddr", "paddr", "filesz", "memsz", "flags", "align")
 _SECTION = ("name", "type", "addr", "offset", "size", "flags", "align")
 
 
-def to_dict(of: Inspected) -> document_json.Json:
-    details = of.details
+def to_dict(file: InspectedFile) -> document_json.Json:
+    details = file.details
     return {
-        "kernel": document_json.kernel(of.facts),
+        "kernel": document_json.kernel(file.facts),
         "elf": {
             "type": details.type,
             "machine": details.machine,
@@ -28,17 +28,17 @@ def to_dict(of: Inspected) -> document_json.Json:
             "compiler": details.compiler,
             "multiboot1": details.multiboot1 and details.multiboot1.offset,
             "multiboot2": details.multiboot2 and details.multiboot2.offset,
-            "program_headers": [dict(zip(_PROGRAM, each, strict=True)) for each in details.program_headers],
-            "sections": [dict(zip(_SECTION, each, strict=True)) for each in details.sections],
+            "program_headers": [dict(zip(_PROGRAM, header, strict=True)) for header in details.program_headers],
+            "sections": [dict(zip(_SECTION, section, strict=True)) for section in details.sections],
         },
         "loaders": [
-            {"loader": each.loader, "entry": each.entry, "reason": REASONS.get(each.reason)} for each in details.scans
+            {"loader": scan.loader, "entry": scan.entry, "reason": REASONS.get(scan.reason)} for scan in details.scans
         ],
         "preflight": {
-            "way": of.preflight.way,
-            "entry": of.preflight.entry,
-            "verdicts": [each._asdict() for each in of.preflight.verdicts],
+            "way": file.preflight.boot_protocol,
+            "entry": file.preflight.entry,
+            "verdicts": [verdict._asdict() for verdict in file.preflight.verdicts],
         },
-        "symbols": {name: of.addresses.get(name) for name in STAGE_SYMBOLS},
+        "symbols": {name: file.addresses.get(name) for name in STAGE_SYMBOLS},
         "config": None if details.config is None else {name: details.config.get(name, "n") for name in OPTIONS},
     }
