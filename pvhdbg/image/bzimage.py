@@ -1,8 +1,8 @@
-"""The vmlinux inside a bzImage: found through the setup header, unpacked to a file.
+"""Unpack the vmlinux in a bzImage to a file.
 
-Source: Linux Documentation/arch/x86/boot.rst, arch/x86/boot/compressed/Makefile and mkpiggy.c: whatever the format,
-the payload's last four bytes are the size it unpacks to. LZ4's legacy frame, which the kernel uses and no Python
-package reads, is a sequence of sizes and blocks (lz4_Frame_format.md); the blocks are left to lz4.
+Source: Linux Documentation/arch/x86/boot.rst, arch/x86/boot/compressed/Makefile and mkpiggy.c: in every format, the
+last four bytes of the payload are the size it unpacks to. The kernel uses LZ4's legacy frame, which no Python package
+reads: a sequence of sizes and blocks (lz4_Frame_format.md). It is parsed here, and lz4 unpacks the blocks.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from typing import NamedTuple
 
 from pvhdbg.abi.setup_header import BOOT_FLAG, HDR, HDRS, SetupHeader
 from pvhdbg.errors import GuestError, MachineError, UserError
-from pvhdbg.image.header import MAGIC, Buffer, map_file
+from pvhdbg.image.header import DAMAGED_FILE, MAGIC, Buffer, map_file
 
-LARGEST = 512 << 20
-"""Bytes that a payload may unpack to; Debian's kernels have about 60 MiB."""
+MAX_UNPACKED = 512 << 20
+"""Most bytes that a payload may unpack to; Debian's kernels have about 60 MiB."""
 
 _HEADER_END = HDR + SetupHeader.payload_length.end
-_FIRST_WITH_PAYLOAD = 0x208
+_PAYLOAD_VERSION = 0x208
 _SECTOR = 512
 _SIZE_WORD = 4
 _CHUNK = 4 << 20
@@ -31,15 +31,13 @@ _LZMA_MEMORY = 512 << 20
 _LZ4_LEGACY = b"\x02\x21\x4c\x18"
 _LZ4_BLOCK = 8 << 20
 
-_HINT = "the file is damaged or was not copied whole"
-
 
 class DamagedError(Exception):
-    """A payload that does not unpack; the message says how."""
+    """The payload can't be unpacked; the message says why."""
 
 
 class Payload(NamedTuple):
-    """The compressed vmlinux: offset in the file, length with the size word, and the size it unpacks to."""
+    """The compressed vmlinux: offset in the file, length including the size word, and the size it unpacks to."""
 
     offset: int
     length: int
@@ -47,9 +45,9 @@ class Payload(NamedTuple):
 
 
 def is_bzimage(data: Buffer) -> bool:
-    """The file has a Linux setup header for x86."""
-    found = _header(data)
-    return found.header == HDRS and found.boot_flag == BOOT_FLAG
+    """Say whether the file has a Linux setup header for x86."""
+    header = _header(data)
+    return header.header == HDRS and header.boot_flag == BOOT_FLAG
 
 
 def _header(data: Buffer) -> SetupHeader:
@@ -57,34 +55,36 @@ def _header(data: Buffer) -> SetupHeader:
 
 
 def find_payload(data: Buffer, path: str) -> Payload:
-    """Where a bzImage's payload lies, by its setup header.
+    """Locate a bzImage's payload through its setup header.
 
-    :raise GuestError: if its boot protocol is older than 2.08 and does not tell.
-    :raise UserError: if the file ends before the payload does, or that would unpack to more than LARGEST.
+    :raise GuestError: if its boot protocol is older than 2.08, which has no payload fields.
+    :raise UserError: if the payload is not inside the file, or would unpack to more than MAX_UNPACKED bytes.
     """
     if len(data) < _HEADER_END:
-        raise UserError(f"{path}: the setup header is cut off", _HINT)
-    found = _header(data)
-    version = found.version
-    if version < _FIRST_WITH_PAYLOAD:
+        raise UserError(f"{path}: the setup header is truncated", DAMAGED_FILE)
+    header = _header(data)
+    version = header.version
+    if version < _PAYLOAD_VERSION:
         raise GuestError(
             f"{path}: a bzImage of boot protocol {version >> 8}.{version & 0xFF:02}, which has no payload to unpack",
-            "PVH needs Linux 4.11 or newer; give the vmlinux",
+            "pass the vmlinux; PVH needs Linux 4.11 or newer",
         )
-    offset, length = ((found.setup_sects or 4) + 1) * _SECTOR + found.payload_offset, found.payload_length
+    offset, length = ((header.setup_sects or 4) + 1) * _SECTOR + header.payload_offset, header.payload_length
     if length <= _SIZE_WORD or offset + length > len(data):
-        raise UserError(f"{path}: the payload ends at {offset + length:#x}, the file at {len(data):#x}", _HINT)
+        where = f"{length} bytes at {offset:#x} of a file of {len(data):#x} bytes"
+        raise UserError(f"{path}: invalid payload: {where}", DAMAGED_FILE)
     unpacked = _number(data, offset + length - _SIZE_WORD, _SIZE_WORD)
-    if unpacked > LARGEST:
-        raise UserError(f"{path}: the payload would unpack to {unpacked} bytes, {LARGEST} at most are allowed", _HINT)
+    if unpacked > MAX_UNPACKED:
+        reason = f"the payload would unpack to {unpacked} bytes, more than the limit of {MAX_UNPACKED}"
+        raise UserError(f"{path}: {reason}", DAMAGED_FILE)
     return Payload(offset, length, unpacked)
 
 
 def unpack(path: str, folder: Path) -> Path:
-    """Unpack the vmlinux of a bzImage into `folder`, as `vmlinux`.
+    """Unpack the vmlinux of a bzImage to the file `vmlinux` in `folder`, and return its path.
 
-    :raise UserError: if the file can't be read, is no bzImage, is damaged, or is compressed with LZO.
-    :raise GuestError: if it is too old to say where its payload is.
+    :raise UserError: if the file can't be read, is not a bzImage, is damaged, or is compressed with LZO.
+    :raise GuestError: if its boot protocol is older than 2.08.
     :raise MachineError: if the vmlinux can't be written.
     """
     with closing(map_file(path)) as data:
@@ -100,7 +100,7 @@ def unpack(path: str, folder: Path) -> Path:
         raise MachineError(f"{target}: {error.strerror}") from error
     except DamagedError as error:
         target.unlink(missing_ok=True)
-        raise UserError(f"{path}: the payload at {payload.offset:#x} does not unpack: {error}", _HINT) from error
+        raise UserError(f"{path}: can't unpack the payload at {payload.offset:#x}: {error}", DAMAGED_FILE) from error
     return target
 
 
@@ -109,13 +109,13 @@ def _write(target: Path, chunks: Iterator[bytes], size: int) -> None:
     with target.open("wb") as file:
         for chunk in chunks:
             if written == 0 and not chunk.startswith(MAGIC):
-                raise DamagedError("no ELF file comes out")
+                raise DamagedError("it does not unpack to an ELF file")
             written += len(chunk)
             if written > size:
-                raise DamagedError(f"more than {size} bytes come out")
+                raise DamagedError(f"it unpacks to more than {size} bytes")
             file.write(chunk)
     if written < size:
-        raise DamagedError(f"{written} bytes come out, {size} should")
+        raise DamagedError(f"it unpacks to {written} bytes instead of {size}")
 
 
 def _unpacker(packed: bytes, path: str) -> Callable[[bytes], Iterator[bytes]]:
@@ -124,9 +124,9 @@ def _unpacker(packed: bytes, path: str) -> Callable[[bytes], Iterator[bytes]]:
             return unpacker
     if packed.startswith(b"\x89LZO"):
         raise UserError(
-            f"{path}: compressed with LZO, which is not supported", "unpack it with scripts/extract-vmlinux"
+            f"{path}: compressed with LZO, which is not supported", "unpack it with Linux's scripts/extract-vmlinux"
         )
-    raise UserError(f"{path}: the payload begins with {packed[:6].hex(' ')}: an unknown compression", _HINT)
+    raise UserError(f"{path}: unknown compression: the payload begins with {packed[:6].hex(' ')}", DAMAGED_FILE)
 
 
 def _gzip(packed: bytes) -> Iterator[bytes]:
@@ -136,7 +136,7 @@ def _gzip(packed: bytes) -> Iterator[bytes]:
             chunk = stream.decompress(packed, _CHUNK)
             packed = stream.unconsumed_tail
             if not chunk and not packed:
-                raise DamagedError("gzip: it ends too early")
+                raise DamagedError("gzip: unexpected end of data")
             yield chunk
     except zlib.error as error:
         raise DamagedError(f"gzip: {error}") from error
@@ -150,7 +150,7 @@ def _bzip2(packed: bytes) -> Iterator[bytes]:
 
 
 def _lzma(packed: bytes) -> Iterator[bytes]:
-    """Either of the xz and the older lzma format."""
+    """Unpack the xz or the older lzma format."""
     try:
         yield from _decompressed(lzma.LZMADecompressor(memlimit=_LZMA_MEMORY), packed)
     except lzma.LZMAError as error:
@@ -163,7 +163,7 @@ def _decompressed(stream: bz2.BZ2Decompressor | lzma.LZMADecompressor, packed: b
         yield chunk
         chunk = b"" if stream.eof else stream.decompress(b"", _CHUNK)
     if not stream.eof:
-        raise DamagedError("it ends too early")
+        raise DamagedError("unexpected end of data")
 
 
 def _zstd(packed: bytes) -> Iterator[bytes]:
@@ -178,14 +178,14 @@ def _zstd(packed: bytes) -> Iterator[bytes]:
 
 
 def _lz4(packed: bytes) -> Iterator[bytes]:
-    import lz4.block  # type: ignore[import-untyped]  # it carries no types
+    import lz4.block  # type: ignore[import-untyped]  # no type hints
 
     position = len(_LZ4_LEGACY)
     while position + _SIZE_WORD <= len(packed):
         size = _number(packed, position, _SIZE_WORD)
         position += _SIZE_WORD
         if position + size > len(packed):
-            raise DamagedError(f"lz4: a block of {size} bytes reaches beyond the payload")
+            raise DamagedError(f"lz4: a block of {size} bytes extends past the end of the payload")
         try:
             yield lz4.block.decompress(packed[position : position + size], uncompressed_size=_LZ4_BLOCK)
         except lz4.block.LZ4BlockError as error:

@@ -1,6 +1,6 @@
-"""The rest of an ELF file, for `pvhdbg inspect`: what pyelftools knows and the boot does not need.
+"""What `pvhdbg inspect` shows of an ELF file beyond its facts: all headers, compiler, kernel configuration.
 
-pyelftools is imported here alone; whatever it raises over a damaged file becomes a UserError.
+Only this module imports pyelftools. Whatever pyelftools raises for a damaged file becomes a UserError.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from elftools.elf.sections import SymbolTableSection
 
 from pvhdbg.errors import UserError
 from pvhdbg.image import notes
-from pvhdbg.image.facts import constants_ranges
+from pvhdbg.image.facts import rodata_ranges
 from pvhdbg.image.header import Elf, map_file, occurrences, read_elf
-from pvhdbg.image.multiboot import Multiboot, multiboot1, multiboot2
+from pvhdbg.image.multiboot import Multiboot, find_multiboot1, find_multiboot2
 
-# What pyelftools lets through besides its own errors when a header lies.
-_BROKEN = (
+# What pyelftools raises for invalid headers, besides its own errors.
+_PYELFTOOLS_ERRORS = (
     ELFError,
     ValueError,
     LookupError,
@@ -35,13 +35,13 @@ _BROKEN = (
 )
 
 _IKCONFIG = b"IKCFG_ST"
-_CONFIG_MAX = 4 << 20
-_COMMENT_MAX = 4096
-_PLACES_TRIED = 64
+_MAX_CONFIG = 4 << 20
+_MAX_COMMENT = 4096
+_MAX_CANDIDATES = 64
 
 
 class ProgramRow(NamedTuple):
-    """A program header as readelf names things; `flags` of R, W and E."""
+    """A program header, with readelf's names. `flags` is made of R, W and E."""
 
     type: str
     offset: int
@@ -54,7 +54,7 @@ class ProgramRow(NamedTuple):
 
 
 class SectionRow(NamedTuple):
-    """A section header as readelf names things; `flags` of W, A and X."""
+    """A section header, with readelf's names. `flags` is made of W, A and X."""
 
     name: str
     type: str
@@ -66,10 +66,11 @@ class SectionRow(NamedTuple):
 
 
 class Inspection(NamedTuple):
-    """What an ELF file holds besides its ImageFacts.
+    """What an ELF file contains besides its ImageFacts.
 
-    `symbols` counts the rows of .symtab, null without one; `compiler` is .comment; `config` is the kernel's own
-    configuration (CONFIG_IKCONFIG), null where it was not built in; `scans` are the loaders' views of the notes.
+    `symbols` is the number of rows in .symtab, None without one. `compiler` is the content of .comment. `config` is the
+    configuration that a kernel built with CONFIG_IKCONFIG contains, else None. `scans` says how each loader reads the
+    notes.
     """
 
     type: str
@@ -87,9 +88,9 @@ class Inspection(NamedTuple):
 
 
 def inspect(path: str) -> Inspection:
-    """Everything that an ELF file's headers say.
+    """Read everything that an ELF file's headers say.
 
-    :raise UserError: if it can't be read, is no ELF file, or its headers contradict each other.
+    :raise UserError: if it can't be read, is not an ELF file, or has inconsistent headers.
     :raise GuestError: if it is for a big-endian machine.
     """
     with closing(map_file(path)) as data:
@@ -99,7 +100,7 @@ def inspect(path: str) -> Inspection:
             symtab = elf.get_section_by_name(".symtab")
             comment = elf.get_section_by_name(".comment")
             return Inspection(
-                type=_bare(elf["e_type"], "ET_"),
+                type=_strip_prefix(elf["e_type"], "ET_"),
                 machine=elf.get_machine_arch(),
                 entry=image.entry,
                 program_headers=tuple(_program_rows(elf)),
@@ -108,9 +109,9 @@ def inspect(path: str) -> Inspection:
                 has_debug_info=elf.get_section_by_name(".debug_info") is not None,
                 compiler=_strings(image, comment["sh_offset"], comment["sh_size"]) if comment else None,
                 config=kernel_config(image),
-                multiboot1=multiboot1(data),
-                multiboot2=multiboot2(data),
-                scans=notes.scans(image),
+                multiboot1=find_multiboot1(data),
+                multiboot2=find_multiboot2(data),
+                scans=notes.all_scans(image),
             )
 
 
@@ -118,61 +119,61 @@ def inspect(path: str) -> Inspection:
 def _errors_of_pyelftools(path: str) -> Iterator[None]:
     try:
         yield
-    except _BROKEN as error:
+    except _PYELFTOOLS_ERRORS as error:
         reason = f": {error}" if isinstance(error, ELFError) else ""
-        raise UserError(f"{path}: its ELF headers contradict each other{reason}") from error
+        raise UserError(f"{path}: inconsistent ELF headers{reason}") from error
 
 
 def _program_rows(elf: ELFFile) -> Iterator[ProgramRow]:
     letters = {P_FLAGS.PF_R: "R", P_FLAGS.PF_W: "W", P_FLAGS.PF_X: "E"}
-    for each in elf.iter_segments():
-        flags = "".join(letter for bit, letter in letters.items() if each["p_flags"] & bit)
+    for segment in elf.iter_segments():
+        flags = "".join(letter for bit, letter in letters.items() if segment["p_flags"] & bit)
         yield ProgramRow(
-            type=_bare(each["p_type"], "PT_"),
-            offset=each["p_offset"],
-            vaddr=each["p_vaddr"],
-            paddr=each["p_paddr"],
-            filesz=each["p_filesz"],
-            memsz=each["p_memsz"],
+            type=_strip_prefix(segment["p_type"], "PT_"),
+            offset=segment["p_offset"],
+            vaddr=segment["p_vaddr"],
+            paddr=segment["p_paddr"],
+            filesz=segment["p_filesz"],
+            memsz=segment["p_memsz"],
             flags=flags,
-            align=each["p_align"],
+            align=segment["p_align"],
         )
 
 
 def _section_rows(elf: ELFFile) -> Iterator[SectionRow]:
     letters = {SH_FLAGS.SHF_WRITE: "W", SH_FLAGS.SHF_ALLOC: "A", SH_FLAGS.SHF_EXECINSTR: "X"}
-    for each in elf.iter_sections():
-        flags = "".join(letter for bit, letter in letters.items() if each["sh_flags"] & bit)
+    for section in elf.iter_sections():
+        flags = "".join(letter for bit, letter in letters.items() if section["sh_flags"] & bit)
         yield SectionRow(
-            name=each.name,
-            type=_bare(each["sh_type"], "SHT_"),
-            addr=each["sh_addr"],
-            offset=each["sh_offset"],
-            size=each["sh_size"],
+            name=section.name,
+            type=_strip_prefix(section["sh_type"], "SHT_"),
+            addr=section["sh_addr"],
+            offset=section["sh_offset"],
+            size=section["sh_size"],
             flags=flags,
-            align=each["sh_addralign"],
+            align=section["sh_addralign"],
         )
 
 
-def _bare(value: str | int, prefix: str) -> str:
-    """A constant's name without its prefix; a number that has no name in hex."""
+def _strip_prefix(value: str | int, prefix: str) -> str:
+    """Return a constant's name without its prefix, or a number without a name in hex."""
     return value.removeprefix(prefix) if isinstance(value, str) else f"{value:#x}"
 
 
 def _strings(image: Elf, offset: int, size: int) -> str:
-    """The strings of a section, joined."""
-    data = image.data[offset : offset + min(size, _COMMENT_MAX)]
+    """Return the NUL-terminated strings of a section, joined with semicolons."""
+    data = image.data[offset : offset + min(size, _MAX_COMMENT)]
     return "; ".join(part.decode("latin-1") for part in data.split(b"\0") if part)
 
 
 def kernel_config(image: Elf) -> Mapping[str, str] | None:
-    """The configuration that a Linux built with CONFIG_IKCONFIG carries (kernel/configs.c): option to value.
+    """Return the options and values that a Linux built with CONFIG_IKCONFIG contains (kernel/configs.c), else None.
 
-    A value is as in .config; what is not set is `n`.
+    A value is as in .config; an option that is not set has the value `n`.
     """
-    for start, end in constants_ranges(image):
-        for place in islice(occurrences(image.data, _IKCONFIG, start, end), _PLACES_TRIED):
-            text = _gunzip(image.data[place + len(_IKCONFIG) : place + _CONFIG_MAX])
+    for start, end in rodata_ranges(image):
+        for offset in islice(occurrences(image.data, _IKCONFIG, start, end), _MAX_CANDIDATES):
+            text = _gunzip(image.data[offset + len(_IKCONFIG) : offset + _MAX_CONFIG])
             if text:
                 return dict(_options(text.decode("latin-1")))
     return None
@@ -180,7 +181,7 @@ def kernel_config(image: Elf) -> Mapping[str, str] | None:
 
 def _gunzip(data: bytes) -> bytes:
     try:
-        return zlib.decompressobj(wbits=31).decompress(data, _CONFIG_MAX)
+        return zlib.decompressobj(wbits=31).decompress(data, _MAX_CONFIG)
     except zlib.error:
         return b""
 

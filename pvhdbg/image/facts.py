@@ -1,4 +1,4 @@
-"""What a kernel file promises, as plain values. Standard library only: this runs inside gdb too."""
+"""The facts of a kernel file as plain values: entry, segments, notes, build-id, release."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.image import notes
+from pvhdbg.image.fingerprints import Fingerprint, fingerprints, is_build_id
 from pvhdbg.image.header import (
     PT_LOAD,
     PT_NOTE,
@@ -19,9 +20,8 @@ from pvhdbg.image.header import (
     map_file,
     occurrences,
     read_elf,
-    truncated,
+    truncation_error,
 )
-from pvhdbg.image.marks import Mark, is_build_id, marks
 
 if TYPE_CHECKING:
     from pvhdbg.image.verdict import Verdict
@@ -30,16 +30,16 @@ EM_386, EM_X86_64 = 3, 62
 
 _BANNER = b"Linux version "
 _RELEASE = re.compile(rb"Linux version (\d[!-~]{0,127}) \(")
-# Where the compiler puts linux_banner; without section names the load segments are searched.
+# The compiler puts linux_banner into .rodata. If the file has no section names, the PT_LOAD segments are searched.
 _RODATA_SEARCHED = 8 << 20
 _SEARCHED = 64 << 20
 _BANNERS_TRIED = 64
-_LONGEST_DESC, _DESCS = 1 << 16, 1 << 20
-"""Bytes of a note's descriptor, and of all together, that are kept."""
+_MAX_DESC_SIZE, _MAX_DESCS_SIZE = 1 << 16, 1 << 20
+"""Limits on the bytes that are kept of a note's descriptor, and of all descriptors together."""
 
 
 class Segment(NamedTuple):
-    """A PT_LOAD segment: addresses and sizes in bytes as in its program header."""
+    """A PT_LOAD segment: physical and link address, sizes in bytes, and its offset in the file."""
 
     paddr: int
     vaddr: int
@@ -53,7 +53,7 @@ class Segment(NamedTuple):
 
 
 class Note(NamedTuple):
-    """An ELF note: owner without its NUL, type, and the descriptor's bytes, 64 KiB of them at most."""
+    """An ELF note: owner without its NUL, type, and at most 64 KiB of the descriptor."""
 
     owner: str
     type: int
@@ -61,11 +61,11 @@ class Note(NamedTuple):
 
 
 class ImageFacts(NamedTuple):
-    """A kernel image. `entry` is the PHYS32_ENTRY address (Xen note 18), `release` the kernel's own version string.
+    """A kernel image. `entry` is the PHYS32_ENTRY address (Xen note 18), `release` the version in Linux's banner.
 
-    `kind` is vmlinux for a Linux ELF, bzimage for one that was unpacked, elf for any other PVH guest.
-    `elf` is the ELF file itself: `path`, or what a bzImage was unpacked to. `verdicts` are preflight's.
-    `marks` are bytes of the file by which a machine that it was loaded into is known.
+    `kind` is vmlinux for a Linux ELF file, bzimage for an unpacked bzImage, elf for any other PVH guest.
+    `elf` is the path of the ELF file: `path`, or the file that the bzImage was unpacked to. `elf_class` is 32 or 64,
+    `machine` is e_machine. `verdicts` are preflight's. `fingerprints` identify the kernel in guest memory.
     """
 
     path: str
@@ -79,62 +79,65 @@ class ImageFacts(NamedTuple):
     segments: tuple[Segment, ...]
     notes: tuple[Note, ...]
     verdicts: tuple[Verdict, ...] = ()
-    marks: tuple[Mark, ...] = ()
+    fingerprints: tuple[Fingerprint, ...] = ()
 
     def physical(self, vaddr: int) -> int | None:
-        """The physical address that a link address was loaded to, or null outside every segment."""
-        for each in self.segments:
-            if each.vaddr <= vaddr < each.vaddr + each.memsz:
-                return vaddr - each.vaddr + each.paddr
+        """Translate a link address to the physical address where it is loaded; None outside every segment."""
+        for segment in self.segments:
+            if segment.vaddr <= vaddr < segment.vaddr + segment.memsz:
+                return vaddr - segment.vaddr + segment.paddr
         return None
 
     def linked(self, paddr: int) -> int | None:
-        """The link address of what was loaded to a physical address, or null outside every segment."""
-        for each in self.segments:
-            if each.paddr <= paddr < each.end:
-                return paddr - each.paddr + each.vaddr
+        """Translate a physical address to the link address of what is loaded there; None outside every segment."""
+        for segment in self.segments:
+            if segment.paddr <= paddr < segment.end:
+                return paddr - segment.paddr + segment.vaddr
         return None
 
     def aliases(self, vaddr: int) -> tuple[int, ...]:
-        """Every address at which code linked at `vaddr` may run: the link address, and the physical one."""
+        """Return every address at which code linked at `vaddr` may run: the link and the physical address."""
         paddr = self.physical(vaddr)
         return (vaddr,) if paddr is None or paddr == vaddr else (vaddr, paddr)
 
 
 def read_facts(path: str, *, elf: str | None = None, kind: str | None = None) -> ImageFacts:
-    """The facts of an ELF file. `elf` is the file that is read where that is not `path`; `kind` is found out if null.
+    """Read the facts of the ELF file `elf`, by default `path`. If `kind` is None, it is detected.
 
-    :raise UserError: if the file can't be read, is no ELF file, or is cut off.
+    :raise UserError: if the file can't be read, is not an ELF file, or is truncated.
     :raise GuestError: if it is for a big-endian machine.
     """
     with closing(map_file(elf or path)) as data:
-        return facts_of(data, path, elf=elf, kind=kind)
+        return parse_facts(data, path, elf=elf, kind=kind)
 
 
-def facts_of(data: Buffer, path: str, *, elf: str | None = None, kind: str | None = None) -> ImageFacts:
-    """`read_facts` of bytes that are there already."""
+def parse_facts(data: Buffer, path: str, *, elf: str | None = None, kind: str | None = None) -> ImageFacts:
+    """Do the same as `read_facts` for bytes that are already in memory."""
     image = read_elf(data, path)
     _check_whole(image, path)
-    found = notes.segment_notes(image)
+    raw_notes = notes.segment_notes(image)
     release = _release(image)
-    entry = notes.abi(image).entry
+    entry = notes.scan_by_abi(image).entry
     return ImageFacts(
         path=path,
         elf=elf or path,
-        kind=kind or ("vmlinux" if release or any(note.owner == b"Linux\0" for note in found) else "elf"),
+        kind=kind or ("vmlinux" if release or any(note.owner == b"Linux\0" for note in raw_notes) else "elf"),
         elf_class=32 * image.elf_class,
         machine=image.machine,
         entry=entry,
         build_id=build_id(image),
         release=release,
-        segments=tuple(_segment(each) for each in image.segments if each.type == PT_LOAD),
-        notes=tuple(_notes(data, found)),
-        marks=marks(image, entry),
+        segments=tuple(_segment(header) for header in image.segments if header.type == PT_LOAD),
+        notes=tuple(_notes(data, raw_notes)),
+        fingerprints=fingerprints(image, entry),
     )
 
 
 def build_id(image: Elf) -> str | None:
-    """GNU build-id in hex, from a PT_NOTE segment or, as in a file of symbols alone, a SHT_NOTE section."""
+    """Return the GNU build-id in hex, from a PT_NOTE segment or a SHT_NOTE section.
+
+    A debug file with only symbols has it in a section.
+    """
     for note in (*notes.segment_notes(image), *notes.section_notes(image)):
         if is_build_id(note):
             return _note(image.data, note).desc.hex()
@@ -142,32 +145,33 @@ def build_id(image: Elf) -> str | None:
 
 
 def _check_whole(image: Elf, path: str) -> None:
-    for number, each in enumerate(image.segments):
-        if each.type in (PT_LOAD, PT_NOTE) and each.offset + each.filesz > len(image.data):
-            raise truncated(path, f"the contents of segment {number}", each.offset + each.filesz, len(image.data))
+    for number, segment in enumerate(image.segments):
+        end = segment.offset + segment.filesz
+        if segment.type in (PT_LOAD, PT_NOTE) and end > len(image.data):
+            raise truncation_error(path, f"the contents of segment {number}", end, len(image.data))
 
 
-def _segment(each: ProgramHeader) -> Segment:
-    return Segment(each.paddr, each.vaddr, each.filesz, each.memsz, each.offset)
+def _segment(header: ProgramHeader) -> Segment:
+    return Segment(header.paddr, header.vaddr, header.filesz, header.memsz, header.offset)
 
 
-def _notes(data: Buffer, found: Iterable[notes.RawNote]) -> Iterator[Note]:
-    """Notes may share their bytes, so that a small file has many long ones."""
-    room = _DESCS
-    for each in found:
-        note = _note(data, each, min(room, _LONGEST_DESC))
-        room -= len(note.desc)
+def _notes(data: Buffer, raw_notes: Iterable[notes.RawNote]) -> Iterator[Note]:
+    """Yield the notes within the size limits: notes can share bytes, so a small file can have many long ones."""
+    remaining = _MAX_DESCS_SIZE
+    for raw_note in raw_notes:
+        note = _note(data, raw_note, min(remaining, _MAX_DESC_SIZE))
+        remaining -= len(note.desc)
         yield note
 
 
-def _note(data: Buffer, note: notes.RawNote, most: int = _LONGEST_DESC) -> Note:
-    desc = data[note.desc_offset : note.desc_offset + min(note.descsz, most)]
+def _note(data: Buffer, note: notes.RawNote, limit: int = _MAX_DESC_SIZE) -> Note:
+    desc = data[note.desc_offset : note.desc_offset + min(note.descsz, limit)]
     return Note(note.owner.partition(b"\0")[0].decode("latin-1"), note.type, desc)
 
 
 def _release(image: Elf) -> str | None:
-    """The version in linux_banner, which Linux has had among its read-only data since 2.6."""
-    for start, end in constants_ranges(image):
+    """Return the version in linux_banner, which Linux has had in its read-only data since 2.6."""
+    for start, end in rodata_ranges(image):
         for position in islice(occurrences(image.data, _BANNER, start, end), _BANNERS_TRIED):
             match = _RELEASE.match(image.data, position)
             if match:
@@ -175,13 +179,13 @@ def _release(image: Elf) -> str | None:
     return None
 
 
-def constants_ranges(image: Elf) -> Iterator[tuple[int, int]]:
-    """Where in the file Linux's read-only data may be: offsets of start and end, the likely place first."""
+def rodata_ranges(image: Elf) -> Iterator[tuple[int, int]]:
+    """Yield start and end offsets in the file between which Linux's read-only data may be, the likeliest first."""
     rodata = image.section(b".rodata")
     if rodata and rodata.type != SHT_NOBITS:
         yield rodata.offset, rodata.offset + min(rodata.size, _RODATA_SEARCHED)
-    left = _SEARCHED
-    for each in image.segments:
-        if each.type == PT_LOAD and left > 0:
-            yield each.offset, each.offset + min(each.filesz, left)
-            left -= each.filesz
+    remaining = _SEARCHED
+    for segment in image.segments:
+        if segment.type == PT_LOAD and remaining > 0:
+            yield segment.offset, segment.offset + min(segment.filesz, remaining)
+            remaining -= segment.filesz

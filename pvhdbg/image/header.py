@@ -1,7 +1,7 @@
-"""The headers of an ELF file, 32 or 64 bit, little endian, as they stand in it.
+"""The headers of a little-endian ELF file, 32 or 64 bit, exactly as they are in the file.
 
-Source: the System V gABI's ELF chapters and <elf.h>. Of the sizes that a header gives for its tables' entries nothing
-is believed: QEMU, which starts these files, takes the structures' own sizes too.
+Source: the System V gABI's ELF chapters and <elf.h>. The header's e_phentsize and e_shentsize are ignored: QEMU, which
+loads these files, uses the sizes of the structures too.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from pvhdbg.errors import GuestError, UserError
 
 Buffer = bytes | mmap.mmap
 
+DAMAGED_FILE = "copy the file again: it is damaged or incomplete"
+"""Hint for a file that ends too early or contradicts itself."""
+
 MAGIC = b"\x7fELF"
 CLASS32, CLASS64 = 1, 2
 PT_LOAD, PT_NOTE = 1, 4
@@ -28,7 +31,7 @@ _SHDR = {CLASS32: Struct("<10I"), CLASS64: Struct("<IIQQQQIIQQ")}
 
 
 class ProgramHeader(NamedTuple):
-    """Elf32_Phdr or Elf64_Phdr, its fields in the order of the 64-bit one."""
+    """An Elf32_Phdr or Elf64_Phdr, with the fields in the order of Elf64_Phdr."""
 
     type: int
     flags: int
@@ -41,7 +44,7 @@ class ProgramHeader(NamedTuple):
 
 
 class SectionHeader(NamedTuple):
-    """Elf32_Shdr or Elf64_Shdr; `name` is an offset into the section names' string table."""
+    """An Elf32_Shdr or Elf64_Shdr. `name` is an offset into the string table of section names."""
 
     name: int
     type: int
@@ -56,7 +59,7 @@ class SectionHeader(NamedTuple):
 
 
 class Elf(NamedTuple):
-    """An ELF file: its bytes and its headers. Nothing that a header points to has been looked at."""
+    """An ELF file: its bytes and its headers. What the headers point to has not been checked."""
 
     data: Buffer
     elf_class: int
@@ -71,24 +74,24 @@ class Elf(NamedTuple):
     sections: tuple[SectionHeader, ...]
 
     def section_name(self, section: SectionHeader) -> bytes:
-        """A section's name, cut after 255 bytes; empty where the file gives none."""
+        """Return a section's name, at most 255 bytes of it; empty if the file has no names."""
         if self.shstrndx >= len(self.sections):
             return b""
         start = self.sections[self.shstrndx].offset + section.name
         return self.data[start : start + 255].partition(b"\0")[0]
 
     def section(self, name: bytes) -> SectionHeader | None:
-        """The first section of that name."""
-        return next((each for each in self.sections if self.section_name(each) == name), None)
+        """Return the first section with this name."""
+        return next((section for section in self.sections if self.section_name(section) == name), None)
 
 
 def map_file(path: str) -> mmap.mmap:
-    """The bytes of a file, mapped read-only.
+    """Map a file read-only. The caller closes the map.
 
-    :raise UserError: if it can't be read, is empty, or is no regular file.
+    :raise UserError: if it can't be read, is empty, or is not a regular file.
     """
     try:
-        # Without O_NONBLOCK the open of a FIFO waits for a writer.
+        # Without O_NONBLOCK, opening a FIFO blocks until it has a writer.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from error
@@ -105,16 +108,16 @@ def _map(descriptor: int, path: str) -> mmap.mmap:
     if stat.S_ISDIR(status.st_mode):
         raise UserError(f"{path}: is a directory")
     if not stat.S_ISREG(status.st_mode):
-        raise UserError(f"{path}: is no regular file")
+        raise UserError(f"{path}: not a regular file")
     if status.st_size == 0:
         raise UserError(f"{path}: is empty")
     return mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
 
 
 def read_elf(data: Buffer, path: str) -> Elf:
-    """The headers of an ELF file; `path` is for the messages alone.
+    """Read the headers of an ELF file. `path` is used only in error messages.
 
-    :raise UserError: if it is no ELF file, or its header or one of its tables is cut off.
+    :raise UserError: if it is not an ELF file, or if its header or one of its tables is truncated.
     :raise GuestError: if it is an ELF file for a big-endian machine.
     """
     if data[:4] != MAGIC:
@@ -123,9 +126,9 @@ def read_elf(data: Buffer, path: str) -> Elf:
     if elf_class not in _EHDR or encoding not in (1, 2):
         raise UserError(f"{path}: not an ELF file: class {elf_class}, data encoding {encoding}")
     if encoding != 1:
-        raise GuestError(f"{path}: a big-endian ELF file", "a PVH guest is x86: little endian")
+        raise GuestError(f"{path}: a big-endian ELF file", "pass an x86 kernel: x86 is little-endian")
     if len(data) < _EHDR[elf_class].size:
-        raise truncated(path, "the ELF header", _EHDR[elf_class].size, len(data))
+        raise truncation_error(path, "the ELF header", _EHDR[elf_class].size, len(data))
     fields = _EHDR[elf_class].unpack_from(data)
     kind, machine, _, entry, phoff, shoff, flags, _, phentsize, phnum, _, shnum, shstrndx = fields
     segments = _table(data, path, "program headers", (_PHDR[elf_class], phoff, phnum))
@@ -145,27 +148,25 @@ def read_elf(data: Buffer, path: str) -> Elf:
     )
 
 
-def occurrences(data: Buffer, what: bytes, start: int, end: int) -> Iterator[int]:
-    """Each place in a range of the bytes at which `what` begins; overlapping ones too."""
-    # mmap.find takes no number above 63 bits, and headers may say anything.
+def occurrences(data: Buffer, pattern: bytes, start: int, end: int) -> Iterator[int]:
+    """Yield each offset in a range of the bytes at which `pattern` begins, overlapping ones too."""
+    # mmap.find raises for numbers of more than 63 bits, and a header can contain any number.
     start, end = min(start, len(data)), min(end, len(data))
-    while (start := data.find(what, start, end)) >= 0:
+    while (start := data.find(pattern, start, end)) >= 0:
         yield start
         start += 1
 
 
-def truncated(path: str, what: str, needed: int, size: int) -> UserError:
-    """The error for a file that ends before something in it does."""
-    return UserError(
-        f"{path}: {what} end at {needed:#x}, the file ends at {size:#x}", "the file is damaged or was not copied whole"
-    )
+def truncation_error(path: str, part: str, end: int, size: int) -> UserError:
+    """Return the error for a file of `size` bytes in which `part` should end at `end`."""
+    return UserError(f"{path}: the file ends at {size:#x}, before the end of {part} ({end:#x})", DAMAGED_FILE)
 
 
-def _table(data: Buffer, path: str, what: str, place: tuple[Struct, int, int]) -> list[tuple[int, ...]]:
-    row, offset, count = place
+def _table(data: Buffer, path: str, name: str, layout: tuple[Struct, int, int]) -> list[tuple[int, ...]]:
+    row, offset, count = layout
     end = offset + row.size * count
     if end > len(data):
-        raise truncated(path, f"the {what}", end, len(data))
+        raise truncation_error(path, f"the {name}", end, len(data))
     return list(row.iter_unpack(data[offset:end]))
 
 

@@ -1,7 +1,7 @@
-"""ELF notes as each loader really walks them: the entry address it would take, or why it takes none.
+"""How each loader reads the ELF notes: the entry address it uses, or why it finds none.
 
 Sources: Xen xen/common/libelf/libelf-dominfo.c; QEMU include/hw/elf_ops.h and hw/i386/x86.c (5.0 to 10.2);
-rust-vmm/linux-loader src/loader/elf/mod.rs, which Cloud Hypervisor and Firecracker use. Pure: bytes in, values out.
+rust-vmm/linux-loader src/loader/elf/mod.rs, which Cloud Hypervisor and Firecracker use.
 """
 
 from __future__ import annotations
@@ -31,29 +31,30 @@ NOT_ELF64 = "not-elf64"
 LOAD_ALIGN = "load-align"
 
 REASONS = {
-    NO_SEGMENT: "there is no PT_NOTE segment",
-    NO_NOTE: "no note is taken for PHYS32_ENTRY",
+    NO_SEGMENT: "the file has no PT_NOTE segment",
+    NO_NOTE: "no note is accepted as PHYS32_ENTRY",
     ZERO: "the entry address is 0",
-    TOO_BIG: "the entry address does not fit 32 bits",
+    TOO_BIG: "the entry address does not fit in 32 bits",
     BAD_SIZE: "the note's descriptor has the wrong size",
-    ALIGN_ZERO: "it divides by p_align, which is 0, and dies",
-    OUTSIDE_FILE: "the segment reaches beyond the end of the file",
-    BEYOND_FILE: "its scan leaves the notes, and then the file",
-    ENDLESS: "its scan leaves the notes and finds no end",
-    NOT_ELF64: "it loads 64-bit ELF files only",
-    LOAD_ALIGN: "it wants each PT_LOAD segment's p_align to be a multiple of 2 MiB",
+    ALIGN_ZERO: "it divides by p_align, which is 0, and crashes",
+    OUTSIDE_FILE: "the segment extends past the end of the file",
+    BEYOND_FILE: "the scan runs past the notes and past the end of the file",
+    ENDLESS: "the scan runs past the notes and never ends",
+    NOT_ELF64: "it loads only 64-bit ELF files",
+    LOAD_ALIGN: "it requires p_align of each PT_LOAD segment to be a multiple of 2 MiB",
 }
+"""Why a loader finds no entry. "It" is the loader."""
 
-_MOST_NOTES = 4096
-# QEMU's scan can leave the notes and read whatever follows, and segments can share notes; no file that boots needs
+_MAX_NOTES = 4096
+# QEMU's scan can run past the notes and read whatever follows, and segments can share notes. No file that boots needs
 # nearly as many steps.
-_MOST_STEPS = 1 << 16
+_MAX_STEPS = 1 << 16
 _PAGE = 4096
 _NONZERO = re.compile(rb"[^\0]")
 
 
 class RawNote(NamedTuple):
-    """A note where it lies in the file: `offset` of its header and of its descriptor; `owner` with its NUL."""
+    """A note in the file: the offsets of its header and of its descriptor, its owner with the NUL, its type."""
 
     offset: int
     owner: bytes
@@ -63,9 +64,10 @@ class RawNote(NamedTuple):
 
 
 class Scan(NamedTuple):
-    """What one loader makes of a file: the entry address it takes, or none and a key of REASONS.
+    """How one loader reads a file's notes: the entry address it uses, or None and a key of REASONS.
 
-    QEMU's may have both: the address, and then it reads on beyond the end of the file, where anything may be.
+    `note` is the note that decides. QEMU's scan can have both an entry and a reason: after it has found the entry it
+    may read past the end of the file, and anything there can change the result.
     """
 
     loader: str
@@ -74,13 +76,13 @@ class Scan(NamedTuple):
     note: RawNote | None = None
 
 
-def scans(elf: Elf) -> tuple[Scan, ...]:
-    """Every loader's view of one file."""
-    return abi(elf), qemu(elf), xen(elf), linux_loader(elf)
+def all_scans(elf: Elf) -> tuple[Scan, ...]:
+    """Return the scans of the ABI, QEMU, Xen and linux-loader."""
+    return scan_by_abi(elf), scan_by_qemu(elf), scan_by_xen(elf), scan_by_linux_loader(elf)
 
 
 def walk(data: Buffer, start: int, end: int) -> Iterator[RawNote]:
-    """The notes in a range of a file, name and descriptor padded to 4, up to the first that does not fit into it."""
+    """Yield the notes in a range of a file up to the first that does not fit. Names and descriptors are padded to 4."""
     end = min(end, len(data))
     while start + NHDR.size <= end:
         namesz, descsz, kind = NHDR.unpack_from(data, start)
@@ -93,22 +95,22 @@ def walk(data: Buffer, start: int, end: int) -> Iterator[RawNote]:
 
 
 def segment_notes(elf: Elf) -> list[RawNote]:
-    """The notes of every PT_NOTE segment, 4096 at most."""
-    return _walk_all(elf, ((each.offset, each.filesz) for each in _note_segments(elf)))
+    """Return the notes of all PT_NOTE segments, at most 4096."""
+    return _walk_all(elf, ((segment.offset, segment.filesz) for segment in _note_segments(elf)))
 
 
 def section_notes(elf: Elf) -> list[RawNote]:
-    """The notes of every SHT_NOTE section, which no loader but Xen's looks at, 4096 at most."""
-    return _walk_all(elf, ((each.offset, each.size) for each in elf.sections if each.type == SHT_NOTE))
+    """Return the notes of all SHT_NOTE sections, at most 4096. Only Xen's loader reads sections."""
+    return _walk_all(elf, ((section.offset, section.size) for section in elf.sections if section.type == SHT_NOTE))
 
 
 def _walk_all(elf: Elf, ranges: Iterable[tuple[int, int]]) -> list[RawNote]:
     walks = (walk(elf.data, start, start + size) for start, size in ranges)
-    return list(islice(chain.from_iterable(walks), _MOST_NOTES))
+    return list(islice(chain.from_iterable(walks), _MAX_NOTES))
 
 
-def abi(elf: Elf) -> Scan:
-    """The ABI to the letter: a PT_NOTE segment, owner "Xen", a descriptor of 4 or 8 bytes with a 32-bit address."""
+def scan_by_abi(elf: Elf) -> Scan:
+    """Scan strictly by the ABI: a PT_NOTE segment, owner "Xen", a descriptor of 4 or 8 bytes with a 32-bit address."""
     if not _note_segments(elf):
         return Scan("ABI", None, NO_SEGMENT)
     note = _last_entry(segment_notes(elf))
@@ -121,8 +123,8 @@ def abi(elf: Elf) -> Scan:
     return Scan("ABI", None if reason else entry, reason, note)
 
 
-def xen(elf: Elf) -> Scan:
-    """Xen's domain builders: the last note wins; where the segments have none of Xen's, the sections are asked."""
+def scan_by_xen(elf: Elf) -> Scan:
+    """Scan as Xen's domain builders do: the last note wins; sections count only if no segment has a note of Xen's."""
     owned = [note for note in segment_notes(elf) if note.owner == XEN]
     note = _last_entry(owned or section_notes(elf))
     if note is None:
@@ -132,14 +134,14 @@ def xen(elf: Elf) -> Scan:
     return Scan("Xen", _number(elf.data, note.desc_offset, note.descsz) & 0xFFFFFFFF, "", note)
 
 
-def qemu(elf: Elf) -> Scan:
-    """QEMU's `-kernel`: type 18 of any owner, padding by p_align, the last segment with a hit wins.
+def scan_by_qemu(elf: Elf) -> Scan:
+    """Scan as QEMU's `-kernel` does: type 18 of any owner, padding to p_align, the last segment with such a note wins.
 
-    A 64-bit file's descriptor is read as 8 bytes whatever its size, and cut to 32 bits after the test for 0.
+    QEMU reads 8 bytes of a 64-bit file's descriptor whatever its size, and truncates to 32 bits after the test for 0.
     """
     found: tuple[int, RawNote] | None = None
     reason = ""
-    steps = iter(range(_MOST_STEPS))
+    steps = iter(range(_MAX_STEPS))
     try:
         for segment in _note_segments(elf):
             found = _qemu_segment(elf, segment, steps) or found
@@ -154,7 +156,7 @@ def qemu(elf: Elf) -> Scan:
 
 
 class _DeadEnd(Exception):
-    """The scan does not come to the end of the notes."""
+    """The scan can't continue; `reason` is a key of REASONS."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -180,7 +182,7 @@ def _qemu_segment(elf: Elf, segment: ProgramHeader, steps: Iterator[int]) -> tup
             value = int.from_bytes(_mapped(elf.data, desc, width), "little")
             return value, RawNote(position, owner, kind, desc, descsz)
         step = (NHDR.size + name + _up(descsz, segment.align, modulus)) % modulus
-        # QEMU's only bound: this one note against the whole segment, wherever in it or behind it the scan is.
+        # QEMU compares only the size of this note with the size of the segment, not the position of the scan.
         if step > segment.filesz:
             return None
         position = _skip_zeros(elf.data, position) if namesz == descsz == kind == 0 else position + step
@@ -188,28 +190,28 @@ def _qemu_segment(elf: Elf, segment: ProgramHeader, steps: Iterator[int]) -> tup
 
 
 def _mapped(data: Buffer, offset: int, size: int) -> bytes:
-    """What QEMU reads from its mapping of the file: zeros from the file's end to its last page's."""
+    """Return what QEMU reads from its mapping of the file: after the end of the file the last page holds zeros."""
     if offset + size > _up(len(data), _PAGE):
         raise _DeadEnd(BEYOND_FILE)
     return data[offset : offset + size].ljust(size, b"\0")
 
 
 def _skip_zeros(data: Buffer, position: int) -> int:
-    """Where the steps of 12 bytes that empty notes are worth have come to when something follows."""
+    """Return where the scan stands after it has stepped over zeros, 12 bytes at a time, as over empty notes."""
     match = _NONZERO.search(data, position)
     end = match.start() if match else _up(len(data), _PAGE)
     return position + max((end - position) // NHDR.size, 1) * NHDR.size
 
 
-def linux_loader(elf: Elf) -> Scan:
-    """linux-loader, so Cloud Hypervisor and Firecracker: the last PT_NOTE segment decides, found or not.
+def scan_by_linux_loader(elf: Elf) -> Scan:
+    """Scan as linux-loader does (Cloud Hypervisor, Firecracker): the last PT_NOTE segment decides, even without a note.
 
-    It ends at the first PT_LOAD segment that is not aligned to 2 MiB.
+    linux-loader refuses the file at the first PT_LOAD segment that is not aligned to 2 MiB.
     """
     if elf.elf_class != CLASS64:
         return Scan("linux-loader", None, NOT_ELF64)
     scan = Scan("linux-loader", None, NO_SEGMENT)
-    steps = iter(range(_MOST_STEPS))
+    steps = iter(range(_MAX_STEPS))
     for segment in elf.segments:
         if segment.type == PT_LOAD and segment.filesz and segment.align % 0x200000:
             return Scan("linux-loader", None, LOAD_ALIGN)
@@ -223,7 +225,7 @@ def linux_loader(elf: Elf) -> Scan:
 def _linux_loader_segment(elf: Elf, segment: ProgramHeader, steps: Iterator[int]) -> Scan:
     if segment.offset + segment.filesz > len(elf.data):
         return Scan("linux-loader", None, OUTSIDE_FILE)
-    # Its bound is on where a note begins, so the last one may reach beyond the segment.
+    # It checks only where a note begins, so the last note may extend past the end of the segment.
     for _, note in zip(steps, walk(elf.data, segment.offset, len(elf.data)), strict=False):
         if note.offset >= segment.offset + segment.filesz:
             break
@@ -235,11 +237,11 @@ def _linux_loader_segment(elf: Elf, segment: ProgramHeader, steps: Iterator[int]
 
 
 def _note_segments(elf: Elf) -> list[ProgramHeader]:
-    return [each for each in elf.segments if each.type == PT_NOTE]
+    return [segment for segment in elf.segments if segment.type == PT_NOTE]
 
 
-def _last_entry(found: Iterable[RawNote]) -> RawNote | None:
-    entries = [note for note in found if note.type == PHYS32_ENTRY and note.owner == XEN]
+def _last_entry(notes: Iterable[RawNote]) -> RawNote | None:
+    entries = [note for note in notes if note.type == PHYS32_ENTRY and note.owner == XEN]
     return entries[-1] if entries else None
 
 
@@ -248,5 +250,5 @@ def _number(data: Buffer, offset: int, size: int) -> int:
 
 
 def _up(value: int, align: int, modulus: int = 1 << 64) -> int:
-    """Round up as QEMU's unsigned integers do: they wrap."""
+    """Round up to a multiple of `align`, wrapping at `modulus` as QEMU's unsigned integers do."""
     return (value + align - 1) % modulus // align * align % modulus

@@ -1,4 +1,4 @@
-"""What preflight found of a kernel file, one thing at a time."""
+"""One result of preflight."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ FATAL, WARNING = "fatal", "warning"
 
 
 class Verdict(NamedTuple):
-    """One thing that preflight found: a stable slug, `fatal` or `warning`, one line, and what to do about it."""
+    """A problem with a kernel file: a stable slug, FATAL or WARNING, a message and a hint of one line each."""
 
     slug: str
     severity: str

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pvhdbg.errors import MemoryUnreadable, RegisterUnavailable, SymbolMissing
 from pvhdbg.target import monitor
 from pvhdbg.target.base import NO_MONITOR
-from pvhdbg.target.mi import answer, in_console
+from pvhdbg.target.mi import console_command, wait_for_reply
 from pvhdbg.target.mi_memory import PHY_MEM_MODE, MiMemory
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class MiTarget:
 
         :raise TargetError: if the stub has none.
         """
-        return self._ask(in_console(f"monitor {command}")).text.replace("\r", "")
+        return self._ask(console_command(f"monitor {command}")).text.replace("\r", "")
 
     @property
     def is_32bit(self) -> bool:
@@ -105,7 +105,7 @@ class MiTarget:
         return "eax" in self._numbers().values()
 
     def _ask(self, command: str) -> Reply:
-        return answer(self._mi, self._mi.send(command))
+        return wait_for_reply(self._mi, self._mi.send(command))
 
     def _check_range(self, paddr: int, size: int) -> None:
         if paddr < 0 or paddr + size > 1 << 64:
@@ -122,7 +122,7 @@ class MiTarget:
     def _numbers(self) -> dict[str, str]:
         """The registers we know, as gdb names them, by gdb's number."""
         if self._wanted is None:
-            names = _REGISTER_NAMES.findall(answer(self._mi, self._names).line)
+            names = _REGISTER_NAMES.findall(wait_for_reply(self._mi, self._names).line)
             # A 64-bit gdb has eax and the like too, as halves of the registers we want.
             halves = {name for name, whole in _NAME_OF.items() if name != whole and whole in names}
             self._wanted = {str(n): name for n, name in enumerate(names) if name in _NAME_OF and name not in halves}
@@ -137,7 +137,7 @@ class MiTarget:
     @property
     def boot_cpu(self) -> int:
         """The thread that the first CPU is, as gdb numbers it."""
-        return min(map(int, _THREAD.findall(answer(self._mi, self._threads).line)), default=1)
+        return min(map(int, _THREAD.findall(wait_for_reply(self._mi, self._threads).line)), default=1)
 
     def _monitor_register(self, name: str) -> int:
         self._refresh()
@@ -148,4 +148,4 @@ class MiTarget:
         return self._monitor_registers[name]
 
     def _ask_monitor_registers(self) -> dict[str, int]:
-        return monitor.registers(self.monitor("info registers")) if self.has_monitor else {}
+        return monitor.parse_registers(self.monitor("info registers")) if self.has_monitor else {}

@@ -83,12 +83,12 @@ class Mi(Protocol):
         """:raise NotConnected: if gdb has gone."""
         ...
 
-    def hushed(self) -> AbstractContextManager[None]:
+    def suppress_output(self) -> AbstractContextManager[None]:
         """Within, what gdb says about the machine by itself is not passed on."""
         ...
 
 
-def answer(mi: Mi, pending: Any) -> Reply:  # noqa: ANN401 - what `send` gave
+def wait_for_reply(mi: Mi, pending: Any) -> Reply:  # noqa: ANN401 - what `send` gave
     """Wait for it.
 
     :raise MiError: if gdb reports an error.
@@ -102,11 +102,11 @@ def answer(mi: Mi, pending: Any) -> Reply:  # noqa: ANN401 - what `send` gave
         raise NotConnected("the machine has gone") from error
 
 
-def quoted(text: str) -> str:
+def quote(text: str) -> str:
     """A C string as MI takes it, on one line: what is pasted may have several, and gdb would run the others."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
 
 
-def in_console(line: str) -> str:
+def console_command(line: str) -> str:
     """The MI command that runs a line of gdb's own language."""
-    return f"-interpreter-exec console {quoted(line)}"
+    return f"-interpreter-exec console {quote(line)}"

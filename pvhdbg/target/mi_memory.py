@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 from pvhdbg.errors import MemoryUnreadable
 from pvhdbg.target import monitor
-from pvhdbg.target.blocks import Blocks
-from pvhdbg.target.mi import Mi, MiError, answer, in_console
+from pvhdbg.target.block_cache import BlockCache
+from pvhdbg.target.mi import Mi, MiError, console_command, wait_for_reply
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 PHY_MEM_MODE, MONITOR = "PhyMemMode", "monitor"
-PHY_MEM_MODE_OFF = in_console("maint packet Qqemu.PhyMemMode:0")
+PHY_MEM_MODE_OFF = console_command("maint packet Qqemu.PhyMemMode:0")
 """The mode outlives a connection: send this after each."""
 
-_PHY_MEM_MODE_ON = in_console("maint packet Qqemu.PhyMemMode:1")
+_PHY_MEM_MODE_ON = console_command("maint packet Qqemu.PhyMemMode:1")
 _CONTENTS = re.compile(r'contents="([0-9a-f]*)"')
-_FLUSH = in_console("maint flush dcache")
+_FLUSH = console_command("maint flush dcache")
 _CHUNK = 0x10000
 _WRITE_CHUNK = 0x1000
 _EXAMINE_CHUNK = 0x400
@@ -36,7 +36,7 @@ class MiMemory:
     def __init__(self, mi: Mi, way: str | None) -> None:
         self.way = way
         self._mi = mi
-        self._blocks = Blocks(self._fetch)
+        self._blocks = BlockCache(self._fetch)
         self._generation = -1
         self._depth = 0
         self._switched = False
@@ -63,7 +63,7 @@ class MiMemory:
             ]
             try:
                 for each in sent:
-                    answer(self._mi, each)
+                    wait_for_reply(self._mi, each)
             except MiError as error:
                 raise MemoryUnreadable(paddr, len(data), "can't be written") from error
 
@@ -100,17 +100,17 @@ class MiMemory:
 
     def _received(self, paddr: int, size: int, sent: Sequence[Any]) -> bytes:
         try:
-            contents = [_CONTENTS.findall(answer(self._mi, each).line) for each in sent]
+            contents = [_CONTENTS.findall(wait_for_reply(self._mi, each).line) for each in sent]
         except MiError as error:
             raise MemoryUnreadable(paddr, size) from error
         return _whole(paddr, size, bytes.fromhex("".join(chain.from_iterable(contents))))
 
     def _examine(self, paddr: int, size: int) -> bytes:
         texts = (
-            answer(self._mi, self._mi.send(in_console(f"monitor xp /{length}xb {start:#x}"))).text
+            wait_for_reply(self._mi, self._mi.send(console_command(f"monitor xp /{length}xb {start:#x}"))).text
             for start, length in _split(paddr, size, _EXAMINE_CHUNK)
         )
-        return _whole(paddr, size, b"".join(map(monitor.memory, texts)))
+        return _whole(paddr, size, b"".join(map(monitor.parse_memory, texts)))
 
 
 def _whole(paddr: int, size: int, data: bytes) -> bytes:

@@ -49,12 +49,12 @@ class Hypervisor(Protocol):
         """Stop the guest; False if there is no answer."""
         ...
 
-    def line_about(self, words: str) -> str:
+    def find_error_line(self, words: str) -> str:
         """The last line of its error output with these words, or nothing."""
         ...
 
-    def death(self, patience: float = 0.0) -> Halt | None:
-        """How the hypervisor itself ended, or null if it still runs after `patience` seconds."""
+    def death(self, timeout: float = 0.0) -> Halt | None:
+        """How the hypervisor itself ended, or null if it still runs after `timeout` seconds."""
         ...
 
 
@@ -75,7 +75,7 @@ class MiRunner:
         if (death := self.death()) is not None:
             return death
         self._interrupted = False
-        with self._mi.hushed(), self.reset_watched(len(addresses)):
+        with self._mi.suppress_output(), self.break_on_reset(len(addresses)):
             try:
                 timed_out = self._run(addresses, timeout)
             except TargetError:
@@ -85,7 +85,7 @@ class MiRunner:
         return self.death() or self._judge(addresses, timed_out=timed_out)
 
     @contextmanager
-    def reset_watched(self, wanted: int = 0) -> Iterator[None]:
+    def break_on_reset(self, wanted: int = 0) -> Iterator[None]:
         """Within, a machine that may boot again by itself stops at its reset vector. Not if it stands there, and only
         if its CPU has a breakpoint left besides the user's and so many more that are `wanted`.
         """
@@ -204,7 +204,7 @@ class MiRunner:
         if (status or suspected) not in DEATHS:
             return None
         how, message = DEATHS[status or suspected]
-        words = self._hypervisor.line_about("KVM internal error") if self._hypervisor else ""
+        words = self._hypervisor.find_error_line("KVM internal error") if self._hypervisor else ""
         return Halt(DIED, self._target.register("rip"), how, words or message)
 
 

@@ -21,7 +21,7 @@ from pvhdbg.target.base import (
     TIMEOUT,
     Halt,
 )
-from pvhdbg.target.gdb_native import boot_cpu, ours
+from pvhdbg.target.gdb_native import as_target_error, boot_cpu
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -61,7 +61,7 @@ class NativeRunner:
         rip = self._target.register("rip")
         status = None
         with suppress(TargetError):
-            status = monitor.run_state(self._target.monitor("info status"))
+            status = monitor.parse_run_state(self._target.monitor("info status"))
         if status not in monitor.DEATHS:
             return None
         how, message = monitor.DEATHS[status]
@@ -138,7 +138,7 @@ def _resume() -> Halt | None:
         if str(error) == _NOT_RUN:
             raise TargetError("a breakpoint can't be inserted", "gdb says which; a CPU under KVM has four") from error
         if boot_cpu() is not None:
-            raise ours(error) from error
+            raise as_target_error(error) from error
     return None if boot_cpu() is not None else Halt(DIED, None, QEMU_EXIT, "QEMU has gone, or closed its stub")
 
 
@@ -165,7 +165,7 @@ def _hardware_breakpoint(spec: str) -> list[gdb.Breakpoint]:
             gdb.execute(f"hbreak {spec}", to_string=True)
             made = [each for each in gdb.breakpoints() if each.number not in before]
     except gdb.error as error:
-        raise ours(error) from error
+        raise as_target_error(error) from error
     for each in made:
         each.silent = True
     return made

@@ -199,7 +199,7 @@ def test_xen_is_refused_because_qemu_would_start_it_by_multiboot(xen_shim: Path)
     forced = pvhdbg("check", xen_shim, "--force", "--timeout", "2", "--format", "json")
 
     assert (1, "") == (refused.status, refused.out)
-    assert "a multiboot header at 0x88: QEMU starts the file by multiboot" in refused.err
+    assert "the file has a multiboot header at 0x88: QEMU boots the file by multiboot" in refused.err
     assert (1, None, []) == (forced.status, forced.document["outcome"]["reached"], stages_of(forced)[:-1])
     assert "PVH907" in forced.out
 

@@ -119,8 +119,8 @@ def content(name: str) -> bytes:
         ("a text", "neither an ELF file nor a bzImage"),
         ("a recording", "text, perhaps a recording"),
         ("an initrd", "a cpio archive"),
-        ("a start of an ELF file", "the ELF header "),
-        ("half of an ELF file", "the section headers end at "),
+        ("a start of an ELF file", "the file ends at 0x14, before the end of the ELF header "),
+        ("half of an ELF file", "the file ends at "),
         ("an ELF file of no class", ""),
         ("a bzImage without its payload", ""),
         ("gzip", "a gzip file"),
@@ -169,7 +169,7 @@ def test_a_kernel_without_the_note_is_refused_unless_forced(tmp_path: Path) -> N
     path.write_bytes(elf([load(), notes(BUILD_ID)]))
     refused, forced = pvhdbg("dump", path), pvhdbg("dump", "--force", path)
 
-    assert (1, f"{path}: no PHYS32_ENTRY note (owner Xen, type 18)") == complaint(refused)
+    assert (1, f"{path}: no PHYS32_ENTRY note (owner Xen, type 18): not a PVH kernel") == complaint(refused)
     assert "start it anyway with --force" in refused.err
     assert 1 == forced.status
     assert "PVH ELF Note" in forced.err
@@ -195,7 +195,7 @@ def test_symbols_of_another_build_are_rejected_with_a_note(tmp_path: Path) -> No
     done = pvhdbg("dump", "--symbols", other, "--format", "json")
 
     assert 0 == done.status
-    assert f"pvhdbg: note: --symbols {other} is not used: its build-id is {bytes(20).hex()}, the kernel's " in done.err
+    assert f"pvhdbg: note: --symbols {other} is not used: its build-id is {bytes(20).hex()}, the kernel's is " in done.err
     assert "e820" == done.document["outcome"]["reached"]
 
 

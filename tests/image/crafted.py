@@ -1,4 +1,4 @@
-"""Files that are wrong in one way each, and right ones beside them, with what preflight has to say of each."""
+"""Crafted ELF files, valid ones and ones with a single defect, each with the verdicts that preflight must give."""
 
 import struct
 from typing import NamedTuple
@@ -22,19 +22,19 @@ from tests.image.builder import (
 
 BUILD_ID = raw_note(b"GNU\0", 3, bytes(range(20)))
 MULTIBOOT1 = struct.pack("<III", 0x1BADB002, 0, -0x1BADB002 & 0xFFFFFFFF)
-# Loaded to where it says, not as an ELF file: the header at ENTRY, entered at OTHER.
+# The header gives its own load address (ENTRY) and entry point (OTHER), so the file is not loaded as an ELF file.
 MULTIBOOT1_ADDRESSES = struct.pack(
     "<IIIIIIII", 0x1BADB002, 1 << 16, -0x1BADB002 - (1 << 16) & 0xFFFFFFFF, ENTRY, ENTRY, 0, 0, OTHER
 )
-# QEMU's loop ends before 8192 - 48. A file of two segments has the first one's bytes at 176.
+# QEMU's loop ends before 8192 - 48. In a file with two segments the contents of the first begin at 176.
 LAST_MULTIBOOT1 = 8192 - 48 - 4
 MULTIBOOT2 = struct.pack("<IIII", 0xE85250D6, 0, 16, -0xE85250D6 - 16 & 0xFFFFFFFF)
-# Taken for notes it asks for more than any segment has, also where sizes wrap at 32 bits.
+# Read as notes, these bytes have sizes larger than any segment, so every scan ends here.
 WALL = b"\x3f" * 64
 
 
 class Crafted(NamedTuple):
-    """A file, the slugs of preflight's verdicts on it, the entry QEMU reads in its notes, and multiboot's."""
+    """A file, the slugs of its verdicts, the entry that QEMU reads from its notes, and its multiboot entry."""
 
     data: bytes
     slugs: tuple[str, ...] = ()
@@ -55,15 +55,15 @@ CRAFTED = {
     "64 bit": Crafted(GOOD, entry=ENTRY),
     "32 bit": Crafted(elf([load(), notes(note())], bits=32), entry=ENTRY),
     "a descriptor of 8 bytes": Crafted(elf([load(), notes(note(size=8))]), entry=ENTRY),
-    "behind another note": Crafted(elf([load(), notes(BUILD_ID, note())]), entry=ENTRY),
+    "after another note": Crafted(elf([load(), notes(BUILD_ID, note())]), entry=ENTRY),
     "owner Foo": Crafted(elf([load(), notes(note(owner=b"Foo\0"))]), ("owner-not-xen",), ENTRY),
     "owner Atmosphere!": Crafted(elf([load(), notes(note(owner=b"Atmosphere!\0"))]), ("owner-not-xen",), ENTRY),
     "a decoy before": Crafted(elf([load(), notes(note(OTHER, owner=b"GNU\0"), note())]), ("decoy-note",), OTHER),
-    "a decoy behind": Crafted(elf([load(), notes(note(), note(OTHER, owner=b"GNU\0"))]), (), ENTRY),
+    "a decoy after": Crafted(elf([load(), notes(note(), note(OTHER, owner=b"GNU\0"))]), (), ENTRY),
     "two segments with a note": Crafted(elf([load(), notes(note()), notes(note(OTHER))]), (), OTHER),
-    "a second segment without": Crafted(elf([load(), notes(note()), notes(BUILD_ID, WALL)]), (), ENTRY),
-    "just behind p_filesz": Crafted(elf([load(), notes(BUILD_ID, note(), filesz=36)]), ("note-misplaced",), ENTRY),
-    "behind zeros and p_filesz": Crafted(
+    "a second segment without a note": Crafted(elf([load(), notes(note()), notes(BUILD_ID, WALL)]), (), ENTRY),
+    "just past p_filesz": Crafted(elf([load(), notes(BUILD_ID, note(), filesz=36)]), ("note-misplaced",), ENTRY),
+    "past p_filesz and zeros": Crafted(
         elf([load(), notes(BUILD_ID, bytes(36), note(), filesz=36)]), ("note-misplaced",), ENTRY),
     "p_align 8, padded to 4": Crafted(elf([load(), notes(BUILD_ID, note(), WALL, align=8)]), ("note-align",)),
     "p_align 8, padded to 8": Crafted(
@@ -76,7 +76,7 @@ CRAFTED = {
     "entry 0": Crafted(elf([load(), notes(note(0, size=8))]), ("entry-zero",)),
     "entry above 4 GiB": Crafted(elf([load(), notes(note((1 << 32) + ENTRY, size=8))]), ("note-size",), ENTRY),
     "a descriptor of 12 bytes": Crafted(elf([load(), notes(note(size=12))]), ("note-size",), ENTRY),
-    "a section alone": Crafted(
+    "only in a section": Crafted(
         elf([load()], [Section(".notes", SHT_NOTE, note())]), ("note-not-in-segment",)),
     "zeroed notes": Crafted(elf([load(), notes(bytes(20), WALL, filesz=20)]), ("notes-zeroed",)),
     "an emptied section": Crafted(
@@ -88,10 +88,10 @@ CRAFTED = {
     "multiboot with addresses, 64 bit": Crafted(
         elf([load(MULTIBOOT1_ADDRESSES.ljust(0x40) + CODE[0x40:]), notes(note(E_ENTRY))]), ("multiboot",), E_ENTRY,
         multiboot=OTHER),
-    "multiboot behind 8 KiB": Crafted(elf([load(CODE.ljust(8192) + MULTIBOOT1), notes(note())]), (), ENTRY),
-    "multiboot, the last place": Crafted(
+    "multiboot after 8 KiB": Crafted(elf([load(CODE.ljust(8192) + MULTIBOOT1), notes(note())]), (), ENTRY),
+    "multiboot at the last offset": Crafted(
         elf([load(CODE.ljust(LAST_MULTIBOOT1 - 176) + MULTIBOOT1), notes(note())]), ("multiboot",), ENTRY),
-    "multiboot, four bytes behind": Crafted(
+    "multiboot four bytes too late": Crafted(
         elf([load(CODE.ljust(LAST_MULTIBOOT1 - 172) + MULTIBOOT1), notes(note())]), (), ENTRY),
     "multiboot with a wrong checksum": Crafted(
         elf([load(CODE + MULTIBOOT1[:8]), notes(note())]), (), ENTRY),
@@ -101,7 +101,7 @@ CRAFTED = {
     "32 bit for x86-64": Crafted(elf([load(), notes(note())], bits=32, machine=EM_X86_64), (), ENTRY),
     "overlapping segments": Crafted(
         elf([load(), load(paddr=ENTRY + 0x80), notes(note())]), ("segments-overlap",), ENTRY),
-    "zeros that overlap": Crafted(
+    "overlapping zeros": Crafted(
         elf([load(memsz=0x1000), load(paddr=ENTRY + 0x800), notes(note())]), (), ENTRY),
     "an old pc": Crafted(GOOD, ("machine-without-pvh",), ENTRY, "pc-i440fx-3.1"),
     "an old q35": Crafted(GOOD, ("machine-without-pvh",), ENTRY, "pc-q35-3.1"),

@@ -1,4 +1,4 @@
-"""The real QEMU, started on a crafted file: the judge of what notes and preflight say about it."""
+"""Start the real QEMU on a crafted file, to verify what notes.py and preflight.py predict."""
 
 import subprocess
 from pathlib import Path
@@ -6,8 +6,8 @@ from pathlib import Path
 from tests.image.builder import EXIT_STATUS
 
 
-def what_qemu_does(path: Path, machine: str) -> str:
-    """Where the file's code was reached, how QEMU refused it, or the signal that QEMU died of."""
+def run_qemu(path: Path, machine: str) -> str:
+    """Return which of the file's entries QEMU reached, its error output, or the signal that killed it."""
     options = ["-M", machine, "-m", "64", "-display", "none", "-nodefaults", "-no-reboot"]
     ending = ["-device", "isa-debug-exit,iobase=0x501,iosize=2"]
     call = ["qemu-system-x86_64", *options, *ending, "-kernel", str(path)]
@@ -18,5 +18,5 @@ def what_qemu_does(path: Path, machine: str) -> str:
 
 
 def entered(address: int | None) -> str:
-    """What `what_qemu_does` says of code that was reached."""
+    """Return `run_qemu`'s answer for code that was reached."""
     return "nowhere" if address is None else f"entered at {address:#x}"

@@ -8,12 +8,12 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-import lz4.block  # type: ignore[import-untyped]  # it carries no types
+import lz4.block  # type: ignore[import-untyped]  # no type hints
 import pytest
 import zstandard
 
 from pvhdbg.errors import GuestError, MachineError, PvhdbgError, UserError
-from pvhdbg.image.bzimage import LARGEST, unpack
+from pvhdbg.image.bzimage import MAX_UNPACKED, unpack
 from pvhdbg.image.facts import read_facts
 from pvhdbg.image.symbols import Symbols
 from tests.image.builder import bzimage, elf, load, note, notes
@@ -25,7 +25,7 @@ LZ4_BLOCK = 8 << 20
 
 
 def lz4_legacy(data: bytes) -> bytes:
-    """What `lz4 -l` makes: a magic number, then each 8 MiB as a block behind its size."""
+    """Compress like `lz4 -l`: a magic number, then the size and the content of a block for every 8 MiB."""
     blocks = (
         lz4.block.compress(data[start : start + LZ4_BLOCK], store_size=False)
         for start in range(0, len(data), LZ4_BLOCK)
@@ -43,50 +43,50 @@ PACKERS: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-def written(data: bytes, folder: Path) -> str:
+def write_file(data: bytes, folder: Path) -> str:
     path = folder / "vmlinuz"
     path.write_bytes(data)
     return str(path)
 
 
-def packed(name: str, data: bytes = VMLINUX) -> bytes:
+def pack(name: str, data: bytes = VMLINUX) -> bytes:
     return bzimage(PACKERS[name](data), len(data))
 
 
 def refusal(data: bytes, folder: Path) -> PvhdbgError:
     with pytest.raises(PvhdbgError) as caught:
-        unpack(written(data, folder), folder)
+        unpack(write_file(data, folder), folder)
     return caught.value
 
 
 @pytest.mark.parametrize("name", PACKERS)
-def test_every_compression_gives_the_vmlinux_back(name: str, tmp_path: Path) -> None:
-    target = unpack(written(packed(name), tmp_path), tmp_path)
+def test_every_compression_is_unpacked(name: str, tmp_path: Path) -> None:
+    target = unpack(write_file(pack(name), tmp_path), tmp_path)
 
     assert (tmp_path / "vmlinux", VMLINUX) == (target, target.read_bytes())
 
 
 @pytest.mark.skipif(shutil.which("lz4") is None, reason="the lz4 tool is not installed")
-def test_what_the_lz4_tool_packs_is_unpacked(tmp_path: Path) -> None:
+def test_output_of_the_lz4_tool_is_unpacked(tmp_path: Path) -> None:
     made = subprocess.run(["lz4", "-l", "-9", "-"], input=VMLINUX, check=True, capture_output=True).stdout
-    target = unpack(written(bzimage(made, len(VMLINUX)), tmp_path), tmp_path)
+    target = unpack(write_file(bzimage(made, len(VMLINUX)), tmp_path), tmp_path)
 
     assert VMLINUX == target.read_bytes()
 
 
-def test_lz4s_blocks_follow_one_another(tmp_path: Path) -> None:
+def test_lz4_data_of_several_blocks_is_unpacked(tmp_path: Path) -> None:
     vmlinux = elf([load(CONTENT * (2 * LZ4_BLOCK // len(CONTENT)))])
-    target = unpack(written(packed("lz4", vmlinux), tmp_path), tmp_path)
+    target = unpack(write_file(pack("lz4", vmlinux), tmp_path), tmp_path)
 
     assert vmlinux == target.read_bytes()
 
 
 @pytest.mark.parametrize(("sectors", "field"), [(4, 0), (4, 4), (39, 39)])
-def test_the_setup_sectors_are_counted_as_the_kernel_does(sectors: int, field: int, tmp_path: Path) -> None:
+def test_setup_sectors_are_counted_and_zero_means_four(sectors: int, field: int, tmp_path: Path) -> None:
     data = bytearray(bzimage(gzip.compress(VMLINUX), len(VMLINUX), sectors=sectors))
     data[0x1F1] = field
 
-    assert VMLINUX == unpack(written(bytes(data), tmp_path), tmp_path).read_bytes()
+    assert VMLINUX == unpack(write_file(bytes(data), tmp_path), tmp_path).read_bytes()
 
 
 def test_debians_kernels_unpack_to_pvh_guests(debian_vmlinuz: Path, tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_debians_kernels_unpack_to_pvh_guests(debian_vmlinuz: Path, tmp_path: Pa
     assert (True, True, 19) == (facts.entry is not None, facts.build_id is not None, len(facts.notes))
 
 
-def test_a_vmlinuz_unpacks_to_what_its_debug_vmlinux_was_built_from(
+def test_a_vmlinuz_unpacks_to_the_build_of_its_debug_vmlinux(
     vmlinuz_zstd: Path, vmlinux_612: Path, tmp_path: Path
 ) -> None:
     unpacked, debug = read_facts(str(unpack(str(vmlinuz_zstd), tmp_path))), read_facts(str(vmlinux_612))
@@ -104,7 +104,7 @@ def test_a_vmlinuz_unpacks_to_what_its_debug_vmlinux_was_built_from(
         pytest.skip("the packages are of different versions")
 
     assert debug._replace(path="", elf="", segments=()) == unpacked._replace(path="", elf="", segments=())
-    assert [each[:2] for each in debug.segments] == [each[:2] for each in unpacked.segments]
+    assert [segment[:2] for segment in debug.segments] == [segment[:2] for segment in unpacked.segments]
 
 
 def test_an_unpacked_kernel_has_no_symbols(vmlinuz_zstd: Path, tmp_path: Path) -> None:
@@ -115,20 +115,22 @@ def test_an_unpacked_kernel_has_no_symbols(vmlinuz_zstd: Path, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("name", PACKERS)
-def test_a_payload_that_is_cut_off_is_damaged(name: str, tmp_path: Path) -> None:
+def test_a_truncated_payload_is_an_error_and_leaves_no_file(name: str, tmp_path: Path) -> None:
     error = refusal(bzimage(PACKERS[name](VMLINUX)[:-20], len(VMLINUX)), tmp_path)
 
-    assert (True, "does not unpack" in str(error)) == (isinstance(error, UserError), True)
+    assert (True, "can't unpack the payload" in str(error)) == (isinstance(error, UserError), True)
     assert not (tmp_path / "vmlinux").exists()
 
 
 @pytest.mark.parametrize("name", PACKERS)
 @pytest.mark.parametrize("place", [0.1, 0.5, 0.9])
-def test_a_payload_with_changed_bytes_is_damaged_or_another_vmlinux(name: str, place: float, tmp_path: Path) -> None:
+def test_a_payload_with_changed_bytes_gives_an_error_or_a_vmlinux_of_the_stated_size(
+    name: str, place: float, tmp_path: Path
+) -> None:
     payload = bytearray(PACKERS[name](VMLINUX))
     at = 8 + int((len(payload) - 16) * place)
     payload[at : at + 4] = bytes(byte ^ 0xFF for byte in payload[at : at + 4])
-    path = written(bzimage(bytes(payload), len(VMLINUX)), tmp_path)
+    path = write_file(bzimage(bytes(payload), len(VMLINUX)), tmp_path)
     try:
         size = len(unpack(path, tmp_path).read_bytes())
     except UserError:
@@ -139,64 +141,64 @@ def test_a_payload_with_changed_bytes_is_damaged_or_another_vmlinux(name: str, p
 
 @pytest.mark.parametrize("name", PACKERS)
 @pytest.mark.parametrize("difference", [-1, 1])
-def test_a_payload_must_unpack_to_the_size_it_says(name: str, difference: int, tmp_path: Path) -> None:
+def test_a_payload_that_unpacks_to_the_wrong_size_is_an_error(name: str, difference: int, tmp_path: Path) -> None:
     error = refusal(bzimage(PACKERS[name](VMLINUX), len(VMLINUX) + difference), tmp_path)
 
-    assert "come out" in str(error)
+    assert "it unpacks to " in str(error)
 
 
 @pytest.mark.parametrize("name", PACKERS)
-def test_a_payload_that_is_no_elf_file_is_damaged(name: str, tmp_path: Path) -> None:
-    assert "no ELF file comes out" in str(refusal(packed(name, b"not a kernel" * 100), tmp_path))
+def test_a_payload_that_does_not_unpack_to_an_elf_file_is_an_error(name: str, tmp_path: Path) -> None:
+    assert "it does not unpack to an ELF file" in str(refusal(pack(name, b"not a kernel" * 100), tmp_path))
 
 
 @pytest.mark.parametrize("name", PACKERS)
-def test_a_bomb_is_not_unpacked_beyond_what_it_says(name: str, tmp_path: Path) -> None:
+def test_a_decompression_bomb_is_not_unpacked_past_its_stated_size(name: str, tmp_path: Path) -> None:
     bomb = b"\x7fELF" + bytes(64 << 20)
     error = refusal(bzimage(PACKERS[name](bomb), 1 << 20), tmp_path)
 
-    assert "more than 1048576 bytes come out" in str(error)
+    assert "it unpacks to more than 1048576 bytes" in str(error)
 
 
-def test_a_bomb_that_says_so_is_not_unpacked_at_all(tmp_path: Path) -> None:
-    error = refusal(bzimage(gzip.compress(VMLINUX), LARGEST + 1), tmp_path)
+def test_a_payload_with_a_stated_size_above_the_limit_is_refused(tmp_path: Path) -> None:
+    error = refusal(bzimage(gzip.compress(VMLINUX), MAX_UNPACKED + 1), tmp_path)
 
-    assert f"{LARGEST} at most" in str(error)
+    assert f"more than the limit of {MAX_UNPACKED}" in str(error)
 
 
-def test_lzo_gets_a_clear_message(tmp_path: Path) -> None:
+def test_lzo_is_reported_as_unsupported(tmp_path: Path) -> None:
     error = refusal(bzimage(b"\x89LZO\0\r\n\x1a\n" + bytes(20), 100), tmp_path)
 
     assert (True, True) == (isinstance(error, UserError), "compressed with LZO" in str(error))
 
 
-def test_an_unknown_compression_is_shown_by_its_first_bytes(tmp_path: Path) -> None:
+def test_an_unknown_compression_is_reported_with_its_first_bytes(tmp_path: Path) -> None:
     error = refusal(bzimage(b"\x1b[31m" + bytes(20), 100), tmp_path)
 
     assert "1b 5b 33 31 6d 00" in str(error)
 
 
-def test_a_kernel_from_before_protocol_2_08_is_the_guests_fault(tmp_path: Path) -> None:
+def test_a_boot_protocol_older_than_2_08_is_a_guest_error(tmp_path: Path) -> None:
     error = refusal(bzimage(gzip.compress(VMLINUX), len(VMLINUX), version=0x207), tmp_path)
 
     assert (True, True) == (isinstance(error, GuestError), "boot protocol 2.07" in str(error))
 
 
 @pytest.mark.parametrize("length", [0, 4, 1 << 20, 0xFFFFFFFF])
-def test_a_payload_must_lie_in_the_file(length: int, tmp_path: Path) -> None:
+def test_a_payload_outside_the_file_is_an_error(length: int, tmp_path: Path) -> None:
     error = refusal(bzimage(gzip.compress(b""), 0, length=length), tmp_path)
 
-    assert "the payload ends at" in str(error)
+    assert "invalid payload: " in str(error)
 
 
-def test_a_setup_header_that_is_cut_off_is_an_error(tmp_path: Path) -> None:
-    assert "setup header is cut off" in str(refusal(packed("gzip")[:0x240], tmp_path))
+def test_a_truncated_setup_header_is_an_error(tmp_path: Path) -> None:
+    assert "the setup header is truncated" in str(refusal(pack("gzip")[:0x240], tmp_path))
 
 
-def test_what_is_no_bzimage_is_an_error(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_bzimage_is_an_error(tmp_path: Path) -> None:
     assert "not a bzImage" in str(refusal(VMLINUX, tmp_path))
 
 
-def test_a_folder_that_cannot_be_written_is_the_machines_fault(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_a_machine_error(tmp_path: Path) -> None:
     with pytest.raises(MachineError, match="No such file or directory"):
-        unpack(written(packed("gzip"), tmp_path), tmp_path / "missing")
+        unpack(write_file(pack("gzip"), tmp_path), tmp_path / "missing")

@@ -21,15 +21,15 @@ def readelf(option: str, path: Path) -> str:
     return subprocess.run(["readelf", option, path], check=True, capture_output=True, text=True).stdout
 
 
-def inspected(data: bytes, folder: Path) -> Inspection:
+def inspect_bytes(data: bytes, folder: Path) -> Inspection:
     path = folder / "kernel"
     path.write_bytes(data)
     return inspect(str(path))
 
 
 def config_of(blob: bytes) -> dict[str, str] | None:
-    found = kernel_config(read_elf(elf([load(CODE + blob)]), "kernel"))
-    return None if found is None else dict(found)
+    config = kernel_config(read_elf(elf([load(CODE + blob)]), "kernel"))
+    return None if config is None else dict(config)
 
 
 @pytest.fixture(params=["6.1", "6.12", "grub"])
@@ -39,26 +39,26 @@ def real_file(request: pytest.FixtureRequest) -> Path:
     return path
 
 
-def test_the_program_headers_are_those_that_readelf_lists(real_file: Path) -> None:
+def test_program_headers_match_readelf(real_file: Path) -> None:
     listed = [
         (kind, *(int(number, 16) for number in numbers), flags.replace(" ", ""), int(align, 16))
         for kind, *numbers, flags, align in PROGRAM_ROW.findall(readelf("-lW", real_file))
     ]
 
-    assert listed == [tuple(each) for each in inspect(str(real_file)).program_headers]
+    assert listed == [tuple(row) for row in inspect(str(real_file)).program_headers]
 
 
-def test_the_sections_are_those_that_readelf_lists(real_file: Path) -> None:
+def test_sections_match_readelf(real_file: Path) -> None:
     listed = [
         (name, kind, int(addr, 16), int(offset, 16), int(size, 16))
         for name, kind, addr, offset, size in SECTION_ROW.findall(readelf("-SW", real_file))
         if name
     ]
 
-    assert listed == [each[:5] for each in inspect(str(real_file)).sections if each.name]
+    assert listed == [row[:5] for row in inspect(str(real_file)).sections if row.name]
 
 
-def test_a_real_kernel_tells_its_symbols_compiler_and_debug_info(debian_vmlinux: Path) -> None:
+def test_symbol_count_compiler_and_debug_info_of_a_real_kernel_match_readelf(debian_vmlinux: Path) -> None:
     found = inspect(str(debian_vmlinux))
     counted = re.search(r"'\.symtab' contains (\d+) entries", readelf("-sW", debian_vmlinux))
     assert counted is not None
@@ -74,18 +74,18 @@ def test_grub_has_neither_symbols_nor_debug_info(grub_image: Path) -> None:
     assert ("x86", None, False, None) == (found.machine, found.symbols, found.has_debug_info, found.compiler)
 
 
-def test_the_compilers_are_told_one_after_the_other(tmp_path: Path) -> None:
+def test_several_compilers_are_joined_with_semicolons(tmp_path: Path) -> None:
     comment = Section(".comment", SHT_PROGBITS, b"GCC: 12\0\0clang 15\0")
 
-    assert "GCC: 12; clang 15" == inspected(elf([load()], [comment]), tmp_path).compiler
+    assert "GCC: 12; clang 15" == inspect_bytes(elf([load()], [comment]), tmp_path).compiler
 
 
-def test_symbols_are_counted_with_their_empty_first(tmp_path: Path) -> None:
-    assert 2 == inspected(elf([load()], symbol_sections([Symbol("pvh", 1)])), tmp_path).symbols
+def test_the_empty_first_symbol_is_counted(tmp_path: Path) -> None:
+    assert 2 == inspect_bytes(elf([load()], symbol_sections([Symbol("pvh", 1)])), tmp_path).symbols
 
 
 def test_multiboot_headers_of_both_versions_are_found(tmp_path: Path) -> None:
-    found = inspected(elf([load(CODE + MULTIBOOT1.ljust(16) + MULTIBOOT2), notes(note())]), tmp_path)
+    found = inspect_bytes(elf([load(CODE + MULTIBOOT1.ljust(16) + MULTIBOOT2), notes(note())]), tmp_path)
     assert found.multiboot1 is not None
 
     assert (Multiboot(found.multiboot1.offset, 0), Multiboot(found.multiboot1.offset + 16, 0)) == (
@@ -95,15 +95,15 @@ def test_multiboot_headers_of_both_versions_are_found(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("header", [MULTIBOOT1, MULTIBOOT2])
-def test_a_multiboot_header_with_a_wrong_checksum_or_place_is_none(header: bytes, tmp_path: Path) -> None:
-    damaged = inspected(elf([load(CODE + with_bytes(header, 4, b"\1"))]), tmp_path)
-    misplaced = inspected(elf([load(CODE + b"\0\0" + header)]), tmp_path)
+def test_a_multiboot_header_with_a_wrong_checksum_or_alignment_is_ignored(header: bytes, tmp_path: Path) -> None:
+    damaged = inspect_bytes(elf([load(CODE + with_bytes(header, 4, b"\1"))]), tmp_path)
+    misplaced = inspect_bytes(elf([load(CODE + b"\0\0" + header)]), tmp_path)
 
-    assert [(None, None)] * 2 == [(each.multiboot1, each.multiboot2) for each in (damaged, misplaced)]
+    assert [(None, None)] * 2 == [(file.multiboot1, file.multiboot2) for file in (damaged, misplaced)]
 
 
-def test_every_loaders_view_of_the_notes_is_there(tmp_path: Path) -> None:
-    assert ["ABI", "QEMU", "Xen", "linux-loader"] == [each.loader for each in inspected(GOOD, tmp_path).scans]
+def test_the_notes_are_scanned_as_every_loader_does(tmp_path: Path) -> None:
+    assert ["ABI", "QEMU", "Xen", "linux-loader"] == [scan.loader for scan in inspect_bytes(GOOD, tmp_path).scans]
 
 
 def test_a_kernels_own_configuration_is_read() -> None:
@@ -112,7 +112,7 @@ def test_a_kernels_own_configuration_is_read() -> None:
     assert expected == config_of(b"IKCFG_ST" + gzip.compress(CONFIG) + b"IKCFG_ED")
 
 
-def test_a_mark_without_a_configuration_is_passed_over() -> None:
+def test_an_ikcfg_magic_without_a_configuration_is_skipped() -> None:
     config = config_of(b"IKCFG_ST nothing " + b"IKCFG_ST" + gzip.compress(CONFIG))
 
     assert config is not None
@@ -120,31 +120,31 @@ def test_a_mark_without_a_configuration_is_passed_over() -> None:
 
 
 @pytest.mark.parametrize("blob", [b"", b"IKCFG_ST", b"IKCFG_ST\x1f\x8b\x08\0", b"IKCFG_ST" + gzip.compress(b"")])
-def test_no_configuration_is_none(blob: bytes) -> None:
+def test_a_kernel_without_a_valid_configuration_has_none(blob: bytes) -> None:
     assert config_of(blob) is None
 
 
-def test_a_configuration_that_unpacks_to_anything_is_cut() -> None:
+def test_a_decompression_bomb_in_the_configuration_is_cut() -> None:
     bomb = gzip.compress(b"CONFIG_A=y\n" + b"#" * (64 << 20))
 
     assert {"CONFIG_A": "y"} == config_of(b"IKCFG_ST" + bomb)
 
 
-def test_headers_that_contradict_each_other_are_an_error(tmp_path: Path) -> None:
+def test_inconsistent_headers_are_an_error(tmp_path: Path) -> None:
     data = elf([load()], [Section(".symtab", 2, b"", link=1)])
 
-    with pytest.raises(UserError, match="contradict each other"):
-        inspected(data, tmp_path)
+    with pytest.raises(UserError, match="inconsistent ELF headers"):
+        inspect_bytes(data, tmp_path)
 
 
-def test_what_is_no_elf_file_or_for_big_endian_is_an_error(tmp_path: Path) -> None:
+def test_a_file_that_is_not_elf_or_is_big_endian_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="not an ELF file"):
-        inspected(b"MZ", tmp_path)
+        inspect_bytes(b"MZ", tmp_path)
     with pytest.raises(GuestError, match="big-endian"):
-        inspected(with_bytes(GOOD, 5, b"\2"), tmp_path)
+        inspect_bytes(with_bytes(GOOD, 5, b"\2"), tmp_path)
 
 
 def test_a_note_section_is_shown_with_its_flags(tmp_path: Path) -> None:
-    found = inspected(elf([load()], [Section(".notes", SHT_NOTE, note())]), tmp_path).sections[1]
+    found = inspect_bytes(elf([load()], [Section(".notes", SHT_NOTE, note())]), tmp_path).sections[1]
 
     assert (".notes", "NOTE", "A", 8) == (found.name, found.type, found.flags, found.align)

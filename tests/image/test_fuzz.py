@@ -1,4 +1,4 @@
-"""Damaged files end in an answer or in one of our errors, and in nothing else."""
+"""A damaged file gives a result or a PvhdbgError, never another exception."""
 
 import gzip
 import random
@@ -10,7 +10,7 @@ import pytest
 
 from pvhdbg.errors import PvhdbgError
 from pvhdbg.image.elf import inspect
-from pvhdbg.image.facts import facts_of
+from pvhdbg.image.facts import parse_facts
 from pvhdbg.image.load import open_kernel
 from pvhdbg.image.preflight import Machine, preflight
 from tests.image.builder import SHT_NOTE, Section, Symbol, bzimage, elf, load, note, notes, symbol_sections
@@ -20,53 +20,53 @@ NAMES = ["pvh", "__pfx_pvh", "xen_prepare_pvh", "initial_page_table"]
 SYMBOLS = [Symbol(name, 0x100000 + 8 * number, 8 * (number % 2)) for number, name in enumerate(NAMES)]
 
 
-def whole(bits: int) -> bytes:
-    """An ELF file with something for every reader."""
+def complete_elf(bits: int) -> bytes:
+    """Return an ELF file with data for every reader."""
     sections = [*symbol_sections(SYMBOLS, bits=bits), Section(".notes", SHT_NOTE, note())]
     code = MULTIBOOT1 + b"Linux version 6.1 (x)\0IKCFG_ST" + gzip.compress(b"CONFIG_PVH=y\n")
     return elf([load(code, memsz=0x1000), notes(BUILD_ID, note()), notes(note(), align=8)], sections, bits=bits)
 
 
 FILES = {
-    "32 bit": whole(32),
-    "64 bit": whole(64),
-    "bzImage": bzimage(gzip.compress(whole(64)), len(whole(64))),
+    "32 bit": complete_elf(32),
+    "64 bit": complete_elf(64),
+    "bzImage": bzimage(gzip.compress(complete_elf(64)), len(complete_elf(64))),
 }
 
 
 def damaged(data: bytes, random_: random.Random) -> bytes:
-    """A few numbers replaced by others, mostly extreme ones; sometimes cut off."""
+    """Replace a few numbers, mostly with extreme ones, and sometimes truncate."""
     changed = bytearray(data)
     for _ in range(random_.randrange(1, 6)):
-        # Half of the changes hit the headers, where they matter most.
+        # Half of the changes are in the headers, where they have the largest effect.
         at = random_.randrange(len(changed) if random_.random() < 0.5 else 0x250)
         size = random_.choice([1, 1, 2, 4, 8])
         changed[at : at + size] = bytes(random_.choice([0, 1, 3, 4, 0x7F, 0x80, 0xFF]) for _ in range(size))
     return bytes(changed[: random_.randrange(len(changed))] if random_.random() < 0.2 else changed)
 
 
-def ask_symbols(path: str, folder: Path) -> None:
+def read_symbols(path: str, folder: Path) -> None:
     symbols = open_kernel(path, folder).symbols
     with closing(symbols):
         assert "nonsense" not in symbols
         for address in (0, 0x100004, 0x100FFF, (1 << 64) - 1):
-            symbols.at(address)
+            symbols.enclosing(address)
 
 
-def ask_preflight(path: str, _: Path) -> None:
+def run_preflight(path: str, _: Path) -> None:
     data = Path(path).read_bytes()
-    assert preflight(facts_of(data, path), data, Machine(memory=1 << 20), {"initial_page_table"}).way
+    assert preflight(parse_facts(data, path), data, Machine(memory=1 << 20), {"initial_page_table"}).boot_protocol
 
 
-def ask_inspect(path: str, _: Path) -> None:
+def run_inspect(path: str, _: Path) -> None:
     assert inspect(path).scans
 
 
-@pytest.mark.parametrize("question", [ask_symbols, ask_preflight, ask_inspect])
+@pytest.mark.parametrize("reader", [read_symbols, run_preflight, run_inspect])
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("seed", range(3))
-def test_a_damaged_file_gives_an_answer_or_an_error_of_ours(
-    question: Callable[[str, Path], None], name: str, seed: int, tmp_path: Path
+def test_a_damaged_file_gives_a_result_or_a_one_line_error(
+    reader: Callable[[str, Path], None], name: str, seed: int, tmp_path: Path
 ) -> None:
     random_ = random.Random(f"{seed} {name}")
     path = tmp_path / "kernel"
@@ -74,7 +74,7 @@ def test_a_damaged_file_gives_an_answer_or_an_error_of_ours(
     for _ in range(150):
         path.write_bytes(damaged(FILES[name], random_))
         try:
-            question(str(path), tmp_path)
+            reader(str(path), tmp_path)
         except PvhdbgError as error:
             errors.append(str(error))
 
@@ -83,14 +83,14 @@ def test_a_damaged_file_gives_an_answer_or_an_error_of_ours(
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_file_cut_off_anywhere_gives_an_answer_or_an_error_of_ours(name: str, tmp_path: Path) -> None:
+def test_a_truncated_file_gives_an_error_wherever_it_ends(name: str, tmp_path: Path) -> None:
     path = tmp_path / "kernel"
     outcomes = set()
     for size in range(1, len(FILES[name]), 7):
         path.write_bytes(FILES[name][:size])
         try:
-            ask_symbols(str(path), tmp_path)
-            outcomes.add("answer")
+            read_symbols(str(path), tmp_path)
+            outcomes.add("result")
         except PvhdbgError:
             outcomes.add("error")
 

@@ -17,28 +17,28 @@ ANONYMOUS = elf([load(), notes(note())], symbol_sections([Symbol("pvh", 0x1234)]
 LAZY = {"lz4", "zstandard", "elftools", "pvhdbg.image.bzimage"}
 
 
-def opened(folder: Path, kernel: bytes, symbols: bytes | None = None) -> Kernel:
+def open_bytes(folder: Path, kernel: bytes, symbols: bytes | None = None) -> Kernel:
     (folder / "kernel").write_bytes(kernel)
     (folder / "symbols").write_bytes(symbols or b"")
-    found = open_kernel(str(folder / "kernel"), folder, None if symbols is None else str(folder / "symbols"))
-    found.symbols.close()
-    return found
+    opened = open_kernel(str(folder / "kernel"), folder, None if symbols is None else str(folder / "symbols"))
+    opened.symbols.close()
+    return opened
 
 
 def refusal(folder: Path, kernel: bytes) -> PvhdbgError:
     with pytest.raises(PvhdbgError) as caught:
-        opened(folder, kernel)
+        open_bytes(folder, kernel)
     return caught.value
 
 
-def test_an_elf_file_is_opened_where_it_lies(tmp_path: Path) -> None:
-    kernel = opened(tmp_path, WITH_SYMBOLS)
+def test_an_elf_file_is_opened_in_place(tmp_path: Path) -> None:
+    kernel = open_bytes(tmp_path, WITH_SYMBOLS)
 
     assert (str(tmp_path / "kernel"), "elf", 3 - 1) == (kernel.facts.elf, kernel.facts.kind, len(kernel.symbols))
 
 
 def test_a_bzimage_is_unpacked_into_the_folder(tmp_path: Path) -> None:
-    kernel = opened(tmp_path, bzimage(gzip.compress(STRIPPED), len(STRIPPED)))
+    kernel = open_bytes(tmp_path, bzimage(gzip.compress(STRIPPED), len(STRIPPED)))
 
     assert (str(tmp_path / "kernel"), str(tmp_path / "vmlinux"), "bzimage", 0) == (
         kernel.facts.path,
@@ -48,39 +48,39 @@ def test_a_bzimage_is_unpacked_into_the_folder(tmp_path: Path) -> None:
     )
 
 
-def test_symbols_of_the_same_build_are_taken(tmp_path: Path) -> None:
-    kernel = opened(tmp_path, STRIPPED, WITH_SYMBOLS)
+def test_symbols_of_the_same_build_are_used(tmp_path: Path) -> None:
+    kernel = open_bytes(tmp_path, STRIPPED, WITH_SYMBOLS)
 
-    assert (2, None) == (len(kernel.symbols), kernel.symbols_note)
+    assert (2, None) == (len(kernel.symbols), kernel.unused_symbols)
 
 
 @pytest.mark.parametrize(
     ("kernel", "symbols", "expected"),
     [
-        (STRIPPED, OTHER_ID, f"its build-id is {bytes(20).hex()}, the kernel's {bytes(range(20)).hex()}"),
+        (STRIPPED, OTHER_ID, f"its build-id is {bytes(20).hex()}, the kernel's is {bytes(range(20)).hex()}"),
         (STRIPPED, ANONYMOUS, "it has no build-id to compare"),
         (GOOD, WITH_SYMBOLS, "the kernel has no build-id to compare"),
         (STRIPPED, STRIPPED, "it has no symbol table"),
     ],
 )
-def test_symbols_that_do_not_match_are_not_used_and_why_is_said(
+def test_symbols_that_do_not_match_are_not_used_and_the_reason_is_given(
     kernel: bytes, symbols: bytes, expected: str, tmp_path: Path
 ) -> None:
-    found = opened(tmp_path, kernel, symbols)
+    opened = open_bytes(tmp_path, kernel, symbols)
 
-    assert (0, f"--symbols {tmp_path}/symbols is not used: {expected}") == (len(found.symbols), found.symbols_note)
+    assert (0, f"--symbols {tmp_path}/symbols is not used: {expected}") == (len(opened.symbols), opened.unused_symbols)
 
 
-def test_a_file_of_symbols_that_is_no_elf_file_is_an_error(tmp_path: Path) -> None:
+def test_a_symbols_file_that_is_not_elf_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="symbols: not an ELF file"):
-        opened(tmp_path, STRIPPED, b"MZ")
+        open_bytes(tmp_path, STRIPPED, b"MZ")
 
 
-def test_debians_vmlinuz_takes_the_symbols_of_its_debug_package(
+def test_debians_vmlinuz_uses_the_symbols_of_its_debug_package(
     vmlinuz_lz4: Path, vmlinux_61: Path, tmp_path: Path
 ) -> None:
     kernel = open_kernel(str(vmlinuz_lz4), tmp_path, str(vmlinux_61))
-    if kernel.symbols_note:
+    if kernel.unused_symbols:
         pytest.skip("the packages are of different versions")
     entry = kernel.facts.entry
     assert entry is not None
@@ -89,10 +89,10 @@ def test_debians_vmlinuz_takes_the_symbols_of_its_debug_package(
     kernel.symbols.close()
 
 
-def test_a_vmlinux_of_another_version_gives_no_symbols(vmlinuz_lz4: Path, vmlinux_612: Path, tmp_path: Path) -> None:
+def test_the_symbols_of_another_version_are_not_used(vmlinuz_lz4: Path, vmlinux_612: Path, tmp_path: Path) -> None:
     kernel = open_kernel(str(vmlinuz_lz4), tmp_path, str(vmlinux_612))
 
-    assert (0, True) == (len(kernel.symbols), "build-id" in (kernel.symbols_note or ""))
+    assert (0, True) == (len(kernel.symbols), "build-id" in (kernel.unused_symbols or ""))
     kernel.symbols.close()
 
 
@@ -114,19 +114,19 @@ def test_a_vmlinux_of_another_version_gives_no_symbols(vmlinuz_lz4: Path, vmlinu
         (b"\0", "neither an ELF file nor a bzImage"),
     ],
 )
-def test_what_is_no_kernel_is_named(data: bytes, expected: str, tmp_path: Path) -> None:
+def test_the_type_of_a_file_that_is_not_a_kernel_is_named(data: bytes, expected: str, tmp_path: Path) -> None:
     error = refusal(tmp_path, data)
 
     assert (True, 2, True) == (expected in str(error), error.exit_status, bool(error.hint))
 
 
 @pytest.mark.parametrize(("name", "expected"), [(".", "is a directory"), ("missing", "No such file"), ("", "No such")])
-def test_what_cannot_be_read_is_named(name: str, expected: str, tmp_path: Path) -> None:
+def test_a_path_that_cannot_be_read_is_an_error(name: str, expected: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=expected):
         open_kernel(str(tmp_path / name) if name else "", tmp_path)
 
 
-def test_an_elf_file_loads_no_unpacker(tmp_path: Path) -> None:
+def test_opening_an_elf_file_imports_no_decompressor(tmp_path: Path) -> None:
     path = tmp_path / "kernel"
     path.write_bytes(GOOD)
     script = (

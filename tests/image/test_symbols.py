@@ -18,15 +18,16 @@ LOCAL, ABSOLUTE, LABEL, OBJECT = 0, 0xFFF1, 0, 1
 
 
 @pytest.fixture
-def opened(tmp_path: Path) -> Iterator["Opener"]:
-    """Opens crafted symbols; what it opened is closed behind the test."""
+def open_symbols(tmp_path: Path) -> Iterator["Opener"]:
     opener = Opener(tmp_path)
     yield opener
-    for each in opener.open:
-        each.close()
+    for symbols in opener.open:
+        symbols.close()
 
 
 class Opener:
+    """Opens crafted symbol tables; its fixture closes them after the test."""
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.open: list[Symbols] = []
@@ -44,7 +45,7 @@ class Opener:
 
 
 def nm(path: Path) -> dict[str, list[tuple[int, int]]]:
-    """Address and size of every sized global symbol, by name."""
+    """Return address and size of every global symbol that has a size, by name."""
     listed = subprocess.run(["nm", "-S", "--extern-only", path], check=True, capture_output=True, text=True).stdout
     found: dict[str, list[tuple[int, int]]] = {}
     for address, size, _, name in (row for line in listed.splitlines() if len(row := line.split()) == 4):
@@ -58,7 +59,7 @@ def symbols_of(path: Path) -> Iterator[Symbols]:
         yield symbols
 
 
-def test_real_kernels_have_the_symbols_that_nm_lists(debian_vmlinux: Path) -> None:
+def test_addresses_of_a_real_kernels_symbols_match_nm(debian_vmlinux: Path) -> None:
     listed = nm(debian_vmlinux)
     names = ["xen_prepare_pvh", "pvh_start_info", "pvh_bootparams", "boot_params", "start_kernel", "e820_table"]
     names += random.Random(1).sample(sorted(listed), 300)
@@ -68,7 +69,7 @@ def test_real_kernels_have_the_symbols_that_nm_lists(debian_vmlinux: Path) -> No
     assert [] == [name for name in names if found[name] not in [address for address, _ in listed[name]]]
 
 
-def test_addresses_in_real_kernels_have_the_names_that_nm_gives_them(debian_vmlinux: Path) -> None:
+def test_symbols_at_addresses_of_a_real_kernel_match_nm(debian_vmlinux: Path) -> None:
     listed = {
         name: rows[0]
         for name, rows in nm(debian_vmlinux).items()
@@ -78,111 +79,111 @@ def test_addresses_in_real_kernels_have_the_names_that_nm_gives_them(debian_vmli
     alone = sorted(name for name, (address, _) in listed.items() if names_at[address] == 1)
     chosen = random.Random(2).sample(alone, 100)
     with symbols_of(debian_vmlinux) as symbols:
-        found = {name: symbols.at(listed[name][0] + listed[name][1] - 1) for name in chosen}
+        found = {name: symbols.enclosing(listed[name][0] + listed[name][1] - 1) for name in chosen}
 
     assert {name: (name, listed[name][1] - 1) for name in chosen} == found
 
 
-def test_low_addresses_of_real_kernels_have_no_name(debian_vmlinux: Path) -> None:
+def test_low_addresses_of_a_real_kernel_have_no_symbol(debian_vmlinux: Path) -> None:
     with symbols_of(debian_vmlinux) as symbols:
-        assert [None] * 3 == [symbols.at(address) for address in (0, 0x1000850, BASE_32 - 1)]
+        assert [None] * 3 == [symbols.enclosing(address) for address in (0, 0x1000850, BASE_32 - 1)]
 
 
 def test_the_entry_of_a_real_kernel_is_pvh_start_xen(debian_vmlinux: Path) -> None:
     with symbols_of(debian_vmlinux) as symbols:
-        assert ("pvh_start_xen", 4) == symbols.at(symbols.address("pvh_start_xen") + 4)
+        assert ("pvh_start_xen", 4) == symbols.enclosing(symbols.address("pvh_start_xen") + 4)
 
 
 @pytest.mark.parametrize("bits", [32, 64])
-def test_a_symbol_has_an_address(opened: Opener, bits: int) -> None:
-    symbols = opened(Symbol("first", BASE % (1 << bits), 4), Symbol("second", 0x123, 0x20), bits=bits)
+def test_a_symbol_is_found_by_its_name(open_symbols: Opener, bits: int) -> None:
+    symbols = open_symbols(Symbol("first", BASE % (1 << bits), 4), Symbol("second", 0x123, 0x20), bits=bits)
 
     assert 0x123 == symbols.address("second")
 
 
-def test_a_name_may_be_the_tail_of_a_longer_one(opened: Opener) -> None:
-    symbols = opened(
+def test_a_name_that_is_the_tail_of_a_longer_one_is_found(open_symbols: Opener) -> None:
+    symbols = open_symbols(
         Symbol("__pfx_pvh", 0x10), Symbol("pvh", 0x20), Symbol("other_pvh_x", 0x30), Symbol("second_pvh", 0x40)
     )
 
     assert [0x10, 0x20, 0x40] == [symbols.address(name) for name in ("__pfx_pvh", "pvh", "second_pvh")]
 
 
-def test_a_name_that_ends_many_others_is_found_among_them(opened: Opener) -> None:
-    symbols = opened(*(Symbol(f"x{number}_pvh", number) for number in range(50)), Symbol("_pvh", 0x1234))
+def test_a_name_that_is_the_tail_of_many_others_is_found(open_symbols: Opener) -> None:
+    symbols = open_symbols(*(Symbol(f"x{number}_pvh", number) for number in range(50)), Symbol("_pvh", 0x1234))
 
     assert 0x1234 == symbols.address("_pvh")
 
 
-def test_of_two_symbols_with_one_name_the_global_one_is_meant(opened: Opener) -> None:
-    symbols = opened(Symbol("pvh", 0x10, bind=LOCAL), Symbol("pvh", 0x20), Symbol("here", 0x30, bind=LOCAL))
+def test_a_global_symbol_is_preferred_to_a_local_one_with_the_same_name(open_symbols: Opener) -> None:
+    symbols = open_symbols(Symbol("pvh", 0x10, bind=LOCAL), Symbol("pvh", 0x20), Symbol("here", 0x30, bind=LOCAL))
 
     assert (0x20, 0x30) == (symbols.address("pvh"), symbols.address("here"))
 
 
-def test_an_undefined_symbol_is_missing(opened: Opener) -> None:
+def test_an_undefined_symbol_is_missing(open_symbols: Opener) -> None:
     with pytest.raises(SymbolMissing, match="no symbol pvh"):
-        opened(Symbol("pvh", 0, shndx=0)).address("pvh")
+        open_symbols(Symbol("pvh", 0, shndx=0)).address("pvh")
 
 
 @pytest.mark.parametrize("name", ["", "pv", "vh", "pvh\0", "\0", "pvhx", "\N{SNOWMAN}"])
-def test_what_is_no_name_is_missing(opened: Opener, name: str) -> None:
-    symbols = opened(Symbol("pvh", 0x10))
+def test_only_a_complete_name_is_found(open_symbols: Opener, name: str) -> None:
+    symbols = open_symbols(Symbol("pvh", 0x10))
 
     assert (False, True) == (name in symbols, "pvh" in symbols)
 
 
-def test_an_address_belongs_to_the_symbol_around_it(opened: Opener) -> None:
-    symbols = opened(Symbol("first", BASE, 0x10), Symbol("second", BASE + 0x20, 0x10))
+def test_an_address_belongs_to_the_symbol_that_contains_it(open_symbols: Opener) -> None:
+    symbols = open_symbols(Symbol("first", BASE, 0x10), Symbol("second", BASE + 0x20, 0x10))
     expected = [("first", 0), ("first", 0xF), None, None, ("second", 0), None]
 
-    assert expected == [symbols.at(BASE + offset) for offset in (0, 0xF, 0x10, 0x1F, 0x20, 0x30)]
+    assert expected == [symbols.enclosing(BASE + offset) for offset in (0, 0xF, 0x10, 0x1F, 0x20, 0x30)]
 
 
-def test_a_label_reaches_to_the_next_symbol(opened: Opener) -> None:
-    symbols = opened(Symbol("label", BASE, 0, LABEL), Symbol("next", BASE + 0x20, 4))
+def test_a_label_extends_to_the_next_symbol(open_symbols: Opener) -> None:
+    symbols = open_symbols(Symbol("label", BASE, 0, LABEL), Symbol("next", BASE + 0x20, 4))
 
-    assert ("label", 0x1F) == symbols.at(BASE + 0x1F)
-
-
-def test_a_label_does_not_reach_beyond_the_next_symbol(opened: Opener) -> None:
-    symbols = opened(Symbol("label", BASE, 0, LABEL), Symbol("next", BASE + 0x20, 4))
-
-    assert symbols.at(BASE + 0x24) is None
+    assert ("label", 0x1F) == symbols.enclosing(BASE + 0x1F)
 
 
-def test_a_label_reaches_over_what_names_no_place(opened: Opener) -> None:
-    symbols = opened(Symbol("label", BASE, 0, LABEL), Symbol("number", BASE + 8, shndx=ABSOLUTE))
+def test_a_label_does_not_extend_past_the_next_symbol(open_symbols: Opener) -> None:
+    symbols = open_symbols(Symbol("label", BASE, 0, LABEL), Symbol("next", BASE + 0x20, 4))
 
-    assert ("label", 0x10) == symbols.at(BASE + 0x10)
-
-
-def test_a_label_below_the_first_load_address_reaches_nowhere(opened: Opener) -> None:
-    symbols = opened(Symbol("per_cpu", 0x8000, 0, LABEL))
-
-    assert [None, None] == [symbols.at(0x8000), symbols.at(BASE)]
+    assert symbols.enclosing(BASE + 0x24) is None
 
 
-def test_an_address_behind_a_symbol_inside_another_belongs_to_the_outer(opened: Opener) -> None:
-    symbols = opened(Symbol("outer", BASE, 0x100), Symbol("inner", BASE + 0x10, 0x10))
+def test_an_absolute_symbol_does_not_end_a_label(open_symbols: Opener) -> None:
+    symbols = open_symbols(Symbol("label", BASE, 0, LABEL), Symbol("number", BASE + 8, shndx=ABSOLUTE))
 
-    assert [("inner", 0xF), ("outer", 0x20)] == [symbols.at(BASE + 0x1F), symbols.at(BASE + 0x20)]
+    assert ("label", 0x10) == symbols.enclosing(BASE + 0x10)
 
 
-def test_of_several_names_for_one_place_a_function_and_a_global_one_come_first(opened: Opener) -> None:
-    symbols = opened(
+def test_a_label_below_the_first_load_address_is_ignored(open_symbols: Opener) -> None:
+    symbols = open_symbols(Symbol("per_cpu", 0x8000, 0, LABEL))
+
+    assert [None, None] == [symbols.enclosing(0x8000), symbols.enclosing(BASE)]
+
+
+def test_an_address_after_a_nested_symbol_belongs_to_the_outer_symbol(open_symbols: Opener) -> None:
+    symbols = open_symbols(Symbol("outer", BASE, 0x100), Symbol("inner", BASE + 0x10, 0x10))
+
+    assert [("inner", 0xF), ("outer", 0x20)] == [symbols.enclosing(BASE + 0x1F), symbols.enclosing(BASE + 0x20)]
+
+
+def test_a_global_function_is_preferred_among_symbols_at_one_address(open_symbols: Opener) -> None:
+    symbols = open_symbols(
         Symbol("_text", BASE, 0, LABEL),
         Symbol("local", BASE, 0x10, bind=LOCAL),
         Symbol("function", BASE, 0x10),
         Symbol("object", BASE, 0x10, OBJECT),
     )
 
-    assert ("function", 8) == symbols.at(BASE + 8)
+    assert ("function", 8) == symbols.enclosing(BASE + 8)
 
 
-def test_numbers_sections_and_files_name_no_place(opened: Opener) -> None:
+def test_absolute_symbols_sections_and_source_files_are_not_locations(open_symbols: Opener) -> None:
     section, source_file = 3, 4
-    symbols = opened(
+    symbols = open_symbols(
         Symbol("function", BASE, 0x100),
         Symbol("number", BASE + 8, 0x10, shndx=ABSOLUTE),
         Symbol("section", BASE + 8, 0x10, section),
@@ -190,36 +191,36 @@ def test_numbers_sections_and_files_name_no_place(opened: Opener) -> None:
         Symbol("elsewhere", BASE + 8, 0x10, shndx=0),
     )
 
-    assert ("function", 8) == symbols.at(BASE + 8)
+    assert ("function", 8) == symbols.enclosing(BASE + 8)
 
 
-def test_nothing_below_the_first_load_address_has_a_name(opened: Opener) -> None:
-    symbols = opened(Symbol("per_cpu", 0, 0x10000, OBJECT), Symbol("function", BASE, 4))
+def test_addresses_below_the_first_load_address_have_no_symbol(open_symbols: Opener) -> None:
+    symbols = open_symbols(Symbol("per_cpu", 0, 0x10000, OBJECT), Symbol("function", BASE, 4))
 
-    assert (None, None) == (symbols.at(0x100), symbols.at(BASE - 1))
-
-
-def test_nothing_behind_the_image_has_a_name(opened: Opener) -> None:
-    symbols = opened(Symbol("label", BASE, 0, LABEL))
-
-    assert [("label", 0xFFFF), None] == [symbols.at(BASE + 0xFFFF), symbols.at(BASE + 0x10000)]
+    assert (None, None) == (symbols.enclosing(0x100), symbols.enclosing(BASE - 1))
 
 
-def test_a_name_of_any_bytes_is_shown_as_it_is(opened: Opener) -> None:
-    symbols = opened(Symbol("a\x1b[31m\xff", BASE, 4))
+def test_addresses_after_the_image_have_no_symbol(open_symbols: Opener) -> None:
+    symbols = open_symbols(Symbol("label", BASE, 0, LABEL))
 
-    assert ("a\x1b[31m\xff", 0) == symbols.at(BASE)
+    assert [("label", 0xFFFF), None] == [symbols.enclosing(BASE + 0xFFFF), symbols.enclosing(BASE + 0x10000)]
 
 
-def test_a_stripped_file_lacks_every_symbol(opened: Opener) -> None:
-    symbols = opened.data(elf([load()]))
+def test_a_name_is_decoded_as_latin_1(open_symbols: Opener) -> None:
+    symbols = open_symbols(Symbol("a\x1b[31m\xff", BASE, 4))
 
-    assert (0, False, None) == (len(symbols), "pvh" in symbols, symbols.at(0x100000))
+    assert ("a\x1b[31m\xff", 0) == symbols.enclosing(BASE)
+
+
+def test_a_stripped_file_has_no_symbols(open_symbols: Opener) -> None:
+    symbols = open_symbols.data(elf([load()]))
+
+    assert (0, False, None) == (len(symbols), "pvh" in symbols, symbols.enclosing(0x100000))
     with pytest.raises(SymbolMissing):
         symbols.address("pvh")
 
 
-def test_grub_lacks_every_symbol(grub_image: Path) -> None:
+def test_grub_has_no_symbols(grub_image: Path) -> None:
     with symbols_of(grub_image) as symbols:
         assert (0, False) == (len(symbols), "xen_prepare_pvh" in symbols)
 
@@ -236,26 +237,26 @@ def test_grub_lacks_every_symbol(grub_image: Path) -> None:
         {"info": 1 << 31},
     ],
 )
-def test_a_symbol_table_that_lies_finds_nothing(opened: Opener, wrong: dict[str, int | bytes]) -> None:
+def test_an_invalid_symbol_table_has_no_symbols(open_symbols: Opener, wrong: dict[str, int | bytes]) -> None:
     symtab, strtab = symbol_sections([Symbol("pvh", BASE, 4)])
     lying = Section(**(symtab._asdict() | wrong))
-    symbols = opened.data(elf([load(vaddr=BASE)], [lying, strtab]))
+    symbols = open_symbols.data(elf([load(vaddr=BASE)], [lying, strtab]))
     honest = "entsize" in wrong or "info" in wrong
 
     assert honest == ("pvh" in symbols)
-    assert (("pvh", 0) if honest else None) == symbols.at(BASE)
+    assert (("pvh", 0) if honest else None) == symbols.enclosing(BASE)
 
 
 @pytest.mark.parametrize("section", [1, 2])
-def test_a_table_beyond_the_end_of_the_file_finds_nothing(opened: Opener, section: int) -> None:
+def test_a_symbol_or_string_table_past_the_end_of_the_file_has_no_symbols(open_symbols: Opener, section: int) -> None:
     data = elf([load(vaddr=BASE)], symbol_sections([Symbol("pvh", BASE, 4)]))
     offset = int.from_bytes(data[0x28:0x30], "little") + 64 * section + 24
-    symbols = opened.data(with_bytes(data, offset, b"\xff" * 8))
+    symbols = open_symbols.data(with_bytes(data, offset, b"\xff" * 8))
 
-    assert (False, None) == ("pvh" in symbols, symbols.at(BASE))
+    assert (False, None) == ("pvh" in symbols, symbols.enclosing(BASE))
 
 
-def test_a_symbol_table_may_lie_anywhere_in_the_file(opened: Opener) -> None:
+def test_a_symbol_table_at_an_odd_offset_is_read(open_symbols: Opener) -> None:
     data = bytearray(elf([load(vaddr=BASE)], symbol_sections([Symbol("pvh", BASE, 4)])))
     shoff = int.from_bytes(data[0x28:0x30], "little")
     at, size = (int.from_bytes(data[shoff + 64 + field : shoff + 72 + field], "little") for field in (24, 32))
@@ -263,17 +264,17 @@ def test_a_symbol_table_may_lie_anywhere_in_the_file(opened: Opener) -> None:
     data[shoff + 64 + 24 : shoff + 64 + 32] = (len(data) - size).to_bytes(8, "little")
 
     assert 1 == (len(data) - size) % 2
-    assert BASE == opened.data(bytes(data)).address("pvh")
+    assert BASE == open_symbols.data(bytes(data)).address("pvh")
 
 
-def test_what_is_no_elf_file_has_no_symbols(opened: Opener) -> None:
+def test_a_file_that_is_not_elf_is_an_error(open_symbols: Opener) -> None:
     with pytest.raises(UserError, match="not an ELF file"):
-        opened.data(b"MZ")
+        open_symbols.data(b"MZ")
 
 
-def test_addresses_are_named_in_order(vmlinux_61: Path) -> None:
+def test_successive_addresses_have_increasing_offsets(vmlinux_61: Path) -> None:
     with symbols_of(vmlinux_61) as symbols:
         start = symbols.address("xen_prepare_pvh")
-        named = [symbols.at(start + offset) for offset in range(64)]
+        named = [symbols.enclosing(start + offset) for offset in range(64)]
 
     assert [("xen_prepare_pvh", offset) for offset in range(64)] == named

@@ -29,7 +29,7 @@ TR =0000 0000000000000000 0000ffff 00008b00
 
 
 def test_the_hidden_registers_of_32_bit_mode_are_read() -> None:
-    found = monitor.registers(PROTECTED)
+    found = monitor.parse_registers(PROTECTED)
 
     assert {"cs.base": 0, "cs.limit": 0xFFFFFFFF, "cs.flags": 0xCF9B00}.items() <= found.items()
     assert {"tr": 0, "tr.base": 0, "tr.limit": 0xFFFF, "tr.flags": 0x8B00, "ldt.flags": 0x8200}.items() <= found.items()
@@ -37,7 +37,7 @@ def test_the_hidden_registers_of_32_bit_mode_are_read() -> None:
 
 
 def test_of_several_cpus_the_first_one_counts() -> None:
-    found = monitor.registers(LONG)
+    found = monitor.parse_registers(LONG)
 
     assert (0, 0xAF9B00, 0x40, 0xFFFFFE0000003000) == tuple(
         found[name] for name in ("cs.base", "cs.flags", "tr", "tr.base")
@@ -46,18 +46,18 @@ def test_of_several_cpus_the_first_one_counts() -> None:
 
 
 def test_only_what_the_stub_does_not_tell_is_taken_from_the_monitor() -> None:
-    assert set(monitor.registers(PROTECTED)) <= monitor.NAMES
-    assert "cs" not in monitor.registers(PROTECTED)
+    assert set(monitor.parse_registers(PROTECTED)) <= monitor.NAMES
+    assert "cs" not in monitor.parse_registers(PROTECTED)
 
 
 def test_what_cannot_be_read_is_not_there() -> None:
-    assert {} == monitor.registers("CS =zzzz\nTR =12\nsomething else\x00\xff")
+    assert {} == monitor.parse_registers("CS =zzzz\nTR =12\nsomething else\x00\xff")
 
 
 def test_the_bytes_of_an_examine_are_joined() -> None:
     text = "0000000000001000: 0x78 0xc5 0x6e 0x33\n0000000000001004: 0x01\nCannot access memory\n"
 
-    assert b"\x78\xc5\x6e\x33\x01" == monitor.memory(text)
+    assert b"\x78\xc5\x6e\x33\x01" == monitor.parse_memory(text)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_the_bytes_of_an_examine_are_joined() -> None:
     ],
 )
 def test_the_run_state_is_the_one_in_parentheses_where_there_is_one(text: str, state: str | None) -> None:
-    assert state == monitor.run_state(text)
+    assert state == monitor.parse_run_state(text)
 
 
 @pytest.mark.parametrize(
@@ -85,24 +85,24 @@ def test_the_run_state_is_the_one_in_parentheses_where_there_is_one(text: str, s
     ],
 )
 def test_the_version_is_told_from_its_package(text: str, version: str) -> None:
-    assert version == monitor.version(text)
+    assert version == monitor.parse_version(text)
 
 
 @pytest.mark.parametrize("words", ["unable to read memory", "Cannot access memory"])
 def test_where_page_tables_lead_nowhere_there_are_no_instructions(words: str) -> None:
     told = f"0x0100004d: {words}\r\n"
 
-    assert [] == list(monitor.instructions(lambda _: told, 0x100004D, 4))
+    assert [] == list(monitor.disassemble(lambda _: told, 0x100004D, 4))
 
 
 def test_without_a_monitor_there_are_no_instructions() -> None:
     def refuse(command: str) -> str:
         raise TargetError(command)
 
-    assert ["0x10: fc  cld", "0x11: c3  ret"] == monitor.instructions(
+    assert ["0x10: fc  cld", "0x11: c3  ret"] == monitor.disassemble(
         lambda _: "0x10: fc  cld  \r\n0x11: c3  ret\n", 16, 2
     )
-    assert [] == list(monitor.instructions(refuse, 16, 2))
+    assert [] == list(monitor.disassemble(refuse, 16, 2))
 
 
 MTREE = """FlatView #0\r
@@ -131,9 +131,9 @@ def test_what_lies_in_memory_is_that_of_the_cpu() -> None:
         monitor.Region(0xA0000, 0xC0000, "i/o", "vga-lowmem"),
         monitor.Region(0xC0000, 0xE0000, "rom", "pc.rom"),
         monitor.Region(0xFEE00000, 0xFEF00000, "i/o", "apic-msi"),
-    ) == monitor.regions(MTREE.replace("\r", ""))
+    ) == monitor.parse_regions(MTREE.replace("\r", ""))
 
 
 @pytest.mark.parametrize("text", ["", "Unknown command", MTREE.replace("memory", "other")])
 def test_a_monitor_that_tells_nothing_of_memory_has_no_regions(text: str) -> None:
-    assert () == monitor.regions(text)
+    assert () == monitor.parse_regions(text)

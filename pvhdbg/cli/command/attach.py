@@ -25,7 +25,7 @@ def attach(options: argparse.Namespace) -> Result:
     from pvhdbg.tui.app import start
 
     kernel = "no kernel file" if options.kernel is None else Path(options.kernel).name
-    start.live(lambda _meanwhile: attached(options), (kernel, f"at {options.where}"), ascii=options.ascii)
+    start.run_live(lambda _meanwhile: attached(options), (kernel, f"at {options.where}"), ascii=options.ascii)
     return Result()
 
 
@@ -74,19 +74,19 @@ def _remarks(physical_memory: str | None, kernel: Kernel | None) -> list[str]:
 
 def _answer(options: argparse.Namespace) -> Result:
     from pvhdbg.abi.text import printable
-    from pvhdbg.boot.record.document import DONE, Outcome
     from pvhdbg.cli import answers, progress
     from pvhdbg.cli.command import dump
     from pvhdbg.views.report import run_text
+    from pvhdbg.views.rows.stop import Stop
 
     answers.check_lines(options.command)
     with progress.shown(f"the stub at {printable(options.where)}"), attached(options) as debuggee:
         here = debuggee.position()
         result = Result(
-            run_text.capture(here.capture, debuggee.image),
+            run_text.one_stop(Stop(here.capture, (), debuggee.image)),
             UserError.exit_status if debuggee.journey.kernel_mismatch else 0,
             (*debuggee.remarks, *(f"pvhdbg: note: {note}" for note in debuggee.journey.take_news())),
         )
         if options.command:
-            result = dump.ask(debuggee, Outcome(debuggee.journey.reached, DONE), options.command)(result)
+            result = dump.ask(debuggee, options.command)(result)
     return result

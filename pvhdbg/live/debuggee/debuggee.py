@@ -1,4 +1,4 @@
-"""A machine on the bench: what an interactive session does to it, each in one synchronous step."""
+"""What an interactive session does to a machine: run, step, set breakpoints, restart. Each step is synchronous."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.abi.text import printable
 from pvhdbg.boot.run.journey import Journey
+from pvhdbg.boot.session.live import RESTART, LiveSession
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.address import symbol_at
 from pvhdbg.errors import UserError
+from pvhdbg.live.debuggee import gdb_expression, machine_facts
 from pvhdbg.live.gdb import breakpoints, console
+from pvhdbg.target import monitor
 from pvhdbg.target.base import ELSEWHERE, HIT, INTERRUPTED, TIMEOUT, Halt
 from pvhdbg.target.mi import MiError, console_command, quote
 
@@ -19,11 +22,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pvhdbg.boot.lab.rewrite import Change
+    from pvhdbg.boot.record.document import MachineFacts
     from pvhdbg.boot.stop.capture import Capture
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.image.load import Kernel
     from pvhdbg.image.symbols import Symbols
-    from pvhdbg.live.debuggee.code import Code
+    from pvhdbg.live.debuggee.code import Code, CodeReader
     from pvhdbg.live.debuggee.machine import Machine
     from pvhdbg.live.debuggee.own_machine import OwnMachine
     from pvhdbg.live.gdb.breakpoints import Line
@@ -45,14 +49,14 @@ _REASONS = {
 }
 _STEPPED, _STEP = "end-stepping-range", "a step"
 _ENDS_WITHIN = 5.0
-_NOT_OURS = "F4 and `run` are for a machine that pvhdbg has started"
 
 
 class Position(NamedTuple):
-    """Where the machine stands: a stage's name if it is at one, what stopped it, and the code there by name.
+    """Where the machine stands.
 
-    `halt` of kind DIED says how it died. `capture` is what is there now. `remark` is why it did not come as far as it
-    should have, or what was done without running; empty if there is nothing to say.
+    `stage` is None between stages. `halt` is what stopped the machine; of kind DIED, how the guest died. `symbol` names
+    the code at RIP. `capture` is the machine as it is now. `remark` is a line for the user, or empty: why a stage was not
+    reached, or what was done without running.
     """
 
     stage: str | None
@@ -63,10 +67,13 @@ class Position(NamedTuple):
 
 
 class Debuggee:
-    """One machine. `timeout` is how long a stage may take to come, in seconds.
+    """A machine and the kernel that it boots. `session` is what commands ask; `restart` replaces its journey.
 
-    `kernel` is null where nobody said which it is; `options` is null where the machine is not ours.
+    `kernel` is None if the user named no file. `options` is None for a machine that pvhdbg did not start. `timeout` is in
+    seconds, for each stage. `remarks` are lines for the user from the start. `changes` are made at the entry.
     """
+
+    session: LiveSession
 
     def __init__(
         self,
@@ -83,228 +90,24 @@ class Debuggee:
         self.timeout = timeout
         self.remarks = tuple(remarks)
         self._changes = changes
-        self._passed: dict[str, Callable[[], Code]] = {}
-        self._file = _stamp(kernel)
+        self._file_stamp = _stamp(kernel)
         self._has_symbols = False
-        self.journey = self._journey()
+        self._begin()
 
-    def restart(self) -> None:
-        """A fresh machine at its reset vector; what gdb knows stays.
+    def _begin(self) -> None:
+        """Start a new history."""
+        self._code_passed: dict[str, Callable[[], Code]] = {}
+        self.session = LiveSession(
+            self._new_journey(),
+            self.machine_facts,
+            disassembler=lambda address, count: monitor.disassemble(self.machine.target.monitor, address, count),
+            debugger=lambda text: gdb_expression.evaluate(self.machine.gdb, text),
+            name_of=self.name_of,
+            note=self.kernel.symbols_remark if self.kernel else None,
+            timeout=self.timeout,
+        )
 
-        :raise UserError: if the machine is not ours.
-        :raise PvhdbgError: if it can't start.
-        """
-        machine = self._own_machine()
-        if self.options is None or machine is None:
-            raise UserError("this machine is not ours: it can't be started again", _NOT_OURS)
-        if _stamp(self.kernel) != self._file:
-            raise UserError("the kernel's file has changed since", "leave pvhdbg and start it again: it reads it anew")
-        machine.boot(self.options, machine.target.symbols)
-        machine.wait_ready()
-        self.journey = self._journey()
-        self._passed = {}
-
-    def kill(self) -> None:
-        """End the machine; the session stays.
-
-        :raise UserError: if the machine is not ours.
-        """
-        if self.machine.qemu is None:
-            raise UserError("this machine is not ours to kill", "`quit` leaves it as it was found")
-        self.machine.qemu.kill()
-        self.machine.qemu.death(_ENDS_WITHIN)
-
-    def to_first_stop(self) -> Position:
-        """To `prepare`, the entry being captured on the way; to the entry where there is no `prepare`. A machine that
-        is not ours stays where it is.
-        """
-        return self.position() if self.options is None else self.to_stage(stages.FIRST_STOP)
-
-    @property
-    def is_ours(self) -> bool:
-        return self.options is not None
-
-    @property
-    def image(self) -> ImageFacts | None:
-        """Null, as the symbols are, where another kernel turned out to be there."""
-        return self.journey.image
-
-    @property
-    def symbols(self) -> Symbols | None:
-        return self.kernel.symbols if self.kernel and self.journey.kernel_mismatch is None else None
-
-    def to_stage(self, name: str) -> Position:
-        """Run to a stage, or as far as the guest comes."""
-        halt = None
-        for halt in self.journey.go(name, self.timeout):
-            if halt.kind == HIT and self.journey.reached not in (None, name):
-                self._pass(self.journey.history[-1])
-        return self.position(halt)._replace(remark=self._remark(halt))
-
-    def _pass(self, seen: Capture) -> None:
-        """Who passes a stage without a stop may look back at it."""
-        from pvhdbg.live.debuggee import code
-
-        self._passed[seen.stage] = code.ahead(self, seen.cpu_mode)
-
-    def passed(self) -> dict[str, Code]:
-        """The code at the stages that were passed on the way to another, by name."""
-        found = {stage: answer() for stage, answer in self._passed.items()}
-        return {stage: code for stage, code in found.items() if code.lines}
-
-    def next_stage(self) -> Position:
-        """:raise UserError: after the last one."""
-        ahead = self.journey.ahead()
-        self.refuse_if_dead()
-        self.journey.refuse_kernel_mismatch()
-        if not ahead:
-            hint = "F5 lets the guest run on" + (", F4 starts it again" if self.is_ours else "")
-            why = f": {self.kernel.symbols_remark}" if self.kernel and self.kernel.symbols_remark else ""
-            words = "the stages that are left were passed" if self.journey.passed else f"this was the last stage{why}"
-            raise UserError(words, hint)
-        return self.to_stage(ahead[0].name)
-
-    def _remark(self, halt: Halt | None) -> str:
-        """Why a stage did not come."""
-        ahead = self.journey.ahead()
-        awaited = f"stage {ahead[0].name}" if ahead else "the stage"
-        if halt is None or halt.kind not in (TIMEOUT, INTERRUPTED, ELSEWHERE):
-            return ""
-        if halt.kind == TIMEOUT:
-            return halt.message or f"{awaited} did not come within {self.timeout:g} s"
-        return f"on the way to {awaited}: {'interrupted' if halt.kind == INTERRUPTED else halt.message}"
-
-    def resume(self, verb: str) -> Position:
-        """`continue`, `next`, `step`, `finish` by source lines where there are any, else by instructions; `stepi`.
-
-        :raise UserError: if the guest is dead.
-        """
-        self.refuse_if_dead()
-        table = _BY_LINE if verb in ("continue", "finish") or self._has_line() else _BY_INSTRUCTION
-        with self.machine.runner.break_on_reset():
-            self.machine.gdb.ask((table if verb in table else _BY_INSTRUCTION)[verb])
-            self.machine.gdb.wait_stop(None)
-        return self.position()
-
-    def toggle_breakpoint(self, place: int | Line | None) -> Position:
-        """Set a hardware breakpoint at an address or a line of source, null for RIP, or delete those that are there.
-
-        The position's remark says which.
-        """
-        at = self.machine.target.register("rip") if place is None else place
-        done = breakpoints.toggle(self.machine.gdb, at)
-        where = f"{at:#x} {self.name_of(at) or ''}" if isinstance(at, int) else f"{printable(at[0])}:{at[1]}"
-        return self.position()._replace(remark=f"{done} at {where.rstrip()}")
-
-    def interrupt(self) -> None:
-        """Stop the guest if it runs, else what gdb is busy with. From any thread; returns at once."""
-        if self.machine.gdb.running:
-            self.machine.runner.interrupt()
-        else:
-            self.machine.gdb.process.interrupt()
-
-    def console(self, line: str, more: Callable[[], str | None]) -> Position:
-        """Run a line of gdb's, and wait until a guest that it let run has stopped. What it says, errors too, goes to
-        `gdb.on_text` alone.
-
-        :raise UserError: if it resumes a dead guest.
-        """
-        dead = self.machine.runner.death() is not None
-        if dead and console.resumes(line):
-            self.refuse_if_dead()
-        with self.machine.runner.break_on_reset() if console.resumes(line) else nullcontext():
-            with suppress(MiError):
-                console.run(self.machine.gdb, line, more)
-            if dead and self.machine.gdb.running:
-                self._revive()
-                self.refuse_if_dead()
-            self.machine.gdb.wait_stop(None)
-        return self.position()
-
-    def position(self, halt: Halt | None = None) -> Position:
-        """Look at the machine as it stands."""
-        death = self.machine.runner.death()
-        if death is not None:
-            return self._dead(death)
-        rip = self.machine.target.register("rip")
-        capture = self.journey.capture_now()
-        self._drop_symbols()
-        stage = self.journey.stage_at(rip)
-        if halt is None or halt.rip != rip:
-            halt = Halt(HIT, rip) if stage else Halt(ELSEWHERE, rip, message=_reason(self.machine.gdb.last_stop))
-        at_function = stage is not None and not stage.returns and stage.symbol
-        name = at_function or self.name_of(rip)
-        return Position(stage.name if stage else None, self._with_cpu(halt), name, capture)
-
-    def _with_cpu(self, halt: Halt) -> Halt:
-        """RIP is the boot CPU's: of a stop on another one that is said."""
-        stop = self.machine.gdb.last_stop
-        words = halt.message or (_STEP if stop and stop.reason == _STEPPED else "")
-        if not words or stop is None or stop.thread in (None, self.machine.target.boot_cpu):
-            return halt
-        return halt._replace(message=f"{words} on another CPU")
-
-    def refuse_if_dead(self) -> None:
-        """:raise UserError: a machine that has died hangs for ever if it is resumed."""
-        death = self.machine.runner.death()
-        if death is not None:
-            hint = "F4 does, and `run`" if self.is_ours else None
-            raise UserError(f"the guest is dead ({death.how}): it can only be started again", hint)
-
-    def load_symbols(self) -> None:
-        """Let gdb read the kernel's symbols: a second for half a gigabyte. The teaching guest's source is ours to show.
-
-        :raise TargetError: with gdb's own words.
-        """
-        from pvhdbg import guest
-
-        if not self.symbols:
-            return
-        gdb = self.machine.gdb
-        gdb.ask(console_command(f"set substitute-path {guest.COMPILED_IN} {quote(str(guest.SOURCE))}"))
-        gdb.ask(f"-file-symbol-file {quote(self.symbols.path)}", None)
-        self._has_symbols = True
-
-    @property
-    def has_symbols(self) -> bool:
-        """Whether gdb has the symbols of the kernel that is there."""
-        return self._has_symbols and self.journey.kernel_mismatch is None
-
-    def _drop_symbols(self) -> None:
-        """Those of another kernel than the one that is there: gdb would name places by them."""
-        if self._has_symbols and self.journey.kernel_mismatch is not None:
-            self._has_symbols = False
-            self.machine.gdb.ask("-file-symbol-file")
-
-    def load_script(self) -> None:
-        """Let gdb have `$pvh_…()`, the pretty-printers, and `pvh …` with its help and completion.
-
-        :raise PvhdbgError: if it can't: some gdb has no Python, or too old a one.
-        """
-        from pvhdbg.live.gdb import script
-
-        self.machine.gdb.ask(console_command(f"source {script.path()}"))
-
-    def _own_machine(self) -> OwnMachine | None:
-        from pvhdbg.live.debuggee.own_machine import OwnMachine
-
-        return self.machine if isinstance(self.machine, OwnMachine) else None
-
-    def _revive(self) -> None:
-        """Something that is not a command of gdb's resumed a dead guest."""
-        machine = self._own_machine()
-        if machine is not None:
-            machine.revive()
-
-    def name_of(self, rip: int) -> str | None:
-        return symbol_at(self.symbols.at, self.image, rip) if self.symbols else None
-
-    def lacking(self) -> dict[str, str]:
-        """The stages that this guest does not have, and why."""
-        reasons = {each.name: self.journey.lacking(each) for each in stages.STAGES}
-        return {name: why for name, why in reasons.items() if why is not None}
-
-    def _journey(self) -> Journey:
+    def _new_journey(self) -> Journey:
         target = self.machine.target
         return Journey(
             target,
@@ -316,30 +119,247 @@ class Debuggee:
             trust_image=self.is_ours or target.physical_memory is None,
         )
 
-    def _dead(self, death: Halt) -> Position:
+    def machine_facts(self) -> MachineFacts:
+        return machine_facts.read(self.options, self.machine)
+
+    @property
+    def journey(self) -> Journey:
+        return self.session.journey
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether pvhdbg started this machine."""
+        return self.options is not None
+
+    @property
+    def image(self) -> ImageFacts | None:
+        """The kernel file; None, like `symbols`, if another kernel is in memory."""
+        return self.journey.image
+
+    @property
+    def symbols(self) -> Symbols | None:
+        return self.kernel.symbols if self.kernel and self.journey.kernel_mismatch is None else None
+
+    @property
+    def has_symbols(self) -> bool:
+        """Whether gdb has the symbols of the kernel in memory."""
+        return self._has_symbols and self.journey.kernel_mismatch is None
+
+    def name_of(self, address: int) -> str | None:
+        return symbol_at(self.symbols.enclosing, self.image, address) if self.symbols else None
+
+    def restart(self) -> None:
+        """Boot a new QEMU up to its reset vector. gdb keeps its breakpoints, and an open recording stays open.
+
+        :raise UserError: if pvhdbg did not start this machine, or the kernel file has changed.
+        :raise PvhdbgError: if QEMU can't start.
+        """
+        machine = self._own_machine()
+        if self.options is None or machine is None:
+            raise UserError("can't restart this machine: pvhdbg did not start it", "restart QEMU and attach again")
+        if _stamp(self.kernel) != self._file_stamp:
+            raise UserError("the kernel file has changed", "restart pvhdbg to reload the file")
+        machine.boot(self.options, machine.target.symbols)
+        machine.wait_ready()
+        opened = self.session.opened
+        self._begin()
+        self.session.open(opened.document() if opened else None)
+
+    def kill(self) -> None:
+        """End QEMU; gdb stays.
+
+        :raise UserError: if pvhdbg did not start this machine.
+        """
+        if self.machine.qemu is None:
+            raise UserError("can't kill this machine: pvhdbg did not start it", "use `quit` to leave it as it was found")
+        self.machine.qemu.kill()
+        self.machine.qemu.death(_ENDS_WITHIN)
+
+    def to_first_stop(self) -> Position:
+        """Run to `prepare` or, in a kernel without it, to the entry. Don't run a machine that pvhdbg did not start."""
+        return self.to_stage(stages.FIRST_STOP) if self.is_ours else self.position()
+
+    def to_stage(self, name: str) -> Position:
+        """Run to a stage, or as far as the guest gets."""
+        halt = None
+        for halt in self.journey.go(name, self.timeout):
+            if halt.kind == HIT and self.journey.reached not in (None, name):
+                capture = self.journey.history[-1]
+                self._code_passed[capture.stage] = self._code_reader().read_later(capture.cpu_mode)
+        return self.position(halt)._replace(remark=self._missed_stage(halt))
+
+    def next_stage(self) -> Position:
+        """:raise PvhdbgError: if no stages are left, or the guest is dead."""
+        self.refuse_if_dead()
+        hint = "press F5 to continue" + (", F4 to restart the guest" if self.is_ours else "")
+        return self.to_stage(self.session.stage_ahead(hint))
+
+    def _missed_stage(self, halt: Halt | None) -> str:
+        """Say why the guest did not reach a stage; empty if it did, or died."""
+        if halt is None or halt.kind not in (TIMEOUT, INTERRUPTED, ELSEWHERE):
+            return ""
+        ahead = self.journey.ahead()
+        stage = f"stage {ahead[0].name}" if ahead else "the stage"
+        if halt.kind == TIMEOUT:
+            return halt.message or f"{stage} not reached within {self.timeout:g} s"
+        return f"{'interrupted' if halt.kind == INTERRUPTED else halt.message} on the way to {stage}"
+
+    def code_at_rip(self, mode: str) -> Code:
+        """Return the code at RIP; `mode` is the CPU's."""
+        return self._code_reader().at_rip(mode)
+
+    def code_at_passed_stages(self) -> dict[str, Code]:
+        """Return the code at each stage that the last runs passed on the way to another, by stage."""
+        codes = {stage: read() for stage, read in self._code_passed.items()}
+        return {stage: code for stage, code in codes.items() if code.lines}
+
+    def _code_reader(self) -> CodeReader:
+        from pvhdbg.live.debuggee.code import CodeReader
+
+        return CodeReader(self.machine, self.image, self.symbols, self.has_symbols)
+
+    def resume(self, verb: str) -> Position:
+        """Do `continue`, `next`, `step`, `finish` or `stepi`: by source lines if gdb knows them, else by instructions.
+
+        :raise GuestError: if the guest is dead.
+        """
+        self.refuse_if_dead()
+        has_line = verb in ("continue", "finish") or "line" in self._code_reader().frame()
+        table = _BY_LINE if has_line and verb in _BY_LINE else _BY_INSTRUCTION
+        with self.machine.runner.break_on_reset():
+            self.machine.gdb.ask(table[verb])
+            self.machine.gdb.wait_stop(None)
+        return self.position()
+
+    def toggle_breakpoint(self, place: int | Line | None) -> Position:
+        """Set a hardware breakpoint at an address or a source line (None: at RIP), or delete the breakpoints there.
+
+        The position's remark says which.
+        """
+        at = self.machine.target.register("rip") if place is None else place
+        done = breakpoints.toggle(self.machine.gdb, at)
+        where = f"{at:#x} {self.name_of(at) or ''}" if isinstance(at, int) else f"{printable(at[0])}:{at[1]}"
+        return self.position()._replace(remark=f"{done} at {where.rstrip()}")
+
+    def interrupt(self) -> None:
+        """Stop the guest if it runs, else the command that gdb is busy with. From any thread; returns at once."""
+        if self.machine.gdb.running:
+            self.machine.runner.interrupt()
+        else:
+            self.machine.gdb.process.interrupt()
+
+    def console(self, line: str, more: Callable[[], str | None]) -> Position:
+        """Run a gdb command, and wait for the guest to stop if it resumed. Output and errors go to `gdb.on_text` only.
+
+        `more` returns the next line of a multi-line command, or None to cancel it.
+
+        :raise GuestError: if it resumes a dead guest.
+        """
+        is_dead = self.machine.runner.death() is not None
+        if is_dead and console.resumes(line):
+            self.refuse_if_dead()
+        with self.machine.runner.break_on_reset() if console.resumes(line) else nullcontext():
+            with suppress(MiError):
+                console.run(self.machine.gdb, line, more)
+            if is_dead and self.machine.gdb.running:
+                self._revive()
+                self.refuse_if_dead()
+            self.machine.gdb.wait_stop(None)
+        return self.position()
+
+    def refuse_if_dead(self) -> None:
+        """:raise GuestError: if the guest is dead: QEMU hangs when a dead guest is resumed."""
+        if self.machine.runner.death() is not None:
+            self._capture_death()
+            self.session.refuse_if_dead("press F4 or type `run` to restart it" if self.is_ours else RESTART)
+
+    def position(self, halt: Halt | None = None) -> Position:
+        """Capture the machine as it is. `halt` is what stopped it, if the caller knows."""
+        death = self.machine.runner.death()
+        if death is not None:
+            self._capture_death()
+            symbol = None if death.rip is None else self.name_of(death.rip)
+            return Position(None, death, symbol, self.journey.history[-1])
+        rip = self.machine.target.register("rip")
+        capture = self.session.capture_now()
+        self._drop_symbols()
+        stage = self.journey.stage_at(rip)
+        if halt is None or halt.rip != rip:
+            halt = Halt(HIT, rip) if stage else Halt(ELSEWHERE, rip, message=_reason(self.machine.gdb.last_stop))
+        function = stage.symbol if stage is not None and not stage.returns else None
+        return Position(stage.name if stage else None, self._with_cpu(halt), function or self.name_of(rip), capture)
+
+    def _capture_death(self) -> None:
         history = self.journey.history
         if not history or history[-1].stage != stages.DIED:
             self.journey.capture_at(stages.DIED)
-        symbol = None if death.rip is None else self.name_of(death.rip)
-        return Position(None, death, symbol, history[-1])
 
-    def _has_line(self) -> bool:
-        """Whether gdb knows a source line for where it stands."""
-        from pvhdbg.live.debuggee import code
+    def _with_cpu(self, halt: Halt) -> Halt:
+        """Say so if another CPU than the boot CPU stopped: RIP is the boot CPU's."""
+        stop = self.machine.gdb.last_stop
+        words = halt.message or (_STEP if stop and stop.reason == _STEPPED else "")
+        if not words or stop is None or stop.thread in (None, self.machine.target.boot_cpu):
+            return halt
+        return halt._replace(message=f"{words} on another CPU")
 
-        return "line" in code.frame(self)
+    def load_symbols(self) -> None:
+        """Load the kernel's symbols into gdb, which takes a second for half a gigabyte.
+
+        The path of the teaching guest's source is mapped to the installed one.
+
+        :raise TargetError: with gdb's own message.
+        """
+        from pvhdbg import guest
+
+        if not self.symbols:
+            return
+        gdb = self.machine.gdb
+        gdb.ask(console_command(f"set substitute-path {guest.COMPILED_IN} {quote(str(guest.SOURCE))}"))
+        gdb.ask(f"-file-symbol-file {quote(self.symbols.path)}", None)
+        self._has_symbols = True
+
+    def _drop_symbols(self) -> None:
+        """Remove the symbols from gdb if another kernel is in memory: gdb would name addresses with them."""
+        if self._has_symbols and self.journey.kernel_mismatch is not None:
+            self._has_symbols = False
+            self.machine.gdb.ask("-file-symbol-file")
+
+    def load_script(self) -> None:
+        """Load pvh.py into gdb: `pvh …` with its help and completion, `$pvh_…()`, the pretty-printers.
+
+        :raise PvhdbgError: if gdb has no Python, or one that is too old.
+        """
+        from pvhdbg.live.gdb import script
+
+        self.machine.gdb.ask(console_command(f"source {script.path()}"))
+
+    def _own_machine(self) -> OwnMachine | None:
+        from pvhdbg.live.debuggee.own_machine import OwnMachine
+
+        return self.machine if isinstance(self.machine, OwnMachine) else None
+
+    def _revive(self) -> None:
+        """Recover the registers of a dead guest that gdb resumed by a command that `console.resumes` does not know."""
+        machine = self._own_machine()
+        if machine is not None:
+            machine.revive()
+
+    def lacking(self) -> dict[str, str]:
+        """Return the stages that this guest does not have, with the reasons."""
+        reasons = {stage.name: self.journey.lacking(stage) for stage in stages.STAGES}
+        return {name: why for name, why in reasons.items() if why is not None}
 
 
 def _stamp(kernel: Kernel | None) -> tuple[int, ...]:
-    """What changes with a file's content; nothing where there is none."""
+    """Return numbers that change when the kernel file does; empty without a file."""
     with suppress(OSError):
-        about = os.stat(kernel.facts.elf if kernel else "")  # noqa: PTH116  no Path is needed
-        return about.st_ino, about.st_mtime_ns, about.st_size
+        status = os.stat(kernel.facts.elf if kernel else "")  # noqa: PTH116  no Path is needed
+        return status.st_ino, status.st_mtime_ns, status.st_size
     return ()
 
 
 def _reason(stop: Stop | None) -> str:
-    """What there is at the place where gdb says that it stopped, if it is anything but a step's end."""
+    """Say what stopped the guest; empty for the end of a step."""
     if stop is None:
         return ""
     return f"breakpoint {stop.breakpoint}" if stop.breakpoint else _REASONS.get(stop.reason, "")

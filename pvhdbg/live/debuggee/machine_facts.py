@@ -1,4 +1,4 @@
-"""What a machine of ours is, for the record."""
+"""The machine as a recording describes it: QEMU's version and options."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ from pvhdbg.errors import TargetError
 from pvhdbg.target import monitor
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from pvhdbg.live.debuggee.debuggee import Debuggee
+    from pvhdbg.live.debuggee.machine import Machine
     from pvhdbg.live.qemu.options import QemuOptions
 
 
-def facts(options: QemuOptions | None, argv: Sequence[str]) -> MachineFacts:
-    """By what it was started with; of a machine that is not ours nothing is known."""
+def from_options(options: QemuOptions | None, machine: Machine) -> MachineFacts:
+    """Return what QEMU was started with; empty for a machine that pvhdbg did not start (`options` is None)."""
     if options is None:
         return MachineFacts()
     return MachineFacts(
@@ -26,15 +24,14 @@ def facts(options: QemuOptions | None, argv: Sequence[str]) -> MachineFacts:
         memory=options.memory,
         append=options.append,
         initrd=options.initrd,
-        argv=tuple(argv),
+        argv=tuple(machine.qemu.argv) if machine.qemu else (),
     )
 
 
-def of(debuggee: Debuggee) -> MachineFacts:
-    """That, and what it says of itself and what we have rewritten in it."""
+def read(options: QemuOptions | None, machine: Machine) -> MachineFacts:
+    """Return the options and QEMU's version, which the monitor tells; the version is None without a monitor."""
     try:
-        version = monitor.parse_version(debuggee.machine.target.monitor("info version"))
+        version = monitor.parse_version(machine.target.monitor("info version"))
     except TargetError:
         version = None
-    argv = debuggee.machine.qemu.argv if debuggee.machine.qemu else ()
-    return facts(debuggee.options, argv)._replace(qemu=version, rewrites=debuggee.journey.rewrites)
+    return from_options(options, machine)._replace(qemu=version)

@@ -1,11 +1,17 @@
-"""What the bytes view shows: memory of the machine as it stands, or of a capture of the past."""
+"""Reads the memory that the bytes view shows, from the live machine or from a capture."""
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from pvhdbg.boot.session import expression
+from pvhdbg.boot.session.expression import NotAnAddress
+from pvhdbg.boot.session.recorded import evaluate_captured
+from pvhdbg.boot.session.resolve import linked_physical
 from pvhdbg.boot.stop.address import Addresses
-from pvhdbg.errors import MemoryUnreadable, PvhdbgError, SymbolMissing, TargetError, UserError
+from pvhdbg.errors import MemoryUnreadable, PvhdbgError, SymbolMissing, TargetError
 from pvhdbg.target import monitor
 from pvhdbg.target.recording import Recording
 from pvhdbg.tui.events.events import Peeked, Said
@@ -14,6 +20,7 @@ from pvhdbg.tui.screen.state import Bytes
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pvhdbg.boot.session.expression import Expression
     from pvhdbg.boot.stop.capture import Capture
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.live.debuggee.debuggee import Debuggee
@@ -21,51 +28,50 @@ if TYPE_CHECKING:
     from pvhdbg.target.gdb_mi import MiTarget
     from pvhdbg.tui.screen.state import Wanted
 
-SHOWN = 1024
+SIZE = 1024
+"""Bytes that the view holds at a time."""
 ROW = 16
-_VIRTUAL_FROM = 1 << 47
-"""From here up no machine has physical memory: an address is one of the guest's own page tables."""
-_HINT = "an address, `p 0x…`, `v 0x…`, a symbol, or an expression of gdb's"
+_LOWEST_VIRTUAL = 1 << 47
+"""No machine has physical memory from here up, so such an address is virtual."""
+_PREFIX = re.compile(r"\s*([pv])\s+(?=[^\s+-])")
 
 
-def live(debuggee: Debuggee, capture: Capture, wanted: Wanted, shown: Bytes) -> Bytes:
-    """Memory of a live machine; `shown` is what the view has now.
+def read_live(debuggee: Debuggee, capture: Capture, wanted: Wanted, shown: Bytes) -> Bytes:
+    """Read memory of the live machine. `shown` is what the view shows now.
 
-    :raise UserError: if `wanted` is nothing that has an address.
+    :raise UserError: if `wanted` has no address.
     """
     target = debuggee.machine.target
     if wanted.start is not None:
-        return _there(target, _read(target, shown, wanted.start))
-    addresses = Addresses(target, capture.registers, debuggee.journey.image)
-    try:
-        place = _place(addresses, target.symbol, wanted.place)
-    except SymbolMissing:
-        place = _expression(debuggee, addresses, wanted.place)
-    return _there(target, _read(target, _selected(place, wanted.size)))
+        return _with_regions(target, _read(target, shown, wanted.start))
+    addresses = Addresses(target, capture.registers, debuggee.image)
+    place = _place(addresses, debuggee.image, debuggee.session.evaluate_now, wanted.place)
+    return _with_regions(target, _read(target, _selected(place, wanted.size)))
 
 
-def _there(target: MiTarget, shown: Bytes) -> Bytes:
-    """With what the machine has there: QEMU gives zeros where there is nothing."""
+def _with_regions(target: MiTarget, shown: Bytes) -> Bytes:
+    """Add the machine's memory regions at this place: QEMU reads zeros where there is no memory."""
     try:
-        known = monitor.parse_regions(target.monitor("info mtree -f")) if target.has_monitor else ()
+        regions = monitor.parse_regions(target.monitor("info mtree -f")) if target.has_monitor else ()
     except TargetError:
-        known = ()
+        regions = ()
     end = shown.paddr + len(shown.data or b"")
-    there = tuple(each for each in known if each.start < end and shown.paddr < each.end)
-    return shown._replace(regions=there if known else None)
+    overlapping = tuple(region for region in regions if region.start < end and shown.paddr < region.end)
+    return shown._replace(regions=overlapping if regions else None)
 
 
-def recorded(
+def read_captured(
     capture: Capture, image: ImageFacts | None, wanted: Wanted, shown: Bytes, symbol: Callable[[str], int]
 ) -> Bytes:
-    """Memory as it was captured, as much of it as there is; `symbol` knows those that the capture does not.
+    """Read memory from a capture, as far as it was captured. `symbol` resolves symbols that the capture lacks.
 
-    :raise UserError: if `wanted` is nothing that has an address.
+    :raise UserError: if `wanted` has no address.
     """
     if wanted.start is not None:
         return _captured(capture, shown, wanted.start)
     target = _Captured(capture, symbol)
-    place = _place(Addresses(target, capture.registers, image), target.symbol, wanted.place)
+    addresses = Addresses(target, capture.registers, image)
+    place = _place(addresses, image, lambda text: evaluate_captured(text, capture, target), wanted.place)
     return _captured(capture, _selected(place, wanted.size))
 
 
@@ -73,17 +79,19 @@ def _no_symbol(name: str) -> int:
     raise SymbolMissing(name)
 
 
-def event(
+def captured_event(
     capture: Capture, image: ImageFacts | None, wanted: Wanted, shown: Bytes, symbol: Callable[[str], int] = _no_symbol
 ) -> Peeked | Said:
-    """The same as what the screen is told: the memory, or why there is none."""
+    """Return the event with the memory from `read_captured`, or with the reason why there is none."""
     try:
-        return Peeked(recorded(capture, image, wanted, shown, symbol), capture)
+        return Peeked(read_captured(capture, image, wanted, shown, symbol), capture)
     except PvhdbgError as error:
         return Said(str(error), error.hint)
 
 
 class _Captured(Recording):
+    """A capture's memory, registers and symbols; `symbol` resolves other symbols."""
+
     def __init__(self, capture: Capture, symbol: Callable[[str], int]) -> None:
         super().__init__(capture.memory, capture.registers, capture.symbols)
         self._others = symbol
@@ -95,38 +103,30 @@ class _Captured(Recording):
             return self._others(name)
 
 
-def _place(addresses: Addresses, symbol: Callable[[str], int], wanted: str) -> Bytes:
-    """`0x…` is physical, or virtual where it can be nothing else; `p 0x…` and `v 0x…` say which; else a symbol."""
-    kind, _, rest = wanted.partition(" ")
-    number = _number(rest if kind in ("p", "v") else wanted)
-    if number is None:
-        return Bytes(addresses.symbol(wanted), vaddr=symbol(wanted), name=wanted)
-    if kind == "v" or (kind != "p" and number >= _VIRTUAL_FROM):
-        return Bytes(addresses.physical(number), vaddr=number)
-    return Bytes(number)
+def _place(addresses: Addresses, image: ImageFacts | None, evaluate: Callable[[str], int], wanted: str) -> Bytes:
+    """Resolve a typed place: an address, after `p` a physical one, after `v` a virtual one.
+
+    Without either, a number is physical unless it is too high for that, and everything else is virtual.
+    """
+    match = _PREFIX.match(wanted)
+    kind, text = (match[1], wanted[match.end() :]) if match else ("", wanted)
+    value, parsed = evaluate(text), _parsed(text)
+    is_number = parsed is not None and parsed.is_number
+    if kind == "p" or (is_number and not kind and value < _LOWEST_VIRTUAL):
+        return Bytes(value)
+    if is_number:
+        return Bytes(addresses.physical(value), vaddr=value)
+    # The page of a symbol may not be mapped yet, but its segment is loaded.
+    is_symbol = parsed is not None and parsed.is_symbol
+    loaded = image.physical(value) if image and is_symbol else linked_physical(image, value)
+    return Bytes(addresses.physical(value) if loaded is None else loaded, vaddr=value, name=text)
 
 
-def _expression(debuggee: Debuggee, addresses: Addresses, wanted: str) -> Bytes:
-    """Anything else is gdb's to evaluate: `$rsp`, `&boot_params.hdr`."""
-    from pvhdbg.target.mi import quote
-
-    asked = quote(f"(unsigned long long)({wanted})")
-    try:
-        value = debuggee.machine.gdb.ask(f"-data-evaluate-expression {asked}").payload["value"]
-        number = int(value, 0)
-    except (TargetError, ValueError) as error:
-        raise UserError(f"{wanted}: {error}", _HINT) from error
-    return Bytes(addresses.physical(number), vaddr=number, name=wanted)
-
-
-def _number(text: str) -> int | None:
-    try:
-        number = int(text, 0)
-    except ValueError:
-        return None
-    if not 0 <= number < 1 << 64:
-        raise UserError(f"{text} is no 64-bit address")
-    return number
+def _parsed(text: str) -> Expression | None:
+    """Return None for what only gdb can evaluate."""
+    with suppress(NotAnAddress):
+        return expression.parse(text)
+    return None
 
 
 def _selected(place: Bytes, size: int) -> Bytes:
@@ -136,16 +136,16 @@ def _selected(place: Bytes, size: int) -> Bytes:
 def _read(target: Target, place: Bytes, start: int | None = None) -> Bytes:
     first = (place.paddr if start is None else start) & ~(ROW - 1)
     try:
-        return place._replace(paddr=first, data=target.read_phys(first, SHOWN), why="")
+        return place._replace(paddr=first, data=target.read_phys(first, SIZE), why="")
     except MemoryUnreadable as error:
         return place._replace(paddr=first, data=None, why=str(error))
 
 
 def _captured(capture: Capture, place: Bytes, start: int | None = None) -> Bytes:
-    """From a row's beginning on, or from where the memory that was captured begins within that row."""
+    """Read from the beginning of the row, or from where the captured memory begins within it."""
     at = place.paddr if start is None else start
     for begin, data in capture.memory:
         if begin <= at < begin + len(data) or at <= begin < at + ROW:
             first = max(begin, at & ~(ROW - 1))
-            return place._replace(paddr=first, data=data[first - begin :][:SHOWN], why="", regions=None)
+            return place._replace(paddr=first, data=data[first - begin :][:SIZE], why="", regions=None)
     return place._replace(paddr=at, data=None, regions=None, why=f"{at:#x} was not captured at {capture.stage}")

@@ -14,17 +14,17 @@ from pvhdbg.image.multiboot import Multiboot
 from pvhdbg.image.notes import NO_NOTE, Scan
 from pvhdbg.image.preflight import NONE, PVH, Preflight, preflight_file
 from pvhdbg.image.verdict import FATAL, Verdict
-from pvhdbg.views.inspection import STAGE_SYMBOLS, Inspected, ProgramHeader, SectionHeader
+from pvhdbg.views.inspection import STAGE_SYMBOLS, InspectedFile, ProgramHeader, SectionHeader
 from pvhdbg.views.report import inspect_text
 from pvhdbg.views.to_json import inspect_json
 from tests import build
 
 
-def inspected(path: Path, folder: Path) -> Inspected:
+def inspected(path: Path, folder: Path) -> InspectedFile:
     kernel = open_kernel(str(path), folder)
     checked = preflight_file(kernel.facts, symbols=kernel.symbols)
     addresses = {name: kernel.symbols.address(name) for name in STAGE_SYMBOLS if name in kernel.symbols}
-    return Inspected(kernel.facts, inspect(kernel.facts.elf), checked, addresses)
+    return InspectedFile(kernel.facts, inspect(kernel.facts.elf), checked, addresses)
 
 
 class Headers(NamedTuple):
@@ -46,7 +46,7 @@ class Headers(NamedTuple):
 
 def made_up(headers: Headers, *, notes: tuple[Note, ...] = (), checked: Preflight | None = None) -> str:
     facts = build.linux()._replace(notes=notes)
-    return inspect_text.as_text(Inspected(facts, headers, checked or Preflight(PVH, 0x1000850, ()), {}))
+    return inspect_text.as_text(InspectedFile(facts, headers, checked or Preflight(PVH, 0x1000850, ()), {}))
 
 
 def test_the_teaching_guest_is_started_by_pvh_and_has_every_stage(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_a_guest_that_is_no_linux_has_its_entry_alone(grub_image: Path, tmp_path
     written = inspect_text.as_text(inspected(grub_image, tmp_path))
 
     assert "entry           0x100000   the first instruction at the PHYS32_ENTRY address" in written
-    assert "linux-loader  none: it loads 64-bit ELF files only" in written
+    assert "linux-loader  none: it loads only 64-bit ELF files" in written
     assert "--symbols" not in written
 
 
@@ -87,7 +87,7 @@ def test_a_file_that_cannot_start_says_why_and_what_to_do() -> None:
     written = made_up(Headers(scans=(Scan("QEMU", None, NO_NOTE),)), checked=Preflight(NONE, None, (verdict,)))
 
     assert "QEMU's -kernel refuses it\n  fatal (no-note): no PHYS32_ENTRY note\n    hint: build the kernel" in written
-    assert "QEMU  none: no note is taken for PHYS32_ENTRY" in written
+    assert "QEMU  none: no note is accepted as PHYS32_ENTRY" in written
 
 
 def test_the_configuration_shows_what_matters_to_a_boot() -> None:

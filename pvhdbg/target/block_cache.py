@@ -15,7 +15,7 @@ _LARGEST = 0x2000
 _MOST_KEPT = 0x1000
 
 
-class Blocks:
+class BlockCache:
     """Whole aligned blocks of `SIZE` bytes. `fetch` reads ranges of (address, size), all in one go."""
 
     def __init__(self, fetch: Fetch) -> None:

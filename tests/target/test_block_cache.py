@@ -2,7 +2,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from pvhdbg.target.blocks import Blocks
+from pvhdbg.target.block_cache import BlockCache
 
 
 class Memory:
@@ -23,12 +23,12 @@ def content(start: int, size: int) -> bytes:
 @pytest.mark.parametrize("start", [0, 1, 0xFF, 0x100, 0x1234])
 @pytest.mark.parametrize("size", [1, 0x100, 0x101, 0x2000, 0x2001, 0x9000])
 def test_what_is_read_is_what_is_there(start: int, size: int) -> None:
-    assert content(start, size) == Blocks(Memory()).read(start, size)
+    assert content(start, size) == BlockCache(Memory()).read(start, size)
 
 
 def test_what_was_read_is_not_fetched_again() -> None:
     memory = Memory()
-    blocks = Blocks(memory)
+    blocks = BlockCache(memory)
     blocks.read(0x1010, 0x20)
     blocks.read(0x10F0, 0x20)
     blocks.read(0x1000, 0x200)
@@ -38,7 +38,7 @@ def test_what_was_read_is_not_fetched_again() -> None:
 
 def test_blocks_side_by_side_are_fetched_as_one() -> None:
     memory = Memory()
-    blocks = Blocks(memory)
+    blocks = BlockCache(memory)
     blocks.read(0x1200, 1)
     blocks.read(0x1000, 0x500)
 
@@ -47,7 +47,7 @@ def test_blocks_side_by_side_are_fetched_as_one() -> None:
 
 def test_forgotten_memory_is_fetched_again() -> None:
     memory = Memory()
-    blocks = Blocks(memory)
+    blocks = BlockCache(memory)
     blocks.read(0x1000, 1)
     blocks.forget()
     blocks.read(0x1000, 1)
@@ -56,11 +56,11 @@ def test_forgotten_memory_is_fetched_again() -> None:
 
 
 def test_the_last_block_that_there_is_can_be_read() -> None:
-    assert content((1 << 64) - 8, 8) == Blocks(Memory()).read((1 << 64) - 8, 8)
+    assert content((1 << 64) - 8, 8) == BlockCache(Memory()).read((1 << 64) - 8, 8)
 
 
 def test_what_is_kept_has_a_bound() -> None:
-    blocks = Blocks(Memory())
+    blocks = BlockCache(Memory())
     for start in range(0, 0x200000, 0x1000):
         blocks.read(start, 0x1000)
 
