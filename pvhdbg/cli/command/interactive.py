@@ -28,5 +28,5 @@ def interactive(options: argparse.Namespace) -> Result:
 
     kernel = "the teaching guest" if options.kernel is None else Path(options.kernel).name
     machine = f"{options.machine} {options.accel} {options.memory}"
-    start.live(lambda meanwhile: launched(options, meanwhile), (kernel, machine), ascii=options.ascii)
+    start.run_live(lambda meanwhile: launched(options, meanwhile), (kernel, machine), ascii=options.ascii)
     return Result()

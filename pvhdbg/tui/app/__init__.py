@@ -1,17 +1,17 @@
-"""prompt_toolkit: events in, keys in, pictures out.
+"""The prompt_toolkit application: keys and events come in, drawn screens go out.
 
-start          the way in: a live machine or a recording
+start          the entry points: a live machine or a recording
 app            the application
-dispatcher     what keys and typed lines do to the machine
-actions        what keys do to the screen
-bindings       keys as prompt_toolkit names them
-windows        the layout in prompt_toolkit's terms
-body           a window that draws the Screen
-prompt         the gdb prompt: history and completion
+dispatcher     runs the action of a key, and lines typed by the user
+actions        actions that change only the screen
+bindings       prompt_toolkit's key bindings
+windows        the layout of prompt_toolkit's windows
+body           a prompt_toolkit window that draws lines
+prompt         the prompt's history and completion
 prompt_label   the text before the prompt
-first_picture  the first picture, painted before prompt_toolkit is imported
-style          the style classes as prompt_toolkit takes them
+first_picture  the first screen, drawn before prompt_toolkit is imported
+style          the styles in prompt_toolkit's format
 colors         the palette
 
-Start with start.
+Start with start. Only windows and app import dispatcher, and only start imports app.
 """

@@ -1,4 +1,4 @@
-"""The TUI's front: events to screens, and screens to the terminal."""
+"""The application: updates the screen by events, and draws it on the terminal."""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ from prompt_toolkit.application import Application
 from prompt_toolkit.filters import Condition
 
 from pvhdbg.tui.app import style
+from pvhdbg.tui.app.actions import Size
 from pvhdbg.tui.app.bindings import bindings
 from pvhdbg.tui.app.dispatcher import Dispatcher
 from pvhdbg.tui.app.windows import Windows
 from pvhdbg.tui.draw import frame
+from pvhdbg.tui.events import events
+from pvhdbg.tui.events.update import merged, update
 from pvhdbg.tui.machine import memory_view
-from pvhdbg.tui.screen import events, state
+from pvhdbg.tui.screen import state
 from pvhdbg.tui.screen.state import Entry
-from pvhdbg.tui.screen.update import merged, update
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,29 +31,32 @@ if TYPE_CHECKING:
     from prompt_toolkit.buffer import Buffer
 
     from pvhdbg.boot.stop.capture import Capture
+    from pvhdbg.tui.lines.line import Line
     from pvhdbg.tui.machine.terminal import Terminal
     from pvhdbg.tui.machine.worker import Worker
-    from pvhdbg.tui.screen.line import Line
     from pvhdbg.tui.screen.state import Screen, Wanted
 
-DRAINS_APART = 0.03
-RUNS_FOR = 1.0
-ESCAPE_ALONE, SEQUENCE_ENDS = 0.05, 0.1
-"""Seconds after which an Esc was a key, and after which it was not the first of several."""
+UPDATE_INTERVAL = 0.03
+"""The shortest time between two screens made by events, in seconds."""
+CLOCK_INTERVAL = 1.0
+ESCAPE_TIMEOUT, SEQUENCE_TIMEOUT = 0.05, 0.1
+"""Seconds after which an Esc is the Esc key, and after which it can't be followed by a key (as in Alt-1)."""
 
-_SHOWN_AFTER = {events.Ran: 0.1, events.Queued: 0.15, events.Busy: 0.3}
-"""Seconds that what is soon over must last to be shown: what flickers can't be read."""
-_ENDING: dict[signal.Signals, BaseException] = {
+_DELAYS = {events.Ran: 0.1, events.Queued: 0.15, events.Busy: 0.3}
+"""Seconds that a state must last before it is shown, so that short ones don't make the screen flicker."""
+_EXIT_ERRORS: dict[signal.Signals, BaseException] = {
     signal.SIGINT: KeyboardInterrupt(),
     signal.SIGTERM: SystemExit(128 + signal.SIGTERM),
     signal.SIGHUP: SystemExit(128 + signal.SIGHUP),
 }
-_OVER = (events.Stopped, events.Lost, events.Left)
+_ENDS_RUNNING = (events.Stopped, events.Lost, events.Left)
 
 
 class Tui:
-    """The screen on a terminal. `worker` is null for a recording, which has no machine: `answer` takes its prompt's
-    lines. `terminal` is what is given back if we are killed.
+    """The TUI on a terminal.
+
+    `worker` is None for a recording, which has no machine; `answer` then runs the prompt's lines. `terminal` is
+    restored if pvhdbg is killed.
     """
 
     def __init__(
@@ -67,124 +72,139 @@ class Tui:
         self._terminal = terminal
         self._error: BaseException | None = None
         self._events: deque[events.Event] = deque()
-        self._is_drain_due = False
-        self._drained = 0.0
-        self._held: dict[type, asyncio.TimerHandle] = {}
-        self._doing = Dispatcher(self, answer)
-        self.windows = Windows(lambda: self.screen, self._draw, self._doing)
+        self._is_update_due = False
+        self._updated = 0.0
+        self._delayed: dict[type, asyncio.TimerHandle] = {}
+        self.dispatcher = Dispatcher(self, answer)
+        self.windows = Windows(lambda: self.screen, self._draw, self.dispatcher)
         self.windows.entry.on_text_changed += self._keep_entry
         self.app = self._application()
 
     def run(self) -> None:
-        """Until the user quits. Signals that end us end it like a key.
+        """Run until the user quits.
 
-        :raise BaseException: what else ended it, after the terminal was given back.
+        :raise BaseException: if a signal, a bug or an error of the machine ended it. The terminal is restored before.
         """
-        with suppress(EOFError):  # the terminal has gone
-            self.app.run(pre_run=self._before, handle_sigint=False, set_exception_handler=False)
+        with suppress(EOFError):  # the terminal has disappeared
+            self.app.run(pre_run=self._prepare, handle_sigint=False, set_exception_handler=False)
         if self._error is not None:
             raise self._error
 
     def emit(self, event: events.Event) -> None:
-        """An event, from any thread."""
+        """Queue an event. Any thread may call this."""
         self._events.append(event)
         loop = self.app.loop
-        if loop is not None and not self._is_drain_due:
-            self._is_drain_due = True
-            with suppress(RuntimeError):  # it was closed just now
-                loop.call_soon_threadsafe(self._drain_in_time)
+        if loop is not None and not self._is_update_due:
+            self._is_update_due = True
+            with suppress(RuntimeError):  # the loop was just closed
+                loop.call_soon_threadsafe(self._schedule_update)
 
     def leave(self, error: BaseException | None = None) -> None:
-        """End the application; `run` raises the error."""
+        """End the application. `run` then raises `error`, if there is one."""
         if self.app.future is not None and not self.app.future.done():
             self._error = error
             self.app.exit()
 
     def show(self, screen: Screen) -> None:
-        """A screen that a key made: focus and reading follow it."""
+        """Make this the current screen: move the focus, and read the memory that it needs."""
         self.screen = screen
-        self._fetch()
+        self._read_wanted_memory()
         self.windows.focus()
         self.app.invalidate()
 
-    def say(self, words: str) -> None:
-        self.show(self.screen._replace(message=words))
+    def say(self, message: str) -> None:
+        """Show a message until the next key."""
+        self.show(self.screen._replace(message=message))
 
-    def keep_terminal(self, *, kept: bool) -> None:
-        """Whether the terminal is given back if we are killed."""
+    @property
+    def size(self) -> Size:
+        """The size of the panes."""
+        return Size(*self.windows.body.size)
+
+    @property
+    def line(self) -> Buffer:
+        """The prompt's line."""
+        return self.windows.line
+
+    def write_to_terminal(self, data: str) -> None:
+        """Send characters to the terminal as they are."""
+        self.app.output.write_raw(data)
+        self.app.output.flush()
+
+    def protect_terminal(self, *, protected: bool) -> None:
+        """Choose whether the watcher restores the terminal if pvhdbg is killed."""
         if self.worker is not None:
-            self.worker.keep_terminal(self._terminal if kept else None)
+            self.worker.protect_terminal(self._terminal if protected else None)
 
     def _application(self) -> Application[None]:
-        """On the terminal that we were started on, or what `create_app_session` says."""
+        """Return the application, on pvhdbg's terminal or on that of prompt_toolkit's `create_app_session`."""
         application: Application[None] = Application(
             layout=self.windows.layout,
             key_bindings=bindings(
-                lambda: self.screen, self._doing.act, line_is_empty=lambda: not self.windows.line.text
+                lambda: self.screen, self.dispatcher.act, line_is_empty=lambda: not self.windows.line.text
             ),
             style=style.style(),
             color_depth=style.depth(),
             full_screen=True,
-            mouse_support=Condition(lambda: self._doing.has_mouse),
+            mouse_support=Condition(lambda: self.dispatcher.has_mouse),
         )
-        application.ttimeoutlen = ESCAPE_ALONE
-        application.timeoutlen = SEQUENCE_ENDS
+        application.ttimeoutlen = ESCAPE_TIMEOUT
+        application.timeoutlen = SEQUENCE_TIMEOUT
         application.key_processor.before_key_press += self._forget_message
         return application
 
     def _forget_message(self, _sender: object) -> None:
-        """A message shows until the next key."""
         self.screen = self.screen._replace(message="")
 
     def _keep_entry(self, buffer: Buffer) -> None:
         if self.screen.entry is not None:
             self.screen = self.screen._replace(entry=Entry(self.screen.entry.kind, buffer.text))
 
-    def _before(self) -> None:
+    def _prepare(self) -> None:
         loop = asyncio.get_running_loop()
-        loop.set_exception_handler(self._broke)
-        for number, error in _ENDING.items():
-            with suppress(ValueError, RuntimeError):  # in a thread there are no signals
+        loop.set_exception_handler(self._leave_with_bug)
+        for number, error in _EXIT_ERRORS.items():
+            with suppress(ValueError, RuntimeError):  # not in the main thread
                 loop.add_signal_handler(number, self.leave, error)
-        self.app.create_background_task(self._tick())
+        self.app.create_background_task(self._redraw_clock())
         self.windows.focus()
-        self._drain()
+        self._update()
 
-    def _broke(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """A bug of ours in a key or a pane: its traceback is worth more than a screen that lies."""
+    def _leave_with_bug(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """End the application after a bug in a key or a pane: its traceback helps more than a wrong screen."""
         self.leave(context.get("exception") or RuntimeError(context.get("message")))
 
-    async def _tick(self) -> None:
-        """How long a guest has run, or is waited for, is on the screen."""
+    async def _redraw_clock(self) -> None:
+        """Redraw the elapsed time while the guest starts or runs."""
         while True:
-            await asyncio.sleep(RUNS_FOR)
+            await asyncio.sleep(CLOCK_INTERVAL)
             if self.screen.run.kind in (state.STARTING, state.RUNNING):
                 self.app.invalidate()
 
     def _draw(self, width: int, height: int) -> list[Line]:
         return frame.frame(self.screen._replace(clock=time.monotonic()), width, height)
 
-    def _drain_in_time(self) -> None:
-        """Keys are drawn at once; of events many may come, and nobody reads more than so many pictures a second."""
+    def _schedule_update(self) -> None:
+        """Apply the queued events soon, but not too often: many may come. Keys are drawn at once."""
         loop = asyncio.get_running_loop()
-        loop.call_later(max(self._drained + DRAINS_APART - loop.time(), 0.0), self._drain)
+        loop.call_later(max(self._updated + UPDATE_INTERVAL - loop.time(), 0.0), self._update)
 
-    def _drain(self) -> None:
-        self._drained = asyncio.get_running_loop().time()
-        self._is_drain_due = False
+    def _update(self) -> None:
+        self._updated = asyncio.get_running_loop().time()
+        self._is_update_due = False
         for event in merged([self._events.popleft() for _ in range(len(self._events))]):
-            self._take(event)
-        self._fetch()
+            self._apply_or_delay(event)
+        self._read_wanted_memory()
         self.app.invalidate()
 
-    def _take(self, event: events.Event) -> None:
-        """What may be over in a moment is shown only if it is not."""
+    def _apply_or_delay(self, event: events.Event) -> None:
+        """Apply an event, or delay it if its state may end in a moment. It cancels delayed events that it outdates."""
         kind = type(event)
-        for over in (kind, events.Ran) if kind in _OVER else (kind,):
-            if over in self._held:
-                self._held.pop(over).cancel()
-        if kind in _SHOWN_AFTER and any(event):
-            self._held[kind] = asyncio.get_running_loop().call_later(_SHOWN_AFTER[kind], self._apply, event)
+        for outdated in (kind, events.Ran) if kind in _ENDS_RUNNING else (kind,):
+            if outdated in self._delayed:
+                self._delayed.pop(outdated).cancel()
+        if kind in _DELAYS and any(event):
+            self._delayed[kind] = asyncio.get_running_loop().call_later(_DELAYS[kind], self._apply, event)
         else:
             self._apply(event)
 
@@ -194,27 +214,30 @@ class Tui:
             self.leave(event.error)
         self.app.invalidate()
 
-    def _fetch(self) -> None:
-        """Read what the bytes view waits for: the machine's thread does for now, the capture has the past."""
-        wanted, seen, shown = self.screen.wanted, self.screen.looked_at, self.screen.bytes
-        if wanted is None or seen is None:
+    def _read_wanted_memory(self) -> None:
+        """Read the memory that the bytes view waits for: from the machine, or from the capture of a past stage."""
+        wanted, capture, shown = self.screen.wanted, self.screen.looked_at, self.screen.bytes
+        if wanted is None or capture is None:
             return
         self.screen = self.screen._replace(wanted=None)
         if self.worker is None:
-            self._apply(memory_view.event(seen, self.screen.image, wanted, shown))
+            self._apply(memory_view.captured_event(capture, self.screen.image, wanted, shown))
         elif self.screen.past is None:
-            self.worker.peek(lambda debuggee: memory_view.live(debuggee, seen, wanted, shown))
+            self.worker.read_memory(lambda debuggee: memory_view.read_live(debuggee, capture, wanted, shown))
         else:
-            self._look_up(self.worker, seen, wanted)
+            self._read_captured_memory(self.worker, capture, wanted)
 
-    def _look_up(self, worker: Worker, seen: Capture, wanted: Wanted) -> None:
-        """In a thread of its own: symbols are sought in half a gigabyte, and the machine's thread may wait for long."""
+    def _read_captured_memory(self, worker: Worker, capture: Capture, wanted: Wanted) -> None:
+        """Read memory of a past stage in a thread of its own.
+
+        A symbol may have to be searched in half a gigabyte, and the machine's thread may be busy for long.
+        """
         image, shown = self.screen.image, self.screen.bytes
 
-        def look() -> None:
+        def read() -> None:
             try:
-                self.emit(memory_view.event(seen, image, wanted, shown, worker.symbol))
-            except BaseException as error:  # noqa: BLE001  raised again by `run`
+                self.emit(memory_view.captured_event(capture, image, wanted, shown, worker.symbol))
+            except BaseException as error:  # noqa: BLE001  `run` raises it again
                 self.emit(events.Left(error))
 
-        threading.Thread(target=look, name="pvhdbg-look-up", daemon=True).start()
+        threading.Thread(target=read, name="pvhdbg-past-memory", daemon=True).start()

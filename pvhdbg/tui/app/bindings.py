@@ -1,4 +1,4 @@
-"""Keys as prompt_toolkit calls them, bound to what they do: those of the table, and those of what lies over it."""
+"""prompt_toolkit's key bindings: the keys of the table, and those of popups and of the entry line."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Act = Callable[[str], None]
 
 LEFT_TO_PROMPT_TOOLKIT = ("run", "history")
-"""Actions of the prompt that its own line editing has."""
+"""Actions of the prompt that prompt_toolkit's line editing already has."""
 ALSO_IN_POPUPS = ("interrupt", "suspend")
 SCROLLING = {
     "popup-up": ("up", "k"),
@@ -38,14 +38,14 @@ YES = ("y", "Y", "enter", "c-q", "c-d")
 
 
 def bindings(screen: Callable[[], Screen], act: Act, *, line_is_empty: Callable[[], bool]) -> KeyBindings:
-    """`act` gets the action's name."""
-    found = KeyBindings()
-    is_shown = Condition(lambda: screen().popup is not None)
+    """Return the key bindings. `act` gets the name of a key's action."""
+    result = KeyBindings()
+    has_popup = Condition(lambda: screen().popup is not None)
     is_entering = Condition(lambda: screen().entry is not None)
     at_prompt = Condition(lambda: screen().focus == state.PROMPT)
-    scopes = {EVERYWHERE: ~is_shown, PANE: ~is_shown & ~at_prompt & ~is_entering, PROMPT: ~is_shown & at_prompt}
-    only = {
-        # Ctrl-D deletes a character, as in every shell, where there is one.
+    scopes = {EVERYWHERE: ~has_popup, PANE: ~has_popup & ~at_prompt & ~is_entering, PROMPT: ~has_popup & at_prompt}
+    conditions = {
+        # On a line with text, Ctrl-D deletes a character, as in every shell.
         (PROMPT, "quit"): Condition(line_is_empty),
         (EVERYWHERE, "interrupt"): ~is_searching,
         (EVERYWHERE, "focus-back"): ~is_entering,
@@ -55,29 +55,29 @@ def bindings(screen: Callable[[], Screen], act: Act, *, line_is_empty: Callable[
             where = scopes[key.scope] if key.action not in ALSO_IN_POPUPS else Condition(lambda: True)
             if key.scope == PROMPT:
                 where = where & ~is_searching & ~is_entering
-            where = where & only.get((key.scope, key.action), Condition(lambda: True))
-            found.add(*key.names, filter=where)(_does(act, key.action))
-    _add_entry(found, act, is_entering & ~is_shown)
-    _add_popups(found, act, screen)
-    found.add("enter", filter=is_searching & ~is_shown)(_run_found)
-    found.add("escape", filter=at_prompt & ~is_shown & ~is_entering & ~is_searching)(_close_menu)
-    return found
+            where = where & conditions.get((key.scope, key.action), Condition(lambda: True))
+            result.add(*key.names, filter=where)(_run_action(act, key.action))
+    _add_entry(result, act, is_entering & ~has_popup)
+    _add_popups(result, act, screen)
+    result.add("enter", filter=is_searching & ~has_popup)(_run_search_result)
+    result.add("escape", filter=at_prompt & ~has_popup & ~is_entering & ~is_searching)(_close_menu)
+    return result
 
 
-def _add_entry(found: KeyBindings, act: Act, is_entering: Filter) -> None:
+def _add_entry(result: KeyBindings, act: Act, is_entering: Filter) -> None:
     for name in ("escape", "c-g"):
-        found.add(name, filter=is_entering)(_does(act, "entry-close"))
+        result.add(name, filter=is_entering)(_run_action(act, "entry-close"))
 
 
-def _add_popups(found: KeyBindings, act: Act, screen: Callable[[], Screen]) -> None:
-    """A popup takes every key first: what it has no use for closes the question, and does nothing to the help."""
+def _add_popups(result: KeyBindings, act: Act, screen: Callable[[], Screen]) -> None:
+    """Bind every key for popups. Keys without a meaning there close the quit question and do nothing in the help."""
 
     def shows(kind: str) -> Condition:
         return Condition(lambda: (popup := screen().popup) is not None and popup.kind == kind)
 
     def add(names: Iterable[str], where: Filter, action: str) -> None:
         for name in names:
-            found.add(name, filter=where, eager=True)(_does(act, action))
+            result.add(name, filter=where, eager=True)(_run_action(act, action))
 
     helps, asks = shows(HELP), shows(QUIT)
     add((Keys.Any,), asks, "popup-close")
@@ -91,12 +91,12 @@ def _add_popups(found: KeyBindings, act: Act, screen: Callable[[], Screen]) -> N
         add((name,), helps | asks, action)
 
 
-def _does(act: Act, action: str) -> Callable[[KeyPressEvent], None]:
+def _run_action(act: Act, action: str) -> Callable[[KeyPressEvent], None]:
     return lambda _event: act(action)
 
 
-def _run_found(event: KeyPressEvent) -> None:
-    """Enter in a search of the history runs what was found, as in every shell."""
+def _run_search_result(event: KeyPressEvent) -> None:
+    """Run the line that the history search found, as Enter does in every shell."""
     search.accept_search.call(event)
     event.current_buffer.validate_and_handle()
 

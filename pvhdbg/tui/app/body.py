@@ -1,4 +1,4 @@
-"""The panes inside prompt_toolkit: a window that draws the Screen by lines, each of them made into cells once."""
+"""A prompt_toolkit window that draws lines, and makes equal lines into cells only once."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from prompt_toolkit.layout.screen import Screen, WritePosition
     from prompt_toolkit.mouse_events import MouseEvent
 
-    from pvhdbg.tui.screen.line import Fragment, Line
+    from pvhdbg.tui.lines.line import Fragment, Line
 
     Draw = Callable[[int, int], list[Line]]
 
 WHEEL = {MouseEventType.SCROLL_UP: "up", MouseEventType.SCROLL_DOWN: "down"}
-_LINES_KEPT = 1024
+_CACHED_LINES = 1024
 
 
 class _Focusable(DummyControl):
@@ -31,8 +31,9 @@ class _Focusable(DummyControl):
 
 
 class Body(Window):
-    """`draw` gives the lines for a width and a height, `on_wheel` gets `up` or `down`. A Window of prompt_toolkit's own
-    makes every cell anew, one by one, which takes longer than all the rest of a frame.
+    """A window whose lines come from `draw`, which gets its width and height. `on_wheel` gets `up` or `down`.
+
+    prompt_toolkit's own Window makes every cell anew, which takes longer than all the rest of a frame.
     """
 
     def __init__(
@@ -66,6 +67,6 @@ class Body(Window):
             self._on_wheel(action)
 
 
-@lru_cache(_LINES_KEPT)
+@lru_cache(_CACHED_LINES)
 def _cells(line: tuple[Fragment, ...]) -> tuple[Char, ...]:
-    return tuple(Char(each, style) for style, text in line for each in text)
+    return tuple(Char(character, style) for style, text in line for character in text)

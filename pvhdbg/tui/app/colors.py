@@ -1,13 +1,13 @@
-"""The only colours. Sixteen of them, readable on dark and on light; every one has a sign beside it in the panes."""
+"""The palette: the terminal's own colors, readable on dark and light. Panes never use a color without a sign."""
 
 from __future__ import annotations
 
 import os
 
-# ansi* names are the terminal's own sixteen. What reads badly on black (blue) is reversed, what does on white (yellow,
-# the whites and the bright ones) or what may be the background itself (black) is not used at all.
-# prompt_toolkit has a `tab` of its own.
-COLOURS = {
+# ansi* are the terminal's own sixteen colors. Blue, hard to read on black, is used only reversed. Yellow, white and the
+# bright colors, hard to read on white, are not used, nor is black, which may be the background.
+# `tab` is noinherit because prompt_toolkit has a class of that name.
+COLORS = {
     "title": "bold",
     "state.kernel": "",
     "state.cpu": "",
@@ -75,14 +75,14 @@ COLOURS = {
     "entry": "bold",
     "too-small": "bold",
 }
-_PLAIN = ("bold", "dim", "reverse", "noreverse", "noinherit", "underline", "italic")
+_ATTRIBUTES = ("bold", "dim", "reverse", "noreverse", "noinherit", "underline", "italic")
 
 
-def colours() -> bool:
-    """Whether there may be any: not with NO_COLOR set (https://no-color.org)."""
+def use_colors() -> bool:
+    """Say whether to use colors: not with NO_COLOR set (https://no-color.org)."""
     return not os.environ.get("NO_COLOR")
 
 
 def plain(words: str) -> str:
-    """A style's weight, underline and reverse alone."""
-    return " ".join(word for word in words.split() if word in _PLAIN)
+    """Return a style without its colors: only bold, underline, reverse and the like."""
+    return " ".join(word for word in words.split() if word in _ATTRIBUTES)

@@ -1,11 +1,11 @@
-"""What keys and typed lines do: to the machine, to the terminal, or to the screen alone."""
+"""Runs the actions of keys, and the lines that the user types."""
 
 from __future__ import annotations
 
 import base64
 import os
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from prompt_toolkit.application import run_in_terminal
 
@@ -19,145 +19,187 @@ from pvhdbg.tui.screen.state import Popup
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pvhdbg.tui.app.app import Tui
-    from pvhdbg.tui.machine.worker import Worker
+    from prompt_toolkit.buffer import Buffer
 
-_LIVING = (state.STARTING, state.RUNNING, state.STOPPED)
+    from pvhdbg.tui.app.actions import Size
+    from pvhdbg.tui.machine.worker import Worker
+    from pvhdbg.tui.screen.state import Screen
+
+_ALIVE = (state.STARTING, state.RUNNING, state.STOPPED)
 LONGEST_COPY = 60
-"""Characters of what was copied that the message repeats."""
+"""Characters of the copied text that the message shows."""
+
+
+class Ui(Protocol):
+    """What the dispatcher needs of the application."""
+
+    @property
+    def screen(self) -> Screen: ...
+
+    @property
+    def worker(self) -> Worker | None:
+        """None for a recording."""
+        ...
+
+    @property
+    def size(self) -> Size:
+        """The size of the panes."""
+        ...
+
+    @property
+    def line(self) -> Buffer:
+        """The prompt's line."""
+        ...
+
+    def show(self, screen: Screen) -> None:
+        """Make this the current screen."""
+        ...
+
+    def say(self, message: str) -> None:
+        """Show a message until the next key."""
+        ...
+
+    def leave(self) -> None:
+        """End the application."""
+        ...
+
+    def write_to_terminal(self, data: str) -> None:
+        """Send characters to the terminal as they are."""
+        ...
+
+    def protect_terminal(self, *, protected: bool) -> None:
+        """Choose whether the terminal is restored if pvhdbg is killed."""
+        ...
 
 
 class Dispatcher:
-    """`act` is what every key comes to, `run_line` a line typed at the prompt, `enter` one typed in a pane.
+    """Runs actions by name. `answer` runs the prompt's lines if there is no machine, and returns their output."""
 
-    `answer` takes the prompt's lines where there is no machine.
-    """
-
-    def __init__(self, tui: Tui, answer: Callable[[str], str] | None) -> None:
+    def __init__(self, ui: Ui, answer: Callable[[str], str] | None) -> None:
         self.has_mouse = False
-        self._tui = tui
+        self._ui = ui
         self._answer = answer
         self._last_line = ""
-        self.effects: dict[str, Callable[[], None]] = {
-            "restart": lambda: self._ask_machine(lambda worker: worker.restart()),
-            "next-stage": lambda: self._ask_machine(lambda worker: worker.next_stage()),
-            "breakpoint": self._breakpoint,
+        self.handlers: dict[str, Callable[[], None]] = {
+            "restart": lambda: self._ask_worker(lambda worker: worker.restart()),
+            "next-stage": lambda: self._ask_worker(lambda worker: worker.next_stage()),
+            "breakpoint": self._toggle_breakpoint,
             "interrupt": self._interrupt,
             "quit": self._quit,
-            "leave": tui.leave,
+            "leave": ui.leave,
             "copy": self._copy,
             "mouse": self._toggle_mouse,
             "complete": self._complete,
             "suspend": self._suspend,
-            **{verb: self._resumes(verb) for verb in ("continue", "next", "step", "stepi", "finish")},
+            **{verb: self._resume(verb) for verb in ("continue", "next", "step", "stepi", "finish")},
         }
-        """What keys do to the machine and the terminal, by the action's name."""
+        """The actions that change more than the screen: the machine, the terminal or the application."""
 
     def act(self, name: str) -> None:
-        tui = self._tui
-        if name in self.effects:
-            self.effects[name]()
+        """Run the action of a key."""
+        if name in self.handlers:
+            self.handlers[name]()
         else:
-            tui.show(actions.act(name, tui.screen, actions.Size(*tui.windows.body.size)))
+            self._ui.show(actions.act(name, self._ui.screen, self._ui.size))
 
     def run_line(self, text: str) -> None:
-        """What is pasted may be many lines."""
+        """Run what was typed at the prompt: one line, or several that were pasted."""
         for line in text.splitlines() or [""]:
-            self._run_line("".join(each for each in line.expandtabs() if each.isprintable()))
+            self._run_line("".join(character for character in line.expandtabs() if character.isprintable()))
 
-    def enter(self, text: str) -> None:
-        self._tui.show(actions.typed(self._tui.screen, text))
+    def submit_entry(self, text: str) -> None:
+        """Use a line typed after `:` or `/`."""
+        self._ui.show(actions.typed(self._ui.screen, text))
 
-    def ask_completions(self, text: str, answer: Callable[[list[str]], None]) -> None:
-        """From gdb, unless it listens to nobody."""
-        worker, screen = self._tui.worker, self._tui.screen
+    def request_completions(self, text: str, answer: Callable[[list[str]], None]) -> None:
+        """Ask gdb for the completions of `text`. While gdb can't answer, there are none."""
+        worker, screen = self._ui.worker, self._ui.screen
         if worker is None or screen.run.kind != state.STOPPED or screen.continued:
             answer([])
         else:
             worker.complete(text, answer)
 
     def _run_line(self, line: str) -> None:
-        worker, continued = self._tui.worker, self._tui.screen.continued
+        worker, continued = self._ui.worker, self._ui.screen.continued
         if not continued:
             line = line if line.strip() else prompt.repeated(self._last_line)
             self._last_line = line
         if worker is None:
-            self._tell(line)
+            self._answer_line(line)
         elif line.strip() or continued:
-            self._tui.show(self._tui.screen._replace(output_top=None))
+            self._ui.show(self._ui.screen._replace(output_top=None))
             worker.line(line)
 
-    def _tell(self, line: str) -> None:
-        """The answer to a line where there is no machine."""
+    def _answer_line(self, line: str) -> None:
+        """Run a line without a machine, and show its output."""
         if not line.strip() or self._answer is None:
             return
         from pvhdbg.live.gdb import console
 
         if line.split(maxsplit=1)[0] in ("q", "quit", "exit"):
-            self._tui.leave()
+            self._ui.leave()
             return
         try:
-            told = self._answer(console.pvh_command(line) or line)
+            output = self._answer(console.pvh_command(line) or line)
         except PvhdbgError as error:
-            told = f"{error}" + (f" (hint: {error.hint})" if error.hint else "")
-        screen = self._tui.screen
-        self._tui.show(screen._replace(output=printed(screen.output, f"(pvh) {line}\n{told}\n"), output_top=None))
+            output = f"{error}" + (f" (hint: {error.hint})" if error.hint else "")
+        screen = self._ui.screen
+        self._ui.show(screen._replace(output=printed(screen.output, f"(pvh) {line}\n{output}\n"), output_top=None))
 
-    def _ask_machine(self, ask: Callable[[Worker], None]) -> None:
-        if self._tui.worker is None:
-            self._tui.say("this is a recording: there is no machine to run")
+    def _ask_worker(self, request: Callable[[Worker], None]) -> None:
+        if self._ui.worker is None:
+            self._ui.say("no machine to run: this is a recording")
         else:
-            ask(self._tui.worker)
+            request(self._ui.worker)
 
-    def _resumes(self, verb: str) -> Callable[[], None]:
-        return lambda: self._ask_machine(lambda worker: worker.resume(verb))
+    def _resume(self, verb: str) -> Callable[[], None]:
+        return lambda: self._ask_worker(lambda worker: worker.resume(verb))
 
-    def _breakpoint(self) -> None:
-        screen = self._tui.screen
-        if screen.view == state.CODE and screen.past is not None and self._tui.worker is not None:
-            self._tui.say("this is the past: Right leads back to now, where F9 sets breakpoints")
+    def _toggle_breakpoint(self) -> None:
+        screen = self._ui.screen
+        if screen.view == state.CODE and screen.past is not None and self._ui.worker is not None:
+            self._ui.say("no breakpoints in a past stage: press Right to return to the current stop")
             return
         place = actions.marked_byte(screen) if screen.view == state.BYTES else actions.place(screen)
-        if screen.view == state.BYTES and place is None and self._tui.worker is not None:
-            self._tui.say("no virtual address is marked here: `:` goes to a symbol or to v 0x…")
+        if screen.view == state.BYTES and place is None and self._ui.worker is not None:
+            self._ui.say("no virtual address selected: go to one with `:`, for example `v 0x…` or a symbol")
             return
-        self._ask_machine(lambda worker: worker.breakpoint(place))
+        self._ask_worker(lambda worker: worker.breakpoint(place))
 
     def _interrupt(self) -> None:
-        """Ctrl-C: the guest if it runs, or what gdb is busy with; else what is being typed."""
-        tui = self._tui
-        if tui.worker is not None and tui.worker.interrupt():
-            tui.windows.line.cancel_completion()
-        elif tui.screen.entry is not None:
+        """Handle Ctrl-C: stop the guest or gdb's command; if neither is running, clear the line being typed."""
+        worker, line = self._ui.worker, self._ui.line
+        if worker is not None and worker.interrupt():
+            line.cancel_completion()
+        elif self._ui.screen.entry is not None:
             self.act("entry-close")
         else:
-            tui.windows.line.reset()
+            line.reset()
 
     def _quit(self) -> None:
-        """At once, but asked for once more while a guest of ours lives."""
-        screen = self._tui.screen
-        if screen.ours and screen.run.kind in _LIVING:
-            self._tui.show(screen._replace(popup=Popup(QUIT)))
+        """Leave, but ask first if that kills a guest."""
+        screen = self._ui.screen
+        if screen.ours and screen.run.kind in _ALIVE:
+            self._ui.show(screen._replace(popup=Popup(QUIT)))
         else:
-            self._tui.leave()
+            self._ui.leave()
 
     def _copy(self) -> None:
-        """By OSC 52: the terminal puts it on the clipboard, over ssh too."""
-        words, output = actions.copied(self._tui.screen), self._tui.app.output
-        if not words:
-            self._tui.say("nothing to copy")
+        """Copy the selected row by OSC 52: the terminal puts it on the clipboard, also over ssh."""
+        text = actions.copied(self._ui.screen)
+        if not text:
+            self._ui.say("nothing to copy")
             return
-        output.write_raw(f"\x1b]52;c;{base64.b64encode(words.encode()).decode()}\x07")
-        output.flush()
-        self._tui.say(f"copied: {words[:LONGEST_COPY]}" + ("…" if len(words) > LONGEST_COPY else ""))
+        self._ui.write_to_terminal(f"\x1b]52;c;{base64.b64encode(text.encode()).decode()}\x07")
+        self._ui.say(f"copied: {text[:LONGEST_COPY]}" + ("…" if len(text) > LONGEST_COPY else ""))
 
     def _toggle_mouse(self) -> None:
         self.has_mouse = not self.has_mouse
-        self._tui.say("the mouse is on: its wheel scrolls" if self.has_mouse else "the mouse is off")
+        self._ui.say("mouse on: the wheel scrolls" if self.has_mouse else "mouse off")
 
     def _complete(self) -> None:
-        """Tab at the prompt; on an empty line there is nothing to complete."""
-        line = self._tui.windows.line
+        """Handle Tab at the prompt: complete the line, or move the focus if the line is empty."""
+        line = self._ui.line
         if not line.text:
             self.act("focus-next")
         elif line.complete_state:
@@ -166,12 +208,11 @@ class Dispatcher:
             line.start_completion(insert_common_part=True)
 
     def _suspend(self) -> None:
-        """As a shell expects it of Ctrl-Z. Meanwhile the terminal is the shell's."""
-        tui = self._tui
+        """Stop pvhdbg as Ctrl-Z does. Until it continues, the terminal belongs to the shell."""
 
         def stop() -> None:
-            tui.keep_terminal(kept=False)
+            self._ui.protect_terminal(protected=False)
             os.kill(0, signal.SIGTSTP)
-            tui.keep_terminal(kept=True)
+            self._ui.protect_terminal(protected=True)
 
         run_in_terminal(stop)

@@ -1,6 +1,6 @@
-"""The first picture, painted without prompt_toolkit: its import takes as long as a kernel takes to its first stop.
+"""The first screen, drawn without prompt_toolkit, whose import takes as long as a kernel takes to reach its first stop.
 
-The panes are functions of the Screen, so what is painted here is what prompt_toolkit draws over it a moment later.
+The panes are functions of the Screen, so prompt_toolkit draws the same picture over it a moment later.
 """
 
 from __future__ import annotations
@@ -10,29 +10,29 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from pvhdbg.tui.app.colors import COLOURS, colours, plain
-from pvhdbg.tui.app.prompt_label import label
+from pvhdbg.tui.app.colors import COLORS, plain, use_colors
+from pvhdbg.tui.app.prompt_label import prompt_label
 from pvhdbg.tui.draw.frame import frame
 from pvhdbg.tui.draw.layout import BELOW
 from pvhdbg.tui.draw.legend import legend
+from pvhdbg.tui.events.events import Began, Known, Stopped
 from pvhdbg.tui.machine import terminal
-from pvhdbg.tui.screen.events import Began, Known, Stopped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from pvhdbg.tui.screen.events import Event
-    from pvhdbg.tui.screen.line import Line
+    from pvhdbg.tui.events.events import Event
+    from pvhdbg.tui.lines.line import Line
     from pvhdbg.tui.screen.state import Screen
 
 _WEIGHTS = {"bold": "1", "dim": "2", "italic": "3", "underline": "4", "reverse": "7"}
-_COLOURS = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "gray")
-_CODES = _WEIGHTS | {f"ansi{name}": str(30 + number) for number, name in enumerate(_COLOURS)}
+_ANSI_COLORS = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "gray")
+_CODES = _WEIGHTS | {f"ansi{name}": str(30 + number) for number, name in enumerate(_ANSI_COLORS)}
 _ENTER, _LEAVE = "\x1b[?1049h\x1b[?25l", "\x1b[0m\x1b[?25h\x1b[?1049l"
 
 
-def after(screen: Screen, events: Iterable[Event]) -> Screen | None:
-    """The screen of the first stop, as far as it can be had at once; null if there was none yet."""
+def at_first_stop(screen: Screen, events: Iterable[Event]) -> Screen | None:
+    """Return the screen at the first stop, without what takes long to compute. None if no event is a stop."""
     for event in events:
         if isinstance(event, Began):
             screen = screen._replace(title=event.title, image=event.image, ours=event.ours)
@@ -44,51 +44,52 @@ def after(screen: Screen, events: Iterable[Event]) -> Screen | None:
 
 
 @contextmanager
-def standing(screen: Screen | None) -> Iterator[Callable[[], None]]:
-    """Within, the picture stands and the terminal echoes nothing. It goes at the end, unless somebody has taken it
-    over by calling what is given.
-    """
-    taken = False
+def displayed(screen: Screen | None) -> Iterator[Callable[[], None]]:
+    """Show the screen during the block, with the terminal's echo off. Yield a function, `keep`.
 
-    def take_over() -> None:
-        nonlocal taken
-        taken = True
+    At the end of the block the picture is removed, unless `keep` was called because prompt_toolkit draws over it.
+    """
+    is_kept = False
+
+    def keep() -> None:
+        nonlocal is_kept
+        is_kept = True
 
     if screen is None:
-        yield take_over
+        yield keep
         return
-    with terminal.silent():
+    with terminal.no_echo():
         try:
             _write(_ENTER + picture(screen, *terminal.size()))
-            yield take_over
+            yield keep
         finally:
-            if not taken:
+            if not is_kept:
                 _write(_LEAVE)
 
 
 def picture(screen: Screen, width: int, height: int) -> str:
-    """What paints it; the cursor then stands at the prompt."""
-    prompt = label(screen)
+    """Return the characters that draw the screen and put the cursor at the prompt."""
+    prompt = prompt_label(screen)
     lines = [*frame(screen, width, height - BELOW), [("", prompt)], legend(screen, width)]
-    painted = [f"\x1b[{number};1H{_line(each)}\x1b[0m\x1b[K" for number, each in enumerate(lines, 1)]
+    painted = [f"\x1b[{number};1H{_line(line)}\x1b[0m\x1b[K" for number, line in enumerate(lines, 1)]
     return f"{''.join(painted)}\x1b[{height - 1};{len(prompt) + 1}H\x1b[?25h"
 
 
 def _line(line: Line) -> str:
-    return "".join(f"\x1b[0{_codes(style, coloured=colours())}m{text}" for style, text in line)
+    return "".join(f"\x1b[0{_codes(style, colored=use_colors())}m{text}" for style, text in line)
 
 
 @lru_cache(256)
-def _codes(style: str, *, coloured: bool) -> str:
-    """The codes for all its classes; of several colours the last one."""
-    words = [COLOURS.get(name.removeprefix("class:"), "") for name in style.split()]
-    shown = " ".join(words if coloured else map(plain, words)).split()
-    weights = [_CODES[word] for word in dict.fromkeys(shown) if word in _WEIGHTS]
-    colour = [_CODES[word] for word in shown if word.startswith("ansi")][-1:]
-    return "".join(f";{code}" for code in (*weights, *colour))
+def _codes(style: str, *, colored: bool) -> str:
+    """Return the SGR codes of all classes in a style; of several colors, only the last one's."""
+    styles = [COLORS.get(name.removeprefix("class:"), "") for name in style.split()]
+    words = " ".join(styles if colored else map(plain, styles)).split()
+    weights = [_CODES[word] for word in dict.fromkeys(words) if word in _WEIGHTS]
+    color = [_CODES[word] for word in words if word.startswith("ansi")][-1:]
+    return "".join(f";{code}" for code in (*weights, *color))
 
 
 def _write(text: str) -> None:
-    """As prompt_toolkit does: what the terminal's encoding lacks becomes a question mark."""
+    """Write as prompt_toolkit does: characters that the terminal's encoding lacks become question marks."""
     sys.stdout.buffer.write(text.encode(sys.stdout.encoding or "utf-8", "replace"))
     sys.stdout.buffer.flush()

@@ -1,4 +1,4 @@
-"""The gdb prompt's line: its history on disk, and completion by gdb itself."""
+"""The prompt's line: its history on disk, and completion by gdb."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ if TYPE_CHECKING:
 
     Ask = Callable[[str, Callable[[list[str]], None]], None]
 
-PATIENCE = 3.0
-_REPEAT_WITHOUT_WORDS = ("x", "list", "l", "info line", "disassemble")
+TIMEOUT = 3.0
+"""Seconds to wait for gdb's completions."""
+_REPEATED_WITHOUT_ARGUMENTS = ("x", "list", "l", "info line", "disassemble")
 
 
-class _Kept(FileHistory):
-    """A history on a disk that may become full: then the rest of it lasts as long as we do."""
+class _History(FileHistory):
+    """A history file. Lines that can't be written, as on a full disk, are kept until pvhdbg ends."""
 
     def store_string(self, string: str) -> None:
         with suppress(OSError):
@@ -32,25 +33,25 @@ class _Kept(FileHistory):
 
 
 def history() -> History:
-    """Kept between runs, in the user's state folder; for this run alone where that can't be written."""
+    """Return the prompt's history: a file in the user's state folder, or only memory if that is not writable."""
     try:
         base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
         path = Path(base) / "pvhdbg" / "history"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600)
-    except (OSError, RuntimeError):  # RuntimeError: who has no home
+    except (OSError, RuntimeError):  # RuntimeError: the user has no home folder
         return InMemoryHistory()
-    return _Kept(str(path))
+    return _History(str(path))
 
 
 def repeated(line: str) -> str:
-    """What an empty Enter after `line` means: the same again, but `x` and `list` go on from where they were."""
-    word = line.split(maxsplit=1)[0] if line.split() else ""
-    return word.partition("/")[0] if word.partition("/")[0] in _REPEAT_WITHOUT_WORDS else line
+    """Return what an empty line after `line` runs: the same line, but `x` and `list` without arguments, to continue."""
+    command = line.split(maxsplit=1)[0].partition("/")[0] if line.split() else ""
+    return command if command in _REPEATED_WITHOUT_ARGUMENTS else line
 
 
 class GdbCompleter(Completer):
-    """Asks gdb, in its own thread; no answer within PATIENCE seconds is no completion."""
+    """Completes by asking gdb in the machine's thread. No answer within TIMEOUT seconds means no completions."""
 
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
@@ -64,24 +65,24 @@ class GdbCompleter(Completer):
         complete_event: CompleteEvent,  # noqa: ARG002
     ) -> AsyncGenerator[Completion, None]:
         text = document.text_before_cursor
-        # An empty line may be what became of one that was run meanwhile.
+        # The line may be empty because it was run meanwhile.
         for match in await self._matches(text) if text.strip() else ():
-            shown = match.rsplit(" ", 1)[-1] or match
-            yield Completion(match, start_position=-len(text), display=shown)
+            last_word = match.rsplit(" ", 1)[-1] or match
+            yield Completion(match, start_position=-len(text), display=last_word)
 
     async def _matches(self, text: str) -> list[str]:
         loop = asyncio.get_running_loop()
-        answered: asyncio.Future[list[str]] = loop.create_future()
+        answer: asyncio.Future[list[str]] = loop.create_future()
 
-        def take(matches: list[str]) -> None:
-            if not answered.done():
-                answered.set_result(matches)
+        def set_answer(matches: list[str]) -> None:
+            if not answer.done():
+                answer.set_result(matches)
 
-        def pass_on(matches: list[str]) -> None:
-            loop.call_soon_threadsafe(take, matches)
+        def set_answer_from_thread(matches: list[str]) -> None:
+            loop.call_soon_threadsafe(set_answer, matches)
 
-        self._ask(text, pass_on)
+        self._ask(text, set_answer_from_thread)
         try:
-            return await asyncio.wait_for(answered, PATIENCE)
+            return await asyncio.wait_for(answer, TIMEOUT)
         except TimeoutError:
             return []

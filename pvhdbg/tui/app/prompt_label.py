@@ -1,4 +1,4 @@
-"""What stands before the line at the prompt."""
+"""The text before the line at the prompt."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pvhdbg.tui.screen import state
 if TYPE_CHECKING:
     from pvhdbg.tui.screen.state import Screen
 
-_SAYS = {
+_NAMES = {
     state.STARTING: "starting",
     state.RUNNING: "running",
     state.ENDED: "no machine",
@@ -17,11 +17,11 @@ _SAYS = {
 }
 
 
-def label(screen: Screen) -> str:
-    """Who reads the line, and what it waits for."""
+def prompt_label(screen: Screen) -> str:
+    """Return what reads the line (`gdb` or `pvh`) or why nothing does yet, and what the line has to wait for."""
     if screen.continued:
         return "> "
-    words = [_SAYS.get(screen.run.kind, "gdb")]
+    words = [_NAMES.get(screen.run.kind, "gdb")]
     if screen.symbols == state.LOADING:
         words.append(state.LOADING)
     elif screen.busy and screen.run.kind != state.RUNNING:

@@ -1,4 +1,4 @@
-"""The TUI's front door: a live machine or a recording, until the user quits."""
+"""The entry points of the TUI: run it over a live machine or a recording, until the user quits."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pvhdbg.errors import PvhdbgError
 from pvhdbg.live.system.signals import exit_on_signals
 from pvhdbg.tui.machine import terminal
-from pvhdbg.tui.machine.event_queue import EventQueue, signals_end
+from pvhdbg.tui.machine.event_queue import EventQueue, signals_end_wait
 from pvhdbg.tui.machine.machine_thread import MachineThread
 
 if TYPE_CHECKING:
@@ -19,64 +19,65 @@ if TYPE_CHECKING:
     from pvhdbg.tui.machine.worker import Worker
     from pvhdbg.tui.screen.state import Screen, StageMark
 
-BEGINS_WITHIN, STOPS_WITHIN = 1.0, 0.5
-"""Seconds after which it is to be seen what is waited for: QEMU and gdb, and then a guest that runs."""
-_ON_ITS_WAY_WITHIN = 0.1
-_STARTS_WITHIN, _ENDS_WITHIN = 1.0, 15.0
+BEGIN_TIMEOUT, STOP_TIMEOUT = 1.0, 0.5
+"""Seconds to wait for the start of QEMU and gdb, and then for the first stop, before the screen shows the wait."""
+_PROCESSES_TIMEOUT = 0.1
+_START_TIMEOUT, _EXIT_TIMEOUT = 1.0, 15.0
 
 
-def live(launch: Launch, title: tuple[str, str], *, ascii: bool = False) -> None:  # noqa: A002  the option's name
-    """A machine on the screen, which is not touched before there is one. `title` is its kernel, and what it is.
+def run_live(launch: Launch, title: tuple[str, str], *, ascii: bool = False) -> None:  # noqa: A002  the option's name
+    """Run the TUI over a live machine. `title` names its kernel and the machine.
 
-    :raise PvhdbgError: if it can't start.
+    The terminal is not touched before the machine has started, or takes long to do so.
+
+    :raise PvhdbgError: if the machine can't start.
     """
-    inbox, ours, since = EventQueue(), terminal.ours(), time.monotonic()
-    with exit_on_signals(), signals_end(inbox):
+    event_queue, current, since = EventQueue(), terminal.current(), time.monotonic()
+    with exit_on_signals(), signals_end_wait(event_queue):
         thread = MachineThread(launch)
-        # Imports go on while the machine starts; until it does they would only be in its way.
-        thread.wait_on_its_way(_ON_ITS_WAY_WITHIN)
+        # Importing more modules is postponed until gdb and QEMU have been started: it would delay them.
+        thread.wait_processes_started(_PROCESSES_TIMEOUT)
         from pvhdbg.tui.machine.worker import Worker
         from pvhdbg.tui.screen.state import Run, Screen, Title
 
-        worker = Worker(Title(*title), inbox.take, ours)
+        worker = Worker(Title(*title), event_queue.put, current)
         thread.serve(worker)
         try:
-            _show(inbox, worker, Screen(Title(*title), Run(since=since), ascii=ascii), ours)
+            _show(event_queue, worker, Screen(Title(*title), Run(since=since), ascii=ascii), current)
         finally:
-            worker.keep_terminal(None)
+            worker.protect_terminal(None)
             worker.close()
-            thread.join(_ENDS_WITHIN if worker.has_begun else _STARTS_WITHIN)
+            thread.join(_EXIT_TIMEOUT if worker.has_machine else _START_TIMEOUT)
     if worker.error is not None and not isinstance(worker.error, PvhdbgError):
-        raise worker.error  # a bug on the way out
+        raise worker.error  # a bug
 
 
-def _show(inbox: EventQueue, worker: Worker, screen: Screen, ours: Terminal | None) -> None:
-    """What takes longest to import comes when there is something to see."""
+def _show(event_queue: EventQueue, worker: Worker, screen: Screen, current: Terminal | None) -> None:
+    """Show the first stop, import prompt_toolkit, which takes longest, and run the TUI."""
     from pvhdbg.tui.app import first_picture
 
-    if inbox.wait_begun(BEGINS_WITHIN):
-        inbox.wait_stopped(STOPS_WITHIN)
-    with first_picture.standing(first_picture.after(screen, inbox.kept)) as take_over:
-        worker.is_seen.set()
+    if event_queue.wait_begun(BEGIN_TIMEOUT):
+        event_queue.wait_stopped(STOP_TIMEOUT)
+    with first_picture.displayed(first_picture.at_first_stop(screen, event_queue.events)) as keep:
+        worker.first_stop_shown.set()
         from pvhdbg.tui.app.app import Tui
 
-        tui = Tui(screen, worker, terminal=ours)
-        inbox.check()
-        take_over()
-        inbox.open(tui.emit)
+        tui = Tui(screen, worker, terminal=current)
+        event_queue.check()
+        keep()
+        event_queue.forward_to(tui.emit)
         freeze_heap()
         tui.run()
 
 
 def freeze_heap() -> None:
-    """What there is now stays: to look through all of it for garbage again and again takes as long as ten keys."""
+    """Exclude all present objects from garbage collection: one pass over them takes as long as ten keys."""
     gc.freeze()
 
 
-def recorded(document: Document, name: str, *, ascii: bool = False) -> None:  # noqa: A002
-    """A recording on the screen: its stages are browsed, nothing runs. Its prompt takes the commands of the table.
-
-    `name` is the file's.
+def run_recording(document: Document, name: str, *, ascii: bool = False) -> None:  # noqa: A002
+    """Run the TUI over a recording from the file `name`: its stages can be browsed, and its prompt takes pvhdbg's
+    commands.
     """
     from pvhdbg import commands
     from pvhdbg.boot.session.recorded import RecordedSession
@@ -89,13 +90,13 @@ def recorded(document: Document, name: str, *, ascii: bool = False) -> None:  # 
 
 
 def recording_screen(document: Document, name: str, *, ascii: bool = False) -> Screen:  # noqa: A002
-    """Where a session would begin, at `prepare`, the other stops beside it; of a boot that failed, its end."""
+    """Return the first screen of a recording: at `prepare`, where a live session begins, or at the guest's death."""
     from pvhdbg.tui.events.update import looking
     from pvhdbg.tui.screen import state
     from pvhdbg.tui.screen.state import Run, Screen, Title
 
     last, machine, died = document.stops[-1] if document.stops else None, document.machine, document.outcome.died
-    seen = Screen(
+    screen = Screen(
         Title(name, " ".join(filter(None, (machine.machine, machine.accel, machine.memory)))),
         Run(state.RECORDING, f"died: {died.how}" if died else document.outcome.ended, rip=last.rip if last else None),
         _marks(document),
@@ -108,14 +109,14 @@ def recording_screen(document: Document, name: str, *, ascii: bool = False) -> S
         machine=machine,
         outcome=document.outcome,
     )
-    return looking(seen, None if died else _first(document))
+    return looking(screen, None if died else _first_index(document))
 
 
-def _first(document: Document) -> int | None:
-    """Null for the last stop."""
+def _first_index(document: Document) -> int | None:
+    """Return the index of the stop to begin at, or None if it is the last one."""
     from pvhdbg.boot.stop.stages import FIRST_STOP
 
-    names = [each.stage for each in document.stops]
+    names = [stop.stage for stop in document.stops]
     at = names.index(FIRST_STOP) if FIRST_STOP in names else 0
     return at if at < len(names) - 1 else None
 
@@ -124,8 +125,8 @@ def _marks(document: Document) -> tuple[StageMark, ...]:
     from pvhdbg.boot.stop import stages
     from pvhdbg.tui.screen import state
 
-    seen = [each.stage for each in document.stops]
-    status = {name: state.HERE if name == seen[-1] else state.PASSED for name in seen}
+    recorded = [stop.stage for stop in document.stops]
+    status = {name: state.HERE if name == recorded[-1] else state.PASSED for name in recorded}
     return tuple(
         state.StageMark(name, status[name]) if name in status else state.StageMark(name, state.LACKING, "not recorded")
         for name in stages.NAMES

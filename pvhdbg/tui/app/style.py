@@ -1,4 +1,4 @@
-"""The colours as prompt_toolkit takes them."""
+"""The styles in prompt_toolkit's format."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.styles import Attrs, Style
 
-from pvhdbg.tui.app.colors import COLOURS, colours, plain
+from pvhdbg.tui.app.colors import COLORS, plain, use_colors
 
 if TYPE_CHECKING:
     from prompt_toolkit.styles import BaseStyle
@@ -25,19 +25,19 @@ _LINE_EDITING = {
     "incsearch": "bold",
     "incsearch.current": "bold reverse",
 }
-"""Classes of prompt_toolkit's own: its defaults are colours for a dark terminal."""
+"""prompt_toolkit's own classes. Its defaults for them are colors for a dark terminal."""
 
 
 def depth() -> ColorDepth | None:
-    """None: as the terminal says."""
-    return None if colours() else ColorDepth.DEPTH_1_BIT
+    """Return None, which lets prompt_toolkit ask the terminal, or one bit if colors are off."""
+    return None if use_colors() else ColorDepth.DEPTH_1_BIT
 
 
 def style() -> BaseStyle:
-    """The colours, or with NO_COLOR set only weight, underline and reverse."""
-    found = {**COLOURS, **_LINE_EDITING}
-    if not colours():
-        found = {name: plain(words) for name, words in found.items()}
-    if "dim" not in Attrs._fields:  # older prompt_toolkits know none
-        found = {name: words.replace("dim", "italic") for name, words in found.items()}
-    return Style.from_dict(found)
+    """Return the styles; with NO_COLOR set, without colors."""
+    styles = {**COLORS, **_LINE_EDITING}
+    if not use_colors():
+        styles = {name: plain(words) for name, words in styles.items()}
+    if "dim" not in Attrs._fields:  # an older prompt_toolkit
+        styles = {name: words.replace("dim", "italic") for name, words in styles.items()}
+    return Style.from_dict(styles)

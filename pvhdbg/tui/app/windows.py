@@ -1,4 +1,4 @@
-"""How prompt_toolkit lays out what we draw: the panes, the line of the prompt, and the legend."""
+"""The layout of prompt_toolkit's windows: the panes, the prompt's line and the legend."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from prompt_toolkit.widgets import SearchToolbar
 
 from pvhdbg.tui.app import prompt
 from pvhdbg.tui.app.body import Body
-from pvhdbg.tui.app.prompt_label import label
+from pvhdbg.tui.app.prompt_label import prompt_label
 from pvhdbg.tui.draw import legend
 from pvhdbg.tui.screen import state
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pvhdbg.tui.app.dispatcher import Dispatcher
-    from pvhdbg.tui.screen.line import Line
+    from pvhdbg.tui.lines.line import Line
     from pvhdbg.tui.screen.state import Screen
 
     Accept = Callable[[str], None]
@@ -32,38 +32,40 @@ MENU_LINES = 8
 
 
 class Windows:
-    """`screen` gives what is to be shown, `draw` the panes in it, and `doing` gets what is typed."""
+    """All windows. `screen` returns the current Screen, `draw` its panes, and `dispatcher` gets what is typed."""
 
-    def __init__(self, screen: Callable[[], Screen], draw: Callable[[int, int], list[Line]], doing: Dispatcher) -> None:
+    def __init__(
+        self, screen: Callable[[], Screen], draw: Callable[[int, int], list[Line]], dispatcher: Dispatcher
+    ) -> None:
         self._screen = screen
-        self.body = Body(draw, doing.act, focusable=True)
-        self.legend = Body(lambda width, _height: [legend.legend(screen(), width)], doing.act, height=1)
+        self.body = Body(draw, dispatcher.act, focusable=True)
+        self.legend = Body(lambda width, _height: [legend.legend(screen(), width)], dispatcher.act, height=1)
         self.line = Buffer(
             multiline=False,
-            accept_handler=_accepting(doing.run_line),
+            accept_handler=_accepting(dispatcher.run_line),
             history=prompt.history(),
-            completer=prompt.GdbCompleter(doing.ask_completions),
+            completer=prompt.GdbCompleter(dispatcher.request_completions),
         )
-        self.entry = Buffer(multiline=False, accept_handler=_accepting(doing.enter))
+        self.entry = Buffer(multiline=False, accept_handler=_accepting(dispatcher.submit_entry))
         self.layout = self._layout()
 
     def focus(self) -> None:
-        """Where the screen says that it is."""
+        """Move prompt_toolkit's focus to where the screen has it."""
         screen = self._screen()
-        wanted: Any = self.body
+        target: Any = self.body
         if screen.entry is not None:
-            wanted = self.entry
+            target = self.entry
         elif screen.focus == state.PROMPT:
-            wanted = self.line
-        if not self.layout.has_focus(wanted):
-            self.layout.focus(wanted)
+            target = self.line
+        if not self.layout.has_focus(target):
+            self.layout.focus(target)
 
     def _layout(self) -> Layout:
         is_entering = Condition(lambda: self._screen().entry is not None)
         search = SearchToolbar()
         line = BufferControl(
             self.line,
-            input_processors=[BeforeInput(lambda: label(self._screen()))],
+            input_processors=[BeforeInput(lambda: prompt_label(self._screen()))],
             search_buffer_control=search.control,
             preview_search=True,
         )
@@ -86,7 +88,7 @@ class Windows:
 
 
 def _accepting(use: Accept) -> Callable[[Buffer], bool]:
-    """The line is used, and not kept."""
+    """Return an accept handler that passes the text to `use`; prompt_toolkit then clears the line."""
 
     def accept(buffer: Buffer) -> bool:
         use(buffer.text)

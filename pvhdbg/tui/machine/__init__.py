@@ -1,11 +1,11 @@
 """The thread that owns gdb.
 
-machine_thread  starts the thread
-worker          takes one request after the other, and posts events
+machine_thread  the thread itself: starts the machine and serves the worker
+worker          runs requests one by one, and emits events
 requests        the queue of requests
-event_queue     the queue of events
-memory_view     the bytes that the memory view shows
-terminal        the terminal, and how to restore it
+event_queue     holds the events until the screen exists
+memory_view     reads the memory that the bytes view shows
+terminal        the terminal's settings, and how to restore them
 
-Start with worker. Of tui only screen is imported here.
+Start with worker. From tui, only screen and events are imported here.
 """

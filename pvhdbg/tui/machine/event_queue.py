@@ -1,4 +1,4 @@
-"""Where events wait until there is a screen, and where the thread of the screen waits for them."""
+"""The queue that holds events until the screen exists. The screen's thread waits on it for the first stop."""
 
 from __future__ import annotations
 
@@ -16,81 +16,87 @@ if TYPE_CHECKING:
 
     from pvhdbg.tui.events.events import Event
 
-ENDING = (signal.SIGTERM, signal.SIGHUP)
+EXIT_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 
 class EventQueue:
-    """Any thread may put an event in; before `open` they are kept."""
+    """Events of the machine's thread, from before the screen exists. After `forward_to` they go to the screen directly.
+
+    Any thread may put events in.
+    """
 
     def __init__(self) -> None:
-        self.kept: list[Event] = []
+        self.events: list[Event] = []
         self._error: BaseException | None = None
         self._emit: Callable[[Event], None] | None = None
         self._changing = threading.Lock()
-        # Nothing else can be told by a signal handler to the thread that it interrupts.
-        self._came: queue.SimpleQueue[type[Event] | None] = queue.SimpleQueue()
+        # A SimpleQueue, because a signal handler may put into it while it interrupts the waiting thread.
+        self._arrivals: queue.SimpleQueue[type[Event] | None] = queue.SimpleQueue()
 
-    def take(self, event: Event) -> None:
+    def put(self, event: Event) -> None:
         with self._changing:
             if self._emit is not None:
                 self._emit(event)
                 return
-            self.kept.append(event)
+            self.events.append(event)
         if isinstance(event, Left):
-            self.give_up(event.error or SystemExit(0))
-        self._came.put(type(event))
+            self.fail(event.error or SystemExit(0))
+        self._arrivals.put(type(event))
 
-    def give_up(self, error: BaseException) -> None:
-        """There is nothing to wait for any more."""
+    def fail(self, error: BaseException) -> None:
+        """End the wait: `check` and the waiting methods raise `error` from now on."""
         self._error = error
-        self._came.put(None)
+        self._arrivals.put(None)
 
     def check(self) -> None:
-        """:raise BaseException: why there is nothing to wait for."""
+        """:raise BaseException: the error given to `fail`, if any."""
         if self._error is not None:
             raise self._error
 
-    def wait_begun(self, patience: float) -> bool:
-        """Until there is a machine, or for so many seconds: false then.
+    def wait_begun(self, timeout: float) -> bool:
+        """Wait until the machine has started. Return False after `timeout` seconds.
 
-        :raise BaseException: why there will be none.
+        :raise BaseException: the error given to `fail`, if any.
         """
-        return self._wait((Began,), patience)
+        return self._wait((Began,), timeout)
 
-    def wait_stopped(self, patience: float) -> bool:
-        """Until it stands somewhere, or for so many seconds: false then.
+    def wait_stopped(self, timeout: float) -> bool:
+        """Wait until the machine has stopped or is lost. Return False after `timeout` seconds.
 
-        :raise BaseException: if it never will.
+        :raise BaseException: the error given to `fail`, if any.
         """
-        return self._wait((Stopped, Lost), patience)
+        return self._wait((Stopped, Lost), timeout)
 
-    def _wait(self, kinds: Collection[type[Event]], patience: float) -> bool:
-        end = time.monotonic() + patience
+    def _wait(self, kinds: Collection[type[Event]], timeout: float) -> bool:
+        end = time.monotonic() + timeout
         try:
-            while self._came.get(timeout=max(end - time.monotonic(), 0.001)) not in kinds:
+            while self._arrivals.get(timeout=max(end - time.monotonic(), 0.001)) not in kinds:
                 self.check()
         except queue.Empty:
             return False
         return True
 
-    def open(self, emit: Callable[[Event], None]) -> None:
-        """From now on events go there, those that came before first."""
+    def forward_to(self, emit: Callable[[Event], None]) -> None:
+        """Pass the events held so far to `emit`, and from now on every new one."""
         with self._changing:
             self._emit = emit
-            for event in self.kept:
+            for event in self.events:
                 emit(event)
 
 
 @contextmanager
-def signals_end(inbox: EventQueue) -> Iterator[None]:
-    """Within, a signal ends the wait, and nothing else: an exception out of nowhere can be lost in an import."""
-    errors: dict[int, BaseException] = {each: SystemExit(128 + each) for each in ENDING}
+def signals_end_wait(event_queue: EventQueue) -> Iterator[None]:
+    """In the block, let SIGINT, SIGTERM and SIGHUP only end the wait on the queue. Their error is raised at the end.
+
+    An exception raised by a signal handler could be lost if it interrupted an import.
+    """
+    errors: dict[int, BaseException] = {number: SystemExit(128 + number) for number in EXIT_SIGNALS}
     errors[signal.SIGINT] = KeyboardInterrupt()
-    ours = [each for each in errors if signal.getsignal(each) != signal.SIG_IGN]
-    before = {each: signal.signal(each, lambda number, _: inbox.give_up(errors[number])) for each in ours}
+    signals = [number for number in errors if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, lambda number, _: event_queue.fail(errors[number])) for number in signals}
     try:
         yield
-        inbox.check()
+        event_queue.check()
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -1,4 +1,4 @@
-"""The thread that owns gdb. It starts the machine at once: whoever serves it may still have to be imported."""
+"""The thread that owns gdb. It starts the machine at once, while other modules are still being imported."""
 
 from __future__ import annotations
 
@@ -19,35 +19,38 @@ if TYPE_CHECKING:
 
 
 class MachineThread:
-    """`launch` gives the machine when entered, and ends it when left; both happen in this thread. It gets what is to be
-    called once gdb and QEMU are on their way.
+    """A thread that starts the machine, lets a Worker serve it, and ends it.
+
+    `launch` returns a context manager that starts the machine and ends it. Its argument is a function that it calls
+    when the processes of gdb and QEMU have been started.
     """
 
     def __init__(self, launch: Launch) -> None:
-        """:raise MachineError: if there can be no thread."""
+        """:raise MachineError: if the system allows no more threads."""
         self._launch = launch
-        self._on_its_way = threading.Event()
+        self._processes_started = threading.Event()
         self._worker: queue.SimpleQueue[Worker] = queue.SimpleQueue()
-        # A daemon: where gdb or QEMU never come up, nothing can be done but to leave both to the watcher.
+        # A daemon thread: if gdb or QEMU never start, the watcher has to end them after pvhdbg has exited.
         self._thread = start_thread(self._run, "pvhdbg-machine")
 
-    def wait_on_its_way(self, patience: float) -> None:
-        """Until nothing keeps gdb and QEMU from starting any more, or for so many seconds."""
-        self._on_its_way.wait(patience)
+    def wait_processes_started(self, timeout: float) -> None:
+        """Wait until the processes of gdb and QEMU have been started, at most `timeout` seconds."""
+        self._processes_started.wait(timeout)
 
     def serve(self, worker: Worker) -> None:
+        """Let `worker` serve the machine, as soon as the machine has started."""
         self._worker.put(worker)
 
-    def join(self, patience: float) -> None:
-        self._thread.join(patience)
+    def join(self, timeout: float) -> None:
+        self._thread.join(timeout)
 
     def _run(self) -> None:
         worker: Worker | None = None
         error: BaseException | None = None
         try:
-            with self._launch(self._on_its_way.set) as debuggee:
+            with self._launch(self._processes_started.set) as debuggee:
                 worker = self._worker.get()
                 worker.serve(debuggee)
-        except BaseException as problem:  # noqa: BLE001  raised again by whoever gets Left
-            error = problem
+        except BaseException as raised:  # noqa: BLE001  the screen's thread raises it again when it gets Left
+            error = raised
         (worker or self._worker.get()).end(error)

@@ -1,4 +1,4 @@
-"""What the machine's thread is still to do, in order; any thread may ask."""
+"""The queue of requests for the machine's thread. Any thread may add to it."""
 
 from __future__ import annotations
 
@@ -9,20 +9,23 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-STEP, LINE, OURS = "step", "line", "ours"
-"""What the user's keys ask for, a line typed at the prompt, and what we ask for ourselves, which nobody calls off."""
+STEP, LINE, INTERNAL = "step", "line", "internal"
+"""Kinds of requests: a key, a line typed at the prompt, and the TUI's own, which Ctrl-C does not drop."""
 
 
 class Request(NamedTuple):
     kind: str
-    do: Callable[[], None]
+    action: Callable[[], None]
 
 
 class Requests:
-    """`on_change` is called with the number of the user's requests that wait, by whoever changed it: one after the
-    other, so that the last one told is the one that holds.
+    """The queued requests, and the typed lines.
 
-    Lines are kept beside the requests: a command that goes on to its `end` reads those that were typed ahead.
+    `on_change` gets the number of the user's queued requests after each change. It is called under the lock, so its
+    last call has the latest number.
+
+    Typed lines have a queue of their own: a multi-line command reads its lines up to `end` from there, even if they
+    were typed ahead.
     """
 
     def __init__(self, on_change: Callable[[int], None]) -> None:
@@ -34,43 +37,46 @@ class Requests:
         self._is_reading = False
         self._closed = False
 
-    def put(self, kind: str, do: Callable[[], None]) -> None:
-        """Do this after what was asked for before."""
+    def put(self, kind: str, action: Callable[[], None]) -> None:
+        """Queue a request behind the earlier ones."""
         with self._changed:
-            self._waiting.append(Request(kind, do))
+            self._waiting.append(Request(kind, action))
             self._changed.notify_all()
-            self._tell()
+            self._report_count()
 
-    def put_line(self, line: str, do: Callable[[], None]) -> None:
-        """A line typed at the prompt, for the command that reads lines then or, if none does, for `do` to take."""
+    def put_line(self, line: str, action: Callable[[], None]) -> None:
+        """Queue a line typed at the prompt. If no multi-line command reads it first, `action` is to take it."""
         with self._changed:
             self._lines.append(line)
-        self.put(LINE, do)
+        self.put(LINE, action)
 
     def take_line(self) -> str | None:
-        """The next typed line; null if a command has read it."""
+        """Return the next typed line, or None if a multi-line command has read it."""
         with self._changed:
             line = self._lines.popleft() if self._lines else None
-            self._tell()
+            self._report_count()
         return line
 
     def read_line(self, on_wait: Callable[[bool], None]) -> str | None:
-        """The next typed line, as soon as there is one; null if the user gives up. `on_wait` hears whether it waits."""
+        """Wait for the next typed line and return it. None if the user cancels the command.
+
+        `on_wait` is called with True when a wait begins and with False when it ends.
+        """
         with self._changed:
-            waits = self._is_reading = not self._lines and not self._closed
-        if waits:
+            waiting = self._is_reading = not self._lines and not self._closed
+        if waiting:
             on_wait(True)
         with self._changed:
             self._changed.wait_for(lambda: self._lines or self._closed)
             self._is_reading = False
             line = self._lines.popleft() if self._lines else None
-            self._tell()
-        if waits:
+            self._report_count()
+        if waiting:
             on_wait(False)
         return line
 
-    def give_up(self) -> bool:
-        """End the command that waits for lines; false if none does."""
+    def cancel_reading(self) -> bool:
+        """Cancel the multi-line command that waits for a line. Return False if none does."""
         with self._changed:
             if self._is_reading:
                 self._lines.append(None)
@@ -78,25 +84,25 @@ class Requests:
             return self._is_reading
 
     def next(self) -> Request | None:
-        """The next request, as soon as there is one; null after `close`."""
+        """Wait for the next request and return it. None after `close`."""
         with self._changed:
             self.current = None
             self._changed.wait_for(lambda: self._waiting or self._closed)
             self.current = None if self._closed else self._waiting.popleft()
-            self._tell()
+            self._report_count()
         return self.current
 
     def drop(self) -> bool:
-        """Forget what the user asked for and what waits; false if nothing does."""
+        """Drop the user's queued requests and typed lines. Return False if there were none."""
         with self._changed:
             before = self._count()
-            self._waiting = deque(each for each in self._waiting if each.kind == OURS)
+            self._waiting = deque(request for request in self._waiting if request.kind == INTERNAL)
             self._lines.clear()
-            self._tell()
+            self._report_count()
         return before > 0
 
     def close(self) -> None:
-        """Nothing more is done after the current request."""
+        """Drop all requests: the current one is the last."""
         with self._changed:
             self._closed = True
             self._waiting.clear()
@@ -104,8 +110,8 @@ class Requests:
             self._changed.notify_all()
 
     def _count(self) -> int:
-        """Only under the lock: a deque that another thread changes meanwhile can't be gone through."""
-        return len(self._lines) + sum(each.kind == STEP for each in self._waiting)
+        """Count the user's queued requests. The caller holds the lock: a deque must not change during an iteration."""
+        return len(self._lines) + sum(request.kind == STEP for request in self._waiting)
 
-    def _tell(self) -> None:
+    def _report_count(self) -> None:
         self._on_change(self._count())

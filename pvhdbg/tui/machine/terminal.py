@@ -1,4 +1,4 @@
-"""The terminal that we were started on, and how to give it back."""
+"""The terminal that pvhdbg runs on, and its settings."""
 
 from __future__ import annotations
 
@@ -11,45 +11,45 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_SILENT = termios.ECHO | termios.ICANON | termios.ISIG
+_ECHO_FLAGS = termios.ECHO | termios.ICANON | termios.ISIG
 
 
 class Terminal(NamedTuple):
-    """`path` is its device, `settings` what `stty -g` prints there."""
+    """A terminal: the path of its device, and its settings in the format of `stty -g`."""
 
     path: str
     settings: str
 
 
-def ours() -> Terminal | None:
-    """The terminal on standard input, as it is now; null if it is none."""
+def current() -> Terminal | None:
+    """Return the terminal on standard input with its present settings. None if standard input is not a terminal."""
     try:
         number = sys.stdin.fileno()
         iflag, oflag, cflag, lflag, _, _, characters = termios.tcgetattr(number)
         path = os.ttyname(number)
     except (OSError, ValueError, termios.error):
         return None
-    # Python gives most of them as bytes of length one, and two that count as numbers.
-    codes = (each if isinstance(each, int) else each[0] for each in characters)
-    return Terminal(path, ":".join(f"{each:x}" for each in (iflag, oflag, cflag, lflag, *codes)))
+    # Python returns control characters as bytes of length 1, but VMIN and VTIME as numbers.
+    codes = (character if isinstance(character, int) else character[0] for character in characters)
+    return Terminal(path, ":".join(f"{number:x}" for number in (iflag, oflag, cflag, lflag, *codes)))
 
 
 def size() -> tuple[int, int]:
-    """Columns and lines."""
-    found = os.get_terminal_size(sys.stdout.fileno())
-    return found.columns, found.lines
+    """Return the terminal's columns and lines."""
+    size = os.get_terminal_size(sys.stdout.fileno())
+    return size.columns, size.lines
 
 
 @contextmanager
-def silent() -> Iterator[None]:
-    """Within, what is typed is kept for who reads it, and not shown."""
+def no_echo() -> Iterator[None]:
+    """Turn off echo, line mode and signal keys in the block. What is typed can be read afterwards."""
     number = sys.stdin.fileno()
     before = termios.tcgetattr(number)
-    wanted = [*before]
-    wanted[3] &= ~_SILENT
-    termios.tcsetattr(number, termios.TCSANOW, wanted)
+    settings = [*before]
+    settings[3] &= ~_ECHO_FLAGS
+    termios.tcsetattr(number, termios.TCSANOW, settings)
     try:
         yield
     finally:
-        with suppress(termios.error):  # it has gone
+        with suppress(termios.error):  # the terminal has disappeared
             termios.tcsetattr(number, termios.TCSANOW, before)

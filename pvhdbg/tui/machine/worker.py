@@ -1,4 +1,4 @@
-"""What the one thread that owns gdb does: it takes requests, one after the other, and gives events."""
+"""The work of the thread that owns gdb: it runs requests one by one, and emits events for the screen."""
 
 from __future__ import annotations
 
@@ -13,14 +13,13 @@ from pvhdbg.errors import PvhdbgError, SymbolMissing, TargetError, UserError
 from pvhdbg.live.debuggee import machine_facts
 from pvhdbg.target.base import DIED
 from pvhdbg.tui.events import events
-from pvhdbg.tui.machine.requests import LINE, OURS, STEP, Requests
+from pvhdbg.tui.machine.requests import INTERNAL, LINE, STEP, Requests
 from pvhdbg.tui.screen import state
 from pvhdbg.tui.screen.state import Bytes, Run, StageMark, Title
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from pvhdbg.boot.session.live import LiveSession
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.live.debuggee.debuggee import Debuggee, Position
     from pvhdbg.live.gdb.breakpoints import Line
@@ -29,31 +28,30 @@ if TYPE_CHECKING:
 
     Emit = Callable[[events.Event], None]
 
-_SEEN_WITHIN, _ENDS_WITHIN = 0.2, 3.0
-_PROMPTED = re.compile(r" *>")
+_SHOWN_TIMEOUT, _EXIT_TIMEOUT = 0.2, 3.0
+_SECONDARY_PROMPT = re.compile(r" *>")
 
 
 class Worker:
-    """The watcher of the machine's session gives `terminal` back if we are killed.
+    """Owns the machine's gdb. `emit` gets the events, and the watcher restores `terminal` if pvhdbg is killed.
 
-    Every method but `serve` may be called from any thread and returns at once.
+    The machine's thread calls `serve` and `end`. The other methods may be called from any thread and return at once.
     """
 
     def __init__(self, title: Title, emit: Emit, terminal: Terminal | None = None) -> None:
         self.error: BaseException | None = None
-        self.is_seen = threading.Event()
-        """Set as soon as the first stop is on the screen: what is done then would keep it from there."""
+        self.first_stop_shown = threading.Event()
+        """Set when the first stop is on the screen. Slow work waits for it, so that it does not delay the screen."""
         self._title = title
         self._emit = emit
         self._terminal = terminal
         self._requests = Requests(lambda waiting: emit(events.Queued(waiting)))
         self._debuggee: Debuggee | None = None
-        self._asked: LiveSession | None = None
         self._image: ImageFacts | None = None
-        self._asked_to_stop = self._is_lost = False
+        self._stop_requested = self._is_lost = False
 
     def close(self) -> None:
-        """End the machine, whatever it does."""
+        """End the machine, even while it runs. An attached machine is only interrupted, so that pvhdbg can detach."""
         self._requests.close()
         debuggee = self._debuggee
         if debuggee is not None and debuggee.is_ours:
@@ -62,142 +60,142 @@ class Worker:
             debuggee.interrupt()
 
     @property
-    def has_begun(self) -> bool:
+    def has_machine(self) -> bool:
         return self._debuggee is not None
 
-    def keep_terminal(self, terminal: Terminal | None) -> None:
-        """Who watches over us gives this terminal back if we are killed; null: it needs nothing."""
+    def protect_terminal(self, terminal: Terminal | None) -> None:
+        """Have the watcher restore this terminal if pvhdbg is killed. None: leave the terminal alone."""
         self._terminal = terminal
         if self._debuggee is None:
             return
         watcher = self._debuggee.machine.watcher
-        with suppress(OSError):  # somebody ended the watcher
+        with suppress(OSError):  # the watcher was killed
             if terminal is None:
                 watcher.forget_terminal()
             else:
                 watcher.restore_terminal(terminal.path, terminal.settings)
 
     def interrupt(self) -> bool:
-        """Ctrl-C: stop a running guest or the command that gdb is busy with, or end one that waits for more lines;
-        what waits is not done. False if there was nothing of that.
+        """Do what Ctrl-C does: stop the running guest or the command that gdb is busy with, or cancel a command that
+        waits for more lines. Queued requests are dropped. Return False if there was nothing to stop or drop.
         """
         dropped, debuggee, current = self._requests.drop(), self._debuggee, self._requests.current
-        if self._requests.give_up():
+        if self._requests.cancel_reading():
             return True
-        if debuggee is None or (not debuggee.machine.gdb.running and (current is None or current.kind == OURS)):
+        if debuggee is None or (not debuggee.machine.gdb.running and (current is None or current.kind == INTERNAL)):
             return dropped
-        self._asked_to_stop = True
+        self._stop_requested = True
         if debuggee.machine.gdb.running or current is None or current.kind == LINE:
             debuggee.interrupt()
         return True
 
     def serve(self, debuggee: Debuggee) -> None:
-        """In the thread that owns gdb: do what is asked for, until `close`."""
+        """Run requests until `close`. The calling thread owns gdb."""
         self._begin(debuggee)
         self._serve()
 
     def end(self, error: BaseException | None) -> None:
-        """The machine is gone; `error` is why it never came, or what went wrong."""
+        """Report the machine's end. `error` is why it did not start, or what went wrong; None if nothing did."""
         self.error = error
         self._emit(events.Left(error))
 
     def _begin(self, debuggee: Debuggee) -> None:
         self._debuggee = debuggee
-        self.keep_terminal(self._terminal)
-        debuggee.machine.gdb.on_change = self._changed
-        self._tell_begun(debuggee)
+        self.protect_terminal(self._terminal)
+        debuggee.machine.gdb.on_change = self._on_run_state_change
+        self._emit_began(debuggee)
         for remark in debuggee.remarks:
             self._emit(events.Printed(f"{remark}\n"))
-        self._settle(debuggee.to_first_stop)
+        self._run_and_show(debuggee.to_first_stop)
         self._load_symbols(debuggee)
-        with suppress(PvhdbgError):  # `pvh …` works without: it is answered here
+        with suppress(PvhdbgError):  # `pvh …` works without it: pvhdbg answers it itself
             debuggee.load_script()
 
-    def _tell_begun(self, debuggee: Debuggee) -> None:
+    def _emit_began(self, debuggee: Debuggee) -> None:
         self._image = debuggee.image
-        facts = machine_facts.facts(debuggee.options, debuggee.machine.qemu.argv if debuggee.machine.qemu else ())
+        facts = machine_facts.from_options(debuggee.options, debuggee.machine)
         self._emit(events.Began(self._title, debuggee.image, self._stage_marks(debuggee), debuggee.is_ours, facts))
         self._listen(debuggee)
 
     def _listen(self, debuggee: Debuggee) -> None:
-        """Pass on what gdb prints and what the guest writes on its serial console."""
+        """Emit gdb's output, the guest's serial output and QEMU's exit as events."""
         debuggee.machine.gdb.on_text = self._print
         if debuggee.machine.qemu is None:
             return
         qemu, position = debuggee.machine.qemu, 0
 
-        def take() -> None:
+        def emit_serial() -> None:
             nonlocal position
             data, position = qemu.serial.since(position)
             if data:
                 self._emit(events.Wrote(data))
 
-        qemu.serial.on_data = take
-        qemu.serial.on_end = lambda: self._requests.put(OURS, lambda: self._look_after(qemu))
+        qemu.serial.on_data = emit_serial
+        qemu.serial.on_end = lambda: self._requests.put(INTERNAL, lambda: self._report_qemu_exit(qemu))
 
-    def _look_after(self, qemu: Qemu) -> None:
-        """That a QEMU ended is told at once; of one that a fresh one has replaced it is no news."""
+    def _report_qemu_exit(self, qemu: Qemu) -> None:
+        """Report QEMU's exit at once, unless this QEMU was already replaced."""
         debuggee = self._ready_debuggee
-        if debuggee.machine.qemu is qemu and qemu.death(_ENDS_WITHIN) is not None:
-            self._settle(debuggee.position)
+        if debuggee.machine.qemu is qemu and qemu.death(_EXIT_TIMEOUT) is not None:
+            self._run_and_show(debuggee.position)
 
-    def _look_after_gdb(self) -> None:
-        """That gdb ended is told at once, unless who asked it for something has seen it."""
+    def _report_gdb_exit(self) -> None:
+        """Report gdb's exit at once, unless a request that needed gdb has already reported it."""
         if not self._is_lost:
-            self._settle(self._ready_debuggee.position)
+            self._run_and_show(self._ready_debuggee.position)
 
     def _print(self, text: str) -> None:
-        """What gdb prints; its prompt for another line is ours to show."""
-        if not _PROMPTED.fullmatch(text):
+        """Emit gdb's output, except its prompt for another line: the TUI shows its own."""
+        if not _SECONDARY_PROMPT.fullmatch(text):
             self._emit(events.Printed(text))
 
-    def _changed(self) -> None:
-        """The machine ran or stopped: in the thread that reads from gdb."""
+    def _on_run_state_change(self) -> None:
+        """Report that the guest runs, or gdb's exit. The thread that reads from gdb calls this."""
         debuggee = self._debuggee
         if debuggee is not None and debuggee.machine.gdb.exited:
-            self._requests.put(OURS, self._look_after_gdb)
+            self._requests.put(INTERNAL, self._report_gdb_exit)
         if debuggee is None or not debuggee.machine.gdb.running:
             return
         self._emit(events.Ran(time.monotonic()))
-        if self._asked_to_stop:
+        if self._stop_requested:
             debuggee.interrupt()
 
     def _serve(self) -> None:
         while (request := self._requests.next()) is not None:
-            self._asked_to_stop = False
-            self._emit(events.Busy(request.kind != OURS))
+            self._stop_requested = False
+            self._emit(events.Busy(request.kind != INTERNAL))
             try:
-                request.do()
-            except PvhdbgError as problem:
-                self._say(problem)
+                request.action()
+            except PvhdbgError as error:
+                self._report(error)
             self._emit(events.Busy(busy=False))
 
     def next_stage(self) -> None:
         self._submit(lambda debuggee: debuggee.next_stage())
 
     def resume(self, verb: str) -> None:
-        """`continue`, `next`, `step`, `finish` or `stepi`."""
+        """Resume the guest by `continue`, `next`, `step`, `finish` or `stepi`."""
         self._submit(lambda debuggee: debuggee.resume(verb))
 
     def restart(self) -> None:
-        """The guest again from its first instruction, to its first stop, whatever it does."""
+        """Start the guest afresh and run it to its first stop, even if it runs now."""
         self.interrupt()
-        self._submit(self._restarted)
+        self._submit(self._restart)
 
     def breakpoint(self, place: int | Line | None) -> None:
-        """Set a hardware breakpoint at an address or a line of source, null for RIP; or delete the one there."""
+        """Set a hardware breakpoint at an address or a source line, or delete the one there. None: at RIP."""
         self._submit(lambda debuggee: debuggee.toggle_breakpoint(place))
 
     def line(self, line: str) -> None:
-        """A line typed at the prompt: a command, or for the command that reads lines."""
-        self._requests.put_line(line, self._next_line)
+        """Queue a line typed at the prompt: a command, or input for a multi-line command."""
+        self._requests.put_line(line, self._run_next_line)
 
-    def peek(self, wanted: Callable[[Debuggee], Bytes]) -> None:
-        """Read memory for the bytes view."""
-        self._requests.put(OURS, lambda: self._emit(events.Peeked(wanted(self._ready_debuggee))))
+    def read_memory(self, read: Callable[[Debuggee], Bytes]) -> None:
+        """Read memory for the bytes view by `read`."""
+        self._requests.put(INTERNAL, lambda: self._emit(events.Peeked(read(self._ready_debuggee))))
 
     def complete(self, text: str, answer: Callable[[list[str]], None]) -> None:
-        """What `text` may become; `answer` is called in this thread."""
+        """Ask gdb for the completions of `text`. The machine's thread calls `answer`."""
         from pvhdbg.live.gdb import console
 
         def ask() -> None:
@@ -206,10 +204,13 @@ class Worker:
             except TargetError:
                 answer([])
 
-        self._requests.put(OURS, ask)
+        self._requests.put(INTERNAL, ask)
 
     def symbol(self, name: str) -> int:
-        """:raise SymbolMissing: if there is none of that name."""
+        """Return a symbol's link address.
+
+        :raise SymbolMissing: if the kernel has no symbol of that name.
+        """
         if self._debuggee is None or self._debuggee.symbols is None:
             raise SymbolMissing(name)
         return self._debuggee.symbols.address(name)
@@ -217,75 +218,73 @@ class Worker:
     @property
     def _ready_debuggee(self) -> Debuggee:
         if self._debuggee is None:
-            raise UserError("there is no machine yet")
+            raise UserError("the machine has not started yet")
         return self._debuggee
 
     def _submit(self, step: Callable[[Debuggee], Position]) -> None:
-        self._requests.put(STEP, lambda: self._settle(lambda: step(self._ready_debuggee)))
+        self._requests.put(STEP, lambda: self._run_and_show(lambda: step(self._ready_debuggee)))
 
-    def _restarted(self, debuggee: Debuggee, stage: str | None = None) -> Position:
+    def _restart(self, debuggee: Debuggee, stage: str | None = None) -> Position:
         debuggee.restart()
-        self._tell_begun(debuggee)
+        self._emit_began(debuggee)
         return debuggee.to_stage(stage) if stage else debuggee.to_first_stop()
 
-    def _next_line(self) -> None:
+    def _run_next_line(self) -> None:
         line = self._requests.take_line()
         if line is not None:
             self._emit(events.Printed(f"(gdb) {line}\n"))
-            self._settle(lambda: self._command(self._ready_debuggee, line))
+            self._run_and_show(lambda: self._run_line(self._ready_debuggee, line))
 
-    def _command(self, debuggee: Debuggee, line: str) -> Position:
+    def _run_line(self, debuggee: Debuggee, line: str) -> Position:
         from pvhdbg import commands
         from pvhdbg.live.gdb import console
 
-        meaning = console.classify(line)
-        if meaning == console.QUIT:
+        kind = console.classify(line)
+        if kind == console.QUIT:
             self._requests.close()
-        elif meaning in (console.RESTART, console.TO_ENTRY):
-            return self._restarted(debuggee, "entry" if meaning == console.TO_ENTRY else None)
-        elif meaning == console.KILL:
+        elif kind in (console.RESTART, console.TO_ENTRY):
+            return self._restart(debuggee, "entry" if kind == console.TO_ENTRY else None)
+        elif kind == console.KILL:
             debuggee.kill()
-        elif (question := console.pvh_command(line, commands.COMMANDS)) is not None:
-            self._answer(debuggee, question)
+        elif (command := console.pvh_command(line, commands.COMMANDS)) is not None:
+            self._run_pvh_command(debuggee, command)
         else:
-            return debuggee.console(line, self._more)
+            return debuggee.console(line, self._read_line)
         return debuggee.position()
 
-    def _answer(self, debuggee: Debuggee, question: str) -> None:
-        """`pvh …`, which gdb knows too: asked of our own history, it knows all that was captured."""
+    def _run_pvh_command(self, debuggee: Debuggee, command: str) -> None:
+        """Run a pvhdbg command here instead of in gdb's Python: only this process has all captures."""
         from pvhdbg import commands
-        from pvhdbg.live.debuggee import session as asked
 
-        session, before = self._asked, self._asked
-        if session is None or session.journey is not debuggee.journey:
-            session = self._asked = asked.session(debuggee)
-            session.open(before.opened.document() if before and before.opened else None)
         try:
-            self._print(f"{commands.run(session, question)}\n")
-        except PvhdbgError as problem:
-            problem.hint = commands.prefixed(problem.hint)
+            self._print(f"{commands.run(debuggee.session, command)}\n")
+        except PvhdbgError as error:
+            error.hint = commands.prefixed(error.hint)
             raise
 
-    def _more(self) -> str | None:
-        """The next line that a command reads. Once it is given up there is none, though gdb asks until it sees that."""
-        if self._asked_to_stop:
+    def _read_line(self) -> str | None:
+        """Return the next line of a multi-line command, or None once the user has canceled the command.
+
+        After a cancellation gdb may ask again, until it notices it.
+        """
+        if self._stop_requested:
             return None
-        line = self._requests.read_line(lambda waits: self._emit(events.Prompted(waits)))
-        self._asked_to_stop = line is None
+        line = self._requests.read_line(lambda waiting: self._emit(events.Prompted(waiting)))
+        self._stop_requested = line is None
         if line is not None:
             self._emit(events.Printed(f"> {line}\n"))
         return line
 
-    def _settle(self, step: Callable[[], Position]) -> None:
-        """Let the machine run, and show where it stands then, also if that failed."""
+    def _run_and_show(self, step: Callable[[], Position]) -> None:
+        """Run a step and show the machine's new position. If the step fails, show the error and the position."""
         if self._is_lost:
-            self._emit(events.Said("there is no gdb any more", "Ctrl-Q, and start pvhdbg again"))
+            self._emit(events.Said("gdb has exited", "press Ctrl-Q and restart pvhdbg"))
             return
         try:
-            position = self._tried(step)
-        except PvhdbgError as problem:
+            position = self._position_after(step)
+        except PvhdbgError as error:
             self._is_lost = self._ready_debuggee.machine.gdb.exited
-            self._emit(events.Lost(str(problem)))
+            self._emit(events.Lost(str(error)))
             return
         for news in self._ready_debuggee.journey.take_news():
             self._emit(events.Said(news))
@@ -293,55 +292,57 @@ class Worker:
             self._emit(events.Said(position.remark))
         self._show(position)
 
-    def _tried(self, step: Callable[[], Position]) -> Position:
+    def _position_after(self, step: Callable[[], Position]) -> Position:
         try:
             return step()
-        except PvhdbgError as problem:
-            self._say(problem)
+        except PvhdbgError as error:
+            self._report(error)
             return self._ready_debuggee.position()
 
-    def _show(self, at: Position) -> None:
-        """Where it stands, and then the code there, which takes longer to find."""
-        from pvhdbg.live.debuggee import code
-
+    def _show(self, position: Position) -> None:
+        """Emit the machine's position, and then the code there, which takes longer to find."""
         debuggee = self._ready_debuggee
-        marks = self._stage_marks(debuggee, at.stage)
+        marks = self._stage_marks(debuggee, position.stage)
         if debuggee.image is not self._image:
             self._image = debuggee.image
             self._emit(events.Known(debuggee.image))
             self._emit(events.SymbolsAre(state.LOADED if debuggee.has_symbols else state.NO_SYMBOLS))
-        self._emit(events.Stopped(_run(at), at.capture, tuple(debuggee.journey.history), marks))
-        self.is_seen.wait(_SEEN_WITHIN)
-        here = code.at_rip(debuggee, at.capture.cpu_mode)
-        self._emit(events.Coded(here, {**debuggee.passed(), **({at.stage: here} if at.stage else {})}))
+        self._emit(events.Stopped(_run_state(position), position.capture, tuple(debuggee.journey.history), marks))
+        self.first_stop_shown.wait(_SHOWN_TIMEOUT)
+        here = debuggee.code_at_rip(position.capture.cpu_mode)
+        self._emit(
+            events.Coded(
+                here, {**debuggee.code_at_passed_stages(), **({position.stage: here} if position.stage else {})}
+            )
+        )
 
     def _stage_marks(self, debuggee: Debuggee, here: str | None = None) -> tuple[StageMark, ...]:
-        passed = {each.stage for each in debuggee.journey.history}
+        passed = {capture.stage for capture in debuggee.journey.history}
         lacking = dict.fromkeys(debuggee.journey.passed, stages.MISSED) | debuggee.lacking()
         return tuple(_mark(name, here, passed, lacking) for name in stages.NAMES)
 
     def _load_symbols(self, debuggee: Debuggee) -> None:
-        """After the first picture: it takes gdb a second."""
+        """Let gdb read the kernel's symbols. This takes a second, so it comes after the first screen."""
         if not debuggee.symbols:
             return
         self._emit(events.SymbolsAre(state.LOADING))
         try:
             debuggee.load_symbols()
-        except TargetError as problem:
-            if not debuggee.machine.gdb.exited:  # else it is said where it is settled
-                self._say(problem)
+        except TargetError as error:
+            if not debuggee.machine.gdb.exited:  # gdb's exit is reported below
+                self._report(error)
         self._emit(events.SymbolsAre(state.LOADED if debuggee.has_symbols else state.NO_SYMBOLS))
-        self._settle(debuggee.position)
+        self._run_and_show(debuggee.position)
 
-    def _say(self, problem: PvhdbgError) -> None:
-        self._emit(events.Said(str(problem), problem.hint))
+    def _report(self, error: PvhdbgError) -> None:
+        self._emit(events.Said(str(error), error.hint))
 
 
-def _run(at: Position) -> Run:
-    halt = at.halt
+def _run_state(position: Position) -> Run:
+    halt = position.halt
     if halt.kind == DIED:
-        return Run(state.DEAD, halt.how or "", 0.0, halt.message or halt.how or "", halt.rip, at.symbol)
-    return Run(state.STOPPED, at.stage or halt.message, 0.0, "", halt.rip, at.symbol)
+        return Run(state.DEAD, halt.how or "", 0.0, halt.message or halt.how or "", halt.rip, position.symbol)
+    return Run(state.STOPPED, position.stage or halt.message, 0.0, "", halt.rip, position.symbol)
 
 
 def _mark(name: str, here: str | None, passed: Collection[str], lacking: Mapping[str, str]) -> StageMark:
