@@ -1,4 +1,4 @@
-"""A Document as JSON: integers as integers, null for what does not exist."""
+"""A Document as dictionaries and lists for JSON: integers stay integers, what does not exist is None."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def value(content: object) -> object:
 
 
 def start_info(record: StartInfo) -> Json:
-    """Return all fields; those that the record's version lacks are null."""
+    """Return all fields; those that the record's version lacks are None."""
     fields: Json = dict.fromkeys(field.name for field in record.FIELDS)
     return {"paddr": record.at, **fields, **struct(record)}
 

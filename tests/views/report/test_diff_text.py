@@ -1,17 +1,16 @@
-"""Changes as lines."""
+"""Differences as lines of text."""
 
 from __future__ import annotations
 
 from pvhdbg.abi.boot_params import BootParams
 from pvhdbg.abi.e820 import BootE820Entry
-from pvhdbg.boot.record.compare import Absent, Change
-from pvhdbg.boot.record.compare import compare_runs as compared
+from pvhdbg.boot.record.compare import Absent, Change, compare_runs
 from pvhdbg.boot.stop.capture import Text
 from pvhdbg.views.report import diff_text
 from tests import build
 
 
-def test_a_stage_tells_its_news_and_on_one_line_what_stayed() -> None:
+def test_two_stops_show_the_changes_and_one_line_of_what_is_unchanged() -> None:
     stops = build.boot().stops
 
     assert [
@@ -23,7 +22,7 @@ def test_a_stage_tells_its_news_and_on_one_line_what_stayed() -> None:
     ] == diff_text.captures(stops[1], stops[2]).splitlines()
 
 
-def test_what_the_copy_changed_is_said_to_be_about_the_copy() -> None:
+def test_a_copy_is_compared_with_its_original() -> None:
     before, after = build.boot().stops[2:4]
     assert after.kernel_boot_params is not None
     raw = bytearray(after.kernel_boot_params.raw)
@@ -31,11 +30,11 @@ def test_what_the_copy_changed_is_said_to_be_about_the_copy() -> None:
 
     lines = diff_text.captures(before, after._replace(kernel_boot_params=BootParams(bytes(raw)))).splitlines()
 
-    assert "  (kernel_boot_params is compared with boot_params, which it is a copy of)" == lines[1]
+    assert "  (kernel_boot_params is compared with boot_params: one is a copy of the other)" == lines[1]
     assert "  kernel_boot_params.hdr.type_of_loader: 0xb0 (QEMU) -> 0x90 (Xen)" in lines
 
 
-def test_two_runs_are_told_by_stage() -> None:
+def test_two_runs_are_compared_stage_by_stage() -> None:
     run = build.boot()
     other = run._replace(machine=run.machine._replace(memory="1G"), stops=run.stops[:4])
 
@@ -46,18 +45,18 @@ def test_two_runs_are_told_by_stage() -> None:
         '  stage: "e820" -> never reached',
         "unchanged: kernel, outcome",
         "unchanged stages: entry, prepare, bootparams, kernel",
-    ] == diff_text.documents(compared(run, other)).splitlines()
+    ] == diff_text.documents(compare_runs(run, other)).splitlines()
 
 
-def test_equal_runs_are_one_line() -> None:
-    assert "nothing changed\n" == diff_text.documents(compared(build.boot(), build.boot()))
+def test_equal_runs_have_no_differences() -> None:
+    assert "no differences\n" == diff_text.documents(compare_runs(build.boot(), build.boot()))
 
 
-def test_types_are_named_counts_are_decimal_and_addresses_are_hex() -> None:
-    kind = BootE820Entry.type
+def test_types_have_names_counts_are_decimal_and_addresses_are_hex() -> None:
+    field = BootE820Entry.type
 
     assert "memory_map.entries[0].type: 1 (RAM) -> 42 (unknown)" == diff_text.line(
-        Change("memory_map.entries[0].type", 1, 42, (kind,))
+        Change("memory_map.entries[0].type", 1, 42, (field,))
     )
     assert "memory_map.nr_entries: 9 -> 10" == diff_text.line(Change("memory_map.nr_entries", 9, 10))
     assert "memory_map.paddr: 0x9 -> 0xa" == diff_text.line(Change("memory_map.paddr", 9, 10))
@@ -70,37 +69,37 @@ def test_control_bits_are_named() -> None:
     assert "registers.cr4: 0x0 (none set) -> 0x20 (PAE)" == diff_text.line(Change("registers.cr4", 0, 0x20))
 
 
-def test_of_long_bytes_the_changed_ones_are_shown() -> None:
+def test_long_byte_strings_are_shown_from_the_first_difference() -> None:
     assert "p, from byte 100 on: 01 00 -> 02 00" == diff_text.line(
         Change("p", b"\0" * 100 + b"\1\0", b"\0" * 100 + b"\2\0")
     )
     assert "p: 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00… -> 01" == diff_text.line(Change("p", b"\0" * 17, b"\1"))
 
 
-def test_no_guest_s_string_reaches_the_terminal_raw() -> None:
+def test_a_guests_string_is_escaped() -> None:
     before = build.boot().stops[0]
     after = before._replace(cmdline=Text(1, b"\x1b[2J\n"))
 
-    told = diff_text.captures(before, after)
+    text = diff_text.captures(before, after)
 
-    assert r'-> "\x1b[2J\x0a"' in told
-    assert "\x1b" not in told
+    assert r'-> "\x1b[2J\x0a"' in text
+    assert "\x1b" not in text
 
 
-def test_many_changes_are_cut_and_counted() -> None:
+def test_a_long_list_of_changes_is_cut_and_says_how_many_are_left() -> None:
     stops = [build.look(build.Noise(seed), "bootparams") for seed in (1, 2)]
 
-    told = diff_text.captures(*stops).splitlines()
+    lines = diff_text.captures(*stops).splitlines()
 
-    assert [] != [line for line in told if line.startswith("  … and ")]
-    assert len(told) < 10 * diff_text.MOST
+    assert [] != [line for line in lines if line.startswith("  … and ")]
+    assert len(lines) < 10 * diff_text.MOST
 
 
-def test_every_kind_of_value_has_a_line() -> None:
+def test_every_kind_of_value_is_shown_on_one_line() -> None:
     run = build.boot()
     values = [run.kernel, *run.stops[0][5:10], run.stops[2].boot_params, run.stops[4].e820_table, Absent("why")]
     assert run.kernel is not None
 
-    told = [diff_text.line(Change("x", each, each)) for each in (*values, run.kernel.segments[0], 2.5)]
+    lines = [diff_text.line(Change("x", value, value)) for value in (*values, run.kernel.segments[0], 2.5)]
 
-    assert [] == [each for each in told if "NamedTuple" in each or "object at" in each or "Segment(" in each]
+    assert [] == [line for line in lines if "NamedTuple" in line or "object at" in line or "Segment(" in line]

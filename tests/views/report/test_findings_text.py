@@ -1,62 +1,64 @@
-"""Findings as lines: of one rule the first few, then how many more there are and where they begin."""
+"""Findings as lines: the first few of each rule, then how many more there are and where the next one is."""
 
 from __future__ import annotations
 
 import pytest
 
 from pvhdbg.checks.finding import INFO, Finding
-from pvhdbg.checks.rules import COUNTED, MOST, RULES
-from pvhdbg.checks.run import findings
+from pvhdbg.checks.rules import MAX_COUNTED, MAX_FINDINGS, RULES
+from pvhdbg.checks.run import run_rules
 from pvhdbg.views.report import findings_text
 from tests import build
 from tests.checks.cases import entry
 
 
-def of(count: int) -> list[Finding]:
+def findings(count: int) -> list[Finding]:
     return [Finding("PVH201", INFO, f"entry {index}", f"entries[{index}]") for index in range(count)]
 
 
-def folded(count: int) -> list[str]:
-    """What is said of a map of so many empty entries."""
-    found = [each for each in findings(entry([(0, 0, 1)] * count, memmap_paddr=0x40000)) if each.code == "PVH201"]
-    return findings_text.lines(found)
+def lines_for_empty_entries(count: int) -> list[str]:
+    """Return the lines of the findings about a memory map of `count` empty entries."""
+    case = entry([(0, 0, 1)] * count, memmap_paddr=0x40000)
+    return findings_text.lines([finding for finding in run_rules(case) if finding.code == "PVH201"])
 
 
-def test_where_nothing_was_found_the_stages_are_named_where_something_was() -> None:
+def test_a_stop_without_findings_names_the_stages_that_have_some() -> None:
     run = build.boot()
-    clean = next(each for each in run.stops if each.stage == "e820")
+    clean = next(capture for capture in run.stops if capture.stage == "e820")
 
-    assert ["no rule found anything at e820, but at entry, prepare, bootparams (`check @entry`)"] == findings_text.at(
-        run, clean
-    )
-
-
-def test_a_few_are_told_one_by_one() -> None:
-    assert [f"  i PVH201  entry {index}" for index in range(5)] == findings_text.lines(of(5))
+    assert [
+        "no findings at e820; there are some at entry, prepare, bootparams: see `check @entry`"
+    ] == findings_text.at_capture(run, clean)
 
 
-def test_more_are_counted() -> None:
-    told = findings_text.lines(of(7))
+def test_up_to_five_findings_of_a_rule_are_listed() -> None:
+    assert [f"  i PVH201  entry {index}" for index in range(5)] == findings_text.lines(findings(5))
 
-    assert 6 == len(told)
-    assert "  i PVH201  … and 2 more, from entries[5] on: the JSON has them" == told[-1]
+
+def test_more_than_five_findings_of_a_rule_are_counted() -> None:
+    lines = findings_text.lines(findings(7))
+
+    assert 6 == len(lines)
+    assert "  i PVH201  … and 2 more, starting at entries[5]: the JSON has them all" == lines[-1]
 
 
 @pytest.mark.parametrize(
-    ("count", "rest"),
+    ("count", "number", "in_json"),
     [
-        (MOST, f"… and {MOST - 5} more, from memory_map.entries[5].size on: the JSON has them"),
-        (MOST + 1, f"… and {MOST - 4} more, from memory_map.entries[5].size on: the JSON has the first {MOST}"),
-        (300, f"… and 295 more, from memory_map.entries[5].size on: the JSON has the first {MOST}"),
-        (
-            MOST + COUNTED + 1,
-            f"… and {MOST + COUNTED - 5} or more, from memory_map.entries[5].size on: the JSON has the first {MOST}",
-        ),
+        (MAX_FINDINGS, f"{MAX_FINDINGS - 5}", "them all"),
+        (MAX_FINDINGS + 1, f"{MAX_FINDINGS - 4}", f"the first {MAX_FINDINGS}"),
+        (300, "295", f"the first {MAX_FINDINGS}"),
+        (MAX_FINDINGS + MAX_COUNTED + 1, f"at least {MAX_FINDINGS + MAX_COUNTED - 5}", f"the first {MAX_FINDINGS}"),
     ],
 )
-def test_what_the_rule_itself_did_not_list_is_counted_too(count: int, rest: str) -> None:
-    told = folded(count)
+def test_findings_that_the_rule_omitted_are_counted_too(count: int, number: str, in_json: str) -> None:
+    lines = lines_for_empty_entries(count)
+    rest = f"… and {number} more, starting at memory_map.entries[5].size: the JSON has {in_json}"
 
     assert "PVH201" in RULES
-    assert 6 == len(told)
-    assert f"  i PVH201  {rest}" == told[-1]
+    assert 6 == len(lines)
+    assert f"  i PVH201  {rest}" == lines[-1]
+
+
+def test_findings_are_counted_by_severity() -> None:
+    assert ("2 info", "") == (findings_text.count(findings(2)), findings_text.count([]))

@@ -1,4 +1,4 @@
-"""inspect's words about real files, and about values that no file of ours has."""
+"""The text and the JSON of `inspect`, for real files and for made-up values."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,15 +20,15 @@ from pvhdbg.views.to_json import inspect_json
 from tests import build
 
 
-def inspected(path: Path, folder: Path) -> InspectedFile:
+def inspect_file(path: Path, folder: Path) -> InspectedFile:
     kernel = open_kernel(str(path), folder)
-    checked = preflight_file(kernel.facts, symbols=kernel.symbols)
+    preflight = preflight_file(kernel.facts, symbols=kernel.symbols)
     addresses = {name: kernel.symbols.address(name) for name in STAGE_SYMBOLS if name in kernel.symbols}
-    return InspectedFile(kernel.facts, inspect(kernel.facts.elf), checked, addresses)
+    return InspectedFile(kernel.facts, inspect(kernel.facts.elf), preflight, addresses)
 
 
 class Headers(NamedTuple):
-    """A file's headers, made up."""
+    """Made-up ELF headers."""
 
     type: str = "EXEC"
     machine: str = "x64"
@@ -44,72 +44,73 @@ class Headers(NamedTuple):
     scans: tuple[Scan, ...] = ()
 
 
-def made_up(headers: Headers, *, notes: tuple[Note, ...] = (), checked: Preflight | None = None) -> str:
+def text_of(headers: Headers, *, notes: tuple[Note, ...] = (), preflight: Preflight | None = None) -> str:
     facts = build.linux()._replace(notes=notes)
-    return inspect_text.as_text(InspectedFile(facts, headers, checked or Preflight(PVH, 0x1000850, ()), {}))
+    return inspect_text.as_text(InspectedFile(facts, headers, preflight or Preflight(PVH, 0x1000850, ()), {}))
 
 
-def test_the_teaching_guest_is_started_by_pvh_and_has_every_stage(tmp_path: Path) -> None:
-    found = inspected(guest.ELF, tmp_path)
-    written = inspect_text.as_text(found)
+def test_the_teaching_guest_boots_by_pvh_and_has_every_stage(tmp_path: Path) -> None:
+    file = inspect_file(guest.ELF, tmp_path)
+    written = inspect_text.as_text(file)
 
-    assert f"QEMU's -kernel starts it by PVH, at {found.facts.entry:#x}" in written
+    assert f"QEMU -kernel: boots it by PVH at {file.facts.entry:#x}\n" in written
     assert "no symbol" not in written
-    assert f"prepare         {found.addresses['xen_prepare_pvh']:#x}, physical" in written
+    assert f"prepare         {file.addresses['xen_prepare_pvh']:#x}, physical" in written
 
 
-def test_debians_kernel_shows_its_notes_and_what_each_loader_finds(vmlinux_61: Path, tmp_path: Path) -> None:
-    found = inspected(vmlinux_61, tmp_path)
-    written = inspect_text.as_text(found)
+def test_debians_kernel_shows_its_notes_and_the_entry_of_each_loader(vmlinux_61: Path, tmp_path: Path) -> None:
+    file = inspect_file(vmlinux_61, tmp_path)
+    written = inspect_text.as_text(file)
 
-    assert f"PHYS32_ENTRY              {found.facts.entry:#x}  (physical address of the PVH entry" in written
-    assert 4 == written.count(f"{found.facts.entry:#x}, from the note at")
+    assert f"PHYS32_ENTRY              {file.facts.entry:#x}  (physical address of the PVH entry" in written
+    assert 4 == written.count(f"{file.facts.entry:#x}, from the note at")
     assert "DWARF debug information" in written
 
 
-def test_a_stripped_linux_says_where_its_stages_could_come_from(vmlinuz_lz4: Path, tmp_path: Path) -> None:
-    written = inspect_text.as_text(inspected(vmlinuz_lz4, tmp_path))
+def test_a_stripped_linux_hints_at_symbols_of_the_same_build(vmlinuz_lz4: Path, tmp_path: Path) -> None:
+    written = inspect_text.as_text(inspect_file(vmlinuz_lz4, tmp_path))
 
-    assert "bzimage: what follows is about the vmlinux inside" in written
-    assert "--symbols FILE takes them from a vmlinux with the same build-id" in written
+    assert "bzimage; everything below describes the vmlinux inside it" in written
+    assert "QEMU -kernel, with the vmlinux inside: boots it by PVH at " in written
+    assert "pass a vmlinux with the same build-id with --symbols to get them" in written
 
 
-def test_a_guest_that_is_no_linux_has_its_entry_alone(grub_image: Path, tmp_path: Path) -> None:
-    written = inspect_text.as_text(inspected(grub_image, tmp_path))
+def test_a_guest_other_than_linux_has_only_the_entry_stage(grub_image: Path, tmp_path: Path) -> None:
+    written = inspect_text.as_text(inspect_file(grub_image, tmp_path))
 
     assert "entry           0x100000   the first instruction at the PHYS32_ENTRY address" in written
     assert "linux-loader  none: it loads only 64-bit ELF files" in written
     assert "--symbols" not in written
 
 
-def test_a_file_that_cannot_start_says_why_and_what_to_do() -> None:
+def test_a_refused_file_shows_the_verdict_and_its_hint() -> None:
     verdict = Verdict("no-note", FATAL, "no PHYS32_ENTRY note", "build the kernel with CONFIG_PVH=y")
-    written = made_up(Headers(scans=(Scan("QEMU", None, NO_NOTE),)), checked=Preflight(NONE, None, (verdict,)))
+    written = text_of(Headers(scans=(Scan("QEMU", None, NO_NOTE),)), preflight=Preflight(NONE, None, (verdict,)))
 
-    assert "QEMU's -kernel refuses it\n  fatal (no-note): no PHYS32_ENTRY note\n    hint: build the kernel" in written
+    assert "QEMU -kernel: refuses it\n  fatal (no-note): no PHYS32_ENTRY note\n    hint: build the kernel" in written
     assert "QEMU  none: no note is accepted as PHYS32_ENTRY" in written
 
 
-def test_the_configuration_shows_what_matters_to_a_boot() -> None:
-    written = made_up(Headers(config={"CONFIG_PVH": "y", "CONFIG_NODES_SHIFT": "10", "CONFIG_SOUND": "m"}))
+def test_only_the_options_that_matter_for_a_boot_are_shown() -> None:
+    written = text_of(Headers(config={"CONFIG_PVH": "y", "CONFIG_NODES_SHIFT": "10", "CONFIG_SOUND": "m"}))
 
     assert "CONFIG_PVH                  y" in written
     assert "CONFIG_XEN_PVH              n" in written
     assert "CONFIG_SOUND" not in written
 
 
-def test_multiboot_headers_are_named_with_their_place() -> None:
-    written = made_up(Headers(multiboot1=Multiboot(0x40, 0), multiboot2=Multiboot(0x80, 0)))
+def test_multiboot_headers_are_shown_with_their_file_offsets() -> None:
+    written = text_of(Headers(multiboot1=Multiboot(0x40, 0), multiboot2=Multiboot(0x80, 0)))
 
     assert "multiboot  version 1 header at 0x40, version 2 header at 0x80" in written
 
 
-def test_nothing_that_a_file_holds_reaches_the_terminal_as_it_is() -> None:
+def test_strings_of_a_file_are_escaped() -> None:
     evil = "\x1b[2J\u202e"
     headers = Headers(type=evil, machine=evil, compiler=evil, config={"CONFIG_CMDLINE": evil})
     headers = headers._replace(program_headers=((evil, 0, 0, 0, 0, 0, "RWE", 0),) * 100)
     notes = (Note(evil, 18, b"\x1b[2J" * 100), Note("Xen", 6, b"\x1b[2J" * 100), Note("Xen", 18, b"x"))
-    written = made_up(headers, notes=notes * 40)
+    written = text_of(headers, notes=notes * 40)
 
     assert set() == {sign for sign in written if not " " <= sign <= "~" and sign not in "\n…"}
     assert max(map(len, written.splitlines())) < 200
@@ -117,13 +118,13 @@ def test_nothing_that_a_file_holds_reaches_the_terminal_as_it_is() -> None:
 
 
 @pytest.mark.parametrize("name", ["guest", "grub"])
-def test_as_json_it_is_integers_and_names(name: str, grub_image: Path, tmp_path: Path) -> None:
-    found = inspected(guest.ELF if name == "guest" else grub_image, tmp_path)
-    values = inspect_json.to_dict(found)
+def test_the_json_has_integers_and_names(name: str, grub_image: Path, tmp_path: Path) -> None:
+    file = inspect_file(guest.ELF if name == "guest" else grub_image, tmp_path)
+    values = inspect_json.to_dict(file)
 
-    assert {found.facts.entry} == {each["entry"] for each in values["loaders"] if each["entry"] is not None}
-    assert ("pvh", found.facts.entry) == (values["preflight"]["way"], values["preflight"]["entry"])
-    assert [each.paddr for each in found.facts.segments] == [
-        each["paddr"] for each in values["elf"]["program_headers"] if each["type"] == "LOAD"
+    assert {file.facts.entry} == {loader["entry"] for loader in values["loaders"] if loader["entry"] is not None}
+    assert ("pvh", file.facts.entry) == (values["preflight"]["way"], values["preflight"]["entry"])
+    assert [segment.paddr for segment in file.facts.segments] == [
+        header["paddr"] for header in values["elf"]["program_headers"] if header["type"] == "LOAD"
     ]
     assert set(STAGE_SYMBOLS) == set(values["symbols"])

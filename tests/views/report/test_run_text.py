@@ -1,4 +1,4 @@
-"""The story a person reads, on boots built in memory and on every recording there is."""
+"""The text of a run, for boots built in memory and for every recording."""
 
 import re
 from pathlib import Path
@@ -11,24 +11,25 @@ from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.capture import Capture
 from pvhdbg.target.base import NO_MONITOR
 from pvhdbg.views.report import run_text
+from pvhdbg.views.rows.stop import Stop
 from tests import build
 from tests.paths import RECORDINGS
 
-OUR_SIGNS = "█▒·…"
+NON_ASCII_SIGNS = "█▒·…"
 
 
 def stop(stage: str, document: Document | None = None) -> list[str]:
-    """The lines about one stage in a document's text."""
+    """Return the lines about one stage in a document's text."""
     blocks = run_text.document(document or build.boot()).split("\n\n")
     return next(block for block in blocks if block.startswith(f"{stage}:")).splitlines()
 
 
-def entry_of(guest: build.Guest) -> str:
-    return run_text.capture(guest.at("entry"), guest.image)
+def entry_text(guest: build.Guest) -> str:
+    return run_text.one_stop(Stop(guest.at("entry"), (), guest.image))
 
 
-def prepared(change: bytes, offset: int) -> Document:
-    """A boot of two stops in which the kernel's copy differs from what was handed over."""
+def boot_with_changed_copy(change: bytes, offset: int) -> Document:
+    """Return a boot of two stops in which pvh_start_info differs from start_info."""
     guest = build.linux_guest()
     first = guest.at("entry")
     build.page_tables(guest)
@@ -38,7 +39,7 @@ def prepared(change: bytes, offset: int) -> Document:
     return build.boot()._replace(stops=(first, guest.at("prepare", build.START_INFO)))
 
 
-def test_the_header_says_which_kernel_on_which_machine() -> None:
+def test_the_header_names_the_kernel_and_the_machine() -> None:
     header = run_text.document(build.boot()).split("\n\n")[0]
 
     expected = """\
@@ -51,27 +52,27 @@ def test_the_header_says_which_kernel_on_which_machine() -> None:
     assert expected == header
 
 
-def test_the_entry_tells_everything_that_was_handed_over() -> None:
+def test_the_entry_shows_everything_that_the_vmm_passed() -> None:
     lines = stop("entry")
 
     expected = """\
 entry: the first instruction at the PHYS32_ENTRY address
   rip 0x1000850, physical; 32-bit protected mode, paging off
   struct hvm_start_info at 0xf31e0
-    +0x00  magic           0x336ec578  right
-    +0x04  version         1           carries a memory map
+    +0x00  magic           0x336ec578  correct
+    +0x04  version         1           has a memory map
     +0x08  flags           0x0         none set
     +0x0c  nr_modules      1           the ramdisk
-    +0x10  modlist_paddr   0x7b7c      1 module: 130.6 KiB
+    +0x10  modlist_paddr   0x7b7c      1 module, 130.6 KiB
     +0x18  cmdline_paddr   0xefcb0     "console=ttyS0 earlyprintk=ttyS0"
-    +0x20  rsdp_paddr      0x0         there is none
-    +0x28  memmap_paddr    0xefc20     6 entries: 511.6 MiB of RAM
+    +0x20  rsdp_paddr      0x0         no RSDP
+    +0x28  memmap_paddr    0xefc20     6 entries, 511.6 MiB of RAM
     +0x30  memmap_entries  6
     +0x34  reserved        0x0
   struct hvm_modlist_entry[1] at 0x7b7c
     [0]  0x1fddf000-0x1fdffabc  130.6 KiB  the ramdisk  no cmdline
-  memory map: memmap at 0xefc20, 6 entries: 511.6 MiB of RAM
-    [0]  0xd0000-0xf0000      128 KiB  NVS          gap of 192 KiB before
+  memory map: memmap at 0xefc20, 6 entries, 511.6 MiB of RAM
+    [0]  0xd0000-0xf0000      128 KiB  NVS          192 KiB gap before
     [1]  0x0-0x9fc00          639 KiB  RAM
     [2]  0x9fc00-0xa0000        1 KiB  RESERVED
     [3]  0xf0000-0x100000      64 KiB  RESERVED
@@ -82,38 +83,38 @@ entry: the first instruction at the PHYS32_ENTRY address
     assert any("k kernel" in line for line in lines)
 
 
-def test_a_copy_that_is_equal_is_one_line() -> None:
-    assert ["  pvh_start_info at 0x310d2e0: equal to start_info, byte for byte"] == stop("prepare")[2:]
+def test_an_identical_copy_is_one_line() -> None:
+    assert ["  pvh_start_info at 0x310d2e0: identical to start_info"] == stop("prepare")[2:]
 
 
-def test_a_copy_that_differs_has_its_differing_fields_marked() -> None:
-    lines = stop("prepare", prepared(b"\2", 4))
+def test_fields_of_the_copy_that_differ_are_marked() -> None:
+    lines = stop("prepare", boot_with_changed_copy(b"\2", 4))
 
     assert "  pvh_start_info at 0x310d2e0 (* differs from start_info)" == lines[2]
-    assert ["    *  +0x04  version         2           newer than 1, the last one known"] == [
+    assert ["    *  +0x04  version         2           unknown version: newer than 1"] == [
         line for line in lines if line.startswith("    *")
     ]
 
 
-def test_only_fields_that_are_set_are_listed_of_the_zero_page() -> None:
+def test_only_the_nonzero_fields_of_the_zero_page_are_listed() -> None:
     lines = stop("bootparams")
 
     expected = """\
   struct boot_params pvh_bootparams at 0x310d320
-    +0x1e8  e820_entries        7           of 128
+    +0x1e8  e820_entries        7           at most 128
     +0x206  hdr.version         0x20c       2.12
     +0x210  hdr.type_of_loader  0xb0        QEMU, version 0
     +0x218  hdr.ramdisk_image   0x1fddf000  the ramdisk, module 0
     +0x21c  hdr.ramdisk_size    133820      130.6 KiB
     +0x228  hdr.cmd_line_ptr    0xefcb0     "console=ttyS0 earlyprintk=ttyS0"
-    all other fields are 0, apart from e820_table"""
+    all other fields except e820_table are 0"""
 
     assert expected.splitlines() == lines[2:10]
     assert "    +  0xa0000-0x100000     384 KiB  RESERVED" == lines[-1]
 
 
-def test_boot_params_is_compared_with_what_it_was_copied_from() -> None:
-    assert ["  boot_params at 0x32ba460: equal to pvh_bootparams, byte for byte"] == stop("kernel")[2:]
+def test_boot_params_is_compared_with_its_original() -> None:
+    assert ["  boot_params at 0x32ba460: identical to pvh_bootparams"] == stop("kernel")[2:]
 
 
 def test_fields_of_boot_params_that_changed_are_shown_with_both_values() -> None:
@@ -132,7 +133,7 @@ def test_fields_of_boot_params_that_changed_are_shown_with_both_values() -> None
     ] == stop("kernel", document._replace(stops=stops))[2:]
 
 
-def test_the_kernels_table_is_compared_with_the_map_that_was_handed_over() -> None:
+def test_the_kernels_e820_table_is_compared_with_the_memory_map() -> None:
     lines = stop("e820")
 
     expected = """\
@@ -147,74 +148,74 @@ def test_the_kernels_table_is_compared_with_the_map_that_was_handed_over() -> No
     assert expected.splitlines() == lines[3:]
 
 
-def test_without_an_earlier_stop_a_late_one_is_shown_whole() -> None:
-    alone = run_text.capture(build.boot().stops[-1], build.linux())
+def test_a_late_stop_without_earlier_ones_is_shown_in_full() -> None:
+    alone = run_text.one_stop(Stop(build.boot().stops[-1], (), build.linux()))
 
     assert "hdr.type_of_loader" in alone
-    assert "equal to" not in alone
-    assert "was handed over" not in alone
+    assert "identical to" not in alone
+    assert "compared with" not in alone
 
 
-def test_a_module_list_that_cannot_be_read_says_why_once() -> None:
+def test_the_reason_for_an_unreadable_module_list_is_shown_once() -> None:
     guest = build.linux_guest()
     guest.put(build.START_INFO, build.start_info(nr_modules=1, modlist_paddr=1 << 40))
 
-    assert 1 == entry_of(guest).count("unreadable: 32 bytes at 0x10000000000")
+    assert 1 == entry_text(guest).count("unreadable: 32 bytes at 0x10000000000")
 
 
-def test_no_monitor_is_said_once_for_all_registers_and_all_stops() -> None:
+def test_the_missing_monitor_is_reported_once_for_all_registers_and_stops() -> None:
     guest = build.linux_guest()
     guest.without_monitor()
     stops = (guest.at("entry"), guest.at("prepare", build.START_INFO))
     whole = run_text.document(build.boot()._replace(stops=stops))
 
     assert 1 == whole.count(NO_MONITOR)
-    assert "not there: cs.base, cs.limit, cs.flags and" in whole
+    assert "missing: cs.base, cs.limit, cs.flags and" in whole
 
 
-def test_a_missing_copy_says_why() -> None:
+def test_a_missing_copy_has_a_reason() -> None:
     document = build.boot()
     guest = build.linux_guest()
 
-    assert "  pvh_start_info: none, no symbol pvh_start_info" in stop(
+    assert "  pvh_start_info: missing, no symbol pvh_start_info" in stop(
         "prepare", document._replace(stops=(guest.at("prepare"),))
     )
 
 
-def test_a_long_command_line_follows_whole_on_lines_of_its_own() -> None:
+def test_a_long_command_line_is_wrapped_on_lines_of_its_own() -> None:
     guest = build.linux_guest()
     guest.put(build.START_INFO, build.start_info(cmdline_paddr=0x8000))
     guest.put(0x8000, b"quiet " * 20 + b"\x1b[31m" + b"x" * 3000 + b"\0")
-    written = entry_of(guest)
+    written = entry_text(guest)
 
     assert "  command line at 0x8000, 3.0 KiB" in written
     assert "\\x1b[31mxxxx" in written
     assert "    … and 1.0 KiB more" in written
 
 
-def test_a_table_of_equal_entries_is_one_line() -> None:
+def test_a_run_of_equal_map_entries_is_one_line() -> None:
     guest = build.linux_guest()
     guest.put(build.START_INFO, build.start_info(memmap_paddr=0x20000, memmap_entries=1000))
     guest.put(0x20000, build.memmap([(0, 0, 0)] * 1000))
 
-    assert "    [0]-[999]  0x0-0x0  0  unknown (0)" in entry_of(guest).splitlines()
+    assert "    [0]-[999]  0x0-0x0  0  unknown (0)" in entry_text(guest).splitlines()
 
 
-def test_a_long_table_is_cut_and_says_how_much_is_left() -> None:
+def test_a_long_table_is_cut_and_says_how_many_lines_are_left() -> None:
     guest = build.linux_guest()
     guest.put(build.START_INFO, build.start_info(memmap_paddr=0x20000, memmap_entries=1000))
     guest.put(0x20000, build.memmap([(number << 12, 4096, 1) for number in range(1000)]))
 
-    assert "    … and 840 more" in entry_of(guest).splitlines()
+    assert "    … and 840 more" in entry_text(guest).splitlines()
 
 
-def test_the_initrd_and_command_line_of_no_machine_of_ours_are_not_there() -> None:
+def test_a_machine_that_pvhdbg_did_not_start_has_no_qemu_version_command_line_or_initrd() -> None:
     document = Document(None, build.machine()._replace(qemu=None, append=None, initrd=None), (), Outcome(None, "done"))
 
-    assert "  microvm, tcg, max, 512M\n\ndone: no stage was reached\n" == run_text.document(document)
+    assert "  microvm, tcg, max, 512M\n\ndone: no stage reached\n" == run_text.document(document)
 
 
-def test_rewritten_bytes_are_in_the_header() -> None:
+def test_the_header_lists_rewritten_bytes() -> None:
     rewrite = Rewrite("start_info.magic", 0x21E0, b"\x78\xc5\x6e\x33", b"\0\0\0\0")
     document = build.boot()._replace(machine=build.machine()._replace(rewrites=(rewrite,) * 40))
     header = run_text.document(document).split("\n\n")[0]
@@ -232,13 +233,13 @@ def died(rip: int | None = 0xFFFFFFFF8305A1FF) -> Document:
     return document._replace(stops=(guest.at("died"),), outcome=Outcome("prepare", DEAD, death))
 
 
-def test_a_death_shows_the_cpu_and_the_code_it_died_at() -> None:
+def test_a_death_shows_the_registers_and_the_code_at_rip() -> None:
     lines = stop("died", died())
 
-    assert "  rip 0xffffffff8305a1ff, virtual, the kernel's own; 64-bit long mode, paging on (4 levels)" == lines[1]
+    assert "  rip 0xffffffff8305a1ff, virtual, kernel mapping; 64-bit long mode, paging on (4 levels)" == lines[1]
     assert any(re.match(r" +cr0 +0x80000011 +PE \| ET \| PG", line) for line in lines)
     assert lines[-1].startswith("  code at rip: 0f 0b 00 00")
-    assert lines[-1].endswith("(ud2 first: how Linux ends a BUG)")
+    assert lines[-1].endswith("(begins with ud2: a Linux BUG)")
 
 
 @pytest.mark.parametrize(
@@ -246,24 +247,24 @@ def test_a_death_shows_the_cpu_and_the_code_it_died_at() -> None:
     [
         (
             died().outcome,
-            "died: triple fault at 0xffffffff8305a1ff xen_prepare_pvh+0xa9: gone\\x1b[2J (reached prepare)",
+            "died: triple fault at 0xffffffff8305a1ff xen_prepare_pvh+0xa9: gone\\x1b[2J (last stage: prepare)",
         ),
-        (died(None).outcome, "died: triple fault: gone\\x1b[2J (reached prepare)"),
+        (died(None).outcome, "died: triple fault: gone\\x1b[2J (last stage: prepare)"),
         (
             Outcome("entry", TIMED_OUT, None, "prepare", 0x1000, None),
-            "timeout: prepare did not come, rip 0x1000 (reached entry)",
+            "timed out waiting for prepare, rip 0x1000 (last stage: entry)",
         ),
-        (Outcome("kernel", INTERRUPTED), "interrupted (reached kernel)"),
+        (Outcome("kernel", INTERRUPTED), "interrupted (last stage: kernel)"),
         (Outcome("e820", "done"), "done: reached e820"),
     ],
 )
-def test_the_last_line_says_how_it_ended(outcome: Outcome, expected: str) -> None:
+def test_the_last_line_says_how_the_run_ended(outcome: Outcome, expected: str) -> None:
     line = run_text.document(build.boot()._replace(outcome=outcome)).splitlines()[-1]
 
-    assert re.fullmatch(re.escape(expected) + r"; found: (1 error, )?5 infos", line)
+    assert re.fullmatch(re.escape(expected) + r"; findings: (1 error, )?5 info", line)
 
 
-def test_what_rules_find_stands_below_its_stop_and_is_said_once() -> None:
+def test_a_finding_is_shown_once_below_its_stop() -> None:
     infos = [
         "  i PVH126  tr.limit is 0xffff, the ABI wants limit 0x67",
         "  i PVH201  size is 0 in entry 5 (unknown (0))",
@@ -271,10 +272,10 @@ def test_what_rules_find_stands_below_its_stop_and_is_said_once() -> None:
     written = run_text.document(build.boot())
 
     assert infos == stop("entry")[-5:-3]
-    assert [1, 1] == [written.count(each) for each in infos]
+    assert [1, 1] == [written.count(line) for line in infos]
 
 
-def test_why_it_died_stands_before_everything_else_about_the_death() -> None:
+def test_the_cause_of_a_death_comes_first() -> None:
     document = died()
     broken = build.linux_guest()
     broken.put(build.START_INFO, b"AAAA")
@@ -284,38 +285,38 @@ def test_why_it_died_stands_before_everything_else_about_the_death() -> None:
     assert any(line.startswith("  X PVH900  triple fault at 0xffffffff8305a1ff") for line in rest)
 
 
-def test_a_report_has_what_is_found_and_nothing_else() -> None:
+def test_a_report_has_only_the_findings() -> None:
     report = run_text.report(build.boot()).split("\n\n")
 
     assert report[1].startswith("entry: the first instruction")
-    assert "prepare, bootparams, kernel, e820: nothing new" == report[2]
-    assert report[3].startswith("done: reached e820; found: 5 infos")
+    assert "prepare, bootparams, kernel, e820: no new findings" == report[2]
+    assert report[3].startswith("done: reached e820; findings: 5 info")
 
 
 def assert_fit_for_a_terminal(written: str) -> None:
-    assert set() == {sign for sign in written if not " " <= sign <= "~" and sign not in "\n" + OUR_SIGNS}
+    assert set() == {sign for sign in written if not " " <= sign <= "~" and sign not in "\n" + NON_ASCII_SIGNS}
     assert len(written) < 300_000
     assert max(map(len, written.splitlines())) < 320
 
 
-def hostile(target: build.Noise) -> list[Capture]:
+def captures_of(target: build.Noise) -> list[Capture]:
     return [build.look(target, stage, build.linux()) for stage in (*stages.NAMES, stages.DIED)]
 
 
 @pytest.mark.parametrize("byte", [0x00, 0x1B, 0x41, 0xFF])
-def test_memory_of_one_byte_everywhere_is_written_out_bounded_and_harmless(byte: int) -> None:
-    document = build.boot()._replace(stops=tuple(hostile(build.Noise(0, byte))))
+def test_memory_full_of_one_byte_gives_short_text_without_control_characters(byte: int) -> None:
+    document = build.boot()._replace(stops=tuple(captures_of(build.Noise(0, byte))))
 
     assert_fit_for_a_terminal(run_text.document(document))
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_random_memory_is_written_out_bounded_and_harmless(seed: int) -> None:
-    for capture in hostile(build.Noise(seed)):
-        assert_fit_for_a_terminal(run_text.capture(capture, build.linux()))
+def test_random_memory_gives_short_text_without_control_characters(seed: int) -> None:
+    for capture in captures_of(build.Noise(seed)):
+        assert_fit_for_a_terminal(run_text.one_stop(Stop(capture, (), build.linux())))
 
 
-def test_whatever_a_recordings_own_strings_hold_is_escaped() -> None:
+def test_strings_of_a_recording_are_escaped() -> None:
     evil = "\x1b]0;owned\x07\u202e\udcff"
     kernel = build.linux()._replace(path=evil, kind=evil, build_id=evil, release=evil)
     rewrites = (Rewrite(evil, 0, b"", b""),)
@@ -326,10 +327,10 @@ def test_whatever_a_recordings_own_strings_hold_is_escaped() -> None:
 
 
 @pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.stem)
-def test_every_real_boot_fits_100_columns_and_tells_its_stages(path: Path) -> None:
+def test_every_recording_fits_100_columns_and_shows_all_its_stages(path: Path) -> None:
     document = load(path)
     written = run_text.document(document)
     tables = [line for line in written.splitlines() if line.startswith("    ")]
 
-    assert [each.stage for each in document.stops] == re.findall(r"^(\w+): .*\n  rip", written, re.MULTILINE)
+    assert [capture.stage for capture in document.stops] == re.findall(r"^(\w+): .*\n  rip", written, re.MULTILINE)
     assert max(map(len, tables)) <= 100

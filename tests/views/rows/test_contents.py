@@ -1,4 +1,4 @@
-"""What a stop may hold is in every table that tells of it: whoever adds a thing is led to each."""
+"""Every key of a capture is in every table that must have it. A new key fails here until all tables have it."""
 
 from pvhdbg.boot.stop.capture import Capture
 from pvhdbg.boot.stop.stages import CAPTURE_KEYS, STAGES
@@ -8,17 +8,17 @@ from pvhdbg.views.to_json import document_json
 from tests import build
 
 
-def test_a_thing_is_valid_at_some_stage() -> None:
+def test_every_capture_key_is_valid_at_some_stage() -> None:
     assert set(CAPTURE_KEYS) == {key for stage in STAGES for key in stage.valid}
 
 
-def test_a_thing_is_a_part_of_a_capture_and_of_its_json() -> None:
-    captured = build.boot().stops[0]
+def test_every_capture_key_is_a_field_of_a_capture_and_of_its_json() -> None:
+    capture = build.boot().stops[0]
     between = Capture._fields[Capture._fields.index("registers") + 1 : Capture._fields.index("memory")]
 
     assert CAPTURE_KEYS == between
-    assert [*Capture._fields] == [key for key in document_json.stop(captured) if key != "findings"]
+    assert [*Capture._fields] == [key for key in document_json.stop(capture) if key != "findings"]
 
 
-def test_a_thing_has_a_section_and_a_line() -> None:
-    assert [*CAPTURE_KEYS] == [*stop_text._SECTIONS] == [*contents._TOLD]
+def test_every_capture_key_has_a_section_in_the_report_and_a_line_in_the_summary() -> None:
+    assert [*CAPTURE_KEYS] == [*stop_text._SECTIONS] == [*contents._ADDRESS_AND_SUMMARY]

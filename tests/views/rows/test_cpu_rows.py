@@ -8,15 +8,15 @@ from pvhdbg.views.rows.row import Row
 from tests import build
 
 
-def entry() -> Capture:
+def entry_capture() -> Capture:
     return build.boot().stops[0]
 
 
-def named(capture: Capture, name: str) -> Row:
+def row_named(capture: Capture, name: str) -> Row:
     return next(row for row in cpu_rows(capture) if row.name == name)
 
 
-def test_every_cpu_mode_has_words() -> None:
+def test_every_cpu_mode_has_a_description() -> None:
     assert set(CPU_MODES) == set(MODES)
 
 
@@ -32,16 +32,16 @@ def test_every_cpu_mode_has_words() -> None:
         ({"cr0": None}, "long64", "64-bit long mode, paging unknown"),
     ],
 )
-def test_the_mode_in_words_counts_the_levels_of_page_tables(
+def test_the_description_of_the_mode_counts_the_levels_of_page_tables(
     registers: dict[str, int | None], mode: str, words: str
 ) -> None:
-    capture = entry()._replace(cpu_mode=mode, registers={"cr3": 0x1000, **registers})
+    capture = entry_capture()._replace(cpu_mode=mode, registers={"cr3": 0x1000, **registers})
 
     assert words == mode_words(capture)
 
 
-def test_every_register_that_was_asked_for_is_shown() -> None:
-    rows = cpu_rows(entry())
+def test_every_captured_register_is_shown() -> None:
+    rows = cpu_rows(entry_capture())
     shown = " ".join(f"{row.path} {row.meaning}" for row in rows)
     plain = {name for name in REGISTERS if "." not in name}
 
@@ -49,36 +49,36 @@ def test_every_register_that_was_asked_for_is_shown() -> None:
     assert all(f"registers.{name}.base" in shown for name in ("gdtr", "idtr"))
 
 
-def test_control_bits_are_named() -> None:
+def test_control_bits_are_shown_by_name() -> None:
     bootparams = build.boot().stops[2]
 
     assert ("PE | ET | PG", "PAE", "LME | LMA") == (
-        named(bootparams, "cr0").meaning,
-        named(bootparams, "cr4").meaning,
-        named(bootparams, "efer").meaning,
+        row_named(bootparams, "cr0").meaning,
+        row_named(bootparams, "cr4").meaning,
+        row_named(bootparams, "efer").meaning,
     )
 
 
-def test_a_segment_is_one_row_with_what_the_monitor_tells() -> None:
-    row = named(entry(), "cs")
+def test_a_segment_and_its_descriptor_from_the_monitor_are_one_row() -> None:
+    row = row_named(entry_capture(), "cs")
 
     assert ("0x8", "base 0x0, limit 0xffffffff, flags 0xcf9b00: 32-bit code") == (row.value, row.meaning)
 
 
-def test_without_a_monitor_segments_tables_and_a20_say_why() -> None:
+def test_without_a_monitor_segments_tables_and_a20_show_the_reason() -> None:
     guest = build.linux_guest()
     guest.without_monitor()
     capture = guest.at("entry")
 
-    assert ("0x8", NO_MONITOR) == (named(capture, "cs").value, named(capture, "cs").meaning)
+    assert ("0x8", NO_MONITOR) == (row_named(capture, "cs").value, row_named(capture, "cs").meaning)
     assert {("-", NO_MONITOR)} == {
-        (named(capture, name).value, named(capture, name).meaning) for name in ("gdtr", "idtr", "tr", "a20")
+        (row_named(capture, name).value, row_named(capture, name).meaning) for name in ("gdtr", "idtr", "tr", "a20")
     }
 
 
-def test_a_register_leads_where_its_value_is_a_physical_address() -> None:
+def test_a_register_with_a_physical_address_can_be_followed() -> None:
     first, _, bootparams, *_ = build.boot().stops
 
-    assert (build.START_INFO, "start_info") == (named(first, "rbx").leads_to, named(first, "rbx").meaning)
-    assert (0x1000850, build.TABLES) == (named(first, "rip").leads_to, named(bootparams, "cr3").leads_to)
-    assert named(build.boot().stops[1], "rip").leads_to is None
+    assert (build.START_INFO, "start_info") == (row_named(first, "rbx").leads_to, row_named(first, "rbx").meaning)
+    assert (0x1000850, build.TABLES) == (row_named(first, "rip").leads_to, row_named(bootparams, "cr3").leads_to)
+    assert row_named(build.boot().stops[1], "rip").leads_to is None

@@ -17,15 +17,15 @@ def entries(*ranges: build.Range) -> tuple[BootE820Entry, ...]:
     return records(BootE820Entry, build.e820(ranges), 0x1000)
 
 
-def drawn(ranges: tuple[build.Range, ...], marks: tuple[Mark, ...] = (), width: int = 16) -> Picture:
+def picture_of(ranges: tuple[build.Range, ...], marks: tuple[Mark, ...] = (), width: int = 16) -> Picture:
     return picture(entries(*ranges), marks, width)
 
 
-def cells(found: Picture, strip: int) -> str:
-    return "".join(SIGNS[kind][True] for kind in found.strips[strip].cells)
+def cells(shown: Picture, strip: int) -> str:
+    return "".join(SIGNS[kind][True] for kind in shown.strips[strip].cells)
 
 
-def test_parts_are_cut_where_anything_begins_or_ends_and_follow_each_other() -> None:
+def test_parts_cover_the_map_without_gap_or_overlap() -> None:
     expected = [
         Part(0, 0x1000, "RAM"),
         Part(0x1000, 0x2000, OVERLAP),
@@ -37,80 +37,80 @@ def test_parts_are_cut_where_anything_begins_or_ends_and_follow_each_other() -> 
     assert expected == parts(entries((0x1000, 0x2000, 2), (0, 0x2000, 1), (0x4000, 0x1000, 42), (0x9000, 0, 1)))
 
 
-def test_a_byte_listed_twice_as_one_type_is_no_conflict() -> None:
+def test_ranges_of_the_same_type_may_overlap() -> None:
     assert [Part(0, 0x3000, "RAM")] == parts(entries((0, 0x2000, 1), (0x1000, 0x2000, 1)))
 
 
-def test_a_range_that_runs_over_the_end_of_memory_ends_there() -> None:
+def test_a_range_beyond_2_to_the_64_is_cut_there() -> None:
     assert Part(TOP - 0x1000, TOP, "PMEM") == parts(entries((TOP - 0x1000, 0x5000, 7)))[-1]
 
 
-def test_the_first_mib_is_to_scale() -> None:
-    found = drawn(((0, 640 * K, 1), (768 * K, 64 * K, 4), (896 * K, 128 * K, 2)))
+def test_the_first_strip_is_the_first_mib() -> None:
+    shown = picture_of(((0, 640 * K, 1), (768 * K, 64 * K, 4), (896 * K, 128 * K, 2)))
 
-    assert (0, MIB, "##########..N.--") == (found.strips[0].start, found.strips[0].end, cells(found, 0))
-
-
-def test_below_4_gib_a_strip_ends_where_the_ram_does_and_above_there_is_another() -> None:
-    found = drawn(((0, 2 * G, 1), (3 * G, G, 2), (4 * G, 2 * G, 1), (6 * G, 2 * G, 7), (8 * G, G, 1)))
-
-    assert [(0, MIB), (MIB, 2 * G), (4 * G, 9 * G)] == [(strip.start, strip.end) for strip in found.strips]
-    assert "######PPPPPPP###" == cells(found, 2)
-    assert (Part(3 * G, 4 * G, "RESERVED"),) == found.outside
+    assert (0, MIB, "##########..N.--") == (shown.strips[0].start, shown.strips[0].end, cells(shown, 0))
 
 
-def test_ram_that_crosses_4_gib_is_in_both_strips() -> None:
-    found = drawn(((MIB, 5 * G - MIB, 1),))
+def test_ram_below_and_above_4_gib_has_a_strip_each() -> None:
+    shown = picture_of(((0, 2 * G, 1), (3 * G, G, 2), (4 * G, 2 * G, 1), (6 * G, 2 * G, 7), (8 * G, G, 1)))
 
-    assert [(0, MIB), (MIB, 4 * G), (4 * G, 5 * G)] == [(strip.start, strip.end) for strip in found.strips]
-
-
-def test_an_overlap_shows_however_small_it_is() -> None:
-    found = drawn(((0, 640 * K, 1), (320 * K, 1, 2)))
-
-    assert "#####!####......" == cells(found, 0)
+    assert [(0, MIB), (MIB, 2 * G), (4 * G, 9 * G)] == [(strip.start, strip.end) for strip in shown.strips]
+    assert "######PPPPPPP###" == cells(shown, 2)
+    assert (Part(3 * G, 4 * G, "RESERVED"),) == shown.outside
 
 
-def test_a_cell_is_what_most_of_it_is() -> None:
-    found = drawn(((0, 40 * K, 1), (40 * K, 88 * K, 2)))
+def test_ram_across_4_gib_is_in_both_strips() -> None:
+    shown = picture_of(((MIB, 5 * G - MIB, 1),))
 
-    assert "#-.............." == cells(found, 0)
+    assert [(0, MIB), (MIB, 4 * G), (4 * G, 5 * G)] == [(strip.start, strip.end) for strip in shown.strips]
 
 
-def test_a_mark_covers_the_cells_that_it_touches_and_at_least_one() -> None:
+def test_an_overlap_of_one_byte_marks_its_cell() -> None:
+    shown = picture_of(((0, 640 * K, 1), (320 * K, 1, 2)))
+
+    assert "#####!####......" == cells(shown, 0)
+
+
+def test_a_cell_shows_the_kind_of_most_of_its_bytes() -> None:
+    shown = picture_of(((0, 40 * K, 1), (40 * K, 88 * K, 2)))
+
+    assert "#-.............." == cells(shown, 0)
+
+
+def test_a_mark_covers_the_cells_it_touches_and_at_least_one() -> None:
     marks = (Mark("a", "wide", 60 * K, 130 * K), Mark("b", "empty", 640 * K, 640 * K))
-    places = [(mark.letter, first, last) for mark, first, last in drawn((), marks).strips[0].marks]
+    covered = [(mark.letter, first, last) for mark, first, last in picture_of((), marks).strips[0].marks]
 
-    assert [("a", 0, 2), ("b", 10, 10)] == places
+    assert [("a", 0, 2), ("b", 10, 10)] == covered
 
 
-def test_marks_in_one_cell_get_lines_of_their_own() -> None:
+def test_marks_in_the_same_cell_are_on_different_lines() -> None:
     marks = (Mark("a", "one", 0, 1), Mark("b", "two", 1, 2), Mark("c", "three", 640 * K, 641 * K))
-    lines = render(drawn(((0, MIB, 1),), marks), ascii=True, indent=0)
+    lines = render(picture_of(((0, MIB, 1),), marks), ascii=True, indent=0)
 
     assert ["################", "a         c", "b"] == lines[1:4]
 
 
-def test_without_ram_the_marks_tell_how_far_the_picture_goes() -> None:
-    found = drawn((), (Mark("k", "kernel", 16 * MIB, 32 * MIB),))
+def test_without_ram_the_picture_ends_at_the_last_mark() -> None:
+    shown = picture_of((), (Mark("k", "kernel", 16 * MIB, 32 * MIB),))
 
-    assert [(0, MIB), (MIB, 32 * MIB)] == [(strip.start, strip.end) for strip in found.strips]
+    assert [(0, MIB), (MIB, 32 * MIB)] == [(strip.start, strip.end) for strip in shown.strips]
 
 
-def test_what_lies_outside_all_strips_is_named() -> None:
+def test_ranges_and_marks_outside_all_strips_are_listed() -> None:
     marks = (Mark("m", "module 1", 5 * G, 5 * G + 1),)
-    lines = render(drawn(((0, 2 * MIB, 1), (3 * G, MIB, 2)), marks), ascii=True, indent=0)
+    lines = render(picture_of(((0, 2 * MIB, 1), (3 * G, MIB, 2)), marks), ascii=True, indent=0)
 
-    assert ["not shown: 0xc0000000-0xc0100000 RESERVED", "           0x140000000-0x140000001 module 1"] == lines[-2:]
-
-
-def test_the_legend_names_only_what_occurs() -> None:
-    lines = render(drawn(((0, MIB, 1), (0, 64 * K, 3))), ascii=True, indent=0)
-
-    assert ["# RAM   ! listed as two types   (a character: 64 KiB)"] == lines[2:]
+    assert ["not drawn: 0xc0000000-0xc0100000 RESERVED", "           0x140000000-0x140000001 module 1"] == lines[-2:]
 
 
-def test_a_whole_boot_is_drawn_with_everything_that_was_handed_over() -> None:
+def test_the_legend_has_only_the_kinds_that_occur() -> None:
+    lines = render(picture_of(((0, MIB, 1), (0, 64 * K, 3))), ascii=True, indent=0)
+
+    assert ["# RAM   ! listed as two types   (64 KiB per character)"] == lines[2:]
+
+
+def test_the_picture_of_a_boot_shows_the_kernel_the_modules_and_the_boot_data() -> None:
     capture = build.boot().stops[0]
     lines = render(memory_picture.of_capture(capture, build.linux()), ascii=True, indent=0)
 
@@ -122,7 +122,7 @@ def test_a_whole_boot_is_drawn_with_everything_that_was_handed_over() -> None:
 1M             128M            256M            384M            512M
 ################################################################
  kkkkkk                                                        i
-# RAM   - RESERVED   N NVS   . not listed   (a character: 16 KiB, from 1M 7.9 MiB)
+# RAM   - RESERVED   N NVS   . not listed   (16 KiB per character, 7.9 MiB from 1M)
 k kernel            0x1000000-0x3800000    40 MiB
 i initrd, module 0  0x1fddf000-0x1fdffabc  130.6 KiB
 s start_info        0xf31e0-0xf3218        56 bytes
@@ -133,16 +133,16 @@ t memory map        0xefc20-0xefcb0        144 bytes"""
     assert expected.splitlines() == lines
 
 
-def test_segments_of_a_kernel_that_nearly_touch_are_one_mark_and_distant_ones_are_two() -> None:
+def test_kernel_segments_less_than_2_mib_apart_are_one_mark() -> None:
     segments = (Segment(MIB, 0, 0, MIB), Segment(3 * MIB, 0, 0, MIB), Segment(64 * MIB, 0, 0, MIB), Segment(0, 0, 0, 0))
     marks = memory_picture.marks(build.look(build.Noise(0, 0), "died"), build.linux()._replace(segments=segments))
 
-    assert [("k", MIB, 4 * MIB), ("k", 64 * MIB, 65 * MIB)] == [(each.letter, each.start, each.end) for each in marks]
+    assert [("k", MIB, 4 * MIB), ("k", 64 * MIB, 65 * MIB)] == [(mark.letter, mark.start, mark.end) for mark in marks]
 
 
-def test_of_thousands_of_modules_a_few_are_named_and_the_rest_counted() -> None:
+def test_the_first_8_modules_are_named_and_the_rest_counted() -> None:
     marks = tuple(Mark("m", f"module {number}", 4096 * number, 4096 * number + 1) for number in range(1, 101))
-    lines = render(drawn(((0, MIB, 1),), marks), ascii=True, indent=0)
+    lines = render(picture_of(((0, MIB, 1),), marks), ascii=True, indent=0)
 
     assert 8 == sum(line.startswith("m module ") for line in lines)
     assert "m …         and 92 more modules" in lines
@@ -150,21 +150,21 @@ def test_of_thousands_of_modules_a_few_are_named_and_the_rest_counted() -> None:
 
 @pytest.mark.parametrize("width", [1, 7, 64, 200])
 @pytest.mark.parametrize("seed", range(10))
-def test_any_map_is_drawn_in_lines_of_bounded_number_and_width(seed: int, width: int) -> None:
-    choice = random.Random(seed)
+def test_a_random_map_is_drawn_in_few_lines_of_limited_width(seed: int, width: int) -> None:
+    rng = random.Random(seed)
     edges = (0, 1, MIB, 4 * G - 1, 4 * G, TOP - 1, TOP // 2)
-    numbers = [choice.choice((*edges, choice.randrange(TOP))) for _ in range(3000)]
+    numbers = [rng.choice((*edges, rng.randrange(TOP))) for _ in range(3000)]
     ranges = tuple((numbers[i], numbers[i + 1], numbers[i + 2] % 9) for i in range(0, 3000, 3))
     marks = tuple(Mark("m", "module", numbers[i], numbers[i] + numbers[i + 1]) for i in range(0, 600, 2))
-    lines = render(drawn(ranges, marks, width), ascii=True)
+    lines = render(picture_of(ranges, marks, width), ascii=True)
 
     assert len(lines) < 40
     assert max(map(len, lines)) < max(width + 30, 180)
 
 
-def test_the_largest_map_that_is_read_is_drawn_whole() -> None:
+def test_a_map_of_16384_entries_is_drawn_completely() -> None:
     ranges = tuple((number << 20, (1 << 20) + 1, 1 + number % 2) for number in range(16384))
-    found = drawn(ranges)
+    shown = picture_of(ranges)
 
-    assert {OVERLAP} == set(found.strips[1].cells)
+    assert {OVERLAP} == set(shown.strips[1].cells)
     assert 32767 == len(parts(entries(*ranges)))

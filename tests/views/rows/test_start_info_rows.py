@@ -6,57 +6,57 @@ from tests import build
 PLACE = 0x9000
 
 
-def entry(**values: int) -> Capture:
-    """A guest with a start_info of these fields, and all that qboot leaves."""
+def entry_with(**fields: int) -> Capture:
+    """Return the entry capture of a guest whose start_info has these fields."""
     guest = build.linux_guest()
-    guest.put(build.START_INFO, build.start_info(**values))
+    guest.put(build.START_INFO, build.start_info(**fields))
     return guest.at("entry")
 
 
-def row(capture: Capture, name: str) -> Row:
-    return next(each for each in start_info_rows(capture) if each.name == name)
+def row_named(capture: Capture, name: str) -> Row:
+    return next(row for row in start_info_rows(capture) if row.name == name)
 
 
-def meaning(name: str, **values: int) -> str:
-    return row(entry(**values), name).meaning
+def meaning(name: str, **fields: int) -> str:
+    return row_named(entry_with(**fields), name).meaning
 
 
-def test_the_meanings_of_a_usual_boot_tell_what_the_pointers_lead_to() -> None:
-    meanings = {each.name: each.meaning for each in start_info_rows(build.boot().stops[0])}
+def test_the_meanings_of_a_normal_boot_describe_what_the_pointers_lead_to() -> None:
+    meanings = {row.name: row.meaning for row in start_info_rows(build.boot().stops[0])}
 
     assert {
-        "magic": "right",
-        "version": "carries a memory map",
+        "magic": "correct",
+        "version": "has a memory map",
         "flags": "none set",
         "nr_modules": "the ramdisk",
-        "modlist_paddr": "1 module: 130.6 KiB",
+        "modlist_paddr": "1 module, 130.6 KiB",
         "cmdline_paddr": '"console=ttyS0 earlyprintk=ttyS0"',
-        "rsdp_paddr": "there is none",
-        "memmap_paddr": "6 entries: 511.6 MiB of RAM",
+        "rsdp_paddr": "no RSDP",
+        "memmap_paddr": "6 entries, 511.6 MiB of RAM",
         "memmap_entries": "",
         "reserved": "",
     } == meanings
 
 
-def test_a_wrong_magic_is_said_with_the_right_one() -> None:
-    assert "wrong: should be 0x336ec578" == meaning("magic", magic=0x41414141)
+def test_a_wrong_magic_is_shown_with_the_correct_one() -> None:
+    assert "wrong: must be 0x336ec578" == meaning("magic", magic=0x41414141)
 
 
-def test_a_version_that_nobody_knows_is_said() -> None:
-    assert "newer than 1, the last one known" == meaning("version", version=7)
+def test_a_version_above_1_is_unknown() -> None:
+    assert "unknown version: newer than 1" == meaning("version", version=7)
 
 
-def test_flags_are_named_and_those_without_a_name_are_shown() -> None:
+def test_flags_are_named_and_unknown_flags_are_shown_in_hex() -> None:
     assert "PRIVILEGED | INITDOMAIN | 0x1000" == meaning("flags", flags=0x1003)
 
 
-def test_a_reserved_field_that_is_not_0_is_said() -> None:
-    assert "should be 0" == meaning("reserved", reserved=1)
+def test_a_reserved_field_that_is_not_0_is_reported() -> None:
+    assert "must be 0" == meaning("reserved", reserved=1)
 
 
-def test_version_0_has_no_map_and_each_field_of_it_says_so() -> None:
-    rows = start_info_rows(entry(version=0))
-    later = {each.name: (each.value, each.meaning) for each in rows if each.offset and each.offset >= 0x28}
+def test_fields_that_version_0_lacks_show_the_reason() -> None:
+    rows = start_info_rows(entry_with(version=0))
+    later = {row.name: (row.value, row.meaning) for row in rows if row.offset and row.offset >= 0x28}
 
     assert (
         dict.fromkeys(("memmap_paddr", "memmap_entries", "reserved"), ("-", "not in version 0 of the structure"))
@@ -64,37 +64,40 @@ def test_version_0_has_no_map_and_each_field_of_it_says_so() -> None:
     )
 
 
-def test_a_pointer_can_be_followed_and_a_null_one_not() -> None:
-    capture = entry(cmdline_paddr=build.CMDLINE)
+def test_a_pointer_can_be_followed_unless_it_is_0() -> None:
+    capture = entry_with(cmdline_paddr=build.CMDLINE)
 
-    assert (build.CMDLINE, None) == (row(capture, "cmdline_paddr").leads_to, row(capture, "rsdp_paddr").leads_to)
+    assert (build.CMDLINE, None) == (
+        row_named(capture, "cmdline_paddr").leads_to,
+        row_named(capture, "rsdp_paddr").leads_to,
+    )
 
 
-def test_an_acpi_root_pointer_is_recognised_by_its_signature() -> None:
+def test_the_rsdp_is_recognized_by_its_signature() -> None:
     guest = build.linux_guest()
     guest.put(build.START_INFO, build.start_info(rsdp_paddr=PLACE))
     guest.put(PLACE, b"RSD PTR " + bytes(28))
 
-    assert "ACPI root pointer" == row(guest.at("entry"), "rsdp_paddr").meaning
+    assert "ACPI RSDP" == row_named(guest.at("entry"), "rsdp_paddr").meaning
 
 
-def test_other_bytes_where_the_root_pointer_should_be_are_shown() -> None:
+def test_a_wrong_rsdp_signature_is_shown() -> None:
     guest = build.linux_guest()
     guest.put(build.START_INFO, build.start_info(rsdp_paddr=PLACE))
     guest.put(PLACE, b"\x1bSD PTR ".ljust(36))
 
-    assert "no ACPI root pointer there: 1b 53 44 20 50 54 52 20" == row(guest.at("entry"), "rsdp_paddr").meaning
+    assert "not an RSDP, wrong signature: 1b 53 44 20 50 54 52 20" == row_named(guest.at("entry"), "rsdp_paddr").meaning
 
 
-def test_a_pointer_to_nowhere_says_why_nothing_was_read() -> None:
-    capture = entry(cmdline_paddr=1 << 40, nr_modules=1, modlist_paddr=1 << 41)
+def test_a_pointer_to_unmapped_memory_shows_the_reason() -> None:
+    capture = entry_with(cmdline_paddr=1 << 40, nr_modules=1, modlist_paddr=1 << 41)
 
-    assert "unreadable: 256 bytes at 0x10000000000" in row(capture, "cmdline_paddr").meaning
-    assert "unreadable: 32 bytes at 0x20000000000" == row(capture, "modlist_paddr").meaning
+    assert "unreadable: 256 bytes at 0x10000000000" in row_named(capture, "cmdline_paddr").meaning
+    assert "unreadable: 32 bytes at 0x20000000000" == row_named(capture, "modlist_paddr").meaning
 
 
-def test_a_map_that_is_pointed_to_but_has_no_entries_is_said() -> None:
-    assert "memmap_entries is 0: nobody looks there" == meaning("memmap_paddr", memmap_paddr=build.MEMMAP)
+def test_a_memory_map_without_entries_is_ignored() -> None:
+    assert "ignored: memmap_entries is 0" == meaning("memmap_paddr", memmap_paddr=build.MEMMAP)
 
 
 def test_the_second_module_can_be_the_memory_map() -> None:
@@ -105,20 +108,20 @@ def test_the_second_module_can_be_the_memory_map() -> None:
     guest.put(PLACE, build.e820_blob(build.MAP))
     guest.put(PLACE + 512, b"e820 data\0")
     rows = module_rows(guest.at("entry"))
-    roles = [each.meaning for each in rows if each.depth == 0]
+    roles = [row.meaning for row in rows if row.depth == 0]
 
-    assert ["the ramdisk", "the memory map", "Linux does not look at it"] == roles
-    assert '"e820 data"' == next(each for each in rows if each.path == "modules[1].cmdline_paddr").meaning
+    assert ["the ramdisk", "the memory map", "ignored by Linux"] == roles
+    assert '"e820 data"' == next(row for row in rows if row.path == "modules[1].cmdline_paddr").meaning
 
 
-def test_a_first_module_without_bytes_is_no_ramdisk() -> None:
+def test_an_empty_first_module_is_not_a_ramdisk() -> None:
     guest = build.linux_guest()
     guest.put(build.MODLIST, build.modlist((0, 0, 0, 0)))
 
-    assert "the ramdisk's place, empty: no ramdisk" == module_rows(guest.at("entry"))[0].meaning
+    assert "no ramdisk: address or size is 0" == module_rows(guest.at("entry"))[0].meaning
 
 
-def test_a_module_list_that_was_cut_says_so() -> None:
+def test_a_truncated_module_list_ends_with_the_reason() -> None:
     capture = build.look(build.Noise(0, 0xFF), "entry")
 
     assert "truncated: the guest claims 4294967295 entries, only 4096 were read" == module_rows(capture)[-1].meaning

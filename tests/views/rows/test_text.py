@@ -18,7 +18,7 @@ from pvhdbg.views.rows import text
         (1 << 80, "1048576 EiB"),
     ],
 )
-def test_a_size_is_in_the_largest_unit_that_it_fills_and_never_rounded_up(count: int, expected: str) -> None:
+def test_a_size_is_in_the_largest_unit_that_fits_and_rounded_down(count: int, expected: str) -> None:
     assert expected == text.size(count)
 
 
@@ -26,39 +26,39 @@ def test_a_size_is_in_the_largest_unit_that_it_fills_and_never_rounded_up(count:
     ("address", "expected"),
     [(0, "0"), (640 << 10, "640K"), (1 << 20, "1M"), (1 << 32, "4G"), (0x1FFE0000, "0x1ffe0000"), (3 << 29, "1536M")],
 )
-def test_a_scale_says_round_addresses_short_and_others_exactly(address: int, expected: str) -> None:
+def test_scale_labels_shorten_round_addresses_and_show_others_in_hex(address: int, expected: str) -> None:
     assert expected == text.scale_label(address)
 
 
-def test_what_a_guest_wrote_cannot_steer_the_terminal() -> None:
+def test_control_characters_in_guest_text_are_escaped() -> None:
     assert '"a\\x1b[2J\\x00\\\\"' == text.quoted(b"a\x1b[2J\0\\")
 
 
-def test_a_long_string_is_cut_and_says_how_long_it_is() -> None:
+def test_a_long_string_is_cut_and_followed_by_its_length() -> None:
     assert '"aaaa"… (70 bytes)' == text.quoted(b"a" * 70, limit=4)
 
 
-def test_no_escape_is_cut_in_two() -> None:
+def test_an_escape_is_never_cut_in_two() -> None:
     assert '"\\xff\\xff"… (3 bytes)' == text.quoted(b"\xff" * 3, limit=11)
 
 
-def test_a_cell_that_is_very_wide_does_not_push_the_others_away() -> None:
+def test_a_very_wide_cell_does_not_widen_its_column() -> None:
     lines = text.columns([("x" * 100, "1"), ("ab", "2")])
 
     assert [f"  {'x' * 100}  1", "  ab  2"] == lines
 
 
-def test_columns_are_aligned_and_no_line_ends_in_spaces() -> None:
+def test_columns_are_aligned_and_lines_have_no_trailing_spaces() -> None:
     lines = text.columns([("a", "1", "x"), ("long", "22", "")], right=(1,))
 
     assert ["  a      1  x", "  long  22"] == lines
 
 
-def test_rows_may_be_of_different_lengths() -> None:
+def test_rows_may_have_different_numbers_of_cells() -> None:
     assert ["  a", "  b  c"] == text.columns([("a",), ("b", "c")])
 
 
-def test_no_rows_are_no_lines() -> None:
+def test_no_rows_give_no_lines() -> None:
     assert [] == text.columns([])
 
 
