@@ -25,7 +25,7 @@ from pvhdbg.tui.screen.state import Screen
 from pvhdbg.views.rows import text
 from tests import build
 from tests.tui import apps, screens
-from tests.tui.apps import Shown, Terminal
+from tests.tui.apps import RunningTui, Terminal
 
 SIZE = (120, 40)
 MEDIAN_MS, WORST_MS = 8.0, 30.0
@@ -48,7 +48,7 @@ def screen() -> Screen:
     """Where the kernel has a long map, gdb has printed much, and the memory view is shown."""
     document = with_map(build.boot())
     printed = tuple(f"line {number} of what gdb printed, about as long as lines are" for number in range(5000))
-    here = screens.at("bootparams", state.MEMORY, document)
+    here = screens.at("bootparams", "memory", document)
     return here._replace(output=printed, focus=state.VIEW)
 
 
@@ -73,7 +73,7 @@ class Quiet(Terminal):
 class Stopwatch:
     """Each draw of a TUI, timed from the key that made it."""
 
-    def __init__(self, tui: Shown) -> None:
+    def __init__(self, tui: RunningTui) -> None:
         self._tui = tui
         self._drawn = threading.Event()
         self._ended = 0.0
@@ -95,7 +95,7 @@ class Stopwatch:
 
 def measure() -> dict[str, list[float]]:
     with create_pipe_input() as keyboard:
-        tui = Shown(lambda: Tui(screen()), Quiet(*SIZE), keyboard)
+        tui = RunningTui(lambda: Tui(screen()), Quiet(*SIZE), keyboard)
         tui.until(lambda: tui.tui.windows.body.size[0] > 0)
         start.freeze_heap()
         watch = Stopwatch(tui)

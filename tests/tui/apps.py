@@ -1,4 +1,4 @@
-"""The whole TUI in a thread of the test, on a terminal in memory: keys go in, and what pyte makes of it comes out."""
+"""The whole TUI in a thread, on a terminal in memory: tests type keys and read the screen that pyte emulates."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.paths import RECORDINGS_DIR
 
 SIZES = ((80, 24), (120, 40), (200, 60))
 BOOT = "linux-6.1-microvm-initrd"
-PATIENCE = 10.0
+TIMEOUT = 10.0
 KEYS = {
     "F1": "\x1bOP",
     "F2": "\x1bOQ",
@@ -55,7 +55,7 @@ KEYS = {
 
 
 class Terminal(io.StringIO):
-    """What a terminal makes of what is written to it, and everything that was, as `raw`."""
+    """An emulated terminal. `lines` is its screen, and `raw` is everything written to it."""
 
     def __init__(self, width: int, height: int) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ class Terminal(io.StringIO):
         self._drawing = threading.Lock()
 
     @property
-    def encoding(self) -> str:  # type: ignore[override]  # of a terminal it is known
+    def encoding(self) -> str:  # type: ignore[override]  # StringIO has none
         return "utf-8"
 
     def isatty(self) -> bool:
@@ -89,8 +89,8 @@ class Terminal(io.StringIO):
             return [line.rstrip() for line in self._screen.display]
 
 
-class Shown:
-    """A TUI that runs."""
+class RunningTui:
+    """A running TUI, its terminal and its keyboard."""
 
     def __init__(self, make: Callable[[], Tui], terminal: Terminal, keyboard: PipeInput) -> None:
         self.terminal = terminal
@@ -101,7 +101,7 @@ class Shown:
         self._made = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
-        self._made.wait(PATIENCE)
+        self._made.wait(TIMEOUT)
 
     def _run(self) -> None:
         output = Vt100_Output(self.terminal, lambda: self.terminal.size, term="xterm-256color")
@@ -110,7 +110,7 @@ class Shown:
                 self.tui = self._make()
                 self._made.set()
                 self.tui.run()
-            except BaseException as error:  # noqa: BLE001  for the test to look at
+            except BaseException as error:  # noqa: BLE001  tests look at it
                 self.error = error
 
     @property
@@ -119,7 +119,7 @@ class Shown:
 
     @property
     def lines(self) -> list[str]:
-        """The screen; after `end` the last one before it."""
+        """The lines on the screen; after `end`, the last ones before it."""
         return self._last or self.terminal.lines
 
     @property
@@ -127,41 +127,41 @@ class Shown:
         return "\n".join(self.lines)
 
     def keys(self, *names: str) -> None:
-        """Keys by their names in KEYS, else as text; each is read before the next is typed."""
+        """Type keys, given by their names in KEYS, or text."""
         for name in names:
             self._keyboard.send_text(KEYS.get(name, name))
             if name == "Esc":
-                time.sleep(0.1)  # it is a key of its own only if nothing follows
+                time.sleep(0.1)  # else it would begin an escape sequence
 
     def resize(self, width: int, height: int) -> None:
-        """As SIGWINCH, which comes to the main thread alone, would."""
+        """Resize the terminal, and do what SIGWINCH does: only the main thread would get it."""
         self.terminal.resize(width, height)
         assert self.tui.app.loop is not None
         self.tui.app.loop.call_soon_threadsafe(self.tui.app._on_resize)
 
     def wait(self, words: str) -> str:
-        """The screen, once the words are on it."""
+        """Wait until the words are on the screen, and return it."""
         return self.until(lambda: words in self.text, f"{words!r} is not on the screen")
 
     def wait_gone(self, words: str) -> str:
         return self.until(lambda: words not in self.text, f"{words!r} is still on the screen")
 
-    def until(self, holds: Callable[[], bool], otherwise: str = "it never came") -> str:
-        end = time.monotonic() + PATIENCE
+    def until(self, holds: Callable[[], bool], otherwise: str = "timed out") -> str:
+        end = time.monotonic() + TIMEOUT
         while not holds():
             assert time.monotonic() < end, f"{otherwise}:\n{self.text}"
             assert self._thread.is_alive() or holds(), (
-                f"{otherwise}, and the TUI has ended: {self.error!r}\n{self.text}"
+                f"{otherwise}, because the TUI has ended: {self.error!r}\n{self.text}"
             )
             time.sleep(0.01)
         return self.text
 
     def wait_end(self) -> None:
-        self._thread.join(PATIENCE)
+        self._thread.join(TIMEOUT)
         assert not self._thread.is_alive(), self.text
 
     def end(self) -> None:
-        """Whatever it does."""
+        """End the TUI in any state."""
         self._last = self.terminal.lines
         loop = self.tui.app.loop
         if self._thread.is_alive() and loop is not None:
@@ -170,17 +170,17 @@ class Shown:
 
 
 @contextmanager
-def shown(make: Callable[[], Tui], size: tuple[int, int] = (80, 24)) -> Iterator[Shown]:
+def shown(make: Callable[[], Tui], size: tuple[int, int] = (80, 24)) -> Iterator[RunningTui]:
     with create_pipe_input() as keyboard:
-        running = Shown(make, Terminal(*size), keyboard)
+        running = RunningTui(make, Terminal(*size), keyboard)
         try:
             yield running
         finally:
             running.end()
 
 
-def recorded(name: str = "linux-6.1-microvm-initrd", **fields: Any) -> Screen:  # noqa: ANN401 - whatever a Screen has
-    """The screen of a recording."""
+def recorded(name: str = BOOT, **fields: Any) -> Screen:  # noqa: ANN401 - a Screen's fields
+    """Return the first screen of a recording, with these fields replaced."""
     path = RECORDINGS_DIR / f"{name}.json"
     return recording_screen(load(path), path.name)._replace(**fields)
 
@@ -188,8 +188,8 @@ def recorded(name: str = "linux-6.1-microvm-initrd", **fields: Any) -> Screen:  
 def show(
     size: tuple[int, int] = (80, 24),
     name: str = BOOT,
-    **fields: Any,  # noqa: ANN401 - whatever a Screen has
-) -> AbstractContextManager[Shown]:
-    """A recording on a terminal of that size; `fields` are the Screen's."""
+    **fields: Any,  # noqa: ANN401 - a Screen's fields
+) -> AbstractContextManager[RunningTui]:
+    """Run the TUI over a recording, on a terminal of this size. `fields` replace fields of its first Screen."""
     session = RecordedSession(load(RECORDINGS_DIR / f"{name}.json"))
     return shown(lambda: Tui(recorded(name, **fields), answer=lambda line: commands.run(session, line)), size)

@@ -1,4 +1,4 @@
-"""No test of the screen touches the user's own history, or is drawn as the user likes it."""
+"""Tests of the TUI neither touch the user's history nor follow the user's color settings."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the path of the prompt's history file."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.delenv("NO_COLOR", raising=False)
     return tmp_path / "pvhdbg" / "history"

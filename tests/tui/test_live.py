@@ -1,4 +1,4 @@
-"""The TUI on a real terminal, over a real machine."""
+"""The TUI over a live machine, on a real terminal."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
 
 @pytest.fixture
 def at_prepare(tmp_path: Path) -> Iterator[Start]:
-    """Run pvhdbg with the options given: its guest stopped at `prepare`, its symbols loaded."""
+    """Return a function that starts pvhdbg and waits until the guest is at `prepare` and the symbols are loaded."""
     with ExitStack() as stack:
 
         def start(*words: str, size: tuple[int, int] = (100, 32)) -> Shell:
@@ -41,7 +41,7 @@ def at_prepare(tmp_path: Path) -> Iterator[Start]:
 
 
 def quit_by(shell: Shell, *keys: str) -> None:
-    """Leave, and answer the question."""
+    """Press the keys, then quit and confirm."""
     shell.keys(*keys, "C-q")
     shell.wait("Quit?")
     shell.keys("y")
@@ -49,7 +49,7 @@ def quit_by(shell: Shell, *keys: str) -> None:
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
-def test_the_teaching_guest_is_walked_through_with_f6_alone(at_prepare: Start, size: tuple[int, int]) -> None:
+def test_f6_alone_goes_through_all_stages_of_the_teaching_guest(at_prepare: Start, size: tuple[int, int]) -> None:
     shell = at_prepare(size=size)
     text = shell.wait("0x336ec578")
 
@@ -67,7 +67,7 @@ def test_the_teaching_guest_is_walked_through_with_f6_alone(at_prepare: Start, s
     assert [] == shell.leftovers()
 
 
-def test_debians_kernel_is_walked_through_and_its_symbols_come_after_the_first_picture(
+def test_debians_kernel_reaches_all_stages_and_its_symbols_load_after_the_first_screen(
     tmp_path: Path, vmlinux_61: Path
 ) -> None:
     with tmux.shell(tmp_path) as shell:
@@ -86,7 +86,7 @@ def test_debians_kernel_is_walked_through_and_its_symbols_come_after_the_first_p
         shell.wait("the kernel's copy")
         shell.keys("M-9")
         shell.keys("F5")
-        # No single line of it is sure to be seen: a fast guest has written the next hundred before anybody looks.
+        # Any kernel message will do: a fast guest scrolls a given line away before the screen is read.
         shell.until(lambda text: re.search(r"│ \[ +[0-9]+\.[0-9]{6}\] ", text) is not None)
         shell.until(lambda text: re.search(r"running [1-9][0-9]* s", text) is not None)
         shell.keys("C-c")
@@ -94,7 +94,7 @@ def test_debians_kernel_is_walked_through_and_its_symbols_come_after_the_first_p
         quit_by(shell)
 
 
-def test_a_command_that_changes_a_field_is_followed_by_the_view_with_a_star(at_prepare: Start) -> None:
+def test_a_field_changed_by_a_command_gets_a_star_in_the_view(at_prepare: Start) -> None:
     shell = at_prepare()
     shell.type("set var pvh_start_info.flags=7")
     shell.wait("*+0x08 flags           0x7")
@@ -109,7 +109,7 @@ def test_a_command_that_changes_a_field_is_followed_by_the_view_with_a_star(at_p
     quit_by(shell)
 
 
-def test_steps_go_by_source_lines_and_breakpoints_are_set_and_marked(at_prepare: Start) -> None:
+def test_steps_go_by_source_lines_and_breakpoints_are_marked(at_prepare: Start) -> None:
     shell = at_prepare(size=(120, 40))
     shell.keys("M-6")
     shell.wait("pvh.c")
@@ -120,11 +120,11 @@ def test_steps_go_by_source_lines_and_breakpoints_are_set_and_marked(at_prepare:
     line = _marked(shell.until(lambda text: _marked(text) is not None))
     shell.keys("F5")
     shell.wait("■ stopped at breakpoint")
-    # The code comes after the stop that it belongs to.
+    # The code is shown after the stop.
     text = shell.until(lambda text: f"▶{line}" in text.replace(" ", ""))
 
     assert line is not None
-    assert line == next(each for each in text.splitlines() if "▶" in each).split("▶")[1].split()[0]
+    assert line == next(row for row in text.splitlines() if "▶" in row).split("▶")[1].split()[0]
 
     shell.keys("F9")
     shell.until(lambda text: _marked(text) is None)
@@ -135,12 +135,12 @@ def test_steps_go_by_source_lines_and_breakpoints_are_set_and_marked(at_prepare:
     quit_by(shell)
 
 
-def test_f9_says_what_it_did_and_takes_the_marked_bytes(at_prepare: Start) -> None:
+def test_f9_sets_a_breakpoint_at_the_code_or_the_selected_bytes_and_reports_it(at_prepare: Start) -> None:
     shell = at_prepare(size=(120, 40))
     shell.keys("F9")
     shell.until(lambda text: re.search(r"hardware breakpoint \d+ at 0xffffffff81\w+ xen_prepare_pvh", text) is not None)
     shell.keys("M-7", "Tab", "F9")
-    shell.wait("no virtual address is marked here")
+    shell.wait("no virtual address selected")
     shell.type(":start_kernel")
     shell.wait("virtual   start_kernel")
     shell.keys("F9")
@@ -150,7 +150,7 @@ def test_f9_says_what_it_did_and_takes_the_marked_bytes(at_prepare: Start) -> No
     quit_by(shell)
 
 
-def test_a_linux_without_symbols_says_what_gives_it_its_other_stages(tmp_path: Path, vmlinuz_lz4: Path) -> None:
+def test_a_linux_without_symbols_names_the_option_that_gives_it_more_stages(tmp_path: Path, vmlinuz_lz4: Path) -> None:
     with tmux.shell(tmp_path) as shell:
         shell.start(str(vmlinuz_lz4))
         shell.wait("this Linux kernel has no symbols: pass")
@@ -161,12 +161,12 @@ def test_a_linux_without_symbols_says_what_gives_it_its_other_stages(tmp_path: P
 
 
 def _marked(text: str) -> str | None:
-    """The number of the line of code that has a breakpoint."""
-    lines = [each for each in text.splitlines()[3:] if each.startswith("│") and "●" in each[:6]]
+    """Return the number of the first source line with a breakpoint."""
+    lines = [line for line in text.splitlines()[3:] if line.startswith("│") and "●" in line[:6]]
     return lines[0].replace("▶", " ").split("●")[1].split()[0] if lines else None
 
 
-def test_commands_of_many_lines_go_on_to_their_end_and_ctrl_c_gives_them_up(at_prepare: Start) -> None:
+def test_multi_line_commands_read_to_their_end_and_ctrl_c_cancels_them(at_prepare: Start) -> None:
     shell = at_prepare()
     shell.type("python")
     shell.until(lambda text: text.splitlines()[-2].strip() == ">", "no prompt for more lines")
@@ -181,7 +181,7 @@ def test_commands_of_many_lines_go_on_to_their_end_and_ctrl_c_gives_them_up(at_p
     shell.wait("(gdb) greet\nhello")
     for answer in (42, 43):
         shell.type("python")
-        if answer == 43:  # at the first time Ctrl-C may come before gdb asks
+        if answer == 43:  # the first time, Ctrl-C may come before gdb asks
             shell.until(lambda text: text.splitlines()[-2].strip() == ">")
         shell.keys("C-c")
         shell.type(f"p {answer} + 0")
@@ -200,7 +200,7 @@ def test_commands_of_many_lines_go_on_to_their_end_and_ctrl_c_gives_them_up(at_p
         "python\ngdb.execute('continue')\nend",
     ],
 )
-def test_ctrl_c_stops_the_guest_whatever_started_it(at_prepare: Start, line: str | None) -> None:
+def test_ctrl_c_stops_the_guest_whatever_command_resumed_it(at_prepare: Start, line: str | None) -> None:
     shell = at_prepare()
     if line is None:
         shell.keys("F5")
@@ -219,7 +219,7 @@ def test_ctrl_c_stops_the_guest_whatever_started_it(at_prepare: Start, line: str
     quit_by(shell)
 
 
-def test_ctrl_c_ends_a_command_that_keeps_gdb_busy(at_prepare: Start) -> None:
+def test_ctrl_c_ends_a_long_gdb_command_and_drops_queued_ones(at_prepare: Start) -> None:
     shell = at_prepare()
     shell.type("python import time; time.sleep(600)")
     shell.wait("(gdb, busy)")
@@ -234,7 +234,7 @@ def test_ctrl_c_ends_a_command_that_keeps_gdb_busy(at_prepare: Start) -> None:
     quit_by(shell)
 
 
-def test_gdb_completes_what_is_typed(at_prepare: Start) -> None:
+def test_tab_completes_by_gdb(at_prepare: Start) -> None:
     shell = at_prepare()
     shell.type("p pvh_st", "Tab")
     shell.wait("pvh_start_xen")
@@ -251,27 +251,27 @@ def test_gdb_completes_what_is_typed(at_prepare: Start) -> None:
 
 
 @pytest.mark.parametrize("line", ["shell ls", "!ls", "pi", "edit"])
-def test_what_would_take_the_prompt_for_ever_is_refused(at_prepare: Start, line: str) -> None:
+def test_a_command_that_would_block_the_prompt_forever_is_refused(at_prepare: Start, line: str) -> None:
     shell = at_prepare()
     shell.type(line)
     shell.wait("would block the gdb prompt")
     quit_by(shell)
 
 
-def test_the_code_of_a_stage_that_was_passed_is_there_to_look_back_at(at_prepare: Start) -> None:
+def test_the_code_of_a_passed_stage_is_shown_in_the_past(at_prepare: Start) -> None:
     shell = at_prepare()
     shell.keys("M-6", "Tab", "Left")
     text = shell.wait("captured at entry, the past")
 
     assert re.search(r"▸ ▶0x1000000 +cld", text)
-    assert "as QEMU's monitor reads them in protected32" in text
+    assert "as QEMU's monitor decodes them in protected32" in text
     shell.keys("F9")
-    shell.wait("this is the past")
+    shell.wait("no breakpoints in a past stage")
     shell.keys("Right")
     shell.wait("guest/pvh.c")
 
 
-def test_zeros_of_a_hole_are_told_from_data(at_prepare: Start) -> None:
+def test_addresses_without_memory_are_not_shown_as_zeros(at_prepare: Start) -> None:
     shell = at_prepare(size=(80, 24))
     shell.keys("Tab")
     shell.type(":0x20000000")
@@ -279,13 +279,13 @@ def test_zeros_of_a_hole_are_told_from_data(at_prepare: Start) -> None:
     assert "map: beyond all RAM; machine: nothing, reads as 0" in shell.wait("-- -- -- no memory")
 
 
-def test_a_death_is_told_and_only_a_fresh_guest_goes_on(at_prepare: Start) -> None:
+def test_a_death_is_reported_and_only_a_restart_continues(at_prepare: Start) -> None:
     shell = at_prepare(size=(120, 40))
     shell.type("set var pvh_start_info.magic=0")
     shell.wait("wrong: should be 0x336ec578")
     shell.keys("F6")
     shell.wait("✖ died: triple-fault")
-    # A terminal that is asked while it is drawn on has the first lines before the others.
+    # The top lines are drawn first: wait for the message too.
     text = shell.wait("the guest died: triple fault")
 
     assert "5✖findings" in text
@@ -302,7 +302,7 @@ def test_a_death_is_told_and_only_a_fresh_guest_goes_on(at_prepare: Start) -> No
     shell.wait("0x336ec578")
 
 
-def test_a_qemu_that_is_killed_while_its_guest_stands_still_is_noticed_at_once(at_prepare: Start) -> None:
+def test_the_death_of_qemu_is_reported_at_once_while_the_guest_is_stopped(at_prepare: Start) -> None:
     shell = at_prepare()
     os.kill(shell.qemu(), signal.SIGKILL)
     shell.wait("✖ died: QEMU was killed by SIGKILL")
@@ -312,17 +312,17 @@ def test_a_qemu_that_is_killed_while_its_guest_stands_still_is_noticed_at_once(a
     shell.wait("0x336ec578")
 
 
-def test_a_gdb_that_is_killed_while_nobody_asks_it_is_noticed_at_once(at_prepare: Start) -> None:
+def test_the_death_of_gdb_is_reported_at_once_while_it_is_idle(at_prepare: Start) -> None:
     shell = at_prepare()
     os.kill(shell.gdb(), signal.SIGKILL)
     shell.wait("ended gdb was killed by SIGKILL")
     shell.keys("F4")
-    text = shell.wait("there is no gdb any more (hint: Ctrl-Q, and start pvhdbg again)")
+    text = shell.wait("gdb has exited (hint: press Ctrl-Q and restart pvhdbg)")
 
     assert 1 == text.count("pvhdbg: gdb was killed by SIGKILL\n")
 
 
-def test_a_guest_is_started_again_after_kill_by_run_and_while_it_runs(at_prepare: Start) -> None:
+def test_a_guest_can_be_restarted_after_kill_and_while_it_runs(at_prepare: Start) -> None:
     shell = at_prepare(size=(120, 40))
     shell.type("kill")
     shell.wait("✖ died: QEMU was killed by SIGKILL")

@@ -1,4 +1,4 @@
-"""Whatever ends the TUI, the terminal is given back, nothing is left, and a foreign machine is as it was found."""
+"""However the TUI ends, it restores the terminal, leaves no files or processes, and an attached machine as it was."""
 
 from __future__ import annotations
 
@@ -26,16 +26,14 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
         yield started
 
 
-def assert_given_back(shell: Shell, settings: str) -> None:
-    """As the shell had it: its modes, the cursor, the ordinary screen, no mouse and no bracketed paste."""
+def assert_restored(shell: Shell, settings: str) -> None:
+    """Check the terminal's settings, a visible cursor, the normal screen and no mouse reports."""
     assert settings == shell.answer("stty -g")
-    assert ("1", "0", "0") == tuple(shell.shows(each) for each in ("cursor_flag", "alternate_on", "mouse_any_flag"))
+    assert ("1", "0", "0") == tuple(map(shell.variable, ("cursor_flag", "alternate_on", "mouse_any_flag")))
 
 
 @pytest.mark.parametrize("number", STATUS)
-def test_whatever_signal_ends_it_the_terminal_is_given_back_and_nothing_is_left(
-    shell: Shell, number: signal.Signals
-) -> None:
+def test_after_every_signal_the_terminal_is_restored_and_nothing_is_left(shell: Shell, number: signal.Signals) -> None:
     settings = shell.answer("stty -g")
     shell.start()
     shell.wait("stopped at prepare")
@@ -43,7 +41,7 @@ def test_whatever_signal_ends_it_the_terminal_is_given_back_and_nothing_is_left(
     shell.type("m", "F5")
     shell.wait("running")
 
-    assert ("1", "1") == (shell.shows("alternate_on"), shell.shows("mouse_any_flag"))
+    assert ("1", "1") == (shell.variable("alternate_on"), shell.variable("mouse_any_flag"))
 
     os.kill(shell.pid(), number)
     shell.wait(tmux.PROMPT)
@@ -51,10 +49,10 @@ def test_whatever_signal_ends_it_the_terminal_is_given_back_and_nothing_is_left(
     assert STATUS[number] == shell.status()
     assert "Traceback" not in shell.text
     assert [] == shell.leftovers()
-    assert_given_back(shell, settings)
+    assert_restored(shell, settings)
 
 
-def test_a_terminal_that_goes_away_leaves_nothing(tmp_path: Path) -> None:
+def test_a_closed_terminal_leaves_nothing(tmp_path: Path) -> None:
     with tmux.shell(tmp_path) as shell:
         shell.start()
         shell.wait("stopped at prepare")
@@ -62,7 +60,7 @@ def test_a_terminal_that_goes_away_leaves_nothing(tmp_path: Path) -> None:
     assert [] == shell.leftovers()
 
 
-def test_ctrl_z_gives_the_terminal_to_the_shell_and_fg_takes_it_again(shell: Shell) -> None:
+def test_ctrl_z_returns_the_terminal_to_the_shell_and_fg_continues(shell: Shell) -> None:
     settings = shell.answer("stty -g")
     shell.start()
     shell.wait("stopped at prepare")
@@ -70,7 +68,7 @@ def test_ctrl_z_gives_the_terminal_to_the_shell_and_fg_takes_it_again(shell: She
     shell.wait("$1 = 41")
     shell.keys("C-z")
     shell.wait("Stopped")
-    assert_given_back(shell, settings)
+    assert_restored(shell, settings)
     shell.resize(120, 40)
     shell.type("fg")
     shell.wait("$1 = 41")
@@ -82,7 +80,7 @@ def test_ctrl_z_gives_the_terminal_to_the_shell_and_fg_takes_it_again(shell: She
     shell.type("kill -9 %1")
 
     assert [] == shell.leftovers()
-    assert_given_back(shell, settings)
+    assert_restored(shell, settings)
 
 
 def test_the_screen_follows_the_terminals_size(shell: Shell) -> None:
@@ -97,7 +95,7 @@ def test_the_screen_follows_the_terminals_size(shell: Shell) -> None:
 
 
 def _fills(text: str, width: int, height: int) -> bool:
-    framed = {len(each) for each in text.splitlines() if each.startswith(tuple("┌│├└"))}
+    framed = {len(line) for line in text.splitlines() if line.startswith(tuple("┌│├└"))}
     return "too small" in text or (height, {width}) == (len(text.splitlines()), framed)
 
 
@@ -113,7 +111,7 @@ def _fills(text: str, width: int, height: int) -> bool:
         ("show --tui /nowhere/boot.json", "2", "pvhdbg: error: /nowhere/boot.json: No such file or directory"),
     ],
 )
-def test_what_cannot_start_is_told_in_a_line_on_a_screen_that_was_never_touched(
+def test_a_failed_start_prints_an_error_and_never_touches_the_screen(
     shell: Shell, options: str, status: str, error: str
 ) -> None:
     typescript = shell.runtime.parent / "typescript"
@@ -127,12 +125,12 @@ def test_what_cannot_start_is_told_in_a_line_on_a_screen_that_was_never_touched(
     assert [] == shell.leftovers()
 
 
-def test_ctrl_c_ends_a_start_that_takes_too_long(shell: Shell, tmp_path: Path) -> None:
+def test_ctrl_c_ends_a_slow_start(shell: Shell, tmp_path: Path) -> None:
     slow = tmp_path / "slow"
     slow.write_text("#!/bin/sh\nsleep 60\n")
     slow.chmod(0o755)
     shell.start(f"--qemu {slow}")
-    shell.until(lambda _: any(shell.runtime.iterdir()), "it never started")
+    shell.until(lambda _: any(shell.runtime.iterdir()), "pvhdbg did not start")
     shell.keys("C-c")
     shell.until(lambda text: text.rstrip().endswith(tmux.PROMPT))
 
@@ -141,7 +139,7 @@ def test_ctrl_c_ends_a_start_that_takes_too_long(shell: Shell, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(("args", "as_found"), [((), "running"), (("-S",), "prelaunch")])
-def test_a_machine_that_is_not_ours_is_left_as_it_was_found(
+def test_an_attached_machine_is_left_as_it_was(
     shell: Shell, foreign: Callable[..., Foreign], args: tuple[str, ...], as_found: str
 ) -> None:
     machine = foreign(*args)
@@ -163,7 +161,7 @@ def test_a_machine_that_is_not_ours_is_left_as_it_was_found(
     assert [] == shell.leftovers()
 
 
-def test_a_machine_behind_tcp_is_walked_through_interrupted_and_left(
+def test_a_machine_attached_by_tcp_can_be_stepped_interrupted_and_left(
     shell: Shell, foreign: Callable[..., Foreign]
 ) -> None:
     machine = foreign("-S", stub="tcp:127.0.0.1:0")
@@ -185,7 +183,7 @@ def test_a_machine_behind_tcp_is_walked_through_interrupted_and_left(
     assert [] == shell.leftovers()
 
 
-def test_another_kernel_than_the_one_named_is_told_and_nothing_of_it_is_shown(
+def test_a_kernel_mismatch_is_reported_and_no_symbols_are_used(
     shell: Shell, foreign: Callable[..., Foreign], tmp_path: Path
 ) -> None:
     machine = foreign("-S")
@@ -193,7 +191,7 @@ def test_another_kernel_than_the_one_named_is_told_and_nothing_of_it_is_shown(
     shell.wait("■ stopped")
     shell.keys("F6")
     shell.wait("the kernel in memory is not")
-    shell.wait("entry −")  # noqa: RUF001  a sign of ours
+    shell.wait("entry −")  # noqa: RUF001  a sign of the TUI
     shell.wait("no symbols")
     shell.type("info address xen_prepare_pvh")
     shell.wait('No symbol "xen_prepare_pvh" in current context')
@@ -205,7 +203,7 @@ def test_another_kernel_than_the_one_named_is_told_and_nothing_of_it_is_shown(
     assert [] == shell.leftovers()
 
 
-def test_stages_that_were_run_past_are_not_waited_for(shell: Shell, foreign: Callable[..., Foreign]) -> None:
+def test_f6_does_not_wait_for_stages_that_were_run_past(shell: Shell, foreign: Callable[..., Foreign]) -> None:
     shell.start(f"attach {foreign('-S').stub} {guest.ELF}")
     shell.wait("■ stopped")
     shell.type("hbreak halt")
@@ -220,7 +218,7 @@ def test_stages_that_were_run_past_are_not_waited_for(shell: Shell, foreign: Cal
     assert [] == shell.leftovers()
 
 
-def test_a_guest_that_reboots_is_stopped_where_it_does_and_told(
+def test_a_guest_that_reboots_is_stopped_and_the_reset_is_reported(
     shell: Shell, foreign: Callable[..., Foreign], tmp_path: Path
 ) -> None:
     kernel = tmp_path / "dying.elf"
@@ -228,7 +226,7 @@ def test_a_guest_that_reboots_is_stopped_where_it_does_and_told(
     machine = foreign("-S", "-kernel", str(kernel))
     shell.start(f"attach {machine.stub} {kernel}")
     shell.wait("■ stopped")
-    # No further than here: QEMU 7.2's microvm, asked to disassemble, does not find its kernel at the next boot.
+    # Stay at the entry: after a disassembly, QEMU 7.2's microvm does not find its kernel at the next boot.
     shell.keys("F6")
     shell.wait("stopped at entry")
     shell.type("continue")
@@ -241,8 +239,8 @@ def test_a_guest_that_reboots_is_stopped_where_it_does_and_told(
 
 
 def _port(pid: int) -> int:
-    """The TCP port that a process listens on."""
-    sockets = {str(each.readlink()) for each in Path(f"/proc/{pid}/fd").iterdir()}
+    """Return the TCP port that a process listens on."""
+    sockets = {str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()}
     for line in Path("/proc/net/tcp").read_text("ascii").splitlines()[1:]:
         words = line.split()
         if words[3] == "0A" and f"socket:[{words[9]}]" in sockets:
@@ -252,24 +250,24 @@ def _port(pid: int) -> int:
 
 @pytest.fixture
 def slow_qemu(tmp_path: Path) -> Path:
-    """A QEMU that starts once there is a file `go` beside it."""
+    """Return a QEMU that starts once a file `go` exists beside it."""
     path = tmp_path / "slow-qemu"
     path.write_text(f'#!/bin/sh\nwhile [ ! -e {tmp_path}/go ]; do sleep 0.05; done\nexec qemu-system-x86_64 "$@"\n')
     path.chmod(0o755)
     return path
 
 
-def test_a_machine_that_takes_its_time_to_start_is_waited_for_in_words(shell: Shell, slow_qemu: Path) -> None:
+def test_a_slow_start_is_shown_with_its_elapsed_time(shell: Shell, slow_qemu: Path) -> None:
     shell.start("--qemu", str(slow_qemu))
     shell.wait("waiting for gdb to start, and for QEMU: microvm tcg 512M")
-    # Any number but 0: a busy machine draws no picture of some second.
+    # Any number but 0: a busy computer may skip a second.
     shell.until(lambda text: re.search(r"starting [1-9][0-9]* s", text) is not None)
     slow_qemu.with_name("go").touch()
     shell.wait("stopped at prepare")
     shell.wait("0x336ec578")
 
 
-def test_who_does_not_wait_for_a_slow_machine_leaves_nothing(shell: Shell, slow_qemu: Path) -> None:
+def test_quitting_during_a_slow_start_leaves_nothing(shell: Shell, slow_qemu: Path) -> None:
     settings = shell.answer("stty -g")
     shell.start("--qemu", str(slow_qemu))
     shell.wait("waiting for gdb to start")
@@ -277,10 +275,10 @@ def test_who_does_not_wait_for_a_slow_machine_leaves_nothing(shell: Shell, slow_
     shell.wait(tmux.PROMPT)
 
     assert [] == shell.leftovers()
-    assert_given_back(shell, settings)
+    assert_restored(shell, settings)
 
 
-def test_a_machine_that_never_starts_says_why_on_the_ordinary_screen(shell: Shell, slow_qemu: Path) -> None:
+def test_the_error_of_a_slow_start_that_fails_is_printed_on_the_normal_screen(shell: Shell, slow_qemu: Path) -> None:
     settings = shell.answer("stty -g")
     slow_qemu.write_text(slow_qemu.read_text().replace("exec qemu-system-x86_64", "echo no luck >&2; exit 1 #"))
     shell.start("--qemu", str(slow_qemu))
@@ -289,4 +287,4 @@ def test_a_machine_that_never_starts_says_why_on_the_ordinary_screen(shell: Shel
     shell.wait("pvhdbg: error:")
 
     assert "no luck" in shell.wait(tmux.PROMPT)
-    assert_given_back(shell, settings)
+    assert_restored(shell, settings)

@@ -1,4 +1,4 @@
-"""pvhdbg under a shell on a real terminal: tmux's, a server for each test."""
+"""pvhdbg under a shell on a real terminal: that of tmux, with one server per test."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from pathlib import Path
 
 from tests.paths import ROOT
 
-PATIENCE = 30.0
+TIMEOUT = 30.0
 PROMPT = "shell>"
 SHELL = f"PS1='{PROMPT} ' exec bash --norc --noprofile"
 PVHDBG = f"{sys.executable} -m pvhdbg"
 
 
 class Shell:
-    """A shell in tmux. `folder` is where whatever it starts keeps its sockets and state."""
+    """A shell in tmux. The programs that it starts keep their sockets and state in `folder`."""
 
     def __init__(self, folder: Path, width: int, height: int) -> None:
         self.runtime = folder / "run"
@@ -40,7 +40,7 @@ class Shell:
 
     def tmux(self, *words: str) -> str:
         call = ["tmux", "-L", self._socket, *words]
-        return subprocess.run(call, check=True, capture_output=True, text=True, timeout=PATIENCE).stdout
+        return subprocess.run(call, check=True, capture_output=True, text=True, timeout=TIMEOUT).stdout
 
     @property
     def text(self) -> str:
@@ -51,36 +51,37 @@ class Shell:
         return self.text.splitlines()
 
     def keys(self, *names: str) -> None:
-        """As tmux names them."""
+        """Press keys, by tmux's names."""
         self.tmux("send-keys", *names)
 
     def type(self, text: str, *keys: str) -> None:
+        """Type text and press keys, by default Enter."""
         self.tmux("send-keys", "-l", text)
         self.keys(*(keys or ("Enter",)))
 
     def resize(self, width: int, height: int) -> None:
         self.tmux("resize-window", "-x", str(width), "-y", str(height))
 
-    def shows(self, what: str) -> str:
-        """One of tmux's own variables, such as cursor_flag or alternate_on."""
-        return self.tmux("display-message", "-p", f"#{{{what}}}").strip()
+    def variable(self, name: str) -> str:
+        """Return one of tmux's variables, such as cursor_flag or alternate_on."""
+        return self.tmux("display-message", "-p", f"#{{{name}}}").strip()
 
-    def wait(self, words: str, patience: float = PATIENCE) -> str:
-        """The screen, once the words are on it."""
-        return self.until(lambda text: words in text, f"{words!r} is not on the screen", patience)
+    def wait(self, words: str, timeout: float = TIMEOUT) -> str:
+        """Wait until the words are on the screen, and return it."""
+        return self.until(lambda text: words in text, f"{words!r} is not on the screen", timeout)
 
     def wait_gone(self, words: str) -> str:
         return self.until(lambda text: words not in text, f"{words!r} is still on the screen")
 
-    def until(self, holds: Callable[[str], bool], otherwise: str = "it never came", patience: float = PATIENCE) -> str:
-        end = time.monotonic() + patience
+    def until(self, holds: Callable[[str], bool], otherwise: str = "timed out", timeout: float = TIMEOUT) -> str:
+        end = time.monotonic() + timeout
         while not holds(text := self.text):
             assert time.monotonic() < end, f"{otherwise}:\n{text}"
             time.sleep(0.02)
         return text
 
     def answer(self, command: str) -> str:
-        """What a command prints in the shell."""
+        """Run a command in the shell and return its output."""
         mark = os.urandom(4).hex()
         self.type(f"clear; echo {mark[:4]}''{mark[4:]}; {command}; echo {mark[4:]}''{mark[:4]}")
         text = self.wait(f"{mark[4:]}{mark[:4]}\n")
@@ -91,36 +92,36 @@ class Shell:
         self.type(f"{PVHDBG} {' '.join(words)}")
 
     def status(self) -> str:
-        """The exit status of what ran last, which has ended."""
+        """Return the exit status of the last command. It must have ended."""
         self.type("echo status=$?")
         text = self.until(lambda text: "status=" in text.replace("status=$?", ""))
         return text.replace("status=$?", "").rpartition("status=")[2].split()[0]
 
     def pid(self) -> int:
-        """The process that runs in the terminal's foreground."""
-        shell = self.shows("pane_pid")
+        """Return the process that the shell runs in the foreground."""
+        shell = self.variable("pane_pid")
         children = Path(f"/proc/{shell}/task/{shell}/children").read_text("ascii").split()
         return int(children[0])
 
     def qemu(self) -> int:
-        """The QEMU that pvhdbg has started here."""
+        """Return the pid of the QEMU that pvhdbg has started here."""
         return self._child("qemu-system")
 
     def gdb(self) -> int:
-        """The gdb that pvhdbg has started here."""
+        """Return the pid of the gdb that pvhdbg has started here."""
         return self._child("gdb")
 
     def _child(self, name: str) -> int:
-        ours = f"XDG_RUNTIME_DIR={self.runtime}"
+        variable = f"XDG_RUNTIME_DIR={self.runtime}"
         return next(
-            int(each.name)
-            for each in Path("/proc").glob("[0-9]*")
-            if _is_program(each, name) and ours in _read(each / "environ")
+            int(process.name)
+            for process in Path("/proc").glob("[0-9]*")
+            if _is_program(process, name) and variable in _read(process / "environ")
         )
 
     def leftovers(self) -> list[str]:
-        """What pvhdbg has left behind: files, and processes that have one open there."""
-        end = time.monotonic() + PATIENCE
+        """Wait until pvhdbg has cleaned up. Return its files that remain, and processes that use one of them."""
+        end = time.monotonic() + TIMEOUT
         while left := [*map(str, self.runtime.iterdir()), *self._processes()]:
             if time.monotonic() > end:
                 return left
@@ -128,7 +129,8 @@ class Shell:
         return []
 
     def _processes(self) -> list[str]:
-        return [each for each in map(_described, Path("/proc").glob("[0-9]*")) if f"{self.runtime}/" in each]
+        processes = map(_describe, Path("/proc").glob("[0-9]*"))
+        return [process for process in processes if f"{self.runtime}/" in process]
 
     def end(self) -> None:
         self.tmux("kill-server")
@@ -139,17 +141,17 @@ def _is_program(process: Path, name: str) -> bool:
 
 
 def _read(path: Path) -> str:
-    """Empty once the process has gone."""
+    """Return a file's text; empty if the process has ended."""
     try:
         return path.read_text(errors="replace")
     except OSError:
         return ""
 
 
-def _described(process: Path) -> str:
-    """Its command line and what it has open."""
+def _describe(process: Path) -> str:
+    """Return a process's command line and its open files; empty if it has ended."""
     try:
-        links = [str(each.readlink()) for each in (process / "fd").iterdir()]
+        links = [str(link.readlink()) for link in (process / "fd").iterdir()]
         return (process / "cmdline").read_text(errors="replace") + " ".join(links)
     except OSError:
         return ""

@@ -1,4 +1,4 @@
-"""The TUI on a terminal in memory, browsing recordings of real boots."""
+"""The TUI over recordings of real boots, on a terminal in memory."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_the_first_screen_of_every_recording_fills_the_terminal(name: str, size:
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_every_view_is_a_key_away_in_a_pane_and_at_the_prompt(size: tuple[int, int]) -> None:
+def test_number_keys_choose_views_in_a_pane_and_with_alt_at_the_prompt(size: tuple[int, int]) -> None:
     heads = ("pvh_start_info at", "hvm_modlist_entry[1]", "memory map, memmap", "struct boot_params", "findings")
     others = ("code", "0x305a1f0 physical", "long64", "serial console")
     with show(size) as tui:
@@ -41,7 +41,7 @@ def test_every_view_is_a_key_away_in_a_pane_and_at_the_prompt(size: tuple[int, i
             tui.keys(f"Alt-{number}")
             tui.wait(words)
 
-    assert 9 == tui.screen.view
+    assert "serial" == tui.screen.view
 
 
 def test_tab_moves_the_focus_through_all_panes_and_the_legend_follows() -> None:
@@ -66,7 +66,7 @@ def test_tab_moves_the_focus_through_all_panes_and_the_legend_follows() -> None:
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_f2_reads_all_of_the_detail_and_gives_the_focus_back(size: tuple[int, int]) -> None:
+def test_f2_opens_the_whole_detail_and_returns_the_focus(size: tuple[int, int]) -> None:
     with show(size, focus=state.PROMPT) as tui:
         tui.keys("F2")
         text = tui.wait("F2: back")
@@ -77,18 +77,18 @@ def test_f2_reads_all_of_the_detail_and_gives_the_focus_back(size: tuple[int, in
     assert state.PROMPT == tui.screen.focus
 
 
-def test_what_is_typed_at_the_prompt_is_text_and_in_a_pane_it_is_keys() -> None:
+def test_letters_are_text_at_the_prompt_and_keys_in_a_pane() -> None:
     with show() as tui:
         tui.keys("Esc", "d3")
         tui.wait("(pvh) d3")
 
-        assert (False, state.START_INFO) == (tui.screen.only_changes, tui.screen.view)
+        assert (False, "start_info") == (tui.screen.only_changes, tui.screen.view)
 
         tui.keys("S-Tab", "S-Tab", "d3")
-        tui.until(lambda: tui.screen.only_changes and tui.screen.view == state.MEMORY)
+        tui.until(lambda: tui.screen.only_changes and tui.screen.view == "memory")
 
 
-def test_the_past_is_walked_through_and_says_so() -> None:
+def test_left_and_right_go_through_the_stages_and_past_ones_are_labeled() -> None:
     with show() as tui:
         tui.wait("captured at prepare, the past")
         tui.keys("Left")
@@ -101,26 +101,26 @@ def test_the_past_is_walked_through_and_says_so() -> None:
         tui.wait("no longer valid at stage e820")
         tui.wait_gone("the past")
         tui.keys("Right")
-        tui.wait("this is now")
+        tui.wait("this is the current stop")
 
 
-def test_a_message_shows_until_the_next_key() -> None:
+def test_a_message_is_shown_until_the_next_key() -> None:
     with show() as tui:
         tui.keys("F5")
-        tui.wait("this is a recording: there is no machine to run")
+        tui.wait("no machine to run: this is a recording")
         tui.keys("Down")
-        tui.wait_gone("there is no machine to run")
+        tui.wait_gone("no machine to run")
 
 
 @pytest.mark.parametrize("key", ["F4", "F5", "F6", "F9", "F10", "F11", "S-F11", "c", "n", "s", "f", "i"])
-def test_what_runs_a_machine_says_that_there_is_none(key: str) -> None:
+def test_in_a_recording_keys_that_need_a_machine_show_a_message(key: str) -> None:
     with show() as tui:
         tui.keys(key)
-        tui.wait("there is no machine to run")
+        tui.wait("no machine to run")
 
 
-def test_d_shows_what_changed_alone_and_everything_again() -> None:
-    with show((120, 40), view=state.BOOT_PARAMS) as tui:
+def test_d_toggles_between_changed_rows_and_all_rows() -> None:
+    with show((120, 40), view="boot_params") as tui:
         tui.keys("Right", "d")
         tui.wait("only what changed")
         tui.keys("d")
@@ -128,24 +128,24 @@ def test_d_shows_what_changed_alone_and_everything_again() -> None:
 
 
 def test_z_unfolds_the_zero_fields() -> None:
-    with show((120, 40), view=state.BOOT_PARAMS, past=2) as tui:
+    with show((120, 40), view="boot_params", past=2) as tui:
         tui.wait("9 fields, all 0")
         tui.keys("z")
         tui.wait("screen_info")
         tui.wait_gone("9 fields, all 0")
 
 
-def test_enter_follows_a_pointer_and_backspace_comes_back() -> None:
+def test_enter_follows_a_pointer_and_backspace_returns() -> None:
     with show() as tui:
         tui.keys("/", "cmdline_paddr", "Enter", "Enter")
         tui.wait("0xefc60 physical")
         tui.keys("Backspace")
         tui.wait("pvh_start_info at")
 
-        assert "cmdline_paddr" in next(each for each in tui.lines if "▸" in each)
+        assert "cmdline_paddr" in next(line for line in tui.lines if "▸" in line)
 
 
-def test_enter_on_the_module_list_and_on_the_map_goes_to_their_views() -> None:
+def test_enter_on_the_addresses_of_the_module_list_and_the_map_opens_their_views() -> None:
     with show() as tui:
         tui.keys("/", "modlist_paddr", "Enter", "Enter")
         tui.wait("struct hvm_modlist_entry[1]")
@@ -153,7 +153,7 @@ def test_enter_on_the_module_list_and_on_the_map_goes_to_their_views() -> None:
         tui.wait("memory map, memmap")
 
 
-def test_search_goes_from_match_to_match_and_round_and_says_if_there_is_none() -> None:
+def test_search_goes_to_the_next_match_wraps_around_and_reports_no_match() -> None:
     with show() as tui:
         tui.keys("/", "memmap")
         tui.wait("search: memmap")
@@ -167,7 +167,7 @@ def test_search_goes_from_match_to_match_and_round_and_says_if_there_is_none() -
         tui.wait("not found in this view: nowhere")
 
 
-def test_goto_takes_addresses_and_symbols_and_says_what_it_cannot_find() -> None:
+def test_goto_takes_addresses_and_symbols_and_reports_unknown_ones() -> None:
     with show() as tui:
         tui.keys(":", "0xefbd0", "Enter")
         tui.wait("0xefbd0 physical")
@@ -181,18 +181,18 @@ def test_goto_takes_addresses_and_symbols_and_says_what_it_cannot_find() -> None
         tui.wait("was not captured at prepare")
 
 
-def test_esc_and_ctrl_c_leave_the_line_that_is_typed_in_a_pane() -> None:
+def test_esc_and_ctrl_c_close_the_entry_line() -> None:
     with show() as tui:
-        for away in ("Esc", "Ctrl-C"):
+        for key in ("Esc", "Ctrl-C"):
             tui.keys(":", "0xefbd0")
             tui.wait("go to: 0xefbd0")
-            tui.keys(away)
+            tui.keys(key)
             tui.wait_gone("go to:")
 
-    assert (state.START_INFO, state.VIEW, None) == (tui.screen.view, tui.screen.focus, tui.screen.entry)
+    assert ("start_info", state.VIEW, None) == (tui.screen.view, tui.screen.focus, tui.screen.entry)
 
 
-def test_bytes_follow_the_stage_that_is_looked_at() -> None:
+def test_the_bytes_view_follows_the_stage() -> None:
     with show() as tui:
         tui.keys(":", "pvh_start_info", "Enter")
         tui.wait("78 c5 6e 33")
@@ -202,7 +202,7 @@ def test_bytes_follow_the_stage_that_is_looked_at() -> None:
         tui.wait("78 c5 6e 33")
 
 
-def test_help_scrolls_and_takes_every_key_first() -> None:
+def test_the_help_scrolls_and_ignores_other_keys() -> None:
     with show() as tui:
         tui.keys("?")
         tui.wait("this help")
@@ -213,10 +213,10 @@ def test_help_scrolls_and_takes_every_key_first() -> None:
         tui.keys("PageDown", "j", "Down", "k", "Up", "3", "d", "F5", "z")
         tui.wait_gone("Everywhere")
 
-        assert (state.START_INFO, False, "") == (tui.screen.view, tui.screen.only_changes, tui.screen.message)
+        assert ("start_info", False, "") == (tui.screen.view, tui.screen.only_changes, tui.screen.message)
 
-        for away in ("Esc", "q", "F1", "?", "Enter"):
-            tui.keys(away)
+        for key in ("Esc", "q", "F1", "?", "Enter"):
+            tui.keys(key)
             tui.until(lambda: tui.screen.popup is None)
             tui.keys("F1")
             tui.until(lambda: tui.screen.popup is not None)
@@ -224,7 +224,7 @@ def test_help_scrolls_and_takes_every_key_first() -> None:
     assert tui.error is None
 
 
-def test_quitting_a_recording_asks_nothing() -> None:
+def test_quitting_a_recording_needs_no_confirmation() -> None:
     for keys in (("q",), ("Ctrl-Q",), ("Esc", "Ctrl-Q"), ("Esc", "Ctrl-D"), ("Esc", "quit", "Enter")):
         with show() as tui:
             tui.wait("F1 help")
@@ -234,7 +234,7 @@ def test_quitting_a_recording_asks_nothing() -> None:
         assert tui.error is None
 
 
-def test_ctrl_d_on_a_line_with_text_is_no_end() -> None:
+def test_ctrl_d_on_a_line_with_text_deletes_a_character() -> None:
     with show() as tui:
         tui.keys("Esc", "ab", "Left", "Ctrl-D")
         tui.wait("(pvh) a\n")
@@ -242,28 +242,28 @@ def test_ctrl_d_on_a_line_with_text_is_no_end() -> None:
     assert tui.screen.focus == state.PROMPT
 
 
-def test_quitting_asks_once_while_a_guest_of_ours_lives() -> None:
-    living: dict[str, Any] = {"ours": True, "run": Run(state.STOPPED, "prepare")}
-    for stay in ("n", "Esc", "x", "Down"):
-        with show(**living) as tui:
+def test_quitting_asks_for_confirmation_while_pvhdbgs_guest_is_alive() -> None:
+    alive: dict[str, Any] = {"ours": True, "run": Run(state.STOPPED, "prepare")}
+    for key in ("n", "Esc", "x", "Down"):
+        with show(**alive) as tui:
             tui.keys("q")
             tui.wait("Quit?")
-            tui.keys(stay)
+            tui.keys(key)
             tui.wait_gone("Quit?")
 
             assert not tui.tui.app.is_done
-    for go in ("y", "Y", "Enter", "Ctrl-Q", "Ctrl-D"):
-        with show(**living) as tui:
+    for key in ("y", "Y", "Enter", "Ctrl-Q", "Ctrl-D"):
+        with show(**alive) as tui:
             tui.keys("Esc", "text", "Ctrl-Q")
             tui.wait("Quit?")
-            tui.keys(go)
+            tui.keys(key)
             tui.wait_end()
 
         assert tui.error is None
 
 
 @pytest.mark.parametrize("run", [Run(state.DEAD), Run(state.ENDED)])
-def test_quitting_asks_nothing_where_nothing_lives(run: Run) -> None:
+def test_quitting_needs_no_confirmation_when_the_guest_is_dead_or_gone(run: Run) -> None:
     with show(ours=True, run=run) as tui:
         tui.keys("q")
         tui.wait_end()
@@ -271,7 +271,7 @@ def test_quitting_asks_nothing_where_nothing_lives(run: Run) -> None:
     assert tui.error is None
 
 
-def test_the_prompt_of_a_recording_takes_the_commands_of_the_table_and_an_empty_line_repeats() -> None:
+def test_the_prompt_of_a_recording_runs_pvhdbgs_commands_and_an_empty_line_repeats_one() -> None:
     with show((120, 40)) as tui:
         tui.keys("Esc", "cmdline @entry", "Enter")
         tui.wait("(pvh) cmdline @entry")
@@ -287,7 +287,7 @@ def test_the_prompt_of_a_recording_takes_the_commands_of_the_table_and_an_empty_
         tui.until(lambda: tui.screen.output.count("(pvh) cmdline @entry") == 3)
 
 
-def test_history_is_kept_between_runs_and_searched_by_ctrl_r(history: Path) -> None:
+def test_the_history_is_kept_between_runs_and_ctrl_r_searches_it(history: Path) -> None:
     with show() as tui:
         tui.keys("Esc", "stages", "Enter", "cpu", "Enter")
         tui.until(lambda: "(pvh) cpu" in tui.screen.output)
@@ -303,7 +303,7 @@ def test_history_is_kept_between_runs_and_searched_by_ctrl_r(history: Path) -> N
     assert tui.error is None
 
 
-def test_a_history_that_cannot_be_kept_is_no_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_history_file_that_cannot_be_written_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
     with show() as tui:
@@ -313,17 +313,17 @@ def test_a_history_that_cannot_be_kept_is_no_failure(tmp_path: Path, monkeypatch
     assert tui.error is None
 
 
-def test_lines_that_are_pasted_run_one_after_the_other_and_nothing_in_them_is_a_key() -> None:
+def test_pasted_lines_run_one_by_one_and_control_characters_in_them_are_dropped() -> None:
     with show() as tui:
         tui.keys("Esc", "\x1b[200~cmdline\ncpu\x03\x1b\x1b[201~")
         tui.keys("Enter")
         tui.wait("cpu")
-        tui.until(lambda: any(each.startswith("(pvh) cpu") for each in tui.screen.output))
+        tui.until(lambda: any(line.startswith("(pvh) cpu") for line in tui.screen.output))
 
     assert "(pvh) cmdline" == tui.screen.output[0]
 
 
-def test_y_copies_the_row_through_the_terminal() -> None:
+def test_y_copies_the_row_to_the_terminals_clipboard() -> None:
     with show() as tui:
         tui.keys("y")
         tui.wait("copied: magic 0x336ec578 right")
@@ -331,22 +331,22 @@ def test_y_copies_the_row_through_the_terminal() -> None:
     assert f"\x1b]52;c;{base64.b64encode(b'magic 0x336ec578 right').decode()}\x07" in tui.terminal.raw
 
 
-def test_the_mouse_is_off_until_m_is_pressed_and_then_its_wheel_scrolls() -> None:
-    with show(view=state.BOOT_PARAMS, past=2) as tui:
+def test_m_turns_the_mouse_on_and_its_wheel_scrolls() -> None:
+    with show(view="boot_params", past=2) as tui:
         tui.wait("F1 help")
 
         assert "\x1b[?1000h" not in tui.terminal.raw
 
         tui.keys("m")
-        tui.wait("the mouse is on")
+        tui.wait("mouse on")
         tui.until(lambda: "\x1b[?1000h" in tui.terminal.raw)
         tui.keys("\x1b[<65;10;8M")
         tui.until(lambda: tui.screen.here.cursor == 1)
         tui.keys("m")
-        tui.wait("the mouse is off")
+        tui.wait("mouse off")
 
 
-def test_output_is_scrolled_from_the_prompt_and_followed_again() -> None:
+def test_page_keys_at_the_prompt_scroll_the_output_and_a_command_scrolls_to_its_end() -> None:
     with show(output=tuple(f"line {number}" for number in range(300)), focus=state.PROMPT) as tui:
         tui.wait("line 299")
         tui.keys("PageUp")

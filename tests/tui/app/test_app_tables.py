@@ -1,4 +1,4 @@
-"""Nothing in the tables of keys, actions and colours is left without its other half."""
+"""The tables of keys, actions, handlers and colors match each other."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from pvhdbg.tui.app import actions, bindings, style
 from pvhdbg.tui.app.actions import Size
 from pvhdbg.tui.app.app import Tui
 from pvhdbg.tui.app.bindings import LEFT_TO_PROMPT_TOOLKIT
-from pvhdbg.tui.app.colors import COLOURS
-from pvhdbg.tui.draw import classes
+from pvhdbg.tui.app.colors import COLORS
 from pvhdbg.tui.draw.keys import EVERYWHERE, KEYS, PANE, PROMPT
+from pvhdbg.tui.lines import classes
+from pvhdbg.tui.views import table
 from tests.tui import apps
 
 SIZE = Size(120, 38)
-OF_THE_MACHINE = {"restart", "next-stage", "breakpoint", "continue", "next", "step", "stepi", "finish"}
-OF_THE_TERMINAL = {"interrupt", "quit", "copy", "mouse", "complete", "suspend"}
+MACHINE_ACTIONS = {"restart", "next-stage", "breakpoint", "continue", "next", "step", "stepi", "finish"}
+TERMINAL_ACTIONS = {"interrupt", "quit", "copy", "mouse", "complete", "suspend"}
 
 
 @pytest.fixture
@@ -24,9 +25,9 @@ def tui() -> Tui:
     return Tui(apps.recorded())
 
 
-def test_every_key_of_the_table_is_bound(tui: Tui) -> None:
+def test_every_key_in_the_table_is_bound(tui: Tui) -> None:
     assert tui.app.key_bindings is not None
-    bound = {tuple(getattr(key, "value", key) for key in each.keys) for each in tui.app.key_bindings.bindings}
+    bound = {tuple(getattr(key, "value", key) for key in binding.keys) for binding in tui.app.key_bindings.bindings}
     aliases = {"enter": "c-m", "tab": "c-i", "backspace": "c-h"}
     wanted = {
         tuple(aliases.get(name, name) for name in key.names) for key in KEYS if key.action not in LEFT_TO_PROMPT_TOOLKIT
@@ -35,25 +36,25 @@ def test_every_key_of_the_table_is_bound(tui: Tui) -> None:
     assert set() == wanted - bound
 
 
-def test_every_action_of_the_table_does_something(tui: Tui) -> None:
+def test_every_action_in_the_table_is_implemented(tui: Tui) -> None:
     views = {key.action for key in KEYS if key.action.startswith("view ")}
-    known = {*actions.ACTIONS, *tui._doing.effects, *LEFT_TO_PROMPT_TOOLKIT}
+    known = {*actions.ACTIONS, *tui.dispatcher.handlers, *LEFT_TO_PROMPT_TOOLKIT}
 
     assert set() == {key.action for key in KEYS} - known - views
-    assert {f"view {number}" for number in range(1, 10)} == views
+    assert {f"view {view.name}" for view in table.VIEWS} == views
 
 
-def test_every_action_there_is_belongs_to_a_key(tui: Tui) -> None:
+def test_every_implemented_action_has_a_key(tui: Tui) -> None:
     scrolling = {*bindings.SCROLLING, "popup-close", "entry-close", "leave"}
 
-    assert OF_THE_MACHINE | OF_THE_TERMINAL | {"leave"} == set(tui._doing.effects)
-    assert set() == {*actions.ACTIONS, *tui._doing.effects} - {key.action for key in KEYS} - scrolling
+    assert MACHINE_ACTIONS | TERMINAL_ACTIONS | {"leave"} == set(tui.dispatcher.handlers)
+    assert set() == {*actions.ACTIONS, *tui.dispatcher.handlers} - {key.action for key in KEYS} - scrolling
 
 
-def test_every_action_of_the_screen_changes_it_or_says_why_not() -> None:
+def test_every_screen_action_changes_the_screen() -> None:
     start = apps.recorded(past=1, focus="view", shown={}, found="memmap")
     down = actions.act("down", actions.act("down", start, SIZE), SIZE)
-    followed = actions.act("view 7", down, SIZE)
+    followed = actions.act("view bytes", down, SIZE)
     idle = [
         name
         for name in actions.ACTIONS
@@ -64,34 +65,34 @@ def test_every_action_of_the_screen_changes_it_or_says_why_not() -> None:
     assert [] == idle
 
 
-def test_no_two_keys_of_a_scope_are_the_same() -> None:
+def test_no_key_occurs_twice_in_a_scope() -> None:
     for scope in (PANE, PROMPT):
         names = [key.names for key in KEYS if key.scope in (EVERYWHERE, scope)]
 
         assert len(set(names)) == len(names)
 
 
-def test_every_key_is_one_that_prompt_toolkit_knows() -> None:
+def test_every_key_is_known_to_prompt_toolkit() -> None:
     known = {key.value for key in Keys} | {"enter", "tab", "backspace"}
 
     assert set() == {name for key in KEYS for name in key.names if len(name) > 1} - known
 
 
-def test_every_style_class_has_a_style_and_every_style_a_class() -> None:
-    assert set(classes.CLASSES) == set(COLOURS)
+def test_the_palette_has_exactly_the_style_classes() -> None:
+    assert set(classes.CLASSES) == set(COLORS)
 
 
-def test_every_style_is_of_the_sixteen_that_read_on_dark_and_on_light() -> None:
-    words = {word for each in COLOURS.values() for word in each.split()}
+def test_every_color_is_one_of_the_sixteen_and_readable_on_dark_and_light() -> None:
+    words = {word for style in COLORS.values() for word in style.split()}
     unreadable = {"ansiblack", "ansiwhite", "ansigray", "ansiyellow", "ansiblue"}
-    alone = {name for name, each in COLOURS.items() if unreadable & set(each.split()) and "reverse" not in each}
+    found = {name for name, style in COLORS.items() if unreadable & set(style.split()) and "reverse" not in style}
 
     assert set() == {word for word in words if "#" in word or word.startswith(("bg:", "fg:"))}
     assert set() == {word for word in words if word.startswith("ansibright")}
-    assert set() == alone
+    assert set() == found
 
 
-def test_what_must_be_told_apart_is_not_told_by_colour_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_important_styles_differ_without_colors_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     plain = dict(style.style().style_rules)
 

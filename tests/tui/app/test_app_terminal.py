@@ -1,4 +1,4 @@
-"""The TUI and its terminal: characters, colours, sizes, what steers it, and ends."""
+"""The TUI and its terminal: characters, colors, sizes, control characters, and the end."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import re
 
 import pytest
 
-from pvhdbg.tui.screen import state
-from pvhdbg.tui.screen.events import Left, Printed, Said, Wrote
+from pvhdbg.tui.events.events import Left, Printed, Said, Wrote
 from tests.tui.apps import show
 
-COLOUR = re.compile(r"\x1b\[[0-9;]*?\b(?:3[0-7]|4[0-7]|9[0-7]|10[0-7]|38|48)\b[0-9;]*m")
+COLOR = re.compile(r"\x1b\[[0-9;]*?\b(?:3[0-7]|4[0-7]|9[0-7]|10[0-7]|38|48)\b[0-9;]*m")
 
 
-def test_ascii_draws_nothing_else() -> None:
+def test_with_ascii_every_character_is_ascii() -> None:
     with show((120, 40), ascii=True) as tui:
         for key in "123456789?":
             tui.keys(key)
@@ -22,21 +21,21 @@ def test_ascii_draws_nothing_else() -> None:
     assert tui.text.isascii()
 
 
-def test_no_color_leaves_no_colour_but_weight(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_no_color_set_there_is_bold_but_no_color(monkeypatch: pytest.MonkeyPatch) -> None:
     with show() as tui:
         tui.wait("F1 help")
 
-        assert COLOUR.search(tui.terminal.raw)
+        assert COLOR.search(tui.terminal.raw)
 
     monkeypatch.setenv("NO_COLOR", "1")
     with show() as tui:
         tui.wait("F1 help")
 
-    assert not COLOUR.search(tui.terminal.raw)
+    assert not COLOR.search(tui.terminal.raw)
     assert "\x1b[0;1m" in tui.terminal.raw
 
 
-def test_colours_are_the_terminals_own_sixteen() -> None:
+def test_only_the_terminals_own_sixteen_colors_are_used() -> None:
     with show((200, 60)) as tui:
         for key in "123456789?":
             tui.keys(key)
@@ -46,7 +45,7 @@ def test_colours_are_the_terminals_own_sixteen() -> None:
     assert "38;2;" not in tui.terminal.raw
 
 
-def test_the_screen_is_resized_at_any_time() -> None:
+def test_the_screen_follows_the_terminals_size() -> None:
     with show() as tui:
         tui.wait("F1 help")
         for width, height in ((120, 40), (60, 16), (59, 15), (20, 5), (200, 60), (80, 24)):
@@ -55,9 +54,9 @@ def test_the_screen_is_resized_at_any_time() -> None:
             tui.wait(f"too small: {width}x{height}"[:width] if width < 60 else "F1 help")
 
 
-def test_nothing_that_gdb_or_the_guest_writes_steers_the_terminal() -> None:
+def test_control_characters_from_gdb_or_the_guest_do_not_reach_the_terminal() -> None:
     evil = "\x1b]0;owned\x07\x1b[2J\x9b31m"
-    with show(view=state.SERIAL) as tui:
+    with show(view="serial") as tui:
         tui.wait("F1 help")
         tui.tui.emit(Printed(f"gdb {evil}\n"))
         tui.tui.emit(Wrote(f"guest {evil}\n".encode("latin-1")))
@@ -69,7 +68,7 @@ def test_nothing_that_gdb_or_the_guest_writes_steers_the_terminal() -> None:
     assert "\x9b" not in tui.terminal.raw
 
 
-def test_a_bug_gives_the_terminal_back_and_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_a_bug_the_terminal_is_restored_and_the_error_raised(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise ZeroDivisionError("a bug")
 
@@ -84,7 +83,7 @@ def test_a_bug_gives_the_terminal_back_and_is_raised(monkeypatch: pytest.MonkeyP
     assert tui.terminal.raw.rindex("\x1b[?25h") > tui.terminal.raw.rindex("\x1b[?25l")
 
 
-def test_what_ended_the_machines_thread_ends_the_screen_and_is_raised() -> None:
+def test_an_error_of_the_machines_thread_ends_the_tui_and_is_raised() -> None:
     with show() as tui:
         tui.wait("F1 help")
         tui.tui.emit(Left(ZeroDivisionError("a bug")))
@@ -93,7 +92,7 @@ def test_what_ended_the_machines_thread_ends_the_screen_and_is_raised() -> None:
     assert isinstance(tui.error, ZeroDivisionError)
 
 
-def test_a_terminal_that_has_gone_is_an_ordinary_end() -> None:
+def test_a_closed_terminal_ends_the_tui_without_an_error() -> None:
     with show() as tui:
         tui.wait("F1 help")
         tui._keyboard.close()

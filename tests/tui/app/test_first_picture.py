@@ -1,4 +1,4 @@
-"""What is painted before prompt_toolkit is there is what prompt_toolkit draws over it."""
+"""The first screen, drawn without prompt_toolkit, is the same as prompt_toolkit's."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import pytest
 
 from pvhdbg.tui.app import first_picture
 from pvhdbg.tui.app.app import Tui
+from pvhdbg.tui.events.events import Began, Printed, Ran, Stopped
 from pvhdbg.tui.screen import state
-from pvhdbg.tui.screen.events import Began, Printed, Ran, Stopped
 from pvhdbg.tui.screen.state import Run, Screen, Title
 from tests.tui import apps, screens, tmux
-from tests.tui.apps import Shown
+from tests.tui.apps import RunningTui
 
 SIZES = ((80, 24), (120, 40), (200, 60), (50, 12))
 CODES = re.compile(r"\x1b\[[0-9;]*m")
@@ -27,13 +27,13 @@ def painted(screen: Screen, size: tuple[int, int]) -> pyte.Screen:
 
 
 def cells(terminal: pyte.Screen) -> list[list[tuple[str, str, bool, bool, bool]]]:
-    """Every cell with its colour and weight."""
+    """Return every cell with its color and attributes."""
     rows = (terminal.buffer[row] for row in range(terminal.lines))
     chars = ([row[column] for column in range(terminal.columns)] for row in rows)
-    return [[(each.data, each.fg, each.bold, each.reverse, each.underscore) for each in row] for row in chars]
+    return [[(char.data, char.fg, char.bold, char.reverse, char.underscore) for char in row] for row in chars]
 
 
-def drawn(tui: Shown) -> list[list[tuple[str, str, bool, bool, bool]]]:
+def drawn(tui: RunningTui) -> list[list[tuple[str, str, bool, bool, bool]]]:
     with tui.terminal._drawing:
         return cells(tui.terminal._screen)
 
@@ -45,43 +45,47 @@ def state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("no_color", ["", "1"])
-def test_every_cell_is_the_same(size: tuple[int, int], no_color: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_cell_is_the_same_as_prompt_toolkits(
+    size: tuple[int, int], no_color: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("NO_COLOR", no_color)
-    for screen in (screens.at("prepare"), screens.at("entry", state.MEMORY, ascii=True), apps.recorded(past=0)):
+    for screen in (screens.at("prepare"), screens.at("entry", "memory", ascii=True), apps.recorded(past=0)):
         with apps.shown(lambda screen=screen: Tui(screen), size) as tui:  # type: ignore[misc]  # bound now
             expected = cells(painted(screen, size))
-            tui.until(lambda expected=expected: expected == drawn(tui), "another picture")  # type: ignore[misc]  # bound now
+            tui.until(lambda expected=expected: expected == drawn(tui), "the pictures differ")  # type: ignore[misc]  # bound now
 
 
-def test_the_cursor_stands_at_the_prompt() -> None:
+def test_the_cursor_is_at_the_prompt() -> None:
     terminal = painted(screens.at("prepare", symbols=state.LOADED), (80, 24))
 
     assert (len("(gdb) "), 22) == (terminal.cursor.x, terminal.cursor.y)
 
 
-def test_without_colours_there_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    coloured = CODES.findall(first_picture.picture(screens.at("prepare"), 80, 24))
+def test_with_no_color_set_there_are_no_colors(monkeypatch: pytest.MonkeyPatch) -> None:
+    colored = CODES.findall(first_picture.picture(screens.at("prepare"), 80, 24))
     monkeypatch.setenv("NO_COLOR", "1")
     plain = CODES.findall(first_picture.picture(screens.at("prepare"), 80, 24))
 
-    assert re.search(r";3[0-7]m", "".join(coloured))
-    assert set("01247") >= {code for each in plain for code in each[2:-1].split(";")}
+    assert re.search(r";3[0-7]m", "".join(colored))
+    assert set("01247") >= {code for sequence in plain for code in sequence[2:-1].split(";")}
 
 
-def test_the_first_stop_is_what_is_painted_and_before_it_nothing_is() -> None:
+def test_the_screen_is_that_of_the_first_stop_and_none_before() -> None:
     here = screens.at("prepare")
     assert here.now is not None
     blank, began = Screen(Title("", "")), Began(here.title, here.image, here.stages, True)
     stopped = Stopped(here.run, here.now, here.history, here.stages)
-    shown = first_picture.after(blank, [began, Printed("note\n"), Ran(1.0), stopped])
+    shown = first_picture.at_first_stop(blank, [began, Printed("note\n"), Ran(1.0), stopped])
 
-    assert None is first_picture.after(blank, [began, Ran(1.0)])
+    assert None is first_picture.at_first_stop(blank, [began, Ran(1.0)])
     assert shown is not None
     assert (here.title, here.run, here.now, True) == (shown.title, shown.run, shown.now, shown.ours)
     assert Run() == blank.run
 
 
-def test_a_terminal_of_few_letters_gets_question_marks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_characters_that_the_terminals_encoding_lacks_become_question_marks(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     with (tmp_path / "terminal").open("w", encoding="latin-1") as terminal:
         monkeypatch.setattr("sys.stdout", terminal)
         first_picture._write("│ 1 MiB")
@@ -89,7 +93,7 @@ def test_a_terminal_of_few_letters_gets_question_marks(monkeypatch: pytest.Monke
     assert "? 1 MiB" == (tmp_path / "terminal").read_text("latin-1")
 
 
-def test_the_terminal_is_given_back_if_what_should_take_it_over_is_broken(tmp_path: Path) -> None:
+def test_the_terminal_is_restored_if_prompt_toolkit_cannot_be_imported(tmp_path: Path) -> None:
     broken = tmp_path / "broken"
     broken.mkdir()
     (broken / "prompt_toolkit.py").write_text("raise ZeroDivisionError('a bug')\n")
@@ -99,6 +103,6 @@ def test_the_terminal_is_given_back_if_what_should_take_it_over_is_broken(tmp_pa
         text = shell.wait("ZeroDivisionError: a bug")
 
         assert "Traceback" in text
-        assert "0" == shell.shows("alternate_on")
+        assert "0" == shell.variable("alternate_on")
         assert settings == shell.answer("stty -g")
         assert [] == shell.leftovers()
