@@ -11,7 +11,7 @@ from pvhdbg.errors import PvhdbgError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pvhdbg.boot.session.live import Session
+    from pvhdbg.boot.session.protocol import Session
 
 
 class Answers(NamedTuple):

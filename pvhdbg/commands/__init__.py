@@ -1,7 +1,12 @@
-"""Every question a user can ask, once: the shell's `-c`, the TUI's prompt and gdb all list this table.
+"""Every command, once: the shell's `-c`, the TUI's prompt and `pvh` inside gdb run the same table.
 
-`@STAGE` among the words asks for what was captured at that stage instead of what is there now. What is not there any
-more is shown as it was captured last, and that is said.
+questions  the commands; each docstring is the help text
+table      register, run, complete and describe commands
+
+`@STAGE` makes a command answer from the capture at that stage. What no longer exists is shown as last captured, and the
+answer says so.
+
+Imports boot and views. Start with questions.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""The commands themselves: each a function of a session and the words after its name; its docstring is the help."""
+"""The commands. Each is a function of a session and the words after its name; its docstring is the help text."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import printable
-from pvhdbg.boot.session.resolve import before, captured, physical, start_info_at
+from pvhdbg.boot.session.resolve import capture_named, captures_before, physical, start_info_at
 from pvhdbg.boot.stop import stages
 from pvhdbg.commands.table import command, help_text, run
 from pvhdbg.errors import UserError
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 
 INSTRUCTIONS = 10
-"""How many `code` shows."""
+"""How many instructions `code` shows."""
 
 
 def _stop(session: Session, words: Sequence[str]) -> tuple[Stop, list[str]]:
-    """The stop that is asked about, and the words beside its name."""
-    rest = [each for each in words if not each.startswith("@")]
-    wanted = [each[1:] for each in words if each.startswith("@")]
-    seen = captured(session, wanted[-1]) if wanted else session.current()
-    return Stop(seen, before(session, seen), session.image), rest
+    """Return the stop that @STAGE names (without it, the current one), and the other words."""
+    others = [word for word in words if not word.startswith("@")]
+    names = [word[1:] for word in words if word.startswith("@")]
+    capture = capture_named(session, names[-1]) if names else session.current()
+    return Stop(capture, captures_before(session, capture), session.image), others
 
 
 def _lines(lines: Iterable[str]) -> str:
@@ -38,15 +38,16 @@ def _lines(lines: Iterable[str]) -> str:
 
 @command("info", "[@STAGE]")
 def _info(session: Session, words: Sequence[str]) -> str:
-    """Where the machine stands, and what is there."""
+    """Show where the machine is, and which boot structures exist there."""
     return _lines(answers.info(_stop(session, words)[0]))
 
 
 @command("start-info", "[PADDR] [@STAGE]", example="start-info 0x21e0")
 def _start_info(session: Session, words: Sequence[str]) -> str:
-    """The struct hvm_start_info that EBX pointed to at the entry, and the kernel's copy.
+    """Show struct hvm_start_info and the kernel's copy of it.
 
-    With PADDR: the bytes at that address, decoded as one.
+    It is the one that EBX points to at the entry. With PADDR, decode the memory at that address instead: a number,
+    symbol or $register, or a sum of them.
     """
     stop, rest = _stop(session, words)
     if not rest:
@@ -57,49 +58,53 @@ def _start_info(session: Session, words: Sequence[str]) -> str:
 
 @command("modules", "[@STAGE]")
 def _modules(session: Session, words: Sequence[str]) -> str:
-    """The modules that were handed over: where they lie, and their command lines."""
+    """Show the modules from the loader: their addresses, sizes and command lines."""
     return _lines(answers.modules(_stop(session, words)[0]))
 
 
 @command("memmap", "[@STAGE]", example="memmap @entry")
 def _memmap(session: Session, words: Sequence[str]) -> str:
-    """The memory map that was handed over, by either protocol."""
+    """Show the memory map from the loader, from start_info or from an e820 module."""
     return _lines(answers.memory_map(_stop(session, words)[0]))
 
 
 @command("e820", "[@STAGE]", example="e820 @bootparams")
 def _e820(session: Session, words: Sequence[str]) -> str:
-    """The kernel's e820 table; before there is one, that of boot_params."""
+    """Show the kernel's e820 table or, before it exists, the one in boot_params."""
     return _lines(answers.e820(_stop(session, words)[0]))
 
 
 @command("bootparams", "[FIELD…] [@STAGE]", example="bootparams hdr.version e820_entries")
 def _bootparams(session: Session, words: Sequence[str]) -> str:
-    """The struct boot_params, runs of zeros folded; or the fields that are named."""
+    """Show struct boot_params with runs of zeros folded, or only the fields that you name."""
     return _lines(answers.boot_params(*_stop(session, words)))
 
 
 @command("cmdline", "[@STAGE]")
 def _cmdline(session: Session, words: Sequence[str]) -> str:
-    """The whole command line that was handed over."""
+    """Show the complete kernel command line from the loader."""
     return _lines(answers.cmdline(_stop(session, words)[0]))
 
 
 @command("cpu", "[@STAGE]", example="cpu @entry")
 def _cpu(session: Session, words: Sequence[str]) -> str:
-    """CPU mode, registers and control bits; at the entry against what the ABI demands."""
+    """Show the CPU mode, registers and control bits; at the entry, compare them with what the ABI requires."""
     return _lines(answers.cpu(_stop(session, words)[0]))
 
 
 @command("code", "[ADDRESS] [@STAGE]", example="code xen_prepare_pvh")
 def _code(session: Session, words: Sequence[str]) -> str:
-    """The instructions at RIP or at an address, in the CPU's own mode; of the past, and in a recording, the bytes."""
+    """Disassemble at RIP or at ADDRESS, in the CPU's current mode.
+
+    ADDRESS is a number, symbol or $register, or a sum of them: xen_prepare_pvh + 0x20. For past stages and
+    recordings, show raw bytes.
+    """
     stop, rest = _stop(session, words)
     address = session.evaluate(" ".join(rest), stop.capture) if rest else stop.capture.rip
     is_past = len(rest) < len(words)
-    # QEMU 7.2, asked to disassemble at a microvm's reset vector, answers, and its guest hangs later.
-    is_mute = address is None or stop.capture.cpu_mode == "real16"
-    lines = () if is_past or is_mute else session.disassemble(address or 0, INSTRUCTIONS)
+    # QEMU 7.2 can disassemble at a microvm's reset vector, but the guest hangs later.
+    is_unsafe = address is None or stop.capture.cpu_mode == "real16"
+    lines = () if is_past or is_unsafe else session.disassemble(address or 0, INSTRUCTIONS)
     if lines:
         return _lines(map(printable, lines))
     paddr = physical(session, stop.capture, " ".join(rest)) if rest else None
@@ -108,7 +113,7 @@ def _code(session: Session, words: Sequence[str]) -> str:
 
 @command("check", "[@STAGE]", example="check @entry")
 def _findings(session: Session, words: Sequence[str]) -> str:
-    """What the rules find at this stop, the gravest first; `explain CODE` says why it matters."""
+    """Show what is wrong at this stop, errors first. For the reasons, use `explain CODE`."""
     from pvhdbg.views.report import findings_text
 
     is_dead = bool(session.history) and session.history[-1].stage == stages.DIED
@@ -118,35 +123,35 @@ def _findings(session: Session, words: Sequence[str]) -> str:
 
 @command("map", "[@STAGE]", example="map @entry")
 def _map(session: Session, words: Sequence[str]) -> str:
-    """Memory to scale: what each part is listed as, and where kernel, modules and boot data lie."""
+    """Draw memory to scale: the type of each range, and where the kernel, modules and boot data are."""
     return _lines(answers.picture(_stop(session, words)[0]))
 
 
 @command("stages")
 def _stages(session: Session, _words: Sequence[str]) -> str:
-    """The stages: which were captured, passed unseen or are ahead, and which this guest does not have."""
+    """List the stages: captured, passed without a capture, ahead, or missing in this guest."""
     passed = session.passed()
-    now = next((each.stage for each in reversed(session.history)), None)
+    now = session.history[-1].stage if session.history else None
     return _lines(answers.timeline(session.history, now, session.lacking, passed))
 
 
 @command("next-stage")
 def _next_stage(session: Session, _words: Sequence[str]) -> str:
-    """Run to the next stage, and show what is new there."""
+    """Run to the next stage and show what is new there."""
     return _go(session, session.next_stage())
 
 
 @command("run-to", "STAGE [KERNEL|ADDRESS]", example="run-to bootparams")
 def _run_to(session: Session, words: Sequence[str]) -> str:
-    """Run to a stage, and show what is new there.
+    """Run to a stage and show what is new there.
 
-    Where no kernel is known, its file or its entry address says where `run-to entry` goes.
+    If no kernel is known, `run-to entry` needs its file or its entry address: `run-to entry 0x1000000`.
     """
     stage, *where = words
     if stage not in stages.NAMES:
-        raise UserError(f"no stage {text.quoted(stage)}", f"the stages are {', '.join(stages.NAMES)}")
-    for each in where:
-        session.locate(each)
+        raise UserError(f"no such stage: {text.quoted(stage)}", f"use one of: {', '.join(stages.NAMES)}")
+    if where:
+        session.locate(where[0])
     return _go(session, stage)
 
 
@@ -155,17 +160,17 @@ def _go(session: Session, stage: str) -> str:
     from pvhdbg.views.report import run_text, stop_text
 
     outcome = session.go(stage)
-    seen = session.history[-1] if session.history else None
-    lines = stop_text.lines(Stop(seen, before(session, seen), session.image)) if seen else []
+    capture = session.history[-1] if session.history else None
+    lines = stop_text.lines(Stop(capture, captures_before(session, capture), session.image)) if capture else []
     return _lines(lines if outcome.ended == DONE else [*lines, run_text.outcome(outcome)])
 
 
 @command("set", "PATH VALUE", example="set start_info.version 0")
 def _set(session: Session, words: Sequence[str]) -> str:
-    """Change one thing that was handed over, while the machine stands at its entry.
+    """Change a value that the loader handed over. The machine must be at its entry.
 
-    PATH is one of the JSON document: start_info.magic, modules[1].paddr, modules[1].cmdline, cmdline,
-    memory_map.entries[3].type. VALUE is a C integer, or a string in quotes within the shell's own: '"quiet"'.
+    PATH is a path in the JSON document: start_info.magic, modules[1].paddr, modules[1].cmdline, cmdline,
+    memory_map.entries[3].type. VALUE is a C integer, or a quoted string inside another pair of quotes: '"quiet"'.
     """
     from pvhdbg.boot.lab.assignment import setting
     from pvhdbg.views.report import run_text
@@ -176,51 +181,58 @@ def _set(session: Session, words: Sequence[str]) -> str:
 
 @command("protocol", "NAME", example="protocol e820-module")
 def _protocol(session: Session, words: Sequence[str]) -> str:
-    """Turn what was handed over into another protocol, while the machine stands at its entry.
+    """Convert the handover to another protocol. The machine must be at its entry.
 
-    NAME is e820-module (the RFC's: the map is the second module), memmap (today's) or v0 (no map at all).
+    NAME is e820-module (the RFC's: the memory map is the second module), memmap (today's: the map is in start_info)
+    or v0 (no memory map).
     """
     from pvhdbg.boot.stop.protocols import PROTOCOLS
     from pvhdbg.views.report import run_text
 
     if words[0] not in PROTOCOLS:
-        raise UserError(f"no protocol {text.quoted(words[0])}", f"the protocols are {', '.join(PROTOCOLS)}")
+        raise UserError(f"no such protocol: {text.quoted(words[0])}", f"use one of: {', '.join(PROTOCOLS)}")
     return _lines(run_text.rewrites(session.rewrite(words[0])))
 
 
 @command("diff", "[STAGE] [@STAGE]", example="diff bootparams @kernel")
 def _diff(session: Session, words: Sequence[str]) -> str:
-    """What changed since the stage before, or since STAGE."""
+    """Show what changed since the stage before, or since STAGE."""
     from pvhdbg.views.report import diff_text
 
     stop, rest = _stop(session, words)
-    before = captured(session, rest[0]) if rest else stop.before
+    before = capture_named(session, rest[0]) if rest else stop.before
     if before is None:
-        raise UserError(f"no stage was captured before {stop.capture.stage}")
+        raise UserError(f"no capture before stage {stop.capture.stage}")
     return diff_text.captures(before, stop.capture).rstrip("\n")
 
 
 @command("explain", "[NAME…]", example="explain memmap_paddr")
 def _explain(_session: Session, words: Sequence[str]) -> str:
-    """What a field, structure, stage, bit, note, rule or word is, who writes and who reads it, and the source."""
+    """Explain a field, structure, stage, bit, ELF note, rule or term. Without NAME, list them.
+
+    For a field: its meaning, what writes it, what reads it, and the source. At an offset: `explain start_info+0x28`.
+    """
     from pvhdbg.views.explain import explain_text
 
     return (explain_text.answer(" ".join(words)) if words else explain_text.listing()).rstrip("\n")
 
 
 def _path(word: str) -> Path:
-    """A file as a user names it. :raise UserError: for the home folder of nobody."""
+    """Return the path with `~` expanded.
+
+    :raise UserError: for `~` with an unknown user.
+    """
     from pathlib import Path
 
     try:
         return Path(word).expanduser()
     except RuntimeError as error:
-        raise UserError(f"{printable(word)}: there is no such home folder") from error
+        raise UserError(f"{printable(word)}: no such user") from error
 
 
 @command("dump", "FILE", example="dump boot.json")
 def _dump(session: Session, words: Sequence[str]) -> str:
-    """Write all that was captured to a file: the recording that `pvhdbg show` and `open` read."""
+    """Write a recording of all captures to FILE. To read it, use `open` or `pvhdbg show`."""
     from pvhdbg.views.to_json import document_json
 
     path = _path(words[0])
@@ -228,12 +240,12 @@ def _dump(session: Session, words: Sequence[str]) -> str:
         path.write_text(document_json.dumps(session.document()), encoding="utf-8")
     except OSError as error:
         raise UserError(f"can't write {path}: {error.strerror}") from error
-    return f"written to {printable(str(path))}: {text.counted(len(session.history), 'stage')}"
+    return f"wrote {text.counted(len(session.history), 'stage')} to {printable(str(path))}"
 
 
 @command("open", "[FILE]", example="open boot.json")
 def _open(session: Session, words: Sequence[str]) -> str:
-    """Look at a recording: commands answer from it until `open` without a file ends that."""
+    """Open a recording: commands answer from it until you type `open` without FILE."""
     from pvhdbg.boot.record.replay import load
 
     if not words:
@@ -245,5 +257,5 @@ def _open(session: Session, words: Sequence[str]) -> str:
 
 @command("help", "[COMMAND]", example="help start-info")
 def _help(_session: Session, words: Sequence[str]) -> str:
-    """All commands, or everything about one."""
+    """List the commands, or describe one."""
     return help_text(*words)

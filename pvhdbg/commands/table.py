@@ -1,4 +1,4 @@
-"""The table of commands: how one gets into it, is called, is explained and is completed."""
+"""The table of commands: register a command, run a line, complete a word, show help."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from pvhdbg.views.rows import text
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from pvhdbg.boot.session.live import Session
+    from pvhdbg.boot.session.protocol import Session
 
     Run = Callable[[Session, Sequence[str]], str]
 
 _QUOTED = re.compile(r"`([\w-]+)")
-_TOKEN = re.compile(r"@?[A-Z]+")
+_PLACEHOLDER = re.compile(r"@?[A-Z]+")
 _EXPRESSIONS = ("PADDR", "ADDRESS")
-"""Words that may be several: `pvh_start_info + 8`."""
+"""Arguments that may have several words: `pvh_start_info + 8`."""
+_SEE_HELP = "use `help` for the list of commands"
 
 
 class Command(NamedTuple):
-    """`usage` is what follows the name: in brackets what may be left out, with … what may be repeated."""
+    """A command. `usage` is its arguments: [optional], repeated…; `run`'s docstring is the help text."""
 
     name: str
     usage: str
@@ -33,20 +34,20 @@ class Command(NamedTuple):
 
     @property
     def help(self) -> str:
-        """The docstring, its lines without their indentation."""
+        """The docstring without indentation."""
         return "\n".join(line.strip() for line in (self.run.__doc__ or "").strip().splitlines())
 
     @property
     def takes(self) -> list[str]:
-        """The kinds of words it takes: STAGE, @STAGE, FILE, PADDR and so on."""
-        return _TOKEN.findall(self.usage)
+        """The kinds of arguments: STAGE, @STAGE, FILE, PADDR and so on."""
+        return _PLACEHOLDER.findall(self.usage)
 
 
 COMMANDS: dict[str, Command] = {}
 
 
 def command(name: str, usage: str = "", *, example: str | None = None) -> Callable[[Run], Run]:
-    """Put a function into the table. Without `example` the bare name is one."""
+    """Register a function as a command. Without `example`, the name alone is the example."""
 
     def register(run: Run) -> Run:
         COMMANDS[name] = Command(name, usage, example or name, run)
@@ -56,26 +57,25 @@ def command(name: str, usage: str = "", *, example: str | None = None) -> Callab
 
 
 def run(session: Session, line: str) -> str:
-    """The answer to a line, without the newline at its end.
+    """Run a line and return its answer, without a newline at the end.
 
-    :raise PvhdbgError: for whatever is wrong with the line, or cannot be had.
+    :raise PvhdbgError: if the line is wrong, or has no answer.
     """
-    wanted, words = parse(line)
-    asked = session if wanted.name == "open" else session.opened or session
-    return wanted.run(asked, words)
+    called, words = parse(line)
+    return called.run(session if called.name == "open" else session.opened or session, words)
 
 
 def parse(line: str) -> tuple[Command, Sequence[str]]:
-    """The command that a line calls, and its words.
+    """Return the command that a line calls, and its arguments.
 
-    :raise UserError: if there is no such command, or not with so many words.
+    :raise UserError: if there is no such command, or not with this number of arguments.
     """
     words = _split(line)
     if not words:
-        raise UserError("no command", "`help` lists what there is")
-    wanted = find(words[0])
-    _check(wanted, words[1:])
-    return wanted, words[1:]
+        raise UserError("no command", _SEE_HELP)
+    called = find(words[0])
+    _check_count(called, words[1:])
+    return called, words[1:]
 
 
 def _split(line: str) -> list[str]:
@@ -84,71 +84,78 @@ def _split(line: str) -> list[str]:
     try:
         return shlex.split(line)
     except ValueError as error:
-        raise UserError(f"{text.quoted(line)}: {error}") from None
+        missing = "closing quote" if "quotation" in str(error) else "character after the backslash"
+        raise UserError(f"{text.quoted(line)}: missing {missing}") from None
 
 
 def find(name: str) -> Command:
-    """The command of that name, or the only one that begins with it.
+    """Return the command with this name, or the only one that begins with it.
 
     :raise UserError: if there is none, or more than one.
     """
     if name in COMMANDS:
         return COMMANDS[name]
-    found = [each for each in COMMANDS if each.startswith(name)]
-    if len(found) == 1:
-        return COMMANDS[found[0]]
-    if found:
-        raise UserError(f"{name} is short for {', '.join(found)}")
-    raise UserError(f"no command {text.quoted(name)}", "`help` lists what there is")
+    matches = [known for known in COMMANDS if known.startswith(name)]
+    if len(matches) == 1:
+        return COMMANDS[matches[0]]
+    if matches:
+        raise UserError(f"ambiguous command {text.quoted(name)}: {', '.join(matches)}")
+    raise UserError(f"no such command: {text.quoted(name)}", _similar(name))
 
 
-def _check(wanted: Command, words: Sequence[str]) -> None:
-    """No word too few or too many."""
-    tokens = [each for each in wanted.usage.split() if "@" not in each]
-    given = sum(not _is_stage_word(wanted, each) for each in words)
-    endless = any("…" in each or each.strip("[]") in _EXPRESSIONS for each in tokens)
-    least = sum(not each.startswith("[") for each in tokens)
-    if given < least or (given > len(tokens) and not endless):
-        raise UserError(f"usage: {wanted.name} {wanted.usage}".rstrip(), f"for example: {wanted.example}")
+def _similar(name: str) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name[: text.SHORT], COMMANDS, 1)
+    return f"did you mean `{near[0]}`?" if near else _SEE_HELP
 
 
-def _is_stage_word(wanted: Command, word: str) -> bool:
-    return word.startswith("@") and "@STAGE" in wanted.takes
+def _check_count(called: Command, words: Sequence[str]) -> None:
+    """:raise UserError: for too few or too many arguments."""
+    arguments = [token for token in called.usage.split() if "@" not in token]
+    count = sum(not _is_stage_word(called, word) for word in words)
+    is_unlimited = any("…" in token or token.strip("[]") in _EXPRESSIONS for token in arguments)
+    least = sum(not token.startswith("[") for token in arguments)
+    if count < least or (count > len(arguments) and not is_unlimited):
+        raise UserError(f"usage: {called.name} {called.usage}".rstrip(), f"try `{called.example}`")
+
+
+def _is_stage_word(called: Command, word: str) -> bool:
+    return word.startswith("@") and "@STAGE" in called.takes
 
 
 def help_text(name: str | None = None) -> str:
-    """All commands, each on a line, or everything about one.
+    """Return the list of commands, or the help for one.
 
     :raise UserError: if there is no such command.
     """
     if name is None:
-        rows = [(f"{each.name} {each.usage}", each.help.partition("\n")[0]) for each in COMMANDS.values()]
-        return "\n".join([*text.columns(rows, indent=0), "@STAGE asks for what was captured at that stage."])
-    wanted = find(name)
-    lines = [f"{wanted.name} {wanted.usage}".rstrip(), *wanted.help.splitlines(), f"Example: {wanted.example}"]
-    return "\n".join(lines)
+        rows = [(f"{entry.name} {entry.usage}", entry.help.partition("\n")[0]) for entry in COMMANDS.values()]
+        return "\n".join([*text.columns(rows, indent=0), "@STAGE: answer from the capture at that stage"])
+    entry = find(name)
+    return "\n".join([f"{entry.name} {entry.usage}".rstrip(), *entry.help.splitlines(), f"Example: {entry.example}"])
 
 
 def prefixed(hint: str | None) -> str | None:
-    """A hint where our commands have `pvh` before them: at gdb's prompt."""
-    return hint and _QUOTED.sub(lambda found: f"`pvh {found[1]}" if found[1] in COMMANDS else found[0], hint)
+    """Put `pvh` before the commands in a hint, as they are typed at gdb's prompt."""
+    return hint and _QUOTED.sub(lambda match: f"`pvh {match[1]}" if match[1] in COMMANDS else match[0], hint)
 
 
 def complete(line: str) -> list[str]:
-    """What the last word of a line can become. Names of files and symbols are the caller's to complete."""
+    """Return the completions of a line's last word. The caller completes file names and symbols."""
     head, _, last = line.rpartition(" ")
     if not head.strip():
         return [name for name in COMMANDS if name.startswith(last)]
-    wanted = COMMANDS.get(head.split()[0])
-    kinds = wanted.takes if wanted else []
-    return sorted({each for kind in kinds for each in _candidates(kind) if each.startswith(last)})
+    called = COMMANDS.get(head.split()[0])
+    kinds = called.takes if called else []
+    return sorted({word for kind in kinds for word in _candidates(kind) if word.startswith(last)})
 
 
 def _candidates(kind: str) -> Iterable[str]:
     if kind == "STAGE":
         return stages.NAMES
     if kind == "@STAGE":
-        return [f"@{each}" for each in (*stages.NAMES, stages.DIED)]
+        return [f"@{name}" for name in (*stages.NAMES, stages.DIED)]
     if kind == "FIELD":
         return answers.field_names()
     if kind == "NAME":

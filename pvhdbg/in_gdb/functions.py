@@ -1,6 +1,6 @@
 """gdb's convenience functions: `$pvh_start_info()`, `$pvh_phys(x)`, `$pvh_e820(i)`.
 
-A structure needs the kernel's debug information; without it they give its address.
+A structure needs the kernel's debug information; without it, a function returns the structure's address.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import gdb
 
 from pvhdbg.boot.session.resolve import physical_of, start_info_at
 from pvhdbg.errors import UserError
-from pvhdbg.in_gdb.here import address_of, told
+from pvhdbg.in_gdb.session import address_of, as_gdb_errors
 from pvhdbg.views.rows import text
 
 if TYPE_CHECKING:
@@ -19,100 +19,101 @@ if TYPE_CHECKING:
 
     from pvhdbg.abi.layout import Struct
     from pvhdbg.boot.stop.capture import Capture
-    from pvhdbg.in_gdb.here import Sessions
+    from pvhdbg.in_gdb.session import CurrentSession
 
 MOST_BYTES = 1 << 20
 _INTEGERS = {1: "unsigned char", 2: "unsigned short", 4: "unsigned int", 8: "unsigned long long"}
 
 
-def register(sessions: Sessions) -> None:
-    for each in (_StartInfo, _Phys, _E820):
-        each(sessions)
+def register(current: CurrentSession) -> None:
+    for function in (_StartInfo, _Phys, _E820):
+        function(current)
 
 
-def _check(args: Sequence[gdb.Value], counts: range) -> None:
-    """:raise UserError: for another number of arguments than one of these."""
+def _check_count(args: Sequence[gdb.Value], counts: range) -> None:
+    """:raise UserError: unless the number of arguments is in `counts`."""
     if len(args) not in counts:
         raise UserError(f"{text.counted(len(args), 'argument')}: too {'few' if len(args) < counts.start else 'many'}")
 
 
 class _StartInfo(gdb.Function):
-    """The struct hvm_start_info that was handed over, or the one at a physical address.
+    """Return the struct hvm_start_info that the loader passed, or the one at a physical address.
 
     Usage: $pvh_start_info ([PADDR])
     """
 
-    def __init__(self, sessions: Sessions) -> None:
+    def __init__(self, current: CurrentSession) -> None:
         super().__init__("pvh_start_info")
-        self._sessions = sessions
+        self._current = current
 
     def invoke(self, *args: gdb.Value) -> gdb.Value | int:
-        with told():
-            _check(args, range(2))
-            here = self._sessions.here
-            now = here.current()
+        with as_gdb_errors():
+            _check_count(args, range(2))
+            session = self._current.session
+            capture = session.current()
             if args:
-                now = start_info_at(here.target, here.image, physical_of(here, now, address_of(args[0])))
-            found = now.effective_start_info
-            if found is None:
-                raise UserError(f"no start_info: {now.missing.get('start_info', 'not there')}")
-            return _value(found)
+                paddr = physical_of(session, capture, address_of(args[0]))
+                capture = start_info_at(session.target, session.image, paddr)
+            start_info = capture.effective_start_info
+            if start_info is None:
+                raise UserError(f"no start_info: {capture.missing.get('start_info', 'not found')}")
+            return _value(start_info)
 
 
 class _Phys(gdb.Function):
-    """What lies at a physical address: an unsigned integer of 1, 2, 4 or 8 (the default) bytes, or so many bytes.
+    """Return physical memory as an unsigned integer of SIZE bytes (8 by default), or as an array for other sizes.
 
     Usage: $pvh_phys (PADDR[, SIZE])
     """
 
-    def __init__(self, sessions: Sessions) -> None:
+    def __init__(self, current: CurrentSession) -> None:
         super().__init__("pvh_phys")
-        self._sessions = sessions
+        self._current = current
 
     def invoke(self, *args: gdb.Value) -> gdb.Value | int:
-        with told():
-            _check(args, range(1, 3))
-            count = int(args[1]) if len(args) > 1 else 8
-            if not 0 < count <= _most_bytes():
-                raise UserError(f"{count} bytes can't be read: 1 to {_most_bytes()}")
-            here = self._sessions.here
-            data = here.target.read_phys(physical_of(here, here.current(), address_of(args[0])), count)
+        with as_gdb_errors():
+            _check_count(args, range(1, 3))
+            size = int(args[1]) if len(args) > 1 else 8
+            if not 0 < size <= _most_bytes():
+                raise UserError(f"size {size}: out of range", f"use a size from 1 to {_most_bytes()}")
+            session = self._current.session
+            data = session.target.read_phys(physical_of(session, session.current(), address_of(args[0])), size)
             byte = gdb.lookup_type(_INTEGERS[1])
-            return gdb.Value(data, gdb.lookup_type(_INTEGERS[count]) if count in _INTEGERS else byte.array(count - 1))
+            return gdb.Value(data, gdb.lookup_type(_INTEGERS[size]) if size in _INTEGERS else byte.array(size - 1))
 
 
 def _most_bytes() -> int:
-    """The user's own limit, which gdb 13 crashes on when a value made of bytes exceeds it."""
+    """Return the user's max-value-size at most: gdb 13 crashes if a value made of bytes exceeds it."""
     limit = gdb.parameter("max-value-size")
     return min(limit, MOST_BYTES) if isinstance(limit, int) and limit >= 0 else MOST_BYTES
 
 
 class _E820(gdb.Function):
-    """The struct boot_e820_entry of that number in the kernel's e820 table; before there is one, in boot_params'.
+    """Return the struct boot_e820_entry with this index in the kernel's e820 table or, before that exists, boot_params.
 
     Usage: $pvh_e820 (INDEX)
     """
 
-    def __init__(self, sessions: Sessions) -> None:
+    def __init__(self, current: CurrentSession) -> None:
         super().__init__("pvh_e820")
-        self._sessions = sessions
+        self._current = current
 
     def invoke(self, *args: gdb.Value) -> gdb.Value | int:
-        with told():
-            _check(args, range(1, 2))
-            entries = _entries(self._sessions.here.current())
-            number = int(args[0])
-            if not 0 <= number < len(entries):
-                raise UserError(f"there is no entry {number}: the table has {len(entries)}")
-            return _value(entries[number])
+        with as_gdb_errors():
+            _check_count(args, range(1, 2))
+            entries = _entries(self._current.session.current())
+            index = int(args[0])
+            if not 0 <= index < len(entries):
+                raise UserError(f"index {index}: out of range, the table has {text.counted(len(entries), 'entry')}")
+            return _value(entries[index])
 
 
-def _entries(seen: Capture) -> Sequence[Struct]:
-    if seen.e820_table is not None:
-        return seen.e820_table.entries
-    params = seen.kernel_boot_params or seen.boot_params
+def _entries(capture: Capture) -> Sequence[Struct]:
+    if capture.e820_table is not None:
+        return capture.e820_table.entries
+    params = capture.kernel_boot_params or capture.boot_params
     if params is None:
-        raise UserError(f"no e820 table: {seen.missing.get('boot_params', 'not there')}")
+        raise UserError(f"no e820 table: {capture.missing.get('boot_params', 'not found')}")
     return params.e820_table[: params.e820_entries]
 
 
@@ -122,5 +123,5 @@ def _value(record: Struct) -> gdb.Value | int:
     except gdb.error:
         return record.at or 0
     if ctype.sizeof > _most_bytes():
-        raise UserError(f"max-value-size is less than a struct {record.C_NAME} has")
+        raise UserError(f"struct {record.C_NAME} is larger than max-value-size", "raise gdb's max-value-size")
     return gdb.Value(record.raw.ljust(ctype.sizeof, b"\0"), ctype)

@@ -1,24 +1,24 @@
-"""Everything gdb gets, put in place. Done twice it is as done once; of the machine nothing is looked at."""
+"""Registers everything in gdb. Doing it twice does no harm. It does not look at the machine."""
 
 from __future__ import annotations
 
 import gdb
 
-from pvhdbg.in_gdb import functions, printers, questions
-from pvhdbg.in_gdb.here import Sessions
+from pvhdbg.in_gdb import functions, printers, pvh_commands
+from pvhdbg.in_gdb.session import CurrentSession
 
-SESSIONS = Sessions()
+CURRENT = CurrentSession()
 
 
 def install() -> None:
-    questions.register(SESSIONS)
-    functions.register(SESSIONS)
+    pvh_commands.register(CURRENT)
+    functions.register(CURRENT)
     printers.register()
     if hasattr(gdb, "register_window_type"):  # a gdb with a TUI
         from pvhdbg.in_gdb import window
 
-        window.register(SESSIONS)
+        window.register(CURRENT)
     if hasattr(gdb, "MICommand"):  # since gdb 12
         from pvhdbg.in_gdb.mi_command import CaptureCommand
 
-        CaptureCommand(SESSIONS)
+        CaptureCommand(CURRENT)

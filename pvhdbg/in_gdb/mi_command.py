@@ -1,4 +1,4 @@
-"""-pvh-capture: what is there now, as GDB/MI data."""
+"""-pvh-capture: the machine as it is now, or a capture, as GDB/MI data."""
 
 from __future__ import annotations
 
@@ -6,45 +6,46 @@ from typing import TYPE_CHECKING
 
 import gdb
 
-from pvhdbg.boot.session.resolve import captured
+from pvhdbg.boot.session.resolve import capture_named
 from pvhdbg.errors import UserError
-from pvhdbg.in_gdb.here import told
+from pvhdbg.in_gdb.session import as_gdb_errors
 from pvhdbg.views.to_json import document_json
 
 if TYPE_CHECKING:
-    from pvhdbg.in_gdb.here import Sessions
+    from pvhdbg.in_gdb.session import CurrentSession
 
 _MAPS = ("registers", "symbols", "missing")
-"""Objects whose keys are no words that MI allows."""
+"""Objects with keys that MI does not allow as names."""
 
 
 class CaptureCommand(gdb.MICommand):
-    """-pvh-capture [STAGE]: a stop as in pvhdbg's JSON, or the one that was captured at a stage.
+    """-pvh-capture [STAGE]: the machine now, or the capture at a stage, with the keys of pvhdbg's JSON.
 
-    MI has no null: what does not exist is left out. Its words begin with a letter: `_pad2` is `pad2`; of registers,
-    symbols and missing each entry is a name and a value.
+    MI has no null: a missing value is left out. MI names begin with a letter: `_pad2` becomes `pad2`. In registers,
+    symbols and missing, each entry is a name and a value.
     """
 
-    def __init__(self, sessions: Sessions) -> None:
+    def __init__(self, current: CurrentSession) -> None:
         super().__init__("-pvh-capture")
-        self._sessions = sessions
+        self._current = current
 
     def invoke(self, arguments: list[str]) -> dict[str, object]:
-        with told():
+        with as_gdb_errors():
             if len(arguments) > 1:
                 raise UserError("usage: -pvh-capture [STAGE]")
-            here = self._sessions.here
-            asked = here.opened or here
-            seen = captured(asked, arguments[0]) if arguments else asked.current()
-        stop = document_json.stop(seen)
-        return {key: _pairs(of) if key in _MAPS else _as_mi(of) for key, of in stop.items() if of is not None}
+            session = self._current.session_or_recording
+            capture = capture_named(session, arguments[0]) if arguments else session.current()
+        stop = document_json.stop(capture)
+        return {
+            key: _pairs(value) if key in _MAPS else _as_mi(value) for key, value in stop.items() if value is not None
+        }
 
 
-def _pairs(of: dict[str, object]) -> list[dict[str, object]]:
-    return [{"name": name, "value": value} for name, value in of.items() if value is not None]
+def _pairs(values: dict[str, object]) -> list[dict[str, object]]:
+    return [{"name": name, "value": value} for name, value in values.items() if value is not None]
 
 
-def _as_mi(of: object) -> object:
-    if isinstance(of, dict):
-        return {key.lstrip("_"): _as_mi(each) for key, each in of.items() if each is not None}
-    return [_as_mi(each) for each in of] if isinstance(of, list) else of
+def _as_mi(value: object) -> object:
+    if isinstance(value, dict):
+        return {key.lstrip("_"): _as_mi(item) for key, item in value.items() if item is not None}
+    return [_as_mi(item) for item in value] if isinstance(value, list) else value

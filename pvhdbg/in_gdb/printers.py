@@ -1,4 +1,4 @@
-"""gdb's `print` for what a PVH guest is handed: values as the field shows them, with what they mean."""
+"""Pretty-printers: gdb's `print` shows the ABI's structures as pvhdbg does, with the meaning of their values."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ if TYPE_CHECKING:
 
     from pvhdbg.abi.layout import Field, Struct
 
-_STRUCTURES = {each.C_NAME: each for each in (StartInfo, ModlistEntry, MemmapTableEntry, BootE820Entry, SetupHeader)}
+_STRUCTURES = {
+    struct.C_NAME: struct for struct in (StartInfo, ModlistEntry, MemmapTableEntry, BootE820Entry, SetupHeader)
+}
 
 
 class Printers:
-    """One pretty-printer in gdb's sense: `disable pretty-printer global pvhdbg` turns it off."""
+    """gdb's lookup function for all of them: `disable pretty-printer global pvhdbg` turns them off."""
 
     name = "pvhdbg"
     enabled = True
@@ -27,46 +29,46 @@ class Printers:
 
     def __call__(self, value: gdb.Value) -> _Printer | None:
         ctype = value.type.strip_typedefs()
-        table = _STRUCTURES.get(ctype.tag or "") if ctype.code == gdb.TYPE_CODE_STRUCT else None
-        # Somebody else's structure may have the same name.
-        return _Printer(value, table) if table and ctype.sizeof == table.SIZE else None
+        struct = _STRUCTURES.get(ctype.tag or "") if ctype.code == gdb.TYPE_CODE_STRUCT else None
+        # Another program may have a structure of the same name.
+        return _Printer(value, struct) if struct and ctype.sizeof == struct.SIZE else None
 
 
 def register() -> None:
-    """Last of all: a user's own printers for these come first."""
-    others = [each for each in gdb.pretty_printers if getattr(each, "name", None) != Printers.name]
+    """Add the printers at the end, so that the user's own for these structures win."""
+    others = [printer for printer in gdb.pretty_printers if getattr(printer, "name", None) != Printers.name]
     gdb.pretty_printers[:] = [*others, Printers()]  # type: ignore[list-item]  # its protocol is stricter than gdb
 
 
 class _Printer:
-    def __init__(self, value: gdb.Value, table: type[Struct]) -> None:
+    def __init__(self, value: gdb.Value, struct: type[Struct]) -> None:
         self._value = value
-        self._fields = {each.name: each for each in table.FIELDS}
+        self._fields = {field.name: field for field in struct.FIELDS}
 
     def children(self) -> Iterator[tuple[str, gdb.Value | str]]:
-        """A value is formatted by gdb as the user asked; a string is shown as it is."""
-        speaks = not _has_format()
-        for each in self._value.type.strip_typedefs().fields():
-            name = str(each.name)
-            value = self._value[each]
+        """Yield the fields. gdb formats a gdb.Value as the user asked, and shows a string unchanged."""
+        is_plain = not _has_format()
+        for member in self._value.type.strip_typedefs().fields():
+            name = str(member.name)
+            value = self._value[member]
             field = self._fields.get(name)
-            yield name, _told(value, field) if field and speaks else value
+            yield name, _with_meaning(value, field) if field and is_plain else value
 
 
 def _has_format() -> bool:
-    """Whether the user asks for a format of his own, as in p/x; gdb 12 does not tell."""
+    """Say whether the user asked for a format, as in p/x; gdb 12 does not say, so False there."""
     return hasattr(gdb, "print_options") and "format" in gdb.print_options()
 
 
-def _told(value: gdb.Value, field: Field[int]) -> gdb.Value | str:
-    """A plain count stays gdb's own to format; a byte would be a character to it."""
+def _with_meaning(value: gdb.Value, field: Field[int]) -> gdb.Value | str:
+    """Return the value as pvhdbg shows it. gdb formats plain counts itself, but not bytes: it shows characters."""
     number = int(value)
-    meaning = _magic(number) if field is StartInfo.magic else field.value_name(number)
+    meaning = _check_magic(number) if field is StartInfo.magic else field.value_name(number)
     shown = field.text(number)
     if meaning:
         return f"{shown} ({meaning})"
     return value if shown == str(number) and field.size > 1 else shown
 
 
-def _magic(number: int) -> str:
+def _check_magic(number: int) -> str:
     return "right" if number == MAGIC else f"wrong: should be {MAGIC:#x}"

@@ -1,4 +1,4 @@
-"""A window of gdb's TUI: `layout pvh` shows where the machine stands and what is there, beside the source."""
+"""A window in gdb's TUI: `layout pvh` shows where the machine is, the handover and the findings beside the source."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import gdb
 
 from pvhdbg import commands
-from pvhdbg.boot.session.resolve import before
+from pvhdbg.boot.session.resolve import captures_before
 from pvhdbg.errors import PvhdbgError
-from pvhdbg.in_gdb.here import charset, one_line
+from pvhdbg.in_gdb.session import charset, one_line
 from pvhdbg.views.report import answers
 from pvhdbg.views.rows.picture_text import SIGNS
 from pvhdbg.views.rows.stop import Stop
@@ -17,25 +17,25 @@ from pvhdbg.views.rows.stop import Stop
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pvhdbg.boot.session.live import Session
-    from pvhdbg.in_gdb.here import Sessions
+    from pvhdbg.boot.session.protocol import Session
+    from pvhdbg.in_gdb.session import CurrentSession
 
 NAME = "pvh"
-_PLAIN = str.maketrans(dict(SIGNS.values()) | {"…": "~"})
+_ASCII = str.maketrans(dict(SIGNS.values()) | {"…": "~"})
 _LAYOUT = f"tui new-layout {NAME} {{-horizontal src 1 {NAME} 1}} 2 status 0 cmd 1"
 
 
-def register(sessions: Sessions) -> None:
-    gdb.register_window_type(NAME, lambda window: Window(window, sessions))  # type: ignore[arg-type, return-value]  # click is optional
+def register(current: CurrentSession) -> None:
+    gdb.register_window_type(NAME, lambda window: Window(window, current))  # type: ignore[arg-type, return-value]  # click is optional
     gdb.execute(_LAYOUT, to_string=True)
 
 
 class Window:
-    """What gdb's TUI asks of a window. It looks again before each prompt: any command may have changed the machine."""
+    """The object behind gdb's window. It is updated before each prompt: any command may have changed the machine."""
 
-    def __init__(self, window: gdb.TuiWindow, sessions: Sessions) -> None:
+    def __init__(self, window: gdb.TuiWindow, current: CurrentSession) -> None:
         self._window = window
-        self._sessions = sessions
+        self._current = current
         self._lines: Sequence[str] = ()
         self._top = self._left = 0
         window.title = "pvh"
@@ -48,9 +48,9 @@ class Window:
         # A line as wide as the window would wrap.
         width, height = self._window.width - 1, self._window.height
         shown = self._lines[self._top : self._top + height]
-        text = "\n".join(each[self._left : self._left + width] for each in shown)
+        text = "\n".join(line[self._left : self._left + width] for line in shown)
         self._window.erase()
-        self._window.write(text if charset().upper().startswith("UTF") else text.translate(_PLAIN))
+        self._window.write(text if charset().upper().startswith("UTF") else text.translate(_ASCII))
 
     def vscroll(self, num: int) -> None:
         self._top = max(min(self._top + num, len(self._lines) - self._window.height), 0)
@@ -64,8 +64,7 @@ class Window:
         if not self._window.is_valid():
             return
         try:
-            here = self._sessions.here
-            self._lines = lines(here.opened or here)
+            self._lines = lines(self._current.session_or_recording)
         except PvhdbgError as error:
             self._lines = [one_line(error)]
         except gdb.error as error:
@@ -74,9 +73,9 @@ class Window:
 
 
 def lines(session: Session) -> list[str]:
-    """Where it stands and what is there, start_info, the map, and what there is to find fault with."""
-    seen = session.current()
-    stop = Stop(seen, before(session, seen), session.image)
+    """Return where the machine is, start_info, the memory picture and map, and the findings."""
+    capture = session.current()
+    stop = Stop(capture, captures_before(session, capture), session.image)
     blocks = [
         *(answers.info(stop), answers.start_info(stop), answers.picture(stop), answers.memory_map(stop)),
         commands.run(session, "check").splitlines(),

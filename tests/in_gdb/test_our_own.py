@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 RUN_FOR_EVER = (
-    "from pvhdbg.in_gdb.install import SESSIONS; print(SESSIONS.here.runner.run_to([16], 60).kind, 'the end')"
+    "from pvhdbg.in_gdb.install import CURRENT; print(CURRENT.session.runner.run_to([16], 60).kind, 'the end')"
 )
 
 

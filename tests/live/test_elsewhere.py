@@ -11,7 +11,6 @@ import pvhdbg
 SHOW_SOURCE = """
 from pvhdbg import guest
 from pvhdbg.image.load import open_kernel
-from pvhdbg.live.debuggee import code
 from pvhdbg.live.debuggee.debuggee import Debuggee
 from pvhdbg.live.qemu.options import QemuOptions
 from pvhdbg.live.debuggee.own_machine import OwnMachine
@@ -24,7 +23,7 @@ with OwnMachine() as machine:
     debuggee = Debuggee(machine, kernel, options, 60)
     debuggee.load_symbols()
     debuggee.load_script()
-    print(code.at_rip(debuggee, debuggee.to_first_stop().capture.cpu_mode).title)
+    print(debuggee.code_at_rip(debuggee.to_first_stop().capture.cpu_mode).title)
 """
 
 

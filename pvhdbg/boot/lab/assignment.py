@@ -5,18 +5,15 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from pvhdbg.abi import c_integer
 from pvhdbg.abi.text import printable
 from pvhdbg.errors import UserError
 
 FORMS = "a value is a C integer (42, 0x2a, 052, 0b101010) or a quoted string, whose quotes the shell must not take"
 
 _PART = re.compile(r"([A-Za-z_]\w*)(?:\[(\d{1,9})\])?", re.ASCII)
-_INTEGER = re.compile(
-    r"([+-]?)(?:0x([0-9a-f]+)|0b([01]+)|(0[0-7]*)|([1-9]\d*))(?:u?l{0,2}|l{1,2}u)", re.ASCII | re.IGNORECASE
-)
-_BASES = (16, 2, 8, 10)
-# Python's own limit for decimal numbers is 4,300 digits; the largest field here has twenty.
 _LONGEST_INTEGER = 100
+"""Characters. The largest field needs twenty."""
 _ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{1,2})|([0-7]{1,3})|(.?))", re.DOTALL)
 _SIMPLE = {"a": 7, "b": 8, "e": 27, "f": 12, "n": 10, "r": 13, "t": 9, "v": 11} | {each: ord(each) for each in "\\\"'?"}
 
@@ -62,11 +59,10 @@ def setting(path: str, value: str) -> Assignment:
 def _value(path: str, text: str) -> int | bytes:
     if text[:1] in ("'", '"'):
         return _string(path, text)
-    number = _INTEGER.fullmatch(text) if len(text) <= _LONGEST_INTEGER else None
-    if number is None:
+    number = c_integer.parse(text.removeprefix("-" if text.startswith("-") else "+"))
+    if number is None or len(text) > _LONGEST_INTEGER:
         raise UserError(f"{path}: {printable(text[:80])} is no value", FORMS)
-    digits, base = next((each, base) for each, base in zip(number.groups()[1:], _BASES, strict=True) if each)
-    return -int(digits, base) if number[1] == "-" else int(digits, base)
+    return -number if text.startswith("-") else number
 
 
 def _string(path: str, text: str) -> bytes:

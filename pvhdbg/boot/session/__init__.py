@@ -1,9 +1,10 @@
-"""Where commands ask their questions.
+"""Sessions: what commands ask, live or recorded.
 
-live        the Session protocol, and a session with a live machine
+protocol    the Session protocol: every question a command may ask
+live        a session with a machine: captures, the next stage, refusals
 recorded    a session with a recording
-resolve     what a question is about: a stop, an address, a start_info
-expression  addresses as users type them
+resolve     what a command's words mean: a stop, a physical address, a start_info
+expression  addresses as users type them: the one parser
 
-Start with live.
+Imports boot's other folders, and target.base and target.recording. Start with protocol.
 """

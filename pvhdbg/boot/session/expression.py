@@ -1,69 +1,165 @@
-"""Addresses as users write them: sums of numbers, symbols and registers."""
+"""Addresses as users type them: sums and differences of numbers, symbols and registers.
+
+    0x21e0, 8672, 0b1010    numbers as in C, with or without a suffix such as UL
+    020740                  octal, because of the leading 0, as in C and gdb
+    boot_params + 0x1f1     a symbol's link address
+    $rsp - 8                a register, also cs.base, tr.limit and the like
+
+The shell's `-c`, the TUI's prompt and its `:`, and `pvh` inside gdb all parse addresses here. A number or a result
+outside 64 bits is an error. A live machine's gdb evaluates other expressions; if it can't, the error is the one from
+here.
+"""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from pvhdbg.abi import c_integer
 from pvhdbg.abi.text import printable
-from pvhdbg.errors import UserError
+from pvhdbg.errors import RegisterUnavailable, UserError
 
 if TYPE_CHECKING:
     from pvhdbg.target.base import Target
 
-_MASK = (1 << 64) - 1
-_NUMBER = "0[xX][0-9a-fA-F]+|[0-9]+"
-_TERM = re.compile(rf"\s*([+-]?)\s*({_NUMBER}|\$?[A-Za-z_][\w.]*)\s*")
+_TERM = re.compile(r"\s*([+-]?)\s*([0-9]\w*|\$?[A-Za-z_][\w.]*)\s*", re.ASCII)
+_LIMIT = 1 << 64
+_LONGEST_SHOWN = 80
 
 
-def evaluate(words: str, target: Target) -> int:
-    """A sum of numbers, symbols and `$registers`: `pvh_start_info + 0x28`, `$rsp`.
+class NotAnAddress(UserError):
+    """Text that is not of the form above. gdb may still be able to evaluate it."""
 
-    :raise UserError: if it is none.
+
+class Term(NamedTuple):
+    """A number, symbol or `$register`; `sign` is 1 or -1."""
+
+    sign: int
+    text: str
+
+    @property
+    def is_number(self) -> bool:
+        return self.text[0].isdecimal()
+
+    @property
+    def is_symbol(self) -> bool:
+        return not self.is_number and not self.text.startswith("$")
+
+
+class Expression(NamedTuple):
+    """A parsed address; its numbers are valid."""
+
+    text: str
+    terms: tuple[Term, ...]
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it has neither symbols nor registers."""
+        return all(term.is_number for term in self.terms)
+
+    @property
+    def is_symbol(self) -> bool:
+        """Whether it is the name of a symbol and nothing else."""
+        return len(self.terms) == 1 and self.terms[0].is_symbol and self.terms[0].sign == 1
+
+    @property
+    def has_symbols(self) -> bool:
+        return any(term.is_symbol for term in self.terms)
+
+    def value(self, target: Target) -> int:
+        """Return the address, 0 to 2**64 - 1.
+
+        :raise UserError: if it is out of range.
+        :raise SymbolMissing: for an unknown symbol.
+        :raise RegisterUnavailable: for an unknown register.
+        """
+        value = sum(term.sign * _value(term, target) for term in self.terms)
+        if not 0 <= value < _LIMIT:
+            raise _out_of_range(self.text)
+        return value
+
+
+def evaluate(text: str, target: Target) -> int:
+    """Return the address that `text` means on this machine.
+
+    :raise UserError: if it is not an address, or is out of range.
     :raise TargetError: if the machine has no such symbol or register.
     """
-    return sum(sign * _value(term, target) for sign, term in _terms(words)) & _MASK
+    return parse(text).value(target)
 
 
-def _terms(words: str) -> list[tuple[int, str]]:
-    """Each term with its sign, 1 or -1."""
-    terms: list[tuple[int, str]] = []
-    at = 0
-    while at < len(words) or not words:
-        found = _TERM.match(words, at)
-        if found is None or (at and not found[1]):
-            raise UserError(
-                f'"{printable(words[:80])}" is no address', "numbers, symbols and $registers, with + and - between"
-            )
-        terms.append((-1 if found[1] == "-" else 1, found[2]))
-        at = found.end()
-    return terms
+def parse(text: str) -> Expression:
+    """Parse an address as the user typed it.
 
-
-def _value(term: str, target: Target) -> int:
-    if term.startswith("$"):
-        return target.register(term[1:])
-    return _number(term) if term[0].isdigit() else target.symbol(term)
-
-
-def _number(term: str) -> int:
-    """As C has them."""
-    try:
-        return int(term, 8 if term.isdigit() and term.startswith("0") else 0)
-    except ValueError:
-        raise UserError(f"{printable(term[:40])} is no number") from None
-
-
-def entry_at(where: str) -> int:
-    """The entry address that is meant by a number, or that an ELF file tells.
-
-    :raise PvhdbgError: if it is neither.
+    :raise NotAnAddress: if it has another form.
+    :raise UserError: if a number in it is invalid.
     """
-    if re.fullmatch(_NUMBER, where):
-        return _number(where)
+    terms: list[Term] = []
+    position = 0
+    while position < len(text) or not text:
+        match = _TERM.match(text, position)
+        if match is None or (position and not match[1]):
+            raise NotAnAddress(
+                f"{_shown(text)}: not an address",
+                "use numbers, symbols and $registers, joined by + and -",
+            )
+        terms.append(Term(-1 if match[1] == "-" else 1, match[2]))
+        position = match.end()
+    for term in terms:
+        if term.is_number:
+            _number(term.text)
+    return Expression(text, tuple(terms))
+
+
+def _value(term: Term, target: Target) -> int:
+    if term.is_number:
+        return _number(term.text)
+    if term.is_symbol:
+        return target.symbol(term.text)
+    name = term.text.removeprefix("$")
+    try:
+        return target.register(name)
+    except RegisterUnavailable as error:
+        raise RegisterUnavailable(name, f"${printable(name)}: {error}") from error
+
+
+def _number(text: str) -> int:
+    value = c_integer.parse(text)
+    if value is None and c_integer.is_bad_octal(text):
+        raise UserError(f"{_shown(text)}: not an octal number", "drop the leading 0 to write a decimal number")
+    if value is None:
+        raise UserError(f"{_shown(text)}: not a number", "write a number as in C: 42, 0x2a, 052 (octal) or 0b101010")
+    if value >= _LIMIT:
+        raise _out_of_range(text)
+    return value
+
+
+def _out_of_range(text: str) -> UserError:
+    return UserError(f"{_shown(text)}: out of range", "use an address from 0 to 0xffffffffffffffff")
+
+
+def _shown(text: str) -> str:
+    return f'"{printable(text[:_LONGEST_SHOWN])}"'
+
+
+def entry_at(text: str, target: Target) -> int:
+    """Return the entry address that the user means: a number or `$register`, or the path of the kernel's ELF file.
+
+    :raise PvhdbgError: if it is an invalid address, or a file without a PVH entry.
+    """
+    try:
+        expression = parse(text)
+    except NotAnAddress:
+        return _entry_of(text)
+    return _entry_of(text) if expression.has_symbols else expression.value(target)
+
+
+def _entry_of(path: str) -> int:
     from pvhdbg.image.facts import read_facts
 
-    entry = read_facts(where).entry
+    entry = read_facts(path).entry
     if entry is None:
-        raise UserError(f"{printable(where)} has no PVH note: it tells no entry")
+        raise UserError(
+            f"{printable(path)}: no PVH entry", "pass a kernel built with CONFIG_PVH, or the entry's address"
+        )
     return entry

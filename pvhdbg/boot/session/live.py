@@ -1,17 +1,18 @@
-"""Where questions are asked: what that must be able to do, and a machine on its way through the stages."""
+"""A session with a live machine: it answers commands, and says which stage comes next or why none can."""
 
 from __future__ import annotations
 
 import re
 from contextlib import suppress
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import printable
 from pvhdbg.boot.record import document as doc
 from pvhdbg.boot.record.document import Document, MachineFacts, Outcome
 from pvhdbg.boot.run.run_to_stage import run_to_stage
-from pvhdbg.boot.session.expression import entry_at, evaluate
-from pvhdbg.boot.session.recorded import Opener, last_reached, recording_of
+from pvhdbg.boot.session import expression
+from pvhdbg.boot.session.expression import NotAnAddress
+from pvhdbg.boot.session.recorded import Opener, evaluate_captured, last_reached, recording_of
 from pvhdbg.boot.stop import stages
 from pvhdbg.errors import GuestError, RegisterUnavailable, SymbolMissing, TargetError, UserError
 
@@ -29,104 +30,39 @@ if TYPE_CHECKING:
     Disassembler = Callable[[int, int], Sequence[str]]
 
 TIMEOUT = 30.0
-_LEADS_TO = re.compile(r"\b(?:call|j)[a-z]* +(0x[0-9a-f]+)$", re.ASCII)
-
-
-class Session(Protocol):
-    """What a command may ask of where it runs: a machine, gdb, or a recording."""
-
-    @property
-    def image(self) -> ImageFacts | None: ...
-
-    @property
-    def history(self) -> Sequence[Capture]:
-        """What was captured at the stages, oldest first."""
-        ...
-
-    @property
-    def opened(self) -> Session | None:
-        """The recording that is looked at instead, if there is one."""
-        ...
-
-    def open(self, document: Document | None, /) -> None:
-        """Look at a recording instead, or no longer."""
-        ...
-
-    def current(self) -> Capture:
-        """What is there now; in a recording, and of a dead guest, at the last stage reached."""
-        ...
-
-    def target_at(self, capture: Capture, /) -> Target:
-        """Whom to ask for more than a capture has."""
-        ...
-
-    def lacking(self, stage: Stage, /) -> str | None:
-        """Why there is no such stage here, or null if there is."""
-        ...
-
-    def passed(self) -> Sequence[str]:
-        """The stages that can't come any more and that nobody captured."""
-        ...
-
-    def next_stage(self) -> str: ...
-
-    def locate(self, where: str, /) -> None:
-        """Learn where the entry is, where no image tells: its address, or the path of the kernel's ELF file."""
-        ...
-
-    def go(self, stage: str, /) -> Outcome:
-        """Run to a stage and capture there, and at each stage on the way."""
-        ...
-
-    def rewrite(self, change: Change, /) -> Sequence[Rewrite]:
-        """Change what was handed over, at the entry; what was written."""
-        ...
-
-    def evaluate(self, words: str, capture: Capture, /) -> int:
-        """An expression's value, as an address, where the symbols and registers are those of a capture."""
-        ...
-
-    def disassemble(self, address: int, count: int, /) -> Sequence[str]:
-        """Instructions at an address as the CPU sees it, one a line; none where nobody can tell."""
-        ...
-
-    def document(self) -> Document: ...
-
-
-def _no_more(journey: Journey) -> UserError:
-    if journey.passed:
-        return UserError("every stage that was left has been passed", "`stages` tells which were captured")
-    if journey.reached:
-        return UserError(f"{journey.reached} is the last stage")
-    return UserError("no stage is known here", "name the kernel: its file and symbols tell")
+RESTART = "start the guest again"
+SEE_STAGES = "see `stages` for what was captured"
+_BRANCH_TARGET = re.compile(r"\b(?:call|j)[a-z]* +(0x[0-9a-f]+)$", re.ASCII)
 
 
 class LiveSession(Opener):
-    """A machine on a journey. `outcome` is how that went so far, where somebody else was the guide.
+    """A machine on its way through the stages.
 
-    `disassembler` gives lines for so many instructions at an address as the CPU sees it; `expressions` the address that
-    a debugger's expression means, or raises TargetError; `name_of` gives an address as symbol+offset; `timeout` is in
-    seconds, for each stage.
+    `machine_facts` describes the machine for a recording. `disassembler` takes an address and a count, and returns
+    instructions as the CPU decodes them. `debugger` evaluates expressions in a debugger's own language to an address,
+    and raises TargetError if it can't. `name_of` returns an address as symbol+offset. `note` says why the kernel has no
+    more stages. `timeout` is in seconds, for each stage.
     """
 
-    def __init__(  # noqa: PLR0913  each is one question that somebody else answers
+    def __init__(  # noqa: PLR0913  one callable for each thing that a debugger knows
         self,
         journey: Journey,
-        machine: MachineFacts | None = None,
-        outcome: Outcome | None = None,
+        machine_facts: Callable[[], MachineFacts] = MachineFacts,
         *,
         disassembler: Disassembler = lambda _address, _count: (),
-        expressions: Callable[[str], int] | None = None,
+        debugger: Callable[[str], int] | None = None,
         name_of: Callable[[int], str | None] = lambda _: None,
+        note: str | None = None,
         timeout: float = TIMEOUT,
     ) -> None:
         self.journey = journey
-        self.machine = machine or MachineFacts()
+        self._machine_facts = machine_facts
         self._disassembler = disassembler
-        self._outcome = outcome
-        self._expressions = expressions
+        self._debugger = debugger
         self._name_of = name_of
+        self._note = note
         self._timeout = timeout
+        self._outcome: Outcome | None = None
         self._now: Capture | None = None
 
     @property
@@ -141,85 +77,123 @@ class LiveSession(Opener):
     def _is_dead(self) -> bool:
         return bool(self.history) and self.history[-1].stage == stages.DIED
 
+    @property
+    def outcome(self) -> Outcome:
+        """How the last run ended; DONE if the machine has moved since, or was not run by this session."""
+        if self._outcome is None or self._outcome.reached != self.journey.reached:
+            return Outcome(self.journey.reached, doc.DONE)
+        return self._outcome
+
     def target_at(self, capture: Capture) -> Target:
-        """The machine for what is there now; of what was before there is only what was captured."""
         return self.journey.target if capture is self._now else recording_of(capture)
 
     def current(self) -> Capture:
-        """What is there now; of a dead guest the last stage it reached."""
-        self._now = None if self._is_dead else self.journey.capture_now()
-        return self._now or last_reached(self.history)
+        if not self._is_dead:
+            return self.capture_now()
+        self._now = None
+        return last_reached(self.history)
+
+    def capture_now(self) -> Capture:
+        """Capture the machine as it is, which is known to be alive."""
+        self._now = self.journey.capture_now()
+        return self._now
 
     def lacking(self, stage: Stage) -> str | None:
         return self.journey.lacking(stage)
 
     def passed(self) -> Sequence[str]:
-        with suppress(TargetError):  # there is no machine, or it runs
+        with suppress(TargetError):  # there is no machine, or it is running
             self.current()
         return self.journey.passed
 
+    def refuse_if_dead(self, hint: str | None = RESTART) -> None:
+        """:raise GuestError: if the guest is dead: QEMU hangs when a dead guest is resumed."""
+        if self._is_dead:
+            raise GuestError("the guest is dead", hint)
+
     def next_stage(self) -> str:
-        """:raise UserError: if there is none."""
         self.current()
+        return self.stage_ahead()
+
+    def stage_ahead(self, hint: str = SEE_STAGES) -> str:
+        """Return the name of the next stage, without looking at the machine again.
+
+        :raise GuestError: if the guest is dead.
+        :raise UserError: if no stages are left, or another kernel is in memory.
+        """
+        self.refuse_if_dead()
         self.journey.refuse_kernel_mismatch()
         ahead = self.journey.ahead()
-        if not ahead:
-            raise _no_more(self.journey)
-        return ahead[0].name
+        if ahead:
+            return ahead[0].name
+        if self.journey.passed:
+            raise UserError("no stages left", hint)
+        if self.journey.reached:
+            why = f": {self._note}" if self._note else ""
+            raise UserError(f"no stages left after {self.journey.reached}{why}", hint)
+        raise UserError("no stages known", "pass the kernel file to get its entry and symbols")
 
     def locate(self, where: str) -> None:
-        """:raise UserError: if the entry is known already, or `where` does not tell it."""
+        """:raise UserError: if the kernel file has told the entry, or `where` is neither an address nor such a file."""
         if self.image is not None and self.image.entry is not None:
-            raise UserError("the kernel is known: its file tells where the entry is")
-        self.journey.entry = entry_at(where)
+            raise UserError("the entry is known from the kernel file", "use `run-to entry` without an address or file")
+        self.journey.entry = expression.entry_at(where, self.journey.target)
 
     def go(self, stage: str) -> Outcome:
-        """:raise GuestError: if the guest is dead or has no such stage.
-        :raise UserError: if it has been passed.
+        """:raise GuestError: if the guest is dead, or has no such stage.
+        :raise UserError: if the stage has been passed, or another kernel is in memory.
         """
-        if self._is_dead:
-            raise GuestError("the guest is dead", "start it again")
         self.current()
+        self.refuse_if_dead()
         self.journey.refuse_kernel_mismatch()
         if reason := self.lacking(stages.stage(stage)):
-            hint = None if stages.stage(stage).symbol else "`run-to entry` takes the kernel's file or that address"
+            hint = None if stages.stage(stage).symbol else "pass the kernel file or the entry address to `run-to entry`"
             raise GuestError(f"this guest has no stage {stage}: {reason}", hint)
-        if all(each.name != stage for each in self.journey.ahead()):
-            was_seen = any(each.stage == stage for each in self.history)
-            hint = f"`info @{stage}` shows what was captured there" if was_seen else "it was not captured"
-            raise UserError(f"stage {stage} has been passed", hint)
+        if all(ahead.name != stage for ahead in self.journey.ahead()):
+            raise self._has_been_passed(stage)
+        return self.run(stage)
+
+    def _has_been_passed(self, stage: str) -> UserError:
+        if any(capture.stage == stage for capture in self.history):
+            return UserError(f"stage {stage} has been passed", f"see `info @{stage}` for what was captured there")
+        return UserError(f"stage {stage} has been passed without a capture", RESTART)
+
+    def run(self, stage: str) -> Outcome:
+        """Run to a stage without checking first that it is ahead."""
         self._outcome = run_to_stage(self.journey, stage, self._timeout, self._name_of)
         return self._outcome
 
     def disassemble(self, address: int, count: int) -> Sequence[str]:
-        """None of a dead guest: its CPU may have been in another mode at the stage that is asked about."""
-        return () if self._is_dead else [self._with_name(each) for each in self._disassembler(address, count)]
+        """Return no instructions for a dead guest: at the stage in question its CPU may have been in another mode."""
+        return () if self._is_dead else [self._with_name(line) for line in self._disassembler(address, count)]
 
     def _with_name(self, instruction: str) -> str:
-        """Where a call or a jump leads, by name."""
-        found = _LEADS_TO.search(instruction) if self.journey.kernel_mismatch is None else None
-        name = self._name_of(int(found[1], 16)) if found else None
+        """Append the name of a branch's target."""
+        match = _BRANCH_TARGET.search(instruction) if self.journey.kernel_mismatch is None else None
+        name = self._name_of(int(match[1], 16)) if match else None
         return f"{instruction} <{printable(name)}>" if name else instruction
 
     def rewrite(self, change: Change) -> Sequence[Rewrite]:
-        """:raise UserError: if the machine does not stand at its entry, or there is no such thing to change."""
+        """:raise UserError: if the machine is not at its entry, or the change can't be made."""
         return self.journey.rewrite([change])
 
-    def evaluate(self, words: str, capture: Capture) -> int:
-        """A sum of ours, or what the debugger makes of it; of the past the debugger knows nothing."""
+    def evaluate(self, text: str, capture: Capture) -> int:
+        return self.evaluate_now(text) if capture is self._now else evaluate_captured(text, capture)
+
+    def evaluate_now(self, text: str) -> int:
+        """Return the address that the user typed, on the machine as it is now; the debugger evaluates other forms.
+
+        :raise UserError: if it is not an address, or neither pvhdbg nor the debugger knows a name in it.
+        """
         try:
-            return evaluate(words, self.target_at(capture))
-        except (UserError, SymbolMissing, RegisterUnavailable) as error:
-            if self._expressions is None or capture is not self._now or self.journey.kernel_mismatch is not None:
-                raise UserError(str(error), error.hint) from error
-            try:
-                return self._expressions(words)
-            except TargetError as problem:
-                raise UserError(str(problem if isinstance(error, UserError) else error)) from problem
+            return expression.evaluate(text, self.journey.target)
+        except (NotAnAddress, SymbolMissing, RegisterUnavailable) as error:
+            # A debugger with another kernel's symbols would find the wrong places.
+            if self._debugger is not None and self.journey.kernel_mismatch is None:
+                with suppress(TargetError):
+                    return self._debugger(text)
+            raise UserError(str(error), error.hint) from error
 
     def document(self) -> Document:
-        outcome = self._outcome
-        if outcome is None or outcome.reached != self.journey.reached:  # the user has gone on, or it was reset
-            outcome = Outcome(self.journey.reached, doc.DONE)
-        machine = self.machine._replace(rewrites=self.journey.rewrites)
-        return Document(self.image, machine, tuple(self.history), outcome)
+        machine = self._machine_facts()._replace(rewrites=self.journey.rewrites)
+        return Document(self.image, machine, tuple(self.history), self.outcome)

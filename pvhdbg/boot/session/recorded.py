@@ -1,10 +1,10 @@
-"""A recording as a place where questions are asked."""
+"""A session with a recording: its captures can be asked about, and nothing runs."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pvhdbg.boot.session.expression import evaluate
+from pvhdbg.boot.session import expression
 from pvhdbg.boot.stop import stages
 from pvhdbg.errors import RegisterUnavailable, SymbolMissing, UserError
 from pvhdbg.target.recording import Recording
@@ -20,22 +20,38 @@ if TYPE_CHECKING:
 
 
 def last_reached(history: Sequence[Capture]) -> Capture:
-    """What was captured at the last stage reached; a death is no stage, but better than nothing.
+    """Return the capture at the last stage reached, or at the guest's death if it reached no stage.
 
-    :raise UserError: if nothing was captured.
+    :raise UserError: if there are no captures.
     """
     if not history:
-        raise UserError("no stage was reached: nothing was captured", "`stages` lists what there is")
-    return next((each for each in reversed(history) if each.stage != stages.DIED), history[-1])
+        raise UserError("no captures: the guest reached no stage", "see `stages` for why")
+    return next((capture for capture in reversed(history) if capture.stage != stages.DIED), history[-1])
 
 
 def recording_of(capture: Capture) -> Recording:
-    """A Target of what was read at a stop."""
+    """Return a Target that answers with what was read for a capture."""
     return Recording(capture.memory, capture.registers, capture.symbols)
 
 
+def evaluate_captured(text: str, capture: Capture, target: Target | None = None) -> int:
+    """Return the address that the user typed, with the symbols and registers of a capture.
+
+    `target` is where to look instead, if more symbols are known than were captured.
+
+    :raise UserError: if it is not an address, or a symbol or register was not captured.
+    """
+    try:
+        return expression.evaluate(text, target or recording_of(capture))
+    except SymbolMissing as error:
+        raise UserError(str(error)) from error
+    except RegisterUnavailable as error:
+        known = error.name in capture.registers
+        raise UserError(str(error) if known else f"${error.name}: not captured at {capture.stage}") from error
+
+
 class Opener:
-    """Who can look at a recording instead of what he stands at."""
+    """Mixin: a session whose commands can be answered from a recording instead."""
 
     _opened: RecordedSession | None = None
 
@@ -48,12 +64,11 @@ class Opener:
 
 
 class RecordedSession(Opener):
-    """A recording: what was captured can be asked for, and nothing runs."""
+    """A recording that commands ask. What needs a machine raises UserError."""
 
     def __init__(self, document: Document) -> None:
         self._document = document
         self.image = document.kernel
-        self.machine = document.machine
         self.history: Sequence[Capture] = document.stops
 
     def target_at(self, capture: Capture) -> Target:
@@ -63,7 +78,7 @@ class RecordedSession(Opener):
         return last_reached(self.history)
 
     def lacking(self, stage: Stage) -> str | None:
-        return None if any(each.stage == stage.name for each in self.history) else "not in this recording"
+        return None if any(capture.stage == stage.name for capture in self.history) else "not in this recording"
 
     def passed(self) -> Sequence[str]:
         return ()
@@ -71,23 +86,19 @@ class RecordedSession(Opener):
     def next_stage(self) -> str:
         raise _cannot_run()
 
-    def locate(self, where: str) -> None:  # noqa: ARG002  nor anything be looked for
+    def locate(self, where: str) -> None:  # noqa: ARG002  the protocol's signature
         raise _cannot_run()
 
-    def go(self, stage: str) -> Outcome:  # noqa: ARG002  no stage can be gone to
+    def go(self, stage: str) -> Outcome:  # noqa: ARG002  the protocol's signature
         raise _cannot_run()
 
-    def rewrite(self, change: Change) -> Sequence[Rewrite]:  # noqa: ARG002  nor anything be written
+    def rewrite(self, change: Change) -> Sequence[Rewrite]:  # noqa: ARG002  the protocol's signature
         raise _cannot_run()
 
-    def evaluate(self, words: str, capture: Capture) -> int:
-        """:raise UserError: for what has no such value here."""
-        try:
-            return evaluate(words, self.target_at(capture))
-        except (SymbolMissing, RegisterUnavailable) as error:
-            raise UserError(str(error)) from error
+    def evaluate(self, text: str, capture: Capture) -> int:
+        return evaluate_captured(text, capture)
 
-    def disassemble(self, address: int, count: int) -> Sequence[str]:  # noqa: ARG002
+    def disassemble(self, address: int, count: int) -> Sequence[str]:  # noqa: ARG002  the protocol's signature
         return ()
 
     def document(self) -> Document:
@@ -95,4 +106,4 @@ class RecordedSession(Opener):
 
 
 def _cannot_run() -> UserError:
-    return UserError("a recording can't run", "`info @STAGE` shows what was captured at a stage")
+    return UserError("a recording can't run", "see `info @STAGE` for what was captured at a stage")

@@ -1,4 +1,4 @@
-"""What a question is about: a stop that was captured, an address as it is meant, a start_info somewhere else."""
+"""What a command's words mean: a captured stop, a physical address, a start_info at another address."""
 
 from __future__ import annotations
 
@@ -10,52 +10,63 @@ from pvhdbg.boot.stop.address import Addresses
 from pvhdbg.errors import UserError
 
 if TYPE_CHECKING:
-    from pvhdbg.boot.session.live import Session
+    from pvhdbg.boot.session.protocol import Session
     from pvhdbg.boot.stop.capture import Capture
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.target.base import Target
 
 
-def before(session: Session, seen: Capture) -> tuple[Capture, ...]:
-    return tuple(takewhile(lambda each: each.stage != seen.stage, session.history))
+def captures_before(session: Session, capture: Capture) -> tuple[Capture, ...]:
+    return tuple(takewhile(lambda earlier: earlier.stage != capture.stage, session.history))
 
 
-def captured(session: Session, stage: str) -> Capture:
-    """What was captured at a stage.
+def capture_named(session: Session, stage: str) -> Capture:
+    """Return the last capture at a stage.
 
-    :raise UserError: if nothing was.
+    :raise UserError: if there is none.
     """
-    found = [each for each in session.history if each.stage == stage]
+    found = [capture for capture in session.history if capture.stage == stage]
     if found:
         return found[-1]
-    names = ", ".join(each.stage for each in session.history)
-    raise UserError(f'nothing was captured at stage "{printable(stage[:80])}"', f"captured: {names or 'nothing'}")
+    stages = ", ".join(capture.stage for capture in session.history)
+    shown = f'"{printable(stage[:80])}"'
+    raise UserError(f"no capture at stage {shown}", f"use one of: {stages}" if stages else "run to a stage first")
 
 
-def physical(session: Session, seen: Capture, words: str) -> int:
-    """A physical address out of an expression.
+def physical(session: Session, capture: Capture, text: str) -> int:
+    """Return the physical address that the user typed.
 
-    :raise PvhdbgError: if it is no expression, or an address that is mapped nowhere.
+    :raise PvhdbgError: if it is not an address, or is not mapped.
     """
-    return physical_of(session, seen, session.evaluate(words, seen))
+    return physical_of(session, capture, session.evaluate(text, capture))
 
 
-def physical_of(session: Session, seen: Capture, address: int) -> int:
-    """The physical address that is meant by an address: the kernel's are translated.
+def physical_of(session: Session, capture: Capture, address: int) -> int:
+    """Return the physical address of an address: a kernel address is translated, any other is physical already.
 
-    :raise TargetError: for an address that is mapped nowhere.
+    :raise TargetError: if it is not mapped.
     """
-    for each in session.image.segments if session.image else ():
-        # Not per-CPU data, which is linked at 0: a low address is meant as it stands.
-        if each.paddr < each.vaddr <= address < each.vaddr + each.memsz:
-            return address - each.vaddr + each.paddr
+    linked = linked_physical(session.image, address)
+    if linked is not None:
+        return linked
     if address >> 47:
-        return Addresses(session.target_at(seen), seen.registers, session.image).physical(address)
+        return Addresses(session.target_at(capture), capture.registers, session.image).physical(address)
     return address
 
 
-class _Entered:
-    """A machine as if it stood at its entry with EBX somewhere else."""
+def linked_physical(image: ImageFacts | None, address: int) -> int | None:
+    """Return where a link address of the kernel is loaded, or None if it is not one.
+
+    A low address is taken as it is, though per-CPU data is linked at 0.
+    """
+    for segment in image.segments if image else ():
+        if segment.paddr < segment.vaddr <= address < segment.vaddr + segment.memsz:
+            return address - segment.vaddr + segment.paddr
+    return None
+
+
+class _WithRbx:
+    """A target whose RBX holds another value."""
 
     def __init__(self, target: Target, rbx: int) -> None:
         self._rbx = rbx
@@ -68,12 +79,12 @@ class _Entered:
 
 
 def start_info_at(target: Target, image: ImageFacts | None, paddr: int) -> Capture:
-    """What a start_info at a physical address hands over, and all that it leads to.
+    """Capture the start_info at a physical address and everything that it points to.
 
-    :raise UserError: for an address that EBX can't hold.
+    :raise UserError: for an address that does not fit into EBX.
     """
     from pvhdbg.boot.stop.read import capture
 
     if paddr >> 32:
-        raise UserError(f"{paddr:#x} is above 4 GiB: EBX could not point to a start_info there")
-    return capture(_Entered(target, paddr), "entry", image, paddr)
+        raise UserError(f"{paddr:#x} is above 4 GiB, but EBX holds 32 bits", "use a start_info below 4 GiB")
+    return capture(_WithRbx(target, paddr), "entry", image, paddr)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pvhdbg.boot.record import document as doc
-from pvhdbg.boot.record.document import Document
-from pvhdbg.boot.run.run_to_stage import run_to_stage
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.address import location_suffix
 from pvhdbg.cli import progress
@@ -19,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from pvhdbg.boot.record.document import Outcome
+    from pvhdbg.boot.record.document import Document, Outcome
     from pvhdbg.boot.run.journey import Journey
     from pvhdbg.cli.progress import Progress
     from pvhdbg.live.debuggee.debuggee import Debuggee
@@ -31,7 +29,7 @@ def dump(options: argparse.Namespace) -> Result:
     questions = _questions(options)
     with progress.shown(progress.START) as waiting, launched(options) as debuggee:
         document, remarks = run(debuggee, options.stage, waiting)
-        add_answers = ask(debuggee, document.outcome, questions) if questions else None
+        add_answers = ask(debuggee, questions) if questions else None
         debuggee.machine.kill()  # QEMU and gdb exit while the text is made
         text = _text(document, options)
     if options.output is not None:
@@ -57,11 +55,9 @@ def run(
     """
     if waiting is not None:
         waiting.description = lambda: _next_stage(debuggee.journey)
-    outcome = run_to_stage(debuggee.journey, last_stage or stages.NAMES[-1], debuggee.timeout, debuggee.name_of)
+    outcome = debuggee.session.run(last_stage or stages.NAMES[-1])
     remarks = (*debuggee.remarks, *_missing_stages(debuggee.journey, last_stage), *_ending(outcome))
-    from pvhdbg.live.debuggee import machine_facts
-
-    return Document(debuggee.image, machine_facts.of(debuggee), tuple(debuggee.journey.history), outcome), remarks
+    return debuggee.session.document(), remarks
 
 
 def _next_stage(journey: Journey) -> str:
@@ -85,17 +81,17 @@ def _questions(options: argparse.Namespace) -> Sequence[str]:
     return lines
 
 
-def ask(debuggee: Debuggee, outcome: Outcome, lines: Sequence[str]) -> AddAnswers:
+def ask(debuggee: Debuggee, lines: Sequence[str]) -> AddAnswers:
     """Answer the lines. Return a function that adds the answers, and how they ended, to a result."""
     from pvhdbg.cli import answers
-    from pvhdbg.live.debuggee import session as asked
 
-    session = asked.session(debuggee, outcome)
-    answered, final = answers.answer_all(session, lines), session.document().outcome
+    before = debuggee.session.outcome
+    answered = answers.answer_all(debuggee.session, lines)
+    final = debuggee.session.outcome
     notes = tuple(f"pvhdbg: note: {note}" for note in debuggee.journey.take_news())
 
     def add_answers(result: Result) -> Result:
-        ending = () if final is outcome else tuple(_ending(final))
+        ending = () if final == before else tuple(_ending(final))
         status = result.status or status_of(final, None)
         return Result(answered.text, status, (*result.remarks, *notes, *ending), answered.error)
 
@@ -117,7 +113,7 @@ def _write(path: Path, text: str, *, ascii: bool) -> None:  # noqa: A002  the op
     if ascii and not text.isascii():
         from pvhdbg.views.report import ascii_text
 
-        text = ascii_text.words(text)
+        text = ascii_text.to_ascii(text)
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:

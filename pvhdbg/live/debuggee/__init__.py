@@ -1,13 +1,13 @@
-"""A machine with a debugger attached.
+"""A machine with gdb attached, and what an interactive session does with it.
 
-machine           a gdb with its folder and watcher; QEMU behind it
-own_machine       a QEMU that pvhdbg started
-attached_machine  a stub that already runs
-debuggee          what an interactive session does to a machine
-session           the Session that commands ask
+machine           a gdb with its private folder and watcher
+own_machine       the machine that pvhdbg starts: QEMU and gdb
+attached_machine  a machine that already runs behind a gdb stub
+debuggee          run, step, set breakpoints, restart; has the LiveSession that commands ask
 code              the code at RIP: source or instructions
-machine_facts     the machine, as a recording describes it
+gdb_expression    expressions in gdb's own language
+machine_facts     the machine as a recording describes it
 start_failure     why QEMU or gdb did not start, and whose fault it is
 
-Start with debuggee.
+Imports live's other folders, boot, image and target. Start with debuggee.
 """

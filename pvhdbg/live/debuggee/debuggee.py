@@ -55,8 +55,8 @@ class Position(NamedTuple):
     """Where the machine stands.
 
     `stage` is None between stages. `halt` is what stopped the machine; of kind DIED, how the guest died. `symbol` names
-    the code at RIP. `capture` is the machine as it is now. `remark` is a line for the user, or empty: why a stage was not
-    reached, or what was done without running.
+    the code at RIP. `capture` is the machine as it is now. `remark` is a line for the user, or empty: why a stage was
+    not reached, or what was done without running.
     """
 
     stage: str | None
@@ -69,8 +69,8 @@ class Position(NamedTuple):
 class Debuggee:
     """A machine and the kernel that it boots. `session` is what commands ask; `restart` replaces its journey.
 
-    `kernel` is None if the user named no file. `options` is None for a machine that pvhdbg did not start. `timeout` is in
-    seconds, for each stage. `remarks` are lines for the user from the start. `changes` are made at the entry.
+    `kernel` is None if the user named no file. `options` is None for a machine that pvhdbg did not start. `timeout` is
+    in seconds, for each stage. `remarks` are lines for the user from the start. `changes` are made at the entry.
     """
 
     session: LiveSession
@@ -171,7 +171,9 @@ class Debuggee:
         :raise UserError: if pvhdbg did not start this machine.
         """
         if self.machine.qemu is None:
-            raise UserError("can't kill this machine: pvhdbg did not start it", "use `quit` to leave it as it was found")
+            raise UserError(
+                "can't kill this machine: pvhdbg did not start it", "use `quit` to leave it as it was found"
+            )
         self.machine.qemu.kill()
         self.machine.qemu.death(_ENDS_WITHIN)
 

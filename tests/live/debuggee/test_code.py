@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pvhdbg.image.load import open_kernel
-from pvhdbg.live.debuggee import code
 from pvhdbg.live.debuggee.debuggee import Debuggee
 from pvhdbg.live.debuggee.own_machine import OwnMachine
 from pvhdbg.live.qemu.options import QemuOptions
@@ -21,9 +20,9 @@ def test_the_32_bit_code_of_the_entry_is_not_read_as_64_bit_code(vmlinux_61: Pat
         machine.boot(options, kernel.symbols)
         machine.wait_ready()
         debuggee = Debuggee(machine, kernel, options, 60)
-        seen = code.at_rip(debuggee, debuggee.to_stage("bootparams").capture.cpu_mode)
+        seen = debuggee.code_at_rip(debuggee.to_stage("bootparams").capture.cpu_mode)
     before = [each.text for each in seen.lines[: [each.current for each in seen.lines].index(True)]]
 
     assert ("mov    $0xc0000101,%ecx", "call   *%rax") == (before[0], before[-1])
     assert "(bad)" not in before
-    assert seen.title.endswith("as gdb reads them in long64")
+    assert seen.title.endswith("as gdb decodes them in long64")

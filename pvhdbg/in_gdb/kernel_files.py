@@ -1,0 +1,127 @@
+"""The kernel whose symbols gdb has, read from its file. Asking gdb for the first symbol takes a tenth of a second."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from typing import NamedTuple
+
+import gdb
+
+from pvhdbg.errors import PvhdbgError
+from pvhdbg.image.facts import ImageFacts, read_facts
+from pvhdbg.image.preflight import preflight_file
+from pvhdbg.image.symbols import Symbols
+
+_MOST_FILES = 8
+"""A kernel has one or two. A program with its libraries has hundreds, none of them a kernel."""
+
+
+class FileVersion(NamedTuple):
+    """A file as it was when it was read; it differs once the file has changed."""
+
+    path: str
+    inode: int
+    modified: int
+    size: int
+
+
+class Kernel(NamedTuple):
+    """What a kernel's file says; None for what it does not say. `file` is set if the user named the file."""
+
+    facts: ImageFacts | None = None
+    symbols: Symbols | None = None
+    file: FileVersion | None = None
+
+
+class LoadedKernel:
+    """The kernel whose symbols gdb has. A file is read again only when it has changed."""
+
+    def __init__(self) -> None:
+        self._files: list[FileVersion] = []
+        self._kernel = Kernel()
+
+    def kernel(self) -> Kernel:
+        files = _loaded_files()
+        if files != self._files:
+            self._files = files
+            self._kernel = _read_best([file.path for file in files])
+        return self._kernel
+
+
+def _loaded_files() -> list[FileVersion]:
+    """Return the files that gdb has read symbols from, the main one first."""
+    progspace = gdb.current_progspace()
+    names = [progspace.filename] if progspace else []
+    names += [objfile.filename for objfile in gdb.objfiles()[:_MOST_FILES] if objfile.is_valid()]
+    versions = {}
+    for name in filter(None, names):
+        version = _version(name)
+        if version is not None:
+            versions[name] = version
+    return list(versions.values())
+
+
+def _version(name: str) -> FileVersion | None:
+    """Return None for a name that is not a path here, such as that of a file inside the target."""
+    try:
+        status = os.stat(name)  # noqa: PTH116  no Path is needed
+    except OSError:
+        return None
+    return FileVersion(name, status.st_ino, status.st_mtime_ns, status.st_size)
+
+
+def read(path: str) -> Kernel:
+    """Read a kernel's file.
+
+    :raise PvhdbgError: if it is not an ELF file.
+    """
+    symbols = _symbols(path)
+    facts = read_facts(path)
+    return Kernel(preflight_file(facts, symbols=symbols or ()).apply_to(facts), symbols)
+
+
+def read_named(path: str) -> Kernel:
+    """Read the kernel file that the user named.
+
+    :raise PvhdbgError: if it is not an ELF file.
+    """
+    version = _version(path)
+    return read(path)._replace(file=version)
+
+
+def reload_if_changed(kernel: Kernel) -> Kernel:
+    """Return the kernel that the user named, read again if its file has changed; empty if that fails."""
+    if kernel.file is None or _version(kernel.file.path) == kernel.file:
+        return kernel
+    with suppress(PvhdbgError):
+        return read_named(kernel.file.path)
+    return Kernel()
+
+
+def _read_best(paths: list[str]) -> Kernel:
+    """Return the first file with a PVH entry. If it has no symbols, take those of another file."""
+    kernels = [kernel for kernel in map(_read_or_none, paths) if kernel]
+    facts = [kernel.facts for kernel in kernels if kernel.facts]
+    best = next((image for image in facts if image.entry is not None), facts[0] if facts else None)
+    own_first = sorted(kernels, key=lambda kernel: kernel.facts is not best)
+    return Kernel(best, next((kernel.symbols for kernel in own_first if kernel.symbols), None))
+
+
+def _read_or_none(path: str) -> Kernel | None:
+    try:
+        return read(path)
+    except PvhdbgError:
+        # A file with only debug information is not a kernel, but has a kernel's symbols.
+        return Kernel(None, _symbols(path))
+
+
+def _symbols(path: str) -> Symbols | None:
+    try:
+        symbols = Symbols(path)
+    except PvhdbgError:
+        return None
+    if len(symbols):
+        return symbols
+    symbols.close()
+    return None

@@ -1,0 +1,191 @@
+"""The session with the machine that gdb is connected to, and errors as gdb shows them."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+import gdb
+
+from pvhdbg import commands
+from pvhdbg.boot.record.document import MachineFacts
+from pvhdbg.boot.run.journey import Journey
+from pvhdbg.boot.session.expression import entry_at
+from pvhdbg.boot.session.live import LiveSession
+from pvhdbg.boot.stop import stages
+from pvhdbg.boot.stop.address import symbol_at
+from pvhdbg.boot.stop.kernel_probe import SymbolsAndStrings
+from pvhdbg.errors import PvhdbgError, TargetError
+from pvhdbg.in_gdb import kernel_files
+from pvhdbg.in_gdb.kernel_files import Kernel, LoadedKernel
+from pvhdbg.target import monitor
+from pvhdbg.target.gdb_native import NativeTarget, as_target_error, boot_cpu
+from pvhdbg.target.native_runner import NativeRunner
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pvhdbg.boot.lab.rewrite import Change
+    from pvhdbg.boot.record.document import Rewrite
+    from pvhdbg.boot.session.protocol import Session
+    from pvhdbg.boot.stop.capture import Capture
+
+_MASK = (1 << 64) - 1
+_NOT_NUMBERS = (gdb.TYPE_CODE_STRUCT, gdb.TYPE_CODE_UNION, gdb.TYPE_CODE_ARRAY, gdb.TYPE_CODE_FUNC)
+
+
+class GdbSession(LiveSession):
+    """A session with one machine, as long as gdb stays connected to it.
+
+    `boot_cpu` identifies the machine. The recording and the kernel file that the user opened in the session `before`
+    stay in use.
+    """
+
+    def __init__(self, boot_cpu: gdb.InferiorThread | None, before: GdbSession | None = None) -> None:
+        self.target = NativeTarget()
+        self.runner = NativeRunner(self.target)
+        self._boot_cpu = boot_cpu
+        self._kernel = Kernel()
+        self._named: Kernel = before._named if before else Kernel()  # noqa: SLF001  another of this class
+        super().__init__(
+            self._new_journey(),
+            self._read_machine_facts,
+            disassembler=lambda address, count: monitor.disassemble(self.target.monitor, address, count),
+            debugger=_evaluate_in_gdb,
+            name_of=self._name_at,
+        )
+        self._opened = before.opened if before else None
+
+    def is_with(self, boot_cpu: gdb.InferiorThread | None) -> bool:
+        """Say whether this is that machine's session. Without a machine (None), the last session still answers."""
+        return boot_cpu is None or boot_cpu is self._boot_cpu
+
+    def set_kernel(self, loaded: Kernel) -> None:
+        """Use the kernel whose symbols gdb has or, if its file has no PVH entry, the one that the user named."""
+        self._named = kernel_files.reload_if_changed(self._named)
+        has_entry = loaded.facts is not None and loaded.facts.entry is not None
+        kernel = loaded if has_entry or self._named.facts is None else self._named
+        if kernel is not self._kernel:
+            self._kernel = kernel
+            self._update_journey()
+
+    def _update_journey(self) -> None:
+        facts, symbols, _ = self._kernel
+        self.target.symbols = SymbolsAndStrings(symbols, facts) if symbols and facts else symbols
+        entry = self.journey.entry
+        self.journey.set_image(facts)
+        if self.journey.entry is None:
+            self.journey.entry = entry
+
+    def locate(self, where: str) -> None:
+        if self._kernel is self._named:  # the user may correct it
+            self.journey.entry = entry_at(where, self.target)
+        else:
+            super().locate(where)
+        with suppress(PvhdbgError):  # an address, not a file
+            self._named = kernel_files.read_named(where)
+            self.set_kernel(self._named)
+
+    def current(self) -> Capture:
+        self._catch_up()
+        return super().current()
+
+    def rewrite(self, change: Change) -> Sequence[Rewrite]:
+        self.current()
+        return super().rewrite(change)
+
+    def _read_machine_facts(self) -> MachineFacts:
+        with suppress(TargetError):
+            return MachineFacts(qemu=monitor.parse_version(self.target.monitor("info version")))
+        return MachineFacts()
+
+    def _new_journey(self) -> Journey:
+        return Journey(self.target, self.runner, None, reading=self.target.physical, name_of=self._name_at)
+
+    def _catch_up(self) -> None:
+        """Notice what happened since the last command: the guest may have died, or been started again."""
+        if boot_cpu() is None:
+            return
+        is_dead = self.runner.death() is not None
+        if self._is_dead != is_dead and is_dead:
+            self.journey.capture_at(stages.DIED)
+        elif self._is_dead != is_dead:
+            self.journey = self._new_journey()
+            self._outcome = None
+            self._update_journey()
+
+    def _name_at(self, address: int) -> str | None:
+        symbols = self._kernel.symbols if self.journey.kernel_mismatch is None else None
+        return symbol_at(symbols.enclosing, self.image, address) if symbols else None
+
+
+class CurrentSession:
+    """Gives the session with the machine that gdb is connected to now; a new one for each machine."""
+
+    def __init__(self) -> None:
+        self._loaded = LoadedKernel()
+        self._session = GdbSession(None)
+
+    @property
+    def session(self) -> GdbSession:
+        machine = boot_cpu()
+        if not self._session.is_with(machine):
+            self._session = GdbSession(machine, self._session)
+        self._session.set_kernel(self._loaded.kernel())
+        return self._session
+
+    @property
+    def session_or_recording(self) -> Session:
+        """The recording that the user opened, else the session with the machine."""
+        return self.session.opened or self.session
+
+    def run(self, line: str) -> str:
+        """Run a command and return its answer, after any news about the machine.
+
+        :raise gdb.GdbError: if it fails.
+        """
+        with as_gdb_errors():
+            session = self.session
+            answer = commands.run(session, line)
+            news = [item for item in session.journey.take_news() if item not in answer]
+            return "\n".join([*news, answer])
+
+
+@contextmanager
+def as_gdb_errors() -> Iterator[None]:
+    """Turn errors inside the block into gdb.GdbError, which gdb shows as one line without a traceback."""
+    try:
+        yield
+    except PvhdbgError as error:
+        raise gdb.GdbError(one_line(error)) from error
+    except gdb.error as error:
+        raise gdb.GdbError(" ".join(str(error).split())) from error
+    except KeyboardInterrupt:
+        raise gdb.GdbError("Quit") from None
+
+
+def one_line(error: PvhdbgError) -> str:
+    """Return an error with its hint, in the character set that gdb accepts for errors."""
+    line = f"{error} ({commands.prefixed(error.hint)})" if error.hint else str(error)
+    return line.encode(charset(), "replace").decode(charset())
+
+
+def charset() -> str:
+    """Return the character set of gdb's terminal."""
+    return gdb.host_charset() if hasattr(gdb, "host_charset") else "ascii"
+
+
+def _evaluate_in_gdb(text: str) -> int:
+    try:
+        return address_of(gdb.parse_and_eval(text))
+    except gdb.error as error:
+        raise as_target_error(error) from error
+
+
+def address_of(value: gdb.Value) -> int:
+    """Return a number as an address; of a structure, union, array or function, return where it is.
+
+    :raise gdb.error: if the value has neither.
+    """
+    is_object = value.type.strip_typedefs().code in _NOT_NUMBERS
+    return int(value.address if is_object and value.address is not None else value) & _MASK

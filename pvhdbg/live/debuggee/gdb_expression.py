@@ -1,0 +1,33 @@
+"""Expressions in gdb's own language, evaluated to an address: `&boot_params.hdr`, `$rbx * 2`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pvhdbg.abi import c_integer
+from pvhdbg.target.mi import MiError, quote
+
+if TYPE_CHECKING:
+    from pvhdbg.live.gdb.mi_client import MiClient
+
+
+def evaluate(gdb: MiClient, text: str) -> int:
+    """Return the value of an expression or, if it is not a number, its address.
+
+    :raise MiError: with gdb's own message.
+    """
+    try:
+        return _number(gdb, f"(unsigned long long)({text})")
+    except MiError as error:
+        try:
+            return _number(gdb, f"(unsigned long long)&({text})")
+        except MiError:
+            raise error from None
+
+
+def _number(gdb: MiClient, expression: str) -> int:
+    shown = str(gdb.ask(f"-data-evaluate-expression {quote(expression)}").payload["value"])
+    value = c_integer.parse(shown)  # `set output-radix` chooses the base
+    if value is None:
+        raise MiError(f"not a number: {shown}")
+    return value

@@ -1,0 +1,35 @@
+"""Addresses as a user types them, and what every place where one can be typed must make of them."""
+
+VALUES = {
+    "0x21e0": 0x21E0,
+    "4096": 4096,
+    "052": 0o52,
+    "0b1010": 10,
+    "0x10UL": 16,
+    "0x2000 + 0x1e0": 0x21E0,
+    "0x2000 - 020": 0x1FF0,
+    "$rbx": None,
+    "$rbx + 8": None,
+    "$rip - 1": None,
+}
+"""What each means; None where the machine decides."""
+
+ERRORS = {
+    "08": '"08": not an octal number',
+    "0x": '"0x": not a number',
+    "0o52": '"0o52": not a number',
+    "99999999999999999999999999999999": '"99999999999999999999999999999999": out of range',
+    "0x10000000000000000": '"0x10000000000000000": out of range',
+    "0 - 1": '"0 - 1": out of range',
+    "0xffffffffffffffff + 1": '"0xffffffffffffffff + 1": out of range',
+    "no_such_symbol": "no symbol no_such_symbol",
+    "no_such_symbol+8": "no symbol no_such_symbol",
+    "no_such_symbol+": '"no_such_symbol+": not an address',
+    "1 2": '"1 2": not an address',
+    "*no_such_symbol": '"*no_such_symbol": not an address',
+    "$no_such_register": "$no_such_register: ",
+}
+"""How each error begins."""
+
+GDB_ONLY = {"(0x2000 | 0x1e0)": 0x21E0, "2 * 0x1000": 0x2000}
+"""What gdb evaluates where there is one."""
