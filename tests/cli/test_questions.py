@@ -1,4 +1,4 @@
-"""`-c LINE`: questions to a recording and to a machine, from the shell."""
+"""`-c LINE`: commands that are answered from a recording or from a machine."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def recording(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_recording_is_asked_and_nothing_else_is_printed(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_only_the_answer_is_printed(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert 0 == main(["show", str(recording), "-c", "cmdline @entry"])
     assert "at 0xefcb0, 31 bytes\n  console=ttyS0 earlyprintk=ttyS0\n" == capsys.readouterr().out
 
 
-def test_several_answers_have_headings_and_an_empty_line_between(
+def test_several_answers_have_headings_and_an_empty_line_between_them(
     recording: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert 0 == main(["show", str(recording), "-c", "cmdline @entry", "--command", "help map"])
@@ -34,14 +34,12 @@ def test_several_answers_have_headings_and_an_empty_line_between(
     assert ["", "== help map", "map [@STAGE]"] == lines[3:6]
 
 
-def test_a_question_that_cannot_be_asked_is_the_call_s_fault(
-    recording: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_unknown_command_is_exit_status_2(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert 2 == main(["show", str(recording), "-c", "nonsense"])
     assert "" == capsys.readouterr().out
 
 
-def test_a_machine_is_asked_at_the_last_stage_that_was_wanted(tmp_path: Path) -> None:
+def test_a_machine_answers_at_the_last_stage_reached(tmp_path: Path) -> None:
     done = pvhdbg("dump", "--stage", "prepare", "-c", "info", "-c", "code", "-o", tmp_path / "run.json")
 
     assert (0, "") == (done.status, done.err)
@@ -52,33 +50,33 @@ def test_a_machine_is_asked_at_the_last_stage_that_was_wanted(tmp_path: Path) ->
     )
 
 
-def test_a_question_is_refused_before_a_machine_is_started() -> None:
+def test_a_wrong_question_is_refused_before_qemu_starts() -> None:
     done = pvhdbg("dump", "--qemu", "/nowhere/qemu", "-c", "run-to")
 
     assert (2, "") == (done.status, done.out)
     assert done.err.startswith("pvhdbg: error: usage: run-to STAGE [KERNEL|ADDRESS]\n")
 
 
-def test_what_was_answered_before_a_mistake_is_printed_and_the_call_is_at_fault(
+def test_answers_before_a_failed_one_are_printed_and_the_exit_status_is_2(
     recording: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert 2 == main(["show", str(recording), "-c", "cmdline @entry", "-c", "code nosuch", "-c", "info"])
-    told = capsys.readouterr()
+    printed = capsys.readouterr()
 
-    assert "== cmdline @entry\nat 0xefcb0, 31 bytes\n  console=ttyS0 earlyprintk=ttyS0\n" == told.out
-    assert "pvhdbg: error: no symbol nosuch\n" == told.err
+    assert "== cmdline @entry\nat 0xefcb0, 31 bytes\n  console=ttyS0 earlyprintk=ttyS0\n" == printed.out
+    assert "pvhdbg: error: no symbol nosuch\n" == printed.err
 
 
-def test_a_stage_that_a_question_waits_for_in_vain_is_status_1(waiting: Path) -> None:
+def test_run_to_a_stage_that_times_out_is_exit_status_1(waiting: Path) -> None:
     done = pvhdbg("dump", waiting, "--timeout", "0.5", "--stage", "entry", "-c", "run-to prepare", "-c", "stages")
 
     assert 1 == done.status
-    assert "timeout: prepare did not come" in done.out
+    assert "timed out waiting for stage prepare" in done.out
     assert "== stages" in done.out
-    assert done.err.startswith("pvhdbg: error: stage prepare did not come in time; reached entry")
+    assert done.err.startswith("pvhdbg: error: timed out waiting for stage prepare; last stage reached: entry")
 
 
-def test_a_machine_that_was_asked_about_what_is_not_there_is_the_call_s_fault() -> None:
+def test_an_unknown_symbol_is_exit_status_2() -> None:
     done = pvhdbg("dump", "--stage", "entry", "-c", "cmdline", "-c", "code nosuch")
 
     assert 2 == done.status
@@ -86,7 +84,7 @@ def test_a_machine_that_was_asked_about_what_is_not_there_is_the_call_s_fault() 
     assert "pvhdbg: error: no symbol nosuch\n" == done.err
 
 
-def test_answers_are_no_json_but_the_document_beside_them_is(tmp_path: Path) -> None:
+def test_answers_are_text_but_can_be_combined_with_a_json_file(tmp_path: Path) -> None:
     refused = pvhdbg("dump", "--format", "json", "-c", "cmdline")
     done = pvhdbg("dump", "--format", "json", "--stage", "entry", "-c", "cmdline", "-o", tmp_path / "boot.json")
 

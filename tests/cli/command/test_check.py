@@ -1,4 +1,4 @@
-"""`pvhdbg check`: every rule over a boot, as text and as the document, and what its exit status says."""
+"""`pvhdbg check`: its text, its JSON and its exit status."""
 
 from __future__ import annotations
 
@@ -25,38 +25,38 @@ def assert_harmless(machine: str, *words: str | Path) -> None:
     found = findings(done.document)
 
     assert (0, "") == (done.status, done.err)
-    assert {"info"} == {each["severity"] for each in found}
-    assert {each["code"] for each in found} <= harmless(machine)
+    assert {"info"} == {finding["severity"] for finding in found}
+    assert {finding["code"] for finding in found} <= harmless(machine)
     assert "e820" == done.document["outcome"]["reached"]
 
 
 @pytest.mark.parametrize("machine", MACHINES)
-def test_an_untouched_kernel_gives_nothing_but_what_is_harmless(debian_vmlinux: Path, machine: str) -> None:
+def test_an_unmodified_boot_has_only_harmless_findings(debian_vmlinux: Path, machine: str) -> None:
     assert_harmless(machine, debian_vmlinux)
 
 
 @pytest.mark.parametrize("machine", MACHINES)
-def test_an_initrd_makes_no_difference(debian_vmlinux: Path, initrd: Path, machine: str) -> None:
+def test_a_boot_with_an_initrd_has_only_harmless_findings(debian_vmlinux: Path, initrd: Path, machine: str) -> None:
     assert_harmless(machine, debian_vmlinux, "-i", initrd, "-m", "1G")
 
 
 @pytest.mark.parametrize("machine", [*MACHINES, "microvm,acpi=off"])
-def test_the_teaching_guest_gives_nothing_but_what_is_harmless(initrd: Path, machine: str) -> None:
+def test_the_teaching_guest_has_only_harmless_findings(initrd: Path, machine: str) -> None:
     assert_harmless(machine, "-i", initrd)
 
 
-def test_the_text_has_the_findings_of_each_stage_and_the_others_on_a_line() -> None:
+def test_the_text_has_the_findings_of_each_stage_and_one_line_for_the_others() -> None:
     done = pvhdbg("check")
     lines = done.out.splitlines()
 
     assert (0, "") == (done.status, done.err)
     assert "  i PVH126  tr.limit is 0xffff, the ABI wants limit 0x67" in lines
-    assert "prepare, bootparams, kernel, e820: nothing new" in lines
-    assert lines[-2].startswith("done: reached e820; found: ")
+    assert "prepare, bootparams, kernel, e820: no new findings" in lines
+    assert lines[-2].startswith("done: reached e820; findings: ")
     assert max(map(len, lines)) <= 120
 
 
-def test_json_is_the_whole_document_with_the_findings_of_each_stop() -> None:
+def test_the_json_is_the_document_of_dump() -> None:
     checked, dumped = (pvhdbg(command, "--format", "json").document for command in ("check", "dump"))
 
     assert dumped["stops"] == checked["stops"]
@@ -64,24 +64,24 @@ def test_json_is_the_whole_document_with_the_findings_of_each_stop() -> None:
     assert "findings" not in checked["outcome"]
 
 
-def test_an_error_is_exit_status_1_though_the_guest_comes_to_the_last_stage() -> None:
+def test_an_error_is_exit_status_1_even_if_the_guest_reaches_the_last_stage() -> None:
     done = pvhdbg("check", "--set", "start_info.cmdline_paddr=0", "--format", "json")
-    errors = [each for each in findings(done.document) if each["severity"] == "error"]
+    errors = [finding for finding in findings(done.document) if finding["severity"] == "error"]
 
     assert (1, "", "done") == (done.status, done.err, done.document["outcome"]["ended"])
-    assert {"PVH320"} == {each["code"] for each in errors}
-    assert ["start_info.cmdline_paddr", "pvh_start_info.cmdline_paddr"] == [each["field"] for each in errors][:2]
+    assert {"PVH320"} == {error["code"] for error in errors}
+    assert ["start_info.cmdline_paddr", "pvh_start_info.cmdline_paddr"] == [error["field"] for error in errors][:2]
     assert done.document["stops"][0]["start_info"]["paddr"] + 0x18 == errors[0]["at"]
 
 
-def test_a_warning_is_none() -> None:
+def test_a_warning_is_exit_status_0() -> None:
     done = pvhdbg("check", "--set", "start_info.rsdp_paddr=0x1000")
 
     assert 0 == done.status
     assert "! PVH331" in done.out
 
 
-def test_a_death_is_exit_status_1_and_its_cause_is_named_first() -> None:
+def test_a_death_is_exit_status_1_and_its_cause_comes_first() -> None:
     done = pvhdbg("check", "--set", "start_info.magic=0")
     at = done.out.splitlines().index("died: where the guest died")
 
@@ -90,15 +90,15 @@ def test_a_death_is_exit_status_1_and_its_cause_is_named_first() -> None:
     assert done.err.startswith("pvhdbg: error: the guest died: triple fault at 0x")
 
 
-def test_a_stage_that_does_not_come_is_found_at_the_end(waiting: Path) -> None:
+def test_a_stage_that_times_out_is_a_finding_of_the_outcome(waiting: Path) -> None:
     done = pvhdbg("check", waiting, "--timeout", "0.5", "--format", "json")
 
     assert 1 == done.status
-    assert ["PVH910"] == [each["code"] for each in done.document["outcome"]["findings"]]
-    assert "stage prepare did not come in time" in done.document["outcome"]["findings"][0]["message"]
+    assert ["PVH910"] == [finding["code"] for finding in done.document["outcome"]["findings"]]
+    assert "stage prepare was not reached in time" in done.document["outcome"]["findings"][0]["message"]
 
 
-def test_a_code_is_explained() -> None:
+def test_explain_describes_a_rule() -> None:
     done = pvhdbg("explain", "pvh207")
 
     assert (0, "") == (done.status, done.err)
@@ -107,11 +107,11 @@ def test_a_code_is_explained() -> None:
     assert "  source      Linux arch/x86/platform/pvh/enlighten.c" in done.out
 
 
-def test_rules_are_listed_with_all_that_can_be_explained() -> None:
+def test_explain_lists_the_rules() -> None:
     assert "\nrules:\n  PVH101  PVH102  " in pvhdbg("explain").out
 
 
-def test_check_is_a_question_too(tmp_path: Path) -> None:
+def test_check_can_be_asked_of_a_recording(tmp_path: Path) -> None:
     recording = tmp_path / "boot.json"
     pvhdbg("dump", "--set", "start_info.magic=0", "-o", recording)
     now, entry = (pvhdbg("show", recording, "-c", line).out for line in ("check", "check @entry"))

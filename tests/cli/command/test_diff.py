@@ -1,4 +1,4 @@
-"""`pvhdbg diff`, called as a user calls it."""
+"""`pvhdbg diff` through the command line."""
 
 from __future__ import annotations
 
@@ -26,43 +26,43 @@ def other(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_recording_does_not_differ_from_itself(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_recording_has_no_differences_from_itself(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert 0 == main(["diff", str(run), str(run), "--exit-code"])
-    assert "nothing changed\n" == capsys.readouterr().out
+    assert "no differences\n" == capsys.readouterr().out
 
 
-def test_the_exit_status_tells_of_a_difference_only_if_asked(run: Path, other: Path) -> None:
+def test_a_difference_is_exit_status_1_only_with_exit_code(run: Path, other: Path) -> None:
     assert 0 == main(["diff", str(run), str(other)])
     assert 1 == main(["diff", str(run), str(other), "--exit-code"])
 
 
-def test_two_stages_of_one_recording(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_two_stages_of_one_recording_can_be_compared(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert 1 == main(["diff", f"{run}@bootparams", f"{run}@kernel", "--exit-code"])
     assert capsys.readouterr().out.startswith("bootparams -> kernel\n")
 
 
-def test_a_stage_on_one_side_holds_for_both(run: Path, other: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_stage_named_on_one_side_applies_to_both(run: Path, other: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert 0 == main(["diff", f"{run}@prepare", str(other), "--exit-code"])
     assert capsys.readouterr().out.startswith("prepare -> prepare\n")
 
 
 @pytest.mark.parametrize(
     ("suffix", "expected"),
-    [("@nowhere", "no stage 'nowhere', and no such file"), ("@died", "there is no stage died in it")],
+    [("@nowhere", "no such file, and no stage 'nowhere'"), ("@died", "stage died is not in this recording")],
 )
-def test_a_stage_that_is_not_there_is_the_call_s_fault(
+def test_a_missing_stage_is_exit_status_2(
     run: Path, suffix: str, expected: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert 2 == main(["diff", f"{run}{suffix}", str(run)])
 
-    told = capsys.readouterr()
+    printed = capsys.readouterr()
 
-    assert "" == told.out
-    assert expected in told.err
-    assert 2 == len(told.err.splitlines())
+    assert "" == printed.out
+    assert expected in printed.err
+    assert 2 == len(printed.err.splitlines())
 
 
-def test_a_file_that_is_no_recording_is_the_call_s_fault(tmp_path: Path, run: Path) -> None:
+def test_a_file_that_is_not_a_recording_is_exit_status_2(tmp_path: Path, run: Path) -> None:
     (tmp_path / "noise").write_bytes(b"\xff{")
 
     assert 2 == main(["diff", str(run), str(tmp_path / "noise")])

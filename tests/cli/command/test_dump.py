@@ -1,4 +1,4 @@
-"""`pvhdbg dump` of the teaching guest, as it is typed and piped."""
+"""`pvhdbg dump` of the teaching guest, to a pipe and to files."""
 
 from __future__ import annotations
 
@@ -42,25 +42,25 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_the_text_tells_every_stage_and_how_it_ended(text: str) -> None:
-    headings = [f"{each.name}: {each.about}" for each in stages.STAGES]
+def test_the_text_has_every_stage_and_the_outcome(text: str) -> None:
+    headings = [f"{stage.name}: {stage.about}" for stage in stages.STAGES]
 
     assert headings == [line for line in text.splitlines() if line in headings]
-    assert "done: reached e820; found: 2 infos" == text.splitlines()[-1]
+    assert "done: reached e820; findings: 2 info" == text.splitlines()[-1]
 
 
-def test_without_a_terminal_no_command_does_the_same_as_dump(text: str) -> None:
+def test_without_a_terminal_the_default_command_is_dump(text: str) -> None:
     assert (0, text, "") == pvhdbg()
 
 
-def test_json_has_the_keys_of_the_contract_in_their_order(saved: Path) -> None:
+def test_json_has_all_keys_in_the_documented_order(saved: Path) -> None:
     document = json.loads(saved.read_text("utf-8"))
     stop = document["stops"][1]
 
     assert DOCUMENT == [*document]
     assert KERNEL == [*document["kernel"]]
     assert MACHINE == [*document["machine"]]
-    assert [STOP] * 5 == [[*each] for each in document["stops"]]
+    assert [STOP] * 5 == [[*keys] for keys in document["stops"]]
     assert [*REGISTERS] == [*stop["registers"]]
     assert FIRST_REGISTERS == [*REGISTERS][: len(FIRST_REGISTERS)]
     assert [START_INFO] * 2 == [[*stop["start_info"]], [*stop["pvh_start_info"]]]
@@ -69,7 +69,7 @@ def test_json_has_the_keys_of_the_contract_in_their_order(saved: Path) -> None:
     assert ("done", "e820", None) == tuple(document["outcome"][key] for key in ("ended", "reached", "died"))
 
 
-def test_json_on_standard_output_is_what_o_writes(saved: Path) -> None:
+def test_json_on_standard_output_is_the_same_as_in_a_file(saved: Path) -> None:
     done = pvhdbg("dump", "--format", "json")
 
     assert (0, "") == (done.status, done.err)
@@ -77,17 +77,17 @@ def test_json_on_standard_output_is_what_o_writes(saved: Path) -> None:
 
 
 def without_descriptors(document: dict[str, object]) -> dict[str, object]:
-    """A document without QEMU's command line, in which file descriptors have numbers."""
+    """Return a document without QEMU's command line, which has file descriptor numbers that differ between runs."""
     machine = document["machine"]
     assert isinstance(machine, dict)
     return document | {"machine": machine | {"argv": []}}
 
 
-def test_what_was_saved_is_shown_as_it_was_dumped(saved: Path, text: str) -> None:
+def test_show_prints_the_same_text_as_dump(saved: Path, text: str) -> None:
     assert (0, text, "") == pvhdbg("show", saved)
 
 
-def test_text_is_written_to_a_file_if_it_is_asked_for(tmp_path: Path, text: str) -> None:
+def test_text_can_be_written_to_a_file(tmp_path: Path, text: str) -> None:
     path = tmp_path / "boot.txt"
 
     assert (0, "", "") == pvhdbg("dump", "--format", "text", "-o", path)
@@ -95,15 +95,15 @@ def test_text_is_written_to_a_file_if_it_is_asked_for(tmp_path: Path, text: str)
 
 
 @pytest.mark.parametrize("stage", stages.NAMES)
-def test_it_goes_to_the_stage_that_was_named_and_no_further(stage: str) -> None:
+def test_dump_stops_at_the_named_stage(stage: str) -> None:
     done = pvhdbg("dump", "--stage", stage, "--format", "json")
 
     assert (0, "") == (done.status, done.err)
-    assert [*stages.NAMES][: stages.NAMES.index(stage) + 1] == [each["stage"] for each in done.document["stops"]]
+    assert [*stages.NAMES][: stages.NAMES.index(stage) + 1] == [stop["stage"] for stop in done.document["stops"]]
     assert stage == done.document["outcome"]["reached"]
 
 
-def test_what_was_given_is_in_the_document(tmp_path: Path) -> None:
+def test_the_options_are_in_the_document(tmp_path: Path) -> None:
     initrd = tmp_path / "initrd"
     initrd.write_bytes(bytes(5000))
     options = ("-i", initrd, "-a", "one two", "-m", "300", "-M", "q35", "--cpu", "qemu64")
@@ -115,20 +115,20 @@ def test_what_was_given_is_in_the_document(tmp_path: Path) -> None:
         machine[key] for key in ("machine", "accel", "cpu", "memory", "append", "initrd")
     ]
     assert ["-name", "mine"] == machine["argv"][-2:]
-    assert ("one two", [5000]) == (stop["cmdline"], [each["size"] for each in stop["modules"]])
+    assert ("one two", [5000]) == (stop["cmdline"], [module["size"] for module in stop["modules"]])
 
 
-def test_a_command_line_may_be_any_bytes() -> None:
+def test_a_command_line_may_have_any_bytes() -> None:
     append = os.fsdecode(b"caf\xc3\xa9 \xff\x1b[31m \\")
-    shown, told = (pvhdbg("dump", "-a", append, "--stage", "entry", "--format", form) for form in ("text", "json"))
+    text, json_ = (pvhdbg("dump", "-a", append, "--stage", "entry", "--format", name) for name in ("text", "json"))
 
-    assert (0, "") == (shown.status, shown.err)
-    assert r'"caf\xc3\xa9 \xff\x1b[31m \\"' in shown.out
-    assert "\x1b" not in shown.out
-    assert os.fsencode(append).decode("latin-1") == told.document["stops"][0]["cmdline"]
+    assert (0, "") == (text.status, text.err)
+    assert r'"caf\xc3\xa9 \xff\x1b[31m \\"' in text.out
+    assert "\x1b" not in text.out
+    assert os.fsencode(append).decode("latin-1") == json_.document["stops"][0]["cmdline"]
 
 
-def test_a_reader_that_goes_early_is_no_error() -> None:
+def test_a_closed_pipe_is_exit_status_141_without_an_error() -> None:
     reader, writer = os.pipe()
     os.close(reader)
     with os.fdopen(writer, "wb") as pipe:
@@ -137,7 +137,7 @@ def test_a_reader_that_goes_early_is_no_error() -> None:
     assert (141, b"") == (done.returncode, done.stderr)
 
 
-def test_output_that_cannot_be_written_is_one_line() -> None:
+def test_a_full_disk_is_reported_in_one_line() -> None:
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run([*PVHDBG, "dump"], check=False, stdout=full, stderr=-1, timeout=PATIENCE)
 
@@ -146,7 +146,7 @@ def test_output_that_cannot_be_written_is_one_line() -> None:
 
 
 @pytest.mark.parametrize("words", [("--help",), ("--version",), ("dump", "--help")], ids=str)
-def test_help_that_cannot_be_written_is_an_error_too(words: tuple[str, ...]) -> None:
+def test_a_full_disk_is_reported_for_help_too(words: tuple[str, ...]) -> None:
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run([*PVHDBG, *words], check=False, stdout=full, stderr=-1, timeout=PATIENCE)
 
@@ -154,19 +154,19 @@ def test_help_that_cannot_be_written_is_an_error_too(words: tuple[str, ...]) -> 
     assert b"pvhdbg: error: can't write to standard output: No space left on device\n" == done.stderr
 
 
-def test_the_status_stays_where_nobody_can_be_told_why() -> None:
+def test_the_exit_status_is_the_same_if_standard_error_cannot_be_written() -> None:
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run([*PVHDBG, "dump", "nowhere"], check=False, stdout=-1, stderr=full, timeout=PATIENCE)
     reader, writer = os.pipe()
     os.close(reader)
     with os.fdopen(writer, "wb") as unread:
-        unheard = subprocess.run([*PVHDBG, "dump", "nowhere"], check=False, stdout=-1, stderr=unread, timeout=PATIENCE)
+        ignored = subprocess.run([*PVHDBG, "dump", "nowhere"], check=False, stdout=-1, stderr=unread, timeout=PATIENCE)
 
     assert (2, b"") == (done.returncode, done.stdout)
-    assert (2, b"") == (unheard.returncode, unheard.stdout)
+    assert (2, b"") == (ignored.returncode, ignored.stdout)
 
 
-def test_help_lists_every_option_of_the_contract() -> None:
+def test_help_lists_every_option() -> None:
     done = pvhdbg("dump", "--help")
     options = (
         "-i -a -m -M -o --initrd --append --memory --machine --accel --cpu --symbols --force --timeout --qemu --gdb"
@@ -177,8 +177,8 @@ def test_help_lists_every_option_of_the_contract() -> None:
         assert option in done.out
 
 
-def test_calls_and_jumps_are_told_with_where_they_lead() -> None:
-    told = pvhdbg("dump", "-c", "code xen_prepare_pvh").out
+def test_calls_and_jumps_are_shown_with_the_symbols_of_their_targets() -> None:
+    code = pvhdbg("dump", "-c", "code xen_prepare_pvh").out
 
-    assert re.search(r" callq? +0x[0-9a-f]+ <init_pvh_bootparams>$", told, re.MULTILINE)
-    assert re.search(r" jne +0x[0-9a-f]+ <xen_prepare_pvh\+0x[0-9a-f]+>$", told, re.MULTILINE)
+    assert re.search(r" callq? +0x[0-9a-f]+ <init_pvh_bootparams>$", code, re.MULTILINE)
+    assert re.search(r" jne +0x[0-9a-f]+ <xen_prepare_pvh\+0x[0-9a-f]+>$", code, re.MULTILINE)

@@ -1,4 +1,4 @@
-"""`pvhdbg show`: what real boots left is told again, and what is no recording is refused."""
+"""`pvhdbg show`: recordings of real boots are shown, other files are refused."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ import pytest
 
 from tests.cli.shell import pvhdbg
 from tests.paths import RECORDINGS_DIR
-
-OTHER = "not a recording of pvhdbg"
 
 
 @pytest.mark.parametrize(
@@ -26,7 +24,7 @@ OTHER = "not a recording of pvhdbg"
         ),
     ],
 )
-def test_a_recording_is_told_from_the_kernel_to_the_end(name: str, first: str, last: str) -> None:
+def test_a_recording_is_shown_from_the_kernel_to_the_outcome(name: str, first: str, last: str) -> None:
     done = pvhdbg("show", RECORDINGS_DIR / f"{name}.json")
     lines = done.out.splitlines()
 
@@ -34,11 +32,11 @@ def test_a_recording_is_told_from_the_kernel_to_the_end(name: str, first: str, l
     assert lines[-1].startswith(last)
 
 
-def test_a_command_line_that_overflowed_is_told_as_what_it_did() -> None:
-    told = pvhdbg("show", RECORDINGS_DIR / "linux-6.1-died.json").out
+def test_a_magic_overwritten_by_the_command_line_is_shown_with_the_code_that_died() -> None:
+    text = pvhdbg("show", RECORDINGS_DIR / "linux-6.1-died.json").out
 
-    assert "magic           0x336ec500  wrong" in told
-    assert "code at rip: 0f 0b" in told
+    assert "magic           0x336ec500  wrong" in text
+    assert "code at rip: 0f 0b" in text
 
 
 @pytest.mark.parametrize(
@@ -52,9 +50,9 @@ def test_a_command_line_that_overflowed_is_told_as_what_it_did() -> None:
         ),
         ('{"stops": -1}', 'not a recording of pvhdbg: format is not "pvhdbg"'),
     ],
-    ids=["nothing", "deep", "newer", "other"],
+    ids=["empty", "deep", "newer", "other"],
 )
-def test_what_is_no_recording_is_refused_in_one_line(tmp_path: Path, content: str, error: str) -> None:
+def test_a_file_that_is_not_a_recording_is_refused_in_one_line(tmp_path: Path, content: str, error: str) -> None:
     path = tmp_path / "recording.json"
     path.write_text(content)
     done = pvhdbg("show", path)
@@ -63,7 +61,7 @@ def test_what_is_no_recording_is_refused_in_one_line(tmp_path: Path, content: st
     assert f"pvhdbg: error: {path}: {error}" == done.err.splitlines()[0]
 
 
-def test_a_recording_that_lies_steers_no_terminal(tmp_path: Path) -> None:
+def test_control_characters_in_a_recording_are_escaped(tmp_path: Path) -> None:
     document = json.loads((RECORDINGS_DIR / "linux-6.1-died.json").read_text("utf-8"))
     document["kernel"]["path"] = document["machine"]["qemu"] = "\x1b]0;title\x07"
     document["outcome"]["died"]["symbol"] = document["outcome"]["died"]["how"] = "\x1b[2J\u202e"

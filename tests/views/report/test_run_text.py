@@ -247,14 +247,14 @@ def test_a_death_shows_the_registers_and_the_code_at_rip() -> None:
     [
         (
             died().outcome,
-            "died: triple fault at 0xffffffff8305a1ff xen_prepare_pvh+0xa9: gone\\x1b[2J (last stage: prepare)",
+            "died: triple fault at 0xffffffff8305a1ff xen_prepare_pvh+0xa9: gone\\x1b[2J (last stage reached: prepare)",
         ),
-        (died(None).outcome, "died: triple fault: gone\\x1b[2J (last stage: prepare)"),
+        (died(None).outcome, "died: triple fault: gone\\x1b[2J (last stage reached: prepare)"),
         (
             Outcome("entry", TIMED_OUT, None, "prepare", 0x1000, None),
-            "timed out waiting for prepare, rip 0x1000 (last stage: entry)",
+            "timed out waiting for stage prepare, rip 0x1000 (last stage reached: entry)",
         ),
-        (Outcome("kernel", INTERRUPTED), "interrupted (last stage: kernel)"),
+        (Outcome("kernel", INTERRUPTED), "interrupted (last stage reached: kernel)"),
         (Outcome("e820", "done"), "done: reached e820"),
     ],
 )
