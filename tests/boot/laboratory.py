@@ -1,4 +1,4 @@
-"""A real boot that was changed at its entry stop, and what the model says should come of it."""
+"""Boot a real kernel, change what it is given at its entry stop, and compare the result with the model."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pvhdbg.boot.model.expected import ExpectedBootParams, expected_boot_params
 from pvhdbg.boot.model.kernel_behavior import KernelBehavior, behavior_from_symbols
 from pvhdbg.boot.run.journey import Journey
 from pvhdbg.boot.stop.kernel_probe import SymbolsAndStrings, probe
+from pvhdbg.boot.stop.map_entries import decode_entries
 from pvhdbg.boot.stop.protocols import PROTOCOLS
 from pvhdbg.image.load import open_kernel
 from pvhdbg.live.debuggee.own_machine import OwnMachine
@@ -28,55 +29,55 @@ Range = tuple[int, int, int]
 """Address, size and type."""
 
 PATIENCE = 60.0
+"""Seconds for one stage."""
 BLANK = 0x60000
-"""Free memory on every machine, for what a test puts there itself."""
+"""Free memory on every machine, where a test can put its own data."""
 
 
 class Experiment(NamedTuple):
-    """What was changed, what the model expects, what the kernel did: its stops by stage, and how it halted last."""
+    """A boot that was changed at its entry: what the model expects, the stops by stage, and the last halt."""
 
-    rules: KernelBehavior
+    behavior: KernelBehavior
     rewrites: tuple[Rewrite, ...]
-    wanted: ExpectedBootParams
+    expected: ExpectedBootParams
     stops: dict[str, Capture]
     halt: Halt
 
     @property
     def returned(self) -> bool:
-        """Whether xen_prepare_pvh did."""
+        """Whether xen_prepare_pvh returned."""
         return "bootparams" in self.stops
 
     @property
     def mismatches(self) -> list[Mismatch]:
         params = self.stops["bootparams"].boot_params
         assert params is not None
-        return mismatches(self.wanted, params)
+        return mismatches(self.expected, params)
 
     @property
     def tables(self) -> tuple[list[Range] | None, list[Range]]:
-        """The e820_table as it should be, null if that is not known, and as it is."""
+        """The e820_table that the model expects, None if it does not know, and the kernel's."""
         params, table = self.stops["kernel"].kernel_boot_params, self.stops["e820"].e820_table
         assert params is not None
         assert table is not None
-        should = expected_e820_table(params, self.rules)
-        does = [(each.addr, each.size, each.type) for each in table.entries]
-        return None if should is None else [(each.addr, each.size, each.type) for each in should], does
+        expected = expected_e820_table(params, self.behavior)
+        return None if expected is None else list(expected), list(decode_entries(table.entries))
 
-    def complaint(self) -> str | None:
-        """How the kernel did otherwise than the model says, null if it did not."""
-        death = self.wanted.death
+    def deviation(self) -> str | None:
+        """Return how the kernel's behavior differs from the model's prediction, None if it does not."""
+        death = self.expected.death
         if not self.returned:
-            return None if death else f"no death was predicted, and it halted: {self.halt}"
+            return None if death else f"no death was predicted, but the guest halted: {self.halt}"
         if death and death.certain:
-            return f"it returned: {death}"
+            return f"xen_prepare_pvh returned despite a predicted death: {death}"
         if self.mismatches:
-            return f"other bytes: {self.mismatches}"
+            return f"different boot_params: {self.mismatches}"
         if "e820" not in self.stops or self.tables[0] in (None, self.tables[1]):
             return None
-        return f"another table: {self.tables}"
+        return f"different e820_table: {self.tables}"
 
 
-def experiment(  # noqa: PLR0913  each has a default
+def run_experiment(  # noqa: PLR0913  the others have defaults
     kernel: Path,
     changes: Iterable[str] = (),
     *,
@@ -86,27 +87,28 @@ def experiment(  # noqa: PLR0913  each has a default
     machine: str = "microvm",
     initrd: str | None = None,
 ) -> Experiment:
-    """Boot, make the changes as `--protocol` and `--set` would, and go to the stage `last` or as far as it goes.
+    """Boot, make the changes like `--protocol` and `--set`, and go to the stage `last` or as far as the guest comes.
 
-    `puts` is written before anything else is changed.
+    `puts` are physical addresses and bytes to write there before the changes.
     """
     with OwnMachine() as own_machine:
         opened = open_kernel(str(kernel), own_machine.folder)
-        known = SymbolsAndStrings(opened.symbols, opened.facts)
-        own_machine.boot(QemuOptions(str(kernel), initrd, machine=machine), known)
+        names = SymbolsAndStrings(opened.symbols, opened.facts)
+        own_machine.boot(QemuOptions(str(kernel), initrd, machine=machine), names)
         own_machine.wait_ready()
         journey = Journey(own_machine.target, own_machine.runner, opened.facts, reading=own_machine.target.physical)
-        assert [HIT] == [each.kind for each in journey.go("entry", PATIENCE)]
+        assert [HIT] == [halt.kind for halt in journey.go("entry", PATIENCE)]
         for paddr, data in puts:
             own_machine.target.write_phys(paddr, data)
         journey.capture_at("entry")
-        journey.rewrite([each if each in PROTOCOLS else parse_assignment(each) for each in changes])
-        # Before the kernel has made anything of it. QEMU shows no Xen leaves here.
+        journey.rewrite([change if change in PROTOCOLS else parse_assignment(change) for change in changes])
+        # Probe before the kernel runs. This QEMU shows no Xen leaves.
         symbols = probe(own_machine.target, opened.facts)
-        rules = behavior_from_symbols(symbols, opened.facts, xen=False)
-        assert [HIT] == [each.kind for each in journey.go("prepare", PATIENCE)]
+        behavior = behavior_from_symbols(symbols, opened.facts, xen=False)
+        assert [HIT] == [halt.kind for halt in journey.go("prepare", PATIENCE)]
         prepare = journey.history[-1]
-        made = expected_boot_params(prepare._replace(symbols={**prepare.symbols, **symbols}), rules)
+        expected = expected_boot_params(prepare._replace(symbols={**prepare.symbols, **symbols}), behavior)
         halts = list(journey.go(last, timeout))
-    assert made is not None
-    return Experiment(rules, journey.rewrites, made, {each.stage: each for each in journey.history}, halts[-1])
+    assert expected is not None
+    stops = {capture.stage: capture for capture in journey.history}
+    return Experiment(behavior, journey.rewrites, expected, stops, halts[-1])

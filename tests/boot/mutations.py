@@ -1,9 +1,9 @@
-"""Boots with randomly changed start_info, modules and maps: what the model predicts, and what the real kernel did.
+"""Boot real kernels with randomly changed start_info, modules and maps, and compare them with the model.
 
     python -m tests.boot.mutations SEED N
 
-boots N of them, the first with this seed, and tells those that the model was wrong about; the exit status is 1 then.
-The same seed is the same boot, on the same kernels.
+boots N mutations, the first with this seed, and prints those where the model was wrong; the exit status is then 1.
+The same seed gives the same boot on the same kernels.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pvhdbg import guest
 from pvhdbg.boot.stop.protocols import E820_MODULE
 from pvhdbg.errors import UserError
 from tests import build, kernels
-from tests.boot.laboratory import BLANK, Experiment, experiment
+from tests.boot.laboratory import BLANK, Experiment, run_experiment
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,12 +30,14 @@ KERNELS: dict[str, Callable[[], Path]] = {
     "6.12": lambda: kernels.vmlinux("6.12"),
     "6.1-686": lambda: kernels.vmlinux("6.1-686"),
 }
-KNOWS_MODULES = ("teaching", "rfc")
+WITH_E820_MODULE = ("teaching", "rfc")
+"""The kernels that take the map from an "e820 data" module."""
 MACHINES = ("microvm", "microvm", "pc", "q35")
 TIMEOUT = 8.0
-"""Seconds for a stage: a guest that panics in xen_prepare_pvh hangs there."""
+"""Seconds for one stage: a guest that panics in xen_prepare_pvh hangs there."""
 
-Way = Callable[[random.Random], str]
+Mutator = Callable[[random.Random], str]
+"""Returns a random change in the form of `--set`."""
 
 MEMMAP, BLOB = BLANK, BLANK + 0x10000
 COUNTS: tuple[int, ...] = (
@@ -60,7 +62,7 @@ NAMES = ("e820 data", "e820 dat", "e820 data ", "E820 data", "")
 
 
 class Mutation(NamedTuple):
-    """One boot: of which kernel, on which machine, with what put into memory and what changed."""
+    """One boot: the kernel, the machine, what is written to memory, and the changes."""
 
     kernel: str
     machine: str
@@ -69,7 +71,7 @@ class Mutation(NamedTuple):
     puts: tuple[tuple[int, bytes], ...]
 
     def boot(self) -> Experiment:
-        """:raise UserError: for a change that can't be made, as of a module that is not there."""
+        """:raise UserError: if a change cannot be made, for example to a module that does not exist."""
         with tempfile.NamedTemporaryFile() as initrd:
             initrd.write(bytes(5000))
             initrd.flush()
@@ -77,23 +79,26 @@ class Mutation(NamedTuple):
 
     def _boot(self, initrd: str | None) -> Experiment:
         kernel = KERNELS[self.kernel]()
-        return experiment(kernel, self.changes, puts=self.puts, timeout=TIMEOUT, machine=self.machine, initrd=initrd)
+        return run_experiment(
+            kernel, self.changes, puts=self.puts, timeout=TIMEOUT, machine=self.machine, initrd=initrd
+        )
 
 
 def mutation(seed: int) -> Mutation:
-    """The mutation of this number."""
+    """Return the mutation with this seed."""
     choice = random.Random(seed)
     kernel = choice.choice(list(KERNELS))
-    as_module = choice.random() < (0.7 if kernel in KNOWS_MODULES else 0.15)
+    as_module = choice.random() < (0.7 if kernel in WITH_E820_MODULE else 0.15)
     has_initrd = choice.random() < 0.7
     count = choice.choice((1, 1, 2, 2, 3, 4, 6))
-    changes = {_change(choice, as_module=as_module, has_modules=has_initrd or as_module) for _ in range(count)}
+    drawn = (_change(choice, as_module=as_module, has_modules=has_initrd or as_module) for _ in range(count))
+    changes = dict.fromkeys(drawn)  # not a set, whose order differs between processes
     in_order = [E820_MODULE, *sorted(changes, key=_order)][0 if as_module else 1 :]
     return Mutation(kernel, choice.choice(MACHINES), has_initrd, tuple(in_order), _puts(choice))
 
 
 def _order(change: str) -> int:
-    """What lies in memory before what leads there, and that before the version, without which some fields are none."""
+    """Sort structures before the pointers to them, and the version last, because version 0 lacks fields."""
     path = change.partition("=")[0]
     return ("memory_map", "modules", "start_info", "start_info.version").index(
         path if path.endswith(".version") else path.partition(".")[0].partition("[")[0]
@@ -101,20 +106,20 @@ def _order(change: str) -> int:
 
 
 def _change(choice: random.Random, *, as_module: bool, has_modules: bool) -> str:
-    """A change of something that is there: version 0 has no fields for a table."""
-    ways: list[Way] = [_count, _pointer, _plain, _entry, _entry, _entry]
-    ways += [_of_map_module, _of_map_module] if as_module else [_of_table, _of_table]
-    return choice.choice([*ways, _module] if has_modules else ways)(choice)
+    """Return a random change of something that exists. After `--protocol e820-module` there is no memmap table."""
+    mutators: list[Mutator] = [_count, _pointer, _plain, _entry, _entry, _entry]
+    mutators += [_map_module, _map_module] if as_module else [_table, _table]
+    return choice.choice([*mutators, _module] if has_modules else mutators)(choice)
 
 
 def _count(choice: random.Random) -> str:
-    few = choice.choice((0, 1, 1, 2, 3, 100, 5000, 0xFFFFFFFF))
-    return f"start_info.{choice.choice(('nr_modules', 'version'))}={few}"
+    count = choice.choice((0, 1, 1, 2, 3, 100, 5000, 0xFFFFFFFF))
+    return f"start_info.{choice.choice(('nr_modules', 'version'))}={count}"
 
 
-def _of_table(choice: random.Random) -> str:
-    many = choice.choice(COUNTS)
-    return choice.choice((f"start_info.memmap_entries={many}", f"start_info.memmap_paddr={_address(choice)}"))
+def _table(choice: random.Random) -> str:
+    count = choice.choice(COUNTS)
+    return choice.choice((f"start_info.memmap_entries={count}", f"start_info.memmap_paddr={_address(choice)}"))
 
 
 def _pointer(choice: random.Random) -> str:
@@ -136,7 +141,7 @@ def _module(choice: random.Random) -> str:
     return f"modules[0].{name}={choice.choice((_address, _size))(choice)}"
 
 
-def _of_map_module(choice: random.Random) -> str:
+def _map_module(choice: random.Random) -> str:
     return choice.choice(
         (
             f"memory_map.nr_entries={choice.choice(COUNTS)}",
@@ -163,31 +168,32 @@ def _type(choice: random.Random) -> int:
 
 
 def _puts(choice: random.Random) -> tuple[tuple[int, bytes], ...]:
-    """A table and a blob for what may come to point there."""
+    """Return a memmap table and an "e820 data" blob, to which changed pointers may point."""
     ranges = [(_size(choice), _size(choice) >> 1, _type(choice)) for _ in range(choice.choice((3, 20, 140, 300)))]
     return (MEMMAP, build.memmap(ranges)), (BLOB, build.e820_blob(ranges))
 
 
-def judge(seed: int) -> str | None:
-    """What the model was wrong about, null if nothing, or if there is no such kernel, or the change can't be made."""
-    wanted = mutation(seed)
+def failure(seed: int) -> str | None:
+    """Return how the model was wrong; None if it was right, the kernel is missing or a change cannot be made."""
+    mutated = mutation(seed)
     try:
-        said = wanted.boot().complaint()
+        deviation = mutated.boot().deviation()
     except (UserError, kernels.MissingError):
         return None
-    return said and f"seed {seed}: {wanted.kernel} on {wanted.machine}, {', '.join(wanted.changes)}: {said}"
+    changes = ", ".join(mutated.changes)
+    return deviation and f"seed {seed}: {mutated.kernel} on {mutated.machine}, {changes}: {deviation}"
 
 
 def main(first: int, count: int) -> int:
-    wrong = 0
+    failures = 0
     for seed in range(first, first + count):
-        said = judge(seed)
-        if said:
-            wrong += 1
-            sys.stdout.write(said + "\n")
+        message = failure(seed)
+        if message:
+            failures += 1
+            sys.stdout.write(message + "\n")
             sys.stdout.flush()
-    sys.stdout.write(f"{count} boots from seed {first}: the model was wrong about {wrong}\n")
-    return int(wrong != 0)
+    sys.stdout.write(f"{count} boots from seed {first}: the model was wrong in {failures}\n")
+    return int(failures != 0)
 
 
 if __name__ == "__main__":

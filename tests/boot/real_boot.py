@@ -1,6 +1,6 @@
-"""A real kernel booted through all its stages, and beside each capture what others say of the same moment.
+"""Boot a real kernel through all its stages, and collect what other programs report at each of them.
 
-The others are gdb by the kernel's debug information, QEMU by its own page walk, and the kernel by its console.
+They are gdb, by the kernel's debug information; QEMU, by its own page walk; and the kernel, on its console.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.live.qemu.options import QemuOptions
 
-LEAVES = Path(__file__).with_name("leaves_in_gdb.py")
+GDB_SCRIPT = Path(__file__).with_name("values_in_gdb.py")
 PATIENCE = 150.0
-"""Seconds for one stage. Only a software KVM comes near."""
+"""Seconds for one stage. Only a KVM emulated in software needs nearly as long."""
 
-CONSOLE_WORKS = "init_mem_mapping"
-"""The first function after parse_early_param that Linux 6.1 and 6.12 both have: earlyprintk has told the map."""
+AFTER_EARLYPRINTK = "init_mem_mapping"
+"""The first function after parse_early_param in both Linux 6.1 and 6.12: earlyprintk has printed the map by then."""
 
 GIB = 1 << 30
 IDENTITY, DIRECT_MAP, FIXMAP = 0, 0xFFFF888000000000, 0xFFFFFFFFFF000000
@@ -45,7 +45,7 @@ Walks = dict[int, int | None]
 
 
 class RealBoot(NamedTuple):
-    """What came of a boot. `gdb` has gdb's values by stage and by name; the walks are by stage and virtual address."""
+    """A finished boot. `gdb` has values by stage and name, the walks paddrs by stage and virtual address."""
 
     image: ImageFacts
     captures: dict[str, Capture]
@@ -55,13 +55,13 @@ class RealBoot(NamedTuple):
     console: bytes
 
     def paddr(self, stage: str, name: str) -> int | None:
-        """Where gdb says that a variable lies."""
+        """Return the physical address of a variable according to gdb."""
         return self.image.physical(self.gdb[stage][f"&{name}"])
 
 
 @contextmanager
-def standing(options: QemuOptions) -> Iterator[tuple[OwnMachine, Journey]]:
-    """A machine at its reset vector."""
+def machine_at_reset(options: QemuOptions) -> Iterator[tuple[OwnMachine, Journey]]:
+    """Yield a machine at its reset vector, and a journey for it."""
     with OwnMachine() as machine:
         kernel = open_kernel(options.kernel, machine.folder)
         binary = qemu_binary(kernel.facts, linux=True)
@@ -71,43 +71,43 @@ def standing(options: QemuOptions) -> Iterator[tuple[OwnMachine, Journey]]:
 
 
 def boot(options: QemuOptions) -> RealBoot:
-    """Boot to e820 and on until the console has told the map."""
-    with standing(options) as (machine, journey):
+    """Boot to e820, and on until the console has printed the map."""
+    with machine_at_reset(options) as (machine, journey):
         assert journey.image is not None
-        seen = RealBoot(journey.image, {}, {}, {}, {}, b"")
+        real_boot = RealBoot(journey.image, {}, {}, {}, {}, b"")
         for stage in stages.NAMES:
-            _visit(machine, journey, seen, stage)
-        halt = machine.runner.run_to([machine.target.symbol(CONSOLE_WORKS)], PATIENCE)
+            _visit(machine, journey, real_boot, stage)
+        halt = machine.runner.run_to([machine.target.symbol(AFTER_EARLYPRINTK)], PATIENCE)
         assert HIT == halt.kind, halt
-        return seen._replace(console=_map_told(machine))
+        return real_boot._replace(console=_console_with_map(machine))
 
 
-def _visit(machine: OwnMachine, journey: Journey, seen: RealBoot, stage: str) -> None:
+def _visit(machine: OwnMachine, journey: Journey, real_boot: RealBoot, stage: str) -> None:
     halts = list(journey.go(stage, PATIENCE))
-    assert [HIT] == [each.kind for each in halts], f"{stage}: {halts}"
-    seen.captures[stage] = journey.history[-1]
+    assert [HIT] == [halt.kind for halt in halts], f"{stage}: {halts}"
+    capture = real_boot.captures[stage] = journey.history[-1]
     if stage == "prepare":
-        machine.gdb.ask(f"-file-symbol-file {seen.image.elf}", PATIENCE)
-        machine.gdb.ask(console_command(f"source {LEAVES}"))
-    questions = _questions(stage, seen.captures[stage])
-    seen.gdb[stage] = {name: _leaves(machine, expression) for name, expression in questions.items()}
+        machine.gdb.ask(f"-file-symbol-file {real_boot.image.elf}", PATIENCE)
+        machine.gdb.ask(console_command(f"source {GDB_SCRIPT}"))
+    expressions = _expressions(stage, capture)
+    real_boot.gdb[stage] = {name: _gdb_value(machine, expression) for name, expression in expressions.items()}
     if stage in ("prepare", "kernel"):
-        addresses = _addresses(seen.image)
-        seen.our_walks[stage] = _our_walks(machine, seen.captures[stage], addresses)
-        seen.qemu_walks[stage] = {each: _qemu_walk(machine, each) for each in addresses}
+        addresses = _addresses(real_boot.image)
+        real_boot.our_walks[stage] = _our_walks(machine, capture, addresses)
+        real_boot.qemu_walks[stage] = {vaddr: _qemu_walk(machine, vaddr) for vaddr in addresses}
 
 
-def _questions(stage: str, seen: Capture) -> dict[str, str]:
-    """What gdb is asked at a stage, as C expressions. Until `kernel` low memory is mapped to itself."""
+def _expressions(stage: str, capture: Capture) -> dict[str, str]:
+    """Return the C expressions that gdb evaluates at a stage. Before `kernel`, low memory is mapped to itself."""
     if stage == "prepare":
-        return {**_variable("pvh_start_info"), **_handed_over(seen)}
+        return {**_variable("pvh_start_info"), **_handover(capture)}
     if stage == "bootparams":
         return _variable("pvh_bootparams")
     if stage == "kernel":
         return _variable("boot_params")
     if stage == "e820":
-        # The same as e820_table->entries, but for that gdb looks for every "entries" in the kernel first: 5 s.
-        count = seen.e820_table.nr_entries if seen.e820_table else 0
+        # Not e820_table->entries, for which gdb first searches every "entries" in the kernel: 5 s.
+        count = capture.e820_table.nr_entries if capture.e820_table else 0
         entries = f"*(struct e820_entry (*)[{count}])(&e820_table->nr_entries + 1)"
         return {**_variable("boot_params"), "nr_entries": "e820_table->nr_entries", "entries": entries}
     return {}
@@ -117,43 +117,45 @@ def _variable(name: str) -> dict[str, str]:
     return {name: name, f"&{name}": f"&{name}"}
 
 
-def _handed_over(seen: Capture) -> dict[str, str]:
-    info = seen.pvh_start_info
+def _handover(capture: Capture) -> dict[str, str]:
+    info = capture.pvh_start_info
     assert info is not None
     assert info.nr_modules < 2
-    asked = {
+    cmdline_size = len(capture.cmdline.raw if capture.cmdline else b"") + 1
+    expressions = {
         "memory_map": f"*(struct hvm_memmap_table_entry (*)[{info.memmap_entries}]){info.memmap_paddr}",
         "modules": f"*(struct hvm_modlist_entry (*)[{info.nr_modules}]){info.modlist_paddr}",
-        "cmdline": f"*(unsigned char (*)[{len(seen.cmdline.raw if seen.cmdline else b'') + 1}]){info.cmdline_paddr}",
+        "cmdline": f"*(unsigned char (*)[{cmdline_size}]){info.cmdline_paddr}",
     }
-    return {name: expression for name, expression in asked.items() if name != "modules" or info.nr_modules}
+    return {name: expression for name, expression in expressions.items() if name != "modules" or info.nr_modules}
 
 
-def _leaves(machine: OwnMachine, expression: str) -> object:
-    return json.loads(machine.gdb.ask(console_command(f'python leaves("{expression}")')).text)
+def _gdb_value(machine: OwnMachine, expression: str) -> object:
+    return json.loads(machine.gdb.ask(console_command(f'python print_json("{expression}")')).text)
 
 
 def _addresses(image: ImageFacts) -> list[int]:
-    """Virtual addresses worth a walk: the borders of what early tables map, the kernel, and some at random."""
+    """Return virtual addresses to translate: the borders of the early maps, the kernel, and random ones."""
     choice = random.Random(2017)
-    is_wide = image.elf_class == 64
-    direct_map, fixmap = (DIRECT_MAP, FIXMAP) if is_wide else (DIRECT_MAP_32, FIXMAP_32)
+    is_64_bit = image.elf_class == 64
+    direct_map, fixmap = (DIRECT_MAP, FIXMAP) if is_64_bit else (DIRECT_MAP_32, FIXMAP_32)
     borders = [base + offset for base in (IDENTITY, direct_map) for offset in (0, 0x1000, GIB - 1, GIB)]
     areas = [
         (IDENTITY, GIB),
         (direct_map, GIB),
         (fixmap, (1 << 24) - 1),
-        *((each.vaddr, each.memsz) for each in image.segments),
+        *((segment.vaddr, segment.memsz) for segment in image.segments),
     ]
-    somewhere = [start + choice.randrange(size) for start, size in areas for _ in range(6)]
-    found = {*borders, *somewhere, *(NOT_CANONICAL if is_wide else ())}
-    return sorted(each for each in found if is_wide or each < 1 << 32)
+    at_random = [start + choice.randrange(size) for start, size in areas for _ in range(6)]
+    addresses = {*borders, *at_random, *(NOT_CANONICAL if is_64_bit else ())}
+    return sorted(vaddr for vaddr in addresses if is_64_bit or vaddr < 1 << 32)
 
 
-def _our_walks(machine: OwnMachine, seen: Capture, addresses: list[int]) -> Walks:
-    cr0, cr3, cr4, efer = (seen.registers[name] or 0 for name in ("cr0", "cr3", "cr4", "efer"))
+def _our_walks(machine: OwnMachine, capture: Capture, addresses: list[int]) -> Walks:
+    cr0, cr3, cr4, efer = (capture.registers[name] or 0 for name in ("cr0", "cr3", "cr4", "efer"))
+    paging = Paging(cr0, cr3, cr4, efer)
     with machine.target.physical():
-        return {each: walk(machine.target.read_phys, Paging(cr0, cr3, cr4, efer), each).paddr for each in addresses}
+        return {vaddr: walk(machine.target.read_phys, paging, vaddr).paddr for vaddr in addresses}
 
 
 def _qemu_walk(machine: OwnMachine, vaddr: int) -> int | None:
@@ -161,8 +163,8 @@ def _qemu_walk(machine: OwnMachine, vaddr: int) -> int | None:
     return None if answer == "Unmapped" else int(answer.removeprefix("gpa: "), 16)
 
 
-def _map_told(machine: OwnMachine) -> bytes:
-    """The console once something follows the map on it: what QEMU has sent may still be on its way to us."""
+def _console_with_map(machine: OwnMachine) -> bytes:
+    """Return the console's output once a line follows the map: QEMU's output may arrive late."""
     assert machine.qemu is not None
     deadline = time.monotonic() + PATIENCE
     while True:

@@ -1,4 +1,4 @@
-"""One real kernel under KVM, where there is one that works."""
+"""One real kernel under KVM, if KVM works here."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pvhdbg.boot.stop.map_entries import decode_entries
 from pvhdbg.live.qemu.options import QemuOptions
 from pvhdbg.views.to_json import document_json
 from tests import bios_e820
@@ -17,19 +18,19 @@ if TYPE_CHECKING:
 
     from tests.boot.real_boot import RealBoot
 
-# What a KVM that is itself virtual can't always give: first IA32_ARCH_CAPABILITIES, then anything of the host's.
+# Nested KVM does not always support IA32_ARCH_CAPABILITIES, nor the host's CPU model at all.
 CPUS = ("host", "host,-arch-capabilities", "qemu64")
 
 
 @pytest.fixture(scope="module")
 def cpu(kvm: None) -> str:  # noqa: ARG001 - it skips
-    """The most that KVM can give a guest here."""
+    """The best CPU model that KVM supports here."""
     complaints = []
-    for each in CPUS:
-        done = shell.pvhdbg("dump", "--accel", "kvm", "--cpu", each, "--stage", "prepare")
+    for model in CPUS:
+        done = shell.pvhdbg("dump", "--accel", "kvm", "--cpu", model, "--stage", "prepare")
         if done.status == 0:
-            return each
-        complaints.append(f"{each}: {done.err.partition(chr(10))[0]}")
+            return model
+        complaints.append(f"{model}: {done.err.partition(chr(10))[0]}")
     pytest.skip(f"KVM boots no guest here: {'; '.join(complaints)}")
 
 
@@ -39,16 +40,16 @@ def boot(vmlinux_61: Path, initrd: Path, cpu: str) -> RealBoot:
 
 
 @pytest.mark.timeout(900)
-def test_under_kvm_too_the_e820_table_is_the_map_that_the_kernel_prints(boot: RealBoot) -> None:
-    told = bios_e820.ranges(boot.console)
+def test_the_e820_table_under_kvm_is_the_map_that_the_kernel_prints(boot: RealBoot) -> None:
+    printed = bios_e820.ranges(boot.console)
     table = boot.captures["e820"].e820_table
 
     assert table is not None
-    assert len(told) >= 4
-    assert told == [(each.addr, each.size, each.type) for each in table.entries]
+    assert len(printed) >= 4
+    assert printed == list(decode_entries(table.entries))
 
 
-def test_under_kvm_too_what_is_read_is_what_gdb_says(boot: RealBoot) -> None:
+def test_values_under_kvm_are_what_gdb_says(boot: RealBoot) -> None:
     prepare, bootparams = boot.captures["prepare"], boot.captures["bootparams"]
 
     assert prepare.memory_map is not None
@@ -58,5 +59,5 @@ def test_under_kvm_too_what_is_read_is_what_gdb_says(boot: RealBoot) -> None:
     assert boot.gdb["kernel"]["boot_params"] == document_json.value(boot.captures["kernel"].kernel_boot_params)
 
 
-def test_under_kvm_too_page_walks_end_where_qemus_own_do(boot: RealBoot) -> None:
+def test_page_walks_under_kvm_agree_with_qemus(boot: RealBoot) -> None:
     assert boot.qemu_walks == boot.our_walks

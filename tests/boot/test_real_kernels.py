@@ -1,4 +1,4 @@
-"""Debian's kernels on QEMU's machines: what we read is what gdb, QEMU and the kernel itself say at the same moment."""
+"""Debian's kernels on QEMU's machines: pvhdbg reads the same values as gdb, QEMU and the kernel itself."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from pvhdbg.boot.stop import stages
+from pvhdbg.boot.stop.map_entries import decode_entries
 from pvhdbg.live.qemu.options import DEFAULT_APPEND, QemuOptions
 from pvhdbg.views.to_json import document_json
 from tests import bios_e820
@@ -24,23 +25,25 @@ OWN_APPEND = 'earlyprintk=ttyS0 console=ttyS0  two=" words" back\\slash \x01\x1b
 
 
 class Case(NamedTuple):
-    """What is booted, besides the kernel. Without an append of its own it is the default one, and no initrd."""
+    """How a kernel is booted: with the default command line and no initrd, or with OWN_APPEND and an initrd."""
 
     machine: str
-    is_own: bool
+    has_initrd: bool
 
     def append(self) -> str:
-        return OWN_APPEND if self.is_own else DEFAULT_APPEND
+        return OWN_APPEND if self.has_initrd else DEFAULT_APPEND
 
     def __str__(self) -> str:
-        return f"{self.machine}{'-initrd' if self.is_own else ''}"
+        return f"{self.machine}{'-initrd' if self.has_initrd else ''}"
 
 
-@pytest.fixture(scope="module", params=[Case(machine, own) for machine in MACHINES for own in (False, True)], ids=str)
+@pytest.fixture(
+    scope="module", params=[Case(machine, has_initrd) for machine in MACHINES for has_initrd in (False, True)], ids=str
+)
 def case(request: pytest.FixtureRequest) -> Case:
-    found = request.param
-    assert isinstance(found, Case)
-    return found
+    param = request.param
+    assert isinstance(param, Case)
+    return param
 
 
 @pytest.fixture(scope="module")
@@ -50,35 +53,35 @@ def boot(debian_vmlinux: Path, case: Case, initrd: Path) -> RealBoot:
             kernel=str(debian_vmlinux),
             machine=case.machine,
             append=case.append(),
-            initrd=str(initrd) if case.is_own else None,
+            initrd=str(initrd) if case.has_initrd else None,
         )
     )
 
 
 @pytest.fixture(scope="module")
 def dumped(debian_vmlinux: Path, case: Case, initrd: Path) -> Any:  # noqa: ANN401 - JSON
-    """The same boot by the shell's command."""
-    own = ("-i", initrd, "-a", OWN_APPEND) if case.is_own else ()
-    done = shell.pvhdbg("dump", debian_vmlinux, "--format", "json", "-M", case.machine, *own, "--timeout", "120")
+    """The document that `pvhdbg dump` prints for the same boot."""
+    options = ("-i", initrd, "-a", OWN_APPEND) if case.has_initrd else ()
+    done = shell.pvhdbg("dump", debian_vmlinux, "--format", "json", "-M", case.machine, *options, "--timeout", "120")
     assert (0, "") == (done.status, done.err)
     return done.document
 
 
 def fields(record: Any) -> Any:  # noqa: ANN401 - JSON
-    """A structure as gdb writes it too."""
+    """Return a structure in the form of values_in_gdb."""
     return document_json.value(record)
 
 
-def ranges(seen: Capture) -> list[bios_e820.Range]:
-    assert seen.e820_table is not None
-    return [(each.addr, each.size, each.type) for each in seen.e820_table.entries]
+def e820_entries(capture: Capture) -> list[bios_e820.Range]:
+    assert capture.e820_table is not None
+    return list(decode_entries(capture.e820_table.entries))
 
 
 def test_the_e820_table_is_the_map_that_the_kernel_prints(boot: RealBoot) -> None:
-    told = bios_e820.ranges(boot.console)
+    printed = bios_e820.ranges(boot.console)
 
-    assert len(told) >= 4
-    assert told == ranges(boot.captures["e820"])
+    assert len(printed) >= 4
+    assert printed == e820_entries(boot.captures["e820"])
 
 
 def test_the_e820_table_is_what_gdb_says(boot: RealBoot) -> None:
@@ -98,22 +101,22 @@ def test_the_kernels_copy_of_start_info_is_what_gdb_says(boot: RealBoot) -> None
 
 
 def test_the_memory_map_is_what_gdb_says(boot: RealBoot) -> None:
-    found = boot.captures["prepare"].memory_map
+    memory_map = boot.captures["prepare"].memory_map
 
-    assert found is not None
-    assert "memmap" == found.protocol
-    assert boot.gdb["prepare"]["memory_map"] == fields(found.entries)
+    assert memory_map is not None
+    assert "memmap" == memory_map.protocol
+    assert boot.gdb["prepare"]["memory_map"] == fields(memory_map.entries)
 
 
 def test_the_modules_are_what_gdb_says(boot: RealBoot, case: Case, initrd: Path) -> None:
     modules = boot.captures["prepare"].modules
 
     assert modules is not None
-    assert boot.gdb["prepare"].get("modules", []) == [fields(each.entry) for each in modules]
-    assert [initrd.stat().st_size] * case.is_own == [each.entry.size for each in modules]
+    assert boot.gdb["prepare"].get("modules", []) == [fields(module.entry) for module in modules]
+    assert [initrd.stat().st_size] * case.has_initrd == [module.entry.size for module in modules]
 
 
-def test_the_command_line_is_what_gdb_says_and_what_was_given(boot: RealBoot, case: Case) -> None:
+def test_the_command_line_is_what_gdb_says_and_what_qemu_was_given(boot: RealBoot, case: Case) -> None:
     cmdline = boot.captures["prepare"].cmdline
 
     assert cmdline is not None
@@ -139,22 +142,22 @@ def test_the_kernels_boot_params_are_what_gdb_says(boot: RealBoot, stage: str) -
 
 
 @pytest.mark.parametrize("stage", ["prepare", "kernel"])
-def test_page_walks_end_where_qemus_own_do(boot: RealBoot, stage: str) -> None:
+def test_page_walks_agree_with_qemus(boot: RealBoot, stage: str) -> None:
     walks = boot.qemu_walks[stage]
-    mapped = [each for each in walks.values() if each is not None]
+    mapped = [paddr for paddr in walks.values() if paddr is not None]
 
     assert min(len(mapped), len(walks) - len(mapped)) >= 10
     assert walks == boot.our_walks[stage]
 
 
 def test_dump_reaches_every_stage_and_prints_what_is_valid_there(boot: RealBoot, dumped: Any) -> None:  # noqa: ANN401
-    ours = {stage: valid(document_json.stop(seen)) for stage, seen in boot.captures.items()}
+    ours = {stage: valid(document_json.stop(capture)) for stage, capture in boot.captures.items()}
 
     assert ["done", "e820"] == [dumped["outcome"][key] for key in ("ended", "reached")]
     assert ours == {stop["stage"]: valid(stop) for stop in dumped["stops"]}
-    assert None not in [value for each in ours.values() for value in each.values()]
+    assert None not in [value for keys in ours.values() for value in keys.values()]
 
 
 def valid(stop: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
-    """What a stop is about."""
+    """Return the keys that are valid at a stop's stage."""
     return {key: stop[key] for key in stages.stage(stop["stage"]).valid}

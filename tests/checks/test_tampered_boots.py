@@ -293,9 +293,9 @@ def test_what_explains_the_end_stands_first(boot: Boot) -> None:
 
 def test_the_kernel_made_of_it_what_the_model_says_or_died_as_it_says(boot: Boot) -> None:
     seen, end = boot.experiment(), boot.row.end
-    death = seen.wanted.death if seen.wanted.death and seen.wanted.death.certain else None
+    death = seen.expected.death if seen.expected.death and seen.expected.death.certain else None
 
-    assert None is seen.complaint()
+    assert None is seen.deviation()
     assert (end and (end.kind, end.field)) == (death and (death.kind, death.field))
     assert (end and (end.kind, end.page)) == boot.fate
     assert ("prepare" if end else "e820") == boot.seen.outcome.reached
@@ -304,7 +304,7 @@ def test_the_kernel_made_of_it_what_the_model_says_or_died_as_it_says(boot: Boot
 def test_every_byte_is_foreseen_but_for_the_version_that_is_one_of_two_and_none_where_the_kernel_dies(
     boot: Boot,
 ) -> None:
-    made = boot.experiment().wanted
+    made = boot.experiment().expected
     unknown = [at for at, known in enumerate(made.known) if not known]
 
     assert (list(range(BootParams.SIZE)) if boot.row.dies else [0x206, 0x207]) == unknown

@@ -1,4 +1,4 @@
-"""Where a kernel's boot_params is not what the model expects, field by field."""
+"""Where a kernel's boot_params differs from what the model expects, field by field."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 class Mismatch(NamedTuple):
-    """A field of boot_params that is not as expected: `expected` has each value that it may have.
+    """A field of boot_params with an unexpected value: `expected` has every value that it may have.
 
-    `offset` is its own, from the structure's start; `path` is that of the document, below the stop.
+    `offset` is the field's offset in boot_params; `path` is its path in the JSON document, below the stop.
     """
 
     offset: int
@@ -24,27 +24,27 @@ class Mismatch(NamedTuple):
     actual: object
 
 
-def mismatches(wanted: ExpectedBootParams, actual: BootParams) -> list[Mismatch]:
-    """Every field whose known bytes are others, in the order of the structure."""
+def mismatches(expected: ExpectedBootParams, actual: BootParams) -> list[Mismatch]:
+    """Return the fields whose known bytes differ, in the order of the structure."""
     pairs = zip(
-        _leaves(BootParams(wanted.boot_params, 0), "boot_params"),
+        _leaves(BootParams(expected.boot_params, 0), "boot_params"),
         _leaves(BootParams(actual.raw, 0), "boot_params"),
         strict=True,
     )
-    found = []
+    result = []
     for should, does in pairs:
         offset, raw = should.offset, actual.raw[should.offset : should.offset + should.size]
-        choices = wanted.alternatives.get(offset)
+        choices = expected.alternatives.get(offset)
         if choices and raw not in choices:
-            values = tuple(int.from_bytes(each, "little") for each in choices)
-            found.append(Mismatch(offset, should.path, values, does.value))
-        elif not choices and _masked(wanted, should) != _masked(wanted, does):
-            found.append(Mismatch(offset, should.path, (should.value,), does.value))
-    return found
+            values = tuple(int.from_bytes(choice, "little") for choice in choices)
+            result.append(Mismatch(offset, should.path, values, does.value))
+        elif not choices and _known_bytes(expected, should) != _known_bytes(expected, does):
+            result.append(Mismatch(offset, should.path, (should.value,), does.value))
+    return result
 
 
 class _Leaf(NamedTuple):
-    """A field that is no structure itself."""
+    """A field that is not a structure itself."""
 
     offset: int
     size: int
@@ -55,16 +55,17 @@ class _Leaf(NamedTuple):
 
 def _leaves(record: Struct, path: str) -> Iterator[_Leaf]:
     for field, value in record.rows():
-        inner = value if isinstance(value, tuple) else (value,)
-        for index, each in enumerate(inner):
-            if isinstance(each, Struct):
+        items = value if isinstance(value, tuple) else (value,)
+        for index, item in enumerate(items):
+            if isinstance(item, Struct):
                 suffix = f"[{index}]" if isinstance(value, tuple) else ""
-                yield from _leaves(each, f"{path}.{field.name}{suffix}")
-        if not isinstance(inner[0], Struct):
+                yield from _leaves(item, f"{path}.{field.name}{suffix}")
+        if not isinstance(items[0], Struct):
             offset = (record.at or 0) + field.offset
             yield _Leaf(offset, field.size, f"{path}.{field.name}", value, record.bytes_of(field))
 
 
-def _masked(wanted: ExpectedBootParams, leaf: _Leaf) -> bytes:
-    mask = wanted.known[leaf.offset : leaf.offset + leaf.size]
+def _known_bytes(expected: ExpectedBootParams, leaf: _Leaf) -> bytes:
+    """Return the leaf's bytes with those zeroed that the model does not know."""
+    mask = expected.known[leaf.offset : leaf.offset + leaf.size]
     return bytes(byte & keep for byte, keep in zip(leaf.raw, mask, strict=True))

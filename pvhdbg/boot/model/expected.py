@@ -1,7 +1,8 @@
-"""The reference model: from start_info, modules and map to every byte of the boot_params that should come of them.
+"""The reference model: from start_info, modules and memory map to every byte of the boot_params that should result.
 
-Pure: a Capture at the entry or at xen_prepare_pvh, and the kernel's rules. Sources: init_pvh_bootparams in Linux
-arch/x86/platform/pvh/enlighten.c (5.0 to 7.3) and in the RFC of 2017, which counts a map the same way and copies more.
+Pure: its input is a Capture at the entry or at xen_prepare_pvh, and the kernel's behavior. Sources: init_pvh_bootparams
+in Linux arch/x86/platform/pvh/enlighten.c (5.0 to 7.3), and in the RFC of 2017, which also counts entries in a byte but
+copies all of them.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from pvhdbg.abi.e820 import (
 from pvhdbg.abi.setup_header import HDR, LOADER_QEMU, LOADER_XEN, SetupHeader
 from pvhdbg.abi.start_info import MAGIC, MemmapTableEntry, ModlistEntry
 from pvhdbg.boot.model.overrun import overrun_death
-from pvhdbg.boot.model.predicted import BUG, PAGE_FAULT, Dies, PredictedDeath
+from pvhdbg.boot.model.predicted import BUG, PAGE_FAULT, DeathPredicted, PredictedDeath
 from pvhdbg.boot.model.zero_page import TABLE, ZeroPage
 
 if TYPE_CHECKING:
@@ -32,15 +33,16 @@ if TYPE_CHECKING:
     from pvhdbg.boot.stop.capture import Capture
 
 E820_NAME = E820_DATA + b"\0"
-COPIED_AT_MOST = 1 << 14
+MAX_COPIED = 1 << 14
+"""The most entries that the model copies from an "e820 data" module: a Capture has no more."""
 
 
 class ExpectedBootParams(NamedTuple):
     """What pvh_bootparams should be at the return from xen_prepare_pvh.
 
-    `known` has 0xff for each byte of `boot_params` that can be told and 0 for the others. `alternatives` has, by
-    offset, the values of which one must stand there; their bytes are not `known`. `overrun` is what the map wrote
-    behind the structure's end. After a certain death nothing is known.
+    `known` has 0xff for each byte of `boot_params` that the model knows and 0 for the others. `alternatives` has, by
+    offset, the values of which one must be there; their bytes are not `known`. `overrun` is what the map writes past
+    the end of the structure. After a certain death nothing is known.
     """
 
     boot_params: bytes
@@ -50,128 +52,132 @@ class ExpectedBootParams(NamedTuple):
     death: PredictedDeath | None
 
 
-def expected_boot_params(capture: Capture, rules: KernelBehavior) -> ExpectedBootParams | None:
-    """What the kernel should make of what it was given; null where there is no start_info to go by."""
+def expected_boot_params(capture: Capture, behavior: KernelBehavior) -> ExpectedBootParams | None:
+    """Return what the kernel should make of what it was given; None if the capture has no start_info."""
     info = capture.effective_start_info
     if info is None:
         return None
     page = ZeroPage()
     try:
-        _follow(capture, info, rules, page)
-    except Dies as dies:
-        return ExpectedBootParams(bytes(BootParams.SIZE), bytes(BootParams.SIZE), {}, b"", dies.death)
+        _fill_in(capture, info, behavior, page)
+    except DeathPredicted as predicted:
+        return ExpectedBootParams(bytes(BootParams.SIZE), bytes(BootParams.SIZE), {}, b"", predicted.death)
     death = overrun_death(capture, page)
     return ExpectedBootParams(bytes(page.raw), bytes(page.known), page.alternatives, bytes(page.overrun), death)
 
 
-def _follow(capture: Capture, info: StartInfo, rules: KernelBehavior, page: ZeroPage) -> None:
-    """xen_prepare_pvh, line by line."""
+def _fill_in(capture: Capture, info: StartInfo, behavior: KernelBehavior, page: ZeroPage) -> None:
+    """Do what xen_prepare_pvh does, line by line."""
     if info.magic != MAGIC:
-        raise Dies(BUG, f"magic is {info.magic:#x}, not {MAGIC:#x}", "start_info.magic")
-    if rules.xen is not False:
-        page.forget(BootParams.screen_info.offset, BootParams.screen_info.end)
-        page.forget(BootParams.efi_info.offset, BootParams.efi_info.end)
-    _map(capture, info, rules, page)
-    _header(capture, info, rules, page)
+        raise DeathPredicted(BUG, f"magic is {info.magic:#x}, not {MAGIC:#x}", "start_info.magic")
+    if behavior.xen is not False:
+        page.mark_unknown(BootParams.screen_info.offset, BootParams.screen_info.end)
+        page.mark_unknown(BootParams.efi_info.offset, BootParams.efi_info.end)
+    _fill_map(capture, info, behavior, page)
+    _fill_header(capture, info, behavior, page)
     rsdp, none = info.rsdp_paddr.to_bytes(8, "little"), bytes(8)
-    chosen = {True: (rsdp,), False: (none,), None: (none, rsdp)}[rules.sets_rsdp]
-    page.choose(BootParams.acpi_rsdp_addr.offset, chosen)
+    values = {True: (rsdp,), False: (none,), None: (none, rsdp)}[behavior.sets_rsdp]
+    page.put_one_of(BootParams.acpi_rsdp_addr.offset, values)
 
 
-def _header(capture: Capture, info: StartInfo, rules: KernelBehavior, page: ZeroPage) -> None:
+def _fill_header(capture: Capture, info: StartInfo, behavior: KernelBehavior, page: ZeroPage) -> None:
     page.put(HDR + SetupHeader.cmd_line_ptr.offset, _u32(info.cmdline_paddr))
     if info.nr_modules:
-        ramdisk = _module(capture, info, rules, 0, 16)
+        ramdisk = _module(capture, info, behavior, 0, 16)
         image, size = HDR + SetupHeader.ramdisk_image.offset, HDR + SetupHeader.ramdisk_size.offset
-        page.put(image, _u32(ramdisk.paddr)) if ramdisk else page.forget(image, image + 4)
-        page.put(size, _u32(ramdisk.size)) if ramdisk else page.forget(size, size + 4)
-    page.choose(HDR + SetupHeader.version.offset, tuple(each.to_bytes(2, "little") for each in rules.versions))
-    loaders = {True: (LOADER_XEN,), False: (LOADER_QEMU,), None: (LOADER_QEMU, LOADER_XEN)}[rules.xen]
-    page.choose(HDR + SetupHeader.type_of_loader.offset, tuple(bytes([each]) for each in loaders))
+        page.put(image, _u32(ramdisk.paddr)) if ramdisk else page.mark_unknown(image, image + 4)
+        page.put(size, _u32(ramdisk.size)) if ramdisk else page.mark_unknown(size, size + 4)
+    versions = tuple(version.to_bytes(2, "little") for version in behavior.versions)
+    page.put_one_of(HDR + SetupHeader.version.offset, versions)
+    loaders = {True: (LOADER_XEN,), False: (LOADER_QEMU,), None: (LOADER_QEMU, LOADER_XEN)}[behavior.xen]
+    page.put_one_of(HDR + SetupHeader.type_of_loader.offset, tuple(bytes([loader]) for loader in loaders))
 
 
-def _map(capture: Capture, info: StartInfo, rules: KernelBehavior, page: ZeroPage) -> None:
-    """Where the map comes from, and the ISA range behind it."""
-    if rules.memmap and info.version > 0 and info.memmap_entries != 0:
-        _add_isa(page, _from_memmap(capture, info, rules, page))
+def _fill_map(capture: Capture, info: StartInfo, behavior: KernelBehavior, page: ZeroPage) -> None:
+    """Copy the map from the source that the kernel chooses, and add the ISA range."""
+    if behavior.memmap and info.version > 0 and info.memmap_entries != 0:
+        _add_isa(page, _copy_memmap(capture, info, behavior, page))
         return
-    named: bool | None = None
-    if rules.xen is False and rules.memmap is not None and rules.e820_module is not None:
-        named = rules.e820_module and _names_module(capture, info, rules)
-    if named:
-        _add_isa(page, _from_module(capture, info, rules, page))
-    elif named is None:
-        page.forget(TABLE, BootParams.SIZE)
+    takes_module: bool | None = None
+    if behavior.xen is False and behavior.memmap is not None and behavior.e820_module is not None:
+        takes_module = behavior.e820_module and _has_e820_module(capture, info, behavior)
+    if takes_module:
+        _add_isa(page, _copy_e820_module(capture, info, behavior, page))
+    elif takes_module is None:
+        page.mark_unknown(TABLE, BootParams.SIZE)
         _add_isa(page, None)
-    elif rules.memmap:
-        raise Dies(BUG, *_no_map(info, rules))
+    elif behavior.memmap:
+        raise DeathPredicted(BUG, *_why_no_map(info, behavior))
     else:
         _add_isa(page, 0)
 
 
-def _no_map(info: StartInfo, rules: KernelBehavior) -> tuple[str, str]:
-    module = ', and no module is called "e820 data"' if rules.e820_module else ""
+def _why_no_map(info: StartInfo, behavior: KernelBehavior) -> tuple[str, str]:
+    """Return why the kernel finds no map, and the path of the field at fault."""
+    no_module = ', and no module is named "e820 data"' if behavior.e820_module else ""
     if info.version == 0:
-        return f"version 0 has no memory map{module}", "start_info.version"
-    return f"memmap_entries is 0{module}", "start_info.memmap_entries"
+        return f"version 0 has no memory map{no_module}", "start_info.version"
+    return f"memmap_entries is 0{no_module}", "start_info.memmap_entries"
 
 
-def _from_memmap(capture: Capture, info: StartInfo, rules: KernelBehavior, page: ZeroPage) -> int:
-    """The table's first entries, as many as fit a byte can count: n mod 256. Their number."""
+def _copy_memmap(capture: Capture, info: StartInfo, behavior: KernelBehavior, page: ZeroPage) -> int:
+    """Copy the first memmap_entries mod 256 entries of the table, as the kernel counts in a byte; return how many."""
     count = info.memmap_entries & 0xFF
     stride = MemmapTableEntry.SIZE
     size = max((count - 1) * stride + BootE820Entry.SIZE, 0)
-    table = _reached(rules, info.memmap_paddr, size, ("the memory map", "start_info.memmap_paddr")) if count else 0
+    table = 0
+    if count:
+        table = _accessed_paddr(behavior, info.memmap_paddr, size, ("the memory map", "start_info.memmap_paddr"))
     raw = capture.bytes_at(table, count * stride)
-    page.blame = "start_info.memmap_entries"
+    page.blamed_field = "start_info.memmap_entries"
     page.put_entries(raw and b"".join(raw[at : at + 20] for at in range(0, len(raw), stride)), count)
     return count
 
 
-def _from_module(capture: Capture, info: StartInfo, rules: KernelBehavior, page: ZeroPage) -> int | None:
-    """Every entry of module 1; their number as a byte, which is what is counted, null if it is not known."""
-    module = _module(capture, info, rules, 1)
+def _copy_e820_module(capture: Capture, info: StartInfo, behavior: KernelBehavior, page: ZeroPage) -> int | None:
+    """Copy every entry of module 1; return their number mod 256, as the kernel counts them, None if it is not known."""
+    module = _module(capture, info, behavior, 1)
     head = None
     if module is not None:
-        start = _reached(rules, module.paddr, E820Table.SIZE, ("the map", "modules[1].paddr"))
+        start = _accessed_paddr(behavior, module.paddr, E820Table.SIZE, ("the map", "modules[1].paddr"))
         head = capture.bytes_at(start, E820Table.SIZE)
     if module is None or head is None:
-        page.forget(TABLE, BootParams.SIZE)
+        page.mark_unknown(TABLE, BootParams.SIZE)
         return None
     count = int.from_bytes(head, "little")
     size = blob_size(count)
     field = "modules[1].paddr" if count <= ZERO_PAGE_ENTRIES else "memory_map.nr_entries"
-    start = _reached(rules, module.paddr, size, (f"the map of {count} entries", field))
-    page.blame = "memory_map.nr_entries"
-    copied = min(count, COPIED_AT_MOST) * BootE820Entry.SIZE
-    page.put_entries(capture.bytes_at(start + E820Table.SIZE, copied), count)
+    start = _accessed_paddr(behavior, module.paddr, size, (f"the map of {count} entries", field))
+    page.blamed_field = "memory_map.nr_entries"
+    copied_size = min(count, MAX_COPIED) * BootE820Entry.SIZE
+    page.put_entries(capture.bytes_at(start + E820Table.SIZE, copied_size), count)
     return count & 0xFF
 
 
-def _names_module(capture: Capture, info: StartInfo, rules: KernelBehavior) -> bool | None:
-    """Whether there is a second module and its name is exactly "e820 data"; null if it was not read."""
+def _has_e820_module(capture: Capture, info: StartInfo, behavior: KernelBehavior) -> bool | None:
+    """Say whether module 1 exists and its command line is exactly "e820 data"; None if that was not read."""
     if info.nr_modules < 2:
         return False
-    module = _module(capture, info, rules, 1)
+    module = _module(capture, info, behavior, 1)
     if module is None or module.cmdline_paddr == 0:
         return None if module is None else False
-    name = _reached(rules, module.cmdline_paddr, 1, ("module 1's command line", "modules[1].cmdline_paddr"))
-    return _is_e820_name(capture, name)
+    what = "module 1's command line", "modules[1].cmdline_paddr"
+    return _is_e820_name(capture, _accessed_paddr(behavior, module.cmdline_paddr, 1, what))
 
 
 def _is_e820_name(capture: Capture, paddr: int) -> bool | None:
-    """Byte by byte, as strncmp does: what lies behind another string's NUL was not read, and does not count."""
-    for offset, wanted in enumerate(E820_NAME):
+    """Compare byte by byte, like strncmp: bytes past another string's NUL were not read, and do not matter."""
+    for offset, expected_byte in enumerate(E820_NAME):
         byte = capture.bytes_at(paddr + offset, 1)
-        if byte is None or byte[0] != wanted:
+        if byte is None or byte[0] != expected_byte:
             return None if byte is None else False
     return True
 
 
 def _add_isa(page: ZeroPage, count: int | None) -> None:
-    """The range for video memory and ROMs behind the last entry, where there is room for it."""
+    """Add the range for video memory and ROMs after the last entry if there is room, and set e820_entries."""
     if count is None:
-        page.forget(BootParams.e820_entries.offset, BootParams.e820_entries.end)
+        page.mark_unknown(BootParams.e820_entries.offset, BootParams.e820_entries.end)
         return
     if count < ZERO_PAGE_ENTRIES - 1:
         isa = ISA_START.to_bytes(8, "little") + ISA_SIZE.to_bytes(8, "little") + _u32(RESERVED)
@@ -181,30 +187,31 @@ def _add_isa(page: ZeroPage, count: int | None) -> None:
 
 
 def _module(
-    capture: Capture, info: StartInfo, rules: KernelBehavior, index: int, size: int = ModlistEntry.SIZE
+    capture: Capture, info: StartInfo, behavior: KernelBehavior, index: int, size: int = ModlistEntry.SIZE
 ) -> ModlistEntry | None:
-    """A module of which the kernel reads `size` bytes; null where what it reads is not known."""
+    """Return the module-list entry of which the kernel reads `size` bytes; None if the capture does not have it."""
     end = index * ModlistEntry.SIZE + size
-    start = _reached(rules, info.modlist_paddr, end, ("the module list", "start_info.modlist_paddr"))
-    at = start + index * ModlistEntry.SIZE
-    raw = capture.bytes_at(at, ModlistEntry.SIZE)
-    return None if raw is None else ModlistEntry(raw, at)
+    what = "the module list", "start_info.modlist_paddr"
+    entry_paddr = _accessed_paddr(behavior, info.modlist_paddr, end, what) + index * ModlistEntry.SIZE
+    raw = capture.bytes_at(entry_paddr, ModlistEntry.SIZE)
+    return None if raw is None else ModlistEntry(raw, entry_paddr)
 
 
-def _reached(rules: KernelBehavior, paddr: int, size: int, what: tuple[str, str]) -> int:
-    """Where the kernel reads what was handed over as `paddr`. Nothing catches a fault this early.
+def _accessed_paddr(behavior: KernelBehavior, paddr: int, size: int, what: tuple[str, str]) -> int:
+    """Return where the kernel really reads if it reads `size` bytes at `paddr`. `what` is their name and field.
 
-    :raise Dies: if not all of it is mapped.
+    :raise DeathPredicted: if not all of them are mapped: so early, a page fault is fatal.
     """
-    if rules.early is None:
+    if behavior.early is None:
         return paddr
-    meant = rules.early.accessed_paddr(paddr, size)
-    if meant is None:
+    accessed = behavior.early.accessed_paddr(paddr, size)
+    if accessed is None:
         name, field = what
-        where = f"{paddr:#x}-{paddr + size:#x}"
-        limit = f"{rules.early.limit:#x}, where the kernel's early page tables end"
-        raise Dies(PAGE_FAULT, f"what is read of {name}, {where}, is not all below {limit}", field)
-    return meant
+        span, limit = f"{paddr:#x}-{paddr + size:#x}", f"{behavior.early.limit:#x}"
+        raise DeathPredicted(
+            PAGE_FAULT, f"the kernel reads {name} at {span}, but its early page tables end at {limit}", field
+        )
+    return accessed
 
 
 def _u32(value: int) -> bytes:

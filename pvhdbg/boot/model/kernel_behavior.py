@@ -1,7 +1,8 @@
-"""Which rules a kernel follows from start_info to boot_params: facts of its image, each probed by itself.
+"""How a kernel turns start_info into boot_params: facts about its image, each probed by itself.
 
-Never from its version, and never from what it made of a boot: a model that is chosen by its outcome predicts nothing.
-Sources: Linux arch/x86/platform/pvh/enlighten.c and arch/x86/kernel/e820.c (5.0 to 7.3), and the RFC of 2017.
+Behavior is never derived from the version, and never from the result of a boot: a model that is chosen by the outcome
+predicts nothing. Sources: Linux arch/x86/platform/pvh/enlighten.c and arch/x86/kernel/e820.c (5.0 to 7.3), and the RFC
+of 2017.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ if TYPE_CHECKING:
 
 
 class KernelBehavior(NamedTuple):
-    """What a kernel does, as far as that is known; null for a fact that is not.
+    """What a kernel does; None for a fact that is not known.
 
-    `memmap` and `e820_module` say where it takes the map from: the memmap table, a module called "e820 data", either.
-    `sets_rsdp` is whether acpi_rsdp_addr becomes rsdp_paddr. `xen` is whether CPUID shows Xen's leaves, which is no
-    matter of the image. `versions` are the values that hdr.version may get: no image tells. `early` is what it can read
-    in xen_prepare_pvh. `fewest_entries` is the least number of entries for which its e820 code takes a map, `capacity`
-    the most that its table holds.
+    `memmap` and `e820_module` say whether it takes the map from the memmap table and from a module named "e820 data".
+    `sets_rsdp` is whether acpi_rsdp_addr becomes rsdp_paddr. `xen` is whether CPUID shows Xen's leaves, a property of
+    the machine, not of the image. `versions` are the values that hdr.version may get, which the image does not show.
+    `early` is what it has mapped in xen_prepare_pvh. `fewest_entries` is the smallest map that its e820 code accepts,
+    `capacity` the most entries that its e820_table holds.
     """
 
     memmap: bool | None = None
@@ -43,36 +44,37 @@ class KernelBehavior(NamedTuple):
 def kernel_behavior(
     symbols: Mapping[str, int], *, e820_name: bool | None, image: ImageFacts | None = None, xen: bool | None = None
 ) -> KernelBehavior:
-    """The rules of a kernel; without an `image` it is taken for one of 64 bits.
+    """Return the behavior of a kernel; without an `image` it is assumed to be 64-bit.
 
-    `symbols` are those of the probed that it has; without xen_prepare_pvh among them, its symbols are not known.
-    `e820_name` is whether its image holds the string "e820 data", null if nobody looked.
+    `symbols` are the probed ones that the kernel has; if xen_prepare_pvh is not among them, its symbols are not known.
+    `e820_name` is whether its image contains the string "e820 data", None if that was not checked.
     """
-    rules = KernelBehavior(xen=xen, early=early_maps(image, symbols))
+    behavior = KernelBehavior(xen=xen, early=early_maps(image, symbols))
     if "xen_prepare_pvh" not in symbols:
-        return rules
-    memmap, module = _map_from(symbols, e820_name)
-    return rules._replace(
+        return behavior
+    memmap, module = _map_sources(symbols, e820_name)
+    return behavior._replace(
         memmap=memmap,
         e820_module=module,
         sets_rsdp=None if memmap is None else memmap and "pvh_get_root_pointer" not in symbols,
-        fewest_entries=2 if _refuses_one(symbols) else None,
+        fewest_entries=2 if _rejects_single_entry(symbols) else None,
         capacity=_capacity(symbols),
     )
 
 
 def behavior_at(capture: Capture, image: ImageFacts, *, xen: bool | None) -> KernelBehavior:
-    """The rules as a stop has recorded them: by the symbols and strings that were asked for there."""
+    """Return the behavior according to the symbols and strings that a stop has recorded."""
     return behavior_from_symbols(capture.symbols, image, xen=xen)
 
 
-def behavior_from_symbols(found: Mapping[str, int], image: ImageFacts, *, xen: bool | None) -> KernelBehavior:
-    """The rules by what `probed` found."""
-    e820_name = True if E820_STRING in found else False if ANY_STRING in found else None
-    return kernel_behavior(found, e820_name=e820_name, image=image, xen=xen)
+def behavior_from_symbols(symbols: Mapping[str, int], image: ImageFacts, *, xen: bool | None) -> KernelBehavior:
+    """Return the behavior according to what `probe` returned: symbols, and strings in double quotes."""
+    e820_name = True if E820_STRING in symbols else False if ANY_STRING in symbols else None
+    return kernel_behavior(symbols, e820_name=e820_name, image=image, xen=xen)
 
 
-def _map_from(symbols: Mapping[str, int], e820_name: bool | None) -> tuple[bool | None, bool | None]:
+def _map_sources(symbols: Mapping[str, int], e820_name: bool | None) -> tuple[bool | None, bool | None]:
+    """Return whether the kernel takes the map from the memmap table, and whether from an "e820 data" module."""
     if "map_from_memmap" in symbols and "map_from_e820_module" in symbols:
         return True, True
     if e820_name is None:
@@ -82,15 +84,15 @@ def _map_from(symbols: Mapping[str, int], e820_name: bool | None) -> tuple[bool 
     return ("mem_map_via_hcall" in symbols or None), False
 
 
-def _refuses_one(symbols: Mapping[str, int]) -> bool:
+def _rejects_single_entry(symbols: Mapping[str, int]) -> bool:
     return "__append_e820_table" in symbols or "map_from_memmap" in symbols
 
 
 def _capacity(symbols: Mapping[str, int]) -> int | None:
-    """The zero page's entries and three more for each node that the kernel was configured for."""
-    places = sorted(symbols[name] for name in E820_TABLES if name in symbols)
-    if len(places) < len(E820_TABLES):
+    """Return the entries of e820_table: those of the zero page and three for each NUMA node the kernel supports."""
+    addresses = sorted(symbols[name] for name in E820_TABLES if name in symbols)
+    if len(addresses) < len(E820_TABLES):
         return None
-    size = min(after - before for before, after in pairwise(places))
+    size = min(after - before for before, after in pairwise(addresses))
     nodes = ((size - E820Table.SIZE) // BootE820Entry.SIZE - ZERO_PAGE_ENTRIES) // 3
     return ZERO_PAGE_ENTRIES + 3 * nodes if nodes > 0 else None

@@ -1,6 +1,6 @@
-"""Whether a map that has more entries than struct boot_params has room for kills the kernel, and how.
+"""Whether a map with more entries than struct boot_params has room for kills the kernel, and how.
 
-Source: init_pvh_bootparams in Linux arch/x86/platform/pvh/enlighten.c, and what compilers made of it.
+Source: init_pvh_bootparams in Linux arch/x86/platform/pvh/enlighten.c, and the code that compilers generate for it.
 """
 
 from __future__ import annotations
@@ -18,41 +18,40 @@ if TYPE_CHECKING:
     from pvhdbg.boot.model.zero_page import ZeroPage
     from pvhdbg.boot.stop.capture import Capture
 
-# Where from GS on gcc has the canary.
+# The offset of the stack protector's canary from GS, as gcc generates it.
 CANARY = 0x28
-_TAKES_CANARY = re.compile(rb"\x65[\x48\x4c]\x8b[\x04-\x3c]\x25\x28\0\0\0", re.DOTALL)
-# What xen_prepare_pvh and what it calls have on the stack below its own return address.
+_LOADS_CANARY = re.compile(rb"\x65[\x48\x4c]\x8b[\x04-\x3c]\x25\x28\0\0\0", re.DOTALL)
+# The stack that xen_prepare_pvh and its callees use below its return address.
 FRAMES = 512
-# 255 entries, the most that a byte counts, were seen to do no harm before the function returns.
+# 255 entries, the most that fit a byte, did no harm before the function returned.
 OVERRUN_SURVIVED = TABLE + 255 * BootE820Entry.SIZE - BootParams.SIZE
 
 
 def overrun_death(capture: Capture, page: ZeroPage) -> PredictedDeath | None:
-    """Whether the map runs over something behind pvh_bootparams that xen_prepare_pvh needs to return."""
+    """Return a death if the map overwrites something after pvh_bootparams that xen_prepare_pvh needs to return."""
     over = page.overrun_end - BootParams.SIZE
     if not over:
         return None
-    why = f"its entries run {over} bytes over the end of boot_params"
+    why = f"the map's entries overflow boot_params by {over} bytes"
     stack = _distance(capture, "rsp")
     if stack is None:
-        return PredictedDeath(OVERRUN, why, page.blame, certain=False) if over > OVERRUN_SURVIVED else None
+        return PredictedDeath(OVERRUN, why, page.blamed_field, certain=False) if over > OVERRUN_SURVIVED else None
     if page.overrun_end > stack - FRAMES:
-        why += ", into the stack that the function returns by"
-        return PredictedDeath(OVERRUN, why, page.blame, certain=page.overrun_end >= stack + 8)
-    if _canary_changes(capture, page):
+        why += ", into the stack of xen_prepare_pvh"
+        return PredictedDeath(OVERRUN, why, page.blamed_field, certain=page.overrun_end >= stack + 8)
+    if _changes_canary(capture, page):
         certain = _is_protected(capture)
-        ends = "ends" if certain else "may end"
-        why += f", over the stack protector's canary: the function {ends} in a panic that nobody sees"
-        return PredictedDeath(OVERRUN, why, page.blame, certain)
+        why += f", over the stack protector's canary: xen_prepare_pvh {'panics' if certain else 'may panic'} silently"
+        return PredictedDeath(OVERRUN, why, page.blamed_field, certain)
     return None
 
 
-def _canary_changes(capture: Capture, page: ZeroPage) -> bool:
-    """Up to Linux 6.14 GS leads to a canary of its own for this code, which is 0."""
-    place = _distance(capture, "gs_base")
-    if place is None:
+def _changes_canary(capture: Capture, page: ZeroPage) -> bool:
+    """Say whether the map changes the canary. Until Linux 6.14, GS points to a canary of 0 for this early code."""
+    distance = _distance(capture, "gs_base")
+    if distance is None:
         return False
-    start = place + CANARY - BootParams.SIZE
+    start = distance + CANARY - BootParams.SIZE
     over = page.overrun_end - BootParams.SIZE
     return (
         start < over
@@ -62,16 +61,17 @@ def _canary_changes(capture: Capture, page: ZeroPage) -> bool:
 
 
 def _is_protected(capture: Capture) -> bool:
-    """Whether the function's first instructions take the canary to the stack: mov %gs:0x28 to a register."""
+    """Say whether the function's first instructions copy the canary to the stack: mov %gs:0x28 to a register."""
     rip = capture.registers.get("rip") or 0
     code = capture.bytes_at(rip % KERNEL_MAP_SIZE, 64) or b""
-    return _TAKES_CANARY.search(code) is not None
+    return _LOADS_CANARY.search(code) is not None
 
 
 def _distance(capture: Capture, register: str) -> int | None:
-    """How far behind pvh_bootparams' start a register of xen_prepare_pvh leads; null if that is not known.
+    """Return how far past the start of pvh_bootparams a register points; None if that is not known.
 
-    One address may be physical and the other virtual; the maps begin at multiples of 512 MiB.
+    One address may be physical and the other virtual: the modulo removes the difference, because the maps begin at
+    multiples of 512 MiB.
     """
     link, address = capture.symbols.get("pvh_bootparams"), capture.registers.get(register)
     if capture.pvh_start_info is None or link is None or address is None:

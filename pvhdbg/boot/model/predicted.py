@@ -1,4 +1,4 @@
-"""A death that the model foresees before xen_prepare_pvh returns."""
+"""A death that the model predicts before xen_prepare_pvh returns."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ BUG, PAGE_FAULT, OVERRUN = "bug", "page-fault", "overrun"
 class PredictedDeath(NamedTuple):
     """Why the guest should not return from xen_prepare_pvh.
 
-    `kind` is BUG (a `ud2`), PAGE_FAULT, or OVERRUN where the map runs over the stack. `field` is the path of what is to
-    blame. It is not `certain` where it depends on what the compiler made of the function.
+    `kind` is BUG (a `ud2`), PAGE_FAULT, or OVERRUN (the map overwrites the stack or its canary). `field` is the path of
+    the field at fault. The death is not `certain` if it depends on how the compiler built the function.
     """
 
     kind: str
@@ -20,8 +20,8 @@ class PredictedDeath(NamedTuple):
     certain: bool = True
 
 
-class Dies(Exception):
-    """A verdict on the guest that ends the model's way through the kernel's code."""
+class DeathPredicted(Exception):
+    """Ends the model's run through the kernel's code: the guest dies there."""
 
     def __init__(self, kind: str, why: str, field: str) -> None:
         super().__init__(why)

@@ -17,8 +17,8 @@ LINUX = dict.fromkeys(("xen_prepare_pvh", "mem_map_via_hcall", "pvh_get_root_poi
 TABLES = {"e820_table_init": 0xA0010000, "e820_table_kexec_init": 0xA0000000, "e820_table_firmware_init": 0xA0020000}
 
 
-class File:
-    """A kernel's symbols and strings as a Target tells them."""
+class FileTarget:
+    """A Target that knows only the symbols and strings of a kernel file."""
 
     def __init__(self, symbols: SymbolsAndStrings) -> None:
         self._symbols = symbols
@@ -33,49 +33,51 @@ class File:
         return self._symbols.address(name)
 
 
-def rules(path: Path) -> KernelBehavior:
+def behavior_of(path: Path) -> KernelBehavior:
     image = read_facts(str(path))
     symbols = Symbols(str(path))
     with closing(symbols):
-        return behavior_from_symbols(probe(File(SymbolsAndStrings(symbols, image)), image), image, xen=False)
+        return behavior_from_symbols(probe(FileTarget(SymbolsAndStrings(symbols, image)), image), image, xen=False)
 
 
-def test_debians_kernels_take_the_memmap_table_and_hand_the_rsdp_on_by_themselves(debian_vmlinux: Path) -> None:
-    found = rules(debian_vmlinux)
-    is_long = read_facts(str(debian_vmlinux)).elf_class == 64
+def test_debians_kernels_take_the_memmap_table_and_do_not_set_acpi_rsdp_addr(debian_vmlinux: Path) -> None:
+    behavior = behavior_of(debian_vmlinux)
+    is_64_bit = read_facts(str(debian_vmlinux)).elf_class == 64
 
-    assert (True, False, False, False, 2) == (*found[:4], found.fewest_entries)
-    assert (3200 if is_long else 131) == found.capacity
-    assert (64 if is_long else 32) == (found.early and found.early.bits)
+    assert (True, False, False, False, 2) == (*behavior[:4], behavior.fewest_entries)
+    assert (3200 if is_64_bit else 131) == behavior.capacity
+    assert (64 if is_64_bit else 32) == (behavior.early and behavior.early.bits)
 
 
-def test_the_rfcs_kernel_takes_the_module_and_has_a_short_table(rfc_vmlinux: Path) -> None:
-    assert (KernelBehavior(False, True, False, xen=False, early=EarlyMaps(), fewest_entries=2, capacity=131)) == rules(
-        rfc_vmlinux
+def test_the_rfc_kernel_takes_the_module_and_has_a_short_table(rfc_vmlinux: Path) -> None:
+    assert (
+        KernelBehavior(False, True, False, xen=False, early=EarlyMaps(), fewest_entries=2, capacity=131)
+    ) == behavior_of(rfc_vmlinux)
+
+
+def test_the_teaching_guest_takes_both_and_sets_acpi_rsdp_addr() -> None:
+    assert KernelBehavior(True, True, True, xen=False, early=EarlyMaps(), fewest_entries=2) == behavior_of(
+        Path(guest.ELF)
     )
-
-
-def test_the_teaching_guest_takes_both_and_sets_the_rsdp() -> None:
-    assert KernelBehavior(True, True, True, xen=False, early=EarlyMaps(), fewest_entries=2) == rules(Path(guest.ELF))
 
 
 def test_without_symbols_nothing_is_known() -> None:
     assert KernelBehavior() == kernel_behavior({}, e820_name=False)
 
 
-def test_where_nobody_looked_for_the_name_the_maps_origin_is_not_known() -> None:
-    found = kernel_behavior(LINUX, e820_name=None)
+def test_the_source_of_the_map_is_unknown_if_the_string_was_not_looked_up() -> None:
+    behavior = kernel_behavior(LINUX, e820_name=None)
 
-    assert (None, None, None, 2) == (found.memmap, found.e820_module, found.sets_rsdp, found.fewest_entries)
-
-
-def test_a_linux_from_before_the_memmap_table_is_not_taken_for_one_that_knows_it() -> None:
-    found = kernel_behavior({"xen_prepare_pvh": 1}, e820_name=False)
-
-    assert (None, False, None) == (found.memmap, found.e820_module, found.sets_rsdp)
+    assert (None, None, None, 2) == (behavior.memmap, behavior.e820_module, behavior.sets_rsdp, behavior.fewest_entries)
 
 
-def test_a_linux_without_the_hook_for_the_rsdp_sets_it() -> None:
+def test_a_linux_older_than_the_memmap_table_is_not_mistaken_for_one_that_supports_it() -> None:
+    behavior = kernel_behavior({"xen_prepare_pvh": 1}, e820_name=False)
+
+    assert (None, False, None) == (behavior.memmap, behavior.e820_module, behavior.sets_rsdp)
+
+
+def test_a_linux_without_pvh_get_root_pointer_sets_acpi_rsdp_addr() -> None:
     symbols = {name: 1 for name in LINUX if name != "pvh_get_root_pointer"}
 
     assert True is kernel_behavior(symbols, e820_name=False).sets_rsdp
@@ -84,25 +86,25 @@ def test_a_linux_without_the_hook_for_the_rsdp_sets_it() -> None:
 @pytest.mark.parametrize(
     ("distance", "capacity"), [(64032, 3200), (2624, 131), (2625, 131), (4 + 20 * 128, None), (1, None), (0, None)]
 )
-def test_the_length_of_the_kernels_table_shows_in_the_distance_of_two(distance: int, capacity: int | None) -> None:
+def test_the_capacity_follows_from_the_distance_of_two_tables(distance: int, capacity: int | None) -> None:
     symbols = LINUX | {name: distance * index for index, name in enumerate(TABLES)}
 
     assert capacity == kernel_behavior(symbols, e820_name=False).capacity
 
 
 @pytest.mark.parametrize(
-    ("strings", "facts"),
+    ("strings", "expected"),
     [((ANY_STRING,), (True, False)), ((ANY_STRING, E820_STRING), (False, True)), ((), (None, None))],
 )
-def test_a_stop_tells_the_rules_again_by_what_was_asked_for(
-    strings: tuple[str, ...], facts: tuple[bool | None, bool | None]
+def test_the_behavior_follows_from_the_strings_that_a_stop_recorded(
+    strings: tuple[str, ...], expected: tuple[bool | None, bool | None]
 ) -> None:
-    seen = build.linux_guest().at("entry")._replace(symbols=LINUX | dict.fromkeys(strings, 1))
+    capture = build.linux_guest().at("entry")._replace(symbols=LINUX | dict.fromkeys(strings, 1))
 
-    assert facts == behavior_at(seen, build.linux(), xen=False)[:2]
+    assert expected == behavior_at(capture, build.linux(), xen=False)[:2]
 
 
-def test_a_string_counts_only_where_the_file_fills_the_segment() -> None:
+def test_a_string_counts_only_in_the_bytes_that_the_file_loads() -> None:
     image = build.linux()._replace(segments=(Segment(0, 0x1000000, 16, 32, 4), Segment(0, 0x2000000, 10, 10, 40)))
     data = bytes(20) + b"e820 data\0".rjust(30, b"\0")
 
@@ -111,32 +113,32 @@ def test_a_string_counts_only_where_the_file_fills_the_segment() -> None:
     assert None is string_at(data, image._replace(segments=image.segments[:1]), b"e820 data")
 
 
-def test_a_string_of_a_file_that_is_gone_is_missing() -> None:
+def test_a_string_is_missing_if_the_file_is_gone() -> None:
     with closing(Symbols(str(guest.ELF))) as symbols:
-        known = SymbolsAndStrings(symbols, build.linux()._replace(elf="/no/such/file"))
+        symbols_and_strings = SymbolsAndStrings(symbols, build.linux()._replace(elf="/no/such/file"))
 
         with pytest.raises(SymbolMissing, match=r'^no symbol "e820 data"$'):
-            known.address(E820_STRING)
+            symbols_and_strings.address(E820_STRING)
 
 
-def test_what_is_no_string_is_a_symbol() -> None:
+def test_a_name_without_quotes_is_a_symbol() -> None:
     with closing(Symbols(str(guest.ELF))) as symbols:
-        known = SymbolsAndStrings(symbols, read_facts(str(guest.ELF)))
+        symbols_and_strings = SymbolsAndStrings(symbols, read_facts(str(guest.ELF)))
 
-        assert symbols.address("xen_prepare_pvh") == known.address("xen_prepare_pvh")
+        assert symbols.address("xen_prepare_pvh") == symbols_and_strings.address("xen_prepare_pvh")
         with pytest.raises(SymbolMissing, match=r'^no symbol "$'):
-            known.address('"')
+            symbols_and_strings.address('"')
 
 
-def test_what_is_probed_is_recorded_when_it_is_there() -> None:
-    has = Recording((), {}, {"xen_prepare_pvh": 5, "start_kernel": 7, "_end": 9})
+def test_probe_returns_the_names_that_the_kernel_has() -> None:
+    kernel = Recording((), {}, {"xen_prepare_pvh": 5, "start_kernel": 7, "_end": 9})
 
-    assert {"xen_prepare_pvh": 5} == probe(has, build.linux())
-    assert {"xen_prepare_pvh": 5, "_end": 9} == probe(has, build.linux()._replace(elf_class=32))
+    assert {"xen_prepare_pvh": 5} == probe(kernel, build.linux())
+    assert {"xen_prepare_pvh": 5, "_end": 9} == probe(kernel, build.linux()._replace(elf_class=32))
     assert len(set(PROBED)) == len(PROBED)
 
 
-def test_an_image_that_is_not_linux_has_no_rules(grub_image: Path) -> None:
+def test_an_image_that_is_not_linux_has_no_known_behavior(grub_image: Path) -> None:
     image: ImageFacts = read_facts(str(grub_image))
 
     assert KernelBehavior(early=None) == kernel_behavior({}, e820_name=False, image=image)

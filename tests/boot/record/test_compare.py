@@ -217,7 +217,7 @@ def test_a_register_that_the_stub_does_not_tell_says_why() -> None:
 
     changed = {each.path: each.after for each in compare_captures(entry(), guest.at("entry"))}
 
-    assert Absent("the stub has no QEMU monitor to ask") == changed["registers.cs.limit"]
+    assert Absent("the gdb stub offers no QEMU monitor") == changed["registers.cs.limit"]
 
 
 def test_marks_are_the_values_before() -> None:

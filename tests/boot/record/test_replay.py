@@ -116,7 +116,7 @@ def test_why_something_is_missing_comes_from_the_recording() -> None:
     first, second = replay.replay(document).stops
 
     assert "nobody asked" == first.missing["registers.a20"]
-    assert "the stub has no QEMU monitor to ask" == second.missing["registers.a20"]
+    assert "the gdb stub offers no QEMU monitor" == second.missing["registers.a20"]
 
 
 @pytest.mark.parametrize("path", paths(small()), ids=lambda path: ".".join(map(str, path)) or "all")

@@ -17,7 +17,7 @@ from pvhdbg.live.qemu.options import QemuOptions
 from pvhdbg.target.base import HIT
 from pvhdbg.views.to_json import document_json
 from tests import rebuilt, tiny
-from tests.boot.real_boot import PATIENCE, standing
+from tests.boot.real_boot import PATIENCE, machine_at_reset
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def teaching() -> Iterator[OwnMachine]:
-    with standing(QemuOptions(str(guest.ELF))) as (machine, _):
+    with machine_at_reset(QemuOptions(str(guest.ELF))) as (machine, _):
         yield machine
 
 
@@ -117,7 +117,7 @@ def test_a_kernel_without_a_build_id_is_known_by_its_code(teaching: OwnMachine, 
 def test_a_guest_that_overwrote_its_own_entry_is_no_other_kernel(tmp_path: Path) -> None:
     path = tmp_path / "waiting.elf"
     path.write_bytes(tiny.waiting())
-    with standing(QemuOptions(str(path))) as (machine, journey):
+    with machine_at_reset(QemuOptions(str(path))) as (machine, journey):
         assert [HIT] == [each.kind for each in journey.go("entry", PATIENCE)]
         late = Journey(machine.target, machine.runner, read_facts(str(path)), reading=machine.target.physical)
         machine.gdb.ask("-exec-step-instruction")

@@ -18,7 +18,7 @@ from pvhdbg.target.base import HIT, TIMEOUT
 from pvhdbg.views.report import run_text
 from pvhdbg.views.to_json import document_json as to_json
 from tests import bios_e820, tiny
-from tests.boot.real_boot import PATIENCE, standing
+from tests.boot.real_boot import PATIENCE, machine_at_reset
 from tests.image.builder import ENTRY
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def written(path: Path, content: bytes) -> QemuOptions:
 
 @pytest.fixture
 def boot() -> Iterator[Boot]:
-    with standing(QemuOptions(str(guest.ELF))) as found:
+    with machine_at_reset(QemuOptions(str(guest.ELF))) as found:
         yield found
 
 
@@ -167,7 +167,7 @@ def test_between_stages_a_glance_changes_no_history(boot: Boot) -> None:
 
 
 def test_a_stage_that_did_not_come_in_time_can_still_come(tmp_path: Path) -> None:
-    with standing(written(tmp_path / "waiting.elf", tiny.waiting())) as (machine, journey):
+    with machine_at_reset(written(tmp_path / "waiting.elf", tiny.waiting())) as (machine, journey):
         assert [HIT, TIMEOUT] == go(journey, "bootparams", 0.5)
         assert machine.target.register("rip") in tiny.WAITING
         assert ["entry"] == names(journey)
@@ -212,6 +212,6 @@ def test_a_boot_that_was_saved_is_shown_as_it_was(boot: Boot) -> None:
 
 @pytest.mark.parametrize("bits", [32, 64])
 def test_functions_run_at_physical_addresses_too_and_return_by_a_word_of_their_class(bits: int, tmp_path: Path) -> None:
-    with standing(written(tmp_path / "returning.elf", tiny.returning(bits))) as (_, journey):
+    with machine_at_reset(written(tmp_path / "returning.elf", tiny.returning(bits))) as (_, journey):
         assert [HIT] * 3 == go(journey, "bootparams")
         assert [ENTRY, tiny.PREPARE, tiny.RETURNS_TO] == [each.rip for each in journey.history]

@@ -15,7 +15,7 @@ from pvhdbg.errors import UserError
 from pvhdbg.image.load import open_kernel
 from pvhdbg.live.qemu.options import QemuOptions
 from pvhdbg.target.base import HIT
-from tests.boot.real_boot import PATIENCE, standing
+from tests.boot.real_boot import PATIENCE, machine_at_reset
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def boot() -> Iterator[Boot]:
-    with standing(QemuOptions(str(guest.ELF))) as found:
+    with machine_at_reset(QemuOptions(str(guest.ELF))) as found:
         yield found
 
 
@@ -108,7 +108,7 @@ def newcomer(machine: OwnMachine) -> Journey:
         machine.runner,
         kernel.facts,
         reading=target.physical,
-        name_of=lambda rip: symbol_at(kernel.symbols.at, kernel.facts, rip),
+        name_of=lambda rip: symbol_at(kernel.symbols.enclosing, kernel.facts, rip),
     )
 
 

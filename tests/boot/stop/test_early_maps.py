@@ -21,7 +21,7 @@ def short() -> ImageFacts:
 
 
 def test_a_real_kernels_page_tables_end_where_its_symbols_say(debian_vmlinux: Path) -> None:
-    with real_boot.standing(QemuOptions(str(debian_vmlinux))) as (machine, journey):
+    with real_boot.machine_at_reset(QemuOptions(str(debian_vmlinux))) as (machine, journey):
         list(journey.go("prepare", real_boot.PATIENCE))
         maps = early_maps(journey.image, probe(machine.target, journey.image))
         assert maps is not None

@@ -385,4 +385,6 @@ def test_strings_of_many_modules_end_at_the_limit_for_all_of_them() -> None:
     lengths = [len(each.cmdline.raw) for each in seen.modules if each.cmdline]
     assert [MAX_STRING] * (MAX_TEXT // MAX_STRING) == lengths[: MAX_TEXT // MAX_STRING]
     assert {0} == set(lengths[MAX_TEXT // MAX_STRING :])
-    assert "truncated after 0 bytes: the strings of this stop exceed 4194304 bytes" == seen.missing["modules[199].cmdline"]
+    assert (
+        "truncated after 0 bytes: the strings of this stop exceed 4194304 bytes" == seen.missing["modules[199].cmdline"]
+    )

@@ -1,4 +1,4 @@
-"""Captures of a Linux at xen_prepare_pvh, given what a test wants it to be given, and what the model makes of them."""
+"""Captures of a Linux at xen_prepare_pvh with chosen boot data, and what the model expects of them."""
 
 from collections.abc import Sequence
 
@@ -18,40 +18,45 @@ RETURN = 0x3112368
 """Where 6.1 has the return address of xen_prepare_pvh."""
 
 
-def ranges(count: int) -> list[Range]:
+def map_of(count: int) -> list[Range]:
+    """Return a map with that many entries, no two of them equal."""
     return [(index << 20, 0x1000 + index, 1 + index % 5) for index in range(count)]
 
 
-def handed(
+def prepare_stop(
     table: Sequence[Range] | None = MAP, blob: Sequence[Range] | None = None, name: bytes = b"e820 data", **fields: int
 ) -> Capture:
-    """A Linux at xen_prepare_pvh that was given a memmap table, an "e820 data" module, both or neither."""
+    """Return a Linux at xen_prepare_pvh that was given a memmap table, an "e820 data" module, both or neither.
+
+    `fields` are values for its start_info.
+    """
     guest = build.linux_guest()
     build.page_tables(guest)
-    guest.symbols = {each: KERNEL_MAP + paddr for each, paddr in VARIABLES.items()}
+    guest.symbols = {symbol: KERNEL_MAP + paddr for symbol, paddr in VARIABLES.items()}
     guest.registers["rsp"] = RETURN
     modules = [(RAMDISK, RAMDISK_SIZE, 0, 0)]
     if blob is not None:
         modules.append((BLOB, 4 + 20 * len(blob), NAME, 0))
         guest.put(BLOB, build.e820_blob(blob))
         guest.put(NAME, name + b"\0")
-    given = {"nr_modules": len(modules), "modlist_paddr": MODLIST, "cmdline_paddr": CMDLINE, "version": 0}
+    values = {"nr_modules": len(modules), "modlist_paddr": MODLIST, "cmdline_paddr": CMDLINE, "version": 0}
     if table is not None:
-        given |= {"version": 1, "memmap_paddr": MEMMAP, "memmap_entries": len(table)}
+        values |= {"version": 1, "memmap_paddr": MEMMAP, "memmap_entries": len(table)}
         guest.put(MEMMAP, build.memmap(table))
     guest.put(MODLIST, build.modlist(*modules))
     guest.put(CMDLINE, b"console=ttyS0\0")
     guest.put(VARIABLES["pvh_start_info"], bytes(StartInfo.SIZE))
-    guest.put(VARIABLES["pvh_start_info"], build.start_info(**given | fields))
-    seen = guest.at("prepare")
-    return seen._replace(symbols={**seen.symbols, "pvh_bootparams": guest.symbols["pvh_bootparams"]})
+    guest.put(VARIABLES["pvh_start_info"], build.start_info(**values | fields))
+    capture = guest.at("prepare")
+    return capture._replace(symbols={**capture.symbols, "pvh_bootparams": guest.symbols["pvh_bootparams"]})
 
 
-def overlaid(capture: Capture, paddr: int, data: bytes) -> Capture:
+def with_memory(capture: Capture, paddr: int, data: bytes) -> Capture:
+    """Return the capture with other bytes at a physical address."""
     return capture._replace(memory=((paddr, data), *capture.memory))
 
 
-def model(capture: Capture, rules: KernelBehavior) -> ExpectedBootParams:
-    made = expected_boot_params(capture, rules)
-    assert made is not None
-    return made
+def model(capture: Capture, behavior: KernelBehavior) -> ExpectedBootParams:
+    expected = expected_boot_params(capture, behavior)
+    assert expected is not None
+    return expected
