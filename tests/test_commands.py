@@ -1,4 +1,4 @@
-"""The command table: complete, documented, and asked of a recording."""
+"""The command table: help, completion, errors, and every command on a recording."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from pvhdbg.boot.session.protocol import Session
 from pvhdbg.boot.session.recorded import RecordedSession
 from pvhdbg.boot.stop import stages
 from pvhdbg.commands import COMMANDS, complete, help_text, run
-from pvhdbg.errors import PvhdbgError, UserError
+from pvhdbg.errors import PvhdbgError
 from pvhdbg.views.to_json import document_json
 from tests import build
 
 NEED_A_MACHINE = {"next-stage", "run-to", "set", "protocol"}
-"""Commands that no recording answers: they say so."""
+"""Commands that a recording refuses."""
 
 BY_NAME = pytest.mark.parametrize("name", list(COMMANDS))
 
@@ -30,14 +30,15 @@ def session() -> Session:
 
 
 @pytest.fixture
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The examples write and read here."""
+def example_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Run the examples in a temporary folder with a recording called boot.json."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "boot.json").write_text(document_json.dumps(build.boot()))
     return tmp_path
 
 
 def refused(session: Session, line: str) -> PvhdbgError:
+    """Run a line that must fail, and return its error."""
     with pytest.raises(PvhdbgError) as error:
         run(session, line)
     assert "\n" not in str(error.value)
@@ -45,24 +46,26 @@ def refused(session: Session, line: str) -> PvhdbgError:
 
 
 @BY_NAME
-def test_every_command_has_help_and_an_example_of_its_own(name: str) -> None:
-    told = help_text(name)
+def test_every_command_has_help_and_an_example(name: str) -> None:
+    text = help_text(name)
 
     assert COMMANDS[name].run.__doc__
-    assert told.startswith(f"{name} {COMMANDS[name].usage}".rstrip() + "\n")
-    assert f"Example: {name}" in told
+    assert text.startswith(f"{name} {COMMANDS[name].usage}".rstrip() + "\n")
+    assert f"Example: {name}" in text
     assert COMMANDS[name] == commands.parse(COMMANDS[name].example)[0]
 
 
-def test_the_help_lists_every_command_once() -> None:
+def test_help_lists_every_command_once() -> None:
     names = [line.split()[0] for line in help_text().splitlines()[:-1]]
 
     assert list(COMMANDS) == names
 
 
 @BY_NAME
-def test_every_command_answers_on_a_recording_or_says_why_not(name: str, session: Session, elsewhere: Path) -> None:
-    assert elsewhere.is_dir()
+def test_every_command_answers_from_a_recording_or_refuses_to_run(
+    name: str, session: Session, example_folder: Path
+) -> None:
+    assert example_folder.is_dir()
     example = COMMANDS[name].example
     if name == "code":
         example = "code"
@@ -76,35 +79,35 @@ def test_every_command_answers_on_a_recording_or_says_why_not(name: str, session
 
 @pytest.mark.parametrize("stage", [*stages.NAMES, stages.DIED])
 @pytest.mark.parametrize("name", [name for name in COMMANDS if "@STAGE" in COMMANDS[name].takes and name != "diff"])
-def test_every_question_can_be_asked_of_every_stage(name: str, stage: str, session: Session) -> None:
+def test_every_command_with_a_stage_answers_for_every_stage(name: str, stage: str, session: Session) -> None:
     if stage == stages.DIED:
-        assert "nothing was captured at stage" in str(refused(session, f"{name} @{stage}"))
+        assert "no capture at stage" in str(refused(session, f"{name} @{stage}"))
     else:
         assert "" != run(session, f"{name} @{stage}")
 
 
-def test_info_tells_where_the_machine_stands_and_what_is_there(session: Session) -> None:
+def test_info_shows_where_the_machine_is_and_which_structures_exist(session: Session) -> None:
     lines = run(session, "info @prepare").splitlines()
 
     assert "prepare: the first instruction of xen_prepare_pvh" == lines[0]
-    assert "  pvh_start_info      0x310d2e0  equal to start_info" in lines
+    assert "  pvh_start_info      0x310d2e0  identical to start_info" in lines
     assert "  boot_params         -          not valid before stage bootparams" in lines
 
 
-def test_what_is_not_there_any_more_is_shown_as_it_was_captured_last(session: Session) -> None:
+def test_a_structure_that_no_longer_exists_is_shown_as_last_captured(session: Session) -> None:
     then, now = run(session, "memmap @bootparams"), run(session, "memmap")
 
     assert f"memory_map: no longer valid at stage e820; as captured at stage bootparams:\n{then}" == now
 
 
-def test_start_info_is_decoded_at_any_address(session: Session) -> None:
+def test_start_info_decodes_memory_at_any_address(session: Session) -> None:
     by_number = run(session, f"start-info {build.START_INFO:#x} @entry")
     by_register = run(session, "start-info $rbx @entry")
 
     assert run(session, "start-info @entry") == by_number == by_register
 
 
-def test_an_address_may_be_a_symbol_s_as_it_is_linked(session: Session) -> None:
+def test_an_address_may_be_a_symbols_link_address(session: Session) -> None:
     assert "hvm_start_info at 0x310d2e0" in run(session, "start-info pvh_start_info @prepare")
     assert "unreadable" in run(session, "start-info pvh_start_info+0x1000 @prepare")
     assert "above 4 GiB" in str(refused(session, "start-info 0x100000000 @prepare"))
@@ -121,7 +124,7 @@ def test_a_field_of_boot_params_is_found_by_the_end_of_its_path(session: Session
     assert run(session, "bootparams kernel_boot_params.hdr.version") == run(session, "bootparams hdr.version")
 
 
-def test_a_structure_of_boot_params_is_shown_with_what_is_in_it(session: Session) -> None:
+def test_a_structure_in_boot_params_is_shown_with_its_fields(session: Session) -> None:
     header = run(session, "bootparams hdr @bootparams")
     table = run(session, "bootparams e820_table @bootparams").splitlines()
 
@@ -130,12 +133,12 @@ def test_a_structure_of_boot_params_is_shown_with_what_is_in_it(session: Session
     assert "e820_table[3].type" in run(session, "bootparams e820_table[3].type")
 
 
-def test_a_field_that_boot_params_has_not_is_the_call_s_fault(session: Session) -> None:
+def test_an_unknown_field_of_boot_params_is_a_user_error(session: Session) -> None:
     assert 'boot_params has no field "nonsense"' == str(refused(session, "bootparams nonsense"))
     assert refused(session, "bootparams ''").exit_status == 2
 
 
-def test_cpu_is_held_against_the_abi_at_the_entry_alone(session: Session) -> None:
+def test_cpu_compares_with_the_abi_only_at_the_entry(session: Session) -> None:
     entry, later = run(session, "cpu @entry"), run(session, "cpu @prepare")
 
     assert "  !  tr.limit  0xffff" in entry
@@ -144,36 +147,36 @@ def test_cpu_is_held_against_the_abi_at_the_entry_alone(session: Session) -> Non
     assert "@entry" in later
 
 
-def test_the_past_s_code_is_bytes_and_says_so(session: Session) -> None:
+def test_code_of_a_past_stage_is_raw_bytes(session: Session) -> None:
     lines = run(session, "code @entry").splitlines()
 
     assert "captured bytes, not disassembled:" == lines[0]
     assert lines[1].startswith("  0x1000850  ")
-    assert "nothing was captured at 0x123" == run(session, "code 0x123 @entry")
+    assert "no bytes captured at 0x123" == run(session, "code 0x123 @entry")
 
 
-def test_diff_is_against_the_stage_before_or_the_one_that_is_named(session: Session) -> None:
+def test_diff_compares_with_the_stage_before_or_the_named_one(session: Session) -> None:
     assert run(session, "diff").startswith("kernel -> e820\n")
     assert run(session, "diff entry @bootparams").startswith("entry -> bootparams\n")
-    assert "no stage was captured before entry" == str(refused(session, "diff @entry"))
+    assert "no capture before stage entry" == str(refused(session, "diff @entry"))
 
 
-def test_a_dumped_recording_is_the_one_that_was_opened(session: Session, tmp_path: Path) -> None:
+def test_dump_writes_the_recording_that_is_open(session: Session, tmp_path: Path) -> None:
     path = tmp_path / "with blank.json"
 
-    told = run(session, f"dump '{path}'")
+    answer = run(session, f"dump '{path}'")
 
-    assert f"written to {path}: 5 stages" == told
+    assert f"wrote 5 stages to {path}" == answer
     assert json.loads(document_json.dumps(build.boot())) == json.loads(path.read_text())
     assert "can't write" in str(refused(session, f"dump {tmp_path}"))
 
 
 @pytest.mark.parametrize("command", ["dump", "open"])
-def test_a_file_in_the_home_of_nobody_is_refused(session: Session, command: str) -> None:
-    assert "~no such user/x: there is no such home folder" == str(refused(session, f"{command} '~no such user/x'"))
+def test_a_file_in_the_home_folder_of_an_unknown_user_is_refused(session: Session, command: str) -> None:
+    assert "~no such user/x: no such user" == str(refused(session, f"{command} '~no such user/x'"))
 
 
-def test_an_opened_recording_answers_until_it_is_closed(session: Session, tmp_path: Path) -> None:
+def test_an_open_recording_answers_until_it_is_closed(session: Session, tmp_path: Path) -> None:
     path = tmp_path / "short.json"
     boot = build.boot()
     path.write_text(document_json.dumps(boot._replace(stops=boot.stops[:2])))
@@ -187,7 +190,7 @@ def test_an_opened_recording_answers_until_it_is_closed(session: Session, tmp_pa
     assert run(session, "info").startswith("e820:")
 
 
-def test_after_a_death_questions_are_about_the_last_stage_reached() -> None:
+def test_after_a_death_commands_answer_from_the_last_stage_reached() -> None:
     boot = build.boot()
     stops = (*boot.stops[:2], boot.stops[1]._replace(stage=stages.DIED))
     died = RecordedSession(
@@ -198,10 +201,10 @@ def test_after_a_death_questions_are_about_the_last_stage_reached() -> None:
     assert run(died, "cpu @died").startswith("  cpu mode")
 
 
-def test_without_any_stop_there_is_nothing_to_ask() -> None:
+def test_a_recording_without_captures_answers_only_stages() -> None:
     empty = RecordedSession(build.boot()._replace(stops=()))
 
-    assert "no stage was reached: nothing was captured" == str(refused(empty, "info"))
+    assert "no captures: the guest reached no stage" == str(refused(empty, "info"))
     assert "not in this recording" in run(empty, "stages")
 
 
@@ -210,26 +213,28 @@ def test_without_any_stop_there_is_nothing_to_ask() -> None:
     [
         ("", "no command"),
         ("   ", "no command"),
-        ("nonsense", 'no command "nonsense"'),
-        ("'", '"\'": No closing quotation'),
-        ("st", "st is short for start-info, stages"),
+        ("nonsense", 'no such command: "nonsense"'),
+        ("'", '"\'": missing closing quote'),
+        ("\\", '"\\\\": missing character after the backslash'),
+        ("st", 'ambiguous command "st": start-info, stages'),
         ("run-to", "usage: run-to STAGE [KERNEL|ADDRESS]"),
         ("run-to entry /boot/vmlinux now", "usage: run-to STAGE [KERNEL|ADDRESS]"),
         ("run-to entry 0x1000000", "a recording can't run"),
-        ("run-to nowhere", 'no stage "nowhere"'),
+        ("run-to nowhere", 'no such stage: "nowhere"'),
+        ("protocol nothing", 'no such protocol: "nothing"'),
         ("stages @entry", "usage: stages"),
         ("dump", "usage: dump FILE"),
-        ("info @nowhere", 'nothing was captured at stage "nowhere"'),
-        ("code 0x", '"0x" is no address'),
-        ("code 1 2", '"1 2" is no address'),
-        ("code $nonsense", "the stub has no QEMU monitor to ask"),
+        ("info @nowhere", 'no capture at stage "nowhere"'),
+        ("code 0x", '"0x": not a number'),
+        ("code 1 2", '"1 2": not an address'),
+        ("code $nonsense", "$nonsense: not captured at e820"),
         ("code nonsense", "no symbol nonsense"),
         ("open nowhere.json", "nowhere.json: No such file or directory"),
         ("explain nonsense-at-all", 'nothing is called "nonsense-at-all"'),
-        ("\x1b[2J", r'no command "\x1b[2J"'),
+        ("\x1b[2J", r'no such command: "\x1b[2J"'),
     ],
 )
-def test_a_mistake_is_one_line(line: str, expected: str, session: Session) -> None:
+def test_an_error_is_one_line(line: str, expected: str, session: Session) -> None:
     assert expected == str(refused(session, line))
 
 
@@ -237,16 +242,16 @@ def test_a_mistake_is_one_line(line: str, expected: str, session: Session) -> No
     ("hint", "expected"),
     [
         (None, None),
-        ("`help` lists what there is", "`pvh help` lists what there is"),
-        ("`info @STAGE` shows it, `run-to` goes there", "`pvh info @STAGE` shows it, `pvh run-to` goes there"),
-        ("a recording is what `pvhdbg dump -o FILE` writes", "a recording is what `pvhdbg dump -o FILE` writes"),
+        ("use `help` for the list of commands", "use `pvh help` for the list of commands"),
+        ("use `info @STAGE` or `run-to`", "use `pvh info @STAGE` or `pvh run-to`"),
+        ("write one with `pvhdbg dump -o FILE`", "write one with `pvhdbg dump -o FILE`"),
     ],
 )
-def test_a_hint_names_commands_as_they_are_typed_in_gdb(hint: str | None, expected: str | None) -> None:
+def test_a_hint_in_gdb_has_pvh_before_the_commands(hint: str | None, expected: str | None) -> None:
     assert expected == commands.prefixed(hint)
 
 
-def test_a_command_s_beginning_is_enough_if_no_other_has_it(session: Session) -> None:
+def test_an_unambiguous_prefix_calls_a_command(session: Session) -> None:
     assert run(session, "mod @entry") == run(session, "modules @entry")
     assert "code" == commands.find("co").name
 
@@ -273,13 +278,13 @@ def test_the_last_word_is_completed(line: str, expected: list[str]) -> None:
 
 
 def test_every_completion_of_a_field_is_a_field(session: Session) -> None:
-    offered = [each for each in complete("bootparams ") if not each.startswith("@")]
+    offered = [word for word in complete("bootparams ") if not word.startswith("@")]
 
     assert len(offered) > 150
-    assert [] == [each for each in offered if "no field" in run(session, f"bootparams {each}")]
+    assert [] == [word for word in offered if "no field" in run(session, f"bootparams {word}")]
 
 
-def test_noise_in_a_recording_is_answered_without_an_escape_sequence() -> None:
+def test_answers_about_random_memory_contain_no_escape_sequence() -> None:
     stops = tuple(build.look(build.Noise(seed), stage) for seed, stage in enumerate(stages.NAMES))
     noisy = RecordedSession(build.boot()._replace(stops=stops))
 
@@ -289,7 +294,7 @@ def test_noise_in_a_recording_is_answered_without_an_escape_sequence() -> None:
                 assert "\x1b" not in run(noisy, f"{name} @{stage}")
 
 
-def test_a_recording_from_a_file_answers_as_the_run_did(session: Session, tmp_path: Path) -> None:
+def test_a_recording_read_from_a_file_answers_as_before(session: Session, tmp_path: Path) -> None:
     path = tmp_path / "boot.json"
     run(session, f"dump {path}")
     again = RecordedSession(load(path))
@@ -299,8 +304,15 @@ def test_a_recording_from_a_file_answers_as_the_run_did(session: Session, tmp_pa
             assert run(session, name) == run(again, name)
 
 
-def test_a_mistake_s_hint_says_how_to_do_it_right(session: Session) -> None:
-    with pytest.raises(UserError) as error:
-        run(session, "run-to")
-
-    assert "for example: run-to bootparams" == error.value.hint
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("run-to", "try `run-to bootparams`"),
+        ("stagse", "did you mean `stages`?"),
+        ("xyzzy", "use `help` for the list of commands"),
+        ("run-to nowhere", "use one of: entry, prepare, bootparams, kernel, e820"),
+        ("info @nowhere", "use one of: entry, prepare, bootparams, kernel, e820"),
+    ],
+)
+def test_the_hint_says_how_to_do_it_right(line: str, hint: str, session: Session) -> None:
+    assert hint == refused(session, line).hint
