@@ -1,9 +1,13 @@
 """The screen: one frozen Screen, panes that are functions of it, and one thread that owns gdb.
 
-screen/   the state as a frozen value, and how events change it
+lines/    styled text, signs and style classes
+screen/   the state as a frozen value, and what follows from it
+views/    the table of views, one file for each view
+events/   how events change the screen
 draw/     Screen -> lines of styled text
-machine/  the thread that owns gdb, and its requests and events
+machine/  the thread that owns gdb, and its requests
 app/      prompt_toolkit: windows, keys, the prompt; and the start
 
-app imports machine and draw, both import screen. Start with screen/state.py.
+Imports go from the bottom of this list to the top; draw and machine don't import each other. Start with
+screen/state.py and views/table.py.
 """

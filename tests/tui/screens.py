@@ -14,14 +14,15 @@ from pvhdbg.checks.finding import Finding
 from pvhdbg.tui.draw.frame import clamp, frame, rows, visible
 from pvhdbg.tui.draw.layout import BELOW
 from pvhdbg.tui.draw.legend import legend
-from pvhdbg.tui.screen.line import Line, plain
+from pvhdbg.tui.lines.line import Line, plain
 from pvhdbg.tui.screen.state import AHEAD, HERE, LOADED, PASSED, STOPPED, Noted, Run, Screen, StageMark, Title
+from pvhdbg.tui.views import table
 from tests import build
 from tests.paths import RECORDINGS
 
 SIZES = ((80, 24), (120, 40), (200, 60))
 """Of the terminal; the frame is without the prompt and the legend."""
-VIEWS = range(1, 10)
+VIEWS = tuple(table.BY_NAME)
 
 
 STACK = Finding("PVH207", "warning", "modlist_paddr: on the firmware's stack", "start_info.modlist_paddr", 0xF31F0)
@@ -38,7 +39,7 @@ def documents() -> tuple[Document, ...]:
     return (boot(), *map(load, RECORDINGS))
 
 
-def at(stage: str, view: int = 1, of: Document | None = None, **fields: Any) -> Screen:  # noqa: ANN401
+def at(stage: str, view: str = "start_info", of: Document | None = None, **fields: Any) -> Screen:  # noqa: ANN401
     """The screen of a machine that stands at a stage; `fields` are any of a Screen's."""
     document = of or boot()
     names = [each.stage for each in document.stops]
@@ -58,7 +59,7 @@ def at(stage: str, view: int = 1, of: Document | None = None, **fields: Any) -> 
     )._replace(**noted(stage, **fields))
 
 
-def of(capture: Capture, view: int = 1, **fields: Any) -> Screen:  # noqa: ANN401
+def of(capture: Capture, view: str = "start_info", **fields: Any) -> Screen:  # noqa: ANN401
     """The screen of a machine that was stopped once."""
     run = Run(STOPPED, capture.stage, rip=capture.rip)
     screen = Screen(Title("vmlinux", "microvm"), run, history=(capture,), now=capture, view=view)

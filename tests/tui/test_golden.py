@@ -37,16 +37,16 @@ HERE = at("prepare", findings=FINDINGS, code=CODE, output=OUTPUT)
 SCREENS: dict[str, tuple[Screen, tuple[int, int]]] = {
     "start_info": (HERE, (80, 24)),
     "start_info-large": (HERE.at(7), (120, 40)),
-    "memory": (HERE._replace(view=state.MEMORY), (120, 40)),
+    "memory": (HERE._replace(view="memory"), (120, 40)),
     "past-ascii": (at("e820", past=0, ascii=True, focus=state.VIEW), (80, 24)),
     "died": (
         HERE._replace(
-            view=state.FINDINGS,
+            view="findings",
             run=Run(state.DEAD, how="triple-fault", rip=0xFFFFFFFF8305A2B3, symbol="xen_prepare_pvh+0xb4"),
         ),
         (80, 24),
     ),
-    "boot_params": (at("bootparams", state.BOOT_PARAMS, findings=FINDINGS, focus=state.VIEW).at(5), (80, 24)),
+    "boot_params": (at("bootparams", "boot_params", findings=FINDINGS, focus=state.VIEW).at(5), (80, 24)),
 }
 
 

@@ -7,9 +7,9 @@ import pytest
 from pvhdbg.boot.stop.capture import Capture
 from pvhdbg.checks.finding import Finding
 from pvhdbg.live.debuggee.code import Code, CodeLine
-from pvhdbg.tui.draw.signs import UNICODE
+from pvhdbg.tui.lines.line import length
+from pvhdbg.tui.lines.signs import UNICODE
 from pvhdbg.tui.screen import state
-from pvhdbg.tui.screen.line import length
 from pvhdbg.tui.screen.state import Bytes, Entry, Popup, Run, Screen, StageMark, Title
 from pvhdbg.views.rows.picture_text import SIGNS
 from tests import build
@@ -62,7 +62,7 @@ def test_guests_full_of_noise_fill_the_screen_exactly(stage: str, noise: str) ->
     capture = build.look(build.Noise(1, NOISES[noise]), stage)
     for view in VIEWS:
         for size in (*SIZES, (60, 16)):
-            checked(screens.of(capture, view, unfolded=view == state.BOOT_PARAMS).at(3), size)
+            checked(screens.of(capture, view, unfolded=view == "boot_params").at(3), size)
 
 
 def test_a_guest_that_fills_every_bound_is_shown_like_any_other() -> None:
@@ -72,7 +72,7 @@ def test_a_guest_that_fills_every_bound_is_shown_like_any_other() -> None:
             for cursor in (0, 7, 10, TOO_MANY):
                 checked(screens.of(capture, view).at(cursor), size)
 
-    assert f"[{TOO_MANY - 1}]" in screens.text(screens.of(capture, state.MEMORY).at(TOO_MANY + 9))
+    assert f"[{TOO_MANY - 1}]" in screens.text(screens.of(capture, "memory").at(TOO_MANY + 9))
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -106,5 +106,5 @@ def test_a_command_line_of_escape_sequences_is_shown_escaped() -> None:
 def test_cursors_and_offsets_from_nowhere_do_no_harm() -> None:
     for view in VIEWS:
         for number in (-(1 << 70), -1, 1 << 70):
-            screen = screens.at("prepare", view, output_top=number, serial_top=number, serial=("a",) * 9)
+            screen = screens.at("prepare", view, output_top=number, text_tops={view: number}, serial=("a",) * 9)
             checked(screen.at(number, number), (80, 24))

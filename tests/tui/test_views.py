@@ -35,28 +35,28 @@ def names(of: type[Struct]) -> list[str]:
 
 @pytest.mark.parametrize("document", BOOTS)
 def test_every_field_of_start_info_is_shown_at_80x24(document: Document) -> None:
-    shown = text(at("entry", state.START_INFO, document))
+    shown = text(at("entry", "start_info", document))
 
     assert [] == [field.name for field in StartInfo.FIELDS if f" {field.name} " not in shown]
 
 
 @pytest.mark.parametrize("document", WITH_MODULES)
 def test_every_field_of_a_module_is_shown(document: Document) -> None:
-    shown = "".join(pages(at("entry", state.MODULES, document)))
+    shown = "".join(pages(at("entry", "modules", document)))
 
     assert [] == [field.name for field in ModlistEntry.FIELDS if f" {field.name} " not in shown]
 
 
 @pytest.mark.parametrize("document", LINUXES)
 def test_every_field_of_boot_params_is_shown_once_unfolded(document: Document) -> None:
-    shown = "".join(pages(at("bootparams", state.BOOT_PARAMS, document, unfolded=True)))
+    shown = "".join(pages(at("bootparams", "boot_params", document, unfolded=True)))
 
     assert [] == [name for name in names(BootParams) if f" {name} " not in shown and f" {name}\n" not in shown]
 
 
 @pytest.mark.parametrize("document", BOOTS)
 def test_every_entry_of_the_map_is_shown(document: Document) -> None:
-    shown = "".join(pages(at("entry", state.MEMORY, document)))
+    shown = "".join(pages(at("entry", "memory", document)))
     found = document.stops[0].memory_map
 
     assert found
@@ -77,23 +77,23 @@ def test_start_info_ends_with_the_command_line() -> None:
 
 
 def test_what_is_not_there_any_more_says_so_and_where_it_is() -> None:
-    screen = at("kernel", state.MODULES, focus=state.VIEW)
+    screen = at("kernel", "modules", focus=state.VIEW)
 
     assert "modules  -  no longer valid at stage kernel" in text(screen)
     assert "Left: back to what was captured before." in text(screen)
 
 
 def test_what_is_not_there_yet_says_when() -> None:
-    assert "boot_params  -  not valid before stage bootparams" in text(at("prepare", state.BOOT_PARAMS))
+    assert "boot_params  -  not valid before stage bootparams" in text(at("prepare", "boot_params"))
 
 
 def test_the_kernels_boot_params_follow_those_of_pvh() -> None:
-    assert "struct boot_params at 0x310d320   pvh_bootparams" in text(at("bootparams", state.BOOT_PARAMS))
-    assert "boot_params at 0x32ba460   boot_params, the kernel's copy" in text(at("kernel", state.BOOT_PARAMS))
+    assert "struct boot_params at 0x310d320   pvh_bootparams" in text(at("bootparams", "boot_params"))
+    assert "boot_params at 0x32ba460   boot_params, the kernel's copy" in text(at("kernel", "boot_params"))
 
 
 def test_boot_params_is_a_tree_with_its_zero_fields_folded() -> None:
-    shown = lines(at("bootparams", state.BOOT_PARAMS), (120, 40))
+    shown = lines(at("bootparams", "boot_params"), (120, 40))
 
     assert "+0x1f1 hdr                              the head of a bzImage" in shown[7]
     assert "+0x206   version            0x20c       2.12" in shown[9]
@@ -101,7 +101,7 @@ def test_boot_params_is_a_tree_with_its_zero_fields_folded() -> None:
 
 
 def test_a_module_shows_its_range_and_its_command_lines_place() -> None:
-    shown = text(at("entry", state.MODULES))
+    shown = text(at("entry", "modules"))
 
     assert "struct hvm_modlist_entry[1] at 0x7b7c" in shown
     assert "[0]              0x1fddf000-0x1fdffabc  the ramdisk" in shown
@@ -112,11 +112,11 @@ def test_no_modules_are_no_empty_pane() -> None:
     guest = build.linux_guest()
     guest.put(build.START_INFO, build.start_info())
 
-    assert "none: nr_modules is 0" in text(screens.of(guest.at("entry"), state.MODULES))
+    assert "none: nr_modules is 0" in text(screens.of(guest.at("entry"), "modules"))
 
 
 def test_findings_say_what_they_are_about() -> None:
-    screen = at("prepare", state.FINDINGS, findings=(screens.STACK,))
+    screen = at("prepare", "findings", findings=(screens.STACK,))
 
     assert "1 finding at this boot so far: 1 at prepare" == line(screen, "1 finding").strip()
     assert "▸ ▲ PVH207  prepare  modlist_paddr: on the firmware's stack" in text(screen)
@@ -125,7 +125,7 @@ def test_findings_say_what_they_are_about() -> None:
 
 def test_code_shows_where_rip_is_and_what_has_a_breakpoint() -> None:
     instructions = tuple(CodeLine(f"nop {at}", 0x1000 + at, None, at == 30, at == 31) for at in range(48))
-    screen = at("prepare", state.CODE, code=Code("instructions, as gdb reads them", instructions))
+    screen = at("prepare", "code", code=Code("instructions, as gdb reads them", instructions))
 
     assert "instructions, as gdb reads them" == line(screen, "as gdb").strip()
     assert "▸ ▶0x101e  nop 30" == line(screen, "nop 30").strip()
@@ -133,19 +133,19 @@ def test_code_shows_where_rip_is_and_what_has_a_breakpoint() -> None:
 
 
 def test_code_without_anything_to_show_says_why() -> None:
-    assert "no monitor" in text(at("entry", state.CODE, code=Code(why="no monitor")))
+    assert "no monitor" in text(at("entry", "code", code=Code(why="no monitor")))
 
 
 def test_source_is_shown_by_line_numbers() -> None:
     source = (CodeLine("if (x)", None, 9), CodeLine("\treturn;", None, 10, True))
-    shown = text(at("prepare", state.CODE, code=Code("enlighten.c", source)))
+    shown = text(at("prepare", "code", code=Code("enlighten.c", source)))
 
     assert "   9  if (x)" in shown
     assert "▸ ▶10          return;" in shown
 
 
 def test_bytes_mark_what_is_selected_by_more_than_colour() -> None:
-    screen = at("prepare", state.BYTES, bytes=Bytes(0x1000, b"0123456789abcdefXYZ", None, "", (0x1004, 0x1006)))
+    screen = at("prepare", "bytes", bytes=Bytes(0x1000, b"0123456789abcdefXYZ", None, "", (0x1004, 0x1006)))
 
     assert "▸0x1000  30 31 32 33[34 35]36 37 38 39 61 62 63 64 65 66  0123456789abcdef" == line(screen, "30 31")
     assert "0x1010  58 59 5a                                         XYZ" == line(screen, "58 59").strip()
@@ -153,7 +153,7 @@ def test_bytes_mark_what_is_selected_by_more_than_colour() -> None:
 
 
 def test_bytes_selected_to_the_end_of_a_row_go_on_in_the_next() -> None:
-    shown = lines(at("prepare", state.BYTES, bytes=Bytes(0x1000, bytes(48), None, "", (0x100E, 0x1012))))
+    shown = lines(at("prepare", "bytes", bytes=Bytes(0x1000, bytes(48), None, "", (0x100E, 0x1012))))
 
     assert "00 00[00 00] ...." in shown[4]
     assert " 0x1010 [00 00]00 00" in shown[5]
@@ -162,7 +162,7 @@ def test_bytes_selected_to_the_end_of_a_row_go_on_in_the_next() -> None:
 def test_bytes_show_the_virtual_address_too_where_there_is_room() -> None:
     # The address that was asked for is that of what is selected, and rows begin at multiples of 16.
     peeked = Bytes(0x2000, bytes(32), 0xFFFFFFFF81002008, "_text", (0x2008, 0x2010))
-    screen = at("prepare", state.BYTES, bytes=peeked)
+    screen = at("prepare", "bytes", bytes=peeked)
 
     assert "0x2010  0xffffffff81002010 " in text(screen, (120, 40))
     assert "0x2000 physical, 0xffffffff81002008 virtual   _text" in text(screen)
@@ -171,17 +171,17 @@ def test_bytes_show_the_virtual_address_too_where_there_is_room() -> None:
 
 def test_bytes_lead_to_the_pointer_that_is_selected() -> None:
     data = bytes(12) + (0xF31E0).to_bytes(8, "little") + bytes(12)
-    screen = at("prepare", state.BYTES, bytes=Bytes(0x2000, data, None, "", (0x200C, 0x2014)))
+    screen = at("prepare", "bytes", bytes=Bytes(0x2000, data, None, "", (0x200C, 0x2014)))
 
     assert [0xF31E0, 0xF31E0 >> 32 or None] == [each.leads_to for each in rows(screen)]
 
 
 def test_bytes_that_cannot_be_read_say_why() -> None:
-    assert "nothing there" in text(at("entry", state.BYTES, bytes=Bytes(0x1000, None, why="nothing there")))
+    assert "nothing there" in text(at("entry", "bytes", bytes=Bytes(0x1000, None, why="nothing there")))
 
 
 def test_the_cpus_mode_is_spelled_out() -> None:
-    shown = "".join(pages(at("entry", state.CPU), (120, 40)))
+    shown = "".join(pages(at("entry", "cpu"), (120, 40)))
 
     assert "cpu mode   protected32  32-bit protected mode, paging off" in shown
     assert "cr0        0x11         PE | ET" in shown
@@ -190,14 +190,14 @@ def test_the_cpus_mode_is_spelled_out() -> None:
 
 def test_the_serial_console_follows_its_end_and_folds_long_lines() -> None:
     serial = (*(f"line {n}" for n in range(30)), "x" * 77 + "end", "")
-    shown = lines(at("prepare", state.SERIAL, serial=serial))
+    shown = lines(at("prepare", "serial", serial=serial))
 
     assert "serial console, 32 lines, the last of them" in shown[3]
     assert ["line 29", "x" * 77, "end"] == [each.strip("│ ") for each in shown[12:15]]
 
 
 def test_the_serial_console_can_be_scrolled() -> None:
-    screen = at("prepare", state.SERIAL, serial=tuple(f"line {n}" for n in range(300)), serial_top=7)
+    screen = at("prepare", "serial", serial=tuple(f"line {n}" for n in range(300)), text_tops={"serial": 7})
 
     assert "serial console, line 8 of 300 lines" in text(screen)
     assert "line 7" == lines(screen)[4].strip("│ ")
@@ -238,7 +238,7 @@ def test_the_past_has_a_frame_of_another_kind_and_says_when_it_was() -> None:
 
 
 def test_the_serial_console_is_never_of_the_past() -> None:
-    shown = text(at("e820", state.SERIAL, past=0))
+    shown = text(at("e820", "serial", past=0))
 
     assert "now, not the past" in shown
     assert "║" not in shown
@@ -251,7 +251,7 @@ def test_on_a_wide_terminal_the_code_stands_beside_the_view() -> None:
     assert "magic           0x336ec578  right" in shown
     assert "▶9  memcpy(a, b)" in shown
     assert "┬ code ─" in shown
-    assert "┬ code ─" not in text(at("prepare", state.CODE, code=code), (200, 60))
+    assert "┬ code ─" not in text(at("prepare", "code", code=code), (200, 60))
 
 
 def test_before_anything_is_captured_that_is_said() -> None:

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from pvhdbg.abi.cpu import CR0_PG
 from pvhdbg.tui.draw import frame
-from pvhdbg.tui.draw.detail import selected
-from pvhdbg.tui.screen import finding_rows, state
+from pvhdbg.tui.events.update import looking
+from pvhdbg.tui.screen import state
 from pvhdbg.tui.screen.state import Entry, Popup, Screen, Wanted
-from pvhdbg.tui.screen.update import looking
-from pvhdbg.tui.screen.view_rows import BYTES_PER_ROW, MOST_PHYSICAL
+from pvhdbg.tui.views import table
+from pvhdbg.tui.views.shown import row_of, selected
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pvhdbg.live.gdb.breakpoints import Line
+    from pvhdbg.tui.screen.state import Noted
+    from pvhdbg.tui.views.view import BreakpointPlace, View
     from pvhdbg.views.rows.row import Row
 
     Action = Callable[[Screen, "Size"], Screen]
 
 FOCUSES = (state.PROMPT, state.VIEW, state.DETAIL, state.OUTPUT)
-_LEADS_TO_VIEW = {"hvm_modlist_entry": state.MODULES, "hvm_memmap_table_entry": state.MEMORY}
+_VIEWS_OF_STRUCTS = {struct: view for view in table.VIEWS for struct in view.structs}
 ONE_MACHINE_WORD = 8
 FARTHEST = 1 << 30
 """Rows to an end, however far that is."""
@@ -37,7 +37,7 @@ class Size(NamedTuple):
 def act(name: str, screen: Screen, size: Size) -> Screen:
     """The screen after the action of that name; the same one if it is none of ours."""
     if name.startswith("view "):
-        return _from_top(screen, choose(screen, int(name.removeprefix("view "))))
+        return _from_top(screen, choose(screen, table.BY_NAME[name.removeprefix("view ")]))
     action = ACTIONS.get(name)
     return frame.clamp(_from_top(screen, action(screen, size)), *size) if action else screen
 
@@ -47,14 +47,13 @@ def _from_top(before: Screen, screen: Screen) -> Screen:
     return screen if selected(screen) is selected(before) else screen._replace(detail_top=0)
 
 
-def choose(screen: Screen, view: int) -> Screen:
-    """Show a view; the bytes of what was selected, where that has an address."""
-    row = selected(screen)
-    if view == state.BYTES and screen.view != state.BYTES and row is not None and row.address is not None:
-        # Code is known by the address that it runs at.
-        kind = "v" if screen.view == state.CODE else "p"
+def choose(screen: Screen, view: View) -> Screen:
+    """Show a view. The bytes are those of the row that was selected, if it has an address."""
+    row, before = selected(screen), table.shown(screen)
+    if view is table.BYTES and before is not view and row is not None and row.address is not None:
+        kind = "v" if before.has_virtual_addresses else "p"
         return look(screen, f"{kind} {row.address:#x}", len(row.raw) or ONE_MACHINE_WORD)
-    return screen._replace(view=view)
+    return screen._replace(view=view.name)
 
 
 def _move(rows: int) -> Action:
@@ -99,22 +98,15 @@ def scroll(screen: Screen, rows: int, page: int) -> Screen:
         return screen._replace(detail_top=screen.detail_top + rows)
     if screen.focus == state.OUTPUT:
         return screen._replace(output_top=_top(screen.output_top, len(screen.output) - page, rows))
-    if screen.view == state.SERIAL:
-        return screen._replace(serial_top=_top(screen.serial_top, len(screen.serial) - page, rows))
+    view = table.shown(screen)
+    if view.text:
+        return screen.text_at(_top(screen.text_top, len(view.text(screen)) - page, rows))
     wanted = frame.cursor(screen) + rows
     last = max(len(frame.rows(screen)) - 1, 0)
     beyond = wanted - min(max(wanted, 0), last)
-    return _slid(screen, beyond) if beyond and screen.view == state.BYTES else screen.at(wanted - beyond)
-
-
-def _slid(screen: Screen, rows: int) -> Screen:
-    """The bytes view over memory further up or down; to an end of what it shows first."""
-    last = max(len(frame.rows(screen)) - 1, 0)
-    end = 0 if rows < 0 else last
-    start = min(max(screen.bytes.paddr + rows * BYTES_PER_ROW, 0), MOST_PHYSICAL)
-    if screen.here.cursor != end or start == screen.bytes.paddr or abs(rows) > FARTHEST // 2:
-        return screen.at(end)
-    return screen._replace(wanted=Wanted("", 0, start))
+    if beyond and view.past_end and abs(beyond) < FARTHEST // 2:
+        return view.past_end(screen, beyond)
+    return screen.at(wanted - beyond)
 
 
 def _top(top: int | None, last: int, rows: int) -> int | None:
@@ -222,29 +214,28 @@ def _words(row: Row) -> str:
 def _follow(screen: Screen, _size: Size) -> Screen:
     """Where a pointer leads: to a view of its own where there is one, else to its bytes."""
     row = selected(screen)
-    if screen.view == state.FINDINGS:
-        return _to_finding(screen)
+    listed = table.shown(screen).finding
+    if listed:
+        noted = listed(screen)
+        return _to_finding(screen, noted) if noted else screen
     if row is None or row.leads_to is None:
         return screen._replace(message="this leads nowhere")
     field = row.field()
-    view = _LEADS_TO_VIEW.get(field.points_to or "") if field else None
-    return _leave(screen)._replace(view=view) if view else _look(screen, row.leads_to, ONE_MACHINE_WORD)
+    view = _VIEWS_OF_STRUCTS.get(field.points_to or "") if field else None
+    return _leave(screen)._replace(view=view.name) if view else _look(screen, row.leads_to, ONE_MACHINE_WORD)
 
 
-def _to_finding(screen: Screen) -> Screen:
+def _to_finding(screen: Screen, noted: Noted) -> Screen:
     """Its row in what is looked at or, if it does not hold there any more, in the past that it was found in."""
-    chosen = screen.here.cursor
-    if chosen >= len(screen.noted):
-        return screen
-    noted, seen = screen.noted[chosen], _leave(screen)
+    seen = _leave(screen)
     if not noted.here:
         stages = [each.stage for each in screen.history]
         seen = looking(seen, stages.index(noted.stages[-1]))
-    place = finding_rows.place(seen, noted.finding.field)
+    place = row_of(seen, noted.finding.field)
     if place is None:
         return screen._replace(message="this finding is about no row")
     view, index = place
-    return seen._replace(view=view).at(index)
+    return seen._replace(view=view.name).at(index)
 
 
 def _look(screen: Screen, paddr: int, size: int) -> Screen:
@@ -253,7 +244,7 @@ def _look(screen: Screen, paddr: int, size: int) -> Screen:
 
 def look(screen: Screen, wanted: str, size: int = ONE_MACHINE_WORD) -> Screen:
     """The bytes view, at an address or symbol that is still to be read."""
-    return _leave(screen)._replace(view=state.BYTES, wanted=Wanted(wanted, size)).at(0, 0)
+    return _leave(screen)._replace(view=table.BYTES.name, wanted=Wanted(wanted, size)).at(0, 0)
 
 
 def _leave(screen: Screen) -> Screen:
@@ -271,22 +262,9 @@ def _back(screen: Screen, _size: Size) -> Screen:
     return screen._replace(trail=tuple(rest), view=view, shown=shown, bytes=seen, wanted=None)
 
 
-def place(screen: Screen) -> int | Line | None:
-    """What is selected in the code: an instruction, or a line of source. Null in every other view."""
-    at = frame.cursor(screen)
-    if screen.view != state.CODE or screen.past is not None or at >= len(screen.code.lines):
-        return None
-    return screen.code.place(screen.code.lines[at])
-
-
-def marked_byte(screen: Screen) -> int | None:
-    """The address, as the CPU has it, of what is marked in the bytes. Null without one: of a physical address nobody
-    knows where it is mapped, unless paging is off.
-    """
-    shown, cr0 = screen.bytes, screen.now.registers.get("cr0") if screen.now else None
-    if shown.vaddr is not None or shown.selected == (0, 0):
-        return shown.vaddr
-    return shown.selected[0] if cr0 is not None and not cr0 & CR0_PG else None
+def breakpoint_place(screen: Screen) -> BreakpointPlace:
+    """Return where F9 sets a breakpoint: what is selected in the code or in the bytes, else RIP."""
+    return table.shown(screen).breakpoint(screen, frame.cursor(screen))
 
 
 def copied(screen: Screen) -> str:

@@ -156,15 +156,11 @@ class Dispatcher:
         return lambda: self._ask_worker(lambda worker: worker.resume(verb))
 
     def _toggle_breakpoint(self) -> None:
-        screen = self._ui.screen
-        if screen.view == state.CODE and screen.past is not None and self._ui.worker is not None:
-            self._ui.say("no breakpoints in a past stage: press Right to return to the current stop")
-            return
-        place = actions.marked_byte(screen) if screen.view == state.BYTES else actions.place(screen)
-        if screen.view == state.BYTES and place is None and self._ui.worker is not None:
-            self._ui.say("no virtual address selected: go to one with `:`, for example `v 0x…` or a symbol")
-            return
-        self._ask_worker(lambda worker: worker.breakpoint(place))
+        place, refusal = actions.breakpoint_place(self._ui.screen)
+        if refusal and self._ui.worker is not None:
+            self._ui.say(refusal)
+        else:
+            self._ask_worker(lambda worker: worker.breakpoint(place))
 
     def _interrupt(self) -> None:
         """Handle Ctrl-C: stop the guest or gdb's command; if neither is running, clear the line being typed."""

@@ -94,6 +94,7 @@ def recording_screen(document: Document, name: str, *, ascii: bool = False) -> S
     from pvhdbg.tui.events.update import looking
     from pvhdbg.tui.screen import state
     from pvhdbg.tui.screen.state import Run, Screen, Title
+    from pvhdbg.tui.views import table
 
     last, machine, died = document.stops[-1] if document.stops else None, document.machine, document.outcome.died
     screen = Screen(
@@ -104,7 +105,7 @@ def recording_screen(document: Document, name: str, *, ascii: bool = False) -> S
         last,
         image=document.kernel,
         focus=state.VIEW,
-        view=state.FINDINGS if died else state.START_INFO,
+        view=table.FINDINGS.name if died else table.FIRST.name,
         ascii=ascii,
         machine=machine,
         outcome=document.outcome,

@@ -4,17 +4,13 @@ frame        the whole screen above the prompt. Start here
 layout       how panes share the terminal
 boxes        borders and tabs
 panes        a view in its frame
-headings     the first line of each view
-row_lines    rows as lines
-code_pane    code, hex dumps and the serial console
+headings     the first line of a view
 memory_pane  memory drawn to scale
+text_lines   what gdb or the guest wrote
 state_lines  the two lines at the top
-detail       the detail of the selected row
+detail       the explanation of the selected row
+fields_at    which fields lie in a range of memory
 legend       the last line: what the keys do
-popups       the key list and the question before quitting
+popups       the list of keys and the question before quitting
 keys         the table of keys
-signs        the characters that panes draw with, and their ASCII forms
-classes      the style classes
-
-Of tui only screen is imported here.
 """

@@ -5,23 +5,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pvhdbg.checks.finding import INFO, WARNING
-from pvhdbg.tui.draw import classes
-from pvhdbg.tui.draw.signs import signs
-from pvhdbg.tui.screen import changes, finding_rows, state
-from pvhdbg.tui.screen.line import fit, length
+from pvhdbg.tui.events.news import changed_views
+from pvhdbg.tui.lines import classes
+from pvhdbg.tui.lines.line import fit, length
+from pvhdbg.tui.lines.signs import signs
+from pvhdbg.tui.screen import finding_rows, state
+from pvhdbg.tui.views import table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pvhdbg.tui.draw.layout import Layout
-    from pvhdbg.tui.draw.signs import Box
-    from pvhdbg.tui.screen.line import Line
+    from pvhdbg.tui.lines.line import Line
+    from pvhdbg.tui.lines.signs import Box
     from pvhdbg.tui.screen.state import Screen
+    from pvhdbg.tui.views.view import View
 
 
 def shows_past(screen: Screen) -> bool:
     """The serial console is of the present whatever is looked at."""
-    return screen.past is not None and screen.view != state.SERIAL
+    return screen.past is not None and not table.shown(screen).is_live
 
 
 def box(screen: Screen) -> Box:
@@ -77,34 +80,34 @@ def _tabs(screen: Screen, width: int) -> Line:
     return fit(found, min(length(found), width), signs(screen.ascii).more)
 
 
-_WORDINGS = (
-    (state.VIEWS, " "),
-    (state.VIEWS, ""),
-    (state.SHORT_VIEWS, ""),
-    *((tuple(each[:longest] for each in state.SHORT_VIEWS), "") for longest in (5, 4, 3, 0)),
+_NAMES, _SHORT_NAMES = [view.name for view in table.VIEWS], [view.short for view in table.VIEWS]
+_WORDINGS: tuple[tuple[Sequence[str], str], ...] = (
+    (_NAMES, " "),
+    (_NAMES, ""),
+    (_SHORT_NAMES, ""),
+    *(([name[:longest] for name in _SHORT_NAMES], "") for longest in (5, 4, 3, 0)),
 )
 
 
 def _named(screen: Screen, names: Sequence[str], apart: str) -> Line:
-    """With a sign between number and name where there is something to see."""
-    marked, found = _marked(screen), list[tuple[str, str]]()
-    for number, name in enumerate(names, start=1):
-        words = f"{number}{marked.get(number, ' ')}{name}"
-        if found:
-            found.append((style(screen), f"{apart}{signs(screen.ascii).separator}{apart}"))
-        found.append((classes.TAB_CHOSEN if number == screen.view else classes.TAB, words))
-    return [("", " "), *found, ("", " ")] if apart else found
+    """Draw all tabs, with a sign between key and name where something is new or wrong."""
+    changed, tabs = changed_views(screen), list[tuple[str, str]]()
+    for view, name in zip(table.VIEWS, names, strict=True):
+        if tabs:
+            tabs.append((style(screen), f"{apart}{signs(screen.ascii).separator}{apart}"))
+        chosen = view is table.shown(screen)
+        words = f"{view.key}{_sign(screen, view, is_changed=view.name in changed)}{name}"
+        tabs.append((classes.TAB_CHOSEN if chosen else classes.TAB, words))
+    return [("", " "), *tabs, ("", " ")] if apart else tabs
 
 
-def _marked(screen: Screen) -> dict[int, str]:
-    """What changed has a star, and the view that lists findings the sign of the worst."""
+def _sign(screen: Screen, view: View, *, is_changed: bool) -> str:
+    """Return the sign on a tab: a star if something changed, the worst finding's for the list of findings."""
     sign = signs(screen.ascii)
-    marked = dict.fromkeys(changes.views(screen), sign.changed)
-    if screen.noted:
-        worst = finding_rows.worst([each.finding for each in screen.noted]).severity
-        # Where only ASCII will do the others are letters, which would be read as the name's first.
-        if not screen.ascii:
-            marked[state.FINDINGS] = sign.findings.get(worst, " ")
-        elif worst != INFO:
-            marked[state.FINDINGS] = sign.findings[WARNING]
-    return marked
+    if view.finding is None or not screen.noted:
+        return sign.changed if is_changed else " "
+    worst = finding_rows.worst([entry.finding for entry in screen.noted]).severity
+    if not screen.ascii:
+        return sign.findings.get(worst, " ")
+    # The other ASCII signs are letters, which would look like the first letter of the name.
+    return " " if worst == INFO else sign.findings[WARNING]

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pvhdbg.tui.draw import boxes, classes, code_pane, detail, memory_pane, panes, popups, state_lines
+from pvhdbg.tui.draw import boxes, detail, memory_pane, panes, popups, state_lines, text_lines
 from pvhdbg.tui.draw.layout import BELOW, LEAST_HEIGHT, LEAST_WIDTH, is_too_small, layout
-from pvhdbg.tui.draw.signs import signs
-from pvhdbg.tui.screen import state, view_rows
-from pvhdbg.tui.screen.line import clean, fit, length
+from pvhdbg.tui.lines import classes
+from pvhdbg.tui.lines.line import clean, fit, length
+from pvhdbg.tui.lines.signs import signs
+from pvhdbg.tui.screen import state
+from pvhdbg.tui.views import shown, table
 from pvhdbg.views.rows import text
 
 if TYPE_CHECKING:
     from pvhdbg.tui.draw.layout import Layout
-    from pvhdbg.tui.screen.line import Line
+    from pvhdbg.tui.lines.line import Line
     from pvhdbg.tui.screen.state import Screen
 
 __all__ = ["clamp", "cursor", "detail_last", "detail_visible", "frame", "output_visible", "rows", "visible"]
 
-rows = view_rows.rows
-cursor = view_rows.cursor
+rows = shown.rows
+cursor = shown.cursor
 
 
 def frame(screen: Screen, width: int, height: int) -> list[Line]:
@@ -58,14 +60,15 @@ def output_visible(screen: Screen, width: int, height: int) -> int:
 
 def clamp(screen: Screen, width: int, height: int) -> Screen:
     """With a selected row that exists and is visible, and no scrolling past an end."""
-    shown, popup = visible(screen, width, height), screen.popup
+    count, popup, text = visible(screen, width, height), screen.popup, table.shown(screen).text
     if screen.view in screen.shown:
-        window = panes.window(screen, len(rows(screen)), shown)
+        window = panes.window(screen, len(rows(screen)), count)
         screen = screen.at(min(max(screen.here.cursor, 0), max(len(rows(screen)) - 1, 0)), window.start)
+    if text:
+        screen = screen.text_at(_top(screen.text_top, len(text(screen)), count))
     return screen._replace(
         output_top=_top(screen.output_top, len(screen.output), output_visible(screen, width, height)),
         detail_top=min(max(screen.detail_top, 0), detail_last(screen, width, height)),
-        serial_top=_top(screen.serial_top, len(screen.serial), shown),
         popup=popup and popup._replace(top=min(max(popup.top, 0), popups.last_top(popup, width, height))),
     )
 
@@ -91,7 +94,7 @@ def _views(screen: Screen, plan: Layout) -> list[Line]:
     """The view that is chosen and, where there is room, the code beside it."""
     chosen = panes.view(screen, plan.inner, plan.view)
     if plan.beside:
-        code = screen._replace(view=state.CODE, focus=state.PROMPT)
+        code = screen._replace(view=table.CODE.name, focus=state.PROMPT)
         edge = (boxes.style(screen), boxes.box(screen).down)
         pairs = zip(chosen, panes.view(code, plan.beside, plan.view), strict=True)
         chosen = [[*left, edge, *right] for left, right in pairs]
@@ -121,7 +124,7 @@ def _detail(screen: Screen, plan: Layout) -> list[Line]:
 
 def _output(screen: Screen, plan: Layout) -> list[Line]:
     """What gdb printed, without a frame: it can be selected and copied as it is."""
-    words = code_pane.wrapped(screen, screen.output, screen.output_top, plan.width, plan.output)
+    words = text_lines.wrapped(screen, screen.output, screen.output_top, plan.width, plan.output)
     lines: list[Line] = [[(_output_style(each), each)] for each in words]
     blank: list[Line] = [[]] * (plan.output - len(lines))
     below = [*blank, *lines] if screen.output_top is None else [*lines, *blank]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from pvhdbg.tui.views import table
+
 EVERYWHERE, PANE, PROMPT = "everywhere", "pane", "prompt"
 
 
@@ -21,9 +23,12 @@ class Key(NamedTuple):
 
 
 def _views() -> tuple[Key, ...]:
-    return tuple(
-        Key(f"Alt-{n}", ("escape", str(n)), EVERYWHERE, f"view {n}", f"choose view {n}") for n in range(1, 10)
-    ) + tuple(Key(str(n), (str(n),), PANE, f"view {n}", f"choose view {n}") for n in range(1, 10))
+    """Return the keys of the views: with Alt they work everywhere."""
+    actions = [(view.key, f"view {view.name}", f"{view.name}: {view.about}") for view in table.VIEWS]
+    return (
+        *(Key(f"Alt-{key}", ("escape", key), EVERYWHERE, action, about) for key, action, about in actions),
+        *(Key(key, (key,), PANE, action, about) for key, action, about in actions),
+    )
 
 
 # fmt: off

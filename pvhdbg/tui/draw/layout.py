@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.tui.screen import state
+from pvhdbg.tui.views import table
 
 if TYPE_CHECKING:
     from pvhdbg.tui.screen.state import Screen
@@ -40,10 +41,11 @@ class Layout(NamedTuple):
 
 def layout(screen: Screen, width: int, height: int) -> Layout:
     """The panes of a frame of this size. What has the focus gets more of it."""
-    strip = _strip(height + BELOW) if screen.view != state.MEMORY else 0
+    view = table.shown(screen)
+    strip = 0 if view.has_picture else _strip(height + BELOW)
     room = height - _STATE - _BORDERS - strip - (1 if strip else 0)
     detail, output = _below(screen, height + BELOW, room)
-    beside = width * 2 // 5 if width >= BESIDE and screen.view != state.CODE else 0
+    beside = width * 2 // 5 if width >= BESIDE and view is not table.CODE else 0
     return Layout(width, room - detail - output, strip, detail, output, beside)
 
 
@@ -58,7 +60,7 @@ def _below(screen: Screen, lines: int, room: int) -> tuple[int, int]:
     detail = min(_share(lines), most)
     if screen.focus == state.DETAIL:
         return room - max(_LEAST_VIEW, room // 3) - _LEAST_OUTPUT, _LEAST_OUTPUT
-    if screen.focus == state.VIEW or screen.view == state.FINDINGS:
+    if screen.focus == state.VIEW or table.shown(screen).finding:
         detail = most
     return detail, room * 2 // 3 if screen.focus == state.OUTPUT else both - detail
 

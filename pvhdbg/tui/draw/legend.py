@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pvhdbg.tui.draw import classes
 from pvhdbg.tui.draw.keys import EVERYWHERE, KEYS, PANE, PROMPT
-from pvhdbg.tui.draw.signs import signs
+from pvhdbg.tui.lines import classes
+from pvhdbg.tui.lines.line import clean, fit, length
+from pvhdbg.tui.lines.signs import signs
 from pvhdbg.tui.screen import state
-from pvhdbg.tui.screen.line import clean, fit, length
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pvhdbg.tui.draw.keys import Key
-    from pvhdbg.tui.screen.line import Line
+    from pvhdbg.tui.lines.line import Line
     from pvhdbg.tui.screen.state import Screen
 
 FIRST = ("help", "continue", "next-stage")

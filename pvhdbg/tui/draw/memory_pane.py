@@ -7,11 +7,10 @@ from functools import lru_cache
 from itertools import groupby, zip_longest
 from typing import TYPE_CHECKING
 
-from pvhdbg.tui.draw import classes
-from pvhdbg.tui.draw.signs import signs
-from pvhdbg.tui.screen import view_rows
+from pvhdbg.tui.lines import classes
+from pvhdbg.tui.lines.line import fit, plain
+from pvhdbg.tui.lines.signs import signs
 from pvhdbg.tui.screen.by_id import ById
-from pvhdbg.tui.screen.line import fit, plain
 from pvhdbg.views.rows import memory_picture, picture_text
 from pvhdbg.views.rows.memory_picture import Picture
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
     from pvhdbg.boot.stop.capture import Capture
     from pvhdbg.image.facts import ImageFacts
-    from pvhdbg.tui.screen.line import Line
+    from pvhdbg.tui.lines.line import Line
     from pvhdbg.tui.screen.state import Screen
     from pvhdbg.views.rows.memory_picture import Strip
 
@@ -87,7 +86,7 @@ def letters(screen: Screen, width: int, drawn: Sequence[Line]) -> str:
     seen = screen.looked_at
     if seen is None:
         return ""
-    marks = memory_picture.marks(view_rows.handed_over(screen) or seen, screen.image)
+    marks = memory_picture.marks(screen.handover or seen, screen.image)
     names = dict.fromkeys(f"{each.letter} {'modules' if each.letter == 'm' else each.name}" for each in marks)
     hidden = [f"{HIDDEN} several"] if any(HIDDEN in plain(each) for each in drawn[2:]) else []
     words = "  ".join((*names, *hidden))
@@ -95,7 +94,7 @@ def letters(screen: Screen, width: int, drawn: Sequence[Line]) -> str:
 
 
 def _picture(screen: Screen, seen: Capture, cells: int) -> Picture:
-    given = view_rows.handed_over(screen) or seen
+    given = screen.handover or seen
     return _drawn(ById(seen), ById(given), ById(screen.image), cells)
 
 

@@ -1,46 +1,48 @@
-"""The view in its frame: heading, then as many rows or lines as there is room for."""
+"""A view in its frame: heading, then as many rows or lines of text as fit."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pvhdbg.tui.draw import classes, code_pane, headings, memory_pane, row_lines
-from pvhdbg.tui.draw.signs import signs
-from pvhdbg.tui.screen import code_at, state, view_rows
-from pvhdbg.tui.screen.line import fit, styled
+from pvhdbg.tui.draw import headings, memory_pane, text_lines
+from pvhdbg.tui.lines import classes
+from pvhdbg.tui.lines.line import fit, styled
+from pvhdbg.tui.lines.signs import signs
+from pvhdbg.tui.screen import state
+from pvhdbg.tui.views import row_lines, table
+from pvhdbg.tui.views import shown as shown_view
 
 if TYPE_CHECKING:
-    from pvhdbg.tui.screen.line import Line
+    from pvhdbg.tui.lines.line import Line
     from pvhdbg.tui.screen.state import Screen
 
 BESIDE = 110
-"""From this width on the picture stands beside the table."""
+"""Columns from which the memory picture stands beside the table."""
 STACKED = 24
-"""From this height on the picture above a table is drawn in full."""
+"""Lines from which the picture above the table is drawn in full."""
 LEAST_PICTURE = 46
 _LEAST_ROWS = 4
 
 
 def view(screen: Screen, width: int, lines: int) -> list[Line]:
-    """Exactly so many lines of exactly that width."""
+    """Draw the view: exactly `lines` lines of `width` cells."""
     more = signs(screen.ascii).more
-    shown = [headings.heading(screen), *_body(screen, width, lines - 1)]
-    drawn = [fit(shown[at] if at < len(shown) else [], width, more) for at in range(lines)]
-    if screen.run.kind == state.RUNNING and screen.view != state.SERIAL:
-        return [drawn[0], *(styled(each, classes.OLD) for each in drawn[1:])]
+    body = [headings.heading(screen), *_body(screen, width, lines - 1)]
+    drawn = [fit(body[index] if index < len(body) else [], width, more) for index in range(lines)]
+    if screen.run.kind == state.RUNNING and not table.shown(screen).is_live:
+        return [drawn[0], *(styled(line, classes.OLD) for line in drawn[1:])]
     return drawn
 
 
 def _body(screen: Screen, width: int, lines: int) -> list[Line]:
-    if screen.view == state.SERIAL:
-        found = code_pane.wrapped(screen, screen.serial, screen.serial_top, width - 1, lines)
-        return [[(classes.SERIAL, f" {each}")] for each in found] or _nothing("the guest wrote nothing yet")
-    if screen.view == state.MEMORY:
-        return _memory(screen, width, lines)
-    return _rows(screen, width, lines)
+    view = table.shown(screen)
+    if view.text:
+        words = text_lines.wrapped(screen, view.text(screen), screen.text_top, width - 1, lines)
+        return [[(classes.SERIAL, f" {line}")] for line in words] or _nothing(view.empty(screen))
+    return _with_picture(screen, width, lines) if view.has_picture else _rows(screen, width, lines)
 
 
-def _memory(screen: Screen, width: int, lines: int) -> list[Line]:
+def _with_picture(screen: Screen, width: int, lines: int) -> list[Line]:
     if width >= BESIDE:
         return _beside(screen, width, lines)
     above = _above(screen, width, lines)
@@ -48,17 +50,17 @@ def _memory(screen: Screen, width: int, lines: int) -> list[Line]:
 
 
 def _beside(screen: Screen, width: int, lines: int) -> list[Line]:
-    """The table, as wide as it must be, and the picture with all the rest of the room."""
-    wanted = row_lines.table_width(view_rows.rows(screen), width)
+    """Draw the table as wide as it needs, and the picture in the rest."""
+    wanted = row_lines.table_width(shown_view.rows(screen), width)
     right = min(max(width - wanted - 2, LEAST_PICTURE), width // 2)
     left = width - right - 2
-    table = [*_rows(screen, left, lines), *[[]] * lines]
+    rows = [*_rows(screen, left, lines), *[[]] * lines]
     picture = [*memory_pane.stacked(screen, right, lines), *[[]] * lines]
-    return [[*fit(table[at], left), ("", "  "), *picture[at]] for at in range(lines)]
+    return [[*fit(rows[index], left), ("", "  "), *picture[index]] for index in range(lines)]
 
 
 def _above(screen: Screen, width: int, lines: int) -> list[Line]:
-    """The picture where it stands above the table: it leaves room for some rows."""
+    """Draw the picture above the table, with room left for some rows."""
     if lines >= STACKED:
         return memory_pane.stacked(screen, width, lines // 2)
     if lines < _LEAST_ROWS + 3:
@@ -69,29 +71,38 @@ def _above(screen: Screen, width: int, lines: int) -> list[Line]:
 
 
 def _rows(screen: Screen, width: int, lines: int) -> list[Line]:
-    rows = view_rows.rows(screen)
-    shown = window(screen, len(rows), lines)
-    if not shown:
-        return _nothing(_why_nothing(screen))
-    if screen.view == state.CODE:
-        return code_pane.code(screen, shown, width)
-    if screen.view == state.BYTES:
-        return code_pane.hex_lines(screen, shown, width)
-    return row_lines.lines(screen, rows, shown, width)
+    rows, cursor = shown_view.rows(screen), shown_view.cursor(screen)
+    visible = window(screen, len(rows), lines)
+    if not visible:
+        return _nothing(_why_empty(screen))
+    bodies = table.shown(screen).draw(screen, rows, visible, width)
+    return [
+        _with_cursor(screen, body, width, is_selected=index == cursor)
+        for index, body in zip(visible, bodies, strict=True)
+    ]
+
+
+def _with_cursor(screen: Screen, body: Line, width: int, *, is_selected: bool) -> Line:
+    """Put the cursor's column before a row."""
+    sign = signs(screen.ascii)
+    if not is_selected:
+        return fit([("", " "), *body], width, sign.more)
+    style = classes.SELECTED if screen.focus == state.VIEW else classes.CURSOR
+    return styled(fit([("", sign.cursor), *body], width, sign.more), style)
 
 
 def window(screen: Screen, count: int, lines: int) -> range:
-    """Which rows are visible: the selected one always is."""
-    cursor = min(max(view_rows.cursor(screen), 0), max(count - 1, 0))
+    """Return the indexes of the visible rows; the selected one is among them."""
+    cursor = min(max(shown_view.cursor(screen), 0), max(count - 1, 0))
     top = screen.here.top if screen.view in screen.shown else cursor - lines // 2
     first = max(min(max(top, cursor - lines + 1), cursor, count - lines), 0)
     return range(first, min(first + lines, count))
 
 
 def rows_visible(screen: Screen, width: int, lines: int) -> int:
-    """How many rows a view of so many lines has room for."""
+    """Return how many rows fit in a view of that many lines."""
     body = lines - 1
-    if screen.view == state.MEMORY and width < BESIDE:
+    if table.shown(screen).has_picture and width < BESIDE:
         body -= len(_above(screen, width, body))
     return max(body, 1)
 
@@ -100,24 +111,19 @@ def _nothing(why: str) -> list[Line]:
     return [[(classes.EMPTY, f"  {why}")]]
 
 
-def _awaited(screen: Screen) -> str:
-    """What there must be first. A machine has stages as soon as there is one."""
-    if screen.run.kind == state.STARTING and not screen.stages:
-        return f"waiting for gdb to start, and for QEMU: {screen.title.machine}"
-    if screen.run.kind in (state.STARTING, state.RUNNING):
-        return "the guest is on its way to its first stop"
-    return "nothing was captured yet"
-
-
-def _why_nothing(screen: Screen) -> str:
-    if screen.view == state.FINDINGS:
-        return "no rule found anything"
-    if screen.view == state.CODE:
-        return code_at.code(screen).why or "no code yet"
-    if screen.view == state.BYTES:
-        return screen.bytes.why or "no address yet: Enter on a row goes to its pointer, : to any address"
-    if screen.looked_at is None:
+def _why_empty(screen: Screen) -> str:
+    view = table.shown(screen)
+    if view.shows_capture and screen.looked_at is None:
         return _awaited(screen)
-    if screen.only_changes:
-        return "nothing changed here since the stop before"
-    return "none: nr_modules is 0" if screen.view == state.MODULES else "nothing"
+    if view.shows_capture and screen.only_changes:
+        return "nothing changed here since the previous stop"
+    return view.empty(screen)
+
+
+def _awaited(screen: Screen) -> str:
+    """Say what pvhdbg waits for. The stages are known as soon as there is a machine."""
+    if screen.run.kind == state.STARTING and not screen.stages:
+        return f"waiting for gdb and QEMU to start: {screen.title.machine}"
+    if screen.run.kind in (state.STARTING, state.RUNNING):
+        return "the guest is running to its first stop"
+    return "nothing captured yet"

@@ -6,15 +6,15 @@ from functools import lru_cache
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
-from pvhdbg.tui.draw import classes
 from pvhdbg.tui.draw.keys import EVERYWHERE, KEYS, PANE, PROMPT
-from pvhdbg.tui.draw.signs import Signs, signs
-from pvhdbg.tui.screen.line import fit, laid_over, plain, styled
+from pvhdbg.tui.lines import classes
+from pvhdbg.tui.lines.line import fit, laid_over, plain, styled
+from pvhdbg.tui.lines.signs import Signs, signs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pvhdbg.tui.screen.line import Line
+    from pvhdbg.tui.lines.line import Line
     from pvhdbg.tui.screen.state import Popup, Screen
 
 HELP, QUIT = "help", "quit"

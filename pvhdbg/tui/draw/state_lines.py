@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from pvhdbg.tui.draw import classes
-from pvhdbg.tui.draw.signs import signs
+from pvhdbg.tui.lines import classes
+from pvhdbg.tui.lines.line import clean, cut, fit, length
+from pvhdbg.tui.lines.signs import signs
 from pvhdbg.tui.screen import state
-from pvhdbg.tui.screen.line import clean, cut, fit, length
 from pvhdbg.views.rows import cpu_rows, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pvhdbg.tui.draw.signs import Signs
-    from pvhdbg.tui.screen.line import Line
+    from pvhdbg.tui.lines.line import Line
+    from pvhdbg.tui.lines.signs import Signs
     from pvhdbg.tui.screen.state import Screen, StageMark
 
 GAP = "   "

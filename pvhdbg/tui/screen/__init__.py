@@ -1,18 +1,11 @@
-"""The whole screen as one frozen value, and how events change it. Nothing here draws or waits.
+"""The whole screen as one frozen value, and what follows from it. Nothing here draws, waits, or names a view.
 
-state         Screen and its parts
-events        what the machine thread reports
-update        (Screen, event) -> Screen
-changes       what differs from the previous stop
-findings      the findings of the capture on the screen
-finding_rows  which row a finding belongs to
-view_rows     the rows of each view
-code_at       the code of the current stop, a past one or a recording
-fields_at     which fields lie in a range of memory
-memory_at     what lies at a physical address
+state         Screen and its parts. Start here
+changes       what changed since the previous stop
+findings      the findings of the capture that is shown
+finding_rows  which row a finding is about
+code_at       the code at the stop that is shown
+memory_at     what kind of memory an address is in
 scrollback    the output of gdb and of the guest, bounded
-line          lines of styled text
 by_id         a cache key that compares by identity
-
-Start with state.
 """

@@ -6,6 +6,9 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
+CACHED = 16
+"""Lists of rows that caches keep: some views of some stages. A hostile guest makes each as large as 16 MiB."""
+
 
 class ById(Generic[T]):
     """Captures hold mappings and have no hash; they are frozen, so one object is one value. The key keeps it alive,

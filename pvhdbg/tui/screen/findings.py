@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.boot.record.document import DEAD, DONE, Death, Document, MachineFacts, Outcome
 from pvhdbg.boot.stop import stages
-from pvhdbg.checks.run import of_capture
+from pvhdbg.checks.run import check_capture
 from pvhdbg.tui.screen.by_id import ById
 from pvhdbg.tui.screen.state import Noted
 
@@ -61,7 +61,7 @@ def _found(
     seen: ById[Capture],
 ) -> tuple[Finding, ...]:
     """The rules take as long as all the rest of a key."""
-    return of_capture(Document(image.it, machine.it or MachineFacts(), history.it, outcome), seen.it)
+    return check_capture(Document(image.it, machine.it or MachineFacts(), history.it, outcome), seen.it)
 
 
 def _reached(screen: Screen) -> str | None:

@@ -7,9 +7,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.e820 import E820_TYPES, RAM
-from pvhdbg.tui.screen import view_rows
+from pvhdbg.tui.lines.line import clean
 from pvhdbg.tui.screen.by_id import ById
-from pvhdbg.tui.screen.line import clean
 from pvhdbg.views.rows.memory_picture import NOT_LISTED, Part, parts
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ def is_nothing(shown: Bytes, paddr: int, size: int) -> bool:
 
 def _entries(screen: Screen) -> Sequence[MapRecord]:
     """The kernel's own table, once there is one, as in the picture."""
-    seen, given = screen.looked_at, view_rows.handed_over(screen)
+    seen, given = screen.looked_at, screen.handover
     if seen is not None and seen.e820_table:
         return seen.e820_table.entries
     return given.memory_map.entries if given and given.memory_map else ()

@@ -20,9 +20,8 @@ PASSED, HERE, AHEAD, LACKING, MISSED = "passed", "here", "ahead", "lacking", "mi
 PROMPT, VIEW, DETAIL, OUTPUT = "prompt", "view", "detail", "output"
 NO_SYMBOLS, LOADING, LOADED = "no symbols", "loading symbols", "symbols loaded"
 
-START_INFO, MODULES, MEMORY, BOOT_PARAMS, FINDINGS, CODE, BYTES, CPU, SERIAL = range(1, 10)
-SHORT_VIEWS = ("start", "modules", "map", "params", "findings", "code", "bytes", "cpu", "serial")
-VIEWS = ("start_info", "modules", "memory", "boot_params", "findings", "code", "bytes", "cpu", "serial")
+FIRST_VIEW = "start_info"
+"""The first view of the table in `views`, which can't be imported here."""
 
 
 class Title(NamedTuple):
@@ -123,8 +122,8 @@ class Screen(NamedTuple):
     the detail while it has the focus, and `read_from` what had the focus before. `found` was searched last, and
     `wanted` is what the bytes view waits for. `queued` of the user's commands wait, `busy` is true while gdb works on
     one, and `continued` while it waits for more lines of it. `output` is what gdb printed, `serial` what the guest
-    wrote, both by lines fit for a terminal; `output_top` and `serial_top` are the first visible line, null to follow
-    the end. `trail` is where Enter and `:` were pressed, for the way back: the view, its row, the bytes then, and the
+    wrote, both by lines fit for a terminal; `output_top` is its first visible line, `text_tops` those of views of text;
+    without one the end is followed. `trail` is where Enter and `:` were pressed, for the way back: the view, its row, the bytes then, and the
     past that was looked at. `ours`: the machine ends with us. `outcome` is how a recording ends.
     """
 
@@ -140,18 +139,18 @@ class Screen(NamedTuple):
     unfolded: bool = False
     findings: tuple[Finding, ...] = ()
     noted: tuple[Noted, ...] = ()
-    view: int = START_INFO
+    view: str = FIRST_VIEW
     focus: str = PROMPT
     read_from: str = PROMPT
     detail_top: int = 0
-    shown: Mapping[int, Shown] = {}
+    shown: Mapping[str, Shown] = {}
     code: Code = Code()
     codes: Mapping[str, Code] = {}
     bytes: Bytes = Bytes()
     output: tuple[str, ...] = ()
     output_top: int | None = None
     serial: tuple[str, ...] = ()
-    serial_top: int | None = None
+    text_tops: Mapping[str, int] = {}
     symbols: str = NO_SYMBOLS
     queued: int = 0
     busy: bool = False
@@ -159,7 +158,7 @@ class Screen(NamedTuple):
     message: str = ""
     entry: Entry | None = None
     popup: Popup | None = None
-    trail: tuple[tuple[int, Shown, Bytes, int | None], ...] = ()
+    trail: tuple[tuple[str, Shown, Bytes, int | None], ...] = ()
     found: str = ""
     wanted: Wanted | None = None
     ascii: bool = False
@@ -175,8 +174,25 @@ class Screen(NamedTuple):
         return self.now if self.past is None else self.history[self.past]
 
     @property
+    def handover(self) -> Capture | None:
+        """The capture that the views show or, if that has no memory map any more, the last one before it that has."""
+        earlier = self.history if self.past is None else self.history[: self.past]
+        candidates = (self.looked_at, *reversed(earlier))
+        return next((capture for capture in candidates if capture and capture.memory_map), None)
+
+    @property
     def here(self) -> Shown:
         return self.shown.get(self.view, Shown())
+
+    @property
+    def text_top(self) -> int | None:
+        """The first visible line of a view of text; None if it follows the end."""
+        return self.text_tops.get(self.view)
+
+    def text_at(self, top: int | None) -> Screen:
+        """The screen with a view of text scrolled to a line."""
+        tops = {name: line for name, line in self.text_tops.items() if name != self.view}
+        return self._replace(text_tops=tops if top is None else {**tops, self.view: top})
 
     def at(self, cursor: int, top: int | None = None) -> Screen:
         """With another selected row in the view that is shown."""

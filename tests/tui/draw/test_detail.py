@@ -6,9 +6,9 @@ import pytest
 
 from pvhdbg.live.debuggee.code import Code, CodeLine
 from pvhdbg.tui.app import actions
-from pvhdbg.tui.draw import classes
 from pvhdbg.tui.draw.frame import rows
 from pvhdbg.tui.draw.layout import BELOW
+from pvhdbg.tui.lines import classes
 from pvhdbg.tui.screen import state
 from pvhdbg.tui.screen.state import Bytes, Noted, Screen
 from tests import build
@@ -47,8 +47,8 @@ def test_a_field_tells_what_it_is_who_writes_and_who_reads_it_and_the_source() -
     assert told.endswith("Source: Xen xen/include/public/arch-x86/hvm/start_info.h.")
 
 
-@pytest.mark.parametrize("view", [state.START_INFO, state.MODULES, state.BOOT_PARAMS, state.CPU])
-def test_every_row_has_something_to_tell(view: int) -> None:
+@pytest.mark.parametrize("view", ["start_info", "modules", "boot_params", "cpu"])
+def test_every_row_has_something_to_tell(view: str) -> None:
     screen = at("bootparams", view, unfolded=True)
     silent = [each.path for at, each in enumerate(rows(screen)) if len(detail(screen.at(at))[1]) < 20]
 
@@ -57,7 +57,7 @@ def test_every_row_has_something_to_tell(view: int) -> None:
 
 def test_the_line_at_rip_tells_of_the_stage_and_no_other_does() -> None:
     code = Code("main.c", (CodeLine("{", None, 130), CodeLine("call();", None, 131, current=True)))
-    here = at("prepare", state.CODE, code=code)
+    here = at("prepare", "code", code=code)
     where = here.run._replace(kind=state.STOPPED, where="breakpoint")
 
     assert "line 131 RIP is here. The first instruction of xen_prepare_pvh. Before: " in whole(here.at(1))
@@ -69,7 +69,7 @@ def test_where_there_are_no_modules_it_is_told_what_modules_are() -> None:
     guest = build.linux_guest()
     guest.put(build.START_INFO, build.start_info())
 
-    told = whole(screens.of(guest.at("entry"), state.MODULES))
+    told = whole(screens.of(guest.at("entry"), "modules"))
 
     assert "A file that was loaded beside the kernel." in told
     assert "Written by the VMM" in told
@@ -86,7 +86,7 @@ def test_who_goes_to_the_view_gets_three_lines_at_80x24() -> None:
 
 
 def test_a_long_text_ends_in_a_sign_that_there_is_more_and_how_to_get_it() -> None:
-    screen = at("bootparams", state.BOOT_PARAMS)
+    screen = at("bootparams", "boot_params")
 
     assert detail(screen)[-1].endswith("…")
     assert "├ detail   F2: 2 more lines ─" in screens.text(screen, LARGE)
@@ -95,7 +95,7 @@ def test_a_long_text_ends_in_a_sign_that_there_is_more_and_how_to_get_it() -> No
 
 @pytest.mark.parametrize("size", screens.SIZES)
 @pytest.mark.parametrize("view", screens.VIEWS)
-def test_who_goes_to_the_detail_can_read_all_of_it(view: int, size: tuple[int, int]) -> None:
+def test_who_goes_to_the_detail_can_read_all_of_it(view: str, size: tuple[int, int]) -> None:
     inner = actions.Size(size[0], size[1] - BELOW)
     for row in range(len(rows(at("bootparams", view)))):
         reader = actions.act("read", at("bootparams", view).at(row), inner)
@@ -116,7 +116,7 @@ def told(screen: Screen, size: tuple[int, int]) -> list[str]:
 
 def test_the_detail_says_which_of_its_lines_are_shown() -> None:
     long = STACK._replace(message="word " * 400)
-    reader = actions.act("read", at("prepare", state.FINDINGS, findings=(long,)), actions.Size(80, 22))
+    reader = actions.act("read", at("prepare", "findings", findings=(long,)), actions.Size(80, 22))
     further = actions.act("last", reader, actions.Size(80, 22))
 
     assert "detail   lines 1-10 of 37, Up and Down: the others   F2: back" in screens.text(reader)
@@ -135,16 +135,16 @@ def test_who_reads_on_beyond_the_end_gets_to_the_next_row() -> None:
 
 def test_another_row_is_read_from_its_beginning() -> None:
     long = STACK._replace(message="word " * 400)
-    reader = actions.act("read", at("prepare", state.FINDINGS, findings=(long,)), actions.Size(80, 22))
+    reader = actions.act("read", at("prepare", "findings", findings=(long,)), actions.Size(80, 22))
     further = actions.act("page-down", reader, actions.Size(80, 22))
 
     assert further.detail_top > 0
-    assert 0 == actions.act("view 1", further, actions.Size(80, 22)).detail_top
+    assert 0 == actions.act("view start_info", further, actions.Size(80, 22)).detail_top
 
 
 def test_a_finding_says_at_which_stages_it_was_made() -> None:
     noted = Noted(STACK, ("entry", "prepare"))
-    screen = at("kernel", state.FINDINGS, noted=(noted, noted._replace(here=False)))
+    screen = at("kernel", "findings", noted=(noted, noted._replace(here=False)))
 
     assert "Found at entry, prepare." in whole(screen)
     assert "Found at entry, prepare; not at the stage that is shown." in whole(screen.at(1))
@@ -152,7 +152,7 @@ def test_a_finding_says_at_which_stages_it_was_made() -> None:
 
 def test_a_finding_comes_first_and_whole() -> None:
     long = STACK._replace(message="word " * 40)
-    told = detail(at("prepare", state.FINDINGS, findings=(long,)))
+    told = detail(at("prepare", "findings", findings=(long,)))
 
     assert told[0].startswith("▲ PVH207 warning: word word")
     assert 40 == " ".join(told).count("word ")
@@ -160,14 +160,14 @@ def test_a_finding_comes_first_and_whole() -> None:
 
 
 def test_a_register_tells_its_bits_by_name() -> None:
-    screen = at("entry", state.CPU)
+    screen = at("entry", "cpu")
     cr0 = next(index for index, each in enumerate(rows(screen)) if each.name == "cr0")
 
     assert "PE: protected mode. ET: always 1 on today's CPUs." in whole(screen.at(cr0))
 
 
 def test_a_run_of_zero_fields_is_told_by_name() -> None:
-    assert "All 0 (z: one by one): screen_info, apm_bios_info, _pad2" in whole(at("bootparams", state.BOOT_PARAMS))
+    assert "All 0 (z: one by one): screen_info, apm_bios_info, _pad2" in whole(at("bootparams", "boot_params"))
 
 
 def test_the_whole_command_line_is_told() -> None:
@@ -181,13 +181,13 @@ def test_bytes_tell_which_fields_they_are() -> None:
 
     assert copy
     assert copy.at
-    screen = at("prepare", state.BYTES, bytes=Bytes(copy.at, copy.raw)).at(1)
+    screen = at("prepare", "bytes", bytes=Bytes(copy.at, copy.raw)).at(1)
     assert "Here: pvh_start_info.modlist_paddr, pvh_start_info.cmdline_paddr." in whole(screen)
     assert "Enter: go to 0x7b7c." in whole(screen)
 
 
 def test_bytes_of_nothing_that_is_known_tell_where_they_lie_alone() -> None:
-    assert "0x500 Memory map: RAM." == whole(at("prepare", state.BYTES, bytes=Bytes(0x500, bytes(32))))
+    assert "0x500 Memory map: RAM." == whole(at("prepare", "bytes", bytes=Bytes(0x500, bytes(32))))
 
 
 def test_the_old_value_is_in_the_colour_of_changes_too() -> None:

@@ -9,11 +9,11 @@ from prompt_toolkit.utils import get_cwidth
 
 from pvhdbg.checks.finding import Finding
 from pvhdbg.live.debuggee.code import Code, CodeLine
-from pvhdbg.tui.draw import classes
 from pvhdbg.tui.draw.frame import clamp, frame, output_visible, visible
-from pvhdbg.tui.draw.signs import UNICODE
+from pvhdbg.tui.lines import classes
+from pvhdbg.tui.lines.line import length, plain
+from pvhdbg.tui.lines.signs import UNICODE
 from pvhdbg.tui.screen import state
-from pvhdbg.tui.screen.line import length, plain
 from pvhdbg.tui.screen.state import Bytes, Entry, Popup, Run, Screen, StageMark
 from pvhdbg.views.rows.picture_text import SIGNS
 from tests.tui import screens
@@ -48,9 +48,9 @@ def kinds() -> Iterator[Screen]:
     yield from (here._replace(popup=Popup(kind)) for kind in ("help", "quit"))
     yield from (here._replace(entry=Entry(kind, "words")) for kind in ":/")
     yield here._replace(past=0, message="no", queued=2, only_changes=True, symbols=state.LOADING, ascii=True)
-    yield here._replace(past=0, message="no", queued=1, output_top=0, view=state.CPU)
+    yield here._replace(past=0, message="no", queued=1, output_top=0, view="cpu")
     yield here._replace(stages=(*here.stages, StageMark("late", state.LACKING)))
-    yield screens.at("e820", state.MEMORY)
+    yield screens.at("e820", "memory")
     yield screens.at("e820")
 
 
@@ -126,7 +126,7 @@ def test_a_terminal_that_is_too_small_says_how_large_it_must_be() -> None:
 def test_the_selected_row_is_always_to_be_seen(size: tuple[int, int]) -> None:
     width, height = size[0], size[1] - 2
     for cursor in (0, 5, 20, 10_000):
-        screen = clamp(screens.at("bootparams", state.BOOT_PARAMS, unfolded=True).at(cursor, 7), width, height)
+        screen = clamp(screens.at("bootparams", "boot_params", unfolded=True).at(cursor, 7), width, height)
         shown = range(screen.here.top, screen.here.top + visible(screen, width, height))
 
         assert screen.here.cursor in shown
@@ -134,20 +134,20 @@ def test_the_selected_row_is_always_to_be_seen(size: tuple[int, int]) -> None:
 
 
 def test_a_row_before_the_first_and_one_after_the_last_are_those() -> None:
-    screen = screens.at("prepare", state.START_INFO)
+    screen = screens.at("prepare", "start_info")
 
     assert (0, 10) == (clamp(screen.at(-5), 80, 22).here.cursor, clamp(screen.at(99), 80, 22).here.cursor)
 
 
 def test_scrolling_back_to_the_end_follows_the_end_again() -> None:
     output = tuple(map(str, range(100)))
-    screen = screens.at("prepare", output=output, serial=output, view=state.SERIAL, popup=Popup("help", 1000))
+    screen = screens.at("prepare", output=output, serial=output, view="serial", popup=Popup("help", 1000))
     shown = output_visible(screen, 80, 22)
-    ends = clamp(screen._replace(output_top=100 - shown, serial_top=99), 80, 22)
-    within = clamp(screen._replace(output_top=99 - shown, serial_top=-3), 80, 22)
+    ends = clamp(screen._replace(output_top=100 - shown, text_tops={"serial": 99}), 80, 22)
+    within = clamp(screen._replace(output_top=99 - shown, text_tops={"serial": -3}), 80, 22)
 
-    assert (None, None) == (ends.output_top, ends.serial_top)
-    assert (99 - shown, 0) == (within.output_top, within.serial_top)
+    assert (None, None) == (ends.output_top, ends.text_top)
+    assert (99 - shown, 0) == (within.output_top, within.text_top)
     assert ends.popup
     assert 0 < ends.popup.top < 1000
 

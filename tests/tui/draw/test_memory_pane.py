@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pvhdbg.tui.draw import classes
-from pvhdbg.tui.screen import state
+from pvhdbg.tui.lines import classes
 from pvhdbg.tui.screen.state import Screen
 from tests import build
 from tests.tui import screens
@@ -17,7 +16,7 @@ def mapped(*ranges: build.Range) -> Screen:
     guest = build.linux_guest()
     guest.put(build.START_INFO, build.start_info(memmap_paddr=build.MEMMAP, memmap_entries=len(ranges)))
     guest.put(build.MEMMAP, build.memmap(ranges))
-    return screens.of(guest.at("entry"), state.MEMORY)
+    return screens.of(guest.at("entry"), "memory")
 
 
 def test_the_strip_shows_all_of_memory_below_any_other_view() -> None:
@@ -34,32 +33,32 @@ def test_the_strip_shows_all_of_memory_below_any_other_view() -> None:
 
 def test_small_terminals_have_the_picture_in_its_own_view_alone() -> None:
     assert "├ memory" not in text(at("prepare"))
-    assert "640K       1M     1M     128M" in text(at("prepare", state.MEMORY))
+    assert "640K       1M     1M     128M" in text(at("prepare", "memory"))
 
 
 def test_letters_that_have_no_line_leave_a_sign() -> None:
     # start_info and the map lie in the cell of the command line, and there is one line for letters.
-    assert "+s" in line(at("prepare", state.MEMORY), "kkkk")
+    assert "+s" in line(at("prepare", "memory"), "kkkk")
 
 
 def test_on_a_wide_terminal_the_picture_stands_beside_the_table() -> None:
-    shown = lines(at("prepare", state.MEMORY), LARGE)
+    shown = lines(at("prepare", "memory"), LARGE)
 
     assert "[0] 0xd0000-0xf0000      128 KiB  N NVS          gap of 192 KiB" in shown[7]
     assert "protocol    memmap" in shown[4]
     assert "640K" in shown[4]
-    assert "k kernel  0x1000000-0x3800000  40 MiB" in text(at("prepare", state.MEMORY), LARGE)
+    assert "k kernel  0x1000000-0x3800000  40 MiB" in text(at("prepare", "memory"), LARGE)
 
 
 def test_a_tall_narrow_terminal_has_the_whole_picture_above_the_table() -> None:
-    shown = text(at("prepare", state.MEMORY), (100, 60))
+    shown = text(at("prepare", "memory"), (100, 60))
 
     assert "0x1000000-0x3800000    40 MiB" in shown
     assert "[5] 0x0-0x0" in shown
 
 
 def test_types_look_the_same_in_the_table_and_in_the_picture() -> None:
-    screen = at("entry", state.MEMORY)
+    screen = at("entry", "memory")
 
     assert {"N"} == set(styled(screen, classes.ACPI).replace("NVS", "").replace(" ", ""))
     assert "█ RAM" in styled(screen, classes.RAM)
@@ -83,7 +82,7 @@ def test_a_type_without_a_name_is_shown_by_its_number() -> None:
 
 
 def test_at_e820_the_kernels_table_stands_above_what_was_handed_over() -> None:
-    shown = "".join(screens.pages(at("e820", state.MEMORY)))
+    shown = "".join(screens.pages(at("e820", "memory")))
 
     assert "e820_table at 0x32bc000: 5 entries: 511.6 MiB of RAM" in shown
     assert "[1] 0x9fc00-0xd0000      193 KiB  ▒ RESERVED     + new" in shown
@@ -92,28 +91,28 @@ def test_at_e820_the_kernels_table_stands_above_what_was_handed_over() -> None:
 
 
 def test_only_what_changed_is_not_what_was_handed_over_before() -> None:
-    shown = "".join(screens.pages(at("e820", state.MEMORY, only_changes=True)))
+    shown = "".join(screens.pages(at("e820", "memory", only_changes=True)))
 
     assert "+ new" in shown
     assert "handed over, as captured" not in shown
 
 
 def test_at_the_kernel_stage_the_picture_is_of_what_was_handed_over() -> None:
-    shown = text(at("kernel", state.MEMORY))
+    shown = text(at("kernel", "memory"))
 
     assert "memory map, memmap, as captured at bootparams" in shown
     assert "NNN▒" in shown
 
 
 def test_a_guest_that_was_handed_nothing_has_an_empty_picture() -> None:
-    shown = text(screens.of(build.Guest().at("entry"), state.MEMORY), LARGE)
+    shown = text(screens.of(build.Guest().at("entry"), "memory"), LARGE)
 
     assert "memory_map  -  " in shown
     assert "··········" in shown
 
 
 def test_of_memory_above_4g_there_is_a_third_stretch() -> None:
-    screen = mapped((0, 0x80000000, 1), (1 << 32, 1 << 32, 1))._replace(view=state.CPU)
+    screen = mapped((0, 0x80000000, 1), (1 << 32, 1 << 32, 1))._replace(view="cpu")
 
     assert ["1M", "1M", "2G", "4G", "8G"] == [
         each for each in line(screen, "640K", LARGE).split() if each in ("1M", "2G", "4G", "8G")
@@ -121,6 +120,6 @@ def test_of_memory_above_4g_there_is_a_third_stretch() -> None:
 
 
 def test_the_sign_for_letters_without_room_is_explained_where_it_is_drawn() -> None:
-    assert "+ several" in line(at("prepare", state.MEMORY), "k kernel")
+    assert "+ several" in line(at("prepare", "memory"), "k kernel")
     assert "+ several" in line(at("prepare"), "k kernel", (100, 32))
     assert "+ several" not in text(at("prepare"), LARGE)

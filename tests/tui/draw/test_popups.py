@@ -8,10 +8,11 @@ import pytest
 
 from pvhdbg.tui.draw.keys import EVERYWHERE, KEYS, PANE, PROMPT
 from pvhdbg.tui.draw.popups import help_lines, last_top
-from pvhdbg.tui.draw.signs import signs
+from pvhdbg.tui.lines.line import plain
+from pvhdbg.tui.lines.signs import signs
 from pvhdbg.tui.screen import state
-from pvhdbg.tui.screen.line import plain
 from pvhdbg.tui.screen.state import Entry, Popup, Run
+from pvhdbg.tui.views import table
 from tests.tui import screens
 from tests.tui.screens import at, lines, text
 
@@ -93,13 +94,13 @@ def test_a_message_stands_in_the_line_above_gdbs_output() -> None:
     assert "└ gdb  e820 was the last stage ─" in text(at("e820", message="e820 was the last stage"))
 
 
-@pytest.mark.parametrize(("width", "names"), [(80, state.SHORT_VIEWS), (100, state.VIEWS), (120, state.VIEWS)])
-def test_the_names_of_views_are_whole_with_any_signs(width: int, names: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(("width", "wording"), [(80, "short"), (100, "name"), (120, "name")])
+def test_the_names_of_views_are_whole_with_any_signs(width: int, wording: str) -> None:
     for view in screens.VIEWS:
         for stage in ("entry", "prepare", "bootparams", "e820"):
             tabs = lines(screens.at(stage, view, findings=(screens.STACK,)), (width, 24))[2]
 
-            assert list(names) == re.findall(r"\d\W(\w+)", tabs)
+            assert [getattr(view, wording) for view in table.VIEWS] == re.findall(r"\d\W(\w+)", tabs)
 
 
 def test_on_the_narrowest_terminal_views_are_told_by_number() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pvhdbg.checks.finding import Finding
-from pvhdbg.tui.draw import classes
+from pvhdbg.tui.lines import classes
 from pvhdbg.tui.screen import state
 from pvhdbg.tui.screen.state import Noted, Run, StageMark
 from tests.tui.screens import at, lines, styled
@@ -64,7 +64,7 @@ def test_a_death_says_where() -> None:
 
 
 def test_how_a_guest_died_gets_shorter_before_where_it_did_goes() -> None:
-    long = "triple fault, or a reset or shutdown that the guest asked for"
+    long = "triple fault (or the guest itself asked for a reset or shutdown)"
     run = Run(state.DEAD, "triple-fault", 0.0, long, 0xFFFFFFFF8305A2B3, "xen_prepare_pvh+0xb4")
 
     assert "✖ died: triple-fault   long64   0xffffffff8305a2b3 xen_prepare_pvh+0xb4" in lines(HERE._replace(run=run))[0]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pvhdbg.boot.record import compare
 from pvhdbg.checks.finding import Finding
-from pvhdbg.tui.draw import classes
 from pvhdbg.tui.draw.frame import rows
-from pvhdbg.tui.screen import finding_rows, state
+from pvhdbg.tui.lines import classes
 from pvhdbg.tui.screen.state import Screen
+from pvhdbg.tui.views.shown import row_of
 from tests import build
 from tests.tui import screens
 from tests.tui.screens import STACK, at, line, styled, text
@@ -43,13 +43,13 @@ def test_only_changes_shows_nothing_else() -> None:
 
 
 def test_where_nothing_changed_that_is_said() -> None:
-    screen = at("bootparams", state.START_INFO, only_changes=True)
+    screen = at("bootparams", "start_info", only_changes=True)
 
     assert "nothing changed here since the stop before" in text(screen)
 
 
 def test_a_structure_that_was_not_there_is_all_among_what_changed_but_has_no_stars() -> None:
-    screen = at("prepare", state.START_INFO, only_changes=True)
+    screen = at("prepare", "start_info", only_changes=True)
 
     assert 10 == len(rows(screen))
     assert "* only what changed" == styled(screen, classes.CHANGED, (120, 40)).strip()
@@ -62,7 +62,7 @@ def test_a_field_inside_marks_what_it_is_in() -> None:
     guest.symbols = {"pvh_bootparams": build.KERNEL_MAP + PARAMS}
     guest.put(PARAMS, build.boot_params(build.MAP, hdr__version=0x20D))
     now = guest.at("bootparams")
-    screen = screens.of(now, state.BOOT_PARAMS, before=compare.values_before(handed_over, now))
+    screen = screens.of(now, "boot_params", before=compare.values_before(handed_over, now))
 
     assert line(screen, " hdr ").startswith(" *+0x1f1")
     assert line(screen, " version ").startswith(" *+0x206")
@@ -74,7 +74,7 @@ def test_a_maps_entry_is_marked_if_one_of_its_fields_changed() -> None:
     before = guest.at("entry")
     guest.put(build.MEMMAP, build.memmap([(0xD0000, 0x20000, 2)]))
     now = guest.at("entry")
-    screen = screens.of(now, state.MEMORY, before=compare.values_before(before, now))
+    screen = screens.of(now, "memory", before=compare.values_before(before, now))
 
     assert line(screen, "[0] ").startswith(" *[0] 0xd0000-0xf0000      128 KiB  ▒ RESERVED")
     assert line(screen, "[1] ").startswith("  [1]")
@@ -103,15 +103,13 @@ def test_the_worst_of_several_is_named_and_the_others_counted() -> None:
 
 
 def test_a_finding_about_a_part_is_at_what_it_is_in() -> None:
-    screen = at("entry", state.MEMORY, findings=(Finding("PVH201", "info", "", "memory_map.entries[0].type"),))
+    screen = at("entry", "memory", findings=(Finding("PVH201", "info", "", "memory_map.entries[0].type"),))
 
     assert "ℹ PVH201  gap of 192" in line(screen, "[0]")  # noqa: RUF001
 
 
 def test_a_finding_about_a_folded_field_is_at_the_row_of_its_run() -> None:
-    screen = at(
-        "bootparams", state.BOOT_PARAMS, findings=(Finding("PVH301", "error", "", "boot_params.acpi_rsdp_addr"),)
-    )
+    screen = at("bootparams", "boot_params", findings=(Finding("PVH301", "error", "", "boot_params.acpi_rsdp_addr"),))
 
     assert "✖ PVH301" in line(screen, "screen_info …")
 
@@ -132,20 +130,20 @@ def test_the_view_and_row_of_a_path_are_found() -> None:
         "registers.cs.flags",
         "cmdline",
     )
-    found = [finding_rows.place(screen, path) for path in paths]
+    found = [(view.name, index) for view, index in filter(None, (row_of(screen, path) for path in paths))]
 
     assert found == [
-        (state.START_INFO, 0),
-        (state.MODULES, 2),
-        (state.MEMORY, 6),
-        (state.BOOT_PARAMS, 5),
-        (state.CPU, 9),
-        (state.START_INFO, 10),
+        ("start_info", 0),
+        ("modules", 2),
+        ("memory", 6),
+        ("boot_params", 5),
+        ("cpu", 9),
+        ("start_info", 10),
     ]
 
 
 def test_a_path_that_no_view_shows_has_no_place() -> None:
-    assert (None, None) == (finding_rows.place(at("entry"), "kernel.path"), finding_rows.place(at("entry"), ""))
+    assert (None, None) == (row_of(at("entry"), "kernel.path"), row_of(at("entry"), ""))
 
 
 def test_the_view_of_findings_carries_the_worst_sign_in_its_name() -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pvhdbg.live.debuggee.code import Code, CodeLine
 from pvhdbg.tui.app import actions
-from pvhdbg.tui.screen import events, state
+from pvhdbg.tui.events import events
+from pvhdbg.tui.events.update import looking, update
+from pvhdbg.tui.screen import state
 from pvhdbg.tui.screen.state import Screen
-from pvhdbg.tui.screen.update import looking, update
 from tests.tui.apps import recorded
 from tests.tui.screens import at, text
 
@@ -17,7 +18,7 @@ def recording(stage: str) -> Screen:
     """A real boot, looked at there."""
     screen = recorded()
     stages = [each.stage for each in screen.history]
-    return looking(screen._replace(view=state.CODE), stages.index(stage))
+    return looking(screen._replace(view="code"), stages.index(stage))
 
 
 def test_a_recording_shows_the_bytes_at_rip_and_says_why_no_more() -> None:
@@ -32,15 +33,17 @@ def test_a_recording_shows_the_bytes_at_rip_and_says_why_no_more() -> None:
 def test_the_end_of_a_recording_shows_its_bytes_too() -> None:
     screen = recorded()
 
-    assert "captured bytes, not disassembled" in text(looking(screen._replace(view=state.CODE), None))
+    assert "captured bytes, not disassembled" in text(looking(screen._replace(view="code"), None))
 
 
 def test_every_stage_of_every_view_that_is_wide_enough_has_the_code_of_that_stage_beside_it() -> None:
-    assert "captured bytes, not disassembled: the first ins" in text(recording("entry")._replace(view=1), (200, 60))
+    assert "captured bytes, not disassembled: the first ins" in text(
+        recording("entry")._replace(view="start_info"), (200, 60)
+    )
 
 
 def test_what_was_shown_at_a_stage_is_shown_of_the_past() -> None:
-    screen = update(at("bootparams", state.CODE), events.Coded(Code("now"), {"prepare": HERE}))
+    screen = update(at("bootparams", "code"), events.Coded(Code("now"), {"prepare": HERE}))
     past = looking(screen, 1)
 
     assert "push %rbp" in text(past)
@@ -55,7 +58,7 @@ def test_a_stage_that_was_passed_by_says_how_to_stop_there() -> None:
 
 
 def test_the_bytes_of_code_are_those_that_its_virtual_address_leads_to() -> None:
-    screen = actions.act("view 7", at("prepare", state.CODE, code=HERE), actions.Size(80, 22))
+    screen = actions.act("view bytes", at("prepare", "code", code=HERE), actions.Size(80, 22))
 
     assert state.Wanted("v 0x1000", 8) == screen.wanted
 

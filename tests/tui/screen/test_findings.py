@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pvhdbg.boot.record.replay import load
-from pvhdbg.checks.run import check
+from pvhdbg.checks.run import check_run
 from pvhdbg.tui.app import actions
 from pvhdbg.tui.app.start import recording_screen
 from pvhdbg.tui.events import events
@@ -30,14 +30,14 @@ def begun() -> Screen:
 def test_a_stop_brings_the_findings_that_a_recording_of_it_has() -> None:
     screen = stopped(begun(), 1)
 
-    assert check(DIED).stops[1] == screen.findings
+    assert check_run(DIED).stops[1] == screen.findings
     assert "PVH101" in {each.code for each in screen.findings}
 
 
 def test_the_past_has_its_own_findings() -> None:
     screen = looking(stopped(begun(), 1), 0)
 
-    assert check(DIED).stops[0] == screen.findings
+    assert check_run(DIED).stops[0] == screen.findings
 
 
 def test_a_death_is_explained_first_of_all() -> None:
@@ -45,15 +45,15 @@ def test_a_death_is_explained_first_of_all() -> None:
     assert death is not None
     screen = stopped(begun(), 2, Run(state.DEAD, death.how, 0.0, death.message, death.rip, death.symbol))
 
-    assert check(DIED).stops[2] == screen.findings
+    assert check_run(DIED).stops[2] == screen.findings
     assert "PVH901" == screen.findings[0].code
 
 
 def test_a_recording_shows_what_was_found_in_it() -> None:
     screen = recording_screen(DIED, "died")
 
-    assert check(DIED).stops[-1] == screen.findings
-    assert check(DIED).stops[0] == looking(screen, 0).findings
+    assert check_run(DIED).stops[-1] == screen.findings
+    assert check_run(DIED).stops[0] == looking(screen, 0).findings
 
 
 def test_a_look_between_two_stages_is_checked_too() -> None:
@@ -72,7 +72,7 @@ def test_what_an_earlier_stage_had_is_kept_with_its_stage() -> None:
     screen = stopped(stopped(begun(), 0), 2, dead)
     codes = {each.finding.code: each.stages for each in screen.noted}
 
-    assert {(each.code, each.message) for each in check(DIED).all} == {
+    assert {(each.code, each.message) for each in check_run(DIED).all} == {
         (each.finding.code, each.finding.message) for each in screen.noted
     }
     assert "entry" in codes["PVH101"]
@@ -82,27 +82,27 @@ def test_what_an_earlier_stage_had_is_kept_with_its_stage() -> None:
 def test_what_is_new_is_told_apart() -> None:
     screen = stopped(begun(), 1)
 
-    assert {each.code for each in check(DIED).new[1]} == {each.finding.code for each in screen.noted if each.new}
+    assert {each.code for each in check_run(DIED).new[1]} == {each.finding.code for each in screen.noted if each.new}
     assert not any(each.new for each in looking(screen, 0).noted)
 
 
 def test_the_past_does_not_know_what_was_found_later() -> None:
     screen = looking(stopped(begun(), 1), 0)
 
-    assert check(DIED).stops[0] == tuple(each.finding for each in screen.noted)
+    assert check_run(DIED).stops[0] == tuple(each.finding for each in screen.noted)
 
 
 def test_a_finding_of_an_earlier_stage_leads_into_that_past_and_back() -> None:
     document = load(RECORDINGS_DIR / "linux-6.1-microvm-initrd.json")
     screen = recording_screen(document, "boot")
-    last = looking(screen, None)._replace(view=state.FINDINGS)
+    last = looking(screen, None)._replace(view="findings")
     gone = next(at for at, each in enumerate(last.noted) if not each.here)
     there = actions.act("follow", last.at(gone), actions.Size(120, 38))
     back = actions.act("back", there, actions.Size(120, 38))
 
     assert last.noted[gone].stages[-1] == there.looked_at.stage if there.looked_at else None
-    assert state.FINDINGS != there.view
-    assert (state.FINDINGS, None, gone) == (back.view, back.past, back.here.cursor)
+    assert "findings" != there.view
+    assert ("findings", None, gone) == (back.view, back.past, back.here.cursor)
 
 
 def test_a_new_stage_says_what_is_new_and_where() -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from pvhdbg.tui.lines.line import clean, cut, fit, laid_over, plain, styled
 from pvhdbg.tui.screen.by_id import ById
-from pvhdbg.tui.screen.line import clean, cut, fit, laid_over, plain, styled
 
 
 @pytest.mark.parametrize(

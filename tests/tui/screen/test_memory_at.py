@@ -14,7 +14,7 @@ LAST = 0x20000000
 
 
 def shown(paddr: int, regions: tuple[Region, ...] | None = THERE) -> Screen:
-    return at("prepare", state.BYTES, bytes=Bytes(paddr, bytes(32), regions=regions))
+    return at("prepare", "bytes", bytes=Bytes(paddr, bytes(32), regions=regions))
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_the_map_alone_speaks_where_there_is_no_machine() -> None:
 
 
 def test_nobody_knows_where_neither_does() -> None:
-    screen = Screen(state.Title("vmlinux", ""), view=state.BYTES, bytes=Bytes(0x1000, bytes(16)))
+    screen = Screen(state.Title("vmlinux", ""), view="bytes", bytes=Bytes(0x1000, bytes(16)))
 
     assert "" == memory_at.words(screen, 0x1000)
 

@@ -7,9 +7,12 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from pvhdbg.boot.record import compare
-from pvhdbg.tui.screen import changes, events, findings, scrollback, state
+from pvhdbg.tui.events import events
+from pvhdbg.tui.events.news import news
+from pvhdbg.tui.screen import changes, findings, scrollback, state
 from pvhdbg.tui.screen.by_id import ById
 from pvhdbg.tui.screen.state import Run, Screen, Wanted
+from pvhdbg.tui.views import table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -51,10 +54,18 @@ def _began(screen: Screen, event: events.Began) -> Screen:
         noted=(),
         codes={},
         serial=(),
-        serial_top=None,
+        text_tops={},
         arrived=None,
-        view=state.START_INFO if screen.run.kind == state.DEAD and screen.view == state.FINDINGS else screen.view,
+        view=table.FIRST.name
+        if screen.run.kind == state.DEAD and table.shown(screen) is table.FINDINGS
+        else screen.view,
     )
+
+
+def _view_after_death(screen: Screen) -> str:
+    """Leave the findings, if the death of the guest brought them up."""
+    explains_death = screen.run.kind == state.DEAD and table.shown(screen) is table.FINDINGS
+    return table.FIRST.name if explains_death else screen.view
 
 
 def _ran(screen: Screen, event: events.Ran) -> Screen:
@@ -76,22 +87,23 @@ def _stopped(screen: Screen, event: events.Stopped) -> Screen:
     known = len(screen.history)
     seen = compared(_moved(screen, seen._replace(past=None, arrived=event.now, detail_top=0)))
     if len(event.history) > known and not seen.message:
-        seen = seen._replace(message=changes.news(seen))
+        seen = seen._replace(message=news(seen))
     return _again(seen)
 
 
 def _moved(before: Screen, screen: Screen) -> Screen:
-    screen = _at_rip(screen)
+    screen = _at_start_rows(screen)
     if screen.run.kind != state.DEAD or before.run.kind == state.DEAD:
         return screen
     words = "; ".join(filter(None, (f"the guest died: {screen.run.how}", _place(screen.run))))
     output = scrollback.printed(screen.output, f"pvhdbg: {words}\n")
-    return screen._replace(view=state.FINDINGS, message=words, output=output)
+    return screen._replace(view=table.FINDINGS.name, message=words, output=output)
 
 
-def _at_rip(screen: Screen) -> Screen:
-    """Code is shown from where RIP is."""
-    return screen._replace(shown={view: place for view, place in screen.shown.items() if view != state.CODE})
+def _at_start_rows(screen: Screen) -> Screen:
+    """Move the cursors of views that have a start row back to it: the code is shown at RIP again."""
+    kept = {name: place for name, place in screen.shown.items() if table.BY_NAME[name].start_row is None}
+    return screen._replace(shown=kept)
 
 
 def _place(run: Run) -> str:
@@ -111,7 +123,7 @@ def _lost(screen: Screen, event: events.Lost) -> Screen:
 
 def looking(screen: Screen, past: int | None) -> Screen:
     """At a stage of the past, or at now."""
-    return _again(compared(_at_rip(screen._replace(past=past))))
+    return _again(compared(_at_start_rows(screen._replace(past=past))))
 
 
 def compared(screen: Screen) -> Screen:

@@ -1,0 +1,53 @@
+"""What is new at the stop that is shown: the keys of the capture that appeared or changed, and their views."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pvhdbg.tui.screen import changes
+from pvhdbg.tui.views import table
+from pvhdbg.views.rows import text
+
+if TYPE_CHECKING:
+    from pvhdbg.tui.screen.state import Screen
+
+_VIEWS = {capture_key: view for view in table.VIEWS for capture_key in view.captures}
+
+
+def changed_views(screen: Screen) -> frozenset[str]:
+    """Return the names of the views in which something changed. Registers always change: they don't count."""
+    return frozenset(_VIEWS[key].name for key in _changed_keys(screen))
+
+
+def news(screen: Screen) -> str:
+    """Describe on one line what is new and what changed at the current stop."""
+    new_keys, capture = _new_keys(screen), screen.looked_at
+    new = [_in_view(key) for key in new_keys]
+    changed = [_in_view(key) for key in _changed_keys(screen) if key not in new_keys]
+    findings = sum(entry.new for entry in screen.noted)
+    if findings:
+        new.append(f"{text.counted(findings, 'finding')} (view {table.FINDINGS.key})")
+    stage = capture.stage if capture else ""
+    parts = ((f"new at {stage}", new), (f"changed at {stage}", changed))
+    return "; ".join(f"{head}: {', '.join(names)}" for head, names in parts if names) or (
+        f"nothing new in memory at {stage}"
+    )
+
+
+def _in_view(key: str) -> str:
+    return f"{key} (view {_VIEWS[key].key})"
+
+
+def _changed_keys(screen: Screen) -> list[str]:
+    """Return the capture's keys that are new or changed."""
+    changed = {changes.top_key(path) for path in screen.before}
+    new = _new_keys(screen)
+    return [key for key in _VIEWS if key in new or (key in changed and getattr(screen.looked_at, key) is not None)]
+
+
+def _new_keys(screen: Screen) -> list[str]:
+    """Return the capture's keys that the stage before did not have; a copy that the kernel made is new."""
+    capture, before = screen.looked_at, changes.stage_before(screen)
+    if capture is None or before is None:
+        return []
+    return [key for key in _VIEWS if getattr(capture, key) is not None and getattr(before, key) is None]

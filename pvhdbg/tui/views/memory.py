@@ -1,0 +1,64 @@
+"""memory: the memory map that was handed over, below the kernel's e820_table once there is one, and a picture of it."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from pvhdbg.tui.screen.by_id import ById
+from pvhdbg.views.report import tables
+from pvhdbg.views.rows import map_rows, text
+from pvhdbg.views.rows.row import Row
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pvhdbg.boot.stop.capture import Capture, MapRecord
+    from pvhdbg.tui.screen.state import Screen
+    from pvhdbg.tui.views.view import Rows
+
+
+def decode(capture: Capture, handover: Capture, _unfolded: bool) -> Rows:
+    if capture.memory_map:
+        return tuple(map_rows.memory_map_rows(capture))
+    kernel_table = [_compared(row, handover) for row in map_rows.e820_rows(capture)] if capture.e820_table else []
+    if handover is capture:
+        return tuple(kernel_table or map_rows.memory_map_rows(capture))
+    between = Row("", f"handed over, as captured at {handover.stage}", "")
+    return (*kernel_table, between, *map_rows.memory_map_rows(handover))
+
+
+def _compared(row: Row, handover: Capture) -> Row:
+    """Return the row of e820_table with a sign: whether the memory map has the same entry."""
+    if not row.columns or not handover.memory_map:
+        return row
+    same = row.columns[1:4] in _handed_over(ById(handover))
+    *cells, gap = row.columns
+    sign = f"{tables.KEPT} same" if same else f"{tables.NEW} new"
+    words = "as it was handed over" if same else "not handed over: the kernel made it"
+    return row._replace(columns=(*cells, f"{sign}, {gap}" if gap else sign), meaning=f"{row.meaning}, {words}")
+
+
+@lru_cache(8)
+def _handed_over(handover: ById[Capture]) -> frozenset[tuple[str, ...]]:
+    """Return range, size and type of each entry of the memory map, as its rows show them."""
+    memory_map = handover.it.memory_map
+    if memory_map is None:
+        return frozenset()
+    return frozenset(row.columns[1:4] for row in map_rows.entry_rows(memory_map.entries, ""))
+
+
+def heading(screen: Screen, capture: Capture) -> str:
+    if capture.e820_table:
+        where = f"e820_table at {text.address(capture.e820_table.paddr)}"
+        return f"{where}: {_summary(ById(capture.e820_table.entries))}"
+    handover = screen.handover
+    if handover is None or handover.memory_map is None:
+        return "memory map"
+    when = "" if handover is capture else f", as captured at {handover.stage}"
+    return f"memory map, {handover.memory_map.protocol}{when}: {_summary(ById(handover.memory_map.entries))}"
+
+
+@lru_cache(16)
+def _summary(entries: ById[Sequence[MapRecord]]) -> str:
+    return map_rows.summary(entries.it)

@@ -1,0 +1,29 @@
+"""modules: the module list, each module with its command line. The first module is the ramdisk."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pvhdbg.views.rows import start_info_rows, text
+from pvhdbg.views.rows.row import Row
+
+if TYPE_CHECKING:
+    from pvhdbg.boot.stop.capture import Capture
+    from pvhdbg.tui.screen.state import Screen
+    from pvhdbg.tui.views.view import Rows
+
+STAND_IN = Row("modules", "modules", "")
+
+
+def decode(capture: Capture, _handover: Capture, _unfolded: bool) -> Rows:
+    return tuple(start_info_rows.module_rows(capture))
+
+
+def heading(_screen: Screen, capture: Capture) -> str:
+    if not capture.modules:
+        return "struct hvm_modlist_entry[0]"
+    return f"struct hvm_modlist_entry[{len(capture.modules)}] at {text.address(capture.modules[0].entry.at)}"
+
+
+def empty(_screen: Screen) -> str:
+    return "none: nr_modules is 0"

@@ -1,0 +1,130 @@
+"""bytes: memory as hex, at the address that Enter or `:` went to."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from pvhdbg.abi.cpu import CR0_PG
+from pvhdbg.abi.text import printable
+from pvhdbg.tui.lines import classes
+from pvhdbg.tui.screen import memory_at
+from pvhdbg.tui.screen.by_id import ById
+from pvhdbg.tui.screen.state import Wanted
+from pvhdbg.tui.views.view import BreakpointPlace
+from pvhdbg.views.rows import text
+from pvhdbg.views.rows.row import Row
+
+if TYPE_CHECKING:
+    from pvhdbg.tui.lines.line import Line
+    from pvhdbg.tui.screen.state import Bytes, Screen
+    from pvhdbg.tui.views.view import Rows
+
+BYTES_PER_ROW = 16
+END_OF_MEMORY = 1 << 52
+"""One past the highest physical address that x86 can have."""
+
+
+def rows(screen: Screen) -> Rows:
+    return _rows(ById(screen.bytes))
+
+
+@lru_cache(8)
+def _rows(memory: ById[Bytes]) -> Rows:
+    return tuple(_row(memory.it, offset) for offset in range(0, len(memory.it.data or b""), BYTES_PER_ROW))
+
+
+def _row(memory: Bytes, offset: int) -> Row:
+    chunk, start = (memory.data or b"")[offset : offset + BYTES_PER_ROW], memory.paddr + offset
+    pointer = _pointer(memory, offset)
+    return Row("", text.address(start), chunk.hex(" "), printable(chunk), start, raw=chunk, leads_to=pointer)
+
+
+def _pointer(memory: Bytes, offset: int) -> int | None:
+    """Return the selected u64, else the row's first; None if it can't be a physical address."""
+    selected = memory.selected[0] - memory.paddr
+    start = selected if offset <= selected < offset + BYTES_PER_ROW else offset
+    raw = (memory.data or b"")[start:][:8]
+    value = int.from_bytes(raw, "little")
+    return value if 0 < value < END_OF_MEMORY and len(raw) == 8 else None
+
+
+def heading(screen: Screen) -> str:
+    memory = screen.bytes
+    virtual = f", {text.address(memory.vaddr)} virtual" if memory.vaddr is not None else ""
+    name = f"   {memory.name}" if memory.name else ""
+    unusual = memory_at.unusual(screen, memory.paddr + screen.here.cursor * BYTES_PER_ROW)
+    return f"{text.address(memory.paddr)} physical{f'   {unusual}' if unusual else ''}{virtual}{name}"
+
+
+def empty(screen: Screen) -> str:
+    return screen.bytes.why or "no address yet: Enter on a row goes to its pointer, : to any address"
+
+
+def draw(screen: Screen, _rows: Rows, shown: range, width: int) -> list[Line]:
+    """Draw 16 bytes a line: physical address, virtual address if it is known and fits, hex, and characters."""
+    columns = _address_columns(screen.bytes, width)
+    return [_line(screen.bytes, index * BYTES_PER_ROW, columns) for index in shown]
+
+
+def _address_columns(memory: Bytes, width: int) -> tuple[int, int]:
+    """Return the widths of both addresses; 0 for the virtual one if it is unknown or has no room."""
+    size = len(memory.data or b"")
+    physical = len(text.address(memory.paddr + size))
+    virtual = 0 if memory.vaddr is None else len(text.address(_first_vaddr(memory) + size)) + 2
+    return physical, virtual if physical + virtual + 70 <= width else 0
+
+
+def _first_vaddr(memory: Bytes) -> int:
+    """Return the virtual address of `paddr`: `vaddr` is that of the selected bytes."""
+    return (memory.vaddr or 0) - (memory.selected[0] - memory.paddr if memory.selected[0] else 0)
+
+
+def _line(memory: Bytes, offset: int, columns: tuple[int, int]) -> Line:
+    chunk = (memory.data or b"")[offset : offset + BYTES_PER_ROW]
+    address = text.address(memory.paddr + offset).rjust(columns[0])
+    virtual = text.address(_first_vaddr(memory) + offset).rjust(columns[1]) if columns[1] else ""
+    if memory_at.is_nothing(memory, memory.paddr + offset, len(chunk)):
+        return [(classes.ADDRESS, f"{address}{virtual} "), (classes.EMPTY, f" {'-- ' * len(chunk)}no memory")]
+    return [
+        (classes.ADDRESS, f"{address}{virtual} "),
+        *_hex(memory, offset, chunk),
+        (classes.CHARACTERS, " " + "".join(chr(byte) if 0x20 <= byte < 0x7F else "." for byte in chunk)),
+    ]
+
+
+def _hex(memory: Bytes, offset: int, chunk: bytes) -> Line:
+    """Draw the bytes, with brackets around the selected ones."""
+    start, end = (address - memory.paddr - offset for address in memory.selected)
+    low, high = max(start, 0), min(end, len(chunk))
+    blank = " " * 3 * (BYTES_PER_ROW - len(chunk))
+    if low >= high:
+        return [(classes.BYTES, f" {chunk.hex(' ')} {blank}")]
+    before, inside, behind = chunk[:low].hex(" "), chunk[low:high].hex(" "), chunk[high:].hex(" ")
+    return [
+        (classes.BYTES, f" {before}" if before else ""),
+        (classes.BYTES_SELECTED, f"[{inside}]"),
+        (classes.BYTES, f"{behind} {blank}" if behind else blank),
+    ]
+
+
+def past_end(screen: Screen, count: int) -> Screen:
+    """Read memory further up or down, once the cursor is at that end; go to the end first."""
+    end = 0 if count < 0 else max(len(rows(screen)) - 1, 0)
+    start = min(max(screen.bytes.paddr + count * BYTES_PER_ROW, 0), END_OF_MEMORY)
+    if screen.here.cursor != end or start == screen.bytes.paddr:
+        return screen.at(end)
+    return screen._replace(wanted=Wanted("", 0, start))
+
+
+def breakpoint_place(screen: Screen, _index: int) -> BreakpointPlace:
+    """Return the address of the selected bytes as the CPU sees it.
+
+    Where a physical address is mapped is unknown, unless paging is off.
+    """
+    memory, cr0 = screen.bytes, screen.now.registers.get("cr0") if screen.now else None
+    if memory.vaddr is not None:
+        return BreakpointPlace(memory.vaddr)
+    if memory.selected != (0, 0) and cr0 is not None and not cr0 & CR0_PG:
+        return BreakpointPlace(memory.selected[0])
+    return BreakpointPlace(refusal="no virtual address selected: go to one with `:`, for example `v 0x…` or a symbol")

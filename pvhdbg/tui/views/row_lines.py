@@ -1,0 +1,154 @@
+"""Rows as lines of text. Only visible rows are drawn."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+
+from pvhdbg.tui.lines import classes
+from pvhdbg.tui.lines.line import clean, cut
+from pvhdbg.tui.lines.signs import signs
+from pvhdbg.tui.screen import changes, finding_rows
+from pvhdbg.tui.screen.by_id import CACHED, ById
+from pvhdbg.views.rows.memory_picture import UNKNOWN
+from pvhdbg.views.rows.picture_text import SIGNS
+from pvhdbg.views.rows.row import NOTHING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pvhdbg.checks.finding import Finding
+    from pvhdbg.tui.lines.line import Line
+    from pvhdbg.tui.screen.state import Screen
+    from pvhdbg.views.rows.row import Row
+
+    Rows = tuple[Row, ...]
+
+MEASURED = 4096
+"""Rows that are measured for the width of the columns: the first ones."""
+
+
+class Columns(NamedTuple):
+    """Column widths: of fields, and of the columns of a table."""
+
+    label: int
+    name: int
+    value: int
+    cells: tuple[int, ...]
+
+
+class Look(NamedTuple):
+    """What a row is drawn with."""
+
+    columns: Columns
+    ascii: bool
+    findings: tuple[Finding, ...] = ()
+
+
+def look(screen: Screen, rows: Rows, width: int) -> Look:
+    return Look(_columns(ById(rows), width), screen.ascii)
+
+
+def lines(screen: Screen, rows: Rows, shown: range, width: int) -> list[Line]:
+    """Draw the rows of a range, each with the worst finding about it."""
+    plain, findings = look(screen, rows, width), finding_rows.by_row(screen, rows)
+    return [
+        starred(
+            screen,
+            _body(rows[index], plain._replace(findings=findings.get(index, ()))),
+            is_new=changes.is_marked(rows[index], screen.before),
+        )
+        for index in shown
+    ]
+
+
+def starred(screen: Screen, body: Line, *, is_new: bool) -> Line:
+    """Put a column before a row, which has a star if the row changed."""
+    return [(classes.CHANGED, signs(screen.ascii).changed if is_new else " "), *body]
+
+
+@lru_cache(CACHED)
+def _columns(rows: ById[Rows], width: int) -> Columns:
+    measured = rows.it[:MEASURED]
+    fields = [row for row in measured if not row.columns]
+    has_no_offsets = any(row.columns and row.offset is None for row in measured)
+    return Columns(
+        label=0 if has_no_offsets else _widest([len(row.label) for row in measured]),
+        name=min(_widest([2 * row.depth + len(row.name) for row in fields if row.path]), width // 3),
+        value=min(_widest([len(row.value) for row in fields if row.meaning]), max(18, width * 2 // 5)),
+        cells=tuple(_widest([len(cell) for cell in cells]) for cells in zip(*_tables(measured), strict=True)),
+    )
+
+
+def table_width(rows: Rows, width: int) -> int:
+    """Return the width of the entries of a map, with their findings; 0 without entries."""
+    columns = _columns(ById(rows), width)
+    return 2 + columns.label + sum(columns.cells) + 9 if columns.cells else 0
+
+
+def _tables(rows: Sequence[Row]) -> list[tuple[str, ...]]:
+    return [row.columns for row in rows if row.columns]
+
+
+def _widest(lengths: Sequence[int]) -> int:
+    return max(lengths, default=0)
+
+
+def _body(row: Row, look: Look) -> Line:
+    if row.columns:
+        return _entry(row, look)
+    return _field(row, look) if row.path else [(classes.SECTION, row.name)]
+
+
+def _field(row: Row, look: Look) -> Line:
+    exists = row.value != NOTHING
+    return [
+        *_label(row, look),
+        (classes.NAME, cell("  " * row.depth + row.name, look.columns.name, look)),
+        (classes.VALUE if exists else classes.MISSING, _value(row, look)),
+        *signed(look),
+        (classes.MEANING if exists else classes.MISSING, row.meaning),
+    ]
+
+
+def _label(row: Row, look: Look) -> Line:
+    width = look.columns.label
+    return [(classes.OFFSET, row.label.ljust(width) + " ")] if width else []
+
+
+def cell(text: str, width: int, look: Look) -> str:
+    """Return the text cut or filled to a column's width."""
+    return cut(clean(text, ascii=look.ascii), width, signs(look.ascii).more).ljust(width) + "  "
+
+
+def _value(row: Row, look: Look) -> str:
+    """Return the value in its column; a value that ends its line is not cut."""
+    return cell(row.value, look.columns.value, look) if row.meaning or look.findings else row.value
+
+
+def signed(look: Look) -> Line:
+    """Return sign and code of the row's worst finding, and the number of others."""
+    if not look.findings:
+        return []
+    worst, more = finding_rows.worst(look.findings), len(look.findings) - 1
+    words = f"{sign_of(worst, ascii=look.ascii)} {worst.code}{f' +{more}' if more else ''}  "
+    return [(classes.FINDINGS.get(worst.severity, classes.INFO), words)]
+
+
+def sign_of(finding: Finding, *, ascii: bool) -> str:  # noqa: A002  the name of the option
+    return signs(ascii).findings.get(finding.severity, "?")
+
+
+def _entry(row: Row, look: Look) -> Line:
+    """Draw an entry of a map: index, range, size, type as in the picture, findings, remarks."""
+    index, span, size, kind, words = row.columns
+    widths = look.columns.cells
+    known = kind if kind in SIGNS else UNKNOWN
+    return [
+        *_label(row, look),
+        (classes.OFFSET, "  " * row.depth + index.ljust(widths[0]) + " "),
+        (classes.VALUE, f"{span.ljust(widths[1])}  {size.rjust(widths[2])}  "),
+        (classes.KINDS[known], f"{SIGNS[known][look.ascii]} {kind.ljust(widths[3])}  "),
+        *signed(look),
+        (classes.MEANING, words),
+    ]

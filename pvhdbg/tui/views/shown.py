@@ -1,0 +1,65 @@
+"""The rows of the view on the screen, the selected one, and the rows of other views of the same capture."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from pvhdbg.tui.screen import changes, finding_rows
+from pvhdbg.tui.screen.by_id import CACHED, ById
+from pvhdbg.tui.views import table
+
+if TYPE_CHECKING:
+    from pvhdbg.boot.stop.capture import Capture
+    from pvhdbg.tui.screen.changes import Before
+    from pvhdbg.tui.screen.state import Screen
+    from pvhdbg.tui.views.view import Decode, Rows, View
+    from pvhdbg.views.rows.row import Row
+
+
+def rows(screen: Screen) -> Rows:
+    """Return the rows of the view on the screen; none for a view of text."""
+    view = table.shown(screen)
+    if view.decode is None:
+        return view.rows(screen)
+    decoded = capture_rows(screen, view)
+    return _changed(ById(decoded), ById(screen.before)) if screen.only_changes else decoded
+
+
+def cursor(screen: Screen) -> int:
+    """Return the index of the selected row: until the user moves the cursor, the one that the view starts at."""
+    start_row = table.shown(screen).start_row
+    return start_row(screen) if start_row and screen.view not in screen.shown else screen.here.cursor
+
+
+def selected(screen: Screen) -> Row | None:
+    """Return the selected row; None if the view has no rows."""
+    listed, index = rows(screen), cursor(screen)
+    return listed[index] if index < len(listed) else None
+
+
+def capture_rows(screen: Screen, view: View) -> Rows:
+    """Return all rows of a view of the capture that is shown; none of a view that shows something else."""
+    capture, handover = screen.looked_at, screen.handover
+    if capture is None or view.decode is None:
+        return ()
+    return _decoded(view.decode, ById(capture), ById(handover or capture), screen.unfolded and view.folds)
+
+
+@lru_cache(CACHED)
+def _decoded(decode: Decode, capture: ById[Capture], handover: ById[Capture], unfolded: bool) -> Rows:
+    return decode(capture.it, handover.it, unfolded)
+
+
+@lru_cache(CACHED)
+def _changed(rows: ById[Rows], before: ById[Before]) -> Rows:
+    return tuple(row for row in rows.it if changes.is_shown(row, before.it))
+
+
+def row_of(screen: Screen, path: str) -> tuple[View, int] | None:
+    """Return the view and the index of the row that show the value at a path; None if no view does."""
+    for view in table.VIEWS:
+        index = finding_rows.index_of(capture_rows(screen, view), path) if path else None
+        if index is not None:
+            return view, index
+    return None

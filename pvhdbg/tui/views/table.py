@@ -1,0 +1,66 @@
+"""The table of views. A new view is one row here and one file beside it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pvhdbg.tui.views import (
+    boot_params,
+    code,
+    cpu,
+    findings,
+    memory,
+    modules,
+    raw_bytes,
+    serial,
+    start_info,
+)
+from pvhdbg.tui.views.view import View, of_capture
+
+if TYPE_CHECKING:
+    from pvhdbg.tui.screen.state import Screen
+
+# fmt: off
+VIEWS: tuple[View, ...] = (
+    View("1", "start_info", "start", "struct hvm_start_info, or the kernel's copy of it",
+         of_capture(start_info.heading), start_info.decode, captures=("start_info", "pvh_start_info", "cmdline")),
+    View("2", "modules", "modules", "the module list; the first module is the ramdisk",
+         of_capture(modules.heading), modules.decode, captures=("modules",), structs=("hvm_modlist_entry",),
+         empty=modules.empty, stand_in=modules.STAND_IN),
+    View("3", "memory", "map", "the memory map and the kernel's e820_table, also drawn to scale",
+         of_capture(memory.heading), memory.decode, captures=("memory_map", "e820_table"),
+         structs=("hvm_memmap_table_entry",), has_picture=True),
+    View("4", "boot_params", "params", "struct boot_params, or the kernel's copy of it",
+         of_capture(boot_params.heading), boot_params.decode, captures=("boot_params", "kernel_boot_params"),
+         folds=True),
+    View("5", "findings", "findings", "what the rules found; Enter goes to the row",
+         findings.heading, rows=findings.rows, draw=findings.draw, empty=findings.empty, detail=findings.detail,
+         finding=findings.selected),
+    View("6", "code", "code", "source or instructions at RIP",
+         code.heading, rows=code.rows, draw=code.draw, empty=code.empty, detail=code.detail,
+         start_row=code.start_row, breakpoint=code.breakpoint_place, has_virtual_addresses=True),
+    View("7", "bytes", "bytes", "memory as hex, at the address of the selected row",
+         raw_bytes.heading, rows=raw_bytes.rows, draw=raw_bytes.draw, empty=raw_bytes.empty,
+         past_end=raw_bytes.past_end, breakpoint=raw_bytes.breakpoint_place),
+    View("8", "cpu", "cpu", "registers, segments and the CPU mode",
+         of_capture(cpu.heading), cpu.decode),
+    View("9", "serial", "serial", "what the guest wrote on its serial console",
+         serial.heading, text=serial.lines, empty=serial.empty, is_live=True),
+)
+# fmt: on
+
+BY_NAME = {view.name: view for view in VIEWS}
+
+FIRST = VIEWS[0]
+"""Shown at the start."""
+FINDINGS = BY_NAME["findings"]
+"""Shown when the guest dies."""
+CODE = BY_NAME["code"]
+"""Shown beside the others where the terminal is wide enough."""
+BYTES = BY_NAME["bytes"]
+"""Shows the memory that Enter and `:` go to."""
+
+
+def shown(screen: Screen) -> View:
+    """Return the view on the screen."""
+    return BY_NAME[screen.view]
