@@ -99,12 +99,12 @@ def memory_map(stop: Stop) -> list[str]:
         return from_earlier_stop(stop, memory_map, "memory_map")
     if found.paddr is None:
         return [f"memory_map: {missing_reason(stop.capture, 'memory_map.paddr')}"]
-    head = f"{found.protocol} at {text.address(found.paddr)}, {map_rows.summary(found.entries)}"
+    head = f"memory map ({found.protocol}) at {text.address(found.paddr)}: {map_rows.summary(found.entries)}"
     return [head, *_cut(stop.capture, "memory_map.entries"), *tables.map_table(found.entries)]
 
 
 def _cut(capture: Capture, path: str) -> list[str]:
-    """Return why pvhdbg did not read all of a map or string, if it did not."""
+    """Return a line that says why a map or a string was not read completely, or nothing if it was."""
     return [f"  {printable(capture.missing[path])}"] if path in capture.missing else []
 
 
@@ -112,14 +112,14 @@ def e820(stop: Stop) -> list[str]:
     """Return the kernel's e820_table or, before the kernel has built it, the one in boot_params."""
     table = stop.capture.e820_table
     if table is not None:
-        head = f"e820_table at {text.address(table.paddr)}, {map_rows.summary(table.entries)}"
+        head = f"e820_table at {text.address(table.paddr)}: {map_rows.summary(table.entries)}"
         return [head, *_cut(stop.capture, "e820_table"), *tables.map_table(table.entries)]
     key = _boot_params_key(stop.capture)
     record = getattr(stop.capture, key)
     if record is None:
         return from_earlier_stop(stop, e820, "e820_table", "kernel_boot_params", "boot_params")
     entries = record.e820_table[: record.e820_entries]
-    return [f"{key}.e820_table, {map_rows.summary(entries)}", *tables.map_table(entries)]
+    return [f"{key}.e820_table: {map_rows.summary(entries)}", *tables.map_table(entries)]
 
 
 def _boot_params_key(capture: Capture) -> str:

@@ -147,25 +147,27 @@ def _preflight(file: InspectedFile) -> Iterator[str]:
 
 def _stages(file: InspectedFile) -> Iterator[str]:
     yield "stages and symbols"
-    rows = [(stage.name, _stage(file, stage), stage.about) for stage in stages.STAGES]
-    yield from text.columns([*rows, *((name, _symbol(file, name), about) for name, about in SYMBOLS.items())])
+    rows = [(stage.name, *_stage(file, stage), stage.about) for stage in stages.STAGES]
+    yield from text.columns([*rows, *((name, *_symbol(file, name), about) for name, about in SYMBOLS.items())])
     if file.facts.release and not file.addresses:
         yield "  pass a vmlinux with the same build-id with --symbols to get them"
 
 
-def _stage(file: InspectedFile, stage: Stage) -> str:
+def _stage(file: InspectedFile, stage: Stage) -> tuple[str, str]:
     if stage.symbol is not None:
-        symbol = _symbol(file, stage.symbol)
-        return f"return from {symbol}" if stage.returns and stage.symbol in file.addresses else symbol
-    return NOTHING if file.facts.entry is None else f"{file.facts.entry:#x}"
+        address, physical = _symbol(file, stage.symbol)
+        is_return = stage.returns and stage.symbol in file.addresses
+        return f"return from {address}" if is_return else address, physical
+    return NOTHING if file.facts.entry is None else f"{file.facts.entry:#x}", ""
 
 
-def _symbol(file: InspectedFile, name: str) -> str:
+def _symbol(file: InspectedFile, name: str) -> tuple[str, str]:
+    """Return a symbol's address, and its physical address if the symbol has another one."""
     address = file.addresses.get(name)
     if address is None:
-        return "no symbol"
+        return "no symbol", ""
     paddr = file.facts.physical(address)
-    return f"{address:#x}" + (f", physical {paddr:#x}" if paddr not in (None, address) else "")
+    return f"{address:#x}", "" if paddr in (None, address) else f"physical {paddr:#x}"
 
 
 def _config(file: InspectedFile) -> Iterator[str]:

@@ -127,8 +127,8 @@ def outcome(end: Outcome) -> str:
         return f"done: reached {printable(end.reached)}" if end.reached else "done: no stage reached"
     last = f"last stage reached: {printable(end.reached)}" if end.reached else "no stage reached"
     if end.ended == DEAD and end.died:
-        return f"died: {end.died.describe(location_suffix(end.died.rip, end.died.symbol))} ({last})"
+        return f"died: {end.died.describe(location_suffix(end.died.rip, end.died.symbol))}; {last}"
     if end.ended == TIMED_OUT and end.waited_for:
         where = location_suffix(end.rip, end.symbol, ", rip ")
-        return f"timed out waiting for stage {printable(end.waited_for)}{where} ({last})"
-    return f"{printable(end.ended)} ({last})"
+        return f"timed out waiting for stage {printable(end.waited_for)}{where}; {last}"
+    return f"{printable(end.ended)}; {last}"

@@ -131,18 +131,19 @@ def _memory_map(stop: Stop) -> Iterator[str]:
     if memory_map is None:
         yield from missing_line(stop, "memory_map", "memory map")
     elif not (before and before.memory_map and tables.is_same_map(before.memory_map.entries, memory_map.entries)):
-        yield f"  memory map: {_map_summary(stop.capture)}"
+        yield f"  {_map_heading(stop.capture)}"
         yield from tables.map_table(memory_map.entries)
         yield from picture_text.render(memory_picture.of_capture(stop.capture, stop.image), indent=4)
 
 
-def _map_summary(capture: Capture) -> str:
+def _map_heading(capture: Capture) -> str:
     memory_map = capture.memory_map
     if memory_map is None or memory_map.paddr is None:
-        return f"missing, {missing_reason(capture, 'memory_map.paddr')}"
+        return f"memory map: missing, {missing_reason(capture, 'memory_map.paddr')}"
     cut = capture.missing.get("memory_map.entries")
     summary = map_rows.summary(memory_map.entries)
-    return f"{memory_map.protocol} at {memory_map.paddr:#x}, {summary}" + (f" ({cut})" if cut else "")
+    heading = f"memory map ({memory_map.protocol}) at {memory_map.paddr:#x}: {summary}"
+    return f"{heading} ({cut})" if cut else heading
 
 
 def _death(stop: Stop) -> Iterator[str]:

@@ -71,7 +71,7 @@ entry: the first instruction at the PHYS32_ENTRY address
     +0x34  reserved        0x0
   struct hvm_modlist_entry[1] at 0x7b7c
     [0]  0x1fddf000-0x1fdffabc  130.6 KiB  the ramdisk  no cmdline
-  memory map: memmap at 0xefc20, 6 entries, 511.6 MiB of RAM
+  memory map (memmap) at 0xefc20: 6 entries, 511.6 MiB of RAM
     [0]  0xd0000-0xf0000      128 KiB  NVS          192 KiB gap before
     [1]  0x0-0x9fc00          639 KiB  RAM
     [2]  0x9fc00-0xa0000        1 KiB  RESERVED
@@ -247,14 +247,14 @@ def test_a_death_shows_the_registers_and_the_code_at_rip() -> None:
     [
         (
             died().outcome,
-            "died: triple fault at 0xffffffff8305a1ff xen_prepare_pvh+0xa9: gone\\x1b[2J (last stage reached: prepare)",
+            "died: triple fault at 0xffffffff8305a1ff xen_prepare_pvh+0xa9: gone\\x1b[2J; last stage reached: prepare",
         ),
-        (died(None).outcome, "died: triple fault: gone\\x1b[2J (last stage reached: prepare)"),
+        (died(None).outcome, "died: triple fault: gone\\x1b[2J; last stage reached: prepare"),
         (
             Outcome("entry", TIMED_OUT, None, "prepare", 0x1000, None),
-            "timed out waiting for stage prepare, rip 0x1000 (last stage reached: entry)",
+            "timed out waiting for stage prepare, rip 0x1000; last stage reached: entry",
         ),
-        (Outcome("kernel", INTERRUPTED), "interrupted (last stage reached: kernel)"),
+        (Outcome("kernel", INTERRUPTED), "interrupted; last stage reached: kernel"),
         (Outcome("e820", "done"), "done: reached e820"),
     ],
 )
