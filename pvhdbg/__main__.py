@@ -1,4 +1,4 @@
-"""`python -m pvhdbg`."""
+"""Run the `pvhdbg` command: `python -m pvhdbg`."""
 
 import sys
 

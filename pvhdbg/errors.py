@@ -1,25 +1,25 @@
-"""What can go wrong that is not a bug of pvhdbg.
+"""The errors that pvhdbg reports in one line. Anything else that is raised is a bug of pvhdbg, shown as a traceback.
 
-    PvhdbgError                     one line, and a hint where there is one
-    ├── UserError            2      the call or a file is at fault
-    ├── GuestError           1      the guest or its image is at fault
-    ├── MachineError         3      this machine is: QEMU or gdb missing, too old, dying early
-    └── TargetError          1      a question to a stopped machine has no answer
+    PvhdbgError                     one line, and an optional hint
+    ├── UserError            2      the command line or a file is wrong
+    ├── GuestError           1      the guest or its image is wrong
+    ├── MachineError         3      this host is wrong: QEMU or gdb is missing, too old, or fails to start
+    └── TargetError          1      a stopped machine can't answer a question
         ├── MemoryUnreadable
         ├── RegisterUnavailable
         ├── SymbolMissing
         └── NotConnected            the machine or its gdb is gone
 
-The number is the exit status by contract. Findings about a guest are never errors: they are values.
+The number is the exit status. A problem with what the guest was given is not an error but a finding.
 """
 
 from __future__ import annotations
 
 
 class PvhdbgError(Exception):
-    """An error that a user is shown as one line.
+    """An error that is shown to the user in one line.
 
-    `hint` is a second line: what to do about it.
+    `hint` is the second line, which says how to fix it.
     """
 
     exit_status = 1
@@ -42,10 +42,12 @@ class MachineError(PvhdbgError):
 
 
 class TargetError(PvhdbgError):
-    """A question to a stopped machine that has no answer there."""
+    """A stopped machine can't answer a question."""
 
 
 class MemoryUnreadable(TargetError):
+    """`reason` says why; it is followed by the size and the address."""
+
     def __init__(self, paddr: int, size: int, reason: str = "unreadable") -> None:
         super().__init__(f"{reason}: {size} bytes at {paddr:#x}")
         self.paddr = paddr
@@ -59,10 +61,10 @@ class RegisterUnavailable(TargetError):
 
 
 class SymbolMissing(TargetError):
-    def __init__(self, name: str, why: str = "") -> None:
-        super().__init__(f"no symbol {name}" + (f": {why}" if why else ""))
+    def __init__(self, name: str, reason: str = "") -> None:
+        super().__init__(f"no symbol {name}" + (f": {reason}" if reason else ""))
         self.name = name
 
 
 class NotConnected(TargetError):
-    """The machine, or the gdb between it and us, has gone."""
+    """The machine, or the gdb that is connected to it, is gone."""

@@ -1,6 +1,8 @@
-"""The teaching guest: a small kernel of our own that boots by PVH and tells on the serial console what it found.
+"""The teaching guest: a small kernel that boots by PVH and prints on the serial console what it was given.
 
-Its source is here to be read, in this order: entry.S, pvh.c, main.c, e820.c.
+build  build teaching-guest.elf from its source
+
+Read the source in this order: entry.S, pvh.c, main.c, e820.c. Nothing in pvhdbg is imported here.
 """
 
 from __future__ import annotations
@@ -10,5 +12,5 @@ from pathlib import Path
 SOURCE = Path(__file__).parent
 ELF = SOURCE / "teaching-guest.elf"
 
-# The folder its DWARF names, on whatever machine it was built: gdb's `set substitute-path COMPILED_IN SOURCE`.
+# The source folder in its debug information, on any build machine: gdb's `set substitute-path COMPILED_IN SOURCE`.
 COMPILED_IN = "/pvhdbg/guest"

@@ -1,4 +1,4 @@
-"""Build the teaching guest: `python -m pvhdbg.guest.build [OUTDIR]`. The same tools make the same bytes, anywhere."""
+"""Build the teaching guest: `python -m pvhdbg.guest.build [OUTDIR]`. The build is reproducible with the same tools."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ CC = (
     "gcc",
     "-std=c11",
     "-m64",
-    # A kernel: no C library, no code at addresses the loader may choose, its own corner of the address space.
+    # A kernel: no C library, fixed addresses, linked into the top 2 GiB of the address space.
     *("-ffreestanding", "-fno-pic", "-fno-pie", "-mcmodel=kernel"),
-    # Interrupts use the stack below RSP, and nobody has set up the FPU or SSE.
+    # Interrupts use the stack below RSP, and the FPU and SSE are not set up.
     *("-mno-red-zone", "-mgeneral-regs-only"),
-    # What distributions switch on, and what needs a C library or an agreement with one.
+    # Defaults of distributions that need a C library or its cooperation.
     *("-fno-stack-protector", "-fcf-protection=none", "-fno-asynchronous-unwind-tables", "-U_FORTIFY_SOURCE"),
-    # Casts between structures and bytes are a kernel's trade; a map may run past an array's end (pvh.c).
+    # A kernel casts between structures and bytes, and a long map is copied past the end of an array (pvh.c).
     *("-fno-strict-aliasing", "-fno-aggressive-loop-optimizations"),
-    # Made to be stepped through.
+    # Readable when single-stepped.
     *("-Og", "-gdwarf-5", "-gz=none", "-fno-omit-frame-pointer"),
     *("-Wall", "-Wextra", "-Werror"),
-    # Nothing of the machine it was built on.
+    # Independent of the build machine.
     *(f"-fdebug-prefix-map={HERE}={COMPILED_IN}", "-frandom-seed=pvhdbg", "-Wa,-mx86-used-note=no"),
 )
 LD = ("ld", "-m", "elf_x86_64", "-nostdlib", "-static", "-T", "link.ld", "--build-id=sha1")
@@ -40,22 +40,22 @@ LD_LAYOUT = ("-z", "max-page-size=4096", "-z", "noexecstack", "--fatal-warnings"
 
 
 def build(outdir: Path) -> Path:
-    """Compile and link into `outdir`; the ELF's path.
+    """Compile and link into `outdir`; return the path of the ELF file.
 
-    :raise FileNotFoundError: without gcc or ld.
-    :raise subprocess.CalledProcessError: when one of them fails; what it said is on standard error.
+    :raise FileNotFoundError: if gcc or ld is missing.
+    :raise subprocess.CalledProcessError: if one of them fails. Its messages are on standard error.
     """
     elf = outdir.absolute() / ELF.name
     with tempfile.TemporaryDirectory() as objects:
-        made = [Path(objects, unit + ".o") for unit in UNITS]
-        for unit, made_of_it in zip(UNITS, made, strict=True):
-            _run([*CC, "-c", unit, "-o", made_of_it])
-        _run([*LD, *LD_LAYOUT, "-o", elf, *made])
+        paths = [Path(objects, unit + ".o") for unit in UNITS]
+        for unit, path in zip(UNITS, paths, strict=True):
+            _run([*CC, "-c", unit, "-o", path])
+        _run([*LD, *LD_LAYOUT, "-o", elf, *paths])
     return elf
 
 
 def _run(call: Sequence[str | Path]) -> None:
-    # gcc believes $PWD before it asks where it is.
+    # gcc trusts $PWD more than the real working directory.
     subprocess.run(call, cwd=HERE, env={**os.environ, "PWD": str(HERE)}, check=True)
 
 

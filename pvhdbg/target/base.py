@@ -1,4 +1,4 @@
-"""The smallest interface to a machine: three questions, writing where it allows it, and one verb to run it."""
+"""The smallest interface to a machine: read memory, registers and symbols, write memory, run to an address."""
 
 from __future__ import annotations
 
@@ -15,68 +15,68 @@ RESET = "reset"
 RESET_VECTOR = 0xFFF0
 """RIP of an x86 CPU after a reset."""
 RESET_VECTOR_PADDR = 0xFFFFFFF0
-"""Where it is: CS has a base of its own then. A breakpoint there comes at each reset."""
+"""Physical address of the reset vector (after a reset, CS has a special base). A breakpoint here detects a reset."""
 
 TRIPLE_FAULT = "triple-fault"
 KVM_INTERNAL_ERROR = "kvm-internal-error"
 QEMU_EXIT = "qemu-exit"
 QEMU_SIGNAL = "qemu-signal"
 
-NO_MONITOR = "the stub has no QEMU monitor to ask"
-"""Why a register that only QEMU's monitor tells is not there."""
+NO_MONITOR = "the gdb stub offers no QEMU monitor"
+"""Why a register that only QEMU's monitor has is missing."""
 
 
 class Symbols(Protocol):
-    """Where a kernel's symbols are asked for by name: in a file, or wherever else they are known."""
+    """Looks up a kernel's symbols by name."""
 
     def address(self, name: str) -> int:
-        """A symbol's link address.
+        """Return a symbol's link address.
 
-        :raise SymbolMissing: if there is none of that name.
+        :raise SymbolMissing: if there is no such symbol.
         """
         ...
 
 
 class Target(Protocol):
-    """A machine that stands still."""
+    """A stopped machine."""
 
     def read_phys(self, paddr: int, size: int) -> bytes:
-        """Exactly `size` bytes of guest-physical memory. QEMU answers zeros where there is no memory.
+        """Return exactly `size` bytes of guest-physical memory. QEMU returns zeros where there is no memory.
 
-        :raise MemoryUnreadable: where the machine refuses, or a recording does not hold them.
+        :raise MemoryUnreadable: if the machine refuses, or a recording does not have these bytes.
         """
         ...
 
     def register(self, name: str) -> int:
-        """A register by its 64-bit name; also `cs.base`, `tr.limit`, `gdtr.base`, `a20` and the like.
+        """Return a register by its 64-bit name; also `cs.base`, `tr.limit`, `gdtr.base`, `a20` and so on.
 
-        :raise RegisterUnavailable: if there is none or the stub does not tell.
+        :raise RegisterUnavailable: if there is no such register, or the stub does not have it.
         """
         ...
 
     def symbol(self, name: str) -> int:
-        """The link address of a symbol of the kernel.
+        """Return the link address of one of the kernel's symbols.
 
-        :raise SymbolMissing: if the kernel has none of that name, or no symbols.
+        :raise SymbolMissing: if the kernel has no such symbol, or no symbols at all.
         """
         ...
 
 
 class WritableTarget(Target, Protocol):
-    """A machine whose memory can be written: live, not recorded."""
+    """A machine whose memory can be written: a live one, not a recording."""
 
     def write_phys(self, paddr: int, data: bytes) -> None:
-        """:raise MemoryUnreadable: where the machine refuses."""
+        """:raise MemoryUnreadable: if the machine refuses."""
         ...
 
 
 class Halt(NamedTuple):
     """Why and where the machine stopped.
 
-    `kind` is HIT at one of the addresses asked for, DIED, TIMEOUT, INTERRUPTED, ELSEWHERE (a user's breakpoint or
-    watchpoint came first) or RESET (it is at its reset vector again). `how` says of a death which: triple-fault,
-    kvm-internal-error, qemu-exit or qemu-signal. `rip` is null when QEMU is gone. `message` is one line for a person:
-    the machine's last words, or which breakpoint.
+    `kind` is HIT (one of the requested addresses), DIED, TIMEOUT, INTERRUPTED, ELSEWHERE (a breakpoint or watchpoint of
+    the user's was hit first) or RESET (the machine is at its reset vector again). `how` is the kind of death:
+    TRIPLE_FAULT, KVM_INTERNAL_ERROR, QEMU_EXIT or QEMU_SIGNAL. `rip` is None if QEMU is gone. `message` is one line for
+    the user: how the machine died, or which breakpoint was hit.
     """
 
     kind: str
@@ -86,14 +86,14 @@ class Halt(NamedTuple):
 
 
 class Runner(Protocol):
-    """A machine that can be let run."""
+    """A machine that can be run."""
 
     def run_to(self, addresses: Collection[int], timeout: float) -> Halt:
-        """Run until RIP is one of `addresses`, `timeout` seconds are up, or the guest dies.
+        """Run until RIP is one of `addresses`, `timeout` seconds have passed, or the guest dies.
 
-        Breakpoints it needs are hardware ones, and gone when it returns. A dead machine is not resumed: it answers
+        It sets hardware breakpoints and removes them before it returns. It does not resume a dead machine, but returns
         DIED again.
 
-        :raise NotConnected: if there is no machine behind it any more.
+        :raise NotConnected: if the machine is gone.
         """
         ...

@@ -1,4 +1,4 @@
-"""Memory of a machine that stands still, fetched in small blocks and kept until it may have changed. Pure."""
+"""Memory of a stopped machine, fetched in small blocks and kept until the machine may have changed it."""
 
 from __future__ import annotations
 
@@ -10,44 +10,44 @@ if TYPE_CHECKING:
     Fetch = Callable[[Sequence[tuple[int, int]]], Sequence[bytes]]
 
 SIZE = 0x100
-# Decoding reads the same few hundred bytes again and again. Who reads more at a time does not come back for them.
-_LARGEST = 0x2000
-_MOST_KEPT = 0x1000
+# Decoding reads the same few hundred bytes again and again. Larger reads are not repeated, so they are not cached.
+_LARGEST_CACHED_READ = 0x2000
+_MAX_BLOCKS = 0x1000
 
 
 class BlockCache:
-    """Whole aligned blocks of `SIZE` bytes. `fetch` reads ranges of (address, size), all in one go."""
+    """A cache of aligned blocks of `SIZE` bytes. `fetch` reads several (address, size) ranges in one call."""
 
     def __init__(self, fetch: Fetch) -> None:
         self._fetch = fetch
-        self._kept: dict[int, bytes] = {}
+        self._blocks: dict[int, bytes] = {}
 
-    def forget(self) -> None:
-        self._kept.clear()
+    def clear(self) -> None:
+        self._blocks.clear()
 
     def read(self, start: int, size: int) -> bytes:
-        if size > _LARGEST:
+        if size > _LARGEST_CACHED_READ:
             return self._fetch([(start, size)])[0]
+        if len(self._blocks) > _MAX_BLOCKS:
+            self._blocks.clear()
         first = start - start % SIZE
-        wanted = range(first, start + size, SIZE)
-        self._get([at for at in wanted if at not in self._kept])
-        data = b"".join(self._kept[at] for at in wanted)
+        addresses = range(first, start + size, SIZE)
+        self._add([address for address in addresses if address not in self._blocks])
+        data = b"".join(self._blocks[address] for address in addresses)
         return data[start - first :][:size]
 
-    def _get(self, missing: Sequence[int]) -> None:
-        if len(self._kept) > _MOST_KEPT:
-            self._kept.clear()
-        runs = _runs(missing)
-        for (start, size), data in zip(runs, self._fetch(runs) if runs else (), strict=True):
-            self._kept.update({start + at: data[at : at + SIZE] for at in range(0, size, SIZE)})
+    def _add(self, missing: Sequence[int]) -> None:
+        ranges = _join(missing)
+        for (start, size), data in zip(ranges, self._fetch(ranges) if ranges else (), strict=True):
+            self._blocks.update({start + offset: data[offset : offset + SIZE] for offset in range(0, size, SIZE)})
 
 
-def _runs(blocks: Sequence[int]) -> list[tuple[int, int]]:
-    """Blocks side by side as one range."""
-    runs: list[tuple[int, int]] = []
-    for at in blocks:
-        if runs and sum(runs[-1]) == at:
-            runs[-1] = (runs[-1][0], runs[-1][1] + SIZE)
+def _join(addresses: Sequence[int]) -> list[tuple[int, int]]:
+    """Join adjacent blocks to ranges of (address, size)."""
+    ranges: list[tuple[int, int]] = []
+    for address in addresses:
+        if ranges and sum(ranges[-1]) == address:
+            ranges[-1] = (ranges[-1][0], ranges[-1][1] + SIZE)
         else:
-            runs.append((at, SIZE))
-    return runs
+            ranges.append((address, SIZE))
+    return ranges

@@ -1,4 +1,4 @@
-"""A stopped machine behind a gdb that is spoken to over MI."""
+"""The Target behind a gdb/MI client."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pvhdbg.target.mi import Mi, Reply
 
 _REGISTER_NAMES = re.compile(r'"([^"]*)"')
-# One that is <unavailable> is not among them.
+# A register that is <unavailable> does not match.
 _VALUES = re.compile(r'number="([0-9]+)",value="0x([0-9a-f]+)"')
 _THREAD = re.compile(r'thread-id="([0-9]+)"')
 _GENERAL = ("ax", "bx", "cx", "dx", "si", "di", "bp", "sp", "ip")
@@ -34,9 +34,10 @@ _NAME_OF = {f"e{name}": f"r{name}" for name in _GENERAL} | {
 
 
 class MiTarget:
-    """Target and WritableTarget over MI, for as long as one connection lasts. The machine is seen from its boot CPU
-    as it stands, whichever thread and frame is selected: another CPU waits at the reset vector, and a caller's RIP is
-    the return that a stage is known by.
+    """A WritableTarget over MI, for one connection to a machine.
+
+    Registers are those of the boot CPU's innermost frame, whichever thread and frame the user has selected: other CPUs
+    wait at the reset vector, and an outer frame's RIP is the return address that marks the end of a stage.
     """
 
     def __init__(
@@ -53,15 +54,15 @@ class MiTarget:
         self._memory = MiMemory(mi, physical_memory)
         self._names = mi.send("-data-list-register-names")
         self._threads = mi.send("-thread-list-ids")
-        self._wanted: dict[str, str] | None = None
+        self._register_names: dict[str, str] | None = None
         self._registers: dict[str, int] = {}
         self._monitor_registers: dict[str, int] | None = None
         self._generation = -1
 
     @property
     def physical_memory(self) -> str | None:
-        """PHY_MEM_MODE, MONITOR, or null: then an address is read as the guest sees it, right while paging is off."""
-        return self._memory.way
+        """How memory is read: PHY_MEM_MODE, MONITOR or None, as described at MiMemory."""
+        return self._memory.method
 
     def read_phys(self, paddr: int, size: int) -> bytes:
         if size <= 0:
@@ -74,7 +75,7 @@ class MiTarget:
         self._memory.write(paddr, data)
 
     def physical(self) -> AbstractContextManager[None]:
-        """Within, many physical reads cost one switch of the stub's mode. No console command may be sent meanwhile."""
+        """Within the block, switch the stub's mode at most once. Do not send console commands meanwhile."""
         return self._memory.physical()
 
     def register(self, name: str) -> int:
@@ -93,15 +94,15 @@ class MiTarget:
         return self.symbols.address(name)
 
     def monitor(self, command: str) -> str:
-        """What QEMU's monitor answers.
+        """Return the answer of QEMU's monitor to a command.
 
-        :raise TargetError: if the stub has none.
+        :raise TargetError: if the stub has no monitor.
         """
         return self._ask(console_command(f"monitor {command}")).text.replace("\r", "")
 
     @property
     def is_32bit(self) -> bool:
-        """Whether the stub is one of a 32-bit machine, whatever mode its CPU is in."""
+        """Whether the machine is a 32-bit one, whatever mode its CPU is in."""
         return "eax" in self._numbers().values()
 
     def _ask(self, command: str) -> Reply:
@@ -109,9 +110,9 @@ class MiTarget:
 
     def _check_range(self, paddr: int, size: int) -> None:
         if paddr < 0 or paddr + size > 1 << 64:
-            raise MemoryUnreadable(paddr, size, "no such physical address")
+            raise MemoryUnreadable(paddr, size, "address out of range")
         if paddr + size > 1 << 32 and self.is_32bit:
-            raise MemoryUnreadable(paddr, size, "gdb reaches 4 GiB of a 32-bit machine")
+            raise MemoryUnreadable(paddr, size, "gdb can't read above 4 GiB on a 32-bit machine")
 
     def _refresh(self) -> None:
         if self._generation != self._mi.generation:
@@ -120,23 +121,25 @@ class MiTarget:
             self._monitor_registers = None
 
     def _numbers(self) -> dict[str, str]:
-        """The registers we know, as gdb names them, by gdb's number."""
-        if self._wanted is None:
+        """Return gdb's names of the registers in _NAME_OF, by gdb's number."""
+        if self._register_names is None:
             names = _REGISTER_NAMES.findall(wait_for_reply(self._mi, self._names).line)
-            # A 64-bit gdb has eax and the like too, as halves of the registers we want.
+            # A 64-bit gdb also has eax and so on, as the lower halves of rax and so on.
             halves = {name for name, whole in _NAME_OF.items() if name != whole and whole in names}
-            self._wanted = {str(n): name for n, name in enumerate(names) if name in _NAME_OF and name not in halves}
-        return self._wanted
+            self._register_names = {
+                str(n): name for n, name in enumerate(names) if name in _NAME_OF and name not in halves
+            }
+        return self._register_names
 
     def _read_registers(self) -> dict[str, int]:
         names = self._numbers()
-        asked = f"-data-list-register-values --thread {self.boot_cpu} --frame 0 x {' '.join(names)}"
-        values = _VALUES.findall(self._ask(asked).line)
+        command = f"-data-list-register-values --thread {self.boot_cpu} --frame 0 x {' '.join(names)}"
+        values = _VALUES.findall(self._ask(command).line)
         return {_NAME_OF[names[number]]: int(value, 16) for number, value in values}
 
     @property
     def boot_cpu(self) -> int:
-        """The thread that the first CPU is, as gdb numbers it."""
+        """Gdb's thread number of the first CPU."""
         return min(map(int, _THREAD.findall(wait_for_reply(self._mi, self._threads).line)), default=1)
 
     def _monitor_register(self, name: str) -> int:

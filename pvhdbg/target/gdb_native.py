@@ -1,6 +1,6 @@
-"""A stopped machine, asked and run by the gdb that this runs in: Target, WritableTarget and Runner.
+"""The Target of code that runs inside gdb.
 
-Physical memory goes by packets of our own: gdb's caches never see it, and none of gdb's is taken for it.
+Physical memory is read and written with our own packets to the stub, so it never mixes with gdb's memory caches.
 """
 
 from __future__ import annotations
@@ -30,43 +30,43 @@ _CHUNK = 0x400
 _CR0_PG = 1 << 31
 _RECEIVED = re.compile(r'^received: "(.*)"$', re.MULTILINE)
 _HALVES = {f"r{name}": f"e{name}" for name in ("ax", "bx", "cx", "dx", "si", "di", "bp", "sp", "ip")}
-"""How a 32-bit machine's registers are called."""
+"""What gdb calls these registers on a 32-bit machine."""
 
 
 class NativeTarget:
-    """The machine of the inferior that is selected, seen from its boot CPU, whichever thread is selected."""
+    """The machine of the selected inferior. Registers are the boot CPU's, whichever thread is selected."""
 
     def __init__(self, symbols: Symbols | None = None) -> None:
         self.symbols = symbols
-        self._look: _Look | None = None
+        self._access: _Access | None = None
 
     @contextmanager
     def physical(self) -> Iterator[None]:
-        """Within, what was read once is not asked for again, and many physical reads cost one switch of the mode."""
-        if self._look is not None:
+        """Within the block, read everything only once, and switch the stub's mode at most once."""
+        if self._access is not None:
             yield
             return
         with _on_boot_cpu():
-            self._look = _Look()
+            self._access = _Access()
             try:
                 yield
             finally:
-                look, self._look = self._look, None
-                look.close()
+                access, self._access = self._access, None
+                access.close()
 
     def read_phys(self, paddr: int, size: int) -> bytes:
         if size <= 0:
             return b""
         with self.physical():
-            return self._looking.read(paddr, size)
+            return self._current.read(paddr, size)
 
     def write_phys(self, paddr: int, data: bytes) -> None:
         with self.physical():
-            self._looking.write(paddr, data)
+            self._current.write(paddr, data)
 
     def register(self, name: str) -> int:
         with self.physical():
-            return self._looking.register(name)
+            return self._current.register(name)
 
     def symbol(self, name: str) -> int:
         if self.symbols is None:
@@ -74,24 +74,24 @@ class NativeTarget:
         return self.symbols.address(name)
 
     def monitor(self, command: str) -> str:
-        """What QEMU's monitor answers.
+        """Return the answer of QEMU's monitor to a command.
 
-        :raise TargetError: if the stub has none.
+        :raise TargetError: if the stub has no monitor.
         """
         return _monitor(command)
 
     @property
-    def _looking(self) -> _Look:
-        assert self._look is not None  # noqa: S101  only asked for inside `physical`
-        return self._look
+    def _current(self) -> _Access:
+        assert self._access is not None  # noqa: S101  only used inside `physical`
+        return self._access
 
 
-class _Look:
-    """One look at a machine that stands still meanwhile."""
+class _Access:
+    """Cached access to a machine that stays stopped meanwhile."""
 
     def __init__(self) -> None:
         self._is_physical: bool | None = None
-        self._blocks = BlockCache(self._fetch)
+        self._cache = BlockCache(self._fetch)
         self._monitor_registers: dict[str, int] | None = None
 
     def close(self) -> None:
@@ -100,17 +100,17 @@ class _Look:
                 _send(VIRTUAL)
 
     def read(self, paddr: int, size: int) -> bytes:
-        self._reach(paddr, size)
-        # Only PhyMemMode never refuses: what lies around the bytes that are asked for may be read with them.
-        return self._blocks.read(paddr, size) if self._is_physical else self._fetch([(paddr, size)])[0]
+        self._make_physical(paddr, size)
+        # The cache reads more than the requested bytes, and only PhyMemMode never refuses.
+        return self._cache.read(paddr, size) if self._is_physical else self._fetch([(paddr, size)])[0]
 
     def write(self, paddr: int, data: bytes) -> None:
-        self._reach(paddr, len(data))
-        self._blocks.forget()
+        self._make_physical(paddr, len(data))
+        self._cache.clear()
         for start, size in _split(paddr, len(data)):
             if _send(f"M{start:x},{size:x}:{data[start - paddr :][:size].hex()}") != b"OK":
-                raise MemoryUnreadable(start, size, "can't be written")
-        _forget_memory()
+                raise MemoryUnreadable(start, size, "not writable")
+        _flush_gdb_cache()
 
     def register(self, name: str) -> int:
         if name in monitor.NAMES:
@@ -124,30 +124,33 @@ class _Look:
 
     @cached_property
     def _frame(self) -> gdb.Frame:
-        """:raise NotConnected: if there is no machine, or if it runs."""
+        """:raise NotConnected: if there is no machine, or if it is running."""
         return _newest_frame()
 
-    def _reach(self, paddr: int, size: int) -> None:
-        """Let addresses be physical from now on. :raise MemoryUnreadable: for one that can't be asked for."""
-        # gdb may read code to find the frame: before the stub's mode is switched, and never while it is.
+    def _make_physical(self, paddr: int, size: int) -> None:
+        """Switch the stub to physical addresses, unless that is done already.
+
+        :raise MemoryUnreadable: if the stub can't read this range.
+        """
+        # gdb may read code to find the frame, so do that before the stub's mode is switched.
         _ = self._frame
         if paddr < 0 or paddr + size > 1 << 64:
-            raise MemoryUnreadable(paddr, size, "no such physical address")
+            raise MemoryUnreadable(paddr, size, "address out of range")
         if paddr + size > 1 << 32 and self._read_register("rax") is None:
-            raise MemoryUnreadable(paddr, size, "gdb reaches 4 GiB of a 32-bit machine")
+            raise MemoryUnreadable(paddr, size, "gdb can't read above 4 GiB on a 32-bit machine")
         if self._is_physical is None:
             self._is_physical = _send(PHYSICAL) == b"OK"
         if not self._is_physical and (self._read_register("cr0") or 0) & _CR0_PG:
-            raise MemoryUnreadable(paddr, size, "this stub reads no physical memory, and paging is on")
+            raise MemoryUnreadable(paddr, size, "the stub can't read physical memory while paging is on")
 
     def _fetch(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
-        return [b"".join(_read(start, size) for start, size in _split(*each)) for each in ranges]
+        return [b"".join(_read(*chunk) for chunk in _split(start, size)) for start, size in ranges]
 
     def _read_register(self, name: str) -> int | None:
         try:
             value = self._frame.read_register(name)
             return int(value) & ((1 << 8 * value.type.sizeof) - 1)
-        except (ValueError, gdb.error):  # no such register; it has no value
+        except (ValueError, gdb.error):  # no such register, or it has no value
             return None
 
     def _monitor_register(self, name: str) -> int:
@@ -159,20 +162,20 @@ class _Look:
 
 
 def boot_cpu() -> gdb.InferiorThread | None:
-    """The thread of the first CPU, null where there is no machine. Each connection has threads of its own.
+    """Return the thread of the first CPU; None if there is no machine. Each connection has new threads.
 
-    :raise NotConnected: while the guest runs: gdb can't say then.
+    :raise NotConnected: while the guest is running: gdb can't list its threads then.
     """
     try:
         threads = gdb.selected_inferior().threads()
     except gdb.error as error:
         raise NotConnected("the guest is running") from error
-    return min(threads, key=lambda each: each.num, default=None)
+    return min(threads, key=lambda thread: thread.num, default=None)
 
 
 @contextmanager
 def _on_boot_cpu() -> Iterator[None]:
-    """Let the boot CPU be the one that is looked at, and give the user's choice of a thread and a frame back."""
+    """Within the block, select the boot CPU's thread; then restore the thread and frame that the user had selected."""
     first, selected = boot_cpu(), gdb.selected_thread()
     if first is None or getattr(selected, "num", first.num) == first.num:
         yield
@@ -197,7 +200,7 @@ def _newest_frame() -> gdb.Frame:
 
 
 def _send(packet: str) -> bytes:
-    """The stub's answer, nothing from a stub that does not know the packet.
+    """Send a packet; return the stub's answer, which is empty if the stub does not support the packet.
 
     :raise NotConnected: if there is no remote stub.
     """
@@ -205,16 +208,16 @@ def _send(packet: str) -> bytes:
         connection: Any = getattr(gdb.selected_inferior(), "connection", None)
         if hasattr(connection, "send_packet"):  # since gdb 12
             return bytes(connection.send_packet(packet) or b"")
-        found = _RECEIVED.search(gdb.execute(f"maint packet {packet}", to_string=True))
+        match = _RECEIVED.search(gdb.execute(f"maint packet {packet}", to_string=True))
     except gdb.error as error:
         raise as_target_error(error) from error
-    return found[1].encode() if found else b""
+    return match[1].encode() if match else b""
 
 
 def _read(paddr: int, size: int) -> bytes:
     try:
         data = bytes.fromhex(_send(f"m{paddr:x},{size:x}").decode())
-    except ValueError:  # E and a number
+    except ValueError:  # an error answer, `E` and a number
         data = b""
     if len(data) != size:
         raise MemoryUnreadable(paddr, size)
@@ -222,11 +225,11 @@ def _read(paddr: int, size: int) -> bytes:
 
 
 def _split(start: int, size: int) -> list[tuple[int, int]]:
-    return [(start + done, min(_CHUNK, size - done)) for done in range(0, size, _CHUNK)]
+    return [(start + offset, min(_CHUNK, size - offset)) for offset in range(0, size, _CHUNK)]
 
 
-def _forget_memory() -> None:
-    """What gdb has read may have been overwritten."""
+def _flush_gdb_cache() -> None:
+    """Make gdb forget the memory it has read: it may have been overwritten."""
     with suppress(gdb.error):  # gdb 10 and 11 have no such command
         gdb.execute("maint flush dcache", to_string=True)
 
@@ -251,7 +254,8 @@ def _ask_monitor_registers() -> dict[str, int]:
 
 
 def as_target_error(error: gdb.error) -> TargetError:
-    """An error of gdb's as one of ours, on one line. It may quote the stub, which may say anything."""
-    words = escape_unprintable(" ".join(str(error).split()))
-    gone = boot_cpu() is None
-    return NotConnected(NOT_CONNECTED) if gone else TargetError(words or "gdb reports an error without words")
+    """Convert gdb's error to one of ours, on one line. It may quote the stub: escape unprintable characters."""
+    message = escape_unprintable(" ".join(str(error).split()))
+    if boot_cpu() is None:
+        return NotConnected(NOT_CONNECTED)
+    return TargetError(message or "gdb reported an error without a message")

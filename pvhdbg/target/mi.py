@@ -1,4 +1,4 @@
-"""GDB/MI as far as a target needs it: how a command is spelled, what a stop says, the client that carries both."""
+"""The part of gdb/MI that a target needs: the client protocol, and how commands are spelled."""
 
 from __future__ import annotations
 
@@ -11,13 +11,11 @@ if TYPE_CHECKING:
 
 
 class MiError(TargetError):
-    """gdb's own word for why not, or that it gave none in time."""
+    """gdb refused a command (the message is gdb's), or did not answer in time."""
 
 
 class Stop(NamedTuple):
-    """Why the machine stopped: reason and signal as gdb names them, the number of the breakpoint, if it was one, and of
-    the thread.
-    """
+    """Why the machine stopped: reason and signal as gdb names them, the numbers of the breakpoint and the thread."""
 
     reason: str
     signal: str
@@ -26,10 +24,10 @@ class Stop(NamedTuple):
 
 
 class Reply(Protocol):
-    """What came back for a command: its variables, and what gdb printed while it worked on it.
+    """The answer to a command.
 
-    `line` is the record as it came. To parse one takes longer than gdb needs to answer: where much is read and all of
-    it is numbers, they are picked out of the line.
+    `line` is the raw result record, `payload` the parsed one, `text` what gdb printed meanwhile. Parsing takes longer
+    than gdb needs to answer, so large answers that consist of numbers are matched in `line`.
     """
 
     @property
@@ -43,11 +41,11 @@ class Reply(Protocol):
 
 
 class Mi(Protocol):
-    """The client. A command may be sent ahead of the answer to the one before."""
+    """A gdb/MI client. Commands can be pipelined: `send` does not wait for the previous answer."""
 
     @property
     def generation(self) -> int:
-        """Changes whenever what was read may no longer hold."""
+        """A number that changes when memory and registers may have changed."""
         ...
 
     @property
@@ -59,19 +57,19 @@ class Mi(Protocol):
     @property
     def last_stop(self) -> Stop | None: ...
 
-    def send(self, command: str) -> Any:  # noqa: ANN401 - whatever `wait` takes
+    def send(self, command: str) -> Any:  # noqa: ANN401 - an opaque handle for `wait`
         ...
 
     def wait(self, pending: Any) -> Reply:  # noqa: ANN401
         """:raise MiError: if gdb reports an error.
-        :raise NotConnected: if gdb has gone.
+        :raise NotConnected: if gdb is gone.
         """
         ...
 
     def wait_stop(self, timeout: float | None) -> bool:
-        """False if the machine still runs after `timeout` seconds.
+        """Wait until the machine stops; return False if it still runs after `timeout` seconds.
 
-        :raise NotConnected: if gdb has gone.
+        :raise NotConnected: if gdb is gone.
         """
         ...
 
@@ -80,33 +78,33 @@ class Mi(Protocol):
         ...
 
     def check(self) -> None:
-        """:raise NotConnected: if gdb has gone."""
+        """:raise NotConnected: if gdb is gone."""
         ...
 
     def suppress_output(self) -> AbstractContextManager[None]:
-        """Within, what gdb says about the machine by itself is not passed on."""
+        """Within the block, do not forward what gdb reports about the machine on its own."""
         ...
 
 
-def wait_for_reply(mi: Mi, pending: Any) -> Reply:  # noqa: ANN401 - what `send` gave
-    """Wait for it.
+def wait_for_reply(mi: Mi, pending: Any) -> Reply:  # noqa: ANN401 - what `send` returned
+    """Wait for the answer to a command.
 
     :raise MiError: if gdb reports an error.
-    :raise NotConnected: if gdb or the machine has gone.
+    :raise NotConnected: if gdb or the machine is gone.
     """
     try:
         return mi.wait(pending)
     except MiError as error:
         if mi.connected:
             raise
-        raise NotConnected("the machine has gone") from error
+        raise NotConnected("the machine is gone") from error
 
 
 def quote(text: str) -> str:
-    """A C string as MI takes it, on one line: what is pasted may have several, and gdb would run the others."""
+    """Quote a string for MI. Newlines are escaped: gdb would run the rest of a pasted text as further commands."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
 
 
 def console_command(line: str) -> str:
-    """The MI command that runs a line of gdb's own language."""
+    """Return the MI command that runs a command of gdb's console."""
     return f"-interpreter-exec console {quote(line)}"

@@ -1,4 +1,4 @@
-"""Guest-physical memory over MI."""
+"""Read and write guest-physical memory through gdb/MI."""
 
 from __future__ import annotations
 
@@ -17,58 +17,60 @@ if TYPE_CHECKING:
 
 PHY_MEM_MODE, MONITOR = "PhyMemMode", "monitor"
 PHY_MEM_MODE_OFF = console_command("maint packet Qqemu.PhyMemMode:0")
-"""The mode outlives a connection: send this after each."""
+"""Turns PhyMemMode off. The mode survives a disconnect, so send this after each connect."""
 
 _PHY_MEM_MODE_ON = console_command("maint packet Qqemu.PhyMemMode:1")
 _CONTENTS = re.compile(r'contents="([0-9a-f]*)"')
 _FLUSH = console_command("maint flush dcache")
 _CHUNK = 0x10000
 _WRITE_CHUNK = 0x1000
-_EXAMINE_CHUNK = 0x400
+_MONITOR_CHUNK = 0x400
 
 
 class MiMemory:
-    """`way` says how: by PhyMemMode of QEMU's stub, by QEMU's monitor, or null if the stub has neither.
+    """Guest-physical memory of the machine behind a gdb/MI client.
 
-    Then an address is read as the guest itself sees it, which is right as long as paging is off.
+    `method` is PHY_MEM_MODE (a mode of QEMU's stub), MONITOR (QEMU's monitor), or None if the stub has neither. With
+    None, addresses are read as the guest sees them, which is correct only while paging is off.
     """
 
-    def __init__(self, mi: Mi, way: str | None) -> None:
-        self.way = way
+    def __init__(self, mi: Mi, method: str | None) -> None:
+        self.method = method
         self._mi = mi
-        self._blocks = BlockCache(self._fetch)
+        self._cache = BlockCache(self._fetch)
         self._generation = -1
         self._depth = 0
         self._switched = False
 
     def read(self, paddr: int, size: int) -> bytes:
-        """:raise MemoryUnreadable: where the machine refuses."""
+        """:raise MemoryUnreadable: if the machine refuses."""
         if self._generation != self._mi.generation:
             self._generation = self._mi.generation
-            self._blocks.forget()
+            self._cache.clear()
         with self.physical():
-            # Only PhyMemMode never refuses: what lies around the bytes that are asked for may be read with them.
-            return self._blocks.read(paddr, size) if self.way == PHY_MEM_MODE else self._fetch([(paddr, size)])[0]
+            # The cache reads more than the requested bytes, and only PhyMemMode never refuses.
+            return self._cache.read(paddr, size) if self.method == PHY_MEM_MODE else self._fetch([(paddr, size)])[0]
 
     def write(self, paddr: int, data: bytes) -> None:
-        """:raise MemoryUnreadable: where the machine refuses."""
-        if self.way == MONITOR:
+        """:raise MemoryUnreadable: if the machine refuses."""
+        if self.method == MONITOR:
             raise MemoryUnreadable(paddr, len(data), "the monitor can't write memory")
-        self._blocks.forget()
+        self._cache.clear()
         with self.physical():
             self._switch_on()
-            sent = [
+            commands = [
                 self._mi.send(f"-data-write-memory-bytes {start:#x} {data[start - paddr :][:length].hex()}")
                 for start, length in _split(paddr, len(data), _WRITE_CHUNK)
             ]
             try:
-                for each in sent:
-                    wait_for_reply(self._mi, each)
+                for command in commands:
+                    wait_for_reply(self._mi, command)
             except MiError as error:
-                raise MemoryUnreadable(paddr, len(data), "can't be written") from error
+                raise MemoryUnreadable(paddr, len(data), "not writable") from error
 
     @contextmanager
     def physical(self) -> Iterator[None]:
+        """Within the block, switch the stub's mode at most once. The blocks can be nested."""
         self._depth += 1
         try:
             yield
@@ -78,7 +80,7 @@ class MiMemory:
                 self._switch_off()
 
     def _switch_on(self) -> None:
-        if self.way == PHY_MEM_MODE and not self._switched:
+        if self.method == PHY_MEM_MODE and not self._switched:
             self._switched = True
             self._mi.send(_PHY_MEM_MODE_ON)
 
@@ -89,35 +91,35 @@ class MiMemory:
             self._mi.send(_FLUSH)
 
     def _fetch(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
-        if self.way == MONITOR:
-            return [self._examine(*each) for each in ranges]
+        if self.method == MONITOR:
+            return [self._read_by_monitor(paddr, size) for paddr, size in ranges]
         self._switch_on()
-        sent = [[self._ask_for(*chunk) for chunk in _split(*each, _CHUNK)] for each in ranges]
-        return [self._received(*each, pending) for each, pending in zip(ranges, sent, strict=True)]
+        commands = [[self._send_read(*chunk) for chunk in _split(paddr, size, _CHUNK)] for paddr, size in ranges]
+        return [self._receive(paddr, size, pending) for (paddr, size), pending in zip(ranges, commands, strict=True)]
 
-    def _ask_for(self, paddr: int, size: int) -> Any:  # noqa: ANN401 - whatever `answer` takes
+    def _send_read(self, paddr: int, size: int) -> Any:  # noqa: ANN401 - an opaque handle for `wait_for_reply`
         return self._mi.send(f"-data-read-memory-bytes {paddr:#x} {size}")
 
-    def _received(self, paddr: int, size: int, sent: Sequence[Any]) -> bytes:
+    def _receive(self, paddr: int, size: int, commands: Sequence[Any]) -> bytes:
         try:
-            contents = [_CONTENTS.findall(wait_for_reply(self._mi, each).line) for each in sent]
+            contents = [_CONTENTS.findall(wait_for_reply(self._mi, command).line) for command in commands]
         except MiError as error:
             raise MemoryUnreadable(paddr, size) from error
-        return _whole(paddr, size, bytes.fromhex("".join(chain.from_iterable(contents))))
+        return _checked(paddr, size, bytes.fromhex("".join(chain.from_iterable(contents))))
 
-    def _examine(self, paddr: int, size: int) -> bytes:
+    def _read_by_monitor(self, paddr: int, size: int) -> bytes:
         texts = (
             wait_for_reply(self._mi, self._mi.send(console_command(f"monitor xp /{length}xb {start:#x}"))).text
-            for start, length in _split(paddr, size, _EXAMINE_CHUNK)
+            for start, length in _split(paddr, size, _MONITOR_CHUNK)
         )
-        return _whole(paddr, size, b"".join(map(monitor.parse_memory, texts)))
+        return _checked(paddr, size, b"".join(map(monitor.parse_memory, texts)))
 
 
-def _whole(paddr: int, size: int, data: bytes) -> bytes:
+def _checked(paddr: int, size: int, data: bytes) -> bytes:
     if len(data) != size:
         raise MemoryUnreadable(paddr, size)
     return data
 
 
-def _split(start: int, size: int, most: int) -> list[tuple[int, int]]:
-    return [(start + done, min(most, size - done)) for done in range(0, size, most)]
+def _split(start: int, size: int, limit: int) -> list[tuple[int, int]]:
+    return [(start + offset, min(limit, size - offset)) for offset in range(0, size, limit)]

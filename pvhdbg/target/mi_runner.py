@@ -1,4 +1,4 @@
-"""A machine behind gdb's MI, let run."""
+"""The Runner behind a gdb/MI client."""
 
 from __future__ import annotations
 
@@ -29,38 +29,40 @@ if TYPE_CHECKING:
 
     from pvhdbg.target.mi import Mi, Stop
 
-# QEMU's stub tells its run states as signals; these two are the end of a guest.
+# QEMU's stub reports its run states as signals. In these two, the guest is dead.
 _FATAL = {"SIGQUIT": "shutdown", "SIGABRT": "internal-error"}
 _NUMBER = re.compile(r'\bbkpt=\{number="([0-9]+)"')
-_LEAST = 4
-"""Breakpoints that a CPU under KVM has; under TCG there is no limit."""
-_STOPS_WITHIN, _STOPS_AGAIN = 5.0, 0.05
-_ENDS_WITHIN = 2.0
+_KVM_BREAKPOINTS = 4
+"""Hardware breakpoints of a CPU under KVM. Under TCG there is no limit."""
+_STOP_TIMEOUT, _STOP_RETRY = 5.0, 0.05
+_EXIT_TIMEOUT = 2.0
 
 
 class Hypervisor(Protocol):
-    """What runs the guest, asked beside the stub."""
+    """The program that runs the guest (QEMU), as seen without the stub."""
 
     def status(self) -> str | None:
-        """QMP's run state, or null if there is no answer."""
+        """Return QMP's run state; None if there is no answer."""
         ...
 
     def stop(self) -> bool:
-        """Stop the guest; False if there is no answer."""
+        """Stop the guest; return False if there is no answer."""
         ...
 
     def find_error_line(self, words: str) -> str:
-        """The last line of its error output with these words, or nothing."""
+        """Return the last line of its error output that contains these words, or an empty string."""
         ...
 
     def death(self, timeout: float = 0.0) -> Halt | None:
-        """How the hypervisor itself ended, or null if it still runs after `timeout` seconds."""
+        """Return how the hypervisor itself ended; None if it still runs after `timeout` seconds."""
         ...
 
 
 class MiRunner:
-    """Runner over MI. `hypervisor` is null for a stub whose machine is not ours; `may_reset` where that may boot again
-    by itself.
+    """A Runner over MI.
+
+    `hypervisor` is None if pvhdbg did not start the machine. `may_reset` says whether the machine boots again after a
+    reset.
     """
 
     def __init__(self, mi: Mi, target: Target, hypervisor: Hypervisor | None, *, may_reset: bool = False) -> None:
@@ -86,10 +88,16 @@ class MiRunner:
 
     @contextmanager
     def break_on_reset(self, wanted: int = 0) -> Iterator[None]:
-        """Within, a machine that may boot again by itself stops at its reset vector. Not if it stands there, and only
-        if its CPU has a breakpoint left besides the user's and so many more that are `wanted`.
+        """Within the block, stop the machine at its reset vector if it may boot again.
+
+        This needs a hardware breakpoint. It is skipped if the machine is at its reset vector now, or if the user's
+        breakpoints and `wanted` more leave none.
         """
-        if not self._may_reset or self._target.register("rip") == RESET_VECTOR or self._taken() + wanted >= _LEAST:
+        if (
+            not self._may_reset
+            or self._target.register("rip") == RESET_VECTOR
+            or self._breakpoint_count() + wanted >= _KVM_BREAKPOINTS
+        ):
             yield
             return
         numbers = self._arm([RESET_VECTOR_PADDR])
@@ -100,34 +108,34 @@ class MiRunner:
                 self._disarm(numbers)
 
     def interrupt(self) -> None:
-        """Stop the guest, from any thread and without waiting: `run_to` then answers INTERRUPTED."""
+        """Stop the guest, from any thread and without waiting: `run_to` then returns INTERRUPTED."""
         self._interrupted = True
-        threading.Thread(target=self._until_it_stops, name="pvhdbg-interrupt", daemon=True).start()
+        threading.Thread(target=self._stop_in_background, name="pvhdbg-interrupt", daemon=True).start()
 
-    def _until_it_stops(self) -> None:
-        with suppress(TargetError):  # gdb or the machine has gone
-            self._ask_to_stop()
+    def _stop_in_background(self) -> None:
+        with suppress(TargetError):  # gdb or the machine is gone
+            self._request_stop()
 
     def death(self) -> Halt | None:
-        """How the machine died, or null if it lives. Dead is a state: whatever resumes it hangs.
+        """Return how the machine died; None if it is alive. A dead machine must not be resumed: gdb would hang.
 
-        :raise NotConnected: if that can't be known, for gdb has gone or was disconnected.
+        :raise NotConnected: if this is unknown because gdb is gone or was disconnected.
         """
         if self._dead is None:
             self._dead = self._find_death()
         return self._dead
 
-    def _taken(self) -> int:
+    def _breakpoint_count(self) -> int:
         return self._mi.wait(self._mi.send("-break-list")).line.count("bkpt={")
 
     def _run(self, addresses: Collection[int], timeout: float) -> bool:
-        """Run, and whether that took too long."""
+        """Run until the machine stops; return whether it timed out."""
         numbers = self._arm(addresses)
         try:
             resumed = self._mi.send("-exec-continue")
             self._mi.wait(resumed)
             stopped = self._mi.wait_stop(timeout)
-            self._mi.wait(resumed)  # gdb takes it back where a breakpoint can't be inserted
+            self._mi.wait(resumed)  # gdb reports a breakpoint that can't be inserted only now
             if not stopped:
                 self._halt()
         except BaseException:
@@ -138,42 +146,44 @@ class MiRunner:
         return not stopped
 
     def _arm(self, addresses: Collection[int]) -> list[str]:
-        """The numbers of new breakpoints: all of them, or none.
+        """Set a hardware breakpoint at each address, or none at all; return their numbers.
 
-        :raise MiError: with gdb's own words, if one can't be set.
+        :raise MiError: with gdb's own message, if one can't be set.
         """
         numbers: list[str] = []
         try:
             for address in addresses:
-                made = self._mi.wait(self._mi.send(f"-break-insert -h *{address:#x}"))
-                numbers += _NUMBER.findall(made.line)
+                reply = self._mi.wait(self._mi.send(f"-break-insert -h *{address:#x}"))
+                numbers += _NUMBER.findall(reply.line)
         except MiError:
             self._disarm(numbers)
             raise
         return numbers
 
     def _disarm(self, numbers: list[str]) -> None:
-        if numbers:  # without one gdb deletes all, the user's too
+        if numbers:  # without a number, gdb deletes all breakpoints, the user's too
             self._mi.send(f"-break-delete {' '.join(numbers)}")
 
     def _halt(self) -> None:
         if self._mi.running:
-            self._ask_to_stop()
-            self._mi.wait_stop(_STOPS_WITHIN)
+            self._request_stop()
+            self._mi.wait_stop(_STOP_TIMEOUT)
 
-    def _ask_to_stop(self) -> None:
-        """Ask until it has stopped: a request is lost on a machine that stands still. gdb says that a guest runs before
-        it does, and while gdb steps again and again it does for a small part of the time.
+    def _request_stop(self) -> None:
+        """Ask until the machine has stopped.
+
+        A stop request to a machine that is not running is lost. gdb reports a guest as running before it runs, and
+        while gdb single-steps, the guest runs only a small part of the time.
         """
-        deadline = time.monotonic() + _STOPS_WITHIN
+        deadline = time.monotonic() + _STOP_TIMEOUT
         while self._hypervisor is not None and self._hypervisor.stop():
-            if self._mi.wait_stop(_STOPS_AGAIN) or time.monotonic() > deadline:
+            if self._mi.wait_stop(_STOP_RETRY) or time.monotonic() > deadline:
                 return
         self._mi.interrupt()
 
     def _judge(self, addresses: Collection[int], *, timed_out: bool) -> Halt:
         if self._mi.running:
-            return Halt(TIMEOUT, None, message="the guest runs and can't be stopped")
+            return Halt(TIMEOUT, None, message="the guest is running and can't be stopped")
         rip = self._target.register("rip")
         if rip in addresses:
             return Halt(HIT, rip)
@@ -188,9 +198,9 @@ class MiRunner:
     def _find_death(self) -> Halt | None:
         self._mi.check()
         connected = self._mi.connected
-        gone = self._hypervisor.death(0.0 if connected else _ENDS_WITHIN) if self._hypervisor else None
-        if gone is not None:
-            return gone
+        exited = self._hypervisor.death(0.0 if connected else _EXIT_TIMEOUT) if self._hypervisor else None
+        if exited is not None:
+            return exited
         if not connected:
             raise NotConnected("gdb is not connected to a machine")
         stop = self._mi.last_stop
@@ -199,13 +209,13 @@ class MiRunner:
         return self._confirm(_FATAL[stop.signal])
 
     def _confirm(self, suspected: str) -> Halt | None:
-        """A signal is the stub's word; the run state is the machine's."""
+        """Check the stub's signal against QEMU's run state, if there is a hypervisor to ask."""
         status = self._hypervisor.status() if self._hypervisor else None
         if (status or suspected) not in DEATHS:
             return None
         how, message = DEATHS[status or suspected]
-        words = self._hypervisor.find_error_line("KVM internal error") if self._hypervisor else ""
-        return Halt(DIED, self._target.register("rip"), how, words or message)
+        line = self._hypervisor.find_error_line("KVM internal error") if self._hypervisor else ""
+        return Halt(DIED, self._target.register("rip"), how, line or message)
 
 
 def _reason(stop: Stop | None) -> str:

@@ -1,5 +1,6 @@
-"""What QEMU's monitor tells and its stub does not: the hidden part of the segment registers, the run state, the code
-in the CPU's own mode, what lies where in memory. Standard library only.
+"""Parse what QEMU's monitor answers: what the gdb stub does not have.
+
+That is the hidden part of the segment registers, the run state, the code in the CPU's own mode, and the memory map.
 
 Source: QEMU target/i386/cpu-dump.c. Numbers are hexadecimal without 0x.
 """
@@ -15,7 +16,7 @@ from pvhdbg.target.base import KVM_INTERNAL_ERROR, TRIPLE_FAULT
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    Ask = Callable[[str], str]
+    Monitor = Callable[[str], str]
 
 _SEGMENT = re.compile(
     r"^(ES|CS|SS|DS|FS|GS|LDT|TR) *= *([0-9a-f]+) +([0-9a-f]+) +([0-9a-f]+) +([0-9a-f]+)", re.MULTILINE
@@ -37,17 +38,17 @@ NAMES = frozenset(
     | {f"{name}.{part}" for name in TABLES for part in ("base", "limit")}
     | {"ldt", "tr", "a20"}
 )
-"""Every register that only the monitor tells. `ldt` and `tr` are selectors; flags are the descriptor's second word."""
+"""Every register that only the monitor has. `ldt` and `tr` are selectors; flags are the descriptor's second word."""
 
 DEATHS = {
-    "shutdown": (TRIPLE_FAULT, "triple fault, or a reset or shutdown that the guest asked for"),
+    "shutdown": (TRIPLE_FAULT, "triple fault (or the guest itself asked for a reset or shutdown)"),
     "internal-error": (KVM_INTERNAL_ERROR, "KVM internal error"),
 }
-"""The run states that are the end of a guest: how it died, and a line for a person."""
+"""The run states in which a guest is dead: how it died, and one line for the user."""
 
 
 class Region(NamedTuple):
-    """What a machine has at physical addresses: `kind` is QEMU's (ram, rom, i/o, …), `end` one past the last byte."""
+    """A range of physical addresses. `kind` is QEMU's (ram, rom, i/o, …), `end` one past the last byte."""
 
     start: int
     end: int
@@ -55,54 +56,56 @@ class Region(NamedTuple):
     name: str
 
 
-def regions(text: str) -> tuple[Region, ...]:
-    """The answer to `info mtree -f`: all that the CPU finds in memory. Source: QEMU softmmu/memory.c."""
+def parse_regions(text: str) -> tuple[Region, ...]:
+    """Parse `info mtree -f`: the memory as the CPU sees it. Source: QEMU softmmu/memory.c."""
     view = _FLAT_VIEW.search(text)
-    found = _REGION.findall(view[0]) if view else ()
-    return tuple(Region(int(start, 16), int(last, 16) + 1, kind, name) for start, last, kind, name in found)
+    rows = _REGION.findall(view[0]) if view else ()
+    return tuple(Region(int(start, 16), int(last, 16) + 1, kind, name) for start, last, kind, name in rows)
 
 
-def registers(text: str) -> dict[str, int]:
-    """The answer to `info registers`, of its first CPU, as far as it can be read."""
-    found: dict[str, int] = {}
+def parse_registers(text: str) -> dict[str, int]:
+    """Parse `info registers`: the registers in NAMES of the first CPU, without those that can't be parsed."""
+    registers: dict[str, int] = {}
     for name, selector, *parts in _SEGMENT.findall(text):
-        found.setdefault(name.lower(), int(selector, 16))
+        registers.setdefault(name.lower(), int(selector, 16))
         for part, value in zip(("base", "limit", "flags"), parts, strict=True):
-            found.setdefault(f"{name.lower()}.{part}", int(value, 16))
+            registers.setdefault(f"{name.lower()}.{part}", int(value, 16))
     for name, base, limit in _TABLE.findall(text):
-        found.setdefault(f"{name.lower()}r.base", int(base, 16))
-        found.setdefault(f"{name.lower()}r.limit", int(limit, 16))
+        registers.setdefault(f"{name.lower()}r.base", int(base, 16))
+        registers.setdefault(f"{name.lower()}r.limit", int(limit, 16))
     if match := _A20.search(text):
-        found["a20"] = int(match[1])
-    return {name: value for name, value in found.items() if name in NAMES}
+        registers["a20"] = int(match[1])
+    return {name: value for name, value in registers.items() if name in NAMES}
 
 
-def memory(text: str) -> bytes:
-    """The answer to `xp /NNxb ADDRESS`."""
-    return b"".join(bytes(int(each, 16) for each in line.split()) for line in _BYTES.findall(text))
+def parse_memory(text: str) -> bytes:
+    """Parse `xp /NNxb ADDRESS`."""
+    return b"".join(bytes(int(byte, 16) for byte in line.split()) for line in _BYTES.findall(text))
 
 
-def run_state(text: str) -> str | None:
-    """QMP's name of the run state that `info status` shows."""
-    found = _STATUS.search(text)
-    return (found[2] or found[1]) if found else None
+def parse_run_state(text: str) -> str | None:
+    """Parse `info status`: return the run state as QMP names it, None if there is no status."""
+    match = _STATUS.search(text)
+    return (match[2] or match[1]) if match else None
 
 
-def version(text: str) -> str:
-    """What `info version` shows. It puts number and package in one word: `7.2.22Debian 1:7.2+dfsg-7`."""
-    words = text.strip()
-    found = _VERSION.match(words)
-    number = found[0] if found else ""
-    package = words[len(number) :].strip(" ()")
+def parse_version(text: str) -> str:
+    """Parse `info version`, which joins number and package without a space: `7.2.22Debian 1:7.2+dfsg-7`."""
+    version = text.strip()
+    match = _VERSION.match(version)
+    number = match[0] if match else ""
+    package = version[len(number) :].strip(" ()")
     return f"{number} ({package})" if package else number
 
 
-def instructions(ask: Ask, address: int, count: int) -> Sequence[str]:
-    """So many instructions at an address as the CPU's mode has them, one a line; none where there is no monitor, or
-    the page tables, after a death perhaps no good ones, lead nowhere.
+def disassemble(monitor: Monitor, address: int, count: int) -> Sequence[str]:
+    """Return `count` instructions at an address in the CPU's current mode, one per line.
+
+    There are none if there is no monitor, or if the page tables do not map the address (they may be broken after a
+    death).
     """
     try:
-        told = ask(f"x/{count}i {address:#x}")
+        listing = monitor(f"x/{count}i {address:#x}")
     except TargetError:
         return ()
-    return [line.rstrip() for line in told.splitlines() if not _UNREADABLE.search(line)]
+    return [line.rstrip() for line in listing.splitlines() if not _UNREADABLE.search(line)]

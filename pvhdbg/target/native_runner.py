@@ -1,4 +1,4 @@
-"""The machine behind the gdb that this runs in, let run."""
+"""The Runner of code that runs inside gdb."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ if TYPE_CHECKING:
     from pvhdbg.target.gdb_native import NativeTarget
 
 _HARDWARE = getattr(gdb, "BP_HARDWARE_BREAKPOINT", None)
-"""Null in gdb 10, which makes them by command only."""
+"""None in gdb 10, where only a command can set a hardware breakpoint."""
 
-_LEAST_BREAKPOINTS = 4
-"""What a CPU under KVM has; under TCG there is no limit."""
+_KVM_BREAKPOINTS = 4
+"""Hardware breakpoints of a CPU under KVM. Under TCG there is no limit."""
 
 _NOT_RUN = "Command aborted."
-"""All that is left of an error once gdb has printed it."""
+"""The text of an error whose message gdb has already printed."""
 
 
 class NativeRunner:
-    """Runner inside gdb. What is the user's own (breakpoints, their commands, hooks) works as at any `continue`."""
+    """A Runner inside gdb. The user's breakpoints, breakpoint commands and hooks work as with `continue`."""
 
     def __init__(self, target: NativeTarget) -> None:
         self._target = target
@@ -48,13 +48,14 @@ class NativeRunner:
         if (death := self.death()) is not None:
             return death
         alarm = _Alarm(timeout)
-        with _armed([*addresses, *self._watched(len(addresses))]), _last_stop() as stops, alarm.set():
-            if (gone := _resume()) is not None:
-                return gone
+        breakpoints = [*addresses, *self._reset_vector(len(addresses))]
+        with _hardware_breakpoints(breakpoints), _record_stops() as stops, alarm.set():
+            if (exited := _resume()) is not None:
+                return exited
         return self.death() or self._judge(addresses, stops, timed_out=alarm.rang)
 
     def death(self) -> Halt | None:
-        """How the machine died, or null if it lives, or if there is no monitor to ask.
+        """Return how the machine died; None if it is alive, or if the stub has no monitor.
 
         :raise NotConnected: if there is no machine.
         """
@@ -67,14 +68,18 @@ class NativeRunner:
         how, message = monitor.DEATHS[status]
         return Halt(DIED, rip, how, message)
 
-    def _watched(self, wanted: int) -> list[int]:
-        """Where a guest that is reset comes by. Not where it stands, and only if the CPU has a breakpoint left."""
-        if self._target.register("rip") == RESET_VECTOR or len(_users()) + wanted >= _LEAST_BREAKPOINTS:
+    def _reset_vector(self, wanted: int) -> list[int]:
+        """Return the address at which a reset is detected.
+
+        There is none if the machine is at its reset vector now, or if the user's breakpoints and `wanted` more leave no
+        hardware breakpoint.
+        """
+        if self._target.register("rip") == RESET_VECTOR or len(_enabled_breakpoints()) + wanted >= _KVM_BREAKPOINTS:
             return []
         return [RESET_VECTOR_PADDR]
 
     def _judge(self, addresses: Collection[int], stops: list[gdb.StopEvent], *, timed_out: bool) -> Halt:
-        """By RIP: KVM may report a breakpoint as something else."""
+        """Decide by RIP first: KVM may report a breakpoint as something else."""
         rip = self._target.register("rip")
         if rip in addresses:
             return Halt(HIT, rip)
@@ -89,7 +94,7 @@ class NativeRunner:
 
 
 class _Alarm:
-    """Stops the guest when the time is up."""
+    """A timer that interrupts the guest."""
 
     def __init__(self, seconds: float) -> None:
         self.rang = False
@@ -100,7 +105,7 @@ class _Alarm:
     def set(self) -> Iterator[None]:
         from threading import Timer
 
-        # gdb runs what is posted in its own thread, and does so while it waits for the guest.
+        # gdb runs posted functions in its own thread, also while it waits for the guest.
         timer = Timer(self._seconds, gdb.post_event, [self._ring])
         timer.daemon = True
         self._is_set = True
@@ -120,7 +125,7 @@ class _Alarm:
 
 @contextmanager
 def _signals_blocked() -> Iterator[None]:
-    """A thread that is started within gets none: they are gdb's."""
+    """Within the block, block all signals: a thread started here inherits that, and signals go to gdb's thread."""
     import signal
 
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
@@ -131,49 +136,51 @@ def _signals_blocked() -> Iterator[None]:
 
 
 def _resume() -> Halt | None:
-    """Let the guest run until it stops. Null, unless the hypervisor ends meanwhile."""
+    """Run the guest until it stops. Return the death if QEMU exits meanwhile, else None."""
     try:
         gdb.execute("continue")
     except gdb.error as error:
         if str(error) == _NOT_RUN:
-            raise TargetError("a breakpoint can't be inserted", "gdb says which; a CPU under KVM has four") from error
+            raise TargetError(
+                "gdb can't insert a breakpoint", "delete one: gdb printed which one fails, and a CPU under KVM has four"
+            ) from error
         if boot_cpu() is not None:
             raise as_target_error(error) from error
-    return None if boot_cpu() is not None else Halt(DIED, None, QEMU_EXIT, "QEMU has gone, or closed its stub")
+    return None if boot_cpu() is not None else Halt(DIED, None, QEMU_EXIT, "QEMU exited or closed its gdb stub")
 
 
 @contextmanager
-def _armed(addresses: Collection[int]) -> Iterator[None]:
-    """Hardware breakpoints of our own, which gdb neither lists nor tells of."""
-    armed: list[gdb.Breakpoint] = []
+def _hardware_breakpoints(addresses: Collection[int]) -> Iterator[None]:
+    """Within the block, set internal hardware breakpoints, which gdb neither lists nor reports."""
+    breakpoints: list[gdb.Breakpoint] = []
     try:
         for address in addresses:
-            armed += _hardware_breakpoint(f"*{address:#x}")
+            breakpoints += _set_breakpoint(f"*{address:#x}")
         yield
     finally:
-        for each in armed:
-            if each.is_valid():
-                each.delete()
+        for breakpoint_ in breakpoints:
+            if breakpoint_.is_valid():
+                breakpoint_.delete()
 
 
-def _hardware_breakpoint(spec: str) -> list[gdb.Breakpoint]:
+def _set_breakpoint(location: str) -> list[gdb.Breakpoint]:
     try:
         if _HARDWARE is not None:
-            made = [gdb.Breakpoint(spec, type=_HARDWARE, internal=True)]
+            breakpoints = [gdb.Breakpoint(location, type=_HARDWARE, internal=True)]
         else:
-            before = {each.number for each in gdb.breakpoints()}
-            gdb.execute(f"hbreak {spec}", to_string=True)
-            made = [each for each in gdb.breakpoints() if each.number not in before]
+            before = {breakpoint_.number for breakpoint_ in gdb.breakpoints()}
+            gdb.execute(f"hbreak {location}", to_string=True)
+            breakpoints = [breakpoint_ for breakpoint_ in gdb.breakpoints() if breakpoint_.number not in before]
     except gdb.error as error:
         raise as_target_error(error) from error
-    for each in made:
-        each.silent = True
-    return made
+    for breakpoint_ in breakpoints:
+        breakpoint_.silent = True
+    return breakpoints
 
 
 @contextmanager
-def _last_stop() -> Iterator[list[gdb.StopEvent]]:
-    """Every stop of the machine within, the last of which counts."""
+def _record_stops() -> Iterator[list[gdb.StopEvent]]:
+    """Within the block, append every stop of the machine to the list. The last stop counts."""
     stops: list[gdb.StopEvent] = []
     gdb.events.stop.connect(stops.append)
     try:
@@ -182,17 +189,18 @@ def _last_stop() -> Iterator[list[gdb.StopEvent]]:
         gdb.events.stop.disconnect(stops.append)
 
 
-def _users() -> list[gdb.Breakpoint]:
-    return [each for each in gdb.breakpoints() or () if each.enabled]
+def _enabled_breakpoints() -> list[gdb.Breakpoint]:
+    """Return the user's enabled breakpoints; internal ones are not listed."""
+    return [breakpoint_ for breakpoint_ in gdb.breakpoints() or () if breakpoint_.enabled]
 
 
 def _reason(stop: gdb.StopEvent) -> str:
     if isinstance(stop, gdb.BreakpointEvent):
-        return " and ".join(_name(each) for each in stop.breakpoints if each.is_valid())
-    return getattr(stop, "stop_signal", "a stop that gdb gives no reason for")
+        return " and ".join(_name(breakpoint_) for breakpoint_ in stop.breakpoints if breakpoint_.is_valid())
+    return getattr(stop, "stop_signal", "a stop without a reason from gdb")
 
 
-def _name(of: gdb.Breakpoint) -> str:
-    if of.expression:
-        return f"watchpoint {of.number} ({of.expression})"
-    return f"breakpoint {of.number}" + (f" ({of.location})" if of.location else "")
+def _name(breakpoint_: gdb.Breakpoint) -> str:
+    if breakpoint_.expression:
+        return f"watchpoint {breakpoint_.number} ({breakpoint_.expression})"
+    return f"breakpoint {breakpoint_.number}" + (f" ({breakpoint_.location})" if breakpoint_.location else "")

@@ -1,4 +1,4 @@
-"""A machine from a file, and how one is made: Recording answers what a Recorder noted down."""
+"""Record what a machine answers, and answer from the record."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ Ranges = tuple[tuple[int, bytes], ...]
 
 
 class Recording:
-    """A Target that stands for ever where it was recorded.
+    """A Target that answers from recorded data.
 
-    `memory` is ascending (paddr, bytes) ranges that neither overlap nor touch.
+    `memory` is a list of (paddr, bytes) ranges in ascending order that neither overlap nor touch. A register that is
+    None was not available when it was recorded.
     """
 
     def __init__(self, memory: Ranges, registers: Mapping[str, int | None], symbols: Mapping[str, int]) -> None:
@@ -24,8 +25,8 @@ class Recording:
         self._symbols = symbols
 
     def read_phys(self, paddr: int, size: int) -> bytes:
-        at = bisect_right(self._starts, paddr) - 1
-        start, data = self._memory[at] if at >= 0 else (0, b"")
+        index = bisect_right(self._starts, paddr) - 1
+        start, data = self._memory[index] if index >= 0 else (0, b"")
         if paddr + size > start + len(data):
             raise MemoryUnreadable(paddr, size)
         return data[paddr - start : paddr - start + size]
@@ -44,7 +45,7 @@ class Recording:
 
 
 class Recorder:
-    """A Target in front of another that notes down every answer."""
+    """A Target that forwards every question to another one and records the answers."""
 
     def __init__(self, target: Target) -> None:
         self._target = target
@@ -73,7 +74,7 @@ class Recorder:
         return address
 
     def memory(self) -> Ranges:
-        """Everything read, as ascending ranges; those that overlap or touch are joined."""
+        """Return all memory that was read, as ascending ranges; overlapping and adjacent reads are joined."""
         joined: list[tuple[int, bytearray]] = []
         for paddr, data in sorted(self._reads.items()):
             if joined and paddr <= joined[-1][0] + len(joined[-1][1]):

@@ -175,7 +175,7 @@ def test_a_qemu_that_ends_is_told(tmp_path: Path) -> None:
     args = (*stock.TCG, *tiny.LEAVING, "-action", "shutdown=poweroff")  # since QEMU 9.0 the device asks for a shutdown
     told = boot_tiny(tmp_path, tiny.leaving(), "pvh run-to bootparams", "pvh info @entry", "pvh next-stage", args=args)
 
-    assert "died: QEMU has gone, or closed its stub (reached prepare)" in told.texts[0]
+    assert "died: QEMU exited or closed its gdb stub (reached prepare)" in told.texts[0]
     assert "entry" == stages_of(told)[1]
     assert ["the guest is dead (start it again)"] == told.errors
 
@@ -202,7 +202,7 @@ def test_a_breakpoint_too_many_for_the_cpu_is_one_line(kvm: None, tmp_path: Path
     taken = [f"hbreak *{address:#x}" for address in range(4)]
     told = boot(tmp_path, *taken, "pvh run-to entry", "info breakpoints", args=stock.KVM)
 
-    assert ["a breakpoint can't be inserted (gdb says which; a CPU under KVM has four)"] == told.errors, kvm
+    assert ["gdb can't insert a breakpoint (delete one: gdb printed which one fails, and a CPU under KVM has four)"] == told.errors, kvm
     assert 4 == told.last.count("hw breakpoint")
 
 
@@ -250,7 +250,7 @@ def test_a_32_bit_machine_s_registers_have_their_64_bit_names(tmp_path: Path) ->
         )
 
     assert "rbx        0x" in told.texts[1]
-    assert ["gdb reaches 4 GiB of a 32-bit machine: 8 bytes at 0x100000000"] == told.errors
+    assert ["gdb can't read above 4 GiB on a 32-bit machine: 8 bytes at 0x100000000"] == told.errors
 
 
 def test_nothing_of_gdb_s_own_prints_a_traceback(tmp_path: Path) -> None:

@@ -148,7 +148,7 @@ def test_a_qemu_that_ends_while_the_guest_stands_still_is_a_death(teaching: OwnM
     os.kill(teaching.qemu.pid, signal.SIGKILL)
     assert teaching.qemu.death(5) is not None
 
-    with pytest.raises(NotConnected, match=r"^the machine has gone$"):
+    with pytest.raises(NotConnected, match=r"^the machine is gone$"):
         teaching.target.read_phys(0, 16)
     assert Halt(DIED, None, QEMU_SIGNAL, "QEMU was killed by SIGKILL") == teaching.runner.run_to([ENTRY], 30)
 

@@ -28,33 +28,39 @@ TR =0000 0000000000000000 0000ffff 00008b00
 """
 
 
-def test_the_hidden_registers_of_32_bit_mode_are_read() -> None:
-    found = monitor.parse_registers(PROTECTED)
+def test_the_hidden_registers_of_32_bit_mode_are_parsed() -> None:
+    registers = monitor.parse_registers(PROTECTED)
 
-    assert {"cs.base": 0, "cs.limit": 0xFFFFFFFF, "cs.flags": 0xCF9B00}.items() <= found.items()
-    assert {"tr": 0, "tr.base": 0, "tr.limit": 0xFFFF, "tr.flags": 0x8B00, "ldt.flags": 0x8200}.items() <= found.items()
-    assert {"gdtr.base": 0xFFFFFFC1, "gdtr.limit": 0x27, "idtr.limit": 0xFFFF, "a20": 1}.items() <= found.items()
+    assert {"cs.base": 0, "cs.limit": 0xFFFFFFFF, "cs.flags": 0xCF9B00}.items() <= registers.items()
+    assert {
+        "tr": 0,
+        "tr.base": 0,
+        "tr.limit": 0xFFFF,
+        "tr.flags": 0x8B00,
+        "ldt.flags": 0x8200,
+    }.items() <= registers.items()
+    assert {"gdtr.base": 0xFFFFFFC1, "gdtr.limit": 0x27, "idtr.limit": 0xFFFF, "a20": 1}.items() <= registers.items()
 
 
-def test_of_several_cpus_the_first_one_counts() -> None:
-    found = monitor.parse_registers(LONG)
+def test_registers_are_those_of_the_first_cpu() -> None:
+    registers = monitor.parse_registers(LONG)
 
     assert (0, 0xAF9B00, 0x40, 0xFFFFFE0000003000) == tuple(
-        found[name] for name in ("cs.base", "cs.flags", "tr", "tr.base")
+        registers[name] for name in ("cs.base", "cs.flags", "tr", "tr.base")
     )
-    assert (0xFFFFFE0000001000, 0) == (found["gdtr.base"], found["a20"])
+    assert (0xFFFFFE0000001000, 0) == (registers["gdtr.base"], registers["a20"])
 
 
-def test_only_what_the_stub_does_not_tell_is_taken_from_the_monitor() -> None:
+def test_registers_that_the_stub_has_are_not_taken_from_the_monitor() -> None:
     assert set(monitor.parse_registers(PROTECTED)) <= monitor.NAMES
     assert "cs" not in monitor.parse_registers(PROTECTED)
 
 
-def test_what_cannot_be_read_is_not_there() -> None:
+def test_registers_that_cannot_be_parsed_are_left_out() -> None:
     assert {} == monitor.parse_registers("CS =zzzz\nTR =12\nsomething else\x00\xff")
 
 
-def test_the_bytes_of_an_examine_are_joined() -> None:
+def test_the_lines_of_a_memory_dump_are_joined() -> None:
     text = "0000000000001000: 0x78 0xc5 0x6e 0x33\n0000000000001004: 0x01\nCannot access memory\n"
 
     assert b"\x78\xc5\x6e\x33\x01" == monitor.parse_memory(text)
@@ -71,7 +77,7 @@ def test_the_bytes_of_an_examine_are_joined() -> None:
         ("", None),
     ],
 )
-def test_the_run_state_is_the_one_in_parentheses_where_there_is_one(text: str, state: str | None) -> None:
+def test_the_run_state_in_parentheses_is_preferred(text: str, state: str | None) -> None:
     assert state == monitor.parse_run_state(text)
 
 
@@ -84,15 +90,15 @@ def test_the_run_state_is_the_one_in_parentheses_where_there_is_one(text: str, s
         ("", ""),
     ],
 )
-def test_the_version_is_told_from_its_package(text: str, version: str) -> None:
+def test_the_version_is_separated_from_the_package(text: str, version: str) -> None:
     assert version == monitor.parse_version(text)
 
 
-@pytest.mark.parametrize("words", ["unable to read memory", "Cannot access memory"])
-def test_where_page_tables_lead_nowhere_there_are_no_instructions(words: str) -> None:
-    told = f"0x0100004d: {words}\r\n"
+@pytest.mark.parametrize("message", ["unable to read memory", "Cannot access memory"])
+def test_an_unmapped_address_has_no_instructions(message: str) -> None:
+    listing = f"0x0100004d: {message}\r\n"
 
-    assert [] == list(monitor.disassemble(lambda _: told, 0x100004D, 4))
+    assert [] == list(monitor.disassemble(lambda _: listing, 0x100004D, 4))
 
 
 def test_without_a_monitor_there_are_no_instructions() -> None:
@@ -125,7 +131,7 @@ FlatView #2\r
 """
 
 
-def test_what_lies_in_memory_is_that_of_the_cpu() -> None:
+def test_memory_regions_are_those_that_the_cpu_sees() -> None:
     assert (
         monitor.Region(0, 0xA0000, "ram", "pc.ram"),
         monitor.Region(0xA0000, 0xC0000, "i/o", "vga-lowmem"),
@@ -135,5 +141,5 @@ def test_what_lies_in_memory_is_that_of_the_cpu() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "Unknown command", MTREE.replace("memory", "other")])
-def test_a_monitor_that_tells_nothing_of_memory_has_no_regions(text: str) -> None:
+def test_an_answer_without_a_memory_view_has_no_regions(text: str) -> None:
     assert () == monitor.parse_regions(text)

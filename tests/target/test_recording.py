@@ -1,4 +1,4 @@
-"""What a Recorder notes down, a Recording answers; and nothing else."""
+"""A Recording answers what a Recorder has recorded, and nothing else."""
 
 import pytest
 
@@ -16,7 +16,7 @@ def recording() -> Recording:
     ("paddr", "size", "expected"),
     [(0x10, 4, b"abcd"), (0x11, 2, b"bc"), (0x23, 1, b"h"), (0x20, 4, b"efgh"), (0xFFFFFFFFFFFFFFFF, 1, b"\0")],
 )
-def test_memory_that_was_recorded_is_there(paddr: int, size: int, expected: bytes) -> None:
+def test_recorded_memory_is_readable(paddr: int, size: int, expected: bytes) -> None:
     assert expected == recording().read_phys(paddr, size)
 
 
@@ -28,7 +28,7 @@ def test_memory_that_was_not_recorded_is_unreadable(paddr: int, size: int) -> No
         recording().read_phys(paddr, size)
 
 
-def test_registers_and_symbols_are_there_if_they_were_asked_for() -> None:
+def test_only_recorded_registers_and_symbols_are_available() -> None:
     assert (0x1000, 0x2000) == (recording().register("rip"), recording().symbol("boot_params"))
     for name in ("a20", "cr3"):
         with pytest.raises(RegisterUnavailable):
@@ -37,7 +37,7 @@ def test_registers_and_symbols_are_there_if_they_were_asked_for() -> None:
         recording().symbol("start_kernel")
 
 
-def test_ranges_that_overlap_or_touch_are_noted_as_one() -> None:
+def test_overlapping_and_adjacent_reads_are_joined() -> None:
     recorder = Recorder(Recording(((0, bytes(range(64))),), {}, {}))
     for paddr, size in ((32, 4), (0, 4), (2, 4), (6, 2), (33, 1), (10, 1)):
         recorder.read_phys(paddr, size)
@@ -45,7 +45,7 @@ def test_ranges_that_overlap_or_touch_are_noted_as_one() -> None:
     assert ((0, bytes(range(8))), (10, b"\x0a"), (32, bytes(range(32, 36)))) == recorder.memory()
 
 
-def test_what_was_refused_is_noted_as_far_as_it_matters() -> None:
+def test_only_refused_registers_are_recorded_as_refused() -> None:
     recorder = Recorder(recording())
     with pytest.raises(RegisterUnavailable):
         recorder.register("a20")
