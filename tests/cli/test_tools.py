@@ -81,7 +81,7 @@ def test_a_qemu_that_crashes_while_loading_the_kernel_gives_status_1(script: Scr
     done = pvhdbg("dump", "--qemu", script("kill -FPE $$"))
 
     assert (1, "") == (done.status, done.out)
-    assert "pvhdbg: error: QEMU killed by SIGFPE without a word" == done.err.splitlines()[0]
+    assert "pvhdbg: error: QEMU was killed by SIGFPE without a word" == done.err.splitlines()[0]
 
 
 def test_two_broken_tools_give_one_error(script: Script) -> None:

@@ -115,7 +115,7 @@ def test_a_qemu_that_the_kernel_kills_is_the_images_fault(tmp_path: Path) -> Non
     kernel.write_bytes(image)
     error = failure(TEACHING._replace(kernel=str(kernel)))
 
-    assert (GuestError, "QEMU killed by SIGFPE without a word", "it read the kernel when it died") == told(error)
+    assert (GuestError, "QEMU was killed by SIGFPE without a word", "it read the kernel when it died") == told(error)
 
 
 def test_an_mi_log_that_cannot_be_written_is_the_calls_fault() -> None:

@@ -280,7 +280,7 @@ def test_the_prompt_of_a_recording_runs_pvhdbgs_commands_and_an_empty_line_repea
         tui.until(lambda: "(pvh) pvh cmdline" in tui.screen.output)
         tui.until(lambda: "\n".join(tui.screen.output).count("pvhdbg=recorded") == 2)
         tui.keys("nonsense", "Enter")
-        tui.wait("`help` lists what there is")
+        tui.wait("use `help` for the list of commands")
         tui.keys("Up", "Up", "Up", "Enter")
         tui.until(lambda: tui.screen.output.count("(pvh) cmdline @entry") == 2)
         tui.keys("Enter")
