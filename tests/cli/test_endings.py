@@ -48,7 +48,7 @@ def test_a_timeout_is_in_the_text_too(waiting: Path) -> None:
     done = pvhdbg("dump", waiting, "--timeout", "0.5")
 
     assert 1 == done.status
-    assert done.out.splitlines()[-1].startswith("timeout: prepare did not come, rip 0x1000")
+    assert done.out.splitlines()[-1].startswith("timed out waiting for stage prepare, rip 0x1000")
 
 
 def test_a_death_is_the_last_stop_with_its_cause_and_place(dying: Path) -> None:

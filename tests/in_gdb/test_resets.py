@@ -16,7 +16,7 @@ def test_a_guest_that_was_started_again_is_at_its_beginning(tmp_path: Path) -> N
     told = boot(tmp_path, "pvh run-to kernel", *reset, "pvh run-to entry", "pvh stages", args=WITH_REBOOT)
 
     assert [] == told.errors
-    assert (1, 4) == (told.last.count("captured"), told.last.count("ahead"))
+    assert (1, 4) == (told.last.count("captured"), told.last.count("not reached"))
 
 
 def test_a_guest_that_dies_and_reboots_is_not_taken_for_its_first_boot(tmp_path: Path) -> None:
@@ -25,7 +25,7 @@ def test_a_guest_that_dies_and_reboots_is_not_taken_for_its_first_boot(tmp_path:
 
     assert 1 == len(told.errors)
     assert told.errors[0].startswith("the guest was reset and boots again (")
-    assert 3 == told.texts[2].count("ahead")
+    assert 3 == told.texts[2].count("not reached")
     assert "prepare" == stages_of(told)[3]
     assert told.last.startswith("No breakpoints")
 
@@ -35,7 +35,7 @@ def test_a_reset_that_the_user_ran_over_is_told_at_the_next_question(tmp_path: P
     told = boot(tmp_path, *lines, args=WITH_REBOOT)
 
     assert told.texts[3].startswith("the guest was reset and boots again: what was captured before is forgotten\n")
-    assert 5 == told.texts[3].count("ahead")
+    assert 5 == told.texts[3].count("not reached")
     assert "reset" not in told.last
 
 

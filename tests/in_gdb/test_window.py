@@ -28,7 +28,7 @@ def layout(folder: Path, charset: str = "C.UTF-8") -> Iterator[Shell]:
         shell.type(f"LC_ALL={charset} {GDB} -ex '{FIND_SOURCE}' -ex 'target remote {machine.where}'")
         shell.wait("0x000000000000fff0")
         shell.type("pvh run-to prepare")
-        shell.wait("equal to start_info, byte for byte")
+        shell.wait("identical to start_info")
         shell.type("layout pvh")
         shell.wait("struct hvm_start_info at")
         yield shell
@@ -47,7 +47,7 @@ def test_the_window_shows_where_the_machine_stands_beside_source_and_commands(tm
 
     assert "prepare: the first instruction of xen_prepare_pvh" == window[0]
     assert any("pvh_start_info      0x100b040  equal to start_info" in line for line in window)
-    assert any("+0x00  magic           0x336ec578  right" in line for line in window)
+    assert any("+0x00  magic           0x336ec578  correct" in line for line in window)
     assert "void xen_prepare_pvh(void)" in text
     assert text.rstrip().endswith("(gdb)")
 

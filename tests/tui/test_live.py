@@ -282,7 +282,7 @@ def test_addresses_without_memory_are_not_shown_as_zeros(at_prepare: Start) -> N
 def test_a_death_is_reported_and_only_a_restart_continues(at_prepare: Start) -> None:
     shell = at_prepare(size=(120, 40))
     shell.type("set var pvh_start_info.magic=0")
-    shell.wait("wrong: should be 0x336ec578")
+    shell.wait("wrong: must be 0x336ec578")
     shell.keys("F6")
     shell.wait("✖ died: triple-fault")
     # The top lines are drawn first: wait for the message too.

@@ -105,7 +105,7 @@ def test_a_module_shows_its_range_and_its_command_lines_place() -> None:
 
     assert "struct hvm_modlist_entry[1] at 0x7b7c" in shown
     assert "[0]              0x1fddf000-0x1fdffabc  the ramdisk" in shown
-    assert "cmdline_paddr  0x0                    there is none" in shown
+    assert "cmdline_paddr  0x0                    no command line" in shown
 
 
 def test_no_modules_are_no_empty_pane() -> None:
@@ -248,7 +248,7 @@ def test_on_a_wide_terminal_the_code_stands_beside_the_view() -> None:
     code = Code("enlighten.c", (CodeLine("memcpy(a, b)", None, 9, True),))
     shown = text(at("prepare", code=code), (200, 60))
 
-    assert "magic           0x336ec578  right" in shown
+    assert "magic           0x336ec578  correct" in shown
     assert "▶9  memcpy(a, b)" in shown
     assert "┬ code ─" in shown
     assert "┬ code ─" not in text(at("prepare", "code", code=code), (200, 60))

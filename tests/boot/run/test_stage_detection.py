@@ -95,7 +95,7 @@ def test_between_stages_the_machine_is_said_to_stand_at_none(boot: Boot) -> None
     machine.gdb.ask("-exec-step-instruction")
     machine.gdb.wait_stop(PATIENCE)
 
-    assert commands.run(live, "info").startswith("after prepare: at no stage\n")
+    assert commands.run(live, "info").startswith("after prepare: between stages\n")
     assert commands.run(live, "info @prepare").startswith("prepare: ")
 
 

@@ -44,7 +44,7 @@ def test_letters_that_have_no_line_leave_a_sign() -> None:
 def test_on_a_wide_terminal_the_picture_stands_beside_the_table() -> None:
     shown = lines(at("prepare", "memory"), LARGE)
 
-    assert "[0] 0xd0000-0xf0000      128 KiB  N NVS          gap of 192 KiB" in shown[7]
+    assert "[0] 0xd0000-0xf0000      128 KiB  N NVS          192 KiB gap" in shown[7]
     assert "protocol    memmap" in shown[4]
     assert "640K" in shown[4]
     assert "k kernel  0x1000000-0x3800000  40 MiB" in text(at("prepare", "memory"), LARGE)
@@ -67,8 +67,8 @@ def test_types_look_the_same_in_the_table_and_in_the_picture() -> None:
 def test_overlaps_and_gaps_are_seen_in_both() -> None:
     screen = mapped((0, 0x80000, 1), (0x40000, 0x20000, 2), (0x100000, 0x100000, 1))
 
-    assert "overlaps 128 KiB" in line(screen, "[1] ")
-    assert "gap of 512 KiB before" in line(screen, "[2] ")
+    assert "128 KiB overlap" in line(screen, "[1] ")
+    assert "512 KiB gap before" in line(screen, "[2] ")
     assert "!" in styled(screen, classes.OVERLAP)
     assert "·" in styled(screen, classes.GAP)
 
@@ -84,7 +84,7 @@ def test_a_type_without_a_name_is_shown_by_its_number() -> None:
 def test_at_e820_the_kernels_table_stands_above_what_was_handed_over() -> None:
     shown = "".join(screens.pages(at("e820", "memory")))
 
-    assert "e820_table at 0x32bc000: 5 entries: 511.6 MiB of RAM" in shown
+    assert "e820_table at 0x32bc000: 5 entries, 511.6 MiB of RAM" in shown
     assert "[1] 0x9fc00-0xd0000      193 KiB  ▒ RESERVED     + new" in shown
     assert "[4] 0x100000-0x20000000  511 MiB  █ RAM          = same" in shown
     assert shown.index("+ new") < shown.index("handed over, as captured at bootparams") < shown.index("[5] 0x0-0x0")

@@ -83,7 +83,7 @@ def test_a_maps_entry_is_marked_if_one_of_its_fields_changed() -> None:
 def test_a_row_that_a_finding_is_about_has_its_sign_and_code() -> None:
     screen = at("entry", findings=(STACK,))
 
-    assert "+0x10 modlist_paddr   0x7b7c      ▲ PVH207  1 module: 130.6 KiB" == line(screen, "modlist").strip()
+    assert "+0x10 modlist_paddr   0x7b7c      ▲ PVH207  1 module, 130.6 KiB" == line(screen, "modlist").strip()
     assert "▲ PVH207  " == styled(screen, classes.WARNING).removeprefix(" ▲ 1 warning")
 
 
@@ -105,7 +105,7 @@ def test_the_worst_of_several_is_named_and_the_others_counted() -> None:
 def test_a_finding_about_a_part_is_at_what_it_is_in() -> None:
     screen = at("entry", "memory", findings=(Finding("PVH201", "info", "", "memory_map.entries[0].type"),))
 
-    assert "ℹ PVH201  gap of 192" in line(screen, "[0]")  # noqa: RUF001
+    assert "ℹ PVH201  192 KiB" in line(screen, "[0]")  # noqa: RUF001
 
 
 def test_a_finding_about_a_folded_field_is_at_the_row_of_its_run() -> None:
