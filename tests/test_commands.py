@@ -230,7 +230,7 @@ def test_a_recording_without_captures_answers_only_stages() -> None:
         ("code $nonsense", "$nonsense: not captured at e820"),
         ("code nonsense", "no symbol nonsense"),
         ("open nowhere.json", "nowhere.json: No such file or directory"),
-        ("explain nonsense-at-all", 'nothing is called "nonsense-at-all"'),
+        ("explain nonsense-at-all", 'unknown name: "nonsense-at-all"'),
         ("\x1b[2J", r'no such command: "\x1b[2J"'),
     ],
 )

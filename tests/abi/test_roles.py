@@ -1,4 +1,4 @@
-"""No field without a meaning and a role: this is where people learn."""
+"""Every field, flag and type has a meaning and a role, which `explain` shows."""
 
 import importlib
 import pkgutil
@@ -13,30 +13,30 @@ from pvhdbg.abi.layout import Struct
 
 @pytest.mark.parametrize("of", roles.STRUCTS.values(), ids=roles.STRUCTS)
 def test_every_field_has_a_meaning_and_a_role(of: type[Struct]) -> None:
-    assert [] == [each.name for each in of.FIELDS if not each.meaning or not all(roles.role(of.C_NAME, each.name))]
+    assert [] == [field.name for field in of.FIELDS if not field.meaning or not all(roles.role(of.C_NAME, field.name))]
 
 
 def test_every_structure_has_a_role_and_a_source() -> None:
     assert list(roles.STRUCTS) == list(roles.STRUCTURES)
-    assert [] == [name for name, each in roles.STRUCTS.items() if not each.SOURCE or not all(roles.STRUCTURES[name])]
+    assert [] == [name for name, of in roles.STRUCTS.items() if not of.SOURCE or not all(roles.STRUCTURES[name])]
 
 
-def test_every_table_is_known_by_its_c_name() -> None:
+def test_every_table_is_listed_by_its_c_name() -> None:
     for module in pkgutil.walk_packages(abi.__path__, f"{abi.__name__}."):
         importlib.import_module(module.name)
-    tables = [each for each in Struct.__subclasses__() if each.__module__.startswith(abi.__name__)]
+    tables = [table for table in Struct.__subclasses__() if table.__module__.startswith(abi.__name__)]
 
-    assert {each.C_NAME: each for each in tables} == roles.STRUCTS
-
-
-def test_roles_are_only_of_fields_that_there_are() -> None:
-    known = {(name, each.name) for name, of in roles.STRUCTS.items() for each in of.FIELDS}
-    told = {(name, field) for of in (roles.FIELDS, roles.PARTS) for name, fields in of.items() for field in fields}
-
-    assert set() == told - known
+    assert {table.C_NAME: table for table in tables} == roles.STRUCTS
 
 
-def test_roles_are_only_of_flags_that_there_are() -> None:
+def test_every_role_belongs_to_an_existing_field() -> None:
+    known = {(name, field.name) for name, of in roles.STRUCTS.items() for field in of.FIELDS}
+    described = {(name, field) for of in (roles.FIELDS, roles.PARTS) for name, fields in of.items() for field in fields}
+
+    assert set() == described - known
+
+
+def test_every_flag_role_belongs_to_an_existing_flag() -> None:
     known = {
         f"{name}.{field.name}": {bit.name for bit in field.names.names.values()}
         for name, of in roles.STRUCTS.items()
@@ -47,30 +47,30 @@ def test_roles_are_only_of_flags_that_there_are() -> None:
     assert [] == [(field, flag) for field, flags in roles.FLAGS.items() for flag in flags if flag not in known[field]]
 
 
-def test_every_e820_type_has_an_explanation() -> None:
+def test_every_e820_type_has_a_text() -> None:
     assert E820_TYPES.names.keys() == roles.E820_TYPES.keys()
 
 
-def test_a_field_of_a_small_structure_has_its_structures_role() -> None:
+def test_a_field_of_a_small_structure_has_the_role_of_the_structure() -> None:
     assert roles.STRUCTURES["screen_info"] == roles.role("screen_info", "lfb_base")
-    assert not roles.is_its_own("screen_info", "lfb_base")
+    assert not roles.has_own_role("screen_info", "lfb_base")
 
 
-def test_what_is_no_part_of_its_structures_purpose_has_a_role_of_its_own() -> None:
+def test_a_field_that_does_not_serve_the_purpose_of_its_structure_has_its_own_role() -> None:
     assert "e820__memory_setup_default" in roles.role("screen_info", "ext_mem_k").read_by
-    assert roles.is_its_own("screen_info", "ext_mem_k")
+    assert roles.has_own_role("screen_info", "ext_mem_k")
 
 
 @pytest.mark.parametrize(("struct", "field"), [("hvm_start_info", "no"), ("screen_info", "no"), ("no", "magic")])
-def test_there_is_no_role_for_what_there_is_not(struct: str, field: str) -> None:
+def test_an_unknown_structure_or_field_is_an_error(struct: str, field: str) -> None:
     with pytest.raises(KeyError):
         roles.role(struct, field)
 
 
-def test_meanings_and_roles_are_plain_lines() -> None:
-    texts = [each.meaning for of in roles.STRUCTS.values() for each in of.FIELDS]
+def test_meanings_and_roles_are_single_lines_of_ascii() -> None:
+    texts = [field.meaning for of in roles.STRUCTS.values() for field in of.FIELDS]
     texts += [text for role in roles.STRUCTURES.values() for text in role]
     for fields in (*roles.FIELDS.values(), *roles.PARTS.values(), *roles.FLAGS.values()):
         texts += [text for role in fields.values() for text in role]
 
-    assert [] == [each for each in texts if not each.isprintable() or not each.replace("…", "").isascii()]
+    assert [] == [text for text in texts if not text.isprintable() or not text.replace("…", "").isascii()]

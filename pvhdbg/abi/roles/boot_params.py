@@ -1,92 +1,107 @@
-"""Roles of struct boot_params' own fields.
+"""Roles of the fields of struct boot_params.
 
 Facts: Linux Documentation/arch/x86/zero-page.rst, arch/x86/kernel/setup.c and e820.c, arch/x86/boot/.
 """
 
 from __future__ import annotations
 
-from pvhdbg.abi.roles.words import LOADER, NOBODY, PVH, REAL_MODE, Role
+from pvhdbg.abi.roles.actors import IN_PVH, LOADER, NO_PROGRAM, REAL_MODE, Role
 
-_PAD = Role(NOBODY, NOBODY, "Between fields; the kernel's clean-up of a dirty page clears it. 0 under PVH.")
+_PAD = Role(NO_PROGRAM, NO_PROGRAM, "Padding. The kernel clears it if sentinel is not 0. 0 in a PVH boot.")
 _EDD = Role(
     REAL_MODE,
-    "setup_arch, for the edd driver's /sys/firmware/edd",
-    "Lets user space match the BIOS's disk numbers with Linux's names. PVH asks no BIOS: 0.",
+    "setup_arch, for the edd driver and its /sys/firmware/edd",
+    "Lets user space match the BIOS's disk numbers with Linux's disk names. A PVH boot calls no BIOS and leaves it 0.",
 )
-_OLD_DISK = Role("boot loaders of old", NOBODY, "The BIOS's geometry table of a disk.")
+_OLD_DISK = Role("old boot loaders", NO_PROGRAM, "The BIOS's geometry table of a disk.")
+_MEMORY_MAP = IN_PVH + "; otherwise the boot loader or the kernel's real-mode code"
 
 BOOT_PARAMS = {
     "screen_info": Role(
-        REAL_MODE + ", or the EFI stub; on Xen's control domain xen_init_vga",
-        "setup_arch; then the VGA console and the frame buffer drivers",
-        "What is on the screen and how to draw on it. PVH leaves it 0, so that Linux starts without a display.",
+        REAL_MODE + ", or the EFI stub; for Xen's control domain xen_init_vga",
+        "setup_arch, then the VGA console and the frame buffer drivers",
+        "What is on the screen and how to draw on it. A PVH boot leaves it 0, so Linux starts without a display.",
     ),
-    "apm_bios_info": Role(REAL_MODE, "the APM driver, 32-bit kernels only", "Power management before ACPI."),
+    "apm_bios_info": Role(REAL_MODE, "the APM driver, only in 32-bit kernels", "Power management before ACPI."),
     "_pad2": _PAD,
-    "tboot_addr": Role("tboot", "tboot_probe", "Where the measured launch of Intel TXT left its data. 0 under PVH."),
-    "ist_info": Role(REAL_MODE, "the speedstep-smi driver, 32-bit kernels only", "SpeedStep of Pentium III days."),
+    "tboot_addr": Role("tboot", "tboot_probe", "Where Intel TXT's measured launch left its data. 0 in a PVH boot."),
+    "ist_info": Role(
+        REAL_MODE, "the speedstep-smi driver, only in 32-bit kernels", "SpeedStep from the time of the Pentium III."
+    ),
     "acpi_rsdp_addr": Role(
-        "the decompressor or kexec; in kernels from 2026 on init_pvh_bootparams, from rsdp_paddr",
-        "ACPI's start-up code, x86_default_get_root_pointer",
-        "Spares ACPI the search for its root pointer. Earlier PVH kernels leave it 0 and hand rsdp_paddr over by "
-        "pvh_get_root_pointer.",
+        "the decompressor or kexec; in kernels from 2026 on also init_pvh_bootparams, from rsdp_paddr",
+        "ACPI initialization, in x86_default_get_root_pointer",
+        "Spares ACPI the search for its root pointer (RSDP). In a PVH boot older kernels leave it 0; ACPI gets "
+        "rsdp_paddr from pvh_get_root_pointer instead.",
     ),
     "_pad3": _PAD,
     "hd0_info": _OLD_DISK,
     "hd1_info": _OLD_DISK,
-    "sys_desc_table": Role("the real-mode code of old kernels", NOBODY, "Told Micro Channel machines from others."),
-    "olpc_ofw_header": Role("Open Firmware on an OLPC", "olpc_ofw_detect, 32-bit kernels only", "How to call it."),
-    "ext_ramdisk_image": Role(
-        LOADER, "get_ramdisk_image", "For ramdisks above 4 GiB. PVH leaves it 0, and so loses a module's upper half."
+    "sys_desc_table": Role("the real-mode code of old kernels", NO_PROGRAM, "Identified Micro Channel machines."),
+    "olpc_ofw_header": Role(
+        "Open Firmware on an OLPC laptop", "olpc_ofw_detect, only in 32-bit kernels", "How to call Open Firmware."
     ),
-    "ext_ramdisk_size": Role(LOADER, "get_ramdisk_size", "For ramdisks from 4 GiB on. PVH leaves it 0."),
-    "ext_cmd_line_ptr": Role(LOADER, "get_cmd_line_ptr", "For command lines above 4 GiB. PVH leaves it 0."),
+    "ext_ramdisk_image": Role(
+        LOADER,
+        "get_ramdisk_image",
+        "For ramdisks above 4 GiB. A PVH boot leaves it 0, which loses the high 32 bits of a module's address.",
+    ),
+    "ext_ramdisk_size": Role(LOADER, "get_ramdisk_size", "For ramdisks of 4 GiB and more. 0 in a PVH boot."),
+    "ext_cmd_line_ptr": Role(LOADER, "get_cmd_line_ptr", "For command lines above 4 GiB. 0 in a PVH boot."),
     "_pad4": _PAD,
     "cc_blob_address": Role(
-        "the decompressor or the EFI stub", "snp_init", "Leads to the secrets and CPUID pages of a SEV-SNP guest."
+        "the decompressor or the EFI stub",
+        "snp_init",
+        "Leads to the secrets page and the CPUID page of an SEV-SNP guest.",
     ),
-    "edid_info": Role(REAL_MODE + " (VESA), or the EFI stub", "frame buffer drivers", "The monitor's modes."),
+    "edid_info": Role(REAL_MODE + " (VESA), or the EFI stub", "frame buffer drivers", "The modes of the monitor."),
     "efi_info": Role(
-        "the EFI stub, or a boot loader or kexec for it; on Xen's control domain xen_efi_init",
+        "the EFI stub, or in its place a boot loader or kexec; for Xen's control domain xen_efi_init",
         "setup_arch and efi_init",
-        "Its signature tells whether the kernel runs on EFI. PVH leaves it 0: no EFI.",
+        "Its signature says whether the kernel runs on EFI. A PVH boot leaves it 0: no EFI.",
     ),
     "alt_mem_k": Role(
         REAL_MODE,
-        "e820__memory_setup_default, if there is no usable e820_table",
-        "The fall-back for memory size. PVH leaves it 0: a guest whose map is refused is left with 636 KiB.",
+        "e820__memory_setup_default, if e820_table is not usable",
+        "The fallback for the size of memory. A PVH boot leaves it 0: if Linux rejects the memory map, it has only 636 "
+        "KiB of RAM.",
     ),
-    "scratch": Role("the decompressor, whose first stack it is", "the decompressor", "Unused under PVH."),
+    "scratch": Role("the decompressor, as its first stack", "the decompressor", "Unused in a PVH boot."),
     "e820_entries": Role(
-        PVH + "; else " + LOADER + ", or the kernel's real-mode code",
+        _MEMORY_MAP,
         "e820__memory_setup_default",
-        "8 bits for a table of 128. PVH stores memmap_entries modulo 256, and adds one for the ISA range if that is "
-        "below 127.",
+        "8 bits, for a table of 128 entries. init_pvh_bootparams stores memmap_entries modulo 256, and adds one for "
+        "the ISA range if that is below 127.",
     ),
     "eddbuf_entries": _EDD,
     "edd_mbr_sig_buf_entries": _EDD,
-    "kbd_status": Role(REAL_MODE, "the console's keyboard driver", "Whether NumLock is lit at the start. 0 under PVH."),
-    "secure_boot": Role("the EFI stub", "setup_arch, efi_set_secure_boot", "Decides about lockdown. 0 under PVH."),
+    "kbd_status": Role(REAL_MODE, "the console's keyboard driver", "Whether NumLock is on at boot. 0 in a PVH boot."),
+    "secure_boot": Role(
+        "the EFI stub",
+        "setup_arch, in efi_set_secure_boot",
+        "Decides whether the kernel locks down. 0 in a PVH boot.",
+    ),
     "_pad5": _PAD,
     "sentinel": Role(
-        "the kernel's build, 0xff, in a bzImage; a right loader leaves 0",
+        "the kernel's build, as 0xff in the bzImage; a correct boot loader leaves 0",
         "sanitize_boot_params",
-        "A loader that copies more of the file than the header leaves 0xff here; the kernel then clears what such "
-        "loaders fill with garbage. PVH clears the whole page first: 0.",
+        "A boot loader that copies more of the file than the header leaves 0xff here. The kernel then clears the "
+        "fields that such boot loaders fill with garbage. init_pvh_bootparams clears the whole page first, so it is 0.",
     ),
     "_pad6": _PAD,
     "hdr": Role(
-        "the kernel's build and " + LOADER + "; under PVH " + PVH,
+        f"the kernel's build and the boot loader; {IN_PVH}",
         "setup_arch and others, field by field",
-        "In a bzImage it is part of the file, and loaders copy it here. PVH makes it up: five fields, the rest 0.",
+        "The header is part of a bzImage, and boot loaders copy it here. In a PVH boot init_pvh_bootparams sets five "
+        "of its fields and leaves the others 0.",
     ),
     "_pad7": _PAD,
     "edd_mbr_sig_buffer": _EDD,
     "e820_table": Role(
-        PVH + "; else " + LOADER + ", or the kernel's real-mode code",
-        "e820__memory_setup_default, which fills *e820_table from it",
-        "PVH copies the memory map as it stands, unsorted and with empty ranges, and adds the ISA range, 0xa0000 to "
-        "0xfffff, as reserved.",
+        _MEMORY_MAP,
+        "e820__memory_setup_default, which builds *e820_table from it",
+        "init_pvh_bootparams copies the memory map unchanged: unsorted, empty ranges included. Then it adds the ISA "
+        "range, 0xa0000 to 0xfffff, as RESERVED.",
     ),
     "_pad8": _PAD,
     "eddbuf": _EDD,

@@ -1,118 +1,145 @@
-"""Roles of struct setup_header.
+"""Roles of the fields of struct setup_header.
 
 Facts: Linux Documentation/arch/x86/boot.rst, arch/x86/kernel/setup.c and head64.c, arch/x86/boot/header.S.
 """
 
 from __future__ import annotations
 
-from pvhdbg.abi.roles.words import BUILD, LOADER, NOBODY, PVH, Role
+from pvhdbg.abi.roles.actors import BUILD, IN_PVH, LOADER, NO_PROGRAM, Role
 
-_LOADERS = "boot loaders, kexec"
-_UNPACKERS = "whoever unpacks the vmlinux inside: Xen's toolstack, pvhdbg"
-_SKIPPED = "A PVH guest never had a boot loader to read it, and its boot_params has 0 here."
+_BUILD_AND_LOADER = f"{BUILD}, and the boot loader"
+_LOADER_OR_PVH = f"the boot loader; {IN_PVH}"
+_LOADERS = "boot loaders and kexec"
+_UNPACKERS = "programs that unpack the vmlinux inside: Xen's toolstack, pvhdbg"
+_UNUSED = "A PVH boot has no boot loader that would read it, and boot_params has 0 here."
 
 SETUP_HEADER = {
-    "setup_sects": Role(BUILD, _LOADERS, f"Tells where the protected-mode code begins in the file. {_SKIPPED}"),
+    "setup_sects": Role(BUILD, _LOADERS, f"Gives the offset of the protected-mode code in the file. {_UNUSED}"),
     "root_flags": Role(
         BUILD,
         "setup_arch",
-        "0 means that the root file system is mounted writable, so under PVH it is, unless the command line has `ro`.",
+        "0 means that Linux mounts the root file system writable. It is 0 in a PVH boot: use `ro` on the command line.",
     ),
-    "syssize": Role(BUILD, _LOADERS, f"How much to load to high memory. {_SKIPPED}"),
-    "ram_size": Role(BUILD + ", 0", "setup_arch", "From the days of floppies: where on the disk a ramdisk begins."),
+    "syssize": Role(BUILD, _LOADERS, f"How much to load into high memory. {_UNUSED}"),
+    "ram_size": Role(
+        f"{BUILD}, as 0", "setup_arch", "From the time of floppy disks: where on the disk a ramdisk begins."
+    ),
     "vid_mode": Role(
-        BUILD + "; " + LOADER,
-        "the kernel's real-mode code; setup_arch, for waking from sleep",
-        "The text or graphics mode that real-mode code sets. PVH has no real mode, and leaves 0.",
+        _BUILD_AND_LOADER,
+        "the kernel's real-mode code; setup_arch, for the wake-up from sleep",
+        "The text or graphics mode that the real-mode code sets. A PVH boot has no real-mode code and leaves 0.",
     ),
-    "root_dev": Role(BUILD, "setup_arch", "The root device if the command line names none. Under PVH: 0, none."),
-    "boot_flag": Role(BUILD, "boot loaders, and once the BIOS", f"The mark of a boot sector. {_SKIPPED}"),
+    "root_dev": Role(
+        BUILD, "setup_arch", "The root device if the command line names none. 0 in a PVH boot: no root device."
+    ),
+    "boot_flag": Role(BUILD, "boot loaders, and formerly the BIOS", f"The signature of a boot sector. {_UNUSED}"),
     "jump": Role(
         BUILD,
-        "the CPU, which starts real-mode code here; boot loaders, for the header's length",
-        "A short jump over the header. Its distance tells how long the header is, and so which fields it has.",
+        "the CPU, which starts the real-mode code here; boot loaders, for the length of the header",
+        "A short jump over the header. Its distance gives the length of the header, and thus which fields exist.",
     ),
     "header": Role(
         BUILD,
         "boot loaders; QEMU, before it looks for a PVH note",
-        "Whatever has it is a bzImage for QEMU and boots by Linux's own protocol, never by PVH. Under PVH Linux does "
-        "not look at it, and it is 0.",
+        "QEMU treats every file with this value as a bzImage and starts it by the Linux boot protocol, never by PVH. "
+        "In a PVH boot Linux ignores the field, and it is 0.",
     ),
     "version": Role(
-        BUILD + "; under PVH " + PVH,
+        f"{BUILD}; {IN_PVH}",
         "/sys/kernel/boot_params/version; 32-bit kernels before 5.9, for hardware_subarch",
-        "PVH claims 2.12, 0x020c. Linux 4.11 and the RFC of 2017 wrote 0x0212, the decimal digits taken for hex ones.",
+        "A PVH boot sets 2.12, which is 0x020c. Linux 4.11 and the RFC of 2017 wrote 0x0212: the decimal 12 as "
+        "hexadecimal digits.",
     ),
-    "realmode_swtch": Role(LOADER, "the kernel's real-mode code", f"Called before protected mode. {_SKIPPED}"),
-    "start_sys_seg": Role(BUILD, NOBODY, "Where very old kernels were loaded."),
-    "kernel_version": Role(BUILD, "boot loaders, file", "Leads to the text that uname shows as release and version."),
+    "realmode_swtch": Role(
+        LOADER, "the kernel's real-mode code", f"The real-mode code calls it before it enters protected mode. {_UNUSED}"
+    ),
+    "start_sys_seg": Role(BUILD, NO_PROGRAM, "Where very old kernels were loaded."),
+    "kernel_version": Role(
+        BUILD,
+        "boot loaders and the command `file`",
+        "Leads to a text with the release and version that `uname` prints.",
+    ),
     "type_of_loader": Role(
-        LOADER + "; under PVH " + PVH,
-        "setup_arch; early_reserve_initrd, which takes 0 for no boot loader and so for no ramdisk",
-        "PVH writes 0x90 if it sees Xen's CPUID leaves and 0xb0, QEMU's number, for every other VMM.",
+        _LOADER_OR_PVH,
+        "setup_arch; early_reserve_initrd, which ignores the ramdisk if it is 0 (no boot loader)",
+        "A PVH boot sets 0x90 if the kernel sees Xen's CPUID leaves, and 0xb0, the number of QEMU, with every other "
+        "VMM.",
     ),
     "loadflags": Role(
-        BUILD + "; " + LOADER + "; KASLR_FLAG by the decompressor",
+        f"{_BUILD_AND_LOADER}; the decompressor (KASLR_FLAG)",
         "the kernel's real-mode code; kaslr_enabled",
-        "PVH goes round the decompressor and leaves 0: no KASLR, so that the kernel runs at its link addresses.",
+        "A PVH boot bypasses the decompressor and leaves 0: no KASLR, so the kernel runs at its link addresses.",
     ),
-    "setup_move_size": Role(LOADER, "real-mode code before protocol 2.02", "For loaders that put it elsewhere."),
+    "setup_move_size": Role(
+        LOADER,
+        "real-mode code before boot protocol 2.02",
+        "For boot loaders that do not load the real-mode code at 0x90000.",
+    ),
     "code32_start": Role(
-        BUILD + "; " + LOADER,
+        _BUILD_AND_LOADER,
         "the kernel's real-mode code, which jumps there",
-        "A hook for boot loaders, too: they may point it to code of their own.",
+        "Also a hook: a boot loader can set it to the address of its own code.",
     ),
     "ramdisk_image": Role(
-        LOADER + "; under PVH " + PVH + ", from the first module's paddr",
+        f"{_LOADER_OR_PVH}, from the paddr of module 0",
         "early_reserve_initrd and reserve_initrd",
-        "Only the low 32 bits; PVH leaves ext_ramdisk_image 0, so that a module above 4 GiB is looked for elsewhere.",
+        "Only the low 32 bits. A PVH boot leaves ext_ramdisk_image 0, so Linux looks for a module above 4 GiB at the "
+        "wrong address.",
     ),
     "ramdisk_size": Role(
-        LOADER + "; under PVH " + PVH + ", from the first module's size",
+        f"{_LOADER_OR_PVH}, from the size of module 0",
         "early_reserve_initrd and reserve_initrd",
-        "0 means that there is no ramdisk, whatever ramdisk_image says.",
+        "0 means that there is no ramdisk, regardless of ramdisk_image.",
     ),
-    "bootsect_kludge": Role(NOBODY, NOBODY, "The boot sector that once came with the kernel used it."),
-    "heap_end_ptr": Role(LOADER, "the kernel's real-mode code", "Counts only with CAN_USE_HEAP in loadflags."),
-    "ext_loader_ver": Role(LOADER, "setup_arch", "More bits for the loader's version. PVH leaves 0."),
-    "ext_loader_type": Role(LOADER, "setup_arch", "Loaders ran out of 4-bit numbers. PVH has no need of it."),
+    "bootsect_kludge": Role(NO_PROGRAM, NO_PROGRAM, "Was used by the boot sector that older kernels contained."),
+    "heap_end_ptr": Role(LOADER, "the kernel's real-mode code", "Valid only with CAN_USE_HEAP in loadflags."),
+    "ext_loader_ver": Role(LOADER, "setup_arch", "High bits of the boot loader's version. 0 in a PVH boot."),
+    "ext_loader_type": Role(
+        LOADER,
+        "setup_arch",
+        "For boot loaders whose identifier does not fit into 4 bits. Not needed in a PVH boot.",
+    ),
     "cmd_line_ptr": Role(
-        LOADER + "; under PVH " + PVH + ", from cmdline_paddr",
+        f"{_LOADER_OR_PVH}, from cmdline_paddr",
         "copy_bootdata, which copies 2048 bytes to boot_command_line",
-        "Only the low 32 bits; PVH leaves ext_cmd_line_ptr 0. 0 here means no command line.",
+        "Only the low 32 bits; a PVH boot leaves ext_cmd_line_ptr 0. 0 here means that there is no command line.",
     ),
-    "initrd_addr_max": Role(BUILD, _LOADERS, f"32-bit kernels can't reach everything so early. {_SKIPPED}"),
+    "initrd_addr_max": Role(BUILD, _LOADERS, f"A 32-bit kernel cannot reach all memory this early. {_UNUSED}"),
     "kernel_alignment": Role(
-        BUILD + "; " + LOADER,
-        _LOADERS + ", the decompressor",
-        "Xen's PHYS32_RELOC note tells PVH's loaders the same.",
+        _BUILD_AND_LOADER,
+        "boot loaders, kexec and the decompressor",
+        "For a PVH boot, the Xen note PHYS32_RELOC holds the same alignment.",
     ),
     "relocatable_kernel": Role(
-        BUILD, _LOADERS, "For the decompressor's sake. A PVH guest can be moved if it has the note PHYS32_RELOC."
+        BUILD, _LOADERS, "Valid for the decompressor. A PVH guest is relocatable if it has the Xen note PHYS32_RELOC."
     ),
-    "min_alignment": Role(BUILD, _LOADERS, f"For loaders that can't have kernel_alignment. {_SKIPPED}"),
-    "xloadflags": Role(BUILD, _LOADERS, f"What else the kernel can take. {_SKIPPED}"),
+    "min_alignment": Role(BUILD, _LOADERS, f"For boot loaders that cannot satisfy kernel_alignment. {_UNUSED}"),
+    "xloadflags": Role(BUILD, _LOADERS, f"Says what else the kernel supports. {_UNUSED}"),
     "cmdline_size": Role(
-        BUILD, _LOADERS, "2047 on x86. PVH has no such field: what is longer is cut by copy_bootdata, silently."
+        BUILD, _LOADERS, "2047 on x86. PVH has no such field: copy_bootdata silently truncates a longer command line."
     ),
     "hardware_subarch": Role(
         LOADER,
-        "x86_64_start_reservations, x86_early_init_platform_quirks",
-        "For machines that can't be recognised early. 0, a PC, is right for PVH; 2 means Xen's paravirtual kernels.",
+        "x86_64_start_reservations and x86_early_init_platform_quirks",
+        "For machines that cannot be detected early. 0, a PC, is right for PVH; 2 means a paravirtual guest of Xen.",
     ),
-    "hardware_subarch_data": Role(LOADER, "nobody today", "Whatever the subarchitecture needs."),
-    "payload_offset": Role(BUILD, _UNPACKERS, "Counts from where setup_sects says that the real-mode code ends."),
-    "payload_length": Role(BUILD, _UNPACKERS, "Tells the unpacker where to stop."),
+    "hardware_subarch_data": Role(LOADER, "no current program", "Depends on hardware_subarch."),
+    "payload_offset": Role(BUILD, _UNPACKERS, "Counts from the end of the real-mode code, which setup_sects gives."),
+    "payload_length": Role(BUILD, _UNPACKERS, "Where the compressed vmlinux ends."),
     "setup_data": Role(
-        LOADER + ", kexec, the EFI stub",
+        "the boot loader, kexec and the EFI stub",
         "parse_setup_data and others",
-        "A linked list; each node has the address of the next, a type, a length and data: more of the memory map, a "
-        "device tree, EFI variables, a random seed. PVH has none.",
+        "A linked list. Each node has the address of the next node, a type, a length and data: more of the memory "
+        "map, a device tree, EFI variables, a random seed. A PVH boot has no list.",
     ),
     "pref_address": Role(
-        BUILD, _LOADERS + ", the decompressor", "Loaded there, the kernel need not be moved: its link address."
+        BUILD,
+        "boot loaders, kexec and the decompressor",
+        "The kernel's link address. A kernel that is loaded there need not be moved.",
     ),
-    "init_size": Role(BUILD, _LOADERS, f"The kernel unpacked, with its .bss and page tables. {_SKIPPED}"),
-    "handover_offset": Role(BUILD, "EFI boot loaders", "The older way to start the EFI stub, which PVH goes round."),
-    "kernel_info_offset": Role(BUILD, _LOADERS, "Read-only facts about the kernel that need no room in boot_params."),
+    "init_size": Role(BUILD, _LOADERS, f"The size of the unpacked kernel with its .bss and page tables. {_UNUSED}"),
+    "handover_offset": Role(
+        BUILD, "EFI boot loaders", "The older way to start the EFI stub, which a PVH boot bypasses."
+    ),
+    "kernel_info_offset": Role(BUILD, _LOADERS, "Read-only facts about the kernel that take no space in boot_params."),
 }

@@ -1,92 +1,97 @@
-"""Roles of what the VMM hands over. Facts: Linux arch/x86/platform/pvh/enlighten.c; Xen's start_info.h."""
+"""Roles of the fields that the VMM passes. Facts: Linux arch/x86/platform/pvh/enlighten.c; Xen's start_info.h."""
 
 from __future__ import annotations
 
-from pvhdbg.abi.roles.words import NOBODY, PVH, VMM, Role
+from pvhdbg.abi.roles.actors import NO_PROGRAM, PVH, VMM, Role
 
 START_INFO = {
     "magic": Role(
         VMM,
         "xen_prepare_pvh, before any other field",
-        "Tells that EBX really points to a start_info. Linux stops with BUG() at any other value, which without a "
-        "console is a silent triple fault. Linux 6.12 uses the word for a moment as a stack at its entry, so that "
-        "start_info must lie in writable memory.",
+        "Shows that EBX really points to a start_info. On any other value Linux executes BUG(), which is a triple "
+        "fault here, with a message only on Xen. Linux 6.12 briefly uses this field as a stack at its entry, so "
+        "start_info must be in writable memory.",
     ),
     "version": Role(
         VMM,
         PVH,
-        "From version 1 on the structure has a memory map. Linux outside Xen stops with BUG() at version 0. Later "
-        "versions only add to the end; Xen's own control domain gets version 0.",
+        "Version 1 added the memory map; later versions may only append fields. Outside Xen, Linux executes BUG() on "
+        "version 0. Xen passes version 0 to its control domain.",
     ),
     "flags": Role(
         "Xen, for its control domain; every other VMM writes 0",
-        "xen_pvh_init, on Xen only: it becomes xen_start_flags",
-        "Xen's SIF_* bits. They tell a domain that it is privileged or the control domain.",
+        "xen_pvh_init, only on Xen: it copies them to xen_start_flags",
+        "Xen's SIF_* flags. They say that a domain is privileged, or that it is the control domain.",
     ),
     "nr_modules": Role(
         VMM,
         PVH,
-        "If it is not 0, the first module is the ramdisk. Linux ignores all others; a kernel with the RFC of 2017 "
-        "looks into the second for the memory map.",
+        "If it is not 0, Linux uses module 0 as the ramdisk and ignores all other modules. A kernel with the RFC of "
+        "2017 looks for the memory map in module 1.",
     ),
     "modlist_paddr": Role(
         VMM,
         PVH,
-        "Read through the direct map, which ends at 1 GiB at the stage prepare: a list above that is a page fault "
-        "without a handler. qboot leaves the list on its stack, in memory that nothing reserves.",
+        "Linux reads the list through the direct map, which ends at 1 GiB at the stage prepare. An access above that "
+        "is a page fault without a handler: a triple fault. qboot leaves the list on its stack, in memory that "
+        "nothing reserves.",
     ),
     "cmdline_paddr": Role(
         VMM,
-        PVH + ", which copies its low half to hdr.cmd_line_ptr",
-        "0 means none. QEMU gives an address even for an empty command line. The text itself is read later, by "
-        "copy_bootdata.",
+        PVH + ", which copies the low 32 bits to hdr.cmd_line_ptr",
+        "0 means that there is no command line. QEMU passes an address even if the command line is empty. Linux reads "
+        "the text later, in copy_bootdata.",
     ),
     "rsdp_paddr": Role(
         VMM,
-        "ACPI's start-up code, through pvh_get_root_pointer; in kernels from 2026 on init_pvh_bootparams",
-        "0 means that the guest must search for the root pointer, or has no ACPI. Firecracker leaves it 0 although "
-        "there is one.",
+        "ACPI initialization, through pvh_get_root_pointer; in kernels from 2026 on init_pvh_bootparams",
+        "0 means that the guest must search for the ACPI root pointer (RSDP), or that there is no ACPI. Firecracker "
+        "leaves it 0 although it provides one.",
     ),
     "memmap_paddr": Role(
         VMM,
         PVH,
-        "Read through the direct map, which ends at 1 GiB at the stage prepare. Only from version 1 on, and only if "
-        "memmap_entries is not 0.",
+        "Linux reads the map through the direct map, which ends at 1 GiB at the stage prepare. The field is valid only "
+        "from version 1 on, and only if memmap_entries is not 0.",
     ),
     "memmap_entries": Role(
         VMM,
         PVH,
-        "0 means that there is no map. Linux copies as many entries as this says, yet keeps the count in 8 bits: 256 "
-        "becomes 0, and from 129 on the table in boot_params overflows.",
+        "0 means that there is no memory map. Linux copies this many entries but stores their number in 8 bits: 256 "
+        "becomes 0, and more than 128 entries overflow the table in boot_params.",
     ),
-    "reserved": Role(VMM, NOBODY, "Keeps the size a multiple of 8. It must be 0, for versions to come."),
+    "reserved": Role(
+        VMM, NO_PROGRAM, "Pads the structure to a multiple of 8 bytes. It must be 0, so that later versions can use it."
+    ),
 }
 
 MODLIST_ENTRY = {
     "paddr": Role(
         VMM,
-        PVH + ", the first entry's alone: its low half becomes hdr.ramdisk_image",
-        "A module above 4 GiB loses its upper half here. In the RFC's protocol the second module is the memory map.",
+        PVH + ", only for module 0: the low 32 bits become hdr.ramdisk_image",
+        "A module above 4 GiB loses the high 32 bits of its address. In the RFC's protocol module 1 is the memory map.",
     ),
     "size": Role(
         VMM,
-        PVH + ", the first entry's alone: its low half becomes hdr.ramdisk_size",
-        "0 is as good as no ramdisk. A kernel with the RFC of 2017 does not look at the second module's size.",
+        PVH + ", only for module 0: the low 32 bits become hdr.ramdisk_size",
+        "0 means no ramdisk. A kernel with the RFC of 2017 ignores the size of module 1.",
     ),
     "cmdline_paddr": Role(
         VMM,
-        "not Linux; Xen's hvmloader and FreeBSD tell modules apart by it",
-        "What a module's text means is left to the guest. A kernel with the RFC of 2017 takes the second module for "
-        'the memory map if its text is exactly "e820 data". qboot leaves garbage here.',
+        "Xen's hvmloader and FreeBSD, to identify modules; Linux ignores it",
+        "The guest defines what a module's command line means. A kernel with the RFC of 2017 takes module 1 for the "
+        'memory map if its command line is exactly "e820 data". qboot leaves garbage here.',
     ),
-    "reserved": Role(VMM, NOBODY, "It must be 0; qboot leaves garbage here, and nobody minds."),
+    "reserved": Role(VMM, NO_PROGRAM, "Must be 0. qboot leaves garbage here, which does no harm."),
 }
 
-_COPIED = PVH + ", which copies it to boot_params.e820_table as it stands"
+_COPIED = PVH + ", which copies it unchanged to boot_params.e820_table"
 
 MEMMAP_TABLE_ENTRY = {
-    "addr": Role(VMM, _COPIED, "Ranges need not be sorted or aligned; Linux sorts its own copy later."),
-    "size": Role(VMM, _COPIED, "An empty range is copied too and dropped when e820_table is made."),
-    "type": Role(VMM, _COPIED, "An ACPI address range type. Where ranges overlap the higher number wins in Linux."),
-    "reserved": Role(VMM, NOBODY, "It must be 0; the copy in boot_params has no room for it."),
+    "addr": Role(VMM, _COPIED, "Ranges need not be sorted or aligned. Linux sorts its own table later."),
+    "size": Role(VMM, _COPIED, "Linux copies empty ranges too, and drops them when it makes *e820_table."),
+    "type": Role(
+        VMM, _COPIED, "An ACPI address range type. Where ranges overlap, the higher type number wins in Linux."
+    ),
+    "reserved": Role(VMM, NO_PROGRAM, "Must be 0. An entry of boot_params.e820_table has no such field."),
 }

@@ -1,10 +1,10 @@
-"""What each structure is, as a whole."""
+"""The role of each structure as a whole."""
 
 from __future__ import annotations
 
 from pvhdbg.abi.boot_params import BootParams
 from pvhdbg.abi.e820 import BootE820Entry, E820Table
-from pvhdbg.abi.roles.words import LOADER, PVH, REAL_MODE, VMM, Role
+from pvhdbg.abi.roles.actors import IN_PVH, NO_PROGRAM, PVH, REAL_MODE, VMM, Role
 from pvhdbg.abi.setup_header import SetupHeader
 from pvhdbg.abi.start_info import MemmapTableEntry, ModlistEntry, StartInfo
 from pvhdbg.abi.zero_page_parts import (
@@ -20,8 +20,8 @@ from pvhdbg.abi.zero_page_parts import (
 )
 
 STRUCTS = {
-    each.C_NAME: each
-    for each in (
+    struct.C_NAME: struct
+    for struct in (
         StartInfo,
         ModlistEntry,
         MemmapTableEntry,
@@ -40,81 +40,89 @@ STRUCTS = {
         EddDeviceParams,
     )
 }
-"""Every structure that pvhdbg has a table of, by its C name."""
+"""Every structure that has a table, by C name."""
 
-_ZERO = " A PVH guest has 0 here."
+_ZERO = " 0 in a PVH boot."
 
 STRUCTURES = {
     "hvm_start_info": Role(
         VMM,
-        "the guest, from the address in EBX; Linux copies it to pvh_start_info and reads the copy",
-        "All that a PVH guest is handed: where modules, command line, ACPI and the memory map lie. Any address may be "
-        "0, which means that there is no such thing. The VMM puts it anywhere in RAM, and the guest must not lose "
-        "what it points to before it is read.",
+        "the guest, at the address in EBX; Linux copies it to pvh_start_info and reads the copy",
+        "Everything that the VMM passes to a PVH guest: where the modules, the command line, the ACPI root pointer "
+        "and the memory map are. An address of 0 means that there is no such thing. The VMM can put the structure "
+        "anywhere in RAM. The guest must not overwrite what it points to before it has read it.",
     ),
     "hvm_modlist_entry": Role(
         VMM,
         PVH,
-        "A file that was loaded beside the kernel. Linux takes the first one for its ramdisk and ignores all others.",
+        "A module: a file that the VMM loaded next to the kernel. Linux uses module 0 as the ramdisk and ignores all "
+        "others.",
     ),
     "hvm_memmap_table_entry": Role(
         VMM,
         PVH,
-        "A range of guest-physical addresses and what it is, in ACPI's terms. With version 1 of start_info they took "
-        "the place of the RFC's module of e820 entries.",
+        "A range of guest-physical addresses and its type, as defined by ACPI. Version 1 of start_info added this "
+        "table; the RFC of 2017 passed e820 entries in a module instead.",
     ),
     "boot_e820_entry": Role(
-        PVH + "; outside PVH the boot loader, or the kernel's real-mode code",
+        IN_PVH + "; otherwise the boot loader or the kernel's real-mode code",
         "e820__memory_setup_default",
-        "A range of the memory map, 20 bytes without padding: as in boot_params, so in *e820_table and in the RFC's "
-        "module.",
+        "A range of the memory map, 20 bytes without padding. boot_params, *e820_table and the RFC's module have "
+        "entries of this form.",
     ),
     "e820_table": Role(
-        "Linux: e820__memory_setup and what follows it; the VMM, as the RFC's second module",
+        "Linux, in e820__memory_setup and later; in the RFC's protocol the VMM, as module 1",
         "all of Linux's early memory code",
-        "A count and packed entries. Linux's is sorted, without overlaps and empty ranges; what it was made from is "
-        'boot_params.e820_table. The RFC\'s second module, whose text is exactly "e820 data", has the same form.',
+        "A count and packed entries. Linux builds its table, *e820_table, from boot_params.e820_table: sorted, without "
+        'overlaps, without empty ranges. The RFC\'s module 1, whose command line is exactly "e820 data", has the same '
+        "layout.",
     ),
     "boot_params": Role(
-        PVH + "; outside PVH " + LOADER + ", the EFI stub, or the kernel's real-mode code",
-        "Linux, which copies it to boot_params in copy_bootdata",
-        "The page that Linux on x86 is started with, however it is started: the zero page. PVH makes one, "
-        "pvh_bootparams, out of start_info, so that the rest of the kernel need not know of PVH; nearly all of it "
+        IN_PVH + "; otherwise the boot loader, the EFI stub or the kernel's real-mode code",
+        "Linux, which copies it to the variable boot_params in copy_bootdata",
+        "The zero page: the boot data that every x86 Linux starts with. In a PVH boot the kernel builds one itself, "
+        "pvh_bootparams, from start_info, so that the rest of the kernel need not know about PVH. Nearly all of it "
         "stays 0.",
     ),
     "setup_header": Role(
-        "the kernel's build and " + LOADER + "; under PVH " + PVH,
+        f"the kernel's build and the boot loader; {IN_PVH}",
         "boot loaders, in the file; Linux, in boot_params",
-        "The head of a bzImage, which its boot loader reads, fills in and copies to boot_params. A PVH boot has no "
-        "boot loader: xen_prepare_pvh sets the five fields that Linux needs later, and leaves all others 0.",
+        "The header of a bzImage. A boot loader reads it, fills it in and copies it to boot_params. A PVH boot has no "
+        "boot loader: init_pvh_bootparams sets the five fields that Linux needs later, and leaves all others 0.",
     ),
     "screen_info": Role(
-        REAL_MODE + ", or the EFI stub; on Xen's control domain xen_init_vga",
+        REAL_MODE + ", or the EFI stub; for Xen's control domain xen_init_vga",
         "the VGA console and the frame buffer drivers",
-        "The display as Linux found it: a text mode, or a frame buffer's address, size and pixel format. 0 in a "
-        "PVH guest that is not Xen's control domain.",
+        "The display at boot: a text mode, or the address, size and pixel format of a frame buffer. 0 in a PVH boot, "
+        "except in Xen's control domain.",
     ),
     "apm_bios_info": Role(
-        REAL_MODE, "the APM driver, 32-bit kernels only", "How to call the BIOS's power management." + _ZERO
+        REAL_MODE,
+        "the APM driver, only in 32-bit kernels",
+        "How to call the BIOS's power management (APM)." + _ZERO,
     ),
     "ist_info": Role(
-        REAL_MODE, "the speedstep-smi driver, 32-bit kernels only", "How to change the CPU's speed." + _ZERO
+        REAL_MODE, "the speedstep-smi driver, only in 32-bit kernels", "How to change the CPU's speed." + _ZERO
     ),
     "sys_desc_table": Role(
-        "the real-mode code of old kernels", "nobody", "The BIOS's description of the machine." + _ZERO
+        "the real-mode code of old kernels", NO_PROGRAM, "The BIOS's description of the machine." + _ZERO
     ),
-    "olpc_ofw_header": Role("Open Firmware on an OLPC", "olpc_ofw_detect", "How to call Open Firmware." + _ZERO),
+    "olpc_ofw_header": Role(
+        "Open Firmware on an OLPC laptop",
+        "olpc_ofw_detect, only in 32-bit kernels",
+        "How to call Open Firmware." + _ZERO,
+    ),
     "edid_info": Role(
-        REAL_MODE + ", or the EFI stub", "frame buffer drivers", "What the monitor says of itself." + _ZERO
+        REAL_MODE + " (VESA), or the EFI stub", "frame buffer drivers", "What the monitor reports about itself." + _ZERO
     ),
     "efi_info": Role(
-        "the EFI stub, or a boot loader or kexec for it; on Xen's control domain xen_efi_init",
-        "efi_init",
-        "Where EFI's system table and memory map lie. Each address is in two halves, as the upper ones came later. 0 "
-        "in a PVH guest that is not Xen's control domain.",
+        "the EFI stub, or in its place a boot loader or kexec; for Xen's control domain xen_efi_init",
+        "setup_arch and efi_init",
+        "Where the EFI system table and memory map are. Each address is split in two, because the high halves were "
+        "added later. 0 in a PVH boot, except in Xen's control domain.",
     ),
     "edd_info": Role(
-        REAL_MODE, "the edd driver", "A disk as the BIOS numbers it, to be matched with Linux's names." + _ZERO
+        REAL_MODE, "the edd driver", "A disk as the BIOS numbers it, to match with Linux's disk names." + _ZERO
     ),
-    "edd_device_params": Role(REAL_MODE, "the edd driver", "A disk's geometry, and on which bus it is." + _ZERO),
+    "edd_device_params": Role(REAL_MODE, "the edd driver", "The geometry of a disk and its bus." + _ZERO),
 }

@@ -210,7 +210,7 @@ def _zero_fields(row: Row) -> str:
 def _explained(topic: Explanation) -> Iterator[str]:
     meaning = topic.meaning
     yield f"{meaning[:1].upper()}{meaning[1:]}." if meaning else ""
-    yield " ".join(topic.more)
+    yield " ".join(topic.details)
     if topic.written_by:
         yield f"Written by {topic.written_by}; read by {topic.read_by}."
     yield f"Source: {topic.source}." if topic.source else ""

@@ -1,12 +1,13 @@
-"""`explain`: what a name means, who writes it and who reads it.
+"""`explain`: what a name means, which programs write and read it, and the source.
 
 lookup            any name -> its topics. Start here
-topics            fields, structures, flags, e820 types; the Topic type
-machine_topics    registers, CPU state, ELF notes
+topics            fields, structures, flags, e820 types; the types Explanation and Topic
+machine_topics    registers, CPU bits, CPU modes, ELF notes, and values that pvhdbg derives
 stage_topics      the stages
 rule_topics       the rules
-recording_topics  protocols and keys of the JSON
-word_topics       the words that the other explanations use
+recording_topics  protocols, and the JSON keys of a recording
+term_topics       terms that the other explanations use
+glossary          the text of these terms
 offsets           `hdr+0x10`: a structure and an offset
 explain_text      topics as text
 """

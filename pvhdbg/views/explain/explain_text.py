@@ -1,4 +1,4 @@
-"""Explanations as text, and the list of all that can be explained."""
+"""Explanations as text, and the list of everything that can be explained."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import printable
 from pvhdbg.views.explain import lookup
+from pvhdbg.views.explain.term_topics import mentioned
 from pvhdbg.views.explain.topics import FIELDS
 from pvhdbg.views.rows import text
 
@@ -16,40 +17,46 @@ if TYPE_CHECKING:
     from pvhdbg.views.explain.topics import Explanation
 
 WIDTH = 100
-_IN_FULL = 2
+_MOST_IN_FULL = 2
 
 
 def answer(name: str, width: int = WIDTH) -> str:
-    """The explanation of a name; where more than two things are called that, each in short.
+    """Explain a name. If more than two topics have it, list them with one line each.
 
-    :raise UserError: if nothing is.
+    :raise UserError: if no topic has the name.
     """
-    found = lookup.explain(name)
-    if len(found) > _IN_FULL:
-        return "\n".join(_several(name, found)) + "\n"
-    return "\n\n".join("\n".join(whole(each, width)) for each in found) + "\n"
+    explanations = lookup.explain(name)
+    if len(explanations) > _MOST_IN_FULL:
+        return "\n".join(_several(name, explanations)) + "\n"
+    return "\n\n".join("\n".join(in_full(explanation, width)) for explanation in explanations) + "\n"
 
 
-def whole(of: Explanation, width: int = WIDTH) -> list[str]:
-    """Everything about one thing."""
-    lines = [f"{of.title}   {_joined(of.ctype, of.where)}".rstrip()]
-    lines += _wrapped(of.meaning, width)
-    for each in of.more:
-        lines += _wrapped(each, width)
-    lines += _labelled({"written by": of.written_by, "read by": of.read_by, "source": of.source}, width)
-    return [*lines, *text.columns(of.values, indent=2)]
+def in_full(about: Explanation, width: int = WIDTH) -> list[str]:
+    """Return the lines of one whole explanation. The first line and the table of values may be wider than `width`."""
+    lines = [f"{about.title}   {_joined(about.ctype, about.where)}".rstrip()]
+    lines += _wrapped(about.meaning, width)
+    for paragraph in about.details:
+        lines += _wrapped(paragraph, width)
+    labels = {
+        "written by": about.written_by,
+        "read by": about.read_by,
+        "source": about.source,
+        "see also": ", ".join(mentioned(about)),
+    }
+    return [*lines, *_labelled(labels, width), *text.columns(about.values, indent=2)]
 
 
-def short(of: Explanation) -> tuple[str, str, str]:
-    """Title, place and meaning, for a table."""
-    return of.title, _joined(of.ctype, of.where), of.meaning or of.more[0].partition(".")[0].partition(":")[0]
+def _summary(about: Explanation) -> tuple[str, str, str]:
+    """Return title, place and meaning, for a table."""
+    first_clause = about.details[0].partition(".")[0].partition(":")[0] if about.details else ""
+    return about.title, _joined(about.ctype, about.where), about.meaning or first_clause
 
 
-def _several(name: str, found: Sequence[Explanation]) -> list[str]:
+def _several(name: str, explanations: Sequence[Explanation]) -> list[str]:
     return [
-        f"{len(found)} things are called {printable(name)}:",
-        *text.columns([short(each) for each in found]),
-        f"Ask for one by all of its name, as in `explain {found[0].title}`.",
+        f"{len(explanations)} topics have the name {printable(name)}:",
+        *text.columns([_summary(explanation) for explanation in explanations]),
+        f"Pass the full name of one of them, for example `explain {explanations[0].title}`.",
     ]
 
 
@@ -69,16 +76,16 @@ def _labelled(labels: dict[str, str], width: int) -> Iterator[str]:
 
 
 def listing(width: int = WIDTH) -> str:
-    """The names of all that can be explained, by kind; fields by their structure."""
+    """List the names of all topics by kind, and those of fields by structure."""
     lines = []
     for kind, names in _kinds():
         lines += [f"{kind}:", *_wrapped("  ".join(names), width)]
-    lines.append("A field's own name is enough, and so is a path such as hdr.version or modules[1].paddr.")
+    lines.append("Pass a name to `explain`. A field needs no structure; a path such as modules[1].paddr works too.")
     return "\n".join(lines) + "\n"
 
 
 def _kinds() -> Iterator[tuple[str, list[str]]]:
-    for kind, names in lookup.listed().items():
+    for kind, names in lookup.names_by_kind().items():
         if kind != FIELDS:
             yield kind, names
             continue

@@ -1,4 +1,4 @@
-"""Any name looked up: a field, a structure, a stage, a bit, a note, a rule, a word. One text for all that explain."""
+"""Find the topics of a name: field, structure, flag, stage, register, bit, note, rule, and so on."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from pvhdbg.views.explain import (
     recording_topics,
     rule_topics,
     stage_topics,
+    term_topics,
     topics,
-    word_topics,
 )
 from pvhdbg.views.explain.topics import Explanation, Topic
 from pvhdbg.views.rows import text
@@ -22,42 +22,43 @@ from pvhdbg.views.rows import text
 if TYPE_CHECKING:
     from pvhdbg.views.rows.row import Row
 
-# Two letters are in half of all names.
-_ANYWHERE = 2
+# Half of all names contain any given two letters, so suggestions need more.
+_TOO_SHORT = 2
 _INDEX = re.compile(r"\[[^]]*\]")
 
 
 def explain(name: str) -> tuple[Explanation, ...]:
-    """All that is called that, in whole or from a dot on: `memmap_paddr`, `hdr.version`, `modules[1].paddr`, `CR0.PE`;
-    the field at an offset: `start_info+0x28`; or what has that title: `stage kernel`.
+    """Return the explanations of all topics with this name.
 
-    What is written exactly so comes before what differs in case.
+    A name is a topic's full name or its ending after a dot: `memmap_paddr`, `hdr.version`, `modules[1].paddr`,
+    `CR0.PE`. It can also be the offset of a field, `start_info+0x28`, or a title, `stage kernel`. An exact match is
+    preferred to one that ignores case.
 
-    :raise UserError: if nothing is; its hint names what is nearest.
+    :raise UserError: if there is none; the hint suggests similar names.
     """
-    words = _normal(name)
-    found = _endings().get(words) or _folded().get(words.casefold())
-    if found is None:
-        place = offsets.parse(words)
-        if place:
-            return (topics.of_field(offsets.field_at(place)),)
-        titled = _titled().get(words.casefold())
-        if titled:
-            return (titled,)
-        raise UserError(f"nothing is called {text.quoted(name)}", _hint(words[: text.SHORT]))
-    return tuple(each.explain() for each in found)
+    words = _normalized(name)
+    matches = _by_ending().get(words) or _by_folded_ending().get(words.casefold())
+    if matches:
+        return tuple(topic.explain() for topic in matches)
+    place = offsets.parse(words)
+    if place:
+        return (topics.of_field(offsets.field_at(place)),)
+    titled = _by_title().get(words.casefold())
+    if titled:
+        return (titled,)
+    raise UserError(f"unknown name: {text.quoted(name)}", _hint(words[: text.SHORT]))
 
 
 def of_row(row: Row) -> Explanation | None:
-    """What a row of a view is about; null if that has no explanation."""
+    """Return the explanation of what a row shows, or None if it has none."""
     if len(row.fields) == 1:
         return topics.of_field(row.fields[0])
-    found = _whole().get(_normal(row.path))
-    return found.explain() if found else None
+    topic = _by_full_name().get(_normalized(row.path))
+    return topic.explain() if topic else None
 
 
-def listed() -> dict[str, list[str]]:
-    """The names of all topics, by kind."""
+def names_by_kind() -> dict[str, list[str]]:
+    """Return the main names of all topics, by kind."""
     kinds: dict[str, list[str]] = {}
     for topic in _topics():
         kinds.setdefault(topic.kind, []).append(topic.name)
@@ -65,13 +66,13 @@ def listed() -> dict[str, list[str]]:
 
 
 def names() -> list[str]:
-    """Everything that completion can offer: each topic's names, and fields also without their structure."""
-    return sorted(set(_endings()))
+    """Return every name that `explain` accepts, for completion, with fields also without their structure."""
+    return sorted(set(_by_ending()))
 
 
-def _normal(name: str) -> str:
+def _normalized(name: str) -> str:
     words = _INDEX.sub("", name.strip()).removeprefix("struct ").strip(".").removeprefix("stops.")
-    if words.endswith("type_name"):  # what JSON adds to a type
+    if words.endswith("type_name"):  # the JSON has it next to each type
         words = words.removesuffix("_name")
     try:
         return str(int(words, 0))
@@ -82,10 +83,10 @@ def _normal(name: str) -> str:
 def _hint(name: str) -> str:
     from difflib import get_close_matches
 
-    wanted, known = name.casefold(), {each.casefold(): each for each in names()}
-    holding = sorted((each for each in known if wanted in each), key=len) if len(wanted) > _ANYWHERE else []
-    near = [known[each] for each in holding[:3] or get_close_matches(wanted, known, 3)]
-    return f"near to it: {', '.join(near)}" if near else "`explain` lists what there is"
+    wanted, known = name.casefold(), {candidate.casefold(): candidate for candidate in names()}
+    containing = sorted((other for other in known if wanted in other), key=len) if len(wanted) > _TOO_SHORT else []
+    similar = [known[other] for other in containing[:3] or get_close_matches(wanted, known, 3)]
+    return f"did you mean {', '.join(similar)}?" if similar else "run `explain` without a name to list all names"
 
 
 @cache
@@ -100,23 +101,23 @@ def _topics() -> tuple[Topic, ...]:
         *machine_topics.bits(),
         *machine_topics.modes(),
         *machine_topics.xen_notes(),
-        *machine_topics.document(),
+        *machine_topics.derived_values(),
         *recording_topics.protocols(),
         *recording_topics.keys(),
         *rule_topics.of_rules(),
-        *word_topics.words(),
+        *term_topics.terms(),
     )
 
 
 @cache
-def _whole() -> dict[str, Topic]:
-    """Topics by whole names; the first wins."""
+def _by_full_name() -> dict[str, Topic]:
+    """Return the topics by full name. If two have the same name, the first one counts."""
     return {key: topic for topic in reversed(_topics()) for key in topic.keys}
 
 
 @cache
-def _endings() -> dict[str, list[Topic]]:
-    """Topics by every ending of their names that begins after a dot."""
+def _by_ending() -> dict[str, list[Topic]]:
+    """Return the topics by full name and by each ending of it after a dot."""
     endings: dict[str, list[Topic]] = {}
     for topic in _topics():
         for ending in dict.fromkeys(ending for key in topic.keys for ending in _endings_of(key, topic.kind)):
@@ -125,22 +126,22 @@ def _endings() -> dict[str, list[Topic]]:
 
 
 def _endings_of(key: str, kind: str) -> list[str]:
-    """A number alone is no ending: it would be taken for a type or a note."""
-    if kind in (recording_topics.RECORDING, word_topics.WORDS):
+    """Return the key and its endings, except a bare number: that is the number of an e820 type or a note."""
+    if kind in (recording_topics.RECORDING, term_topics.TERMS):
         return [key]
     parts = key.split(".")
     return [key, *(".".join(parts[at:]) for at in range(1, len(parts)) if not parts[at].isdigit())]
 
 
 @cache
-def _folded() -> dict[str, list[Topic]]:
+def _by_folded_ending() -> dict[str, list[Topic]]:
     folded: dict[str, list[Topic]] = {}
-    for ending, found in _endings().items():
-        folded.setdefault(ending.casefold(), []).extend(found)
+    for ending, matches in _by_ending().items():
+        folded.setdefault(ending.casefold(), []).extend(matches)
     return folded
 
 
 @cache
-def _titled() -> dict[str, Explanation]:
-    """By title, which no two have. It takes a few milliseconds to make."""
-    return {told.title.casefold(): told for told in (topic.explain() for topic in _topics())}
+def _by_title() -> dict[str, Explanation]:
+    """Return the explanations by title; every title is unique. Building this takes a few milliseconds."""
+    return {about.title.casefold(): about for about in (topic.explain() for topic in _topics())}

@@ -1,4 +1,4 @@
-"""A structure and an offset looked up: `start_info+0x28`, `hdr+0x10`, `boot_params+0x210`."""
+"""Find the field at an offset in a structure: `start_info+0x28`, `hdr+0x10`, `boot_params+0x210`."""
 
 from __future__ import annotations
 
@@ -18,45 +18,44 @@ _PLACE = re.compile(
 
 
 class Place(NamedTuple):
+    """An offset in bytes from the start of a structure. It can be beyond the end."""
+
     struct: type[Struct]
     offset: int
 
 
 def parse(words: str) -> Place | None:
-    """Null for what is no structure and an offset."""
-    found = _PLACE.fullmatch(words)
-    struct = _struct(found["name"]) if found else None
-    return Place(struct, int(found["offset"], 0)) if found and struct else None
+    """Parse `STRUCTURE+OFFSET`. Return None if `words` is something else."""
+    match = _PLACE.fullmatch(words)
+    struct = _struct(match["name"]) if match else None
+    return Place(struct, int(match["offset"], 0)) if match and struct else None
 
 
 def _struct(name: str) -> type[Struct] | None:
-    """By its C name, by what it is called elsewhere, or by the field that holds one."""
+    """Find a structure by its C name, an alias, or the name of a field that holds it."""
     wanted = name.casefold()
     for c_name, struct in STRUCTS.items():
         if wanted in (c_name, *ALIASES.get(c_name, ())):
             return struct
     last = wanted.rpartition(".")[2]
     fields = (field for struct in STRUCTS.values() for field in struct.FIELDS if field.name == last)
-    return next(filter(None, map(_held, fields)), None)
+    return next(filter(None, map(_type_of, fields)), None)
 
 
-def _held(field: Field[Any]) -> type[Struct] | None:
-    """The structure that a field is, or has many of."""
+def _type_of(field: Field[Any]) -> type[Struct] | None:
+    """Return the structure that a field is, or is an array of."""
     return STRUCTS.get(field.ctype.partition("[")[0].removeprefix("struct "))
 
 
 def field_at(place: Place) -> Field[Any]:
-    """The innermost field that has the byte there.
+    """Return the innermost field that contains the byte at a place.
 
-    :raise UserError: if there is none; its hint names the field before it.
+    :raise UserError: if the offset is beyond the end of the structure.
     """
     struct, offset = place
     for field in struct.FIELDS:
         if field.offset <= offset < field.end:
-            inner = _held(field)
+            inner = _type_of(field)
             return field_at(Place(inner, (offset - field.offset) % inner.SIZE)) if inner else field
-    before = [each for each in struct.FIELDS if each.end <= offset]
-    hint = f"{struct.C_NAME} has {struct.SIZE} bytes"
-    if before and offset < struct.SIZE:
-        hint = f"{before[-1].name} before it ends at +{before[-1].end:#x}"
+    hint = f"pass an offset below {struct.SIZE:#x}, the size of struct {struct.C_NAME}"
     raise UserError(f"struct {struct.C_NAME} has no field at +{offset:#x}", hint)

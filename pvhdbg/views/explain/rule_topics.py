@@ -1,4 +1,4 @@
-"""The rules of pvhdbg/checks to be explained: why what they look for matters, and what to do."""
+"""The rules of pvhdbg/checks as topics: why a defect matters, and what to do about it."""
 
 from __future__ import annotations
 
@@ -23,12 +23,14 @@ def of_rules() -> Iterator[Topic]:
 
 
 def of_rule(rule: Rule) -> Explanation:
+    """Return a rule's explanation: its docstring, with the paragraphs that name sources apart."""
     paragraphs = rule.paragraphs
-    sources = [each.removeprefix(SOURCE).rstrip(".") for each in paragraphs if each.startswith(SOURCE)]
+    sources = [paragraph.removeprefix(SOURCE).rstrip(".") for paragraph in paragraphs if paragraph.startswith(SOURCE)]
     return Explanation(
         rule.code,
-        where=rule.severity + (f", in some cases {' or '.join(rule.also)}" if rule.also else ""),
+        where=rule.severity
+        + (f", in some cases {' or '.join(rule.other_severities)}" if rule.other_severities else ""),
         meaning=rule.name,
         source="; ".join(sources),
-        more=tuple(each for each in paragraphs if not each.startswith(SOURCE)),
+        details=tuple(paragraph for paragraph in paragraphs if not paragraph.startswith(SOURCE)),
     )

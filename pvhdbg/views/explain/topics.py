@@ -1,4 +1,4 @@
-"""Boot data to be explained: structures, fields, flags and e820 types, each a topic with the names it answers to."""
+"""Boot data as topics: structures, fields, flags and e820 types."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ STRUCTURES, FIELDS, FLAGS, TYPES = "structures", "fields", "flags", "e820 types"
 
 
 class Explanation(NamedTuple):
-    """One thing told. What does not apply is empty.
+    """The text about one thing. A part that does not apply is empty.
 
-    `meaning` is a phrase, `more` are sentences. `values` are the names that values of it have, the bits of a register
-    or the fields of a structure: each a cell for what, its name, and its meaning.
+    `meaning` is a phrase, `details` are paragraphs. `values` is a table of named values, of a register's bits or of a
+    structure's fields: the value, bit or offset, then the name, then the meaning.
     """
 
     title: str
@@ -31,12 +31,12 @@ class Explanation(NamedTuple):
     written_by: str = ""
     read_by: str = ""
     source: str = ""
-    more: tuple[str, ...] = ()
+    details: tuple[str, ...] = ()
     values: tuple[tuple[str, str, str], ...] = ()
 
 
 class Topic(NamedTuple):
-    """Something to ask for: `name` is how it is listed, `keys` are all its names, with a dot before each part."""
+    """Something that can be explained. `name` is shown in lists, `keys` are its full names, with dots between parts."""
 
     kind: str
     name: str
@@ -50,16 +50,16 @@ ALIASES = {
     "hvm_memmap_table_entry": ("memory_map.entries",),
     "boot_params": ("pvh_bootparams", "kernel_boot_params"),
 }
-"""What a structure is called in the document and in the kernel, by its C name."""
+"""Other names of a structure, in the JSON and in the kernel, by C name."""
 
 FIELD_ALIASES = {
     ("hvm_start_info", "cmdline_paddr"): ("cmdline",),
     ("hvm_modlist_entry", "cmdline_paddr"): ("modules.cmdline",),
 }
-"""What the document tells of what a field leads to."""
+"""Keys of the JSON that hold what an address field points to."""
 
 FLAG_PREFIXES = {"hvm_start_info": "SIF_"}
-"""What the source's own names of a structure's flags begin with, where the table's do not."""
+"""Prefixes of flag names in the source that the tables omit, by structure."""
 
 
 def structures() -> Iterator[Topic]:
@@ -69,14 +69,14 @@ def structures() -> Iterator[Topic]:
 
 def of_structure(struct: type[Struct]) -> Explanation:
     written_by, read_by, text = roles.STRUCTURES[struct.C_NAME]
-    fields = tuple((f"+{each.offset:#04x}", f"{each.ctype} {each.name}", each.meaning) for each in struct.FIELDS)
+    fields = tuple((f"+{row.offset:#04x}", f"{row.ctype} {row.name}", row.meaning) for row in struct.FIELDS)
     return Explanation(
         f"struct {struct.C_NAME}",
         where=f"{struct.SIZE} bytes",
         written_by=written_by,
         read_by=read_by,
         source=struct.SOURCE,
-        more=(text,),
+        details=(text,),
         values=fields,
     )
 
@@ -90,7 +90,7 @@ def fields() -> Iterator[Topic]:
 
 
 def _roots(name: str) -> Iterator[str]:
-    """All paths to structures of that kind, also inside others."""
+    """Yield all paths to structures of this kind, including those nested in other structures."""
     yield from (name, *ALIASES.get(name, ()))
     for outer, field in _holders(name):
         yield from (f"{root}.{field.name}" for root in _roots(outer))
@@ -104,11 +104,11 @@ def _holders(name: str) -> Iterator[tuple[str, Field[Any]]]:
 
 
 def of_field(field: Field[Any]) -> Explanation:
-    """The field's row of the table, and its role."""
+    """Explain a field from its row of the table and its role."""
     struct = field.owner
     written_by, read_by, text = roles.role(struct.C_NAME, field.name)
-    if not roles.is_its_own(struct.C_NAME, field.name):
-        text = f"Of struct {struct.C_NAME}: {text[:1].lower()}{text[1:]}"
+    if not roles.has_own_role(struct.C_NAME, field.name):
+        text = f"A field of struct {struct.C_NAME}. {text}"
     return Explanation(
         f"{struct.C_NAME}.{field.name}",
         field.ctype,
@@ -118,7 +118,7 @@ def of_field(field: Field[Any]) -> Explanation:
         read_by,
         struct.SOURCE,
         (text, *_notes(field)),
-        tuple((field.text(each), *name) for each, name in field.names.names.items()) if field.names else (),
+        tuple((field.text(value), *name) for value, name in field.names.names.items()) if field.names else (),
     )
 
 
@@ -132,13 +132,13 @@ def _places(field: Field[Any]) -> Iterator[str]:
 
 def _notes(field: Field[Any]) -> Iterator[str]:
     if field.since:
-        yield f"The structure has it from version {field.since} on."
+        yield f"Exists from version {field.since} of the structure on."
     if field.points_to in STRUCTS:
-        yield f"The address of a struct {field.points_to}."
+        yield f"Holds the address of a struct {field.points_to}."
 
 
 def flags() -> Iterator[Topic]:
-    """The bits of fields that are made of named bits."""
+    """Yield the named bits of fields."""
     for name, struct in STRUCTS.items():
         for field in struct.FIELDS:
             if isinstance(field.names, Bits):
@@ -153,7 +153,7 @@ def _flag(field: Field[Any], mask: int) -> Explanation:
     whole = of_field(field)
     role = roles.FLAGS.get(whole.title, {}).get(bit.name)
     if role:
-        whole = whole._replace(written_by=role.written_by, read_by=role.read_by, more=(role.text,))
+        whole = whole._replace(written_by=role.written_by, read_by=role.read_by, details=(role.text,))
     return whole._replace(
         title=bit.name,
         ctype="flag",
@@ -173,12 +173,12 @@ def _type(number: int) -> Explanation:
     name = e820.E820_TYPES.names[number]
     return Explanation(
         f"e820 type {name.name}",
-        where=f"{_number(number)} as type in hvm_memmap_table_entry, boot_e820_entry",
+        where=f"value {_number(number)} of type in hvm_memmap_table_entry and boot_e820_entry",
         meaning=name.meaning,
-        written_by="the VMM, in the map that it hands over; init_pvh_bootparams copies it as it stands",
+        written_by="the VMM, in the memory map; init_pvh_bootparams copies it unchanged",
         read_by=roles.role("boot_e820_entry", "type").read_by,
         source=e820.BootE820Entry.SOURCE,
-        more=(roles.E820_TYPES[number],),
+        details=(roles.E820_TYPES[number],),
     )
 
 

@@ -1,4 +1,4 @@
-"""Everything that is shown can be explained, under each of its names."""
+"""Everything that a view shows can be explained, by each of its names."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.protocols import PROTOCOLS
 from pvhdbg.boot.stop.stages import Stage
 from pvhdbg.errors import UserError
-from pvhdbg.views.explain import explain_text, lookup, topics
+from pvhdbg.views.explain import explain_text, lookup, term_topics, topics
 from pvhdbg.views.rows import boot_params_rows, cpu_rows, map_rows, start_info_rows
 from pvhdbg.views.rows.row import Row
 from pvhdbg.views.to_json import document_json
@@ -28,36 +28,36 @@ EVERY_FIELD = [field for struct in STRUCTS.values() for field in struct.FIELDS]
 
 
 def titles(name: str) -> list[str]:
-    return [each.title for each in lookup.explain(name)]
+    return [explanation.title for explanation in lookup.explain(name)]
 
 
-def topics_of(title: str) -> topics.Explanation:
-    return next(each for each in lookup.explain(title.partition(" ")[2]) if title == each.title)
+def explanation_titled(title: str) -> topics.Explanation:
+    return next(about for about in lookup.explain(title.partition(" ")[2]) if title == about.title)
 
 
 @pytest.mark.parametrize("field", EVERY_FIELD, ids=lambda field: f"{field.owner.C_NAME}.{field.name}")
 def test_every_field_is_explained_by_its_c_name(field: Field[Any]) -> None:
-    (found,) = lookup.explain(f"{field.owner.C_NAME}.{field.name}")
+    (about,) = lookup.explain(f"{field.owner.C_NAME}.{field.name}")
 
-    assert topics.of_field(field) == found
-    assert all((found.title, found.ctype, found.where, found.meaning, found.written_by, found.read_by, found.source))
+    assert topics.of_field(field) == about
+    assert all((about.title, about.ctype, about.where, about.meaning, about.written_by, about.read_by, about.source))
 
 
-def test_every_name_that_is_offered_is_explained() -> None:
+def test_every_name_that_completion_offers_is_explained() -> None:
     answers = [explain_text.answer(name) for name in lookup.names()]
 
     assert [] == [answer for answer in answers if not answer.strip() or "None" in answer]
 
 
-def test_every_kind_of_thing_is_listed() -> None:
-    listed = lookup.listed()
+def test_the_list_of_names_has_every_kind_of_topic() -> None:
+    names = lookup.names_by_kind()
 
-    assert set(STRUCTS) == set(listed["structures"])
-    assert {stages.RESET, *stages.NAMES, stages.DIED} == set(listed["stages"])
-    assert {each.name for each in E820_TYPES.names.values()} == set(listed["e820 types"])
-    assert {each.name for each in XEN_NOTES.values()} == set(listed["Xen notes"])
-    assert set(REGISTERS) < set(listed["registers"])
-    assert {"CR0.PE", "CR4.PAE", "EFER.LMA", "EFLAGS.IF"} < set(listed["CPU bits"])
+    assert set(STRUCTS) == set(names["structures"])
+    assert {stages.RESET, *stages.NAMES, stages.DIED} == set(names["stages"])
+    assert {known.name for known in E820_TYPES.names.values()} == set(names["e820 types"])
+    assert {note.name for note in XEN_NOTES.values()} == set(names["Xen notes"])
+    assert set(REGISTERS) < set(names["registers"])
+    assert {"CR0.PE", "CR4.PAE", "EFER.LMA", "EFLAGS.IF"} < set(names["CPU bits"])
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_every_kind_of_thing_is_listed() -> None:
         " memmap_paddr ",
     ],
 )
-def test_a_field_answers_to_each_of_its_names(name: str) -> None:
+def test_a_field_is_found_by_each_of_its_names(name: str) -> None:
     assert (topics.of_field(StartInfo.memmap_paddr),) == lookup.explain(name)
 
 
@@ -86,80 +86,80 @@ def test_a_field_answers_to_each_of_its_names(name: str) -> None:
         "pvh_bootparams.hdr.version",
     ],
 )
-def test_a_field_inside_another_structure_answers_to_the_path(name: str) -> None:
+def test_a_field_of_a_nested_structure_is_found_by_its_path(name: str) -> None:
     assert (topics.of_field(SetupHeader.version),) == lookup.explain(name)
 
 
-def test_an_index_in_a_path_is_left_out() -> None:
+def test_an_index_in_a_path_is_ignored() -> None:
     assert (topics.of_field(ModlistEntry.paddr),) == lookup.explain("modules[17].paddr")
     assert ["boot_e820_entry.type"] == titles("boot_params.e820_table[3].type")
     assert ["boot_e820_entry.type"] == titles("boot_params.e820_table[3].type_name")
 
 
-def test_a_name_that_several_have_gives_all_of_them_in_short() -> None:
-    found = titles("version")
+def test_a_name_of_more_than_two_topics_lists_them() -> None:
+    matches = titles("version")
     answer = explain_text.answer("version").splitlines()
 
-    assert ["hvm_start_info.version", "setup_header.version", "apm_bios_info.version", "edd_info.version"] == found
-    assert "4 things are called version:" == answer[0]
-    assert [*found] == [line.split()[0] for line in answer[1:-1]]
-    assert "Ask for one by all of its name, as in `explain hvm_start_info.version`." == answer[-1]
+    assert ["hvm_start_info.version", "setup_header.version", "apm_bios_info.version", "edd_info.version"] == matches
+    assert "4 topics have the name version:" == answer[0]
+    assert matches == [line.split()[0] for line in answer[1:-1]]
+    assert "Pass the full name of one of them, for example `explain hvm_start_info.version`." == answer[-1]
 
 
-def test_two_things_of_one_name_are_both_told_in_full() -> None:
+def test_two_topics_with_the_same_name_are_both_explained_in_full() -> None:
     both = explain_text.answer("kernel")
 
     assert ["stage kernel", "kernel in a recording"] == titles("kernel")
     assert explain_text.answer("stage kernel") + "\n" + explain_text.answer("kernel in a recording") == both
 
 
-def test_everything_answers_to_its_title() -> None:
-    found = [each.title for name in lookup.names() for each in lookup.explain(name)]
+def test_every_topic_is_found_by_its_title() -> None:
+    all_titles = [explanation.title for name in lookup.names() for explanation in lookup.explain(name)]
 
-    assert [] == [title for title in found if title not in titles(title)]
-
-
-def test_a_name_is_repeated_as_text() -> None:
-    assert r"4 things are called version[\x1b(0]:" == explain_text.answer("version[\x1b(0]").splitlines()[0]
+    assert [] == [title for title in all_titles if title not in titles(title)]
 
 
-def test_what_is_written_exactly_so_comes_first() -> None:
+def test_a_name_is_printed_with_control_characters_escaped() -> None:
+    assert r"4 topics have the name version[\x1b(0]:" == explain_text.answer("version[\x1b(0]").splitlines()[0]
+
+
+def test_an_exact_match_is_preferred_to_one_in_another_case() -> None:
     assert ["e820 type RESERVED"] == titles("RESERVED")
     assert "hvm_start_info.reserved" in titles("reserved")
     assert ["CR0.PE"] == titles("cr0.pe")
 
 
-def test_a_number_is_a_type_or_a_note_however_it_is_written() -> None:
+def test_a_number_finds_a_type_or_a_note_in_decimal_and_in_hex() -> None:
     assert ["Xen note PHYS32_ENTRY"] == titles("18") == titles("0x12") == titles("XEN_ELFNOTE_PHYS32_ENTRY")
     assert ["e820 type RAM", "Xen note ENTRY"] == titles("1")
 
 
-def test_a_bit_says_what_the_abi_demands_of_it() -> None:
-    told = explain_text.answer("CR0.PE")
+def test_the_explanation_of_a_bit_says_what_the_abi_requires_of_it() -> None:
+    answer = explain_text.answer("CR0.PE")
 
-    assert "bit 0 (0x1) of CR0" in told
-    assert "must be 1" in told
+    assert "bit 0 (0x1) of CR0" in answer
+    assert "must be 1" in answer
     assert "must be 0" in explain_text.answer("EFLAGS.IF")
 
 
-def test_a_field_s_place_is_told_in_the_outer_structure_too() -> None:
-    (found,) = lookup.explain("type_of_loader")
+def test_the_explanation_of_a_nested_field_has_its_offset_in_the_outer_structure_too() -> None:
+    (about,) = lookup.explain("type_of_loader")
 
-    assert "+0x1f in struct setup_header, +0x210 in boot_params" == found.where
-    assert ("0xb", "QEMU", "") in found.values
+    assert "+0x1f in struct setup_header, +0x210 in boot_params" == about.where
+    assert ("0xb", "QEMU", "") in about.values
 
 
 @pytest.mark.parametrize("name", [*PROTOCOLS, "none"])
-def test_each_word_of_protocol_is_explained(name: str) -> None:
+def test_every_value_of_protocol_is_explained(name: str) -> None:
     assert [f"protocol {name}"] == titles(name) == titles(name.upper())
 
 
-def test_a_register_answers_to_its_name_in_32_bit_code_too() -> None:
+def test_a_register_is_found_by_its_name_in_32_bit_code_too() -> None:
     assert ["rbx"] == titles("ebx") == titles("EBX") == titles("registers.ebx")
     assert "physical address of struct hvm_start_info" in explain_text.answer("ebx")
 
 
-def test_a_flag_answers_to_xens_name_of_it_and_to_its_path() -> None:
+def test_a_flag_is_found_by_xens_name_and_by_its_path() -> None:
     assert ["PRIVILEGED"] == titles("SIF_PRIVILEGED") == titles("start_info.flags.PRIVILEGED")
     assert ["LOADED_HIGH"] == titles("hdr.loadflags.LOADED_HIGH")
 
@@ -176,19 +176,19 @@ def test_a_flag_answers_to_xens_name_of_it_and_to_its_path() -> None:
         ("modules[1]+8", "hvm_modlist_entry.size"),
     ],
 )
-def test_an_offset_in_a_structure_is_the_field_that_has_the_byte(place: str, title: str) -> None:
+def test_an_offset_finds_the_field_that_contains_the_byte(place: str, title: str) -> None:
     assert [title] == titles(place)
 
 
 @pytest.mark.parametrize(
     ("place", "hint"),
     [
-        ("start_info+56", "hvm_start_info has 56 bytes"),
-        ("boot_params+0xffffffff", "boot_params has 4096 bytes"),
-        ("olpc_ofw_header+16", "olpc_ofw_header has 16 bytes"),
+        ("start_info+56", "pass an offset below 0x38, the size of struct hvm_start_info"),
+        ("boot_params+0xffffffff", "pass an offset below 0x1000, the size of struct boot_params"),
+        ("olpc_ofw_header+16", "pass an offset below 0x10, the size of struct olpc_ofw_header"),
     ],
 )
-def test_an_offset_with_no_field_says_how_long_the_structure_is(place: str, hint: str) -> None:
+def test_an_offset_beyond_the_end_is_an_error_whose_hint_has_the_size(place: str, hint: str) -> None:
     with pytest.raises(UserError, match="has no field at") as error:
         lookup.explain(place)
 
@@ -196,22 +196,22 @@ def test_an_offset_with_no_field_says_how_long_the_structure_is(place: str, hint
 
 
 @pytest.mark.parametrize("place", ["start_info+08", "start_info+012", "start_info+0x", "start_info+-1"])
-def test_what_is_no_number_is_no_offset(place: str) -> None:
-    with pytest.raises(UserError, match="nothing is called"):
+def test_an_invalid_number_is_not_an_offset(place: str) -> None:
+    with pytest.raises(UserError, match="unknown name"):
         lookup.explain(place)
 
 
-@pytest.mark.parametrize("stage", [each for each in stages.STAGES if each.symbol])
-def test_a_function_is_the_stages_that_are_about_it(stage: Stage) -> None:
+@pytest.mark.parametrize("stage", [stage for stage in stages.STAGES if stage.symbol])
+def test_the_name_of_a_function_finds_its_stages(stage: Stage) -> None:
     assert f"stage {stage.name}" in titles(stage.symbol or "")
 
 
 @pytest.mark.parametrize("stage", [stages.RESET, *stages.NAMES, stages.DIED])
-def test_a_stage_tells_what_was_before_and_what_comes_next(stage: str) -> None:
-    told = topics_of(f"stage {stage}")
+def test_the_explanation_of_a_stage_says_what_was_before_and_what_comes_next(stage: str) -> None:
+    about = explanation_titled(f"stage {stage}")
 
-    assert ["Before", "Now", "Next"] == [each.partition(":")[0] for each in told.more[:3]]
-    assert told.source
+    assert ["Before", "Now", "Next"] == [paragraph.partition(":")[0] for paragraph in about.details[:3]]
+    assert about.source
 
 
 def test_every_key_of_a_recording_is_explained() -> None:
@@ -223,12 +223,12 @@ def test_every_key_of_a_recording_is_explained() -> None:
     assert [] == [key for key in keys if not lookup.explain(key)]
 
 
-def test_a_key_of_a_recording_is_not_meant_by_its_last_part() -> None:
+def test_a_key_of_a_recording_is_found_only_by_its_full_path() -> None:
     assert ["stage entry"] == titles("entry")
     assert ["kernel.entry in a recording"] == titles("kernel.entry")
 
 
-def test_what_holds_an_unknown_name_is_near_to_it() -> None:
+def test_the_hint_for_a_part_of_a_name_suggests_the_whole_name() -> None:
     with pytest.raises(UserError) as error:
         lookup.explain("EMMAP_PA")
 
@@ -236,27 +236,46 @@ def test_what_holds_an_unknown_name_is_near_to_it() -> None:
 
 
 @pytest.mark.parametrize("name", ["VMM", "rfc", "the RFC of 2017", "triple fault", "ud2", "initrd", "Zero Page"])
-def test_a_word_that_explanations_use_is_explained(name: str) -> None:
-    (found,) = lookup.explain(name)
+def test_a_term_that_explanations_use_is_explained(name: str) -> None:
+    (about,) = lookup.explain(name)
 
-    assert found.title.startswith("the word ")
-    assert found.more
-
-
-def test_a_word_that_is_also_a_stage_is_told_as_both() -> None:
-    assert ["stage e820", "the word e820"] == titles("e820")
+    assert about.title.startswith("term ")
+    assert about.details
 
 
-def test_an_unknown_name_is_an_error_that_names_the_nearest() -> None:
+def test_a_name_of_a_term_and_a_stage_explains_both() -> None:
+    assert ["stage e820", "term e820"] == titles("e820")
+
+
+def test_an_explanation_refers_to_the_terms_that_it_uses() -> None:
+    assert ["triple fault", "ramdisk"] == term_topics.mentioned(
+        topics.Explanation("a test", details=("Triple faults, and e820_table.",), read_by="initramfs, initrd")
+    )
+    assert "  see also    IDT" in explain_text.answer("EFLAGS.IF")
+
+
+def test_an_explanation_of_a_term_does_not_refer_to_itself() -> None:
+    assert "triple fault" not in term_topics.mentioned(explanation_titled("term triple fault"))
+
+
+def test_every_term_that_an_explanation_refers_to_is_explained() -> None:
+    explanations = [explanation for name in lookup.names() for explanation in lookup.explain(name)]
+    terms = {term for explanation in explanations for term in term_topics.mentioned(explanation)}
+
+    assert len(terms) > 40
+    assert [] == [term for term in sorted(terms) if f"term {term}" not in titles(term)]
+
+
+def test_an_unknown_name_is_an_error_whose_hint_suggests_a_similar_one() -> None:
     with pytest.raises(UserError) as error:
         lookup.explain("memap_padr")
 
-    assert 'nothing is called "memap_padr"' == str(error.value)
+    assert 'unknown name: "memap_padr"' == str(error.value)
     assert "memmap_paddr" in (error.value.hint or "")
 
 
 @pytest.mark.parametrize("name", ["", ".", "[", "\x1b[2J", "\0", "é" * 5000, "9" * 5000, "hdr..version"])
-def test_no_name_is_too_odd_to_be_refused(name: str) -> None:
+def test_any_text_that_is_not_a_name_is_refused_with_a_short_error(name: str) -> None:
     with pytest.raises(UserError) as error:
         lookup.explain(name)
 
@@ -264,9 +283,9 @@ def test_no_name_is_too_odd_to_be_refused(name: str) -> None:
     assert len(str(error.value)) < 400
 
 
-def test_no_line_is_wider_than_asked() -> None:
+def test_lines_are_wrapped_to_the_requested_width() -> None:
     assert max(map(len, explain_text.listing(60).splitlines()[:-1])) <= 60
-    assert max(map(len, explain_text.whole(topics.of_field(BootParams.e820_table), 60)[1:])) <= 60
+    assert max(map(len, explain_text.in_full(topics.of_field(BootParams.e820_table), 60)[1:])) <= 60
 
 
 def every_row() -> list[Row]:
@@ -288,7 +307,7 @@ def test_every_row_of_every_view_is_explained() -> None:
     assert [] == [row.path for row in rows if lookup.of_row(row) is None]
 
 
-def test_a_row_of_a_field_is_explained_as_the_field_is() -> None:
-    row = next(each for each in every_row() if each.path == "start_info.magic")
+def test_the_row_of_a_field_has_the_explanation_of_the_field() -> None:
+    row = next(row for row in every_row() if row.path == "start_info.magic")
 
     assert topics.of_field(StartInfo.magic) == lookup.of_row(row)
