@@ -8,7 +8,8 @@ import gdb
 
 from pvhdbg.abi.e820 import BootE820Entry
 from pvhdbg.abi.setup_header import SetupHeader
-from pvhdbg.abi.start_info import MAGIC, MemmapTableEntry, ModlistEntry, StartInfo
+from pvhdbg.abi.start_info import MemmapTableEntry, ModlistEntry, StartInfo
+from pvhdbg.views.rows.start_info_rows import magic_meaning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,12 +64,8 @@ def _has_format() -> bool:
 def _with_meaning(value: gdb.Value, field: Field[int]) -> gdb.Value | str:
     """Return the value as pvhdbg shows it. gdb formats plain counts itself, but not bytes: it shows characters."""
     number = int(value)
-    meaning = _check_magic(number) if field is StartInfo.magic else field.value_name(number)
+    meaning = magic_meaning(number) if field is StartInfo.magic else field.value_name(number)
     shown = field.text(number)
     if meaning:
         return f"{shown} ({meaning})"
     return value if shown == str(number) and field.size > 1 else shown
-
-
-def _check_magic(number: int) -> str:
-    return "right" if number == MAGIC else f"wrong: should be {MAGIC:#x}"

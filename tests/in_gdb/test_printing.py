@@ -37,16 +37,16 @@ def test_a_start_info_speaks(tmp_path: Path) -> None:
     flat, pretty = printed(told)[1], printed(told)[3].splitlines()
 
     assert flat.startswith(
-        "{magic = 0x336ec578 (right), version = 1, flags = 0x0, nr_modules = 0, modlist_paddr = 0x0, "
+        "{magic = 0x336ec578 (correct), version = 1, flags = 0x0, nr_modules = 0, modlist_paddr = 0x0, "
     )
-    assert "  magic = 0x336ec578 (right)," in pretty
+    assert "  magic = 0x336ec578 (correct)," in pretty
     assert "  memmap_entries = 6," in pretty
 
 
 def test_a_wrong_magic_says_so(tmp_path: Path) -> None:
     told = boot(tmp_path, "pvh run-to prepare", "set var pvh_start_info.magic = 1", "p pvh_start_info")
 
-    assert printed(told)[-1].startswith("{magic = 0x1 (wrong: should be 0x336ec578), ")
+    assert printed(told)[-1].startswith("{magic = 0x1 (wrong: must be 0x336ec578), ")
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_functions_give_structures_where_gdb_knows_them(tmp_path: Path) -> None:
     )
     told = boot(tmp_path, "pvh run-to bootparams", *lines)
 
-    assert printed(told)[1].startswith("{magic = 0x336ec578 (right), ")
+    assert printed(told)[1].startswith("{magic = 0x336ec578 (correct), ")
     assert ["0", "0"] == printed(told)[2:4]
     assert ["{addr = 0x9fc00, size = 0x400, type = 2 (RESERVED: not to be used)}", "0x1ff00000"] == printed(told)[4:6]
     assert ["there is no entry 7: the table has 7", "there is no entry -1: the table has 7"] == told.errors

@@ -28,7 +28,7 @@ def start_info_rows(capture: Capture, key: str = "start_info") -> list[Row]:
 
 
 def _magic(_: Capture, record: StartInfo) -> str:
-    return "correct" if record.magic == MAGIC else f"wrong: must be {MAGIC:#x}"
+    return magic_meaning(record.magic)
 
 
 def _version(_: Capture, record: StartInfo) -> str:
@@ -97,6 +97,10 @@ _MEANINGS: dict[str, Callable[[Capture, StartInfo], str]] = {
     "memmap_entries": _memmap_entries,
     "reserved": _reserved,
 }
+
+
+def magic_meaning(magic: int) -> str:
+    return "correct" if magic == MAGIC else f"wrong: must be {MAGIC:#x}"
 
 
 def guest_string(capture: Capture, path: str, string: Text, limit: int = text.SHORT) -> str:
