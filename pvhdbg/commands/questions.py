@@ -172,11 +172,11 @@ def _set(session: Session, words: Sequence[str]) -> str:
     PATH is a path in the JSON document: start_info.magic, modules[1].paddr, modules[1].cmdline, cmdline,
     memory_map.entries[3].type. VALUE is a C integer, or a quoted string inside another pair of quotes: '"quiet"'.
     """
-    from pvhdbg.boot.lab.assignment import setting
+    from pvhdbg.boot.lab.assignment import assignment
     from pvhdbg.views.report import run_text
 
     path, value = words
-    return _lines(run_text.rewrites(session.rewrite(setting(path, value))))
+    return _lines(run_text.rewrites(session.rewrite(assignment(path, value))))
 
 
 @command("protocol", "NAME", example="protocol e820-module")

@@ -1,4 +1,4 @@
-"""Where new structures go: the lowest RAM that is clear of everything the guest still needs."""
+"""Allocate guest memory for new structures: the lowest RAM that is clear of everything the guest still needs."""
 
 from __future__ import annotations
 
@@ -18,48 +18,46 @@ if TYPE_CHECKING:
 
 LOWEST = 0x10000
 ALIGNMENT = 16
-# What every PC has, for a guest that was given no map.
-CONVENTIONAL = (0, 0x9F000)
+# RAM that every PC has, for a guest that was given no map.
+CONVENTIONAL_RAM = (0, 0x9F000)
 
 
-class Room:
-    """RAM from 0x10000 up to where a kernel's early page tables end, and what of it is taken."""
+class Allocator:
+    """The free RAM from LOWEST up to `limit`, where a kernel's early page tables end."""
 
-    def __init__(
-        self, ram: Iterable[AddressRange], taken: Iterable[AddressRange], reach: int = EARLY_MAP_LIMIT
-    ) -> None:
-        self._reach = reach
-        within = ((max(start, LOWEST), min(end, reach)) for start, end in ram)
-        self._free = ranges.minus(within, taken)
+    def __init__(self, ram: Iterable[AddressRange], used: Iterable[AddressRange], limit: int = EARLY_MAP_LIMIT) -> None:
+        self._limit = limit
+        reachable = ((max(start, LOWEST), min(end, limit)) for start, end in ram)
+        self._free = ranges.minus(reachable, used)
 
-    def place(self, size: int) -> int:
-        """The lowest free address for `size` bytes, which are taken from now on.
+    def allocate(self, size: int) -> int:
+        """Return the lowest free physical address for `size` bytes, and mark them as used.
 
-        :raise UserError: if there is none.
+        :raise UserError: if there is no free range of that size.
         """
         for start, end in self._free:
-            at = -(-start // ALIGNMENT) * ALIGNMENT
-            if at + size <= end:
-                self._free = ranges.minus(self._free, [(at, at + size)])
-                return at
-        raise UserError(f"no free RAM below {self._reach:#x} for {size} bytes")
+            paddr = -(-start // ALIGNMENT) * ALIGNMENT
+            if paddr + size <= end:
+                self._free = ranges.minus(self._free, [(paddr, paddr + size)])
+                return paddr
+        raise UserError(f"no free RAM below {self._limit:#x} for {size} bytes")
 
 
-def room(capture: Capture, image: ImageFacts | None) -> Room:
-    """The room at an entry that nothing has been changed at yet."""
-    return Room(_ram(capture), _taken(capture, image), guaranteed_limit(image, capture.symbols))
+def allocator_at(entry: Capture, image: ImageFacts | None) -> Allocator:
+    """Return the allocator for an entry stop at which nothing has been changed yet."""
+    return Allocator(_ram(entry), _used(entry, image), guaranteed_limit(image, entry.symbols))
 
 
-def _ram(capture: Capture) -> list[AddressRange]:
-    """The map's RAM, without what the map also lists as something else."""
-    entries = capture.memory_map.entries if capture.memory_map else ()
-    return ram_ranges(decode_entries(entries)) or [CONVENTIONAL]
+def _ram(entry: Capture) -> list[AddressRange]:
+    """Return the map's RAM, except what the map also lists as another type."""
+    records = entry.memory_map.entries if entry.memory_map else ()
+    return ram_ranges(decode_entries(records)) or [CONVENTIONAL_RAM]
 
 
-def _taken(capture: Capture, image: ImageFacts | None) -> Iterator[AddressRange]:
-    """The kernel, the modules, and every byte that led to something."""
-    for each in (*regions.kernel(image), *regions.modules(capture.modules or ())):
-        yield each.start, each.end
-    if capture.start_info and capture.start_info.at is not None:
-        yield capture.start_info.at, capture.start_info.at + StartInfo.SIZE
-    yield from ((start, start + len(data)) for start, data in capture.memory)
+def _used(entry: Capture, image: ImageFacts | None) -> Iterator[AddressRange]:
+    """Yield the kernel, the modules, start_info and every range that was read at the stop."""
+    for region in (*regions.kernel(image), *regions.modules(entry.modules or ())):
+        yield region.start, region.end
+    if entry.start_info and entry.start_info.at is not None:
+        yield entry.start_info.at, entry.start_info.at + StartInfo.SIZE
+    yield from ((start, start + len(data)) for start, data in entry.memory)

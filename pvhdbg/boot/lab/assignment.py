@@ -1,4 +1,4 @@
-"""`PATH=VALUE` as a user writes it: a path of the JSON document, and a C integer or a quoted string."""
+"""Parse `PATH=VALUE`: a path in the JSON document, and a C integer or a quoted string."""
 
 from __future__ import annotations
 
@@ -9,24 +9,27 @@ from pvhdbg.abi import c_integer
 from pvhdbg.abi.text import printable
 from pvhdbg.errors import UserError
 
-FORMS = "a value is a C integer (42, 0x2a, 052, 0b101010) or a quoted string, whose quotes the shell must not take"
+FORMS = (
+    "use a C integer (42, 0x2a, 052, 0b101010) or a quoted string; in a shell, protect the quotes: "
+    "--set 'cmdline=\"quiet\"'"
+)
 
 _PART = re.compile(r"([A-Za-z_]\w*)(?:\[(\d{1,9})\])?", re.ASCII)
 _LONGEST_INTEGER = 100
 """Characters. The largest field needs twenty."""
 _ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{1,2})|([0-7]{1,3})|(.?))", re.DOTALL)
-_SIMPLE = {"a": 7, "b": 8, "e": 27, "f": 12, "n": 10, "r": 13, "t": 9, "v": 11} | {each: ord(each) for each in "\\\"'?"}
+_SIMPLE = {"a": 7, "b": 8, "e": 27, "f": 12, "n": 10, "r": 13, "t": 9, "v": 11} | {mark: ord(mark) for mark in "\\\"'?"}
 
 
 class Part(NamedTuple):
-    """One name of a path, and the number in the brackets behind it."""
+    """One name of a path, and the index in brackets after it, None if there is none."""
 
     name: str
     number: int | None
 
 
 class Assignment(NamedTuple):
-    """One thing to be changed. `path` is as it was written, `parts` what it is made of."""
+    """One `PATH=VALUE`. `path` is as the user typed it, `parts` its parsed names."""
 
     path: str
     parts: tuple[Part, ...]
@@ -34,25 +37,25 @@ class Assignment(NamedTuple):
 
 
 def parse_assignment(text: str) -> Assignment:
-    """`PATH=VALUE`.
+    """Parse `PATH=VALUE`.
 
-    :raise UserError: if it is not of that form.
+    :raise UserError: if the text does not have that form.
     """
     path, equals, value = text.partition("=")
     if not equals:
-        raise UserError(f"{printable(text)}: no `=`", "write PATH=VALUE, as in start_info.version=0")
-    return setting(path.strip(), value.strip())
+        raise UserError(f"{printable(text)}: missing `=`", "write PATH=VALUE, such as start_info.version=0")
+    return assignment(path.strip(), value.strip())
 
 
-def setting(path: str, value: str) -> Assignment:
-    """A path and a value, apart.
+def assignment(path: str, value: str) -> Assignment:
+    """Parse a path and a value that are already separated.
 
-    :raise UserError: if the path is none, or the value neither a C integer nor a quoted string.
+    :raise UserError: if the path is malformed, or the value is neither a C integer nor a quoted string.
     """
-    found = [_PART.fullmatch(each) for each in path.split(".")]
-    if not all(found):
-        raise UserError(f"{printable(path)}: not a path", "a path is like modules[1].paddr")
-    parts = (Part(each[1], None if each[2] is None else int(each[2])) for each in found if each)
+    matches = [_PART.fullmatch(part) for part in path.split(".")]
+    if not all(matches):
+        raise UserError(f"{printable(path)}: not a path", "write a path such as modules[1].paddr")
+    parts = (Part(match[1], None if match[2] is None else int(match[2])) for match in matches if match)
     return Assignment(path, tuple(parts), _value(path, value))
 
 
@@ -61,25 +64,25 @@ def _value(path: str, text: str) -> int | bytes:
         return _string(path, text)
     number = c_integer.parse(text.removeprefix("-" if text.startswith("-") else "+"))
     if number is None or len(text) > _LONGEST_INTEGER:
-        raise UserError(f"{path}: {printable(text[:80])} is no value", FORMS)
+        raise UserError(f"{path}: invalid value: {printable(text[:80])}", FORMS)
     return -number if text.startswith("-") else number
 
 
 def _string(path: str, text: str) -> bytes:
-    """The bytes of a quoted string, with C's escapes; what is not ASCII is UTF-8, or the bytes that argv had."""
-    made, rest = b"", text[1:]
+    """Return the bytes of a quoted string with C escapes: text as UTF-8, undecodable bytes of argv unchanged."""
+    value, rest = b"", text[1:]
     while rest and rest[0] != text[0]:
         escape = _ESCAPE.match(rest)
-        made += _escaped(path, escape) if escape else rest[0].encode("utf-8", "surrogateescape")
+        value += _escaped(path, escape) if escape else rest[0].encode("utf-8", "surrogateescape")
         rest = rest[escape.end() if escape else 1 :]
     if rest != text[0]:
-        raise UserError(f"{path}: {'something follows' if rest else 'the string lacks'} its closing quote", FORMS)
-    return made
+        raise UserError(f"{path}: {'text after the' if rest else 'missing'} closing quote", FORMS)
+    return value
 
 
 def _escaped(path: str, escape: re.Match[str]) -> bytes:
-    in_hex, octal, simple = escape.groups()
-    code = int(in_hex, 16) if in_hex else int(octal, 8) if octal else _SIMPLE.get(simple, 256)
+    hex_digits, octal_digits, character = escape.groups()
+    code = int(hex_digits, 16) if hex_digits else int(octal_digits, 8) if octal_digits else _SIMPLE.get(character, 256)
     if code > 255:
-        raise UserError(f"{path}: {printable(escape[0])} is no escape sequence", "a backslash is written twice")
+        raise UserError(f"{path}: unknown escape sequence: {printable(escape[0])}", "write a backslash as `\\\\`")
     return bytes([code])

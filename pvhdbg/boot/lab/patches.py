@@ -1,4 +1,4 @@
-"""Bytes for guest memory: what a change at the entry comes to."""
+"""Patches: the bytes that a change at the entry writes to guest memory."""
 
 from __future__ import annotations
 
@@ -12,33 +12,37 @@ if TYPE_CHECKING:
     from pvhdbg.boot.stop.capture import Capture
 
 
-class Write(NamedTuple):
-    """Bytes for guest memory, and the path of what they are."""
+class Patch(NamedTuple):
+    """Bytes to write at a physical address, and the path of what they change."""
 
     path: str
     paddr: int
     data: bytes
 
 
-def start_info(seen: Capture) -> StartInfo:
-    """:raise TargetError: if it was not read."""
-    if seen.start_info is None:
-        raise TargetError(f"no start_info to change: {seen.missing.get('start_info', 'it was not read')}")
-    return seen.start_info
+def required_start_info(capture: Capture) -> StartInfo:
+    """Return the capture's start_info.
+
+    :raise TargetError: if it was not read.
+    """
+    if capture.start_info is None:
+        raise TargetError(f"cannot change start_info: {capture.missing.get('start_info', 'it was not read')}")
+    return capture.start_info
 
 
-def field_write(record: Struct, path: str, field: Field[int], value: int) -> Write:
-    at = record.address_of(field)
-    assert at is not None  # noqa: S101 - it was read from somewhere
-    return Write(f"{path}.{field.name}", at, value.to_bytes(field.size, "little"))
+def field_patch(record: Struct, path: str, field: Field[int], value: int) -> Patch:
+    """Return the patch of one field. `path` is the record's path."""
+    paddr = record.address_of(field)
+    assert paddr is not None  # noqa: S101 - the record was read from guest memory
+    return Patch(f"{path}.{field.name}", paddr, value.to_bytes(field.size, "little"))
 
 
-def info_writes(info: StartInfo, **values: int) -> list[Write]:
-    """Fields of start_info by their names, in that order."""
-    return [field_write(info, "start_info", info.field(name), value) for name, value in values.items()]
+def start_info_patches(info: StartInfo, **values: int) -> list[Patch]:
+    """Return patches of start_info's fields by name, in the order of the keywords."""
+    return [field_patch(info, "start_info", info.field(name), value) for name, value in values.items()]
 
 
-def record_of(of: type[Struct], *values: int) -> bytes:
-    """A record of the first fields' values; the others are 0."""
-    fields = zip(of.FIELDS, values, strict=False)
-    return b"".join(value.to_bytes(field.size, "little") for field, value in fields).ljust(of.SIZE, b"\0")
+def pack(struct: type[Struct], *values: int) -> bytes:
+    """Return a record whose first fields have these values; the others are 0."""
+    fields = zip(struct.FIELDS, values, strict=False)
+    return b"".join(value.to_bytes(field.size, "little") for field, value in fields).ljust(struct.SIZE, b"\0")

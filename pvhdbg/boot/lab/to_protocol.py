@@ -1,4 +1,4 @@
-"""`--protocol`: what was handed over, in another form."""
+"""`--protocol`: hand the same memory map over in another form."""
 
 from __future__ import annotations
 
@@ -6,80 +6,83 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.abi.e820 import E820_DATA, BootE820Entry, E820Table
 from pvhdbg.abi.start_info import MemmapTableEntry, ModlistEntry, StartInfo
-from pvhdbg.boot.lab.patches import Write, info_writes, record_of, start_info
+from pvhdbg.boot.lab.patches import Patch, pack, required_start_info, start_info_patches
+from pvhdbg.boot.stop.map_entries import decode_entries
 from pvhdbg.boot.stop.protocols import AS_IS, E820_MODULE, MEMMAP, V0
 from pvhdbg.errors import UserError
 
 if TYPE_CHECKING:
-    from pvhdbg.boot.lab.allocator import Room
+    from pvhdbg.boot.lab.allocator import Allocator
     from pvhdbg.boot.stop.capture import Capture, MemoryMap
 
 
-def as_is(_seen: Capture, _free: Room) -> list[Write]:
+def as_is(_capture: Capture, _allocator: Allocator) -> list[Patch]:
     return []
 
 
-def to_e820_module(seen: Capture, free: Room) -> list[Write]:
-    """Version 0; module 0 is the initrd or an empty one, module 1 the map, named; other modules follow."""
-    info, given = start_info(seen), _whole_map(seen)
-    if given.is_module:
-        return info_writes(info, version=0)
-    blob = len(given.entries).to_bytes(E820Table.SIZE, "little") + b"".join(
-        record_of(BootE820Entry, each.addr, each.size, each.type) for each in given.entries
+def to_e820_module(capture: Capture, allocator: Allocator) -> list[Patch]:
+    """Hand over version 0: module 0 is the initrd or empty, module 1 the map; other modules follow."""
+    info, memory_map = required_start_info(capture), _whole_map(capture)
+    if memory_map.is_module:
+        return start_info_patches(info, version=0)
+    blob = len(memory_map.entries).to_bytes(E820Table.SIZE, "little") + b"".join(
+        pack(BootE820Entry, *entry) for entry in decode_entries(memory_map.entries)
     )
     name = E820_DATA + b"\0"
-    blob_at, name_at = free.place(len(blob)), free.place(len(name))
-    modules = [each.entry.raw for each in seen.modules or ()] or [bytes(ModlistEntry.SIZE)]
-    modules.insert(1, record_of(ModlistEntry, blob_at, len(blob), name_at))
-    modlist_at = free.place(len(modules) * ModlistEntry.SIZE)
+    blob_paddr, name_paddr = allocator.allocate(len(blob)), allocator.allocate(len(name))
+    modules = [module.entry.raw for module in capture.modules or ()] or [bytes(ModlistEntry.SIZE)]
+    modules.insert(1, pack(ModlistEntry, blob_paddr, len(blob), name_paddr))
+    modlist_paddr = allocator.allocate(len(modules) * ModlistEntry.SIZE)
     return [
-        Write("memory_map", blob_at, blob),
-        Write("modules[1].cmdline", name_at, name),
-        Write("modules", modlist_at, b"".join(modules)),
-        *info_writes(info, nr_modules=len(modules), modlist_paddr=modlist_at, version=0),
+        Patch("memory_map", blob_paddr, blob),
+        Patch("modules[1].cmdline", name_paddr, name),
+        Patch("modules", modlist_paddr, b"".join(modules)),
+        *start_info_patches(info, nr_modules=len(modules), modlist_paddr=modlist_paddr, version=0),
     ]
 
 
-def to_memmap(seen: Capture, free: Room) -> list[Write]:
-    """The reverse: a table of version 1, and no module for the map."""
-    info, given = start_info(seen), _whole_map(seen)
-    if given.protocol == MEMMAP:
+def to_memmap(capture: Capture, allocator: Allocator) -> list[Patch]:
+    """Hand over version 1 with a memmap table, and no module for the map."""
+    info, memory_map = required_start_info(capture), _whole_map(capture)
+    if memory_map.protocol == MEMMAP:
         return []
-    table = b"".join(record_of(MemmapTableEntry, each.addr, each.size, each.type) for each in given.entries)
-    table_at = free.place(len(table))
+    table = b"".join(pack(MemmapTableEntry, *entry) for entry in decode_entries(memory_map.entries))
+    table_paddr = allocator.allocate(len(table))
+    entries = len(memory_map.entries)
     return [
-        Write("memory_map", table_at, table),
-        *_without_map_module(seen, info),
-        *info_writes(info, memmap_paddr=table_at, memmap_entries=len(given.entries), reserved=0, version=1),
+        Patch("memory_map", table_paddr, table),
+        *_remove_map_module(capture, info),
+        *start_info_patches(info, memmap_paddr=table_paddr, memmap_entries=entries, reserved=0, version=1),
     ]
 
 
-def to_v0(seen: Capture, _free: Room) -> list[Write]:
-    """No map at all."""
-    info = start_info(seen)
-    return [*_without_map_module(seen, info), *info_writes(info, version=0)]
+def to_v0(capture: Capture, _allocator: Allocator) -> list[Patch]:
+    """Hand over version 0 without a map."""
+    info = required_start_info(capture)
+    return [*_remove_map_module(capture, info), *start_info_patches(info, version=0)]
 
 
-def _without_map_module(seen: Capture, info: StartInfo) -> list[Write]:
-    """The module list without the map, and without an empty module that only made it the second."""
-    if seen.memory_map is None or not seen.memory_map.is_module:
+def _remove_map_module(capture: Capture, info: StartInfo) -> list[Patch]:
+    """Return patches that remove the map from the module list, and an empty module before it that is then useless."""
+    if capture.memory_map is None or not capture.memory_map.is_module:
         return []
-    kept = [each.entry for index, each in enumerate(seen.modules or ()) if index != 1]
-    if len(kept) == 1 and not kept[0].paddr and not kept[0].size:
-        return info_writes(info, nr_modules=0, modlist_paddr=0)
+    remaining = [module.entry for index, module in enumerate(capture.modules or ()) if index != 1]
+    if len(remaining) == 1 and not remaining[0].paddr and not remaining[0].size:
+        return start_info_patches(info, nr_modules=0, modlist_paddr=0)
     return [
-        Write("modules", info.modlist_paddr, b"".join(each.raw for each in kept)),
-        *info_writes(info, nr_modules=len(kept)),
+        Patch("modules", info.modlist_paddr, b"".join(entry.raw for entry in remaining)),
+        *start_info_patches(info, nr_modules=len(remaining)),
     ]
 
 
-def _whole_map(seen: Capture) -> MemoryMap:
-    given = seen.memory_map
-    if given is None or given.protocol not in (MEMMAP, E820_MODULE):
-        raise UserError("there is no memory map to hand over in another form")
-    if len(given.entries) != given.nr_entries:
-        raise UserError(f"of the memory map's {given.nr_entries} entries only {len(given.entries)} could be read")
-    return given
+def _whole_map(capture: Capture) -> MemoryMap:
+    memory_map = capture.memory_map
+    if memory_map is None or memory_map.protocol not in (MEMMAP, E820_MODULE):
+        raise UserError("no memory map to convert")
+    if len(memory_map.entries) != memory_map.nr_entries:
+        count = len(memory_map.entries)
+        raise UserError(f"cannot convert the memory map: only {count} of {memory_map.nr_entries} entries were read")
+    return memory_map
 
 
 TO_PROTOCOL = {AS_IS: as_is, E820_MODULE: to_e820_module, MEMMAP: to_memmap, V0: to_v0}

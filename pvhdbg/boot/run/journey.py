@@ -196,7 +196,7 @@ class Journey:
 
         :raise UserError: if the machine does not stand at its entry, or a change can't be made.
         """
-        from pvhdbg.boot.lab.rewrite import apply
+        from pvhdbg.boot.lab.rewrite import apply_changes
 
         if self.reached != "entry" or self.target.register("rip") != self.entry:
             raise UserError(
@@ -206,7 +206,7 @@ class Journey:
         if not hasattr(self.target, "write_phys"):
             raise UserError("this machine's memory can't be written")
         with self._reading():
-            done, _ = apply(cast("WritableTarget", self.target), self.image, self.history[-1], changes)
+            done, _ = apply_changes(cast("WritableTarget", self.target), self.image, self.history[-1], changes)
         self.rewrites += done
         self.capture_at("entry")
         return done
