@@ -1,12 +1,12 @@
-"""The rules: functions from what was captured to findings. Pure: the same live, in gdb and on a recording.
+"""The rules: pure functions from captures to findings. They run the same live, inside gdb and on a recording.
 
-finding    a Finding: code, severity, message, field, address
-case       what a rule may ask
-rules      the table of rules; `@rule` adds to it
-run        every rule over a run
+finding    Finding: a rule's code, a severity, a message, a field and an address
+case       Case: everything that a rule can look at
+rules      the table of rules; the decorator `@rule` adds to it
+run        run the rules over one stop or over a whole run
 handover/  rules about what the VMM handed over
 kernel/    rules about the kernel: its file, its boot_params, its e820 table
 outcome/   rules about how the run ended
 
-Start with rules. Nothing here imports target.
+Start reading at rules. Nothing here imports target.
 """

@@ -1,4 +1,4 @@
-"""What a rule may ask: one stop, those before it, and what is known beside them. No target."""
+"""What a rule can look at: one stop, the stops before it, and the facts about kernel and machine. It has no target."""
 
 from __future__ import annotations
 
@@ -29,201 +29,212 @@ if TYPE_CHECKING:
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.image.verdict import Verdict
 
-GIVEN = ("entry", "prepare")
-"""Where a stop shows what was handed over before the kernel has made anything of it."""
+HANDOVER_STAGES = ("entry", "prepare")
+"""The stages at which the kernel has not yet changed anything that was handed over."""
 
-# Owner and number of the ELF note.
+# Owner and type of the ELF note.
 _GUEST_OS = ("Xen", 6)
 _LINUX_FUNCTION = "xen_prepare_pvh"
 
 
 class Case:
-    """One stop, never changed. `earlier` are the stops before it, oldest first; `outcome` is how the run ended, null
-    while it goes on. `symbols` is what any stop, also a later one, recorded of the image.
+    """One stop of a run, with everything that a rule may need to judge it. It never changes.
+
+    `capture` is the stop, `earlier` the stops before it, oldest first. `outcome` is how the run ended, None while it
+    goes on. `symbols` are those that any stop, even a later one, recorded of the image.
     """
 
     def __init__(
         self,
-        seen: Capture,
+        capture: Capture,
         earlier: Sequence[Capture] = (),
         image: ImageFacts | None = None,
         machine: MachineFacts | None = None,
         outcome: Outcome | None = None,
         symbols: Mapping[str, int] | None = None,
     ) -> None:
-        self.seen = seen
+        self.capture = capture
         self.earlier = tuple(earlier)
         self.image = image
         self.machine = machine or MachineFacts()
         self.outcome = outcome
-        self.symbols = recorded(self.history) if symbols is None else symbols
+        self.symbols = symbols_of(self.history) if symbols is None else symbols
 
     @cached_property
     def history(self) -> tuple[Capture, ...]:
-        return (*self.earlier, self.seen)
+        return (*self.earlier, self.capture)
 
     @property
     def is_entry(self) -> bool:
-        """Whether nothing of the guest has run yet: who steps on from the entry has not come to another stage."""
+        """Whether no instruction of the guest has run yet. A step from the entry stays at stage `entry`."""
         entry = self.image.entry if self.image else None
-        return self.seen.stage == "entry" and entry in (None, self.seen.registers.get("rip"))
+        return self.capture.stage == "entry" and entry in (None, self.capture.registers.get("rip"))
 
-    def at_stage(self, name: str) -> Capture | None:
-        """The last stop at that stage."""
-        return next((each for each in reversed(self.history) if each.stage == name), None)
+    def last_stop_at(self, stage: str) -> Capture | None:
+        return next((stop for stop in reversed(self.history) if stop.stage == stage), None)
 
     @cached_property
-    def given(self) -> Capture | None:
-        """The last stop that shows what was handed over."""
-        shown = [each for each in self.history if each.effective_start_info is not None]
-        before = [each for each in shown if each.stage in GIVEN]
-        return next(reversed(before or shown), None)
+    def handover(self) -> Capture | None:
+        """The last stop that shows what was handed over, before the kernel changed anything of it if there is one."""
+        stops = [stop for stop in self.history if stop.effective_start_info is not None]
+        unchanged = [stop for stop in stops if stop.stage in HANDOVER_STAGES]
+        return next(reversed(unchanged or stops), None)
 
     @property
-    def info(self) -> StartInfo | None:
-        """The start_info that this stop shows: the kernel's copy as soon as there is one."""
-        return self.seen.effective_start_info
+    def start_info(self) -> StartInfo | None:
+        """The start_info at this stop: the kernel's copy as soon as there is one."""
+        return self.capture.effective_start_info
+
+    @property
+    def valid_start_info(self) -> StartInfo | None:
+        """The same, or None if its magic is wrong: then its other fields mean nothing."""
+        return self.start_info if self.start_info and self.start_info.magic == MAGIC else None
 
     @property
     def modules(self) -> tuple[Module, ...]:
-        """The modules that this stop shows. Without the magic, nothing says that it leads to any."""
-        return self.seen.modules or () if self.info and self.info.magic == MAGIC else ()
+        """The modules at this stop; none if start_info's magic is wrong."""
+        return self.capture.modules or () if self.valid_start_info else ()
 
-    def path(self, field: str) -> str:
-        """A field of that start_info, as a path of the document."""
-        return f"{'pvh_start_info' if self.seen.pvh_start_info else 'start_info'}.{field}"
+    def path_of(self, field: str) -> str:
+        """Return the document's path of a field of `start_info`."""
+        return f"{'pvh_start_info' if self.capture.pvh_start_info else 'start_info'}.{field}"
 
-    def place(self, field: str) -> int | None:
-        """The physical address of a field of that start_info."""
-        info = self.info
+    def address_of(self, field: str) -> int | None:
+        """Return the physical address of a field of `start_info`."""
+        info = self.start_info
         return None if info is None else info.address_of(info.field(field))
 
     @cached_property
     def is_linux(self) -> bool:
-        """Whether the guest goes Linux's way, as the teaching guest does too."""
-        named = self.image is not None and self.image.kind in ("vmlinux", "bzimage")
-        return named or _LINUX_FUNCTION in self.symbols
+        """Whether the guest boots as Linux does. The teaching guest does, too."""
+        is_linux_file = self.image is not None and self.image.kind in ("vmlinux", "bzimage")
+        return is_linux_file or _LINUX_FUNCTION in self.symbols
 
     @property
-    def fatal(self) -> str:
-        """The severity of what kills a Linux, or makes it lose something: of any other guest it is not known."""
+    def fatal_severity(self) -> str:
+        """The severity of what kills Linux or makes it lose something. What other guests do is not known."""
         return ERROR if self.is_linux else WARNING
 
     @cached_property
     def guest_os(self) -> str:
-        """What the image calls itself in Xen's GUEST_OS note; the empty string where it does not."""
+        """The text of Xen's GUEST_OS note, or the empty string if the image has none."""
         notes = self.image.notes if self.image else ()
-        found = (each.desc for each in notes if (each.owner, each.type) == _GUEST_OS)
-        return next(found, b"").partition(b"\0")[0].decode("latin-1")
+        names = (note.desc for note in notes if (note.owner, note.type) == _GUEST_OS)
+        return next(names, b"").partition(b"\0")[0].decode("latin-1")
 
     @cached_property
     def verdicts(self) -> tuple[Verdict, ...]:
-        """What preflight had to say about the image."""
+        """Preflight's verdicts on the image."""
         return self.image.verdicts if self.image else ()
 
     @cached_property
     def append(self) -> str | None:
-        """The command line that QEMU was given."""
+        """The value of QEMU's -append."""
         return _option(self.machine, "-append", self.machine.append)
 
     @cached_property
     def initrd(self) -> str | None:
-        """The ramdisk's file that QEMU was given."""
+        """The value of QEMU's -initrd."""
         return _option(self.machine, "-initrd", self.machine.initrd)
 
     @cached_property
     def memory(self) -> str | None:
-        """The size of the machine's memory, as QEMU was given it."""
+        """The value of QEMU's -m."""
         return _option(self.machine, "-m", self.machine.memory)
 
     @cached_property
-    def rules(self) -> KernelBehavior:
-        """The kernel's rules, as far as the stops have recorded them."""
+    def kernel_behavior(self) -> KernelBehavior:
+        """How this kernel behaves, as far as the stops recorded it."""
         xen = _shows_xen(self.machine)
         if self.image is None:
             return kernel_behavior({}, e820_name=None, xen=xen)
-        return behavior_at(self.seen._replace(symbols=self.symbols), self.image, xen=xen)
+        return behavior_at(self.capture._replace(symbols=self.symbols), self.image, xen=xen)
 
     @cached_property
     def expected(self) -> ExpectedBootParams | None:
-        """What the kernel should make of what it was given."""
-        if self.given is None:
+        """What the model expects the kernel to do with the handover; None without a handover."""
+        if self.handover is None:
             return None
-        return expected_boot_params(self.given._replace(symbols=self.symbols), self.rules)
+        return expected_boot_params(self.handover._replace(symbols=self.symbols), self.kernel_behavior)
 
     @property
-    def made(self) -> BootParams | None:
-        """pvh_bootparams when it is complete; a look between two stages shows it half made."""
-        return self.seen.boot_params if self.seen.stage == "bootparams" else None
+    def pvh_bootparams(self) -> BootParams | None:
+        """pvh_bootparams once it is complete. Between two stages it may be half written."""
+        return self.capture.boot_params if self.capture.stage == "bootparams" else None
 
     @cached_property
     def mismatches(self) -> tuple[Mismatch, ...]:
-        """Where this stop's boot_params is not what it should be."""
-        wanted, params = self.expected, self.made
-        if wanted is None or params is None or _agree(wanted, params.raw):
+        """The fields of this stop's pvh_bootparams that differ from what the model expects."""
+        expected, actual = self.expected, self.pvh_bootparams
+        if expected is None or actual is None or _matches(expected, actual.raw):
             return ()
-        return tuple(mismatches(wanted, params))
+        return tuple(mismatches(expected, actual))
 
-    def predicted(self, *fields: str) -> PredictedDeath | None:
-        """The death that the model foresees and one of these fields is to blame for."""
-        death = self.expected.death if self.expected else None
+    @property
+    def predicted_death(self) -> PredictedDeath | None:
+        """The death that the model predicts for this handover."""
+        return self.expected.death if self.expected else None
+
+    def death_blamed_on(self, *fields: str) -> PredictedDeath | None:
+        """Return the death that the model predicts if it blames one of these fields and the guest is a Linux."""
+        death = self.predicted_death
         return death if death and self.is_linux and death.field in fields else None
 
     @property
     def map_records(self) -> tuple[MapRecord, ...]:
         """The entries of the handed-over memory map, as C records with their addresses."""
-        return self.seen.memory_map.entries if self.seen.memory_map else ()
+        return self.capture.memory_map.entries if self.capture.memory_map else ()
 
     @cached_property
-    def entries(self) -> tuple[MapEntry, ...]:
-        """The map that was handed over, as this stop shows it."""
+    def map_entries(self) -> tuple[MapEntry, ...]:
+        """The entries of the handed-over memory map, decoded."""
         return decode_entries(self.map_records)
 
     @cached_property
     def ram(self) -> list[AddressRange]:
-        """What that map lists as RAM, and as nothing else."""
-        return ram_ranges(self.entries)
+        """What the map lists as RAM and not also as another type."""
+        return ram_ranges(self.map_entries)
 
     @cached_property
-    def listed(self) -> list[AddressRange]:
-        """What it lists at all."""
-        return ranges.union((each.addr, each.end) for each in self.entries)
+    def listed_memory(self) -> list[AddressRange]:
+        """What the map lists as any type."""
+        return ranges.union((entry.addr, entry.end) for entry in self.map_entries)
 
     @cached_property
     def structures(self) -> tuple[Region, ...]:
-        """What was handed over, but for the modules themselves; an "e820 data" map is one."""
-        found = regions.structures(self.seen._replace(modules=self.modules))
-        is_module = self.seen.memory_map is not None and self.seen.memory_map.is_module
-        return tuple(each for each in found if not (is_module and each.name == regions.MEMORY_MAP))
+        """Where the handed-over structures are; modules, and with them an "e820 data" map, are in `loaded_regions`."""
+        structures = regions.structures(self.capture._replace(modules=self.modules))
+        is_module = self.capture.memory_map is not None and self.capture.memory_map.is_module
+        return tuple(region for region in structures if not (is_module and region.name == regions.MEMORY_MAP))
 
     @cached_property
-    def loads(self) -> tuple[Region, ...]:
-        """The kernel and the modules; empty modules are nowhere."""
-        loads = (*regions.kernel(self.image), *regions.modules(self.modules))
-        return tuple(each for each in loads if each.start < each.end)
+    def loaded_regions(self) -> tuple[Region, ...]:
+        """Where the kernel and the modules that are not empty were loaded."""
+        loaded = (*regions.kernel(self.image), *regions.modules(self.modules))
+        return tuple(region for region in loaded if region.start < region.end)
 
 
-def _agree(wanted: ExpectedBootParams, raw: bytes) -> bool:
-    """Whether every byte that is known is so: asked first, because it takes no time."""
-    mask, should, does = (int.from_bytes(each, "little") for each in (wanted.known, wanted.boot_params, raw))
-    chosen = all(raw[at : at + len(values[0])] in values for at, values in wanted.alternatives.items())
-    return chosen and should & mask == does & mask
+def _matches(expected: ExpectedBootParams, raw: bytes) -> bool:
+    """Say whether every known byte is as expected. Comparing field by field would be slow."""
+    mask, should, does = (int.from_bytes(it, "little") for it in (expected.known, expected.boot_params, raw))
+    has_alternative = all(raw[at : at + len(values[0])] in values for at, values in expected.alternatives.items())
+    return has_alternative and should & mask == does & mask
 
 
-def recorded(stops: Iterable[Capture]) -> dict[str, int]:
-    """Every symbol that the stops have recorded."""
-    return {name: address for each in stops for name, address in each.symbols.items()}
+def symbols_of(stops: Iterable[Capture]) -> dict[str, int]:
+    """Return every symbol that the stops recorded."""
+    return {name: address for stop in stops for name, address in stop.symbols.items()}
 
 
-def _option(machine: MachineFacts, name: str, ours: str | None) -> str | None:
-    """An option's value: the user's own arguments come last, and the last one counts."""
+def _option(machine: MachineFacts, name: str, default: str | None) -> str | None:
+    """Return an option's value in QEMU's argv: the last one counts, and the user's own arguments come last."""
     words = machine.argv
-    given = (value for each, value in zip(words[-2::-1], words[:0:-1], strict=True) if each == name)
-    return next(given, ours)
+    values = (value for word, value in zip(words[-2::-1], words[:0:-1], strict=True) if word == name)
+    return next(values, default)
 
 
 def _shows_xen(machine: MachineFacts) -> bool | None:
-    """Whether CPUID shows Xen's leaves: QEMU's KVM does where it is told to, its TCG never."""
+    """Say whether CPUID shows Xen's leaves: under KVM with xen-version= it does, under TCG never; None if unknown."""
     if "xen-version=" in (_option(machine, "-accel", None) or ""):
         return True
     return False if machine.accel in ("tcg", "kvm") else None

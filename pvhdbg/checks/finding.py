@@ -1,4 +1,4 @@
-"""A Finding: what a rule has to say about one place in what was captured."""
+"""A Finding: what a rule reports about one field of what was captured."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ from typing import NamedTuple
 
 ERROR, WARNING, INFO = "error", "warning", "info"
 SEVERITIES = (ERROR, WARNING, INFO)
-"""This kernel dies of it or loses memory, initrd or command line; the ABI is broken and some known guest trips over it;
-true and harmless.
+"""Worst first. Error: this kernel dies of it, or loses memory, initrd or command line. Warning: it breaks the ABI, and
+a known guest fails because of it. Info: true and harmless.
 """
 
 
 class Finding(NamedTuple):
-    """`code` is stable and names the rule. `field` is the path of what it is about, below its stop in the document,
-    or in the document's `kernel`, `machine` or `outcome`; `at` is the physical address of its bytes, null without
-    one.
+    """One finding of a rule.
+
+    `code` names the rule and never changes. `field` is the path of the field that the message is about: below its stop
+    in the document, or in the document's `kernel`, `machine` or `outcome`. `at` is the physical address of the field's
+    bytes, or None.
     """
 
     code: str
@@ -24,6 +26,6 @@ class Finding(NamedTuple):
     at: int | None = None
 
 
-def worst(findings: tuple[Finding, ...]) -> str | None:
-    """The most severe severity, null where there is no finding."""
-    return min((each.severity for each in findings), key=SEVERITIES.index, default=None)
+def worst_severity(findings: tuple[Finding, ...]) -> str | None:
+    """Return the worst severity of the findings, or None if there are none."""
+    return min((finding.severity for finding in findings), key=SEVERITIES.index, default=None)

@@ -41,14 +41,23 @@ _KERNEL_NAMES = (
     "e_flags",
 )
 """Names whose underscores stay. A name that contains another one comes first."""
+_UPPER_CASE = frozenset({
+    *("a20", "ascii", "bug", "cpu", "cr0", "cr4", "cs", "ds", "ebx", "eflags", "es", "idt", "isa", "kvm", "pae", "pvh"),
+    *("qemu", "ram", "rfc", "rsdp", "ss", "tr", "tss"),
+})  # fmt: skip
 _SPELLINGS = {
-    word.lower(): word
-    for word in (
-        "A20 ASCII BUG CPU CR0 CR4 CS DS EBX EFLAGS ELF ES FreeBSD GiB IDT ISA KVM Linux PAE PVH QEMU RAM RFC RSDP SS "
-        "TR TSS Xen bzImage"
-    ).split()
-} | {"append": "-append"}
+    "append": "-append",
+    "bzimage": "bzImage",
+    "freebsd": "FreeBSD",
+    "gib": "GiB",
+    "linux": "Linux",
+    "xen": "Xen",
+}
 """Words that a function's name cannot spell correctly."""
+
+
+def _spelled(word: str) -> str:
+    return word.upper() if word in _UPPER_CASE else _SPELLINGS.get(word, word)
 
 
 class Defect(NamedTuple):
@@ -80,7 +89,7 @@ class Rule(NamedTuple):
         words = str(getattr(self.check, "__name__", self.code))
         for name in _KERNEL_NAMES:
             words = words.replace(name, name.replace("_", "\0"))
-        spelled = " ".join(_SPELLINGS.get(word, word) for word in words.split("_"))
+        spelled = " ".join(map(_spelled, words.split("_")))
         return spelled.replace(" 32 bit ", " 32-bit ").replace("hdr version", "hdr.version").replace("\0", "_")
 
     @property

@@ -1,4 +1,4 @@
-"""Every rule over a run: the findings of each stop, and those about its end."""
+"""Run the rules over a run: the findings at every stop, and those about its end."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from pvhdbg.boot.record.document import DEAD, TIMED_OUT
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.capture import EMPTY_CAPTURE
-from pvhdbg.checks.case import Case, recorded
+from pvhdbg.checks.case import Case, symbols_of
 from pvhdbg.checks.finding import ERROR, SEVERITIES, Finding
-from pvhdbg.checks.rules import EACH, FIRST, LAST, RULES, Rule
+from pvhdbg.checks.rules import EVERY_STOP, ON_FAILURE, ONCE, RULES, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -28,97 +28,100 @@ TOPICS = (
     "handover.placement",
     "kernel.boot_params",
     "kernel.e820",
-    "kernel.image",
+    "kernel.preflight",
     "handover.protocol",
     "outcome.death",
 )
 
 
-class Checked(NamedTuple):
-    """The findings of each stop, in the order of the stops, and those about an end that has no stop of its own."""
+class RunFindings(NamedTuple):
+    """The findings of a run: `stops` has those of every stop, in order; `ending` those about an end without a stop."""
 
     stops: tuple[tuple[Finding, ...], ...]
     ending: tuple[Finding, ...]
 
     @property
     def all(self) -> list[Finding]:
-        """Each finding once: what holds at several stops is told at the first of them, and of the gravest."""
-        return list({_said(each): each for found in self.new for each in found}.values())
+        """Every finding once: one that several stops have is listed at the first of them, with its worst severity."""
+        return list({_identity(finding): finding for findings in self.new for finding in findings}.values())
 
     @property
     def new(self) -> list[tuple[Finding, ...]]:
-        """The findings of each stop, and last of the end, without those that an earlier one has too, as grave."""
-        told: dict[tuple[str, str], int] = {}
+        """The findings of every stop, then of the end, without those that an earlier stop has at least as severely."""
+        ranks: dict[tuple[str, str], int] = {}
         lists = []
-        for found in (*self.stops, self.ending):
-            lists.append(tuple(each for each in found if _grave(each) < told.get(_said(each), len(SEVERITIES))))
-            for each in found:
-                told[_said(each)] = min(_grave(each), told.get(_said(each), len(SEVERITIES)))
+        for findings in (*self.stops, self.ending):
+            lists.append(tuple(it for it in findings if _rank(it) < ranks.get(_identity(it), len(SEVERITIES))))
+            for finding in findings:
+                ranks[_identity(finding)] = min(_rank(finding), ranks.get(_identity(finding), len(SEVERITIES)))
         return lists
 
 
-def _said(of: Finding) -> tuple[str, str]:
-    return of.code, of.message
+def _identity(finding: Finding) -> tuple[str, str]:
+    return finding.code, finding.message
 
 
-def _grave(of: Finding) -> int:
-    return SEVERITIES.index(of.severity)
+def _rank(finding: Finding) -> int:
+    return SEVERITIES.index(finding.severity)
 
 
 def rules() -> dict[str, Rule]:
-    """Every rule, by its code."""
+    """Return every rule by its code, in ascending order."""
     for topic in TOPICS:
         import_module(f"pvhdbg.checks.{topic}")
     return dict(sorted(RULES.items()))
 
 
-def check(document: Document) -> Checked:
-    stops = tuple(at_stop(document, index) for index in range(len(document.stops)))
-    return Checked(stops, _ending(document))
+def check_run(document: Document) -> RunFindings:
+    """Run the rules over every stop of a run and over its end."""
+    stops = tuple(check_stop(document, index) for index in range(len(document.stops)))
+    return RunFindings(stops, _check_end(document))
 
 
-def at_stop(document: Document, index: int) -> tuple[Finding, ...]:
-    """The findings of one stop. Of later stops nothing counts but what they tell of the image, which is the same at all
-    times; of the outcome nothing but how the guest died.
+def check_stop(document: Document, index: int) -> tuple[Finding, ...]:
+    """Return the findings at one stop of a run.
+
+    Of later stops only their symbols count, which are facts of the image and the same at all times. Of the outcome only
+    the death counts.
     """
-    seen = document.stops[index]
-    is_dead = seen.stage == stages.DIED
-    asked = {EACH, *((FIRST,) if index == 0 else ()), *((LAST,) if is_dead else ())}
-    outcome, symbols = document.outcome if is_dead else None, recorded(document.stops)
-    case = Case(seen, document.stops[:index], document.kernel, document.machine, outcome, symbols)
-    return findings(case, asked)
+    capture = document.stops[index]
+    is_dead = capture.stage == stages.DIED
+    kinds = {EVERY_STOP, *((ONCE,) if index == 0 else ()), *((ON_FAILURE,) if is_dead else ())}
+    outcome, symbols = document.outcome if is_dead else None, symbols_of(document.stops)
+    case = Case(capture, document.stops[:index], document.kernel, document.machine, outcome, symbols)
+    return run_rules(case, kinds)
 
 
-def of_capture(document: Document, seen: Capture) -> tuple[Finding, ...]:
-    """The findings of one of the run's stops, or of a look at the machine after the last of them."""
-    index = next((index for index, each in enumerate(document.stops) if each is seen), None)
+def check_capture(document: Document, capture: Capture) -> tuple[Finding, ...]:
+    """Return the findings of a capture: one of the run's stops, or one that was taken after the last of them."""
+    index = next((index for index, stop in enumerate(document.stops) if stop is capture), None)
     if index is not None:
-        return at_stop(document, index)
-    return at_stop(document._replace(stops=(*document.stops, seen)), len(document.stops))
+        return check_stop(document, index)
+    return check_stop(document._replace(stops=(*document.stops, capture)), len(document.stops))
 
 
-def _ending(document: Document) -> tuple[Finding, ...]:
-    """Of a run that stands still, or that ended before its first stop."""
+def _check_end(document: Document) -> tuple[Finding, ...]:
+    """Return the findings about an end that has no stop: a stage that timed out, or a run that ended before a stop."""
     stops, outcome = document.stops, document.outcome
-    is_told = bool(stops) and stops[-1].stage == stages.DIED
-    asked = {*(() if stops else (FIRST,)), *((LAST,) if _is_unwanted(outcome) and not is_told else ())}
-    seen, earlier = (stops[-1], stops[:-1]) if stops else (EMPTY_CAPTURE, ())
-    return findings(Case(seen, earlier, document.kernel, document.machine, outcome), asked)
+    has_death_stop = bool(stops) and stops[-1].stage == stages.DIED
+    kinds = {*(() if stops else (ONCE,)), *((ON_FAILURE,) if _is_failure(outcome) and not has_death_stop else ())}
+    capture, earlier = (stops[-1], stops[:-1]) if stops else (EMPTY_CAPTURE, ())
+    return run_rules(Case(capture, earlier, document.kernel, document.machine, outcome), kinds)
 
 
-def _is_unwanted(outcome: Outcome) -> bool:
+def _is_failure(outcome: Outcome) -> bool:
     return outcome.ended in (DEAD, TIMED_OUT)
 
 
-def findings(case: Case, asked: Collection[str] = (EACH,)) -> tuple[Finding, ...]:
-    """What the rules of these kinds have to say: first what explains a death, there and before it, then by severity."""
-    return tuple(each for _, each in sorted(_all(case, asked), key=lambda found: found[0]))
+def run_rules(case: Case, kinds: Collection[str] = (EVERY_STOP,)) -> tuple[Finding, ...]:
+    """Run the rules of these kinds: causes of the death come first, then the findings by severity and code."""
+    return tuple(finding for _, finding in sorted(_sortable(case, kinds), key=lambda pair: pair[0]))
 
 
-def _all(case: Case, asked: Collection[str]) -> Iterator[tuple[tuple[bool, bool, int, str], Finding]]:
+def _sortable(case: Case, kinds: Collection[str]) -> Iterator[tuple[tuple[bool, bool, int, str], Finding]]:
     for code, rule in rules().items():
-        if rule.when in asked:
-            for each in rule.findings(case):
-                explains = rule.cause and each.severity == ERROR
-                seen = explains and rule.when == LAST
-                yield (not explains, not seen, SEVERITIES.index(each.severity), code), each
+        if rule.when in kinds:
+            for finding in rule.findings(case):
+                is_cause = rule.cause and finding.severity == ERROR
+                is_observed = is_cause and rule.when == ON_FAILURE
+                yield (not is_cause, not is_observed, SEVERITIES.index(finding.severity), code), finding

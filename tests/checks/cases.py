@@ -1,4 +1,4 @@
-"""Cases for rules, each from what it is that makes a boot odd."""
+"""Cases for rules: boots that are normal except for the given differences."""
 
 from __future__ import annotations
 
@@ -34,30 +34,30 @@ LINUX_32 = LINUX._replace(elf_class=32, segments=(Segment(0x1000000, 0xC1000000,
 MACHINE = build.machine()
 BUG_AT = 0xFFFFFFFF8305A2A8
 HARMLESS = {
-    "PVH126",  # TR as QEMU leaves it
-    "PVH201",  # qboot's empty last entry
+    "PVH126",  # QEMU leaves TR as it is after a reset
+    "PVH201",  # qboot's last entry is empty
     "PVH203",  # the map is not sorted
-    "PVH307",  # a module's reserved bytes
-    "PVH330",  # no RSDP
-    "PVH340",  # structures in RAM that is not reserved
+    "PVH307",  # a module has nonzero reserved bytes
+    "PVH330",  # rsdp_paddr is 0
+    "PVH340",  # structures lie in unreserved RAM
 }
-"""Infos that an untouched boot of QEMU's may have."""
+"""Infos that QEMU's boots may have when nothing was changed."""
 COPIED = "PVH306"
-"""One more on a microvm with SeaBIOS: the ramdisk reaches into what that keeps for itself."""
+"""Another one on a microvm with SeaBIOS: the ramdisk reaches into memory that SeaBIOS keeps for itself."""
 
 
 def harmless(machine: str) -> set[str]:
-    """Infos that an untouched boot of this machine may have with this QEMU."""
+    """Return the infos that an unchanged boot of this machine may have with this QEMU."""
     is_copied = machine.startswith("microvm") and microvm_firmware(()) == SEABIOS
     return HARMLESS | ({COPIED} if is_copied else set())
 
 
 class Row(NamedTuple):
-    """A rule, a case in which it has something to say, and one that is almost the same in which it has not."""
+    """A rule, a case in which it fires, and a similar one in which it does not."""
 
     code: str
     fires: Callable[[], Case]
-    near: Callable[[], Case]
+    near_miss: Callable[[], Case]
 
 
 def guest(
@@ -69,7 +69,7 @@ def guest(
     image: ImageFacts | None = LINUX,
     **info: int,
 ) -> build.Guest:
-    """A machine at its entry, `info` being the fields of start_info that are not as usual."""
+    """Return a machine at its entry; `info` has the fields of start_info that differ from the usual ones."""
     made = build.linux_guest(image)
     made.image = image
     usual = {"nr_modules": len(modules), "modlist_paddr": MODLIST if modules else 0, "cmdline_paddr": CMDLINE}
@@ -91,24 +91,24 @@ def entry(
     *,
     machine: MachineFacts = MACHINE,
     symbols: Mapping[str, int] = UPSTREAM,
-    **odd: Any,  # noqa: ANN401 - the words of another function
+    **odd: Any,  # noqa: ANN401 - the arguments of another function
 ) -> Case:
-    """At the entry; `odd` goes to guest()."""
+    """Return a case at the entry; `odd` is passed to guest()."""
     made = guest(table, **odd)
-    return Case(_knowing(made.at("entry"), symbols), (), made.image, machine)
+    return Case(_with_symbols(made.at("entry"), symbols), (), made.image, machine)
 
 
-def _knowing(seen: Capture, symbols: Mapping[str, int]) -> Capture:
-    return seen._replace(symbols={**seen.symbols, **symbols})
+def _with_symbols(capture: Capture, symbols: Mapping[str, int]) -> Capture:
+    return capture._replace(symbols={**capture.symbols, **symbols})
 
 
 def blob(
     ranges: Sequence[Range] = MAP,
     name: bytes = b"e820 data",
     size: int | None = None,
-    **odd: Any,  # noqa: ANN401 - the words of another function
+    **odd: Any,  # noqa: ANN401 - the arguments of another function
 ) -> dict[str, Any]:
-    """What guest() needs for a map handed over the RFC's way."""
+    """Return the arguments with which guest() hands over its map as the RFC of 2017 does."""
     data = build.e820_blob(ranges)
     module = (BLOB, len(data) if size is None else size, NAME, 0)
     return {
@@ -122,15 +122,15 @@ def blob(
 def prepare(
     copy: Mapping[int, bytes] | None = None,
     symbols: Mapping[str, int] = UPSTREAM,
-    **odd: Any,  # noqa: ANN401 - the words of another function
+    **odd: Any,  # noqa: ANN401 - the arguments of another function
 ) -> Case:
-    """At xen_prepare_pvh; `copy` is what is not the same in the kernel's copy, by offset; `odd` as for entry()."""
+    """Return a case at xen_prepare_pvh; `copy` has the bytes that differ in pvh_start_info; `odd` as for entry()."""
     machine = odd.pop("machine", MACHINE)
     assert isinstance(machine, MachineFacts)
     made = guest(**odd)
     first = made.at("entry")
     _enter_kernel(made, copy or {})
-    return Case(_knowing(made.at("prepare", START_INFO), symbols), (first,), made.image, machine)
+    return Case(_with_symbols(made.at("prepare", START_INFO), symbols), (first,), made.image, machine)
 
 
 def _enter_kernel(made: build.Guest, copy: Mapping[int, bytes]) -> None:
@@ -143,9 +143,9 @@ def _enter_kernel(made: build.Guest, copy: Mapping[int, bytes]) -> None:
 
 
 def bootparams(params: Mapping[int, bytes] | None = None, symbols: Mapping[str, int] = UPSTREAM) -> Case:
-    """At the return from xen_prepare_pvh, with these bytes of boot_params another, by offset."""
+    """Return a case at the return from xen_prepare_pvh; `params` has the bytes that differ in pvh_bootparams."""
     stops = _stops(params or {})
-    return Case(_knowing(stops[2], symbols), stops[:2], LINUX, MACHINE)
+    return Case(_with_symbols(stops[2], symbols), stops[:2], LINUX, MACHINE)
 
 
 def _stops(params: Mapping[int, bytes]) -> tuple[Capture, ...]:
@@ -164,16 +164,16 @@ def _changed(raw: bytes, changes: Mapping[int, bytes]) -> bytes:
 
 
 def kernel(changes: Mapping[int, bytes]) -> Case:
-    """At start_kernel, with other bytes in the kernel's copy."""
+    """Return a case at start_kernel; `changes` has the bytes that differ in boot_params, the kernel's copy."""
     stops = build.boot().stops
     copy = stops[3].kernel_boot_params
     assert copy is not None
-    seen = stops[3]._replace(kernel_boot_params=BootParams(_changed(copy.raw, changes), copy.at))
-    return Case(seen, stops[:3], LINUX, MACHINE)
+    capture = stops[3]._replace(kernel_boot_params=BootParams(_changed(copy.raw, changes), copy.at))
+    return Case(capture, stops[:3], LINUX, MACHINE)
 
 
 def e820(table: Sequence[Range], symbols: Mapping[str, int] = UPSTREAM) -> Case:
-    """At the return of e820__memory_setup, with this table."""
+    """Return a case at the return of e820__memory_setup, with this e820_table."""
     made = build.linux_guest()
     build.page_tables(made)
     made.symbols = {name: KERNEL_MAP + paddr for name, paddr in VARIABLES.items()}
@@ -184,11 +184,11 @@ def e820(table: Sequence[Range], symbols: Mapping[str, int] = UPSTREAM) -> Case:
     made.put(VARIABLES["e820_table"], (KERNEL_MAP + build.TABLE).to_bytes(8, "little"))
     made.put(build.TABLE, build.e820_blob(table))
     made.run_at(0xFFFFFFFF8305B541, "4889c7")
-    return Case(_knowing(made.at("e820"), symbols), stops[:4], LINUX, MACHINE)
+    return Case(_with_symbols(made.at("e820"), symbols), stops[:4], LINUX, MACHINE)
 
 
 def verdict(slug: str, severity: str = "fatal") -> Case:
-    """At the entry of an image that preflight had something to say about."""
+    """Return a case at the entry of an image with this verdict of preflight."""
     return entry(image=LINUX._replace(verdicts=(Verdict(slug, severity, "this", "do that"),)))
 
 
@@ -200,9 +200,9 @@ def died(
     reached: str | None = "prepare",
     symbols: Mapping[str, int] = UPSTREAM,
     cpu: Mapping[str, int | None] | None = None,
-    **odd: Any,  # noqa: ANN401 - the words of another function
+    **odd: Any,  # noqa: ANN401 - the arguments of another function
 ) -> Case:
-    """Dead in xen_prepare_pvh, or before it, with these registers of the CPU; `odd` as for prepare()."""
+    """Return a case of a guest that died in xen_prepare_pvh or before; `cpu` has registers; `odd` as for prepare()."""
     before = prepare(symbols=symbols, **odd)
     made = build.linux_guest(before.image)
     build.page_tables(made)
@@ -217,9 +217,9 @@ def died(
 
 def waiting(
     for_stage: str = "bootparams",
-    **odd: Any,  # noqa: ANN401 - the words of another function
+    **odd: Any,  # noqa: ANN401 - the arguments of another function
 ) -> Case:
-    """Still running, and not coming to a stage."""
+    """Return a case of a guest that still runs but did not reach `for_stage` in time."""
     before = prepare(**odd)
     outcome = Outcome("prepare", TIMED_OUT, None, for_stage, 0x1000, "panic")
-    return Case(before.seen, before.earlier, before.image, before.machine, outcome)
+    return Case(before.capture, before.earlier, before.image, before.machine, outcome)

@@ -1,4 +1,4 @@
-"""Each rule fires where it should, and not where it almost should; and nothing is a rule that no table has."""
+"""Every rule fires where it should and not in a near miss; its texts are complete and begin with the defect."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from pvhdbg.checks.case import Case
 from pvhdbg.checks.finding import SEVERITIES, Finding
-from pvhdbg.checks.rules import MOST, SOURCE, rule
+from pvhdbg.checks.rules import MAX_FINDINGS, SOURCE, rule
 from pvhdbg.checks.run import TOPICS, rules
 from pvhdbg.image import preflight
 from tests.checks.cases import LINUX_32, UPSTREAM, Row, entry
@@ -18,35 +18,52 @@ from tests.checks.tables import handed_over, memory, outcomes
 
 ROWS = (*handed_over.ROWS, *memory.ROWS, *outcomes.ROWS)
 RULES = rules()
+OF_QEMU = {"PVH900", "PVH906"}
+"""Their messages quote QEMU."""
 
 
-def found(code: str, case: Case) -> list[Finding]:
+def findings_of(code: str, case: Case) -> list[Finding]:
     return list(RULES[code].findings(case))
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.code)
-def test_a_rule_fires_and_has_a_near_miss(row: Row) -> None:
-    told = found(row.code, row.fires())
+def test_a_rule_fires_in_its_case_and_not_in_the_near_miss(row: Row) -> None:
+    findings = findings_of(row.code, row.fires())
 
-    assert told
-    assert {row.code} == {each.code for each in told}
-    assert {each.severity for each in told} <= set(SEVERITIES)
-    assert [] == found(row.code, row.near())
+    assert findings
+    assert {row.code} == {finding.code for finding in findings}
+    assert {finding.severity for finding in findings} <= set(SEVERITIES)
+    assert [] == findings_of(row.code, row.near_miss())
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if not row.code.startswith("PVH5")], ids=lambda row: row.code)
-def test_a_finding_is_as_grave_as_its_rule_says_it_can_be(row: Row) -> None:
+def test_a_finding_has_one_of_the_severities_that_its_rule_declares(row: Row) -> None:
     rule = RULES[row.code]
 
-    assert {each.severity for each in found(row.code, row.fires())} <= {rule.severity, *rule.also}
+    assert {it.severity for it in findings_of(row.code, row.fires())} <= {rule.severity, *rule.other_severities}
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.code)
-def test_a_finding_names_its_field_and_fits_a_line_or_three(row: Row) -> None:
-    for each in found(row.code, row.fires()):
-        assert re.fullmatch(r"[a-z_]\w*(\[\d+\])?(\.\w+(\[\d+\])?)*", each.field), each
-        assert each.message.isascii(), each
-        assert len(each.message) < 300, each
+def test_a_finding_names_its_field_and_fits_in_three_lines(row: Row) -> None:
+    for finding in findings_of(row.code, row.fires()):
+        assert re.fullmatch(r"[a-z_]\w*(\[\d+\])?(\.\w+(\[\d+\])?)*", finding.field), finding
+        assert finding.message.isascii(), finding
+        assert len(finding.message) < 300, finding
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.code != "PVH900"], ids=lambda row: row.code)
+def test_a_finding_begins_with_the_defect_in_at_most_twelve_words(row: Row) -> None:
+    for finding in findings_of(row.code, row.fires()):
+        defect = re.split(r"[:.] ", finding.message)[0]
+
+        assert len(defect.split()) <= 12, finding
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.code not in OF_QEMU], ids=lambda row: row.code)
+def test_a_finding_is_made_of_sentences_that_end_with_a_full_stop(row: Row) -> None:
+    for finding in findings_of(row.code, row.fires()):
+        assert finding.message.endswith("."), finding
+        assert ".." not in finding.message, finding
 
 
 def test_every_rule_is_in_a_table() -> None:
@@ -61,59 +78,79 @@ def test_every_verdict_of_preflight_has_a_rule() -> None:
 
 
 @pytest.mark.parametrize("code", RULES)
-def test_every_rule_says_why_it_matters_and_where_that_is_from(code: str) -> None:
-    told = RULES[code].paragraphs
+def test_every_rule_explains_itself_and_names_its_source(code: str) -> None:
+    paragraphs = RULES[code].paragraphs
 
-    assert told
-    assert code in ("PVH900", "PVH906", "PVH910") or told[-1].startswith(SOURCE)
+    assert paragraphs
+    assert not paragraphs[0].startswith(SOURCE)
+    assert code in ("PVH900", "PVH906", "PVH910") or paragraphs[-1].startswith(SOURCE)
+    assert all(paragraph.endswith(".") for paragraph in paragraphs)
     assert re.fullmatch(r"PVH[1-9]\d\d", code)
 
 
-def test_the_codes_of_a_topic_follow_each_other_in_its_file() -> None:
+def test_every_rule_has_a_name_of_its_own_without_an_article() -> None:
+    names = [rule.name for rule in RULES.values()]
+
+    assert len(RULES) == len(set(names))
+    assert [] == [name for name in names if name.startswith(("a ", "an ", "the "))]
+
+
+def test_the_codes_of_a_topic_are_those_that_its_file_names() -> None:
     by_topic = {
         topic: [code for code in RULES if RULES[code].check.__module__.endswith(f".{topic}")] for topic in TOPICS
     }
 
     for topic, codes in by_topic.items():
-        told = importlib.import_module(f"pvhdbg.checks.{topic}").__doc__ or ""
-        assert [codes[0], codes[-1]] == re.findall(r"PVH\d+", told.partition(":")[0]), topic
+        docstring = importlib.import_module(f"pvhdbg.checks.{topic}").__doc__ or ""
+        assert [codes[0], codes[-1]] == re.findall(r"PVH\d+", docstring.partition(":")[0]), topic
     assert sorted(RULES) == sorted(code for codes in by_topic.values() for code in codes)
 
 
-def test_a_code_is_given_once() -> None:
-    with pytest.raises(ValueError, match="PVH101 is there twice"):
+def test_a_code_cannot_be_used_twice() -> None:
+    with pytest.raises(ValueError, match="rule code PVH101 is already in use"):
         rule("PVH101", "info")(lambda _case: ())
 
 
-def test_of_many_findings_the_first_are_told_and_the_number_of_the_others() -> None:
-    told = found("PVH201", entry([(0, 0, 0)] * 100))
+def test_only_the_first_findings_of_a_rule_are_listed_and_the_others_counted() -> None:
+    findings = findings_of("PVH201", entry([(0, 0, 0)] * 100))
 
-    assert MOST + 1 == len(told)
-    assert "an entry is empty: and 84 more" == told[-1].message
+    assert MAX_FINDINGS + 1 == len(findings)
+    assert "memory map entry is empty: and 84 more" == findings[-1].message
 
 
-def test_of_a_32_bit_kernel_it_is_told_what_it_reads_instead_where_addresses_wrap() -> None:
+def test_for_a_32_bit_kernel_the_address_that_it_reads_after_a_wrap_is_named() -> None:
     symbols = UPSTREAM | {"_end": 0xC1800000, "initial_pg_pmd": 0xC1700000}
-    told = found("PVH109", entry(memmap_paddr=0x40000010, image=LINUX_32, symbols=symbols))
+    findings = findings_of("PVH109", entry(memmap_paddr=0x40000010, image=LINUX_32, symbols=symbols))
     message = (
-        "memmap_paddr is 0x40000010: early page tables reach to 0x1c00000, and addresses wrap: the kernel reads 0x10"
+        "memmap_paddr is 0x40000010, beyond the early page tables (0x1c00000): the address wraps, and the kernel reads "
+        "0x10 instead. Put it below 0x1c00000."
     )
 
-    assert [("error", f"{message} instead")] == [(each.severity, each.message) for each in told]
+    assert [("error", message)] == [(finding.severity, finding.message) for finding in findings]
 
 
-def test_a_ramdisk_in_memory_that_is_kept_for_something_else_is_copied_by_linux() -> None:
-    given = [(0x100000, 0x1FEFF000, 1), (0x1FFFF000, 0x1000, 2)]
+def test_a_ramdisk_in_memory_that_is_listed_as_another_type_is_only_an_info() -> None:
+    table = [(0x100000, 0x1FEFF000, 1), (0x1FFFF000, 0x1000, 2)]
     inside, outside = ((0x1FFFE000, 0x2000, 0, 0),), ((0x1FFFE000, 0x2001, 0, 0),)
-    told = [found("PVH306", entry(given, modules=each)) for each in (inside, outside)]
+    results = [findings_of("PVH306", entry(table, modules=modules)) for modules in (inside, outside)]
 
-    assert [["info"], ["error"]] == [[each.severity for each in findings] for findings in told]
-    assert told[0][0].message.endswith("0x1fffe000-0x20000000, is not all in RAM: Linux copies it there")
+    assert [["info"], ["error"]] == [[finding.severity for finding in findings] for findings in results]
+    assert results[0][0].message.endswith("0x1fffe000-0x20000000, is not all in RAM: Linux first copies it to RAM.")
 
 
-def test_a_rule_is_named_as_its_function_with_the_kernels_own_names_in_it() -> None:
+def test_of_two_overlapping_types_linux_takes_the_larger_number() -> None:
+    table = [(0, 0x9FC00, 1), (0x9F000, 0x1000, 2), (0x100000, 0x1FF00000, 1)]
+    start = "0x9f000-0x9fc00 is both RAM (entry 0) and RESERVED (entry 1): Linux takes RESERVED, "
+
+    assert [True] == [finding.message.startswith(start) for finding in findings_of("PVH202", entry(table))]
+
+
+def test_the_name_of_a_rule_is_its_functions_with_the_kernels_names_kept() -> None:
     assert "cmd_line_ptr is not cmdline_paddr" == RULES["PVH403"].name
-    assert "e820_table is not what boot_params lists" == RULES["PVH421"].name
-    assert "there are more entries than fit" == RULES["PVH207"].name
+    assert "e820_table differs from boot_params" == RULES["PVH421"].name
+    assert "pvh_start_info differs from start_info" == RULES["PVH111"].name
+    assert "memory map has too many entries" == RULES["PVH207"].name
     assert "CS is not flat 32-bit code" == RULES["PVH123"].name
-    assert "hdr.version is neither of those known" == RULES["PVH405"].name
+    assert "hdr.version is unexpected" == RULES["PVH405"].name
+    assert "command line differs from -append" == RULES["PVH324"].name
+    assert "QEMU mistakes the file for a bzImage" == RULES["PVH501"].name

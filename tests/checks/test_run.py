@@ -1,4 +1,4 @@
-"""All rules over whole runs: real ones, hostile ones, and such as never began."""
+"""All rules over whole runs: real ones, hostile ones, and some that never began."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pvhdbg.boot.record.document import DEAD, DONE, TIMED_OUT, Death, Document, 
 from pvhdbg.boot.record.replay import load
 from pvhdbg.boot.stop import stages
 from pvhdbg.checks.case import Case
-from pvhdbg.checks.finding import ERROR, INFO, SEVERITIES, WARNING, Finding, worst
-from pvhdbg.checks.rules import FIRST, MOST
-from pvhdbg.checks.run import Checked, check, findings, of_capture, rules
+from pvhdbg.checks.finding import ERROR, INFO, SEVERITIES, WARNING, Finding, worst_severity
+from pvhdbg.checks.rules import MAX_FINDINGS, ON_FAILURE, ONCE
+from pvhdbg.checks.run import RunFindings, check_capture, check_run, rules, run_rules
 from pvhdbg.image.facts import ImageFacts
 from pvhdbg.image.verdict import Verdict
 from tests import build
@@ -25,21 +25,21 @@ CHANGED = ("linux-6.1-died", "teaching-guest-rfc")
 GIB = 1 << 30
 
 
-def codes(found: tuple[Finding, ...]) -> list[str]:
-    return [each.code for each in found]
+def codes(findings: tuple[Finding, ...]) -> list[str]:
+    return [finding.code for finding in findings]
 
 
-@pytest.mark.parametrize("path", [each for each in RECORDINGS if each.stem not in CHANGED], ids=lambda path: path.stem)
-def test_of_an_untouched_boot_there_is_nothing_to_say_but_what_is_harmless(path: Path) -> None:
-    found = check(load(path)).all
+@pytest.mark.parametrize("path", [it for it in RECORDINGS if it.stem not in CHANGED], ids=lambda path: path.stem)
+def test_an_unchanged_boot_has_only_harmless_findings(path: Path) -> None:
+    findings = check_run(load(path)).all
 
-    assert found
-    assert {INFO} == {each.severity for each in found}
-    assert {each.code for each in found} <= HARMLESS
+    assert findings
+    assert {INFO} == {finding.severity for finding in findings}
+    assert {finding.code for finding in findings} <= HARMLESS
 
 
-def test_a_death_is_explained_first_and_told_once() -> None:
-    checked = check(load(next(each for each in RECORDINGS if each.stem == "linux-6.1-died")))
+def test_the_cause_of_a_death_comes_before_the_death_and_only_at_its_stop() -> None:
+    checked = check_run(load(next(path for path in RECORDINGS if path.stem == "linux-6.1-died")))
 
     assert ["PVH901", "PVH900"] == codes(checked.stops[-1])
     assert "start_info.magic" == checked.stops[-1][0].field
@@ -47,23 +47,24 @@ def test_a_death_is_explained_first_and_told_once() -> None:
     assert () == checked.ending
 
 
-def test_a_finding_that_becomes_graver_is_news_and_counts_once_as_the_gravest() -> None:
-    def at(severity: str) -> Finding:
+def test_a_finding_that_becomes_more_severe_is_new_again_and_listed_once_with_its_worst_severity() -> None:
+    def with_severity(severity: str) -> Finding:
         return Finding("PVH001", severity, "the same words", "", None)
 
-    checked = Checked(((at(INFO),), (at(WARNING),), (at(WARNING),), (at(INFO),)), (at(ERROR),))
+    info, warning, error = map(with_severity, (INFO, WARNING, ERROR))
+    checked = RunFindings(((info,), (warning,), (warning,), (info,)), (error,))
 
-    assert [1, 1, 0, 0, 1] == [len(each) for each in checked.new]
-    assert [at(ERROR)] == checked.all
+    assert [1, 1, 0, 0, 1] == [len(findings) for findings in checked.new]
+    assert [error] == checked.all
 
 
-def test_causes_stand_first_and_then_comes_what_is_gravest() -> None:
-    found = findings(prepare(magic=0x41414141, registers={"cr4": 0x1000}, cmdline_paddr=0))
+def test_causes_come_first_and_then_the_most_severe_findings() -> None:
+    findings = run_rules(prepare(magic=0x41414141, registers={"cr4": 0x1000}, cmdline_paddr=0))
     case = prepare(memmap_entries=0, cmdline_paddr=0, modules=((build.RAMDISK, 1, 0, 1),))
-    order = [SEVERITIES.index(each.severity) for each in findings(case)]
+    order = [SEVERITIES.index(finding.severity) for finding in run_rules(case)]
 
-    assert "PVH101" == found[0].code
-    assert ["PVH103", "PVH320"] == codes(findings(case))[:2]
+    assert "PVH101" == findings[0].code
+    assert ["PVH103", "PVH320"] == codes(run_rules(case))[:2]
     assert sorted(order) == order
 
 
@@ -90,113 +91,127 @@ def test_causes_stand_first_and_then_comes_what_is_gravest() -> None:
         ),
     ],
 )
-def test_a_death_that_the_model_foresees_is_an_error_that_stands_first(case: object, field: str) -> None:
+def test_a_death_that_the_model_predicts_is_an_error_and_comes_first(case: object, field: str) -> None:
     made = case() if callable(case) else case
     assert isinstance(made, Case)
-    first = findings(made)[0]
+    first = run_rules(made)[0]
 
-    assert made.expected is not None
-    assert made.expected.death is not None
-    assert field == made.expected.death.field
+    assert made.predicted_death is not None
+    assert field == made.predicted_death.field
     assert ERROR == first.severity
     assert rules()[first.code].cause
 
 
-def test_what_a_later_stop_tells_of_the_kernel_counts_at_the_first() -> None:
+def test_symbols_of_a_later_stop_count_at_the_first_stop() -> None:
     whole = prepare(table=None)
     run = Document(LINUX, cases.MACHINE, whole.history, Outcome("prepare", DONE))
-    alone = run._replace(stops=run.stops[:1])
+    first_stop = run._replace(stops=run.stops[:1])
 
-    assert "warning" == next(each.severity for each in check(alone).stops[0] if each.code == "PVH102")
-    assert "error" == next(each.severity for each in check(run).stops[0] if each.code == "PVH102")
+    assert "warning" == next(it.severity for it in check_run(first_stop).stops[0] if it.code == "PVH102")
+    assert "error" == next(it.severity for it in check_run(run).stops[0] if it.code == "PVH102")
 
 
-def test_a_finding_that_holds_at_several_stops_is_new_at_the_first_alone() -> None:
-    checked = check(build.boot())
+def test_a_finding_at_several_stops_is_new_only_at_the_first() -> None:
+    checked = check_run(build.boot())
 
     assert "PVH330" in codes(checked.stops[0])
     assert "PVH330" in codes(checked.stops[1])
-    assert [True, False, False, False, False, False] == [bool(each) for each in checked.new]
+    assert [True, False, False, False, False, False] == [bool(findings) for findings in checked.new]
     assert list(checked.stops[0]) == checked.all
 
 
-def test_a_look_between_two_stages_is_checked_like_a_stop() -> None:
+def test_a_capture_between_two_stages_is_checked_like_a_stop() -> None:
     run = build.boot()
     between = run.stops[1]._replace(registers={**run.stops[1].registers, "rip": 1})
 
-    assert check(run).stops[1] == of_capture(run, run.stops[1])
-    assert "PVH330" in codes(of_capture(run._replace(stops=run.stops[:2]), between))
+    assert check_run(run).stops[1] == check_capture(run, run.stops[1])
+    assert "PVH330" in codes(check_capture(run._replace(stops=run.stops[:2]), between))
 
 
-def odd_image() -> ImageFacts:
+def image_with_verdict() -> ImageFacts:
     return LINUX._replace(verdicts=(Verdict("multiboot", "fatal", "a header\x1b[31m", "leave it out"),))
 
 
-def test_a_run_without_a_stop_has_its_findings_at_its_end() -> None:
-    run = Document(odd_image(), cases.MACHINE, (), Outcome(None, TIMED_OUT, None, "entry", 0x1000, None))
-    checked = check(run)
+def test_a_run_without_stops_has_its_findings_at_its_end() -> None:
+    run = Document(image_with_verdict(), cases.MACHINE, (), Outcome(None, TIMED_OUT, None, "entry", 0x1000, None))
+    checked = check_run(run)
 
     assert () == checked.stops
     assert ["PVH907", "PVH502", "PVH910"] == codes(checked.ending)
-    assert all("a header\\x1b[31m" in each.message for each in checked.ending[:2])
+    assert all("a header\\x1b[31m. Leave it out." in finding.message for finding in checked.ending[:2])
 
 
-def test_what_is_known_of_the_image_is_told_at_the_first_stop_alone() -> None:
-    first = build.boot()._replace(kernel=odd_image())
+def test_verdicts_on_the_image_are_reported_only_at_the_first_stop() -> None:
+    run = build.boot()._replace(kernel=image_with_verdict())
 
-    assert [True, False, False, False, False] == ["PVH502" in codes(found) for found in check(first).stops]
+    assert [True, False, False, False, False] == ["PVH502" in codes(findings) for findings in check_run(run).stops]
 
 
-def test_a_stage_that_does_not_come_is_told_at_the_end_and_at_no_stop() -> None:
+def test_a_timeout_is_reported_at_the_end_and_at_no_stop() -> None:
     run = build.boot()
     waiting = run._replace(
         stops=run.stops[:2], outcome=Outcome("prepare", TIMED_OUT, None, "bootparams", 0x1000, "panic")
     )
+    checked = check_run(waiting)
+    message = (
+        "stage bootparams was not reached in time: the guest is at 0x1000 panic. Look at its code, or raise --timeout."
+    )
 
-    assert ["PVH910"] == codes(check(waiting).ending)
-    assert "stage bootparams did not come in time; the guest is at 0x1000 panic" == check(waiting).ending[0].message
+    assert ["PVH910"] == codes(checked.ending)
+    assert message == checked.ending[0].message
+    assert [] == [code for findings in checked.stops for code in codes(findings) if code == "PVH910"]
 
 
-def test_the_gravest_severity_is_that_of_the_gravest_finding() -> None:
-    assert None is worst(())
-    assert "error" == worst(findings(died(), {FIRST, "last"}))
+def test_a_timeout_at_an_unknown_rip_names_no_place() -> None:
+    run = build.boot()._replace(outcome=Outcome("prepare", TIMED_OUT, None, "bootparams", None, None))
+    message = "stage bootparams was not reached in time. Look at its code, or raise --timeout."
+
+    assert [message] == [finding.message for finding in check_run(run).ending]
 
 
-def test_32_bit_kernels_reach_less_far() -> None:
-    found = findings(died(code="8b", image=LINUX_32, memmap_paddr=0x1801000, cpu={"cr2": 0xC1801000}), {"last"})
+def test_the_worst_severity_is_that_of_the_most_severe_finding() -> None:
+    assert None is worst_severity(())
+    assert "error" == worst_severity(run_rules(died(), {ONCE, ON_FAILURE}))
 
-    assert "PVH902" == found[0].code
-    assert "memmap_paddr leads to 0x1801000-" in found[0].message
+
+def test_a_32_bit_kernel_page_faults_below_1_gib() -> None:
+    case = died(code="8b", image=LINUX_32, memmap_paddr=0x1801000, cpu={"cr2": 0xC1801000})
+    findings = run_rules(case, {ON_FAILURE})
+
+    assert "PVH902" == findings[0].code
+    assert "memmap_paddr points to 0x1801000-" in findings[0].message
 
 
 def assert_bounded(run: Document) -> None:
-    checked = check(run)
-    for found in (*checked.stops, checked.ending):
-        assert len(found) <= len(rules()) * (MOST + 1)
-        assert [] == [each for each in found if not each.message.isprintable() or len(each.message) > 600]
-        assert [] == [each for each in found if each.severity not in SEVERITIES]
+    checked = check_run(run)
+    for findings in (*checked.stops, checked.ending):
+        assert len(findings) <= len(rules()) * (MAX_FINDINGS + 1)
+        assert [] == [it for it in findings if not it.message.isprintable() or len(it.message) > 600]
+        assert [] == [it for it in findings if it.severity not in SEVERITIES]
 
 
 def hostile(noise: build.Noise, image: ImageFacts | None) -> Document:
     names = (*stages.NAMES, stages.DIED)
     stops = tuple(build.look(noise, stage, image) for stage in names)
-    odd = MachineFacts(memory="\0" * 99, append="\ud800\x1b", initrd="", argv=("\x1b",), accel="\xff")
-    return Document(image, odd, stops, Outcome("e820", DEAD, Death("\x1b", 1 << 63, "\x07", "\udcff\n")))
+    machine = MachineFacts(memory="\0" * 99, append="\ud800\x1b", initrd="", argv=("\x1b",), accel="\xff")
+    return Document(image, machine, stops, Outcome("e820", DEAD, Death("\x1b", 1 << 63, "\x07", "\udcff\n")))
 
 
 @pytest.mark.parametrize("byte", [0x00, 0x1B, 0x41, 0xFF])
 @pytest.mark.parametrize("image", [None, LINUX, LINUX_32], ids=["no image", "64", "32"])
-def test_memory_of_one_byte_everywhere_is_checked_in_bounds(byte: int, image: ImageFacts | None) -> None:
+def test_memory_full_of_one_byte_gives_a_bounded_number_of_printable_findings(
+    byte: int, image: ImageFacts | None
+) -> None:
     assert_bounded(hostile(build.Noise(0, byte), image))
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_random_memory_is_checked_in_bounds(seed: int) -> None:
+def test_random_memory_gives_a_bounded_number_of_printable_findings(seed: int) -> None:
     assert_bounded(hostile(build.Noise(seed), LINUX if seed % 2 else None))
 
 
-def test_a_map_of_every_range_there_is_takes_no_time_to_speak_of() -> None:
+def test_a_map_with_as_many_entries_as_are_ever_read_is_checked() -> None:
     table = [(index * 7919 % (1 << 40), (index * 104729) % (1 << 30), index % 9) for index in range(16_384)][::-1]
-    found = findings(entry(table, memmap_paddr=0x200000))
+    findings = run_rules(entry(table, memmap_paddr=0x200000))
 
-    assert {"PVH202", "PVH203", "PVH207"} < set(codes(found))
+    assert {"PVH202", "PVH203", "PVH207"} < set(codes(findings))

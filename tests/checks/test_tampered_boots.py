@@ -1,4 +1,4 @@
-"""Boots that were tampered with: what pvhdbg must find, and that the model foresaw what the real kernel made of them.
+"""Boots that were changed at their entry: pvhdbg reports the change, and the model predicts what the real kernel does.
 
 Each row is a call of `pvhdbg check`, made inside this process.
 """
@@ -36,24 +36,24 @@ if TYPE_CHECKING:
 
     from pvhdbg.boot.record.document import Document
     from pvhdbg.checks.finding import Finding
-    from pvhdbg.checks.run import Checked
+    from pvhdbg.checks.run import RunFindings
     from tests.build import Range
 
 GIB = 1 << 30
 BLOB = BLANK + 0x10000
 LONG = "x" * 4150
-"""A command line that pvh.bin's buffer is too small for."""
+"""A command line that is too long for pvh.bin's buffer."""
 
 OF_THE_RFC = {"PVH410"}
 OF_QBOOT = {"PVH308"}
-"""A module's cmdline_paddr is what was on its stack, which differs from version to version."""
+"""qboot leaves in a module's cmdline_paddr what was on its stack, which differs from version to version."""
 PREPARING = ("xen_prepare_pvh", "init_pvh_bootparams", "rfc_init_bootparams", "map_from_memmap", "map_from_e820_module")
 COMPARING = ("strcmp", "strncmp")
 UD2 = b"\x0f\x0b"
 
 
 class End(NamedTuple):
-    """How xen_prepare_pvh ends where it does not return: of what, what is to blame, and the page that is not there."""
+    """How xen_prepare_pvh dies: the kind of death, the field that is to blame, and the page that is not mapped."""
 
     kind: str
     field: str
@@ -64,15 +64,15 @@ MAGIC, VERSION, COUNT = (End(BUG, f"start_info.{name}") for name in ("magic", "v
 
 
 def fault(field: str, paddr: int = GIB) -> End:
-    """The kernel can't read what lies at `paddr`."""
+    """Return the end of a kernel that cannot read `paddr`."""
     return End(PAGE_FAULT, field, EarlyMaps().direct_map + paddr)
 
 
 class Row(NamedTuple):
-    """A tampered boot, and the codes of what must be found, each where it is gravest.
+    """A changed boot, and the codes that `check` must report, each under its worst severity.
 
-    Of the errors the first is the one that stands first in the end. `infos` are those that are not HARMLESS. `table` is
-    the length of a map of ours at BLANK, and as a blob at BLOB. `end` is null where the last stage is reached.
+    The first of `errors` must be the first error at the end. `infos` are those that are not HARMLESS. `table` is the
+    length of a map that the test writes to BLANK, and as a blob to BLOB. `end` is None if the last stage is reached.
     """
 
     kernel: str
@@ -85,7 +85,7 @@ class Row(NamedTuple):
 
     @property
     def dies(self) -> bool:
-        """Whether xen_prepare_pvh is the end of it; what is overrun may only stand still."""
+        """Whether the guest dies in xen_prepare_pvh. After an overrun it may only hang."""
         return self.end is not None and self.end.kind != OVERRUN
 
     def __str__(self) -> str:
@@ -107,7 +107,7 @@ NAMED = "--protocol e820-module --set 'modules[1].cmdline=\"{}\"'"
 MODULE = "-i INITRD --set modules[0]."
 
 DUMMY = "PVH304 PVH309"
-"""Of an empty module, and of one that is none of Linux's, where the second is not taken for the map."""
+"""For an empty module 0, and for a module 1 that Linux ignores because it is not the map."""
 
 # fmt: off
 TABLE = (
@@ -136,7 +136,7 @@ TABLE = (
     Row("rfc", "", None, "PVH601 PVH422"),
     Row("rfc", "-M q35 -i INITRD", None, "PVH601 PVH422"),
     Row("rfc", "--protocol v0", None, "PVH601 PVH422", "PVH102"),
-    # The map that today's protocol hands over
+    # The memory map in the memmap table
     Row("6.12", "--set start_info.memmap_entries=0", COUNT, "PVH901 PVH900 PVH103"),
     Row("6.1", entries(1), None, "PVH210", "PVH209 PVH342", table=1),
     Row("6.12", entries(127), None, infos="PVH207", table=127),
@@ -164,7 +164,7 @@ TABLE = (
     Row("6.1-686", f"{MODULE}paddr=0x100001000", None, "PVH305 PVH306"),
     Row("6.1-686", entries(129), None, "", "PVH207", table=129),
     Row("6.1-686", entries(256), None, "PVH422 PVH207", table=256),
-    # The map that the RFC's protocol hands over
+    # The memory map in an "e820 data" module, as in the RFC of 2017
     Row("rfc", NAMED.format("e820 data "), None, "PVH601 PVH422 PVH310", "PVH102", DUMMY),
     Row("rfc", NAMED.format("E820 data"), None, "PVH601 PVH422 PVH310", "PVH102", DUMMY),
     Row("rfc", NAMED.format("initrd"), None, "PVH601 PVH422", "PVH102", DUMMY),
@@ -199,72 +199,74 @@ TABLE = (
 
 
 class Boot(NamedTuple):
-    """A row, what `pvhdbg check` saw, and what it had to say."""
+    """A row, what `pvhdbg check` captured, and what it reported."""
 
     row: Row
-    seen: Document
-    checked: Checked
+    run: Document
+    checked: RunFindings
 
     @property
     def findings(self) -> list[Finding]:
-        """Those of the run's end first."""
+        """All findings; those of the last stop or of the end come first."""
         return [*(self.checked.ending or self.checked.stops[-1]), *self.checked.all]
 
     def codes(self, severity: str) -> list[str]:
-        """Of each code that severity is its gravest one."""
-        gravest: dict[str, str] = {}
-        for each in self.findings:
-            gravest[each.code] = min(gravest.get(each.code, INFO), each.severity, key=SEVERITIES.index)
-        return [code for code, worst in gravest.items() if worst == severity]
+        """Return the codes whose worst severity is this one."""
+        worst_by_code: dict[str, str] = {}
+        for finding in self.findings:
+            severities = (worst_by_code.get(finding.code, INFO), finding.severity)
+            worst_by_code[finding.code] = min(severities, key=SEVERITIES.index)
+        return [code for code, worst in worst_by_code.items() if worst == severity]
 
     @property
-    def fate(self) -> tuple[str, int] | None:
-        """What ended xen_prepare_pvh before its return, and the page of which CR2 says that it is not there."""
-        last = self.seen.stops[-1]
-        if self.seen.outcome.ended == TIMED_OUT:
+    def observed_end(self) -> tuple[str, int] | None:
+        """The kind of death before xen_prepare_pvh's return, and the page of CR2 after a page fault."""
+        last = self.run.stops[-1]
+        if self.run.outcome.ended == TIMED_OUT:
             return OVERRUN, 0
-        if self.seen.outcome.ended != DEAD:
+        if self.run.outcome.ended != DEAD:
             return None
-        assert self.seen.kernel is not None
-        rip = self.seen.kernel.physical(last.registers["rip"] or 0)
+        assert self.run.kernel is not None
+        rip = self.run.kernel.physical(last.registers["rip"] or 0)
         is_bug = last.bytes_at(rip or 0, 2) == UD2
         return (BUG, 0) if is_bug else (PAGE_FAULT, (last.registers["cr2"] or 0) & -4096)
 
     def experiment(self) -> Experiment:
-        """What the model makes of what was recorded at xen_prepare_pvh's first instruction, and what came of it."""
-        stops = {each.stage: each for each in self.seen.stops}
-        assert self.seen.kernel is not None
-        rules = behavior_at(stops["prepare"], self.seen.kernel, xen=False)
-        wanted = expected_boot_params(stops["prepare"], rules)
+        """Return what the model expects from the stop at xen_prepare_pvh, and what the kernel did."""
+        stops = {stop.stage: stop for stop in self.run.stops}
+        assert self.run.kernel is not None
+        behavior = behavior_at(stops["prepare"], self.run.kernel, xen=False)
+        wanted = expected_boot_params(stops["prepare"], behavior)
         assert wanted is not None
-        halt = Halt(DIED if self.seen.outcome.died else HIT, self.seen.stops[-1].rip)
-        return Experiment(rules, self.seen.machine.rewrites, wanted, stops, halt)
+        halt = Halt(DIED if self.run.outcome.died else HIT, self.run.stops[-1].rip)
+        return Experiment(behavior, self.run.machine.rewrites, wanted, stops, halt)
 
 
-def checked(
+def check_boot(
     kernel: str, words: str, initrd: Path, table: int = 0, qemu_args: Sequence[str] = ()
-) -> tuple[Document, Checked]:
-    """What `pvhdbg check` does; where a `--timeout` is given, it is for what comes after xen_prepare_pvh's start."""
+) -> tuple[Document, RunFindings]:
+    """Do what `pvhdbg check` does. A `--timeout` in `words` counts only after the start of xen_prepare_pvh."""
     try:
         path = str(mutations.KERNELS[kernel]())
     except MissingError as error:
         pytest.skip(str(error))
-    given = {"INITRD": str(initrd), "LONG": LONG}
-    _, chosen = options.parse(["check", path, *(given.get(each, each) for each in shlex.split(words)), *qemu_args])
+    values = {"INITRD": str(initrd), "LONG": LONG}
+    arguments = [values.get(word, word) for word in shlex.split(words)]
+    _, chosen = options.parse(["check", path, *arguments, *qemu_args])
     with launched(chosen) as debuggee:
         if table:
             debuggee.machine.target.write_phys(BLANK, build.memmap(long_map(table)))
             debuggee.machine.target.write_phys(BLOB, build.e820_blob(long_map(table)))
         if "--timeout" in words:
-            assert [HIT, HIT] == [each.kind for each in debuggee.journey.go("prepare", PATIENCE)]
-        seen, _ = dump.run(debuggee, None)
-    return seen, run.check(seen)
+            assert [HIT, HIT] == [halt.kind for halt in debuggee.journey.go("prepare", PATIENCE)]
+        document, _ = dump.run(debuggee, None)
+    return document, run.check_run(document)
 
 
 def long_map(count: int) -> list[Range]:
-    """What a machine of 512 MiB has, and then a range in each 16 MiB above 64 GiB."""
-    few: list[Range] = [(0, 0x9FC00, 1), (0xD0000, 0x30000, 2), (0x100000, 0x1FF00000, 1)]
-    return [*few, *(((1 << 36) + (index << 24), 0x1000 + index, 2 + index % 4) for index in range(count))][:count]
+    """Return the map of a machine with 512 MiB, with a range in every 16 MiB from 64 GiB up."""
+    usual: list[Range] = [(0, 0x9FC00, 1), (0xD0000, 0x30000, 2), (0x100000, 0x1FF00000, 1)]
+    return [*usual, *(((1 << 36) + (index << 24), 0x1000 + index, 2 + index % 4) for index in range(count))][:count]
 
 
 @pytest.fixture(scope="module", params=TABLE, ids=str)
@@ -272,74 +274,74 @@ def boot(request: pytest.FixtureRequest, initrd: Path) -> Boot:
     row = request.param
     assert isinstance(row, Row)
     qemu_args = () if "-M " in row.words else ("--", *QBOOT)
-    return Boot(row, *checked(row.kernel, row.words, initrd, row.table, qemu_args))
+    return Boot(row, *check_boot(row.kernel, row.words, initrd, row.table, qemu_args))
 
 
-def test_what_must_be_found_is_found_and_no_other_error_or_warning(boot: Boot) -> None:
+def test_check_reports_the_errors_warnings_and_infos_of_the_row_and_no_others(boot: Boot) -> None:
     row = boot.row
     ignored = HARMLESS | OF_QBOOT | (OF_THE_RFC if row.kernel == "rfc" else set())
 
     assert sorted(row.errors.split()) == sorted(boot.codes(ERROR))
     assert sorted(row.warnings.split()) == sorted({*boot.codes(WARNING)} - ignored)
     assert sorted(row.infos.split()) == sorted({*boot.codes(INFO)} - ignored)
-    for each in boot.findings:
-        told = run.rules()[each.code]
-        assert each.severity in (told.severity, *told.also), each
+    for finding in boot.findings:
+        rule = run.rules()[finding.code]
+        assert finding.severity in (rule.severity, *rule.other_severities), finding
 
 
-def test_what_explains_the_end_stands_first(boot: Boot) -> None:
-    assert boot.row.errors.split()[:1] == [each.code for each in boot.findings if each.severity == ERROR][:1]
+def test_the_cause_of_the_end_is_the_first_error(boot: Boot) -> None:
+    errors = [finding.code for finding in boot.findings if finding.severity == ERROR]
+
+    assert boot.row.errors.split()[:1] == errors[:1]
 
 
-def test_the_kernel_made_of_it_what_the_model_says_or_died_as_it_says(boot: Boot) -> None:
-    seen, end = boot.experiment(), boot.row.end
-    death = seen.expected.death if seen.expected.death and seen.expected.death.certain else None
+def test_the_kernel_does_what_the_model_predicts(boot: Boot) -> None:
+    experiment, end = boot.experiment(), boot.row.end
+    death = experiment.expected.death if experiment.expected.death and experiment.expected.death.certain else None
 
-    assert None is seen.deviation()
+    assert None is experiment.deviation()
     assert (end and (end.kind, end.field)) == (death and (death.kind, death.field))
-    assert (end and (end.kind, end.page)) == boot.fate
-    assert ("prepare" if end else "e820") == boot.seen.outcome.reached
+    assert (end and (end.kind, end.page)) == boot.observed_end
+    assert ("prepare" if end else "e820") == boot.run.outcome.reached
 
 
-def test_every_byte_is_foreseen_but_for_the_version_that_is_one_of_two_and_none_where_the_kernel_dies(
-    boot: Boot,
-) -> None:
-    made = boot.experiment().expected
-    unknown = [at for at, known in enumerate(made.known) if not known]
+def test_the_model_knows_every_byte_except_hdr_version_unless_the_kernel_dies(boot: Boot) -> None:
+    expected = boot.experiment().expected
+    unknown = [at for at, known in enumerate(expected.known) if not known]
 
     assert (list(range(BootParams.SIZE)) if boot.row.dies else [0x206, 0x207]) == unknown
 
 
-def test_a_death_is_in_the_function_that_was_given_it_all(boot: Boot) -> None:
-    died = boot.seen.outcome.died
+def test_the_kernel_dies_in_a_function_that_reads_the_handover(boot: Boot) -> None:
+    died = boot.run.outcome.died
     functions = {died.symbol.partition("+")[0]} if died and died.symbol else set()
 
     assert boot.row.dies == bool(functions)
     assert functions <= {*PREPARING, *COMPARING}
 
 
-def test_a_kernel_that_memory_is_too_small_for_dies_before_xen_prepare_pvh_and_that_is_told(initrd: Path) -> None:
-    seen, told = checked("6.1", "-m 32M --force", initrd)
-    boot = Boot(Row("6.1", "-m 32M", None), seen, told)
+def test_a_kernel_that_does_not_fit_in_memory_dies_before_xen_prepare_pvh(initrd: Path) -> None:
+    document, checked = check_boot("6.1", "-m 32M --force", initrd)
+    boot = Boot(Row("6.1", "-m 32M", None), document, checked)
 
-    assert (DEAD, "entry") == (seen.outcome.ended, seen.outcome.reached)
+    assert (DEAD, "entry") == (document.outcome.ended, document.outcome.reached)
     assert ["PVH900", "PVH507"] == boot.codes(ERROR)
 
 
 @pytest.mark.parametrize("kernel", ["teaching", "6.1", "6.12"])
-def test_a_64_bit_kernel_on_a_cpu_without_long_mode_is_told_so_and_nothing_of_a_page_fault(
+def test_a_64_bit_kernel_on_a_32_bit_cpu_dies_of_the_missing_long_mode_not_of_a_page_fault(
     kernel: str, initrd: Path
 ) -> None:
-    seen, told = checked(kernel, "--cpu qemu32", initrd)
-    first, *_ = told.stops[-1]
+    document, checked = check_boot(kernel, "--cpu qemu32", initrd)
+    first, *_ = checked.stops[-1]
 
-    assert (DEAD, "entry") == (seen.outcome.ended, seen.outcome.reached)
-    assert ["PVH911", "PVH900"] == Boot(Row(kernel, "", None), seen, told).codes(ERROR)
+    assert (DEAD, "entry") == (document.outcome.ended, document.outcome.reached)
+    assert ["PVH911", "PVH900"] == Boot(Row(kernel, "", None), document, checked).codes(ERROR)
     assert "machine.cpu" == first.field
     assert first.message.startswith("the CPU (qemu32) has no long mode")
 
 
-UNTOUCHED = [
+UNCHANGED = [
     (kernel, machine, words)
     for kernel in ("teaching", "6.1", "6.12")
     for machine in ("microvm", "pc", "q35")
@@ -347,22 +349,22 @@ UNTOUCHED = [
 ]
 
 
-@pytest.mark.parametrize(("kernel", "machine", "words"), UNTOUCHED)
-def test_of_an_untouched_boot_there_is_nothing_to_say_but_what_is_harmless(
+@pytest.mark.parametrize(("kernel", "machine", "words"), UNCHANGED)
+def test_an_unchanged_boot_reaches_the_last_stage_with_only_harmless_findings(
     kernel: str, machine: str, words: str, initrd: Path
 ) -> None:
-    seen, told = checked(kernel, f"-M {machine} {words}", initrd)
-    given = seen.stops[0].memory_map
-    assert given is not None
-    last = f"memory_map.entries[{given.nr_entries - 1}].size"
+    document, checked = check_boot(kernel, f"-M {machine} {words}", initrd)
+    memory_map = document.stops[0].memory_map
+    assert memory_map is not None
+    last = f"memory_map.entries[{memory_map.nr_entries - 1}].size"
 
-    assert (5, "e820") == (len(seen.stops), seen.outcome.reached)
-    assert set() == {each.code for each in told.all if each.severity != INFO}
-    assert {each.code for each in told.all} <= harmless(machine)
-    assert {each.field for each in told.all if each.code == "PVH201"} <= {last}
+    assert (5, "e820") == (len(document.stops), document.outcome.reached)
+    assert set() == {finding.code for finding in checked.all if finding.severity != INFO}
+    assert {finding.code for finding in checked.all} <= harmless(machine)
+    assert {finding.field for finding in checked.all if finding.code == "PVH201"} <= {last}
 
 
-def test_the_table_has_rows_enough_of_every_kernel() -> None:
+def test_the_table_has_enough_rows_for_every_kernel() -> None:
     rows = Counter(row.kernel for row in TABLE)
 
     assert set(mutations.KERNELS) == set(rows)

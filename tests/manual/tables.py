@@ -110,7 +110,7 @@ def rule_table() -> str:
 
 def _rules() -> Iterator[tuple[str, ...]]:
     for code, rule in rules().items():
-        yield code, ", ".join((rule.severity, *rule.also)), rule.name
+        yield code, ", ".join((rule.severity, *rule.other_severities)), rule.name
 
 
 TABLES: dict[str, Callable[[], str]] = {

@@ -1,4 +1,4 @@
-"""PVH120 to PVH127: the CPU at the entry, against what the ABI demands of it."""
+"""PVH120 to PVH127: the CPU's registers at the entry, compared with what the ABI requires."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.abi.cpu import CR0_PE, CR0_PG, CR4_LA57, EFLAGS_VM, ENTRY_STATE, NAMED_BITS, segment_kind
 from pvhdbg.checks.finding import ERROR, INFO, WARNING
-from pvhdbg.checks.rules import Found, rule
+from pvhdbg.checks.rules import Defect, rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,18 +16,19 @@ if TYPE_CHECKING:
 _TF = 1 << 8
 
 
-def _broken(case: Case, *heads: str) -> Iterator[Found]:
-    """What the ABI demands of these registers and is not so."""
+def _violations(case: Case, registers: tuple[str, ...], then: str, severity: str | None = None) -> Iterator[Defect]:
+    """Yield the ABI's requirements that these registers do not meet; `then` is the consequence and the fix."""
     if not case.is_entry:
         return
-    for demand in ENTRY_STATE:
-        value = case.seen.registers.get(demand.register)
-        if demand.register.partition(".")[0] in heads and value is not None and not demand.is_met_by(value):
-            message = f"{demand.register} is {_shown(demand.register, value)}, the ABI wants {demand.meaning}"
-            yield Found(f"registers.{demand.register}", message)
+    for requirement in ENTRY_STATE:
+        name = requirement.register
+        value = case.capture.registers.get(name)
+        if name.partition(".")[0] in registers and value is not None and not requirement.is_met_by(value):
+            message = f"{name} is {_value_text(name, value)}: the ABI requires {requirement.meaning}. {then}"
+            yield Defect(f"registers.{name}", message, severity=severity)
 
 
-def _shown(register: str, value: int) -> str:
+def _value_text(register: str, value: int) -> str:
     name = NAMED_BITS[register].text(value) if register in NAMED_BITS else ""
     if register.endswith(".flags"):
         name = segment_kind(value)
@@ -35,89 +36,116 @@ def _shown(register: str, value: int) -> str:
 
 
 def _value(case: Case, register: str) -> int:
-    return case.seen.registers.get(register) or 0
+    return case.capture.registers.get(register) or 0
 
 
 @rule("PVH120", WARNING, ERROR)
-def cr0_is_not_as_demanded(case: Case) -> Iterator[Found]:
-    """Of CR0's writable bits PE alone is set. Without PE, or with paging on, the entry's first instructions mean
-    something else and the guest dies at once; the other bits (WP, NE, cache control) change what later code assumes.
+def cr0_is_wrong_at_the_entry(case: Case) -> Iterator[Defect]:
+    """Of CR0's writable bits only PE may be set. With PE clear or paging on, the first instructions of the entry mean
+    something else, and the guest dies at once. The other bits (WP, NE, cache control) change what later code assumes.
+
+    Set PE and clear all other writable bits before entering the guest.
 
     Source: Xen docs/misc/pvh.pandoc.
     """
-    wrong = _value(case, "cr0") & (CR0_PE | CR0_PG) != CR0_PE
-    yield from (each._replace(severity=ERROR if wrong else None) for each in _broken(case, "cr0"))
+    if _value(case, "cr0") & (CR0_PE | CR0_PG) == CR0_PE:
+        yield from _violations(case, ("cr0",), "Code of the guest may depend on it. Clear the other bits.")
+    else:
+        then = "The guest dies in its first instructions. Enter it in protected mode without paging."
+        yield from _violations(case, ("cr0",), then, ERROR)
 
 
 @rule("PVH121", WARNING, ERROR)
-def cr4_is_not_0(case: Case) -> Iterator[Found]:
-    """CR4 must be 0. Most bits do no harm, LA57 does: a PVH kernel builds four levels of page tables, and with LA57 set
-    the CPU walks five of them as soon as paging goes on.
+def cr4_is_not_0(case: Case) -> Iterator[Defect]:
+    """CR4 must be 0. Most of its bits do no harm, but LA57 does: a PVH kernel builds four levels of page tables, and
+    with LA57 set the CPU walks five levels as soon as paging is on.
+
+    Clear CR4 before entering the guest.
 
     Source: Xen docs/misc/pvh.pandoc; Intel SDM volume 3, 4.5.
     """
-    wrong = _value(case, "cr4") & CR4_LA57
-    yield from (each._replace(severity=ERROR if wrong else None) for each in _broken(case, "cr4"))
+    if _value(case, "cr4") & CR4_LA57:
+        then = "With LA57 the CPU walks the guest's four levels of page tables as five. Clear CR4."
+        yield from _violations(case, ("cr4",), then, ERROR)
+    else:
+        yield from _violations(case, ("cr4",), "Most guests do not notice. Clear CR4.")
 
 
 @rule("PVH122", WARNING, ERROR)
-def eflags_lets_traps_in(case: Case) -> Iterator[Found]:
-    """VM, IF and TF must be clear: there is no IDT, so the first interrupt or trap is a triple fault. With TF that is
-    the very next instruction.
+def eflags_enables_interrupts_or_traps(case: Case) -> Iterator[Defect]:
+    """VM, IF and TF must be clear. There is no IDT yet, so the first interrupt or trap is a triple fault. With TF set,
+    that is the very next instruction.
+
+    Clear the three bits before entering the guest.
 
     Source: Xen docs/misc/pvh.pandoc.
     """
-    wrong = _value(case, "eflags") & (_TF | EFLAGS_VM)
-    yield from (each._replace(severity=ERROR if wrong else None) for each in _broken(case, "eflags"))
+    if _value(case, "eflags") & (_TF | EFLAGS_VM):
+        then = "The guest dies at once: there is no IDT yet. Clear VM, IF and TF."
+        yield from _violations(case, ("eflags",), then, ERROR)
+    else:
+        then = "The first interrupt is a triple fault: there is no IDT yet. Clear VM, IF and TF."
+        yield from _violations(case, ("eflags",), then)
 
 
 @rule("PVH123", ERROR)
-def cs_is_not_flat_32_bit_code(case: Case) -> Iterator[Found]:
-    """The entry is 32-bit code at a physical address: CS must be a 32-bit code segment with base 0 and a limit of 4
-    GiB. Which selector is free.
+def cs_is_not_flat_32_bit_code(case: Case) -> Iterator[Defect]:
+    """The entry is 32-bit code at a physical address, so CS must be a 32-bit code segment with base 0 and a limit of 4
+    GiB. The selector may have any value.
+
+    Load CS from a descriptor for flat 32-bit code before entering the guest.
 
     Source: Xen docs/misc/pvh.pandoc.
     """
-    yield from _broken(case, "cs")
+    yield from _violations(case, ("cs",), "The entry is 32-bit code at a physical address. Load CS with flat code.")
 
 
 @rule("PVH124", ERROR)
-def ds_is_not_flat_32_bit_data(case: Case) -> Iterator[Found]:
-    """The kernel reads its GDT's address and start_info through DS before it has segments of its own.
+def ds_is_not_flat_32_bit_data(case: Case) -> Iterator[Defect]:
+    """Before the kernel loads segments of its own, it reads start_info and the address of its GDT through DS.
+
+    Load DS from a descriptor for flat, writable 32-bit data before entering the guest.
 
     Source: Xen docs/misc/pvh.pandoc.
     """
-    yield from _broken(case, "ds")
+    yield from _violations(case, ("ds",), "The kernel reads start_info through DS. Load DS with flat data.")
 
 
 @rule("PVH125", WARNING)
-def es_or_ss_is_not_flat_32_bit_data(case: Case) -> Iterator[Found]:
-    """ES is to be as DS, and so, in newer texts of the ABI, is SS. Linux loads both before it uses them; other guests
-    do not.
+def es_or_ss_is_not_flat_32_bit_data(case: Case) -> Iterator[Defect]:
+    """The ABI requires ES to be like DS, and newer versions of its text also require it of SS. Linux loads both before
+    it uses them, but other guests do not.
+
+    Load ES and SS from a descriptor for flat, writable 32-bit data before entering the guest.
 
     Source: Xen docs/misc/pvh.pandoc.
     """
-    yield from _broken(case, "es", "ss")
+    then = "Linux loads ES and SS itself, but other guests do not. Load them with flat data."
+    yield from _violations(case, ("es", "ss"), then)
 
 
 @rule("PVH126", INFO)
-def tr_is_not_a_32_bit_tss(case: Case) -> Iterator[Found]:
-    """TR is to hold a busy 32-bit TSS with base 0 and limit 0x67. QEMU leaves what a reset does, with limit 0xffff; no
-    guest is known to care.
+def tr_is_not_a_busy_32_bit_tss(case: Case) -> Iterator[Defect]:
+    """The ABI requires TR to hold a busy 32-bit TSS with base 0 and limit 0x67. QEMU leaves TR as it is after a reset,
+    with limit 0xffff. No guest is known to depend on it.
 
     Source: Xen docs/misc/pvh.pandoc.
     """
-    yield from _broken(case, "tr")
+    yield from _violations(case, ("tr",), "No known guest depends on it.")
 
 
 @rule("PVH127", WARNING, ERROR)
-def the_a20_line_is_off(case: Case) -> Iterator[Found]:
-    """The ABI has no word about A20, and every guest takes it to be on: off, each odd MiB of memory is the even one
-    below, and a kernel of more than a MiB reads and writes itself.
+def a20_line_is_off(case: Case) -> Iterator[Defect]:
+    """The ABI does not mention the A20 line, and every guest assumes that it is on. If it is off, each odd MiB of
+    memory is an alias of the even MiB below it, so that a kernel larger than 1 MiB overwrites itself.
 
-    Enable it before entering the guest.
+    Enable A20 before entering the guest.
 
     Source: Intel SDM volume 3, 21.33.
     """
-    if case.is_entry and case.seen.registers.get("a20") == 0:
-        yield Found("registers.a20", "a20 is 0: every odd MiB of memory is the one below", None, case.fatal)
+    if case.is_entry and case.capture.registers.get("a20") == 0:
+        message = (
+            "a20 is 0: each odd MiB of memory is an alias of the MiB below it, so a kernel larger than 1 MiB "
+            "overwrites itself. Enable A20 before entering the guest."
+        )
+        yield Defect("registers.a20", message, None, case.fatal_severity)

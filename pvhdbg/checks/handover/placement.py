@@ -1,4 +1,4 @@
-"""PVH340 to PVH342: where things lie, against each other and against the map."""
+"""PVH340 to PVH342: what overlaps, and which structures are outside the memory map or in unreserved RAM."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pvhdbg.boot.stop import ranges
 from pvhdbg.boot.stop.regions import KERNEL
 from pvhdbg.checks.finding import ERROR, INFO, WARNING
-from pvhdbg.checks.rules import Found, rule
+from pvhdbg.checks.rules import Defect, rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -16,57 +16,66 @@ if TYPE_CHECKING:
     from pvhdbg.boot.stop.regions import Region
     from pvhdbg.checks.case import Case
 
-_NAMED = 4
+_MAX_NAMES = 4
 
 
 @rule("PVH340", INFO)
-def structures_lie_in_free_memory(case: Case) -> Iterator[Found]:
-    """What is handed over lies in memory that the map lists as RAM, and nothing reserves it. That is allowed: Linux
-    copies what it needs, or reserves it, before it gives any memory away. Another guest must do so, too.
+def structures_lie_in_unreserved_ram(case: Case) -> Iterator[Defect]:
+    """Handed-over structures lie in memory that the map lists as RAM and nothing reserves. That is allowed: Linux
+    copies or reserves what it needs before it uses the memory for anything else. Another guest must do so, too.
 
     Source: Xen start_info.h; QEMU pc-bios/optionrom/pvh_main.c; qboot main.c, whose module list is on its stack.
     """
-    found = [each for each in case.structures if ranges.touches(case.ram, each.start, each.end)]
-    if found:
-        yield Found(found[0].field, f"{_listed(found)} in RAM that nothing reserves", found[0].start)
+    unreserved = [region for region in case.structures if ranges.touches(case.ram, region.start, region.end)]
+    if unreserved:
+        names = _enumeration(unreserved)
+        message = f"structures lie in unreserved RAM: {names}. Linux copies or reserves them before it uses that RAM."
+        yield Defect(unreserved[0].field, message, unreserved[0].start)
 
 
-def _listed(things: Iterable[Region]) -> str:
-    words = [f"{each.name} ({each.start:#x})" for each in islice(things, _NAMED)]
-    if len(words) == 1:
-        return f"{words[0]} lies"
-    return f"{', '.join(words[:-1])} and {words[-1]} lie"
+def _enumeration(structures: Iterable[Region]) -> str:
+    names = [f"{region.name} ({region.start:#x})" for region in islice(structures, _MAX_NAMES)]
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
 
 
 @rule("PVH341", WARNING, ERROR)
-def things_overlap(case: Case) -> Iterator[Found]:
-    """Kernel, modules and structures need bytes of their own. A kernel clears its BSS before it unpacks the ramdisk or
-    copies the command line, and the ramdisk overwrote what it was loaded over before the kernel began.
+def loaded_regions_overlap(case: Case) -> Iterator[Defect]:
+    """The kernel, the modules and the structures must not share bytes. The kernel clears its BSS before it unpacks the
+    ramdisk or copies the command line, and a ramdisk overwrites what it is loaded over before the kernel starts.
 
-    Let the VMM place each behind the last; QEMU puts the ramdisk at the end of low memory. A command line of more than
-    4096 bytes runs over pvh.bin's module list and start_info.
+    Make the VMM place each region behind the previous one. QEMU puts the ramdisk at the end of low memory. A command
+    line of more than 4096 bytes overruns pvh.bin's module list and start_info.
 
     Source: Linux arch/x86/kernel/head64.c, clear_bss; qboot pull request 28; QEMU pc-bios/optionrom/pvh_main.c.
     """
-    things = sorted((*case.loads, *case.structures), key=lambda it: it.start)
-    if not things:
+    in_order = sorted((*case.loaded_regions, *case.structures), key=lambda region: region.start)
+    if not in_order:
         return
-    furthest = things[0]
-    for each in things[1:]:
-        if each.start < furthest.end and (each.name, each.name) != (furthest.name, KERNEL):
-            both = f"{each.start:#x}-{min(each.end, furthest.end):#x}"
-            yield Found(each.field, f"{each.name} and {furthest.name} overlap: {both}", each.start, case.fatal)
-        furthest = max(furthest, each, key=lambda it: it.end)
+    furthest = in_order[0]
+    for region in in_order[1:]:
+        if region.start < furthest.end and (region.name, region.name) != (furthest.name, KERNEL):
+            both = f"{region.start:#x}-{min(region.end, furthest.end):#x}"
+            message = (
+                f"{region.name} and {furthest.name} overlap at {both}: one overwrites the other. Put them at "
+                "separate addresses."
+            )
+            yield Defect(region.field, message, region.start, case.fatal_severity)
+        furthest = max(furthest, region, key=lambda it: it.end)
 
 
 @rule("PVH342", WARNING)
-def a_structure_lies_where_no_memory_is_listed(case: Case) -> Iterator[Found]:
-    """What lies outside the map may be a device, or nothing at all. Reading there gives zeros or ones; QEMU's debugger
-    interface gives zeros, too, so that what is shown may not be what the guest sees.
+def structure_is_outside_the_memory_map(case: Case) -> Iterator[Defect]:
+    """At an address that the map does not list there may be a device, or nothing at all. The guest then reads zeros or
+    ones. QEMU's debugger interface also returns zeros, so pvhdbg may show other bytes than the guest reads.
+
+    Put the structure into memory that the map lists.
 
     Source: Xen docs/misc/pvh.pandoc.
     """
-    for each in case.structures if case.ram else ():
-        if not ranges.holds(case.listed, each.start, each.end):
-            message = f"{each.name}, {each.start:#x}-{each.end:#x}, lies where the map lists nothing"
-            yield Found(each.field, message, each.start)
+    for region in case.structures if case.ram else ():
+        if not ranges.holds(case.listed_memory, region.start, region.end):
+            message = (
+                f"{region.name} ({region.start:#x}-{region.end:#x}) is in no range of the memory map: there may be no "
+                "memory at that address. Put it where the map lists memory."
+            )
+            yield Defect(region.field, message, region.start)

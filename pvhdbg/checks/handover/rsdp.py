@@ -1,12 +1,12 @@
-"""PVH330 to PVH332: ACPI's root pointer."""
+"""PVH330 to PVH332: the RSDP, ACPI's root pointer."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pvhdbg.abi.start_info import MAGIC, RSDP_REVISION, RSDP_SIGNATURE, RSDP_SIZE, RSDP_SIZE_V1
+from pvhdbg.abi.start_info import RSDP_REVISION, RSDP_SIGNATURE, RSDP_SIZE, RSDP_SIZE_V1
 from pvhdbg.checks.finding import INFO, WARNING
-from pvhdbg.checks.rules import Found, rule
+from pvhdbg.checks.rules import Defect, rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,53 +14,65 @@ if TYPE_CHECKING:
     from pvhdbg.checks.case import Case
 
 
-def _paddr(case: Case) -> int:
-    info = case.info
-    return info.rsdp_paddr if info and info.magic == MAGIC else 0
+def _rsdp_paddr(case: Case) -> int:
+    """Return rsdp_paddr, or 0 if start_info's magic is wrong."""
+    return case.valid_start_info.rsdp_paddr if case.valid_start_info else 0
 
 
 @rule("PVH330", INFO)
-def there_is_no_rsdp(case: Case) -> Iterator[Found]:
-    """0 is right where there are no ACPI tables, as on a microvm with acpi=off. Firecracker has tables and leaves it 0;
-    Linux then looks for the signature from 0xe0000 to 0xfffff itself. Xen as a guest ends in a BUG without it.
+def rsdp_paddr_is_0(case: Case) -> Iterator[Defect]:
+    """0 is correct if there are no ACPI tables, as on a microvm with acpi=off. Firecracker has tables but leaves
+    rsdp_paddr 0; Linux then searches 0xe0000-0xfffff for the RSDP itself. Xen as a guest hits a BUG without it.
 
     Source: Xen start_info.h and xen/arch/x86/guest/xen/pvh-boot.c.
     """
-    info = case.info
-    if info and info.magic == MAGIC and info.rsdp_paddr == 0:
-        yield Found(case.path("rsdp_paddr"), "rsdp_paddr is 0: no ACPI", case.place("rsdp_paddr"))
+    info = case.valid_start_info
+    if info and info.rsdp_paddr == 0:
+        message = "rsdp_paddr is 0: no ACPI tables are handed over."
+        yield Defect(case.path_of("rsdp_paddr"), message, case.address_of("rsdp_paddr"))
 
 
 @rule("PVH331", WARNING)
-def there_is_no_root_pointer_at_rsdp_paddr(case: Case) -> Iterator[Found]:
-    """Linux believes rsdp_paddr and looks nowhere else: without "RSD PTR " there, it boots without ACPI, so without
-    most interrupts and all other CPUs.
+def rsdp_paddr_does_not_point_to_an_rsdp(case: Case) -> Iterator[Defect]:
+    """Linux trusts rsdp_paddr and searches nowhere else. If the signature "RSD PTR " is not there, it boots without
+    ACPI: without most interrupts, and with only one CPU.
+
+    Set rsdp_paddr to the address of the RSDP, or to 0 if there is none.
 
     Source: ACPI 6.5, 5.2.5; Linux arch/x86/platform/pvh/enlighten.c, pvh_get_root_pointer.
     """
-    paddr = _paddr(case)
+    paddr = _rsdp_paddr(case)
     if not paddr:
         return
-    raw = case.seen.bytes_at(paddr, len(RSDP_SIGNATURE))
+    raw = case.capture.bytes_at(paddr, len(RSDP_SIGNATURE))
+    if raw == RSDP_SIGNATURE:
+        return
     if raw is None:
-        why = case.seen.missing.get("rsdp", "it was not read")
-        yield Found(case.path("rsdp_paddr"), f"rsdp_paddr is {paddr:#x}: {why}", paddr)
-    elif raw != RSDP_SIGNATURE:
-        message = f"rsdp_paddr is {paddr:#x}, and the bytes there are {raw.hex(' ')}, not the signature of an RSDP"
-        yield Found(case.path("rsdp_paddr"), message, paddr)
+        why = f" ({case.capture.missing.get('rsdp', 'it was not read')})"
+    else:
+        why = f': the bytes there are {raw.hex(" ")}, not "{RSDP_SIGNATURE.decode()}"'
+    message = f"rsdp_paddr is {paddr:#x}, where no RSDP was found{why}. Linux boots without ACPI. Correct rsdp_paddr."
+    yield Defect(case.path_of("rsdp_paddr"), message, paddr)
 
 
 @rule("PVH332", WARNING)
-def the_checksum_of_the_root_pointer_is_wrong(case: Case) -> Iterator[Found]:
-    """The first 20 bytes, and from revision 2 on all 36, add up to 0 modulo 256. Linux takes no other RSDP.
+def rsdp_checksum_is_wrong(case: Case) -> Iterator[Defect]:
+    """The first 20 bytes of the RSDP must add up to 0 modulo 256; from revision 2 on, all 36 bytes must, too. Linux
+    rejects an RSDP with a wrong checksum.
+
+    Correct the checksum in the RSDP.
 
     Source: ACPI 6.5, 5.2.5.3.
     """
-    paddr = _paddr(case)
-    raw = case.seen.bytes_at(paddr, RSDP_SIZE) if paddr else None
+    paddr = _rsdp_paddr(case)
+    raw = case.capture.bytes_at(paddr, RSDP_SIZE) if paddr else None
     if raw is None or not raw.startswith(RSDP_SIGNATURE):
         return
     for size in (RSDP_SIZE_V1, RSDP_SIZE)[: 2 if raw[RSDP_REVISION] >= 2 else 1]:
-        if sum(raw[:size]) & 0xFF:
-            message = f"rsdp_paddr is {paddr:#x}: the first {size} bytes there add up to {sum(raw[:size]) & 0xFF:#x}"
-            yield Found(case.path("rsdp_paddr"), f"{message}, not 0", paddr)
+        checksum = sum(raw[:size]) & 0xFF
+        if checksum:
+            message = (
+                f"the RSDP at {paddr:#x} has a wrong checksum: its first {size} bytes add up to {checksum:#x}, not 0. "
+                "Linux boots without ACPI. Correct the checksum."
+            )
+            yield Defect(case.path_of("rsdp_paddr"), message, paddr)

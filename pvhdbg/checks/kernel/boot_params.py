@@ -1,4 +1,4 @@
-"""PVH401 to PVH412: what the kernel made of what it was given, against what it should have made of it."""
+"""PVH401 to PVH412: the boot_params that the kernel built, compared with the model's and with its own copy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pvhdbg.abi.setup_header import LOADER_XEN, RFC_VERSION
 from pvhdbg.boot.model.difference import Mismatch, mismatches
 from pvhdbg.boot.model.expected import ExpectedBootParams
 from pvhdbg.checks.finding import ERROR, INFO, WARNING
-from pvhdbg.checks.rules import Found, rule
+from pvhdbg.checks.rules import Defect, rule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,46 +19,52 @@ if TYPE_CHECKING:
 
 _ENTRY = "boot_params.e820_table["
 _HDR = "boot_params.hdr."
-_OWN_RULE = {f"{_HDR}{name}" for name in ("cmd_line_ptr", "ramdisk_image", "ramdisk_size", "version", "type_of_loader")}
-_OWN_RULE |= {"boot_params.e820_entries", "boot_params.acpi_rsdp_addr"}
+_WITH_OWN_RULE = {
+    *(f"{_HDR}{name}" for name in ("cmd_line_ptr", "ramdisk_image", "ramdisk_size", "version", "type_of_loader")),
+    "boot_params.e820_entries",
+    "boot_params.acpi_rsdp_addr",
+}
 _DISPLAY = ("boot_params.screen_info", "boot_params.efi_info")
-_SHOWN = 16
+_BYTES_SHOWN = 16
+_FIX = "Check what writes there."
 
 
-def _mismatches(case: Case, is_meant: Callable[[str], bool]) -> Iterator[Mismatch]:
-    yield from (each for each in case.mismatches if is_meant(each.path))
+def _defects(case: Case, is_meant: Callable[[str], bool], then: str) -> Iterator[Defect]:
+    """Yield the mismatches whose path `is_meant`; `then` is their consequence."""
+    yield from (_defect(case, mismatch, then) for mismatch in case.mismatches if is_meant(mismatch.path))
 
 
-def _found(case: Case, each: Mismatch, severity: str | None = None) -> Found:
-    params = case.made
-    at = None if params is None or params.at is None else params.at + each.offset
-    wanted = " or ".join(_value(value) for value in each.expected)
-    name = each.path.partition(".")[2]
-    return Found(each.path, f"{name} is {_value(each.actual)}, should be {wanted}", at, severity)
+def _defect(case: Case, mismatch: Mismatch, then: str) -> Defect:
+    params = case.pvh_bootparams
+    at = None if params is None or params.at is None else params.at + mismatch.offset
+    expected = " or ".join(_value_text(value) for value in mismatch.expected)
+    name = mismatch.path.partition(".")[2]
+    return Defect(
+        mismatch.path, f"{name} is {_value_text(mismatch.actual)}, but should be {expected}: {then}. {_FIX}", at
+    )
 
 
-def _value(value: object) -> str:
+def _value_text(value: object) -> str:
     if isinstance(value, int):
         return f"{value:#x}"
     if isinstance(value, bytes):
-        return value[:_SHOWN].hex(" ") + (" .." if len(value) > _SHOWN else "")
-    return str(value)[: 4 * _SHOWN]
+        return value[:_BYTES_SHOWN].hex(" ") + (" .." if len(value) > _BYTES_SHOWN else "")
+    return str(value)[: 4 * _BYTES_SHOWN]
 
 
-def _is_entry(path: str) -> bool:
+def _is_map(path: str) -> bool:
     return path == "boot_params.e820_entries" or path.startswith(_ENTRY)
 
 
 def _isa_index(case: Case) -> int | None:
-    """Where the ISA range should be, behind the last entry."""
-    wanted = case.expected
-    if wanted is None:
+    """Return the index at which the ISA range should be: behind the last entry of the map."""
+    if case.expected is None:
         return None
-    record = BootParams(wanted.boot_params)
-    count = record.e820_entries
-    last = record.e820_table[count - 1 : count] if count else ()
+    expected = BootParams(case.expected.boot_params)
+    count = expected.e820_entries
+    last = expected.e820_table[count - 1 : count] if count else ()
     isa = (ISA_START, ISA_SIZE, RESERVED)
-    return next((count - 1 for each in last if (each.addr, each.size, each.type) == isa), None)
+    return next((count - 1 for entry in last if (entry.addr, entry.size, entry.type) == isa), None)
 
 
 def _is_isa(case: Case, path: str) -> bool:
@@ -66,145 +72,182 @@ def _is_isa(case: Case, path: str) -> bool:
 
 
 @rule("PVH401", ERROR)
-def e820_is_not_the_map_that_was_handed_over(case: Case) -> Iterator[Found]:
-    """Linux copies the map entry by entry, in its order, with empty entries and those of type 0, and counts them in a
-    byte. Where boot_params has something else, memory was lost or invented between the VMM and the kernel.
+def boot_params_differs_from_the_memory_map(case: Case) -> Iterator[Defect]:
+    """Linux copies the memory map entry by entry and in order, including empty entries and those of type 0, and counts
+    the entries in one byte. If boot_params has something else, memory was lost or added between the VMM and the kernel.
+
+    Compare `memmap` with `bootparams`. Check whether this kernel changes init_pvh_bootparams, and use `map` to see what
+    else uses that memory.
 
     Source: Linux arch/x86/platform/pvh/enlighten.c, init_pvh_bootparams.
     """
-    for each in _mismatches(case, _is_entry):
-        if not _is_isa(case, each.path):
-            yield _found(case, each)
+    then = "this is not the memory map that was handed over"
+    yield from _defects(case, lambda path: _is_map(path) and not _is_isa(case, path), then)
 
 
 @rule("PVH402", WARNING)
-def the_isa_range_was_not_added(case: Case) -> Iterator[Found]:
-    """Behind the last entry Linux adds 0xa0000-0xfffff as reserved, as long as there is room. Without it, memory of
-    video and ROMs may be taken for RAM.
+def isa_range_was_not_added(case: Case) -> Iterator[Defect]:
+    """Behind the last entry of the map Linux adds 0xa0000-0xfffff as reserved, if there is room. Without that entry,
+    the memory of video cards and ROMs may be used as RAM.
+
+    Check whether this kernel changes init_pvh_bootparams, and use `map` to see what else uses that memory.
 
     Source: Linux arch/x86/platform/pvh/enlighten.c, init_pvh_bootparams.
     """
-    yield from (_found(case, each) for each in _mismatches(case, lambda path: _is_isa(case, path)))
+    then = "the kernel may use video memory and ROMs as RAM"
+    yield from _defects(case, lambda path: _is_isa(case, path), then)
 
 
 @rule("PVH403", ERROR)
-def cmd_line_ptr_is_not_cmdline_paddr(case: Case) -> Iterator[Found]:
-    """hdr.cmd_line_ptr is the low half of cmdline_paddr; with another value the kernel takes other bytes for its
-    command line, or none.
+def cmd_line_ptr_is_not_cmdline_paddr(case: Case) -> Iterator[Defect]:
+    """hdr.cmd_line_ptr must be the low 32 bits of start_info's cmdline_paddr. With any other value the kernel uses
+    other bytes as its command line, or none.
+
+    Check whether this kernel changes init_pvh_bootparams, and use `map` to see what else uses that memory.
 
     Source: Linux arch/x86/platform/pvh/enlighten.c, init_pvh_bootparams.
     """
-    yield from (_found(case, each) for each in _mismatches(case, lambda path: path == f"{_HDR}cmd_line_ptr"))
+    then = "the kernel uses other bytes as its command line"
+    yield from _defects(case, lambda path: path == f"{_HDR}cmd_line_ptr", then)
 
 
 @rule("PVH404", ERROR)
-def ramdisk_is_not_module_0(case: Case) -> Iterator[Found]:
-    """hdr.ramdisk_image and hdr.ramdisk_size are the low halves of module 0's address and size, and 0 without modules.
+def ramdisk_is_not_module_0(case: Case) -> Iterator[Defect]:
+    """hdr.ramdisk_image and hdr.ramdisk_size must be the low 32 bits of module 0's address and size, or 0 if there are
+    no modules. With any other value the kernel loses its ramdisk.
+
+    Check whether this kernel changes init_pvh_bootparams, and use `map` to see what else uses that memory.
 
     Source: Linux arch/x86/platform/pvh/enlighten.c, init_pvh_bootparams.
     """
-    yield from (_found(case, each) for each in _mismatches(case, lambda path: path.startswith(f"{_HDR}ramdisk_")))
+    then = "the kernel does not find its ramdisk"
+    yield from _defects(case, lambda path: path.startswith(f"{_HDR}ramdisk_"), then)
 
 
 @rule("PVH405", WARNING)
-def hdr_version_is_neither_of_those_known(case: Case) -> Iterator[Found]:
-    """PVH kernels say 2.12 (0x20c), the first ones, by a slip, 0x212. Only 32-bit kernels before 5.9 compare
-    it, before they look at hardware_subarch.
+def hdr_version_is_unexpected(case: Case) -> Iterator[Defect]:
+    """PVH kernels set hdr.version to 2.12 (0x20c); the first ones set 0x212 by mistake. Only 32-bit kernels before 5.9
+    compare it, before they read hardware_subarch.
+
+    Check whether this kernel changes init_pvh_bootparams, and use `map` to see what else uses that memory.
 
     Source: Linux arch/x86/platform/pvh/enlighten.c, init_pvh_bootparams.
     """
-    yield from (_found(case, each) for each in _mismatches(case, lambda path: path == f"{_HDR}version"))
+    then = "32-bit kernels before 5.9 compare it"
+    yield from _defects(case, lambda path: path == f"{_HDR}version", then)
 
 
 @rule("PVH406", WARNING, ERROR)
-def type_of_loader_is_neither_of_those_known(case: Case) -> Iterator[Found]:
-    """PVH kernels say 0xb0 (QEMU) whatever VMM started them, 0x90 (Xen) where they see Xen. With 0 the kernel ignores
-    its ramdisk.
+def type_of_loader_is_unexpected(case: Case) -> Iterator[Defect]:
+    """PVH kernels set hdr.type_of_loader to 0xb0 (QEMU), whatever VMM started them, or to 0x90 (Xen) if they detect
+    Xen. If it is 0, the kernel ignores its ramdisk.
+
+    Check whether this kernel changes init_pvh_bootparams, and use `map` to see what else uses that memory.
 
     Source: Linux arch/x86/platform/pvh/enlighten.c; arch/x86/kernel/setup.c, early_reserve_initrd.
     """
-    params = case.made
+    params = case.pvh_bootparams
     loses = params is not None and params.hdr.type_of_loader == 0 and params.hdr.ramdisk_size != 0
-    for each in _mismatches(case, lambda path: path == f"{_HDR}type_of_loader"):
-        yield _found(case, each, ERROR if loses else None)
+    then = "the kernel ignores its ramdisk" if loses else "PVH kernels set no other value"
+    for defect in _defects(case, lambda path: path == f"{_HDR}type_of_loader", then):
+        yield defect._replace(severity=ERROR if loses else None)
 
 
 @rule("PVH407", WARNING)
-def acpi_rsdp_addr_is_neither_0_nor_rsdp_paddr(case: Case) -> Iterator[Found]:
-    """From 2026 on Linux hands rsdp_paddr on in boot_params.acpi_rsdp_addr; before, through a hook, and the field is 0.
+def acpi_rsdp_addr_is_unexpected(case: Case) -> Iterator[Defect]:
+    """Linux from 2026 on (commit 7271cb98e498) copies rsdp_paddr to boot_params.acpi_rsdp_addr. Older kernels pass it
+    on through a hook and leave the field 0. With any other value the kernel may not find its ACPI tables.
+
+    Check whether this kernel changes init_pvh_bootparams, and use `map` to see what else uses that memory.
 
     Source: Linux commit 7271cb98e498.
     """
-    yield from (_found(case, each) for each in _mismatches(case, lambda path: path == "boot_params.acpi_rsdp_addr"))
+    then = "the kernel may not find its ACPI tables"
+    yield from _defects(case, lambda path: path == "boot_params.acpi_rsdp_addr", then)
 
 
 @rule("PVH408", WARNING)
-def a_field_is_set_that_should_be_0(case: Case) -> Iterator[Found]:
-    """The structure is cleared first, and only a few fields are set. A sentinel other than 0 makes the kernel clear
-    others; loadflags' KASLR_FLAG would let it believe that it was moved; ext_* are upper halves of addresses.
+def boot_params_field_is_not_0(case: Case) -> Iterator[Defect]:
+    """xen_prepare_pvh clears the structure and then sets only a few fields. Others can do harm: if sentinel is not 0,
+    the kernel clears further fields; with KASLR_FLAG in loadflags it would assume that it was moved; the ext_* fields
+    are the upper halves of addresses.
 
-    Something wrote there: look at the address, and who else uses it.
+    Something else wrote to this address. Use `map` to see what is there, and check what else uses that memory.
 
     Source: Linux arch/x86/platform/pvh/enlighten.c; arch/x86/include/asm/bootparam_utils.h.
     """
-    for each in _mismatches(case, lambda path: path not in _OWN_RULE and not _is_entry(path)):
-        if not each.path.startswith(_DISPLAY):
-            yield _found(case, each)
+
+    def is_meant(path: str) -> bool:
+        return path not in _WITH_OWN_RULE and not _is_map(path) and not path.startswith(_DISPLAY)
+
+    yield from _defects(case, is_meant, "xen_prepare_pvh does not set it")
 
 
 @rule("PVH409", WARNING)
-def the_display_is_set_without_xen(case: Case) -> Iterator[Found]:
-    """screen_info and efi_info are filled in for Xen's control domain alone; any other PVH kernel has zeros there.
+def screen_info_or_efi_info_is_set_without_xen(case: Case) -> Iterator[Defect]:
+    """Linux fills in screen_info and efi_info only as Xen's control domain. In every other PVH kernel they are 0.
+
+    Something else wrote to this address. Use `map` to see what is there, and check what else uses that memory.
 
     Source: Linux arch/x86/xen/vga.c and efi.c.
     """
-    yield from (_found(case, each) for each in _mismatches(case, lambda path: path.startswith(_DISPLAY)))
+    then = "Linux sets it only as Xen's control domain"
+    yield from _defects(case, lambda path: path.startswith(_DISPLAY), then)
 
 
 @rule("PVH410", INFO)
-def the_kernel_has_the_ways_of_the_first_pvh_kernels(case: Case) -> Iterator[Found]:
-    """hdr.version 0x212 was meant as 2.12 and says 2.18: kernels up to 4.18, and the RFC of 2017. Nothing reads it so.
+def hdr_version_is_0x212(case: Case) -> Iterator[Defect]:
+    """0x212 was meant as version 2.12, but it is 2.18. Kernels up to 4.18 and those of the RFC of 2017 set it. Nothing
+    reads it as 2.18.
 
     Source: Linux arch/x86/xen/enlighten_pvh.c, 4.11 to 4.18.
     """
-    params = case.made
+    params = case.pvh_bootparams
     if params and params.hdr.version == RFC_VERSION:
-        message = f"hdr.version is {RFC_VERSION:#x}: 2.12, written as 2.18 by a slip of the first PVH kernels"
-        yield Found(f"{_HDR}version", message, params.hdr.address_of(type(params.hdr).version))
+        message = (
+            f"hdr.version is {RFC_VERSION:#x}, not 0x20c: a mistake in the first PVH kernels, without consequences."
+        )
+        yield Defect(f"{_HDR}version", message, params.hdr.address_of(type(params.hdr).version))
 
 
 @rule("PVH411", INFO)
-def the_kernel_sees_xen(case: Case) -> Iterator[Found]:
-    """type_of_loader 0x90: the kernel found Xen's CPUID leaves, set up a hypercall page, and asks Xen for its map where
-    start_info has none. Right on Xen, and on QEMU's KVM with xen-version; anywhere else a VMM shows leaves that it
-    should not.
+def kernel_detected_xen(case: Case) -> Iterator[Defect]:
+    """type_of_loader 0x90 means that the kernel found Xen's CPUID leaves. It then sets up a hypercall page, and asks
+    Xen for the memory map if start_info has none. That is correct on Xen, and under QEMU's KVM with xen-version. On any
+    other machine the VMM shows CPUID leaves that it should hide.
 
     Source: Linux arch/x86/platform/pvh/enlighten.c, hypervisor_specific_init; QEMU docs/system/i386/xen.rst.
     """
-    params = case.made
+    params = case.pvh_bootparams
     if params and params.hdr.type_of_loader == LOADER_XEN:
-        message = f"hdr.type_of_loader is {LOADER_XEN:#x}: this kernel believes that it runs on Xen"
-        yield Found(f"{_HDR}type_of_loader", message, params.hdr.address_of(type(params.hdr).type_of_loader))
+        message = (
+            f"hdr.type_of_loader is {LOADER_XEN:#x}: this kernel found Xen's CPUID leaves. If this is not Xen, the VMM "
+            "should hide them."
+        )
+        yield Defect(f"{_HDR}type_of_loader", message, params.hdr.address_of(type(params.hdr).type_of_loader))
 
 
 @rule("PVH412", WARNING)
-def the_copy_of_the_kernel_is_not_pvh_bootparams(case: Case) -> Iterator[Found]:
-    """Linux copies pvh_bootparams to boot_params byte by byte before it runs anything else of its own. A difference is
-    a write in between, or a sentinel that was not 0.
+def boot_params_differs_from_pvh_bootparams(case: Case) -> Iterator[Defect]:
+    """Linux copies pvh_bootparams to boot_params byte by byte before it runs any other code of its own. If the two
+    differ, something wrote to one of them in between, or sentinel was not 0.
+
+    Compare the two with `diff bootparams`.
 
     Source: Linux arch/x86/kernel/head64.c, copy_bootdata.
     """
-    before, now = case.at_stage("bootparams"), case.seen.kernel_boot_params
-    made = before.boot_params if before else None
-    if case.seen.stage != "kernel" or now is None or made is None or made.raw == now.raw:
+    stop, copy = case.last_stop_at("bootparams"), case.capture.kernel_boot_params
+    original = stop.boot_params if stop else None
+    if case.capture.stage != "kernel" or copy is None or original is None or original.raw == copy.raw:
         return
-    for each in mismatches(_exactly(made.raw), now):
-        path = f"kernel_{each.path}"
-        at = None if now.at is None else now.at + each.offset
+    for mismatch in mismatches(_exactly(original.raw), copy):
+        at = None if copy.at is None else copy.at + mismatch.offset
+        name, new, old = mismatch.path.partition(".")[2], mismatch.actual, mismatch.expected[0]
         message = (
-            f"{each.path.partition('.')[2]} is {_value(each.actual)}, in pvh_bootparams {_value(each.expected[0])}"
+            f"{name} is {_value_text(new)} in boot_params, but {_value_text(old)} in pvh_bootparams: one of them was "
+            "overwritten. Compare them with `diff bootparams`."
         )
-        yield Found(path, message, at)
+        yield Defect(f"kernel_{mismatch.path}", message, at)
 
 
 def _exactly(raw: bytes) -> ExpectedBootParams:

@@ -1,4 +1,4 @@
-"""PVH421 and PVH422: the kernel's own table, against what it was made from."""
+"""PVH421 and PVH422: the kernel's e820_table, compared with the maps that it was made from."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pvhdbg.boot.stop import ranges
 from pvhdbg.boot.stop.map_entries import decode_entries, ram_ranges
 from pvhdbg.boot.stop.protocols import NO_MAP
 from pvhdbg.checks.finding import ERROR, WARNING
-from pvhdbg.checks.rules import Found, rule
+from pvhdbg.checks.rules import Defect, rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,61 +19,69 @@ if TYPE_CHECKING:
     from pvhdbg.checks.case import Case
 
 _ISA = (ISA_START, ISA_START + ISA_SIZE)
-_NO_LOSS = 1 << 20
+_NEGLIGIBLE = 1 << 20
+"""Less RAM than this may be lost without a finding."""
 
 
-def _table(case: Case) -> E820 | None:
-    """The whole table, as soon as it is complete."""
-    found = case.seen.e820_table
-    is_whole = found is not None and found.nr_entries == len(found.entries)
-    return found if is_whole and case.seen.stage == "e820" else None
+def _complete_table(case: Case) -> E820 | None:
+    """Return e820_table if the kernel has finished it and all its entries were read."""
+    table = case.capture.e820_table
+    is_whole = table is not None and table.nr_entries == len(table.entries)
+    return table if is_whole and case.capture.stage == "e820" else None
 
 
 @rule("PVH421", WARNING)
-def e820_table_is_not_what_boot_params_lists(case: Case) -> Iterator[Found]:
-    """Linux sorts the map of boot_params, lets the larger type win where two ranges overlap, joins neighbours and drops
-    what is empty. Where the table is another, its memory is not what was handed over: a changed boot_params, a map of
-    fewer entries than the kernel takes, or a kernel that is not known here.
+def e820_table_differs_from_boot_params(case: Case) -> Iterator[Defect]:
+    """Linux sorts the map in boot_params, gives overlapping ranges the larger type, joins adjacent ranges of the same
+    type and drops empty ones. If e820_table has other entries, its memory is not what was handed over. boot_params was
+    changed, or the map has fewer entries than this kernel accepts, or pvhdbg does not know this kernel's behavior.
+
+    Compare `e820` with `bootparams`.
 
     Source: Linux arch/x86/kernel/e820.c, e820__memory_setup_default and e820__update_table.
     """
-    found, params = _table(case), case.seen.kernel_boot_params
-    wanted = expected_e820_table(params, case.rules) if params else None
-    if found is None or wanted is None:
+    table, params = _complete_table(case), case.capture.kernel_boot_params
+    expected = expected_e820_table(params, case.kernel_behavior) if params else None
+    if table is None or expected is None:
         return
-    for index, (should, does) in enumerate(zip(wanted, found.entries, strict=False)):
+    then = "the kernel's memory is not what boot_params lists. Compare `e820` with `bootparams`."
+    for index, (should, does) in enumerate(zip(expected, table.entries, strict=False)):
         if (does.addr, does.size, does.type) != tuple(should):
-            message = f"entry {index} is {_words(does.addr, does.size, does.type)}, should be {_words(*should)}"
-            yield Found(f"e820_table[{index}]", message, does.at)
+            message = (
+                f"e820_table[{index}] is {_range_text(does.addr, does.size, does.type)}, but should be "
+                f"{_range_text(*should)}: {then}"
+            )
+            yield Defect(f"e820_table[{index}]", message, does.at)
             return
-    if len(wanted) != len(found.entries):
-        message = f"e820_table has {len(found.entries)} entries, should have {len(wanted)}"
-        yield Found("e820_table", message, found.paddr)
+    if len(expected) != len(table.entries):
+        message = f"e820_table has {len(table.entries)} entries, but should have {len(expected)}: {then}"
+        yield Defect("e820_table", message, table.paddr)
 
 
-def _words(addr: int, size: int, kind: int) -> str:
-    return f"{addr:#x}-{addr + size:#x} type {kind}"
+def _range_text(addr: int, size: int, type_number: int) -> str:
+    return f"{addr:#x}-{addr + size:#x} type {type_number}"
 
 
 @rule("PVH422", ERROR)
-def the_kernel_lost_memory(case: Case) -> Iterator[Found]:
-    """RAM that the VMM listed is not in the kernel's table. What is not there is not used; with the 636 KiB that Linux
-    takes where it has no map at all, it panics soon after.
+def kernel_lost_memory(case: Case) -> Iterator[Defect]:
+    """RAM that the VMM listed is missing from the kernel's e820_table, so the kernel does not use it. If the kernel has
+    no map at all, it assumes 636 KiB of RAM and panics soon after.
 
-    The other findings, here and at the stops before, say where it was lost.
+    The other findings, at this stop and at earlier ones, say where the memory was lost.
 
     Source: Linux arch/x86/kernel/e820.c.
     """
-    found = _table(case)
-    if found is None:
+    table = _complete_table(case)
+    if table is None:
         return
-    has = ram_ranges(decode_entries(found.entries))
-    given = case.given.memory_map if case.given else None
-    if ranges.total(has) <= LOW_MEMORY:
-        yield Found(
-            "e820_table", f"the table lists {ranges.total(has):#x} bytes of RAM: the kernel has no map", found.paddr
-        )
-    elif given and given.protocol != NO_MAP:
-        lost = ranges.total(ranges.minus(ram_ranges(decode_entries(given.entries)), [*has, _ISA]))
-        if lost >= _NO_LOSS:
-            yield Found("e820_table", f"{lost:#x} bytes of RAM that were handed over are not in it", found.paddr)
+    ram = ram_ranges(decode_entries(table.entries))
+    handed_over = case.handover.memory_map if case.handover else None
+    see_also = "See the other findings for the cause."
+    if ranges.total(ram) <= LOW_MEMORY:
+        message = f"e820_table lists only {ranges.total(ram):#x} bytes of RAM: the kernel has no memory map. {see_also}"
+        yield Defect("e820_table", message, table.paddr)
+    elif handed_over and handed_over.protocol != NO_MAP:
+        lost = ranges.total(ranges.minus(ram_ranges(decode_entries(handed_over.entries)), [*ram, _ISA]))
+        if lost >= _NEGLIGIBLE:
+            message = f"e820_table lacks {lost:#x} bytes of the handed-over RAM: the kernel does not use it. {see_also}"
+            yield Defect("e820_table", message, table.paddr)

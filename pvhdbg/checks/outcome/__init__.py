@@ -1,5 +1,5 @@
 """Rules about how a run ended.
 
-death  PVH900 to PVH911: why the guest died or did not reach the next stage
-end    what these rules ask about the end
+death    PVH900 to PVH911: why the guest died or did not reach the next stage
+failure  facts about the failure that these rules share: the death, the code at RIP, the condition that failed
 """

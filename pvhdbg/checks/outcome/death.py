@@ -1,11 +1,11 @@
-"""PVH900 to PVH911: how the run ended, and why, asked where it died or did not come to the next stage."""
+"""PVH900 to PVH911: why the guest died or did not reach the next stage. They run only after such an end."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.cpu import CR0_PG, CR4_PAE, EFER_LME, INT3, MSR_EFER, UD2, WRMSR
-from pvhdbg.abi.e820 import blob_size
+from pvhdbg.abi.e820 import ZERO_PAGE_ENTRIES, blob_size
 from pvhdbg.abi.start_info import MAGIC, MemmapTableEntry, ModlistEntry
 from pvhdbg.abi.text import printable
 from pvhdbg.boot.model.predicted import OVERRUN, PAGE_FAULT
@@ -13,8 +13,16 @@ from pvhdbg.boot.record.document import TIMED_OUT
 from pvhdbg.boot.stop.address import location_suffix
 from pvhdbg.boot.stop.early_maps import DIRECT_MAP_32, EarlyMaps
 from pvhdbg.checks.finding import ERROR, WARNING
-from pvhdbg.checks.outcome.end import code, code_place, died, failed_condition, given_place, reached, where
-from pvhdbg.checks.rules import LAST, Found, rule
+from pvhdbg.checks.outcome.failure import (
+    at_rip,
+    death_of,
+    failed_condition,
+    handover_address,
+    last_stage,
+    opcode,
+    rip_paddr,
+)
+from pvhdbg.checks.rules import ON_FAILURE, Defect, rule, sentence
 from pvhdbg.image.facts import EM_X86_64
 from pvhdbg.image.verdict import FATAL
 
@@ -25,94 +33,96 @@ if TYPE_CHECKING:
 
 _PAGE = 4096
 _STACK_USED = 4096
-_REACHED_BEFORE = (None, "entry", "prepare")
-_CURES = {
-    "start_info.magic": "EBX must lead to a struct hvm_start_info that nothing has overwritten",
-    "start_info.version": "hand over version 1 with memmap_paddr and memmap_entries",
-    "start_info.memmap_entries": "hand over a table at memmap_paddr and the number of its entries",
+_BEFORE_BOOTPARAMS = (None, "entry", "prepare")
+_FIXES = {
+    "start_info.magic": "Make EBX point to an intact struct hvm_start_info.",
+    "start_info.version": "Hand over version 1 with memmap_paddr and memmap_entries.",
+    "start_info.memmap_entries": "Hand over a table at memmap_paddr and the number of its entries.",
 }
 
 
-@rule("PVH900", ERROR, when=LAST)
-def the_guest_died(case: Case) -> Iterator[Found]:
-    """A triple fault, an error inside KVM, or the end of QEMU: the machine does not come back. What is known of why
-    stands before this.
+@rule("PVH900", ERROR, when=ON_FAILURE)
+def guest_died(case: Case) -> Iterator[Defect]:
+    """The guest had a triple fault, KVM failed, or QEMU exited. The machine cannot continue. If the reason is known,
+    another finding before this one explains it.
 
-    Before the console there is no word from the kernel. RIP still points at the instruction that did it (`code @died`),
-    CR2 at the address of a page fault.
+    Until its console works, the kernel cannot print anything. RIP still points to the instruction that failed (`code
+    @died`), and after a page fault CR2 holds the address that was accessed.
     """
-    death = died(case)
+    death = death_of(case)
     if death is None:
         return
-    told = death.describe(where(case))
-    if death.is_triple_fault and code(case) == UD2:
-        told = f"triple fault{where(case)}, on the ud2 of a BUG"
-    yield Found("registers.rip", told, code_place(case))
+    message = death.describe(at_rip(case))
+    if death.is_triple_fault and opcode(case) == UD2:
+        message = f"triple fault{at_rip(case)}, on the ud2 of a BUG"
+    yield Defect("registers.rip", message, rip_paddr(case))
 
 
-@rule("PVH901", ERROR, when=LAST, cause=True)
-def the_kernel_ended_in_a_bug(case: Case) -> Iterator[Found]:
-    """xen_prepare_pvh ends in a BUG, which is the instruction `ud2`, if start_info's magic is wrong, or if the
-    structure has no memory map and the kernel sees no Xen to ask for one. There is no IDT, so that is a triple fault;
-    and the words that go with it are for Xen's console, so that KVM and TCG hear nothing.
+@rule("PVH901", ERROR, when=ON_FAILURE, cause=True)
+def kernel_hit_a_bug(case: Case) -> Iterator[Defect]:
+    """xen_prepare_pvh hits a BUG, which is the instruction `ud2`, if start_info's magic is wrong, or if start_info has
+    no memory map and the kernel detects no Xen to ask for one. There is no IDT yet, so the BUG is a triple fault. The
+    kernel prints its message only to Xen's console; under KVM and TCG nothing appears.
 
-    The finding names the condition that failed. `--set` and `--protocol` try other values on the same kernel.
+    The finding names the condition that failed. Use `--set` and `--protocol` to try other values with the same kernel.
 
     Source: Linux arch/x86/platform/pvh/enlighten.c.
     """
-    if died(case) is None or code(case) != UD2 or reached(case) not in _REACHED_BEFORE:
+    if death_of(case) is None or opcode(case) != UD2 or last_stage(case) not in _BEFORE_BOOTPARAMS:
         return
     field, why = failed_condition(case)
-    cure = _CURES.get(field)
-    yield Found(field, f"BUG (ud2{where(case)}): {why}{f'; {cure}' if cure else ''}", given_place(case, field))
+    fix = _FIXES.get(field, "Look at the code with `code @died`.")
+    yield Defect(field, f"BUG (ud2{at_rip(case)}): {why}. {fix}", handover_address(case, field))
 
 
-@rule("PVH902", ERROR, when=LAST, cause=True)
-def a_page_fault_before_there_is_an_idt(case: Case) -> Iterator[Found]:
-    """The first page tables show 1 GiB of physical memory, those of a 32-bit kernel not much more than the kernel. What
-    is handed over and lies beyond can't be read, and there is no IDT: the page fault is a triple fault, with the
-    address in CR2. Linux reads physical memory through its direct map, 64-bit kernels at 0xffff888000000000, 32-bit
-    ones at 0xc0000000.
+@rule("PVH902", ERROR, when=ON_FAILURE, cause=True)
+def kernel_page_faulted_without_an_idt(case: Case) -> Iterator[Defect]:
+    """The kernel's first page tables map only 1 GiB of physical memory; those of a 32-bit kernel map little more than
+    the kernel. The kernel cannot read handed-over data beyond that. There is no IDT yet, so the page fault is a triple
+    fault, and CR2 holds the address. Linux accesses physical memory through its direct map, which starts at
+    0xffff888000000000 in 64-bit kernels and at 0xc0000000 in 32-bit ones.
 
-    Put memory map and module list below 1 GiB, for 32-bit kernels below the kernel.
+    Put the memory map and the module list below 1 GiB; for a 32-bit kernel, below the kernel.
 
     Source: Linux arch/x86/platform/pvh/head.S, arch/x86/kernel/head_64.S and head_32.S.
     """
-    cr2, cr0 = (case.seen.registers.get(name) or 0 for name in ("cr2", "cr0"))
-    if died(case) is None or not cr2 or not cr0 & CR0_PG or code(case) == UD2:
+    cr2, cr0 = (case.capture.registers.get(name) or 0 for name in ("cr2", "cr0"))
+    if death_of(case) is None or not cr2 or not cr0 & CR0_PG or opcode(case) == UD2:
         return
-    if reached(case) not in _REACHED_BEFORE or _without_long_mode(case):
+    if last_stage(case) not in _BEFORE_BOOTPARAMS or _missing_long_mode(case):
         return
-    fault, paddrs = f"page fault (cr2 {cr2:#x}{where(case)})", _behind(case, cr2)
-    for name, field, start, end in _read_early(case):
+    fault, paddrs = f"page fault{at_rip(case)}, accessing {cr2:#x}", _accessed_paddrs(case, cr2)
+    for name, field, start, end in _early_reads(case):
         if any(start - _PAGE < paddr < end + _PAGE for paddr in paddrs):
-            what = f"{name} leads to {start:#x}-{end:#x}, and the early page tables {_early(case)}"
-            yield Found(field, f"{fault}: {what}", given_place(case, field))
+            message = f"{fault}: {name} points to {start:#x}-{end:#x}, {_unmapped(case)}"
+            yield Defect(field, message, handover_address(case, field))
             return
-    death = case.expected.death if case.expected else None
+    death = case.predicted_death
     if death and death.kind == PAGE_FAULT:
-        yield Found(death.field, f"{fault}: {death.why}", given_place(case, death.field))
+        yield Defect(death.field, f"{fault}: {death.why}.", handover_address(case, death.field))
     else:
-        yield Found("registers.cr2", f"{fault}: the early page tables do not map that")
+        yield Defect("registers.cr2", f"{fault}: the early page tables do not map that address.")
 
 
-def _early(case: Case) -> str:
-    maps = case.rules.early
-    return f"map what is below {maps.limit:#x} alone" if maps else "of a 32-bit kernel do not map that"
+def _unmapped(case: Case) -> str:
+    maps = case.kernel_behavior.early
+    if maps:
+        return f"but the early page tables map only memory below {maps.limit:#x}. Put it below {maps.limit:#x}."
+    return "which the early page tables of this 32-bit kernel do not map. Put it below the kernel."
 
 
-def _behind(case: Case, cr2: int) -> list[int]:
-    """The physical addresses that were meant, by each map that the kernel has so early."""
-    maps = case.rules.early or EarlyMaps(direct_map=DIRECT_MAP_32)
-    meant = maps.direct_map_paddr(cr2)
-    return [cr2] if meant is None else [cr2, meant]
+def _accessed_paddrs(case: Case, cr2: int) -> list[int]:
+    """Return the physical addresses that the kernel may have accessed: by its identity map and by its direct map."""
+    maps = case.kernel_behavior.early or EarlyMaps(direct_map=DIRECT_MAP_32)
+    paddr = maps.direct_map_paddr(cr2)
+    return [cr2] if paddr is None else [cr2, paddr]
 
 
-def _read_early(case: Case) -> Iterator[tuple[str, str, int, int]]:
-    """Name, field and place of each thing that xen_prepare_pvh reads."""
-    given = case.given
-    info = given.effective_start_info if given else None
-    if given is None or info is None:
+def _early_reads(case: Case) -> Iterator[tuple[str, str, int, int]]:
+    """Yield name, field, start and end of everything that xen_prepare_pvh reads."""
+    handover = case.handover
+    info = handover.effective_start_info if handover else None
+    if handover is None or info is None:
         return
     size = info.memmap_entries * MemmapTableEntry.SIZE if info.version else 0
     if size:
@@ -120,166 +130,190 @@ def _read_early(case: Case) -> Iterator[tuple[str, str, int, int]]:
     size = info.nr_modules * ModlistEntry.SIZE
     if size:
         yield "modlist_paddr", "start_info.modlist_paddr", info.modlist_paddr, info.modlist_paddr + size
-    if given.modules and len(given.modules) > 1:
-        entry, found = given.modules[1].entry, given.memory_map
+    if handover.modules and len(handover.modules) > 1:
+        entry, memory_map = handover.modules[1].entry, handover.memory_map
         yield "cmdline_paddr of module 1", "modules[1].cmdline_paddr", entry.cmdline_paddr, entry.cmdline_paddr + 1
-        count = found.nr_entries if found and found.is_module else 0
+        count = memory_map.nr_entries if memory_map and memory_map.is_module else 0
         yield "paddr of module 1", "modules[1].paddr", entry.paddr, entry.paddr + blob_size(count)
 
 
-@rule("PVH903", ERROR, when=LAST, cause=True)
-def a_kernel_of_the_rfc_wants_kvm(case: Case) -> Iterator[Found]:
-    """The RFC's kernel, as it was posted, looks for KVM's CPUID leaf and ends in a BUG without it: under TCG there is
-    none. Later kernels dropped the test.
+@rule("PVH903", ERROR, when=ON_FAILURE, cause=True)
+def kernel_of_the_rfc_requires_kvm(case: Case) -> Iterator[Defect]:
+    """The kernel of the RFC of 2017, as it was posted, looks for KVM's CPUID leaf and hits a BUG without it. Under TCG
+    there is no such leaf. Later kernels do not have this test.
 
-    Run it under KVM (`--accel kvm`).
+    Run the kernel under KVM (`--accel kvm`).
 
     Source: the RFC of 2017, arch/x86/xen/enlighten_pvh.c.
     """
-    given = case.given
-    info = given.effective_start_info if given else None
-    if died(case) is None or code(case) != UD2 or reached(case) not in _REACHED_BEFORE or info is None:
+    info = case.handover.effective_start_info if case.handover else None
+    if death_of(case) is None or opcode(case) != UD2 or last_stage(case) not in _BEFORE_BOOTPARAMS or info is None:
         return
-    if case.rules.e820_module and case.rules.memmap is False and case.machine.accel == "tcg" and info.magic == MAGIC:
-        yield Found("machine.accel", f"accel is tcg: the RFC's kernel demands KVM's CPUID leaf{where(case)}")
+    behavior = case.kernel_behavior
+    if behavior.e820_module and behavior.memmap is False and case.machine.accel == "tcg" and info.magic == MAGIC:
+        message = (
+            "accel is tcg, but this kernel requires KVM: it follows the RFC of 2017 and hits a BUG without KVM's "
+            f"CPUID leaf{at_rip(case)}. Use --accel kvm."
+        )
+        yield Defect("machine.accel", message)
 
 
-@rule("PVH904", ERROR, when=LAST, cause=True)
-def the_map_ran_over_the_kernel(case: Case) -> Iterator[Found]:
+@rule("PVH904", ERROR, when=ON_FAILURE, cause=True)
+def memory_map_overran_boot_params(case: Case) -> Iterator[Defect]:
     """The map has more entries than struct boot_params has room for, and the kernel wrote them over what lies behind
-    it: its stack, or the canary that guards it. It dies on the way back, or stands in a panic that nobody sees.
+    the structure: its stack, or the canary that guards the stack. It dies when the function returns, or hangs in a
+    panic whose message is not printed.
 
-    Hand over 126 entries or fewer.
+    Hand over at most 126 entries.
 
     Source: Linux arch/x86/platform/pvh/enlighten.c, init_pvh_bootparams.
     """
-    death = case.expected.death if case.expected else None
-    if death and death.kind == OVERRUN and reached(case) in _REACHED_BEFORE:
-        yield Found(death.field, f"{death.field.rpartition('.')[2]}: {death.why}", given_place(case, death.field))
+    death = case.predicted_death
+    if death and death.kind == OVERRUN and last_stage(case) in _BEFORE_BOOTPARAMS:
+        name, most = death.field.rpartition(".")[2], ZERO_PAGE_ENTRIES - 2
+        message = f"{name} is too large: {death.why}. Hand over at most {most} entries."
+        yield Defect(death.field, message, handover_address(case, death.field))
 
 
-@rule("PVH905", ERROR, when=LAST, cause=True)
-def kvm_could_not_go_on(case: Case) -> Iterator[Found]:
-    """KVM gave up on an instruction. Where that is an `int3`, it is a software breakpoint in KVM's way: set before the
-    guest wrote or mapped the code, or in code that KVM emulates. Otherwise KVM emulates the code and does not know it.
+@rule("PVH905", ERROR, when=ON_FAILURE, cause=True)
+def kvm_failed_to_run_an_instruction(case: Case) -> Iterator[Defect]:
+    """KVM gave up on an instruction. If it is an `int3`, it is a software breakpoint that KVM cannot handle: it was set
+    before the guest wrote or mapped the code, or it is in code that KVM emulates. Otherwise KVM's emulator does not
+    know the instruction.
 
-    Use hardware breakpoints (`hbreak`; KVM has four), or `--accel tcg`, whose breakpoints know no limit.
+    Use hardware breakpoints (`hbreak`; KVM has four), or `--accel tcg`, which has any number of breakpoints.
 
     Source: Linux arch/x86/kvm/x86.c, handle_emulation_failure.
     """
-    death = died(case)
+    death = death_of(case)
     if death is None or death.how != "kvm-internal-error":
         return
-    paddr = code_place(case)
-    before = None if paddr is None else case.seen.bytes_at(paddr - 1, 1)
-    if INT3 in (code(case)[:1], before):
-        yield Found("registers.rip", f"a software breakpoint (int3){where(case)} is in KVM's way", paddr)
+    paddr = rip_paddr(case)
+    before = None if paddr is None else case.capture.bytes_at(paddr - 1, 1)
+    if INT3 in (opcode(case)[:1], before):
+        why = "it cannot handle the software breakpoint (int3) there"
+        message = f"KVM failed{at_rip(case)}: {why}. Use hbreak or --accel tcg."
     else:
-        yield Found("registers.rip", f"KVM can't run the instruction{where(case)}: --accel tcg can", paddr)
+        message = f"KVM failed{at_rip(case)}: it cannot run the instruction there. Use --accel tcg."
+    yield Defect("registers.rip", message, paddr)
 
 
-@rule("PVH906", ERROR, when=LAST, cause=True)
-def qemu_ended(case: Case) -> Iterator[Found]:
-    """QEMU itself is gone: it refused something while the guest ran, was killed, or crashed. A p_align of 0 in a
-    PT_NOTE segment makes it die of SIGFPE.
+@rule("PVH906", ERROR, when=ON_FAILURE, cause=True)
+def qemu_exited(case: Case) -> Iterator[Defect]:
+    """QEMU itself is gone: it refused something while the guest was running, it was killed, or it crashed. For example,
+    a PT_NOTE segment with p_align 0 makes it die of SIGFPE.
 
-    What it said last is in the message.
+    The message contains what QEMU printed last.
     """
-    death = died(case)
+    death = death_of(case)
     if death and death.how in ("qemu-exit", "qemu-signal"):
-        how = "was ended by a signal" if death.how == "qemu-signal" else "ended"
-        yield Found("machine.qemu", f"QEMU {how}: {printable(death.message) or 'without a word'}")
+        how = "was killed by a signal" if death.how == "qemu-signal" else "exited"
+        yield Defect("machine.qemu", f"QEMU {how}: {printable(death.message) or 'it printed no message'}")
 
 
-@rule("PVH907", ERROR, when=LAST, cause=True)
-def the_guest_never_came_to_its_entry(case: Case) -> Iterator[Found]:
-    """QEMU started, and the address in the note was never reached: it started the file by another protocol, read
-    another note than the one that is meant, or loaded nothing there.
+@rule("PVH907", ERROR, when=ON_FAILURE, cause=True)
+def guest_never_reached_its_entry(case: Case) -> Iterator[Defect]:
+    """QEMU started, but the guest never reached the address in its PVH note. QEMU started the file by another protocol,
+    read another note than the intended one, or loaded nothing at that address.
 
-    `pvhdbg inspect KERNEL` shows each loader's view of the file.
+    `pvhdbg inspect KERNEL` shows how each loader sees the file.
 
     Source: QEMU hw/i386/x86.c.
     """
-    if reached(case) is not None or case.image is None:
+    if last_stage(case) is not None or case.image is None:
         return
-    worst = sorted(case.verdicts, key=lambda each: each.severity != FATAL)
-    why = worst[0].message if worst else "firmware or QEMU's arguments started something else"
-    entry = "of which there is none" if case.image.entry is None else f"{case.image.entry:#x}"
-    yield Found("kernel.entry", f"the guest never came to its PVH entry, {entry}: {why}")
+    entry = case.image.entry
+    defect = "the guest has no PVH entry" if entry is None else f"the guest never reached its PVH entry, {entry:#x}"
+    worst = min(case.verdicts, key=lambda verdict: verdict.severity != FATAL, default=None)
+    if worst:
+        message = f"{defect}: {worst.message}. {sentence(worst.hint)}"
+    else:
+        message = f"{defect}: firmware or QEMU's arguments started something else. See `pvhdbg inspect`."
+    yield Defect("kernel.entry", message)
 
 
-@rule("PVH908", WARNING, when=LAST)
-def the_stack_was_never_set(case: Case) -> Iterator[Found]:
-    """The ABI leaves ESP open, and VMMs leave different things there: QEMU its firmware's stack, Cloud Hypervisor and
-    Firecracker 0. A guest that pushes before it sets ESP works on one and dies on the other.
+@rule("PVH908", WARNING, when=ON_FAILURE)
+def stack_was_never_set_up(case: Case) -> Iterator[Defect]:
+    """The ABI does not define ESP at the entry, and VMMs leave different values: QEMU the stack of its firmware, Cloud
+    Hypervisor and Firecracker 0. A guest that pushes before it sets ESP works with one VMM and dies with another.
 
-    Set ESP in the entry's first instructions.
+    Set ESP in the first instructions of the entry.
 
     Source: Xen docs/misc/pvh.pandoc; nanos pull request 1855.
     """
-    entry = case.at_stage("entry")
-    before, now = (each.registers.get("rsp") if each else None for each in (entry, case.seen))
-    if died(case) is None or reached(case) != "entry" or before is None or now is None:
+    entry = case.last_stop_at("entry")
+    before, now = (stop.registers.get("rsp") if stop else None for stop in (entry, case.capture))
+    if death_of(case) is None or last_stage(case) != "entry" or before is None or now is None:
         return
     if abs(now - before) < _STACK_USED:
-        message = f"rsp is {now:#x}, still about where the entry found it ({before:#x}): was a stack ever set up?"
-        yield Found("registers.rsp", message)
+        message = (
+            f"rsp is {now:#x}, still near its value at the entry ({before:#x}): the guest may have no stack of its "
+            "own. Set ESP in its first instructions."
+        )
+        yield Defect("registers.rsp", message)
 
 
-@rule("PVH909", ERROR, when=LAST, cause=True)
-def the_kernel_has_no_pae(case: Case) -> Iterator[Found]:
-    """The kernel died when it switched paging on: it was built without PAE, and its PVH entry sets CR4.PAE.
+@rule("PVH909", ERROR, when=ON_FAILURE, cause=True)
+def kernel_was_built_without_pae(case: Case) -> Iterator[Defect]:
+    """The kernel died when it enabled paging: it was built without PAE, but its PVH entry sets CR4.PAE.
 
-    Build it with CONFIG_X86_PAE=y, or take one with commit db9aded979b4.
+    Build it with CONFIG_X86_PAE=y, or use a kernel with commit db9aded979b4.
 
     Source: Linux commit db9aded979b4.
     """
-    if died(case) and reached(case) == "entry":
-        for each in case.verdicts:
-            if each.slug == "without-pae":
-                yield Found("registers.cr4", f"{each.message}{where(case)}")
+    if death_of(case) and last_stage(case) == "entry":
+        for verdict in case.verdicts:
+            if verdict.slug == "without-pae":
+                message = f"the kernel died when it enabled paging{at_rip(case)}: {verdict.message}."
+                yield Defect("registers.cr4", f"{message} {sentence(verdict.hint)}")
 
 
-@rule("PVH910", ERROR, when=LAST)
-def the_next_stage_did_not_come(case: Case) -> Iterator[Found]:
-    """The guest runs, but not to the stage that should be next: it waits in a loop, as after a panic, or is slow.
+@rule("PVH910", ERROR, when=ON_FAILURE)
+def next_stage_was_not_reached(case: Case) -> Iterator[Defect]:
+    """The guest runs, but did not reach the next stage before the timeout. It may be in an endless loop, as after a
+    panic, or it is slow.
 
-    Look where it is (`code`), at its console, and give it more time (`--timeout`).
+    Look at its code (`code`) and at its console, or give it more time (`--timeout`).
     """
     outcome = case.outcome
     if outcome and outcome.ended == TIMED_OUT:
         place = location_suffix(outcome.rip, outcome.symbol)
-        yield Found("outcome.timeout", f"stage {outcome.waited_for} did not come in time; the guest is{place}")
+        where = f": the guest is{place}" if place else ""
+        message = f"stage {outcome.waited_for} was not reached in time{where}. Look at its code, or raise --timeout."
+        yield Defect("outcome.timeout", message)
 
 
-@rule("PVH911", ERROR, when=LAST, cause=True)
-def the_cpu_has_no_long_mode(case: Case) -> Iterator[Found]:
-    """A 64-bit kernel sets EFER.LME in its PVH entry, and a CPU without long mode has no such bit: by the rules, and
-    under KVM, the `wrmsr` is a general protection fault; TCG leaves the bit clear, so that paging comes on in 32-bit
-    mode, finds nothing in tables that were made for 64-bit mode, and faults at the next instruction. There is no IDT:
-    either is a triple fault.
+@rule("PVH911", ERROR, when=ON_FAILURE, cause=True)
+def cpu_has_no_long_mode(case: Case) -> Iterator[Defect]:
+    """A 64-bit kernel sets EFER.LME in its PVH entry, but a CPU without long mode has no such bit. On real CPUs and
+    under KVM the `wrmsr` causes a general protection fault. TCG leaves the bit clear: paging then starts in 32-bit
+    mode, with page tables that were made for 64-bit mode, and the next instruction causes a page fault. There is no IDT
+    yet, so both are triple faults.
 
-    Give the guest a 64-bit CPU: leave `--cpu` out, or name one with `lm`. The 32-bit ones are 486, pentium to pentium3,
-    athlon, coreduo, n270, qemu32, kvm32 and base.
+    Give the guest a 64-bit CPU: omit `--cpu`, or name a model with the feature `lm`. The 32-bit models are 486, pentium
+    to pentium3, athlon, coreduo, n270, qemu32, kvm32 and base.
 
     Source: Intel SDM volume 4, IA32_EFER; QEMU target/i386/tcg/sysemu/misc_helper.c, helper_wrmsr; Linux
     arch/x86/platform/pvh/head.S.
     """
-    why = _without_long_mode(case)
+    why = _missing_long_mode(case)
     if why:
         cpu = f"the CPU ({printable(case.machine.cpu)})" if case.machine.cpu else "the CPU"
-        yield Found("machine.cpu", f"{cpu} has no long mode, which a 64-bit kernel needs: {why}{where(case)}")
+        message = (
+            f"{cpu} has no long mode, which a 64-bit kernel needs: {why}{at_rip(case)}. Use a CPU model with long mode."
+        )
+        yield Defect("machine.cpu", message)
 
 
-def _without_long_mode(case: Case) -> str | None:
-    """What the registers show of that, if the guest died on its way to long mode."""
-    registers = case.seen.registers
+def _missing_long_mode(case: Case) -> str | None:
+    """Return what shows that the CPU has no long mode, if the guest died on its way to long mode."""
+    registers = case.capture.registers
     cr0, cr4, efer, rcx, rax = (registers.get(name) or 0 for name in ("cr0", "cr4", "efer", "rcx", "rax"))
-    if died(case) is None or reached(case) != "entry" or efer & EFER_LME:
+    if death_of(case) is None or last_stage(case) != "entry" or efer & EFER_LME:
         return None
-    if code(case) == WRMSR and rcx == MSR_EFER and rax & EFER_LME:
+    if opcode(case) == WRMSR and rcx == MSR_EFER and rax & EFER_LME:
         return "the wrmsr that sets EFER.LME was refused"
-    is_64 = case.image is not None and case.image.machine == EM_X86_64
-    if is_64 and cr0 & CR0_PG and cr4 & CR4_PAE:
-        return "paging is on, and EFER.LME is still clear"
+    is_64_bit = case.image is not None and case.image.machine == EM_X86_64
+    if is_64_bit and cr0 & CR0_PG and cr4 & CR4_PAE:
+        return "paging is on, but EFER.LME is still clear"
     return None

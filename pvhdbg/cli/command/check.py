@@ -20,6 +20,6 @@ def check(options: argparse.Namespace) -> Result:
     from pvhdbg.checks import run
     from pvhdbg.checks.finding import ERROR
 
-    findings = run.check(document).all
+    findings = run.check_run(document).all
     status = dump.status_of(document.outcome, None) or int(any(finding.severity == ERROR for finding in findings))
     return Result(dump.text_of(document, options.format or "text", report=True), status, remarks)

@@ -1,4 +1,4 @@
-"""Rules about start_info and the CPU at the entry."""
+"""Rules about start_info and the CPU's registers at the entry."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules about the map, the modules, the command line, ACPI's root pointer, and where things lie."""
+"""Rules about the memory map, the modules, the command line, the RSDP, and the placement of all of them."""
 
 from __future__ import annotations
 

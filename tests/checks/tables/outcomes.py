@@ -1,4 +1,4 @@
-"""Rules about what the kernel made of it, about its image, and about how it ended."""
+"""Rules about boot_params, e820_table and the kernel's file, and about how a run ended."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ E820_TABLE, ISA, RSDP, EFI = 0x2D0, 0x2D0 + 6 * 20, 0x70, 0x1C0
 
 
 def half_made(params: dict[int, bytes]) -> Case:
-    """A look into xen_prepare_pvh."""
+    """Return a case in the middle of xen_prepare_pvh."""
     whole = bootparams(params)
-    return Case(whole.seen._replace(stage="prepare"), whole.earlier[:1], whole.image, whole.machine)
+    return Case(whole.capture._replace(stage="prepare"), whole.earlier[:1], whole.image, whole.machine)
 
 
 BOOT_PARAMS = (
@@ -119,12 +119,12 @@ def overrun(count: int) -> dict[str, Any]:
 
 
 def no_lme(efer: int) -> dict[str, Any]:
-    """Paging came on, and so says EFER: what TCG makes of a CPU without long mode."""
+    """Return a death after paging was enabled, as under TCG on a CPU without long mode, with this EFER."""
     return {"reached": "entry", "code": "6a10", "cpu": {"cr0": 0x80000011, "cr4": 0x20, "efer": efer, "cr2": 0x10008A0}}
 
 
 def refused(value: int) -> dict[str, Any]:
-    """At the wrmsr of EFER, as it is under KVM."""
+    """Return a death at the wrmsr that writes this value to EFER, as under KVM."""
     return {"reached": "entry", "code": "0f30", "cpu": {"cr0": 0x11, "efer": 0, "rcx": 0xC0000080, "rax": value}}
 
 

@@ -1,0 +1,76 @@
+"""Facts about how a run failed, for the rules in `death`: the death, the code at RIP, the condition that failed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pvhdbg.abi.start_info import MAGIC
+from pvhdbg.boot.model.predicted import BUG
+from pvhdbg.boot.stop.address import code_paddr, location_suffix
+from pvhdbg.boot.stop.protocols import MEMMAP
+
+if TYPE_CHECKING:
+    from pvhdbg.boot.record.document import Death
+    from pvhdbg.checks.case import Case
+
+_OPCODE_SIZE = 2
+
+
+def death_of(case: Case) -> Death | None:
+    return case.outcome.died if case.outcome else None
+
+
+def last_stage(case: Case) -> str | None:
+    """Return the last stage that the guest reached."""
+    return case.outcome.reached if case.outcome else None
+
+
+def _rip(case: Case) -> int | None:
+    death = death_of(case)
+    return case.capture.rip if death is None or death.rip is None else death.rip
+
+
+def rip_paddr(case: Case) -> int | None:
+    """Return RIP as a physical address, or None if it is not known."""
+    return code_paddr(case.capture, case.image, _rip(case))
+
+
+def opcode(case: Case) -> bytes:
+    """Return the first two bytes of the instruction at RIP, or no bytes if they were not read."""
+    paddr = rip_paddr(case)
+    return (None if paddr is None else case.capture.bytes_at(paddr, _OPCODE_SIZE)) or b""
+
+
+def at_rip(case: Case) -> str:
+    """Return ` at ADDRESS SYMBOL` for a message, or the empty string if RIP is not known."""
+    death = death_of(case)
+    return location_suffix(_rip(case), death.symbol if death else None)
+
+
+def failed_condition(case: Case) -> tuple[str, str]:
+    """Return which condition of xen_prepare_pvh failed: the field that is to blame, and why.
+
+    The model decides it; for a kernel that the model does not know, the handover does.
+    """
+    death = case.predicted_death
+    info = case.handover.effective_start_info if case.handover else None
+    memory_map = case.handover.memory_map if case.handover else None
+    if death and death.kind == BUG:
+        no_xen = "" if info is None or info.magic != MAGIC else ", and there is no Xen to ask for one"
+        of_rfc = '; only a kernel of the RFC of 2017 reads the "e820 data" module'
+        return death.field, death.why + no_xen + (of_rfc if memory_map and memory_map.is_module else "")
+    if info is None:
+        return "registers.rip", "the cause is unknown, because the handover was not captured"
+    if info.magic != MAGIC:
+        return "start_info.magic", f"magic is {info.magic:#x}, not {MAGIC:#x}"
+    if memory_map is not None and memory_map.protocol != MEMMAP:
+        name = "memmap_entries" if info.version else "version"
+        return f"start_info.{name}", f"{name} is 0, so there is no memory map, and there is no Xen to ask for one"
+    return "registers.rip", "the cause is unknown, because the handover meets all known conditions"
+
+
+def handover_address(case: Case, path: str) -> int | None:
+    """Return the physical address of a field of start_info as it was handed over, not of the kernel's copy."""
+    info = (case.handover.start_info or case.handover.effective_start_info) if case.handover else None
+    head, _, name = path.partition(".")
+    return info.address_of(info.field(name)) if info and head == "start_info" else None
