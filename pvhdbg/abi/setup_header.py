@@ -101,7 +101,7 @@ XLOADFLAGS = Bits(
 RAM_SIZE_FLAGS = Bits(
     {
         0x4000: Name("RAMDISK_LOAD_FLAG", "load a ramdisk from the floppy disk"),
-        0x8000: Name("RAMDISK_PROMPT_FLAG", "prompt before loading it"),
+        0x8000: Name("RAMDISK_PROMPT_FLAG", "prompt before loading the ramdisk"),
     }
 )
 SUBARCHS = OpenEnum(

@@ -14,7 +14,7 @@ _EDD = Role(
     "Lets user space match the BIOS's disk numbers with Linux's disk names. A PVH boot calls no BIOS and leaves it 0.",
 )
 _OLD_DISK = Role("old boot loaders", NO_PROGRAM, "The BIOS's geometry table of a disk.")
-_MEMORY_MAP = IN_PVH + "; otherwise the boot loader or the kernel's real-mode code"
+_MEMORY_MAP = IN_PVH + ", otherwise the boot loader or the kernel's real-mode code"
 
 BOOT_PARAMS = {
     "screen_info": Role(
@@ -79,7 +79,7 @@ BOOT_PARAMS = {
     "secure_boot": Role(
         "the EFI stub",
         "setup_arch, in efi_set_secure_boot",
-        "Decides whether the kernel locks down. 0 in a PVH boot.",
+        "Decides whether the kernel enables lockdown. 0 in a PVH boot.",
     ),
     "_pad5": _PAD,
     "sentinel": Role(
@@ -90,7 +90,7 @@ BOOT_PARAMS = {
     ),
     "_pad6": _PAD,
     "hdr": Role(
-        f"the kernel's build and the boot loader; {IN_PVH}",
+        f"the kernel's build and the boot loader, or {IN_PVH}",
         "setup_arch and others, field by field",
         "The header is part of a bzImage, and boot loaders copy it here. In a PVH boot init_pvh_bootparams sets five "
         "of its fields and leaves the others 0.",

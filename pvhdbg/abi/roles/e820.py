@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pvhdbg.abi.roles.actors import IN_PVH, Role
 
-_WRITTEN = IN_PVH + "; otherwise the boot loader or the kernel's real-mode code"
+_WRITTEN = IN_PVH + ", otherwise the boot loader or the kernel's real-mode code"
 _READ = "e820__memory_setup_default, which builds *e820_table from it"
 
 BOOT_E820_ENTRY = {

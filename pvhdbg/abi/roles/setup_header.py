@@ -8,17 +8,18 @@ from __future__ import annotations
 from pvhdbg.abi.roles.actors import BUILD, IN_PVH, LOADER, NO_PROGRAM, Role
 
 _BUILD_AND_LOADER = f"{BUILD}, and the boot loader"
-_LOADER_OR_PVH = f"the boot loader; {IN_PVH}"
+_LOADER_OR_PVH = f"the boot loader, or {IN_PVH}"
 _LOADERS = "boot loaders and kexec"
 _UNPACKERS = "programs that unpack the vmlinux inside: Xen's toolstack, pvhdbg"
-_UNUSED = "A PVH boot has no boot loader that would read it, and boot_params has 0 here."
+_UNUSED = "A PVH boot does not use it: boot_params has 0 here."
 
 SETUP_HEADER = {
     "setup_sects": Role(BUILD, _LOADERS, f"Gives the offset of the protected-mode code in the file. {_UNUSED}"),
     "root_flags": Role(
         BUILD,
         "setup_arch",
-        "0 means that Linux mounts the root file system writable. It is 0 in a PVH boot: use `ro` on the command line.",
+        "0 means that Linux mounts the root file system writable. 0 in a PVH boot: `ro` on the command line makes it "
+        "read-only.",
     ),
     "syssize": Role(BUILD, _LOADERS, f"How much to load into high memory. {_UNUSED}"),
     "ram_size": Role(
@@ -45,10 +46,9 @@ SETUP_HEADER = {
         "In a PVH boot Linux ignores the field, and it is 0.",
     ),
     "version": Role(
-        f"{BUILD}; {IN_PVH}",
+        f"{BUILD}, or {IN_PVH}",
         "/sys/kernel/boot_params/version; 32-bit kernels before 5.9, for hardware_subarch",
-        "A PVH boot sets 2.12, which is 0x020c. Linux 4.11 and the RFC of 2017 wrote 0x0212: the decimal 12 as "
-        "hexadecimal digits.",
+        "A PVH boot sets 2.12, which is 0x020c. Linux 4.11 and the RFC of 2017 wrote 0x0212, which reads as 2.18.",
     ),
     "realmode_swtch": Role(
         LOADER, "the kernel's real-mode code", f"The real-mode code calls it before it enters protected mode. {_UNUSED}"
@@ -62,8 +62,7 @@ SETUP_HEADER = {
     "type_of_loader": Role(
         _LOADER_OR_PVH,
         "setup_arch; early_reserve_initrd, which ignores the ramdisk if it is 0 (no boot loader)",
-        "A PVH boot sets 0x90 if the kernel sees Xen's CPUID leaves, and 0xb0, the number of QEMU, with every other "
-        "VMM.",
+        "A PVH boot sets 0x90 if the kernel sees Xen's CPUID leaves, otherwise 0xb0, the number of QEMU.",
     ),
     "loadflags": Role(
         f"{_BUILD_AND_LOADER}; the decompressor (KASLR_FLAG)",
@@ -81,13 +80,13 @@ SETUP_HEADER = {
         "Also a hook: a boot loader can set it to the address of its own code.",
     ),
     "ramdisk_image": Role(
-        f"{_LOADER_OR_PVH}, from the paddr of module 0",
+        f"{_LOADER_OR_PVH}, which takes the paddr of module 0",
         "early_reserve_initrd and reserve_initrd",
         "Only the low 32 bits. A PVH boot leaves ext_ramdisk_image 0, so Linux looks for a module above 4 GiB at the "
         "wrong address.",
     ),
     "ramdisk_size": Role(
-        f"{_LOADER_OR_PVH}, from the size of module 0",
+        f"{_LOADER_OR_PVH}, which takes the size of module 0",
         "early_reserve_initrd and reserve_initrd",
         "0 means that there is no ramdisk, regardless of ramdisk_image.",
     ),
@@ -100,7 +99,7 @@ SETUP_HEADER = {
         "For boot loaders whose identifier does not fit into 4 bits. Not needed in a PVH boot.",
     ),
     "cmd_line_ptr": Role(
-        f"{_LOADER_OR_PVH}, from cmdline_paddr",
+        f"{_LOADER_OR_PVH}, which takes cmdline_paddr",
         "copy_bootdata, which copies 2048 bytes to boot_command_line",
         "Only the low 32 bits; a PVH boot leaves ext_cmd_line_ptr 0. 0 here means that there is no command line.",
     ),

@@ -8,8 +8,8 @@ START_INFO = {
     "magic": Role(
         VMM,
         "xen_prepare_pvh, before any other field",
-        "Shows that EBX really points to a start_info. On any other value Linux executes BUG(), which is a triple "
-        "fault here, with a message only on Xen. Linux 6.12 briefly uses this field as a stack at its entry, so "
+        "Shows that EBX really points to a start_info. On any other value Linux executes BUG(), which at this stage "
+        "is a triple fault; only Xen shows a message. Linux 6.12 briefly uses this field as a stack at its entry, so "
         "start_info must be in writable memory.",
     ),
     "version": Role(
@@ -21,7 +21,7 @@ START_INFO = {
     "flags": Role(
         "Xen, for its control domain; every other VMM writes 0",
         "xen_pvh_init, only on Xen: it copies them to xen_start_flags",
-        "Xen's SIF_* flags. They say that a domain is privileged, or that it is the control domain.",
+        "Xen's SIF_* flags say that a domain, a guest of Xen, is privileged or is the control domain.",
     ),
     "nr_modules": Role(
         VMM,
@@ -68,12 +68,12 @@ START_INFO = {
 MODLIST_ENTRY = {
     "paddr": Role(
         VMM,
-        PVH + ", only for module 0: the low 32 bits become hdr.ramdisk_image",
+        PVH + "; only of module 0, whose low 32 bits become hdr.ramdisk_image",
         "A module above 4 GiB loses the high 32 bits of its address. In the RFC's protocol module 1 is the memory map.",
     ),
     "size": Role(
         VMM,
-        PVH + ", only for module 0: the low 32 bits become hdr.ramdisk_size",
+        PVH + "; only of module 0, whose low 32 bits become hdr.ramdisk_size",
         "0 means no ramdisk. A kernel with the RFC of 2017 ignores the size of module 1.",
     ),
     "cmdline_paddr": Role(

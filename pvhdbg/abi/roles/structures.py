@@ -65,7 +65,7 @@ STRUCTURES = {
         "table; the RFC of 2017 passed e820 entries in a module instead.",
     ),
     "boot_e820_entry": Role(
-        IN_PVH + "; otherwise the boot loader or the kernel's real-mode code",
+        IN_PVH + ", otherwise the boot loader or the kernel's real-mode code",
         "e820__memory_setup_default",
         "A range of the memory map, 20 bytes without padding. boot_params, *e820_table and the RFC's module have "
         "entries of this form.",
@@ -78,14 +78,14 @@ STRUCTURES = {
         "layout.",
     ),
     "boot_params": Role(
-        IN_PVH + "; otherwise the boot loader, the EFI stub or the kernel's real-mode code",
+        IN_PVH + ", otherwise the boot loader, the EFI stub or the kernel's real-mode code",
         "Linux, which copies it to the variable boot_params in copy_bootdata",
         "The zero page: the boot data that every x86 Linux starts with. In a PVH boot the kernel builds one itself, "
         "pvh_bootparams, from start_info, so that the rest of the kernel need not know about PVH. Nearly all of it "
         "stays 0.",
     ),
     "setup_header": Role(
-        f"the kernel's build and the boot loader; {IN_PVH}",
+        f"the kernel's build and the boot loader, or {IN_PVH}",
         "boot loaders, in the file; Linux, in boot_params",
         "The header of a bzImage. A boot loader reads it, fills it in and copies it to boot_params. A PVH boot has no "
         "boot loader: init_pvh_bootparams sets the five fields that Linux needs later, and leaves all others 0.",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pvhdbg.views.explain.glossary import Term
 
 TERMS = "terms"
+_TOO_GENERAL = ("PVH", "guest")
 
 
 def terms() -> Iterator[Topic]:
@@ -24,25 +25,23 @@ def terms() -> Iterator[Topic]:
 
 
 def _explain(term: Term) -> Explanation:
-    return Explanation(_title(term), meaning=term.meaning, details=(term.details,), source=term.source)
-
-
-def _title(term: Term) -> str:
-    return f"term {term.names.partition(', ')[0]}"
+    name = term.names.partition(", ")[0]
+    return Explanation(f"term {name}", meaning=term.meaning, details=(term.details,), source=term.source)
 
 
 def mentioned(about: Explanation) -> list[str]:
-    """Return the terms that an explanation uses, in the order of first use, without the one that it explains."""
+    """Return the terms that an explanation uses, in order of first use, except general ones and the explained one."""
     text = " ".join((about.meaning, *about.details, about.written_by, about.read_by))
     pattern, by_name = _names()
-    titles = dict.fromkeys(by_name[match[1].casefold()] for match in pattern.finditer(text))
-    return [title.removeprefix("term ") for title in titles if title != about.title]
+    used = dict.fromkeys(by_name[match[1].casefold()] for match in pattern.finditer(text))
+    return [name for name in used if name not in _TOO_GENERAL and name != about.title.removeprefix("term ")]
 
 
 @cache
 def _names() -> tuple[re.Pattern[str], dict[str, str]]:
-    """Return a pattern for the names of all terms, singular or plural, and the titles of the terms by name."""
-    by_name = {name.casefold(): _title(term) for term in glossary.TERMS for name in term.names.split(", ")}
-    longest_first = sorted((name for term in glossary.TERMS for name in term.names.split(", ")), key=len, reverse=True)
+    """Return a pattern for all terms and synonyms, singular or plural, and the main name of each."""
+    names = [term.names.split(", ") for term in glossary.TERMS]
+    by_name = {name.casefold(): synonyms[0] for synonyms in names for name in synonyms}
+    longest_first = sorted((name for synonyms in names for name in synonyms), key=len, reverse=True)
     any_name = "|".join(f"[{name[0]}{name[0].upper()}]{re.escape(name[1:])}" for name in longest_first)
     return re.compile(rf"(?<![\w.])({any_name})s?(?![\w-])"), by_name
