@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterator
 
-    from pvhdbg.boot.lab.rewrite import Change
+    from pvhdbg.boot.lab.rewrite import EntryChange
     from pvhdbg.boot.stop.kernel_probe import SymbolsAndStrings
     from pvhdbg.image.load import Kernel
     from pvhdbg.image.preflight import Preflight
@@ -79,7 +79,7 @@ def _wait_ready(
     return plainer, (f"pvhdbg: note: this KVM refuses -cpu host; using -cpu {plainer.cpu}",)
 
 
-def _changes(options: argparse.Namespace) -> list[Change]:
+def _changes(options: argparse.Namespace) -> list[EntryChange]:
     """Return the changes for the entry stop: --protocol first, then each --set in order."""
     if not options.set and options.protocol == AS_IS:
         return []

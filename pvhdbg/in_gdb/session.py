@@ -25,7 +25,7 @@ from pvhdbg.target.native_runner import NativeRunner
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pvhdbg.boot.lab.rewrite import Change
+    from pvhdbg.boot.lab.rewrite import EntryChange
     from pvhdbg.boot.record.document import Rewrite
     from pvhdbg.boot.session.protocol import Session
     from pvhdbg.boot.stop.capture import Capture
@@ -90,7 +90,7 @@ class GdbSession(LiveSession):
         self._catch_up()
         return super().current()
 
-    def rewrite(self, change: Change) -> Sequence[Rewrite]:
+    def rewrite(self, change: EntryChange) -> Sequence[Rewrite]:
         self.current()
         return super().rewrite(change)
 

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.target.base import WritableTarget
 
-Change = str | Assignment
+EntryChange = str | Assignment
 """One of PROTOCOLS, or one assignment."""
 
 
 def apply_changes(
-    target: WritableTarget, image: ImageFacts | None, entry: Capture, changes: Sequence[Change]
+    target: WritableTarget, image: ImageFacts | None, entry: Capture, changes: Sequence[EntryChange]
 ) -> tuple[tuple[Rewrite, ...], Capture]:
     """Make the changes in order, on a machine that is at its entry; return what was written, and the entry afterwards.
 
@@ -45,7 +45,7 @@ def apply_changes(
     return tuple(rewrites), current
 
 
-def patches(current: Capture, change: Change, allocator: Allocator) -> list[Patch]:
+def patches(current: Capture, change: EntryChange, allocator: Allocator) -> list[Patch]:
     """Return the patches for one change.
 
     :raise UserError: if the change cannot be made.

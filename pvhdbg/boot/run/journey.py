@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
     from contextlib import AbstractContextManager
 
-    from pvhdbg.boot.lab.rewrite import Change
+    from pvhdbg.boot.lab.rewrite import EntryChange
     from pvhdbg.boot.record.document import Rewrite
     from pvhdbg.boot.stop.capture import Capture
     from pvhdbg.boot.stop.stages import Stage
@@ -54,7 +54,7 @@ class Journey:
         image: ImageFacts | None,
         *,
         reading: Reading = nullcontext,
-        changes: Sequence[Change] = (),
+        changes: Sequence[EntryChange] = (),
         name_of: NameOf = lambda _: None,
         trust_image: bool = False,
     ) -> None:
@@ -191,7 +191,7 @@ class Journey:
         self.history.append(seen)
         return seen
 
-    def rewrite(self, changes: Sequence[Change]) -> tuple[Rewrite, ...]:
+    def rewrite(self, changes: Sequence[EntryChange]) -> tuple[Rewrite, ...]:
         """Change what was handed over, and capture the entry as it is then.
 
         :raise UserError: if the machine does not stand at its entry, or a change can't be made.

@@ -19,7 +19,7 @@ from pvhdbg.errors import GuestError, RegisterUnavailable, SymbolMissing, Target
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pvhdbg.boot.lab.rewrite import Change
+    from pvhdbg.boot.lab.rewrite import EntryChange
     from pvhdbg.boot.record.document import Rewrite
     from pvhdbg.boot.run.journey import Journey
     from pvhdbg.boot.stop.capture import Capture
@@ -173,7 +173,7 @@ class LiveSession(Opener):
         name = self._name_of(int(match[1], 16)) if match else None
         return f"{instruction} <{printable(name)}>" if name else instruction
 
-    def rewrite(self, change: Change) -> Sequence[Rewrite]:
+    def rewrite(self, change: EntryChange) -> Sequence[Rewrite]:
         """:raise UserError: if the machine is not at its entry, or the change can't be made."""
         return self.journey.rewrite([change])
 

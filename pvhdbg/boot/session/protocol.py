@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pvhdbg.boot.lab.rewrite import Change
+    from pvhdbg.boot.lab.rewrite import EntryChange
     from pvhdbg.boot.record.document import Document, Outcome, Rewrite
     from pvhdbg.boot.stop.capture import Capture
     from pvhdbg.boot.stop.stages import Stage
@@ -71,7 +71,7 @@ class Session(Protocol):
         """Run to a stage, and capture there and at each stage on the way."""
         ...
 
-    def rewrite(self, change: Change, /) -> Sequence[Rewrite]:
+    def rewrite(self, change: EntryChange, /) -> Sequence[Rewrite]:
         """Change what the loader handed over, at the entry. Return what was written."""
         ...
 

@@ -12,7 +12,7 @@ from pvhdbg.target.recording import Recording
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pvhdbg.boot.lab.rewrite import Change
+    from pvhdbg.boot.lab.rewrite import EntryChange
     from pvhdbg.boot.record.document import Document, Outcome, Rewrite
     from pvhdbg.boot.stop.capture import Capture
     from pvhdbg.boot.stop.stages import Stage
@@ -92,7 +92,7 @@ class RecordedSession(Opener):
     def go(self, stage: str) -> Outcome:  # noqa: ARG002  the protocol's signature
         raise _cannot_run()
 
-    def rewrite(self, change: Change) -> Sequence[Rewrite]:  # noqa: ARG002  the protocol's signature
+    def rewrite(self, change: EntryChange) -> Sequence[Rewrite]:  # noqa: ARG002  the protocol's signature
         raise _cannot_run()
 
     def evaluate(self, text: str, capture: Capture) -> int:

@@ -21,7 +21,7 @@ from pvhdbg.target.mi import MiError, console_command, quote
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pvhdbg.boot.lab.rewrite import Change
+    from pvhdbg.boot.lab.rewrite import EntryChange
     from pvhdbg.boot.record.document import MachineFacts
     from pvhdbg.boot.stop.capture import Capture
     from pvhdbg.image.facts import ImageFacts
@@ -82,7 +82,7 @@ class Debuggee:
         options: QemuOptions | None,
         timeout: float,
         remarks: Sequence[str] = (),
-        changes: Sequence[Change] = (),
+        changes: Sequence[EntryChange] = (),
     ) -> None:
         self.machine = machine
         self.kernel = kernel

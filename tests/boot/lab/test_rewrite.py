@@ -2,7 +2,7 @@ import pytest
 
 from pvhdbg.abi.start_info import SIZE_V0
 from pvhdbg.boot.lab.assignment import parse_assignment
-from pvhdbg.boot.lab.rewrite import Change, apply_changes
+from pvhdbg.boot.lab.rewrite import EntryChange, apply_changes
 from pvhdbg.boot.record.document import Rewrite
 from pvhdbg.boot.stop.capture import Capture
 from pvhdbg.boot.stop.map_entries import decode_entries
@@ -36,7 +36,7 @@ class Writable(Recording):
 
 def rewrite(guest: Guest, *changes: str) -> tuple[tuple[Rewrite, ...], Capture]:
     """Make `--protocol` and `--set` changes; return what was written, and the entry afterwards."""
-    parsed: list[Change] = [change if change in PROTOCOLS else parse_assignment(change) for change in changes]
+    parsed: list[EntryChange] = [change if change in PROTOCOLS else parse_assignment(change) for change in changes]
     return apply_changes(Writable(guest), build.linux(), guest.at("entry"), parsed)
 
 
