@@ -59,7 +59,7 @@ def test_a_tool_that_cannot_be_executed_is_an_error(tool: str, tmp_path: Path) -
         ("qemu", OLD_QEMU, "{path}: version 4.2 is too old"),
         ("gdb", OLD_GDB, "{path}: version 8.2 is too old"),
         ("qemu", "echo 'qemu: out of ideas' >&2; exit 7", "QEMU exited with status 7: out of ideas"),
-        ("qemu", "exit 0", "QEMU exited with status 0 without a word"),
+        ("qemu", "exit 0", "QEMU exited with status 0 without a message"),
         ("gdb", "echo 'gdb: out of ideas' >&2; exit 7", "gdb exited with status 7: out of ideas"),
         ("gdb", "kill -SEGV $$", "gdb was killed by SIGSEGV"),
         ("gdb", "echo nonsense; echo '1^error,msg=[{'; echo '9^'; exit 7", "gdb exited with status 7"),
@@ -81,7 +81,7 @@ def test_a_qemu_that_crashes_while_loading_the_kernel_gives_status_1(script: Scr
     done = pvhdbg("dump", "--qemu", script("kill -FPE $$"))
 
     assert (1, "") == (done.status, done.out)
-    assert "pvhdbg: error: QEMU was killed by SIGFPE without a word" == done.err.splitlines()[0]
+    assert "pvhdbg: error: QEMU was killed by SIGFPE while loading the kernel" == done.err.splitlines()[0]
 
 
 def test_two_broken_tools_give_one_error(script: Script) -> None:

@@ -54,7 +54,7 @@ def typed(words: object) -> str:
         (["--", "-daemonize"], "-daemonize: cannot be passed to QEMU after `--`"),
         (["--", "-smp", "2", "-kernel", "x"], "-kernel: cannot be passed to QEMU after `--`"),
         (["-M", "q35,accel=kvm"], 'QEMU exited with status 1: The -accel and "-machine accel=" options are incompat'),
-        (["-M", "help"], "the machine types and CPUs that there are QEMU lists itself"),
+        (["-M", "help"], "pvhdbg does not list machine types and CPUs"),
         (["-M", ""], "argument -M/--machine: empty"),
         (["--cpu", ""], "argument --cpu: empty"),
         (["--qemu", ""], "argument --qemu: empty"),
@@ -87,7 +87,7 @@ def test_a_bad_option_of_dump_is_an_error_that_names_it(words: list[str], error:
         (["show", "nowhere", "--", "-smp", "2"], "`pvhdbg show` starts no QEMU, so it takes no arguments after --"),
         (["inspect", "nowhere"], "nowhere: No such file or directory"),
         (["diff", f"{'x' * 300}@entry", "b"], f"{'x' * 300}: File name too long"),
-        (["attach", ""], "not a stub's address: ''"),
+        (["attach", ""], '"": not the address of a gdb stub'),
     ],
     ids=typed,
 )
@@ -195,7 +195,9 @@ def test_symbols_of_another_build_are_rejected_with_a_note(tmp_path: Path) -> No
     done = pvhdbg("dump", "--symbols", other, "--format", "json")
 
     assert 0 == done.status
-    assert f"pvhdbg: note: --symbols {other} is not used: its build-id is {bytes(20).hex()}, the kernel's is " in done.err
+    assert (
+        f"pvhdbg: note: --symbols {other} is not used: its build-id is {bytes(20).hex()}, the kernel's is " in done.err
+    )
     assert "e820" == done.document["outcome"]["reached"]
 
 
@@ -211,15 +213,15 @@ def test_attach_to_a_kernel_file_leaves_the_file_alone(tmp_path: Path) -> None:
     path.write_bytes(b"kernel")
     done = pvhdbg("attach", path)
 
-    assert (2, f"{path}: is no socket") == complaint(done)
+    assert (2, f"{path}: not a socket") == complaint(done)
     assert b"kernel" == path.read_bytes()
 
 
 def test_attach_to_a_folder_or_a_fifo_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
 
-    assert (2, f"{tmp_path}: is no socket") == complaint(pvhdbg("attach", tmp_path))
-    assert (2, f"{tmp_path}/pipe: is no socket") == complaint(pvhdbg("attach", tmp_path / "pipe"))
+    assert (2, f"{tmp_path}: not a socket") == complaint(pvhdbg("attach", tmp_path))
+    assert (2, f"{tmp_path}/pipe: not a socket") == complaint(pvhdbg("attach", tmp_path / "pipe"))
 
 
 def test_a_misspelled_command_is_not_taken_for_a_kernel() -> None:

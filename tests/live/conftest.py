@@ -1,4 +1,4 @@
-"""A machine of our own for each test, and eyes for what it may leave behind."""
+"""Fixtures: a machine for each test."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -17,12 +17,12 @@ Boot = Callable[..., OwnMachine]
 
 @pytest.fixture
 def boot() -> Iterator[Boot]:
-    """Boot a kernel to the reset vector, by default the teaching guest; what else is said goes to QemuOptions."""
+    """Start a machine at its reset vector. The kernel is the teaching guest; `options` are those of QemuOptions."""
     with ExitStack() as stack:
 
         def start(kernel: Path = guest.ELF, gdb: GdbOptions | None = None, **options: object) -> OwnMachine:
             machine = stack.enter_context(OwnMachine(gdb))
-            machine.boot(QemuOptions(str(kernel), **options))  # type: ignore[arg-type]  # as its caller says
+            machine.boot(QemuOptions(str(kernel), **options))  # type: ignore[arg-type]  # checked by its callers
             machine.wait_ready()
             return machine
 

@@ -1,6 +1,6 @@
-"""What pvhdbg does, without its shell: boot the teaching guest and let it run until somebody ends us.
+"""A program like pvhdbg: boot the teaching guest and let it run until a signal ends this process.
 
-It names its folder before anything is started, and then each of its children. `--kernel FILE` boots another.
+It prints its folder before it starts anything, then "ready" and "running".
 """
 
 import sys
@@ -11,21 +11,21 @@ from pvhdbg.live.qemu.options import QemuOptions
 from pvhdbg.live.system.signals import exit_on_signals
 
 
-def tell(word: str) -> None:
-    """Write it at once: we may be killed next."""
+def report(word: str) -> None:
+    """Print a line at once: this process may be killed next."""
     sys.stdout.write(f"{word}\n")
     sys.stdout.flush()
 
 
 def drive() -> None:
-    """Start, stop at the entry, and run on for ever."""
+    """Start, stop at the entry, and run on until killed."""
     with exit_on_signals(), OwnMachine() as machine:
-        tell(str(machine.folder))
+        report(str(machine.folder))
         machine.boot(QemuOptions(str(guest.ELF)))
         machine.wait_ready()
-        tell("ready")
+        report("ready")
         machine.runner.run_to([0x1000000], 30)
-        tell("running")
+        report("running")
         machine.runner.run_to([0x10], 3600)
 
 

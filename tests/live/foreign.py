@@ -1,4 +1,4 @@
-"""A QEMU that is not ours, to attach to."""
+"""A QEMU that pvhdbg did not start, to attach to."""
 
 import subprocess
 import time
@@ -9,7 +9,7 @@ from pvhdbg.live.qemu import qmp
 
 
 class Foreign:
-    """A QEMU that is not ours, with its stub and its QMP on sockets."""
+    """A QEMU with its gdb stub and its QMP on sockets."""
 
     def __init__(self, folder: Path, *args: str, stub: str | None = None) -> None:
         self.stub, self._qmp = folder / "stub", folder / "qmp"
@@ -19,7 +19,7 @@ class Foreign:
         self.process = subprocess.Popen(["qemu-system-x86_64", *machine, *sockets, *args], cwd=folder)
 
     def ask(self, command: str) -> dict[str, object]:
-        """Answer what QMP does, as soon as it can be reached."""
+        """Send a QMP command, as soon as QEMU accepts a connection, and return the answer."""
         for _ in range(500):
             try:
                 return dict(qmp.ask(self._qmp, command))

@@ -1,4 +1,4 @@
-"""The command table at a machine that runs: answers as from its recording, and the verbs that a recording has not."""
+"""The command table on a live machine: the same answers as from its recording, and the commands that run it."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
     from pvhdbg.live.debuggee.own_machine import OwnMachine
 
-QUESTIONS = [name for name, each in commands.COMMANDS.items() if "@STAGE" in each.takes]
+QUESTIONS = [name for name, command in commands.COMMANDS.items() if "@STAGE" in command.takes]
 
 
 @pytest.fixture
 def live(teaching: OwnMachine) -> LiveSession:
-    """The teaching guest at its reset vector."""
+    """Return a session with the teaching guest at its reset vector."""
 
     def disassemble(address: int, count: int) -> Sequence[str]:
         return teaching.target.monitor(f"x/{count}i {address:#x}").splitlines()
@@ -33,7 +33,7 @@ def live(teaching: OwnMachine) -> LiveSession:
     return LiveSession(journey, disassembler=disassemble)
 
 
-def test_a_machine_answers_as_its_recording_does(live: LiveSession) -> None:
+def test_a_machine_gives_the_same_answers_as_its_recording(live: LiveSession) -> None:
     commands.run(live, "run-to bootparams")
     now = {name: commands.run(live, name) for name in QUESTIONS}
 
@@ -46,17 +46,17 @@ def test_a_machine_answers_as_its_recording_does(live: LiveSession) -> None:
     assert "jmp" in now["code"]
 
 
-def test_the_stages_are_gone_through_one_by_one(live: LiveSession) -> None:
-    told = [commands.run(live, "next-stage").partition(":")[0] for _ in range(5)]
+def test_next_stage_runs_through_the_stages_one_by_one(live: LiveSession) -> None:
+    reached = [commands.run(live, "next-stage").partition(":")[0] for _ in range(5)]
 
-    assert ["entry", "prepare", "bootparams", "kernel", "e820"] == told
-    with pytest.raises(UserError, match="e820 is the last stage"):
+    assert ["entry", "prepare", "bootparams", "kernel", "e820"] == reached
+    with pytest.raises(UserError, match="no stages left after e820"):
         commands.run(live, "next-stage")
     with pytest.raises(UserError, match="stage entry has been passed"):
         commands.run(live, "run-to entry")
 
 
-def test_before_the_entry_there_is_the_cpu_and_nothing_else(live: LiveSession) -> None:
+def test_before_the_entry_only_the_cpu_is_shown(live: LiveSession) -> None:
     assert commands.run(live, "info").startswith("reset: ")
     assert "start_info: not valid before stage entry" == commands.run(live, "start-info")
     assert "real16" in commands.run(live, "cpu")
@@ -71,16 +71,16 @@ def test_code_at_the_entry_is_32_bit_code(live: LiveSession) -> None:
     assert "captured bytes" in commands.run(live, "code @entry")
 
 
-def test_a_start_info_is_decoded_where_the_kernel_put_its_copy(live: LiveSession) -> None:
+def test_start_info_decodes_the_kernels_copy(live: LiveSession) -> None:
     commands.run(live, "run-to prepare")
 
-    copied = commands.run(live, "start-info pvh_start_info").splitlines()
-    given = commands.run(live, "start-info").splitlines()
+    copy = commands.run(live, "start-info pvh_start_info").splitlines()
+    original = commands.run(live, "start-info").splitlines()
 
-    assert given[1:-1] == copied[1:]
+    assert original[1:-1] == copy[1:]
 
 
-def test_a_recording_can_be_opened_beside_a_machine(live: LiveSession, tmp_path: Path) -> None:
+def test_a_recording_can_be_opened_while_a_machine_runs(live: LiveSession, tmp_path: Path) -> None:
     commands.run(live, "run-to prepare")
     commands.run(live, f"dump {tmp_path / 'run.json'}")
     commands.run(live, "run-to kernel")
@@ -94,15 +94,15 @@ def test_a_recording_can_be_opened_beside_a_machine(live: LiveSession, tmp_path:
     assert commands.run(live, "info").startswith("kernel:")
 
 
-def test_a_dead_guest_is_told_and_not_resumed(live: LiveSession) -> None:
+def test_a_death_is_reported_and_a_dead_guest_is_not_resumed(live: LiveSession) -> None:
     commands.run(live, "run-to entry")
     target = live.journey.target
-    target.write_phys(target.register("rbx"), bytes(4))  # type: ignore[attr-defined]  # a live one can be written
+    target.write_phys(target.register("rbx"), bytes(4))  # type: ignore[attr-defined]  # a live target can be written
 
-    told = commands.run(live, "run-to bootparams")
+    answer = commands.run(live, "run-to bootparams")
 
-    assert told.startswith("died: where the guest died\n")
-    assert "died: triple fault at " in told
+    assert answer.startswith("died: where the guest died\n")
+    assert "died: triple fault at " in answer
     assert "wrong: must be 0x336ec578" in commands.run(live, "start-info @prepare")
     assert commands.run(live, "info").startswith("prepare:")
     with pytest.raises(GuestError, match="the guest is dead"):

@@ -1,4 +1,4 @@
-"""pvhdbg lies wherever its user has put it."""
+"""pvhdbg installed in a folder with an unusual name."""
 
 import os
 import shutil
@@ -27,11 +27,11 @@ with OwnMachine() as machine:
 """
 
 
-def test_the_teaching_guests_source_is_shown_whatever_its_folder_is_called(tmp_path: Path) -> None:
+def test_the_teaching_guests_source_is_found_in_a_folder_with_quotes_and_blanks(tmp_path: Path) -> None:
     folder = tmp_path / 'my "own" \\ things'
     package = Path(pvhdbg.__file__).parent
-    for each in (package, package.parent / "gdb_scripts"):
-        shutil.copytree(each, folder / each.name, ignore=shutil.ignore_patterns("__pycache__"))
+    for part in (package, package.parent / "gdb_scripts"):
+        shutil.copytree(part, folder / part.name, ignore=shutil.ignore_patterns("__pycache__"))
     environment = {**os.environ, "PYTHONPATH": str(folder)}
     done = subprocess.run(
         [sys.executable, "-c", SHOW_SOURCE], cwd=folder, env=environment, check=False, capture_output=True, text=True

@@ -16,7 +16,7 @@ from pvhdbg.live.system.watcher import Watcher
 from pvhdbg.target.mi import console_command
 from tests.paths import ROOT
 
-# PVHDBG_ENDINGS=30 is the whole proof; a few each time keep it true.
+# PVHDBG_ENDINGS=30 tests thoroughly; a few in every run are enough to notice a regression.
 ENDINGS = int(os.environ.get("PVHDBG_ENDINGS", "3"))
 STATUS = {signal.SIGKILL: -9, signal.SIGTERM: 143, signal.SIGHUP: 129, signal.SIGINT: 130}
 # From before the first child to long after the guest runs.
@@ -25,7 +25,7 @@ LATEST = 0.4
 
 @pytest.fixture
 def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder for sockets that nobody else uses."""
+    """Return a private runtime folder, where pvhdbg puts its sockets."""
     folder = tmp_path / "runtime"
     folder.mkdir()
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
@@ -34,7 +34,7 @@ def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def driver(runtime: Path) -> Iterator[Callable[[], subprocess.Popen[str]]]:
-    """Start what starts QEMU and gdb, in the folder of this test."""
+    """Return a function that starts tests.live.driver in this test's runtime folder."""
     started: list[subprocess.Popen[str]] = []
 
     def start() -> subprocess.Popen[str]:
@@ -45,27 +45,27 @@ def driver(runtime: Path) -> Iterator[Callable[[], subprocess.Popen[str]]]:
         return started[-1]
 
     yield start
-    for each in started:
-        each.kill()
-        each.communicate()
+    for process in started:
+        process.kill()
+        process.communicate()
 
 
 def processes(folder: Path) -> list[str]:
-    """Return the command lines of all that were started for this folder: each names it, or has a file open there."""
+    """Return the command lines of all processes that name this folder or have a file open there."""
     return [command for command in map(_command, Path("/proc").glob("[0-9]*")) if str(folder) in command]
 
 
 def _command(process: Path) -> str:
     try:
-        links = [str(each.readlink()) for each in (process / "fd").iterdir()]
+        links = [str(link.readlink()) for link in (process / "fd").iterdir()]
         return (process / "cmdline").read_text(errors="replace") + " ".join(links)
     except OSError:
         return ""
 
 
-def leftovers(runtime: Path, patience: float = 10.0) -> list[str]:
-    """Return what is left once there is nothing more to wait for."""
-    end = time.monotonic() + patience
+def leftovers(runtime: Path, timeout: float = 10.0) -> list[str]:
+    """Return the files and processes that are left after `timeout` seconds."""
+    end = time.monotonic() + timeout
     while left := [*map(str, runtime.iterdir()), *processes(runtime)]:
         if time.monotonic() > end:
             return left
@@ -75,13 +75,13 @@ def leftovers(runtime: Path, patience: float = 10.0) -> list[str]:
 
 @pytest.mark.parametrize("number", STATUS)
 @pytest.mark.parametrize("moment", range(ENDINGS))
-def test_nothing_is_left_whenever_a_signal_comes(
+def test_nothing_is_left_after_a_signal_at_any_moment(
     driver: Callable[[], subprocess.Popen[str]], runtime: Path, number: signal.Signals, moment: int
 ) -> None:
     process = driver()
     time.sleep(random.Random(f"{number} {moment}").uniform(0, LATEST))
     process.send_signal(number)
-    output = process.communicate(timeout=20)  # to the end of both pipes: nobody else holds them
+    output = process.communicate(timeout=20)  # until both pipes are closed: no child holds them
 
     assert [] == leftovers(runtime)
     if "ready" in output[0]:
@@ -89,7 +89,7 @@ def test_nothing_is_left_whenever_a_signal_comes(
 
 
 @pytest.mark.parametrize("number", STATUS)
-def test_nothing_is_left_of_a_guest_that_runs(
+def test_nothing_is_left_of_a_running_guest(
     driver: Callable[[], subprocess.Popen[str]], runtime: Path, number: signal.Signals
 ) -> None:
     process = driver()
@@ -105,7 +105,9 @@ def test_nothing_is_left_of_a_guest_that_runs(
     assert STATUS[number] == process.returncode
 
 
-def test_the_group_of_the_terminal_is_not_ours(driver: Callable[[], subprocess.Popen[str]], runtime: Path) -> None:
+def test_ctrl_c_in_the_terminal_leaves_nothing_behind(
+    driver: Callable[[], subprocess.Popen[str]], runtime: Path
+) -> None:
     process = driver()
     assert process.stdout is not None
     for _ in range(3):
@@ -117,9 +119,9 @@ def test_the_group_of_the_terminal_is_not_ours(driver: Callable[[], subprocess.P
     assert [] == leftovers(runtime)
 
 
-def test_the_watcher_gives_the_terminal_back(tmp_path: Path) -> None:
-    ours, theirs = os.openpty()
-    tty = os.ttyname(theirs)
+def test_the_watcher_restores_the_terminal(tmp_path: Path) -> None:
+    controller, terminal = os.openpty()
+    tty = os.ttyname(terminal)
     saved = _stty("-g", tty)
     watcher = Watcher(tmp_path / "folder")
     watcher.restore_terminal(tty, saved)
@@ -129,14 +131,14 @@ def test_the_watcher_gives_the_terminal_back(tmp_path: Path) -> None:
     watcher._process.wait(10)
 
     assert raw != saved == _stty("-g", tty)
-    assert b"\x1b[?1049l" in os.read(ours, 4096)
-    os.close(ours)
-    os.close(theirs)
+    assert b"\x1b[?1049l" in os.read(controller, 4096)
+    os.close(controller)
+    os.close(terminal)
 
 
-def test_a_terminal_that_is_as_it_was_is_left_alone(tmp_path: Path) -> None:
-    ours, theirs = os.openpty()
-    tty = os.ttyname(theirs)
+def test_the_watcher_leaves_a_terminal_alone_that_it_was_told_to_forget(tmp_path: Path) -> None:
+    controller, terminal = os.openpty()
+    tty = os.ttyname(terminal)
     watcher = Watcher(tmp_path / "folder")
     watcher.restore_terminal(tty, _stty("-g", tty))
     watcher.forget_terminal()
@@ -146,8 +148,8 @@ def test_a_terminal_that_is_as_it_was_is_left_alone(tmp_path: Path) -> None:
     watcher._process.wait(10)
 
     assert raw == _stty("-g", tty)
-    os.close(ours)
-    os.close(theirs)
+    os.close(controller)
+    os.close(terminal)
 
 
 def _stty(words: str, tty: str) -> str:
@@ -155,7 +157,7 @@ def _stty(words: str, tty: str) -> str:
     return done.stdout.strip()
 
 
-def test_what_gdb_has_started_ends_with_it(runtime: Path) -> None:
+def test_a_program_that_gdb_started_ends_with_it(runtime: Path) -> None:
     with OwnMachine() as machine:
         machine.boot(QemuOptions(str(guest.ELF)))
         machine.wait_ready()
@@ -168,8 +170,8 @@ def test_what_gdb_has_started_ends_with_it(runtime: Path) -> None:
 
 
 def _of_group(group: int) -> list[str]:
-    """Return the command lines of a process group; a zombie has none."""
-    members = (each for each in Path("/proc").glob("[0-9]*") if _group(int(each.name)) == group)
+    """Return the command lines of the processes in a group; a zombie has none."""
+    members = (process for process in Path("/proc").glob("[0-9]*") if _group(int(process.name)) == group)
     return list(filter(None, map(_command, members)))
 
 

@@ -13,66 +13,70 @@ TEACHING = QemuOptions(str(guest.ELF))
 
 
 def failure(options: QemuOptions = TEACHING, gdb: GdbOptions | None = None) -> PvhdbgError:
+    """Start a machine that must not start, and return the error."""
     try:
         with OwnMachine(gdb) as machine:
             machine.boot(options)
             machine.wait_ready()
     except PvhdbgError as error:
         return error
-    pytest.fail("it started")
+    pytest.fail("the machine started")
 
 
-def told(error: PvhdbgError) -> tuple[type[PvhdbgError], str, str | None]:
+def described(error: PvhdbgError) -> tuple[type[PvhdbgError], str, str | None]:
     return type(error), str(error), error.hint
 
 
 def script(path: Path, text: str) -> str:
+    """Write an executable shell script."""
     path.write_text(f"#!/bin/sh\n{text}\n")
     path.chmod(0o755)
     return str(path)
 
 
-def test_a_qemu_that_is_not_there_is_this_machines_fault() -> None:
+def test_a_missing_qemu_is_a_machine_error() -> None:
     message = "can't start /nowhere/qemu: No such file or directory"
 
-    assert (MachineError, message, "install the package qemu-system-x86") == told(
+    assert (MachineError, message, "install the package qemu-system-x86") == described(
         failure(TEACHING._replace(binary="/nowhere/qemu"))
     )
 
 
-def test_a_gdb_that_is_not_there_is_this_machines_fault(tmp_path: Path) -> None:
+def test_a_missing_gdb_is_a_machine_error(tmp_path: Path) -> None:
     options = GdbOptions(binary="/nowhere/gdb", mi_log=str(tmp_path / "log"))
     message = "can't start /nowhere/gdb: No such file or directory"
 
-    assert (MachineError, message, "install the package gdb") == told(failure(gdb=options))
+    assert (MachineError, message, "install the package gdb") == described(failure(gdb=options))
 
 
-def test_a_qemu_that_dies_at_once_is_quoted(tmp_path: Path) -> None:
+def test_the_error_for_a_qemu_that_exits_at_once_has_its_message(tmp_path: Path) -> None:
     qemu = script(tmp_path / "qemu", 'echo "some library: is missing" >&2; exit 127')
     message = "QEMU exited with status 127: some library: is missing"
 
-    assert (MachineError, message, "the package is qemu-system-x86") == told(failure(TEACHING._replace(binary=qemu)))
-
-
-def test_a_gdb_that_dies_at_once_is_quoted(tmp_path: Path) -> None:
-    gdb = script(tmp_path / "gdb", '[ "$1" = --version ] || echo "some library: is missing" >&2; exit 127')
-    message = "gdb exited with status 127: some library: is missing"
-
-    assert (MachineError, message, "the package is gdb") == told(failure(gdb=GdbOptions(binary=gdb)))
-
-
-def test_a_qemu_too_old_says_which_one_is_needed(tmp_path: Path) -> None:
-    qemu = script(tmp_path / "qemu", '[ "$1" != --version ] && exit 1; echo "QEMU emulator version 4.1.0"')
-
-    assert (MachineError, f"{qemu}: version 4.1 is too old", "install qemu-system-x86 5.2 or newer") == told(
+    assert (MachineError, message, "install the package qemu-system-x86") == described(
         failure(TEACHING._replace(binary=qemu))
     )
 
 
-def test_a_gdb_too_old_says_which_one_is_needed(tmp_path: Path) -> None:
+def test_the_error_for_a_gdb_that_exits_at_once_has_its_message(tmp_path: Path) -> None:
+    gdb = script(tmp_path / "gdb", '[ "$1" = --version ] || echo "some library: is missing" >&2; exit 127')
+    message = "gdb exited with status 127: some library: is missing"
+
+    assert (MachineError, message, "install the package gdb") == described(failure(gdb=GdbOptions(binary=gdb)))
+
+
+def test_the_error_for_an_old_qemu_names_the_version_needed(tmp_path: Path) -> None:
+    qemu = script(tmp_path / "qemu", '[ "$1" != --version ] && exit 1; echo "QEMU emulator version 4.1.0"')
+
+    assert (MachineError, f"{qemu}: version 4.1 is too old", "install qemu-system-x86 5.2 or newer") == described(
+        failure(TEACHING._replace(binary=qemu))
+    )
+
+
+def test_the_error_for_an_old_gdb_names_the_version_needed(tmp_path: Path) -> None:
     gdb = script(tmp_path / "gdb", '[ "$1" != --version ] && exit 1; echo "GNU gdb (Debian 8.2.1-2+b3) 8.2.1"')
 
-    assert (MachineError, f"{gdb}: version 8.2 is too old", "install gdb 11.0 or newer") == told(
+    assert (MachineError, f"{gdb}: version 8.2 is too old", "install gdb 11.0 or newer") == described(
         failure(gdb=GdbOptions(binary=gdb))
     )
 
@@ -94,7 +98,7 @@ def test_a_gdb_too_old_says_which_one_is_needed(tmp_path: Path) -> None:
         (TEACHING._replace(cpu="host"), UserError, "requires KVM"),
     ],
 )
-def test_a_refusal_of_qemus_is_the_fault_of_who_gave_the_cause(
+def test_an_error_from_qemu_is_attributed_to_its_cause(
     options: QemuOptions, kind: type[PvhdbgError], words: str
 ) -> None:
     error = failure(options)
@@ -103,11 +107,11 @@ def test_a_refusal_of_qemus_is_the_fault_of_who_gave_the_cause(
     assert words in str(error)
 
 
-def test_a_qemu_that_would_outlive_us_is_not_started() -> None:
+def test_a_qemu_that_would_outlive_pvhdbg_is_not_started() -> None:
     assert UserError is type(failure(TEACHING._replace(args=("-daemonize",))))
 
 
-def test_a_qemu_that_the_kernel_kills_is_the_images_fault(tmp_path: Path) -> None:
+def test_a_kernel_that_crashes_qemu_is_a_guest_error(tmp_path: Path) -> None:
     image = bytearray(guest.ELF.read_bytes())
     for at in range(64, 64 + 56 * image[56], 56):
         image[at + 48 : at + 56] = bytes(8)  # p_align
@@ -115,16 +119,20 @@ def test_a_qemu_that_the_kernel_kills_is_the_images_fault(tmp_path: Path) -> Non
     kernel.write_bytes(image)
     error = failure(TEACHING._replace(kernel=str(kernel)))
 
-    assert (GuestError, "QEMU was killed by SIGFPE without a word", "it read the kernel when it died") == told(error)
+    assert (
+        GuestError,
+        "QEMU was killed by SIGFPE while loading the kernel",
+        "check the file with `pvhdbg inspect KERNEL`",
+    ) == described(error)
 
 
-def test_an_mi_log_that_cannot_be_written_is_the_calls_fault() -> None:
+def test_an_mi_log_that_cannot_be_written_is_a_user_error() -> None:
     error = failure(gdb=GdbOptions(mi_log="/nowhere/log"))
 
-    assert (UserError, "can't write /nowhere/log: No such file or directory", None) == told(error)
+    assert (UserError, "can't write /nowhere/log: No such file or directory", None) == described(error)
 
 
-def test_the_mi_log_has_every_line_of_both_directions(tmp_path: Path) -> None:
+def test_the_mi_log_has_every_line_in_both_directions(tmp_path: Path) -> None:
     with OwnMachine(GdbOptions(mi_log=str(tmp_path / "log"))) as machine:
         machine.boot(TEACHING)
         machine.wait_ready()
@@ -136,7 +144,7 @@ def test_the_mi_log_has_every_line_of_both_directions(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["long" * 40, "with a space", "with, a comma"])
-def test_any_runtime_folder_serves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_any_runtime_folder_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     place = tmp_path / name
     place.mkdir()
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(place))
@@ -147,16 +155,16 @@ def test_any_runtime_folder_serves(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
         assert 0o40700 == mode
         assert 0xFFF0 == machine.target.register("rip")
-    assert [] == os.listdir(place)  # noqa: PTH208 - names suffice
+    assert [] == os.listdir(place)  # noqa: PTH208  names are enough
 
 
 def _descriptor(path: Path) -> int:
-    """The one under which this process has a file open."""
-    folder = Path("/proc/self/fd")
-    return next(int(each.name) for each in folder.iterdir() if each.is_symlink() and each.readlink() == path)
+    """Return the descriptor of a file that this process has open."""
+    links = Path("/proc/self/fd").iterdir()
+    return next(int(link.name) for link in links if link.is_symlink() and link.readlink() == path)
 
 
-def test_a_log_whose_disk_is_full_is_told_once_and_gdb_goes_on(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_once_and_gdb_continues_without_its_log(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with OwnMachine(GdbOptions(mi_log=str(log))) as machine:
         machine.boot(TEACHING)

@@ -16,7 +16,7 @@ NOWHERE = 0x10
 
 @pytest.fixture
 def machine(boot: Boot, vmlinux_61: Path, kvm: None) -> OwnMachine:
-    """Debian's 6.1 under KVM, with a CPU that the KVM of this machine can give."""
+    """Return Debian's Linux 6.1 under KVM, with a CPU model that this computer's KVM supports."""
     assert kvm is None
     try:
         machine = boot(vmlinux_61, accel="kvm")
@@ -33,7 +33,7 @@ def entry(vmlinux_61: Path, tmp_path: Path) -> int:
     return address
 
 
-def test_the_stops_come_by_hardware_breakpoints_and_are_known_by_rip(machine: OwnMachine, entry: int) -> None:
+def test_stages_are_reached_with_hardware_breakpoints(machine: OwnMachine, entry: int) -> None:
     prepare = machine.target.symbol("xen_prepare_pvh")
 
     assert Halt(HIT, entry) == machine.runner.run_to([entry], 30)
@@ -42,35 +42,35 @@ def test_the_stops_come_by_hardware_breakpoints_and_are_known_by_rip(machine: Ow
     assert 0 == machine.target.register("tr.base")
 
 
-def test_a_fifth_breakpoint_is_told_and_the_machine_still_obeys(machine: OwnMachine, entry: int) -> None:
+def test_a_fifth_breakpoint_is_an_error_and_the_machine_still_runs(machine: OwnMachine, entry: int) -> None:
     with pytest.raises(MiError, match="hardware breakpoint"):
         machine.runner.run_to([0x10, 0x20, 0x30, 0x40, 0x50], 30)
 
     assert Halt(HIT, entry) == machine.runner.run_to([entry], 30)
 
 
-def test_a_fifth_breakpoint_of_the_users_does_not_leave_the_prompt_waiting(machine: OwnMachine) -> None:
+def test_a_fifth_breakpoint_of_the_users_does_not_block_the_prompt(machine: OwnMachine) -> None:
     for address in (0x10, 0x20, 0x30, 0x40, 0x50):
         console.run(machine.gdb, f"hbreak *{address:#x}", lambda: None)
-    with suppress(MiError):  # it says so at once, or after it has said that it runs
+    with suppress(MiError):  # gdb reports the error at once, or after it has reported that the guest runs
         console.run(machine.gdb, "continue", lambda: None)
 
     assert machine.gdb.wait_stop(10)
     assert 0xFFF0 == machine.target.register("rip")
 
 
-def test_a_guest_that_never_comes_is_stopped_when_the_time_is_up(machine: OwnMachine) -> None:
+def test_a_guest_that_does_not_reach_the_address_is_stopped_after_the_timeout(machine: OwnMachine) -> None:
     halt = machine.runner.run_to([NOWHERE], 1)
 
     assert (TIMEOUT, machine.target.register("rip")) == (halt.kind, halt.rip)
 
 
-def test_an_instruction_that_kvm_or_the_cpu_cannot_do_is_a_death_that_lasts(machine: OwnMachine, entry: int) -> None:
+def test_an_invalid_instruction_is_a_death_and_stays_one(machine: OwnMachine, entry: int) -> None:
     machine.runner.run_to([entry], 30)
     machine.target.write_phys(entry, b"\xcc" * 8)
     halt = machine.runner.run_to([NOWHERE], 10)
-    words = {KVM_INTERNAL_ERROR: "KVM internal error", TRIPLE_FAULT: "triple fault"}.get(halt.how or "")
+    message = {KVM_INTERNAL_ERROR: "KVM internal error", TRIPLE_FAULT: "triple fault"}.get(halt.how or "")
 
     assert (DIED, entry) == (halt.kind, halt.rip)
-    assert words == halt.message[: len(words or "?")]
+    assert message == halt.message[: len(message or "?")]
     assert halt == machine.runner.run_to([NOWHERE], 10)

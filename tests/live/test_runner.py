@@ -36,7 +36,7 @@ def prepare(machine: OwnMachine) -> tuple[int, int]:
     return address, address - 0xFFFFFFFF80000000
 
 
-def test_a_debian_kernel_stops_at_its_entry_and_at_one_alias_of_xen_prepare_pvh(
+def test_a_debian_kernel_stops_at_its_entry_and_at_an_alias_of_xen_prepare_pvh(
     boot: Boot, debian_vmlinux: Path
 ) -> None:
     machine = boot(debian_vmlinux)
@@ -51,14 +51,14 @@ def test_a_debian_kernel_stops_at_its_entry_and_at_one_alias_of_xen_prepare_pvh(
     assert (HIT, True) == (halt.kind, halt.rip in prepare(machine))
 
 
-def test_no_breakpoint_is_left_whatever_the_run_came_to(teaching: OwnMachine) -> None:
+def test_no_breakpoint_is_left_after_a_run(teaching: OwnMachine) -> None:
     teaching.runner.run_to([ENTRY], 30)
     teaching.runner.run_to([NOWHERE], 0.2)
 
     assert ask(teaching, "info breakpoints").startswith("No breakpoints")
 
 
-def test_a_guest_that_never_comes_is_stopped_when_the_time_is_up(teaching: OwnMachine) -> None:
+def test_a_guest_that_does_not_reach_the_address_is_stopped_after_the_timeout(teaching: OwnMachine) -> None:
     halt = teaching.runner.run_to([NOWHERE], 0.5)
 
     assert TIMEOUT == halt.kind
@@ -75,7 +75,7 @@ def test_an_interrupt_from_another_thread_ends_the_run(teaching: OwnMachine) -> 
     assert (INTERRUPTED, teaching.target.register("rip")) == (halt.kind, halt.rip)
 
 
-def test_ctrl_c_stops_the_guest_and_goes_on_to_the_caller(teaching: OwnMachine) -> None:
+def test_ctrl_c_stops_the_guest_and_raises_keyboardinterrupt(teaching: OwnMachine) -> None:
     timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
     with pytest.raises(KeyboardInterrupt):
@@ -86,14 +86,14 @@ def test_ctrl_c_stops_the_guest_and_goes_on_to_the_caller(teaching: OwnMachine) 
     assert ask(teaching, "info breakpoints").startswith("No breakpoints")
 
 
-def test_a_breakpoint_of_the_users_that_comes_first_is_told_as_such(teaching: OwnMachine) -> None:
+def test_a_breakpoint_of_the_users_that_is_hit_first_is_named(teaching: OwnMachine) -> None:
     ask(teaching, f"hbreak *{ENTRY:#x}")
     halt = teaching.runner.run_to(prepare(teaching), 30)
 
     assert Halt(ELSEWHERE, ENTRY, message="breakpoint 1") == halt
 
 
-def test_where_gdb_refuses_one_of_several_breakpoints_none_is_left(teaching: OwnMachine) -> None:
+def test_if_gdb_refuses_one_of_several_breakpoints_none_is_left(teaching: OwnMachine) -> None:
     ask(teaching, "set remote hardware-breakpoint-limit 1")
     with pytest.raises(MiError, match="exceeds limit"):
         teaching.runner.run_to([ENTRY, NOWHERE], 30)
@@ -103,7 +103,7 @@ def test_where_gdb_refuses_one_of_several_breakpoints_none_is_left(teaching: Own
 
 
 def die(machine: OwnMachine, vmlinux: Path) -> Halt:
-    """Linux without a start_info that says it is one runs into its own BUG()."""
+    """Kill Linux: with a wrong magic in start_info, it runs into its own BUG()."""
     entry = open_kernel(str(vmlinux), machine.folder).facts.entry
     assert entry is not None
     machine.runner.run_to([entry], 30)
@@ -111,7 +111,7 @@ def die(machine: OwnMachine, vmlinux: Path) -> Halt:
     return machine.runner.run_to([NOWHERE], 30)
 
 
-def test_a_triple_fault_is_a_death_that_lasts(boot: Boot, vmlinux_61: Path) -> None:
+def test_a_triple_fault_is_a_death_and_stays_one(boot: Boot, vmlinux_61: Path) -> None:
     machine = boot(vmlinux_61)
     halt = die(machine, vmlinux_61)
     assert halt.rip is not None
@@ -122,7 +122,7 @@ def test_a_triple_fault_is_a_death_that_lasts(boot: Boot, vmlinux_61: Path) -> N
 
 
 @pytest.mark.parametrize("resume", ["continue", "continue&", "python gdb.execute('continue')"])
-def test_a_dead_guest_that_somebody_resumed_gets_its_registers_back(boot: Boot, vmlinux_61: Path, resume: str) -> None:
+def test_a_dead_guest_that_was_resumed_gets_its_registers_back(boot: Boot, vmlinux_61: Path, resume: str) -> None:
     machine = boot(vmlinux_61)
     halt = die(machine, vmlinux_61)
     ask(machine, resume)
@@ -133,7 +133,7 @@ def test_a_dead_guest_that_somebody_resumed_gets_its_registers_back(boot: Boot, 
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGFPE])
-def test_a_qemu_that_a_signal_ends_while_it_runs_is_a_death(teaching: OwnMachine, number: signal.Signals) -> None:
+def test_a_qemu_killed_while_the_guest_runs_is_a_death(teaching: OwnMachine, number: signal.Signals) -> None:
     assert teaching.qemu is not None
     timer = threading.Timer(0.3, os.kill, (teaching.qemu.pid, number))
     timer.start()
@@ -143,7 +143,7 @@ def test_a_qemu_that_a_signal_ends_while_it_runs_is_a_death(teaching: OwnMachine
     assert Halt(DIED, None, QEMU_SIGNAL, f"QEMU was killed by {number.name}") == halt
 
 
-def test_a_qemu_that_ends_while_the_guest_stands_still_is_a_death(teaching: OwnMachine) -> None:
+def test_a_qemu_killed_while_the_guest_is_stopped_is_a_death(teaching: OwnMachine) -> None:
     assert teaching.qemu is not None
     os.kill(teaching.qemu.pid, signal.SIGKILL)
     assert teaching.qemu.death(5) is not None
@@ -153,7 +153,7 @@ def test_a_qemu_that_ends_while_the_guest_stands_still_is_a_death(teaching: OwnM
     assert Halt(DIED, None, QEMU_SIGNAL, "QEMU was killed by SIGKILL") == teaching.runner.run_to([ENTRY], 30)
 
 
-def test_a_qemu_that_is_told_to_quit_is_a_death_by_its_exit(teaching: OwnMachine) -> None:
+def test_a_qemu_that_exits_after_sigterm_is_a_death(teaching: OwnMachine) -> None:
     assert teaching.qemu is not None
     os.kill(teaching.qemu.pid, signal.SIGTERM)
     halt = teaching.runner.run_to([NOWHERE], 30)
@@ -162,7 +162,7 @@ def test_a_qemu_that_is_told_to_quit_is_a_death_by_its_exit(teaching: OwnMachine
     assert halt.message.startswith("QEMU exited with status 0: terminating on signal 15")
 
 
-def test_a_gdb_that_was_killed_is_one_line(teaching: OwnMachine) -> None:
+def test_a_killed_gdb_is_an_error_of_one_line(teaching: OwnMachine) -> None:
     os.kill(teaching.gdb.process.pid, signal.SIGKILL)
 
     with pytest.raises(NotConnected, match=r"^gdb was killed by SIGKILL$"):
@@ -171,7 +171,7 @@ def test_a_gdb_that_was_killed_is_one_line(teaching: OwnMachine) -> None:
         teaching.target.read_phys(0, 16)
 
 
-def test_a_gdb_that_is_killed_while_the_guest_runs_ends_the_run(teaching: OwnMachine) -> None:
+def test_a_gdb_killed_while_the_guest_runs_ends_the_run(teaching: OwnMachine) -> None:
     timer = threading.Timer(0.3, os.kill, (teaching.gdb.process.pid, signal.SIGKILL))
     timer.start()
     with pytest.raises(NotConnected, match=r"^gdb was killed by SIGKILL$"):
@@ -179,7 +179,7 @@ def test_a_gdb_that_is_killed_while_the_guest_runs_ends_the_run(teaching: OwnMac
     timer.join()
 
 
-def test_the_next_machine_starts_with_the_same_gdb(teaching: OwnMachine) -> None:
+def test_a_second_boot_uses_the_same_gdb(teaching: OwnMachine) -> None:
     assert teaching.qemu is not None
     teaching.runner.run_to([ENTRY], 30)
     ask(teaching, "set $kept = 42")

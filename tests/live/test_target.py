@@ -14,7 +14,7 @@ from pvhdbg.target.mi_memory import MONITOR
 from tests.live.conftest import Boot
 
 FIXED, STATUS = 0x2, 0x8D5
-"""EFLAGS: the bit that is always 1, and CF, PF, AF, ZF, SF and OF, which the firmware leaves as they are."""
+"""EFLAGS: the bit that is always 1; CF, PF, AF, ZF, SF and OF, which the firmware leaves undefined."""
 
 ENTRY = 0x1000000
 
@@ -25,7 +25,7 @@ def at_entry(teaching: OwnMachine) -> OwnMachine:
     return teaching
 
 
-def test_memory_is_what_the_file_was_loaded_to(at_entry: OwnMachine) -> None:
+def test_memory_holds_the_segment_of_the_kernel_file(at_entry: OwnMachine) -> None:
     assert at_entry.qemu is not None
     kernel = open_kernel(at_entry.qemu.options.kernel, at_entry.folder)
     first = kernel.facts.segments[0]
@@ -34,20 +34,20 @@ def test_memory_is_what_the_file_was_loaded_to(at_entry: OwnMachine) -> None:
     assert data == at_entry.target.read_phys(first.paddr, len(data))
 
 
-def test_memory_written_is_read_again_across_every_chunk(at_entry: OwnMachine) -> None:
+def test_written_memory_is_read_back_across_chunks(at_entry: OwnMachine) -> None:
     data = bytes(range(256)) * 0x210 + b"odd"
     at_entry.target.write_phys(0x8000003, data)
 
     assert data == at_entry.target.read_phys(0x8000003, len(data))
 
 
-def test_the_monitor_reads_the_same_memory(at_entry: OwnMachine) -> None:
+def test_the_monitor_reads_the_same_memory_as_phymemmode(at_entry: OwnMachine) -> None:
     beside = MiTarget(at_entry.gdb, physical_memory=MONITOR)
 
     assert at_entry.target.read_phys(ENTRY, 0x901) == beside.read_phys(ENTRY, 0x901)
 
 
-def test_a_stub_without_physical_reads_reads_what_the_guest_sees(at_entry: OwnMachine) -> None:
+def test_a_stub_without_physical_reads_reads_virtual_memory(at_entry: OwnMachine) -> None:
     beside = MiTarget(at_entry.gdb, physical_memory=None, has_monitor=False)
 
     assert at_entry.target.read_phys(ENTRY, 0x100) == beside.read_phys(ENTRY, 0x100)
@@ -55,7 +55,7 @@ def test_a_stub_without_physical_reads_reads_what_the_guest_sees(at_entry: OwnMa
         beside.register("cs.base")
 
 
-def test_the_stub_is_in_virtual_mode_again_after_every_read_even_one_that_failed(at_entry: OwnMachine) -> None:
+def test_the_stub_is_back_in_virtual_mode_after_every_read(at_entry: OwnMachine) -> None:
     at_entry.target.read_phys(0, 16)
     with pytest.raises(MemoryUnreadable), at_entry.target.physical():
         at_entry.target.read_phys((1 << 64) - 8, 16)
@@ -64,16 +64,16 @@ def test_the_stub_is_in_virtual_mode_again_after_every_read_even_one_that_failed
 
 
 @pytest.mark.parametrize(("paddr", "size"), [(-1, 1), ((1 << 64) - 1, 2), (1 << 64, 1)])
-def test_what_no_address_can_be_is_unreadable(at_entry: OwnMachine, paddr: int, size: int) -> None:
+def test_an_invalid_address_is_unreadable(at_entry: OwnMachine, paddr: int, size: int) -> None:
     with pytest.raises(MemoryUnreadable):
         at_entry.target.read_phys(paddr, size)
 
 
-def test_nothing_is_read_of_nothing(at_entry: OwnMachine) -> None:
+def test_reading_no_bytes_returns_no_bytes(at_entry: OwnMachine) -> None:
     assert b"" == at_entry.target.read_phys(0x1000, 0)
 
 
-def test_the_registers_at_the_entry_are_those_of_the_abi(at_entry: OwnMachine) -> None:
+def test_the_registers_at_the_entry_are_as_the_abi_requires(at_entry: OwnMachine) -> None:
     names = ("rip", "cr0", "cr4", "efer", "cs.base", "cs.limit", "ds.base", "tr.base", "tr.limit", "a20")
     wanted = [ENTRY, 0x11, 0, 0, 0, 0xFFFFFFFF, 0, 0, 0xFFFF, 1]
 
@@ -90,7 +90,7 @@ def test_a_register_is_read_again_after_it_was_set_at_the_prompt(at_entry: OwnMa
 
 @pytest.fixture
 def at_prepare(boot: Boot) -> tuple[OwnMachine, int]:
-    """A machine of two CPUs in a function that gdb can tell the caller of, and where that is."""
+    """Return a machine with two CPUs, stopped in a function whose caller gdb knows, and that function's address."""
     machine = boot(args=("-smp", "2"))
     prepare = open_kernel(str(guest.ELF), machine.folder).symbols.address("xen_prepare_pvh")
     machine.gdb.ask(f"-file-symbol-file {quote(str(guest.ELF))}")
@@ -98,18 +98,20 @@ def at_prepare(boot: Boot) -> tuple[OwnMachine, int]:
     return machine, prepare
 
 
-def test_the_cpu_that_boots_is_asked_whatever_thread_and_frame_gdb_looks_at(at_prepare: tuple[OwnMachine, int]) -> None:
+def test_registers_are_the_boot_cpus_whichever_thread_and_frame_are_selected(
+    at_prepare: tuple[OwnMachine, int],
+) -> None:
     machine, prepare = at_prepare
-    found = {}
+    rips = {}
     for line in ("up", "thread 2"):
         console.run(machine.gdb, line, lambda: None)
-        found[line] = machine.target.register("rip")
+        rips[line] = machine.target.register("rip")
 
-    assert {"up": prepare, "thread 2": prepare} == found
+    assert {"up": prepare, "thread 2": prepare} == rips
     assert "$1 = 2\n" == console.run(machine.gdb, "print $_thread", lambda: None)
 
 
-def test_the_frame_that_the_user_chose_stays_chosen(at_prepare: tuple[OwnMachine, int]) -> None:
+def test_the_frame_that_the_user_selected_stays_selected(at_prepare: tuple[OwnMachine, int]) -> None:
     machine, _ = at_prepare
     console.run(machine.gdb, "up", lambda: None)
     machine.target.register("rip")
@@ -117,12 +119,12 @@ def test_the_frame_that_the_user_chose_stays_chosen(at_prepare: tuple[OwnMachine
     assert console.run(machine.gdb, "frame", lambda: None).startswith("#1 ")
 
 
-def test_a_register_that_there_is_none_of_says_so(at_entry: OwnMachine) -> None:
+def test_an_unknown_register_is_an_error(at_entry: OwnMachine) -> None:
     with pytest.raises(RegisterUnavailable, match=r"^this machine has no such register$"):
         at_entry.target.register("xyzzy")
 
 
-def test_a_symbol_comes_from_the_image(at_entry: OwnMachine) -> None:
+def test_a_symbol_comes_from_the_kernel_file(at_entry: OwnMachine) -> None:
     assert 0xFFFFFFFF80000000 < at_entry.target.symbol("xen_prepare_pvh")
     with pytest.raises(SymbolMissing):
         at_entry.target.symbol("no_such_thing")

@@ -36,14 +36,14 @@ def attached(options: argparse.Namespace) -> Iterator[Debuggee]:
     :raise PvhdbgError: if no gdb stub answers there, or the kernel file is not a kernel.
     """
     from pvhdbg.boot.stop.kernel_probe import SymbolsAndStrings
-    from pvhdbg.live.debuggee.attached_machine import Attachment
+    from pvhdbg.live.debuggee.attached_machine import AttachedMachine
     from pvhdbg.live.debuggee.debuggee import Debuggee
     from pvhdbg.live.gdb.process import GdbOptions
     from pvhdbg.live.system.signals import exit_on_signals
 
     mi_log = None if options.mi_log is None else str(options.mi_log)
     gdb = GdbOptions(options.gdb or "gdb", options.gdbinit, mi_log)
-    with exit_on_signals(), Attachment(options.where, None, gdb) as machine:
+    with exit_on_signals(), AttachedMachine(options.where, None, gdb) as machine:
         # A bzImage is unpacked into the machine's folder, which the watcher removes even after kill -9.
         kernel = _kernel(options, machine.folder)
         machine.target.symbols = SymbolsAndStrings(kernel.symbols, kernel.facts) if kernel else None

@@ -1,4 +1,4 @@
-"""A machine that already runs: only its stub is reached, and it is left as it was found."""
+"""A machine that already runs: pvhdbg reaches it only through its gdb stub, and leaves it as it found it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from stat import S_ISCHR, S_ISSOCK
 from typing import TYPE_CHECKING
 
+from pvhdbg.abi.text import printable
 from pvhdbg.errors import PvhdbgError, TargetError, UserError
 from pvhdbg.live.debuggee.machine import Machine
 from pvhdbg.target import monitor
@@ -17,35 +18,36 @@ if TYPE_CHECKING:
     from pvhdbg.target.base import Halt, Symbols
     from pvhdbg.target.gdb_mi import MiTarget
 
-_CONNECTS_WITHIN = 15.0
-_STOPS_WITHIN = 5.0
-
-
-_WANTED = "HOST:PORT or the path of a UNIX socket"
+_CONNECT_TIMEOUT = 15.0
+_STOP_TIMEOUT = 5.0
 
 
 def _refuse_files(where: str) -> None:
-    """Gdb takes any file for a serial line, and writes its packets over what is there: over a kernel named first.
+    """Refuse a regular file: gdb would take it for a serial line, and overwrite a kernel file with its packets.
 
-    :raise UserError: for what is there and is neither a socket nor a device.
+    :raise UserError: if `where` exists and is neither a socket nor a device.
     """
     try:
         mode = Path(where).stat().st_mode
-    except OSError:  # HOST:PORT; else gdb says why
+    except OSError:  # HOST:PORT, or gdb says what is wrong
         return
     if not S_ISSOCK(mode) and not S_ISCHR(mode):
-        raise UserError(f"{where}: is no socket", f"{_WANTED}; KERNEL comes second")
+        raise UserError(
+            f"{where}: not a socket", "pass HOST:PORT or the path of a UNIX socket first, and KERNEL second"
+        )
 
 
-class Attachment(Machine):
-    """A gdb connected to somebody else's stub: HOST:PORT or the path of a UNIX socket. Connecting stops the guest.
+class AttachedMachine(Machine):
+    """A gdb connected to the stub at HOST:PORT or the path of a UNIX socket. Connecting stops the guest.
 
-    :raise UserError: if nothing there speaks gdb's protocol.
+    :raise UserError: if there is no gdb stub.
     """
 
     def __init__(self, where: str, symbols: Symbols | None = None, gdb: GdbOptions | None = None) -> None:
         if not where.strip() or where.lstrip().startswith("|") or not where.isprintable():
-            raise UserError(f"not a stub's address: {where!r}", _WANTED)
+            raise UserError(
+                f'"{printable(where)}": not the address of a gdb stub', "pass HOST:PORT or the path of a UNIX socket"
+            )
         _refuse_files(where)
         super().__init__(gdb)
         self._was_running = True
@@ -61,19 +63,23 @@ class Attachment(Machine):
         from pvhdbg.target.mi_runner import MiRunner
 
         self.gdb.send("-gdb-set tcp auto-retry off")
-        self.gdb.send(f"-gdb-set remotetimeout {_CONNECTS_WITHIN // 3:.0f}")
+        self.gdb.send(f"-gdb-set remotetimeout {_CONNECT_TIMEOUT // 3:.0f}")
         try:
-            self.gdb.ask(f"-target-select remote {where}", _CONNECTS_WITHIN)
+            self.gdb.ask(f"-target-select remote {where}", _CONNECT_TIMEOUT)
         except MiError as error:
-            raise UserError(f"can't attach to {where}: {error}", "QEMU has a stub there after -gdb or -s") from error
+            raise UserError(
+                f"can't attach to {where}: {error}", "start QEMU with -s, or with -gdb and this address"
+            ) from error
         has_mode = 'received: "OK"' in self.gdb.ask(PHY_MEM_MODE_OFF).text
-        self.gdb.send(console_command("maint flush register-cache"))  # it may have looked before the mode was off
+        self.gdb.send(
+            console_command("maint flush register-cache")
+        )  # gdb may have read registers before the mode was off
         status = self._monitor_status()
-        # A guest that `stop` had stopped can't be told from one that our coming stopped: both are just paused.
+        # Connecting pauses the guest, so a guest that was paused before can't be told from one that was running.
         self._was_running = status in (None, "paused")
         physical = PHY_MEM_MODE if has_mode else MONITOR if status else None
         self.target = MiTarget(self.gdb, symbols, physical_memory=physical, has_monitor=status is not None)
-        self.runner = MiRunner(self.gdb, self.target, _ThroughTheStub(self.target) if status else None, may_reset=True)
+        self.runner = MiRunner(self.gdb, self.target, _MonitorOfStub(self.target) if status else None, may_reset=True)
 
     def _monitor_status(self) -> str | None:
         with suppress(MiError):
@@ -86,21 +92,21 @@ class Attachment(Machine):
         super().close()
 
     def _leave(self) -> None:
-        """Our breakpoints gone, PhyMemMode 0, the guest as it was."""
+        """Delete the breakpoints, reset PhyMemMode, and resume the guest if it was running."""
         from pvhdbg.target.mi_memory import PHY_MEM_MODE_OFF
 
         gdb = self.gdb
         if gdb.running:
             gdb.interrupt()
-            gdb.wait_stop(_STOPS_WITHIN)
+            gdb.wait_stop(_STOP_TIMEOUT)
         if gdb.connected:
             gdb.send(console_command("delete"))
             gdb.send(PHY_MEM_MODE_OFF)
             gdb.ask("-target-detach" if self._was_running else "-target-disconnect")
 
 
-class _ThroughTheStub:
-    """The Hypervisor of a machine that is not ours: its monitor, asked through the stub."""
+class _MonitorOfStub:
+    """The Hypervisor of a machine that pvhdbg did not start: QEMU's monitor, reached through the stub."""
 
     def __init__(self, target: MiTarget) -> None:
         self._target = target
@@ -112,10 +118,10 @@ class _ThroughTheStub:
             return None
 
     def stop(self) -> bool:
-        return False  # the stub's monitor is deaf while the guest runs
+        return False  # the stub does not answer while the guest runs
 
-    def find_error_line(self, words: str) -> str:  # noqa: ARG002 - its error output is somebody else's
+    def find_error_line(self, words: str) -> str:  # noqa: ARG002  its error output is not ours to read
         return ""
 
-    def death(self, timeout: float = 0.0) -> Halt | None:  # noqa: ARG002 - its process is somebody else's
+    def death(self, timeout: float = 0.0) -> Halt | None:  # noqa: ARG002  its process is not ours to watch
         return None

@@ -1,4 +1,4 @@
-"""What every live session has: a gdb, a private folder, and a watcher that ends both whatever happens to us."""
+"""What every live machine has: a gdb, a private folder, and a watcher that cleans up both if pvhdbg is killed."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _SETTINGS = ("mi-async on", "confirm off", "pagination off", "height 0", "width 
 
 
 class Machine:
-    """A gdb that has been started, and later a machine behind it: `target` and `runner` are there once it is connected.
+    """A running gdb, and the machine that it is connected to. `target` and `runner` exist once it is connected.
 
-    `qemu` is null where the machine is not ours. Files put into `folder` go when the session ends.
+    `qemu` is None for a machine that pvhdbg did not start. `close` removes `folder` with everything in it.
     """
 
     target: MiTarget
@@ -45,31 +45,31 @@ class Machine:
 
     @property
     def gdb(self) -> MiClient:
-        """The MI client, made when it is first needed: gdb is to start before anything else is imported."""
+        """The MI client, created on first use: gdb starts before anything else is imported."""
         if self._gdb is None:
             from pvhdbg.live.gdb.mi_client import MiClient
 
-            assert self._process is not None  # noqa: S101 - made in the constructor
+            assert self._process is not None  # noqa: S101  set in the constructor
             self._gdb = MiClient(self._process)
             for setting in _SETTINGS:
                 self._gdb.send(f"-gdb-set {setting}")
         return self._gdb
 
     def kill(self) -> None:
-        """End what is ours without waiting: `close` then has less to wait for."""
-        for each in (self.qemu, self._process):
-            if each is not None:
-                each.kill()
+        """Kill gdb and a QEMU that pvhdbg started, without waiting, so that `close` has less to wait for."""
+        for process in (self.qemu, self._process):
+            if process is not None:
+                process.kill()
 
     def close(self) -> None:
-        """End everything and leave nothing. What the guest wrote can still be read."""
+        """End all processes and remove the folder. What the guest wrote to its serial console can still be read."""
         self.kill()
-        with suppress(OSError):  # once more, when what they hold is free again
+        with suppress(OSError):  # tried again below, when the processes hold no files any more
             folder.remove(self.folder)
         self.watcher.end()
-        for each in (self.qemu, self._gdb, self._process):
-            if each is not None:
-                each.close()
+        for part in (self.qemu, self._gdb, self._process):
+            if part is not None:
+                part.close()
         folder.remove(self.folder)
 
     def __enter__(self) -> Self:

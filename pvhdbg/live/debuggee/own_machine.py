@@ -1,4 +1,4 @@
-"""A machine of our own: QEMU and gdb started at once, and gone when it ends."""
+"""The machine that pvhdbg starts: QEMU and gdb as child processes."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
     from pvhdbg.live.qemu.process import Qemu
     from pvhdbg.target.base import Symbols
 
-_ENDS_WITHIN = 3.0
-_GIVES_UP_WITHIN = 0.5
-# QEMU may still be loading the kernel when gdb says its first word.
-_PATIENT = "-gdb-set remotetimeout 60"
+_EXIT_TIMEOUT = 3.0
+_INTERRUPT_TIMEOUT = 0.5
+# QEMU may still be loading the kernel when gdb sends its first packet.
+_LONG_TIMEOUT = "-gdb-set remotetimeout 60"
 
 
 class OwnMachine(Machine):
-    """A gdb, and after `boot` a QEMU whose guest stands at the reset vector.
+    """A gdb and, after `boot`, a QEMU whose guest is at the reset vector.
 
-    gdb takes longest to start, so it does from the constructor on; `boot` starts QEMU beside it and waits for nothing;
-    `wait_ready` waits for both, and must come before the first question to `target` or `runner`.
+    gdb takes longest to start, so the constructor starts it. `boot` starts QEMU in parallel and does not wait.
+    `wait_ready` waits for both; call it before `target` or `runner` are used.
     """
 
     def __init__(self, gdb: GdbOptions | None = None) -> None:
@@ -33,17 +33,17 @@ class OwnMachine(Machine):
         super().__init__(gdb)
 
     def boot(self, options: QemuOptions, symbols: Symbols | None = None) -> None:
-        """Start QEMU, and let gdb connect to it as soon as both can. A QEMU from before ends; gdb keeps what it knows.
+        """Start QEMU, and tell gdb to connect as soon as it can. End the QEMU before it; gdb keeps its breakpoints.
 
-        :raise UserError: for an argument that would let QEMU escape us.
-        :raise MachineError: if QEMU is not there.
+        :raise UserError: for a QEMU argument that would let QEMU outlive pvhdbg.
+        :raise MachineError: if QEMU is not installed.
         """
         from pvhdbg.live.qemu.process import Qemu
 
         if self.qemu is not None:
             self._end(self.qemu)
         self.qemu = Qemu(options, self.folder, self.watcher.group)
-        # What is imported from here on is imported while gdb and QEMU start.
+        # These imports run while gdb and QEMU start.
         from pvhdbg.target.gdb_mi import MiTarget
         from pvhdbg.target.mi_runner import MiRunner
 
@@ -52,11 +52,11 @@ class OwnMachine(Machine):
         self.runner = MiRunner(self.gdb, self.target, self.qemu)
 
     def wait_ready(self, timeout: float = 60.0) -> None:
-        """Wait until the guest can be asked and run; `timeout` is in seconds.
+        """Wait until gdb is connected. `timeout` is in seconds.
 
-        :raise GuestError: if QEMU refuses the kernel.
-        :raise UserError: if it refuses an argument.
-        :raise MachineError: if it can't start here, or gdb can't.
+        :raise GuestError: if QEMU rejects the kernel.
+        :raise UserError: if QEMU rejects an argument.
+        :raise MachineError: if QEMU or gdb can't start on this computer.
         """
         if self._connecting is not None:
             try:
@@ -65,7 +65,7 @@ class OwnMachine(Machine):
                 raise self._start_failure(error) from error
 
     def revive(self) -> None:
-        """Get the registers of a dead guest back after somebody resumed it: it hangs then, and so does gdb."""
+        """Reconnect gdb after a dead guest was resumed: QEMU and gdb hang then, and gdb loses the registers."""
         if self.qemu is not None:
             self._disconnect()
             self._connect(self.qemu)
@@ -74,26 +74,26 @@ class OwnMachine(Machine):
     def _connect(self, qemu: Qemu) -> None:
         from pvhdbg.target.mi_memory import PHY_MEM_MODE_OFF
 
-        self.gdb.send(_PATIENT)
+        self.gdb.send(_LONG_TIMEOUT)
         self._connecting = self.gdb.send(f"-target-select remote {qemu.gdb_path}")
         self.gdb.send(PHY_MEM_MODE_OFF)
 
     def _disconnect(self) -> None:
         disconnecting = self.gdb.send("-target-disconnect")
-        while self.gdb.commands_blocked and not self.gdb.is_answered(disconnecting, _GIVES_UP_WITHIN):
+        while self.gdb.commands_blocked and not self.gdb.is_answered(disconnecting, _INTERRUPT_TIMEOUT):
             self.gdb.process.interrupt()
 
     def _end(self, qemu: Qemu) -> None:
         qemu.close()
         with suppress(TargetError):
-            self.gdb.wait_stop(_ENDS_WITHIN)
+            self.gdb.wait_stop(_EXIT_TIMEOUT)
         self._disconnect()
 
     def _start_failure(self, error: TargetError) -> PvhdbgError:
         from pvhdbg.live.debuggee import start_failure
 
         if isinstance(error, NotConnected):
-            return start_failure.silence(self.gdb.process.options.binary, str(error))
-        if self.qemu is not None and self.qemu.death(_ENDS_WITHIN) is not None:
-            return start_failure.refusal(self.qemu.options, self.qemu.returncode or 0, self.qemu.last_error())
+            return start_failure.gdb_failure(self.gdb.process.options.binary, str(error))
+        if self.qemu is not None and self.qemu.death(_EXIT_TIMEOUT) is not None:
+            return start_failure.qemu_failure(self.qemu.options, self.qemu.returncode or 0, self.qemu.last_error())
         return MachineError(f"gdb can't connect to QEMU: {error}")

@@ -1,4 +1,4 @@
-"""Why QEMU or gdb did not start, and whose fault that is."""
+"""Why QEMU or gdb did not start, and whose fault it is: the user's, the kernel file's or this computer's."""
 
 from __future__ import annotations
 
@@ -15,61 +15,72 @@ if TYPE_CHECKING:
     from pvhdbg.live.system.programs import Program
 
 
-class _Fault(NamedTuple):
-    words: re.Pattern[str]
+class _Cause(NamedTuple):
+    """A pattern in QEMU's message, and the error to raise for it."""
+
+    pattern: re.Pattern[str]
     error: type[PvhdbgError]
     hint: str | None = None
 
 
-# The first that is found in QEMU's last words counts. Sources: hw/i386/x86.c, hw/i386/multiboot.c, accel/kvm/kvm-all.c,
-# softmmu/physmem.c, softmmu/vl.c.
-_FAULTS = (
-    _Fault(re.compile(r"unsupported machine type"), UserError, "-M takes microvm, q35 or pc, and what else QEMU has"),
-    _Fault(re.compile(r"-machine accel="), UserError, "--accel names the accelerator"),
-    _Fault(re.compile(r"could not open kernel file|reading initrd|requires KVM"), UserError),
-    _Fault(
+# The first match counts. Sources: hw/i386/x86.c, hw/i386/multiboot.c, accel/kvm/kvm-all.c, softmmu/physmem.c,
+# softmmu/vl.c.
+_CAUSES = (
+    _Cause(
+        re.compile(r"unsupported machine type"), UserError, "use -M microvm, q35 or pc, or another type that QEMU has"
+    ),
+    _Cause(re.compile(r"-machine accel="), UserError, "choose the accelerator with --accel"),
+    _Cause(re.compile(r"could not open kernel file|reading initrd|requires KVM"), UserError),
+    _Cause(
         re.compile(r"PVH ELF Note|elf kernel|could not load kernel|a 32bit one|kernel header|kernel image|ram disk"),
         GuestError,
-        "`pvhdbg inspect KERNEL` shows what the file offers a loader",
+        "run `pvhdbg inspect KERNEL` to see what the file offers a loader",
     ),
-    _Fault(
+    _Cause(
         re.compile(r"kvm_buf_set_msrs"),
         MachineError,
-        "this KVM can't give all of the host's CPU: try --cpu host,-arch-capabilities",
+        "try --cpu host,-arch-capabilities: this KVM can't provide everything that the host's CPU has",
     ),
-    _Fault(re.compile(r"kvm", re.IGNORECASE), MachineError, "--accel tcg needs no KVM"),
-    _Fault(re.compile(r"qemu_thread_create|Too many open files"), MachineError, "`ulimit -a` shows what it may have"),
-    _Fault(re.compile(r"[Cc]annot allocate|guest memory"), MachineError, "give the guest less with --memory"),
-    _Fault(
+    _Cause(re.compile(r"kvm", re.IGNORECASE), MachineError, "use --accel tcg to run without KVM"),
+    _Cause(
+        re.compile(r"qemu_thread_create|Too many open files"), MachineError, "raise the limits that `ulimit -a` shows"
+    ),
+    _Cause(re.compile(r"[Cc]annot allocate|guest memory"), MachineError, "give the guest less memory with --memory"),
+    _Cause(
         re.compile(r"machine type|machine\.|-machine |CPU model|-cpu\.|-m |RAM size|invalid accelerator"), UserError
     ),
 )
 
 
-def refusal(options: QemuOptions, returncode: int, words: str) -> PvhdbgError:
-    """The error for a QEMU that ended before its guest could start."""
-    message = f"QEMU {exit_report.describe_exit(returncode)}" + (f": {words}" if words else " without a word")
-    for fault in _FAULTS:
-        if fault.words.search(words):
-            return fault.error(message, fault.hint)
+def qemu_failure(options: QemuOptions, returncode: int, message: str) -> PvhdbgError:
+    """Return the error for a QEMU that ended before its guest could start. `message` is QEMU's last one, or empty."""
+    end = f"QEMU {exit_report.describe_exit(returncode)}"
+    text = f"{end}: {message}" if message else f"{end} without a message"
+    for cause in _CAUSES:
+        if cause.pattern.search(message):
+            return cause.error(text, cause.hint)
     if not returncode and "help" in (options.machine, options.cpu):
-        return UserError("the machine types and CPUs that there are QEMU lists itself", f"{options.binary} -cpu help")
+        option = "-M" if options.machine == "help" else "-cpu"
+        return UserError(
+            "pvhdbg does not list machine types and CPUs", f"list them with: {options.binary} {option} help"
+        )
     if returncode < 0:
-        return GuestError(message, "it read the kernel when it died")
-    if unfit := _unfit(options.binary, QEMU):
-        return unfit
+        end = f"{end} while loading the kernel"
+        return GuestError(f"{end}: {message}" if message else end, "check the file with `pvhdbg inspect KERNEL`")
+    if problem := _version_problem(options.binary, QEMU):
+        return problem
     if options.args:
-        return UserError(message, f"among the arguments given to it: {' '.join(options.args)}")
-    return MachineError(message, "the package is qemu-system-x86")
+        return UserError(text, f"check the arguments after --: {' '.join(options.args)}")
+    return MachineError(text, "install the package qemu-system-x86")
 
 
-def silence(binary: str, message: str) -> MachineError:
-    """The error for a gdb that ended before it was connected."""
-    return _unfit(binary, GDB) or MachineError(message, "the package is gdb")
+def gdb_failure(binary: str, message: str) -> MachineError:
+    """Return the error for a gdb that ended before it was connected."""
+    return _version_problem(binary, GDB) or MachineError(message, "install the package gdb")
 
 
-def _unfit(binary: str, program: Program) -> MachineError | None:
-    """What is wrong with a program that failed, if its version tells."""
+def _version_problem(binary: str, program: Program) -> MachineError | None:
+    """Return an error if the program that failed is another one or too old; None if it is not, or can't be asked."""
     try:
         line = programs.version(binary)
     except MachineError:

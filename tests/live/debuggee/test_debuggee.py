@@ -5,7 +5,7 @@ from pvhdbg.target.mi import Stop
 from tests.live.conftest import Boot
 
 
-def test_of_a_stop_on_another_cpu_it_is_said_that_it_is_one(boot: Boot) -> None:
+def test_a_stop_on_another_cpu_says_so(boot: Boot) -> None:
     machine = boot(args=("-smp", "2"))
     assert machine.qemu is not None
     debuggee = Debuggee(machine, open_kernel(str(guest.ELF), machine.folder), machine.qemu.options, 30)
@@ -13,15 +13,15 @@ def test_of_a_stop_on_another_cpu_it_is_said_that_it_is_one(boot: Boot) -> None:
     debuggee.resume("stepi")
     step = machine.gdb.last_stop
     assert step is not None
-    # As gdb would tell of it: whether a second CPU ever starts is a matter of how busy this machine is.
-    told = {}
+    # gdb's stops, made up: on a busy computer the second CPU may never start.
+    messages = {}
     for stop in (step, Stop("breakpoint-hit", "", "4", 1), Stop("breakpoint-hit", "", "4", 2), step._replace(thread=2)):
         machine.gdb.last_stop = stop
-        told[stop.reason, stop.thread] = debuggee.position().halt.message
+        messages[stop.reason, stop.thread] = debuggee.position().halt.message
 
     assert {
         ("end-stepping-range", 1): "",
         ("breakpoint-hit", 1): "breakpoint 4",
         ("breakpoint-hit", 2): "breakpoint 4 on another CPU",
         ("end-stepping-range", 2): "a step on another CPU",
-    } == told
+    } == messages

@@ -1,4 +1,4 @@
-"""A kernel that is built again while pvhdbg stands at its first boot."""
+"""A kernel file that is rebuilt while pvhdbg runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_a_start_with_the_symbols_of_the_old_file_is_refused(tmp_path: Path) -> None:
+def test_a_restart_after_the_kernel_file_has_changed_is_refused(tmp_path: Path) -> None:
     kernel = tmp_path / "kernel"
     shutil.copy(guest.ELF, kernel)
     options = QemuOptions(str(kernel))
@@ -31,5 +31,5 @@ def test_a_start_with_the_symbols_of_the_old_file_is_refused(tmp_path: Path) -> 
         shutil.copy(guest.ELF, again)
         again.rename(kernel)
 
-        with pytest.raises(UserError, match="the kernel's file has changed since"):
+        with pytest.raises(UserError, match="the kernel file has changed"):
             debuggee.restart()
