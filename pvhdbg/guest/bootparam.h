@@ -1,7 +1,7 @@
 /*
- * struct boot_params, "the zero page": the one form in which an x86 kernel takes its boot information, whoever started
- * it. The PVH entry fills in a handful of fields, named in pvh.c, and leaves the rest zero; the others are for BIOS and
- * EFI boots. Every field is here under the name it has in Linux, so that a debugger shows the same structure for both.
+ * struct boot_params, "the zero page": an x86 kernel gets its boot information in this structure, whatever the boot
+ * protocol is. The PVH entry (pvh.c) sets only a few fields and leaves the others zero; those are for BIOS and EFI
+ * boots. Every field has its name in Linux, so that a debugger shows the same structure for both kernels.
  */
 #ifndef BOOTPARAM_H
 #define BOOTPARAM_H
@@ -95,7 +95,7 @@ struct efi_info {
 	u32 efi_memmap_hi;
 };
 
-/* What the BIOS says of a disk. Its tail has a dozen variants in Linux; here it stays bytes. */
+/* What the BIOS says about a disk. Linux has a dozen variants of the last part; here it is only bytes. */
 struct edd_info {
 	u8 device;
 	u8 version;
@@ -106,14 +106,14 @@ struct edd_info {
 	u8 params[74];
 } packed;
 
-/* One range of the memory map, in the zero page. */
+/* One range of the memory map in the zero page. */
 struct boot_e820_entry {
 	u64 addr;
 	u64 size;
 	u32 type;
 } packed;
 
-/* In a bzImage these bytes are part of the file, and the boot loader answers in them. */
+/* In a bzImage these bytes are part of the file, and the boot loader fills in its part of them. */
 struct setup_header {
 	u8 setup_sects;
 	u16 root_flags;
@@ -177,7 +177,7 @@ struct boot_params {
 	struct efi_info efi_info;
 	u32 alt_mem_k;
 	u32 scratch;
-	u8 e820_entries;	/* one byte: a longer map is counted modulo 256 */
+	u8 e820_entries;	/* one byte: the count is modulo 256 */
 	u8 eddbuf_entries;
 	u8 edd_mbr_sig_buf_entries;
 	u8 kbd_status;
@@ -211,7 +211,7 @@ AT(eddbuf, 0xd00);
 _Static_assert(sizeof(struct boot_params) == 4096, "one page");
 _Static_assert(sizeof(struct boot_e820_entry) == 20, "packed");
 
-/* pvh.c: as the PVH entry made it. main.c: the kernel's own copy. */
+/* pvh.c: as the PVH entry fills it in. main.c: the kernel's copy. */
 extern struct boot_params pvh_bootparams;
 extern struct boot_params boot_params;
 

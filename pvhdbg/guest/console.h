@@ -1,4 +1,4 @@
-/* The first serial port as a console: silent until main.c sets it up. */
+/* The first serial port as a console. main.c sets it up; nothing is printed earlier. */
 #ifndef CONSOLE_H
 #define CONSOLE_H
 

@@ -1,15 +1,15 @@
 /*
- * From the zero page's memory map to the kernel's own.
+ * Build the kernel's memory map from the one in the zero page.
  *
- * The firmware's list may be in any order, overlap itself and hold empty ranges. The kernel wants it sorted, each byte
- * listed once at most, and neighbours of one type joined. The result is what the memory allocator is built on, and what
- * the kernel prints: the "BIOS-e820" lines that every Linux log begins with. They are printed here in the same form.
+ * The firmware's map may be unsorted and contain overlapping or empty ranges. The kernel needs it sorted, each byte
+ * to be listed at most once, and adjacent ranges of one type to be joined. A kernel's memory allocator is built on the result,
+ * and it is printed as the "BIOS-e820" lines at the start of every Linux log. They have the same format here.
  */
 #include "e820.h"
 #include "bootparam.h"
 #include "console.h"
 
-/* Linux makes do with this when it has no usable map: the classic low memory of a PC. */
+/* Linux assumes this much if it has no usable map: the low memory of an old PC. */
 #define LOW_MEMORY_SIZE		0x9f000
 
 static struct e820_table table_storage;
@@ -24,13 +24,13 @@ static void add_range(struct e820_table *table, u64 addr, u64 size, u32 type)
 	entry->type = type;
 }
 
-/* True if the last byte of the range would lie beyond the last address there is. */
+/* Whether the range extends past the end of the address space. */
 static bool wraps_around(u64 addr, u64 size)
 {
 	return size != 0 && addr + size - 1 < addr;
 }
 
-/* A map that lists nothing but one range, or a range no machine can have, is taken for no map at all. */
+/* A map with fewer than two ranges, or with a range that wraps around, is treated as no map. */
 static bool take_from_zero_page(void)
 {
 	const struct boot_e820_entry *from = boot_params.e820_table;
@@ -45,7 +45,7 @@ static bool take_from_zero_page(void)
 	return true;
 }
 
-/* The addresses at which the map can change, in ascending order, each once. Their number. */
+/* Store the addresses at which the type can change, sorted and without duplicates; return their number. */
 static u32 collect_edges(const struct e820_table *table, u64 edges[])
 {
 	u32 count = 0;
@@ -66,7 +66,7 @@ static u32 collect_edges(const struct e820_table *table, u64 edges[])
 	return count;
 }
 
-/* Of several types claimed for one byte the largest number wins; 0 where nothing is claimed. */
+/* If several ranges contain an address, the largest type number wins. 0 if no range contains it. */
 static u32 type_at(const struct e820_table *table, u64 addr)
 {
 	u32 type = 0;
@@ -80,13 +80,13 @@ static u32 type_at(const struct e820_table *table, u64 addr)
 	return type;
 }
 
-/* Neighbours of these types stay apart: their borders may be those of devices. */
+/* Adjacent ranges of these types are not joined: each may be a separate device. */
 static bool never_joined(u32 type)
 {
 	return type == E820_TYPE_PRAM || type == E820_TYPE_SOFT_RESERVED;
 }
 
-/* Between two neighbouring edges a single type holds. Walk them, and let a range grow for as long as its type lasts. */
+/* The type is constant between two adjacent edges. Walk them, and extend a range while the type stays the same. */
 static void join_ranges(const struct e820_table *from, struct e820_table *to)
 {
 	static u64 edges[2 * E820_MAX_ENTRIES];
@@ -106,7 +106,7 @@ static void join_ranges(const struct e820_table *from, struct e820_table *to)
 	}
 }
 
-/* A range that ends at the very end of the address space has no end to compare with: the map then stays as it is. */
+/* If a range ends at the end of the address space, its end wraps to 0: the map is then left as it is. */
 static bool can_be_sorted(const struct e820_table *table)
 {
 	for (u32 i = 0; i < table->nr_entries; i++)

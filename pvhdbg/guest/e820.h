@@ -1,6 +1,6 @@
 /*
- * Memory maps as an x86 kernel keeps them. "E820" is the BIOS call that gave such a list on old PCs: the call is gone
- * under PVH, its list and its type numbers stayed.
+ * Memory maps in an x86 kernel. "E820" is the BIOS call that returned such a list on old PCs. PVH has no such call, but
+ * it uses the same list and type numbers.
  */
 #ifndef E820_H
 #define E820_H
@@ -25,12 +25,12 @@ struct e820_entry {
 } packed;
 
 /*
- * A zero page names at most 255 entries (its count is one byte), and n ranges have 2n edges, between which lie at most
- * 2n - 1 ranges: this table cannot overflow.
+ * A zero page has at most 255 entries (its count is one byte). n ranges have 2n edges, with at most 2n - 1 ranges
+ * between them, so this table cannot overflow.
  */
 #define E820_MAX_ENTRIES	512
 
-/* Also the form of the "e820 data" module: the count, then entries from byte 4 on, 20 bytes each. */
+/* Also the format of the "e820 data" module: the count, then entries from byte 4 on, 20 bytes each. */
 struct e820_table {
 	u32 nr_entries;
 	struct e820_entry entries[E820_MAX_ENTRIES];

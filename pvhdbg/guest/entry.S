@@ -1,25 +1,25 @@
 /*
  * The first instructions.
  *
- * Whoever starts us (QEMU, say) has put the kernel file's segments into memory, found the note at the end of this file,
- * and jumped to the address in it. The CPU is in 32-bit protected mode without paging: an address is a physical
- * address. Interrupts are off. EBX holds the physical address of struct hvm_start_info. No other register means
- * anything; there is not even a stack.
+ * The VMM (QEMU, for example) has loaded the segments of the kernel file into memory, found the note at the end of this
+ * file, and jumped to the address in it. The CPU is in 32-bit protected mode without paging: an address is a physical
+ * address. Interrupts are off. EBX holds the physical address of struct hvm_start_info. The other general registers
+ * hold nothing useful, and there is no stack yet.
  *
- * From here to the first line of C takes four steps: keep a copy of start_info, turn on paging, switch to 64 bits, call.
+ * Four steps lead to the first line of C: copy start_info, turn on paging, switch to 64-bit mode, call.
  */
 #include "layout.h"
 
-/* The linker places every symbol high, at its kernel virtual address. This is where the symbol's bytes really lie. */
+/* A symbol's value is its kernel virtual address. This is the physical address where its bytes are loaded. */
 #define pa(symbol)		((symbol) - KERNEL_MAP)
 
 #define CR0_PE			0x00000001	/* protected mode */
 #define CR0_PG			0x80000000	/* paging */
 #define CR4_PAE			0x20		/* page table entries of 8 bytes, needed for 64 bits */
 #define MSR_EFER		0xc0000080
-#define EFER_LME		0x100		/* 64-bit mode, as soon as paging is on */
+#define EFER_LME		0x100		/* 64-bit mode, once paging is on */
 
-	.cfi_sections .debug_frame	/* .cfi_undefined rip, below, ends a debugger's backtrace: nobody called us */
+	.cfi_sections .debug_frame	/* .cfi_undefined rip, below, ends a debugger's backtrace */
 
 	.section .head.text, "ax"
 
@@ -29,14 +29,14 @@
 pvh_start_xen:
 	cld
 
-	/* The VMM's segments will do for these few lines, but its GDT may lie in memory we are going to reuse. */
+	/* The VMM's segments are usable, but its GDT may be in memory that we will reuse: load our own. */
 	lgdt pa(gdt_pointer_low)
 	mov $KERNEL_DS, %eax
 	mov %eax, %ds
 	mov %eax, %es
 	mov %eax, %ss
 
-	/* 1. The copy that all later code reads. */
+	/* 1. Copy start_info: all later code reads the copy. */
 	mov %ebx, %esi
 	mov $pa(pvh_start_info), %edi
 	mov $START_INFO_SIZE / 4, %ecx
@@ -44,7 +44,7 @@ pvh_start_xen:
 
 	mov $pa(early_stack_end), %esp
 
-	/* 2. and 3. Paging on the tables below; with EFER.LME set, that enters 64-bit mode. */
+	/* 2. and 3. Turn on paging with the tables below. With EFER.LME set, that also enters long mode. */
 	mov %cr4, %eax
 	or $CR4_PAE, %eax
 	mov %eax, %cr4
@@ -60,7 +60,7 @@ pvh_start_xen:
 	mov $CR0_PG | CR0_PE, %eax
 	mov %eax, %cr0
 
-	/* Still 32-bit code: what decides is the code segment. */
+	/* This is still 32-bit code. The 64-bit code segment switches to 64-bit code. */
 	ljmp $KERNEL_CS, $pa(pvh_start_64)
 	.size pvh_start_xen, . - pvh_start_xen
 
@@ -70,20 +70,20 @@ pvh_start_64:
 	.cfi_startproc
 	.cfi_undefined rip
 	/*
-	 * 4. C code is linked for its kernel virtual address, so it is called there, while this code and the stack are
-	 * still at their physical addresses: all three maps are in place. No IDT exists, so whatever goes wrong in
-	 * xen_prepare_pvh resets the machine without a word.
+	 * 4. C code is linked at its kernel virtual address, so it is called there. This code and the stack still use
+	 * physical addresses, through the identity map. There is no IDT, so any fault in xen_prepare_pvh is a triple
+	 * fault: the machine resets without a message.
 	 */
 	mov $xen_prepare_pvh, %rax
 	call *%rax
 
-	/* Every x86 boot protocol meets here: RSI is the physical address of struct boot_params. */
+	/* All x86 boot protocols continue here, with the physical address of struct boot_params in RSI. */
 	mov $pa(pvh_bootparams), %esi
 	jmp startup_64
 	.cfi_endproc
 	.size pvh_start_64, . - pvh_start_64
 
-	/* From the low address to the high one, for good. */
+	/* Jump from the physical address to the kernel virtual address. */
 	.globl startup_64
 	.type startup_64, @function
 startup_64:
@@ -95,7 +95,7 @@ high:
 	mov $early_stack_end, %rsp
 	lgdt gdt_pointer_high(%rip)
 
-	/* The identity map goes: from now on a stray small pointer faults instead of reading something. */
+	/* Remove the identity map: from now on a null pointer or another small one faults. */
 	movq $0, top_page_table(%rip)
 	mov %cr3, %rax
 	mov %rax, %cr3
@@ -107,14 +107,14 @@ high:
 	.size startup_64, . - startup_64
 
 /*
- * Page tables. Each level is one page of 512 entries; an entry holds the physical address of what comes next.
+ * Page tables. Each level is one page of 512 entries. An entry holds the physical address of the next level or page.
  *
  *   top_page_table[0]     0x0000000000000000   identity map      \
- *   top_page_table[273]   0xffff888000000000   direct map         > all three show the first GiB of physical memory
+ *   top_page_table[273]   0xffff888000000000   direct map         > all three map the first GiB of physical memory
  *   top_page_table[511]   0xffffffff80000000   kernel map        /
  */
 #define PRESENT_WRITABLE	0x003
-#define LARGE_PAGE		0x080		/* the entry maps 2 MiB itself */
+#define LARGE_PAGE		0x080		/* the entry maps a page of 2 MiB */
 
 	.section .data.page_tables, "aw"
 	.balign 4096
@@ -143,7 +143,7 @@ first_gib_pages:
 	number = number + 1
 	.endr
 
-	/* Two flat segments, as many as 64-bit mode needs. */
+	/* 64-bit mode needs only two flat segments. */
 	.section .rodata, "a"
 	.balign 8
 gdt:
@@ -166,8 +166,8 @@ gdt_pointer_high:
 early_stack_end:
 
 /*
- * ELF notes with the owner "Xen". A note is three words (size of the owner's name, size of the description, type), the
- * name and the description, each padded to 4 bytes. Type 18 is what makes this file bootable by PVH.
+ * ELF notes with the owner "Xen". A note is three words (size of the owner's name, size of the descriptor, type), then
+ * the name and the descriptor, each padded to 4 bytes. The note of type 18 makes this file bootable by PVH.
  */
 #define XEN_ELFNOTE_GUEST_OS		6
 #define XEN_ELFNOTE_GUEST_VERSION	7

@@ -1,8 +1,8 @@
 /*
- * Where the CPU goes when an exception strikes: one short entry each, because it does not say which one it was. With
- * some it pushes an error code; for the others we push a 0, so that the stack always looks the same.
+ * The exception handlers: one short entry per vector, because the CPU does not pass the vector. For some vectors the
+ * CPU pushes an error code; for the others the entry pushes a 0, so that the stack layout is always the same.
  */
-#define HAS_ERROR_CODE		0x60227d00	/* one bit a vector: 8, 10-14, 17, 21, 29, 30 */
+#define HAS_ERROR_CODE		0x60227d00	/* one bit per vector: 8, 10-14, 17, 21, 29, 30 */
 
 	.text
 	.globl exception_entries
@@ -11,7 +11,7 @@
 exception_entries:
 	vector = 0
 	.rept 32
-	.balign 16				/* exceptions.c counts on this size */
+	.balign 16				/* exceptions.c relies on this size */
 	.if !(HAS_ERROR_CODE >> vector & 1)
 	pushq $0
 	.endif
@@ -27,7 +27,7 @@ exception_common:
 	mov %rsp, %rdi
 	and $-16, %rsp
 	cld
-	call report_exception			/* and nobody comes back */
+	call report_exception			/* does not return */
 	.size exception_common, . - exception_common
 
 	.section .note.GNU-stack, "", @progbits

@@ -1,6 +1,6 @@
 /*
- * From start_kernel on, a fault says where it happened before everything stops. Until then it could only reset the
- * machine: without an interrupt descriptor table the CPU finds no handler, nor one for that failure.
+ * From start_kernel on, a fault is reported before the kernel halts. Earlier, it resets the machine: without an
+ * interrupt descriptor table the CPU finds no handler for the fault, nor for the faults that follow (a triple fault).
  */
 #include "console.h"
 #include "kernel.h"
@@ -18,7 +18,7 @@ struct gate {
 	u32 reserved;
 };
 
-/* What lies on the stack when exceptions.S calls report_exception(): our two words, then the CPU's five. */
+/* The stack when exceptions.S calls report_exception(): two words pushed by the entry, then five by the CPU. */
 struct exception_frame {
 	u64 vector, error_code;
 	u64 rip, cs, rflags, rsp, ss;

@@ -1,4 +1,4 @@
-/* What the later half of the kernel's life is made of. */
+/* Functions that run after the PVH entry. */
 #ifndef KERNEL_H
 #define KERNEL_H
 

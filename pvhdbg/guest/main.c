@@ -1,8 +1,8 @@
 /*
- * The kernel proper. PVH is behind us: here all that counts is struct boot_params, whoever filled it in.
+ * The main part of the kernel. It does not depend on PVH: its input is struct boot_params.
  *
- * A real kernel would set up its memory allocator now, then everything else. This one tells what it was given, makes its
- * memory map, and stops.
+ * A real kernel would now set up its memory allocator, then everything else. This one prints what it was given, builds
+ * its memory map, and halts.
  */
 #include "bootparam.h"
 #include "console.h"
@@ -15,7 +15,7 @@
 #define TEXT_SHOWN		128
 #define ONE_MIB			0x100000
 
-/* In memory it is followed by 2 KiB of zeros (link.ld): a map may claim up to 255 entries, the page holds 168. */
+/* 2 KiB of zeros follow it in memory (link.ld): a map may claim up to 255 entries, and the page has space for 168. */
 __attribute__((section(".bss.boot_params"), aligned(16)))
 struct boot_params boot_params;
 
@@ -34,7 +34,7 @@ static __attribute__((noreturn)) void panic(const char *why)
 	halt();
 }
 
-/* The early code's memory will be given away, and the command line lies wherever the VMM has put it: copy both. */
+/* A kernel reuses the memory of its early code, and the VMM may put the command line anywhere: copy both. */
 static void copy_bootdata(const struct boot_params *real_mode_data)
 {
 	u32 paddr;
@@ -46,7 +46,7 @@ static void copy_bootdata(const struct boot_params *real_mode_data)
 		memcpy(boot_command_line, __va(paddr), COMMAND_LINE_SIZE);
 }
 
-/* The first C at the kernel's own addresses; the identity map has just gone. */
+/* The first C function after the identity map was removed. */
 void x86_64_start_kernel(u64 boot_params_paddr)
 {
 	copy_bootdata(__va(boot_params_paddr));
@@ -63,7 +63,7 @@ static void tell_start_info(void)
 	printk("  modlist_paddr   %#llx\n", pvh_start_info.modlist_paddr);
 	printk("  cmdline_paddr   %#llx\n", pvh_start_info.cmdline_paddr);
 	printk("  rsdp_paddr      %#llx\n", pvh_start_info.rsdp_paddr);
-	/* A version 0 structure ends here: what we copied beyond is whatever lies behind it. */
+	/* A version 0 structure ends here. The bytes that we copied after it are unrelated. */
 	if (pvh_start_info.version == 0)
 		return;
 	printk("  memmap_paddr    %#llx\n", pvh_start_info.memmap_paddr);
@@ -115,7 +115,7 @@ static void tell_boot_params(void)
 	printk("\n");
 }
 
-/* A kernel cannot live on the first MiB alone. */
+/* A kernel needs more than the first MiB. */
 static bool has_memory(void)
 {
 	for (u32 i = 0; i < e820_table->nr_entries; i++) {

@@ -1,10 +1,10 @@
 /*
- * Printing, as far as this kernel needs it: %s, %u, %x and %llx, the latter two also as %#x (with 0x before them) and
- * %#018llx (filled up with zeros to that width, the 0x counted in, as everywhere in C).
+ * A small printk: %s, %u, %x and %llx. The last two also as %#x (with a leading 0x) and %#018llx (padded with zeros to
+ * this width, which includes the 0x, as in standard C).
  */
 #include "console.h"
 
-/* <stdarg.h>, without a header of the compiler's. */
+/* The content of <stdarg.h>. */
 typedef __builtin_va_list va_list;
 #define va_start	__builtin_va_start
 #define va_arg		__builtin_va_arg
@@ -29,7 +29,7 @@ static void print_number(u64 value, u32 base, u32 min_digits)
 		serial_put(digits[--count]);
 }
 
-/* Text that somebody else wrote: what is not plain ASCII goes out as \xNN, so that it cannot pose as anything. */
+/* Print untrusted text: bytes that are not printable ASCII are printed as \xNN, so they cannot control a terminal. */
 void print_escaped(const char *text, u32 limit)
 {
 	for (u32 i = 0; i < limit && text[i]; i++) {
@@ -47,7 +47,7 @@ struct spec {
 	u32 width;
 };
 
-/* What stands between the % and its letter. Leaves *format at the letter. */
+/* Parse what is between the % and the letter. Leaves *format at the letter. */
 static struct spec parse_spec(const char **format)
 {
 	struct spec spec = { false, false, 0 };

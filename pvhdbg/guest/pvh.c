@@ -1,12 +1,12 @@
 /*
- * From start_info to boot_params: what the PVH entry is for.
+ * Translate start_info to boot_params: the purpose of the PVH entry.
  *
- * entry.S has copied struct hvm_start_info and calls xen_prepare_pvh() with paging on. The rest of an x86 kernel knows
- * nothing of PVH and wants struct boot_params, as a BIOS boot loader would have filled it in. So this file translates,
- * once, and is done.
+ * entry.S has copied struct hvm_start_info and calls xen_prepare_pvh() with paging on. The rest of an x86 kernel does
+ * not know PVH: it expects struct boot_params, as a BIOS boot loader would fill it in. This file fills it in from
+ * start_info, once.
  *
- * It trusts what it reads as far as Linux does, which is far: pointers are followed and counts believed. What the VMM
- * gets wrong shows up here first, and silently.
+ * Like Linux, it trusts its input: it follows pointers and uses counts without checking them. A mistake of the VMM
+ * shows here first, and without a message.
  */
 #include "bootparam.h"
 #include "e820.h"
@@ -19,14 +19,14 @@
 #define ISA_START_ADDRESS	0x0a0000
 #define ISA_END_ADDRESS		0x100000
 
-/* Written by entry.S before there was any C. */
+/* Written by entry.S, before any C code runs. */
 struct hvm_start_info pvh_start_info;
 
-/* Last in memory (link.ld), because a map of more than 168 entries runs over its end. */
+/* Last in memory (link.ld), because a map of more than 168 entries is written past its end. */
 __attribute__((section(".bss.pvh_bootparams"), aligned(16)))
 struct boot_params pvh_bootparams;
 
-/* For main.c to tell: where the memory map came from. */
+/* Where the memory map came from. main.c prints it. */
 const char *pvh_map_source;
 
 void xen_prepare_pvh(void);
@@ -38,7 +38,7 @@ static void cpuid(u32 leaf, u32 registers[4])
 			 : "a"(leaf), "c"(0));
 }
 
-/* Hypervisors describe themselves in CPUID leaves from 0x40000000 on; Xen's may start at any multiple of 0x100. */
+/* Hypervisors identify themselves in CPUID leaves from 0x40000000 on. Xen's may start at any multiple of 0x100. */
 static bool running_on_xen(void)
 {
 	u32 found[4];
@@ -53,10 +53,10 @@ static bool running_on_xen(void)
 }
 
 /*
- * The map as today's ABI has it: a table that start_info points to.
+ * The memory map of today's ABI: a table that start_info points to.
  *
- * The zero page counts its entries in one byte, so 256 entries become none; and nothing stops 200 of them from running
- * over the 128 that there is room for. Both are as in Linux.
+ * The zero page stores the number of entries in one byte, so 256 entries become 0. It has space for 128 entries, but
+ * nothing prevents a longer table from being written past them. Linux does both in the same way.
  */
 static visible_step void map_from_memmap(struct boot_e820_entry *to)
 {
@@ -72,7 +72,7 @@ static visible_step void map_from_memmap(struct boot_e820_entry *to)
 	}
 }
 
-/* The whole text, with its end: ten bytes must agree. */
+/* Compare all ten bytes, including the NUL. */
 static bool is_e820_data(const char *name)
 {
 	static const char expected[] = "e820 data";
@@ -83,7 +83,7 @@ static bool is_e820_data(const char *name)
 	return true;
 }
 
-/* The first proposal of this ABI (2017) knew no memmap table: there the second module is the map, if it has that name. */
+/* The first proposal of this ABI (2017) had no memmap table: the second module was the map, if it had this name. */
 static bool has_e820_module(const struct hvm_modlist_entry modules[])
 {
 	return pvh_start_info.nr_modules > 1 && modules[1].cmdline_paddr != 0 &&
@@ -91,8 +91,8 @@ static bool has_e820_module(const struct hvm_modlist_entry modules[])
 }
 
 /*
- * The map as that proposal had it: the module is a struct e820_table. Its size is never looked at, and although the
- * count is cut to a byte here too, all the entries are copied.
+ * The memory map of that proposal: the module is a struct e820_table. Its size is never checked. The zero page's count
+ * is truncated to a byte here too, but all entries are copied.
  */
 static visible_step void map_from_e820_module(struct boot_e820_entry *to, const struct hvm_modlist_entry *module)
 {
@@ -110,7 +110,7 @@ static visible_step void map_from_e820_module(struct boot_e820_entry *to, const 
 	}
 }
 
-/* The hole for video memory and ROMs below 1 MiB, which not every VMM lists. */
+/* Reserve the hole for video memory and ROMs below 1 MiB, which some VMMs do not list. */
 static void add_isa_hole(void)
 {
 	struct boot_e820_entry *next = &pvh_bootparams.e820_table[pvh_bootparams.e820_entries];
@@ -137,16 +137,16 @@ static visible_step void init_pvh_bootparams(bool xen_guest)
 		BUG();
 	add_isa_hole();
 
-	/* Addresses are cut to 32 bits from here on. */
+	/* The fields of boot_params have 32 bits: larger addresses are truncated. */
 	pvh_bootparams.hdr.cmd_line_ptr = pvh_start_info.cmdline_paddr;
 
-	/* The first module is the initrd, whatever it is called. */
+	/* The first module is the initrd, whatever its name is. */
 	if (pvh_start_info.nr_modules != 0) {
 		pvh_bootparams.hdr.ramdisk_image = modules[0].paddr;
 		pvh_bootparams.hdr.ramdisk_size = modules[0].size;
 	}
 
-	/* A boot loader says which protocol it speaks and who it is; we are our own. */
+	/* A boot loader sets its protocol version and its type. We are our own boot loader. */
 	pvh_bootparams.hdr.version = BOOT_PROTOCOL_2_12;
 	pvh_bootparams.hdr.type_of_loader = xen_guest ? TYPE_OF_LOADER_XEN : TYPE_OF_LOADER_QEMU;
 

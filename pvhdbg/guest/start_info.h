@@ -1,8 +1,8 @@
 /*
- * What the virtual machine monitor hands over. EBX holds the physical address of struct hvm_start_info when the first
- * instruction runs; every other structure here is found by following a physical address from there.
+ * What the virtual machine monitor (VMM) passes to the kernel. EBX holds the physical address of struct hvm_start_info
+ * at the first instruction. All other structures are found through the physical addresses in it.
  *
- * The layout is Xen's: xen/include/public/arch-x86/hvm/start_info.h. An address of 0 means "there is none".
+ * The layout is Xen's: xen/include/public/arch-x86/hvm/start_info.h. An address of 0 means that there is none.
  */
 #ifndef START_INFO_H
 #define START_INFO_H
@@ -13,18 +13,18 @@
 
 struct hvm_start_info {
 	u32 magic;
-	u32 version;		/* 0 ends before memmap_paddr, 1 has it all */
+	u32 version;		/* 0: ends before memmap_paddr; 1: complete */
 	u32 flags;
 	u32 nr_modules;
 	u64 modlist_paddr;	/* struct hvm_modlist_entry[nr_modules] */
-	u64 cmdline_paddr;	/* text, ends in NUL */
+	u64 cmdline_paddr;	/* NUL-terminated string */
 	u64 rsdp_paddr;		/* the root of the ACPI tables */
 	u64 memmap_paddr;	/* struct hvm_memmap_table_entry[memmap_entries] */
 	u32 memmap_entries;
 	u32 reserved;
 };
 
-/* A file that came with the kernel. The first one is the initrd. */
+/* A file loaded with the kernel. The first one is the initrd. */
 struct hvm_modlist_entry {
 	u64 paddr;
 	u64 size;
@@ -32,7 +32,7 @@ struct hvm_modlist_entry {
 	u64 reserved;
 };
 
-/* A range of physical addresses; the types are those of e820.h. */
+/* A range of physical addresses. e820.h has the types. */
 struct hvm_memmap_table_entry {
 	u64 addr;
 	u64 size;

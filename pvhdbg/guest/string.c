@@ -1,4 +1,4 @@
-/* Not part of the story: the compiler may call these two for any assignment of a structure, so they must exist. */
+/* The compiler may call these two functions for any assignment of a structure, so they must exist. */
 #include "types.h"
 
 void *memset(void *to, int byte, size_t size)

@@ -1,4 +1,4 @@
-/* The few words every file needs: integers of known size, ways through the address maps, and how to give up. */
+/* What every file needs: integers of fixed size, address conversion, and BUG(). */
 #ifndef TYPES_H
 #define TYPES_H
 
@@ -16,13 +16,13 @@ typedef unsigned long size_t;
 
 #define packed	__attribute__((packed))
 
-/* A function of its own, whatever the optimiser would like: something to set a breakpoint on. */
+/* Prevent inlining, so that a breakpoint can be set on the function. */
 #define visible_step		__attribute__((noipa))
 
-/* Physical to virtual, through the direct map. Nothing is checked: an address past its end faults when it is used. */
+/* Convert a physical to a virtual address in the direct map. Unchecked: an address past its end faults when used. */
 #define __va(paddr)		((void *)((u64)(paddr) + DIRECT_MAP))
 
-/* An invalid instruction. With no IDT yet it resets the machine, and nobody is told: how an early BUG ends in Linux. */
+/* An invalid instruction. Without an IDT it resets the machine without a message, like an early BUG in Linux. */
 #define BUG()			do { __asm__ volatile("ud2"); __builtin_unreachable(); } while (0)
 
 void *memset(void *to, int byte, size_t size);

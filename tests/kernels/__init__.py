@@ -1,6 +1,6 @@
-"""Debian's own kernels, as the tests use them, in a cache outside the checkout.
+"""Find the test kernels: files of Debian's packages in a cache outside the checkout.
 
-`fetch.py` fills it; here is only what is in it: one folder a package, named <package>_<version>, one file in each.
+fetch.py fills the cache. It has one folder per package, named <package>_<version>, with one file in it.
 """
 
 import os
@@ -8,84 +8,86 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.kernels.apt import numbers
+from tests.kernels.apt import version_key
 
 
-class Wanted(NamedTuple):
-    """One file out of one Debian package, whatever version of it apt offers."""
+class PackageFile(NamedTuple):
+    """One file in one Debian package, in whatever version apt offers."""
 
     package: str
-    """Pattern of the package's whole name."""
+    """Regular expression for the whole name of the package."""
     member: str
-    """Pattern of the file's whole path in the package."""
+    """Regular expression for the whole path in the package."""
     architecture: str | None = None
-    """Debian's name of it, where it isn't this machine's own."""
+    """Debian's name of the architecture; None is this machine's own."""
 
 
-# What follows 6.1 or 6.12 in a package's name: .0-56, .117+deb12, .0-0.deb11.13
+# The part after 6.1 or 6.12 in a package's name: .0-56, .117+deb12, .0-0.deb11.13
 _ABI = r"\.\d+(?:[-+.](?:deb|bpo)?\d+)*"
 
-WANTED = {
-    "vmlinux-6.1": Wanted(rf"linux-image-6\.1{_ABI}-cloud-amd64-dbg", r"usr/lib/debug/boot/vmlinux-.*"),
-    "vmlinux-6.12": Wanted(rf"linux-image-6\.12{_ABI}-cloud-amd64-dbg", r"usr/lib/debug/boot/vmlinux-.*"),
-    "vmlinux-6.1-686": Wanted(rf"linux-image-6\.1{_ABI}-686-pae-dbg", r"usr/lib/debug/boot/vmlinux-.*", "i386"),
-    "vmlinuz-6.1-cloud": Wanted(rf"linux-image-6\.1{_ABI}-cloud-amd64", r"boot/vmlinuz-.*"),  # LZ4, the legacy frame
-    "vmlinuz-6.12-cloud": Wanted(rf"linux-image-6\.12{_ABI}-cloud-amd64", r"boot/vmlinuz-.*"),  # zstd
-    "vmlinuz-6.1": Wanted(rf"linux-image-6\.1{_ABI}-amd64", r"boot/vmlinuz-.*"),  # xz
-    "grub": Wanted(r"grub-xen-host", r"usr/lib/grub-xen/grub-i386-xen_pvh\.bin"),
-    "xen": Wanted(r"xen-utils-4\.\d+", r"usr/lib/xen-4\.\d+/boot/xen-shim"),
+FILES = {
+    "vmlinux-6.1": PackageFile(rf"linux-image-6\.1{_ABI}-cloud-amd64-dbg", r"usr/lib/debug/boot/vmlinux-.*"),
+    "vmlinux-6.12": PackageFile(rf"linux-image-6\.12{_ABI}-cloud-amd64-dbg", r"usr/lib/debug/boot/vmlinux-.*"),
+    "vmlinux-6.1-686": PackageFile(rf"linux-image-6\.1{_ABI}-686-pae-dbg", r"usr/lib/debug/boot/vmlinux-.*", "i386"),
+    "vmlinuz-6.1-cloud": PackageFile(
+        rf"linux-image-6\.1{_ABI}-cloud-amd64", r"boot/vmlinuz-.*"
+    ),  # legacy LZ4
+    "vmlinuz-6.12-cloud": PackageFile(rf"linux-image-6\.12{_ABI}-cloud-amd64", r"boot/vmlinuz-.*"),  # zstd
+    "vmlinuz-6.1": PackageFile(rf"linux-image-6\.1{_ABI}-amd64", r"boot/vmlinuz-.*"),  # xz
+    "grub": PackageFile(r"grub-xen-host", r"usr/lib/grub-xen/grub-i386-xen_pvh\.bin"),
+    "xen": PackageFile(r"xen-utils-4\.\d+", r"usr/lib/xen-4\.\d+/boot/xen-shim"),
 }
 
 
 class MissingError(Exception):
-    """Neither in the cache nor offered by this machine's apt."""
+    """A test kernel is not in the cache."""
 
 
 def cache() -> Path:
-    """Return the folder that holds one folder a package."""
+    """Return the folder of the cache."""
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(home) / "pvhdbg" / "kernels"
 
 
-def cached(wanted: Wanted) -> list[Path]:
-    """Return the files there are, newest first."""
-    folders = (path for path in cache().glob("*_*") if re.fullmatch(wanted.package, path.name.partition("_")[0]))
-    files = (file for folder in folders for file in folder.iterdir())
-    return sorted(files, key=lambda file: numbers(file.parent.name.partition("_")[2]), reverse=True)
+def cached(file: PackageFile) -> list[Path]:
+    """Return the cached versions of a file, newest first."""
+    folders = (path for path in cache().glob("*_*") if re.fullmatch(file.package, path.name.partition("_")[0]))
+    paths = (path for folder in folders for path in folder.iterdir())
+    return sorted(paths, key=lambda path: version_key(path.parent.name.partition("_")[2]), reverse=True)
 
 
 def find(name: str) -> Path:
-    """Return the newest cached file of that name in WANTED.
+    """Return the newest cached version of a file in FILES.
 
-    :raise MissingError: there is none; the message says how to get it.
+    :raise MissingError: if there is none. The message says how to get it.
     """
-    for file in cached(WANTED[name]):
-        return file
-    raise MissingError(f"{name} is not in {cache()}: `make test` fetches it where apt offers it")
+    for path in cached(FILES[name]):
+        return path
+    raise MissingError(f"{name} is not in {cache()}: `make test` fetches it if apt offers it")
 
 
 def vmlinux(release: str) -> Path:
-    """Return the ELF with debug information: "6.1", "6.12", or of a 32-bit kernel, "6.1-686"."""
+    """Return an ELF file with debug information: "6.1", "6.12" or the 32-bit "6.1-686"."""
     return find(f"vmlinux-{release}")
 
 
 def vmlinuz(release: str) -> Path:
-    """Return the bzImage: "6.1-cloud" (LZ4), "6.12-cloud" (zstd) or "6.1" (xz)."""
+    """Return a bzImage: "6.1-cloud" (LZ4), "6.12-cloud" (zstd) or "6.1" (xz)."""
     return find(f"vmlinuz-{release}")
 
 
 def grub_pvh() -> Path:
-    """Return GRUB's 32-bit PVH image, a guest without any of Linux's symbols."""
+    """Return GRUB's 32-bit PVH image, a guest without symbols."""
     return find("grub")
 
 
 def xen_shim() -> Path:
-    """Return Xen itself as a 32-bit PVH guest, which has a multiboot header too."""
+    """Return Xen as a 32-bit PVH guest. It also has a multiboot header."""
     return find("xen")
 
 
 def rfc_vmlinux() -> Path:
-    """Return Linux 6.1 as it would be had the RFC been merged: the map is a module called "e820 data"."""
+    """Return a Linux 6.1 that implements the RFC: its memory map is a module named "e820 data"."""
     from tests.kernels import rfc
 
     return rfc.find()

@@ -1,4 +1,4 @@
-"""Debian's packages by apt: this machine's own, and another architecture's, for which nothing here changes."""
+"""Download Debian packages for this machine's or another architecture, without changing apt's configuration."""
 
 import os
 import re
@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 QUIET = ("-qq", "-o", "APT::Sandbox::User=root")
-"""The sandbox user of a root's apt can't write to our folders, of which apt would only warn."""
+"""When root runs apt, its sandbox user can't write to our folders. apt would print a warning."""
 
 
 class AptError(Exception):
-    """A download that didn't work, in apt's own last words."""
+    """A download failed; the message is the last line of apt's output."""
 
 
 class Offer(NamedTuple):
@@ -23,53 +23,53 @@ class Offer(NamedTuple):
 
 
 class Apt(NamedTuple):
-    """An apt: the machine's own, or one with a configuration of its own."""
+    """An apt with the machine's configuration, or with the one in the file `config`."""
 
     config: Path | None = None
 
     def offers(self, pattern: str) -> list[Offer]:
-        """Packages whose names a POSIX expression finds, each at the newest version there is, the oldest first."""
-        found = self._tool("apt-cache", "search", "--names-only", pattern).splitlines()
-        names = [line.partition(" ")[0] for line in found]
-        shown = self._tool("apt-cache", "show", "--no-all-versions", *names) if names else ""
-        pairs = re.findall(r"^Package: (\S+)$.*?^Version: (\S+)$", shown, re.MULTILINE | re.DOTALL)
-        return sorted((Offer(*pair) for pair in pairs), key=lambda offer: numbers(offer.version))
+        """Return the newest version of every package whose name matches a POSIX expression, oldest version first."""
+        lines = self._tool("apt-cache", "search", "--names-only", pattern).splitlines()
+        names = [line.partition(" ")[0] for line in lines]
+        details = self._tool("apt-cache", "show", "--no-all-versions", *names) if names else ""
+        pairs = re.findall(r"^Package: (\S+)$.*?^Version: (\S+)$", details, re.MULTILINE | re.DOTALL)
+        return sorted((Offer(*pair) for pair in pairs), key=lambda offer: version_key(offer.version))
 
     def offer(self, package: str) -> Offer | None:
-        """One package, after the lists were brought up to date if it was not in them."""
+        """Return the newest version of a package. If apt does not know it, update the package lists first."""
         pattern = f"^{re.escape(package)}$"
-        if not (found := self.offers(pattern)):
+        if not (offers := self.offers(pattern)):
             self.update_lists()
-            found = self.offers(pattern)
-        return found[-1] if found else None
+            offers = self.offers(pattern)
+        return offers[-1] if offers else None
 
     def download(self, offer: Offer, folder: Path) -> Path:
-        """Download one .deb; the lists are brought up to date where it is no longer there.
+        """Download a .deb. If this version is gone, update the package lists and try again.
 
-        :raise AptError: it can't be had.
+        :raise AptError: if the download fails.
         """
-        words = self._download(offer, folder)
+        errors = self._download(offer, folder)
         if not any(folder.glob("*.deb")):
             self.update_lists()
-            words = self._download(offer, folder)
+            errors = self._download(offer, folder)
         for package in folder.glob("*.deb"):
             return package
-        raise AptError((words.strip().splitlines() or ["apt-get download brought nothing"])[-1])
+        raise AptError((errors.strip().splitlines() or ["apt-get download produced no file"])[-1])
 
     def update_lists(self) -> None:
-        """Run apt-get update where we may; without that the lists stay what they are."""
+        """Run apt-get update, if we are root or sudo needs no password."""
         prefix = [] if os.geteuid() == 0 or self.config else ["sudo", "-n"]
         if all(map(shutil.which, [*prefix[:1], "apt-get"])):
             call = [*prefix, "apt-get", *QUIET, "update"]
             subprocess.run(call, check=False, stdin=subprocess.DEVNULL, env=self._environment())
 
     def _download(self, offer: Offer, folder: Path) -> str:
-        """What it complained of."""
+        """Return apt's error output."""
         call = ["apt-get", *QUIET, "download", f"{offer.package}={offer.version}"]
         return self._run(call, folder).stderr
 
     def _tool(self, *call: str) -> str:
-        """What a tool printed; nothing where it is missing or failed."""
+        """Return the output of a tool; empty if the tool is missing or fails."""
         return "" if shutil.which(call[0]) is None else self._run(call).stdout
 
     def _run(self, call: tuple[str, ...] | list[str], folder: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -87,8 +87,8 @@ class Apt(NamedTuple):
         return {**os.environ, **({"APT_CONFIG": str(self.config)} if self.config else {})}
 
 
-def foreign(architecture: str, folder: Path) -> Apt:
-    """An apt that knows another architecture alone, from this machine's sources; the folder holds all that it keeps."""
+def apt_for(architecture: str, folder: Path) -> Apt:
+    """Return an apt for only another architecture. It uses this machine's sources and keeps its files in `folder`."""
     for name in ("lists/partial", "cache/archives/partial"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     (folder / "status").touch()
@@ -104,6 +104,6 @@ def foreign(architecture: str, folder: Path) -> Apt:
     return Apt(config)
 
 
-def numbers(version: str) -> tuple[int, ...]:
-    """What orders two versions of one package."""
+def version_key(version: str) -> tuple[int, ...]:
+    """Return a sort key for the versions of a package."""
     return tuple(map(int, re.findall(r"\d+", version)))

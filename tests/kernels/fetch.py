@@ -1,9 +1,9 @@
-"""Fill the cache of test kernels from apt: the version it offers now, one file a package, nothing installed.
+"""Fill the cache of test kernels from apt: the current version of each file. Nothing is installed.
 
     python -m tests.kernels.fetch
 
-What apt doesn't offer is named and left out: the tests that need it skip. The exit status is 1 only for a download
-that was offered for this machine's own architecture and failed with nothing older in the cache.
+Files that apt does not offer are reported and left out; the tests that need them are skipped. The exit status is 1 only
+if a download for this machine's own architecture failed and the cache has no older version.
 """
 
 import fcntl
@@ -19,15 +19,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, cast
 
-from tests.kernels import WANTED, Wanted, cache, cached
-from tests.kernels.apt import Apt, AptError, Offer, foreign
+from tests.kernels import FILES, PackageFile, cache, cached
+from tests.kernels.apt import Apt, AptError, Offer, apt_for
 
 SCRATCH = ".fetch-"
 PATTERN = "^(linux-image-6|grub-xen-host|xen-utils-4)"
 
 
 class FetchError(Exception):
-    """A download or an unpacking that didn't work, in one line."""
+    """A download failed or a package could not be unpacked; the message is one line."""
 
 
 def main() -> int:
@@ -35,90 +35,90 @@ def main() -> int:
     cache().mkdir(parents=True, exist_ok=True)
     with locked(cache() / ".lock"):
         remove_leftovers()
-        groups: dict[str | None, dict[str, Wanted]] = {}
-        for name, wanted in WANTED.items():
-            groups.setdefault(wanted.architecture, {})[name] = wanted
-        return max(bring_all(architecture, group) for architecture, group in groups.items())
+        groups: dict[str | None, dict[str, PackageFile]] = {}
+        for name, file in FILES.items():
+            groups.setdefault(file.architecture, {})[name] = file
+        return max(fetch_all(architecture, group) for architecture, group in groups.items())
 
 
-def bring_all(architecture: str | None, group: Mapping[str, Wanted]) -> int:
-    """Fetch what is wanted of an architecture, None being this machine's; its exit status."""
-    apt = Apt() if architecture is None else foreign(architecture, cache() / f".apt-{architecture}")
-    offers = offered(apt, group)
-    if not offers and not all(cached(wanted) for wanted in group.values()):
+def fetch_all(architecture: str | None, group: Mapping[str, PackageFile]) -> int:
+    """Fetch the files of an architecture (None is this machine's own); return the exit status."""
+    apt = Apt() if architecture is None else apt_for(architecture, cache() / f".apt-{architecture}")
+    offers = newest_offers(apt, group)
+    if not offers and not all(cached(file) for file in group.values()):
         apt.update_lists()
-        offers = offered(apt, group)
-    status = max(bring(apt, name, wanted, offers.get(name)) for name, wanted in group.items())
+        offers = newest_offers(apt, group)
+    status = max(fetch_one(apt, name, file, offers.get(name)) for name, file in group.items())
     return status if architecture is None else 0
 
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Keep a second run waiting until the first has filled the cache."""
+    """Within the block, hold a lock, so that a second run waits until the first has filled the cache."""
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
 def remove_leftovers() -> None:
-    """Remove what a run left behind that was killed on the way."""
+    """Remove the temporary files of a run that was killed."""
     for path in cache().glob(f"{SCRATCH}*"):
         shutil.rmtree(path)
 
 
-def offered(apt: Apt, group: Mapping[str, Wanted]) -> Mapping[str, Offer]:
-    """Ask apt for the newest version of everything wanted."""
+def newest_offers(apt: Apt, group: Mapping[str, PackageFile]) -> Mapping[str, Offer]:
+    """Ask apt for the newest version of each file's package."""
     oldest_first = apt.offers(PATTERN)
-    return {name: offer for offer in oldest_first for name, wanted in group.items() if fits(wanted, offer.package)}
+    return {name: offer for offer in oldest_first for name, file in group.items() if matches(file, offer.package)}
 
 
-def fits(wanted: Wanted, package: str) -> bool:
-    """Say whether a package's name is that of the wanted one."""
-    return re.fullmatch(wanted.package, package) is not None
+def matches(file: PackageFile, package: str) -> bool:
+    """Say whether the file is in the package with this name."""
+    return re.fullmatch(file.package, package) is not None
 
 
 def folder_of(offer: Offer) -> Path:
-    """Where the file of a package goes in the cache."""
+    """Return the folder in the cache for a package."""
     return cache() / f"{offer.package}_{offer.version}"
 
 
-def bring(apt: Apt, name: str, wanted: Wanted, offer: Offer | None) -> int:
-    """Have one file in the cache if that is possible; say what there is now."""
-    trouble = "not offered by this machine's apt"
+def fetch_one(apt: Apt, name: str, file: PackageFile, offer: Offer | None) -> int:
+    """Fetch a file unless the cache has it; print which version the cache has now; return the exit status."""
+    reason = "not offered by this machine's apt"
     status = 0
     if offer is not None and not folder_of(offer).is_dir():
         try:
-            download(apt, wanted, offer)
+            download(apt, file, offer)
         except (AptError, FetchError) as error:
-            trouble, status = str(error), 1
-    for file in cached(wanted):
-        print(f"{name:<20}{file}")
+            reason, status = str(error), 1
+    for path in cached(file):
+        print(f"{name:<20}{path}")
         return 0
-    print(f"{name:<20}MISSING: {trouble}")
+    print(f"{name:<20}MISSING: {reason}")
     return status
 
 
-def download(apt: Apt, wanted: Wanted, offer: Offer) -> None:
-    """Put the wanted file of a package into the cache, whole or not at all, in place of older versions.
+def download(apt: Apt, file: PackageFile, offer: Offer) -> None:
+    """Download a package, put its file into the cache, and remove older versions. A failure leaves the cache unchanged.
 
-    :raise AptError: the package can't be had.
-    :raise FetchError: its content wasn't as expected.
+    :raise AptError: if the package can't be downloaded.
+    :raise FetchError: if its content is not as expected.
     """
     with tempfile.TemporaryDirectory(dir=cache(), prefix=SCRATCH) as scratch:
         package = apt.download(offer, Path(scratch))
         folder = Path(scratch) / "folder"
         folder.mkdir()
-        unpack(package, wanted.member, folder)
-        older = [file.parent for file in cached(wanted)]
+        unpack(package, file.member, folder)
+        older = [path.parent for path in cached(file)]
         folder.rename(folder_of(offer))
     for path in older:
         shutil.rmtree(path)
 
 
 def unpack(package: Path, member: str, folder: Path) -> None:
-    """Unpack one file and stop reading there: the rest of a kernel's debug package is modules.
+    """Unpack one file, then stop reading: the rest of a kernel's debug package is modules.
 
-    :raise FetchError: it isn't in the package.
+    :raise FetchError: if the file is not in the package.
     """
     call = ["dpkg-deb", "--fsys-tarfile", str(package)]
     with subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as unpacker:
@@ -131,17 +131,17 @@ def unpack(package: Path, member: str, folder: Path) -> None:
 
 
 def save_member(stream: IO[bytes], member: str, folder: Path) -> None:
-    """Save the first file of an archive whose path fits."""
+    """Save the first file of an archive whose path matches."""
     with tarfile.open(fileobj=stream, mode="r|") as archive:
         for entry in archive:
             if entry.isfile() and re.fullmatch(rf"(\./)?{member}", entry.name):
                 save(archive.extractfile(entry), folder / Path(entry.name).name)
                 return
-    raise FetchError(f"no file like {member} in the package")
+    raise FetchError(f"no file in the package matches {member}")
 
 
 def save(content: IO[bytes] | None, path: Path) -> None:
-    """Write a file and let it reach the disk before its folder gets its final name."""
+    """Write a file and sync it to disk, before its folder gets its final name."""
     if content is None:
         raise FetchError(f"{path.name} has no content")
     with path.open("wb") as file:

@@ -1,9 +1,9 @@
-"""Build the RFC's kernel: Debian's Linux 6.1, small, with debug information, and with rfc.c for its PVH entry's C.
+"""Build the RFC's kernel: a small Linux 6.1 of Debian's with debug information, whose PVH entry calls rfc.c.
 
     python -m tests.kernels.rfc
 
-It takes some four minutes on two cores, and is cached by the source's version, the configuration and the change.
-Where apt doesn't offer the source, as on a Debian newer than 12, that is said and the tests that need it skip.
+The build takes about four minutes on two cores. It is cached by the version of the source, rfc.c, rfc.config and
+PATCHES. If apt does not offer the source (as on Debian 13), that is reported and the tests that need it are skipped.
 """
 
 import hashlib
@@ -16,20 +16,20 @@ import tempfile
 from pathlib import Path
 
 from tests.kernels import MissingError, cache, fetch
-from tests.kernels.apt import Apt, AptError, Offer, numbers
+from tests.kernels.apt import Apt, AptError, Offer, version_key
 from tests.kernels.fetch import SCRATCH, FetchError
 
 HERE = Path(__file__).parent
 PACKAGE = "linux-source-6.1"
 ENLIGHTEN = "arch/x86/platform/pvh/enlighten.c"
-# What is done to enlighten.c: each pattern is found once.
-CHANGES = (
+# Replacements in enlighten.c. Each pattern must match exactly once.
+PATCHES = (
     (r"^static void __init (?=init_pvh_bootparams\()", "static void __init __maybe_unused "),
     (r"^(?=void __init xen_prepare_pvh\()", '#include "rfc.c"\n'),
     (r"\binit_pvh_bootparams(?=\(xen_guest\);)", "rfc_init_bootparams"),
 )
-# Nothing of the machine, the user or the day goes into the kernel.
-NOBODY = {
+# For a reproducible build: no time, user or host name of the build.
+BUILD_IDENTITY = {
     "KBUILD_BUILD_TIMESTAMP": "Thu Nov 30 00:00:00 UTC 2017",
     "KBUILD_BUILD_USER": "pvhdbg",
     "KBUILD_BUILD_HOST": "pvhdbg",
@@ -42,20 +42,20 @@ def main() -> int:
     cache().mkdir(parents=True, exist_ok=True)
     with fetch.locked(cache() / ".lock"):
         fetch.remove_leftovers()
-        trouble, status = bring()
+        reason, status = build_newest()
     try:
         print(f"{'vmlinux-rfc':<20}{find()}")
     except MissingError:
-        print(f"{'vmlinux-rfc':<20}MISSING: {trouble}")
+        print(f"{'vmlinux-rfc':<20}MISSING: {reason}")
         return status
     return 0
 
 
-def bring() -> tuple[str, int]:
-    """Have the kernel of the newest source that apt offers; return why not, and the exit status that deserves."""
+def build_newest() -> tuple[str, int]:
+    """Build the kernel from the newest source that apt offers. If that fails, return the reason and an exit status."""
     offer = Apt().offer(PACKAGE)
     if offer is None:
-        return f"{PACKAGE} is not offered by this machine's apt", 0
+        return f"this machine's apt does not offer {PACKAGE}", 0
     try:
         if not folder(offer.version).is_dir():
             build(offer)
@@ -65,31 +65,31 @@ def bring() -> tuple[str, int]:
 
 
 def find() -> Path:
-    """Return the newest kernel in the cache that today's rfc.c and rfc.config made.
+    """Return the newest kernel in the cache that was built from the current rfc.c, rfc.config and PATCHES.
 
-    :raise MissingError: there is none; the message says how to get it.
+    :raise MissingError: if there is none. The message says how to get it.
     """
-    built = sorted(cache().glob(folder("*").name), key=lambda path: numbers(path.name.split("_")[1]))
+    built = sorted(cache().glob(folder("*").name), key=lambda path: version_key(path.name.split("_")[1]))
     if not built:
-        raise MissingError(f"the RFC's kernel is not in {cache()}: `make test` builds it where apt offers {PACKAGE}")
+        raise MissingError(f"the RFC's kernel is not in {cache()}: `make test` builds it if apt offers {PACKAGE}")
     return built[-1] / "vmlinux"
 
 
 def folder(version: str) -> Path:
-    """Return where the kernel made of a version of the source goes."""
-    parts = (HERE / "rfc.c").read_bytes(), (HERE / "rfc.config").read_bytes(), repr(CHANGES).encode()
+    """Return the folder in the cache for the kernel of a version of the source."""
+    parts = (HERE / "rfc.c").read_bytes(), (HERE / "rfc.config").read_bytes(), repr(PATCHES).encode()
     return cache() / f"vmlinux-rfc_{version}_{hashlib.sha256(b'|'.join(parts)).hexdigest()[:12]}"
 
 
 def build(offer: Offer) -> None:
-    """Put the kernel into the cache, whole or not at all, in place of older ones.
+    """Build the kernel, put it into the cache, and remove older ones. A failure leaves the cache unchanged.
 
-    :raise AptError: the source can't be had.
-    :raise FetchError: the source or a tool wasn't as expected.
+    :raise AptError: if the source can't be downloaded.
+    :raise FetchError: if the source is not as expected, or a tool fails.
     """
     with tempfile.TemporaryDirectory(dir=cache(), prefix=SCRATCH) as scratch:
         tree = unpack(offer, Path(scratch))
-        change(tree)
+        patch(tree)
         make(tree, f"KCONFIG_ALLCONFIG={HERE / 'rfc.config'}", "allnoconfig")
         make(tree, f"-j{len(os.sched_getaffinity(0))}", "vmlinux")
         done = Path(scratch) / "done"
@@ -111,22 +111,22 @@ def unpack(offer: Offer, scratch: Path) -> Path:
     return scratch / PACKAGE
 
 
-def change(tree: Path) -> None:
-    """Have rfc.c called.
+def patch(tree: Path) -> None:
+    """Change the kernel's source so that it includes rfc.c and calls it.
 
-    :raise FetchError: the file is not the one that CHANGES was written for.
+    :raise FetchError: if a pattern of PATCHES does not match exactly once.
     """
     shutil.copy(HERE / "rfc.c", (tree / ENLIGHTEN).parent)
     text = (tree / ENLIGHTEN).read_text("utf-8")
-    for pattern, replacement in CHANGES:
+    for pattern, replacement in PATCHES:
         text, count = re.subn(pattern, replacement, text, flags=re.MULTILINE)
         if count != 1:
-            raise FetchError(f"{ENLIGHTEN}: {pattern} is there {count} times")
+            raise FetchError(f"{ENLIGHTEN}: {pattern} matches {count} times")
     (tree / ENLIGHTEN).write_text(text, "utf-8")
 
 
 def make(tree: Path, *words: str) -> None:
-    """Run the kernel's make; debug information then names the place where Debian's package has the source."""
+    """Run the kernel's make. Debug information gets the paths where Debian's package installs the source."""
     names = f"-ffile-prefix-map={tree}=/usr/src/{PACKAGE}"
     run("nice", "make", "-s", f"KCFLAGS={names}", f"KAFLAGS={names}", *words, cwd=tree)
 
@@ -134,10 +134,10 @@ def make(tree: Path, *words: str) -> None:
 def run(*call: str, cwd: Path) -> None:
     """Run a tool.
 
-    :raise FetchError: in its own last words.
+    :raise FetchError: if it fails. The message is the last line of its error output.
     """
     try:
-        environment = {**os.environ, **NOBODY, "LC_ALL": "C"}
+        environment = {**os.environ, **BUILD_IDENTITY, "LC_ALL": "C"}
         done = subprocess.run(
             call, cwd=cwd, env=environment, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL
         )

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from tests import kernels
-from tests.kernels import WANTED, fetch
+from tests.kernels import FILES, fetch
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def package(tmp_path: Path) -> Path:
-    """A real Debian package with two files."""
+    """A Debian package with two files."""
     tree = tmp_path / "tree"
     for name, content in {"DEBIAN/control": CONTROL, "boot/config-6.1": "no", "boot/vmlinuz-6.1": "the kernel"}.items():
         (tree / name).parent.mkdir(parents=True, exist_ok=True)
@@ -25,11 +25,11 @@ def package(tmp_path: Path) -> Path:
     return tmp_path / "a.deb"
 
 
-CONTROL = "Package: a\nVersion: 1\nArchitecture: all\nMaintainer: nobody <nobody@example.org>\nDescription: a\n"
+CONTROL = "Package: a\nVersion: 1\nArchitecture: all\nMaintainer: test <test@example.org>\nDescription: a\n"
 
 
 @pytest.mark.parametrize(
-    ("package", "wanted"),
+    ("package", "names"),
     [
         ("linux-image-6.1.0-56-cloud-amd64-dbg", ["vmlinux-6.1"]),
         ("linux-image-6.1.0-56-cloud-amd64", ["vmlinuz-6.1-cloud"]),
@@ -46,11 +46,11 @@ CONTROL = "Package: a\nVersion: 1\nArchitecture: all\nMaintainer: nobody <nobody
         ("linux-image-6.11.2-cloud-amd64-dbg", []),
     ],
 )
-def test_a_package_name_says_which_file_is_wanted_of_it(package: str, wanted: list[str]) -> None:
-    assert wanted == [name for name in WANTED if fetch.fits(WANTED[name], package)]
+def test_package_names_are_matched_to_files(package: str, names: list[str]) -> None:
+    assert names == [name for name in FILES if fetch.matches(FILES[name], package)]
 
 
-def test_the_newest_version_in_the_cache_is_the_one_used(empty_cache: Path) -> None:
+def test_the_newest_version_in_the_cache_is_used(empty_cache: Path) -> None:
     for abi, version in (("9", "6.1.99-1"), ("56", "6.1.192-2"), ("55", "6.1.176-1")):
         folder = empty_cache / f"linux-image-6.1.0-{abi}-amd64_{version}"
         folder.mkdir()
@@ -59,29 +59,29 @@ def test_the_newest_version_in_the_cache_is_the_one_used(empty_cache: Path) -> N
     assert "vmlinuz-6.1.0-56-amd64" == kernels.vmlinuz("6.1").name
 
 
-def test_a_kernel_that_is_not_there_says_how_to_get_it(empty_cache: Path) -> None:
+def test_the_error_for_a_missing_kernel_says_how_to_get_it(empty_cache: Path) -> None:
     with pytest.raises(kernels.MissingError, match=f"grub is not in {empty_cache}: `make test`"):
         kernels.grub_pvh()
 
 
-def test_only_the_wanted_file_of_a_package_is_unpacked(package: Path, tmp_path: Path) -> None:
+def test_only_the_requested_file_of_a_package_is_unpacked(package: Path, tmp_path: Path) -> None:
     folder = tmp_path / "out"
     folder.mkdir()
-    fetch.unpack(package, WANTED["vmlinuz-6.1"].member, folder)
+    fetch.unpack(package, FILES["vmlinuz-6.1"].member, folder)
 
     assert {"vmlinuz-6.1": "the kernel"} == {path.name: path.read_text() for path in folder.iterdir()}
 
 
-def test_a_package_without_the_wanted_file_is_an_error(package: Path, tmp_path: Path) -> None:
-    with pytest.raises(fetch.FetchError, match="no file like usr/lib/debug"):
-        fetch.unpack(package, WANTED["vmlinux-6.1"].member, tmp_path)
+def test_a_package_without_the_requested_file_is_an_error(package: Path, tmp_path: Path) -> None:
+    with pytest.raises(fetch.FetchError, match="no file in the package matches usr/lib/debug"):
+        fetch.unpack(package, FILES["vmlinux-6.1"].member, tmp_path)
 
 
-def test_a_damaged_package_is_an_error_and_no_file(package: Path, tmp_path: Path) -> None:
+def test_a_damaged_package_is_an_error_and_leaves_no_file(package: Path, tmp_path: Path) -> None:
     package.write_bytes(package.read_bytes()[:200])
     folder = tmp_path / "out"
     folder.mkdir()
 
     with pytest.raises(fetch.FetchError):
-        fetch.unpack(package, WANTED["vmlinuz-6.1"].member, folder)
+        fetch.unpack(package, FILES["vmlinuz-6.1"].member, folder)
     assert [] == list(folder.iterdir())

@@ -8,7 +8,7 @@ from pvhdbg.image.facts import read_facts
 from tests import kernels
 from tests.kernels import fetch, rfc
 
-# What CHANGES looks for, and what it must leave alone.
+# The lines that PATCHES changes, and lines that it must not change.
 ENLIGHTEN = """\
 static void __init init_pvh_bootparams(bool xen_guest)
 {
@@ -28,8 +28,8 @@ def tree(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_function_of_the_kernel_stays_and_ours_is_called(tree: Path) -> None:
-    rfc.change(tree)
+def test_the_kernels_own_function_stays_and_ours_is_called(tree: Path) -> None:
+    rfc.patch(tree)
 
     assert """\
 static void __init __maybe_unused init_pvh_bootparams(bool xen_guest)
@@ -44,37 +44,37 @@ void __init xen_prepare_pvh(void)
 """ == (tree / rfc.ENLIGHTEN).read_text()
 
 
-def test_our_file_goes_beside_the_one_that_includes_it(tree: Path) -> None:
-    rfc.change(tree)
+def test_rfc_c_is_copied_next_to_the_file_that_includes_it(tree: Path) -> None:
+    rfc.patch(tree)
 
     assert (rfc.HERE / "rfc.c").read_bytes() == (tree / rfc.ENLIGHTEN).with_name("rfc.c").read_bytes()
 
 
-def test_a_source_that_the_change_was_not_written_for_is_an_error(tree: Path) -> None:
+def test_a_source_that_does_not_match_the_patches_is_an_error(tree: Path) -> None:
     (tree / rfc.ENLIGHTEN).write_text(ENLIGHTEN.replace("(xen_guest);", "(&guest);"))
 
-    with pytest.raises(fetch.FetchError, match=r"is there 0 times$"):
-        rfc.change(tree)
+    with pytest.raises(fetch.FetchError, match=r"matches 0 times$"):
+        rfc.patch(tree)
 
 
-def test_a_tool_that_fails_is_an_error_in_its_last_words(tmp_path: Path) -> None:
+def test_the_error_for_a_failing_tool_is_the_last_line_of_its_output(tmp_path: Path) -> None:
     with pytest.raises(fetch.FetchError, match=r"exit 2: last$"):
         rfc.run("sh", "-c", "echo first >&2; echo last >&2; exit 2", cwd=tmp_path)
 
 
-def test_a_tool_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+def test_a_missing_tool_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(fetch.FetchError, match=r"^no-such-tool is not installed$"):
         rfc.run("no-such-tool", cwd=tmp_path)
 
 
-def test_without_a_kernel_built_it_is_said_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_for_a_missing_kernel_says_how_to_build_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
 
-    with pytest.raises(kernels.MissingError, match="`make test` builds it where apt offers"):
+    with pytest.raises(kernels.MissingError, match="`make test` builds it if apt offers"):
         kernels.rfc_vmlinux()
 
 
-def test_of_two_kernels_the_one_of_the_newer_source_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_kernel_of_the_newest_source_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     for version in ("6.1.99-1", "6.1.192-2"):
         rfc.folder(version).mkdir(parents=True)
@@ -82,21 +82,23 @@ def test_of_two_kernels_the_one_of_the_newer_source_is_used(tmp_path: Path, monk
     assert rfc.folder("6.1.192-2") / "vmlinux" == kernels.rfc_vmlinux()
 
 
-def test_a_kernel_of_another_change_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kernel_built_with_other_patches_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     rfc.folder("6.1.192-2").mkdir(parents=True)
-    monkeypatch.setattr(rfc, "CHANGES", ())
+    monkeypatch.setattr(rfc, "PATCHES", ())
 
     with pytest.raises(kernels.MissingError):
         kernels.rfc_vmlinux()
 
 
-def test_the_built_kernel_has_the_name_in_what_is_loaded_of_it(rfc_vmlinux: Path) -> None:
+def test_the_module_name_is_in_a_loaded_segment_of_the_kernel(rfc_vmlinux: Path) -> None:
     image, data = read_facts(str(rfc_vmlinux)), rfc_vmlinux.read_bytes()
-    at = string_at(data, image, E820_DATA)
-    place = image.physical(at or 0)
-    segment = next(each for each in image.segments if place is not None and each.paddr <= place < each.end)
-    offset = (at or 0) - segment.vaddr + segment.offset
+    vaddr = string_at(data, image, E820_DATA)
+    assert vaddr is not None
+    paddr = image.physical(vaddr)
+    assert paddr is not None
+    segment = next(segment for segment in image.segments if segment.paddr <= paddr < segment.end)
+    offset = vaddr - segment.vaddr + segment.offset
 
     assert E820_DATA + b"\0" == data[offset : offset + 10]
     assert (image.release or "").endswith("-rfc")
