@@ -1,4 +1,4 @@
-"""The teaching guest in a QEMU of its own, and stock gdb beside it: nothing of pvhdbg's in between."""
+"""Run the teaching guest with plain QEMU and gdb, without any code of pvhdbg."""
 
 from __future__ import annotations
 
@@ -15,59 +15,59 @@ if TYPE_CHECKING:
 
 LAST_LINE = "halting"
 PARAMS_READ = 8192
-"""Bytes read from pvh_bootparams on: the page, and what a long map writes behind it."""
+"""Bytes read from pvh_bootparams: its page, and what a long map writes past it."""
 
 QEMU = ("qemu-system-x86_64", "-display", "none", "-nodefaults", "-serial", "file:serial", "-no-reboot", "-m", "256M")
 GDB = ("gdb", "-nx", "-batch", "-ex", "set pagination off", "-ex", "set debuginfod enabled off")
 FIND_SOURCE = ("-ex", f"set substitute-path {COMPILED_IN} {SOURCE}")
 
-# Up to the stop that tells how it went: the return of xen_prepare_pvh, or the guest's end.
-UP_TO_BOOTPARAMS = (
+# Run to the return of xen_prepare_pvh, or to the guest's death, and dump the result.
+RUN_TO_BOOTPARAMS = (
     *("delete", "hbreak xen_prepare_pvh", "continue", "delete"),
     *("hbreak **(unsigned long *)$rsp", "continue", "x/i $pc", "info symbol $pc"),
-    # Through the kernel map, which is there before and after.
+    # Read through the kernel map, which exists before and after the call.
     f"dump binary memory params (char*)&pvh_bootparams (char*)&pvh_bootparams+{PARAMS_READ}",
     "detach",
 )
 
 
-class Rewritten(NamedTuple):
-    """How a boot went whose start_info was written by the test."""
+class RewrittenBoot(NamedTuple):
+    """The result of a boot with rewritten start_info: gdb's output, pvh_bootparams, and the lines on the console."""
 
-    stopped_at: str
+    gdb_output: str
     params: bytes
     lines: list[str]
 
 
 def boot(folder: Path, *args: str, elf: Path = ELF) -> list[str]:
-    """Boot to the last line; what the guest wrote on its serial console."""
+    """Boot to the last line; return the lines on the serial console."""
     with qemu(folder, "-kernel", str(elf), *args) as process:
         wait_for(lambda: LAST_LINE in serial(folder) or process.poll() is not None)
     return serial(folder)
 
 
-def boot_rewritten(folder: Path, start_info: bytes, memory: Mapping[int, bytes]) -> Rewritten:
-    """Boot, and at the entry put `start_info` where EBX points and `memory` at its physical addresses."""
+def boot_rewritten(folder: Path, start_info: bytes, memory: Mapping[int, bytes]) -> RewrittenBoot:
+    """Boot, and at the entry write `start_info` to where EBX points and `memory` to its physical addresses."""
     stub = ("-S", "-gdb", "unix:stub,server=on,wait=off")
     with qemu(folder, "-M", "microvm", "-no-shutdown", *stub, "-kernel", str(ELF)):
         wait_for((folder / "stub").exists)
-        told = gdb(folder, *at_the_entry(folder, start_info, memory), *UP_TO_BOOTPARAMS)
-        lives = "ud2" not in told and "signal SIGQUIT" not in told
-        wait_for(lambda: not lives or LAST_LINE in serial(folder))
-    return Rewritten(told, (folder / "params").read_bytes(), serial(folder))
+        output = gdb(folder, *rewrite_commands(folder, start_info, memory), *RUN_TO_BOOTPARAMS)
+        is_alive = "ud2" not in output and "signal SIGQUIT" not in output
+        wait_for(lambda: not is_alive or LAST_LINE in serial(folder))
+    return RewrittenBoot(output, (folder / "params").read_bytes(), serial(folder))
 
 
-def at_the_entry(folder: Path, start_info: bytes, memory: Mapping[int, bytes]) -> Iterator[str]:
-    """What gdb must do for it; paging is off there, so every address is physical."""
+def rewrite_commands(folder: Path, start_info: bytes, memory: Mapping[int, bytes]) -> Iterator[str]:
+    """Yield gdb's commands to rewrite memory at the entry. Paging is off there, so every address is physical."""
     yield from ("target remote stub", "hbreak *(unsigned long)&phys_pvh_start_xen", "continue")
-    pieces = {"$rbx": start_info} | {hex(at): content for at, content in memory.items()}
-    for where, content in pieces.items():
-        (folder / f"at-{where}").write_bytes(content)
-        yield f"restore at-{where} binary {where}"
+    pieces = {"$rbx": start_info} | {hex(paddr): content for paddr, content in memory.items()}
+    for address, content in pieces.items():
+        (folder / f"at-{address}").write_bytes(content)
+        yield f"restore at-{address} binary {address}"
 
 
 def gdb(folder: Path, *commands: str) -> str:
-    """Run stock gdb over the guest's ELF; all that it says."""
+    """Run plain gdb on the guest's ELF file; return its output, with errors."""
     call = [*GDB, *FIND_SOURCE, str(ELF), *(word for command in commands for word in ("-ex", command))]
     done = subprocess.run(
         call, cwd=folder, check=False, text=True, stdin=subprocess.DEVNULL, stdout=-1, stderr=-2, timeout=120
@@ -77,7 +77,7 @@ def gdb(folder: Path, *commands: str) -> str:
 
 @contextmanager
 def qemu(folder: Path, *args: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Run QEMU for as long as the block runs."""
+    """Run QEMU during the block."""
     with subprocess.Popen([*QEMU, *args], cwd=folder, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
             yield process
@@ -86,13 +86,16 @@ def qemu(folder: Path, *args: str) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def serial(folder: Path) -> list[str]:
-    """What the guest has written so far, line by line."""
+    """Return the lines that the guest has written so far."""
     path = folder / "serial"
     return path.read_text("latin-1").splitlines() if path.exists() else []
 
 
 def wait_for(done: Callable[[], bool], seconds: float = 60) -> None:
-    """Wait until it is so. :raise TimeoutError: if that takes longer."""
+    """Wait until `done` returns True.
+
+    :raise TimeoutError: if that takes longer than `seconds`.
+    """
     deadline = time.monotonic() + seconds
     while not done():
         if time.monotonic() > deadline:

@@ -11,12 +11,12 @@ MAP_LINE = re.compile(r"BIOS-e820: \[mem 0x([0-9a-f]{16})-0x([0-9a-f]{16})\] (us
 
 
 def memory_map(lines: list[str]) -> list[tuple[int, int, str]]:
-    found = map(MAP_LINE.fullmatch, lines)
-    return [(int(line[1], 16), int(line[2], 16) + 1, line[3]) for line in found if line]
+    matches = map(MAP_LINE.fullmatch, lines)
+    return [(int(match[1], 16), int(match[2], 16) + 1, match[3]) for match in matches if match]
 
 
 @pytest.mark.parametrize("machine", MACHINES)
-def test_it_boots_and_finds_all_of_its_memory(machine: str, tmp_path: Path) -> None:
+def test_the_guest_boots_and_prints_its_memory_map(machine: str, tmp_path: Path) -> None:
     lines = boot(tmp_path, "-M", machine)
     ranges = memory_map(lines)
 
@@ -27,7 +27,7 @@ def test_it_boots_and_finds_all_of_its_memory(machine: str, tmp_path: Path) -> N
     assert all(before[1] <= after[0] for before, after in pairwise(ranges))
 
 
-def test_it_tells_of_initrd_and_command_line(tmp_path: Path) -> None:
+def test_the_guest_prints_initrd_and_command_line(tmp_path: Path) -> None:
     initrd = tmp_path / "initrd"
     initrd.write_bytes(bytes(5000))
     lines = boot(tmp_path, "-M", "microvm", "-initrd", str(initrd), "-append", "one two")
@@ -44,14 +44,14 @@ def test_it_tells_of_initrd_and_command_line(tmp_path: Path) -> None:
     assert "Command line: one two" in lines
 
 
-def test_what_is_not_plain_text_in_a_command_line_goes_out_escaped(tmp_path: Path) -> None:
+def test_unprintable_bytes_of_the_command_line_are_escaped(tmp_path: Path) -> None:
     lines = boot(tmp_path, "-M", "microvm", "-append", "back\\slash \x1b[31mred\x1b[0m \u00e4 \x7f")
 
     assert r"Command line: back\\slash \x1b[31mred\x1b[0m \xc3\xa4 \x7f" in lines
 
 
 @pytest.mark.usefixtures("kvm")
-def test_it_boots_under_kvm(tmp_path: Path) -> None:
+def test_the_guest_boots_under_kvm(tmp_path: Path) -> None:
     lines = boot(tmp_path, "-M", "microvm", "-accel", "kvm")
 
     assert "halting" == lines[-1]

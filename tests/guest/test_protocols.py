@@ -1,4 +1,4 @@
-"""Both ways to hand over a memory map, and the edges: start_info is written at the entry, through stock gdb."""
+"""Both protocols for the memory map, and their limits. start_info is rewritten at the entry through plain gdb."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 Range = tuple[int, int, int]
 
 MAGIC = 0x336EC578
-# Free RAM below 640 KiB; the map is not aligned, and need not be.
+# Free RAM below 640 KiB. The map does not need to be aligned.
 MODLIST, CMDLINE, NAME, MAP = 0x90000, 0x90100, 0x90200, 0x90301
 INITRD = (0x5000000, 0x1234, 0, 0)
 E820_DATA = b"e820 data\0"
 ISA = (0xA0000, 0x60000, 2)
 
-# Unsorted, overlapping, empty ranges, neighbours: what firmware would not dare to say.
+# Unsorted, overlapping, empty and adjacent ranges, which no real firmware lists together.
 ODD_MAP: list[Range] = [
     (0x100000, 0xFF00000, 1),
     (0, 0x9F000, 1),
@@ -66,11 +66,11 @@ def modules(*entries: Sequence[int]) -> bytes:
 
 
 def memmap(ranges: Sequence[Range]) -> bytes:
-    return b"".join(struct.pack("<QQII", *each, 0xBAD) for each in ranges)
+    return b"".join(struct.pack("<QQII", *range_, 0xBAD) for range_ in ranges)
 
 
 def packed(ranges: Sequence[Range]) -> bytes:
-    return b"".join(struct.pack("<QQI", *each) for each in ranges)
+    return b"".join(struct.pack("<QQI", *range_) for range_ in ranges)
 
 
 def blob(ranges: Sequence[Range]) -> bytes:
@@ -82,7 +82,7 @@ def pages(count: int) -> list[Range]:
 
 
 def boot_params(copied: Sequence[Range], nr_entries: int, **header: int) -> bytes:
-    """What must come of it, with what is written behind the page: `nr_entries` before the ISA range, 32-bit fields."""
+    """Return the expected boot_params and the bytes after it. `nr_entries` is the count without the ISA range."""
     params = bytearray(PARAMS_READ)
     put(params, 0x2D0, packed(copied))
     if nr_entries < 127:
@@ -101,7 +101,7 @@ def put(params: bytearray, offset: int, content: bytes) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 126, 127, 128, 129, 200, 255, 256, 260])
-def test_a_memmap_table_comes_over_entry_by_entry_counted_in_one_byte(count: int, tmp_path: Path) -> None:
+def test_a_memmap_table_is_copied_up_to_its_count_in_one_byte(count: int, tmp_path: Path) -> None:
     memory = {CMDLINE: b"\0", MAP: memmap(pages(count))}
     boot = boot_rewritten(tmp_path, start_info(1, 0, count), memory)
 
@@ -109,7 +109,7 @@ def test_a_memmap_table_comes_over_entry_by_entry_counted_in_one_byte(count: int
 
 
 @pytest.mark.parametrize("count", [1, 126, 127, 128, 255, 256, 300])
-def test_an_e820_module_comes_over_whole_though_counted_in_one_byte(count: int, tmp_path: Path) -> None:
+def test_an_e820_module_is_copied_completely_although_its_count_is_one_byte(count: int, tmp_path: Path) -> None:
     memory = {
         MODLIST: modules(INITRD, (MAP, 0, NAME, 0)),
         CMDLINE: b"\0",
@@ -121,7 +121,7 @@ def test_an_e820_module_comes_over_whole_though_counted_in_one_byte(count: int, 
     assert boot_params(pages(count), count % 256, image=INITRD[0], size=INITRD[1]) == boot.params
 
 
-def test_the_memmap_table_wins_over_the_module(tmp_path: Path) -> None:
+def test_the_memmap_table_is_preferred_to_the_module(tmp_path: Path) -> None:
     table = memmap(pages(3))
     module = MAP + len(table)
     memory = {
@@ -135,14 +135,14 @@ def test_the_memmap_table_wins_over_the_module(tmp_path: Path) -> None:
     assert boot_params(pages(3), 3, image=INITRD[0], size=INITRD[1]) == boot.params
 
 
-def test_version_0_has_no_memmap_table_whatever_lies_there(tmp_path: Path) -> None:
+def test_the_memmap_fields_of_version_0_are_ignored(tmp_path: Path) -> None:
     memory = {MODLIST: modules(INITRD, (MAP, 0, NAME, 0)), NAME: E820_DATA, MAP: blob(pages(9))}
     boot = boot_rewritten(tmp_path, start_info(0, 2, 3), memory)
 
     assert boot_params(pages(9), 9, image=INITRD[0], size=INITRD[1]) == boot.params
 
 
-def test_addresses_are_cut_to_32_bits(tmp_path: Path) -> None:
+def test_addresses_are_truncated_to_32_bits(tmp_path: Path) -> None:
     memory = {MODLIST: modules((0x123456789A000, 0x1FFFFFFFF, 0, 0)), MAP: memmap(pages(3))}
     boot = boot_rewritten(tmp_path, start_info(1, 1, 3, cmdline=0x2000000AB), memory)
 
@@ -150,14 +150,14 @@ def test_addresses_are_cut_to_32_bits(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("protocol", ["memmap", "e820-module"])
-def test_the_kernel_sorts_joins_and_resolves_what_it_was_given(protocol: str, tmp_path: Path) -> None:
+def test_the_kernel_sorts_the_map_joins_ranges_and_resolves_overlaps(protocol: str, tmp_path: Path) -> None:
     if protocol == "memmap":
-        given = start_info(1, 0, len(ODD_MAP))
+        handover = start_info(1, 0, len(ODD_MAP))
         memory = {CMDLINE: b"odd\0", MAP: memmap(ODD_MAP)}
     else:
-        given = start_info(0, 2)
+        handover = start_info(0, 2)
         memory = {CMDLINE: b"odd\0", MODLIST: modules(INITRD, (MAP, 0, NAME, 0)), NAME: E820_DATA, MAP: blob(ODD_MAP)}
-    boot = boot_rewritten(tmp_path, given, memory)
+    boot = boot_rewritten(tmp_path, handover, memory)
 
     assert ODD_MAP_LINES == [line for line in boot.lines if line.startswith("BIOS-e")]
     assert "Command line: odd" in boot.lines
@@ -167,10 +167,8 @@ def test_the_kernel_sorts_joins_and_resolves_what_it_was_given(protocol: str, tm
 @pytest.mark.parametrize(
     "ranges", [[], [(0, 0x9FC00, 1), (0x100000, 0xFFFFFFFFFFFFFFFF, 1)]], ids=["one entry", "past the end"]
 )
-def test_without_a_usable_map_low_memory_is_assumed_and_the_kernel_gives_up(
-    ranges: list[Range], tmp_path: Path
-) -> None:
-    # 256 entries are none: the ISA range alone is left.
+def test_without_a_usable_map_the_kernel_assumes_low_memory_and_panics(ranges: list[Range], tmp_path: Path) -> None:
+    # 256 entries are counted as 0, so only the ISA range is left.
     memory = {CMDLINE: b"\0", MAP: memmap(ranges)}
     boot = boot_rewritten(tmp_path, start_info(1, 0, len(ranges) or 256), memory)
 
@@ -182,7 +180,9 @@ def test_without_a_usable_map_low_memory_is_assumed_and_the_kernel_gives_up(
 
 
 @pytest.mark.parametrize("name", [b"e820 data ", b"e820 dat\0", b"E820 data\0", b"e820 data2\0", b"\0", None])
-def test_a_module_of_any_other_name_is_no_map_and_the_guest_dies_silently(name: bytes | None, tmp_path: Path) -> None:
+def test_a_module_with_another_name_is_not_a_map_and_the_guest_dies_silently(
+    name: bytes | None, tmp_path: Path
+) -> None:
     memory = {
         MODLIST: modules(INITRD, (MAP, 4 + 20 * 9, NAME if name else 0, 0)),
         NAME: name or E820_DATA,
@@ -190,13 +190,13 @@ def test_a_module_of_any_other_name_is_no_map_and_the_guest_dies_silently(name: 
     }
     boot = boot_rewritten(tmp_path, start_info(0, 2), memory)
 
-    assert "ud2" in boot.stopped_at
-    assert "init_pvh_bootparams" in boot.stopped_at
+    assert "ud2" in boot.gdb_output
+    assert "init_pvh_bootparams" in boot.gdb_output
     assert [] == boot.lines
 
 
 @pytest.mark.parametrize(
-    ("given", "where"),
+    ("handover", "function"),
     [
         (start_info(1, 0, 3, magic=MAGIC + 1), "xen_prepare_pvh"),
         (start_info(1, 0, 0), "init_pvh_bootparams"),
@@ -205,17 +205,17 @@ def test_a_module_of_any_other_name_is_no_map_and_the_guest_dies_silently(name: 
     ],
     ids=["wrong magic", "no entries", "version 0", "one module"],
 )
-def test_without_magic_or_map_the_guest_dies_silently(given: bytes, where: str, tmp_path: Path) -> None:
-    boot = boot_rewritten(tmp_path, given, {MODLIST: modules(INITRD, (MAP, 0, NAME, 0)), NAME: E820_DATA})
+def test_without_magic_or_map_the_guest_dies_silently(handover: bytes, function: str, tmp_path: Path) -> None:
+    boot = boot_rewritten(tmp_path, handover, {MODLIST: modules(INITRD, (MAP, 0, NAME, 0)), NAME: E820_DATA})
 
-    assert "ud2" in boot.stopped_at
-    assert where in boot.stopped_at
+    assert "ud2" in boot.gdb_output
+    assert function in boot.gdb_output
     assert [] == boot.lines
 
 
-def test_a_table_beyond_the_first_gib_is_out_of_reach(tmp_path: Path) -> None:
+def test_a_table_above_the_first_gib_faults(tmp_path: Path) -> None:
     boot = boot_rewritten(tmp_path, start_info(1, 0, 3, memmap=0x40000000), {CMDLINE: b"\0"})
 
-    assert "map_from_memmap" in boot.stopped_at
-    assert "ud2" not in boot.stopped_at
+    assert "map_from_memmap" in boot.gdb_output
+    assert "ud2" not in boot.gdb_output
     assert [] == boot.lines

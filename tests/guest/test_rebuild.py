@@ -1,4 +1,4 @@
-"""The ELF in the package is what its source makes."""
+"""The ELF file in the package matches its source."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from pvhdbg.guest.build import build
 from tests.guest.machine import boot, gdb
 
 KERNEL_MAP = 0xFFFFFFFF80000000
-# What the stages of a boot, and what a debugger shows at them, go by. Each is an address of its own in any build.
-NAMED_AS_IN_LINUX = {
+# The symbols that pvhdbg needs for the stages and for what it shows at them.
+LINUX_NAMES = {
     "boot_params",
     "e820__memory_setup",
     "e820_table",
@@ -30,18 +30,18 @@ NAMED_AS_IN_LINUX = {
     "x86_64_start_kernel",
     "xen_prepare_pvh",
 }
-OUR_OWN = {"map_from_e820_module", "map_from_memmap"}
+OWN_NAMES = {"map_from_e820_module", "map_from_memmap"}
 
 
 @pytest.fixture(scope="session")
 def rebuilt(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The guest, built again from its source."""
+    """The guest, rebuilt from its source."""
     return build(tmp_path_factory.mktemp("guest"))
 
 
-def read(path: Path, question: Callable[[ELFFile], Any]) -> Any:  # noqa: ANN401  the question knows
+def read(path: Path, reader: Callable[[ELFFile], Any]) -> Any:  # noqa: ANN401  the type of what `reader` returns
     with path.open("rb") as file:
-        return question(ELFFile(file))
+        return reader(ELFFile(file))
 
 
 def compiler(elf: ELFFile) -> bytes:
@@ -61,23 +61,24 @@ def symbols(elf: ELFFile) -> list[Symbol]:
 
 
 def global_symbols(elf: ELFFile) -> set[tuple[str, str]]:
-    found = [(each.name, each["st_info"]) for each in symbols(elf)]
-    return {(name, info["type"]) for name, info in found if info["bind"] == "STB_GLOBAL"}
+    infos = [(symbol.name, symbol["st_info"]) for symbol in symbols(elf)]
+    return {(name, info["type"]) for name, info in infos if info["bind"] == "STB_GLOBAL"}
 
 
 def segments(elf: ELFFile) -> list[tuple[str, int, int, int]]:
     return [
-        (each["p_type"], each["p_flags"], each["p_vaddr"] - each["p_paddr"], each["p_align"])
-        for each in elf.iter_segments()
+        (segment["p_type"], segment["p_flags"], segment["p_vaddr"] - segment["p_paddr"], segment["p_align"])
+        for segment in elf.iter_segments()
     ]
 
 
 def xen_notes(elf: ELFFile) -> list[tuple[int | str, bytes]]:
-    found = [note for each in elf.iter_segments() if isinstance(each, NoteSegment) for note in each.iter_notes()]
+    segments_ = [segment for segment in elf.iter_segments() if isinstance(segment, NoteSegment)]
+    notes = [note for segment in segments_ for note in segment.iter_notes()]
 
-    assert "NT_GNU_BUILD_ID" == found[-1]["n_type"]
+    assert "NT_GNU_BUILD_ID" == notes[-1]["n_type"]
 
-    return [(note["n_type"], note["n_descdata"]) for note in found if note["n_name"] == "Xen"]
+    return [(note["n_type"], note["n_descdata"]) for note in notes if note["n_name"] == "Xen"]
 
 
 def folders_in_dwarf(elf: ELFFile) -> set[bytes]:
@@ -86,40 +87,42 @@ def folders_in_dwarf(elf: ELFFile) -> set[bytes]:
     return {folder for program in lines if program for folder in program["include_directory"]}
 
 
-def test_the_same_compiler_makes_the_same_bytes(rebuilt: Path) -> None:
-    here, there = read(rebuilt, compiler), read(ELF, compiler)
-    if here != there:
-        pytest.skip(f"the ELF was built by {there!r}, here is {here!r}")
+def test_the_same_compiler_builds_the_same_bytes(rebuilt: Path) -> None:
+    ours, packaged = read(rebuilt, compiler), read(ELF, compiler)
+    if ours != packaged:
+        pytest.skip(f"the ELF file was built by {packaged!r}, this machine has {ours!r}")
 
     assert ELF.read_bytes() == rebuilt.read_bytes()
 
 
-@pytest.mark.parametrize("question", [global_symbols, segments, xen_notes, folders_in_dwarf])
-def test_any_compiler_makes_the_same_in_kind(question: Callable[[ELFFile], Any], rebuilt: Path) -> None:
-    assert read(ELF, question) == read(rebuilt, question)
+@pytest.mark.parametrize("reader", [global_symbols, segments, xen_notes, folders_in_dwarf])
+def test_any_compiler_builds_the_same_symbols_segments_notes_and_folders(
+    reader: Callable[[ELFFile], Any], rebuilt: Path
+) -> None:
+    assert read(ELF, reader) == read(rebuilt, reader)
 
 
-def test_any_compiler_makes_what_tells_the_same(rebuilt: Path, tmp_path: Path) -> None:
+def test_the_rebuilt_guest_prints_the_same(rebuilt: Path, tmp_path: Path) -> None:
     folders = [tmp_path / "committed", tmp_path / "rebuilt"]
     for folder in folders:
         folder.mkdir()
-    told = [
+    consoles = [
         boot(folder, "-M", "microvm", "-append", "the same", elf=elf)
         for folder, elf in zip(folders, [ELF, rebuilt], strict=True)
     ]
 
-    assert told[0] == told[1]
-    assert "halting" == told[0][-1]
+    assert consoles[0] == consoles[1]
+    assert "halting" == consoles[0][-1]
 
 
-def test_every_stage_of_a_boot_has_its_symbol(rebuilt: Path) -> None:
+def test_the_guest_has_the_symbols_of_every_stage(rebuilt: Path) -> None:
     for elf in (ELF, rebuilt):
-        found = {symbol.name for symbol in read(elf, symbols)}
+        names = {symbol.name for symbol in read(elf, symbols)}
 
-        assert set() == (NAMED_AS_IN_LINUX | OUR_OWN) - found
+        assert set() == (LINUX_NAMES | OWN_NAMES) - names
 
 
-def test_it_is_linked_as_linux_is() -> None:
+def test_the_segments_are_linked_as_in_linux() -> None:
     assert [
         ("PT_LOAD", 5, KERNEL_MAP, 4096),
         ("PT_LOAD", 4, KERNEL_MAP, 4096),
@@ -128,7 +131,7 @@ def test_it_is_linked_as_linux_is() -> None:
     ] == read(ELF, segments)
 
 
-def test_its_notes_name_the_entry_and_nothing_that_promises_more() -> None:
+def test_the_notes_are_guest_os_guest_version_and_phys32_entry() -> None:
     assert [
         (6, b"pvhdbg teaching guest\0"),
         (7, b"1\0"),
@@ -136,13 +139,13 @@ def test_its_notes_name_the_entry_and_nothing_that_promises_more() -> None:
     ] == read(ELF, xen_notes)
 
 
-def test_no_folder_of_the_machine_it_was_built_on_is_in_it(rebuilt: Path) -> None:
+def test_no_path_of_the_build_machine_is_in_the_file(rebuilt: Path) -> None:
     assert {COMPILED_IN.encode()} == read(ELF, folders_in_dwarf)
     assert bytes(SOURCE) not in rebuilt.read_bytes()
 
 
-def test_gdb_finds_the_source_where_the_package_lies(tmp_path: Path) -> None:
-    told = gdb(tmp_path, "list xen_prepare_pvh", "list pvh_start_xen")
+def test_gdb_finds_the_source_in_the_package(tmp_path: Path) -> None:
+    output = gdb(tmp_path, "list xen_prepare_pvh", "list pvh_start_xen")
 
-    assert "bool xen_guest = running_on_xen();" in told
-    assert "lgdt pa(gdt_pointer_low)" in told
+    assert "bool xen_guest = running_on_xen();" in output
+    assert "lgdt pa(gdt_pointer_low)" in output
