@@ -13,9 +13,9 @@ from pvhdbg.boot.run.journey import Journey
 from pvhdbg.boot.session.live import LiveSession
 from pvhdbg.boot.session.recorded import RecordedSession, recording_of
 from pvhdbg.errors import PvhdbgError, TargetError, UserError
-from pvhdbg.tui.events.events import Peeked, Said
+from pvhdbg.tui.events.events import MemoryRead, Message
 from pvhdbg.tui.machine import memory_view
-from pvhdbg.tui.screen.state import Bytes, Wanted
+from pvhdbg.tui.screen.state import Bytes, MemoryRequest
 from tests import build
 from tests.addresses import ERRORS, GDB_ONLY, VALUES
 
@@ -61,10 +61,10 @@ def in_a_live_session_with_gdb(text: str) -> int:
 
 
 def in_the_bytes_view(text: str) -> int:
-    event = memory_view.captured_event(ENTRY, RUN.kernel, Wanted(f"p {text}", 8), Bytes())
-    if isinstance(event, Said):
+    event = memory_view.captured_event(ENTRY, RUN.kernel, MemoryRequest(f"p {text}", 8), Bytes())
+    if isinstance(event, Message):
         raise UserError(event.message, event.hint)
-    assert isinstance(event, Peeked)
+    assert isinstance(event, MemoryRead)
     return event.bytes.selected[0]
 
 
@@ -131,17 +131,17 @@ def test_only_a_live_machines_gdb_evaluates_other_expressions(text: str) -> None
 
 @pytest.mark.parametrize(("text", "is_physical"), [("0x21e0", True), ("p $rbx", True), ("v 0x21e0", False)])
 def test_p_and_v_before_an_address_choose_physical_or_virtual(text: str, is_physical: bool) -> None:
-    event = memory_view.captured_event(ENTRY, RUN.kernel, Wanted(text, 8), Bytes())
+    event = memory_view.captured_event(ENTRY, RUN.kernel, MemoryRequest(text, 8), Bytes())
 
-    assert isinstance(event, Peeked)
+    assert isinstance(event, MemoryRead)
     assert is_physical == (event.bytes.vaddr is None)
 
 
 @pytest.mark.parametrize("text", ["boot_params", "boot_params + 0x1f1"])
 def test_the_bytes_view_finds_a_symbol_at_its_physical_address(text: str) -> None:
     stop = RUN.stops[-1]
-    event = memory_view.captured_event(stop, RUN.kernel, Wanted(text, 8), Bytes())
+    event = memory_view.captured_event(stop, RUN.kernel, MemoryRequest(text, 8), Bytes())
     offset = 0x1F1 if "+" in text else 0
 
-    assert isinstance(event, Peeked)
+    assert isinstance(event, MemoryRead)
     assert (build.VARIABLES["boot_params"] + offset, text) == (event.bytes.selected[0], event.bytes.name)

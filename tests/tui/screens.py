@@ -15,7 +15,7 @@ from pvhdbg.tui.draw.frame import clamp, frame, rows, visible
 from pvhdbg.tui.draw.layout import BELOW
 from pvhdbg.tui.draw.legend import legend
 from pvhdbg.tui.lines.line import Line, plain
-from pvhdbg.tui.screen.state import AHEAD, HERE, LOADED, PASSED, STOPPED, Noted, Run, Screen, StageMark, Title
+from pvhdbg.tui.screen.state import AHEAD, HERE, LOADED, PASSED, STOPPED, BootFinding, Run, Screen, StageMark, Title
 from pvhdbg.tui.views import table
 from tests import build
 from tests.paths import RECORDINGS
@@ -50,10 +50,10 @@ def at(stage: str, view: str = "start_info", of: Document | None = None, **field
         Title("vmlinux-6.1.0-56-cloud-amd64", "microvm tcg 512M"),
         Run(STOPPED, stage, rip=now.rip, symbol="xen_prepare_pvh"),
         tuple(marks),
-        document.stops[: here + 1],
-        now,
-        image=document.kernel,
-        before=compare.values_before(document.stops[here - 1], now) if here else {},
+        document.kernel,
+        history=document.stops[: here + 1],
+        now=now,
+        old_values=compare.values_before(document.stops[here - 1], now) if here else {},
         view=view,
         symbols=LOADED,
     )._replace(**noted(stage, **fields))
@@ -68,7 +68,7 @@ def of(capture: Capture, view: str = "start_info", **fields: Any) -> Screen:  # 
 
 def noted(stage: str, **fields: Any) -> dict[str, Any]:  # noqa: ANN401
     """With what was found at that stage also among all that was found."""
-    return {"noted": tuple(Noted(each, (stage,)) for each in fields.get("findings", ())), **fields}
+    return {"boot_findings": tuple(BootFinding(each, (stage,)) for each in fields.get("findings", ())), **fields}
 
 
 def drawn(screen: Screen, width: int, height: int) -> list[Line]:

@@ -84,7 +84,7 @@ def test_text_from_anywhere_is_drawn_as_text(size: tuple[int, int]) -> None:
         run=Run(state.DEAD, EVIL, how=EVIL, rip=1 << 64, symbol=EVIL),
         stages=(StageMark(EVIL, EVIL),),
         findings=(found, found._replace(field="start_info.magic"), found._replace(field="", at=None)),
-        before={"pvh_start_info.magic": EVIL, "": 1, EVIL: EVIL},
+        old_values={"pvh_start_info.magic": EVIL, "": 1, EVIL: EVIL},
         code=Code(EVIL, (CodeLine(EVIL, 1 << 64), CodeLine(EVIL, None, 9, True, True))),
         bytes=Bytes((1 << 64) - 8, bytes(range(256)), (1 << 64) - 8, EVIL, (0, 1 << 70)),
         serial=(EVIL,) * 30,

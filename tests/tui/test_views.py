@@ -95,7 +95,7 @@ def test_the_kernels_boot_params_follow_those_of_pvh() -> None:
 def test_boot_params_is_a_tree_with_its_zero_fields_folded() -> None:
     shown = lines(at("bootparams", "boot_params"), (120, 40))
 
-    assert "+0x1f1 hdr                              the head of a bzImage" in shown[7]
+    assert "+0x1f1 hdr                              header of a bzImage" in shown[7]
     assert "+0x206   version            0x20c       2.12" in shown[9]
     assert "9 fields, all 0: setup_sects to header" in shown[8]
 
@@ -120,7 +120,7 @@ def test_findings_say_what_they_are_about() -> None:
 
     assert "1 finding at this boot so far: 1 at prepare" == line(screen, "1 finding").strip()
     assert "▸ ▲ PVH207  prepare  modlist_paddr: on the firmware's stack" in text(screen)
-    assert "no rule found anything" in text(screen._replace(noted=()))
+    assert "no rule found anything" in text(screen._replace(boot_findings=()))
 
 
 def test_code_shows_where_rip_is_and_what_has_a_breakpoint() -> None:

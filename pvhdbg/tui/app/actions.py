@@ -1,20 +1,20 @@
-"""What keys do to the screen: pure. What they do to the machine is in doing.py."""
+"""Actions of keys that change only the screen: pure functions. The dispatcher has those that do more."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.tui.draw import frame
-from pvhdbg.tui.events.update import looking
+from pvhdbg.tui.events.update import show_stage
 from pvhdbg.tui.screen import state
-from pvhdbg.tui.screen.state import Entry, Popup, Screen, Wanted
+from pvhdbg.tui.screen.state import Entry, MemoryRequest, Popup, Screen, TrailEntry
 from pvhdbg.tui.views import table
 from pvhdbg.tui.views.shown import row_of, selected
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pvhdbg.tui.screen.state import Noted
+    from pvhdbg.tui.screen.state import BootFinding
     from pvhdbg.tui.views.view import BreakpointPlace, View
     from pvhdbg.views.rows.row import Row
 
@@ -22,44 +22,44 @@ if TYPE_CHECKING:
 
 FOCUSES = (state.PROMPT, state.VIEW, state.DETAIL, state.OUTPUT)
 _VIEWS_OF_STRUCTS = {struct: view for view in table.VIEWS for struct in view.structs}
-ONE_MACHINE_WORD = 8
+MACHINE_WORD = 8
 FARTHEST = 1 << 30
-"""Rows to an end, however far that is."""
+"""A scroll distance, in rows, that reaches the end of everything."""
 
 
 class Size(NamedTuple):
-    """What there is to draw on, in cells; the prompt and the legend not counted."""
+    """The size of the panes in cells, without the prompt and the legend."""
 
     width: int
     height: int
 
 
 def act(name: str, screen: Screen, size: Size) -> Screen:
-    """The screen after the action of that name; the same one if it is none of ours."""
+    """Return the screen after an action. If ACTIONS does not have the action, the screen is unchanged."""
     if name.startswith("view "):
-        return _from_top(screen, choose(screen, table.BY_NAME[name.removeprefix("view ")]))
+        return _reset_detail(screen, choose(screen, table.BY_NAME[name.removeprefix("view ")]))
     action = ACTIONS.get(name)
-    return frame.clamp(_from_top(screen, action(screen, size)), *size) if action else screen
+    return frame.clamp(_reset_detail(screen, action(screen, size)), *size) if action else screen
 
 
-def _from_top(before: Screen, screen: Screen) -> Screen:
-    """What there is to read on another row is read from its beginning."""
+def _reset_detail(before: Screen, screen: Screen) -> Screen:
+    """Scroll the detail to its beginning if another row was selected."""
     return screen if selected(screen) is selected(before) else screen._replace(detail_top=0)
 
 
 def choose(screen: Screen, view: View) -> Screen:
-    """Show a view. The bytes are those of the row that was selected, if it has an address."""
+    """Show a view. The bytes view goes to the address of the row that was selected, if it has one."""
     row, before = selected(screen), table.shown(screen)
     if view is table.BYTES and before is not view and row is not None and row.address is not None:
         kind = "v" if before.has_virtual_addresses else "p"
-        return look(screen, f"{kind} {row.address:#x}", len(row.raw) or ONE_MACHINE_WORD)
+        return go_to(screen, f"{kind} {row.address:#x}", len(row.raw) or MACHINE_WORD)
     return screen._replace(view=view.name)
 
 
 def _move(rows: int) -> Action:
     def move(screen: Screen, size: Size) -> Screen:
         if screen.focus == state.DETAIL:
-            return _read_on(screen, rows, size)
+            return _scroll_detail(screen, rows, size)
         return scroll(screen, rows, _page_size(screen, size))
 
     return move
@@ -69,14 +69,14 @@ def _page(pages: int) -> Action:
     def move(screen: Screen, size: Size) -> Screen:
         page = _page_size(screen, size)
         if screen.focus == state.DETAIL:
-            return _read_on(screen, pages * max(page - 1, 1), size)
+            return _scroll_detail(screen, pages * max(page - 1, 1), size)
         return scroll(screen, pages * max(page - 1, 1), page)
 
     return move
 
 
-def _read_on(screen: Screen, lines: int, size: Size) -> Screen:
-    """The detail further up or down; beyond its end the next row's."""
+def _scroll_detail(screen: Screen, lines: int, size: Size) -> Screen:
+    """Scroll the detail. Beyond its end, select the next row."""
     end = frame.detail_last(screen, *size) if lines > 0 else 0
     if screen.detail_top != end:
         return screen._replace(detail_top=screen.detail_top + lines)
@@ -91,8 +91,9 @@ _PAGES = {state.OUTPUT: frame.output_visible, state.DETAIL: frame.detail_visible
 
 
 def scroll(screen: Screen, rows: int, page: int) -> Screen:
-    """The cursor of the view by rows; the detail, gdb's output and the serial console, which have none, by lines.
-    `page` is how many of them are to be seen.
+    """Move the view's cursor by rows, or scroll what has no cursor by lines: the detail, gdb's output, the console.
+
+    `page` is the number of visible rows or lines.
     """
     if screen.focus == state.DETAIL:
         return screen._replace(detail_top=screen.detail_top + rows)
@@ -101,16 +102,16 @@ def scroll(screen: Screen, rows: int, page: int) -> Screen:
     view = table.shown(screen)
     if view.text:
         return screen.text_at(_top(screen.text_top, len(view.text(screen)) - page, rows))
-    wanted = frame.cursor(screen) + rows
+    cursor = frame.cursor(screen) + rows
     last = max(len(frame.rows(screen)) - 1, 0)
-    beyond = wanted - min(max(wanted, 0), last)
+    beyond = cursor - min(max(cursor, 0), last)
     if beyond and view.past_end and abs(beyond) < FARTHEST // 2:
         return view.past_end(screen, beyond)
-    return screen.at(wanted - beyond)
+    return screen.at(cursor - beyond)
 
 
 def _top(top: int | None, last: int, rows: int) -> int | None:
-    """`last` is the first line to be seen at the end; null, the end, again once it has been scrolled back there."""
+    """Return the first visible line after scrolling. None means to follow the end, where `last` is the first line."""
     moved = max((last if top is None else top) + rows, 0)
     return None if moved >= last else moved
 
@@ -140,14 +141,14 @@ def _focus(step: int) -> Action:
 
 
 def _focused(screen: Screen, pane: str) -> Screen:
-    """The detail gives the focus back to what had it."""
-    return screen._replace(focus=pane, read_from=state.VIEW if screen.focus == state.DETAIL else screen.focus)
+    """Move the focus, and remember which pane had it, so that the detail can return it."""
+    return screen._replace(focus=pane, focus_before=state.VIEW if screen.focus == state.DETAIL else screen.focus)
 
 
-def _read(screen: Screen, _size: Size) -> Screen:
-    """All of the detail, over most of the view; and back."""
+def _toggle_detail(screen: Screen, _size: Size) -> Screen:
+    """Enlarge the detail over most of the view, or shrink it again."""
     if screen.focus == state.DETAIL:
-        return screen._replace(focus=screen.read_from)
+        return screen._replace(focus=screen.focus_before)
     return _focused(screen, state.DETAIL)._replace(detail_top=0)
 
 
@@ -156,20 +157,20 @@ def _to_prompt(screen: Screen, _size: Size) -> Screen:
 
 
 def _earlier(screen: Screen, _size: Size) -> Screen:
-    """The capture before the one that is looked at."""
+    """Show the capture before the one that is shown."""
     if screen.past is not None:
-        return looking(screen, max(screen.past - 1, 0))
+        return show_stage(screen, max(screen.past - 1, 0))
     last = len(screen.history) - 1
     before = last - 1 if screen.history and screen.now is screen.history[-1] else last
-    return screen._replace(message="nothing was captured before") if before < 0 else looking(screen, before)
+    return screen._replace(message="no earlier stage was captured") if before < 0 else show_stage(screen, before)
 
 
 def _later(screen: Screen, _size: Size) -> Screen:
     if screen.past is None:
-        return screen._replace(message="this is now")
+        return screen._replace(message="this is the current stop")
     later = screen.past + 1
     is_now = later >= len(screen.history) or screen.history[later] is screen.now
-    return looking(screen, None if is_now else later)
+    return show_stage(screen, None if is_now else later)
 
 
 def _changes(screen: Screen, _size: Size) -> Screen:
@@ -193,93 +194,88 @@ def _search(screen: Screen, _size: Size) -> Screen:
 
 
 def _search_next(screen: Screen, _size: Size) -> Screen:
-    return search(screen, screen.found) if screen.found else screen
+    return search(screen, screen.search_text) if screen.search_text else screen
 
 
-def search(screen: Screen, words: str) -> Screen:
-    """The next row that holds the words, whatever their case; from the start again after the end."""
-    seen = screen._replace(found=words)
-    rows, at = frame.rows(screen), frame.cursor(screen)
-    wanted = words.casefold()
-    for index in (*range(at + 1, len(rows)), *range(at + 1)):
-        if index < len(rows) and wanted in _words(rows[index]).casefold():
-            return seen.at(index)
-    return seen._replace(message=f"not found in this view: {words}")
+def search(screen: Screen, text: str) -> Screen:
+    """Go to the next row that contains the text, ignoring case. After the last row, continue with the first."""
+    screen = screen._replace(search_text=text)
+    rows, cursor = frame.rows(screen), frame.cursor(screen)
+    for index in (*range(cursor + 1, len(rows)), *range(cursor + 1)):
+        if index < len(rows) and text.casefold() in _searched_text(rows[index]).casefold():
+            return screen.at(index)
+    return screen._replace(message=f"not found in this view: {text}")
 
 
-def _words(row: Row) -> str:
+def _searched_text(row: Row) -> str:
     return " ".join((row.name, row.value, row.meaning, *row.columns))
 
 
 def _follow(screen: Screen, _size: Size) -> Screen:
-    """Where a pointer leads: to a view of its own where there is one, else to its bytes."""
+    """Follow the selected row: a finding to its row, and a pointer to the view of its structure or to its bytes."""
     row = selected(screen)
-    listed = table.shown(screen).finding
-    if listed:
-        noted = listed(screen)
-        return _to_finding(screen, noted) if noted else screen
+    selected_finding = table.shown(screen).finding
+    if selected_finding:
+        entry = selected_finding(screen)
+        return _to_finding(screen, entry) if entry else screen
     if row is None or row.leads_to is None:
-        return screen._replace(message="this leads nowhere")
+        return screen._replace(message="this row has no address to follow")
     field = row.field()
     view = _VIEWS_OF_STRUCTS.get(field.points_to or "") if field else None
-    return _leave(screen)._replace(view=view.name) if view else _look(screen, row.leads_to, ONE_MACHINE_WORD)
+    return _remember(screen)._replace(view=view.name) if view else go_to(screen, f"p {row.leads_to:#x}")
 
 
-def _to_finding(screen: Screen, noted: Noted) -> Screen:
-    """Its row in what is looked at or, if it does not hold there any more, in the past that it was found in."""
-    seen = _leave(screen)
-    if not noted.here:
-        stages = [each.stage for each in screen.history]
-        seen = looking(seen, stages.index(noted.stages[-1]))
-    place = row_of(seen, noted.finding.field)
+def _to_finding(screen: Screen, entry: BootFinding) -> Screen:
+    """Go to the finding's row. If the shown capture does not have the finding, show the last stage that has it."""
+    target = _remember(screen)
+    if not entry.is_current:
+        stages = [capture.stage for capture in screen.history]
+        target = show_stage(target, stages.index(entry.stages[-1]))
+    place = row_of(target, entry.finding.field)
     if place is None:
-        return screen._replace(message="this finding is about no row")
+        return screen._replace(message="this finding has no row")
     view, index = place
-    return seen._replace(view=view.name).at(index)
+    return target._replace(view=view.name).at(index)
 
 
-def _look(screen: Screen, paddr: int, size: int) -> Screen:
-    return look(screen, f"p {paddr:#x}", size)
+def go_to(screen: Screen, place: str, size: int = MACHINE_WORD) -> Screen:
+    """Show the bytes view and request its memory, at an address, a symbol or an expression."""
+    return _remember(screen)._replace(view=table.BYTES.name, memory_request=MemoryRequest(place, size)).at(0, 0)
 
 
-def look(screen: Screen, wanted: str, size: int = ONE_MACHINE_WORD) -> Screen:
-    """The bytes view, at an address or symbol that is still to be read."""
-    return _leave(screen)._replace(view=table.BYTES.name, wanted=Wanted(wanted, size)).at(0, 0)
-
-
-def _leave(screen: Screen) -> Screen:
-    """With the way back."""
-    return screen._replace(trail=(*screen.trail, (screen.view, screen.here, screen.bytes, screen.past)))
+def _remember(screen: Screen) -> Screen:
+    """Add the present place to the trail, so that Backspace can return to it."""
+    return screen._replace(trail=(*screen.trail, TrailEntry(screen.view, screen.position, screen.bytes, screen.past)))
 
 
 def _back(screen: Screen, _size: Size) -> Screen:
     if not screen.trail:
         return screen
-    *rest, (view, here, seen, past) = screen.trail
+    *rest, (view, position, shown_bytes, past) = screen.trail
     if past != screen.past and (past is None or past < len(screen.history)):
-        screen = looking(screen, past)
-    shown = {**screen.shown, view: here}
-    return screen._replace(trail=tuple(rest), view=view, shown=shown, bytes=seen, wanted=None)
+        screen = show_stage(screen, past)
+    positions = {**screen.positions, view: position}
+    return screen._replace(trail=tuple(rest), view=view, positions=positions, bytes=shown_bytes, memory_request=None)
 
 
 def breakpoint_place(screen: Screen) -> BreakpointPlace:
-    """Return where F9 sets a breakpoint: what is selected in the code or in the bytes, else RIP."""
+    """Return where F9 sets a breakpoint: at what is selected in the code or in the bytes, else at RIP."""
     return table.shown(screen).breakpoint(screen, frame.cursor(screen))
 
 
-def copied(screen: Screen) -> str:
-    """The selected row as text."""
+def selected_text(screen: Screen) -> str:
+    """Return the selected row as text; empty if no row is selected."""
     row = selected(screen)
     return "" if row is None else " ".join(filter(None, row.columns or (row.name, row.value, row.meaning)))
 
 
-def typed(screen: Screen, text: str) -> Screen:
-    """A line typed after `:` or `/`."""
+def submit_entry(screen: Screen, text: str) -> Screen:
+    """Close the entry line, and go to (`:`) or search (`/`) its text."""
     kind = screen.entry.kind if screen.entry else ""
-    done = screen._replace(entry=None)
+    closed = screen._replace(entry=None)
     if not text.strip():
-        return done
-    return look(done, text.strip()) if kind == ":" else search(done, text)
+        return closed
+    return go_to(closed, text.strip()) if kind == ":" else search(closed, text)
 
 
 def _close_entry(screen: Screen, _size: Size) -> Screen:
@@ -291,11 +287,11 @@ def _close_popup(screen: Screen, _size: Size) -> Screen:
 
 
 def _popup(lines: int, pages: int = 0) -> Action:
-    """Scrolls the popup; `frame.clamp` knows where it ends."""
+    """Return an action that scrolls the popup. `frame.clamp` limits it to the popup's end."""
 
     def move(screen: Screen, size: Size) -> Screen:
-        shown = screen.popup
-        return screen._replace(popup=shown and shown._replace(top=shown.top + lines + pages * (size.height - 6)))
+        popup = screen.popup
+        return screen._replace(popup=popup and popup._replace(top=popup.top + lines + pages * (size.height - 6)))
 
     return move
 
@@ -312,7 +308,7 @@ ACTIONS: dict[str, Action] = {
     "focus-next": _focus(1),
     "focus-back": _focus(-1),
     "focus-prompt": _to_prompt,
-    "read": _read,
+    "read": _toggle_detail,
     "earlier": _earlier,
     "later": _later,
     "changes": _changes,

@@ -20,7 +20,7 @@ from pvhdbg.tui.app.dispatcher import Dispatcher
 from pvhdbg.tui.app.windows import Windows
 from pvhdbg.tui.draw import frame
 from pvhdbg.tui.events import events
-from pvhdbg.tui.events.update import merged, update
+from pvhdbg.tui.events.update import merge_output, update
 from pvhdbg.tui.machine import memory_view
 from pvhdbg.tui.screen import state
 from pvhdbg.tui.screen.state import Entry
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from pvhdbg.tui.lines.line import Line
     from pvhdbg.tui.machine.terminal import Terminal
     from pvhdbg.tui.machine.worker import Worker
-    from pvhdbg.tui.screen.state import Screen, Wanted
+    from pvhdbg.tui.screen.state import MemoryRequest, Screen
 
 UPDATE_INTERVAL = 0.03
 """The shortest time between two screens made by events, in seconds."""
@@ -42,14 +42,14 @@ CLOCK_INTERVAL = 1.0
 ESCAPE_TIMEOUT, SEQUENCE_TIMEOUT = 0.05, 0.1
 """Seconds after which an Esc is the Esc key, and after which it can't be followed by a key (as in Alt-1)."""
 
-_DELAYS = {events.Ran: 0.1, events.Queued: 0.15, events.Busy: 0.3}
+_DELAYS = {events.GuestRuns: 0.1, events.QueueLength: 0.15, events.GdbBusy: 0.3}
 """Seconds that a state must last before it is shown, so that short ones don't make the screen flicker."""
 _EXIT_ERRORS: dict[signal.Signals, BaseException] = {
     signal.SIGINT: KeyboardInterrupt(),
     signal.SIGTERM: SystemExit(128 + signal.SIGTERM),
     signal.SIGHUP: SystemExit(128 + signal.SIGHUP),
 }
-_ENDS_RUNNING = (events.Stopped, events.Lost, events.Left)
+_ENDS_RUNNING = (events.GuestStopped, events.MachineLost, events.ThreadEnded)
 
 
 class Tui:
@@ -108,7 +108,7 @@ class Tui:
     def show(self, screen: Screen) -> None:
         """Make this the current screen: move the focus, and read the memory that it needs."""
         self.screen = screen
-        self._read_wanted_memory()
+        self._read_requested_memory()
         self.windows.focus()
         self.app.invalidate()
 
@@ -192,15 +192,15 @@ class Tui:
     def _update(self) -> None:
         self._updated = asyncio.get_running_loop().time()
         self._is_update_due = False
-        for event in merged([self._events.popleft() for _ in range(len(self._events))]):
+        for event in merge_output([self._events.popleft() for _ in range(len(self._events))]):
             self._apply_or_delay(event)
-        self._read_wanted_memory()
+        self._read_requested_memory()
         self.app.invalidate()
 
     def _apply_or_delay(self, event: events.Event) -> None:
         """Apply an event, or delay it if its state may end in a moment. It cancels delayed events that it outdates."""
         kind = type(event)
-        for outdated in (kind, events.Ran) if kind in _ENDS_RUNNING else (kind,):
+        for outdated in (kind, events.GuestRuns) if kind in _ENDS_RUNNING else (kind,):
             if outdated in self._delayed:
                 self._delayed.pop(outdated).cancel()
         if kind in _DELAYS and any(event):
@@ -210,24 +210,24 @@ class Tui:
 
     def _apply(self, event: events.Event) -> None:
         self.screen = update(self.screen, event)
-        if isinstance(event, events.Left):
+        if isinstance(event, events.ThreadEnded):
             self.leave(event.error)
         self.app.invalidate()
 
-    def _read_wanted_memory(self) -> None:
+    def _read_requested_memory(self) -> None:
         """Read the memory that the bytes view waits for: from the machine, or from the capture of a past stage."""
-        wanted, capture, shown = self.screen.wanted, self.screen.looked_at, self.screen.bytes
-        if wanted is None or capture is None:
+        request, capture, shown = self.screen.memory_request, self.screen.capture, self.screen.bytes
+        if request is None or capture is None:
             return
-        self.screen = self.screen._replace(wanted=None)
+        self.screen = self.screen._replace(memory_request=None)
         if self.worker is None:
-            self._apply(memory_view.captured_event(capture, self.screen.image, wanted, shown))
+            self._apply(memory_view.captured_event(capture, self.screen.image, request, shown))
         elif self.screen.past is None:
-            self.worker.read_memory(lambda debuggee: memory_view.read_live(debuggee, capture, wanted, shown))
+            self.worker.read_memory(lambda debuggee: memory_view.read_live(debuggee, capture, request, shown))
         else:
-            self._read_captured_memory(self.worker, capture, wanted)
+            self._read_captured_memory(self.worker, capture, request)
 
-    def _read_captured_memory(self, worker: Worker, capture: Capture, wanted: Wanted) -> None:
+    def _read_captured_memory(self, worker: Worker, capture: Capture, request: MemoryRequest) -> None:
         """Read memory of a past stage in a thread of its own.
 
         A symbol may have to be searched in half a gigabyte, and the machine's thread may be busy for long.
@@ -236,8 +236,8 @@ class Tui:
 
         def read() -> None:
             try:
-                self.emit(memory_view.captured_event(capture, image, wanted, shown, worker.symbol))
+                self.emit(memory_view.captured_event(capture, image, request, shown, worker.symbol))
             except BaseException as error:  # noqa: BLE001  `run` raises it again
-                self.emit(events.Left(error))
+                self.emit(events.ThreadEnded(error))
 
         threading.Thread(target=read, name="pvhdbg-past-memory", daemon=True).start()

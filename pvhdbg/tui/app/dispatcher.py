@@ -13,7 +13,7 @@ from pvhdbg.errors import PvhdbgError
 from pvhdbg.tui.app import actions, prompt
 from pvhdbg.tui.draw.popups import QUIT
 from pvhdbg.tui.screen import state
-from pvhdbg.tui.screen.scrollback import printed
+from pvhdbg.tui.screen.scrollback import add_gdb_output
 from pvhdbg.tui.screen.state import Popup
 
 if TYPE_CHECKING:
@@ -109,24 +109,24 @@ class Dispatcher:
 
     def submit_entry(self, text: str) -> None:
         """Use a line typed after `:` or `/`."""
-        self._ui.show(actions.typed(self._ui.screen, text))
+        self._ui.show(actions.submit_entry(self._ui.screen, text))
 
     def request_completions(self, text: str, answer: Callable[[list[str]], None]) -> None:
         """Ask gdb for the completions of `text`. While gdb can't answer, there are none."""
         worker, screen = self._ui.worker, self._ui.screen
-        if worker is None or screen.run.kind != state.STOPPED or screen.continued:
+        if worker is None or screen.run.kind != state.STOPPED or screen.reads_lines:
             answer([])
         else:
             worker.complete(text, answer)
 
     def _run_line(self, line: str) -> None:
-        worker, continued = self._ui.worker, self._ui.screen.continued
-        if not continued:
+        worker, reads_lines = self._ui.worker, self._ui.screen.reads_lines
+        if not reads_lines:
             line = line if line.strip() else prompt.repeated(self._last_line)
             self._last_line = line
         if worker is None:
             self._answer_line(line)
-        elif line.strip() or continued:
+        elif line.strip() or reads_lines:
             self._ui.show(self._ui.screen._replace(output_top=None))
             worker.line(line)
 
@@ -144,7 +144,9 @@ class Dispatcher:
         except PvhdbgError as error:
             output = f"{error}" + (f" (hint: {error.hint})" if error.hint else "")
         screen = self._ui.screen
-        self._ui.show(screen._replace(output=printed(screen.output, f"(pvh) {line}\n{output}\n"), output_top=None))
+        self._ui.show(
+            screen._replace(output=add_gdb_output(screen.output, f"(pvh) {line}\n{output}\n"), output_top=None)
+        )
 
     def _ask_worker(self, request: Callable[[Worker], None]) -> None:
         if self._ui.worker is None:
@@ -182,7 +184,7 @@ class Dispatcher:
 
     def _copy(self) -> None:
         """Copy the selected row by OSC 52: the terminal puts it on the clipboard, also over ssh."""
-        text = actions.copied(self._ui.screen)
+        text = actions.selected_text(self._ui.screen)
         if not text:
             self._ui.say("nothing to copy")
             return

@@ -15,7 +15,7 @@ from pvhdbg.tui.app.prompt_label import prompt_label
 from pvhdbg.tui.draw.frame import frame
 from pvhdbg.tui.draw.layout import BELOW
 from pvhdbg.tui.draw.legend import legend
-from pvhdbg.tui.events.events import Began, Known, Stopped
+from pvhdbg.tui.events.events import GuestStopped, KernelIdentified, MachineStarted
 from pvhdbg.tui.machine import terminal
 
 if TYPE_CHECKING:
@@ -34,11 +34,11 @@ _ENTER, _LEAVE = "\x1b[?1049h\x1b[?25l", "\x1b[0m\x1b[?25h\x1b[?1049l"
 def at_first_stop(screen: Screen, events: Iterable[Event]) -> Screen | None:
     """Return the screen at the first stop, without what takes long to compute. None if no event is a stop."""
     for event in events:
-        if isinstance(event, Began):
+        if isinstance(event, MachineStarted):
             screen = screen._replace(title=event.title, image=event.image, ours=event.ours)
-        elif isinstance(event, Known):
+        elif isinstance(event, KernelIdentified):
             screen = screen._replace(image=event.image)
-        elif isinstance(event, Stopped):
+        elif isinstance(event, GuestStopped):
             return screen._replace(run=event.run, now=event.now, history=event.history, stages=event.stages)
     return None
 

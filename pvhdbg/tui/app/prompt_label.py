@@ -19,7 +19,7 @@ _NAMES = {
 
 def prompt_label(screen: Screen) -> str:
     """Return what reads the line (`gdb` or `pvh`) or why nothing does yet, and what the line has to wait for."""
-    if screen.continued:
+    if screen.reads_lines:
         return "> "
     words = [_NAMES.get(screen.run.kind, "gdb")]
     if screen.symbols == state.LOADING:

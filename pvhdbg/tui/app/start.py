@@ -91,7 +91,7 @@ def run_recording(document: Document, name: str, *, ascii: bool = False) -> None
 
 def recording_screen(document: Document, name: str, *, ascii: bool = False) -> Screen:  # noqa: A002
     """Return the first screen of a recording: at `prepare`, where a live session begins, or at the guest's death."""
-    from pvhdbg.tui.events.update import looking
+    from pvhdbg.tui.events.update import show_stage
     from pvhdbg.tui.screen import state
     from pvhdbg.tui.screen.state import Run, Screen, Title
     from pvhdbg.tui.views import table
@@ -101,16 +101,16 @@ def recording_screen(document: Document, name: str, *, ascii: bool = False) -> S
         Title(name, " ".join(filter(None, (machine.machine, machine.accel, machine.memory)))),
         Run(state.RECORDING, f"died: {died.how}" if died else document.outcome.ended, rip=last.rip if last else None),
         _marks(document),
-        document.stops,
-        last,
-        image=document.kernel,
+        document.kernel,
+        machine,
+        history=document.stops,
+        now=last,
         focus=state.VIEW,
         view=table.FINDINGS.name if died else table.FIRST.name,
         ascii=ascii,
-        machine=machine,
         outcome=document.outcome,
     )
-    return looking(screen, None if died else _first_index(document))
+    return show_stage(screen, None if died else _first_index(document))
 
 
 def _first_index(document: Document) -> int | None:

@@ -104,9 +104,9 @@ def _named(screen: Screen, names: Sequence[str], apart: str) -> Line:
 def _sign(screen: Screen, view: View, *, is_changed: bool) -> str:
     """Return the sign on a tab: a star if something changed, the worst finding's for the list of findings."""
     sign = signs(screen.ascii)
-    if view.finding is None or not screen.noted:
+    if view.finding is None or not screen.boot_findings:
         return sign.changed if is_changed else " "
-    worst = finding_rows.worst([entry.finding for entry in screen.noted]).severity
+    worst = finding_rows.worst([entry.finding for entry in screen.boot_findings]).severity
     if not screen.ascii:
         return sign.findings.get(worst, " ")
     # The other ASCII signs are letters, which would look like the first letter of the name.

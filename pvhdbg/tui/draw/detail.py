@@ -6,6 +6,7 @@ from functools import lru_cache
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
+from pvhdbg.boot.stop import stages
 from pvhdbg.tui.draw import fields_at
 from pvhdbg.tui.lines import classes
 from pvhdbg.tui.lines.line import clean, fit, length
@@ -75,7 +76,7 @@ def _all_lines(screen: Screen, row: Row | None, width: int) -> list[Line]:
 def _subject(screen: Screen) -> Row | None:
     """Return the row to explain: the selected one, or the view's stand-in if the view is empty."""
     row = selected(screen)
-    if row is None and screen.looked_at and not rows(screen):
+    if row is None and screen.capture and not rows(screen):
         return table.shown(screen).stand_in
     return row
 
@@ -88,7 +89,7 @@ def _detail(screen: Screen, row: Row) -> Detail:
 
 def _contents(screen: Screen, paddr: int, size: int) -> str:
     """Say what kind of memory raw bytes are in, and which fields."""
-    memory = memory_at.words(screen, paddr)
+    memory = memory_at.describe(screen, paddr)
     return " ".join(filter(None, (memory and f"Memory {memory}.", fields_at.names(screen, paddr, size))))
 
 
@@ -102,10 +103,10 @@ def _one_line(row: Row, about: Detail, *, ascii: bool) -> Line:  # noqa: A002
 @lru_cache(64)
 def _lines(row: ById[Row], about: Detail, width: int, *, ascii: bool) -> list[Line]:  # noqa: A002
     """Draw the head on a line of its own, then everything else as paragraphs."""
-    head = _broken([*_head(row.it), *_was(about, ascii=ascii)], width)
+    head = _broken([*_head(row.value), *_was(about, ascii=ascii)], width)
     findings = _paragraphs(_findings(about, ascii=ascii), width, ascii=ascii)
-    sentences = (classes.DETAIL, " ".join(words for _, words in _sentences(row.it, about)))
-    rest = [sentences] if about.finding_first else [*_long_texts(row.it), sentences]
+    sentences = (classes.DETAIL, " ".join(words for _, words in _sentences(row.value, about)))
+    rest = [sentences] if about.finding_first else [*_long_texts(row.value), sentences]
     first = [*findings, *head] if about.finding_first else [*head, *findings]
     return first + _paragraphs(rest, width, ascii=ascii)
 
@@ -162,7 +163,7 @@ def _address(row: Row) -> str:
 
 
 def _was(about: Detail, *, ascii: bool) -> Line:  # noqa: A002
-    return [(classes.CHANGED, f"{signs(ascii).changed} {about.was}")] if about.was else []
+    return [(classes.CHANGED, f"{signs(ascii).changed} {about.old_value}")] if about.old_value else []
 
 
 def _findings(about: Detail, *, ascii: bool) -> Line:  # noqa: A002
@@ -190,7 +191,7 @@ def _sentences(row: Row, about: Detail) -> Line:
     enter = "Enter: go to its row." if about.finding_first else ""
     if row.leads_to is not None and not about.finding_first:
         enter = f"Enter: go to {text.address(row.leads_to)}."
-    left = "Left: go to an earlier stage, which has it." if row.meaning.startswith("not any more") else ""
+    left = "Left: go to an earlier stage, which has it." if row.meaning.startswith(stages.NO_LONGER_VALID) else ""
     sentences = [_zero_fields(row), left, about.note, *bits, *explained[:1], enter, *explained[1:]]
     return [(classes.DETAIL, words) for words in sentences if words]
 

@@ -38,7 +38,7 @@ def _rows_in(rows: Rows, paddr: int, size: int) -> list[Row]:
 @lru_cache(CACHED)
 def _by_address(rows: ById[Rows]) -> list[tuple[int, int, Row]]:
     """Return the rows that have bytes, by address; of a structure only its fields."""
-    items = [(row.address, index, row) for index, row in enumerate(rows.it) if row.address is not None and row.raw]
+    items = [(row.address, index, row) for index, row in enumerate(rows.value) if row.address is not None and row.raw]
     leaves = [item for item in items if item[2].fields and not _is_structure(item[2])]
     return sorted(leaves or items, key=lambda item: item[:2])
 

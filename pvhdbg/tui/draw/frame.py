@@ -61,9 +61,9 @@ def output_visible(screen: Screen, width: int, height: int) -> int:
 def clamp(screen: Screen, width: int, height: int) -> Screen:
     """With a selected row that exists and is visible, and no scrolling past an end."""
     count, popup, text = visible(screen, width, height), screen.popup, table.shown(screen).text
-    if screen.view in screen.shown:
+    if screen.view in screen.positions:
         window = panes.window(screen, len(rows(screen)), count)
-        screen = screen.at(min(max(screen.here.cursor, 0), max(len(rows(screen)) - 1, 0)), window.start)
+        screen = screen.at(min(max(screen.position.cursor, 0), max(len(rows(screen)) - 1, 0)), window.start)
     if text:
         screen = screen.text_at(_top(screen.text_top, len(text(screen)), count))
     return screen._replace(

@@ -24,7 +24,7 @@ def heading(screen: Screen) -> Line:
 
 def _when(screen: Screen) -> Line:
     """Label captures of earlier stages as past, and views that have no past as of now."""
-    capture = screen.looked_at
+    capture = screen.capture
     if screen.past is not None and capture:
         words = f" captured at {capture.stage}, the past " if boxes.shows_past(screen) else " now, not the past "
         return [(classes.PAST, words)]

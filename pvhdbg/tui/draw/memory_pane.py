@@ -35,7 +35,7 @@ HIDDEN = "+"
 
 def strip(screen: Screen, width: int, lines: int) -> list[Line]:
     """All of memory in one row of cells, its stretches beside each other, with scales above and letters below."""
-    seen = screen.looked_at
+    seen = screen.capture
     if seen is None:
         return []
     apart, more = WIDE_APART if width >= WIDE else APART, signs(screen.ascii).more
@@ -63,7 +63,7 @@ def _within(found: list[Line], count: int) -> list[Line]:
 
 def stacked(screen: Screen, width: int, lines: int) -> list[Line]:
     """The stretches above each other, then what the signs mean."""
-    seen = screen.looked_at
+    seen = screen.capture
     if seen is None:
         return []
     drawn = _picture(screen, seen, width - WIDE_APART)
@@ -83,7 +83,7 @@ def letters(screen: Screen, width: int, drawn: Sequence[Line]) -> str:
     """What the letters stand for, and the sign for those that had no room in what was drawn; in short where the line
     has no room.
     """
-    seen = screen.looked_at
+    seen = screen.capture
     if seen is None:
         return ""
     marks = memory_picture.marks(screen.handover or seen, screen.image)
@@ -100,9 +100,9 @@ def _picture(screen: Screen, seen: Capture, cells: int) -> Picture:
 
 @lru_cache(32)
 def _drawn(seen: ById[Capture], given: ById[Capture], image: ById[ImageFacts | None], cells: int) -> Picture:
-    made, handed_over = seen.it.e820_table, given.it.memory_map
+    made, handed_over = seen.value.e820_table, given.value.memory_map
     entries = made.entries if made else handed_over.entries if handed_over else ()
-    return memory_picture.picture(entries, memory_picture.marks(given.it, image.it), cells)
+    return memory_picture.picture(entries, memory_picture.marks(given.value, image.value), cells)
 
 
 def _lines(drawn: Strip, *, ascii: bool) -> list[Line]:  # noqa: A002

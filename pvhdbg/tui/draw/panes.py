@@ -94,7 +94,7 @@ def _with_cursor(screen: Screen, body: Line, width: int, *, is_selected: bool) -
 def window(screen: Screen, count: int, lines: int) -> range:
     """Return the indexes of the visible rows; the selected one is among them."""
     cursor = min(max(shown_view.cursor(screen), 0), max(count - 1, 0))
-    top = screen.here.top if screen.view in screen.shown else cursor - lines // 2
+    top = screen.position.top if screen.view in screen.positions else cursor - lines // 2
     first = max(min(max(top, cursor - lines + 1), cursor, count - lines), 0)
     return range(first, min(first + lines, count))
 
@@ -113,7 +113,7 @@ def _nothing(why: str) -> list[Line]:
 
 def _why_empty(screen: Screen) -> str:
     view = table.shown(screen)
-    if view.shows_capture and screen.looked_at is None:
+    if view.shows_capture and screen.capture is None:
         return _awaited(screen)
     if view.shows_capture and screen.only_changes:
         return "nothing changed here since the previous stop"

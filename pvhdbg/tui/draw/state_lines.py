@@ -131,18 +131,18 @@ def timeline(screen: Screen, width: int) -> Line:
 
 def _stages(screen: Screen, apart: int) -> Line:
     sign = signs(screen.ascii)
-    past = screen.looked_at.stage if screen.past is not None and screen.looked_at else None
+    past = screen.capture.stage if screen.past is not None and screen.capture else None
     found: Line = [("", " ")]
     for index, mark in enumerate(screen.stages):
         if index:
             found.append((classes.BORDER, f"{sign.link * (apart - 1)} " if apart > 1 else " "))
-        found.append(_stage(mark, sign, looked_at=mark.name == past))
+        found.append(_stage(mark, sign, capture=mark.name == past))
     return found
 
 
-def _stage(mark: StageMark, sign: Signs, *, looked_at: bool) -> tuple[str, str]:
+def _stage(mark: StageMark, sign: Signs, *, capture: bool) -> tuple[str, str]:
     style, words = classes.STAGES.get(mark.status, ""), f"{clean(mark.name)} {sign.stages.get(mark.status, ' ')}"
-    return (f"{style} {classes.LOOKED_AT}", f"[{words}]") if looked_at else (style, words)
+    return (f"{style} {classes.LOOKED_AT}", f"[{words}]") if capture else (style, words)
 
 
 def _right(screen: Screen, *, short: bool) -> Line:
@@ -155,13 +155,13 @@ def _right(screen: Screen, *, short: bool) -> Line:
 def _findings(screen: Screen, *, short: bool) -> Iterator[tuple[str, str]]:
     """Of this boot, up to what is looked at; and what is new there."""
     sign = signs(screen.ascii)
-    if screen.noted:
+    if screen.boot_findings:
         yield "", "so far:" if short else "found so far:"
     for severity, style in classes.FINDINGS.items():
-        count = sum(each.finding.severity == severity for each in screen.noted)
+        count = sum(each.finding.severity == severity for each in screen.boot_findings)
         if count:
             words = str(count) if short else text.counted(count, severity, "info" if severity == "info" else None)
             yield style, f" {sign.findings[severity]} {words}"
-    new = sum(each.new for each in screen.noted)
+    new = sum(each.is_new for each in screen.boot_findings)
     if new:
         yield classes.CHANGED, f" {sign.changed}{new} new"

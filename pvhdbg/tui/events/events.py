@@ -1,4 +1,4 @@
-"""What the machine's thread tells the screen: frozen values, one way."""
+"""What the machine thread reports to the screen: frozen values, in one direction."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from pvhdbg.tui.screen.state import Bytes, Run, StageMark, Title
 
 
-class Began(NamedTuple):
-    """A machine was started, perhaps again. `ours`: it ends with us."""
+class MachineStarted(NamedTuple):
+    """A machine was started, or restarted. `ours`: pvhdbg ends it when it quits."""
 
     title: Title
     image: ImageFacts | None
@@ -24,20 +24,20 @@ class Began(NamedTuple):
     machine: MachineFacts | None = None
 
 
-class Ran(NamedTuple):
-    """The guest runs since `since` (time.monotonic, in seconds)."""
+class GuestRuns(NamedTuple):
+    """The guest has been running since `since` (time.monotonic, in seconds)."""
 
     since: float
 
 
-class Known(NamedTuple):
-    """The kernel that is there after all: null where the one that was named is not."""
+class KernelIdentified(NamedTuple):
+    """Which kernel is in memory: None if it is not the one whose file was named."""
 
     image: ImageFacts | None
 
 
-class Stopped(NamedTuple):
-    """It stands, or is dead: `run` says which and where."""
+class GuestStopped(NamedTuple):
+    """The guest stopped or died: `run` says which, and where."""
 
     run: Run
     now: Capture
@@ -45,87 +45,85 @@ class Stopped(NamedTuple):
     stages: tuple[StageMark, ...]
 
 
-class Lost(NamedTuple):
-    """There is nothing to ask any more: `why` in one line."""
+class MachineLost(NamedTuple):
+    """The machine can't be examined any more: `why`, in one line."""
 
     why: str
 
 
-class Coded(NamedTuple):
-    """The code where it stands, and by name what there was at stages, that one included."""
+class CodeRead(NamedTuple):
+    """The code at the current stop, and the code at stages by their names, this one included."""
 
     code: Code
-    codes: Mapping[str, Code] = {}
+    code_by_stage: Mapping[str, Code] = {}
 
 
-class Peeked(NamedTuple):
-    """Memory that was asked for: as it was captured, `past`, or as it is."""
+class MemoryRead(NamedTuple):
+    """Memory that was requested: from the capture `past`, or from the machine if that is None."""
 
     bytes: Bytes
     past: Capture | None = None
 
 
-class Printed(NamedTuple):
-    """gdb printed this."""
-
+class GdbOutput(NamedTuple):
     text: str
 
 
-class Wrote(NamedTuple):
-    """The guest wrote this on its serial console."""
-
+class SerialOutput(NamedTuple):
     data: bytes
 
 
-class SymbolsAre(NamedTuple):
+class SymbolsChanged(NamedTuple):
+    """Whether gdb has symbols: `state` is a word of `screen.state`."""
+
     state: str
 
 
-class Queued(NamedTuple):
-    """So many of the user's commands wait for the machine's thread."""
+class QueueLength(NamedTuple):
+    """How many of the user's commands wait for the machine thread."""
 
     waiting: int
 
 
-class Busy(NamedTuple):
-    """Whether that thread is at work."""
+class GdbBusy(NamedTuple):
+    """Whether the machine thread executes a command of the user."""
 
     busy: bool
 
 
-class Prompted(NamedTuple):
-    """gdb wants more lines of a command, up to its `end`; or no more."""
+class LinesWanted(NamedTuple):
+    """Whether gdb waits for more lines of a command, up to its `end`."""
 
     more: bool
 
 
-class Said(NamedTuple):
-    """A line for the user; `hint` on what to do."""
+class Message(NamedTuple):
+    """A message for the user, and a hint on what to do."""
 
     message: str
     hint: str | None = None
 
 
-class Left(NamedTuple):
-    """The machine's thread has ended everything; `error` is why, to be raised where it can be seen."""
+class ThreadEnded(NamedTuple):
+    """The machine thread ended, and the machine with it. `error` is a bug, raised again in the screen's thread."""
 
     error: BaseException | None = None
 
 
 Event = (
-    Began
-    | Ran
-    | Known
-    | Stopped
-    | Lost
-    | Coded
-    | Peeked
-    | Printed
-    | Wrote
-    | SymbolsAre
-    | Queued
-    | Busy
-    | Prompted
-    | Said
-    | Left
+    MachineStarted
+    | GuestRuns
+    | KernelIdentified
+    | GuestStopped
+    | MachineLost
+    | CodeRead
+    | MemoryRead
+    | GdbOutput
+    | SerialOutput
+    | SymbolsChanged
+    | QueueLength
+    | GdbBusy
+    | LinesWanted
+    | Message
+    | ThreadEnded
 )

@@ -21,10 +21,10 @@ def changed_views(screen: Screen) -> frozenset[str]:
 
 def news(screen: Screen) -> str:
     """Describe on one line what is new and what changed at the current stop."""
-    new_keys, capture = _new_keys(screen), screen.looked_at
+    new_keys, capture = _new_keys(screen), screen.capture
     new = [_in_view(key) for key in new_keys]
     changed = [_in_view(key) for key in _changed_keys(screen) if key not in new_keys]
-    findings = sum(entry.new for entry in screen.noted)
+    findings = sum(entry.is_new for entry in screen.boot_findings)
     if findings:
         new.append(f"{text.counted(findings, 'finding')} (view {table.FINDINGS.key})")
     stage = capture.stage if capture else ""
@@ -40,14 +40,14 @@ def _in_view(key: str) -> str:
 
 def _changed_keys(screen: Screen) -> list[str]:
     """Return the capture's keys that are new or changed."""
-    changed = {changes.top_key(path) for path in screen.before}
+    changed = {changes.top_key(path) for path in screen.old_values}
     new = _new_keys(screen)
-    return [key for key in _VIEWS if key in new or (key in changed and getattr(screen.looked_at, key) is not None)]
+    return [key for key in _VIEWS if key in new or (key in changed and getattr(screen.capture, key) is not None)]
 
 
 def _new_keys(screen: Screen) -> list[str]:
     """Return the capture's keys that the stage before did not have; a copy that the kernel made is new."""
-    capture, before = screen.looked_at, changes.stage_before(screen)
+    capture, before = screen.capture, changes.stage_before(screen)
     if capture is None or before is None:
         return []
     return [key for key in _VIEWS if getattr(capture, key) is not None and getattr(before, key) is None]

@@ -1,4 +1,4 @@
-"""Events to screens: pure."""
+"""(Screen, event) -> Screen. Pure functions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pvhdbg.tui.events import events
 from pvhdbg.tui.events.news import news
 from pvhdbg.tui.screen import changes, findings, scrollback, state
 from pvhdbg.tui.screen.by_id import ById
-from pvhdbg.tui.screen.state import Run, Screen, Wanted
+from pvhdbg.tui.screen.state import MemoryRequest, Run, Screen
 from pvhdbg.tui.views import table
 
 if TYPE_CHECKING:
@@ -22,23 +22,51 @@ if TYPE_CHECKING:
 
 
 def update(screen: Screen, event: events.Event) -> Screen:
-    """The screen after an event."""
+    """Return the screen after an event."""
     return _UPDATES[type(event)](screen, event)
 
 
-def merged(waiting: Iterable[events.Event]) -> Iterator[events.Event]:
-    """The same events, but text that was printed piece by piece as one: each change of a long pane copies it."""
+def merge_output(waiting: Iterable[events.Event]) -> Iterator[events.Event]:
+    """Yield the events, with successive pieces of output joined: every append copies the lines of the pane."""
     for kind, run in groupby(waiting, type):
-        if kind is events.Printed:
-            yield events.Printed("".join(each.text for each in run if isinstance(each, events.Printed)))
-        elif kind is events.Wrote:
-            yield events.Wrote(b"".join(each.data for each in run if isinstance(each, events.Wrote)))
+        if kind is events.GdbOutput:
+            yield events.GdbOutput("".join(event.text for event in run if isinstance(event, events.GdbOutput)))
+        elif kind is events.SerialOutput:
+            yield events.SerialOutput(b"".join(event.data for event in run if isinstance(event, events.SerialOutput)))
         else:
             yield from run
 
 
-def _began(screen: Screen, event: events.Began) -> Screen:
-    """A machine at its reset vector: what there was of another one is gone."""
+def show_stage(screen: Screen, past: int | None) -> Screen:
+    """Show the capture at an index of the history, None for the current stop."""
+    return _reread_bytes(compare_and_check(_at_start_rows(screen._replace(past=past))))
+
+
+def compare_and_check(screen: Screen) -> Screen:
+    """Bring up to date what changed up to the capture that is shown, and what the rules find in it.
+
+    It is compared with the stage before and, at the current stop, also with what was there when the machine arrived.
+    """
+    capture = screen.capture
+    arrival = screen.arrival if screen.past is None else None
+    old_values: dict[str, object] = {}
+    for earlier in (changes.stage_before(screen), arrival):
+        if capture is not None and earlier is not None and earlier is not capture:
+            old_values |= _values_before(ById(earlier), ById(capture))
+    return screen._replace(
+        old_values=old_values,
+        findings=findings.current_findings(screen),
+        boot_findings=findings.boot_findings(screen),
+    )
+
+
+@lru_cache(8)
+def _values_before(before: ById[Capture], after: ById[Capture]) -> Mapping[str, object]:
+    return compare.values_before(before.value, after.value)
+
+
+def _machine_started(screen: Screen, event: events.MachineStarted) -> Screen:
+    """Forget the machine before: this one is at its reset vector."""
     return screen._replace(
         title=event.title,
         run=Run(),
@@ -49,158 +77,135 @@ def _began(screen: Screen, event: events.Began) -> Screen:
         history=(),
         now=None,
         past=None,
-        before={},
+        old_values={},
         findings=(),
-        noted=(),
-        codes={},
+        boot_findings=(),
+        code_by_stage={},
         serial=(),
         text_tops={},
-        arrived=None,
-        view=table.FIRST.name
-        if screen.run.kind == state.DEAD and table.shown(screen) is table.FINDINGS
-        else screen.view,
+        arrival=None,
+        view=_view_after_restart(screen),
     )
 
 
-def _view_after_death(screen: Screen) -> str:
-    """Leave the findings, if the death of the guest brought them up."""
+def _view_after_restart(screen: Screen) -> str:
+    """Leave the findings if the death of the guest had brought them up."""
     explains_death = screen.run.kind == state.DEAD and table.shown(screen) is table.FINDINGS
     return table.FIRST.name if explains_death else screen.view
 
 
-def _ran(screen: Screen, event: events.Ran) -> Screen:
+def _guest_runs(screen: Screen, event: events.GuestRuns) -> Screen:
     if screen.run.kind == state.DEAD:
         return screen
-    marks = tuple(each._replace(status=state.PASSED) if each.status == state.HERE else each for each in screen.stages)
+    marks = tuple(mark._replace(status=state.PASSED) if mark.status == state.HERE else mark for mark in screen.stages)
     return screen._replace(run=Run(state.RUNNING, screen.run.where, event.since), stages=marks)
 
 
-def _known(screen: Screen, event: events.Known) -> Screen:
+def _kernel_identified(screen: Screen, event: events.KernelIdentified) -> Screen:
     return screen._replace(image=event.image)
 
 
-def _stopped(screen: Screen, event: events.Stopped) -> Screen:
-    """A new stop is what people want to see: the past is left, and a death brings its findings."""
-    seen = screen._replace(run=event.run, now=event.now, history=event.history, stages=event.stages)
+def _guest_stopped(screen: Screen, event: events.GuestStopped) -> Screen:
+    """Show the stop. If the guest moved, return from the past, and say what is new."""
+    stopped = screen._replace(run=event.run, now=event.now, history=event.history, stages=event.stages)
     if event.run == screen.run:
-        return _again(compared(seen))
-    known = len(screen.history)
-    seen = compared(_moved(screen, seen._replace(past=None, arrived=event.now, detail_top=0)))
-    if len(event.history) > known and not seen.message:
-        seen = seen._replace(message=news(seen))
-    return _again(seen)
+        return _reread_bytes(compare_and_check(stopped))
+    stopped = stopped._replace(past=None, arrival=event.now, detail_top=0)
+    stopped = compare_and_check(_with_death(screen, _at_start_rows(stopped)))
+    if len(event.history) > len(screen.history) and not stopped.message:
+        stopped = stopped._replace(message=news(stopped))
+    return _reread_bytes(stopped)
 
 
-def _moved(before: Screen, screen: Screen) -> Screen:
-    screen = _at_start_rows(screen)
+def _with_death(before: Screen, screen: Screen) -> Screen:
+    """If the guest has just died, say how and where, and show the findings."""
     if screen.run.kind != state.DEAD or before.run.kind == state.DEAD:
         return screen
-    words = "; ".join(filter(None, (f"the guest died: {screen.run.how}", _place(screen.run))))
-    output = scrollback.printed(screen.output, f"pvhdbg: {words}\n")
-    return screen._replace(view=table.FINDINGS.name, message=words, output=output)
+    message = "; ".join(filter(None, (f"the guest died: {screen.run.how}", _rip(screen.run))))
+    output = scrollback.add_gdb_output(screen.output, f"pvhdbg: {message}\n")
+    return screen._replace(view=table.FINDINGS.name, message=message, output=output)
+
+
+def _rip(run: Run) -> str:
+    return "" if run.rip is None else f"rip {run.rip:#x} {run.symbol or ''}".rstrip()
 
 
 def _at_start_rows(screen: Screen) -> Screen:
     """Move the cursors of views that have a start row back to it: the code is shown at RIP again."""
-    kept = {name: place for name, place in screen.shown.items() if table.BY_NAME[name].start_row is None}
-    return screen._replace(shown=kept)
+    kept = {name: position for name, position in screen.positions.items() if table.BY_NAME[name].start_row is None}
+    return screen._replace(positions=kept)
 
 
-def _place(run: Run) -> str:
-    return "" if run.rip is None else f"rip {run.rip:#x} {run.symbol or ''}".rstrip()
-
-
-def _again(screen: Screen) -> Screen:
-    """What the bytes view shows is read again from what is looked at now."""
-    if screen.bytes.data == b"" or screen.wanted is not None:
+def _reread_bytes(screen: Screen) -> Screen:
+    """Request the memory in the bytes view again, from what is shown now."""
+    if screen.bytes.data == b"" or screen.memory_request is not None:
         return screen
-    return screen._replace(wanted=Wanted("", 0, screen.bytes.paddr))
+    return screen._replace(memory_request=MemoryRequest("", 0, screen.bytes.paddr))
 
 
-def _lost(screen: Screen, event: events.Lost) -> Screen:
+def _machine_lost(screen: Screen, event: events.MachineLost) -> Screen:
     return screen._replace(run=Run(state.ENDED, event.why), message=event.why)
 
 
-def looking(screen: Screen, past: int | None) -> Screen:
-    """At a stage of the past, or at now."""
-    return _again(compared(_at_start_rows(screen._replace(past=past))))
+def _code_read(screen: Screen, event: events.CodeRead) -> Screen:
+    return screen._replace(code=event.code, code_by_stage={**screen.code_by_stage, **event.code_by_stage})
 
 
-def compared(screen: Screen) -> Screen:
-    """With what changed since the stage before the capture that is looked at, or since the machine came there; and with
-    what the rules find in it.
-    """
-    seen = screen.looked_at
-    arrived = screen.arrived if screen.past is None else None
-    earlier = [each for each in (changes.stage_before(screen), arrived) if each is not None and each is not seen]
-    before: dict[str, object] = {}
-    for each in earlier if seen else ():
-        before |= _marks(ById(each), ById(seen))
-    return screen._replace(before=before, findings=findings.findings(screen), noted=findings.noted(screen))
+def _memory_read(screen: Screen, event: events.MemoryRead) -> Screen:
+    """Ignore the memory if the user has moved to another stage since the request."""
+    is_of_now = event.past is None and screen.past is None
+    is_of_capture = event.past is not None and event.past is screen.capture
+    return screen._replace(bytes=event.bytes) if is_of_now or is_of_capture else screen
 
 
-@lru_cache(8)
-def _marks(before: ById[Capture], after: ById[Capture]) -> Mapping[str, object]:
-    return compare.values_before(before.it, after.it)
-
-
-def _coded(screen: Screen, event: events.Coded) -> Screen:
-    return screen._replace(code=event.code, codes={**screen.codes, **event.codes})
-
-
-def _peeked(screen: Screen, event: events.Peeked) -> Screen:
-    """Who has gone on to another stage meanwhile is not shown what that one had."""
-    looked_at = screen.looked_at if screen.past is not None or event.past is screen.looked_at else None
-    return screen._replace(bytes=event.bytes) if event.past is looked_at else screen
-
-
-def _busy(screen: Screen, event: events.Busy) -> Screen:
+def _gdb_busy(screen: Screen, event: events.GdbBusy) -> Screen:
     return screen._replace(busy=event.busy)
 
 
-def _printed(screen: Screen, event: events.Printed) -> Screen:
-    return screen._replace(output=scrollback.printed(screen.output, event.text))
+def _gdb_output(screen: Screen, event: events.GdbOutput) -> Screen:
+    return screen._replace(output=scrollback.add_gdb_output(screen.output, event.text))
 
 
-def _wrote(screen: Screen, event: events.Wrote) -> Screen:
-    return screen._replace(serial=scrollback.written(screen.serial, event.data))
+def _serial_output(screen: Screen, event: events.SerialOutput) -> Screen:
+    return screen._replace(serial=scrollback.add_serial_output(screen.serial, event.data))
 
 
-def _symbols(screen: Screen, event: events.SymbolsAre) -> Screen:
+def _symbols_changed(screen: Screen, event: events.SymbolsChanged) -> Screen:
     return screen._replace(symbols=event.state)
 
 
-def _queued(screen: Screen, event: events.Queued) -> Screen:
+def _queue_length(screen: Screen, event: events.QueueLength) -> Screen:
     return screen._replace(queued=event.waiting)
 
 
-def _prompted(screen: Screen, event: events.Prompted) -> Screen:
-    return screen._replace(continued=event.more)
+def _lines_wanted(screen: Screen, event: events.LinesWanted) -> Screen:
+    return screen._replace(reads_lines=event.more)
 
 
-def _said(screen: Screen, event: events.Said) -> Screen:
-    words = event.message + (f" (hint: {event.hint})" if event.hint else "")
-    return screen._replace(message=words, output=scrollback.printed(screen.output, f"pvhdbg: {words}\n"))
+def _message(screen: Screen, event: events.Message) -> Screen:
+    message = event.message + (f" (hint: {event.hint})" if event.hint else "")
+    output = scrollback.add_gdb_output(screen.output, f"pvhdbg: {message}\n")
+    return screen._replace(message=message, output=output)
 
 
-def _left(screen: Screen, _event: events.Left) -> Screen:
+def _thread_ended(screen: Screen, _event: events.ThreadEnded) -> Screen:
     return screen._replace(run=Run(state.ENDED))
 
 
 _UPDATES: dict[type, Callable[[Screen, Any], Screen]] = {
-    events.Began: _began,
-    events.Ran: _ran,
-    events.Known: _known,
-    events.Stopped: _stopped,
-    events.Lost: _lost,
-    events.Coded: _coded,
-    events.Peeked: _peeked,
-    events.Printed: _printed,
-    events.Wrote: _wrote,
-    events.SymbolsAre: _symbols,
-    events.Queued: _queued,
-    events.Busy: _busy,
-    events.Prompted: _prompted,
-    events.Said: _said,
-    events.Left: _left,
+    events.MachineStarted: _machine_started,
+    events.GuestRuns: _guest_runs,
+    events.KernelIdentified: _kernel_identified,
+    events.GuestStopped: _guest_stopped,
+    events.MachineLost: _machine_lost,
+    events.CodeRead: _code_read,
+    events.MemoryRead: _memory_read,
+    events.GdbOutput: _gdb_output,
+    events.SerialOutput: _serial_output,
+    events.SymbolsChanged: _symbols_changed,
+    events.QueueLength: _queue_length,
+    events.GdbBusy: _gdb_busy,
+    events.LinesWanted: _lines_wanted,
+    events.Message: _message,
+    events.ThreadEnded: _thread_ended,
 }

@@ -9,7 +9,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from pvhdbg.tui.events.events import Began, Left, Lost, Stopped
+from pvhdbg.tui.events.events import GuestStopped, MachineLost, MachineStarted, ThreadEnded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -39,7 +39,7 @@ class EventQueue:
                 self._emit(event)
                 return
             self.events.append(event)
-        if isinstance(event, Left):
+        if isinstance(event, ThreadEnded):
             self.fail(event.error or SystemExit(0))
         self._arrivals.put(type(event))
 
@@ -58,14 +58,14 @@ class EventQueue:
 
         :raise BaseException: the error given to `fail`, if any.
         """
-        return self._wait((Began,), timeout)
+        return self._wait((MachineStarted,), timeout)
 
     def wait_stopped(self, timeout: float) -> bool:
         """Wait until the machine has stopped or is lost. Return False after `timeout` seconds.
 
         :raise BaseException: the error given to `fail`, if any.
         """
-        return self._wait((Stopped, Lost), timeout)
+        return self._wait((GuestStopped, MachineLost), timeout)
 
     def _wait(self, kinds: Collection[type[Event]], timeout: float) -> bool:
         end = time.monotonic() + timeout

@@ -14,7 +14,7 @@ from pvhdbg.boot.stop.address import Addresses
 from pvhdbg.errors import MemoryUnreadable, PvhdbgError, SymbolMissing, TargetError
 from pvhdbg.target import monitor
 from pvhdbg.target.recording import Recording
-from pvhdbg.tui.events.events import Peeked, Said
+from pvhdbg.tui.events.events import MemoryRead, Message
 from pvhdbg.tui.screen.state import Bytes
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pvhdbg.live.debuggee.debuggee import Debuggee
     from pvhdbg.target.base import Target
     from pvhdbg.target.gdb_mi import MiTarget
-    from pvhdbg.tui.screen.state import Wanted
+    from pvhdbg.tui.screen.state import MemoryRequest
 
 SIZE = 1024
 """Bytes that the view holds at a time."""
@@ -36,17 +36,17 @@ _LOWEST_VIRTUAL = 1 << 47
 _PREFIX = re.compile(r"\s*([pv])\s+(?=[^\s+-])")
 
 
-def read_live(debuggee: Debuggee, capture: Capture, wanted: Wanted, shown: Bytes) -> Bytes:
+def read_live(debuggee: Debuggee, capture: Capture, request: MemoryRequest, shown: Bytes) -> Bytes:
     """Read memory of the live machine. `shown` is what the view shows now.
 
-    :raise UserError: if `wanted` has no address.
+    :raise UserError: if the requested place has no address.
     """
     target = debuggee.machine.target
-    if wanted.start is not None:
-        return _with_regions(target, _read(target, shown, wanted.start))
+    if request.start is not None:
+        return _with_regions(target, _read(target, shown, request.start))
     addresses = Addresses(target, capture.registers, debuggee.image)
-    place = _place(addresses, debuggee.image, debuggee.session.evaluate_now, wanted.place)
-    return _with_regions(target, _read(target, _selected(place, wanted.size)))
+    place = _place(addresses, debuggee.image, debuggee.session.evaluate_now, request.place)
+    return _with_regions(target, _read(target, _selected(place, request.size)))
 
 
 def _with_regions(target: MiTarget, shown: Bytes) -> Bytes:
@@ -61,18 +61,18 @@ def _with_regions(target: MiTarget, shown: Bytes) -> Bytes:
 
 
 def read_captured(
-    capture: Capture, image: ImageFacts | None, wanted: Wanted, shown: Bytes, symbol: Callable[[str], int]
+    capture: Capture, image: ImageFacts | None, request: MemoryRequest, shown: Bytes, symbol: Callable[[str], int]
 ) -> Bytes:
     """Read memory from a capture, as far as it was captured. `symbol` resolves symbols that the capture lacks.
 
-    :raise UserError: if `wanted` has no address.
+    :raise UserError: if the requested place has no address.
     """
-    if wanted.start is not None:
-        return _captured(capture, shown, wanted.start)
+    if request.start is not None:
+        return _captured(capture, shown, request.start)
     target = _Captured(capture, symbol)
     addresses = Addresses(target, capture.registers, image)
-    place = _place(addresses, image, lambda text: evaluate_captured(text, capture, target), wanted.place)
-    return _captured(capture, _selected(place, wanted.size))
+    place = _place(addresses, image, lambda text: evaluate_captured(text, capture, target), request.place)
+    return _captured(capture, _selected(place, request.size))
 
 
 def _no_symbol(name: str) -> int:
@@ -80,13 +80,17 @@ def _no_symbol(name: str) -> int:
 
 
 def captured_event(
-    capture: Capture, image: ImageFacts | None, wanted: Wanted, shown: Bytes, symbol: Callable[[str], int] = _no_symbol
-) -> Peeked | Said:
+    capture: Capture,
+    image: ImageFacts | None,
+    request: MemoryRequest,
+    shown: Bytes,
+    symbol: Callable[[str], int] = _no_symbol,
+) -> MemoryRead | Message:
     """Return the event with the memory from `read_captured`, or with the reason why there is none."""
     try:
-        return Peeked(read_captured(capture, image, wanted, shown, symbol), capture)
+        return MemoryRead(read_captured(capture, image, request, shown, symbol), capture)
     except PvhdbgError as error:
-        return Said(str(error), error.hint)
+        return Message(str(error), error.hint)
 
 
 class _Captured(Recording):
@@ -103,13 +107,13 @@ class _Captured(Recording):
             return self._others(name)
 
 
-def _place(addresses: Addresses, image: ImageFacts | None, evaluate: Callable[[str], int], wanted: str) -> Bytes:
+def _place(addresses: Addresses, image: ImageFacts | None, evaluate: Callable[[str], int], place: str) -> Bytes:
     """Resolve a typed place: an address, after `p` a physical one, after `v` a virtual one.
 
     Without either, a number is physical unless it is too high for that, and everything else is virtual.
     """
-    match = _PREFIX.match(wanted)
-    kind, text = (match[1], wanted[match.end() :]) if match else ("", wanted)
+    match = _PREFIX.match(place)
+    kind, text = (match[1], place[match.end() :]) if match else ("", place)
     value, parsed = evaluate(text), _parsed(text)
     is_number = parsed is not None and parsed.is_number
     if kind == "p" or (is_number and not kind and value < _LOWEST_VIRTUAL):

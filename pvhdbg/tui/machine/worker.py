@@ -45,7 +45,7 @@ class Worker:
         self._title = title
         self._emit = emit
         self._terminal = terminal
-        self._requests = Requests(lambda waiting: emit(events.Queued(waiting)))
+        self._requests = Requests(lambda waiting: emit(events.QueueLength(waiting)))
         self._debuggee: Debuggee | None = None
         self._image: ImageFacts | None = None
         self._stop_requested = self._is_lost = False
@@ -97,7 +97,7 @@ class Worker:
     def end(self, error: BaseException | None) -> None:
         """Report the machine's end. `error` is why it did not start, or what went wrong; None if nothing did."""
         self.error = error
-        self._emit(events.Left(error))
+        self._emit(events.ThreadEnded(error))
 
     def _begin(self, debuggee: Debuggee) -> None:
         self._debuggee = debuggee
@@ -105,7 +105,7 @@ class Worker:
         debuggee.machine.gdb.on_change = self._on_run_state_change
         self._emit_began(debuggee)
         for remark in debuggee.remarks:
-            self._emit(events.Printed(f"{remark}\n"))
+            self._emit(events.GdbOutput(f"{remark}\n"))
         self._run_and_show(debuggee.to_first_stop)
         self._load_symbols(debuggee)
         with suppress(PvhdbgError):  # `pvh …` works without it: pvhdbg answers it itself
@@ -114,7 +114,9 @@ class Worker:
     def _emit_began(self, debuggee: Debuggee) -> None:
         self._image = debuggee.image
         facts = machine_facts.from_options(debuggee.options, debuggee.machine)
-        self._emit(events.Began(self._title, debuggee.image, self._stage_marks(debuggee), debuggee.is_ours, facts))
+        self._emit(
+            events.MachineStarted(self._title, debuggee.image, self._stage_marks(debuggee), debuggee.is_ours, facts)
+        )
         self._listen(debuggee)
 
     def _listen(self, debuggee: Debuggee) -> None:
@@ -128,7 +130,7 @@ class Worker:
             nonlocal position
             data, position = qemu.serial.since(position)
             if data:
-                self._emit(events.Wrote(data))
+                self._emit(events.SerialOutput(data))
 
         qemu.serial.on_data = emit_serial
         qemu.serial.on_end = lambda: self._requests.put(INTERNAL, lambda: self._report_qemu_exit(qemu))
@@ -147,7 +149,7 @@ class Worker:
     def _print(self, text: str) -> None:
         """Emit gdb's output, except its prompt for another line: the TUI shows its own."""
         if not _SECONDARY_PROMPT.fullmatch(text):
-            self._emit(events.Printed(text))
+            self._emit(events.GdbOutput(text))
 
     def _on_run_state_change(self) -> None:
         """Report that the guest runs, or gdb's exit. The thread that reads from gdb calls this."""
@@ -156,19 +158,19 @@ class Worker:
             self._requests.put(INTERNAL, self._report_gdb_exit)
         if debuggee is None or not debuggee.machine.gdb.running:
             return
-        self._emit(events.Ran(time.monotonic()))
+        self._emit(events.GuestRuns(time.monotonic()))
         if self._stop_requested:
             debuggee.interrupt()
 
     def _serve(self) -> None:
         while (request := self._requests.next()) is not None:
             self._stop_requested = False
-            self._emit(events.Busy(request.kind != INTERNAL))
+            self._emit(events.GdbBusy(request.kind != INTERNAL))
             try:
                 request.action()
             except PvhdbgError as error:
                 self._report(error)
-            self._emit(events.Busy(busy=False))
+            self._emit(events.GdbBusy(busy=False))
 
     def next_stage(self) -> None:
         self._submit(lambda debuggee: debuggee.next_stage())
@@ -192,7 +194,7 @@ class Worker:
 
     def read_memory(self, read: Callable[[Debuggee], Bytes]) -> None:
         """Read memory for the bytes view by `read`."""
-        self._requests.put(INTERNAL, lambda: self._emit(events.Peeked(read(self._ready_debuggee))))
+        self._requests.put(INTERNAL, lambda: self._emit(events.MemoryRead(read(self._ready_debuggee))))
 
     def complete(self, text: str, answer: Callable[[list[str]], None]) -> None:
         """Ask gdb for the completions of `text`. The machine's thread calls `answer`."""
@@ -232,7 +234,7 @@ class Worker:
     def _run_next_line(self) -> None:
         line = self._requests.take_line()
         if line is not None:
-            self._emit(events.Printed(f"(gdb) {line}\n"))
+            self._emit(events.GdbOutput(f"(gdb) {line}\n"))
             self._run_and_show(lambda: self._run_line(self._ready_debuggee, line))
 
     def _run_line(self, debuggee: Debuggee, line: str) -> Position:
@@ -269,27 +271,27 @@ class Worker:
         """
         if self._stop_requested:
             return None
-        line = self._requests.read_line(lambda waiting: self._emit(events.Prompted(waiting)))
+        line = self._requests.read_line(lambda waiting: self._emit(events.LinesWanted(waiting)))
         self._stop_requested = line is None
         if line is not None:
-            self._emit(events.Printed(f"> {line}\n"))
+            self._emit(events.GdbOutput(f"> {line}\n"))
         return line
 
     def _run_and_show(self, step: Callable[[], Position]) -> None:
         """Run a step and show the machine's new position. If the step fails, show the error and the position."""
         if self._is_lost:
-            self._emit(events.Said("gdb has exited", "press Ctrl-Q and restart pvhdbg"))
+            self._emit(events.Message("gdb has exited", "press Ctrl-Q and restart pvhdbg"))
             return
         try:
             position = self._position_after(step)
         except PvhdbgError as error:
             self._is_lost = self._ready_debuggee.machine.gdb.exited
-            self._emit(events.Lost(str(error)))
+            self._emit(events.MachineLost(str(error)))
             return
         for news in self._ready_debuggee.journey.take_news():
-            self._emit(events.Said(news))
+            self._emit(events.Message(news))
         if position.remark:
-            self._emit(events.Said(position.remark))
+            self._emit(events.Message(position.remark))
         self._show(position)
 
     def _position_after(self, step: Callable[[], Position]) -> Position:
@@ -305,13 +307,13 @@ class Worker:
         marks = self._stage_marks(debuggee, position.stage)
         if debuggee.image is not self._image:
             self._image = debuggee.image
-            self._emit(events.Known(debuggee.image))
-            self._emit(events.SymbolsAre(state.LOADED if debuggee.has_symbols else state.NO_SYMBOLS))
-        self._emit(events.Stopped(_run_state(position), position.capture, tuple(debuggee.journey.history), marks))
+            self._emit(events.KernelIdentified(debuggee.image))
+            self._emit(events.SymbolsChanged(state.LOADED if debuggee.has_symbols else state.NO_SYMBOLS))
+        self._emit(events.GuestStopped(_run_state(position), position.capture, tuple(debuggee.journey.history), marks))
         self.first_stop_shown.wait(_SHOWN_TIMEOUT)
         here = debuggee.code_at_rip(position.capture.cpu_mode)
         self._emit(
-            events.Coded(
+            events.CodeRead(
                 here, {**debuggee.code_at_passed_stages(), **({position.stage: here} if position.stage else {})}
             )
         )
@@ -325,17 +327,17 @@ class Worker:
         """Let gdb read the kernel's symbols. This takes a second, so it comes after the first screen."""
         if not debuggee.symbols:
             return
-        self._emit(events.SymbolsAre(state.LOADING))
+        self._emit(events.SymbolsChanged(state.LOADING))
         try:
             debuggee.load_symbols()
         except TargetError as error:
             if not debuggee.machine.gdb.exited:  # gdb's exit is reported below
                 self._report(error)
-        self._emit(events.SymbolsAre(state.LOADED if debuggee.has_symbols else state.NO_SYMBOLS))
+        self._emit(events.SymbolsChanged(state.LOADED if debuggee.has_symbols else state.NO_SYMBOLS))
         self._run_and_show(debuggee.position)
 
     def _report(self, error: PvhdbgError) -> None:
-        self._emit(events.Said(str(error), error.hint))
+        self._emit(events.Message(str(error), error.hint))
 
 
 def _run_state(position: Position) -> Run:

@@ -1,4 +1,4 @@
-"""A value as a key of a cache: the same only if it is the same object."""
+"""Cache keys that compare values by identity."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ CACHED = 16
 
 
 class ById(Generic[T]):
-    """Captures hold mappings and have no hash; they are frozen, so one object is one value. The key keeps it alive,
-    so that no other can come to have its identity.
+    """A cache key that is equal only for the same object.
+
+    Captures hold mappings and so have no hash; they are frozen, so that one object always has the same content. The
+    key keeps the object alive: its id can't be given to another one.
     """
 
-    __slots__ = ("it",)
+    __slots__ = ("value",)
 
-    def __init__(self, it: T) -> None:
-        self.it = it
+    def __init__(self, value: T) -> None:
+        self.value = value
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, ById) and self.it is other.it
+        return isinstance(other, ById) and self.value is other.value
 
     def __hash__(self) -> int:
-        return id(self.it)
+        return id(self.value)

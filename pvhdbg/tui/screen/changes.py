@@ -60,8 +60,8 @@ def is_new(path: str, before: Before) -> bool:
     return any(isinstance(before.get(name), Absent) for name in (path, *outer(path)))
 
 
-def was(row: Row, before: Before) -> str:
-    """Describe the old value; the empty string if the row did not change, or is several values."""
+def old_value(row: Row, before: Before) -> str:
+    """Describe the old value in words; the empty string if the row did not change, or is several values."""
     if row.path not in before:
         return ""
     old = before[row.path]
@@ -81,5 +81,5 @@ def stage_before(screen: Screen) -> Capture | None:
 @lru_cache(16)
 def _touched(before: ById[Before]) -> frozenset[str]:
     """Return the changed paths and those of everything around them."""
-    around = (name for path in before.it for name in outer(path))
-    return frozenset((*before.it, *around))
+    around = (name for path in before.value for name in outer(path))
+    return frozenset((*before.value, *around))

@@ -1,4 +1,4 @@
-"""The code of what is looked at: where the machine stands, where it stood, or the bytes that were captured there."""
+"""The code at the stop that is shown: live code, what was read at an earlier stop, or the captured bytes."""
 
 from __future__ import annotations
 
@@ -17,38 +17,38 @@ if TYPE_CHECKING:
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.tui.screen.state import Screen
 
-BYTES_A_LINE = 16
-_NO_DISASSEMBLER = ("A recording has bytes alone.", "Booted again, the kernel shows its instructions here.")
-_PASSED_BY = (
-    "The machine did not stop here.",
-    "After `starti`, or with a breakpoint here, it does.",
+BYTES_PER_LINE = 16
+_IN_RECORDING = ("A recording has only the bytes.", "Boot the kernel to see its instructions.")
+_STEPPED_OVER = (
+    "The machine did not stop at this stage, so the code was not read.",
+    "To stop here, restart with `starti` or set a breakpoint.",
 )
 
 
 def code(screen: Screen) -> Code:
-    """Of the past what was shown there then; else, and of recordings, what was captured."""
-    seen, is_recording = screen.looked_at, screen.run.kind == state.RECORDING
-    if seen is None or (screen.past is None and not is_recording):
+    """Return the code: live for the current stop, else what was read then, else the captured bytes."""
+    capture, is_recording = screen.capture, screen.run.kind == state.RECORDING
+    if capture is None or (screen.past is None and not is_recording):
         return screen.code
-    if seen.stage in screen.codes:
-        return screen.codes[seen.stage]
-    return _captured(ById(seen), ById(screen.image), _NO_DISASSEMBLER if is_recording else _PASSED_BY)
+    if capture.stage in screen.code_by_stage:
+        return screen.code_by_stage[capture.stage]
+    return _bytes(ById(capture), ById(screen.image), _IN_RECORDING if is_recording else _STEPPED_OVER)
 
 
 @lru_cache(8)
-def _captured(seen: ById[Capture], image: ById[ImageFacts | None], why: tuple[str, ...]) -> Code:
-    """The bytes from RIP on."""
-    rip, start = seen.it.rip, code_paddr(seen.it, image.it)
+def _bytes(capture: ById[Capture], image: ById[ImageFacts | None], reason: tuple[str, ...]) -> Code:
+    """Return the captured bytes from RIP on, and the reason why they are not disassembled."""
+    rip, start = capture.value.rip, code_paddr(capture.value, image.value)
     if rip is None or start is None:
-        return Code(why=f"where the CPU stood was not captured at {seen.it.stage}")
+        return Code(why=f"RIP was not captured at {capture.value.stage}")
     sizes = range(CODE - CODE_BEFORE, 0, -1)
-    data = next(filter(None, (seen.it.bytes_at(start, size) for size in sizes)), b"")
+    data = next(filter(None, (capture.value.bytes_at(start, size) for size in sizes)), b"")
     if not data:
-        return Code(why=f"nothing was captured at {rip:#x}")
-    lines = (_line(data, rip, at) for at in range(0, len(data), BYTES_A_LINE))
-    title = f"captured bytes, not disassembled: {stages.stage(seen.it.stage).about}"
-    return Code(title, (*lines, CodeLine(""), *map(CodeLine, why)))
+        return Code(why=f"no code captured at {rip:#x}")
+    lines = (_line(data, rip, offset) for offset in range(0, len(data), BYTES_PER_LINE))
+    title = f"captured bytes, not disassembled: {stages.stage(capture.value.stage).about}"
+    return Code(title, (*lines, CodeLine(""), *map(CodeLine, reason)))
 
 
-def _line(data: bytes, rip: int, at: int) -> CodeLine:
-    return CodeLine(data[at : at + BYTES_A_LINE].hex(" "), rip + at, None, current=at == 0)
+def _line(data: bytes, rip: int, offset: int) -> CodeLine:
+    return CodeLine(data[offset : offset + BYTES_PER_LINE].hex(" "), rip + offset, None, current=offset == 0)

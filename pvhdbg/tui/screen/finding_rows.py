@@ -31,8 +31,8 @@ def by_row(screen: Screen, rows: Rows) -> Mapping[int, tuple[Finding, ...]]:
 @lru_cache(CACHED)
 def _by_row(rows: ById[Rows], findings: ById[Sequence[Finding]]) -> Mapping[int, tuple[Finding, ...]]:
     by_index: dict[int, tuple[Finding, ...]] = {}
-    for finding in findings.it:
-        index = index_of(rows.it, finding.field)
+    for finding in findings.value:
+        index = index_of(rows.value, finding.field)
         if index is not None:
             by_index[index] = (*by_index.get(index, ()), finding)
     return by_index
@@ -50,7 +50,7 @@ def index_of(rows: Rows, path: str) -> int | None:
 def _indexes(rows: ById[Rows]) -> Mapping[str, int]:
     """Return row indexes by path; by a path and a slash the first row inside it."""
     indexes: dict[str, int] = {}
-    for index, row in enumerate(rows.it):
+    for index, row in enumerate(rows.value):
         for path in filter(None, changes.paths(row)):
             indexes.setdefault(path, index)
             for outer in changes.outer(path):

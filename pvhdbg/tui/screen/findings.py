@@ -1,4 +1,4 @@
-"""What the rules find in the capture that is looked at, and have found before."""
+"""What the rules find in the capture that is shown, and what they found at this boot before it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pvhdbg.boot.record.document import DEAD, DONE, Death, Document, MachineFact
 from pvhdbg.boot.stop import stages
 from pvhdbg.checks.run import check_capture
 from pvhdbg.tui.screen.by_id import ById
-from pvhdbg.tui.screen.state import Noted
+from pvhdbg.tui.screen.state import BootFinding
 
 if TYPE_CHECKING:
     from pvhdbg.boot.stop.capture import Capture
@@ -18,57 +18,56 @@ if TYPE_CHECKING:
     from pvhdbg.tui.screen.state import Run, Screen
 
 
-def findings(screen: Screen) -> tuple[Finding, ...]:
-    """The gravest first. A look between two stages comes after all of them."""
-    seen = screen.looked_at
-    return _of(screen, seen) if seen else ()
+def current_findings(screen: Screen) -> tuple[Finding, ...]:
+    """Return the findings of the capture that is shown, the most severe first."""
+    return _of(screen, screen.capture) if screen.capture else ()
 
 
-def noted(screen: Screen) -> tuple[Noted, ...]:
-    """All that was found at this boot up to what is looked at: first what holds there, then what the latest stages
-    had. What holds at several is listed once.
-    """
-    seen = screen.looked_at
-    if seen is None:
+def boot_findings(screen: Screen) -> tuple[BootFinding, ...]:
+    """Return every finding up to the capture that is shown, each once: those of that capture first, then backward."""
+    if screen.capture is None:
         return ()
-    stops, found = _up_to(screen, seen), dict[tuple[str, str], Noted]()
-    for stop in stops:
-        for each in _of(screen, stop):
-            before = found.pop((each.code, each.message), None)
-            stages = dict.fromkeys((*(before.stages if before else ()), stop.stage))
-            is_new = before is None and stop is seen and stop is not stops[0]
-            found[each.code, each.message] = Noted(each, tuple(stages), stop is seen, is_new)
-    order = [each.stage for each in reversed(stops)]
-    return tuple(sorted(found.values(), key=lambda each: order.index(each.stages[-1])))
+    captures, collected = _up_to(screen, screen.capture), dict[tuple[str, str], BootFinding]()
+    for capture in captures:
+        is_shown = capture is screen.capture
+        for finding in _of(screen, capture):
+            earlier = collected.pop((finding.code, finding.message), None)
+            at_stages = dict.fromkeys((*(earlier.stages if earlier else ()), capture.stage))
+            is_new = earlier is None and is_shown and capture is not captures[0]
+            collected[finding.code, finding.message] = BootFinding(finding, tuple(at_stages), is_shown, is_new)
+    order = [capture.stage for capture in reversed(captures)]
+    return tuple(sorted(collected.values(), key=lambda entry: order.index(entry.stages[-1])))
 
 
-def _up_to(screen: Screen, seen: Capture) -> list[Capture]:
+def _up_to(screen: Screen, shown: Capture) -> list[Capture]:
+    """Return the captures up to the one that is shown, which comes last even if it lies between two stages."""
     earlier = screen.history if screen.past is None else screen.history[: screen.past]
-    return [*(each for each in earlier if each is not seen), seen]
+    return [*(capture for capture in earlier if capture is not shown), shown]
 
 
-def _of(screen: Screen, seen: Capture) -> tuple[Finding, ...]:
-    outcome = screen.outcome or Outcome(_reached(screen), *_ended(screen.run, seen.stage))
-    return _found(ById(screen.image), ById(screen.machine), ById(screen.history), outcome, ById(seen))
+def _of(screen: Screen, capture: Capture) -> tuple[Finding, ...]:
+    outcome = screen.outcome or Outcome(_last_stage(screen), *_end(screen.run, capture.stage))
+    return _checked(ById(screen.image), ById(screen.machine), ById(screen.history), outcome, ById(capture))
 
 
 @lru_cache(16)
-def _found(
+def _checked(
     image: ById[ImageFacts | None],
     machine: ById[MachineFacts | None],
     history: ById[tuple[Capture, ...]],
     outcome: Outcome,
-    seen: ById[Capture],
+    capture: ById[Capture],
 ) -> tuple[Finding, ...]:
-    """The rules take as long as all the rest of a key."""
-    return check_capture(Document(image.it, machine.it or MachineFacts(), history.it, outcome), seen.it)
+    """Run the rules. Cached: they take as long as all the rest of a key."""
+    document = Document(image.value, machine.value or MachineFacts(), history.value, outcome)
+    return check_capture(document, capture.value)
 
 
-def _reached(screen: Screen) -> str | None:
-    return next((each.stage for each in reversed(screen.history) if each.stage != stages.DIED), None)
+def _last_stage(screen: Screen) -> str | None:
+    return next((capture.stage for capture in reversed(screen.history) if capture.stage != stages.DIED), None)
 
 
-def _ended(run: Run, stage: str) -> tuple[str, Death | None]:
+def _end(run: Run, stage: str) -> tuple[str, Death | None]:
     if stage != stages.DIED:
         return DONE, None
     return DEAD, Death(run.where, run.rip, run.symbol, run.how)

@@ -1,4 +1,4 @@
-"""What lies at a physical address: what the memory map lists there, and what the machine has there."""
+"""What kind of memory a physical address is in: by the memory map, and by the machine."""
 
 from __future__ import annotations
 
@@ -23,53 +23,53 @@ READS_AS_ZERO = "nothing, reads as 0"
 RAM_LISTED = E820_TYPES.name(RAM)
 
 
-def words(screen: Screen, paddr: int) -> str:
-    """Both, as far as they are known."""
-    entries, found = _entries(screen), []
+def describe(screen: Screen, paddr: int) -> str:
+    """Say what the memory map lists at an address, and what the machine has there, as far as they are known."""
+    entries, parts = _entries(screen), []
     if entries:
-        found.append(f"map: {_listed(ById(entries), paddr)}")
+        parts.append(f"map: {_listed_as(ById(entries), paddr)}")
     if screen.bytes.regions is not None:
-        found.append(f"machine: {_there(screen.bytes.regions, paddr)}")
-    return "; ".join(found)
+        parts.append(f"machine: {_on_machine(screen.bytes.regions, paddr)}")
+    return "; ".join(parts)
 
 
-def unusual(screen: Screen, paddr: int) -> str:
-    """The words, unless it is RAM as far as anything is known: the empty string then."""
+def describe_unusual(screen: Screen, paddr: int) -> str:
+    """Describe the address unless it is ordinary RAM; the empty string then."""
     entries, regions = _entries(screen), screen.bytes.regions
-    listed = not entries or _listed(ById(entries), paddr) == RAM_LISTED
-    there = regions is None or any(each.start <= paddr < each.end and each.kind == "ram" for each in regions)
-    return "" if listed and there else words(screen, paddr)
+    is_listed = not entries or _listed_as(ById(entries), paddr) == RAM_LISTED
+    is_ram = regions is None or any(region.start <= paddr < region.end and region.kind == "ram" for region in regions)
+    return "" if is_listed and is_ram else describe(screen, paddr)
 
 
-def is_nothing(shown: Bytes, paddr: int, size: int) -> bool:
-    """Whether it is known that the machine has nothing there: what is read is no memory."""
-    regions = shown.regions
-    return regions is not None and not any(each.start < paddr + size and paddr < each.end for each in regions)
+def has_no_memory(memory: Bytes, paddr: int, size: int) -> bool:
+    """Say whether the machine is known to have nothing there. QEMU reads zeros, which are not memory."""
+    regions = memory.regions
+    return regions is not None and not any(region.start < paddr + size and paddr < region.end for region in regions)
 
 
 def _entries(screen: Screen) -> Sequence[MapRecord]:
-    """The kernel's own table, once there is one, as in the picture."""
-    seen, given = screen.looked_at, screen.handover
-    if seen is not None and seen.e820_table:
-        return seen.e820_table.entries
-    return given.memory_map.entries if given and given.memory_map else ()
+    """Return the entries of e820_table once there is one, else of the memory map: the same as in the picture."""
+    capture, handover = screen.capture, screen.handover
+    if capture is not None and capture.e820_table:
+        return capture.e820_table.entries
+    return handover.memory_map.entries if handover and handover.memory_map else ()
 
 
-def _listed(entries: ById[Sequence[MapRecord]], paddr: int) -> str:
-    found = _parts(entries)
-    at = bisect_right(found, paddr, key=lambda each: each.start) - 1
-    kind = found[at].kind if at >= 0 and paddr < found[at].end else NOT_LISTED
-    ram = [each.end for each in found if each.kind == RAM_LISTED]
-    return "beyond all RAM" if kind == NOT_LISTED and paddr >= max(ram, default=0) else kind
+def _listed_as(entries: ById[Sequence[MapRecord]], paddr: int) -> str:
+    parts = _parts(entries)
+    index = bisect_right(parts, paddr, key=lambda part: part.start) - 1
+    kind = parts[index].kind if index >= 0 and paddr < parts[index].end else NOT_LISTED
+    end_of_ram = max((part.end for part in parts if part.kind == RAM_LISTED), default=0)
+    return "beyond all RAM" if kind == NOT_LISTED and paddr >= end_of_ram else kind
 
 
 @lru_cache(8)
 def _parts(entries: ById[Sequence[MapRecord]]) -> list[Part]:
-    return parts(entries.it)
+    return parts(entries.value)
 
 
-def _there(regions: Sequence[Region], paddr: int) -> str:
-    region = next((each for each in regions if each.start <= paddr < each.end), None)
+def _on_machine(regions: Sequence[Region], paddr: int) -> str:
+    region = next((region for region in regions if region.start <= paddr < region.end), None)
     if region is None:
         return READS_AS_ZERO
     return f"{_KINDS.get(region.kind, clean(region.kind))} ({clean(region.name)})"

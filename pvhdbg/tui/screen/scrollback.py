@@ -1,4 +1,4 @@
-"""What gdb prints and the guest writes, as lines fit for a terminal: so many of them, each so long, and no more."""
+"""What gdb prints and what the guest writes, as lines that are fit for a terminal: bounded in number and in length."""
 
 from __future__ import annotations
 
@@ -16,40 +16,40 @@ LINES_KEPT = 5000
 LONGEST_LINE = 4096
 
 
-def printed(lines: Lines, text: str) -> Lines:
-    """With what gdb printed. It may be UTF-8, but a control character must not reach the terminal."""
-    return _appended(lines, text.replace("\r\n", "\n").split("\n"), _printed)
+def add_gdb_output(lines: Lines, text: str) -> Lines:
+    """Return the lines with text from gdb. It may be UTF-8, but no control character may reach the terminal."""
+    return _appended(lines, text.replace("\r\n", "\n").split("\n"), _escape_unprintable)
 
 
-def written(lines: Lines, data: bytes) -> Lines:
-    """With what the guest wrote. That may be megabytes, of one line or of many: then nothing of before is kept."""
+def add_serial_output(lines: Lines, data: bytes) -> Lines:
+    """Return the lines with bytes from the guest. They may be megabytes: then the earlier lines are dropped at once."""
     parts = data.replace(b"\r", b"").split(b"\n")
     before = lines if len(parts) <= LINES_KEPT else ()
-    kept = (each[:LONGEST_LINE].decode("latin-1") for each in parts[-LINES_KEPT:])
+    kept = (part[:LONGEST_LINE].decode("latin-1") for part in parts[-LINES_KEPT:])
     return _appended(before, list(kept), printable)
 
 
-def _appended(lines: Lines, parts: Sequence[str], escaped: Callable[[str], str]) -> Lines:
-    """The last of the lines is the one that is still being written, and the first part goes on with it."""
+def _appended(lines: Lines, parts: Sequence[str], escape: Callable[[str], str]) -> Lines:
+    """Continue the last line with the first part; the other parts are new lines."""
     last, (first, *rest) = lines[-1] if lines else "", parts
     new = (
-        last + _fitting(first, LONGEST_LINE - len(last), escaped),
-        *(_fitting(each, LONGEST_LINE, escaped) for each in rest[-LINES_KEPT:]),
+        last + _fitted(first, LONGEST_LINE - len(last), escape),
+        *(_fitted(part, LONGEST_LINE, escape) for part in rest[-LINES_KEPT:]),
     )
     return (*lines[:-1], *new)[-LINES_KEPT:]
 
 
-def _fitting(text: str, room: int, escaped: Callable[[str], str]) -> str:
-    """As much of it as there is room for, escaped; no escape is cut in two."""
+def _fitted(text: str, room: int, escape: Callable[[str], str]) -> str:
+    """Escape the text and cut it at `room` characters, but never inside an escape."""
     cut = text[:room].expandtabs()[:room]
-    shown = escaped(cut)
-    if len(shown) <= room:
-        return shown
-    lengths = accumulate(len(escaped(each)) for each in cut)
-    return escaped(cut[: sum(1 for _ in takewhile(lambda length: length <= room, lengths))])
+    escaped = escape(cut)
+    if len(escaped) <= room:
+        return escaped
+    lengths = accumulate(len(escape(character)) for character in cut)
+    return escape(cut[: sum(1 for _ in takewhile(lambda length: length <= room, lengths))])
 
 
-def _printed(text: str) -> str:
+def _escape_unprintable(text: str) -> str:
     if text.isprintable():
         return text
-    return "".join(each if each.isprintable() else printable(each) for each in text)
+    return "".join(character if character.isprintable() else printable(character) for character in text)

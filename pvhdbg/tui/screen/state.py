@@ -1,4 +1,4 @@
-"""The whole state of the screen, as one frozen value. Events make a new one; panes only read it."""
+"""The whole state of the screen, as one frozen value. Events and keys make a new one; panes only read it."""
 
 from __future__ import annotations
 
@@ -21,19 +21,21 @@ PROMPT, VIEW, DETAIL, OUTPUT = "prompt", "view", "detail", "output"
 NO_SYMBOLS, LOADING, LOADED = "no symbols", "loading symbols", "symbols loaded"
 
 FIRST_VIEW = "start_info"
-"""The first view of the table in `views`, which can't be imported here."""
+"""The name of the first view in `views.table`, which can't be imported here."""
 
 
 class Title(NamedTuple):
-    """What runs where: the kernel's file name and, for a person, its machine (`microvm tcg 512M`)."""
+    """What runs: the kernel's file name, and the machine in words (`microvm tcg 512M`)."""
 
     kernel: str
     machine: str
 
 
 class Run(NamedTuple):
-    """What the machine does. `where` is the stage it stands at, or the reason it stopped for; `since` is the clock
-    (time.monotonic, in seconds) at which it began to run; `how` is how it died, `symbol` the code at RIP by name.
+    """The state of the guest.
+
+    `where` is its stage, or why it stopped; `since` the time at which it started to run (time.monotonic, in seconds);
+    `how` how it died; `symbol` the name of the code at RIP.
     """
 
     kind: str = STARTING
@@ -45,7 +47,7 @@ class Run(NamedTuple):
 
 
 class StageMark(NamedTuple):
-    """A stage on the timeline; `why` is why this guest lacks it, or why it was missed."""
+    """A stage on the timeline. `why`: why this guest lacks it, or why it was missed."""
 
     name: str
     status: str = AHEAD
@@ -53,10 +55,11 @@ class StageMark(NamedTuple):
 
 
 class Bytes(NamedTuple):
-    """What the bytes view shows: memory from `paddr` on. `selected` is where what was selected begins and ends.
+    """Memory in the bytes view, from `paddr` on.
 
-    `vaddr` is the virtual address that was asked for, where it was one; `name` what lies there. `data` is null where
-    the memory could not be read, and `why` says so. `regions` is what the machine has there, null if nobody knows.
+    `selected` is the range of the selected bytes, as physical addresses; `vaddr` the virtual address that was
+    requested, None if a physical one was; `name` the symbol there. `data` is None if the memory could not be read, and
+    `why` says so. `regions` is what the machine has there, None if that is unknown.
     """
 
     paddr: int = 0
@@ -68,27 +71,31 @@ class Bytes(NamedTuple):
     regions: tuple[Region, ...] | None = None
 
 
-class Noted(NamedTuple):
-    """What a rule found at this boot. `stages` are those it was found at, oldest first; `here`: also in what is looked
-    at; `new`: there, and at no stage before.
+class BootFinding(NamedTuple):
+    """A finding made at this boot.
+
+    `stages` are the stages that have it, oldest first. `is_current`: the capture that is shown has it. `is_new`: that
+    capture is the first that has it.
     """
 
     finding: Finding
     stages: tuple[str, ...]
-    here: bool = True
-    new: bool = False
+    is_current: bool = True
+    is_new: bool = False
 
 
-class Shown(NamedTuple):
-    """Where one view stands: its selected row and its first visible one."""
+class ViewPosition(NamedTuple):
+    """The selected row of a view, and its first visible row."""
 
     cursor: int = 0
     top: int = 0
 
 
-class Wanted(NamedTuple):
-    """Memory that the bytes view wants to show: an address or a symbol, and how many bytes of it are selected; or,
-    where `start` says so, what it shows already, read again from that physical address on.
+class MemoryRequest(NamedTuple):
+    """Memory that the bytes view waits for.
+
+    `place` is an address or a symbol, of which `size` bytes are selected. With `start` the bytes already in the view
+    are read again, from that physical address on.
     """
 
     place: str
@@ -97,104 +104,130 @@ class Wanted(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A line being typed in a pane: after `:` where to go, after `/` what to search."""
+    """A line being typed in a pane: after `:` an address, after `/` a text to search for."""
 
     kind: str
     text: str = ""
 
 
 class Popup(NamedTuple):
-    """Something over everything: `help`, or `quit` asked once."""
+    """A popup: `help`, or `quit` for the question before quitting. `top` is its first visible line."""
 
     kind: str
     top: int = 0
 
 
+class TrailEntry(NamedTuple):
+    """Where Enter or `:` was pressed, for Backspace."""
+
+    view: str
+    position: ViewPosition
+    bytes: Bytes
+    past: int | None
+
+
 class Screen(NamedTuple):
-    """Everything that is drawn.
+    """Everything that is drawn. The fields are explained beside them."""
 
-    `history` is every captured stage, oldest first; `now` what the machine's last stop showed, at a stage or between;
-    `past` the index in `history` that is looked at instead of now; `arrived` what there was when the machine came
-    where it stands. `before` maps the paths of what changed since then, or since the stop before, to their values
-    there; with `only_changes` the views show nothing else. `findings` are those of what is looked at, and `noted` all
-    of this boot up to there. `unfolded` shows fields that are 0. `code` is where the machine stands, `codes` what
-    there was at each stage. `clock` is when this is drawn, as `Run.since`. `detail_top` is the first visible line of
-    the detail while it has the focus, and `read_from` what had the focus before. `found` was searched last, and
-    `wanted` is what the bytes view waits for. `queued` of the user's commands wait, `busy` is true while gdb works on
-    one, and `continued` while it waits for more lines of it. `output` is what gdb printed, `serial` what the guest
-    wrote, both by lines fit for a terminal; `output_top` is its first visible line, `text_tops` those of views of text;
-    without one the end is followed. `trail` is where Enter and `:` were pressed, for the way back: the view, its row, the bytes then, and the
-    past that was looked at. `ours`: the machine ends with us. `outcome` is how a recording ends.
-    """
-
+    # fmt: off
     title: Title
     run: Run = Run()
     stages: tuple[StageMark, ...] = ()
-    history: tuple[Capture, ...] = ()
-    now: Capture | None = None
-    past: int | None = None
     image: ImageFacts | None = None
-    before: Mapping[str, object] = {}
+    machine: MachineFacts | None = None
+    ours: bool = False
+    """pvhdbg started the machine, and ends it when it quits."""
+    outcome: Outcome | None = None
+    """How a recording ends; None for a machine."""
+
+    history: tuple[Capture, ...] = ()
+    """The capture of every stage, oldest first."""
+    now: Capture | None = None
+    """The capture of the machine's last stop, at a stage or between two."""
+    past: int | None = None
+    """The index in `history` of the capture that is shown instead of `now`."""
+    arrival: Capture | None = None
+    """What was captured when the machine arrived where it stands."""
+    old_values: Mapping[str, object] = {}
+    """What changed since the stage before and since `arrival`: the old values, by their paths."""
+    findings: tuple[Finding, ...] = ()
+    """The findings of the capture that is shown."""
+    boot_findings: tuple[BootFinding, ...] = ()
+    """All findings of this boot, up to that capture."""
+
+    view: str = FIRST_VIEW
+    """The name of the view that is shown."""
+    positions: Mapping[str, ViewPosition] = {}
+    """Where views stand, by their names."""
+    text_tops: Mapping[str, int] = {}
+    """The first visible line of views of text, by their names; without one the view follows its end."""
     only_changes: bool = False
     unfolded: bool = False
-    findings: tuple[Finding, ...] = ()
-    noted: tuple[Noted, ...] = ()
-    view: str = FIRST_VIEW
-    focus: str = PROMPT
-    read_from: str = PROMPT
-    detail_top: int = 0
-    shown: Mapping[str, Shown] = {}
+    """Fields that are 0 are shown one by one."""
+    search_text: str = ""
+    trail: tuple[TrailEntry, ...] = ()
+
     code: Code = Code()
-    codes: Mapping[str, Code] = {}
+    """The code at the current stop."""
+    code_by_stage: Mapping[str, Code] = {}
     bytes: Bytes = Bytes()
-    output: tuple[str, ...] = ()
-    output_top: int | None = None
+    memory_request: MemoryRequest | None = None
     serial: tuple[str, ...] = ()
-    text_tops: Mapping[str, int] = {}
-    symbols: str = NO_SYMBOLS
-    queued: int = 0
-    busy: bool = False
-    continued: bool = False
-    message: str = ""
+    """What the guest wrote on its serial console, as lines that are fit for a terminal."""
+    output: tuple[str, ...] = ()
+    """What gdb printed, in the same form."""
+    output_top: int | None = None
+    """The first visible line of `output`; None: its end is followed."""
+
+    focus: str = PROMPT
+    focus_before: str = PROMPT
+    """What had the focus before the detail got it."""
+    detail_top: int = 0
+    """The first visible line of the detail while it has the focus."""
     entry: Entry | None = None
     popup: Popup | None = None
-    trail: tuple[tuple[str, Shown, Bytes, int | None], ...] = ()
-    found: str = ""
-    wanted: Wanted | None = None
+    message: str = ""
+    """One line for the user, until the next key."""
+    symbols: str = NO_SYMBOLS
+    queued: int = 0
+    """How many of the user's commands wait."""
+    busy: bool = False
+    """gdb executes a command of the user."""
+    reads_lines: bool = False
+    """That command waits for more lines."""
+
     ascii: bool = False
     clock: float = 0.0
-    ours: bool = False
-    arrived: Capture | None = None
-    machine: MachineFacts | None = None
-    outcome: Outcome | None = None
+    """The time of drawing, on the clock of `Run.since`."""
+    # fmt: on
 
     @property
-    def looked_at(self) -> Capture | None:
-        """The capture that the views show."""
+    def capture(self) -> Capture | None:
+        """The capture that the views show; None before the first stop."""
         return self.now if self.past is None else self.history[self.past]
 
     @property
     def handover(self) -> Capture | None:
-        """The capture that the views show or, if that has no memory map any more, the last one before it that has."""
+        """The capture that is shown or, if it has no memory map any more, the last one before it that has."""
         earlier = self.history if self.past is None else self.history[: self.past]
-        candidates = (self.looked_at, *reversed(earlier))
+        candidates = (self.capture, *reversed(earlier))
         return next((capture for capture in candidates if capture and capture.memory_map), None)
 
     @property
-    def here(self) -> Shown:
-        return self.shown.get(self.view, Shown())
+    def position(self) -> ViewPosition:
+        return self.positions.get(self.view, ViewPosition())
+
+    def at(self, cursor: int, top: int | None = None) -> Screen:
+        """Select another row of the view."""
+        position = ViewPosition(cursor, self.position.top if top is None else top)
+        return self._replace(positions={**self.positions, self.view: position})
 
     @property
     def text_top(self) -> int | None:
-        """The first visible line of a view of text; None if it follows the end."""
+        """The first visible line of a view of text; None: its end is followed."""
         return self.text_tops.get(self.view)
 
     def text_at(self, top: int | None) -> Screen:
-        """The screen with a view of text scrolled to a line."""
+        """Scroll a view of text."""
         tops = {name: line for name, line in self.text_tops.items() if name != self.view}
         return self._replace(text_tops=tops if top is None else {**tops, self.view: top})
-
-    def at(self, cursor: int, top: int | None = None) -> Screen:
-        """With another selected row in the view that is shown."""
-        place = Shown(cursor, self.here.top if top is None else top)
-        return self._replace(shown={**self.shown, self.view: place})

@@ -28,7 +28,7 @@ def rows(screen: Screen) -> Rows:
 
 @lru_cache(8)
 def _rows(code: ById[Code]) -> Rows:
-    return tuple(Row("", _place(line), clean(line.text), address=line.address) for line in code.it.lines)
+    return tuple(Row("", _place(line), clean(line.text), address=line.address) for line in code.value.lines)
 
 
 def _place(line: CodeLine) -> str:
@@ -44,7 +44,7 @@ def start_row(screen: Screen) -> int:
 
 @lru_cache(8)
 def _row_at_rip(code: ById[Code]) -> int:
-    return next((index for index, line in enumerate(code.it.lines) if line.current), 0)
+    return next((index for index, line in enumerate(code.value.lines) if line.current), 0)
 
 
 def heading(screen: Screen) -> str:
@@ -80,7 +80,7 @@ def detail(screen: Screen, _rows: Rows, index: int) -> Detail:
     if index >= len(lines) or not lines[index].current:
         return Detail()
     is_now = screen.run.kind == state.STOPPED and screen.past is None
-    stage = screen.run.where if is_now else screen.looked_at.stage if screen.looked_at else ""
+    stage = screen.run.where if is_now else screen.capture.stage if screen.capture else ""
     return Detail(note="RIP is here.", topic=stage if stage in stages.NAMES else "")
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from pvhdbg.checks.finding import Finding
     from pvhdbg.tui.lines.line import Line
-    from pvhdbg.tui.screen.state import Noted, Screen
+    from pvhdbg.tui.screen.state import BootFinding, Screen
     from pvhdbg.tui.views.view import Rows
 
 FIELDS_FROM = 110
@@ -27,12 +27,12 @@ FIELDS_FROM = 110
 
 
 def rows(screen: Screen) -> Rows:
-    return _rows(ById(screen.noted))
+    return _rows(ById(screen.boot_findings))
 
 
 @lru_cache(8)
-def _rows(noted: ById[Sequence[Noted]]) -> Rows:
-    return tuple(_row(entry.finding) for entry in noted.it)
+def _rows(noted: ById[Sequence[BootFinding]]) -> Rows:
+    return tuple(_row(entry.finding) for entry in noted.value)
 
 
 def _row(finding: Finding) -> Row:
@@ -40,15 +40,15 @@ def _row(finding: Finding) -> Row:
     return Row(finding.field, finding.code, field, message, address=finding.at, leads_to=finding.at)
 
 
-def selected(screen: Screen) -> Noted | None:
-    index = screen.here.cursor
-    return screen.noted[index] if index < len(screen.noted) else None
+def selected(screen: Screen) -> BootFinding | None:
+    index = screen.position.cursor
+    return screen.boot_findings[index] if index < len(screen.boot_findings) else None
 
 
 def heading(screen: Screen) -> str:
     """Say how many findings hold at the stop that is shown, and how many were made before it."""
-    noted, capture = screen.noted, screen.looked_at
-    here, new = sum(entry.here for entry in noted), sum(entry.new for entry in noted)
+    noted, capture = screen.boot_findings, screen.capture
+    here, new = sum(entry.is_current for entry in noted), sum(entry.is_new for entry in noted)
     if not noted or not capture:
         return ""
     stage = "the death" if capture.stage == stages.DIED else capture.stage
@@ -65,21 +65,23 @@ def empty(_screen: Screen) -> str:
 def draw(screen: Screen, rows: Rows, shown: range, width: int) -> list[Line]:
     """Draw each finding with the last stage that had it. Those that the shown stop does not have are dim."""
     look = row_lines.look(screen, rows, width)
-    stage_width = max((len(entry.stages[-1]) for entry in screen.noted), default=0)
+    stage_width = max((len(entry.stages[-1]) for entry in screen.boot_findings), default=0)
     drawn = []
     for index in shown:
-        entry, field = screen.noted[index], rows[index].value if width >= FIELDS_FROM else None
+        entry, field = screen.boot_findings[index], rows[index].value if width >= FIELDS_FROM else None
         line: Line = [
             *row_lines.signed(look._replace(findings=(entry.finding,))),
             (classes.OFFSET, entry.stages[-1].ljust(stage_width) + "  "),
             (classes.NAME, "" if field is None else row_lines.cell(field, look.columns.value, look)),
             (classes.MEANING, rows[index].meaning),
         ]
-        drawn.append(row_lines.starred(screen, line if entry.here else styled(line, classes.OLD), is_new=entry.new))
+        drawn.append(
+            row_lines.starred(screen, line if entry.is_current else styled(line, classes.OLD), is_new=entry.is_new)
+        )
     return drawn
 
 
 def detail(screen: Screen, _rows: Rows, index: int) -> Detail:
-    entry = screen.noted[index]
-    note = f"Found at {', '.join(entry.stages)}{'' if entry.here else '; not at the stage that is shown'}."
+    entry = screen.boot_findings[index]
+    note = f"Found at {', '.join(entry.stages)}{'' if entry.is_current else '; not at the stage that is shown'}."
     return Detail((entry.finding,), note=note, finding_first=True)

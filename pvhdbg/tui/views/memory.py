@@ -42,7 +42,7 @@ def _compared(row: Row, handover: Capture) -> Row:
 @lru_cache(8)
 def _handed_over(handover: ById[Capture]) -> frozenset[tuple[str, ...]]:
     """Return range, size and type of each entry of the memory map, as its rows show them."""
-    memory_map = handover.it.memory_map
+    memory_map = handover.value.memory_map
     if memory_map is None:
         return frozenset()
     return frozenset(row.columns[1:4] for row in map_rows.entry_rows(memory_map.entries, ""))
@@ -61,4 +61,4 @@ def heading(screen: Screen, capture: Capture) -> str:
 
 @lru_cache(16)
 def _summary(entries: ById[Sequence[MapRecord]]) -> str:
-    return map_rows.summary(entries.it)
+    return map_rows.summary(entries.value)

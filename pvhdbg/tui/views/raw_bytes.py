@@ -10,7 +10,7 @@ from pvhdbg.abi.text import printable
 from pvhdbg.tui.lines import classes
 from pvhdbg.tui.screen import memory_at
 from pvhdbg.tui.screen.by_id import ById
-from pvhdbg.tui.screen.state import Wanted
+from pvhdbg.tui.screen.state import MemoryRequest
 from pvhdbg.tui.views.view import BreakpointPlace
 from pvhdbg.views.rows import text
 from pvhdbg.views.rows.row import Row
@@ -31,7 +31,7 @@ def rows(screen: Screen) -> Rows:
 
 @lru_cache(8)
 def _rows(memory: ById[Bytes]) -> Rows:
-    return tuple(_row(memory.it, offset) for offset in range(0, len(memory.it.data or b""), BYTES_PER_ROW))
+    return tuple(_row(memory.value, offset) for offset in range(0, len(memory.value.data or b""), BYTES_PER_ROW))
 
 
 def _row(memory: Bytes, offset: int) -> Row:
@@ -53,7 +53,7 @@ def heading(screen: Screen) -> str:
     memory = screen.bytes
     virtual = f", {text.address(memory.vaddr)} virtual" if memory.vaddr is not None else ""
     name = f"   {memory.name}" if memory.name else ""
-    unusual = memory_at.unusual(screen, memory.paddr + screen.here.cursor * BYTES_PER_ROW)
+    unusual = memory_at.describe_unusual(screen, memory.paddr + screen.position.cursor * BYTES_PER_ROW)
     return f"{text.address(memory.paddr)} physical{f'   {unusual}' if unusual else ''}{virtual}{name}"
 
 
@@ -84,7 +84,7 @@ def _line(memory: Bytes, offset: int, columns: tuple[int, int]) -> Line:
     chunk = (memory.data or b"")[offset : offset + BYTES_PER_ROW]
     address = text.address(memory.paddr + offset).rjust(columns[0])
     virtual = text.address(_first_vaddr(memory) + offset).rjust(columns[1]) if columns[1] else ""
-    if memory_at.is_nothing(memory, memory.paddr + offset, len(chunk)):
+    if memory_at.has_no_memory(memory, memory.paddr + offset, len(chunk)):
         return [(classes.ADDRESS, f"{address}{virtual} "), (classes.EMPTY, f" {'-- ' * len(chunk)}no memory")]
     return [
         (classes.ADDRESS, f"{address}{virtual} "),
@@ -112,9 +112,9 @@ def past_end(screen: Screen, count: int) -> Screen:
     """Read memory further up or down, once the cursor is at that end; go to the end first."""
     end = 0 if count < 0 else max(len(rows(screen)) - 1, 0)
     start = min(max(screen.bytes.paddr + count * BYTES_PER_ROW, 0), END_OF_MEMORY)
-    if screen.here.cursor != end or start == screen.bytes.paddr:
+    if screen.position.cursor != end or start == screen.bytes.paddr:
         return screen.at(end)
-    return screen._replace(wanted=Wanted("", 0, start))
+    return screen._replace(memory_request=MemoryRequest("", 0, start))
 
 
 def breakpoint_place(screen: Screen, _index: int) -> BreakpointPlace:

@@ -56,7 +56,7 @@ def lines(screen: Screen, rows: Rows, shown: range, width: int) -> list[Line]:
         starred(
             screen,
             _body(rows[index], plain._replace(findings=findings.get(index, ()))),
-            is_new=changes.is_marked(rows[index], screen.before),
+            is_new=changes.is_marked(rows[index], screen.old_values),
         )
         for index in shown
     ]
@@ -69,7 +69,7 @@ def starred(screen: Screen, body: Line, *, is_new: bool) -> Line:
 
 @lru_cache(CACHED)
 def _columns(rows: ById[Rows], width: int) -> Columns:
-    measured = rows.it[:MEASURED]
+    measured = rows.value[:MEASURED]
     fields = [row for row in measured if not row.columns]
     has_no_offsets = any(row.columns and row.offset is None for row in measured)
     return Columns(

@@ -23,13 +23,13 @@ def rows(screen: Screen) -> Rows:
     if view.decode is None:
         return view.rows(screen)
     decoded = capture_rows(screen, view)
-    return _changed(ById(decoded), ById(screen.before)) if screen.only_changes else decoded
+    return _changed(ById(decoded), ById(screen.old_values)) if screen.only_changes else decoded
 
 
 def cursor(screen: Screen) -> int:
     """Return the index of the selected row: until the user moves the cursor, the one that the view starts at."""
     start_row = table.shown(screen).start_row
-    return start_row(screen) if start_row and screen.view not in screen.shown else screen.here.cursor
+    return start_row(screen) if start_row and screen.view not in screen.positions else screen.position.cursor
 
 
 def selected(screen: Screen) -> Row | None:
@@ -40,7 +40,7 @@ def selected(screen: Screen) -> Row | None:
 
 def capture_rows(screen: Screen, view: View) -> Rows:
     """Return all rows of a view of the capture that is shown; none of a view that shows something else."""
-    capture, handover = screen.looked_at, screen.handover
+    capture, handover = screen.capture, screen.handover
     if capture is None or view.decode is None:
         return ()
     return _decoded(view.decode, ById(capture), ById(handover or capture), screen.unfolded and view.folds)
@@ -48,12 +48,12 @@ def capture_rows(screen: Screen, view: View) -> Rows:
 
 @lru_cache(CACHED)
 def _decoded(decode: Decode, capture: ById[Capture], handover: ById[Capture], unfolded: bool) -> Rows:
-    return decode(capture.it, handover.it, unfolded)
+    return decode(capture.value, handover.value, unfolded)
 
 
 @lru_cache(CACHED)
 def _changed(rows: ById[Rows], before: ById[Before]) -> Rows:
-    return tuple(row for row in rows.it if changes.is_shown(row, before.it))
+    return tuple(row for row in rows.value if changes.is_shown(row, before.value))
 
 
 def row_of(screen: Screen, path: str) -> tuple[View, int] | None:

@@ -9,7 +9,7 @@ from pvhdbg.boot.stop.capture import Capture
 from pvhdbg.checks.finding import Finding
 from pvhdbg.tui.lines.line import Line
 from pvhdbg.tui.screen import changes, finding_rows
-from pvhdbg.tui.screen.state import Noted, Screen
+from pvhdbg.tui.screen.state import BootFinding, Screen
 from pvhdbg.tui.views import row_lines
 from pvhdbg.views.rows.row import Row
 
@@ -25,12 +25,12 @@ Decode = Callable[[Capture, Capture, bool], Rows]
 class Detail(NamedTuple):
     """What the detail pane shows of a row beside the row itself.
 
-    `was` is the value before; `note` a sentence that only this view can add; `topic` the name that `explain` looks up
-    instead of the row's own. With `finding_first` the text of the finding stands above the row's head.
+    `old_value` is what the value was, in words; `note` a sentence that only this view can add; `topic` the name that
+    `explain` looks up instead of the row's own. With `finding_first` the finding stands above the row's head.
     """
 
     findings: tuple[Finding, ...] = ()
-    was: str = ""
+    old_value: str = ""
     note: str = ""
     topic: str = ""
     finding_first: bool = False
@@ -56,7 +56,7 @@ def detail_of_row(screen: Screen, rows: Rows, index: int) -> Detail:
     if index >= len(rows):
         return Detail()
     findings = finding_rows.by_row(screen, rows).get(index, ())
-    return Detail(findings, changes.was(rows[index], screen.before))
+    return Detail(findings, changes.old_value(rows[index], screen.old_values))
 
 
 def breakpoint_at_rip(_screen: Screen, _index: int) -> BreakpointPlace:
@@ -67,7 +67,7 @@ def of_capture(words: Callable[[Screen, Capture], str]) -> Heading:
     """Make a heading from the capture that is shown: empty before the first stop."""
 
     def heading(screen: Screen) -> str:
-        capture = screen.looked_at
+        capture = screen.capture
         return words(screen, capture) if capture else ""
 
     return heading
@@ -116,7 +116,7 @@ class View(NamedTuple):
     stand_in: Row | None = None
     """What the detail explains if there are no rows."""
     detail: Callable[[Screen, Rows, int], Detail] = detail_of_row
-    finding: Callable[[Screen], Noted | None] | None = None
+    finding: Callable[[Screen], BootFinding | None] | None = None
     """Lists findings, and returns the selected one: Enter goes to its row, and its text gets more room."""
 
     start_row: Callable[[Screen], int] | None = None

@@ -158,11 +158,11 @@ def test_search_goes_to_the_next_match_wraps_around_and_reports_no_match() -> No
         tui.keys("/", "memmap")
         tui.wait("search: memmap")
         tui.keys("Enter")
-        tui.until(lambda: tui.screen.here.cursor == 7)
+        tui.until(lambda: tui.screen.position.cursor == 7)
         tui.keys("N")
-        tui.until(lambda: tui.screen.here.cursor == 8)
+        tui.until(lambda: tui.screen.position.cursor == 8)
         tui.keys("N")
-        tui.until(lambda: tui.screen.here.cursor == 7)
+        tui.until(lambda: tui.screen.position.cursor == 7)
         tui.keys("/", "nowhere", "Enter")
         tui.wait("not found in this view: nowhere")
 
@@ -341,7 +341,7 @@ def test_m_turns_the_mouse_on_and_its_wheel_scrolls() -> None:
         tui.wait("mouse on")
         tui.until(lambda: "\x1b[?1000h" in tui.terminal.raw)
         tui.keys("\x1b[<65;10;8M")
-        tui.until(lambda: tui.screen.here.cursor == 1)
+        tui.until(lambda: tui.screen.position.cursor == 1)
         tui.keys("m")
         tui.wait("mouse off")
 

@@ -52,7 +52,7 @@ def test_every_implemented_action_has_a_key(tui: Tui) -> None:
 
 
 def test_every_screen_action_changes_the_screen() -> None:
-    start = apps.recorded(past=1, focus="view", shown={}, found="memmap")
+    start = apps.recorded(past=1, focus="view", positions={}, search_text="memmap")
     down = actions.act("down", actions.act("down", start, SIZE), SIZE)
     followed = actions.act("view bytes", down, SIZE)
     idle = [

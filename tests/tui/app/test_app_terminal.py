@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from pvhdbg.tui.events.events import Left, Printed, Said, Wrote
+from pvhdbg.tui.events.events import GdbOutput, Message, SerialOutput, ThreadEnded
 from tests.tui.apps import show
 
 COLOR = re.compile(r"\x1b\[[0-9;]*?\b(?:3[0-7]|4[0-7]|9[0-7]|10[0-7]|38|48)\b[0-9;]*m")
@@ -58,9 +58,9 @@ def test_control_characters_from_gdb_or_the_guest_do_not_reach_the_terminal() ->
     evil = "\x1b]0;owned\x07\x1b[2J\x9b31m"
     with show(view="serial") as tui:
         tui.wait("F1 help")
-        tui.tui.emit(Printed(f"gdb {evil}\n"))
-        tui.tui.emit(Wrote(f"guest {evil}\n".encode("latin-1")))
-        tui.tui.emit(Said(f"note {evil}"))
+        tui.tui.emit(GdbOutput(f"gdb {evil}\n"))
+        tui.tui.emit(SerialOutput(f"guest {evil}\n".encode("latin-1")))
+        tui.tui.emit(Message(f"note {evil}"))
         tui.wait("gdb \\x1b]0;owned")
         tui.wait("guest \\x1b]0;owned")
 
@@ -86,7 +86,7 @@ def test_after_a_bug_the_terminal_is_restored_and_the_error_raised(monkeypatch: 
 def test_an_error_of_the_machines_thread_ends_the_tui_and_is_raised() -> None:
     with show() as tui:
         tui.wait("F1 help")
-        tui.tui.emit(Left(ZeroDivisionError("a bug")))
+        tui.tui.emit(ThreadEnded(ZeroDivisionError("a bug")))
         tui.wait_end()
 
     assert isinstance(tui.error, ZeroDivisionError)

@@ -13,10 +13,10 @@ from pvhdbg.tui.app import actions, prompt
 from pvhdbg.tui.app.actions import Size
 from pvhdbg.tui.app.prompt_label import prompt_label
 from pvhdbg.tui.events import events, update
-from pvhdbg.tui.events.update import looking
+from pvhdbg.tui.events.update import show_stage
 from pvhdbg.tui.machine.requests import INTERNAL, LINE, STEP, Requests
 from pvhdbg.tui.screen import state
-from pvhdbg.tui.screen.state import Bytes, Popup, Run, Screen, Shown, StageMark, Title, Wanted
+from pvhdbg.tui.screen.state import Bytes, MemoryRequest, Popup, Run, Screen, StageMark, Title, ViewPosition
 from tests import build
 from tests.tui import screens
 
@@ -25,10 +25,10 @@ MANY = 1000
 PREPARE, BOOTPARAMS = (screens.at(name) for name in ("prepare", "bootparams"))
 
 
-def stopped(screen: Screen, run: Run | None = None) -> events.Stopped:
+def stopped(screen: Screen, run: Run | None = None) -> events.GuestStopped:
     """Return the event that would make this screen."""
     assert screen.now is not None
-    return events.Stopped(run or screen.run, screen.now, screen.history, screen.stages)
+    return events.GuestStopped(run or screen.run, screen.now, screen.history, screen.stages)
 
 
 def after(screen: Screen, *happened: events.Event) -> Screen:
@@ -41,7 +41,7 @@ def test_a_stop_shows_its_capture_and_the_changes_since_the_previous_stage() -> 
     screen = after(Screen(Title("vmlinux", "microvm")), stopped(PREPARE), stopped(BOOTPARAMS))
 
     assert ("bootparams", BOOTPARAMS.now) == (screen.run.where, screen.now)
-    assert screen.before == BOOTPARAMS.before
+    assert screen.old_values == BOOTPARAMS.old_values
 
 
 def test_a_value_changed_by_a_command_is_marked_with_its_old_value() -> None:
@@ -52,11 +52,11 @@ def test_a_value_changed_by_a_command_is_marked_with_its_old_value() -> None:
     run = Run(state.STOPPED, "entry", rip=0x1000850)
     screen = after(
         Screen(Title("vmlinux", "microvm")),
-        events.Stopped(run, before, (before,), ()),
-        events.Stopped(run, changed, (changed,), ()),
+        events.GuestStopped(run, before, (before,), ()),
+        events.GuestStopped(run, changed, (changed,), ()),
     )
 
-    assert {"start_info.flags": 0} == screen.before
+    assert {"start_info.flags": 0} == screen.old_values
 
 
 def test_a_stop_at_another_place_leaves_the_past_stage_and_one_at_the_same_place_does_not() -> None:
@@ -69,7 +69,7 @@ def test_a_stop_at_another_place_leaves_the_past_stage_and_one_at_the_same_place
 def test_a_stop_keeps_the_message_and_rereads_the_bytes_view() -> None:
     screen = after(PREPARE._replace(message="why", bytes=Bytes(0x1000, b"1")), stopped(BOOTPARAMS))
 
-    assert ("why", Wanted("", 0, 0x1000)) == (screen.message, screen.wanted)
+    assert ("why", MemoryRequest("", 0, 0x1000)) == (screen.message, screen.memory_request)
 
 
 def test_a_death_opens_the_findings_and_a_message_says_how_and_where() -> None:
@@ -84,7 +84,7 @@ def test_a_death_opens_the_findings_and_a_message_says_how_and_where() -> None:
 
 def test_a_restarted_machine_has_no_past_stages_and_an_empty_console() -> None:
     dead = BOOTPARAMS._replace(run=Run(state.DEAD), view="findings", serial=("old",), past=0, symbols=state.LOADED)
-    screen = after(dead, events.Began(Title("vmlinux", "q35"), None, (), True))
+    screen = after(dead, events.MachineStarted(Title("vmlinux", "q35"), None, (), True))
 
     assert ((), None, None, (), "start_info") == (
         screen.history,
@@ -97,7 +97,7 @@ def test_a_restarted_machine_has_no_past_stages_and_an_empty_console() -> None:
 
 
 def test_while_the_guest_runs_it_is_at_no_stage() -> None:
-    screen = after(PREPARE._replace(stages=(StageMark("prepare", state.HERE),)), events.Ran(5.0))
+    screen = after(PREPARE._replace(stages=(StageMark("prepare", state.HERE),)), events.GuestRuns(5.0))
 
     assert (Run(state.RUNNING, "prepare", 5.0), state.PASSED) == (screen.run, screen.stages[0].status)
 
@@ -105,39 +105,41 @@ def test_while_the_guest_runs_it_is_at_no_stage() -> None:
 def test_a_dead_guest_is_never_shown_as_running() -> None:
     dead = PREPARE._replace(run=Run(state.DEAD))
 
-    assert dead == after(dead, events.Ran(5.0))
+    assert dead == after(dead, events.GuestRuns(5.0))
 
 
 def test_after_gdb_is_lost_the_last_capture_stays() -> None:
-    screen = after(PREPARE, events.Lost("gdb was killed by SIGKILL"))
+    screen = after(PREPARE, events.MachineLost("gdb was killed by SIGKILL"))
 
     assert (PREPARE.now, state.ENDED, "gdb was killed by SIGKILL") == (screen.now, screen.run.kind, screen.message)
 
 
 def test_memory_that_arrives_after_a_change_of_stage_is_ignored() -> None:
-    there = events.Peeked(Bytes(0x1000, b"past"), PREPARE.history[0])
-    past = looking(PREPARE, 0)
+    there = events.MemoryRead(Bytes(0x1000, b"past"), PREPARE.history[0])
+    past = show_stage(PREPARE, 0)
 
     assert b"past" == after(past, there).bytes.data
-    assert b"now" == after(PREPARE, events.Peeked(Bytes(0x1000, b"now"))).bytes.data
+    assert b"now" == after(PREPARE, events.MemoryRead(Bytes(0x1000, b"now"))).bytes.data
     assert b"" == after(PREPARE, there).bytes.data
-    assert b"" == after(past, events.Peeked(Bytes(0x1000, b"now"))).bytes.data
+    assert b"" == after(past, events.MemoryRead(Bytes(0x1000, b"now"))).bytes.data
 
 
 def test_successive_pieces_of_output_are_merged_into_one_event() -> None:
     printed: list[events.Event] = [
-        events.Printed("a"),
-        events.Printed("b"),
-        events.Wrote(b"c"),
-        events.Wrote(b"d"),
-        events.Queued(1),
+        events.GdbOutput("a"),
+        events.GdbOutput("b"),
+        events.SerialOutput(b"c"),
+        events.SerialOutput(b"d"),
+        events.QueueLength(1),
     ]
 
-    assert [events.Printed("ab"), events.Wrote(b"cd"), events.Queued(1)] == list(update.merged(printed))
+    assert [events.GdbOutput("ab"), events.SerialOutput(b"cd"), events.QueueLength(1)] == list(
+        update.merge_output(printed)
+    )
 
 
 def test_a_message_ends_with_its_hint() -> None:
-    screen = after(PREPARE, events.Said("no", "try yes"))
+    screen = after(PREPARE, events.Message("no", "try yes"))
 
     assert "no (hint: try yes)" == screen.message
     assert ("pvhdbg: no (hint: try yes)", "") == screen.output
@@ -152,7 +154,7 @@ def test_a_message_ends_with_its_hint() -> None:
         ("(gdb, busy) ", {"busy": True}),
         ("(running) ", {"run": Run(state.RUNNING), "busy": True}),
         ("(running, 1 queued) ", {"run": Run(state.RUNNING), "queued": 1}),
-        ("> ", {"continued": True, "busy": True}),
+        ("> ", {"reads_lines": True, "busy": True}),
         ("(starting) ", {"run": Run()}),
         ("(no machine) ", {"run": Run(state.ENDED)}),
         ("(pvh) ", {"run": Run(state.RECORDING)}),
@@ -176,18 +178,21 @@ def rows_of_bytes(count: int) -> Screen:
 def test_scrolling_beyond_the_ends_of_the_bytes_view_reads_more_memory() -> None:
     top, bottom = rows_of_bytes(4), rows_of_bytes(4).at(3)
 
-    assert Wanted("", 0, 0xFF0) == actions.act("up", top, SIZE).wanted
-    assert Wanted("", 0, 0x1010) == actions.act("down", bottom, SIZE).wanted
-    assert (None, 1) == (actions.act("down", top, SIZE).wanted, actions.act("down", top, SIZE).here.cursor)
-    assert (None, 3) == (actions.act("last", bottom, SIZE).wanted, actions.act("last", bottom, SIZE).here.cursor)
-    assert None is actions.act("up", top._replace(bytes=Bytes(0, bytes(64))), SIZE).wanted
+    assert MemoryRequest("", 0, 0xFF0) == actions.act("up", top, SIZE).memory_request
+    assert MemoryRequest("", 0, 0x1010) == actions.act("down", bottom, SIZE).memory_request
+    assert (None, 1) == (actions.act("down", top, SIZE).memory_request, actions.act("down", top, SIZE).position.cursor)
+    assert (None, 3) == (
+        actions.act("last", bottom, SIZE).memory_request,
+        actions.act("last", bottom, SIZE).position.cursor,
+    )
+    assert None is actions.act("up", top._replace(bytes=Bytes(0, bytes(64))), SIZE).memory_request
 
 
 def test_the_code_view_scrolls_from_rip() -> None:
     lines = tuple(CodeLine(f"nop {at}", 0x1000 + at, current=at == 20) for at in range(40))
     screen = PREPARE._replace(view="code", focus=state.VIEW, code=Code("code", lines))
 
-    assert 21 == actions.act("down", screen, SIZE).here.cursor
+    assert 21 == actions.act("down", screen, SIZE).position.cursor
     assert 0x1014 == actions.breakpoint_place(screen).place
     assert 0x1015 == actions.breakpoint_place(actions.act("down", screen, SIZE)).place
 
@@ -201,9 +206,9 @@ def test_a_breakpoint_can_be_set_only_at_a_source_line_or_an_instruction() -> No
 
 
 def test_a_stop_returns_the_code_view_to_rip() -> None:
-    screen = BOOTPARAMS._replace(shown={"code": Shown(3), "cpu": Shown(5)})
+    screen = BOOTPARAMS._replace(positions={"code": ViewPosition(3), "cpu": ViewPosition(5)})
 
-    assert {"cpu": Shown(5)} == after(screen, stopped(PREPARE)).shown
+    assert {"cpu": ViewPosition(5)} == after(screen, stopped(PREPARE)).positions
 
 
 def test_output_scrolls_by_its_visible_lines() -> None:

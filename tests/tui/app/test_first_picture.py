@@ -10,7 +10,7 @@ import pytest
 
 from pvhdbg.tui.app import first_picture
 from pvhdbg.tui.app.app import Tui
-from pvhdbg.tui.events.events import Began, Printed, Ran, Stopped
+from pvhdbg.tui.events.events import GdbOutput, GuestRuns, GuestStopped, MachineStarted
 from pvhdbg.tui.screen import state
 from pvhdbg.tui.screen.state import Run, Screen, Title
 from tests.tui import apps, screens, tmux
@@ -73,11 +73,11 @@ def test_with_no_color_set_there_are_no_colors(monkeypatch: pytest.MonkeyPatch) 
 def test_the_screen_is_that_of_the_first_stop_and_none_before() -> None:
     here = screens.at("prepare")
     assert here.now is not None
-    blank, began = Screen(Title("", "")), Began(here.title, here.image, here.stages, True)
-    stopped = Stopped(here.run, here.now, here.history, here.stages)
-    shown = first_picture.at_first_stop(blank, [began, Printed("note\n"), Ran(1.0), stopped])
+    blank, began = Screen(Title("", "")), MachineStarted(here.title, here.image, here.stages, True)
+    stopped = GuestStopped(here.run, here.now, here.history, here.stages)
+    shown = first_picture.at_first_stop(blank, [began, GdbOutput("note\n"), GuestRuns(1.0), stopped])
 
-    assert None is first_picture.at_first_stop(blank, [began, Ran(1.0)])
+    assert None is first_picture.at_first_stop(blank, [began, GuestRuns(1.0)])
     assert shown is not None
     assert (here.title, here.run, here.now, True) == (shown.title, shown.run, shown.now, shown.ours)
     assert Run() == blank.run

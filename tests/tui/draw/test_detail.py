@@ -10,7 +10,7 @@ from pvhdbg.tui.draw.frame import rows
 from pvhdbg.tui.draw.layout import BELOW
 from pvhdbg.tui.lines import classes
 from pvhdbg.tui.screen import state
-from pvhdbg.tui.screen.state import Bytes, Noted, Screen
+from pvhdbg.tui.screen.state import BootFinding, Bytes, Screen
 from tests import build
 from tests.tui import screens
 from tests.tui.screens import STACK, at
@@ -76,7 +76,7 @@ def test_where_there_are_no_modules_it_is_told_what_modules_are() -> None:
 
 
 def test_at_80x24_there_is_one_line_and_it_begins_with_what_is_new() -> None:
-    screen = at("entry", findings=(STACK,), before={"start_info.modlist_paddr": 0}).at(4)
+    screen = at("entry", findings=(STACK,), old_values={"start_info.modlist_paddr": 0}).at(4)
 
     assert ["modlist_paddr   * was 0x0   ▲ PVH207 warning: modlist_paddr: on the firmware…"] == detail(screen, (80, 24))
 
@@ -101,7 +101,7 @@ def test_who_goes_to_the_detail_can_read_all_of_it(view: str, size: tuple[int, i
         reader = actions.act("read", at("bootparams", view).at(row), inner)
         seen = [*detail(reader, size)]
         while (further := actions.act("page-down", reader, inner)).detail_top > reader.detail_top:
-            assert further.here.cursor == row
+            assert further.position.cursor == row
             seen += detail(further, size)
             reader = further
         read = {each.rstrip(" …") for each in seen}
@@ -129,8 +129,8 @@ def test_who_reads_on_beyond_the_end_gets_to_the_next_row() -> None:
     reader = actions.act("read", at("prepare"), size)
     below = actions.act("down", reader, size)
 
-    assert (state.DETAIL, 1) == (below.focus, below.here.cursor)
-    assert 0 == actions.act("up", below, size).here.cursor
+    assert (state.DETAIL, 1) == (below.focus, below.position.cursor)
+    assert 0 == actions.act("up", below, size).position.cursor
 
 
 def test_another_row_is_read_from_its_beginning() -> None:
@@ -143,8 +143,8 @@ def test_another_row_is_read_from_its_beginning() -> None:
 
 
 def test_a_finding_says_at_which_stages_it_was_made() -> None:
-    noted = Noted(STACK, ("entry", "prepare"))
-    screen = at("kernel", "findings", noted=(noted, noted._replace(here=False)))
+    noted = BootFinding(STACK, ("entry", "prepare"))
+    screen = at("kernel", "findings", boot_findings=(noted, noted._replace(is_current=False)))
 
     assert "Found at entry, prepare." in whole(screen)
     assert "Found at entry, prepare; not at the stage that is shown." in whole(screen.at(1))
@@ -163,7 +163,7 @@ def test_a_register_tells_its_bits_by_name() -> None:
     screen = at("entry", "cpu")
     cr0 = next(index for index, each in enumerate(rows(screen)) if each.name == "cr0")
 
-    assert "PE: protected mode. ET: always 1 on today's CPUs." in whole(screen.at(cr0))
+    assert "PE: protected mode. ET: always 1 on current CPUs." in whole(screen.at(cr0))
 
 
 def test_a_run_of_zero_fields_is_told_by_name() -> None:
@@ -191,6 +191,6 @@ def test_bytes_of_nothing_that_is_known_tell_where_they_lie_alone() -> None:
 
 
 def test_the_old_value_is_in_the_colour_of_changes_too() -> None:
-    screen = at("entry", before={"start_info.magic": 0x11})
+    screen = at("entry", old_values={"start_info.magic": 0x11})
 
     assert "* was 0x11" in screens.styled(screen, classes.CHANGED)

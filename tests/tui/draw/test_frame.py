@@ -127,16 +127,16 @@ def test_the_selected_row_is_always_to_be_seen(size: tuple[int, int]) -> None:
     width, height = size[0], size[1] - 2
     for cursor in (0, 5, 20, 10_000):
         screen = clamp(screens.at("bootparams", "boot_params", unfolded=True).at(cursor, 7), width, height)
-        shown = range(screen.here.top, screen.here.top + visible(screen, width, height))
+        shown = range(screen.position.top, screen.position.top + visible(screen, width, height))
 
-        assert screen.here.cursor in shown
+        assert screen.position.cursor in shown
         assert 1 == sum(plain(each).startswith("│▸") for each in frame(screen, width, height))
 
 
 def test_a_row_before_the_first_and_one_after_the_last_are_those() -> None:
     screen = screens.at("prepare", "start_info")
 
-    assert (0, 10) == (clamp(screen.at(-5), 80, 22).here.cursor, clamp(screen.at(99), 80, 22).here.cursor)
+    assert (0, 10) == (clamp(screen.at(-5), 80, 22).position.cursor, clamp(screen.at(99), 80, 22).position.cursor)
 
 
 def test_scrolling_back_to_the_end_follows_the_end_again() -> None:

@@ -7,7 +7,7 @@ import pytest
 from pvhdbg.checks.finding import Finding
 from pvhdbg.tui.lines import classes
 from pvhdbg.tui.screen import state
-from pvhdbg.tui.screen.state import Noted, Run, StageMark
+from pvhdbg.tui.screen.state import BootFinding, Run, StageMark
 from tests.tui.screens import at, lines, styled
 
 HERE = at("prepare")
@@ -98,8 +98,8 @@ def test_a_past_stage_that_is_looked_at_stands_in_brackets() -> None:
 
 def test_what_waits_and_what_was_found_is_counted() -> None:
     found = tuple(Finding("PVH", severity, "", "") for severity in ("error", "warning", "warning", "info", "info"))
-    noted = tuple(Noted(each, ("entry",), here=False) for each in found)
-    screen = HERE._replace(noted=(noted[0]._replace(here=True, new=True), *noted[1:]), queued=3)
+    noted = tuple(BootFinding(each, ("entry",), is_current=False) for each in found)
+    screen = HERE._replace(boot_findings=(noted[0]._replace(is_current=True, is_new=True), *noted[1:]), queued=3)
 
     assert lines(screen, (140, 40))[1].endswith("found so far: ✖ 1 error ▲ 2 warnings ℹ 2 info *1 new ")  # noqa: RUF001
     assert lines(screen, (90, 24))[1].endswith("3 queued  so far: ✖ 1 ▲ 2 ℹ 2 *1 new ")  # noqa: RUF001

@@ -21,7 +21,7 @@ def changed(**values: int) -> Screen:
     before = guest.at("entry")
     guest.put(build.START_INFO, build.start_info(nr_modules=1, modlist_paddr=build.MODLIST, **values))
     now = guest.at("entry")
-    return screens.of(now, before=compare.values_before(before, now))
+    return screens.of(now, old_values=compare.values_before(before, now))
 
 
 def test_what_changed_has_a_star_and_its_old_value_in_the_detail() -> None:
@@ -62,7 +62,7 @@ def test_a_field_inside_marks_what_it_is_in() -> None:
     guest.symbols = {"pvh_bootparams": build.KERNEL_MAP + PARAMS}
     guest.put(PARAMS, build.boot_params(build.MAP, hdr__version=0x20D))
     now = guest.at("bootparams")
-    screen = screens.of(now, "boot_params", before=compare.values_before(handed_over, now))
+    screen = screens.of(now, "boot_params", old_values=compare.values_before(handed_over, now))
 
     assert line(screen, " hdr ").startswith(" *+0x1f1")
     assert line(screen, " version ").startswith(" *+0x206")
@@ -74,7 +74,7 @@ def test_a_maps_entry_is_marked_if_one_of_its_fields_changed() -> None:
     before = guest.at("entry")
     guest.put(build.MEMMAP, build.memmap([(0xD0000, 0x20000, 2)]))
     now = guest.at("entry")
-    screen = screens.of(now, "memory", before=compare.values_before(before, now))
+    screen = screens.of(now, "memory", old_values=compare.values_before(before, now))
 
     assert line(screen, "[0] ").startswith(" *[0] 0xd0000-0xf0000      128 KiB  ▒ RESERVED")
     assert line(screen, "[1] ").startswith("  [1]")

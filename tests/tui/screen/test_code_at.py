@@ -5,7 +5,7 @@ from __future__ import annotations
 from pvhdbg.live.debuggee.code import Code, CodeLine
 from pvhdbg.tui.app import actions
 from pvhdbg.tui.events import events
-from pvhdbg.tui.events.update import looking, update
+from pvhdbg.tui.events.update import show_stage, update
 from pvhdbg.tui.screen import state
 from pvhdbg.tui.screen.state import Screen
 from tests.tui.apps import recorded
@@ -18,7 +18,7 @@ def recording(stage: str) -> Screen:
     """A real boot, looked at there."""
     screen = recorded()
     stages = [each.stage for each in screen.history]
-    return looking(screen._replace(view="code"), stages.index(stage))
+    return show_stage(screen._replace(view="code"), stages.index(stage))
 
 
 def test_a_recording_shows_the_bytes_at_rip_and_says_why_no_more() -> None:
@@ -33,7 +33,7 @@ def test_a_recording_shows_the_bytes_at_rip_and_says_why_no_more() -> None:
 def test_the_end_of_a_recording_shows_its_bytes_too() -> None:
     screen = recorded()
 
-    assert "captured bytes, not disassembled" in text(looking(screen._replace(view="code"), None))
+    assert "captured bytes, not disassembled" in text(show_stage(screen._replace(view="code"), None))
 
 
 def test_every_stage_of_every_view_that_is_wide_enough_has_the_code_of_that_stage_beside_it() -> None:
@@ -43,24 +43,24 @@ def test_every_stage_of_every_view_that_is_wide_enough_has_the_code_of_that_stag
 
 
 def test_what_was_shown_at_a_stage_is_shown_of_the_past() -> None:
-    screen = update(at("bootparams", "code"), events.Coded(Code("now"), {"prepare": HERE}))
-    past = looking(screen, 1)
+    screen = update(at("bootparams", "code"), events.CodeRead(Code("now"), {"prepare": HERE}))
+    past = show_stage(screen, 1)
 
     assert "push %rbp" in text(past)
     assert "captured at prepare, the past  instructions" in text(past)
-    assert "push %rbp" not in text(looking(past, None))
+    assert "push %rbp" not in text(show_stage(past, None))
 
 
 def test_a_stage_that_was_passed_by_says_how_to_stop_there() -> None:
     screen = recording("e820")._replace(run=state.Run(state.STOPPED))
 
-    assert "After `starti`, or with a breakpoint here" in text(looking(screen, 0))
+    assert "After `starti`, or with a breakpoint here" in text(show_stage(screen, 0))
 
 
 def test_the_bytes_of_code_are_those_that_its_virtual_address_leads_to() -> None:
     screen = actions.act("view bytes", at("prepare", "code", code=HERE), actions.Size(80, 22))
 
-    assert state.Wanted("v 0x1000", 8) == screen.wanted
+    assert state.MemoryRequest("v 0x1000", 8) == screen.memory_request
 
 
 def test_what_was_not_captured_is_said() -> None:
@@ -73,6 +73,6 @@ def test_what_was_not_captured_is_said() -> None:
 
 
 def test_a_fresh_machine_knows_no_code_of_another() -> None:
-    screen = at("bootparams")._replace(codes={"prepare": HERE})
+    screen = at("bootparams")._replace(code_by_stage={"prepare": HERE})
 
-    assert {} == update(screen, events.Began(state.Title("", ""), None, (), True)).codes
+    assert {} == update(screen, events.MachineStarted(state.Title("", ""), None, (), True)).code_by_stage

@@ -7,7 +7,7 @@ from pvhdbg.checks.run import check_run
 from pvhdbg.tui.app import actions
 from pvhdbg.tui.app.start import recording_screen
 from pvhdbg.tui.events import events
-from pvhdbg.tui.events.update import looking, update
+from pvhdbg.tui.events.update import show_stage, update
 from pvhdbg.tui.screen import state
 from pvhdbg.tui.screen.state import Run, Screen, Title
 from tests import build
@@ -19,11 +19,11 @@ DIED = load(RECORDINGS_DIR / "linux-6.1-died.json")
 def stopped(screen: Screen, index: int, run: Run | None = None) -> Screen:
     stops = DIED.stops
     where = run or Run(state.STOPPED, stops[index].stage)
-    return update(screen, events.Stopped(where, stops[index], stops[: index + 1], ()))
+    return update(screen, events.GuestStopped(where, stops[index], stops[: index + 1], ()))
 
 
 def begun() -> Screen:
-    began = events.Began(Title("vmlinux", "pc"), DIED.kernel, (), True, DIED.machine)
+    began = events.MachineStarted(Title("vmlinux", "pc"), DIED.kernel, (), True, DIED.machine)
     return update(Screen(Title("", "")), began)
 
 
@@ -35,7 +35,7 @@ def test_a_stop_brings_the_findings_that_a_recording_of_it_has() -> None:
 
 
 def test_the_past_has_its_own_findings() -> None:
-    screen = looking(stopped(begun(), 1), 0)
+    screen = show_stage(stopped(begun(), 1), 0)
 
     assert check_run(DIED).stops[0] == screen.findings
 
@@ -53,13 +53,13 @@ def test_a_recording_shows_what_was_found_in_it() -> None:
     screen = recording_screen(DIED, "died")
 
     assert check_run(DIED).stops[-1] == screen.findings
-    assert check_run(DIED).stops[0] == looking(screen, 0).findings
+    assert check_run(DIED).stops[0] == show_stage(screen, 0).findings
 
 
 def test_a_look_between_two_stages_is_checked_too() -> None:
     stops = build.boot().stops
     between = stops[1]._replace(registers={**stops[1].registers, "rip": 0xFFFFFFFF8305A203})
-    event = events.Stopped(Run(state.STOPPED), between, stops[:2], ())
+    event = events.GuestStopped(Run(state.STOPPED), between, stops[:2], ())
     screen = update(begun()._replace(image=build.linux(), machine=build.machine()), event)
 
     assert {"PVH201", "PVH203", "PVH330", "PVH340"} == {each.code for each in screen.findings}
@@ -70,39 +70,41 @@ def test_what_an_earlier_stage_had_is_kept_with_its_stage() -> None:
     assert death is not None
     dead = Run(state.DEAD, death.how, 0.0, death.message, death.rip, death.symbol)
     screen = stopped(stopped(begun(), 0), 2, dead)
-    codes = {each.finding.code: each.stages for each in screen.noted}
+    code_by_stage = {each.finding.code: each.stages for each in screen.boot_findings}
 
     assert {(each.code, each.message) for each in check_run(DIED).all} == {
-        (each.finding.code, each.finding.message) for each in screen.noted
+        (each.finding.code, each.finding.message) for each in screen.boot_findings
     }
-    assert "entry" in codes["PVH101"]
-    assert screen.findings == tuple(each.finding for each in screen.noted if each.here)
+    assert "entry" in code_by_stage["PVH101"]
+    assert screen.findings == tuple(each.finding for each in screen.boot_findings if each.is_current)
 
 
 def test_what_is_new_is_told_apart() -> None:
     screen = stopped(begun(), 1)
 
-    assert {each.code for each in check_run(DIED).new[1]} == {each.finding.code for each in screen.noted if each.new}
-    assert not any(each.new for each in looking(screen, 0).noted)
+    assert {each.code for each in check_run(DIED).new[1]} == {
+        each.finding.code for each in screen.boot_findings if each.is_new
+    }
+    assert not any(each.is_new for each in show_stage(screen, 0).boot_findings)
 
 
 def test_the_past_does_not_know_what_was_found_later() -> None:
-    screen = looking(stopped(begun(), 1), 0)
+    screen = show_stage(stopped(begun(), 1), 0)
 
-    assert check_run(DIED).stops[0] == tuple(each.finding for each in screen.noted)
+    assert check_run(DIED).stops[0] == tuple(each.finding for each in screen.boot_findings)
 
 
 def test_a_finding_of_an_earlier_stage_leads_into_that_past_and_back() -> None:
     document = load(RECORDINGS_DIR / "linux-6.1-microvm-initrd.json")
     screen = recording_screen(document, "boot")
-    last = looking(screen, None)._replace(view="findings")
-    gone = next(at for at, each in enumerate(last.noted) if not each.here)
+    last = show_stage(screen, None)._replace(view="findings")
+    gone = next(at for at, each in enumerate(last.boot_findings) if not each.is_current)
     there = actions.act("follow", last.at(gone), actions.Size(120, 38))
     back = actions.act("back", there, actions.Size(120, 38))
 
-    assert last.noted[gone].stages[-1] == there.looked_at.stage if there.looked_at else None
+    assert last.boot_findings[gone].stages[-1] == there.capture.stage if there.capture else None
     assert "findings" != there.view
-    assert ("findings", None, gone) == (back.view, back.past, back.here.cursor)
+    assert ("findings", None, gone) == (back.view, back.past, back.position.cursor)
 
 
 def test_a_new_stage_says_what_is_new_and_where() -> None:
@@ -111,7 +113,7 @@ def test_a_new_stage_says_what_is_new_and_where() -> None:
     said = []
     for index, stop in enumerate(stops):
         run = Run(state.STOPPED, stop.stage)
-        screen = update(screen._replace(message=""), events.Stopped(run, stop, stops[: index + 1], ()))
+        screen = update(screen._replace(message=""), events.GuestStopped(run, stop, stops[: index + 1], ()))
         said.append(screen.message)
 
     assert said[1].startswith("new at prepare: pvh_start_info (view 1)")
@@ -121,4 +123,4 @@ def test_a_new_stage_says_what_is_new_and_where() -> None:
 
 
 def test_a_fresh_machine_has_no_findings_yet() -> None:
-    assert () == update(stopped(begun(), 1), events.Began(Title("", ""), None, (), True)).findings
+    assert () == update(stopped(begun(), 1), events.MachineStarted(Title("", ""), None, (), True)).findings

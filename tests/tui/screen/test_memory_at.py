@@ -28,17 +28,17 @@ def shown(paddr: int, regions: tuple[Region, ...] | None = THERE) -> Screen:
     ],
 )
 def test_the_map_and_the_machine_each_have_their_say(paddr: int, words: str) -> None:
-    assert words == memory_at.words(shown(paddr), paddr)
+    assert words == memory_at.describe(shown(paddr), paddr)
 
 
 def test_the_map_alone_speaks_where_there_is_no_machine() -> None:
-    assert "map: beyond all RAM" == memory_at.words(shown(LAST, None), LAST)
+    assert "map: beyond all RAM" == memory_at.describe(shown(LAST, None), LAST)
 
 
 def test_nobody_knows_where_neither_does() -> None:
     screen = Screen(state.Title("vmlinux", ""), view="bytes", bytes=Bytes(0x1000, bytes(16)))
 
-    assert "" == memory_at.words(screen, 0x1000)
+    assert "" == memory_at.describe(screen, 0x1000)
 
 
 def test_what_is_not_ram_is_said_above_the_bytes_even_at_80_columns() -> None:

@@ -6,23 +6,25 @@ from collections.abc import Callable
 
 import pytest
 
-from pvhdbg.tui.screen.scrollback import LINES_KEPT, LONGEST_LINE, printed, written
+from pvhdbg.tui.screen.scrollback import LINES_KEPT, LONGEST_LINE, add_gdb_output, add_serial_output
 
 
 def test_text_goes_on_with_the_last_line() -> None:
-    assert ("ab", "c", "") == printed(("a",), "b\nc\n")
-    assert ("ab", "c", "") == written(("a",), b"b\r\nc\n")
-    assert ("b", "") == printed((), "b\r\n")
-    assert "        x" == printed((), "\tx")[0]
+    assert ("ab", "c", "") == add_gdb_output(("a",), "b\nc\n")
+    assert ("ab", "c", "") == add_serial_output(("a",), b"b\r\nc\n")
+    assert ("b", "") == add_gdb_output((), "b\r\n")
+    assert "        x" == add_gdb_output((), "\tx")[0]
 
 
 def test_lines_are_bounded_in_number_and_length() -> None:
-    assert LINES_KEPT == len(printed((), "x\n" * 20_000)) == len(written((), b"x\n" * 20_000))
-    assert [LONGEST_LINE] == [len(each) for each in printed((), "x" * 20_000)]
-    assert LONGEST_LINE == len(written(written((), b"x" * 4000), b"y" * 4000)[0])
+    assert LINES_KEPT == len(add_gdb_output((), "x\n" * 20_000)) == len(add_serial_output((), b"x\n" * 20_000))
+    assert [LONGEST_LINE] == [len(each) for each in add_gdb_output((), "x" * 20_000)]
+    assert LONGEST_LINE == len(add_serial_output(add_serial_output((), b"x" * 4000), b"y" * 4000)[0])
 
 
-@pytest.mark.parametrize("add", [lambda text: printed(("a",), text), lambda text: written(("a",), text.encode())])
+@pytest.mark.parametrize(
+    "add", [lambda text: add_gdb_output(("a",), text), lambda text: add_serial_output(("a",), text.encode())]
+)
 def test_the_last_line_goes_on_with_nothing_but_what_came_next(add: Callable[[str], tuple[str, ...]]) -> None:
     counted = [str(number) for number in range(LINES_KEPT + 10)]
 
@@ -32,7 +34,7 @@ def test_the_last_line_goes_on_with_nothing_but_what_came_next(add: Callable[[st
 @pytest.mark.parametrize("before", range(4))
 def test_no_escape_is_cut_in_two(before: int) -> None:
     plain = "x" * before
-    shown = (printed((), plain + "\x1b" * 20_000), written((), plain.encode() + b"\x1b" * 20_000))
+    shown = (add_gdb_output((), plain + "\x1b" * 20_000), add_serial_output((), plain.encode() + b"\x1b" * 20_000))
 
     assert {(plain + "\\x1b" * ((LONGEST_LINE - before) // 4),)} == set(shown)
 
@@ -40,9 +42,9 @@ def test_no_escape_is_cut_in_two(before: int) -> None:
 def test_who_writes_byte_by_byte_cuts_no_escape_either() -> None:
     lines: tuple[str, ...] = ("x" * (LONGEST_LINE - 2),)
 
-    assert lines == written(lines, b"\x1b")
+    assert lines == add_serial_output(lines, b"\x1b")
 
 
 def test_what_the_guest_writes_is_bytes_and_what_gdb_says_is_text() -> None:
-    assert ("\\xc3\\xa4 \\\\",) == written((), "ä \\".encode())
-    assert ("ä \\",) == printed((), "ä \\")
+    assert ("\\xc3\\xa4 \\\\",) == add_serial_output((), "ä \\".encode())
+    assert ("ä \\",) == add_gdb_output((), "ä \\")
