@@ -153,7 +153,7 @@ COMMANDS = {
     "show": Command("decode a recording again and show it", _show, "show.show"),
     "diff": Command("compare two recordings, or two stages (FILE@STAGE)", _diff, "diff.diff"),
     "explain": Command(
-        "explain a field, structure, stage, bit, note, rule or word",
+        "explain a field, structure, stage, bit, note, rule or term",
         _explain,
         "explain.explain",
     ),
@@ -172,7 +172,7 @@ def parse(argv: Sequence[str]) -> tuple[Command, argparse.Namespace]:
     own, qemu_args = _split(argv)
     _refuse_misspelled(own)
     command = COMMANDS.get(own[0], SESSION) if own else SESSION
-    parser = _session_parser() if command is SESSION else _parser(own[0])
+    parser = _session_parser() if command is SESSION else parser_of(own[0])
     options = parser.parse_args(own if command is SESSION else own[1:])
     options.qemu_args = qemu_args
     options.ascii = encoding.is_ascii_only() or getattr(options, "ascii", False)
@@ -216,7 +216,8 @@ def _session_parser() -> Parser:
     return parser
 
 
-def _parser(name: str) -> Parser:
+def parser_of(name: str) -> Parser:
+    """Return the parser of a command."""
     text = COMMANDS[name].help
     parser = Parser(f"pvhdbg {name}", description=f"{text[0].upper()}{text[1:]}.", formatter_class=HelpFormatter)
     COMMANDS[name].add(parser)

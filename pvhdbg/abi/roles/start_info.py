@@ -51,8 +51,8 @@ START_INFO = {
     "memmap_paddr": Role(
         VMM,
         PVH,
-        "Linux reads the map through the direct map, which ends at 1 GiB at the stage prepare. The field is valid only "
-        "from version 1 on, and only if memmap_entries is not 0.",
+        "Linux reads the map through the direct map, which ends at 1 GiB at the stage prepare. Valid only if "
+        "memmap_entries is not 0.",
     ),
     "memmap_entries": Role(
         VMM,

@@ -132,9 +132,9 @@ def _places(field: Field[Any]) -> Iterator[str]:
 
 def _notes(field: Field[Any]) -> Iterator[str]:
     if field.since:
-        yield f"Exists from version {field.since} of the structure on."
+        yield f"Exists from version {field.since} on."
     if field.points_to in STRUCTS:
-        yield f"Holds the address of a struct {field.points_to}."
+        yield f"Address of a struct {field.points_to}."
 
 
 def flags() -> Iterator[Topic]:

@@ -71,7 +71,7 @@ def test_where_there_are_no_modules_it_is_told_what_modules_are() -> None:
 
     told = whole(screens.of(guest.at("entry"), "modules"))
 
-    assert "A file that was loaded beside the kernel." in told
+    assert "A module: a file that the VMM loaded next to the kernel." in told
     assert "Written by the VMM" in told
 
 
