@@ -1,4 +1,4 @@
-"""Two captures, or two whole runs, compared: what changed, as values. Pure."""
+"""Compare two captures, or two whole runs; return the differences as values. Pure."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ if TYPE_CHECKING:
 
 CPU = ("address_kind", "cpu_mode", "registers")
 COPIES = {"pvh_start_info": "start_info", "kernel_boot_params": "boot_params"}
-"""What Linux copies, by the copy's key."""
+"""The structures that Linux copies: the copy's key and the original's."""
 
-NO_ITEM, NOTHING = "no such item", "none"
+NO_ITEM, NO_VALUE = "no such item", "none"
 
 _FILE_DESCRIPTOR = re.compile(r"\bfd=\d+")
 
 
 class Absent(NamedTuple):
-    """What stands for a value that does not exist: why it does not."""
+    """Stands in for a value that does not exist, with the reason."""
 
     reason: str
 
 
 class Change(NamedTuple):
-    """One value that is not the same. `path` is that of the JSON document, below its stop.
+    """One value that differs. `path` is its path in the JSON document, below the stop.
 
-    A value is an integer, a string, bytes, Absent, or, where the other side has none at all, a whole record or list.
-    `fields` is the field of a structure that the value is in; empty where it is in none.
+    A value is an integer, a string, bytes, Absent, or a whole record or list if the other side has nothing there.
+    `fields` has the structure's field that contains the value; it is empty outside structures.
     """
 
     path: str
@@ -49,46 +49,47 @@ class Change(NamedTuple):
 
 
 class StageChanges(NamedTuple):
-    """What is not the same at one stage: `stage` alone where only one of the two runs came there."""
+    """The differences at one stage; if only one run reached it, the only one is at path `stage`."""
 
     stage: str
     changes: tuple[Change, ...]
 
 
 class Comparison(NamedTuple):
-    """Two runs compared. The paths of `run` begin with kernel, machine or outcome."""
+    """The differences between two runs. The paths of `run` begin with kernel, machine or outcome."""
 
     run: tuple[Change, ...]
     stages: tuple[StageChanges, ...]
 
     @property
     def differs(self) -> bool:
-        return bool(self.run) or any(each.changes for each in self.stages)
+        return bool(self.run) or any(stage.changes for stage in self.stages)
 
 
 def compare_captures(before: Capture, after: Capture, *, registers: bool = True) -> tuple[Change, ...]:
-    """What changed from one stop to another, in the order of the JSON document. Without `registers`, boot data alone.
+    """Return what changed from one stop to another, in the order of the JSON document.
 
-    Where one stop has only the original and the other only its copy, the copy is compared with the original.
+    If `registers` is false, only boot data is compared. If one stop has only the original of a structure and the other
+    only its copy, the copy is compared with the original.
     """
     keys = [*((key, key) for key in (CPU if registers else ())), *compared_keys(before, after)]
-    return tuple(change for old, new in keys for change in _things(before, old, after, new))
+    return tuple(change for old, new in keys for change in _compare_keys(before, old, after, new))
 
 
-def _things(before: Capture, old: str, after: Capture, new: str) -> Iterator[Change]:
-    """A copy is elsewhere than its original: that is no change."""
-    for each in _compare(_part(before, old), _part(after, new)):
-        if old == new or each.path != f"{new}.paddr":
-            yield each
+def _compare_keys(before: Capture, old: str, after: Capture, new: str) -> Iterator[Change]:
+    """Compare one key of each stop. The address of a copy always differs from the original's; leave it out."""
+    for change in _compare(_value_of(before, old), _value_of(after, new)):
+        if old == new or change.path != f"{new}.paddr":
+            yield change
 
 
 def compared_keys(before: Capture, after: Capture) -> list[tuple[str, str]]:
-    """Which thing of the one stop is compared with which of the other."""
+    """Return pairs of keys: which key of `before` is compared with which key of `after`."""
     crossed = [
         (old, new)
         for pair in COPIES.items()
         for old, new in (pair, pair[::-1])
-        if _alone(before, old, new) and _alone(after, new, old)
+        if _has_only(before, old, new) and _has_only(after, new, old)
     ]
     taken = {key for pair in crossed for key in pair}
     return sorted(
@@ -97,114 +98,114 @@ def compared_keys(before: Capture, after: Capture) -> list[tuple[str, str]]:
     )
 
 
-def _alone(capture: Capture, key: str, other: str) -> bool:
-    return getattr(capture, key) is not None and getattr(capture, other) is None
+def _has_only(capture: Capture, key: str, counterpart: str) -> bool:
+    return getattr(capture, key) is not None and getattr(capture, counterpart) is None
 
 
 def values_before(before: Capture, after: Capture) -> dict[str, object]:
-    """The value before, by path, of all that changed."""
-    return {each.path: each.before for each in compare_captures(before, after)}
+    """Return the old value of everything that changed, by path."""
+    return {change.path: change.before for change in compare_captures(before, after)}
 
 
 def is_within(path: str, outer: str) -> bool:
-    """Whether a path is `outer` or leads to something in it."""
+    """Say whether a path is `outer` or below it."""
     return path.startswith(outer) and path[len(outer) : len(outer) + 1] in ("", ".", "[")
 
 
 def compare_runs(before: Document, after: Document) -> Comparison:
-    """Two runs: kernel, machine and outcome, then stage by stage. Registers are compared, too."""
+    """Compare two runs: kernel, machine and outcome, then stage by stage, including registers."""
     parts = zip(_run(before), _run(after), strict=True)
     run = (change for pair in parts for change in _compare(*pair))
-    old, new = ({each.stage: each for each in document.stops} for document in (before, after))
+    old, new = ({stop.stage: stop for stop in document.stops} for document in (before, after))
     names = [name for name in (*stages.NAMES, stages.DIED) if name in old or name in new]
     return Comparison(tuple(run), tuple(_stage(name, old.get(name), new.get(name)) for name in names))
 
 
-def _run(document: Document) -> tuple[_Part, ...]:
-    """What a run has beside its stops. File descriptors among QEMU's arguments are left out."""
-    argv = tuple(_FILE_DESCRIPTOR.sub("fd=", each) for each in document.machine.argv)
+def _run(document: Document) -> tuple[_Value, ...]:
+    """Return what a run has besides its stops, without the numbers of file descriptors among QEMU's arguments."""
+    argv = tuple(_FILE_DESCRIPTOR.sub("fd=", argument) for argument in document.machine.argv)
     parts = {"kernel": document.kernel, "machine": document.machine._replace(argv=argv), "outcome": document.outcome}
-    return tuple(_Part(key, value, {}) for key, value in parts.items())
+    return tuple(_Value(key, value, {}) for key, value in parts.items())
 
 
 def _stage(name: str, before: Capture | None, after: Capture | None) -> StageChanges:
     if before and after:
         return StageChanges(name, compare_captures(before, after))
-    never = Absent("never reached")
-    return StageChanges(name, (Change("stage", name if before else never, name if after else never),))
+    absent = Absent("never reached")
+    return StageChanges(name, (Change("stage", name if before else absent, name if after else absent),))
 
 
 _Fields = tuple[Field[Any], ...]
-_Inside = dict[str, tuple[object, _Fields]]
-"""What a value is made of, by what is added to its path, each with the field it is in."""
+_Children = dict[str, tuple[object, _Fields]]
+"""The values inside a value, by the suffix to its path, with the field that contains them."""
 
 
-class _Part(NamedTuple):
-    """A value on its way through the comparison, with its own path: a copy and its original have different ones."""
+class _Value(NamedTuple):
+    """A value to compare. It has its own path, because the paths of a copy and its original differ."""
 
     path: str
     value: object
     missing: Mapping[str, str]
     fields: _Fields = ()
 
-    def below(self, key: str, inside: _Inside) -> _Part:
-        value, fields = inside.get(key, (None, ()))
-        return _Part(self.path + key, value, self.missing, fields or self.fields)
+    def child(self, suffix: str, children: _Children) -> _Value:
+        value, fields = children.get(suffix, (None, ()))
+        return _Value(self.path + suffix, value, self.missing, fields or self.fields)
 
     def shown(self) -> object:
         if self.value is not None:
             return self.value
-        return Absent(self.missing.get(self.path, NO_ITEM if self.path.endswith("]") else NOTHING))
+        return Absent(self.missing.get(self.path, NO_ITEM if self.path.endswith("]") else NO_VALUE))
 
 
-def _part(capture: Capture, key: str) -> _Part:
-    return _Part(key, _plain(getattr(capture, key)), capture.missing)
+def _value_of(capture: Capture, key: str) -> _Value:
+    return _Value(key, _plain(getattr(capture, key)), capture.missing)
 
 
-def _compare(before: _Part, after: _Part) -> Iterator[Change]:
+def _compare(before: _Value, after: _Value) -> Iterator[Change]:
     if before.value == after.value:
         return
-    old, new = _inside(before.value), _inside(after.value)
+    old, new = _children(before.value), _children(after.value)
     if old is None or new is None:
         yield Change(after.path, before.shown(), after.shown(), after.fields or before.fields)
         return
-    for key in _keys(before.value, old, after.value, new):
-        yield from _compare(before.below(key, old), after.below(key, new))
+    for suffix in _suffixes(before.value, old, after.value, new):
+        yield from _compare(before.child(suffix, old), after.child(suffix, new))
     if isinstance(before.value, BootParams) and isinstance(after.value, BootParams):
-        yield from _unlisted(before.value, after.value, after.path)
+        yield from _compare_uncounted(before.value, after.value, after.path)
 
 
-def _keys(before: object, old: _Inside, after: object, new: _Inside) -> Iterable[str]:
-    """Of structures of different kinds (the entries of two protocols' maps) what both have."""
+def _suffixes(before: object, old: _Children, after: object, new: _Children) -> Iterable[str]:
+    """Return the suffixes to compare: of different structures (map entries of two protocols) only those in both."""
     if isinstance(before, Struct) and isinstance(after, Struct) and type(before) is not type(after):
-        return [key for key in old if key in new]
+        return [suffix for suffix in old if suffix in new]
     return old | new
 
 
-def _unlisted(before: BootParams, after: BootParams, path: str) -> Iterator[Change]:
-    """The bytes of e820_table that neither e820_entries counts: nothing decodes them, but they may change."""
+def _compare_uncounted(before: BootParams, after: BootParams, path: str) -> Iterator[Change]:
+    """Compare the bytes of e820_table past both e820_entries: they are not decoded, but they may change."""
     field = BootParams.e820_table
-    listed = max(len(_listed(before)), len(_listed(after))) * BootE820Entry.SIZE
-    old, new = before.bytes_of(field)[listed:], after.bytes_of(field)[listed:]
+    counted = max(len(_counted_entries(before)), len(_counted_entries(after))) * BootE820Entry.SIZE
+    old, new = before.bytes_of(field)[counted:], after.bytes_of(field)[counted:]
     if old != new:
         yield Change(f"{path}.e820_table", old, new, (field,))
 
 
-def _listed(record: BootParams) -> tuple[BootE820Entry, ...]:
+def _counted_entries(record: BootParams) -> tuple[BootE820Entry, ...]:
     return record.e820_table[: record.e820_entries]
 
 
 def _plain(value: object) -> object:
-    """A guest's string as the document has it; everything else as it is."""
+    """Return a string of the guest as in the document; any other value unchanged."""
     return value.raw.decode("latin-1") if isinstance(value, Text) else value
 
 
-def _inside(value: object) -> _Inside | None:
-    """What a value is made of; null if it is one value."""
+def _children(value: object) -> _Children | None:
+    """Return the values inside a value, None if it is a single value."""
     if isinstance(value, Struct):
         return _fields(value)
     if isinstance(value, Mapping):
-        return {f".{name}": (each, ()) for name, each in value.items()}
+        return {f".{name}": (child, ()) for name, child in value.items()}
     for kind, names in _NAMES.items():
         if isinstance(value, kind):
             return {f".{name}": (_plain(getattr(value, key)), ()) for name, key in names.items()}
@@ -215,18 +216,18 @@ def _inside(value: object) -> _Inside | None:
     return _items(value) if isinstance(value, tuple) and type(value) is tuple else None
 
 
-def _items(values: Iterable[object]) -> _Inside:
-    return {f"[{index}]": (each, ()) for index, each in enumerate(values)}
+def _items(values: Iterable[object]) -> _Children:
+    return {f"[{index}]": (item, ()) for index, item in enumerate(values)}
 
 
-def _fields(record: Struct) -> _Inside:
-    """The fields that it has, and where it lies if the document tells: a structure in another lies where that does."""
-    found: _Inside = {f".{field.name}": (value, (field,)) for field, value in record.rows()}
+def _fields(record: Struct) -> _Children:
+    """Return the fields that the record has, and its address if the document has one for this structure."""
+    children: _Children = {f".{field.name}": (value, (field,)) for field, value in record.rows()}
     if isinstance(record, BootParams):
-        found[".e820_table"] = _listed(record), ()
+        children[".e820_table"] = _counted_entries(record), ()
     if isinstance(record, (StartInfo, BootParams)):
-        found = {".paddr": (record.at, ()), **found}
-    return found
+        children = {".paddr": (record.at, ()), **children}
+    return children
 
 
 def _same_names(*names: str) -> dict[str, str]:
@@ -245,4 +246,4 @@ _NAMES: dict[type, dict[str, str]] = {
     | {"timeout.stage": "waited_for", "timeout.rip": "rip", "timeout.symbol": "symbol"},
     Death: _same_names(*Death._fields),
 }
-"""Of our own records what the document tells: its key and the attribute."""
+"""For our own records: the document's key and the attribute of every value that the document has."""

@@ -1,4 +1,4 @@
-"""A whole run: the kernel, the machine, every stop, and how it ended. What a recording holds."""
+"""A whole run: the kernel, the machine, every stop and the outcome. A recording contains these."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _UNITS = {"K": 10, "": 20, "M": 20, "G": 30, "T": 40}
 
 
 class Rewrite(NamedTuple):
-    """Bytes that pvhdbg changed at the entry stop, and for which path of the document."""
+    """Bytes that pvhdbg changed at the entry stop, and the document path of what they are."""
 
     path: str
     paddr: int
@@ -29,7 +29,7 @@ class Rewrite(NamedTuple):
 
 
 class MachineFacts(NamedTuple):
-    """The machine it ran on. `argv` is QEMU's; everything is null or empty for a machine that is not ours."""
+    """The machine that ran the guest. `argv` is QEMU's. If pvhdbg did not start it, everything is None or empty."""
 
     qemu: str | None = None
     machine: str | None = None
@@ -43,13 +43,13 @@ class MachineFacts(NamedTuple):
 
 
 def ram_size(memory: str | None) -> int | None:
-    """The bytes that QEMU's `-m` means, a number of MiB or one with its unit; null where it says more than a size."""
-    found = _RAM.fullmatch(memory or "")
-    return int(found[1]) << _UNITS[found[2].upper()] if found else None
+    """Return the bytes that QEMU's `-m` means: a number of MiB, or one with a unit. None if it is more than a size."""
+    match = _RAM.fullmatch(memory or "")
+    return int(match[1]) << _UNITS[match[2].upper()] if match else None
 
 
 class Death(NamedTuple):
-    """How a guest ended: triple-fault, kvm-internal-error, qemu-exit or qemu-signal; where, and its last words."""
+    """How a guest died. `how` is triple-fault, kvm-internal-error, qemu-exit or qemu-signal; `message` is QEMU's."""
 
     how: str
     rip: int | None
@@ -60,18 +60,21 @@ class Death(NamedTuple):
     def is_triple_fault(self) -> bool:
         return self.how == TRIPLE_FAULT
 
-    def describe(self, place: str) -> str:
-        """In words, for a terminal; `place` is " at …", empty where nobody knows."""
+    def describe(self, location: str) -> str:
+        """Return one line that is safe to print. `location` is " at …", empty if it is not known."""
         kind, message = printable(self.how.replace("-", " ")), printable(self.message)
         if message.casefold().startswith(kind.casefold()):
-            return message[: len(kind)] + place + message[len(kind) :]
+            return message[: len(kind)] + location + message[len(kind) :]
         if self.how in (QEMU_EXIT, QEMU_SIGNAL) and message:
-            return f"{message}, the guest was{place}" if place else message
-        return f"{kind}{place}{message and f': {message}'}"
+            return f"{message}, the guest was{location}" if location else message
+        return f"{kind}{location}{message and f': {message}'}"
 
 
 class Outcome(NamedTuple):
-    """The last stage reached and how the run ended: done, died, timeout or interrupted."""
+    """The last stage reached, and how the run ended: done, died, timeout or interrupted.
+
+    `waited_for`, `rip` and `symbol` belong to a timeout: the stage that was not reached, and where the guest was.
+    """
 
     reached: str | None
     ended: str
@@ -82,7 +85,7 @@ class Outcome(NamedTuple):
 
 
 class Document(NamedTuple):
-    """`kernel` is null where nobody named its file, `stops` are in the order in which they came."""
+    """A whole run. `kernel` is None if no kernel file was given; `stops` are in the order of time."""
 
     kernel: ImageFacts | None
     machine: MachineFacts

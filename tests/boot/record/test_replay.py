@@ -1,4 +1,4 @@
-"""Recordings: real boots decode again to what was stored, and a file that lies ends in one line."""
+"""Recordings of real boots decode to what was stored, and an invalid file is rejected in one line."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NUMBERS: tuple[Any, ...] = (True, -1, 1 << 64, 10**400, 1.5, float("inf"))
 TEXTS: tuple[Any, ...] = ("", "\x1b[31m\0", "\ud800é", "zz", "f" * 101)
 HOSTILE = (None, *NUMBERS, *TEXTS, [], [None], {}, {"": []})
 DECODED = ("stage", "registers", "memory", "symbols", "missing")
-"""What of a stop is read again."""
+"""The keys of a stop that are read again."""
 
 
 def stored(name: Path) -> Any:  # noqa: ANN401 - JSON
@@ -30,7 +30,7 @@ def stored(name: Path) -> Any:  # noqa: ANN401 - JSON
 
 
 def small() -> Any:  # noqa: ANN401 - JSON
-    """A document that has a little of every kind of thing that is read again."""
+    """Return a small document with every kind of value that is read again."""
     document = json.loads(to_json.dumps(build.boot()))
     document["stops"] = [{key: stop[key] for key in DECODED} for stop in document["stops"][:2]]
     for stop in document["stops"]:
@@ -44,29 +44,29 @@ def small() -> Any:  # noqa: ANN401 - JSON
 
 
 def without_reasons(stop: Any) -> Any:  # noqa: ANN401 - JSON
-    """A stop that says what is missing and not why."""
+    """Return a stop with what is missing, but not why."""
     return stop | {"missing": sorted(stop["missing"])}
 
 
 def paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:  # noqa: ANN401 - JSON
-    """Every place in a document; of lists the first item."""
-    inner: list[tuple[Any, Any]] = []
+    """Return the paths of all values in a document, in lists only of the first item."""
+    children: list[tuple[Any, Any]] = []
     if isinstance(value, dict):
-        inner = list(value.items())
+        children = list(value.items())
     elif isinstance(value, list):
-        inner = list(enumerate(value[:1]))
-    return [path, *(found for key, each in inner for found in paths(each, (*path, key)))]
+        children = list(enumerate(value[:1]))
+    return [path, *(below for key, child in children for below in paths(child, (*path, key)))]
 
 
 def changed(document: Any, path: tuple[Any, ...], value: Any) -> Any:  # noqa: ANN401 - JSON
-    """A copy with another value in one place."""
+    """Return a copy with another value at one path."""
     if not path:
         return value
     copy = deepcopy(document)
-    where = copy
+    parent = copy
     for key in path[:-1]:
-        where = where[key]
-    where[path[-1]] = value
+        parent = parent[key]
+    parent[path[-1]] = value
     return copy
 
 
@@ -77,7 +77,7 @@ def write(folder: Path, content: bytes | str) -> Path:
 
 
 @pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.stem)
-def test_a_real_boot_decodes_again_to_what_was_stored(path: Path) -> None:
+def test_a_recording_decodes_to_what_was_stored(path: Path) -> None:
     document = stored(path)
     again = json.loads(to_json.dumps(replay.load(path)))
 
@@ -86,7 +86,7 @@ def test_a_real_boot_decodes_again_to_what_was_stored(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.stem)
-def test_only_memory_registers_symbols_kernel_and_machine_are_decoded(path: Path) -> None:
+def test_decoding_needs_only_memory_registers_symbols_kernel_and_machine(path: Path) -> None:
     document = stored(path)
     bare = document | {"stops": [{key: stop[key] for key in DECODED} | {"missing": {}} for stop in document["stops"]]}
     again = json.loads(to_json.dumps(replay.replay(bare)))
@@ -94,7 +94,7 @@ def test_only_memory_registers_symbols_kernel_and_machine_are_decoded(path: Path
     assert [without_reasons(stop) for stop in document["stops"]] == [without_reasons(stop) for stop in again["stops"]]
 
 
-def test_every_kind_of_boot_is_among_the_recordings() -> None:
+def test_the_recordings_cover_every_kind_of_boot() -> None:
     documents = [stored(path) for path in RECORDINGS]
     stops = [stop for document in documents for stop in document["stops"]]
 
@@ -107,20 +107,20 @@ def test_every_kind_of_boot_is_among_the_recordings() -> None:
     assert any(stop["modules"] for stop in stops)
 
 
-def test_why_something_is_missing_comes_from_the_recording() -> None:
+def test_the_reason_for_a_missing_value_comes_from_the_recording_if_it_is_printable() -> None:
     document = small()
     document["stops"][0]["registers"]["a20"] = None
-    document["stops"][0]["missing"]["registers.a20"] = "nobody asked"
+    document["stops"][0]["missing"]["registers.a20"] = "it was not read"
     document["stops"][1]["registers"]["a20"] = None
     document["stops"][1]["missing"]["registers.a20"] = "\x1b]0;title\x07"
     first, second = replay.replay(document).stops
 
-    assert "nobody asked" == first.missing["registers.a20"]
+    assert "it was not read" == first.missing["registers.a20"]
     assert "the gdb stub offers no QEMU monitor" == second.missing["registers.a20"]
 
 
 @pytest.mark.parametrize("path", paths(small()), ids=lambda path: ".".join(map(str, path)) or "all")
-def test_whatever_stands_in_one_place_it_is_shown_or_refused(path: tuple[Any, ...]) -> None:
+def test_a_hostile_value_at_any_path_is_shown_or_rejected(path: tuple[Any, ...]) -> None:
     for value in HOSTILE:
         document = changed(small(), path, value)
         try:
@@ -143,12 +143,17 @@ def test_whatever_stands_in_one_place_it_is_shown_or_refused(path: tuple[Any, ..
         ("9" * 100_000, "not JSON"),
         ("[]", "document is not an object"),
         ("{}", 'format is not "pvhdbg"'),
-        ('{"format": "pvhdbg", "format_version": 2}', "format_version is 2, this pvhdbg knows 1"),
-        (f'{{"format": "pvhdbg", "format_version": {"[" * 500}{"]" * 500}}}', "[[[[[[[...]]]]]]], this pvhdbg knows 1"),
+        ('{"format": "pvhdbg", "format_version": 2}', "format_version is 2, this pvhdbg supports 1"),
+        (
+            f'{{"format": "pvhdbg", "format_version": {"[" * 500}{"]" * 500}}}',
+            "[[[[[[[...]]]]]]], this pvhdbg supports 1",
+        ),
         ('{"format": "pvhdbg", "format_version": 1}', "machine is not an object"),
     ],
 )
-def test_a_file_that_is_no_recording_is_refused_in_one_line(tmp_path: Path, content: bytes | str, reason: str) -> None:
+def test_a_file_that_is_not_a_recording_is_rejected_in_one_line(
+    tmp_path: Path, content: bytes | str, reason: str
+) -> None:
     path = write(tmp_path, content)
 
     with pytest.raises(UserError) as caught:
@@ -157,16 +162,16 @@ def test_a_file_that_is_no_recording_is_refused_in_one_line(tmp_path: Path, cont
     assert str(caught.value).endswith(reason)
 
 
-def test_the_largest_dump_there_can_be_is_read_again(tmp_path: Path) -> None:
+def test_the_largest_possible_dump_can_be_loaded(tmp_path: Path) -> None:
     count = MAX_TEXT // MAX_STRING
     modules = build.linux_guest()
     modules.put(build.START_INFO, build.start_info(nr_modules=count, modlist_paddr=0x100000))
-    places = [0x1000000 + index * 2 * MAX_STRING for index in range(count)]
-    modules.put(0x100000, build.modlist(*((0, 0, place, 0) for place in places)))
-    for place in places:
-        modules.put(place, b"\x01" * MAX_STRING)
-    one = Document(None, MachineFacts(), (modules.at("entry"),), Outcome("entry", DONE))
-    written = to_json.dumps(one)
+    paddrs = [0x1000000 + index * 2 * MAX_STRING for index in range(count)]
+    modules.put(0x100000, build.modlist(*((0, 0, paddr, 0) for paddr in paddrs)))
+    for paddr in paddrs:
+        modules.put(paddr, b"\x01" * MAX_STRING)
+    document = Document(None, MachineFacts(), (modules.at("entry"),), Outcome("entry", DONE))
+    written = to_json.dumps(document)
     path = write(tmp_path, written)
 
     assert 8 * MAX_TEXT < len(written)
@@ -175,7 +180,7 @@ def test_the_largest_dump_there_can_be_is_read_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("part", ["[],", '"",', "{},"])
-def test_a_file_of_nothing_but_parts_is_refused_unread(tmp_path: Path, part: str) -> None:
+def test_a_file_with_too_many_lists_strings_or_objects_is_rejected_before_parsing(tmp_path: Path, part: str) -> None:
     path = write(tmp_path, f"[{part * (replay.MAX_PARTS + 1)}0]")
 
     assert path.stat().st_size < replay.MAX_FILE
@@ -183,7 +188,7 @@ def test_a_file_of_nothing_but_parts_is_refused_unread(tmp_path: Path, part: str
         replay.load(path)
 
 
-def test_a_file_larger_than_any_dump_is_refused_unread(tmp_path: Path) -> None:
+def test_a_file_larger_than_any_dump_is_rejected_before_reading(tmp_path: Path) -> None:
     path = write(tmp_path, "[")
     with path.open("r+b") as file:
         file.truncate(replay.MAX_FILE + 1)
@@ -192,7 +197,7 @@ def test_a_file_larger_than_any_dump_is_refused_unread(tmp_path: Path) -> None:
         replay.load(path)
 
 
-def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+def test_a_missing_file_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="No such file or directory"):
         replay.load(tmp_path / "nothing")
 
@@ -212,7 +217,7 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     ],
     ids=lambda path: ".".join(map(str, path)),
 )
-def test_addresses_are_unsigned_numbers_of_64_bits(path: tuple[Any, ...], value: object) -> None:
+def test_addresses_must_be_unsigned_64_bit_integers(path: tuple[Any, ...], value: object) -> None:
     with pytest.raises(replay.NotARecording):
         replay.replay(changed(small(), path, value))
 
@@ -225,7 +230,7 @@ def test_addresses_are_unsigned_numbers_of_64_bits(path: tuple[Any, ...], value:
         [{"paddr": 0, "hex": "00"}, {"paddr": 1, "hex": "00"}],
     ],
 )
-def test_memory_is_ascending_and_whole(memory: Any) -> None:  # noqa: ANN401 - JSON
+def test_memory_blocks_must_be_ascending_and_must_not_touch(memory: Any) -> None:  # noqa: ANN401 - JSON
     document = changed(small(), ("stops", 0, "memory"), memory)
 
     with pytest.raises(replay.NotARecording, match="ascending"):

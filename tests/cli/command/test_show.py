@@ -46,9 +46,9 @@ def test_a_magic_overwritten_by_the_command_line_is_shown_with_the_code_that_die
         ("[" * 100_000, "not JSON"),
         (
             '{"format": "pvhdbg", "format_version": 2}',
-            "not a recording of pvhdbg: format_version is 2, this pvhdbg knows 1",
+            "not a pvhdbg recording: format_version is 2, this pvhdbg supports 1",
         ),
-        ('{"stops": -1}', 'not a recording of pvhdbg: format is not "pvhdbg"'),
+        ('{"stops": -1}', 'not a pvhdbg recording: format is not "pvhdbg"'),
     ],
     ids=["empty", "deep", "newer", "other"],
 )
