@@ -92,11 +92,8 @@ def memory_map_is_not_sorted(case: Case) -> Iterator[Defect]:
     starts = [(entry.addr, index) for index, entry in enumerate(case.map_entries) if entry.size]
     for (before, _), (after, index) in pairwise(starts):
         if after < before:
-            message = (
-                f"addr of entry {index} is {after:#x}, below the previous entry's {before:#x}: Linux sorts the map, "
-                "other guests may not."
-            )
-            yield Defect(_path(index, "addr"), message, _address(case, index, "addr"))
+            defect = f"addr of entry {index} is {after:#x}, below the previous entry's {before:#x}"
+            yield Defect(_path(index, "addr"), f"{defect}: Linux sorts the map.", _address(case, index, "addr"))
             return
 
 

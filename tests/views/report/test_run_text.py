@@ -129,7 +129,8 @@ def test_fields_of_boot_params_that_changed_are_shown_with_both_values() -> None
     assert [
         "  boot_params at 0x32ba460: differs from pvh_bootparams",
         "    +0x211  hdr.loadflags  0x0 -> 0x2  KASLR_FLAG",
-        "  ! PVH412  hdr.loadflags is 0x2, in pvh_bootparams 0x0",
+        "  ! PVH412  hdr.loadflags is 0x2 in boot_params, but 0x0 in pvh_bootparams: one of them was",
+        "            overwritten. Compare them with `diff bootparams`.",
     ] == stop("kernel", document._replace(stops=stops))[2:]
 
 
@@ -266,12 +267,12 @@ def test_the_last_line_says_how_the_run_ended(outcome: Outcome, expected: str) -
 
 def test_a_finding_is_shown_once_below_its_stop() -> None:
     infos = [
-        "  i PVH126  tr.limit is 0xffff, the ABI wants limit 0x67",
-        "  i PVH201  size is 0 in entry 5 (unknown (0))",
+        "  i PVH126  tr.limit is 0xffff: the ABI requires limit 0x67. No known guest depends on it.",
+        "  i PVH201  size is 0 in entry 5, type unknown (0): Linux drops the entry.",
     ]
     written = run_text.document(build.boot())
 
-    assert infos == stop("entry")[-5:-3]
+    assert infos == stop("entry")[-6:-4]
     assert [1, 1] == [written.count(line) for line in infos]
 
 
@@ -299,20 +300,20 @@ def assert_fit_for_a_terminal(written: str) -> None:
     assert max(map(len, written.splitlines())) < 320
 
 
-def captures_of(target: build.Noise) -> list[Capture]:
-    return [build.look(target, stage, build.linux()) for stage in (*stages.NAMES, stages.DIED)]
+def captures_of(target: build.RandomTarget) -> list[Capture]:
+    return [build.capture_target(target, stage, build.linux()) for stage in (*stages.NAMES, stages.DIED)]
 
 
 @pytest.mark.parametrize("byte", [0x00, 0x1B, 0x41, 0xFF])
 def test_memory_full_of_one_byte_gives_short_text_without_control_characters(byte: int) -> None:
-    document = build.boot()._replace(stops=tuple(captures_of(build.Noise(0, byte))))
+    document = build.boot()._replace(stops=tuple(captures_of(build.RandomTarget(0, byte))))
 
     assert_fit_for_a_terminal(run_text.document(document))
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_random_memory_gives_short_text_without_control_characters(seed: int) -> None:
-    for capture in captures_of(build.Noise(seed)):
+    for capture in captures_of(build.RandomTarget(seed)):
         assert_fit_for_a_terminal(run_text.one_stop(Stop(capture, (), build.linux())))
 
 
