@@ -56,7 +56,7 @@ TERMS = (
     Term(
         "Xen, toolstack",
         "a VMM that runs directly on the hardware; its toolstack is the programs that create guests",
-        "PVH was made for Xen. The toolstack runs in the control domain.",
+        "PVH was made for Xen. Xen calls its guests domains. The toolstack runs in the control domain.",
         _ABI,
     ),
     Term(
@@ -242,7 +242,7 @@ TERMS = (
     ),
     Term(
         "triple fault",
-        "a fault, a second one while the CPU handles it, and a third one after that: the CPU gives up",
+        "three faults in a row, each while the CPU handles the one before: the CPU gives up",
         "Without an IDT every fault ends like this, without a message. A PC resets. pvhdbg's QEMU stops instead, with "
         "RIP at the instruction that caused the fault.",
         f"{_SDM}, double fault exception",
@@ -328,8 +328,8 @@ TERMS = (
     ),
     Term(
         "kernel map",
-        "page tables that map the kernel at its link addresses",
-        "64-bit Linux is linked at 0xffffffff80000000 and up, which the kernel map leads to physical address 0 and up.",
+        "page tables that map the kernel at its link addresses, the ones that the linker assigned",
+        "It translates 0xffffffff80000000 and up, where 64-bit Linux is linked, to physical address 0 and up.",
         "Linux arch/x86/kernel/head_64.S",
     ),
     Term(

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from pvhdbg.views.explain.glossary import Term
 
 TERMS = "terms"
-_TOO_GENERAL = ("PVH", "guest")
+_TOO_GENERAL = ("PVH", "guest", "stop", "rule")
+"""Names that occur in most texts, or that have other meanings too: `mentioned` ignores them."""
 
 
 def terms() -> Iterator[Topic]:
@@ -30,11 +31,11 @@ def _explain(term: Term) -> Explanation:
 
 
 def mentioned(about: Explanation) -> list[str]:
-    """Return the terms that an explanation uses, in order of first use, except general ones and the explained one."""
+    """Return the terms that an explanation uses, in the order of first use, except the term that it explains."""
     text = " ".join((about.meaning, *about.details, about.written_by, about.read_by))
     pattern, by_name = _names()
     used = dict.fromkeys(by_name[match[1].casefold()] for match in pattern.finditer(text))
-    return [name for name in used if name not in _TOO_GENERAL and name != about.title.removeprefix("term ")]
+    return [name for name in used if name != about.title.removeprefix("term ")]
 
 
 @cache
@@ -42,6 +43,7 @@ def _names() -> tuple[re.Pattern[str], dict[str, str]]:
     """Return a pattern for all terms and synonyms, singular or plural, and the main name of each."""
     names = [term.names.split(", ") for term in glossary.TERMS]
     by_name = {name.casefold(): synonyms[0] for synonyms in names for name in synonyms}
-    longest_first = sorted((name for synonyms in names for name in synonyms), key=len, reverse=True)
+    specific = {name for synonyms in names for name in synonyms}.difference(_TOO_GENERAL)
+    longest_first = sorted(specific, key=len, reverse=True)
     any_name = "|".join(f"[{name[0]}{name[0].upper()}]{re.escape(name[1:])}" for name in longest_first)
     return re.compile(rf"(?<![\w.])({any_name})s?(?![\w-])"), by_name
