@@ -1,6 +1,6 @@
-"""Guest memory put together piece by piece, and captures of it: what unit tests feed the readers and views.
+"""Build guest memory piece by piece, and captures of it, as input of unit tests.
 
-Not a model of a machine: `boot()` holds what one real boot left in memory (Linux 6.1 under microvm with 512 MiB).
+This does not simulate a machine: the values of `boot()` come from one real boot (Linux 6.1 on microvm with 512 MiB).
 """
 
 import random
@@ -15,7 +15,7 @@ from pvhdbg.abi.start_info import MAGIC, SIZE_V0, MemmapTableEntry, ModlistEntry
 from pvhdbg.boot.record.document import DONE, Document, MachineFacts, Outcome
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.capture import Capture
-from pvhdbg.boot.stop.read import capture
+from pvhdbg.boot.stop.read import read_capture
 from pvhdbg.image.facts import ImageFacts, Segment
 from pvhdbg.target.base import Target
 from pvhdbg.target.recording import Recording
@@ -33,7 +33,7 @@ VARIABLES = {
 RAMDISK, RAMDISK_SIZE = 0x1FDDF000, 0x20ABC
 
 Range = tuple[int, int, int]
-"""Address, size and type, as maps are written down in tests."""
+"""An entry of a memory map: address, size and type."""
 
 MAP: tuple[Range, ...] = (
     (0xD0000, 0x20000, 4),
@@ -44,7 +44,7 @@ MAP: tuple[Range, ...] = (
     (0x0, 0x0, 0),
 )
 ISA: Range = (0xA0000, 0x60000, 2)
-SANITISED: tuple[Range, ...] = (
+SANITIZED: tuple[Range, ...] = (
     (0x0, 0x9FC00, 1),
     (0x9FC00, 0x30400, 2),
     (0xD0000, 0x20000, 4),
@@ -53,63 +53,63 @@ SANITISED: tuple[Range, ...] = (
 )
 
 
-def record(of: type[Struct], values: Mapping[str, int | bytes], size: int | None = None) -> bytes:
-    """The bytes of a structure by its fields' names, `hdr.version` for one inside another; the rest is 0."""
-    raw = bytearray(of.SIZE)
+def record(struct: type[Struct], values: Mapping[str, int | bytes], size: int | None = None) -> bytes:
+    """Return the bytes of a structure with these fields set (`hdr.version` is a nested one) and all others 0."""
+    raw = bytearray(struct.SIZE)
     for path, value in values.items():
-        field, offset = find(of, path)
+        field, offset = find_field(struct, path)
         data = value.to_bytes(field.size, "little") if isinstance(value, int) else value
         raw[offset : offset + len(data)] = data
     return bytes(raw[:size])
 
 
-def find(of: type[Struct], path: str) -> tuple[Any, int]:
-    """A field by its path, and its offset in the outer structure."""
+def find_field(struct: type[Struct], path: str) -> tuple[Any, int]:
+    """Return a field by its path, and its offset in the outermost structure."""
     name, _, rest = path.partition(".")
-    field = of.field(name)
+    field = struct.field(name)
     if not rest:
         return field, field.offset
-    inner = field.__get__(of(bytes(of.SIZE)), of)
-    found, offset = find(type(inner), rest)
-    return found, field.offset + offset
+    nested = field.__get__(struct(bytes(struct.SIZE)), struct)
+    nested_field, offset = find_field(type(nested), rest)
+    return nested_field, field.offset + offset
 
 
 def start_info(**values: int) -> bytes:
-    """A struct hvm_start_info; 40 bytes long where `version` is 0."""
+    """Return a struct hvm_start_info, 40 bytes long if `version` is 0."""
     fields = {"magic": MAGIC, "version": 1} | values
     return record(StartInfo, fields, None if fields["version"] else SIZE_V0)
 
 
 def modlist(*modules: tuple[int, int, int, int]) -> bytes:
-    """hvm_modlist_entry[]: paddr, size, cmdline_paddr and reserved of each."""
+    """Return an array of hvm_modlist_entry. A module is (paddr, size, cmdline_paddr, reserved)."""
     names = [field.name for field in ModlistEntry.FIELDS]
-    return b"".join(record(ModlistEntry, dict(zip(names, each, strict=True))) for each in modules)
+    return b"".join(record(ModlistEntry, dict(zip(names, module, strict=True))) for module in modules)
 
 
 def memmap(ranges: Iterable[Range]) -> bytes:
-    """hvm_memmap_table_entry[]."""
+    """Return an array of hvm_memmap_table_entry."""
     return b"".join(record(MemmapTableEntry, {"addr": a, "size": s, "type": t}) for a, s, t in ranges)
 
 
 def e820(ranges: Iterable[Range]) -> bytes:
-    """boot_e820_entry[], packed."""
+    """Return an array of boot_e820_entry."""
     return b"".join(record(BootE820Entry, {"addr": a, "size": s, "type": t}) for a, s, t in ranges)
 
 
 def e820_blob(ranges: Sequence[Range]) -> bytes:
-    """A struct e820_table: the kernel's own, and the content of the module named "e820 data"."""
+    """Return a struct e820_table: the kernel's own, or the content of a module named "e820 data"."""
     return len(ranges).to_bytes(4, "little") + e820(ranges)
 
 
 def boot_params(ranges: Sequence[Range] = (), **values: int | bytes) -> bytes:
-    """A struct boot_params with these e820 entries; `hdr.version` is written hdr__version."""
+    """Return a struct boot_params with these e820 entries and fields; `hdr__version` sets hdr.version."""
     fields: dict[str, int | bytes] = {name.replace("__", "."): value for name, value in values.items()}
     table: dict[str, int | bytes] = {"e820_entries": len(ranges), "e820_table": e820(ranges)}
     return record(BootParams, table | fields)
 
 
 def linux() -> ImageFacts:
-    """What the file of a Linux promises."""
+    """Return the facts of a Linux kernel file."""
     return ImageFacts(
         path="/boot/vmlinux-6.1.0-56-cloud-amd64",
         elf="/boot/vmlinux-6.1.0-56-cloud-amd64",
@@ -125,20 +125,20 @@ def linux() -> ImageFacts:
 
 
 class Memory:
-    """Pages of zeros that are there as soon as something is put into them."""
+    """Pages of memory. A page exists, filled with zeros, once something is written to it."""
 
     def __init__(self) -> None:
         self._pages: dict[int, bytearray] = {}
 
     def put(self, paddr: int, data: bytes) -> None:
-        for at, byte in enumerate(data, paddr):
-            self._pages.setdefault(at // PAGE, bytearray(PAGE))[at % PAGE] = byte
+        for address, byte in enumerate(data, paddr):
+            self._pages.setdefault(address // PAGE, bytearray(PAGE))[address % PAGE] = byte
 
     def get(self, paddr: int, size: int) -> bytes:
-        return bytes(self._pages[at // PAGE][at % PAGE] for at in range(paddr, paddr + size))
+        return bytes(self._pages[address // PAGE][address % PAGE] for address in range(paddr, paddr + size))
 
     def ranges(self) -> tuple[tuple[int, bytes], ...]:
-        """As a Recording wants them: ascending, joined where they touch."""
+        """Return the memory in the format of a Recording: ascending ranges, adjacent pages joined."""
         joined: list[tuple[int, bytearray]] = []
         for number, page in sorted(self._pages.items()):
             if joined and joined[-1][0] + len(joined[-1][1]) == number * PAGE:
@@ -149,7 +149,7 @@ class Memory:
 
 
 class Guest:
-    """A machine that stands still: memory, registers and symbols, each to be changed at will before it is looked at."""
+    """A stopped machine: memory, registers and symbols that a test can change before it takes a capture."""
 
     def __init__(self, image: ImageFacts | None = None) -> None:
         self.memory = Memory()
@@ -161,21 +161,22 @@ class Guest:
         self.memory.put(paddr, data)
 
     def run_at(self, rip: int, code: str) -> None:
-        """Let RIP be there, and code too, given in hex."""
+        """Set RIP and put code there, given in hex."""
         self.registers["rip"] = rip
         self.put(rip & 0x7FFFFFFF, bytes.fromhex(code))
 
     def without_monitor(self) -> None:
-        """As on a stub that tells neither segments' bases nor A20."""
+        """Remove the registers that only QEMU's monitor has, such as segment bases and A20."""
         self.registers.update(dict.fromkeys(MONITOR_REGISTERS, None))
 
     def at(self, stage: str, start_info_paddr: int | None = None) -> Capture:
+        """Capture the machine as if it were at this stage."""
         target = Recording(self.memory.ranges(), self.registers, self.symbols)
-        return capture(target, stage, self.image, start_info_paddr)
+        return read_capture(target, stage, self.image, start_info_paddr)
 
 
 def linux_guest(image: ImageFacts | None = None) -> Guest:
-    """A Linux at its entry, as qboot leaves the machine: start_info, one module, command line and map are there."""
+    """Return a Linux at its entry, as qboot starts it, with start_info, one module, command line and memory map."""
     guest = Guest(image or linux())
     guest.put(
         START_INFO,
@@ -207,7 +208,7 @@ def linux_guest(image: ImageFacts | None = None) -> Guest:
 
 
 def page_tables(guest: Guest) -> None:
-    """Long mode with 1 GiB pages: identity, the direct map and the kernel's own map, each of the first GiB."""
+    """Set long mode with 1 GiB pages: identity map, direct map and kernel map, each of the first GiB."""
     for vaddr in (0, DIRECT_MAP, KERNEL_MAP):
         table = TABLES + PAGE * (1 + (vaddr >> 39 & 0xFF) % 7)
         guest.put(TABLES + (vaddr >> 39 & 511) * 8, (table | 3).to_bytes(8, "little"))
@@ -216,12 +217,12 @@ def page_tables(guest: Guest) -> None:
 
 
 def boot() -> Document:
-    """A whole run, all five stages of it."""
+    """Return a whole run, with a stop at each of the five stages."""
     guest = linux_guest()
-    ways = (_enter, _prepare, _fill_boot_params, _copy_boot_params, _fill_e820_table)
+    steps = (_enter, _prepare, _fill_boot_params, _copy_boot_params, _fill_e820_table)
     stops = []
-    for stage, way in zip(stages.NAMES, ways, strict=True):
-        way(guest)
+    for stage, step in zip(stages.NAMES, steps, strict=True):
+        step(guest)
         stops.append(guest.at(stage, START_INFO))
     return Document(linux(), machine(), tuple(stops), Outcome("e820", DONE))
 
@@ -257,7 +258,7 @@ def _copy_boot_params(guest: Guest) -> None:
 
 def _fill_e820_table(guest: Guest) -> None:
     guest.put(VARIABLES["e820_table"], (KERNEL_MAP + TABLE).to_bytes(8, "little"))
-    guest.put(TABLE, e820_blob(SANITISED))
+    guest.put(TABLE, e820_blob(SANITIZED))
     guest.run_at(0xFFFFFFFF8305B541, "4889c7")
 
 
@@ -273,8 +274,8 @@ def machine() -> MachineFacts:
     )
 
 
-class Noise:
-    """A Target that answers everything: the same random bytes wherever it is asked twice, or one byte all over."""
+class RandomTarget:
+    """A Target with random answers. Repeated reads return the same bytes; with `byte`, memory is filled with it."""
 
     def __init__(self, seed: int, byte: int | None = None) -> None:
         self._seed = seed
@@ -296,6 +297,6 @@ class Noise:
         return self._choice.randrange(1 << 40)
 
 
-def look(target: Target, stage: str, image: ImageFacts | None = None) -> Capture:
-    """A capture of any target, with start_info where qboot puts it."""
-    return capture(target, stage, image, START_INFO)
+def capture_target(target: Target, stage: str, image: ImageFacts | None = None) -> Capture:
+    """Capture any target, with start_info at the address where qboot puts it."""
+    return read_capture(target, stage, image, START_INFO)

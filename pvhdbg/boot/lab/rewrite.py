@@ -13,7 +13,7 @@ from pvhdbg.boot.lab.assign import assign
 from pvhdbg.boot.lab.assignment import Assignment
 from pvhdbg.boot.lab.to_protocol import TO_PROTOCOL
 from pvhdbg.boot.record.document import Rewrite
-from pvhdbg.boot.stop.read import capture
+from pvhdbg.boot.stop.read import read_capture
 
 if TYPE_CHECKING:
     from pvhdbg.boot.lab.patches import Patch
@@ -41,7 +41,7 @@ def apply_changes(
             before = target.read_phys(patch.paddr, len(patch.data))
             target.write_phys(patch.paddr, patch.data)
             rewrites.append(Rewrite(patch.path, patch.paddr, before, patch.data))
-        current = capture(target, "entry", image, None)
+        current = read_capture(target, "entry", image, None)
     return tuple(rewrites), current
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pvhdbg.boot.record.document import ENDS, Death, Document, MachineFacts, Outcome, Rewrite
 from pvhdbg.boot.stop import stages
-from pvhdbg.boot.stop.read import capture
+from pvhdbg.boot.stop.read import read_capture
 from pvhdbg.errors import UserError
 from pvhdbg.image.facts import ImageFacts, Note, Segment
 from pvhdbg.image.verdict import Verdict
@@ -85,7 +85,7 @@ def _stops(top: dict[str, Any], kernel: ImageFacts | None) -> tuple[Capture, ...
     for index, item in enumerate(_list(top.get("stops"), "stops")):
         stop = _object(item, f"stops[{index}]")
         stage = _one_of((*stages.NAMES, stages.DIED), stop, "stage")
-        captures.append(_with_recorded_reasons(capture(_recording(stop), stage, kernel, start_info_paddr), stop))
+        captures.append(_with_recorded_reasons(read_capture(_recording(stop), stage, kernel, start_info_paddr), stop))
         if stage == "entry" and captures[-1].start_info is not None:
             start_info_paddr = captures[-1].start_info.at
     return tuple(captures)

@@ -12,7 +12,7 @@ from pvhdbg.boot.run.stage_detection import Progress, Return
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.address import Addresses
 from pvhdbg.boot.stop.capture import MISSING_KERNEL, MISSING_STAGE
-from pvhdbg.boot.stop.read import capture
+from pvhdbg.boot.stop.read import read_capture
 from pvhdbg.errors import GuestError, RegisterUnavailable, SymbolMissing, TargetError, UserError
 from pvhdbg.target.base import DIED, HIT, RESET, RESET_VECTOR, Halt, Runner, Target
 
@@ -286,7 +286,7 @@ class Journey:
 
     def _capture(self, stage: str, also: Collection[str] = ()) -> Capture:
         with self._reading():
-            seen = capture(self.target, stage, self.image, self._start_info_paddr, also)
+            seen = read_capture(self.target, stage, self.image, self._start_info_paddr, also)
         self._left_at = seen.rip
         return (
             seen

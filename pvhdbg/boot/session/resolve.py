@@ -83,8 +83,8 @@ def start_info_at(target: Target, image: ImageFacts | None, paddr: int) -> Captu
 
     :raise UserError: for an address that does not fit into EBX.
     """
-    from pvhdbg.boot.stop.read import capture
+    from pvhdbg.boot.stop.read import read_capture
 
     if paddr >> 32:
         raise UserError(f"{paddr:#x} is above 4 GiB, but EBX holds 32 bits", "use a start_info below 4 GiB")
-    return capture(_WithRbx(target, paddr), "entry", image, paddr)
+    return read_capture(_WithRbx(target, paddr), "entry", image, paddr)

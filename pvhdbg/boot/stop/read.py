@@ -38,7 +38,7 @@ T = TypeVar("T")
 S = TypeVar("S", bound=Struct)
 
 
-def capture(
+def read_capture(
     target: Target,
     stage: str,
     image: ImageFacts | None,

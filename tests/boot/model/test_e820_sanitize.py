@@ -6,7 +6,7 @@ from pvhdbg.abi.boot_params import BootParams
 from pvhdbg.boot.model.e820_sanitize import HIGH_MEMORY, LOW_MEMORY, expected_e820_table
 from pvhdbg.boot.model.kernel_behavior import KernelBehavior
 from tests import build
-from tests.build import ISA, MAP, SANITISED, Range
+from tests.build import ISA, MAP, SANITIZED, Range
 
 LINUX_61 = KernelBehavior(fewest_entries=2, capacity=3200)
 DEFAULT_MAP: tuple[Range, ...] = ((0, LOW_MEMORY, 1),)
@@ -20,7 +20,7 @@ def table(entries: Sequence[Range], behavior: KernelBehavior = LINUX_61, **field
 
 
 def test_the_map_of_a_real_boot_becomes_the_table_of_that_boot() -> None:
-    assert SANITISED == table([*MAP, ISA])
+    assert SANITIZED == table([*MAP, ISA])
 
 
 @pytest.mark.parametrize(

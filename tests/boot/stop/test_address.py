@@ -1,4 +1,4 @@
-"""RIP is an offset into its code segment, which begins at 0 in all but firmware's code."""
+"""RIP is an offset into its code segment, whose base is 0 except in firmware."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests import build
 
 
 @pytest.mark.parametrize(
-    ("rip", "registers", "wanted"),
+    ("rip", "registers", "expected"),
     [
         (0xFFF0, {"cs.base": 0xFFFF0000, "cr0": 0x10}, 0xFFFFFFF0),
         (0x1234, {"cs.base": 0xF0000, "cr0": 0x11}, 0xF1234),
@@ -20,11 +20,13 @@ from tests import build
         (0xFFFFFFFF8305A1FF, {"cs.base": 0x1000, "cr0": 0x80000011}, 0xFFFFFFFF8305A1FF),
     ],
 )
-def test_the_base_of_cs_counts_but_for_64_bit_code(rip: int, registers: dict[str, int | None], wanted: int) -> None:
-    assert wanted == linear_address(rip, {"rip": rip, **registers})
+def test_the_base_of_cs_is_added_except_in_64_bit_code(
+    rip: int, registers: dict[str, int | None], expected: int
+) -> None:
+    assert expected == linear_address(rip, {"rip": rip, **registers})
 
 
-def test_the_code_at_rip_is_where_the_image_has_it_and_without_paging_behind_cs() -> None:
+def test_code_is_in_the_image_under_paging_and_else_at_the_base_of_cs() -> None:
     run = build.boot()
     entry, prepare = run.stops[:2]
     firmware = entry._replace(rip=0xFFF0, registers={**entry.registers, "cs.base": 0xFFFF0000})

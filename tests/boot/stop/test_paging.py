@@ -1,4 +1,4 @@
-"""Page walks on tables built by hand; tests/live holds them against QEMU's own."""
+"""Page walks on tables built by hand; tests/boot/test_real_kernels.py compares them with QEMU's."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ P, LARGE = 1, 1 << 7
 
 
 class Tables:
-    """Guest memory that holds entries and nothing else."""
+    """Guest memory with page-table entries and nothing else."""
 
     def __init__(self, entries: dict[int, int], size: int) -> None:
         self.entries = entries
@@ -30,7 +30,7 @@ def long_mode(*, five: bool = False) -> Paging:
     return Paging(PG | PE, 0x1000, PAE | (LA57 if five else 0), LME | LMA)
 
 
-def test_without_paging_an_address_is_its_own() -> None:
+def test_without_paging_an_address_is_physical() -> None:
     assert walk(Tables({}, 8).read, Paging(PE, 0, 0, 0), 0x1234).paddr == 0x1234
 
 
@@ -46,10 +46,10 @@ def test_four_levels_lead_to_a_small_page() -> None:
         8,
     )
 
-    found = walk(tables.read, long_mode(), vaddr)
+    result = walk(tables.read, long_mode(), vaddr)
 
-    assert found.paddr == 0xABC567
-    assert [step.level for step in found.steps] == ["PML4", "PDPT", "PD", "PT"]
+    assert result.paddr == 0xABC567
+    assert [step.level for step in result.steps] == ["PML4", "PDPT", "PD", "PT"]
 
 
 @pytest.mark.parametrize(("levels", "expected"), [(2, 0x40000000 + 0x1234567), (3, 0x600000 + 0x34567)])
@@ -61,21 +61,21 @@ def test_a_large_page_ends_the_walk(levels: int, expected: int) -> None:
     assert walk(Tables(entries, 8).read, long_mode(), 0x1234567).paddr == expected
 
 
-def test_five_levels_start_one_higher() -> None:
+def test_five_levels_begin_with_pml5() -> None:
     entries = {0x1000 + 8: 0x5000 | P, 0x5000: 0x2000 | P, 0x2000: P | LARGE}
 
-    found = walk(Tables(entries, 8).read, long_mode(five=True), 1 << 48 | 0x77)
+    result = walk(Tables(entries, 8).read, long_mode(five=True), 1 << 48 | 0x77)
 
-    assert found.paddr == 0x77
-    assert found.steps[0].level == "PML5"
+    assert result.paddr == 0x77
+    assert result.steps[0].level == "PML5"
 
 
-def test_pae_has_a_table_of_four_at_any_32_byte_boundary() -> None:
+def test_pae_has_a_table_of_four_entries_aligned_to_32_bytes() -> None:
     entries = {0x1020 + 8 * 3: 0x2000 | P, 0x2000 + 8: 0x200000 | P | LARGE}
 
-    found = walk(Tables(entries, 8).read, Paging(PG | PE, 0x1020, PAE, 0), 0xC0200123)
+    result = walk(Tables(entries, 8).read, Paging(PG | PE, 0x1020, PAE, 0), 0xC0200123)
 
-    assert found.paddr == 0x200123
+    assert result.paddr == 0x200123
 
 
 @pytest.mark.parametrize(
@@ -89,17 +89,17 @@ def test_32_bit_tables_have_large_pages_only_with_pse(cr4: int, entries: dict[in
     assert walk(Tables(entries, 4).read, Paging(PG | PE, 0x1000, cr4, 0), 0xC0001234).paddr == expected
 
 
-def test_an_entry_that_is_not_present_ends_it_with_the_way_there() -> None:
-    found = walk(Tables({0x1000: 0x2000 | P, 0x2000: 0}, 8).read, long_mode(), 0x1234)
+def test_an_entry_that_is_not_present_ends_the_walk_and_its_steps_are_kept() -> None:
+    result = walk(Tables({0x1000: 0x2000 | P, 0x2000: 0}, 8).read, long_mode(), 0x1234)
 
-    assert found.paddr is None
-    assert [(step.level, step.entry) for step in found.steps] == [("PML4", 0x2001), ("PDPT", 0)]
+    assert result.paddr is None
+    assert [(step.level, step.entry) for step in result.steps] == [("PML4", 0x2001), ("PDPT", 0)]
 
 
-def test_an_address_that_is_not_canonical_is_nowhere() -> None:
+def test_a_non_canonical_address_is_not_mapped() -> None:
     assert walk(Tables({}, 8).read, long_mode(), 0x8000_0000_0000).paddr is None
 
 
-def test_a_table_that_cannot_be_read_is_said() -> None:
+def test_a_table_that_cannot_be_read_is_an_error() -> None:
     with pytest.raises(MemoryUnreadable):
         walk(Tables({}, 8).read, long_mode(), 0)
