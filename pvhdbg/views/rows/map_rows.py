@@ -29,7 +29,7 @@ def end(entry: MapRecord) -> int:
 def summary(entries: Sequence[MapRecord]) -> str:
     """`6 entries, 511.8 MiB of RAM`."""
     ram = sum(entry.size for entry in entries if entry.type == RAM)
-    return f"{text.counted(len(entries), 'entry', 'entries')}, {text.size(ram)} of RAM"
+    return f"{text.counted(len(entries), 'entry')}, {text.size(ram)} of RAM"
 
 
 def gaps(entries: Sequence[MapRecord]) -> list[int]:

@@ -51,8 +51,9 @@ def scale_label(value: int) -> str:
 
 
 def counted(count: int, noun: str, plural: str | None = None) -> str:
-    """`1 entry`, `2 entries`."""
-    return f"{count} {noun if count == 1 else plural or noun + 's'}"
+    """`1 entry`, `2 entries`, `2 modules`."""
+    plural = plural or (f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s")
+    return f"{count} {noun if count == 1 else plural}"
 
 
 def quoted(raw: bytes | str, limit: int = SHORT) -> str:

@@ -122,6 +122,6 @@ def test_an_empty_first_module_is_not_a_ramdisk() -> None:
 
 
 def test_a_truncated_module_list_ends_with_the_reason() -> None:
-    capture = build.look(build.Noise(0, 0xFF), "entry")
+    capture = build.capture_target(build.RandomTarget(0, 0xFF), "entry")
 
     assert "truncated: the guest claims 4294967295 entries, only 4096 were read" == module_rows(capture)[-1].meaning

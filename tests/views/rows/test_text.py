@@ -63,8 +63,9 @@ def test_no_rows_give_no_lines() -> None:
 
 
 def test_a_count_agrees_with_its_noun() -> None:
-    assert ("1 entry", "2 entries", "0 modules") == (
-        text.counted(1, "entry", "entries"),
-        text.counted(2, "entry", "entries"),
+    assert ("1 entry", "2 entries", "0 modules", "2 info") == (
+        text.counted(1, "entry"),
+        text.counted(2, "entry"),
         text.counted(0, "module"),
+        text.counted(2, "info", "info"),
     )
