@@ -190,9 +190,9 @@ def assert_bounded(run: Document) -> None:
         assert [] == [it for it in findings if it.severity not in SEVERITIES]
 
 
-def hostile(noise: build.Noise, image: ImageFacts | None) -> Document:
+def hostile(noise: build.RandomTarget, image: ImageFacts | None) -> Document:
     names = (*stages.NAMES, stages.DIED)
-    stops = tuple(build.look(noise, stage, image) for stage in names)
+    stops = tuple(build.capture_target(noise, stage, image) for stage in names)
     machine = MachineFacts(memory="\0" * 99, append="\ud800\x1b", initrd="", argv=("\x1b",), accel="\xff")
     return Document(image, machine, stops, Outcome("e820", DEAD, Death("\x1b", 1 << 63, "\x07", "\udcff\n")))
 
@@ -202,12 +202,12 @@ def hostile(noise: build.Noise, image: ImageFacts | None) -> Document:
 def test_memory_full_of_one_byte_gives_a_bounded_number_of_printable_findings(
     byte: int, image: ImageFacts | None
 ) -> None:
-    assert_bounded(hostile(build.Noise(0, byte), image))
+    assert_bounded(hostile(build.RandomTarget(0, byte), image))
 
 
 @pytest.mark.parametrize("seed", range(12))
 def test_random_memory_gives_a_bounded_number_of_printable_findings(seed: int) -> None:
-    assert_bounded(hostile(build.Noise(seed), LINUX if seed % 2 else None))
+    assert_bounded(hostile(build.RandomTarget(seed), LINUX if seed % 2 else None))
 
 
 def test_a_map_with_as_many_entries_as_are_ever_read_is_checked() -> None:

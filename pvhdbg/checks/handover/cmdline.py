@@ -83,6 +83,8 @@ def command_line_is_not_ascii(case: Case) -> Iterator[Defect]:
     """The ABI requires ASCII. Linux accepts other bytes, and leaves their meaning to the code that parses the
     parameter.
 
+    If these bytes are not intended, check where the command line comes from.
+
     Source: Xen start_info.h.
     """
     cmdline = case.capture.cmdline

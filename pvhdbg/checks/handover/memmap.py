@@ -39,8 +39,10 @@ def _address(case: Case, index: int, name: str = "") -> int | None:
 
 @rule("PVH201", INFO)
 def memory_map_entry_is_empty(case: Case) -> Iterator[Defect]:
-    """A range of size 0 says nothing. Linux copies it to boot_params and drops it when it sorts the map. qboot always
-    hands over one as the last entry if it counts a range for PCI configuration that it then leaves out.
+    """A range of size 0 describes no memory. Linux copies it to boot_params and drops it when it sorts the map. qboot
+    always hands over one as the last entry if it counts a range for PCI configuration that it then leaves out.
+
+    Known guests need no change. A new VMM should leave out empty entries.
 
     Source: qboot main.c; Linux arch/x86/kernel/e820.c.
     """
@@ -87,6 +89,8 @@ def memory_map_is_not_sorted(case: Case) -> Iterator[Defect]:
     """The ABI requires no order, and Linux sorts the map. A guest that takes the last entry for the end of memory would
     be wrong.
 
+    Linux needs no change. Sort the map if another guest depends on the order.
+
     Source: Xen start_info.h; Linux arch/x86/kernel/e820.c.
     """
     starts = [(entry.addr, index) for index, entry in enumerate(case.map_entries) if entry.size]
@@ -124,6 +128,8 @@ def memory_type_is_unknown_to_linux(case: Case) -> Iterator[Defect]:
     """Types are ACPI's address range types, 1 to 7. Linux copies any number as it is, has no name for 6 (DISABLED), and
     uses only type 1 as memory. It drops a range of type 0 when it sorts the map.
 
+    Use one of the types 1 to 5 and 7.
+
     Source: Xen start_info.h; ACPI 6.5, table 15.4; Linux arch/x86/kernel/e820.c.
     """
     for index, entry in enumerate(case.map_entries):
@@ -136,6 +142,8 @@ def memory_type_is_unknown_to_linux(case: Case) -> Iterator[Defect]:
 @rule("PVH206", INFO)
 def memory_map_entry_has_nonzero_reserved_bytes(case: Case) -> Iterator[Defect]:
     """Reserved bytes must be 0 in version 1. Linux does not copy them.
+
+    Clear each entry before filling it in.
 
     Source: Xen start_info.h.
     """
@@ -225,7 +233,7 @@ def kernel_is_not_in_ram(case: Case) -> Iterator[Defect]:
 
 @rule("PVH210", ERROR)
 def memory_map_lists_less_ram_than_the_machine_has(case: Case) -> Iterator[Defect]:
-    """A PVH guest learns of its memory only from the map. It does not use what the map does not list as RAM.
+    """A PVH guest learns of its memory only from the map. It does not use memory that the map does not list as RAM.
 
     Compare the sum of the RAM entries with -m. Firmware keeps a little memory for itself, some hundred KiB.
 
@@ -244,6 +252,8 @@ def memory_map_lists_less_ram_than_the_machine_has(case: Case) -> Iterator[Defec
 def ram_is_listed_in_the_isa_range(case: Case) -> Iterator[Defect]:
     """Linux reserves 0xa0000-0xfffff for video memory and ROMs, whatever the map says. It does not use RAM that is
     listed there.
+
+    List the range as reserved, or leave it out.
 
     Source: Linux arch/x86/platform/pvh/enlighten.c, init_pvh_bootparams.
     """

@@ -88,6 +88,8 @@ def first_module_is_empty(case: Case) -> Iterator[Defect]:
     """Linux uses module 0 as its ramdisk and ignores it if its address or its size is 0. In the protocol of the RFC of
     2017, an empty module 0 is a placeholder in front of the memory map, which must be module 1.
 
+    If there is a ramdisk, set the module's paddr and size.
+
     Source: Linux arch/x86/kernel/setup.c, early_reserve_initrd; the RFC of 2017.
     """
     for module in case.modules[:1]:
@@ -162,6 +164,8 @@ def module_has_nonzero_reserved_bytes(case: Case) -> Iterator[Defect]:
     """Reserved bytes must be 0, but no known guest reads them. qboot builds its module list on the stack and does not
     clear them.
 
+    Clear each entry before filling it in.
+
     Source: Xen start_info.h; qboot main.c.
     """
     for index, module in enumerate(case.modules):
@@ -172,9 +176,9 @@ def module_has_nonzero_reserved_bytes(case: Case) -> Iterator[Defect]:
 
 @rule("PVH308", WARNING)
 def module_command_line_cannot_be_read(case: Case) -> Iterator[Defect]:
-    """cmdline_paddr of a module is 0 or the address of an ASCII string that ends with a NUL. Linux reads none of them.
-    The kernel of the RFC of 2017 compares that of module 1 with "e820 data", FreeBSD compares that of module 0 with
-    "header", and Xen's hvmloader finds modules by it.
+    """A module's cmdline_paddr is 0 or the address of an ASCII string that ends with a NUL. Linux does not read the
+    string. Other guests do: the kernel of the RFC of 2017 compares the string of module 1 with "e820 data", FreeBSD
+    compares that of module 0 with "header", and Xen's hvmloader finds modules by it.
 
     Set cmdline_paddr to 0 if the module has no command line.
 

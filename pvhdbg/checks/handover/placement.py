@@ -22,7 +22,9 @@ _MAX_NAMES = 4
 @rule("PVH340", INFO)
 def structures_lie_in_unreserved_ram(case: Case) -> Iterator[Defect]:
     """Handed-over structures lie in memory that the map lists as RAM and nothing reserves. That is allowed: Linux
-    copies or reserves what it needs before it uses the memory for anything else. Another guest must do so, too.
+    copies or reserves what it needs before it uses the memory for anything else.
+
+    Linux needs no change. Another guest must do the same before it uses RAM.
 
     Source: Xen start_info.h; QEMU pc-bios/optionrom/pvh_main.c; qboot main.c, whose module list is on its stack.
     """

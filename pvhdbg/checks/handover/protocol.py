@@ -70,8 +70,8 @@ def _visible_loss(case: Case) -> tuple[str, int | None]:
 @rule("PVH602", WARNING, ERROR, cause=True)
 def kernel_does_not_support_the_memory_map_of_the_rfc(case: Case) -> Iterator[Defect]:
     """The memory map is the second module, named "e820 data", and start_info has none. That is the form of the RFC of
-    2017, which no released kernel implements. Linux 5.0 and later sees a structure without a map and, without Xen, hits
-    a BUG.
+    2017, which no released kernel implements. Linux since 5.0 sees a structure without a map and, without Xen, hits a
+    BUG.
 
     Hand over version 1 with a memmap table. `--protocol memmap` does that with the same map.
 

@@ -24,6 +24,8 @@ def rsdp_paddr_is_0(case: Case) -> Iterator[Defect]:
     """0 is correct if there are no ACPI tables, as on a microvm with acpi=off. Firecracker has tables but leaves
     rsdp_paddr 0; Linux then searches 0xe0000-0xfffff for the RSDP itself. Xen as a guest hits a BUG without it.
 
+    If the VMM has ACPI tables, set rsdp_paddr to the address of their RSDP.
+
     Source: Xen start_info.h and xen/arch/x86/guest/xen/pvh-boot.c.
     """
     info = case.valid_start_info
@@ -35,7 +37,7 @@ def rsdp_paddr_is_0(case: Case) -> Iterator[Defect]:
 @rule("PVH331", WARNING)
 def rsdp_paddr_does_not_point_to_an_rsdp(case: Case) -> Iterator[Defect]:
     """Linux trusts rsdp_paddr and searches nowhere else. If the signature "RSD PTR " is not there, it boots without
-    ACPI: without most interrupts, and with only one CPU.
+    ACPI, and so without most interrupts and all other CPUs.
 
     Set rsdp_paddr to the address of the RSDP, or to 0 if there is none.
 

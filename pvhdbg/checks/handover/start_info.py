@@ -56,7 +56,7 @@ def _is_text(raw: bytes) -> bool:
 @rule("PVH102", WARNING, ERROR, INFO, cause=True)
 def version_0_has_no_memory_map(case: Case) -> Iterator[Defect]:
     """Version 0 of struct hvm_start_info ends before memmap_paddr, so it has no memory map. A guest on Xen asks Xen for
-    the map, and version 0 is correct there. Without Xen, Linux 5.0 and later hits a BUG, because it has no other way to
+    the map, and version 0 is correct there. Without Xen, Linux since 5.0 hits a BUG, because it has no other way to
     learn where RAM is.
 
     Hand over version 1, with a memory map at memmap_paddr.
@@ -107,6 +107,8 @@ def version_is_unknown(case: Case) -> Iterator[Defect]:
     """A version above 1 must be compatible with version 1, so pvhdbg decodes it as version 1. If the number looks like
     flags, this may be the structure of Xen 4.7: the same magic, then flags where version is now, and 32-bit addresses.
 
+    Hand over version 1, unless the guest needs the newer version.
+
     Source: Xen start_info.h; the hvmlite document of Xen 4.7.
     """
     info = case.valid_start_info
@@ -119,6 +121,8 @@ def version_is_unknown(case: Case) -> Iterator[Defect]:
 def flags_has_unknown_bits(case: Case) -> Iterator[Defect]:
     """The flags are SIF_* bits. Only Xen sets any, and guests read them only on Xen. A value that looks like an address
     suggests the older structure of Xen 4.7, which has the address of the command line here.
+
+    Set flags to 0, except on Xen.
 
     Source: Xen xen/include/public/xen.h, SIF_*; the hvmlite document of Xen 4.7.
     """
@@ -278,8 +282,8 @@ def ebx_does_not_point_to_start_info(case: Case) -> Iterator[Defect]:
 @rule("PVH111", WARNING)
 def pvh_start_info_differs_from_start_info(case: Case) -> Iterator[Defect]:
     """The kernel's entry code copies start_info, at the address in EBX, to pvh_start_info. If the two differ, one of
-    them was overwritten: by a write to memory that the map lists as free, or because start_info is in ROM. Linux 6.12
-    and later uses the first word of start_info as its stack for one call, which does not work in ROM.
+    them was overwritten: by a write to memory that the map lists as free, or because start_info is in ROM. Linux since
+    6.12 uses the first word of start_info as its stack for one call, which does not work in ROM.
 
     Compare the two with `diff entry`, and use `map` to see what else is at their addresses.
 

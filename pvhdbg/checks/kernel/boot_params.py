@@ -77,7 +77,7 @@ def boot_params_differs_from_the_memory_map(case: Case) -> Iterator[Defect]:
     the entries in one byte. If boot_params has something else, memory was lost or added between the VMM and the kernel.
 
     Compare `memmap` with `bootparams`. Check whether this kernel changes init_pvh_bootparams, and use `map` to see what
-    else uses that memory.
+    else is at the address of pvh_bootparams.
 
     Source: Linux arch/x86/platform/pvh/enlighten.c, init_pvh_bootparams.
     """
@@ -90,7 +90,8 @@ def isa_range_was_not_added(case: Case) -> Iterator[Defect]:
     """Behind the last entry of the map Linux adds 0xa0000-0xfffff as reserved, if there is room. Without that entry,
     the memory of video cards and ROMs may be used as RAM.
 
-    Check whether this kernel changes init_pvh_bootparams, and use `map` to see what else uses that memory.
+    Check whether this kernel changes init_pvh_bootparams, and use `map` to see what else is at the address of
+    pvh_bootparams.
 
     Source: Linux arch/x86/platform/pvh/enlighten.c, init_pvh_bootparams.
     """
@@ -103,7 +104,8 @@ def cmd_line_ptr_is_not_cmdline_paddr(case: Case) -> Iterator[Defect]:
     """hdr.cmd_line_ptr must be the low 32 bits of start_info's cmdline_paddr. With any other value the kernel uses
     other bytes as its command line, or none.
 
-    Check whether this kernel changes init_pvh_bootparams, and use `map` to see what else uses that memory.
+    Check whether this kernel changes init_pvh_bootparams, and use `map` to see what else is at the address of
+    pvh_bootparams.
 
     Source: Linux arch/x86/platform/pvh/enlighten.c, init_pvh_bootparams.
     """
@@ -116,7 +118,8 @@ def ramdisk_is_not_module_0(case: Case) -> Iterator[Defect]:
     """hdr.ramdisk_image and hdr.ramdisk_size must be the low 32 bits of module 0's address and size, or 0 if there are
     no modules. With any other value the kernel loses its ramdisk.
 
-    Check whether this kernel changes init_pvh_bootparams, and use `map` to see what else uses that memory.
+    Check whether this kernel changes init_pvh_bootparams, and use `map` to see what else is at the address of
+    pvh_bootparams.
 
     Source: Linux arch/x86/platform/pvh/enlighten.c, init_pvh_bootparams.
     """
@@ -129,7 +132,8 @@ def hdr_version_is_unexpected(case: Case) -> Iterator[Defect]:
     """PVH kernels set hdr.version to 2.12 (0x20c); the first ones set 0x212 by mistake. Only 32-bit kernels before 5.9
     compare it, before they read hardware_subarch.
 
-    Check whether this kernel changes init_pvh_bootparams, and use `map` to see what else uses that memory.
+    Check whether this kernel changes init_pvh_bootparams, and use `map` to see what else is at the address of
+    pvh_bootparams.
 
     Source: Linux arch/x86/platform/pvh/enlighten.c, init_pvh_bootparams.
     """
@@ -142,7 +146,8 @@ def type_of_loader_is_unexpected(case: Case) -> Iterator[Defect]:
     """PVH kernels set hdr.type_of_loader to 0xb0 (QEMU), whatever VMM started them, or to 0x90 (Xen) if they detect
     Xen. If it is 0, the kernel ignores its ramdisk.
 
-    Check whether this kernel changes init_pvh_bootparams, and use `map` to see what else uses that memory.
+    Check whether this kernel changes init_pvh_bootparams, and use `map` to see what else is at the address of
+    pvh_bootparams.
 
     Source: Linux arch/x86/platform/pvh/enlighten.c; arch/x86/kernel/setup.c, early_reserve_initrd.
     """
@@ -158,7 +163,8 @@ def acpi_rsdp_addr_is_unexpected(case: Case) -> Iterator[Defect]:
     """Linux from 2026 on (commit 7271cb98e498) copies rsdp_paddr to boot_params.acpi_rsdp_addr. Older kernels pass it
     on through a hook and leave the field 0. With any other value the kernel may not find its ACPI tables.
 
-    Check whether this kernel changes init_pvh_bootparams, and use `map` to see what else uses that memory.
+    Check whether this kernel changes init_pvh_bootparams, and use `map` to see what else is at the address of
+    pvh_bootparams.
 
     Source: Linux commit 7271cb98e498.
     """
@@ -172,7 +178,7 @@ def boot_params_field_is_not_0(case: Case) -> Iterator[Defect]:
     the kernel clears further fields; with KASLR_FLAG in loadflags it would assume that it was moved; the ext_* fields
     are the upper halves of addresses.
 
-    Something else wrote to this address. Use `map` to see what is there, and check what else uses that memory.
+    Something else wrote to this address. Use `map` to see what else is there.
 
     Source: Linux arch/x86/platform/pvh/enlighten.c; arch/x86/include/asm/bootparam_utils.h.
     """
@@ -187,7 +193,7 @@ def boot_params_field_is_not_0(case: Case) -> Iterator[Defect]:
 def screen_info_or_efi_info_is_set_without_xen(case: Case) -> Iterator[Defect]:
     """Linux fills in screen_info and efi_info only as Xen's control domain. In every other PVH kernel they are 0.
 
-    Something else wrote to this address. Use `map` to see what is there, and check what else uses that memory.
+    Something else wrote to this address. Use `map` to see what else is there.
 
     Source: Linux arch/x86/xen/vga.c and efi.c.
     """
@@ -199,6 +205,8 @@ def screen_info_or_efi_info_is_set_without_xen(case: Case) -> Iterator[Defect]:
 def hdr_version_is_0x212(case: Case) -> Iterator[Defect]:
     """0x212 was meant as version 2.12, but it is 2.18. Kernels up to 4.18 and those of the RFC of 2017 set it. Nothing
     reads it as 2.18.
+
+    No change is needed.
 
     Source: Linux arch/x86/xen/enlighten_pvh.c, 4.11 to 4.18.
     """
@@ -212,9 +220,10 @@ def hdr_version_is_0x212(case: Case) -> Iterator[Defect]:
 
 @rule("PVH411", INFO)
 def kernel_detected_xen(case: Case) -> Iterator[Defect]:
-    """type_of_loader 0x90 means that the kernel found Xen's CPUID leaves. It then sets up a hypercall page, and asks
-    Xen for the memory map if start_info has none. That is correct on Xen, and under QEMU's KVM with xen-version. On any
-    other machine the VMM shows CPUID leaves that it should hide.
+    """type_of_loader 0x90 means that the kernel found Xen's CPUID leaves. It then prepares for hypercalls, and asks Xen
+    for the memory map if start_info has none. That is correct on Xen, and under QEMU's KVM with xen-version.
+
+    On any other machine, make the VMM hide Xen's CPUID leaves.
 
     Source: Linux arch/x86/platform/pvh/enlighten.c, hypervisor_specific_init; QEMU docs/system/i386/xen.rst.
     """
@@ -229,8 +238,8 @@ def kernel_detected_xen(case: Case) -> Iterator[Defect]:
 
 @rule("PVH412", WARNING)
 def boot_params_differs_from_pvh_bootparams(case: Case) -> Iterator[Defect]:
-    """Linux copies pvh_bootparams to boot_params byte by byte before it runs any other code of its own. If the two
-    differ, something wrote to one of them in between, or sentinel was not 0.
+    """Early in its boot, Linux copies pvh_bootparams to boot_params byte by byte. If the two differ, something wrote to
+    one of them in between, or sentinel was not 0.
 
     Compare the two with `diff bootparams`.
 

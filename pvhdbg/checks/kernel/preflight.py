@@ -51,6 +51,8 @@ def multiboot_header_takes_precedence(case: Case) -> Iterator[Defect]:
 def file_is_not_for_x86(case: Case) -> Iterator[Defect]:
     """PVH is an ABI for x86. The file's e_machine must be that of i386 or x86-64.
 
+    Build the kernel for i386 or x86-64.
+
     Source: QEMU hw/i386/x86.c, load_elfboot.
     """
     yield from _defects(case, "not-x86", FILE)
@@ -285,9 +287,9 @@ def kernel_without_pae_enables_pae(case: Case) -> Iterator[Defect]:
 
 @rule("PVH523", ERROR, when=ONCE)
 def command_line_overflows_the_buffer_of_the_firmware(case: Case) -> Iterator[Defect]:
-    """pvh.bin, the option ROM that starts PVH kernels on pc and q35, has a buffer of 4096 bytes for the command line. A
-    longer command line overwrites the module list and start_info behind the buffer: the magic becomes text, and the
-    kernel hits a BUG.
+    """pvh.bin, the option ROM that starts PVH kernels on pc and q35, and on a microvm with SeaBIOS, has a buffer of
+    4096 bytes for the command line. A longer command line overwrites the module list and start_info behind the buffer:
+    the magic becomes text, and the kernel hits a BUG.
 
     Shorten the command line, or use a microvm with qboot, which has no limit.
 

@@ -200,10 +200,10 @@ def kvm_failed_to_run_an_instruction(case: Case) -> Iterator[Defect]:
 
 @rule("PVH906", ERROR, when=ON_FAILURE, cause=True)
 def qemu_exited(case: Case) -> Iterator[Defect]:
-    """QEMU itself is gone: it refused something while the guest was running, it was killed, or it crashed. For example,
+    """QEMU itself exited: it refused something while the guest was running, it was killed, or it crashed. For example,
     a PT_NOTE segment with p_align 0 makes it die of SIGFPE.
 
-    The message contains what QEMU printed last.
+    Read the message: it contains what QEMU printed last.
     """
     death = death_of(case)
     if death and death.how in ("qemu-exit", "qemu-signal"):

@@ -6,7 +6,7 @@ from typing import Any
 
 from pvhdbg.checks.case import Case
 from pvhdbg.image.facts import EM_386
-from tests.build import MAP, SANITISED
+from tests.build import MAP, SANITIZED
 from tests.checks import cases
 from tests.checks.cases import (
     FREEBSD,
@@ -59,11 +59,11 @@ BOOT_PARAMS = (
     Row("PVH412", lambda: cases.kernel({SENTINEL: b"\1"}), lambda: cases.kernel({})),
 )
 
-LOW, HIGH = SANITISED[0], SANITISED[-1]
+LOW, HIGH = SANITIZED[0], SANITIZED[-1]
 E820 = (
-    Row("PVH421", lambda: e820((*SANITISED[:-1], (HIGH[0], HIGH[1] - 4096, 1))), lambda: e820(SANITISED)),
-    Row("PVH421", lambda: e820(SANITISED[:-1]), lambda: e820(SANITISED, {})),
-    Row("PVH422", lambda: e820((LOW,)), lambda: e820(SANITISED)),
+    Row("PVH421", lambda: e820((*SANITIZED[:-1], (HIGH[0], HIGH[1] - 4096, 1))), lambda: e820(SANITIZED)),
+    Row("PVH421", lambda: e820(SANITIZED[:-1]), lambda: e820(SANITIZED, {})),
+    Row("PVH422", lambda: e820((LOW,)), lambda: e820(SANITIZED)),
     Row(
         "PVH422",
         lambda: e820((LOW, (HIGH[0], HIGH[1] - (1 << 20), 1))),
@@ -106,7 +106,7 @@ IMAGE = tuple(_of_slug(slug, code) for slug, code in SLUGS.items())
 
 PROTOCOL = (
     Row("PVH601", lambda: entry(symbols=RFC), lambda: entry(symbols=RFC, **blob())),
-    Row("PVH601", lambda: e820(SANITISED, RFC), lambda: e820(SANITISED)),
+    Row("PVH601", lambda: e820(SANITIZED, RFC), lambda: e820(SANITIZED)),
     Row("PVH601", lambda: entry(None, symbols=RFC), lambda: entry(symbols=RFC, **blob(table=MAP))),
     Row("PVH601", lambda: prepare(symbols=RFC), lambda: prepare(symbols=RFC, magic=0)),
     Row("PVH602", lambda: entry(**blob()), lambda: entry(symbols=RFC, **blob())),
