@@ -1,4 +1,4 @@
-"""The memory map as a kernel tells it on its console: the "BIOS-e820" lines of Linux, and of the teaching guest.
+"""Parse the memory map that a kernel prints on its console: the "BIOS-e820" lines of Linux and the teaching guest.
 
 Source: Linux arch/x86/kernel/e820.c, e820_print_type.
 """
@@ -14,7 +14,7 @@ Range = tuple[int, int, int]
 
 
 def ranges(console: bytes) -> list[Range]:
-    """Every whole line of the map, in the order in which they were printed."""
+    """Return the ranges of all complete lines, in the order of the console."""
     return [_range(int(first, 16), int(last, 16), kind.decode()) for first, last, kind in _LINE.findall(console)]
 
 

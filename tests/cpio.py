@@ -1,4 +1,4 @@
-"""A cpio archive in the "newc" form that Linux unpacks (Documentation/driver-api/early-userspace/buffer-format.rst)."""
+"""Build cpio archives in the "newc" format (Linux Documentation/driver-api/early-userspace/buffer-format.rst)."""
 
 from collections.abc import Iterable
 
@@ -6,7 +6,7 @@ EXECUTABLE = 0o100755
 
 
 def archive(files: Iterable[tuple[str, bytes]]) -> bytes:
-    """Return an archive of plain files, each executable by everybody."""
+    """Return an archive of regular files with mode 0755."""
     entries = [_entry(inode, name, EXECUTABLE, content) for inode, (name, content) in enumerate(files, start=1)]
     return b"".join([*entries, _entry(0, "TRAILER!!!", 0, b"")])
 

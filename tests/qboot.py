@@ -1,3 +1,3 @@
-"""QEMU's words for the firmware whose places the tests know: Debian 13 starts a microvm by another."""
+"""QEMU options for qboot, whose addresses the tests know. On Debian 13 another firmware is a microvm's default."""
 
 QBOOT = ("-bios", "qboot.rom")

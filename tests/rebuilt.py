@@ -1,4 +1,4 @@
-"""The teaching guest as another build of it: everything lies where it did, but its build-id is another."""
+"""A teaching guest with a different build-id, as from another build, and everything else the same."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def teaching_guest(path: Path) -> Path:
-    """Write it there."""
+    """Write the file to `path`, and return `path`."""
     build_id = bytes.fromhex(read_facts(str(guest.ELF)).build_id or "")
     content = guest.ELF.read_bytes()
     assert 1 == content.count(build_id)

@@ -285,7 +285,7 @@ def test_every_completion_of_a_field_is_a_field(session: Session) -> None:
 
 
 def test_answers_about_random_memory_contain_no_escape_sequence() -> None:
-    stops = tuple(build.look(build.Noise(seed), stage) for seed, stage in enumerate(stages.NAMES))
+    stops = tuple(build.capture_target(build.RandomTarget(seed), stage) for seed, stage in enumerate(stages.NAMES))
     noisy = RecordedSession(build.boot()._replace(stops=stops))
 
     for name in COMMANDS:

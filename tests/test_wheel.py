@@ -1,4 +1,4 @@
-"""The wheel is the whole program: what isn't in it, nobody has who didn't clone."""
+"""The wheel contains the whole program."""
 
 import subprocess
 import sys
@@ -21,20 +21,20 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return next(folder.glob("*.whl"))
 
 
-def test_the_wheel_has_every_file_of_the_package_and_the_gdb_scripts(wheel: Path) -> None:
+def test_the_wheel_contains_the_package_and_the_gdb_scripts(wheel: Path) -> None:
     files = {path for path in tracked() if path.startswith("pvhdbg/")}
     scripts = {f"pvhdbg/_{path}" for path in tracked() if path.startswith("gdb_scripts/")}
 
     assert set() == (files | scripts) - set(ZipFile(wheel).namelist())
 
 
-def test_the_wheel_has_no_tests_and_nothing_compiled(wheel: Path) -> None:
+def test_the_wheel_contains_no_tests_and_no_compiled_files(wheel: Path) -> None:
     names = ZipFile(wheel).namelist()
 
     assert [] == [name for name in names if name.startswith("tests/") or name.endswith(".pyc")]
 
 
-def test_the_wheel_can_be_imported_where_it_lies(wheel: Path) -> None:
+def test_the_wheel_can_be_imported_without_installing_it(wheel: Path) -> None:
     program = f"import sys; sys.path.insert(0, {str(wheel)!r}); import pvhdbg; print(pvhdbg.__file__)"
     done = subprocess.run([sys.executable, "-I", "-c", program], check=True, capture_output=True, text=True)
 

@@ -1,7 +1,7 @@
-"""PVH guests of a few bytes with Linux's names, each with a fate of its own.
+"""PVH guests of a few bytes with Linux's symbol names. Each ends in a different way.
 
-Linked where Linux is, they run at physical addresses, as Linux's own xen_prepare_pvh did up to 5.10. The code is 32-bit
-whatever the class of the ELF file.
+They are linked at Linux's addresses but run at physical ones, as Linux's xen_prepare_pvh did up to 5.10. The code is
+32-bit, in both classes of ELF file.
 """
 
 import struct
@@ -11,20 +11,20 @@ from tests.image.builder import ENTRY, Segment, Symbol, elf, exit_code, load, no
 KERNEL_MAP = {32: 0xC0000000, 64: 0xFFFFFFFF80000000}
 PREPARE, FLAG, NO_IDT, STACK = ENTRY + 0x40, ENTRY + 0x80, ENTRY + 0x88, ENTRY + 0x1000
 WAITING = range(ENTRY + 5, ENTRY + 14)
-"""Where it may stand while it waits."""
+"""RIP is in this range while the guest waits."""
 
-LEAVES_WITH = 33
-LEAVING = ("-device", "isa-debug-exit,iobase=0x501,iosize=1")
+EXIT_STATUS = 33
+EXIT_DEVICE = ("-device", "isa-debug-exit,iobase=0x501,iosize=1")
 
-_WAIT = bytes.fromhex("803d") + struct.pack("<I", FLAG) + bytes.fromhex("0074f7")  # until FLAG is set
+_WAIT = bytes.fromhex("803d") + struct.pack("<I", FLAG) + bytes.fromhex("0074f7")  # loop until FLAG is set
 _START = b"\xbc" + struct.pack("<I", STACK) + _WAIT
 _CALL_AT = ENTRY + len(_START) + 2
 RETURNS_TO = _CALL_AT + 5
-# Above a return address of 8 bytes lie four zeros; one of 4 bytes is followed by something else.
+# What is pushed before the call: it makes the return address look like one of 8 bytes or of 4.
 _ABOVE = {32: b"\x6a\x7f", 64: b"\x6a\0"}
 _CALL = b"\xe8" + struct.pack("<i", PREPARE - RETURNS_TO) + bytes.fromhex("ebfe")
 _RETURN = b"\xc3"
-# Without an IDT the CPU finds no handler, nor one for that failure: a triple fault.
+# Load an empty IDT, then fault: the CPU finds no handler, so this is a triple fault.
 _DIE = bytes.fromhex("0f011d") + struct.pack("<I", NO_IDT) + bytes.fromhex("0f0b")
 DIES_AT = PREPARE + 7
 
@@ -32,27 +32,27 @@ _START_SIZE, _PREPARE_SIZE = RETURNS_TO + 2 - ENTRY, 16
 
 
 def returning(bits: int = 64) -> bytes:
-    """Comes back from xen_prepare_pvh and runs on for ever."""
+    """Return a guest that returns from xen_prepare_pvh and then loops forever."""
     return _guest(_RETURN, bits=bits)
 
 
 def waiting(*, name: str = "startup") -> bytes:
-    """Waits at its entry until somebody sets the byte at FLAG; its code there is called `name`."""
+    """Return a guest that waits at its entry until a debugger sets the byte at FLAG. Its code there is named `name`."""
     return _guest(_RETURN, released=False, symbols=[_symbol(name, ENTRY, _START_SIZE)])
 
 
 def dying(*, name: str | None = None) -> bytes:
-    """Dies of a triple fault in xen_prepare_pvh, at an instruction that may have a `name` of its own."""
+    """Return a guest that triple-faults in xen_prepare_pvh. `name` is an optional symbol at that instruction."""
     return _guest(_DIE, symbols=[_symbol(name, DIES_AT, 2)] if name else [])
 
 
-def leaving() -> bytes:
-    """Ends QEMU in xen_prepare_pvh with exit status LEAVES_WITH; QEMU must have been given LEAVING."""
-    return _guest(exit_code(LEAVES_WITH))
+def exiting() -> bytes:
+    """Return a guest that ends QEMU in xen_prepare_pvh with EXIT_STATUS. QEMU needs the options EXIT_DEVICE."""
+    return _guest(exit_code(EXIT_STATUS))
 
 
 def nameless() -> bytes:
-    """Any PVH guest: no symbols at all."""
+    """Return a guest without symbols."""
     return elf([_segment(_RETURN, released=True, bits=64), notes(note())])
 
 

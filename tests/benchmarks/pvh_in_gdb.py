@@ -1,8 +1,9 @@
-"""How long `pvh` takes inside gdb on a kernel with all its debug information: 20 ms from the second call on, at most.
+"""Measure how long `pvh` commands take inside gdb, for a kernel with full debug information.
 
-    python -m tests.benchmarks.pvh_in_gdb [VMLINUX]      without one, Debian's 6.1
+    python -m tests.benchmarks.pvh_in_gdb [VMLINUX]
 
-Prints for each command the first call, the median and the slowest of the rest; exit status 1 if `pvh info` is too slow.
+VMLINUX defaults to Debian's 6.1. For each command, the first call and the median and the slowest of the others are
+printed. The exit status is 1 if the median of `pvh info` is above 20 ms.
 """
 
 import json
@@ -22,7 +23,7 @@ LINES = ("pvh info", "pvh start-info", "pvh map", "pvh check", "pvh stages", "p 
 
 
 def measure(vmlinux: Path, folder: Path) -> dict[str, list[float]]:
-    """Milliseconds of each call, by line; the machine stands at `prepare`, and `pvh` is asked for the first time."""
+    """Return the milliseconds of each call, by command. The machine is at `prepare`, and `pvh` has not run before."""
     with stock.qemu(folder, vmlinux) as machine:
         lines = (
             *(f"target remote {machine.where}", "hbreak xen_prepare_pvh", "continue"),
@@ -30,21 +31,21 @@ def measure(vmlinux: Path, folder: Path) -> dict[str, list[float]]:
         )
         script = [word for line in lines for word in ("-ex", line)]
         call = ["gdb", "-nx", "-batch", str(vmlinux), *script, "-x", str(Path(__file__).with_name("timed_in_gdb.py"))]
-        environment = {**os.environ, "ASKED": json.dumps(LINES), "TIMES": str(TIMES)}
+        environment = {**os.environ, "COMMANDS": json.dumps(LINES), "TIMES": str(TIMES)}
         done = subprocess.run(call, cwd=folder, env=environment, check=True, capture_output=True, text=True)
     seconds = json.loads(next(line for line in done.stdout.splitlines() if line.startswith("{")))
-    return {line: [1000 * each for each in calls] for line, calls in seconds.items()}
+    return {line: [1000 * call for call in calls] for line, calls in seconds.items()}
 
 
 def main() -> int:
     vmlinux = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else kernels.vmlinux("6.1")
     with tempfile.TemporaryDirectory() as folder:
-        found = measure(vmlinux, Path(folder))
+        timings = measure(vmlinux, Path(folder))
     print(f"{vmlinux}: {vmlinux.stat().st_size >> 20} MiB, {TIMES} calls each, in ms")
     print(f"{'':24}{'first':>8}{'median':>8}{'slowest':>8}")
-    for line, (first, *rest) in found.items():
+    for line, (first, *rest) in timings.items():
         print(f"{line:24}{first:8.1f}{statistics.median(rest):8.1f}{max(rest):8.1f}")
-    return int(statistics.median(found["pvh info"][1:]) > LIMIT_MS)
+    return int(statistics.median(timings["pvh info"][1:]) > LIMIT_MS)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
-"""How long from a key to the frame that it makes, at 120x40: a map of 128 entries, 5,000 lines in gdb's pane.
+"""Measure the time from a key to the redrawn frame, at 120x40, with a map of 128 entries and 5,000 lines of gdb output.
 
     python -m tests.benchmarks.tui_redraw [--profile]
 
-Median and slowest of each kind of key; the exit status is 1 if the median of all is above 8 ms or one above 30 ms.
+The median and the slowest of each kind of key are printed. The exit status is 1 if the median of all keys is above 8 ms
+or any key takes more than 30 ms.
 """
 
 import cProfile
@@ -29,8 +30,8 @@ from tests.tui.apps import RunningTui, Terminal
 
 SIZE = (120, 40)
 MEDIAN_MS, WORST_MS = 8.0, 30.0
-APART = 0.05
-RANGES = tuple((at << 24, 1 << 23, 1 + at % 5) for at in range(128))
+KEY_INTERVAL = 0.05
+RANGES = tuple((number << 24, 1 << 23, 1 + number % 5) for number in range(128))
 KEYS = {
     "down": ("Down",) * 40,
     "page": ("PageDown", "PageUp") * 10,
@@ -45,7 +46,7 @@ KEYS = {
 
 
 def screen() -> Screen:
-    """Where the kernel has a long map, gdb has printed much, and the memory view is shown."""
+    """Return a screen with the memory view, a long memory map and much gdb output."""
     document = with_map(build.boot())
     printed = tuple(f"line {number} of what gdb printed, about as long as lines are" for number in range(5000))
     here = screens.at("bootparams", "memory", document)
@@ -53,25 +54,25 @@ def screen() -> Screen:
 
 
 def with_map(document: Document) -> Document:
-    """The boot with a map of 128 entries."""
+    """Replace the memory map with one of 128 entries."""
     guest = build.linux_guest()
     guest.put(
         build.START_INFO, build.start_info(cmdline_paddr=build.CMDLINE, memmap_paddr=0x200000, memmap_entries=128)
     )
     guest.put(0x200000, build.memmap(RANGES))
     stops = (guest.at("entry", build.START_INFO), *document.stops[1:])
-    return document._replace(stops=(*stops[:1], *(each._replace(memory_map=stops[0].memory_map) for each in stops[1:])))
+    return document._replace(stops=(*stops[:1], *(stop._replace(memory_map=stops[0].memory_map) for stop in stops[1:])))
 
 
 class Quiet(Terminal):
-    """A terminal that costs nothing: how long one takes to draw is its own affair."""
+    """A terminal that ignores its output: the terminal's own speed is not measured."""
 
     def write(self, text: str) -> int:
         return len(text)
 
 
 class Stopwatch:
-    """Each draw of a TUI, timed from the key that made it."""
+    """Measures the time from a key to the TUI's next frame."""
 
     def __init__(self, tui: RunningTui) -> None:
         self._tui = tui
@@ -84,12 +85,12 @@ class Stopwatch:
         self._drawn.set()
 
     def key(self, name: str) -> float:
-        """Milliseconds from a key to its frame."""
-        time.sleep(APART)
+        """Return the milliseconds from a key to its frame."""
+        time.sleep(KEY_INTERVAL)
         self._drawn.clear()
         start = time.perf_counter()
         self._tui._keyboard.send_text(apps.KEYS.get(name, name))
-        assert self._drawn.wait(10), f"{name} draws nothing"
+        assert self._drawn.wait(10), f"{name} does not redraw"
         return (self._ended - start) * 1000
 
 
@@ -99,12 +100,12 @@ def measure() -> dict[str, list[float]]:
         tui.until(lambda: tui.tui.windows.body.size[0] > 0)
         start.freeze_heap()
         watch = Stopwatch(tui)
-        for names in KEYS.values():  # once for what is made at the first time
+        for names in KEYS.values():  # warm up
             for name in names:
                 watch.key(name)
-        found = {kind: [watch.key(name) for name in names] for kind, names in KEYS.items()}
+        timings = {kind: [watch.key(name) for name in names] for kind, names in KEYS.items()}
         tui.end()
-    return found
+    return timings
 
 
 def main() -> int:
@@ -112,15 +113,15 @@ def main() -> int:
         environ["XDG_STATE_HOME"] = folder
         if "--profile" in sys.argv:
             return profile()
-        found = measure()
-    everything = [each for took in found.values() for each in took]
-    for kind, took in {**found, "all": everything}.items():
+        timings = measure()
+    everything = [milliseconds for took in timings.values() for milliseconds in took]
+    for kind, took in {**timings, "all": everything}.items():
         print(f"{kind:8} {len(took):4} keys   median {statistics.median(took):5.1f} ms   slowest {max(took):5.1f} ms")
     return int(statistics.median(everything) > MEDIAN_MS or max(everything) > WORST_MS)
 
 
 def profile() -> int:
-    """Where a frame's time goes."""
+    """Profile the drawing of 100 frames."""
     here, profiler = screen(), cProfile.Profile()
     profiler.enable()
     for cursor in range(100):

@@ -27,7 +27,7 @@ def dying(_kernels: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def leaving(_kernels: Path) -> Path:
-    """A kernel that makes QEMU exit in xen_prepare_pvh, if QEMU was started with tiny.LEAVING.
+    """A kernel that makes QEMU exit in xen_prepare_pvh, if QEMU was started with tiny.EXIT_DEVICE.
 
     Since QEMU 9.0 the device requests a shutdown, and pvhdbg's QEMU (-no-shutdown) pauses instead of exiting.
     """
@@ -35,7 +35,7 @@ def leaving(_kernels: Path) -> Path:
     assert version is not None
     if int(version[1]) >= 9:
         pytest.skip("in this QEMU isa-debug-exit does not override -no-shutdown")
-    return _written(_kernels / "leaving.elf", tiny.leaving())
+    return _written(_kernels / "leaving.elf", tiny.exiting())
 
 
 @pytest.fixture(scope="session")

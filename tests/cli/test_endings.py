@@ -93,12 +93,12 @@ def test_escape_sequences_in_a_symbol_are_escaped(tmp_path: Path) -> None:
 
 
 def test_a_guest_that_makes_qemu_exit_is_reported_with_the_exit_status(leaving: Path) -> None:
-    done = pvhdbg("dump", leaving, "--format", "json", "--", *tiny.LEAVING)
+    done = pvhdbg("dump", leaving, "--format", "json", "--", *tiny.EXIT_DEVICE)
     died = done.document["outcome"]["died"]
 
     assert (1, ["entry", "prepare", "died"]) == (done.status, stages_of(done))
     assert ("qemu-exit", None, None) == (died["how"], died["rip"], died["symbol"])
-    assert f"QEMU exited with status {tiny.LEAVES_WITH}" == died["message"]
+    assert f"QEMU exited with status {tiny.EXIT_STATUS}" == died["message"]
     assert died["message"] in done.err.splitlines()[-1]
 
 

@@ -1,4 +1,4 @@
-"""Every recording decoded and checked again, and written back: `python -m tests.recordings.again`."""
+"""Decode and check every recording again, and write it back: `python -m tests.recordings.again`."""
 
 from pathlib import Path
 

@@ -59,7 +59,7 @@ def checked(screen: Screen, size: tuple[int, int]) -> None:
 @pytest.mark.parametrize("noise", NOISES)
 @pytest.mark.parametrize("stage", ["prepare", "bootparams", "e820"])
 def test_guests_full_of_noise_fill_the_screen_exactly(stage: str, noise: str) -> None:
-    capture = build.look(build.Noise(1, NOISES[noise]), stage)
+    capture = build.capture_target(build.RandomTarget(1, NOISES[noise]), stage)
     for view in VIEWS:
         for size in (*SIZES, (60, 16)):
             checked(screens.of(capture, view, unfolded=view == "boot_params").at(3), size)

@@ -87,7 +87,7 @@ def test_a_guests_string_is_escaped() -> None:
 
 
 def test_a_long_list_of_changes_is_cut_and_says_how_many_are_left() -> None:
-    stops = [build.look(build.Noise(seed), "bootparams") for seed in (1, 2)]
+    stops = [build.capture_target(build.RandomTarget(seed), "bootparams") for seed in (1, 2)]
 
     lines = diff_text.captures(*stops).splitlines()
 
