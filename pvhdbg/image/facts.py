@@ -81,14 +81,14 @@ class ImageFacts(NamedTuple):
     verdicts: tuple[Verdict, ...] = ()
     fingerprints: tuple[Fingerprint, ...] = ()
 
-    def physical(self, vaddr: int) -> int | None:
+    def to_paddr(self, vaddr: int) -> int | None:
         """Translate a link address to the physical address where it is loaded; None outside every segment."""
         for segment in self.segments:
             if segment.vaddr <= vaddr < segment.vaddr + segment.memsz:
                 return vaddr - segment.vaddr + segment.paddr
         return None
 
-    def linked(self, paddr: int) -> int | None:
+    def to_vaddr(self, paddr: int) -> int | None:
         """Translate a physical address to the link address of what is loaded there; None outside every segment."""
         for segment in self.segments:
             if segment.paddr <= paddr < segment.end:
@@ -97,7 +97,7 @@ class ImageFacts(NamedTuple):
 
     def aliases(self, vaddr: int) -> tuple[int, ...]:
         """Return every address at which code linked at `vaddr` may run: the link and the physical address."""
-        paddr = self.physical(vaddr)
+        paddr = self.to_paddr(vaddr)
         return (vaddr,) if paddr is None or paddr == vaddr else (vaddr, paddr)
 
 

@@ -139,19 +139,19 @@ def scan_by_qemu(elf: Elf) -> Scan:
 
     QEMU reads 8 bytes of a 64-bit file's descriptor whatever its size, and truncates to 32 bits after the test for 0.
     """
-    found: tuple[int, RawNote] | None = None
+    value_and_note: tuple[int, RawNote] | None = None
     reason = ""
     steps = iter(range(_MAX_STEPS))
     try:
         for segment in _note_segments(elf):
-            found = _qemu_segment(elf, segment, steps) or found
+            value_and_note = _qemu_segment(elf, segment, steps) or value_and_note
     except _DeadEnd as end:
-        if found is None or end.reason != BEYOND_FILE:
+        if value_and_note is None or end.reason != BEYOND_FILE:
             return Scan("QEMU", None, end.reason)
         reason = end.reason
-    if found is None:
+    if value_and_note is None:
         return Scan("QEMU", None, NO_NOTE if _note_segments(elf) else NO_SEGMENT)
-    value, note = found
+    value, note = value_and_note
     return Scan("QEMU", value & 0xFFFFFFFF, reason, note) if value else Scan("QEMU", None, ZERO, note)
 
 

@@ -100,7 +100,7 @@ class GdbSession(LiveSession):
         return MachineFacts()
 
     def _new_journey(self) -> Journey:
-        return Journey(self.target, self.runner, None, reading=self.target.physical, name_of=self._name_at)
+        return Journey(self.target, self.runner, None, reading=self.target.physical_reads, name_of=self._name_at)
 
     def _catch_up(self) -> None:
         """Notice what happened since the last command: the guest may have died, or been started again."""

@@ -74,9 +74,9 @@ class MiTarget:
         self._check_range(paddr, len(data))
         self._memory.write(paddr, data)
 
-    def physical(self) -> AbstractContextManager[None]:
+    def physical_reads(self) -> AbstractContextManager[None]:
         """Within the block, switch the stub's mode at most once. Do not send console commands meanwhile."""
-        return self._memory.physical()
+        return self._memory.physical_reads()
 
     def register(self, name: str) -> int:
         if name in monitor.NAMES:

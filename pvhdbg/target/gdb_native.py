@@ -41,7 +41,7 @@ class NativeTarget:
         self._access: _Access | None = None
 
     @contextmanager
-    def physical(self) -> Iterator[None]:
+    def physical_reads(self) -> Iterator[None]:
         """Within the block, read everything only once, and switch the stub's mode at most once."""
         if self._access is not None:
             yield
@@ -57,15 +57,15 @@ class NativeTarget:
     def read_phys(self, paddr: int, size: int) -> bytes:
         if size <= 0:
             return b""
-        with self.physical():
+        with self.physical_reads():
             return self._current.read(paddr, size)
 
     def write_phys(self, paddr: int, data: bytes) -> None:
-        with self.physical():
+        with self.physical_reads():
             self._current.write(paddr, data)
 
     def register(self, name: str) -> int:
-        with self.physical():
+        with self.physical_reads():
             return self._current.register(name)
 
     def symbol(self, name: str) -> int:
@@ -82,7 +82,7 @@ class NativeTarget:
 
     @property
     def _current(self) -> _Access:
-        assert self._access is not None  # noqa: S101  only used inside `physical`
+        assert self._access is not None  # noqa: S101  only used inside `physical_reads`
         return self._access
 
 

@@ -47,7 +47,7 @@ class MiMemory:
         if self._generation != self._mi.generation:
             self._generation = self._mi.generation
             self._cache.clear()
-        with self.physical():
+        with self.physical_reads():
             # The cache reads more than the requested bytes, and only PhyMemMode never refuses.
             return self._cache.read(paddr, size) if self.method == PHY_MEM_MODE else self._fetch([(paddr, size)])[0]
 
@@ -56,7 +56,7 @@ class MiMemory:
         if self.method == MONITOR:
             raise MemoryUnreadable(paddr, len(data), "the monitor can't write memory")
         self._cache.clear()
-        with self.physical():
+        with self.physical_reads():
             self._switch_on()
             commands = [
                 self._mi.send(f"-data-write-memory-bytes {start:#x} {data[start - paddr :][:length].hex()}")
@@ -69,7 +69,7 @@ class MiMemory:
                 raise MemoryUnreadable(paddr, len(data), "not writable") from error
 
     @contextmanager
-    def physical(self) -> Iterator[None]:
+    def physical_reads(self) -> Iterator[None]:
         """Within the block, switch the stub's mode at most once. The blocks can be nested."""
         self._depth += 1
         try:

@@ -96,7 +96,9 @@ def run_experiment(  # noqa: PLR0913  the others have defaults
         names = SymbolsAndStrings(opened.symbols, opened.facts)
         own_machine.boot(QemuOptions(str(kernel), initrd, machine=machine), names)
         own_machine.wait_ready()
-        journey = Journey(own_machine.target, own_machine.runner, opened.facts, reading=own_machine.target.physical)
+        journey = Journey(
+            own_machine.target, own_machine.runner, opened.facts, reading=own_machine.target.physical_reads
+        )
         assert [HIT] == [halt.kind for halt in journey.go("entry", PATIENCE)]
         for paddr, data in puts:
             own_machine.target.write_phys(paddr, data)

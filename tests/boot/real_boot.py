@@ -56,7 +56,7 @@ class RealBoot(NamedTuple):
 
     def paddr(self, stage: str, name: str) -> int | None:
         """Return the physical address of a variable according to gdb."""
-        return self.image.physical(self.gdb[stage][f"&{name}"])
+        return self.image.to_paddr(self.gdb[stage][f"&{name}"])
 
 
 @contextmanager
@@ -67,7 +67,7 @@ def machine_at_reset(options: QemuOptions) -> Iterator[tuple[OwnMachine, Journey
         binary = qemu_binary(kernel.facts, linux=True)
         machine.boot(options._replace(binary=binary), kernel.symbols)
         machine.wait_ready()
-        yield machine, Journey(machine.target, machine.runner, kernel.facts, reading=machine.target.physical)
+        yield machine, Journey(machine.target, machine.runner, kernel.facts, reading=machine.target.physical_reads)
 
 
 def boot(options: QemuOptions) -> RealBoot:
@@ -154,7 +154,7 @@ def _addresses(image: ImageFacts) -> list[int]:
 def _our_walks(machine: OwnMachine, capture: Capture, addresses: list[int]) -> Walks:
     cr0, cr3, cr4, efer = (capture.registers[name] or 0 for name in ("cr0", "cr3", "cr4", "efer"))
     paging = Paging(cr0, cr3, cr4, efer)
-    with machine.target.physical():
+    with machine.target.physical_reads():
         return {vaddr: walk(machine.target.read_phys, paging, vaddr).paddr for vaddr in addresses}
 
 

@@ -227,7 +227,7 @@ class Boot(NamedTuple):
         if self.run.outcome.ended != DEAD:
             return None
         assert self.run.kernel is not None
-        rip = self.run.kernel.physical(last.registers["rip"] or 0)
+        rip = self.run.kernel.to_paddr(last.registers["rip"] or 0)
         is_bug = last.bytes_at(rip or 0, 2) == UD2
         return (BUG, 0) if is_bug else (PAGE_FAULT, (last.registers["cr2"] or 0) & -4096)
 

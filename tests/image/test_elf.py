@@ -59,19 +59,25 @@ def test_sections_match_readelf(real_file: Path) -> None:
 
 
 def test_symbol_count_compiler_and_debug_info_of_a_real_kernel_match_readelf(debian_vmlinux: Path) -> None:
-    found = inspect(str(debian_vmlinux))
+    inspection = inspect(str(debian_vmlinux))
     counted = re.search(r"'\.symtab' contains (\d+) entries", readelf("-sW", debian_vmlinux))
     assert counted is not None
 
     machine = "x86" if "Intel 80386" in readelf("-h", debian_vmlinux) else "x64"
-    assert ("EXEC", machine, int(counted[1]), True) == (found.type, found.machine, found.symbols, found.has_debug_info)
-    assert (True, None, None) == ((found.compiler or "").startswith("GCC: (Debian "), found.multiboot1, found.config)
+    assert ("EXEC", machine, int(counted[1]), True) == (
+        inspection.type,
+        inspection.machine,
+        inspection.symbols,
+        inspection.has_debug_info,
+    )
+    assert (inspection.compiler or "").startswith("GCC: (Debian ")
+    assert (None, None) == (inspection.multiboot1, inspection.config)
 
 
 def test_grub_has_neither_symbols_nor_debug_info(grub_image: Path) -> None:
-    found = inspect(str(grub_image))
+    grub = inspect(str(grub_image))
 
-    assert ("x86", None, False, None) == (found.machine, found.symbols, found.has_debug_info, found.compiler)
+    assert ("x86", None, False, None) == (grub.machine, grub.symbols, grub.has_debug_info, grub.compiler)
 
 
 def test_several_compilers_are_joined_with_semicolons(tmp_path: Path) -> None:
@@ -85,12 +91,12 @@ def test_the_empty_first_symbol_is_counted(tmp_path: Path) -> None:
 
 
 def test_multiboot_headers_of_both_versions_are_found(tmp_path: Path) -> None:
-    found = inspect_bytes(elf([load(CODE + MULTIBOOT1.ljust(16) + MULTIBOOT2), notes(note())]), tmp_path)
-    assert found.multiboot1 is not None
+    headers = inspect_bytes(elf([load(CODE + MULTIBOOT1.ljust(16) + MULTIBOOT2), notes(note())]), tmp_path)
+    assert headers.multiboot1 is not None
 
-    assert (Multiboot(found.multiboot1.offset, 0), Multiboot(found.multiboot1.offset + 16, 0)) == (
-        found.multiboot1,
-        found.multiboot2,
+    assert (Multiboot(headers.multiboot1.offset, 0), Multiboot(headers.multiboot1.offset + 16, 0)) == (
+        headers.multiboot1,
+        headers.multiboot2,
     )
 
 
@@ -145,6 +151,6 @@ def test_a_file_that_is_not_elf_or_is_big_endian_is_an_error(tmp_path: Path) -> 
 
 
 def test_a_note_section_is_shown_with_its_flags(tmp_path: Path) -> None:
-    found = inspect_bytes(elf([load()], [Section(".notes", SHT_NOTE, note())]), tmp_path).sections[1]
+    section = inspect_bytes(elf([load()], [Section(".notes", SHT_NOTE, note())]), tmp_path).sections[1]
 
-    assert (".notes", "NOTE", "A", 8) == (found.name, found.type, found.flags, found.align)
+    assert (".notes", "NOTE", "A", 8) == (section.name, section.type, section.flags, section.align)

@@ -118,9 +118,9 @@ def test_path_and_kind_can_be_set_by_the_caller(tmp_path: Path) -> None:
 def test_addresses_translate_both_ways() -> None:
     facts = parse_facts(elf([load(vaddr=0xFFFFFFFF80100000, memsz=0x1000), notes(note())]), "kernel")
 
-    assert ENTRY + 0xFFF == facts.physical(0xFFFFFFFF80100FFF)
-    assert 0xFFFFFFFF80100FFF == facts.linked(ENTRY + 0xFFF)
-    assert (None, None) == (facts.physical(0xFFFFFFFF80101000), facts.linked(ENTRY - 1))
+    assert ENTRY + 0xFFF == facts.to_paddr(0xFFFFFFFF80100FFF)
+    assert 0xFFFFFFFF80100FFF == facts.to_vaddr(ENTRY + 0xFFF)
+    assert (None, None) == (facts.to_paddr(0xFFFFFFFF80101000), facts.to_vaddr(ENTRY - 1))
     assert (0xFFFFFFFF80100004, ENTRY + 4) == facts.aliases(0xFFFFFFFF80100004)
     assert (0x123,) == facts.aliases(0x123)
 

@@ -85,7 +85,7 @@ def test_debians_vmlinuz_uses_the_symbols_of_its_debug_package(
     entry = kernel.facts.entry
     assert entry is not None
 
-    assert kernel.facts.linked(entry) == kernel.symbols.address("pvh_start_xen")
+    assert kernel.facts.to_vaddr(entry) == kernel.symbols.address("pvh_start_xen")
     kernel.symbols.close()
 
 

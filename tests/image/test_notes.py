@@ -138,8 +138,8 @@ def test_linux_loader_pads_to_4_and_uses_the_last_segment(elf_: Elf, expected: i
 
 @pytest.mark.timeout(30)
 def test_the_scan_of_many_segments_that_share_their_notes_is_bounded() -> None:
-    found = parsed(builder.notes(*[BUILD_ID] * 4000))
-    shared = found._replace(segments=(found.segments[0], *[found.segments[1]] * 60000))
+    image = parsed(builder.notes(*[BUILD_ID] * 4000))
+    shared = image._replace(segments=(image.segments[0], *[image.segments[1]] * 60000))
 
     assert [notes.NO_NOTE, notes.NO_NOTE] == [
         result(notes.scan_by_abi(shared)),
@@ -185,7 +185,7 @@ def test_at_most_4096_notes_are_read() -> None:
 
 def test_the_notes_of_real_kernels_match_readelf(debian_vmlinux: Path) -> None:
     with closing(map_file(str(debian_vmlinux))) as data:
-        found = [
+        raw_notes = [
             (note.owner.rstrip(b"\0").decode(), note.descsz, data[note.desc_offset : note.desc_offset + note.descsz])
             for note in notes.segment_notes(read_elf(data, "vmlinux"))
         ]
@@ -193,8 +193,8 @@ def test_the_notes_of_real_kernels_match_readelf(debian_vmlinux: Path) -> None:
     rows = [(owner, int(size, 16), shown) for owner, size, shown in READELF_NOTE.findall(listed)]
 
     assert [
-        (owner, size, bytes.fromhex(shown) if shown else found[n][2]) for n, (owner, size, shown) in enumerate(rows)
-    ] == found
+        (owner, size, bytes.fromhex(shown) if shown else raw_notes[n][2]) for n, (owner, size, shown) in enumerate(rows)
+    ] == raw_notes
     assert len(rows) in (17, 19)  # 32-bit and 64-bit kernels
 
 

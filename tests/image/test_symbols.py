@@ -47,10 +47,10 @@ class Opener:
 def nm(path: Path) -> dict[str, list[tuple[int, int]]]:
     """Return address and size of every global symbol that has a size, by name."""
     listed = subprocess.run(["nm", "-S", "--extern-only", path], check=True, capture_output=True, text=True).stdout
-    found: dict[str, list[tuple[int, int]]] = {}
+    rows_of: dict[str, list[tuple[int, int]]] = {}
     for address, size, _, name in (row for line in listed.splitlines() if len(row := line.split()) == 4):
-        found.setdefault(name, []).append((int(address, 16), int(size, 16)))
-    return found
+        rows_of.setdefault(name, []).append((int(address, 16), int(size, 16)))
+    return rows_of
 
 
 @contextmanager
@@ -64,9 +64,9 @@ def test_addresses_of_a_real_kernels_symbols_match_nm(debian_vmlinux: Path) -> N
     names = ["xen_prepare_pvh", "pvh_start_info", "pvh_bootparams", "boot_params", "start_kernel", "e820_table"]
     names += random.Random(1).sample(sorted(listed), 300)
     with symbols_of(debian_vmlinux) as symbols:
-        found = {name: symbols.address(name) for name in names}
+        addresses = {name: symbols.address(name) for name in names}
 
-    assert [] == [name for name in names if found[name] not in [address for address, _ in listed[name]]]
+    assert [] == [name for name in names if addresses[name] not in [address for address, _ in listed[name]]]
 
 
 def test_symbols_at_addresses_of_a_real_kernel_match_nm(debian_vmlinux: Path) -> None:
@@ -76,12 +76,12 @@ def test_symbols_at_addresses_of_a_real_kernel_match_nm(debian_vmlinux: Path) ->
         if rows[0][0] > BASE_32 and rows[0][1] and not name.startswith("__pfx_")
     }
     names_at = Counter(address for address, _ in listed.values())
-    alone = sorted(name for name, (address, _) in listed.items() if names_at[address] == 1)
-    chosen = random.Random(2).sample(alone, 100)
+    unambiguous = sorted(name for name, (address, _) in listed.items() if names_at[address] == 1)
+    chosen = random.Random(2).sample(unambiguous, 100)
     with symbols_of(debian_vmlinux) as symbols:
-        found = {name: symbols.enclosing(listed[name][0] + listed[name][1] - 1) for name in chosen}
+        enclosing = {name: symbols.enclosing(listed[name][0] + listed[name][1] - 1) for name in chosen}
 
-    assert {name: (name, listed[name][1] - 1) for name in chosen} == found
+    assert {name: (name, listed[name][1] - 1) for name in chosen} == enclosing
 
 
 def test_low_addresses_of_a_real_kernel_have_no_symbol(debian_vmlinux: Path) -> None:

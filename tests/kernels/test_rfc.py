@@ -95,7 +95,7 @@ def test_the_module_name_is_in_a_loaded_segment_of_the_kernel(rfc_vmlinux: Path)
     image, data = read_facts(str(rfc_vmlinux)), rfc_vmlinux.read_bytes()
     vaddr = string_at(data, image, E820_DATA)
     assert vaddr is not None
-    paddr = image.physical(vaddr)
+    paddr = image.to_paddr(vaddr)
     assert paddr is not None
     segment = next(segment for segment in image.segments if segment.paddr <= paddr < segment.end)
     offset = vaddr - segment.vaddr + segment.offset

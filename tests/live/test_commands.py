@@ -29,7 +29,9 @@ def live(teaching: OwnMachine) -> LiveSession:
     def disassemble(address: int, count: int) -> Sequence[str]:
         return teaching.target.monitor(f"x/{count}i {address:#x}").splitlines()
 
-    journey = Journey(teaching.target, teaching.runner, read_facts(str(guest.ELF)), reading=teaching.target.physical)
+    journey = Journey(
+        teaching.target, teaching.runner, read_facts(str(guest.ELF)), reading=teaching.target.physical_reads
+    )
     return LiveSession(journey, disassembler=disassemble)
 
 

@@ -57,7 +57,7 @@ def test_a_stub_without_physical_reads_reads_virtual_memory(at_entry: OwnMachine
 
 def test_the_stub_is_back_in_virtual_mode_after_every_read(at_entry: OwnMachine) -> None:
     at_entry.target.read_phys(0, 16)
-    with pytest.raises(MemoryUnreadable), at_entry.target.physical():
+    with pytest.raises(MemoryUnreadable), at_entry.target.physical_reads():
         at_entry.target.read_phys((1 << 64) - 8, 16)
 
     assert 'received: "0"' in at_entry.gdb.ask(console_command("maint packet qqemu.PhyMemMode")).text

@@ -1,4 +1,4 @@
-"""Whether the kernel whose file is known is the one in guest memory."""
+"""Whether the kernel file is the kernel in guest memory."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 
 ANOTHER_KERNEL = "another kernel is in memory"
 KERNEL_HALF = {32: 0xC0000000, 64: 1 << 63}
-_USER = 3
+"""The lowest address of kernel space, by ELF class."""
+_USER_RING = 3
 
 
 class WithoutSymbols:
-    """A machine whose kernel is not the one that the known symbols are of: it has none."""
+    """A Target without symbols, for a machine whose kernel is not the one that the known symbols belong to."""
 
     def __init__(self, target: Target) -> None:
         self.read_phys = target.read_phys
@@ -35,51 +36,49 @@ class WithoutSymbols:
 
 
 def is_loaded(target: Target, image: ImageFacts) -> bool | None:
-    """Whether memory holds this kernel; null where that can't be told, or while a loader may still bring it.
+    """Say whether memory contains this kernel; None if that is not known, or a loader may still load it.
 
-    :raise TargetError: if the machine has gone.
+    :raise TargetError: if the machine is gone.
     """
     rip = target.register("rip")
-    is_out = not _is_inside(image, rip)
-    found = [each for each in image.fingerprints if each.is_constant or is_out or rip == image.entry]
-    equal = [_is_there(target, each) for each in found]
-    if True in equal:
+    # The kernel may overwrite its entry code once it runs, so that code only counts before.
+    is_outside = image.to_vaddr(rip) is None and image.to_paddr(rip) is None
+    usable = [print_ for print_ in image.fingerprints if print_.is_constant or is_outside or rip == image.entry]
+    matches = [_matches(target, fingerprint) for fingerprint in usable]
+    if True in matches:
         return True
-    return False if False in equal and is_entered(target, image) else None
+    return False if False in matches and is_kernel_running(target, image) else None
 
 
-def _is_there(target: Target, fingerprint: Fingerprint) -> bool | None:
+def _matches(target: Target, fingerprint: Fingerprint) -> bool | None:
+    """Say whether a fingerprint is in memory; None if the memory cannot be read."""
     with suppress(TargetError):
         return target.read_phys(fingerprint.paddr, len(fingerprint.data)) == fingerprint.data
     return None
 
 
-def _is_inside(image: ImageFacts, rip: int) -> bool:
-    return image.linked(rip) is not None or image.physical(rip) is not None
-
-
-def is_entered(target: Target, image: ImageFacts) -> bool:
-    """Whether the CPU is in a kernel, or in a program that one has started: what came before it is done."""
-    rip, cr0 = target.register("rip"), cr0_of(target)
-    if cr0 is not None and not cr0 & CR0_PE:
+def is_kernel_running(target: Target, image: ImageFacts) -> bool:
+    """Say whether the CPU runs a kernel, or a program that a kernel has started; then loaders are done."""
+    rip, control = target.register("rip"), cr0(target)
+    if control is not None and not control & CR0_PE:
         return False
-    if image.linked(rip) is not None:
+    if image.to_vaddr(rip) is not None:
         return True
-    return bool((cr0 or 0) & CR0_PG) and (rip >= KERNEL_HALF[image.elf_class] or target.register("cs") & _USER == _USER)
+    is_paging = bool((control or 0) & CR0_PG)
+    return is_paging and (rip >= KERNEL_HALF[image.elf_class] or target.register("cs") & _USER_RING == _USER_RING)
 
 
-def cr0_of(target: Target) -> int | None:
-    """Null for a stub without control registers."""
+def cr0(target: Target) -> int | None:
+    """Return CR0; None if the stub has no control registers."""
     with suppress(RegisterUnavailable):
         return target.register("cr0")
     return None
 
 
-def words(image: ImageFacts) -> str:
-    """What to say where it is not loaded."""
-    return f"the kernel in memory is not {printable(image.path)}: {_differing(image.fingerprints)}"
+def mismatch_message(image: ImageFacts) -> str:
+    """Return the message for an image that is not in memory."""
+    return f"the kernel in memory is not {printable(image.path)}: {_differences(image.fingerprints)}"
 
 
-def _differing(fingerprints: Sequence[Fingerprint]) -> str:
-    places = " and ".join(f"at {each.paddr:#x} is not its {each.name}" for each in fingerprints)
-    return f"what lies {places}"
+def _differences(fingerprints: Sequence[Fingerprint]) -> str:
+    return " and ".join(f"the bytes at {item.paddr:#x} are not its {item.name}" for item in fingerprints)

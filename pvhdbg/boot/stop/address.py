@@ -32,7 +32,7 @@ class Addresses:
         :raise TargetError: if its address is not mapped.
         """
         link = self._target.symbol(name)
-        by_segment = self._image.physical(link) if self._image else None
+        by_segment = self._image.to_paddr(link) if self._image else None
         return self.physical(link) if by_segment is None else by_segment
 
     def pointer(self, name: str) -> int:
@@ -70,7 +70,7 @@ class Addresses:
         rip = linear_address(self._known("rip"), self._registers)
         if not self._paging().on:
             return PHYSICAL
-        if self._image and self._image.linked(rip) is not None:
+        if self._image and self._image.to_vaddr(rip) is not None:
             return IDENTITY
         return IDENTITY if self.physical(rip) == rip else KERNEL
 
@@ -104,7 +104,7 @@ def code_paddr(capture: Capture, image: ImageFacts | None, rip: int | None = Non
         return None
     if capture.address_kind != KERNEL:
         return linear_address(rip, capture.registers)
-    return image.physical(rip) if image else None
+    return image.to_paddr(rip) if image else None
 
 
 def symbol_at(name_at: Callable[[int], tuple[str, int] | None], image: ImageFacts | None, rip: int) -> str | None:
@@ -112,7 +112,7 @@ def symbol_at(name_at: Callable[[int], tuple[str, int] | None], image: ImageFact
 
     `name_at` returns the symbol at a link address and the offset into it.
     """
-    linked = image.linked(rip) if image else None
+    linked = image.to_vaddr(rip) if image else None
     symbol = name_at(rip if linked is None else linked)
     if symbol is None:
         return None

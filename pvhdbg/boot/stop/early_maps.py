@@ -57,7 +57,7 @@ def early_maps(image: ImageFacts | None, symbols: Mapping[str, int]) -> EarlyMap
     if image is None or image.elf_class == 64:
         return EarlyMaps()
     end = symbols.get(END)
-    paddr = None if end is None else image.physical(end - 1)
+    paddr = None if end is None else image.to_paddr(end - 1)
     if end is None or paddr is None:
         return None
     direct_map = end - 1 - paddr

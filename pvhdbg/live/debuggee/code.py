@@ -119,7 +119,7 @@ class CodeReader(NamedTuple):
 
     def _start(self, rip: int) -> int:
         """Return where to start, so that instructions are decoded whole: the start of the function, if it is near."""
-        linked = self.image.linked(rip) if self.image else None
+        linked = self.image.to_vaddr(rip) if self.image else None
         found = self.symbols.enclosing(rip if linked is None else linked) if self.symbols else None
         near = found is not None and found[1] <= INSTRUCTIONS * 4
         return rip - found[1] if found is not None and near else rip
@@ -134,7 +134,7 @@ class CodeReader(NamedTuple):
     def _after_32_bit(self, start: int, rip: int) -> int:
         """Return where 64-bit code starts. A PVH entry is 32-bit code, up to a far jump; without one, start at RIP."""
         entry = self.image.entry if self.image else None
-        if entry is None or self.image is None or start not in (entry, self.image.linked(entry)):
+        if entry is None or self.image is None or start not in (entry, self.image.to_vaddr(entry)):
             return start
         code = self.machine.target.read_phys(entry, rip - start)
         jumps = (at for at in range(len(code)) if code[at : at + 5] == _LJMP + (entry + at + 7).to_bytes(4, "little"))

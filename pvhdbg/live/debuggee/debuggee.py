@@ -113,7 +113,7 @@ class Debuggee:
             target,
             self.machine.runner,
             self.kernel.facts if self.kernel else None,
-            reading=target.physical,
+            reading=target.physical_reads,
             changes=self._changes,
             name_of=self.name_of,
             trust_image=self.is_ours or target.physical_memory is None,

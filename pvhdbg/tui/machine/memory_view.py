@@ -122,7 +122,7 @@ def _place(addresses: Addresses, image: ImageFacts | None, evaluate: Callable[[s
         return Bytes(addresses.physical(value), vaddr=value)
     # The page of a symbol may not be mapped yet, but its segment is loaded.
     is_symbol = parsed is not None and parsed.is_symbol
-    loaded = image.physical(value) if image and is_symbol else linked_physical(image, value)
+    loaded = image.to_paddr(value) if image and is_symbol else linked_physical(image, value)
     return Bytes(addresses.physical(value) if loaded is None else loaded, vaddr=value, name=text)
 
 

@@ -61,7 +61,7 @@ def _entry(facts: ImageFacts) -> str:
     if facts.entry is None:
         return "none: see the loaders below"
     segment = next((segment for segment in facts.segments if segment.paddr <= facts.entry < segment.end), None)
-    linked = facts.linked(facts.entry)
+    linked = facts.to_vaddr(facts.entry)
     if segment is None or linked is None:
         return f"{facts.entry:#x}, outside all segments"
     return f"{facts.entry:#x}, linked at {linked:#x}"
@@ -166,7 +166,7 @@ def _symbol(file: InspectedFile, name: str) -> tuple[str, str]:
     address = file.addresses.get(name)
     if address is None:
         return "no symbol", ""
-    paddr = file.facts.physical(address)
+    paddr = file.facts.to_paddr(address)
     return f"{address:#x}", "" if paddr in (None, address) else f"physical {paddr:#x}"
 
 

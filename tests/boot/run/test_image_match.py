@@ -36,7 +36,7 @@ def teaching() -> Iterator[OwnMachine]:
 def other(teaching: OwnMachine, tmp_path: Path) -> Journey:
     """The teaching guest, of which somebody has the file of another build."""
     facts = read_facts(str(rebuilt.teaching_guest(tmp_path / "other.elf")))
-    return Journey(teaching.target, teaching.runner, facts, reading=teaching.target.physical)
+    return Journey(teaching.target, teaching.runner, facts, reading=teaching.target.physical_reads)
 
 
 def test_the_right_kernel_is_known_from_the_reset_vector_on(teaching: OwnMachine) -> None:
@@ -106,7 +106,7 @@ def test_whoever_tells_its_entry_can_go_there_all_the_same(other: Journey, teach
 def test_a_kernel_without_a_build_id_is_known_by_its_code(teaching: OwnMachine, tmp_path: Path) -> None:
     path = tmp_path / "tiny.elf"
     path.write_bytes(tiny.waiting())
-    journey = Journey(teaching.target, teaching.runner, read_facts(str(path)), reading=teaching.target.physical)
+    journey = Journey(teaching.target, teaching.runner, read_facts(str(path)), reading=teaching.target.physical_reads)
     teaching.runner.run_to([teaching.target.symbol("start_kernel")], PATIENCE)
     journey.capture_now()
 
@@ -119,7 +119,7 @@ def test_a_guest_that_overwrote_its_own_entry_is_no_other_kernel(tmp_path: Path)
     path.write_bytes(tiny.waiting())
     with machine_at_reset(QemuOptions(str(path))) as (machine, journey):
         assert [HIT] == [each.kind for each in journey.go("entry", PATIENCE)]
-        late = Journey(machine.target, machine.runner, read_facts(str(path)), reading=machine.target.physical)
+        late = Journey(machine.target, machine.runner, read_facts(str(path)), reading=machine.target.physical_reads)
         machine.gdb.ask("-exec-step-instruction")
         machine.gdb.wait_stop(PATIENCE)
         machine.target.write_phys(late.entry or 0, bytes(4))

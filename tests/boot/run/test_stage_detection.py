@@ -107,7 +107,7 @@ def newcomer(machine: OwnMachine) -> Journey:
         target,
         machine.runner,
         kernel.facts,
-        reading=target.physical,
+        reading=target.physical_reads,
         name_of=lambda rip: symbol_at(kernel.symbols.enclosing, kernel.facts, rip),
     )
 

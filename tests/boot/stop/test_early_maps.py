@@ -26,7 +26,7 @@ def test_the_page_tables_of_a_real_kernel_end_where_its_symbols_say(debian_vmlin
         maps = early_maps(journey.image, probe(machine.target, journey.image))
         assert maps is not None
         paging = Paging(*(journey.history[-1].registers[name] or 0 for name in ("cr0", "cr3", "cr4", "efer")))
-        with machine.target.physical():
+        with machine.target.physical_reads():
             ends = [
                 walk(machine.target.read_phys, paging, base + maps.limit + offset).paddr
                 for base in (0, maps.direct_map)
