@@ -132,7 +132,7 @@ def _stages(session: Session, _words: Sequence[str]) -> str:
     """List the stages: captured, passed without a capture, ahead, or missing in this guest."""
     passed = session.passed()
     now = session.history[-1].stage if session.history else None
-    return _lines(answers.timeline(session.history, now, session.lacking, passed))
+    return _lines(answers.timeline(session.history, now, session.why_lacking, passed))
 
 
 @command("next-stage")

@@ -87,7 +87,7 @@ def test_a_breakpoint_of_the_users_that_is_hit_first_is_named(tmp_path: Path) ->
     )
     output = boot(tmp_path, *lines)
 
-    assert [f"the guest was stopped on its way: breakpoint 1 (*{ENTRY + 8:#x})"] == output.errors
+    assert [f"the guest stopped before it reached the next stage: breakpoint 1 (*{ENTRY + 8:#x})"] == output.errors
     assert f"$1 = {ENTRY + 8:#x}\n" == output.texts[2]
     assert "prepare" == stages_of(output)[4]
     assert output.last.startswith("No breakpoints")
@@ -96,7 +96,7 @@ def test_a_breakpoint_of_the_users_that_is_hit_first_is_named(tmp_path: Path) ->
 def test_a_watchpoint_of_the_users_that_is_hit_first_is_named(tmp_path: Path) -> None:
     output = boot(tmp_path, "pvh run-to prepare", "watch pvh_bootparams.hdr.version", "pvh next-stage")
 
-    assert ["the guest was stopped on its way: watchpoint 1 (pvh_bootparams.hdr.version)"] == output.errors
+    assert ["the guest stopped before it reached the next stage: watchpoint 1 (pvh_bootparams.hdr.version)"] == output.errors
 
 
 def test_a_breakpoint_of_the_users_whose_commands_continue_is_passed(tmp_path: Path) -> None:

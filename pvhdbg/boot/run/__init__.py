@@ -1,9 +1,9 @@
-"""From one stage to the next. Written once, over Target and Runner.
+"""Run from one stage to the next, over Target and Runner.
 
 journey          the stages ahead, the breakpoints for them, and a capture at each
-stage_detection  which stage a guest has reached that ran unwatched
+stage_detection  which stages a guest passed while it ran unwatched
 image_match      whether the kernel file is the kernel in memory
-run_to_stage     a whole run, to the last stage that is wanted
+run_to_stage     a whole run to a stage, and its outcome
 
 Start with journey.
 """

@@ -43,8 +43,8 @@ def is_loaded(target: Target, image: ImageFacts) -> bool | None:
     rip = target.register("rip")
     # The kernel may overwrite its entry code once it runs, so that code only counts before.
     is_outside = image.to_vaddr(rip) is None and image.to_paddr(rip) is None
-    usable = [print_ for print_ in image.fingerprints if print_.is_constant or is_outside or rip == image.entry]
-    matches = [_matches(target, fingerprint) for fingerprint in usable]
+    fingerprints = (item for item in image.fingerprints if item.is_constant or is_outside or rip == image.entry)
+    matches = [_matches(target, fingerprint) for fingerprint in fingerprints]
     if True in matches:
         return True
     return False if False in matches and is_kernel_running(target, image) else None

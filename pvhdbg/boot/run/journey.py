@@ -1,4 +1,4 @@
-"""From stage to stage: written once, over Target and Runner."""
+"""Run from stage to stage, over Target and Runner."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from pvhdbg.abi.cpu import CR0_PE, CR0_PG
 from pvhdbg.boot.run import image_match
-from pvhdbg.boot.run.stage_detection import Progress, Return
+from pvhdbg.boot.run.stage_detection import ObservedCall, StageDetector
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.address import Addresses
 from pvhdbg.boot.stop.capture import MISSING_KERNEL, MISSING_STAGE
@@ -31,23 +31,23 @@ if TYPE_CHECKING:
     NameOf = Callable[[int], str | None]
 
 WAS_RESET = "the guest was reset and boots again"
-_SEE_WHY = "a QEMU that is started with -no-reboot -no-shutdown stops where its guest died"
-_OTHER_KERNEL = "name the file of the kernel that runs there; of one that was moved (KASLR) no address is known"
+_RESET_HINT = "start QEMU with -no-reboot -no-shutdown to stop where the guest dies"
+_MISMATCH_HINT = "pass the file of the running kernel, and boot it with nokaslr: a relocated kernel has other addresses"
 
 
 class Journey:
-    """One machine's way through its boot, and what was captured on it, oldest first.
+    """The boot of one machine, stage by stage. `history` has the captures, oldest first.
 
-    `entry` is the PHYS32_ENTRY address, null where nobody knows it: an image tells it, or whoever knows better.
-    `reading` is a context in which many physical reads are cheap, where the target has one. `name_of` gives an address
-    as symbol+offset. `changes` are made to what was handed over when `go` comes to the entry; `rewrites` is what was
-    written, then or by `rewrite`. `is_sure` where nobody need ask whether the image is what runs.
+    `entry` is the PHYS32_ENTRY address, None if it is not known: from the image, or set from outside. `reading` is a
+    context manager in which many physical reads are cheap. `name_of` returns an address as symbol+offset. `changes` are
+    made to the boot data when `go` reaches the entry; `rewrites` is what was written, then or by `rewrite`. With
+    `trust_image`, the image is not compared with guest memory.
 
-    A guest whose memory holds another kernel than the image has no image and no symbols, and `stranger` says why.
-    `news` are lines for the user, until somebody takes them.
+    If memory contains another kernel than the image, the journey has no image and no symbols, and `kernel_mismatch` is
+    the message that says so. `news` are lines for the user until `take_news` removes them.
     """
 
-    def __init__(  # noqa: PLR0913  each is one question that somebody else answers
+    def __init__(  # noqa: PLR0913  callers pass few of them
         self,
         target: Target,
         runner: Runner,
@@ -59,59 +59,59 @@ class Journey:
         trust_image: bool = False,
     ) -> None:
         self._changes = changes
-        self._own = target
+        self._machine = target
         self._runner = runner
         self._reading = reading
         self._name_of = name_of
-        self._is_sure = trust_image
+        self._trust_image = trust_image
         self.news: list[str] = []
         self.set_image(image)
         self._start_over()
 
     def take_news(self) -> list[str]:
-        told, self.news = self.news, []
-        return told
+        news, self.news = self.news, []
+        return news
 
     def set_image(self, image: ImageFacts | None) -> None:
-        """The kernel's file, which has to prove itself, and the entry that it tells."""
-        self._file = image
-        self._is_loaded = True if self._is_sure else None
+        """Use another kernel file and its entry. It is compared with guest memory again."""
+        self._file_facts = image
+        self._is_loaded = True if self._trust_image else None
         self.kernel_mismatch: str | None = None
         self.entry = image.entry if image else None
 
     def _start_over(self) -> None:
         self.rewrites: tuple[Rewrite, ...] = ()
         self.history: list[Capture] = []
-        self._returns: dict[str, Return] = {}
+        self._calls: dict[str, ObservedCall] = {}
         self._start_info_paddr: int | None = None
         self._passed = 0
-        self._left_at: int | None = None
+        self._last_rip: int | None = None
 
     @property
     def target(self) -> Target:
-        return self._own if self.kernel_mismatch is None else image_match.WithoutSymbols(self._own)
+        return self._machine if self.kernel_mismatch is None else image_match.WithoutSymbols(self._machine)
 
     @property
     def image(self) -> ImageFacts | None:
-        return self._file if self.kernel_mismatch is None else None
+        return self._file_facts if self.kernel_mismatch is None else None
 
     @property
     def reached(self) -> str | None:
         """The last stage that was captured."""
-        names = [each.stage for each in self.history if each.stage != stages.DIED]
+        names = [capture.stage for capture in self.history if capture.stage != stages.DIED]
         return names[-1] if names else None
 
     @property
     def passed(self) -> list[str]:
-        """The stages that were passed while nobody looked."""
-        captured = {each.stage for each in self.history}
-        return [each for each in stages.NAMES[: self._passed] if each not in captured]
+        """The names of the stages that can no longer come and were not captured."""
+        captured = {capture.stage for capture in self.history}
+        return [name for name in stages.NAMES[: self._passed] if name not in captured]
 
-    def lacking(self, stage: Stage) -> str | None:
-        """Why this guest does not have a stage, or null if it has it."""
+    def why_lacking(self, stage: Stage) -> str | None:
+        """Return why this guest lacks a stage, or None if it has it."""
         if stage.symbol is None:
-            unknown = image_match.ANOTHER_KERNEL if self.kernel_mismatch else "the entry address is not known"
-            return None if self.entry is not None else unknown
+            reason = image_match.ANOTHER_KERNEL if self.kernel_mismatch else "the entry address is not known"
+            return None if self.entry is not None else reason
         if self.kernel_mismatch is not None:
             return image_match.ANOTHER_KERNEL
         try:
@@ -120,36 +120,36 @@ class Journey:
             return str(error)
         return None
 
-    def ahead(self) -> list[Stage]:
-        """The stages this guest has and that can still come, in order."""
-        return [each for each in stages.STAGES[self._behind :] if self.lacking(each) is None]
+    def stages_ahead(self) -> list[Stage]:
+        """Return the stages that this guest has and that can still come, in order."""
+        return [stage for stage in stages.STAGES[self._done :] if self.why_lacking(stage) is None]
 
     @property
-    def _behind(self) -> int:
-        """How many stages were reached or passed."""
+    def _done(self) -> int:
+        """The number of stages that were reached or passed."""
         return max(stages.NAMES.index(self.reached) + 1 if self.reached else 0, self._passed)
 
     def stage_at(self, rip: int) -> Stage | None:
-        """The stage whose first instruction, or whose awaited return, `rip` is."""
+        """Return the stage whose first instruction, or whose observed return, `rip` is; None if there is none."""
         for stage in stages.STAGES:
-            if self.lacking(stage) is None and rip in self._arrivals(stage):
+            if self.why_lacking(stage) is None and rip in self._stage_addresses(stage):
                 return stage
         return None
 
     def go(self, last: str, timeout: float) -> Iterator[Halt]:
-        """Run to each stage ahead up to `last` and capture there. Ends after the first halt that is no HIT.
+        """Run to every stage ahead up to `last` and capture there. End after the first halt other than HIT.
 
         `timeout` is in seconds, for each stage.
 
-        :raise GuestError: if the guest was reset on the way.
-        :raise UserError: if its kernel turns out to be another one than the file that was named.
+        :raise GuestError: if the guest was reset.
+        :raise UserError: if its kernel is not that of the kernel file.
         """
-        wanted = stages.NAMES.index(last)
-        for stage in self.ahead():
-            if stages.NAMES.index(stage.name) > wanted:
+        last_index = stages.NAMES.index(last)
+        for stage in self.stages_ahead():
+            if stages.NAMES.index(stage.name) > last_index:
                 return
             halt = self._run_to(stage, timeout)
-            self._refuse(halt)
+            self._check_halt(halt)
             if halt.kind == HIT:
                 self.capture_at(stage.name)
                 if stage.name == "entry" and self._changes:
@@ -160,186 +160,185 @@ class Journey:
             if halt.kind != HIT:
                 return
 
-    def _refuse(self, halt: Halt) -> None:
+    def _check_halt(self, halt: Halt) -> None:
         if halt.kind == RESET:
             self._start_over()
-            raise GuestError(WAS_RESET, _SEE_WHY)
+            raise GuestError(WAS_RESET, _RESET_HINT)
         if halt.kind != DIED:
             self.check_kernel()
             self.refuse_kernel_mismatch()
 
     def refuse_kernel_mismatch(self) -> None:
-        """:raise UserError: if another kernel is there than the one whose file is known."""
+        """:raise UserError: if the kernel in memory is not that of the kernel file."""
         if self.kernel_mismatch is not None and self.entry is None:
             self.news.clear()
-            raise UserError(self.kernel_mismatch, _OTHER_KERNEL)
+            raise UserError(self.kernel_mismatch, _MISMATCH_HINT)
 
     def capture_at(self, stage: str) -> Capture:
-        """Capture what is there now, as `stage`. A second look at where it stands takes the place of the first."""
+        """Capture the machine as it is, as stage `stage`. A second capture of the last stage replaces the first."""
         if stage == "entry":
             self._start_info_paddr = None
-        seen = self._capture(stage)
-        if stage == stages.DIED and seen.rip is not None:
+        capture = self._capture(stage)
+        if stage == stages.DIED and capture.rip is not None:
             with suppress(TargetError):
-                self._passed = self._find_passed(seen.rip)
+                self._passed = self._count_passed(capture.rip)
         with self._reading():
-            self._remember_return(stages.stage(stage))
-        if stage == "entry" and seen.start_info is not None:
-            self._start_info_paddr = seen.start_info.at
+            self._remember_call(stages.stage(stage))
+        if stage == "entry" and capture.start_info is not None:
+            self._start_info_paddr = capture.start_info.at
         if self.history and self.history[-1].stage == stage:
             self.history.pop()
-        self.history.append(seen)
-        return seen
+        self.history.append(capture)
+        return capture
 
     def rewrite(self, changes: Sequence[EntryChange]) -> tuple[Rewrite, ...]:
-        """Change what was handed over, and capture the entry as it is then.
+        """Change the boot data that was handed over, and capture the entry again; return what was written.
 
-        :raise UserError: if the machine does not stand at its entry, or a change can't be made.
+        :raise UserError: if the machine is not at its entry, or a change cannot be made.
         """
         from pvhdbg.boot.lab.rewrite import apply_changes
 
         if self.reached != "entry" or self.target.register("rip") != self.entry:
             raise UserError(
-                "what was handed over can be changed at the entry alone",
-                "start again and stop there: `starti`, on pvhdbg's screen",
+                "boot data can only be changed at the entry",
+                "restart the guest and stop it at its entry: `starti` in the TUI",
             )
         if not hasattr(self.target, "write_phys"):
-            raise UserError("this machine's memory can't be written")
+            raise UserError("this machine's memory is read-only")
         with self._reading():
-            done, _ = apply_changes(cast("WritableTarget", self.target), self.image, self.history[-1], changes)
-        self.rewrites += done
+            rewrites, _ = apply_changes(cast("WritableTarget", self.target), self.image, self.history[-1], changes)
+        self.rewrites += rewrites
         self.capture_at("entry")
-        return done
+        return rewrites
 
     def capture_now(self) -> Capture:
-        """What is there now, wherever that is: at a stage, which is captured, or between two, where what the next one
-        will have is being made and is read as well. Between stages the history stays as it is.
+        """Capture the machine wherever it is. At a stage, the capture is added to the history.
 
-        :raise TargetError: if the machine has gone.
+        Between stages it is not, and it also has what the kernel fills in for the next stage, so far.
+
+        :raise TargetError: if the machine is gone.
         """
         with self._reading():
-            stage = self.find()
+            stage = self._detect_stage()
             if stage is not None:
                 return self.capture_at(stage.name)
             if self.reached is None:
-                return self._capture_nowhere()
-            seen = self._capture(self.reached, stages.filled_in_after(self.reached))
-        return seen._replace(missing={**seen.missing, MISSING_STAGE: f"after {self.reached}, at no stage"})
+                return self._capture_before_any_stage()
+            capture = self._capture(self.reached, stages.filled_in_after(self.reached))
+        return capture._replace(missing={**capture.missing, MISSING_STAGE: f"after {self.reached}, at no stage"})
 
-    def find(self) -> Stage | None:
-        """The stage that the machine stands at; and whatever it did while nobody looked is known then."""
-        rip = self._own.register("rip")
+    def _detect_stage(self) -> Stage | None:
+        """Return the stage at which the machine is. Notice a reset, and stages that passed while it ran unwatched."""
+        rip = self._machine.register("rip")
         self.check_kernel()
         if self._went_back(rip):
             self._start_over()
-            self.news.append(f"{WAS_RESET}: what was captured before is forgotten")
+            self.news.append(f"{WAS_RESET}: earlier captures are discarded")
         stage = self.stage_at(rip)
         if stage is not None:
             self._passed = max(self._passed, stages.NAMES.index(stage.name))
-        elif rip != self._left_at:
-            self._passed = self._find_passed(rip)
-        self._left_at = rip
+        elif rip != self._last_rip:
+            self._passed = self._count_passed(rip)
+        self._last_rip = rip
         return stage
 
     def check_kernel(self) -> None:
-        """Find out whether the kernel that is there is the one whose file is known."""
-        if self._file is None or self._is_loaded:
+        """Find out whether the kernel in memory is that of the kernel file."""
+        if self._file_facts is None or self._is_loaded:
             return
         with self._reading():
-            self._is_loaded = image_match.is_loaded(self._own, self._file)
+            self._is_loaded = image_match.is_loaded(self._machine, self._file_facts)
         before = self.kernel_mismatch
-        self.kernel_mismatch = image_match.words(self._file) if self._is_loaded is False else None
+        self.kernel_mismatch = image_match.mismatch_message(self._file_facts) if self._is_loaded is False else None
         if self.kernel_mismatch is not None and before is None:
             self.news.append(self.kernel_mismatch)
             self.entry = None
         elif before is not None and self.entry is None:
-            self.entry = self._file.entry if self.kernel_mismatch is None else None
+            self.entry = self._file_facts.entry if self.kernel_mismatch is None else None
 
     def _went_back(self, rip: int) -> bool:
-        """Whether the machine is where it was before what was captured, or passed, last."""
-        if not self._behind:
+        """Say whether the machine is before the last stage that was captured or passed, so it was reset."""
+        if not self._done:
             return False
-        here = self.stage_at(rip)
-        if here is not None:
-            return stages.NAMES.index(here.name) < self._behind - 1
-        cr0 = image_match.cr0_of(self._own) or 0
-        then = (self.history[-1].registers.get("cr0") or 0) if self.history else 0
-        return rip == RESET_VECTOR or bool(then & ~cr0 & (CR0_PE | CR0_PG))
+        stage = self.stage_at(rip)
+        if stage is not None:
+            return stages.NAMES.index(stage.name) < self._done - 1
+        now = image_match.cr0(self._machine) or 0
+        before = (self.history[-1].registers.get("cr0") or 0) if self.history else 0
+        return rip == RESET_VECTOR or bool(before & ~now & (CR0_PE | CR0_PG))
 
-    def _find_passed(self, rip: int) -> int:
+    def _count_passed(self, rip: int) -> int:
         if self.image is None:
             return max(self._passed, int(self._is_paging()))
         addresses = Addresses(self.target, self._registers(), self.image)
-        found = Progress(self.target, self.image, addresses, self._name_of(rip) or "", self._returns)
-        return found.passed(self._behind)
+        detector = StageDetector(self.target, self.image, addresses, self._name_of(rip) or "", self._calls)
+        return detector.count_passed(self._done)
 
     def _is_paging(self) -> bool:
-        return bool((image_match.cr0_of(self._own) or 0) & CR0_PG)
+        return bool((image_match.cr0(self._machine) or 0) & CR0_PG)
 
-    def _capture_nowhere(self) -> Capture:
-        """Before the entry or, on a machine that others let run, behind it."""
+    def _capture_before_any_stage(self) -> Capture:
+        """Capture a machine without a captured stage: before the entry or, if it ran unwatched, after it."""
         if not (self._passed or self.kernel_mismatch or self._is_paging()):
             return self._capture(stages.RESET)
         if self.image is None:
             return self._capture(stages.UNSEEN, (stages.KERNEL_BOOT_PARAMS,))
         return self._capture(stages.UNSEEN, stages.readable_after_missing(self._passed))
 
-    def _capture(self, stage: str, also: Collection[str] = ()) -> Capture:
+    def _capture(self, stage: str, extra_keys: Collection[str] = ()) -> Capture:
         with self._reading():
-            seen = read_capture(self.target, stage, self.image, self._start_info_paddr, also)
-        self._left_at = seen.rip
-        return (
-            seen
-            if self.kernel_mismatch is None
-            else seen._replace(missing={**seen.missing, MISSING_KERNEL: self.kernel_mismatch})
-        )
+            capture = read_capture(self.target, stage, self.image, self._start_info_paddr, extra_keys)
+        self._last_rip = capture.rip
+        if self.kernel_mismatch is None:
+            return capture
+        return capture._replace(missing={**capture.missing, MISSING_KERNEL: self.kernel_mismatch})
 
-    def _arrivals(self, stage: Stage) -> Collection[int]:
-        """Where RIP is at this stage; nothing for a return whose call was not seen."""
+    def _stage_addresses(self, stage: Stage) -> Collection[int]:
+        """Return the values of RIP at a stage; none for a return whose call was not observed."""
         if stage.symbol is None:
             return () if self.entry is None else (self.entry,)
         if stage.returns:
-            back = self._returns.get(stage.symbol)
-            return () if back is None else (back.address,)
-        return self._function(stage.symbol)
+            call = self._calls.get(stage.symbol)
+            return () if call is None else (call.return_vaddr,)
+        return self._function_addresses(stage.symbol)
 
-    def _function(self, symbol: str) -> Collection[int]:
+    def _function_addresses(self, symbol: str) -> Collection[int]:
         address = self.target.symbol(symbol)
         return self.image.aliases(address) if self.image else (address,)
 
     def _run_to(self, stage: Stage, timeout: float) -> Halt:
         deadline = time.monotonic() + timeout
-        if stage.returns and stage.symbol is not None and stage.symbol not in self._returns:
-            halt = self._to_function(stage.symbol, timeout)
+        if stage.returns and stage.symbol is not None and stage.symbol not in self._calls:
+            halt = self._run_to_function(stage.symbol, timeout)
             if halt.kind != HIT:
                 return halt
-        return self._runner.run_to(self._arrivals(stage), max(deadline - time.monotonic(), 0.0))
+        return self._runner.run_to(self._stage_addresses(stage), max(deadline - time.monotonic(), 0.0))
 
-    def _to_function(self, symbol: str, timeout: float) -> Halt:
+    def _run_to_function(self, symbol: str, timeout: float) -> Halt:
         """Run to the function's first instruction, where its return address is on top of the stack."""
-        start = self._function(symbol)
+        addresses = self._function_addresses(symbol)
         rip = self.target.register("rip")
-        halt = Halt(HIT, rip) if rip in start else self._runner.run_to(start, timeout)
+        halt = Halt(HIT, rip) if rip in addresses else self._runner.run_to(addresses, timeout)
         if halt.kind == HIT:
             with self._reading():
-                self._returns[symbol] = self._call()
+                self._calls[symbol] = self._observe_call()
         return halt
 
-    def _remember_return(self, stage: Stage) -> None:
-        """Whoever steps into the function by hand can still go to its return afterwards."""
+    def _remember_call(self, stage: Stage) -> None:
+        """Remember the call of a stage's function, so that a user who went there by hand can go to its return."""
         if stage.symbol is not None and not stage.returns:
             with suppress(TargetError):
-                self._returns[stage.symbol] = self._call()
+                self._calls[stage.symbol] = self._observe_call()
 
-    def _call(self) -> Return:
-        """The call that the machine stands at the first instruction of."""
+    def _observe_call(self) -> ObservedCall:
+        """Return the call of the function at whose first instruction the machine is."""
         addresses, rsp = Addresses(self.target, self._registers(), self.image), self.target.register("rsp")
-        return Return(addresses.return_address(), addresses.physical(rsp), rsp)
+        return ObservedCall(addresses.return_address(), addresses.physical(rsp), rsp)
 
     def _registers(self) -> dict[str, int]:
-        """Those that addresses are translated by, without those that a stub does not know."""
-        found = {}
+        """Return the registers for address translation that the stub has."""
+        registers = {}
         for name in ("rip", "rsp", "cr0", "cr3", "cr4", "efer"):
             with suppress(RegisterUnavailable):
-                found[name] = self.target.register(name)
-        return found
+                registers[name] = self.target.register(name)
+        return registers

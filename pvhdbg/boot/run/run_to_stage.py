@@ -1,4 +1,4 @@
-"""A whole run: through the stages to the last one wanted, and how that ended."""
+"""A whole run to a stage, and its outcome."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
 
 
 def run_to_stage(journey: Journey, last: str, timeout: float, name_of: NameOf) -> Outcome:
-    """Go to stage `last`, or as far as the guest comes. `timeout` is in seconds, for each stage.
+    """Go to stage `last`, or as far as the guest gets. `timeout` is in seconds, for each stage.
 
-    `name_of` gives an address as symbol+offset. Ctrl-C ends the way, not the program: what was captured stays.
+    `name_of` returns an address as symbol+offset. Ctrl-C ends the run, not the program; the captures are kept.
 
-    :raise TargetError: if something that is not ours stopped the guest.
+    :raise TargetError: if the guest stopped for a reason that is not pvhdbg's, such as a user's breakpoint.
     """
     try:
         halts = list(journey.go(last, timeout))
     except KeyboardInterrupt:
         return Outcome(journey.reached, document.INTERRUPTED)
     halt = halts[-1] if halts else None
-    if halt is None or halt.kind not in _ENDS:
+    if halt is None or halt.kind not in _OUTCOMES:
         if halt is not None and halt.kind == ELSEWHERE:
-            raise TargetError(f"the guest was stopped on its way: {halt.message}")
+            raise TargetError(f"the guest stopped before it reached the next stage: {halt.message}")
         return Outcome(journey.reached, document.DONE)
-    return _ENDS[halt.kind](journey, halt, name_of)
+    return _OUTCOMES[halt.kind](journey, halt, name_of)
 
 
 def _died(journey: Journey, halt: Halt, name_of: NameOf) -> Outcome:
@@ -43,7 +43,7 @@ def _died(journey: Journey, halt: Halt, name_of: NameOf) -> Outcome:
 
 
 def _timed_out(journey: Journey, halt: Halt, name_of: NameOf) -> Outcome:
-    ahead = journey.ahead()
+    ahead = journey.stages_ahead()
     waited_for = ahead[0].name if ahead else stages.NAMES[-1]
     return Outcome(journey.reached, document.TIMED_OUT, None, waited_for, halt.rip, _name(halt, name_of))
 
@@ -52,7 +52,7 @@ def _interrupted(journey: Journey, _halt: Halt, _name_of: NameOf) -> Outcome:
     return Outcome(journey.reached, document.INTERRUPTED)
 
 
-_ENDS = {DIED: _died, TIMEOUT: _timed_out, INTERRUPTED: _interrupted}
+_OUTCOMES = {DIED: _died, TIMEOUT: _timed_out, INTERRUPTED: _interrupted}
 
 
 def _name(halt: Halt, name_of: NameOf) -> str | None:

@@ -1,4 +1,4 @@
-"""How far a guest has come that ran while nobody looked: by what its kernel has filled in, and where it stands."""
+"""Which stages a guest passed while it ran unwatched: by what its kernel has filled in, and by where RIP is."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pvhdbg.abi.boot_params import BootParams
 from pvhdbg.abi.e820 import E820Table
 from pvhdbg.abi.setup_header import SetupHeader
-from pvhdbg.boot.run.image_match import is_entered
+from pvhdbg.boot.run.image_match import is_kernel_running
 from pvhdbg.boot.stop import stages
 from pvhdbg.errors import TargetError
 
@@ -23,99 +23,108 @@ _BETWEEN_RETURN_AND_COPY = (
     *("startup_64", "__startup_64", "x86_64_start_kernel", "clear_bss", "copy_bootdata", "reset_early_page_tables"),
     *("early_idt_handler_common", "do_early_exception"),
 )
-"""Where Linux is before it copies pvh_bootparams to boot_params: a CPU that it can't start on waits there."""
+"""Functions that Linux runs before it copies pvh_bootparams to boot_params. On an unsupported CPU it halts there."""
 _CALLERS = ("pvh_start_xen", "pvh_start_64")
-"""The code that calls xen_prepare_pvh, Linux's and the teaching guest's; what it fills in is there once it is back."""
+"""The callers of xen_prepare_pvh in Linux and in the teaching guest. After the call, pvh_bootparams is filled in."""
 _PREPARES = ("xen_prepare_pvh", "init_pvh_bootparams", "mem_map_via_hcall", "xen_pvh_init")
 _DEEPEST = 0x1000
-"""Bytes of stack that a caller may have above the frame it called."""
+"""Bytes of stack that a caller may have above the frame of the function that it called."""
 
 
-class Return(NamedTuple):
-    """A call that was seen: where it returns to, and the physical and the own address of that word on the stack."""
+class ObservedCall(NamedTuple):
+    """A function call that was seen at the function's first instruction.
 
-    address: int
+    `return_vaddr` is where it returns to; `slot_paddr` and `slot_vaddr` are where that word is on the stack.
+    """
+
+    return_vaddr: int
     slot_paddr: int
-    slot: int
+    slot_vaddr: int
 
-    def is_over(self, target: Target) -> bool:
-        """Whether the function has returned: its caller's word is gone, or the stack pointer is above it."""
+    def has_returned(self, target: Target) -> bool:
+        """Say whether the function has returned: the word is overwritten, or the stack pointer is above it."""
         raw = target.read_phys(self.slot_paddr, 4)
         rsp = target.register("rsp")
-        return raw != (self.address & 0xFFFFFFFF).to_bytes(4, "little") or self.slot < rsp <= self.slot + _DEEPEST
+        is_overwritten = raw != (self.return_vaddr & 0xFFFFFFFF).to_bytes(4, "little")
+        return is_overwritten or self.slot_vaddr < rsp <= self.slot_vaddr + _DEEPEST
 
 
-class Progress(NamedTuple):
-    """What is asked: the machine, its image, where things are, the name of the code at RIP, and the calls seen."""
+class StageDetector(NamedTuple):
+    """What the detection uses. `location` is RIP as symbol+offset, `calls` are the observed calls by symbol."""
 
     target: Target
     image: ImageFacts
     addresses: Addresses
-    name: str
-    returns: Mapping[str, Return]
+    location: str
+    calls: Mapping[str, ObservedCall]
 
-    def passed(self, least: int) -> int:
-        """How many stages, in their order, can't come any more; `least` is known already."""
-        if not is_entered(self.target, self.image):
-            return least
-        for count, is_behind in reversed(_EVIDENCE):
-            if count <= least:
+    def count_passed(self, known: int) -> int:
+        """Return how many stages, from the first on, can no longer come; at least `known`."""
+        if not is_kernel_running(self.target, self.image):
+            return known
+        for count, has_passed in reversed(_EVIDENCE):
+            if count <= known:
                 break
             with suppress(TargetError):
-                if is_behind(self):
+                if has_passed(self):
                     return count
-        return least
+        return known
 
     def number(self, symbol: str, offset: int, size: int) -> int:
+        """Read a little-endian number at an offset in a variable."""
         paddr = self.addresses.symbol(symbol) + offset
         return int.from_bytes(self.target.read_phys(paddr, size), "little")
 
     def is_at(self, symbol: str) -> bool:
+        """Say whether RIP is at the first instruction of a function."""
         return self.target.register("rip") in self.image.aliases(self.target.symbol(symbol))
 
     def is_in(self, symbol: str) -> bool:
-        return self.name.startswith(f"{symbol}+")
+        """Say whether RIP is in a function, after its first instruction."""
+        return self.location.startswith(f"{symbol}+")
 
     def is_inside_call(self, symbol: str) -> bool:
-        """Whether a return that was waited for is still to come."""
-        call = self.returns.get(symbol)
-        return call is not None and not call.is_over(self.target)
+        """Say whether an observed call of the function has not returned yet."""
+        call = self.calls.get(symbol)
+        return call is not None and not call.has_returned(self.target)
 
 
-def _e820(at: Progress) -> bool:
-    if at.is_inside_call("e820__memory_setup"):
+def _e820(detector: StageDetector) -> bool:
+    if detector.is_inside_call("e820__memory_setup"):
         return False
-    table = at.addresses.pointer("e820_table")
-    return E820Table(at.target.read_phys(table, E820Table.SIZE), table).nr_entries > 0
+    table = detector.addresses.pointer("e820_table")
+    return E820Table(detector.target.read_phys(table, E820Table.SIZE), table).nr_entries > 0
 
 
-def _kernel(at: Progress) -> bool:
-    """start_kernel's own first deed is to mark the boot CPU as online."""
-    if at.is_in("start_kernel") or at.is_at("e820__memory_setup") or "e820__memory_setup" in at.returns:
+def _kernel(detector: StageDetector) -> bool:
+    """The first thing that start_kernel does is to mark the boot CPU as online."""
+    if detector.is_in("start_kernel") or detector.is_at("e820__memory_setup") or "e820__memory_setup" in detector.calls:
         return True
-    return bool(at.number("__cpu_online_mask", 0, 1))
+    return bool(detector.number("__cpu_online_mask", 0, 1))
 
 
-def _bootparams(at: Progress) -> bool:
-    if at.is_inside_call("xen_prepare_pvh"):
+def _bootparams(detector: StageDetector) -> bool:
+    if detector.is_inside_call("xen_prepare_pvh"):
         return False
-    if any(map(at.is_in, _CALLERS)):
-        return _is_filled(at, "pvh_bootparams")
-    return at.name.partition("+")[0] in _BETWEEN_RETURN_AND_COPY or _is_filled(at, "boot_params")
+    if any(map(detector.is_in, _CALLERS)):
+        return _is_filled_in(detector, "pvh_bootparams")
+    function = detector.location.partition("+")[0]
+    return function in _BETWEEN_RETURN_AND_COPY or _is_filled_in(detector, "boot_params")
 
 
-def _prepare(at: Progress) -> bool:
-    return any(map(at.is_in, _PREPARES)) or _is_filled(at, "pvh_bootparams")
+def _prepare(detector: StageDetector) -> bool:
+    return any(map(detector.is_in, _PREPARES)) or _is_filled_in(detector, "pvh_bootparams")
 
 
-def _is_filled(at: Progress, symbol: str) -> bool:
-    return bool(at.number(symbol, _LOADER, 1))
+def _is_filled_in(detector: StageDetector, symbol: str) -> bool:
+    """Say whether a struct boot_params has a type_of_loader: it is 0 until the kernel sets it."""
+    return bool(detector.number(symbol, _LOADER, 1))
 
 
 _LOADER = BootParams.hdr.offset + SetupHeader.type_of_loader.offset
-_EVIDENCE: tuple[tuple[int, Callable[[Progress], bool]], ...] = tuple(
-    (stages.NAMES.index(name) + 1, is_behind)
-    for name, is_behind in (
+_EVIDENCE: tuple[tuple[int, Callable[[StageDetector], bool]], ...] = tuple(
+    (stages.NAMES.index(name) + 1, has_passed)
+    for name, has_passed in (
         ("entry", lambda _: True),
         ("prepare", _prepare),
         ("bootparams", _bootparams),

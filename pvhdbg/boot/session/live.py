@@ -98,8 +98,8 @@ class LiveSession(Opener):
         self._now = self.journey.capture_now()
         return self._now
 
-    def lacking(self, stage: Stage) -> str | None:
-        return self.journey.lacking(stage)
+    def why_lacking(self, stage: Stage) -> str | None:
+        return self.journey.why_lacking(stage)
 
     def passed(self) -> Sequence[str]:
         with suppress(TargetError):  # there is no machine, or it is running
@@ -123,7 +123,7 @@ class LiveSession(Opener):
         """
         self.refuse_if_dead()
         self.journey.refuse_kernel_mismatch()
-        ahead = self.journey.ahead()
+        ahead = self.journey.stages_ahead()
         if ahead:
             return ahead[0].name
         if self.journey.passed:
@@ -146,10 +146,10 @@ class LiveSession(Opener):
         self.current()
         self.refuse_if_dead()
         self.journey.refuse_kernel_mismatch()
-        if reason := self.lacking(stages.stage(stage)):
+        if reason := self.why_lacking(stages.stage(stage)):
             hint = None if stages.stage(stage).symbol else "pass the kernel file or the entry address to `run-to entry`"
             raise GuestError(f"this guest has no stage {stage}: {reason}", hint)
-        if all(ahead.name != stage for ahead in self.journey.ahead()):
+        if all(ahead.name != stage for ahead in self.journey.stages_ahead()):
             raise self._has_been_passed(stage)
         return self.run(stage)
 

@@ -48,7 +48,7 @@ class Session(Protocol):
         """Return where to read what a capture does not hold: the machine if the capture is the current one."""
         ...
 
-    def lacking(self, stage: Stage, /) -> str | None:
+    def why_lacking(self, stage: Stage, /) -> str | None:
         """Return why this boot does not have a stage, or None if it has it."""
         ...
 

@@ -77,7 +77,7 @@ class RecordedSession(Opener):
     def current(self) -> Capture:
         return last_reached(self.history)
 
-    def lacking(self, stage: Stage) -> str | None:
+    def why_lacking(self, stage: Stage) -> str | None:
         return None if any(capture.stage == stage.name for capture in self.history) else "not in this recording"
 
     def passed(self) -> Sequence[str]:

@@ -131,7 +131,7 @@ def _missing_stages(journey: Journey, last_stage: str | None) -> list[str]:
     last = stages.NAMES.index(last_stage or stages.NAMES[-1])
     reasons: dict[str, list[str]] = {}
     for stage in stages.STAGES[: last + 1]:
-        if reason := journey.lacking(stage):
+        if reason := journey.why_lacking(stage):
             reasons.setdefault(reason, []).append(stage.name)
     return [
         f"pvhdbg: {'error' if last_stage in names else 'note'}: this guest has no stage {', '.join(names)}: {why}"

@@ -200,7 +200,7 @@ class Debuggee:
         """Say why the guest did not reach a stage; empty if it did, or died."""
         if halt is None or halt.kind not in (TIMEOUT, INTERRUPTED, ELSEWHERE):
             return ""
-        ahead = self.journey.ahead()
+        ahead = self.journey.stages_ahead()
         stage = f"stage {ahead[0].name}" if ahead else "the stage"
         if halt.kind == TIMEOUT:
             return halt.message or f"{stage} not reached within {self.timeout:g} s"
@@ -348,7 +348,7 @@ class Debuggee:
 
     def lacking(self) -> dict[str, str]:
         """Return the stages that this guest does not have, with the reasons."""
-        reasons = {stage.name: self.journey.lacking(stage) for stage in stages.STAGES}
+        reasons = {stage.name: self.journey.why_lacking(stage) for stage in stages.STAGES}
         return {name: why for name, why in reasons.items() if why is not None}
 
 

@@ -1,4 +1,4 @@
-"""Whether the kernel whose file was named is the one that runs, on real machines."""
+"""Whether the kernel file is the running kernel, on real machines."""
 
 from __future__ import annotations
 
@@ -33,44 +33,44 @@ def teaching() -> Iterator[OwnMachine]:
 
 
 @pytest.fixture
-def other(teaching: OwnMachine, tmp_path: Path) -> Journey:
-    """The teaching guest, of which somebody has the file of another build."""
+def mismatched(teaching: OwnMachine, tmp_path: Path) -> Journey:
+    """A journey of the teaching guest with the file of another build."""
     facts = read_facts(str(rebuilt.teaching_guest(tmp_path / "other.elf")))
     return Journey(teaching.target, teaching.runner, facts, reading=teaching.target.physical_reads)
 
 
-def test_the_right_kernel_is_known_from_the_reset_vector_on(teaching: OwnMachine) -> None:
+def test_the_right_kernel_matches_from_the_reset_vector_on(teaching: OwnMachine) -> None:
     image = read_facts(str(guest.ELF))
 
     assert image_match.is_loaded(teaching.target, image)
 
 
-def test_before_the_entry_a_loader_may_still_bring_the_kernel(other: Journey) -> None:
-    seen = other.capture_now()
+def test_before_the_entry_a_kernel_that_is_not_loaded_yet_is_not_a_mismatch(mismatched: Journey) -> None:
+    capture = mismatched.capture_now()
 
-    assert (stages.RESET, None) == (seen.stage, other.kernel_mismatch)
-    assert other.image is not None
-    assert image_match.is_loaded(other.target, other.image) is None
-    assert "entry" == other.ahead()[0].name
+    assert (stages.RESET, None) == (capture.stage, mismatched.kernel_mismatch)
+    assert mismatched.image is not None
+    assert image_match.is_loaded(mismatched.target, mismatched.image) is None
+    assert "entry" == mismatched.stages_ahead()[0].name
 
 
-def test_another_kernel_at_the_entry_is_refused_and_nothing_is_decoded(other: Journey, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=f"not {tmp_path}/other.elf: what lies at 0x[0-9a-f]+ is not its build-id"):
-        list(other.go("prepare", PATIENCE))
+def test_another_kernel_at_the_entry_is_rejected_and_nothing_is_decoded(mismatched: Journey, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=f"not {tmp_path}/other.elf: the bytes at 0x[0-9a-f]+ are not its build-id"):
+        list(mismatched.go("prepare", PATIENCE))
 
-    assert (None, None, []) == (other.image, other.entry, other.history)
-    assert [image_match.ANOTHER_KERNEL] * 5 == [other.lacking(each) for each in stages.STAGES]
+    assert (None, None, []) == (mismatched.image, mismatched.entry, mismatched.history)
+    assert [image_match.ANOTHER_KERNEL] * 5 == [mismatched.why_lacking(stage) for stage in stages.STAGES]
     with pytest.raises(SymbolMissing, match="another kernel is in memory"):
-        other.target.symbol("xen_prepare_pvh")
+        mismatched.target.symbol("xen_prepare_pvh")
 
 
-def test_another_kernel_that_runs_is_told_wherever_it_is_looked_at(other: Journey, teaching: OwnMachine) -> None:
+def test_every_command_reports_another_running_kernel(mismatched: Journey, teaching: OwnMachine) -> None:
     assert HIT == teaching.runner.run_to([teaching.target.symbol("start_kernel")], PATIENCE).kind
-    live = LiveSession(other)
-    told = document_json.stop(live.current())
+    live = LiveSession(mismatched)
+    document = document_json.stop(live.current())
 
-    assert f"the kernel in memory is not {read_path(other)}" in told["missing"]["kernel"]
-    assert [None, None] == [told["kernel_boot_params"], told["e820_table"]]
+    assert f"the kernel in memory is not {path_in_mismatch(mismatched)}" in document["missing"]["kernel"]
+    assert [None, None] == [document["kernel_boot_params"], document["e820_table"]]
     assert "the kernel in memory is not" in commands.run(live, "info")
     assert 5 == commands.run(live, "stages").count(image_match.ANOTHER_KERNEL)
     for line in ("next-stage", "run-to e820"):
@@ -79,31 +79,31 @@ def test_another_kernel_that_runs_is_told_wherever_it_is_looked_at(other: Journe
     assert document_json.to_dict(live.document())["kernel"] is None
 
 
-def read_path(journey: Journey) -> str:
+def path_in_mismatch(journey: Journey) -> str:
     assert journey.kernel_mismatch is not None
     return journey.kernel_mismatch.split(" is not ", 1)[1].partition(":")[0]
 
 
-def test_it_is_told_once(other: Journey, teaching: OwnMachine) -> None:
+def test_a_mismatch_is_reported_once(mismatched: Journey, teaching: OwnMachine) -> None:
     teaching.runner.run_to([teaching.target.symbol("start_kernel")], PATIENCE)
-    other.capture_now()
-    other.capture_now()
+    mismatched.capture_now()
+    mismatched.capture_now()
 
-    assert 1 == len(other.take_news())
-    assert [] == other.take_news()
+    assert 1 == len(mismatched.take_news())
+    assert [] == mismatched.take_news()
 
 
-def test_whoever_tells_its_entry_can_go_there_all_the_same(other: Journey, teaching: OwnMachine) -> None:
+def test_with_a_given_entry_another_kernel_can_be_captured_there(mismatched: Journey, teaching: OwnMachine) -> None:
     with pytest.raises(UserError):
-        list(other.go("entry", PATIENCE))
-    other.entry = teaching.target.register("rip")
-    seen = other.capture_now()
+        list(mismatched.go("entry", PATIENCE))
+    mismatched.entry = teaching.target.register("rip")
+    capture = mismatched.capture_now()
 
-    assert "entry" == seen.stage
-    assert seen.start_info is not None
+    assert "entry" == capture.stage
+    assert capture.start_info is not None
 
 
-def test_a_kernel_without_a_build_id_is_known_by_its_code(teaching: OwnMachine, tmp_path: Path) -> None:
+def test_a_kernel_without_a_build_id_is_compared_by_its_code(teaching: OwnMachine, tmp_path: Path) -> None:
     path = tmp_path / "tiny.elf"
     path.write_bytes(tiny.waiting())
     journey = Journey(teaching.target, teaching.runner, read_facts(str(path)), reading=teaching.target.physical_reads)
@@ -111,14 +111,14 @@ def test_a_kernel_without_a_build_id_is_known_by_its_code(teaching: OwnMachine, 
     journey.capture_now()
 
     assert journey.kernel_mismatch is not None
-    assert journey.kernel_mismatch.endswith("is not its code at the entry")
+    assert journey.kernel_mismatch.endswith("are not its code at the entry")
 
 
-def test_a_guest_that_overwrote_its_own_entry_is_no_other_kernel(tmp_path: Path) -> None:
+def test_a_guest_that_overwrote_its_entry_code_is_not_a_mismatch(tmp_path: Path) -> None:
     path = tmp_path / "waiting.elf"
     path.write_bytes(tiny.waiting())
     with machine_at_reset(QemuOptions(str(path))) as (machine, journey):
-        assert [HIT] == [each.kind for each in journey.go("entry", PATIENCE)]
+        assert [HIT] == [halt.kind for halt in journey.go("entry", PATIENCE)]
         late = Journey(machine.target, machine.runner, read_facts(str(path)), reading=machine.target.physical_reads)
         machine.gdb.ask("-exec-step-instruction")
         machine.gdb.wait_stop(PATIENCE)

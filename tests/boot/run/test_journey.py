@@ -1,4 +1,4 @@
-"""The way through the stages, on a real machine with the teaching guest."""
+"""Run through the stages on a real machine, with the teaching guest."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pvhdbg.boot.record.replay import replay
 from pvhdbg.boot.run.journey import Journey
 from pvhdbg.boot.run.run_to_stage import run_to_stage
 from pvhdbg.boot.stop import stages
+from pvhdbg.boot.stop.map_entries import decode_entries
 from pvhdbg.live.qemu.options import QemuOptions
 from pvhdbg.target.base import HIT, TIMEOUT
 from pvhdbg.views.report import run_text
@@ -31,24 +32,25 @@ if TYPE_CHECKING:
 Boot = tuple["OwnMachine", Journey]
 
 
-def written(path: Path, content: bytes) -> QemuOptions:
+def write_kernel(path: Path, content: bytes) -> QemuOptions:
+    """Write a kernel file; return the options that boot it."""
     path.write_bytes(content)
     return QemuOptions(str(path), binary="qemu-system-i386" if content[4] == 1 else "qemu-system-x86_64")
 
 
 @pytest.fixture
 def boot() -> Iterator[Boot]:
-    with machine_at_reset(QemuOptions(str(guest.ELF))) as found:
-        yield found
+    with machine_at_reset(QemuOptions(str(guest.ELF))) as machine_and_journey:
+        yield machine_and_journey
 
 
 def go(journey: Journey, last: str, timeout: float = PATIENCE) -> list[str]:
-    """Go, and how each halt on the way came about."""
-    return [each.kind for each in journey.go(last, timeout)]
+    """Go to a stage; return the kinds of the halts."""
+    return [halt.kind for halt in journey.go(last, timeout)]
 
 
-def names(journey: Journey) -> list[str]:
-    return [each.stage for each in journey.history]
+def captured(journey: Journey) -> list[str]:
+    return [capture.stage for capture in journey.history]
 
 
 def image_of(journey: Journey) -> ImageFacts:
@@ -56,77 +58,77 @@ def image_of(journey: Journey) -> ImageFacts:
     return journey.image
 
 
-def standing_at(machine: OwnMachine, journey: Journey) -> str | None:
+def stage_of(machine: OwnMachine, journey: Journey) -> str | None:
     stage = journey.stage_at(machine.target.register("rip"))
     return stage.name if stage else None
 
 
-def test_the_way_leads_through_every_stage_in_order(boot: Boot) -> None:
+def test_a_run_captures_every_stage_in_order(boot: Boot) -> None:
     _, journey = boot
 
     assert [HIT] * 5 == go(journey, "e820")
-    assert [*stages.NAMES] == names(journey)
+    assert [*stages.NAMES] == captured(journey)
     assert "e820" == journey.reached
-    assert [] == journey.ahead()
+    assert [] == journey.stages_ahead()
 
 
-def test_the_way_can_be_gone_in_parts(boot: Boot) -> None:
+def test_a_run_can_be_split_into_parts(boot: Boot) -> None:
     _, journey = boot
 
     assert [HIT] == go(journey, "entry")
-    assert ["prepare", "bootparams", "kernel", "e820"] == [each.name for each in journey.ahead()]
+    assert ["prepare", "bootparams", "kernel", "e820"] == [stage.name for stage in journey.stages_ahead()]
     assert [HIT] * 2 == go(journey, "bootparams")
     assert [] == go(journey, "prepare")
     assert [] == go(journey, "bootparams")
     assert [HIT] * 2 == go(journey, "e820")
     assert [] == go(journey, "e820")
-    assert [*stages.NAMES] == names(journey)
+    assert [*stages.NAMES] == captured(journey)
 
 
-def test_a_stage_is_known_by_where_the_machine_stands(boot: Boot) -> None:
+def test_a_stage_is_detected_by_rip(boot: Boot) -> None:
     machine, journey = boot
-    found = [standing_at(machine, journey)]
+    detected = [stage_of(machine, journey)]
     for name in stages.NAMES:
         go(journey, name)
-        found.append(standing_at(machine, journey))
+        detected.append(stage_of(machine, journey))
 
-    assert [None, *stages.NAMES] == found
+    assert [None, *stages.NAMES] == detected
 
 
-def test_a_return_is_known_only_after_its_call_was_seen(boot: Boot) -> None:
+def test_a_return_is_detected_only_if_its_call_was_observed(boot: Boot) -> None:
     _, journey = boot
     go(journey, "entry")
     elsewhere = journey.stage_at(image_of(journey).segments[0].vaddr + 1)
     go(journey, "bootparams")
-    back = journey.history[-1].rip
+    return_rip = journey.history[-1].rip
 
     assert elsewhere is None
-    assert back is not None
-    assert "bootparams" == getattr(journey.stage_at(back), "name", None)
-    assert Journey(journey.target, journey._runner, journey.image).stage_at(back) is None
+    assert return_rip is not None
+    assert "bootparams" == getattr(journey.stage_at(return_rip), "name", None)
+    assert Journey(journey.target, journey._runner, journey.image).stage_at(return_rip) is None
 
 
-def test_who_came_to_the_function_by_hand_can_still_go_to_its_return(boot: Boot) -> None:
+def test_after_a_user_runs_to_the_function_its_return_can_be_reached(boot: Boot) -> None:
     machine, journey = boot
     aliases = image_of(journey).aliases(machine.target.symbol("xen_prepare_pvh"))
 
     assert HIT == machine.runner.run_to(aliases, PATIENCE).kind
     assert "prepare" == journey.capture_now().stage
     assert [HIT] == go(journey, "bootparams")
-    assert ["prepare", "bootparams"] == names(journey)
+    assert ["prepare", "bootparams"] == captured(journey)
 
 
-def test_who_came_to_the_return_by_hand_too_is_there(boot: Boot) -> None:
+def test_a_return_that_a_user_ran_to_is_detected(boot: Boot) -> None:
     machine, journey = boot
     go(journey, "prepare")
-    back = int.from_bytes(machine.target.read_phys(machine.target.register("rsp"), 8), "little")
+    return_vaddr = int.from_bytes(machine.target.read_phys(machine.target.register("rsp"), 8), "little")
 
-    assert HIT == machine.runner.run_to([back], PATIENCE).kind
+    assert HIT == machine.runner.run_to([return_vaddr], PATIENCE).kind
     assert "bootparams" == journey.capture_now().stage
-    assert ["entry", "prepare", "bootparams"] == names(journey)
+    assert ["entry", "prepare", "bootparams"] == captured(journey)
 
 
-def test_who_went_past_the_call_by_hand_gets_the_later_stages(boot: Boot) -> None:
+def test_after_a_user_runs_past_a_stage_later_stages_can_be_reached(boot: Boot) -> None:
     machine, journey = boot
 
     assert HIT == machine.runner.run_to([machine.target.symbol("start_kernel")], PATIENCE).kind
@@ -137,23 +139,23 @@ def test_who_went_past_the_call_by_hand_gets_the_later_stages(boot: Boot) -> Non
 def test_start_info_of_the_entry_is_still_read_at_later_stages(boot: Boot) -> None:
     _, journey = boot
     go(journey, "bootparams")
-    first, *later = [each.start_info for each in journey.history]
+    first, *later = [capture.start_info for capture in journey.history]
 
     assert first is not None
-    assert [first.at] * 2 == [each.at for each in later if each]
+    assert [first.at] * 2 == [info.at for info in later if info]
 
 
-def test_a_second_look_takes_the_first_ones_place(boot: Boot) -> None:
+def test_a_second_capture_of_a_stage_replaces_the_first(boot: Boot) -> None:
     machine, journey = boot
     go(journey, "entry")
     machine.target.write_phys(machine.target.register("rbx"), bytes(4))
     journey.capture_at("entry")
 
-    assert ["entry"] == names(journey)
-    assert [0] == [each.start_info.magic for each in journey.history if each.start_info]
+    assert ["entry"] == captured(journey)
+    assert [0] == [capture.start_info.magic for capture in journey.history if capture.start_info]
 
 
-def test_between_stages_a_glance_changes_no_history(boot: Boot) -> None:
+def test_a_capture_between_stages_is_not_added_to_the_history(boot: Boot) -> None:
     machine, journey = boot
     before = journey.capture_now()
     go(journey, "prepare")
@@ -163,32 +165,34 @@ def test_between_stages_a_glance_changes_no_history(boot: Boot) -> None:
 
     assert (stages.RESET, "prepare") == (before.stage, between.stage)
     assert between.boot_params is not None
-    assert ["entry", "prepare"] == names(journey)
+    assert ["entry", "prepare"] == captured(journey)
 
 
-def test_a_stage_that_did_not_come_in_time_can_still_come(tmp_path: Path) -> None:
-    with machine_at_reset(written(tmp_path / "waiting.elf", tiny.waiting())) as (machine, journey):
+def test_a_stage_that_timed_out_can_still_be_reached(tmp_path: Path) -> None:
+    with machine_at_reset(write_kernel(tmp_path / "waiting.elf", tiny.waiting())) as (machine, journey):
         assert [HIT, TIMEOUT] == go(journey, "bootparams", 0.5)
         assert machine.target.register("rip") in tiny.WAITING
-        assert ["entry"] == names(journey)
+        assert ["entry"] == captured(journey)
         machine.target.write_phys(tiny.FLAG, b"\1")
 
         assert [HIT] * 2 == go(journey, "bootparams")
-        assert ["entry", "prepare", "bootparams"] == names(journey)
+        assert ["entry", "prepare", "bootparams"] == captured(journey)
 
 
-def test_what_a_guest_lacks_is_said_and_left_out(boot: Boot) -> None:
+def test_stages_that_a_guest_lacks_have_a_reason_and_are_skipped(boot: Boot) -> None:
     machine, journey = boot
-    blind = Journey(machine.target, machine.runner, None)
+    without_image = Journey(machine.target, machine.runner, None)
     machine.target.symbols = None
-    mute = Journey(machine.target, machine.runner, journey.image)
+    without_symbols = Journey(machine.target, machine.runner, journey.image)
 
-    assert ["entry"] == [each.name for each in mute.ahead()]
-    assert [None, *["no symbol xen_prepare_pvh"] * 2] == [mute.lacking(each) for each in stages.STAGES[:3]]
-    assert "the entry address is not known" == blind.lacking(stages.STAGES[0])
-    assert [] == blind.ahead()
-    assert [] == go(blind, "e820")
-    assert [HIT] == go(mute, "e820")
+    assert ["entry"] == [stage.name for stage in without_symbols.stages_ahead()]
+    assert [None, *["no symbol xen_prepare_pvh"] * 2] == [
+        without_symbols.why_lacking(stage) for stage in stages.STAGES[:3]
+    ]
+    assert "the entry address is not known" == without_image.why_lacking(stages.STAGES[0])
+    assert [] == without_image.stages_ahead()
+    assert [] == go(without_image, "e820")
+    assert [HIT] == go(without_symbols, "e820")
 
 
 def test_the_teaching_guests_table_is_the_map_that_it_prints(boot: Boot) -> None:
@@ -199,10 +203,10 @@ def test_the_teaching_guests_table_is_the_map_that_it_prints(boot: Boot) -> None
     assert machine.qemu is not None
     assert table is not None
     assert len(table.entries) >= 4
-    assert bios_e820.ranges(machine.qemu.serial.text()) == [(each.addr, each.size, each.type) for each in table.entries]
+    assert bios_e820.ranges(machine.qemu.serial.text()) == list(decode_entries(table.entries))
 
 
-def test_a_boot_that_was_saved_is_shown_as_it_was(boot: Boot) -> None:
+def test_a_saved_boot_is_shown_like_the_live_one(boot: Boot) -> None:
     _, journey = boot
     outcome = run_to_stage(journey, "e820", PATIENCE, lambda _: None)
     document = Document(journey.image, MachineFacts(), tuple(journey.history), outcome)
@@ -211,7 +215,9 @@ def test_a_boot_that_was_saved_is_shown_as_it_was(boot: Boot) -> None:
 
 
 @pytest.mark.parametrize("bits", [32, 64])
-def test_functions_run_at_physical_addresses_too_and_return_by_a_word_of_their_class(bits: int, tmp_path: Path) -> None:
-    with machine_at_reset(written(tmp_path / "returning.elf", tiny.returning(bits))) as (_, journey):
+def test_stages_are_reached_at_physical_addresses_and_with_returns_of_either_elf_class(
+    bits: int, tmp_path: Path
+) -> None:
+    with machine_at_reset(write_kernel(tmp_path / "returning.elf", tiny.returning(bits))) as (_, journey):
         assert [HIT] * 3 == go(journey, "bootparams")
-        assert [ENTRY, tiny.PREPARE, tiny.RETURNS_TO] == [each.rip for each in journey.history]
+        assert [ENTRY, tiny.PREPARE, tiny.RETURNS_TO] == [capture.rip for capture in journey.history]

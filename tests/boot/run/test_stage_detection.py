@@ -1,4 +1,4 @@
-"""What a machine that others let run has passed, on real machines."""
+"""Which stages a guest passed while it ran unwatched, on real machines."""
 
 from __future__ import annotations
 
@@ -27,46 +27,46 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def boot() -> Iterator[Boot]:
-    with machine_at_reset(QemuOptions(str(guest.ELF))) as found:
-        yield found
+    with machine_at_reset(QemuOptions(str(guest.ELF))) as machine_and_journey:
+        yield machine_and_journey
 
 
 def run_to(boot: Boot, symbol: str, offset: int = 0) -> Journey:
-    """Let the guest run there as its user would: nobody looks."""
+    """Run the guest to an address without the journey, like a user."""
     machine, journey = boot
     assert HIT == machine.runner.run_to([machine.target.symbol(symbol) + offset], PATIENCE).kind
     return journey
 
 
-def ahead(journey: Journey) -> list[str]:
-    return [each.name for each in journey.ahead()]
+def names_ahead(journey: Journey) -> list[str]:
+    return [stage.name for stage in journey.stages_ahead()]
 
 
 @pytest.mark.parametrize(
     ("symbol", "passed"),
     [("xen_prepare_pvh", 1), ("start_kernel", 3), ("e820__memory_setup", 4), ("halt", 5)],
 )
-def test_who_comes_late_is_told_what_was_passed(boot: Boot, symbol: str, passed: int) -> None:
+def test_stages_that_passed_unwatched_are_detected(boot: Boot, symbol: str, passed: int) -> None:
     journey = run_to(boot, symbol)
     journey.capture_now()
-    here = {each.stage for each in journey.history}
+    captured = {capture.stage for capture in journey.history}
 
-    assert [each for each in stages.NAMES[:passed] if each not in here] == journey.passed
-    assert list(stages.NAMES[passed + len(here) :]) == ahead(journey)
+    assert [name for name in stages.NAMES[:passed] if name not in captured] == journey.passed
+    assert list(stages.NAMES[passed + len(captured) :]) == names_ahead(journey)
 
 
-def test_inside_the_function_its_return_is_still_to_come_once_its_call_was_seen(boot: Boot) -> None:
+def test_inside_a_function_its_return_is_still_ahead_if_the_call_was_observed(boot: Boot) -> None:
     journey = run_to(boot, "xen_prepare_pvh")
     journey.capture_now()
     boot[0].gdb.ask("-exec-step-instruction")
     boot[0].gdb.wait_stop(PATIENCE)
     journey.capture_now()
 
-    assert "bootparams" == ahead(journey)[0]
-    assert [HIT] == [each.kind for each in journey.go("bootparams", PATIENCE)]
+    assert "bootparams" == names_ahead(journey)[0]
+    assert [HIT] == [halt.kind for halt in journey.go("bootparams", PATIENCE)]
 
 
-def test_a_return_that_was_run_past_is_not_waited_for(boot: Boot) -> None:
+def test_a_return_that_the_guest_ran_past_is_not_ahead(boot: Boot) -> None:
     machine, journey = boot
     list(journey.go("prepare", PATIENCE))
     run_to(boot, "start_kernel")
@@ -75,20 +75,20 @@ def test_a_return_that_was_run_past_is_not_waited_for(boot: Boot) -> None:
     journey.capture_now()
 
     assert "bootparams" in journey.passed
-    assert "bootparams" not in ahead(journey)
+    assert "bootparams" not in names_ahead(journey)
 
 
-def test_where_nothing_can_come_any_more_it_says_so_at_once(boot: Boot) -> None:
+def test_with_no_stage_left_commands_fail_at_once(boot: Boot) -> None:
     live = LiveSession(run_to(boot, "halt"))
 
-    with pytest.raises(UserError, match="every stage that was left has been passed"):
+    with pytest.raises(UserError, match="^no stages left$"):
         commands.run(live, "next-stage")
     with pytest.raises(UserError, match="stage kernel has been passed"):
         commands.run(live, "run-to kernel")
     assert 5 == commands.run(live, "stages").count(stages.MISSED)
 
 
-def test_between_stages_the_machine_is_said_to_stand_at_none(boot: Boot) -> None:
+def test_between_stages_info_says_that_the_machine_is_at_no_stage(boot: Boot) -> None:
     machine, journey = boot
     live = LiveSession(journey)
     commands.run(live, "run-to prepare")
@@ -99,8 +99,8 @@ def test_between_stages_the_machine_is_said_to_stand_at_none(boot: Boot) -> None
     assert commands.run(live, "info @prepare").startswith("prepare: ")
 
 
-def newcomer(machine: OwnMachine) -> Journey:
-    """Somebody who has seen nothing, and knows the names of the code."""
+def late_journey(machine: OwnMachine) -> Journey:
+    """Return a journey that has observed nothing but knows symbols."""
     kernel = open_kernel(str(guest.ELF), machine.folder)
     target = machine.target
     return Journey(
@@ -112,50 +112,50 @@ def newcomer(machine: OwnMachine) -> Journey:
     )
 
 
-def test_after_the_return_and_before_the_copy_the_function_tells(boot: Boot) -> None:
+def test_after_the_return_and_before_the_copy_the_function_name_shows_the_stage(boot: Boot) -> None:
     machine, _ = boot
-    journey = newcomer(machine)
+    journey = late_journey(machine)
     run_to((machine, journey), "x86_64_start_kernel")
     journey.capture_now()
 
     assert ["entry", "prepare", "bootparams"] == journey.passed
-    assert "kernel" == ahead(journey)[0]
+    assert "kernel" == names_ahead(journey)[0]
 
 
-def test_who_comes_at_the_very_return_does_not_wait_for_it(boot: Boot) -> None:
-    machine, seen = boot
-    list(seen.go("bootparams", PATIENCE))
-    journey = newcomer(machine)
+def test_a_late_journey_at_the_return_counts_it_as_passed(boot: Boot) -> None:
+    machine, observer = boot
+    list(observer.go("bootparams", PATIENCE))
+    journey = late_journey(machine)
     journey.capture_now()
 
     assert ["entry", "prepare", "bootparams"] == journey.passed
-    assert [HIT] == [each.kind for each in journey.go("kernel", PATIENCE)]
+    assert [HIT] == [halt.kind for halt in journey.go("kernel", PATIENCE)]
 
 
 @pytest.mark.parametrize(
-    ("symbol", "there"),
+    ("symbol", "present"),
     [
         ("init_pvh_bootparams", {"pvh_start_info"}),
         ("x86_64_start_kernel", {"pvh_start_info", "boot_params"}),
         ("halt", {"kernel_boot_params"}),
     ],
 )
-def test_who_comes_late_sees_what_is_filled_in_and_no_more(boot: Boot, symbol: str, there: set[str]) -> None:
+def test_a_late_capture_has_only_the_structures_that_are_filled_in(boot: Boot, symbol: str, present: set[str]) -> None:
     machine, _ = boot
-    journey = newcomer(machine)
+    journey = late_journey(machine)
     run_to((machine, journey), symbol)
     machine.gdb.ask("-exec-step-instruction")
     machine.gdb.wait_stop(PATIENCE)
-    seen = journey.capture_now()
+    capture = journey.capture_now()
     structures = ("start_info", "pvh_start_info", "boot_params", "kernel_boot_params")
 
-    assert there == {name for name in structures if getattr(seen, name) is not None}
-    assert (seen.cmdline is not None) == ("pvh_start_info" in there)
+    assert present == {name for name in structures if getattr(capture, name) is not None}
+    assert (capture.cmdline is not None) == ("pvh_start_info" in present)
 
 
-def test_a_stage_that_went_by_before_the_death_was_passed(boot: Boot) -> None:
+def test_a_stage_that_passed_before_a_death_counts_as_passed(boot: Boot) -> None:
     machine, _ = boot
-    journey = newcomer(machine)
+    journey = late_journey(machine)
     list(journey.go("entry", PATIENCE))
     run_to((machine, journey), "init_pvh_bootparams")
     machine.gdb.ask("-exec-step-instruction")

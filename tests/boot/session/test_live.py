@@ -27,4 +27,4 @@ def test_a_recording_lacks_the_stages_that_it_did_not_see() -> None:
     boot = build.boot()
     short = RecordedSession(boot._replace(stops=boot.stops[:2]))
 
-    assert [None, None, "not in this recording"] == [short.lacking(stage) for stage in STAGES[:3]]
+    assert [None, None, "not in this recording"] == [short.why_lacking(stage) for stage in STAGES[:3]]
