@@ -18,8 +18,8 @@ ALLOWED: dict[str, str] = {}
 
 _VERBS = """
     add ask attach build check choose close connect delete did download drop end enter free give install leave let
-    list load lower make mount move name open pass pick press put quote raise rebuild reload remove repeat restart run
-    see set shorten start stop try turn type unset update use wait write
+    list load lower make mount move name open pass pick press put quote raise rebuild reinstall reload remove repeat restart run
+    see set shorten start stop try turn type unpack unset update use wait write
 """
 VERBS = frozenset(_VERBS.split())
 """How a hint begins. `did` is of "did you mean"."""
@@ -56,7 +56,8 @@ def test_a_hint_begins_with_a_verb() -> None:
     hints = [error for path in PRODUCT for error in words.errors(path) if error.hint]
 
     assert len(hints) > 30
-    assert [] == [error for error in hints if str(error.hint).split()[0].lower() not in VERBS]
+    # A hint that begins with another text's hint is checked there.
+    assert [] == [error for error in hints if str(error.hint).split()[0].lower() not in {*VERBS, "{};"}]
 
 
 @pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)], ids=str)

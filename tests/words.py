@@ -19,6 +19,8 @@ ODD = re.compile(
 )
 """Phrases that make a reader translate before they can think."""
 NULL = re.compile(r"(?<![/\w])null\b(?![ -]?(?:byte|pointer|terminat|selector|descriptor))", re.IGNORECASE)
+WITH_HINT = frozenset({"UserError", "GuestError", "MachineError"})
+"""The errors whose second argument is a hint."""
 ERRORS = frozenset({
     "UserError", "GuestError", "MachineError", "TargetError", "PvhdbgError", "NotConnected", "MemoryUnreadable",
     "RegisterUnavailable", "SymbolMissing",
@@ -90,7 +92,8 @@ def errors(path: Path) -> Iterator[Raised]:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ERRORS and node.args:
             message = _text_of(node.args[0])
             hint = next((word.value for word in node.keywords if word.arg == "hint"), None)
-            hint = node.args[1] if hint is None and len(node.args) > 1 else hint
+            if hint is None and len(node.args) > 1 and node.func.id in WITH_HINT:
+                hint = node.args[1]
             where = f"{path.relative_to(ROOT)}:{node.lineno}"
             yield Raised(where, message or "", _text_of(hint))
 

@@ -254,7 +254,12 @@ def _launch(parser: argparse.ArgumentParser) -> None:
         metavar="KERNEL",
         help="a kernel: an ELF or a bzImage; by default the teaching guest",
     )
-    boot = parser.add_argument_group("boot options")
+    _boot_options(parser.add_argument_group("boot options"))
+    _machine_options(parser.add_argument_group("machine options"))
+    _tools(parser)
+
+
+def _boot_options(boot: argparse._ArgumentGroup) -> None:
     boot.add_argument("-i", "--initrd", type=Path, metavar="FILE", help="pass an initrd; it becomes the first module")
     boot.add_argument(
         "-a",
@@ -275,7 +280,9 @@ def _launch(parser: argparse.ArgumentParser) -> None:
     )
     boot.add_argument("--force", action="store_true", help="start a kernel that preflight refuses")
     _timeout(boot)
-    machine = parser.add_argument_group("machine options")
+
+
+def _machine_options(machine: argparse._ArgumentGroup) -> None:
     machine.add_argument(
         "-m", "--memory", type=_size, default="512M", metavar="SIZE", help="set the size of guest memory [512M]"
     )
@@ -291,7 +298,6 @@ def _launch(parser: argparse.ArgumentParser) -> None:
     machine.add_argument(
         "--cpu", type=_name, metavar="MODEL", help="choose the CPU model [max under tcg, host under kvm]"
     )
-    _tools(parser)
 
 
 def _tools(parser: argparse.ArgumentParser, *, qemu: bool = True) -> None:

@@ -31,7 +31,7 @@ def leaving(_kernels: Path) -> Path:
 
     Since QEMU 9.0 the device requests a shutdown, and pvhdbg's QEMU (-no-shutdown) pauses instead of exiting.
     """
-    version = programs.QEMU.says.match(programs.version("qemu-system-x86_64"))
+    version = programs.QEMU.version_pattern.match(programs.version("qemu-system-x86_64"))
     assert version is not None
     if int(version[1]) >= 9:
         pytest.skip("in this QEMU isa-debug-exit does not override -no-shutdown")

@@ -12,6 +12,7 @@ from pvhdbg.cli.options import COMMANDS as SHELL
 from pvhdbg.cli.options import parser_of
 from pvhdbg.commands import COMMANDS
 from pvhdbg.tui.draw.keys import KEYS
+from pvhdbg.tui.views.table import VIEWS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -104,6 +105,10 @@ def keys() -> str:
     return table(("key", "where", "what it does"), rows)
 
 
+def views() -> str:
+    return table(("key", "view", "what it shows"), [(view.key, view.name, view.about) for view in VIEWS])
+
+
 def rule_table() -> str:
     return table(("code", "severity", "defect"), _rules())
 
@@ -119,6 +124,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "own_options": own_options,
     "questions": questions,
     "keys": keys,
+    "views": views,
     "rules": rule_table,
 }
 

@@ -16,6 +16,7 @@ from pvhdbg.checks.run import rules
 from pvhdbg.cli import main
 from pvhdbg.cli.command.manual import PAGES_DIR, as_text, pages
 from pvhdbg.cli.options import COMMANDS as SHELL
+from pvhdbg.cli.options import parser_of
 from pvhdbg.commands import COMMANDS
 from pvhdbg.image.facts import Note
 from pvhdbg.image.verdict import Verdict
@@ -63,7 +64,7 @@ def test_a_page_names_everything_of_its_subject(page: str, words: list[str]) -> 
 
 @pytest.mark.parametrize("name", SHELL)
 def test_every_option_of_a_command_is_in_the_manual(name: str) -> None:
-    options = [option for action in tables.parser_of(name)._actions for option in action.option_strings]
+    options = [option for action in parser_of(name)._actions for option in action.option_strings]
 
     assert [] == [option for option in options if option not in ("-h", "--help") and f"{option}" not in MANUAL["shell"]]
 
@@ -146,7 +147,10 @@ def test_a_page_is_shown_as_plain_text(name: str, capsys: pytest.CaptureFixture[
 
 def test_without_a_page_the_list_of_pages_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     assert 0 == main(["manual"])
-    assert [] == [name for name in pages() if name != "index" and f"\n  {name} " not in capsys.readouterr().out]
+
+    shown = capsys.readouterr().out
+
+    assert [] == [name for name in pages() if name != "index" and f"\n  {name} " not in shown]
 
 
 def test_an_unknown_page_is_an_error_with_the_nearest_name(capsys: pytest.CaptureFixture[str]) -> None:

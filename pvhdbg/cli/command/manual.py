@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from difflib import get_close_matches
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import pvhdbg
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 PAGES_DIR = Path(pvhdbg.__file__).parent / "manual"
 _COMMENT = re.compile(r"^<!--.*-->\n", re.MULTILINE)
 _PICTURE = re.compile(r"^!\[.*\]\(.*\)\n\n?", re.MULTILINE)
+_TABLE = re.compile(r"^\|.*\|\n\|[-| ]*\|\n(?:^\|.*\|\n)*", re.MULTILINE)
+_BAR = re.compile(r"(?<!\\)\|")
+_WIDTH, _NARROWEST = 100, 40
 _LINK = re.compile(r"\[([^\]]+)\]\(([\w-]+)\.md(?:#[\w-]+)?\)")
 
 
@@ -40,6 +44,27 @@ def pages() -> list[str]:
 
 
 def as_text(markdown: str) -> str:
-    """Return a page as it reads in a terminal: without pictures and comments, links as the command to type."""
+    """Return a page as it reads in a terminal: aligned tables, no pictures, links as the command to type."""
     text = _PICTURE.sub("", _COMMENT.sub("", markdown))
+    text = _TABLE.sub(lambda found: _aligned(found[0].splitlines()), text)
     return _LINK.sub(r"\1 (pvhdbg manual \2)", text)
+
+
+def _aligned(lines: list[str]) -> str:
+    """Return the lines of a Markdown table in columns, the last one wrapped."""
+    header, _, *body = ([_cell(cell) for cell in _BAR.split(line.strip()[1:-1])] for line in lines)
+    widths = [max(len(row[column]) for row in (header, *body)) for column in range(len(header))]
+    widths[-1] = min(widths[-1], max(_NARROWEST, _WIDTH - sum(widths[:-1]) - 2 * len(widths)))
+    rows = [header, ["-" * width for width in widths], *body]
+    return "".join(_row(row, widths) for row in rows)
+
+
+def _cell(text: str) -> str:
+    return _LINK.sub(r"\1", text.strip()).replace("\\|", "|")
+
+
+def _row(cells: list[str], widths: list[int]) -> str:
+    first, *rest = wrap(cells[-1], widths[-1]) or [""]
+    start = "".join(f"{cell:{width}}  " for cell, width in zip(cells[:-1], widths, strict=False))
+    indent = " " * len(start)
+    return "".join(f"{line}\n" for line in (f"  {start}{first}".rstrip(), *(f"  {indent}{line}" for line in rest)))
