@@ -18,8 +18,8 @@ ALLOWED: dict[str, str] = {}
 
 _VERBS = """
     add ask attach build check choose close connect delete did download drop end enter free give install leave let
-    list load lower make mount move name open pass pick press put quote raise rebuild reinstall reload remove repeat restart run
-    see set shorten start stop try turn type unpack unset update use wait write
+    list load lower make mount move name open pass pick press put quote raise rebuild reinstall reload remove repeat
+    restart run see set shorten start stop try turn type unpack unset update use wait write
 """
 VERBS = frozenset(_VERBS.split())
 """How a hint begins. `did` is of "did you mean"."""

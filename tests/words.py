@@ -112,7 +112,7 @@ def odd(path: Path) -> list[Text]:
 
 
 def null_in_docstrings(path: Path) -> list[Text]:
-    """Return the docstrings that say "null" where Python says None."""
+    """Return the docstrings with the word of JSON where Python says None."""
     return [text for text in texts(path) if text.is_docstring and NULL.search(text.text)]
 
 
