@@ -21,7 +21,7 @@ _MAPS = ("registers", "symbols", "missing")
 class CaptureCommand(gdb.MICommand):
     """-pvh-capture [STAGE]: the machine now, or the capture at a stage, with the keys of pvhdbg's JSON.
 
-    MI has no null: a missing value is left out. MI names begin with a letter: `_pad2` becomes `pad2`. In registers,
+    A missing value is left out. MI names begin with a letter: `_pad2` becomes `pad2`. In registers,
     symbols and missing, each entry is a name and a value.
     """
 

@@ -1,4 +1,4 @@
-"""Guests that stock gdb is asked about."""
+"""Boot a guest and run lines in stock gdb."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ HEADING = re.compile(f"^({'|'.join((*stages.NAMES, stages.DIED))}): ", re.MULTIL
 WITH_REBOOT = (*stock.TCG[:-1], "-action", "reboot=reset")
 
 
-def boot(folder: Path, *lines: str, args: tuple[str, ...] = (), symbols: bool = True) -> stock.Told:
-    """Ask the teaching guest."""
+def boot(folder: Path, *lines: str, args: tuple[str, ...] = (), symbols: bool = True) -> stock.Output:
+    """Run lines in a gdb connected to the teaching guest."""
     with stock.qemu(folder, guest.ELF, *args) as machine:
         return stock.pvh(folder, machine, *lines, symbols=guest.ELF if symbols else None)
 
 
-def boot_tiny(folder: Path, content: bytes, *lines: str, args: tuple[str, ...] = ()) -> stock.Told:
-    """Ask a guest of a few bytes."""
+def boot_tiny(folder: Path, content: bytes, *lines: str, args: tuple[str, ...] = ()) -> stock.Output:
+    """Run lines in a gdb connected to a guest of a few bytes."""
     kernel = folder / "kernel"
     kernel.write_bytes(content)
     with stock.qemu(folder, kernel, *args) as machine:
         return stock.pvh(folder, machine, *lines, symbols=kernel)
 
 
-def stages_of(told: stock.Told) -> list[str]:
-    """The stage that each answer begins with, after what gdb itself says of a stop; else its first word."""
-    return [(HEADING.findall(text) or [text.split(":")[0].strip()])[0] for text in told.texts]
+def stages_of(output: stock.Output) -> list[str]:
+    """Return the stage in each answer's heading, or its first word; gdb's own report of a stop may precede it."""
+    return [(HEADING.findall(text) or [text.split(":")[0].strip()])[0] for text in output.texts]

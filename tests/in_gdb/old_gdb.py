@@ -1,10 +1,10 @@
-"""Sourced by gdb: be a gdb 10 from now on, as far as pvh.py can tell."""
+"""Sourced by gdb: make this gdb look like gdb 10 to pvh.py."""
 
 import gdb
 
 
 class OldInferior:
-    """An inferior that does not know its connection."""
+    """An inferior without `connection`."""
 
     def __init__(self, real: gdb.Inferior) -> None:
         self._real = real

@@ -1,4 +1,4 @@
-"""Stock gdb with pvh.py in it, and a QEMU that is not pvhdbg's own."""
+"""Stock gdb with pvh.py sourced, and a QEMU that pvhdbg did not start."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 SCRIPT = ROOT / "gdb_scripts" / "pvh.py"
-ASKED = Path(__file__).with_name("asked.py")
+RUN_LINES = Path(__file__).with_name("run_lines.py")
 PATIENCE = 240
-"""Seconds. A machine with nothing else to do needs three."""
+"""Seconds. An idle computer needs three."""
 
-# What `pvhdbg dump` gives its own QEMU; each device makes the ACPI tables longer, and what lies below them moves.
+# The options of `pvhdbg dump`. With more devices the ACPI tables grow, and what is below them moves.
 MACHINE = (
     *("-nodefaults", "-display", "none", "-serial", "null", "-m", "512M", "-append", DEFAULT_APPEND),
     *("-S", "-no-reboot"),
@@ -32,21 +32,21 @@ KVM = (*QBOOT, "-machine", "microvm", "-accel", "kvm", "-cpu", "qemu64", "-no-sh
 
 
 class Machine(NamedTuple):
-    """A QEMU: what `target remote` takes, and its process."""
+    """A running QEMU. `where` is for `target remote`."""
 
     where: str
     process: subprocess.Popen[bytes]
 
 
 class Answer(NamedTuple):
-    """What a line printed, or the error it ended in."""
+    """What a line printed, or the error that it ended with."""
 
     text: str | None
     error: str | None
 
 
-class Told(NamedTuple):
-    """The answers, and what else came out of gdb."""
+class Output(NamedTuple):
+    """The answers to the lines, and gdb's other output."""
 
     answers: list[Answer]
     out: str
@@ -54,13 +54,13 @@ class Told(NamedTuple):
 
     @property
     def texts(self) -> list[str]:
-        """What the lines printed."""
-        return [each.text or "" for each in self.answers]
+        """What each line printed."""
+        return [answer.text or "" for answer in self.answers]
 
     @property
     def errors(self) -> list[str]:
-        """The errors there were."""
-        return [each.error for each in self.answers if each.error is not None]
+        """The errors of the lines that failed."""
+        return [answer.error for answer in self.answers if answer.error is not None]
 
     @property
     def last(self) -> str:
@@ -72,12 +72,12 @@ class Told(NamedTuple):
 def qemu(
     folder: Path, kernel: Path, *args: str, tcp: bool = False, binary: str = "qemu-system-x86_64"
 ) -> Iterator[Machine]:
-    """Run QEMU for as long as the block runs; its stub listens before it starts."""
+    """Run QEMU during the block. Its stub listens before QEMU starts."""
     with socket.socket(socket.AF_INET if tcp else socket.AF_UNIX) as listener:
         listener.bind(("127.0.0.1", 0) if tcp else str(folder / "stub"))
         listener.listen(1)
         where = f"127.0.0.1:{listener.getsockname()[1]}" if tcp else str(folder / "stub")
-        nodelay = ",nodelay=on" if tcp else ""  # as QEMU's own `-gdb tcp:` has it
+        nodelay = ",nodelay=on" if tcp else ""  # like QEMU's own `-gdb tcp:`
         stub = f"socket,id=stub,fd={listener.fileno()},server=on,wait=off{nodelay}"
         call = [binary, *MACHINE, "-kernel", str(kernel), "-chardev", stub, "-gdb", "chardev:stub"]
         process = subprocess.Popen([*call, *(args or TCG)], pass_fds=[listener.fileno()], stdin=subprocess.DEVNULL)
@@ -91,20 +91,20 @@ def qemu(
 
 def gdb(
     folder: Path, *lines: str, symbols: Path | None = None, env: Mapping[str, str] | None = None, nx: bool = True
-) -> Told:
-    """Start gdb in `folder`, and ask it these lines one by one."""
+) -> Output:
+    """Start gdb in `folder` and run these lines."""
     answers = folder / "answers"
-    environment = {**os.environ, **(env or {}), "ASKED": json.dumps(lines), "ANSWERS": str(answers)}
-    call = ["gdb", *(["-nx"] if nx else []), "-batch", *([str(symbols)] if symbols else []), "-x", str(ASKED)]
+    environment = {**os.environ, **(env or {}), "PVH_LINES": json.dumps(lines), "PVH_ANSWERS": str(answers)}
+    call = ["gdb", *(["-nx"] if nx else []), "-batch", *([str(symbols)] if symbols else []), "-x", str(RUN_LINES)]
     done = subprocess.run(
         call, cwd=folder, env=environment, check=False, capture_output=True, text=True, timeout=PATIENCE
     )
-    told = [Answer(*each) for each in json.loads(answers.read_text())] if answers.exists() else []
-    return Told(told, done.stdout, done.stderr)
+    written = json.loads(answers.read_text()) if answers.exists() else []
+    return Output([Answer(*answer) for answer in written], done.stdout, done.stderr)
 
 
-def pvh(folder: Path, machine: Machine, *lines: str, symbols: Path | None = None) -> Told:
-    """`gdb`, connected and with pvh.py sourced; the answers are to `lines` alone."""
-    told = gdb(folder, f"source {SCRIPT}", f"target remote {machine.where}", *lines, symbols=symbols)
-    assert [None, None] == [each.error for each in told.answers[:2]], told.err
-    return told._replace(answers=told.answers[2:])
+def pvh(folder: Path, machine: Machine, *lines: str, symbols: Path | None = None) -> Output:
+    """Start gdb, source pvh.py, connect, and run these lines. The answers are only theirs."""
+    output = gdb(folder, f"source {SCRIPT}", f"target remote {machine.where}", *lines, symbols=symbols)
+    assert [None, None] == [answer.error for answer in output.answers[:2]], output.err
+    return output._replace(answers=output.answers[2:])

@@ -1,4 +1,4 @@
-"""pvhdbg's own gdb has all of it: `pvh …` at the prompt of pvhdbg's TUI."""
+"""pvh.py in the gdb that pvhdbg starts: `pvh …` at the prompt of pvhdbg's TUI, and over MI."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from tests.tui.tmux import Shell
 
 
-RUN_FOR_EVER = (
+RUN_UNTIL_INTERRUPTED = (
     "from pvhdbg.in_gdb.install import CURRENT; print(CURRENT.session.runner.run_to([16], 60).kind, 'the end')"
 )
 
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Iterator[Shell]:
-    """The teaching guest at `prepare` in pvhdbg's TUI, gdb ready for everything."""
+    """Show the teaching guest at `prepare` in pvhdbg's TUI, with pvh.py loaded into its gdb."""
     with tmux.shell(tmp_path, (120, 40)) as shell:
         shell.start()
         shell.wait("stopped at prepare")
@@ -44,7 +44,7 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
         shell.wait(tmux.PROMPT)
 
 
-def test_the_prompt_answers_from_all_that_was_captured(shell: Shell) -> None:
+def test_the_prompt_answers_from_all_captures(shell: Shell) -> None:
     shell.type("pvh stages")
     shell.wait("entry       captured")
     shell.type("code @entry")
@@ -53,7 +53,7 @@ def test_the_prompt_answers_from_all_that_was_captured(shell: Shell) -> None:
     shell.wait("    +0x34  reserved        0x0")
 
 
-def test_what_runs_the_machine_is_seen_on_the_screen(shell: Shell) -> None:
+def test_the_screen_follows_commands_that_run_the_machine(shell: Shell) -> None:
     shell.type("pvh next-stage")
     shell.wait("stopped at bootparams")
     shell.type("pvh run-to e820")
@@ -66,27 +66,27 @@ def test_what_runs_the_machine_is_seen_on_the_screen(shell: Shell) -> None:
     shell.wait("*  bootparams  captured")
 
 
-def test_a_mistake_is_one_line_and_the_prompt_goes_on(shell: Shell) -> None:
+def test_after_an_error_of_one_line_the_prompt_works_on(shell: Shell) -> None:
     shell.type("pvh nonsense")
-    shell.wait('no command "nonsense"')
+    shell.wait('no such command: "nonsense"')
     shell.type("pvh run-to entry")
     shell.wait("stage entry has been passed")
     shell.type("pvh info")
     shell.wait("e820_table          -          not valid before stage e820")
 
 
-def test_functions_printers_and_completion_are_there(shell: Shell) -> None:
+def test_functions_printers_and_completion_work(shell: Shell) -> None:
     shell.type("p $pvh_start_info()")
-    shell.wait("= {magic = 0x336ec578 (right), version = 1")
+    shell.wait("= {magic = 0x336ec578 (correct), version = 1")
     shell.type("pvh next-st", "Tab")
     shell.wait("(gdb) pvh next-stage")
     shell.keys("Enter")
     shell.wait("stopped at bootparams")
 
 
-def test_a_recording_stays_open_when_the_machine_is_started_again(shell: Shell, tmp_path: Path) -> None:
+def test_a_recording_stays_open_after_a_restart(shell: Shell, tmp_path: Path) -> None:
     shell.type(f"pvh dump {tmp_path / 'boot.json'}")
-    shell.wait("written to")
+    shell.wait("wrote 2 stages to")
     shell.type(f"pvh open {tmp_path / 'boot.json'}")
     shell.wait("not in this recording")
     shell.keys("F4")
@@ -99,7 +99,7 @@ def test_a_recording_stays_open_when_the_machine_is_started_again(shell: Shell, 
 
 @pytest.fixture
 def debuggee() -> Iterator[Debuggee]:
-    """The teaching guest at the reset vector, its symbols and the script loaded into a gdb that speaks MI."""
+    """Start the teaching guest, with its symbols and pvh.py loaded into gdb."""
     options = QemuOptions(str(guest.ELF))
     with OwnMachine() as machine:
         machine.boot(options)
@@ -110,8 +110,8 @@ def debuggee() -> Iterator[Debuggee]:
         yield debuggee
 
 
-def heard(debuggee: Debuggee, line: str, words: str) -> str:
-    """What gdb prints from then on, up to these words: MI answers a line as soon as it lets the guest run."""
+def output_of(debuggee: Debuggee, line: str, words: str) -> str:
+    """Run a line and return what gdb prints up to `words`. MI answers as soon as the guest runs, so wait for them."""
     printed: list[str] = []
     debuggee.machine.gdb.on_text = printed.append
     console.run(debuggee.machine.gdb, line, lambda: None)
@@ -119,19 +119,19 @@ def heard(debuggee: Debuggee, line: str, words: str) -> str:
     return "".join(printed)
 
 
-def test_a_front_end_over_mi_has_the_commands_and_the_capture(debuggee: Debuggee) -> None:
-    heard(debuggee, "pvh run-to prepare", "prepare: the first instruction")
-    heard(debuggee, "python gdb.execute('pvh next-stage')", "bootparams: the return")
+def test_commands_and_pvh_capture_work_over_mi(debuggee: Debuggee) -> None:
+    output_of(debuggee, "pvh run-to prepare", "prepare: the first instruction")
+    output_of(debuggee, "python gdb.execute('pvh next-stage')", "bootparams: the return")
 
     assert "bootparams" == debuggee.machine.gdb.ask("-pvh-capture").payload["stage"]
     assert "entry" == debuggee.machine.gdb.ask("-pvh-capture entry").payload["stage"]
-    with pytest.raises(MiError, match='nothing was captured at stage "nowhere"'):
+    with pytest.raises(MiError, match='no capture at stage "nowhere"'):
         debuggee.machine.gdb.ask("-pvh-capture nowhere")
-    with pytest.raises(MiError, match=r"^no command"):
-        heard(debuggee, "pvh nonsense", "")
+    with pytest.raises(MiError, match=r"^no such command"):
+        output_of(debuggee, "pvh nonsense", "")
 
 
-def test_a_run_of_gdb_s_own_can_be_interrupted_from_outside(debuggee: Debuggee) -> None:
+def test_a_run_inside_gdb_can_be_interrupted_from_another_thread(debuggee: Debuggee) -> None:
     def interrupt() -> None:
         qemu = debuggee.machine.qemu
         assert qemu is not None
@@ -140,14 +140,14 @@ def test_a_run_of_gdb_s_own_can_be_interrupted_from_outside(debuggee: Debuggee) 
 
     with ThreadPoolExecutor(1) as pool:
         outside = pool.submit(interrupt)
-        told = heard(debuggee, f"python {RUN_FOR_EVER}", "the end")
+        output = output_of(debuggee, f"python {RUN_UNTIL_INTERRUPTED}", "the end")
         outside.result()
 
-    assert "interrupted the end" in told
+    assert "interrupted the end" in output
 
 
 @pytest.mark.parametrize(
-    ("line", "question"),
+    ("line", "command"),
     [
         ("pvh", "help"),
         (" pvh  info @entry ", "info @entry"),
@@ -165,7 +165,7 @@ def test_a_run_of_gdb_s_own_can_be_interrupted_from_outside(debuggee: Debuggee) 
         ("p $pvh_phys(0)", None),
     ],
 )
-def test_a_line_asks_the_table_if_it_begins_with_pvh_or_with_a_name_that_gdb_has_not(
-    line: str, question: str | None
+def test_a_line_is_a_pvhdbg_command_if_it_begins_with_pvh_or_with_a_name_that_gdb_lacks(
+    line: str, command: str | None
 ) -> None:
-    assert question == console.pvh_command(line, commands.COMMANDS)
+    assert command == console.pvh_command(line, commands.COMMANDS)

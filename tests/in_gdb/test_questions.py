@@ -1,4 +1,4 @@
-"""Each command of the table, asked in gdb and by the shell's -c on the same boot."""
+"""Each command of the table, in gdb and with the shell's -c, on the same boot."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HEADING = re.compile(r"(?:\A|\n\n)== .*\n")
-"""Above each answer of the shell, where there are several."""
+"""The shell's heading above each of several answers."""
 
-QUESTIONS = tuple(name for name, each in COMMANDS.items() if "@STAGE" in each.takes and name != "diff")
+QUESTIONS = tuple(name for name, command in COMMANDS.items() if "@STAGE" in command.takes and name != "diff")
 OTHERS = (
     *("stages", "explain", "explain memmap_paddr", "help", "help start-info", "code 0x1000000", "start-info 0xf31e0"),
     *("dump boot.json", "open boot.json", "info", "open"),
@@ -50,7 +50,7 @@ CHANGING = (
     ("run-to bootparams",),
     ("set start_info.nr_modules 3", "protocol v0"),
 )
-"""Asked at the entry, each by itself."""
+"""Commands that run or change the machine, for one boot each, from the entry."""
 
 KERNELS = {
     "teaching": stages.NAMES,
@@ -61,48 +61,48 @@ KERNELS = {
 
 
 class Answers(NamedTuple):
-    """By stage and line: gdb's, and the shell's."""
+    """Answers in gdb and in the shell, by stage and line."""
 
     gdb: dict[str, str]
     shell: dict[str, str]
 
 
 def lines_at(stage: str) -> tuple[str, ...]:
-    """What is asked there."""
+    """Return the lines to run at a stage."""
     return (*QUESTIONS, *AT[stage], *OTHERS)
 
 
-def asked_by_shell(folder: Path, kernel: Path, stage: str, lines: tuple[str, ...]) -> list[str]:
-    """What `pvhdbg dump` answers."""
+def run_in_shell(folder: Path, kernel: Path, stage: str, lines: tuple[str, ...]) -> list[str]:
+    """Return the answers of `pvhdbg dump -c`."""
     words = [word for line in lines for word in ("-c", line)]
     done = pvhdbg("dump", kernel, "--stage", stage, *words, "--", *QBOOT, cwd=folder)
     assert (0, "") == (done.status, done.err)
-    return [each.strip("\n") for each in HEADING.split(done.out)[1:]]
+    return [answer.strip("\n") for answer in HEADING.split(done.out)[1:]]
 
 
 def by_line(stage: str, lines: tuple[str, ...], answers: list[str]) -> dict[str, str]:
-    """Answers by what was asked, with its number: something may be asked twice."""
-    asked = zip(lines, answers, strict=True)
-    return {f"{stage}: {number} {line}": text for number, (line, text) in enumerate(asked)}
+    """Return the answers by stage and line, and the line's number: a line may be run twice."""
+    pairs = zip(lines, answers, strict=True)
+    return {f"{stage}: {number} {line}": text for number, (line, text) in enumerate(pairs)}
 
 
-def asked_by_both(folder: Path, kernel: Path, of: tuple[str, ...] = stages.NAMES) -> Answers:
-    """Go through the stages once in gdb, and to each of them from the shell."""
-    ours, shells = folder / "gdb", folder / "shell"
-    ours.mkdir()
-    shells.mkdir()
+def run_in_both(folder: Path, kernel: Path, names: tuple[str, ...] = stages.NAMES) -> Answers:
+    """Run through the stages once in gdb, and to each of them with the shell."""
+    gdb_folder, shell_folder = folder / "gdb", folder / "shell"
+    gdb_folder.mkdir()
+    shell_folder.mkdir()
     answers = Answers({}, {})
-    lines = [f"pvh {line}" for stage in of for line in (f"run-to {stage}", *lines_at(stage))]
+    lines = [f"pvh {line}" for stage in names for line in (f"run-to {stage}", *lines_at(stage))]
     binary = qemu_binary(read_facts(str(kernel)), linux=True)
     with stock.qemu(folder, kernel, binary=binary) as machine:
-        told = stock.pvh(ours, machine, *lines, symbols=kernel)
-    assert [] == told.errors
-    texts = iter(told.texts)
-    for stage in of:
+        output = stock.pvh(gdb_folder, machine, *lines, symbols=kernel)
+    assert [] == output.errors
+    texts = iter(output.texts)
+    for stage in names:
         next(texts)
         here = lines_at(stage)
         answers.gdb.update(by_line(stage, here, [next(texts).strip("\n") for _ in here]))
-        answers.shell.update(by_line(stage, here, asked_by_shell(shells, kernel, stage, here)))
+        answers.shell.update(by_line(stage, here, run_in_shell(shell_folder, kernel, stage, here)))
     return answers
 
 
@@ -112,51 +112,51 @@ def both(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         kernel = guest.ELF if request.param == "teaching" else kernels.vmlinux(request.param)
     except kernels.MissingError as error:
         pytest.skip(str(error))
-    return asked_by_both(tmp_path_factory.mktemp("boot"), kernel)
+    return run_in_both(tmp_path_factory.mktemp("boot"), kernel)
 
 
-def test_gdb_answers_every_question_as_the_shell_does_at_every_stage(both: Answers) -> None:
+def test_gdb_gives_the_same_answers_as_the_shell_at_every_stage(both: Answers) -> None:
     assert both.shell == both.gdb
 
 
-def test_every_command_of_the_table_is_asked_in_gdb_and_in_the_shell() -> None:
-    asked = {line.split()[0] for stage in stages.NAMES for line in lines_at(stage)}
+def test_every_command_of_the_table_is_tested() -> None:
+    tested = {line.split()[0] for stage in stages.NAMES for line in lines_at(stage)}
     changing = {line.split()[0] for lines in CHANGING for line in lines}
 
-    assert set(COMMANDS) == asked | changing
+    assert set(COMMANDS) == tested | changing
 
 
 @pytest.mark.parametrize("lines", CHANGING, ids=", ".join)
-def test_what_moves_or_changes_the_machine_says_in_gdb_what_it_says_in_the_shell(
+def test_a_command_that_runs_or_changes_the_machine_answers_alike_in_gdb_and_in_the_shell(
     lines: tuple[str, ...], tmp_path: Path
 ) -> None:
     with stock.qemu(tmp_path, guest.ELF) as machine:
-        asked = ("run-to entry", *lines, "info", "check")
-        told = stock.pvh(tmp_path, machine, *(f"pvh {line}" for line in asked), symbols=guest.ELF)
+        all_lines = ("run-to entry", *lines, "info", "check")
+        output = stock.pvh(tmp_path, machine, *(f"pvh {line}" for line in all_lines), symbols=guest.ELF)
 
-    assert [] == told.errors
-    assert asked_by_shell(tmp_path, guest.ELF, "entry", asked[1:]) == [text.strip("\n") for text in told.texts[1:]]
+    assert [] == output.errors
+    assert run_in_shell(tmp_path, guest.ELF, "entry", all_lines[1:]) == [text.strip("\n") for text in output.texts[1:]]
 
 
-def test_a_recording_written_in_gdb_is_the_one_that_the_shell_writes(tmp_path: Path) -> None:
+def test_gdb_and_the_shell_write_the_same_recording(tmp_path: Path) -> None:
     with stock.qemu(tmp_path, guest.ELF) as machine:
-        told = stock.pvh(tmp_path, machine, "pvh run-to e820", "pvh dump gdb.json", symbols=guest.ELF)
+        output = stock.pvh(tmp_path, machine, "pvh run-to e820", "pvh dump gdb.json", symbols=guest.ELF)
     done = pvhdbg("dump", guest.ELF, "-o", "shell.json", "--", *QBOOT, cwd=tmp_path)
 
-    assert ([], 0) == (told.errors, done.status)
-    gdbs, shells = (json.loads((tmp_path / name).read_text()) for name in ("gdb.json", "shell.json"))
-    assert {**shells, "machine": gdbs["machine"]} == gdbs
-    assert shells["machine"]["qemu"] == gdbs["machine"]["qemu"]
+    assert ([], 0) == (output.errors, done.status)
+    in_gdb, in_shell = (json.loads((tmp_path / name).read_text()) for name in ("gdb.json", "shell.json"))
+    assert {**in_shell, "machine": in_gdb["machine"]} == in_gdb
+    assert in_shell["machine"]["qemu"] == in_gdb["machine"]["qemu"]
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_recording_that_is_open_answers_in_gdb_as_in_the_shell(name: str, tmp_path: Path) -> None:
+def test_an_open_recording_answers_alike_in_gdb_and_in_the_shell(name: str, tmp_path: Path) -> None:
     shutil.copy(ROOT / "tests/recordings/teaching-guest.json", tmp_path / "boot.json")
     line = COMMANDS[name].example
-    told = stock.gdb(tmp_path, f"source {stock.SCRIPT}", "pvh open boot.json", f"pvh {line}")
+    output = stock.gdb(tmp_path, f"source {stock.SCRIPT}", "pvh open boot.json", f"pvh {line}")
     done = pvhdbg("show", "boot.json", "-c", line, cwd=tmp_path)
 
-    if told.errors:
-        assert done.err.startswith(f"pvhdbg: error: {told.errors[0].partition(' (')[0]}\n")
+    if output.errors:
+        assert done.err.startswith(f"pvhdbg: error: {output.errors[0].partition(' (')[0]}\n")
     else:
-        assert done.out == told.last
+        assert done.out == output.last

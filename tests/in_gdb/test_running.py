@@ -96,7 +96,9 @@ def test_a_breakpoint_of_the_users_that_is_hit_first_is_named(tmp_path: Path) ->
 def test_a_watchpoint_of_the_users_that_is_hit_first_is_named(tmp_path: Path) -> None:
     output = boot(tmp_path, "pvh run-to prepare", "watch pvh_bootparams.hdr.version", "pvh next-stage")
 
-    assert ["the guest stopped before it reached the next stage: watchpoint 1 (pvh_bootparams.hdr.version)"] == output.errors
+    assert [
+        "the guest stopped before it reached the next stage: watchpoint 1 (pvh_bootparams.hdr.version)"
+    ] == output.errors
 
 
 def test_a_breakpoint_of_the_users_whose_commands_continue_is_passed(tmp_path: Path) -> None:
@@ -172,7 +174,12 @@ def test_a_death_after_gdbs_own_continue_is_recognized(tmp_path: Path) -> None:
 
 
 def test_a_qemu_that_exits_is_reported(tmp_path: Path) -> None:
-    args = (*stock.TCG, *tiny.EXIT_DEVICE, "-action", "shutdown=poweroff")  # since QEMU 9.0 the device asks for a shutdown
+    args = (
+        *stock.TCG,
+        *tiny.EXIT_DEVICE,
+        "-action",
+        "shutdown=poweroff",
+    )  # since QEMU 9.0 the device asks for a shutdown
     output = boot_tiny(
         tmp_path, tiny.exiting(), "pvh run-to bootparams", "pvh info @entry", "pvh next-stage", args=args
     )

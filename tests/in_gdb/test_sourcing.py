@@ -1,4 +1,4 @@
-"""`source pvh.py`: from wherever it lies, beside whatever is there, in any gdb."""
+"""`source pvh.py`: from any place, beside other scripts, in any gdb."""
 
 from __future__ import annotations
 
@@ -18,20 +18,22 @@ from tests.in_gdb import stock
 from tests.paths import ROOT
 
 OLD = Path(__file__).with_name("old_gdb.py")
-OURS = re.compile(r"\$pvh_\w+ = <internal function \w+>\n")
-"""What $pvh_… adds to the convenience variables."""
+ADDED = re.compile(r"\$pvh_\w+ = <internal function \w+>\n")
+"""The lines that pvh.py adds to `show convenience`."""
 
 WORKS = ("pvh explain magic", "pvh stages")
 
 
-def sourced(folder: Path, path: str | Path, *lines: str, symbols: Path | None = guest.ELF) -> stock.Told:
-    """Source it, and ask what needs no machine."""
+def sourced(folder: Path, path: str | Path, *lines: str, symbols: Path | None = guest.ELF) -> stock.Output:
+    """Source pvh.py, and run lines that need no machine."""
     return stock.gdb(folder, f"source {path}", *WORKS, *lines, symbols=symbols)
 
 
-def works(told: stock.Told) -> bool:
-    """Whether the questions were answered."""
-    return [] == told.errors and "hvm_start_info.magic" in told.texts[1] and 5 == told.texts[2].count("not reached")
+def works(output: stock.Output) -> bool:
+    """Say whether the lines of WORKS were answered."""
+    return (
+        [] == output.errors and "hvm_start_info.magic" in output.texts[1] and 5 == output.texts[2].count("not reached")
+    )
 
 
 def test_the_shell_prints_the_path_to_source(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -43,9 +45,9 @@ def test_the_shell_prints_the_path_to_source(capsys: pytest.CaptureFixture[str],
 
 @pytest.mark.parametrize("start", [ROOT / "gdb_scripts", ROOT, ROOT / "tests"])
 def test_the_path_may_be_relative(start: Path, tmp_path: Path) -> None:
-    told = stock.gdb(tmp_path, f"cd {start}", f"source {os.path.relpath(stock.SCRIPT, start)}", "cd /", "pvh stages")
+    output = stock.gdb(tmp_path, f"cd {start}", f"source {os.path.relpath(stock.SCRIPT, start)}", "cd /", "pvh stages")
 
-    assert [] == told.errors
+    assert [] == output.errors
 
 
 def test_the_path_may_be_a_link(tmp_path: Path) -> None:
@@ -54,20 +56,20 @@ def test_the_path_may_be_a_link(tmp_path: Path) -> None:
     assert works(sourced(tmp_path, "link.py"))
 
 
-def test_a_script_of_the_user_s_may_source_it(tmp_path: Path) -> None:
+def test_a_script_of_the_users_may_source_it(tmp_path: Path) -> None:
     (tmp_path / "own.py").write_text(f"import gdb\ngdb.execute('source {stock.SCRIPT}')\n")
 
     assert works(sourced(tmp_path, "own.py"))
 
 
-def test_it_is_sourced_at_the_start_as_well(tmp_path: Path) -> None:
+def test_gdb_can_source_it_when_it_starts(tmp_path: Path) -> None:
     call = ["gdb", "-nx", "-batch", "-x", str(stock.SCRIPT), "-ex", "pvh stages", str(guest.ELF)]
     done = subprocess.run(call, cwd=tmp_path, check=False, capture_output=True, text=True, timeout=stock.PATIENCE)
 
     assert (5, "") == (done.stdout.count("not reached"), done.stderr)
 
 
-def test_twice_is_as_good_as_once_and_forgets_nothing(tmp_path: Path) -> None:
+def test_sourcing_it_twice_does_no_harm_and_keeps_the_captures(tmp_path: Path) -> None:
     with stock.qemu(tmp_path, guest.ELF) as machine:
         lines = (
             "pvh run-to prepare",
@@ -76,25 +78,25 @@ def test_twice_is_as_good_as_once_and_forgets_nothing(tmp_path: Path) -> None:
             "info pretty-printer",
             "complete pvh inf",
         )
-        told = stock.pvh(tmp_path, machine, *lines, symbols=guest.ELF)
+        output = stock.pvh(tmp_path, machine, *lines, symbols=guest.ELF)
 
-    assert [] == told.errors
-    assert told.texts[2].startswith("entry: ")
-    assert 1 == told.texts[3].count("pvhdbg")
-    assert "pvh info\n" == told.last
+    assert [] == output.errors
+    assert output.texts[2].startswith("entry: ")
+    assert 1 == output.texts[3].count("pvhdbg")
+    assert "pvh info\n" == output.last
 
 
-def test_sourcing_says_nothing_and_changes_no_setting(tmp_path: Path) -> None:
+def test_sourcing_prints_nothing_and_changes_no_setting(tmp_path: Path) -> None:
     state = ("show", "info signals", "info display", "python import sys; print(sys.path, sorted(globals()))")
-    told = stock.gdb(tmp_path, *state, f"source {stock.SCRIPT}", *state, symbols=guest.ELF)
-    before, after = told.texts[: len(state)], told.texts[len(state) + 1 :]
+    output = stock.gdb(tmp_path, *state, f"source {stock.SCRIPT}", *state, symbols=guest.ELF)
+    before, after = output.texts[: len(state)], output.texts[len(state) + 1 :]
 
-    assert ([], "") == (told.errors, told.texts[len(state)])
+    assert ([], "") == (output.errors, output.texts[len(state)])
     assert len(before[0]) > 10_000
-    assert before == [OURS.sub("", each) for each in after]
+    assert before == [ADDED.sub("", text) for text in after]
 
 
-def test_a_user_s_own_files_and_ours_leave_each_other_alone(tmp_path: Path) -> None:
+def test_the_users_gdbinit_and_pvh_do_not_disturb_each_other(tmp_path: Path) -> None:
     (tmp_path / ".gdbinit").write_text(
         "set print pretty on\n"
         "set $hooked = 0\n"
@@ -110,7 +112,7 @@ def test_a_user_s_own_files_and_ours_leave_each_other_alone(tmp_path: Path) -> N
         f"source {stock.SCRIPT}\n"
     )
     with stock.qemu(tmp_path, guest.ELF) as machine:
-        told = stock.gdb(
+        output = stock.gdb(
             tmp_path,
             *(f"target remote {machine.where}", "pvh run-to bootparams", "p $hooked > 0", "p $stopped"),
             *("p pvh_bootparams.e820_table[0]", "p pvh_start_info", "show print pretty"),
@@ -119,24 +121,24 @@ def test_a_user_s_own_files_and_ours_leave_each_other_alone(tmp_path: Path) -> N
             nx=False,
         )
 
-    assert [] == told.errors
-    assert ["$1 = 1\n", "$2 = 1\n", "$3 = mine\n"] == told.texts[2:5]
-    assert "  magic = 0x336ec578 (right),\n" in told.texts[5]
-    assert "is on" in told.last
+    assert [] == output.errors
+    assert ["$1 = 1\n", "$2 = 1\n", "$3 = mine\n"] == output.texts[2:5]
+    assert "  magic = 0x336ec578 (correct),\n" in output.texts[5]
+    assert "is on" in output.last
 
 
-def test_another_pvhdbg_that_gdb_s_python_finds_is_not_taken_for_ours(tmp_path: Path) -> None:
+def test_another_package_called_pvhdbg_is_not_used(tmp_path: Path) -> None:
     (tmp_path / "pvhdbg").mkdir()
     (tmp_path / "pvhdbg/__init__.py").write_text("commands = 'not ours'\n")
     other = f"python import sys; sys.path.insert(0, {str(tmp_path)!r}); import pvhdbg"
-    told = stock.gdb(tmp_path, other, f"source {stock.SCRIPT}", *WORKS, symbols=guest.ELF)
+    output = stock.gdb(tmp_path, other, f"source {stock.SCRIPT}", *WORKS, symbols=guest.ELF)
 
-    assert works(told._replace(answers=told.answers[1:]))
+    assert works(output._replace(answers=output.answers[1:]))
 
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder as pip would fill it."""
+    """Return a folder with the unpacked wheel."""
     folder = tmp_path_factory.mktemp("wheel")
     call = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)]
     subprocess.run(call, check=True, capture_output=True)
@@ -144,30 +146,30 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "site-packages"
 
 
-def test_an_installed_wheel_has_it_too(installed: Path, tmp_path: Path) -> None:
+def test_an_installed_wheel_contains_it(installed: Path, tmp_path: Path) -> None:
     call = [sys.executable, "-P", "-m", "pvhdbg", "gdb-script"]
     environment = {**os.environ, "PYTHONPATH": str(installed)}
     path = subprocess.run(
         call, cwd=tmp_path, check=True, capture_output=True, text=True, env=environment
     ).stdout.strip()
-    told = sourced(tmp_path, path, "python import pvhdbg; print(pvhdbg.__file__)", "python print(sys.path)")
+    output = sourced(tmp_path, path, "python import pvhdbg; print(pvhdbg.__file__)", "python print(sys.path)")
 
     assert str(installed / "pvhdbg/_gdb_scripts/pvh.py") == path
-    assert works(told)
-    assert f"{installed}/pvhdbg/__init__.py\n" == told.texts[3]
-    assert str(installed) not in told.texts[4]
+    assert works(output)
+    assert f"{installed}/pvhdbg/__init__.py\n" == output.texts[3]
+    assert str(installed) not in output.texts[4]
 
 
-def test_a_wheel_without_the_script_says_so(installed: Path, tmp_path: Path) -> None:
+def test_a_wheel_without_the_script_is_an_error(installed: Path, tmp_path: Path) -> None:
     shutil.copytree(installed / "pvhdbg", tmp_path / "pvhdbg", ignore=shutil.ignore_patterns("_gdb_scripts"))
     call = [sys.executable, "-m", "pvhdbg", "gdb-script"]
     done = subprocess.run(call, cwd=tmp_path, check=False, capture_output=True, text=True)
 
     assert (3, "") == (done.returncode, done.stdout)
-    assert "pvh.py is missing" in done.stderr
+    assert "pvh.py: not found beside" in done.stderr
 
 
-def test_in_gdb_10_what_can_work_does(tmp_path: Path) -> None:
+def test_gdb_10_has_everything_that_it_supports(tmp_path: Path) -> None:
     lines = (
         "pvh run-to entry",
         "set $at = $rbx",
@@ -179,19 +181,19 @@ def test_in_gdb_10_what_can_work_does(tmp_path: Path) -> None:
         "info breakpoints",
     )
     with stock.qemu(tmp_path, guest.ELF) as machine:
-        told = stock.gdb(
+        output = stock.gdb(
             tmp_path,
             *(f"source {OLD}", f"source {stock.SCRIPT}", f"target remote {machine.where}"),
             *lines,
             "maint packet qqemu.PhyMemMode",
             symbols=guest.ELF,
         )
-    new = told.texts[5:]
+    new = output.texts[5:]
 
-    assert [] == told.errors
+    assert [] == output.errors
     assert new[1].startswith("kernel: ")
-    assert new[2].startswith("$1 = {magic = 0x336ec578 (right), version = 1, ")
-    assert new[3].startswith("$2 = {magic = 0x336ec578 (right), version = 0x1, ")
+    assert new[2].startswith("$1 = {magic = 0x336ec578 (correct), version = 1, ")
+    assert new[3].startswith("$2 = {magic = 0x336ec578 (correct), version = 0x1, ")
     assert "$3 = 0x1336ec578\n" == new[4]
     assert new[5].startswith("No breakpoints")
     assert 'received: "0"' in new[6]
@@ -208,28 +210,28 @@ def test_in_gdb_10_what_can_work_does(tmp_path: Path) -> None:
         ("import sys; sys.version_info = (3, 9, 2)", "pvh needs Python 3.10 or newer: this gdb has 3.9\n"),
     ],
 )
-def test_what_is_too_old_is_told_in_one_line(pretend: str, line: str, tmp_path: Path) -> None:
-    told = stock.gdb(tmp_path, f"python {pretend}", f"source {stock.SCRIPT}", "pvh info")
+def test_an_old_gdb_or_python_is_an_error_of_one_line(pretend: str, line: str, tmp_path: Path) -> None:
+    output = stock.gdb(tmp_path, f"python {pretend}", f"source {stock.SCRIPT}", "pvh info")
 
-    assert line == told.texts[1]
-    assert 1 == len(told.errors)
+    assert line == output.texts[1]
+    assert 1 == len(output.errors)
 
 
-def test_the_script_can_be_read_by_pythons_that_are_too_old_for_the_rest() -> None:
-    """No annotation, no f-string, no keyword-only argument: nothing that Python 2 stumbles over."""
+def test_old_pythons_can_parse_the_script() -> None:
+    """The script has no annotations and no f-strings, which Python 2 can't parse."""
     import ast
 
     tree = ast.parse(stock.SCRIPT.read_bytes(), feature_version=(3, 4))
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
 
-    assert [None, None] == [each.returns for each in functions]
+    assert [None, None] == [function.returns for function in functions]
     assert not any(isinstance(node, ast.JoinedStr | ast.AnnAssign) for node in ast.walk(tree))
 
 
-def test_help_is_ascii_for_a_gdb_that_takes_nothing_else(tmp_path: Path) -> None:
+def test_help_is_ascii_in_an_ascii_gdb(tmp_path: Path) -> None:
     lines = ("help pvh bootparams", "pvh open /nowhere", "help function pvh_phys")
-    told = stock.gdb(tmp_path, f"source {stock.SCRIPT}", *lines, env={"LC_ALL": "C"})
+    output = stock.gdb(tmp_path, f"source {stock.SCRIPT}", *lines, env={"LC_ALL": "C"})
 
-    assert "Usage: pvh bootparams [FIELD...] [@STAGE]" in told.texts[1]
-    assert ["/nowhere: No such file or directory"] == told.errors
-    assert "Usage: $pvh_phys (PADDR[, SIZE])" in told.last
+    assert "Usage: pvh bootparams [FIELD...] [@STAGE]" in output.texts[1]
+    assert ["/nowhere: No such file or directory"] == output.errors
+    assert "Usage: $pvh_phys (PADDR[, SIZE])" in output.last

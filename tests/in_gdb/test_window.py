@@ -23,7 +23,7 @@ FIND_SOURCE = f"set substitute-path {guest.COMPILED_IN} {guest.SOURCE}"
 
 @contextmanager
 def layout(folder: Path, charset: str = "C.UTF-8") -> Iterator[Shell]:
-    """The teaching guest at `prepare`, gdb's TUI on a terminal with this character set."""
+    """Show `layout pvh` with the teaching guest at `prepare`, on a terminal with this character set."""
     with stock.qemu(folder, guest.ELF) as machine, tmux.shell(folder, SIZE) as shell:
         shell.type(f"LC_ALL={charset} {GDB} -ex '{FIND_SOURCE}' -ex 'target remote {machine.where}'")
         shell.wait("0x000000000000fff0")
@@ -35,18 +35,18 @@ def layout(folder: Path, charset: str = "C.UTF-8") -> Iterator[Shell]:
 
 
 def right(text: str) -> list[str]:
-    """What the window on the right has, its frame cut off."""
+    """Return the lines of the window on the right, without its frame."""
     rows = [line for line in text.splitlines() if len(line) == SIZE[0] and line.endswith(("│", "x"))]
     return [line[SIZE[0] // 2 : -1].lstrip("│x").rstrip() for line in rows]
 
 
-def test_the_window_shows_where_the_machine_stands_beside_source_and_commands(tmp_path: Path) -> None:
+def test_the_window_shows_the_stop_beside_source_and_commands(tmp_path: Path) -> None:
     with layout(tmp_path) as shell:
         text = shell.text
         window = right(text)
 
     assert "prepare: the first instruction of xen_prepare_pvh" == window[0]
-    assert any("pvh_start_info      0x100b040  equal to start_info" in line for line in window)
+    assert any("pvh_start_info      0x100b040  identical to start_info" in line for line in window)
     assert any("+0x00  magic           0x336ec578  correct" in line for line in window)
     assert "void xen_prepare_pvh(void)" in text
     assert text.rstrip().endswith("(gdb)")
@@ -63,12 +63,12 @@ def test_the_window_follows_each_stop_and_each_command(tmp_path: Path) -> None:
         shell.type("continue")
         shell.wait("kernel: the first instruction")
         shell.type("pvh info @nowhere")
-        shell.wait('nothing was captured at stage "nowhere"')
+        shell.wait('no capture at stage "nowhere"')
         shell.type("kill")
         shell.wait("gdb is not connected to a machine")
 
 
-def test_the_window_scrolls_both_ways_and_no_further_than_there_is_text(tmp_path: Path) -> None:
+def test_the_window_scrolls_both_ways_up_to_the_end_of_the_text(tmp_path: Path) -> None:
     with layout(tmp_path) as shell:
         shell.type("tui focus pvh")
         shell.wait("Focus set to pvh window.")
@@ -87,7 +87,7 @@ def test_the_window_scrolls_both_ways_and_no_further_than_there_is_text(tmp_path
     assert "prepare: the first" not in "".join(last)
 
 
-def test_the_window_fits_a_terminal_that_shrinks(tmp_path: Path) -> None:
+def test_the_window_adapts_to_a_smaller_terminal(tmp_path: Path) -> None:
     with layout(tmp_path) as shell:
         shell.resize(80, 24)
         text = shell.until(lambda text: max(map(len, text.splitlines())) <= 80)
@@ -97,7 +97,7 @@ def test_the_window_fits_a_terminal_that_shrinks(tmp_path: Path) -> None:
     assert "prepare: the first instruction" in text
 
 
-def test_the_window_keeps_to_ascii_where_the_terminal_has_nothing_else(tmp_path: Path) -> None:
+def test_the_window_is_ascii_on_an_ascii_terminal(tmp_path: Path) -> None:
     with layout(tmp_path, "C") as shell:
         shell.type("tui focus pvh")
         shell.keys("NPage")
