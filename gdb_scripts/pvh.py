@@ -1,12 +1,12 @@
-"""`source` this inside gdb: the prefix command `pvh`, `$pvh_…` functions, `layout pvh`, `-pvh-capture`, printers.
+"""`source` this inside gdb for `pvh …`, `$pvh_…()`, `layout pvh`, -pvh-capture and the pretty-printers.
 
-It finds the package pvhdbg beside itself, needs the standard library alone, changes no setting, and leaves sys.path
-and gdb's __main__ as they are. Any gdb's Python can read it, if only to be told that it is too old.
+It finds the package pvhdbg beside itself and needs only the standard library. It changes no gdb setting, and leaves
+sys.path and gdb's __main__ as they are. Every gdb's Python can parse it, so that an old one gets an error message.
 """
 
 
-def _source():  # type: () -> None  # noqa: ANN202  older Pythons know no other way
-    """Say what is too old, or load the rest."""
+def _source():  # type: () -> None  # noqa: ANN202  Python 2 has no annotations
+    """Load pvhdbg into gdb, or say that gdb or its Python is too old."""
     import re
     import sys
 
@@ -18,22 +18,22 @@ def _source():  # type: () -> None  # noqa: ANN202  older Pythons know no other 
     elif sys.version_info < (3, 10):
         gdb.write("pvh needs Python 3.10 or newer: this gdb has %d.%d\n" % sys.version_info[:2], gdb.STDERR)
     else:
-        # Not __file__: where a script of the user's sources this one, that is the user's.
-        _load(sys._getframe().f_code.co_filename)  # noqa: F821, SLF001  deleted below, after this
+        # Not __file__: if the user's script sources this one, __file__ is that of the user's script.
+        _load(sys._getframe().f_code.co_filename)  # noqa: F821, SLF001  deleted only after this call
 
 
 def _load(script):  # type: (str) -> None  # noqa: ANN001, ANN202
-    """Take the package that belongs to this script, whatever else is called pvhdbg here."""
+    """Import the package that belongs to this script, even if gdb's Python has another one called pvhdbg."""
     import importlib
     import os
     import sys
 
     above = os.path.dirname(os.path.dirname(os.path.realpath(script)))
-    # In a checkout gdb_scripts/ lies beside the package; installed, it is _gdb_scripts/ in the package.
+    # In a checkout gdb_scripts/ is beside the package; installed, it is _gdb_scripts/ inside the package.
     folder = above if os.path.isdir(os.path.join(above, "pvhdbg")) else os.path.dirname(above)
     loaded = sys.modules.get("pvhdbg")
     if loaded is None or list(loaded.__path__) != [os.path.join(folder, "pvhdbg")]:
-        for name in [each for each in sys.modules if each.split(".")[0] == "pvhdbg"]:
+        for name in [name for name in sys.modules if name.split(".")[0] == "pvhdbg"]:
             del sys.modules[name]
         sys.path.insert(0, folder)
         try:
