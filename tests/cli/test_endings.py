@@ -167,7 +167,7 @@ def test_a_bzimage_reaches_its_entry(debian_vmlinuz: Path) -> None:
     assert (0, ["entry"]) == (done.status, stages_of(done))
     assert ("bzimage", str(debian_vmlinuz)) == (done.document["kernel"]["kind"], done.document["kernel"]["path"])
     assert 4 == len(done.err.splitlines())
-    assert "--symbols FILE, a debug vmlinux of the same build" in done.err.splitlines()[0]
+    assert "pass its debug vmlinux with --symbols" in done.err.splitlines()[0]
 
 
 @pytest.mark.parametrize("release", ["6.1", "6.12"])

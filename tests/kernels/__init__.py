@@ -29,9 +29,7 @@ FILES = {
     "vmlinux-6.1": PackageFile(rf"linux-image-6\.1{_ABI}-cloud-amd64-dbg", r"usr/lib/debug/boot/vmlinux-.*"),
     "vmlinux-6.12": PackageFile(rf"linux-image-6\.12{_ABI}-cloud-amd64-dbg", r"usr/lib/debug/boot/vmlinux-.*"),
     "vmlinux-6.1-686": PackageFile(rf"linux-image-6\.1{_ABI}-686-pae-dbg", r"usr/lib/debug/boot/vmlinux-.*", "i386"),
-    "vmlinuz-6.1-cloud": PackageFile(
-        rf"linux-image-6\.1{_ABI}-cloud-amd64", r"boot/vmlinuz-.*"
-    ),  # legacy LZ4
+    "vmlinuz-6.1-cloud": PackageFile(rf"linux-image-6\.1{_ABI}-cloud-amd64", r"boot/vmlinuz-.*"),  # legacy LZ4
     "vmlinuz-6.12-cloud": PackageFile(rf"linux-image-6\.12{_ABI}-cloud-amd64", r"boot/vmlinuz-.*"),  # zstd
     "vmlinuz-6.1": PackageFile(rf"linux-image-6\.1{_ABI}-amd64", r"boot/vmlinuz-.*"),  # xz
     "grub": PackageFile(r"grub-xen-host", r"usr/lib/grub-xen/grub-i386-xen_pvh\.bin"),
