@@ -1,4 +1,4 @@
-"""Tests of the TUI neither touch the user's history nor follow the user's color settings."""
+"""No test of the screen uses the user's history or NO_COLOR."""
 
 from pathlib import Path
 

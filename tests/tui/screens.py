@@ -1,4 +1,4 @@
-"""Screens to be drawn, and what was drawn as text."""
+"""Screens for the tests, and what is drawn of them as text."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ from tests import build
 from tests.paths import RECORDINGS
 
 SIZES = ((80, 24), (120, 40), (200, 60))
-"""Of the terminal; the frame is without the prompt and the legend."""
+"""Terminal sizes: the frame lacks the prompt and the legend."""
 VIEWS = tuple(table.BY_NAME)
+"""The names of the views."""
 
 
 STACK = Finding("PVH207", "warning", "modlist_paddr: on the firmware's stack", "start_info.modlist_paddr", 0xF31F0)
@@ -35,14 +36,14 @@ def boot() -> Document:
 
 @cache
 def documents() -> tuple[Document, ...]:
-    """A boot put together here, and the real ones that were recorded."""
+    """Return a boot made by the tests, and the recordings of real boots."""
     return (boot(), *map(load, RECORDINGS))
 
 
 def at(stage: str, view: str = "start_info", of: Document | None = None, **fields: Any) -> Screen:  # noqa: ANN401
-    """The screen of a machine that stands at a stage; `fields` are any of a Screen's."""
+    """Return the screen of a machine stopped at a stage. `fields` are fields of Screen."""
     document = of or boot()
-    names = [each.stage for each in document.stops]
+    names = [stop.stage for stop in document.stops]
     here = names.index(stage)
     now = document.stops[here]
     marks = (StageMark(name, PASSED if at < here else HERE if at == here else AHEAD) for at, name in enumerate(names))
@@ -60,37 +61,37 @@ def at(stage: str, view: str = "start_info", of: Document | None = None, **field
 
 
 def of(capture: Capture, view: str = "start_info", **fields: Any) -> Screen:  # noqa: ANN401
-    """The screen of a machine that was stopped once."""
+    """Return the screen of a machine that stopped once."""
     run = Run(STOPPED, capture.stage, rip=capture.rip)
     screen = Screen(Title("vmlinux", "microvm"), run, history=(capture,), now=capture, view=view)
     return screen._replace(**noted(capture.stage, **fields))
 
 
 def noted(stage: str, **fields: Any) -> dict[str, Any]:  # noqa: ANN401
-    """With what was found at that stage also among all that was found."""
-    return {"boot_findings": tuple(BootFinding(each, (stage,)) for each in fields.get("findings", ())), **fields}
+    """Add the findings of the stage to those of the boot."""
+    return {"boot_findings": tuple(BootFinding(finding, (stage,)) for finding in fields.get("findings", ())), **fields}
 
 
 def drawn(screen: Screen, width: int, height: int) -> list[Line]:
-    """The frame and the legend on a terminal of that size; the prompt, which is not ours, is left out."""
+    """Return frame and legend on a terminal of that size, without the prompt, which prompt_toolkit draws."""
     return [*frame(screen, width, height - BELOW), legend(screen, width)]
 
 
 def lines(screen: Screen, size: tuple[int, int] = (80, 24)) -> list[str]:
-    return [plain(each) for each in drawn(screen, *size)]
+    return [plain(line) for line in drawn(screen, *size)]
 
 
 def text(screen: Screen, size: tuple[int, int] = (80, 24)) -> str:
-    return "\n".join(each.rstrip() for each in lines(screen, size))
+    return "\n".join(line.rstrip() for line in lines(screen, size))
 
 
 def line(screen: Screen, words: str, size: tuple[int, int] = (80, 24)) -> str:
-    """The first line of a view that holds the words, without its frame."""
-    return next(each for each in lines(screen, size)[3:] if words in each)[1:-1].rstrip()
+    """Return the first line of the view that contains the words, without its frame."""
+    return next(shown for shown in lines(screen, size)[3:] if words in shown)[1:-1].rstrip()
 
 
 def pages(screen: Screen, size: tuple[int, int] = (80, 24)) -> Iterator[str]:
-    """All that is to be seen when one pages down to the end."""
+    """Yield what is visible while paging down to the end."""
     width, height = size[0], size[1] - BELOW
     step = visible(screen, width, height)
     for cursor in range(0, max(len(rows(screen)), 1), step):
@@ -98,11 +99,10 @@ def pages(screen: Screen, size: tuple[int, int] = (80, 24)) -> Iterator[str]:
 
 
 def styles(screen: Screen, size: tuple[int, int] = (80, 24)) -> set[str]:
-    """The classes that something is drawn in."""
-    return {name for each in drawn(screen, *size) for style, words in each if words for name in style.split()}
+    """Return the style classes in use."""
+    return {name for line in drawn(screen, *size) for style, words in line if words for name in style.split()}
 
 
 def styled(screen: Screen, style: str, size: tuple[int, int] = (80, 24)) -> str:
-    """All that is drawn in a class."""
-    found = (words for each in drawn(screen, *size) for names, words in each if style in names.split())
-    return "".join(found)
+    """Return the text that is drawn in a style class."""
+    return "".join(words for line in drawn(screen, *size) for names, words in line if style in names.split())

@@ -1,4 +1,4 @@
-"""Whole screens as text. What draws them anew after a change that was meant: `python -m tests.tui.test_golden`."""
+"""Whole screens as text. After an intended change, write them again: `python -m tests.tui.test_golden`."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ SCREENS: dict[str, tuple[Screen, tuple[int, int]]] = {
 
 
 @pytest.mark.parametrize("name", SCREENS)
-def test_the_screen_is_what_it_was(name: str) -> None:
+def test_the_screen_is_unchanged(name: str) -> None:
     assert (FOLDER / f"{name}.txt").read_text() == screens.text(*SCREENS[name]) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""Guests, files and programs that want to break the screen."""
+"""Guests, files and programs that try to break the screen."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ EVIL = "\x1b[2J\x9b31m\r\n\x07\u202e\u200b日本\U0001f600\x00" * 3
 OURS = {
     *map(chr, range(0x20, 0x7F)),
     *"".join((*UNICODE.box, *UNICODE.past_box, *UNICODE[2:11])),
-    *"".join(each for table in (UNICODE.runs, UNICODE.stages, UNICODE.findings) for each in table.values()),
-    *"".join(each for pair in SIGNS.values() for each in pair),
+    *"".join(sign for table in (UNICODE.runs, UNICODE.stages, UNICODE.findings) for sign in table.values()),
+    *"".join(sign for pair in SIGNS.values() for sign in pair),
     "\n",
 }
 TOO_MANY = 16384
@@ -32,7 +32,7 @@ NOISES = {"random": None, "all ones": 0xFF, "all zeros": 0}
 
 
 def large() -> Capture:
-    """A guest that fills every bound: entries, a command line of escape sequences, many modules."""
+    """Return a guest that reaches every limit: map entries, modules, and a command line of escape sequences."""
     guest = build.linux_guest()
     guest.put(0x8000000, build.memmap([(at << 20, 0x110000, 1 + at % 20) for at in range(TOO_MANY)]))
     guest.put(0xA000000, b"\x1b[2J" * (LONGEST // 4) + b"\0")
@@ -49,23 +49,23 @@ def large() -> Capture:
 
 
 def checked(screen: Screen, size: tuple[int, int]) -> None:
-    """Every line is as long as it must be and nothing but text and our own signs is drawn."""
+    """Check that every line has the right length, and that only ASCII and our own signs are drawn."""
     drawn = screens.drawn(screen, *size)
 
-    assert {size[0]} == {length(each) for each in drawn}
+    assert {size[0]} == {length(line) for line in drawn}
     assert set() == set(screens.text(screen, size)) - OURS
 
 
 @pytest.mark.parametrize("noise", NOISES)
 @pytest.mark.parametrize("stage", ["prepare", "bootparams", "e820"])
-def test_guests_full_of_noise_fill_the_screen_exactly(stage: str, noise: str) -> None:
+def test_a_guest_full_of_noise_fills_the_screen_exactly(stage: str, noise: str) -> None:
     capture = build.capture_target(build.RandomTarget(1, NOISES[noise]), stage)
     for view in VIEWS:
         for size in (*SIZES, (60, 16)):
             checked(screens.of(capture, view, unfolded=view == "boot_params").at(3), size)
 
 
-def test_a_guest_that_fills_every_bound_is_shown_like_any_other() -> None:
+def test_a_guest_that_reaches_every_limit_is_shown() -> None:
     capture = large()
     for view in VIEWS:
         for size in SIZES:
@@ -76,14 +76,14 @@ def test_a_guest_that_fills_every_bound_is_shown_like_any_other() -> None:
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_text_from_anywhere_is_drawn_as_text(size: tuple[int, int]) -> None:
-    found = Finding(EVIL, "error", EVIL, EVIL, 1 << 70)
+def test_control_characters_and_wide_characters_are_escaped_everywhere(size: tuple[int, int]) -> None:
+    evil = Finding(EVIL, "error", EVIL, EVIL, 1 << 70)
     screen = screens.at(
         "prepare",
         title=Title(EVIL, EVIL),
         run=Run(state.DEAD, EVIL, how=EVIL, rip=1 << 64, symbol=EVIL),
         stages=(StageMark(EVIL, EVIL),),
-        findings=(found, found._replace(field="start_info.magic"), found._replace(field="", at=None)),
+        findings=(evil, evil._replace(field="start_info.magic"), evil._replace(field="", at=None)),
         old_values={"pvh_start_info.magic": EVIL, "": 1, EVIL: EVIL},
         code=Code(EVIL, (CodeLine(EVIL, 1 << 64), CodeLine(EVIL, None, 9, True, True))),
         bytes=Bytes((1 << 64) - 8, bytes(range(256)), (1 << 64) - 8, EVIL, (0, 1 << 70)),
@@ -99,11 +99,11 @@ def test_text_from_anywhere_is_drawn_as_text(size: tuple[int, int]) -> None:
     checked(screen._replace(popup=Popup(EVIL, -1)), size)
 
 
-def test_a_command_line_of_escape_sequences_is_shown_escaped() -> None:
+def test_escape_sequences_in_the_command_line_are_escaped() -> None:
     assert r"\x1b[2J\x1b[2J" in screens.text(screens.of(large()), (120, 40))
 
 
-def test_cursors_and_offsets_from_nowhere_do_no_harm() -> None:
+def test_cursors_and_scroll_positions_out_of_range_are_harmless() -> None:
     for view in VIEWS:
         for number in (-(1 << 70), -1, 1 << 70):
             screen = screens.at("prepare", view, output_top=number, text_tops={view: number}, serial=("a",) * 9)

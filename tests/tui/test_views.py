@@ -1,4 +1,4 @@
-"""What each view shows of a boot."""
+"""What each view shows."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from tests.tui import screens
 from tests.tui.screens import at, line, lines, pages, text
 
 BOOTS = screens.documents()
-LINUXES = [each for each in BOOTS if any(stop.boot_params for stop in each.stops)]
-WITH_MODULES = [each for each in BOOTS if each.stops[0].modules]
+LINUXES = [document for document in BOOTS if any(stop.boot_params for stop in document.stops)]
+WITH_MODULES = [document for document in BOOTS if document.stops[0].modules]
 
 
 def names(of: type[Struct]) -> list[str]:
-    """Every field, those of structures inside after their own."""
-    found = []
+    """Return the names of all fields, with those of nested structures."""
+    field_names = []
     for field in of.FIELDS:
-        found.append(field.name)
+        field_names.append(field.name)
         inner = field.__get__(of(bytes(of.SIZE)), of)
         if isinstance(inner, Struct):
-            found += names(type(inner))
-    return found
+            field_names += names(type(inner))
+    return field_names
 
 
 @pytest.mark.parametrize("document", BOOTS)
@@ -48,7 +48,7 @@ def test_every_field_of_a_module_is_shown(document: Document) -> None:
 
 
 @pytest.mark.parametrize("document", LINUXES)
-def test_every_field_of_boot_params_is_shown_once_unfolded(document: Document) -> None:
+def test_every_field_of_boot_params_is_shown_when_unfolded(document: Document) -> None:
     shown = "".join(pages(at("bootparams", "boot_params", document, unfolded=True)))
 
     assert [] == [name for name in names(BootParams) if f" {name} " not in shown and f" {name}\n" not in shown]
@@ -57,13 +57,14 @@ def test_every_field_of_boot_params_is_shown_once_unfolded(document: Document) -
 @pytest.mark.parametrize("document", BOOTS)
 def test_every_entry_of_the_map_is_shown(document: Document) -> None:
     shown = "".join(pages(at("entry", "memory", document)))
-    found = document.stops[0].memory_map
+    memory_map = document.stops[0].memory_map
 
-    assert found
-    assert [] == [each.addr for each in found.entries if f"{each.addr:#x}-{each.addr + each.size:#x}" not in shown]
+    assert memory_map
+    ranges = [f"{entry.addr:#x}-{entry.addr + entry.size:#x}" for entry in memory_map.entries]
+    assert [] == [entry_range for entry_range in ranges if entry_range not in shown]
 
 
-def test_start_info_is_the_kernels_copy_where_there_is_one() -> None:
+def test_start_info_shows_the_kernels_copy_if_there_is_one() -> None:
     entry, prepare = at("entry"), at("prepare")
 
     assert "struct hvm_start_info at 0xf31e0" == line(entry, "struct").strip()
@@ -76,23 +77,23 @@ def test_start_info_ends_with_the_command_line() -> None:
     assert 'cmdline         "console=ttyS0 earlyprintk=ttyS0"' == line(at("entry"), " cmdline  ").strip()
 
 
-def test_what_is_not_there_any_more_says_so_and_where_it_is() -> None:
+def test_data_that_is_no_longer_valid_says_so_and_how_to_see_it() -> None:
     screen = at("kernel", "modules", focus=state.VIEW)
 
     assert "modules  -  no longer valid at stage kernel" in text(screen)
-    assert "Left: back to what was captured before." in text(screen)
+    assert "Left: show the earlier stage that has it." in text(screen)
 
 
-def test_what_is_not_there_yet_says_when() -> None:
+def test_data_that_is_not_valid_yet_names_its_stage() -> None:
     assert "boot_params  -  not valid before stage bootparams" in text(at("prepare", "boot_params"))
 
 
-def test_the_kernels_boot_params_follow_those_of_pvh() -> None:
+def test_boot_params_are_those_of_pvh_and_later_the_kernels_copy() -> None:
     assert "struct boot_params at 0x310d320   pvh_bootparams" in text(at("bootparams", "boot_params"))
     assert "boot_params at 0x32ba460   boot_params, the kernel's copy" in text(at("kernel", "boot_params"))
 
 
-def test_boot_params_is_a_tree_with_its_zero_fields_folded() -> None:
+def test_boot_params_is_a_tree_with_zero_fields_folded() -> None:
     shown = lines(at("bootparams", "boot_params"), (120, 40))
 
     assert "+0x1f1 hdr                              header of a bzImage" in shown[7]
@@ -100,7 +101,7 @@ def test_boot_params_is_a_tree_with_its_zero_fields_folded() -> None:
     assert "9 fields, all 0: setup_sects to header" in shown[8]
 
 
-def test_a_module_shows_its_range_and_its_command_lines_place() -> None:
+def test_a_module_shows_its_range_and_the_address_of_its_command_line() -> None:
     shown = text(at("entry", "modules"))
 
     assert "struct hvm_modlist_entry[1] at 0x7b7c" in shown
@@ -108,22 +109,22 @@ def test_a_module_shows_its_range_and_its_command_lines_place() -> None:
     assert "cmdline_paddr  0x0                    no command line" in shown
 
 
-def test_no_modules_are_no_empty_pane() -> None:
+def test_without_modules_the_view_says_why() -> None:
     guest = build.linux_guest()
     guest.put(build.START_INFO, build.start_info())
 
-    assert "none: nr_modules is 0" in text(screens.of(guest.at("entry"), "modules"))
+    assert "no modules: nr_modules is 0" in text(screens.of(guest.at("entry"), "modules"))
 
 
-def test_findings_say_what_they_are_about() -> None:
+def test_the_list_of_findings_shows_code_stage_and_message() -> None:
     screen = at("prepare", "findings", findings=(screens.STACK,))
 
-    assert "1 finding at this boot so far: 1 at prepare" == line(screen, "1 finding").strip()
+    assert "1 finding so far: 1 at prepare" == line(screen, "1 finding").strip()
     assert "▸ ▲ PVH207  prepare  modlist_paddr: on the firmware's stack" in text(screen)
-    assert "no rule found anything" in text(screen._replace(boot_findings=()))
+    assert "no findings" in text(screen._replace(boot_findings=()))
 
 
-def test_code_shows_where_rip_is_and_what_has_a_breakpoint() -> None:
+def test_code_marks_rip_and_breakpoints() -> None:
     instructions = tuple(CodeLine(f"nop {at}", 0x1000 + at, None, at == 30, at == 31) for at in range(48))
     screen = at("prepare", "code", code=Code("instructions, as gdb reads them", instructions))
 
@@ -132,11 +133,11 @@ def test_code_shows_where_rip_is_and_what_has_a_breakpoint() -> None:
     assert "● 0x101f  nop 31" == line(screen, "nop 31").strip()
 
 
-def test_code_without_anything_to_show_says_why() -> None:
+def test_without_code_the_view_says_why() -> None:
     assert "no monitor" in text(at("entry", "code", code=Code(why="no monitor")))
 
 
-def test_source_is_shown_by_line_numbers() -> None:
+def test_source_is_shown_with_line_numbers() -> None:
     source = (CodeLine("if (x)", None, 9), CodeLine("\treturn;", None, 10, True))
     shown = text(at("prepare", "code", code=Code("enlighten.c", source)))
 
@@ -144,7 +145,7 @@ def test_source_is_shown_by_line_numbers() -> None:
     assert "▸ ▶10          return;" in shown
 
 
-def test_bytes_mark_what_is_selected_by_more_than_colour() -> None:
+def test_selected_bytes_are_in_brackets() -> None:
     screen = at("prepare", "bytes", bytes=Bytes(0x1000, b"0123456789abcdefXYZ", None, "", (0x1004, 0x1006)))
 
     assert "▸0x1000  30 31 32 33[34 35]36 37 38 39 61 62 63 64 65 66  0123456789abcdef" == line(screen, "30 31")
@@ -152,31 +153,31 @@ def test_bytes_mark_what_is_selected_by_more_than_colour() -> None:
     assert "[34 35]" == screens.styled(screen, classes.BYTES_SELECTED)
 
 
-def test_bytes_selected_to_the_end_of_a_row_go_on_in_the_next() -> None:
+def test_a_selection_across_two_rows_of_bytes_is_marked_in_both() -> None:
     shown = lines(at("prepare", "bytes", bytes=Bytes(0x1000, bytes(48), None, "", (0x100E, 0x1012))))
 
     assert "00 00[00 00] ...." in shown[4]
     assert " 0x1010 [00 00]00 00" in shown[5]
 
 
-def test_bytes_show_the_virtual_address_too_where_there_is_room() -> None:
-    # The address that was asked for is that of what is selected, and rows begin at multiples of 16.
-    peeked = Bytes(0x2000, bytes(32), 0xFFFFFFFF81002008, "_text", (0x2008, 0x2010))
-    screen = at("prepare", "bytes", bytes=peeked)
+def test_bytes_show_the_virtual_address_too_if_it_fits() -> None:
+    # The requested address is that of the selected bytes; rows start at multiples of 16.
+    memory = Bytes(0x2000, bytes(32), 0xFFFFFFFF81002008, "_text", (0x2008, 0x2010))
+    screen = at("prepare", "bytes", bytes=memory)
 
     assert "0x2010  0xffffffff81002010 " in text(screen, (120, 40))
     assert "0x2000 physical, 0xffffffff81002008 virtual   _text" in text(screen)
     assert "0xffffffff81002010" not in text(screen)
 
 
-def test_bytes_lead_to_the_pointer_that_is_selected() -> None:
+def test_enter_on_bytes_follows_the_selected_pointer() -> None:
     data = bytes(12) + (0xF31E0).to_bytes(8, "little") + bytes(12)
     screen = at("prepare", "bytes", bytes=Bytes(0x2000, data, None, "", (0x200C, 0x2014)))
 
-    assert [0xF31E0, 0xF31E0 >> 32 or None] == [each.leads_to for each in rows(screen)]
+    assert [0xF31E0, 0xF31E0 >> 32 or None] == [row.leads_to for row in rows(screen)]
 
 
-def test_bytes_that_cannot_be_read_say_why() -> None:
+def test_unreadable_memory_says_why() -> None:
     assert "nothing there" in text(at("entry", "bytes", bytes=Bytes(0x1000, None, why="nothing there")))
 
 
@@ -192,33 +193,33 @@ def test_the_serial_console_follows_its_end_and_folds_long_lines() -> None:
     serial = (*(f"line {n}" for n in range(30)), "x" * 77 + "end", "")
     shown = lines(at("prepare", "serial", serial=serial))
 
-    assert "serial console, 32 lines, the last of them" in shown[3]
-    assert ["line 29", "x" * 77, "end"] == [each.strip("│ ") for each in shown[12:15]]
+    assert "serial console, 32 lines, following the end" in shown[3]
+    assert ["line 29", "x" * 77, "end"] == [line.strip("│ ") for line in shown[12:15]]
 
 
 def test_the_serial_console_can_be_scrolled() -> None:
     screen = at("prepare", "serial", serial=tuple(f"line {n}" for n in range(300)), text_tops={"serial": 7})
 
-    assert "serial console, line 8 of 300 lines" in text(screen)
+    assert "serial console, from line 8 of 300" in text(screen)
     assert "line 7" == lines(screen)[4].strip("│ ")
 
 
-def test_gdbs_output_stands_above_the_prompt_and_is_not_framed() -> None:
+def test_gdb_output_is_above_the_prompt_without_side_borders() -> None:
     shown = lines(at("prepare", output=("(gdb) p 1", "$1 = 1", "")))
 
-    assert ["", "", "(gdb) p 1", "$1 = 1"] == [each.rstrip() for each in shown[-5:-1]]
+    assert ["", "", "(gdb) p 1", "$1 = 1"] == [line.rstrip() for line in shown[-5:-1]]
 
 
-def test_gdbs_output_can_be_scrolled_and_says_so() -> None:
+def test_scrolled_gdb_output_says_where_it_is() -> None:
     screen = at("prepare", output=tuple(f"line {n}" for n in range(5000)), output_top=1234)
     shown = lines(screen)
 
-    assert "└ gdb from line 1235 of 5000 lines ─" in shown[-6]
+    assert "└ gdb from line 1235 of 5000 ─" in shown[-6]
     assert "line 1234" == shown[-5].strip()
     assert "line 4999" == lines(screen._replace(output_top=None))[-2].strip()
 
 
-def test_while_the_guest_runs_views_are_of_the_last_stop_and_dimmed() -> None:
+def test_while_the_guest_runs_views_are_dimmed_and_labeled_with_the_last_stop() -> None:
     screen = at("prepare", run=Run(state.RUNNING, since=100.0), clock=112.9)
 
     assert "▶ running 12 s" in text(screen)
@@ -227,24 +228,24 @@ def test_while_the_guest_runs_views_are_of_the_last_stop_and_dimmed() -> None:
     assert "" == screens.styled(screen._replace(run=at("prepare").run), classes.OLD)
 
 
-def test_the_past_has_a_frame_of_another_kind_and_says_when_it_was() -> None:
+def test_the_past_has_another_frame_and_a_label_with_its_stage() -> None:
     past, now = at("e820", past=0), at("e820")
 
-    assert "captured at entry, the past" in text(past)
+    assert "past: captured at entry" in text(past)
     assert "║▸ +0x00 magic" in text(past)
     assert "[entry ●]" in text(past)
     assert "║" not in text(now)
-    assert "the past" not in text(now)
+    assert "past:" not in text(now)
 
 
-def test_the_serial_console_is_never_of_the_past() -> None:
+def test_the_serial_console_is_always_live() -> None:
     shown = text(at("e820", "serial", past=0))
 
-    assert "now, not the past" in shown
+    assert "live, not past" in shown
     assert "║" not in shown
 
 
-def test_on_a_wide_terminal_the_code_stands_beside_the_view() -> None:
+def test_on_a_wide_terminal_the_code_is_beside_the_view() -> None:
     code = Code("enlighten.c", (CodeLine("memcpy(a, b)", None, 9, True),))
     shown = text(at("prepare", code=code), (200, 60))
 
@@ -254,10 +255,10 @@ def test_on_a_wide_terminal_the_code_stands_beside_the_view() -> None:
     assert "┬ code ─" not in text(at("prepare", "code", code=code), (200, 60))
 
 
-def test_before_anything_is_captured_that_is_said() -> None:
+def test_before_the_first_stop_the_view_says_what_it_waits_for() -> None:
     blank = at("entry")._replace(now=None, history=(), run=Run())
 
-    assert "the guest is on its way to its first stop" in text(blank)
-    assert "waiting for gdb to start, and for QEMU: microvm" in text(blank._replace(stages=()))
-    assert "nothing was captured yet" in text(blank._replace(run=Run(state.ENDED)))
+    assert "the guest is running to its first stop" in text(blank)
+    assert "waiting for gdb and QEMU to start: microvm" in text(blank._replace(stages=()))
+    assert "nothing captured yet" in text(blank._replace(run=Run(state.ENDED)))
     assert "… starting" in text(blank)

@@ -1,4 +1,4 @@
-"""Frames: the views' names in the top border, and the lines between panes."""
+"""The frame: tabs in the top border, borders between panes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def shows_past(screen: Screen) -> bool:
-    """The serial console is of the present whatever is looked at."""
+    """Say whether the view shows an earlier stage; a live view never does."""
     return screen.past is not None and not table.shown(screen).is_live
 
 
@@ -39,25 +39,25 @@ def style(screen: Screen) -> str:
 
 
 def top(screen: Screen, plan: Layout) -> Line:
-    """The upper border with the names of the views and, above a second one, what that is."""
+    """Draw the top border: the tabs and, above a second view, its name."""
     drawn, border = box(screen), style(screen)
     left = rule(_tabs(screen, plan.inner), plan.inner, drawn.across, border)
     beside: Line = []
     if plan.beside:
-        title: Line = [(classes.PANE_TITLE, " code ")]
+        title: Line = [(classes.PANE_TITLE, f" {table.CODE.name} ")]
         beside = [(border, drawn.top), *rule(title, plan.beside, drawn.across, border)]
     return [(border, drawn.top_left), *left, *beside, (border, drawn.top_right)]
 
 
 def between(screen: Screen, plan: Layout, title: Line, *, closes: bool = False) -> Line:
-    """The border above a pane that lies below the views: the last of them closes the frame."""
+    """Draw the border above a pane below the view; the last one closes the frame."""
     drawn, border = box(screen), style(screen)
     ends = (drawn.bottom_left, drawn.bottom_right) if closes else (drawn.left, drawn.right)
     return [(border, ends[0]), *rule(title, plan.width - 2, drawn.across, border), (border, ends[1])]
 
 
 def rule(title: Line, width: int, across: str, border: str) -> Line:
-    """A line with words in it."""
+    """Draw a border with a title in it."""
     left = width - length(title)
     if left < 0:
         return fit(title, width)
@@ -65,19 +65,19 @@ def rule(title: Line, width: int, across: str, border: str) -> Line:
 
 
 def sides(screen: Screen, line: Line) -> Line:
-    """A line within the frame."""
+    """Put the side borders around a line."""
     edge = (style(screen), box(screen).down)
     return [edge, *line, edge]
 
 
 def _tabs(screen: Screen, width: int) -> Line:
-    """All views by number and name, as long and as far apart as there is room for."""
-    found: Line = []
-    for names, apart in _WORDINGS:
-        found = _named(screen, names, apart)
-        if length(found) <= width:
+    """Draw the tabs of all views: key and name, in the longest wording that fits."""
+    tabs: Line = []
+    for names, blank in _WORDINGS:
+        tabs = _named(screen, names, blank)
+        if length(tabs) <= width:
             break
-    return fit(found, min(length(found), width), signs(screen.ascii).more)
+    return fit(tabs, min(length(tabs), width), signs(screen.ascii).more)
 
 
 _NAMES, _SHORT_NAMES = [view.name for view in table.VIEWS], [view.short for view in table.VIEWS]
@@ -89,20 +89,20 @@ _WORDINGS: tuple[tuple[Sequence[str], str], ...] = (
 )
 
 
-def _named(screen: Screen, names: Sequence[str], apart: str) -> Line:
-    """Draw all tabs, with a sign between key and name where something is new or wrong."""
+def _named(screen: Screen, names: Sequence[str], blank: str) -> Line:
+    """Draw the tabs, with a sign between key and name if something changed or is wrong."""
     changed, tabs = changed_views(screen), list[tuple[str, str]]()
     for view, name in zip(table.VIEWS, names, strict=True):
         if tabs:
-            tabs.append((style(screen), f"{apart}{signs(screen.ascii).separator}{apart}"))
+            tabs.append((style(screen), f"{blank}{signs(screen.ascii).separator}{blank}"))
         chosen = view is table.shown(screen)
         words = f"{view.key}{_sign(screen, view, is_changed=view.name in changed)}{name}"
         tabs.append((classes.TAB_CHOSEN if chosen else classes.TAB, words))
-    return [("", " "), *tabs, ("", " ")] if apart else tabs
+    return [("", " "), *tabs, ("", " ")] if blank else tabs
 
 
 def _sign(screen: Screen, view: View, *, is_changed: bool) -> str:
-    """Return the sign on a tab: a star if something changed, the worst finding's for the list of findings."""
+    """Return the sign on a tab: a star if something changed; for the list of findings the sign of the worst."""
     sign = signs(screen.ascii)
     if view.finding is None or not screen.boot_findings:
         return sign.changed if is_changed else " "

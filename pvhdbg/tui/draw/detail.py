@@ -11,13 +11,14 @@ from pvhdbg.tui.draw import fields_at
 from pvhdbg.tui.lines import classes
 from pvhdbg.tui.lines.line import clean, fit, length
 from pvhdbg.tui.lines.signs import signs
-from pvhdbg.tui.screen import memory_at, state
+from pvhdbg.tui.screen import changes, memory_at, state
 from pvhdbg.tui.screen.by_id import ById
 from pvhdbg.tui.views import table
 from pvhdbg.tui.views.row_lines import sign_of
 from pvhdbg.tui.views.shown import cursor, rows, selected
 from pvhdbg.views.explain import lookup
 from pvhdbg.views.rows import text
+from pvhdbg.views.rows.row import NOTHING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,9 +83,18 @@ def _subject(screen: Screen) -> Row | None:
 
 
 def _detail(screen: Screen, row: Row) -> Detail:
-    found = table.shown(screen).detail(screen, rows(screen), cursor(screen))
-    is_raw = bool(row.raw) and not row.path
-    return found._replace(note=_contents(screen, row.address or 0, len(row.raw))) if is_raw else found
+    about = table.shown(screen).detail(screen, rows(screen), cursor(screen))
+    if row.raw and not row.path:
+        return about._replace(note=_contents(screen, row.address or 0, len(row.raw)))
+    if row.value == NOTHING and screen.capture and _is_no_longer_valid(changes.top_key(row.path), screen.capture.stage):
+        return about._replace(note="Left: show the earlier stage that has it.")
+    return about
+
+
+def _is_no_longer_valid(key: str, stage: str) -> bool:
+    if key not in stages.CAPTURE_KEYS or stage not in stages.NAMES or key in stages.stage(stage).valid:
+        return False
+    return not stages.is_before(stage, stages.first_valid(key))
 
 
 def _contents(screen: Screen, paddr: int, size: int) -> str:
@@ -191,8 +201,7 @@ def _sentences(row: Row, about: Detail) -> Line:
     enter = "Enter: go to its row." if about.finding_first else ""
     if row.leads_to is not None and not about.finding_first:
         enter = f"Enter: go to {text.address(row.leads_to)}."
-    left = "Left: go to an earlier stage, which has it." if row.meaning.startswith(stages.NO_LONGER_VALID) else ""
-    sentences = [_zero_fields(row), left, about.note, *bits, *explained[:1], enter, *explained[1:]]
+    sentences = [_zero_fields(row), about.note, *bits, *explained[:1], enter, *explained[1:]]
     return [(classes.DETAIL, words) for words in sentences if words]
 
 

@@ -1,4 +1,4 @@
-"""The whole screen above the prompt, as lines. A pure function of the Screen and a size."""
+"""The whole screen above the prompt: (Screen, size) -> lines."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from pvhdbg.tui.lines.line import clean, fit, length
 from pvhdbg.tui.lines.signs import signs
 from pvhdbg.tui.screen import state
 from pvhdbg.tui.views import shown, table
-from pvhdbg.views.rows import text
 
 if TYPE_CHECKING:
     from pvhdbg.tui.draw.layout import Layout
@@ -25,7 +24,7 @@ cursor = shown.cursor
 
 
 def frame(screen: Screen, width: int, height: int) -> list[Line]:
-    """Exactly `height` lines of exactly `width` cells; the prompt and the legend come below them."""
+    """Draw exactly `height` lines of `width` cells. The prompt and the legend follow below."""
     if is_too_small(width, height):
         return _too_small(width, height)
     plan, clamped = layout(screen, width, height), clamp(screen, width, height)
@@ -43,23 +42,23 @@ def frame(screen: Screen, width: int, height: int) -> list[Line]:
 
 
 def visible(screen: Screen, width: int, height: int) -> int:
-    """How many rows of the view are to be seen."""
+    """Return how many rows of the view are visible."""
     plan = layout(screen, width, height)
     return panes.rows_visible(screen, plan.inner, plan.view)
 
 
 def detail_visible(screen: Screen, width: int, height: int) -> int:
-    """How many lines of the detail are to be seen."""
+    """Return how many lines of the detail are visible."""
     return layout(screen, width, height).detail
 
 
 def output_visible(screen: Screen, width: int, height: int) -> int:
-    """How many lines of gdb's output are to be seen."""
+    """Return how many lines of gdb's output are visible."""
     return layout(screen, width, height).output
 
 
 def clamp(screen: Screen, width: int, height: int) -> Screen:
-    """With a selected row that exists and is visible, and no scrolling past an end."""
+    """Select a row that exists, and scroll so that it is visible and no pane is past its end."""
     count, popup, text = visible(screen, width, height), screen.popup, table.shown(screen).text
     if screen.view in screen.positions:
         window = panes.window(screen, len(rows(screen)), count)
@@ -74,24 +73,24 @@ def clamp(screen: Screen, width: int, height: int) -> Screen:
 
 
 def detail_last(screen: Screen, width: int, height: int) -> int:
-    """The last line that can be the detail's first; the first one where it does not have the focus."""
+    """Return the highest index of the detail's first visible line; 0 if it does not have the focus."""
     plan = layout(screen, width, height)
     return detail.last_top(screen, width - 2, plan.detail) if screen.focus == state.DETAIL else 0
 
 
 def _top(top: int | None, count: int, shown: int) -> int | None:
-    """Null at the end: then what comes is followed."""
+    """Return None at the end, which is then followed."""
     return None if top is None or top >= count - shown else max(top, 0)
 
 
 def _too_small(width: int, height: int) -> list[Line]:
-    words = f"too small: {width}x{height + BELOW} of at least {LEAST_WIDTH}x{LEAST_HEIGHT + BELOW}"
+    words = f"too small: {width}x{height + BELOW}, needs {LEAST_WIDTH}x{LEAST_HEIGHT + BELOW}"
     first = fit([(classes.TOO_SMALL, words)], width)
     return [first, *([("", " " * width)] for _ in range(height - 1))][:height]
 
 
 def _views(screen: Screen, plan: Layout) -> list[Line]:
-    """The view that is chosen and, where there is room, the code beside it."""
+    """Draw the view and, if there is room, the code beside it."""
     chosen = panes.view(screen, plan.inner, plan.view)
     if plan.beside:
         code = screen._replace(view=table.CODE.name, focus=state.PROMPT)
@@ -104,13 +103,13 @@ def _views(screen: Screen, plan: Layout) -> list[Line]:
 def _strip(screen: Screen, plan: Layout) -> list[Line]:
     if not plan.strip:
         return []
-    found = memory_pane.strip(screen, plan.width - 2, plan.strip)
+    strip = memory_pane.strip(screen, plan.width - 2, plan.strip)
     title: Line = [
         (classes.PANE_TITLE, " memory "),
-        (classes.MARK, f" {memory_pane.letters(screen, plan.width - 12, found)} "),
+        (classes.MARK, f" {memory_pane.letters(screen, plan.width - 12, strip)} "),
     ]
-    lines = [fit(found[at] if at < len(found) else [], plan.width - 2) for at in range(plan.strip)]
-    return [boxes.between(screen, plan, title), *(boxes.sides(screen, each) for each in lines)]
+    lines = [fit(strip[index] if index < len(strip) else [], plan.width - 2) for index in range(plan.strip)]
+    return [boxes.between(screen, plan, title), *(boxes.sides(screen, line) for line in lines)]
 
 
 def _detail(screen: Screen, plan: Layout) -> list[Line]:
@@ -118,14 +117,14 @@ def _detail(screen: Screen, plan: Layout) -> list[Line]:
     lines, title = detail.detail(screen, width, plan.detail), detail.title(screen, width, plan.detail)
     return [
         boxes.between(screen, plan, [(_pane_title(screen, state.DETAIL), f" {title} ")]),
-        *(boxes.sides(screen, each) for each in lines),
+        *(boxes.sides(screen, line) for line in lines),
     ]
 
 
 def _output(screen: Screen, plan: Layout) -> list[Line]:
-    """What gdb printed, without a frame: it can be selected and copied as it is."""
+    """Draw gdb's output without side borders, so that it can be copied from the terminal."""
     words = text_lines.wrapped(screen, screen.output, screen.output_top, plan.width, plan.output)
-    lines: list[Line] = [[(_output_style(each), each)] for each in words]
+    lines: list[Line] = [[(_output_style(line), line)] for line in words]
     blank: list[Line] = [[]] * (plan.output - len(lines))
     below = [*blank, *lines] if screen.output_top is None else [*lines, *blank]
     return [boxes.between(screen, plan, _output_title(screen, plan), closes=True), *below]
@@ -140,9 +139,9 @@ def _output_style(line: str) -> str:
 
 
 def _output_title(screen: Screen, plan: Layout) -> Line:
-    """Its name; how far it is scrolled; what there is to say."""
+    """Draw the pane's name, where it is scrolled to, and the message for the user."""
     top = screen.output_top
-    where = "" if top is None else f"from line {top + 1} of {text.counted(len(screen.output), 'line')} "
+    where = "" if top is None else f"from line {top + 1} of {len(screen.output)} "
     title: Line = [(_pane_title(screen, state.OUTPUT), f" gdb {where}")]
     if screen.message:
         title.append((classes.MESSAGE, f" {clean(screen.message)} "))

@@ -18,15 +18,15 @@ def heading(screen: Screen) -> Line:
     view = table.shown(screen)
     line: Line = [*_when(screen), (classes.HEADING, f" {view.heading(screen) or view.name}")]
     if screen.only_changes and view.shows_capture:
-        line.append((classes.CHANGED, "   * only what changed"))
+        line.append((classes.CHANGED, "   * only changes"))
     return line
 
 
 def _when(screen: Screen) -> Line:
-    """Label captures of earlier stages as past, and views that have no past as of now."""
+    """Label captures of earlier stages as past, and views that have no past as live."""
     capture = screen.capture
     if screen.past is not None and capture:
-        words = f" captured at {capture.stage}, the past " if boxes.shows_past(screen) else " now, not the past "
+        words = f" past: captured at {capture.stage} " if boxes.shows_past(screen) else " live, not past "
         return [(classes.PAST, words)]
     if screen.run.kind == state.RUNNING and not table.shown(screen).is_live:
         return [(classes.PAST, " as of the last stop ")]

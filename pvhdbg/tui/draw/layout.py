@@ -1,4 +1,4 @@
-"""How the screen is shared out among the panes, for a size and for what has the focus."""
+"""How the panes share the terminal, depending on its size and on the focus."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ if TYPE_CHECKING:
     from pvhdbg.tui.screen.state import Screen
 
 BELOW = 2
-"""Lines of the screen that are no part of the frame: the prompt and the legend."""
+"""Lines below the frame: the prompt and the legend."""
 LEAST_WIDTH, LEAST_HEIGHT = 60, 16 - BELOW
 BESIDE = 200
-"""From this width on there are two views side by side."""
+"""Columns from which the code stands beside the view."""
 
 _STATE, _BORDERS = 2, 3
 _COMPACT = 30
-"""Below so many lines of the screen the detail has one, until somebody reads it: in the view, or a finding."""
+"""Below this many lines the detail has only one, unless the focus is on the view, or findings are shown."""
 _LEAST_VIEW, _LEAST_OUTPUT = 3, 2
-"""Lines that are left of the others while somebody reads the detail or gdb's output."""
+"""Lines that the view and the output keep while the detail has the focus."""
 
 
 class Layout(NamedTuple):
-    """Lines of each pane, without the borders between them; `beside` is the width of the second view, 0 without one."""
+    """The lines of each pane, without borders. `beside` is the width of the second view, 0 if there is none."""
 
     width: int
     view: int
@@ -35,12 +35,12 @@ class Layout(NamedTuple):
 
     @property
     def inner(self) -> int:
-        """The width of the view, within its frame."""
+        """The width of the view inside its frame."""
         return self.width - 2 - (self.beside + 1 if self.beside else 0)
 
 
 def layout(screen: Screen, width: int, height: int) -> Layout:
-    """The panes of a frame of this size. What has the focus gets more of it."""
+    """Lay out a frame of this size. The pane with the focus gets more room."""
     view = table.shown(screen)
     strip = 0 if view.has_picture else _strip(height + BELOW)
     room = height - _STATE - _BORDERS - strip - (1 if strip else 0)
@@ -54,7 +54,7 @@ def is_too_small(width: int, height: int) -> bool:
 
 
 def _below(screen: Screen, lines: int, room: int) -> tuple[int, int]:
-    """What detail and output have on a screen of so many lines: who looks at the view reads the detail, too."""
+    """Return the lines of detail and output. With the focus on the view the detail is read too, so it gets more."""
     both = room // 3 if lines < _COMPACT else room * 2 // 5
     most = max(both - _LEAST_OUTPUT, 1)
     detail = min(_share(lines), most)

@@ -1,4 +1,4 @@
-"""The last line of the screen: what the keys do where the focus is."""
+"""The last line of the screen: what the keys do in the pane that has the focus."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ if TYPE_CHECKING:
     from pvhdbg.tui.screen.state import Screen
 
 FIRST = ("help", "continue", "next-stage")
-"""What the keys do that come before all others; while the guest runs, it is what stops it that people look for."""
-WHILE_IT_RUNS = ("help", "interrupt")
+"""The actions that come first, before all others: while the guest runs, the one that stops it."""
+WHILE_RUNNING = ("help", "interrupt")
 ONCE_DEAD = ("help", "restart")
-WITHOUT_A_GUEST = ("help",)
+WITHOUT_GUEST = ("help",)
 _RUN_ON = ("continue", "next-stage", "next", "step")
-"""What can't be done with a guest that is dead, nor with a recording."""
+"""Actions that are impossible if the guest is dead, and in a recording."""
 _FIRST = {
-    state.RUNNING: WHILE_IT_RUNS,
+    state.RUNNING: WHILE_RUNNING,
     state.DEAD: ONCE_DEAD,
-    state.RECORDING: WITHOUT_A_GUEST,
-    state.ENDED: WITHOUT_A_GUEST,
+    state.RECORDING: WITHOUT_GUEST,
+    state.ENDED: WITHOUT_GUEST,
 }
 _ENTRIES = {":": "go to", "/": "search"}
 
 
 def legend(screen: Screen, width: int) -> Line:
-    """As many keys as there is room for; while a line is typed in a pane, that line."""
+    """Draw as many keys as fit; instead of them the line that is being typed in a pane."""
     sign = signs(screen.ascii)
     if screen.entry:
         kind = _ENTRIES.get(screen.entry.kind, screen.entry.kind)
@@ -46,12 +46,12 @@ def legend(screen: Screen, width: int) -> Line:
 
 
 def _chosen(scope: str, width: int, actions: Sequence[str]) -> list[Key]:
-    """The first ones, then those that work here alone, then the others, until the line is full."""
+    """Choose the first actions, then keys that work only here, then the others, until the line is full."""
     everywhere = [key for key in KEYS if key.short and key.scope == EVERYWHERE]
     first = [key for key in everywhere if key.action in actions]
-    unfit = {*WHILE_IT_RUNS, *ONCE_DEAD, *(() if actions in (FIRST, WHILE_IT_RUNS) else _RUN_ON)}
-    others = [key for key in everywhere if key not in first and key.action not in unfit]
-    here = [key for key in KEYS if key.short and key.scope == scope and key.action not in unfit]
+    impossible = {*WHILE_RUNNING, *ONCE_DEAD, *(() if actions in (FIRST, WHILE_RUNNING) else _RUN_ON)}
+    others = [key for key in everywhere if key not in first and key.action not in impossible]
+    here = [key for key in KEYS if key.short and key.scope == scope and key.action not in impossible]
     chosen: list[Key] = []
     for key in (*first, *here, *others):
         width -= length(_word(key))

@@ -1,4 +1,4 @@
-"""Memory to scale: as a strip below other views, and beside or above the table in its own."""
+"""Memory drawn to scale: as a strip below a view, and beside or above the table of the memory view."""
 
 from __future__ import annotations
 
@@ -23,93 +23,92 @@ if TYPE_CHECKING:
     from pvhdbg.tui.screen.state import Screen
     from pvhdbg.views.rows.memory_picture import Strip
 
-APART, WIDE_APART, WIDE = 6, 10, 100
-"""Cells between two strips, and how many more from which width on: the label of an end may reach into them."""
+GAP, WIDE_GAP, WIDE = 6, 10, 100
+"""Cells between two strips, and from which width on the wider gap: the label of an end reaches into it."""
 USUAL = 2
-"""Stretches that a picture has if there is no RAM above 4 GiB."""
+"""Strips of a picture without RAM above 4 GiB."""
 _SHORT = {", module 0": "", "module list": "modlist", "command line": "cmdline", "memory map": "map"}
 _LONG = re.compile("|".join(_SHORT))
 HIDDEN = "+"
-"""Where a letter would be that has no room."""
+"""Stands for letters that don't fit."""
 
 
 def strip(screen: Screen, width: int, lines: int) -> list[Line]:
-    """All of memory in one row of cells, its stretches beside each other, with scales above and letters below."""
-    seen = screen.capture
-    if seen is None:
+    """Draw all of memory as one row of cells, with a scale above and letters below."""
+    capture = screen.capture
+    if capture is None:
         return []
-    apart, more = WIDE_APART if width >= WIDE else APART, signs(screen.ascii).more
-    cells = (width - 1) // USUAL - apart
-    found = _picture(screen, seen, cells)
-    if len(found.strips) != USUAL:
-        cells = (width - 1) // len(found.strips) - apart
-        found = _picture(screen, seen, cells)
-    drawn = [_within(_lines(each, ascii=screen.ascii), lines) for each in found.strips]
+    gap, more = WIDE_GAP if width >= WIDE else GAP, signs(screen.ascii).more
+    cells = (width - 1) // USUAL - gap
+    picture = _picture(screen, capture, cells)
+    if len(picture.strips) != USUAL:
+        cells = (width - 1) // len(picture.strips) - gap
+        picture = _picture(screen, capture, cells)
+    strips = [_cut_below(_lines(part, ascii=screen.ascii), lines) for part in picture.strips]
     return [
-        [("", " "), *(part for each in drawn for part in fit(each[at] if at < len(each) else [], cells + apart, more))]
+        [
+            ("", " "),
+            *(part for strip in strips for part in fit(strip[at] if at < len(strip) else [], cells + gap, more)),
+        ]
         for at in range(lines)
     ]
 
 
-def _within(found: list[Line], count: int) -> list[Line]:
-    """So many lines, with a sign on the last for the letters that are on none of them."""
-    hidden = [plain(each) for each in found[count:]]
+def _cut_below(lines: list[Line], count: int) -> list[Line]:
+    """Keep the first lines; signs on the last one stand for letters below it."""
+    hidden = [plain(line) for line in lines[count:]]
     if not hidden:
-        return found
-    columns = zip_longest(plain(found[count - 1]), *hidden, fillvalue=" ")
-    marked = "".join(HIDDEN if any(each != " " for each in below) else shown for shown, *below in columns)
-    return [*found[: count - 1], [(classes.MARK, marked)]]
+        return lines
+    columns = zip_longest(plain(lines[count - 1]), *hidden, fillvalue=" ")
+    marked = "".join(HIDDEN if any(letter != " " for letter in below) else shown for shown, *below in columns)
+    return [*lines[: count - 1], [(classes.MARK, marked)]]
 
 
 def stacked(screen: Screen, width: int, lines: int) -> list[Line]:
-    """The stretches above each other, then what the signs mean."""
-    seen = screen.capture
-    if seen is None:
+    """Draw the strips one above the other, then explain the signs."""
+    capture = screen.capture
+    if capture is None:
         return []
-    drawn = _picture(screen, seen, width - WIDE_APART)
-    found = [line for each in drawn.strips for line in _lines(each, ascii=screen.ascii)]
-    legend = picture_text.legend(drawn, ascii=screen.ascii)
-    if any(len(each) > width for each in legend):
-        legend = [part for each in legend for part in _narrow(each).replace("  (a char", "\n(a char").split("\n")]
-    return [*found, *([(classes.MEANING, each)] for each in legend)][:lines]
+    picture = _picture(screen, capture, width - WIDE_GAP)
+    drawn = [line for strip in picture.strips for line in _lines(strip, ascii=screen.ascii)]
+    legend = picture_text.legend(picture, ascii=screen.ascii)
+    if any(len(words) > width for words in legend):
+        kinds, *marks = map(_shorten, legend)
+        legend = [*kinds.replace("  (", "\n(").split("\n"), *marks]  # the scale on a line of its own
+    return [*drawn, *([(classes.MEANING, words)] for words in legend)][:lines]
 
 
-def _narrow(line: str) -> str:
-    """In as few words as will do."""
-    return _LONG.sub(lambda found: _SHORT[found[0]], re.sub("  +", "  ", line))
+def _shorten(words: str) -> str:
+    return _LONG.sub(lambda match: _SHORT[match[0]], re.sub("  +", "  ", words))
 
 
-def letters(screen: Screen, width: int, drawn: Sequence[Line]) -> str:
-    """What the letters stand for, and the sign for those that had no room in what was drawn; in short where the line
-    has no room.
-    """
-    seen = screen.capture
-    if seen is None:
+def letters(screen: Screen, width: int, strip: Sequence[Line]) -> str:
+    """Explain the letters below a strip, and the sign for letters that don't fit if the strip has it."""
+    if screen.capture is None:
         return ""
-    marks = memory_picture.marks(screen.handover or seen, screen.image)
-    names = dict.fromkeys(f"{each.letter} {'modules' if each.letter == 'm' else each.name}" for each in marks)
-    hidden = [f"{HIDDEN} several"] if any(HIDDEN in plain(each) for each in drawn[2:]) else []
+    marks = memory_picture.marks(screen.handover or screen.capture, screen.image)
+    names = dict.fromkeys(f"{mark.letter} {'modules' if mark.letter == 'm' else mark.name}" for mark in marks)
+    hidden = [f"{HIDDEN} several"] if any(HIDDEN in plain(line) for line in strip[2:]) else []
     words = "  ".join((*names, *hidden))
-    return words if len(words) <= width else _narrow(words)
+    return words if len(words) <= width else _shorten(words)
 
 
-def _picture(screen: Screen, seen: Capture, cells: int) -> Picture:
-    given = screen.handover or seen
-    return _drawn(ById(seen), ById(given), ById(screen.image), cells)
+def _picture(screen: Screen, capture: Capture, cells: int) -> Picture:
+    return _drawn(ById(capture), ById(screen.handover or capture), ById(screen.image), cells)
 
 
 @lru_cache(32)
-def _drawn(seen: ById[Capture], given: ById[Capture], image: ById[ImageFacts | None], cells: int) -> Picture:
-    made, handed_over = seen.value.e820_table, given.value.memory_map
-    entries = made.entries if made else handed_over.entries if handed_over else ()
-    return memory_picture.picture(entries, memory_picture.marks(given.value, image.value), cells)
+def _drawn(capture: ById[Capture], handover: ById[Capture], image: ById[ImageFacts | None], cells: int) -> Picture:
+    e820_table, memory_map = capture.value.e820_table, handover.value.memory_map
+    entries = e820_table.entries if e820_table else memory_map.entries if memory_map else ()
+    return memory_picture.picture(entries, memory_picture.marks(handover.value, image.value), cells)
 
 
-def _lines(drawn: Strip, *, ascii: bool) -> list[Line]:  # noqa: A002
-    """A scale, the cells, and as many lines of letters as it takes."""
-    one = Picture((drawn,), (), (), ())
-    scale, _, *marks, _ = picture_text.render(one, ascii=ascii, indent=0)
+def _lines(strip: Strip, *, ascii: bool) -> list[Line]:  # noqa: A002
+    """Draw the scale, the cells, and as many lines of letters as needed."""
+    picture = Picture((strip,), (), (), ())
+    scale, _, *marks, _ = picture_text.render(picture, ascii=ascii, indent=0)
     cells: Line = [
-        (classes.KINDS[kind], picture_text.SIGNS[kind][ascii] * len(list(run))) for kind, run in groupby(drawn.cells)
+        (classes.KINDS[kind], picture_text.SIGNS[kind][ascii] * len(list(run))) for kind, run in groupby(strip.cells)
     ]
-    return [[(classes.SCALE, scale)], cells, *([(classes.MARK, each)] for each in marks)]
+    return [[(classes.SCALE, scale)], cells, *([(classes.MARK, words)] for words in marks)]

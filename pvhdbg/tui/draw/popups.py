@@ -1,4 +1,4 @@
-"""What lies over everything: the keys, made from their table, and the question before quitting."""
+"""What lies over the screen: the list of keys, and the question before quitting."""
 
 from __future__ import annotations
 
@@ -19,89 +19,86 @@ if TYPE_CHECKING:
 
 HELP, QUIT = "help", "quit"
 WIDEST, KEY_WIDTH = 100, 12
-_HEADS = {EVERYWHERE: "Everywhere", PANE: "In a pane also", PROMPT: "At the prompt, where all that gdb does works"}
-_QUESTION = ("The guest is alive, and it is ours: it ends with us.", "", "Quit?   y: yes   any other key: no")
+_HEADS = {EVERYWHERE: "Everywhere", PANE: "In a pane", PROMPT: "At the prompt, together with gdb's own keys"}
+_QUESTION = ("pvhdbg started this guest: quitting ends it.", "", "Quit?   y: yes   any other key: no")
 
 
 def over(screen: Screen, lines: list[Line]) -> list[Line]:
-    """The lines with the popup over their middle, if there is one."""
+    """Lay the popup, if there is one, over the middle of the lines."""
     if screen.popup is None:
         return lines
     width, height = len(plain(lines[0])), len(lines)
-    found = popup(screen, screen.popup, width - 4, height - 2)
-    at, first = (width - len(plain(found[0]))) // 2, (height - len(found)) // 2
-    covered = {first + index: laid_over(lines[first + index], at, each) for index, each in enumerate(found)}
+    box = popup(screen, screen.popup, width - 4, height - 2)
+    left, top = (width - len(plain(box[0]))) // 2, (height - len(box)) // 2
+    covered = {top + index: laid_over(lines[top + index], left, line) for index, line in enumerate(box)}
     return [covered.get(index, line) for index, line in enumerate(lines)]
 
 
 def popup(screen: Screen, shown: Popup, width: int, height: int) -> list[Line]:
-    """A framed box of at most that size."""
+    """Draw a framed box of at most this size."""
     lines = _lines(shown, width, ascii=screen.ascii)
-    inner = max(len(plain(each)) for each in lines) + 2
+    inner = max(len(plain(line)) for line in lines) + 2
     room = min(len(lines), height - 2)
     top = min(max(shown.top, 0), len(lines) - room)
     title = " keys " if shown.kind == HELP else " quit "
-    more = " Up and Down: the rest   Esc: away " if room < len(lines) else " Esc: away "
-    return _framed(screen, lines[top : top + room], inner, title, more)
+    keys = " Up/Down: scroll   Esc: close " if room < len(lines) else " Esc: close "
+    return _framed(screen, lines[top : top + room], inner, title, keys)
 
 
 def last_top(shown: Popup, width: int, height: int) -> int:
-    """The last line that can be the popup's first in a frame of that size."""
+    """Return the highest index of the popup's first visible line, in a frame of this size."""
     return max(len(_lines(shown, width - 4)) - (height - 4), 0)
 
 
 def _lines(shown: Popup, width: int, *, ascii: bool = False) -> list[Line]:  # noqa: A002
-    """What a popup of that width says, its frame not counted."""
+    """Return the popup's text, without its frame."""
     if shown.kind == HELP:
         return help_lines(min(width, WIDEST) - 4, ascii=ascii)
-    return [[(classes.POPUP, each)] for each in _QUESTION]
+    return [[(classes.POPUP, words)] for words in _QUESTION]
 
 
-def _framed(screen: Screen, lines: list[Line], inner: int, title: str, below: str) -> list[Line]:
+def _framed(screen: Screen, lines: list[Line], inner: int, title: str, keys: str) -> list[Line]:
     sign, style = signs(screen.ascii), classes.POPUP
-    drawn = sign.box
-    head, foot = (each[:inner].ljust(inner, drawn.across) for each in (title, below))
-    edge = (style, drawn.down)
+    box = sign.box
+    head, foot = (words[:inner].ljust(inner, box.across) for words in (title, keys))
+    edge = (style, box.down)
     return [
-        [(classes.POPUP_TITLE, f"{drawn.top_left}{head}{drawn.top_right}")],
+        [(classes.POPUP_TITLE, f"{box.top_left}{head}{box.top_right}")],
         *([edge, *styled(fit([("", " "), *line], inner, sign.more), style), edge] for line in lines),
-        [(style, f"{drawn.bottom_left}{foot}{drawn.bottom_right}")],
+        [(style, f"{box.bottom_left}{foot}{box.bottom_right}")],
     ]
 
 
 @lru_cache(4)
-def help_lines(width: int, *, ascii: bool = False) -> list[Line]:  # noqa: A002  what it asks for
-    """Every key, under the heads of where it works, and every sign."""
+def help_lines(width: int, *, ascii: bool = False) -> list[Line]:  # noqa: A002  the name of the option
+    """Return the list of keys, by where they work, then the meaning of the signs."""
     keys = [line for scope, head in _HEADS.items() for line in _section(scope, head, width)]
     return [*keys, *_signs(signs(ascii), width)]
 
 
-def _signs(known: Signs, width: int) -> Iterator[Line]:
-    """What the signs beside the words mean."""
-    stage, run, found = known.stages, known.runs, known.findings
+def _signs(sign: Signs, width: int) -> Iterator[Line]:
+    stages, runs = sign.stages, sign.runs
     rows = (
-        (known.changed, "not what it was at the stage before, or new; on a view's name: something in it is"),
-        (" ".join(found.values()), "a finding: error, warning, info"),
-        (" ".join(stage.values()), "a stage: captured, here, ahead, not in this guest, passed unseen; [looked at]"),
-        (f"{run['running']} {run['stopped']} {run['dead']}", "the guest: running, stopped, dead"),
-        (
-            f"{known.cursor} {known.current} {known.breakpoint}",
-            "the selected row, RIP, a breakpoint",
-        ),
+        (sign.changed, "changed since the previous stage; on a tab: something in that view changed"),
+        (" ".join(sign.findings.values()), "a finding: error, warning, info"),
+        (" ".join(stages.values()), "a stage: captured, current, ahead, not in this guest, passed uncaptured; [shown]"),
+        (f"{runs['running']} {runs['stopped']} {runs['dead']}", "the guest: running, stopped, dead"),
+        (f"{sign.cursor} {sign.current} {sign.breakpoint}", "the selected row, RIP, a breakpoint"),
     )
     yield [(classes.POPUP_TITLE, "Signs")]
-    for sign, words in rows:
-        yield from _explained(sign, words, width)
+    for characters, meaning in rows:
+        yield from _explained(characters, meaning, width)
 
 
-def _explained(key: str, words: str, width: int) -> Iterator[Line]:
-    first, *more = wrap(words, width - KEY_WIDTH)
+def _explained(key: str, meaning: str, width: int) -> Iterator[Line]:
+    first, *more = wrap(meaning, width - KEY_WIDTH)
     yield [(classes.KEY, f"  {key}".ljust(KEY_WIDTH)), (classes.POPUP, first)]
-    yield from ([(classes.POPUP, " " * KEY_WIDTH + each)] for each in more)
+    yield from ([(classes.POPUP, " " * KEY_WIDTH + words)] for words in more)
 
 
 def _section(scope: str, head: str, width: int) -> Iterator[Line]:
     yield [(classes.POPUP_TITLE, head)]
-    for key in (each for each in KEYS if each.scope == scope):
-        yield from _explained(key.key, key.help, width)
+    for key in KEYS:
+        if key.scope == scope:
+            yield from _explained(key.key, key.help, width)
     yield [(classes.POPUP, "")]

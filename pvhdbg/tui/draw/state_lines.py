@@ -1,4 +1,4 @@
-"""The two lines at the top: where the machine stands."""
+"""The two lines at the top: the state of the machine, and the stages."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ GAP = "   "
 
 
 class Part(NamedTuple):
-    """A part of the first line: its wordings from long to short, the last of them empty if it may go."""
+    """A part of the first line, in wordings from long to short. The last one is empty if the part may be dropped."""
 
     style: str
     wordings: tuple[str, ...]
 
 
 def state_line(screen: Screen, width: int) -> Line:
-    """Program, kernel, machine, run state, CPU mode, RIP, symbols, as far as there is room."""
+    """Draw program, kernel, machine, run state, CPU mode, RIP and symbols, as far as they fit."""
     sign = signs(screen.ascii)
     parts = _parts(screen)
     chosen = dict.fromkeys(parts, 0)
@@ -39,7 +39,7 @@ def state_line(screen: Screen, width: int) -> Line:
     return fit(_line(parts, chosen), width, sign.more)
 
 
-# Which part takes its next shorter wording, in turn.
+# The parts that are shortened, in this order.
 _SHRINKING = (
     *("machine", "symbols", "cpu", "rip", "machine", "kernel", "kernel", "title"),
     *("symbols", "cpu", "run", "cpu", "rip", "rip", "run"),
@@ -48,11 +48,11 @@ _SHRINKING = (
 
 def _line(parts: dict[str, Part], chosen: dict[str, int]) -> Line:
     shown = [(part.style, part.wordings[chosen[name]]) for name, part in parts.items()]
-    found: Line = []
+    line: Line = []
     for style, words in shown:
         if words:
-            found += [("", GAP if found else " "), (style, words)]
-    return found
+            line += [("", GAP if line else " "), (style, words)]
+    return line
 
 
 def _parts(screen: Screen) -> dict[str, Part]:
@@ -60,7 +60,7 @@ def _parts(screen: Screen) -> dict[str, Part]:
     return {
         "title": Part(classes.TITLE, ("pvhdbg", "")),
         "kernel": Part(classes.KERNEL, (kernel, cut(kernel, 20, signs(screen.ascii).more), "")),
-        "machine": Part(classes.KERNEL, (machine, _in_short(machine), "")),
+        "machine": Part(classes.KERNEL, (machine, _short_machine(machine), "")),
         "run": Part(classes.RUNS.get(screen.run.kind, classes.STOPPED), _run(screen)),
         "cpu": Part(classes.CPU, _mode(screen)),
         "rip": Part(classes.CPU, _rip(screen)),
@@ -68,8 +68,8 @@ def _parts(screen: Screen) -> dict[str, Part]:
     }
 
 
-def _in_short(machine: str) -> str:
-    """QEMU's name of it, or that it is somebody else's ("at WHERE")."""
+def _short_machine(machine: str) -> str:
+    """Return QEMU's machine type; "attached" for a machine that is only known as "at WHERE"."""
     return "attached" if machine.startswith("at ") else machine.partition(" ")[0]
 
 
@@ -83,12 +83,12 @@ def _run(screen: Screen) -> tuple[str, ...]:
         return (f"{sign} {run.kind} {max(int(screen.clock - run.since), 0)} s",)
     if run.kind == state.DEAD:
         return (f"{sign} died: {how}", f"{sign} died: {where or how}")
-    whole = " ".join(filter(None, (sign, run.kind, where)))
-    return whole, whole, f"{sign} {run.kind}"
+    long = " ".join(filter(None, (sign, run.kind, where)))
+    return long, long, f"{sign} {run.kind}"
 
 
 def _mode(screen: Screen) -> tuple[str, ...]:
-    """Of now, whatever is looked at: this is where the machine stands."""
+    """Return the CPU mode at the current stop, even if an earlier stage is shown."""
     now = screen.now
     if now is None or screen.run.kind == state.RUNNING:
         return ("",)
@@ -107,42 +107,42 @@ def _rip(screen: Screen) -> tuple[str, ...]:
 
 
 def _symbols(screen: Screen) -> tuple[str, ...]:
-    """That they are there is the rule, and the first to go; that they are not is said to the last."""
+    """Say whether gdb has symbols: dropped first if they are loaded, which is usual, and otherwise last."""
     if screen.symbols == state.LOADED:
         return screen.symbols, "", ""
     return screen.symbols, screen.symbols.replace("loading symbols", "loading"), ""
 
 
 _TIMELINES = ((4, False), (3, False), (2, False), (2, True), (1, True))
-"""How far apart the stages stand, and whether the rest is in short, from wide to narrow."""
+"""Cells between the stages, and whether the rest is shortened, from wide to narrow."""
 
 
 def timeline(screen: Screen, width: int) -> Line:
-    """The stages, and to the right what waits and what was found."""
+    """Draw the stages and, to the right, the queued commands and the findings."""
     left: Line = []
     right: Line = []
-    for apart, short in _TIMELINES:
-        left, right = _stages(screen, apart), _right(screen, short=short)
+    for distance, short in _TIMELINES:
+        left, right = _stages(screen, distance), _right(screen, short=short)
         if length(left) + length(right) < width:
             break
     gap = width - length(left) - length(right)
     return fit([*left, ("", " " * max(gap, 1)), *right], width, signs(screen.ascii).more)
 
 
-def _stages(screen: Screen, apart: int) -> Line:
+def _stages(screen: Screen, distance: int) -> Line:
     sign = signs(screen.ascii)
     past = screen.capture.stage if screen.past is not None and screen.capture else None
-    found: Line = [("", " ")]
+    line: Line = [("", " ")]
     for index, mark in enumerate(screen.stages):
         if index:
-            found.append((classes.BORDER, f"{sign.link * (apart - 1)} " if apart > 1 else " "))
-        found.append(_stage(mark, sign, capture=mark.name == past))
-    return found
+            line.append((classes.BORDER, f"{sign.link * (distance - 1)} " if distance > 1 else " "))
+        line.append(_stage(mark, sign, is_shown=mark.name == past))
+    return line
 
 
-def _stage(mark: StageMark, sign: Signs, *, capture: bool) -> tuple[str, str]:
+def _stage(mark: StageMark, sign: Signs, *, is_shown: bool) -> tuple[str, str]:
     style, words = classes.STAGES.get(mark.status, ""), f"{clean(mark.name)} {sign.stages.get(mark.status, ' ')}"
-    return (f"{style} {classes.LOOKED_AT}", f"[{words}]") if capture else (style, words)
+    return (f"{style} {classes.SHOWN}", f"[{words}]") if is_shown else (style, words)
 
 
 def _right(screen: Screen, *, short: bool) -> Line:
@@ -153,15 +153,15 @@ def _right(screen: Screen, *, short: bool) -> Line:
 
 
 def _findings(screen: Screen, *, short: bool) -> Iterator[tuple[str, str]]:
-    """Of this boot, up to what is looked at; and what is new there."""
+    """Count the findings of this boot up to the shown stage, and those that are new there."""
     sign = signs(screen.ascii)
     if screen.boot_findings:
         yield "", "so far:" if short else "found so far:"
     for severity, style in classes.FINDINGS.items():
-        count = sum(each.finding.severity == severity for each in screen.boot_findings)
+        count = sum(entry.finding.severity == severity for entry in screen.boot_findings)
         if count:
             words = str(count) if short else text.counted(count, severity, "info" if severity == "info" else None)
             yield style, f" {sign.findings[severity]} {words}"
-    new = sum(each.is_new for each in screen.boot_findings)
+    new = sum(entry.is_new for entry in screen.boot_findings)
     if new:
         yield classes.CHANGED, f" {sign.changed}{new} new"

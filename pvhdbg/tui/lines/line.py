@@ -1,4 +1,4 @@
-"""Lines of styled text, a character a cell: as prompt_toolkit takes them, and always exactly as long as asked for."""
+"""Lines of styled text for prompt_toolkit, with one character in each cell."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 Fragment = tuple[str, str]
-"""A style class, or several with a blank between them, and text."""
+"""Style classes, separated by blanks, and text."""
 
 Line = list[Fragment]
 
 _SOFT_HYPHEN = 0xAD
-# Beside ASCII: Latin-1 and the quotes that gdb and kernel sources write, and what panes draw; all of it one cell wide.
+# Besides ASCII: Latin-1, the quotes in gdb's output and in kernel sources, and what panes draw. All are one cell wide.
 _OTHERS = (
     *(chr(code) for code in range(0xA1, 0x100) if code != _SOFT_HYPHEN),
     *"\u2018\u2019\u201c\u201d\u2013\u2212\u2139",
@@ -23,14 +23,14 @@ _OTHERS = (
 )
 
 
-# One cell for each character, or what stands for it; nothing that a terminal would obey or draw wider.
-_CELLS = Escapes({ord(each): each for each in (*map(chr, range(0x20, 0x7F)), *_OTHERS)})
+# Every character is one cell wide or escaped, so that no text controls the terminal or shifts the columns.
+_CELLS = Escapes({ord(character): character for character in (*map(chr, range(0x20, 0x7F)), *_OTHERS)})
 _IN_ASCII = {"…": "...", "\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2013": "-", "·": "."}
 _ASCII_CELLS = Escapes({code: chr(code) for code in range(0x20, 0x7F)} | {ord(a): b for a, b in _IN_ASCII.items()})
 
 
-def clean(text: str, *, ascii: bool = False) -> str:  # noqa: A002  what it asks for
-    """Text whose characters are all one cell wide, whatever it was."""
+def clean(text: str, *, ascii: bool = False) -> str:  # noqa: A002  the name of the option
+    """Escape every character that is not known to be one cell wide."""
     if text.isascii() and text.isprintable():
         return text
     return text.translate(_ASCII_CELLS if ascii else _CELLS)
@@ -45,7 +45,7 @@ def plain(line: Line) -> str:
 
 
 def fit(line: Iterable[Fragment], width: int, more: str = "…") -> Line:
-    """Exactly `width` cells: blanks after a shorter line; a longer one is cut, and ends in `more`."""
+    """Fill or cut the line to exactly `width` cells; a line that is cut ends in `more`."""
     fitted: Line = []
     left = width
     for style, text in line:
@@ -71,27 +71,27 @@ def _cut(fitted: Line, last: Fragment, left: int, more: str) -> Line:
 
 
 def cut(text: str, width: int, more: str = "…") -> str:
-    """The text, or as much of it as `width` cells take."""
+    """Cut the text to at most `width` cells."""
     return text if len(text) <= width else text[: max(width - 1, 0)] + more[:width]
 
 
 def styled(line: Line, style: str) -> Line:
-    """The line with another class added to all of it."""
-    return [(f"{each} {style}" if each else style, text) for each, text in line]
+    """Add a style class to the whole line."""
+    return [(f"{classes} {style}" if classes else style, text) for classes, text in line]
 
 
 def laid_over(line: Line, at: int, over: Line) -> Line:
-    """The line with another over part of it."""
+    """Lay another line over part of this one."""
     end = at + length(over)
     return [*_between(line, 0, at), *over, *_between(line, end, length(line))]
 
 
 def _between(line: Line, start: int, end: int) -> Line:
-    found: Line = []
+    parts: Line = []
     at = 0
     for style, text in line:
         part = text[max(start - at, 0) : max(end - at, 0)]
         if part:
-            found.append((style, part))
+            parts.append((style, part))
         at += len(text)
-    return found
+    return parts

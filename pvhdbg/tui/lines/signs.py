@@ -1,4 +1,4 @@
-"""The characters that panes draw with, each one cell wide, and what stands for them where only ASCII will do."""
+"""The characters that panes draw with, all one cell wide, and their ASCII forms."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Box(NamedTuple):
-    """A kind of frame."""
+    """The characters of a frame."""
 
     across: str
     down: str
@@ -21,7 +21,7 @@ class Box(NamedTuple):
 
 
 class Signs(NamedTuple):
-    """A set of signs. `box` frames what is now, `past_box` the past."""
+    """A set of signs. `box` is the frame of the present, `past_box` that of the past."""
 
     box: Box
     past_box: Box
@@ -73,5 +73,5 @@ ASCII = Signs(
 )
 
 
-def signs(ascii: bool) -> Signs:  # noqa: A002  what it asks for
+def signs(ascii: bool) -> Signs:  # noqa: A002  the name of the option
     return ASCII if ascii else UNICODE

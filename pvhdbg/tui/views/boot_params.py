@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 def decode(capture: Capture, handover: Capture, unfolded: bool) -> Rows:
-    copied = capture.boot_params is None and stages.NO_LONGER_VALID in capture.missing.get("boot_params", "")
-    key = boot_params_rows.KERNEL_COPY if copied or capture.kernel_boot_params else boot_params_rows.PARAMS
+    is_copied = stages.KERNEL_BOOT_PARAMS in stages.stage(capture.stage).valid
+    key = boot_params_rows.KERNEL_COPY if is_copied or capture.kernel_boot_params else boot_params_rows.PARAMS
     return tuple(boot_params_rows.boot_params_rows(capture, key, handed_over=handover, folded=not unfolded))
 
 

@@ -1,4 +1,4 @@
-"""findings: what the rules found at this boot, up to the stop that is shown."""
+"""findings: what the rules found at this boot, up to the shown stop."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def rows(screen: Screen) -> Rows:
 
 
 @lru_cache(8)
-def _rows(noted: ById[Sequence[BootFinding]]) -> Rows:
-    return tuple(_row(entry.finding) for entry in noted.value)
+def _rows(entries: ById[Sequence[BootFinding]]) -> Rows:
+    return tuple(_row(entry.finding) for entry in entries.value)
 
 
 def _row(finding: Finding) -> Row:
@@ -46,24 +46,24 @@ def selected(screen: Screen) -> BootFinding | None:
 
 
 def heading(screen: Screen) -> str:
-    """Say how many findings hold at the stop that is shown, and how many were made before it."""
-    noted, capture = screen.boot_findings, screen.capture
-    here, new = sum(entry.is_current for entry in noted), sum(entry.is_new for entry in noted)
-    if not noted or not capture:
+    """Count the findings of the shown capture, and those that only earlier ones have."""
+    entries, capture = screen.boot_findings, screen.capture
+    current, new = sum(entry.is_current for entry in entries), sum(entry.is_new for entry in entries)
+    if not entries or not capture:
         return ""
     stage = "the death" if capture.stage == stages.DIED else capture.stage
-    parts = [f"{here} at {stage}{f' ({new} new *)' if new else ''}"]
-    if here < len(noted):
-        parts.append(f"{len(noted) - here} before it")
-    return f"{text.counted(len(noted), 'finding')} at this boot so far: {', '.join(parts)}"
+    parts = [f"{current} at {stage}{f' ({new} new *)' if new else ''}"]
+    if current < len(entries):
+        parts.append(f"{len(entries) - current} only before")
+    return f"{text.counted(len(entries), 'finding')} so far: {', '.join(parts)}"
 
 
 def empty(_screen: Screen) -> str:
-    return "no rule found anything"
+    return "no findings"
 
 
 def draw(screen: Screen, rows: Rows, shown: range, width: int) -> list[Line]:
-    """Draw each finding with the last stage that had it. Those that the shown stop does not have are dim."""
+    """Draw each finding with the last stage that has it. Findings that the shown capture lacks are dim."""
     look = row_lines.look(screen, rows, width)
     stage_width = max((len(entry.stages[-1]) for entry in screen.boot_findings), default=0)
     drawn = []
@@ -83,5 +83,5 @@ def draw(screen: Screen, rows: Rows, shown: range, width: int) -> list[Line]:
 
 def detail(screen: Screen, _rows: Rows, index: int) -> Detail:
     entry = screen.boot_findings[index]
-    note = f"Found at {', '.join(entry.stages)}{'' if entry.is_current else '; not at the stage that is shown'}."
+    note = f"Found at {', '.join(entry.stages)}{'' if entry.is_current else '; not at the shown stage'}."
     return Detail((entry.finding,), note=note, finding_first=True)

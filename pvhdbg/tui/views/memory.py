@@ -24,7 +24,7 @@ def decode(capture: Capture, handover: Capture, _unfolded: bool) -> Rows:
     kernel_table = [_compared(row, handover) for row in map_rows.e820_rows(capture)] if capture.e820_table else []
     if handover is capture:
         return tuple(kernel_table or map_rows.memory_map_rows(capture))
-    between = Row("", f"handed over, as captured at {handover.stage}", "")
+    between = Row("", f"memory map, as captured at {handover.stage}", "")
     return (*kernel_table, between, *map_rows.memory_map_rows(handover))
 
 
@@ -35,7 +35,7 @@ def _compared(row: Row, handover: Capture) -> Row:
     same = row.columns[1:4] in _handed_over(ById(handover))
     *cells, gap = row.columns
     sign = f"{tables.KEPT} same" if same else f"{tables.NEW} new"
-    words = "as it was handed over" if same else "not handed over: the kernel made it"
+    words = "as in the memory map" if same else "not in the memory map: made by the kernel"
     return row._replace(columns=(*cells, f"{sign}, {gap}" if gap else sign), meaning=f"{row.meaning}, {words}")
 
 

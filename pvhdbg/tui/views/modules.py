@@ -26,4 +26,4 @@ def heading(_screen: Screen, capture: Capture) -> str:
 
 
 def empty(_screen: Screen) -> str:
-    return "none: nr_modules is 0"
+    return "no modules: nr_modules is 0"

@@ -58,7 +58,7 @@ def heading(screen: Screen) -> str:
 
 
 def empty(screen: Screen) -> str:
-    return screen.bytes.why or "no address yet: Enter on a row goes to its pointer, : to any address"
+    return screen.bytes.why or "no address yet: press Enter on a pointer, or : to enter an address"
 
 
 def draw(screen: Screen, _rows: Rows, shown: range, width: int) -> list[Line]:

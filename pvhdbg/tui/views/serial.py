@@ -17,9 +17,10 @@ def lines(screen: Screen) -> tuple[str, ...]:
 def heading(screen: Screen) -> str:
     if not screen.serial:
         return "serial console"
-    count, top = text.counted(len(screen.serial), "line"), screen.text_top
-    return f"serial console, {count}, the last of them" if top is None else f"serial console, line {top + 1} of {count}"
+    count, top = len(screen.serial), screen.text_top
+    position = f"{text.counted(count, 'line')}, following the end" if top is None else f"from line {top + 1} of {count}"
+    return f"serial console, {position}"
 
 
 def empty(_screen: Screen) -> str:
-    return "the guest wrote nothing yet"
+    return "the guest has written nothing yet"

@@ -1,4 +1,4 @@
-"""The frame whatever it shows: its size, its characters, its classes."""
+"""The frame of every kind of screen: its size, its characters, its style classes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.tui import screens
 from tests.tui.screens import SIZES, STACK, VIEWS
 
 CODE = Code("instructions", tuple(CodeLine(f"mov %rax,{n}", 0x1000 + n, None, n == 9, n == 3) for n in range(48)))
-PEEKED = Bytes(0x1000, bytes(range(256)) * 4, 0xFFFFFFFF81001004, "_text", (0x1004, 0x100C))
+MEMORY = Bytes(0x1000, bytes(range(256)) * 4, 0xFFFFFFFF81001004, "_text", (0x1004, 0x100C))
 FINDINGS = (
     STACK,
     Finding("PVH202", "error", "two types", "memory_map.entries[3].type", 0xEFC80),
@@ -29,17 +29,17 @@ FINDINGS = (
 
 
 def everywhere() -> Iterator[Screen]:
-    """Every view of every stage of every boot there is."""
+    """Yield every view of every stage of every boot."""
     for document in screens.documents():
         for stop in document.stops:
             for view in VIEWS:
-                yield screens.at(stop.stage, view, document, findings=FINDINGS, code=CODE, bytes=PEEKED)
+                yield screens.at(stop.stage, view, document, findings=FINDINGS, code=CODE, bytes=MEMORY)
 
 
-def kinds() -> Iterator[Screen]:
-    """One screen of each kind."""
+def screen_kinds() -> Iterator[Screen]:
+    """Yield one screen of every kind."""
     here = screens.at(
-        "prepare", findings=FINDINGS, code=CODE, bytes=PEEKED, serial=("Linux",), output=("(gdb) p 1", "$1 = 1")
+        "prepare", findings=FINDINGS, code=CODE, bytes=MEMORY, serial=("Linux",), output=("(gdb) p 1", "$1 = 1")
     )
     yield Screen(here.title)
     yield from (here._replace(view=view) for view in VIEWS)
@@ -57,13 +57,13 @@ def kinds() -> Iterator[Screen]:
 @pytest.mark.parametrize("size", [*SIZES, (60, 16), (93, 31)])
 def test_every_view_of_every_stage_fills_the_screen_exactly(size: tuple[int, int]) -> None:
     for screen in everywhere():
-        lengths = {length(each) for each in screens.drawn(screen, *size)}
+        lengths = {length(line) for line in screens.drawn(screen, *size)}
 
         assert ({size[0]}, size[1] - 1) == (lengths, len(screens.drawn(screen, *size)))
 
 
 def test_every_kind_of_screen_fills_any_size_exactly() -> None:
-    for screen in kinds():
+    for screen in screen_kinds():
         for size in (
             (1, 3),
             (20, 5),
@@ -76,33 +76,36 @@ def test_every_kind_of_screen_fills_any_size_exactly() -> None:
             (199, 36),
             (300, 100),
         ):
-            lengths = {length(each) for each in screens.drawn(screen, *size)}
+            lengths = {length(line) for line in screens.drawn(screen, *size)}
 
             assert ({size[0]}, size[1] - 1) == (lengths, len(screens.drawn(screen, *size)))
 
 
-def test_what_is_drawn_is_one_cell_wide_a_character() -> None:
-    drawn = {each for screen in kinds() for each in screens.text(screen, (120, 40))} - {"\n"}
+def test_every_drawn_character_is_one_cell_wide() -> None:
+    drawn = {character for screen in screen_kinds() for character in screens.text(screen, (120, 40))} - {"\n"}
 
-    assert {1} == {get_cwidth(each) for each in drawn}
+    assert {1} == {get_cwidth(character) for character in drawn}
 
 
-def test_the_unicode_signs_are_all_known_to_be_one_cell_wide() -> None:
+def test_every_unicode_sign_is_one_cell_wide() -> None:
     signs = "".join(map(str, (*UNICODE.box, *UNICODE.past_box, *UNICODE[2:11])))
-    signs += "".join(each for table in (UNICODE.runs, UNICODE.stages, UNICODE.findings) for each in table.values())
-    signs += "".join(each for pair in SIGNS.values() for each in pair)
+    signs += "".join(sign for table in (UNICODE.runs, UNICODE.stages, UNICODE.findings) for sign in table.values())
+    signs += "".join(sign for pair in SIGNS.values() for sign in pair)
 
     assert {1} == set(map(get_cwidth, signs))
 
 
-def test_ascii_draws_nothing_else() -> None:
-    drawn = {each for screen in (*kinds(), *everywhere()) for each in screens.text(screen._replace(ascii=True))}
+def test_ascii_mode_draws_only_ascii() -> None:
+    screens_drawn = (screens.text(screen._replace(ascii=True)) for screen in (*screen_kinds(), *everywhere()))
+    drawn = {character for text in screens_drawn for character in text}
 
     assert {"\n", *map(chr, range(0x20, 0x7F))} >= drawn
 
 
-def test_every_class_that_is_drawn_has_its_meaning_and_every_other_is_drawn_somewhere() -> None:
-    drawn = {name for screen in (*kinds(), *everywhere()) for size in SIZES for name in screens.styles(screen, size)}
+def test_every_drawn_class_is_documented_and_every_documented_class_is_drawn() -> None:
+    drawn = {
+        name for screen in (*screen_kinds(), *everywhere()) for size in SIZES for name in screens.styles(screen, size)
+    }
     unusual = {
         "class:memory.acpi",
         "class:memory.bad",
@@ -115,25 +118,25 @@ def test_every_class_that_is_drawn_has_its_meaning_and_every_other_is_drawn_some
     assert {f"class:{name}" for name in classes.CLASSES} - unusual == drawn - unusual
 
 
-def test_a_terminal_that_is_too_small_says_how_large_it_must_be() -> None:
+def test_a_terminal_that_is_too_small_shows_the_size_it_needs() -> None:
     lines = screens.lines(screens.at("prepare"), (59, 16))
 
-    assert "too small: 59x16 of at least 60x16" == lines[0].strip()
-    assert {""} == {each.strip() for each in lines[1:14]}
+    assert "too small: 59x16, needs 60x16" == lines[0].strip()
+    assert {""} == {line.strip() for line in lines[1:14]}
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_the_selected_row_is_always_to_be_seen(size: tuple[int, int]) -> None:
+def test_the_selected_row_is_always_visible(size: tuple[int, int]) -> None:
     width, height = size[0], size[1] - 2
     for cursor in (0, 5, 20, 10_000):
         screen = clamp(screens.at("bootparams", "boot_params", unfolded=True).at(cursor, 7), width, height)
         shown = range(screen.position.top, screen.position.top + visible(screen, width, height))
 
         assert screen.position.cursor in shown
-        assert 1 == sum(plain(each).startswith("│▸") for each in frame(screen, width, height))
+        assert 1 == sum(plain(line).startswith("│▸") for line in frame(screen, width, height))
 
 
-def test_a_row_before_the_first_and_one_after_the_last_are_those() -> None:
+def test_a_cursor_out_of_range_is_moved_to_the_first_or_last_row() -> None:
     screen = screens.at("prepare", "start_info")
 
     assert (0, 10) == (clamp(screen.at(-5), 80, 22).position.cursor, clamp(screen.at(99), 80, 22).position.cursor)

@@ -1,4 +1,4 @@
-"""Memory to scale."""
+"""Memory drawn to scale."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ LARGE = (120, 40)
 
 
 def mapped(*ranges: build.Range) -> Screen:
-    """A guest that was handed that map."""
+    """Return the memory view of a guest with this memory map."""
     guest = build.linux_guest()
     guest.put(build.START_INFO, build.start_info(memmap_paddr=build.MEMMAP, memmap_entries=len(ranges)))
     guest.put(build.MEMMAP, build.memmap(ranges))
     return screens.of(guest.at("entry"), "memory")
 
 
-def test_the_strip_shows_all_of_memory_below_any_other_view() -> None:
+def test_the_strip_below_a_view_shows_all_of_memory() -> None:
     shown = lines(at("prepare"), LARGE)
-    start = next(index for index, each in enumerate(shown) if each.startswith("├ memory"))
+    start = next(index for index, line in enumerate(shown) if line.startswith("├ memory"))
 
     assert "k kernel  i initrd, module 0  s start_info  l module list  c command line  t memory map" in shown[start]
     assert ["0", "640K", "1M", "1M", "128M", "256M", "384M", "512M"] == shown[start + 1].strip("│ ").split()
@@ -31,17 +31,17 @@ def test_the_strip_shows_all_of_memory_below_any_other_view() -> None:
     assert ["t"] == shown[start + 4].strip("│ ").split()
 
 
-def test_small_terminals_have_the_picture_in_its_own_view_alone() -> None:
+def test_a_small_terminal_shows_the_picture_only_in_the_memory_view() -> None:
     assert "├ memory" not in text(at("prepare"))
     assert "640K       1M     1M     128M" in text(at("prepare", "memory"))
 
 
-def test_letters_that_have_no_line_leave_a_sign() -> None:
-    # start_info and the map lie in the cell of the command line, and there is one line for letters.
+def test_letters_that_do_not_fit_are_replaced_by_a_sign() -> None:
+    # start_info, the map and the command line share one cell, and there is one line for letters.
     assert "+s" in line(at("prepare", "memory"), "kkkk")
 
 
-def test_on_a_wide_terminal_the_picture_stands_beside_the_table() -> None:
+def test_on_a_wide_terminal_the_picture_is_beside_the_table() -> None:
     shown = lines(at("prepare", "memory"), LARGE)
 
     assert "[0] 0xd0000-0xf0000      128 KiB  N NVS          192 KiB gap" in shown[7]
@@ -50,7 +50,7 @@ def test_on_a_wide_terminal_the_picture_stands_beside_the_table() -> None:
     assert "k kernel  0x1000000-0x3800000  40 MiB" in text(at("prepare", "memory"), LARGE)
 
 
-def test_a_tall_narrow_terminal_has_the_whole_picture_above_the_table() -> None:
+def test_on_a_tall_narrow_terminal_the_whole_picture_is_above_the_table() -> None:
     shown = text(at("prepare", "memory"), (100, 60))
 
     assert "0x1000000-0x3800000    40 MiB" in shown
@@ -64,7 +64,7 @@ def test_types_look_the_same_in_the_table_and_in_the_picture() -> None:
     assert "█ RAM" in styled(screen, classes.RAM)
 
 
-def test_overlaps_and_gaps_are_seen_in_both() -> None:
+def test_overlaps_and_gaps_are_shown_in_the_table_and_in_the_picture() -> None:
     screen = mapped((0, 0x80000, 1), (0x40000, 0x20000, 2), (0x100000, 0x100000, 1))
 
     assert "128 KiB overlap" in line(screen, "[1] ")
@@ -81,45 +81,44 @@ def test_a_type_without_a_name_is_shown_by_its_number() -> None:
     assert "U" in styled(screen, classes.BAD)
 
 
-def test_at_e820_the_kernels_table_stands_above_what_was_handed_over() -> None:
+def test_at_e820_the_kernels_table_is_above_the_memory_map() -> None:
     shown = "".join(screens.pages(at("e820", "memory")))
 
     assert "e820_table at 0x32bc000: 5 entries, 511.6 MiB of RAM" in shown
     assert "[1] 0x9fc00-0xd0000      193 KiB  ▒ RESERVED     + new" in shown
     assert "[4] 0x100000-0x20000000  511 MiB  █ RAM          = same" in shown
-    assert shown.index("+ new") < shown.index("handed over, as captured at bootparams") < shown.index("[5] 0x0-0x0")
+    assert shown.index("+ new") < shown.index("memory map, as captured at bootparams") < shown.index("[5] 0x0-0x0")
 
 
-def test_only_what_changed_is_not_what_was_handed_over_before() -> None:
+def test_only_changes_leaves_out_the_earlier_memory_map() -> None:
     shown = "".join(screens.pages(at("e820", "memory", only_changes=True)))
 
     assert "+ new" in shown
-    assert "handed over, as captured" not in shown
+    assert "memory map, as captured" not in shown
 
 
-def test_at_the_kernel_stage_the_picture_is_of_what_was_handed_over() -> None:
+def test_at_the_kernel_stage_the_picture_shows_the_earlier_memory_map() -> None:
     shown = text(at("kernel", "memory"))
 
     assert "memory map, memmap, as captured at bootparams" in shown
     assert "NNN▒" in shown
 
 
-def test_a_guest_that_was_handed_nothing_has_an_empty_picture() -> None:
+def test_a_guest_without_start_info_has_an_empty_picture() -> None:
     shown = text(screens.of(build.Guest().at("entry"), "memory"), LARGE)
 
     assert "memory_map  -  " in shown
     assert "··········" in shown
 
 
-def test_of_memory_above_4g_there_is_a_third_stretch() -> None:
+def test_memory_above_4g_is_a_third_strip() -> None:
     screen = mapped((0, 0x80000000, 1), (1 << 32, 1 << 32, 1))._replace(view="cpu")
 
-    assert ["1M", "1M", "2G", "4G", "8G"] == [
-        each for each in line(screen, "640K", LARGE).split() if each in ("1M", "2G", "4G", "8G")
-    ]
+    labels = [label for label in line(screen, "640K", LARGE).split() if label in ("1M", "2G", "4G", "8G")]
+    assert ["1M", "1M", "2G", "4G", "8G"] == labels
 
 
-def test_the_sign_for_letters_without_room_is_explained_where_it_is_drawn() -> None:
+def test_the_sign_for_letters_that_do_not_fit_is_explained_where_it_is_drawn() -> None:
     assert "+ several" in line(at("prepare", "memory"), "k kernel")
     assert "+ several" in line(at("prepare"), "k kernel", (100, 32))
     assert "+ several" not in text(at("prepare"), LARGE)

@@ -1,4 +1,4 @@
-"""What lies over everything, and the last line."""
+"""Popups, legend, tabs and messages."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from tests.tui import screens
 from tests.tui.screens import at, lines, text
 
 
-def test_help_lists_every_key_once_it_is_scrolled_through() -> None:
+def test_help_lists_every_key_when_scrolled_to_the_end() -> None:
     last = last_top(Popup("help"), 80, 22)
     shown = "".join(text(at("entry", popup=Popup("help", top))) for top in range(last + 1))
 
-    assert [] == [each.key for each in KEYS if f"  {each.key} " not in shown or each.help[:50] not in shown]
-    assert [] == [each.key for each in KEYS if each.help.split()[-1] not in shown]
+    assert [] == [key.key for key in KEYS if f"  {key.key} " not in shown or key.help[:50] not in shown]
+    assert [] == [key.key for key in KEYS if key.help.split()[-1] not in shown]
 
 
 def test_help_scrolled_too_far_shows_its_end() -> None:
@@ -35,30 +35,28 @@ def test_help_scrolled_too_far_shows_its_end() -> None:
 def test_help_says_where_keys_work() -> None:
     shown = text(at("entry", popup=Popup("help")), (120, 100))
 
-    assert ["Everywhere", "In a pane also", "At the prompt"] == [
-        each for each in ("Everywhere", "In a pane also", "At the prompt") if each in shown
-    ]
-    assert "Esc: away" in shown
+    assert [] == [head for head in ("Everywhere", "In a pane", "At the prompt") if head not in shown]
+    assert "Esc: close" in shown
 
 
-def test_quitting_asks_over_what_is_shown() -> None:
+def test_the_question_before_quitting_is_over_the_screen() -> None:
     shown = text(at("entry", popup=Popup("quit")))
 
-    assert "it ends with us" in shown
+    assert "quitting ends it" in shown
     assert "y: yes" in shown
     assert "magic" in shown
 
 
-ELSEWHERE = ("interrupt", "restart")
-"""For a guest that runs, and for a dead one."""
+OTHER_STATES = ("interrupt", "restart")
+"""Actions for a running guest, and for a dead one."""
 
 
 @pytest.mark.parametrize("kind", [state.DEAD, state.RECORDING, state.ENDED])
 @pytest.mark.parametrize("focus", [state.PROMPT, state.VIEW])
-def test_the_legend_offers_nothing_that_needs_a_living_guest_where_there_is_none(kind: str, focus: str) -> None:
+def test_the_legend_has_no_keys_for_a_running_guest_if_there_is_none(kind: str, focus: str) -> None:
     shown = lines(at("entry", focus=focus, run=Run(kind)), (300, 40))[-1]
 
-    assert [] == [each for each in ("F5", "F6", "F10", "F11", "interrupt") if each in shown]
+    assert [] == [words for words in ("F5", "F6", "F10", "F11", "interrupt") if words in shown]
     assert (kind == state.DEAD) == ("F4 restart" in shown)
     assert "quit" in shown
 
@@ -66,36 +64,34 @@ def test_the_legend_offers_nothing_that_needs_a_living_guest_where_there_is_none
 @pytest.mark.parametrize(("focus", "scope", "other"), [("prompt", PROMPT, PANE), ("view", PANE, PROMPT)])
 def test_the_legend_has_the_keys_of_the_pane_that_has_the_focus(focus: str, scope: str, other: str) -> None:
     legend = lines(at("entry", focus=focus), (300, 40))[-1]
-    shown = [each for each in KEYS if each.short and each.scope in (EVERYWHERE, scope) and each.action not in ELSEWHERE]
-    wanted = [f"{each.key} {each.short}" for each in shown]
-    alien = {each.short for each in KEYS if each.short and each.scope == other} - {
-        each.short for each in KEYS if each.scope != other
-    }
+    here = [key for key in KEYS if key.scope in (EVERYWHERE, scope) and key.action not in OTHER_STATES]
+    expected = [f"{key.key} {key.short}" for key in here if key.short]
+    elsewhere = {key.short for key in KEYS if key.scope == other} - {key.short for key in KEYS if key.scope != other}
 
-    assert wanted == [each for each in wanted if each in legend]
-    assert [] == [each for each in alien if f" {each} " in legend]
+    assert expected == [words for words in expected if words in legend]
+    assert [] == [word for word in elsewhere if f" {word} " in legend]
 
 
-def test_a_narrow_legend_has_help_and_the_ways_on_and_then_what_works_here() -> None:
+def test_a_narrow_legend_has_help_and_execution_and_then_the_keys_of_the_pane() -> None:
     narrow = lines(at("entry", focus=state.VIEW), (80, 24))[-1]
 
-    assert "F1 help  F5 continue  F6 next stage  Tab focus  Left past  Enter follow" == narrow.strip()
+    assert "F1 help  F5 continue  F6 next stage  Tab focus  Left earlier  Enter follow" == narrow.strip()
 
 
 @pytest.mark.parametrize(("kind", "words"), [(":", "go to: 0xf31"), ("/", "search: 0xf31")])
-def test_a_line_that_is_typed_in_a_pane_takes_the_legends_place(kind: str, words: str) -> None:
+def test_a_line_typed_in_a_pane_replaces_the_legend(kind: str, words: str) -> None:
     screen = at("entry", focus=state.VIEW, entry=Entry(kind, "0xf31"))
 
     assert f"{words}▏" == lines(screen)[-1].strip()
     assert f"{words}_" == lines(screen._replace(ascii=True))[-1].strip()
 
 
-def test_a_message_stands_in_the_line_above_gdbs_output() -> None:
+def test_a_message_is_shown_in_the_border_above_gdb_output() -> None:
     assert "└ gdb  e820 was the last stage ─" in text(at("e820", message="e820 was the last stage"))
 
 
 @pytest.mark.parametrize(("width", "wording"), [(80, "short"), (100, "name"), (120, "name")])
-def test_the_names_of_views_are_whole_with_any_signs(width: int, wording: str) -> None:
+def test_the_tabs_are_not_cut_whatever_signs_they_have(width: int, wording: str) -> None:
     for view in screens.VIEWS:
         for stage in ("entry", "prepare", "bootparams", "e820"):
             tabs = lines(screens.at(stage, view, findings=(screens.STACK,)), (width, 24))[2]
@@ -103,20 +99,20 @@ def test_the_names_of_views_are_whole_with_any_signs(width: int, wording: str) -
             assert [getattr(view, wording) for view in table.VIEWS] == re.findall(r"\d\W(\w+)", tabs)
 
 
-def test_on_the_narrowest_terminal_views_are_told_by_number() -> None:
+def test_on_the_narrowest_terminal_the_tabs_are_numbers() -> None:
     assert list("123456789") == re.findall(r"(\d)\W", lines(screens.at("prepare"), (60, 24))[2])
 
 
 @pytest.mark.parametrize("is_ascii", [False, True])
 def test_the_help_explains_every_sign(is_ascii: bool) -> None:
     known = signs(is_ascii)
-    told = "\n".join(plain(each) for each in help_lines(76, ascii=is_ascii)).partition("Signs")[2]
+    explained = "\n".join(plain(line) for line in help_lines(76, ascii=is_ascii)).partition("Signs")[2]
     used = (*known.findings.values(), *known.stages.values(), known.changed, known.cursor, known.current)
 
-    assert [] == [each for each in (*used, known.breakpoint) if each not in told]
+    assert [] == [sign for sign in (*used, known.breakpoint) if sign not in explained]
 
 
-def test_while_the_guest_runs_the_last_line_says_how_to_stop_it() -> None:
+def test_while_the_guest_runs_the_legend_says_how_to_stop_it() -> None:
     screen = at("prepare")
     running = lines(screen._replace(run=screen.run._replace(kind=state.RUNNING)))[-1]
 

@@ -17,23 +17,23 @@ LONGEST = (
 )
 
 
-def test_a_wide_terminal_has_room_for_all_of_the_state() -> None:
+def test_a_wide_terminal_shows_the_whole_state() -> None:
     assert LONGEST == lines(HERE, (200, 60))[0].strip()
 
 
-def test_at_120_columns_the_machine_has_gone() -> None:
+def test_at_120_columns_the_machine_is_dropped() -> None:
     shown = "pvhdbg   vmlinux-6.1.0-56-cloud-amd64   ■ stopped at prepare   long64, paging on"
 
     assert f"{shown}   0xffffffff8305a1ff xen_prepare_pvh" == lines(HERE, (120, 40))[0].strip()
 
 
-def test_at_80_columns_stage_mode_and_rip_are_what_is_left() -> None:
+def test_at_80_columns_stage_mode_and_rip_are_left() -> None:
     shown = "■ stopped at prepare   long64, paging on   0xffffffff8305a1ff xen_prepare_pvh"
 
     assert shown == lines(HERE)[0].strip()
 
 
-def test_that_symbols_are_missing_is_said_longer_than_that_they_are_there() -> None:
+def test_missing_symbols_are_shown_longer_than_loaded_ones() -> None:
     assert "loading" in lines(HERE._replace(symbols=state.LOADING), (120, 40))[0]
     assert "symbols" not in lines(HERE, (120, 40))[0]
 
@@ -57,13 +57,13 @@ def test_the_run_state_has_a_sign_and_words(run: Run, shown: str) -> None:
     assert shown == styled(screen, classes.RUNS[run.kind])
 
 
-def test_a_death_says_where() -> None:
+def test_a_death_is_shown_with_its_place() -> None:
     run = Run(state.DEAD, how="triple-fault", rip=0xFFFFFFFF8305A2B3, symbol="xen_prepare_pvh+0xb4")
 
     assert "✖ died: triple-fault   long64   0xffffffff8305a2b3 xen_prepare_pvh+0xb4" in lines(HERE._replace(run=run))[0]
 
 
-def test_how_a_guest_died_gets_shorter_before_where_it_did_goes() -> None:
+def test_the_cause_of_a_death_is_shortened_before_its_place_is_dropped() -> None:
     long = "triple fault (or the guest itself asked for a reset or shutdown)"
     run = Run(state.DEAD, "triple-fault", 0.0, long, 0xFFFFFFFF8305A2B3, "xen_prepare_pvh+0xb4")
 
@@ -71,14 +71,14 @@ def test_how_a_guest_died_gets_shorter_before_where_it_did_goes() -> None:
     assert f"✖ died: {long}" in lines(HERE._replace(run=run), (200, 60))[0]
 
 
-def test_while_it_runs_nobody_knows_its_mode_or_rip() -> None:
+def test_while_the_guest_runs_mode_and_rip_are_not_shown() -> None:
     shown = lines(HERE._replace(run=Run(state.RUNNING, rip=0x1234)), (120, 40))[0]
 
     assert "long64" not in shown
     assert "0x1234" not in shown
 
 
-def test_the_timeline_tells_stages_apart_by_signs() -> None:
+def test_the_timeline_shows_the_state_of_stages_by_signs() -> None:
     marks = (
         StageMark("entry", state.PASSED),
         StageMark("prepare", state.HERE),
@@ -89,23 +89,25 @@ def test_the_timeline_tells_stages_apart_by_signs() -> None:
     assert "entry ●─── prepare ◉─── kernel ○─── e820 −" == lines(HERE._replace(stages=marks))[1].strip()  # noqa: RUF001
 
 
-def test_a_past_stage_that_is_looked_at_stands_in_brackets() -> None:
+def test_a_past_stage_that_is_shown_is_in_brackets() -> None:
     screen = at("e820", past=2)
 
     assert "[bootparams ●]" in lines(screen)[1]
-    assert "[bootparams ●]" == styled(screen, classes.LOOKED_AT)
+    assert "[bootparams ●]" == styled(screen, classes.SHOWN)
 
 
-def test_what_waits_and_what_was_found_is_counted() -> None:
-    found = tuple(Finding("PVH", severity, "", "") for severity in ("error", "warning", "warning", "info", "info"))
-    noted = tuple(BootFinding(each, ("entry",), is_current=False) for each in found)
+def test_queued_commands_and_findings_are_counted() -> None:
+    severities = ("error", "warning", "warning", "info", "info")
+    noted = tuple(
+        BootFinding(Finding("PVH", severity, "", ""), ("entry",), is_current=False) for severity in severities
+    )
     screen = HERE._replace(boot_findings=(noted[0]._replace(is_current=True, is_new=True), *noted[1:]), queued=3)
 
     assert lines(screen, (140, 40))[1].endswith("found so far: ✖ 1 error ▲ 2 warnings ℹ 2 info *1 new ")  # noqa: RUF001
     assert lines(screen, (90, 24))[1].endswith("3 queued  so far: ✖ 1 ▲ 2 ℹ 2 *1 new ")  # noqa: RUF001
 
 
-def test_names_from_outside_cannot_steer_the_terminal() -> None:
+def test_names_from_outside_cannot_control_the_terminal() -> None:
     screen = HERE._replace(
         title=state.Title("\x1b[2J.elf", "q\n35"), run=HERE.run._replace(symbol="\x9b0m", where="\r")
     )
@@ -115,7 +117,7 @@ def test_names_from_outside_cannot_steer_the_terminal() -> None:
     assert r"\x9b0m" in shown
 
 
-def test_where_a_machine_is_attached_to_is_not_cut_in_its_middle() -> None:
+def test_the_place_of_an_attached_machine_is_not_cut_in_the_middle() -> None:
     here = HERE._replace(title=HERE.title._replace(machine="at localhost:1234"))
     shown = [lines(here, (width, 40))[0] for width in range(80, 200)]
 

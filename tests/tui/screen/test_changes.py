@@ -1,4 +1,4 @@
-"""What changed since the stop before, and which rows findings are about."""
+"""Which rows changed since the previous stop, and which rows the findings are about."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PARAMS = 0x310D320
 
 
 def changed(**values: int) -> Screen:
-    """A stop at which start_info is not what it was."""
+    """Return a stop at which start_info has changed."""
     guest = build.linux_guest()
     before = guest.at("entry")
     guest.put(build.START_INFO, build.start_info(nr_modules=1, modlist_paddr=build.MODLIST, **values))
@@ -24,7 +24,7 @@ def changed(**values: int) -> Screen:
     return screens.of(now, old_values=compare.values_before(before, now))
 
 
-def test_what_changed_has_a_star_and_its_old_value_in_the_detail() -> None:
+def test_a_changed_row_has_a_star_and_its_old_value_in_the_detail() -> None:
     screen = changed(flags=3).at(2)
 
     assert "▸*+0x08 flags" in text(screen)
@@ -32,30 +32,28 @@ def test_what_changed_has_a_star_and_its_old_value_in_the_detail() -> None:
     assert line(screen, "magic").startswith("  +0x00")
 
 
-def test_only_changes_shows_nothing_else() -> None:
+def test_only_changed_rows_are_shown_on_request() -> None:
     screen = changed(flags=3)
     alone = screen._replace(only_changes=True)
 
-    assert ["flags", "cmdline_paddr", "memmap_paddr", "memmap_entries", "cmdline"] == [
-        each.name for each in rows(alone)
-    ]
-    assert "* only what changed" in text(alone)
+    assert ["flags", "cmdline_paddr", "memmap_paddr", "memmap_entries", "cmdline"] == [row.name for row in rows(alone)]
+    assert "* only changes" in text(alone)
 
 
-def test_where_nothing_changed_that_is_said() -> None:
+def test_a_view_without_changes_says_so() -> None:
     screen = at("bootparams", "start_info", only_changes=True)
 
-    assert "nothing changed here since the stop before" in text(screen)
+    assert "nothing changed here since the previous stop" in text(screen)
 
 
-def test_a_structure_that_was_not_there_is_all_among_what_changed_but_has_no_stars() -> None:
+def test_a_new_structure_counts_as_changed_but_has_no_stars() -> None:
     screen = at("prepare", "start_info", only_changes=True)
 
     assert 10 == len(rows(screen))
-    assert "* only what changed" == styled(screen, classes.CHANGED, (120, 40)).strip()
+    assert "* only changes" == styled(screen, classes.CHANGED, (120, 40)).strip()
 
 
-def test_a_field_inside_marks_what_it_is_in() -> None:
+def test_a_changed_field_also_marks_the_structure_around_it() -> None:
     handed_over = screens.boot().stops[2]
     guest = build.linux_guest()
     build.page_tables(guest)
@@ -69,7 +67,7 @@ def test_a_field_inside_marks_what_it_is_in() -> None:
     assert line(screen, "realmode_swtch …").startswith(" *+0x208")
 
 
-def test_a_maps_entry_is_marked_if_one_of_its_fields_changed() -> None:
+def test_a_map_entry_is_marked_if_one_of_its_fields_changed() -> None:
     guest = build.linux_guest()
     before = guest.at("entry")
     guest.put(build.MEMMAP, build.memmap([(0xD0000, 0x20000, 2)]))
@@ -80,18 +78,18 @@ def test_a_maps_entry_is_marked_if_one_of_its_fields_changed() -> None:
     assert line(screen, "[1] ").startswith("  [1]")
 
 
-def test_a_row_that_a_finding_is_about_has_its_sign_and_code() -> None:
+def test_a_row_shows_sign_and_code_of_its_finding() -> None:
     screen = at("entry", findings=(STACK,))
 
     assert "+0x10 modlist_paddr   0x7b7c      ▲ PVH207  1 module, 130.6 KiB" == line(screen, "modlist").strip()
     assert "▲ PVH207  " == styled(screen, classes.WARNING).removeprefix(" ▲ 1 warning")
 
 
-def test_the_finding_is_at_the_copys_row_where_the_copy_is_shown() -> None:
+def test_a_finding_about_the_original_is_shown_on_the_copys_row() -> None:
     assert "▲ PVH207" in line(at("prepare", findings=(STACK,)), "modlist")
 
 
-def test_the_worst_of_several_is_named_and_the_others_counted() -> None:
+def test_a_row_names_its_worst_finding_and_counts_the_others() -> None:
     field = "start_info.magic"
     found = (
         Finding("PVH901", "info", "", field),
@@ -102,25 +100,25 @@ def test_the_worst_of_several_is_named_and_the_others_counted() -> None:
     assert "✖ PVH101 +2" in line(at("entry", findings=found), "magic")
 
 
-def test_a_finding_about_a_part_is_at_what_it_is_in() -> None:
+def test_a_finding_about_a_part_is_shown_on_the_row_around_it() -> None:
     screen = at("entry", "memory", findings=(Finding("PVH201", "info", "", "memory_map.entries[0].type"),))
 
     assert "ℹ PVH201  192 KiB" in line(screen, "[0]")  # noqa: RUF001
 
 
-def test_a_finding_about_a_folded_field_is_at_the_row_of_its_run() -> None:
+def test_a_finding_about_a_folded_field_is_shown_on_the_folded_row() -> None:
     screen = at("bootparams", "boot_params", findings=(Finding("PVH301", "error", "", "boot_params.acpi_rsdp_addr"),))
 
     assert "✖ PVH301" in line(screen, "screen_info …")
 
 
-def test_a_finding_about_a_whole_is_at_its_first_row() -> None:
+def test_a_finding_about_a_structure_is_shown_on_its_first_row() -> None:
     screen = at("entry", findings=(Finding("PVH100", "error", "", "start_info"),))
 
     assert "✖ PVH100" in line(screen, "magic")
 
 
-def test_the_view_and_row_of_a_path_are_found() -> None:
+def test_a_path_leads_to_its_view_and_row() -> None:
     screen = at("bootparams")
     paths = (
         "start_info.magic",
@@ -142,11 +140,11 @@ def test_the_view_and_row_of_a_path_are_found() -> None:
     ]
 
 
-def test_a_path_that_no_view_shows_has_no_place() -> None:
+def test_a_path_that_no_view_shows_leads_nowhere() -> None:
     assert (None, None) == (row_of(at("entry"), "kernel.path"), row_of(at("entry"), ""))
 
 
-def test_the_view_of_findings_carries_the_worst_sign_in_its_name() -> None:
+def test_the_tab_of_the_findings_has_the_sign_of_the_worst() -> None:
     found = (STACK, Finding("PVH101", "error", "", "start_info.magic"))
 
     assert "5✖findings" in text(at("entry", findings=found), (120, 40))

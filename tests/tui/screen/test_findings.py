@@ -1,4 +1,4 @@
-"""What the rules find is on the screen: of what is looked at, now and in the past, live and of a recording."""
+"""The findings of the stop that is shown: current, past, live and recorded."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ def begun() -> Screen:
     return update(Screen(Title("", "")), began)
 
 
-def test_a_stop_brings_the_findings_that_a_recording_of_it_has() -> None:
+def test_a_stop_has_the_same_findings_as_its_recording() -> None:
     screen = stopped(begun(), 1)
 
     assert check_run(DIED).stops[1] == screen.findings
-    assert "PVH101" in {each.code for each in screen.findings}
+    assert "PVH101" in {finding.code for finding in screen.findings}
 
 
-def test_the_past_has_its_own_findings() -> None:
+def test_a_past_stage_has_its_own_findings() -> None:
     screen = show_stage(stopped(begun(), 1), 0)
 
     assert check_run(DIED).stops[0] == screen.findings
 
 
-def test_a_death_is_explained_first_of_all() -> None:
+def test_the_finding_about_a_death_comes_first() -> None:
     death = DIED.outcome.died
     assert death is not None
     screen = stopped(begun(), 2, Run(state.DEAD, death.how, 0.0, death.message, death.rip, death.symbol))
@@ -49,56 +49,56 @@ def test_a_death_is_explained_first_of_all() -> None:
     assert "PVH901" == screen.findings[0].code
 
 
-def test_a_recording_shows_what_was_found_in_it() -> None:
+def test_a_recording_shows_its_findings() -> None:
     screen = recording_screen(DIED, "died")
 
     assert check_run(DIED).stops[-1] == screen.findings
     assert check_run(DIED).stops[0] == show_stage(screen, 0).findings
 
 
-def test_a_look_between_two_stages_is_checked_too() -> None:
+def test_a_stop_between_two_stages_is_checked_too() -> None:
     stops = build.boot().stops
     between = stops[1]._replace(registers={**stops[1].registers, "rip": 0xFFFFFFFF8305A203})
     event = events.GuestStopped(Run(state.STOPPED), between, stops[:2], ())
     screen = update(begun()._replace(image=build.linux(), machine=build.machine()), event)
 
-    assert {"PVH201", "PVH203", "PVH330", "PVH340"} == {each.code for each in screen.findings}
+    assert {"PVH201", "PVH203", "PVH330", "PVH340"} == {finding.code for finding in screen.findings}
 
 
-def test_what_an_earlier_stage_had_is_kept_with_its_stage() -> None:
+def test_findings_of_earlier_stages_are_kept_with_their_stages() -> None:
     death = DIED.outcome.died
     assert death is not None
     dead = Run(state.DEAD, death.how, 0.0, death.message, death.rip, death.symbol)
     screen = stopped(stopped(begun(), 0), 2, dead)
-    code_by_stage = {each.finding.code: each.stages for each in screen.boot_findings}
+    code_by_stage = {entry.finding.code: entry.stages for entry in screen.boot_findings}
 
-    assert {(each.code, each.message) for each in check_run(DIED).all} == {
-        (each.finding.code, each.finding.message) for each in screen.boot_findings
+    assert {(finding.code, finding.message) for finding in check_run(DIED).all} == {
+        (entry.finding.code, entry.finding.message) for entry in screen.boot_findings
     }
     assert "entry" in code_by_stage["PVH101"]
-    assert screen.findings == tuple(each.finding for each in screen.boot_findings if each.is_current)
+    assert screen.findings == tuple(entry.finding for entry in screen.boot_findings if entry.is_current)
 
 
-def test_what_is_new_is_told_apart() -> None:
+def test_new_findings_are_marked() -> None:
     screen = stopped(begun(), 1)
 
-    assert {each.code for each in check_run(DIED).new[1]} == {
-        each.finding.code for each in screen.boot_findings if each.is_new
+    assert {finding.code for finding in check_run(DIED).new[1]} == {
+        entry.finding.code for entry in screen.boot_findings if entry.is_new
     }
-    assert not any(each.is_new for each in show_stage(screen, 0).boot_findings)
+    assert not any(entry.is_new for entry in show_stage(screen, 0).boot_findings)
 
 
-def test_the_past_does_not_know_what_was_found_later() -> None:
+def test_a_past_stage_does_not_show_later_findings() -> None:
     screen = show_stage(stopped(begun(), 1), 0)
 
-    assert check_run(DIED).stops[0] == tuple(each.finding for each in screen.boot_findings)
+    assert check_run(DIED).stops[0] == tuple(entry.finding for entry in screen.boot_findings)
 
 
-def test_a_finding_of_an_earlier_stage_leads_into_that_past_and_back() -> None:
+def test_enter_on_an_earlier_finding_goes_to_its_stage_and_backspace_returns() -> None:
     document = load(RECORDINGS_DIR / "linux-6.1-microvm-initrd.json")
     screen = recording_screen(document, "boot")
     last = show_stage(screen, None)._replace(view="findings")
-    gone = next(at for at, each in enumerate(last.boot_findings) if not each.is_current)
+    gone = next(at for at, entry in enumerate(last.boot_findings) if not entry.is_current)
     there = actions.act("follow", last.at(gone), actions.Size(120, 38))
     back = actions.act("back", there, actions.Size(120, 38))
 
@@ -107,7 +107,7 @@ def test_a_finding_of_an_earlier_stage_leads_into_that_past_and_back() -> None:
     assert ("findings", None, gone) == (back.view, back.past, back.position.cursor)
 
 
-def test_a_new_stage_says_what_is_new_and_where() -> None:
+def test_arriving_at_a_stage_says_what_is_new_and_in_which_view() -> None:
     stops = build.boot().stops
     screen = begun()._replace(image=build.linux(), machine=build.machine())
     said = []
@@ -122,5 +122,5 @@ def test_a_new_stage_says_what_is_new_and_where() -> None:
     assert said[4].startswith("new at e820: e820_table (view 3)")
 
 
-def test_a_fresh_machine_has_no_findings_yet() -> None:
+def test_a_restart_clears_the_findings() -> None:
     assert () == update(stopped(begun(), 1), events.MachineStarted(Title("", ""), None, (), True)).findings

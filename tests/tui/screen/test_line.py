@@ -11,32 +11,32 @@ from pvhdbg.tui.screen.by_id import ById
 @pytest.mark.parametrize(
     ("width", "shown"), [(0, ""), (1, "…"), (3, "ab…"), (4, "abc…"), (6, "abcdef"), (8, "abcdef  ")]
 )
-def test_a_line_is_filled_or_cut_with_a_sign(width: int, shown: str) -> None:
+def test_a_line_is_filled_with_blanks_or_cut_with_a_sign(width: int, shown: str) -> None:
     assert shown == plain(fit([("class:a", "abc"), ("", ""), ("class:b", "def")], width))
 
 
-def test_a_cut_between_two_fragments_takes_the_place_of_the_last_character() -> None:
+def test_the_sign_of_a_cut_between_two_fragments_replaces_the_last_character() -> None:
     assert [("class:a", "ab…")] == fit([("class:a", "abc"), ("class:b", ""), ("class:c", "d")], 3)
 
 
-def test_what_is_no_text_is_escaped_before_anything_is_counted() -> None:
+def test_characters_are_escaped_before_the_length_is_measured() -> None:
     assert r"\x1b[2J\u{65e5}" == plain(fit([("", "\x1b[2J日")], 16)).rstrip()
     assert r"\x1b~" == plain(fit([("", "\x1b[2J")], 5, "~"))
 
 
-def test_latin_1_and_quotes_are_text_but_a_soft_hyphen_has_no_width() -> None:
+def test_latin_1_and_quotes_are_kept_but_a_soft_hyphen_is_escaped() -> None:
     assert r"© ü ‘x’ \xad\xa0" == clean("© ü ‘x’ \xad\xa0")  # noqa: RUF001
 
 
-def test_in_ascii_quotes_and_dots_are_those_of_ascii() -> None:
+def test_in_ascii_mode_quotes_and_ellipses_become_ascii() -> None:
     assert r"'x'... \xfc" == clean("‘x’… ü", ascii=True)  # noqa: RUF001
 
 
-def test_text_is_cut_with_a_sign_where_there_is_room_for_one() -> None:
+def test_cut_text_ends_in_a_sign_if_there_is_room_for_it() -> None:
     assert ["", "…", "ab…", "abcd"] == [cut("abcd", width) for width in (0, 1, 3, 4)]
 
 
-def test_a_line_laid_over_another_leaves_its_ends() -> None:
+def test_a_line_laid_over_another_keeps_the_ends_below() -> None:
     under = [("class:a", "0123"), ("class:b", "4567")]
     over = [("class:c", "xy")]
 
@@ -44,11 +44,11 @@ def test_a_line_laid_over_another_leaves_its_ends() -> None:
     assert [("class:c", "xy"), ("class:a", "23"), ("class:b", "4567")] == laid_over(under, 0, over)
 
 
-def test_a_class_comes_with_those_that_are_there() -> None:
+def test_a_style_class_is_added_to_the_existing_ones() -> None:
     assert [("class:a class:s", "1"), ("class:s", "2")] == styled([("class:a", "1"), ("", "2")], "class:s")
 
 
-def test_a_cache_key_is_the_same_only_for_the_same_object() -> None:
+def test_a_cache_key_is_equal_only_for_the_same_object() -> None:
     one, equal = {"a": 1}, {"a": 1}
 
     assert ById(one) == ById(one)

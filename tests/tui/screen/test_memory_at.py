@@ -1,4 +1,4 @@
-"""What lies at an address: QEMU reads zeros where there is nothing, and they must not be taken for data."""
+"""What kind of memory is at an address. QEMU reads zeros where there is none: they must not look like data."""
 
 from __future__ import annotations
 
@@ -27,33 +27,33 @@ def shown(paddr: int, regions: tuple[Region, ...] | None = THERE) -> Screen:
         (0xFEC00000, "map: beyond all RAM; machine: a device (ioapic)"),
     ],
 )
-def test_the_map_and_the_machine_each_have_their_say(paddr: int, words: str) -> None:
+def test_the_map_and_the_machine_both_describe_an_address(paddr: int, words: str) -> None:
     assert words == memory_at.describe(shown(paddr), paddr)
 
 
-def test_the_map_alone_speaks_where_there_is_no_machine() -> None:
+def test_without_a_machine_only_the_map_describes_an_address() -> None:
     assert "map: beyond all RAM" == memory_at.describe(shown(LAST, None), LAST)
 
 
-def test_nobody_knows_where_neither_does() -> None:
+def test_without_map_and_machine_there_is_no_description() -> None:
     screen = Screen(state.Title("vmlinux", ""), view="bytes", bytes=Bytes(0x1000, bytes(16)))
 
     assert "" == memory_at.describe(screen, 0x1000)
 
 
-def test_what_is_not_ram_is_said_above_the_bytes_even_at_80_columns() -> None:
+def test_memory_other_than_ram_is_named_above_the_bytes_even_at_80_columns() -> None:
     assert (
         "0x20000000 physical   map: beyond all RAM; machine: nothing, reads as 0" == line(shown(LAST), "phys").strip()
     )
     assert "0x1000 physical" == line(shown(0x1000), "physical").strip()
 
 
-def test_zeros_that_no_memory_holds_are_not_drawn_as_bytes() -> None:
+def test_addresses_without_memory_are_not_drawn_as_zero_bytes() -> None:
     assert "-- -- -- no memory" in text(shown(LAST))
     assert "00 00 00" not in text(shown(LAST))
     assert "no memory" not in text(shown(LAST, None))
 
 
-def test_what_lies_at_the_selected_row_is_said() -> None:
+def test_the_heading_describes_the_selected_row() -> None:
     assert "map: beyond all RAM" in line(shown(LAST - 16).at(1), "physical")
     assert "map: beyond all RAM" not in line(shown(LAST - 16), "physical")

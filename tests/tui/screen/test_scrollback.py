@@ -1,4 +1,4 @@
-"""What gdb prints and the guest writes: bounded, and nothing in it steers the terminal."""
+"""gdb's output and the guest's: bounded, and unable to control the terminal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from pvhdbg.tui.screen.scrollback import LINES_KEPT, LONGEST_LINE, add_gdb_output, add_serial_output
 
 
-def test_text_goes_on_with_the_last_line() -> None:
+def test_new_text_continues_the_last_line() -> None:
     assert ("ab", "c", "") == add_gdb_output(("a",), "b\nc\n")
     assert ("ab", "c", "") == add_serial_output(("a",), b"b\r\nc\n")
     assert ("b", "") == add_gdb_output((), "b\r\n")
@@ -18,33 +18,33 @@ def test_text_goes_on_with_the_last_line() -> None:
 
 def test_lines_are_bounded_in_number_and_length() -> None:
     assert LINES_KEPT == len(add_gdb_output((), "x\n" * 20_000)) == len(add_serial_output((), b"x\n" * 20_000))
-    assert [LONGEST_LINE] == [len(each) for each in add_gdb_output((), "x" * 20_000)]
+    assert [LONGEST_LINE] == [len(line) for line in add_gdb_output((), "x" * 20_000)]
     assert LONGEST_LINE == len(add_serial_output(add_serial_output((), b"x" * 4000), b"y" * 4000)[0])
 
 
 @pytest.mark.parametrize(
     "add", [lambda text: add_gdb_output(("a",), text), lambda text: add_serial_output(("a",), text.encode())]
 )
-def test_the_last_line_goes_on_with_nothing_but_what_came_next(add: Callable[[str], tuple[str, ...]]) -> None:
+def test_the_last_line_is_not_continued_by_text_after_dropped_lines(add: Callable[[str], tuple[str, ...]]) -> None:
     counted = [str(number) for number in range(LINES_KEPT + 10)]
 
     assert counted[-LINES_KEPT:] == list(add("\n".join(counted)))
 
 
 @pytest.mark.parametrize("before", range(4))
-def test_no_escape_is_cut_in_two(before: int) -> None:
+def test_an_escape_is_never_cut_in_two(before: int) -> None:
     plain = "x" * before
     shown = (add_gdb_output((), plain + "\x1b" * 20_000), add_serial_output((), plain.encode() + b"\x1b" * 20_000))
 
     assert {(plain + "\\x1b" * ((LONGEST_LINE - before) // 4),)} == set(shown)
 
 
-def test_who_writes_byte_by_byte_cuts_no_escape_either() -> None:
+def test_an_escape_is_not_cut_in_output_byte_by_byte_either() -> None:
     lines: tuple[str, ...] = ("x" * (LONGEST_LINE - 2),)
 
     assert lines == add_serial_output(lines, b"\x1b")
 
 
-def test_what_the_guest_writes_is_bytes_and_what_gdb_says_is_text() -> None:
+def test_guest_output_is_bytes_and_gdb_output_is_text() -> None:
     assert ("\\xc3\\xa4 \\\\",) == add_serial_output((), "ä \\".encode())
     assert ("ä \\",) == add_gdb_output((), "ä \\")
