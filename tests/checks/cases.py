@@ -70,20 +70,20 @@ def guest(
     **info: int,
 ) -> build.Guest:
     """Return a machine at its entry; `info` has the fields of start_info that differ from the usual ones."""
-    made = build.linux_guest(image)
-    made.image = image
+    vm = build.linux_guest(image)
+    vm.image = image
     usual = {"nr_modules": len(modules), "modlist_paddr": MODLIST if modules else 0, "cmdline_paddr": CMDLINE}
     usual |= {"memmap_paddr": MEMMAP, "memmap_entries": len(table)} if table is not None else {"version": 0}
-    made.put(START_INFO, bytes(StartInfo.SIZE))
-    made.put(START_INFO, build.start_info(**usual | info))
+    vm.put(START_INFO, bytes(StartInfo.SIZE))
+    vm.put(START_INFO, build.start_info(**usual | info))
     if table:
-        made.put((usual | info).get("memmap_paddr", MEMMAP), build.memmap(table))
-    made.put(MODLIST, build.modlist(*modules))
-    made.run_at(0x1000850, "fc0f0115")
+        vm.put((usual | info).get("memmap_paddr", MEMMAP), build.memmap(table))
+    vm.put(MODLIST, build.modlist(*modules))
+    vm.run_at(0x1000850, "fc0f0115")
     for paddr, data in puts:
-        made.put(paddr, data)
-    made.registers.update(registers or {})
-    return made
+        vm.put(paddr, data)
+    vm.registers.update(registers or {})
+    return vm
 
 
 def entry(
@@ -91,11 +91,11 @@ def entry(
     *,
     machine: MachineFacts = MACHINE,
     symbols: Mapping[str, int] = UPSTREAM,
-    **odd: Any,  # noqa: ANN401 - the arguments of another function
+    **differences: Any,  # noqa: ANN401 - the arguments of another function
 ) -> Case:
-    """Return a case at the entry; `odd` is passed to guest()."""
-    made = guest(table, **odd)
-    return Case(_with_symbols(made.at("entry"), symbols), (), made.image, machine)
+    """Return a case at the entry; `differences` is passed to guest()."""
+    vm = guest(table, **differences)
+    return Case(_with_symbols(vm.at("entry"), symbols), (), vm.image, machine)
 
 
 def _with_symbols(capture: Capture, symbols: Mapping[str, int]) -> Capture:
@@ -106,7 +106,7 @@ def blob(
     ranges: Sequence[Range] = MAP,
     name: bytes = b"e820 data",
     size: int | None = None,
-    **odd: Any,  # noqa: ANN401 - the arguments of another function
+    **differences: Any,  # noqa: ANN401 - the arguments of another function
 ) -> dict[str, Any]:
     """Return the arguments with which guest() hands over its map as the RFC of 2017 does."""
     data = build.e820_blob(ranges)
@@ -115,31 +115,34 @@ def blob(
         "table": None,
         "modules": ((RAMDISK, RAMDISK_SIZE, 0, 0), module),
         "puts": ((BLOB, data), (NAME, name + b"\0")),
-        **odd,
+        **differences,
     }
 
 
 def prepare(
     copy: Mapping[int, bytes] | None = None,
     symbols: Mapping[str, int] = UPSTREAM,
-    **odd: Any,  # noqa: ANN401 - the arguments of another function
+    **differences: Any,  # noqa: ANN401 - the arguments of another function
 ) -> Case:
-    """Return a case at xen_prepare_pvh; `copy` has the bytes that differ in pvh_start_info; `odd` as for entry()."""
-    machine = odd.pop("machine", MACHINE)
+    """Return a case at xen_prepare_pvh; `copy` has the bytes that differ in pvh_start_info, by offset.
+
+    `differences` are those of entry().
+    """
+    machine = differences.pop("machine", MACHINE)
     assert isinstance(machine, MachineFacts)
-    made = guest(**odd)
-    first = made.at("entry")
-    _enter_kernel(made, copy or {})
-    return Case(_with_symbols(made.at("prepare", START_INFO), symbols), (first,), made.image, machine)
+    vm = guest(**differences)
+    first = vm.at("entry")
+    _enter_kernel(vm, copy or {})
+    return Case(_with_symbols(vm.at("prepare", START_INFO), symbols), (first,), vm.image, machine)
 
 
-def _enter_kernel(made: build.Guest, copy: Mapping[int, bytes]) -> None:
-    build.page_tables(made)
-    made.symbols = {name: KERNEL_MAP + paddr for name, paddr in VARIABLES.items()}
-    made.put(VARIABLES["pvh_start_info"], made.memory.get(START_INFO, StartInfo.SIZE))
+def _enter_kernel(vm: build.Guest, copy: Mapping[int, bytes]) -> None:
+    build.page_tables(vm)
+    vm.symbols = {name: KERNEL_MAP + paddr for name, paddr in VARIABLES.items()}
+    vm.put(VARIABLES["pvh_start_info"], vm.memory.get(START_INFO, StartInfo.SIZE))
     for offset, data in copy.items():
-        made.put(VARIABLES["pvh_start_info"] + offset, data)
-    made.run_at(UPSTREAM["xen_prepare_pvh"], "f30f1efa")
+        vm.put(VARIABLES["pvh_start_info"] + offset, data)
+    vm.run_at(UPSTREAM["xen_prepare_pvh"], "f30f1efa")
 
 
 def bootparams(params: Mapping[int, bytes] | None = None, symbols: Mapping[str, int] = UPSTREAM) -> Case:
@@ -150,9 +153,9 @@ def bootparams(params: Mapping[int, bytes] | None = None, symbols: Mapping[str, 
 
 def _stops(params: Mapping[int, bytes]) -> tuple[Capture, ...]:
     stops = build.boot().stops
-    made = stops[2].boot_params
-    assert made is not None
-    changed = type(made)(_changed(made.raw, params), made.at)
+    original = stops[2].boot_params
+    assert original is not None
+    changed = BootParams(_changed(original.raw, params), original.at)
     return (*stops[:2], stops[2]._replace(boot_params=changed), *stops[3:])
 
 
@@ -174,17 +177,17 @@ def kernel(changes: Mapping[int, bytes]) -> Case:
 
 def e820(table: Sequence[Range], symbols: Mapping[str, int] = UPSTREAM) -> Case:
     """Return a case at the return of e820__memory_setup, with this e820_table."""
-    made = build.linux_guest()
-    build.page_tables(made)
-    made.symbols = {name: KERNEL_MAP + paddr for name, paddr in VARIABLES.items()}
+    vm = build.linux_guest()
+    build.page_tables(vm)
+    vm.symbols = {name: KERNEL_MAP + paddr for name, paddr in VARIABLES.items()}
     stops = build.boot().stops
     params = stops[3].kernel_boot_params
     assert params is not None
-    made.put(VARIABLES["boot_params"], params.raw)
-    made.put(VARIABLES["e820_table"], (KERNEL_MAP + build.TABLE).to_bytes(8, "little"))
-    made.put(build.TABLE, build.e820_blob(table))
-    made.run_at(0xFFFFFFFF8305B541, "4889c7")
-    return Case(_with_symbols(made.at("e820"), symbols), stops[:4], LINUX, MACHINE)
+    vm.put(VARIABLES["boot_params"], params.raw)
+    vm.put(VARIABLES["e820_table"], (KERNEL_MAP + build.TABLE).to_bytes(8, "little"))
+    vm.put(build.TABLE, build.e820_blob(table))
+    vm.run_at(0xFFFFFFFF8305B541, "4889c7")
+    return Case(_with_symbols(vm.at("e820"), symbols), stops[:4], LINUX, MACHINE)
 
 
 def verdict(slug: str, severity: str = "fatal") -> Case:
@@ -200,26 +203,29 @@ def died(
     reached: str | None = "prepare",
     symbols: Mapping[str, int] = UPSTREAM,
     cpu: Mapping[str, int | None] | None = None,
-    **odd: Any,  # noqa: ANN401 - the arguments of another function
+    **differences: Any,  # noqa: ANN401 - the arguments of another function
 ) -> Case:
-    """Return a case of a guest that died in xen_prepare_pvh or before; `cpu` has registers; `odd` as for prepare()."""
-    before = prepare(symbols=symbols, **odd)
-    made = build.linux_guest(before.image)
-    build.page_tables(made)
-    made.image = before.image
+    """Return a case of a guest that died in xen_prepare_pvh or before, with the registers in `cpu`.
+
+    `differences` are those of prepare().
+    """
+    before = prepare(symbols=symbols, **differences)
+    vm = build.linux_guest(before.image)
+    build.page_tables(vm)
+    vm.image = before.image
     rip = 0x1000900 if reached in (None, "entry") else BUG_AT
-    made.run_at(rip, code)
-    made.registers.update(cpu or {})
+    vm.run_at(rip, code)
+    vm.registers.update(cpu or {})
     history = {None: (), "entry": before.earlier}.get(reached, before.history)
     outcome = Outcome(reached, DEAD, Death(how, rip, "xen_prepare_pvh+0xa9", message))
-    return Case(made.at("died"), history, before.image, before.machine, outcome)
+    return Case(vm.at("died"), history, before.image, before.machine, outcome)
 
 
 def waiting(
     for_stage: str = "bootparams",
-    **odd: Any,  # noqa: ANN401 - the arguments of another function
+    **differences: Any,  # noqa: ANN401 - the arguments of another function
 ) -> Case:
     """Return a case of a guest that still runs but did not reach `for_stage` in time."""
-    before = prepare(**odd)
+    before = prepare(**differences)
     outcome = Outcome("prepare", TIMED_OUT, None, for_stage, 0x1000, "panic")
     return Case(before.capture, before.earlier, before.image, before.machine, outcome)

@@ -11,13 +11,13 @@ from pvhdbg.checks.run import rules
 from pvhdbg.views.rows import boot_params_rows, map_rows, start_info_rows
 from pvhdbg.views.rows.row import Row as ViewRow
 from pvhdbg.views.to_json import document_json
-from tests.checks.tables import handed_over, memory, outcomes
+from tests.checks.tables import entry, memory, outcomes
 
 if TYPE_CHECKING:
     from pvhdbg.boot.stop.capture import Capture
     from tests.checks.cases import Row
 
-ROWS = (*handed_over.ROWS, *memory.ROWS, *outcomes.ROWS)
+ROWS = (*entry.ROWS, *memory.ROWS, *outcomes.ROWS)
 OF_THE_RUN = ("kernel", "machine", "outcome")
 OTHER_ADDRESS = {"PVH206", "PVH331", "PVH332", "PVH341"}
 """Their address is not that of the field, but inside it, or where the field points to."""

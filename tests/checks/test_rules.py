@@ -14,9 +14,10 @@ from pvhdbg.checks.rules import MAX_FINDINGS, SOURCE, rule
 from pvhdbg.checks.run import TOPICS, rules
 from pvhdbg.image import preflight
 from tests.checks.cases import LINUX_32, UPSTREAM, Row, entry
-from tests.checks.tables import handed_over, memory, outcomes
+from tests.checks.tables import entry as entry_rows
+from tests.checks.tables import memory, outcomes
 
-ROWS = (*handed_over.ROWS, *memory.ROWS, *outcomes.ROWS)
+ROWS = (*entry_rows.ROWS, *memory.ROWS, *outcomes.ROWS)
 RULES = rules()
 OF_QEMU = {"PVH900", "PVH906"}
 """Their messages quote QEMU."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -69,7 +70,7 @@ def test_causes_come_first_and_then_the_most_severe_findings() -> None:
 
 
 @pytest.mark.parametrize(
-    ("case", "field"),
+    ("make_case", "field"),
     [
         (lambda: prepare(magic=1), "start_info.magic"),
         (lambda: prepare(table=None), "start_info.version"),
@@ -91,13 +92,12 @@ def test_causes_come_first_and_then_the_most_severe_findings() -> None:
         ),
     ],
 )
-def test_a_death_that_the_model_predicts_is_an_error_and_comes_first(case: object, field: str) -> None:
-    made = case() if callable(case) else case
-    assert isinstance(made, Case)
-    first = run_rules(made)[0]
+def test_a_death_that_the_model_predicts_is_an_error_and_comes_first(make_case: Callable[[], Case], field: str) -> None:
+    case = make_case()
+    first = run_rules(case)[0]
 
-    assert made.predicted_death is not None
-    assert field == made.predicted_death.field
+    assert case.predicted_death is not None
+    assert field == case.predicted_death.field
     assert ERROR == first.severity
     assert rules()[first.code].cause
 
