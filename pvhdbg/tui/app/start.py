@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from pvhdbg.tui.machine.worker import Worker
     from pvhdbg.tui.screen.state import Screen, StageMark
 
-BEGIN_TIMEOUT, STOP_TIMEOUT = 1.0, 0.5
+START_TIMEOUT, STOP_TIMEOUT = 1.0, 0.5
 """Seconds to wait for the start of QEMU and gdb, and then for the first stop, before the screen shows the wait."""
 _PROCESSES_TIMEOUT = 0.1
-_START_TIMEOUT, _EXIT_TIMEOUT = 1.0, 15.0
+_FAILED_START_TIMEOUT, _EXIT_TIMEOUT = 1.0, 15.0
 
 
 def run_live(launch: Launch, title: tuple[str, str], *, ascii: bool = False) -> None:  # noqa: A002  the option's name
     """Run the TUI over a live machine. `title` names its kernel and the machine.
 
-    The terminal is not touched before the machine has started, or takes long to do so.
+    The terminal is not touched until the machine has started, or its start takes longer than START_TIMEOUT.
 
     :raise PvhdbgError: if the machine can't start.
     """
@@ -47,7 +47,7 @@ def run_live(launch: Launch, title: tuple[str, str], *, ascii: bool = False) -> 
         finally:
             worker.protect_terminal(None)
             worker.close()
-            thread.join(_EXIT_TIMEOUT if worker.has_machine else _START_TIMEOUT)
+            thread.join(_EXIT_TIMEOUT if worker.has_machine else _FAILED_START_TIMEOUT)
     if worker.error is not None and not isinstance(worker.error, PvhdbgError):
         raise worker.error  # a bug
 
@@ -56,7 +56,7 @@ def _show(event_queue: EventQueue, worker: Worker, screen: Screen, current: Term
     """Show the first stop, import prompt_toolkit, which takes longest, and run the TUI."""
     from pvhdbg.tui.app import first_picture
 
-    if event_queue.wait_begun(BEGIN_TIMEOUT):
+    if event_queue.wait_started(START_TIMEOUT):
         event_queue.wait_stopped(STOP_TIMEOUT)
     with first_picture.displayed(first_picture.at_first_stop(screen, event_queue.events)) as keep:
         worker.first_stop_shown.set()

@@ -53,7 +53,7 @@ class EventQueue:
         if self._error is not None:
             raise self._error
 
-    def wait_begun(self, timeout: float) -> bool:
+    def wait_started(self, timeout: float) -> bool:
         """Wait until the machine has started. Return False after `timeout` seconds.
 
         :raise BaseException: the error given to `fail`, if any.

@@ -103,7 +103,7 @@ class Worker:
         self._debuggee = debuggee
         self.protect_terminal(self._terminal)
         debuggee.machine.gdb.on_change = self._on_run_state_change
-        self._emit_began(debuggee)
+        self._emit_machine_started(debuggee)
         for remark in debuggee.remarks:
             self._emit(events.GdbOutput(f"{remark}\n"))
         self._run_and_show(debuggee.to_first_stop)
@@ -111,7 +111,7 @@ class Worker:
         with suppress(PvhdbgError):  # `pvh …` works without it: pvhdbg answers it itself
             debuggee.load_script()
 
-    def _emit_began(self, debuggee: Debuggee) -> None:
+    def _emit_machine_started(self, debuggee: Debuggee) -> None:
         self._image = debuggee.image
         facts = machine_facts.from_options(debuggee.options, debuggee.machine)
         self._emit(
@@ -228,7 +228,7 @@ class Worker:
 
     def _restart(self, debuggee: Debuggee, stage: str | None = None) -> Position:
         debuggee.restart()
-        self._emit_began(debuggee)
+        self._emit_machine_started(debuggee)
         return debuggee.to_stage(stage) if stage else debuggee.to_first_stop()
 
     def _run_next_line(self) -> None:
