@@ -50,7 +50,7 @@ KEYS = {
     "End": "\x1b[F",
     "Backspace": "\x7f",
     **{f"Ctrl-{letter}": chr(ord(letter) - 0x40) for letter in "CDLQRUZ"},
-    **{f"Alt-{number}": f"\x1b{number}" for number in range(1, 10)},
+    **{f"Alt-{digit}": f"\x1b{digit}" for digit in "1234567890"},
 }
 
 

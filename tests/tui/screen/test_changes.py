@@ -7,7 +7,6 @@ from pvhdbg.checks.finding import Finding
 from pvhdbg.tui.draw.frame import rows
 from pvhdbg.tui.lines import classes
 from pvhdbg.tui.screen.state import Screen
-from pvhdbg.tui.views.shown import row_of
 from tests import build
 from tests.tui import screens
 from tests.tui.screens import STACK, at, line, styled, text
@@ -91,13 +90,13 @@ def test_a_finding_about_the_original_is_shown_on_the_copys_row() -> None:
 
 def test_a_row_names_its_worst_finding_and_counts_the_others() -> None:
     field = "start_info.magic"
-    found = (
+    findings = (
         Finding("PVH901", "info", "", field),
         Finding("PVH101", "error", "", field),
         Finding("PVH207", "warning", "", field),
     )
 
-    assert "✖ PVH101 +2" in line(at("entry", findings=found), "magic")
+    assert "✖ PVH101 +2" in line(at("entry", findings=findings), "magic")
 
 
 def test_a_finding_about_a_part_is_shown_on_the_row_around_it() -> None:
@@ -118,34 +117,8 @@ def test_a_finding_about_a_structure_is_shown_on_its_first_row() -> None:
     assert "✖ PVH100" in line(screen, "magic")
 
 
-def test_a_path_leads_to_its_view_and_row() -> None:
-    screen = at("bootparams")
-    paths = (
-        "start_info.magic",
-        "modules[0].size",
-        "memory_map.entries[3].type",
-        "boot_params.hdr.version",
-        "registers.cs.flags",
-        "cmdline",
-    )
-    found = [(view.name, index) for view, index in filter(None, (row_of(screen, path) for path in paths))]
-
-    assert found == [
-        ("start_info", 0),
-        ("modules", 2),
-        ("memory", 6),
-        ("boot_params", 5),
-        ("cpu", 9),
-        ("start_info", 10),
-    ]
-
-
-def test_a_path_that_no_view_shows_leads_nowhere() -> None:
-    assert (None, None) == (row_of(at("entry"), "kernel.path"), row_of(at("entry"), ""))
-
-
 def test_the_tab_of_the_findings_has_the_sign_of_the_worst() -> None:
-    found = (STACK, Finding("PVH101", "error", "", "start_info.magic"))
+    findings = (STACK, Finding("PVH101", "error", "", "start_info.magic"))
 
-    assert "5✖findings" in text(at("entry", findings=found), (120, 40))
-    assert "5!findings" in text(at("entry", findings=found, ascii=True), (120, 40))
+    assert "5✖findings" in text(at("entry", findings=findings), (120, 40))
+    assert "5!findings" in text(at("entry", findings=findings, ascii=True), (120, 40))

@@ -107,20 +107,5 @@ def test_enter_on_an_earlier_finding_goes_to_its_stage_and_backspace_returns() -
     assert ("findings", None, gone) == (back.view, back.past, back.position.cursor)
 
 
-def test_arriving_at_a_stage_says_what_is_new_and_in_which_view() -> None:
-    stops = build.boot().stops
-    screen = begun()._replace(image=build.linux(), machine=build.machine())
-    said = []
-    for index, stop in enumerate(stops):
-        run = Run(state.STOPPED, stop.stage)
-        screen = update(screen._replace(message=""), events.GuestStopped(run, stop, stops[: index + 1], ()))
-        said.append(screen.message)
-
-    assert said[1].startswith("new at prepare: pvh_start_info (view 1)")
-    assert said[2].startswith("new at bootparams: boot_params (view 4)")
-    assert said[3].startswith("new at kernel: kernel_boot_params (view 4)")
-    assert said[4].startswith("new at e820: e820_table (view 3)")
-
-
 def test_a_restart_clears_the_findings() -> None:
     assert () == update(stopped(begun(), 1), events.MachineStarted(Title("", ""), None, (), True)).findings
