@@ -17,7 +17,7 @@ from pvhdbg.boot.stop.map_entries import decode_entries, ram_ranges
 from pvhdbg.checks.finding import ERROR, WARNING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from pvhdbg.abi.boot_params import BootParams
     from pvhdbg.abi.start_info import StartInfo
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pvhdbg.boot.stop.map_entries import MapEntry
     from pvhdbg.boot.stop.ranges import AddressRange
     from pvhdbg.boot.stop.regions import Region
-    from pvhdbg.image.facts import ImageFacts
+    from pvhdbg.boot.stop.stop import Stop
     from pvhdbg.image.verdict import Verdict
 
 HANDOVER_STAGES = ("entry", "prepare")
@@ -38,31 +38,25 @@ _LINUX_FUNCTION = "xen_prepare_pvh"
 
 
 class Case:
-    """One stop of a run, with everything that a rule may need to judge it. It never changes.
+    """A stop, and everything else that a rule may need to judge it. It never changes.
 
-    `capture` is the stop, `earlier` the stops before it, oldest first. `outcome` is how the run ended, None while it
-    goes on. `symbols` are those that any stop, even a later one, recorded of the image.
+    `outcome` is how the run ended, None while it goes on. `symbols` are those that any stop, even a later
+    one, recorded of the image.
     """
 
     def __init__(
         self,
-        capture: Capture,
-        earlier: Sequence[Capture] = (),
-        image: ImageFacts | None = None,
+        stop: Stop,
         machine: MachineFacts | None = None,
         outcome: Outcome | None = None,
         symbols: Mapping[str, int] | None = None,
     ) -> None:
-        self.capture = capture
-        self.earlier = tuple(earlier)
-        self.image = image
+        self.stop = stop
+        self.capture, self.earlier, self.image = stop
+        self.history = stop.history
         self.machine = machine or MachineFacts()
         self.outcome = outcome
         self.symbols = symbols_of(self.history) if symbols is None else symbols
-
-    @cached_property
-    def history(self) -> tuple[Capture, ...]:
-        return (*self.earlier, self.capture)
 
     @property
     def is_entry(self) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pvhdbg.boot.record.document import DEAD, TIMED_OUT
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.capture import EMPTY_CAPTURE
+from pvhdbg.boot.stop.stop import Stop
 from pvhdbg.checks.case import Case, symbols_of
 from pvhdbg.checks.finding import ERROR, SEVERITIES, Finding
 from pvhdbg.checks.rules import EVERY_STOP, ON_FAILURE, ONCE, RULES, Rule
@@ -88,8 +89,8 @@ def check_stop(document: Document, index: int) -> tuple[Finding, ...]:
     is_dead = capture.stage == stages.DIED
     kinds = {EVERY_STOP, *((ONCE,) if index == 0 else ()), *((ON_FAILURE,) if is_dead else ())}
     outcome, symbols = document.outcome if is_dead else None, symbols_of(document.stops)
-    case = Case(capture, document.stops[:index], document.kernel, document.machine, outcome, symbols)
-    return run_rules(case, kinds)
+    stop = Stop(capture, document.stops[:index], document.kernel)
+    return run_rules(Case(stop, document.machine, outcome, symbols), kinds)
 
 
 def check_capture(document: Document, capture: Capture) -> tuple[Finding, ...]:
@@ -106,7 +107,7 @@ def _check_end(document: Document) -> tuple[Finding, ...]:
     has_death_stop = bool(stops) and stops[-1].stage == stages.DIED
     kinds = {*(() if stops else (ONCE,)), *((ON_FAILURE,) if _is_failure(outcome) and not has_death_stop else ())}
     capture, earlier = (stops[-1], stops[:-1]) if stops else (EMPTY_CAPTURE, ())
-    return run_rules(Case(capture, earlier, document.kernel, document.machine, outcome), kinds)
+    return run_rules(Case(Stop(capture, earlier, document.kernel), document.machine, outcome), kinds)
 
 
 def _is_failure(outcome: Outcome) -> bool:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import printable
-from pvhdbg.boot.session.resolve import capture_named, captures_before, physical, start_info_at
+from pvhdbg.boot.session.resolve import capture_named, physical, start_info_at, stop_of
 from pvhdbg.boot.stop import stages
+from pvhdbg.boot.stop.stop import Stop
 from pvhdbg.commands.table import command, help_text, run
 from pvhdbg.errors import UserError
 from pvhdbg.views.report import answers
 from pvhdbg.views.rows import text
-from pvhdbg.views.rows.stop import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -29,7 +29,7 @@ def _stop(session: Session, words: Sequence[str]) -> tuple[Stop, list[str]]:
     others = [word for word in words if not word.startswith("@")]
     names = [word[1:] for word in words if word.startswith("@")]
     capture = capture_named(session, names[-1]) if names else session.current()
-    return Stop(capture, captures_before(session, capture), session.image), others
+    return stop_of(session, capture), others
 
 
 def _lines(lines: Iterable[str]) -> str:
@@ -161,7 +161,7 @@ def _go(session: Session, stage: str) -> str:
 
     outcome = session.go(stage)
     capture = session.history[-1] if session.history else None
-    lines = stop_text.lines(Stop(capture, captures_before(session, capture), session.image)) if capture else []
+    lines = stop_text.lines(stop_of(session, capture)) if capture else []
     return _lines(lines if outcome.ended == DONE else [*lines, run_text.outcome(outcome)])
 
 

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 import gdb
 
 from pvhdbg import commands
-from pvhdbg.boot.session.resolve import captures_before
+from pvhdbg.boot.session.resolve import stop_of
 from pvhdbg.errors import PvhdbgError
 from pvhdbg.in_gdb.session import charset, one_line
 from pvhdbg.views.report import answers
 from pvhdbg.views.rows.picture_text import SIGNS
-from pvhdbg.views.rows.stop import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,7 +74,7 @@ class Window:
 def lines(session: Session) -> list[str]:
     """Return where the machine is, start_info, the memory picture and map, and the findings."""
     capture = session.current()
-    stop = Stop(capture, captures_before(session, capture), session.image)
+    stop = stop_of(session, capture)
     blocks = [
         *(answers.info(stop), answers.start_info(stop), answers.picture(stop), answers.memory_map(stop)),
         commands.run(session, "check").splitlines(),

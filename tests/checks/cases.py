@@ -10,6 +10,7 @@ from pvhdbg.abi.start_info import StartInfo
 from pvhdbg.boot.record.document import DEAD, TIMED_OUT, Death, MachineFacts, Outcome
 from pvhdbg.boot.stop.capture import Capture
 from pvhdbg.boot.stop.kernel_probe import ANY_STRING, E820_STRING
+from pvhdbg.boot.stop.stop import Stop
 from pvhdbg.checks.case import Case
 from pvhdbg.image.facts import ImageFacts, Note, Segment
 from pvhdbg.image.verdict import Verdict
@@ -95,7 +96,7 @@ def entry(
 ) -> Case:
     """Return a case at the entry; `differences` is passed to guest()."""
     vm = guest(table, **differences)
-    return Case(_with_symbols(vm.at("entry"), symbols), (), vm.image, machine)
+    return Case(Stop(_with_symbols(vm.at("entry"), symbols), (), vm.image), machine)
 
 
 def _with_symbols(capture: Capture, symbols: Mapping[str, int]) -> Capture:
@@ -133,7 +134,7 @@ def prepare(
     vm = guest(**differences)
     first = vm.at("entry")
     _enter_kernel(vm, copy or {})
-    return Case(_with_symbols(vm.at("prepare", START_INFO), symbols), (first,), vm.image, machine)
+    return Case(Stop(_with_symbols(vm.at("prepare", START_INFO), symbols), (first,), vm.image), machine)
 
 
 def _enter_kernel(vm: build.Guest, copy: Mapping[int, bytes]) -> None:
@@ -148,7 +149,7 @@ def _enter_kernel(vm: build.Guest, copy: Mapping[int, bytes]) -> None:
 def bootparams(params: Mapping[int, bytes] | None = None, symbols: Mapping[str, int] = UPSTREAM) -> Case:
     """Return a case at the return from xen_prepare_pvh; `params` has the bytes that differ in pvh_bootparams."""
     stops = _stops(params or {})
-    return Case(_with_symbols(stops[2], symbols), stops[:2], LINUX, MACHINE)
+    return Case(Stop(_with_symbols(stops[2], symbols), stops[:2], LINUX), MACHINE)
 
 
 def _stops(params: Mapping[int, bytes]) -> tuple[Capture, ...]:
@@ -172,7 +173,7 @@ def kernel(changes: Mapping[int, bytes]) -> Case:
     copy = stops[3].kernel_boot_params
     assert copy is not None
     capture = stops[3]._replace(kernel_boot_params=BootParams(_changed(copy.raw, changes), copy.at))
-    return Case(capture, stops[:3], LINUX, MACHINE)
+    return Case(Stop(capture, stops[:3], LINUX), MACHINE)
 
 
 def e820(table: Sequence[Range], symbols: Mapping[str, int] = UPSTREAM) -> Case:
@@ -187,7 +188,7 @@ def e820(table: Sequence[Range], symbols: Mapping[str, int] = UPSTREAM) -> Case:
     vm.put(VARIABLES["e820_table"], (KERNEL_MAP + build.TABLE).to_bytes(8, "little"))
     vm.put(build.TABLE, build.e820_blob(table))
     vm.run_at(0xFFFFFFFF8305B541, "4889c7")
-    return Case(_with_symbols(vm.at("e820"), symbols), stops[:4], LINUX, MACHINE)
+    return Case(Stop(_with_symbols(vm.at("e820"), symbols), stops[:4], LINUX), MACHINE)
 
 
 def verdict(slug: str, severity: str = "fatal") -> Case:
@@ -218,7 +219,7 @@ def died(
     vm.registers.update(cpu or {})
     history = {None: (), "entry": before.earlier}.get(reached, before.history)
     outcome = Outcome(reached, DEAD, Death(how, rip, "xen_prepare_pvh+0xa9", message))
-    return Case(vm.at("died"), history, before.image, before.machine, outcome)
+    return Case(Stop(vm.at("died"), history, before.image), before.machine, outcome)
 
 
 def waiting(
@@ -228,4 +229,4 @@ def waiting(
     """Return a case of a guest that still runs but did not reach `for_stage` in time."""
     before = prepare(**differences)
     outcome = Outcome("prepare", TIMED_OUT, None, for_stage, 0x1000, "panic")
-    return Case(before.capture, before.earlier, before.image, before.machine, outcome)
+    return Case(before.stop, before.machine, outcome)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import printable
 from pvhdbg.boot.stop.address import Addresses
+from pvhdbg.boot.stop.stop import Stop
 from pvhdbg.errors import UserError
 
 if TYPE_CHECKING:
@@ -16,8 +17,10 @@ if TYPE_CHECKING:
     from pvhdbg.target.base import Target
 
 
-def captures_before(session: Session, capture: Capture) -> tuple[Capture, ...]:
-    return tuple(takewhile(lambda earlier: earlier.stage != capture.stage, session.history))
+def stop_of(session: Session, capture: Capture) -> Stop:
+    """Return a capture of the session with the captures of the stages before it."""
+    earlier = takewhile(lambda earlier: earlier.stage != capture.stage, session.history)
+    return Stop(capture, tuple(earlier), session.image)
 
 
 def capture_named(session: Session, stage: str) -> Capture:

@@ -2,6 +2,7 @@
 
 stages        the stages in order, and what is valid at each
 capture       a Capture: everything decoded at one stop, frozen
+stop          a Stop: a capture, the captures before it and the kernel file
 read          the only place that reads guest memory: Target in, Capture out
 address       symbols, pointers and RIP as physical addresses
 paging        virtual to physical, by walking the page tables

@@ -74,10 +74,10 @@ def _remarks(physical_memory: str | None, kernel: Kernel | None) -> list[str]:
 
 def _answer(options: argparse.Namespace) -> Result:
     from pvhdbg.abi.text import printable
+    from pvhdbg.boot.stop.stop import Stop
     from pvhdbg.cli import answers, progress
     from pvhdbg.cli.command import dump
     from pvhdbg.views.report import run_text
-    from pvhdbg.views.rows.stop import Stop
 
     answers.check_lines(options.command)
     with progress.shown(f"the stub at {printable(options.where)}"), attached(options) as debuggee:

@@ -18,6 +18,7 @@ from pvhdbg.boot.record.compare import is_within
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.address import code_paddr
 from pvhdbg.boot.stop.read import CODE, CODE_BEFORE
+from pvhdbg.boot.stop.stop import Stop
 from pvhdbg.errors import TargetError, UserError
 from pvhdbg.views.explain import topics
 from pvhdbg.views.report import run_text, stop_text, tables
@@ -31,8 +32,8 @@ from pvhdbg.views.rows import (
     start_info_rows,
     text,
 )
+from pvhdbg.views.rows.missing import missing_reason
 from pvhdbg.views.rows.row import NOTHING
-from pvhdbg.views.rows.stop import Stop, missing_reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -8,21 +8,21 @@ from pvhdbg.abi.boot_params import BootParams
 from pvhdbg.abi.e820 import BootE820Entry
 from pvhdbg.views.report import tables
 from pvhdbg.views.rows import boot_params_rows, map_rows, text
+from pvhdbg.views.rows.missing import missing_line
 from pvhdbg.views.rows.row import NOTHING
-from pvhdbg.views.rows.stop import missing_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pvhdbg.boot.stop.capture import MapRecord
+    from pvhdbg.boot.stop.stop import Stop
     from pvhdbg.views.rows.row import Row
-    from pvhdbg.views.rows.stop import Stop
 
 
 def boot_params(stop: Stop) -> Iterator[str]:
     record = stop.capture.boot_params
     if record is None:
-        yield from missing_line(stop, "boot_params", "pvh_bootparams")
+        yield missing_line(stop.capture, "boot_params", "pvh_bootparams")
         return
     yield f"  struct boot_params pvh_bootparams at {text.address(record.at)}"
     yield from _set_fields(boot_params_rows.boot_params_rows(stop.capture, handed_over=stop.handed_over))
@@ -48,7 +48,7 @@ def _is_used_map(row: Row) -> bool:
 def kernel_boot_params(stop: Stop) -> Iterator[str]:
     record, before = stop.capture.kernel_boot_params, stop.before
     if record is None:
-        yield from missing_line(stop, "kernel_boot_params", "boot_params")
+        yield missing_line(stop.capture, "kernel_boot_params", "boot_params")
         return
     head = f"  boot_params at {text.address(record.at)}"
     original, name = _original(stop)
@@ -96,7 +96,7 @@ def _value(row: Row | None) -> str:
 def e820_table(stop: Stop) -> Iterator[str]:
     table = stop.capture.e820_table
     if table is None:
-        yield from missing_line(stop, "e820_table", "e820_table")
+        yield missing_line(stop.capture, "e820_table", "e820_table")
         return
     cut = stop.capture.missing.get("e820_table")
     name = f"e820_table at {text.address(table.paddr)}" + (f" ({cut})" if cut else "")

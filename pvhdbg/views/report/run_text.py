@@ -9,10 +9,10 @@ from pvhdbg.abi.text import printable
 from pvhdbg.boot.record.document import DEAD, DONE, TIMED_OUT
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.address import location_suffix
+from pvhdbg.boot.stop.stop import Stop
 from pvhdbg.checks.run import RunFindings, check_run
 from pvhdbg.views.report import findings_text, stop_text
 from pvhdbg.views.rows import text
-from pvhdbg.views.rows.stop import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

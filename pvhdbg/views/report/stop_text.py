@@ -12,15 +12,15 @@ from pvhdbg.boot.stop.address import code_paddr
 from pvhdbg.boot.stop.capture import MISSING_KERNEL, MISSING_STAGE
 from pvhdbg.views.report import boot_params_text, tables
 from pvhdbg.views.rows import cpu_rows, map_rows, memory_picture, picture_text, start_info_rows, text
+from pvhdbg.views.rows.missing import missing_line, missing_reason
 from pvhdbg.views.rows.row import NOTHING
-from pvhdbg.views.rows.stop import missing_line, missing_reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pvhdbg.abi.layout import Struct
     from pvhdbg.boot.stop.capture import Capture, Module
-    from pvhdbg.views.rows.stop import Stop
+    from pvhdbg.boot.stop.stop import Stop
 
 CODE_SHOWN = 16
 """Bytes of code at RIP after a death."""
@@ -59,7 +59,7 @@ def _start_info(stop: Stop) -> Iterator[str]:
     if before and before.start_info and info and before.start_info.raw == info.raw:
         return
     if info is None:
-        yield from missing_line(stop, "start_info", "start_info")
+        yield missing_line(stop.capture, "start_info", "start_info")
         return
     yield f"  struct hvm_start_info at {text.address(info.at)}"
     yield from tables.field_table(start_info_rows.start_info_rows(stop.capture))
@@ -68,7 +68,7 @@ def _start_info(stop: Stop) -> Iterator[str]:
 def _pvh_start_info(stop: Stop) -> Iterator[str]:
     copy, original, before = stop.capture.pvh_start_info, stop.capture.start_info, stop.before
     if copy is None:
-        yield from missing_line(stop, "pvh_start_info", "pvh_start_info")
+        yield missing_line(stop.capture, "pvh_start_info", "pvh_start_info")
     elif before and before.pvh_start_info == copy:
         return
     elif original and original.raw == copy.raw:
@@ -100,7 +100,7 @@ def _cmdline(stop: Stop) -> Iterator[str]:
 def _modules(stop: Stop) -> Iterator[str]:
     modules, before = stop.capture.modules, stop.before
     if modules is None:
-        yield from missing_line(stop, "modules", "modules")
+        yield missing_line(stop.capture, "modules", "modules")
     elif modules and not (before and before.modules == modules):
         yield f"  struct hvm_modlist_entry[{len(modules)}] at {text.address(modules[0].entry.at)}"
         yield from tables.indexed_table(_module_cells(stop.capture))
@@ -129,7 +129,7 @@ def _module_cmdline(capture: Capture, index: int, module: Module) -> str:
 def _memory_map(stop: Stop) -> Iterator[str]:
     memory_map, before = stop.capture.memory_map, stop.before
     if memory_map is None:
-        yield from missing_line(stop, "memory_map", "memory map")
+        yield missing_line(stop.capture, "memory_map", "memory map")
     elif not (before and before.memory_map and tables.is_same_map(before.memory_map.entries, memory_map.entries)):
         yield f"  {_map_heading(stop.capture)}"
         yield from tables.map_table(memory_map.entries)

@@ -8,7 +8,7 @@ cpu_rows          registers, control bits, segments
 contents          a summary of a capture, one line per structure
 memory_picture    memory to scale, as cells
 picture_text      the picture as characters
-stop              a capture with the captures before it and the kernel file
+missing           why a capture lacks a value
 text              columns, sizes, addresses, quoted guest text
 
 Start with row.

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from pvhdbg.abi.setup_header import LOADERS, PROTOCOLS
 from pvhdbg.boot.stop.stages import CAPTURE_KEYS
 from pvhdbg.views.rows import map_rows, start_info_rows, text
+from pvhdbg.views.rows.missing import missing_reason
 from pvhdbg.views.rows.row import NOTHING
-from pvhdbg.views.rows.stop import missing_reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,7 +6,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pvhdbg.abi.layout import Field, Struct
-from pvhdbg.views.rows.stop import missing_reason
+from pvhdbg.views.rows.missing import missing_reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

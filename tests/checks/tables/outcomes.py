@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pvhdbg.boot.stop.stop import Stop
 from pvhdbg.checks.case import Case
 from pvhdbg.image.facts import EM_386
 from tests.build import MAP, SANITIZED
@@ -38,7 +39,7 @@ E820_TABLE, ISA, RSDP, EFI = 0x2D0, 0x2D0 + 6 * 20, 0x70, 0x1C0
 def half_made(params: dict[int, bytes]) -> Case:
     """Return a case in the middle of xen_prepare_pvh."""
     whole = bootparams(params)
-    return Case(whole.capture._replace(stage="prepare"), whole.earlier[:1], whole.image, whole.machine)
+    return Case(Stop(whole.capture._replace(stage="prepare"), whole.earlier[:1], whole.image), whole.machine)
 
 
 BOOT_PARAMS = (

@@ -9,9 +9,9 @@ from pvhdbg.boot.record.document import DEAD, INTERRUPTED, TIMED_OUT, Death, Doc
 from pvhdbg.boot.record.replay import load
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.capture import Capture
+from pvhdbg.boot.stop.stop import Stop
 from pvhdbg.target.base import NO_MONITOR
 from pvhdbg.views.report import run_text
-from pvhdbg.views.rows.stop import Stop
 from tests import build
 from tests.paths import RECORDINGS
 

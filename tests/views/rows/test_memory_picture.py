@@ -135,7 +135,9 @@ t memory map        0xefc20-0xefcb0        144 bytes"""
 
 def test_kernel_segments_less_than_2_mib_apart_are_one_mark() -> None:
     segments = (Segment(MIB, 0, 0, MIB), Segment(3 * MIB, 0, 0, MIB), Segment(64 * MIB, 0, 0, MIB), Segment(0, 0, 0, 0))
-    marks = memory_picture.marks(build.capture_target(build.RandomTarget(0, 0), "died"), build.linux()._replace(segments=segments))
+    marks = memory_picture.marks(
+        build.capture_target(build.RandomTarget(0, 0), "died"), build.linux()._replace(segments=segments)
+    )
 
     assert [("k", MIB, 4 * MIB), ("k", 64 * MIB, 65 * MIB)] == [(mark.letter, mark.start, mark.end) for mark in marks]
 
