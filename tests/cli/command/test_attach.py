@@ -59,7 +59,7 @@ def test_after_attaching_late_passed_stages_are_listed_and_refused(tmp_path: Pat
 
     assert 2 == done.status
     assert 4 <= done.out.count("passed, not captured")
-    assert "pvhdbg: error: stage kernel has been passed\n" in done.err
+    assert "pvhdbg: error: stage kernel has been passed without a capture\n" in done.err
 
 
 @pytest.mark.parametrize("option", ["--qemu", "--machine"])
