@@ -19,7 +19,7 @@ from pvhdbg.live.qemu.options import QemuOptions
 from pvhdbg.target.base import HIT, Halt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from pvhdbg.boot.record.document import Rewrite
@@ -93,24 +93,26 @@ def run_experiment(  # noqa: PLR0913  the others have defaults
     """
     with OwnMachine() as own_machine:
         opened = open_kernel(str(kernel), own_machine.folder)
-        names = SymbolsAndStrings(opened.symbols, opened.facts)
-        own_machine.boot(QemuOptions(str(kernel), initrd, machine=machine), names)
+        options = QemuOptions(str(kernel), initrd, machine=machine)
+        own_machine.boot(options, SymbolsAndStrings(opened.symbols, opened.facts))
         own_machine.wait_ready()
-        journey = Journey(
-            own_machine.target, own_machine.runner, opened.facts, reading=own_machine.target.physical_reads
-        )
+        target = own_machine.target
+        journey = Journey(target, own_machine.runner, opened.facts, reading=target.physical_reads)
         assert [HIT] == [halt.kind for halt in journey.go("entry", PATIENCE)]
         for paddr, data in puts:
-            own_machine.target.write_phys(paddr, data)
+            target.write_phys(paddr, data)
         journey.capture_at("entry")
         journey.rewrite([change if change in PROTOCOLS else parse_assignment(change) for change in changes])
         # Probe before the kernel runs. This QEMU shows no Xen leaves.
-        symbols = probe(own_machine.target, opened.facts)
+        symbols = probe(target, opened.facts)
         behavior = behavior_from_symbols(symbols, opened.facts, xen=False)
         assert [HIT] == [halt.kind for halt in journey.go("prepare", PATIENCE)]
-        prepare = journey.history[-1]
-        expected = expected_boot_params(prepare._replace(symbols={**prepare.symbols, **symbols}), behavior)
+        expected = expected_boot_params(_with_symbols(journey.history[-1], symbols), behavior)
         halts = list(journey.go(last, timeout))
     assert expected is not None
     stops = {capture.stage: capture for capture in journey.history}
     return Experiment(behavior, journey.rewrites, expected, stops, halts[-1])
+
+
+def _with_symbols(capture: Capture, symbols: Mapping[str, int]) -> Capture:
+    return capture._replace(symbols={**capture.symbols, **symbols})

@@ -84,7 +84,7 @@ class Journey:
         self.history: list[Capture] = []
         self._calls: dict[str, ObservedCall] = {}
         self._start_info_paddr: int | None = None
-        self._passed = 0
+        self._passed_count = 0
         self._last_rip: int | None = None
 
     @property
@@ -105,7 +105,7 @@ class Journey:
     def passed(self) -> list[str]:
         """The names of the stages that can no longer come and were not captured."""
         captured = {capture.stage for capture in self.history}
-        return [name for name in stages.NAMES[: self._passed] if name not in captured]
+        return [name for name in stages.NAMES[: self._passed_count] if name not in captured]
 
     def why_lacking(self, stage: Stage) -> str | None:
         """Return why this guest lacks a stage, or None if it has it."""
@@ -127,7 +127,7 @@ class Journey:
     @property
     def _done(self) -> int:
         """The number of stages that were reached or passed."""
-        return max(stages.NAMES.index(self.reached) + 1 if self.reached else 0, self._passed)
+        return max(stages.NAMES.index(self.reached) + 1 if self.reached else 0, self._passed_count)
 
     def stage_at(self, rip: int) -> Stage | None:
         """Return the stage whose first instruction, or whose observed return, `rip` is; None if there is none."""
@@ -181,7 +181,7 @@ class Journey:
         capture = self._capture(stage)
         if stage == stages.DIED and capture.rip is not None:
             with suppress(TargetError):
-                self._passed = self._count_passed(capture.rip)
+                self._passed_count = self._count_passed(capture.rip)
         with self._reading():
             self._remember_call(stages.stage(stage))
         if stage == "entry" and capture.start_info is not None:
@@ -236,9 +236,9 @@ class Journey:
             self.news.append(f"{WAS_RESET}: earlier captures are discarded")
         stage = self.stage_at(rip)
         if stage is not None:
-            self._passed = max(self._passed, stages.NAMES.index(stage.name))
+            self._passed_count = max(self._passed_count, stages.NAMES.index(stage.name))
         elif rip != self._last_rip:
-            self._passed = self._count_passed(rip)
+            self._passed_count = self._count_passed(rip)
         self._last_rip = rip
         return stage
 
@@ -257,7 +257,7 @@ class Journey:
             self.entry = self._file_facts.entry if self.kernel_mismatch is None else None
 
     def _went_back(self, rip: int) -> bool:
-        """Say whether the machine is before the last stage that was captured or passed, so it was reset."""
+        """Say whether the machine is at an earlier point than the last captured or passed stage: it was reset."""
         if not self._done:
             return False
         stage = self.stage_at(rip)
@@ -269,7 +269,7 @@ class Journey:
 
     def _count_passed(self, rip: int) -> int:
         if self.image is None:
-            return max(self._passed, int(self._is_paging()))
+            return max(self._passed_count, int(self._is_paging()))
         addresses = Addresses(self.target, self._registers(), self.image)
         detector = StageDetector(self.target, self.image, addresses, self._name_of(rip) or "", self._calls)
         return detector.count_passed(self._done)
@@ -279,11 +279,11 @@ class Journey:
 
     def _capture_before_any_stage(self) -> Capture:
         """Capture a machine without a captured stage: before the entry or, if it ran unwatched, after it."""
-        if not (self._passed or self.kernel_mismatch or self._is_paging()):
+        if not (self._passed_count or self.kernel_mismatch or self._is_paging()):
             return self._capture(stages.RESET)
         if self.image is None:
             return self._capture(stages.UNSEEN, (stages.KERNEL_BOOT_PARAMS,))
-        return self._capture(stages.UNSEEN, stages.readable_after_missing(self._passed))
+        return self._capture(stages.UNSEEN, stages.readable_after_missing(self._passed_count))
 
     def _capture(self, stage: str, extra_keys: Collection[str] = ()) -> Capture:
         with self._reading():

@@ -15,7 +15,7 @@ PHYSICAL, IDENTITY, KERNEL = "physical", "identity", "kernel"
 
 MISSING_KERNEL, MISSING_STAGE = "kernel", "stage"
 """Keys of `missing` that are not keys of a stop: why the kernel file is not used, and between which stages the machine
-stands.
+is.
 """
 
 MapRecord = MemmapTableEntry | BootE820Entry

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class MapEntry(NamedTuple):
-    """A map entry of either layout, decoded: a record decodes a field anew at each access, and maps may be long."""
+    """A map entry of either layout, decoded. Records decode a field at every access, which is slow for long maps."""
 
     addr: int
     size: int

@@ -81,7 +81,7 @@ def test_a_return_that_the_guest_ran_past_is_not_ahead(boot: Boot) -> None:
 def test_with_no_stage_left_commands_fail_at_once(boot: Boot) -> None:
     live = LiveSession(run_to(boot, "halt"))
 
-    with pytest.raises(UserError, match="^no stages left$"):
+    with pytest.raises(UserError, match=r"^no stages left$"):
         commands.run(live, "next-stage")
     with pytest.raises(UserError, match="stage kernel has been passed"):
         commands.run(live, "run-to kernel")
