@@ -57,17 +57,17 @@ def at(stage: str, view: str = "start_info", of: Document | None = None, **field
         old_values=compare.values_before(document.stops[here - 1], now) if here else {},
         view=view,
         symbols=LOADED,
-    )._replace(**noted(stage, **fields))
+    )._replace(**with_boot_findings(stage, **fields))
 
 
 def of(capture: Capture, view: str = "start_info", **fields: Any) -> Screen:  # noqa: ANN401
     """Return the screen of a machine that stopped once."""
     run = Run(STOPPED, capture.stage, rip=capture.rip)
     screen = Screen(Title("vmlinux", "microvm"), run, history=(capture,), now=capture, view=view)
-    return screen._replace(**noted(capture.stage, **fields))
+    return screen._replace(**with_boot_findings(capture.stage, **fields))
 
 
-def noted(stage: str, **fields: Any) -> dict[str, Any]:  # noqa: ANN401
+def with_boot_findings(stage: str, **fields: Any) -> dict[str, Any]:  # noqa: ANN401
     """Add the findings of the stage to those of the boot."""
     return {"boot_findings": tuple(BootFinding(finding, (stage,)) for finding in fields.get("findings", ())), **fields}
 

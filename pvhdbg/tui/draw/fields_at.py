@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pvhdbg.views.rows.row import Row
 
 NAMED = 6
-"""Paths that fit on the detail pane."""
+"""How many paths are named; a sign stands for the others."""
 _LONGEST = 1 << 16
 """Bytes of the longest row: a string."""
 
@@ -25,7 +25,7 @@ def names(screen: Screen, paddr: int, size: int) -> str:
     views = [view for view in table.VIEWS if view.captures]
     rows = [row for view in views for row in _rows_in(shown.capture_rows(screen, view), paddr, size)]
     paths = list(dict.fromkeys(row.path for row in rows))
-    return "Here: " + ", ".join(paths[:NAMED]) + (" …" if len(paths) > NAMED else "") + "." if paths else ""
+    return "Fields here: " + ", ".join(paths[:NAMED]) + (" …" if len(paths) > NAMED else "") + "." if paths else ""
 
 
 def _rows_in(rows: Rows, paddr: int, size: int) -> list[Row]:

@@ -81,7 +81,10 @@ def _signs(sign: Signs, width: int) -> Iterator[Line]:
     rows = (
         (sign.changed, "changed since the previous stage; on a tab: something in that view changed"),
         (" ".join(sign.findings.values()), "a finding: error, warning, info"),
-        (" ".join(stages.values()), "a stage: captured, current, ahead, not in this guest, passed uncaptured; [shown]"),
+        (
+            " ".join(stages.values()),
+            "a stage: captured, current, ahead, not in this guest, passed but not captured; [shown]",
+        ),
         (f"{runs['running']} {runs['stopped']} {runs['dead']}", "the guest: running, stopped, dead"),
         (f"{sign.cursor} {sign.current} {sign.breakpoint}", "the selected row, RIP, a breakpoint"),
     )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Rows = tuple[Row, ...]
 Heading = Callable[[Screen], str]
 Decode = Callable[[Capture, Capture, bool], Rows]
-"""The rows of a capture, given also the last capture that has the handover, and whether zero fields are unfolded."""
+"""(capture, last capture that has the memory map, whether zero fields are unfolded) -> rows."""
 
 
 class Detail(NamedTuple):
@@ -76,55 +76,55 @@ def of_capture(words: Callable[[Screen, Capture], str]) -> Heading:
 class View(NamedTuple):
     """A row of the table in `views.table`.
 
-    A view shows either a capture (`decode`), or rows of something else (`rows`), or lines of text (`text`). The
-    functions get the Screen, which need not show this view: the code also stands beside the others.
+    A view has either `decode`, or `rows`, or `text`. The functions get the Screen.
     """
 
     # fmt: off
     key: str
-    """Chooses the view: in a pane by itself, everywhere with Alt."""
+    """The key that shows the view: in a pane alone, everywhere together with Alt."""
     name: str
     short: str
     """The name where the terminal is narrow."""
     about: str
-    """What the view shows, in the list of keys."""
+    """What the view shows, for the list of keys and the manual."""
     heading: Heading
-    """What the first line says; the view's name stands there if that is empty."""
+    """The first line of the view. If it is empty, the name is shown."""
 
     decode: Decode | None = None
-    """Shows a capture: `d` shows only what changed, and findings are signed on their rows."""
+    """The rows of the shown capture, if the view shows one. Then `d` leaves only those that changed."""
     captures: tuple[str, ...] = ()
-    """The keys of a capture that are shown here: a star on the tab says that one of them changed."""
+    """The keys of a capture that are shown here. If one of them changed, the tab has a star."""
     structs: tuple[str, ...] = ()
-    """The C structures that are shown here: Enter on a pointer to one comes here."""
+    """C structures that are shown here: Enter on a pointer to one of them goes to this view."""
     folds: bool = False
-    """Folds fields that are 0, which `z` unfolds."""
+    """Fields that are 0 are folded, and `z` unfolds them."""
     has_picture: bool = False
-    """Draws memory to scale beside or above its rows."""
+    """Memory is drawn to scale beside or above the rows."""
 
     rows: Callable[[Screen], Rows] = no_rows
-    """What the cursor stands on, Enter follows, search looks through and `y` copies."""
+    """The rows of other views. The cursor, Enter, search and `y` work on rows."""
     text: Callable[[Screen], Sequence[str]] | None = None
-    """Lines of text, which have no cursor: they scroll, and follow their end."""
+    """The lines of a view of text. It has no cursor, scrolls, and follows its end."""
     is_live: bool = False
-    """Shows the present whatever stage is looked at, also while the guest runs."""
+    """The view shows the present, even if an earlier stage is shown, and while the guest runs."""
 
     draw: Callable[[Screen, Rows, range, int], Sequence[Line]] = row_lines.lines
-    """Draws the rows of a range in a width; the column of the cursor is added to them."""
+    """Draws the rows in a range, for a width. The column of the cursor is added later."""
     empty: Callable[[Screen], str] = nothing
-    """Says why there are no rows, or no text."""
+    """Says why there are no rows or no text."""
     stand_in: Row | None = None
-    """What the detail explains if there are no rows."""
+    """The row that the detail explains if there are none."""
     detail: Callable[[Screen, Rows, int], Detail] = detail_of_row
+    """What the detail pane adds to the row at an index."""
     finding: Callable[[Screen], BootFinding | None] | None = None
-    """Lists findings, and returns the selected one: Enter goes to its row, and its text gets more room."""
+    """The selected finding, if the view lists findings. Enter goes to its row, and the detail gets more lines."""
 
     start_row: Callable[[Screen], int] | None = None
-    """The row that is selected at a new stop until the user moves the cursor. Without it the cursor stays."""
+    """The row that is selected at every new stop, until the user moves the cursor. If None, the cursor stays."""
     past_end: Callable[[Screen, int], Screen] | None = None
-    """Goes so many rows beyond the first row or the last."""
+    """Moves the view by a number of rows beyond its first or last row."""
     breakpoint: Callable[[Screen, int], BreakpointPlace] = breakpoint_at_rip
-    """Where F9 sets a breakpoint, for the selected row."""
+    """Where F9 sets a breakpoint if the row at an index is selected."""
     has_virtual_addresses: bool = False
     """The addresses of the rows are virtual."""
     # fmt: on

@@ -143,8 +143,8 @@ def test_the_detail_of_another_row_starts_at_its_first_line() -> None:
 
 
 def test_the_detail_of_a_finding_names_the_stages_that_have_it() -> None:
-    noted = BootFinding(STACK, ("entry", "prepare"))
-    screen = at("kernel", "findings", boot_findings=(noted, noted._replace(is_current=False)))
+    entry = BootFinding(STACK, ("entry", "prepare"))
+    screen = at("kernel", "findings", boot_findings=(entry, entry._replace(is_current=False)))
 
     assert "Found at entry, prepare." in whole(screen)
     assert "Found at entry, prepare; not at the shown stage." in whole(screen.at(1))
@@ -182,7 +182,7 @@ def test_the_detail_of_bytes_names_the_fields_in_them() -> None:
     assert copy
     assert copy.at
     screen = at("prepare", "bytes", bytes=Bytes(copy.at, copy.raw)).at(1)
-    assert "Here: pvh_start_info.modlist_paddr, pvh_start_info.cmdline_paddr." in whole(screen)
+    assert "Fields here: pvh_start_info.modlist_paddr, pvh_start_info.cmdline_paddr." in whole(screen)
     assert "Enter: go to 0x7b7c." in whole(screen)
 
 

@@ -98,10 +98,10 @@ def test_a_past_stage_that_is_shown_is_in_brackets() -> None:
 
 def test_queued_commands_and_findings_are_counted() -> None:
     severities = ("error", "warning", "warning", "info", "info")
-    noted = tuple(
+    entries = tuple(
         BootFinding(Finding("PVH", severity, "", ""), ("entry",), is_current=False) for severity in severities
     )
-    screen = HERE._replace(boot_findings=(noted[0]._replace(is_current=True, is_new=True), *noted[1:]), queued=3)
+    screen = HERE._replace(boot_findings=(entries[0]._replace(is_current=True, is_new=True), *entries[1:]), queued=3)
 
     assert lines(screen, (140, 40))[1].endswith("found so far: ✖ 1 error ▲ 2 warnings ℹ 2 info *1 new ")  # noqa: RUF001
     assert lines(screen, (90, 24))[1].endswith("3 queued  so far: ✖ 1 ▲ 2 ℹ 2 *1 new ")  # noqa: RUF001

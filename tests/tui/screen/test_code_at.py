@@ -65,10 +65,10 @@ def test_the_bytes_of_code_are_read_at_its_virtual_address() -> None:
 
 def test_code_that_was_not_captured_is_reported() -> None:
     screen = recording("prepare")
-    seen = screen.history[1]._replace(memory=())
+    capture = screen.history[1]._replace(memory=())
 
-    assert "no code captured at 0xffffffff8305a1ff" in text(screen._replace(history=(screen.history[0], seen)))
-    gone = seen._replace(rip=None)
+    assert "no code captured at 0xffffffff8305a1ff" in text(screen._replace(history=(screen.history[0], capture)))
+    gone = capture._replace(rip=None)
     assert "RIP was not captured" in text(screen._replace(history=(screen.history[0], gone)))
 
 
