@@ -9,6 +9,7 @@ VALUES = {
     "0x2000 + 0x1e0": 0x21E0,
     "0x2000 - 020": 0x1FF0,
     "$rbx": None,
+    "rbx": None,
     "$rbx + 8": None,
     "$rip - 1": None,
 }

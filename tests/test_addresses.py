@@ -28,11 +28,12 @@ RUN = build.boot()
 ENTRY = RUN.stops[0]
 REGISTERS = {
     "$rbx": ENTRY.registers["rbx"],
+    "rbx": ENTRY.registers["rbx"],
     "$rbx + 8": (ENTRY.registers["rbx"] or 0) + 8,
     "$rip - 1": (ENTRY.rip or 0) - 1,
 }
 EXPECTED = {text: REGISTERS[text] if value is None else value for text, value in VALUES.items()}
-NUMBERS = [text for text in VALUES if "$" not in text and " " not in text]
+NUMBERS = [text for text in VALUES if text.isalnum() and text[0].isdecimal()]
 
 
 def live(debugger: Callable[[str], int] | None = None) -> LiveSession:

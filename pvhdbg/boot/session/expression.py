@@ -3,7 +3,7 @@
     0x21e0, 8672, 0b1010    numbers as in C, with or without a suffix such as UL
     020740                  octal, because of the leading 0, as in C and gdb
     boot_params + 0x1f1     a symbol's link address
-    $rsp - 8                a register, also cs.base, tr.limit and the like
+    $rsp - 8, rsp - 8       a register, also cs.base, tr.limit and the like; it takes precedence over a symbol
 
 The shell's `-c`, the TUI's prompt and its `:`, and `pvh` inside gdb all parse addresses here. A number or a result
 outside 64 bits is an error. A live machine's gdb evaluates other expressions; if it can't, the error is the one from
@@ -16,6 +16,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.abi import c_integer
+from pvhdbg.abi.cpu import REGISTERS
 from pvhdbg.abi.text import printable
 from pvhdbg.errors import RegisterUnavailable, UserError
 
@@ -32,7 +33,7 @@ class NotAnAddress(UserError):
 
 
 class Term(NamedTuple):
-    """A number, symbol or `$register`; `sign` is 1 or -1."""
+    """A number, symbol or register; `sign` is 1 or -1."""
 
     sign: int
     text: str
@@ -43,7 +44,7 @@ class Term(NamedTuple):
 
     @property
     def is_symbol(self) -> bool:
-        return not self.is_number and not self.text.startswith("$")
+        return not self.is_number and not self.text.startswith("$") and self.text not in REGISTERS
 
 
 class Expression(NamedTuple):
@@ -143,7 +144,7 @@ def _shown(text: str) -> str:
 
 
 def entry_at(text: str, target: Target) -> int:
-    """Return the entry address that the user means: a number or `$register`, or the path of the kernel's ELF file.
+    """Return the entry address that the user means: an address without symbols, or the path of the kernel's ELF file.
 
     :raise PvhdbgError: if it is an invalid address, or a file without a PVH entry.
     """

@@ -10,7 +10,9 @@ from pvhdbg.errors import PvhdbgError, RegisterUnavailable, SymbolMissing, UserE
 from pvhdbg.target.recording import Recording
 
 MACHINE = Recording(
-    (), {"rsp": 0x7B38, "rip": 0x1000000, "cs.base": 0, "a20": None}, {"boot_params": 0xFFFFFFFF832BA460, "x.y": 16}
+    (),
+    {"rsp": 0x7B38, "rip": 0x1000000, "cs.base": 0, "a20": None},
+    {"boot_params": 0xFFFFFFFF832BA460, "x.y": 16, "rsp": 1},
 )
 
 
@@ -33,6 +35,8 @@ MACHINE = Recording(
         ("boot_params+0x1f1", 0xFFFFFFFF832BA651),
         ("boot_params - 0xffffffff80000000", 0x32BA460),
         ("$rsp - 8", 0x7B30),
+        ("rsp - 8", 0x7B30),
+        ("cs.base", 0),
         ("$cs.base", 0),
         ("x.y", 16),
     ],

@@ -1,30 +1,60 @@
-"""What a recording answers, and a start_info that is somewhere else."""
+"""Which stage a live session says is next, and what it refuses; on real machines, see tests/live/test_commands.py."""
 
 from __future__ import annotations
 
-from pvhdbg.boot.session.recorded import RecordedSession
-from pvhdbg.boot.session.resolve import start_info_at
-from pvhdbg.boot.stop.stages import STAGES
-from pvhdbg.target.recording import Recording
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from pvhdbg.boot.run.journey import Journey
+from pvhdbg.boot.session.live import LiveSession
+from pvhdbg.boot.session.recorded import recording_of
+from pvhdbg.boot.stop import stages
+from pvhdbg.errors import GuestError, PvhdbgError, UserError
 from tests import build
 
+if TYPE_CHECKING:
+    from pvhdbg.target.base import Runner
 
-def test_a_start_info_elsewhere_is_followed_to_all_that_it_hands_over() -> None:
-    guest = build.linux_guest()
-    guest.put(0x50000, build.start_info(nr_modules=1, modlist_paddr=build.MODLIST, cmdline_paddr=0x51000))
-    guest.put(0x51000, b"another\0")
-    target = Recording(guest.memory.ranges(), guest.registers, guest.symbols)
-
-    seen = start_info_at(target, guest.image, 0x50000)
-
-    assert seen.start_info is not None
-    assert seen.cmdline is not None
-    assert (0x50000, b"another") == (seen.start_info.at, seen.cmdline.raw)
-    assert seen.modules == build.boot().stops[0].modules
+RUN = build.boot()
 
 
-def test_a_recording_lacks_the_stages_that_it_did_not_see() -> None:
-    boot = build.boot()
-    short = RecordedSession(boot._replace(stops=boot.stops[:2]))
+def session_at(index: int, note: str | None = None) -> LiveSession:
+    """Return a session whose machine is at a stage of the recorded run, with the captures up to it."""
+    symbols = {str(stage.symbol): 0x1000 for stage in stages.STAGES}
+    target = recording_of(RUN.stops[index]._replace(symbols=symbols))
+    journey = Journey(target, cast("Runner", None), RUN.kernel, trust_image=True)
+    journey.history.extend(RUN.stops[: index + 1])
+    return LiveSession(journey, note=note)
 
-    assert [None, None, "not in this recording"] == [short.why_lacking(stage) for stage in STAGES[:3]]
+
+def refused(session: LiveSession) -> tuple[type[PvhdbgError], str, str | None]:
+    """Return what the session says instead of a next stage."""
+    with pytest.raises(PvhdbgError) as error:
+        session.stage_ahead()
+    return type(error.value), str(error.value), error.value.hint
+
+
+def test_the_next_stage_is_the_first_one_ahead() -> None:
+    assert ["prepare", "bootparams", "kernel", "e820"] == [session_at(index).stage_ahead() for index in range(4)]
+
+
+def test_after_the_last_stage_none_are_left() -> None:
+    hint = "see `stages` for what was captured"
+
+    assert (UserError, "no stages left after e820", hint) == refused(session_at(4))
+    assert (UserError, "no stages left after e820: no symbols", hint) == refused(session_at(4, "no symbols"))
+
+
+def test_without_a_kernel_no_stages_are_known() -> None:
+    session = LiveSession(Journey(recording_of(RUN.stops[0]._replace(symbols={})), cast("Runner", None), None))
+
+    assert (UserError, "no stages known", "pass the kernel file to get its entry and symbols") == refused(session)
+
+
+def test_a_dead_guest_has_no_next_stage() -> None:
+    session = session_at(1)
+    session.journey.history.append(RUN.stops[1]._replace(stage=stages.DIED))
+
+    assert (GuestError, "the guest is dead", "start the guest again") == refused(session)
+    assert "prepare" == session.current().stage
