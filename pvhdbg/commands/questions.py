@@ -38,7 +38,7 @@ def _lines(lines: Iterable[str]) -> str:
 
 @command("info", "[@STAGE]")
 def _info(session: Session, words: Sequence[str]) -> str:
-    """Show where the machine is, and which boot structures exist there."""
+    """Show where the machine is and which boot structures exist."""
     return _lines(answers.info(_stop(session, words)[0]))
 
 
@@ -47,7 +47,7 @@ def _start_info(session: Session, words: Sequence[str]) -> str:
     """Show struct hvm_start_info and the kernel's copy of it.
 
     It is the one that EBX points to at the entry. With PADDR, decode the memory at that address instead: a number,
-    symbol or $register, or a sum of them.
+    symbol or register, or a sum of them.
     """
     stop, rest = _stop(session, words)
     if not rest:
@@ -58,25 +58,28 @@ def _start_info(session: Session, words: Sequence[str]) -> str:
 
 @command("modules", "[@STAGE]")
 def _modules(session: Session, words: Sequence[str]) -> str:
-    """Show the modules from the loader: their addresses, sizes and command lines."""
+    """Show the modules from the loader, with their command lines."""
     return _lines(answers.modules(_stop(session, words)[0]))
 
 
 @command("memmap", "[@STAGE]", example="memmap @entry")
 def _memmap(session: Session, words: Sequence[str]) -> str:
-    """Show the memory map from the loader, from start_info or from an e820 module."""
+    """Show the memory map from the loader, in start_info or in a module."""
     return _lines(answers.memory_map(_stop(session, words)[0]))
 
 
 @command("e820", "[@STAGE]", example="e820 @bootparams")
 def _e820(session: Session, words: Sequence[str]) -> str:
-    """Show the kernel's e820 table or, before it exists, the one in boot_params."""
+    """Show the kernel's e820 table; before it exists, that of boot_params."""
     return _lines(answers.e820(_stop(session, words)[0]))
 
 
 @command("bootparams", "[FIELD…] [@STAGE]", example="bootparams hdr.version e820_entries")
 def _bootparams(session: Session, words: Sequence[str]) -> str:
-    """Show struct boot_params with runs of zeros folded, or only the fields that you name."""
+    """Show struct boot_params, or only the fields that you name.
+
+    Runs of zeros are folded.
+    """
     return _lines(answers.boot_params(*_stop(session, words)))
 
 
@@ -88,15 +91,15 @@ def _cmdline(session: Session, words: Sequence[str]) -> str:
 
 @command("cpu", "[@STAGE]", example="cpu @entry")
 def _cpu(session: Session, words: Sequence[str]) -> str:
-    """Show the CPU mode, registers and control bits; at the entry, compare them with what the ABI requires."""
+    """Show CPU mode and registers; at the entry, compare with the ABI."""
     return _lines(answers.cpu(_stop(session, words)[0]))
 
 
 @command("code", "[ADDRESS] [@STAGE]", example="code xen_prepare_pvh")
 def _code(session: Session, words: Sequence[str]) -> str:
-    """Disassemble at RIP or at ADDRESS, in the CPU's current mode.
+    """Disassemble at RIP or ADDRESS, in the CPU's current mode.
 
-    ADDRESS is a number, symbol or $register, or a sum of them: xen_prepare_pvh + 0x20. For past stages and
+    ADDRESS is a number, symbol or register, or a sum of them: xen_prepare_pvh + 0x20. For past stages and
     recordings, show raw bytes.
     """
     stop, rest = _stop(session, words)
@@ -113,7 +116,10 @@ def _code(session: Session, words: Sequence[str]) -> str:
 
 @command("check", "[@STAGE]", example="check @entry")
 def _findings(session: Session, words: Sequence[str]) -> str:
-    """Show what is wrong at this stop, errors first. For the reasons, use `explain CODE`."""
+    """Show what is wrong at this stop, errors first.
+
+    To learn why it matters and what to do, use `explain CODE`.
+    """
     from pvhdbg.views.report import findings_text
 
     is_dead = bool(session.history) and session.history[-1].stage == stages.DIED
@@ -123,13 +129,16 @@ def _findings(session: Session, words: Sequence[str]) -> str:
 
 @command("map", "[@STAGE]", example="map @entry")
 def _map(session: Session, words: Sequence[str]) -> str:
-    """Draw memory to scale: the type of each range, and where the kernel, modules and boot data are."""
+    """Draw memory to scale, with the kernel, modules and boot data.
+
+    The type of each range is that of the memory map.
+    """
     return _lines(answers.picture(_stop(session, words)[0]))
 
 
 @command("stages")
 def _stages(session: Session, _words: Sequence[str]) -> str:
-    """List the stages: captured, passed without a capture, ahead, or missing in this guest."""
+    """List the stages: captured, passed, ahead, or missing in this guest."""
     passed = session.passed()
     now = session.history[-1].stage if session.history else None
     return _lines(answers.timeline(session.history, now, session.why_lacking, passed))
@@ -167,7 +176,7 @@ def _go(session: Session, stage: str) -> str:
 
 @command("set", "PATH VALUE", example="set start_info.version 0")
 def _set(session: Session, words: Sequence[str]) -> str:
-    """Change a value that the loader handed over. The machine must be at its entry.
+    """Change a value from the loader, while the machine is at its entry.
 
     PATH is a path in the JSON document: start_info.magic, modules[1].paddr, modules[1].cmdline, cmdline,
     memory_map.entries[3].type. VALUE is a C integer, or a quoted string inside another pair of quotes: '"quiet"'.
@@ -181,7 +190,7 @@ def _set(session: Session, words: Sequence[str]) -> str:
 
 @command("protocol", "NAME", example="protocol e820-module")
 def _protocol(session: Session, words: Sequence[str]) -> str:
-    """Convert the handover to another protocol. The machine must be at its entry.
+    """Convert the handover to another protocol, while at the entry.
 
     NAME is e820-module (the RFC's: the memory map is the second module), memmap (today's: the map is in start_info)
     or v0 (no memory map).
@@ -208,9 +217,10 @@ def _diff(session: Session, words: Sequence[str]) -> str:
 
 @command("explain", "[NAME…]", example="explain memmap_paddr")
 def _explain(_session: Session, words: Sequence[str]) -> str:
-    """Explain a field, structure, stage, bit, ELF note, rule or term. Without NAME, list them.
+    """Explain a field, structure, stage, bit, ELF note, rule or term.
 
-    For a field: its meaning, what writes it, what reads it, and the source. At an offset: `explain start_info+0x28`.
+    Without NAME, list them. For a field: its meaning, what writes it, what reads it, and the source. At an offset:
+    `explain start_info+0x28`.
     """
     from pvhdbg.views.explain import explain_text
 
@@ -232,7 +242,10 @@ def _path(word: str) -> Path:
 
 @command("dump", "FILE", example="dump boot.json")
 def _dump(session: Session, words: Sequence[str]) -> str:
-    """Write a recording of all captures to FILE. To read it, use `open` or `pvhdbg show`."""
+    """Write a recording of all captures to FILE.
+
+    To read it, use `open` or `pvhdbg show`.
+    """
     from pvhdbg.views.to_json import document_json
 
     path = _path(words[0])
@@ -245,7 +258,10 @@ def _dump(session: Session, words: Sequence[str]) -> str:
 
 @command("open", "[FILE]", example="open boot.json")
 def _open(session: Session, words: Sequence[str]) -> str:
-    """Open a recording: commands answer from it until you type `open` without FILE."""
+    """Open a recording, so that commands answer from it.
+
+    To close it, use `open` without FILE.
+    """
     from pvhdbg.boot.record.replay import load
 
     if not words:

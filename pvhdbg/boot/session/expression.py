@@ -102,7 +102,7 @@ def parse(text: str) -> Expression:
         if match is None or (position and not match[1]):
             raise NotAnAddress(
                 f"{_shown(text)}: not an address",
-                "use numbers, symbols and $registers, joined by + and -",
+                "use numbers, symbols and registers, joined by + and -",
             )
         terms.append(Term(-1 if match[1] == "-" else 1, match[2]))
         position = match.end()
