@@ -95,13 +95,13 @@ def modules(stop: Stop) -> list[str]:
 
 def memory_map(stop: Stop) -> list[str]:
     """Return the memory map that the VMM passed, from start_info or from a module."""
-    found = stop.capture.memory_map
-    if found is None:
+    table = stop.capture.memory_map
+    if table is None:
         return from_earlier_stop(stop, memory_map, "memory_map")
-    if found.paddr is None:
+    if table.paddr is None:
         return [f"memory_map: {missing_reason(stop.capture, 'memory_map.paddr')}"]
-    head = f"memory map ({found.protocol}) at {text.address(found.paddr)}: {map_rows.summary(found.entries)}"
-    return [head, *_cut(stop.capture, "memory_map.entries"), *tables.map_table(found.entries)]
+    head = f"memory map ({table.protocol}) at {text.address(table.paddr)}: {map_rows.summary(table.entries)}"
+    return [head, *_cut(stop.capture, "memory_map.entries"), *tables.map_table(table.entries)]
 
 
 def _cut(capture: Capture, path: str) -> list[str]:

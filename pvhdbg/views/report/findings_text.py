@@ -39,8 +39,8 @@ def at_capture(run: Document, capture: Capture) -> list[str]:
     """Return the findings at one stop of a run, or at a capture that was taken after its last stop."""
     from pvhdbg.checks.run import check_capture
 
-    found = lines(check_capture(run, capture))
-    return found or [f"no findings at {capture.stage}{_other_stages(run, capture)}"]
+    shown = lines(check_capture(run, capture))
+    return shown or [f"no findings at {capture.stage}{_other_stages(run, capture)}"]
 
 
 def _other_stages(run: Document, capture: Capture) -> str:

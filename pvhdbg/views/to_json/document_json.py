@@ -59,7 +59,7 @@ def to_dict(document: Document) -> Json:
         "pvhdbg": pvhdbg.__version__,
         "kernel": kernel(document.kernel) if document.kernel else None,
         "machine": machine(document.machine),
-        "stops": [stop(capture, found) for capture, found in zip(document.stops, checked.stops, strict=True)],
+        "stops": [stop(capture, findings) for capture, findings in zip(document.stops, checked.stops, strict=True)],
         "outcome": outcome(document.outcome, checked.ending),
     }
 
@@ -149,17 +149,17 @@ def entries(records: Iterable[MapRecord]) -> list[Json]:
     ]
 
 
-def memory_map(found: MemoryMap) -> Json:
+def memory_map(table: MemoryMap) -> Json:
     return {
-        "protocol": found.protocol,
-        "paddr": found.paddr,
-        "nr_entries": found.nr_entries,
-        "entries": entries(found.entries),
+        "protocol": table.protocol,
+        "paddr": table.paddr,
+        "nr_entries": table.nr_entries,
+        "entries": entries(table.entries),
     }
 
 
-def module(found: Module) -> Json:
-    return {**struct(found.entry), "cmdline": text(found.cmdline)}
+def module(item: Module) -> Json:
+    return {**struct(item.entry), "cmdline": text(item.cmdline)}
 
 
 def text(string: Text | None) -> str | None:
