@@ -110,8 +110,7 @@ def run_experiment(  # noqa: PLR0913  the others have defaults
         expected = expected_boot_params(_with_symbols(journey.history[-1], symbols), behavior)
         halts = list(journey.go(last, timeout))
     assert expected is not None
-    stops = {capture.stage: capture for capture in journey.history}
-    return Experiment(behavior, journey.rewrites, expected, stops, halts[-1])
+    return Experiment(behavior, journey.rewrites, expected, {stop.stage: stop for stop in journey.history}, halts[-1])
 
 
 def _with_symbols(capture: Capture, symbols: Mapping[str, int]) -> Capture:
