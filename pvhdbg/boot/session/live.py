@@ -134,7 +134,7 @@ class LiveSession(Opener):
         raise UserError("no stages known", "pass the kernel file to get its entry and symbols")
 
     def locate(self, where: str) -> None:
-        """:raise UserError: if the kernel file has told the entry, or `where` is neither an address nor such a file."""
+        """:raise UserError: if the entry is known already, or `where` is neither an address nor a kernel file."""
         if self.image is not None and self.image.entry is not None:
             raise UserError("the entry is known from the kernel file", "use `run-to entry` without an address or file")
         self.journey.entry = expression.entry_at(where, self.journey.target)
