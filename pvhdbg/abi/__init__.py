@@ -3,10 +3,10 @@
 layout           Struct, Field, u8…u64, OpenEnum, Bits: how a table is written. Start here
 start_info       hvm_start_info, hvm_modlist_entry, hvm_memmap_table_entry
 boot_params      struct boot_params, the zero page
-setup_header     its `hdr`, the header of a bzImage
-zero_page_parts  its other nested structures
+setup_header     `hdr` in boot_params: the header of a bzImage
+zero_page_parts  the other structures nested in boot_params
 e820             the e820 types, boot_e820_entry, e820_table
-cpu              registers, control bits, CPU modes, the CPU state that the ABI requires at the entry
+cpu              registers, control bits, CPU modes, and the CPU state that the ABI requires at the entry
 notes            Xen's ELF notes
 c_integer        C integer constants as users type them
 text             untrusted bytes and strings, escaped for a terminal

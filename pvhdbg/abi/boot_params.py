@@ -1,7 +1,7 @@
 """struct boot_params, the zero page: the boot data that every x86 Linux starts with.
 
 Source: Linux arch/x86/include/uapi/asm/bootparam.h and Documentation/arch/x86/zero-page.rst. 4096 bytes, packed.
-init_pvh_bootparams builds one, pvh_bootparams, from hvm_start_info; boot_params is the kernel's copy of it.
+In a PVH boot, init_pvh_bootparams builds pvh_bootparams from hvm_start_info, and Linux later copies it to boot_params.
 """
 
 from __future__ import annotations
@@ -69,14 +69,14 @@ class BootParams(Struct, size=4096, c_name="boot_params", source=BOOTPARAM_H):
     edid_info               = struct(0x140, EdidInfo, "EDID of the monitor")
     efi_info                = struct(0x1C0, EfiInfo, "EFI tables")
     alt_mem_k               = u32(0x1E0, "memory above 1 MiB, in KiB (int 0x15, AX=0xe801)")
-    scratch                 = u32(0x1E4, "scratch space for the kernel's first code", hex)
+    scratch                 = u32(0x1E4, "scratch space for the kernel's early code", hex)
     e820_entries            = u8( 0x1E8, "number of entries in e820_table")
     eddbuf_entries          = u8( 0x1E9, "number of entries in eddbuf")
     edd_mbr_sig_buf_entries = u8( 0x1EA, "number of entries in edd_mbr_sig_buffer")
     kbd_status              = u8( 0x1EB, "state of the shift and lock keys (int 0x16, AH=0x02)", hex)
     secure_boot             = u8( 0x1EC, "EFI Secure Boot state", names=SECURE_BOOT)
     _pad5                   = raw_bytes(0x1ED, 2, "padding")
-    sentinel                = u8( 0x1EF, "must be 0; else the kernel clears fields that the loader left dirty", hex)
+    sentinel                = u8( 0x1EF, "must be 0, or the kernel clears fields that boot loaders leave dirty", hex)
     _pad6                   = raw_bytes(0x1F0, 1, "padding")
     hdr                     = struct(HDR, SetupHeader, "header of a bzImage")
     _pad7                   = raw_bytes(0x26C, 36, "padding")

@@ -9,7 +9,7 @@ _INTEGER = re.compile(
 )
 _BASES = (16, 2, 8, 10)
 _MOST_DIGITS = 1000
-"""More than any field holds. Further digits are ignored: Python refuses to convert very long decimal numbers."""
+"""More digits than any field needs. Further digits are ignored: Python refuses to convert very long decimal numbers."""
 
 
 def parse(text: str) -> int | None:
@@ -22,5 +22,5 @@ def parse(text: str) -> int | None:
 
 
 def is_bad_octal(text: str) -> bool:
-    """Say whether a leading 0 makes this decimal number an octal one, and an invalid one: `08`."""
+    """Return whether `text` is a decimal number whose leading 0 makes it an invalid octal constant: `08`."""
     return text.startswith("0") and text.isdecimal() and parse(text) is None

@@ -24,7 +24,7 @@ EFLAGS_VM = 1 << 17
 CR0 = Bits(
     {
         CR0_PE: Name("PE", "protected mode"),
-        1 << 1: Name("MP", "WAIT traps too if TS is set"),
+        1 << 1: Name("MP", "WAIT also traps if TS is set"),
         1 << 2: Name("EM", "no FPU: FPU instructions trap"),
         1 << 3: Name("TS", "task switched: FPU instructions trap"),
         1 << 4: Name("ET", "always 1 on current CPUs"),
@@ -109,7 +109,7 @@ EFLAGS = Bits(
 )
 
 UD2, INT3, WRMSR = b"\x0f\x0b", b"\xcc", b"\x0f\x30"
-"""Machine code of what BUG() executes, of a software breakpoint, and of a write to a model-specific register."""
+"""Machine code: `ud2`, which BUG() executes; `int3`, a software breakpoint; `wrmsr`, a write to an MSR."""
 
 MSR_EFER = 0xC0000080
 
@@ -118,8 +118,8 @@ NAMED_BITS = {"cr0": CR0, "cr4": CR4, "efer": EFER, "eflags": EFLAGS}
 
 CODE_32, DATA_32, TSS_32_BUSY = 0x409A00, 0x409200, 0x8B00
 SEGMENT_L, SEGMENT_D = 1 << 21, 1 << 22
-"""L and D/B in `cs.flags`: the second word of the segment's descriptor, as QEMU's monitor prints it. The word includes
-bits 19 to 16 of the limit under TCG; under KVM these are 0. Mask it before comparing."""
+"""The L and D/B bits in `cs.flags`, the second word of the segment descriptor, as QEMU's monitor prints it. Under TCG
+the word includes bits 16 to 19 of the limit; under KVM these bits are 0. Mask the word before comparing it."""
 
 _SEGMENT_P, _SEGMENT_S, _SEGMENT_CODE = 1 << 15, 1 << 12, 1 << 11
 _SYSTEM_SEGMENTS = {0x1: "16-bit TSS", 0x2: "LDT", 0x3: "16-bit TSS, busy", 0x9: "TSS", 0xB: "TSS, busy"}
@@ -137,7 +137,7 @@ MONITOR_REGISTERS = (
 """The registers that only QEMU's monitor reports; a gdbstub does not."""
 
 REGISTERS = (*f"{_MODE} {_SELECTORS} {_OTHERS}".split(), *MONITOR_REGISTERS)
-"""Every register by its 64-bit name, in the order of the JSON: first the ones that give the location and the mode."""
+"""Every register by its 64-bit name, in the order of the JSON: the registers that give RIP and the mode come first."""
 
 CPU_MODES = {
     "real16": "real mode: 16-bit code, no protection, no paging",
@@ -152,9 +152,9 @@ CPU_MODES = {
 
 
 def cpu_mode(registers: Registers) -> str:
-    """Return a name of CPU_MODES.
+    """Return the CPU mode, a key of CPU_MODES.
 
-    Registers may be missing or None; the mode is `unknown` only if the other registers do not determine it.
+    Registers may be missing or None; the mode is `unknown` only if the known registers do not determine it.
     """
     rip, cr0 = registers.get("rip"), registers.get("cr0")
     if rip is not None and rip >> 32:
@@ -198,7 +198,7 @@ def _long_mode(flags: int | None) -> str:
 
 
 def segment_kind(flags: int) -> str:
-    """Describe what a segment register holds, from its flags (`cs.flags` and so on)."""
+    """Describe the segment that a segment register holds, from its flags (such as `cs.flags`)."""
     if not flags & _SEGMENT_P:
         return "not present"
     if not flags & _SEGMENT_S:
@@ -244,7 +244,7 @@ def _flat_data(segment: str, *, added_later: bool = False) -> tuple[Requirement,
 ENTRY_STATE = (
     Requirement("cr0", _CR0_WRITABLE, CR0_PE, "PE set, all other writable bits clear", "the entry runs without paging"),
     Requirement(
-        "cr4", _ALL, 0, "all bits clear", "the kernel sets PAE and others itself when its page tables are ready"
+        "cr4", _ALL, 0, "all bits clear", "the kernel sets PAE and other bits itself when its page tables are ready"
     ),
     Requirement(
         "eflags", EFLAGS_VM | 1 << 9 | 1 << 8, 0, "VM, IF and TF clear", "without an IDT a trap is a triple fault"
@@ -259,4 +259,5 @@ ENTRY_STATE = (
     Requirement("tr.limit", _4G, 0x67, "limit 0x67", "a 32-bit TSS has 0x68 bytes"),
     Requirement("tr.flags", _TSS_MASK, TSS_32_BUSY, "32-bit TSS, busy", "a valid CPU state includes a loaded TSS"),
 )
-"""In addition RBX holds the address of start_info and RIP that of PHYS32_ENTRY. Everything else is unspecified."""
+"""In addition, RBX holds the address of start_info, and RIP holds the address in the note PHYS32_ENTRY. Everything else
+is unspecified."""

@@ -1,7 +1,7 @@
-"""The e820 memory map: its types, the kernel's packed entry, and the RFC's "e820 data" module.
+"""The e820 memory map: its types, the kernel's packed entry, and the "e820 data" module of the 2017 RFC protocol.
 
 Sources: Linux arch/x86/include/asm/e820/types.h; arch/x86/include/uapi/asm/setup_data.h (bootparam.h before 6.10) for
-boot_e820_entry; ACPI 6.5, table 15.4, for types 1 to 7; the RFC of 2017 for the module.
+boot_e820_entry; ACPI 6.5, table 15.4, for types 1 to 7; the 2017 RFC patches for the module.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from pvhdbg.abi.layout import Name, OpenEnum, Struct, hex, u32, u64  # noqa: A004
 
 E820_DATA = b"e820 data"
-"""The command line of the module that holds the map in the RFC's protocol: exactly these nine bytes and a NUL."""
+"""The command line of the module that holds the map in the 2017 RFC protocol: exactly these nine bytes and a NUL."""
 
 ISA_START, ISA_SIZE = 0xA0000, 0x60000
 """The ISA range, which init_pvh_bootparams adds as RESERVED (ISA_START_ADDRESS to ISA_END_ADDRESS)."""
@@ -34,7 +34,7 @@ RAM, RESERVED = 1, 2
 
 
 class BootE820Entry(Struct, size=20, c_name="boot_e820_entry", source="Linux arch/x86/include/uapi/asm/setup_data.h"):
-    """struct boot_e820_entry, packed: an entry of boot_params.e820_table, of *e820_table and of the RFC's module."""
+    """struct boot_e820_entry, packed: an entry of boot_params.e820_table, *e820_table or an "e820 data" module."""
 
     # fmt: off
     addr = u64(0x00, "start of the range", hex)
@@ -44,7 +44,7 @@ class BootE820Entry(Struct, size=20, c_name="boot_e820_entry", source="Linux arc
 
 
 class E820Table(Struct, size=4, c_name="e820_table", source="Linux arch/x86/include/asm/e820/types.h"):
-    """The head of struct e820_table; packed entries follow at +4. The RFC's "e820 data" module has this layout too."""
+    """The head of struct e820_table; packed entries follow at +4. An "e820 data" module has the same layout."""
 
     nr_entries = u32(0x00, "number of entries that follow")
 

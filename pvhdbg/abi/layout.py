@@ -43,13 +43,13 @@ class OpenEnum:
 
 
 class Bits:
-    """Names for the bits (or masks) of an integer."""
+    """Names for the bits (or groups of bits) of an integer."""
 
     def __init__(self, names: dict[int, Name]) -> None:
         self.names = names
 
     def text(self, value: int) -> str:
-        """Return the names of the set bits, and the bits without a name as a number; an empty string for 0."""
+        """Return the names of the set bits, and the other set bits as a number; an empty string if no bit is set."""
         known = [(mask, bit.name) for mask, bit in self.names.items() if value & mask == mask]
         unnamed = value
         for mask, _ in known:
@@ -61,21 +61,21 @@ def dec(value: int) -> str:
     return str(value)
 
 
-def hex(value: int) -> str:  # noqa: A001  so that a table reads like its specification
+def hex(value: int) -> str:  # noqa: A001  so that a table reads like the C specification
     return f"{value:#x}"
 
 
 class Field(Generic[T]):
-    """A row of a structure's table: on the class it is the row itself, on a record it is the field's value.
+    """A row of a structure's table: accessed on the class, it is the row itself; on a record, it is the field's value.
 
-    `offset` and `size` are in bytes, `ctype` is the C type. `points_to` names what the address in the
-    field leads to. `since` is the first version of the structure that has the field.
+    `offset` and `size` are in bytes, `ctype` is the C type. If the field is an address, `points_to` names what is at
+    that address. `since` is the first version of the structure that has the field.
     """
 
     name: str
     owner: type[Struct]
 
-    def __init__(  # noqa: PLR0913  these are the columns of a row
+    def __init__(  # noqa: PLR0913  the arguments are the columns of a row
         self,
         offset: int,
         size: int,
@@ -131,10 +131,10 @@ class Field(Generic[T]):
 
 
 class Struct:
-    """A C structure: the class holds its table of fields, an instance is one record in memory.
+    """A C structure: the class holds its table of fields, and an instance is one record in memory.
 
-    `raw` is the record's bytes, `at` their physical address or None. It is shorter than the structure if the record
-    is an older version of it: `has` says which fields it contains.
+    `raw` is the record's bytes, `at` their physical address or None. A record of an older version of the structure is
+    shorter than the structure; `has` tests whether it contains a field.
     """
 
     SIZE: ClassVar[int]
@@ -145,7 +145,10 @@ class Struct:
     __slots__ = ("at", "raw")
 
     def __init_subclass__(cls, *, size: int, c_name: str, source: str) -> None:
-        """:raise TypeError: if the table has a gap, an overlap, another size, or a field named like an attribute."""
+        """Collect the fields that the class body defines, and check the table.
+
+        :raise TypeError: if the table has a gap, an overlap, the wrong size, or a field named like an attribute.
+        """
         super().__init_subclass__()
         cls.SIZE, cls.C_NAME, cls.SOURCE = size, c_name, source
         cls.FIELDS = tuple(field for field in vars(cls).values() if isinstance(field, Field))
@@ -191,7 +194,7 @@ class Struct:
         return field.end <= len(self.raw)
 
     def bytes_of(self, field: Field[Any]) -> bytes:
-        """Return the field's bytes. Bytes beyond the end of a shorter record are zero."""
+        """Return the field's bytes. Bytes past the end of a short record are zero."""
         return self.raw[field.offset : field.end].ljust(field.size, b"\0")
 
     def address_of(self, field: Field[Any]) -> int | None:
@@ -255,6 +258,6 @@ def struct_array(offset: int, of: type[S], count: int, meaning: str) -> Field[tu
 
 
 def records(of: type[S], raw: bytes, paddr: int | None) -> tuple[S, ...]:
-    """Split `raw`, read at `paddr`, into records of type `of`. A remainder too short for a record is dropped."""
+    """Split `raw`, which was read at `paddr`, into records of type `of`. An incomplete record at the end is dropped."""
     starts = range(0, len(raw) - of.SIZE + 1, of.SIZE)
     return tuple(of(raw[at : at + of.SIZE], None if paddr is None else paddr + at) for at in starts)

@@ -1,8 +1,8 @@
-"""Xen's ELF notes: what a kernel file says about itself to a loader.
+"""Xen's ELF notes, with which a kernel file describes itself to a loader.
 
-Sources: Xen xen/include/public/elfnote.h for numbers and meanings, xen/common/libelf/libelf-dominfo.c for how they
-are read. The owner is "Xen" and a NUL. A number has this meaning only with that owner: GNU and others use the same
-numbers, and readelf prints their names for Xen's notes too. PVH needs only number 18.
+Sources: Xen xen/include/public/elfnote.h for numbers and meanings, xen/common/libelf/libelf-dominfo.c for how Xen reads
+them. The owner is "Xen" and a NUL. A number has this meaning only with that owner: GNU and other owners use the same
+numbers, and readelf prints the GNU names for Xen's notes too. PVH needs only number 18.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ NUM, STR, PAIRS, RELOC, RAW = "num", "str", "pairs", "reloc", "raw"
 """Kinds of descriptor: a number of 4 or 8 bytes; ASCII up to a NUL; pairs of mask and value; up to three u32; bytes."""
 
 MAX_SHOWN = 256
-"""How many bytes of a descriptor `describe` shows at most: a file can claim any size."""
+"""The most bytes of a descriptor that `describe` shows: a file can claim any size."""
 
 
 class NoteType(NamedTuple):
@@ -36,8 +36,8 @@ XEN_NOTES = {
     1:  NoteType("ENTRY", NUM, "virtual address of the entry of a paravirtual guest"),
     2:  NoteType("HYPERCALL_PAGE", NUM, "virtual address of the page that Xen fills with hypercall code"),
     3:  NoteType("VIRT_BASE", NUM, "virtual address at which a paravirtual guest's image is mapped; default 0"),
-    4:  NoteType("PADDR_OFFSET", NUM, "how much the physical addresses in the ELF file are too high; default 0"),
-    5:  NoteType("XEN_VERSION", STR, "version of Xen that the kernel is made for"),
+    4:  NoteType("PADDR_OFFSET", NUM, "how much too high the physical addresses in the ELF file are; default 0"),
+    5:  NoteType("XEN_VERSION", STR, "version of Xen that the kernel was built for"),
     6:  NoteType("GUEST_OS", STR, "name of the guest's operating system"),
     7:  NoteType("GUEST_VERSION", STR, "version of the guest's operating system"),
     8:  NoteType("LOADER", STR, "type of the loader"),
@@ -97,9 +97,10 @@ FEATURES = Bits(
 
 
 class Relocation(NamedTuple):
-    """The descriptor of PHYS32_RELOC: where the image can be loaded. `align` is in bytes, the rest physical addresses.
+    """The descriptor of PHYS32_RELOC: where the image can be loaded.
 
-    `align` is None if the note omits it: then the largest p_align of at least 4 KiB applies, or else 2 MiB.
+    `align` is in bytes; `lowest` and `highest` are physical addresses. If the note omits the alignment, `align` is
+    None: then the alignment is the largest p_align, or 2 MiB if every p_align is below 4 KiB.
     """
 
     align: int | None
@@ -120,7 +121,7 @@ def numeric_value(desc: bytes) -> int | None:
 
 
 def relocation(desc: bytes) -> Relocation:
-    """Decode the descriptor of PHYS32_RELOC. Values that it omits get their defaults."""
+    """Decode the descriptor of PHYS32_RELOC. Values that the descriptor omits get their defaults."""
     words = _words(desc[:12], 4)
     return Relocation(
         align=words[0] if words else None,

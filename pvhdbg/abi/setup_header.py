@@ -10,14 +10,14 @@ from __future__ import annotations
 from pvhdbg.abi.layout import Bits, Name, OpenEnum, Struct, hex, u8, u16, u32, u64  # noqa: A004
 
 HDR = 0x1F1
-"""The header's offset in struct boot_params and in a bzImage. boot.rst gives its offsets from there on."""
+"""The header's offset in struct boot_params and in a bzImage. The offsets in boot.rst include it."""
 
 BOOT_FLAG = 0xAA55
 HDRS = 0x53726448
 """`header` of a bzImage: "HdrS". QEMU treats every file with this value as a bzImage, even an ELF file."""
 
 PVH_VERSION, RFC_VERSION = 0x020C, 0x0212
-"""Boot protocol 2.12 as PVH kernels write it, and as kernels around Linux 4.11 and the RFC of 2017 wrote it."""
+"""Boot protocol 2.12 as PVH kernels write it, and as Linux 4.11 and the 2017 RFC patches wrote it."""
 
 LOADER_QEMU, LOADER_XEN = 0xB0, 0x90
 

@@ -15,8 +15,8 @@ SIZE_V0 = 40
 
 RSDP_SIGNATURE = b"RSD PTR "
 RSDP_SIZE_V1, RSDP_SIZE, RSDP_REVISION = 20, 36, 15
-"""The ACPI root pointer at rsdp_paddr (ACPI 6.5, 5.2.5.3): its size in ACPI 1.0, its size from revision 2 on, and the
-offset of its revision byte."""
+"""The ACPI root pointer at rsdp_paddr (ACPI 6.5, 5.2.5.3): its size in ACPI 1.0, its size in revision 2 and later, and
+the offset of its revision byte."""
 
 SIF_FLAGS = Bits(
     {

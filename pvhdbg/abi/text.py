@@ -23,21 +23,26 @@ _ASCII = Escapes({code: chr(code) for code in _PLAIN})
 _ASCII_AND_BACKSLASH = Escapes(_ASCII | {ord("\\"): "\\\\"})
 
 
+def is_lone_byte(character: str) -> bool:
+    """Return whether a character stands for a byte that is not valid UTF-8, as in the name of a file or a symbol."""
+    return ord(character) in _LONE_BYTES
+
+
 def printable(text: bytes | str) -> str:
-    r"""Write each byte outside 0x20-0x7e as \xNN and a backslash as two, so that the text cannot control a terminal."""
+    r"""Write each byte outside 0x20-0x7e as \xNN, and double each backslash, so that no byte can control a terminal."""
     return (text.decode("latin-1") if isinstance(text, bytes) else text).translate(_ASCII_AND_BACKSLASH)
 
 
 def escape_non_ascii(text: str) -> str:
-    """Escape everything but printable ASCII, for a message in which the guest's part is escaped already.
+    """Escape everything except printable ASCII, in a message whose quotes from the guest are already escaped.
 
-    A backslash stays as it is.
+    A backslash is left unchanged.
     """
     return text if text.isascii() and text.isprintable() else text.translate(_ASCII)
 
 
 def escape_unprintable(text: str) -> str:
-    """Escape what is not printable in a message of gdb, QEMU or the system, in any script."""
+    """Escape the characters of a message from gdb, QEMU or the system that are not printable in Unicode."""
     if text.isprintable():
         return text
     return "".join(character if character.isprintable() else _ASCII[ord(character)] for character in text)

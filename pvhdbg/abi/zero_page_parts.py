@@ -122,7 +122,7 @@ class ApmBiosInfo(Struct, size=20, c_name="apm_bios_info", source="Linux include
 
 
 class IstInfo(Struct, size=16, c_name="ist_info", source="Linux arch/x86/include/uapi/asm/ist.h"):
-    """struct ist_info: Intel SpeedStep: the registers after int 0x15, AX=0xe980."""
+    """struct ist_info: Intel SpeedStep, as the registers that int 0x15, AX=0xe980 returns."""
 
     # fmt: off
     signature  = u32(0x00, "EAX: signature of the BIOS", hex)
@@ -133,7 +133,9 @@ class IstInfo(Struct, size=16, c_name="ist_info", source="Linux arch/x86/include
 
 
 class SysDescTable(Struct, size=16, c_name="sys_desc_table", source=BOOTPARAM_H):
-    """struct sys_desc_table: the BIOS's description of the machine (int 0x15, AH=0xc0). Obsolete; for Micro Channel."""
+    """struct sys_desc_table: the BIOS's description of the machine (int 0x15, AH=0xc0). Obsolete; identified Micro
+    Channel machines.
+    """
 
     # fmt: off
     length = u16(0x00, "number of bytes that follow")
@@ -147,7 +149,7 @@ class OlpcOfwHeader(Struct, size=16, c_name="olpc_ofw_header", source=BOOTPARAM_
     # fmt: off
     ofw_magic      = u32(0x00, "0x2057464f, \"OFW \"", hex)
     ofw_version    = u32(0x04, "version")
-    cif_handler    = u32(0x08, "address of the client interface, where Linux calls the firmware", hex)
+    cif_handler    = u32(0x08, "address of the client interface, through which Linux calls the firmware", hex)
     irq_desc_table = u32(0x0C, "address of the interrupt descriptor table", hex)
     # fmt: on
 
@@ -191,10 +193,10 @@ class EddDeviceParams(Struct, size=74, c_name="edd_device_params", source=EDD_H)
     reserved3               = u16(0x22, "reserved", hex)
     host_bus_type           = raw_bytes(0x24, 4, "ASCII, \"PCI \" or \"ISA \"")
     interface_type          = raw_bytes(0x28, 8, "ASCII, \"ATA     \", \"SCSI    \", \"USB     \", …")
-    interface_path          = raw_bytes(0x30, 8, "by host_bus_type: PCI bus, slot and function, or ISA port")
-    device_path             = raw_bytes(0x38, 16, "by interface_type: which drive on the bus")
+    interface_path          = raw_bytes(0x30, 8, "depends on host_bus_type: PCI bus, slot and function, or ISA port")
+    device_path             = raw_bytes(0x38, 16, "depends on interface_type: which drive on the bus")
     reserved4               = u8( 0x48, "reserved", hex)
-    checksum                = u8( 0x49, "makes the sum of the bytes from key on 0", hex)
+    checksum                = u8( 0x49, "makes the sum of all bytes from key to here 0", hex)
     # fmt: on
 
 

@@ -37,12 +37,12 @@ FIELDS: Mapping[str, Mapping[str, Role]] = {
     "boot_params": BOOT_PARAMS,
     "setup_header": SETUP_HEADER,
 }
-"""Roles by the C names of structure and field. In other structures all fields have the role of the structure, except
-those in PARTS."""
+"""Roles by the C names of structure and field. In other structures, every field that is not in PARTS has the role of
+the structure."""
 
 
 def role(struct: str, field: str) -> Role:
-    """Return the role of a field, by C names.
+    """Return the role of a field, which is given by the C names of its structure and itself.
 
     :raise KeyError: if there is no such structure or field.
     """
@@ -53,5 +53,5 @@ def role(struct: str, field: str) -> Role:
 
 
 def has_own_role(struct: str, field: str) -> bool:
-    """Say whether a field has a role of its own, not the one of its structure."""
+    """Return whether a field has its own role, not the role of its structure."""
     return struct in FIELDS or field in PARTS.get(struct, {})

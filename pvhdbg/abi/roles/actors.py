@@ -8,7 +8,7 @@ from typing import NamedTuple
 class Role(NamedTuple):
     """Which programs write a field, which read it, and why it matters.
 
-    `written_by` and `read_by` are phrases that complete "Written by …; read by ….", `text` is whole sentences.
+    `written_by` and `read_by` are phrases that complete "Written by …; read by ….", and `text` is sentences.
     """
 
     written_by: str
@@ -23,4 +23,4 @@ BUILD = "the kernel's build, into the bzImage"
 LOADER = "the boot loader"
 REAL_MODE = "the kernel's real-mode code, from BIOS calls"
 IN_PVH = "init_pvh_bootparams in a PVH boot"
-"""For fields that have another writer in a boot by the Linux boot protocol."""
+"""For fields that another program writes when a kernel boots via the Linux boot protocol."""

@@ -1,4 +1,7 @@
-"""The role of each structure as a whole."""
+"""The role of each structure as a whole.
+
+The text of a structure whose fields share its role starts with a verb: a field's explanation has it after "which".
+"""
 
 from __future__ import annotations
 
@@ -48,9 +51,9 @@ STRUCTURES = {
     "hvm_start_info": Role(
         VMM,
         "the guest, at the address in EBX; Linux copies it to pvh_start_info and reads the copy",
-        "Everything that the VMM passes to a PVH guest: where the modules, the command line, the ACPI root pointer "
-        "and the memory map are. An address of 0 means that there is no such thing. The VMM can put the structure "
-        "anywhere in RAM. The guest must not overwrite what it points to before it has read it.",
+        "Everything that the VMM passes to a PVH guest: the addresses of the modules, the command line, the ACPI root "
+        "pointer and the memory map. An address of 0 means that the VMM passes no such data. The VMM can put the "
+        "structure anywhere in RAM. The guest must read the data before it reuses that memory.",
     ),
     "hvm_modlist_entry": Role(
         VMM,
@@ -62,20 +65,20 @@ STRUCTURES = {
         VMM,
         PVH,
         "A range of guest-physical addresses and its type, as defined by ACPI. Version 1 of start_info added this "
-        "table; the RFC of 2017 passed e820 entries in a module instead.",
+        "table; the 2017 RFC protocol passes e820 entries in a module instead.",
     ),
     "boot_e820_entry": Role(
         IN_PVH + ", otherwise the boot loader or the kernel's real-mode code",
         "e820__memory_setup_default",
-        "A range of the memory map, 20 bytes without padding. boot_params, *e820_table and the RFC's module have "
-        "entries of this form.",
+        "A range of the memory map, 20 bytes without padding. boot_params, *e820_table and the 2017 RFC protocol's "
+        "memory map have entries of this form.",
     ),
     "e820_table": Role(
-        "Linux, in e820__memory_setup and later; in the RFC's protocol the VMM, as module 1",
+        "Linux, in e820__memory_setup and later; in the 2017 RFC protocol the VMM, as module 1",
         "all of Linux's early memory code",
         "A count and packed entries. Linux builds its table, *e820_table, from boot_params.e820_table: sorted, without "
-        'overlaps, without empty ranges. The RFC\'s module 1, whose command line is exactly "e820 data", has the same '
-        "layout.",
+        "overlaps, without empty ranges. In the 2017 RFC protocol, module 1 has the same layout; its command line is "
+        'exactly "e820 data".',
     ),
     "boot_params": Role(
         IN_PVH + ", otherwise the boot loader, the EFI stub or the kernel's real-mode code",
@@ -91,38 +94,40 @@ STRUCTURES = {
         "boot loader: init_pvh_bootparams sets the five fields that Linux needs later, and leaves all others 0.",
     ),
     "screen_info": Role(
-        REAL_MODE + ", or the EFI stub; for Xen's control domain xen_init_vga",
+        REAL_MODE + ", or the EFI stub; for Xen's control domain, xen_init_vga",
         "the VGA console and the frame buffer drivers",
-        "The display at boot: a text mode, or the address, size and pixel format of a frame buffer. 0 in a PVH boot, "
-        "except in Xen's control domain.",
+        "Describes the display at boot: a text mode, or the address, size and pixel format of a frame buffer. 0 in a "
+        "PVH boot, except in Xen's control domain.",
     ),
     "apm_bios_info": Role(
         REAL_MODE,
         "the APM driver, only in 32-bit kernels",
-        "How to call the BIOS's power management (APM)." + _ZERO,
+        "Describes how to call the BIOS's power management (APM)." + _ZERO,
     ),
     "ist_info": Role(
-        REAL_MODE, "the speedstep-smi driver, only in 32-bit kernels", "How to change the CPU's speed." + _ZERO
+        REAL_MODE, "the speedstep-smi driver, only in 32-bit kernels", "Describes how to change the CPU speed." + _ZERO
     ),
     "sys_desc_table": Role(
-        "the real-mode code of old kernels", NO_PROGRAM, "The BIOS's description of the machine." + _ZERO
+        "the real-mode code of old kernels", NO_PROGRAM, "Holds the BIOS's description of the machine." + _ZERO
     ),
     "olpc_ofw_header": Role(
         "Open Firmware on an OLPC laptop",
         "olpc_ofw_detect, only in 32-bit kernels",
-        "How to call Open Firmware." + _ZERO,
+        "Describes how to call Open Firmware." + _ZERO,
     ),
     "edid_info": Role(
-        REAL_MODE + " (VESA), or the EFI stub", "frame buffer drivers", "What the monitor reports about itself." + _ZERO
+        REAL_MODE + " (VESA), or the EFI stub",
+        "frame buffer drivers",
+        "Holds what the monitor reports about itself." + _ZERO,
     ),
     "efi_info": Role(
-        "the EFI stub, or in its place a boot loader or kexec; for Xen's control domain xen_efi_init",
+        "the EFI stub, or a boot loader or kexec instead of it; for Xen's control domain, xen_efi_init",
         "setup_arch and efi_init",
-        "Where the EFI system table and memory map are. Each address is split in two, because the high halves were "
-        "added later. 0 in a PVH boot, except in Xen's control domain.",
+        "Holds the addresses of the EFI system table and memory map. Each address is split in two, because the high "
+        "halves were added later. 0 in a PVH boot, except in Xen's control domain.",
     ),
     "edd_info": Role(
-        REAL_MODE, "the edd driver", "A disk as the BIOS numbers it, to match with Linux's disk names." + _ZERO
+        REAL_MODE, "the edd driver", "Describes a disk by its BIOS number, to match it with a Linux disk." + _ZERO
     ),
-    "edd_device_params": Role(REAL_MODE, "the edd driver", "The geometry of a disk and its bus." + _ZERO),
+    "edd_device_params": Role(REAL_MODE, "the edd driver", "Holds the geometry of a disk and its bus." + _ZERO),
 }

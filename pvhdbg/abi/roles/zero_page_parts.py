@@ -20,8 +20,8 @@ PARTS = {
         "ext_mem_k": Role(
             REAL_MODE,
             "e820__memory_setup_default, if e820_table is not usable",
-            "Not about the display: the older of two fallbacks for the size of memory. The other is alt_mem_k. 0 in a "
-            "PVH boot.",
+            "The amount of memory, as a fallback; it has nothing to do with the display. The newer fallback is "
+            "alt_mem_k. 0 in a PVH boot.",
         ),
         "cl_magic": _OLD_CMDLINE,
         "cl_offset": _OLD_CMDLINE,

@@ -108,7 +108,7 @@ def of_field(field: Field[Any]) -> Explanation:
     struct = field.owner
     written_by, read_by, text = roles.role(struct.C_NAME, field.name)
     if not roles.has_own_role(struct.C_NAME, field.name):
-        text = f"Part of struct {struct.C_NAME}. {text}"
+        text = f"Part of struct {struct.C_NAME}, which {text[0].lower()}{text[1:]}"
     return Explanation(
         f"{struct.C_NAME}.{field.name}",
         field.ctype,
