@@ -1,16 +1,16 @@
-"""The errors that pvhdbg reports in one line. Anything else that is raised is a bug of pvhdbg, shown as a traceback.
+"""The errors that pvhdbg reports in one line. Any other exception is a bug in pvhdbg and is shown as a traceback.
 
     PvhdbgError                     one line, and an optional hint
-    ├── UserError            2      the command line or a file is wrong
-    ├── GuestError           1      the guest or its image is wrong
-    ├── MachineError         3      this host is wrong: QEMU or gdb is missing, too old, or fails to start
+    ├── UserError            2      a problem with the command line or a file
+    ├── GuestError           1      a problem with the guest or its kernel file
+    ├── MachineError         3      a problem with this host: QEMU or gdb is missing, too old, or fails to start
     └── TargetError          1      a stopped machine can't answer a question
         ├── MemoryUnreadable
         ├── RegisterUnavailable
         ├── SymbolMissing
-        └── NotConnected            the machine or its gdb is gone
+        └── NotConnected            the machine is gone, or the gdb connected to it
 
-The number is the exit status. A problem with what the guest was given is not an error but a finding.
+The number is the exit status. A problem with the boot data that the VMM passed is not an error but a finding.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from __future__ import annotations
 class PvhdbgError(Exception):
     """An error that is shown to the user in one line.
 
-    `hint` is the second line, which says how to fix it.
+    `hint` is shown as a second line and explains how to fix the error.
     """
 
     exit_status = 1
@@ -46,7 +46,7 @@ class TargetError(PvhdbgError):
 
 
 class MemoryUnreadable(TargetError):
-    """`reason` says why; it is followed by the size and the address."""
+    """Guest memory that cannot be read or written. The message is `reason`, then the size and the address."""
 
     def __init__(self, paddr: int, size: int, reason: str = "unreadable") -> None:
         super().__init__(f"{reason}: {size} bytes at {paddr:#x}")

@@ -3,9 +3,9 @@
 stop/     one stop, read and decoded. Start with `capture.py`, then `read.py`.
 model/    what the kernel should make of its input, computed without a machine.
 record/   a whole run as a document, decoded again from a recording, and compared.
-lab/      changes at the entry stop: `--protocol` and `--set`.
-run/      from one stage to the next, over Target and Runner.
-session/  where a command asks its questions: a live machine or a recording.
+lab/      changes to the boot data at the entry: `--protocol` and `--set`.
+run/      run from one stage to the next, using a Target and a Runner.
+session/  what commands query: a live machine or a recording.
 
-Imports go from session down to stop. Only abi, image, target and errors are imported from outside.
+Imports go from session down to stop. From outside boot, only abi, image, target and errors are imported.
 """

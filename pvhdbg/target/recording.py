@@ -1,4 +1,4 @@
-"""Record what a machine answers, and answer from the record."""
+"""Record what a machine answers, and answer the same questions from the recording."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ Ranges = tuple[tuple[int, bytes], ...]
 class Recording:
     """A Target that answers from recorded data.
 
-    `memory` is a list of (paddr, bytes) ranges in ascending order that neither overlap nor touch. A register that is
-    None was not available when it was recorded.
+    `memory` has (paddr, bytes) ranges in ascending order that neither overlap nor touch. A register is None if the
+    machine could not provide it when the recording was made.
     """
 
     def __init__(self, memory: Ranges, registers: Mapping[str, int | None], symbols: Mapping[str, int]) -> None:
@@ -28,7 +28,7 @@ class Recording:
         index = bisect_right(self._starts, paddr) - 1
         start, data = self._memory[index] if index >= 0 else (0, b"")
         if paddr + size > start + len(data):
-            raise MemoryUnreadable(paddr, size)
+            raise MemoryUnreadable(paddr, size, "not captured")
         return data[paddr - start : paddr - start + size]
 
     def register(self, name: str) -> int:
@@ -45,7 +45,7 @@ class Recording:
 
 
 class Recorder:
-    """A Target that forwards every question to another one and records the answers."""
+    """A Target that forwards every call to another Target and records the results."""
 
     def __init__(self, target: Target) -> None:
         self._target = target

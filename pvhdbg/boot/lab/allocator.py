@@ -1,4 +1,4 @@
-"""Allocate guest memory for new structures: the lowest RAM that is clear of everything the guest still needs."""
+"""Allocate guest memory for new structures: the lowest RAM that the guest does not need for anything else."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 LOWEST = 0x10000
 ALIGNMENT = 16
-# RAM that every PC has, for a guest that was given no map.
+# RAM that every PC has. It is used if the VMM passed no memory map.
 CONVENTIONAL_RAM = (0, 0x9F000)
 
 
 class Allocator:
-    """The free RAM from LOWEST up to `limit`, where a kernel's early page tables end."""
+    """The free RAM from LOWEST up to `limit`, the end of the memory that the kernel's early page tables map."""
 
     def __init__(self, ram: Iterable[AddressRange], used: Iterable[AddressRange], limit: int = EARLY_MAP_LIMIT) -> None:
         self._limit = limit
@@ -31,7 +31,7 @@ class Allocator:
         self._free = ranges.minus(reachable, used)
 
     def allocate(self, size: int) -> int:
-        """Return the lowest free physical address for `size` bytes, and mark them as used.
+        """Return the lowest free physical address for `size` bytes, and mark the bytes as used.
 
         :raise UserError: if there is no free range of that size.
         """
@@ -44,12 +44,12 @@ class Allocator:
 
 
 def allocator_at(entry: Capture, image: ImageFacts | None) -> Allocator:
-    """Return the allocator for an entry stop at which nothing has been changed yet."""
+    """Return the allocator for an entry stop whose boot data has not been changed yet."""
     return Allocator(_ram(entry), _used(entry, image), guaranteed_limit(image, entry.symbols))
 
 
 def _ram(entry: Capture) -> list[AddressRange]:
-    """Return the map's RAM, except what the map also lists as another type."""
+    """Return the ranges that the map lists as RAM, without any parts that it also lists as another type."""
     records = entry.memory_map.entries if entry.memory_map else ()
     return ram_ranges(decode_entries(records)) or [CONVENTIONAL_RAM]
 

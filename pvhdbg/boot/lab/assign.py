@@ -1,12 +1,14 @@
-"""`--set`: change one field or string of what was handed over."""
+"""`--set`: change one field or string of the boot data that the VMM passed."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, TypeVar
 
 from pvhdbg.abi.e820 import E820Table
 from pvhdbg.abi.start_info import ModlistEntry, StartInfo
 from pvhdbg.boot.lab.patches import Patch, field_patch, required_start_info
+from pvhdbg.boot.stop.stages import CAPTURE_KEYS
 from pvhdbg.errors import UserError
 
 if TYPE_CHECKING:
@@ -22,13 +24,21 @@ ITEMS = (
     'or memory_map.nr_entries of an "e820 data" module'
 )
 
+_CORRECTIONS = (
+    (re.compile("|".join(field.name for field in StartInfo.FIELDS)), r"start_info.\g<0>"),
+    (re.compile(r"(?:memory_map|memmap|entries)(\[.*)"), r"memory_map.entries\1"),
+    (re.compile(r"module(\[.*)"), r"modules\1"),
+    (re.compile(r"modules?\.(.*)"), r"modules[0].\1"),
+)
+"""Wrong paths that users are likely to type, and the path that each of them means."""
+
 T = TypeVar("T")
 
 
 def assign(capture: Capture, assignment: Assignment, allocator: Allocator) -> list[Patch]:
     """Return the bytes to write for one `--set`.
 
-    :raise UserError: if the path names nothing that can be set, or the value does not fit.
+    :raise UserError: if the path is unknown, or the value does not fit the field.
     """
     names = tuple(part.name for part in assignment.parts)
     indexed = tuple(part.number is not None for part in assignment.parts)
@@ -41,11 +51,11 @@ def assign(capture: Capture, assignment: Assignment, allocator: Allocator) -> li
         return _set_module(capture, assignment, allocator)
     if names[0] == "memory_map" and indexed in ((False, False), (False, True, False)):
         return [_set_map(capture, assignment)]
-    raise _error(assignment)
+    raise _unknown(assignment)
 
 
 def _set_module(capture: Capture, assignment: Assignment, allocator: Allocator) -> list[Patch]:
-    module = _indexed(assignment, 0, capture.modules or ())
+    module = _indexed(assignment, 0, capture.modules or (), ("module", "boot", "add a module with -i FILE"))
     path = f"modules[{assignment.parts[0].number}]"
     if assignment.parts[1].name == "cmdline":
         return _set_text(assignment, allocator, module.cmdline, (module.entry, path, ModlistEntry.cmdline_paddr))
@@ -63,9 +73,9 @@ def _set_map(capture: Capture, assignment: Assignment) -> Patch:
         table = E820Table(b"", memory_map.paddr)
         return field_patch(table, "memory_map", E820Table.nr_entries, _integer(assignment, 4))
     if names[0] == "entries" and len(names) == 2:
-        entry = _indexed(assignment, 1, memory_map.entries)
+        entry = _indexed(assignment, 1, memory_map.entries, ("entry", "memory map", "see `memmap` for the memory map"))
         return _set_field(assignment, entry, f"memory_map.entries[{assignment.parts[1].number}]")
-    raise _error(assignment)
+    raise _unknown(assignment)
 
 
 def _set_field(assignment: Assignment, record: Struct, path: str) -> Patch:
@@ -83,7 +93,7 @@ def _set_field(assignment: Assignment, record: Struct, path: str) -> Patch:
 def _set_text(
     assignment: Assignment, allocator: Allocator, old: Text | None, pointer: tuple[Struct, str, Field[int]]
 ) -> list[Patch]:
-    """Return the patch of a string in place if it fits, else a new string and the patch of `pointer` to it."""
+    """Return the patches that set a string: in place if it fits, otherwise a new string and `pointer` changed to it."""
     if not isinstance(assignment.value, bytes):
         raise UserError(
             f"{assignment.path}: expected a string, not {assignment.value}",
@@ -96,16 +106,26 @@ def _set_text(
     return [Patch(assignment.path, paddr, data), field_patch(*pointer, paddr)]
 
 
-def _indexed(assignment: Assignment, part: int, items: Sequence[T]) -> T:
-    """Return the item that one part of the path indexes."""
+def _indexed(assignment: Assignment, part: int, items: Sequence[T], words: tuple[str, str, str]) -> T:
+    """Return the item that one part of the path indexes.
+
+    `words` are the words for an item and for the list's owner, and the hint for an empty list.
+    """
     index = assignment.parts[part].number
-    if index is None or index >= len(items):
-        raise _error(assignment, f"index out of range, the list has length {len(items)}")
-    return items[index]
+    if index is not None and index < len(items):
+        return items[index]
+    item, owner, hint_if_empty = words
+    if not items:
+        raise _error(assignment, f"no such {item}: this {owner} has none", hint_if_empty)
+    indexes = f"0 to {len(items) - 1}" if len(items) > 1 else "only 0"
+    raise _error(assignment, f"no such {item}: this {owner} has {indexes}", "use one of these indexes")
 
 
 def _integer(assignment: Assignment, size: int) -> int:
-    """Return the value if it is an integer that fits `size` bytes."""
+    """Return the value of an assignment to an integer field of `size` bytes.
+
+    :raise UserError: if the value is a string or does not fit.
+    """
     if isinstance(assignment.value, bytes):
         raise UserError(f"{assignment.path}: expected an integer, not a string")
     limit = 1 << 8 * size
@@ -117,5 +137,21 @@ def _integer(assignment: Assignment, size: int) -> int:
     return assignment.value
 
 
-def _error(assignment: Assignment, why: str = "cannot be set", hint: str = ITEMS) -> UserError:
+def corrected(path: str) -> str:
+    """Return the path that the user probably meant; the same path if none is known."""
+    matches = ((pattern.fullmatch(path), replacement) for pattern, replacement in _CORRECTIONS)
+    return next((match.expand(replacement) for match, replacement in matches if match), path)
+
+
+def _unknown(assignment: Assignment) -> UserError:
+    """Return the error for a path that is unknown or cannot be set."""
+    meant = corrected(assignment.path)
+    if meant != assignment.path:
+        return UserError(f"unknown path: {assignment.path}", f"did you mean `{meant}`?")
+    if assignment.parts[0].name in (*CAPTURE_KEYS, "registers"):
+        return _error(assignment, "cannot be set")
+    return UserError(f"unknown path: {assignment.path}", ITEMS)
+
+
+def _error(assignment: Assignment, why: str, hint: str = ITEMS) -> UserError:
     return UserError(f"{assignment.path}: {why}", hint)

@@ -16,20 +16,20 @@ FORMS = (
 
 _PART = re.compile(r"([A-Za-z_]\w*)(?:\[(\d{1,9})\])?", re.ASCII)
 _LONGEST_INTEGER = 100
-"""Characters. The largest field needs twenty."""
+"""The limit in characters. The largest field needs twenty decimal digits."""
 _ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{1,2})|([0-7]{1,3})|(.?))", re.DOTALL)
 _SIMPLE = {"a": 7, "b": 8, "e": 27, "f": 12, "n": 10, "r": 13, "t": 9, "v": 11} | {mark: ord(mark) for mark in "\\\"'?"}
 
 
 class Part(NamedTuple):
-    """One name of a path, and the index in brackets after it, None if there is none."""
+    """One name of a path. `number` is the index in brackets after the name, None without brackets."""
 
     name: str
     number: int | None
 
 
 class Assignment(NamedTuple):
-    """One `PATH=VALUE`. `path` is as the user typed it, `parts` its parsed names."""
+    """One `PATH=VALUE`. `path` is the path as the user typed it, `parts` is the path parsed."""
 
     path: str
     parts: tuple[Part, ...]

@@ -1,4 +1,4 @@
-"""Patches: the bytes that a change at the entry writes to guest memory."""
+"""Patches: the bytes that `--set` and `--protocol` write to guest memory at the entry."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Patch(NamedTuple):
-    """Bytes to write at a physical address, and the path of what they change."""
+    """Bytes to write at a physical address. `path` is the path of the changed value in the JSON document."""
 
     path: str
     paddr: int
@@ -23,7 +23,7 @@ class Patch(NamedTuple):
 def required_start_info(capture: Capture) -> StartInfo:
     """Return the capture's start_info.
 
-    :raise TargetError: if it was not read.
+    :raise TargetError: if the capture has none.
     """
     if capture.start_info is None:
         raise TargetError(f"cannot change start_info: {capture.missing.get('start_info', 'it was not read')}")
@@ -31,18 +31,18 @@ def required_start_info(capture: Capture) -> StartInfo:
 
 
 def field_patch(record: Struct, path: str, field: Field[int], value: int) -> Patch:
-    """Return the patch of one field. `path` is the record's path."""
+    """Return the patch that sets one field of a record. `path` is the record's path in the JSON document."""
     paddr = record.address_of(field)
     assert paddr is not None  # noqa: S101 - the record was read from guest memory
     return Patch(f"{path}.{field.name}", paddr, value.to_bytes(field.size, "little"))
 
 
 def start_info_patches(info: StartInfo, **values: int) -> list[Patch]:
-    """Return patches of start_info's fields by name, in the order of the keywords."""
+    """Return the patches that set fields of start_info, in the order of the keyword arguments."""
     return [field_patch(info, "start_info", info.field(name), value) for name, value in values.items()]
 
 
 def pack(struct: type[Struct], *values: int) -> bytes:
-    """Return a record whose first fields have these values; the others are 0."""
+    """Return the bytes of a record whose first fields have these values; the other fields are 0."""
     fields = zip(struct.FIELDS, values, strict=False)
     return b"".join(value.to_bytes(field.size, "little") for field, value in fields).ljust(struct.SIZE, b"\0")

@@ -1,6 +1,7 @@
-"""Rewrite what a VMM handed over, at the entry stop: in another form, or with one field or string changed.
+"""Rewrite the boot data that the VMM passed, at the entry stop: in another form, or with one field or string changed.
 
-Pure except `apply_changes`: from a Capture and a change follow the bytes to write, in order.
+Only `apply_changes` accesses the machine. `patches` is pure: it computes the bytes to write from a Capture and a
+change.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pvhdbg.boot.lab.allocator import Allocator, allocator_at
-from pvhdbg.boot.lab.assign import assign
+from pvhdbg.boot.lab.assign import assign, corrected
 from pvhdbg.boot.lab.assignment import Assignment
 from pvhdbg.boot.lab.to_protocol import TO_PROTOCOL
 from pvhdbg.boot.record.document import Rewrite
@@ -22,17 +23,17 @@ if TYPE_CHECKING:
     from pvhdbg.target.base import WritableTarget
 
 EntryChange = str | Assignment
-"""One of PROTOCOLS, or one assignment."""
+"""One of PROTOCOLS (for `--protocol`), or an Assignment (for `--set`)."""
 
 
 def apply_changes(
     target: WritableTarget, image: ImageFacts | None, entry: Capture, changes: Sequence[EntryChange]
 ) -> tuple[tuple[Rewrite, ...], Capture]:
-    """Make the changes in order, on a machine that is at its entry; return what was written, and the entry afterwards.
+    """Make the changes in order, on a machine that is at its entry. Return what was written, and a new capture.
 
-    `entry` is the capture of that stop before any change.
+    `entry` is the capture of the entry stop before any change.
 
-    :raise UserError: if a change cannot be made; those before it have been made.
+    :raise UserError: if a change cannot be made. The changes before it are not undone.
     """
     allocator, current = allocator_at(entry, image), entry
     rewrites: list[Rewrite] = []
@@ -43,6 +44,14 @@ def apply_changes(
             rewrites.append(Rewrite(patch.path, patch.paddr, before, patch.data))
         current = read_capture(target, "entry", image, None)
     return tuple(rewrites), current
+
+
+def option_for(change: EntryChange) -> str:
+    """Return the command-line option that makes a change at the entry."""
+    if not isinstance(change, Assignment):
+        return f"--protocol {change}"
+    path = corrected(change.path)
+    return f"--set '{path}=\"TEXT\"'" if isinstance(change.value, bytes) else f"--set {path}={change.value:#x}"
 
 
 def patches(current: Capture, change: EntryChange, allocator: Allocator) -> list[Patch]:

@@ -1,4 +1,4 @@
-"""`--protocol`: hand the same memory map over in another form."""
+"""`--protocol`: pass the same memory map in another form."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def as_is(_capture: Capture, _allocator: Allocator) -> list[Patch]:
 
 
 def to_e820_module(capture: Capture, allocator: Allocator) -> list[Patch]:
-    """Hand over version 0: module 0 is the initrd or empty, module 1 the map; other modules follow."""
+    """Pass a version 0 start_info and the map as module 1. Module 0 is the initrd or empty; other modules follow."""
     info, memory_map = required_start_info(capture), _whole_map(capture)
     if memory_map.is_module:
         return start_info_patches(info, version=0)
@@ -42,7 +42,7 @@ def to_e820_module(capture: Capture, allocator: Allocator) -> list[Patch]:
 
 
 def to_memmap(capture: Capture, allocator: Allocator) -> list[Patch]:
-    """Hand over version 1 with a memmap table, and no module for the map."""
+    """Pass a version 1 start_info with memmap_paddr and memmap_entries set, and no module with the map."""
     info, memory_map = required_start_info(capture), _whole_map(capture)
     if memory_map.protocol == MEMMAP:
         return []
@@ -57,13 +57,16 @@ def to_memmap(capture: Capture, allocator: Allocator) -> list[Patch]:
 
 
 def to_v0(capture: Capture, _allocator: Allocator) -> list[Patch]:
-    """Hand over version 0 without a map."""
+    """Pass a version 0 start_info without a memory map."""
     info = required_start_info(capture)
     return [*_remove_map_module(capture, info), *start_info_patches(info, version=0)]
 
 
 def _remove_map_module(capture: Capture, info: StartInfo) -> list[Patch]:
-    """Return patches that remove the map from the module list, and an empty module before it that is then useless."""
+    """Return the patches that remove the map from the module list.
+
+    If only an empty module 0 remains, it is removed too: its only purpose was to make the map module 1.
+    """
     if capture.memory_map is None or not capture.memory_map.is_module:
         return []
     remaining = [module.entry for index, module in enumerate(capture.modules or ()) if index != 1]

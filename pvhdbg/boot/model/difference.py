@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 class Mismatch(NamedTuple):
-    """A field of boot_params with an unexpected value: `expected` has every value that it may have.
+    """A field of boot_params with an unexpected value. `expected` has all values that would be correct.
 
-    `offset` is the field's offset in boot_params; `path` is its path in the JSON document, below the stop.
+    `offset` is the field's offset in boot_params; `path` is the field's path in the JSON document, below the stop.
     """
 
     offset: int
@@ -25,7 +25,7 @@ class Mismatch(NamedTuple):
 
 
 def mismatches(expected: ExpectedBootParams, actual: BootParams) -> list[Mismatch]:
-    """Return the fields whose known bytes differ, in the order of the structure."""
+    """Return the fields that differ in bytes that the model knows, in the order of the structure."""
     pairs = zip(
         _leaves(BootParams(expected.boot_params, 0), "boot_params"),
         _leaves(BootParams(actual.raw, 0), "boot_params"),
@@ -44,7 +44,7 @@ def mismatches(expected: ExpectedBootParams, actual: BootParams) -> list[Mismatc
 
 
 class _Leaf(NamedTuple):
-    """A field that is not a structure itself."""
+    """A field that is not itself a structure."""
 
     offset: int
     size: int
@@ -66,6 +66,6 @@ def _leaves(record: Struct, path: str) -> Iterator[_Leaf]:
 
 
 def _known_bytes(expected: ExpectedBootParams, leaf: _Leaf) -> bytes:
-    """Return the leaf's bytes with those zeroed that the model does not know."""
+    """Return the leaf's bytes. Bytes that the model does not know are replaced by 0."""
     mask = expected.known[leaf.offset : leaf.offset + leaf.size]
     return bytes(byte & keep for byte, keep in zip(leaf.raw, mask, strict=True))

@@ -1,7 +1,7 @@
-"""From the map in boot_params to the kernel's e820_table: sorted, each byte with one type, neighbors merged.
+"""Compute the kernel's e820_table from the map in boot_params: sorted, one type per address, neighbors merged.
 
-Source: Linux arch/x86/kernel/e820.c, e820__memory_setup_default and e820__update_table. The code is not a port: where
-entries overlap the larger type wins, which can be computed without Linux's list of overlapping entries.
+Source: Linux arch/x86/kernel/e820.c, e820__memory_setup_default and e820__update_table. The code is not a port: if
+entries overlap, the larger type number wins, which can be computed without Linux's list of overlapping entries.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from pvhdbg.boot.model.kernel_behavior import KernelBehavior
 
 LOW_MEMORY, HIGH_MEMORY = 0x9F000, 0x100000
-"""The RAM that a kernel assumes without a usable map: bytes 0 to LOW_MEMORY, and from HIGH_MEMORY (1 MiB) as much as
-boot_params says.
+"""The RAM that a kernel assumes if it has no usable map: from 0 to LOW_MEMORY, and starting at HIGH_MEMORY (1 MiB) as
+much as boot_params specifies.
 """
 
-# Entries of these types (PRAM and SOFT_RESERVED) are never merged, because each may be a device of its own.
+# Entries of these types (PRAM and SOFT_RESERVED) are never merged, because each may be a separate device.
 NEVER_MERGED = (12, 0xEFFFFFFF)
 TOP = 1 << 64
 
 
 def map_entries(params: BootParams) -> tuple[MapEntry, ...] | None:
-    """Return as many entries as e820_entries says, also past the table's 128; None if they exceed the structure."""
+    """Return the first e820_entries entries, even past the table's 128; None if they extend past the structure."""
     start = BootParams.e820_table.offset
     end = start + params.e820_entries * BootE820Entry.SIZE
     if end > BootParams.SIZE:
@@ -37,7 +37,10 @@ def map_entries(params: BootParams) -> tuple[MapEntry, ...] | None:
 
 
 def expected_e820_table(params: BootParams, behavior: KernelBehavior) -> tuple[MapEntry, ...] | None:
-    """Return what e820__memory_setup should make of boot_params; None if the known behavior does not determine it."""
+    """Return the e820_table that e820__memory_setup should make of boot_params.
+
+    Return None if too little is known about the kernel's behavior.
+    """
     entries = map_entries(params)
     fewest = behavior.fewest_entries
     capacity = behavior.capacity or ZERO_PAGE_ENTRIES
@@ -56,14 +59,18 @@ def _default_map(params: BootParams) -> tuple[MapEntry, ...]:
 
 
 def _update_table(entries: Sequence[MapEntry]) -> tuple[MapEntry, ...]:
-    """Like e820__update_table: leave a map unchanged if it has one entry, or an entry that ends at 2^64."""
+    """Do the same as e820__update_table: a map with one entry, or with an entry that ends at 2^64, stays unchanged."""
     if len(entries) < 2 or any(entry.end == TOP for entry in entries):
         return tuple(entries)
     return tuple(_merge([entry for entry in entries if entry.size]))
 
 
 def _merge(entries: Sequence[MapEntry]) -> Iterator[MapEntry]:
-    """Yield the merged entries. Between adjacent edges the type is constant; an entry grows until the type changes."""
+    """Yield the merged entries.
+
+    An edge is an address at which an entry begins or ends. The type is constant between adjacent edges, and an entry
+    grows until the type changes.
+    """
     start, last_type = 0, 0
     for edge in sorted({edge for entry in entries for edge in (entry.addr, entry.end)}):
         type_here = max((entry.type for entry in entries if entry.addr <= edge < entry.end), default=0)

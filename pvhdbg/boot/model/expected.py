@@ -1,8 +1,8 @@
-"""The reference model: from start_info, modules and memory map to every byte of the boot_params that should result.
+"""The reference model: compute every byte of struct boot_params from start_info, the modules and the memory map.
 
-Pure: its input is a Capture at the entry or at xen_prepare_pvh, and the kernel's behavior. Sources: init_pvh_bootparams
-in Linux arch/x86/platform/pvh/enlighten.c (5.0 to 7.3), and in the RFC of 2017, which also counts entries in a byte but
-copies all of them.
+Pure functions: their input is a Capture at the entry or at xen_prepare_pvh, and the kernel's behavior. Sources:
+init_pvh_bootparams in Linux arch/x86/platform/pvh/enlighten.c (5.0 to 7.3), and in the 2017 RFC patches, which also
+store the number of entries in a byte but copy all entries.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ if TYPE_CHECKING:
 
 E820_NAME = E820_DATA + b"\0"
 MAX_COPIED = 1 << 14
-"""The most entries that the model copies from an "e820 data" module: a Capture has no more."""
+"""The most entries that the model copies from an "e820 data" module. A Capture never has more."""
 
 
 class ExpectedBootParams(NamedTuple):
-    """What pvh_bootparams should be at the return from xen_prepare_pvh.
+    """The expected content of pvh_bootparams at the return from xen_prepare_pvh.
 
-    `known` has 0xff for each byte of `boot_params` that the model knows and 0 for the others. `alternatives` has, by
-    offset, the values of which one must be there; their bytes are not `known`. `overrun` is what the map writes past
-    the end of the structure. After a certain death nothing is known.
+    `known` has 0xff for each byte of `boot_params` that the model knows and 0 for the others. `alternatives` maps an
+    offset to the possible values there; those bytes are not `known`. `overrun` has the bytes that the map writes past
+    the end of the structure. If `death` is certain, no byte is known.
     """
 
     boot_params: bytes
@@ -53,7 +53,7 @@ class ExpectedBootParams(NamedTuple):
 
 
 def expected_boot_params(capture: Capture, behavior: KernelBehavior) -> ExpectedBootParams | None:
-    """Return what the kernel should make of what it was given; None if the capture has no start_info."""
+    """Return the boot_params that the kernel should build; None if the capture has no start_info."""
     info = capture.effective_start_info
     if info is None:
         return None
@@ -67,7 +67,7 @@ def expected_boot_params(capture: Capture, behavior: KernelBehavior) -> Expected
 
 
 def _fill_in(capture: Capture, info: StartInfo, behavior: KernelBehavior, page: ZeroPage) -> None:
-    """Do what xen_prepare_pvh does, line by line."""
+    """Do the same as xen_prepare_pvh, line by line."""
     if info.magic != MAGIC:
         raise DeathPredicted(BUG, f"magic is {info.magic:#x}, not {MAGIC:#x}", "start_info.magic")
     if behavior.xen is not False:
@@ -94,7 +94,7 @@ def _fill_header(capture: Capture, info: StartInfo, behavior: KernelBehavior, pa
 
 
 def _fill_map(capture: Capture, info: StartInfo, behavior: KernelBehavior, page: ZeroPage) -> None:
-    """Copy the map from the source that the kernel chooses, and add the ISA range."""
+    """Copy the memory map from the source that the kernel chooses, and add the ISA range."""
     if behavior.memmap and info.version > 0 and info.memmap_entries != 0:
         _add_isa(page, _copy_memmap(capture, info, behavior, page))
         return
@@ -121,7 +121,7 @@ def _why_no_map(info: StartInfo, behavior: KernelBehavior) -> tuple[str, str]:
 
 
 def _copy_memmap(capture: Capture, info: StartInfo, behavior: KernelBehavior, page: ZeroPage) -> int:
-    """Copy the first memmap_entries mod 256 entries of the table, as the kernel counts in a byte; return how many."""
+    """Copy the first memmap_entries mod 256 entries, because the kernel counts in a byte. Return the number copied."""
     count = info.memmap_entries & 0xFF
     stride = MemmapTableEntry.SIZE
     size = max((count - 1) * stride + BootE820Entry.SIZE, 0)
@@ -135,7 +135,10 @@ def _copy_memmap(capture: Capture, info: StartInfo, behavior: KernelBehavior, pa
 
 
 def _copy_e820_module(capture: Capture, info: StartInfo, behavior: KernelBehavior, page: ZeroPage) -> int | None:
-    """Copy every entry of module 1; return their number mod 256, as the kernel counts them, None if it is not known."""
+    """Copy every entry of module 1. Return their number mod 256, because the kernel counts in a byte.
+
+    Return None if the number of entries is not known.
+    """
     module = _module(capture, info, behavior, 1)
     head = None
     if module is not None:
@@ -155,7 +158,7 @@ def _copy_e820_module(capture: Capture, info: StartInfo, behavior: KernelBehavio
 
 
 def _has_e820_module(capture: Capture, info: StartInfo, behavior: KernelBehavior) -> bool | None:
-    """Say whether module 1 exists and its command line is exactly "e820 data"; None if that was not read."""
+    """Return whether module 1 exists and its command line is exactly "e820 data"; None if it was not captured."""
     if info.nr_modules < 2:
         return False
     module = _module(capture, info, behavior, 1)
@@ -166,7 +169,10 @@ def _has_e820_module(capture: Capture, info: StartInfo, behavior: KernelBehavior
 
 
 def _is_e820_name(capture: Capture, paddr: int) -> bool | None:
-    """Compare byte by byte, like strncmp: bytes past another string's NUL were not read, and do not matter."""
+    """Compare byte by byte, like strncmp, because a shorter string was captured only up to its NUL.
+
+    Return None if the string was not captured.
+    """
     for offset, expected_byte in enumerate(E820_NAME):
         byte = capture.bytes_at(paddr + offset, 1)
         if byte is None or byte[0] != expected_byte:
@@ -175,7 +181,10 @@ def _is_e820_name(capture: Capture, paddr: int) -> bool | None:
 
 
 def _add_isa(page: ZeroPage, count: int | None) -> None:
-    """Add the range for video memory and ROMs after the last entry if there is room, and set e820_entries."""
+    """Set e820_entries, and add the range for video memory and ROMs after the last entry if the table has space.
+
+    `count` is the number of entries before the addition, None if it is not known.
+    """
     if count is None:
         page.mark_unknown(BootParams.e820_entries.offset, BootParams.e820_entries.end)
         return
@@ -189,7 +198,12 @@ def _add_isa(page: ZeroPage, count: int | None) -> None:
 def _module(
     capture: Capture, info: StartInfo, behavior: KernelBehavior, index: int, size: int = ModlistEntry.SIZE
 ) -> ModlistEntry | None:
-    """Return the module-list entry of which the kernel reads `size` bytes; None if the capture does not have it."""
+    """Return entry `index` of the module list; None if the capture does not have it.
+
+    `size` is how many of the entry's bytes the kernel reads.
+
+    :raise DeathPredicted: if they are not mapped.
+    """
     end = index * ModlistEntry.SIZE + size
     what = "the module list", "start_info.modlist_paddr"
     entry_paddr = _accessed_paddr(behavior, info.modlist_paddr, end, what) + index * ModlistEntry.SIZE
@@ -198,9 +212,11 @@ def _module(
 
 
 def _accessed_paddr(behavior: KernelBehavior, paddr: int, size: int, what: tuple[str, str]) -> int:
-    """Return where the kernel really reads if it reads `size` bytes at `paddr`. `what` is their name and field.
+    """Return the physical address that the kernel really accesses when it reads `size` bytes at `paddr`.
 
-    :raise DeathPredicted: if not all of them are mapped: so early, a page fault is fatal.
+    `what` has a name for these bytes and the path of the field that points to them.
+
+    :raise DeathPredicted: if not all bytes are mapped: at this point of the boot, a page fault is fatal.
     """
     if behavior.early is None:
         return paddr

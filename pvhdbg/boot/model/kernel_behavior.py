@@ -1,8 +1,8 @@
-"""How a kernel turns start_info into boot_params: facts about its image, each probed by itself.
+"""How a kernel turns start_info into boot_params: facts about its image, each probed separately.
 
-Behavior is never derived from the version, and never from the result of a boot: a model that is chosen by the outcome
-predicts nothing. Sources: Linux arch/x86/platform/pvh/enlighten.c and arch/x86/kernel/e820.c (5.0 to 7.3), and the RFC
-of 2017.
+The behavior is derived from the kernel's symbols and strings. It is not derived from the version, because distributions
+backport changes, nor from the result of a boot, because a model chosen by the result predicts nothing. Sources: Linux
+arch/x86/platform/pvh/enlighten.c and arch/x86/kernel/e820.c (5.0 to 7.3), and the 2017 RFC patches.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 
 class KernelBehavior(NamedTuple):
-    """What a kernel does; None for a fact that is not known.
+    """What a kernel does. A fact is None if it is not known.
 
-    `memmap` and `e820_module` say whether it takes the map from the memmap table and from a module named "e820 data".
-    `sets_rsdp` is whether acpi_rsdp_addr becomes rsdp_paddr. `xen` is whether CPUID shows Xen's leaves, a property of
-    the machine, not of the image. `versions` are the values that hdr.version may get, which the image does not show.
-    `early` is what it has mapped in xen_prepare_pvh. `fewest_entries` is the smallest map that its e820 code accepts,
-    `capacity` the most entries that its e820_table holds.
+    `memmap` is true if the kernel reads the map from the memmap table, `e820_module` if it reads the map from a module
+    named "e820 data". `sets_rsdp` is true if it copies rsdp_paddr to acpi_rsdp_addr. `xen` is true if CPUID shows Xen's
+    leaves: a property of the machine, not of the image. `versions` are the values that hdr.version may get; the image
+    does not show which. `early` is the memory that the kernel has mapped in xen_prepare_pvh. `fewest_entries` is the
+    smallest map that its e820 code accepts, `capacity` the most entries that its e820_table holds.
     """
 
     memmap: bool | None = None
@@ -44,10 +44,10 @@ class KernelBehavior(NamedTuple):
 def kernel_behavior(
     symbols: Mapping[str, int], *, e820_name: bool | None, image: ImageFacts | None = None, xen: bool | None = None
 ) -> KernelBehavior:
-    """Return the behavior of a kernel; without an `image` it is assumed to be 64-bit.
+    """Return the behavior of a kernel. Without an `image`, the kernel is assumed to be 64-bit.
 
-    `symbols` are the probed ones that the kernel has; if xen_prepare_pvh is not among them, its symbols are not known.
-    `e820_name` is whether its image contains the string "e820 data", None if that was not checked.
+    `symbols` has the probed symbols that the kernel has. If xen_prepare_pvh is not among them, pvhdbg does not know the
+    kernel's symbols. `e820_name` is whether the image contains the string "e820 data", None if this was not checked.
     """
     behavior = KernelBehavior(xen=xen, early=early_maps(image, symbols))
     if "xen_prepare_pvh" not in symbols:
@@ -63,18 +63,18 @@ def kernel_behavior(
 
 
 def behavior_at(capture: Capture, image: ImageFacts, *, xen: bool | None) -> KernelBehavior:
-    """Return the behavior according to the symbols and strings that a stop has recorded."""
+    """Return the kernel's behavior according to the symbols and strings in a capture."""
     return behavior_from_symbols(capture.symbols, image, xen=xen)
 
 
 def behavior_from_symbols(symbols: Mapping[str, int], image: ImageFacts, *, xen: bool | None) -> KernelBehavior:
-    """Return the behavior according to what `probe` returned: symbols, and strings in double quotes."""
+    """Return the kernel's behavior according to the result of `probe`: symbols, and strings in double quotes."""
     e820_name = True if E820_STRING in symbols else False if ANY_STRING in symbols else None
     return kernel_behavior(symbols, e820_name=e820_name, image=image, xen=xen)
 
 
 def _map_sources(symbols: Mapping[str, int], e820_name: bool | None) -> tuple[bool | None, bool | None]:
-    """Return whether the kernel takes the map from the memmap table, and whether from an "e820 data" module."""
+    """Return whether the kernel reads the map from the memmap table, and whether from an "e820 data" module."""
     if "map_from_memmap" in symbols and "map_from_e820_module" in symbols:
         return True, True
     if e820_name is None:
@@ -89,7 +89,10 @@ def _rejects_single_entry(symbols: Mapping[str, int]) -> bool:
 
 
 def _capacity(symbols: Mapping[str, int]) -> int | None:
-    """Return the entries of e820_table: those of the zero page and three for each NUMA node the kernel supports."""
+    """Return how many entries e820_table holds: 128, plus three for each NUMA node that the kernel supports.
+
+    Return None if the symbols do not show it.
+    """
     addresses = sorted(symbols[name] for name in E820_TABLES if name in symbols)
     if len(addresses) < len(E820_TABLES):
         return None

@@ -1,4 +1,4 @@
-"""Whether a map with more entries than struct boot_params has room for kills the kernel, and how.
+"""Predict whether a map with more entries than struct boot_params can hold kills the kernel, and how.
 
 Source: init_pvh_bootparams in Linux arch/x86/platform/pvh/enlighten.c, and the code that compilers generate for it.
 """
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 # The offset of the stack protector's canary from GS, as gcc generates it.
 CANARY = 0x28
 _LOADS_CANARY = re.compile(rb"\x65[\x48\x4c]\x8b[\x04-\x3c]\x25\x28\0\0\0", re.DOTALL)
-# The stack that xen_prepare_pvh and its callees use below its return address.
+# The bytes of stack that xen_prepare_pvh and its callees use below the return address.
 FRAMES = 512
-# 255 entries, the most that fit a byte, did no harm before the function returned.
+# In tests, 255 entries (the most that a byte can count) did no harm before the function returned.
 OVERRUN_SURVIVED = TABLE + 255 * BootE820Entry.SIZE - BootParams.SIZE
 
 
 def overrun_death(capture: Capture, page: ZeroPage) -> PredictedDeath | None:
-    """Return a death if the map overwrites something after pvh_bootparams that xen_prepare_pvh needs to return."""
+    """Return the predicted death if the map overwrites data that xen_prepare_pvh needs to return, otherwise None."""
     over = page.overrun_end - BootParams.SIZE
     if not over:
         return None
@@ -47,7 +47,7 @@ def overrun_death(capture: Capture, page: ZeroPage) -> PredictedDeath | None:
 
 
 def _changes_canary(capture: Capture, page: ZeroPage) -> bool:
-    """Say whether the map changes the canary. Until Linux 6.14, GS points to a canary of 0 for this early code."""
+    """Return whether the map changes the canary. Before Linux 6.15, GS points to a canary of 0 for this early code."""
     distance = _distance(capture, "gs_base")
     if distance is None:
         return False
@@ -61,17 +61,17 @@ def _changes_canary(capture: Capture, page: ZeroPage) -> bool:
 
 
 def _is_protected(capture: Capture) -> bool:
-    """Say whether the function's first instructions copy the canary to the stack: mov %gs:0x28 to a register."""
+    """Return whether the function's first instructions load the canary: mov %gs:0x28 to a register."""
     rip = capture.registers.get("rip") or 0
     code = capture.bytes_at(rip % KERNEL_MAP_SIZE, 64) or b""
     return _LOADS_CANARY.search(code) is not None
 
 
 def _distance(capture: Capture, register: str) -> int | None:
-    """Return how far past the start of pvh_bootparams a register points; None if that is not known.
+    """Return the distance in bytes from the start of pvh_bootparams to a register's value; None if it is not known.
 
-    One address may be physical and the other virtual: the modulo removes the difference, because the maps begin at
-    multiples of 512 MiB.
+    One address may be physical and the other virtual. The modulo removes this difference, because the kernel's maps
+    begin at multiples of 512 MiB.
     """
     link, address = capture.symbols.get("pvh_bootparams"), capture.registers.get(register)
     if capture.pvh_start_info is None or link is None or address is None:

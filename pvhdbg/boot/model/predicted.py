@@ -8,10 +8,10 @@ BUG, PAGE_FAULT, OVERRUN = "bug", "page-fault", "overrun"
 
 
 class PredictedDeath(NamedTuple):
-    """Why the guest should not return from xen_prepare_pvh.
+    """Why the guest is expected to die before xen_prepare_pvh returns.
 
     `kind` is BUG (a `ud2`), PAGE_FAULT, or OVERRUN (the map overwrites the stack or its canary). `field` is the path of
-    the field at fault. The death is not `certain` if it depends on how the compiler built the function.
+    the field at fault. `certain` is false if the death depends on the code that the compiler generated.
     """
 
     kind: str
@@ -21,7 +21,7 @@ class PredictedDeath(NamedTuple):
 
 
 class DeathPredicted(Exception):
-    """Ends the model's run through the kernel's code: the guest dies there."""
+    """Raised by the model at the point of the kernel's code at which the guest dies."""
 
     def __init__(self, kind: str, why: str, field: str) -> None:
         super().__init__(why)

@@ -1,4 +1,4 @@
-"""struct boot_params, the zero page, while the model fills it in: its bytes, which are known, and what overflows it."""
+"""struct boot_params, also called the zero page, while the model fills it in."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from pvhdbg.abi.e820 import BootE820Entry
 
 TABLE = BootParams.e820_table.offset
 AFTER_TABLE_START = BootParams.SIZE - TABLE
-"""Bytes from the start of e820_table to the end of the structure."""
+"""The number of bytes from the start of e820_table to the end of the structure."""
 
 
 class ZeroPage:
-    """A struct boot_params, all zeros at first, and the bytes that the memory map writes past its end.
+    """A struct boot_params, initially all zeros, and the bytes that the memory map writes past its end.
 
-    `known` has 0xff for every byte of `raw` that the model knows, else 0. `alternatives` has, by offset, the possible
-    values where there are several. `overrun` is the known bytes past the end, `overrun_end` where writing ended.
-    `blamed_field` is the path of the field that is at fault for an overrun.
+    `known` has 0xff for each byte of `raw` that the model knows and 0 for the others. `alternatives` maps an offset to
+    the possible values there, if there are several. `overrun` has the known bytes past the end of the structure, and
+    `overrun_end` is the offset at which the map ends. `blamed_field` is the path of the field that causes an overrun.
     """
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class ZeroPage:
         self.known[start:end] = bytes(end - start)
 
     def put_one_of(self, offset: int, values: tuple[bytes, ...]) -> None:
-        """Put a value that is one of `values`, all of the same length."""
+        """Record that one of `values` is at this offset. All have the same length."""
         if len(set(values)) == 1:
             self.put(offset, values[0])
             return
@@ -43,7 +43,7 @@ class ZeroPage:
         self.alternatives[offset] = values
 
     def put_entries(self, entries: bytes | None, count: int) -> None:
-        """Put `count` entries into the table. `entries` is as many of their bytes as are known, from the first on."""
+        """Put `count` entries into the table. `entries` has their known bytes: the first ones, all, or None."""
         data, end = entries or b"", min(count * BootE820Entry.SIZE, AFTER_TABLE_START)
         self.put(TABLE, data[:AFTER_TABLE_START])
         self.mark_unknown(TABLE + min(len(data), end), TABLE + end)

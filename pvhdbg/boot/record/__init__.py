@@ -1,8 +1,8 @@
-"""A whole run as a value: saved, decoded again and compared.
+"""A whole run as a value, which can be saved, decoded again and compared.
 
-document  the kernel, the machine, every stop and the outcome: what a recording contains
+document  what a recording contains: the kernel, the machine, every stop and the outcome
 replay    decode a recording again from its memory, registers and symbols
-compare   the differences between two captures or two runs
+compare   find the differences between two captures or two runs
 
-Start with document. In boot, only stop is imported here.
+Start with document. From boot, only stop is imported here.
 """

@@ -1,4 +1,4 @@
-"""Compare two captures, or two whole runs; return the differences as values. Pure."""
+"""Compare two captures, or two whole runs. The differences are values. Pure functions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 CPU = ("address_kind", "cpu_mode", "registers")
 COPIES = {"pvh_start_info": "start_info", "kernel_boot_params": "boot_params"}
-"""The structures that Linux copies: the copy's key and the original's."""
+"""The structures that Linux copies, by the key of the copy. The value is the key of the original."""
 
 NO_ITEM, NO_VALUE = "no such item", "none"
 
@@ -36,10 +36,11 @@ class Absent(NamedTuple):
 
 
 class Change(NamedTuple):
-    """One value that differs. `path` is its path in the JSON document, below the stop.
+    """One value that differs. `path` is the path of the value in the JSON document, below the stop.
 
-    A value is an integer, a string, bytes, Absent, or a whole record or list if the other side has nothing there.
-    `fields` has the structure's field that contains the value; it is empty outside structures.
+    `before` and `after` are each an integer, a string, bytes or Absent. If one of them is Absent, the other may also be
+    a whole record or list. `fields` has the field of the C structure that contains the value; it is empty for other
+    values.
     """
 
     path: str
@@ -49,14 +50,14 @@ class Change(NamedTuple):
 
 
 class StageChanges(NamedTuple):
-    """The differences at one stage; if only one run reached it, the only one is at path `stage`."""
+    """The differences at one stage. If only one run reached the stage, there is one Change, with the path `stage`."""
 
     stage: str
     changes: tuple[Change, ...]
 
 
 class Comparison(NamedTuple):
-    """The differences between two runs. The paths of `run` begin with kernel, machine or outcome."""
+    """The differences between two runs. The paths in `run` begin with `kernel`, `machine` or `outcome`."""
 
     run: tuple[Change, ...]
     stages: tuple[StageChanges, ...]
@@ -67,24 +68,24 @@ class Comparison(NamedTuple):
 
 
 def compare_captures(before: Capture, after: Capture, *, registers: bool = True) -> tuple[Change, ...]:
-    """Return what changed from one stop to another, in the order of the JSON document.
+    """Return the changes from one stop to another, in the order of the JSON document.
 
-    If `registers` is false, only boot data is compared. If one stop has only the original of a structure and the other
-    only its copy, the copy is compared with the original.
+    If `registers` is false, only boot data is compared. If one stop has only the original of a structure, and the other
+    has only the copy, the copy is compared with the original.
     """
     keys = [*((key, key) for key in (CPU if registers else ())), *compared_keys(before, after)]
     return tuple(change for old, new in keys for change in _compare_keys(before, old, after, new))
 
 
 def _compare_keys(before: Capture, old: str, after: Capture, new: str) -> Iterator[Change]:
-    """Compare one key of each stop. The address of a copy always differs from the original's; leave it out."""
+    """Compare key `old` of one stop with key `new` of another, without the address of a copy: it always differs."""
     for change in _compare(_value_of(before, old), _value_of(after, new)):
         if old == new or change.path != f"{new}.paddr":
             yield change
 
 
 def compared_keys(before: Capture, after: Capture) -> list[tuple[str, str]]:
-    """Return pairs of keys: which key of `before` is compared with which key of `after`."""
+    """Return the pairs of keys to compare: a key of `before`, and a key of `after`."""
     crossed = [
         (old, new)
         for pair in COPIES.items()
@@ -103,12 +104,12 @@ def _has_only(capture: Capture, key: str, counterpart: str) -> bool:
 
 
 def values_before(before: Capture, after: Capture) -> dict[str, object]:
-    """Return the old value of everything that changed, by path."""
+    """Return the old value of each changed value, by its path."""
     return {change.path: change.before for change in compare_captures(before, after)}
 
 
 def is_within(path: str, outer: str) -> bool:
-    """Say whether a path is `outer` or below it."""
+    """Return whether a path is `outer` or below it."""
     return path.startswith(outer) and path[len(outer) : len(outer) + 1] in ("", ".", "[")
 
 
@@ -122,7 +123,7 @@ def compare_runs(before: Document, after: Document) -> Comparison:
 
 
 def _run(document: Document) -> tuple[_Value, ...]:
-    """Return what a run has besides its stops, without the numbers of file descriptors among QEMU's arguments."""
+    """Return a run's kernel, machine and outcome. QEMU's arguments lose their file descriptor numbers."""
     argv = tuple(_FILE_DESCRIPTOR.sub("fd=", argument) for argument in document.machine.argv)
     parts = {"kernel": document.kernel, "machine": document.machine._replace(argv=argv), "outcome": document.outcome}
     return tuple(_Value(key, value, {}) for key, value in parts.items())
@@ -137,11 +138,11 @@ def _stage(name: str, before: Capture | None, after: Capture | None) -> StageCha
 
 _Fields = tuple[Field[Any], ...]
 _Children = dict[str, tuple[object, _Fields]]
-"""The values inside a value, by the suffix to its path, with the field that contains them."""
+"""The values inside a value, each with the field that contains it. The keys extend the path of the outer value."""
 
 
 class _Value(NamedTuple):
-    """A value to compare. It has its own path, because the paths of a copy and its original differ."""
+    """A value to compare, with its path: a copy and its original have different paths."""
 
     path: str
     value: object
@@ -176,14 +177,17 @@ def _compare(before: _Value, after: _Value) -> Iterator[Change]:
 
 
 def _suffixes(before: object, old: _Children, after: object, new: _Children) -> Iterable[str]:
-    """Return the suffixes to compare: of different structures (map entries of two protocols) only those in both."""
+    """Return the suffixes to compare. For two different C structures, these are the fields that both have.
+
+    That is the case for map entries of two protocols.
+    """
     if isinstance(before, Struct) and isinstance(after, Struct) and type(before) is not type(after):
         return [suffix for suffix in old if suffix in new]
     return old | new
 
 
 def _compare_uncounted(before: BootParams, after: BootParams, path: str) -> Iterator[Change]:
-    """Compare the bytes of e820_table past both e820_entries: they are not decoded, but they may change."""
+    """Compare the bytes of e820_table after the last counted entry: they are not decoded, but they may change."""
     field = BootParams.e820_table
     counted = max(len(_counted_entries(before)), len(_counted_entries(after))) * BootE820Entry.SIZE
     old, new = before.bytes_of(field)[counted:], after.bytes_of(field)[counted:]
@@ -196,12 +200,12 @@ def _counted_entries(record: BootParams) -> tuple[BootE820Entry, ...]:
 
 
 def _plain(value: object) -> object:
-    """Return a string of the guest as in the document; any other value unchanged."""
+    """Return the JSON form of a Text, which is a string; return any other value unchanged."""
     return value.raw.decode("latin-1") if isinstance(value, Text) else value
 
 
 def _children(value: object) -> _Children | None:
-    """Return the values inside a value, None if it is a single value."""
+    """Return the values inside `value`; None if it contains no others."""
     if isinstance(value, Struct):
         return _fields(value)
     if isinstance(value, Mapping):
@@ -221,7 +225,7 @@ def _items(values: Iterable[object]) -> _Children:
 
 
 def _fields(record: Struct) -> _Children:
-    """Return the fields that the record has, and its address if the document has one for this structure."""
+    """Return the fields of a record, and also its address if the JSON document has the address of this structure."""
     children: _Children = {f".{field.name}": (value, (field,)) for field, value in record.rows()}
     if isinstance(record, BootParams):
         children[".e820_table"] = _counted_entries(record), ()
@@ -246,4 +250,4 @@ _NAMES: dict[type, dict[str, str]] = {
     | {"timeout.stage": "waited_for", "timeout.rip": "rip", "timeout.symbol": "symbol"},
     Death: _same_names(*Death._fields),
 }
-"""For our own records: the document's key and the attribute of every value that the document has."""
+"""For each of our own record types: the keys in the JSON document, and the attribute that each key stands for."""

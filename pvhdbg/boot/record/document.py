@@ -1,4 +1,4 @@
-"""A whole run: the kernel, the machine, every stop and the outcome. A recording contains these."""
+"""A whole run, which is what a recording contains: the kernel, the machine, every stop and the outcome."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _UNITS = {"K": 10, "": 20, "M": 20, "G": 30, "T": 40}
 
 
 class Rewrite(NamedTuple):
-    """Bytes that pvhdbg changed at the entry stop, and the document path of what they are."""
+    """Bytes that pvhdbg changed at the entry stop. `path` is the path of the changed value in the JSON document."""
 
     path: str
     paddr: int
@@ -29,7 +29,10 @@ class Rewrite(NamedTuple):
 
 
 class MachineFacts(NamedTuple):
-    """The machine that ran the guest. `argv` is QEMU's. If pvhdbg did not start it, everything is None or empty."""
+    """The machine that ran the guest. `argv` is QEMU's command line.
+
+    If pvhdbg did not start the machine, every value is None or empty.
+    """
 
     qemu: str | None = None
     machine: str | None = None
@@ -43,13 +46,19 @@ class MachineFacts(NamedTuple):
 
 
 def ram_size(memory: str | None) -> int | None:
-    """Return the bytes that QEMU's `-m` means: a number of MiB, or one with a unit. None if it is more than a size."""
+    """Return the size in bytes that a value of QEMU's `-m` specifies: a number of MiB, or a number with a unit.
+
+    Return None if the value has more than a size.
+    """
     match = _RAM.fullmatch(memory or "")
     return int(match[1]) << _UNITS[match[2].upper()] if match else None
 
 
 class Death(NamedTuple):
-    """How a guest died. `how` is triple-fault, kvm-internal-error, qemu-exit or qemu-signal; `message` is QEMU's."""
+    """How a guest died. `how` is triple-fault, kvm-internal-error, qemu-exit or qemu-signal.
+
+    `message` is QEMU's last message, or a description of the death.
+    """
 
     how: str
     rip: int | None
@@ -61,7 +70,7 @@ class Death(NamedTuple):
         return self.how == TRIPLE_FAULT
 
     def describe(self, location: str) -> str:
-        """Return one line that is safe to print. `location` is " at …", empty if it is not known."""
+        """Return one line that is safe to print. `location` is " at …", or empty if the location is not known."""
         kind, message = printable(self.how.replace("-", " ")), printable(self.message)
         if message.casefold().startswith(kind.casefold()):
             return message[: len(kind)] + location + message[len(kind) :]
@@ -73,7 +82,8 @@ class Death(NamedTuple):
 class Outcome(NamedTuple):
     """The last stage reached, and how the run ended: done, died, timeout or interrupted.
 
-    `waited_for`, `rip` and `symbol` belong to a timeout: the stage that was not reached, and where the guest was.
+    `waited_for`, `rip` and `symbol` are only set after a timeout: the stage that was not reached, and where the guest
+    was.
     """
 
     reached: str | None
@@ -85,7 +95,7 @@ class Outcome(NamedTuple):
 
 
 class Document(NamedTuple):
-    """A whole run. `kernel` is None if no kernel file was given; `stops` are in the order of time."""
+    """A whole run. `kernel` is None if no kernel file was given; `stops` are in chronological order."""
 
     kernel: ImageFacts | None
     machine: MachineFacts

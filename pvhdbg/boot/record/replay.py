@@ -1,4 +1,4 @@
-"""Decode a recording again, only from its memory, registers, symbols, kernel and machine."""
+"""Decode a recording again, using only its memory, registers, symbols, kernel and machine."""
 
 from __future__ import annotations
 
@@ -25,17 +25,18 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 MAX_ADDRESS = 1 << 64
 MAX_FILE = 1 << 27
-"""Bytes. The largest possible dump has 110 MiB: three stops with MAX_TEXT bytes of strings, each of which takes 6 bytes
-decoded and 2 as memory, and six stops with MAX_ENTRIES map entries.
+"""The size limit in bytes. The largest possible recording has 110 MiB: three stops with MAX_TEXT bytes of strings, and
+six stops with MAX_ENTRIES map entries. Each byte of a string takes 6 bytes as text and 2 as memory.
 """
 MAX_PARTS = 1 << 24
-"""The limit for lists, objects and strings, counted by their first character, which MAX_TEXT bytes of text may also
-contain. Python needs about 60 bytes for one of them, so a hostile file takes 1 GiB, not all memory.
+"""The limit for the number of lists, objects and strings. They are counted by their first character. MAX_TEXT bytes of
+text may also contain that character, so the limit is higher than MAX_TEXT. Python needs about 60 bytes for each of
+them, so a hostile file can take 1 GiB, but not all memory.
 """
 
 
 class NotARecording(Exception):
-    """The document is not a valid recording."""
+    """The JSON document is not a valid recording. The message describes the first problem."""
 
 
 def load(path: Path) -> Document:
@@ -79,7 +80,7 @@ def replay(document: object) -> Document:
 
 
 def _stops(top: dict[str, Any], kernel: ImageFacts | None) -> tuple[Capture, ...]:
-    """Decode the stops in order: EBX at the entry is the address of start_info at the later ones."""
+    """Decode the stops in order: the later stops need the address of start_info, which was in EBX at the entry."""
     captures: list[Capture] = []
     start_info_paddr = None
     for index, item in enumerate(_list(top.get("stops"), "stops")):
@@ -92,7 +93,7 @@ def _stops(top: dict[str, Any], kernel: ImageFacts | None) -> tuple[Capture, ...
 
 
 def _with_recorded_reasons(decoded: Capture, stop: dict[str, Any]) -> Capture:
-    """Take the reasons in `missing` from the recording: decoding finds what is missing, only the machine knew why."""
+    """Replace the reasons in `missing` by those in the recording: only the machine knew why something is missing."""
     recorded = _object(stop.get("missing"), "missing")
     return decoded._replace(missing={path: _reason(recorded.get(path), why) for path, why in decoded.missing.items()})
 
@@ -199,7 +200,7 @@ def _list(value: object, name: str) -> list[Any]:
 
 
 def _shown(value: object) -> str:
-    """Return a short representation of any value, however large or deeply nested."""
+    """Return a short representation of any value, even if it is large or deeply nested."""
     return reprlib.repr(value)
 
 

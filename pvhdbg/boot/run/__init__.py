@@ -1,9 +1,9 @@
-"""Run from one stage to the next, over Target and Runner.
+"""Run from one stage to the next, using a Target and a Runner.
 
-journey          the stages ahead, the breakpoints for them, and a capture at each
-stage_detection  which stages a guest passed while it ran unwatched
-image_match      whether the kernel file is the kernel in memory
-run_to_stage     a whole run to a stage, and its outcome
+journey          go to the stages ahead, and capture at each
+stage_detection  find out which stages a guest passed while it ran unobserved
+image_match      compare the kernel file with the kernel in guest memory
+run_to_stage     run to a stage, and return the outcome
 
 Start with journey.
 """

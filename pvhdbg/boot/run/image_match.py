@@ -1,4 +1,4 @@
-"""Whether the kernel file is the kernel in guest memory."""
+"""Compare the kernel file with the kernel in guest memory."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _USER_RING = 3
 
 
 class WithoutSymbols:
-    """A Target without symbols, for a machine whose kernel is not the one that the known symbols belong to."""
+    """A Target without symbols, for a machine that runs another kernel than the one with the known symbols."""
 
     def __init__(self, target: Target) -> None:
         self.read_phys = target.read_phys
@@ -36,12 +36,14 @@ class WithoutSymbols:
 
 
 def is_loaded(target: Target, image: ImageFacts) -> bool | None:
-    """Say whether memory contains this kernel; None if that is not known, or a loader may still load it.
+    """Return whether guest memory contains this kernel.
+
+    Return None if this is not known, or if a boot loader may load the kernel later.
 
     :raise TargetError: if the machine is gone.
     """
     rip = target.register("rip")
-    # The kernel may overwrite its entry code once it runs, so that code only counts before.
+    # A running kernel may overwrite its entry code, so compare that code only before the kernel runs.
     is_outside = image.to_vaddr(rip) is None and image.to_paddr(rip) is None
     fingerprints = (item for item in image.fingerprints if item.is_constant or is_outside or rip == image.entry)
     matches = [_matches(target, fingerprint) for fingerprint in fingerprints]
@@ -51,14 +53,14 @@ def is_loaded(target: Target, image: ImageFacts) -> bool | None:
 
 
 def _matches(target: Target, fingerprint: Fingerprint) -> bool | None:
-    """Say whether a fingerprint is in memory; None if the memory cannot be read."""
+    """Return whether a fingerprint is in memory; None if the memory cannot be read."""
     with suppress(TargetError):
         return target.read_phys(fingerprint.paddr, len(fingerprint.data)) == fingerprint.data
     return None
 
 
 def is_kernel_running(target: Target, image: ImageFacts) -> bool:
-    """Say whether the CPU runs a kernel, or a program that a kernel has started; then loaders are done."""
+    """Return whether the CPU runs a kernel, or a program that a kernel has started. Boot loaders have then finished."""
     rip, control = target.register("rip"), cr0(target)
     if control is not None and not control & CR0_PE:
         return False
@@ -69,14 +71,14 @@ def is_kernel_running(target: Target, image: ImageFacts) -> bool:
 
 
 def cr0(target: Target) -> int | None:
-    """Return CR0; None if the stub has no control registers."""
+    """Return the value of CR0; None if the gdb stub does not provide control registers."""
     with suppress(RegisterUnavailable):
         return target.register("cr0")
     return None
 
 
 def mismatch_message(image: ImageFacts) -> str:
-    """Return the message for an image that is not in memory."""
+    """Return the message for a kernel file that is not the kernel in memory."""
     return f"the kernel in memory is not {printable(image.path)}: {_differences(image.fingerprints)}"
 
 

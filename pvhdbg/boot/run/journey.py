@@ -1,4 +1,4 @@
-"""Run from stage to stage, over Target and Runner."""
+"""Run from stage to stage, using a Target and a Runner."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ _MISMATCH_HINT = "pass the file of the running kernel, and boot it with nokaslr:
 class Journey:
     """The boot of one machine, stage by stage. `history` has the captures, oldest first.
 
-    `entry` is the PHYS32_ENTRY address, None if it is not known: from the image, or set from outside. `reading` is a
-    context manager in which many physical reads are cheap. `name_of` returns an address as symbol+offset. `changes` are
-    made to the boot data when `go` reaches the entry; `rewrites` is what was written, then or by `rewrite`. With
-    `trust_image`, the image is not compared with guest memory.
+    `entry` is the PHYS32_ENTRY address from the image, or an address that the caller has set; None if it is not known.
+    `reading` is a context manager in which many physical reads are cheap. `name_of` returns an address as
+    symbol+offset. `changes` are made to the boot data when `go` reaches the entry. `rewrites` lists all bytes that were
+    written to change boot data. With `trust_image`, the image is not compared with guest memory.
 
-    If memory contains another kernel than the image, the journey has no image and no symbols, and `kernel_mismatch` is
-    the message that says so. `news` are lines for the user until `take_news` removes them.
+    If guest memory contains another kernel than the image, `image` is None, the target has no symbols, and
+    `kernel_mismatch` is the message for the user. `news` has lines for the user that `take_news` has not returned yet.
     """
 
     def __init__(  # noqa: PLR0913  callers pass few of them
@@ -103,12 +103,12 @@ class Journey:
 
     @property
     def passed(self) -> list[str]:
-        """The names of the stages that can no longer come and were not captured."""
+        """The names of the stages that the guest passed without a capture."""
         captured = {capture.stage for capture in self.history}
         return [name for name in stages.NAMES[: self._passed_count] if name not in captured]
 
     def why_lacking(self, stage: Stage) -> str | None:
-        """Return why this guest lacks a stage, or None if it has it."""
+        """Return why this guest lacks a stage; None if it has the stage."""
         if stage.symbol is None:
             reason = image_match.ANOTHER_KERNEL if self.kernel_mismatch else "the entry address is not known"
             return None if self.entry is not None else reason
@@ -121,7 +121,7 @@ class Journey:
         return None
 
     def stages_ahead(self) -> list[Stage]:
-        """Return the stages that this guest has and that can still come, in order."""
+        """Return the stages that this guest has and has not reached yet, in order."""
         return [stage for stage in stages.STAGES[self._done :] if self.why_lacking(stage) is None]
 
     @property
@@ -130,19 +130,22 @@ class Journey:
         return max(stages.NAMES.index(self.reached) + 1 if self.reached else 0, self._passed_count)
 
     def stage_at(self, rip: int) -> Stage | None:
-        """Return the stage whose first instruction, or whose observed return, `rip` is; None if there is none."""
+        """Return the stage at the address `rip`; None if there is no stage at this address.
+
+        A stage at the return from a function is found only if the call was observed.
+        """
         for stage in stages.STAGES:
             if self.why_lacking(stage) is None and rip in self._stage_addresses(stage):
                 return stage
         return None
 
     def go(self, last: str, timeout: float) -> Iterator[Halt]:
-        """Run to every stage ahead up to `last` and capture there. End after the first halt other than HIT.
+        """Run to each stage ahead up to `last`, and capture the machine at each. End after the first halt except HIT.
 
         `timeout` is in seconds, for each stage.
 
         :raise GuestError: if the guest was reset.
-        :raise UserError: if its kernel is not that of the kernel file.
+        :raise UserError: if the kernel in memory is not the one in the kernel file.
         """
         last_index = stages.NAMES.index(last)
         for stage in self.stages_ahead():
@@ -169,13 +172,13 @@ class Journey:
             self.refuse_kernel_mismatch()
 
     def refuse_kernel_mismatch(self) -> None:
-        """:raise UserError: if the kernel in memory is not that of the kernel file."""
+        """:raise UserError: if the kernel in memory is not the one in the kernel file."""
         if self.kernel_mismatch is not None and self.entry is None:
             self.news.clear()
             raise UserError(self.kernel_mismatch, _MISMATCH_HINT)
 
     def capture_at(self, stage: str) -> Capture:
-        """Capture the machine as it is, as stage `stage`. A second capture of the last stage replaces the first."""
+        """Capture the machine now, as the capture of `stage`. A second capture of the last stage replaces the first."""
         if stage == "entry":
             self._start_info_paddr = None
         capture = self._capture(stage)
@@ -192,16 +195,16 @@ class Journey:
         return capture
 
     def rewrite(self, changes: Sequence[EntryChange]) -> tuple[Rewrite, ...]:
-        """Change the boot data that was handed over, and capture the entry again; return what was written.
+        """Change the boot data that the VMM passed, and capture the entry again. Return what was written.
 
         :raise UserError: if the machine is not at its entry, or a change cannot be made.
         """
-        from pvhdbg.boot.lab.rewrite import apply_changes
+        from pvhdbg.boot.lab.rewrite import apply_changes, option_for
 
         if self.reached != "entry" or self.target.register("rip") != self.entry:
             raise UserError(
                 "boot data can only be changed at the entry",
-                "restart the guest and stop it at its entry: `starti` in the TUI",
+                f"use {option_for(changes[0])}, or restart and stop at the entry (`starti` in the TUI)",
             )
         if not hasattr(self.target, "write_phys"):
             raise UserError("this machine's memory is read-only")
@@ -212,9 +215,9 @@ class Journey:
         return rewrites
 
     def capture_now(self) -> Capture:
-        """Capture the machine wherever it is. At a stage, the capture is added to the history.
+        """Capture the machine wherever it is. If the machine is at a stage, add the capture to the history.
 
-        Between stages it is not, and it also has what the kernel fills in for the next stage, so far.
+        Between two stages, the capture also has the data that the kernel is filling in for the next stage.
 
         :raise TargetError: if the machine is gone.
         """
@@ -228,7 +231,10 @@ class Journey:
         return capture._replace(missing={**capture.missing, MISSING_STAGE: f"after {self.reached}, at no stage"})
 
     def _detect_stage(self) -> Stage | None:
-        """Return the stage at which the machine is. Notice a reset, and stages that passed while it ran unwatched."""
+        """Return the stage that the machine is at; None between stages.
+
+        Detect a reset, and stages that the guest passed while it ran unobserved.
+        """
         rip = self._machine.register("rip")
         self.check_kernel()
         if self._went_back(rip):
@@ -243,7 +249,7 @@ class Journey:
         return stage
 
     def check_kernel(self) -> None:
-        """Find out whether the kernel in memory is that of the kernel file."""
+        """Find out whether the kernel in memory is the one in the kernel file."""
         if self._file_facts is None or self._is_loaded:
             return
         with self._reading():
@@ -257,7 +263,7 @@ class Journey:
             self.entry = self._file_facts.entry if self.kernel_mismatch is None else None
 
     def _went_back(self, rip: int) -> bool:
-        """Say whether the machine is at an earlier point than the last captured or passed stage: it was reset."""
+        """Return whether the machine was reset: it is at an earlier point than the last captured or passed stage."""
         if not self._done:
             return False
         stage = self.stage_at(rip)
@@ -278,7 +284,7 @@ class Journey:
         return bool((image_match.cr0(self._machine) or 0) & CR0_PG)
 
     def _capture_before_any_stage(self) -> Capture:
-        """Capture a machine without a captured stage: before the entry or, if it ran unwatched, after it."""
+        """Capture a machine of which no stage was captured: before the entry, or later if it ran unobserved."""
         if not (self._passed_count or self.kernel_mismatch or self._is_paging()):
             return self._capture(stages.RESET)
         if self.image is None:
@@ -294,7 +300,7 @@ class Journey:
         return capture._replace(missing={**capture.missing, MISSING_KERNEL: self.kernel_mismatch})
 
     def _stage_addresses(self, stage: Stage) -> Collection[int]:
-        """Return the values of RIP at a stage; none for a return whose call was not observed."""
+        """Return the possible values of RIP at a stage. A function's return has one only if the call was observed."""
         if stage.symbol is None:
             return () if self.entry is None else (self.entry,)
         if stage.returns:
@@ -325,18 +331,18 @@ class Journey:
         return halt
 
     def _remember_call(self, stage: Stage) -> None:
-        """Remember the call of a stage's function, so that a user who went there by hand can go to its return."""
+        """Remember the call of a stage's function, so that its return can be reached if the user got here with gdb."""
         if stage.symbol is not None and not stage.returns:
             with suppress(TargetError):
                 self._calls[stage.symbol] = self._observe_call()
 
     def _observe_call(self) -> ObservedCall:
-        """Return the call of the function at whose first instruction the machine is."""
+        """Return the call of the current function. The machine is at the first instruction of the function."""
         addresses, rsp = Addresses(self.target, self._registers(), self.image), self.target.register("rsp")
         return ObservedCall(addresses.return_address(), addresses.physical(rsp), rsp)
 
     def _registers(self) -> dict[str, int]:
-        """Return the registers for address translation that the stub has."""
+        """Return the registers for address translation, without those that the gdb stub does not provide."""
         registers = {}
         for name in ("rip", "rsp", "cr0", "cr3", "cr4", "efer"):
             with suppress(RegisterUnavailable):

@@ -1,4 +1,4 @@
-"""A whole run to a stage, and its outcome."""
+"""Run to a stage, and return how the run ended."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 def run_to_stage(journey: Journey, last: str, timeout: float, name_of: NameOf) -> Outcome:
     """Go to stage `last`, or as far as the guest gets. `timeout` is in seconds, for each stage.
 
-    `name_of` returns an address as symbol+offset. Ctrl-C ends the run, not the program; the captures are kept.
+    `name_of` returns an address as symbol+offset. Ctrl-C ends the run, but not the program; the captures are kept.
 
-    :raise TargetError: if the guest stopped for a reason that is not pvhdbg's, such as a user's breakpoint.
+    :raise TargetError: if the guest stopped for another reason, such as a user's breakpoint.
     """
     try:
         halts = list(journey.go(last, timeout))

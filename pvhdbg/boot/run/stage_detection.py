@@ -1,4 +1,4 @@
-"""Which stages a guest passed while it ran unwatched: by what its kernel has filled in, and by where RIP is."""
+"""Find out which stages a guest passed while it ran unobserved, from RIP and the data that its kernel filled in."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ _BETWEEN_RETURN_AND_COPY = (
     *("startup_64", "__startup_64", "x86_64_start_kernel", "clear_bss", "copy_bootdata", "reset_early_page_tables"),
     *("early_idt_handler_common", "do_early_exception"),
 )
-"""Functions that Linux runs before it copies pvh_bootparams to boot_params. On an unsupported CPU it halts there."""
+"""Functions that Linux runs before it copies pvh_bootparams to boot_params. On an unsupported CPU, it halts in them."""
 _CALLERS = ("pvh_start_xen", "pvh_start_64")
-"""The callers of xen_prepare_pvh in Linux and in the teaching guest. After the call, pvh_bootparams is filled in."""
+"""The functions that call xen_prepare_pvh in Linux and in the teaching guest. The call fills in pvh_bootparams."""
 _PREPARES = ("xen_prepare_pvh", "init_pvh_bootparams", "mem_map_via_hcall", "xen_pvh_init")
 _DEEPEST = 0x1000
-"""Bytes of stack that a caller may have above the frame of the function that it called."""
+"""The most bytes of stack that a caller may use above the frame of the function that it called."""
 
 
 class ObservedCall(NamedTuple):
-    """A function call that was seen at the function's first instruction.
+    """A function call that was observed at the function's first instruction.
 
-    `return_vaddr` is where it returns to; `slot_paddr` and `slot_vaddr` are where that word is on the stack.
+    `return_vaddr` is the return address; `slot_paddr` and `slot_vaddr` are the address of its stack slot.
     """
 
     return_vaddr: int
@@ -42,7 +42,7 @@ class ObservedCall(NamedTuple):
     slot_vaddr: int
 
     def has_returned(self, target: Target) -> bool:
-        """Say whether the function has returned: the word is overwritten, or the stack pointer is above it."""
+        """Return whether the function has returned: its stack slot is overwritten, or RSP is above the slot."""
         raw = target.read_phys(self.slot_paddr, 4)
         rsp = target.register("rsp")
         is_overwritten = raw != (self.return_vaddr & 0xFFFFFFFF).to_bytes(4, "little")
@@ -50,7 +50,7 @@ class ObservedCall(NamedTuple):
 
 
 class StageDetector(NamedTuple):
-    """What the detection uses. `location` is RIP as symbol+offset, `calls` are the observed calls by symbol."""
+    """The input of the detection. `location` is RIP as symbol+offset; `calls` has the observed calls by symbol."""
 
     target: Target
     image: ImageFacts
@@ -59,7 +59,7 @@ class StageDetector(NamedTuple):
     calls: Mapping[str, ObservedCall]
 
     def count_passed(self, known: int) -> int:
-        """Return how many stages, from the first on, can no longer come; at least `known`."""
+        """Return how many stages, counted from the first, the guest has passed; at least `known`."""
         if not is_kernel_running(self.target, self.image):
             return known
         for count, has_passed in reversed(_EVIDENCE):
@@ -71,20 +71,20 @@ class StageDetector(NamedTuple):
         return known
 
     def number(self, symbol: str, offset: int, size: int) -> int:
-        """Read a little-endian number at an offset in a variable."""
+        """Read a little-endian number of `size` bytes at an offset in the variable `symbol`."""
         paddr = self.addresses.symbol(symbol) + offset
         return int.from_bytes(self.target.read_phys(paddr, size), "little")
 
     def is_at(self, symbol: str) -> bool:
-        """Say whether RIP is at the first instruction of a function."""
+        """Return whether RIP is at the first instruction of a function."""
         return self.target.register("rip") in self.image.aliases(self.target.symbol(symbol))
 
     def is_in(self, symbol: str) -> bool:
-        """Say whether RIP is in a function, after its first instruction."""
+        """Return whether RIP is in a function, after its first instruction."""
         return self.location.startswith(f"{symbol}+")
 
     def is_inside_call(self, symbol: str) -> bool:
-        """Say whether an observed call of the function has not returned yet."""
+        """Return whether an observed call of the function has not returned yet."""
         call = self.calls.get(symbol)
         return call is not None and not call.has_returned(self.target)
 
@@ -97,7 +97,7 @@ def _e820(detector: StageDetector) -> bool:
 
 
 def _kernel(detector: StageDetector) -> bool:
-    """The first thing that start_kernel does is to mark the boot CPU as online."""
+    """Return whether start_kernel has begun: it first marks the boot CPU as online."""
     if detector.is_in("start_kernel") or detector.is_at("e820__memory_setup") or "e820__memory_setup" in detector.calls:
         return True
     return bool(detector.number("__cpu_online_mask", 0, 1))
@@ -117,7 +117,7 @@ def _prepare(detector: StageDetector) -> bool:
 
 
 def _is_filled_in(detector: StageDetector, symbol: str) -> bool:
-    """Say whether a struct boot_params has a type_of_loader: it is 0 until the kernel sets it."""
+    """Return whether the kernel has filled in a struct boot_params: type_of_loader is 0 before."""
     return bool(detector.number(symbol, _LOADER, 1))
 
 

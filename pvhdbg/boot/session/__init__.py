@@ -1,10 +1,10 @@
-"""Sessions: what commands ask, live or recorded.
+"""Sessions: what commands query, a live machine or a recording.
 
-protocol    the Session protocol: every question a command may ask
-live        a session with a machine: captures, the next stage, refusals
+protocol    the Session protocol: everything that a command may query
+live        a session with a live machine
 recorded    a session with a recording
-resolve     what a command's words mean: a stop, a physical address, a start_info
-expression  addresses as users type them: the one parser
+resolve     resolve a command's arguments: a stage, a physical address, a start_info
+expression  parse addresses as users type them
 
-Imports boot's other folders, and target.base and target.recording. Start with protocol.
+Imports the other folders of boot, target.base and target.recording. Start with protocol.
 """

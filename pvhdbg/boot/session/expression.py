@@ -3,11 +3,11 @@
     0x21e0, 8672, 0b1010    numbers as in C, with or without a suffix such as UL
     020740                  octal, because of the leading 0, as in C and gdb
     boot_params + 0x1f1     a symbol's link address
-    $rsp - 8, rsp - 8       a register, also cs.base, tr.limit and the like; it takes precedence over a symbol
+    $rsp - 8, rsp - 8       a register, also cs.base, tr.limit and so on; it takes precedence over a symbol
 
-The shell's `-c`, the TUI's prompt and its `:`, and `pvh` inside gdb all parse addresses here. A number or a result
-outside 64 bits is an error. A live machine's gdb evaluates other expressions; if it can't, the error is the one from
-here.
+All addresses are parsed here: those in the shell's `-c`, at the TUI's prompt and after its `:`, and after `pvh` inside
+gdb. A number or a result that does not fit in 64 bits is an error. With a live machine, gdb evaluates expressions that
+have another form. If gdb can't, the user sees the error from this module.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _LONGEST_SHOWN = 80
 
 
 class NotAnAddress(UserError):
-    """Text that is not of the form above. gdb may still be able to evaluate it."""
+    """Text that does not have the form described above. gdb may still be able to evaluate it."""
 
 
 class Term(NamedTuple):
@@ -55,12 +55,12 @@ class Expression(NamedTuple):
 
     @property
     def is_number(self) -> bool:
-        """Whether it has neither symbols nor registers."""
+        """Whether the expression has neither symbols nor registers."""
         return all(term.is_number for term in self.terms)
 
     @property
     def is_symbol(self) -> bool:
-        """Whether it is the name of a symbol and nothing else."""
+        """Whether the expression is only the name of a symbol."""
         return len(self.terms) == 1 and self.terms[0].is_symbol and self.terms[0].sign == 1
 
     @property
@@ -70,9 +70,9 @@ class Expression(NamedTuple):
     def value(self, target: Target) -> int:
         """Return the address, 0 to 2**64 - 1.
 
-        :raise UserError: if it is out of range.
-        :raise SymbolMissing: for an unknown symbol.
-        :raise RegisterUnavailable: for an unknown register.
+        :raise UserError: if the address is out of range.
+        :raise SymbolMissing: if a symbol is unknown.
+        :raise RegisterUnavailable: if a register is unknown.
         """
         value = sum(term.sign * _value(term, target) for term in self.terms)
         if not 0 <= value < _LIMIT:
@@ -81,9 +81,9 @@ class Expression(NamedTuple):
 
 
 def evaluate(text: str, target: Target) -> int:
-    """Return the address that `text` means on this machine.
+    """Evaluate an address that the user typed, with the symbols and registers of a machine.
 
-    :raise UserError: if it is not an address, or is out of range.
+    :raise UserError: if the text is not an address, or the address is out of range.
     :raise TargetError: if the machine has no such symbol or register.
     """
     return parse(text).value(target)
@@ -92,7 +92,7 @@ def evaluate(text: str, target: Target) -> int:
 def parse(text: str) -> Expression:
     """Parse an address as the user typed it.
 
-    :raise NotAnAddress: if it has another form.
+    :raise NotAnAddress: if the text has another form.
     :raise UserError: if a number in it is invalid.
     """
     terms: list[Term] = []
@@ -144,9 +144,11 @@ def _shown(text: str) -> str:
 
 
 def entry_at(text: str, target: Target) -> int:
-    """Return the entry address that the user means: an address without symbols, or the path of the kernel's ELF file.
+    """Return the entry address that the user typed, or the entry of the ELF file that the user named.
 
-    :raise PvhdbgError: if it is an invalid address, or a file without a PVH entry.
+    An address here has no symbols.
+
+    :raise PvhdbgError: if the address is invalid, or the file has no PVH entry.
     """
     try:
         expression = parse(text)

@@ -1,4 +1,4 @@
-"""A session with a live machine: it answers commands, and says which stage comes next or why none can."""
+"""A session with a live machine: it answers commands and runs the guest to the next stage."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ _BRANCH_TARGET = re.compile(r"\b(?:call|j)[a-z]* +(0x[0-9a-f]+)$", re.ASCII)
 class LiveSession(Opener):
     """A machine on its way through the stages.
 
-    `machine_facts` describes the machine for a recording. `disassembler` takes an address and a count, and returns
-    instructions as the CPU decodes them. `debugger` evaluates expressions in a debugger's own language to an address,
-    and raises TargetError if it can't. `name_of` returns an address as symbol+offset. `note` says why the kernel has no
-    more stages. `timeout` is in seconds, for each stage.
+    `machine_facts` returns a description of the machine for recordings. `disassembler` takes an address and a count,
+    and returns instructions in the CPU's current mode. `debugger` evaluates an expression in the debugger's own
+    language to an address, and raises TargetError if it can't. `name_of` returns an address as symbol+offset. `note`
+    explains why the kernel has no more stages. `timeout` is in seconds, for each stage.
     """
 
     def __init__(  # noqa: PLR0913  one callable for each thing that a debugger knows
@@ -79,7 +79,7 @@ class LiveSession(Opener):
 
     @property
     def outcome(self) -> Outcome:
-        """How the last run ended; DONE if the machine has moved since, or was not run by this session."""
+        """How the last run ended; DONE if the machine has moved since then, or this session has not run it."""
         if self._outcome is None or self._outcome.reached != self.journey.reached:
             return Outcome(self.journey.reached, doc.DONE)
         return self._outcome
@@ -94,7 +94,7 @@ class LiveSession(Opener):
         return last_reached(self.history)
 
     def capture_now(self) -> Capture:
-        """Capture the machine as it is, which is known to be alive."""
+        """Capture the machine as it is now. The guest must not be dead."""
         self._now = self.journey.capture_now()
         return self._now
 
@@ -107,7 +107,7 @@ class LiveSession(Opener):
         return self.journey.passed
 
     def refuse_if_dead(self, hint: str | None = RESTART) -> None:
-        """:raise GuestError: if the guest is dead: QEMU hangs when a dead guest is resumed."""
+        """:raise GuestError: if the guest is dead, because QEMU hangs if a dead guest is resumed."""
         if self._is_dead:
             raise GuestError("the guest is dead", hint)
 
@@ -116,7 +116,7 @@ class LiveSession(Opener):
         return self.stage_ahead()
 
     def stage_ahead(self, hint: str = SEE_STAGES) -> str:
-        """Return the name of the next stage, without looking at the machine again.
+        """Return the name of the next stage, according to the captures so far.
 
         :raise GuestError: if the guest is dead.
         :raise UserError: if no stages are left, or another kernel is in memory.
@@ -140,8 +140,8 @@ class LiveSession(Opener):
         self.journey.entry = expression.entry_at(where, self.journey.target)
 
     def go(self, stage: str) -> Outcome:
-        """:raise GuestError: if the guest is dead, or has no such stage.
-        :raise UserError: if the stage has been passed, or another kernel is in memory.
+        """:raise GuestError: if the guest is dead, or does not have this stage.
+        :raise UserError: if the guest has passed the stage, or another kernel is in memory.
         """
         self.current()
         self.refuse_if_dead()
@@ -159,16 +159,19 @@ class LiveSession(Opener):
         return UserError(f"stage {stage} has been passed without a capture", RESTART)
 
     def run(self, stage: str) -> Outcome:
-        """Run to a stage without checking first that it is ahead."""
+        """Run to a stage without first checking that it is ahead."""
         self._outcome = run_to_stage(self.journey, stage, self._timeout, self._name_of)
         return self._outcome
 
     def disassemble(self, address: int, count: int) -> Sequence[str]:
-        """Return no instructions for a dead guest: at the stage in question its CPU may have been in another mode."""
+        """Return instructions in the CPU's current mode; none for a dead guest.
+
+        Commands then answer from the last stage reached, where the CPU may have been in another mode.
+        """
         return () if self._is_dead else [self._with_name(line) for line in self._disassembler(address, count)]
 
     def _with_name(self, instruction: str) -> str:
-        """Append the name of a branch's target."""
+        """Append the symbol that a branch or call instruction goes to."""
         match = _BRANCH_TARGET.search(instruction) if self.journey.kernel_mismatch is None else None
         name = self._name_of(int(match[1], 16)) if match else None
         return f"{instruction} <{printable(name)}>" if name else instruction
@@ -181,9 +184,9 @@ class LiveSession(Opener):
         return self.evaluate_now(text) if capture is self._now else evaluate_captured(text, capture)
 
     def evaluate_now(self, text: str) -> int:
-        """Return the address that the user typed, on the machine as it is now; the debugger evaluates other forms.
+        """Evaluate an address that the user typed, on the machine as it is now. The debugger evaluates other forms.
 
-        :raise UserError: if it is not an address, or neither pvhdbg nor the debugger knows a name in it.
+        :raise UserError: if the text is not an address, or neither pvhdbg nor the debugger knows a name in it.
         """
         try:
             return expression.evaluate(text, self.journey.target)

@@ -1,4 +1,4 @@
-"""The Session protocol: what a command may ask, of a live machine or of a recording."""
+"""The Session protocol: everything that a command may query, from a live machine or a recording."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 class Session(Protocol):
-    """A boot that commands ask about. LiveSession can run it; RecordedSession refuses what needs a machine."""
+    """A boot that commands query. A LiveSession can run the guest; a RecordedSession cannot."""
 
     @property
     def image(self) -> ImageFacts | None:
-        """The kernel, or None if it is unknown or not the one in memory."""
+        """The kernel file; None if it is unknown, or if another kernel is in memory."""
         ...
 
     @property
@@ -30,26 +30,26 @@ class Session(Protocol):
 
     @property
     def opened(self) -> Session | None:
-        """The recording that commands ask instead of this session, or None."""
+        """The recording that answers commands instead of this session; None if no recording is open."""
         ...
 
     def open(self, document: Document | None, /) -> None:
-        """Let commands ask a recording instead of this session; None ends that."""
+        """Open a recording, which then answers commands instead of this session. None closes the recording."""
         ...
 
     def current(self) -> Capture:
-        """Capture the machine as it is now; return the last stage reached for a recording or a dead guest.
+        """Capture the machine as it is now; for a recording or a dead guest, return the last stage's capture.
 
-        :raise UserError: if there is no capture at all.
+        :raise UserError: if there are no captures.
         """
         ...
 
     def target_at(self, capture: Capture, /) -> Target:
-        """Return where to read what a capture does not hold: the machine if the capture is the current one."""
+        """Return a Target to read memory for a capture: the machine for the current capture, otherwise a recording."""
         ...
 
     def why_lacking(self, stage: Stage, /) -> str | None:
-        """Return why this boot does not have a stage, or None if it has it."""
+        """Return why this boot does not have a stage; None if it has the stage."""
         ...
 
     def passed(self) -> Sequence[str]:
@@ -64,26 +64,26 @@ class Session(Protocol):
         ...
 
     def locate(self, where: str, /) -> None:
-        """Set the entry if no kernel file is known: an address, or the path of the kernel's ELF file."""
+        """Set the entry address if no kernel file is known. `where` is an address, or the path of an ELF file."""
         ...
 
     def go(self, stage: str, /) -> Outcome:
-        """Run to a stage, and capture there and at each stage on the way."""
+        """Run to a stage. Capture the machine there, and at each stage on the way."""
         ...
 
     def rewrite(self, change: EntryChange, /) -> Sequence[Rewrite]:
-        """Change what the loader handed over, at the entry. Return what was written."""
+        """Change boot data that the VMM passed, at the entry. Return what was written."""
         ...
 
     def evaluate(self, text: str, capture: Capture, /) -> int:
-        """Return the address that the user typed, with the symbols and registers of a capture.
+        """Evaluate an address that the user typed, with the symbols and registers of a capture.
 
-        :raise UserError: if it is not an address, or has no value there.
+        :raise UserError: if the text is not an address, or a symbol or register in it is unknown.
         """
         ...
 
     def disassemble(self, address: int, count: int, /) -> Sequence[str]:
-        """Return `count` instructions at an address, in the CPU's current mode; none if they can't be read."""
+        """Disassemble `count` instructions at an address, in the CPU's current mode; none if they can't be read."""
         ...
 
     def document(self) -> Document:

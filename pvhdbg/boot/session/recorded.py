@@ -1,4 +1,4 @@
-"""A session with a recording: its captures can be asked about, and nothing runs."""
+"""A session that answers commands from a recording. No machine runs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.boot.session import expression
 from pvhdbg.boot.stop import stages
+from pvhdbg.boot.stop.address import location_suffix
 from pvhdbg.errors import RegisterUnavailable, SymbolMissing, UserError
 from pvhdbg.target.recording import Recording
 
@@ -30,16 +31,16 @@ def last_reached(history: Sequence[Capture]) -> Capture:
 
 
 def recording_of(capture: Capture) -> Recording:
-    """Return a Target that answers with what was read for a capture."""
+    """Return a Target that answers from the memory, registers and symbols of a capture."""
     return Recording(capture.memory, capture.registers, capture.symbols)
 
 
 def evaluate_captured(text: str, capture: Capture, target: Target | None = None) -> int:
-    """Return the address that the user typed, with the symbols and registers of a capture.
+    """Evaluate an address that the user typed, with the symbols and registers of a capture.
 
-    `target` is where to look instead, if more symbols are known than were captured.
+    `target` replaces the capture as their source, if it knows more symbols than were captured.
 
-    :raise UserError: if it is not an address, or a symbol or register was not captured.
+    :raise UserError: if the text is not an address, or a symbol or register was not captured.
     """
     try:
         return expression.evaluate(text, target or recording_of(capture))
@@ -51,7 +52,7 @@ def evaluate_captured(text: str, capture: Capture, target: Target | None = None)
 
 
 class Opener:
-    """Mixin: a session whose commands can be answered from a recording instead."""
+    """Mixin for sessions: the user can open a recording, which then answers commands instead of the session."""
 
     _opened: RecordedSession | None = None
 
@@ -64,7 +65,7 @@ class Opener:
 
 
 class RecordedSession(Opener):
-    """A recording that commands ask. What needs a machine raises UserError."""
+    """A session with a recording. Methods that need a machine raise UserError."""
 
     def __init__(self, document: Document) -> None:
         self._document = document
@@ -78,22 +79,33 @@ class RecordedSession(Opener):
         return last_reached(self.history)
 
     def why_lacking(self, stage: Stage) -> str | None:
-        return None if any(capture.stage == stage.name for capture in self.history) else "not in this recording"
+        if any(capture.stage == stage.name for capture in self.history):
+            return None
+        outcome = self._document.outcome
+        if outcome.died is None or stages.NAMES.index(stage.name) < self._reached_count:
+            return "not in this recording"
+        return f"not reached: the guest died{location_suffix(outcome.died.rip, outcome.died.symbol)}"
+
+    @property
+    def _reached_count(self) -> int:
+        reached = self._document.outcome.reached
+        return stages.NAMES.index(reached) + 1 if reached else 0
 
     def passed(self) -> Sequence[str]:
         return ()
 
     def next_stage(self) -> str:
-        raise _cannot_run()
+        raise _not_available("next-stage")
 
     def locate(self, where: str) -> None:  # noqa: ARG002  the protocol's signature
-        raise _cannot_run()
+        raise _not_available("run-to")
 
     def go(self, stage: str) -> Outcome:  # noqa: ARG002  the protocol's signature
-        raise _cannot_run()
+        raise _not_available("run-to")
 
-    def rewrite(self, change: EntryChange) -> Sequence[Rewrite]:  # noqa: ARG002  the protocol's signature
-        raise _cannot_run()
+    def rewrite(self, change: EntryChange) -> Sequence[Rewrite]:
+        command = "protocol" if isinstance(change, str) else "set"
+        raise UserError(f"{command}: a recording is read-only", "run the kernel with pvhdbg to change its boot data")
 
     def evaluate(self, text: str, capture: Capture) -> int:
         return evaluate_captured(text, capture)
@@ -105,5 +117,5 @@ class RecordedSession(Opener):
         return self._document
 
 
-def _cannot_run() -> UserError:
-    return UserError("a recording can't run", "see `info @STAGE` for what was captured at a stage")
+def _not_available(command: str) -> UserError:
+    return UserError(f"{command}: not available in a recording", "see `stages` for the stages that were captured")

@@ -1,4 +1,4 @@
-"""What a command's words mean: a captured stop, a physical address, a start_info at another address."""
+"""Resolve the arguments of commands: a stage, a physical address, a start_info at another address."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import printable
+from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.address import Addresses
 from pvhdbg.boot.stop.stop import Stop
 from pvhdbg.errors import UserError
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def stop_of(session: Session, capture: Capture) -> Stop:
-    """Return a capture of the session with the captures of the stages before it."""
+    """Return a capture of the session, together with the captures of the stages before it."""
     earlier = takewhile(lambda earlier: earlier.stage != capture.stage, session.history)
     return Stop(capture, tuple(earlier), session.image)
 
@@ -26,28 +27,32 @@ def stop_of(session: Session, capture: Capture) -> Stop:
 def capture_named(session: Session, stage: str) -> Capture:
     """Return the last capture at a stage.
 
-    :raise UserError: if there is none.
+    :raise UserError: if the stage is unknown, or was not captured.
     """
     found = [capture for capture in session.history if capture.stage == stage]
     if found:
         return found[-1]
-    stages = ", ".join(capture.stage for capture in session.history)
-    shown = f'"{printable(stage[:80])}"'
-    raise UserError(f"no capture at stage {shown}", f"use one of: {stages}" if stages else "run to a stage first")
+    known = (*stages.NAMES, stages.DIED)
+    captured = [capture.stage for capture in session.history]
+    if stage not in known:
+        raise UserError(f'unknown stage: "{printable(stage[:80])}"', f"use one of: {', '.join(captured or known)}")
+    raise UserError(
+        f"no capture at stage {stage}", f"use one of: {', '.join(captured)}" if captured else "run to a stage first"
+    )
 
 
 def physical(session: Session, capture: Capture, text: str) -> int:
     """Return the physical address that the user typed.
 
-    :raise PvhdbgError: if it is not an address, or is not mapped.
+    :raise PvhdbgError: if the text is not an address, or the address is not mapped.
     """
     return physical_of(session, capture, session.evaluate(text, capture))
 
 
 def physical_of(session: Session, capture: Capture, address: int) -> int:
-    """Return the physical address of an address: a kernel address is translated, any other is physical already.
+    """Translate a kernel address to a physical address. Any other address is already physical and returned unchanged.
 
-    :raise TargetError: if it is not mapped.
+    :raise TargetError: if the address is not mapped.
     """
     linked = linked_physical(session.image, address)
     if linked is not None:
@@ -58,9 +63,9 @@ def physical_of(session: Session, capture: Capture, address: int) -> int:
 
 
 def linked_physical(image: ImageFacts | None, address: int) -> int | None:
-    """Return where a link address of the kernel is loaded, or None if it is not one.
+    """Return the physical address at which the kernel's link address `address` is loaded; None for other addresses.
 
-    A low address is taken as it is, though per-CPU data is linked at 0.
+    Low addresses are never link addresses here, although per-CPU data is linked at 0: users mean physical memory.
     """
     for segment in image.segments if image else ():
         if segment.paddr < segment.vaddr <= address < segment.vaddr + segment.memsz:
@@ -69,7 +74,7 @@ def linked_physical(image: ImageFacts | None, address: int) -> int | None:
 
 
 class _WithRbx:
-    """A target whose RBX holds another value."""
+    """A Target that returns `rbx` as the value of RBX; everything else comes from another target."""
 
     def __init__(self, target: Target, rbx: int) -> None:
         self._rbx = rbx
@@ -84,7 +89,7 @@ class _WithRbx:
 def start_info_at(target: Target, image: ImageFacts | None, paddr: int) -> Capture:
     """Capture the start_info at a physical address and everything that it points to.
 
-    :raise UserError: for an address that does not fit into EBX.
+    :raise UserError: if the address does not fit in EBX.
     """
     from pvhdbg.boot.stop.read import read_capture
 

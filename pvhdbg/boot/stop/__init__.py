@@ -1,17 +1,17 @@
 """One stop of a PVH boot, decoded.
 
-stages        the stages in order, and what is valid at each
-capture       a Capture: everything decoded at one stop, frozen
+stages        the stages in order, and the data that is valid at each
+capture       a Capture: everything that was decoded at one stop, immutable
 stop          a Stop: a capture, the captures before it and the kernel file
-read          the only place that reads guest memory: Target in, Capture out
-address       symbols, pointers and RIP as physical addresses
-paging        virtual to physical, by walking the page tables
+read          follow the pointers in guest memory and decode what they point to: a Target in, a Capture out
+address       the physical addresses of symbols, pointers and RIP
+paging        translate virtual addresses by walking the page tables
 protocols     the names of the memory-map protocols
-kernel_probe  facts about a kernel, probed in its symbols and strings
+kernel_probe  look up the symbols and strings that determine a kernel's behavior
 early_maps    the physical memory that Linux has mapped in xen_prepare_pvh
 regions       where the kernel, its modules and the boot structures are in memory
-map_entries   memory-map entries of either C layout as plain numbers
-ranges        sets of address ranges
+map_entries   memory-map entries of both C layouts as plain numbers
+ranges        operations on sets of address ranges
 
-Start with capture. Nothing else in boot is imported here.
+Start with capture. No other folder of boot is imported here.
 """

@@ -1,4 +1,4 @@
-"""Physical addresses at one stop: of symbols, pointers and RIP."""
+"""The physical addresses of symbols, pointers and RIP at one stop."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from pvhdbg.target.base import Target
 
 
 class Addresses:
-    """Address translation at one stop: by the page tables, and for symbols by the image's segments if there is one.
+    """Address translation at one stop, with the page tables or with the image's segments.
 
-    Segments come first for symbols because a symbol's page may not be mapped yet although its segment is loaded. They
-    are not used for pointers: per-CPU data is linked at 0, so a segment seems to contain every low address.
+    Symbols are translated with the segments if possible, because a symbol's page may not be mapped yet although its
+    segment is loaded. Pointers are translated only with the page tables: per-CPU data is linked at 0, so a segment
+    seems to contain every low address.
     """
 
     def __init__(self, target: Target, registers: Mapping[str, int | None], image: ImageFacts | None) -> None:
@@ -28,8 +29,8 @@ class Addresses:
     def symbol(self, name: str) -> int:
         """Return the physical address of a symbol.
 
-        :raise SymbolMissing: if there is none.
-        :raise TargetError: if its address is not mapped.
+        :raise SymbolMissing: if there is no such symbol.
+        :raise TargetError: if the symbol's address is not mapped.
         """
         link = self._target.symbol(name)
         by_segment = self._image.to_paddr(link) if self._image else None
@@ -42,18 +43,18 @@ class Addresses:
         return self.physical(int.from_bytes(raw, "little"))
 
     def return_address(self) -> int:
-        """Return the address on top of the stack: valid at a function's first instruction; a word of the image's class.
+        """Return the virtual address on top of the stack. At a function's first instruction, it is the return address.
 
-        It is a virtual address.
+        It has 4 bytes in a 32-bit image, otherwise 8.
         """
         size = 4 if self._image and self._image.elf_class == 32 else 8
         rsp = self._known("rsp")
         return int.from_bytes(self._target.read_phys(self.physical(rsp), size), "little")
 
     def physical(self, vaddr: int) -> int:
-        """Translate a virtual address by the page tables.
+        """Translate a virtual address with the page tables.
 
-        :raise TargetError: if it is not mapped.
+        :raise TargetError: if the address is not mapped.
         """
         paddr = walk(self._target.read_phys, self._paging(), vaddr).paddr
         if paddr is None:
@@ -66,7 +67,7 @@ class Addresses:
         return rip if self.kind() in (PHYSICAL, IDENTITY) else self.physical(rip)
 
     def kind(self) -> str:
-        """Return what kind of address RIP is: physical (paging off), identity (mapped to itself) or kernel."""
+        """Return what kind of address RIP has: physical (paging is off), identity (mapped to itself) or kernel."""
         rip = linear_address(self._known("rip"), self._registers)
         if not self._paging().on:
             return PHYSICAL
@@ -85,12 +86,12 @@ class Addresses:
 
 
 def location_suffix(rip: int | None, symbol: str | None, preposition: str = " at ") -> str:
-    """Return ` at 0xffffffff8305a1ff xen_prepare_pvh+0x12`, safe to print; the empty string if RIP is not known."""
+    """Return ` at 0xffffffff8305a1ff xen_prepare_pvh+0x12`, safe to print; an empty string if RIP is not known."""
     return "" if rip is None else f"{preposition}{rip:#x}" + (f" {printable(symbol)}" if symbol else "")
 
 
 def linear_address(rip: int, registers: Mapping[str, int | None]) -> int:
-    """Add the base of CS to RIP, except in 64-bit code, which ignores it: at a reset, 0xfff0 becomes 0xfffffff0."""
+    """Add the base of CS to RIP: after a reset, 0xfff0 becomes 0xfffffff0. 64-bit code ignores the base."""
     base = registers.get("cs.base")
     if not base or cpu_mode(registers) == "long64":
         return rip
@@ -98,7 +99,7 @@ def linear_address(rip: int, registers: Mapping[str, int | None]) -> int:
 
 
 def code_paddr(capture: Capture, image: ImageFacts | None, rip: int | None = None) -> int | None:
-    """Return the physical address of the code at `rip`, by default the stop's RIP; None if it is not known."""
+    """Return the physical address of the code at `rip`, by default the RIP of the capture; None if not known."""
     rip = capture.rip if rip is None else rip
     if rip is None:
         return None
@@ -108,9 +109,10 @@ def code_paddr(capture: Capture, image: ImageFacts | None, rip: int | None = Non
 
 
 def symbol_at(name_at: Callable[[int], tuple[str, int] | None], image: ImageFacts | None, rip: int) -> str | None:
-    """Return `symbol+0x12` for `rip`, which may be any alias of the code's address; None if no symbol is known.
+    """Return `symbol+0x12` for `rip`; None if no symbol is known.
 
-    `name_at` returns the symbol at a link address and the offset into it.
+    `rip` may be a link address or a physical address. `name_at` returns the symbol that contains a link address, and
+    the offset in that symbol.
     """
     linked = image.to_vaddr(rip) if image else None
     symbol = name_at(rip if linked is None else linked)

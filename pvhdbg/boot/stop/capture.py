@@ -1,4 +1,4 @@
-"""A Capture: everything decoded at one stop, frozen, each record with its bytes and physical address."""
+"""A Capture: everything that was decoded at one stop. Each record has its bytes and its physical address."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from pvhdbg.boot.stop.ranges import AddressRange
 PHYSICAL, IDENTITY, KERNEL = "physical", "identity", "kernel"
 
 MISSING_KERNEL, MISSING_STAGE = "kernel", "stage"
-"""Keys of `missing` that are not keys of a stop: why the kernel file is not used, and between which stages the machine
-is.
+"""Keys of `missing` that are not keys of a stop. Their values say why the kernel file is not used, and that the machine
+is between two stages.
 """
 
 MapRecord = MemmapTableEntry | BootE820Entry
-"""A memory-map entry as it is in guest memory; map_entries decodes it to plain numbers."""
+"""A memory-map entry with the C layout that it has in guest memory. map_entries decodes it to plain numbers."""
 
 
 class Text(NamedTuple):
-    """A string in guest memory: its physical address and its bytes, up to the NUL or to where it was truncated."""
+    """A string in guest memory: its physical address, and its bytes without the NUL. A long string is truncated."""
 
     paddr: int
     raw: bytes
 
 
 class Module(NamedTuple):
-    """An entry of the module list and its command line, None if it has none or it cannot be read."""
+    """An entry of the module list, and its command line. `cmdline` is None if it is missing or cannot be read."""
 
     entry: ModlistEntry
     cmdline: Text | None
@@ -41,12 +41,12 @@ class Module(NamedTuple):
 
 
 def has_e820_module(modules: Sequence[Module]) -> bool:
-    """Say whether module 1 has the name "e820 data", by which the RFC of 2017 marks the memory map."""
+    """Return whether module 1 has the name "e820 data", with which the 2017 RFC protocol marks the memory map."""
     return len(modules) > 1 and modules[1].cmdline is not None and modules[1].cmdline.raw == E820_DATA
 
 
 class MemoryMap(NamedTuple):
-    """The memory map that was handed over. `nr_entries` is the guest's own count, `entries` what could be read."""
+    """The memory map from the VMM. `nr_entries` is the guest's own count; `entries` are those that could be read."""
 
     protocol: str
     paddr: int | None
@@ -55,12 +55,12 @@ class MemoryMap(NamedTuple):
 
     @property
     def is_module(self) -> bool:
-        """Whether the map is the RFC's "e820 data" module."""
+        """Whether the map is an "e820 data" module (the 2017 RFC protocol)."""
         return self.protocol == E820_MODULE
 
 
 class E820(NamedTuple):
-    """The kernel's e820_table: its physical address, its own count, and the entries that could be read."""
+    """The kernel's e820_table: its physical address, the count in guest memory, and the entries that could be read."""
 
     paddr: int
     nr_entries: int
@@ -68,11 +68,12 @@ class E820(NamedTuple):
 
 
 class Capture(NamedTuple):
-    """One stop. What does not exist is None, and `missing` has the reason under the path of its JSON key.
+    """One stop. A value that does not exist is None; `missing` has the reason, by the value's path in the document.
 
-    `start_info` is what EBX pointed to at the entry, `pvh_start_info` the kernel's copy. `cmdline`, `modules` and
-    `memory_map` were read through the copy if there is one. `memory` is every byte that was read, in ascending order,
-    and `symbols` every symbol that was looked up: with `registers` they suffice to decode the stop again.
+    `start_info` is the structure that EBX pointed to at the entry, and `pvh_start_info` is the kernel's copy.
+    `cmdline`, `modules` and `memory_map` were read using the pointers in the copy if there is one, otherwise in the
+    original. `memory` has every byte that was read, in ascending order, and `symbols` has every symbol that was looked
+    up. With `registers`, they are sufficient to decode the stop again.
     """
 
     stage: str
@@ -94,11 +95,11 @@ class Capture(NamedTuple):
 
     @property
     def effective_start_info(self) -> StartInfo | None:
-        """The start_info through which modules, memory map and command line were read: the copy, else the original."""
+        """The start_info whose pointers were followed: the kernel's copy if there is one, otherwise the original."""
         return self.pvh_start_info or self.start_info
 
     def bytes_at(self, paddr: int, size: int) -> bytes | None:
-        """Return bytes that were read at this stop, None if not all of them were."""
+        """Return `size` bytes at a physical address; None if any of them was not read at this stop."""
         for start, data in self.memory:
             if start <= paddr and paddr + size <= start + len(data):
                 return data[paddr - start : paddr - start + size]
@@ -123,4 +124,4 @@ EMPTY_CAPTURE = Capture(
     symbols={},
     missing={},
 )
-"""Stands in for the stop of a run that has none."""
+"""The placeholder for the stop of a run without stops."""

@@ -1,4 +1,4 @@
-"""The physical memory that Linux has mapped in xen_prepare_pvh: reading boot data outside it is a fatal page fault.
+"""The physical memory that Linux has mapped in xen_prepare_pvh. Reading boot data outside it is a fatal page fault.
 
 Sources: Linux arch/x86/platform/pvh/head.S, arch/x86/kernel/head_64.S; for 32 bits head32.c, mk_early_pgtbl_32, and
 head_32.S for PAGE_TABLE_SIZE.
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from pvhdbg.image.facts import ImageFacts
 
 EARLY_MAP_LIMIT = 1 << 30
-"""The physical memory, from 0, that is mapped while xen_prepare_pvh of a 64-bit Linux runs."""
+"""The end of the physical memory that a 64-bit Linux has mapped in xen_prepare_pvh. The memory starts at 0."""
 
 KERNEL_MAP, KERNEL_MAP_SIZE = 0xFFFFFFFF80000000, 512 << 20
 DIRECT_MAP_32 = 0xC0000000
 END, PAE_TABLES = "_end", "initial_pg_pmd"
-"""Symbols of a 32-bit kernel: the end of its image, and one that exists only in PAE kernels."""
+"""Symbols of a 32-bit kernel: the end of its image, and a symbol that exists only in PAE kernels."""
 _PAGE = 0x1000
 
 
 class EarlyMaps(NamedTuple):
-    """The kernel's early page tables: they map physical memory below `limit` at 0 and at `direct_map`.
+    """What the kernel's early page tables map: physical memory below `limit`, at address 0 and at `direct_map`.
 
     A 64-bit kernel is also mapped at its link address. `bits` is the width of a virtual address.
     """
@@ -34,9 +34,10 @@ class EarlyMaps(NamedTuple):
     bits: int = 64
 
     def accessed_paddr(self, paddr: int, size: int) -> int | None:
-        """Return where the kernel really reads if it reads `size` bytes at `paddr`; None if not all of it is mapped.
+        """Return the physical address that the kernel really accesses when it reads `size` bytes at `paddr`.
 
-        The two differ if `paddr` plus the start of the direct map overflows into another map.
+        The two addresses differ if the start of the direct map plus `paddr` overflows into another map. Return None if
+        any of the bytes is not mapped.
         """
         vaddr = self.direct_map + paddr & (1 << self.bits) - 1
         maps = ((self.direct_map, self.limit), (0, self.limit), (KERNEL_MAP, KERNEL_MAP_SIZE))
@@ -44,15 +45,15 @@ class EarlyMaps(NamedTuple):
         return next(offsets, None)
 
     def direct_map_paddr(self, vaddr: int) -> int | None:
-        """Return the physical address that `vaddr` stands for in the direct map; None below the direct map."""
+        """Return the physical address that the direct map maps at `vaddr`; None if `vaddr` is below the direct map."""
         return None if vaddr < self.direct_map else vaddr - self.direct_map
 
 
 def early_maps(image: ImageFacts | None, symbols: Mapping[str, int]) -> EarlyMaps | None:
-    """Return a kernel's early maps; None for a 32-bit kernel without the symbol `_end`.
+    """Return the early maps of a kernel; None for a 32-bit kernel without the symbol `_end`.
 
-    A 32-bit kernel maps everything up to its end, plus the space that page tables for all low memory would take; whole
-    page tables are filled.
+    A 32-bit kernel maps all memory up to the end of its image, plus the space for page tables of all low memory,
+    rounded up to what whole page tables map.
     """
     if image is None or image.elf_class == 64:
         return EarlyMaps()
@@ -69,7 +70,7 @@ def early_maps(image: ImageFacts | None, symbols: Mapping[str, int]) -> EarlyMap
 
 
 def guaranteed_limit(image: ImageFacts | None, symbols: Mapping[str, int]) -> int:
-    """Return the end of the physical memory that is certainly mapped; without `early_maps`, the end of the image."""
+    """Return the end of the physical memory that is certainly mapped: if the early maps are not known, of the image."""
     maps = early_maps(image, symbols)
     if maps:
         return maps.limit

@@ -1,8 +1,9 @@
-"""The entries of a memory map as plain numbers, and what they say about RAM.
+"""Decode memory-map entries to plain numbers, and find the RAM in a map.
 
-A map entry has two C layouts: hvm_memmap_table_entry (24 bytes) in start_info's table, and boot_e820_entry (20 bytes,
-packed) in an "e820 data" module, in boot_params and in the kernel's e820_table. A Capture keeps these records, because
-views show their bytes and addresses. Code that computes with a map decodes them into MapEntry first.
+A map entry has one of two C layouts: hvm_memmap_table_entry (24 bytes) in the table that start_info points to, or
+boot_e820_entry (20 bytes, packed) in an "e820 data" module, in boot_params and in the kernel's e820_table. A Capture
+keeps these records, because views show their bytes and addresses. Code that computes with a map decodes the records to
+MapEntry first.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class MapEntry(NamedTuple):
-    """A map entry of either layout, decoded. Records decode a field at every access, which is slow for long maps."""
+    """A map entry of either layout, decoded. A record decodes a field at each access, which is slow for long maps."""
 
     addr: int
     size: int
@@ -28,7 +29,7 @@ class MapEntry(NamedTuple):
 
     @property
     def end(self) -> int:
-        """One past the last byte; above 2^64 if the guest's entry wraps around."""
+        """The address after the last byte; above 2^64 if the entry wraps around."""
         return self.addr + self.size
 
 
@@ -37,7 +38,7 @@ def decode_entries(records: Iterable[MapRecord]) -> tuple[MapEntry, ...]:
 
 
 def ram_ranges(entries: Iterable[MapEntry]) -> list[AddressRange]:
-    """Return what the map lists as RAM and not also as another type, in ascending order."""
+    """Return the ranges that the map lists only as RAM, not also as another type, in ascending order."""
     usable: list[AddressRange] = []
     unusable: list[AddressRange] = []
     for entry in entries:

@@ -1,5 +1,4 @@
-"""Translate virtual to physical addresses by walking the page tables: 32-bit, PAE, 4 and 5 levels. Pure, over a read
-function.
+"""Translate virtual to physical addresses by walking the page tables: 32-bit, PAE, 4 and 5 levels.
 
 Source: Intel SDM volume 3A, chapter 4 (the same in AMD APM volume 2, chapter 5).
 """
@@ -30,7 +29,7 @@ class Paging(NamedTuple):
         return bool(self.cr0 & CR0_PG)
 
     def levels(self) -> tuple[Level, ...]:
-        """Return the levels of tables from the top down, for the mode that these registers select."""
+        """Return the levels of page tables, top level first, in the paging mode that these registers select."""
         if self.efer & EFER_LMA:
             four = tuple(
                 Level(name, shift, 9, 8) for name, shift in (("PML4", 39), ("PDPT", 30), ("PD", 21), ("PT", 12))
@@ -42,7 +41,10 @@ class Paging(NamedTuple):
 
 
 class Level(NamedTuple):
-    """One level of page tables: it translates `bits` address bits from bit `shift` up. `entry_size` is in bytes."""
+    """One level of page tables. It translates `bits` bits of the address, starting at bit `shift`.
+
+    `entry_size` is in bytes.
+    """
 
     name: str
     shift: int
@@ -51,7 +53,7 @@ class Level(NamedTuple):
 
 
 class Step(NamedTuple):
-    """An entry that a walk read: the name of its level, its physical address, and its value."""
+    """A page-table entry that a walk read: the name of its level, its physical address, and its value."""
 
     level: str
     paddr: int
@@ -59,7 +61,7 @@ class Step(NamedTuple):
 
 
 class Walk(NamedTuple):
-    """A translation: the physical address, None if it is not mapped, and the entries that were read."""
+    """The result of a translation: the physical address (None if `vaddr` is not mapped), and the entries read."""
 
     vaddr: int
     paddr: int | None
@@ -67,7 +69,7 @@ class Walk(NamedTuple):
 
 
 def walk(read_phys: ReadPhys, paging: Paging, vaddr: int) -> Walk:
-    """Translate `vaddr` as the processor would. With paging off, the address is already physical.
+    """Translate `vaddr` as the processor would. If paging is off, the address is already physical.
 
     :raise MemoryUnreadable: if a table cannot be read.
     """
@@ -96,7 +98,7 @@ def _canonical(vaddr: int, bits: int) -> bool:
 
 
 def _is_large(paging: Paging, level: Level, entry: int) -> bool:
-    """Say whether an entry maps a large page: 4 MiB (only with CR4.PSE), 2 MiB or 1 GiB."""
+    """Return whether an entry maps a large page: 4 MiB (only with CR4.PSE), 2 MiB or 1 GiB."""
     if not entry & LARGE:
         return False
     if level.entry_size == 4:

@@ -1,4 +1,4 @@
-"""The protocols by which a memory map is handed over, and the values of `--protocol`."""
+"""The protocols with which a VMM passes a memory map, and the values of `--protocol`."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Sets of address ranges. A range is a pair, its end one past the last byte.
+"""Operations on sets of address ranges. A range is a pair of the first address and the address after the last byte.
 
-The time is O(n log n), because a guest may list thousands of ranges.
+Each operation takes at most O(n log n), because a guest may list thousands of ranges.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ AddressRange = tuple[int, int]
 
 
 def union(ranges: Iterable[AddressRange]) -> list[AddressRange]:
-    """Return the ranges in ascending order, merged where they overlap or touch, without empty ones."""
+    """Return the ranges in ascending order. Overlapping and adjacent ranges are merged, empty ranges are dropped."""
     merged: list[AddressRange] = []
     for start, end in sorted(item for item in ranges if item[0] < item[1]):
         if merged and start <= merged[-1][1]:
@@ -24,7 +24,7 @@ def union(ranges: Iterable[AddressRange]) -> list[AddressRange]:
 
 
 def minus(ranges: Iterable[AddressRange], subtracted: Iterable[AddressRange]) -> list[AddressRange]:
-    """Return the parts of `ranges` that are in none of `subtracted`, in ascending order."""
+    """Return the parts of `ranges` that are not in any of `subtracted`, in ascending order."""
     remaining: list[AddressRange] = []
     cuts = union(subtracted)
     first = 0
@@ -42,13 +42,13 @@ def minus(ranges: Iterable[AddressRange], subtracted: Iterable[AddressRange]) ->
 
 
 def holds(ranges: Sequence[AddressRange], start: int, end: int) -> bool:
-    """Say whether one of the ranges, a result of `union`, contains all of [start, end)."""
+    """Return whether one of the ranges, a result of `union`, contains all of [start, end)."""
     index = bisect_right(ranges, start, key=lambda item: item[0]) - 1
     return index >= 0 and end <= ranges[index][1]
 
 
 def touches(ranges: Sequence[AddressRange], start: int, end: int) -> bool:
-    """Say whether any byte of [start, end) is in one of the ranges, a result of `union`."""
+    """Return whether any byte of [start, end) is in one of the ranges, a result of `union`."""
     index = bisect_right(ranges, start, key=lambda item: item[0])
     return (index > 0 and start < min(end, ranges[index - 1][1])) or (index < len(ranges) and ranges[index][0] < end)
 

@@ -1,4 +1,4 @@
-"""Follow the pointers: Target -> Capture. The only place that reads guest memory."""
+"""Follow the pointers in guest memory and decode what they point to: a Target in, a Capture out."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MAX_STRING = 65_536
 MAX_MODULES = 4_096
 MAX_ENTRIES = 16_384
 MAX_TEXT = 1 << 22
-"""The limit for all strings of one stop together: 4,096 modules may each claim a long one."""
+"""The limit in bytes for all strings of one stop together: each of 4,096 modules may have a long command line."""
 CHUNK = 256
 CODE_BEFORE, CODE = 32, 96
 
@@ -45,16 +45,17 @@ def read_capture(
     start_info_paddr: int | None,
     extra_keys: Collection[str] = (),
 ) -> Capture:
-    """Read and decode the keys that are valid at `stage`, and `extra_keys`.
+    """Read and decode the structures that are valid at `stage`, and those in `extra_keys`.
 
-    `start_info_paddr` is EBX at the entry, None if it was not captured. At stage entry itself, None means to read EBX.
+    `start_info_paddr` is the value of EBX at the entry, None if it was not captured. At the stage entry, None means to
+    read EBX.
     """
     known = stages.stage(stage)
     return _Reading(target, known._replace(valid=(*known.valid, *extra_keys)), image, start_info_paddr).capture()
 
 
 class _Reading:
-    """One stop while it is read. What cannot be read gets a reason in `missing`, and reading continues."""
+    """A stop that is being read. If something cannot be read, the reason goes into `missing` and reading continues."""
 
     def __init__(self, target: Target, stage: Stage, image: ImageFacts | None, start_info_paddr: int | None) -> None:
         self.target = Recorder(target)
@@ -72,7 +73,7 @@ class _Reading:
         start_info = self._valid(stages.START_INFO, self._start_info)
         copy = self._valid(stages.PVH_START_INFO, self._pvh_start_info)
         self.effective_start_info = copy or start_info
-        # Before the modules, because all strings share MAX_TEXT and modules may claim 4,096 of them.
+        # Read this before the modules: all strings share the limit MAX_TEXT, and there may be 4,096 modules.
         cmdline = self._valid("cmdline", self._cmdline)
         modules = self._valid("modules", self._modules)
         capture = Capture(
@@ -107,7 +108,7 @@ class _Reading:
             return None
 
     def _valid(self, key: str, read: Callable[[], T]) -> T | None:
-        """Return what `read` returns if `key` is valid at this stage, else None with the reason in `missing`."""
+        """Return what `read` returns if `key` is valid at this stage, otherwise None with the reason in `missing`."""
         if key in self.stage.valid:
             return self._try(key, read)
         if self.stage.name in _WHY_NOT:
@@ -130,7 +131,7 @@ class _Reading:
         return self._read_start_info("pvh_start_info", self.addresses.symbol("pvh_start_info"))
 
     def _read_start_info(self, path: str, paddr: int) -> StartInfo:
-        """Read the fields of version 1 unless the structure is a valid version 0."""
+        """Read a start_info. The fields of version 1 are read unless the structure is a valid version 0."""
         head = StartInfo(self.target.read_phys(paddr, SIZE_V0), paddr)
         if head.version == 0 and head.magic == MAGIC:
             for field in StartInfo.FIELDS:
@@ -170,7 +171,7 @@ class _Reading:
         return MemoryMap(NO_MAP, None, 0, ())
 
     def _read_e820_module(self, modules: tuple[Module, ...]) -> None:
-        """Record the bytes of an "e820 data" module: a kernel that knows only the RFC's protocol ignores the table."""
+        """Read an "e820 data" module so that it is recorded: a kernel with the 2017 RFC protocol ignores the table."""
         if has_e820_module(modules):
             self._try("e820_module", self._e820_module, modules[1].entry.paddr)
 
@@ -201,7 +202,7 @@ class _Reading:
         return min(claimed, limit)
 
     def _table(self, path: str, of: type[S], paddr: int, count: int) -> tuple[S, ...]:
-        """Read `count` records at `paddr`; none if one of them cannot be read."""
+        """Read `count` records at `paddr`. If any of them cannot be read, return none."""
         if not count:
             return ()
         try:
@@ -227,7 +228,7 @@ class _Reading:
         return Text(paddr, text)
 
     def _chunk(self, path: str, paddr: int) -> bytes:
-        """Read from `paddr` to the next multiple of CHUNK, so that no page past the end of the string is read."""
+        """Read from `paddr` to the next multiple of CHUNK: a longer read could extend into an unreadable page."""
         try:
             return self.target.read_phys(paddr, CHUNK - paddr % CHUNK)
         except MemoryUnreadable as error:
@@ -235,7 +236,7 @@ class _Reading:
             return b""
 
     def _read_for_checks(self) -> None:
-        """Read what only checks need: the probed symbols, the code at RIP and the ACPI root pointer."""
+        """Read what only the checks need: the probed symbols, the code at RIP and the ACPI root pointer."""
         if self.stage.name == "prepare":
             probe(self.target, self.image)
         rip = self._try("code", self.addresses.rip)

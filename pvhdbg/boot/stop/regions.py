@@ -1,4 +1,4 @@
-"""Regions of memory at a stop: the kernel, the modules, and the boot structures that were handed over."""
+"""Regions of memory at a stop: the kernel, the modules, and the boot structures from the VMM."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ KERNEL = "the kernel"
 
 
 class Region(NamedTuple):
-    """A named range of memory. `end` is one past the last byte; `field` is the path of what gives its address."""
+    """A named range of memory. `end` is the address after the last byte; `field` is the path of the field with the
+    address of the region.
+    """
 
     name: str
     start: int
@@ -27,20 +29,20 @@ class Region(NamedTuple):
 
 
 def kernel(image: ImageFacts | None) -> Iterator[Region]:
-    """Yield the load segments that occupy memory."""
+    """Yield the kernel's load segments, without those that occupy no memory."""
     for index, segment in enumerate(image.segments if image else ()):
         if segment.memsz:
             yield Region(KERNEL, segment.paddr, segment.end, f"kernel.segments[{index}]")
 
 
 def modules(entries: Iterable[Module]) -> Iterator[Region]:
-    """Yield the modules, also empty ones."""
+    """Yield all modules, including empty ones."""
     for index, module in enumerate(entries):
         yield Region(f"module {index}", *module.span, f"modules[{index}].paddr")
 
 
 def structures(capture: Capture) -> Iterator[Region]:
-    """Yield what was handed over except the modules' contents, as far as it could be read."""
+    """Yield the boot structures from the VMM that could be read, without the contents of the modules."""
     info, memory_map = capture.start_info, capture.memory_map
     if info and info.at is not None:
         yield Region(START_INFO, info.at, info.at + len(info.raw), "start_info")

@@ -1,4 +1,4 @@
-"""The stages of a PVH boot: where each stops, and what is valid there."""
+"""The stages of a PVH boot: the address at which each stops, and the data that is valid there."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ KERNEL_BOOT_PARAMS = "kernel_boot_params"
 E820_TABLE = "e820_table"
 HANDED_OVER = ("cmdline", "modules", "memory_map")
 CAPTURE_KEYS = (START_INFO, PVH_START_INFO, *HANDED_OVER, BOOT_PARAMS, KERNEL_BOOT_PARAMS, E820_TABLE)
-"""What a stop can hold besides the CPU's state: keys of a Capture and of its JSON."""
+"""The data that a stop can have in addition to the CPU's state: keys of a Capture and of its JSON form."""
 
 DIED = "died"
 RESET, UNSEEN = "reset", "unseen"
 """RESET is before the entry; UNSEEN is after stages that passed without a capture. Like DIED, they are not stages."""
 
-
 MISSED = "passed, not captured"
-"""What views show for a stage that passed while the guest ran unwatched."""
+"""What views show for a stage that the guest passed while it ran unobserved."""
 NO_LONGER_VALID = "no longer valid"
-"""How the reason in `missing` begins for a key that was valid only at earlier stages."""
+"""The beginning of the reason in `missing` for a key that was valid only at earlier stages."""
 
 
 class Stage(NamedTuple):
-    """A stop on the way. `symbol` is the function it belongs to, None for the entry. The stage is that function's
-    return if `returns` is true, else its first instruction. `valid` names the keys that can be read there.
+    """A stop point of the boot.
+
+    `symbol` is the name of a function, None for the entry. If `returns` is true, the stage is at the return from the
+    function, otherwise at its first instruction. `valid` has the keys of the data that can be read there.
     """
 
     name: str
@@ -63,7 +64,7 @@ STAGES = (
 )
 NAMES = tuple(stage.name for stage in STAGES)
 FIRST_STOP = "prepare"
-"""Where an interactive session begins, if the guest has that stage."""
+"""The stage at which an interactive session begins, if the guest has this stage."""
 _NOT_STAGES = {
     DIED: Stage(DIED, None, False, (), "where the guest died"),
     RESET: Stage(RESET, None, False, (), "before the PVH entry"),
@@ -72,7 +73,7 @@ _NOT_STAGES = {
 
 
 def stage(name: str) -> Stage:
-    """Return the stage of that name, or its substitute for DIED, RESET and UNSEEN.
+    """Return the stage with this name. For DIED, RESET and UNSEEN, return a substitute.
 
     :raise KeyError: if the name is unknown.
     """
@@ -87,21 +88,24 @@ def first_valid(key: str) -> str:
 
 
 def is_before(name: str, later: str) -> bool:
-    """Say whether a stage, or RESET, comes before stage `later`."""
+    """Return whether a stage, or RESET, comes before stage `later`."""
     return name == RESET or NAMES.index(name) < NAMES.index(later)
 
 
 def filled_in_after(name: str) -> tuple[str, ...]:
-    """Return the keys that the kernel fills in between stage `name` and the next: readable there, but incomplete."""
+    """Return the keys of the data that the kernel fills in between stage `name` and the next stage.
+
+    They can be read between the two stages, but may be incomplete.
+    """
     following = NAMES.index(name) + 1
     keys = STAGES[following].valid if following < len(STAGES) else ()
     return tuple(key for key in keys if key in (BOOT_PARAMS, KERNEL_BOOT_PARAMS, E820_TABLE))
 
 
 def readable_after_missing(passed: int) -> tuple[str, ...]:
-    """Return the keys that can still be read if the first `passed` stages were not captured.
+    """Return the keys of the data that can still be read if the first `passed` stages were not captured.
 
-    start_info is not among them: its address was in EBX at the entry.
+    They do not include start_info, because its address was only in EBX at the entry.
     """
     valid = STAGES[min(passed, NAMES.index("kernel") + 1) - 1].valid if passed else ()
     return tuple(key for key in valid if passed > 1 and key != START_INFO)

@@ -1,4 +1,4 @@
-"""A capture in its run: the one shape that views and rules get a stop in."""
+"""A Stop: a capture together with its context, as views and rules receive it."""
 
 from __future__ import annotations
 

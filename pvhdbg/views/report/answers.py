@@ -1,7 +1,7 @@
-"""The answers to questions about one stop, as lines of text.
+"""The output of the `pvh` commands about one stop, as lines of text.
 
-If the capture does not have what a question is about, the answer gives the reason, then the answer for the latest
-earlier stop that has it.
+If the capture of the stop lacks a structure, the output gives the reason, and then shows the structure as it was at the
+latest earlier stop that has it.
 """
 
 from __future__ import annotations
@@ -56,12 +56,12 @@ def info(stop: Stop) -> list[str]:
 
 
 def from_earlier_stop(stop: Stop, answer: Callable[[Stop], list[str]], *keys: str) -> list[str]:
-    """Return why this capture lacks all of `keys`, then the answer for the latest earlier stop that has one of them."""
-    reason = f"{keys[0]}: {missing_reason(stop.capture, keys[0])}"
+    """Return why this capture lacks all of `keys`, then the output for the latest earlier stop that has any of them."""
+    reason = f"{boot_params_rows.symbol_path(keys[0])}: {missing_reason(stop.capture, keys[0])}"
     for index, capture in reversed(list(enumerate(stop.earlier))):
         if any(getattr(capture, key) is not None for key in keys):
             earlier = Stop(capture, stop.earlier[:index], stop.image)
-            return [f"{reason}; as captured at stage {capture.stage}:", *answer(earlier)]
+            return [f"{reason}; last captured at stage {capture.stage}:", *answer(earlier)]
     return [reason]
 
 
@@ -105,12 +105,12 @@ def memory_map(stop: Stop) -> list[str]:
 
 
 def _cut(capture: Capture, path: str) -> list[str]:
-    """Return a line that says why a map or a string was not read completely, or nothing if it was."""
+    """Return the reason if a map or a string was not read completely, otherwise nothing."""
     return [f"  {printable(capture.missing[path])}"] if path in capture.missing else []
 
 
 def e820(stop: Stop) -> list[str]:
-    """Return the kernel's e820_table or, before the kernel has built it, the one in boot_params."""
+    """Return the kernel's e820_table or, before the kernel has built it, the table in boot_params."""
     table = stop.capture.e820_table
     if table is not None:
         head = f"e820_table at {text.address(table.paddr)}: {map_rows.summary(table.entries)}"
@@ -120,32 +120,33 @@ def e820(stop: Stop) -> list[str]:
     if record is None:
         return from_earlier_stop(stop, e820, "e820_table", "kernel_boot_params", "boot_params")
     entries = record.e820_table[: record.e820_entries]
-    return [f"{key}.e820_table: {map_rows.summary(entries)}", *tables.map_table(entries)]
+    name = boot_params_rows.symbol_path(f"{key}.e820_table")
+    return [f"{name}: {map_rows.summary(entries)}", *tables.map_table(entries)]
 
 
 def _boot_params_key(capture: Capture) -> str:
-    """Return the key of the kernel's copy if it exists, otherwise that of pvh_bootparams."""
+    """Return the key of boot_params if the kernel has filled it in, otherwise the key of pvh_bootparams."""
     return boot_params_rows.PARAMS if capture.kernel_boot_params is None else boot_params_rows.KERNEL_COPY
 
 
 def boot_params(stop: Stop, names: Sequence[str] = ()) -> list[str]:
     """Return the named fields (`hdr.version`, `version`, `e820_table`), or all fields with runs of zeros folded.
 
-    :raise UserError: if there is no field of a name.
+    :raise UserError: if a field does not exist.
     """
     key = _boot_params_key(stop.capture)
     record = getattr(stop.capture, key)
     if record is None:
         return from_earlier_stop(stop, partial(boot_params, names=names), "boot_params", "kernel_boot_params")
-    head = f"{key}, struct boot_params at {text.address(record.at)}"
+    head = f"{boot_params_rows.SYMBOLS[key]}, struct boot_params at {text.address(record.at)}"
     rows = boot_params_rows.boot_params_rows(stop.capture, key, handed_over=stop.handed_over, folded=not names)
     return [head, *tables.field_table(_named(rows, names) if names else rows)]
 
 
 def _named(rows: Sequence[Row], names: Sequence[str]) -> list[Row]:
-    """Return the rows of these fields and of the fields inside them, named by their paths.
+    """Return the rows of the named fields and of the fields inside them.
 
-    A name is a whole path or its end after a dot.
+    A name is a path, or the end of a path after a dot. The rows are labeled with their paths.
     """
     tops = [path for name in names for path in _paths(rows, name)]
     selected = [row for row in rows if row.path in tops or (not _is_in_entry(row) and _is_below(row, tops))]
@@ -157,7 +158,7 @@ def _is_below(row: Row, tops: Sequence[str]) -> bool:
 
 
 def _is_in_entry(row: Row) -> bool:
-    """Say whether the row is a field of an e820 entry, which the entry's own row already shows."""
+    """Return True for a field of an e820 entry, because the row of the entry already shows it."""
     return bool(row.fields) and row.fields[0].owner is BootE820Entry
 
 
@@ -179,7 +180,7 @@ def cmdline(stop: Stop) -> list[str]:
 
 
 def cpu(stop: Stop) -> list[str]:
-    """Return mode and registers; at the entry also how they compare with the ABI's requirements."""
+    """Return the CPU mode and registers; at the entry, also how they compare with the ABI's requirements."""
     head = text.columns([(row.name, row.value, row.meaning) for row in cpu_rows.cpu_rows(stop.capture)])
     if stop.capture.stage != "entry":
         return [*head, "the ABI's requirements apply at the entry: see `cpu @entry`"]
@@ -194,25 +195,28 @@ def _requirement(capture: Capture, requirement: Requirement) -> tuple[str, str, 
     if requirement.is_met_by(value):
         return "=", name, f"{value:#x}", requirement.meaning
     later = " (not required by older versions of the ABI)" if requirement.added_later else ""
-    return "!", name, f"{value:#x}", f"must be {requirement.meaning}: {requirement.why}{later}"
+    part = name.partition(".")[2]
+    wanted = f"must be {requirement.meaning.removeprefix(f'{part} ')}" if part else f"must have {requirement.meaning}"
+    return "!", name, f"{value:#x}", f"{wanted}: {requirement.why}{later}"
 
 
 def code_bytes(stop: Stop, address: int | None, read: Callable[[int, int], bytes]) -> list[str]:
-    """Return the code at a physical address or at RIP as raw bytes: the captured ones or, if there are none, what
-    `read` returns.
+    """Return the code at a physical address, or at RIP, as raw bytes.
+
+    They come from the capture; if it has no bytes there, from `read`.
     """
     start = address if address is not None else code_paddr(stop.capture, stop.image)
     if start is None:
         return [f"code: {missing_reason(stop.capture, 'code')}"]
-    data, kind = _captured(stop.capture, start), "captured bytes"
+    data = _captured(stop.capture, start)
     if not data:
         with suppress(TargetError):
-            data, kind = read(start, min(CODE - CODE_BEFORE, _FOUR_GIB - start % _FOUR_GIB)), "bytes"
+            data = read(start, min(CODE - CODE_BEFORE, _FOUR_GIB - start % _FOUR_GIB))
     if not data:
-        return [f"no bytes captured at {start:#x}"]
+        return [f"no bytes were captured at physical address {start:#x}"]
     offsets = range(0, len(data), BYTES_A_LINE)
     rows = [(f"{start + offset:#x}", data[offset : offset + BYTES_A_LINE].hex(" ")) for offset in offsets]
-    return [f"{kind}, not disassembled:", *text.columns(rows)]
+    return [f"raw bytes at physical address {start:#x}:", *text.columns(rows)]
 
 
 def _captured(capture: Capture, start: int) -> bytes:
@@ -221,7 +225,7 @@ def _captured(capture: Capture, start: int) -> bytes:
 
 
 def picture(stop: Stop) -> list[str]:
-    """Return the picture of memory to scale."""
+    """Return a picture of memory, drawn to scale."""
     if stop.capture.memory_map is None:
         return from_earlier_stop(stop, picture, "memory_map")
     return picture_text.render(memory_picture.of_capture(stop.capture, stop.image), indent=0)
@@ -230,17 +234,20 @@ def picture(stop: Stop) -> list[str]:
 def timeline(
     history: Sequence[Capture], now: str | None, lacking: Callable[[Stage], str | None], passed: Sequence[str] = ()
 ) -> list[str]:
-    """Return a line for each stage: captured, passed but not captured, not reached, or why this guest lacks it."""
+    """Return a line for each stage: captured, passed but not captured, not reached, or why the guest does not have it."""
     captured = {capture.stage for capture in history}
     rows = []
     for stage in stages.STAGES:
         not_captured = stages.MISSED if stage.name in passed else "not reached"
         state = "captured" if stage.name in captured else lacking(stage) or not_captured
         rows.append(("*" if stage.name == now else "", stage.name, printable(state), stage.about))
+    if stages.DIED in captured:
+        died = stages.stage(stages.DIED)
+        rows.append(("*" if died.name == now else "", died.name, "captured", died.about))
     return text.columns(rows, indent=0)
 
 
 def field_names() -> list[str]:
-    """Return the fields that `bootparams` accepts, by their paths without indexes."""
+    """Return the fields that the command `bootparams` accepts, as paths without indexes."""
     keys = (key for topic in topics.fields() for key in topic.keys)
     return [key.partition(".")[2] for key in keys if is_within(key, boot_params_rows.PARAMS)]

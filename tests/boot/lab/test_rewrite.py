@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from pvhdbg.abi.start_info import SIZE_V0
@@ -267,14 +269,13 @@ def test_a_value_out_of_range_is_rejected(change: str) -> None:
         ("start_info.paddr=1", "struct hvm_start_info has no field paddr"),
         ("start_info[0].magic=1", "cannot be set"),
         ("cmdline[0]=1", "cannot be set"),
-        ("modules.paddr=1", "cannot be set"),
         ("modules[0]=1", "cannot be set"),
         ("modules[0].name=1", "struct hvm_modlist_entry has no field name"),
-        ("modules[1].paddr=1", "index out of range, the list has length 1"),
+        ("modules[1].paddr=1", "no such module: this boot has only 0"),
         ("memory_map=1", "cannot be set"),
         ("memory_map.paddr=1", "cannot be set"),
         ("memory_map.entries=1", "cannot be set"),
-        ("memory_map.entries[6].addr=1", "index out of range, the list has length 6"),
+        ("memory_map.entries[6].addr=1", "no such entry: this memory map has 0 to 5"),
         ("memory_map.entries.addr=1", "cannot be set"),
         ("memory_map.other[0].addr=1", "cannot be set"),
         ("memory_map.entries[0].name=1", "struct hvm_memmap_table_entry has no field name"),
@@ -287,6 +288,38 @@ def test_a_path_that_cannot_be_set_is_rejected_with_a_hint(change: str, reason: 
     with pytest.raises(UserError, match=f": {reason}$") as caught:
         rewrite(build.linux_guest(), change)
     assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [
+        ("magic", "start_info.magic"),
+        ("memory_map[99].size", "memory_map.entries[99].size"),
+        ("memmap[0].type", "memory_map.entries[0].type"),
+        ("module[0].paddr", "modules[0].paddr"),
+        ("modules.paddr", "modules[0].paddr"),
+    ],
+)
+def test_an_unknown_path_is_rejected_with_the_path_that_was_probably_meant(path: str, meant: str) -> None:
+    with pytest.raises(UserError, match=f"^unknown path: {re.escape(path)}$") as caught:
+        rewrite(build.linux_guest(), f"{path}=1")
+
+    assert f"did you mean `{meant}`?" == caught.value.hint
+
+
+def test_an_unknown_path_that_resembles_none_is_rejected_with_the_list() -> None:
+    with pytest.raises(UserError, match=r"^unknown path: nonsense\.x$") as caught:
+        rewrite(build.linux_guest(), "nonsense.x=1")
+
+    assert caught.value.hint is not None
+    assert caught.value.hint.startswith("use start_info.FIELD")
+
+
+def test_a_boot_without_modules_says_how_to_add_one() -> None:
+    with pytest.raises(UserError, match=r"no such module: this boot has none$") as caught:
+        rewrite(build.linux_guest(), "start_info.nr_modules=0", "modules[5].paddr=0")
+
+    assert "add a module with -i FILE" == caught.value.hint
 
 
 def test_a_value_of_the_wrong_type_is_rejected() -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from pvhdbg.boot.lab.assignment import assignment
+from pvhdbg.boot.lab.rewrite import EntryChange
+from pvhdbg.boot.record.document import DEAD, Death, Outcome
 from pvhdbg.boot.session.recorded import RecordedSession
 from pvhdbg.boot.stop.stages import STAGES
 from pvhdbg.errors import UserError
@@ -17,12 +20,32 @@ def test_a_stage_that_was_not_captured_is_missing() -> None:
     assert [None, None, "not in this recording"] == [short.why_lacking(stage) for stage in STAGES[:3]]
 
 
-def test_a_recording_refuses_to_run_and_to_change_anything() -> None:
+def test_a_stage_after_the_death_was_not_reached() -> None:
+    boot = build.boot()
+    outcome = Outcome("prepare", DEAD, Death("triple-fault", 0x1000, "xen_prepare_pvh", ""))
+    died = RecordedSession(boot._replace(stops=boot.stops[1:2], outcome=outcome))
+
+    assert [
+        "not in this recording",
+        None,
+        "not reached: the guest died at 0x1000 xen_prepare_pvh",
+    ] == [died.why_lacking(stage) for stage in STAGES[:3]]
+
+
+@pytest.mark.parametrize("command", ["next-stage", "run-to"])
+def test_a_recording_does_not_run(command: str) -> None:
     session = RecordedSession(build.boot())
 
-    for refuse in (session.next_stage, lambda: session.go("kernel"), lambda: session.rewrite("v0")):
-        with pytest.raises(UserError, match=r"^a recording can't run$"):
-            refuse()
+    with pytest.raises(UserError, match=rf"^{command}: not available in a recording$"):
+        session.next_stage() if command == "next-stage" else session.go("kernel")
+
+
+@pytest.mark.parametrize(
+    ("command", "change"), [("protocol", "v0"), ("set", assignment("start_info.version", "0"))], ids=str
+)
+def test_a_recording_is_read_only(command: str, change: EntryChange) -> None:
+    with pytest.raises(UserError, match=f"^{command}: a recording is read-only$"):
+        RecordedSession(build.boot()).rewrite(change)
 
 
 def test_a_symbol_that_was_not_captured_is_unknown() -> None:
