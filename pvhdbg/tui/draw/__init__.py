@@ -6,11 +6,11 @@ boxes        borders and tabs
 panes        a view in its frame
 headings     the first line of a view
 memory_pane  memory drawn to scale
-text_lines   what gdb or the guest wrote
+text_lines   gdb's output and the guest's serial output, wrapped
 state_lines  the two lines at the top
 detail       the explanation of the selected row
 fields_at    which fields lie in a range of memory
-legend       the last line: what the keys do
+legend       the last line of the screen, which shows what the keys do
 popups       the list of keys and the question before quitting
 keys         the table of keys
 """

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def shows_past(screen: Screen) -> bool:
-    """Say whether the view shows an earlier stage; a live view never does."""
+    """Return whether the view shows an earlier stage. A live view never does."""
     return screen.past is not None and not table.shown(screen).is_live
 
 
@@ -39,7 +39,7 @@ def style(screen: Screen) -> str:
 
 
 def top(screen: Screen, plan: Layout) -> Line:
-    """Draw the top border: the tabs and, above a second view, its name."""
+    """Draw the top border: the tabs and, if there is a second view, the name of that view above it."""
     drawn, border = box(screen), style(screen)
     left = rule(_tabs(screen, plan.inner), plan.inner, drawn.across, border)
     beside: Line = []
@@ -50,7 +50,7 @@ def top(screen: Screen, plan: Layout) -> Line:
 
 
 def between(screen: Screen, plan: Layout, title: Line, *, closes: bool = False) -> Line:
-    """Draw the border above a pane below the view; the last one closes the frame."""
+    """Draw the border above one of the panes below the view. With `closes`, it is the bottom border of the frame."""
     drawn, border = box(screen), style(screen)
     ends = (drawn.bottom_left, drawn.bottom_right) if closes else (drawn.left, drawn.right)
     return [(border, ends[0]), *rule(title, plan.width - 2, drawn.across, border), (border, ends[1])]
@@ -90,7 +90,7 @@ _WORDINGS: tuple[tuple[Sequence[str], str], ...] = (
 
 
 def _named(screen: Screen, names: Sequence[str], blank: str) -> Line:
-    """Draw the tabs, with a sign between key and name if something changed or is wrong."""
+    """Draw the tabs, with a sign between key and name for changes and findings."""
     changed, tabs = changed_views(screen), list[tuple[str, str]]()
     for view, name in zip(table.VIEWS, names, strict=True):
         if tabs:
@@ -102,7 +102,7 @@ def _named(screen: Screen, names: Sequence[str], blank: str) -> Line:
 
 
 def _sign(screen: Screen, view: View, *, is_changed: bool) -> str:
-    """Return the sign on a tab: a star if something changed; for the list of findings the sign of the worst."""
+    """Return the sign on a tab: a star if something changed; on the tab of the findings, the worst finding's sign."""
     sign = signs(screen.ascii)
     if view.finding is None or not screen.boot_findings:
         return sign.changed if is_changed else " "

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 BYTES_SHOWN = 16
 GAP = "   "
 LONG = 30
-"""Characters of a value or meaning that may not fit on its row."""
+"""A value or meaning of more characters than this may not fit on its row."""
 
 
 def detail(screen: Screen, width: int, lines: int) -> list[Line]:
@@ -48,7 +48,7 @@ def detail(screen: Screen, width: int, lines: int) -> list[Line]:
 
 
 def title(screen: Screen, width: int, lines: int) -> str:
-    """Return the pane's title: how much of the text is hidden, and the key that shows it."""
+    """Return the pane's title, which shows how much of the text is hidden and which key shows it."""
     count, top = len(_all_lines(screen, _subject(screen), width)), _top(screen, width, lines)
     hidden = count - lines
     if screen.focus == state.DETAIL:
@@ -57,12 +57,12 @@ def title(screen: Screen, width: int, lines: int) -> str:
     if hidden <= 0:
         return "detail"
     if lines == 1:
-        return f"detail   F2: all {text.counted(count, 'line')}"
+        return f"detail   F2: show all {text.counted(count, 'line')}"
     return f"detail   F2: {hidden} more {'line' if hidden == 1 else 'lines'}"
 
 
 def last_top(screen: Screen, width: int, lines: int) -> int:
-    """Return the highest index of a first visible line."""
+    """Return the largest index that the first visible line can have."""
     return max(len(_all_lines(screen, _subject(screen), width)) - lines, 0)
 
 
@@ -75,7 +75,7 @@ def _all_lines(screen: Screen, row: Row | None, width: int) -> list[Line]:
 
 
 def _subject(screen: Screen) -> Row | None:
-    """Return the row to explain: the selected one, or the view's stand-in if the view is empty."""
+    """Return the row to explain: the selected row or, if the view is empty, its stand-in row."""
     row = selected(screen)
     if row is None and screen.capture and not rows(screen):
         return table.shown(screen).stand_in
@@ -87,7 +87,7 @@ def _detail(screen: Screen, row: Row) -> Detail:
     if row.raw and not row.path:
         return about._replace(note=_contents(screen, row.address or 0, len(row.raw)))
     if row.value == NOTHING and screen.capture and _is_no_longer_valid(changes.top_key(row.path), screen.capture.stage):
-        return about._replace(note="Left: show the earlier stage that has it.")
+        return about._replace(note="Left: show the earlier stage that has this value.")
     return about
 
 
@@ -98,7 +98,7 @@ def _is_no_longer_valid(key: str, stage: str) -> bool:
 
 
 def _contents(screen: Screen, paddr: int, size: int) -> str:
-    """Say what kind of memory raw bytes are in, and which fields."""
+    """Describe what kind of memory raw bytes are in, and name the fields there."""
     memory = memory_at.describe(screen, paddr)
     return " ".join(filter(None, (memory and f"Memory {memory}.", fields_at.names(screen, paddr, size))))
 
@@ -112,7 +112,7 @@ def _one_line(row: Row, about: Detail, *, ascii: bool) -> Line:  # noqa: A002
 
 @lru_cache(64)
 def _lines(row: ById[Row], about: Detail, width: int, *, ascii: bool) -> list[Line]:  # noqa: A002
-    """Draw the head on a line of its own, then everything else as paragraphs."""
+    """Draw the head on its own line, then everything else as paragraphs."""
     head = _broken([*_head(row.value), *_was(about, ascii=ascii)], width)
     findings = _paragraphs(_findings(about, ascii=ascii), width, ascii=ascii)
     sentences = (classes.DETAIL, " ".join(words for _, words in _sentences(row.value, about)))
@@ -155,7 +155,7 @@ def _head(row: Row) -> Line:
 
 
 def _place_and_bytes(row: Row) -> Line:
-    """Return C type, address and bytes, without what the row in the view shows."""
+    """Return C type, address and bytes, which the row in the view does not show."""
     if not row.path:
         return []
     raw = row.raw.hex(" ") if len(row.raw) <= 8 else ""
@@ -188,7 +188,7 @@ def _words(finding: Finding) -> str:
 
 
 def _long_texts(row: Row) -> Line:
-    """Return value and meaning if they may not fit on the row."""
+    """Return the value and the meaning, each only if it may not fit on the row."""
     texts = () if row.folded or not row.path else (row.value, row.meaning)
     return [(classes.DETAIL, words) for words in texts if len(words) > LONG]
 
@@ -198,7 +198,7 @@ def _sentences(row: Row, about: Detail) -> Line:
     topic = _topic(row, about)
     explained = list(_explained(topic)) if topic else []
     bits = list(_bits(row, topic)) if topic else []
-    enter = "Enter: go to its row." if about.finding_first else ""
+    enter = "Enter: go to the field." if about.finding_first else ""
     if row.leads_to is not None and not about.finding_first:
         enter = f"Enter: go to {text.address(row.leads_to)}."
     sentences = [_zero_fields(row), about.note, *bits, *explained[:1], enter, *explained[1:]]
@@ -206,7 +206,7 @@ def _sentences(row: Row, about: Detail) -> Line:
 
 
 def _topic(row: Row, about: Detail) -> Explanation | None:
-    """Return what explains the row: of a finding its rule, else its field; of the line at RIP the stage."""
+    """Return the explanation of a finding's rule, of the stage for the line at RIP, or otherwise of the row's field."""
     if about.topic:
         return lookup.of_row(row._replace(path=about.topic))
     rule = lookup.of_row(row._replace(path=row.name)) if about.finding_first else None

@@ -1,4 +1,4 @@
-"""Which fields lie in a range of memory, so that bytes can say what they mean."""
+"""Which fields lie in a range of memory, to explain raw bytes."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from pvhdbg.views.rows.row import Row
 
 NAMED = 6
-"""How many paths are named; a sign stands for the others."""
+"""How many paths are named. The sign `…` stands for all others."""
 _LONGEST = 1 << 16
-"""Bytes of the longest row: a string."""
+"""The size of the longest row in bytes. It is a string."""
 
 
 def names(screen: Screen, paddr: int, size: int) -> str:
-    """Name the fields in a range of memory, as a sentence; the empty string if there are none."""
+    """Name the fields in a range of memory, in one sentence. Return "" if there are none."""
     views = [view for view in table.VIEWS if view.captures]
     rows = [row for view in views for row in _rows_in(shown.capture_rows(screen, view), paddr, size)]
     paths = list(dict.fromkeys(row.path for row in rows))
@@ -37,7 +37,7 @@ def _rows_in(rows: Rows, paddr: int, size: int) -> list[Row]:
 
 @lru_cache(CACHED)
 def _by_address(rows: ById[Rows]) -> list[tuple[int, int, Row]]:
-    """Return the rows that have bytes, by address; of a structure only its fields."""
+    """Return the rows that have bytes, sorted by address. Of a structure, only the fields are included."""
     items = [(row.address, index, row) for index, row in enumerate(rows.value) if row.address is not None and row.raw]
     leaves = [item for item in items if item[2].fields and not _is_structure(item[2])]
     return sorted(leaves or items, key=lambda item: item[:2])

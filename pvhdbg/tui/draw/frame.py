@@ -58,7 +58,7 @@ def output_visible(screen: Screen, width: int, height: int) -> int:
 
 
 def clamp(screen: Screen, width: int, height: int) -> Screen:
-    """Select a row that exists, and scroll so that it is visible and no pane is past its end."""
+    """Select a row that exists, and scroll so that the row is visible and no pane is scrolled past its end."""
     count, popup, text = visible(screen, width, height), screen.popup, table.shown(screen).text
     if screen.view in screen.positions:
         window = panes.window(screen, len(rows(screen)), count)
@@ -73,13 +73,13 @@ def clamp(screen: Screen, width: int, height: int) -> Screen:
 
 
 def detail_last(screen: Screen, width: int, height: int) -> int:
-    """Return the highest index of the detail's first visible line; 0 if it does not have the focus."""
+    """Return the largest index that the detail's first visible line can have; 0 if the detail lacks the focus."""
     plan = layout(screen, width, height)
     return detail.last_top(screen, width - 2, plan.detail) if screen.focus == state.DETAIL else 0
 
 
 def _top(top: int | None, count: int, shown: int) -> int | None:
-    """Return None at the end, which is then followed."""
+    """Return the first visible line, or None at the end, so that new lines are followed."""
     return None if top is None or top >= count - shown else max(top, 0)
 
 
@@ -139,7 +139,7 @@ def _output_style(line: str) -> str:
 
 
 def _output_title(screen: Screen, plan: Layout) -> Line:
-    """Draw the pane's name, where it is scrolled to, and the message for the user."""
+    """Draw the pane's name, its scroll position, and the message for the user."""
     top = screen.output_top
     where = "" if top is None else f"from line {top + 1} of {len(screen.output)} "
     title: Line = [(_pane_title(screen, state.OUTPUT), f" gdb {where}")]

@@ -1,4 +1,4 @@
-"""The first line of a view: what it shows, and of which stop."""
+"""The first line of a view: what the view shows, and from which stop."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def heading(screen: Screen) -> Line:
 
 
 def _when(screen: Screen) -> Line:
-    """Label captures of earlier stages as past, and views that have no past as live."""
+    """Label captures of earlier stages as past, and views that always show the present as live."""
     capture = screen.capture
     if screen.past is not None and capture:
-        words = f" past: captured at {capture.stage} " if boxes.shows_past(screen) else " live, not past "
-        return [(classes.PAST, words)]
+        label = "past: captured" if boxes.shows_past(screen) else "live: not captured"
+        return [(classes.PAST, f" {label} at {capture.stage} ")]
     if screen.run.kind == state.RUNNING and not table.shown(screen).is_live:
         return [(classes.PAST, " as of the last stop ")]
     return []

@@ -12,9 +12,9 @@ EVERYWHERE, PANE, PROMPT = "everywhere", "pane", "prompt"
 class Key(NamedTuple):
     """A key and its action.
 
-    `key` is the name shown to users; `names` the names in prompt_toolkit, in a row if there are several; `scope` where
-    it works; `action` a name that app/actions.py or app/dispatcher.py knows; `short` the word in the legend, empty if
-    it is not there.
+    `key` is the name shown to users. `names` are prompt_toolkit's names of the keys to press, one after the other.
+    `scope` is where the key works. `action` is the name of an action in app/actions.py or app/dispatcher.py. `short` is
+    the word in the legend, or empty if the legend does not show the key.
     """
 
     key: str
@@ -26,7 +26,7 @@ class Key(NamedTuple):
 
 
 def _views() -> tuple[Key, ...]:
-    """Return the keys of the views: with Alt they work everywhere."""
+    """Return the keys that show the views. Together with Alt, they work everywhere."""
     actions = [(view.key, f"view {view.name}", f"show {view.name}: {view.about}") for view in table.VIEWS]
     return (
         *(Key(f"Alt-{key}", ("escape", key), EVERYWHERE, action, about) for key, action, about in actions),
@@ -44,13 +44,13 @@ KEYS: tuple[Key, ...] = (
     Key("F5", ("f5",), EVERYWHERE, "continue", "continue the guest", "continue"),
     Key("F6", ("f6",), EVERYWHERE, "next-stage", "run to the next stage", "next stage"),
     Key("F9", ("f9",), EVERYWHERE, "breakpoint",
-        "set or delete a hardware breakpoint at the selected code or bytes, else at RIP"),
-    Key("F10", ("f10",), EVERYWHERE, "next", "step one source line, else one instruction, over calls", "next"),
-    Key("F11", ("f11",), EVERYWHERE, "step", "step one source line, else one instruction, into calls", "step"),
+        "set or delete a hardware breakpoint at the selected code or bytes, otherwise at RIP"),
+    Key("F10", ("f10",), EVERYWHERE, "next", "step over calls, by line or, without source, by instruction", "next"),
+    Key("F11", ("f11",), EVERYWHERE, "step", "step into calls, by line or, without source, by instruction", "step"),
     Key("Shift-F11", ("f23",), EVERYWHERE, "finish", "run until the current function returns"),
     Key("Ctrl-C", ("c-c",), EVERYWHERE, "interrupt", "interrupt the running guest or gdb command", "interrupt"),
     Key("Ctrl-Z", ("c-z",), EVERYWHERE, "suspend", "suspend pvhdbg; `fg` resumes it"),
-    Key("Ctrl-Q", ("c-q",), EVERYWHERE, "quit", "quit; asks first if that ends a guest", "quit"),
+    Key("Ctrl-Q", ("c-q",), EVERYWHERE, "quit", "quit; asks first if quitting ends the guest", "quit"),
     Key("Tab", ("tab",), PANE, "focus-next", "focus the next pane", "focus"),
     Key("Shift-Tab", ("s-tab",), EVERYWHERE, "focus-back", "focus the previous pane"),
     Key("Esc", ("escape",), PANE, "focus-prompt", "focus the prompt"),
@@ -69,12 +69,12 @@ KEYS: tuple[Key, ...] = (
     Key("PageDown", ("pagedown",), PANE, "page-down", "move one page down"),
     Key("Home", ("home",), PANE, "first", "move to the first row"),
     Key("End", ("end",), PANE, "last", "move to the last row"),
-    Key("Left", ("left",), PANE, "earlier", "show the stage before, as captured", "earlier"),
-    Key("Right", ("right",), PANE, "later", "show the stage after, up to the current stop"),
-    Key("Enter", ("enter",), PANE, "follow", "follow the pointer; on a finding, go to its row", "follow"),
+    Key("Left", ("left",), PANE, "earlier", "show the previous stage, as captured", "earlier"),
+    Key("Right", ("right",), PANE, "later", "show the next captured stage, up to the current stop"),
+    Key("Enter", ("enter",), PANE, "follow", "follow the pointer; on a finding, go to the field", "follow"),
     Key("Backspace", ("backspace",), PANE, "back", "return to where Enter or : was pressed"),
     Key("d", ("d",), PANE, "changes", "show only what changed since the previous stage, or everything again", "diff"),
-    Key("z", ("z",), PANE, "fold", f"show or fold fields that are 0 (in {_FOLDING})"),
+    Key("z", ("z",), PANE, "fold", f"unfold or fold fields that are 0 (in {_FOLDING})"),
     Key("/", ("/",), PANE, "search", "search in this view"),
     Key("N", ("N",), PANE, "search-next", "go to the next match"),
     Key(":", (":",), PANE, "goto", "go to an address (0x… or p 0x… physical, v 0x… virtual) or a symbol", "go to"),

@@ -14,17 +14,17 @@ BELOW = 2
 """Lines below the frame: the prompt and the legend."""
 LEAST_WIDTH, LEAST_HEIGHT = 60, 16 - BELOW
 BESIDE = 200
-"""Columns from which the code stands beside the view."""
+"""The least number of columns at which the code is drawn beside the view."""
 
 _STATE, _BORDERS = 2, 3
 _COMPACT = 30
-"""Below this many lines the detail has only one, unless the focus is on the view, or findings are shown."""
+"""If the terminal has fewer lines, the detail pane has only one, unless the view has the focus or shows findings."""
 _LEAST_VIEW, _LEAST_OUTPUT = 3, 2
-"""Lines that the view and the output keep while the detail has the focus."""
+"""Lines that the view and the output pane keep while the detail pane has the focus."""
 
 
 class Layout(NamedTuple):
-    """The lines of each pane, without borders. `beside` is the width of the second view, 0 if there is none."""
+    """The number of lines of each pane, without borders. `beside` is the width of the second view, or 0 without one."""
 
     width: int
     view: int
@@ -54,7 +54,10 @@ def is_too_small(width: int, height: int) -> bool:
 
 
 def _below(screen: Screen, lines: int, room: int) -> tuple[int, int]:
-    """Return the lines of detail and output. With the focus on the view the detail is read too, so it gets more."""
+    """Return the number of lines of the detail and of the output.
+
+    The detail gets more lines if the view has the focus, because the user then reads both.
+    """
     both = room // 3 if lines < _COMPACT else room * 2 // 5
     most = max(both - _LEAST_OUTPUT, 1)
     detail = min(_share(lines), most)

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from pvhdbg.tui.screen.state import Screen
 
 FIRST = ("help", "continue", "next-stage")
-"""The actions that come first, before all others: while the guest runs, the one that stops it."""
+"""The actions that come before all others in the legend, if the guest is stopped."""
 WHILE_RUNNING = ("help", "interrupt")
 ONCE_DEAD = ("help", "restart")
 WITHOUT_GUEST = ("help",)
 _RUN_ON = ("continue", "next-stage", "next", "step")
-"""Actions that are impossible if the guest is dead, and in a recording."""
+"""Actions that are impossible if the guest is dead, or in a recording."""
 _FIRST = {
     state.RUNNING: WHILE_RUNNING,
     state.DEAD: ONCE_DEAD,
@@ -34,7 +34,7 @@ _ENTRIES = {":": "go to", "/": "search"}
 
 
 def legend(screen: Screen, width: int) -> Line:
-    """Draw as many keys as fit; instead of them the line that is being typed in a pane."""
+    """Draw as many keys as fit or, while the user types an address or a search text in a pane, that text."""
     sign = signs(screen.ascii)
     if screen.entry:
         kind = _ENTRIES.get(screen.entry.kind, screen.entry.kind)
@@ -46,7 +46,7 @@ def legend(screen: Screen, width: int) -> Line:
 
 
 def _chosen(scope: str, width: int, actions: Sequence[str]) -> list[Key]:
-    """Choose the first actions, then keys that work only here, then the others, until the line is full."""
+    """Choose the keys of `actions`, then the keys that work only in `scope`, then others, until the line is full."""
     everywhere = [key for key in KEYS if key.short and key.scope == EVERYWHERE]
     first = [key for key in everywhere if key.action in actions]
     impossible = {*WHILE_RUNNING, *ONCE_DEAD, *(() if actions in (FIRST, WHILE_RUNNING) else _RUN_ON)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from itertools import groupby, zip_longest
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from pvhdbg.tui.lines import classes
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
     from pvhdbg.views.rows.memory_picture import Strip
 
 GAP, WIDE_GAP, WIDE = 6, 10, 100
-"""Cells between two strips, and from which width on the wider gap: the label of an end reaches into it."""
+"""Cells between two strips, and the least width for the wider gap. The label at a strip's end extends into the gap."""
 USUAL = 2
-"""Strips of a picture without RAM above 4 GiB."""
+"""The number of strips in a picture without RAM above 4 GiB."""
 _SHORT = {", module 0": "", "module list": "modlist", "command line": "cmdline", "memory map": "map"}
 _LONG = re.compile("|".join(_SHORT))
 HIDDEN = "+"
@@ -55,7 +56,7 @@ def strip(screen: Screen, width: int, lines: int) -> list[Line]:
 
 
 def _cut_below(lines: list[Line], count: int) -> list[Line]:
-    """Keep the first lines; signs on the last one stand for letters below it."""
+    """Keep the first `count` lines. In the last of them, HIDDEN stands for letters that are cut off below it."""
     hidden = [plain(line) for line in lines[count:]]
     if not hidden:
         return lines
@@ -65,7 +66,7 @@ def _cut_below(lines: list[Line], count: int) -> list[Line]:
 
 
 def stacked(screen: Screen, width: int, lines: int) -> list[Line]:
-    """Draw the strips one above the other, then explain the signs."""
+    """Draw the strips one above the other, followed by the explanation of the signs."""
     capture = screen.capture
     if capture is None:
         return []
@@ -73,8 +74,8 @@ def stacked(screen: Screen, width: int, lines: int) -> list[Line]:
     drawn = [line for strip in picture.strips for line in _lines(strip, ascii=screen.ascii)]
     legend = picture_text.legend(picture, ascii=screen.ascii)
     if any(len(words) > width for words in legend):
-        kinds, *marks = map(_shorten, legend)
-        legend = [*kinds.replace("  (", "\n(").split("\n"), *marks]  # the scale on a line of its own
+        kinds, scale, *marks = map(_shorten, legend)
+        legend = [kinds, *wrap(scale, width), *marks]
     return [*drawn, *([(classes.MEANING, words)] for words in legend)][:lines]
 
 
@@ -83,7 +84,7 @@ def _shorten(words: str) -> str:
 
 
 def letters(screen: Screen, width: int, strip: Sequence[Line]) -> str:
-    """Explain the letters below a strip, and the sign for letters that don't fit if the strip has it."""
+    """Explain the letters below a strip, and the sign HIDDEN if the strip has it."""
     if screen.capture is None:
         return ""
     marks = memory_picture.marks(screen.handover or screen.capture, screen.image)
@@ -107,7 +108,7 @@ def _drawn(capture: ById[Capture], handover: ById[Capture], image: ById[ImageFac
 def _lines(strip: Strip, *, ascii: bool) -> list[Line]:  # noqa: A002
     """Draw the scale, the cells, and as many lines of letters as needed."""
     picture = Picture((strip,), (), (), ())
-    scale, _, *marks, _ = picture_text.render(picture, ascii=ascii, indent=0)
+    scale, _, *marks, _, _ = picture_text.render(picture, ascii=ascii, indent=0)
     cells: Line = [
         (classes.KINDS[kind], picture_text.SIGNS[kind][ascii] * len(list(run))) for kind, run in groupby(strip.cells)
     ]

@@ -1,4 +1,4 @@
-"""A view in its frame: heading, then as many rows or lines of text as fit."""
+"""A view in its frame: the heading, then as many rows or lines of text as fit."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from pvhdbg.tui.screen.state import Screen
 
 BESIDE = 110
-"""Columns from which the memory picture stands beside the table."""
+"""The least number of columns at which the memory picture is drawn beside the table."""
 STACKED = 24
-"""Lines from which the picture above the table is drawn in full."""
+"""The least number of lines at which the memory picture above the table is drawn in full."""
 LEAST_PICTURE = 46
 _LEAST_ROWS = 4
 
@@ -50,7 +50,7 @@ def _with_picture(screen: Screen, width: int, lines: int) -> list[Line]:
 
 
 def _beside(screen: Screen, width: int, lines: int) -> list[Line]:
-    """Draw the table as wide as it needs, and the picture in the rest."""
+    """Draw the table as wide as it needs to be, and the picture in the remaining columns."""
     wanted = row_lines.table_width(shown_view.rows(screen), width)
     right = min(max(width - wanted - 2, LEAST_PICTURE), width // 2)
     left = width - right - 2
@@ -83,7 +83,7 @@ def _rows(screen: Screen, width: int, lines: int) -> list[Line]:
 
 
 def _with_cursor(screen: Screen, body: Line, width: int, *, is_selected: bool) -> Line:
-    """Put the cursor's column before a row."""
+    """Prepend the column of the cursor to a row."""
     sign = signs(screen.ascii)
     if not is_selected:
         return fit([("", " "), *body], width, sign.more)
@@ -92,7 +92,7 @@ def _with_cursor(screen: Screen, body: Line, width: int, *, is_selected: bool) -
 
 
 def window(screen: Screen, count: int, lines: int) -> range:
-    """Return the indexes of the visible rows; the selected one is among them."""
+    """Return the indexes of the visible rows, which include the selected row."""
     cursor = min(max(shown_view.cursor(screen), 0), max(count - 1, 0))
     top = screen.position.top if screen.view in screen.positions else cursor - lines // 2
     first = max(min(max(top, cursor - lines + 1), cursor, count - lines), 0)
@@ -100,7 +100,7 @@ def window(screen: Screen, count: int, lines: int) -> range:
 
 
 def rows_visible(screen: Screen, width: int, lines: int) -> int:
-    """Return how many rows fit in a view of that many lines."""
+    """Return how many rows fit in a view of `lines` lines."""
     body = lines - 1
     if table.shown(screen).has_picture and width < BESIDE:
         body -= len(_above(screen, width, body))
@@ -121,7 +121,7 @@ def _why_empty(screen: Screen) -> str:
 
 
 def _awaited(screen: Screen) -> str:
-    """Say what pvhdbg waits for. The stages are known as soon as there is a machine."""
+    """Describe what pvhdbg is waiting for. The stages are known once the machine has started."""
     if screen.run.kind == state.STARTING and not screen.stages:
         return f"waiting for gdb and QEMU to start: {screen.title.machine}"
     if screen.run.kind in (state.STARTING, state.RUNNING):

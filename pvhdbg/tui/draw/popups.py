@@ -1,4 +1,4 @@
-"""What lies over the screen: the list of keys, and the question before quitting."""
+"""The popups, drawn over the screen: the list of keys, and the question before quitting."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 HELP, QUIT = "help", "quit"
 WIDEST, KEY_WIDTH = 100, 12
-_HEADS = {EVERYWHERE: "Everywhere", PANE: "In a pane", PROMPT: "At the prompt, together with gdb's own keys"}
+_HEADS = {EVERYWHERE: "Everywhere", PANE: "In a pane", PROMPT: "At the prompt, in addition to gdb's keys"}
 _QUESTION = ("pvhdbg started this guest: quitting ends it.", "", "Quit?   y: yes   any other key: no")
 
 
@@ -46,7 +46,7 @@ def popup(screen: Screen, shown: Popup, width: int, height: int) -> list[Line]:
 
 
 def last_top(shown: Popup, width: int, height: int) -> int:
-    """Return the highest index of the popup's first visible line, in a frame of this size."""
+    """Return the largest index that the popup's first visible line can have, in a frame of this size."""
     return max(len(_lines(shown, width - 4)) - (height - 4), 0)
 
 
@@ -71,7 +71,7 @@ def _framed(screen: Screen, lines: list[Line], inner: int, title: str, keys: str
 
 @lru_cache(4)
 def help_lines(width: int, *, ascii: bool = False) -> list[Line]:  # noqa: A002  the name of the option
-    """Return the list of keys, by where they work, then the meaning of the signs."""
+    """Return the list of keys, grouped by where they work, then the meanings of the signs."""
     keys = [line for scope, head in _HEADS.items() for line in _section(scope, head, width)]
     return [*keys, *_signs(signs(ascii), width)]
 
@@ -83,7 +83,7 @@ def _signs(sign: Signs, width: int) -> Iterator[Line]:
         (" ".join(sign.findings.values()), "a finding: error, warning, info"),
         (
             " ".join(stages.values()),
-            "a stage: captured, current, ahead, not in this guest, passed but not captured; [shown]",
+            "a stage: captured, current, ahead, not in this guest, passed but not captured; [ ]: displayed",
         ),
         (f"{runs['running']} {runs['stopped']} {runs['dead']}", "the guest: running, stopped, dead"),
         (f"{sign.cursor} {sign.current} {sign.breakpoint}", "the selected row, RIP, a breakpoint"),

@@ -21,7 +21,7 @@ GAP = "   "
 
 
 class Part(NamedTuple):
-    """A part of the first line, in wordings from long to short. The last one is empty if the part may be dropped."""
+    """A part of the first line, in wordings from long to short. The last is empty if the part may be dropped."""
 
     style: str
     wordings: tuple[str, ...]
@@ -69,7 +69,7 @@ def _parts(screen: Screen) -> dict[str, Part]:
 
 
 def _short_machine(machine: str) -> str:
-    """Return QEMU's machine type; "attached" for a machine that is only known as "at WHERE"."""
+    """Return QEMU's machine type, or "attached" for a machine that pvhdbg did not start."""
     return "attached" if machine.startswith("at ") else machine.partition(" ")[0]
 
 
@@ -107,14 +107,14 @@ def _rip(screen: Screen) -> tuple[str, ...]:
 
 
 def _symbols(screen: Screen) -> tuple[str, ...]:
-    """Say whether gdb has symbols: dropped first if they are loaded, which is usual, and otherwise last."""
+    """Return wordings for whether gdb has symbols. The usual case, that it has, is dropped first, the others last."""
     if screen.symbols == state.LOADED:
         return screen.symbols, "", ""
     return screen.symbols, screen.symbols.replace("loading symbols", "loading"), ""
 
 
 _TIMELINES = ((4, False), (3, False), (2, False), (2, True), (1, True))
-"""Cells between the stages, and whether the rest is shortened, from wide to narrow."""
+"""Cells between the stages, and whether the right part is shortened, from the widest line to the narrowest."""
 
 
 def timeline(screen: Screen, width: int) -> Line:
@@ -153,7 +153,7 @@ def _right(screen: Screen, *, short: bool) -> Line:
 
 
 def _findings(screen: Screen, *, short: bool) -> Iterator[tuple[str, str]]:
-    """Count the findings of this boot up to the shown stage, and those that are new there."""
+    """Count the findings of this boot up to the displayed stage, and those that are new at that stage."""
     sign = signs(screen.ascii)
     if screen.boot_findings:
         yield "", "so far:" if short else "found so far:"

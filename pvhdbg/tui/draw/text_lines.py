@@ -1,4 +1,4 @@
-"""Lines of text that gdb or the guest wrote, folded at the width of a pane."""
+"""Lines of text that gdb or the guest wrote, wrapped at the width of a pane."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 def wrapped(screen: Screen, lines: Sequence[str], top: int | None, width: int, count: int) -> list[str]:
-    """Return at most `count` lines from `top` on, or the last ones if that is None. Long lines go on in the next.
+    """Return at most `count` display lines starting at `top`, or the last `count` if `top` is None. Wrap long lines.
 
-    An empty last line is left out: it is only where the next text will be written.
+    Omit an empty last line: it is a placeholder for output still to come.
     """
     end = len(lines) - 1 if lines and not lines[-1] else len(lines)
     start = max(end - count if top is None else top, 0)

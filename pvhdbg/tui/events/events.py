@@ -1,4 +1,4 @@
-"""What the machine thread reports to the screen: frozen values, in one direction."""
+"""The events that the machine thread reports to the screen, as frozen values."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ class GuestRuns(NamedTuple):
 
 
 class KernelIdentified(NamedTuple):
-    """Which kernel is in memory: None if it is not the one whose file was named."""
+    """pvhdbg has identified the kernel in memory. `image` is None if it is not the kernel file that the user named."""
 
     image: ImageFacts | None
 
 
 class GuestStopped(NamedTuple):
-    """The guest stopped or died: `run` says which, and where."""
+    """The guest stopped or died: `run` specifies which, and where."""
 
     run: Run
     now: Capture
@@ -46,20 +46,20 @@ class GuestStopped(NamedTuple):
 
 
 class MachineLost(NamedTuple):
-    """The machine can't be examined any more: `why`, in one line."""
+    """The machine can no longer be examined. `why` is the reason, in one line."""
 
     why: str
 
 
 class CodeRead(NamedTuple):
-    """The code at the current stop, and the code at stages by their names, this one included."""
+    """The code at the current stop, and the code at stages that the guest has reached, by stage name."""
 
     code: Code
     code_by_stage: Mapping[str, Code] = {}
 
 
 class MemoryRead(NamedTuple):
-    """Memory that was requested: from the capture `past`, or from the machine if that is None."""
+    """The requested memory, read from the capture `past`, or from the machine if `past` is None."""
 
     bytes: Bytes
     past: Capture | None = None
@@ -74,7 +74,7 @@ class SerialOutput(NamedTuple):
 
 
 class SymbolsChanged(NamedTuple):
-    """Whether gdb has symbols: `state` is a word of `screen.state`."""
+    """gdb loads, has or lacks symbols: `state` is LOADING, LOADED or NO_SYMBOLS of `screen.state`."""
 
     state: str
 
@@ -86,13 +86,13 @@ class QueueLength(NamedTuple):
 
 
 class GdbBusy(NamedTuple):
-    """Whether the machine thread executes a command of the user."""
+    """Whether the machine thread is executing one of the user's commands."""
 
     busy: bool
 
 
 class LinesWanted(NamedTuple):
-    """Whether gdb waits for more lines of a command, up to its `end`."""
+    """Whether gdb waits for more lines of a multi-line command, which ends with the line `end`."""
 
     more: bool
 
@@ -105,7 +105,7 @@ class Message(NamedTuple):
 
 
 class ThreadEnded(NamedTuple):
-    """The machine thread ended, and the machine with it. `error` is a bug, raised again in the screen's thread."""
+    """The machine thread ended, and the machine with it. If `error` is set, the screen's thread raises it again."""
 
     error: BaseException | None = None
 

@@ -1,4 +1,4 @@
-"""What is new at the stop that is shown: the keys of the capture that appeared or changed, and their views."""
+"""What is new at the displayed stop: the capture keys that appeared or changed, and the views that show them."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _VIEWS = {capture_key: view for view in table.VIEWS for capture_key in view.capt
 
 
 def changed_views(screen: Screen) -> frozenset[str]:
-    """Return the names of the views in which something changed. Registers always change: they don't count."""
+    """Return the names of the views in which something changed. Registers don't count, because they always change."""
     return frozenset(_VIEWS[key].name for key in _changed_keys(screen))
 
 
 def news(screen: Screen) -> str:
-    """Describe on one line what is new and what changed at the current stop."""
+    """Describe in one line what is new and what changed at the current stop."""
     new_keys, capture = _new_keys(screen), screen.capture
     new = [_in_view(key) for key in new_keys]
     changed = [_in_view(key) for key in _changed_keys(screen) if key not in new_keys]
@@ -39,14 +39,14 @@ def _in_view(key: str) -> str:
 
 
 def _changed_keys(screen: Screen) -> list[str]:
-    """Return the capture's keys that are new or changed."""
+    """Return the capture keys that are new or changed."""
     changed = {changes.top_key(path) for path in screen.old_values}
     new = _new_keys(screen)
     return [key for key in _VIEWS if key in new or (key in changed and getattr(screen.capture, key) is not None)]
 
 
 def _new_keys(screen: Screen) -> list[str]:
-    """Return the capture's keys that the stage before did not have; a copy that the kernel made is new."""
+    """Return the capture keys that the previous stage did not have. The kernel's copy of a structure counts as new."""
     capture, before = screen.capture, changes.stage_before(screen)
     if capture is None or before is None:
         return []

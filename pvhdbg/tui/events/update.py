@@ -27,7 +27,7 @@ def update(screen: Screen, event: events.Event) -> Screen:
 
 
 def merge_output(waiting: Iterable[events.Event]) -> Iterator[events.Event]:
-    """Yield the events, with successive pieces of output joined: every append copies the lines of the pane."""
+    """Yield the events, with consecutive pieces of output joined, because each append copies all lines of the pane."""
     for kind, run in groupby(waiting, type):
         if kind is events.GdbOutput:
             yield events.GdbOutput("".join(event.text for event in run if isinstance(event, events.GdbOutput)))
@@ -38,14 +38,14 @@ def merge_output(waiting: Iterable[events.Event]) -> Iterator[events.Event]:
 
 
 def show_stage(screen: Screen, past: int | None) -> Screen:
-    """Show the capture at an index of the history, None for the current stop."""
+    """Show the capture at the index `past` of the history, or the current stop if `past` is None."""
     return _reread_bytes(compare_and_check(_at_start_rows(screen._replace(past=past))))
 
 
 def compare_and_check(screen: Screen) -> Screen:
-    """Bring up to date what changed up to the capture that is shown, and what the rules find in it.
+    """Update the changes and the findings of the displayed capture.
 
-    It is compared with the stage before and, at the current stop, also with what was there when the machine arrived.
+    The capture is compared with the previous stage and, at the current stop, also with `Screen.arrival`.
     """
     capture = screen.capture
     arrival = screen.arrival if screen.past is None else None
@@ -66,7 +66,7 @@ def _values_before(before: ById[Capture], after: ById[Capture]) -> Mapping[str, 
 
 
 def _machine_started(screen: Screen, event: events.MachineStarted) -> Screen:
-    """Forget the machine before: this one is at its reset vector."""
+    """Forget everything about the previous machine. The new machine is at its reset vector."""
     return screen._replace(
         title=event.title,
         run=Run(),
@@ -89,7 +89,7 @@ def _machine_started(screen: Screen, event: events.MachineStarted) -> Screen:
 
 
 def _view_after_restart(screen: Screen) -> str:
-    """Leave the findings if the death of the guest had brought them up."""
+    """Return the view to show after a restart. Leave the findings if they were shown because the guest died."""
     explains_death = screen.run.kind == state.DEAD and table.shown(screen) is table.FINDINGS
     return table.FIRST.name if explains_death else screen.view
 
@@ -106,7 +106,7 @@ def _kernel_identified(screen: Screen, event: events.KernelIdentified) -> Screen
 
 
 def _guest_stopped(screen: Screen, event: events.GuestStopped) -> Screen:
-    """Show the stop. If the guest moved, return from the past, and say what is new."""
+    """Show the stop. If the guest moved, return from a past stage, and report what is new."""
     stopped = screen._replace(run=event.run, now=event.now, history=event.history, stages=event.stages)
     if event.run == screen.run:
         return _reread_bytes(compare_and_check(stopped))
@@ -118,7 +118,7 @@ def _guest_stopped(screen: Screen, event: events.GuestStopped) -> Screen:
 
 
 def _with_death(before: Screen, screen: Screen) -> Screen:
-    """If the guest has just died, say how and where, and show the findings."""
+    """If the guest has just died, report how and where, and show the findings."""
     if screen.run.kind != state.DEAD or before.run.kind == state.DEAD:
         return screen
     message = "; ".join(filter(None, (f"the guest died: {screen.run.how}", _rip(screen.run))))
@@ -131,13 +131,13 @@ def _rip(run: Run) -> str:
 
 
 def _at_start_rows(screen: Screen) -> Screen:
-    """Move the cursors of views that have a start row back to it: the code is shown at RIP again."""
+    """Reset the cursor in views that have a start row, so that, for example, the code is shown at RIP again."""
     kept = {name: position for name, position in screen.positions.items() if table.BY_NAME[name].start_row is None}
     return screen._replace(positions=kept)
 
 
 def _reread_bytes(screen: Screen) -> Screen:
-    """Request the memory in the bytes view again, from what is shown now."""
+    """Request the memory in the bytes view again, now from the displayed stop."""
     if screen.bytes.data == b"" or screen.memory_request is not None:
         return screen
     return screen._replace(memory_request=MemoryRequest("", 0, screen.bytes.paddr))

@@ -1,6 +1,6 @@
-"""What every pane is drawn with. Nothing here knows the Screen.
+"""Building blocks for drawing panes. Nothing here depends on the Screen.
 
 line     a line of styled text: cut, filled and cleaned for a terminal
-signs    the characters that panes draw with, and their ASCII forms
+signs    the characters that panes draw with, and their ASCII replacements
 classes  the style classes, and what each one marks
 """

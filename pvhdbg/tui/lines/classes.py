@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 CLASSES: dict[str, str] = {}
-"""What a class marks, by its name in app/colors.py."""
+"""What each class marks, by the name of the class in app/colors.py."""
 
 
 def _named(name: str, meaning: str) -> str:
@@ -15,11 +15,11 @@ TITLE = _named("title", "the program's name on the first line")
 KERNEL = _named("state.kernel", "kernel and machine on the first line")
 CPU = _named("state.cpu", "CPU mode, paging and RIP on the first line")
 SYMBOLS = _named("state.symbols", "whether symbols are loaded")
-STARTING = _named("run.starting", "nothing runs yet")
-RUNNING = _named("run.running", "the guest runs")
+STARTING = _named("run.starting", "QEMU and gdb are starting")
+RUNNING = _named("run.running", "the guest is running")
 STOPPED = _named("run.stopped", "the guest is stopped and can continue")
 DEAD = _named("run.dead", "the guest died")
-ENDED = _named("run.ended", "the machine is gone")
+ENDED = _named("run.ended", "there is no machine any more")
 RECORDING = _named("run.recording", "a recording: there is no machine")
 RUNS = {
     "starting": STARTING,
@@ -32,31 +32,31 @@ RUNS = {
 
 PASSED = _named("stage.passed", "a stage that was passed")
 HERE = _named("stage.here", "the stage of the current stop")
-AHEAD = _named("stage.ahead", "a stage ahead")
+AHEAD = _named("stage.ahead", "a stage that the guest has not reached yet")
 LACKING = _named("stage.lacking", "a stage that this guest lacks, or that was not captured")
-SHOWN = _named("stage.past", "the past stage that is shown; added to one of the others")
+SHOWN = _named("stage.past", "the displayed past stage; added to another stage class")
 STAGES = {"passed": PASSED, "here": HERE, "ahead": AHEAD, "lacking": LACKING, "missed": LACKING}
 
 BORDER = _named("border", "borders")
 BORDER_FOCUS = _named("border.focus", "the border of the pane that has the focus")
-BORDER_PAST = _named("border.past", "the border of a view that shows the past")
+BORDER_PAST = _named("border.past", "the border of a view that shows a past stage")
 TAB = _named("tab", "a tab: the name of a view")
-TAB_CHOSEN = _named("tab.chosen", "the tab of the view that is shown")
+TAB_CHOSEN = _named("tab.chosen", "the tab of the displayed view")
 PANE_TITLE = _named("pane.title", "the title of a pane")
 HEADING = _named("heading", "the first line of a view: what it shows")
-PAST = _named("past", "the label of the past")
-SECTION = _named("section", "a row that is the heading of others")
-OLD = _named("old", "what is out of date: a view while the guest runs, an earlier finding; added to other classes")
+PAST = _named("past", "the label of a past stage")
+SECTION = _named("section", "a row that is a heading")
+OLD = _named("old", "a view while the guest runs, or a finding of an earlier stage; added to other classes")
 EMPTY = _named("empty", "why a view is empty")
 
 SELECTED = _named("selected", "the selected row of the pane that has the focus; added to other classes")
 CURSOR = _named("cursor", "the selected row of a pane without the focus; added to other classes")
-CHANGED = _named("changed", "the star of a row that changed, and its old value")
+CHANGED = _named("changed", "the star of a changed row, and the old value of the row")
 OFFSET = _named("offset", "an offset or an index")
 NAME = _named("name", "a field's name")
 VALUE = _named("value", "a field's value")
 MEANING = _named("meaning", "what a value means")
-MISSING = _named("missing", "the dash of a missing value, and its reason")
+MISSING = _named("missing", "the dash for a missing value, and the reason why it is missing")
 
 ERROR = _named("finding.error", "the sign and code of an error")
 WARNING = _named("finding.warning", "the sign and code of a warning")
@@ -66,11 +66,11 @@ FINDINGS = {"error": ERROR, "warning": WARNING, "info": INFO}
 RAM = _named("memory.ram", "usable memory, in the picture and in tables")
 RESERVED = _named("memory.reserved", "reserved memory")
 ACPI = _named("memory.acpi", "ACPI tables and NVS")
-PERSISTENT = _named("memory.persistent", "persistent memory, and memory for special purposes")
+PERSISTENT = _named("memory.persistent", "persistent memory, and soft-reserved memory")
 BAD = _named("memory.bad", "unusable or disabled memory")
 UNKNOWN = _named("memory.unknown", "memory of an unknown type")
 OVERLAP = _named("memory.overlap", "memory that is listed as two types")
-GAP = _named("memory.gap", "memory that is not listed")
+GAP = _named("memory.gap", "memory that no map entry covers")
 KINDS = {
     "RAM": RAM,
     "RESERVED": RESERVED,
@@ -95,16 +95,16 @@ BYTES = _named("bytes", "bytes in hex")
 BYTES_SELECTED = _named("bytes.selected", "the selected bytes")
 CHARACTERS = _named("bytes.text", "bytes as characters")
 
-DETAIL = _named("detail", "the text of the detail")
+DETAIL = _named("detail", "the text of the detail pane")
 DETAIL_NAME = _named("detail.name", "the name of the selected row")
 OUTPUT = _named("output", "what gdb printed")
 OUTPUT_COMMAND = _named("output.command", "a line typed at the prompt")
-SERIAL = _named("serial", "what the guest wrote")
-MESSAGE = _named("message", "the message, until the next key")
+SERIAL = _named("serial", "the guest's serial output")
+MESSAGE = _named("message", "a message for the user")
 QUEUED = _named("queued", "the number of queued commands")
 POPUP = _named("popup", "a popup")
 POPUP_TITLE = _named("popup.title", "titles in a popup")
 KEY = _named("legend.key", "a key")
 LEGEND = _named("legend", "what a key does")
-ENTRY = _named("entry", "the line being typed in a pane")
-TOO_SMALL = _named("too-small", "the message that the terminal is too small")
+ENTRY = _named("entry", "the address or search text being typed in a pane")
+TOO_SMALL = _named("too-small", "the message for a terminal that is too small")

@@ -10,12 +10,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 Fragment = tuple[str, str]
-"""Style classes, separated by blanks, and text."""
+"""(style classes, separated by blanks; text)."""
 
 Line = list[Fragment]
 
 _SOFT_HYPHEN = 0xAD
-# Besides ASCII: Latin-1, the quotes in gdb's output and in kernel sources, and what panes draw. All are one cell wide.
+# In addition to ASCII: Latin-1, the quotes in gdb's output and in kernel sources, and the characters that panes draw.
+# All are one cell wide.
 _OTHERS = (
     *(chr(code) for code in range(0xA1, 0x100) if code != _SOFT_HYPHEN),
     *"\u2018\u2019\u201c\u201d\u2013\u2212\u2139",
@@ -23,7 +24,7 @@ _OTHERS = (
 )
 
 
-# Every character is one cell wide or escaped, so that no text controls the terminal or shifts the columns.
+# Every character is one cell wide or escaped, so that no text can control the terminal or shift the columns.
 _CELLS = Escapes({ord(character): character for character in (*map(chr, range(0x20, 0x7F)), *_OTHERS)})
 _IN_ASCII = {"…": "...", "\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2013": "-", "·": "."}
 _ASCII_CELLS = Escapes({code: chr(code) for code in range(0x20, 0x7F)} | {ord(a): b for a, b in _IN_ASCII.items()})
@@ -45,7 +46,7 @@ def plain(line: Line) -> str:
 
 
 def fit(line: Iterable[Fragment], width: int, more: str = "…") -> Line:
-    """Fill or cut the line to exactly `width` cells; a line that is cut ends in `more`."""
+    """Pad or cut the line to exactly `width` cells. A cut line ends in `more`."""
     fitted: Line = []
     left = width
     for style, text in line:
@@ -81,7 +82,7 @@ def styled(line: Line, style: str) -> Line:
 
 
 def laid_over(line: Line, at: int, over: Line) -> Line:
-    """Lay another line over part of this one."""
+    """Return `line` with its cells starting at `at` replaced by the cells of `over`."""
     end = at + length(over)
     return [*_between(line, 0, at), *over, *_between(line, end, length(line))]
 

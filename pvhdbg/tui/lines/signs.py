@@ -1,4 +1,4 @@
-"""The characters that panes draw with, all one cell wide, and their ASCII forms."""
+"""The characters that panes draw with, all one cell wide, and their ASCII replacements."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Box(NamedTuple):
 
 
 class Signs(NamedTuple):
-    """A set of signs. `box` is the frame of the present, `past_box` that of the past."""
+    """A set of signs. `box` is the frame of the current stop, `past_box` the frame of a past stage."""
 
     box: Box
     past_box: Box

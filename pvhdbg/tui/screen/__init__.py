@@ -1,11 +1,11 @@
-"""The whole screen as one frozen value, and what follows from it. Nothing here draws, waits, or names a view.
+"""The whole screen as one frozen value, and values computed from it. Nothing here draws, waits, or depends on views.
 
 state         Screen and its parts. Start here
 changes       what changed since the previous stop
-findings      the findings of the capture that is shown
+findings      the findings of the displayed capture and of earlier stages
 finding_rows  which row a finding is about
-code_at       the code at the stop that is shown
-memory_at     what kind of memory an address is in
-scrollback    the output of gdb and of the guest, bounded
+code_at       the code at the displayed stop
+memory_at     what kind of memory is at an address
+scrollback    the last lines that gdb and the guest wrote
 by_id         a cache key that compares by identity
 """

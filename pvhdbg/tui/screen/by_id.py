@@ -7,14 +7,16 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 CACHED = 16
-"""Lists of rows that caches keep: some views of some stages. A hostile guest makes each as large as 16 MiB."""
+"""How many lists of rows each cache keeps: one list for each view of a stage. A hostile guest can make a list as large
+as 16 MiB.
+"""
 
 
 class ById(Generic[T]):
-    """A cache key that is equal only for the same object.
+    """A cache key. Two keys are equal only if they hold the same object.
 
-    Captures hold mappings and so have no hash; they are frozen, so that one object always has the same content. The
-    key keeps the object alive: its id can't be given to another one.
+    Captures contain mappings and therefore have no hash. But they are frozen, so the content of a capture never
+    changes. The key keeps the object alive, so that no other object can get the same id.
     """
 
     __slots__ = ("value",)

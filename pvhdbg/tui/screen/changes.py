@@ -1,4 +1,4 @@
-"""What changed since the previous stop: which rows, and what they were before."""
+"""What changed since the previous stop: which rows, and their old values."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pvhdbg.views.rows.row import Row
 
 Before = Mapping[str, object]
-"""The old values, by the paths of what changed."""
+"""The old value of everything that changed, by path."""
 
 _SEPARATOR = re.compile(r"[.\[]")
 
@@ -32,12 +32,12 @@ def outer(path: str) -> Iterator[str]:
 
 
 def top_key(path: str) -> str:
-    """Return the key of the capture that holds a value."""
+    """Return the capture key in a path: `a` for `a.b[1].c`."""
     return _SEPARATOR.split(path, maxsplit=1)[0]
 
 
 def paths(row: Row) -> Iterator[str]:
-    """Yield the paths of all fields in a row: several if it is a run of folded fields."""
+    """Yield the paths of all fields in a row: several if the row stands for a run of folded fields."""
     if row.folded:
         parent = row.path.rpartition(".")[0]
         yield from (f"{parent}.{field.name}" for field in row.fields)
@@ -46,13 +46,16 @@ def paths(row: Row) -> Iterator[str]:
 
 
 def is_marked(row: Row, before: Before) -> bool:
-    """Say whether the row, or something in it, changed."""
+    """Return whether the row, or a value inside it, changed."""
     touched = _touched(ById(before))
     return any(path in touched for path in paths(row))
 
 
 def is_shown(row: Row, before: Before) -> bool:
-    """Say whether `d` shows the row: it changed, or is part of a structure that is new."""
+    """Return whether the row is visible in the changes-only view (key `d`).
+
+    It is if it changed or belongs to a new structure.
+    """
     return is_marked(row, before) or is_new(row.path, before)
 
 
@@ -61,7 +64,7 @@ def is_new(path: str, before: Before) -> bool:
 
 
 def old_value(row: Row, before: Before) -> str:
-    """Describe the old value in words; the empty string if the row did not change, or is several values."""
+    """Describe the row's old value in words. Return "" if the row did not change or stands for several values."""
     if row.path not in before:
         return ""
     old = before[row.path]
@@ -71,7 +74,7 @@ def old_value(row: Row, before: Before) -> str:
 
 
 def stage_before(screen: Screen) -> Capture | None:
-    """Return the capture of the stage before the one that is shown."""
+    """Return the capture of the stage before the displayed one."""
     if screen.past is not None:
         return screen.history[screen.past - 1] if screen.past else None
     earlier = [capture for capture in screen.history if capture is not screen.now]
@@ -80,6 +83,6 @@ def stage_before(screen: Screen) -> Capture | None:
 
 @lru_cache(16)
 def _touched(before: ById[Before]) -> frozenset[str]:
-    """Return the changed paths and those of everything around them."""
+    """Return the changed paths and the paths of all structures around them."""
     around = (name for path in before.value for name in outer(path))
     return frozenset((*before.value, *around))

@@ -1,4 +1,4 @@
-"""The code at the stop that is shown: live code, what was read at an earlier stop, or the captured bytes."""
+"""The code at the displayed stop: live code, code that was read at an earlier stop, or the captured bytes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pvhdbg.tui.screen.state import Screen
 
 BYTES_PER_LINE = 16
-_IN_RECORDING = ("A recording has only the bytes.", "Boot the kernel to see its instructions.")
+_IN_RECORDING = ("A recording has only the bytes of the code.", "Boot the kernel to see its instructions.")
 _STEPPED_OVER = (
     "The machine did not stop at this stage, so the code was not read.",
     "To stop here, restart with `starti` or set a breakpoint.",
@@ -26,7 +26,9 @@ _STEPPED_OVER = (
 
 
 def code(screen: Screen) -> Code:
-    """Return the code: live for the current stop, else what was read then, else the captured bytes."""
+    """Return the live code for the current stop. For a past stop, return the code that was read there, or, if none was
+    read, the captured bytes.
+    """
     capture, is_recording = screen.capture, screen.run.kind == state.RECORDING
     if capture is None or (screen.past is None and not is_recording):
         return screen.code
@@ -37,7 +39,7 @@ def code(screen: Screen) -> Code:
 
 @lru_cache(8)
 def _bytes(capture: ById[Capture], image: ById[ImageFacts | None], reason: tuple[str, ...]) -> Code:
-    """Return the captured bytes from RIP on, and the reason why they are not disassembled."""
+    """Return the captured bytes starting at RIP, and the reason why they are not disassembled."""
     rip, start = capture.value.rip, code_paddr(capture.value, image.value)
     if rip is None or start is None:
         return Code(why=f"RIP was not captured at {capture.value.stage}")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Rows = tuple[Row, ...]
 
 _COUNTERPARTS = {**COPIES, **{original: copy for copy, original in COPIES.items()}}
-"""The kernel's copy by its original, and the original by its copy."""
+"""For each original structure the kernel's copy, and for each copy the original."""
 
 
 def by_row(screen: Screen, rows: Rows) -> Mapping[int, tuple[Finding, ...]]:
@@ -39,7 +39,11 @@ def _by_row(rows: ById[Rows], findings: ById[Sequence[Finding]]) -> Mapping[int,
 
 
 def index_of(rows: Rows, path: str) -> int | None:
-    """Return the index of the row that shows a path, else of the first row inside it, else of the nearest around it."""
+    """Return the index of the row that shows the value at `path`.
+
+    If no row shows it, return the first row of a value inside it, or otherwise the row of the nearest structure around
+    it. None if there is no such row either.
+    """
     indexes = _indexes(ById(rows))
     around = [name for outer in changes.outer(path) for name in _names(outer)]
     candidates = (*_names(path), *(f"{name}/" for name in _names(path)), *around)
@@ -48,7 +52,7 @@ def index_of(rows: Rows, path: str) -> int | None:
 
 @lru_cache(CACHED)
 def _indexes(rows: ById[Rows]) -> Mapping[str, int]:
-    """Return row indexes by path; by a path and a slash the first row inside it."""
+    """Return row indexes by path. The key `PATH/` has the index of the first row of a value inside PATH."""
     indexes: dict[str, int] = {}
     for index, row in enumerate(rows.value):
         for path in filter(None, changes.paths(row)):

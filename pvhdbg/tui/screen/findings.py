@@ -1,4 +1,4 @@
-"""What the rules find in the capture that is shown, and what they found at this boot before it."""
+"""The findings of the displayed capture, and the findings of earlier stages of this boot."""
 
 from __future__ import annotations
 
@@ -19,12 +19,15 @@ if TYPE_CHECKING:
 
 
 def current_findings(screen: Screen) -> tuple[Finding, ...]:
-    """Return the findings of the capture that is shown, the most severe first."""
+    """Return the findings of the displayed capture, the most severe first."""
     return _of(screen, screen.capture) if screen.capture else ()
 
 
 def boot_findings(screen: Screen) -> tuple[BootFinding, ...]:
-    """Return every finding up to the capture that is shown, each once: those of that capture first, then backward."""
+    """Return all findings up to the displayed capture, without duplicates.
+
+    The findings of the displayed capture come first, then those that only earlier captures have, the latest first.
+    """
     if screen.capture is None:
         return ()
     captures, collected = _up_to(screen, screen.capture), dict[tuple[str, str], BootFinding]()
@@ -40,7 +43,7 @@ def boot_findings(screen: Screen) -> tuple[BootFinding, ...]:
 
 
 def _up_to(screen: Screen, shown: Capture) -> list[Capture]:
-    """Return the captures up to the one that is shown, which comes last even if it lies between two stages."""
+    """Return the captures up to the displayed one, which is last even if it was taken between two stages."""
     earlier = screen.history if screen.past is None else screen.history[: screen.past]
     return [*(capture for capture in earlier if capture is not shown), shown]
 
@@ -58,7 +61,7 @@ def _checked(
     outcome: Outcome,
     capture: ById[Capture],
 ) -> tuple[Finding, ...]:
-    """Run the rules. Cached: they take as long as all the rest of a key."""
+    """Run the rules. The result is cached, because they take as long as everything else that a key press causes."""
     document = Document(image.value, machine.value or MachineFacts(), history.value, outcome)
     return check_capture(document, capture.value)
 

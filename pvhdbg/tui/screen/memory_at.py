@@ -1,4 +1,4 @@
-"""What kind of memory a physical address is in: by the memory map, and by the machine."""
+"""What kind of memory is at a physical address, according to the memory map and to the machine."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ RAM_LISTED = E820_TYPES.name(RAM)
 
 
 def describe(screen: Screen, paddr: int) -> str:
-    """Say what the memory map lists at an address, and what the machine has there, as far as they are known."""
+    """Describe what the memory map lists at an address, and what the machine has there, as far as each is known."""
     entries, parts = _entries(screen), []
     if entries:
         parts.append(f"map: {_listed_as(ById(entries), paddr)}")
@@ -34,7 +34,7 @@ def describe(screen: Screen, paddr: int) -> str:
 
 
 def describe_unusual(screen: Screen, paddr: int) -> str:
-    """Describe the address unless it is ordinary RAM; the empty string then."""
+    """Describe the memory at an address. Return "" if it is ordinary RAM."""
     entries, regions = _entries(screen), screen.bytes.regions
     is_listed = not entries or _listed_as(ById(entries), paddr) == RAM_LISTED
     is_ram = regions is None or any(region.start <= paddr < region.end and region.kind == "ram" for region in regions)
@@ -42,13 +42,13 @@ def describe_unusual(screen: Screen, paddr: int) -> str:
 
 
 def has_no_memory(memory: Bytes, paddr: int, size: int) -> bool:
-    """Say whether the machine is known to have nothing there. QEMU reads zeros, which are not memory."""
+    """Return whether the machine is known to have no memory in this range. QEMU reads zeros there."""
     regions = memory.regions
     return regions is not None and not any(region.start < paddr + size and paddr < region.end for region in regions)
 
 
 def _entries(screen: Screen) -> Sequence[MapRecord]:
-    """Return the entries of e820_table once there is one, else of the memory map: the same as in the picture."""
+    """Return the entries of e820_table if it was captured, otherwise the memory map's, as in the picture."""
     capture, handover = screen.capture, screen.handover
     if capture is not None and capture.e820_table:
         return capture.e820_table.entries

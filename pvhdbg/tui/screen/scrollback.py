@@ -1,4 +1,4 @@
-"""What gdb prints and what the guest writes, as lines that are fit for a terminal: bounded in number and in length."""
+"""gdb's output and the guest's serial output, as a limited number of lines that are safe for a terminal."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ LONGEST_LINE = 4096
 
 
 def add_gdb_output(lines: Lines, text: str) -> Lines:
-    """Return the lines with text from gdb. It may be UTF-8, but no control character may reach the terminal."""
+    """Append text from gdb to the lines. The text may be UTF-8, but no control character may reach the terminal."""
     return _appended(lines, text.replace("\r\n", "\n").split("\n"), _escape_unprintable)
 
 
 def add_serial_output(lines: Lines, data: bytes) -> Lines:
-    """Return the lines with bytes from the guest. They may be megabytes: then the earlier lines are dropped at once."""
+    """Append bytes from the guest to the lines. If the bytes alone exceed LINES_KEPT, drop the old lines first."""
     parts = data.replace(b"\r", b"").split(b"\n")
     before = lines if len(parts) <= LINES_KEPT else ()
     kept = (part[:LONGEST_LINE].decode("latin-1") for part in parts[-LINES_KEPT:])
@@ -30,7 +30,7 @@ def add_serial_output(lines: Lines, data: bytes) -> Lines:
 
 
 def _appended(lines: Lines, parts: Sequence[str], escape: Callable[[str], str]) -> Lines:
-    """Continue the last line with the first part; the other parts are new lines."""
+    """Append the first part to the last line, and the other parts as new lines."""
     last, (first, *rest) = lines[-1] if lines else "", parts
     new = (
         last + _fitted(first, LONGEST_LINE - len(last), escape),

@@ -1,4 +1,4 @@
-"""The whole state of the screen, as one frozen value. Events and keys make a new one; panes only read it."""
+"""The whole state of the screen, as one frozen value. Events and keys create a new Screen; panes only read it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FIRST_VIEW = "start_info"
 
 
 class Title(NamedTuple):
-    """What runs: the kernel's file name, and the machine in words (`microvm tcg 512M`)."""
+    """What is running: the kernel's file name, and the machine in words (`microvm tcg 512M`)."""
 
     kernel: str
     machine: str
@@ -34,8 +34,8 @@ class Title(NamedTuple):
 class Run(NamedTuple):
     """The state of the guest.
 
-    `where` is its stage, or why it stopped; `since` the time at which it started to run (time.monotonic, in seconds);
-    `how` how it died; `symbol` the name of the code at RIP.
+    `where` is the guest's stage, or the reason why it stopped. `since` is the time at which it started to run
+    (time.monotonic, in seconds). `how` describes how it died. `symbol` names the code at RIP.
     """
 
     kind: str = STARTING
@@ -47,7 +47,7 @@ class Run(NamedTuple):
 
 
 class StageMark(NamedTuple):
-    """A stage on the timeline. `why`: why this guest lacks it, or why it was missed."""
+    """A stage on the timeline. `why` is the reason why this guest lacks the stage, or why the stage was missed."""
 
     name: str
     status: str = AHEAD
@@ -55,11 +55,12 @@ class StageMark(NamedTuple):
 
 
 class Bytes(NamedTuple):
-    """Memory in the bytes view, from `paddr` on.
+    """Memory in the bytes view, starting at `paddr`.
 
-    `selected` is the range of the selected bytes, as physical addresses; `vaddr` the virtual address that was
-    requested, None if a physical one was; `name` the symbol there. `data` is None if the memory could not be read, and
-    `why` says so. `regions` is what the machine has there, None if that is unknown.
+    `selected` is the range of the selected bytes, as physical addresses. `vaddr` is the virtual address that the user
+    requested, or None for a physical address; `name` is the symbol at that address. `data` is None if the memory could
+    not be read, and `why` is the reason. `regions` are the machine's memory regions in this range, or None if they are
+    unknown.
     """
 
     paddr: int = 0
@@ -72,10 +73,10 @@ class Bytes(NamedTuple):
 
 
 class BootFinding(NamedTuple):
-    """A finding made at this boot.
+    """A finding made during this boot.
 
-    `stages` are the stages that have it, oldest first. `is_current`: the capture that is shown has it. `is_new`: that
-    capture is the first that has it.
+    `stages` are the stages that have the finding, oldest first. `is_current`: the displayed capture has it. `is_new`:
+    the displayed capture is the first that has it.
     """
 
     finding: Finding
@@ -85,17 +86,17 @@ class BootFinding(NamedTuple):
 
 
 class ViewPosition(NamedTuple):
-    """The selected row of a view, and its first visible row."""
+    """The selected row of a view, and the first visible row."""
 
     cursor: int = 0
     top: int = 0
 
 
 class MemoryRequest(NamedTuple):
-    """Memory that the bytes view waits for.
+    """A request for the memory to show in the bytes view.
 
-    `place` is an address or a symbol, of which `size` bytes are selected. With `start` the bytes already in the view
-    are read again, from that physical address on.
+    `place` is an address, a symbol or an expression; the first `size` bytes there are selected. If `start` is set, the
+    view keeps its selection, and the memory starting at that physical address is read.
     """
 
     place: str
@@ -104,21 +105,23 @@ class MemoryRequest(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A line being typed in a pane: after `:` an address, after `/` a text to search for."""
+    """A line being typed in a pane. `kind` is `:` for an address to go to, or `/` for a text to search for."""
 
     kind: str
     text: str = ""
 
 
 class Popup(NamedTuple):
-    """A popup: `help`, or `quit` for the question before quitting. `top` is its first visible line."""
+    """A popup. `kind` is `help` for the list of keys, or `quit` for the question before quitting. `top` is the first
+    visible line.
+    """
 
     kind: str
     top: int = 0
 
 
 class TrailEntry(NamedTuple):
-    """Where Enter or `:` was pressed, for Backspace."""
+    """A place at which the user pressed Enter or `:`. Backspace returns to it."""
 
     view: str
     position: ViewPosition
@@ -127,7 +130,7 @@ class TrailEntry(NamedTuple):
 
 
 class Screen(NamedTuple):
-    """Everything that is drawn. The fields are explained beside them."""
+    """Everything that is drawn. The text below a field explains it."""
 
     # fmt: off
     title: Title
@@ -136,34 +139,34 @@ class Screen(NamedTuple):
     image: ImageFacts | None = None
     machine: MachineFacts | None = None
     ours: bool = False
-    """pvhdbg started the machine, and ends it when it quits."""
+    """Whether pvhdbg started the machine. If so, quitting pvhdbg ends it."""
     outcome: Outcome | None = None
-    """How a recording ends; None for a machine."""
+    """How a recording ends; None for a live machine."""
 
     history: tuple[Capture, ...] = ()
-    """The capture of every stage, oldest first."""
+    """The captures of all stages so far, oldest first."""
     now: Capture | None = None
-    """The capture of the machine's last stop, at a stage or between two."""
+    """The capture of the machine's last stop, at a stage or between two stages."""
     past: int | None = None
-    """The index in `history` of the capture that is shown instead of `now`."""
+    """The index in `history` of the displayed capture; None to display `now`."""
     arrival: Capture | None = None
-    """What was captured when the machine arrived where it stands."""
+    """The capture taken when the guest arrived at its current stop. Commands may have changed the guest since then."""
     old_values: Mapping[str, object] = {}
-    """What changed since the stage before and since `arrival`: the old values, by their paths."""
+    """The old value of everything that changed since the previous stage or since `arrival`, by path."""
     findings: tuple[Finding, ...] = ()
-    """The findings of the capture that is shown."""
+    """The findings of the displayed capture."""
     boot_findings: tuple[BootFinding, ...] = ()
-    """All findings of this boot, up to that capture."""
+    """All findings of this boot, up to the displayed capture."""
 
     view: str = FIRST_VIEW
-    """The name of the view that is shown."""
+    """The name of the displayed view."""
     positions: Mapping[str, ViewPosition] = {}
-    """Where views stand, by their names."""
+    """The selected and the first visible row of each view, by the name of the view."""
     text_tops: Mapping[str, int] = {}
-    """The first visible line of views of text, by their names; without one the view follows its end."""
+    """The first visible line of each text view, by the name of the view. The other text views follow their end."""
     only_changes: bool = False
     unfolded: bool = False
-    """Fields that are 0 are shown one by one."""
+    """Zero fields are listed individually instead of folded."""
     search_text: str = ""
     trail: tuple[TrailEntry, ...] = ()
 
@@ -173,32 +176,32 @@ class Screen(NamedTuple):
     bytes: Bytes = Bytes()
     memory_request: MemoryRequest | None = None
     serial: tuple[str, ...] = ()
-    """What the guest wrote on its serial console, as lines that are fit for a terminal."""
+    """The guest's serial output, as lines that are safe for a terminal."""
     output: tuple[str, ...] = ()
-    """What gdb printed, in the same form."""
+    """gdb's output, as lines that are safe for a terminal."""
     output_top: int | None = None
-    """The first visible line of `output`; None: its end is followed."""
+    """The first visible line of `output`; None to follow its end."""
 
     focus: str = PROMPT
     focus_before: str = PROMPT
-    """What had the focus before the detail got it."""
+    """The pane that had the focus before the detail pane got it."""
     detail_top: int = 0
-    """The first visible line of the detail while it has the focus."""
+    """The first visible line of the detail pane while it has the focus."""
     entry: Entry | None = None
     popup: Popup | None = None
     message: str = ""
     """One line for the user, until the next key."""
     symbols: str = NO_SYMBOLS
     queued: int = 0
-    """How many of the user's commands wait."""
+    """How many of the user's commands are queued."""
     busy: bool = False
-    """gdb executes a command of the user."""
+    """Whether gdb is executing one of the user's commands."""
     reads_lines: bool = False
-    """That command waits for more lines."""
+    """Whether gdb waits for more lines of a multi-line command."""
 
     ascii: bool = False
     clock: float = 0.0
-    """The time of drawing, on the clock of `Run.since`."""
+    """The time of drawing (time.monotonic, in seconds). `Run.since` is subtracted from it."""
     # fmt: on
 
     @property
@@ -208,7 +211,7 @@ class Screen(NamedTuple):
 
     @property
     def handover(self) -> Capture | None:
-        """The capture that is shown or, if it has no memory map any more, the last one before it that has."""
+        """The displayed capture or, if it no longer has a memory map, the last earlier capture that has one."""
         earlier = self.history if self.past is None else self.history[: self.past]
         candidates = (self.capture, *reversed(earlier))
         return next((capture for capture in candidates if capture and capture.memory_map), None)
@@ -224,10 +227,10 @@ class Screen(NamedTuple):
 
     @property
     def text_top(self) -> int | None:
-        """The first visible line of a view of text; None: its end is followed."""
+        """The first visible line of the displayed text view; None to follow its end."""
         return self.text_tops.get(self.view)
 
     def text_at(self, top: int | None) -> Screen:
-        """Scroll a view of text."""
+        """Scroll the displayed text view to a line; None to follow its end."""
         tops = {name: line for name, line in self.text_tops.items() if name != self.view}
         return self._replace(text_tops=tops if top is None else {**tops, self.view: top})

@@ -1,9 +1,9 @@
-"""The views of the screen: one table, and one file for each view. A new view is a row and a file.
+"""The views of the screen: one table, and one file for each view. To add a view, add a row and a file.
 
-table        every view: key, name, what it shows, what works only there. Start here
-view         View, a row of that table
-shown        the rows of the view on the screen, and the selected one
-row_lines    rows as lines of text, unless a view draws its own
+table        the table of views. Start here
+view         View: a row of that table
+shown        the rows of the displayed view, and the selected row
+row_lines    how rows are drawn in all views that don't draw their own
 start_info   struct hvm_start_info and the command line
 modules      the module list
 memory       the memory map and e820_table

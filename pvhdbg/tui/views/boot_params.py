@@ -1,4 +1,4 @@
-"""boot_params: the zero page that PVH code builds, and later the kernel's copy of it."""
+"""boot_params: the zero page that the kernel's PVH code builds, and later the kernel's copy of it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def decode(capture: Capture, handover: Capture, unfolded: bool) -> Rows:
 
 def heading(_screen: Screen, capture: Capture) -> str:
     if capture.kernel_boot_params:
-        return f"struct boot_params at {text.address(capture.kernel_boot_params.at)}   boot_params, the kernel's copy"
+        return f"boot_params at {text.address(capture.kernel_boot_params.at)}, the kernel's copy of pvh_bootparams"
     if capture.boot_params:
-        return f"struct boot_params at {text.address(capture.boot_params.at)}   pvh_bootparams"
+        return f"pvh_bootparams at {text.address(capture.boot_params.at)}, a struct boot_params"
     return "struct boot_params"

@@ -1,4 +1,4 @@
-"""code: source or instructions at RIP; of a recording the captured bytes."""
+"""code: source or instructions at RIP; in a recording, the captured bytes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _place(line: CodeLine) -> str:
 
 
 def start_row(screen: Screen) -> int:
-    """Return the row of RIP."""
+    """Return the index of the row at RIP."""
     return _row_at_rip(ById(code_at.code(screen)))
 
 
@@ -75,7 +75,7 @@ def _line(screen: Screen, index: int, place: str) -> Line:
 
 
 def detail(screen: Screen, _rows: Rows, index: int) -> Detail:
-    """Explain the stage on the line of RIP."""
+    """If the line at RIP is selected, explain the stage."""
     lines = code_at.code(screen).lines
     if index >= len(lines) or not lines[index].current:
         return Detail()
@@ -85,7 +85,7 @@ def detail(screen: Screen, _rows: Rows, index: int) -> Detail:
 
 
 def breakpoint_place(screen: Screen, index: int) -> BreakpointPlace:
-    """Return the selected instruction or line of source; RIP where there is no code."""
+    """Return the selected instruction or source line, or RIP if there is no code."""
     if screen.past is not None:
         return BreakpointPlace(refusal="no breakpoints in a past stage: press Right to return to the current stop")
     if index >= len(screen.code.lines):

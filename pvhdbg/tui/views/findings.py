@@ -1,4 +1,4 @@
-"""findings: what the rules found at this boot, up to the shown stop."""
+"""findings: what the rules found during this boot, up to the displayed stop."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pvhdbg.tui.views.view import Rows
 
 FIELDS_FROM = 110
-"""Columns of the terminal from which the finding's field has a column, although its message names the field too."""
+"""The least width at which the findings' fields get a column. Their messages name the fields too."""
 
 
 def rows(screen: Screen) -> Rows:
@@ -46,7 +46,7 @@ def selected(screen: Screen) -> BootFinding | None:
 
 
 def heading(screen: Screen) -> str:
-    """Count the findings of the shown capture, and those that only earlier ones have."""
+    """Count the findings of the displayed capture, and those that only earlier captures have."""
     entries, capture = screen.boot_findings, screen.capture
     current, new = sum(entry.is_current for entry in entries), sum(entry.is_new for entry in entries)
     if not entries or not capture:
@@ -54,7 +54,7 @@ def heading(screen: Screen) -> str:
     stage = "the death" if capture.stage == stages.DIED else capture.stage
     parts = [f"{current} at {stage}{f' ({new} new *)' if new else ''}"]
     if current < len(entries):
-        parts.append(f"{len(entries) - current} only before")
+        parts.append(f"{len(entries) - current} only at earlier stages")
     return f"{text.counted(len(entries), 'finding')} so far: {', '.join(parts)}"
 
 
@@ -63,7 +63,7 @@ def empty(_screen: Screen) -> str:
 
 
 def draw(screen: Screen, rows: Rows, shown: range, width: int) -> list[Line]:
-    """Draw each finding with the last stage that has it. Findings that the shown capture lacks are dim."""
+    """Draw each finding with the last stage that has it. Findings that the displayed capture lacks are dim."""
     look = row_lines.look(screen, rows, width)
     stage_width = max((len(entry.stages[-1]) for entry in screen.boot_findings), default=0)
     drawn = []
@@ -83,5 +83,5 @@ def draw(screen: Screen, rows: Rows, shown: range, width: int) -> list[Line]:
 
 def detail(screen: Screen, _rows: Rows, index: int) -> Detail:
     entry = screen.boot_findings[index]
-    note = f"Found at {', '.join(entry.stages)}{'' if entry.is_current else '; not at the shown stage'}."
+    note = f"Found at {', '.join(entry.stages)}{'' if entry.is_current else '; not at the displayed stage'}."
     return Detail((entry.finding,), note=note, finding_first=True)

@@ -1,4 +1,4 @@
-"""memory: the memory map that was handed over, below the kernel's e820_table once there is one, and a picture of it."""
+"""memory: the memory map from the VMM, below the kernel's e820_table once that exists, and a picture of memory."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def decode(capture: Capture, handover: Capture, _unfolded: bool) -> Rows:
 
 
 def _compared(row: Row, handover: Capture) -> Row:
-    """Return the row of e820_table with a sign: whether the memory map has the same entry."""
+    """Return the row of e820_table with a sign that shows whether the memory map has the same entry."""
     if not row.columns or not handover.memory_map:
         return row
     same = row.columns[1:4] in _handed_over(ById(handover))

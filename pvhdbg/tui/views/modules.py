@@ -1,10 +1,11 @@
-"""modules: the module list, each module with its command line. The first module is the ramdisk."""
+"""modules: the module list, each module with its command line. Module 0 is the ramdisk."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from pvhdbg.views.rows import start_info_rows, text
+from pvhdbg.views.rows.missing import missing_reason
 from pvhdbg.views.rows.row import Row
 
 if TYPE_CHECKING:
@@ -20,8 +21,10 @@ def decode(capture: Capture, _handover: Capture, _unfolded: bool) -> Rows:
 
 
 def heading(_screen: Screen, capture: Capture) -> str:
+    if capture.modules is None:
+        return f"module list: {missing_reason(capture, 'modules')}"
     if not capture.modules:
-        return "struct hvm_modlist_entry[0]"
+        return "module list: no modules"
     return f"struct hvm_modlist_entry[{len(capture.modules)}] at {text.address(capture.modules[0].entry.at)}"
 
 

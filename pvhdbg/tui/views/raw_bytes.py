@@ -41,7 +41,10 @@ def _row(memory: Bytes, offset: int) -> Row:
 
 
 def _pointer(memory: Bytes, offset: int) -> int | None:
-    """Return the selected u64, else the row's first; None if it can't be a physical address."""
+    """Return the u64 at the selected byte, or at the start of the row if the selection is elsewhere.
+
+    None if it cannot be a physical address.
+    """
     selected = memory.selected[0] - memory.paddr
     start = selected if offset <= selected < offset + BYTES_PER_ROW else offset
     raw = (memory.data or b"")[start:][:8]
@@ -62,13 +65,13 @@ def empty(screen: Screen) -> str:
 
 
 def draw(screen: Screen, _rows: Rows, shown: range, width: int) -> list[Line]:
-    """Draw 16 bytes a line: physical address, virtual address if it is known and fits, hex, and characters."""
+    """Draw 16 bytes per line: physical address, virtual address if it is known and fits, hex, and characters."""
     columns = _address_columns(screen.bytes, width)
     return [_line(screen.bytes, index * BYTES_PER_ROW, columns) for index in shown]
 
 
 def _address_columns(memory: Bytes, width: int) -> tuple[int, int]:
-    """Return the widths of both addresses; 0 for the virtual one if it is unknown or has no room."""
+    """Return the widths of the physical and the virtual address; 0 for a virtual one that is unknown or too wide."""
     size = len(memory.data or b"")
     physical = len(text.address(memory.paddr + size))
     virtual = 0 if memory.vaddr is None else len(text.address(_first_vaddr(memory) + size)) + 2
@@ -76,7 +79,7 @@ def _address_columns(memory: Bytes, width: int) -> tuple[int, int]:
 
 
 def _first_vaddr(memory: Bytes) -> int:
-    """Return the virtual address of `paddr`: `vaddr` is that of the selected bytes."""
+    """Return the virtual address of `memory.paddr`. The selected bytes are at `memory.vaddr`."""
     return (memory.vaddr or 0) - (memory.selected[0] - memory.paddr if memory.selected[0] else 0)
 
 
@@ -100,16 +103,16 @@ def _hex(memory: Bytes, offset: int, chunk: bytes) -> Line:
     blank = " " * 3 * (BYTES_PER_ROW - len(chunk))
     if low >= high:
         return [(classes.BYTES, f" {chunk.hex(' ')} {blank}")]
-    before, inside, behind = chunk[:low].hex(" "), chunk[low:high].hex(" "), chunk[high:].hex(" ")
+    before, inside, after = chunk[:low].hex(" "), chunk[low:high].hex(" "), chunk[high:].hex(" ")
     return [
         (classes.BYTES, f" {before}" if before else ""),
         (classes.BYTES_SELECTED, f"[{inside}]"),
-        (classes.BYTES, f"{behind} {blank}" if behind else blank),
+        (classes.BYTES, f"{after} {blank}" if after else blank),
     ]
 
 
 def past_end(screen: Screen, count: int) -> Screen:
-    """Read memory further up or down, once the cursor is at that end; go to the end first."""
+    """Move the cursor to the first or last row or, if it is already there, read the memory before or after that row."""
     end = 0 if count < 0 else max(len(rows(screen)) - 1, 0)
     start = min(max(screen.bytes.paddr + count * BYTES_PER_ROW, 0), END_OF_MEMORY)
     if screen.position.cursor != end or start == screen.bytes.paddr:
@@ -118,9 +121,9 @@ def past_end(screen: Screen, count: int) -> Screen:
 
 
 def breakpoint_place(screen: Screen, _index: int) -> BreakpointPlace:
-    """Return the address of the selected bytes as the CPU sees it.
+    """Return the virtual address of the selected bytes.
 
-    Where a physical address is mapped is unknown, unless paging is off.
+    The virtual address of a physical address is known only while paging is off.
     """
     memory, cr0 = screen.bytes, screen.now.registers.get("cr0") if screen.now else None
     if memory.vaddr is not None:

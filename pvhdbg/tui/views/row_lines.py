@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     Rows = tuple[Row, ...]
 
 MEASURED = 4096
-"""Rows that are measured for the width of the columns: the first ones."""
+"""How many rows are measured to find the column widths."""
 
 
 class Columns(NamedTuple):
-    """Column widths: of fields, and of the columns of a table."""
+    """Column widths: `label`, `name` and `value` of fields, and `cells` of map entries."""
 
     label: int
     name: int
@@ -38,7 +38,7 @@ class Columns(NamedTuple):
 
 
 class Look(NamedTuple):
-    """What a row is drawn with."""
+    """How to draw a row: with which column widths, signs and findings."""
 
     columns: Columns
     ascii: bool
@@ -50,7 +50,7 @@ def look(screen: Screen, rows: Rows, width: int) -> Look:
 
 
 def lines(screen: Screen, rows: Rows, shown: range, width: int) -> list[Line]:
-    """Draw the rows of a range, each with the worst finding about it."""
+    """Draw the rows in a range, each with the worst finding about it."""
     plain, findings = look(screen, rows, width), finding_rows.by_row(screen, rows)
     return [
         starred(
@@ -63,7 +63,7 @@ def lines(screen: Screen, rows: Rows, shown: range, width: int) -> list[Line]:
 
 
 def starred(screen: Screen, body: Line, *, is_new: bool) -> Line:
-    """Put a column before a row, which has a star if the row changed."""
+    """Prepend a column to a row, with a star if the row changed."""
     return [(classes.CHANGED, signs(screen.ascii).changed if is_new else " "), *body]
 
 
@@ -81,7 +81,7 @@ def _columns(rows: ById[Rows], width: int) -> Columns:
 
 
 def table_width(rows: Rows, width: int) -> int:
-    """Return the width of the entries of a map, with their findings; 0 without entries."""
+    """Return the width that the entries of a map need, with their findings; 0 if there are no entries."""
     columns = _columns(ById(rows), width)
     return 2 + columns.label + sum(columns.cells) + 9 if columns.cells else 0
 
@@ -122,12 +122,12 @@ def cell(text: str, width: int, look: Look) -> str:
 
 
 def _value(row: Row, look: Look) -> str:
-    """Return the value in its column; a value that ends its line is not cut."""
+    """Return the value, cut or padded to its column's width; not cut if it is the last on its line."""
     return cell(row.value, look.columns.value, look) if row.meaning or look.findings else row.value
 
 
 def signed(look: Look) -> Line:
-    """Return sign and code of the row's worst finding, and the number of others."""
+    """Return sign and code of the row's worst finding, and the number of other findings."""
     if not look.findings:
         return []
     worst, more = finding_rows.worst(look.findings), len(look.findings) - 1
@@ -140,7 +140,7 @@ def sign_of(finding: Finding, *, ascii: bool) -> str:  # noqa: A002  the name of
 
 
 def _entry(row: Row, look: Look) -> Line:
-    """Draw an entry of a map: index, range, size, type as in the picture, findings, remarks."""
+    """Draw an entry of a map: index, range, size, type with its sign in the picture, findings, remarks."""
     index, span, size, kind, words = row.columns
     widths = look.columns.cells
     known = kind if kind in SIGNS else UNKNOWN

@@ -1,4 +1,4 @@
-"""serial: what the guest wrote on its serial console. It is never of the past."""
+"""serial: what the guest wrote on its serial console. The view always shows the present."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rows of the view on the screen, the selected one, and the rows of other views of the same capture."""
+"""The rows of the displayed view, the selected row, and the rows of other views of the same capture."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def rows(screen: Screen) -> Rows:
-    """Return the rows of the view on the screen; none for a view of text."""
+    """Return the rows of the displayed view; none for a text view."""
     view = table.shown(screen)
     if view.decode is None:
         return view.rows(screen)
@@ -27,7 +27,7 @@ def rows(screen: Screen) -> Rows:
 
 
 def cursor(screen: Screen) -> int:
-    """Return the index of the selected row: until the user moves the cursor, the one that the view starts at."""
+    """Return the index of the selected row. Until the user moves the cursor, it is the view's start row."""
     start_row = table.shown(screen).start_row
     return start_row(screen) if start_row and screen.view not in screen.positions else screen.position.cursor
 
@@ -39,7 +39,7 @@ def selected(screen: Screen) -> Row | None:
 
 
 def capture_rows(screen: Screen, view: View) -> Rows:
-    """Return all rows of a view of the capture that is shown; none of a view that shows something else."""
+    """Return all rows of a view, made from the displayed capture; none for a view that shows no capture."""
     capture, handover = screen.capture, screen.handover
     if capture is None or view.decode is None:
         return ()
@@ -57,7 +57,7 @@ def _changed(rows: ById[Rows], before: ById[Before]) -> Rows:
 
 
 def row_of(screen: Screen, path: str) -> tuple[View, int] | None:
-    """Return the view and the index of the row that show the value at a path; None if no view does."""
+    """Return the view that shows the value at a path, and the index of the row; None if no view shows it."""
     for view in table.VIEWS:
         index = finding_rows.index_of(capture_rows(screen, view), path) if path else None
         if index is not None:

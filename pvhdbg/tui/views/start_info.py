@@ -1,4 +1,4 @@
-"""start_info: struct hvm_start_info and the command line; from `prepare` on the kernel's copy of the structure."""
+"""start_info: struct hvm_start_info (at `prepare` and later, the kernel's copy of it) and the command line."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def heading(_screen: Screen, capture: Capture) -> str:
     original, copy = capture.start_info, capture.pvh_start_info
     if copy is None:
         return f"struct hvm_start_info at {text.address(original.at)}" if original else "struct hvm_start_info"
-    words = f"pvh_start_info at {text.address(copy.at)}, the kernel's copy"
+    name = f"pvh_start_info at {text.address(copy.at)}"
     if original is None:
-        return words
-    same = "equal" if copy.raw == original.raw else "not equal"
-    return f"{words} of the one at {text.address(original.at)}: {same}"
+        return f"{name}, the kernel's copy"
+    kind = "an identical copy" if copy.raw == original.raw else "a changed copy"
+    return f"{name}, {kind} of start_info at {text.address(original.at)}"

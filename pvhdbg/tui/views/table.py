@@ -1,4 +1,4 @@
-"""The table of views. A new view is one row here and one file beside it."""
+"""The table of views. To add a view, add one row here and one file in this folder."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 VIEWS: tuple[View, ...] = (
     View("1", "start_info", "start", "struct hvm_start_info, or the kernel's copy of it",
          of_capture(start_info.heading), start_info.decode, captures=("start_info", "pvh_start_info", "cmdline")),
-    View("2", "modules", "modules", "the module list; the first module is the ramdisk",
+    View("2", "modules", "modules", "the module list; module 0 is the ramdisk",
          of_capture(modules.heading), modules.decode, captures=("modules",), structs=("hvm_modlist_entry",),
          empty=modules.empty, stand_in=modules.STAND_IN),
     View("3", "memory", "map", "the memory map and the kernel's e820_table, also drawn to scale",
@@ -33,7 +33,7 @@ VIEWS: tuple[View, ...] = (
     View("4", "boot_params", "params", "struct boot_params, or the kernel's copy of it",
          of_capture(boot_params.heading), boot_params.decode, captures=("boot_params", "kernel_boot_params"),
          folds=True),
-    View("5", "findings", "findings", "what the rules found; Enter goes to the row",
+    View("5", "findings", "findings", "what the rules found; Enter goes to a finding's field",
          findings.heading, rows=findings.rows, draw=findings.draw, empty=findings.empty, detail=findings.detail,
          finding=findings.selected),
     View("6", "code", "code", "source or instructions at RIP",
@@ -52,15 +52,15 @@ VIEWS: tuple[View, ...] = (
 BY_NAME = {view.name: view for view in VIEWS}
 
 FIRST = VIEWS[0]
-"""Shown at the start."""
+"""The view that is shown first."""
 FINDINGS = BY_NAME["findings"]
-"""Shown when the guest dies."""
+"""The view that is shown when the guest dies."""
 CODE = BY_NAME["code"]
-"""Shown beside the others where the terminal is wide enough."""
+"""The view that is shown next to every other view if the terminal is wide enough."""
 BYTES = BY_NAME["bytes"]
-"""Shows the memory that Enter and `:` go to."""
+"""The view that shows the memory that Enter and `:` go to."""
 
 
 def shown(screen: Screen) -> View:
-    """Return the view on the screen."""
+    """Return the displayed view."""
     return BY_NAME[screen.view]

@@ -1,4 +1,4 @@
-"""View: everything that the panes, the keys and the events must know about one view of the screen."""
+"""View: everything that the panes, the keys and the events need to know about one view of the screen."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 Rows = tuple[Row, ...]
 Heading = Callable[[Screen], str]
 Decode = Callable[[Capture, Capture, bool], Rows]
-"""(capture, last capture that has the memory map, whether zero fields are unfolded) -> rows."""
+"""(capture, last capture that has a memory map, whether zero fields are unfolded) -> rows."""
 
 
 class Detail(NamedTuple):
-    """What the detail pane shows of a row beside the row itself.
+    """What the detail pane shows in addition to the row itself.
 
-    `old_value` is what the value was, in words; `note` a sentence that only this view can add; `topic` the name that
-    `explain` looks up instead of the row's own. With `finding_first` the finding stands above the row's head.
+    `old_value` describes the row's old value in words. `note` is a sentence that only this view can add. `topic` is
+    explained instead of the row's own path. With `finding_first`, the finding is drawn above the row's head.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -37,7 +37,7 @@ class Detail(NamedTuple):
 
 
 class BreakpointPlace(NamedTuple):
-    """Where F9 sets a breakpoint: an address or a source line, None for RIP. `refusal`: why it can't."""
+    """Where F9 sets a breakpoint: an address or a source line; None for RIP. `refusal` is the reason why it can't."""
 
     place: int | SourceLine | None = None
     refusal: str = ""
@@ -64,7 +64,7 @@ def breakpoint_at_rip(_screen: Screen, _index: int) -> BreakpointPlace:
 
 
 def of_capture(words: Callable[[Screen, Capture], str]) -> Heading:
-    """Make a heading from the capture that is shown: empty before the first stop."""
+    """Return a function that makes a heading from the displayed capture. The heading is empty before the first stop."""
 
     def heading(screen: Screen) -> str:
         capture = screen.capture
@@ -76,57 +76,57 @@ def of_capture(words: Callable[[Screen, Capture], str]) -> Heading:
 class View(NamedTuple):
     """A row of the table in `views.table`.
 
-    A view has either `decode`, or `rows`, or `text`. The functions get the Screen.
+    A view has one of `decode`, `rows` and `text`. All functions except `decode` get the Screen.
     """
 
     # fmt: off
     key: str
-    """The key that shows the view: in a pane alone, everywhere together with Alt."""
+    """The key that shows the view: on its own in a pane, and together with Alt everywhere."""
     name: str
     short: str
-    """The name where the terminal is narrow."""
+    """The name in a narrow terminal."""
     about: str
     """What the view shows, for the list of keys and the manual."""
     heading: Heading
-    """The first line of the view. If it is empty, the name is shown."""
+    """Returns the first line of the view. If the line is empty, the name of the view is shown instead."""
 
     decode: Decode | None = None
-    """The rows of the shown capture, if the view shows one. Then `d` leaves only those that changed."""
+    """Returns the rows of a view that shows a capture. In these views, `d` hides the rows that did not change."""
     captures: tuple[str, ...] = ()
-    """The keys of a capture that are shown here. If one of them changed, the tab has a star."""
+    """The capture keys that the view shows. If the value of one of them changed, the tab gets a star."""
     structs: tuple[str, ...] = ()
-    """C structures that are shown here: Enter on a pointer to one of them goes to this view."""
+    """The C structures that the view shows. Enter on a pointer to one of them goes to this view."""
     folds: bool = False
-    """Fields that are 0 are folded, and `z` unfolds them."""
+    """Whether fields that are 0 are folded, and `z` unfolds them."""
     has_picture: bool = False
-    """Memory is drawn to scale beside or above the rows."""
+    """Whether memory is drawn to scale beside or above the rows."""
 
     rows: Callable[[Screen], Rows] = no_rows
-    """The rows of other views. The cursor, Enter, search and `y` work on rows."""
+    """Returns the rows of a view that has no `decode`. The cursor, Enter, search and `y` work on rows."""
     text: Callable[[Screen], Sequence[str]] | None = None
-    """The lines of a view of text. It has no cursor, scrolls, and follows its end."""
+    """Returns the lines of a text view, which has no cursor. It can be scrolled, and otherwise follows its end."""
     is_live: bool = False
-    """The view shows the present, even if an earlier stage is shown, and while the guest runs."""
+    """Whether the view always shows the present, even if an earlier stage is displayed, and while the guest runs."""
 
     draw: Callable[[Screen, Rows, range, int], Sequence[Line]] = row_lines.lines
-    """Draws the rows in a range, for a width. The column of the cursor is added later."""
+    """Draws the rows in a range, at a given width. The column of the cursor is added later."""
     empty: Callable[[Screen], str] = nothing
-    """Says why there are no rows or no text."""
+    """Returns the reason why there are no rows or no text."""
     stand_in: Row | None = None
-    """The row that the detail explains if there are none."""
+    """The row that the detail pane explains if the view has no rows."""
     detail: Callable[[Screen, Rows, int], Detail] = detail_of_row
-    """What the detail pane adds to the row at an index."""
+    """Returns what the detail pane adds to the row at an index."""
     finding: Callable[[Screen], BootFinding | None] | None = None
-    """The selected finding, if the view lists findings. Enter goes to its row, and the detail gets more lines."""
+    """Returns the selected finding, in a view that lists findings. The detail pane of such a view gets more lines."""
 
     start_row: Callable[[Screen], int] | None = None
-    """The row that is selected at every new stop, until the user moves the cursor. If None, the cursor stays."""
+    """Returns the row to select at every new stop, until the user moves the cursor. Without it, the cursor stays."""
     past_end: Callable[[Screen, int], Screen] | None = None
-    """Moves the view by a number of rows beyond its first or last row."""
+    """Moves the view by a number of rows past its first or last row."""
     breakpoint: Callable[[Screen, int], BreakpointPlace] = breakpoint_at_rip
-    """Where F9 sets a breakpoint if the row at an index is selected."""
+    """Returns where F9 sets a breakpoint if the row at an index is selected."""
     has_virtual_addresses: bool = False
-    """The addresses of the rows are virtual."""
+    """Whether the addresses of the rows are virtual."""
     # fmt: on
 
     @property

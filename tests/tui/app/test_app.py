@@ -207,7 +207,7 @@ def test_the_help_scrolls_and_ignores_other_keys() -> None:
         tui.keys("?")
         tui.wait("show this list of keys")
         tui.keys("End")
-        tui.wait("At the prompt, together with gdb's own keys")
+        tui.wait("At the prompt, in addition to gdb's keys")
         tui.keys("Home")
         tui.wait("Everywhere")
         tui.keys("PageDown", "j", "Down", "k", "Up", "3", "d", "F5", "z")

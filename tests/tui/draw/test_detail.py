@@ -90,7 +90,7 @@ def test_a_cut_detail_ends_in_a_sign_and_names_the_key_that_shows_the_rest() -> 
 
     assert detail(screen)[-1].endswith("…")
     assert "├ detail   F2: 2 more lines ─" in screens.text(screen, LARGE)
-    assert "├ detail   F2: all 10 lines ─" in screens.text(screen)
+    assert "├ detail   F2: show all 10 lines ─" in screens.text(screen)
 
 
 @pytest.mark.parametrize("size", screens.SIZES)
@@ -147,7 +147,7 @@ def test_the_detail_of_a_finding_names_the_stages_that_have_it() -> None:
     screen = at("kernel", "findings", boot_findings=(entry, entry._replace(is_current=False)))
 
     assert "Found at entry, prepare." in whole(screen)
-    assert "Found at entry, prepare; not at the shown stage." in whole(screen.at(1))
+    assert "Found at entry, prepare; not at the displayed stage." in whole(screen.at(1))
 
 
 def test_the_detail_of_a_finding_starts_with_its_whole_message() -> None:
