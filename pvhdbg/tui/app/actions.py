@@ -1,4 +1,4 @@
-"""Actions of keys that change only the screen: pure functions. The dispatcher has those that do more."""
+"""The actions of keys that change only the screen, as pure functions. The dispatcher has the actions that do more."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _reset_detail(before: Screen, screen: Screen) -> Screen:
 
 
 def choose(screen: Screen, view: View) -> Screen:
-    """Show a view. The bytes view goes to the address of the row that was selected, if it has one."""
+    """Show a view. The bytes view goes to the address of the row that was selected, if the row has one."""
     row, before = selected(screen), table.shown(screen)
     if view is table.BYTES and before is not view and row is not None and row.address is not None:
         kind = "v" if before.has_virtual_addresses else "p"
@@ -76,7 +76,7 @@ def _page(pages: int) -> Action:
 
 
 def _scroll_detail(screen: Screen, lines: int, size: Size) -> Screen:
-    """Scroll the detail. Beyond its end, select the next row."""
+    """Scroll the detail pane. At its end, select the next row instead."""
     end = frame.detail_last(screen, *size) if lines > 0 else 0
     if screen.detail_top != end:
         return screen._replace(detail_top=screen.detail_top + lines)
@@ -91,9 +91,9 @@ _PAGES = {state.OUTPUT: frame.output_visible, state.DETAIL: frame.detail_visible
 
 
 def scroll(screen: Screen, rows: int, page: int) -> Screen:
-    """Move the view's cursor by rows, or scroll what has no cursor by lines: the detail, gdb's output, the console.
+    """Move the view's cursor by `rows`, or scroll a pane without a cursor by that many lines.
 
-    `page` is the number of visible rows or lines.
+    The detail, gdb's output and the serial console have no cursor. `page` is the number of visible rows or lines.
     """
     if screen.focus == state.DETAIL:
         return screen._replace(detail_top=screen.detail_top + rows)
@@ -157,7 +157,7 @@ def _to_prompt(screen: Screen, _size: Size) -> Screen:
 
 
 def _earlier(screen: Screen, _size: Size) -> Screen:
-    """Show the capture before the one that is shown."""
+    """Show the capture before the displayed one."""
     if screen.past is not None:
         return show_stage(screen, max(screen.past - 1, 0))
     last = len(screen.history) - 1
@@ -212,39 +212,39 @@ def _searched_text(row: Row) -> str:
 
 
 def _follow(screen: Screen, _size: Size) -> Screen:
-    """Follow the selected row: a finding to its row, and a pointer to the view of its structure or to its bytes."""
+    """Go from a finding to the row of its field, and from a pointer to the view of its structure or to its bytes."""
     row = selected(screen)
     selected_finding = table.shown(screen).finding
     if selected_finding:
         entry = selected_finding(screen)
         return _to_finding(screen, entry) if entry else screen
     if row is None or row.leads_to is None:
-        return screen._replace(message="this row has no address to follow")
+        return screen._replace(message="this row has no pointer to follow")
     field = row.field()
     view = _VIEWS_OF_STRUCTS.get(field.points_to or "") if field else None
     return _remember(screen)._replace(view=view.name) if view else go_to(screen, f"p {row.leads_to:#x}")
 
 
 def _to_finding(screen: Screen, entry: BootFinding) -> Screen:
-    """Go to the finding's row. If the shown capture does not have the finding, show the last stage that has it."""
+    """Go to the row of the finding's field, at the last stage with the finding if the displayed capture lacks it."""
     target = _remember(screen)
     if not entry.is_current:
         stages = [capture.stage for capture in screen.history]
         target = show_stage(target, stages.index(entry.stages[-1]))
     place = row_of(target, entry.finding.field)
     if place is None:
-        return screen._replace(message="this finding has no row")
+        return screen._replace(message="no view shows the field of this finding")
     view, index = place
     return target._replace(view=view.name).at(index)
 
 
 def go_to(screen: Screen, place: str, size: int = MACHINE_WORD) -> Screen:
-    """Show the bytes view and request its memory, at an address, a symbol or an expression."""
+    """Show the bytes view, and request the memory at an address, a symbol or an expression."""
     return _remember(screen)._replace(view=table.BYTES.name, memory_request=MemoryRequest(place, size)).at(0, 0)
 
 
 def _remember(screen: Screen) -> Screen:
-    """Add the present place to the trail, so that Backspace can return to it."""
+    """Add the current place to the trail, so that Backspace can return to it."""
     return screen._replace(trail=(*screen.trail, TrailEntry(screen.view, screen.position, screen.bytes, screen.past)))
 
 
@@ -259,7 +259,7 @@ def _back(screen: Screen, _size: Size) -> Screen:
 
 
 def breakpoint_place(screen: Screen) -> BreakpointPlace:
-    """Return where F9 sets a breakpoint: at what is selected in the code or in the bytes, else at RIP."""
+    """Return where F9 sets a breakpoint: at the selected code or bytes, otherwise at RIP."""
     return table.shown(screen).breakpoint(screen, frame.cursor(screen))
 
 

@@ -40,7 +40,7 @@ UPDATE_INTERVAL = 0.03
 """The shortest time between two screens made by events, in seconds."""
 CLOCK_INTERVAL = 1.0
 ESCAPE_TIMEOUT, SEQUENCE_TIMEOUT = 0.05, 0.1
-"""Seconds after which an Esc is the Esc key, and after which it can't be followed by a key (as in Alt-1)."""
+"""Seconds to wait after Esc for the rest of an escape sequence, and for the key of a combination such as Alt-1."""
 
 _DELAYS = {events.GuestRuns: 0.1, events.QueueLength: 0.15, events.GdbBusy: 0.3}
 """Seconds that a state must last before it is shown, so that short ones don't make the screen flicker."""
@@ -83,7 +83,7 @@ class Tui:
     def run(self) -> None:
         """Run until the user quits.
 
-        :raise BaseException: if a signal, a bug or an error of the machine ended it. The terminal is restored before.
+        :raise BaseException: the signal, bug or error of the machine that ended it. The terminal is already restored.
         """
         with suppress(EOFError):  # the terminal has disappeared
             self.app.run(pre_run=self._prepare, handle_sigint=False, set_exception_handler=False)
@@ -123,7 +123,7 @@ class Tui:
 
     @property
     def line(self) -> Buffer:
-        """The prompt's line."""
+        """The line being typed at the prompt."""
         return self.windows.line
 
     def write_to_terminal(self, data: str) -> None:
@@ -137,7 +137,7 @@ class Tui:
             self.worker.protect_terminal(self._terminal if protected else None)
 
     def _application(self) -> Application[None]:
-        """Return the application, on pvhdbg's terminal or on that of prompt_toolkit's `create_app_session`."""
+        """Return the application, on pvhdbg's terminal or on the one of prompt_toolkit's `create_app_session`."""
         application: Application[None] = Application(
             layout=self.windows.layout,
             key_bindings=bindings(
@@ -198,7 +198,7 @@ class Tui:
         self.app.invalidate()
 
     def _apply_or_delay(self, event: events.Event) -> None:
-        """Apply an event, or delay it if its state may end in a moment. It cancels delayed events that it outdates."""
+        """Apply an event, or delay it if its state may last only a moment. Cancel delayed events that it outdates."""
         kind = type(event)
         for outdated in (kind, events.GuestRuns) if kind in _ENDS_RUNNING else (kind,):
             if outdated in self._delayed:
@@ -228,9 +228,9 @@ class Tui:
             self._read_captured_memory(self.worker, capture, request)
 
     def _read_captured_memory(self, worker: Worker, capture: Capture, request: MemoryRequest) -> None:
-        """Read memory of a past stage in a thread of its own.
+        """Read memory of a past stage in a separate thread.
 
-        A symbol may have to be searched in half a gigabyte, and the machine's thread may be busy for long.
+        Finding a symbol may take a search through half a gigabyte, and the machine's thread may be busy for long.
         """
         image, shown = self.screen.image, self.screen.bytes
 

@@ -1,4 +1,4 @@
-"""A prompt_toolkit window that draws lines, and makes equal lines into cells only once."""
+"""A prompt_toolkit window that draws lines, and caches the cells of each line."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class _Focusable(DummyControl):
 
 
 class Body(Window):
-    """A window whose lines come from `draw`, which gets its width and height. `on_wheel` gets `up` or `down`.
+    """A window whose lines come from `draw`, which gets the width and the height. `on_wheel` gets `up` or `down`.
 
-    prompt_toolkit's own Window makes every cell anew, which takes longer than all the rest of a frame.
+    prompt_toolkit's own Window creates every cell again for every frame, which takes longer than everything else.
     """
 
     def __init__(

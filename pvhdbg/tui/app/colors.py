@@ -1,11 +1,11 @@
-"""The palette: the terminal's own colors, readable on dark and light. Panes never use a color without a sign."""
+"""The palette: the terminal's own colors, readable on a dark or light background. A color never is the only sign."""
 
 from __future__ import annotations
 
 import os
 
-# ansi* are the terminal's own sixteen colors. Blue, hard to read on black, is used only reversed. Yellow, white and the
-# bright colors, hard to read on white, are not used, nor is black, which may be the background.
+# ansi* are the terminal's own sixteen colors. Blue is used only reversed, because it is hard to read on black. Yellow,
+# white and the bright colors are not used, because they are hard to read on white; nor is black, a common background.
 # `tab` is noinherit because prompt_toolkit has a class of that name.
 COLORS = {
     "title": "bold",
@@ -79,7 +79,7 @@ _ATTRIBUTES = ("bold", "dim", "reverse", "noreverse", "noinherit", "underline", 
 
 
 def use_colors() -> bool:
-    """Say whether to use colors: not with NO_COLOR set (https://no-color.org)."""
+    """Return whether to use colors. The variable NO_COLOR turns them off (https://no-color.org)."""
     return not os.environ.get("NO_COLOR")
 
 

@@ -81,7 +81,7 @@ def _line(line: Line) -> str:
 
 @lru_cache(256)
 def _codes(style: str, *, colored: bool) -> str:
-    """Return the SGR codes of all classes in a style; of several colors, only the last one's."""
+    """Return the SGR codes of all classes in a style. If several classes have a color, the last color counts."""
     styles = [COLORS.get(name.removeprefix("class:"), "") for name in style.split()]
     words = " ".join(styles if colored else map(plain, styles)).split()
     weights = [_CODES[word] for word in dict.fromkeys(words) if word in _WEIGHTS]
@@ -90,6 +90,6 @@ def _codes(style: str, *, colored: bool) -> str:
 
 
 def _write(text: str) -> None:
-    """Write as prompt_toolkit does: characters that the terminal's encoding lacks become question marks."""
+    """Write text as prompt_toolkit does. A character that the terminal's encoding lacks becomes a question mark."""
     sys.stdout.buffer.write(text.encode(sys.stdout.encoding or "utf-8", "replace"))
     sys.stdout.buffer.flush()

@@ -18,7 +18,7 @@ _NAMES = {
 
 
 def prompt_label(screen: Screen) -> str:
-    """Return what reads the line (`gdb` or `pvh`) or why nothing does yet, and what the line has to wait for."""
+    """Return what runs the line (`gdb` or `pvh`) or why nothing can run it yet, and what the line has to wait for."""
     if screen.reads_lines:
         return "> "
     words = [_NAMES.get(screen.run.kind, "gdb")]

@@ -35,7 +35,7 @@ def run_live(launch: Launch, title: tuple[str, str], *, ascii: bool = False) -> 
     event_queue, current, since = EventQueue(), terminal.current(), time.monotonic()
     with exit_on_signals(), signals_end_wait(event_queue):
         thread = MachineThread(launch)
-        # Importing more modules is postponed until gdb and QEMU have been started: it would delay them.
+        # More modules are imported only after gdb and QEMU have been started, because imports would delay their start.
         thread.wait_processes_started(_PROCESSES_TIMEOUT)
         from pvhdbg.tui.machine.worker import Worker
         from pvhdbg.tui.screen.state import Run, Screen, Title
@@ -71,7 +71,7 @@ def _show(event_queue: EventQueue, worker: Worker, screen: Screen, current: Term
 
 
 def freeze_heap() -> None:
-    """Exclude all present objects from garbage collection: one pass over them takes as long as ten keys."""
+    """Exclude all existing objects from garbage collection: one pass over them takes as long as handling ten keys."""
     gc.freeze()
 
 

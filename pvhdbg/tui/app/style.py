@@ -25,7 +25,7 @@ _LINE_EDITING = {
     "incsearch": "bold",
     "incsearch.current": "bold reverse",
 }
-"""prompt_toolkit's own classes. Its defaults for them are colors for a dark terminal."""
+"""prompt_toolkit's own classes. Their default colors suit only a dark terminal."""
 
 
 def depth() -> ColorDepth | None:

@@ -50,7 +50,7 @@ class Windows:
         self.layout = self._layout()
 
     def focus(self) -> None:
-        """Move prompt_toolkit's focus to where the screen has it."""
+        """Move prompt_toolkit's focus to the window that has the focus on the screen."""
         screen = self._screen()
         target: Any = self.body
         if screen.entry is not None:

@@ -7,5 +7,5 @@ event_queue     holds the events until the screen exists
 memory_view     reads the memory that the bytes view shows
 terminal        the terminal's settings, and how to restore them
 
-Start with worker. From tui, only screen and events are imported here.
+Start with worker. Of tui's packages, only screen and events are imported here.
 """

@@ -20,9 +20,9 @@ EXIT_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 
 class EventQueue:
-    """Events of the machine's thread, from before the screen exists. After `forward_to` they go to the screen directly.
+    """Holds the events of the machine's thread until the screen exists.
 
-    Any thread may put events in.
+    After `forward_to`, events go directly to the screen. Any thread may put events in.
     """
 
     def __init__(self) -> None:
@@ -77,7 +77,7 @@ class EventQueue:
         return True
 
     def forward_to(self, emit: Callable[[Event], None]) -> None:
-        """Pass the events held so far to `emit`, and from now on every new one."""
+        """Pass the events held so far, and every later event, to `emit`."""
         with self._changing:
             self._emit = emit
             for event in self.events:
@@ -86,7 +86,7 @@ class EventQueue:
 
 @contextmanager
 def signals_end_wait(event_queue: EventQueue) -> Iterator[None]:
-    """In the block, let SIGINT, SIGTERM and SIGHUP only end the wait on the queue. Their error is raised at the end.
+    """In the block, let SIGINT, SIGTERM and SIGHUP only end the wait on the queue. At its end, raise their exception.
 
     An exception raised by a signal handler could be lost if it interrupted an import.
     """

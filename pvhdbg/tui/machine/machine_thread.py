@@ -51,6 +51,6 @@ class MachineThread:
             with self._launch(self._processes_started.set) as debuggee:
                 worker = self._worker.get()
                 worker.serve(debuggee)
-        except BaseException as raised:  # noqa: BLE001  the screen's thread raises it again when it gets Left
+        except BaseException as raised:  # noqa: BLE001  the screen's thread raises it again when it gets ThreadEnded
             error = raised
         (worker or self._worker.get()).end(error)

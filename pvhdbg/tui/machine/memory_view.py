@@ -32,7 +32,7 @@ SIZE = 1024
 """Bytes that the view holds at a time."""
 ROW = 16
 _LOWEST_VIRTUAL = 1 << 47
-"""No machine has physical memory from here up, so such an address is virtual."""
+"""No machine has physical memory at or above this address, so an address in this range is virtual."""
 _PREFIX = re.compile(r"\s*([pv])\s+(?=[^\s+-])")
 
 
@@ -108,9 +108,9 @@ class _Captured(Recording):
 
 
 def _place(addresses: Addresses, image: ImageFacts | None, evaluate: Callable[[str], int], place: str) -> Bytes:
-    """Resolve a typed place: an address, after `p` a physical one, after `v` a virtual one.
+    """Resolve a typed place: `p ADDRESS` is a physical address, `v ADDRESS` a virtual address.
 
-    Without either, a number is physical unless it is too high for that, and everything else is virtual.
+    Without `p` or `v`, a number is physical unless it is too high, and symbols and expressions are virtual.
     """
     match = _PREFIX.match(place)
     kind, text = (match[1], place[match.end() :]) if match else ("", place)
@@ -127,7 +127,7 @@ def _place(addresses: Addresses, image: ImageFacts | None, evaluate: Callable[[s
 
 
 def _parsed(text: str) -> Expression | None:
-    """Return None for what only gdb can evaluate."""
+    """Return the parsed expression, or None if only gdb can evaluate it."""
     with suppress(NotAnAddress):
         return expression.parse(text)
     return None
@@ -146,7 +146,7 @@ def _read(target: Target, place: Bytes, start: int | None = None) -> Bytes:
 
 
 def _captured(capture: Capture, place: Bytes, start: int | None = None) -> Bytes:
-    """Read from the beginning of the row, or from where the captured memory begins within it."""
+    """Read captured memory starting at the beginning of the row, or at the first captured byte in the row."""
     at = place.paddr if start is None else start
     for begin, data in capture.memory:
         if begin <= at < begin + len(data) or at <= begin < at + ROW:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 STEP, LINE, INTERNAL = "step", "line", "internal"
-"""Kinds of requests: a key, a line typed at the prompt, and the TUI's own, which Ctrl-C does not drop."""
+"""Kinds of requests: a key, a line typed at the prompt, and a request of the TUI itself, which Ctrl-C does not drop."""
 
 
 class Request(NamedTuple):
@@ -24,8 +24,8 @@ class Requests:
     `on_change` gets the number of the user's queued requests after each change. It is called under the lock, so its
     last call has the latest number.
 
-    Typed lines have a queue of their own: a multi-line command reads its lines up to `end` from there, even if they
-    were typed ahead.
+    Typed lines have their own queue: a multi-line command reads its lines up to `end` from it, even if they were typed
+    ahead.
     """
 
     def __init__(self, on_change: Callable[[int], None]) -> None:
@@ -38,14 +38,14 @@ class Requests:
         self._closed = False
 
     def put(self, kind: str, action: Callable[[], None]) -> None:
-        """Queue a request behind the earlier ones."""
+        """Queue a request after all earlier requests."""
         with self._changed:
             self._waiting.append(Request(kind, action))
             self._changed.notify_all()
             self._report_count()
 
     def put_line(self, line: str, action: Callable[[], None]) -> None:
-        """Queue a line typed at the prompt. If no multi-line command reads it first, `action` is to take it."""
+        """Queue a line typed at the prompt. `action` takes the line unless a multi-line command reads it first."""
         with self._changed:
             self._lines.append(line)
         self.put(LINE, action)
@@ -58,7 +58,7 @@ class Requests:
         return line
 
     def read_line(self, on_wait: Callable[[bool], None]) -> str | None:
-        """Wait for the next typed line and return it. None if the user cancels the command.
+        """Wait for the next typed line and return it. Return None if the user cancels the command.
 
         `on_wait` is called with True when a wait begins and with False when it ends.
         """
@@ -76,7 +76,7 @@ class Requests:
         return line
 
     def cancel_reading(self) -> bool:
-        """Cancel the multi-line command that waits for a line. Return False if none does."""
+        """Cancel the multi-line command that waits for a line. Return False if no command waits."""
         with self._changed:
             if self._is_reading:
                 self._lines.append(None)

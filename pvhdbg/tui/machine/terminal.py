@@ -42,7 +42,7 @@ def size() -> tuple[int, int]:
 
 @contextmanager
 def no_echo() -> Iterator[None]:
-    """Turn off echo, line mode and signal keys in the block. What is typed can be read afterwards."""
+    """Turn off echo, line mode and signal keys in the block. Keys pressed in the block can be read later."""
     number = sys.stdin.fileno()
     before = termios.tcgetattr(number)
     settings = [*before]

@@ -95,7 +95,7 @@ class Worker:
         self._serve()
 
     def end(self, error: BaseException | None) -> None:
-        """Report the machine's end. `error` is why it did not start, or what went wrong; None if nothing did."""
+        """Report the machine's end. `error` is why it did not start or what went wrong; None if nothing went wrong."""
         self.error = error
         self._emit(events.ThreadEnded(error))
 
@@ -108,7 +108,7 @@ class Worker:
             self._emit(events.GdbOutput(f"{remark}\n"))
         self._run_and_show(debuggee.to_first_stop)
         self._load_symbols(debuggee)
-        with suppress(PvhdbgError):  # `pvh …` works without it: pvhdbg answers it itself
+        with suppress(PvhdbgError):  # `pvh …` works without the script: pvhdbg answers it itself
             debuggee.load_script()
 
     def _emit_machine_started(self, debuggee: Debuggee) -> None:
@@ -185,7 +185,7 @@ class Worker:
         self._submit(self._restart)
 
     def breakpoint(self, place: int | Line | None) -> None:
-        """Set a hardware breakpoint at an address or a source line, or delete the one there. None: at RIP."""
+        """Set a hardware breakpoint at an address or a source line (None: at RIP), or delete the breakpoint there."""
         self._submit(lambda debuggee: debuggee.toggle_breakpoint(place))
 
     def line(self, line: str) -> None:
@@ -193,7 +193,7 @@ class Worker:
         self._requests.put_line(line, self._run_next_line)
 
     def read_memory(self, read: Callable[[Debuggee], Bytes]) -> None:
-        """Read memory for the bytes view by `read`."""
+        """Read memory for the bytes view by calling `read`."""
         self._requests.put(INTERNAL, lambda: self._emit(events.MemoryRead(read(self._ready_debuggee))))
 
     def complete(self, text: str, answer: Callable[[list[str]], None]) -> None:
@@ -255,7 +255,7 @@ class Worker:
         return debuggee.position()
 
     def _run_pvh_command(self, debuggee: Debuggee, command: str) -> None:
-        """Run a pvhdbg command here instead of in gdb's Python: only this process has all captures."""
+        """Run a pvhdbg command here instead of in gdb's Python, because only this process has all captures."""
         from pvhdbg import commands
 
         try:
@@ -267,7 +267,7 @@ class Worker:
     def _read_line(self) -> str | None:
         """Return the next line of a multi-line command, or None once the user has canceled the command.
 
-        After a cancellation gdb may ask again, until it notices it.
+        gdb may ask again before it notices the cancellation.
         """
         if self._stop_requested:
             return None
