@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 _REGISTER_NAMES = re.compile(r'"([^"]*)"')
 # A register that is <unavailable> does not match.
-_VALUES = re.compile(r'number="([0-9]+)",value="0x([0-9a-f]+)"')
-_THREAD = re.compile(r'thread-id="([0-9]+)"')
+_VALUES = re.compile(r'number="([0-9]+)",value="0x([0-9a-f]{1,16})"')
+_THREAD = re.compile(r'thread-id="([0-9]{1,9})"')
 _GENERAL = ("ax", "bx", "cx", "dx", "si", "di", "bp", "sp", "ip")
 _NAME_OF = {f"e{name}": f"r{name}" for name in _GENERAL} | {
     name: name
@@ -135,7 +135,7 @@ class MiTarget:
         names = self._numbers()
         command = f"-data-list-register-values --thread {self.boot_cpu} --frame 0 x {' '.join(names)}"
         values = _VALUES.findall(self._ask(command).line)
-        return {_NAME_OF[names[number]]: int(value, 16) for number, value in values}
+        return {_NAME_OF[names[number]]: int(value, 16) for number, value in values if number in names}
 
     @property
     def boot_cpu(self) -> int:

@@ -26,15 +26,12 @@ class Stop(NamedTuple):
 class Reply(Protocol):
     """The answer to a command.
 
-    `line` is the raw result record, `payload` the parsed one, `text` what gdb printed meanwhile. Parsing takes longer
-    than gdb needs to answer, so large answers that consist of numbers are matched in `line`.
+    `line` is the raw result record, `text` what gdb printed meanwhile. Parsing a record takes longer than gdb needs to
+    answer, so a target matches the numbers that it needs in `line`.
     """
 
     @property
     def line(self) -> str: ...
-
-    @property
-    def payload(self) -> dict[str, Any]: ...
 
     @property
     def text(self) -> str: ...

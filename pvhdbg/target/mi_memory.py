@@ -20,7 +20,7 @@ PHY_MEM_MODE_OFF = console_command("maint packet Qqemu.PhyMemMode:0")
 """Turns PhyMemMode off. The mode survives a disconnect, so send this after each connect."""
 
 _PHY_MEM_MODE_ON = console_command("maint packet Qqemu.PhyMemMode:1")
-_CONTENTS = re.compile(r'contents="([0-9a-f]*)"')
+_CONTENTS = re.compile(r'contents="((?:[0-9a-f]{2})*)"')
 _FLUSH = console_command("maint flush dcache")
 _CHUNK = 0x10000
 _WRITE_CHUNK = 0x1000

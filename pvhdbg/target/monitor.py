@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     Monitor = Callable[[str], str]
 
 _SEGMENT = re.compile(
-    r"^(ES|CS|SS|DS|FS|GS|LDT|TR) *= *([0-9a-f]+) +([0-9a-f]+) +([0-9a-f]+) +([0-9a-f]+)", re.MULTILINE
+    r"^(ES|CS|SS|DS|FS|GS|LDT|TR) *= *([0-9a-f]{1,16}) +([0-9a-f]{1,16}) +([0-9a-f]{1,16}) +([0-9a-f]{1,16})\b",
+    re.MULTILINE,
 )
-_TABLE = re.compile(r"^(GDT|IDT) *= *([0-9a-f]+) +([0-9a-f]+)", re.MULTILINE)
+_TABLE = re.compile(r"^(GDT|IDT) *= *([0-9a-f]{1,16}) +([0-9a-f]{1,16})\b", re.MULTILINE)
 _A20 = re.compile(r"\bA20=([01])")
 _STATUS = re.compile(r"VM status: (\w+)(?: \(([\w-]+)\))?")
 _VERSION = re.compile(r"[0-9.]*")

@@ -123,8 +123,8 @@ def test_commands_and_pvh_capture_work_over_mi(debuggee: Debuggee) -> None:
     output_of(debuggee, "pvh run-to prepare", "prepare: the first instruction")
     output_of(debuggee, "python gdb.execute('pvh next-stage')", "bootparams: the return")
 
-    assert "bootparams" == debuggee.machine.gdb.ask("-pvh-capture").payload["stage"]
-    assert "entry" == debuggee.machine.gdb.ask("-pvh-capture entry").payload["stage"]
+    assert "bootparams" == debuggee.machine.gdb.ask("-pvh-capture").results.text("stage")
+    assert "entry" == debuggee.machine.gdb.ask("-pvh-capture entry").results.text("stage")
     with pytest.raises(MiError, match='no capture at stage "nowhere"'):
         debuggee.machine.gdb.ask("-pvh-capture nowhere")
     with pytest.raises(MiError, match=r"^no such command"):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pvhdbg.abi.text import printable
 from pvhdbg.errors import TargetError
 from pvhdbg.live.gdb import breakpoints
+from pvhdbg.live.gdb.results import Results
 from pvhdbg.target.base import NO_MONITOR
 from pvhdbg.target.mi import console_command
 
@@ -29,7 +30,7 @@ _LJMP = b"\xea"
 """Opcode of a far jump. The instruction has seven bytes: this one, a 4-byte offset, a 2-byte selector."""
 REAL, LONG = "real16", "long64"
 _BY_MONITOR = "instructions, as QEMU's monitor decodes them in {}"
-_MONITOR_LINE = re.compile(r"(0x[0-9a-f]+):  (?:[0-9a-f]{2} )+ *(\S.*)")
+_MONITOR_LINE = re.compile(r"(0x[0-9a-f]{1,16}):  (?:[0-9a-f]{2} )+ *(\S.*)")
 
 
 class CodeLine(NamedTuple):
@@ -87,24 +88,23 @@ class CodeReader(NamedTuple):
 
         return answer
 
-    def frame(self) -> dict[str, str]:
+    def frame(self) -> Results:
         """Return MI's description of the selected frame; empty without symbols, or if gdb can't describe it."""
         if not self.has_gdb_symbols:
-            return {}
+            return Results({})
         with suppress(TargetError):
-            frame: dict[str, str] = self.machine.gdb.ask("-stack-info-frame").payload.get("frame", {})
-            return frame
-        return {}
+            return self.machine.gdb.ask("-stack-info-frame").results.results("frame")
+        return Results({})
 
     def _source_code(self) -> Code | None:
         frame = self.frame()
-        lines = _read_lines(frame.get("fullname"))
-        if lines is None or "line" not in frame:
+        if "fullname" not in frame or "line" not in frame:
             return None
-        current = int(frame["line"])
-        return Code(
-            frame["fullname"], tuple(_source_line(text, number, current) for number, text in enumerate(lines, 1))
-        )
+        path, current = frame.text("fullname"), frame.number("line")
+        lines = _read_lines(path)
+        if lines is None:
+            return None
+        return Code(path, tuple(_source_line(text, number, current) for number, text in enumerate(lines, 1)))
 
     def _instructions(self, rip: int, mode: str) -> Code:
         if mode == LONG:
@@ -128,8 +128,8 @@ class CodeReader(NamedTuple):
         start = self._after_32_bit(self._start(rip), rip)
         end = rip + INSTRUCTIONS * LONGEST_X86 // 3
         reply = self.machine.gdb.ask(f"-data-disassemble -s {start:#x} -e {end:#x} -- 0")
-        instructions = reply.payload.get("asm_insns", [])
-        return tuple(_instruction(int(entry["address"], 16), entry["inst"], rip) for entry in instructions)
+        instructions = reply.results.results_list("asm_insns")
+        return tuple(_instruction(entry.number("address", 16), entry.text("inst"), rip) for entry in instructions)
 
     def _after_32_bit(self, start: int, rip: int) -> int:
         """Return where 64-bit code starts. A PVH entry is 32-bit code, up to a far jump; without one, start at RIP."""
@@ -152,10 +152,10 @@ def _source_line(text: str, number: int, current: int) -> CodeLine:
     return CodeLine(text.expandtabs(), None, number, number == current)
 
 
-def _read_lines(path: str | None) -> Sequence[str] | None:
+def _read_lines(path: str) -> Sequence[str] | None:
     """Return a file's lines, as compilers count them, or None. The path comes from the symbols: it may be anything."""
     try:
-        if path is None or not Path(path).is_file() or Path(path).stat().st_size > MOST_SOURCE:
+        if not Path(path).is_file() or Path(path).stat().st_size > MOST_SOURCE:
             return None
         return Path(path).read_text(errors="replace").split("\n")
     except (OSError, ValueError):

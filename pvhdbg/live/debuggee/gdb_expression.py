@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi import c_integer
+from pvhdbg.abi.text import printable
 from pvhdbg.target.mi import MiError, quote
 
 if TYPE_CHECKING:
@@ -26,8 +27,8 @@ def evaluate(gdb: MiClient, text: str) -> int:
 
 
 def _number(gdb: MiClient, expression: str) -> int:
-    shown = str(gdb.ask(f"-data-evaluate-expression {quote(expression)}").payload["value"])
+    shown = gdb.ask(f"-data-evaluate-expression {quote(expression)}").results.text("value")
     value = c_integer.parse(shown)  # `set output-radix` chooses the base
     if value is None:
-        raise MiError(f"not a number: {shown}")
+        raise MiError(f"not a number: {printable(shown)}")
     return value

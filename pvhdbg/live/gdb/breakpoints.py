@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.target.mi import quote
 
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from pvhdbg.live.gdb.mi_client import MiClient
+    from pvhdbg.live.gdb.results import Results
 
 Line = tuple[str, int]
 """A source file's full name, and a line number in it."""
@@ -32,11 +33,11 @@ def read(gdb: MiClient) -> Breakpoints:
     """
     addresses: dict[int, tuple[str, ...]] = {}
     lines: dict[Line, tuple[str, ...]] = {}
-    for number, place in _places(gdb.ask("-break-list").payload):
-        if (address := _address(place.get("addr", ""))) is not None:
+    for number, place in _places(gdb.ask("-break-list").results):
+        if (address := _address(place.text("addr", ""))) is not None:
             addresses[address] = (*addresses.get(address, ()), number)
         if "fullname" in place and "line" in place:
-            line = (place["fullname"], int(place["line"]))
+            line = (place.text("fullname"), place.number("line"))
             lines[line] = (*lines.get(line, ()), number)
     return Breakpoints(addresses, lines)
 
@@ -51,15 +52,15 @@ def toggle(gdb: MiClient, place: int | Line) -> str:
         gdb.ask(f"-break-delete {' '.join(numbers)}")
         return f"deleted breakpoint {', '.join(numbers)}"
     where = f"*{place:#x}" if isinstance(place, int) else f"--source {quote(place[0])} --line {place[1]}"
-    entry = gdb.ask(f"-break-insert -h {where}").payload.get("bkpt", {})
-    return f"hardware breakpoint {entry.get('number', '')}".rstrip()
+    entry = gdb.ask(f"-break-insert -h {where}").results.results("bkpt")
+    return f"hardware breakpoint {entry.text('number', '')}".rstrip()
 
 
-def _places(payload: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _places(answer: Results) -> Iterator[tuple[str, Results]]:
     """Yield the breakpoints' numbers and places. One with several locations has no address of its own."""
-    for entry in payload.get("BreakpointTable", {}).get("body", []):
-        for place in (entry, *entry.get("locations", ())):
-            yield entry["number"], place
+    for entry in answer.results("BreakpointTable").results_list("body"):
+        for place in (entry, *entry.results_list("locations")):
+            yield entry.text("number"), place
 
 
 def _address(text: str) -> int | None:

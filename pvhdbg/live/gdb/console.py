@@ -120,8 +120,7 @@ def _cancel(gdb: MiClient, pending: Pending) -> None:
 
 def complete(gdb: MiClient, text: str) -> list[str]:
     """Return the completions of `text` that gdb's own prompt would offer."""
-    matches = gdb.ask(f"-complete {quote(text)}").payload.get("matches", [])
-    return [str(match) for match in matches]
+    return gdb.ask(f"-complete {quote(text)}").results.texts("matches")
 
 
 def _first_word(line: str) -> str:

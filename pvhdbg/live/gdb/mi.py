@@ -1,5 +1,8 @@
 """Parsing GDB/MI records, one line each: results, stops, and gdb's output.
 
+What gdb says is hostile: a symbol, a stub or a program that only looks like gdb may have chosen it. So every line is
+either parsed in bounded time or gives an MiError.
+
 Numbers and one-word names are taken from the line by a regular expression. The parser, pygdbmi, is imported only when a
 record needs it: its import takes longer than QEMU takes to reach the guest's entry.
 """
@@ -7,16 +10,22 @@ record needs it: its import takes longer than QEMU takes to reach the guest's en
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from pvhdbg.target.mi import Stop
+from pvhdbg.target.mi import MiError, Stop
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# Nearly every line has no escape but one of these, at its end. Such lines need no parser.
+    from pvhdbg.live.gdb.results import Results
+
+# Nearly every line has no escape but one of these, at its end.
 _PLAIN_ENDS = {"": "", "\\n": "\n", "\\r\\n": "\r\n"}
-_STOP = re.compile(r',(reason|signal-name|bkptno|thread-id)="([\w.-]+)"')
+_STOP = re.compile(r',(reason|signal-name|bkptno|thread-id)="([\w.-]+)"', re.ASCII)
+_NUMBER = re.compile(r"[0-9]{1,9}")
+_ESCAPE = re.compile(r"((?:\\[0-7]{3})+)|\\(.)", re.DOTALL)
+_CHARACTERS = {"a": "\a", "b": "\b", "e": "\x1b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+_ITSELF = "\\\"'"
 
 
 class Reply:
@@ -30,31 +39,51 @@ class Reply:
         self._printed = printed
 
     @property
-    def payload(self) -> dict[str, Any]:
-        from pygdbmi.gdbmiparser import parse_response
-
-        return parse_response(self.line)["payload"] or {}
+    def results(self) -> Results:
+        """:raise MiError: if the record can't be parsed."""
+        return parse(self.line)
 
     @property
     def text(self) -> str:
         return "".join(map(read_text, self._printed))
 
 
+def parse(line: str) -> Results:
+    """Parse a result record.
+
+    :raise MiError: if it can't be parsed.
+    """
+    from pygdbmi.gdbmiparser import parse_response
+
+    from pvhdbg.live.gdb.mi_syntax import normalize
+    from pvhdbg.live.gdb.results import Results
+
+    record = normalize(line)
+    try:
+        return Results(parse_response(record)["payload"] or {})
+    except (ValueError, TypeError, AttributeError, LookupError, AssertionError, RecursionError) as error:
+        raise MiError("gdb's answer can't be parsed") from error
+
+
 def read_stop(line: str) -> Stop:
     values = dict(_STOP.findall(line))
     thread = values.get("thread-id", "")
-    number = int(thread) if thread.isdigit() else None
+    number = int(thread) if _NUMBER.fullmatch(thread) else None
     return Stop(values.get("reason", ""), values.get("signal-name", ""), values.get("bkptno"), number)
 
 
 def read_text(line: str) -> str:
-    """Return the text of a stream record (~, @ or &)."""
-    words, escape, end = line[2:-1].partition("\\")
-    if escape + end in _PLAIN_ENDS:
-        return words + _PLAIN_ENDS[escape + end]
-    from pygdbmi.gdbmiparser import parse_response
+    r"""Return the text of a stream record (~, @ or &). A byte that is not UTF-8 becomes \xNN."""
+    body = line[2:-1] if line.endswith('"') else line[2:]
+    words, escape, end = body.partition("\\")
+    plain = _PLAIN_ENDS.get(escape + end)
+    text = _ESCAPE.sub(_unescaped, body) if plain is None else words + plain
+    return text if text.isascii() else text.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
-    try:
-        return str(parse_response(line)["payload"])
-    except ValueError:  # an escape that the parser does not know: show it as it came
-        return line[2:-1]
+
+def _unescaped(escape: re.Match[str]) -> str:
+    octal, character = escape.groups()
+    if octal is not None:
+        return bytes(int(digits, 8) & 0xFF for digits in octal.split("\\")[1:]).decode(errors="surrogateescape")
+    # An unknown escape is shown as it came.
+    return _CHARACTERS.get(character) or (character if character in _ITSELF else escape[0])

@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 TIMEOUT = 20.0
 """The default timeout of a command, in seconds."""
 
-_RESULT = re.compile(r"(\d+)\^([a-z]+)")
+MOST_TEXT = 4 << 20
+"""Characters of a command's output that its reply keeps. A stub can send output without end."""
+
+_RESULT = re.compile(r"([0-9]{1,12})\^([a-z]+)")
 _SLEEP_POLL, _SLEEP_TIMEOUT = 0.1, 2.0
 _EVENT = re.compile(r"(\*running|\*stopped|=thread-group-started|=thread-group-exited)\b")
 _SECONDARY_PROMPT = re.compile(r'~" *>"')
@@ -41,6 +44,13 @@ class Pending:
         self.printed: list[str] = []
         self.aborted = False
         self.reply: mi.Reply | None = None
+        self._room = MOST_TEXT
+
+    def keep(self, line: str) -> None:
+        """Add a stream record to the output, up to MOST_TEXT characters."""
+        self._room -= len(line)
+        if self._room >= 0:
+            self.printed.append(line)
 
 
 class MiClient:
@@ -95,8 +105,9 @@ class MiClient:
             self.check()
             raise MiError(f"gdb timed out after {timeout:g} s: {printable(pending.command)}")
         if pending.reply.message == "error":
-            message = pending.reply.text if pending.aborted else pending.reply.payload.get("msg", "")
-            raise MiError(printable(message.strip().replace("\n", " ")))
+            message = pending.reply.text if pending.aborted else pending.reply.results.text("msg", "")
+            reason = printable(message.strip().replace("\n", " "))
+            raise MiError(reason or "gdb reported an error without a reason")
         return pending.reply
 
     def ask(self, command: str, timeout: float | None = TIMEOUT) -> mi.Reply:
@@ -192,9 +203,9 @@ class MiClient:
         with self._changed:
             pending = next(iter(self._waiting.values()), None)
             if pending is None and self._resumed is not None:
-                self._resumed[1].printed.append(line)
+                self._resumed[1].keep(line)
             if pending is not None:
-                pending.printed.append(line)
+                pending.keep(line)
                 if _SECONDARY_PROMPT.fullmatch(line):
                     pending.prompts += 1
                     self._changed.notify_all()

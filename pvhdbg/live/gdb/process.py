@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from typing import IO, TextIO
 
 _LINES_KEPT = 1000
-_LONGEST_LINE = 4096
+_LONGEST_NOTE = 4096
+LONGEST_LINE = 4 << 20
+"""Bytes of a line of gdb's that are read. The longest answer to a command of pvhdbg's has 128 KiB."""
 _QUIET_START = ("-nx", "-iex", "set auto-load off", "-iex", "set debuginfod enabled off")
 
 
@@ -79,14 +81,20 @@ class GdbProcess:
             self._stdin.write(os.fsencode(f"{line}\n"))
 
     def lines(self) -> Iterator[str]:
-        """Yield gdb's output line by line until it exits."""
-        rest = b""
+        """Yield gdb's output line by line until it exits, each cut to LONGEST_LINE bytes.
+
+        A byte that is not UTF-8 becomes a lone surrogate, which `write` turns into the byte again.
+        """
+        rest = bytearray()
         while chunk := self._stdout.read(65536):
-            *whole, rest = (rest + chunk).split(b"\n")
-            for data in whole:
-                line = data.decode(errors="backslashreplace")
+            *ends, last = chunk.split(b"\n")
+            for end in ends:
+                rest += end[: LONGEST_LINE - len(rest)]
+                line = rest.decode(errors="surrogateescape")
+                rest.clear()
                 self._note(">", line)
                 yield line
+            rest += last[: LONGEST_LINE - len(rest)]
             if rest:
                 # gdb writes notifications byte by byte: to wait for the rest costs less than to wake up for every byte.
                 time.sleep(0.0002)
@@ -150,7 +158,7 @@ class GdbProcess:
         return self._process.stdout
 
     def _note(self, direction: str, line: str) -> None:
-        self.recent.append(f"{direction} {line[:_LONGEST_LINE]}")
+        self.recent.append(f"{direction} {line[:_LONGEST_NOTE]}")
         try:
             if self._log is not None:
                 self._log.write(f"{direction} {line}\n")

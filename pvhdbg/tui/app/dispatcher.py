@@ -105,7 +105,7 @@ class Dispatcher:
     def run_line(self, text: str) -> None:
         """Run what was typed at the prompt: one line, or several that were pasted."""
         for line in text.splitlines() or [""]:
-            self._run_line("".join(character for character in line.expandtabs() if character.isprintable()))
+            self._run_line(prompt.typed(line))
 
     def submit_entry(self, text: str) -> None:
         """Use a line typed after `:` or `/`."""

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from prompt_toolkit.completion import Completer, Completion
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 
+from pvhdbg.abi.text import escape_unprintable, is_lone_byte
+
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable
 
@@ -25,7 +27,13 @@ _REPEATED_WITHOUT_ARGUMENTS = ("x", "list", "l", "info line", "disassemble")
 
 
 class _History(FileHistory):
-    """A history file. Lines that can't be written, as on a full disk, are kept until pvhdbg ends."""
+    """A history file. If it can't be read, it is empty; lines that can't be written are kept until pvhdbg ends."""
+
+    def load_history_strings(self) -> Iterable[str]:
+        try:
+            return list(super().load_history_strings())
+        except OSError:
+            return []
 
     def store_string(self, string: str) -> None:
         with suppress(OSError):
@@ -42,6 +50,14 @@ def history() -> History:
     except (OSError, RuntimeError):  # RuntimeError: the user has no home folder
         return InMemoryHistory()
     return _History(str(path))
+
+
+def typed(line: str) -> str:
+    """Return a line for gdb or pvhdbg without control characters, which gdb would run or echo.
+
+    A byte that is not UTF-8 stays: a symbol's name may have one.
+    """
+    return "".join(character for character in line.expandtabs() if character.isprintable() or is_lone_byte(character))
 
 
 def repeated(line: str) -> str:
@@ -68,7 +84,7 @@ class GdbCompleter(Completer):
         # The line may be empty because it was run meanwhile.
         for match in await self._matches(text) if text.strip() else ():
             last_word = match.rsplit(" ", 1)[-1] or match
-            yield Completion(match, start_position=-len(text), display=last_word)
+            yield Completion(match, start_position=-len(text), display=escape_unprintable(last_word))
 
     async def _matches(self, text: str) -> list[str]:
         loop = asyncio.get_running_loop()

@@ -1,11 +1,16 @@
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from pvhdbg.errors import UserError
+from pvhdbg.live.debuggee import gdb_expression
 from pvhdbg.live.debuggee.own_machine import OwnMachine
-from pvhdbg.live.gdb import console
+from pvhdbg.live.gdb import breakpoints, console
 from pvhdbg.target.mi import MiError
+from tests import tiny
+from tests.image.builder import ENTRY
+from tests.live.conftest import Boot
 
 
 def lines(*texts: str) -> Callable[[], str | None]:
@@ -102,6 +107,29 @@ def test_a_line_is_refused_while_the_guest_runs(teaching: OwnMachine) -> None:
 def test_completions_come_from_gdb(teaching: OwnMachine) -> None:
     assert ["info breakpoints"] == console.complete(teaching.gdb, "info brea")
     assert [] == console.complete(teaching.gdb, "no_such_command_at_all")
+
+
+def test_a_symbol_with_a_byte_that_is_not_utf8_can_be_completed_and_evaluated(boot: Boot, tmp_path: Path) -> None:
+    kernel = tmp_path / "cafe.elf"
+    kernel.write_bytes(tiny.waiting(name="caf\xe9"))
+    gdb = boot(kernel).gdb
+    gdb.ask(f"-file-symbol-file {kernel}")
+    [line] = console.complete(gdb, "print (long)&ca")
+
+    assert "print (long)&caf\udce9" == line
+    assert f"$1 = {tiny.KERNEL_MAP[64] + ENTRY - (1 << 64)}\n" == console.run(gdb, line, lines())
+    assert tiny.KERNEL_MAP[64] + ENTRY == gdb_expression.evaluate(gdb, line.removeprefix("print "))
+    with pytest.raises(MiError, match=r"^'caf\\xe9' has unknown type"):
+        console.run(gdb, "print caf\udce9", lines())
+
+
+def test_a_breakpoint_with_commands_is_listed_and_deleted(teaching: OwnMachine) -> None:
+    console.run(teaching.gdb, "hbreak *0x1000000", lines())
+    console.run(teaching.gdb, "commands", lines("silent", "print 1", "end"))
+
+    assert {0x1000000: ("1",)} == breakpoints.read(teaching.gdb).addresses
+    assert "deleted breakpoint 1" == breakpoints.toggle(teaching.gdb, 0x1000000)
+    assert {} == breakpoints.read(teaching.gdb).addresses
 
 
 def test_a_late_answer_is_not_mistaken_for_the_answer_to_the_next_command(teaching: OwnMachine) -> None:

@@ -1,7 +1,7 @@
 import pytest
 
-from pvhdbg.live.gdb import mi
-from pvhdbg.target.mi import Stop, console_command
+from pvhdbg.live.gdb import mi, mi_syntax
+from pvhdbg.target.mi import MiError, Stop, console_command
 
 
 @pytest.mark.parametrize(
@@ -16,8 +16,14 @@ from pvhdbg.target.mi import Stop, console_command
         ('~"\\\\n is no newline"', "\\n is no newline"),
         ('~"\\033[1m"', "\x1b[1m"),
         ('~"\\303\\244"', "ä"),
-        ('~"\\377"', "\\377"),
+        ('~"\\377"', "\\xff"),
+        ('~"caf\udce9"', "caf\\xe9"),
+        ('~"\udcc3\\244"', "ä"),
+        ('~"\\a\\b\\e\\f\\t\\r\\\'"', "\a\b\x1b\f\t\r'"),
         ('~"unknown \\z"', "unknown \\z"),
+        ('~"cut', "cut"),
+        ('~"cut\\', "cut\\"),
+        ("~", ""),
     ],
 )
 def test_the_text_of_a_stream_record_is_unescaped(line: str, text: str) -> None:
@@ -35,11 +41,81 @@ def test_a_stop_record_may_have_no_reason() -> None:
     assert Stop("", "", None) == mi.read_stop("*stopped")
 
 
-def test_the_payload_of_a_result_is_parsed() -> None:
+@pytest.mark.parametrize("number", ["²", "9" * 5000, "-1", "1.5"])
+def test_a_stop_record_with_a_bad_thread_number_has_no_thread(number: str) -> None:
+    assert Stop("signal-received", "SIGINT", None) == mi.read_stop(
+        f'*stopped,reason="signal-received",signal-name="SIGINT",thread-id="{number}"'
+    )
+
+
+def test_the_results_of_a_reply_are_parsed() -> None:
     reply = mi.Reply("done", '7^done,bkpt={number="2",type="hw breakpoint"}', ())
 
-    assert {"bkpt": {"number": "2", "type": "hw breakpoint"}} == reply.payload
-    assert {} == mi.Reply("done", "8^done", ()).payload
+    assert "hw breakpoint" == reply.results.results("bkpt").text("type")
+    assert "bkpt" not in mi.Reply("done", "8^done", ()).results
+
+
+@pytest.mark.parametrize(
+    ("string", "text"),
+    [
+        ("caf\\351", "caf\udce9"),
+        ("caf\udce9", "caf\udce9"),
+        ("\\303\\244\\\\303", "ä\\303"),
+        ("\\033[1m\\n", "\x1b[1m\n"),
+    ],
+)
+def test_a_byte_that_is_not_ascii_is_the_same_whether_gdb_writes_it_as_it_is_or_in_octal(
+    string: str, text: str
+) -> None:
+    assert text == mi.parse(f'1^done,value="{string}"').text("value")
+
+
+def test_the_commands_of_a_breakpoint_are_a_list_though_gdb_writes_a_tuple() -> None:
+    line = '8^done,bkpt={number="1",script={"silent","return"},addr="0x10"},more={}'
+
+    assert ["silent", "return"] == mi.parse(line).results("bkpt").texts("script")
+    assert "0x10" == mi.parse(line).results("bkpt").text("addr")
+
+
+HOSTILE = [
+    "2^running\\xframe={*stopped{,AAAA",
+    '2^error\\033,"999999999999999999999999',
+    '2^error[signal-name="SIGQUIT"\\\\,msg="',
+    '1^error,msg="',
+    '4^error}~" >"',
+    '2^connectedsignal-name="SIGQUIT"frame={,^connectedframe={value="{\\\\x',
+    '1^error@"\\\\",msg="\\\\"\\\\u\\\\n^running',
+    '1^done,value="caf\\xe9"',
+    '1^done,value="\\9"',
+    "1^done,a=[",
+    '1^done,a=[{b="1"}',
+    '1^done,a={"b",c="d"}',
+    "1^done,a=" + "[" * 5000 + "]" * 5000,
+    "1^done," + "a={" * 5000 + "}" * 5000,
+]
+"""Lines from which pygdbmi never returns, or for which it raises ValueError, TypeError, … or RecursionError."""
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize(
+    "line",
+    [*HOSTILE, "1^done,a=[}", "1^done,a={]", '1^done,,a="b"', '1^done,a="b",', '1^done,"b"', "1^done,{}", ""],
+)
+def test_a_malformed_line_is_an_mi_error(line: str) -> None:
+    with pytest.raises(MiError, match=r"^gdb's answer "):
+        mi.parse(line)
+
+
+@pytest.mark.timeout(10)
+def test_an_answer_that_would_take_too_long_to_parse_is_an_mi_error() -> None:
+    with pytest.raises(MiError, match=r"^gdb's answer is too long: \d+ characters$"):
+        mi.parse(f'1^done,matches=["{"x" * mi_syntax.LONGEST_RECORD}"]')
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("text", ["\\t" + "x" * 1_000_000, "\\" * 1_000_001, "\\351" * 250_000])
+def test_a_long_text_is_unescaped_in_linear_time(text: str) -> None:
+    assert len(text) // 4 <= len(mi.read_text(f'~"{text}"'))
 
 
 def test_the_text_of_a_result_is_what_was_printed_before_it() -> None:

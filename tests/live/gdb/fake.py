@@ -1,0 +1,57 @@
+"""A process that answers like a gdb of the test's choice: tests of what gdb may say."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable, Iterator
+from typing import Self, cast
+
+from pvhdbg.live.gdb.mi_client import MiClient
+from pvhdbg.live.gdb.process import GdbProcess
+
+Answer = Callable[[str, str], list[str]]
+"""Returns the lines that gdb writes when it reads a command, of which it gets the token and the rest."""
+
+
+class FakeProcess:
+    """What MiClient needs of a GdbProcess."""
+
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+        self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+
+    def write(self, line: str) -> None:
+        command = line.lstrip("0123456789")
+        for answer in self._answer(line[: len(line) - len(command)], command):
+            self._lines.put(answer)
+
+    def lines(self) -> Iterator[str]:
+        while (line := self._lines.get()) is not None:
+            yield line
+
+    def exit_report(self) -> str:
+        return "gdb exited with status 0"
+
+    def end(self) -> None:
+        """End gdb's output."""
+        self._lines.put(None)
+
+
+class FakeGdb(MiClient):
+    """An MiClient for a FakeProcess. Leave the context to end its thread."""
+
+    def __init__(self, answer: Answer) -> None:
+        self._fake = FakeProcess(answer)
+        super().__init__(cast("GdbProcess", self._fake))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._fake.end()
+        self.close()
+
+
+def always(*lines: str) -> Answer:
+    """Return the same lines for every command; `TOKEN` in them becomes the command's."""
+    return lambda token, _command: [line.replace("TOKEN", token) for line in lines]

@@ -1,0 +1,91 @@
+"""The client against gdbs of our own that say what no real one does."""
+
+from __future__ import annotations
+
+import pytest
+
+from pvhdbg.errors import MemoryUnreadable
+from pvhdbg.live.debuggee import gdb_expression
+from pvhdbg.live.gdb import breakpoints, console
+from pvhdbg.live.gdb.mi_client import MOST_TEXT
+from pvhdbg.target.gdb_mi import MiTarget
+from pvhdbg.target.mi import MiError
+from tests.live.gdb.fake import FakeGdb, always
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ('TOKEN^error,msg="No such thing."', "No such thing."),
+        ('TOKEN^error,msg="caf\\351\\n\\033[2J"', "caf\\\\xe9 \\\\x1b\\[2J"),
+        ('TOKEN^error,msg=""', "gdb reported an error without a reason"),
+        ("TOKEN^error", "gdb reported an error without a reason"),
+        ('TOKEN^error,msg=["one","two"]', "gdb's answer has no string msg"),
+        ('TOKEN^error,msg="', "gdb's answer is malformed at character 12"),
+        ("TOKEN^error,msg=[", "gdb's answer is malformed at character 13"),
+    ],
+)
+def test_an_error_has_gdbs_message_or_one_of_ours(line: str, reason: str) -> None:
+    with FakeGdb(always(line)) as gdb, pytest.raises(MiError, match=f"^{reason}$"):
+        gdb.ask("-anything")
+
+
+@pytest.mark.parametrize("token", ["9" * 5000, "²", "", "-1"])
+def test_a_result_with_a_token_that_is_no_number_of_ours_is_ignored(token: str) -> None:
+    with FakeGdb(always(f"{token}^done", 'TOKEN^done,value="1"')) as gdb:
+        assert "1" == gdb.ask("-anything").results.text("value")
+
+
+def test_the_output_that_a_reply_keeps_is_limited() -> None:
+    line = f'@"{"x" * 100_000}"'
+    with FakeGdb(always(*[line] * 100, "TOKEN^done")) as gdb:
+        assert MOST_TEXT - 100_000 < len(gdb.ask("-anything").text) <= MOST_TEXT
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "BreakpointTable=[]",
+        "BreakpointTable={body={}}",
+        'BreakpointTable={body=["1"]}',
+        "BreakpointTable={body=[bkpt={}]}",
+        'BreakpointTable={body=[bkpt={number="1",number="2"}]}',
+        'BreakpointTable={body=[bkpt={number="1",addr={}}]}',
+        'BreakpointTable={body=[bkpt={number="1",locations="2"}]}',
+        'BreakpointTable={body=[bkpt={number="1",fullname="a.c",line="one"}]}',
+    ],
+)
+def test_breakpoints_of_the_wrong_shape_are_an_mi_error(answer: str) -> None:
+    with FakeGdb(always(f"TOKEN^done,{answer}")) as gdb, pytest.raises(MiError, match="gdb's answer has no "):
+        breakpoints.read(gdb)
+
+
+@pytest.mark.parametrize("answer", ['matches="one"', "matches=[{}]", "matches={}"])
+def test_completions_of_the_wrong_shape_are_an_mi_error(answer: str) -> None:
+    with FakeGdb(always(f"TOKEN^done,{answer}")) as gdb, pytest.raises(MiError, match="gdb's answer has no "):
+        console.complete(gdb, "print ca")
+
+
+@pytest.mark.parametrize("answer", ["", ",value={}", ',value="void"', f',value="{"9" * 5000}x"'])
+def test_a_value_that_is_no_number_is_an_mi_error(answer: str) -> None:
+    with FakeGdb(always(f"TOKEN^done{answer}")) as gdb, pytest.raises(MiError, match=r"has no string|not a number"):
+        gdb_expression.evaluate(gdb, "1 + 1")
+
+
+def test_a_register_that_was_not_asked_for_or_is_too_wide_is_unavailable() -> None:
+    values = f'{{number="0",value="0x{"f" * 5000}"}},{{number="7",value="0x1"}}'
+    answers = {
+        "-data-list-register-names": 'register-names=["rax","rbx"]',
+        "-thread-list-ids": f'thread-ids={{thread-id="{"9" * 5000}"}}',
+    }
+    with FakeGdb(lambda token, command: [f"{token}^done,{answers.get(command, f'register-values=[{values}]')}"]) as gdb:
+        target = MiTarget(gdb)
+
+        assert 1 == target.boot_cpu
+        assert {} == target._read_registers()
+
+
+def test_half_a_byte_of_memory_is_unreadable() -> None:
+    answers = always('TOKEN^done,memory=[{begin="0x0",contents="00f"}]')
+    with FakeGdb(answers) as gdb, pytest.raises(MemoryUnreadable):
+        MiTarget(gdb, physical_memory=None).read_phys(0, 2)
