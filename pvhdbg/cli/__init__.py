@@ -1,11 +1,11 @@
-"""The shell: argparse, and one file for each command. The only place that prints and sets the exit status.
+"""The shell commands. Only this package prints and sets the exit status.
 
 options   the commands and their options. Start here
 command/  one file for each command
-launch    start a machine from the options
-answers   `-c LINE`
+launch    start a machine as the options describe
+answers   `-c LINE`: run `pvh` commands and return their output
 progress  the line on the terminal during a long wait
-encoding  whether the output may hold more than ASCII
+encoding  whether to print only ASCII
 result    what a command returns
 """
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
-    gc.disable()  # collecting costs a short command a tenth of its time; the screen turns it on again
+    gc.disable()  # garbage collection costs a short command a tenth of its time; the TUI turns it on again
     try:
         result = _run(sys.argv[1:] if argv is None else argv)
         _print(result)
@@ -67,15 +67,17 @@ def _run(argv: Sequence[str]) -> Result:
 
 
 def _print(result: Result) -> None:
-    """:raise UserError: if standard output cannot be written.
-    :raise BrokenPipeError: if its reader has closed it.
+    """Print the output on standard output and the remarks on standard error.
+
+    :raise UserError: if standard output is closed or cannot be written.
+    :raise BrokenPipeError: if the reader of standard output has closed it.
     """
     for line in result.remarks:
         _print_error(line)
     if sys.stdout is None:
         raise UserError("standard output is closed")
     if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")  # `--ascii` has been applied already
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")  # `--ascii` was already applied
     if result.is_paged and sys.stdout.isatty():
         from pydoc import pager
 
@@ -104,9 +106,9 @@ def _report(error: PvhdbgError) -> None:
 
 def _print_error(line: str) -> None:
     """Print one line on standard error. Control characters, from file names and symbols, are escaped."""
-    if sys.stderr is None:  # closed; `print` would write to standard output instead
+    if sys.stderr is None:  # it is closed, and `print` would write to standard output instead
         return
     try:
         print(escape_unprintable(line), file=sys.stderr)
-    except OSError:  # full, or its reader is gone: only the exit status is left
+    except OSError:  # the disk is full or the reader is gone: only the exit status can report the error
         _discard(sys.stderr)

@@ -1,4 +1,4 @@
-"""`-c LINE`: print the answers to questions instead of everything. Several answers get headings."""
+"""`-c LINE`: run `pvh` commands and print only their output. With several commands, each output gets a heading."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 class Answers(NamedTuple):
-    """The answers as text, and the error of the first line that failed; later lines are not run."""
+    """The output of the commands, and the error of the first one that failed. Later commands are not run."""
 
     text: str
     error: PvhdbgError | None = None
 
 
 def answer_all(session: Session, lines: Sequence[str]) -> Answers:
-    """Run each line, and stop at the first that fails."""
+    """Run each line as a command. Stop at the first command that fails."""
     answers: list[str] = []
     error = None
     for line in lines:
@@ -40,9 +40,9 @@ def _joined(answers: Sequence[str]) -> str:
 
 
 def check_lines(lines: Sequence[str]) -> None:
-    """Refuse a line that no session could answer, before anything is started.
+    """Check the lines before anything is started.
 
-    :raise UserError: for an unknown command or bad arguments.
+    :raise UserError: for an unknown command or a wrong number of arguments.
     """
     for line in lines:
         commands.parse(line)

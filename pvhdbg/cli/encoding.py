@@ -1,4 +1,4 @@
-"""Whether standard output may hold more than ASCII."""
+"""Decide whether to print only ASCII."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _COERCED_TO = ("C.UTF-8", "C.utf8", "UTF-8")
 
 
 def is_ascii_only() -> bool:
-    """Return True unless the locale, or PYTHONIOENCODING, says UTF-8."""
+    """Return True unless PYTHONIOENCODING or, if it is not set, the locale specifies UTF-8."""
     encoding = os.environ.get("PYTHONIOENCODING", "").partition(":")[0]
     if encoding:
         return not _is_utf8(encoding)

@@ -36,10 +36,10 @@ def _import_rules() -> None:
 def launched(options: argparse.Namespace, meanwhile: Callable[[], object] = _import_rules) -> Iterator[Debuggee]:
     """Start the machine that the options describe, and end it when the context ends.
 
-    gdb takes longest to start, so it starts first and the kernel is read beside it. `meanwhile` is called once both
-    gdb and QEMU are starting.
+    gdb takes longest to start, so pvhdbg starts it first, and then reads the kernel file. `meanwhile` is called once
+    both gdb and QEMU are starting.
 
-    :raise PvhdbgError: if the kernel cannot boot by PVH, or the machine cannot start.
+    :raise PvhdbgError: if the kernel cannot boot via PVH, or the machine cannot start.
     """
     mi_log = None if options.mi_log is None else str(options.mi_log)
     changes = _changes(options)
@@ -51,7 +51,7 @@ def launched(options: argparse.Namespace, meanwhile: Callable[[], object] = _imp
         symbols = SymbolsAndStrings(kernel.symbols, kernel.facts)
         machine.boot(qemu, symbols)
         meanwhile()
-        # Imported late: not needed before gdb and QEMU are starting.
+        # Imported only now, so that gdb and QEMU start sooner.
         from pvhdbg.live.debuggee.debuggee import Debuggee
 
         symbols.prefetch()
@@ -62,9 +62,10 @@ def launched(options: argparse.Namespace, meanwhile: Callable[[], object] = _imp
 def _wait_ready(
     machine: OwnMachine, qemu: QemuOptions, symbols: SymbolsAndStrings
 ) -> tuple[QemuOptions, tuple[str, ...]]:
-    """Wait for the machine. Return the options that it finally runs with, and notes.
+    """Wait for the machine. Return the options that QEMU finally runs with, and remarks for the user.
 
-    A KVM without IA32_ARCH_CAPABILITIES makes QEMU abort with `-cpu host`; without that feature it works.
+    If KVM does not support IA32_ARCH_CAPABILITIES, QEMU aborts with `-cpu host`. Then start QEMU again with that CPU
+    feature turned off.
     """
     try:
         machine.wait_ready()
@@ -76,7 +77,7 @@ def _wait_ready(
     plainer = qemu._replace(cpu="host,-arch-capabilities")
     machine.boot(plainer, symbols)
     machine.wait_ready()
-    return plainer, (f"pvhdbg: note: this KVM refuses -cpu host; using -cpu {plainer.cpu}",)
+    return plainer, (f"pvhdbg: note: this KVM does not support -cpu host; using -cpu {plainer.cpu}",)
 
 
 def _changes(options: argparse.Namespace) -> list[EntryChange]:
@@ -85,13 +86,13 @@ def _changes(options: argparse.Namespace) -> list[EntryChange]:
         return []
     from pvhdbg.boot.lab.assignment import parse_assignment
 
-    return [options.protocol, *(parse_assignment(setting) for setting in options.set)]
+    return [options.protocol, *(parse_assignment(word) for word in options.set)]
 
 
 def _kernel(options: argparse.Namespace, folder: Path) -> tuple[Kernel, tuple[str, ...]]:
-    """Open the kernel and run preflight. Return it, and notes for the user.
+    """Open the kernel file and run the pre-start check. Return the kernel, and remarks for the user.
 
-    :raise GuestError: if QEMU would refuse the kernel, unless --force was given.
+    :raise GuestError: if the check rejects the kernel, unless --force was given.
     """
     from pvhdbg.image.load import open_kernel
 
@@ -102,10 +103,10 @@ def _kernel(options: argparse.Namespace, folder: Path) -> tuple[Kernel, tuple[st
         path = guest.ELF
     kernel = open_kernel(str(path), folder, None if options.symbols is None else str(options.symbols))
     preflight = _preflight(options, kernel)
-    notes = [] if kernel.symbols_remark is None else [kernel.symbols_remark]
-    notes += [verdict.message for verdict in preflight.verdicts]
-    remarks = tuple(f"pvhdbg: note: {note}" for note in notes)
-    return kernel._replace(facts=preflight.apply_to(kernel.facts)), remarks
+    remarks = [] if kernel.symbols_remark is None else [kernel.symbols_remark]
+    remarks += [verdict.message for verdict in preflight.verdicts]
+    lines = tuple(f"pvhdbg: note: {remark}" for remark in remarks)
+    return kernel._replace(facts=preflight.apply_to(kernel.facts)), lines
 
 
 def _preflight(options: argparse.Namespace, kernel: Kernel) -> Preflight:
@@ -119,7 +120,9 @@ def _preflight(options: argparse.Namespace, kernel: Kernel) -> Preflight:
     preflight = preflight_file(kernel.facts, machine, kernel.symbols)
     if preflight.fatal and not options.force:
         first = preflight.fatal[0]
-        raise GuestError(f"{kernel.facts.path}: {first.message}", f"{first.hint}; start it anyway with --force")
+        raise GuestError(
+            f"{kernel.facts.path}: {first.message}", f"{first.hint}, or start the kernel anyway with --force"
+        )
     return preflight
 
 
@@ -143,7 +146,10 @@ def _qemu_options(options: argparse.Namespace, kernel: Kernel) -> QemuOptions:
 
 
 def _check_initrd(path: Path) -> None:
-    """:raise UserError: if it is not a regular file. QEMU's own message says less, and a device may be endless."""
+    """Check that the initrd is a regular file: QEMU's own message is less clear, and reading a device may never end.
+
+    :raise UserError: if it is not a regular file.
+    """
     try:
         is_file = S_ISREG(path.stat().st_mode)
     except OSError as error:

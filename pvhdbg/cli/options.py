@@ -1,4 +1,4 @@
-"""The commands and their options: one small parser for each command, built only when it is used."""
+"""The shell commands and their options. The parser of a command is built only when that command is used."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 SIZE = re.compile(r"[1-9][0-9]{0,11}[KMGTkmgt]?")
 
 LONGEST_NAME = 4096
-"""Characters, for a path or a value passed to QEMU: a longer one would push QEMU's own message out of sight."""
+"""The longest path or value that pvhdbg passes to QEMU, in characters. QEMU repeats it in its error messages."""
 
 
 class Command(NamedTuple):
-    """A command of `pvhdbg`.
+    """A shell command, such as `pvhdbg dump`.
 
-    `help` is one line, `add` adds its options to a parser, `runs` is the function that runs it, as `module.function`
-    in pvhdbg.cli.command: imported only when the command is used.
+    `help` is one line of help text. `add` adds the command's options to a parser. `runs` names the function that runs
+    the command, as `module.function` in pvhdbg.cli.command; the module is imported only when the command is used.
     """
 
     help: str
@@ -39,18 +39,18 @@ class Command(NamedTuple):
 
 
 class HelpText(Exception):
-    """The text of --help or --version, printed like any other output."""
+    """Raised with the text of --help or --version, which is printed like any other output."""
 
 
 class HelpFormatter(argparse.RawDescriptionHelpFormatter):
-    """Help of at most 100 columns, however wide the terminal is."""
+    """A formatter that makes help at most 100 columns wide, even on a wider terminal."""
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, width=min(100, shutil.get_terminal_size().columns) - 2)
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse that raises UserError and prints nothing itself."""
+    """An ArgumentParser that raises exceptions and prints nothing itself."""
 
     def error(self, message: str) -> NoReturn:
         raise UserError(message, f"see `{self.prog} --help`")
@@ -68,9 +68,15 @@ def _session(parser: argparse.ArgumentParser) -> None:
 def _dump(parser: argparse.ArgumentParser) -> None:
     _format(parser)
     parser.add_argument(
-        "--stage", choices=stages.NAMES, metavar="NAME", help=f"stop after this stage: {', '.join(stages.NAMES)}"
+        "--stage", choices=stages.NAMES, metavar="NAME", help=f"run only to this stage: {', '.join(stages.NAMES)}"
     )
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write to FILE, as JSON unless --format text")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="write a recording to FILE, in JSON; with --format text, write the report",
+    )
     _command(parser)
     _launch(parser)
 
@@ -81,7 +87,7 @@ def _check(parser: argparse.ArgumentParser) -> None:
 
 
 def _inspect(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("kernel", type=Path, metavar="KERNEL", help="a kernel: an ELF or a bzImage")
+    parser.add_argument("kernel", type=Path, metavar="KERNEL", help="the kernel: an ELF file or a bzImage")
     _symbols(parser)
     _format(parser)
 
@@ -90,7 +96,7 @@ def _show(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "recording", type=Path, metavar="RECORDING", help="a recording, written by `pvhdbg dump -o FILE`"
     )
-    parser.add_argument("--tui", action="store_true", help="open it on the screen")
+    parser.add_argument("--tui", action="store_true", help="open the recording in the full-screen interface")
     _ascii(parser)
     _command(parser)
 
@@ -102,14 +108,14 @@ def _command(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="LINE",
-        help="print only the answer to a question, asked at the last stage reached; see -c help",
+        help="run a command at the last stage reached and print only its output; `-c help` lists the commands",
     )
 
 
 def _diff(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("before", metavar="A", help="a recording, or a stage of one: FILE@STAGE")
-    parser.add_argument("after", metavar="B", help="the recording or stage to compare with")
-    parser.add_argument("--exit-code", action="store_true", help="exit with status 1 if they differ")
+    parser.add_argument("before", metavar="RECORDING", help="a recording, or one stage of it: FILE@STAGE")
+    parser.add_argument("after", metavar="OTHER", help="the recording or stage to compare it with")
+    parser.add_argument("--exit-code", action="store_true", help="exit with status 1 if the recordings differ")
     _ascii(parser)
 
 
@@ -124,7 +130,7 @@ def _explain(parser: argparse.ArgumentParser) -> None:
 
 def _attach(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("where", metavar="WHERE", help="the gdb stub: HOST:PORT, or the path of a UNIX socket")
-    parser.add_argument("kernel", type=Path, nargs="?", metavar="KERNEL", help="the kernel file that runs there")
+    parser.add_argument("kernel", type=Path, nargs="?", metavar="KERNEL", help="the file of the running kernel")
     _symbols(parser)
     _timeout(parser)
     _command(parser)
@@ -133,7 +139,7 @@ def _attach(parser: argparse.ArgumentParser) -> None:
 
 
 def _manual(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("page", nargs="?", default="index", metavar="PAGE", help="by default the list of pages")
+    parser.add_argument("page", nargs="?", default="index", metavar="PAGE", help="default: index, the list of pages")
     _ascii(parser)
 
 
@@ -142,30 +148,32 @@ def _doctor(parser: argparse.ArgumentParser) -> None:
 
 
 def _gdb_script(_parser: argparse.ArgumentParser) -> None:
-    """Add nothing: the command has no options."""
+    """Add nothing, because the command has no options."""
 
 
 SESSION = Command("start the interactive session", _session, "interactive.interactive")
 COMMANDS = {
     "dump": Command("boot, stop at each stage and print the boot data", _dump, "dump.dump"),
     "check": Command("boot and report what is wrong", _check, "check.check"),
-    "inspect": Command("examine a kernel file, start nothing", _inspect, "inspect_file.inspect"),
-    "show": Command("decode a recording again and show it", _show, "show.show"),
+    "inspect": Command("examine a kernel file without booting it", _inspect, "inspect_file.inspect"),
+    "show": Command("print a recording", _show, "show.show"),
     "diff": Command("compare two recordings, or two stages (FILE@STAGE)", _diff, "diff.diff"),
     "explain": Command(
-        "explain a field, structure, stage, bit, note, rule or term",
+        "explain a field, struct, stage, bit, ELF note, rule or term",
         _explain,
         "explain.explain",
     ),
-    "attach": Command("attach to a running gdb stub", _attach, "attach.attach"),
+    "attach": Command("attach to a running machine through its gdb stub", _attach, "attach.attach"),
     "manual": Command("show a page of the manual", _manual, "manual.manual"),
-    "doctor": Command("show what is installed, which versions, and what works", _doctor, "doctor.doctor"),
-    "gdb-script": Command("print the path to `source` inside gdb", _gdb_script, "gdb_script.gdb_script"),
+    "doctor": Command("check the installation: show versions and try to boot", _doctor, "doctor.doctor"),
+    "gdb-script": Command(
+        "print the path of the gdb script (for gdb's `source`)", _gdb_script, "gdb_script.gdb_script"
+    ),
 }
 
 
 def parse(argv: Sequence[str]) -> tuple[Command, argparse.Namespace]:
-    """Return the command and its options. Without a command word, the command is SESSION.
+    """Return the command and its options. If the first argument is not a command, the command is SESSION.
 
     :raise UserError: for unknown or invalid arguments.
     """
@@ -177,12 +185,15 @@ def parse(argv: Sequence[str]) -> tuple[Command, argparse.Namespace]:
     options.qemu_args = qemu_args
     options.ascii = encoding.is_ascii_only() or getattr(options, "ascii", False)
     if qemu_args and not hasattr(options, "machine"):
-        raise UserError(f"`{parser.prog}` starts no QEMU, so it takes no arguments after --")
+        raise UserError(f"`{parser.prog}` does not start QEMU, so it takes no arguments after --")
     return command, options
 
 
 def _refuse_misspelled(own: Sequence[str]) -> None:
-    """:raise UserError: for a first word that is not a file but resembles a command."""
+    """Refuse a first argument that resembles a command and is not a file.
+
+    :raise UserError: for such an argument.
+    """
     if not own or own[0] in COMMANDS or own[0].startswith("-") or os.path.lexists(own[0]):
         return
     from difflib import get_close_matches
@@ -193,7 +204,7 @@ def _refuse_misspelled(own: Sequence[str]) -> None:
 
 
 def _split(argv: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Split the arguments at the first `--` into pvhdbg's and QEMU's."""
+    """Split the arguments at the first `--` into pvhdbg's arguments and QEMU's."""
     words = list(argv)
     if "--" not in words:
         return words, []
@@ -232,7 +243,11 @@ def _symbols(parser: argparse._ActionsContainer) -> None:
 
 def _timeout(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
-        "--timeout", type=_seconds, default=30.0, metavar="SECONDS", help="give up if a stage takes longer [30]"
+        "--timeout",
+        type=_seconds,
+        default=30.0,
+        metavar="SECONDS",
+        help="give up if a stage takes longer than SECONDS [30]",
     )
 
 
@@ -246,13 +261,13 @@ def _format(parser: argparse.ArgumentParser) -> None:
 
 
 def _launch(parser: argparse.ArgumentParser) -> None:
-    """Add the options that every booting command takes."""
+    """Add the options of every command that boots a kernel."""
     parser.add_argument(
         "kernel",
         type=Path,
         nargs="?",
         metavar="KERNEL",
-        help="a kernel: an ELF or a bzImage; by default the teaching guest",
+        help="the kernel: an ELF file or a bzImage (default: the teaching guest, a small built-in test kernel)",
     )
     _boot_options(parser.add_argument_group("boot options"))
     _machine_options(parser.add_argument_group("machine options"))
@@ -260,7 +275,7 @@ def _launch(parser: argparse.ArgumentParser) -> None:
 
 
 def _boot_options(boot: argparse._ArgumentGroup) -> None:
-    boot.add_argument("-i", "--initrd", type=Path, metavar="FILE", help="pass an initrd; it becomes the first module")
+    boot.add_argument("-i", "--initrd", type=Path, metavar="FILE", help="pass an initrd, which becomes module 0")
     boot.add_argument(
         "-a",
         "--append",
@@ -273,12 +288,16 @@ def _boot_options(boot: argparse._ArgumentGroup) -> None:
         "--protocol",
         choices=PROTOCOLS,
         default=AS_IS,
-        help=f"rewrite the handover at the entry in another form [{AS_IS}]",
+        help=f"convert the boot data to another protocol before the guest runs [{AS_IS}]",
     )
     boot.add_argument(
-        "--set", action="append", default=[], metavar="PATH=VALUE", help="change one field of the handover at the entry"
+        "--set",
+        action="append",
+        default=[],
+        metavar="PATH=VALUE",
+        help="change one field of the boot data before the guest runs; repeatable",
     )
-    boot.add_argument("--force", action="store_true", help="start a kernel that preflight refuses")
+    boot.add_argument("--force", action="store_true", help="start the kernel even if the pre-start check rejects it")
     _timeout(boot)
 
 
@@ -294,7 +313,9 @@ def _machine_options(machine: argparse._ArgumentGroup) -> None:
         metavar="NAME",
         help="choose the machine: microvm, q35 or pc [microvm]",
     )
-    machine.add_argument("--accel", choices=("tcg", "kvm"), default="tcg", help="emulate the CPU, or use KVM [tcg]")
+    machine.add_argument(
+        "--accel", choices=("tcg", "kvm"), default="tcg", help="emulate the CPU (tcg) or use KVM [tcg]"
+    )
     machine.add_argument(
         "--cpu", type=_name, metavar="MODEL", help="choose the CPU model [max under tcg, host under kvm]"
     )
@@ -305,7 +326,7 @@ def _tools(parser: argparse.ArgumentParser, *, qemu: bool = True) -> None:
     if qemu:
         tools.add_argument("--qemu", type=_name, metavar="PATH", help="run this QEMU")
     tools.add_argument("--gdb", type=_name, metavar="PATH", help="run this gdb")
-    tools.add_argument("--mi-log", type=Path, metavar="FILE", help="log all traffic with gdb to FILE")
+    tools.add_argument("--mi-log", type=Path, metavar="FILE", help="log the MI traffic between pvhdbg and gdb to FILE")
     tools.add_argument("--gdbinit", action="store_true", help="let gdb read your .gdbinit")
 
 
@@ -313,19 +334,21 @@ def _seconds(text: str) -> float:
     try:
         seconds = float(text)
     except ValueError:
-        seconds = 0.0
+        raise argparse.ArgumentTypeError(f"invalid number: {text!r}") from None
     if not 0 < seconds < 1e6:
-        raise argparse.ArgumentTypeError(f"invalid number of seconds: {text!r}")
+        raise argparse.ArgumentTypeError(f"must be greater than 0 and less than 1000000: {text!r}")
     return seconds
 
 
 def _name(text: str) -> str:
     if not 0 < len(text) <= LONGEST_NAME:
-        raise argparse.ArgumentTypeError("empty" if not text else "too long")
+        raise argparse.ArgumentTypeError("must not be empty" if not text else f"longer than {LONGEST_NAME} characters")
     return text
 
 
 def _size(text: str) -> str:
+    if re.fullmatch("0+[KMGTkmgt]?", text):
+        raise argparse.ArgumentTypeError(f"must be greater than 0: {text!r}")
     if not SIZE.fullmatch(text):
-        raise argparse.ArgumentTypeError(f"invalid size: {text!r} (use a number and K, M, G or T)")
+        raise argparse.ArgumentTypeError(f"invalid size: {text!r} (use a number followed by K, M, G or T)")
     return text

@@ -29,7 +29,7 @@ class Progress:
 
 @contextmanager
 def shown(description: str) -> Iterator[Progress]:
-    """Show "waiting for DESCRIPTION" on standard error if the block takes long and standard error is a terminal."""
+    """Show "waiting for DESCRIPTION" if the block takes long, and only if standard error is a terminal."""
     stream = sys.stderr
     progress, done = Progress(description), Event()
     if stream is None or not stream.isatty():

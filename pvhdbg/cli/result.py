@@ -9,10 +9,10 @@ if TYPE_CHECKING:
 
 
 class Result(NamedTuple):
-    """Standard output, the exit status, and lines for standard error.
+    """The text for standard output, the exit status, and lines for standard error (`remarks`).
 
-    `error` occurred after part of the output: it is printed after that part, and its exit status replaces `status`.
-    `is_paged` output goes through a pager if standard output is a terminal.
+    If a command fails after it produced output, `error` is its error: it is printed after the output, and its exit
+    status replaces `status`. If `is_paged` is set, the output is shown in a pager on a terminal.
     """
 
     output: str = ""

@@ -1,17 +1,17 @@
-"""Every command, once: the shell's `-c`, the TUI's prompt and `pvh` inside gdb run the same table.
+"""The `pvh` commands: one table for the shell's `-c`, the TUI's prompt and `pvh` inside gdb.
 
-questions  the commands; each docstring is the help text
-table      register, run, complete and describe commands
+definitions  the commands; each docstring is the help text
+table        register, run, complete and describe commands
 
-`@STAGE` makes a command answer from the capture at that stage. What no longer exists is shown as last captured, and the
-answer says so.
+With `@STAGE`, a command shows the capture at that stage instead of the current stop. If a structure no longer exists at
+the current stop, the command shows the last capture of it, and reports which one.
 
-Imports boot and views. Start with questions.
+Imports boot and views. Start with definitions.
 """
 
 from __future__ import annotations
 
-from pvhdbg.commands import questions
+from pvhdbg.commands import definitions
 from pvhdbg.commands.table import COMMANDS, Command, complete, find, help_text, parse, prefixed, run
 
-__all__ = ["COMMANDS", "Command", "complete", "find", "help_text", "parse", "prefixed", "questions", "run"]
+__all__ = ["COMMANDS", "Command", "complete", "definitions", "find", "help_text", "parse", "prefixed", "run"]

@@ -25,7 +25,10 @@ _SEE_HELP = "use `help` for the list of commands"
 
 
 class Command(NamedTuple):
-    """A command. `usage` is its arguments: [optional], repeated…; `run`'s docstring is the help text."""
+    """A `pvh` command. In `usage`, arguments in brackets are optional, and … means that more may follow.
+
+    `run` is the function that runs the command; its docstring is the help text.
+    """
 
     name: str
     usage: str
@@ -47,7 +50,7 @@ COMMANDS: dict[str, Command] = {}
 
 
 def command(name: str, usage: str = "", *, example: str | None = None) -> Callable[[Run], Run]:
-    """Register a function as a command. Without `example`, the name alone is the example."""
+    """Register a function as a command. Without an `example`, the name alone is the example."""
 
     def register(run: Run) -> Run:
         COMMANDS[name] = Command(name, usage, example or name, run)
@@ -59,16 +62,16 @@ def command(name: str, usage: str = "", *, example: str | None = None) -> Callab
 def run(session: Session, line: str) -> str:
     """Run a line and return its answer, without a newline at the end.
 
-    :raise PvhdbgError: if the line is wrong, or has no answer.
+    :raise PvhdbgError: if the line is not a valid command, or the command fails.
     """
     called, words = parse(line)
     return called.run(session if called.name == "open" else session.opened or session, words)
 
 
 def parse(line: str) -> tuple[Command, Sequence[str]]:
-    """Return the command that a line calls, and its arguments.
+    """Return the command that a line names, and its arguments.
 
-    :raise UserError: if there is no such command, or not with this number of arguments.
+    :raise UserError: for an unknown command or a wrong number of arguments.
     """
     words = _split(line)
     if not words:
@@ -89,9 +92,9 @@ def _split(line: str) -> list[str]:
 
 
 def find(name: str) -> Command:
-    """Return the command with this name, or the only one that begins with it.
+    """Return the command with this name, or the only command whose name begins with it.
 
-    :raise UserError: if there is none, or more than one.
+    :raise UserError: if no command matches, or more than one.
     """
     if name in COMMANDS:
         return COMMANDS[name]
@@ -111,7 +114,10 @@ def _similar(name: str) -> str:
 
 
 def _check_count(called: Command, words: Sequence[str]) -> None:
-    """:raise UserError: for too few or too many arguments."""
+    """Check the number of arguments.
+
+    :raise UserError: for too few or too many arguments.
+    """
     arguments = [token for token in called.usage.split() if "@" not in token]
     count = sum(not _is_stage_word(called, word) for word in words)
     is_unlimited = any("…" in token or token.strip("[]") in _EXPRESSIONS for token in arguments)
@@ -125,19 +131,19 @@ def _is_stage_word(called: Command, word: str) -> bool:
 
 
 def help_text(name: str | None = None) -> str:
-    """Return the list of commands, or the help for one.
+    """Return the list of commands, or the help text of one command.
 
-    :raise UserError: if there is no such command.
+    :raise UserError: if no command has this name.
     """
     if name is None:
         rows = [(f"{entry.name} {entry.usage}", entry.help.partition("\n")[0]) for entry in COMMANDS.values()]
-        return "\n".join([*text.columns(rows, indent=0), "@STAGE: answer from the capture at that stage"])
+        return "\n".join([*text.columns(rows, indent=0), "@STAGE: use the capture at that stage"])
     entry = find(name)
     return "\n".join([f"{entry.name} {entry.usage}".rstrip(), *entry.help.splitlines(), f"Example: {entry.example}"])
 
 
 def prefixed(hint: str | None) -> str | None:
-    """Put `pvh` before the commands in a hint, as they are typed at gdb's prompt."""
+    """Return a hint with `pvh` in front of each command, because that is how gdb's users type it."""
     return hint and _QUOTED.sub(lambda match: f"`pvh {match[1]}" if match[1] in COMMANDS else match[0], hint)
 
 

@@ -1,10 +1,10 @@
-"""Turn captures and findings into text and JSON. Nothing here reads guest memory, and nothing prints.
+"""Captures and findings as text and JSON. Nothing here reads guest memory or prints.
 
-rows/       what a view shows, row by row
-inspection  what `inspect` learned about a file
-explain/    `explain`: topics, and the lookup by name
+rows/       the rows of each view
+inspection  what `pvhdbg inspect` found out about a kernel file
+explain/    what `pvhdbg explain` prints: topics, and their lookup by name
 to_json/    the JSON documents
 report/     stops, runs, findings, inspect and diff as text
 
-report imports explain and to_json; all import rows. Start with rows/row.
+report imports explain and to_json, and all three import rows. Start with rows/row.
 """

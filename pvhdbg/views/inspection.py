@@ -1,7 +1,8 @@
-"""What `pvhdbg inspect` reports: a kernel file, what each loader does with it, and the stages it will have."""
+"""What `pvhdbg inspect` reports: a kernel file, the entry that each loader finds in it, and the stages of its boot."""
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from pvhdbg.boot.stop import stages
@@ -15,12 +16,12 @@ if TYPE_CHECKING:
     from pvhdbg.image.preflight import Preflight
 
 SYMBOLS = {
-    "pvh_start_info": "the kernel's copy of start_info, read from prepare on",
+    "pvh_start_info": "the kernel's copy of start_info, read at prepare and bootparams",
     "pvh_bootparams": "the boot_params that xen_prepare_pvh fills in, read at bootparams",
     "boot_params": "the kernel's copy of pvh_bootparams, read at kernel and e820",
     "e820_table": "the pointer to the kernel's e820 table, read at e820",
 }
-"""The variables that are read at the stages, besides the functions at which the stages stop."""
+"""The kernel's variables that pvhdbg reads, and when."""
 
 STAGE_SYMBOLS = tuple(dict.fromkeys(stage.symbol for stage in stages.STAGES if stage.symbol)) + tuple(SYMBOLS)
 
@@ -34,11 +35,11 @@ OPTIONS = {
     "CONFIG_BLK_DEV_INITRD": "initrd support",
     "CONFIG_SERIAL_8250_CONSOLE": "console=ttyS0",
     "CONFIG_EARLY_PRINTK": "earlyprintk=",
-    "CONFIG_RANDOMIZE_BASE": "KASLR, which a PVH boot skips",
+    "CONFIG_RANDOMIZE_BASE": "KASLR, which does not happen in a PVH boot",
     "CONFIG_X86_5LEVEL": "5-level paging",
-    "CONFIG_X86_PAE": "64-bit page table entries in a 32-bit kernel",
+    "CONFIG_X86_PAE": "PAE: 64-bit page table entries in a 32-bit kernel",
     "CONFIG_NODES_SHIFT": "log2 of the maximum number of NUMA nodes; the size of e820_table depends on it",
-    "CONFIG_CMDLINE": "built-in command line",
+    "CONFIG_CMDLINE": "a command line that is built into the kernel",
 }
 """The options of a kernel's configuration that matter for a PVH boot."""
 
@@ -49,7 +50,7 @@ SectionHeader = tuple[str, str, int, int, int, str, int]
 
 
 class Details(Protocol):
-    """What an ELF file says in addition to ImageFacts.
+    """What pvhdbg reads from an ELF file in addition to ImageFacts.
 
     image.elf.Inspection implements it. That module needs pyelftools, which gdb's Python may not have.
     """
@@ -83,9 +84,13 @@ class Details(Protocol):
 
 
 class InspectedFile(NamedTuple):
-    """Everything `inspect` reports. `addresses` has those of STAGE_SYMBOLS that are in the symbol table."""
+    """Everything `inspect` reports. `addresses` has those of STAGE_SYMBOLS that are in the symbol table.
+
+    `missing` says what was left out of a file that has more than any kernel, by its path in the JSON.
+    """
 
     facts: ImageFacts
     details: Details
     preflight: Preflight
     addresses: Mapping[str, int]
+    missing: Mapping[str, str] = MappingProxyType({})

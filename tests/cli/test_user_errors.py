@@ -43,28 +43,29 @@ def typed(words: object) -> str:
         (["--format", "xml"], "argument --format: invalid choice: 'xml' "),
         (["--accel", "xen"], "argument --accel: invalid choice: 'xen' "),
         (["-m", "12X"], "argument -m/--memory: invalid size: '12X'"),
-        (["-m", "0"], "argument -m/--memory: invalid size: '0'"),
+        (["-m", "0"], "argument -m/--memory: must be greater than 0: '0'"),
+        (["-m", "00G"], "argument -m/--memory: must be greater than 0: '00G'"),
         (["-m", "-5"], "argument -m/--memory: "),
         (["-m", ""], "argument -m/--memory: invalid size: ''"),
-        (["--timeout", "0"], "argument --timeout: invalid number of seconds: '0'"),
-        (["--timeout", "nan"], "argument --timeout: invalid number of seconds: 'nan'"),
-        (["--timeout", "soon"], "argument --timeout: invalid number of seconds: 'soon'"),
+        (["--timeout", "0"], "argument --timeout: must be greater than 0 and less than 1000000: '0'"),
+        (["--timeout", "nan"], "argument --timeout: must be greater than 0 and less than 1000000: 'nan'"),
+        (["--timeout", "soon"], "argument --timeout: invalid number: 'soon'"),
         (["one", "two"], "unrecognized arguments: two"),
         (["--", "--nonsense"], "QEMU exited with status 1: --nonsense: invalid option"),
         (["--", "-daemonize"], "-daemonize: cannot be passed to QEMU after `--`"),
         (["--", "-smp", "2", "-kernel", "x"], "-kernel: cannot be passed to QEMU after `--`"),
         (["-M", "q35,accel=kvm"], 'QEMU exited with status 1: The -accel and "-machine accel=" options are incompat'),
         (["-M", "help"], "pvhdbg does not list machine types and CPUs"),
-        (["-M", ""], "argument -M/--machine: empty"),
-        (["--cpu", ""], "argument --cpu: empty"),
-        (["--qemu", ""], "argument --qemu: empty"),
-        (["--gdb", ""], "argument --gdb: empty"),
+        (["-M", ""], "argument -M/--machine: must not be empty"),
+        (["--cpu", ""], "argument --cpu: must not be empty"),
+        (["--qemu", ""], "argument --qemu: must not be empty"),
+        (["--gdb", ""], "argument --gdb: must not be empty"),
         (["-M", "pdp11"], "QEMU exited with status 1: unsupported machine type"),
         (["--cpu", "z80"], "QEMU exited with status 1: unable to find CPU model 'z80'"),
         (["-i", "/nonexistent"], "/nonexistent: No such file or directory"),
         (["-i", "/dev/zero"], "/dev/zero: not a regular file"),
         (["-i", "x" * 300], f"{'x' * 300}: File name too long"),
-        (["--cpu", "x" * 5000], "argument --cpu: too long"),
+        (["--cpu", "x" * 5000], "argument --cpu: longer than 4096 characters"),
         (["-M", ",,,"], "QEMU exited with status 1: -machine ,,,: Invalid parameter ''"),
         (["--symbols", "/nonexistent"], "/nonexistent: No such file or directory"),
         (["-o", "/nonexistent/file"], "/nonexistent/file: cannot write: No such file or directory"),
@@ -84,7 +85,10 @@ def test_a_bad_option_of_dump_is_an_error_that_names_it(words: list[str], error:
         (["nowhere"], "nowhere: No such file or directory"),
         (["show"], "the following arguments are required: RECORDING"),
         (["show", "nowhere"], "nowhere: No such file or directory"),
-        (["show", "nowhere", "--", "-smp", "2"], "`pvhdbg show` starts no QEMU, so it takes no arguments after --"),
+        (
+            ["show", "nowhere", "--", "-smp", "2"],
+            "`pvhdbg show` does not start QEMU, so it takes no arguments after --",
+        ),
         (["inspect", "nowhere"], "nowhere: No such file or directory"),
         (["diff", f"{'x' * 300}@entry", "b"], f"{'x' * 300}: File name too long"),
         (["attach", ""], '"": not the address of a gdb stub'),
@@ -170,7 +174,7 @@ def test_a_kernel_without_the_note_is_refused_unless_forced(tmp_path: Path) -> N
     refused, forced = pvhdbg("dump", path), pvhdbg("dump", "--force", path)
 
     assert (1, f"{path}: no PHYS32_ENTRY note (owner Xen, type 18): not a PVH kernel") == complaint(refused)
-    assert "start it anyway with --force" in refused.err
+    assert "or start the kernel anyway with --force" in refused.err
     assert 1 == forced.status
     assert "PVH ELF Note" in forced.err
 

@@ -56,7 +56,7 @@ def test_the_window_follows_each_stop_and_each_command(tmp_path: Path) -> None:
     with layout(tmp_path) as shell:
         shell.type("pvh next-stage")
         shell.wait("bootparams: the return from xen_prepare_pvh")
-        shell.wait("protocol 2.12, loader QEMU")
+        shell.wait("boot protocol 2.12, type_of_loader QEMU")
         shell.type("set var pvh_start_info.version = 7")
         shell.wait("differs from start_info")
         shell.type("hbreak start_kernel")

@@ -1,4 +1,4 @@
-"""One file for each command; `interactive` is pvhdbg without a command.
+"""One file for each shell command. `interactive` runs if pvhdbg is called without a command.
 
 interactive   `pvhdbg [KERNEL]`
 dump          `pvhdbg dump`
@@ -12,6 +12,6 @@ manual        `pvhdbg manual`
 doctor        `pvhdbg doctor`
 gdb_script    `pvhdbg gdb-script`
 
-Each has one function from parsed options to a Result. To add a command: a file here and a row in
-pvhdbg/cli/options.py.
+Each file has one function that takes the parsed options and returns a Result. To add a command, add a file here and a
+row to COMMANDS in pvhdbg/cli/options.py.
 """

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def attach(options: argparse.Namespace) -> Result:
-    """Open the TUI on a terminal; otherwise print the current state, or the answers to `-c`."""
+    """Open the TUI on a terminal; otherwise print the current state, or the output of the `-c` commands."""
     if options.command or not has_screen():
         return _answer(options)
     from pvhdbg.tui.app import start
@@ -33,7 +33,7 @@ def attach(options: argparse.Namespace) -> Result:
 def attached(options: argparse.Namespace) -> Iterator[Debuggee]:
     """Attach to the stub at `options.where` and stop the machine. Detach when the context ends.
 
-    :raise PvhdbgError: if no gdb stub answers there, or the kernel file is not a kernel.
+    :raise PvhdbgError: if no gdb stub answers at that address, or the KERNEL file is not a kernel.
     """
     from pvhdbg.boot.stop.kernel_probe import SymbolsAndStrings
     from pvhdbg.live.debuggee.attached_machine import AttachedMachine
@@ -53,7 +53,7 @@ def attached(options: argparse.Namespace) -> Iterator[Debuggee]:
 def _kernel(options: argparse.Namespace, folder: Path) -> Kernel | None:
     if options.kernel is None:
         if options.symbols is not None:
-            raise UserError("--symbols without KERNEL", "pass the kernel file as well")
+            raise UserError("--symbols without KERNEL", "pass the kernel file too")
         return None
     from pvhdbg.image.load import open_kernel
 
@@ -61,12 +61,12 @@ def _kernel(options: argparse.Namespace, folder: Path) -> Kernel | None:
 
 
 def _remarks(physical_memory: str | None, kernel: Kernel | None) -> list[str]:
-    """Return a note for each limit of this stub and of the kernel file."""
+    """Return a remark for each limitation of this gdb stub and kernel file."""
     remarks = []
     if physical_memory is None:
-        remarks.append("this stub cannot read physical memory: decoded data is right only while paging is off")
+        remarks.append("this gdb stub cannot read physical memory, so decoded data is correct only while paging is off")
     if kernel is None:
-        remarks.append("no kernel file: no symbols, and no stages except the current stop")
+        remarks.append("no kernel file: without its symbols, pvhdbg finds no stages and decodes only the current stop")
     elif kernel.symbols_remark:
         remarks.append(kernel.symbols_remark)
     return [f"pvhdbg: note: {remark}" for remark in remarks]
@@ -80,7 +80,7 @@ def _answer(options: argparse.Namespace) -> Result:
     from pvhdbg.views.report import run_text
 
     answers.check_lines(options.command)
-    with progress.shown(f"the stub at {printable(options.where)}"), attached(options) as debuggee:
+    with progress.shown(f"the gdb stub at {printable(options.where)}"), attached(options) as debuggee:
         here = debuggee.position()
         result = Result(
             run_text.one_stop(Stop(here.capture, (), debuggee.image)),

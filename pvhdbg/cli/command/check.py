@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def check(options: argparse.Namespace) -> Result:
-    """Run `check`. The exit status is 1 also for a finding of severity error."""
+    """Return the findings. The exit status is also 1 if one of them is an error."""
     with progress.shown(progress.START) as waiting, launched(options) as debuggee:
         document, remarks = dump.run(debuggee, None, waiting)
     from pvhdbg.checks import run

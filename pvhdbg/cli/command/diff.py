@@ -1,4 +1,4 @@
-"""`pvhdbg diff A B`: compare two recordings, or two stages."""
+"""`pvhdbg diff RECORDING OTHER`: compare two recordings, or two stages."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ STAGES = (*stages.NAMES, stages.DIED)
 
 
 class Place(NamedTuple):
-    """A recording and the stage named after `@`; None without one."""
+    """A recording, and the stage that was named after `@`, or None."""
 
     path: Path
     stage: str | None
 
 
 def diff(options: argparse.Namespace) -> Result:
-    """Compare whole recordings or, if either side names a stage, that stage."""
+    """Compare whole recordings. If only one argument names a stage, compare that stage of both."""
     first, second = place(options.before), place(options.after)
     before, after = load(first.path), load(second.path)
     if first.stage is None and second.stage is None:
@@ -46,15 +46,15 @@ def _status(options: argparse.Namespace, *, differs: bool) -> int:
 
 
 def place(word: str) -> Place:
-    """Parse FILE or FILE@STAGE. The name of an existing file may contain an @ itself.
+    """Parse FILE or FILE@STAGE. If a file with the whole name exists, the @ is part of its name.
 
-    :raise UserError: if no stage has the name after the last @.
+    :raise UserError: if the text after the last @ is not a stage.
     """
     name, at, stage = word.rpartition("@")
     if not at or os.path.lexists(word):
         return Place(Path(word), None)
     if stage not in STAGES:
-        raise UserError(f"{word}: no such file, and no stage {stage!r}", f"use one of {', '.join(STAGES)}")
+        raise UserError(f"{word}: no such file, and {stage!r} is not a stage", f"use one of {', '.join(STAGES)}")
     return Place(Path(name), stage)
 
 

@@ -1,4 +1,4 @@
-"""`pvhdbg doctor`: print what is installed, which versions, and what works here."""
+"""`pvhdbg doctor`: check the installation and the tools, and boot the teaching guest."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 PACKAGES = ("pygdbmi", "pyelftools", "prompt_toolkit", "qemu.qmp", "zstandard", "lz4")
 BOOT_TIMEOUT = 20
-"""Seconds."""
+"""Seconds to wait for the stage `prepare`."""
 
 
 class Line(NamedTuple):
-    """The result of one check. `ok` is None for something optional that is missing or fails."""
+    """The result of one check. `ok` is None if an optional program or accelerator is missing or fails."""
 
     name: str
     ok: bool | None
@@ -35,7 +35,7 @@ class Line(NamedTuple):
 
 
 def doctor(options: argparse.Namespace) -> Result:
-    """Return exit status 3 if something that pvhdbg needs is missing or fails."""
+    """Return the results. The exit status is 3 if anything that pvhdbg needs is missing or fails."""
     results = (
         Line("Python", True, platform.python_version()),
         *(_package(name) for name in PACKAGES),
@@ -63,7 +63,7 @@ def _package(name: str) -> Line:
 
 
 def _program(path: str, program: Program, *, needed: bool = True) -> Line:
-    """Return the first line of `--version`, or what is wrong with the program."""
+    """Return the first line that the program prints for `--version`, or the reason why pvhdbg cannot use it."""
     bad = False if needed else None
     try:
         line = programs.version(path)
@@ -74,7 +74,7 @@ def _program(path: str, program: Program, *, needed: bool = True) -> Line:
 
 
 def _boot(options: argparse.Namespace, accel: str) -> Line:
-    """Boot the teaching guest to xen_prepare_pvh. TCG must work; KVM is optional."""
+    """Boot the teaching guest to xen_prepare_pvh. Only TCG is required to work."""
     name = f"boot under {accel}"
     _, chosen = parse(["dump", "--accel", accel, "--timeout", str(BOOT_TIMEOUT)])
     chosen.qemu, chosen.gdb, chosen.gdbinit = options.qemu, options.gdb, options.gdbinit

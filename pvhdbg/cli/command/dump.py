@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 
 def dump(options: argparse.Namespace) -> Result:
-    questions = _questions(options)
+    lines = _command_lines(options)
     with progress.shown(progress.START) as waiting, launched(options) as debuggee:
         document, remarks = run(debuggee, options.stage, waiting)
-        add_answers = ask(debuggee, questions) if questions else None
-        debuggee.machine.kill()  # QEMU and gdb exit while the text is made
+        add_answers = ask(debuggee, lines) if lines else None
+        debuggee.machine.kill()  # QEMU and gdb exit while pvhdbg formats the text
         text = _text(document, options)
     if options.output is not None:
         _write(options.output, text, ascii=options.ascii)
@@ -40,7 +40,7 @@ def dump(options: argparse.Namespace) -> Result:
 
 
 def _text(document: Document, options: argparse.Namespace) -> str:
-    """Return the output; empty if only the answers to `-c` are wanted."""
+    """Return the report or the JSON; an empty string if only the output of `-c` is wanted."""
     if options.command and options.output is None:
         return ""
     return text_of(document, options.format or ("json" if options.output else "text"))
@@ -49,9 +49,9 @@ def _text(document: Document, options: argparse.Namespace) -> str:
 def run(
     debuggee: Debuggee, last_stage: str | None, waiting: Progress | None = None
 ) -> tuple[Document, tuple[str, ...]]:
-    """Run to a stage, or as far as the guest gets. Return the document and notes for standard error.
+    """Run to `last_stage`, or as far as the guest gets. Return the document, and remarks for standard error.
 
-    `last_stage` is None for the last one. `waiting` shows the stage that is awaited.
+    If `last_stage` is None, run through all stages. `waiting` is the progress line; it shows the stage that comes next.
     """
     if waiting is not None:
         waiting.description = lambda: _next_stage(debuggee.journey)
@@ -64,15 +64,13 @@ def _next_stage(journey: Journey) -> str:
     return f"the stage after {journey.reached}" if journey.reached else "stage entry"
 
 
-def _questions(options: argparse.Namespace) -> Sequence[str]:
-    """Return the lines of `-c`.
+def _command_lines(options: argparse.Namespace) -> Sequence[str]:
+    """Return the commands given with `-c`.
 
-    :raise UserError: before anything starts, for a line that cannot be answered.
+    :raise UserError: for an unknown command or a wrong number of arguments, before anything is started.
     """
     if options.command and options.format == "json" and options.output is None:
-        raise UserError(
-            "--format json: the answers to -c are text", "write the JSON to a file with -o FILE, or drop -c"
-        )
+        raise UserError("--format json: the output of -c is text", "write the JSON to a file with -o FILE, or drop -c")
     if options.command:
         from pvhdbg.cli import answers
 
@@ -82,24 +80,24 @@ def _questions(options: argparse.Namespace) -> Sequence[str]:
 
 
 def ask(debuggee: Debuggee, lines: Sequence[str]) -> AddAnswers:
-    """Answer the lines. Return a function that adds the answers, and how they ended, to a result."""
+    """Run the commands. Return a function that adds their output, and a new end of the run, to a Result."""
     from pvhdbg.cli import answers
 
     before = debuggee.session.outcome
     answered = answers.answer_all(debuggee.session, lines)
     final = debuggee.session.outcome
-    notes = tuple(f"pvhdbg: note: {note}" for note in debuggee.journey.take_news())
+    news = tuple(f"pvhdbg: note: {item}" for item in debuggee.journey.take_news())
 
     def add_answers(result: Result) -> Result:
         ending = () if final == before else tuple(_ending(final))
         status = result.status or status_of(final, None)
-        return Result(answered.text, status, (*result.remarks, *notes, *ending), answered.error)
+        return Result(answered.text, status, (*result.remarks, *news, *ending), answered.error)
 
     return add_answers
 
 
 def text_of(document: Document, form: str, *, report: bool = False) -> str:
-    """Return a run as JSON or text; with `report`, as text only what the rules found."""
+    """Return a run as JSON or as text. If `report` is set, the text has only the findings."""
     if form == "json":
         from pvhdbg.views.to_json import document_json
 
@@ -127,7 +125,7 @@ def status_of(outcome: Outcome, last_stage: str | None) -> int:
 
 
 def _missing_stages(journey: Journey, last_stage: str | None) -> list[str]:
-    """Return a line for the stages up to `last_stage` that this guest does not have, and why."""
+    """Return why this guest lacks stages up to `last_stage`: one line for each reason, with its stages."""
     last = stages.NAMES.index(last_stage or stages.NAMES[-1])
     reasons: dict[str, list[str]] = {}
     for stage in stages.STAGES[: last + 1]:

@@ -1,4 +1,4 @@
-"""`pvhdbg gdb-script`: print the path of the script to `source` inside gdb."""
+"""`pvhdbg gdb-script`: print the path of the script that gdb's `source` command loads."""
 
 from __future__ import annotations
 

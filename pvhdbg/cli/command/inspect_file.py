@@ -1,4 +1,4 @@
-"""`pvhdbg inspect KERNEL`: examine a kernel file without starting anything."""
+"""`pvhdbg inspect KERNEL`: examine a kernel file without booting it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def inspect(options: argparse.Namespace) -> Result:
-    """Return exit status 1 if QEMU will not start the file by PVH."""
+    """Return the inspection. The exit status is 1 if QEMU would not boot the file via PVH."""
     from pvhdbg.image.load import open_kernel
     from pvhdbg.views.report import inspect_text
     from pvhdbg.views.to_json import document_json, inspect_json
@@ -59,4 +59,6 @@ def _inspect(kernel: Kernel) -> InspectedFile:
 
     preflight = preflight_file(kernel.facts, symbols=kernel.symbols)
     addresses = {name: kernel.symbols.address(name) for name in STAGE_SYMBOLS if name in kernel.symbols}
-    return InspectedFile(kernel.facts, elf.inspect(kernel.facts.elf), preflight, addresses)
+    details = elf.inspect(kernel.facts.elf, has_release=kernel.facts.release is not None)
+    symbols = {} if kernel.symbols.left_out is None else {"symbols": kernel.symbols.left_out}
+    return InspectedFile(kernel.facts, details, preflight, addresses, {**details.left_out, **symbols})

@@ -26,7 +26,7 @@ _LINK = re.compile(r"\[([^\]]+)\]\(([\w-]+)\.md(?:#[\w-]+)?\)")
 
 
 def manual(options: argparse.Namespace) -> Result:
-    """Return the page, to be shown through a pager on a terminal.
+    """Return the page as text, which is shown in a pager on a terminal.
 
     :raise UserError: if there is no such page.
     """
@@ -44,7 +44,7 @@ def pages() -> list[str]:
 
 
 def as_text(markdown: str) -> str:
-    """Return a page as it reads in a terminal: aligned tables, no pictures, links as the command to type."""
+    """Return a page as plain text: tables aligned, pictures removed, each link replaced by the command to type."""
     text = _PICTURE.sub("", _COMMENT.sub("", markdown))
     text = _TABLE.sub(lambda found: _aligned(found[0].splitlines()), text)
     return _LINK.sub(r"\1 (pvhdbg manual \2)", text)

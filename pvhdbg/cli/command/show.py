@@ -1,4 +1,4 @@
-"""`pvhdbg show RECORDING`: decode a recording again and show it."""
+"""`pvhdbg show RECORDING`: decode a recording and print it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def show(options: argparse.Namespace) -> Result:
-    """Print the recording, or the answers to `-c`. With --tui, open it on the screen if there is a terminal."""
+    """Return the recording as text, or the output of the `-c` commands. On a terminal, --tui opens the TUI instead."""
     document = load(options.recording)
     if options.command:
         from pvhdbg.boot.session.recorded import RecordedSession

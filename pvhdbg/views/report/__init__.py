@@ -1,12 +1,12 @@
-"""Reports and answers as text, for a terminal or a file.
+"""Reports as text, for a terminal or a file.
 
 run_text          a whole run. Start here
 stop_text         one stop
 boot_params_text  boot_params and the e820 table
 findings_text     findings
-answers           the answer to one question
+answers           the output of the `pvh` commands about one stop
 tables            rows as tables
-diff_text         differences
-inspect_text      `inspect`
-ascii_text        any text in ASCII
+diff_text         differences between two stops or two runs
+inspect_text      the output of `pvhdbg inspect`
+ascii_text        conversion of any text to ASCII
 """

@@ -234,7 +234,7 @@ def picture(stop: Stop) -> list[str]:
 def timeline(
     history: Sequence[Capture], now: str | None, lacking: Callable[[Stage], str | None], passed: Sequence[str] = ()
 ) -> list[str]:
-    """Return a line for each stage: captured, passed but not captured, not reached, or why the guest does not have it."""
+    """Return a line for each stage: captured, passed but not captured, not reached, or the reason why it is missing."""
     captured = {capture.stage for capture in history}
     rows = []
     for stage in stages.STAGES:

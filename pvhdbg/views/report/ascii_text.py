@@ -1,4 +1,4 @@
-"""Convert text of the views to ASCII, for terminals and locales without UTF-8."""
+"""Convert text to ASCII, for terminals and locales without UTF-8."""
 
 from __future__ import annotations
 

@@ -30,11 +30,11 @@ def boot_params(stop: Stop) -> Iterator[str]:
 
 
 def _set_fields(tree: Sequence[Row]) -> Iterator[str]:
-    """Yield the fields that are not 0, named by their paths. The e820 entries have a table of their own."""
+    """Yield the fields that are not 0, named by their paths, except the e820 entries, which have their own table."""
     leaves = [row for row in tree if _is_leaf(row) and not row.is_zero]
     rows = [row._replace(depth=0, name=row.path.partition(".")[2]) for row in leaves]
     yield from tables.field_table(rows)
-    yield f"    all other fields{' except e820_table' if any(_is_used_map(row) for row in tree) else ''} are 0"
+    yield f"    all other fields{' (except e820_table)' if any(_is_used_map(row) for row in tree) else ''} are 0"
 
 
 def _is_leaf(row: Row) -> bool:
@@ -67,7 +67,7 @@ def kernel_boot_params(stop: Stop) -> Iterator[str]:
 
 
 def _original(stop: Stop) -> tuple[BootParams | None, str]:
-    """Return what boot_params should equal, and its name: boot_params at an earlier stop, or pvh_bootparams."""
+    """Return what boot_params should equal, and the name of that: boot_params at an earlier stop, or pvh_bootparams."""
     for capture in reversed(stop.earlier):
         if capture.kernel_boot_params:
             return capture.kernel_boot_params, f"boot_params at stage {capture.stage}"

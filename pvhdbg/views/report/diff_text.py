@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pvhdbg.abi.cpu import NAMED_BITS
-from pvhdbg.abi.e820 import E820_TYPES, BootE820Entry
+from pvhdbg.abi.e820 import E820_TYPES, BootE820Entry, E820Table
 from pvhdbg.abi.layout import Bits, Struct
 from pvhdbg.abi.start_info import MemmapTableEntry
 from pvhdbg.abi.text import printable
@@ -15,6 +15,7 @@ from pvhdbg.boot.record.document import Death, Rewrite
 from pvhdbg.boot.stop.capture import E820, MemoryMap, Module
 from pvhdbg.image.facts import ImageFacts, Note, Segment
 from pvhdbg.views.rows import map_rows, text
+from pvhdbg.views.rows.boot_params_rows import symbol_path as _name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -24,31 +25,36 @@ if TYPE_CHECKING:
     from pvhdbg.boot.stop.capture import Capture, MapRecord
 
 MOST = 200
-"""How many changes of one structure, or of one stage, are listed."""
+"""The most changes that are listed for one structure or one stage."""
 BYTES_SHOWN = 16
 NO_DIFFERENCES = "no differences\n"
 
+_NOT_YET = ("not valid before ", compare.NO_ITEM)
 _RUN = ("kernel", "machine", "outcome")
 _COUNTS = ("nr_entries", "class", "type")
-"""Integers outside of structures that are shown in decimal because they are not addresses."""
+"""Integers outside structures that are shown in decimal, because they are not addresses."""
 _BITS = {f"registers.{name}": bits for name, bits in NAMED_BITS.items()}
 
 
 def captures(before: Capture, after: Capture) -> str:
-    """Return what changed from one stop to another: boot data first, registers last, then one line of what is equal."""
+    """Return what changed from one stop to another: boot data, then registers, then one line with what is unchanged."""
     changes = compare.compare_captures(before, after)
     pairs = compare.compared_keys(before, after)
     keys = [new for _, new in pairs] + list(compare.CPU)
     changed = {key: [change for change in changes if compare.is_within(change.path, key)] for key in keys}
     lines = [f"{before.stage} -> {after.stage}"]
-    lines += [f"  ({new} is compared with {old}: one is a copy of the other)" for old, new in pairs if old != new]
+    lines += [
+        f"  ({_name(new)} is compared with {_name(old)}: one is a copy of the other)"
+        for old, new in pairs
+        if old != new
+    ]
     lines += [line for key in keys for line in _lines(changed[key])]
-    unchanged = [key for key in keys if not changed[key] and getattr(after, key) is not None]
+    unchanged = [_name(key) for key in keys if not changed[key] and getattr(after, key) is not None]
     return "\n".join([*lines, *_unchanged("unchanged", unchanged)]) + "\n"
 
 
 def documents(compared: Comparison) -> str:
-    """Return how two runs differ: kernel, machine and outcome, then the stages, then one line of what is equal."""
+    """Return how two runs differ: kernel, machine and outcome, then each stage, then what is unchanged."""
     if not compared.differs:
         return NO_DIFFERENCES
     run = {key: [change for change in compared.run if compare.is_within(change.path, key)] for key in _RUN}
@@ -70,11 +76,11 @@ def _lines(changes: Sequence[Change]) -> Iterator[str]:
 
 
 def line(change: Change) -> str:
-    """`start_info.magic: 0x336ec578 -> 0x0`. Bytes are shown from the first that differs."""
-    path, before, after = change.path, change.before, change.after
+    """Return a change as text: `start_info.magic: 0x336ec578 -> 0x0`. Equal bytes at the beginning are left out."""
+    path, before, after = _name(change.path), change.before, change.after
     if isinstance(before, bytes) and isinstance(after, bytes):
         first = next((at for at, (old, new) in enumerate(zip(before, after, strict=False)) if old != new), 0)
-        path += f", from byte {first} on" if first else ""
+        path += f", starting at byte {first}" if first else ""
         before, after = before[first:], after[first:]
     return f"{path}: {value(before, change)} -> {value(after, change)}"
 
@@ -83,23 +89,32 @@ def value(side: object, change: Change) -> str:
     """Return one side of a change as text without control characters."""
     if isinstance(side, int):
         return _integer(side, change)
+    if change.path == "stage" and isinstance(side, str):
+        return "reached"
     return next(show(side) for kind, show in _SHOWN if isinstance(side, kind))
 
 
 def _integer(number: int, change: Change) -> str:
     if change.fields:
         field = change.fields[0]
-        return f"{field.text(number)}{_name(field, number)}"
+        if field is E820Table.nr_entries:
+            return text.counted(number, "entry")
+        return f"{field.text(number)}{_meaning(field, number)}"
     if change.path in _BITS:
         return f"{number:#x} ({_BITS[change.path].text(number) or 'none set'})"
     return str(number) if change.path.rpartition(".")[2] in _COUNTS else f"{number:#x}"
 
 
-def _name(field: Field[Any], number: int) -> str:
+def _meaning(field: Field[Any], number: int) -> str:
     if field.names is None:
         return ""
     name = field.names.text(number) if isinstance(field.names, Bits) else field.names.name(number)
     return f" ({name})" if name else ""
+
+
+def _absent(absent: Absent) -> str:
+    """Return the reason, but only "absent" if the value never existed before that point."""
+    return "absent" if absent.reason.startswith(_NOT_YET) else printable(absent.reason)
 
 
 def _entry(entry: MapRecord) -> str:
@@ -145,7 +160,7 @@ def _list(items: tuple[object, ...]) -> str:
 
 
 _SHOWN: tuple[tuple[type | tuple[type, ...], Callable[[Any], str]], ...] = (
-    (Absent, lambda absent: printable(absent.reason)),
+    (Absent, _absent),
     (str, text.quoted),
     (bytes, _bytes),
     ((MemmapTableEntry, BootE820Entry), _entry),
@@ -159,4 +174,4 @@ _SHOWN: tuple[tuple[type | tuple[type, ...], Callable[[Any], str]], ...] = (
     (tuple, _list),
     (object, lambda value: printable(str(value))),
 )
-"""How a value is shown on one line, by its type. The first match counts."""
+"""How a value is shown on one line: the function for the first type that matches."""

@@ -1,4 +1,4 @@
-"""Findings as lines of text: a sign for the severity, the rule's code, and the message."""
+"""Findings as lines of text: a sign for the severity, the code of the rule, and the message."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 WIDTH = 100
 MOST = 5
-"""How many findings of one rule are shown at one stop."""
+"""The most findings of one rule that are shown at one stop."""
 
 SIGNS = {ERROR: "X", WARNING: "!", INFO: "i"}
 
 
 def lines(findings: Sequence[Finding]) -> list[str]:
-    """Return the first findings of each rule, then how many more there are and where the next one is."""
+    """Return the first findings of each rule, then how many more there are, and the field of the next one."""
     shown = []
     for _, group in groupby(findings, key=lambda finding: (finding.code, finding.severity)):
         of_rule = list(group)
@@ -36,7 +36,7 @@ def lines(findings: Sequence[Finding]) -> list[str]:
 
 
 def at_capture(run: Document, capture: Capture) -> list[str]:
-    """Return the findings at one stop of a run, or at a capture that was taken after its last stop."""
+    """Return the findings at one stop of a run, or at a capture that was taken after the last stop of the run."""
     from pvhdbg.checks.run import check_capture
 
     shown = lines(check_capture(run, capture))
@@ -44,11 +44,11 @@ def at_capture(run: Document, capture: Capture) -> list[str]:
 
 
 def _other_stages(run: Document, capture: Capture) -> str:
-    """Name the other stages that have findings."""
+    """Return a sentence with the other stages that have findings."""
     from pvhdbg.checks.run import check_capture
 
     stages = [stop.stage for stop in run.stops if stop is not capture and check_capture(run, stop)]
-    return f"; there are some at {', '.join(stages)}: see `check @{stages[0]}`" if stages else ""
+    return f". Other stages with findings: {', '.join(stages)} (`check @{stages[0]}`)" if stages else ""
 
 
 def _lines(finding: Finding) -> list[str]:
@@ -63,17 +63,17 @@ def _head(finding: Finding) -> str:
 
 
 def _rest(of_rule: Sequence[Finding]) -> str:
-    """Say how many findings are not shown. The last finding of a rule may itself stand for omitted ones."""
+    """Return how many findings are not shown. The last finding of a rule may itself stand for findings it omits."""
     rest = of_rule[MOST:]
     omitted = omitted_count(rest[-1])
     number = len(rest) - bool(omitted) + omitted
     at_least = "at least " if omitted == MAX_COUNTED else ""
-    in_json = f"the JSON has the first {len(of_rule) - 1}" if omitted else "the JSON has them all"
+    in_json = f"the JSON document has the first {len(of_rule) - 1}" if omitted else "the JSON document has all of them"
     return f"… and {at_least}{number} more, starting at {printable(rest[0].field)}: {in_json}"
 
 
 def count(findings: Sequence[Finding]) -> str:
-    """`1 error, 2 warnings, 4 info`; empty if there are no findings."""
+    """Return `1 error, 2 warnings, 4 info`; an empty string if there are no findings."""
     numbers = {severity: sum(finding.severity == severity for finding in findings) for severity in SEVERITIES}
     plurals = {INFO: INFO}
     return ", ".join(text.counted(number, name, plurals.get(name)) for name, number in numbers.items() if number)

@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from pvhdbg.views.inspection import Details, InspectedFile
 
 BOOT_PROTOCOLS = {
-    PVH: "boots it by PVH",
-    MULTIBOOT: "boots it by multiboot, not by PVH",
-    LINUX: "boots it by the Linux boot protocol, not by PVH",
-    NONE: "refuses it",
+    PVH: "boots {} via PVH",
+    MULTIBOOT: "boots {} via multiboot, not via PVH",
+    LINUX: "boots {} via the Linux boot protocol, not via PVH",
+    NONE: "rejects {}",
 }
 HEADERS_SHOWN = 64
 
 
 def as_text(file: InspectedFile) -> str:
-    sections = (_file, _headers, _notes, _loaders, _preflight, _stages, _config)
+    sections = (_file, _headers, _notes, _loaders, _preflight, _stages, _config, *([_missing] if file.missing else []))
     return "\n\n".join("\n".join(section(file)) for section in sections) + "\n"
 
 
@@ -59,7 +59,7 @@ def _kind(file: InspectedFile) -> str:
 
 def _entry(facts: ImageFacts) -> str:
     if facts.entry is None:
-        return "none: see the loaders below"
+        return 'none: see "PVH entry, by loader" below'
     segment = next((segment for segment in facts.segments if segment.paddr <= facts.entry < segment.end), None)
     linked = facts.to_vaddr(facts.entry)
     if segment is None or linked is None:
@@ -121,8 +121,11 @@ def _more(count: int) -> list[str]:
 
 
 def _loaders(file: InspectedFile) -> Iterator[str]:
-    yield "PVH entry that each loader finds"
-    yield from text.columns([(scan.loader, _scanned_entry(scan)) for scan in file.details.scans])
+    yield "PVH entry, by loader"
+    rows = [
+        ("by the ABI" if scan.loader == "ABI" else scan.loader, _scanned_entry(scan)) for scan in file.details.scans
+    ]
+    yield from text.columns(rows)
 
 
 def _scanned_entry(scan: Scan) -> str:
@@ -135,11 +138,11 @@ def _scanned_entry(scan: Scan) -> str:
 def _preflight(file: InspectedFile) -> Iterator[str]:
     preflight = file.preflight
     entry = f" at {preflight.entry:#x}" if preflight.boot_protocol == PVH and preflight.entry is not None else ""
-    is_inside = file.facts.kind == "bzimage"
-    which = ", with the vmlinux inside" if is_inside else ""
-    yield f"QEMU -kernel{which}: {BOOT_PROTOCOLS[preflight.boot_protocol]}{entry}"
-    if is_inside:
-        yield "  pvhdbg extracts the vmlinux: QEMU boots a bzImage by the Linux boot protocol, not by PVH"
+    is_bzimage = file.facts.kind == "bzimage"
+    kernel = "the extracted vmlinux" if is_bzimage else "the file"
+    yield f"QEMU -kernel {BOOT_PROTOCOLS[preflight.boot_protocol].format(kernel)}{entry}"
+    if is_bzimage:
+        yield "  pvhdbg extracts the vmlinux because QEMU boots a bzImage via the Linux boot protocol, not via PVH"
     for verdict in preflight.verdicts:
         yield f"  {verdict.severity} ({verdict.slug}): {verdict.message}"
         yield f"    hint: {verdict.hint}"
@@ -150,7 +153,7 @@ def _stages(file: InspectedFile) -> Iterator[str]:
     rows = [(stage.name, *_stage(file, stage), stage.about) for stage in stages.STAGES]
     yield from text.columns([*rows, *((name, *_symbol(file, name), about) for name, about in SYMBOLS.items())])
     if file.facts.release and not file.addresses:
-        yield "  pass a vmlinux with the same build-id with --symbols to get them"
+        yield "  to get them, pass --symbols with a vmlinux of the same build-id"
 
 
 def _stage(file: InspectedFile, stage: Stage) -> tuple[str, str]:
@@ -162,7 +165,7 @@ def _stage(file: InspectedFile, stage: Stage) -> tuple[str, str]:
 
 
 def _symbol(file: InspectedFile, name: str) -> tuple[str, str]:
-    """Return a symbol's address, and its physical address if the symbol has another one."""
+    """Return a symbol's address, and its physical address if that differs."""
     address = file.addresses.get(name)
     if address is None:
         return "no symbol", ""
@@ -177,3 +180,8 @@ def _config(file: InspectedFile) -> Iterator[str]:
         return
     yield "configuration"
     yield from text.columns([(name, printable(config.get(name, "n")), about) for name, about in OPTIONS.items()])
+
+
+def _missing(file: InspectedFile) -> Iterator[str]:
+    yield "left out: the file has more than pvhdbg reads of a kernel"
+    yield from text.columns(list(file.missing.items()))

@@ -1,4 +1,4 @@
-"""A whole run as text: the kernel and the machine, what is new at each stop, and how the run ended."""
+"""A whole run as text: the kernel, the machine, what is new at each stop, and how the run ended."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ REWRITES_SHOWN, BYTES_SHOWN = 32, 8
 
 
 def document(run: Document) -> str:
-    """Return the report of `dump` and `show`: every structure and finding at the first stop that has it."""
+    """Return the report of `dump` and `show`. A structure or finding is listed at the first stop that has it."""
     checked = check_run(run)
     *findings_of_stops, ending = checked.new
     blocks = [list(header(run))]
@@ -37,7 +37,7 @@ def document(run: Document) -> str:
 
 
 def report(run: Document) -> str:
-    """Return the report of `check`: the new findings at each stop, and those about the end."""
+    """Return the report of `check`: the new findings at each stop, and the findings about the end of the run."""
     checked = check_run(run)
     *findings_of_stops, ending = checked.new
     blocks = [list(header(run))]
@@ -47,7 +47,7 @@ def report(run: Document) -> str:
             blocks += [_findings_of_stop(capture.stage, findings) for capture, findings in group]
         else:
             blocks.append([f"{', '.join(capture.stage for capture, _ in group)}: no new findings"])
-    hint = ["  run `pvhdbg explain CODE` for the reason and the fix"] if checked.all else []
+    hint = ["  `pvhdbg explain CODE` explains a finding and its fix"] if checked.all else []
     blocks += [findings_text.lines(ending), [_with_count(outcome(run.outcome), checked), *hint]]
     return _joined(blocks)
 
@@ -61,7 +61,7 @@ def _joined(blocks: Iterable[Sequence[str]]) -> str:
 
 
 def _stop(stop: Stop, findings: Sequence[Finding]) -> list[str]:
-    """Return a stop's lines, then its findings. At a death the findings come first, below the heading."""
+    """Return the lines of a stop, then its findings. If the guest died there, the findings come after the heading."""
     lines = stop_text.lines(stop)
     head = len(stop_text.heading(stop)) if stop.capture.stage == stages.DIED else len(lines)
     return [*lines[:head], *findings_text.lines(findings), *lines[head:]]
@@ -73,7 +73,7 @@ def _with_count(line: str, checked: RunFindings) -> str:
 
 
 def one_stop(stop: Stop) -> str:
-    """Return one stop without findings. What has not changed since the stop before is left out."""
+    """Return one stop without findings. What has not changed since the previous stop is left out."""
     return "\n".join(stop_text.lines(stop)) + "\n"
 
 
@@ -85,7 +85,7 @@ def header(run: Document) -> Iterator[str]:
 
 
 def kernel(facts: ImageFacts) -> str:
-    """`Linux 6.1.0-56-cloud-amd64, vmlinux, 64-bit ELF, entry 0x1000850, build-id 8f3c6d2e51aa…`."""
+    """Return `Linux 6.1.0-56-cloud-amd64, vmlinux, 64-bit ELF, entry 0x1000850, build-id 8f3c6d2e51aa…`."""
     parts = [
         f"Linux {printable(facts.release)}" if facts.release else "",
         printable(facts.kind),
@@ -97,7 +97,7 @@ def kernel(facts: ImageFacts) -> str:
 
 
 def machine(facts: MachineFacts) -> Iterator[str]:
-    """Yield QEMU's version and the machine on one line, then the command line, the initrd and the rewrites."""
+    """Yield a line with QEMU's version and the machine, then the command line, the initrd and the rewrites."""
     qemu = f"QEMU {facts.qemu}" if facts.qemu else None
     parts = [printable(part) for part in (qemu, facts.machine, facts.accel, facts.cpu, facts.memory) if part]
     if parts:
@@ -112,7 +112,7 @@ def machine(facts: MachineFacts) -> Iterator[str]:
 def rewrites(changes: Sequence[Rewrite]) -> Iterator[str]:
     for change in changes[:REWRITES_SHOWN]:
         before, after = (_bytes(data) for data in (change.before, change.after))
-        yield f"rewritten at the entry: {printable(change.path)} at {change.paddr:#x}: {before} -> {after}"
+        yield f"pvhdbg changed {printable(change.path)} at {change.paddr:#x}: {before} -> {after}"
     if len(changes) > REWRITES_SHOWN:
         yield f"… and {len(changes) - REWRITES_SHOWN} more"
 
@@ -122,7 +122,7 @@ def _bytes(data: bytes) -> str:
 
 
 def outcome(end: Outcome) -> str:
-    """Say on one line how the run ended."""
+    """Return one line that describes how the run ended."""
     if end.ended == DONE:
         return f"done: reached {printable(end.reached)}" if end.reached else "done: no stage reached"
     last = f"last stage reached: {printable(end.reached)}" if end.reached else "no stage reached"

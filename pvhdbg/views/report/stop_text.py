@@ -1,4 +1,4 @@
-"""One stop as lines of text. What has not changed since the stop before is left out."""
+"""One stop as lines of text. What has not changed since the previous stop is left out."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pvhdbg.boot.stop.stop import Stop
 
 CODE_SHOWN = 16
-"""Bytes of code at RIP after a death."""
+"""How many bytes of code at RIP are shown if the guest died."""
 
 
 def lines(stop: Stop) -> list[str]:
@@ -31,7 +31,7 @@ def lines(stop: Stop) -> list[str]:
 
 
 def heading(stop: Stop) -> list[str]:
-    """Return the stage, RIP with the CPU mode and, if the kernel file could not be used, the reason."""
+    """Return the stage, RIP and the CPU mode, and the reason if the kernel file could not be used."""
     capture = stop.capture
     kind = cpu_rows.rip_words(capture) or "unknown kind of address"
     return [
@@ -165,13 +165,13 @@ def _code(stop: Stop) -> str:
 
 
 def _captured_code(capture: Capture, paddr: int) -> bytes | None:
-    """Return as many of the CODE_SHOWN bytes at `paddr` as were captured."""
+    """Return as many of the CODE_SHOWN bytes at `paddr` as were captured, or None."""
     candidates = (capture.bytes_at(paddr, size) for size in range(CODE_SHOWN, 0, -1))
     return next(filter(None, candidates), None)
 
 
 def _missing_registers(stop: Stop) -> list[str]:
-    """Return why registers are missing, one line per reason, without the reasons that the stop before had too."""
+    """Return why registers are missing, one line per reason. Reasons that the previous stop has too are left out."""
     known = stop.before.missing if stop.before else {}
     paths_of: dict[str, list[str]] = {}
     for path, reason in stop.capture.missing.items():

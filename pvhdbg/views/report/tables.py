@@ -1,4 +1,4 @@
-"""Rows as lines of text: fields of a structure, entries of a map, and how two maps differ."""
+"""Tables as lines of text: the fields of a structure, the entries of a map, and how two maps differ."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from pvhdbg.views.rows.row import Row
 
 MOST = 160
-"""The most lines of one table: enough for the 128 entries of a zero page. The JSON has all rows."""
+"""The most lines of one table: enough for the 128 entries in boot_params. The JSON document has all of them."""
 
 KEPT, NEW, GONE = "=", "+", "-"
 
 
 def field_table(rows: Sequence[Row], *, changed: Collection[str] = ()) -> list[str]:
-    """Return lines of offset, name, value and meaning. Rows whose path is in `changed` begin with a `*`."""
+    """Return lines with offset, name, value and meaning. A row begins with a `*` if its path is in `changed`."""
     cells = [
         ("*" if row.path in changed else " ", row.label, "  " * row.depth + row.name, row.value, row.meaning)
         for row in rows
@@ -32,12 +32,12 @@ def field_table(rows: Sequence[Row], *, changed: Collection[str] = ()) -> list[s
 
 
 def map_table(entries: Sequence[MapRecord]) -> list[str]:
-    """Return lines of index, range, size, type, and the gap or overlap before each entry."""
+    """Return lines with index, range, size, type, and the gap or overlap before each entry."""
     return indexed_table([row.columns[1:] for row in map_rows.entry_rows(entries, "")], right=(1,))
 
 
 def indexed_table(rows: Sequence[tuple[str, ...]], *, right: Collection[int] = ()) -> list[str]:
-    """Return the rows with their index as first column. A run of equal rows becomes one line, `[2]-[5]`."""
+    """Return the rows with their index as the first column. Consecutive equal rows become one line: `[2]-[5]`."""
     lines: list[tuple[str, ...]] = []
     for cells, run in groupby(enumerate(rows), key=lambda row: row[1]):
         indices = [index for index, _ in run]
@@ -47,7 +47,7 @@ def indexed_table(rows: Sequence[tuple[str, ...]], *, right: Collection[int] = (
 
 
 def map_changes(entries: Sequence[MapRecord], before: Sequence[MapRecord]) -> list[str]:
-    """Return the entries with a sign: `=` if both maps have it, `+` if it is new, `-` if only `before` has it."""
+    """Return each entry with a sign: `=` if both maps have it, `+` if it is new, `-` if only `before` has it."""
     signed = _signed(entries, before)
     rows = [
         (sign, text.span(entry.addr, entry.end), text.size(entry.size), E820_TYPES.label(entry.type))

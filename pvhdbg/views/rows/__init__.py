@@ -1,6 +1,6 @@
-"""What a view shows, row by row: used by the TUI, by reports and inside gdb.
+"""The rows of each view, for the TUI, for reports and inside gdb.
 
-row               a Row: one line with its path, address and value
+row               the class Row: one line with a path, an address and a value
 start_info_rows   struct hvm_start_info and its modules
 boot_params_rows  struct boot_params
 map_rows          memory maps and e820 tables
@@ -8,7 +8,7 @@ cpu_rows          registers, control bits, segments
 contents          a summary of a capture, one line per structure
 memory_picture    memory to scale, as cells
 picture_text      the picture as characters
-missing           why a capture lacks a value
+missing           the reason why a capture lacks a value
 text              columns, sizes, addresses, quoted guest text
 
 Start with row.

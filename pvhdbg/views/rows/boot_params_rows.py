@@ -1,4 +1,4 @@
-"""struct boot_params as a tree of rows: pvh_bootparams, and the kernel's copy, boot_params."""
+"""struct boot_params as a tree of rows. The kernel has two: `pvh_bootparams`, and its copy `boot_params`."""
 
 from __future__ import annotations
 
@@ -17,10 +17,18 @@ if TYPE_CHECKING:
     from pvhdbg.boot.stop.capture import Capture
 
 PARAMS, KERNEL_COPY = "boot_params", "kernel_boot_params"
+SYMBOLS = {PARAMS: "pvh_bootparams", KERNEL_COPY: "boot_params"}
+"""The kernel's variable that a key of the JSON document stands for."""
+
+
+def symbol_path(path: str) -> str:
+    """Return a path of the JSON document with the kernel's symbol: `pvh_bootparams.hdr` for `boot_params.hdr`."""
+    key, dot, rest = path.partition(".")
+    return SYMBOLS.get(key, key) + dot + rest
 
 
 class _Source(NamedTuple):
-    """A struct boot_params, and the capture that has the modules and the command line it points to."""
+    """A struct boot_params, and the capture of the modules and the command line that the struct points to."""
 
     record: BootParams
     capture: Capture
@@ -30,21 +38,21 @@ class _Source(NamedTuple):
         return self.record.e820_table[: self.record.e820_entries]
 
     def wide(self, low: str, high: str) -> int:
-        """Return an address or size that is stored in two 32-bit halves; the low half is in the setup header."""
+        """Return an address or size that is stored as two 32-bit halves, the low half in the setup header."""
         return int(getattr(self.record.hdr, low)) | int(getattr(self.record, high)) << 32
 
 
 def boot_params_rows(
     capture: Capture, key: str = PARAMS, *, handed_over: Capture | None = None, folded: bool = False
 ) -> list[Row]:
-    """Return a row for every field, with the fields of an inner structure below it.
+    """Return a row for every field. The rows of an inner structure's fields follow the row of that structure.
 
-    `folded` turns each run of zero fields into one row. `handed_over` is an earlier capture that has the modules and
-    the command line if this one does not.
+    If `folded` is set, consecutive fields that are 0 become one row. `handed_over` is an earlier capture that has the
+    modules and the command line; pass it if `capture` does not have them.
     """
     record = capture.kernel_boot_params if key == KERNEL_COPY else capture.boot_params
     if record is None:
-        return [absent(capture, key)]
+        return [absent(capture, key, SYMBOLS[key])]
     tree = list(_tree(_Source(record, handed_over or capture), record, key, ""))
     return rows.fold([row for row in tree if not _is_entry_field(row)]) if folded else tree
 
@@ -80,7 +88,7 @@ def _e820(source: _Source, path: str) -> list[Row]:
     rest = source.record.bytes_of(BootParams.e820_table)[used * BootE820Entry.SIZE :]
     if not any(rest):
         return entry_rows
-    meaning = f"not 0, but beyond e820_entries ({source.record.e820_entries})"
+    meaning = f"not 0, but not counted by e820_entries ({source.record.e820_entries})"
     return [*entry_rows, Row(path, f"[{used}] …", rest[: BootE820Entry.SIZE].hex(" "), meaning, raw=rest)]
 
 

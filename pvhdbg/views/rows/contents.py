@@ -1,4 +1,4 @@
-"""A summary of a capture, one line per structure: its name, its address, and its size or most important values."""
+"""A summary of a capture: one line per structure, with its name, address, and size or most important values."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pvhdbg.abi.setup_header import LOADERS, PROTOCOLS
 from pvhdbg.boot.stop.stages import CAPTURE_KEYS
 from pvhdbg.views.rows import map_rows, start_info_rows, text
+from pvhdbg.views.rows.boot_params_rows import symbol_path
 from pvhdbg.views.rows.missing import missing_reason
 from pvhdbg.views.rows.row import NOTHING
 
@@ -25,8 +26,8 @@ def lines(capture: Capture) -> list[str]:
 def _cells(capture: Capture, key: str) -> tuple[str, str, str]:
     """Return the name, the address and the summary of one structure."""
     if getattr(capture, key) is None:
-        return key, NOTHING, missing_reason(capture, key)
-    return key, *_ADDRESS_AND_SUMMARY[key](capture)
+        return symbol_path(key), NOTHING, missing_reason(capture, key)
+    return symbol_path(key), *_ADDRESS_AND_SUMMARY[key](capture)
 
 
 def _start_info(capture: Capture) -> tuple[str, str]:
@@ -71,7 +72,7 @@ def _boot_params(record: BootParams | None) -> tuple[str, str]:
     header = record.hdr
     loader = LOADERS.name(header.type_of_loader)
     protocol = PROTOCOLS.name(header.version)
-    return _address(record), f"protocol {protocol}, loader {loader}, e820_entries {record.e820_entries}"
+    return _address(record), f"boot protocol {protocol}, type_of_loader {loader}, e820_entries {record.e820_entries}"
 
 
 def _e820_table(capture: Capture) -> tuple[str, str]:

@@ -38,7 +38,7 @@ def mode_words(capture: Capture) -> str:
 
 
 def paging_words(capture: Capture) -> str:
-    """Say whether paging is on, and with how many levels of page tables, as far as the registers are known."""
+    """Return whether paging is on, and the number of page table levels, as far as the registers are known."""
     cr0, cr3, cr4, efer = (capture.registers.get(name) for name in ("cr0", "cr3", "cr4", "efer"))
     if cr0 is None:
         return "paging unknown"
@@ -50,7 +50,7 @@ def paging_words(capture: Capture) -> str:
 
 
 def rip_words(capture: Capture) -> str:
-    """Return the kind of address that RIP is; if the code segment's base is not 0, also the linear address."""
+    """Return the kind of address that RIP holds. If the base of CS is not 0, add the linear address."""
     kind = ADDRESS_KINDS.get(capture.address_kind or "", "")
     address = None if capture.rip is None else linear_address(capture.rip, capture.registers)
     if not kind or address is None or address == capture.rip:
@@ -59,9 +59,9 @@ def rip_words(capture: Capture) -> str:
 
 
 def cpu_rows(capture: Capture) -> list[Row]:
-    """Return a row for the mode and for every captured register.
+    """Return a row for the CPU mode and for every captured register.
 
-    A segment register, and its base, limit and flags from QEMU's monitor, are one row.
+    A segment register and its base, limit and flags, which QEMU's monitor reports, share one row.
     """
     rows = [Row("cpu_mode", "cpu mode", capture.cpu_mode, mode_words(capture))]
     for name in capture.registers:
@@ -95,7 +95,7 @@ def _meaning(capture: Capture, name: str, value: int) -> str:
 
 
 def _target(capture: Capture, name: str, value: int) -> int | None:
-    """Return the physical address a register leads to, or None if it takes a page walk to find it."""
+    """Return the physical address that a register points to, or None if only a page walk could find it."""
     if name == "cr3":
         return value & ~0xFFF or None
     if name in ("rip", "rsp"):
@@ -123,11 +123,11 @@ def _table(capture: Capture, name: str) -> Row:
 
 
 def _table_target(capture: Capture, base: int) -> int | None:
-    """Return the table's physical address. Its base is linear, so this is known only while paging is off."""
+    """Return the physical address of a table, or None while paging is on, because the base is a linear address."""
     return base if capture.address_kind == PHYSICAL else None
 
 
 def _missing_reason(capture: Capture, name: str, *parts: str) -> str:
-    """Return the reason for the first of a register's parts that has one."""
+    """Return why a part of a register is missing: the reason of the first part that has one."""
     paths = [f"registers.{name}.{part}" for part in parts]
     return missing_reason(capture, next((path for path in paths if path in capture.missing), paths[0]))

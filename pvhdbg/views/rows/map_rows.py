@@ -1,4 +1,4 @@
-"""Memory maps as rows: the map in start_info or in a module, and e820 tables."""
+"""Memory maps as rows: the map that the VMM passed, and e820 tables."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ if TYPE_CHECKING:
     from pvhdbg.boot.stop.capture import Capture, MapRecord
 
 PROTOCOLS = {
-    MEMMAP: "hvm_memmap_table_entry[] at memmap_paddr, since version 1",
-    E820_MODULE: 'module 1, named "e820 data": a count and packed entries, from the 2017 RFC',
+    MEMMAP: "hvm_memmap_table_entry[] at memmap_paddr (version 1)",
+    E820_MODULE: 'module 1, named "e820 data": a count and packed entries (2017 RFC)',
     NO_MAP: "no memory map",
 }
 
 
 def end(entry: MapRecord) -> int:
-    """Return the address after the last byte. A hostile entry may end above 2^64."""
+    """Return the address after the last byte. The end of a hostile entry may be above 2^64."""
     return entry.addr + entry.size
 
 
 def summary(entries: Sequence[MapRecord]) -> str:
-    """`6 entries, 511.8 MiB of RAM`."""
+    """Return `6 entries, 511.8 MiB of RAM`."""
     ram = sum(entry.size for entry in entries if entry.type == RAM)
     return f"{text.counted(len(entries), 'entry')}, {text.size(ram)} of RAM"
 
 
 def gaps(entries: Sequence[MapRecord]) -> list[int]:
-    """Return, for each entry, how many bytes lie between it and the ranges below it; negative if it overlaps them."""
+    """Return for each entry the number of bytes between it and the ranges below it, negative if they overlap."""
     distances = [0] * len(entries)
     reached = 0
     for at in sorted(range(len(entries)), key=lambda at: (entries[at].addr, entries[at].size)):
@@ -50,7 +50,7 @@ def _gap_text(distance: int) -> str:
 
 
 def entry_rows(entries: Sequence[MapRecord], path: str, *, fields: bool = False, base: int | None = None) -> list[Row]:
-    """Return a row for each entry, followed by the rows of its fields if `fields` is set.
+    """Return a row for each entry. If `fields` is set, the rows of the entry's fields follow.
 
     `base` is the offset of the first entry in the structure that contains the table.
     """
@@ -79,7 +79,7 @@ def _entry_row(entry: MapRecord, index: int, path: str, distance: int) -> Row:
 
 
 def memory_map_rows(capture: Capture, *, fields: bool = False) -> list[Row]:
-    """Return the rows of the memory map that the VMM passed: its protocol, address and count, then its entries."""
+    """Return the rows of the memory map that the VMM passed: protocol, address, number of entries, then the entries."""
     memory_map = capture.memory_map
     if memory_map is None:
         return [absent(capture, "memory_map")]
@@ -98,7 +98,7 @@ def memory_map_rows(capture: Capture, *, fields: bool = False) -> list[Row]:
 
 
 def e820_rows(capture: Capture, *, fields: bool = False) -> list[Row]:
-    """Return the rows of the kernel's e820_table: its count, then its entries."""
+    """Return the rows of the kernel's e820_table: the number of entries, then the entries."""
     table = capture.e820_table
     if table is None:
         return [absent(capture, "e820_table")]

@@ -1,7 +1,7 @@
-"""Memory as strips of cells, to scale: the type of each range in the memory map, and where the boot data is.
+"""Memory as strips of cells, to scale: the type of each range in the memory map, and the location of the boot data.
 
-A picture is a value that text and TUI draw. The work is bounded by the number of entries that were read, whatever
-addresses a guest puts into them.
+The reports and the TUI draw a Picture. The time to make one depends only on the number of map entries, not on the
+addresses in them.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Strip(NamedTuple):
 
 
 class Picture(NamedTuple):
-    """The strips and all marks; `outside` and `marks_outside` are the ranges and marks that no strip shows."""
+    """The strips and all marks. `outside` and `marks_outside` are the ranges and marks that no strip shows."""
 
     strips: tuple[Strip, ...]
     marks: tuple[Mark, ...]
@@ -62,14 +62,15 @@ class Picture(NamedTuple):
 
 
 def of_capture(capture: Capture, image: ImageFacts | None = None, width: int = WIDTH) -> Picture:
-    """Return a picture of the memory map, with the kernel, the modules, start_info and what it points to."""
+    """Return a picture of the memory map, with the kernel, the modules, start_info and the structures it points to."""
     entries = capture.memory_map.entries if capture.memory_map else ()
     return picture(entries, marks(capture, image), width)
 
 
 def picture(entries: Sequence[MapRecord], marks: Sequence[Mark], width: int = WIDTH) -> Picture:
-    """Return up to three strips of `width` cells: the first MiB, from there to the end of RAM below 4 GiB, and the RAM
-    above 4 GiB.
+    """Return a picture of up to three strips of `width` cells.
+
+    They show the first MiB, the range from there to the end of RAM below 4 GiB, and the RAM above 4 GiB.
     """
     all_parts = parts(entries)
     bounds = list(_bounds(all_parts, marks))
@@ -93,7 +94,7 @@ def _kernel(image: ImageFacts | None) -> Iterator[Mark]:
 
 
 def _joined(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Return the ranges with those merged that are less than 2 MiB apart."""
+    """Merge ranges that are less than 2 MiB apart."""
     joined: list[tuple[int, int]] = []
     for start, end in sorted(ranges):
         if joined and start < joined[-1][1] + 2 * MIB:
@@ -150,7 +151,7 @@ def _kind(counts: Counter[str]) -> str:
 
 
 def _merged(parts: Iterable[Part]) -> list[Part]:
-    """Return the parts with neighbors of the same kind merged."""
+    """Merge neighboring parts of the same kind."""
     merged: list[Part] = []
     for part in parts:
         if merged and merged[-1].kind == part.kind:
@@ -195,7 +196,7 @@ def _strip(start: int, end: int, parts: Sequence[Part], marks: Sequence[Mark], w
 
 
 def _largest(share: Counter[str]) -> str:
-    """Return the kind of most bytes in a cell, but always OVERLAP if any byte is listed as two types."""
+    """Return the kind of most bytes in a cell, or OVERLAP if the map lists any of the bytes as two types."""
     if share[OVERLAP]:
         return OVERLAP
     return max(share, key=lambda kind: share[kind]) if share.total() else NOT_LISTED
@@ -213,7 +214,7 @@ class _Scale(NamedTuple):
         return range(self.cell(low), self.cell(high - 1) + 1)
 
     def cell(self, address: int) -> int:
-        # One less than the first cell that begins after the address.
+        # The number of cells that begin at or before the address, minus one.
         return ((address - self.start + 1) * self.width - 1) // (self.end - self.start)
 
     def bounds(self, cell: int) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Why a capture has no value at a path."""
+"""The reason why a capture has no value at a path."""
 
 from __future__ import annotations
 

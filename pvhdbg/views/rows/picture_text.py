@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from pvhdbg.views.rows import text
@@ -26,14 +27,14 @@ SIGNS = {
     OVERLAP: ("!", "!"),
     NOT_LISTED: ("·", "."),
 }
-"""The character for a cell of each kind, and the one in ASCII."""
+"""For each kind of cell, its character and the ASCII substitute."""
 
 NAMED = 8
-"""How many ranges outside the strips, and how many modules, the legend names."""
+"""The most modules, and the most ranges outside the strips, that the legend names."""
 
 
 def render(picture: Picture, *, ascii: bool = False, indent: int = 2) -> list[str]:  # noqa: A002  the option's name
-    """Return the lines of a picture: a scale, cells and marks for each strip, then the legend."""
+    """Return a picture as lines: the scale, cells and marks of each strip, then the legend."""
     lines: list[str] = []
     for strip in picture.strips:
         lines += [_scale_line(strip), _cells_line(strip, ascii=ascii), *_mark_lines(strip)]
@@ -56,13 +57,13 @@ def _scale_line(strip: Strip) -> str:
 
 
 def _write(line: list[str], at: int, label: str) -> None:
-    """Write a label at index `at`, unless it would touch another one."""
+    """Write a label at index `at`, unless it would touch another label."""
     if all(character == " " for character in line[max(at - 2, 0) : at + len(label) + 2]):
         line[at : at + len(label)] = label
 
 
 def _ticks(strip: Strip) -> Iterator[int]:
-    """Yield three to seven round addresses; in the first MiB only 640K, the end of conventional memory."""
+    """Yield three to seven round addresses, but in the first MiB only 640K, the end of conventional memory."""
     if strip.end == MIB:
         yield 640 << 10
         return
@@ -71,7 +72,7 @@ def _ticks(strip: Strip) -> Iterator[int]:
 
 
 def _mark_lines(strip: Strip) -> list[str]:
-    """Return the lines of letters below the cells. Letters that would share a cell are on different lines."""
+    """Return the lines of letters below the cells. If two letters mark the same cell, they are on different lines."""
     cells_of: dict[str, set[int]] = {}
     for mark, first, last in strip.marks:
         cells_of.setdefault(mark.letter, set()).update(range(first, last + 1))
@@ -86,22 +87,26 @@ def _mark_lines(strip: Strip) -> list[str]:
 
 
 def legend(picture: Picture, *, ascii: bool = False) -> list[str]:  # noqa: A002
-    """Return the legend: the kinds that occur, the scale, the marks with addresses and sizes, and what is not drawn."""
+    """Return the legend: the kinds of cells, the scale, the marks with addresses and sizes, and what is not drawn."""
     used = {kind for strip in picture.strips for kind in strip.cells}
     signs = "   ".join(f"{SIGNS[kind][ascii]} {kind}" for kind in SIGNS if kind in used)
-    lines = [f"{signs}   ({', '.join(_scales(picture))})"]
+    lines = [signs, _scale(picture)]
     lines += text.columns(_mark_rows(picture.marks), indent=0)
     return lines + _outside_lines(picture)
 
 
-def _scales(picture: Picture) -> Iterator[str]:
-    """`16 KiB per character`, then the scale of each further strip that differs: `7.9 MiB from 1M`."""
-    last = ""
-    for strip in picture.strips:
-        size = text.size((strip.end - strip.start) // len(strip.cells))
-        if size != last:
-            yield f"{size} from {text.scale_label(strip.start)}" if last else f"{size} per character"
-        last = size
+def _scale(picture: Picture) -> str:
+    """Return `one character = 16 KiB below 1M, 31.9 MiB from 1M to 4G, 48 MiB above 4G`."""
+    sizes = [(text.size((strip.end - strip.start) // len(strip.cells)), strip.start) for strip in picture.strips]
+    scales = [next(run) for _, run in groupby(sizes, key=lambda size: size[0])]
+    starts = [text.scale_label(start) for _, start in scales]
+    last = len(scales) - 1
+    words = [
+        f"{size} {f'above {starts[at]}' if at == last else f'from {starts[at]} to {starts[at + 1]}'}"
+        for at, (size, _) in enumerate(scales)
+    ]
+    words[0] = f"{scales[0][0]} below {starts[1]}" if last else scales[0][0]
+    return f"one character = {', '.join(words)}"
 
 
 def _mark_rows(marks: Sequence[Mark]) -> list[tuple[str, str, str]]:

@@ -1,4 +1,4 @@
-"""A Row: one line of a view, for text and TUI alike."""
+"""The class Row: one line of a view, for reports and the TUI."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ NOTHING = "-"
 """Shown instead of a value that does not exist."""
 
 ELEMENTS = 8
-"""How many elements of an array a row shows."""
+"""The most elements of an array that a row shows."""
 
 
 class Row(NamedTuple):
     """A field, a record, a register, or a run of fields that are 0.
 
-    `path` is the path in the JSON document, below its stop. `raw` is the bytes that the row was decoded from, `address`
-    their physical address, and `offset` their offset in the view's outermost structure. `value` and `meaning` contain
-    no control characters. `leads_to` is the physical address that a pointer or register leads to. `fields` has the
-    field that the row shows; if the row stands for a run of zero fields, all of them, and `folded` is their number.
-    `columns` is set for a row of a table that has its own columns.
+    `path` is the row's path in the JSON document, below the stop. `raw` holds the bytes that the row was decoded from,
+    `address` is their physical address, and `offset` is their offset in the view's outermost structure. `value` and
+    `meaning` contain no control characters. `leads_to` is the physical address that a pointer or register points to.
+    `fields` has the field that the row shows; a row for consecutive zero fields has all of them, and `folded` is their
+    number. `columns` is set for the rows of a table that has its own columns.
     """
 
     path: str
@@ -44,15 +44,15 @@ class Row(NamedTuple):
     columns: tuple[str, ...] = ()
 
     def field(self) -> Field[Any] | None:
-        """Return the field, or None if the row shows none or several.
+        """Return the field, or None if the row shows no field or several.
 
-        This is not a property: mypy would treat the result as a descriptor.
+        This is a method because mypy would treat the result of a property as a descriptor.
         """
         return self.fields[0] if len(self.fields) == 1 else None
 
     @property
     def label(self) -> str:
-        """The offset as text, `+0x1e8`; empty if the row has none."""
+        """The offset as text, such as `+0x1e8`; an empty string if the row has no offset."""
         return "" if self.offset is None else f"+{self.offset:#04x}"
 
     @property
@@ -61,14 +61,15 @@ class Row(NamedTuple):
 
 
 def absent(capture: Capture, path: str, name: str | None = None) -> Row:
-    """Return the row for a value that the capture lacks; its meaning is the reason."""
+    """Return the row for a value that the capture lacks. The meaning of the row is the reason."""
     return Row(path, name or path, NOTHING, missing_reason(capture, path))
 
 
 def field_row(record: Struct, field: Field[Any], path: str, meaning: str | None = None) -> Row:
     """Return the row for one field.
 
-    The default meaning is the value's name; if it has none and is not 0, the field's meaning.
+    Without `meaning`, the row shows the name of the value or, if the value has no name and is not 0, the meaning of
+    the field.
     """
     value = field.__get__(record, type(record))
     raw = record.bytes_of(field)
@@ -86,7 +87,7 @@ def field_row(record: Struct, field: Field[Any], path: str, meaning: str | None 
 
 
 def shown(field: Field[Any], value: object) -> str:
-    """Return a value on one line: empty for structures, which have rows of their own; up to ELEMENTS of an array."""
+    """Return a value on one line: up to ELEMENTS of an array; nothing for a structure, which has its own rows."""
     if isinstance(value, (bytes, tuple)):
         elements = [field.text(element) for element in _elements(value) if not isinstance(element, Struct)]
         return " ".join(elements) + (" …" if elements and len(value) > ELEMENTS else "")
@@ -102,14 +103,14 @@ def _meaning(field: Field[Any], value: object, raw: bytes) -> str:
 
 
 def below(rows: Sequence[Row], depth: int = 1, base: int = 0) -> Iterator[Row]:
-    """Yield the rows of an inner record, indented, their offsets increased by `base` bytes."""
+    """Yield the rows of an inner record, indented, with their offsets increased by `base` bytes."""
     for row in rows:
         offset = None if row.offset is None else row.offset + base
         yield row._replace(depth=row.depth + depth, offset=offset)
 
 
 def fold(rows: Sequence[Row]) -> list[Row]:
-    """Return the rows with each run of two or more zero fields replaced by one row, without the rows below them."""
+    """Replace each run of two or more zero fields, and the rows below them, by one row."""
     folded: list[Row] = []
     run: list[Row] = []
     for row in rows:

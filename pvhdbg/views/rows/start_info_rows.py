@@ -44,7 +44,7 @@ def _flags(_: Capture, record: StartInfo) -> str:
 def _nr_modules(_: Capture, record: StartInfo) -> str:
     if record.nr_modules == 0:
         return "none"
-    return "the ramdisk" if record.nr_modules == 1 else "the first is the ramdisk"
+    return "the ramdisk" if record.nr_modules == 1 else "module 0 is the ramdisk"
 
 
 def _modlist(capture: Capture, record: StartInfo) -> str:
@@ -104,13 +104,13 @@ def magic_meaning(magic: int) -> str:
 
 
 def guest_string(capture: Capture, path: str, string: Text, limit: int = text.SHORT) -> str:
-    """Return a guest's string in quotes; if pvhdbg did not read all of it, also the reason."""
+    """Return a guest's string in quotes. If pvhdbg did not read all of it, add the reason."""
     cut = capture.missing.get(path)
     return text.quoted(string.raw, limit) + (f", {cut}" if cut else "")
 
 
 def rsdp_meaning(capture: Capture, paddr: int) -> str:
-    """Say whether the bytes at `paddr` have the signature of ACPI's RSDP."""
+    """Return whether the bytes at `paddr` have the signature of ACPI's RSDP, in words."""
     if paddr == 0:
         return "no RSDP"
     signature = capture.bytes_at(paddr, len(RSDP_SIGNATURE))
@@ -120,7 +120,7 @@ def rsdp_meaning(capture: Capture, paddr: int) -> str:
 
 
 def modules_summary(modules: Sequence[Module]) -> str:
-    """`2 modules, 3.0 KiB`."""
+    """Return `2 modules, 3.0 KiB`."""
     total = sum(module.entry.size for module in modules)
     return f"{text.counted(len(modules), 'module')}, {text.size(total)}"
 
@@ -159,7 +159,7 @@ def _module_fields(capture: Capture, path: str, module: Module) -> list[Row]:
 
 
 def module_role(capture: Capture, index: int, module: Module) -> str:
-    """Say what a Linux guest uses a module for."""
+    """Return what a Linux guest uses a module for."""
     if index == 0:
         is_empty = module.entry.paddr == 0 or module.entry.size == 0
         return "no ramdisk: address or size is 0" if is_empty else "the ramdisk"
@@ -179,7 +179,7 @@ def _field_meaning(capture: Capture, path: str, module: Module, name: str) -> st
 
 
 def module_cmdline(capture: Capture, path: str, module: Module) -> str:
-    """Return a module's command line in quotes, or why it has none."""
+    """Return a module's command line in quotes, or the reason why there is none."""
     if module.entry.cmdline_paddr == 0:
         return "no command line"
     if module.cmdline is None:

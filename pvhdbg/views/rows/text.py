@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SHORT, LONG = 40, 72
-"""Columns for a guest's string in a table, and on its own line."""
+"""The longest guest string that is shown in a table, and on its own line, in columns."""
 
 WIDE = 44
-"""The widest cell that widens its column: a range of addresses at the end of memory fits."""
+"""A cell wider than this does not widen its column. A range of two 64-bit addresses is narrower."""
 
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
@@ -40,7 +40,7 @@ def span(start: int, end: int) -> str:
 
 
 def scale_label(value: int) -> str:
-    """Return the label of an address on a scale: 640K, 1M, 4G if it is a multiple of that unit, otherwise hex."""
+    """Return the label of an address on a scale: `640K`, `1M` or `4G` for a multiple of such a unit, otherwise hex."""
     if value == 0:
         return "0"
     for shift, unit in ((40, "T"), (30, "G"), (20, "M"), (10, "K")):
@@ -51,7 +51,7 @@ def scale_label(value: int) -> str:
 
 
 def counted(count: int, noun: str, plural: str | None = None) -> str:
-    """`1 entry`, `2 entries`, `2 modules`."""
+    """Return a number with its noun: `1 entry`, `2 entries`, `2 modules`."""
     plural = plural or (f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s")
     return f"{count} {noun if count == 1 else plural}"
 
@@ -59,8 +59,8 @@ def counted(count: int, noun: str, plural: str | None = None) -> str:
 def quoted(raw: bytes | str, limit: int = SHORT) -> str:
     """Return text in quotes with control characters escaped. Use it for text from guests and files.
 
-    Text that needs more than `limit` columns is cut between two characters, never inside an escape, and followed by its
-    length in bytes.
+    Text that needs more than `limit` columns is cut and followed by its length in bytes. It is never cut inside an
+    escape sequence.
     """
     shown = printable(raw[:limit])
     if len(raw) <= limit and len(shown) <= limit:
@@ -81,8 +81,8 @@ def folded(raw: bytes, width: int = 88) -> list[str]:
 def columns(rows: Sequence[Sequence[str]], *, indent: int = 2, right: Sequence[int] = ()) -> list[str]:
     """Return lines of aligned cells, two spaces apart, without trailing spaces.
 
-    `right` has the indexes of right-aligned columns. A cell wider than WIDE does not widen its column: it only shifts
-    the rest of its own line.
+    `right` has the indexes of right-aligned columns. A cell wider than WIDE does not widen its column; it only shifts
+    the rest of its line.
     """
     count = max((len(row) for row in rows), default=0)
     widths = [_width([len(row[at]) for row in rows if at < len(row)]) for at in range(count)]

@@ -15,7 +15,7 @@ def test_two_stops_show_the_changes_and_one_line_of_what_is_unchanged() -> None:
 
     assert [
         "prepare -> bootparams",
-        "  boot_params: not valid before stage bootparams -> struct boot_params at 0x310d320",
+        "  pvh_bootparams: absent -> struct boot_params at 0x310d320",
         '  address_kind: "kernel" -> "identity"',
         "  registers.rip: 0xffffffff8305a1ff -> 0x10008cb",
         "unchanged: start_info, pvh_start_info, cmdline, modules, memory_map, cpu_mode",
@@ -30,8 +30,8 @@ def test_a_copy_is_compared_with_its_original() -> None:
 
     lines = diff_text.captures(before, after._replace(kernel_boot_params=BootParams(bytes(raw)))).splitlines()
 
-    assert "  (kernel_boot_params is compared with boot_params: one is a copy of the other)" == lines[1]
-    assert "  kernel_boot_params.hdr.type_of_loader: 0xb0 (QEMU) -> 0x90 (Xen)" in lines
+    assert "  (boot_params is compared with pvh_bootparams: one is a copy of the other)" == lines[1]
+    assert "  boot_params.hdr.type_of_loader: 0xb0 (QEMU) -> 0x90 (Xen)" in lines
 
 
 def test_two_runs_are_compared_stage_by_stage() -> None:
@@ -42,7 +42,7 @@ def test_two_runs_are_compared_stage_by_stage() -> None:
         "machine:",
         '  machine.memory: "512M" -> "1G"',
         "stage e820:",
-        '  stage: "e820" -> never reached',
+        "  stage: reached -> never reached",
         "unchanged: kernel, outcome",
         "unchanged stages: entry, prepare, bootparams, kernel",
     ] == diff_text.documents(compare_runs(run, other)).splitlines()
@@ -62,6 +62,18 @@ def test_types_have_names_counts_are_decimal_and_addresses_are_hex() -> None:
     assert "memory_map.paddr: 0x9 -> 0xa" == diff_text.line(Change("memory_map.paddr", 9, 10))
 
 
+def test_a_table_or_an_entry_that_only_one_side_has_is_absent_on_the_other() -> None:
+    kernel, e820 = build.boot().stops[3:5]
+    assert e820.e820_table is not None
+    shorter = e820._replace(e820_table=e820.e820_table._replace(nr_entries=1, entries=e820.e820_table.entries[:1]))
+
+    assert "  e820_table: absent -> 5 entries, 511.6 MiB of RAM" in diff_text.captures(kernel, e820).splitlines()
+    assert [
+        "  e820_table: 1 entry -> 5 entries",
+        "  e820_table[1]: absent -> 0x9fc00-0xd0000 RESERVED",
+    ] == diff_text.captures(shorter, e820).splitlines()[1:3]
+
+
 def test_control_bits_are_named() -> None:
     assert "registers.cr0: 0x11 (PE | ET) -> 0x80000011 (PE | ET | PG)" == diff_text.line(
         Change("registers.cr0", 0x11, 0x80000011)
@@ -70,7 +82,7 @@ def test_control_bits_are_named() -> None:
 
 
 def test_long_byte_strings_are_shown_from_the_first_difference() -> None:
-    assert "p, from byte 100 on: 01 00 -> 02 00" == diff_text.line(
+    assert "p, starting at byte 100: 01 00 -> 02 00" == diff_text.line(
         Change("p", b"\0" * 100 + b"\1\0", b"\0" * 100 + b"\2\0")
     )
     assert "p: 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00… -> 01" == diff_text.line(Change("p", b"\0" * 17, b"\1"))

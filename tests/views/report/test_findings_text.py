@@ -27,7 +27,7 @@ def test_a_stop_without_findings_names_the_stages_that_have_some() -> None:
     clean = next(capture for capture in run.stops if capture.stage == "e820")
 
     assert [
-        "no findings at e820; there are some at entry, prepare, bootparams: see `check @entry`"
+        "no findings at e820. Other stages with findings: entry, prepare, bootparams (`check @entry`)"
     ] == findings_text.at_capture(run, clean)
 
 
@@ -39,13 +39,13 @@ def test_more_than_five_findings_of_a_rule_are_counted() -> None:
     lines = findings_text.lines(findings(7))
 
     assert 6 == len(lines)
-    assert "  i PVH201  … and 2 more, starting at entries[5]: the JSON has them all" == lines[-1]
+    assert "  i PVH201  … and 2 more, starting at entries[5]: the JSON document has all of them" == lines[-1]
 
 
 @pytest.mark.parametrize(
     ("count", "number", "in_json"),
     [
-        (MAX_FINDINGS, f"{MAX_FINDINGS - 5}", "them all"),
+        (MAX_FINDINGS, f"{MAX_FINDINGS - 5}", "all of them"),
         (MAX_FINDINGS + 1, f"{MAX_FINDINGS - 4}", f"the first {MAX_FINDINGS}"),
         (300, "295", f"the first {MAX_FINDINGS}"),
         (MAX_FINDINGS + MAX_COUNTED + 1, f"at least {MAX_FINDINGS + MAX_COUNTED - 5}", f"the first {MAX_FINDINGS}"),
@@ -53,7 +53,7 @@ def test_more_than_five_findings_of_a_rule_are_counted() -> None:
 )
 def test_findings_that_the_rule_omitted_are_counted_too(count: int, number: str, in_json: str) -> None:
     lines = lines_for_empty_entries(count)
-    rest = f"… and {number} more, starting at memory_map.entries[5].size: the JSON has {in_json}"
+    rest = f"… and {number} more, starting at memory_map.entries[5].size: the JSON document has {in_json}"
 
     assert "PVH201" in RULES
     assert 6 == len(lines)

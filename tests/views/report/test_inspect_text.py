@@ -50,11 +50,11 @@ def text_of(headers: Headers, *, notes: tuple[Note, ...] = (), preflight: Prefli
     return inspect_text.as_text(InspectedFile(facts, headers, preflight or Preflight(PVH, 0x1000850, ()), {}))
 
 
-def test_the_teaching_guest_boots_by_pvh_and_has_every_stage(tmp_path: Path) -> None:
+def test_the_teaching_guest_boots_via_pvh_and_has_every_stage(tmp_path: Path) -> None:
     file = inspect_file(guest.ELF, tmp_path)
     written = inspect_text.as_text(file)
 
-    assert f"QEMU -kernel: boots it by PVH at {file.facts.entry:#x}\n" in written
+    assert f"QEMU -kernel boots the file via PVH at {file.facts.entry:#x}\n" in written
     assert "no symbol" not in written
     assert re.search(f"  prepare +{file.addresses['xen_prepare_pvh']:#x} +physical 0x", written)
 
@@ -72,8 +72,8 @@ def test_a_stripped_linux_hints_at_symbols_of_the_same_build(vmlinuz_lz4: Path, 
     written = inspect_text.as_text(inspect_file(vmlinuz_lz4, tmp_path))
 
     assert "bzimage; everything below describes the vmlinux inside it" in written
-    assert "QEMU -kernel, with the vmlinux inside: boots it by PVH at " in written
-    assert "pass a vmlinux with the same build-id with --symbols to get them" in written
+    assert "QEMU -kernel boots the extracted vmlinux via PVH at " in written
+    assert "to get them, pass --symbols with a vmlinux of the same build-id" in written
 
 
 def test_a_guest_other_than_linux_has_only_the_entry_stage(grub_image: Path, tmp_path: Path) -> None:
@@ -88,7 +88,9 @@ def test_a_refused_file_shows_the_verdict_and_its_hint() -> None:
     verdict = Verdict("no-note", FATAL, "no PHYS32_ENTRY note", "build the kernel with CONFIG_PVH=y")
     written = text_of(Headers(scans=(Scan("QEMU", None, NO_NOTE),)), preflight=Preflight(NONE, None, (verdict,)))
 
-    assert "QEMU -kernel: refuses it\n  fatal (no-note): no PHYS32_ENTRY note\n    hint: build the kernel" in written
+    assert (
+        "QEMU -kernel rejects the file\n  fatal (no-note): no PHYS32_ENTRY note\n    hint: build the kernel" in written
+    )
     assert "QEMU  none: no note is accepted as PHYS32_ENTRY" in written
 
 

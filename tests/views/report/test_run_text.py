@@ -107,7 +107,7 @@ def test_only_the_nonzero_fields_of_the_zero_page_are_listed() -> None:
     +0x218  hdr.ramdisk_image   0x1fddf000  the ramdisk, module 0
     +0x21c  hdr.ramdisk_size    133820      130.6 KiB
     +0x228  hdr.cmd_line_ptr    0xefcb0     "console=ttyS0 earlyprintk=ttyS0"
-    all other fields except e820_table are 0"""
+    all other fields (except e820_table) are 0"""
 
     assert expected.splitlines() == lines[2:10]
     assert "    +  0xa0000-0x100000     384 KiB  RESERVED" == lines[-1]
@@ -161,7 +161,7 @@ def test_the_reason_for_an_unreadable_module_list_is_shown_once() -> None:
     guest = build.linux_guest()
     guest.put(build.START_INFO, build.start_info(nr_modules=1, modlist_paddr=1 << 40))
 
-    assert 1 == entry_text(guest).count("unreadable: 32 bytes at 0x10000000000")
+    assert 1 == entry_text(guest).count("not captured: 32 bytes at 0x10000000000")
 
 
 def test_the_missing_monitor_is_reported_once_for_all_registers_and_stops() -> None:
@@ -221,7 +221,7 @@ def test_the_header_lists_rewritten_bytes() -> None:
     document = build.boot()._replace(machine=build.machine()._replace(rewrites=(rewrite,) * 40))
     header = run_text.document(document).split("\n\n")[0]
 
-    assert "rewritten at the entry: start_info.magic at 0x21e0: 78 c5 6e 33 -> 00 00 00 00" in header
+    assert "pvhdbg changed start_info.magic at 0x21e0: 78 c5 6e 33 -> 00 00 00 00" in header
     assert "… and 8 more" in header
 
 

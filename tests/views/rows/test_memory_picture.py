@@ -107,7 +107,7 @@ def test_ranges_and_marks_outside_all_strips_are_listed() -> None:
 def test_the_legend_has_only_the_kinds_that_occur() -> None:
     lines = render(picture_of(((0, MIB, 1), (0, 64 * K, 3))), ascii=True, indent=0)
 
-    assert ["# RAM   ! listed as two types   (64 KiB per character)"] == lines[2:]
+    assert ["# RAM   ! listed as two types", "one character = 64 KiB"] == lines[2:]
 
 
 def test_the_picture_of_a_boot_shows_the_kernel_the_modules_and_the_boot_data() -> None:
@@ -122,7 +122,8 @@ def test_the_picture_of_a_boot_shows_the_kernel_the_modules_and_the_boot_data() 
 1M             128M            256M            384M            512M
 ################################################################
  kkkkkk                                                        i
-# RAM   - RESERVED   N NVS   . not listed   (16 KiB per character, 7.9 MiB from 1M)
+# RAM   - RESERVED   N NVS   . not listed
+one character = 16 KiB below 1M, 7.9 MiB above 1M
 k kernel            0x1000000-0x3800000    40 MiB
 i initrd, module 0  0x1fddf000-0x1fdffabc  130.6 KiB
 s start_info        0xf31e0-0xf3218        56 bytes

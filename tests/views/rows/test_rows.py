@@ -157,7 +157,7 @@ def test_nonzero_bytes_beyond_e820_entries_are_shown() -> None:
     raw = build.boot_params(((0, 4096, 1), (4096, 4096, 2)), e820_entries=1)
     rows = boot_params_rows(capture_at("bootparams")._replace(boot_params=BootParams(raw, 0)))
 
-    assert "not 0, but beyond e820_entries (1)" == row_named(rows, "[1] …").meaning
+    assert "not 0, but not counted by e820_entries (1)" == row_named(rows, "[1] …").meaning
 
 
 def test_e820_entries_above_128_is_more_than_the_table_can_hold() -> None:

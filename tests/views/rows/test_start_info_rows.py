@@ -92,8 +92,8 @@ def test_a_wrong_rsdp_signature_is_shown() -> None:
 def test_a_pointer_to_unmapped_memory_shows_the_reason() -> None:
     capture = entry_with(cmdline_paddr=1 << 40, nr_modules=1, modlist_paddr=1 << 41)
 
-    assert "unreadable: 256 bytes at 0x10000000000" in row_named(capture, "cmdline_paddr").meaning
-    assert "unreadable: 32 bytes at 0x20000000000" == row_named(capture, "modlist_paddr").meaning
+    assert "not captured: 256 bytes at 0x10000000000" in row_named(capture, "cmdline_paddr").meaning
+    assert "not captured: 32 bytes at 0x20000000000" == row_named(capture, "modlist_paddr").meaning
 
 
 def test_a_memory_map_without_entries_is_ignored() -> None:

@@ -1,4 +1,4 @@
-"""The commands. Each is a function of a session and the words after its name; its docstring is the help text."""
+"""The `pvh` commands. A command is a function of a session and the arguments; its docstring is the help text."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ INSTRUCTIONS = 10
 
 
 def _stop(session: Session, words: Sequence[str]) -> tuple[Stop, list[str]]:
-    """Return the stop that @STAGE names (without it, the current one), and the other words."""
+    """Return the stop that @STAGE names, or the current stop if there is no @STAGE; and the other words."""
     others = [word for word in words if not word.startswith("@")]
     names = [word[1:] for word in words if word.startswith("@")]
     capture = capture_named(session, names[-1]) if names else session.current()
@@ -46,8 +46,8 @@ def _info(session: Session, words: Sequence[str]) -> str:
 def _start_info(session: Session, words: Sequence[str]) -> str:
     """Show struct hvm_start_info and the kernel's copy of it.
 
-    It is the one that EBX points to at the entry. With PADDR, decode the memory at that address instead: a number,
-    symbol or register, or a sum of them.
+    EBX points to it at the entry. With PADDR, decode the memory at that physical address instead. PADDR is a number,
+    symbol or register, or a sum of these.
     """
     stop, rest = _stop(session, words)
     if not rest:
@@ -58,19 +58,19 @@ def _start_info(session: Session, words: Sequence[str]) -> str:
 
 @command("modules", "[@STAGE]")
 def _modules(session: Session, words: Sequence[str]) -> str:
-    """Show the modules from the loader, with their command lines."""
+    """Show the modules from the VMM, with their command lines."""
     return _lines(answers.modules(_stop(session, words)[0]))
 
 
 @command("memmap", "[@STAGE]", example="memmap @entry")
 def _memmap(session: Session, words: Sequence[str]) -> str:
-    """Show the memory map from the loader, in start_info or in a module."""
+    """Show the memory map from the VMM, which start_info or a module holds."""
     return _lines(answers.memory_map(_stop(session, words)[0]))
 
 
 @command("e820", "[@STAGE]", example="e820 @bootparams")
 def _e820(session: Session, words: Sequence[str]) -> str:
-    """Show the kernel's e820 table; before it exists, that of boot_params."""
+    """Show the kernel's e820 table, or boot_params.e820_table before it is built."""
     return _lines(answers.e820(_stop(session, words)[0]))
 
 
@@ -78,20 +78,20 @@ def _e820(session: Session, words: Sequence[str]) -> str:
 def _bootparams(session: Session, words: Sequence[str]) -> str:
     """Show struct boot_params, or only the fields that you name.
 
-    Runs of zeros are folded.
+    Consecutive fields that are 0 are shown on one line.
     """
     return _lines(answers.boot_params(*_stop(session, words)))
 
 
 @command("cmdline", "[@STAGE]")
 def _cmdline(session: Session, words: Sequence[str]) -> str:
-    """Show the complete kernel command line from the loader."""
+    """Show the complete kernel command line from the VMM."""
     return _lines(answers.cmdline(_stop(session, words)[0]))
 
 
 @command("cpu", "[@STAGE]", example="cpu @entry")
 def _cpu(session: Session, words: Sequence[str]) -> str:
-    """Show CPU mode and registers; at the entry, compare with the ABI."""
+    """Show the CPU mode and registers; at the entry, compare them with the ABI."""
     return _lines(answers.cpu(_stop(session, words)[0]))
 
 
@@ -99,7 +99,7 @@ def _cpu(session: Session, words: Sequence[str]) -> str:
 def _code(session: Session, words: Sequence[str]) -> str:
     """Disassemble at RIP or ADDRESS, in the CPU's current mode.
 
-    ADDRESS is a number, symbol or register, or a sum of them: xen_prepare_pvh + 0x20. For past stages and
+    ADDRESS is a number, symbol or register, or a sum of these: xen_prepare_pvh + 0x20. For past stages and
     recordings, show raw bytes.
     """
     stop, rest = _stop(session, words)
@@ -118,7 +118,7 @@ def _code(session: Session, words: Sequence[str]) -> str:
 def _findings(session: Session, words: Sequence[str]) -> str:
     """Show what is wrong at this stop, errors first.
 
-    To learn why it matters and what to do, use `explain CODE`.
+    `explain CODE` shows why a finding matters and how to fix it.
     """
     from pvhdbg.views.report import findings_text
 
@@ -131,14 +131,17 @@ def _findings(session: Session, words: Sequence[str]) -> str:
 def _map(session: Session, words: Sequence[str]) -> str:
     """Draw memory to scale, with the kernel, modules and boot data.
 
-    The type of each range is that of the memory map.
+    The types of the ranges come from the memory map.
     """
     return _lines(answers.picture(_stop(session, words)[0]))
 
 
 @command("stages")
 def _stages(session: Session, _words: Sequence[str]) -> str:
-    """List the stages: captured, passed, ahead, or missing in this guest."""
+    """List the stages and their state.
+
+    A stage is captured, passed (without a capture), not reached, or not available in this guest.
+    """
     passed = session.passed()
     now = session.history[-1].stage if session.history else None
     return _lines(answers.timeline(session.history, now, session.why_lacking, passed))
@@ -154,7 +157,7 @@ def _next_stage(session: Session, _words: Sequence[str]) -> str:
 def _run_to(session: Session, words: Sequence[str]) -> str:
     """Run to a stage and show what is new there.
 
-    If no kernel is known, `run-to entry` needs its file or its entry address: `run-to entry 0x1000000`.
+    If pvhdbg does not know the kernel, pass its file or its entry address: `run-to entry 0x1000000`.
     """
     stage, *where = words
     if stage not in stages.NAMES:
@@ -176,7 +179,7 @@ def _go(session: Session, stage: str) -> str:
 
 @command("set", "PATH VALUE", example="set start_info.version 0")
 def _set(session: Session, words: Sequence[str]) -> str:
-    """Change a value from the loader, while the machine is at its entry.
+    """Change one field of the boot data (only at the entry).
 
     PATH is a path in the JSON document: start_info.magic, modules[1].paddr, modules[1].cmdline, cmdline,
     memory_map.entries[3].type. VALUE is a C integer, or a quoted string inside another pair of quotes: '"quiet"'.
@@ -190,10 +193,10 @@ def _set(session: Session, words: Sequence[str]) -> str:
 
 @command("protocol", "NAME", example="protocol e820-module")
 def _protocol(session: Session, words: Sequence[str]) -> str:
-    """Convert the handover to another protocol, while at the entry.
+    """Convert the boot data to another protocol (only at the entry).
 
-    NAME is e820-module (the RFC's: the memory map is the second module), memmap (today's: the map is in start_info)
-    or v0 (no memory map).
+    NAME is memmap (version 1: start_info points to a memory map), e820-module (the 2017 RFC protocol: the memory map
+    is module 1) or v0 (version 0 without a memory map).
     """
     from pvhdbg.boot.stop.protocols import PROTOCOLS
     from pvhdbg.views.report import run_text
@@ -205,7 +208,7 @@ def _protocol(session: Session, words: Sequence[str]) -> str:
 
 @command("diff", "[STAGE] [@STAGE]", example="diff bootparams @kernel")
 def _diff(session: Session, words: Sequence[str]) -> str:
-    """Show what changed since the stage before, or since STAGE."""
+    """Show what changed since the previous stage, or since STAGE."""
     from pvhdbg.views.report import diff_text
 
     stop, rest = _stop(session, words)
@@ -219,8 +222,8 @@ def _diff(session: Session, words: Sequence[str]) -> str:
 def _explain(_session: Session, words: Sequence[str]) -> str:
     """Explain a field, structure, stage, bit, ELF note, rule or term.
 
-    Without NAME, list them. For a field: its meaning, what writes it, what reads it, and the source. At an offset:
-    `explain start_info+0x28`.
+    Without NAME, list everything that can be explained. For a field, show its meaning, what writes it, what reads it,
+    and the source. An offset also names a field: `explain start_info+0x28`.
     """
     from pvhdbg.views.explain import explain_text
 
@@ -244,7 +247,7 @@ def _path(word: str) -> Path:
 def _dump(session: Session, words: Sequence[str]) -> str:
     """Write a recording of all captures to FILE.
 
-    To read it, use `open` or `pvhdbg show`.
+    To read the recording, use `open` or `pvhdbg show`.
     """
     from pvhdbg.views.to_json import document_json
 
@@ -258,20 +261,30 @@ def _dump(session: Session, words: Sequence[str]) -> str:
 
 @command("open", "[FILE]", example="open boot.json")
 def _open(session: Session, words: Sequence[str]) -> str:
-    """Open a recording, so that commands answer from it.
+    """Open a recording; later commands read from it.
 
-    To close it, use `open` without FILE.
+    To close the recording, use `open` without FILE.
     """
     from pvhdbg.boot.record.replay import load
 
     if not words:
-        session.open(None)
-        return "no recording is open"
+        return _close(session)
     session.open(load(_path(words[0])))
     return run(session, "stages")
 
 
+def _close(session: Session) -> str:
+    from pvhdbg.boot.session.recorded import RecordedSession
+
+    if session.opened is None:
+        if isinstance(session, RecordedSession):
+            raise UserError("open: missing FILE", "pass the file of another recording")
+        return "no recording is open"
+    session.open(None)
+    return "closed the recording"
+
+
 @command("help", "[COMMAND]", example="help start-info")
 def _help(_session: Session, words: Sequence[str]) -> str:
-    """List the commands, or describe one."""
+    """List the commands, or describe COMMAND."""
     return help_text(*words)

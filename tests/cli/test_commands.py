@@ -89,7 +89,7 @@ def test_answers_are_text_but_can_be_combined_with_a_json_file(tmp_path: Path) -
     done = pvhdbg("dump", "--format", "json", "--stage", "entry", "-c", "cmdline", "-o", tmp_path / "boot.json")
 
     assert (2, "") == (refused.status, refused.out)
-    assert "pvhdbg: error: --format json: the answers to -c are text\n" in refused.err
+    assert "pvhdbg: error: --format json: the output of -c is text\n" in refused.err
     assert 0 == done.status
     assert done.out.startswith("at 0x")
     assert main(["show", str(tmp_path / "boot.json"), "-c", "cmdline"]) == 0
