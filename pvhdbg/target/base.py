@@ -15,7 +15,9 @@ RESET = "reset"
 RESET_VECTOR = 0xFFF0
 """RIP of an x86 CPU after a reset."""
 RESET_VECTOR_PADDR = 0xFFFFFFF0
-"""Physical address of the reset vector (after a reset, CS has a special base). A breakpoint here detects a reset."""
+"""The physical address of the reset vector, because CS has a special base after a reset. A breakpoint at this address
+detects a reset.
+"""
 
 TRIPLE_FAULT = "triple-fault"
 KVM_INTERNAL_ERROR = "kvm-internal-error"
@@ -23,11 +25,11 @@ QEMU_EXIT = "qemu-exit"
 QEMU_SIGNAL = "qemu-signal"
 
 NO_MONITOR = "the gdb stub offers no QEMU monitor"
-"""Why a register that only QEMU's monitor has is missing."""
+"""The reason why a register is missing that only QEMU's monitor provides."""
 
 
 class Symbols(Protocol):
-    """Looks up a kernel's symbols by name."""
+    """Look up the symbols of a kernel by name."""
 
     def address(self, name: str) -> int:
         """Return a symbol's link address.
@@ -41,16 +43,16 @@ class Target(Protocol):
     """A stopped machine."""
 
     def read_phys(self, paddr: int, size: int) -> bytes:
-        """Return exactly `size` bytes of guest-physical memory. QEMU returns zeros where there is no memory.
+        """Return exactly `size` bytes of guest-physical memory. QEMU returns zeros for addresses without memory.
 
-        :raise MemoryUnreadable: if the machine refuses, or a recording does not have these bytes.
+        :raise MemoryUnreadable: if the machine cannot read these bytes, or a recording does not have them.
         """
         ...
 
     def register(self, name: str) -> int:
-        """Return a register by its 64-bit name; also `cs.base`, `tr.limit`, `gdtr.base`, `a20` and so on.
+        """Return the value of a register. `name` is its 64-bit name, or `cs.base`, `tr.limit`, `gdtr.base`, `a20` etc.
 
-        :raise RegisterUnavailable: if there is no such register, or the stub does not have it.
+        :raise RegisterUnavailable: if there is no such register, or the gdb stub does not provide it.
         """
         ...
 
@@ -66,15 +68,15 @@ class WritableTarget(Target, Protocol):
     """A machine whose memory can be written: a live one, not a recording."""
 
     def write_phys(self, paddr: int, data: bytes) -> None:
-        """:raise MemoryUnreadable: if the machine refuses."""
+        """:raise MemoryUnreadable: if the machine cannot write these bytes."""
         ...
 
 
 class Halt(NamedTuple):
     """Why and where the machine stopped.
 
-    `kind` is HIT (one of the requested addresses), DIED, TIMEOUT, INTERRUPTED, ELSEWHERE (a breakpoint or watchpoint of
-    the user's was hit first) or RESET (the machine is at its reset vector again). `how` is the kind of death:
+    `kind` is HIT (it reached one of the requested addresses), DIED, TIMEOUT, INTERRUPTED, ELSEWHERE (it first hit a
+    breakpoint or watchpoint of the user) or RESET (it is at its reset vector again). `how` is the kind of death:
     TRIPLE_FAULT, KVM_INTERNAL_ERROR, QEMU_EXIT or QEMU_SIGNAL. `rip` is None if QEMU is gone. `message` is one line for
     the user: how the machine died, or which breakpoint was hit.
     """
@@ -91,8 +93,8 @@ class Runner(Protocol):
     def run_to(self, addresses: Collection[int], timeout: float) -> Halt:
         """Run until RIP is one of `addresses`, `timeout` seconds have passed, or the guest dies.
 
-        It sets hardware breakpoints and removes them before it returns. It does not resume a dead machine, but returns
-        DIED again.
+        The runner sets hardware breakpoints and removes them before it returns. It does not resume a dead machine, but
+        returns DIED again.
 
         :raise NotConnected: if the machine is gone.
         """

@@ -1,4 +1,4 @@
-"""Memory of a stopped machine, fetched in small blocks and kept until the machine may have changed it."""
+"""A cache of guest memory in small blocks. It must be cleared when the guest may have changed its memory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     Fetch = Callable[[Sequence[tuple[int, int]]], Sequence[bytes]]
 
 SIZE = 0x100
-# Decoding reads the same few hundred bytes again and again. Larger reads are not repeated, so they are not cached.
+# Decoding often reads the same few hundred bytes again. Larger reads are not repeated, so they are not cached.
 _LARGEST_CACHED_READ = 0x2000
 _MAX_BLOCKS = 0x1000
 
@@ -43,7 +43,7 @@ class BlockCache:
 
 
 def _join(addresses: Sequence[int]) -> list[tuple[int, int]]:
-    """Join adjacent blocks to ranges of (address, size)."""
+    """Return the blocks at these addresses as (address, size) ranges, with adjacent blocks joined."""
     ranges: list[tuple[int, int]] = []
     for address in addresses:
         if ranges and sum(ranges[-1]) == address:

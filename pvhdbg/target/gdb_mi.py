@@ -1,4 +1,4 @@
-"""The Target behind a gdb/MI client."""
+"""The Target for a gdb/MI client."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ _NAME_OF = {f"e{name}": f"r{name}" for name in _GENERAL} | {
 
 
 class MiTarget:
-    """A WritableTarget over MI, for one connection to a machine.
+    """A WritableTarget that uses MI, for one connection to a machine.
 
-    Registers are those of the boot CPU's innermost frame, whichever thread and frame the user has selected: other CPUs
-    wait at the reset vector, and an outer frame's RIP is the return address that marks the end of a stage.
+    Registers are those of the boot CPU in its innermost frame, even if the user has selected another thread or frame.
+    The other CPUs wait at the reset vector, and RIP in an outer frame is only a return address.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class MiTarget:
 
     @property
     def physical_memory(self) -> str | None:
-        """How memory is read: PHY_MEM_MODE, MONITOR or None, as described at MiMemory."""
+        """How memory is read: PHY_MEM_MODE, MONITOR or None. See MiMemory."""
         return self._memory.method
 
     def read_phys(self, paddr: int, size: int) -> bytes:
@@ -75,7 +75,7 @@ class MiTarget:
         self._memory.write(paddr, data)
 
     def physical_reads(self) -> AbstractContextManager[None]:
-        """Within the block, switch the stub's mode at most once. Do not send console commands meanwhile."""
+        """Within the block, switch the stub's mode at most once. The block must not send console commands."""
         return self._memory.physical_reads()
 
     def register(self, name: str) -> int:
@@ -102,7 +102,7 @@ class MiTarget:
 
     @property
     def is_32bit(self) -> bool:
-        """Whether the machine is a 32-bit one, whatever mode its CPU is in."""
+        """Whether the machine has a 32-bit CPU. The CPU's current mode does not matter."""
         return "eax" in self._numbers().values()
 
     def _ask(self, command: str) -> Reply:
@@ -121,10 +121,10 @@ class MiTarget:
             self._monitor_registers = None
 
     def _numbers(self) -> dict[str, str]:
-        """Return gdb's names of the registers in _NAME_OF, by gdb's number."""
+        """Return the registers in _NAME_OF: gdb's name for each, by gdb's number."""
         if self._register_names is None:
             names = _REGISTER_NAMES.findall(wait_for_reply(self._mi, self._names).line)
-            # A 64-bit gdb also has eax and so on, as the lower halves of rax and so on.
+            # On a 64-bit machine, gdb also has eax, the lower half of rax, and so on.
             halves = {name for name, whole in _NAME_OF.items() if name != whole and whole in names}
             self._register_names = {
                 str(n): name for n, name in enumerate(names) if name in _NAME_OF and name not in halves
@@ -139,7 +139,7 @@ class MiTarget:
 
     @property
     def boot_cpu(self) -> int:
-        """Gdb's thread number of the first CPU."""
+        """The first CPU's thread number in gdb."""
         return min(map(int, _THREAD.findall(wait_for_reply(self._mi, self._threads).line)), default=1)
 
     def _monitor_register(self, name: str) -> int:

@@ -1,6 +1,6 @@
-"""The Target of code that runs inside gdb.
+"""The Target for code that runs inside gdb.
 
-Physical memory is read and written with our own packets to the stub, so it never mixes with gdb's memory caches.
+pvhdbg reads and writes physical memory with its own packets to the stub, so gdb does not cache it as virtual memory.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ _CHUNK = 0x400
 _CR0_PG = 1 << 31
 _RECEIVED = re.compile(r'^received: "(.*)"$', re.MULTILINE)
 _HALVES = {f"r{name}": f"e{name}" for name in ("ax", "bx", "cx", "dx", "si", "di", "bp", "sp", "ip")}
-"""What gdb calls these registers on a 32-bit machine."""
+"""gdb's names for these registers on a 32-bit machine."""
 
 
 class NativeTarget:
-    """The machine of the selected inferior. Registers are the boot CPU's, whichever thread is selected."""
+    """The machine of the selected inferior. Registers are those of the boot CPU, even if another thread is selected."""
 
     def __init__(self, symbols: Symbols | None = None) -> None:
         self.symbols = symbols
@@ -42,7 +42,7 @@ class NativeTarget:
 
     @contextmanager
     def physical_reads(self) -> Iterator[None]:
-        """Within the block, read everything only once, and switch the stub's mode at most once."""
+        """Within the block, cache memory and registers, and switch the stub's mode at most once."""
         if self._access is not None:
             yield
             return
@@ -87,7 +87,7 @@ class NativeTarget:
 
 
 class _Access:
-    """Cached access to a machine that stays stopped meanwhile."""
+    """Cached access to a machine. The machine must stay stopped while this object is used."""
 
     def __init__(self) -> None:
         self._is_physical: bool | None = None
@@ -101,7 +101,7 @@ class _Access:
 
     def read(self, paddr: int, size: int) -> bytes:
         self._make_physical(paddr, size)
-        # The cache reads more than the requested bytes, and only PhyMemMode never refuses.
+        # The cache reads more than the requested bytes. Only in PhyMemMode does that never fail.
         return self._cache.read(paddr, size) if self._is_physical else self._fetch([(paddr, size)])[0]
 
     def write(self, paddr: int, data: bytes) -> None:
@@ -124,15 +124,15 @@ class _Access:
 
     @cached_property
     def _frame(self) -> gdb.Frame:
-        """:raise NotConnected: if there is no machine, or if it is running."""
+        """:raise NotConnected: if gdb is not connected to a machine, or the machine is running."""
         return _newest_frame()
 
     def _make_physical(self, paddr: int, size: int) -> None:
-        """Switch the stub to physical addresses, unless that is done already.
+        """Switch the stub to physical addresses if it is not in this mode already.
 
         :raise MemoryUnreadable: if the stub can't read this range.
         """
-        # gdb may read code to find the frame, so do that before the stub's mode is switched.
+        # gdb may read code to find the frame, so find the frame before the stub's mode is switched.
         _ = self._frame
         if paddr < 0 or paddr + size > 1 << 64:
             raise MemoryUnreadable(paddr, size, "address out of range")
@@ -150,7 +150,7 @@ class _Access:
         try:
             value = self._frame.read_register(name)
             return int(value) & ((1 << 8 * value.type.sizeof) - 1)
-        except (ValueError, gdb.error):  # no such register, or it has no value
+        except (ValueError, gdb.error):  # there is no such register, or its value is unavailable
             return None
 
     def _monitor_register(self, name: str) -> int:
@@ -162,9 +162,9 @@ class _Access:
 
 
 def boot_cpu() -> gdb.InferiorThread | None:
-    """Return the thread of the first CPU; None if there is no machine. Each connection has new threads.
+    """Return the thread of the first CPU; None if gdb is not connected. After reconnecting, the threads are different.
 
-    :raise NotConnected: while the guest is running: gdb can't list its threads then.
+    :raise NotConnected: if the guest is running, because gdb then can't list its threads.
     """
     try:
         threads = gdb.selected_inferior().threads()
@@ -175,7 +175,7 @@ def boot_cpu() -> gdb.InferiorThread | None:
 
 @contextmanager
 def _on_boot_cpu() -> Iterator[None]:
-    """Within the block, select the boot CPU's thread; then restore the thread and frame that the user had selected."""
+    """Within the block, select the boot CPU's thread. Then restore the thread and frame that the user had selected."""
     first, selected = boot_cpu(), gdb.selected_thread()
     if first is None or getattr(selected, "num", first.num) == first.num:
         yield
@@ -200,13 +200,13 @@ def _newest_frame() -> gdb.Frame:
 
 
 def _send(packet: str) -> bytes:
-    """Send a packet; return the stub's answer, which is empty if the stub does not support the packet.
+    """Send a packet. Return the stub's answer, which is empty if the stub does not support the packet.
 
     :raise NotConnected: if there is no remote stub.
     """
     try:
         connection: Any = getattr(gdb.selected_inferior(), "connection", None)
-        if hasattr(connection, "send_packet"):  # since gdb 12
+        if hasattr(connection, "send_packet"):  # gdb 12 and later
             return bytes(connection.send_packet(packet) or b"")
         match = _RECEIVED.search(gdb.execute(f"maint packet {packet}", to_string=True))
     except gdb.error as error:
@@ -217,7 +217,7 @@ def _send(packet: str) -> bytes:
 def _read(paddr: int, size: int) -> bytes:
     try:
         data = bytes.fromhex(_send(f"m{paddr:x},{size:x}").decode())
-    except ValueError:  # an error answer, `E` and a number
+    except ValueError:  # the answer is an error: `E` and a number
         data = b""
     if len(data) != size:
         raise MemoryUnreadable(paddr, size)
@@ -229,7 +229,7 @@ def _split(start: int, size: int) -> list[tuple[int, int]]:
 
 
 def _flush_gdb_cache() -> None:
-    """Make gdb forget the memory it has read: it may have been overwritten."""
+    """Flush gdb's memory cache, because pvhdbg has written memory without gdb's knowledge."""
     with suppress(gdb.error):  # gdb 10 and 11 have no such command
         gdb.execute("maint flush dcache", to_string=True)
 
@@ -254,7 +254,7 @@ def _ask_monitor_registers() -> dict[str, int]:
 
 
 def as_target_error(error: gdb.error) -> TargetError:
-    """Convert gdb's error to one of ours, on one line. It may quote the stub: escape unprintable characters."""
+    """Convert gdb's error to a TargetError with one line. The text may come from the stub, so it is escaped."""
     message = escape_unprintable(" ".join(str(error).split()))
     if boot_cpu() is None:
         return NotConnected(NOT_CONNECTED)

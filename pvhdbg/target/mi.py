@@ -1,4 +1,4 @@
-"""The part of gdb/MI that a target needs: the client protocol, and how commands are spelled."""
+"""The part of gdb/MI that this package needs: the protocol of a client, and how commands are written."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 
 class MiError(TargetError):
-    """gdb refused a command (the message is gdb's), or did not answer in time."""
+    """gdb reported an error for a command, or did not answer in time. The message is gdb's."""
 
 
 class Stop(NamedTuple):
-    """Why the machine stopped: reason and signal as gdb names them, the numbers of the breakpoint and the thread."""
+    """Why the machine stopped: gdb's reason and signal, and gdb's numbers for the breakpoint and the thread."""
 
     reason: str
     signal: str
@@ -26,8 +26,8 @@ class Stop(NamedTuple):
 class Reply(Protocol):
     """The answer to a command.
 
-    `line` is the raw result record, `text` what gdb printed meanwhile. Parsing a record takes longer than gdb needs to
-    answer, so a target matches the numbers that it needs in `line`.
+    `line` is the raw result record; `text` is the console output of the command. Parsing a whole record takes longer
+    than gdb needs to answer, so a target only searches `line` for the numbers that it needs.
     """
 
     @property
@@ -79,7 +79,7 @@ class Mi(Protocol):
         ...
 
     def suppress_output(self) -> AbstractContextManager[None]:
-        """Within the block, do not forward what gdb reports about the machine on its own."""
+        """Within the block, do not forward messages about the machine that no command asked for."""
         ...
 
 
@@ -98,10 +98,10 @@ def wait_for_reply(mi: Mi, pending: Any) -> Reply:  # noqa: ANN401 - what `send`
 
 
 def quote(text: str) -> str:
-    """Quote a string for MI. Newlines are escaped: gdb would run the rest of a pasted text as further commands."""
+    """Quote a string for MI. Newlines are escaped, because gdb would run the text after them as another command."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
 
 
 def console_command(line: str) -> str:
-    """Return the MI command that runs a command of gdb's console."""
+    """Return the MI command that runs a gdb console command."""
     return f"-interpreter-exec console {quote(line)}"

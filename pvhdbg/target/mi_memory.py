@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 PHY_MEM_MODE, MONITOR = "PhyMemMode", "monitor"
 PHY_MEM_MODE_OFF = console_command("maint packet Qqemu.PhyMemMode:0")
-"""Turns PhyMemMode off. The mode survives a disconnect, so send this after each connect."""
+"""The command that turns PhyMemMode off. The mode persists after a disconnect, so send this after each connect."""
 
 _PHY_MEM_MODE_ON = console_command("maint packet Qqemu.PhyMemMode:1")
 _CONTENTS = re.compile(r'contents="((?:[0-9a-f]{2})*)"')
@@ -31,7 +31,7 @@ class MiMemory:
     """Guest-physical memory of the machine behind a gdb/MI client.
 
     `method` is PHY_MEM_MODE (a mode of QEMU's stub), MONITOR (QEMU's monitor), or None if the stub has neither. With
-    None, addresses are read as the guest sees them, which is correct only while paging is off.
+    None, the stub treats addresses as virtual, which is correct only while paging is off.
     """
 
     def __init__(self, mi: Mi, method: str | None) -> None:
@@ -43,16 +43,16 @@ class MiMemory:
         self._switched = False
 
     def read(self, paddr: int, size: int) -> bytes:
-        """:raise MemoryUnreadable: if the machine refuses."""
+        """:raise MemoryUnreadable: if the machine cannot read these bytes."""
         if self._generation != self._mi.generation:
             self._generation = self._mi.generation
             self._cache.clear()
         with self.physical_reads():
-            # The cache reads more than the requested bytes, and only PhyMemMode never refuses.
+            # The cache reads more than the requested bytes. Only in PhyMemMode does that never fail.
             return self._cache.read(paddr, size) if self.method == PHY_MEM_MODE else self._fetch([(paddr, size)])[0]
 
     def write(self, paddr: int, data: bytes) -> None:
-        """:raise MemoryUnreadable: if the machine refuses."""
+        """:raise MemoryUnreadable: if the machine cannot write these bytes."""
         if self.method == MONITOR:
             raise MemoryUnreadable(paddr, len(data), "the monitor can't write memory")
         self._cache.clear()
@@ -70,7 +70,7 @@ class MiMemory:
 
     @contextmanager
     def physical_reads(self) -> Iterator[None]:
-        """Within the block, switch the stub's mode at most once. The blocks can be nested."""
+        """Within the block, switch the stub's mode at most once. Blocks can be nested."""
         self._depth += 1
         try:
             yield

@@ -1,4 +1,4 @@
-"""The Runner behind a gdb/MI client."""
+"""The Runner for a gdb/MI client."""
 
 from __future__ import annotations
 
@@ -29,39 +29,39 @@ if TYPE_CHECKING:
 
     from pvhdbg.target.mi import Mi, Stop
 
-# QEMU's stub reports its run states as signals. In these two, the guest is dead.
+# QEMU's stub reports QEMU's run states as signals. In these two states, the guest is dead.
 _FATAL = {"SIGQUIT": "shutdown", "SIGABRT": "internal-error"}
 _NUMBER = re.compile(r'\bbkpt=\{number="([0-9]+)"')
 _KVM_BREAKPOINTS = 4
-"""Hardware breakpoints of a CPU under KVM. Under TCG there is no limit."""
+"""The number of hardware breakpoints of a CPU under KVM. Under TCG, there is no limit."""
 _STOP_TIMEOUT, _STOP_RETRY = 5.0, 0.05
 _EXIT_TIMEOUT = 2.0
 
 
 class Hypervisor(Protocol):
-    """The program that runs the guest (QEMU), as seen without the stub."""
+    """The program that runs the guest (QEMU), controlled without its gdb stub."""
 
     def status(self) -> str | None:
-        """Return QMP's run state; None if there is no answer."""
+        """Return the run state as QMP names it; None if QMP does not answer."""
         ...
 
     def stop(self) -> bool:
-        """Stop the guest; return False if there is no answer."""
+        """Stop the guest; return False if QMP does not answer."""
         ...
 
     def find_error_line(self, words: str) -> str:
-        """Return the last line of its error output that contains these words, or an empty string."""
+        """Return the last line of QEMU's error output that contains these words; empty if there is none."""
         ...
 
     def death(self, timeout: float = 0.0) -> Halt | None:
-        """Return how the hypervisor itself ended; None if it still runs after `timeout` seconds."""
+        """Return how QEMU ended; None if QEMU still runs after `timeout` seconds."""
         ...
 
 
 class MiRunner:
     """A Runner over MI.
 
-    `hypervisor` is None if pvhdbg did not start the machine. `may_reset` says whether the machine boots again after a
+    `hypervisor` is None if pvhdbg did not start the machine. `may_reset` is true if the machine boots again after a
     reset.
     """
 
@@ -90,8 +90,8 @@ class MiRunner:
     def break_on_reset(self, wanted: int = 0) -> Iterator[None]:
         """Within the block, stop the machine at its reset vector if it may boot again.
 
-        This needs a hardware breakpoint. It is skipped if the machine is at its reset vector now, or if the user's
-        breakpoints and `wanted` more leave none.
+        This needs a hardware breakpoint. It is not set if the machine is at its reset vector now, or if the user's
+        breakpoints and `wanted` more use all hardware breakpoints.
         """
         if (
             not self._may_reset
@@ -108,18 +108,18 @@ class MiRunner:
                 self._disarm(numbers)
 
     def interrupt(self) -> None:
-        """Stop the guest, from any thread and without waiting: `run_to` then returns INTERRUPTED."""
+        """Stop the guest, so that `run_to` returns INTERRUPTED. Can be called from any thread and does not wait."""
         self._interrupted = True
         threading.Thread(target=self._stop_in_background, name="pvhdbg-interrupt", daemon=True).start()
 
     def _stop_in_background(self) -> None:
-        with suppress(TargetError):  # gdb or the machine is gone
+        with suppress(TargetError):  # gdb or the machine may be gone
             self._request_stop()
 
     def death(self) -> Halt | None:
         """Return how the machine died; None if it is alive. A dead machine must not be resumed: gdb would hang.
 
-        :raise NotConnected: if this is unknown because gdb is gone or was disconnected.
+        :raise NotConnected: if gdb is gone or was disconnected, so that the state of the machine is unknown.
         """
         if self._dead is None:
             self._dead = self._find_death()
@@ -135,7 +135,7 @@ class MiRunner:
             resumed = self._mi.send("-exec-continue")
             self._mi.wait(resumed)
             stopped = self._mi.wait_stop(timeout)
-            self._mi.wait(resumed)  # gdb reports a breakpoint that can't be inserted only now
+            self._mi.wait(resumed)  # only now does gdb report that it can't insert a breakpoint
             if not stopped:
                 self._halt()
         except BaseException:
@@ -146,9 +146,9 @@ class MiRunner:
         return not stopped
 
     def _arm(self, addresses: Collection[int]) -> list[str]:
-        """Set a hardware breakpoint at each address, or none at all; return their numbers.
+        """Set a hardware breakpoint at each address; return the breakpoints' numbers.
 
-        :raise MiError: with gdb's own message, if one can't be set.
+        :raise MiError: with gdb's own message, if a breakpoint can't be set. Then none remains set.
         """
         numbers: list[str] = []
         try:
@@ -161,7 +161,7 @@ class MiRunner:
         return numbers
 
     def _disarm(self, numbers: list[str]) -> None:
-        if numbers:  # without a number, gdb deletes all breakpoints, the user's too
+        if numbers:  # without numbers, gdb would delete all breakpoints, including the user's
             self._mi.send(f"-break-delete {' '.join(numbers)}")
 
     def _halt(self) -> None:
@@ -170,9 +170,9 @@ class MiRunner:
             self._mi.wait_stop(_STOP_TIMEOUT)
 
     def _request_stop(self) -> None:
-        """Ask until the machine has stopped.
+        """Send stop requests until the machine has stopped.
 
-        A stop request to a machine that is not running is lost. gdb reports a guest as running before it runs, and
+        QEMU ignores a stop request while the machine is not running. gdb reports a guest as running before it runs, and
         while gdb single-steps, the guest runs only a small part of the time.
         """
         deadline = time.monotonic() + _STOP_TIMEOUT
@@ -209,7 +209,7 @@ class MiRunner:
         return self._confirm(_FATAL[stop.signal])
 
     def _confirm(self, suspected: str) -> Halt | None:
-        """Check the stub's signal against QEMU's run state, if there is a hypervisor to ask."""
+        """Return how the guest died, according to QEMU's run state if QMP is available; None if it is alive."""
         status = self._hypervisor.status() if self._hypervisor else None
         if (status or suspected) not in DEATHS:
             return None

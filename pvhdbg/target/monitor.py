@@ -1,6 +1,7 @@
-"""Parse what QEMU's monitor answers: what the gdb stub does not have.
+"""Parse the answers of QEMU's monitor, which has data that the gdb stub does not provide.
 
-That is the hidden part of the segment registers, the run state, the code in the CPU's own mode, and the memory map.
+This data is the hidden part of the segment registers, the run state, instructions disassembled in the CPU's current
+mode, and the memory map.
 
 Source: QEMU target/i386/cpu-dump.c. Numbers are hexadecimal without 0x.
 """
@@ -39,17 +40,17 @@ NAMES = frozenset(
     | {f"{name}.{part}" for name in TABLES for part in ("base", "limit")}
     | {"ldt", "tr", "a20"}
 )
-"""Every register that only the monitor has. `ldt` and `tr` are selectors; flags are the descriptor's second word."""
+"""All registers that only the monitor has. `ldt` and `tr` are selectors; flags are the descriptor's second word."""
 
 DEATHS = {
     "shutdown": (TRIPLE_FAULT, "triple fault (or the guest itself asked for a reset or shutdown)"),
     "internal-error": (KVM_INTERNAL_ERROR, "KVM internal error"),
 }
-"""The run states in which a guest is dead: how it died, and one line for the user."""
+"""The run states in which a guest is dead. For each: the kind of death, and one line for the user."""
 
 
 class Region(NamedTuple):
-    """A range of physical addresses. `kind` is QEMU's (ram, rom, i/o, …), `end` one past the last byte."""
+    """A range of physical addresses. `kind` is QEMU's term (ram, rom, i/o, …); `end` is the last address plus 1."""
 
     start: int
     end: int
@@ -65,7 +66,7 @@ def parse_regions(text: str) -> tuple[Region, ...]:
 
 
 def parse_registers(text: str) -> dict[str, int]:
-    """Parse `info registers`: the registers in NAMES of the first CPU, without those that can't be parsed."""
+    """Parse `info registers`. Return the first CPU's registers that are in NAMES and can be parsed."""
     registers: dict[str, int] = {}
     for name, selector, *parts in _SEGMENT.findall(text):
         registers.setdefault(name.lower(), int(selector, 16))
@@ -85,13 +86,13 @@ def parse_memory(text: str) -> bytes:
 
 
 def parse_run_state(text: str) -> str | None:
-    """Parse `info status`: return the run state as QMP names it, None if there is no status."""
+    """Parse `info status`. Return the run state as QMP names it; None if the text has no status."""
     match = _STATUS.search(text)
     return (match[2] or match[1]) if match else None
 
 
 def parse_version(text: str) -> str:
-    """Parse `info version`, which joins number and package without a space: `7.2.22Debian 1:7.2+dfsg-7`."""
+    """Parse `info version`. QEMU prints no space between version and package: `7.2.22Debian 1:7.2+dfsg-7`."""
     version = text.strip()
     match = _VERSION.match(version)
     number = match[0] if match else ""
@@ -102,7 +103,7 @@ def parse_version(text: str) -> str:
 def disassemble(monitor: Monitor, address: int, count: int) -> Sequence[str]:
     """Return `count` instructions at an address in the CPU's current mode, one per line.
 
-    There are none if there is no monitor, or if the page tables do not map the address (they may be broken after a
+    Return none if there is no monitor, or if the page tables do not map the address (they may be damaged after a
     death).
     """
     try:

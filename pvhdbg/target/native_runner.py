@@ -1,4 +1,4 @@
-"""The Runner of code that runs inside gdb."""
+"""The Runner for code that runs inside gdb."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ if TYPE_CHECKING:
     from pvhdbg.target.gdb_native import NativeTarget
 
 _HARDWARE = getattr(gdb, "BP_HARDWARE_BREAKPOINT", None)
-"""None in gdb 10, where only a command can set a hardware breakpoint."""
+"""None in gdb 10, which can set hardware breakpoints only with a command."""
 
 _KVM_BREAKPOINTS = 4
-"""Hardware breakpoints of a CPU under KVM. Under TCG there is no limit."""
+"""The number of hardware breakpoints of a CPU under KVM. Under TCG, there is no limit."""
 
 _NOT_RUN = "Command aborted."
-"""The text of an error whose message gdb has already printed."""
+"""The text of an error for which gdb has already printed a message."""
 
 
 class NativeRunner:
-    """A Runner inside gdb. The user's breakpoints, breakpoint commands and hooks work as with `continue`."""
+    """A Runner inside gdb. The user's breakpoints, breakpoint commands and hooks work as they do with `continue`."""
 
     def __init__(self, target: NativeTarget) -> None:
         self._target = target
@@ -69,17 +69,17 @@ class NativeRunner:
         return Halt(DIED, rip, how, message)
 
     def _reset_vector(self, wanted: int) -> list[int]:
-        """Return the address at which a reset is detected.
+        """Return the address of the breakpoint that detects a reset.
 
-        There is none if the machine is at its reset vector now, or if the user's breakpoints and `wanted` more leave no
-        hardware breakpoint.
+        Return no address if the machine is at its reset vector now, or if the user's breakpoints and `wanted` more use
+        all hardware breakpoints.
         """
         if self._target.register("rip") == RESET_VECTOR or len(_enabled_breakpoints()) + wanted >= _KVM_BREAKPOINTS:
             return []
         return [RESET_VECTOR_PADDR]
 
     def _judge(self, addresses: Collection[int], stops: list[gdb.StopEvent], *, timed_out: bool) -> Halt:
-        """Decide by RIP first: KVM may report a breakpoint as something else."""
+        """Find out why the machine stopped. Check RIP first, because KVM may report a breakpoint as another stop."""
         rip = self._target.register("rip")
         if rip in addresses:
             return Halt(HIT, rip)
@@ -94,7 +94,7 @@ class NativeRunner:
 
 
 class _Alarm:
-    """A timer that interrupts the guest."""
+    """A timer that interrupts the guest. `rang` is true afterwards."""
 
     def __init__(self, seconds: float) -> None:
         self.rang = False
@@ -105,7 +105,7 @@ class _Alarm:
     def set(self) -> Iterator[None]:
         from threading import Timer
 
-        # gdb runs posted functions in its own thread, also while it waits for the guest.
+        # gdb runs posted functions in its own thread, even while it waits for the guest.
         timer = Timer(self._seconds, gdb.post_event, [self._ring])
         timer.daemon = True
         self._is_set = True
@@ -125,7 +125,7 @@ class _Alarm:
 
 @contextmanager
 def _signals_blocked() -> Iterator[None]:
-    """Within the block, block all signals: a thread started here inherits that, and signals go to gdb's thread."""
+    """Within the block, block all signals. A thread that is started here inherits this, and gdb's thread gets them."""
     import signal
 
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
@@ -136,13 +136,14 @@ def _signals_blocked() -> Iterator[None]:
 
 
 def _resume() -> Halt | None:
-    """Run the guest until it stops. Return the death if QEMU exits meanwhile, else None."""
+    """Run the guest until it stops. If QEMU exits, return the death, otherwise None."""
     try:
         gdb.execute("continue")
     except gdb.error as error:
         if str(error) == _NOT_RUN:
             raise TargetError(
-                "gdb can't insert a breakpoint", "delete one: gdb printed which one fails, and a CPU under KVM has four"
+                "gdb can't insert a breakpoint",
+                "delete a breakpoint: under KVM, a CPU has only four (gdb printed which one failed)",
             ) from error
         if boot_cpu() is not None:
             raise as_target_error(error) from error
@@ -151,7 +152,7 @@ def _resume() -> Halt | None:
 
 @contextmanager
 def _hardware_breakpoints(addresses: Collection[int]) -> Iterator[None]:
-    """Within the block, set internal hardware breakpoints, which gdb neither lists nor reports."""
+    """Within the block, set hardware breakpoints. They are internal: gdb neither lists them nor reports their hits."""
     breakpoints: list[gdb.Breakpoint] = []
     try:
         for address in addresses:
@@ -180,7 +181,7 @@ def _set_breakpoint(location: str) -> list[gdb.Breakpoint]:
 
 @contextmanager
 def _record_stops() -> Iterator[list[gdb.StopEvent]]:
-    """Within the block, append every stop of the machine to the list. The last stop counts."""
+    """Within the block, append each stop of the machine to the list."""
     stops: list[gdb.StopEvent] = []
     gdb.events.stop.connect(stops.append)
     try:
@@ -190,7 +191,7 @@ def _record_stops() -> Iterator[list[gdb.StopEvent]]:
 
 
 def _enabled_breakpoints() -> list[gdb.Breakpoint]:
-    """Return the user's enabled breakpoints; internal ones are not listed."""
+    """Return the user's enabled breakpoints, without internal breakpoints."""
     return [breakpoint_ for breakpoint_ in gdb.breakpoints() or () if breakpoint_.enabled]
 
 

@@ -24,7 +24,7 @@ def test_recorded_memory_is_readable(paddr: int, size: int, expected: bytes) -> 
     ("paddr", "size"), [(0, 1), (0xF, 2), (0x13, 2), (0x14, 1), (0x10, 0x14), (0x24, 1), (1 << 64, 1)]
 )
 def test_memory_that_was_not_recorded_is_unreadable(paddr: int, size: int) -> None:
-    with pytest.raises(MemoryUnreadable, match=f"unreadable: {size} bytes at {paddr:#x}"):
+    with pytest.raises(MemoryUnreadable, match=f"not captured: {size} bytes at {paddr:#x}"):
         recording().read_phys(paddr, size)
 
 

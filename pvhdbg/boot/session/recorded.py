@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.boot.session import expression
 from pvhdbg.boot.stop import stages
-from pvhdbg.boot.stop.address import location_suffix
 from pvhdbg.errors import RegisterUnavailable, SymbolMissing, UserError
 from pvhdbg.target.recording import Recording
 
@@ -84,7 +83,8 @@ class RecordedSession(Opener):
         outcome = self._document.outcome
         if outcome.died is None or stages.NAMES.index(stage.name) < self._reached_count:
             return "not in this recording"
-        return f"not reached: the guest died{location_suffix(outcome.died.rip, outcome.died.symbol)}"
+        location = outcome.died.symbol or (None if outcome.died.rip is None else f"{outcome.died.rip:#x}")
+        return f"not reached: the guest died at {location}" if location else "not reached: the guest died"
 
     @property
     def _reached_count(self) -> int:

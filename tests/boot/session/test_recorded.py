@@ -28,7 +28,7 @@ def test_a_stage_after_the_death_was_not_reached() -> None:
     assert [
         "not in this recording",
         None,
-        "not reached: the guest died at 0x1000 xen_prepare_pvh",
+        "not reached: the guest died at xen_prepare_pvh",
     ] == [died.why_lacking(stage) for stage in STAGES[:3]]
 
 

@@ -245,7 +245,7 @@ def test_a_string_that_runs_into_unreadable_memory_is_read_up_to_it() -> None:
 
     assert capture.cmdline is not None
     assert b"x" * 16 == capture.cmdline.raw
-    assert "unreadable: 256 bytes at 0x201000" == capture.missing["cmdline"]
+    assert "not captured: 256 bytes at 0x201000" == capture.missing["cmdline"]
 
 
 def test_the_page_after_a_string_is_not_read() -> None:
@@ -283,7 +283,7 @@ def test_a_start_info_outside_memory_leaves_everything_missing() -> None:
     capture = guest.at("entry")
 
     assert [None] * 4 == [capture.start_info, capture.cmdline, capture.modules, capture.memory_map]
-    assert "unreadable: 40 bytes at 0x7000000" == capture.missing["start_info"]
+    assert "not captured: 40 bytes at 0x7000000" == capture.missing["start_info"]
     assert "start_info is missing" == capture.missing["memory_map"]
 
 
