@@ -143,7 +143,7 @@ def _resume() -> Halt | None:
         if str(error) == _NOT_RUN:
             raise TargetError(
                 "gdb can't insert a breakpoint",
-                "delete a breakpoint: under KVM, a CPU has only four (gdb printed which one failed)",
+                "delete a breakpoint: under KVM, a CPU has only four, and gdb printed which one failed",
             ) from error
         if boot_cpu() is not None:
             raise as_target_error(error) from error

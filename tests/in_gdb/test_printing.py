@@ -198,7 +198,7 @@ def test_pvh_capture_returns_an_earlier_capture(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("words", "error"),
-    [("nowhere", 'no capture at stage \\"nowhere\\"'), ("entry now", "usage: -pvh-capture [STAGE]")],
+    [("nowhere", 'unknown stage: \\"nowhere\\"'), ("entry now", "usage: -pvh-capture [STAGE]")],
 )
 def test_a_wrong_argument_is_an_mi_error(words: str, error: str, tmp_path: Path) -> None:
     output = boot(tmp_path, f'interpreter-exec mi "-pvh-capture {words}"')

@@ -212,7 +212,7 @@ def test_one_breakpoint_too_many_for_the_cpu_is_an_error_of_one_line(kvm: None, 
     output = boot(tmp_path, *breakpoints, "pvh run-to entry", "info breakpoints", args=stock.KVM)
 
     assert [
-        "gdb can't insert a breakpoint (delete a breakpoint: under KVM, a CPU has only four (gdb printed which one failed))"
+        "gdb can't insert a breakpoint (delete a breakpoint: under KVM, a CPU has only four, and gdb printed which one failed)"
     ] == output.errors, kvm
     assert 4 == output.last.count("hw breakpoint")
 

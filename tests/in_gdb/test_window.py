@@ -63,7 +63,7 @@ def test_the_window_follows_each_stop_and_each_command(tmp_path: Path) -> None:
         shell.type("continue")
         shell.wait("kernel: the first instruction")
         shell.type("pvh info @nowhere")
-        shell.wait('no capture at stage "nowhere"')
+        shell.wait('unknown stage: "nowhere"')
         shell.type("kill")
         shell.wait("gdb is not connected to a machine")
 
