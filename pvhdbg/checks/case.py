@@ -1,4 +1,4 @@
-"""What a rule can look at: one stop, the stops before it, and the facts about kernel and machine. It has no target."""
+"""The input of a rule: one stop, the stops before it, and facts about the kernel and the machine. It has no target."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pvhdbg.image.verdict import Verdict
 
 HANDOVER_STAGES = ("entry", "prepare")
-"""The stages at which the kernel has not yet changed anything that was handed over."""
+"""The stages at which the kernel has not yet changed the handover."""
 
 # Owner and type of the ELF note.
 _GUEST_OS = ("Xen", 6)
@@ -38,10 +38,10 @@ _LINUX_FUNCTION = "xen_prepare_pvh"
 
 
 class Case:
-    """A stop, and everything else that a rule may need to judge it. It never changes.
+    """A stop and everything else that a rule may need to judge it. A case never changes.
 
-    `outcome` is how the run ended, None while it goes on. `symbols` are those that any stop, even a later
-    one, recorded of the image.
+    `outcome` is how the run ended, or None if it has not ended. `symbols` are the image's symbols that any stop of the
+    run recorded, even a later stop.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Case:
 
     @property
     def is_entry(self) -> bool:
-        """Whether no instruction of the guest has run yet. A step from the entry stays at stage `entry`."""
+        """Whether no instruction of the guest has run yet: after a single step, the stage is still `entry`."""
         entry = self.image.entry if self.image else None
         return self.capture.stage == "entry" and entry in (None, self.capture.registers.get("rip"))
 
@@ -69,28 +69,28 @@ class Case:
 
     @cached_property
     def handover(self) -> Capture | None:
-        """The last stop that shows what was handed over, before the kernel changed anything of it if there is one."""
+        """The last stop that shows the handover, if possible before the kernel could change it."""
         stops = [stop for stop in self.history if stop.effective_start_info is not None]
         unchanged = [stop for stop in stops if stop.stage in HANDOVER_STAGES]
         return next(reversed(unchanged or stops), None)
 
     @property
     def start_info(self) -> StartInfo | None:
-        """The start_info at this stop: the kernel's copy as soon as there is one."""
+        """The start_info at this stop: the kernel's copy, pvh_start_info, once the kernel has made it."""
         return self.capture.effective_start_info
 
     @property
     def valid_start_info(self) -> StartInfo | None:
-        """The same, or None if its magic is wrong: then its other fields mean nothing."""
+        """`start_info`, or None if its magic is wrong, because its other fields then mean nothing."""
         return self.start_info if self.start_info and self.start_info.magic == MAGIC else None
 
     @property
     def modules(self) -> tuple[Module, ...]:
-        """The modules at this stop; none if start_info's magic is wrong."""
+        """The modules at this stop; no modules if start_info's magic is wrong."""
         return self.capture.modules or () if self.valid_start_info else ()
 
     def path_of(self, field: str) -> str:
-        """Return the document's path of a field of `start_info`."""
+        """Return the path of a field of `start_info` in the document."""
         return f"{'pvh_start_info' if self.capture.pvh_start_info else 'start_info'}.{field}"
 
     def address_of(self, field: str) -> int | None:
@@ -100,13 +100,13 @@ class Case:
 
     @cached_property
     def is_linux(self) -> bool:
-        """Whether the guest boots as Linux does. The teaching guest does, too."""
+        """Whether the guest boots like Linux. The teaching guest counts as Linux."""
         is_linux_file = self.image is not None and self.image.kind in ("vmlinux", "bzimage")
         return is_linux_file or _LINUX_FUNCTION in self.symbols
 
     @property
     def fatal_severity(self) -> str:
-        """The severity of what kills Linux or makes it lose something. What other guests do is not known."""
+        """The severity of a defect that crashes Linux or costs it something: other guests may not be affected."""
         return ERROR if self.is_linux else WARNING
 
     @cached_property
@@ -138,7 +138,7 @@ class Case:
 
     @cached_property
     def kernel_behavior(self) -> KernelBehavior:
-        """How this kernel behaves, as far as the stops recorded it."""
+        """How this kernel behaves, as far as the stops show."""
         xen = _shows_xen(self.machine)
         if self.image is None:
             return kernel_behavior({}, e820_name=None, xen=xen)
@@ -146,14 +146,14 @@ class Case:
 
     @cached_property
     def expected(self) -> ExpectedBootParams | None:
-        """What the model expects the kernel to do with the handover; None without a handover."""
+        """The boot_params that the model expects from the handover, or None if no stop shows the handover."""
         if self.handover is None:
             return None
         return expected_boot_params(self.handover._replace(symbols=self.symbols), self.kernel_behavior)
 
     @property
     def pvh_bootparams(self) -> BootParams | None:
-        """pvh_bootparams once it is complete. Between two stages it may be half written."""
+        """pvh_bootparams at the stage bootparams, where it is complete; None at other stops, where it may not be."""
         return self.capture.boot_params if self.capture.stage == "bootparams" else None
 
     @cached_property
@@ -170,46 +170,46 @@ class Case:
         return self.expected.death if self.expected else None
 
     def death_blamed_on(self, *fields: str) -> PredictedDeath | None:
-        """Return the death that the model predicts if it blames one of these fields and the guest is a Linux."""
+        """Return the predicted death if the model blames it on one of these fields and the guest is Linux."""
         death = self.predicted_death
         return death if death and self.is_linux and death.field in fields else None
 
     @property
     def map_records(self) -> tuple[MapRecord, ...]:
-        """The entries of the handed-over memory map, as C records with their addresses."""
+        """The entries of the VMM's memory map, as C records with their addresses."""
         return self.capture.memory_map.entries if self.capture.memory_map else ()
 
     @cached_property
     def map_entries(self) -> tuple[MapEntry, ...]:
-        """The entries of the handed-over memory map, decoded."""
+        """The entries of the VMM's memory map, decoded."""
         return decode_entries(self.map_records)
 
     @cached_property
     def ram(self) -> list[AddressRange]:
-        """What the map lists as RAM and not also as another type."""
+        """The ranges that the map lists as RAM and not also as another type."""
         return ram_ranges(self.map_entries)
 
     @cached_property
     def listed_memory(self) -> list[AddressRange]:
-        """What the map lists as any type."""
+        """The ranges that the map lists, of any type."""
         return ranges.union((entry.addr, entry.end) for entry in self.map_entries)
 
     @cached_property
     def structures(self) -> tuple[Region, ...]:
-        """Where the handed-over structures are; modules, and with them an "e820 data" map, are in `loaded_regions`."""
+        """The structures that the VMM passed. Modules, including an "e820 data" map, are in `loaded_regions`."""
         structures = regions.structures(self.capture._replace(modules=self.modules))
         is_module = self.capture.memory_map is not None and self.capture.memory_map.is_module
         return tuple(region for region in structures if not (is_module and region.name == regions.MEMORY_MAP))
 
     @cached_property
     def loaded_regions(self) -> tuple[Region, ...]:
-        """Where the kernel and the modules that are not empty were loaded."""
+        """The kernel and the modules that are not empty."""
         loaded = (*regions.kernel(self.image), *regions.modules(self.modules))
         return tuple(region for region in loaded if region.start < region.end)
 
 
 def _matches(expected: ExpectedBootParams, raw: bytes) -> bool:
-    """Say whether every known byte is as expected. Comparing field by field would be slow."""
+    """Return whether every known byte is as expected. Comparing field by field would be slow."""
     mask, should, does = (int.from_bytes(it, "little") for it in (expected.known, expected.boot_params, raw))
     has_alternative = all(raw[at : at + len(values[0])] in values for at, values in expected.alternatives.items())
     return has_alternative and should & mask == does & mask
@@ -221,14 +221,14 @@ def symbols_of(stops: Iterable[Capture]) -> dict[str, int]:
 
 
 def _option(machine: MachineFacts, name: str, default: str | None) -> str | None:
-    """Return an option's value in QEMU's argv: the last one counts, and the user's own arguments come last."""
+    """Return the last value of an option in QEMU's argv, where the user's own arguments come last, or `default`."""
     words = machine.argv
     values = (value for word, value in zip(words[-2::-1], words[:0:-1], strict=True) if word == name)
     return next(values, default)
 
 
 def _shows_xen(machine: MachineFacts) -> bool | None:
-    """Say whether CPUID shows Xen's leaves: under KVM with xen-version= it does, under TCG never; None if unknown."""
+    """Return whether CPUID has Xen's leaves, or None if unknown: under KVM with xen-version= yes, under TCG never."""
     if "xen-version=" in (_option(machine, "-accel", None) or ""):
         return True
     return False if machine.accel in ("tcg", "kvm") else None

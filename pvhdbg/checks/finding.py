@@ -1,4 +1,4 @@
-"""A Finding: what a rule reports about one field of what was captured."""
+"""A Finding: what a rule reports about one captured field."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ from typing import NamedTuple
 
 ERROR, WARNING, INFO = "error", "warning", "info"
 SEVERITIES = (ERROR, WARNING, INFO)
-"""Worst first. Error: this kernel dies of it, or loses memory, initrd or command line. Warning: it breaks the ABI, and
-a known guest fails because of it. Info: true and harmless.
+"""Worst first. error: the kernel crashes, or loses memory, its initrd or its command line. warning: the ABI is
+violated, and a known guest fails because of it. info: unusual but harmless.
 """
 
 
 class Finding(NamedTuple):
     """One finding of a rule.
 
-    `code` names the rule and never changes. `field` is the path of the field that the message is about: below its stop
-    in the document, or in the document's `kernel`, `machine` or `outcome`. `at` is the physical address of the field's
-    bytes, or None.
+    `code` names the rule and never changes. `field` is the path of the field that the message is about, in the
+    document's stop or in its `kernel`, `machine` or `outcome`. `at` is the physical address of the field, or None.
     """
 
     code: str

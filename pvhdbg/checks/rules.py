@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     Check = Callable[[Case], Iterable["Defect"]]
 
 ONCE, EVERY_STOP, ON_FAILURE = "once", "every stop", "on failure"
-"""When a rule runs: once, at the first stop; at every stop; or where the guest died or a stage timed out."""
+"""When a rule runs: once, at the first stop; at every stop; or only if the guest died or a stage timed out."""
 
 MAX_FINDINGS, MAX_COUNTED = 16, 1000
-"""The most findings of one rule at one stop, and the most further ones that are counted."""
+"""The most findings that one rule reports at one stop, and the most further findings that it counts."""
 
 SOURCE = "Source: "
 
@@ -40,7 +40,7 @@ _KERNEL_NAMES = (
     "efi_info",
     "e_flags",
 )
-"""Names whose underscores stay. A name that contains another one comes first."""
+"""Names that keep their underscores. A name that contains another name comes before it."""
 _UPPER_CASE = frozenset({
     *("a20", "ascii", "bug", "cpu", "cr0", "cr4", "cs", "ds", "ebx", "eflags", "es", "idt", "isa", "kvm", "pae", "pvh"),
     *("qemu", "ram", "rfc", "rsdp", "ss", "tr", "tss"),
@@ -61,7 +61,7 @@ def _spelled(word: str) -> str:
 
 
 class Defect(NamedTuple):
-    """What a rule yields: a Finding without the rule's code. `severity` is None for the rule's own."""
+    """What a rule yields: a Finding without the rule's code. `severity` is None if it is the rule's severity."""
 
     field: str
     message: str
@@ -72,8 +72,8 @@ class Defect(NamedTuple):
 class Rule(NamedTuple):
     """A row of the table.
 
-    `severity` is that of its findings, unless they have one of `other_severities`. A `cause` explains a death or the
-    loss of the memory map: its errors come before all other findings.
+    `severity` is the severity of the rule's findings, except those that have one of `other_severities`. A `cause`
+    explains a death or the loss of the memory map: its errors come before all other findings.
     """
 
     code: str
@@ -110,7 +110,7 @@ class Rule(NamedTuple):
             yield self._finding(worst, f"{self.name}: and {count}")
 
     def _finding(self, defect: Defect, message: str) -> Finding:
-        # Rules escape what they quote of a guest, but text from a recording or from QEMU may hold any character.
+        # Rules escape the text that they quote from a guest, but text from a recording or QEMU may have any character.
         return Finding(self.code, defect.severity or self.severity, escape_non_ascii(message), defect.field, defect.at)
 
 
@@ -118,7 +118,7 @@ _REST = re.compile(r": and ([0-9]{1,5}) (?:or more others|more)", re.ASCII)
 
 
 def omitted_count(finding: Finding) -> int:
-    """Return how many further findings of its rule this one stands for; 0 for an ordinary finding."""
+    """Return how many further findings of its rule a finding counts, or 0 if it is an ordinary finding."""
     match = _REST.search(finding.message)
     return int(match[1]) if match and match.end() == len(finding.message) else 0
 

@@ -1,4 +1,4 @@
-"""Run the rules over a run: the findings at every stop, and those about its end."""
+"""Run the rules over a run: the findings at every stop, and the findings about the end of the run."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ TOPICS = (
 
 
 class RunFindings(NamedTuple):
-    """The findings of a run: `stops` has those of every stop, in order; `ending` those about an end without a stop."""
+    """The findings of a run: `stops` has one tuple per stop, in order; `ending` is about an end that has no stop."""
 
     stops: tuple[tuple[Finding, ...], ...]
     ending: tuple[Finding, ...]
 
     @property
     def all(self) -> list[Finding]:
-        """Every finding once: one that several stops have is listed at the first of them, with its worst severity."""
+        """Every finding once, in the order of first occurrence and with its worst severity."""
         return list({_identity(finding): finding for findings in self.new for finding in findings}.values())
 
     @property
     def new(self) -> list[tuple[Finding, ...]]:
-        """The findings of every stop, then of the end, without those that an earlier stop has at least as severely."""
+        """The findings of every stop, then of the end. A finding is repeated only if it has become more severe."""
         ranks: dict[tuple[str, str], int] = {}
         lists = []
         for findings in (*self.stops, self.ending):
@@ -82,8 +82,8 @@ def check_run(document: Document) -> RunFindings:
 def check_stop(document: Document, index: int) -> tuple[Finding, ...]:
     """Return the findings at one stop of a run.
 
-    Of later stops only their symbols count, which are facts of the image and the same at all times. Of the outcome only
-    the death counts.
+    The rules know nothing of later stops, except their symbols, which belong to the image and never change. They know
+    the outcome only at the stop where the guest died.
     """
     capture = document.stops[index]
     is_dead = capture.stage == stages.DIED
@@ -94,7 +94,7 @@ def check_stop(document: Document, index: int) -> tuple[Finding, ...]:
 
 
 def check_capture(document: Document, capture: Capture) -> tuple[Finding, ...]:
-    """Return the findings of a capture: one of the run's stops, or one that was taken after the last of them."""
+    """Return the findings of a capture, which is one of the run's stops or was taken after the last one."""
     index = next((index for index, stop in enumerate(document.stops) if stop is capture), None)
     if index is not None:
         return check_stop(document, index)
@@ -102,7 +102,7 @@ def check_capture(document: Document, capture: Capture) -> tuple[Finding, ...]:
 
 
 def _check_end(document: Document) -> tuple[Finding, ...]:
-    """Return the findings about an end that has no stop: a stage that timed out, or a run that ended before a stop."""
+    """Return the findings about an end that has no stop: a stage timed out, or the run ended before its first stop."""
     stops, outcome = document.stops, document.outcome
     has_death_stop = bool(stops) and stops[-1].stage == stages.DIED
     kinds = {*(() if stops else (ONCE,)), *((ON_FAILURE,) if _is_failure(outcome) and not has_death_stop else ())}
@@ -115,7 +115,7 @@ def _is_failure(outcome: Outcome) -> bool:
 
 
 def run_rules(case: Case, kinds: Collection[str] = (EVERY_STOP,)) -> tuple[Finding, ...]:
-    """Run the rules of these kinds: causes of the death come first, then the findings by severity and code."""
+    """Run the rules of these kinds. Return causes of the death first, then the other findings by severity and code."""
     return tuple(finding for _, finding in sorted(_sortable(case, kinds), key=lambda pair: pair[0]))
 
 

@@ -42,9 +42,9 @@ HARMLESS = {
     "PVH330",  # rsdp_paddr is 0
     "PVH340",  # structures lie in unreserved RAM
 }
-"""Infos that QEMU's boots may have when nothing was changed."""
+"""The infos that an unchanged boot with QEMU may have."""
 COPIED = "PVH306"
-"""Another one on a microvm with SeaBIOS: the ramdisk reaches into memory that SeaBIOS keeps for itself."""
+"""A further info on a microvm with SeaBIOS: part of the ramdisk is in memory that SeaBIOS reserves for itself."""
 
 
 def harmless(machine: str) -> set[str]:
@@ -54,7 +54,7 @@ def harmless(machine: str) -> set[str]:
 
 
 class Row(NamedTuple):
-    """A rule, a case in which it fires, and a similar one in which it does not."""
+    """A rule, a case in which it fires, and a similar case in which it does not fire."""
 
     code: str
     fires: Callable[[], Case]
@@ -70,7 +70,7 @@ def guest(
     image: ImageFacts | None = LINUX,
     **info: int,
 ) -> build.Guest:
-    """Return a machine at its entry; `info` has the fields of start_info that differ from the usual ones."""
+    """Return a machine at its entry; `info` has the fields of start_info that differ from the usual values."""
     vm = build.linux_guest(image)
     vm.image = image
     usual = {"nr_modules": len(modules), "modlist_paddr": MODLIST if modules else 0, "cmdline_paddr": CMDLINE}
@@ -109,7 +109,7 @@ def blob(
     size: int | None = None,
     **differences: Any,  # noqa: ANN401 - the arguments of another function
 ) -> dict[str, Any]:
-    """Return the arguments with which guest() hands over its map as the RFC of 2017 does."""
+    """Return the arguments with which guest() passes its memory map in the 2017 RFC protocol."""
     data = build.e820_blob(ranges)
     module = (BLOB, len(data) if size is None else size, NAME, 0)
     return {
@@ -127,7 +127,7 @@ def prepare(
 ) -> Case:
     """Return a case at xen_prepare_pvh; `copy` has the bytes that differ in pvh_start_info, by offset.
 
-    `differences` are those of entry().
+    `differences` are passed to guest().
     """
     machine = differences.pop("machine", MACHINE)
     assert isinstance(machine, MachineFacts)
@@ -192,7 +192,7 @@ def e820(table: Sequence[Range], symbols: Mapping[str, int] = UPSTREAM) -> Case:
 
 
 def verdict(slug: str, severity: str = "fatal") -> Case:
-    """Return a case at the entry of an image with this verdict of preflight."""
+    """Return a case at the entry of an image for which preflight has this verdict."""
     return entry(image=LINUX._replace(verdicts=(Verdict(slug, severity, "this", "do that"),)))
 
 
@@ -206,9 +206,9 @@ def died(
     cpu: Mapping[str, int | None] | None = None,
     **differences: Any,  # noqa: ANN401 - the arguments of another function
 ) -> Case:
-    """Return a case of a guest that died in xen_prepare_pvh or before, with the registers in `cpu`.
+    """Return a case of a guest that died in or before xen_prepare_pvh, with the registers in `cpu`.
 
-    `differences` are those of prepare().
+    `differences` are passed to prepare().
     """
     before = prepare(symbols=symbols, **differences)
     vm = build.linux_guest(before.image)
@@ -226,7 +226,7 @@ def waiting(
     for_stage: str = "bootparams",
     **differences: Any,  # noqa: ANN401 - the arguments of another function
 ) -> Case:
-    """Return a case of a guest that still runs but did not reach `for_stage` in time."""
+    """Return a case of a guest that is still running but did not reach `for_stage` in time."""
     before = prepare(**differences)
     outcome = Outcome("prepare", TIMED_OUT, None, for_stage, 0x1000, "panic")
     return Case(before.stop, before.machine, outcome)

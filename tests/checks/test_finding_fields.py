@@ -1,4 +1,4 @@
-"""A finding's field is a path of the document, and its address is the one that the views show for that field."""
+"""A finding's field is a path in the document, and its address is the address that the views show for the field."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 ROWS = (*entry.ROWS, *memory.ROWS, *outcomes.ROWS)
 OF_THE_RUN = ("kernel", "machine", "outcome")
 OTHER_ADDRESS = {"PVH206", "PVH331", "PVH332", "PVH341"}
-"""Their address is not that of the field, but inside it, or where the field points to."""
+"""Rules whose findings have an address inside the field, or the address to which the field points."""
 
 _PART = re.compile(r"([A-Za-z_]\w*)(?:\[(\d+)\])?")
 
 
 def value_at(document: Any, path: str) -> Any:  # noqa: ANN401 - JSON
-    """Return the value at a path of the document. Names of registers contain dots."""
+    """Return the value at a path in the document. Register names may contain dots."""
     if path.startswith("registers."):
         return document["registers"][path.removeprefix("registers.")]
     for name, index in _PART.findall(path):

@@ -1,4 +1,4 @@
-"""Every rule fires where it should and not in a near miss; its texts are complete and begin with the defect."""
+"""Every rule fires when it should and not in a near miss; its texts are complete and begin with the defect."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from pvhdbg.checks.finding import SEVERITIES, Finding
 from pvhdbg.checks.rules import MAX_FINDINGS, SOURCE, rule
 from pvhdbg.checks.run import TOPICS, rules
 from pvhdbg.image import preflight
-from tests.checks.cases import LINUX_32, UPSTREAM, Row, entry
+from tests.checks.cases import LINUX_32, UPSTREAM, Row, died, entry
 from tests.checks.tables import entry as entry_rows
 from tests.checks.tables import memory, outcomes
 
 ROWS = (*entry_rows.ROWS, *memory.ROWS, *outcomes.ROWS)
 RULES = rules()
-OF_QEMU = {"PVH900", "PVH906"}
-"""Their messages quote QEMU."""
+QUOTING_QEMU = {"PVH900", "PVH906"}
+"""The rules whose messages quote QEMU."""
 
 
 def findings_of(code: str, case: Case) -> list[Finding]:
@@ -60,8 +60,8 @@ def test_a_finding_begins_with_the_defect_in_at_most_twelve_words(row: Row) -> N
         assert len(defect.split()) <= 12, finding
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if row.code not in OF_QEMU], ids=lambda row: row.code)
-def test_a_finding_is_made_of_sentences_that_end_with_a_full_stop(row: Row) -> None:
+@pytest.mark.parametrize("row", [row for row in ROWS if row.code not in QUOTING_QEMU], ids=lambda row: row.code)
+def test_a_finding_ends_with_a_full_stop(row: Row) -> None:
     for finding in findings_of(row.code, row.fires()):
         assert finding.message.endswith("."), finding
         assert ".." not in finding.message, finding
@@ -79,7 +79,7 @@ def test_every_verdict_of_preflight_has_a_rule() -> None:
 
 
 @pytest.mark.parametrize("code", RULES)
-def test_every_rule_says_why_it_matters_what_to_do_and_from_which_source(code: str) -> None:
+def test_the_docstring_of_a_rule_has_a_reason_a_fix_and_a_source(code: str) -> None:
     paragraphs = RULES[code].paragraphs
 
     has_source = code not in ("PVH900", "PVH906", "PVH910")
@@ -90,14 +90,14 @@ def test_every_rule_says_why_it_matters_what_to_do_and_from_which_source(code: s
     assert re.fullmatch(r"PVH[1-9]\d\d", code)
 
 
-def test_every_rule_has_a_name_of_its_own_without_an_article() -> None:
+def test_every_rule_has_a_unique_name_that_starts_without_an_article() -> None:
     names = [rule.name for rule in RULES.values()]
 
     assert len(RULES) == len(set(names))
     assert [] == [name for name in names if name.startswith(("a ", "an ", "the "))]
 
 
-def test_the_codes_of_a_topic_are_those_that_its_file_names() -> None:
+def test_the_docstring_of_a_file_of_rules_names_its_first_and_last_code() -> None:
     by_topic = {
         topic: [code for code in RULES if RULES[code].check.__module__.endswith(f".{topic}")] for topic in TOPICS
     }
@@ -113,25 +113,37 @@ def test_a_code_cannot_be_used_twice() -> None:
         rule("PVH101", "info")(lambda _case: ())
 
 
-def test_only_the_first_findings_of_a_rule_are_listed_and_the_others_counted() -> None:
+def test_a_rule_lists_its_first_findings_and_counts_the_rest() -> None:
     findings = findings_of("PVH201", entry([(0, 0, 0)] * 100))
 
     assert MAX_FINDINGS + 1 == len(findings)
     assert "memory map entry is empty: and 84 more" == findings[-1].message
 
 
-def test_for_a_32_bit_kernel_the_address_that_it_reads_after_a_wrap_is_named() -> None:
+def test_the_message_names_the_address_that_a_32_bit_kernel_reads_after_a_wrap() -> None:
     symbols = UPSTREAM | {"_end": 0xC1800000, "initial_pg_pmd": 0xC1700000}
     findings = findings_of("PVH109", entry(memmap_paddr=0x40000010, image=LINUX_32, symbols=symbols))
     message = (
-        "memmap_paddr is 0x40000010, beyond the early page tables (0x1c00000): the address wraps, and the kernel reads "
+        "memmap_paddr is 0x40000010, above the early page tables (0x1c00000): the address wraps, and the kernel reads "
         "0x10 instead. Put it below 0x1c00000."
     )
 
     assert [("error", message)] == [(finding.severity, finding.message) for finding in findings]
 
 
-def test_a_ramdisk_in_memory_that_is_listed_as_another_type_is_only_an_info() -> None:
+def test_a_triple_fault_with_a_known_cause_is_not_reported_as_a_possible_reset() -> None:
+    message = "triple fault (or the guest itself asked for a reset or shutdown)"
+    unmapped = died(code="8b", message=message, memmap_paddr=1 << 30, cpu={"cr2": 0xFFFF888040000000})
+    unknown = died(code="90", message=message)
+    place = "0xffffffff8305a2a8 xen_prepare_pvh+0xa9"
+
+    assert [f"triple fault at {place}"] == [finding.message for finding in findings_of("PVH900", unmapped)]
+    assert [f"triple fault at {place} (or the guest itself asked for a reset or shutdown)"] == [
+        finding.message for finding in findings_of("PVH900", unknown)
+    ]
+
+
+def test_a_ramdisk_in_memory_of_another_type_is_only_an_info() -> None:
     table = [(0x100000, 0x1FEFF000, 1), (0x1FFFF000, 0x1000, 2)]
     inside, outside = ((0x1FFFE000, 0x2000, 0, 0),), ((0x1FFFE000, 0x2001, 0, 0),)
     results = [findings_of("PVH306", entry(table, modules=modules)) for modules in (inside, outside)]
@@ -140,14 +152,14 @@ def test_a_ramdisk_in_memory_that_is_listed_as_another_type_is_only_an_info() ->
     assert results[0][0].message.endswith("0x1fffe000-0x20000000, is not all in RAM: Linux first copies it to RAM.")
 
 
-def test_of_two_overlapping_types_linux_takes_the_larger_number() -> None:
+def test_linux_uses_the_larger_number_of_two_overlapping_types() -> None:
     table = [(0, 0x9FC00, 1), (0x9F000, 0x1000, 2), (0x100000, 0x1FF00000, 1)]
-    start = "0x9f000-0x9fc00 is both RAM (entry 0) and RESERVED (entry 1): Linux takes RESERVED, "
+    start = "0x9f000-0x9fc00 is both RAM (entry 0) and RESERVED (entry 1): Linux uses RESERVED, "
 
     assert [True] == [finding.message.startswith(start) for finding in findings_of("PVH202", entry(table))]
 
 
-def test_the_name_of_a_rule_is_its_functions_with_the_kernels_names_kept() -> None:
+def test_the_name_of_a_rule_is_made_from_its_function_and_keeps_the_kernels_names() -> None:
     assert "cmd_line_ptr is not cmdline_paddr" == RULES["PVH403"].name
     assert "e820_table differs from boot_params" == RULES["PVH421"].name
     assert "pvh_start_info differs from start_info" == RULES["PVH111"].name

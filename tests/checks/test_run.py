@@ -1,4 +1,4 @@
-"""All rules over whole runs: real ones, hostile ones, and some that never began."""
+"""All rules over whole runs: real runs, hostile runs, and runs without a stop."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_the_cause_of_a_death_comes_before_the_death_and_only_at_its_stop() -> N
     assert () == checked.ending
 
 
-def test_a_finding_that_becomes_more_severe_is_new_again_and_listed_once_with_its_worst_severity() -> None:
+def test_a_finding_that_becomes_more_severe_counts_as_new_and_is_listed_once_with_its_worst_severity() -> None:
     def with_severity(severity: str) -> Finding:
         return Finding("PVH001", severity, "the same words", "", None)
 
@@ -102,7 +102,7 @@ def test_a_death_that_the_model_predicts_is_an_error_and_comes_first(make_case: 
     assert rules()[first.code].cause
 
 
-def test_symbols_of_a_later_stop_count_at_the_first_stop() -> None:
+def test_the_first_stop_is_checked_with_the_symbols_of_later_stops() -> None:
     whole = prepare(table=None)
     run = Document(LINUX, cases.MACHINE, whole.history, Outcome("prepare", DONE))
     first_stop = run._replace(stops=run.stops[:1])
@@ -154,7 +154,8 @@ def test_a_timeout_is_reported_at_the_end_and_at_no_stop() -> None:
     )
     checked = check_run(waiting)
     message = (
-        "stage bootparams was not reached in time: the guest is at 0x1000 panic. Look at its code, or raise --timeout."
+        "stage bootparams was not reached in time: the guest is at 0x1000 panic. "
+        "Look at the disassembly with `code`, or increase --timeout."
     )
 
     assert ["PVH910"] == codes(checked.ending)
@@ -164,12 +165,12 @@ def test_a_timeout_is_reported_at_the_end_and_at_no_stop() -> None:
 
 def test_a_timeout_at_an_unknown_rip_names_no_place() -> None:
     run = build.boot()._replace(outcome=Outcome("prepare", TIMED_OUT, None, "bootparams", None, None))
-    message = "stage bootparams was not reached in time. Look at its code, or raise --timeout."
+    message = "stage bootparams was not reached in time. Look at the disassembly with `code`, or increase --timeout."
 
     assert [message] == [finding.message for finding in check_run(run).ending]
 
 
-def test_the_worst_severity_is_that_of_the_most_severe_finding() -> None:
+def test_worst_severity_is_the_severity_of_the_most_severe_finding() -> None:
     assert None is worst_severity(())
     assert "error" == worst_severity(run_rules(died(), {ONCE, ON_FAILURE}))
 
@@ -210,7 +211,7 @@ def test_random_memory_gives_a_bounded_number_of_printable_findings(seed: int) -
     assert_bounded(hostile(build.RandomTarget(seed), LINUX if seed % 2 else None))
 
 
-def test_a_map_with_as_many_entries_as_are_ever_read_is_checked() -> None:
+def test_a_map_with_the_most_entries_that_pvhdbg_reads_is_checked() -> None:
     table = [(index * 7919 % (1 << 40), (index * 104729) % (1 << 30), index % 9) for index in range(16_384)][::-1]
     findings = run_rules(entry(table, memmap_paddr=0x200000))
 

@@ -1,6 +1,6 @@
 """Boots that were changed at their entry: pvhdbg reports the change, and the model predicts what the real kernel does.
 
-Each row is a call of `pvhdbg check`, made inside this process.
+Each row is a call of `pvhdbg check` within this process.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ LONG = "x" * 4150
 
 OF_THE_RFC = {"PVH410"}
 OF_QBOOT = {"PVH308"}
-"""qboot leaves in a module's cmdline_paddr what was on its stack, which differs from version to version."""
+"""qboot leaves garbage from its stack in a module's cmdline_paddr, which differs from version to version."""
 PREPARING = ("xen_prepare_pvh", "init_pvh_bootparams", "rfc_init_bootparams", "map_from_memmap", "map_from_e820_module")
 COMPARING = ("strcmp", "strncmp")
 UD2 = b"\x0f\x0b"
@@ -71,8 +71,9 @@ def fault(field: str, paddr: int = GIB) -> End:
 class Row(NamedTuple):
     """A changed boot, and the codes that `check` must report, each under its worst severity.
 
-    The first of `errors` must be the first error at the end. `infos` are those that are not HARMLESS. `table` is the
-    length of a map that the test writes to BLANK, and as a blob to BLOB. `end` is None if the last stage is reached.
+    The first code in `errors` must be the first error at the end of the run. `infos` omits the HARMLESS codes. `table`
+    is the number of entries of a map that the test writes to BLANK, and in the 2017 RFC format to BLOB. `end` is None
+    if the boot reaches the last stage.
     """
 
     kernel: str
@@ -85,7 +86,7 @@ class Row(NamedTuple):
 
     @property
     def dies(self) -> bool:
-        """Whether the guest dies in xen_prepare_pvh. After an overrun it may only hang."""
+        """Whether the guest certainly dies in xen_prepare_pvh. After an overrun it may hang instead."""
         return self.end is not None and self.end.kind != OVERRUN
 
     def __str__(self) -> str:
@@ -164,7 +165,7 @@ TABLE = (
     Row("6.1-686", f"{MODULE}paddr=0x100001000", None, "PVH305 PVH306"),
     Row("6.1-686", entries(129), None, "", "PVH207", table=129),
     Row("6.1-686", entries(256), None, "PVH422 PVH207", table=256),
-    # The memory map in an "e820 data" module, as in the RFC of 2017
+    # The memory map in an "e820 data" module, as in the 2017 RFC protocol
     Row("rfc", NAMED.format("e820 data "), None, "PVH601 PVH422 PVH310", "PVH102", DUMMY),
     Row("rfc", NAMED.format("E820 data"), None, "PVH601 PVH422 PVH310", "PVH102", DUMMY),
     Row("rfc", NAMED.format("initrd"), None, "PVH601 PVH422", "PVH102", DUMMY),
@@ -207,11 +208,11 @@ class Boot(NamedTuple):
 
     @property
     def findings(self) -> list[Finding]:
-        """All findings; those of the last stop or of the end come first."""
+        """All findings; the findings at the last stop or at the end of the run come first."""
         return [*(self.checked.ending or self.checked.stops[-1]), *self.checked.all]
 
     def codes(self, severity: str) -> list[str]:
-        """Return the codes whose worst severity is this one."""
+        """Return the codes whose worst severity is `severity`."""
         worst_by_code: dict[str, str] = {}
         for finding in self.findings:
             severities = (worst_by_code.get(finding.code, INFO), finding.severity)
@@ -220,7 +221,7 @@ class Boot(NamedTuple):
 
     @property
     def observed_end(self) -> tuple[str, int] | None:
-        """The kind of death before xen_prepare_pvh's return, and the page of CR2 after a page fault."""
+        """The kind of death before xen_prepare_pvh returned, and the page in CR2 after a page fault."""
         last = self.run.stops[-1]
         if self.run.outcome.ended == TIMED_OUT:
             return OVERRUN, 0
@@ -232,7 +233,7 @@ class Boot(NamedTuple):
         return (BUG, 0) if is_bug else (PAGE_FAULT, (last.registers["cr2"] or 0) & -4096)
 
     def experiment(self) -> Experiment:
-        """Return what the model expects from the stop at xen_prepare_pvh, and what the kernel did."""
+        """Return what the model expects after the stop at xen_prepare_pvh, and what the kernel did."""
         stops = {stop.stage: stop for stop in self.run.stops}
         assert self.run.kernel is not None
         behavior = behavior_at(stops["prepare"], self.run.kernel, xen=False)
@@ -245,7 +246,7 @@ class Boot(NamedTuple):
 def check_boot(
     kernel: str, words: str, initrd: Path, table: int = 0, qemu_args: Sequence[str] = ()
 ) -> tuple[Document, RunFindings]:
-    """Do what `pvhdbg check` does. A `--timeout` in `words` counts only after the start of xen_prepare_pvh."""
+    """Do what `pvhdbg check` does. A `--timeout` in `words` applies only after the start of xen_prepare_pvh."""
     try:
         path = str(mutations.KERNELS[kernel]())
     except MissingError as error:
@@ -264,7 +265,7 @@ def check_boot(
 
 
 def long_map(count: int) -> list[Range]:
-    """Return the map of a machine with 512 MiB, with a range in every 16 MiB from 64 GiB up."""
+    """Return the map of a machine with 512 MiB, extended by a range in every 16 MiB, starting at 64 GiB."""
     usual: list[Range] = [(0, 0x9FC00, 1), (0xD0000, 0x30000, 2), (0x100000, 0x1FF00000, 1)]
     return [*usual, *(((1 << 36) + (index << 24), 0x1000 + index, 2 + index % 4) for index in range(count))][:count]
 
@@ -329,7 +330,7 @@ def test_a_kernel_that_does_not_fit_in_memory_dies_before_xen_prepare_pvh(initrd
 
 
 @pytest.mark.parametrize("kernel", ["teaching", "6.1", "6.12"])
-def test_a_64_bit_kernel_on_a_32_bit_cpu_dies_of_the_missing_long_mode_not_of_a_page_fault(
+def test_the_cause_of_death_of_a_64_bit_kernel_on_a_32_bit_cpu_is_the_missing_long_mode(
     kernel: str, initrd: Path
 ) -> None:
     document, checked = check_boot(kernel, "--cpu qemu32", initrd)

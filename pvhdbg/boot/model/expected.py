@@ -114,9 +114,9 @@ def _fill_map(capture: Capture, info: StartInfo, behavior: KernelBehavior, page:
 
 def _why_no_map(info: StartInfo, behavior: KernelBehavior) -> tuple[str, str]:
     """Return why the kernel finds no map, and the path of the field at fault."""
-    no_module = ', and no module is named "e820 data"' if behavior.e820_module else ""
+    no_module = ', no module is named "e820 data"' if behavior.e820_module else ""
     if info.version == 0:
-        return f"version 0 has no memory map{no_module}", "start_info.version"
+        return f"start_info version 0 has no memory map{no_module}", "start_info.version"
     return f"memmap_entries is 0{no_module}", "start_info.memmap_entries"
 
 

@@ -1,4 +1,4 @@
-"""Rules about what the VMM handed over.
+"""Rules about what the VMM passed to the kernel.
 
 start_info   PVH101 to PVH111: struct hvm_start_info
 entry_state  PVH120 to PVH127: the CPU's registers at the entry
@@ -6,6 +6,6 @@ memmap       PVH201 to PVH212: the memory map
 modules      PVH301 to PVH312: the module list
 cmdline      PVH320 to PVH324: the command line
 rsdp         PVH330 to PVH332: the ACPI root pointer
-placement    PVH340 to PVH342: what overlaps, and what lies outside RAM
+placement    PVH340 to PVH342: regions that overlap, and structures in the wrong memory
 protocol     PVH601 to PVH603: a VMM and a kernel that use different protocols
 """

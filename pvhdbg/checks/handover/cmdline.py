@@ -1,4 +1,4 @@
-"""PVH320 to PVH324: the command line, from -append to what Linux keeps of it."""
+"""PVH320 to PVH324: the command line, from -append to the part that Linux keeps."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _NOT_ASCII = re.compile(rb"[^\t\x20-\x7e]")
 
 
 @rule("PVH320", ERROR)
-def command_line_was_not_handed_over(case: Case) -> Iterator[Defect]:
-    """The machine was started with a command line, but the guest has none. It boots with its defaults, and without a
-    console.
+def command_line_was_not_passed(case: Case) -> Iterator[Defect]:
+    """QEMU was started with a command line, but the guest did not get it. The guest boots with its defaults, for
+    example without a serial console.
 
-    Make the VMM set cmdline_paddr to the address of the command line: 0 means that there is none.
+    Make the VMM set cmdline_paddr to the address of the command line. 0 means that there is no command line.
 
     Source: Xen start_info.h.
     """
@@ -30,9 +30,9 @@ def command_line_was_not_handed_over(case: Case) -> Iterator[Defect]:
     if info is None or not case.append or case.append.isspace():
         return
     if info.cmdline_paddr == 0:
-        defect = "cmdline_paddr is 0, but the machine was given a command line"
+        defect = "cmdline_paddr is 0, but QEMU was given a command line"
     elif cmdline is not None and not cmdline.raw:
-        defect = f"cmdline at {info.cmdline_paddr:#x} is empty, but the machine was given one"
+        defect = f"cmdline at {info.cmdline_paddr:#x} is empty, but QEMU was given a command line"
     else:
         return
     message = f"{defect}: the guest boots with its defaults. Make cmdline_paddr point to the command line."
@@ -41,8 +41,8 @@ def command_line_was_not_handed_over(case: Case) -> Iterator[Defect]:
 
 @rule("PVH321", WARNING, ERROR)
 def command_line_cannot_be_read(case: Case) -> Iterator[Defect]:
-    """cmdline_paddr is the address of an ASCII string that ends with a NUL. If there is no NUL, Linux takes 2047 bytes,
-    whatever they are. If there is no memory at the address, it takes what the bus returns.
+    """cmdline_paddr is the address of an ASCII string that ends with a NUL. If there is no NUL, Linux uses 2047 bytes,
+    whatever they contain. If there is no memory at the address, Linux uses whatever the bus returns.
 
     Put a string that ends with a NUL into RAM, and set cmdline_paddr to its address.
 
@@ -53,18 +53,18 @@ def command_line_cannot_be_read(case: Case) -> Iterator[Defect]:
         return
     severity = None if case.capture.cmdline and case.capture.cmdline.raw else case.fatal_severity
     message = (
-        f"cmdline_paddr is {info.cmdline_paddr:#x}, not a readable string ({why}): Linux takes "
-        f"{COMMAND_LINE_SIZE - 1} bytes from there, whatever they are. Make it point to a string that ends with a NUL."
+        f"cmdline_paddr is {info.cmdline_paddr:#x}, not a readable string ({why}): Linux uses the "
+        f"{COMMAND_LINE_SIZE - 1} bytes there, whatever they contain. Make it point to a string that ends with a NUL."
     )
     yield Defect(case.path_of("cmdline_paddr"), message, case.address_of("cmdline_paddr"), severity)
 
 
 @rule("PVH322", WARNING, ERROR)
 def command_line_is_too_long_for_linux(case: Case) -> Iterator[Defect]:
-    """Linux copies COMMAND_LINE_SIZE bytes, 2048, and sets the last one to NUL. The rest of the line is lost without a
-    message: often a console that was appended last.
+    """Linux copies COMMAND_LINE_SIZE (2048) bytes and sets the last byte to NUL. It silently drops the rest of the
+    command line, which is often a console parameter at the end.
 
-    Shorten it, or build the kernel with the part that never changes in CONFIG_CMDLINE.
+    Shorten the command line, or move the part that never changes to CONFIG_CMDLINE.
 
     Source: Linux arch/x86/include/asm/setup.h, COMMAND_LINE_SIZE.
     """
@@ -73,7 +73,7 @@ def command_line_is_too_long_for_linux(case: Case) -> Iterator[Defect]:
     if cmdline and lost > 0:
         message = (
             f"cmdline has {len(cmdline.raw)} bytes, but Linux keeps only {COMMAND_LINE_SIZE - 1}: the end is lost. "
-            f"Shorten it by {lost} or more."
+            f"Shorten it by at least {lost} bytes."
         )
         yield Defect("cmdline", message, cmdline.paddr, case.fatal_severity)
 
@@ -90,19 +90,17 @@ def command_line_is_not_ascii(case: Case) -> Iterator[Defect]:
     cmdline = case.capture.cmdline
     match = _NOT_ASCII.search(cmdline.raw) if cmdline else None
     if cmdline and match:
-        message = (
-            f"cmdline has byte {match[0][0]:#04x} at offset {match.start()}, not printable ASCII: Linux accepts it."
-        )
+        message = f"cmdline byte {match[0][0]:#04x} at offset {match.start()} is not printable ASCII: Linux accepts it."
         yield Defect("cmdline", message, cmdline.paddr + match.start())
 
 
 @rule("PVH324", INFO, WARNING, ERROR)
 def command_line_differs_from_append(case: Case) -> Iterator[Defect]:
-    """The command line in the guest does not begin with the text of -append. Firmware with too small a buffer cuts it;
-    a rewrite at the entry (`--set`) changes it on purpose. Text after it is normal: for a microvm, QEMU adds the
-    parameters of its virtio devices.
+    """The command line in the guest does not begin with the text of -append. Firmware whose buffer is too small
+    truncates it; a rewrite at the entry (`--set`) changes it on purpose. Additional text at the end is normal: for a
+    microvm, QEMU appends the parameters of its virtio devices.
 
-    If the command line is cut, shorten it or use other firmware.
+    If the command line is truncated, shorten it or use other firmware.
 
     Source: QEMU pc-bios/optionrom/pvh_main.c; hw/i386/microvm.c.
     """

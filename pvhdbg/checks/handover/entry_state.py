@@ -41,31 +41,31 @@ def _value(case: Case, register: str) -> int:
 
 @rule("PVH120", WARNING, ERROR)
 def cr0_is_wrong_at_the_entry(case: Case) -> Iterator[Defect]:
-    """Of CR0's writable bits only PE may be set. With PE clear or paging on, the first instructions of the entry mean
-    something else, and the guest dies at once. The other bits (WP, NE, cache control) change what later code assumes.
+    """PE must be the only writable bit of CR0 that is set. If PE is clear or paging is on, the CPU cannot run the entry
+    as intended, and the guest crashes at once. The other bits (WP, NE, cache control) can break later code.
 
     Set PE and clear all other writable bits before entering the guest.
 
     Source: Xen docs/misc/pvh.pandoc.
     """
     if _value(case, "cr0") & (CR0_PE | CR0_PG) == CR0_PE:
-        yield from _violations(case, ("cr0",), "Code of the guest may depend on it. Clear the other bits.")
+        yield from _violations(case, ("cr0",), "The guest may depend on it. Clear the other bits.")
     else:
-        then = "The guest dies in its first instructions. Enter it in protected mode without paging."
+        then = "The guest crashes in its first instructions. Enter it in protected mode without paging."
         yield from _violations(case, ("cr0",), then, ERROR)
 
 
 @rule("PVH121", WARNING, ERROR)
 def cr4_is_not_0(case: Case) -> Iterator[Defect]:
-    """CR4 must be 0. Most of its bits do no harm, but LA57 does: a PVH kernel builds four levels of page tables, and
-    with LA57 set the CPU walks five levels as soon as paging is on.
+    """CR4 must be 0. Most of its bits do no harm, but LA57 does: a PVH kernel builds four levels of page tables, but
+    with LA57 set the CPU walks five levels once paging is on.
 
     Clear CR4 before entering the guest.
 
     Source: Xen docs/misc/pvh.pandoc; Intel SDM volume 3, 4.5.
     """
     if _value(case, "cr4") & CR4_LA57:
-        then = "With LA57 the CPU walks the guest's four levels of page tables as five. Clear CR4."
+        then = "With LA57 set, the CPU walks the guest's four levels of page tables as five. Clear CR4."
         yield from _violations(case, ("cr4",), then, ERROR)
     else:
         yield from _violations(case, ("cr4",), "Most guests do not notice. Clear CR4.")
@@ -73,15 +73,15 @@ def cr4_is_not_0(case: Case) -> Iterator[Defect]:
 
 @rule("PVH122", WARNING, ERROR)
 def eflags_enables_interrupts_or_traps(case: Case) -> Iterator[Defect]:
-    """VM, IF and TF must be clear. There is no IDT yet, so the first interrupt or trap is a triple fault. With TF set,
-    that is the very next instruction.
+    """VM, IF and TF must be clear. There is no IDT yet, so the first interrupt or trap is a triple fault. If TF is set,
+    the first instruction traps.
 
     Clear the three bits before entering the guest.
 
     Source: Xen docs/misc/pvh.pandoc.
     """
     if _value(case, "eflags") & (_TF | EFLAGS_VM):
-        then = "The guest dies at once: there is no IDT yet. Clear VM, IF and TF."
+        then = "The guest crashes at once: there is no IDT yet. Clear VM, IF and TF."
         yield from _violations(case, ("eflags",), then, ERROR)
     else:
         then = "The first interrupt is a triple fault: there is no IDT yet. Clear VM, IF and TF."
@@ -97,39 +97,39 @@ def cs_is_not_flat_32_bit_code(case: Case) -> Iterator[Defect]:
 
     Source: Xen docs/misc/pvh.pandoc.
     """
-    yield from _violations(case, ("cs",), "The entry is 32-bit code at a physical address. Load CS with flat code.")
+    yield from _violations(case, ("cs",), "The entry is 32-bit code at a physical address. Load a flat code segment.")
 
 
 @rule("PVH124", ERROR)
 def ds_is_not_flat_32_bit_data(case: Case) -> Iterator[Defect]:
-    """Before the kernel loads segments of its own, it reads start_info and the address of its GDT through DS.
+    """Before the kernel loads its own segments, it reads start_info and the address of its GDT through DS.
 
     Load DS from a descriptor for flat, writable 32-bit data before entering the guest.
 
     Source: Xen docs/misc/pvh.pandoc.
     """
-    yield from _violations(case, ("ds",), "The kernel reads start_info through DS. Load DS with flat data.")
+    yield from _violations(case, ("ds",), "The kernel reads start_info through DS. Load a flat data segment.")
 
 
 @rule("PVH125", WARNING)
 def es_or_ss_is_not_flat_32_bit_data(case: Case) -> Iterator[Defect]:
-    """The ABI requires ES to be like DS, and newer versions of its text also require it of SS. Linux loads both before
-    it uses them, but other guests do not.
+    """ES must be a flat 32-bit data segment like DS. Newer versions of the ABI also require this of SS. Linux loads ES
+    and SS before it uses them, but other guests do not.
 
     Load ES and SS from a descriptor for flat, writable 32-bit data before entering the guest.
 
     Source: Xen docs/misc/pvh.pandoc.
     """
-    then = "Linux loads ES and SS itself, but other guests do not. Load them with flat data."
+    then = "Linux loads ES and SS itself, but other guests do not. Load a flat data segment."
     yield from _violations(case, ("es", "ss"), then)
 
 
 @rule("PVH126", INFO)
 def tr_is_not_a_busy_32_bit_tss(case: Case) -> Iterator[Defect]:
-    """The ABI requires TR to hold a busy 32-bit TSS with base 0 and limit 0x67. QEMU leaves TR as it is after a reset,
-    with limit 0xffff. No guest is known to depend on it.
+    """TR must hold a busy 32-bit TSS with base 0 and limit 0x67. QEMU leaves TR as it is after a reset, with limit
+    0xffff. No guest is known to depend on it.
 
-    Known guests need no change. A new VMM should load TR with such a TSS.
+    Known guests need no change. A new VMM should load TR as the ABI requires.
 
     Source: Xen docs/misc/pvh.pandoc.
     """

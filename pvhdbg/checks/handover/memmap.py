@@ -1,4 +1,4 @@
-"""PVH201 to PVH212: the handed-over memory map, by either protocol."""
+"""PVH201 to PVH212: the memory map that the VMM passes, in either protocol."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _FIT_IN_STRUCTURE = 168
 """How many entries fit between the start of e820_table and the end of struct boot_params."""
 _ONE_BYTE = 256
 _KEPT_BY_FIRMWARE = 16
-"""Firmware keeps some memory: the map may lack one part in so many of the machine's RAM."""
+"""Firmware keeps some memory for itself: the map may lack up to 1/16 of the machine's RAM."""
 
 
 def _path(index: int, name: str = "") -> str:
@@ -40,9 +40,9 @@ def _address(case: Case, index: int, name: str = "") -> int | None:
 @rule("PVH201", INFO)
 def memory_map_entry_is_empty(case: Case) -> Iterator[Defect]:
     """A range of size 0 describes no memory. Linux copies it to boot_params and drops it when it sorts the map. qboot
-    always hands over one as the last entry if it counts a range for PCI configuration that it then leaves out.
+    adds an empty last entry when it counts a PCI configuration range but then omits it.
 
-    Known guests need no change. A new VMM should leave out empty entries.
+    Known guests need no change. A new VMM should omit empty entries.
 
     Source: qboot main.c; Linux arch/x86/kernel/e820.c.
     """
@@ -54,8 +54,8 @@ def memory_map_entry_is_empty(case: Case) -> Iterator[Defect]:
 
 @rule("PVH202", WARNING, INFO)
 def memory_ranges_overlap(case: Case) -> Iterator[Defect]:
-    """A byte that is listed twice has no single type. In Linux the larger type number wins, so RAM (1) is lost to any
-    other type. Other guests use the first entry, or the last.
+    """A byte that is listed with two types is ambiguous. Linux uses the larger type number, so any other type takes
+    precedence over RAM (1). Other guests use the first entry, or the last.
 
     List each byte once.
 
@@ -75,10 +75,10 @@ def _overlap(case: Case, first: tuple[int, int, int], second: tuple[int, int, in
     index, types = second[2], [case.map_entries[span[2]].type for span in (first, second)]
     both, names = f"{second[0]:#x}-{min(first[1], second[1]):#x}", [E820_TYPES.label(number) for number in types]
     if names[0] == names[1]:
-        message = f"{both} is listed twice as {names[0]}: Linux joins the entries."
+        message = f"{both} is listed twice as {names[0]}: Linux merges the entries."
         return Defect(_path(index), message, _address(case, index), INFO)
     message = (
-        f"{both} is both {names[0]} (entry {first[2]}) and {names[1]} (entry {index}): Linux takes "
+        f"{both} is both {names[0]} (entry {first[2]}) and {names[1]} (entry {index}): Linux uses "
         f"{E820_TYPES.label(max(types))}, the larger type number; other guests may not. List each byte once."
     )
     return Defect(_path(index), message, _address(case, index))
@@ -86,8 +86,8 @@ def _overlap(case: Case, first: tuple[int, int, int], second: tuple[int, int, in
 
 @rule("PVH203", INFO)
 def memory_map_is_not_sorted(case: Case) -> Iterator[Defect]:
-    """The ABI requires no order, and Linux sorts the map. A guest that takes the last entry for the end of memory would
-    be wrong.
+    """The ABI does not require an order, and Linux sorts the map. Only a guest that expects the end of memory in the
+    last entry would be wrong.
 
     Linux needs no change. Sort the map if another guest depends on the order.
 
@@ -96,17 +96,17 @@ def memory_map_is_not_sorted(case: Case) -> Iterator[Defect]:
     starts = [(entry.addr, index) for index, entry in enumerate(case.map_entries) if entry.size]
     for (before, _), (after, index) in pairwise(starts):
         if after < before:
-            defect = f"addr of entry {index} is {after:#x}, below the previous entry's {before:#x}"
+            defect = f"addr of entry {index} is {after:#x}, below {before:#x} of the previous entry"
             yield Defect(_path(index, "addr"), f"{defect}: Linux sorts the map.", _address(case, index, "addr"))
             return
 
 
 @rule("PVH204", WARNING, ERROR)
 def memory_range_end_overflows_64_bits(case: Case) -> Iterator[Defect]:
-    """The sum of addr and size must be less than 2^64. If it is more, Linux rejects the whole map and uses only
+    """The sum of addr and size must be less than 2^64. If it is greater, Linux rejects the whole map and uses only
     0-0x9f000. If it is exactly 2^64, Linux leaves the map unsorted.
 
-    Look in the VMM for a size that is really an end address, or for a subtraction that went below 0.
+    Check whether the VMM stores an end address as the size, or computes the size with a subtraction that underflows.
 
     Source: Linux arch/x86/kernel/e820.c, __append_e820_table and e820__update_table.
     """
@@ -114,7 +114,7 @@ def memory_range_end_overflows_64_bits(case: Case) -> Iterator[Defect]:
         if entry.end < _TWO_TO_64:
             continue
         is_beyond = entry.end > _TWO_TO_64
-        how, why = ("beyond", "rejects the whole map") if is_beyond else ("at", "leaves the map unsorted")
+        how, why = ("past", "rejects the whole map") if is_beyond else ("at", "leaves the map unsorted")
         message = (
             f"entry {index} ends {how} 2^64 (addr {entry.addr:#x}, size {entry.size:#x}): Linux {why}. "
             "Check how the VMM computes the size."
@@ -125,8 +125,8 @@ def memory_range_end_overflows_64_bits(case: Case) -> Iterator[Defect]:
 
 @rule("PVH205", INFO)
 def memory_type_is_unknown_to_linux(case: Case) -> Iterator[Defect]:
-    """Types are ACPI's address range types, 1 to 7. Linux copies any number as it is, has no name for 6 (DISABLED), and
-    uses only type 1 as memory. It drops a range of type 0 when it sorts the map.
+    """Types are ACPI's address range types, 1 to 7. Linux copies any number unchanged, has no name for 6 (DISABLED),
+    and uses only type 1 as memory. It drops a range of type 0 when it sorts the map.
 
     Use one of the types 1 to 5 and 7.
 
@@ -157,14 +157,14 @@ def memory_map_entry_has_nonzero_reserved_bytes(case: Case) -> Iterator[Defect]:
 @rule("PVH207", INFO, WARNING, ERROR, cause=True)
 def memory_map_has_too_many_entries(case: Case) -> Iterator[Defect]:
     """Linux copies the map to struct boot_params, which has room for 128 entries and counts them in one byte. With 127
-    or more entries there is no room for the ISA range that Linux adds. With 129 or more the map overruns e820_table,
-    with 169 or more the whole structure. What it overwrites there (another variable, a stack canary, the stack) may
-    kill the kernel without a message. Linux copies 256 entries as none and 260 as four. The kernel of the RFC of 2017
-    copies every entry of the module, but also counts them in one byte.
+    or more entries there is no room for the ISA range that Linux adds. 129 or more entries overflow e820_table, and 169
+    or more overflow the whole structure. They overwrite another variable, a stack canary or the stack, which may crash
+    the kernel without a message. Because of the one-byte count, Linux copies no entry of 256, and 4 of 260. A kernel
+    built with the 2017 RFC patches copies every entry of the module, but also counts them in one byte.
 
-    Hand over at most 126 entries: join adjacent ranges of the same type.
+    Pass at most 126 entries: merge adjacent ranges of the same type.
 
-    Source: Linux arch/x86/platform/pvh/enlighten.c, init_pvh_bootparams; the RFC of 2017.
+    Source: Linux arch/x86/platform/pvh/enlighten.c, init_pvh_bootparams; the 2017 RFC patches.
     """
     memory_map = case.capture.memory_map
     if memory_map is None or memory_map.protocol == NO_MAP or memory_map.nr_entries < ZERO_PAGE_ENTRIES - 1:
@@ -173,7 +173,7 @@ def memory_map_has_too_many_entries(case: Case) -> Iterator[Defect]:
     why, severity = _overrun(case, memory_map.nr_entries)
     if death and death.certain:
         why, severity = death.why, ERROR
-    message = f"is {memory_map.nr_entries}: {why}. Hand over at most {ZERO_PAGE_ENTRIES - 2} entries."
+    message = f"is {memory_map.nr_entries}: {why}. Pass at most {ZERO_PAGE_ENTRIES - 2} entries."
     if memory_map.is_module:
         yield Defect("memory_map.nr_entries", f"nr_entries {message}", memory_map.paddr, severity)
     else:
@@ -182,24 +182,24 @@ def memory_map_has_too_many_entries(case: Case) -> Iterator[Defect]:
 
 
 def _overrun(case: Case, count: int) -> tuple[str, str]:
-    """Return what happens with so many entries, and how severe that is."""
+    """Return the consequence of this number of entries, and its severity."""
     if count <= ZERO_PAGE_ENTRIES:
         return "boot_params has no room left for the ISA range that Linux adds", INFO
     if count >= _ONE_BYTE:
         return f"Linux counts them in one byte, as {count % _ONE_BYTE}, and loses the rest", case.fatal_severity
     if count <= _FIT_IN_STRUCTURE:
         room = f"e820_table has room for {ZERO_PAGE_ENTRIES}"
-        return f"{room}, and the rest overwrites the fields of boot_params behind it", WARNING
+        return f"{room}, and the rest overwrites the fields of boot_params after it", WARNING
     excess = BootParams.e820_table.offset + count * BootE820Entry.SIZE - BootParams.SIZE
-    return f"they overwrite {excess} bytes of the kernel's memory behind boot_params", case.fatal_severity
+    return f"they overwrite {excess} bytes of the kernel's memory after boot_params", case.fatal_severity
 
 
 @rule("PVH208", WARNING, ERROR)
 def memory_map_has_no_ram(case: Case) -> Iterator[Defect]:
-    """If the map lists no RAM (type 1), the kernel has no memory to use and panics as soon as it sets up its page
-    tables. RAM that an entry of another type also covers does not count.
+    """If the map lists no RAM (type 1), the kernel has no memory to use and panics when it sets up its page tables. RAM
+    that an entry of another type also covers does not count.
 
-    List the machine's memory as type 1, and nothing else over it.
+    List the machine's memory as type 1, and do not list it as another type as well.
 
     Source: Linux arch/x86/kernel/e820.c.
     """
@@ -213,10 +213,10 @@ def memory_map_has_no_ram(case: Case) -> Iterator[Defect]:
 
 @rule("PVH209", WARNING)
 def kernel_is_not_in_ram(case: Case) -> Iterator[Defect]:
-    """If the kernel lies where the map lists no RAM, something else may use that memory: a device, or code that
-    believes the map.
+    """If the kernel is in memory that the map does not list as RAM, something else may use that memory: a device, or
+    code that trusts the map.
 
-    Load the kernel into RAM, or list the memory that it lies in as RAM.
+    Load the kernel into RAM, or list its memory as RAM.
 
     Source: Linux arch/x86/kernel/setup.c, e820_add_kernel_range, with which Linux adds its own image to the map.
     """
@@ -233,16 +233,16 @@ def kernel_is_not_in_ram(case: Case) -> Iterator[Defect]:
 
 @rule("PVH210", ERROR)
 def memory_map_lists_less_ram_than_the_machine_has(case: Case) -> Iterator[Defect]:
-    """A PVH guest learns of its memory only from the map. It does not use memory that the map does not list as RAM.
+    """A PVH guest learns about its memory only from the map. It does not use memory that the map does not list as RAM.
 
-    Compare the sum of the RAM entries with -m. Firmware keeps a little memory for itself, some hundred KiB.
+    Compare the sum of the RAM entries with -m. Firmware keeps a little memory for itself, a few hundred KiB.
 
     Source: QEMU hw/i386/pc.c and microvm.c: RAM is -m, below and above the hole under 4 GiB.
     """
     size, listed = ram_size(case.memory), ranges.total(case.ram)
     if size and case.ram and listed < size - max(size // _KEPT_BY_FIRMWARE, 1 << 20):
         message = (
-            f"the map lists {listed:#x} of {size:#x} bytes of RAM (-m {case.memory}): the kernel does not use the "
+            f"the map lists only {listed:#x} of {size:#x} bytes of RAM (-m {case.memory}): the kernel does not use the "
             "rest. List all RAM."
         )
         yield Defect("memory_map.entries", message, _address(case, 0))
@@ -250,10 +250,10 @@ def memory_map_lists_less_ram_than_the_machine_has(case: Case) -> Iterator[Defec
 
 @rule("PVH211", INFO)
 def ram_is_listed_in_the_isa_range(case: Case) -> Iterator[Defect]:
-    """Linux reserves 0xa0000-0xfffff for video memory and ROMs, whatever the map says. It does not use RAM that is
-    listed there.
+    """Linux reserves 0xa0000-0xfffff for video memory and ROMs, whatever the map says. It does not use RAM that the map
+    lists in this range.
 
-    List the range as reserved, or leave it out.
+    List the range as reserved, or omit it.
 
     Source: Linux arch/x86/platform/pvh/enlighten.c, init_pvh_bootparams.
     """
@@ -266,7 +266,7 @@ def ram_is_listed_in_the_isa_range(case: Case) -> Iterator[Defect]:
 
 @rule("PVH212", ERROR)
 def memory_map_cannot_be_read(case: Case) -> Iterator[Defect]:
-    """If there is no memory at the table's address, the kernel reads whatever the bus returns, or dies of the access.
+    """If there is no memory at the table's address, the kernel reads whatever the bus returns, or faults on the access.
 
     Check the address: memmap_paddr, or paddr of module 1 if the map is an "e820 data" module.
 
@@ -278,6 +278,6 @@ def memory_map_cannot_be_read(case: Case) -> Iterator[Defect]:
             message = f"the memory map cannot be read ({missing['memory_map']}). Check its address."
             yield Defect("memory_map", message)
     elif memory_map.nr_entries and not memory_map.entries:
-        why = missing.get("memory_map.entries", "there is no memory")
+        why = missing.get("memory_map.entries", "there is no memory at that address")
         message = f"the map's {memory_map.nr_entries} entries cannot be read ({why}). Check the map's address."
         yield Defect("memory_map.paddr", message, memory_map.paddr)

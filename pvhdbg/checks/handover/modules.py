@@ -22,15 +22,15 @@ _FOUR_GIB = 1 << 32
 _TWO_TO_64 = 1 << 64
 _ONE_MIB = 1 << 20
 _BELOW_EVERY_HOLE = 2 << 30
-"""Up to here the memory of QEMU's machines is in one piece, if they have that much."""
+"""QEMU's machines have their memory below this address in one piece, except below 1 MiB."""
 _FREEBSD = "FreeBSD"
 _NAME_SHOWN = 40
 
 
 @rule("PVH301", WARNING, ERROR)
 def module_list_cannot_be_read(case: Case) -> Iterator[Defect]:
-    """There must be nr_modules entries of 32 bytes at modlist_paddr. If there are not, the kernel uses whatever it
-    reads there as its ramdisk.
+    """There must be nr_modules entries of 32 bytes at modlist_paddr. Otherwise the kernel uses whatever it reads there
+    as its module list.
 
     Check both fields. If nr_modules is in the thousands, it was probably never set.
 
@@ -42,14 +42,14 @@ def module_list_cannot_be_read(case: Case) -> Iterator[Defect]:
     how, severity = ("was not read completely", None) if case.modules else ("cannot be read", case.fatal_severity)
     message = (
         f"the module list at {info.modlist_paddr:#x} (nr_modules {info.nr_modules}) {how} ({why}): the kernel uses "
-        "whatever is there as its ramdisk. Check modlist_paddr and nr_modules."
+        "whatever it reads there. Check modlist_paddr and nr_modules."
     )
     yield Defect(case.path_of("modlist_paddr"), message, case.address_of("modlist_paddr"), severity)
 
 
 @rule("PVH302", WARNING, ERROR)
 def modlist_paddr_is_set_without_modules(case: Case) -> Iterator[Defect]:
-    """An address in modlist_paddr with nr_modules 0 is legal, but FreeBSD dies of it.
+    """An address in modlist_paddr with nr_modules 0 is legal, but FreeBSD crashes on it.
 
     Set modlist_paddr to 0 if there are no modules.
 
@@ -59,38 +59,37 @@ def modlist_paddr_is_set_without_modules(case: Case) -> Iterator[Defect]:
     if info and info.modlist_paddr and not info.nr_modules:
         severity = ERROR if case.guest_os == _FREEBSD else None
         message = (
-            f"modlist_paddr is {info.modlist_paddr:#x}, but nr_modules is 0: FreeBSD dies of this. Set modlist_paddr "
-            "to 0."
+            f"modlist_paddr is {info.modlist_paddr:#x}, but nr_modules is 0: FreeBSD crashes on this. Set "
+            "modlist_paddr to 0."
         )
         yield Defect(case.path_of("modlist_paddr"), message, case.address_of("modlist_paddr"), severity)
 
 
 @rule("PVH303", ERROR)
-def initrd_was_not_handed_over(case: Case) -> Iterator[Defect]:
-    """The machine was started with an initrd, but no module reaches the guest. The kernel boots without a ramdisk and
-    later finds no root file system. A VMM that does not build a module list loses the initrd in this way.
+def initrd_was_not_passed(case: Case) -> Iterator[Defect]:
+    """QEMU was started with an initrd, but the guest gets no module. The kernel boots without a ramdisk and later finds
+    no root file system. This happens if the VMM does not build a module list.
 
-    Hand the initrd over as module 0.
+    Pass the initrd as module 0.
 
     Source: cloud-hypervisor issue 963.
     """
     info = case.valid_start_info
     if info and case.initrd and not info.nr_modules:
         message = (
-            "nr_modules is 0, but the machine was given an initrd: the guest boots without it. Hand it over as "
-            "module 0."
+            "nr_modules is 0, but QEMU was given an initrd: the guest boots without it. Pass the initrd as module 0."
         )
         yield Defect(case.path_of("nr_modules"), message, case.address_of("nr_modules"))
 
 
 @rule("PVH304", INFO, WARNING, ERROR)
 def first_module_is_empty(case: Case) -> Iterator[Defect]:
-    """Linux uses module 0 as its ramdisk and ignores it if its address or its size is 0. In the protocol of the RFC of
-    2017, an empty module 0 is a placeholder in front of the memory map, which must be module 1.
+    """Linux uses module 0 as its ramdisk and ignores it if its address or its size is 0. In the 2017 RFC protocol, an
+    empty module 0 is a placeholder: the memory map must be module 1.
 
     If there is a ramdisk, set the module's paddr and size.
 
-    Source: Linux arch/x86/kernel/setup.c, early_reserve_initrd; the RFC of 2017.
+    Source: Linux arch/x86/kernel/setup.c, early_reserve_initrd; the 2017 RFC patches.
     """
     for module in case.modules[:1]:
         entry = module.entry
@@ -112,7 +111,7 @@ def _address(module: Module, name: str) -> int | None:
 @rule("PVH305", WARNING, ERROR)
 def ramdisk_does_not_fit_32_bits(case: Case) -> Iterator[Defect]:
     """boot_params has 32 bits each for the ramdisk's address and size, and xen_prepare_pvh does not set the fields for
-    the upper halves. A larger value is cut, and the kernel looks for its ramdisk in the wrong place.
+    the upper halves. A larger value is truncated, and the kernel looks for its ramdisk at the wrong address.
 
     Put the ramdisk below 4 GiB.
 
@@ -130,10 +129,10 @@ def ramdisk_does_not_fit_32_bits(case: Case) -> Iterator[Defect]:
 
 @rule("PVH306", WARNING, ERROR, INFO)
 def module_is_not_in_ram(case: Case) -> Iterator[Defect]:
-    """If a module lies where the map lists no RAM, the guest cannot read it, or the owner of that memory overwrites it.
-    Linux then prints "initrd not fully accessible" or finds no root file system. There may be memory at that address
-    which the map lists as another type: then Linux finds its ramdisk and first copies it to RAM. QEMU loads the ramdisk
-    of a microvm with SeaBIOS into memory that SeaBIOS keeps for itself.
+    """If a module is in memory that the map does not list as RAM, the guest cannot read it, or another user of that
+    memory overwrites it. Linux then prints "initrd not fully accessible" or finds no root file system. If the map lists
+    the memory as another type, Linux first copies its ramdisk to RAM. For example, on a microvm with SeaBIOS, QEMU
+    loads the ramdisk into memory that SeaBIOS reserves for itself.
 
     Put the module into RAM, at the end of the RAM below 4 GiB.
 
@@ -143,7 +142,7 @@ def module_is_not_in_ram(case: Case) -> Iterator[Defect]:
         start, end = module.span
         if not start or start >= end or ranges.holds(case.ram, start, end):
             continue
-        how = "reaches beyond 2^64" if end > _TWO_TO_64 else "is not all in RAM"
+        how = "extends past 2^64" if end > _TWO_TO_64 else "is not all in RAM"
         if not index and case.is_linux and _is_memory(case, start, end):
             then, severity = "Linux first copies it to RAM.", INFO
         else:
@@ -154,7 +153,7 @@ def module_is_not_in_ram(case: Case) -> Iterator[Defect]:
 
 
 def _is_memory(case: Case, start: int, end: int) -> bool:
-    """Say whether the machine certainly has memory there, which the map lists as any type."""
+    """Return whether the machine certainly has memory in this range and the map lists all of it, as any type."""
     size = min(ram_size(case.memory) or 0, _BELOW_EVERY_HOLE)
     return start >= _ONE_MIB and end <= size and ranges.holds(case.listed_memory, start, end)
 
@@ -177,8 +176,8 @@ def module_has_nonzero_reserved_bytes(case: Case) -> Iterator[Defect]:
 @rule("PVH308", WARNING)
 def module_command_line_cannot_be_read(case: Case) -> Iterator[Defect]:
     """A module's cmdline_paddr is 0 or the address of an ASCII string that ends with a NUL. Linux does not read the
-    string. Other guests do: the kernel of the RFC of 2017 compares the string of module 1 with "e820 data", FreeBSD
-    compares that of module 0 with "header", and Xen's hvmloader finds modules by it.
+    string, but other guests do: a kernel built with the 2017 RFC patches compares the string of module 1 with "e820
+    data", FreeBSD compares the string of module 0 with "header", and Xen's hvmloader identifies modules by it.
 
     Set cmdline_paddr to 0 if the module has no command line.
 
@@ -189,15 +188,15 @@ def module_command_line_cannot_be_read(case: Case) -> Iterator[Defect]:
         if module.entry.cmdline_paddr and why:
             message = (
                 f"cmdline_paddr of module {index} is {module.entry.cmdline_paddr:#x}, not a readable string ({why}): "
-                "guests other than Linux may read it. Set it to 0 if there is none."
+                "guests other than Linux may read it. Set it to 0 if the module has no command line."
             )
             yield Defect(f"modules[{index}].cmdline_paddr", message, _address(module, "cmdline_paddr"))
 
 
 @rule("PVH309", INFO)
 def linux_ignores_some_modules(case: Case) -> Iterator[Defect]:
-    """Linux uses only the first module. It does not reserve the memory of the others, and will use it for something
-    else. Only the protocol of the RFC of 2017 has a second module, named "e820 data".
+    """Linux uses only module 0. It does not reserve the memory of other modules, and will reuse it. Only the 2017 RFC
+    protocol also uses module 1, which is named "e820 data".
 
     Concatenate several initrds into one file: Linux unpacks them one after the other.
 
@@ -216,12 +215,13 @@ def linux_ignores_some_modules(case: Case) -> Iterator[Defect]:
 
 @rule("PVH310", WARNING, ERROR)
 def e820_module_is_misnamed_or_misplaced(case: Case) -> Iterator[Defect]:
-    """The kernel of the RFC of 2017 takes its memory map from module 1 if that module's command line is "e820 data":
-    these nine bytes and a NUL, without extra spaces or capital letters. Otherwise it goes on without a memory map.
+    """A kernel built with the 2017 RFC patches uses module 1 as its memory map if that module's command line is "e820
+    data": these nine bytes and a NUL, without extra spaces or capital letters. Otherwise it continues without a memory
+    map.
 
-    Make the map the second module, and name it exactly so. If there is no ramdisk, put an empty module before it.
+    Pass the map as module 1, with exactly this command line. If there is no ramdisk, pass an empty module 0.
 
-    Source: the RFC of 2017, arch/x86/xen/enlighten_pvh.c.
+    Source: the 2017 RFC patches, arch/x86/xen/enlighten_pvh.c.
     """
     severity = case.fatal_severity if case.kernel_behavior.e820_module else None
     for index, module in enumerate(case.modules):
@@ -229,14 +229,14 @@ def e820_module_is_misnamed_or_misplaced(case: Case) -> Iterator[Defect]:
         is_exact = name == E820_DATA
         if index != 1 and is_exact:
             message = (
-                f'module {index} is named "e820 data", but must be module 1: a kernel of the RFC of 2017 looks for '
-                "its memory map only there. Make it the second module."
+                f'module {index} is named "e820 data", but must be module 1: a kernel built with the 2017 RFC patches '
+                "finds no memory map. Pass the map as module 1."
             )
         elif not is_exact and name.strip().lower().replace(b"_", b" ").startswith(b"e820"):
             shown = printable(name[:_NAME_SHOWN])
             message = (
-                f'cmdline of module {index} is "{shown}", not exactly "e820 data": a kernel of the RFC of 2017 finds '
-                'no memory map. Name the module "e820 data".'
+                f'cmdline of module {index} is "{shown}", not exactly "e820 data": a kernel built with the 2017 RFC '
+                'patches finds no memory map. Name the module "e820 data".'
             )
         else:
             continue
@@ -245,12 +245,12 @@ def e820_module_is_misnamed_or_misplaced(case: Case) -> Iterator[Defect]:
 
 @rule("PVH311", WARNING)
 def e820_module_is_smaller_than_its_map(case: Case) -> Iterator[Defect]:
-    """A map of n entries takes 4 + 20 * n bytes. The kernel of the RFC of 2017 ignores the module's size, so it reads
-    entries past the end of the module, from memory that is not part of the map.
+    """A map of n entries takes 4 + 20 * n bytes. A kernel built with the 2017 RFC patches ignores the module's size, so
+    it reads entries past the end of the module, from memory that is not part of the map.
 
     Set the module's size to 4 + 20 * n, or correct the map's nr_entries.
 
-    Source: the RFC of 2017; Linux arch/x86/include/asm/e820/types.h, struct e820_table.
+    Source: the 2017 RFC patches; Linux arch/x86/include/asm/e820/types.h, struct e820_table.
     """
     memory_map, modules = case.capture.memory_map, case.modules
     if memory_map is None or not memory_map.is_module or len(modules) < 2:
@@ -267,8 +267,8 @@ def e820_module_is_smaller_than_its_map(case: Case) -> Iterator[Defect]:
 
 @rule("PVH312", WARNING)
 def freebsd_reads_a_module_name_at_address_0(case: Case) -> Iterator[Defect]:
-    """FreeBSD compares the command line of module 0 with "header", even if the module has none. QEMU hands over an
-    initrd with cmdline_paddr 0, so FreeBSD reads through a null pointer.
+    """FreeBSD compares the command line of module 0 with "header", even if the module has no command line. QEMU passes
+    an initrd with cmdline_paddr 0, so FreeBSD reads through a null pointer.
 
     Start FreeBSD without an initrd.
 
@@ -277,7 +277,7 @@ def freebsd_reads_a_module_name_at_address_0(case: Case) -> Iterator[Defect]:
     for module in case.modules[:1]:
         if case.guest_os == _FREEBSD and not module.entry.cmdline_paddr:
             message = (
-                "cmdline_paddr of module 0 is 0: FreeBSD reads the module's name there, through a null pointer. "
+                "cmdline_paddr of module 0 is 0: FreeBSD reads the module's name through this null pointer. "
                 "Start FreeBSD without an initrd."
             )
             yield Defect("modules[0].cmdline_paddr", message, _address(module, "cmdline_paddr"))

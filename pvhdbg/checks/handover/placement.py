@@ -1,4 +1,4 @@
-"""PVH340 to PVH342: what overlaps, and which structures are outside the memory map or in unreserved RAM."""
+"""PVH340 to PVH342: regions that overlap, and structures that are outside the memory map or in unreserved RAM."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _MAX_NAMES = 4
 
 @rule("PVH340", INFO)
 def structures_lie_in_unreserved_ram(case: Case) -> Iterator[Defect]:
-    """Handed-over structures lie in memory that the map lists as RAM and nothing reserves. That is allowed: Linux
+    """The VMM's structures are in memory that the map lists as RAM and that no entry reserves. That is allowed: Linux
     copies or reserves what it needs before it uses the memory for anything else.
 
-    Linux needs no change. Another guest must do the same before it uses RAM.
+    Linux needs no change. Other guests must do the same before they use RAM.
 
     Source: Xen start_info.h; QEMU pc-bios/optionrom/pvh_main.c; qboot main.c, whose module list is on its stack.
     """
@@ -43,9 +43,9 @@ def _enumeration(structures: Iterable[Region]) -> str:
 @rule("PVH341", WARNING, ERROR)
 def loaded_regions_overlap(case: Case) -> Iterator[Defect]:
     """The kernel, the modules and the structures must not share bytes. The kernel clears its BSS before it unpacks the
-    ramdisk or copies the command line, and a ramdisk overwrites what it is loaded over before the kernel starts.
+    ramdisk or copies the command line, and a VMM that loads a ramdisk overwrites what was there.
 
-    Make the VMM place each region behind the previous one. QEMU puts the ramdisk at the end of low memory. A command
+    Make the VMM place each region after the previous one. QEMU puts the ramdisk at the end of low memory. A command
     line of more than 4096 bytes overruns pvh.bin's module list and start_info.
 
     Source: Linux arch/x86/kernel/head64.c, clear_bss; qboot pull request 28; QEMU pc-bios/optionrom/pvh_main.c.
@@ -67,8 +67,8 @@ def loaded_regions_overlap(case: Case) -> Iterator[Defect]:
 
 @rule("PVH342", WARNING)
 def structure_is_outside_the_memory_map(case: Case) -> Iterator[Defect]:
-    """At an address that the map does not list there may be a device, or nothing at all. The guest then reads zeros or
-    ones. QEMU's debugger interface also returns zeros, so pvhdbg may show other bytes than the guest reads.
+    """An address that the map does not list may belong to a device, or to nothing at all. The guest then reads zeros or
+    ones. QEMU's gdbstub returns zeros for such an address, so pvhdbg may show other bytes than the guest reads.
 
     Put the structure into memory that the map lists.
 
@@ -77,7 +77,7 @@ def structure_is_outside_the_memory_map(case: Case) -> Iterator[Defect]:
     for region in case.structures if case.ram else ():
         if not ranges.holds(case.listed_memory, region.start, region.end):
             message = (
-                f"{region.name} ({region.start:#x}-{region.end:#x}) is in no range of the memory map: there may be no "
-                "memory at that address. Put it where the map lists memory."
+                f"{region.name} ({region.start:#x}-{region.end:#x}) is outside the memory map: there may be no memory "
+                "at that address. Put it into memory that the map lists."
             )
             yield Defect(region.field, message, region.start)

@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 
 @rule("PVH601", ERROR, cause=True)
-def kernel_supports_only_the_memory_map_of_the_rfc(case: Case) -> Iterator[Defect]:
-    """The kernel contains the string "e820 data" and does not know the memmap table: it follows the RFC of 2017, whose
-    memory map is the second module. It never reads the memmap table that today's VMMs hand over. It goes on without a
-    map, assumes that 0-0x9f000 is all its memory, and panics when it sets up its page tables.
+def kernel_supports_only_the_2017_rfc_memory_map(case: Case) -> Iterator[Defect]:
+    """The kernel contains the string "e820 data" and never reads the memmap table, which current VMMs pass: it was
+    built with the 2017 RFC patches and expects the memory map in module 1. It continues without a map, assumes that
+    0-0x9f000 is all its memory, and panics when it sets up its page tables.
 
-    Use a kernel from 5.0 on, built with CONFIG_PVH=y. To try this kernel, `--protocol e820-module` hands over the same
-    map in the form of the RFC.
+    Use Linux 5.0 or later, built with CONFIG_PVH=y. To boot this kernel anyway, use `--protocol e820-module`, which
+    passes the same map as module 1.
 
-    Source: the RFC of 2017, arch/x86/xen/enlighten_pvh.c.
+    Source: the 2017 RFC patches, arch/x86/xen/enlighten_pvh.c.
     """
     handover, behavior = case.handover, case.kernel_behavior
     if handover is None or handover.memory_map is None or handover.effective_start_info is None or behavior.xen:
@@ -43,14 +43,14 @@ def kernel_supports_only_the_memory_map_of_the_rfc(case: Case) -> Iterator[Defec
 
 
 def _lost_map(case: Case, memory_map: MemoryMap, nr_modules: int) -> Defect:
-    instead = f"nr_modules is {nr_modules}" if nr_modules < 2 else "it has another name"
-    why = f'it follows the RFC of 2017, whose map is module 1, named "e820 data" ({instead})'
+    instead = f"nr_modules is {nr_modules}" if nr_modules < 2 else "module 1 has another name"
+    why = f'it was built with the 2017 RFC patches and expects the map in module 1, named "e820 data" ({instead})'
     if memory_map.protocol == MEMMAP:
         defect = f"this kernel ignores the memory map (memmap_entries is {memory_map.nr_entries})"
-        fix = "Use a kernel from 5.0 on, or --protocol e820-module"
+        fix = "Use Linux 5.0 or later, or --protocol e820-module"
     else:
         defect = "this kernel finds no memory map"
-        fix = "Use a kernel from 5.0 on, or hand the map over in such a module"
+        fix = "Use Linux 5.0 or later, or pass the map as module 1"
     path, address = _visible_loss(case)
     return Defect(path, f"{defect}: {why}. {fix}.", address)
 
@@ -68,33 +68,34 @@ def _visible_loss(case: Case) -> tuple[str, int | None]:
 
 
 @rule("PVH602", WARNING, ERROR, cause=True)
-def kernel_does_not_support_the_memory_map_of_the_rfc(case: Case) -> Iterator[Defect]:
-    """The memory map is the second module, named "e820 data", and start_info has none. That is the form of the RFC of
-    2017, which no released kernel implements. Linux since 5.0 sees a structure without a map and, without Xen, hits a
-    BUG.
+def kernel_does_not_support_the_2017_rfc_memory_map(case: Case) -> Iterator[Defect]:
+    """The memory map is in module 1, named "e820 data", and start_info has no memory map. This is the 2017 RFC
+    protocol, which no released kernel implements. Linux 5.0 and later finds no map and hits a BUG, unless it runs on
+    Xen.
 
-    Hand over version 1 with a memmap table. `--protocol memmap` does that with the same map.
+    Pass a version 1 start_info with memmap_paddr and memmap_entries set. `--protocol memmap` passes the same map that
+    way.
 
-    Source: the RFC of 2017; Linux arch/x86/platform/pvh/enlighten.c.
+    Source: the 2017 RFC patches; Linux arch/x86/platform/pvh/enlighten.c.
     """
     memory_map, info = case.capture.memory_map, case.start_info
     if memory_map is None or not memory_map.is_module or case.kernel_behavior.e820_module or info is None:
         return
     if case.death_blamed_on("start_info.version", "start_info.memmap_entries"):
-        why, severity = "this kernel hits a BUG without a map there", ERROR
+        why, severity = "this kernel does not look there and hits a BUG", ERROR
     else:
-        why, severity = "only a kernel of the RFC of 2017 finds a map in a module", None
+        why, severity = "only a kernel built with the 2017 RFC patches looks there", None
     message = (
-        f'the memory map is module 1 ("e820 data"), and start_info has none: it is version {info.version}, and {why}. '
-        "Hand over version 1 with memmap_paddr and memmap_entries, or use --protocol memmap."
+        f'start_info (version {info.version}) has no memory map: the map is in module 1 ("e820 data"), but {why}. '
+        "Pass a version 1 start_info with memmap_paddr and memmap_entries set, or use --protocol memmap."
     )
     yield Defect("modules[1].cmdline", message, memory_map.paddr, severity)
 
 
 @rule("PVH603", WARNING, when=ONCE)
 def freebsd_requires_xen(case: Case) -> Iterator[Defect]:
-    """The PVH entry of older FreeBSD kernels works only on Xen. Elsewhere they use Xen's clock before they check
-    whether there is a Xen, and die in early_delay.
+    """The PVH entry of older FreeBSD kernels works only on Xen. On other VMMs, these kernels use Xen's clock before
+    they check for Xen, and crash in early_delay.
 
     Use a FreeBSD that supports PVH without Xen.
 
@@ -102,7 +103,7 @@ def freebsd_requires_xen(case: Case) -> Iterator[Defect]:
     """
     if case.guest_os == "FreeBSD" and case.kernel_behavior.xen is False:
         message = (
-            "GUEST_OS is FreeBSD, but this machine does not show Xen: older FreeBSD kernels die in early_delay. Use a "
-            "FreeBSD that supports PVH without Xen."
+            "GUEST_OS is FreeBSD, but this VMM is not Xen: older FreeBSD kernels crash in early_delay. Use a FreeBSD "
+            "that supports PVH without Xen."
         )
         yield Defect("kernel.notes", message)

@@ -22,7 +22,8 @@ def _rsdp_paddr(case: Case) -> int:
 @rule("PVH330", INFO)
 def rsdp_paddr_is_0(case: Case) -> Iterator[Defect]:
     """0 is correct if there are no ACPI tables, as on a microvm with acpi=off. Firecracker has tables but leaves
-    rsdp_paddr 0; Linux then searches 0xe0000-0xfffff for the RSDP itself. Xen as a guest hits a BUG without it.
+    rsdp_paddr 0; Linux then searches 0xe0000-0xfffff for the RSDP. Xen hits a BUG if it runs as a PVH guest without
+    this address.
 
     If the VMM has ACPI tables, set rsdp_paddr to the address of their RSDP.
 
@@ -30,16 +31,16 @@ def rsdp_paddr_is_0(case: Case) -> Iterator[Defect]:
     """
     info = case.valid_start_info
     if info and info.rsdp_paddr == 0:
-        message = "rsdp_paddr is 0: no ACPI tables are handed over."
+        message = "rsdp_paddr is 0: the VMM passes no ACPI tables."
         yield Defect(case.path_of("rsdp_paddr"), message, case.address_of("rsdp_paddr"))
 
 
 @rule("PVH331", WARNING)
 def rsdp_paddr_does_not_point_to_an_rsdp(case: Case) -> Iterator[Defect]:
-    """Linux trusts rsdp_paddr and searches nowhere else. If the signature "RSD PTR " is not there, it boots without
+    """Linux trusts rsdp_paddr and searches nowhere else. If the signature "RSD PTR " is not there, Linux boots without
     ACPI, and so without most interrupts and all other CPUs.
 
-    Set rsdp_paddr to the address of the RSDP, or to 0 if there is none.
+    Set rsdp_paddr to the address of the RSDP, or to 0 if there is no RSDP.
 
     Source: ACPI 6.5, 5.2.5; Linux arch/x86/platform/pvh/enlighten.c, pvh_get_root_pointer.
     """
@@ -53,13 +54,13 @@ def rsdp_paddr_does_not_point_to_an_rsdp(case: Case) -> Iterator[Defect]:
         why = f" ({case.capture.missing.get('rsdp', 'it was not read')})"
     else:
         why = f': the bytes there are {raw.hex(" ")}, not "{RSDP_SIGNATURE.decode()}"'
-    message = f"rsdp_paddr is {paddr:#x}, where no RSDP was found{why}. Linux boots without ACPI. Correct rsdp_paddr."
+    message = f"rsdp_paddr is {paddr:#x}, but there is no RSDP{why}. Linux boots without ACPI. Correct rsdp_paddr."
     yield Defect(case.path_of("rsdp_paddr"), message, paddr)
 
 
 @rule("PVH332", WARNING)
 def rsdp_checksum_is_wrong(case: Case) -> Iterator[Defect]:
-    """The first 20 bytes of the RSDP must add up to 0 modulo 256; from revision 2 on, all 36 bytes must, too. Linux
+    """The first 20 bytes of the RSDP must add up to 0 modulo 256; in revision 2 and later, so must all 36 bytes. Linux
     rejects an RSDP with a wrong checksum.
 
     Correct the checksum in the RSDP.

@@ -26,12 +26,12 @@ _POINTERS = ("modlist_paddr", "cmdline_paddr", "rsdp_paddr", "memmap_paddr")
 @rule("PVH101", ERROR, cause=True)
 def magic_is_wrong(case: Case) -> Iterator[Defect]:
     """EBX must hold the physical address of a struct hvm_start_info, which begins with 0x336ec578. Linux compares this
-    magic number before anything else. If it is wrong, Linux hits a BUG: the instruction `ud2`, which without an IDT is
+    magic number before anything else. If it is wrong, Linux hits a BUG: it executes `ud2`, which without an IDT causes
     a triple fault. Nothing appears on any console.
 
-    Make the VMM load the structure's physical address into EBX: not into ESI, and not a virtual address. If the bytes
-    are text, something long was copied over the structure. QEMU's option ROM pvh.bin, for example, has a buffer of 4096
-    bytes for the command line, with the module list and start_info right behind it.
+    Make the VMM load the physical address of the structure into EBX: not into ESI, and not a virtual address. If the
+    bytes are text, a long string was probably copied over the structure. For example, QEMU's option ROM pvh.bin has a
+    buffer of 4096 bytes for the command line, followed by the module list and start_info.
 
     Source: Xen xen/include/public/arch-x86/hvm/start_info.h; Linux arch/x86/platform/pvh/enlighten.c.
     """
@@ -56,12 +56,12 @@ def _is_text(raw: bytes) -> bool:
 @rule("PVH102", WARNING, ERROR, INFO, cause=True)
 def version_0_has_no_memory_map(case: Case) -> Iterator[Defect]:
     """Version 0 of struct hvm_start_info ends before memmap_paddr, so it has no memory map. A guest on Xen asks Xen for
-    the map, and version 0 is correct there. Without Xen, Linux since 5.0 hits a BUG, because it has no other way to
-    learn where RAM is.
+    the map, so version 0 is correct there. Outside Xen, Linux 5.0 and later hits a BUG, because it has no other way to
+    find out where RAM is.
 
-    Hand over version 1, with a memory map at memmap_paddr.
+    Pass a version 1 start_info with memmap_paddr and memmap_entries set.
 
-    Source: Linux arch/x86/platform/pvh/enlighten.c, mem_map_via_hcall; Xen xen/arch/x86/hvm/dom0_build.c leaves it 0.
+    Source: Linux arch/x86/platform/pvh/enlighten.c, mem_map_via_hcall; Xen xen/arch/x86/hvm/dom0_build.c.
     """
     info = case.valid_start_info
     if info is None or info.version or not _has_no_map(case):
@@ -72,7 +72,7 @@ def version_0_has_no_memory_map(case: Case) -> Iterator[Defect]:
 @rule("PVH103", WARNING, ERROR, INFO, cause=True)
 def memory_map_has_no_entries(case: Case) -> Iterator[Defect]:
     """In version 1 of struct hvm_start_info, memmap_entries 0 means that there is no memory map. Linux then asks Xen
-    for one. Without Xen it hits a BUG before it can print anything.
+    for the map. Outside Xen, it hits a BUG before it can print anything.
 
     Make the VMM store the number of its map entries in memmap_entries. Multiples of 256 are a different problem: see
     PVH207.
@@ -86,7 +86,7 @@ def memory_map_has_no_entries(case: Case) -> Iterator[Defect]:
 
 
 def _without_map(case: Case, name: str, defect: str) -> Defect:
-    fix = "Hand over version 1 with memmap_paddr and memmap_entries."
+    fix = "Pass a version 1 start_info with memmap_paddr and memmap_entries set."
     if name == "memmap_entries":
         fix = "Set it to the number of entries at memmap_paddr."
     if case.kernel_behavior.xen:
@@ -94,7 +94,7 @@ def _without_map(case: Case, name: str, defect: str) -> Defect:
     elif case.death_blamed_on(f"start_info.{name}"):
         consequence, severity = f"there is no memory map, and this kernel hits a BUG without one. {fix}", ERROR
     else:
-        consequence, severity = f"there is no memory map, and a guest without Xen cannot find its RAM. {fix}", None
+        consequence, severity = f"there is no memory map, and outside Xen a guest cannot find its RAM. {fix}", None
     return Defect(case.path_of(name), f"{defect}: {consequence}", case.address_of(name), severity)
 
 
@@ -105,9 +105,10 @@ def _has_no_map(case: Case) -> bool:
 @rule("PVH104", INFO)
 def version_is_unknown(case: Case) -> Iterator[Defect]:
     """A version above 1 must be compatible with version 1, so pvhdbg decodes it as version 1. If the number looks like
-    flags, this may be the structure of Xen 4.7: the same magic, then flags where version is now, and 32-bit addresses.
+    flags, this may be the older structure of Xen 4.7, which has the same magic, then flags instead of version, and
+    32-bit addresses.
 
-    Hand over version 1, unless the guest needs the newer version.
+    Pass version 1, unless the guest needs the newer version.
 
     Source: Xen start_info.h; the hvmlite document of Xen 4.7.
     """
@@ -119,8 +120,8 @@ def version_is_unknown(case: Case) -> Iterator[Defect]:
 
 @rule("PVH105", INFO)
 def flags_has_unknown_bits(case: Case) -> Iterator[Defect]:
-    """The flags are SIF_* bits. Only Xen sets any, and guests read them only on Xen. A value that looks like an address
-    suggests the older structure of Xen 4.7, which has the address of the command line here.
+    """The flags are SIF_* bits. Only Xen sets them, and guests read them only on Xen. A value that looks like an
+    address suggests the older structure of Xen 4.7, which has the address of the command line at this offset.
 
     Set flags to 0, except on Xen.
 
@@ -179,8 +180,9 @@ def table_address_is_0_but_its_count_is_not(case: Case) -> Iterator[Defect]:
 
 @rule("PVH108", WARNING, ERROR)
 def address_is_above_4_gib(case: Case) -> Iterator[Defect]:
-    """The address fields have 64 bits, but the guest is entered in 32-bit mode. Xen as a guest hits a BUG if any
-    address is 4 GiB or more. Linux keeps only the low 32 bits of cmdline_paddr, and so loses its command line.
+    """The address fields have 64 bits, but the VMM enters the guest in 32-bit mode. Xen hits a BUG if it runs as a PVH
+    guest and any address is 4 GiB or more. Linux keeps only the low 32 bits of cmdline_paddr, and so loses its command
+    line.
 
     Put everything below 4 GiB, or better below 1 GiB: see PVH109.
 
@@ -192,7 +194,7 @@ def address_is_above_4_gib(case: Case) -> Iterator[Defect]:
         if value >= _FOUR_GIB:
             is_cmdline = name == "cmdline_paddr"
             kept = f"Linux keeps only the low 32 bits, {value & 0xFFFFFFFF:#x}"
-            why = kept if is_cmdline else "Xen as a guest hits a BUG"
+            why = kept if is_cmdline else "Xen hits a BUG when it runs as a PVH guest"
             severity = case.fatal_severity if is_cmdline else None
             message = f"{name} is {value:#x}, not below 4 GiB: {why}. Put it below 4 GiB."
             yield Defect(case.path_of(name), message, case.address_of(name), severity)
@@ -201,11 +203,11 @@ def address_is_above_4_gib(case: Case) -> Iterator[Defect]:
 @rule("PVH109", WARNING, ERROR, cause=True)
 def table_is_not_mapped_by_the_early_page_tables(case: Case) -> Iterator[Defect]:
     """xen_prepare_pvh reads the memory map and the module list through early page tables, which map only the first GiB
-    of physical memory. Those of a 32-bit kernel map even less: little more than the kernel itself. There is no IDT yet,
-    so a page fault is a triple fault. FreeBSD and Mini-OS also map only the first GiB.
+    of physical memory. A 32-bit kernel maps even less: little more than the kernel itself. There is no IDT yet, so a
+    page fault is a triple fault. FreeBSD and Mini-OS also map only the first GiB.
 
-    Put the tables at low addresses, as every known VMM does. The command line and the ramdisk may be higher: they are
-    read later.
+    Put the tables at low addresses, as every known VMM does. The command line and the ramdisk may be higher, because
+    the kernel reads them later.
 
     Source: Linux arch/x86/platform/pvh/head.S and arch/x86/kernel/head_64.S.
     """
@@ -231,7 +233,7 @@ def _address_in_module_1(case: Case, name: str) -> int | None:
 
 
 def _unmapped_tables(case: Case) -> Iterator[Defect]:
-    """Report tables for which the model predicts no death: guests other than Linux, and kernels with unknown maps."""
+    """Yield the tables out of reach for which the model predicts no death: not Linux, or early page tables unknown."""
     info = case.valid_start_info
     if info is None:
         return
@@ -247,24 +249,24 @@ def _unmapped_tables(case: Case) -> Iterator[Defect]:
         if accessed is not None:
             why = f"the address wraps, and the kernel reads {accessed:#x} instead"
         elif maps:
-            why = "a guest with page tables like Linux's dies of a page fault"
+            why = "a guest with page tables like those of Linux will page-fault"
         else:
-            why = "a 32-bit kernel may map no more than that, and then dies of a page fault"
-        message = f"{name} is {value:#x}, beyond the early page tables ({limit:#x}): {why}. Put it below {limit:#x}."
+            why = "if a 32-bit kernel maps no more than that, it will page-fault"
+        message = f"{name} is {value:#x}, above the early page tables ({limit:#x}): {why}. Put it below {limit:#x}."
         yield Defect(case.path_of(name), message, case.address_of(name), None if accessed is None else ERROR)
 
 
 def _is_ignored(case: Case, name: str) -> bool:
-    """Say whether this kernel never reads that table."""
+    """Return whether this kernel never reads the table."""
     return name == "memmap_paddr" and case.kernel_behavior.memmap is False
 
 
 @rule("PVH110", ERROR, cause=True)
 def ebx_does_not_point_to_start_info(case: Case) -> Iterator[Defect]:
-    """A PVH guest is given nothing but the address in EBX. If there is no struct hvm_start_info at that address, the
+    """The VMM gives a PVH guest only the address in EBX. If there is no struct hvm_start_info at that address, the
     guest has neither a memory map nor a command line.
 
-    Make the VMM load EBX with the physical address of start_info, below 4 GiB, in memory that the guest has.
+    Make the VMM put start_info into RAM below 4 GiB, and load EBX with its physical address.
 
     Source: Xen docs/misc/pvh.pandoc.
     """
@@ -274,16 +276,16 @@ def ebx_does_not_point_to_start_info(case: Case) -> Iterator[Defect]:
     fix = "Load EBX with the physical address of start_info."
     if case.capture.start_info is None:
         why = case.capture.missing.get("start_info", "unreadable")
-        yield Defect("registers.rbx", f"rbx is {ebx:#x}, where start_info cannot be read ({why}). {fix}")
+        yield Defect("registers.rbx", f"rbx is {ebx:#x}, but start_info cannot be read there ({why}). {fix}")
     elif ebx & 0xFFFFFFFF == 0:
-        yield Defect("registers.rbx", f"rbx is 0: nothing is ever handed over at physical address 0. {fix}")
+        yield Defect("registers.rbx", f"rbx is 0: no VMM puts start_info at physical address 0. {fix}")
 
 
 @rule("PVH111", WARNING)
 def pvh_start_info_differs_from_start_info(case: Case) -> Iterator[Defect]:
     """The kernel's entry code copies start_info, at the address in EBX, to pvh_start_info. If the two differ, one of
-    them was overwritten: by a write to memory that the map lists as free, or because start_info is in ROM. Linux since
-    6.12 uses the first word of start_info as its stack for one call, which does not work in ROM.
+    them was overwritten by a write to memory that the map lists as free, or start_info is in ROM: Linux 6.12 and later
+    uses the first word of start_info as its stack for one call, which does not work in ROM.
 
     Compare the two with `diff entry`, and use `map` to see what else is at their addresses.
 

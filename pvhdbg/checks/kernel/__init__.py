@@ -1,6 +1,6 @@
 """Rules about the kernel.
 
-boot_params  PVH401 to PVH412: the boot_params that it built from the handover
-e820         PVH421 and PVH422: its e820_table
-preflight    PVH501 to PVH523: its file and QEMU's command line, examined before the start
+boot_params  PVH401 to PVH412: pvh_bootparams, which the kernel built from the handover, and its copy, boot_params
+e820         PVH421 and PVH422: the kernel's e820_table
+preflight    PVH501 to PVH523: the kernel file and QEMU's command line, examined before QEMU starts
 """

@@ -1,4 +1,4 @@
-"""PVH401 to PVH412: the boot_params that the kernel built, compared with the model's and with its own copy."""
+"""PVH401 to PVH412: pvh_bootparams, compared with what the model expects and with the kernel's copy, boot_params."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _WITH_OWN_RULE = {
 }
 _DISPLAY = ("boot_params.screen_info", "boot_params.efi_info")
 _BYTES_SHOWN = 16
-_FIX = "Check what writes there."
+_FIX = "Check what writes to this address."
 
 
 def _defects(case: Case, is_meant: Callable[[str], bool], then: str) -> Iterator[Defect]:
-    """Yield the mismatches whose path `is_meant`; `then` is their consequence."""
+    """Yield the mismatches whose path `is_meant` accepts; `then` is their consequence."""
     yield from (_defect(case, mismatch, then) for mismatch in case.mismatches if is_meant(mismatch.path))
 
 
@@ -57,7 +57,7 @@ def _is_map(path: str) -> bool:
 
 
 def _isa_index(case: Case) -> int | None:
-    """Return the index at which the ISA range should be: behind the last entry of the map."""
+    """Return the index at which the ISA range should be: after the last entry of the map."""
     if case.expected is None:
         return None
     expected = BootParams(case.expected.boot_params)
@@ -72,25 +72,25 @@ def _is_isa(case: Case, path: str) -> bool:
 
 
 @rule("PVH401", ERROR)
-def boot_params_differs_from_the_memory_map(case: Case) -> Iterator[Defect]:
+def pvh_bootparams_differs_from_the_memory_map(case: Case) -> Iterator[Defect]:
     """Linux copies the memory map entry by entry and in order, including empty entries and those of type 0, and counts
-    the entries in one byte. If boot_params has something else, memory was lost or added between the VMM and the kernel.
+    the entries in one byte. If pvh_bootparams has another map, the kernel's memory is not what the VMM passed.
 
-    Compare `memmap` with `bootparams`. Check whether this kernel changes init_pvh_bootparams, and use `map` to see what
-    else is at the address of pvh_bootparams.
+    Compare `memmap` with `bootparams`. Check whether this kernel modifies init_pvh_bootparams, and use `map` to see
+    what else is at the address of pvh_bootparams.
 
     Source: Linux arch/x86/platform/pvh/enlighten.c, init_pvh_bootparams.
     """
-    then = "this is not the memory map that was handed over"
+    then = "this is not the memory map that the VMM passed"
     yield from _defects(case, lambda path: _is_map(path) and not _is_isa(case, path), then)
 
 
 @rule("PVH402", WARNING)
 def isa_range_was_not_added(case: Case) -> Iterator[Defect]:
-    """Behind the last entry of the map Linux adds 0xa0000-0xfffff as reserved, if there is room. Without that entry,
-    the memory of video cards and ROMs may be used as RAM.
+    """After the last entry of the map, Linux adds 0xa0000-0xfffff as reserved, if there is room. Without that entry,
+    the kernel may use the memory of video cards and ROMs as RAM.
 
-    Check whether this kernel changes init_pvh_bootparams, and use `map` to see what else is at the address of
+    Check whether this kernel modifies init_pvh_bootparams, and use `map` to see what else is at the address of
     pvh_bootparams.
 
     Source: Linux arch/x86/platform/pvh/enlighten.c, init_pvh_bootparams.
@@ -104,7 +104,7 @@ def cmd_line_ptr_is_not_cmdline_paddr(case: Case) -> Iterator[Defect]:
     """hdr.cmd_line_ptr must be the low 32 bits of start_info's cmdline_paddr. With any other value the kernel uses
     other bytes as its command line, or none.
 
-    Check whether this kernel changes init_pvh_bootparams, and use `map` to see what else is at the address of
+    Check whether this kernel modifies init_pvh_bootparams, and use `map` to see what else is at the address of
     pvh_bootparams.
 
     Source: Linux arch/x86/platform/pvh/enlighten.c, init_pvh_bootparams.
@@ -118,7 +118,7 @@ def ramdisk_is_not_module_0(case: Case) -> Iterator[Defect]:
     """hdr.ramdisk_image and hdr.ramdisk_size must be the low 32 bits of module 0's address and size, or 0 if there are
     no modules. With any other value the kernel loses its ramdisk.
 
-    Check whether this kernel changes init_pvh_bootparams, and use `map` to see what else is at the address of
+    Check whether this kernel modifies init_pvh_bootparams, and use `map` to see what else is at the address of
     pvh_bootparams.
 
     Source: Linux arch/x86/platform/pvh/enlighten.c, init_pvh_bootparams.
@@ -129,24 +129,24 @@ def ramdisk_is_not_module_0(case: Case) -> Iterator[Defect]:
 
 @rule("PVH405", WARNING)
 def hdr_version_is_unexpected(case: Case) -> Iterator[Defect]:
-    """PVH kernels set hdr.version to 2.12 (0x20c); the first ones set 0x212 by mistake. Only 32-bit kernels before 5.9
-    compare it, before they read hardware_subarch.
+    """PVH kernels set hdr.version to 2.12 (0x20c); the first PVH kernels set it to 0x212 by mistake. Only 32-bit
+    kernels before 5.9 check it, before they read hardware_subarch.
 
-    Check whether this kernel changes init_pvh_bootparams, and use `map` to see what else is at the address of
+    Check whether this kernel modifies init_pvh_bootparams, and use `map` to see what else is at the address of
     pvh_bootparams.
 
     Source: Linux arch/x86/platform/pvh/enlighten.c, init_pvh_bootparams.
     """
-    then = "32-bit kernels before 5.9 compare it"
+    then = "32-bit kernels before 5.9 check it"
     yield from _defects(case, lambda path: path == f"{_HDR}version", then)
 
 
 @rule("PVH406", WARNING, ERROR)
 def type_of_loader_is_unexpected(case: Case) -> Iterator[Defect]:
-    """PVH kernels set hdr.type_of_loader to 0xb0 (QEMU), whatever VMM started them, or to 0x90 (Xen) if they detect
-    Xen. If it is 0, the kernel ignores its ramdisk.
+    """PVH kernels set hdr.type_of_loader to 0x90 (Xen) if they detect Xen, and to 0xb0 (QEMU) with every other VMM. If
+    it is 0, the kernel ignores its ramdisk.
 
-    Check whether this kernel changes init_pvh_bootparams, and use `map` to see what else is at the address of
+    Check whether this kernel modifies init_pvh_bootparams, and use `map` to see what else is at the address of
     pvh_bootparams.
 
     Source: Linux arch/x86/platform/pvh/enlighten.c; arch/x86/kernel/setup.c, early_reserve_initrd.
@@ -160,10 +160,10 @@ def type_of_loader_is_unexpected(case: Case) -> Iterator[Defect]:
 
 @rule("PVH407", WARNING)
 def acpi_rsdp_addr_is_unexpected(case: Case) -> Iterator[Defect]:
-    """Linux from 2026 on (commit 7271cb98e498) copies rsdp_paddr to boot_params.acpi_rsdp_addr. Older kernels pass it
-    on through a hook and leave the field 0. With any other value the kernel may not find its ACPI tables.
+    """Linux with commit 7271cb98e498 (2026) copies rsdp_paddr to boot_params.acpi_rsdp_addr. Older kernels leave the
+    field 0 and use pvh_get_root_pointer instead. With any other value, the kernel may not find its ACPI tables.
 
-    Check whether this kernel changes init_pvh_bootparams, and use `map` to see what else is at the address of
+    Check whether this kernel modifies init_pvh_bootparams, and use `map` to see what else is at the address of
     pvh_bootparams.
 
     Source: Linux commit 7271cb98e498.
@@ -173,10 +173,10 @@ def acpi_rsdp_addr_is_unexpected(case: Case) -> Iterator[Defect]:
 
 
 @rule("PVH408", WARNING)
-def boot_params_field_is_not_0(case: Case) -> Iterator[Defect]:
-    """xen_prepare_pvh clears the structure and then sets only a few fields. Others can do harm: if sentinel is not 0,
-    the kernel clears further fields; with KASLR_FLAG in loadflags it would assume that it was moved; the ext_* fields
-    are the upper halves of addresses.
+def pvh_bootparams_field_is_not_0(case: Case) -> Iterator[Defect]:
+    """xen_prepare_pvh clears pvh_bootparams and then sets only a few fields. Other fields that are not 0 can do harm:
+    with a nonzero sentinel, the kernel clears more fields; with KASLR_FLAG in loadflags, it assumes that it was moved;
+    the ext_* fields are the upper halves of addresses.
 
     Something else wrote to this address. Use `map` to see what else is there.
 
@@ -203,8 +203,8 @@ def screen_info_or_efi_info_is_set_without_xen(case: Case) -> Iterator[Defect]:
 
 @rule("PVH410", INFO)
 def hdr_version_is_0x212(case: Case) -> Iterator[Defect]:
-    """0x212 was meant as version 2.12, but it is 2.18. Kernels up to 4.18 and those of the RFC of 2017 set it. Nothing
-    reads it as 2.18.
+    """0x212 was meant to be version 2.12, but it means 2.18. Kernels up to 4.18 and kernels built with the 2017 RFC
+    patches set it. No known program interprets it as 2.18.
 
     No change is needed.
 
@@ -212,16 +212,14 @@ def hdr_version_is_0x212(case: Case) -> Iterator[Defect]:
     """
     params = case.pvh_bootparams
     if params and params.hdr.version == RFC_VERSION:
-        message = (
-            f"hdr.version is {RFC_VERSION:#x}, not 0x20c: a mistake in the first PVH kernels, without consequences."
-        )
+        message = f"hdr.version is {RFC_VERSION:#x}, not 0x20c: this is a harmless mistake in the first PVH kernels."
         yield Defect(f"{_HDR}version", message, params.hdr.address_of(type(params.hdr).version))
 
 
 @rule("PVH411", INFO)
 def kernel_detected_xen(case: Case) -> Iterator[Defect]:
     """type_of_loader 0x90 means that the kernel found Xen's CPUID leaves. It then prepares for hypercalls, and asks Xen
-    for the memory map if start_info has none. That is correct on Xen, and under QEMU's KVM with xen-version.
+    for the memory map if start_info has no map. This is correct on Xen, and under KVM with QEMU's option xen-version=.
 
     On any other machine, make the VMM hide Xen's CPUID leaves.
 
@@ -230,7 +228,7 @@ def kernel_detected_xen(case: Case) -> Iterator[Defect]:
     params = case.pvh_bootparams
     if params and params.hdr.type_of_loader == LOADER_XEN:
         message = (
-            f"hdr.type_of_loader is {LOADER_XEN:#x}: this kernel found Xen's CPUID leaves. If this is not Xen, the VMM "
+            f"hdr.type_of_loader is {LOADER_XEN:#x}: this kernel found Xen's CPUID leaves. If the VMM is not Xen, it "
             "should hide them."
         )
         yield Defect(f"{_HDR}type_of_loader", message, params.hdr.address_of(type(params.hdr).type_of_loader))
@@ -238,7 +236,7 @@ def kernel_detected_xen(case: Case) -> Iterator[Defect]:
 
 @rule("PVH412", WARNING)
 def boot_params_differs_from_pvh_bootparams(case: Case) -> Iterator[Defect]:
-    """Early in its boot, Linux copies pvh_bootparams to boot_params byte by byte. If the two differ, something wrote to
+    """Early in the boot, Linux copies pvh_bootparams to boot_params byte by byte. If the two differ, something wrote to
     one of them in between, or sentinel was not 0.
 
     Compare the two with `diff bootparams`.

@@ -1,4 +1,4 @@
-"""PVH421 and PVH422: the kernel's e820_table, compared with the maps that it was made from."""
+"""PVH421 and PVH422: the kernel's e820_table, compared with boot_params and with the memory map from the VMM."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _ISA = (ISA_START, ISA_START + ISA_SIZE)
 _NEGLIGIBLE = 1 << 20
-"""Less RAM than this may be lost without a finding."""
+"""The kernel may lose less RAM than this without a finding."""
 
 
 def _complete_table(case: Case) -> E820 | None:
@@ -32,9 +32,9 @@ def _complete_table(case: Case) -> E820 | None:
 
 @rule("PVH421", WARNING)
 def e820_table_differs_from_boot_params(case: Case) -> Iterator[Defect]:
-    """Linux sorts the map in boot_params, gives overlapping ranges the larger type, joins adjacent ranges of the same
-    type and drops empty ones. If e820_table has other entries, its memory is not what was handed over. boot_params was
-    changed, or the map has fewer entries than this kernel accepts, or pvhdbg does not know this kernel's behavior.
+    """Linux builds e820_table from the map in boot_params: it sorts the ranges, gives overlapping ranges the larger
+    type, merges adjacent ranges of the same type, and drops empty ranges. If e820_table has other entries, either
+    boot_params was changed, or the map has fewer entries than this kernel accepts, or this kernel works differently.
 
     Compare `e820` with `bootparams`.
 
@@ -67,7 +67,7 @@ def kernel_lost_memory(case: Case) -> Iterator[Defect]:
     """RAM that the VMM listed is missing from the kernel's e820_table, so the kernel does not use it. If the kernel has
     no map at all, it assumes 636 KiB of RAM and panics soon after.
 
-    The other findings, at this stop and at earlier ones, say where the memory was lost.
+    The other findings, at this stop and at earlier stops, show where the memory was lost.
 
     Source: Linux arch/x86/kernel/e820.c.
     """
@@ -83,5 +83,5 @@ def kernel_lost_memory(case: Case) -> Iterator[Defect]:
     elif handed_over and handed_over.protocol != NO_MAP:
         lost = ranges.total(ranges.minus(ram_ranges(decode_entries(handed_over.entries)), [*ram, _ISA]))
         if lost >= _NEGLIGIBLE:
-            message = f"e820_table lacks {lost:#x} bytes of the handed-over RAM: the kernel does not use it. {see_also}"
+            message = f"e820_table lacks {lost:#x} bytes of the VMM's RAM: the kernel does not use them. {see_also}"
             yield Defect("e820_table", message, table.paddr)

@@ -1,4 +1,4 @@
-"""PVH501 to PVH523: preflight's verdicts on the kernel's file and on QEMU's command line, reported once a run."""
+"""PVH501 to PVH523: preflight's verdicts on the kernel file and on QEMU's command line, reported once per run."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def _defects(case: Case, slug: str, field: str) -> Iterator[Defect]:
 
 @rule("PVH501", ERROR, when=ONCE)
 def qemu_mistakes_the_file_for_a_bzimage(case: Case) -> Iterator[Defect]:
-    """The first thing that QEMU looks for in a kernel file is "HdrS" at offset 0x202. A file with these bytes is
-    started by Linux's own boot protocol, never through its PVH entry.
+    """The first thing that QEMU looks for in a kernel file is "HdrS" at offset 0x202. QEMU boots a file with these
+    bytes via the Linux boot protocol, never via its PVH entry.
 
     Link the file so that something else is at that offset.
 
@@ -37,10 +37,10 @@ def qemu_mistakes_the_file_for_a_bzimage(case: Case) -> Iterator[Defect]:
 
 @rule("PVH502", ERROR, when=ONCE)
 def multiboot_header_takes_precedence(case: Case) -> Iterator[Defect]:
-    """Since QEMU 4.0 a multiboot header in the first 8 KiB of the file takes precedence over the PVH note. QEMU refuses
-    a 64-bit file with such a header: "Cannot load x86-64 image, give a 32bit one".
+    """In QEMU 4.0 and later, a multiboot header in the first 8 KiB of the file takes precedence over the PVH note. QEMU
+    rejects a 64-bit file with a multiboot header: "Cannot load x86-64 image, give a 32bit one".
 
-    Remove the header, or move it behind the first 8 KiB.
+    Remove the header, or move it past the first 8 KiB.
 
     Source: QEMU hw/i386/x86.c and multiboot.c; QEMU issue 243.
     """
@@ -60,7 +60,7 @@ def file_is_not_for_x86(case: Case) -> Iterator[Defect]:
 
 @rule("PVH504", ERROR, when=ONCE)
 def e_flags_has_unsupported_bits(case: Case) -> Iterator[Defect]:
-    """QEMU refuses an ELF file that has certain bits of e_flags set ("elfboot unsupported flags"). x86 defines no ELF
+    """QEMU rejects an ELF file that has certain bits of e_flags set ("elfboot unsupported flags"). x86 defines no ELF
     flags.
 
     Link the file with e_flags 0.
@@ -72,10 +72,9 @@ def e_flags_has_unsupported_bits(case: Case) -> Iterator[Defect]:
 
 @rule("PVH505", ERROR, when=ONCE)
 def machine_type_does_not_support_pvh(case: Case) -> Iterator[Defect]:
-    """Machine types up to pc-*-3.1 never start a kernel through its PVH entry, so that old guests find the machine that
-    they know.
+    """Machine types up to pc-*-3.1 never boot a kernel via its PVH entry, for compatibility with old guests.
 
-    Use microvm, q35 or pc, or a versioned type from 4.0 on.
+    Use microvm, q35 or pc, or a versioned type of QEMU 4.0 or later.
 
     Source: QEMU hw/i386/pc_piix.c and pc_q35.c, pvh_enabled.
     """
@@ -84,8 +83,8 @@ def machine_type_does_not_support_pvh(case: Case) -> Iterator[Defect]:
 
 @rule("PVH506", ERROR, when=ONCE)
 def segment_is_larger_in_the_file_than_in_memory(case: Case) -> Iterator[Defect]:
-    """p_filesz of a segment must not be larger than its p_memsz. QEMU 7.2 hangs while it loads such a file; newer
-    versions refuse it.
+    """p_filesz of a segment must not be larger than its p_memsz. QEMU 7.2 hangs when it loads such a file; newer
+    versions reject it.
 
     Correct the program header.
 
@@ -96,8 +95,8 @@ def segment_is_larger_in_the_file_than_in_memory(case: Case) -> Iterator[Defect]
 
 @rule("PVH507", ERROR, when=ONCE)
 def kernel_does_not_fit_in_memory(case: Case) -> Iterator[Defect]:
-    """QEMU loads each PT_LOAD segment at its p_paddr, but only as far as the machine has memory. The kernel then lacks
-    its end.
+    """QEMU loads each PT_LOAD segment at its p_paddr, but drops the part for which the machine has no memory. The end
+    of the kernel is then missing.
 
     Give the machine more memory with -m.
 
@@ -108,7 +107,7 @@ def kernel_does_not_fit_in_memory(case: Case) -> Iterator[Defect]:
 
 @rule("PVH508", ERROR, when=ONCE)
 def segments_overlap(case: Case) -> Iterator[Defect]:
-    """QEMU refuses an image in which two segments have bytes for the same physical address.
+    """QEMU rejects an image in which two segments have bytes for the same physical address.
 
     Give each PT_LOAD segment its own range of physical addresses.
 
@@ -119,7 +118,7 @@ def segments_overlap(case: Case) -> Iterator[Defect]:
 
 @rule("PVH509", ERROR, when=ONCE)
 def note_alignment_is_0(case: Case) -> Iterator[Defect]:
-    """QEMU divides by p_align of a PT_NOTE segment. If it is 0, QEMU dies of SIGFPE.
+    """QEMU divides by p_align of a PT_NOTE segment. If p_align is 0, QEMU crashes with SIGFPE.
 
     Link the segment with an alignment of 4.
 
@@ -145,7 +144,7 @@ def qemu_misses_the_note(case: Case) -> Iterator[Defect]:
     .note.gnu.property, which is aligned to 8, into the same segment. QEMU then skips the PVH note: "Error loading
     uncompressed kernel without PVH ELF Note". Xen and linux-loader find it.
 
-    Remove .note.gnu.property, or put .notes into a PT_NOTE segment of its own with alignment 4.
+    Remove .note.gnu.property, or put .notes into a separate PT_NOTE segment with alignment 4.
 
     Source: QEMU include/hw/elf_ops.h; kata-containers issues 3135 and 3145; osv issue 1113.
     """
@@ -154,8 +153,8 @@ def qemu_misses_the_note(case: Case) -> Iterator[Defect]:
 
 @rule("PVH512", ERROR, when=ONCE)
 def note_is_in_no_segment(case: Case) -> Iterator[Defect]:
-    """Loaders read notes from PT_NOTE segments, not from sections. A linker script with its own PHDRS command needs a
-    PT_NOTE entry there.
+    """Loaders read notes from PT_NOTE segments, not from sections. If a linker script has its own PHDRS command, the
+    command must include a PT_NOTE segment.
 
     Add a PT_NOTE program header for the section of the note.
 
@@ -178,8 +177,8 @@ def notes_were_stripped(case: Case) -> Iterator[Defect]:
 
 @rule("PVH514", ERROR, when=ONCE)
 def pvh_note_is_missing(case: Case) -> Iterator[Defect]:
-    """The ELF note PHYS32_ENTRY (owner Xen, type 18) says where to enter the kernel. Without it no loader can start the
-    kernel by PVH.
+    """The ELF note PHYS32_ENTRY (owner Xen, type 18) holds the address at which to enter the kernel. Without it, no
+    loader can boot the kernel via PVH.
 
     Build Linux with CONFIG_PVH=y; add the note to any other kernel.
 
@@ -190,8 +189,8 @@ def pvh_note_is_missing(case: Case) -> Iterator[Defect]:
 
 @rule("PVH515", WARNING, when=ONCE)
 def qemu_reads_the_wrong_note(case: Case) -> Iterator[Defect]:
-    """QEMU uses the first note of type 18 in each segment, and of all segments the last that has one. It does not
-    compare the owner, so a note of GNU or of another owner with the same type becomes the entry.
+    """In each segment, QEMU looks at the first note of type 18; if several segments have such a note, it uses the last
+    segment. QEMU does not check the owner, so it may take another owner's note of type 18 for the PVH note.
 
     Give the other note another type, or put it where QEMU does not find it first.
 
@@ -202,8 +201,7 @@ def qemu_reads_the_wrong_note(case: Case) -> Iterator[Defect]:
 
 @rule("PVH516", WARNING, when=ONCE)
 def note_owner_is_not_xen(case: Case) -> Iterator[Defect]:
-    """QEMU does not compare the owner of the note, but Xen, Cloud Hypervisor and Firecracker accept only the owner
-    "Xen".
+    """QEMU does not check the owner of the note, but Xen, Cloud Hypervisor and Firecracker accept only the owner "Xen".
 
     Set the owner to "Xen".
 
@@ -214,8 +212,8 @@ def note_owner_is_not_xen(case: Case) -> Iterator[Defect]:
 
 @rule("PVH517", WARNING, when=ONCE)
 def note_is_misplaced(case: Case) -> Iterator[Defect]:
-    """QEMU checks the bounds of each note separately, so it can find a note behind the end of the segment. Other
-    loaders do not find it.
+    """QEMU checks the bounds of each note separately, so it can find a note past the end of the segment. Other loaders
+    do not find that note.
 
     Pad names and descriptors to 4 bytes, and make the segment cover all its notes.
 
@@ -238,8 +236,8 @@ def note_has_an_invalid_size(case: Case) -> Iterator[Defect]:
 
 @rule("PVH519", ERROR, when=ONCE)
 def qemu_reads_past_the_notes(case: Case) -> Iterator[Defect]:
-    """If a PT_NOTE segment has no note of type 18, QEMU's search may continue behind the segment, until it finds bytes
-    that look like a note or reaches the end of the file.
+    """If a PT_NOTE segment has no note of type 18, QEMU's search may continue past the end of the segment, until it
+    finds bytes that look like a note or reaches the end of the file.
 
     Put all notes into one PT_NOTE segment.
 
@@ -250,9 +248,9 @@ def qemu_reads_past_the_notes(case: Case) -> Iterator[Defect]:
 
 @rule("PVH520", ERROR, when=ONCE)
 def entry_is_outside_the_image(case: Case) -> Iterator[Defect]:
-    """PHYS32_ENTRY is a physical address: where PT_LOAD puts the code (p_paddr), not the address that it is linked at.
-    A kernel that is loaded at another address than it was built for needs a PHYS32_RELOC note, and a loader that
-    supports it.
+    """PHYS32_ENTRY is a physical address: the address at which PT_LOAD puts the code (p_paddr), not its link address. A
+    kernel that is loaded at a different address than it was built for needs a PHYS32_RELOC note, and a loader that
+    supports this note.
 
     Put the entry's physical address into the note.
 
@@ -278,7 +276,7 @@ def kernel_without_pae_enables_pae(case: Case) -> Iterator[Defect]:
     """Before commit db9aded979b4, a 32-bit Linux without CONFIG_X86_PAE nevertheless set CR4.PAE in its PVH entry, and
     died when it loaded CR3.
 
-    Build the kernel with CONFIG_X86_PAE=y, or use one with that commit.
+    Build the kernel with CONFIG_X86_PAE=y, or use a kernel with that commit.
 
     Source: Linux commit db9aded979b4.
     """
@@ -286,10 +284,10 @@ def kernel_without_pae_enables_pae(case: Case) -> Iterator[Defect]:
 
 
 @rule("PVH523", ERROR, when=ONCE)
-def command_line_overflows_the_buffer_of_the_firmware(case: Case) -> Iterator[Defect]:
+def command_line_overflows_the_firmware_buffer(case: Case) -> Iterator[Defect]:
     """pvh.bin, the option ROM that starts PVH kernels on pc and q35, and on a microvm with SeaBIOS, has a buffer of
-    4096 bytes for the command line. A longer command line overwrites the module list and start_info behind the buffer:
-    the magic becomes text, and the kernel hits a BUG.
+    4096 bytes for the command line. A longer command line overwrites the module list and start_info, which follow the
+    buffer: the magic becomes text, and the kernel hits a BUG.
 
     Shorten the command line, or use a microvm with qboot, which has no limit.
 

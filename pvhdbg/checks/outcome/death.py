@@ -1,4 +1,4 @@
-"""PVH900 to PVH911: why the guest died or did not reach the next stage. They run only after such an end."""
+"""PVH900 to PVH911: why the guest died or did not reach the next stage. These rules run only after such an end."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from pvhdbg.checks.outcome.failure import (
     opcode,
     rip_paddr,
 )
-from pvhdbg.checks.rules import ON_FAILURE, Defect, rule, sentence
+from pvhdbg.checks.rules import ON_FAILURE, RULES, Defect, rule, sentence
 from pvhdbg.image.facts import EM_X86_64
 from pvhdbg.image.verdict import FATAL
 
@@ -36,8 +36,8 @@ _STACK_USED = 4096
 _BEFORE_BOOTPARAMS = (None, "entry", "prepare")
 _FIXES = {
     "start_info.magic": "Make EBX point to an intact struct hvm_start_info.",
-    "start_info.version": "Hand over version 1 with memmap_paddr and memmap_entries.",
-    "start_info.memmap_entries": "Hand over a table at memmap_paddr and the number of its entries.",
+    "start_info.version": "Pass a version 1 start_info with memmap_paddr and memmap_entries set.",
+    "start_info.memmap_entries": "Set it to the number of entries of the table at memmap_paddr.",
 }
 
 
@@ -54,15 +54,23 @@ def guest_died(case: Case) -> Iterator[Defect]:
         return
     message = death.describe(at_rip(case))
     if death.is_triple_fault and opcode(case) == UD2:
-        message = f"triple fault{at_rip(case)}, on the ud2 of a BUG"
+        message = f"triple fault{at_rip(case)}, raised by the ud2 of a BUG"
+    elif death.is_triple_fault and _is_explained(case):
+        message = f"triple fault{at_rip(case)}"
     yield Defect("registers.rip", message, rip_paddr(case))
+
+
+def _is_explained(case: Case) -> bool:
+    """Return whether another rule finds why the guest died, so that it cannot have asked for a reset itself."""
+    causes = [rule for rule in RULES.values() if rule.cause and rule.when == ON_FAILURE]
+    return last_stage(case) is not None and any(True for rule in causes for _ in rule.check(case))
 
 
 @rule("PVH901", ERROR, when=ON_FAILURE, cause=True)
 def kernel_hit_a_bug(case: Case) -> Iterator[Defect]:
     """xen_prepare_pvh hits a BUG, which is the instruction `ud2`, if start_info's magic is wrong, or if start_info has
-    no memory map and the kernel detects no Xen to ask for one. There is no IDT yet, so the BUG is a triple fault. The
-    kernel prints its message only to Xen's console; under KVM and TCG nothing appears.
+    no memory map and the guest is not on Xen, which could supply a map. There is no IDT yet, so the BUG causes a triple
+    fault. The kernel prints its message only to Xen's console; under KVM and TCG nothing appears.
 
     The finding names the condition that failed. Use `--set` and `--protocol` to try other values with the same kernel.
 
@@ -77,10 +85,10 @@ def kernel_hit_a_bug(case: Case) -> Iterator[Defect]:
 
 @rule("PVH902", ERROR, when=ON_FAILURE, cause=True)
 def kernel_page_faulted_without_an_idt(case: Case) -> Iterator[Defect]:
-    """The kernel's first page tables map only 1 GiB of physical memory; those of a 32-bit kernel map little more than
-    the kernel. The kernel cannot read handed-over data beyond that. There is no IDT yet, so the page fault is a triple
+    """The kernel's first page tables map only 1 GiB of physical memory, or in a 32-bit kernel little more than the
+    kernel itself. The kernel cannot read data at higher addresses. There is no IDT yet, so the page fault is a triple
     fault, and CR2 holds the address. Linux accesses physical memory through its direct map, which starts at
-    0xffff888000000000 in 64-bit kernels and at 0xc0000000 in 32-bit ones.
+    0xffff888000000000 in 64-bit kernels and at 0xc0000000 in 32-bit kernels.
 
     Put the memory map and the module list below 1 GiB; for a 32-bit kernel, below the kernel.
 
@@ -112,14 +120,14 @@ def _unmapped(case: Case) -> str:
 
 
 def _accessed_paddrs(case: Case, cr2: int) -> list[int]:
-    """Return the physical addresses that the kernel may have accessed: by its identity map and by its direct map."""
+    """Return the physical addresses that the kernel may have accessed, through its identity map or its direct map."""
     maps = case.kernel_behavior.early or EarlyMaps(direct_map=DIRECT_MAP_32)
     paddr = maps.direct_map_paddr(cr2)
     return [cr2] if paddr is None else [cr2, paddr]
 
 
 def _early_reads(case: Case) -> Iterator[tuple[str, str, int, int]]:
-    """Yield name, field, start and end of everything that xen_prepare_pvh reads."""
+    """Yield the name, field, start and end of each range that xen_prepare_pvh reads."""
     handover = case.handover
     info = handover.effective_start_info if handover else None
     if handover is None or info is None:
@@ -138,13 +146,13 @@ def _early_reads(case: Case) -> Iterator[tuple[str, str, int, int]]:
 
 
 @rule("PVH903", ERROR, when=ON_FAILURE, cause=True)
-def kernel_of_the_rfc_requires_kvm(case: Case) -> Iterator[Defect]:
-    """The kernel of the RFC of 2017, as it was posted, looks for KVM's CPUID leaf and hits a BUG without it. Under TCG
-    there is no such leaf. Later kernels do not have this test.
+def kernel_with_the_2017_rfc_patches_requires_kvm(case: Case) -> Iterator[Defect]:
+    """A kernel built with the 2017 RFC patches, as they were posted, looks for KVM's CPUID leaf and hits a BUG if there
+    is no such leaf. TCG does not provide it. Other kernels do not check for it.
 
     Run the kernel under KVM (`--accel kvm`).
 
-    Source: the RFC of 2017, arch/x86/xen/enlighten_pvh.c.
+    Source: the 2017 RFC patches, arch/x86/xen/enlighten_pvh.c.
     """
     info = case.handover.effective_start_info if case.handover else None
     if death_of(case) is None or opcode(case) != UD2 or last_stage(case) not in _BEFORE_BOOTPARAMS or info is None:
@@ -152,26 +160,26 @@ def kernel_of_the_rfc_requires_kvm(case: Case) -> Iterator[Defect]:
     behavior = case.kernel_behavior
     if behavior.e820_module and behavior.memmap is False and case.machine.accel == "tcg" and info.magic == MAGIC:
         message = (
-            "accel is tcg, but this kernel requires KVM: it follows the RFC of 2017 and hits a BUG without KVM's "
-            f"CPUID leaf{at_rip(case)}. Use --accel kvm."
+            "accel is tcg, but this kernel requires KVM: it was built with the 2017 RFC patches and hits a BUG "
+            f"without KVM's CPUID leaf{at_rip(case)}. Use --accel kvm."
         )
         yield Defect("machine.accel", message)
 
 
 @rule("PVH904", ERROR, when=ON_FAILURE, cause=True)
 def memory_map_overran_boot_params(case: Case) -> Iterator[Defect]:
-    """The map has more entries than struct boot_params has room for, and the kernel wrote them over what lies behind
-    the structure: its stack, or the canary that guards the stack. It dies when the function returns, or hangs in a
+    """The map has more entries than fit into struct boot_params, and the kernel wrote them past the end of the
+    structure, over its stack or the canary that guards the stack. It crashes when the function returns, or hangs in a
     panic whose message is not printed.
 
-    Hand over at most 126 entries.
+    Pass at most 126 entries.
 
     Source: Linux arch/x86/platform/pvh/enlighten.c, init_pvh_bootparams.
     """
     death = case.predicted_death
     if death and death.kind == OVERRUN and last_stage(case) in _BEFORE_BOOTPARAMS:
         name, most = death.field.rpartition(".")[2], ZERO_PAGE_ENTRIES - 2
-        message = f"{name} is too large: {death.why}. Hand over at most {most} entries."
+        message = f"{name} is too large: {death.why}. Pass at most {most} entries."
         yield Defect(death.field, message, handover_address(case, death.field))
 
 
@@ -200,10 +208,10 @@ def kvm_failed_to_run_an_instruction(case: Case) -> Iterator[Defect]:
 
 @rule("PVH906", ERROR, when=ON_FAILURE, cause=True)
 def qemu_exited(case: Case) -> Iterator[Defect]:
-    """QEMU itself exited: it refused something while the guest was running, it was killed, or it crashed. For example,
-    a PT_NOTE segment with p_align 0 makes it die of SIGFPE.
+    """QEMU itself exited: it rejected something while the guest was running, it was killed, or it crashed. For example,
+    it crashes with SIGFPE on a PT_NOTE segment with p_align 0.
 
-    Read the message: it contains what QEMU printed last.
+    Read the message, which contains the last output of QEMU.
     """
     death = death_of(case)
     if death and death.how in ("qemu-exit", "qemu-signal"):
@@ -213,8 +221,8 @@ def qemu_exited(case: Case) -> Iterator[Defect]:
 
 @rule("PVH907", ERROR, when=ON_FAILURE, cause=True)
 def guest_never_reached_its_entry(case: Case) -> Iterator[Defect]:
-    """QEMU started, but the guest never reached the address in its PVH note. QEMU started the file by another protocol,
-    read another note than the intended one, or loaded nothing at that address.
+    """QEMU started, but the guest never reached the address in its PVH note. QEMU booted the file via another protocol,
+    read a different note than intended, or loaded nothing at that address.
 
     `pvhdbg inspect KERNEL` shows how each loader sees the file.
 
@@ -228,14 +236,15 @@ def guest_never_reached_its_entry(case: Case) -> Iterator[Defect]:
     if worst:
         message = f"{defect}: {worst.message}. {sentence(worst.hint)}"
     else:
-        message = f"{defect}: firmware or QEMU's arguments started something else. See `pvhdbg inspect`."
+        message = f"{defect}: the firmware or QEMU's arguments started something else. See `pvhdbg inspect`."
     yield Defect("kernel.entry", message)
 
 
 @rule("PVH908", WARNING, when=ON_FAILURE)
 def stack_was_never_set_up(case: Case) -> Iterator[Defect]:
-    """The ABI does not define ESP at the entry, and VMMs leave different values: QEMU the stack of its firmware, Cloud
-    Hypervisor and Firecracker 0. A guest that pushes before it sets ESP works with one VMM and dies with another.
+    """The ABI does not define ESP at the entry, and VMMs leave different values: QEMU leaves the stack of its firmware,
+    Cloud Hypervisor and Firecracker leave 0. A guest that pushes before it sets ESP works with one VMM and crashes with
+    another.
 
     Set ESP in the first instructions of the entry.
 
@@ -247,15 +256,15 @@ def stack_was_never_set_up(case: Case) -> Iterator[Defect]:
         return
     if abs(now - before) < _STACK_USED:
         message = (
-            f"rsp is {now:#x}, still near its value at the entry ({before:#x}): the guest may have no stack of its "
-            "own. Set ESP in its first instructions."
+            f"rsp is {now:#x}, still near its value at the entry ({before:#x}): the guest may not have set up its "
+            "own stack. Set ESP in its first instructions."
         )
         yield Defect("registers.rsp", message)
 
 
 @rule("PVH909", ERROR, when=ON_FAILURE, cause=True)
 def kernel_was_built_without_pae(case: Case) -> Iterator[Defect]:
-    """The kernel died when it enabled paging: it was built without PAE, but its PVH entry sets CR4.PAE.
+    """The kernel crashed when it enabled paging: it was built without PAE, but its PVH entry sets CR4.PAE.
 
     Build it with CONFIG_X86_PAE=y, or use a kernel with commit db9aded979b4.
 
@@ -264,22 +273,23 @@ def kernel_was_built_without_pae(case: Case) -> Iterator[Defect]:
     if death_of(case) and last_stage(case) == "entry":
         for verdict in case.verdicts:
             if verdict.slug == "without-pae":
-                message = f"the kernel died when it enabled paging{at_rip(case)}: {verdict.message}."
+                message = f"the kernel crashed when it enabled paging{at_rip(case)}: {verdict.message}."
                 yield Defect("registers.cr4", f"{message} {sentence(verdict.hint)}")
 
 
 @rule("PVH910", ERROR, when=ON_FAILURE)
 def next_stage_was_not_reached(case: Case) -> Iterator[Defect]:
-    """The guest runs, but did not reach the next stage before the timeout. It may be in an endless loop, as after a
-    panic, or it is slow.
+    """The guest is running, but did not reach the next stage before the timeout. It may be slow, or in an endless loop,
+    for example after a panic.
 
-    Look at its code (`code`) and at its console, or give it more time (`--timeout`).
+    Disassemble its code with `code`, look at its console, or increase --timeout.
     """
     outcome = case.outcome
     if outcome and outcome.ended == TIMED_OUT:
         place = location_suffix(outcome.rip, outcome.symbol)
         where = f": the guest is{place}" if place else ""
-        message = f"stage {outcome.waited_for} was not reached in time{where}. Look at its code, or raise --timeout."
+        fix = "Look at the disassembly with `code`, or increase --timeout."
+        message = f"stage {outcome.waited_for} was not reached in time{where}. {fix}"
         yield Defect("outcome.timeout", message)
 
 
@@ -287,8 +297,8 @@ def next_stage_was_not_reached(case: Case) -> Iterator[Defect]:
 def cpu_has_no_long_mode(case: Case) -> Iterator[Defect]:
     """A 64-bit kernel sets EFER.LME in its PVH entry, but a CPU without long mode has no such bit. On real CPUs and
     under KVM the `wrmsr` causes a general protection fault. TCG leaves the bit clear: paging then starts in 32-bit
-    mode, with page tables that were made for 64-bit mode, and the next instruction causes a page fault. There is no IDT
-    yet, so both are triple faults.
+    mode, with page tables for 64-bit mode, and the next instruction causes a page fault. There is no IDT yet, so both
+    faults are triple faults.
 
     Give the guest a 64-bit CPU: omit `--cpu`, or name a model with the feature `lm`. The 32-bit models are 486, pentium
     to pentium3, athlon, coreduo, n270, qemu32, kvm32 and base.

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pvhdbg.checks.case import Case
 
 _OPCODE_SIZE = 2
+_NO_XEN = ", and the guest is not on Xen, which could supply a map"
 
 
 def death_of(case: Case) -> Death | None:
@@ -48,29 +49,29 @@ def at_rip(case: Case) -> str:
 
 
 def failed_condition(case: Case) -> tuple[str, str]:
-    """Return which condition of xen_prepare_pvh failed: the field that is to blame, and why.
+    """Return the field that made xen_prepare_pvh hit a BUG, and why.
 
-    The model decides it; for a kernel that the model does not know, the handover does.
+    The model predicts them; if it predicts no BUG for this kernel, they are derived from the handover.
     """
     death = case.predicted_death
     info = case.handover.effective_start_info if case.handover else None
     memory_map = case.handover.memory_map if case.handover else None
     if death and death.kind == BUG:
-        no_xen = "" if info is None or info.magic != MAGIC else ", and there is no Xen to ask for one"
-        of_rfc = '; only a kernel of the RFC of 2017 reads the "e820 data" module'
-        return death.field, death.why + no_xen + (of_rfc if memory_map and memory_map.is_module else "")
+        no_xen = "" if info is None or info.magic != MAGIC else _NO_XEN
+        only_rfc = '; only a kernel built with the 2017 RFC patches reads the "e820 data" module'
+        return death.field, death.why + no_xen + (only_rfc if memory_map and memory_map.is_module else "")
     if info is None:
         return "registers.rip", "the cause is unknown, because the handover was not captured"
     if info.magic != MAGIC:
         return "start_info.magic", f"magic is {info.magic:#x}, not {MAGIC:#x}"
     if memory_map is not None and memory_map.protocol != MEMMAP:
         name = "memmap_entries" if info.version else "version"
-        return f"start_info.{name}", f"{name} is 0, so there is no memory map, and there is no Xen to ask for one"
+        return f"start_info.{name}", f"{name} is 0, so there is no memory map{_NO_XEN}"
     return "registers.rip", "the cause is unknown, because the handover meets all known conditions"
 
 
 def handover_address(case: Case, path: str) -> int | None:
-    """Return the physical address of a field of start_info as it was handed over, not of the kernel's copy."""
+    """Return the physical address of a field of the VMM's start_info, not of the kernel's copy."""
     info = (case.handover.start_info or case.handover.effective_start_info) if case.handover else None
     head, _, name = path.partition(".")
     return info.address_of(info.field(name)) if info and head == "start_info" else None

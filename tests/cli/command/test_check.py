@@ -103,7 +103,7 @@ def test_explain_describes_a_rule() -> None:
 
     assert (0, "") == (done.status, done.err)
     assert done.out.startswith("PVH207   info, in some cases warning or error\n  memory map has too many entries\n")
-    assert "Hand over at most 126 entries" in done.out
+    assert "Pass at most 126 entries" in done.out
     assert "  source      Linux arch/x86/platform/pvh/enlighten.c" in done.out
 
 
