@@ -1,4 +1,4 @@
-"""The teaching guest: a small kernel that boots by PVH and prints on the serial console what it was given.
+"""The teaching guest: a small kernel that boots via PVH and prints its boot data on the serial console.
 
 build  build teaching-guest.elf from its source
 
@@ -12,5 +12,5 @@ from pathlib import Path
 SOURCE = Path(__file__).parent
 ELF = SOURCE / "teaching-guest.elf"
 
-# The source folder in its debug information, on any build machine: gdb's `set substitute-path COMPILED_IN SOURCE`.
+# The path of the source folder in the ELF file's debug information. In gdb: `set substitute-path COMPILED_IN SOURCE`.
 COMPILED_IN = "/pvhdbg/guest"

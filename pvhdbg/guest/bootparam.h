@@ -1,7 +1,7 @@
 /*
- * struct boot_params, "the zero page": an x86 kernel gets its boot information in this structure, whatever the boot
- * protocol is. The PVH entry (pvh.c) sets only a few fields and leaves the others zero; those are for BIOS and EFI
- * boots. Every field has its name in Linux, so that a debugger shows the same structure for both kernels.
+ * struct boot_params, also called the zero page: an x86 kernel gets its boot information in this structure, with every
+ * boot protocol. The PVH entry (pvh.c) sets only a few fields and leaves the others zero; those are for BIOS and EFI
+ * boots. Every field has the same name as in Linux, so that a debugger shows the same structure for both kernels.
  */
 #ifndef BOOTPARAM_H
 #define BOOTPARAM_H
@@ -95,7 +95,7 @@ struct efi_info {
 	u32 efi_memmap_hi;
 };
 
-/* What the BIOS says about a disk. Linux has a dozen variants of the last part; here it is only bytes. */
+/* The BIOS's description of a disk. Linux has a dozen variants of the last part; here it is only bytes. */
 struct edd_info {
 	u8 device;
 	u8 version;
@@ -113,7 +113,7 @@ struct boot_e820_entry {
 	u32 type;
 } packed;
 
-/* In a bzImage these bytes are part of the file, and the boot loader fills in its part of them. */
+/* In a bzImage, these bytes are part of the file, and the boot loader fills in some of the fields. */
 struct setup_header {
 	u8 setup_sects;
 	u16 root_flags;
@@ -211,7 +211,7 @@ AT(eddbuf, 0xd00);
 _Static_assert(sizeof(struct boot_params) == 4096, "one page");
 _Static_assert(sizeof(struct boot_e820_entry) == 20, "packed");
 
-/* pvh.c: as the PVH entry fills it in. main.c: the kernel's copy. */
+/* The PVH entry fills in pvh_bootparams (pvh.c). boot_params (main.c) is the kernel's copy. */
 extern struct boot_params pvh_bootparams;
 extern struct boot_params boot_params;
 

@@ -25,14 +25,14 @@ CC = (
     *("-ffreestanding", "-fno-pic", "-fno-pie", "-mcmodel=kernel"),
     # Interrupts use the stack below RSP, and the FPU and SSE are not set up.
     *("-mno-red-zone", "-mgeneral-regs-only"),
-    # Defaults of distributions that need a C library or its cooperation.
+    # Turn off the defaults of distributions that need a C library.
     *("-fno-stack-protector", "-fcf-protection=none", "-fno-asynchronous-unwind-tables", "-U_FORTIFY_SOURCE"),
     # A kernel casts between structures and bytes, and a long map is copied past the end of an array (pvh.c).
     *("-fno-strict-aliasing", "-fno-aggressive-loop-optimizations"),
-    # Readable when single-stepped.
+    # Keep the code readable when it is single-stepped.
     *("-Og", "-gdwarf-5", "-gz=none", "-fno-omit-frame-pointer"),
     *("-Wall", "-Wextra", "-Werror"),
-    # Independent of the build machine.
+    # The result must not depend on the build machine.
     *(f"-fdebug-prefix-map={HERE}={COMPILED_IN}", "-frandom-seed=pvhdbg", "-Wa,-mx86-used-note=no"),
 )
 LD = ("ld", "-m", "elf_x86_64", "-nostdlib", "-static", "-T", "link.ld", "--build-id=sha1")
@@ -43,7 +43,7 @@ def build(outdir: Path) -> Path:
     """Compile and link into `outdir`; return the path of the ELF file.
 
     :raise FileNotFoundError: if gcc or ld is missing.
-    :raise subprocess.CalledProcessError: if one of them fails. Its messages are on standard error.
+    :raise subprocess.CalledProcessError: if gcc or ld fails. The messages are on standard error.
     """
     elf = outdir.absolute() / ELF.name
     with tempfile.TemporaryDirectory() as objects:

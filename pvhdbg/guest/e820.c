@@ -1,15 +1,15 @@
 /*
  * Build the kernel's memory map from the one in the zero page.
  *
- * The firmware's map may be unsorted and contain overlapping or empty ranges. The kernel needs it sorted, each byte
- * to be listed at most once, and adjacent ranges of one type to be joined. A kernel's memory allocator is built on the result,
- * and it is printed as the "BIOS-e820" lines at the start of every Linux log. They have the same format here.
+ * The firmware's map may be unsorted and contain overlapping or empty ranges. The kernel needs a sorted map that lists
+ * each byte at most once, with adjacent ranges of the same type joined. The kernel's memory allocator uses the result.
+ * Linux prints it as the "BIOS-e820" lines at the start of its log. This guest prints the same format.
  */
 #include "e820.h"
 #include "bootparam.h"
 #include "console.h"
 
-/* Linux assumes this much if it has no usable map: the low memory of an old PC. */
+/* The RAM that Linux assumes if it has no usable map: the low memory of an old PC. */
 #define LOW_MEMORY_SIZE		0x9f000
 
 static struct e820_table table_storage;
@@ -24,13 +24,13 @@ static void add_range(struct e820_table *table, u64 addr, u64 size, u32 type)
 	entry->type = type;
 }
 
-/* Whether the range extends past the end of the address space. */
+/* Return true if the range extends past the end of the address space. */
 static bool wraps_around(u64 addr, u64 size)
 {
 	return size != 0 && addr + size - 1 < addr;
 }
 
-/* A map with fewer than two ranges, or with a range that wraps around, is treated as no map. */
+/* Return false if the map is not usable: it has fewer than two ranges, or a range that wraps around. */
 static bool take_from_zero_page(void)
 {
 	const struct boot_e820_entry *from = boot_params.e820_table;
@@ -66,7 +66,7 @@ static u32 collect_edges(const struct e820_table *table, u64 edges[])
 	return count;
 }
 
-/* If several ranges contain an address, the largest type number wins. 0 if no range contains it. */
+/* If several ranges contain the address, the largest type number wins. Return 0 if no range contains it. */
 static u32 type_at(const struct e820_table *table, u64 addr)
 {
 	u32 type = 0;
@@ -106,7 +106,7 @@ static void join_ranges(const struct e820_table *from, struct e820_table *to)
 	}
 }
 
-/* If a range ends at the end of the address space, its end wraps to 0: the map is then left as it is. */
+/* If a range ends at the end of the address space, its end wraps to 0. The map is then left unchanged. */
 static bool can_be_sorted(const struct e820_table *table)
 {
 	for (u32 i = 0; i < table->nr_entries; i++)

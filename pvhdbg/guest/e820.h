@@ -1,6 +1,6 @@
 /*
- * Memory maps in an x86 kernel. "E820" is the BIOS call that returned such a list on old PCs. PVH has no such call, but
- * it uses the same list and type numbers.
+ * Memory maps in an x86 kernel. "E820" is the BIOS call that returned the memory map on old PCs. PVH does not have this
+ * call, but it uses the same list of ranges and the same type numbers.
  */
 #ifndef E820_H
 #define E820_H
@@ -30,7 +30,7 @@ struct e820_entry {
  */
 #define E820_MAX_ENTRIES	512
 
-/* Also the format of the "e820 data" module: the count, then entries from byte 4 on, 20 bytes each. */
+/* Also the format of the "e820 data" module: the count, then entries of 20 bytes each, starting at byte 4. */
 struct e820_table {
 	u32 nr_entries;
 	struct e820_entry entries[E820_MAX_ENTRIES];

@@ -2,8 +2,8 @@
  * The first instructions.
  *
  * The VMM (QEMU, for example) has loaded the segments of the kernel file into memory, found the note at the end of this
- * file, and jumped to the address in it. The CPU is in 32-bit protected mode without paging: an address is a physical
- * address. Interrupts are off. EBX holds the physical address of struct hvm_start_info. The other general registers
+ * file, and jumped to the address in the note. The CPU is in 32-bit protected mode without paging: all addresses are
+ * physical. Interrupts are off. EBX holds the physical address of struct hvm_start_info. The other general registers
  * hold nothing useful, and there is no stack yet.
  *
  * Four steps lead to the first line of C: copy start_info, turn on paging, switch to 64-bit mode, call.
@@ -15,7 +15,7 @@
 
 #define CR0_PE			0x00000001	/* protected mode */
 #define CR0_PG			0x80000000	/* paging */
-#define CR4_PAE			0x20		/* page table entries of 8 bytes, needed for 64 bits */
+#define CR4_PAE			0x20		/* page table entries of 8 bytes, needed for 64-bit mode */
 #define MSR_EFER		0xc0000080
 #define EFER_LME		0x100		/* 64-bit mode, once paging is on */
 
@@ -44,7 +44,7 @@ pvh_start_xen:
 
 	mov $pa(early_stack_end), %esp
 
-	/* 2. and 3. Turn on paging with the tables below. With EFER.LME set, that also enters long mode. */
+	/* 2. and 3. Turn on paging with the tables below. Because EFER.LME is set, this also enters long mode. */
 	mov %cr4, %eax
 	or $CR4_PAE, %eax
 	mov %eax, %cr4
@@ -60,7 +60,7 @@ pvh_start_xen:
 	mov $CR0_PG | CR0_PE, %eax
 	mov %eax, %cr0
 
-	/* This is still 32-bit code. The 64-bit code segment switches to 64-bit code. */
+	/* The CPU still runs 32-bit code. Loading the 64-bit code segment switches to 64-bit code. */
 	ljmp $KERNEL_CS, $pa(pvh_start_64)
 	.size pvh_start_xen, . - pvh_start_xen
 
@@ -95,7 +95,7 @@ high:
 	mov $early_stack_end, %rsp
 	lgdt gdt_pointer_high(%rip)
 
-	/* Remove the identity map: from now on a null pointer or another small one faults. */
+	/* Remove the identity map: after this, any access through a null pointer faults. */
 	movq $0, top_page_table(%rip)
 	mov %cr3, %rax
 	mov %rax, %cr3
@@ -167,7 +167,7 @@ early_stack_end:
 
 /*
  * ELF notes with the owner "Xen". A note is three words (size of the owner's name, size of the descriptor, type), then
- * the name and the descriptor, each padded to 4 bytes. The note of type 18 makes this file bootable by PVH.
+ * the name and the descriptor, each padded to 4 bytes. The note of type 18 makes this file bootable via PVH.
  */
 #define XEN_ELFNOTE_GUEST_OS		6
 #define XEN_ELFNOTE_GUEST_VERSION	7

@@ -1,6 +1,6 @@
 /*
- * From start_kernel on, a fault is reported before the kernel halts. Earlier, it resets the machine: without an
- * interrupt descriptor table the CPU finds no handler for the fault, nor for the faults that follow (a triple fault).
+ * In start_kernel and later, a fault is reported before the kernel halts. An earlier fault resets the machine: without
+ * an interrupt descriptor table, the CPU has no handler for it or for the faults that follow (a triple fault).
  */
 #include "console.h"
 #include "kernel.h"

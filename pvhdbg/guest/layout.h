@@ -4,7 +4,7 @@
 
 /*
  * The kernel is linked at high addresses and loaded at low ones (link.ld): the byte at kernel virtual address
- * KERNEL_MAP + P is at physical address P. Before paging is on, and while the identity map exists, P works too.
+ * KERNEL_MAP + P is at physical address P. Before paging is on, and while the identity map exists, P is valid too.
  */
 #define KERNEL_MAP		0xffffffff80000000
 

@@ -15,7 +15,7 @@
 #define TEXT_SHOWN		128
 #define ONE_MIB			0x100000
 
-/* 2 KiB of zeros follow it in memory (link.ld): a map may claim up to 255 entries, and the page has space for 168. */
+/* In memory, 2 KiB of zeros follow it (link.ld): e820_entries can be up to 255, but only 168 entries fit in the page. */
 __attribute__((section(".bss.boot_params"), aligned(16)))
 struct boot_params boot_params;
 
@@ -34,7 +34,7 @@ static __attribute__((noreturn)) void panic(const char *why)
 	halt();
 }
 
-/* A kernel reuses the memory of its early code, and the VMM may put the command line anywhere: copy both. */
+/* Copy the zero page and the command line, because the kernel may reuse the memory in which they are now. */
 static void copy_bootdata(const struct boot_params *real_mode_data)
 {
 	u32 paddr;
@@ -115,7 +115,7 @@ static void tell_boot_params(void)
 	printk("\n");
 }
 
-/* A kernel needs more than the first MiB. */
+/* A kernel needs RAM above the first MiB. */
 static bool has_memory(void)
 {
 	for (u32 i = 0; i < e820_table->nr_entries; i++) {

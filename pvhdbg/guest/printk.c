@@ -1,10 +1,10 @@
 /*
- * A small printk: %s, %u, %x and %llx. The last two also as %#x (with a leading 0x) and %#018llx (padded with zeros to
- * this width, which includes the 0x, as in standard C).
+ * A small printk: %s, %u, %x and %llx. Hexadecimal numbers may have a prefix and a width: %#x prints a leading 0x, and
+ * %#018llx pads with zeros to 18 characters including the 0x, as in standard C.
  */
 #include "console.h"
 
-/* The content of <stdarg.h>. */
+/* The same definitions as in <stdarg.h>. */
 typedef __builtin_va_list va_list;
 #define va_start	__builtin_va_start
 #define va_arg		__builtin_va_arg
@@ -47,7 +47,7 @@ struct spec {
 	u32 width;
 };
 
-/* Parse what is between the % and the letter. Leaves *format at the letter. */
+/* Parse the characters between the % and the letter. Leave *format at the letter. */
 static struct spec parse_spec(const char **format)
 {
 	struct spec spec = { false, false, 0 };

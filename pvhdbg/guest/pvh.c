@@ -5,8 +5,8 @@
  * not know PVH: it expects struct boot_params, as a BIOS boot loader would fill it in. This file fills it in from
  * start_info, once.
  *
- * Like Linux, it trusts its input: it follows pointers and uses counts without checking them. A mistake of the VMM
- * shows here first, and without a message.
+ * Like Linux, this code trusts its input: it follows pointers and uses counts without checking them. If the VMM makes a
+ * mistake, the kernel crashes here first, without a message.
  */
 #include "bootparam.h"
 #include "e820.h"
@@ -22,7 +22,7 @@
 /* Written by entry.S, before any C code runs. */
 struct hvm_start_info pvh_start_info;
 
-/* Last in memory (link.ld), because a map of more than 168 entries is written past its end. */
+/* It is last in memory (link.ld), because a map with more than 168 entries is written past its end. */
 __attribute__((section(".bss.pvh_bootparams"), aligned(16)))
 struct boot_params pvh_bootparams;
 
@@ -38,7 +38,7 @@ static void cpuid(u32 leaf, u32 registers[4])
 			 : "a"(leaf), "c"(0));
 }
 
-/* Hypervisors identify themselves in CPUID leaves from 0x40000000 on. Xen's may start at any multiple of 0x100. */
+/* Hypervisors identify themselves in CPUID leaf 0x40000000. Xen's leaves may start at any multiple of 0x100 above. */
 static bool running_on_xen(void)
 {
 	u32 found[4];
@@ -53,10 +53,10 @@ static bool running_on_xen(void)
 }
 
 /*
- * The memory map of today's ABI: a table that start_info points to.
+ * The memory map in the current ABI: a table that start_info points to.
  *
  * The zero page stores the number of entries in one byte, so 256 entries become 0. It has space for 128 entries, but
- * nothing prevents a longer table from being written past them. Linux does both in the same way.
+ * nothing prevents a longer table from being written past them. Linux has the same behavior in both cases.
  */
 static visible_step void map_from_memmap(struct boot_e820_entry *to)
 {
@@ -83,7 +83,7 @@ static bool is_e820_data(const char *name)
 	return true;
 }
 
-/* The first proposal of this ABI (2017) had no memmap table: the second module was the map, if it had this name. */
+/* The 2017 RFC for this ABI had no memmap table: module 1 was the memory map if it had this name. */
 static bool has_e820_module(const struct hvm_modlist_entry modules[])
 {
 	return pvh_start_info.nr_modules > 1 && modules[1].cmdline_paddr != 0 &&
@@ -91,8 +91,8 @@ static bool has_e820_module(const struct hvm_modlist_entry modules[])
 }
 
 /*
- * The memory map of that proposal: the module is a struct e820_table. Its size is never checked. The zero page's count
- * is truncated to a byte here too, but all entries are copied.
+ * The memory map in the 2017 RFC: the module is a struct e820_table. The module's size is never checked. The count in
+ * the zero page is truncated to a byte here too, but all entries are copied.
  */
 static visible_step void map_from_e820_module(struct boot_e820_entry *to, const struct hvm_modlist_entry *module)
 {
@@ -110,7 +110,7 @@ static visible_step void map_from_e820_module(struct boot_e820_entry *to, const 
 	}
 }
 
-/* Reserve the hole for video memory and ROMs below 1 MiB, which some VMMs do not list. */
+/* Reserve the range for video memory and ROMs below 1 MiB, because some VMMs do not list it. */
 static void add_isa_hole(void)
 {
 	struct boot_e820_entry *next = &pvh_bootparams.e820_table[pvh_bootparams.e820_entries];
@@ -140,13 +140,13 @@ static visible_step void init_pvh_bootparams(bool xen_guest)
 	/* The fields of boot_params have 32 bits: larger addresses are truncated. */
 	pvh_bootparams.hdr.cmd_line_ptr = pvh_start_info.cmdline_paddr;
 
-	/* The first module is the initrd, whatever its name is. */
+	/* Module 0 is the initrd, whatever its name is. */
 	if (pvh_start_info.nr_modules != 0) {
 		pvh_bootparams.hdr.ramdisk_image = modules[0].paddr;
 		pvh_bootparams.hdr.ramdisk_size = modules[0].size;
 	}
 
-	/* A boot loader sets its protocol version and its type. We are our own boot loader. */
+	/* A boot loader sets its protocol version and its type. Here, the kernel is its own boot loader. */
 	pvh_bootparams.hdr.version = BOOT_PROTOCOL_2_12;
 	pvh_bootparams.hdr.type_of_loader = xen_guest ? TYPE_OF_LOADER_XEN : TYPE_OF_LOADER_QEMU;
 

@@ -1,6 +1,6 @@
 /*
- * The first serial port of a PC: eight I/O ports from 0x3f8 on. A byte is sent by writing it to the first port, once
- * the line status says that the previous byte has been sent. Interrupts and input are not used.
+ * The first serial port of a PC: eight I/O ports starting at 0x3f8. A byte is sent by writing it to the first port when
+ * the line status shows that the previous byte has been sent. Interrupts and input are not used.
  */
 #include "console.h"
 

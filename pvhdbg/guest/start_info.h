@@ -2,7 +2,7 @@
  * What the virtual machine monitor (VMM) passes to the kernel. EBX holds the physical address of struct hvm_start_info
  * at the first instruction. All other structures are found through the physical addresses in it.
  *
- * The layout is Xen's: xen/include/public/arch-x86/hvm/start_info.h. An address of 0 means that there is none.
+ * The layout is defined by Xen in xen/include/public/arch-x86/hvm/start_info.h. An address of 0 means "not present".
  */
 #ifndef START_INFO_H
 #define START_INFO_H
@@ -24,7 +24,7 @@ struct hvm_start_info {
 	u32 reserved;
 };
 
-/* A file loaded with the kernel. The first one is the initrd. */
+/* A file that is loaded together with the kernel. Module 0 is the initrd. */
 struct hvm_modlist_entry {
 	u64 paddr;
 	u64 size;
@@ -41,8 +41,8 @@ struct hvm_memmap_table_entry {
 };
 
 _Static_assert(sizeof(struct hvm_start_info) == START_INFO_SIZE, "entry.S copies START_INFO_SIZE bytes");
-_Static_assert(sizeof(struct hvm_modlist_entry) == 32, "the ABI says 32");
-_Static_assert(sizeof(struct hvm_memmap_table_entry) == 24, "the ABI says 24");
+_Static_assert(sizeof(struct hvm_modlist_entry) == 32, "the size in the ABI is 32");
+_Static_assert(sizeof(struct hvm_memmap_table_entry) == 24, "the size in the ABI is 24");
 
 /* pvh.c */
 extern struct hvm_start_info pvh_start_info;

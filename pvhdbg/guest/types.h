@@ -1,4 +1,4 @@
-/* What every file needs: integers of fixed size, address conversion, and BUG(). */
+/* Definitions that every file needs: integers of fixed size, address conversion, and BUG(). */
 #ifndef TYPES_H
 #define TYPES_H
 
@@ -19,7 +19,7 @@ typedef unsigned long size_t;
 /* Prevent inlining, so that a breakpoint can be set on the function. */
 #define visible_step		__attribute__((noipa))
 
-/* Convert a physical to a virtual address in the direct map. Unchecked: an address past its end faults when used. */
+/* Convert a physical to a virtual address in the direct map, unchecked: accessing memory past the map's end faults. */
 #define __va(paddr)		((void *)((u64)(paddr) + DIRECT_MAP))
 
 /* An invalid instruction. Without an IDT it resets the machine without a message, like an early BUG in Linux. */
