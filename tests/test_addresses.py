@@ -1,4 +1,4 @@
-"""The same typed addresses through every place that takes one. tests/live and tests/in_gdb do it on real machines."""
+"""A typed address means the same in every place that accepts one. tests/live and tests/in_gdb use real machines."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def live(debugger: Callable[[str], int] | None = None) -> LiveSession:
 
 
 def gdb(text: str) -> int:
-    """Evaluate as gdb would, or fail with a message that the user must not see."""
+    """Evaluate like gdb, or fail with a message that the user must not see."""
     if text not in GDB_ONLY:
         raise TargetError("A syntax error in expression, near `'.")
     return GDB_ONLY[text]

@@ -94,7 +94,7 @@ def test_info_shows_where_the_machine_is_and_which_structures_exist(session: Ses
     assert "  pvh_bootparams  -          not valid before stage bootparams" in lines
 
 
-def test_a_structure_that_no_longer_exists_is_shown_as_last_captured(session: Session) -> None:
+def test_the_last_capture_of_a_structure_that_no_longer_exists_is_shown(session: Session) -> None:
     then, now = run(session, "memmap @bootparams"), run(session, "memmap")
 
     assert f"memory_map: no longer valid at stage e820; last captured at stage bootparams:\n{then}" == now
@@ -155,7 +155,7 @@ def test_code_of_a_past_stage_is_raw_bytes(session: Session) -> None:
     assert "no bytes were captured at physical address 0x123" == run(session, "code 0x123 @entry")
 
 
-def test_diff_compares_with_the_stage_before_or_the_named_one(session: Session) -> None:
+def test_diff_compares_with_the_previous_stage_or_the_named_stage(session: Session) -> None:
     assert run(session, "diff").startswith("kernel -> e820\n")
     assert run(session, "diff entry @bootparams").startswith("entry -> bootparams\n")
     assert "no capture before stage entry" == str(refused(session, "diff @entry"))
@@ -172,7 +172,7 @@ def test_dump_writes_the_recording_that_is_open(session: Session, tmp_path: Path
 
 
 @pytest.mark.parametrize("command", ["dump", "open"])
-def test_a_file_in_the_home_folder_of_an_unknown_user_is_refused(session: Session, command: str) -> None:
+def test_a_file_in_the_home_folder_of_an_unknown_user_is_rejected(session: Session, command: str) -> None:
     assert "~no such user/x: no such user" == str(refused(session, f"{command} '~no such user/x'"))
 
 
@@ -321,5 +321,5 @@ def test_a_recording_read_from_a_file_answers_as_before(session: Session, tmp_pa
         ("info @nowhere", "use one of: entry, prepare, bootparams, kernel, e820"),
     ],
 )
-def test_the_hint_says_how_to_do_it_right(line: str, hint: str, session: Session) -> None:
+def test_the_hint_shows_how_to_fix_the_line(line: str, hint: str, session: Session) -> None:
     assert hint == refused(session, line).hint

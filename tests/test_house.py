@@ -1,4 +1,4 @@
-"""The house rules that no other tool holds."""
+"""The house rules that no other tool enforces."""
 
 import ast
 import re
@@ -24,10 +24,10 @@ TOP_LEVEL = {"LICENSE", "Makefile", "README.md", "gdb_scripts", "pvhdbg", "pypro
 MOST_MODULES = 16
 LONGEST_FILE = 400
 LONGEST_FUNCTION = 30
-# Longer than LONGEST_FILE, and why that is simpler than two files.
+# Files longer than LONGEST_FILE, and why one file is simpler than two.
 LONG_FILES: dict[str, str] = {}
 
-# The modules that may use our dependencies; every other one runs inside gdb too, on the standard library alone.
+# Modules that may use our dependencies. All other modules also run inside gdb, and use only the standard library.
 WITH_DEPENDENCIES = (
     "pvhdbg",
     "pvhdbg.__main__",
@@ -49,56 +49,56 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def sources(*folders: str) -> list[Path]:
-    """Every Python file in these folders of the checkout."""
+    """Return every Python file in these folders of the checkout."""
     return sorted(chain.from_iterable((ROOT / folder).rglob("*.py") for folder in folders))
 
 
 def is_any_of(module: str, patterns: Iterable[str]) -> bool:
-    """Say whether one of import-linter's patterns means this module."""
+    """Return whether one of import-linter's patterns matches this module."""
     return any(matches(module, pattern) for pattern in patterns)
 
 
 def matches(module: str, pattern: str) -> bool:
-    """As import-linter reads a pattern: `*` is one name, a last `**` any number of them."""
+    """Match like import-linter: `*` stands for one name, and `**` at the end for any number of names."""
     names, parts = module.split("."), pattern.split(".")
     if parts[-1] == "**":
-        # The package itself may only gather what is in it.
+        # The pattern of a package also matches its `__init__.py`, which only re-exports what is in the package.
         return names[: len(parts) - 1] == parts[:-1]
     return len(names) == len(parts) and all(part in ("*", name) for name, part in zip(names, parts, strict=True))
 
 
 def inside_gdb() -> list[Path]:
-    """The part of the package that also runs in gdb's own Python."""
+    """Return the files of the package that also run in gdb's own Python."""
     return [path for path in sources("pvhdbg") if not is_any_of(module_name(path), WITH_DEPENDENCIES)]
 
 
 def name_of(path: Path) -> str:
-    """A file's path as people say it."""
+    """Return a file's path in the checkout."""
     return path.relative_to(ROOT).as_posix()
 
 
 def module_name(path: Path) -> str:
-    """What a file is imported as."""
+    """Return the name under which a file is imported."""
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
 def functions(path: Path) -> Iterator[Function]:
-    """Every function and method of a file, inner ones too."""
+    """Return every function and method of a file, including inner functions."""
     return (node for node in ast.walk(ast.parse(path.read_bytes())) if isinstance(node, Function))
 
 
 def length(function: Function) -> int:
-    """Lines from `def` to the last, without the docstring."""
+    """Return the number of lines of a function, without its docstring."""
     docstring = function.body[0] if ast.get_docstring(function) else None
     lines = cast("int", function.end_lineno) - function.lineno + 1
     return lines - (cast("int", docstring.end_lineno) - docstring.lineno + 1 if docstring else 0)
 
 
 def tracked() -> list[str]:
-    """What git holds of this checkout."""
+    """Return the files that git tracks."""
     if not (ROOT / ".git").exists():
         pytest.skip("not a git checkout")
-    # As root in somebody else's checkout git asks to be told that this is fine.
+    # If root runs git in another user's checkout, git refuses without this option.
     call = ["git", "-c", f"safe.directory={ROOT}", "-C", str(ROOT), "ls-files", "-z"]
     return subprocess.run(call, check=True, capture_output=True, text=True).stdout.split("\0")[:-1]
 
@@ -113,7 +113,7 @@ def test_the_top_level_holds_only_what_the_layout_names() -> None:
     assert {name for name in top if not name.startswith(".")} <= TOP_LEVEL
 
 
-def test_no_file_is_named_after_being_useful() -> None:
+def test_no_file_has_a_vague_name() -> None:
     vague = {"util.py", "utils.py", "helpers.py", "misc.py", "common.py"}
 
     assert [] == [name_of(path) for path in sources("pvhdbg", "gdb_scripts", "tests") if path.name in vague]
@@ -167,7 +167,7 @@ def test_what_runs_inside_gdb_is_typed_for_the_oldest_python_there(tmp_path: Pat
 
 
 def package_folders() -> list[Path]:
-    """Return every folder of the package, the top one too."""
+    """Return every folder of the package, including the top folder."""
     return sorted({path.parent for path in sources("pvhdbg")})
 
 

@@ -1,4 +1,4 @@
-"""The words that pvhdbg uses: what a program can hold. The rules are in .github/CONTRIBUTING.md, "Words"."""
+"""The wording rules that a program can check. All rules are in .github/CONTRIBUTING.md, "Words"."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PRODUCT = words.python_files("pvhdbg", "gdb_scripts")
 EVERYTHING = words.python_files("pvhdbg", "gdb_scripts", "tests")
 
 ALLOWED: dict[str, str] = {}
-"""Strings with an odd phrase, by a part of their text, and why it stays."""
+"""Strings that may contain an odd phrase: a part of the text, and the reason."""
 
 _VERBS = """
     add ask attach build check choose close connect delete did download drop end enter free give install leave let
@@ -22,7 +22,7 @@ _VERBS = """
     restart run see set shorten start stop try turn type unpack unset update use wait write
 """
 VERBS = frozenset(_VERBS.split())
-"""How a hint begins. `did` is of "did you mean"."""
+"""The first words of hints. `did` is from "did you mean"."""
 
 
 def test_loop_variables_are_named_after_what_they_hold() -> None:
@@ -40,7 +40,7 @@ def test_no_text_makes_the_reader_translate() -> None:
     assert [] == [part for part in ALLOWED if not any(part in text.text for text in odd)]
 
 
-def test_python_docstrings_say_none_and_not_null() -> None:
+def test_docstrings_use_none_and_not_null() -> None:
     assert [] == [str(text) for path in EVERYTHING for text in words.null_in_docstrings(path)]
 
 
@@ -56,7 +56,7 @@ def test_a_hint_begins_with_a_verb() -> None:
     hints = [error for path in PRODUCT for error in words.errors(path) if error.hint]
 
     assert len(hints) > 30
-    # A hint that begins with another text's hint is checked there.
+    # A hint that begins with another hint is checked where that hint is defined.
     assert [] == [error for error in hints if str(error.hint).split()[0].lower() not in {*VERBS, "{},"}]
 
 

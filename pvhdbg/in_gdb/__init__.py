@@ -1,13 +1,14 @@
-"""What gdb has after `source gdb_scripts/pvh.py`: `pvh …`, `$pvh_…()`, `layout pvh`, -pvh-capture, pretty-printers.
+"""What `source gdb_scripts/pvh.py` adds to gdb: commands, functions, pretty-printers, a window and an MI command.
 
-install       registers everything
+install       registers everything with gdb
 session       the session with the machine that gdb is connected to
-kernel_files  the kernel whose symbols gdb has, read from its file
-pvh_commands  `pvh …`, from the table in pvhdbg.commands
-functions     $pvh_start_info(), $pvh_phys(), $pvh_e820()
-printers      gdb's `print` for the ABI's structures
-window        `layout pvh`
-mi_command    -pvh-capture
+kernel_files  the file of the kernel whose symbols gdb has loaded
+pvh_commands  the commands `pvh …`, from the table in pvhdbg.commands
+functions     the convenience functions $pvh_start_info(), $pvh_phys() and $pvh_e820()
+printers      pretty-printers for the ABI's structures
+window        the window of `layout pvh`
+mi_command    the MI command -pvh-capture
 
-Runs inside gdb: imports gdb and the standard library, commands, views, boot, image and target. Start with install.
+This package runs inside gdb. It imports only gdb, the standard library, commands, views, boot, image and target.
+Start with install.
 """

@@ -1,6 +1,6 @@
 """gdb's convenience functions: `$pvh_start_info()`, `$pvh_phys(x)`, `$pvh_e820(i)`.
 
-A structure needs the kernel's debug information; without it, a function returns the structure's address.
+A function can return a structure only if gdb has the kernel's debug information; otherwise it returns the address.
 """
 
 from __future__ import annotations
@@ -31,13 +31,16 @@ def register(current: CurrentSession) -> None:
 
 
 def _check_count(args: Sequence[gdb.Value], counts: range) -> None:
-    """:raise UserError: unless the number of arguments is in `counts`."""
+    """Check the number of arguments.
+
+    :raise UserError: if it is not in `counts`.
+    """
     if len(args) not in counts:
         raise UserError(f"{text.counted(len(args), 'argument')}: too {'few' if len(args) < counts.start else 'many'}")
 
 
 class _StartInfo(gdb.Function):
-    """Return the struct hvm_start_info that the loader passed, or the one at a physical address.
+    """Return the struct hvm_start_info that the VMM passed, or the struct at the physical address PADDR.
 
     Usage: $pvh_start_info ([PADDR])
     """
@@ -61,7 +64,7 @@ class _StartInfo(gdb.Function):
 
 
 class _Phys(gdb.Function):
-    """Return physical memory as an unsigned integer of SIZE bytes (8 by default), or as an array for other sizes.
+    """Return SIZE bytes of physical memory (default: 8): an unsigned integer for 1, 2, 4 or 8 bytes, otherwise an array.
 
     Usage: $pvh_phys (PADDR[, SIZE])
     """
@@ -83,13 +86,13 @@ class _Phys(gdb.Function):
 
 
 def _most_bytes() -> int:
-    """Return the user's max-value-size at most: gdb 13 crashes if a value made of bytes exceeds it."""
+    """Return the largest size of a value. gdb 13 crashes if a value made of bytes is larger than max-value-size."""
     limit = gdb.parameter("max-value-size")
     return min(limit, MOST_BYTES) if isinstance(limit, int) and limit >= 0 else MOST_BYTES
 
 
 class _E820(gdb.Function):
-    """Return the struct boot_e820_entry with this index in the kernel's e820 table or, before that exists, boot_params.
+    """Return entry INDEX of the kernel's e820 table or, before the kernel has built it, of boot_params.e820_table.
 
     Usage: $pvh_e820 (INDEX)
     """

@@ -1,4 +1,4 @@
-"""Registers everything in gdb. Doing it twice does no harm. It does not look at the machine."""
+"""Register everything with gdb. Registering twice does no harm. Nothing here reads from the machine."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ def install() -> None:
     pvh_commands.register(CURRENT)
     functions.register(CURRENT)
     printers.register()
-    if hasattr(gdb, "register_window_type"):  # a gdb with a TUI
+    if hasattr(gdb, "register_window_type"):  # gdb was built with a TUI
         from pvhdbg.in_gdb import window
 
         window.register(CURRENT)
-    if hasattr(gdb, "MICommand"):  # since gdb 12
+    if hasattr(gdb, "MICommand"):  # gdb 12 and later
         from pvhdbg.in_gdb.mi_command import CaptureCommand
 
         CaptureCommand(CURRENT)

@@ -1,4 +1,4 @@
-"""The kernel whose symbols gdb has, read from its file. Asking gdb for the first symbol takes a tenth of a second."""
+"""The kernel whose symbols gdb has loaded. pvhdbg reads its file, because gdb takes 0.1 s to look up a first symbol."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from pvhdbg.image.preflight import preflight_file
 from pvhdbg.image.symbols import Symbols
 
 _MOST_FILES = 8
-"""A kernel has one or two. A program with its libraries has hundreds, none of them a kernel."""
+"""The most files to read. A kernel has one or two; a program with its libraries has hundreds, none of them a kernel."""
 
 
 class FileVersion(NamedTuple):
-    """A file as it was when it was read; it differs once the file has changed."""
+    """Identifies the content of a file at one time. If the file changes, its FileVersion changes."""
 
     path: str
     inode: int
@@ -27,7 +27,7 @@ class FileVersion(NamedTuple):
 
 
 class Kernel(NamedTuple):
-    """What a kernel's file says; None for what it does not say. `file` is set if the user named the file."""
+    """What pvhdbg read from a kernel's file. `file` is set if the user named the file."""
 
     facts: ImageFacts | None = None
     symbols: Symbols | None = None
@@ -35,7 +35,7 @@ class Kernel(NamedTuple):
 
 
 class LoadedKernel:
-    """The kernel whose symbols gdb has. A file is read again only when it has changed."""
+    """The kernel whose symbols gdb has loaded. A file is read again only when it has changed."""
 
     def __init__(self) -> None:
         self._files: list[FileVersion] = []
@@ -63,7 +63,7 @@ def _loaded_files() -> list[FileVersion]:
 
 
 def _version(name: str) -> FileVersion | None:
-    """Return None for a name that is not a path here, such as that of a file inside the target."""
+    """Return None if the name is not a path on this machine, such as the name of a file inside the target."""
     try:
         status = os.stat(name)  # noqa: PTH116  no Path is needed
     except OSError:
@@ -91,7 +91,7 @@ def read_named(path: str) -> Kernel:
 
 
 def reload_if_changed(kernel: Kernel) -> Kernel:
-    """Return the kernel that the user named, read again if its file has changed; empty if that fails."""
+    """Read the kernel that the user named again if its file has changed. Return an empty Kernel if that fails."""
     if kernel.file is None or _version(kernel.file.path) == kernel.file:
         return kernel
     with suppress(PvhdbgError):
@@ -100,7 +100,7 @@ def reload_if_changed(kernel: Kernel) -> Kernel:
 
 
 def _read_best(paths: list[str]) -> Kernel:
-    """Return the first file with a PVH entry. If it has no symbols, take those of another file."""
+    """Return the kernel in the first file with a PVH entry. If that file has no symbols, use those of another file."""
     kernels = [kernel for kernel in map(_read_or_none, paths) if kernel]
     facts = [kernel.facts for kernel in kernels if kernel.facts]
     best = next((image for image in facts if image.entry is not None), facts[0] if facts else None)
@@ -112,7 +112,7 @@ def _read_or_none(path: str) -> Kernel | None:
     try:
         return read(path)
     except PvhdbgError:
-        # A file with only debug information is not a kernel, but has a kernel's symbols.
+        # A file with only debug information is not a kernel, but it has the symbols of one.
         return Kernel(None, _symbols(path))
 
 

@@ -1,4 +1,4 @@
-"""-pvh-capture: the machine as it is now, or a capture, as GDB/MI data."""
+"""-pvh-capture: the current state of the machine, or the capture at a stage, as GDB/MI data."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from pvhdbg.in_gdb.session import CurrentSession
 
 _MAPS = ("registers", "symbols", "missing")
-"""Objects with keys that MI does not allow as names."""
+"""Objects whose keys are not valid names in MI."""
 
 
 class CaptureCommand(gdb.MICommand):
-    """-pvh-capture [STAGE]: the machine now, or the capture at a stage, with the keys of pvhdbg's JSON.
+    """-pvh-capture [STAGE]: return the current state, or the capture at a stage, with the keys of pvhdbg's JSON.
 
-    A missing value is left out. MI names begin with a letter: `_pad2` becomes `pad2`. In registers,
-    symbols and missing, each entry is a name and a value.
+    Values that do not exist are left out. MI names begin with a letter, so `_pad2` becomes `pad2`. `registers`,
+    `symbols` and `missing` are lists of pairs: a name and a value.
     """
 
     def __init__(self, current: CurrentSession) -> None:

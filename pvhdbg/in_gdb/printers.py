@@ -1,4 +1,4 @@
-"""Pretty-printers: gdb's `print` shows the ABI's structures as pvhdbg does, with the meaning of their values."""
+"""Pretty-printers: gdb's `print` shows the ABI's structures with the meanings of their values, like pvhdbg."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _STRUCTURES = {
 
 
 class Printers:
-    """gdb's lookup function for all of them: `disable pretty-printer global pvhdbg` turns them off."""
+    """The lookup function for all pretty-printers. `disable pretty-printer global pvhdbg` turns them off."""
 
     name = "pvhdbg"
     enabled = True
@@ -31,14 +31,14 @@ class Printers:
     def __call__(self, value: gdb.Value) -> _Printer | None:
         ctype = value.type.strip_typedefs()
         struct = _STRUCTURES.get(ctype.tag or "") if ctype.code == gdb.TYPE_CODE_STRUCT else None
-        # Another program may have a structure of the same name.
+        # Another program may have a structure with the same name.
         return _Printer(value, struct) if struct and ctype.sizeof == struct.SIZE else None
 
 
 def register() -> None:
-    """Add the printers at the end, so that the user's own for these structures win."""
+    """Add the printers at the end of gdb's list, so that the user's own printers take precedence."""
     others = [printer for printer in gdb.pretty_printers if getattr(printer, "name", None) != Printers.name]
-    gdb.pretty_printers[:] = [*others, Printers()]  # type: ignore[list-item]  # its protocol is stricter than gdb
+    gdb.pretty_printers[:] = [*others, Printers()]  # type: ignore[list-item]  # the protocol in types-gdb is stricter than gdb
 
 
 class _Printer:
@@ -47,7 +47,7 @@ class _Printer:
         self._fields = {field.name: field for field in struct.FIELDS}
 
     def children(self) -> Iterator[tuple[str, gdb.Value | str]]:
-        """Yield the fields. gdb formats a gdb.Value as the user asked, and shows a string unchanged."""
+        """Yield the fields. gdb formats a gdb.Value as the user requested, and prints a string unchanged."""
         is_plain = not _has_format()
         for member in self._value.type.strip_typedefs().fields():
             name = str(member.name)
@@ -57,12 +57,12 @@ class _Printer:
 
 
 def _has_format() -> bool:
-    """Say whether the user asked for a format, as in p/x; gdb 12 does not say, so False there."""
+    """Return whether the user requested a format, as in p/x. gdb 12 does not report the format: return False there."""
     return hasattr(gdb, "print_options") and "format" in gdb.print_options()
 
 
 def _with_meaning(value: gdb.Value, field: Field[int]) -> gdb.Value | str:
-    """Return the value as pvhdbg shows it. gdb formats plain counts itself, but not bytes: it shows characters."""
+    """Return the text that pvhdbg shows, or the value if gdb prints it the same way. gdb prints bytes as characters."""
     number = int(value)
     meaning = magic_meaning(number) if field is StartInfo.magic else field.value_name(number)
     shown = field.text(number)

@@ -1,4 +1,4 @@
-"""`pvh …` in gdb: one gdb command for each entry of the command table."""
+"""The commands `pvh …`: one gdb command for each command in pvhdbg.commands."""
 
 from __future__ import annotations
 
@@ -28,33 +28,33 @@ def _write(answer: str) -> None:
 
 
 class _Prefix(gdb.Command):
-    """Inspect a PVH boot: what the loader handed to the kernel, what the kernel made of it, and where it is now."""
+    """Inspect a PVH boot: the data from the VMM, what the kernel made of the data, and where the machine is now."""
 
     def __init__(self, current: CurrentSession) -> None:
         super().__init__(PREFIX, gdb.COMMAND_DATA, prefix=True)
         self._current = current
 
     def invoke(self, argument: str, from_tty: bool) -> None:  # noqa: ARG002  gdb's signature
-        """Handle an unknown command, and `pvh` alone. gdb calls the known commands itself."""
+        """Run `pvh` without a command, or with an unknown one. gdb calls the known commands itself."""
         _write(self._current.run(argument or "help"))
 
 
 class _PvhCommand(gdb.Command):
     def __init__(self, current: CurrentSession, entry: Command) -> None:
         usage = f"Usage: {PREFIX} {entry.name} {entry.usage}".rstrip()
-        # gdb accepts only its host character set in a help text.
+        # A help text must be in gdb's host character set.
         self.__doc__ = f"{entry.help}\n\n{usage}\nExample: {PREFIX} {entry.example}".replace("…", "...")
         super().__init__(f"{PREFIX} {entry.name}", gdb.COMMAND_RUNNING if entry.name in _RUN else gdb.COMMAND_DATA)
         self._current = current
         self._entry = entry
 
     def invoke(self, argument: str, from_tty: bool) -> None:  # noqa: ARG002  gdb's signature
-        if self._entry.name != "next-stage":  # only this one is repeated by an empty line
+        if self._entry.name != "next-stage":  # an empty line repeats only this command
             self.dont_repeat()
         _write(self._current.run(f"{self._entry.name} {argument}"))
 
     def complete(self, text: str, word: str | None) -> list[str] | int:
-        """Complete the last word. `word` is the part of it that gdb replaces: what follows a dot, a dash or an @."""
+        """Complete the last word. gdb replaces only `word`: the part of the last word after a dot, a dash or an @."""
         names = commands.complete(f"{self._entry.name} {text}")
         if not names and _FILES.intersection(self._entry.takes):
             return gdb.COMPLETE_FILENAME

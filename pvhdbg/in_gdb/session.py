@@ -1,4 +1,4 @@
-"""The session with the machine that gdb is connected to, and errors as gdb shows them."""
+"""The session with the machine that gdb is connected to, and the conversion of errors for gdb."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ _NOT_NUMBERS = (gdb.TYPE_CODE_STRUCT, gdb.TYPE_CODE_UNION, gdb.TYPE_CODE_ARRAY, 
 
 
 class GdbSession(LiveSession):
-    """A session with one machine, as long as gdb stays connected to it.
+    """A session with one machine. It lasts as long as gdb is connected to that machine.
 
-    `boot_cpu` identifies the machine. The recording and the kernel file that the user opened in the session `before`
-    stay in use.
+    `boot_cpu` identifies the machine. The new session takes over the recording and the kernel file that the user opened
+    in the session `before`.
     """
 
     def __init__(self, boot_cpu: gdb.InferiorThread | None, before: GdbSession | None = None) -> None:
@@ -46,7 +46,7 @@ class GdbSession(LiveSession):
         self.runner = NativeRunner(self.target)
         self._boot_cpu = boot_cpu
         self._kernel = Kernel()
-        self._named: Kernel = before._named if before else Kernel()  # noqa: SLF001  another of this class
+        self._named: Kernel = before._named if before else Kernel()  # noqa: SLF001  `before` has the same class
         super().__init__(
             self._new_journey(),
             self._read_machine_facts,
@@ -57,11 +57,11 @@ class GdbSession(LiveSession):
         self._opened = before.opened if before else None
 
     def is_with(self, boot_cpu: gdb.InferiorThread | None) -> bool:
-        """Say whether this is that machine's session. Without a machine (None), the last session still answers."""
+        """Return True for the session of this machine. Without a machine (None), the last session stays in use."""
         return boot_cpu is None or boot_cpu is self._boot_cpu
 
     def set_kernel(self, loaded: Kernel) -> None:
-        """Use the kernel whose symbols gdb has or, if its file has no PVH entry, the one that the user named."""
+        """Use the kernel whose symbols gdb has loaded or, if it has no PVH entry, the kernel that the user named."""
         self._named = kernel_files.reload_if_changed(self._named)
         has_entry = loaded.facts is not None and loaded.facts.entry is not None
         kernel = loaded if has_entry or self._named.facts is None else self._named
@@ -78,11 +78,11 @@ class GdbSession(LiveSession):
             self.journey.entry = entry
 
     def locate(self, where: str) -> None:
-        if self._kernel is self._named:  # the user may correct it
+        if self._kernel is self._named:  # the user may name another kernel or entry
             self.journey.entry = entry_at(where, self.target)
         else:
             super().locate(where)
-        with suppress(PvhdbgError):  # an address, not a file
+        with suppress(PvhdbgError):  # `where` is an address, not a file
             self._named = kernel_files.read_named(where)
             self.set_kernel(self._named)
 
@@ -103,7 +103,7 @@ class GdbSession(LiveSession):
         return Journey(self.target, self.runner, None, reading=self.target.physical_reads, name_of=self._name_at)
 
     def _catch_up(self) -> None:
-        """Notice what happened since the last command: the guest may have died, or been started again."""
+        """Detect whether the guest died, or was started again, since the last command."""
         if boot_cpu() is None:
             return
         is_dead = self.runner.death() is not None
@@ -120,7 +120,7 @@ class GdbSession(LiveSession):
 
 
 class CurrentSession:
-    """Gives the session with the machine that gdb is connected to now; a new one for each machine."""
+    """Provides the session with the machine that gdb is connected to. Each machine gets a new session."""
 
     def __init__(self) -> None:
         self._loaded = LoadedKernel()
@@ -136,13 +136,13 @@ class CurrentSession:
 
     @property
     def session_or_recording(self) -> Session:
-        """The recording that the user opened, else the session with the machine."""
+        """The recording that the user opened or, without one, the session with the machine."""
         return self.session.opened or self.session
 
     def run(self, line: str) -> str:
-        """Run a command and return its answer, after any news about the machine.
+        """Run a command. Return its output, preceded by any news about the machine.
 
-        :raise gdb.GdbError: if it fails.
+        :raise gdb.GdbError: if the command fails.
         """
         with as_gdb_errors():
             session = self.session
@@ -165,7 +165,7 @@ def as_gdb_errors() -> Iterator[None]:
 
 
 def one_line(error: PvhdbgError) -> str:
-    """Return an error with its hint, in the character set that gdb accepts for errors."""
+    """Return an error and its hint on one line, in gdb's host character set."""
     line = f"{error} ({commands.prefixed(error.hint)})" if error.hint else str(error)
     return line.encode(charset(), "replace").decode(charset())
 
@@ -183,9 +183,9 @@ def _evaluate_in_gdb(text: str) -> int:
 
 
 def address_of(value: gdb.Value) -> int:
-    """Return a number as an address; of a structure, union, array or function, return where it is.
+    """Return the value of a number, or the address of a structure, union, array or function.
 
-    :raise gdb.error: if the value has neither.
+    :raise gdb.error: if the value is not a number and has no address.
     """
     is_object = value.type.strip_typedefs().code in _NOT_NUMBERS
     return int(value.address if is_object and value.address is not None else value) & _MASK

@@ -1,4 +1,4 @@
-"""A window in gdb's TUI: `layout pvh` shows where the machine is, the handover and the findings beside the source."""
+"""The window of `layout pvh` in gdb's TUI: the stage, start_info, the memory map and the findings beside the source."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def register(current: CurrentSession) -> None:
 
 
 class Window:
-    """The object behind gdb's window. It is updated before each prompt: any command may have changed the machine."""
+    """The content of the window. It is updated before each prompt, because any command may have changed the machine."""
 
     def __init__(self, window: gdb.TuiWindow, current: CurrentSession) -> None:
         self._window = window
@@ -44,7 +44,7 @@ class Window:
         gdb.events.before_prompt.disconnect(self._refresh)
 
     def render(self) -> None:
-        # A line as wide as the window would wrap.
+        # gdb would wrap a line that is as wide as the window.
         width, height = self._window.width - 1, self._window.height
         shown = self._lines[self._top : self._top + height]
         text = "\n".join(line[self._left : self._left + width] for line in shown)
@@ -72,7 +72,7 @@ class Window:
 
 
 def lines(session: Session) -> list[str]:
-    """Return where the machine is, start_info, the memory picture and map, and the findings."""
+    """Return the stage, start_info, the picture of memory, the memory map and the findings."""
     capture = session.current()
     stop = stop_of(session, capture)
     blocks = [

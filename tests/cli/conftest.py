@@ -21,7 +21,7 @@ def waiting(_kernels: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def dying(_kernels: Path) -> Path:
-    """A kernel that dies of a triple fault in xen_prepare_pvh."""
+    """A kernel that triple-faults in xen_prepare_pvh."""
     return _written(_kernels / "dying.elf", tiny.dying())
 
 
@@ -29,7 +29,7 @@ def dying(_kernels: Path) -> Path:
 def leaving(_kernels: Path) -> Path:
     """A kernel that makes QEMU exit in xen_prepare_pvh, if QEMU was started with tiny.EXIT_DEVICE.
 
-    Since QEMU 9.0 the device requests a shutdown, and pvhdbg's QEMU (-no-shutdown) pauses instead of exiting.
+    In QEMU 9.0 and later the device requests a shutdown. pvhdbg's QEMU (-no-shutdown) then pauses instead of exiting.
     """
     version = programs.QEMU.version_pattern.match(programs.version("qemu-system-x86_64"))
     assert version is not None

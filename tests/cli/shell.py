@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 PVHDBG = (sys.executable, "-m", "pvhdbg")
 PATIENCE = 240
-"""Seconds. An idle machine needs less than one."""
+"""Seconds to wait. An idle machine needs less than one."""
 
 
 class Run(NamedTuple):
@@ -50,7 +50,7 @@ def pvhdbg(*words: str | Path, cwd: Path | None = None, env: Mapping[str, str] |
 
 @contextmanager
 def running(*words: str | Path, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run pvhdbg beside the test. `folder` marks it and its children: it is in their environment, and in no other."""
+    """Run pvhdbg while the test continues. Only pvhdbg and its children have `folder` in their environment."""
     process = subprocess.Popen(
         [*PVHDBG, *map(str, words)],
         env={**os.environ, "TMPDIR": str(folder), "XDG_RUNTIME_DIR": str(folder)},
@@ -70,14 +70,14 @@ def started_in(folder: Path) -> dict[int, str]:
     processes = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
-            with suppress(OSError):  # it has just exited
+            with suppress(OSError):  # the process has just exited
                 if os.fsencode(f"TMPDIR={folder}") in (entry / "environ").read_bytes().split(b"\0"):
                     processes[int(entry.name)] = os.fsdecode((entry / "cmdline").read_bytes()).replace("\0", " ")
     return processes
 
 
 def wait_for(condition: Callable[[], T | None], patience: float = PATIENCE) -> T:
-    """Wait until `condition` returns something true, and return that.
+    """Wait until `condition` returns a true value, and return the value.
 
     :raise TimeoutError: after `patience` seconds.
     """

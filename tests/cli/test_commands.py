@@ -1,4 +1,4 @@
-"""`-c LINE`: commands that are answered from a recording or from a machine."""
+"""`-c LINE`: commands that run on a recording or on a machine."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def recording(tmp_path: Path) -> Path:
     return path
 
 
-def test_only_the_answer_is_printed(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_only_the_output_of_the_command_is_printed(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert 0 == main(["show", str(recording), "-c", "cmdline @entry"])
     assert "at 0xefcb0, 31 bytes\n  console=ttyS0 earlyprintk=ttyS0\n" == capsys.readouterr().out
 
 
-def test_several_answers_have_headings_and_an_empty_line_between_them(
+def test_the_output_of_several_commands_has_headings_and_empty_lines_between(
     recording: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert 0 == main(["show", str(recording), "-c", "cmdline @entry", "--command", "help map"])
@@ -39,7 +39,7 @@ def test_an_unknown_command_is_exit_status_2(recording: Path, capsys: pytest.Cap
     assert "" == capsys.readouterr().out
 
 
-def test_a_machine_answers_at_the_last_stage_reached(tmp_path: Path) -> None:
+def test_a_command_runs_at_the_last_stage_reached(tmp_path: Path) -> None:
     done = pvhdbg("dump", "--stage", "prepare", "-c", "info", "-c", "code", "-o", tmp_path / "run.json")
 
     assert (0, "") == (done.status, done.err)
@@ -50,14 +50,14 @@ def test_a_machine_answers_at_the_last_stage_reached(tmp_path: Path) -> None:
     )
 
 
-def test_a_wrong_question_is_refused_before_qemu_starts() -> None:
+def test_an_invalid_command_is_rejected_before_qemu_starts() -> None:
     done = pvhdbg("dump", "--qemu", "/nowhere/qemu", "-c", "run-to")
 
     assert (2, "") == (done.status, done.out)
     assert done.err.startswith("pvhdbg: error: usage: run-to STAGE [KERNEL|ADDRESS]\n")
 
 
-def test_answers_before_a_failed_one_are_printed_and_the_exit_status_is_2(
+def test_the_output_before_a_failed_command_is_printed_and_the_exit_status_is_2(
     recording: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert 2 == main(["show", str(recording), "-c", "cmdline @entry", "-c", "code nosuch", "-c", "info"])
@@ -84,7 +84,7 @@ def test_an_unknown_symbol_is_exit_status_2() -> None:
     assert "pvhdbg: error: no symbol nosuch\n" == done.err
 
 
-def test_answers_are_text_but_can_be_combined_with_a_json_file(tmp_path: Path) -> None:
+def test_the_output_is_text_but_can_be_combined_with_a_json_file(tmp_path: Path) -> None:
     refused = pvhdbg("dump", "--format", "json", "-c", "cmdline")
     done = pvhdbg("dump", "--format", "json", "--stage", "entry", "-c", "cmdline", "-o", tmp_path / "boot.json")
 

@@ -1,4 +1,4 @@
-"""Guests that die, hang or lack stages: nothing hangs, the reason is reported, and the document is printed."""
+"""Guests that die, hang or lack stages: pvhdbg never hangs, reports the reason and prints the document."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ def test_a_bzimage_with_symbols_of_its_build_reaches_every_stage(release: str, r
 
 
 def decoded(done: Run) -> list[Any]:
-    """Return the handover and the kernel's result, stop by stop."""
+    """Return the handover and the kernel's result at each stop."""
     keys = ("stage", "rip", "start_info", "memory_map", "boot_params", "kernel_boot_params", "e820_table", "symbols")
     return [[stop[key] for key in keys] for stop in done.document["stops"]]
 
@@ -194,7 +194,7 @@ def test_symbols_of_another_kernel_are_rejected_for_a_bzimage(vmlinuz_xz: Path, 
     assert f"--symbols {vmlinux_612} is not used: its build-id is " in done.err.splitlines()[0]
 
 
-def test_xen_is_refused_because_qemu_would_start_it_by_multiboot(xen_shim: Path) -> None:
+def test_xen_is_rejected_because_qemu_would_boot_it_via_multiboot(xen_shim: Path) -> None:
     refused = pvhdbg("dump", xen_shim)
     forced = pvhdbg("check", xen_shim, "--force", "--timeout", "2", "--format", "json")
 
@@ -213,8 +213,8 @@ def test_xen_without_its_multiboot_header_reaches_its_entry(xen_shim: Path, tmp_
     assert {"info"} == {finding["severity"] for finding in done.document["stops"][0]["findings"]}
 
 
-def test_code_of_a_dead_guest_without_usable_page_tables_is_shown_as_captured_bytes() -> None:
+def test_code_of_a_dead_guest_without_usable_page_tables_is_shown_as_raw_bytes() -> None:
     done = pvhdbg("dump", "--cpu", "qemu32", "-c", "code", "-c", "code 0x1000000")
 
     assert 1 == done.status
-    assert 2 == done.out.count("captured bytes, not disassembled:\n  0x1000000  fc ")
+    assert 2 == done.out.count("raw bytes at physical address 0x1000000:\n  0x1000000  fc ")

@@ -1,4 +1,4 @@
-"""Killed at any moment by any signal, pvhdbg leaves no process and no file. PVHDBG_KILLS sets the number of tries."""
+"""A signal at any moment makes pvhdbg leave no process and no file. PVHDBG_KILLS sets the number of tries."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STATUS = {signal.SIGKILL: -signal.SIGKILL, signal.SIGTERM: 128 + signal.SIGTERM,
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A private folder with a short path: socket paths are limited."""
+    """A private folder with a short path, because the length of a socket path is limited."""
     path = Path(tempfile.mkdtemp(prefix="kill-"))
     yield path
     shutil.rmtree(path)

@@ -1,4 +1,4 @@
-"""A refusal by the operating system is one line and status 3 (2 if a file is at fault), and nothing is left."""
+"""If the operating system refuses a resource: one line, exit status 3 (2 for a file), and nothing is left behind."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class Screen:
         os.close(self.writer)
 
     def here(self) -> AbstractContextManager[object]:
-        """Redirect standard error to this terminal. Not a fixture: pytest replaces standard error before each test."""
+        """Redirect standard error to this terminal. Not a fixture: pytest replaces standard error before every test."""
         return redirect_stderr(self._stream)
 
     def read(self) -> str:
@@ -103,7 +103,7 @@ def test_a_stream_that_is_not_a_terminal_gets_no_line(tmp_path: Path) -> None:
     assert "" == (tmp_path / "stderr").read_text()
 
 
-def test_the_line_names_the_stage_that_is_awaited(
+def test_the_line_names_the_stage_that_pvhdbg_waits_for(
     waiting: Path, screen: Screen, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with screen.here():

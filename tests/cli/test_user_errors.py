@@ -140,7 +140,7 @@ def test_the_error_for_a_file_that_is_not_a_kernel_says_what_it_is(tmp_path: Pat
 
 
 @pytest.mark.parametrize("command", ["dump", "inspect", "show"])
-def test_a_folder_fifo_loop_or_device_is_refused_at_once(tmp_path: Path, command: str) -> None:
+def test_a_folder_fifo_link_loop_or_device_is_rejected_at_once(tmp_path: Path, command: str) -> None:
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "loop").symlink_to("loop")
     for path in (tmp_path, tmp_path / "fifo", tmp_path / "loop", Path("/dev/zero"), Path("/proc/self/mem")):
@@ -150,7 +150,7 @@ def test_a_folder_fifo_loop_or_device_is_refused_at_once(tmp_path: Path, command
         assert message.startswith(f"{path}: ")
 
 
-def test_an_unreadable_file_is_refused(tmp_path: Path) -> None:
+def test_an_unreadable_file_is_rejected(tmp_path: Path) -> None:
     path = tmp_path / "kernel"
     path.write_bytes(guest.ELF.read_bytes())
     path.chmod(0)
@@ -168,7 +168,7 @@ def test_control_characters_in_a_file_name_are_escaped(tmp_path: Path) -> None:
     assert message == rf"{tmp_path}/a\x1b[31m\x0ab\xff: No such file or directory"
 
 
-def test_a_kernel_without_the_note_is_refused_unless_forced(tmp_path: Path) -> None:
+def test_a_kernel_without_the_pvh_note_is_rejected_unless_forced(tmp_path: Path) -> None:
     path = tmp_path / "kernel"
     path.write_bytes(elf([load(), notes(BUILD_ID)]))
     refused, forced = pvhdbg("dump", path), pvhdbg("dump", "--force", path)
@@ -179,7 +179,7 @@ def test_a_kernel_without_the_note_is_refused_unless_forced(tmp_path: Path) -> N
     assert "PVH ELF Note" in forced.err
 
 
-def test_a_big_endian_kernel_is_a_valid_elf_that_cannot_boot_by_pvh(tmp_path: Path) -> None:
+def test_a_big_endian_kernel_is_a_valid_elf_that_cannot_boot_via_pvh(tmp_path: Path) -> None:
     path = tmp_path / "kernel"
     path.write_bytes(content("an ELF file for a big machine"))
 
@@ -193,7 +193,7 @@ def test_more_guest_memory_than_the_host_has_gives_status_3() -> None:
     assert message.startswith("QEMU exited with status 1: ")
 
 
-def test_symbols_of_another_build_are_rejected_with_a_note(tmp_path: Path) -> None:
+def test_symbols_of_another_build_are_rejected_with_a_remark(tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.write_bytes(ANOTHER_BUILD)
     done = pvhdbg("dump", "--symbols", other, "--format", "json")
@@ -221,7 +221,7 @@ def test_attach_to_a_kernel_file_leaves_the_file_alone(tmp_path: Path) -> None:
     assert b"kernel" == path.read_bytes()
 
 
-def test_attach_to_a_folder_or_a_fifo_is_refused(tmp_path: Path) -> None:
+def test_attach_to_a_folder_or_a_fifo_is_rejected(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
 
     assert (2, f"{tmp_path}: not a socket") == complaint(pvhdbg("attach", tmp_path))

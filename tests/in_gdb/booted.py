@@ -32,5 +32,5 @@ def boot_tiny(folder: Path, content: bytes, *lines: str, args: tuple[str, ...] =
 
 
 def stages_of(output: stock.Output) -> list[str]:
-    """Return the stage in each answer's heading, or its first word; gdb's own report of a stop may precede it."""
+    """Return the first word of each answer: a stage, if the answer has a heading. Skip gdb's own report of a stop."""
     return [(HEADING.findall(text) or [text.split(":")[0].strip()])[0] for text in output.texts]

@@ -1,4 +1,4 @@
-"""Stock gdb with pvh.py sourced, and a QEMU that pvhdbg did not start."""
+"""A stock gdb that sourced pvh.py, and a QEMU that pvhdbg did not start."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 SCRIPT = ROOT / "gdb_scripts" / "pvh.py"
 RUN_LINES = Path(__file__).with_name("run_lines.py")
 PATIENCE = 240
-"""Seconds. An idle computer needs three."""
+"""Seconds to wait. An idle computer needs three."""
 
-# The options of `pvhdbg dump`. With more devices the ACPI tables grow, and what is below them moves.
+# The options of `pvhdbg dump`. With more devices, the ACPI tables grow and the structures below them move.
 MACHINE = (
     *("-nodefaults", "-display", "none", "-serial", "null", "-m", "512M", "-append", DEFAULT_APPEND),
     *("-S", "-no-reboot"),
@@ -72,7 +72,7 @@ class Output(NamedTuple):
 def qemu(
     folder: Path, kernel: Path, *args: str, tcp: bool = False, binary: str = "qemu-system-x86_64"
 ) -> Iterator[Machine]:
-    """Run QEMU during the block. Its stub listens before QEMU starts."""
+    """Run QEMU during the block. The socket of its gdb stub accepts connections before QEMU starts."""
     with socket.socket(socket.AF_INET if tcp else socket.AF_UNIX) as listener:
         listener.bind(("127.0.0.1", 0) if tcp else str(folder / "stub"))
         listener.listen(1)
@@ -104,7 +104,7 @@ def gdb(
 
 
 def pvh(folder: Path, machine: Machine, *lines: str, symbols: Path | None = None) -> Output:
-    """Start gdb, source pvh.py, connect, and run these lines. The answers are only theirs."""
+    """Start gdb, source pvh.py, connect, and run these lines. Return only the answers to these lines."""
     output = gdb(folder, f"source {SCRIPT}", f"target remote {machine.where}", *lines, symbols=symbols)
     assert [None, None] == [answer.error for answer in output.answers[:2]], output.err
     return output._replace(answers=output.answers[2:])

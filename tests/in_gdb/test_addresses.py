@@ -17,7 +17,7 @@ EVALUATE = "python from pvhdbg.in_gdb.install import CURRENT; print(CURRENT.sess
 
 @pytest.mark.parametrize("command", ["code", "start-info", "run-to entry"])
 def test_a_bad_address_has_the_same_error_as_everywhere(command: str, tmp_path: Path) -> None:
-    is_entry = command == "run-to entry"  # takes a file too, in one word
+    is_entry = command == "run-to entry"  # `run-to entry` also accepts a file, as one word
     errors = {
         text: error for text, error in ERRORS.items() if not is_entry or text in ("08", "0x", "0x10000000000000000")
     }

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 HEADING = re.compile(r"(?:\A|\n\n)== .*\n")
 """The shell's heading above each of several answers."""
 
-QUESTIONS = tuple(name for name, command in COMMANDS.items() if "@STAGE" in command.takes and name != "diff")
+AT_A_STAGE = tuple(name for name, command in COMMANDS.items() if "@STAGE" in command.takes and name != "diff")
 OTHERS = (
     *("stages", "explain", "explain memmap_paddr", "help", "help start-info", "code 0x1000000", "start-info 0xf31e0"),
     *("dump boot.json", "open boot.json", "info", "open"),
@@ -50,7 +50,7 @@ CHANGING = (
     ("run-to bootparams",),
     ("set start_info.nr_modules 3", "protocol v0"),
 )
-"""Commands that run or change the machine, for one boot each, from the entry."""
+"""Commands that run or change the machine. Each line gets its own boot, stopped at the entry."""
 
 KERNELS = {
     "teaching": stages.NAMES,
@@ -69,7 +69,7 @@ class Answers(NamedTuple):
 
 def lines_at(stage: str) -> tuple[str, ...]:
     """Return the lines to run at a stage."""
-    return (*QUESTIONS, *AT[stage], *OTHERS)
+    return (*AT_A_STAGE, *AT[stage], *OTHERS)
 
 
 def run_in_shell(folder: Path, kernel: Path, stage: str, lines: tuple[str, ...]) -> list[str]:
@@ -81,13 +81,13 @@ def run_in_shell(folder: Path, kernel: Path, stage: str, lines: tuple[str, ...])
 
 
 def by_line(stage: str, lines: tuple[str, ...], answers: list[str]) -> dict[str, str]:
-    """Return the answers by stage and line, and the line's number: a line may be run twice."""
+    """Return the answers by stage, number of the line, and line. The number is there because a line may occur twice."""
     pairs = zip(lines, answers, strict=True)
     return {f"{stage}: {number} {line}": text for number, (line, text) in enumerate(pairs)}
 
 
 def run_in_both(folder: Path, kernel: Path, names: tuple[str, ...] = stages.NAMES) -> Answers:
-    """Run through the stages once in gdb, and to each of them with the shell."""
+    """Run through all stages once in gdb. In the shell, start again for each stage."""
     gdb_folder, shell_folder = folder / "gdb", folder / "shell"
     gdb_folder.mkdir()
     shell_folder.mkdir()

@@ -1,4 +1,4 @@
-"""The kernel file that gdb has symbols from: another build, a rebuilt one, none."""
+"""The kernel file that gdb has symbols from: a file of another build, a rebuilt file, or no file."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def test_code_is_never_decoded_in_another_mode(tmp_path: Path) -> None:
     output = boot(tmp_path, *lines, symbols=False)
 
     assert [] == output.errors
-    assert output.texts[0].startswith("captured bytes, not disassembled:\n  0xfffffff0  ")
-    assert output.texts[1].startswith(f"bytes, not disassembled:\n  {ENTRY:#x}  ")
+    assert output.texts[0].startswith("raw bytes at physical address 0xfffffff0:\n  0xfffffff0  ")
+    assert output.texts[1].startswith(f"raw bytes at physical address {ENTRY:#x}:\n  {ENTRY:#x}  ")
     assert f"0x{ENTRY:08x}:  " in output.texts[3]
     assert "%ebx, %esi" in output.texts[3]
     assert "%ebx, %esi" in output.last or "movsl" in output.last
@@ -63,4 +63,4 @@ def test_code_is_never_decoded_in_another_mode(tmp_path: Path) -> None:
 def test_the_code_of_a_dead_guest_is_raw_bytes(tmp_path: Path) -> None:
     output = boot(tmp_path, "pvh run-to entry", "set {int}$rbx = 0", "pvh run-to e820", "pvh code")
 
-    assert output.last.startswith("captured bytes, not disassembled:")
+    assert output.last.startswith("raw bytes at physical address 0x")

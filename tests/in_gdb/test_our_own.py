@@ -48,7 +48,7 @@ def test_the_prompt_answers_from_all_captures(shell: Shell) -> None:
     shell.type("pvh stages")
     shell.wait("entry       captured")
     shell.type("code @entry")
-    shell.wait("captured bytes, not disassembled")
+    shell.wait("raw bytes at physical address")
     shell.type("pvh start-info ($rbx * 2) / 2")
     shell.wait("    +0x34  reserved        0x0")
 
@@ -66,7 +66,7 @@ def test_the_screen_follows_commands_that_run_the_machine(shell: Shell) -> None:
     shell.wait("*  bootparams  captured")
 
 
-def test_after_an_error_of_one_line_the_prompt_works_on(shell: Shell) -> None:
+def test_the_prompt_still_works_after_an_error(shell: Shell) -> None:
     shell.type("pvh nonsense")
     shell.wait('no such command: "nonsense"')
     shell.type("pvh run-to entry")
@@ -111,7 +111,7 @@ def debuggee() -> Iterator[Debuggee]:
 
 
 def output_of(debuggee: Debuggee, line: str, words: str) -> str:
-    """Run a line and return what gdb prints up to `words`. MI answers as soon as the guest runs, so wait for them."""
+    """Run a line, wait until gdb prints `words`, and return what it printed. MI answers as soon as the guest runs."""
     printed: list[str] = []
     debuggee.machine.gdb.on_text = printed.append
     console.run(debuggee.machine.gdb, line, lambda: None)

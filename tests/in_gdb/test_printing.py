@@ -82,7 +82,7 @@ def test_parts_of_boot_params_are_printed_with_meanings(tmp_path: Path) -> None:
     assert "setup_sects = 0, " in printed(output)[2]
 
 
-def test_the_users_own_printers_win_and_pvhdbgs_can_be_disabled(tmp_path: Path) -> None:
+def test_the_users_own_printers_take_precedence_and_pvhdbgs_can_be_disabled(tmp_path: Path) -> None:
     own = tmp_path / "own.py"
     own.write_text(
         "import gdb\n"
@@ -167,7 +167,7 @@ def test_a_breakpoint_condition_may_use_functions(tmp_path: Path) -> None:
 
 
 def as_mi(stop: object) -> object:
-    """Convert JSON to what MI can express: no missing values, numbers as strings, no underscore before a name."""
+    """Convert JSON to what MI can express: no missing values, numbers as strings, no leading underscore in a name."""
     if isinstance(stop, dict):
         return {key.lstrip("_"): as_mi(value) for key, value in stop.items() if value is not None}
     return [as_mi(item) for item in stop] if isinstance(stop, list) else str(stop)

@@ -1,4 +1,4 @@
-"""A guest that is reset: its second boot is not taken for the first."""
+"""A guest that is reset: pvhdbg does not mistake its second boot for the first."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_a_guest_that_was_reset_has_all_stages_ahead(tmp_path: Path) -> None:
+def test_a_guest_that_was_reset_has_reached_no_stage(tmp_path: Path) -> None:
     reset = ("monitor system_reset", "maint flush register-cache")
     output = boot(tmp_path, "pvh run-to kernel", *reset, "pvh run-to entry", "pvh stages", args=WITH_REBOOT)
 

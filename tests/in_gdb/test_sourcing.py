@@ -1,4 +1,4 @@
-"""`source pvh.py`: from any place, beside other scripts, in any gdb."""
+"""`source pvh.py`: from any folder, together with other scripts, in any gdb."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def sourced(folder: Path, path: str | Path, *lines: str, symbols: Path | None = 
 
 
 def works(output: stock.Output) -> bool:
-    """Say whether the lines of WORKS were answered."""
+    """Return whether the lines of WORKS succeeded."""
     return (
         [] == output.errors and "hvm_start_info.magic" in output.texts[1] and 5 == output.texts[2].count("not reached")
     )
 
 
-def test_the_shell_prints_the_path_to_source(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_the_shell_prints_the_path_of_the_script(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert 0 == main(["gdb-script"])
     path = capsys.readouterr().out.removesuffix("\n")
     assert str(stock.SCRIPT) == path
@@ -56,7 +56,7 @@ def test_the_path_may_be_a_link(tmp_path: Path) -> None:
     assert works(sourced(tmp_path, "link.py"))
 
 
-def test_a_script_of_the_users_may_source_it(tmp_path: Path) -> None:
+def test_the_users_own_script_may_source_it(tmp_path: Path) -> None:
     (tmp_path / "own.py").write_text(f"import gdb\ngdb.execute('source {stock.SCRIPT}')\n")
 
     assert works(sourced(tmp_path, "own.py"))
@@ -146,7 +146,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "site-packages"
 
 
-def test_an_installed_wheel_contains_it(installed: Path, tmp_path: Path) -> None:
+def test_an_installed_wheel_contains_the_script(installed: Path, tmp_path: Path) -> None:
     call = [sys.executable, "-P", "-m", "pvhdbg", "gdb-script"]
     environment = {**os.environ, "PYTHONPATH": str(installed)}
     path = subprocess.run(
@@ -202,12 +202,12 @@ def test_gdb_10_has_everything_that_it_supports(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("pretend", "line"),
     [
-        ("gdb.VERSION = '9.2'", "pvh needs gdb 10 or newer: this is 9.2\n"),
+        ("gdb.VERSION = '9.2'", "pvhdbg needs gdb 10 or newer: this is gdb 9.2\n"),
         (
             "gdb.VERSION = 'Red Hat Enterprise Linux 8.2-20.el8'",
-            "pvh needs gdb 10 or newer: this is Red Hat Enterprise Linux 8.2-20.el8\n",
+            "pvhdbg needs gdb 10 or newer: this is gdb Red Hat Enterprise Linux 8.2-20.el8\n",
         ),
-        ("import sys; sys.version_info = (3, 9, 2)", "pvh needs Python 3.10 or newer: this gdb has 3.9\n"),
+        ("import sys; sys.version_info = (3, 9, 2)", "pvhdbg needs Python 3.10 or newer: this gdb has Python 3.9\n"),
     ],
 )
 def test_an_old_gdb_or_python_is_an_error_of_one_line(pretend: str, line: str, tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def right(text: str) -> list[str]:
     return [line[SIZE[0] // 2 : -1].lstrip("│x").rstrip() for line in rows]
 
 
-def test_the_window_shows_the_stop_beside_source_and_commands(tmp_path: Path) -> None:
+def test_the_window_shows_the_stop_next_to_source_and_commands(tmp_path: Path) -> None:
     with layout(tmp_path) as shell:
         text = shell.text
         window = right(text)

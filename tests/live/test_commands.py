@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from pvhdbg.live.debuggee.own_machine import OwnMachine
 
-QUESTIONS = [name for name, command in commands.COMMANDS.items() if "@STAGE" in command.takes]
+AT_A_STAGE = [name for name, command in commands.COMMANDS.items() if "@STAGE" in command.takes]
 
 
 @pytest.fixture
@@ -37,12 +37,12 @@ def live(teaching: OwnMachine) -> LiveSession:
 
 def test_a_machine_gives_the_same_answers_as_its_recording(live: LiveSession) -> None:
     commands.run(live, "run-to bootparams")
-    now = {name: commands.run(live, name) for name in QUESTIONS}
+    now = {name: commands.run(live, name) for name in AT_A_STAGE}
 
     recorded = RecordedSession(live.document())
 
-    assert {name: now[name] for name in QUESTIONS if name != "code"} == {
-        name: commands.run(recorded, name) for name in QUESTIONS if name != "code"
+    assert {name: now[name] for name in AT_A_STAGE if name != "code"} == {
+        name: commands.run(recorded, name) for name in AT_A_STAGE if name != "code"
     }
     assert "raw bytes at physical address 0x" in commands.run(recorded, "code")
     assert "jmp" in now["code"]

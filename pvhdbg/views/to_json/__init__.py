@@ -1,5 +1,5 @@
 """The JSON documents, for scripts and as recordings.
 
-document_json  a run: `dump`, `check` and recordings
+document_json  the document of a run, for `dump`, `check` and recordings
 inspect_json   `inspect --format json`
 """

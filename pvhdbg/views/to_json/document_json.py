@@ -1,4 +1,4 @@
-"""A Document as dictionaries and lists for JSON: integers stay integers, what does not exist is None."""
+"""A Document as dictionaries and lists for JSON. Integers stay integers; a value that does not exist is None."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def dumps(document: Document) -> str:
 
 
 def lines(data: object, depth: int = 0) -> str:
-    """Return JSON with one line for each key down to the keys of a stop.
+    """Return JSON with a line for each key of the document, and for each key of a stop.
 
-    That can be read, and is faster to write than JSON that is indented at all levels. The text is ASCII: strings may
-    come from a guest, and U+009B is a control character for terminals.
+    People can read that, and it is faster to write than JSON with all levels indented. The text is ASCII because some
+    strings come from the guest, and terminals take U+009B for a control character.
     """
     if depth < INDENTED_LEVELS and isinstance(data, dict) and data:
         inner = [f"{json.dumps(key)}: {lines(item, depth + 1)}" for key, item in data.items()]
@@ -112,7 +112,7 @@ def stop(capture: Capture, findings: Sequence[Finding] = ()) -> Json:
 
 
 def struct(record: Struct) -> Json:
-    """Return the fields that the record has, by their kernel names."""
+    """Return the fields that the record has, with their kernel names as keys."""
     return {field.name: value(content) for field, content in record.rows()}
 
 
@@ -128,13 +128,13 @@ def value(content: object) -> object:
 
 
 def start_info(record: StartInfo) -> Json:
-    """Return all fields; those that the record's version lacks are None."""
+    """Return all fields. A field that does not exist in the record's version is None."""
     fields: Json = dict.fromkeys(field.name for field in record.FIELDS)
     return {"paddr": record.at, **fields, **struct(record)}
 
 
 def boot_params(record: BootParams) -> Json:
-    """Return all fields; e820_table has the first e820_entries entries, at most the 128 of the table."""
+    """Return all fields. e820_table has the first e820_entries entries of the table, which has room for 128."""
     fields: Json = {"paddr": record.at}
     for field in record.FIELDS:
         fields[field.name] = None if field is type(record).e820_table else value(field.__get__(record, type(record)))
@@ -167,7 +167,7 @@ def text(string: Text | None) -> str | None:
 
 
 def outcome(end: Outcome, findings: Sequence[Finding] = ()) -> Json:
-    """Return how the run ended, with the findings about an end that has no stop."""
+    """Return how the run ended. If the end has no stop, its findings are here."""
     return {
         "reached": end.reached,
         "ended": end.ended,
@@ -178,5 +178,5 @@ def outcome(end: Outcome, findings: Sequence[Finding] = ()) -> Json:
 
 
 def _if_any(key: str, items: Sequence[Finding | Verdict]) -> Json:
-    """Return the key with its list, or nothing if the list is empty: the document has the key only then."""
+    """Return the key with its list, or nothing: the document does not have the key if the list is empty."""
     return {key: [item._asdict() for item in items]} if items else {}

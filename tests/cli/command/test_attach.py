@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 REBOOTS = (*stock.TCG[:-1], "-action", "reboot=reset")
 
 
-def test_an_attached_machine_runs_to_a_stage_and_answers_questions(tmp_path: Path) -> None:
+def test_an_attached_machine_runs_to_a_stage_and_runs_commands(tmp_path: Path) -> None:
     with stock.qemu(tmp_path, guest.ELF) as machine:
         done = pvhdbg("attach", machine.where, guest.ELF, "-c", "run-to bootparams", "-c", "stages")
 

@@ -111,7 +111,7 @@ def test_explain_lists_the_rules() -> None:
     assert "\nrules:\n  PVH101  PVH102  " in pvhdbg("explain").out
 
 
-def test_check_can_be_asked_of_a_recording(tmp_path: Path) -> None:
+def test_the_command_check_works_on_a_recording(tmp_path: Path) -> None:
     recording = tmp_path / "boot.json"
     pvhdbg("dump", "--set", "start_info.magic=0", "-o", recording)
     now, entry = (pvhdbg("show", recording, "-c", line).out for line in ("check", "check @entry"))

@@ -1,4 +1,4 @@
-"""`pvhdbg show`: recordings of real boots are shown, other files are refused."""
+"""`pvhdbg show`: recordings of real boots are shown, other files are rejected."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_a_magic_overwritten_by_the_command_line_is_shown_with_the_code_that_die
     ],
     ids=["empty", "deep", "newer", "other"],
 )
-def test_a_file_that_is_not_a_recording_is_refused_in_one_line(tmp_path: Path, content: str, error: str) -> None:
+def test_a_file_that_is_not_a_recording_is_rejected_in_one_line(tmp_path: Path, content: str, error: str) -> None:
     path = tmp_path / "recording.json"
     path.write_text(content)
     done = pvhdbg("show", path)

@@ -10,7 +10,7 @@ from pvhdbg.views.report import diff_text
 from tests import build
 
 
-def test_two_stops_show_the_changes_and_one_line_of_what_is_unchanged() -> None:
+def test_two_stops_show_the_changes_and_one_line_with_what_is_unchanged() -> None:
     stops = build.boot().stops
 
     assert [
@@ -98,7 +98,7 @@ def test_a_guests_string_is_escaped() -> None:
     assert "\x1b" not in text
 
 
-def test_a_long_list_of_changes_is_cut_and_says_how_many_are_left() -> None:
+def test_a_long_list_of_changes_is_cut_and_shows_how_many_are_left() -> None:
     stops = [build.capture_target(build.RandomTarget(seed), "bootparams") for seed in (1, 2)]
 
     lines = diff_text.captures(*stops).splitlines()

@@ -1,4 +1,4 @@
-"""Findings as lines: the first few of each rule, then how many more there are and where the next one is."""
+"""Findings as lines: the first few of each rule, then how many more there are, and the field of the next one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def lines_for_empty_entries(count: int) -> list[str]:
     return findings_text.lines([finding for finding in run_rules(case) if finding.code == "PVH201"])
 
 
-def test_a_stop_without_findings_names_the_stages_that_have_some() -> None:
+def test_a_stop_without_findings_names_the_stages_that_have_findings() -> None:
     run = build.boot()
     clean = next(capture for capture in run.stops if capture.stage == "e820")
 

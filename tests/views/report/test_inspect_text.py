@@ -1,4 +1,4 @@
-"""The text and the JSON of `inspect`, for real files and for made-up values."""
+"""The text and the JSON of `inspect`, for real files and for invented values."""
 
 import re
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ def inspect_file(path: Path, folder: Path) -> InspectedFile:
 
 
 class Headers(NamedTuple):
-    """Made-up ELF headers."""
+    """Invented ELF headers."""
 
     type: str = "EXEC"
     machine: str = "x64"
@@ -84,7 +84,7 @@ def test_a_guest_other_than_linux_has_only_the_entry_stage(grub_image: Path, tmp
     assert "--symbols" not in written
 
 
-def test_a_refused_file_shows_the_verdict_and_its_hint() -> None:
+def test_a_rejected_file_shows_the_verdict_and_its_hint() -> None:
     verdict = Verdict("no-note", FATAL, "no PHYS32_ENTRY note", "build the kernel with CONFIG_PVH=y")
     written = text_of(Headers(scans=(Scan("QEMU", None, NO_NOTE),)), preflight=Preflight(NONE, None, (verdict,)))
 

@@ -96,7 +96,7 @@ def test_fields_of_the_copy_that_differ_are_marked() -> None:
     ]
 
 
-def test_only_the_nonzero_fields_of_the_zero_page_are_listed() -> None:
+def test_only_the_nonzero_fields_of_boot_params_are_listed() -> None:
     lines = stop("bootparams")
 
     expected = """\
@@ -149,7 +149,7 @@ def test_the_kernels_e820_table_is_compared_with_the_memory_map() -> None:
     assert expected.splitlines() == lines[3:]
 
 
-def test_a_late_stop_without_earlier_ones_is_shown_in_full() -> None:
+def test_a_late_stop_without_earlier_stops_is_shown_in_full() -> None:
     alone = run_text.one_stop(Stop(build.boot().stops[-1], (), build.linux()))
 
     assert "hdr.type_of_loader" in alone
@@ -183,7 +183,7 @@ def test_a_missing_copy_has_a_reason() -> None:
     )
 
 
-def test_a_long_command_line_is_wrapped_on_lines_of_its_own() -> None:
+def test_a_long_command_line_is_wrapped_on_its_own_lines() -> None:
     guest = build.linux_guest()
     guest.put(build.START_INFO, build.start_info(cmdline_paddr=0x8000))
     guest.put(0x8000, b"quiet " * 20 + b"\x1b[31m" + b"x" * 3000 + b"\0")
@@ -202,7 +202,7 @@ def test_a_run_of_equal_map_entries_is_one_line() -> None:
     assert "    [0]-[999]  0x0-0x0  0  unknown (0)" in entry_text(guest).splitlines()
 
 
-def test_a_long_table_is_cut_and_says_how_many_lines_are_left() -> None:
+def test_a_long_table_is_cut_and_shows_how_many_lines_are_left() -> None:
     guest = build.linux_guest()
     guest.put(build.START_INFO, build.start_info(memmap_paddr=0x20000, memmap_entries=1000))
     guest.put(0x20000, build.memmap([(number << 12, 4096, 1) for number in range(1000)]))
@@ -216,7 +216,7 @@ def test_a_machine_that_pvhdbg_did_not_start_has_no_qemu_version_command_line_or
     assert "  microvm, tcg, max, 512M\n\ndone: no stage reached\n" == run_text.document(document)
 
 
-def test_the_header_lists_rewritten_bytes() -> None:
+def test_the_header_lists_changed_bytes() -> None:
     rewrite = Rewrite("start_info.magic", 0x21E0, b"\x78\xc5\x6e\x33", b"\0\0\0\0")
     document = build.boot()._replace(machine=build.machine()._replace(rewrites=(rewrite,) * 40))
     header = run_text.document(document).split("\n\n")[0]

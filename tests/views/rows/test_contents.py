@@ -1,4 +1,4 @@
-"""Every key of a capture is in every table that must have it. A new key fails here until all tables have it."""
+"""Every key of a capture is in all tables that need it. These tests fail for a new key until all tables have it."""
 
 from pvhdbg.boot.stop.capture import Capture
 from pvhdbg.boot.stop.stages import CAPTURE_KEYS, STAGES

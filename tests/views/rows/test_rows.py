@@ -147,13 +147,13 @@ def test_folding_keeps_every_nonzero_field() -> None:
     assert nonzero <= {row.path for row in boot_params_rows(capture_at("bootparams"), folded=True)}
 
 
-def test_a_zero_page_of_zeros_folds_into_one_row() -> None:
+def test_boot_params_full_of_zeros_folds_into_one_row() -> None:
     capture = capture_at("bootparams")._replace(boot_params=BootParams(bytes(4096), 0))
 
     assert [len(BootParams.FIELDS)] == [row.folded for row in boot_params_rows(capture, folded=True)]
 
 
-def test_nonzero_bytes_beyond_e820_entries_are_shown() -> None:
+def test_nonzero_bytes_not_counted_by_e820_entries_are_shown() -> None:
     raw = build.boot_params(((0, 4096, 1), (4096, 4096, 2)), e820_entries=1)
     rows = boot_params_rows(capture_at("bootparams")._replace(boot_params=BootParams(raw, 0)))
 

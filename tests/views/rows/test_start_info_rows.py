@@ -100,7 +100,7 @@ def test_a_memory_map_without_entries_is_ignored() -> None:
     assert "ignored: memmap_entries is 0" == meaning("memmap_paddr", memmap_paddr=build.MEMMAP)
 
 
-def test_the_second_module_can_be_the_memory_map() -> None:
+def test_module_1_can_be_the_memory_map() -> None:
     guest = build.linux_guest()
     guest.put(build.START_INFO, build.start_info(version=0, nr_modules=3, modlist_paddr=build.MODLIST))
     modules = ((0x100000, 4096, 0, 0), (PLACE, 124, PLACE + 512, 0), (0x200000, 1, 0, 0))
@@ -114,7 +114,7 @@ def test_the_second_module_can_be_the_memory_map() -> None:
     assert '"e820 data"' == next(row for row in rows if row.path == "modules[1].cmdline_paddr").meaning
 
 
-def test_an_empty_first_module_is_not_a_ramdisk() -> None:
+def test_an_empty_module_0_is_not_a_ramdisk() -> None:
     guest = build.linux_guest()
     guest.put(build.MODLIST, build.modlist((0, 0, 0, 0)))
 
