@@ -1,4 +1,4 @@
-"""Boot a real kernel, change what it is given at its entry stop, and compare the result with the model."""
+"""Boot a real kernel, change its boot data at the entry, and compare the result with the model."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ Range = tuple[int, int, int]
 """Address, size and type."""
 
 PATIENCE = 60.0
-"""Seconds for one stage."""
+"""The timeout for one stage, in seconds."""
 BLANK = 0x60000
-"""Free memory on every machine, where a test can put its own data."""
+"""The address of memory that is free on every machine. Tests can put data there."""
 
 
 class Experiment(NamedTuple):
-    """A boot that was changed at its entry: what the model expects, the stops by stage, and the last halt."""
+    """A boot whose boot data was changed at the entry: what the model expects, the stops by stage, the last halt."""
 
     behavior: KernelBehavior
     rewrites: tuple[Rewrite, ...]
@@ -56,7 +56,7 @@ class Experiment(NamedTuple):
 
     @property
     def tables(self) -> tuple[list[Range] | None, list[Range]]:
-        """The e820_table that the model expects, None if it does not know, and the kernel's."""
+        """The e820_table that the model expects (None if the model cannot tell), and that of the kernel."""
         params, table = self.stops["kernel"].kernel_boot_params, self.stops["e820"].e820_table
         assert params is not None
         assert table is not None
@@ -64,7 +64,7 @@ class Experiment(NamedTuple):
         return None if expected is None else list(expected), list(decode_entries(table.entries))
 
     def deviation(self) -> str | None:
-        """Return how the kernel's behavior differs from the model's prediction, None if it does not."""
+        """Return how the kernel's behavior differs from the model's prediction; None if both agree."""
         death = self.expected.death
         if not self.returned:
             return None if death else f"no death was predicted, but the guest halted: {self.halt}"
@@ -87,7 +87,7 @@ def run_experiment(  # noqa: PLR0913  the others have defaults
     machine: str = "microvm",
     initrd: str | None = None,
 ) -> Experiment:
-    """Boot, make the changes like `--protocol` and `--set`, and go to the stage `last` or as far as the guest comes.
+    """Boot, make changes as `--protocol` and `--set` do, and run to the stage `last` or as far as the guest gets.
 
     `puts` are physical addresses and bytes to write there before the changes.
     """
@@ -103,7 +103,7 @@ def run_experiment(  # noqa: PLR0913  the others have defaults
             target.write_phys(paddr, data)
         journey.capture_at("entry")
         journey.rewrite([change if change in PROTOCOLS else parse_assignment(change) for change in changes])
-        # Probe before the kernel runs. This QEMU shows no Xen leaves.
+        # Probe before the kernel runs. QEMU shows no Xen leaves here.
         symbols = probe(target, opened.facts)
         behavior = behavior_from_symbols(symbols, opened.facts, xen=False)
         assert [HIT] == [halt.kind for halt in journey.go("prepare", PATIENCE)]

@@ -2,8 +2,8 @@
 
     python -m tests.boot.mutations SEED N
 
-boots N mutations, the first with this seed, and prints those where the model was wrong; the exit status is then 1.
-The same seed gives the same boot on the same kernels.
+boots N mutations, with the seeds SEED to SEED + N - 1, and prints the mutations for which the model was wrong. In that
+case, the exit status is 1. With the same kernels, a seed always results in the same boot.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ KERNELS: dict[str, Callable[[], Path]] = {
     "6.1-686": lambda: kernels.vmlinux("6.1-686"),
 }
 WITH_E820_MODULE = ("teaching", "rfc")
-"""The kernels that take the map from an "e820 data" module."""
+"""The kernels that read the map from an "e820 data" module."""
 MACHINES = ("microvm", "microvm", "pc", "q35")
 TIMEOUT = 8.0
-"""Seconds for one stage: a guest that panics in xen_prepare_pvh hangs there."""
+"""The timeout for one stage, in seconds. It is short, because a guest that panics in xen_prepare_pvh hangs there."""
 
 Mutator = Callable[[random.Random], str]
-"""Returns a random change in the form of `--set`."""
+"""A function that returns a random change, written as for `--set`."""
 
 MEMMAP, BLOB = BLANK, BLANK + 0x10000
 COUNTS: tuple[int, ...] = (
@@ -62,7 +62,7 @@ NAMES = ("e820 data", "e820 dat", "e820 data ", "E820 data", "")
 
 
 class Mutation(NamedTuple):
-    """One boot: the kernel, the machine, what is written to memory, and the changes."""
+    """One boot: the kernel, the machine, the bytes to write to memory, and the changes."""
 
     kernel: str
     machine: str
@@ -98,7 +98,7 @@ def mutation(seed: int) -> Mutation:
 
 
 def _order(change: str) -> int:
-    """Sort structures before the pointers to them, and the version last, because version 0 lacks fields."""
+    """Return the sort key of a change: structures before pointers to them, version last because 0 lacks fields."""
     path = change.partition("=")[0]
     return ("memory_map", "modules", "start_info", "start_info.version").index(
         path if path.endswith(".version") else path.partition(".")[0].partition("[")[0]
@@ -106,7 +106,7 @@ def _order(change: str) -> int:
 
 
 def _change(choice: random.Random, *, as_module: bool, has_modules: bool) -> str:
-    """Return a random change of something that exists. After `--protocol e820-module` there is no memmap table."""
+    """Return a random change of a value that exists. With `--protocol e820-module`, there is no memmap table."""
     mutators: list[Mutator] = [_count, _pointer, _plain, _entry, _entry, _entry]
     mutators += [_map_module, _map_module] if as_module else [_table, _table]
     return choice.choice([*mutators, _module] if has_modules else mutators)(choice)
@@ -168,13 +168,13 @@ def _type(choice: random.Random) -> int:
 
 
 def _puts(choice: random.Random) -> tuple[tuple[int, bytes], ...]:
-    """Return a memmap table and an "e820 data" blob, to which changed pointers may point."""
+    """Return a memmap table and an "e820 data" blob. Changed pointers may point to them."""
     ranges = [(_size(choice), _size(choice) >> 1, _type(choice)) for _ in range(choice.choice((3, 20, 140, 300)))]
     return (MEMMAP, build.memmap(ranges)), (BLOB, build.e820_blob(ranges))
 
 
 def failure(seed: int) -> str | None:
-    """Return how the model was wrong; None if it was right, the kernel is missing or a change cannot be made."""
+    """Return how the model was wrong; None if it was right, the kernel is missing, or a change cannot be made."""
     mutated = mutation(seed)
     try:
         deviation = mutated.boot().deviation()

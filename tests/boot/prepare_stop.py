@@ -1,4 +1,4 @@
-"""Captures of a Linux at xen_prepare_pvh with chosen boot data, and what the model expects of them."""
+"""Captures of a Linux at xen_prepare_pvh with given boot data, and the results that the model expects."""
 
 from collections.abc import Sequence
 
@@ -15,20 +15,20 @@ TEACHING = UPSTREAM._replace(e820_module=True)
 
 MODLIST, CMDLINE, MEMMAP, NAME, BLOB = 0x10000, 0x11000, 0x12000, 0x11800, 0x20000
 RETURN = 0x3112368
-"""Where 6.1 has the return address of xen_prepare_pvh."""
+"""The stack address at which Linux 6.1 has the return address of xen_prepare_pvh."""
 
 
 def map_of(count: int) -> list[Range]:
-    """Return a map with that many entries, no two of them equal."""
+    """Return a map with `count` different entries."""
     return [(index << 20, 0x1000 + index, 1 + index % 5) for index in range(count)]
 
 
 def prepare_stop(
     table: Sequence[Range] | None = MAP, blob: Sequence[Range] | None = None, name: bytes = b"e820 data", **fields: int
 ) -> Capture:
-    """Return a Linux at xen_prepare_pvh that was given a memmap table, an "e820 data" module, both or neither.
+    """Return a capture of a Linux at xen_prepare_pvh that has a memmap table, an "e820 data" module, both or neither.
 
-    `fields` are values for its start_info.
+    `fields` are values of fields of start_info.
     """
     guest = build.linux_guest()
     build.page_tables(guest)

@@ -1,6 +1,6 @@
-"""Boot a real kernel through all its stages, and collect what other programs report at each of them.
+"""Boot a real kernel through all its stages, and collect what other programs report at each stage.
 
-They are gdb, by the kernel's debug information; QEMU, by its own page walk; and the kernel, on its console.
+They are gdb (from the kernel's debug information), QEMU (from its own page walk) and the kernel (on its console).
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 
 GDB_SCRIPT = Path(__file__).with_name("values_in_gdb.py")
 PATIENCE = 150.0
-"""Seconds for one stage. Only a KVM emulated in software needs nearly as long."""
+"""The timeout for one stage, in seconds. Only KVM inside an emulated machine needs nearly as long."""
 
 AFTER_EARLYPRINTK = "init_mem_mapping"
-"""The first function after parse_early_param in both Linux 6.1 and 6.12: earlyprintk has printed the map by then."""
+"""The first function after parse_early_param in Linux 6.1 and 6.12: before it, earlyprintk has printed the map."""
 
 GIB = 1 << 30
 IDENTITY, DIRECT_MAP, FIXMAP = 0, 0xFFFF888000000000, 0xFFFFFFFFFF000000
@@ -45,7 +45,7 @@ Walks = dict[int, int | None]
 
 
 class RealBoot(NamedTuple):
-    """A finished boot. `gdb` has values by stage and name, the walks paddrs by stage and virtual address."""
+    """A finished boot. `gdb` has values by stage and name; the walks have paddrs by stage and virtual address."""
 
     image: ImageFacts
     captures: dict[str, Capture]
@@ -71,7 +71,7 @@ def machine_at_reset(options: QemuOptions) -> Iterator[tuple[OwnMachine, Journey
 
 
 def boot(options: QemuOptions) -> RealBoot:
-    """Boot to e820, and on until the console has printed the map."""
+    """Boot to the stage e820, and then until the console has printed the map."""
     with machine_at_reset(options) as (machine, journey):
         assert journey.image is not None
         real_boot = RealBoot(journey.image, {}, {}, {}, {}, b"")
@@ -135,7 +135,7 @@ def _gdb_value(machine: OwnMachine, expression: str) -> object:
 
 
 def _addresses(image: ImageFacts) -> list[int]:
-    """Return virtual addresses to translate: the borders of the early maps, the kernel, and random ones."""
+    """Return virtual addresses to translate: at the edges of the early maps, in the kernel, and random ones."""
     choice = random.Random(2017)
     is_64_bit = image.elf_class == 64
     direct_map, fixmap = (DIRECT_MAP, FIXMAP) if is_64_bit else (DIRECT_MAP_32, FIXMAP_32)
@@ -164,7 +164,7 @@ def _qemu_walk(machine: OwnMachine, vaddr: int) -> int | None:
 
 
 def _console_with_map(machine: OwnMachine) -> bytes:
-    """Return the console's output once a line follows the map: QEMU's output may arrive late."""
+    """Wait until a line follows the map, because QEMU's output may arrive late. Return the console's output."""
     assert machine.qemu is not None
     deadline = time.monotonic() + PATIENCE
     while True:

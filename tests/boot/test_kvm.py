@@ -1,4 +1,4 @@
-"""One real kernel under KVM, if KVM works here."""
+"""Boot one real kernel under KVM, if KVM works on this host."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
     from tests.boot.real_boot import RealBoot
 
-# Nested KVM does not always support IA32_ARCH_CAPABILITIES, nor the host's CPU model at all.
+# Nested KVM may not support IA32_ARCH_CAPABILITIES, or not even the host's CPU model.
 CPUS = ("host", "host,-arch-capabilities", "qemu64")
 
 
 @pytest.fixture(scope="module")
 def cpu(kvm: None) -> str:  # noqa: ARG001 - it skips
-    """The best CPU model that KVM supports here."""
+    """The best CPU model that KVM supports on this host."""
     complaints = []
     for model in CPUS:
         done = shell.pvhdbg("dump", "--accel", "kvm", "--cpu", model, "--stage", "prepare")

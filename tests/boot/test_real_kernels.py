@@ -68,7 +68,7 @@ def dumped(debian_vmlinux: Path, case: Case, initrd: Path) -> Any:  # noqa: ANN4
 
 
 def fields(record: Any) -> Any:  # noqa: ANN401 - JSON
-    """Return a structure in the form of values_in_gdb."""
+    """Return the fields of a structure in the same form as values_in_gdb."""
     return document_json.value(record)
 
 

@@ -1,6 +1,6 @@
-"""Sourced by gdb: `python print_json("EXPRESSION")` prints a C value as its debug information describes it, as JSON.
+"""Sourced by gdb: `python print_json("EXPRESSION")` prints a C value as JSON, decoded with the debug information.
 
-Structures are objects, arrays of bytes and unions hex strings, other arrays lists: as pvhdbg writes them.
+Structures are objects. Arrays of bytes and unions are hex strings. Other arrays are lists. pvhdbg's JSON is the same.
 """
 
 import json

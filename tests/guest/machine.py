@@ -1,4 +1,4 @@
-"""Run the teaching guest with plain QEMU and gdb, without any code of pvhdbg."""
+"""Run the teaching guest with plain QEMU and gdb, without using pvhdbg's code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 LAST_LINE = "halting"
 PARAMS_READ = 8192
-"""Bytes read from pvh_bootparams: its page, and what a long map writes past it."""
+"""The number of bytes to read at pvh_bootparams: the structure, and what a long map writes past its end."""
 
 QEMU = ("qemu-system-x86_64", "-display", "none", "-nodefaults", "-serial", "file:serial", "-no-reboot", "-m", "256M")
 GDB = ("gdb", "-nx", "-batch", "-ex", "set pagination off", "-ex", "set debuginfod enabled off")
@@ -32,7 +32,7 @@ RUN_TO_BOOTPARAMS = (
 
 
 class RewrittenBoot(NamedTuple):
-    """The result of a boot with rewritten start_info: gdb's output, pvh_bootparams, and the lines on the console."""
+    """The result of a boot with a rewritten start_info: gdb's output, pvh_bootparams, and the lines on the console."""
 
     gdb_output: str
     params: bytes
@@ -40,14 +40,14 @@ class RewrittenBoot(NamedTuple):
 
 
 def boot(folder: Path, *args: str, elf: Path = ELF) -> list[str]:
-    """Boot to the last line; return the lines on the serial console."""
+    """Boot until the guest has printed its last line. Return the lines on the serial console."""
     with qemu(folder, "-kernel", str(elf), *args) as process:
         wait_for(lambda: LAST_LINE in serial(folder) or process.poll() is not None)
     return serial(folder)
 
 
 def boot_rewritten(folder: Path, start_info: bytes, memory: Mapping[int, bytes]) -> RewrittenBoot:
-    """Boot, and at the entry write `start_info` to where EBX points and `memory` to its physical addresses."""
+    """Boot. At the entry, write `start_info` to the address in EBX, and the bytes of `memory` to their addresses."""
     stub = ("-S", "-gdb", "unix:stub,server=on,wait=off")
     with qemu(folder, "-M", "microvm", "-no-shutdown", *stub, "-kernel", str(ELF)):
         wait_for((folder / "stub").exists)
@@ -58,7 +58,7 @@ def boot_rewritten(folder: Path, start_info: bytes, memory: Mapping[int, bytes])
 
 
 def rewrite_commands(folder: Path, start_info: bytes, memory: Mapping[int, bytes]) -> Iterator[str]:
-    """Yield gdb's commands to rewrite memory at the entry. Paging is off there, so every address is physical."""
+    """Yield the gdb commands that rewrite memory at the entry. Paging is off there, so all addresses are physical."""
     yield from ("target remote stub", "hbreak *(unsigned long)&phys_pvh_start_xen", "continue")
     pieces = {"$rbx": start_info} | {hex(paddr): content for paddr, content in memory.items()}
     for address, content in pieces.items():
@@ -86,7 +86,7 @@ def qemu(folder: Path, *args: str) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def serial(folder: Path) -> list[str]:
-    """Return the lines that the guest has written so far."""
+    """Return the lines that the guest has printed on the serial console so far."""
     path = folder / "serial"
     return path.read_text("latin-1").splitlines() if path.exists() else []
 
@@ -94,7 +94,7 @@ def serial(folder: Path) -> list[str]:
 def wait_for(done: Callable[[], bool], seconds: float = 60) -> None:
     """Wait until `done` returns True.
 
-    :raise TimeoutError: if that takes longer than `seconds`.
+    :raise TimeoutError: if it does not within `seconds`.
     """
     deadline = time.monotonic() + seconds
     while not done():

@@ -1,4 +1,4 @@
-"""Both protocols for the memory map, and their limits. start_info is rewritten at the entry through plain gdb."""
+"""Both protocols for the memory map, and their limits. The tests rewrite start_info at the entry with plain gdb."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ INITRD = (0x5000000, 0x1234, 0, 0)
 E820_DATA = b"e820 data\0"
 ISA = (0xA0000, 0x60000, 2)
 
-# Unsorted, overlapping, empty and adjacent ranges, which no real firmware lists together.
+# Unsorted, overlapping, empty and adjacent ranges. No real firmware has all of them in one map.
 ODD_MAP: list[Range] = [
     (0x100000, 0xFF00000, 1),
     (0, 0x9F000, 1),

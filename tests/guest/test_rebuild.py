@@ -16,7 +16,7 @@ from pvhdbg.guest.build import build
 from tests.guest.machine import boot, gdb
 
 KERNEL_MAP = 0xFFFFFFFF80000000
-# The symbols that pvhdbg needs for the stages and for what it shows at them.
+# The symbols that pvhdbg needs for the stages and for the data that it shows there.
 LINUX_NAMES = {
     "boot_params",
     "e820__memory_setup",

@@ -1,4 +1,4 @@
-"""A Recording answers what a Recorder has recorded, and nothing else."""
+"""A Recording returns only the data that a Recorder has recorded."""
 
 import pytest
 

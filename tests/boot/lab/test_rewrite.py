@@ -37,7 +37,7 @@ class Writable(Recording):
 
 
 def rewrite(guest: Guest, *changes: str) -> tuple[tuple[Rewrite, ...], Capture]:
-    """Make `--protocol` and `--set` changes; return what was written, and the entry afterwards."""
+    """Make changes as `--protocol` and `--set` do. Return what was written, and a new capture of the entry."""
     parsed: list[EntryChange] = [change if change in PROTOCOLS else parse_assignment(change) for change in changes]
     return apply_changes(Writable(guest), build.linux(), guest.at("entry"), parsed)
 

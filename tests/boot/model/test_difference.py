@@ -7,7 +7,7 @@ from tests.boot.prepare_stop import UPSTREAM, model, prepare_stop
 
 
 def kernel_made(expected: ExpectedBootParams, **fields: tuple[int, bytes]) -> BootParams:
-    """Return the expected boot_params with other bytes at some offsets; the keywords only name them."""
+    """Return the expected boot_params with other bytes at some offsets. The keywords only document the fields."""
     raw = bytearray(expected.boot_params)
     for offset, data in fields.values():
         raw[offset : offset + len(data)] = data

@@ -15,7 +15,7 @@ TOP = 1 << 64
 
 
 def table(entries: Sequence[Range], behavior: KernelBehavior = LINUX_61, **fields: int) -> Sequence[Range] | None:
-    """Return the e820_table that results from a map."""
+    """Return the e820_table that the model makes of a map."""
     return expected_e820_table(BootParams(build.boot_params(entries, **fields)), behavior)
 
 
@@ -79,7 +79,7 @@ def test_an_entry_that_ends_at_2_to_the_64_leaves_the_map_unsorted() -> None:
 
 
 def long_map(count: int) -> BootParams:
-    """Return a boot_params with more entries than its table has room for, one page each."""
+    """Return a boot_params with more entries than its table can hold. Each entry is one page."""
     raw = bytearray(build.boot_params((), e820_entries=count))
     data = build.e820([(index << 16, 0x1000, 1) for index in range(count)])[: len(raw) - 0x2D0]
     raw[0x2D0 : 0x2D0 + len(data)] = data

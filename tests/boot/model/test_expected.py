@@ -38,7 +38,7 @@ def params(entries: Sequence[Range], **fields: int | bytes) -> bytes:
 
 
 def long_params(entries: Sequence[Range], **fields: int | bytes) -> bytes:
-    """Return the same with more entries than the table has room for."""
+    """Return the result of `params` with more entries than the table can hold."""
     raw = bytearray(params((), **fields))
     data = build.e820(entries)
     raw[BootParams.e820_table.offset :] = data[: BootParams.SIZE - BootParams.e820_table.offset].ljust(
@@ -288,7 +288,7 @@ def test_a_map_that_overwrites_the_stack_kills_the_rfc_kernel() -> None:
 
 
 CANARY, LOADS_CANARY = 0x310E340, bytes.fromhex("4156 4154 6548 8b04 2528 0000 00")
-"""Where GS points in 6.1, and the first instructions of its xen_prepare_pvh."""
+"""The base of GS in Linux 6.1, and the first instructions of its xen_prepare_pvh."""
 
 
 def guarded(count: int, code: bytes = LOADS_CANARY, gs_base: int = CANARY) -> Capture:

@@ -1,4 +1,4 @@
-"""The model against real kernels: what it predicts is what they do."""
+"""Compare the model with real kernels: they do what the model predicts."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,7 +34,7 @@ def boot(name: str, *changes: str, machine: str = "microvm", initrd: str | None 
 
 
 def long_map(count: int) -> list[Range]:
-    """Return a map with enough RAM to boot, and then one range in every 16 MiB above 64 GiB."""
+    """Return a map with enough RAM to boot, followed by one range in each 16 MiB above 64 GiB."""
     ram: list[Range] = [(0, 0x9F000, 1), (0x100000, 0x1FF00000, 1)]
     return [*ram, *(((1 << 36) + (index << 24), 0x1000 + index, 1 + index % 5) for index in range(2, count))][:count]
 
@@ -47,7 +47,7 @@ def boot_with_table(name: str, count: int, *, last: str = "e820", timeout: float
 
 
 def boot_with_module(name: str, count: int, *, claimed: int | None = None) -> Experiment:
-    """Boot with an "e820 data" module of `count` entries whose nr_entries is `claimed`, by default `count`."""
+    """Boot with an "e820 data" module of `count` entries. nr_entries is `claimed`, by default `count`."""
     blob = (claimed or count).to_bytes(4, "little") + build.e820(long_map(count))
     return run_experiment(image(name), (E820_MODULE, f"modules[1].paddr={BLANK:#x}"), puts=[(BLANK, blob)])
 
@@ -188,7 +188,7 @@ def test_a_32_bit_kernel_reads_elsewhere_if_an_address_wraps_around() -> None:
 
 
 def test_a_table_of_256_entries_counts_as_empty() -> None:
-    """The count mod 256 is 0, the ISA range makes it 1, and Linux rejects a single entry."""
+    """The count mod 256 is 0, the ISA range increases it to 1, and Linux rejects a map with a single entry."""
     assert DEFAULT_MAP == boot_with_table("6.1", 256).tables[1]
 
 

@@ -1,4 +1,4 @@
-"""Compare captures that differ in one value: what changed, at which path."""
+"""Compare captures that differ in one value: the result is this change, with its path."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ Values = dict[str, tuple[object, object]]
 
 
 def changes(before: Capture, after: Capture) -> Values:
-    """Return what changed in the boot data, by path."""
+    """Return the changes in the boot data, by path."""
     return {change.path: (change.before, change.after) for change in compare_captures(before, after, registers=False)}
 
 
 def entry(**changes: int) -> Capture:
-    """Return the entry of a Linux with changed fields in its start_info."""
+    """Return the entry capture of a Linux with changed fields in its start_info."""
     guest = build.linux_guest()
     fields = {
         "nr_modules": 1,
@@ -54,7 +54,7 @@ def stop(stage: str) -> Capture:
 
 
 def with_params(capture: Capture, **values: int | bytes) -> Capture:
-    """Return the same stop with other boot_params."""
+    """Return a copy of a stop with other boot_params."""
     assert capture.boot_params is not None
     raw = build.boot_params(build.MAP, **values)
     return capture._replace(boot_params=BootParams(raw, capture.boot_params.at))
@@ -254,7 +254,7 @@ def test_paths_are_those_of_the_json_document() -> None:
 
 
 def _has_path(document: dict[str, Any], path: str) -> bool:
-    """Say whether a path exists. A register's name may have a dot; map entries have no `reserved` in the document."""
+    """Return whether a path exists. Names of registers may have dots; map entries lack `reserved` in the document."""
     if path.startswith("registers."):
         return path.removeprefix("registers.") in document["registers"]
     value: Any = document

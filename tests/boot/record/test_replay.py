@@ -22,7 +22,7 @@ NUMBERS: tuple[Any, ...] = (True, -1, 1 << 64, 10**400, 1.5, float("inf"))
 TEXTS: tuple[Any, ...] = ("", "\x1b[31m\0", "\ud800é", "zz", "f" * 101)
 HOSTILE = (None, *NUMBERS, *TEXTS, [], [None], {}, {"": []})
 DECODED = ("stage", "registers", "memory", "symbols", "missing")
-"""The keys of a stop that are read again."""
+"""The keys of a stop that decoding reads."""
 
 
 def stored(name: Path) -> Any:  # noqa: ANN401 - JSON
@@ -30,7 +30,7 @@ def stored(name: Path) -> Any:  # noqa: ANN401 - JSON
 
 
 def small() -> Any:  # noqa: ANN401 - JSON
-    """Return a small document with every kind of value that is read again."""
+    """Return a small document with every kind of value that decoding reads."""
     document = json.loads(to_json.dumps(build.boot()))
     document["stops"] = [{key: stop[key] for key in DECODED} for stop in document["stops"][:2]]
     for stop in document["stops"]:
@@ -44,12 +44,12 @@ def small() -> Any:  # noqa: ANN401 - JSON
 
 
 def without_reasons(stop: Any) -> Any:  # noqa: ANN401 - JSON
-    """Return a stop with what is missing, but not why."""
+    """Return a copy of a stop whose `missing` has no reasons."""
     return stop | {"missing": sorted(stop["missing"])}
 
 
 def paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:  # noqa: ANN401 - JSON
-    """Return the paths of all values in a document, in lists only of the first item."""
+    """Return the paths of all values in a document. Only the first item of each list is included."""
     children: list[tuple[Any, Any]] = []
     if isinstance(value, dict):
         children = list(value.items())
@@ -59,7 +59,7 @@ def paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:  # n
 
 
 def changed(document: Any, path: tuple[Any, ...], value: Any) -> Any:  # noqa: ANN401 - JSON
-    """Return a copy with another value at one path."""
+    """Return a copy of a document with another value at one path."""
     if not path:
         return value
     copy = deepcopy(document)

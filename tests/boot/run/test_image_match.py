@@ -1,4 +1,4 @@
-"""Whether the kernel file is the running kernel, on real machines."""
+"""Compare the kernel file with the running kernel, on real machines."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def teaching() -> Iterator[OwnMachine]:
 
 @pytest.fixture
 def mismatched(teaching: OwnMachine, tmp_path: Path) -> Journey:
-    """A journey of the teaching guest with the file of another build."""
+    """A journey for a machine that runs the teaching guest, but with the file of another build of the guest."""
     facts = read_facts(str(rebuilt.teaching_guest(tmp_path / "other.elf")))
     return Journey(teaching.target, teaching.runner, facts, reading=teaching.target.physical_reads)
 

@@ -33,7 +33,7 @@ Boot = tuple["OwnMachine", Journey]
 
 
 def write_kernel(path: Path, content: bytes) -> QemuOptions:
-    """Write a kernel file; return the options that boot it."""
+    """Write a kernel file, and return the options that boot it."""
     path.write_bytes(content)
     return QemuOptions(str(path), binary="qemu-system-i386" if content[4] == 1 else "qemu-system-x86_64")
 

@@ -1,4 +1,4 @@
-"""Which stages a guest passed while it ran unwatched, on real machines."""
+"""Detect the stages that a guest passed while it ran unobserved, on real machines."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def boot() -> Iterator[Boot]:
 
 
 def run_to(boot: Boot, symbol: str, offset: int = 0) -> Journey:
-    """Run the guest to an address without the journey, like a user."""
+    """Run the guest to an address without the journey, as a user can do with gdb."""
     machine, journey = boot
     assert HIT == machine.runner.run_to([machine.target.symbol(symbol) + offset], PATIENCE).kind
     return journey
@@ -100,7 +100,7 @@ def test_between_stages_info_says_that_the_machine_is_at_no_stage(boot: Boot) ->
 
 
 def late_journey(machine: OwnMachine) -> Journey:
-    """Return a journey that has observed nothing but knows symbols."""
+    """Return a journey that has observed no stage, but knows the kernel's symbols."""
     kernel = open_kernel(str(guest.ELF), machine.folder)
     target = machine.target
     return Journey(

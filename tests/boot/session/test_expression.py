@@ -1,4 +1,4 @@
-"""Addresses as users type them: the parser alone."""
+"""The parser for addresses as users type them."""
 
 from __future__ import annotations
 

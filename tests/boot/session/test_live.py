@@ -1,4 +1,4 @@
-"""Which stage a live session says is next, and what it refuses; on real machines, see tests/live/test_commands.py."""
+"""The next stage of a live session, and the errors. tests/live/test_commands.py has tests on real machines."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RUN = build.boot()
 
 
 def session_at(index: int, note: str | None = None) -> LiveSession:
-    """Return a session whose machine is at a stage of the recorded run, with the captures up to it."""
+    """Return a session whose machine is at a stage of the recorded run. It has the captures up to that stage."""
     symbols = {str(stage.symbol): 0x1000 for stage in stages.STAGES}
     target = recording_of(RUN.stops[index]._replace(symbols=symbols))
     journey = Journey(target, cast("Runner", None), RUN.kernel, trust_image=True)
@@ -29,7 +29,7 @@ def session_at(index: int, note: str | None = None) -> LiveSession:
 
 
 def refused(session: LiveSession) -> tuple[type[PvhdbgError], str, str | None]:
-    """Return what the session says instead of a next stage."""
+    """Return the session's error when it is asked for the next stage."""
     with pytest.raises(PvhdbgError) as error:
         session.stage_ahead()
     return type(error.value), str(error.value), error.value.hint

@@ -1,4 +1,4 @@
-"""A start_info at another address than the one in EBX."""
+"""Capture a start_info that is not at the address in EBX."""
 
 from __future__ import annotations
 

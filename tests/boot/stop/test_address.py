@@ -1,4 +1,4 @@
-"""RIP is an offset into its code segment, whose base is 0 except in firmware."""
+"""RIP is an offset into the code segment. The base of the segment is 0, except in firmware."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ MAPS_32 = EarlyMaps(LOW, 0x2400000, 32)
 
 
 def linux_32() -> ImageFacts:
-    """Return a 32-bit Linux of 16 MiB."""
+    """Return the facts of a 32-bit Linux whose image has 16 MiB."""
     return build.linux()._replace(elf_class=32, segments=(Segment(0x1000000, LOW + 0x1000000, 0x800000, 0x1000000),))
 
 

@@ -14,7 +14,7 @@ P, LARGE = 1, 1 << 7
 
 
 class Tables:
-    """Guest memory with page-table entries and nothing else."""
+    """Guest memory that contains only page-table entries."""
 
     def __init__(self, entries: dict[int, int], size: int) -> None:
         self.entries = entries

@@ -1,4 +1,4 @@
-"""From guest memory to a Capture: both protocols, the limits, and hostile memory."""
+"""Read guest memory to a Capture: both protocols, the limits, and hostile data."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STAGES = (*stages.NAMES, stages.DIED)
 
 
 class Counting:
-    """A target that wraps another and counts its reads."""
+    """A Target that forwards every call to another Target and counts the reads."""
 
     def __init__(self, target: build.RandomTarget) -> None:
         self._target = target
@@ -44,7 +44,7 @@ class Counting:
 
 
 def rfc_guest(name: bytes = b"e820 data\0", **changed: int) -> Guest:
-    """Return a Linux at its entry, with its memory map in a module of that name."""
+    """Return a Linux at its entry. The memory map is in a module with the given name."""
     guest = build.linux_guest()
     values = {"version": 0, "nr_modules": 2, "modlist_paddr": MODLIST, "cmdline_paddr": CMDLINE, **changed}
     guest.put(START_INFO, build.start_info(**values))
@@ -56,7 +56,7 @@ def rfc_guest(name: bytes = b"e820 data\0", **changed: int) -> Guest:
 
 
 def with_start_info(**values: int) -> Guest:
-    """Return a Linux at its entry with these values in its start_info."""
+    """Return a Linux at its entry with these values in start_info."""
     guest = build.linux_guest()
     guest.put(START_INFO, build.start_info(**values))
     return guest
@@ -366,7 +366,7 @@ def test_reading_stays_within_its_limits_whatever_memory_contains(stage: str, by
 
     assert stage == stop.stage
     assert set() == set(nulls(document_json.stop(stop))) - stop.missing.keys()
-    # Twice the tables at their limits, all strings, and what is read for the checks.
+    # Two tables of the maximum size, all strings, and the data that is read only for the checks.
     assert target.bytes < 2 * (MAX_MODULES * 32 + MAX_ENTRIES * 24) + MAX_TEXT + MAX_STRING + 0x4000
     assert target.reads < MAX_TEXT // 256 + MAX_MODULES + 100
 
