@@ -1,9 +1,9 @@
-"""A live machine: QEMU and gdb as child processes, or gdb attached to a QEMU that already runs.
+"""A live machine: QEMU and gdb as child processes, or gdb attached to a QEMU that is already running.
 
 system/    child processes, signals, folders, the watcher
 qemu/      QEMU: its options, its process, its monitor, the serial console
 gdb/       gdb: its process, the MI client, the prompt's console
-debuggee/  both together: started or attached, and what an interactive session does with them
+debuggee/  QEMU and gdb together: started or attached, and what an interactive session does with them
 
 debuggee imports gdb and qemu; both import system. Start with debuggee/debuggee.py.
 """

@@ -10,6 +10,8 @@ from pvhdbg.live.gdb.process import GdbOptions
 from pvhdbg.live.qemu.options import QemuOptions
 
 TEACHING = QemuOptions(str(guest.ELF))
+PASS_QEMU = "pass the path of qemu-system-x86_64 with --qemu"
+PASS_GDB = "pass the path of gdb with --gdb"
 
 
 def failure(options: QemuOptions = TEACHING, gdb: GdbOptions | None = None) -> PvhdbgError:
@@ -37,48 +39,62 @@ def script(path: Path, text: str) -> str:
 def test_a_missing_qemu_is_a_machine_error() -> None:
     message = "can't start /nowhere/qemu: No such file or directory"
 
-    assert (MachineError, message, "install the package qemu-system-x86") == described(
-        failure(TEACHING._replace(binary="/nowhere/qemu"))
-    )
+    assert (MachineError, message, PASS_QEMU) == described(failure(TEACHING._replace(binary="/nowhere/qemu")))
 
 
 def test_a_missing_gdb_is_a_machine_error(tmp_path: Path) -> None:
     options = GdbOptions(binary="/nowhere/gdb", mi_log=str(tmp_path / "log"))
     message = "can't start /nowhere/gdb: No such file or directory"
 
-    assert (MachineError, message, "install the package gdb") == described(failure(gdb=options))
+    assert (MachineError, message, PASS_GDB) == described(failure(gdb=options))
+
+
+def test_the_hint_for_a_missing_program_that_the_user_did_not_name_is_its_package(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+
+    assert "install the package gdb" == failure().hint
+    assert "install the package qemu-system-x86" == failure(gdb=GdbOptions(binary="/usr/bin/gdb")).hint
 
 
 def test_the_error_for_a_qemu_that_exits_at_once_has_its_message(tmp_path: Path) -> None:
     qemu = script(tmp_path / "qemu", 'echo "some library: is missing" >&2; exit 127')
     message = "QEMU exited with status 127: some library: is missing"
 
-    assert (MachineError, message, "install the package qemu-system-x86") == described(
-        failure(TEACHING._replace(binary=qemu))
-    )
+    assert (MachineError, message, PASS_QEMU) == described(failure(TEACHING._replace(binary=qemu)))
 
 
 def test_the_error_for_a_gdb_that_exits_at_once_has_its_message(tmp_path: Path) -> None:
     gdb = script(tmp_path / "gdb", '[ "$1" = --version ] || echo "some library: is missing" >&2; exit 127')
     message = "gdb exited with status 127: some library: is missing"
 
-    assert (MachineError, message, "install the package gdb") == described(failure(gdb=GdbOptions(binary=gdb)))
+    assert (MachineError, message, PASS_GDB) == described(failure(gdb=GdbOptions(binary=gdb)))
 
 
 def test_the_error_for_an_old_qemu_names_the_version_needed(tmp_path: Path) -> None:
     qemu = script(tmp_path / "qemu", '[ "$1" != --version ] && exit 1; echo "QEMU emulator version 4.1.0"')
 
-    assert (MachineError, f"{qemu}: version 4.1 is too old", "install qemu-system-x86 5.2 or newer") == described(
-        failure(TEACHING._replace(binary=qemu))
-    )
+    error = failure(TEACHING._replace(binary=qemu))
+
+    assert f"{qemu}: version 4.1 is too old" == str(error)
+    assert "pass the path of qemu-system-x86_64 5.2 or newer with --qemu" == error.hint
 
 
 def test_the_error_for_an_old_gdb_names_the_version_needed(tmp_path: Path) -> None:
     gdb = script(tmp_path / "gdb", '[ "$1" != --version ] && exit 1; echo "GNU gdb (Debian 8.2.1-2+b3) 8.2.1"')
 
-    assert (MachineError, f"{gdb}: version 8.2 is too old", "install gdb 11.0 or newer") == described(
-        failure(gdb=GdbOptions(binary=gdb))
-    )
+    error = failure(gdb=GdbOptions(binary=gdb))
+
+    assert f"{gdb}: version 8.2 is too old" == str(error)
+    assert "pass the path of gdb 11.0 or newer with --gdb" == error.hint
+
+
+def test_the_error_for_an_unknown_machine_type_or_cpu_says_how_to_list_them() -> None:
+    machine, cpu = failure(TEACHING._replace(machine="pdp11,x=y")), failure(TEACHING._replace(cpu="z80"))
+
+    assert ('unsupported machine type "pdp11"', "list them with: qemu-system-x86_64 -M help") == described(machine)[1:]
+    assert "list them with: qemu-system-x86_64 -cpu help" == cpu.hint
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ def _fills(text: str, width: int, height: int) -> bool:
         ("--qemu /nowhere/qemu", "3", "pvhdbg: error: can't start /nowhere/qemu: No such file or directory"),
         ("--gdb /nowhere/gdb", "3", "pvhdbg: error: can't start /nowhere/gdb: No such file or directory"),
         ("-- -nonsense", "2", "nonsense"),
-        ("attach /nowhere/stub", "2", "pvhdbg: error: can't attach to /nowhere/stub"),
+        ("attach /nowhere/stub", "2", "pvhdbg: error: /nowhere/stub: no such socket"),
         ("show --tui /nowhere/boot.json", "2", "pvhdbg: error: /nowhere/boot.json: No such file or directory"),
     ],
 )

@@ -2,8 +2,8 @@
 
 machine           a gdb with its private folder and watcher
 own_machine       the machine that pvhdbg starts: QEMU and gdb
-attached_machine  a machine that already runs behind a gdb stub
-debuggee          run, step, set breakpoints, restart; has the LiveSession that commands ask
+attached_machine  a machine that is already running, reached through its gdb stub
+debuggee          run, step, set breakpoints, restart; has the LiveSession that answers commands
 code              the code at RIP: source or instructions
 gdb_expression    expressions in gdb's own language
 machine_facts     the machine as a recording describes it

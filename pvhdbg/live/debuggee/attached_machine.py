@@ -1,4 +1,4 @@
-"""A machine that already runs: pvhdbg reaches it only through its gdb stub, and leaves it as it found it."""
+"""A machine that is already running: pvhdbg reaches it only through its gdb stub, and leaves it as it found it."""
 
 from __future__ import annotations
 
@@ -20,21 +20,24 @@ if TYPE_CHECKING:
 
 _CONNECT_TIMEOUT = 15.0
 _STOP_TIMEOUT = 5.0
+_ADDRESS = "pass HOST:PORT or the path of a UNIX socket"
 
 
-def _refuse_files(where: str) -> None:
+def _check_path(where: str) -> None:
     """Refuse a regular file: gdb would take it for a serial line, and overwrite a kernel file with its packets.
 
-    :raise UserError: if `where` exists and is neither a socket nor a device.
+    :raise UserError: if `where` is neither HOST:PORT nor a socket or device.
     """
     try:
         mode = Path(where).stat().st_mode
-    except OSError:  # HOST:PORT, or gdb says what is wrong
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if ":" not in where:
+            raise UserError(f"{where}: no such socket", _ADDRESS) from error
+        return
+    except OSError:  # gdb reports what is wrong
         return
     if not S_ISSOCK(mode) and not S_ISCHR(mode):
-        raise UserError(
-            f"{where}: not a socket", "pass HOST:PORT or the path of a UNIX socket first, and KERNEL second"
-        )
+        raise UserError(f"{where}: not a socket", f"{_ADDRESS} first, and KERNEL second")
 
 
 class AttachedMachine(Machine):
@@ -45,10 +48,8 @@ class AttachedMachine(Machine):
 
     def __init__(self, where: str, symbols: Symbols | None = None, gdb: GdbOptions | None = None) -> None:
         if not where.strip() or where.lstrip().startswith("|") or not where.isprintable():
-            raise UserError(
-                f'"{printable(where)}": not the address of a gdb stub', "pass HOST:PORT or the path of a UNIX socket"
-            )
-        _refuse_files(where)
+            raise UserError(f'"{printable(where)}": not the address of a gdb stub', _ADDRESS)
+        _check_path(where)
         super().__init__(gdb)
         self._was_running = True
         try:
@@ -67,15 +68,16 @@ class AttachedMachine(Machine):
         try:
             self.gdb.ask(f"-target-select remote {where}", _CONNECT_TIMEOUT)
         except MiError as error:
+            reason = str(error).removeprefix(f"{where}: ").rstrip(".")
             raise UserError(
-                f"can't attach to {where}: {error}", "start QEMU with -s, or with -gdb and this address"
+                f"can't attach to {where}: {reason}", "start QEMU with -s, or with -gdb and this address"
             ) from error
         has_mode = 'received: "OK"' in self.gdb.ask(PHY_MEM_MODE_OFF).text
         self.gdb.send(
             console_command("maint flush register-cache")
         )  # gdb may have read registers before the mode was off
         status = self._monitor_status()
-        # Connecting pauses the guest, so a guest that was paused before can't be told from one that was running.
+        # Connecting pauses the guest, so pvhdbg can't tell whether the guest was paused or running before.
         self._was_running = status in (None, "paused")
         physical = PHY_MEM_MODE if has_mode else MONITOR if status else None
         self.target = MiTarget(self.gdb, symbols, physical_memory=physical, has_monitor=status is not None)
@@ -120,8 +122,8 @@ class _MonitorOfStub:
     def stop(self) -> bool:
         return False  # the stub does not answer while the guest runs
 
-    def find_error_line(self, words: str) -> str:  # noqa: ARG002  its error output is not ours to read
+    def find_error_line(self, words: str) -> str:  # noqa: ARG002  pvhdbg can't read its error output
         return ""
 
-    def death(self, timeout: float = 0.0) -> Halt | None:  # noqa: ARG002  its process is not ours to watch
+    def death(self, timeout: float = 0.0) -> Halt | None:  # noqa: ARG002  pvhdbg can't watch its process
         return None

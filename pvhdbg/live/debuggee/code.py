@@ -27,7 +27,7 @@ INSTRUCTIONS = 48
 MOST_SOURCE = 1 << 20
 LONGEST_X86 = 15
 _LJMP = b"\xea"
-"""Opcode of a far jump. The instruction has seven bytes: this one, a 4-byte offset, a 2-byte selector."""
+"""The opcode of a far jump. The instruction has seven bytes: the opcode, a 4-byte offset and a 2-byte selector."""
 REAL, LONG = "real16", "long64"
 _BY_MONITOR = "instructions, as QEMU's monitor decodes them in {}"
 _MONITOR_LINE = re.compile(r"(0x[0-9a-f]{1,16}):  (?:[0-9a-f]{2} )+ *(\S.*)")
@@ -44,7 +44,7 @@ class CodeLine(NamedTuple):
 
 
 class Code(NamedTuple):
-    """Lines of code. `title` is the source file, or the CPU mode; `why` says why there are no lines."""
+    """Lines of code. `title` is the source file or the decoder's name; `why` is the reason why there are no lines."""
 
     title: str = ""
     lines: tuple[CodeLine, ...] = ()
@@ -56,7 +56,7 @@ class Code(NamedTuple):
 
 
 class CodeReader(NamedTuple):
-    """A machine, and what is known of its kernel. `has_gdb_symbols` says whether gdb has loaded the symbols."""
+    """A machine, and what is known about its kernel. `has_gdb_symbols`: whether gdb has loaded the kernel's symbols."""
 
     machine: Machine
     image: ImageFacts | None = None
@@ -64,7 +64,7 @@ class CodeReader(NamedTuple):
     has_gdb_symbols: bool = False
 
     def at_rip(self, mode: str) -> Code:
-        """Return the code at RIP in CPU mode `mode`. Only QEMU's monitor decodes 32-bit code as such; gdb does not."""
+        """Return the code at RIP in CPU mode `mode`. gdb decodes only 64-bit code, QEMU's monitor the rest."""
         try:
             rip = self.machine.target.register("rip")
             code = self._source_code() or self._instructions(rip, mode)
@@ -73,7 +73,7 @@ class CodeReader(NamedTuple):
             return Code(why=str(error))
 
     def read_later(self, mode: str) -> Callable[[], Code]:
-        """Ask for the instructions at RIP without waiting. Calling the result waits for them."""
+        """Ask for the instructions at RIP without waiting. The returned function waits for them and returns them."""
         if mode in (LONG, REAL) or not self.machine.target.has_monitor:
             return Code
         gdb, rip = self.machine.gdb, self.machine.target.register("rip")
@@ -118,7 +118,10 @@ class CodeReader(NamedTuple):
         return Code(why=f"gdb decodes {mode} code as 64-bit code, and {NO_MONITOR}")
 
     def _start(self, rip: int) -> int:
-        """Return where to start, so that instructions are decoded whole: the start of the function, if it is near."""
+        """Return where to start decoding: at the start of the function if that is near, otherwise at RIP.
+
+        Decoding that starts inside an instruction would give wrong instructions.
+        """
         linked = self.image.to_vaddr(rip) if self.image else None
         found = self.symbols.enclosing(rip if linked is None else linked) if self.symbols else None
         near = found is not None and found[1] <= INSTRUCTIONS * 4
@@ -132,7 +135,10 @@ class CodeReader(NamedTuple):
         return tuple(_instruction(entry.number("address", 16), entry.text("inst"), rip) for entry in instructions)
 
     def _after_32_bit(self, start: int, rip: int) -> int:
-        """Return where 64-bit code starts. A PVH entry is 32-bit code, up to a far jump; without one, start at RIP."""
+        """Return where 64-bit code starts.
+
+        A PVH entry is 32-bit code up to a far jump. If there is no far jump, start at RIP.
+        """
         entry = self.image.entry if self.image else None
         if entry is None or self.image is None or start not in (entry, self.image.to_vaddr(entry)):
             return start
@@ -153,7 +159,7 @@ def _source_line(text: str, number: int, current: int) -> CodeLine:
 
 
 def _read_lines(path: str) -> Sequence[str] | None:
-    """Return a file's lines, as compilers count them, or None. The path comes from the symbols: it may be anything."""
+    """Return a file's lines, as compilers count them, or None. The path comes from the symbols and may be anything."""
     try:
         if not Path(path).is_file() or Path(path).stat().st_size > MOST_SOURCE:
             return None

@@ -52,11 +52,11 @@ _ENDS_WITHIN = 5.0
 
 
 class Position(NamedTuple):
-    """Where the machine stands.
+    """Where the machine stopped.
 
-    `stage` is None between stages. `halt` is what stopped the machine; of kind DIED, how the guest died. `symbol` names
-    the code at RIP. `capture` is the machine as it is now. `remark` is a line for the user, or empty: why a stage was
-    not reached, or what was done without running.
+    `stage` is None between stages. `halt` is what stopped the machine or, if its kind is DIED, how the guest died.
+    `symbol` names the code at RIP. `capture` is what was captured there. `remark` is a line for the user, or empty: why
+    a stage was not reached, or what was done without running the guest.
     """
 
     stage: str | None
@@ -67,10 +67,11 @@ class Position(NamedTuple):
 
 
 class Debuggee:
-    """A machine and the kernel that it boots. `session` is what commands ask; `restart` replaces its journey.
+    """A machine and the kernel that it boots. `session` answers commands; `restart` replaces the session.
 
     `kernel` is None if the user named no file. `options` is None for a machine that pvhdbg did not start. `timeout` is
-    in seconds, for each stage. `remarks` are lines for the user from the start. `changes` are made at the entry.
+    the limit for each stage, in seconds. `remarks` are lines for the user about the start. `changes` are made at the
+    entry.
     """
 
     session: LiveSession
@@ -95,7 +96,7 @@ class Debuggee:
         self._begin()
 
     def _begin(self) -> None:
-        """Start a new history."""
+        """Start a new session, with an empty history."""
         self._code_passed: dict[str, Callable[[], Code]] = {}
         self.session = LiveSession(
             self._new_journey(),
@@ -116,7 +117,7 @@ class Debuggee:
             reading=target.physical_reads,
             changes=self._changes,
             name_of=self.name_of,
-            trust_image=self.is_ours or target.physical_memory is None,
+            trust_image=self.is_own_machine or target.physical_memory is None,
         )
 
     def machine_facts(self) -> MachineFacts:
@@ -127,13 +128,13 @@ class Debuggee:
         return self.session.journey
 
     @property
-    def is_ours(self) -> bool:
+    def is_own_machine(self) -> bool:
         """Whether pvhdbg started this machine."""
         return self.options is not None
 
     @property
     def image(self) -> ImageFacts | None:
-        """The kernel file; None, like `symbols`, if another kernel is in memory."""
+        """The facts about the kernel file. None, like `symbols`, if another kernel is in memory."""
         return self.journey.image
 
     @property
@@ -149,7 +150,7 @@ class Debuggee:
         return symbol_at(self.symbols.enclosing, self.image, address) if self.symbols else None
 
     def restart(self) -> None:
-        """Boot a new QEMU up to its reset vector. gdb keeps its breakpoints, and an open recording stays open.
+        """Start a new QEMU, stopped at its reset vector. gdb keeps its breakpoints, and an open recording stays open.
 
         :raise UserError: if pvhdbg did not start this machine, or the kernel file has changed.
         :raise PvhdbgError: if QEMU can't start.
@@ -166,20 +167,23 @@ class Debuggee:
         self.session.open(opened.document() if opened else None)
 
     def kill(self) -> None:
-        """End QEMU; gdb stays.
+        """End QEMU, but not gdb.
 
         :raise UserError: if pvhdbg did not start this machine.
         """
         if self.machine.qemu is None:
             raise UserError(
-                "can't kill this machine: pvhdbg did not start it", "use `quit` to leave it as it was found"
+                "can't kill this machine: pvhdbg did not start it", "use `quit` to leave it as pvhdbg found it"
             )
         self.machine.qemu.kill()
         self.machine.qemu.death(_ENDS_WITHIN)
 
     def to_first_stop(self) -> Position:
-        """Run to `prepare` or, in a kernel without it, to the entry. Don't run a machine that pvhdbg did not start."""
-        return self.to_stage(stages.FIRST_STOP) if self.is_ours else self.position()
+        """Run to `prepare` or, if the kernel has no such stage, to the entry.
+
+        A machine that pvhdbg did not start stays where it is.
+        """
+        return self.to_stage(stages.FIRST_STOP) if self.is_own_machine else self.position()
 
     def to_stage(self, name: str) -> Position:
         """Run to a stage, or as far as the guest gets."""
@@ -191,13 +195,16 @@ class Debuggee:
         return self.position(halt)._replace(remark=self._missed_stage(halt))
 
     def next_stage(self) -> Position:
-        """:raise PvhdbgError: if no stages are left, or the guest is dead."""
+        """Run to the next stage.
+
+        :raise PvhdbgError: if no stages are left, or the guest is dead.
+        """
         self.refuse_if_dead()
-        hint = "press F5 to continue" + (", F4 to restart the guest" if self.is_ours else "")
+        hint = "press F5 to continue" + (", F4 to restart the guest" if self.is_own_machine else "")
         return self.to_stage(self.session.stage_ahead(hint))
 
     def _missed_stage(self, halt: Halt | None) -> str:
-        """Say why the guest did not reach a stage; empty if it did, or died."""
+        """Return why the guest did not reach the stage; empty if it reached the stage or died."""
         if halt is None or halt.kind not in (TIMEOUT, INTERRUPTED, ELSEWHERE):
             return ""
         ahead = self.journey.stages_ahead()
@@ -207,11 +214,11 @@ class Debuggee:
         return f"{'interrupted' if halt.kind == INTERRUPTED else halt.message} on the way to {stage}"
 
     def code_at_rip(self, mode: str) -> Code:
-        """Return the code at RIP; `mode` is the CPU's."""
+        """Return the code at RIP. `mode` is the CPU mode."""
         return self._code_reader().at_rip(mode)
 
     def code_at_passed_stages(self) -> dict[str, Code]:
-        """Return the code at each stage that the last runs passed on the way to another, by stage."""
+        """Return the code at each stage that the guest passed on the way to another stage, by stage name."""
         codes = {stage: read() for stage, read in self._code_passed.items()}
         return {stage: code for stage, code in codes.items() if code.lines}
 
@@ -221,7 +228,7 @@ class Debuggee:
         return CodeReader(self.machine, self.image, self.symbols, self.has_symbols)
 
     def resume(self, verb: str) -> Position:
-        """Do `continue`, `next`, `step`, `finish` or `stepi`: by source lines if gdb knows them, else by instructions.
+        """Run `continue`, `next`, `step`, `finish` or `stepi`: by source line if gdb knows it, else by instruction.
 
         :raise GuestError: if the guest is dead.
         """
@@ -236,7 +243,7 @@ class Debuggee:
     def toggle_breakpoint(self, place: int | Line | None) -> Position:
         """Set a hardware breakpoint at an address or a source line (None: at RIP), or delete the breakpoints there.
 
-        The position's remark says which.
+        The position's remark says which of the two was done.
         """
         at = self.machine.target.register("rip") if place is None else place
         done = breakpoints.toggle(self.machine.gdb, at)
@@ -244,7 +251,7 @@ class Debuggee:
         return self.position()._replace(remark=f"{done} at {where.rstrip()}")
 
     def interrupt(self) -> None:
-        """Stop the guest if it runs, else the command that gdb is busy with. From any thread; returns at once."""
+        """Stop the guest if it runs, otherwise gdb's current command. Any thread may call this. It returns at once."""
         if self.machine.gdb.running:
             self.machine.runner.interrupt()
         else:
@@ -255,7 +262,7 @@ class Debuggee:
 
         `more` returns the next line of a multi-line command, or None to cancel it.
 
-        :raise GuestError: if it resumes a dead guest.
+        :raise GuestError: if the command resumes a dead guest.
         """
         is_dead = self.machine.runner.death() is not None
         if is_dead and console.resumes(line):
@@ -270,10 +277,13 @@ class Debuggee:
         return self.position()
 
     def refuse_if_dead(self) -> None:
-        """:raise GuestError: if the guest is dead: QEMU hangs when a dead guest is resumed."""
+        """Refuse to resume a dead guest, because QEMU would hang.
+
+        :raise GuestError: if the guest is dead.
+        """
         if self.machine.runner.death() is not None:
             self._capture_death()
-            self.session.refuse_if_dead("press F4 or type `run` to restart it" if self.is_ours else RESTART)
+            self.session.refuse_if_dead("press F4 or type `run` to restart it" if self.is_own_machine else RESTART)
 
     def position(self, halt: Halt | None = None) -> Position:
         """Capture the machine as it is. `halt` is what stopped it, if the caller knows."""
@@ -297,7 +307,7 @@ class Debuggee:
             self.journey.capture_at(stages.DIED)
 
     def _with_cpu(self, halt: Halt) -> Halt:
-        """Say so if another CPU than the boot CPU stopped: RIP is the boot CPU's."""
+        """Add a remark if a CPU other than the boot CPU stopped, because RIP is the boot CPU's."""
         stop = self.machine.gdb.last_stop
         words = halt.message or (_STEP if stop and stop.reason == _STEPPED else "")
         if not words or stop is None or stop.thread in (None, self.machine.target.boot_cpu):
@@ -305,7 +315,7 @@ class Debuggee:
         return halt._replace(message=f"{words} on another CPU")
 
     def load_symbols(self) -> None:
-        """Load the kernel's symbols into gdb, which takes a second for half a gigabyte.
+        """Load the kernel's symbols into gdb. This takes a second for half a gigabyte.
 
         The path of the teaching guest's source is mapped to the installed one.
 
@@ -327,9 +337,9 @@ class Debuggee:
             self.machine.gdb.ask("-file-symbol-file")
 
     def load_script(self) -> None:
-        """Load pvh.py into gdb: `pvh …` with its help and completion, `$pvh_…()`, the pretty-printers.
+        """Load pvh.py into gdb: `pvh …` with its help and completion, `$pvh_…()`, and the pretty-printers.
 
-        :raise PvhdbgError: if gdb has no Python, or one that is too old.
+        :raise PvhdbgError: if gdb has no Python, or its Python is too old.
         """
         from pvhdbg.live.gdb import script
 
@@ -341,7 +351,7 @@ class Debuggee:
         return self.machine if isinstance(self.machine, OwnMachine) else None
 
     def _revive(self) -> None:
-        """Recover the registers of a dead guest that gdb resumed by a command that `console.resumes` does not know."""
+        """Recover the registers of a dead guest that a command resumed, although `console.resumes` does not list it."""
         machine = self._own_machine()
         if machine is not None:
             machine.revive()
@@ -361,7 +371,7 @@ def _stamp(kernel: Kernel | None) -> tuple[int, ...]:
 
 
 def _reason(stop: Stop | None) -> str:
-    """Say what stopped the guest; empty for the end of a step."""
+    """Describe what stopped the guest. Return "" for the end of a step."""
     if stop is None:
         return ""
     return f"breakpoint {stop.breakpoint}" if stop.breakpoint else _REASONS.get(stop.reason, "")

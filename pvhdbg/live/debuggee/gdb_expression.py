@@ -1,4 +1,4 @@
-"""Expressions in gdb's own language, evaluated to an address: `&boot_params.hdr`, `$rbx * 2`."""
+"""Expressions in gdb's own language, such as `&boot_params.hdr` or `$rbx * 2`, evaluated to an address."""
 
 from __future__ import annotations
 

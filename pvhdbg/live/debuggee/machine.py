@@ -56,13 +56,13 @@ class Machine:
         return self._gdb
 
     def kill(self) -> None:
-        """Kill gdb and a QEMU that pvhdbg started, without waiting, so that `close` has less to wait for."""
+        """Kill gdb, and QEMU if pvhdbg started it, without waiting, so that `close` has less to wait for."""
         for process in (self.qemu, self._process):
             if process is not None:
                 process.kill()
 
     def close(self) -> None:
-        """End all processes and remove the folder. What the guest wrote to its serial console can still be read."""
+        """End all processes and remove the folder. The guest's serial output can still be read afterwards."""
         self.kill()
         with suppress(OSError):  # tried again below, when the processes hold no files any more
             folder.remove(self.folder)

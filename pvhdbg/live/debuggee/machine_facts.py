@@ -29,7 +29,7 @@ def from_options(options: QemuOptions | None, machine: Machine) -> MachineFacts:
 
 
 def read(options: QemuOptions | None, machine: Machine) -> MachineFacts:
-    """Return the options and QEMU's version, which the monitor tells; the version is None without a monitor."""
+    """Return the options, and QEMU's version as its monitor reports it. The version is None without a monitor."""
     try:
         version = monitor.parse_version(machine.target.monitor("info version"))
     except TargetError:

@@ -25,7 +25,7 @@ class OwnMachine(Machine):
     """A gdb and, after `boot`, a QEMU whose guest is at the reset vector.
 
     gdb takes longest to start, so the constructor starts it. `boot` starts QEMU in parallel and does not wait.
-    `wait_ready` waits for both; call it before `target` or `runner` are used.
+    `wait_ready` waits for both; call it before using `target` or `runner`.
     """
 
     def __init__(self, gdb: GdbOptions | None = None) -> None:
@@ -33,7 +33,7 @@ class OwnMachine(Machine):
         super().__init__(gdb)
 
     def boot(self, options: QemuOptions, symbols: Symbols | None = None) -> None:
-        """Start QEMU, and tell gdb to connect as soon as it can. End the QEMU before it; gdb keeps its breakpoints.
+        """Start QEMU, and tell gdb to connect as soon as it can. End the previous QEMU; gdb keeps its breakpoints.
 
         :raise UserError: for a QEMU argument that would let QEMU outlive pvhdbg.
         :raise MachineError: if QEMU is not installed.

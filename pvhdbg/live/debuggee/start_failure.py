@@ -1,4 +1,4 @@
-"""Why QEMU or gdb did not start, and whose fault it is: the user's, the kernel file's or this computer's."""
+"""Why QEMU or gdb did not start, and who is at fault: the user, the kernel file or this computer."""
 
 from __future__ import annotations
 
@@ -26,20 +26,17 @@ class _Cause(NamedTuple):
 # The first match counts. Sources: hw/i386/x86.c, hw/i386/multiboot.c, accel/kvm/kvm-all.c, softmmu/physmem.c,
 # softmmu/vl.c.
 _CAUSES = (
-    _Cause(
-        re.compile(r"unsupported machine type"), UserError, "use -M microvm, q35 or pc, or another type that QEMU has"
-    ),
     _Cause(re.compile(r"-machine accel="), UserError, "choose the accelerator with --accel"),
     _Cause(re.compile(r"could not open kernel file|reading initrd|requires KVM"), UserError),
     _Cause(
         re.compile(r"PVH ELF Note|elf kernel|could not load kernel|a 32bit one|kernel header|kernel image|ram disk"),
         GuestError,
-        "run `pvhdbg inspect KERNEL` to see what the file offers a loader",
+        "run `pvhdbg inspect KERNEL` to see which boot protocols the file supports",
     ),
     _Cause(
         re.compile(r"kvm_buf_set_msrs"),
         MachineError,
-        "try --cpu host,-arch-capabilities: this KVM can't provide everything that the host's CPU has",
+        "try --cpu host,-arch-capabilities: this KVM can't provide all features of the host's CPU",
     ),
     _Cause(re.compile(r"kvm", re.IGNORECASE), MachineError, "use --accel tcg to run without KVM"),
     _Cause(
@@ -53,17 +50,17 @@ _CAUSES = (
 
 
 def qemu_failure(options: QemuOptions, returncode: int, message: str) -> PvhdbgError:
-    """Return the error for a QEMU that ended before its guest could start. `message` is QEMU's last one, or empty."""
+    """Return the error for a QEMU that ended before its guest could start.
+
+    `message` is QEMU's last error message, or empty.
+    """
     end = f"QEMU {exit_report.describe_exit(returncode)}"
     text = f"{end}: {message}" if message else f"{end} without a message"
+    if error := _wrong_machine_or_cpu(options, returncode, message):
+        return error
     for cause in _CAUSES:
         if cause.pattern.search(message):
             return cause.error(text, cause.hint)
-    if not returncode and "help" in (options.machine, options.cpu):
-        option = "-M" if options.machine == "help" else "-cpu"
-        return UserError(
-            "pvhdbg does not list machine types and CPUs", f"list them with: {options.binary} {option} help"
-        )
     if returncode < 0:
         end = f"{end} while loading the kernel"
         return GuestError(f"{end}: {message}" if message else end, "check the file with `pvhdbg inspect KERNEL`")
@@ -71,19 +68,33 @@ def qemu_failure(options: QemuOptions, returncode: int, message: str) -> PvhdbgE
         return problem
     if options.args:
         return UserError(text, f"check the arguments after --: {' '.join(options.args)}")
-    return MachineError(text, "install the package qemu-system-x86")
+    return MachineError(text, QEMU.hint(options.binary))
+
+
+def _wrong_machine_or_cpu(options: QemuOptions, returncode: int, message: str) -> UserError | None:
+    """Return an error if QEMU does not know the machine type or the CPU, or if one of them is `help`."""
+    list_with = f"list them with: {options.binary}"
+    if "unsupported machine type" in message:
+        machine = options.machine.partition(",")[0]
+        return UserError(f'unsupported machine type "{printable(machine)}"', f"{list_with} -M help")
+    if "unable to find CPU model" in message:
+        return UserError(f"QEMU {exit_report.describe_exit(returncode)}: {message}", f"{list_with} -cpu help")
+    if not returncode and "help" in (options.machine, options.cpu):
+        option = "-M" if options.machine == "help" else "-cpu"
+        return UserError("pvhdbg does not list machine types and CPUs", f"{list_with} {option} help")
+    return None
 
 
 def gdb_failure(binary: str, message: str) -> MachineError:
     """Return the error for a gdb that ended before it was connected."""
-    return _version_problem(binary, GDB) or MachineError(message, "install the package gdb")
+    return _version_problem(binary, GDB) or MachineError(message, GDB.hint(binary))
 
 
 def _version_problem(binary: str, program: Program) -> MachineError | None:
-    """Return an error if the program that failed is another one or too old; None if it is not, or can't be asked."""
+    """Return an error if `binary` is another program or too old. None if it is not, or can't report its version."""
     try:
         line = programs.version(binary)
     except MachineError:
         return None
     problem = program.problem(line) if line else None
-    return MachineError(f"{binary}: {printable(problem)}", program.install_hint) if problem else None
+    return MachineError(f"{binary}: {printable(problem)}", program.version_hint(binary)) if problem else None

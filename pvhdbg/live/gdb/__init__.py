@@ -5,7 +5,7 @@ mi           parsing GDB/MI records; the only user of pygdbmi
 mi_syntax    checking a record before it is parsed
 results      the values in a parsed record, with their types checked
 mi_client    sending commands and matching their answers by token
-console      running a line that the user typed at the prompt
+console      running lines that the user typed at the prompt
 breakpoints  listing, setting and deleting breakpoints
 script       the path of pvhdbg's script for gdb
 """

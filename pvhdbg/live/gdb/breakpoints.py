@@ -27,7 +27,7 @@ class Breakpoints(NamedTuple):
 
 
 def read(gdb: MiClient) -> Breakpoints:
-    """Ask gdb for its breakpoints. Watchpoints have no place and are left out.
+    """Ask gdb for its breakpoints. Watchpoints have no place and are omitted.
 
     :raise TargetError: if gdb does not answer.
     """
@@ -43,7 +43,7 @@ def read(gdb: MiClient) -> Breakpoints:
 
 
 def toggle(gdb: MiClient, place: int | Line) -> str:
-    """Set a hardware breakpoint at a place, or delete the breakpoints there. Return what was done, as text.
+    """Set a hardware breakpoint at a place, or delete the breakpoints at that place. Describe what was done.
 
     :raise TargetError: with gdb's own message.
     """
@@ -57,7 +57,7 @@ def toggle(gdb: MiClient, place: int | Line) -> str:
 
 
 def _places(answer: Results) -> Iterator[tuple[str, Results]]:
-    """Yield the breakpoints' numbers and places. One with several locations has no address of its own."""
+    """Yield the breakpoints' numbers and places. Of a breakpoint with several locations, only they have an address."""
     for entry in answer.results("BreakpointTable").results_list("body"):
         for place in (entry, *entry.results_list("locations")):
             yield entry.text("number"), place

@@ -56,23 +56,23 @@ _QUITS_WITHIN = 0.2
 
 
 def classify(line: str) -> str:
-    """Say what to do with a typed line: QUIT, KILL the machine, RESTART it, restart it and run TO_ENTRY, or pass the
-    line on (FOR_GDB).
+    """Return what to do with a typed line: QUIT, KILL the machine, RESTART the machine, restart it and run TO_ENTRY, or
+    pass the line to gdb (FOR_GDB).
 
     :raise UserError: for a command that would never return to the prompt.
     """
     word = _first_word(line)
     for shortest, full in _NEVER_RETURN:
         if _abbreviates(word, shortest, full):
-            raise UserError(f"{full}: not available here: it would block the gdb prompt forever")
+            raise UserError(f"{full}: not available here, because it would block the gdb prompt forever")
     return next((kind for shortest, full, kind in _HANDLED_HERE if _abbreviates(word, shortest, full)), FOR_GDB)
 
 
 def pvh_command(line: str, names: Collection[str] = ()) -> str | None:
     """Return the pvhdbg command in a typed line, or None if the line is for gdb.
 
-    It is what follows `pvh` (`help` if nothing does). A line that begins with one of `names`, pvhdbg's commands, needs
-    no `pvh`, unless gdb has a command of that name.
+    The command is what follows `pvh`, or `help` if nothing follows. A line that begins with one of `names`, which are
+    pvhdbg's commands, needs no `pvh`, unless gdb has a command with the same name.
     """
     word, _, rest = line.strip().partition(" ")
     if word == _PREFIX:
@@ -81,7 +81,7 @@ def pvh_command(line: str, names: Collection[str] = ()) -> str | None:
 
 
 def resumes(line: str) -> bool:
-    """Say whether a line resumes the guest."""
+    """Return whether a line resumes the guest."""
     word = _first_word(line)
     return any(_abbreviates(word, shortest, full) for shortest, full in _RESUME)
 

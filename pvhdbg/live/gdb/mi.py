@@ -1,7 +1,7 @@
 """Parsing GDB/MI records, one line each: results, stops, and gdb's output.
 
-What gdb says is hostile: a symbol, a stub or a program that only looks like gdb may have chosen it. So every line is
-either parsed in bounded time or gives an MiError.
+gdb's output is untrusted: symbols, the stub or a program that only pretends to be gdb may control it. So every line is
+either parsed in bounded time or raises an MiError.
 
 Numbers and one-word names are taken from the line by a regular expression. The parser, pygdbmi, is imported only when a
 record needs it: its import takes longer than QEMU takes to reach the guest's entry.
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from pvhdbg.live.gdb.results import Results
 
-# Nearly every line has no escape but one of these, at its end.
+# Nearly every line has at most one escape: one of these, at its end.
 _PLAIN_ENDS = {"": "", "\\n": "\n", "\\r\\n": "\r\n"}
 _STOP = re.compile(r',(reason|signal-name|bkptno|thread-id)="([\w.-]+)"', re.ASCII)
 _NUMBER = re.compile(r"[0-9]{1,9}")
@@ -40,7 +40,10 @@ class Reply:
 
     @property
     def results(self) -> Results:
-        """:raise MiError: if the record can't be parsed."""
+        """The values in the record.
+
+        :raise MiError: if the record can't be parsed.
+        """
         return parse(self.line)
 
     @property
@@ -51,7 +54,7 @@ class Reply:
 def parse(line: str) -> Results:
     """Parse a result record.
 
-    :raise MiError: if it can't be parsed.
+    :raise MiError: if the record can't be parsed.
     """
     from pygdbmi.gdbmiparser import parse_response
 
@@ -85,5 +88,5 @@ def _unescaped(escape: re.Match[str]) -> str:
     octal, character = escape.groups()
     if octal is not None:
         return bytes(int(digits, 8) & 0xFF for digits in octal.split("\\")[1:]).decode(errors="surrogateescape")
-    # An unknown escape is shown as it came.
+    # An unknown escape is kept unchanged.
     return _CHARACTERS.get(character) or (character if character in _ITSELF else escape[0])

@@ -26,7 +26,7 @@ TIMEOUT = 20.0
 """The default timeout of a command, in seconds."""
 
 MOST_TEXT = 4 << 20
-"""Characters of a command's output that its reply keeps. A stub can send output without end."""
+"""How many characters of a command's output its reply keeps. A stub can send output without end."""
 
 _RESULT = re.compile(r"([0-9]{1,12})\^([a-z]+)")
 _SLEEP_POLL, _SLEEP_TIMEOUT = 0.1, 2.0
@@ -35,7 +35,7 @@ _SECONDARY_PROMPT = re.compile(r'~" *>"')
 
 
 class Pending:
-    """A command that was sent, and its reply once it has come. `quiet` keeps its output from `on_text`."""
+    """A command that was sent, and its reply once gdb has answered. With `quiet`, `on_text` does not get its output."""
 
     def __init__(self, command: str, *, quiet: bool) -> None:
         self.command = command
@@ -54,7 +54,7 @@ class Pending:
 
 
 class MiClient:
-    """One gdb. `generation` changes whenever values read from the machine may be outdated.
+    """A client for one gdb. `generation` changes whenever values read from the machine may be outdated.
 
     `commands_blocked` is true while the guest runs because of a command in gdb's own language: until it stops, gdb
     reads no commands and reacts only to signals.
@@ -81,7 +81,7 @@ class MiClient:
         self._thread = start_thread(self._read, "pvhdbg-gdb")
 
     def send(self, command: str, *, quiet: bool = True) -> Pending:
-        """Send an MI command without waiting. `quiet` keeps its output from `on_text`.
+        """Send an MI command without waiting. With `quiet`, `on_text` does not get its output.
 
         :raise UserError: if the log could not be written.
         """
@@ -96,7 +96,7 @@ class MiClient:
     def wait(self, pending: Pending, timeout: float | None = TIMEOUT) -> mi.Reply:
         """Wait for the answer and return it. An answer that comes after the timeout is ignored.
 
-        :raise MiError: with gdb's own message, or if it does not answer within `timeout` seconds.
+        :raise MiError: with gdb's own message, or if gdb does not answer within `timeout` seconds.
         :raise NotConnected: if gdb has exited.
         """
         with self._changed:
@@ -115,12 +115,12 @@ class MiClient:
         return self.wait(self.send(command), timeout)
 
     def interrupt(self) -> None:
-        """Ask gdb to stop the guest. Meant for stubs without QMP."""
+        """Ask gdb to stop the guest. This is for machines that pvhdbg can't stop through QMP."""
         if not self.commands_blocked:
             self.send("-exec-interrupt")
             return
-        # gdb loses a signal that comes after its "running" record but before it waits for the guest, and at a second
-        # signal it drops the connection. So send a single signal, once gdb sleeps.
+        # gdb loses a signal that arrives after gdb's "running" record but before gdb waits for the guest, and a second
+        # signal makes gdb drop the connection. So send only one signal, once gdb sleeps.
         deadline = time.monotonic() + _SLEEP_TIMEOUT
         while not self.wait_stop(_SLEEP_POLL):
             if self.process.is_sleeping() or time.monotonic() > deadline:
@@ -138,14 +138,17 @@ class MiClient:
         return not self.running
 
     def check(self) -> None:
-        """:raise NotConnected: if gdb has exited."""
+        """Check that gdb is still running.
+
+        :raise NotConnected: if gdb has exited.
+        """
         if self._exited:
             raise NotConnected(self.process.exit_report())
 
     def wait_prompt(self, pending: Pending, count: int, timeout: float | None) -> bool:
-        """Wait for the command's answer or for another prompt for more lines. Return True if it is the prompt.
+        """Wait for the command's answer or for another prompt for more lines. Return True if the prompt came.
 
-        `count` is how many prompts of this command were handled before.
+        `count` is how many prompts of this command have already been handled.
         """
         with self._changed:
             self._changed.wait_for(
@@ -154,7 +157,7 @@ class MiClient:
         return pending.reply is None and pending.prompts > count
 
     def is_answered(self, pending: Pending, timeout: float) -> bool:
-        """Wait up to `timeout` seconds for the answer, and say whether it has come (or gdb has exited)."""
+        """Wait up to `timeout` seconds for the answer. Return whether gdb has answered or exited."""
         with self._changed:
             return self._changed.wait_for(lambda: pending.reply is not None or self._exited, timeout)
 
@@ -164,7 +167,7 @@ class MiClient:
 
     @contextmanager
     def suppress_output(self) -> Iterator[None]:
-        """Keep gdb's unsolicited output from `on_text` in the block."""
+        """In the block, do not pass gdb's unsolicited output to `on_text`."""
         self._suppressing += 1
         try:
             yield
@@ -173,7 +176,7 @@ class MiClient:
 
     @property
     def exited(self) -> bool:
-        """Whether gdb has exited: it then answers nothing any more."""
+        """Whether gdb has exited and so will not answer any more."""
         return self._exited
 
     def close(self) -> None:
@@ -231,7 +234,7 @@ class MiClient:
         pending.printed = []
 
     def _take_abort(self, pending: Pending, line: str) -> None:
-        """Take a second answer to a command that resumed the guest: it failed, and gdb has printed why."""
+        """Handle a second answer to a command that resumed the guest: the command failed, and gdb has printed why."""
         pending.aborted = True
         pending.reply = mi.Reply("error", line, pending.printed)
         self.running = self.commands_blocked = False

@@ -1,7 +1,7 @@
 """The syntax of a GDB/MI result record, checked before the parser gets it.
 
-The parser, pygdbmi, never returns from some lines, also from some that gdb really writes, and it raises errors of its
-own on others. So it only gets records that are short, well-formed and not deeply nested: that bounds its time.
+The parser, pygdbmi, never returns for some lines, even for some that gdb really writes, and raises its own errors for
+other lines. So it gets only records that are short, well-formed and not deeply nested, which bounds its time.
 
 Source: gdb's manual, "GDB/MI Output Syntax".
 """
@@ -13,14 +13,14 @@ import re
 from pvhdbg.target.mi import MiError
 
 LONGEST_RECORD = 1 << 20
-"""Most characters of a record that is parsed. That takes a few seconds at most."""
+"""The most characters that a record may have. Parsing that many takes a few seconds at most."""
 DEEPEST = 16
 
 _CLASS = re.compile(r"[0-9]*\^[a-z]+")
 _TOKEN = re.compile(
     r'(?P<string>"(?:[^"\\]++|\\.)*+")|(?P<name>\w[\w-]*+=)|(?P<open>[{[])|(?P<close>[]}])|(?P<comma>,)', re.DOTALL
 )
-# gdb writes some bytes that are not ASCII as they are, and others as octal numbers.
+# gdb writes some non-ASCII bytes unchanged, and others as octal numbers.
 _ESCAPE = re.compile(r"((?:\\[23][0-7]{2})+)|\\.")
 _VALUES = ("string", "open")
 _FOLLOWS = {
@@ -35,8 +35,8 @@ _FOLLOWS = {
 def normalize(line: str) -> str:
     """Return a result record in the form that the parser reads correctly.
 
-    Octal numbers of bytes that are not ASCII become characters, lone surrogates if the bytes are not UTF-8. A tuple of
-    values without names, as gdb lists a breakpoint's commands (`script={"silent","return"}`), becomes a list.
+    Octal numbers of non-ASCII bytes become characters, or lone surrogates if the bytes are not UTF-8. A tuple of values
+    without names, such as a breakpoint's commands (`script={"silent","return"}`), becomes a list.
 
     :raise MiError: if the record is malformed, too long or too deeply nested.
     """
@@ -53,10 +53,10 @@ class _Scanner:
 
     def __init__(self, line: str) -> None:
         self._line = line
-        self._open: list[tuple[str, str]] = []  # what closes each bracket in the line, and in the result
+        self._open: list[tuple[str, str]] = []  # for each open bracket, the closing bracket in the line and the result
 
     def tokens(self, at: int) -> list[str]:
-        """Return the tokens from character `at` on."""
+        """Return the tokens starting at character `at`."""
         tokens: list[str] = []
         before = "close"
         while at < len(self._line):

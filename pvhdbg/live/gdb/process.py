@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pvhdbg.errors import UserError
 from pvhdbg.live.system.exit_report import describe_exit, last_error
 from pvhdbg.live.system.os_errors import os_errors_as_machine_errors
+from pvhdbg.live.system.programs import GDB
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -22,12 +23,12 @@ if TYPE_CHECKING:
 _LINES_KEPT = 1000
 _LONGEST_NOTE = 4096
 LONGEST_LINE = 4 << 20
-"""Bytes of a line of gdb's that are read. The longest answer to a command of pvhdbg's has 128 KiB."""
+"""The longest line that is read from gdb, in bytes. The longest answer to one of pvhdbg's commands has 128 KiB."""
 _QUIET_START = ("-nx", "-iex", "set auto-load off", "-iex", "set debuginfod enabled off")
 
 
 class GdbOptions(NamedTuple):
-    """How to start gdb. `gdbinit`: read the user's own start-up files. `mi_log`: the path of a log of every line."""
+    """How to start gdb. With `gdbinit`, gdb reads the user's own start-up files. `mi_log` is the path of the log."""
 
     binary: str = "gdb"
     gdbinit: bool = False
@@ -53,7 +54,7 @@ class GdbProcess:
     def _start(self, group: int) -> subprocess.Popen[bytes]:
         writing, starting = (
             os_errors_as_machine_errors(f"can't write {self._stderr}"),
-            os_errors_as_machine_errors(f"can't start {self.options.binary}", "install the package gdb"),
+            os_errors_as_machine_errors(f"can't start {self.options.binary}", GDB.hint(self.options.binary)),
         )
         with writing, self._stderr.open("wb") as stderr, starting:
             return subprocess.Popen(
@@ -73,7 +74,7 @@ class GdbProcess:
     def write(self, line: str) -> None:
         """Send a line. If gdb has exited, the line is dropped: the reading thread reports the exit.
 
-        :raise UserError: if this line or one before it could not be written to the log.
+        :raise UserError: if this line or an earlier line could not be written to the log.
         """
         self._note("<", line)
         self.check_log()
@@ -83,7 +84,7 @@ class GdbProcess:
     def lines(self) -> Iterator[str]:
         """Yield gdb's output line by line until it exits, each cut to LONGEST_LINE bytes.
 
-        A byte that is not UTF-8 becomes a lone surrogate, which `write` turns into the byte again.
+        A byte that is not UTF-8 becomes a lone surrogate, which `write` converts back to the byte.
         """
         rest = bytearray()
         while chunk := self._stdout.read(65536):
@@ -96,7 +97,7 @@ class GdbProcess:
                 yield line
             rest += last[: LONGEST_LINE - len(rest)]
             if rest:
-                # gdb writes notifications byte by byte: to wait for the rest costs less than to wake up for every byte.
+                # gdb writes notifications byte by byte. Waiting for the rest costs less than waking up for every byte.
                 time.sleep(0.0002)
 
     def interrupt(self) -> None:
@@ -104,13 +105,13 @@ class GdbProcess:
         self._process.send_signal(signal.SIGINT)
 
     def is_sleeping(self) -> bool:
-        """Say whether gdb waits for something, such as for the guest to stop."""
+        """Return whether gdb is waiting for something, such as the guest's next stop."""
         with suppress(OSError):
             return Path(f"/proc/{self.pid}/stat").read_bytes().rpartition(b") ")[2][:1] == b"S"
         return False
 
     def exit_report(self) -> str:
-        """Say how gdb exited, in one line."""
+        """Describe how gdb exited, in one line."""
         try:
             code = self._process.wait(1.0)
         except subprocess.TimeoutExpired:
@@ -123,14 +124,14 @@ class GdbProcess:
         self._process.kill()
 
     def close(self) -> None:
-        """Wait for gdb's end, and close its pipes and the log. Call this after `kill` and after the last `lines`."""
+        """Wait for gdb to end, and close its pipes and the log. Call this after `kill`, when `lines` has ended."""
         self._close_pipes()
         self._close_log()
 
     def check_log(self) -> None:
-        """Check that the log could be written. After an error, the log is closed and the error is not raised again.
+        """Check that all lines could be written to the log. After an error, the log is closed and not checked again.
 
-        :raise UserError: if it could not.
+        :raise UserError: if a line could not be written.
         """
         error, self._log_error = self._log_error, None
         if error is not None:
@@ -162,7 +163,7 @@ class GdbProcess:
         try:
             if self._log is not None:
                 self._log.write(f"{direction} {line}\n")
-        except OSError as error:  # the reading thread must go on
+        except OSError as error:  # the reading thread must continue
             self._log_error = error
             self._close_log()
         except ValueError:  # the other thread has closed the log
@@ -181,9 +182,9 @@ def _open_log(path: str | None) -> TextIO | None:
 def _environment(environment: Mapping[str, str], *, gdbinit: bool) -> dict[str, str]:
     """Return gdb's environment. LC_ALL is C because pvhdbg parses gdb's messages.
 
-    Variables for pvhdbg's Python interpreter are removed, because gdb has its own; but with `gdbinit` they stay, since
-    the user's start-up files may need PYTHONPATH. Otherwise gdb's compiled Python files are cached in the user's cache
-    folder, because gdb may not, and should not, write to its own. That saves 20 ms per start.
+    Without `gdbinit`, variables for pvhdbg's Python interpreter are removed, because gdb has its own interpreter, and
+    gdb's compiled Python files are cached in the user's cache folder, which saves 20 ms per start. With `gdbinit`, the
+    variables stay, because the user's start-up files may need PYTHONPATH.
     """
     if gdbinit:
         return {**environment, "LC_ALL": "C"}

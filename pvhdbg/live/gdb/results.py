@@ -1,4 +1,4 @@
-"""The values in gdb's answers, read with their types checked."""
+"""The values in gdb's answers, with their types checked."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Results:
         return name in self._values
 
     def text(self, name: str, default: str | None = None) -> str:
-        """Return a string. If it is missing, return `default`; None: raise MiError."""
+        """Return a string. If it is missing, return `default`, or raise MiError if `default` is None."""
         value = self._values.get(name, default)
         if isinstance(value, str):
             return value

@@ -9,7 +9,7 @@ from pvhdbg.errors import MachineError
 
 
 def path() -> Path:
-    """Return the path of pvh.py: inside the package if it is installed, beside the package in a checkout.
+    """Return the path of pvh.py: inside the package if pvhdbg is installed, next to the package in a checkout.
 
     :raise MachineError: if it is in neither place.
     """

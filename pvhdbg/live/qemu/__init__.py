@@ -2,7 +2,7 @@
 
 options   QEMU's options, and the command line made from them
 process   the QEMU process: start it, kill it, report its exit
-qmp       one command to its monitor
+qmp       send a command to QEMU's monitor
 serial    the guest's serial console
-firmware  which firmware starts a microvm
+firmware  which firmware boots a microvm
 """

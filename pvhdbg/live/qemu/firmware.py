@@ -1,4 +1,4 @@
-"""Which firmware starts a microvm: it decides where the handed-over data lie, and how long a command line may be."""
+"""Which firmware boots a microvm. It determines the addresses of the boot data and the longest command line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ QBOOT, SEABIOS = "qboot", "seabios"
 
 
 def microvm_firmware(args: Sequence[str], folders: Sequence[Path] = FOLDERS) -> str | None:
-    """Return QBOOT or SEABIOS, judged by the file name. None if it is neither, or not found in `folders`.
+    """Return QBOOT or SEABIOS, according to the file name. None if it is neither, or not found in `folders`.
 
     `args` are the user's own arguments for QEMU; the last `-bios` among them takes precedence. By default, a microvm
     uses qboot on Debian 12 and SeaBIOS on Debian 13, as in upstream QEMU.

@@ -11,37 +11,39 @@ if TYPE_CHECKING:
 
 DEFAULT_APPEND = "console=ttyS0 earlyprintk=ttyS0"
 
-_ATTACH_TO_STUB = "use `pvhdbg attach` for a QEMU with your own stub: pvhdbg needs the only stub of its QEMU"
-_ATTACH_LATER = "use `pvhdbg attach` for such a QEMU: pvhdbg starts a machine at its reset"
-_REFUSED = {
+_ATTACH_TO_STUB = "omit it, or start QEMU yourself and use `pvhdbg attach`: a QEMU has only one gdb stub"
+_ATTACH_LATER = "start QEMU yourself and use `pvhdbg attach`: pvhdbg always boots its own QEMU from reset"
+_SET_BY_PVHDBG = {
     "kernel": "name the kernel: pvhdbg KERNEL",
     "initrd": "use -i FILE",
     "append": "use -a STRING",
     "m": "use -m SIZE",
-    "M": "use -M NAME; properties follow after a comma",
-    "machine": "use -M NAME; properties follow after a comma",
+    "M": "use -M NAME, with properties after a comma",
+    "machine": "use -M NAME, with properties after a comma",
     "accel": "use --accel",
     "enable-kvm": "use --accel kvm",
     "cpu": "use --cpu",
     "S": "omit it: the guest always starts stopped; `starti` and `--stage entry` run it to its entry",
     "s": _ATTACH_TO_STUB,
     "gdb": _ATTACH_TO_STUB,
+}
+"""QEMU options that pvhdbg sets, with the hint for a user who passes one after `--`."""
+_UNSUPPORTED = {
     "action": "omit it: pvhdbg keeps a guest that resets or shuts down, so that you can look at it",
     "preconfig": "omit it: pvhdbg needs the machine to exist when gdb connects",
     "incoming": _ATTACH_LATER,
     "loadvm": _ATTACH_LATER,
     "daemonize": "omit it: QEMU would outlive pvhdbg",
 }
-"""The QEMU options that users must not pass after `--`, because pvhdbg sets them or depends on their default, and a
-hint for each.
-"""
+"""QEMU options that pvhdbg does not work with, with the hint for a user who passes one after `--`."""
 
 
 class QemuOptions(NamedTuple):
     """What to start QEMU with. `kernel` and `initrd` are paths, `append` is the guest's command line, and `memory` is
     the argument for QEMU's -m.
 
-    `cpu` defaults to "max" under TCG and "host" under KVM. `args` are passed to QEMU unchanged, after pvhdbg's own.
+    `cpu` defaults to "max" under TCG and "host" under KVM. `args` are passed to QEMU unchanged, after pvhdbg's own
+    options.
     """
 
     kernel: str
@@ -60,7 +62,7 @@ class QemuOptions(NamedTuple):
 
 
 class Channels(NamedTuple):
-    """The file descriptors that QEMU inherits: `gdb` and `qmp` are listening UNIX sockets, `serial` a connected one."""
+    """The file descriptors of the UNIX sockets that QEMU inherits: `gdb` and `qmp` listen, `serial` is connected."""
 
     gdb: int
     qmp: int
@@ -80,12 +82,15 @@ def qemu_binary(facts: ImageFacts, *, linux: bool) -> str:
 def command_line(options: QemuOptions, channels: Channels) -> list[str]:
     """Return QEMU's command line.
 
-    :raise UserError: if the user's own arguments contain an option of _REFUSED.
+    :raise UserError: if the user's own arguments contain an option that pvhdbg sets or does not work with.
     """
     for argument in options.args:
-        name = argument.removeprefix("-").removeprefix("-")
-        if name != argument and name in _REFUSED:
-            raise UserError(f"{argument}: cannot be passed to QEMU after `--`", _REFUSED[name])
+        name = argument.removeprefix("-").removeprefix("-") if argument.startswith("-") else ""
+        if name in _SET_BY_PVHDBG:
+            message = f"{argument}: pvhdbg sets this option itself; it cannot be passed after `--`"
+            raise UserError(message, _SET_BY_PVHDBG[name])
+        if name in _UNSUPPORTED:
+            raise UserError(f"{argument}: cannot be passed after `--`", _UNSUPPORTED[name])
     initrd = ["-initrd", options.initrd] if options.initrd is not None else []
     return [
         options.binary,

@@ -11,6 +11,7 @@ from pvhdbg.live.qemu.options import Channels, QemuOptions, command_line
 from pvhdbg.live.qemu.serial import Serial
 from pvhdbg.live.system import exit_report
 from pvhdbg.live.system.os_errors import os_errors_as_machine_errors
+from pvhdbg.live.system.programs import QEMU
 from pvhdbg.target.base import DIED, QEMU_EXIT, QEMU_SIGNAL, Halt
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Qemu:
     def _start(self, channels: Channels, group: int) -> subprocess.Popen[bytes]:
         writing, starting = (
             os_errors_as_machine_errors(f"can't write {self._stderr}"),
-            os_errors_as_machine_errors(f"can't start {self.options.binary}", "install the package qemu-system-x86"),
+            os_errors_as_machine_errors(f"can't start {self.options.binary}", QEMU.hint(self.options.binary)),
         )
         with writing, self._stderr.open("wb") as stderr, starting:
             return subprocess.Popen(
@@ -60,7 +61,7 @@ class Qemu:
 
     @property
     def returncode(self) -> int | None:
-        """None while it runs; negative if a signal killed it."""
+        """QEMU's exit status: None while QEMU runs, and negative if a signal killed it."""
         return self._process.poll()
 
     def last_error(self) -> str:
@@ -68,7 +69,7 @@ class Qemu:
         return exit_report.last_error(self._stderr)
 
     def find_error_line(self, words: str) -> str:
-        """Return the last line that QEMU printed with these words; empty if there is none."""
+        """Return the last line of QEMU's error output that contains `words`; empty if no line does."""
         return exit_report.find_error_line(self._stderr, words)
 
     def status(self) -> str | None:
@@ -81,7 +82,7 @@ class Qemu:
             return None
 
     def stop(self) -> bool:
-        """Stop the guest, whatever resumed it. Return False if QEMU does not answer."""
+        """Stop the guest, no matter what resumed it. Return False if QEMU does not answer."""
         from pvhdbg.live.qemu import qmp
 
         try:
@@ -91,7 +92,7 @@ class Qemu:
         return True
 
     def death(self, timeout: float = 0.0) -> Halt | None:
-        """Wait up to `timeout` seconds for QEMU to end, and return how it did. None if it still runs."""
+        """Wait up to `timeout` seconds for QEMU to end, and return how it ended. None if it still runs."""
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout)
         code = self._process.returncode

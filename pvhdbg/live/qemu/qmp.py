@@ -1,6 +1,6 @@
 """QMP, QEMU's machine protocol: one connection per command.
 
-This module is imported late: a boot without trouble never needs it.
+This module is imported late, because a boot without problems never needs it.
 """
 
 from __future__ import annotations

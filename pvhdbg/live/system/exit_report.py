@@ -29,7 +29,8 @@ def describe_exit(returncode: int) -> str:
 def last_error(path: Path) -> str:
     """Return the last error message in a file of standard error, in one printable line. Empty if it has only warnings.
 
-    A line that begins with the program's name (`qemu-system-x86_64: …`) is preferred: later lines only explain it.
+    A line that begins with the program's name (`qemu-system-x86_64: …`) is preferred, because later lines only explain
+    it.
     """
     lines = [line for line in _lines(path) if b"warning:" not in line]
     named = [line.partition(b": ")[2] for line in lines if _NAMED.match(line)]
@@ -37,7 +38,7 @@ def last_error(path: Path) -> str:
 
 
 def find_error_line(path: Path, words: str) -> str:
-    """Return the last line in a file of standard error that contains `words`, made printable; empty if none does."""
+    """Return the last line in a file of standard error that contains `words`, made printable; empty if no line does."""
     return _shown(next((line for line in reversed(_lines(path)) if words.encode() in line), b""))
 
 

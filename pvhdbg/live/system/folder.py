@@ -13,9 +13,9 @@ _LONGEST_PATH = 96
 
 
 def choose() -> Path:
-    """Return a new path for the folder: below $XDG_RUNTIME_DIR if possible, else below $TMPDIR or /tmp.
+    """Return a new path for the folder: below $XDG_RUNTIME_DIR if possible, otherwise below $TMPDIR or /tmp.
 
-    :raise MachineError: if none of them is writable and short enough.
+    :raise MachineError: if none of these folders is writable and has a short enough path.
     """
     name = f"pvhdbg-{os.getpid()}-{os.urandom(6).hex()}"
     places = (os.environ.get("XDG_RUNTIME_DIR"), os.environ.get("TMPDIR"), "/tmp")  # noqa: S108 - 0700, name random
@@ -27,7 +27,10 @@ def choose() -> Path:
 
 
 def make(path: Path) -> None:
-    """:raise MachineError: if the folder can't be created."""
+    """Create the folder. Only the user can access it.
+
+    :raise MachineError: if the folder can't be created.
+    """
     try:
         path.mkdir(mode=0o700)
     except OSError as error:
@@ -35,7 +38,7 @@ def make(path: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Delete the folder and its files; it has no subfolders. A QEMU that exits may delete its own files meanwhile."""
+    """Delete the folder and its files; it has no subfolders. An exiting QEMU may delete some files at the same time."""
     with suppress(FileNotFoundError):
         for file in path.iterdir():
             file.unlink(missing_ok=True)

@@ -12,7 +12,7 @@ from pvhdbg.errors import MachineError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_MORE_PROCESSES = "raise the limit on processes (`ulimit -u`, or the cgroup's), or end some"
+_MORE_PROCESSES = "raise the limit on processes (`ulimit -u`, or of the cgroup), or end some processes"
 _MORE_SPACE = "free disk space, or set TMPDIR to another folder"
 _HINTS = {
     errno.EMFILE: "raise the limit on open files (`ulimit -n`)",
@@ -29,7 +29,7 @@ _HINTS = {
 def os_errors_as_machine_errors(action: str, hint: str | None = None) -> Iterator[None]:
     """Convert an OSError raised in the block into a MachineError.
 
-    `action` says what failed ("can't start gdb"). `hint` is used for errors that have no hint of their own here.
+    `action` describes what failed ("can't start gdb"). `hint` is for errors that have no hint in _HINTS.
     """
     try:
         yield

@@ -13,21 +13,41 @@ _LONGEST_QUOTE = 60
 
 
 class Program(NamedTuple):
-    """QEMU or gdb. `version_pattern` finds major and minor version in the first line that --version prints, and
-    `package` is Debian's package.
+    """QEMU or gdb.
+
+    `version_pattern` finds major and minor version in the first line that --version prints. `package` is Debian's
+    package. pvhdbg runs one of `binaries` unless the user names another file with `option`.
     """
 
     name: str
     version_pattern: re.Pattern[str]
     oldest: tuple[int, int]
     package: str
+    option: str
+    binaries: tuple[str, ...]
 
     @property
     def install_hint(self) -> str:
-        return f"install {self.package} {self.oldest[0]}.{self.oldest[1]} or newer"
+        return f"install {self.package} {self._oldest_or_newer}"
+
+    def hint(self, binary: str) -> str:
+        """Return the hint for a `binary` that can't be run."""
+        if binary in self.binaries:
+            return f"install the package {self.package}"
+        return f"pass the path of {self.binaries[0]} with {self.option}"
+
+    def version_hint(self, binary: str) -> str:
+        """Return the hint for a `binary` with a `problem`."""
+        if binary in self.binaries:
+            return self.install_hint
+        return f"pass the path of {self.binaries[0]} {self._oldest_or_newer} with {self.option}"
+
+    @property
+    def _oldest_or_newer(self) -> str:
+        return f"{self.oldest[0]}.{self.oldest[1]} or newer"
 
     def problem(self, line: str) -> str | None:
-        """Return why a program that prints `line` for --version is not usable. None if it is."""
+        """Return why a program that prints `line` for --version is not usable. None if it is usable."""
         match = self.version_pattern.match(line)
         if match is None:
             return f'not {self.name}: --version prints "{line[:_LONGEST_QUOTE]}"'
@@ -36,15 +56,22 @@ class Program(NamedTuple):
         return None
 
 
-QEMU = Program("QEMU", re.compile(r"QEMU emulator version (\d{1,9})\.(\d{1,9})"), (5, 2), "qemu-system-x86")
+QEMU = Program(
+    "QEMU",
+    re.compile(r"QEMU emulator version (\d{1,9})\.(\d{1,9})"),
+    (5, 2),
+    "qemu-system-x86",
+    "--qemu",
+    ("qemu-system-x86_64", "qemu-system-i386"),
+)
 # The distribution's name may precede the version and contain a number too.
-GDB = Program("gdb", re.compile(r"GNU gdb .*?(\d{1,9})\.(\d{1,9})\S*$"), (11, 0), "gdb")
+GDB = Program("gdb", re.compile(r"GNU gdb .*?(\d{1,9})\.(\d{1,9})\S*$"), (11, 0), "gdb", "--gdb", ("gdb",))
 
 
 def version(binary: str) -> str:
-    """Run `binary --version` and return the first line, decoded as Latin-1. This takes as long as to start the program.
+    """Run `binary --version` and return the first line, decoded as Latin-1. This takes as long as starting the program.
 
-    :raise MachineError: if it can't be started, times out or fails.
+    :raise MachineError: if the program can't be started, times out or fails.
     """
     try:
         done = subprocess.run(

@@ -1,4 +1,4 @@
-"""The watcher: when pvhdbg ends in any way, even by kill -9, it kills QEMU and gdb, removes the folder and restores the
+"""The watcher: when pvhdbg ends, even by kill -9, the watcher kills QEMU and gdb, removes the folder and restores the
 terminal.
 
 It is a small shell that waits for end-of-file on a pipe whose other end only pvhdbg holds. It leads the process group
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # The folder is removed before the processes are killed: once started, they create no files in it, and the last command
-# kills the shell itself. Every line from the pipe says how to restore the terminal; only the last one counts.
+# kills the shell itself. Every line from the pipe describes how to restore the terminal; only the last line counts.
 _SCRIPT = r"""
 trap '' INT HUP QUIT TERM TSTP TTIN TTOU
 line=

@@ -31,7 +31,7 @@ LONGEST_COPY = 60
 
 
 class Ui(Protocol):
-    """What the dispatcher needs of the application."""
+    """What the dispatcher needs from the application."""
 
     @property
     def screen(self) -> Screen: ...
@@ -48,7 +48,7 @@ class Ui(Protocol):
 
     @property
     def line(self) -> Buffer:
-        """The prompt's line."""
+        """The line being typed at the prompt."""
         ...
 
     def show(self, screen: Screen) -> None:
@@ -103,7 +103,7 @@ class Dispatcher:
             self._ui.show(actions.act(name, self._ui.screen, self._ui.size))
 
     def run_line(self, text: str) -> None:
-        """Run what was typed at the prompt: one line, or several that were pasted."""
+        """Run what was typed at the prompt: one line, or several pasted lines."""
         for line in text.splitlines() or [""]:
             self._run_line(prompt.typed(line))
 
@@ -175,15 +175,15 @@ class Dispatcher:
             line.reset()
 
     def _quit(self) -> None:
-        """Leave, but ask first if that kills a guest."""
+        """Quit, but ask first if quitting kills the guest."""
         screen = self._ui.screen
-        if screen.ours and screen.run.kind in _ALIVE:
+        if screen.is_own_machine and screen.run.kind in _ALIVE:
             self._ui.show(screen._replace(popup=Popup(QUIT)))
         else:
             self._ui.leave()
 
     def _copy(self) -> None:
-        """Copy the selected row by OSC 52: the terminal puts it on the clipboard, also over ssh."""
+        """Copy the selected row with OSC 52, which lets the terminal put the text on the clipboard, even over ssh."""
         text = actions.selected_text(self._ui.screen)
         if not text:
             self._ui.say("nothing to copy")

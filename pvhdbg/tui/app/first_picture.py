@@ -35,7 +35,7 @@ def at_first_stop(screen: Screen, events: Iterable[Event]) -> Screen | None:
     """Return the screen at the first stop, without what takes long to compute. None if no event is a stop."""
     for event in events:
         if isinstance(event, MachineStarted):
-            screen = screen._replace(title=event.title, image=event.image, ours=event.ours)
+            screen = screen._replace(title=event.title, image=event.image, is_own_machine=event.is_own_machine)
         elif isinstance(event, KernelIdentified):
             screen = screen._replace(image=event.image)
         elif isinstance(event, GuestStopped):

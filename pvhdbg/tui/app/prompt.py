@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,11 +24,12 @@ if TYPE_CHECKING:
 
 TIMEOUT = 3.0
 """Seconds to wait for gdb's completions."""
-_REPEATED_WITHOUT_ARGUMENTS = ("x", "list", "l", "info line", "disassemble")
+_REPEATED_WITHOUT_ARGUMENTS = re.compile(r"\s*(x|list|l|info\s+line|disassemble)(?=[\s/]|$)")
+"""Commands that gdb repeats without their arguments: they continue where they ended."""
 
 
 class _History(FileHistory):
-    """A history file. If it can't be read, it is empty; lines that can't be written are kept until pvhdbg ends."""
+    """A history file. An unreadable file counts as empty. Lines that can't be written are kept until pvhdbg ends."""
 
     def load_history_strings(self) -> Iterable[str]:
         try:
@@ -41,7 +43,7 @@ class _History(FileHistory):
 
 
 def history() -> History:
-    """Return the prompt's history: a file in the user's state folder, or only memory if that is not writable."""
+    """Return the prompt's history: a file in the user's state folder, or in memory if that folder is not writable."""
     try:
         base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
         path = Path(base) / "pvhdbg" / "history"
@@ -53,17 +55,17 @@ def history() -> History:
 
 
 def typed(line: str) -> str:
-    """Return a line for gdb or pvhdbg without control characters, which gdb would run or echo.
+    """Return a typed line without control characters, which gdb would run or echo.
 
-    A byte that is not UTF-8 stays: a symbol's name may have one.
+    Bytes that are not UTF-8 are kept, because a symbol's name may contain one.
     """
     return "".join(character for character in line.expandtabs() if character.isprintable() or is_lone_byte(character))
 
 
 def repeated(line: str) -> str:
     """Return what an empty line after `line` runs: the same line, but `x` and `list` without arguments, to continue."""
-    command = line.split(maxsplit=1)[0].partition("/")[0] if line.split() else ""
-    return command if command in _REPEATED_WITHOUT_ARGUMENTS else line
+    command = _REPEATED_WITHOUT_ARGUMENTS.match(line)
+    return command[1] if command else line
 
 
 class GdbCompleter(Completer):
@@ -81,7 +83,7 @@ class GdbCompleter(Completer):
         complete_event: CompleteEvent,  # noqa: ARG002
     ) -> AsyncGenerator[Completion, None]:
         text = document.text_before_cursor
-        # The line may be empty because it was run meanwhile.
+        # The line may be empty because it was run in the meantime.
         for match in await self._matches(text) if text.strip() else ():
             last_word = match.rsplit(" ", 1)[-1] or match
             yield Completion(match, start_position=-len(text), display=escape_unprintable(last_word))

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 class MachineStarted(NamedTuple):
-    """A machine was started, or restarted. `ours`: pvhdbg ends it when it quits."""
+    """A machine was started or restarted. `is_own_machine`: pvhdbg started it, so quitting pvhdbg ends it."""
 
     title: Title
     image: ImageFacts | None
     stages: tuple[StageMark, ...]
-    ours: bool
+    is_own_machine: bool
     machine: MachineFacts | None = None
 
 

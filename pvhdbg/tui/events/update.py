@@ -72,7 +72,7 @@ def _machine_started(screen: Screen, event: events.MachineStarted) -> Screen:
         run=Run(),
         image=event.image,
         stages=event.stages,
-        ours=event.ours,
+        is_own_machine=event.is_own_machine,
         machine=event.machine,
         history=(),
         now=None,

@@ -54,7 +54,7 @@ class Worker:
         """End the machine, even while it runs. An attached machine is only interrupted, so that pvhdbg can detach."""
         self._requests.close()
         debuggee = self._debuggee
-        if debuggee is not None and debuggee.is_ours:
+        if debuggee is not None and debuggee.is_own_machine:
             debuggee.machine.kill()
         elif debuggee is not None and self._requests.current is not None:
             debuggee.interrupt()
@@ -114,9 +114,8 @@ class Worker:
     def _emit_machine_started(self, debuggee: Debuggee) -> None:
         self._image = debuggee.image
         facts = machine_facts.from_options(debuggee.options, debuggee.machine)
-        self._emit(
-            events.MachineStarted(self._title, debuggee.image, self._stage_marks(debuggee), debuggee.is_ours, facts)
-        )
+        marks = self._stage_marks(debuggee)
+        self._emit(events.MachineStarted(self._title, debuggee.image, marks, debuggee.is_own_machine, facts))
         self._listen(debuggee)
 
     def _listen(self, debuggee: Debuggee) -> None:

@@ -138,7 +138,7 @@ class Screen(NamedTuple):
     stages: tuple[StageMark, ...] = ()
     image: ImageFacts | None = None
     machine: MachineFacts | None = None
-    ours: bool = False
+    is_own_machine: bool = False
     """Whether pvhdbg started the machine. If so, quitting pvhdbg ends it."""
     outcome: Outcome | None = None
     """How a recording ends; None for a live machine."""

@@ -99,8 +99,10 @@ def test_a_stub_over_tcp_works(foreign: Callable[..., Foreign]) -> None:
 @pytest.mark.parametrize(
     ("where", "message"),
     [
-        ("/nowhere/stub", "can't attach to /nowhere/stub: .*No such file or directory"),
-        ("127.0.0.1:1", "can't attach to 127.0.0.1:1: .*Connection refused"),
+        ("foo", "^foo: no such socket$"),
+        ("/nowhere/stub", "^/nowhere/stub: no such socket$"),
+        ("/dev/null/stub", "^/dev/null/stub: no such socket$"),
+        ("127.0.0.1:1", "^can't attach to 127.0.0.1:1: .*Connection refused$"),
         ("| touch /tmp/x", "not the address of a gdb stub"),
         (" |touch /tmp/x", "not the address of a gdb stub"),
         ("a\nb", "not the address of a gdb stub"),

@@ -243,7 +243,7 @@ def test_ctrl_d_on_a_line_with_text_deletes_a_character() -> None:
 
 
 def test_quitting_asks_for_confirmation_while_pvhdbgs_guest_is_alive() -> None:
-    alive: dict[str, Any] = {"ours": True, "run": Run(state.STOPPED, "prepare")}
+    alive: dict[str, Any] = {"is_own_machine": True, "run": Run(state.STOPPED, "prepare")}
     for key in ("n", "Esc", "x", "Down"):
         with show(**alive) as tui:
             tui.keys("q")
@@ -264,7 +264,7 @@ def test_quitting_asks_for_confirmation_while_pvhdbgs_guest_is_alive() -> None:
 
 @pytest.mark.parametrize("run", [Run(state.DEAD), Run(state.ENDED)])
 def test_quitting_needs_no_confirmation_when_the_guest_is_dead_or_gone(run: Run) -> None:
-    with show(ours=True, run=run) as tui:
+    with show(is_own_machine=True, run=run) as tui:
         tui.keys("q")
         tui.wait_end()
 

@@ -93,7 +93,7 @@ def test_a_restarted_machine_has_no_past_stages_and_an_empty_console() -> None:
         screen.serial,
         screen.view,
     )
-    assert (state.STARTING, True, state.LOADED) == (screen.run.kind, screen.ours, screen.symbols)
+    assert (state.STARTING, True, state.LOADED) == (screen.run.kind, screen.is_own_machine, screen.symbols)
 
 
 def test_while_the_guest_runs_it_is_at_no_stage() -> None:
@@ -165,7 +165,18 @@ def test_the_prompt_label_says_what_reads_the_line_and_if_it_waits(words: str, f
     assert words == prompt_label(PREPARE._replace(**fields))  # type: ignore[arg-type]  # as the table says
 
 
-@pytest.mark.parametrize(("line", "again"), [("p 1", "p 1"), ("x/4gx $rsp", "x"), ("list 9", "list"), ("", "")])
+@pytest.mark.parametrize(
+    ("line", "again"),
+    [
+        ("p 1", "p 1"),
+        ("x/4gx $rsp", "x"),
+        ("list 9", "list"),
+        ("info line main", "info line"),
+        ("xyz", "xyz"),
+        ("info lines", "info lines"),
+        ("", ""),
+    ],
+)
 def test_an_empty_line_repeats_what_gdb_would_repeat(line: str, again: str) -> None:
     assert again == prompt.repeated(line)
 

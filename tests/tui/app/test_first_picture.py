@@ -79,7 +79,7 @@ def test_the_screen_is_that_of_the_first_stop_and_none_before() -> None:
 
     assert None is first_picture.at_first_stop(blank, [began, GuestRuns(1.0)])
     assert shown is not None
-    assert (here.title, here.run, here.now, True) == (shown.title, shown.run, shown.now, shown.ours)
+    assert (here.title, here.run, here.now, True) == (shown.title, shown.run, shown.now, shown.is_own_machine)
     assert Run() == blank.run
 
 
