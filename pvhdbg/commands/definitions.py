@@ -169,12 +169,15 @@ def _run_to(session: Session, words: Sequence[str]) -> str:
 
 def _go(session: Session, stage: str) -> str:
     from pvhdbg.boot.record.document import DONE
+    from pvhdbg.checks.run import check_run
     from pvhdbg.views.report import run_text, stop_text
 
     outcome = session.go(stage)
     capture = session.history[-1] if session.history else None
     lines = stop_text.lines(stop_of(session, capture)) if capture else []
-    return _lines(lines if outcome.ended == DONE else [*lines, run_text.outcome(outcome)])
+    if outcome.ended != DONE:
+        lines.append(run_text.outcome(outcome, check_run(session.document())))
+    return _lines(lines)
 
 
 @command("set", "PATH VALUE", example="set start_info.version 0")
@@ -249,13 +252,11 @@ def _dump(session: Session, words: Sequence[str]) -> str:
 
     To read the recording, use `open` or `pvhdbg show`.
     """
+    from pvhdbg.boot.record.save import save
     from pvhdbg.views.to_json import document_json
 
     path = _path(words[0])
-    try:
-        path.write_text(document_json.dumps(session.document()), encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"can't write {path}: {error.strerror}") from error
+    save(path, document_json.dumps(session.document()))
     return f"wrote {text.counted(len(session.history), 'stage')} to {printable(str(path))}"
 
 

@@ -56,8 +56,8 @@ def run(
     if waiting is not None:
         waiting.description = lambda: _next_stage(debuggee.journey)
     outcome = debuggee.session.run(last_stage or stages.NAMES[-1])
-    remarks = (*debuggee.remarks, *_missing_stages(debuggee.journey, last_stage), *_ending(outcome))
-    return debuggee.session.document(), remarks
+    document = debuggee.session.document()
+    return document, (*debuggee.remarks, *_missing_stages(debuggee.journey, last_stage), *_ending(outcome, document))
 
 
 def _next_stage(journey: Journey) -> str:
@@ -85,11 +85,11 @@ def ask(debuggee: Debuggee, lines: Sequence[str]) -> AddAnswers:
 
     before = debuggee.session.outcome
     answered = answers.answer_all(debuggee.session, lines)
-    final = debuggee.session.outcome
+    final, document = debuggee.session.outcome, debuggee.session.document()
     news = tuple(f"pvhdbg: note: {item}" for item in debuggee.journey.take_news())
 
     def add_answers(result: Result) -> Result:
-        ending = () if final == before else tuple(_ending(final))
+        ending = () if final == before else tuple(_ending(final, document))
         status = result.status or status_of(final, None)
         return Result(answered.text, status, (*result.remarks, *news, *ending), answered.error)
 
@@ -112,10 +112,9 @@ def _write(path: Path, text: str, *, ascii: bool) -> None:  # noqa: A002  the op
         from pvhdbg.views.report import ascii_text
 
         text = ascii_text.to_ascii(text)
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{path}: cannot write: {error.strerror}") from error
+    from pvhdbg.boot.record.save import save
+
+    save(path, text)
 
 
 def status_of(outcome: Outcome, last_stage: str | None) -> int:
@@ -137,11 +136,13 @@ def _missing_stages(journey: Journey, last_stage: str | None) -> list[str]:
     ]
 
 
-def _ending(outcome: Outcome) -> list[str]:
+def _ending(outcome: Outcome, document: Document) -> list[str]:
     reached = f"last stage reached: {outcome.reached}" if outcome.reached else "no stage was reached"
     if outcome.died:
-        told = outcome.died.describe(location_suffix(outcome.died.rip, outcome.died.symbol))
-        return [f"pvhdbg: error: the guest died: {told}; {reached}"]
+        from pvhdbg.checks.run import check_run
+        from pvhdbg.views.report import run_text
+
+        return [f"pvhdbg: error: the guest died: {run_text.death(outcome.died, check_run(document))}; {reached}"]
     if outcome.ended == doc.TIMED_OUT:
         where = location_suffix(outcome.rip, outcome.symbol) or " at an unknown address"
         error = f"pvhdbg: error: timed out waiting for stage {outcome.waited_for}; {reached}; the guest was{where}"

@@ -1,0 +1,70 @@
+"""Write a file so that an error, an interrupt or a kill leaves the old file untouched and no part of the new one."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+from pvhdbg.errors import UserError
+
+_NO_UNNAMED_FILES = (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL)
+"""How a file system without O_TMPFILE answers."""
+
+
+def save(path: Path, text: str) -> None:
+    """Write `text` as UTF-8 to a new file, then rename it to `path`. Write to a device or a pipe directly.
+
+    The new file gets the permissions of the old one. If `path` is a symbolic link, the link's target is replaced.
+
+    :raise UserError: if the file cannot be written.
+    """
+    data = text.encode("utf-8", errors="surrogateescape")
+    try:
+        if path.exists() and not path.is_file():
+            path.write_bytes(data)
+        else:
+            _replace(Path(os.path.realpath(path)), data)
+    except OSError as error:
+        raise UserError(f"{path}: cannot write: {error.strerror}") from error
+
+
+def _replace(path: Path, data: bytes) -> None:
+    new = path.with_name(f".pvhdbg-{os.urandom(8).hex()}")
+    descriptor, is_named = _create(new)
+    try:
+        _write(descriptor, data)
+        with suppress(FileNotFoundError):
+            os.fchmod(descriptor, stat.S_IMODE(path.stat().st_mode))
+        if not is_named:
+            # Python follows the link only if it gets a directory descriptor, which an absolute path ignores.
+            os.link(f"/proc/self/fd/{descriptor}", new, src_dir_fd=descriptor, follow_symlinks=True)
+        new.replace(path)
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(descriptor)
+
+
+def _create(path: Path) -> tuple[int, bool]:
+    """Open a new file for writing. Return its descriptor, and whether it has a name already.
+
+    A file without a name is gone after kill -9. Not every file system has such files.
+    """
+    try:
+        return os.open(path.parent, os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC, 0o666), False
+    except OSError as error:
+        if error.errno not in _NO_UNNAMED_FILES:
+            raise
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666), True
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    """Write all of it, and report an error that the kernel would otherwise report after the rename."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+    os.fsync(descriptor)
