@@ -1,4 +1,4 @@
-"""Addresses as a user types them, and what every place where one can be typed must make of them."""
+"""Addresses as users type them, and their values. They are the same in every place that accepts an address."""
 
 VALUES = {
     "0x21e0": 0x21E0,
@@ -13,7 +13,7 @@ VALUES = {
     "$rbx + 8": None,
     "$rip - 1": None,
 }
-"""What each means; None where the machine decides."""
+"""The value of each text; None if the value depends on the machine."""
 
 ERRORS = {
     "08": '"08": not an octal number',
@@ -30,7 +30,7 @@ ERRORS = {
     "*no_such_symbol": '"*no_such_symbol": not an address',
     "$no_such_register": "$no_such_register: ",
 }
-"""How each error begins."""
+"""The beginning of the error for each text."""
 
 GDB_ONLY = {"(0x2000 | 0x1e0)": 0x21E0, "2 * 0x1000": 0x2000}
-"""What gdb evaluates where there is one."""
+"""Texts that only gdb can evaluate."""

@@ -10,11 +10,11 @@ _NUMBERED = re.compile(r"(?:persistent \(type (\d+)\)|type (\d+))")
 _TYPES = {"usable": 1, "reserved": 2, "ACPI data": 3, "ACPI NVS": 4, "unusable": 5, "soft reserved": 0xEFFFFFFF}
 
 Range = tuple[int, int, int]
-"""Address, size and type."""
+"""An address, a size and a type."""
 
 
 def ranges(console: bytes) -> list[Range]:
-    """Return the ranges of all complete lines, in the order of the console."""
+    """Return the ranges in all complete lines of the console, in the same order."""
     return [_range(int(first, 16), int(last, 16), kind.decode()) for first, last, kind in _LINE.findall(console)]
 
 

@@ -1,6 +1,6 @@
-"""Build guest memory piece by piece, and captures of it, as input of unit tests.
+"""Build guest memory piece by piece, and captures of it, as input for unit tests.
 
-This does not simulate a machine: the values of `boot()` come from one real boot (Linux 6.1 on microvm with 512 MiB).
+This module does not simulate a machine. The values in `boot()` are from a real boot (Linux 6.1 on microvm, 512 MiB).
 """
 
 import random
@@ -54,7 +54,7 @@ SANITIZED: tuple[Range, ...] = (
 
 
 def record(struct: type[Struct], values: Mapping[str, int | bytes], size: int | None = None) -> bytes:
-    """Return the bytes of a structure with these fields set (`hdr.version` is a nested one) and all others 0."""
+    """Return the bytes of a structure with these fields set and all others 0. `hdr.version` is a nested field."""
     raw = bytearray(struct.SIZE)
     for path, value in values.items():
         field, offset = find_field(struct, path)
@@ -125,7 +125,7 @@ def linux() -> ImageFacts:
 
 
 class Memory:
-    """Pages of memory. A page exists, filled with zeros, once something is written to it."""
+    """Pages of memory. A page exists only after a write to it; its other bytes are zeros."""
 
     def __init__(self) -> None:
         self._pages: dict[int, bytearray] = {}
@@ -161,7 +161,7 @@ class Guest:
         self.memory.put(paddr, data)
 
     def run_at(self, rip: int, code: str) -> None:
-        """Set RIP and put code there, given in hex."""
+        """Set RIP, and put code (in hex) at this address."""
         self.registers["rip"] = rip
         self.put(rip & 0x7FFFFFFF, bytes.fromhex(code))
 
@@ -176,7 +176,7 @@ class Guest:
 
 
 def linux_guest(image: ImageFacts | None = None) -> Guest:
-    """Return a Linux at its entry, as qboot starts it, with start_info, one module, command line and memory map."""
+    """Return a Linux at its entry, as qboot starts it: with start_info, a module, a command line and a memory map."""
     guest = Guest(image or linux())
     guest.put(
         START_INFO,
@@ -208,7 +208,7 @@ def linux_guest(image: ImageFacts | None = None) -> Guest:
 
 
 def page_tables(guest: Guest) -> None:
-    """Set long mode with 1 GiB pages: identity map, direct map and kernel map, each of the first GiB."""
+    """Set long mode with 1 GiB pages: the identity map, the direct map and the kernel map all map the first GiB."""
     for vaddr in (0, DIRECT_MAP, KERNEL_MAP):
         table = TABLES + PAGE * (1 + (vaddr >> 39 & 0xFF) % 7)
         guest.put(TABLES + (vaddr >> 39 & 511) * 8, (table | 3).to_bytes(8, "little"))
@@ -298,5 +298,5 @@ class RandomTarget:
 
 
 def capture_target(target: Target, stage: str, image: ImageFacts | None = None) -> Capture:
-    """Capture any target, with start_info at the address where qboot puts it."""
+    """Capture any target, with start_info at the address that qboot uses."""
     return read_capture(target, stage, image, START_INFO)

@@ -12,7 +12,7 @@ from tests.live.foreign import Foreign
 
 
 def pytest_configure() -> None:
-    """Give the programs that tests start the same terminal and language on every machine."""
+    """Use the same terminal and language on every machine for the programs that the tests start."""
     os.environ.update(LC_ALL="C.UTF-8", TERM="xterm-256color")
     os.environ.pop("DEBUGINFOD_URLS", None)
 
@@ -26,13 +26,13 @@ def _or_skip(find: Callable[[str], Path], name: str) -> Path:
 
 @pytest.fixture(scope="session")
 def vmlinux_61() -> Path:
-    """Return Debian's 6.1 with debug information (590 MB)."""
+    """Return Debian's Linux 6.1 with debug information (590 MB)."""
     return _or_skip(kernels.vmlinux, "6.1")
 
 
 @pytest.fixture(scope="session")
 def vmlinux_612() -> Path:
-    """Return Debian's 6.12 with debug information."""
+    """Return Debian's Linux 6.12 with debug information."""
     return _or_skip(kernels.vmlinux, "6.12")
 
 
@@ -44,19 +44,19 @@ def debian_vmlinux(request: pytest.FixtureRequest) -> Path:
 
 @pytest.fixture(scope="session")
 def vmlinuz_lz4() -> Path:
-    """Return Debian's 6.1 cloud kernel: a bzImage with LZ4's legacy frame."""
+    """Return Debian's Linux 6.1 cloud kernel, a bzImage compressed with LZ4 (legacy frame format)."""
     return _or_skip(kernels.vmlinuz, "6.1-cloud")
 
 
 @pytest.fixture(scope="session")
 def vmlinuz_zstd() -> Path:
-    """Return Debian's 6.12 cloud kernel: a bzImage with zstd."""
+    """Return Debian's Linux 6.12 cloud kernel, a bzImage compressed with zstd."""
     return _or_skip(kernels.vmlinuz, "6.12-cloud")
 
 
 @pytest.fixture(scope="session")
 def vmlinuz_xz() -> Path:
-    """Return Debian's generic 6.1: a bzImage with xz."""
+    """Return Debian's generic Linux 6.1, a bzImage compressed with xz."""
     return _or_skip(kernels.vmlinuz, "6.1")
 
 
@@ -74,13 +74,13 @@ def grub_image() -> Path:
 
 @pytest.fixture(scope="session")
 def xen_shim() -> Path:
-    """Return Xen as a guest. It has a PVH entry, but QEMU boots it by multiboot."""
+    """Return Xen as a guest. It has a PVH entry, but QEMU boots it via multiboot."""
     return _or_skip(lambda _: kernels.xen_shim(), "xen")
 
 
 @pytest.fixture(scope="session")
 def rfc_vmlinux() -> Path:
-    """Return a small Linux 6.1 that supports only the RFC's protocol."""
+    """Return a small Linux 6.1 that supports only the 2017 RFC protocol."""
     return _or_skip(lambda _: kernels.rfc_vmlinux(), "rfc")
 
 
@@ -103,7 +103,7 @@ def initrd(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def foreign(tmp_path: Path) -> Iterator[Callable[..., Foreign]]:
-    """Return a function that starts a QEMU that pvhdbg did not start."""
+    """Return a function that starts QEMU without pvhdbg, for tests that attach to it."""
     machines: list[Foreign] = []
 
     def start(*args: str, stub: str | None = None) -> Foreign:

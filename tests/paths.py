@@ -1,8 +1,8 @@
-"""Where the checkout and its recordings are."""
+"""The paths of the checkout and of its recordings."""
 
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 RECORDINGS_DIR = ROOT / "tests" / "recordings"
 RECORDINGS = sorted(RECORDINGS_DIR.glob("*.json"))
-"""Recordings of real boots."""
+"""The folder with recordings of real boots."""

@@ -1,3 +1,3 @@
-"""QEMU options for qboot, whose addresses the tests know. On Debian 13 another firmware is a microvm's default."""
+"""The QEMU options that select qboot: tests rely on its addresses, and it is not microvm's default on Debian 13."""
 
 QBOOT = ("-bios", "qboot.rom")

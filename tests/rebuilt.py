@@ -1,4 +1,4 @@
-"""A teaching guest with a different build-id, as from another build, and everything else the same."""
+"""A teaching guest that differs only in its build-id, as if it were another build."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def teaching_guest(path: Path) -> Path:
-    """Write the file to `path`, and return `path`."""
+    """Write the guest's ELF file to `path`, and return `path`."""
     build_id = bytes.fromhex(read_facts(str(guest.ELF)).build_id or "")
     content = guest.ELF.read_bytes()
     assert 1 == content.count(build_id)

@@ -1,4 +1,4 @@
-"""A typed address means the same in every place that accepts one. tests/live and tests/in_gdb use real machines."""
+"""An address that a user types has the same value in every place. tests/live and tests/in_gdb use real machines."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def live(debugger: Callable[[str], int] | None = None) -> LiveSession:
 
 
 def gdb(text: str) -> int:
-    """Evaluate like gdb, or fail with a message that the user must not see."""
+    """Evaluate as gdb does, or fail with a message that the user must not see."""
     if text not in GDB_ONLY:
         raise TargetError("A syntax error in expression, near `'.")
     return GDB_ONLY[text]

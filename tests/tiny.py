@@ -1,7 +1,7 @@
-"""PVH guests of a few bytes with Linux's symbol names. Each ends in a different way.
+"""PVH guests of a few bytes that have symbols with the same names as in Linux. Each ends in a different way.
 
-They are linked at Linux's addresses but run at physical ones, as Linux's xen_prepare_pvh did up to 5.10. The code is
-32-bit, in both classes of ELF file.
+They are linked at Linux's addresses but run at physical addresses, as xen_prepare_pvh did in Linux 5.10 and earlier.
+The code is 32-bit, in both classes of ELF file.
 """
 
 import struct
@@ -11,7 +11,7 @@ from tests.image.builder import ENTRY, Segment, Symbol, elf, exit_code, load, no
 KERNEL_MAP = {32: 0xC0000000, 64: 0xFFFFFFFF80000000}
 PREPARE, FLAG, NO_IDT, STACK = ENTRY + 0x40, ENTRY + 0x80, ENTRY + 0x88, ENTRY + 0x1000
 WAITING = range(ENTRY + 5, ENTRY + 14)
-"""RIP is in this range while the guest waits."""
+"""The range that contains RIP while the guest waits."""
 
 EXIT_STATUS = 33
 EXIT_DEVICE = ("-device", "isa-debug-exit,iobase=0x501,iosize=1")
@@ -20,7 +20,7 @@ _WAIT = bytes.fromhex("803d") + struct.pack("<I", FLAG) + bytes.fromhex("0074f7"
 _START = b"\xbc" + struct.pack("<I", STACK) + _WAIT
 _CALL_AT = ENTRY + len(_START) + 2
 RETURNS_TO = _CALL_AT + 5
-# What is pushed before the call: it makes the return address look like one of 8 bytes or of 4.
+# The code before the call pushes this, so that the return address looks like an 8-byte or a 4-byte one.
 _ABOVE = {32: b"\x6a\x7f", 64: b"\x6a\0"}
 _CALL = b"\xe8" + struct.pack("<i", PREPARE - RETURNS_TO) + bytes.fromhex("ebfe")
 _RETURN = b"\xc3"
@@ -37,12 +37,12 @@ def returning(bits: int = 64) -> bytes:
 
 
 def waiting(*, name: str = "startup") -> bytes:
-    """Return a guest that waits at its entry until a debugger sets the byte at FLAG. Its code there is named `name`."""
+    """Return a guest that waits at its entry until a debugger sets the byte at FLAG. `name` is the entry's symbol."""
     return _guest(_RETURN, released=False, symbols=[_symbol(name, ENTRY, _START_SIZE)])
 
 
 def dying(*, name: str | None = None) -> bytes:
-    """Return a guest that triple-faults in xen_prepare_pvh. `name` is an optional symbol at that instruction."""
+    """Return a guest that triple-faults in xen_prepare_pvh. `name` is an optional symbol at the fault."""
     return _guest(_DIE, symbols=[_symbol(name, DIES_AT, 2)] if name else [])
 
 

@@ -1,4 +1,4 @@
-"""What a program can find in the English of this project: `python -m tests.words [PATH…]` prints it.
+"""Find wording problems that a program can detect: `python -m tests.words [PATH…]` prints them.
 
 The rules are in .github/CONTRIBUTING.md, "Words".
 """
@@ -17,7 +17,7 @@ ODD = re.compile(
     r"is no (?:value|number|regular|socket|stage))\b",
     re.IGNORECASE,
 )
-"""Phrases that make a reader translate before they can think."""
+"""Phrases that are not plain English."""
 NULL = re.compile(r"(?<![/\w])null\b(?![ -]?(?:byte|pointer|terminat|selector|descriptor))", re.IGNORECASE)
 WITH_HINT = frozenset({"UserError", "GuestError", "MachineError"})
 """The errors whose second argument is a hint."""
@@ -28,7 +28,7 @@ ERRORS = frozenset({
 
 
 class Text(NamedTuple):
-    """A string or docstring in a file: an f-string's values are `{}`."""
+    """A string or docstring in a file. The values in an f-string are replaced by `{}`."""
 
     path: Path
     line: int
@@ -45,7 +45,7 @@ def python_files(*folders: str) -> list[Path]:
 
 
 def texts(path: Path) -> Iterator[Text]:
-    """Yield every string of a file, and its docstrings."""
+    """Yield all strings in a file, including docstrings."""
     tree = ast.parse(path.read_bytes())
     docstrings = set(_docstrings(tree))
     inside = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in ast.walk(node)}
@@ -57,7 +57,7 @@ def texts(path: Path) -> Iterator[Text]:
 
 
 def _docstrings(tree: ast.Module) -> Iterator[ast.expr]:
-    """Docstrings, and the strings that stand alone below what they describe."""
+    """Yield the docstrings, and the strings that describe the constant above them."""
     return (
         node.value
         for node in ast.walk(tree)
@@ -79,7 +79,7 @@ def loops_over_each(path: Path) -> Iterator[str]:
 
 
 class Raised(NamedTuple):
-    """An error where it is made: its message, and its hint if it has one."""
+    """A place in the source that creates an error: the error's message, and its hint if it has one."""
 
     where: str
     message: str
@@ -87,7 +87,7 @@ class Raised(NamedTuple):
 
 
 def errors(path: Path) -> Iterator[Raised]:
-    """Yield the errors of ours that a file makes, as far as their texts are written there."""
+    """Yield the pvhdbg errors that a file creates, with their texts if these are literals."""
     for node in ast.walk(ast.parse(path.read_bytes())):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ERRORS and node.args:
             message = _text_of(node.args[0])
@@ -112,7 +112,7 @@ def odd(path: Path) -> list[Text]:
 
 
 def null_in_docstrings(path: Path) -> list[Text]:
-    """Return the docstrings with the word of JSON where Python says None."""
+    """Return the docstrings that use JSON's word for None."""
     return [text for text in texts(path) if text.is_docstring and NULL.search(text.text)]
 
 

@@ -2,9 +2,9 @@
 
     python -m tests.benchmarks.first_frame [VMLINUX] [--against SCRIPT] [--times N]
 
-VMLINUX defaults to Debian's 6.1. SCRIPT is a Python program that takes VMLINUX as its argument and does the least that
-any such tool has to do. Both run alternately under this interpreter, and the ratio of their medians is printed. The
-exit status is 1 if the ratio is above 2.2.
+VMLINUX defaults to Debian's Linux 6.1. SCRIPT is a Python program that takes VMLINUX as its argument and does only what
+any debugger of this kind must do. pvhdbg and SCRIPT run alternately with this interpreter, and the ratio of their
+medians is printed. The exit status is 1 if the ratio is above 2.2.
 """
 
 import argparse
@@ -27,11 +27,11 @@ LIMIT = 2.2
 SIZE = (40, 120)
 DECODED = b"0x336ec578"
 STOPPED = b"stopped at prepare"
-"""The line of the frame that is drawn after the magic."""
+"""A line of the screen that is drawn after the magic."""
 
 
 def first_frame(vmlinux: Path) -> float:
-    """Return the seconds from the start of the process until the decoded magic and the run state are on the screen."""
+    """Return the seconds from the start of pvhdbg until the decoded magic and the run state are on the screen."""
     start = time.perf_counter()
     process, terminal = pty.fork()
     if process == 0:
@@ -48,7 +48,7 @@ def first_frame(vmlinux: Path) -> float:
 
 
 def baseline(script: Path, vmlinux: Path) -> float:
-    """Return the seconds that the script takes."""
+    """Return how many seconds the script takes."""
     start = time.perf_counter()
     subprocess.run([sys.executable, str(script), str(vmlinux)], check=True, stdout=subprocess.DEVNULL)
     return time.perf_counter() - start

@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.pvh_in_gdb [VMLINUX]
 
-VMLINUX defaults to Debian's 6.1. For each command, the first call and the median and the slowest of the others are
-printed. The exit status is 1 if the median of `pvh info` is above 20 ms.
+VMLINUX defaults to Debian's Linux 6.1. For each command, the time of the first call, and the median and the maximum of
+the other calls are printed. The exit status is 1 if the median of `pvh info` is above 20 ms.
 """
 
 import json
@@ -23,7 +23,7 @@ LINES = ("pvh info", "pvh start-info", "pvh map", "pvh check", "pvh stages", "p 
 
 
 def measure(vmlinux: Path, folder: Path) -> dict[str, list[float]]:
-    """Return the milliseconds of each call, by command. The machine is at `prepare`, and `pvh` has not run before."""
+    """Return the milliseconds of each call, by command. The machine is at stage prepare; no pvh command has run yet."""
     with stock.qemu(folder, vmlinux) as machine:
         lines = (
             *(f"target remote {machine.where}", "hbreak xen_prepare_pvh", "continue"),

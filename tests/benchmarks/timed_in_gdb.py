@@ -8,7 +8,7 @@ import gdb
 
 
 def timed(line: str) -> float:
-    """Return the seconds that a command takes."""
+    """Return how many seconds a command takes."""
     start = time.perf_counter()
     gdb.execute(line, to_string=True)
     return time.perf_counter() - start

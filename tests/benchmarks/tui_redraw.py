@@ -1,9 +1,9 @@
-"""Measure the time from a key to the redrawn frame, at 120x40, with a map of 128 entries and 5,000 lines of gdb output.
+"""Measure the time from a key to the next frame, at 120x40, with a map of 128 entries and 5,000 lines of gdb output.
 
     python -m tests.benchmarks.tui_redraw [--profile]
 
-The median and the slowest of each kind of key are printed. The exit status is 1 if the median of all keys is above 8 ms
-or any key takes more than 30 ms.
+For each kind of key, the median and the maximum are printed. The exit status is 1 if the median of all keys is above
+8 ms or any key takes more than 30 ms.
 """
 
 import cProfile
@@ -65,14 +65,14 @@ def with_map(document: Document) -> Document:
 
 
 class Quiet(Terminal):
-    """A terminal that ignores its output: the terminal's own speed is not measured."""
+    """A terminal that ignores its output, because the speed of the terminal is not measured."""
 
     def write(self, text: str) -> int:
         return len(text)
 
 
 class Stopwatch:
-    """Measures the time from a key to the TUI's next frame."""
+    """Measure the time from a key to the TUI's next frame."""
 
     def __init__(self, tui: RunningTui) -> None:
         self._tui = tui
@@ -85,7 +85,7 @@ class Stopwatch:
         self._drawn.set()
 
     def key(self, name: str) -> float:
-        """Return the milliseconds from a key to its frame."""
+        """Return the milliseconds from a key to the next frame."""
         time.sleep(KEY_INTERVAL)
         self._drawn.clear()
         start = time.perf_counter()

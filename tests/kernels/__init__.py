@@ -1,6 +1,6 @@
-"""Find the test kernels: files of Debian's packages in a cache outside the checkout.
+"""Find the test kernels: files from Debian packages, in a cache outside the checkout.
 
-fetch.py fills the cache. It has one folder per package, named <package>_<version>, with one file in it.
+fetch.py fills the cache. The cache has one folder per package, named <package>_<version>, with one file in it.
 """
 
 import os
@@ -12,17 +12,17 @@ from tests.kernels.apt import version_key
 
 
 class PackageFile(NamedTuple):
-    """One file in one Debian package, in whatever version apt offers."""
+    """A file in a Debian package. The version is the one that apt offers."""
 
     package: str
-    """Regular expression for the whole name of the package."""
+    """A regular expression that matches the whole name of the package."""
     member: str
-    """Regular expression for the whole path in the package."""
+    """A regular expression that matches the whole path in the package."""
     architecture: str | None = None
-    """Debian's name of the architecture; None is this machine's own."""
+    """Debian's name of the architecture; None for the architecture of this machine."""
 
 
-# The part after 6.1 or 6.12 in a package's name: .0-56, .117+deb12, .0-0.deb11.13
+# The part of a package's name after 6.1 or 6.12: .0-56, .117+deb12, .0-0.deb11.13
 _ABI = r"\.\d+(?:[-+.](?:deb|bpo)?\d+)*"
 
 FILES = {
@@ -57,7 +57,7 @@ def cached(file: PackageFile) -> list[Path]:
 def find(name: str) -> Path:
     """Return the newest cached version of a file in FILES.
 
-    :raise MissingError: if there is none. The message says how to get it.
+    :raise MissingError: if the file is not in the cache. The message says how to get it.
     """
     for path in cached(FILES[name]):
         return path
@@ -85,7 +85,7 @@ def xen_shim() -> Path:
 
 
 def rfc_vmlinux() -> Path:
-    """Return a Linux 6.1 that implements the RFC: its memory map is a module named "e820 data"."""
+    """Return a Linux 6.1 with the 2017 RFC protocol: the memory map is a module named "e820 data"."""
     from tests.kernels import rfc
 
     return rfc.find()

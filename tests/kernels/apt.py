@@ -1,4 +1,4 @@
-"""Download Debian packages for this machine's or another architecture, without changing apt's configuration."""
+"""Download Debian packages for any architecture, without changing the machine's apt configuration."""
 
 import os
 import re
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 QUIET = ("-qq", "-o", "APT::Sandbox::User=root")
-"""When root runs apt, its sandbox user can't write to our folders. apt would print a warning."""
+"""If root runs apt, the user of apt's sandbox can't write to our folders, and apt would print a warning."""
 
 
 class AptError(Exception):
@@ -23,12 +23,12 @@ class Offer(NamedTuple):
 
 
 class Apt(NamedTuple):
-    """An apt with the machine's configuration, or with the one in the file `config`."""
+    """Runs apt with the machine's configuration, or with the configuration in the file `config`."""
 
     config: Path | None = None
 
     def offers(self, pattern: str) -> list[Offer]:
-        """Return the newest version of every package whose name matches a POSIX expression, oldest version first."""
+        """Return the newest version of each package whose name matches a POSIX regular expression, oldest first."""
         lines = self._tool("apt-cache", "search", "--names-only", pattern).splitlines()
         names = [line.partition(" ")[0] for line in lines]
         details = self._tool("apt-cache", "show", "--no-all-versions", *names) if names else ""
@@ -44,7 +44,7 @@ class Apt(NamedTuple):
         return offers[-1] if offers else None
 
     def download(self, offer: Offer, folder: Path) -> Path:
-        """Download a .deb. If this version is gone, update the package lists and try again.
+        """Download a .deb file. If this version no longer exists, update the package lists and try again.
 
         :raise AptError: if the download fails.
         """
@@ -57,7 +57,7 @@ class Apt(NamedTuple):
         raise AptError((errors.strip().splitlines() or ["apt-get download produced no file"])[-1])
 
     def update_lists(self) -> None:
-        """Run apt-get update, if we are root or sudo needs no password."""
+        """Run apt-get update if this process is root or sudo needs no password."""
         prefix = [] if os.geteuid() == 0 or self.config else ["sudo", "-n"]
         if all(map(shutil.which, [*prefix[:1], "apt-get"])):
             call = [*prefix, "apt-get", *QUIET, "update"]
@@ -88,7 +88,7 @@ class Apt(NamedTuple):
 
 
 def apt_for(architecture: str, folder: Path) -> Apt:
-    """Return an apt for only another architecture. It uses this machine's sources and keeps its files in `folder`."""
+    """Return an Apt for another architecture. It uses this machine's sources and keeps its files in `folder`."""
     for name in ("lists/partial", "cache/archives/partial"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     (folder / "status").touch()

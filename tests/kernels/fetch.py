@@ -1,9 +1,9 @@
-"""Fill the cache of test kernels from apt: the current version of each file. Nothing is installed.
+"""Fill the cache of test kernels with apt: the current version of each file. No package is installed.
 
     python -m tests.kernels.fetch
 
-Files that apt does not offer are reported and left out; the tests that need them are skipped. The exit status is 1 only
-if a download for this machine's own architecture failed and the cache has no older version.
+Files that apt does not offer are reported and left out; tests that need them are skipped. The exit status is 1 only if
+a download for this machine's own architecture failed and the cache has no older version of the file.
 """
 
 import fcntl
@@ -31,7 +31,7 @@ class FetchError(Exception):
 
 
 def main() -> int:
-    """Fetch what is missing; return the exit status."""
+    """Fetch the files that are not in the cache; return the exit status."""
     cache().mkdir(parents=True, exist_ok=True)
     with locked(cache() / ".lock"):
         remove_leftovers()
@@ -42,7 +42,7 @@ def main() -> int:
 
 
 def fetch_all(architecture: str | None, group: Mapping[str, PackageFile]) -> int:
-    """Fetch the files of an architecture (None is this machine's own); return the exit status."""
+    """Fetch the files of an architecture (None for that of this machine); return the exit status."""
     apt = Apt() if architecture is None else apt_for(architecture, cache() / f".apt-{architecture}")
     offers = newest_offers(apt, group)
     if not offers and not all(cached(file) for file in group.values()):
@@ -73,7 +73,7 @@ def newest_offers(apt: Apt, group: Mapping[str, PackageFile]) -> Mapping[str, Of
 
 
 def matches(file: PackageFile, package: str) -> bool:
-    """Say whether the file is in the package with this name."""
+    """Return whether the file is in the package with this name."""
     return re.fullmatch(file.package, package) is not None
 
 
@@ -83,7 +83,7 @@ def folder_of(offer: Offer) -> Path:
 
 
 def fetch_one(apt: Apt, name: str, file: PackageFile, offer: Offer | None) -> int:
-    """Fetch a file unless the cache has it; print which version the cache has now; return the exit status."""
+    """Fetch a file unless it is in the cache, print the version in the cache, and return the exit status."""
     reason = "not offered by this machine's apt"
     status = 0
     if offer is not None and not folder_of(offer).is_dir():
@@ -116,7 +116,7 @@ def download(apt: Apt, file: PackageFile, offer: Offer) -> None:
 
 
 def unpack(package: Path, member: str, folder: Path) -> None:
-    """Unpack one file, then stop reading: the rest of a kernel's debug package is modules.
+    """Unpack one file, then stop reading, because the rest of a kernel's debug package is modules.
 
     :raise FetchError: if the file is not in the package.
     """
@@ -141,7 +141,7 @@ def save_member(stream: IO[bytes], member: str, folder: Path) -> None:
 
 
 def save(content: IO[bytes] | None, path: Path) -> None:
-    """Write a file and sync it to disk, before its folder gets its final name."""
+    """Write a file and sync it to disk. Afterwards, the caller gives the folder its final name."""
     if content is None:
         raise FetchError(f"{path.name} has no content")
     with path.open("wb") as file:

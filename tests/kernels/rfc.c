@@ -1,13 +1,13 @@
 /*
- * The RFC's way from start_info to boot_params (2017), for a kernel that knows no other: rfc.py includes this file in
- * arch/x86/platform/pvh/enlighten.c of Linux 6.1 and has it called in place of init_pvh_bootparams().
- *
- * The map is the second module, if that is called "e820 data". version and the memmap fields are not looked at. Unlike
- * the RFC it asks for no KVM leaf, so that it runs under TCG too.
+ * Fill in boot_params from start_info as in the 2017 RFC patches, for a kernel that supports only the RFC protocol:
+ * rfc.py includes this file in arch/x86/platform/pvh/enlighten.c of Linux 6.1, which calls it instead of
+ * init_pvh_bootparams(). The map is module 1 if its name is "e820 data". The version and the memmap fields are ignored.
+ * Unlike the RFC patches, this code does not require KVM's CPUID leaf, so that it also runs under TCG.
  */
+
 #include <linux/string.h>
 
-/* A variable, because a compiler may turn a literal into numbers: pvhdbg looks for these ten bytes in the file. */
+/* A variable, because a compiler may turn a literal into immediate values, and pvhdbg searches the file for the bytes. */
 static const char rfc_e820_name[] __initconst = "e820 data";
 
 static bool __init rfc_is_e820_module(const struct hvm_modlist_entry *module)
@@ -20,14 +20,14 @@ static void __init rfc_put(u32 index, u64 addr, u64 size, u32 type)
 {
 	struct boot_e820_entry *to = pvh_bootparams.e820_table;
 
-	/* Nothing keeps the index within the table, and the compiler is not to reason from its length. */
+	/* The index may exceed the table. Prevent the compiler from using the table's length for optimizations. */
 	OPTIMIZER_HIDE_VAR(to);
 	to[index].addr = addr;
 	to[index].size = size;
 	to[index].type = type;
 }
 
-/* The zero page counts in one byte, this loop does not; the module's size is never looked at. */
+/* The zero page counts entries in one byte, but this loop copies all entries. The module's size is never checked. */
 static void __init rfc_copy_map(const struct e820_table *map)
 {
 	const struct e820_entry *from = map->entries;

@@ -1,9 +1,10 @@
-"""Build the RFC's kernel: a small Linux 6.1 of Debian's with debug information, whose PVH entry calls rfc.c.
+"""Build the RFC kernel: a small Linux 6.1 from Debian's source, with debug information. Its PVH entry calls rfc.c.
 
     python -m tests.kernels.rfc
 
-The build takes about four minutes on two cores. It is cached by the version of the source, rfc.c, rfc.config and
-PATCHES. If apt does not offer the source (as on Debian 13), that is reported and the tests that need it are skipped.
+The build takes about four minutes on two cores. It is repeated if the version of the source, rfc.c, rfc.config or
+PATCHES has changed. If apt does not offer the source (as on Debian 13), the script prints that, and the tests that need
+the kernel are skipped.
 """
 
 import hashlib
@@ -22,13 +23,13 @@ from tests.kernels.fetch import SCRATCH, FetchError
 HERE = Path(__file__).parent
 PACKAGE = "linux-source-6.1"
 ENLIGHTEN = "arch/x86/platform/pvh/enlighten.c"
-# Replacements in enlighten.c. Each pattern must match exactly once.
+# The replacements in enlighten.c. Each pattern must match exactly once.
 PATCHES = (
     (r"^static void __init (?=init_pvh_bootparams\()", "static void __init __maybe_unused "),
     (r"^(?=void __init xen_prepare_pvh\()", '#include "rfc.c"\n'),
     (r"\binit_pvh_bootparams(?=\(xen_guest\);)", "rfc_init_bootparams"),
 )
-# For a reproducible build: no time, user or host name of the build.
+# For a reproducible build: the kernel contains no build time, user name or host name.
 BUILD_IDENTITY = {
     "KBUILD_BUILD_TIMESTAMP": "Thu Nov 30 00:00:00 UTC 2017",
     "KBUILD_BUILD_USER": "pvhdbg",
@@ -38,7 +39,7 @@ BUILD_IDENTITY = {
 
 
 def main() -> int:
-    """Build what is missing; return the exit status."""
+    """Build the kernel if it is not in the cache; return the exit status."""
     cache().mkdir(parents=True, exist_ok=True)
     with fetch.locked(cache() / ".lock"):
         fetch.remove_leftovers()
@@ -67,22 +68,22 @@ def build_newest() -> tuple[str, int]:
 def find() -> Path:
     """Return the newest kernel in the cache that was built from the current rfc.c, rfc.config and PATCHES.
 
-    :raise MissingError: if there is none. The message says how to get it.
+    :raise MissingError: if the kernel is not in the cache. The message says how to get it.
     """
     built = sorted(cache().glob(folder("*").name), key=lambda path: version_key(path.name.split("_")[1]))
     if not built:
-        raise MissingError(f"the RFC's kernel is not in {cache()}: `make test` builds it if apt offers {PACKAGE}")
+        raise MissingError(f"the RFC kernel is not in {cache()}: `make test` builds it if apt offers {PACKAGE}")
     return built[-1] / "vmlinux"
 
 
 def folder(version: str) -> Path:
-    """Return the folder in the cache for the kernel of a version of the source."""
+    """Return the folder in the cache for the kernel that is built from a version of the source."""
     parts = (HERE / "rfc.c").read_bytes(), (HERE / "rfc.config").read_bytes(), repr(PATCHES).encode()
     return cache() / f"vmlinux-rfc_{version}_{hashlib.sha256(b'|'.join(parts)).hexdigest()[:12]}"
 
 
 def build(offer: Offer) -> None:
-    """Build the kernel, put it into the cache, and remove older ones. A failure leaves the cache unchanged.
+    """Build the kernel, put it into the cache, and remove older builds. A failure leaves the cache unchanged.
 
     :raise AptError: if the source can't be downloaded.
     :raise FetchError: if the source is not as expected, or a tool fails.
@@ -103,7 +104,7 @@ def build(offer: Offer) -> None:
 
 
 def unpack(offer: Offer, scratch: Path) -> Path:
-    """Download the source and unpack it; return the folder of the tree."""
+    """Download and unpack the source; return the folder of the source tree."""
     package = Apt().download(offer, scratch)
     fetch.unpack(package, rf"usr/src/{PACKAGE}\.tar\.xz", scratch)
     package.unlink()
@@ -126,7 +127,7 @@ def patch(tree: Path) -> None:
 
 
 def make(tree: Path, *words: str) -> None:
-    """Run the kernel's make. Debug information gets the paths where Debian's package installs the source."""
+    """Run make on the kernel. The debug information gets the path at which Debian's package installs the source."""
     names = f"-ffile-prefix-map={tree}=/usr/src/{PACKAGE}"
     run("nice", "make", "-s", f"KCFLAGS={names}", f"KAFLAGS={names}", *words, cwd=tree)
 
