@@ -1,4 +1,4 @@
-"""Bytes of a kernel file that identify the kernel in guest memory: the build-id, or constants and the entry code."""
+"""Bytes of a kernel file that identify the kernel in guest memory: its build-id, or constants and its entry code."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ PF_W = 2
 _CONSTANT_SIZE = 64
 _ENTRY_CODE_SIZE = 16
 _MAX_ID_SIZE, _MAX_COUNT = 4096, 8
-"""Limits on the bytes of a build-id note, and on the number of such notes and of constants. A hostile file can have any
-number of them, and each has to be read from the guest.
+"""The limits for the size of a build-id note, and for the number of build-id notes and constants. A hostile file can
+have any number, and each of them must be compared with guest memory.
 """
 
 
 class Fingerprint(NamedTuple):
-    """Bytes that the file loads at a physical address. `name` says what they are.
+    """Bytes from the file that are loaded at a physical address. `name` is a name for them.
 
     `is_constant` is False for code that the kernel may overwrite after the entry.
     """
@@ -33,7 +33,7 @@ class Fingerprint(NamedTuple):
 
 
 def fingerprints(elf: Elf, entry: int | None) -> tuple[Fingerprint, ...]:
-    """Return the build-id if it is loaded; else the start of each read-only segment, and the code at the entry."""
+    """Return the build-id if it is loaded, otherwise the start of each read-only segment and the code at the entry."""
     build_id = next(_build_ids(elf), None)
     if build_id is not None:
         return (build_id,)
@@ -41,7 +41,7 @@ def fingerprints(elf: Elf, entry: int | None) -> tuple[Fingerprint, ...]:
 
 
 def _distinctive(candidates: Iterator[Fingerprint], limit: int) -> list[Fingerprint]:
-    """Drop runs of zeros: every guest's memory has them."""
+    """Return up to `limit` candidates that are not all zeros: zeros are in the memory of every guest."""
     return list(islice((candidate for candidate in candidates if any(candidate.data)), limit))
 
 

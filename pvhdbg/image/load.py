@@ -1,4 +1,4 @@
-"""Open the kernel file that a user names, an ELF file or a bzImage: its facts and its symbols."""
+"""Open the kernel file that a user names, an ELF file or a bzImage, and return its facts and its symbols."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _PASS = f"pass {_FORMATS}"
 _UNPACK = f"unpack it first; KERNEL must be {_FORMATS}"
 _EXTRACT = "extract the kernel of a unified kernel image: `objcopy -O binary --only-section=.linux UKI KERNEL`"
 
-# Files that users pass by mistake: magic bytes at an offset, name, hint.
+# Files that users pass by mistake: an offset, the magic bytes at the offset, the name of the format, and a hint.
 _KNOWN = (
-    (4, b"zimg", "an EFI zboot image, which is never an x86 kernel", _PASS),
+    (4, b"zimg", "an EFI zboot image, a format that no x86 kernel uses", _PASS),
     (0, b"MZ", "an EFI application", _EXTRACT),
     (0, b"\x1f\x8b", "a gzip file", _UNPACK),
     (0, b"BZh", "a bzip2 file", _UNPACK),
@@ -31,15 +31,15 @@ _KNOWN = (
     (0, b"070701", "a cpio archive", f"pass an initrd with -i; KERNEL must be {_FORMATS}"),
     (0, b"QFI\xfb", "a qcow2 disk image", _PASS),
     (0x1FE, b"\x55\xaa", "a boot sector or disk image", _PASS),
-    (0, b"{", "text, perhaps a recording", f"show a recording with `pvhdbg show FILE`; KERNEL must be {_FORMATS}"),
+    (0, b"{", "not a kernel file (it looks like a recording)", "use `pvhdbg show FILE`"),
     (0, b"#!", "a script", _PASS),
 )
 
-_STRIPPED = "this Linux kernel has no symbols: pass its debug vmlinux with --symbols to get the stages after entry"
+_STRIPPED = "this Linux kernel has no symbols: pass its debug vmlinux with --symbols to get the stages after the entry"
 
 
 class Kernel(NamedTuple):
-    """An opened kernel file. `unused_symbols` says why the file after --symbols is not used; None if it is used."""
+    """An opened kernel file. `unused_symbols` is the reason why the file passed with --symbols is not used, or None."""
 
     facts: ImageFacts
     symbols: Symbols
@@ -47,17 +47,17 @@ class Kernel(NamedTuple):
 
     @property
     def symbols_remark(self) -> str | None:
-        """One line for the user: why --symbols is not used, or that this Linux kernel has no symbols."""
+        """A remark for the user: --symbols is not used, or this Linux kernel has no symbols; None otherwise."""
         return self.unused_symbols or (_STRIPPED if self.facts.release and not len(self.symbols) else None)
 
 
 def open_kernel(path: str, folder: Path, symbols_path: str | None = None) -> Kernel:
     """Open an ELF file or a bzImage.
 
-    A bzImage is unpacked into `folder`, which must exist as long as the kernel is used. The symbols are the file's own,
-    or those of `symbols_path` if it has the same build-id. The caller closes the symbols.
+    A bzImage is unpacked into `folder`, which must exist as long as the kernel is used. The symbols are those of the
+    kernel file, or those of `symbols_path` if both files have the same build-id. The caller closes the symbols.
 
-    :raise UserError: if a file can't be read, is damaged, or is neither of the two.
+    :raise UserError: if a file can't be read, is damaged, or is neither an ELF file nor a bzImage.
     :raise GuestError: if the kernel can't have a PVH entry: it is big-endian, or its boot protocol is older than 2.08.
     :raise MachineError: if the unpacked kernel can't be written.
     """
@@ -73,7 +73,7 @@ def open_kernel(path: str, folder: Path, symbols_path: str | None = None) -> Ker
 
 
 def identify(data: Buffer) -> tuple[str, str]:
-    """Name the type of a file that is not a kernel, by its magic bytes, and give a hint."""
+    """Return the format of a file that is not a kernel, according to its magic bytes, and a hint."""
     for offset, magic, name, hint in _KNOWN:
         if data[offset : offset + len(magic)] == magic:
             return name, hint
@@ -101,11 +101,11 @@ def _check_bzimage(data: Buffer, path: str) -> None:
 
 
 def _mismatch(facts: ImageFacts, symbols: Symbols, symbols_path: str) -> str | None:
-    """Return why the symbols can't be used for this kernel; None if they can."""
+    """Return why the symbols can't be used for this kernel; None if they can be used."""
     with closing(map_file(symbols_path)) as data:
         symbols_id = build_id(read_elf(data, symbols_path))
     if symbols_id is None or facts.build_id is None:
-        return f"{'it' if symbols_id is None else 'the kernel'} has no build-id to compare"
+        return f"{'this file' if symbols_id is None else 'the kernel'} has no build-id to compare"
     if symbols_id != facts.build_id:
-        return f"its build-id is {symbols_id}, the kernel's is {facts.build_id}"
-    return None if len(symbols) else "it has no symbol table"
+        return f"its build-id is {symbols_id}, but the kernel's build-id is {facts.build_id}"
+    return None if len(symbols) else "this file has no symbol table"

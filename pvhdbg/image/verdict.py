@@ -8,7 +8,10 @@ FATAL, WARNING = "fatal", "warning"
 
 
 class Verdict(NamedTuple):
-    """A problem with a kernel file: a stable slug, FATAL or WARNING, a message and a hint of one line each."""
+    """A problem with a kernel file. `severity` is FATAL or WARNING; `message` and `hint` have one line each.
+
+    The slug of a problem never changes.
+    """
 
     slug: str
     severity: str

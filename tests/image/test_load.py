@@ -57,10 +57,14 @@ def test_symbols_of_the_same_build_are_used(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("kernel", "symbols", "expected"),
     [
-        (STRIPPED, OTHER_ID, f"its build-id is {bytes(20).hex()}, the kernel's is {bytes(range(20)).hex()}"),
-        (STRIPPED, ANONYMOUS, "it has no build-id to compare"),
+        (
+            STRIPPED,
+            OTHER_ID,
+            f"its build-id is {'00' * 20}, but the kernel's build-id is {bytes(range(20)).hex()}",
+        ),
+        (STRIPPED, ANONYMOUS, "this file has no build-id to compare"),
         (GOOD, WITH_SYMBOLS, "the kernel has no build-id to compare"),
-        (STRIPPED, STRIPPED, "it has no symbol table"),
+        (STRIPPED, STRIPPED, "this file has no symbol table"),
     ],
 )
 def test_symbols_that_do_not_match_are_not_used_and_the_reason_is_given(
@@ -107,7 +111,7 @@ def test_the_symbols_of_another_version_are_not_used(vmlinuz_lz4: Path, vmlinux_
         (b"MZ" + bytes(1000), "an EFI application"),
         (b"070701", "a cpio archive"),
         (b"!<arch>\n", "an archive"),
-        (b'{ "format": "pvhdbg"', "perhaps a recording"),
+        (b'{ "format": "pvhdbg"', "looks like a recording"),
         (b"#!/bin/sh\n", "a script"),
         (bytes(510) + b"\x55\xaa", "a boot sector"),
         (b"\x7fEL", "neither an ELF file nor a bzImage"),

@@ -130,7 +130,7 @@ class Journey:
         return max(stages.NAMES.index(self.reached) + 1 if self.reached else 0, self._passed_count)
 
     def stage_at(self, rip: int) -> Stage | None:
-        """Return the stage at the address `rip`; None if there is no stage at this address.
+        """Return the stage at the address `rip`; None if it is not the address of a stage.
 
         A stage at the return from a function is found only if the call was observed.
         """
