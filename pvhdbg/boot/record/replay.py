@@ -33,6 +33,10 @@ MAX_PARTS = 1 << 24
 text may also contain that character, so the limit is higher than MAX_TEXT. Python needs about 60 bytes for each of
 them, so a hostile file can take 1 GiB, but not all memory.
 """
+MAX_STOPS = 16
+"""The limit for the number of stops. pvhdbg writes at most one for each stage and one for the death. Each stop is
+compared with the stops before it, so the work grows with the square of their number.
+"""
 
 
 class NotARecording(Exception):
@@ -83,7 +87,10 @@ def _stops(top: dict[str, Any], kernel: ImageFacts | None) -> tuple[Capture, ...
     """Decode the stops in order: the later stops need the address of start_info, which was in EBX at the entry."""
     captures: list[Capture] = []
     start_info_paddr = None
-    for index, item in enumerate(_list(top.get("stops"), "stops")):
+    stops = _list(top.get("stops"), "stops")
+    if len(stops) > MAX_STOPS:
+        raise NotARecording(f"it has {len(stops):,} stops, more than {MAX_STOPS}")
+    for index, item in enumerate(stops):
         stop = _object(item, f"stops[{index}]")
         stage = _one_of((*stages.NAMES, stages.DIED), stop, "stage")
         captures.append(_with_recorded_reasons(read_capture(_recording(stop), stage, kernel, start_info_paddr), stop))

@@ -188,6 +188,17 @@ def test_a_file_with_too_many_lists_strings_or_objects_is_rejected_before_parsin
         replay.load(path)
 
 
+def test_a_recording_has_at_most_16_stops(tmp_path: Path) -> None:
+    document = small()
+    document["stops"] = [document["stops"][0]] * replay.MAX_STOPS
+    accepted = replay.load(write(tmp_path, json.dumps(document)))
+    document["stops"] *= 1000
+
+    assert 16 == len(accepted.stops)
+    with pytest.raises(UserError, match=r"not a pvhdbg recording: it has 16,000 stops, more than 16$"):
+        replay.load(write(tmp_path, json.dumps(document)))
+
+
 def test_a_file_larger_than_any_dump_is_rejected_before_reading(tmp_path: Path) -> None:
     path = write(tmp_path, "[")
     with path.open("r+b") as file:
