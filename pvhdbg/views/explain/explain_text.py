@@ -20,11 +20,16 @@ WIDTH = 100
 _MOST_IN_FULL = 2
 
 
-def answer(name: str, width: int = WIDTH) -> str:
-    """Explain a name. If more than two topics have it, list them with one line each.
+def answer(line: str, width: int = WIDTH) -> str:
+    """Explain a name, or each of several names.
 
-    :raise UserError: if no topic has the name.
+    :raise UserError: if there is no such topic.
     """
+    return "\n".join(_answer(name, width) for name in lookup.split_names(line))
+
+
+def _answer(name: str, width: int) -> str:
+    """Explain a name. If more than two topics have the name, list them with one line each."""
     explanations = lookup.explain(name)
     if len(explanations) > _MOST_IN_FULL:
         return "\n".join(_several(name, explanations)) + "\n"
@@ -32,7 +37,7 @@ def answer(name: str, width: int = WIDTH) -> str:
 
 
 def in_full(about: Explanation, width: int = WIDTH) -> list[str]:
-    """Return the lines of one whole explanation. The first line and the table of values may be wider than `width`."""
+    """Return the lines of a complete explanation. The first line and the table of values may be wider than `width`."""
     lines = [f"{about.title}   {_joined(about.ctype, about.where)}".rstrip()]
     lines += _wrapped(about.meaning, width)
     for paragraph in about.details:
@@ -47,7 +52,7 @@ def in_full(about: Explanation, width: int = WIDTH) -> list[str]:
 
 
 def _summary(about: Explanation) -> tuple[str, str, str]:
-    """Return title, place and meaning, for a table."""
+    """Return the title, the place and the meaning, for a table."""
     first_clause = about.details[0].partition(".")[0].partition(":")[0] if about.details else ""
     return about.title, _joined(about.ctype, about.where), about.meaning or first_clause
 
@@ -76,11 +81,11 @@ def _labelled(labels: dict[str, str], width: int) -> Iterator[str]:
 
 
 def listing(width: int = WIDTH) -> str:
-    """List the names of all topics by kind, and those of fields by structure."""
+    """List the names of all topics by kind, and the names of fields by structure."""
     lines = []
     for kind, names in _kinds():
         lines += [f"{kind}:", *_wrapped("  ".join(names), width)]
-    lines.append("Pass a name to `explain`. A field needs no structure; a path such as modules[1].paddr works too.")
+    lines.append("Pass names to `explain`, for example `explain memmap_paddr`, `explain modules[1].paddr`.")
     return "\n".join(lines) + "\n"
 
 

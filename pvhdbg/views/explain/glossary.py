@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Term(NamedTuple):
-    """`names` is the term, then its synonyms, separated by commas. `meaning` is a phrase, `details` are sentences."""
+    """`names` is the term and its synonyms, separated by commas. `meaning` is a phrase, `details` are sentences."""
 
     names: str
     meaning: str
@@ -23,21 +23,36 @@ TERMS = (
     Term(
         "PVH",
         "a way to start a kernel in a virtual machine without a boot loader",
-        "The VMM loads an uncompressed kernel and jumps to the address in its ELF note PHYS32_ENTRY: 32-bit code, "
-        "paging off, EBX pointing to struct hvm_start_info. PVH comes from Xen. Linux supports it outside Xen from "
-        "5.0 on, QEMU from 4.0 on. `explain entry` and the stages after it describe the boot step by step.",
+        "The VMM loads an uncompressed kernel and jumps to the address in its ELF note PHYS32_ENTRY, in 32-bit code "
+        "without paging, with the address of struct hvm_start_info in EBX. PVH comes from Xen. Outside Xen, Linux 5.0 "
+        "and later and QEMU 4.0 and later support it. The explanations of the stages describe the boot step by step: "
+        "start with `explain entry`.",
         _ABI,
     ),
     Term(
         "VMM, virtual machine monitor, hypervisor",
         "the program that provides a virtual machine and runs the guest in it",
-        "QEMU, Cloud Hypervisor, Firecracker, or Xen with its toolstack. The VMM, or its firmware, writes start_info "
-        "to the guest's memory.",
+        "For example QEMU, Cloud Hypervisor, Firecracker, or Xen with its toolstack. The VMM, or its firmware, writes "
+        "start_info to the guest's memory.",
+    ),
+    Term(
+        "handover",
+        "what the VMM passes to the kernel",
+        "start_info, and everything that it points to: the modules, the command line, the ACPI root pointer and the "
+        "memory map. At the entry, the commands `set` and `protocol` change it. The EFI handover, to which "
+        "handover_offset leads, is something else.",
     ),
     Term(
         "guest",
         "the software that runs in the virtual machine",
-        "In pvhdbg it is nearly always the kernel that is being booted.",
+        "In pvhdbg, it is usually the kernel that boots.",
+    ),
+    Term(
+        "teaching guest",
+        "a small PVH kernel that comes with pvhdbg, with its source",
+        "pvhdbg boots it if you do not name a kernel. Its functions have the names of the functions in Linux, so that "
+        "it has the same stages. It prints its boot data on the serial console.",
+        "pvhdbg/guest",
     ),
     Term(
         "ABI",
@@ -46,16 +61,16 @@ TERMS = (
         f"{_ABI}; Xen xen/include/public/arch-x86/hvm/start_info.h",
     ),
     Term(
-        "RFC, the RFC of 2017",
-        "request for comments: the first proposal to start Linux by PVH on KVM, from November 2017",
-        'It passes the memory map as module 1, whose command line is "e820 data". It never became part of Linux, '
-        "where version 1 of start_info has a memory map of its own. `--protocol e820-module` passes the map as the "
-        "RFC does.",
-        "the RFC of 2017, arch/x86/xen/enlighten_pvh.c",
+        "RFC, 2017 RFC, the 2017 RFC",
+        "request for comments: the first patches to boot Linux via PVH on KVM, posted in November 2017",
+        'In their protocol, the memory map is module 1, whose command line is "e820 data". Linux never adopted it: '
+        "version 1 of start_info points to the memory map instead. `--protocol e820-module` passes the map in the "
+        "2017 RFC protocol.",
+        "the 2017 RFC patches, arch/x86/xen/enlighten_pvh.c",
     ),
     Term(
         "Xen, toolstack",
-        "a VMM that runs directly on the hardware; its toolstack is the programs that create guests",
+        "a VMM that runs directly on the hardware; the toolstack is the set of programs that create its guests",
         "PVH was made for Xen. Xen calls its guests domains. The toolstack runs in the control domain.",
         _ABI,
     ),
@@ -69,37 +84,37 @@ TERMS = (
     Term(
         "SeaBIOS, option ROM",
         "QEMU's default BIOS; an option ROM is a program that a BIOS runs before it looks for a boot device",
-        "pvh.bin is an option ROM that starts kernels by PVH.",
+        "pvh.bin is an option ROM that boots kernels via PVH.",
     ),
     Term(
         "qboot",
         "a small firmware for QEMU's microvm",
-        "It writes start_info below 1 MiB, and the module list to its own stack, which the memory map lists as free. "
-        "It may add an empty entry to the end of the map (PVH201).",
+        "It writes start_info below 1 MiB, and the module list to its own stack, which the memory map lists as free "
+        "RAM. It may add an empty entry to the end of the map (PVH201).",
         "qboot main.c",
     ),
     Term(
         "pvh.bin",
-        "QEMU's option ROM that starts a kernel by PVH, on the machines pc and q35",
+        "QEMU's option ROM that boots a kernel via PVH, on the machine types pc and q35",
         "SeaBIOS runs it. It asks SeaBIOS for the memory map (int 0x15, AX=0xe820), searches for the ACPI root "
-        "pointer, and writes everything to the lowest memory.",
+        "pointer, and writes everything to low memory.",
         "QEMU pc-bios/optionrom/pvh_main.c",
     ),
     Term(
         "microvm",
-        "a QEMU machine with only those parts of a PC that Linux needs",
-        "pvhdbg's default. `-M q35` and `-M pc` are complete PCs.",
+        "a QEMU machine type with only the parts of a PC that Linux needs",
+        "It is pvhdbg's default. `-M q35` and `-M pc` are complete PCs.",
         "QEMU docs/system/i386/microvm.rst",
     ),
     Term(
         "TCG",
-        "QEMU's CPU in software: it translates the guest's instructions",
-        "pvhdbg's default (`--accel tcg`). It allows any number of breakpoints, and any CPU model on any host.",
+        "QEMU's software CPU emulator",
+        "It is pvhdbg's default (`--accel tcg`). It supports any number of breakpoints, and any CPU model on any host.",
     ),
     Term(
         "KVM",
         "Linux's hypervisor: the guest's instructions run on the real CPU",
-        "`--accel kvm`. It has four hardware breakpoints.",
+        "Select it with `--accel kvm`. It supports four hardware breakpoints.",
     ),
     Term(
         "ELF note",
@@ -110,33 +125,39 @@ TERMS = (
     ),
     Term(
         "segment, PT_LOAD",
-        "in an ELF file, a part that is loaded in one piece; in a CPU, what CS, DS and the like select",
-        "An ELF file's program headers of type PT_LOAD say which bytes go to which physical address (p_paddr), and "
-        "for which virtual address they are linked (p_vaddr). A CPU's segment is an entry of the GDT: a base, a "
-        "limit, and whether it is code or data.",
+        "in an ELF file, a part that is loaded as a unit; in a CPU, a range of memory that a segment register selects",
+        "In an ELF file, each program header of type PT_LOAD gives the physical address at which a segment is loaded "
+        "(p_paddr), and the virtual address for which it is linked (p_vaddr). In a CPU, an entry of the GDT describes "
+        "a segment: its base, its limit, and whether it is code or data. CS, DS and SS are segment registers.",
         f"System V gABI, program headers; {_SDM}, chapter 3",
     ),
     Term(
         "build-id",
         "a hash in an ELF note, unique to each build",
-        "pvhdbg uses it to check that a symbol file belongs to the kernel that runs.",
+        "pvhdbg uses it to check that a symbol file belongs to the running kernel.",
+    ),
+    Term(
+        "loader, ELF loader",
+        "the code that loads a kernel file into memory",
+        "It is a part of QEMU or of Xen's toolstack, or the library linux-loader. A loader reads the ELF notes and "
+        "the segments of the file. A boot loader such as GRUB is a separate program; in Linux, hdr.type_of_loader "
+        "identifies the boot loader.",
     ),
     Term(
         "linux-loader",
-        "the Rust library with which Cloud Hypervisor and Firecracker load kernels",
+        "the Rust library that Cloud Hypervisor and Firecracker use to load kernels",
         "It requires the owner Xen on the note PHYS32_ENTRY, and a 64-bit ELF file.",
         "rust-vmm linux-loader src/loader/elf/mod.rs",
     ),
     Term(
         "vmlinux",
-        "the Linux kernel as the linker made it: an uncompressed ELF file",
-        "This is the file that PVH starts. A vmlinux with debug information also gives gdb names, types and source "
-        "lines.",
+        "the Linux kernel as the linker produces it: an uncompressed ELF file",
+        "PVH boots this file. If it has debug information, gdb also knows names, types and source lines.",
     ),
     Term(
         "bzImage, vmlinuz",
         "the kernel file for boot loaders: real-mode code, a decompressor and the compressed vmlinux",
-        "The Linux boot protocol starts it; PVH does not. pvhdbg unpacks the vmlinux inside and starts that.",
+        "It boots via the Linux boot protocol, not via PVH. pvhdbg unpacks the vmlinux in it and boots that file.",
         _BOOT,
     ),
     Term(
@@ -149,50 +170,50 @@ TERMS = (
         "boot protocol, Linux boot protocol, Linux's boot protocol",
         "how a boot loader starts a bzImage",
         "The boot loader reads setup_header in the file, fills in struct boot_params, and jumps to the kernel. A PVH "
-        "boot joins this path at startup_64, with a boot_params that the kernel has built itself. The version of the "
-        "protocol, for example 2.12, says which fields exist.",
+        "boot joins this path at startup_64, with pvh_bootparams, which the kernel has built itself. The version of "
+        "the protocol, for example 2.12, determines which fields exist.",
         _BOOT,
     ),
     Term(
         "real-mode code",
         "the first part of a bzImage: 16-bit code that calls the BIOS and fills in boot_params",
-        "A PVH boot does not run it, so what only a BIOS reports stays 0.",
+        "A PVH boot does not run it, so the fields that only a BIOS can fill in stay 0.",
         "Linux arch/x86/boot/main.c",
     ),
     Term(
         "decompressor",
-        "the part of a bzImage that unpacks the vmlinux and moves it to where KASLR wants it",
+        "the part of a bzImage that unpacks the vmlinux and moves it to the address that KASLR chose",
         "A PVH boot bypasses it.",
         "Linux arch/x86/boot/compressed/misc.c",
     ),
     Term(
         "KASLR",
-        "kernel address space layout randomization: the kernel has different addresses in each boot",
+        "kernel address space layout randomization: the kernel has different addresses at each boot",
         "The decompressor chooses the addresses. A PVH boot has no decompressor, so the addresses in the file are "
         "valid.",
         "Linux arch/x86/boot/compressed/kaslr.c",
     ),
     Term(
         "EFI stub",
-        "the part of a bzImage that makes it a program for EFI firmware",
+        "the part of a bzImage that lets EFI firmware run it directly",
         "It fills in boot_params with data from EFI. A PVH boot bypasses it.",
     ),
     Term(
         "kexec",
         "a way for Linux to start another kernel without firmware in between",
-        "The running kernel is then the boot loader of the next one.",
+        "The running kernel is then the boot loader of the next kernel.",
     ),
     Term(
         "multiboot",
         "another protocol between a boot loader and a kernel",
-        "QEMU looks for its header before it looks for a PVH note, so it does not start a file with both by PVH "
-        "(PVH502).",
+        "QEMU looks for a multiboot header before it looks for a PVH note, so if a file has both, QEMU boots it via "
+        "multiboot (PVH502).",
         "QEMU hw/i386/x86.c and multiboot.c",
     ),
     Term(
         "module",
         "a file that the VMM loads into memory next to the kernel",
-        "struct hvm_modlist_entry says where it is. Linux uses module 0 as the ramdisk.",
+        "struct hvm_modlist_entry holds its address and size. Linux uses module 0 as the ramdisk.",
         "Xen xen/include/public/arch-x86/hvm/start_info.h",
     ),
     Term(
@@ -204,58 +225,58 @@ TERMS = (
     Term(
         "e820, memory map",
         "the memory map of a PC: ranges of physical addresses, each with a type",
-        "Named after the BIOS call that returns it, int 0x15 with AX=0xe820. Linux uses the name also for maps that "
-        "come from elsewhere. Each type has an explanation, for example `explain RAM` or `explain RESERVED`.",
+        "Named after the BIOS call that returns it, int 0x15 with AX=0xe820. Linux also uses the name for maps from "
+        "other sources. Each type has an explanation, for example `explain RAM` or `explain RESERVED`.",
         "ACPI 6.5, 15.1 and table 15.4",
     ),
     Term(
         "zero page",
         "another name for struct boot_params",
-        "The page of 4096 bytes that every x86 Linux starts with.",
+        "It has 4096 bytes, and every x86 Linux starts with it.",
         "Linux Documentation/arch/x86/zero-page.rst",
     ),
     Term(
         "ISA range",
         "the addresses 0xa0000 to 0xfffff: a PC's video memory and ROMs",
-        "init_pvh_bootparams adds it to the memory map as RESERVED, whatever the map says about it.",
+        "init_pvh_bootparams adds it to the memory map as RESERVED, whatever the map already lists there.",
         _PREPARE,
     ),
     Term(
         "init_pvh_bootparams",
-        "the function of Linux that builds pvh_bootparams from start_info",
+        "the Linux function that builds pvh_bootparams from start_info",
         "xen_prepare_pvh calls it, so it runs between the stages prepare and bootparams. It copies the memory map, "
         "adds the ISA range, and sets five fields of hdr.",
         _PREPARE,
     ),
     Term(
         "RSDP, ACPI root pointer",
-        "root system description pointer: leads to all ACPI tables, which describe the machine",
+        "root system description pointer: the start of the ACPI tables, which describe the machine",
         'It starts with "RSD PTR ". Without ACPI, Linux finds neither other CPUs nor most interrupts.',
         "ACPI 6.5, 5.2.5",
     ),
     Term(
         "BUG, BUG(), ud2",
-        "how Linux stops when it cannot go on: the instruction `ud2`",
+        "how Linux stops when it cannot continue: it executes the instruction `ud2`",
         "`ud2` is an undefined instruction and raises a fault. With an IDT, Linux reports the fault. At the PVH entry "
-        "there is no IDT, so it is a triple fault.",
+        "there is no IDT, so the result is a triple fault.",
         "Linux arch/x86/include/asm/bug.h",
     ),
     Term(
         "triple fault",
-        "three faults in a row, each while the CPU handles the one before: the CPU gives up",
-        "Without an IDT every fault ends like this, without a message. A PC resets. pvhdbg's QEMU stops instead, with "
-        "RIP at the instruction that caused the fault.",
+        "three nested faults, each raised while the CPU handles the previous fault: the CPU gives up",
+        "Without an IDT, every fault becomes a triple fault, and nothing is printed. A PC then resets. pvhdbg makes "
+        "QEMU stop instead, with RIP at the instruction that caused the fault.",
         f"{_SDM}, double fault exception",
     ),
     Term(
         "page fault",
-        "the fault on an access to an address that the page tables do not map, or do not allow",
+        "the fault raised when code accesses an address that is not mapped, or not with the needed permission",
         "CR2 holds the address.",
         f"{_SDM}, page-fault exception",
     ),
     Term(
         "IDT",
-        "interrupt descriptor table: the handlers of faults and interrupts",
+        "interrupt descriptor table: the addresses of the handlers for faults and interrupts",
         "The register IDTR holds its address. At the PVH entry there is no IDT; Linux loads one between the stages "
         "bootparams and kernel.",
         f"{_SDM}, interrupt and exception handling",
@@ -264,34 +285,34 @@ TERMS = (
         "GDT",
         "global descriptor table: base, limit and kind of each segment",
         "The register GDTR holds its address. CS, DS and the other segment registers hold offsets into it. The VMM "
-        "can put its GDT anywhere, so Linux first loads one of its own.",
+        "can put its GDT anywhere, so Linux first loads its own GDT.",
         f"{_SDM}, 3.4",
     ),
     Term(
         "TSS",
-        "task state segment: where the CPU finds the kernel's stack when it interrupts a program",
-        "The register TR selects it. The ABI requires a TSS at the PVH entry. QEMU sets TR differently, and no guest "
-        "is known to need it (PVH126).",
+        "task state segment: holds the address of the kernel's stack, which the CPU loads when it interrupts a program",
+        "The register TR selects it. The ABI requires a TSS at the PVH entry. QEMU leaves TR as it is after a reset, "
+        "and no guest is known to depend on it (PVH126).",
         f"{_SDM}, task management; {_ABI}",
     ),
     Term(
         "BSS, .bss",
         "a program's variables that start as 0: they take memory, but no bytes in the file",
-        "It makes a segment larger in memory (p_memsz) than in the file (p_filesz). The loader or the kernel clears "
-        "it.",
+        "A segment with a BSS is larger in memory (p_memsz) than in the file (p_filesz). The loader or the kernel "
+        "clears it.",
         "System V gABI, p_filesz and p_memsz",
     ),
     Term(
         "real mode",
         "the 16-bit mode in which every x86 CPU starts",
-        "No protection, no paging; an address is a segment times 16 plus an offset. Firmware leaves real mode before "
-        "the PVH entry.",
+        "It has no protection and no paging; an address is a segment times 16 plus an offset. Firmware leaves real "
+        "mode before the PVH entry.",
         f"{_SDM}, real-address mode",
     ),
     Term(
         "protected mode",
         "the CPU mode of the PVH entry, in which a segment has a base, a limit and access rights",
-        "CR0.PE is set. The ABI requires base 0 and limit 0xffffffff, with which segments do not change addresses.",
+        "CR0.PE is set. The ABI requires base 0 and limit 0xffffffff, so that segments do not change addresses.",
         f"{_SDM}, chapter 3",
     ),
     Term(
@@ -304,15 +325,15 @@ TERMS = (
     Term(
         "paging, page tables",
         "how the CPU translates virtual addresses to physical addresses",
-        "CR3 holds the address of the page tables, CR0.PG enables paging. An access to a page that the tables do not "
-        "map is a page fault.",
+        "CR3 holds the address of the page tables, and CR0.PG enables paging. An access to a page that the tables do "
+        "not map causes a page fault.",
         f"{_SDM}, chapter 4",
     ),
     Term(
         "physical address, virtual address",
         "an address in the machine's memory; with paging, programs use virtual addresses instead",
         "All addresses that PVH passes are physical. Without paging every address is physical. With paging the CPU "
-        "translates each virtual address to a physical one through page tables.",
+        "translates each virtual address to a physical address through page tables.",
     ),
     Term(
         "identity map",
@@ -321,55 +342,63 @@ TERMS = (
     ),
     Term(
         "direct map",
-        "page tables that map physical memory in one piece, at higher addresses",
+        "page tables that map physical memory in order, at a fixed higher address",
         "In 64-bit Linux it starts at 0xffff888000000000, in 32-bit Linux at 0xc0000000. At the stage prepare the "
         "direct map of a 64-bit kernel ends at 1 GiB: the kernel cannot read anything above that yet.",
         "Linux arch/x86/platform/pvh/head.S and arch/x86/kernel/head_64.S",
     ),
     Term(
         "kernel map",
-        "page tables that map the kernel at its link addresses, the ones that the linker assigned",
+        "page tables that map the kernel at its link addresses, which the linker assigned",
         "It translates 0xffffffff80000000 and up, where 64-bit Linux is linked, to physical address 0 and up.",
         "Linux arch/x86/kernel/head_64.S",
     ),
     Term(
         "CPUID leaf",
         "what the instruction CPUID returns for one input number",
-        "From 0x40000000 on, a VMM returns its signature: XenVMMXenVMM, KVMKVMKVM or TCGTCGTCGTCG. The kernel uses it "
-        "to detect Xen.",
+        "For 0x40000000, or a slightly higher number, a VMM returns its signature: XenVMMXenVMM, KVMKVMKVM or "
+        "TCGTCGTCGTCG. The kernel uses the signature to detect Xen.",
         "Linux arch/x86/include/asm/processor.h, hypervisor_cpuid_base",
     ),
     Term(
         "hypercall",
         "a guest's call to its VMM, like a program's system call to its kernel",
-        "On Xen start_info may have no memory map: the kernel gets the map by a hypercall.",
+        "On Xen, start_info may lack a memory map: the kernel then gets the map with a hypercall.",
         _PREPARE,
     ),
     Term(
         "control domain, dom0",
         "the Xen guest that runs the machine's devices and creates the other guests",
-        "Xen can start it by PVH too, with version 0 of start_info and the flags PRIVILEGED and INITDOMAIN.",
+        "Xen can boot it via PVH too, with version 0 of start_info and the flags PRIVILEGED and INITDOMAIN.",
         "Xen xen/arch/x86/hvm/dom0_build.c",
     ),
     Term(
         "paravirtual guest, PV",
         "a Xen guest without virtual hardware, with its own entry and its own struct start_info",
-        "Not PVH: its start_info is another structure than hvm_start_info.",
+        "It does not boot via PVH: its start_info is a different structure from hvm_start_info.",
     ),
     Term(
         "stub, gdbstub",
         "the part of a VMM that gdb connects to",
-        "QEMU's option `-gdb` starts it. `pvhdbg attach` connects to one that is running.",
+        "QEMU's option `-gdb` starts it. `pvhdbg attach` connects to a gdbstub that is already running.",
     ),
     Term(
-        "preflight",
-        "pvhdbg's check before it starts QEMU: will QEMU start this file by PVH?",
-        "The rules PVH501 and up. `--force` starts a file that preflight refuses.",
+        "preflight, verdict",
+        "pvhdbg's check of the kernel file before it starts QEMU",
+        "It predicts whether QEMU will boot the file via PVH. Each problem that it finds is a verdict; the rules "
+        "PVH501 to PVH523 explain them. `--force` boots a file that preflight rejects.",
     ),
     Term(
-        "stages, stop",
-        "the points where pvhdbg stops a boot: entry, prepare, bootparams, kernel, e820",
-        "Each has an explanation, for example `explain entry`. A guest that is not Linux may have only the first.",
+        "stage, stages, stop",
+        "a point where pvhdbg stops a boot: entry, prepare, bootparams, kernel, e820",
+        "Each stage has an explanation, for example `explain entry`. A guest that is not Linux may have only the "
+        "stage entry.",
+    ),
+    Term(
+        "pvh command, question",
+        "a command about the boot data, such as memmap, cpu or check",
+        "On the screen, press : and type it. Inside gdb, put `pvh` before it: `pvh memmap`. In the shell, use the "
+        "option -c: `pvhdbg dump -c memmap`. `help` lists all commands.",
     ),
     Term(
         "capture, recording",
@@ -379,7 +408,7 @@ TERMS = (
     Term(
         "finding, rule",
         "what a rule reports about a stop, and where",
-        "error: this kernel dies of it, or loses memory, initrd or command line. warning: the ABI is violated, and a "
-        "known guest fails because of it. info: true and harmless. `explain` with the rule's code says more.",
+        "error: the kernel crashes, or loses memory, its initrd or its command line. warning: the ABI is violated, "
+        "and a known guest fails because of it. info: unusual but harmless. `explain CODE` explains a rule.",
     ),
 )  # fmt: skip

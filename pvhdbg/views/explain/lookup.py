@@ -1,4 +1,4 @@
-"""Find the topics of a name: field, structure, flag, stage, register, bit, note, rule, and so on."""
+"""Find the topics that have a name: fields, structures, flags, stages, registers, bits, notes, rules, and so on."""
 
 from __future__ import annotations
 
@@ -22,8 +22,10 @@ from pvhdbg.views.rows import text
 if TYPE_CHECKING:
     from pvhdbg.views.rows.row import Row
 
-# Half of all names contain any given two letters, so suggestions need more.
+# Half of all names contain any given two letters, so a suggestion needs more letters.
 _TOO_SHORT = 2
+_MOST_NAMES = 50
+"""A line with more words than this is not a list of names."""
 _INDEX = re.compile(r"\[[^]]*\]")
 
 
@@ -32,9 +34,20 @@ def explain(name: str) -> tuple[Explanation, ...]:
 
     A name is a topic's full name or its ending after a dot: `memmap_paddr`, `hdr.version`, `modules[1].paddr`,
     `CR0.PE`. It can also be the offset of a field, `start_info+0x28`, or a title, `stage kernel`. An exact match is
-    preferred to one that ignores case.
+    preferred to a match that ignores case.
 
-    :raise UserError: if there is none; the hint suggests similar names.
+    :raise UserError: if no topic has the name; the hint suggests similar names.
+    """
+    explanations = _find(name)
+    if not explanations:
+        raise _unknown(name)
+    return explanations
+
+
+def _find(name: str) -> tuple[Explanation, ...]:
+    """Return the explanations of all topics with this name, or an empty tuple.
+
+    :raise UserError: if the name is an offset past the end of a structure.
     """
     words = _normalized(name)
     matches = _by_ending().get(words) or _by_folded_ending().get(words.casefold())
@@ -44,13 +57,26 @@ def explain(name: str) -> tuple[Explanation, ...]:
     if place:
         return (topics.of_field(offsets.field_at(place)),)
     titled = _by_title().get(words.casefold())
-    if titled:
-        return (titled,)
-    raise UserError(f"unknown name: {text.quoted(name)}", _hint(words[: text.SHORT]))
+    return (titled,) if titled else ()
+
+
+def split_names(line: str) -> list[str]:
+    """Split a line into names. A name may contain spaces (`direct map`), so a whole line that is a name stays whole.
+
+    :raise UserError: if neither the line nor each of its words is a name.
+    """
+    words = line.split()
+    if len(words) < 2 or len(words) > _MOST_NAMES or _find(line):
+        return [line]
+    unknown = [word for word in words if not _find(word)]
+    if unknown:
+        is_one_name = len(unknown) == len(words) or any(" " in name for name in _similar(line))
+        raise _unknown(line if is_one_name else unknown[0])
+    return words
 
 
 def of_row(row: Row) -> Explanation | None:
-    """Return the explanation of what a row shows, or None if it has none."""
+    """Return the explanation of the field or value in a row, or None if it has no explanation."""
     if len(row.fields) == 1:
         return topics.of_field(row.fields[0])
     topic = _by_full_name().get(_normalized(row.path))
@@ -66,13 +92,13 @@ def names_by_kind() -> dict[str, list[str]]:
 
 
 def names() -> list[str]:
-    """Return every name that `explain` accepts, for completion, with fields also without their structure."""
+    """Return every name that `explain` accepts, for completion: fields both with and without their structure."""
     return sorted(set(_by_ending()))
 
 
 def _normalized(name: str) -> str:
     words = _INDEX.sub("", name.strip()).removeprefix("struct ").strip(".").removeprefix("stops.")
-    if words.endswith("type_name"):  # the JSON has it next to each type
+    if words.endswith("type_name"):  # the JSON has this key next to each type
         words = words.removesuffix("_name")
     try:
         return str(int(words, 0))
@@ -80,13 +106,21 @@ def _normalized(name: str) -> str:
         return words
 
 
-def _hint(name: str) -> str:
+def _unknown(name: str) -> UserError:
+    *others, last = [f"`{other}`" for other in _similar(name)] or [""]
+    meant = f"{', '.join(others)} or {last}" if others else last
+    hint = f"did you mean {meant}?" if meant else "run `explain` without a name to list all names"
+    return UserError(f"unknown name: {text.quoted(name)}", hint)
+
+
+def _similar(name: str) -> list[str]:
+    """Return up to three names that contain `name` or are spelled similarly."""
     from difflib import get_close_matches
 
-    wanted, known = name.casefold(), {candidate.casefold(): candidate for candidate in names()}
+    wanted = _normalized(name)[: text.SHORT].casefold()
+    known = {candidate.casefold(): candidate for candidate in names()}
     containing = sorted((other for other in known if wanted in other), key=len) if len(wanted) > _TOO_SHORT else []
-    similar = [known[other] for other in containing[:3] or get_close_matches(wanted, known, 3)]
-    return f"did you mean {', '.join(similar)}?" if similar else "run `explain` without a name to list all names"
+    return [known[other] for other in containing[:3] or get_close_matches(wanted, known, 3)]
 
 
 @cache
@@ -111,13 +145,13 @@ def _topics() -> tuple[Topic, ...]:
 
 @cache
 def _by_full_name() -> dict[str, Topic]:
-    """Return the topics by full name. If two have the same name, the first one counts."""
+    """Return the topics by full name. If two topics have the same name, the first topic counts."""
     return {key: topic for topic in reversed(_topics()) for key in topic.keys}
 
 
 @cache
 def _by_ending() -> dict[str, list[Topic]]:
-    """Return the topics by full name and by each ending of it after a dot."""
+    """Return the topics by full name and by each ending of the name after a dot."""
     endings: dict[str, list[Topic]] = {}
     for topic in _topics():
         for ending in dict.fromkeys(ending for key in topic.keys for ending in _endings_of(key, topic.kind)):
@@ -126,7 +160,7 @@ def _by_ending() -> dict[str, list[Topic]]:
 
 
 def _endings_of(key: str, kind: str) -> list[str]:
-    """Return the key and its endings, except a bare number: that is the number of an e820 type or a note."""
+    """Return the key and its endings, except bare numbers, which name e820 types and notes."""
     if kind in (recording_topics.RECORDING, term_topics.TERMS):
         return [key]
     parts = key.split(".")

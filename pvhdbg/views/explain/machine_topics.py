@@ -32,7 +32,7 @@ def registers() -> Iterator[Topic]:
 
 
 def _register_keys(name: str) -> Iterator[str]:
-    """Yield a register's names, including the one in 32-bit code, which the ABI uses: EBX."""
+    """Yield a register's names, including its name in 32-bit code, which the ABI uses, such as EBX."""
     yield f"registers.{name}"
     if re.fullmatch(r"r[a-z]{2}", name):
         yield f"registers.e{name[1:]}"
@@ -52,11 +52,11 @@ def _register(name: str) -> Explanation:
 
 
 def _required(requirements: Sequence[cpu.Requirement]) -> Iterator[str]:
-    """Say what the ABI requires at the entry, in one paragraph per reason."""
+    """Yield what the ABI requires at the entry, in one paragraph per reason."""
     for why, added_later in dict.fromkeys((state.why, state.added_later) for state in requirements):
         values = ", ".join(state.meaning for state in requirements if state.why == why)
         exception = " (older versions of the ABI do not)" if added_later else ""
-        yield f"At the PVH entry the ABI requires{exception}: {values}. {why[0].upper()}{why[1:]}."
+        yield f"At the PVH entry the ABI requires {values}{exception}. {why[0].upper()}{why[1:]}."
 
 
 def _bit(mask: int) -> str:
@@ -84,12 +84,12 @@ _REGISTERS = {
     "gs": "GS segment",
     "fs_base": "base address of FS in 64-bit code",
     "gs_base": "base address of GS in 64-bit code",
-    "k_gs_base": "base address that SWAPGS exchanges with that of GS",
+    "k_gs_base": "base address that SWAPGS swaps with the base address of GS",
     "cr0": "control register: protection, paging, caches",
     "cr2": "address that caused the last page fault",
     "cr3": "physical address of the top-level page table",
     "cr4": "control register: extensions in use",
-    "cr8": "task priority: interrupts of this priority or a lower one are blocked",
+    "cr8": "task priority: interrupts of this or a lower priority are blocked",
     "efer": "control register (an MSR): long mode and other extensions",
     "ldt": "local descriptor table",
     "tr": "task state segment (TSS)",
@@ -101,7 +101,7 @@ _AT_ENTRY = {
     "rip": "At the PVH entry it holds the address in the Xen note PHYS32_ENTRY.",
     "rbx": "At the PVH entry EBX holds the physical address of struct hvm_start_info, which leads to everything else.",
     "rax": f"{_UNSPECIFIED} qboot leaves 0x2badb002, the magic number of multiboot.",
-    "rsp": f"{_UNSPECIFIED} 0 is common. A kernel must set it before it pushes anything (PVH908).",
+    "rsp": f"{_UNSPECIFIED} 0 is common. A kernel must set ESP before it pushes anything (PVH908).",
     "cr3": f"{_UNSPECIFIED} The kernel sets it before it enables paging.",
     "efer": f"{_UNSPECIFIED} A 64-bit kernel sets LME before it enables paging.",
     "gdtr": f"{_UNSPECIFIED} A kernel must load its own GDT before it loads a segment register.",
@@ -140,7 +140,7 @@ _BIT_TEXTS = {
     "EFER.LMA": "The CPU sets it when the kernel enables paging with LME set.",
     "EFLAGS.IF": "Without an IDT the first interrupt is a triple fault.",
 }
-"""What to know about the bits that matter on the way from the entry to C code."""
+"""Remarks about the bits that matter between the entry and the first C code."""
 
 
 def modes() -> Iterator[Topic]:
@@ -166,14 +166,14 @@ _KINDS = {
     notes.RAW: "bytes",
 }
 _PHYS32_ENTRY = (
-    "The only note that a kernel needs to boot by PVH. QEMU checks only the number; Cloud Hypervisor and Firecracker "
+    "The only note that a kernel needs to boot via PVH. QEMU checks only the number; Cloud Hypervisor and Firecracker "
     "also require the owner Xen."
 )
 _READERS = {
-    notes.PHYS32_ENTRY: ("every VMM that boots by PVH", _PHYS32_ENTRY),
+    notes.PHYS32_ENTRY: ("every VMM that boots kernels via PVH", _PHYS32_ENTRY),
     notes.PHYS32_RELOC: (
-        "Xen's domain builders, from 4.20 on",
-        "Linux has it from 6.12 on. Other VMMs load the kernel at its p_paddr.",
+        "the domain builders of Xen 4.20 and later",
+        "Linux 6.12 and later has this note. Other VMMs ignore it and load the kernel at its p_paddr.",
     ),
 }
 
@@ -216,18 +216,20 @@ _DERIVED = {
         meaning="kind of address that RIP holds",
         details=(
             "The VMM enters the kernel at a physical address. The kernel enables paging in the identity map.",
-            "The kernel's C code runs in the kernel map; in some older kernels it starts in the identity map.",
+            "The kernel's C code runs in the kernel map; in some older kernels, it starts in the identity map.",
         ),
         source="Linux arch/x86/platform/pvh/head.S",
         values=_values(ADDRESS_KINDS),
     ),
     "memory_map": _MEMORY_MAP._replace(
         meaning="memory map that the VMM passed, in any protocol",
-        details=("Linux copies it to boot_params.e820_table, and builds *e820_table from that.",),
+        details=("Linux copies it to boot_params.e820_table, from which it later builds *e820_table.",),
     ),
     "memory_map.protocol": _MEMORY_MAP._replace(
         meaning="how the VMM passed the memory map",
-        details=("Linux from 5.0 on reads only memmap; a kernel with the RFC of 2017 reads only e820-module.",),
+        details=(
+            "Linux 5.0 and later reads only memmap; a kernel built with the 2017 RFC patches reads only e820-module.",
+        ),
         values=_values(PROTOCOLS),
     ),
     "memory_map.paddr": _MEMORY_MAP._replace(
@@ -237,7 +239,9 @@ _DERIVED = {
     ),
     "memory_map.nr_entries": _MEMORY_MAP._replace(
         ctype="u32",
-        meaning="number of entries, as the VMM passed it",
-        details=("start_info.memmap_entries, or the count at the start of module 1. pvhdbg reads as many as it can.",),
+        meaning="number of entries that the VMM passed",
+        details=(
+            "start_info.memmap_entries, or the count at the start of module 1. pvhdbg may not be able to read so many.",
+        ),
     ),
 }

@@ -18,7 +18,7 @@ _PLACE = re.compile(
 
 
 class Place(NamedTuple):
-    """An offset in bytes from the start of a structure. It can be beyond the end."""
+    """An offset in bytes from the start of a structure. It can be past the end."""
 
     struct: type[Struct]
     offset: int
@@ -43,14 +43,14 @@ def _struct(name: str) -> type[Struct] | None:
 
 
 def _type_of(field: Field[Any]) -> type[Struct] | None:
-    """Return the structure that a field is, or is an array of."""
+    """Return the structure that is the type of a field, or of its elements if the field is an array."""
     return STRUCTS.get(field.ctype.partition("[")[0].removeprefix("struct "))
 
 
 def field_at(place: Place) -> Field[Any]:
     """Return the innermost field that contains the byte at a place.
 
-    :raise UserError: if the offset is beyond the end of the structure.
+    :raise UserError: if the offset is past the end of the structure.
     """
     struct, offset = place
     for field in struct.FIELDS:

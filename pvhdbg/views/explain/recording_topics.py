@@ -1,6 +1,6 @@
 """Protocols, and the JSON keys of a recording that do not belong to a structure, as topics.
 
-Unlike a field, such a key is found only by its full path: `entry` is the stage, not `kernel.entry`.
+Unlike a field, a key is found only by its full path: `entry` is the stage, not `kernel.entry`.
 """
 
 from __future__ import annotations
@@ -18,44 +18,44 @@ if TYPE_CHECKING:
 PROTOCOL, RECORDING = "protocols", "keys of a recording"
 
 _UPSTREAM = "Linux arch/x86/platform/pvh/enlighten.c"
-_RFC = "the RFC of 2017, arch/x86/xen/enlighten_pvh.c"
+_RFC = "the 2017 RFC patches, arch/x86/xen/enlighten_pvh.c"
 _PROTOCOLS = {
     AS_IS: Explanation(
         "",
-        meaning="what the VMM passed, not rewritten",
-        details=("The default of `--protocol`: pvhdbg rewrites nothing.",),
+        meaning="the protocol that the VMM used",
+        details=("The default of `--protocol`: pvhdbg does not rewrite the handover.",),
     ),
     MEMMAP: Explanation(
         "",
         meaning=PROTOCOLS[MEMMAP],
-        written_by="every current VMM; pvhdbg with `--protocol memmap`, from an e820 module",
-        read_by="Linux from 5.0 on",
+        written_by='every current VMM; pvhdbg with `--protocol memmap`, from an "e820 data" module',
+        read_by="Linux 5.0 and later",
         source=_UPSTREAM,
-        details=("A kernel with the RFC of 2017 ignores it.",),
+        details=("A kernel built with the 2017 RFC patches ignores it.",),
     ),
     E820_MODULE: Explanation(
         "",
         meaning=PROTOCOLS[E820_MODULE],
-        written_by="no released VMM; pvhdbg with `--protocol e820-module`, from a memmap",
-        read_by="kernels with the RFC of 2017",
+        written_by="no released VMM; pvhdbg with `--protocol e820-module`, from the table at memmap_paddr",
+        read_by="kernels built with the 2017 RFC patches",
         source=_RFC,
         details=(
-            "Module 0 is the ramdisk; without a ramdisk it is an empty module.",
+            "Module 0 is the ramdisk, or an empty module if there is no ramdisk.",
             "start_info has version 0, on which current Linux executes BUG().",
         ),
     ),
     V0: Explanation(
         "",
-        meaning="start_info of version 0: 40 bytes, without the fields of the memory map",
-        written_by="Xen, when it builds a PVH dom0; pvhdbg with `--protocol v0`, which cuts off the map",
-        read_by="Linux on Xen, which gets the memory map by a hypercall",
+        meaning="start_info of version 0: 40 bytes, without the memory map fields",
+        written_by="Xen, when it builds a PVH dom0; pvhdbg with `--protocol v0`, which removes the memory map",
+        read_by="Linux on Xen, which gets the memory map with a hypercall",
         source=f"Xen xen/include/public/arch-x86/hvm/start_info.h; {_UPSTREAM}",
-        details=("Outside Xen, current Linux executes BUG() on it.",),
+        details=("Outside Xen, current Linux executes BUG() if start_info has version 0.",),
     ),
     NO_MAP: Explanation(
         "",
         meaning=PROTOCOLS[NO_MAP],
-        details=("The kernel must get a memory map by a hypercall, as on Xen. Otherwise it dies.",),
+        details=("A kernel on Xen gets the memory map with a hypercall. Any other kernel dies.",),
     ),
 }
 
@@ -69,29 +69,29 @@ _KEYS = {
     "format": "always pvhdbg",
     "format_version": "version of this JSON format: 1",
     "pvhdbg": "version of pvhdbg that wrote the recording",
-    "kernel": "the kernel file, as it was on disk; null if none was named",
+    "kernel": "the kernel file, as it was on disk; null if no file was named",
     "kernel.path": "path of the file",
     "kernel.kind": "vmlinux, bzimage, or elf for any other PVH guest",
     "kernel.class": "32 or 64: the class of the ELF file",
-    "kernel.entry": "where the VMM enters the kernel: the address in the note PHYS32_ENTRY",
+    "kernel.entry": "address at which the VMM enters the kernel, from the note PHYS32_ENTRY",
     "kernel.build_id": "GNU build-id, in hexadecimal",
     "kernel.release": "release of Linux, as `uname -r` prints it",
     "kernel.segments": "list of the PT_LOAD segments: paddr, vaddr, filesz and memsz",
     "kernel.notes": "list of the ELF notes: owner, type, and the descriptor in hexadecimal",
-    "kernel.verdicts": "what preflight found in the file and in QEMU's options, before anything was started",
+    "kernel.verdicts": "what preflight found in the file and in QEMU's options before QEMU was started",
     "machine": "the virtual machine; its values are null or empty if pvhdbg did not start it",
     "machine.qemu": "version of QEMU",
     "machine.machine": "QEMU's machine type (-M)",
     "machine.accel": "tcg or kvm (--accel)",
-    "machine.cpu": "QEMU's CPU model (--cpu); a 64-bit kernel needs one with long mode",
+    "machine.cpu": "QEMU's CPU model (--cpu); a 64-bit kernel needs a model with long mode",
     "machine.memory": "size of the guest's memory (-m)",
     "machine.append": "command line of the kernel (-a)",
     "machine.initrd": "file of the initrd (-i)",
     "machine.argv": "QEMU's complete command line",
     "machine.rewrites": "what --protocol and --set changed at the entry: path, paddr, and the bytes before and after",
-    "stops": "the captures, one per stage, oldest first; if the guest died, one more",
-    "stage": "stage at which the machine was stopped, or died",
-    "registers": "registers by their 64-bit names, for every guest; null if not available",
+    "stops": "the captures, one per stage, oldest first; if the guest died, the last capture is of its death",
+    "stage": "stage of this stop: the name of a stage, or died",
+    "registers": "registers by their 64-bit names, in 32-bit guests too; null if not available",
     "findings": "what the rules found at this stop: code, severity, message, field and at",
     "memory": "all memory that was read at this stop: paddr, and the bytes in hexadecimal",
     "symbols": "addresses of the symbols that were looked up, by name",
@@ -101,8 +101,8 @@ _KEYS = {
     "outcome.ended": "done, died, timeout or interrupted",
     "outcome.died": "how the guest died, rip, symbol and message; null if it did not die",
     "outcome.died.how": "triple-fault, kvm-internal-error, qemu-exit or qemu-signal",
-    "outcome.timeout": "stage that was not reached in time, and where the guest was then; null without a timeout",
-    "outcome.findings": "what the rules found about an end that has no stop of its own",
+    "outcome.timeout": "stage that was not reached in time, and the guest's rip and symbol; null without a timeout",
+    "outcome.findings": "what the rules found about the end of the run, if the end is not one of the stops",
 }
 
 

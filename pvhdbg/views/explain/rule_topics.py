@@ -23,7 +23,7 @@ def of_rules() -> Iterator[Topic]:
 
 
 def of_rule(rule: Rule) -> Explanation:
-    """Return a rule's explanation: its docstring, with the paragraphs that name sources apart."""
+    """Return a rule's explanation: the paragraphs of its docstring, with the sources in a separate field."""
     paragraphs = rule.paragraphs
     sources = [paragraph.removeprefix(SOURCE).rstrip(".") for paragraph in paragraphs if paragraph.startswith(SOURCE)]
     return Explanation(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pvhdbg.views.explain.glossary import Term
 
 TERMS = "terms"
-_TOO_GENERAL = ("PVH", "guest", "stop", "rule")
+_TOO_GENERAL = ("PVH", "guest", "handover", "loader", "question", "rule", "stage", "stop", "verdict")
 """Names that occur in most texts, or that have other meanings too: `mentioned` ignores them."""
 
 
@@ -31,7 +31,7 @@ def _explain(term: Term) -> Explanation:
 
 
 def mentioned(about: Explanation) -> list[str]:
-    """Return the terms that an explanation uses, in the order of first use, except the term that it explains."""
+    """Return the terms that an explanation uses, in the order of first use, without the term that it explains."""
     text = " ".join((about.meaning, *about.details, about.written_by, about.read_by))
     pattern, by_name = _names()
     used = dict.fromkeys(by_name[match[1].casefold()] for match in pattern.finditer(text))
@@ -40,7 +40,7 @@ def mentioned(about: Explanation) -> list[str]:
 
 @cache
 def _names() -> tuple[re.Pattern[str], dict[str, str]]:
-    """Return a pattern for all terms and synonyms, singular or plural, and the main name of each."""
+    """Return a pattern that matches every term and synonym, also in the plural, and a map from each to its term."""
     names = [term.names.split(", ") for term in glossary.TERMS]
     by_name = {name.casefold(): synonyms[0] for synonyms in names for name in synonyms}
     specific = {name for synonyms in names for name in synonyms}.difference(_TOO_GENERAL)

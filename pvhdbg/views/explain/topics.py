@@ -18,10 +18,10 @@ STRUCTURES, FIELDS, FLAGS, TYPES = "structures", "fields", "flags", "e820 types"
 
 
 class Explanation(NamedTuple):
-    """The text about one thing. A part that does not apply is empty.
+    """The explanation of a topic. A part that does not apply is empty.
 
     `meaning` is a phrase, `details` are paragraphs. `values` is a table of named values, of a register's bits or of a
-    structure's fields: the value, bit or offset, then the name, then the meaning.
+    structure's fields. Its columns are the value, bit or offset; the name; and the meaning.
     """
 
     title: str
@@ -36,7 +36,7 @@ class Explanation(NamedTuple):
 
 
 class Topic(NamedTuple):
-    """Something that can be explained. `name` is shown in lists, `keys` are its full names, with dots between parts."""
+    """Something that can be explained. `name` is shown in lists, `keys` are its full names, whose parts have dots."""
 
     kind: str
     name: str
@@ -50,13 +50,13 @@ ALIASES = {
     "hvm_memmap_table_entry": ("memory_map.entries",),
     "boot_params": ("pvh_bootparams", "kernel_boot_params"),
 }
-"""Other names of a structure, in the JSON and in the kernel, by C name."""
+"""Other names that a structure has in the JSON and in the kernel, by C name."""
 
 FIELD_ALIASES = {
     ("hvm_start_info", "cmdline_paddr"): ("cmdline",),
     ("hvm_modlist_entry", "cmdline_paddr"): ("modules.cmdline",),
 }
-"""Keys of the JSON that hold what an address field points to."""
+"""JSON keys whose value is the data at the address in a field, by the structure and the field."""
 
 FLAG_PREFIXES = {"hvm_start_info": "SIF_"}
 """Prefixes of flag names in the source that the tables omit, by structure."""
@@ -90,7 +90,7 @@ def fields() -> Iterator[Topic]:
 
 
 def _roots(name: str) -> Iterator[str]:
-    """Yield all paths to structures of this kind, including those nested in other structures."""
+    """Yield every path of a structure, including the paths through the structures that contain it."""
     yield from (name, *ALIASES.get(name, ()))
     for outer, field in _holders(name):
         yield from (f"{root}.{field.name}" for root in _roots(outer))
@@ -132,9 +132,9 @@ def _places(field: Field[Any]) -> Iterator[str]:
 
 def _notes(field: Field[Any]) -> Iterator[str]:
     if field.since:
-        yield f"Exists from version {field.since} on."
+        yield f"Exists in version {field.since} and later."
     if field.points_to in STRUCTS:
-        yield f"Address of a struct {field.points_to}."
+        yield f"It holds the address of a struct {field.points_to}."
 
 
 def flags() -> Iterator[Topic]:

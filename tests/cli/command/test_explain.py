@@ -25,6 +25,6 @@ def test_an_unknown_name_exits_with_2_and_suggests_similar_names(capsys: pytest.
     output = capsys.readouterr()
 
     assert "" == output.out
-    assert ['pvhdbg: error: unknown name: "memapaddr"', "  hint: did you mean memmap_paddr"] == [
+    assert ['pvhdbg: error: unknown name: "memapaddr"', "  hint: did you mean `memmap_paddr`"] == [
         line.partition(",")[0] for line in output.err.splitlines()
     ]

@@ -1,4 +1,4 @@
-"""Everything that a view shows can be explained, by each of its names."""
+"""`explain` knows everything that a view shows, by each of its names."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pvhdbg.abi.cpu import REGISTERS
 from pvhdbg.abi.e820 import E820_TYPES
 from pvhdbg.abi.layout import Field
 from pvhdbg.abi.notes import XEN_NOTES
-from pvhdbg.abi.roles import STRUCTS
+from pvhdbg.abi.roles import STRUCTS, STRUCTURES, has_own_role
 from pvhdbg.abi.setup_header import SetupHeader
 from pvhdbg.abi.start_info import ModlistEntry, StartInfo
 from pvhdbg.boot.stop import stages
@@ -72,7 +72,7 @@ def test_the_list_of_names_has_every_kind_of_topic() -> None:
         " memmap_paddr ",
     ],
 )
-def test_a_field_is_found_by_each_of_its_names(name: str) -> None:
+def test_a_field_has_an_explanation_under_each_of_its_names(name: str) -> None:
     assert (topics.of_field(StartInfo.memmap_paddr),) == lookup.explain(name)
 
 
@@ -86,7 +86,7 @@ def test_a_field_is_found_by_each_of_its_names(name: str) -> None:
         "pvh_bootparams.hdr.version",
     ],
 )
-def test_a_field_of_a_nested_structure_is_found_by_its_path(name: str) -> None:
+def test_a_field_of_a_nested_structure_has_an_explanation_under_its_path(name: str) -> None:
     assert (topics.of_field(SetupHeader.version),) == lookup.explain(name)
 
 
@@ -119,11 +119,11 @@ def test_every_topic_is_found_by_its_title() -> None:
     assert [] == [title for title in all_titles if title not in titles(title)]
 
 
-def test_a_name_is_printed_with_control_characters_escaped() -> None:
+def test_control_characters_in_a_name_are_escaped() -> None:
     assert r"4 topics have the name version[\x1b(0]:" == explain_text.answer("version[\x1b(0]").splitlines()[0]
 
 
-def test_an_exact_match_is_preferred_to_one_in_another_case() -> None:
+def test_an_exact_match_is_preferred_to_a_match_in_another_case() -> None:
     assert ["e820 type RESERVED"] == titles("RESERVED")
     assert "hvm_start_info.reserved" in titles("reserved")
     assert ["CR0.PE"] == titles("cr0.pe")
@@ -134,7 +134,7 @@ def test_a_number_finds_a_type_or_a_note_in_decimal_and_in_hex() -> None:
     assert ["e820 type RAM", "Xen note ENTRY"] == titles("1")
 
 
-def test_the_explanation_of_a_bit_says_what_the_abi_requires_of_it() -> None:
+def test_the_explanation_of_a_bit_has_the_value_that_the_abi_requires() -> None:
     answer = explain_text.answer("CR0.PE")
 
     assert "bit 0 (0x1) of CR0" in answer
@@ -207,7 +207,7 @@ def test_the_name_of_a_function_finds_its_stages(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("stage", [stages.RESET, *stages.NAMES, stages.DIED])
-def test_the_explanation_of_a_stage_says_what_was_before_and_what_comes_next(stage: str) -> None:
+def test_the_explanation_of_a_stage_describes_what_happened_before_and_what_comes_next(stage: str) -> None:
     about = explanation_titled(f"stage {stage}")
 
     assert ["Before", "Now", "Next"] == [paragraph.partition(":")[0] for paragraph in about.details[:3]]
@@ -235,12 +235,58 @@ def test_the_hint_for_a_part_of_a_name_suggests_the_whole_name() -> None:
     assert "memmap_paddr" in (error.value.hint or "")
 
 
-@pytest.mark.parametrize("name", ["VMM", "rfc", "the RFC of 2017", "triple fault", "ud2", "initrd", "Zero Page"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("VMM", "rfc", "the 2017 RFC", "triple fault", "ud2", "initrd", "Zero Page", "handover", "loader"),
+        *("teaching guest", "preflight", "verdict", "question"),
+    ],
+)
 def test_a_term_that_explanations_use_is_explained(name: str) -> None:
     (about,) = lookup.explain(name)
 
     assert about.title.startswith("term ")
     assert about.details
+
+
+def test_the_text_of_a_structure_continues_the_sentence_of_its_fields() -> None:
+    shared = [struct for struct in STRUCTS if any(not has_own_role(struct, it.name) for it in STRUCTS[struct].FIELDS)]
+
+    assert len(shared) > 5
+    assert {"Describes", "Holds"} == {STRUCTURES[struct].text.split()[0] for struct in shared}
+    assert "Part of struct ist_info, which describes how to change the CPU speed. " in " ".join(
+        explain_text.answer("perf_level").split()
+    )
+
+
+def test_several_names_are_each_explained() -> None:
+    answers = [explain_text.answer(name) for name in ("entry", "direct map", "kernel")]
+
+    assert f"{answers[0]}\n{answers[2]}" == explain_text.answer("entry kernel")
+    assert answers[1] == explain_text.answer(" direct map")
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "hint"),
+    [
+        ("entry prepar", "prepar", "did you mean `prepare` or `xen_prepare_pvh`?"),
+        ("direct mapp", "direct mapp", "did you mean `direct map` or `identity map`?"),
+        ("page fautl", "page fautl", "did you mean `page fault`, `page tables` or `triple fault`?"),
+        ("nothing whatsoever", "nothing whatsoever", "run `explain` without a name to list all names"),
+    ],
+)
+def test_an_unknown_word_among_names_is_an_error(line: str, name: str, hint: str) -> None:
+    with pytest.raises(UserError) as error:
+        explain_text.answer(line)
+
+    assert (f'unknown name: "{name}"', hint) == (str(error.value), error.value.hint)
+
+
+def test_a_hint_suggests_at_most_three_names() -> None:
+    with pytest.raises(UserError) as error:
+        lookup.explain("magc")
+
+    assert "did you mean `magic`, `cl_magic` or `AC`?" == error.value.hint
 
 
 def test_a_name_of_a_term_and_a_stage_explains_both() -> None:
