@@ -12,6 +12,7 @@ from pvhdbg.boot.stop.capture import Capture
 from pvhdbg.boot.stop.kernel_probe import ANY_STRING, E820_STRING
 from pvhdbg.boot.stop.stop import Stop
 from pvhdbg.checks.case import Case
+from pvhdbg.checks.finding import ERROR, INFO, WARNING
 from pvhdbg.image.facts import ImageFacts, Note, Segment
 from pvhdbg.image.verdict import Verdict
 from pvhdbg.live.qemu.firmware import SEABIOS, microvm_firmware
@@ -53,12 +54,29 @@ def harmless(machine: str) -> set[str]:
     return HARMLESS | ({COPIED} if is_copied else set())
 
 
+Expected = tuple[tuple[str, str, int | None], ...]
+"""The severity, the field and the address of each finding."""
+
+
 class Row(NamedTuple):
-    """A rule, a case in which it fires, and a similar case in which it does not fire."""
+    """A rule, a case in which it fires, all its findings there, and a similar case in which it does not fire."""
 
     code: str
     fires: Callable[[], Case]
+    findings: Expected
     near_miss: Callable[[], Case]
+
+
+def error(field: str, at: int | None = None) -> Expected:
+    return ((ERROR, field, at),)
+
+
+def warning(field: str, at: int | None = None) -> Expected:
+    return ((WARNING, field, at),)
+
+
+def info(field: str, at: int | None = None) -> Expected:
+    return ((INFO, field, at),)
 
 
 def guest(
@@ -167,13 +185,13 @@ def _changed(raw: bytes, changes: Mapping[int, bytes]) -> bytes:
     return bytes(new)
 
 
-def kernel(changes: Mapping[int, bytes]) -> Case:
+def kernel(changes: Mapping[int, bytes], symbols: Mapping[str, int] = UPSTREAM) -> Case:
     """Return a case at start_kernel; `changes` has the bytes that differ in boot_params, the kernel's copy."""
     stops = build.boot().stops
     copy = stops[3].kernel_boot_params
     assert copy is not None
     capture = stops[3]._replace(kernel_boot_params=BootParams(_changed(copy.raw, changes), copy.at))
-    return Case(Stop(capture, stops[:3], LINUX), MACHINE)
+    return Case(Stop(_with_symbols(capture, symbols), stops[:3], LINUX), MACHINE)
 
 
 def e820(table: Sequence[Range], symbols: Mapping[str, int] = UPSTREAM) -> Case:

@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pvhdbg.checks.run import rules
 from pvhdbg.views.rows import boot_params_rows, map_rows, start_info_rows
 from pvhdbg.views.rows.row import Row as ViewRow
 from pvhdbg.views.to_json import document_json
-from tests.checks.tables import entry, memory, outcomes
+from tests.checks.tables import deaths, entry, memory, modules, outcomes
 
 if TYPE_CHECKING:
     from pvhdbg.boot.stop.capture import Capture
     from tests.checks.cases import Row
 
-ROWS = (*entry.ROWS, *memory.ROWS, *outcomes.ROWS)
+ROWS = (*entry.ROWS, *memory.ROWS, *modules.ROWS, *outcomes.ROWS, *deaths.ROWS)
 OF_THE_RUN = ("kernel", "machine", "outcome")
 OTHER_ADDRESS = {"PVH206", "PVH331", "PVH332", "PVH341"}
 """Rules whose findings have an address inside the field, or the address to which the field points."""
@@ -48,16 +47,32 @@ def rows_by_path(capture: Capture) -> dict[str, ViewRow]:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.code)
-def test_a_finding_has_the_path_and_the_address_of_a_field(row: Row) -> None:
+def test_a_finding_has_the_path_of_a_field(row: Row) -> None:
     case = row.fires()
-    stops = [document_json.stop(capture) for capture in case.history]
-    views = [rows_by_path(capture) for capture in case.history]
-    for finding in rules()[row.code].findings(case):
-        if finding.field.partition(".")[0] in OF_THE_RUN:
-            continue
-        assert any(has_path(stop, finding.field) for stop in stops), finding
-        addresses = [rows[finding.field].address for rows in views if finding.field in rows]
-        assert not addresses or finding.at in (None, *addresses) or row.code in OTHER_ADDRESS, finding
+    of_run = {
+        "kernel": document_json.kernel(case.image) if case.image else None,
+        "machine": document_json.machine(case.machine),
+        "outcome": document_json.outcome(case.outcome, ()) if case.outcome else None,
+    }
+    documents = [*map(document_json.stop, case.history), of_run]
+    paths = [field for _, field, _ in row.findings]
+
+    assert paths == [path for path in paths if any(has_path(document, path) for document in documents)]
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.code not in OTHER_ADDRESS], ids=lambda row: row.code)
+def test_a_finding_has_the_address_that_the_views_show_for_its_field(row: Row) -> None:
+    views = [rows_by_path(capture) for capture in row.fires().history]
+    shown = {path: {rows[path].address for rows in views if path in rows} for _, path, _ in row.findings}
+
+    assert [] == [(path, at) for _, path, at in row.findings if shown[path] and at not in shown[path]]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.code)
+def test_only_findings_about_the_run_or_a_register_have_no_address(row: Row) -> None:
+    without = {path.partition(".")[0].partition("[")[0] for _, path, at in row.findings if at is None}
+
+    assert without <= {*OF_THE_RUN, "registers"}
 
 
 def has_path(stop: Any, path: str) -> bool:  # noqa: ANN401 - JSON

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pvhdbg.abi.boot_params import BootParams
 from pvhdbg.abi.start_info import MAGIC
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.capture import has_e820_module
@@ -63,8 +64,9 @@ def _visible_loss(case: Case) -> tuple[str, int | None]:
         return case.path_of(name), case.address_of(name)
     if capture.e820_table:
         return "e820_table", capture.e820_table.paddr
-    key = "kernel_boot_params" if capture.kernel_boot_params else stages.BOOT_PARAMS
-    return f"{key}.e820_entries", None
+    key = stages.KERNEL_BOOT_PARAMS if capture.kernel_boot_params else stages.BOOT_PARAMS
+    params = capture.kernel_boot_params or capture.boot_params
+    return f"{key}.e820_entries", params.address_of(BootParams.e820_entries) if params else None
 
 
 @rule("PVH602", WARNING, ERROR, cause=True)
@@ -79,6 +81,7 @@ def kernel_does_not_support_the_2017_rfc_memory_map(case: Case) -> Iterator[Defe
     Source: the 2017 RFC patches; Linux arch/x86/platform/pvh/enlighten.c.
     """
     memory_map, info = case.capture.memory_map, case.start_info
+    name = case.modules[1].cmdline if len(case.modules) > 1 else None
     if memory_map is None or not memory_map.is_module or case.kernel_behavior.e820_module or info is None:
         return
     if case.death_blamed_on("start_info.version", "start_info.memmap_entries"):
@@ -89,7 +92,7 @@ def kernel_does_not_support_the_2017_rfc_memory_map(case: Case) -> Iterator[Defe
         f'start_info (version {info.version}) has no memory map: the map is in module 1 ("e820 data"), but {why}. '
         "Pass a version 1 start_info with memmap_paddr and memmap_entries set, or use --protocol memmap."
     )
-    yield Defect("modules[1].cmdline", message, memory_map.paddr, severity)
+    yield Defect("modules[1].cmdline", message, name.paddr if name else None, severity)
 
 
 @rule("PVH603", WARNING, when=ONCE)

@@ -234,7 +234,7 @@ def note_has_an_invalid_size(case: Case) -> Iterator[Defect]:
     yield from _defects(case, "note-size", NOTES)
 
 
-@rule("PVH519", ERROR, when=ONCE)
+@rule("PVH519", ERROR, WARNING, when=ONCE)
 def qemu_reads_past_the_notes(case: Case) -> Iterator[Defect]:
     """If a PT_NOTE segment has no note of type 18, QEMU's search may continue past the end of the segment, until it
     finds bytes that look like a note or reaches the end of the file.
@@ -283,7 +283,7 @@ def kernel_without_pae_enables_pae(case: Case) -> Iterator[Defect]:
     yield from _defects(case, "without-pae", "kernel.entry")
 
 
-@rule("PVH523", ERROR, when=ONCE)
+@rule("PVH523", ERROR, WARNING, when=ONCE)
 def command_line_overflows_the_firmware_buffer(case: Case) -> Iterator[Defect]:
     """pvh.bin, the option ROM that starts PVH kernels on pc and q35, and on a microvm with SeaBIOS, has a buffer of
     4096 bytes for the command line. A longer command line overwrites the module list and start_info, which follow the

@@ -71,7 +71,17 @@ def failed_condition(case: Case) -> tuple[str, str]:
 
 
 def handover_address(case: Case, path: str) -> int | None:
-    """Return the physical address of a field of the VMM's start_info, not of the kernel's copy."""
-    info = (case.handover.start_info or case.handover.effective_start_info) if case.handover else None
+    """Return the physical address of a field of what the VMM passed, not of the kernel's copy."""
+    handover = case.handover
+    if handover is None:
+        return None
+    if path == "memory_map.nr_entries":
+        return handover.memory_map.paddr if handover.memory_map else None
     head, _, name = path.partition(".")
-    return info.address_of(info.field(name)) if info and head == "start_info" else None
+    second = (handover.modules or ())[1:2]
+    records = {
+        "start_info": handover.start_info or handover.effective_start_info,
+        "modules[1]": second[0].entry if second else None,
+    }
+    record = records.get(head)
+    return record.address_of(record.field(name)) if record else None

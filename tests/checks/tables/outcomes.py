@@ -1,36 +1,32 @@
-"""Rules about boot_params, e820_table and the kernel's file, and about how a run ended."""
+"""Rules about boot_params, e820_table, the kernel's file and its protocol."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from pvhdbg.boot.stop.stop import Stop
 from pvhdbg.checks.case import Case
-from pvhdbg.image.facts import EM_386
-from tests.build import MAP, SANITIZED
+from pvhdbg.checks.finding import ERROR
+from tests.build import MAP, SANITIZED, START_INFO, TABLE, VARIABLES
 from tests.checks import cases
 from tests.checks.cases import (
     FREEBSD,
-    LINUX_32,
     MACHINE,
+    NAME,
     RFC,
-    UPSTREAM,
+    Expected,
     Row,
     blob,
     bootparams,
-    died,
     e820,
     entry,
+    error,
+    info,
     prepare,
     verdict,
-    waiting,
+    warning,
 )
-from tests.checks.tables.memory import many
+from tests.checks.tables.entry import OTHER_GUEST
 
-GIB = 1 << 30
-DIRECT_MAP = 0xFFFF888000000000
-I386 = LINUX_32._replace(machine=EM_386)
-ON_KVM = MACHINE._replace(accel="kvm")
+COPY, PARAMS, KERNEL_PARAMS = (VARIABLES[name] for name in ("pvh_start_info", "pvh_bootparams", "boot_params"))
 # Offsets in struct boot_params. The map has six entries; the ISA range is the seventh.
 E820_ENTRIES, SENTINEL, VERSION, LOADER, LOADFLAGS, RAMDISK, CMD_LINE = 0x1E8, 0x1EF, 0x206, 0x210, 0x211, 0x218, 0x228
 E820_TABLE, ISA, RSDP, EFI = 0x2D0, 0x2D0 + 6 * 20, 0x70, 0x1C0
@@ -43,125 +39,195 @@ def half_made(params: dict[int, bytes]) -> Case:
 
 
 BOOT_PARAMS = (
-    Row("PVH401", lambda: bootparams({E820_ENTRIES: b"\6"}), bootparams),
-    Row("PVH401", lambda: bootparams({E820_ENTRIES: b"\0"}), lambda: half_made({E820_ENTRIES: b"\0"})),
-    Row("PVH401", lambda: bootparams({E820_TABLE: b"\1"}), lambda: bootparams({ISA: b"\1"})),
-    Row("PVH402", lambda: bootparams({ISA: b"\1"}), lambda: bootparams({ISA - 20: b"\1"})),
-    Row("PVH403", lambda: bootparams({CMD_LINE: b"\0"}), bootparams),
-    Row("PVH404", lambda: bootparams({RAMDISK: b"\1"}), lambda: bootparams({CMD_LINE: b"\1"})),
-    Row("PVH405", lambda: bootparams({VERSION: b"\x0d\x02"}), lambda: bootparams({VERSION: b"\x12\x02"})),
-    Row("PVH406", lambda: bootparams({LOADER: b"\0"}), bootparams),
-    Row("PVH407", lambda: bootparams({RSDP: b"\1"}), bootparams),
-    Row("PVH408", lambda: bootparams({SENTINEL: b"\xff"}), bootparams),
-    Row("PVH408", lambda: bootparams({LOADFLAGS: b"\2"}), lambda: bootparams({EFI: b"\1"})),
-    Row("PVH409", lambda: bootparams({EFI: b"EL32"}), lambda: bootparams({SENTINEL: b"\1"})),
-    Row("PVH410", lambda: bootparams({VERSION: b"\x12\x02"}), bootparams),
-    Row("PVH411", lambda: bootparams({LOADER: b"\x90"}), bootparams),
-    Row("PVH412", lambda: cases.kernel({SENTINEL: b"\1"}), lambda: cases.kernel({})),
+    Row(
+        "PVH401",
+        lambda: bootparams({E820_ENTRIES: b"\6"}),
+        error("boot_params.e820_entries", PARAMS + 0x1E8),
+        bootparams,
+    ),
+    Row(
+        "PVH401",
+        lambda: bootparams({E820_ENTRIES: b"\0"}),
+        error("boot_params.e820_entries", PARAMS + 0x1E8),
+        lambda: half_made({E820_ENTRIES: b"\0"}),
+    ),
+    Row(
+        "PVH401",
+        lambda: bootparams({E820_TABLE: b"\1"}),
+        error("boot_params.e820_table[0].addr", PARAMS + 0x2D0),
+        lambda: bootparams({ISA: b"\1"}),
+    ),
+    Row(
+        "PVH402",
+        lambda: bootparams({ISA: b"\1"}),
+        warning("boot_params.e820_table[6].addr", PARAMS + 0x348),
+        lambda: bootparams({ISA - 20: b"\1"}),
+    ),
+    Row(
+        "PVH403",
+        lambda: bootparams({CMD_LINE: b"\0"}),
+        error("boot_params.hdr.cmd_line_ptr", PARAMS + 0x228),
+        bootparams,
+    ),
+    Row(
+        "PVH404",
+        lambda: bootparams({RAMDISK: b"\1"}),
+        error("boot_params.hdr.ramdisk_image", PARAMS + 0x218),
+        lambda: bootparams({CMD_LINE: b"\1"}),
+    ),
+    Row(
+        "PVH405",
+        lambda: bootparams({VERSION: b"\x0d\x02"}),
+        warning("boot_params.hdr.version", PARAMS + 0x206),
+        lambda: bootparams({VERSION: b"\x12\x02"}),
+    ),
+    Row(
+        "PVH406",
+        lambda: bootparams({LOADER: b"\0"}),
+        error("boot_params.hdr.type_of_loader", PARAMS + 0x210),
+        bootparams,
+    ),
+    Row(
+        "PVH406",
+        lambda: bootparams({LOADER: b"\x21"}),
+        warning("boot_params.hdr.type_of_loader", PARAMS + 0x210),
+        lambda: bootparams({LOADFLAGS: b"\x21"}),
+    ),
+    Row(
+        "PVH406",
+        lambda: bootparams({LOADER: b"\0", RAMDISK + 4: bytes(4)}),
+        warning("boot_params.hdr.type_of_loader", PARAMS + 0x210),
+        bootparams,
+    ),
+    Row("PVH407", lambda: bootparams({RSDP: b"\1"}), warning("boot_params.acpi_rsdp_addr", PARAMS + 0x70), bootparams),
+    Row("PVH408", lambda: bootparams({SENTINEL: b"\xff"}), warning("boot_params.sentinel", PARAMS + 0x1EF), bootparams),
+    Row(
+        "PVH408",
+        lambda: bootparams({LOADFLAGS: b"\2"}),
+        warning("boot_params.hdr.loadflags", PARAMS + 0x211),
+        lambda: bootparams({EFI: b"\1"}),
+    ),
+    Row(
+        "PVH409",
+        lambda: bootparams({EFI: b"EL32"}),
+        warning("boot_params.efi_info.efi_loader_signature", PARAMS + 0x1C0),
+        lambda: bootparams({SENTINEL: b"\1"}),
+    ),
+    Row(
+        "PVH410",
+        lambda: bootparams({VERSION: b"\x12\x02"}),
+        info("boot_params.hdr.version", PARAMS + 0x206),
+        bootparams,
+    ),
+    Row(
+        "PVH411",
+        lambda: bootparams({LOADER: b"\x90"}),
+        info("boot_params.hdr.type_of_loader", PARAMS + 0x210),
+        bootparams,
+    ),
+    Row(
+        "PVH412",
+        lambda: cases.kernel({SENTINEL: b"\1"}),
+        warning("kernel_boot_params.sentinel", KERNEL_PARAMS + 0x1EF),
+        lambda: cases.kernel({}),
+    ),
 )
 
 LOW, HIGH = SANITIZED[0], SANITIZED[-1]
 E820 = (
-    Row("PVH421", lambda: e820((*SANITIZED[:-1], (HIGH[0], HIGH[1] - 4096, 1))), lambda: e820(SANITIZED)),
-    Row("PVH421", lambda: e820(SANITIZED[:-1]), lambda: e820(SANITIZED, {})),
-    Row("PVH422", lambda: e820((LOW,)), lambda: e820(SANITIZED)),
+    Row(
+        "PVH421",
+        lambda: e820((*SANITIZED[:-1], (HIGH[0], HIGH[1] - 4096, 1))),
+        warning("e820_table[4]", TABLE + 0x54),
+        lambda: e820(SANITIZED),
+    ),
+    Row("PVH421", lambda: e820(SANITIZED[:-1]), warning("e820_table", TABLE), lambda: e820(SANITIZED, {})),
+    Row("PVH422", lambda: e820((LOW,)), error("e820_table", TABLE), lambda: e820(SANITIZED)),
     Row(
         "PVH422",
         lambda: e820((LOW, (HIGH[0], HIGH[1] - (1 << 20), 1))),
+        error("e820_table", TABLE),
         lambda: e820((LOW, (HIGH[0], HIGH[1] - 4096, 1))),
     ),
 )
 
-SLUGS = {
-    "linux-protocol": "PVH501",
-    "multiboot": "PVH502",
-    "not-x86": "PVH503",
-    "elf-flags": "PVH504",
-    "machine-without-pvh": "PVH505",
-    "segment-sizes": "PVH506",
-    "beyond-memory": "PVH507",
-    "segments-overlap": "PVH508",
-    "note-align-zero": "PVH509",
-    "entry-zero": "PVH510",
-    "note-align": "PVH511",
-    "note-not-in-segment": "PVH512",
-    "notes-zeroed": "PVH513",
-    "no-note": "PVH514",
-    "decoy-note": "PVH515",
-    "owner-not-xen": "PVH516",
-    "note-misplaced": "PVH517",
-    "note-size": "PVH518",
-    "note-scan-lost": "PVH519",
-    "entry-outside": "PVH520",
-    "entry-zeros": "PVH521",
-    "without-pae": "PVH522",
-    "append-too-long": "PVH523",
-}
+SLUGS = (
+    ("linux-protocol", "PVH501", error("kernel.path")),
+    ("multiboot", "PVH502", error("kernel.path")),
+    ("not-x86", "PVH503", error("kernel.path")),
+    ("elf-flags", "PVH504", error("kernel.path")),
+    ("machine-without-pvh", "PVH505", error("machine.machine")),
+    ("segment-sizes", "PVH506", error("kernel.segments")),
+    ("beyond-memory", "PVH507", error("kernel.segments")),
+    ("segments-overlap", "PVH508", error("kernel.segments")),
+    ("note-align-zero", "PVH509", error("kernel.notes")),
+    ("entry-zero", "PVH510", error("kernel.notes")),
+    ("note-align", "PVH511", error("kernel.notes")),
+    ("note-not-in-segment", "PVH512", error("kernel.notes")),
+    ("notes-zeroed", "PVH513", error("kernel.notes")),
+    ("no-note", "PVH514", error("kernel.notes")),
+    ("decoy-note", "PVH515", warning("kernel.notes")),
+    ("owner-not-xen", "PVH516", warning("kernel.notes")),
+    ("note-misplaced", "PVH517", warning("kernel.notes")),
+    ("note-size", "PVH518", warning("kernel.notes")),
+    ("note-scan-lost", "PVH519", error("kernel.notes")),
+    ("note-scan-lost", "PVH519", warning("kernel.notes")),
+    ("entry-outside", "PVH520", error("kernel.entry")),
+    ("entry-zeros", "PVH521", warning("kernel.entry")),
+    ("without-pae", "PVH522", warning("kernel.entry")),
+    ("append-too-long", "PVH523", error("machine.append")),
+    ("append-too-long", "PVH523", warning("machine.append")),
+)
 
 
-def _of_slug(slug: str, code: str) -> Row:
-    return Row(code, lambda: verdict(slug), lambda: verdict("something-else"))
+def _of_slug(slug: str, code: str, findings: Expected) -> Row:
+    severity = "fatal" if findings[0][0] == ERROR else "warning"
+    return Row(code, lambda: verdict(slug, severity), findings, lambda: verdict("something-else", severity))
 
 
-IMAGE = tuple(_of_slug(slug, code) for slug, code in SLUGS.items())
+IMAGE = tuple(_of_slug(*row) for row in SLUGS)
 
 PROTOCOL = (
-    Row("PVH601", lambda: entry(symbols=RFC), lambda: entry(symbols=RFC, **blob())),
-    Row("PVH601", lambda: e820(SANITIZED, RFC), lambda: e820(SANITIZED)),
-    Row("PVH601", lambda: entry(None, symbols=RFC), lambda: entry(symbols=RFC, **blob(table=MAP))),
-    Row("PVH601", lambda: prepare(symbols=RFC), lambda: prepare(symbols=RFC, magic=0)),
-    Row("PVH602", lambda: entry(**blob()), lambda: entry(symbols=RFC, **blob())),
-    Row("PVH603", lambda: entry(image=FREEBSD), lambda: entry(image=FREEBSD, machine=MACHINE._replace(accel=None))),
+    Row(
+        "PVH601",
+        lambda: entry(symbols=RFC),
+        error("start_info.memmap_entries", START_INFO + 0x30),
+        lambda: entry(symbols=RFC, **blob()),
+    ),
+    Row("PVH601", lambda: e820(SANITIZED, RFC), error("e820_table", TABLE), lambda: e820(SANITIZED)),
+    Row(
+        "PVH601",
+        lambda: bootparams({}, RFC),
+        error("pvh_start_info.memmap_entries", COPY + 0x30),
+        bootparams,
+    ),
+    Row(
+        "PVH601",
+        lambda: cases.kernel({}, RFC),
+        error("kernel_boot_params.e820_entries", KERNEL_PARAMS + 0x1E8),
+        lambda: cases.kernel({}),
+    ),
+    Row(
+        "PVH601",
+        lambda: entry(None, symbols=RFC),
+        error("start_info.version", START_INFO + 0x4),
+        lambda: entry(symbols=RFC, **blob(table=MAP)),
+    ),
+    Row(
+        "PVH601",
+        lambda: prepare(symbols=RFC),
+        error("pvh_start_info.memmap_entries", COPY + 0x30),
+        lambda: prepare(symbols=RFC, magic=0),
+    ),
+    Row("PVH602", lambda: entry(**blob()), error("modules[1].cmdline", NAME), lambda: entry(symbols=RFC, **blob())),
+    Row("PVH602", lambda: entry(**blob(), **OTHER_GUEST), warning("modules[1].cmdline", NAME), entry),
+    Row(
+        "PVH603",
+        lambda: entry(image=FREEBSD),
+        warning("kernel.notes"),
+        lambda: entry(image=FREEBSD, machine=MACHINE._replace(accel=None)),
+    ),
 )
 
 
-def overrun(count: int) -> dict[str, Any]:
-    return {"table": many(count), "memmap_paddr": 0x20000, "registers": {"rsp": 0x310D320 + 4096 + 200}}
-
-
-def no_lme(efer: int) -> dict[str, Any]:
-    """Return a death after paging was enabled, as under TCG on a CPU without long mode, with this EFER."""
-    return {"reached": "entry", "code": "6a10", "cpu": {"cr0": 0x80000011, "cr4": 0x20, "efer": efer, "cr2": 0x10008A0}}
-
-
-def refused(value: int) -> dict[str, Any]:
-    """Return a death at the wrmsr that writes this value to EFER, as under KVM."""
-    return {"reached": "entry", "code": "0f30", "cpu": {"cr0": 0x11, "efer": 0, "rcx": 0xC0000080, "rax": value}}
-
-
-ENDS = (
-    Row("PVH900", died, waiting),
-    Row("PVH901", lambda: died(magic=0), lambda: died(magic=0, code="90")),
-    Row("PVH901", lambda: died(table=None, symbols={}), lambda: died(table=None, reached="kernel")),
-    Row(
-        "PVH902",
-        lambda: died(code="8b00", memmap_paddr=GIB, cpu={"cr2": DIRECT_MAP + GIB}),
-        lambda: died(code="0f0b", memmap_paddr=GIB, cpu={"cr2": DIRECT_MAP + GIB}),
-    ),
-    Row(
-        "PVH902",
-        lambda: died(code="8b00", image=LINUX_32, memmap_paddr=0x1801000, cpu={"cr2": 0xC1801000}),
-        lambda: died(code="8b00", image=LINUX_32, memmap_paddr=0x1801000, cpu={"cr2": 0}),
-    ),
-    Row("PVH903", lambda: died(symbols=RFC), lambda: died(symbols=RFC, machine=ON_KVM)),
-    Row("PVH904", lambda: died(code="c3", **overrun(200)), lambda: died(code="c3", **overrun(168))),
-    Row("PVH905", lambda: died(how="kvm-internal-error", code="cc"), lambda: died(code="cc")),
-    Row("PVH906", lambda: died(how="qemu-signal", message="SIGFPE"), died),
-    Row("PVH907", lambda: died(reached=None), lambda: died(reached="entry")),
-    Row(
-        "PVH908",
-        lambda: died(reached="entry", cpu={"rsp": 0x7B30}),
-        lambda: died(reached="entry", cpu={"rsp": 0x310E000}),
-    ),
-    Row(
-        "PVH909",
-        lambda: died(reached="entry", code="0f22d8", image=verdict("without-pae", "warning").image),
-        lambda: died(reached="entry", code="0f22d8"),
-    ),
-    Row("PVH910", waiting, lambda: prepare(symbols=UPSTREAM)),
-    Row("PVH911", lambda: died(**no_lme(efer=0)), lambda: died(**no_lme(efer=0x100))),
-    Row("PVH911", lambda: died(**no_lme(efer=0)), lambda: died(**no_lme(efer=0), image=I386)),
-    Row("PVH911", lambda: died(**refused(0x100)), lambda: died(**refused(0x800))),
-)
-
-ROWS = (*BOOT_PARAMS, *E820, *IMAGE, *PROTOCOL, *ENDS)
+ROWS = (*BOOT_PARAMS, *E820, *IMAGE, *PROTOCOL)
