@@ -315,7 +315,7 @@ def test_the_death_of_qemu_is_reported_at_once_while_the_guest_is_stopped(at_pre
 def test_the_death_of_gdb_is_reported_at_once_while_it_is_idle(at_prepare: Start) -> None:
     shell = at_prepare()
     os.kill(shell.gdb(), signal.SIGKILL)
-    shell.wait("ended gdb was killed by SIGKILL")
+    shell.wait("ended: gdb was killed by SIGKILL")
     shell.keys("F4")
     text = shell.wait("gdb has exited (hint: press Ctrl-Q and restart pvhdbg)")
 

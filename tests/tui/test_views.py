@@ -86,7 +86,7 @@ def test_data_that_is_no_longer_valid_says_so_and_how_to_see_it() -> None:
 
 
 def test_data_that_is_not_valid_yet_names_its_stage() -> None:
-    assert "boot_params  -  not valid before stage bootparams" in text(at("prepare", "boot_params"))
+    assert "pvh_bootparams  -  not valid before stage bootparams" in text(at("prepare", "boot_params"))
 
 
 def test_boot_params_are_those_of_pvh_and_later_the_kernels_copy() -> None:

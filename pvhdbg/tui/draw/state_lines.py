@@ -83,8 +83,9 @@ def _run(screen: Screen) -> tuple[str, ...]:
         return (f"{sign} {run.kind} {max(int(screen.clock - run.since), 0)} s",)
     if run.kind == state.DEAD:
         return (f"{sign} died: {how}", f"{sign} died: {where or how}")
-    long = " ".join(filter(None, (sign, run.kind, where)))
-    return long, long, f"{sign} {run.kind}"
+    short = f"{sign} {run.kind}"
+    long = f"{short}: {where}" if where else short
+    return long, long, short
 
 
 def _mode(screen: Screen) -> tuple[str, ...]:

@@ -56,7 +56,7 @@ def heading(screen: Screen, capture: Capture) -> str:
     if handover is None or handover.memory_map is None:
         return "memory map"
     when = "" if handover is capture else f", as captured at {handover.stage}"
-    return f"memory map, {handover.memory_map.protocol}{when}: {_summary(ById(handover.memory_map.entries))}"
+    return f"memory map ({handover.memory_map.protocol}){when}: {_summary(ById(handover.memory_map.entries))}"
 
 
 @lru_cache(16)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pvhdbg.tui.screen import state
 from pvhdbg.views.rows import text
 
 if TYPE_CHECKING:
@@ -22,5 +23,7 @@ def heading(screen: Screen) -> str:
     return f"serial console, {position}"
 
 
-def empty(_screen: Screen) -> str:
+def empty(screen: Screen) -> str:
+    if screen.run.kind == state.RECORDING:
+        return "a recording does not contain the serial output"
     return "the guest has written nothing yet"

@@ -29,7 +29,7 @@ def test_the_first_screen_of_every_recording_fills_the_terminal(name: str, size:
 
 @pytest.mark.parametrize("size", SIZES)
 def test_number_keys_choose_views_in_a_pane_and_with_alt_at_the_prompt(size: tuple[int, int]) -> None:
-    heads = ("pvh_start_info at", "hvm_modlist_entry[1]", "memory map, memmap", "struct boot_params", "findings")
+    heads = ("pvh_start_info at", "hvm_modlist_entry[1]", "memory map (memmap)", "struct boot_params", "findings")
     others = ("code", "0x305a1f0 physical", "long64", "serial console")
     with show(size) as tui:
         for number, words in enumerate((*heads, *others), start=1):
@@ -150,7 +150,7 @@ def test_enter_on_the_addresses_of_the_module_list_and_the_map_opens_their_views
         tui.keys("/", "modlist_paddr", "Enter", "Enter")
         tui.wait("struct hvm_modlist_entry[1]")
         tui.keys("Backspace", "/", "memmap_paddr", "Enter", "Enter")
-        tui.wait("memory map, memmap")
+        tui.wait("memory map (memmap)")
 
 
 def test_search_goes_to_the_next_match_wraps_around_and_reports_no_match() -> None:

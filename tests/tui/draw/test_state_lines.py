@@ -48,6 +48,7 @@ def test_missing_symbols_are_shown_longer_than_loaded_ones() -> None:
         (Run(state.RUNNING, since=99.0), "▶ running 0 s"),
         (Run(state.DEAD, how="triple-fault", rip=0x10, symbol="bad+0x2"), "✖ died: triple-fault"),
         (Run(state.ENDED), "□ ended"),
+        (Run(state.ENDED, "gdb exited with status 1"), "□ ended: gdb exited with status 1"),
         (Run(state.RECORDING), "◌ recording"),
     ],
 )
