@@ -36,7 +36,7 @@ _PALETTE = {
 
 
 class Look(NamedTuple):
-    """How a run of text is drawn."""
+    """The style of a piece of text."""
 
     color: str = _FOREGROUND
     bold: bool = False
@@ -50,11 +50,11 @@ def main() -> None:
 
 
 def screen() -> Screen:
-    """Return the screen of a recorded boot of Debian's 6.1 at the stage prepare, the focus on a pointer."""
+    """Return the screen of a recorded boot of Debian's 6.1 at the stage prepare, with the focus on a pointer."""
     document = load(RECORDINGS_DIR / "linux-6.1-microvm-initrd.json")
     index = [stop.stage for stop in document.stops].index("prepare")
     shown = screens.at("prepare", of=document, findings=run.check_stop(document, index), focus=VIEW)
-    shown = shown._replace(title=Title("vmlinux", "microvm tcg 512M"), ours=True)
+    shown = shown._replace(title=Title("vmlinux", "microvm tcg 512M"), is_own_machine=True)
     return shown.at(next(index for index, row in enumerate(rows(shown)) if row.name == SELECTED))
 
 
@@ -96,7 +96,7 @@ def _run(style: Look, text: str, column: int, number: int) -> str:
 
 
 def look(style: str) -> Look:
-    """Return how the classes of a fragment are drawn together."""
+    """Return the style that the classes of a fragment add up to."""
     words = " ".join(COLORS.get(name.removeprefix("class:"), "") for name in style.split()).split()
     return reduce(_with_word, words, Look())
 

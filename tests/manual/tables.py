@@ -1,4 +1,4 @@
-"""The tables of the manual, made from the tables that the program uses: `make manual` writes them into the pages."""
+"""Generate the tables of the manual from the tables in the program. `make manual` writes them into the pages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 SHARED_GROUPS = ("boot options", "machine options", "tools")
-SHELL_SESSION = "open the screen; without KERNEL, on the teaching guest"
+SHELL_SESSION = "open the full-screen interface; without KERNEL, boot the teaching guest"
 
 _GENERATED = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -29,7 +29,7 @@ def main() -> None:
 
 
 def with_tables(page: str) -> str:
-    """Return a page with its tables made again."""
+    """Return a page with its tables generated again."""
     return _GENERATED.sub(lambda part: f"{part[1]}{TABLES[part[2]]()}{part[3]}", page)
 
 
@@ -60,13 +60,13 @@ def _positional(action: argparse.Action) -> str:
 
 
 def options() -> str:
-    """Return the options of every command that boots, group by group."""
+    """Return the options of the commands that boot a kernel, group by group."""
     shared = [action for group in _groups("dump", shared=True) for action in group._group_actions]
     return table(("option", "what it does"), [_option(action) for action in shared if action.option_strings])
 
 
 def own_options() -> str:
-    """Return the options that a command has for itself."""
+    """Return the options that only some commands have."""
     rows = [
         (f"`{name}`", *_option(action))
         for name in SHELL
@@ -88,12 +88,12 @@ def _option(action: argparse.Action) -> tuple[str, str]:
     return f"`{names}`", str(action.help)
 
 
-def questions() -> str:
+def pvh_commands() -> str:
     rows = [
         (f"`{command.name} {command.usage}`".replace(" `", "`"), _first_line(command.help))
         for command in COMMANDS.values()
     ]
-    return table(("question", "what it answers"), rows)
+    return table(("command", "what it does"), rows)
 
 
 def _first_line(text: str) -> str:
@@ -122,7 +122,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "commands": commands,
     "options": options,
     "own_options": own_options,
-    "questions": questions,
+    "pvh_commands": pvh_commands,
     "keys": keys,
     "views": views,
     "rules": rule_table,

@@ -1,4 +1,4 @@
-"""The manual says what the program does, and names everything that a user can type."""
+"""The manual describes what the program does, and names everything that a user can type."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ LONGEST_README = 160
 
 
 @pytest.mark.parametrize("name", MANUAL)
-def test_the_tables_of_a_page_are_fresh(name: str) -> None:
+def test_the_tables_of_a_page_are_up_to_date(name: str) -> None:
     assert tables.with_tables(MANUAL[name]) == MANUAL[name], "run `make manual`"
 
 
@@ -89,7 +89,7 @@ def test_every_key_of_the_json_is_in_the_manual() -> None:
 
 
 def _keys(value: Any, skipped: tuple[str, ...]) -> Iterator[str]:  # noqa: ANN401 - JSON
-    """Yield every key, but none below the skipped ones."""
+    """Yield every key, except the keys below `skipped`."""
     for item in value if isinstance(value, list) else [value]:
         for key, inner in item.items() if isinstance(item, dict) else ():
             yield key

@@ -10,14 +10,16 @@ from pvhdbg.boot.record.document import DEAD, DONE, TIMED_OUT
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.address import location_suffix
 from pvhdbg.boot.stop.stop import Stop
-from pvhdbg.checks.run import RunFindings, check_run
+from pvhdbg.checks.finding import ERROR
+from pvhdbg.checks.rules import ON_FAILURE
+from pvhdbg.checks.run import RunFindings, check_run, rules
 from pvhdbg.views.report import findings_text, stop_text
 from pvhdbg.views.rows import text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from pvhdbg.boot.record.document import Document, MachineFacts, Outcome, Rewrite
+    from pvhdbg.boot.record.document import Death, Document, MachineFacts, Outcome, Rewrite
     from pvhdbg.checks.finding import Finding
     from pvhdbg.image.facts import ImageFacts
 
@@ -32,7 +34,7 @@ def document(run: Document) -> str:
     blocks = [list(header(run))]
     for index, capture in enumerate(run.stops):
         blocks.append(_stop(Stop(capture, run.stops[:index], run.kernel), findings_of_stops[index]))
-    blocks += [findings_text.lines(ending), [_with_count(outcome(run.outcome), checked)]]
+    blocks += [findings_text.lines(ending), [_with_count(outcome(run.outcome, checked), checked)]]
     return _joined(blocks)
 
 
@@ -48,7 +50,7 @@ def report(run: Document) -> str:
         else:
             blocks.append([f"{', '.join(capture.stage for capture, _ in group)}: no new findings"])
     hint = ["  `pvhdbg explain CODE` explains a finding and its fix"] if checked.all else []
-    blocks += [findings_text.lines(ending), [_with_count(outcome(run.outcome), checked), *hint]]
+    blocks += [findings_text.lines(ending), [_with_count(outcome(run.outcome, checked), checked), *hint]]
     return _joined(blocks)
 
 
@@ -121,14 +123,26 @@ def _bytes(data: bytes) -> str:
     return data[:BYTES_SHOWN].hex(" ") + ("…" if len(data) > BYTES_SHOWN else "")
 
 
-def outcome(end: Outcome) -> str:
-    """Return one line that describes how the run ended."""
+def outcome(end: Outcome, checked: RunFindings | None = None) -> str:
+    """Return one line that describes how the run ended. `checked` has the findings, if they are known."""
     if end.ended == DONE:
         return f"done: reached {printable(end.reached)}" if end.reached else "done: no stage reached"
     last = f"last stage reached: {printable(end.reached)}" if end.reached else "no stage reached"
     if end.ended == DEAD and end.died:
-        return f"died: {end.died.describe(location_suffix(end.died.rip, end.died.symbol))}; {last}"
+        return f"died: {death(end.died, checked)}; {last}"
     if end.ended == TIMED_OUT and end.waited_for:
         where = location_suffix(end.rip, end.symbol, ", rip ")
         return f"timed out waiting for stage {printable(end.waited_for)}{where}; {last}"
     return f"{printable(end.ended)}; {last}"
+
+
+def death(died: Death, checked: RunFindings | None) -> str:
+    """Describe how the guest died. If a finding names the cause, the guest did not request the reset itself."""
+    location = location_suffix(died.rip, died.symbol)
+    is_explained = checked is not None and any(_is_cause(finding) for finding in checked.all)
+    return f"triple fault{location}" if died.is_triple_fault and is_explained else died.describe(location)
+
+
+def _is_cause(finding: Finding) -> bool:
+    rule = rules()[finding.code]
+    return finding.severity == ERROR and rule.cause and rule.when == ON_FAILURE
