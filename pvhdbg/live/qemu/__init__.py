@@ -1,8 +1,9 @@
 """QEMU as a child process.
 
-options   QEMU's options, and the command line made from them
-process   the QEMU process: start it, kill it, report its exit
-qmp       send a command to QEMU's monitor
-serial    the guest's serial console
-firmware  which firmware boots a microvm
+options         QEMU's options, and the command line made from them
+process         the QEMU process: start it, kill it, report its exit
+qmp             send a command to QEMU's monitor
+serial          the guest's serial console
+firmware        which firmware boots a microvm
+working_folder  where QEMU runs, so that no file next to the kernel replaces its firmware
 """

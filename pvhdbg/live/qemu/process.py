@@ -7,6 +7,7 @@ import subprocess
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
+from pvhdbg.live.qemu import working_folder
 from pvhdbg.live.qemu.options import Channels, QemuOptions, command_line
 from pvhdbg.live.qemu.serial import Serial
 from pvhdbg.live.system import exit_report
@@ -34,13 +35,14 @@ class Qemu:
             on_failure.callback(ours.close)
             with theirs, _listening(self.gdb_path) as gdb, _listening(self._qmp_path) as qmp:
                 channels = Channels(gdb.fileno(), qmp.fileno(), theirs.fileno())
-                self.argv = command_line(options, channels)
-                self._process = self._start(channels, group)
+                cwd = working_folder.choose(options, folder)
+                self.argv = command_line(working_folder.with_absolute_paths(options) if cwd else options, channels)
+                self._process = self._start(channels, group, cwd)
                 on_failure.callback(self._process.kill)
             self.serial = Serial(ours)
             on_failure.pop_all()
 
-    def _start(self, channels: Channels, group: int) -> subprocess.Popen[bytes]:
+    def _start(self, channels: Channels, group: int, cwd: Path | None) -> subprocess.Popen[bytes]:
         writing, starting = (
             os_errors_as_machine_errors(f"can't write {self._stderr}"),
             os_errors_as_machine_errors(f"can't start {self.options.binary}", QEMU.hint(self.options.binary)),
@@ -51,6 +53,7 @@ class Qemu:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,
+                cwd=cwd,
                 pass_fds=channels,
                 process_group=group,
             )
