@@ -7,7 +7,8 @@ stage_topics      the stages
 rule_topics       the rules
 recording_topics  protocols, and the JSON keys of a recording
 term_topics       the terms of the glossary
-glossary          the texts about terms that the other explanations use
+glossary          the texts about terms that the other explanations use; cpu_terms is a part of it
+term              the type of a term
 offsets           a structure and an offset, such as `hdr+0x10`
 explain_text      explanations as text
 """

@@ -12,7 +12,7 @@ from pvhdbg.views.explain.topics import Explanation, Topic
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pvhdbg.views.explain.glossary import Term
+    from pvhdbg.views.explain.term import Term
 
 TERMS = "terms"
 _TOO_GENERAL = ("PVH", "guest", "handover", "loader", "question", "rule", "stage", "stop", "verdict")
