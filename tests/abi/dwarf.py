@@ -33,7 +33,7 @@ class Dwarf(NamedTuple):
 
 
 def read(vmlinux: Path, structs: list[str], enums: list[str]) -> Dwarf:
-    """Ask gdb for structures and enums. The result omits those that the kernel does not have."""
+    """Ask gdb for structures and enums. The result omits names that the kernel does not have."""
     environment = os.environ | {"REQUEST": json.dumps({"structs": structs, "enums": enums})}
     command = ["gdb", "-nx", "-batch", "-x", str(IN_GDB), str(vmlinux)]
     done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120, env=environment)

@@ -27,7 +27,7 @@ def ctype(of: gdb.Type | None) -> str:
 
 
 def unsigned(of: gdb.Type) -> bool:
-    """Say whether a type is an unsigned integer or an enum (none of these enums has negative values)."""
+    """Return whether a type is an unsigned integer or an enum. None of the enums here has negative values."""
     return of.code == gdb.TYPE_CODE_ENUM or (of.code == gdb.TYPE_CODE_INT and "unsigned" in str(of))
 
 
@@ -47,7 +47,7 @@ def enum(name: str) -> dict[str, int]:
 
 
 def known(names: list[str], look_up: Callable[[str], T]) -> dict[str, T]:
-    """Look up these names. The result omits those that the kernel does not have."""
+    """Look up these names. The result omits names that the kernel does not have."""
     results = {}
     for name in names:
         try:

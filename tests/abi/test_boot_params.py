@@ -9,7 +9,7 @@ from pvhdbg.abi.setup_header import BOOT_FLAG, HDR, HDRS, LOADERS, LOADFLAGS, PR
 
 
 def zero_page(**contents: bytes) -> BootParams:
-    """Return a zero page with these bytes in it: each keyword is `at_OFFSET`, in hex."""
+    """Return a zero page that contains the given bytes. Each keyword is `at_OFFSET`, with the offset in hex."""
     raw = bytearray(BootParams.SIZE)
     for keyword, data in contents.items():
         offset = int(keyword.removeprefix("at_"), 16)
@@ -93,7 +93,7 @@ def test_the_header_of_debians_bzimages_matches_the_table(debian_vmlinuz: Path) 
     assert header.at + SetupHeader.SIZE <= 0x202 + (header.jump >> 8)
 
 
-def test_debians_bzimages_have_the_flags_of_64_bit_kernels_loaded_high(debian_vmlinuz: Path) -> None:
+def test_debians_bzimages_have_the_flags_of_a_64_bit_kernel_that_is_loaded_high(debian_vmlinuz: Path) -> None:
     header = SetupHeader(debian_vmlinuz.read_bytes()[HDR : HDR + SetupHeader.SIZE])
 
     assert "LOADED_HIGH" == LOADFLAGS.text(header.loadflags)

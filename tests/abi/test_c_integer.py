@@ -30,7 +30,7 @@ def test_other_text_is_not_a_constant(text: str) -> None:
     assert parse(text) is None
 
 
-def test_a_constant_with_very_many_digits_is_still_a_large_number() -> None:
+def test_a_constant_with_too_many_digits_is_still_a_large_number() -> None:
     assert (parse("9" * 10_000) or 0) > 1 << 64
 
 

@@ -21,7 +21,7 @@ PE, PE_PG, PSE, PAE = 0x11, 0x80000011, 0x10, 0x20
 LME, LMA = 0x100, 0x500
 CODE16, CODE32_TCG, CODE32_KVM, CODE64 = 0x9B00, 0xCF9B00, 0xC09B00, 0xAF9B00
 
-# The registers as QEMU reports them, and the mode; None: not reported.
+# The registers as QEMU reports them, and the mode. None means that a register is not reported.
 MODES: dict[str, tuple[dict[str, int | None], str]] = {
     "at reset": ({"rip": 0xFFF0, "cr0": 0x60000010, "cr4": 0, "efer": 0, "cs.flags": CODE16}, "real16"),
     "real mode, only CR0 known": ({"cr0": 0x60000010}, "real16"),
@@ -73,7 +73,7 @@ def test_the_cases_cover_every_cpu_mode() -> None:
     assert set(CPU_MODES) == {mode for _, mode in MODES.values()}
 
 
-def test_every_register_is_listed_once_and_those_of_the_monitor_last() -> None:
+def test_every_register_is_listed_once_and_the_monitors_registers_come_last() -> None:
     assert len(set(REGISTERS)) == len(REGISTERS)
     assert REGISTERS[-len(MONITOR_REGISTERS) :] == MONITOR_REGISTERS
 
@@ -84,7 +84,7 @@ def test_every_segment_has_a_selector_base_limit_and_flags() -> None:
     assert set() == expected - set(REGISTERS)
 
 
-def test_common_values_are_shown_as_the_names_of_their_bits() -> None:
+def test_common_values_are_shown_as_bit_names() -> None:
     assert "PE | ET | PG" == CR0.text(0x80000011)
     assert "PSE | PAE | PGE" == CR4.text(0xB0)
     assert "LME | LMA" == EFER.text(0x500)
@@ -92,7 +92,7 @@ def test_common_values_are_shown_as_the_names_of_their_bits() -> None:
 
 
 @pytest.mark.parametrize("bits", [CR0, CR4, EFER, EFLAGS])
-def test_every_name_is_of_a_single_bit_and_has_a_meaning(bits: Bits) -> None:
+def test_every_named_mask_is_a_single_bit_and_has_a_meaning(bits: Bits) -> None:
     assert [] == [mask for mask, bit in bits.names.items() if mask.bit_count() != 1 or not bit.meaning]
 
 
@@ -105,7 +105,7 @@ def test_the_kind_of_a_segment_follows_from_its_flags_under_tcg_and_kvm() -> Non
     ]
 
 
-# QEMU 7.2 at the PVH entry. Under TCG the flags include bits 19 to 16 of the limit.
+# QEMU 7.2 at the PVH entry. Under TCG the flags include bits 16 to 19 of the limit.
 AT_ENTRY = {
     "cr0": 0x11,
     "cr4": 0,

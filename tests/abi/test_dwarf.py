@@ -1,4 +1,4 @@
-"""The tables against the debug information of both Debian kernels, field by field."""
+"""The tables agree with the debug information of both Debian kernels, field by field."""
 
 from pathlib import Path
 
@@ -14,14 +14,14 @@ from tests.abi import dwarf
 # Members of the kernel's structure that a table omits, and why.
 OMITTED = {"e820_table": ({"entries"}, "nr_entries of them, decoded one by one as boot_e820_entry")}
 
-# Types that only the kernel's enum has or only our table, and why.
+# Types that only the kernel's enum or only our table has, and why.
 KERNEL_ONLY = {128: "E820_TYPE_RESERVED_KERN, internal to the kernel, removed in 7.3; no VMM passes it"}
 ACPI_ONLY = {6: "AddressRangeDisabled; Linux has no name for it"}
 
 
 @pytest.fixture(scope="module")
 def kernel(debian_vmlinux: Path) -> dwarf.Dwarf:
-    """What one kernel's debug information says of all we have tables of."""
+    """What one kernel's debug information contains about every structure and enum that has a table."""
     return dwarf.read(
         debian_vmlinux,
         [*STRUCTS, "e820_entry"],
@@ -30,7 +30,7 @@ def kernel(debian_vmlinux: Path) -> dwarf.Dwarf:
 
 
 def table(of: type[Struct]) -> list[dwarf.Member]:
-    """Return our table in the form of gdb's answer."""
+    """Return our table in the same form as gdb's answer."""
     return [dwarf.Member(field.name, field.offset, field.size, field.ctype) for field in of.FIELDS]
 
 
@@ -52,7 +52,7 @@ def test_the_members_that_a_table_omits_exist_in_the_kernels_structure(kernel: d
         assert omitted <= {member.name for member in kernel.structs[name].members}
 
 
-def test_entries_of_the_kernels_e820_table_have_the_layout_of_those_in_boot_params(kernel: dwarf.Dwarf) -> None:
+def test_entries_of_the_kernels_e820_table_have_the_layout_of_entries_in_boot_params(kernel: dwarf.Dwarf) -> None:
     assert kernel.structs["e820_entry"].members == table(BootE820Entry)
 
 

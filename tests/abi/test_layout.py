@@ -33,7 +33,7 @@ def test_a_table_with_an_overlap_fails_to_import() -> None:
         make(6, a=u32(0, "first"), b=u32(2, "second"))
 
 
-def test_a_table_whose_size_differs_from_the_stated_one_fails_to_import() -> None:
+def test_a_table_whose_size_differs_from_the_declared_size_fails_to_import() -> None:
     with pytest.raises(TypeError, match="ends at 0x4, but its size is 0x8"):
         make(8, a=u32(0, "first"))
 
@@ -69,7 +69,7 @@ def test_a_record_of_an_older_version_lacks_the_later_fields() -> None:
     assert SIZE_V0 == sum(field.size for field, _ in record.rows())
 
 
-def test_records_are_equal_if_type_bytes_and_address_are() -> None:
+def test_records_are_equal_if_their_type_bytes_and_address_are_equal() -> None:
     assert ModlistEntry(bytes(32), 0x1000) == ModlistEntry(bytes(32), 0x1000)
     assert ModlistEntry(bytes(32), 0x1000) != ModlistEntry(bytes(32), 0x2000)
     assert ModlistEntry(bytes(32)) != StartInfo(bytes(32))
@@ -108,7 +108,7 @@ def test_values_are_formatted_as_their_table_says() -> None:
     assert ("de ad", "0") == (raw_bytes(0, 2, "b").text(b"\xde\xad"), raw_bytes(0, 2, "b").text(bytes(2)))
 
 
-def test_the_tables_import_nothing_beyond_typing() -> None:
+def test_the_tables_import_only_typing() -> None:
     program = (
         "import sys, typing, __future__\n"
         "before = set(sys.modules)\n"
@@ -120,7 +120,7 @@ def test_the_tables_import_nothing_beyond_typing() -> None:
     assert "[]\n" == done.stdout
 
 
-def test_a_row_is_found_by_the_name_of_its_field_only() -> None:
+def test_a_row_is_found_only_by_the_name_of_its_field() -> None:
     assert StartInfo.field("modlist_paddr") is StartInfo.modlist_paddr
     for name in ("SIZE", "raw", "no_such"):
         with pytest.raises(KeyError):

@@ -20,12 +20,12 @@ from pvhdbg.abi.notes import (
 )
 
 READELF = re.compile(r"^  Xen +0x[0-9a-f]+\t(.*?)\t *description data: ([0-9a-f ]*)$", re.MULTILINE)
-# readelf prints these names of other owners for Xen's notes.
+# readelf prints these names for Xen's notes, although they belong to other owners.
 MISLABELLED = {"NT_VERSION (version)": 1, "GO BUILDID": 4}
 
 
 def xen_notes(vmlinux: Path) -> list[tuple[int, bytes]]:
-    """Return number and descriptor of each Xen note, from readelf."""
+    """Return the number and the descriptor of each Xen note, from readelf."""
     listing = subprocess.run(["readelf", "-nW", vmlinux], check=True, capture_output=True, text=True).stdout
     return [(number(name), bytes.fromhex(desc)) for name, desc in READELF.findall(listing)]
 

@@ -56,7 +56,7 @@ def test_a_field_of_a_small_structure_has_the_role_of_the_structure() -> None:
     assert not roles.has_own_role("screen_info", "lfb_base")
 
 
-def test_a_field_that_does_not_serve_the_purpose_of_its_structure_has_its_own_role() -> None:
+def test_a_field_with_another_purpose_than_its_structure_has_its_own_role() -> None:
     assert "e820__memory_setup_default" in roles.role("screen_info", "ext_mem_k").read_by
     assert roles.has_own_role("screen_info", "ext_mem_k")
 

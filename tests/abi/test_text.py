@@ -19,7 +19,7 @@ from pvhdbg.abi.text import escape_non_ascii, escape_unprintable, printable
         ("\udcff", r"\xff"),
     ],
 )
-def test_everything_but_printable_ascii_is_escaped(raw: bytes | str, expected: str) -> None:
+def test_everything_except_printable_ascii_is_escaped(raw: bytes | str, expected: str) -> None:
     assert expected == printable(raw)
 
 
@@ -35,6 +35,6 @@ def test_a_message_keeps_its_backslashes() -> None:
     assert r"a\b \x1b[31m" == escape_unprintable("a\\b \x1b[31m")
 
 
-def test_a_message_of_gdb_can_be_in_any_script_and_a_finding_only_in_ascii() -> None:
+def test_a_message_from_gdb_may_use_any_script_but_a_finding_only_ascii() -> None:
     assert r"\u{2018}x\u{2019} \u{202e}" == escape_non_ascii("\u2018x\u2019 \u202e")
     assert "\u2018x\u2019 \\u{202e}" == escape_unprintable("\u2018x\u2019 \u202e")
