@@ -17,7 +17,7 @@ Boot = Callable[..., OwnMachine]
 
 @pytest.fixture
 def boot() -> Iterator[Boot]:
-    """Start a machine at its reset vector. The kernel is the teaching guest; `options` are those of QemuOptions."""
+    """Start a machine at its reset vector. It boots the teaching guest by default. `options` are for QemuOptions."""
     with ExitStack() as stack:
 
         def start(kernel: Path = guest.ELF, gdb: GdbOptions | None = None, **options: object) -> OwnMachine:

@@ -18,7 +18,7 @@ def report(word: str) -> None:
 
 
 def drive() -> None:
-    """Start, stop at the entry, and run on until killed."""
+    """Boot the guest, stop at its entry, and let it run until this process is killed."""
     with exit_on_signals(), OwnMachine() as machine:
         report(str(machine.folder))
         machine.boot(QemuOptions(str(guest.ELF)))

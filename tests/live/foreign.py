@@ -9,7 +9,7 @@ from pvhdbg.live.qemu import qmp
 
 
 class Foreign:
-    """A QEMU with its gdb stub and its QMP on sockets."""
+    """A QEMU whose gdb stub and QMP listen on sockets."""
 
     def __init__(self, folder: Path, *args: str, stub: str | None = None) -> None:
         self.stub, self._qmp = folder / "stub", folder / "qmp"

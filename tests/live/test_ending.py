@@ -16,10 +16,10 @@ from pvhdbg.live.system.watcher import Watcher
 from pvhdbg.target.mi import console_command
 from tests.paths import ROOT
 
-# PVHDBG_ENDINGS=30 tests thoroughly; a few in every run are enough to notice a regression.
+# PVHDBG_ENDINGS=30 tests thoroughly. The few of a normal run are enough to detect a regression.
 ENDINGS = int(os.environ.get("PVHDBG_ENDINGS", "3"))
 STATUS = {signal.SIGKILL: -9, signal.SIGTERM: 143, signal.SIGHUP: 129, signal.SIGINT: 130}
-# From before the first child to long after the guest runs.
+# From before the first child process starts to long after the guest has started to run.
 LATEST = 0.4
 
 
@@ -136,7 +136,7 @@ def test_the_watcher_restores_the_terminal(tmp_path: Path) -> None:
     os.close(terminal)
 
 
-def test_the_watcher_leaves_a_terminal_alone_that_it_was_told_to_forget(tmp_path: Path) -> None:
+def test_the_watcher_does_not_touch_a_forgotten_terminal(tmp_path: Path) -> None:
     controller, terminal = os.openpty()
     tty = os.ttyname(terminal)
     watcher = Watcher(tmp_path / "folder")
@@ -170,7 +170,7 @@ def test_a_program_that_gdb_started_ends_with_it(runtime: Path) -> None:
 
 
 def _of_group(group: int) -> list[str]:
-    """Return the command lines of the processes in a group; a zombie has none."""
+    """Return the command lines of the processes in a group. Zombies have no command line."""
     members = (process for process in Path("/proc").glob("[0-9]*") if _group(int(process.name)) == group)
     return list(filter(None, map(_command, members)))
 

@@ -49,7 +49,7 @@ def test_a_fifth_breakpoint_is_an_error_and_the_machine_still_runs(machine: OwnM
     assert Halt(HIT, entry) == machine.runner.run_to([entry], 30)
 
 
-def test_a_fifth_breakpoint_of_the_users_does_not_block_the_prompt(machine: OwnMachine) -> None:
+def test_a_fifth_breakpoint_set_by_the_user_does_not_block_the_prompt(machine: OwnMachine) -> None:
     for address in (0x10, 0x20, 0x30, 0x40, 0x50):
         console.run(machine.gdb, f"hbreak *{address:#x}", lambda: None)
     with suppress(MiError):  # gdb reports the error at once, or after it has reported that the guest runs
@@ -65,7 +65,7 @@ def test_a_guest_that_does_not_reach_the_address_is_stopped_after_the_timeout(ma
     assert (TIMEOUT, machine.target.register("rip")) == (halt.kind, halt.rip)
 
 
-def test_an_invalid_instruction_is_a_death_and_stays_one(machine: OwnMachine, entry: int) -> None:
+def test_an_invalid_instruction_is_a_death_and_the_guest_stays_dead(machine: OwnMachine, entry: int) -> None:
     machine.runner.run_to([entry], 30)
     machine.target.write_phys(entry, b"\xcc" * 8)
     halt = machine.runner.run_to([NOWHERE], 10)

@@ -86,14 +86,14 @@ def test_ctrl_c_stops_the_guest_and_raises_keyboardinterrupt(teaching: OwnMachin
     assert ask(teaching, "info breakpoints").startswith("No breakpoints")
 
 
-def test_a_breakpoint_of_the_users_that_is_hit_first_is_named(teaching: OwnMachine) -> None:
+def test_a_breakpoint_set_by_the_user_is_named_if_it_is_hit_first(teaching: OwnMachine) -> None:
     ask(teaching, f"hbreak *{ENTRY:#x}")
     halt = teaching.runner.run_to(prepare(teaching), 30)
 
     assert Halt(ELSEWHERE, ENTRY, message="breakpoint 1") == halt
 
 
-def test_if_gdb_refuses_one_of_several_breakpoints_none_is_left(teaching: OwnMachine) -> None:
+def test_if_gdb_refuses_one_of_several_breakpoints_all_are_deleted(teaching: OwnMachine) -> None:
     ask(teaching, "set remote hardware-breakpoint-limit 1")
     with pytest.raises(MiError, match="exceeds limit"):
         teaching.runner.run_to([ENTRY, NOWHERE], 30)
@@ -103,7 +103,7 @@ def test_if_gdb_refuses_one_of_several_breakpoints_none_is_left(teaching: OwnMac
 
 
 def die(machine: OwnMachine, vmlinux: Path) -> Halt:
-    """Kill Linux: with a wrong magic in start_info, it runs into its own BUG()."""
+    """Make Linux die: with a wrong magic in start_info, it executes BUG()."""
     entry = open_kernel(str(vmlinux), machine.folder).facts.entry
     assert entry is not None
     machine.runner.run_to([entry], 30)
@@ -111,7 +111,7 @@ def die(machine: OwnMachine, vmlinux: Path) -> Halt:
     return machine.runner.run_to([NOWHERE], 30)
 
 
-def test_a_triple_fault_is_a_death_and_stays_one(boot: Boot, vmlinux_61: Path) -> None:
+def test_a_triple_fault_is_a_death_and_the_guest_stays_dead(boot: Boot, vmlinux_61: Path) -> None:
     machine = boot(vmlinux_61)
     halt = die(machine, vmlinux_61)
     assert halt.rip is not None
@@ -162,7 +162,7 @@ def test_a_qemu_that_exits_after_sigterm_is_a_death(teaching: OwnMachine) -> Non
     assert halt.message.startswith("QEMU exited with status 0: terminating on signal 15")
 
 
-def test_a_killed_gdb_is_an_error_of_one_line(teaching: OwnMachine) -> None:
+def test_a_killed_gdb_is_a_one_line_error(teaching: OwnMachine) -> None:
     os.kill(teaching.gdb.process.pid, signal.SIGKILL)
 
     with pytest.raises(NotConnected, match=r"^gdb was killed by SIGKILL$"):

@@ -98,7 +98,7 @@ def at_prepare(boot: Boot) -> tuple[OwnMachine, int]:
     return machine, prepare
 
 
-def test_registers_are_the_boot_cpus_whichever_thread_and_frame_are_selected(
+def test_registers_are_the_boot_cpus_no_matter_which_thread_and_frame_are_selected(
     at_prepare: tuple[OwnMachine, int],
 ) -> None:
     machine, prepare = at_prepare

@@ -119,7 +119,7 @@ class RunningTui:
 
     @property
     def lines(self) -> list[str]:
-        """The lines on the screen; after `end`, the last ones before it."""
+        """The lines on the screen or, after `end`, the last lines before the end."""
         return self._last or self.terminal.lines
 
     @property
@@ -131,10 +131,10 @@ class RunningTui:
         for name in names:
             self._keyboard.send_text(KEYS.get(name, name))
             if name == "Esc":
-                time.sleep(0.1)  # else it would begin an escape sequence
+                time.sleep(0.1)  # otherwise Esc would begin an escape sequence
 
     def resize(self, width: int, height: int) -> None:
-        """Resize the terminal, and do what SIGWINCH does: only the main thread would get it."""
+        """Resize the terminal, and do what SIGWINCH does, because only the main thread would get that signal."""
         self.terminal.resize(width, height)
         assert self.tui.app.loop is not None
         self.tui.app.loop.call_soon_threadsafe(self.tui.app._on_resize)
@@ -180,7 +180,7 @@ def shown(make: Callable[[], Tui], size: tuple[int, int] = (80, 24)) -> Iterator
 
 
 def recorded(name: str = BOOT, **fields: Any) -> Screen:  # noqa: ANN401 - a Screen's fields
-    """Return the first screen of a recording, with these fields replaced."""
+    """Return the first screen of a recording. `fields` replace fields of the Screen."""
     path = RECORDINGS_DIR / f"{name}.json"
     return recording_screen(load(path), path.name)._replace(**fields)
 
@@ -190,6 +190,6 @@ def show(
     name: str = BOOT,
     **fields: Any,  # noqa: ANN401 - a Screen's fields
 ) -> AbstractContextManager[RunningTui]:
-    """Run the TUI over a recording, on a terminal of this size. `fields` replace fields of its first Screen."""
+    """Run the TUI over a recording, on a terminal of this size. `fields` replace fields of the first Screen."""
     session = RecordedSession(load(RECORDINGS_DIR / f"{name}.json"))
     return shown(lambda: Tui(recorded(name, **fields), answer=lambda line: commands.run(session, line)), size)

@@ -1,4 +1,4 @@
-"""Screens for the tests, and what is drawn of them as text."""
+"""Screens for the tests, and functions that draw them as text."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests import build
 from tests.paths import RECORDINGS
 
 SIZES = ((80, 24), (120, 40), (200, 60))
-"""Terminal sizes: the frame lacks the prompt and the legend."""
+"""Terminal sizes. The frame does not include the prompt and the legend."""
 VIEWS = tuple(table.BY_NAME)
 """The names of the views."""
 

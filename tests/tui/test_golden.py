@@ -1,4 +1,4 @@
-"""Whole screens as text. After an intended change, write them again: `python -m tests.tui.test_golden`."""
+"""Whole screens as text. After an intended change, update the files with `python -m tests.tui.test_golden`."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def large() -> Capture:
 
 
 def checked(screen: Screen, size: tuple[int, int]) -> None:
-    """Check that every line has the right length, and that only ASCII and our own signs are drawn."""
+    """Check that every line has the right length, and that only ASCII and pvhdbg's own signs are drawn."""
     drawn = screens.drawn(screen, *size)
 
     assert {size[0]} == {length(line) for line in drawn}

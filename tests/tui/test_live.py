@@ -135,7 +135,7 @@ def test_steps_go_by_source_lines_and_breakpoints_are_marked(at_prepare: Start) 
     quit_by(shell)
 
 
-def test_f9_sets_a_breakpoint_at_the_code_or_the_selected_bytes_and_reports_it(at_prepare: Start) -> None:
+def test_f9_sets_a_breakpoint_at_the_selected_code_or_bytes_and_reports_it(at_prepare: Start) -> None:
     shell = at_prepare(size=(120, 40))
     shell.keys("F9")
     shell.until(lambda text: re.search(r"hardware breakpoint \d+ at 0xffffffff81\w+ xen_prepare_pvh", text) is not None)
@@ -150,7 +150,9 @@ def test_f9_sets_a_breakpoint_at_the_code_or_the_selected_bytes_and_reports_it(a
     quit_by(shell)
 
 
-def test_a_linux_without_symbols_names_the_option_that_gives_it_more_stages(tmp_path: Path, vmlinuz_lz4: Path) -> None:
+def test_for_a_linux_without_symbols_a_remark_names_the_option_that_adds_stages(
+    tmp_path: Path, vmlinuz_lz4: Path
+) -> None:
     with tmux.shell(tmp_path) as shell:
         shell.start(str(vmlinuz_lz4))
         shell.wait("this Linux kernel has no symbols: pass")
@@ -200,7 +202,7 @@ def test_multi_line_commands_read_to_their_end_and_ctrl_c_cancels_them(at_prepar
         "python\ngdb.execute('continue')\nend",
     ],
 )
-def test_ctrl_c_stops_the_guest_whatever_command_resumed_it(at_prepare: Start, line: str | None) -> None:
+def test_ctrl_c_stops_the_guest_no_matter_which_command_resumed_it(at_prepare: Start, line: str | None) -> None:
     shell = at_prepare()
     if line is None:
         shell.keys("F5")
@@ -219,7 +221,7 @@ def test_ctrl_c_stops_the_guest_whatever_command_resumed_it(at_prepare: Start, l
     quit_by(shell)
 
 
-def test_ctrl_c_ends_a_long_gdb_command_and_drops_queued_ones(at_prepare: Start) -> None:
+def test_ctrl_c_ends_a_long_gdb_command_and_drops_queued_commands(at_prepare: Start) -> None:
     shell = at_prepare()
     shell.type("python import time; time.sleep(600)")
     shell.wait("(gdb, busy)")
@@ -234,7 +236,7 @@ def test_ctrl_c_ends_a_long_gdb_command_and_drops_queued_ones(at_prepare: Start)
     quit_by(shell)
 
 
-def test_tab_completes_by_gdb(at_prepare: Start) -> None:
+def test_tab_offers_gdbs_completions(at_prepare: Start) -> None:
     shell = at_prepare()
     shell.type("p pvh_st", "Tab")
     shell.wait("pvh_start_xen")
@@ -258,7 +260,7 @@ def test_a_command_that_would_block_the_prompt_forever_is_refused(at_prepare: St
     quit_by(shell)
 
 
-def test_the_code_of_a_passed_stage_is_shown_in_the_past(at_prepare: Start) -> None:
+def test_the_code_of_a_passed_stage_can_be_shown_later(at_prepare: Start) -> None:
     shell = at_prepare()
     shell.keys("M-6", "Tab", "Left")
     text = shell.wait("past: captured at entry")

@@ -1,4 +1,6 @@
-"""However the TUI ends, it restores the terminal, leaves no files or processes, and an attached machine as it was."""
+"""No matter how the TUI ends, it restores the terminal, leaves no files or processes, and leaves an attached machine as
+it was.
+"""
 
 from __future__ import annotations
 
@@ -203,7 +205,7 @@ def test_a_kernel_mismatch_is_reported_and_no_symbols_are_used(
     assert [] == shell.leftovers()
 
 
-def test_f6_does_not_wait_for_stages_that_were_run_past(shell: Shell, foreign: Callable[..., Foreign]) -> None:
+def test_f6_does_not_wait_for_stages_that_the_guest_has_passed(shell: Shell, foreign: Callable[..., Foreign]) -> None:
     shell.start(f"attach {foreign('-S').stub} {guest.ELF}")
     shell.wait("■ stopped")
     shell.type("hbreak halt")
@@ -250,7 +252,7 @@ def _port(pid: int) -> int:
 
 @pytest.fixture
 def slow_qemu(tmp_path: Path) -> Path:
-    """Return a QEMU that starts once a file `go` exists beside it."""
+    """Return the path of a QEMU that starts once a file `go` exists in its folder."""
     path = tmp_path / "slow-qemu"
     path.write_text(f'#!/bin/sh\nwhile [ ! -e {tmp_path}/go ]; do sleep 0.05; done\nexec qemu-system-x86_64 "$@"\n')
     path.chmod(0o755)

@@ -77,7 +77,7 @@ def test_start_info_ends_with_the_command_line() -> None:
     assert 'cmdline         "console=ttyS0 earlyprintk=ttyS0"' == line(at("entry"), " cmdline  ").strip()
 
 
-def test_data_that_is_no_longer_valid_says_so_and_how_to_see_it() -> None:
+def test_for_data_that_is_no_longer_valid_the_reason_and_the_key_to_see_it_are_shown() -> None:
     screen = at("kernel", "modules", focus=state.VIEW)
 
     assert "module list: no longer valid at stage kernel" in text(screen)
@@ -85,11 +85,11 @@ def test_data_that_is_no_longer_valid_says_so_and_how_to_see_it() -> None:
     assert "Left: show the earlier stage that has this value." in text(screen)
 
 
-def test_data_that_is_not_valid_yet_names_its_stage() -> None:
+def test_for_data_that_is_not_valid_yet_the_first_valid_stage_is_shown() -> None:
     assert "pvh_bootparams  -  not valid before stage bootparams" in text(at("prepare", "boot_params"))
 
 
-def test_boot_params_are_those_of_pvh_and_later_the_kernels_copy() -> None:
+def test_boot_params_are_pvh_bootparams_and_later_the_kernels_copy() -> None:
     assert "pvh_bootparams at 0x310d320, a struct boot_params" in text(at("bootparams", "boot_params"))
     assert "boot_params at 0x32ba460, the kernel's copy of pvh_bootparams" in text(at("kernel", "boot_params"))
 
@@ -190,7 +190,7 @@ def test_the_cpus_mode_is_spelled_out() -> None:
     assert "cs         0x8          base 0x0, limit 0xffffffff, flags 0xcf9b00: 32-bit code" in shown
 
 
-def test_the_serial_console_follows_its_end_and_folds_long_lines() -> None:
+def test_the_serial_console_follows_its_end_and_wraps_long_lines() -> None:
     serial = (*(f"line {n}" for n in range(30)), "x" * 77 + "end", "")
     shown = lines(at("prepare", "serial", serial=serial))
 
@@ -211,7 +211,7 @@ def test_gdb_output_is_above_the_prompt_without_side_borders() -> None:
     assert ["", "", "(gdb) p 1", "$1 = 1"] == [line.rstrip() for line in shown[-5:-1]]
 
 
-def test_scrolled_gdb_output_says_where_it_is() -> None:
+def test_the_title_of_scrolled_gdb_output_shows_the_position() -> None:
     screen = at("prepare", output=tuple(f"line {n}" for n in range(5000)), output_top=1234)
     shown = lines(screen)
 
@@ -229,7 +229,7 @@ def test_while_the_guest_runs_views_are_dimmed_and_labeled_with_the_last_stop() 
     assert "" == screens.styled(screen._replace(run=at("prepare").run), classes.OLD)
 
 
-def test_the_past_has_another_frame_and_a_label_with_its_stage() -> None:
+def test_a_past_stage_has_another_frame_and_a_label() -> None:
     past, now = at("e820", past=0), at("e820")
 
     assert "past: captured at entry" in text(past)

@@ -1,4 +1,4 @@
-"""pvhdbg under a shell on a real terminal: that of tmux, with one server per test."""
+"""pvhdbg under a shell on a real terminal, which tmux provides. Each test has its own tmux server."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class Shell:
         return text.replace("status=$?", "").rpartition("status=")[2].split()[0]
 
     def pid(self) -> int:
-        """Return the process that the shell runs in the foreground."""
+        """Return the pid of the process that the shell runs in the foreground."""
         shell = self.variable("pane_pid")
         children = Path(f"/proc/{shell}/task/{shell}/children").read_text("ascii").split()
         return int(children[0])
@@ -120,7 +120,7 @@ class Shell:
         )
 
     def leftovers(self) -> list[str]:
-        """Wait until pvhdbg has cleaned up. Return its files that remain, and processes that use one of them."""
+        """Wait until pvhdbg has cleaned up. Return the files that remain, and the processes that use one of them."""
         end = time.monotonic() + TIMEOUT
         while left := [*map(str, self.runtime.iterdir()), *self._processes()]:
             if time.monotonic() > end:

@@ -1,4 +1,4 @@
-"""Typed addresses on a live machine: the table of tests.addresses through a session and the TUI's bytes view."""
+"""Typed addresses on a live machine: the table in tests.addresses, in a session and in the TUI's bytes view."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def test_a_guest_that_was_paused_by_the_monitor_resumes(
     assert "running" == foreign_qemu.status()
 
 
-def test_attaching_turns_off_a_phymemmode_that_was_left_on(foreign: Callable[..., Foreign]) -> None:
+def test_attaching_turns_off_phymemmode_if_it_was_left_on(foreign: Callable[..., Foreign]) -> None:
     foreign_qemu = foreign()
     script = "\n".join((f"target remote {foreign_qemu.stub}", "maint packet Qqemu.PhyMemMode:1", "disconnect"))
     subprocess.run(["gdb", "-nx", "-batch", "-x", "/dev/stdin"], input=script, text=True, check=True)
@@ -114,7 +114,7 @@ def test_an_address_without_a_stub_is_refused(where: str, message: str) -> None:
 
 
 @pytest.mark.parametrize(("taken", "kind"), [(0, RESET), (3, TIMEOUT)])
-def test_a_reset_is_noticed_if_the_cpu_has_a_breakpoint_left(
+def test_a_reset_is_detected_if_the_cpu_has_a_free_hardware_breakpoint(
     foreign: Callable[..., Foreign], taken: int, kind: str, tmp_path: Path
 ) -> None:
     kernel = tmp_path / "dying.elf"

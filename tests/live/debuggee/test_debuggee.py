@@ -5,7 +5,7 @@ from pvhdbg.target.mi import Stop
 from tests.live.conftest import Boot
 
 
-def test_a_stop_on_another_cpu_says_so(boot: Boot) -> None:
+def test_a_stop_on_another_cpu_is_reported(boot: Boot) -> None:
     machine = boot(args=("-smp", "2"))
     assert machine.qemu is not None
     debuggee = Debuggee(machine, open_kernel(str(guest.ELF), machine.folder), machine.qemu.options, 30)
@@ -13,7 +13,7 @@ def test_a_stop_on_another_cpu_says_so(boot: Boot) -> None:
     debuggee.resume("stepi")
     step = machine.gdb.last_stop
     assert step is not None
-    # gdb's stops, made up: on a busy computer the second CPU may never start.
+    # The stops are made up, because on a busy computer the second CPU may never start.
     messages = {}
     for stop in (step, Stop("breakpoint-hit", "", "4", 1), Stop("breakpoint-hit", "", "4", 2), step._replace(thread=2)):
         machine.gdb.last_stop = stop

@@ -1,4 +1,4 @@
-"""A process that answers like a gdb of the test's choice: tests of what gdb may say."""
+"""A process that gives the answers that a test chooses, in place of a real gdb."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pvhdbg.live.gdb.mi_client import MiClient
 from pvhdbg.live.gdb.process import GdbProcess
 
 Answer = Callable[[str, str], list[str]]
-"""Returns the lines that gdb writes when it reads a command, of which it gets the token and the rest."""
+"""(token, command) -> the lines that gdb writes when it reads the command."""
 
 
 class FakeProcess:
-    """What MiClient needs of a GdbProcess."""
+    """A GdbProcess without a process: only what MiClient needs."""
 
     def __init__(self, answer: Answer) -> None:
         self._answer = answer
@@ -53,5 +53,5 @@ class FakeGdb(MiClient):
 
 
 def always(*lines: str) -> Answer:
-    """Return the same lines for every command; `TOKEN` in them becomes the command's."""
+    """Return the same lines for every command, with `TOKEN` replaced by the token of the command."""
     return lambda token, _command: [line.replace("TOKEN", token) for line in lines]

@@ -64,9 +64,7 @@ def test_the_results_of_a_reply_are_parsed() -> None:
         ("\\033[1m\\n", "\x1b[1m\n"),
     ],
 )
-def test_a_byte_that_is_not_ascii_is_the_same_whether_gdb_writes_it_as_it_is_or_in_octal(
-    string: str, text: str
-) -> None:
+def test_a_non_ascii_byte_is_the_same_whether_gdb_writes_it_unchanged_or_in_octal(string: str, text: str) -> None:
     assert text == mi.parse(f'1^done,value="{string}"').text("value")
 
 
@@ -93,7 +91,7 @@ HOSTILE = [
     "1^done,a=" + "[" * 5000 + "]" * 5000,
     "1^done," + "a={" * 5000 + "}" * 5000,
 ]
-"""Lines from which pygdbmi never returns, or for which it raises ValueError, TypeError, … or RecursionError."""
+"""Lines for which pygdbmi never returns, or raises ValueError, TypeError, … or RecursionError."""
 
 
 @pytest.mark.timeout(10)

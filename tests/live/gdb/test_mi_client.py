@@ -1,4 +1,4 @@
-"""The client against gdbs of our own that say what no real one does."""
+"""The client with fake gdbs, which give answers that a real gdb would not give."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from tests.live.gdb.fake import FakeGdb, always
         ("TOKEN^error,msg=[", "gdb's answer is malformed at character 13"),
     ],
 )
-def test_an_error_has_gdbs_message_or_one_of_ours(line: str, reason: str) -> None:
+def test_an_error_has_gdbs_message_or_a_default_message(line: str, reason: str) -> None:
     with FakeGdb(always(line)) as gdb, pytest.raises(MiError, match=f"^{reason}$"):
         gdb.ask("-anything")
 
 
 @pytest.mark.parametrize("token", ["9" * 5000, "²", "", "-1"])
-def test_a_result_with_a_token_that_is_no_number_of_ours_is_ignored(token: str) -> None:
+def test_a_result_with_an_unknown_token_is_ignored(token: str) -> None:
     with FakeGdb(always(f"{token}^done", 'TOKEN^done,value="1"')) as gdb:
         assert "1" == gdb.ask("-anything").results.text("value")
 
@@ -67,7 +67,7 @@ def test_completions_of_the_wrong_shape_are_an_mi_error(answer: str) -> None:
 
 
 @pytest.mark.parametrize("answer", ["", ",value={}", ',value="void"', f',value="{"9" * 5000}x"'])
-def test_a_value_that_is_no_number_is_an_mi_error(answer: str) -> None:
+def test_a_value_that_is_not_a_number_is_an_mi_error(answer: str) -> None:
     with FakeGdb(always(f"TOKEN^done{answer}")) as gdb, pytest.raises(MiError, match=r"has no string|not a number"):
         gdb_expression.evaluate(gdb, "1 + 1")
 

@@ -31,30 +31,30 @@ def test_a_missing_text_has_the_default_and_a_missing_list_or_tuple_is_empty() -
 
 
 @pytest.mark.parametrize("name", ["texts", "tuple", "tuples", "missing"])
-def test_what_is_no_text_is_an_mi_error(name: str) -> None:
+def test_a_value_that_is_not_a_text_is_an_mi_error(name: str) -> None:
     with pytest.raises(MiError, match=f"^gdb's answer has no string {name}$"):
         RESULTS.text(name)
 
 
 @pytest.mark.parametrize("name", ["text", "long", "texts", "tuple", "missing", "hex"])
-def test_what_is_no_decimal_number_is_an_mi_error(name: str) -> None:
+def test_a_value_that_is_not_a_decimal_number_is_an_mi_error(name: str) -> None:
     with pytest.raises(MiError, match=f"^gdb's answer has no (number|string) {name}$"):
         RESULTS.number(name)
 
 
 @pytest.mark.parametrize("name", ["text", "tuple", "tuples"])
-def test_what_is_no_list_of_texts_is_an_mi_error(name: str) -> None:
+def test_a_value_that_is_not_a_list_of_texts_is_an_mi_error(name: str) -> None:
     with pytest.raises(MiError, match=f"^gdb's answer has no (list|strings in) {name}$"):
         RESULTS.texts(name)
 
 
 @pytest.mark.parametrize("name", ["text", "texts", "tuples"])
-def test_what_is_no_tuple_is_an_mi_error(name: str) -> None:
+def test_a_value_that_is_not_a_tuple_is_an_mi_error(name: str) -> None:
     with pytest.raises(MiError, match=f"^gdb's answer has no tuple {name}$"):
         RESULTS.results(name)
 
 
 @pytest.mark.parametrize("name", ["text", "texts", "tuple"])
-def test_what_is_no_list_of_tuples_is_an_mi_error(name: str) -> None:
+def test_a_value_that_is_not_a_list_of_tuples_is_an_mi_error(name: str) -> None:
     with pytest.raises(MiError, match=f"^gdb's answer has no (list|tuple) {name}$"):
         RESULTS.results_list(name)

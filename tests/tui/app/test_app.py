@@ -88,7 +88,7 @@ def test_letters_are_text_at_the_prompt_and_keys_in_a_pane() -> None:
         tui.until(lambda: tui.screen.only_changes and tui.screen.view == "memory")
 
 
-def test_left_and_right_go_through_the_stages_and_past_ones_are_labeled() -> None:
+def test_left_and_right_go_through_the_stages_and_past_stages_are_labeled() -> None:
     with show() as tui:
         tui.wait("past: captured at prepare")
         tui.keys("Left")
@@ -167,7 +167,7 @@ def test_search_goes_to_the_next_match_wraps_around_and_reports_no_match() -> No
         tui.wait("not found in this view: nowhere")
 
 
-def test_goto_takes_addresses_and_symbols_and_reports_unknown_ones() -> None:
+def test_goto_takes_addresses_and_symbols_and_reports_unknown_symbols() -> None:
     with show() as tui:
         tui.keys(":", "0xefbd0", "Enter")
         tui.wait("0xefbd0 physical")
@@ -263,7 +263,7 @@ def test_quitting_asks_for_confirmation_while_pvhdbgs_guest_is_alive() -> None:
 
 
 @pytest.mark.parametrize("run", [Run(state.DEAD), Run(state.ENDED)])
-def test_quitting_needs_no_confirmation_when_the_guest_is_dead_or_gone(run: Run) -> None:
+def test_quitting_needs_no_confirmation_if_the_guest_is_dead_or_has_ended(run: Run) -> None:
     with show(is_own_machine=True, run=run) as tui:
         tui.keys("q")
         tui.wait_end()
@@ -271,7 +271,7 @@ def test_quitting_needs_no_confirmation_when_the_guest_is_dead_or_gone(run: Run)
     assert tui.error is None
 
 
-def test_the_prompt_of_a_recording_runs_pvhdbgs_commands_and_an_empty_line_repeats_one() -> None:
+def test_the_prompt_of_a_recording_runs_pvhdbgs_commands_and_an_empty_line_repeats_the_last() -> None:
     with show((120, 40)) as tui:
         tui.keys("Esc", "cmdline @entry", "Enter")
         tui.wait("(pvh) cmdline @entry")
@@ -303,7 +303,7 @@ def test_the_history_is_kept_between_runs_and_ctrl_r_searches_it(history: Path) 
     assert tui.error is None
 
 
-def test_a_history_file_that_cannot_be_written_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_history_file_that_cannot_be_written_is_not_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
     with show() as tui:

@@ -59,7 +59,7 @@ def test_a_value_changed_by_a_command_is_marked_with_its_old_value() -> None:
     assert {"start_info.flags": 0} == screen.old_values
 
 
-def test_a_stop_at_another_place_leaves_the_past_stage_and_one_at_the_same_place_does_not() -> None:
+def test_a_stop_leaves_the_past_stage_only_if_the_guest_has_moved() -> None:
     in_past = PREPARE._replace(past=0)
 
     assert 0 == after(in_past, stopped(PREPARE)).past
@@ -108,7 +108,7 @@ def test_a_dead_guest_is_never_shown_as_running() -> None:
     assert dead == after(dead, events.GuestRuns(5.0))
 
 
-def test_after_gdb_is_lost_the_last_capture_stays() -> None:
+def test_after_gdb_has_exited_the_last_capture_stays() -> None:
     screen = after(PREPARE, events.MachineLost("gdb was killed by SIGKILL"))
 
     assert (PREPARE.now, state.ENDED, "gdb was killed by SIGKILL") == (screen.now, screen.run.kind, screen.message)
@@ -161,7 +161,7 @@ def test_a_message_ends_with_its_hint() -> None:
         ("(gdb) ", {"run": Run(state.DEAD)}),
     ],
 )
-def test_the_prompt_label_says_what_reads_the_line_and_if_it_waits(words: str, fields: dict[str, object]) -> None:
+def test_the_prompt_label_shows_what_runs_the_line_and_what_it_waits_for(words: str, fields: dict[str, object]) -> None:
     assert words == prompt_label(PREPARE._replace(**fields))  # type: ignore[arg-type]  # as the table says
 
 
@@ -186,7 +186,7 @@ def rows_of_bytes(count: int) -> Screen:
     return PREPARE._replace(view="bytes", focus=state.VIEW, bytes=shown)
 
 
-def test_scrolling_beyond_the_ends_of_the_bytes_view_reads_more_memory() -> None:
+def test_scrolling_past_the_ends_of_the_bytes_view_reads_more_memory() -> None:
     top, bottom = rows_of_bytes(4), rows_of_bytes(4).at(3)
 
     assert MemoryRequest("", 0, 0xFF0) == actions.act("up", top, SIZE).memory_request
@@ -267,7 +267,7 @@ def request_queue() -> Iterator[Queue]:
     queue.requests.close()
 
 
-def test_requests_run_in_order_and_the_users_are_counted(request_queue: Queue) -> None:
+def test_requests_run_in_order_and_the_users_requests_are_counted(request_queue: Queue) -> None:
     request_queue.put(STEP, INTERNAL, STEP)
     request_queue.serve(3)
 

@@ -70,7 +70,7 @@ def test_with_no_color_set_there_are_no_colors(monkeypatch: pytest.MonkeyPatch) 
     assert set("01247") >= {code for sequence in plain for code in sequence[2:-1].split(";")}
 
 
-def test_the_screen_is_that_of_the_first_stop_and_none_before() -> None:
+def test_the_first_picture_shows_the_first_stop_and_nothing_is_drawn_before_it() -> None:
     here = screens.at("prepare")
     assert here.now is not None
     blank, began = Screen(Title("", "")), MachineStarted(here.title, here.image, here.stages, True)

@@ -1,4 +1,4 @@
-"""The prompt's line: what is sent of it, and its history."""
+"""The prompt's line: the characters that are sent to gdb, and the history."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_a_line_with_a_byte_that_is_not_utf8_goes_into_the_history(history: Path
     assert history.exists()
 
 
-def test_a_history_that_can_not_be_read_is_empty(history: Path) -> None:
+def test_a_history_that_cannot_be_read_is_empty(history: Path) -> None:
     history.mkdir(parents=True)
     unreadable = prompt.history()
     unreadable.store_string("print 1")

@@ -1,4 +1,4 @@
-"""The detail pane: what people learn from."""
+"""The detail pane, which explains the selected row."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_all_of_the_detail_can_be_read_by_paging_down(view: str, size: tuple[int
 
 
 def all_lines(screen: Screen, size: tuple[int, int]) -> list[str]:
-    """Return all lines of the detail, as on a very high terminal."""
+    """Return all lines of the detail, as on a terminal with very many lines."""
     return detail(screen, (size[0], 400))
 
 

@@ -155,7 +155,7 @@ def test_scrolling_back_to_the_end_follows_the_end_again() -> None:
     assert 0 < ends.popup.top < 1000
 
 
-def test_what_has_the_focus_gets_more_room() -> None:
+def test_the_pane_with_the_focus_gets_more_room() -> None:
     screen = screens.at("prepare")
     shares = [
         (visible(focused, 80, 22), output_visible(focused, 80, 22))

@@ -90,7 +90,7 @@ def test_at_e820_the_kernels_table_is_above_the_memory_map() -> None:
     assert shown.index("+ new") < shown.index("memory map, as captured at bootparams") < shown.index("[5] 0x0-0x0")
 
 
-def test_only_changes_leaves_out_the_earlier_memory_map() -> None:
+def test_the_changes_only_view_omits_the_earlier_memory_map() -> None:
     shown = "".join(screens.pages(at("e820", "memory", only_changes=True)))
 
     assert "+ new" in shown
@@ -118,7 +118,7 @@ def test_memory_above_4g_is_a_third_strip() -> None:
     assert ["1M", "1M", "2G", "4G", "8G"] == labels
 
 
-def test_the_sign_for_letters_that_do_not_fit_is_explained_where_it_is_drawn() -> None:
+def test_the_sign_for_letters_that_do_not_fit_is_explained_if_it_is_drawn() -> None:
     assert "+ several" in line(at("prepare", "memory"), "k kernel")
     assert "+ several" in line(at("prepare"), "k kernel", (100, 32))
     assert "+ several" not in text(at("prepare"), LARGE)

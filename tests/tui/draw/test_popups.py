@@ -53,7 +53,7 @@ OTHER_STATES = ("interrupt", "restart")
 
 @pytest.mark.parametrize("kind", [state.DEAD, state.RECORDING, state.ENDED])
 @pytest.mark.parametrize("focus", [state.PROMPT, state.VIEW])
-def test_the_legend_has_no_keys_for_a_running_guest_if_there_is_none(kind: str, focus: str) -> None:
+def test_the_legend_has_no_keys_for_a_running_guest_if_no_guest_runs(kind: str, focus: str) -> None:
     shown = lines(at("entry", focus=focus, run=Run(kind)), (300, 40))[-1]
 
     assert [] == [words for words in ("F5", "F6", "F10", "F11", "interrupt") if words in shown]

@@ -33,7 +33,7 @@ def test_at_80_columns_stage_mode_and_rip_are_left() -> None:
     assert shown == lines(HERE)[0].strip()
 
 
-def test_missing_symbols_are_shown_longer_than_loaded_ones() -> None:
+def test_on_a_narrower_terminal_missing_symbols_are_shown_longer_than_loaded_symbols() -> None:
     assert "loading" in lines(HERE._replace(symbols=state.LOADING), (120, 40))[0]
     assert "symbols" not in lines(HERE, (120, 40))[0]
 
@@ -90,7 +90,7 @@ def test_the_timeline_shows_the_state_of_stages_by_signs() -> None:
     assert "entry ●─── prepare ◉─── kernel ○─── e820 −" == lines(HERE._replace(stages=marks))[1].strip()  # noqa: RUF001
 
 
-def test_a_past_stage_that_is_shown_is_in_brackets() -> None:
+def test_the_displayed_past_stage_is_in_brackets() -> None:
     screen = at("e820", past=2)
 
     assert "[bootparams ●]" in lines(screen)[1]

@@ -30,7 +30,7 @@ def test_a_stop_without_changes_says_so() -> None:
     assert "nothing new in memory at entry" == news(at("entry"))
 
 
-def test_a_changed_value_names_its_part_of_the_capture_and_its_view() -> None:
+def test_a_changed_value_is_reported_with_its_capture_key_and_view() -> None:
     screen = at("entry", old_values={"modules[0].paddr": 1, "start_info.magic": 2})
 
     assert "changed at entry: start_info (view 1), modules (view 2)" == news(screen)

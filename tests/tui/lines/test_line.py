@@ -36,7 +36,7 @@ def test_cut_text_ends_in_a_sign_if_there_is_room_for_it() -> None:
     assert ["", "…", "ab…", "abcd"] == [cut("abcd", width) for width in (0, 1, 3, 4)]
 
 
-def test_a_line_laid_over_another_keeps_the_ends_below() -> None:
+def test_a_line_laid_over_another_leaves_the_rest_of_it_unchanged() -> None:
     under = [("class:a", "0123"), ("class:b", "4567")]
     over = [("class:c", "xy")]
 
@@ -44,7 +44,7 @@ def test_a_line_laid_over_another_keeps_the_ends_below() -> None:
     assert [("class:c", "xy"), ("class:a", "23"), ("class:b", "4567")] == laid_over(under, 0, over)
 
 
-def test_a_style_class_is_added_to_the_existing_ones() -> None:
+def test_a_style_class_is_added_to_the_existing_classes() -> None:
     assert [("class:a class:s", "1"), ("class:s", "2")] == styled([("class:a", "1"), ("", "2")], "class:s")
 
 

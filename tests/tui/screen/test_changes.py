@@ -84,11 +84,11 @@ def test_a_row_shows_sign_and_code_of_its_finding() -> None:
     assert "▲ PVH207  " == styled(screen, classes.WARNING).removeprefix(" ▲ 1 warning")
 
 
-def test_a_finding_about_the_original_is_shown_on_the_copys_row() -> None:
+def test_a_finding_about_the_original_is_shown_on_the_row_of_the_copy() -> None:
     assert "▲ PVH207" in line(at("prepare", findings=(STACK,)), "modlist")
 
 
-def test_a_row_names_its_worst_finding_and_counts_the_others() -> None:
+def test_a_row_names_its_worst_finding_and_counts_the_other_findings() -> None:
     field = "start_info.magic"
     findings = (
         Finding("PVH901", "info", "", field),
@@ -117,7 +117,7 @@ def test_a_finding_about_a_structure_is_shown_on_its_first_row() -> None:
     assert "✖ PVH100" in line(screen, "magic")
 
 
-def test_the_tab_of_the_findings_has_the_sign_of_the_worst() -> None:
+def test_the_tab_of_the_findings_has_the_sign_of_the_worst_finding() -> None:
     findings = (STACK, Finding("PVH101", "error", "", "start_info.magic"))
 
     assert "5✖findings" in text(at("entry", findings=findings), (120, 40))

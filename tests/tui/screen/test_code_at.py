@@ -1,4 +1,4 @@
-"""The code of past stages and of recordings, where nothing can disassemble it."""
+"""The code of past stages and of recordings, which nothing can disassemble."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_the_end_of_a_recording_shows_its_bytes_too() -> None:
     assert "captured bytes, not disassembled" in text(show_stage(screen._replace(view="code"), None))
 
 
-def test_on_a_wide_terminal_the_code_beside_a_view_is_of_the_same_stage() -> None:
+def test_on_a_wide_terminal_the_code_beside_a_view_is_from_the_same_stage() -> None:
     assert "captured bytes, not disassembled: the first ins" in text(
         recording("entry")._replace(view="start_info"), (200, 60)
     )
@@ -72,7 +72,7 @@ def test_code_that_was_not_captured_is_reported() -> None:
     assert "RIP was not captured" in text(screen._replace(history=(screen.history[0], gone)))
 
 
-def test_a_restart_forgets_the_code_of_the_machine_before() -> None:
+def test_a_restart_forgets_the_code_of_the_previous_machine() -> None:
     screen = at("bootparams")._replace(code_by_stage={"prepare": HERE})
 
     assert {} == update(screen, events.MachineStarted(state.Title("", ""), None, (), True)).code_by_stage

@@ -1,4 +1,4 @@
-"""The findings of the stop that is shown: current, past, live and recorded."""
+"""The findings of the displayed stop: current or past, live or recorded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What kind of memory is at an address. QEMU reads zeros where there is none: they must not look like data."""
+"""What kind of memory is at an address. QEMU reads zeros where there is no memory. They must not look like data."""
 
 from __future__ import annotations
 

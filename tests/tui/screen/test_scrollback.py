@@ -1,4 +1,4 @@
-"""gdb's output and the guest's: bounded, and unable to control the terminal."""
+"""gdb's output and the guest's serial output: limited in size, and unable to control the terminal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def test_new_text_continues_the_last_line() -> None:
     assert "        x" == add_gdb_output((), "\tx")[0]
 
 
-def test_lines_are_bounded_in_number_and_length() -> None:
+def test_lines_are_limited_in_number_and_length() -> None:
     assert LINES_KEPT == len(add_gdb_output((), "x\n" * 20_000)) == len(add_serial_output((), b"x\n" * 20_000))
     assert [LONGEST_LINE] == [len(line) for line in add_gdb_output((), "x" * 20_000)]
     assert LONGEST_LINE == len(add_serial_output(add_serial_output((), b"x" * 4000), b"y" * 4000)[0])

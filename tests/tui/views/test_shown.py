@@ -1,4 +1,4 @@
-"""The rows of the view on the screen, and of other views of the same capture."""
+"""The rows of the displayed view, and of other views of the same capture."""
 
 from __future__ import annotations
 

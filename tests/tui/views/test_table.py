@@ -1,4 +1,4 @@
-"""The table of views: complete rows, and no view that is named elsewhere."""
+"""The table of views: its rows are complete, and no other file names a view."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_a_view_is_chosen_by_its_action(view: View) -> None:
 
 @every_view
 @pytest.mark.parametrize("size", SIZES)
-def test_a_view_fills_every_size_also_before_the_first_stop_and_while_running(
+def test_a_view_fills_every_size_even_before_the_first_stop_and_while_running(
     view: View, size: tuple[int, int]
 ) -> None:
     here = screens.at("prepare", view.name)
@@ -125,7 +125,7 @@ def modules() -> Iterator[tuple[Path, ast.Module]]:
 
 
 def test_no_other_file_names_a_view() -> None:
-    """A comparison, an argument or a default with the name of a view would be a second place to keep up to date."""
+    """If another file compared, passed or assigned the name of a view, it would have to be kept up to date too."""
     names = {view.name for view in table.VIEWS} | {f"view {view.name}" for view in table.VIEWS}
     named = [
         f"{path.relative_to(FOLDER)}:{node.lineno} {node.value}"
@@ -140,7 +140,7 @@ def test_no_other_file_names_a_view() -> None:
 
 
 def _mentions_a_view(node: ast.AST) -> bool:
-    """Say whether the node compares, passes or assigns something called `view`."""
+    """Return whether the node compares, passes or assigns a variable called `view`."""
     if isinstance(node, ast.Compare):
         return any(_is_view(part) for part in (node.left, *node.comparators))
     if isinstance(node, ast.keyword):
@@ -155,7 +155,7 @@ def _is_view(node: ast.AST) -> bool:
 
 
 def test_no_other_file_has_the_number_of_a_view() -> None:
-    """Keys and numbers of views come from the table, also in texts such as `(view 5)`."""
+    """Keys and numbers of views come from the table, even in texts such as `(view 5)`."""
     table_file = FOLDER / "views" / "table.py"
     numbered = [
         f"{path.relative_to(FOLDER)}:{number} {line.strip()}"
