@@ -4,10 +4,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-# What pvhdbg and its tests need from the system, as command=package or file=package.
+# The programs and files that pvhdbg and its tests need: COMMAND=PACKAGE or FILE=PACKAGE.
 RUN_TOOLS := qemu-system-x86_64=qemu-system-x86 gdb=gdb
 TEST_TOOLS := $(RUN_TOOLS) gcc=gcc ld=binutils tmux=tmux git=git
-# To build a Linux kernel, for the tests of the 2017 protocol.
+# To build a Linux kernel for the tests of the 2017 RFC protocol.
 TEST_TOOLS += flex=flex bison=bison bc=bc xz=xz-utils /usr/include/gelf.h=libelf-dev
 
 SEED ?= 1
@@ -50,7 +50,7 @@ mutate: dev
 	@$(BIN)/python -m tests.kernels.rfc
 	@$(BIN)/python -m tests.boot.mutations $(SEED) $(N)
 
-# Remove a virtual environment that was not completed.
+# If creating the virtual environment fails, remove it.
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 		{ echo 'pvhdbg: error: $(PYTHON) is missing or older than 3.11 (make PYTHON=…)' >&2; exit 1; }

@@ -1,23 +1,23 @@
 """A debugger for the first milliseconds of a PVH boot.
 
-cli       the command `pvhdbg`: options, one module per command, exit status; `python -m pvhdbg` runs it too
+cli       the shell command `pvhdbg`: options, one module per command, exit status
 tui       the terminal interface
 in_gdb    the `pvh` commands inside any gdb, loaded by gdb_scripts/pvh.py
-commands  the questions that users can ask, shared by the command line, the TUI and gdb
-live      our own machine: starts QEMU and gdb, or attaches to a running gdb stub
+commands  the `pvh` commands, shared by the command line, the TUI and gdb
+live      starts QEMU and gdb, or attaches to a running gdb stub
 views     captures and findings as text, rows and JSON
 checks    the rules that find problems in a boot
 boot      a PVH boot: its stages, captures, recordings, and what the kernel makes of its input
 image     a kernel file on disk
 target    a stopped machine
 abi       the C structures of the boot protocol as tables
-guest     the teaching guest: a small kernel that boots by PVH
+guest     the teaching guest: a small kernel that boots via PVH
 manual    the user manual, in Markdown
-errors    every error that is shown to the user in one line
+errors    the errors that users see as one line
 
-Imports go down this list only. Neighbors on the same level do not import each other: tui and in_gdb, commands and live,
-image and target. Everything except cli, tui, live and some modules of image and target uses only the standard library,
-because it also runs inside gdb's Python.
+A package imports only packages below it in this list. Packages on the same level do not import each other: tui and
+in_gdb, commands and live, image and target. Everything except cli, tui, live and some modules of image and target also
+runs inside gdb's Python, and therefore uses only the standard library.
 
 Start with boot: everything above it shows or checks its captures.
 """

@@ -265,6 +265,17 @@ def test_the_last_line_says_how_the_run_ended(outcome: Outcome, expected: str) -
     assert re.fullmatch(re.escape(expected) + r"; findings: (1 error, )?5 info", line)
 
 
+def test_a_triple_fault_with_a_known_cause_cannot_be_a_requested_reset() -> None:
+    death = Death("triple-fault", 0x1000, None, "triple fault (or a reset)")
+    unexplained = Outcome("prepare", DEAD, death)
+    recording = load(next(path for path in RECORDINGS if path.stem == "linux-6.1-died"))
+    last = run_text.document(recording).splitlines()[-1]
+
+    assert "died: triple fault at 0x1000 (or a reset); last stage reached: prepare" == run_text.outcome(unexplained)
+    assert "xen_prepare_pvh+0xa9; last stage reached: prepare; findings: 5 errors" in last
+    assert last in run_text.report(recording)
+
+
 def test_a_finding_is_shown_once_below_its_stop() -> None:
     infos = [
         "  i PVH126  tr.limit is 0xffff: the ABI requires limit 0x67. No known guest depends on it.",
