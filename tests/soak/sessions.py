@@ -1,0 +1,74 @@
+"""Many sessions at the same time, and many stops in one session."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+from pvhdbg import guest
+from pvhdbg.image.load import open_kernel
+from pvhdbg.live.debuggee.debuggee import Debuggee
+from pvhdbg.live.debuggee.own_machine import OwnMachine
+from pvhdbg.live.qemu.options import QemuOptions
+from tests.cli import shell
+
+
+class Memory(NamedTuple):
+    """Resident memory after a number of stops, in KiB."""
+
+    stops: int
+    pvhdbg: int
+    gdb: int
+    qemu: int
+
+
+def side_by_side(count: int) -> list[str]:
+    """Run `count` dumps of the teaching guest at once. Return what is wrong."""
+    folder = Path(tempfile.mkdtemp(prefix="soak-"))
+    env = {**os.environ, "TMPDIR": str(folder), "XDG_RUNTIME_DIR": str(folder)}
+    call = [*shell.PVHDBG, "dump", "--format", "json", "--timeout", "300"]
+    try:
+        processes = [
+            subprocess.Popen(call, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            for _ in range(count)
+        ]
+        outputs = [process.communicate(timeout=600) for process in processes]
+        problems = [err.decode() for process, (_, err) in zip(processes, outputs, strict=True) if process.returncode]
+        reached = {json.loads(out)["outcome"]["reached"] for out, _ in outputs if out}
+        problems += [] if reached == {"e820"} else [f"reached {reached}"]
+        left = [*shell.started_in(folder).values(), *map(str, folder.iterdir())]
+        return [*problems, *left]
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def step(marks: tuple[int, ...]) -> list[Memory]:
+    """Step the teaching guest by instruction. Return the memory of all three programs after so many stops."""
+    measured = []
+    with OwnMachine() as machine:
+        kernel = open_kernel(str(guest.ELF), machine.folder)
+        options = QemuOptions(str(guest.ELF))
+        machine.boot(options, kernel.symbols)
+        machine.wait_ready()
+        debuggee = Debuggee(machine, kernel, options, 60)
+        debuggee.to_stage("entry")
+        for stop in range(1, max(marks) + 1):
+            debuggee.resume("stepi")
+            if stop in marks:
+                measured.append(Memory(stop, *(_resident(pid) for pid in _pids(machine))))
+    return measured
+
+
+def _pids(machine: OwnMachine) -> tuple[int, int, int]:
+    assert machine.qemu is not None
+    return os.getpid(), machine.gdb.process.pid, machine.qemu.pid
+
+
+def _resident(pid: int) -> int:
+    lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
