@@ -51,6 +51,9 @@ mutate: dev
 	@$(BIN)/python -m tests.kernels.rfc
 	@$(BIN)/python -m tests.boot.mutations $(SEED) $(N)
 
+soak: dev
+	@$(BIN)/python -m tests.soak --seed $(SEED) --kills $(if $(filter file,$(origin N)),1000,$(N))
+
 # If creating the virtual environment fails, remove it.
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
