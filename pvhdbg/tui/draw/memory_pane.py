@@ -28,7 +28,7 @@ GAP, WIDE_GAP, WIDE = 6, 10, 100
 """Cells between two strips, and the least width for the wider gap. The label at a strip's end extends into the gap."""
 USUAL = 2
 """The number of strips in a picture without RAM above 4 GiB."""
-_SHORT = {", module 0": "", "module list": "modlist", "command line": "cmdline", "memory map": "map"}
+_SHORT = {", module 0": "", "module list": "modlist", "command line": "cmdline", "memory map": "map", " of these": ""}
 _LONG = re.compile("|".join(_SHORT))
 HIDDEN = "+"
 """Stands for letters that don't fit."""
@@ -89,7 +89,7 @@ def letters(screen: Screen, width: int, strip: Sequence[Line]) -> str:
         return ""
     marks = memory_picture.marks(screen.handover or screen.capture, screen.image)
     names = dict.fromkeys(f"{mark.letter} {'modules' if mark.letter == 'm' else mark.name}" for mark in marks)
-    hidden = [f"{HIDDEN} several"] if any(HIDDEN in plain(line) for line in strip[2:]) else []
+    hidden = [f"{HIDDEN} several of these"] if any(HIDDEN in plain(line) for line in strip[2:]) else []
     words = "  ".join((*names, *hidden))
     return words if len(words) <= width else _shorten(words)
 
