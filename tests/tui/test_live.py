@@ -278,7 +278,7 @@ def test_addresses_without_memory_are_not_shown_as_zeros(at_prepare: Start) -> N
     shell.keys("Tab")
     shell.type(":0x20000000")
 
-    assert "map: beyond all RAM; machine: nothing, reads as 0" in shell.wait("-- -- -- no memory")
+    assert "map: beyond all RAM; machine: no memory, reads as 0" in shell.wait("-- -- -- no memory")
 
 
 def test_a_death_is_reported_and_only_a_restart_continues(at_prepare: Start) -> None:

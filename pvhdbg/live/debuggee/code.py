@@ -1,4 +1,4 @@
-"""The code at RIP: source if gdb knows the line and the file can be read, else instructions."""
+"""The code at RIP: source if gdb knows the line and the file can be read, otherwise instructions."""
 
 from __future__ import annotations
 

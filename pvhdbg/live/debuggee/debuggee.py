@@ -331,7 +331,7 @@ class Debuggee:
         self._has_symbols = True
 
     def _drop_symbols(self) -> None:
-        """Remove the symbols from gdb if another kernel is in memory: gdb would name addresses with them."""
+        """Remove the symbols from gdb if another kernel is in memory. gdb would show wrong names for addresses."""
         if self._has_symbols and self.journey.kernel_mismatch is not None:
             self._has_symbols = False
             self.machine.gdb.ask("-file-symbol-file")

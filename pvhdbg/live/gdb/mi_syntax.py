@@ -74,8 +74,9 @@ class _Scanner:
         return tokens
 
     def _fits(self, kind: str) -> bool:
-        """Say whether what begins with this token may be here: values have no names in a list that gdb calls a tuple,
-        and have names in other tuples and outside of brackets.
+        """Return whether a token of this kind may come here.
+
+        Values have names in tuples and outside of brackets, but not in the lists that gdb writes as tuples.
         """
         within = self._open[-1] if self._open else ("", "")
         return kind == "close" or within == ("]", "]") or (kind in _VALUES) == (within == ("}", "]"))

@@ -15,7 +15,7 @@ _MOST_DIGITS = 20
 class Results:
     """Named values of a result record, or of a tuple in it.
 
-    Each method raises MiError if the value has another type. A list or tuple that is missing is empty.
+    Each method raises MiError if the value has another type. A missing list or tuple counts as empty.
     """
 
     def __init__(self, values: Mapping[str, object]) -> None:
@@ -40,7 +40,7 @@ class Results:
             raise MiError(f"gdb's answer has no number {name}") from error
 
     def results(self, name: str) -> Results:
-        """Return the tuple of this name."""
+        """Return the tuple with this name."""
         return _as_results(name, self._values.get(name, {}))
 
     def results_list(self, name: str) -> list[Results]:

@@ -38,7 +38,10 @@ class Watcher:
     """The shell that cleans up after pvhdbg. `group` is the process group in which to start children."""
 
     def __init__(self, folder: Path) -> None:
-        """:raise MachineError: if the shell can't be started."""
+        """Start the shell. It will remove `folder`.
+
+        :raise MachineError: if the shell can't be started.
+        """
         with os_errors_as_machine_errors("can't create a pipe"):
             reader, self._pipe = os.pipe()
         try:

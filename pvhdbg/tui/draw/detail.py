@@ -206,7 +206,7 @@ def _sentences(row: Row, about: Detail) -> Line:
 
 
 def _topic(row: Row, about: Detail) -> Explanation | None:
-    """Return the explanation of a finding's rule, of the stage for the line at RIP, or otherwise of the row's field."""
+    """Return the explanation to show: of a finding's rule, of the stage for the line at RIP, or of the row's field."""
     if about.topic:
         return lookup.of_row(row._replace(path=about.topic))
     rule = lookup.of_row(row._replace(path=row.name)) if about.finding_first else None

@@ -108,7 +108,7 @@ def _rip(screen: Screen) -> tuple[str, ...]:
 
 
 def _symbols(screen: Screen) -> tuple[str, ...]:
-    """Return wordings for whether gdb has symbols. The usual case, that it has, is dropped first, the others last."""
+    """Return the wordings for the state of gdb's symbols. `symbols loaded` is dropped first, other states last."""
     if screen.symbols == state.LOADED:
         return screen.symbols, "", ""
     return screen.symbols, screen.symbols.replace("loading symbols", "loading"), ""

@@ -21,12 +21,15 @@ if TYPE_CHECKING:
 class MachineThread:
     """A thread that starts the machine, lets a Worker serve it, and ends it.
 
-    `launch` returns a context manager that starts the machine and ends it. Its argument is a function that it calls
-    when the processes of gdb and QEMU have been started.
+    `launch` returns a context manager that starts and ends the machine. `launch` gets a function to call as soon as the
+    processes of gdb and QEMU have been started.
     """
 
     def __init__(self, launch: Launch) -> None:
-        """:raise MachineError: if the system allows no more threads."""
+        """Start the thread.
+
+        :raise MachineError: if the system allows no more threads.
+        """
         self._launch = launch
         self._processes_started = threading.Event()
         self._worker: queue.SimpleQueue[Worker] = queue.SimpleQueue()

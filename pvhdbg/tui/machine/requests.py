@@ -110,7 +110,7 @@ class Requests:
             self._changed.notify_all()
 
     def _count(self) -> int:
-        """Count the user's queued requests. The caller holds the lock: a deque must not change during an iteration."""
+        """Count the user's queued requests. The caller holds the lock, because the deques must not change meanwhile."""
         return len(self._lines) + sum(request.kind == STEP for request in self._waiting)
 
     def _report_count(self) -> None:

@@ -54,7 +54,7 @@ def is_marked(row: Row, before: Before) -> bool:
 def is_shown(row: Row, before: Before) -> bool:
     """Return whether the row is visible in the changes-only view (key `d`).
 
-    It is if it changed or belongs to a new structure.
+    A row is visible if it changed or belongs to a new structure.
     """
     return is_marked(row, before) or is_new(row.path, before)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pvhdbg.tui.screen.state import Bytes, Screen
 
 _KINDS = {"ram": "RAM", "rom": "ROM", "romd": "ROM", "ramd": "RAM", "i/o": "a device"}
-READS_AS_ZERO = "nothing, reads as 0"
+READS_AS_ZERO = "no memory, reads as 0"
 RAM_LISTED = E820_TYPES.name(RAM)
 
 

@@ -201,7 +201,7 @@ class Screen(NamedTuple):
 
     ascii: bool = False
     clock: float = 0.0
-    """The time of drawing (time.monotonic, in seconds). `Run.since` is subtracted from it."""
+    """The time of drawing (time.monotonic, in seconds), to compute how long the guest has been running."""
     # fmt: on
 
     @property

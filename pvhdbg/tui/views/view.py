@@ -37,7 +37,7 @@ class Detail(NamedTuple):
 
 
 class BreakpointPlace(NamedTuple):
-    """Where F9 sets a breakpoint: an address or a source line; None for RIP. `refusal` is the reason why it can't."""
+    """Where F9 sets a breakpoint: an address or a source line; None for RIP. `refusal` is why F9 can't, or empty."""
 
     place: int | SourceLine | None = None
     refusal: str = ""

@@ -21,9 +21,9 @@ def shown(paddr: int, regions: tuple[Region, ...] | None = THERE) -> Screen:
     ("paddr", "words"),
     [
         (0x1000, "map: RAM; machine: RAM (pc.ram)"),
-        (0xF0000, "map: RESERVED; machine: nothing, reads as 0"),
-        (0xA0000, "map: not listed; machine: nothing, reads as 0"),
-        (LAST, "map: beyond all RAM; machine: nothing, reads as 0"),
+        (0xF0000, "map: RESERVED; machine: no memory, reads as 0"),
+        (0xA0000, "map: not listed; machine: no memory, reads as 0"),
+        (LAST, "map: beyond all RAM; machine: no memory, reads as 0"),
         (0xFEC00000, "map: beyond all RAM; machine: a device (ioapic)"),
     ],
 )
@@ -43,7 +43,7 @@ def test_without_map_and_machine_there_is_no_description() -> None:
 
 def test_memory_other_than_ram_is_named_above_the_bytes_even_at_80_columns() -> None:
     assert (
-        "0x20000000 physical   map: beyond all RAM; machine: nothing, reads as 0" == line(shown(LAST), "phys").strip()
+        "0x20000000 physical   map: beyond all RAM; machine: no memory, reads as 0" == line(shown(LAST), "phys").strip()
     )
     assert "0x1000 physical" == line(shown(0x1000), "physical").strip()
 
