@@ -116,7 +116,7 @@ class Field(Generic[T]):
         return self._decode(record.bytes_of(self), record.address_of(self))
 
     def text(self, value: object) -> str:
-        """Format a value of this field: a number as the table says, bytes as hex."""
+        """Format a value of this field: a number in the base that the table specifies, bytes in hex."""
         if isinstance(value, int):
             return (self.show or dec)(value)
         if isinstance(value, bytes):

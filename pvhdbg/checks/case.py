@@ -106,7 +106,7 @@ class Case:
 
     @property
     def fatal_severity(self) -> str:
-        """The severity of a defect that crashes Linux or costs it something: other guests may not be affected."""
+        """The severity of a defect that makes Linux crash or lose something: an error in Linux, else a warning."""
         return ERROR if self.is_linux else WARNING
 
     @cached_property

@@ -118,7 +118,7 @@ _REST = re.compile(r": and ([0-9]{1,5}) (?:or more others|more)", re.ASCII)
 
 
 def omitted_count(finding: Finding) -> int:
-    """Return how many further findings of its rule a finding counts, or 0 if it is an ordinary finding."""
+    """Return the number N of a finding "and N more", or 0 for an ordinary finding."""
     match = _REST.search(finding.message)
     return int(match[1]) if match and match.end() == len(finding.message) else 0
 

@@ -1,4 +1,4 @@
-"""How tables are written: a wrong table fails to import, and any bytes can be decoded."""
+"""Tables of C structures: a wrong table fails to import, and any bytes can be decoded."""
 
 import subprocess
 import sys

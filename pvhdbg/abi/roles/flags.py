@@ -23,8 +23,8 @@ FLAGS = {
         "VIRT_P2M_4TOOLS": Role(_PARAVIRTUAL, "paravirtual Linux", _PARAVIRTUAL_TEXT),
     },
     "setup_header.ram_size": {
-        "RAMDISK_LOAD_FLAG": Role(f"{BUILD}, as 0", "old kernels; no current one", _FLOPPY),
-        "RAMDISK_PROMPT_FLAG": Role(f"{BUILD}, as 0", "old kernels; no current one", _FLOPPY),
+        "RAMDISK_LOAD_FLAG": Role(f"{BUILD}, as 0", "old kernels, but no current kernel", _FLOPPY),
+        "RAMDISK_PROMPT_FLAG": Role(f"{BUILD}, as 0", "old kernels, but no current kernel", _FLOPPY),
     },
     "setup_header.loadflags": {
         "LOADED_HIGH": Role(

@@ -15,8 +15,8 @@ START_INFO = {
     "version": Role(
         VMM,
         PVH,
-        "Version 1 added the memory map; later versions may only append fields. Outside Xen, Linux executes BUG() on "
-        "version 0. Xen passes version 0 to its control domain.",
+        "Version 1 added the memory map; later versions may only append fields. Outside Xen, Linux executes BUG() if "
+        "the version is 0. Xen passes version 0 to its control domain.",
     ),
     "flags": Role(
         "Xen, for its control domain; every other VMM writes 0",

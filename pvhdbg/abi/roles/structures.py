@@ -1,6 +1,7 @@
 """The role of each structure as a whole.
 
-The text of a structure whose fields share its role starts with a verb: a field's explanation has it after "which".
+If the fields of a structure share its role, its text starts with a verb: the explanation of a field is "Part of struct
+NAME, which" and this text.
 """
 
 from __future__ import annotations

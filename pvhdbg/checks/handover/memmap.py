@@ -94,9 +94,9 @@ def memory_map_is_not_sorted(case: Case) -> Iterator[Defect]:
     Source: Xen start_info.h; Linux arch/x86/kernel/e820.c.
     """
     starts = [(entry.addr, index) for index, entry in enumerate(case.map_entries) if entry.size]
-    for (before, _), (after, index) in pairwise(starts):
+    for (before, previous), (after, index) in pairwise(starts):
         if after < before:
-            defect = f"addr of entry {index} is {after:#x}, below {before:#x} of the previous entry"
+            defect = f"addr of entry {index} is {after:#x}, below {before:#x} of entry {previous}"
             yield Defect(_path(index, "addr"), f"{defect}: Linux sorts the map.", _address(case, index, "addr"))
             return
 
@@ -128,7 +128,7 @@ def memory_type_is_unknown_to_linux(case: Case) -> Iterator[Defect]:
     """Types are ACPI's address range types, 1 to 7. Linux copies any number unchanged, has no name for 6 (DISABLED),
     and uses only type 1 as memory. It drops a range of type 0 when it sorts the map.
 
-    Use one of the types 1 to 5 and 7.
+    Use type 1, 2, 3, 4, 5 or 7.
 
     Source: Xen start_info.h; ACPI 6.5, table 15.4; Linux arch/x86/kernel/e820.c.
     """

@@ -160,7 +160,7 @@ TERMS = (
     Term(
         "boot loader",
         "a program that loads a kernel and starts it, such as GRUB",
-        "A PVH boot needs none: the VMM itself loads the kernel.",
+        "A PVH boot needs no boot loader: the VMM itself loads the kernel.",
         _BOOT,
     ),
     Term(
@@ -216,8 +216,8 @@ TERMS = (
     Term(
         "ramdisk, initrd, initramfs",
         "a file system in memory, from which Linux runs its first programs",
-        "`-i FILE` adds one. PVH passes it as module 0; Linux keeps its address and size in hdr.ramdisk_image and "
-        "hdr.ramdisk_size.",
+        "`-i FILE` adds a ramdisk. The VMM passes it as module 0; Linux keeps its address and size in "
+        "hdr.ramdisk_image and hdr.ramdisk_size.",
     ),
     Term(
         "e820, memory map",
@@ -302,7 +302,7 @@ TERMS = (
     Term(
         "capture, recording",
         "what pvhdbg read at a stop; a recording is a file with all captures of a run",
-        "`pvhdbg dump -o FILE` writes a recording. `show` and `diff` read it, without starting anything.",
+        "`pvhdbg dump -o FILE` writes a recording. `pvhdbg show` and `pvhdbg diff` read it, without a running guest.",
     ),
     Term(
         "finding, rule",

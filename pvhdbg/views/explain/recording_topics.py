@@ -41,7 +41,7 @@ _PROTOCOLS = {
         source=_RFC,
         details=(
             "Module 0 is the ramdisk, or an empty module if there is no ramdisk.",
-            "start_info has version 0, on which current Linux executes BUG().",
+            "start_info has version 0, which makes current Linux execute BUG().",
         ),
     ),
     V0: Explanation(

@@ -1,4 +1,4 @@
-"""The glossary's terms as topics, and which of them a text mentions."""
+"""The glossary's terms as topics, and the search for terms in a text."""
 
 from __future__ import annotations
 
