@@ -2,8 +2,9 @@
 
     python -m tests.boot.mutations SEED N
 
-boots N mutations, with the seeds SEED to SEED + N - 1, and prints the mutations for which the model was wrong. In that
-case, the exit status is 1. With the same kernels, a seed always results in the same boot.
+boots N mutations, with the seeds SEED to SEED + N - 1. It prints the mutations for which the model was wrong, and those
+that were not run because their kernel is missing or a change cannot be made. The exit status is 1 if the model was
+wrong or a kernel was missing. With the same kernels, a seed always results in the same boot.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import random
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -173,27 +175,36 @@ def _puts(choice: random.Random) -> tuple[tuple[int, bytes], ...]:
     return (MEMMAP, build.memmap(ranges)), (BLOB, build.e820_blob(ranges))
 
 
-def failure(seed: int) -> str | None:
-    """Return how the model was wrong; None if it was right, the kernel is missing, or a change cannot be made."""
+RIGHT, WRONG, IMPOSSIBLE, MISSING = "right", "wrong", "not run", "not run: kernel missing"
+
+
+def check_model(seed: int) -> tuple[str, str]:
+    """Return whether the model was right, and a line that explains why not."""
     mutated = mutation(seed)
+    boot = f"seed {seed}: {mutated.kernel} on {mutated.machine}, {', '.join(mutated.changes)}"
     try:
         deviation = mutated.boot().deviation()
-    except (UserError, kernels.MissingError):
-        return None
-    changes = ", ".join(mutated.changes)
-    return deviation and f"seed {seed}: {mutated.kernel} on {mutated.machine}, {changes}: {deviation}"
+    except UserError as error:
+        return IMPOSSIBLE, f"{boot}: not run: {error}"
+    except kernels.MissingError as error:
+        return MISSING, f"{boot}: not run: {error}"
+    return (WRONG, f"{boot}: {deviation}") if deviation else (RIGHT, "")
 
 
 def main(first: int, count: int) -> int:
-    failures = 0
+    verdicts: Counter[str] = Counter()
     for seed in range(first, first + count):
-        message = failure(seed)
+        verdict, message = check_model(seed)
+        verdicts[verdict] += 1
         if message:
-            failures += 1
             sys.stdout.write(message + "\n")
             sys.stdout.flush()
-    sys.stdout.write(f"{count} boots from seed {first}: the model was wrong in {failures}\n")
-    return int(failures != 0)
+    not_run = verdicts[IMPOSSIBLE] + verdicts[MISSING]
+    sys.stdout.write(
+        f"{count} mutations from seed {first}: the model was right for {verdicts[RIGHT]} and wrong for "
+        f"{verdicts[WRONG]}; {not_run} were not run\n"
+    )
+    return int(verdicts[RIGHT] + verdicts[IMPOSSIBLE] != count)
 
 
 if __name__ == "__main__":
