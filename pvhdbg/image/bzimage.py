@@ -1,8 +1,9 @@
 """Unpack the vmlinux in a bzImage to a file.
 
-Source: Linux Documentation/arch/x86/boot.rst, arch/x86/boot/compressed/Makefile and mkpiggy.c: in every format, the
-last four bytes of the payload are the size it unpacks to. The kernel uses LZ4's legacy frame, which no Python package
-reads: a sequence of sizes and blocks (lz4_Frame_format.md). It is parsed here, and lz4 unpacks the blocks.
+Source: Linux Documentation/arch/x86/boot.rst, arch/x86/boot/compressed/Makefile and mkpiggy.c. In every format, the
+last four bytes of the payload are the size of the unpacked vmlinux. The kernel uses the legacy frame format of LZ4,
+which no Python package supports: a sequence of sizes and blocks (lz4_Frame_format.md). This module parses the frame,
+and the lz4 package unpacks the blocks.
 """
 
 from __future__ import annotations
@@ -13,31 +14,44 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import NamedTuple
+from time import thread_time
+from typing import IO, NamedTuple, cast
 
 from pvhdbg.abi.setup_header import BOOT_FLAG, HDR, HDRS, SetupHeader
 from pvhdbg.errors import GuestError, MachineError, UserError
-from pvhdbg.image.header import DAMAGED_FILE, MAGIC, Buffer, map_file
+from pvhdbg.image.header import DAMAGED_FILE, MAGIC, Buffer, drop_pages, map_file
 
 MAX_UNPACKED = 512 << 20
-"""Most bytes that a payload may unpack to; Debian's kernels have about 60 MiB."""
+"""The largest allowed size of an unpacked payload, in bytes. Debian's kernels have about 60 MiB."""
 
 _HEADER_END = HDR + SetupHeader.payload_length.end
 _PAYLOAD_VERSION = 0x208
 _SECTOR = 512
 _SIZE_WORD = 4
-_CHUNK = 4 << 20
-_LZMA_MEMORY = 512 << 20
+_MAGIC_SIZE = 6
+_PIECE, _CHUNK = 256 << 10, 1 << 20
+"""The most bytes that are passed to a decompressor, and taken from it, at once."""
+_LZMA_MEMORY = 144 << 20
+"""The memory limit for unpacking xz. It is sufficient for the largest dictionary that Linux uses, 128 MiB."""
 _LZ4_LEGACY = b"\x02\x21\x4c\x18"
 _LZ4_BLOCK = 8 << 20
+_LZ4_PACKED = _LZ4_BLOCK + _LZ4_BLOCK // 255 + 16
+"""The largest size of a block that can't be compressed."""
+
+_CPU_SECONDS = 1.0
+"""The time limit for a payload that is larger than that of any kernel. Debian's largest kernel (xz) takes 0.8 s."""
+_ORDINARY, _ORDINARY_BZIP2 = 80 << 20, 8 << 20
+"""There is no time limit up to this unpacked size and a sixth of it as packed size, because a computer may be slow.
+bzip2 has a lower limit, because it unpacks random data at only 8 MB/s.
+"""
 
 
 class DamagedError(Exception):
-    """The payload can't be unpacked; the message says why."""
+    """The payload can't be unpacked. The message is the reason."""
 
 
 class Payload(NamedTuple):
-    """The compressed vmlinux: offset in the file, length including the size word, and the size it unpacks to."""
+    """The compressed vmlinux: its offset in the file, its length including the size word, and its unpacked size."""
 
     offset: int
     length: int
@@ -45,7 +59,7 @@ class Payload(NamedTuple):
 
 
 def is_bzimage(data: Buffer) -> bool:
-    """Say whether the file has a Linux setup header for x86."""
+    """Return whether the file has a Linux setup header for x86."""
     header = _header(data)
     return header.header == HDRS and header.boot_flag == BOOT_FLAG
 
@@ -57,7 +71,7 @@ def _header(data: Buffer) -> SetupHeader:
 def find_payload(data: Buffer, path: str) -> Payload:
     """Locate a bzImage's payload through its setup header.
 
-    :raise GuestError: if its boot protocol is older than 2.08, which has no payload fields.
+    :raise GuestError: if the boot protocol is older than 2.08, which introduced the payload fields.
     :raise UserError: if the payload is not inside the file, or would unpack to more than MAX_UNPACKED bytes.
     """
     if len(data) < _HEADER_END:
@@ -66,8 +80,8 @@ def find_payload(data: Buffer, path: str) -> Payload:
     version = header.version
     if version < _PAYLOAD_VERSION:
         raise GuestError(
-            f"{path}: a bzImage of boot protocol {version >> 8}.{version & 0xFF:02}, which has no payload to unpack",
-            "pass the vmlinux; PVH needs Linux 4.11 or newer",
+            f"{path}: a bzImage with boot protocol {version >> 8}.{version & 0xFF:02}, which has no payload to unpack",
+            "pass the vmlinux of a newer kernel: PVH needs Linux 4.11 or later",
         )
     offset, length = ((header.setup_sects or 4) + 1) * _SECTOR + header.payload_offset, header.payload_length
     if length <= _SIZE_WORD or offset + length > len(data):
@@ -84,116 +98,174 @@ def unpack(path: str, folder: Path) -> Path:
     """Unpack the vmlinux of a bzImage to the file `vmlinux` in `folder`, and return its path.
 
     :raise UserError: if the file can't be read, is not a bzImage, is damaged, or is compressed with LZO.
-    :raise GuestError: if its boot protocol is older than 2.08.
+    :raise GuestError: if the boot protocol is older than 2.08.
     :raise MachineError: if the vmlinux can't be written.
     """
     with closing(map_file(path)) as data:
         if not is_bzimage(data):
             raise UserError(f"{path}: not a bzImage")
         payload = find_payload(data, path)
-        packed = data[payload.offset : payload.offset + payload.length]
-    target = folder / "vmlinux"
-    try:
-        _write(target, _unpacker(packed, path)(packed[:-_SIZE_WORD]), payload.unpacked)
-    except OSError as error:
-        target.unlink(missing_ok=True)
-        raise MachineError(f"{target}: {error.strerror}") from error
-    except DamagedError as error:
-        target.unlink(missing_ok=True)
-        raise UserError(f"{path}: can't unpack the payload at {payload.offset:#x}: {error}", DAMAGED_FILE) from error
+        packed = _Packed(data, payload.offset, payload.offset + payload.length - _SIZE_WORD)
+        target = folder / "vmlinux"
+        try:
+            _write(target, _checked(_chunks(packed, path), payload.unpacked))
+        except OSError as error:
+            raise MachineError(f"{target}: {error.strerror}") from error
+        except DamagedError as error:
+            reason = f"can't unpack the payload at {payload.offset:#x}: {error}"
+            raise UserError(f"{path}: {reason}", DAMAGED_FILE) from error
     return target
 
 
-def _write(target: Path, chunks: Iterator[bytes], size: int) -> None:
+class _Packed:
+    """A file object that reads a payload without its size word. The bytes are in memory only while they are read."""
+
+    def __init__(self, data: Buffer, start: int, end: int) -> None:
+        self._data = data
+        self._start, self._end = start, end
+        self._position = start
+
+    @property
+    def consumed(self) -> int:
+        return self._position - self._start
+
+    def peek(self, size: int) -> bytes:
+        return self._data[self._position : min(self._position + size, self._end)]
+
+    def read(self, size: int) -> bytes:
+        piece = self.peek(size)
+        self._position += len(piece)
+        drop_pages(self._data)
+        return piece
+
+
+def _write(target: Path, chunks: Iterator[bytes]) -> None:
+    try:
+        with target.open("wb") as file:
+            file.writelines(chunks)
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
+
+
+def _checked(chunks: Iterator[bytes], size: int) -> Iterator[bytes]:
+    """Yield the chunks unchanged.
+
+    :raise DamagedError: if they are not an ELF file of this size.
+    """
     written = 0
-    with target.open("wb") as file:
-        for chunk in chunks:
-            if written == 0 and not chunk.startswith(MAGIC):
-                raise DamagedError("it does not unpack to an ELF file")
-            written += len(chunk)
-            if written > size:
-                raise DamagedError(f"it unpacks to more than {size} bytes")
-            file.write(chunk)
+    for chunk in chunks:
+        if written == 0 and not chunk.startswith(MAGIC):
+            raise DamagedError("it does not unpack to an ELF file")
+        written += len(chunk)
+        if written > size:
+            raise DamagedError(f"it unpacks to more than {size} bytes")
+        yield chunk
     if written < size:
         raise DamagedError(f"it unpacks to {written} bytes instead of {size}")
 
 
-def _unpacker(packed: bytes, path: str) -> Callable[[bytes], Iterator[bytes]]:
+def _chunks(packed: _Packed, path: str) -> Iterator[bytes]:
+    """Yield the chunks of the unpacked payload.
+
+    :raise UserError: if the payload is larger than that of any kernel, and unpacking it takes too long.
+    """
+    unpacker = _unpacker(packed.peek(_MAGIC_SIZE), path)
+    ordinary = _ORDINARY_BZIP2 if unpacker is _bzip2 else _ORDINARY
+    began, size = thread_time(), 0
+    for chunk in unpacker(packed):
+        size += len(chunk)
+        if max(size, 6 * packed.consumed) > ordinary and thread_time() - began > _CPU_SECONDS:
+            raise UserError(
+                f"{path}: unpacking the payload takes longer than {_CPU_SECONDS:.0f} s of CPU time",
+                "unpack it with Linux's scripts/extract-vmlinux, and pass the vmlinux",
+            )
+        if chunk:
+            yield chunk
+
+
+def _unpacker(first: bytes, path: str) -> Callable[[_Packed], Iterator[bytes]]:
     for magic, unpacker in _UNPACKERS.items():
-        if packed.startswith(magic):
+        if first.startswith(magic):
             return unpacker
-    if packed.startswith(b"\x89LZO"):
+    if first.startswith(b"\x89LZO"):
         raise UserError(
-            f"{path}: compressed with LZO, which is not supported", "unpack it with Linux's scripts/extract-vmlinux"
+            f"{path}: compressed with LZO, which is not supported",
+            "unpack the file with Linux's scripts/extract-vmlinux, and pass the vmlinux",
         )
-    raise UserError(f"{path}: unknown compression: the payload begins with {packed[:6].hex(' ')}", DAMAGED_FILE)
+    raise UserError(f"{path}: unknown compression: the payload begins with {first.hex(' ')}", DAMAGED_FILE)
 
 
-def _gzip(packed: bytes) -> Iterator[bytes]:
+def _gzip(packed: _Packed) -> Iterator[bytes]:
     stream = zlib.decompressobj(wbits=31)
     try:
         while not stream.eof:
-            chunk = stream.decompress(packed, _CHUNK)
-            packed = stream.unconsumed_tail
-            if not chunk and not packed:
+            piece = stream.unconsumed_tail or packed.read(_PIECE)
+            chunk = stream.decompress(piece, _CHUNK)
+            if not chunk and not piece:
                 raise DamagedError("gzip: unexpected end of data")
             yield chunk
     except zlib.error as error:
         raise DamagedError(f"gzip: {error}") from error
 
 
-def _bzip2(packed: bytes) -> Iterator[bytes]:
+def _bzip2(packed: _Packed) -> Iterator[bytes]:
     try:
         yield from _decompressed(bz2.BZ2Decompressor(), packed)
     except OSError as error:
         raise DamagedError(f"bzip2: {error}") from error
 
 
-def _lzma(packed: bytes) -> Iterator[bytes]:
-    """Unpack the xz or the older lzma format."""
+def _lzma(packed: _Packed) -> Iterator[bytes]:
+    """Unpack the xz format or the older lzma format."""
     try:
         yield from _decompressed(lzma.LZMADecompressor(memlimit=_LZMA_MEMORY), packed)
     except lzma.LZMAError as error:
         raise DamagedError(f"lzma: {error}") from error
 
 
-def _decompressed(stream: bz2.BZ2Decompressor | lzma.LZMADecompressor, packed: bytes) -> Iterator[bytes]:
-    chunk = stream.decompress(packed, _CHUNK)
-    while chunk:
+def _decompressed(stream: bz2.BZ2Decompressor | lzma.LZMADecompressor, packed: _Packed) -> Iterator[bytes]:
+    while not stream.eof:
+        piece = packed.read(_PIECE) if stream.needs_input else b""
+        chunk = stream.decompress(piece, _CHUNK)
+        if not chunk and not piece:
+            raise DamagedError("unexpected end of data")
         yield chunk
-        chunk = b"" if stream.eof else stream.decompress(b"", _CHUNK)
-    if not stream.eof:
-        raise DamagedError("unexpected end of data")
 
 
-def _zstd(packed: bytes) -> Iterator[bytes]:
+def _zstd(packed: _Packed) -> Iterator[bytes]:
     import zstandard
 
     try:
-        with zstandard.ZstdDecompressor().stream_reader(packed) as stream:
+        with zstandard.ZstdDecompressor().stream_reader(cast("IO[bytes]", packed), read_size=_PIECE) as stream:
             while chunk := stream.read(_CHUNK):
                 yield chunk
     except zstandard.ZstdError as error:
         raise DamagedError(f"zstd: {error}") from error
 
 
-def _lz4(packed: bytes) -> Iterator[bytes]:
+def _lz4(packed: _Packed) -> Iterator[bytes]:
+    """Unpack the blocks. Only the last block may unpack to less than 8 MiB, so the number of blocks is limited."""
     import lz4.block  # type: ignore[import-untyped]  # no type hints
 
-    position = len(_LZ4_LEGACY)
-    while position + _SIZE_WORD <= len(packed):
-        size = _number(packed, position, _SIZE_WORD)
-        position += _SIZE_WORD
-        if position + size > len(packed):
+    packed.read(len(_LZ4_LEGACY))
+    is_last = False
+    while len(word := packed.read(_SIZE_WORD)) == _SIZE_WORD:
+        size = _number(word, 0, _SIZE_WORD)
+        block = packed.read(min(size, _LZ4_PACKED))
+        if len(block) < size:
             raise DamagedError(f"lz4: a block of {size} bytes extends past the end of the payload")
+        if is_last:
+            raise DamagedError(f"lz4: a block before the last one unpacks to less than {_LZ4_BLOCK} bytes")
         try:
-            yield lz4.block.decompress(packed[position : position + size], uncompressed_size=_LZ4_BLOCK)
+            chunk = lz4.block.decompress(block, uncompressed_size=_LZ4_BLOCK)
         except lz4.block.LZ4BlockError as error:
             raise DamagedError(f"lz4: {error}") from error
-        position += size
+        is_last = len(chunk) < _LZ4_BLOCK
+        yield chunk
 
 
-_UNPACKERS: dict[bytes, Callable[[bytes], Iterator[bytes]]] = {
+_UNPACKERS: dict[bytes, Callable[[_Packed], Iterator[bytes]]] = {
     b"\x1f\x8b": _gzip,
     b"BZh": _bzip2,
     b"\xfd7zXZ\0": _lzma,

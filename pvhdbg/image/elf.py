@@ -1,6 +1,6 @@
-"""What `pvhdbg inspect` shows of an ELF file beyond its facts: all headers, compiler, kernel configuration.
+"""Read what `pvhdbg inspect` shows in addition to ImageFacts: all headers, the compiler, the kernel configuration.
 
-Only this module imports pyelftools. Whatever pyelftools raises for a damaged file becomes a UserError.
+Only this module imports pyelftools. Every exception that pyelftools raises for a damaged file becomes a UserError.
 """
 
 from __future__ import annotations
@@ -12,17 +12,18 @@ from itertools import islice
 from typing import IO, NamedTuple, cast
 
 from elftools.common.exceptions import ELFError
+from elftools.elf import enums
 from elftools.elf.constants import P_FLAGS, SH_FLAGS
 from elftools.elf.elffile import ELFFile
-from elftools.elf.sections import SymbolTableSection
 
 from pvhdbg.errors import UserError
 from pvhdbg.image import notes
-from pvhdbg.image.facts import rodata_ranges
-from pvhdbg.image.header import Elf, map_file, occurrences, read_elf
+from pvhdbg.image.facts import in_rodata
+from pvhdbg.image.header import SHT_SYMTAB, Elf, SectionHeader, map_file, read_elf
+from pvhdbg.image.limits import MAX_COMMENT, MAX_CONFIG, MAX_HEADERS, left_out
 from pvhdbg.image.multiboot import Multiboot, find_multiboot1, find_multiboot2
 
-# What pyelftools raises for invalid headers, besides its own errors.
+# The exceptions that pyelftools raises for invalid headers.
 _PYELFTOOLS_ERRORS = (
     ELFError,
     ValueError,
@@ -33,15 +34,26 @@ _PYELFTOOLS_ERRORS = (
     RecursionError,
     AssertionError,
 )
+_PROGRAM_TYPES = {
+    "EM_ARM": enums.ENUM_P_TYPE_ARM,
+    "EM_AARCH64": enums.ENUM_P_TYPE_AARCH64,
+    "EM_MIPS": enums.ENUM_P_TYPE_MIPS,
+    "EM_RISCV": enums.ENUM_P_TYPE_RISCV,
+}
+_SECTION_TYPES = {
+    "EM_ARM": enums.ENUM_SH_TYPE_ARM,
+    "EM_AARCH64": enums.ENUM_SH_TYPE_AARCH64,
+    "EM_X86_64": enums.ENUM_SH_TYPE_AMD64,
+    "EM_MIPS": enums.ENUM_SH_TYPE_MIPS,
+    "EM_RISCV": enums.ENUM_SH_TYPE_RISCV,
+}
 
 _IKCONFIG = b"IKCFG_ST"
-_MAX_CONFIG = 4 << 20
-_MAX_COMMENT = 4096
 _MAX_CANDIDATES = 64
 
 
 class ProgramRow(NamedTuple):
-    """A program header, with readelf's names. `flags` is made of R, W and E."""
+    """A program header, with the same names as in readelf. `flags` has the letters R, W and E."""
 
     type: str
     offset: int
@@ -54,7 +66,7 @@ class ProgramRow(NamedTuple):
 
 
 class SectionRow(NamedTuple):
-    """A section header, with readelf's names. `flags` is made of W, A and X."""
+    """A section header, with the same names as in readelf. `flags` has the letters W, A and X."""
 
     name: str
     type: str
@@ -66,11 +78,12 @@ class SectionRow(NamedTuple):
 
 
 class Inspection(NamedTuple):
-    """What an ELF file contains besides its ImageFacts.
+    """The contents of an ELF file that are not in its ImageFacts.
 
     `symbols` is the number of rows in .symtab, None without one. `compiler` is the content of .comment. `config` is the
-    configuration that a kernel built with CONFIG_IKCONFIG contains, else None. `scans` says how each loader reads the
-    notes.
+    configuration in a kernel that was built with CONFIG_IKCONFIG, otherwise None. `scans` has the results of each
+    loader's scan of the notes. `left_out` has a remark for each part that was not read, by its path in the JSON of
+    `inspect`.
     """
 
     type: str
@@ -85,34 +98,38 @@ class Inspection(NamedTuple):
     multiboot1: Multiboot | None
     multiboot2: Multiboot | None
     scans: tuple[notes.Scan, ...]
+    left_out: Mapping[str, str]
 
 
-def inspect(path: str) -> Inspection:
-    """Read everything that an ELF file's headers say.
+def inspect(path: str, *, has_release: bool = True) -> Inspection:
+    """Read all headers of an ELF file. `has_release` is whether Linux's version was found in the file.
 
-    :raise UserError: if it can't be read, is not an ELF file, or has inconsistent headers.
-    :raise GuestError: if it is for a big-endian machine.
+    :raise UserError: if the file can't be read, is not an ELF file, or has inconsistent headers.
+    :raise GuestError: if the file is for a big-endian machine.
     """
     with closing(map_file(path)) as data:
         image = read_elf(data, path)
         with _errors_of_pyelftools(path):
             elf = ELFFile(cast("IO[bytes]", data))
-            symtab = elf.get_section_by_name(".symtab")
-            comment = elf.get_section_by_name(".comment")
-            return Inspection(
-                type=_strip_prefix(elf["e_type"], "ET_"),
-                machine=elf.get_machine_arch(),
-                entry=image.entry,
-                program_headers=tuple(_program_rows(elf)),
-                sections=tuple(_section_rows(elf)),
-                symbols=symtab.num_symbols() if isinstance(symtab, SymbolTableSection) else None,
-                has_debug_info=elf.get_section_by_name(".debug_info") is not None,
-                compiler=_strings(image, comment["sh_offset"], comment["sh_size"]) if comment else None,
-                config=kernel_config(image),
-                multiboot1=find_multiboot1(data),
-                multiboot2=find_multiboot2(data),
-                scans=notes.all_scans(image),
-            )
+            machine, machine_name = elf["e_machine"], elf.get_machine_arch()
+            elf_type = _strip_prefix(elf["e_type"], "ET_")
+        comment = image.section(b".comment")
+        config = _config_text(image)
+        return Inspection(
+            type=elf_type,
+            machine=machine_name,
+            entry=image.entry,
+            program_headers=tuple(_program_rows(image, machine)),
+            sections=tuple(_section_rows(image, machine)),
+            symbols=_symbols(image, path),
+            has_debug_info=image.section(b".debug_info") is not None,
+            compiler=_strings(image, comment) if comment else None,
+            config=None if config is None else dict(_options(config)),
+            multiboot1=find_multiboot1(data),
+            multiboot2=find_multiboot2(data),
+            scans=notes.all_scans(image),
+            left_out=left_out(image, config_size=None if config is None else len(config), has_release=has_release),
+        )
 
 
 @contextmanager
@@ -124,64 +141,86 @@ def _errors_of_pyelftools(path: str) -> Iterator[None]:
         raise UserError(f"{path}: inconsistent ELF headers{reason}") from error
 
 
-def _program_rows(elf: ELFFile) -> Iterator[ProgramRow]:
+def _program_rows(image: Elf, machine: str | int) -> Iterator[ProgramRow]:
     letters = {P_FLAGS.PF_R: "R", P_FLAGS.PF_W: "W", P_FLAGS.PF_X: "E"}
-    for segment in elf.iter_segments():
-        flags = "".join(letter for bit, letter in letters.items() if segment["p_flags"] & bit)
+    names = _names(_PROGRAM_TYPES.get(str(machine), enums.ENUM_P_TYPE_BASE))
+    for segment in image.segments[:MAX_HEADERS]:
         yield ProgramRow(
-            type=_strip_prefix(segment["p_type"], "PT_"),
-            offset=segment["p_offset"],
-            vaddr=segment["p_vaddr"],
-            paddr=segment["p_paddr"],
-            filesz=segment["p_filesz"],
-            memsz=segment["p_memsz"],
-            flags=flags,
-            align=segment["p_align"],
+            type=_strip_prefix(names.get(segment.type, segment.type), "PT_"),
+            offset=segment.offset,
+            vaddr=segment.vaddr,
+            paddr=segment.paddr,
+            filesz=segment.filesz,
+            memsz=segment.memsz,
+            flags="".join(letter for bit, letter in letters.items() if segment.flags & bit),
+            align=segment.align,
         )
 
 
-def _section_rows(elf: ELFFile) -> Iterator[SectionRow]:
+def _section_rows(image: Elf, machine: str | int) -> Iterator[SectionRow]:
     letters = {SH_FLAGS.SHF_WRITE: "W", SH_FLAGS.SHF_ALLOC: "A", SH_FLAGS.SHF_EXECINSTR: "X"}
-    for section in elf.iter_sections():
-        flags = "".join(letter for bit, letter in letters.items() if section["sh_flags"] & bit)
+    names = _names(_SECTION_TYPES.get(str(machine), enums.ENUM_SH_TYPE_BASE))
+    for section in image.sections[:MAX_HEADERS]:
         yield SectionRow(
-            name=section.name,
-            type=_strip_prefix(section["sh_type"], "SHT_"),
-            addr=section["sh_addr"],
-            offset=section["sh_offset"],
-            size=section["sh_size"],
-            flags=flags,
-            align=section["sh_addralign"],
+            name=image.section_name(section).decode("latin-1"),
+            type=_strip_prefix(names.get(section.type, section.type), "SHT_"),
+            addr=section.addr,
+            offset=section.offset,
+            size=section.size,
+            flags="".join(letter for bit, letter in letters.items() if section.flags & bit),
+            align=section.addralign,
         )
+
+
+def _names(numbers: Mapping[str, int]) -> dict[int, str]:
+    return {number: name for name, number in numbers.items()}
 
 
 def _strip_prefix(value: str | int, prefix: str) -> str:
-    """Return a constant's name without its prefix, or a number without a name in hex."""
+    """Return the name of a constant without its prefix; for a number without a name, the number in hex."""
     return value.removeprefix(prefix) if isinstance(value, str) else f"{value:#x}"
 
 
-def _strings(image: Elf, offset: int, size: int) -> str:
+def _symbols(image: Elf, path: str) -> int | None:
+    """Return the number of rows in .symtab; None if there is no .symtab.
+
+    :raise UserError: if the size of .symtab is not a multiple of the row size.
+    """
+    symtab = image.section(b".symtab")
+    if symtab is None or symtab.type != SHT_SYMTAB:
+        return None
+    if symtab.entsize == 0 or symtab.size % symtab.entsize:
+        reason = f".symtab has {symtab.size} bytes, but its rows have {symtab.entsize}"
+        raise UserError(f"{path}: inconsistent ELF headers: {reason}")
+    return symtab.size // symtab.entsize
+
+
+def _strings(image: Elf, section: SectionHeader) -> str:
     """Return the NUL-terminated strings of a section, joined with semicolons."""
-    data = image.data[offset : offset + min(size, _MAX_COMMENT)]
+    data = image.data[section.offset : section.offset + min(section.size, MAX_COMMENT)]
     return "; ".join(part.decode("latin-1") for part in data.split(b"\0") if part)
 
 
 def kernel_config(image: Elf) -> Mapping[str, str] | None:
-    """Return the options and values that a Linux built with CONFIG_IKCONFIG contains (kernel/configs.c), else None.
+    """Return the configuration of a Linux that was built with CONFIG_IKCONFIG (kernel/configs.c); otherwise None.
 
-    A value is as in .config; an option that is not set has the value `n`.
+    The values are the same as in .config. An option that is not set has the value `n`.
     """
-    for start, end in rodata_ranges(image):
-        for offset in islice(occurrences(image.data, _IKCONFIG, start, end), _MAX_CANDIDATES):
-            text = _gunzip(image.data[offset + len(_IKCONFIG) : offset + _MAX_CONFIG])
-            if text:
-                return dict(_options(text.decode("latin-1")))
+    text = _config_text(image)
+    return None if text is None else dict(_options(text))
+
+
+def _config_text(image: Elf) -> str | None:
+    for offset in islice(in_rodata(image, _IKCONFIG), _MAX_CANDIDATES):
+        text = _gunzip(image.data[offset + len(_IKCONFIG) : offset + MAX_CONFIG])
+        if text:
+            return text.decode("latin-1")
     return None
 
 
 def _gunzip(data: bytes) -> bytes:
     try:
-        return zlib.decompressobj(wbits=31).decompress(data, _MAX_CONFIG)
+        return zlib.decompressobj(wbits=31).decompress(data, MAX_CONFIG)
     except zlib.error:
         return b""
 

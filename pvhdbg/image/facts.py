@@ -1,4 +1,4 @@
-"""The facts of a kernel file as plain values: entry, segments, notes, build-id, release."""
+"""Read the facts about a kernel file as plain values: entry, segments, notes, build-id, release."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from pvhdbg.image.header import (
     Buffer,
     Elf,
     ProgramHeader,
+    drop_pages,
     map_file,
+    merged,
     occurrences,
     read_elf,
     truncation_error,
@@ -30,16 +32,17 @@ EM_386, EM_X86_64 = 3, 62
 
 _BANNER = b"Linux version "
 _RELEASE = re.compile(rb"Linux version (\d[!-~]{0,127}) \(")
-# The compiler puts linux_banner into .rodata. If the file has no section names, the PT_LOAD segments are searched.
+# linux_banner is in .rodata. If the file has no section names, the PT_LOAD segments are searched.
 _RODATA_SEARCHED = 8 << 20
-_SEARCHED = 64 << 20
-_BANNERS_TRIED = 64
-_MAX_DESC_SIZE, _MAX_DESCS_SIZE = 1 << 16, 1 << 20
-"""Limits on the bytes that are kept of a note's descriptor, and of all descriptors together."""
+SEARCHED = 64 << 20
+_WINDOW = 4 << 20
+_BANNERS_TRIED = 1024
+MAX_DESC_SIZE, MAX_DESCS_SIZE = 1 << 16, 1 << 20
+"""The limits in bytes for the descriptor of one note, and for all descriptors together."""
 
 
 class Segment(NamedTuple):
-    """A PT_LOAD segment: physical and link address, sizes in bytes, and its offset in the file."""
+    """A PT_LOAD segment: its physical address, its link address, its sizes in bytes, and its offset in the file."""
 
     paddr: int
     vaddr: int
@@ -53,7 +56,7 @@ class Segment(NamedTuple):
 
 
 class Note(NamedTuple):
-    """An ELF note: owner without its NUL, type, and at most 64 KiB of the descriptor."""
+    """An ELF note: its owner without the NUL, its type, and at most 64 KiB of its descriptor."""
 
     owner: str
     type: int
@@ -61,11 +64,13 @@ class Note(NamedTuple):
 
 
 class ImageFacts(NamedTuple):
-    """A kernel image. `entry` is the PHYS32_ENTRY address (Xen note 18), `release` the version in Linux's banner.
+    """The facts about a kernel file.
 
-    `kind` is vmlinux for a Linux ELF file, bzimage for an unpacked bzImage, elf for any other PVH guest.
-    `elf` is the path of the ELF file: `path`, or the file that the bzImage was unpacked to. `elf_class` is 32 or 64,
-    `machine` is e_machine. `verdicts` are preflight's. `fingerprints` identify the kernel in guest memory.
+    `path` is the path that the user passed. `elf` is the path of the ELF file: the same path, or the file to which a
+    bzImage was unpacked. `kind` is vmlinux for a Linux ELF file, bzimage for a bzImage, elf for any other PVH guest.
+    `elf_class` is 32 or 64, `machine` is e_machine. `entry` is the PHYS32_ENTRY address (Xen note 18). `release` is the
+    version in Linux's banner. `verdicts` are the results of preflight. `fingerprints` identify the kernel in guest
+    memory.
     """
 
     path: str
@@ -82,21 +87,21 @@ class ImageFacts(NamedTuple):
     fingerprints: tuple[Fingerprint, ...] = ()
 
     def to_paddr(self, vaddr: int) -> int | None:
-        """Translate a link address to the physical address where it is loaded; None outside every segment."""
+        """Translate a link address to the physical address where it is loaded; None if it is in no segment."""
         for segment in self.segments:
             if segment.vaddr <= vaddr < segment.vaddr + segment.memsz:
                 return vaddr - segment.vaddr + segment.paddr
         return None
 
     def to_vaddr(self, paddr: int) -> int | None:
-        """Translate a physical address to the link address of what is loaded there; None outside every segment."""
+        """Translate a physical address to the link address of the byte loaded there; None if it is in no segment."""
         for segment in self.segments:
             if segment.paddr <= paddr < segment.end:
                 return paddr - segment.paddr + segment.vaddr
         return None
 
     def aliases(self, vaddr: int) -> tuple[int, ...]:
-        """Return every address at which code linked at `vaddr` may run: the link and the physical address."""
+        """Return the addresses at which code linked at `vaddr` may run: the link address and the physical address."""
         paddr = self.to_paddr(vaddr)
         return (vaddr,) if paddr is None or paddr == vaddr else (vaddr, paddr)
 
@@ -105,14 +110,14 @@ def read_facts(path: str, *, elf: str | None = None, kind: str | None = None) ->
     """Read the facts of the ELF file `elf`, by default `path`. If `kind` is None, it is detected.
 
     :raise UserError: if the file can't be read, is not an ELF file, or is truncated.
-    :raise GuestError: if it is for a big-endian machine.
+    :raise GuestError: if the file is for a big-endian machine.
     """
     with closing(map_file(elf or path)) as data:
         return parse_facts(data, path, elf=elf, kind=kind)
 
 
 def parse_facts(data: Buffer, path: str, *, elf: str | None = None, kind: str | None = None) -> ImageFacts:
-    """Do the same as `read_facts` for bytes that are already in memory."""
+    """Do the same as `read_facts`, for a file whose bytes are already in memory or mapped."""
     image = read_elf(data, path)
     _check_whole(image, path)
     raw_notes = notes.segment_notes(image)
@@ -134,9 +139,9 @@ def parse_facts(data: Buffer, path: str, *, elf: str | None = None, kind: str | 
 
 
 def build_id(image: Elf) -> str | None:
-    """Return the GNU build-id in hex, from a PT_NOTE segment or a SHT_NOTE section.
+    """Return the GNU build-id in hex, from a PT_NOTE segment or an SHT_NOTE section; None if there is none.
 
-    A debug file with only symbols has it in a section.
+    In a file that has only debug information, the build-id is in a section.
     """
     for note in (*notes.segment_notes(image), *notes.section_notes(image)):
         if is_build_id(note):
@@ -156,36 +161,57 @@ def _segment(header: ProgramHeader) -> Segment:
 
 
 def _notes(data: Buffer, raw_notes: Iterable[notes.RawNote]) -> Iterator[Note]:
-    """Yield the notes within the size limits: notes can share bytes, so a small file can have many long ones."""
-    remaining = _MAX_DESCS_SIZE
+    """Yield the notes, truncated to the size limits: notes can share bytes, so a small file can have many long ones."""
+    remaining = MAX_DESCS_SIZE
     for raw_note in raw_notes:
-        note = _note(data, raw_note, min(remaining, _MAX_DESC_SIZE))
+        note = _note(data, raw_note, min(remaining, MAX_DESC_SIZE))
         remaining -= len(note.desc)
         yield note
 
 
-def _note(data: Buffer, note: notes.RawNote, limit: int = _MAX_DESC_SIZE) -> Note:
+def _note(data: Buffer, note: notes.RawNote, limit: int = MAX_DESC_SIZE) -> Note:
     desc = data[note.desc_offset : note.desc_offset + min(note.descsz, limit)]
     return Note(note.owner.partition(b"\0")[0].decode("latin-1"), note.type, desc)
 
 
 def _release(image: Elf) -> str | None:
-    """Return the version in linux_banner, which Linux has had in its read-only data since 2.6."""
-    for start, end in rodata_ranges(image):
-        for position in islice(occurrences(image.data, _BANNER, start, end), _BANNERS_TRIED):
-            match = _RELEASE.match(image.data, position)
-            if match:
-                return match[1].decode("ascii")
+    """Return the version in linux_banner, which is in the read-only data of Linux 2.6 and later."""
+    for position in islice(in_rodata(image, _BANNER), _BANNERS_TRIED):
+        match = _RELEASE.match(image.data, position)
+        if match:
+            return match[1].decode("ascii")
     return None
 
 
-def rodata_ranges(image: Elf) -> Iterator[tuple[int, int]]:
-    """Yield start and end offsets in the file between which Linux's read-only data may be, the likeliest first."""
+def in_rodata(image: Elf, pattern: bytes) -> Iterator[int]:
+    """Yield the offsets in the file at which `pattern` begins, in the parts that may be Linux's read-only data.
+
+    The most likely part is searched first. At most 64 MiB of the PT_LOAD segments are searched.
+    """
     rodata = image.section(b".rodata")
     if rodata and rodata.type != SHT_NOBITS:
-        yield rodata.offset, rodata.offset + min(rodata.size, _RODATA_SEARCHED)
-    remaining = _SEARCHED
-    for segment in image.segments:
-        if segment.type == PT_LOAD and remaining > 0:
-            yield segment.offset, segment.offset + min(segment.filesz, remaining)
-            remaining -= segment.filesz
+        yield from occurrences(image.data, pattern, rodata.offset, rodata.offset + min(rodata.size, _RODATA_SEARCHED))
+    in_memory = 0
+    for start, end in merged(_loaded_ranges(image), len(image.data), SEARCHED):
+        for first in range(start, end, _WINDOW):
+            yield from occurrences(image.data, pattern, first, min(first + _WINDOW + len(pattern) - 1, end))
+            in_memory += min(_WINDOW, end - first)
+            if in_memory >= _WINDOW:
+                drop_pages(image.data)
+                in_memory = 0
+
+
+def searches_all(image: Elf) -> bool:
+    """Return whether `in_rodata` searches every byte of the PT_LOAD segments."""
+    ranges = _loaded_ranges(image)
+    if _total(ranges) <= SEARCHED:
+        return True
+    return _total(merged(ranges, len(image.data), len(image.data))) <= SEARCHED
+
+
+def _total(ranges: Iterable[tuple[int, int]]) -> int:
+    return sum(end - start for start, end in ranges)
+
+
+def _loaded_ranges(image: Elf) -> list[tuple[int, int]]:
+    return [(header.offset, header.offset + header.filesz) for header in image.segments if header.type == PT_LOAD]

@@ -1,7 +1,7 @@
 """The headers of a little-endian ELF file, 32 or 64 bit, exactly as they are in the file.
 
-Source: the System V gABI's ELF chapters and <elf.h>. The header's e_phentsize and e_shentsize are ignored: QEMU, which
-loads these files, uses the sizes of the structures too.
+Source: the ELF chapters of the System V gABI, and <elf.h>. The fields e_phentsize and e_shentsize are ignored, because
+QEMU, which loads these files, also ignores them and uses the sizes of the structures.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import mmap
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from struct import Struct
 from typing import NamedTuple
 
@@ -18,16 +18,20 @@ from pvhdbg.errors import GuestError, UserError
 Buffer = bytes | mmap.mmap
 
 DAMAGED_FILE = "copy the file again: it is damaged or incomplete"
-"""Hint for a file that ends too early or contradicts itself."""
+"""The hint for a file that is truncated or inconsistent."""
 
 MAGIC = b"\x7fELF"
 CLASS32, CLASS64 = 1, 2
+MAX_NAME = 255
 PT_LOAD, PT_NOTE = 1, 4
 SHT_SYMTAB, SHT_NOTE, SHT_NOBITS = 2, 7, 8
 
 _EHDR = {CLASS32: Struct("<16xHHIIIIIHHHHHH"), CLASS64: Struct("<16xHHIQQQIHHHHHH")}
 _PHDR = {CLASS32: Struct("<8I"), CLASS64: Struct("<IIQQQQQQ")}
 _SHDR = {CLASS32: Struct("<10I"), CLASS64: Struct("<IIQQQQIIQQ")}
+EHDR64_SIZE, PHDR64_SIZE = _EHDR[CLASS64].size, _PHDR[CLASS64].size
+
+_ZEROS = bytes(1 << 16)
 
 
 class ProgramHeader(NamedTuple):
@@ -59,7 +63,7 @@ class SectionHeader(NamedTuple):
 
 
 class Elf(NamedTuple):
-    """An ELF file: its bytes and its headers. What the headers point to has not been checked."""
+    """An ELF file: its bytes and its headers. The offsets in the headers have not been checked."""
 
     data: Buffer
     elf_class: int
@@ -74,21 +78,25 @@ class Elf(NamedTuple):
     sections: tuple[SectionHeader, ...]
 
     def section_name(self, section: SectionHeader) -> bytes:
-        """Return a section's name, at most 255 bytes of it; empty if the file has no names."""
+        """Return a section's name, at most MAX_NAME bytes of it; empty if the file has no names."""
         if self.shstrndx >= len(self.sections):
             return b""
         start = self.sections[self.shstrndx].offset + section.name
-        return self.data[start : start + 255].partition(b"\0")[0]
+        return self.data[start : start + MAX_NAME].partition(b"\0")[0]
 
     def section(self, name: bytes) -> SectionHeader | None:
         """Return the first section with this name."""
-        return next((section for section in self.sections if self.section_name(section) == name), None)
+        if self.shstrndx >= len(self.sections):
+            return None
+        data, names, word = self.data, self.sections[self.shstrndx].offset, name + b"\0"
+        starts = ((names + section.name, section) for section in self.sections)
+        return next((section for start, section in starts if data[start : start + len(word)] == word), None)
 
 
 def map_file(path: str) -> mmap.mmap:
     """Map a file read-only. The caller closes the map.
 
-    :raise UserError: if it can't be read, is empty, or is not a regular file.
+    :raise UserError: if the file can't be read, is empty, or is not a regular file.
     """
     try:
         # Without O_NONBLOCK, opening a FIFO blocks until it has a writer.
@@ -105,8 +113,6 @@ def map_file(path: str) -> mmap.mmap:
 
 def _map(descriptor: int, path: str) -> mmap.mmap:
     status = os.fstat(descriptor)
-    if stat.S_ISDIR(status.st_mode):
-        raise UserError(f"{path}: is a directory")
     if not stat.S_ISREG(status.st_mode):
         raise UserError(f"{path}: not a regular file")
     if status.st_size == 0:
@@ -117,7 +123,7 @@ def _map(descriptor: int, path: str) -> mmap.mmap:
 def read_elf(data: Buffer, path: str) -> Elf:
     """Read the headers of an ELF file. `path` is used only in error messages.
 
-    :raise UserError: if it is not an ELF file, or if its header or one of its tables is truncated.
+    :raise UserError: if the file is not an ELF file, or if its header or one of its tables is truncated.
     :raise GuestError: if it is an ELF file for a big-endian machine.
     """
     if data[:4] != MAGIC:
@@ -143,35 +149,73 @@ def read_elf(data: Buffer, path: str) -> Elf:
         phoff,
         phentsize,
         shstrndx,
-        tuple(_program_header(elf_class, row) for row in segments),
-        tuple(SectionHeader._make(row) for row in sections),
+        tuple(map(ProgramHeader._make if elf_class == CLASS64 else _program_header32, segments)),
+        tuple(map(SectionHeader._make, sections)),
     )
 
 
 def occurrences(data: Buffer, pattern: bytes, start: int, end: int) -> Iterator[int]:
-    """Yield each offset in a range of the bytes at which `pattern` begins, overlapping ones too."""
-    # mmap.find raises for numbers of more than 63 bits, and a header can contain any number.
+    """Yield each offset in a range at which `pattern` begins, including overlapping occurrences."""
+    # mmap.find raises an exception for numbers of more than 63 bits, and a header can contain any number.
     start, end = min(start, len(data)), min(end, len(data))
     while (start := data.find(pattern, start, end)) >= 0:
         yield start
         start += 1
 
 
+def merged(ranges: Iterable[tuple[int, int]], end: int, limit: int) -> list[tuple[int, int]]:
+    """Return ranges of offsets sorted, merged and truncated: nothing after `end`, and at most `limit` bytes in total.
+
+    The headers of a hostile file can refer to the same bytes thousands of times. A search then reads each byte once.
+    """
+    result: list[tuple[int, int]] = []
+    for first, last in sorted((first, min(last, end)) for first, last in ranges):
+        if result and first < result[-1][1]:
+            result[-1] = result[-1][0], max(result[-1][1], last)
+        elif first < last:
+            result.append((first, last))
+    return list(_within(limit, result))
+
+
+def _within(limit: int, ranges: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    for first, last in ranges:
+        if limit <= 0:
+            return
+        yield first, min(last, first + limit)
+        limit -= last - first
+
+
+def end_of_zeros(data: Buffer, start: int, end: int) -> int:
+    """Return the offset of the first byte in a range that is not 0; `end` if all bytes are 0."""
+    end = min(end, len(data))
+    while start < end:
+        block = data[start : min(start + len(_ZEROS), end)]
+        # Comparing blocks is twenty times as fast as checking each byte.
+        if block != _ZEROS[: len(block)]:
+            return start + len(block) - len(block.lstrip(b"\0"))
+        start += len(block)
+    return end
+
+
+def drop_pages(data: Buffer) -> None:
+    """Remove the pages of a mapped file from this process's memory. They are read again when they are needed."""
+    if isinstance(data, mmap.mmap):
+        data.madvise(mmap.MADV_DONTNEED)
+
+
 def truncation_error(path: str, part: str, end: int, size: int) -> UserError:
-    """Return the error for a file of `size` bytes in which `part` should end at `end`."""
+    """Return the error for a file that has only `size` bytes, although `part` should end at offset `end`."""
     return UserError(f"{path}: the file ends at {size:#x}, before the end of {part} ({end:#x})", DAMAGED_FILE)
 
 
-def _table(data: Buffer, path: str, name: str, layout: tuple[Struct, int, int]) -> list[tuple[int, ...]]:
+def _table(data: Buffer, path: str, name: str, layout: tuple[Struct, int, int]) -> Iterator[tuple[int, ...]]:
     row, offset, count = layout
     end = offset + row.size * count
     if end > len(data):
         raise truncation_error(path, f"the {name}", end, len(data))
-    return list(row.iter_unpack(data[offset:end]))
+    return row.iter_unpack(data[offset:end])
 
 
-def _program_header(elf_class: int, row: tuple[int, ...]) -> ProgramHeader:
-    if elf_class == CLASS64:
-        return ProgramHeader._make(row)
+def _program_header32(row: tuple[int, ...]) -> ProgramHeader:
     kind, offset, vaddr, paddr, filesz, memsz, flags, align = row
     return ProgramHeader(kind, flags, offset, vaddr, paddr, filesz, memsz, align)

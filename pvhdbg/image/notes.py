@@ -1,18 +1,28 @@
-"""How each loader reads the ELF notes: the entry address it uses, or why it finds none.
+"""How each loader reads the ELF notes: which entry address it uses, or why it finds no entry.
 
 Sources: Xen xen/common/libelf/libelf-dominfo.c; QEMU include/hw/elf_ops.h and hw/i386/x86.c (5.0 to 10.2);
-rust-vmm/linux-loader src/loader/elf/mod.rs, which Cloud Hypervisor and Firecracker use.
+rust-vmm/linux-loader 0.14 src/loader/elf/mod.rs, which Cloud Hypervisor, Firecracker and libkrun use.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
+from functools import cache, partial
 from itertools import chain, islice
 from struct import Struct
 from typing import NamedTuple
 
-from pvhdbg.image.header import CLASS64, PT_LOAD, PT_NOTE, SHT_NOTE, Buffer, Elf, ProgramHeader
+from pvhdbg.image.header import (
+    CLASS64,
+    EHDR64_SIZE,
+    PHDR64_SIZE,
+    PT_NOTE,
+    SHT_NOTE,
+    Buffer,
+    Elf,
+    ProgramHeader,
+    end_of_zeros,
+)
 
 PHYS32_ENTRY = 18
 XEN = b"Xen\0"
@@ -28,7 +38,11 @@ OUTSIDE_FILE = "outside-file"
 BEYOND_FILE = "beyond-file"
 ENDLESS = "endless"
 NOT_ELF64 = "not-elf64"
-LOAD_ALIGN = "load-align"
+BAD_HEADER = "bad-header"
+LOW_ENTRY = "low-entry"
+NOTE_OUTSIDE = "note-outside"
+
+_MAX_STEPS = 1 << 14
 
 REASONS = {
     NO_SEGMENT: "the file has no PT_NOTE segment",
@@ -36,21 +50,26 @@ REASONS = {
     ZERO: "the entry address is 0",
     TOO_BIG: "the entry address does not fit in 32 bits",
     BAD_SIZE: "the note's descriptor has the wrong size",
-    ALIGN_ZERO: "it divides by p_align, which is 0, and crashes",
+    ALIGN_ZERO: "the loader divides by p_align, which is 0, and crashes",
     OUTSIDE_FILE: "the segment extends past the end of the file",
     BEYOND_FILE: "the scan runs past the notes and past the end of the file",
-    ENDLESS: "the scan runs past the notes and never ends",
-    NOT_ELF64: "it loads only 64-bit ELF files",
-    LOAD_ALIGN: "it requires p_align of each PT_LOAD segment to be a multiple of 2 MiB",
+    ENDLESS: f"the scan does not end within {_MAX_STEPS} notes",
+    NOT_ELF64: "the loader supports only 64-bit ELF files",
+    BAD_HEADER: "the loader requires that e_phentsize is 56 and e_phoff is at least 64",
+    LOW_ENTRY: "e_entry is below 1 MiB: Firecracker and Cloud Hypervisor refuse the file (libkrun does not)",
+    NOTE_OUTSIDE: "a note extends past the end of the file",
 }
-"""Why a loader finds no entry. "It" is the loader."""
+"""The reasons why a loader finds no entry."""
 
-_MAX_NOTES = 4096
-# QEMU's scan can run past the notes and read whatever follows, and segments can share notes. No file that boots needs
-# nearly as many steps.
-_MAX_STEPS = 1 << 16
+MAX_NOTES = _MAX_NOTE_RANGES = 4096
+"""The limit for notes, and for ranges of notes. Real kernels have 20 notes in one segment, but the headers of a hostile
+file can refer to the same bytes 65,535 times.
+"""
+_MAX_ZEROS = 1 << 28
+"""The limit for the bytes of zeros through which pvhdbg follows QEMU's scan."""
 _PAGE = 4096
-_NONZERO = re.compile(rb"[^\0]")
+_HIGH_MEMORY = 1 << 20
+_MAX_U32 = 0xFFFFFFFF
 
 
 class RawNote(NamedTuple):
@@ -64,10 +83,10 @@ class RawNote(NamedTuple):
 
 
 class Scan(NamedTuple):
-    """How one loader reads a file's notes: the entry address it uses, or None and a key of REASONS.
+    """The result of one loader's scan of a file's notes: the entry address that it uses, or None and a key of REASONS.
 
-    `note` is the note that decides. QEMU's scan can have both an entry and a reason: after it has found the entry it
-    may read past the end of the file, and anything there can change the result.
+    `note` is the note with the entry address. QEMU's scan can have both an entry and a reason: after QEMU has found the
+    entry, it may read past the end of the file, and the data there can change the result.
     """
 
     loader: str
@@ -82,35 +101,58 @@ def all_scans(elf: Elf) -> tuple[Scan, ...]:
 
 
 def walk(data: Buffer, start: int, end: int) -> Iterator[RawNote]:
-    """Yield the notes in a range of a file up to the first that does not fit. Names and descriptors are padded to 4."""
+    """Yield the notes in a range of a file, with padding to 4 bytes. Stop at a note that extends past the range."""
     end = min(end, len(data))
     while start + NHDR.size <= end:
-        namesz, descsz, kind = NHDR.unpack_from(data, start)
-        desc = start + NHDR.size + _up(namesz, 4)
-        if desc + descsz > end:
+        note = _padded_note(data, start)
+        if note is None or note.desc_offset + note.descsz > end:
             return
-        owner = data[start + NHDR.size : start + NHDR.size + min(namesz, 255)]
-        yield RawNote(start, owner, kind, desc, descsz)
-        start = desc + _up(descsz, 4)
+        yield note
+        start = note.desc_offset + _up(note.descsz, 4)
+
+
+def _padded_note(data: Buffer, start: int) -> RawNote | None:
+    """Return the note at an offset, with its name padded to 4 bytes; None if its header is not within the file."""
+    if start + NHDR.size > len(data):
+        return None
+    namesz, descsz, kind = NHDR.unpack_from(data, start)
+    owner = data[start + NHDR.size : start + NHDR.size + min(namesz, 255)]
+    return RawNote(start, owner, kind, start + NHDR.size + _up(namesz, 4), descsz)
 
 
 def segment_notes(elf: Elf) -> list[RawNote]:
-    """Return the notes of all PT_NOTE segments, at most 4096."""
-    return _walk_all(elf, ((segment.offset, segment.filesz) for segment in _note_segments(elf)))
+    """Return the notes of the PT_NOTE segments: at most 4096 notes, from at most 4096 segments."""
+    return _walk_all(elf, _segment_ranges(elf))
 
 
 def section_notes(elf: Elf) -> list[RawNote]:
-    """Return the notes of all SHT_NOTE sections, at most 4096. Only Xen's loader reads sections."""
-    return _walk_all(elf, ((section.offset, section.size) for section in elf.sections if section.type == SHT_NOTE))
+    """Return the notes of the SHT_NOTE sections, with the same limits. Only Xen's loader reads sections."""
+    return _walk_all(elf, _section_ranges(elf))
 
 
-def _walk_all(elf: Elf, ranges: Iterable[tuple[int, int]]) -> list[RawNote]:
-    walks = (walk(elf.data, start, start + size) for start, size in ranges)
-    return list(islice(chain.from_iterable(walks), _MAX_NOTES))
+def has_more_notes(elf: Elf) -> bool:
+    """Return whether the file has notes beyond the limits of `segment_notes` or `section_notes`."""
+    for ranges in (_segment_ranges(elf), _section_ranges(elf)):
+        if len(ranges) > _MAX_NOTE_RANGES or len(_walk_all(elf, ranges, MAX_NOTES + 1)) > MAX_NOTES:
+            return True
+    return False
+
+
+def _segment_ranges(elf: Elf) -> list[tuple[int, int]]:
+    return [(segment.offset, segment.filesz) for segment in _note_segments(elf)]
+
+
+def _section_ranges(elf: Elf) -> list[tuple[int, int]]:
+    return [(section.offset, section.size) for section in elf.sections if section.type == SHT_NOTE]
+
+
+def _walk_all(elf: Elf, ranges: list[tuple[int, int]], limit: int = MAX_NOTES) -> list[RawNote]:
+    walks = (walk(elf.data, start, start + size) for start, size in ranges[:_MAX_NOTE_RANGES])
+    return list(islice(chain.from_iterable(walks), limit))
 
 
 def scan_by_abi(elf: Elf) -> Scan:
-    """Scan strictly by the ABI: a PT_NOTE segment, owner "Xen", a descriptor of 4 or 8 bytes with a 32-bit address."""
+    """Scan as the ABI specifies: a PT_NOTE segment, owner "Xen", a descriptor of 4 or 8 bytes with a 32-bit address."""
     if not _note_segments(elf):
         return Scan("ABI", None, NO_SEGMENT)
     note = _last_entry(segment_notes(elf))
@@ -124,27 +166,28 @@ def scan_by_abi(elf: Elf) -> Scan:
 
 
 def scan_by_xen(elf: Elf) -> Scan:
-    """Scan as Xen's domain builders do: the last note wins; sections count only if no segment has a note of Xen's."""
+    """Scan as Xen's domain builders do: the last note wins. Sections are used only if no segment has a Xen note."""
     owned = [note for note in segment_notes(elf) if note.owner == XEN]
     note = _last_entry(owned or section_notes(elf))
     if note is None:
         return Scan("Xen", None, NO_NOTE)
     if note.descsz not in (1, 2, 4, 8):
         return Scan("Xen", None, BAD_SIZE, note)
-    return Scan("Xen", _number(elf.data, note.desc_offset, note.descsz) & 0xFFFFFFFF, "", note)
+    return Scan("Xen", _number(elf.data, note.desc_offset, note.descsz) & _MAX_U32, "", note)
 
 
 def scan_by_qemu(elf: Elf) -> Scan:
-    """Scan as QEMU's `-kernel` does: type 18 of any owner, padding to p_align, the last segment with such a note wins.
+    """Scan as QEMU's `-kernel` does: type 18, any owner, padding to p_align. The last segment with a match wins.
 
-    QEMU reads 8 bytes of a 64-bit file's descriptor whatever its size, and truncates to 32 bits after the test for 0.
+    In a 64-bit file, QEMU always reads 8 bytes of the descriptor. It truncates the value to 32 bits after the test for
+    0.
     """
     value_and_note: tuple[int, RawNote] | None = None
     reason = ""
-    steps = iter(range(_MAX_STEPS))
+    read_segment = cache(partial(_qemu_segment, elf, _Work()))
     try:
         for segment in _note_segments(elf):
-            value_and_note = _qemu_segment(elf, segment, steps) or value_and_note
+            value_and_note = read_segment(segment.offset, segment.filesz, segment.align) or value_and_note
     except _DeadEnd as end:
         if value_and_note is None or end.reason != BEYOND_FILE:
             return Scan("QEMU", None, end.reason)
@@ -152,7 +195,7 @@ def scan_by_qemu(elf: Elf) -> Scan:
     if value_and_note is None:
         return Scan("QEMU", None, NO_NOTE if _note_segments(elf) else NO_SEGMENT)
     value, note = value_and_note
-    return Scan("QEMU", value & 0xFFFFFFFF, reason, note) if value else Scan("QEMU", None, ZERO, note)
+    return Scan("QEMU", value & _MAX_U32, reason, note) if value else Scan("QEMU", None, ZERO, note)
 
 
 class _DeadEnd(Exception):
@@ -163,77 +206,105 @@ class _DeadEnd(Exception):
         self.reason = reason
 
 
-def _qemu_segment(elf: Elf, segment: ProgramHeader, steps: Iterator[int]) -> tuple[int, RawNote] | None:
-    if segment.filesz == 0:
+class _Work:
+    """The remaining number of steps and zeros that a scan may read."""
+
+    def __init__(self) -> None:
+        self.steps = iter(range(_MAX_STEPS))
+        self.zeros = _MAX_ZEROS
+
+
+def _qemu_segment(elf: Elf, work: _Work, start: int, filesz: int, align: int) -> tuple[int, RawNote] | None:
+    if filesz == 0:
         return None
-    if segment.offset + segment.filesz > len(elf.data):
+    if start + filesz > len(elf.data):
         raise _DeadEnd(OUTSIDE_FILE)
-    if segment.align == 0:
+    if align == 0:
         raise _DeadEnd(ALIGN_ZERO)
     modulus = 1 << (64 if elf.elf_class == CLASS64 else 32)
-    position = segment.offset
-    for _ in steps:
+    position = start
+    for _ in work.steps:
         namesz, descsz, kind = NHDR.unpack(_mapped(elf.data, position, NHDR.size))
-        name = _up(namesz, segment.align, modulus)
+        name = _up(namesz, align, modulus)
         if kind == PHYS32_ENTRY:
             width = 8 if elf.elf_class == CLASS64 else 4
             desc = position + NHDR.size + name
             owner = elf.data[position + NHDR.size : position + NHDR.size + min(namesz, 255)]
             value = int.from_bytes(_mapped(elf.data, desc, width), "little")
             return value, RawNote(position, owner, kind, desc, descsz)
-        step = (NHDR.size + name + _up(descsz, segment.align, modulus)) % modulus
+        step = (NHDR.size + name + _up(descsz, align, modulus)) % modulus
         # QEMU compares only the size of this note with the size of the segment, not the position of the scan.
-        if step > segment.filesz:
+        if step > filesz:
             return None
-        position = _skip_zeros(elf.data, position) if namesz == descsz == kind == 0 else position + step
+        if step == 0:
+            break
+        position = _skip_zeros(elf.data, position, work) if namesz == descsz == kind == 0 else position + step
     raise _DeadEnd(ENDLESS)
 
 
 def _mapped(data: Buffer, offset: int, size: int) -> bytes:
-    """Return what QEMU reads from its mapping of the file: after the end of the file the last page holds zeros."""
+    """Return the bytes that QEMU reads from its mapping of the file. The last page is filled up with zeros."""
     if offset + size > _up(len(data), _PAGE):
         raise _DeadEnd(BEYOND_FILE)
     return data[offset : offset + size].ljust(size, b"\0")
 
 
-def _skip_zeros(data: Buffer, position: int) -> int:
-    """Return where the scan stands after it has stepped over zeros, 12 bytes at a time, as over empty notes."""
-    match = _NONZERO.search(data, position)
-    end = match.start() if match else _up(len(data), _PAGE)
+def _skip_zeros(data: Buffer, position: int, work: _Work) -> int:
+    """Return the position of the scan after a run of zeros. QEMU reads zeros as empty notes of 12 bytes each."""
+    end = end_of_zeros(data, position, len(data))
+    end = end if end < len(data) else _up(len(data), _PAGE)
+    work.zeros -= end - position
+    if work.zeros < 0:
+        raise _DeadEnd(ENDLESS)
     return position + max((end - position) // NHDR.size, 1) * NHDR.size
 
 
 def scan_by_linux_loader(elf: Elf) -> Scan:
-    """Scan as linux-loader does (Cloud Hypervisor, Firecracker): the last PT_NOTE segment decides, even without a note.
+    """Scan as linux-loader does: only the last PT_NOTE segment counts, even if it has no note. An error ends the scan.
 
-    linux-loader refuses the file at the first PT_LOAD segment that is not aligned to 2 MiB.
+    Firecracker and Cloud Hypervisor refuse an e_entry below 1 MiB, although they start at the address in the note.
     """
     if elf.elf_class != CLASS64:
         return Scan("linux-loader", None, NOT_ELF64)
+    if elf.phentsize != PHDR64_SIZE or elf.phoff < EHDR64_SIZE:
+        return Scan("linux-loader", None, BAD_HEADER)
+    if elf.entry < _HIGH_MEMORY:
+        return Scan("linux-loader", None, LOW_ENTRY)
     scan = Scan("linux-loader", None, NO_SEGMENT)
-    steps = iter(range(_MAX_STEPS))
-    for segment in elf.segments:
-        if segment.type == PT_LOAD and segment.filesz and segment.align % 0x200000:
-            return Scan("linux-loader", None, LOAD_ALIGN)
-        if segment.type == PT_NOTE:
-            scan = _linux_loader_segment(elf, segment, steps)
-            if scan.reason not in ("", NO_NOTE):
-                return scan
+    read_segment = cache(partial(_linux_loader_segment, elf, _Work().steps))
+    for segment in _note_segments(elf):
+        scan = read_segment(segment.offset, segment.filesz)
+        if scan.reason not in ("", NO_NOTE):
+            return scan
     return scan
 
 
-def _linux_loader_segment(elf: Elf, segment: ProgramHeader, steps: Iterator[int]) -> Scan:
-    if segment.offset + segment.filesz > len(elf.data):
+def _linux_loader_segment(elf: Elf, steps: Iterator[int], start: int, filesz: int) -> Scan:
+    """Scan the notes that begin in the segment. The last note may extend past the end of the segment."""
+    if start + filesz > len(elf.data):
         return Scan("linux-loader", None, OUTSIDE_FILE)
-    # It checks only where a note begins, so the last note may extend past the end of the segment.
-    for _, note in zip(steps, walk(elf.data, segment.offset, len(elf.data)), strict=False):
-        if note.offset >= segment.offset + segment.filesz:
-            break
+    position = start
+    for _ in steps:
+        if position >= start + filesz:
+            return Scan("linux-loader", None, NO_NOTE)
+        note = _padded_note(elf.data, position)
+        if note is None:
+            return Scan("linux-loader", None, NOTE_OUTSIDE)
         if note.type == PHYS32_ENTRY and note.owner == XEN:
-            if note.descsz < 4:
-                return Scan("linux-loader", None, BAD_SIZE, note)
-            return Scan("linux-loader", _number(elf.data, note.desc_offset, 4), "", note)
-    return Scan("linux-loader", None, NO_NOTE)
+            return _linux_loader_entry(elf.data, note)
+        name, desc = note.desc_offset - position - NHDR.size, _up(note.descsz, 4)
+        if max(name, desc) > _MAX_U32:
+            return Scan("linux-loader", None, NOTE_OUTSIDE)
+        position += NHDR.size + name + desc
+    return Scan("linux-loader", None, ENDLESS)
+
+
+def _linux_loader_entry(data: Buffer, note: RawNote) -> Scan:
+    if note.descsz < 4:
+        return Scan("linux-loader", None, BAD_SIZE, note)
+    if note.desc_offset + 4 > len(data):
+        return Scan("linux-loader", None, NOTE_OUTSIDE, note)
+    return Scan("linux-loader", _number(data, note.desc_offset, 4), "", note)
 
 
 def _note_segments(elf: Elf) -> list[ProgramHeader]:

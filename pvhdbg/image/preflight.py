@@ -1,4 +1,4 @@
-"""Predict what QEMU's `-kernel` will do with a file, without starting QEMU.
+"""Predict what QEMU's `-kernel` will do with a file, without running QEMU.
 
 Source: QEMU hw/i386/x86.c x86_load_linux and load_elfboot, include/hw/elf_ops.h, pc-bios/optionrom/pvh_main.c. Every
 verdict was verified with QEMU 7.2. A fatal verdict means that the guest never reaches its PVH entry, or dies there.
@@ -22,12 +22,12 @@ from pvhdbg.image.verdict import FATAL, WARNING, Verdict
 PVH, MULTIBOOT, LINUX, NONE = "pvh", "multiboot", "linux", "none"
 
 CMDLINE_MAX = 4096
-"""Size of pvh.bin's buffer for the command line. Its module list and start_info follow the buffer."""
+"""The size of the command-line buffer in pvh.bin. The module list and start_info of pvh.bin follow the buffer."""
 
 _HDRS_OFFSET = HDR + SetupHeader.header.offset
 _UNSUPPORTED_FLAGS = 0x10004
 _OLDEST_PC_WITH_PVH = (4, 0)
-# With more RAM there is a hole below 4 GiB, at an address that depends on the machine type.
+# With more RAM, there is a hole below 4 GiB. Its address depends on the machine type.
 _FLAT_MEMORY = 2 << 30
 _ENTRY_CODE = 256
 # or $X86_CR4_PAE, %eax; mov %eax, %cr4
@@ -35,10 +35,11 @@ _SETS_PAE = b"\x83\xc8\x20\x0f\x22\xe0"
 
 
 class Machine(NamedTuple):
-    """The parts of QEMU's command line that matter for preflight.
+    """The parts of QEMU's command line that preflight uses.
 
-    `machine` is the value of -M, `append` the value of -append, `memory` the guest's RAM in bytes, None if unknown.
-    `firmware` is the firmware of a microvm: `qboot` (Debian's default), `seabios` (upstream's), None if unknown.
+    `machine` is the value of -M. `append` is the value of -append. `memory` is the size of the guest's RAM in bytes,
+    None if unknown. `firmware` is the firmware of a microvm: `qboot` (Debian's default), `seabios` (QEMU's own
+    default), or None if unknown.
     """
 
     machine: str = "microvm"
@@ -57,7 +58,7 @@ class Machine(NamedTuple):
 
 
 class Preflight(NamedTuple):
-    """The boot protocol that QEMU uses for the file (NONE: it refuses the file), the PVH entry, and the verdicts."""
+    """The boot protocol that QEMU uses for the file (NONE if QEMU refuses it), the PVH entry, and the verdicts."""
 
     boot_protocol: str
     entry: int | None
@@ -68,14 +69,14 @@ class Preflight(NamedTuple):
         return tuple(verdict for verdict in self.verdicts if verdict.severity == FATAL)
 
     def apply_to(self, facts: ImageFacts) -> ImageFacts:
-        """Return the facts with these verdicts, and with the entry that QEMU finds, even if the ABI defines another."""
+        """Return the facts with these verdicts and with QEMU's entry, even if the ABI defines a different entry."""
         return facts._replace(entry=facts.entry if self.entry is None else self.entry, verdicts=self.verdicts)
 
 
 def preflight_file(facts: ImageFacts, machine: Machine | None = None, symbols: Container[str] = ()) -> Preflight:
     """Run `preflight` on the ELF file `facts.elf`.
 
-    :raise UserError: if it can't be read.
+    :raise UserError: if the file can't be read.
     """
     with closing(map_file(facts.elf)) as data:
         return preflight(facts, data, machine, symbols)
@@ -130,9 +131,9 @@ def _wrong_protocol(elf: Elf, header: Multiboot | None) -> Iterator[Verdict]:
         )
     elif header:
         cause = (
-            'QEMU refuses a 64-bit file with such a header ("Cannot load x86-64 image")'
+            'QEMU refuses a 64-bit file with this header ("Cannot load x86-64 image")'
             if _is_refused(elf, header)
-            else "QEMU boots the file by multiboot and ignores its PVH entry"
+            else "QEMU boots the file via multiboot and ignores its PVH entry"
         )
         yield Verdict(
             "multiboot",
@@ -155,14 +156,14 @@ def _wrong_machine(elf: Elf, machine: Machine) -> Iterator[Verdict]:
             "elf-flags",
             FATAL,
             f"e_flags is {elf.flags:#x}: QEMU refuses a file with any of the bits {_UNSUPPORTED_FLAGS:#x}",
-            "link with e_flags 0: x86 defines no ELF flags",
+            "link with e_flags set to 0 (x86 defines no ELF flags)",
         )
     if not machine.has_pvh:
         yield Verdict(
             "machine-without-pvh",
             FATAL,
             f"machine type {machine.type} does not support PVH: it ignores the PVH entry",
-            "use microvm, q35 or pc, or a versioned type from 4.0 on",
+            "use microvm, q35, pc, or a versioned machine type 4.0 or later",
         )
 
 
@@ -174,7 +175,7 @@ def _wrong_segments(elf: Elf, machine: Machine) -> Iterator[Verdict]:
                 "segment-sizes",
                 FATAL,
                 f"the segment at {segment.paddr:#x} has p_filesz {segment.filesz:#x} larger than p_memsz "
-                f"{segment.memsz:#x}: QEMU 7.2 hangs while loading it, newer versions refuse it",
+                f"{segment.memsz:#x}: QEMU 7.2 hangs while loading the file, and later versions refuse the file",
                 "correct the program header",
             )
             break
@@ -185,12 +186,12 @@ def _wrong_segments(elf: Elf, machine: Machine) -> Iterator[Verdict]:
             "beyond-memory",
             FATAL,
             f"the kernel's segments end at {end:#x}, past the end of the machine's memory ({machine.memory:#x})",
-            "give the machine more memory with -m",
+            "use -m to give the machine more memory",
         )
 
 
 def _overlaps(loads: list[ProgramHeader]) -> Iterator[Verdict]:
-    """Compare only the bytes from the file: QEMU itself trims zeros that overlap another segment."""
+    """Yield a verdict if two segments overlap. Only bytes from the file count, because QEMU trims overlapping zeros."""
     for low, high in pairwise(sorted((segment.paddr, segment.filesz) for segment in loads if segment.filesz)):
         if low[0] + low[1] > high[0]:
             yield Verdict(
@@ -204,7 +205,8 @@ def _overlaps(loads: list[ProgramHeader]) -> Iterator[Verdict]:
 
 def _wrong_notes(elf: Elf, facts: ImageFacts, scan: notes.Scan) -> Iterator[Verdict]:
     if scan.entry is None:
-        yield note_verdicts.no_entry(elf, facts, scan)
+        if scan.reason != notes.ENDLESS:
+            yield note_verdicts.no_entry(elf, facts, scan)
     else:
         yield from note_verdicts.nonconforming_note(elf, scan)
     yield from note_verdicts.lost_scan(scan)
@@ -238,7 +240,7 @@ def _segment_at(elf: Elf, paddr: int) -> ProgramHeader | None:
 
 
 def _without_pae(elf: Elf, entry: int | None, symbols: Container[str]) -> Iterator[Verdict]:
-    """Detect a 32-bit Linux without PAE from before commit db9aded979b4. Only kernels with PAE have initial_pg_pmd."""
+    """Detect a 32-bit Linux without PAE, older than commit db9aded979b4. Only kernels with PAE have initial_pg_pmd."""
     segment = None if entry is None else _segment_at(elf, entry)
     if entry is None or segment is None or elf.machine != EM_386:
         return
@@ -250,7 +252,7 @@ def _without_pae(elf: Elf, entry: int | None, symbols: Container[str]) -> Iterat
             "without-pae",
             WARNING,
             "this kernel was built without PAE, but its PVH entry sets CR4.PAE: it dies when it loads CR3",
-            "build it with CONFIG_X86_PAE=y, or use a newer kernel",
+            "build the kernel with CONFIG_X86_PAE=y, or use a newer kernel",
         )
 
 
@@ -260,11 +262,11 @@ def _long_command_line(machine: Machine) -> Iterator[Verdict]:
     if size <= CMDLINE_MAX or is_safe:
         return
     is_unknown = machine.type == "microvm" and machine.firmware is None
-    condition = ", if the firmware is SeaBIOS," if is_unknown else ""
+    condition = " if the firmware is SeaBIOS" if is_unknown else ""
     yield Verdict(
         "append-too-long",
         WARNING if is_unknown else FATAL,
-        f"the command line has {size} bytes, more than pvh.bin's buffer of {CMDLINE_MAX}: the rest{condition} "
-        "overwrites pvh.bin's module list and start_info",
-        "shorten the command line, or use a microvm with qboot, which has no limit",
+        f"the command line has {size} bytes, but pvh.bin's buffer has only {CMDLINE_MAX}: the rest overwrites the "
+        f"module list and start_info of pvh.bin{condition}",
+        "shorten the command line, or use a microvm with qboot (no limit)",
     )

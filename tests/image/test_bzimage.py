@@ -1,16 +1,11 @@
-import bz2
 import gzip
 import lzma
 import random
 import shutil
-import struct
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
-import lz4.block  # type: ignore[import-untyped]  # no type hints
 import pytest
-import zstandard
 
 from pvhdbg.errors import GuestError, MachineError, PvhdbgError, UserError
 from pvhdbg.image.bzimage import MAX_UNPACKED, unpack
@@ -18,29 +13,10 @@ from pvhdbg.image.facts import read_facts
 from pvhdbg.image.symbols import Symbols
 from tests.image.builder import bzimage, elf, load, note, notes
 from tests.image.crafted import BUILD_ID
+from tests.image.packers import LZ4_BLOCK, LZ4_MAGIC, PACKERS, lz4_part
 
 CONTENT = random.Random(0).randbytes(16 << 10)
 VMLINUX = elf([load(CONTENT * 5), notes(BUILD_ID, note())])
-LZ4_BLOCK = 8 << 20
-
-
-def lz4_legacy(data: bytes) -> bytes:
-    """Compress like `lz4 -l`: a magic number, then the size and the content of a block for every 8 MiB."""
-    blocks = (
-        lz4.block.compress(data[start : start + LZ4_BLOCK], store_size=False)
-        for start in range(0, len(data), LZ4_BLOCK)
-    )
-    return b"\x02\x21\x4c\x18" + b"".join(struct.pack("<I", len(block)) + block for block in blocks)
-
-
-PACKERS: dict[str, Callable[[bytes], bytes]] = {
-    "gzip": gzip.compress,
-    "bzip2": bz2.compress,
-    "lzma": lambda data: lzma.compress(data, lzma.FORMAT_ALONE),
-    "xz": lzma.compress,
-    "zstd": zstandard.ZstdCompressor(write_content_size=False).compress,
-    "lz4": lz4_legacy,
-}
 
 
 def write_file(data: bytes, folder: Path) -> str:
@@ -202,3 +178,30 @@ def test_a_file_that_is_not_a_bzimage_is_an_error(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written_is_a_machine_error(tmp_path: Path) -> None:
     with pytest.raises(MachineError, match="No such file or directory"):
         unpack(write_file(pack("gzip"), tmp_path), tmp_path / "missing")
+
+
+def test_an_lz4_block_before_the_last_one_must_be_full(tmp_path: Path) -> None:
+    payload = LZ4_MAGIC + lz4_part(VMLINUX[:1000]) + lz4_part(VMLINUX[1000:])
+
+    assert "a block before the last one unpacks to less than" in str(refusal(bzimage(payload, len(VMLINUX)), tmp_path))
+
+
+@pytest.mark.parametrize("size", [0, 1, 1 << 24, 0xFFFFFFFF])
+def test_an_lz4_block_with_a_wrong_size_is_an_error(size: int, tmp_path: Path) -> None:
+    payload = LZ4_MAGIC + lz4_part(VMLINUX)[4:].join((size.to_bytes(4, "little"), b""))
+
+    assert "lz4: " in str(refusal(bzimage(payload, len(VMLINUX)), tmp_path))
+
+
+def test_a_dictionary_of_512_mib_is_refused(tmp_path: Path) -> None:
+    filters = [{"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": 512 << 20}]
+    payload = lzma.compress(VMLINUX, filters=filters)
+
+    assert "lzma: Memory usage limit exceeded" in str(refusal(bzimage(payload, len(VMLINUX)), tmp_path))
+
+
+def test_the_largest_dictionary_of_linux_is_accepted(tmp_path: Path) -> None:
+    filters = [{"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": 128 << 20}]
+    payload = lzma.compress(VMLINUX, filters=filters)
+
+    assert VMLINUX == unpack(write_file(bzimage(payload, len(VMLINUX)), tmp_path), tmp_path).read_bytes()

@@ -1,5 +1,6 @@
 import random
 import re
+import struct
 import subprocess
 from contextlib import closing
 from itertools import count
@@ -128,8 +129,17 @@ def test_xen_prefers_segments_to_sections() -> None:
         (parsed(builder.notes(note(), filesz=1 << 20)), notes.OUTSIDE_FILE),
         (parsed(), notes.NO_SEGMENT),
         (parsed(builder.notes(note()), bits=32), notes.NOT_ELF64),
-        (parsed(load(align=0x1000), builder.notes(note())), notes.LOAD_ALIGN),
+        (parsed(load(align=0x1000), builder.notes(note())), ENTRY),
         (parsed(load(align=0), builder.notes(note())), ENTRY),
+        (parsed(builder.notes(note()))._replace(entry=0x100000), ENTRY),
+        (parsed(builder.notes(note()))._replace(entry=0xFFFFF), notes.LOW_ENTRY),
+        (parsed(builder.notes(note()))._replace(entry=0), notes.LOW_ENTRY),
+        (parsed(builder.notes(note()))._replace(phentsize=64), notes.BAD_HEADER),
+        (parsed(builder.notes(note()))._replace(phoff=63), notes.BAD_HEADER),
+        (parsed(builder.notes(b"\1\0\0\0")), notes.NOTE_OUTSIDE),
+        (parsed(builder.notes(note()[:17])), notes.NOTE_OUTSIDE),
+        (parsed(builder.notes(raw_note(b"Xen\0", 18, struct.pack("<II", ENTRY, 0))[:-4])), ENTRY),
+        (parsed(builder.notes(raw_note(b"", 1, b"") * 70000)), notes.ENDLESS),
     ],
 )
 def test_linux_loader_pads_to_4_and_uses_the_last_segment(elf_: Elf, expected: int | str) -> None:

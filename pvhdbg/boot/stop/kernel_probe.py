@@ -1,18 +1,21 @@
-"""Probe a kernel for the facts that its behavior follows from: a few symbols, and strings in its image.
+"""Look up the symbols and strings that determine a kernel's behavior.
 
-A string is looked up like a symbol, by its text in double quotes. So a stop that records the symbols that were looked
-up also records the strings.
+A string is looked up like a symbol, as its text in double quotes. Therefore a capture, which records the symbols that
+were looked up, also records the strings.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from contextlib import closing, suppress
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.e820 import E820_DATA
 from pvhdbg.boot.stop.early_maps import END, PAE_TABLES
 from pvhdbg.errors import SymbolMissing, UserError
-from pvhdbg.image.header import map_file, read_elf
+from pvhdbg.image.facts import SEARCHED
+from pvhdbg.image.header import map_file, merged, occurrences, read_elf
 
 if TYPE_CHECKING:
     from pvhdbg.image.facts import ImageFacts
@@ -22,26 +25,26 @@ if TYPE_CHECKING:
 DATA_SECTIONS = (b".rodata", b".data", b".init.data", b".init.rodata")
 E820_STRING = f'"{E820_DATA.decode()}"'
 ANY_STRING = '""'
-"""Every image contains the empty string: if it was found, strings could be looked up."""
+"""The empty string. Every image contains it, so if it was found, pvhdbg was able to look up strings."""
 
-# Static tables of one type. The smallest distance between two of them is the size of the type, rounded up.
+# Static variables of the same type. The smallest distance between two of them is the size of the type, rounded up.
 E820_TABLES = ("e820_table_init", "e820_table_kexec_init", "e820_table_firmware_init")
 
 PROBED = (
     "xen_prepare_pvh",
     "pvh_bootparams",
-    "mem_map_via_hcall",  # since Linux 5.0, which introduced the memmap table
-    "pvh_get_root_pointer",  # how the RSDP bypassed boot_params, until 7271cb98e498
-    "__append_e820_table",  # whose caller rejected a map of one entry
-    "map_from_memmap",  # the teaching guest's two ways
+    "mem_map_via_hcall",  # in Linux 5.0 and later, which read the memmap table
+    "pvh_get_root_pointer",  # in Linux before commit 7271cb98e498: the RSDP does not go through boot_params
+    "__append_e820_table",  # in Linux whose e820 code rejects a map with one entry
+    "map_from_memmap",  # the teaching guest's functions for both protocols
     "map_from_e820_module",
     *E820_TABLES,
     ANY_STRING,
-    E820_STRING,  # the RFC's name for the module that holds the map
+    E820_STRING,  # the name of the module with the map in the 2017 RFC protocol
 )
 PROBED_32 = (END, PAE_TABLES)
-"""Only for 32-bit kernels: how much memory their first page tables map. "_end" is the end of thousands of names, so
-looking it up takes as long as all the others together.
+"""Only for 32-bit kernels: these symbols show how much memory the first page tables map. Thousands of names end in
+"_end", so looking it up takes as long as all other names together.
 """
 
 
@@ -59,9 +62,9 @@ class SymbolsAndStrings:
         self._strings: dict[str, int | None] = {}
 
     def address(self, name: str) -> int:
-        """Return the link address of a symbol, or of a string in double quotes with a NUL after it.
+        """Return the link address of a symbol, or of a NUL-terminated string if `name` is in double quotes.
 
-        :raise SymbolMissing: if there is none, or the file can no longer be read.
+        :raise SymbolMissing: if the kernel has no such symbol or string, or the file can no longer be read.
         """
         if not (name.startswith('"') and name.endswith('"') and len(name) > 1):
             return self._symbols.address(name)
@@ -78,14 +81,14 @@ class SymbolsAndStrings:
         return None
 
     def prefetch(self) -> None:
-        """Look up what the first stops will need, while the user is not waiting for it."""
+        """Look up the names that the first stops will need, before the user waits for them."""
         for name in probed_names(self._image):
             with suppress(SymbolMissing):
                 self.address(name)
 
 
 def probe(target: Target, image: ImageFacts | None) -> dict[str, int]:
-    """Return the link addresses of those probed names that the kernel has."""
+    """Return the link addresses of the probed symbols and strings that the kernel has."""
     addresses = {}
     for name in probed_names(image):
         with suppress(SymbolMissing):
@@ -94,19 +97,21 @@ def probe(target: Target, image: ImageFacts | None) -> dict[str, int]:
 
 
 def string_at(data: Buffer, image: ImageFacts, text: bytes) -> int | None:
-    """Return the link address of a string and its NUL; None if no load segment of the file contains them."""
-    for start, size in _file_ranges(data, image):
-        offset = data.find(text + b"\0", start, start + size)
-        if offset >= 0:
+    """Return the link address of a NUL-terminated string; None if no load segment of the file contains it."""
+    for start, end in _file_ranges(data, image):
+        offset = next(occurrences(data, text + b"\0", start, end), None)
+        if offset is not None:
             return _link_address(image, offset)
     return None
 
 
 def _file_ranges(data: Buffer, image: ImageFacts) -> list[tuple[int, int]]:
-    """Return offset and size of what may contain strings: the data sections if the ELF has them, a fifth of a kernel;
-    else the load segments.
+    """Return the ranges of file offsets that may contain strings, at most 64 MiB.
+
+    These are the data sections if the file has section headers (a fifth of a kernel), otherwise the load segments.
     """
-    segments = [(segment.offset, min(segment.filesz, segment.memsz)) for segment in image.segments]
+    loaded = [(segment.offset, segment.offset + min(segment.filesz, segment.memsz)) for segment in image.segments]
+    segments = merged(loaded, len(data), SEARCHED)
     try:
         elf = read_elf(data, image.path)
     except UserError:
@@ -114,11 +119,18 @@ def _file_ranges(data: Buffer, image: ImageFacts) -> list[tuple[int, int]]:
     if elf.section(b".rodata") is None:
         return segments
     sections = (section for section in elf.sections if elf.section_name(section) in DATA_SECTIONS)
-    return [(section.offset, section.size) for section in sections if _link_address(image, section.offset) is not None]
+    whole = merged(((section.offset, section.offset + section.size) for section in sections), len(data), SEARCHED)
+    return [(start, end) for start, end in whole if _is_in(start, segments)]
+
+
+def _is_in(offset: int, ranges: list[tuple[int, int]]) -> bool:
+    """Return whether one of the sorted ranges contains an offset."""
+    index = bisect_right(ranges, offset, key=itemgetter(0)) - 1
+    return index >= 0 and offset < ranges[index][1]
 
 
 def _link_address(image: ImageFacts, offset: int) -> int | None:
-    """Return the link address of what is loaded from an offset in the file; None if nothing is."""
+    """Return the link address of the byte at an offset in the file; None if that byte is not loaded."""
     return next(
         (
             offset - segment.offset + segment.vaddr

@@ -1,0 +1,193 @@
+"""Any file of at most 64 MiB is examined within 2 s of CPU time and 200 MiB of memory, and what was cut is said."""
+
+from __future__ import annotations
+
+import bz2
+import json
+import lzma
+import random
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import pytest
+import zstandard
+
+from tests.image.builder import bzimage, elf, load, note, notes
+from tests.image.hostile import HOSTILE, MIB
+from tests.image.packers import LZ4_BLOCK, LZ4_MAGIC, lz4_part
+
+CPU_SECONDS, MEMORY = 2.0, 200 * MIB
+LARGEST = 64 * MIB
+
+PREFLIGHT = """
+import sys
+from pathlib import Path
+from pvhdbg.boot.stop.kernel_probe import SymbolsAndStrings
+from pvhdbg.image.load import open_kernel
+from pvhdbg.image.preflight import preflight_file
+kernel = open_kernel(sys.argv[1], Path(sys.argv[2]))
+SymbolsAndStrings(kernel.symbols, kernel.facts).prefetch()
+print(*(verdict.slug for verdict in preflight_file(kernel.facts, symbols=kernel.symbols).verdicts))
+"""
+
+CUT = {
+    "zeros scanned 60000 times": {"elf.program_headers", "kernel.notes"},
+    "section names of 32 mib": {"elf.sections"},
+    "80 section names of 4 mib": {"elf.sections"},
+    "segments that share a million notes": {"elf.program_headers", "kernel.notes"},
+    "sections that share a million notes": {"elf.sections", "kernel.notes"},
+    "a configuration of a million options": {"config"},
+    "names that match at odd offsets": {"symbols"},
+    "symbol names of 50 mib": {"symbols"},
+    "gzip bombs as configuration": set[str](),
+}
+"""What `missing` names in the JSON of some of the files."""
+
+
+MEASURE = """
+import json, os, resource, subprocess, sys
+done = subprocess.run(sys.argv[1:], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+cpu, memory = usage.ru_utime + usage.ru_stime, usage.ru_maxrss << 10
+json.dump([done.returncode, done.stdout, done.stderr, cpu, memory], sys.stdout)
+"""
+
+
+class Used(NamedTuple):
+    """A finished process: exit status, output, CPU seconds, and the most memory that it had, in bytes."""
+
+    status: int
+    out: str
+    err: str
+    cpu: float
+    memory: int
+
+
+def use(*words: str | Path) -> Used:
+    """Run Python with these arguments. A run that exceeds a limit is repeated once: other tests may slow it down."""
+    first = _use_once(*words)
+    return first if first.cpu <= CPU_SECONDS else min(first, _use_once(*words), key=lambda used: used.cpu)
+
+
+def _use_once(*words: str | Path) -> Used:
+    # A small process starts it: Linux counts the memory of the process that forks, here pytest, for the new program.
+    call = [sys.executable, "-c", MEASURE, sys.executable, *words]
+    return Used(*json.loads(subprocess.run(call, check=True, capture_output=True).stdout))
+
+
+def within_limits(used: Used) -> bool:
+    return used.cpu <= CPU_SECONDS and used.memory <= MEMORY
+
+
+@pytest.fixture(params=HOSTILE)
+def hostile(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, Path]:
+    path = tmp_path / "kernel"
+    path.write_bytes(HOSTILE[request.param]())
+    assert path.stat().st_size <= LARGEST
+    return request.param, path
+
+
+def test_a_hostile_elf_file_is_examined_within_the_limits(hostile: tuple[str, Path], tmp_path: Path) -> None:
+    name, path = hostile
+    inspect = use("-m", "pvhdbg", "inspect", "--format", "json", path)
+    preflight = use("-c", PREFLIGHT, path, tmp_path)
+
+    assert (True, True) == (within_limits(inspect), within_limits(preflight)), (inspect, preflight)
+    assert (True, 0, "", "") == (inspect.status in (0, 1), preflight.status, inspect.err, preflight.err)
+    missing = json.loads(inspect.out).get("missing", {})
+    assert CUT.get(name, missing.keys()) == missing.keys()
+
+
+@pytest.mark.parametrize("name", ["80 section names of 4 mib", "segments that share a million notes"])
+def test_the_text_says_what_was_left_out(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "kernel"
+    path.write_bytes(HOSTILE[name]())
+    text = use("-m", "pvhdbg", "inspect", path)
+    missing = json.loads(use("-m", "pvhdbg", "inspect", "--format", "json", path).out)["missing"]
+
+    assert within_limits(text), text
+    assert [True] * len(CUT[name]) == [f"  {line}\n" in text.out for line in missing.values()]
+
+
+class Compressor(Protocol):
+    """One of the standard library's compressors, or zstandard's."""
+
+    def compress(self, data: bytes, /) -> bytes: ...
+
+    def flush(self) -> bytes: ...
+
+
+HEAD = elf([load(), notes(note())])
+BOMB = 256 * MIB
+
+
+def zeros(compressor: Compressor) -> tuple[bytes, int]:
+    """Return an ELF file of 256 MiB, nearly all zeros, compressed; and its size."""
+    first, block = HEAD.ljust(MIB, b"\0"), bytes(MIB)
+    rest = (compressor.compress(block) for _ in range(BOMB // MIB - 1))
+    return b"".join([compressor.compress(first), *rest, compressor.flush()]), BOMB
+
+
+def noise(pack: Callable[[bytes], bytes], size: int = 60 * MIB) -> tuple[bytes, int]:
+    """Return an ELF file of data that can't be compressed, compressed; and its size."""
+    data = HEAD + random.Random(0).randbytes(size)
+    return pack(data), len(data)
+
+
+def xz_dictionary() -> Compressor:
+    return lzma.LZMACompressor(filters=[{"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": 128 * MIB}])
+
+
+def lz4_zeros() -> tuple[bytes, int]:
+    first, rest = lz4_part(HEAD.ljust(LZ4_BLOCK, b"\0")), lz4_part(bytes(LZ4_BLOCK))
+    return LZ4_MAGIC + first + rest * (BOMB // LZ4_BLOCK - 1), BOMB
+
+
+def lz4_empty() -> tuple[bytes, int]:
+    return LZ4_MAGIC + lz4_part(HEAD.ljust(LZ4_BLOCK, b"\0")) + lz4_part(b"") * 12_000_000, BOMB
+
+
+def zstd_window() -> Compressor:
+    parameters = zstandard.ZstdCompressionParameters(window_log=27)
+    return zstandard.ZstdCompressor(compression_params=parameters).compressobj()
+
+
+def gzip_raw() -> Compressor:
+    return zlib.compressobj(1, wbits=31, strategy=zlib.Z_HUFFMAN_ONLY)
+
+
+BOMBS: dict[str, Callable[[], tuple[bytes, int]]] = {
+    "gzip": lambda: zeros(zlib.compressobj(1, wbits=31)),
+    "bzip2": lambda: zeros(bz2.BZ2Compressor(1)),
+    "lzma": lambda: zeros(lzma.LZMACompressor(lzma.FORMAT_ALONE, preset=0)),
+    "xz with a dictionary of 128 MiB": lambda: zeros(xz_dictionary()),
+    "zstd": lambda: zeros(zstandard.ZstdCompressor(level=1, write_content_size=False).compressobj()),
+    "zstd with a window of 128 MiB": lambda: zeros(zstd_window()),
+    "lz4": lz4_zeros,
+    "lz4 with 12 million empty blocks": lz4_empty,
+    "gzip of noise": lambda: noise(lambda data: gzip_raw().compress(data)),
+    "bzip2 of noise": lambda: noise(lambda data: bz2.compress(data, 1), 20 * MIB),
+    "lzma of noise": lambda: noise(lambda data: lzma.compress(data, lzma.FORMAT_ALONE, preset=0), 20 * MIB),
+    "a hostile ELF file": lambda: nested(HOSTILE["everything at once"]()),
+}
+
+
+def nested(data: bytes) -> tuple[bytes, int]:
+    return zstandard.ZstdCompressor(level=1).compress(data), len(data)
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_bzimage_with_a_hostile_payload_is_examined_or_refused_within_the_limits(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "vmlinuz"
+    path.write_bytes(bzimage(*BOMBS[name]()))
+    assert path.stat().st_size <= LARGEST
+    used = use("-m", "pvhdbg", "inspect", path)
+
+    assert within_limits(used), used
+    # A refusal is one line and a hint.
+    assert used.status in (0, 1) or (2, 2) == (used.status, used.err.count("\n"))
+    assert (used.status == 2) == used.err.startswith(f"pvhdbg: error: {path}: ")
