@@ -256,7 +256,7 @@ ENTRY_STATE = (
     *_flat_data("es"),
     *_flat_data("ss", added_later=True),
     Requirement("tr.base", _ALL, 0, "base 0", "a valid CPU state includes a loaded TSS"),
-    Requirement("tr.limit", _4G, 0x67, "limit 0x67", "a 32-bit TSS has 0x68 bytes"),
+    Requirement("tr.limit", _4G, 0x67, "limit 0x67", "0x67 is the offset of the last byte of a 32-bit TSS"),
     Requirement("tr.flags", _TSS_MASK, TSS_32_BUSY, "32-bit TSS, busy", "a valid CPU state includes a loaded TSS"),
 )
 """In addition, RBX holds the address of start_info, and RIP holds the address in the note PHYS32_ENTRY. Everything else

@@ -48,7 +48,7 @@ def test_a_stage_named_on_one_side_applies_to_both(run: Path, other: Path, capsy
 
 @pytest.mark.parametrize(
     ("suffix", "expected"),
-    [("@nowhere", "no such file, and no stage 'nowhere'"), ("@died", "stage died is not in this recording")],
+    [("@nowhere", "no such file, and 'nowhere' is not a stage"), ("@died", "stage died is not in this recording")],
 )
 def test_a_missing_stage_is_exit_status_2(
     run: Path, suffix: str, expected: str, capsys: pytest.CaptureFixture[str]

@@ -46,7 +46,7 @@ def test_a_magic_overwritten_by_the_command_line_is_shown_with_the_code_that_die
         ("[" * 100_000, "not JSON"),
         (
             '{"format": "pvhdbg", "format_version": 2}',
-            "not a pvhdbg recording: format_version is 2, this pvhdbg supports 1",
+            "not a pvhdbg recording: format_version is 2, but this pvhdbg supports only 1",
         ),
         ('{"stops": -1}', 'not a pvhdbg recording: format is not "pvhdbg"'),
     ],
