@@ -115,7 +115,7 @@ SETUP_HEADER = {
         BUILD, _LOADERS, "Describes a bzImage. A PVH kernel is relocatable if it has the Xen note PHYS32_RELOC."
     ),
     "min_alignment": Role(BUILD, _LOADERS, f"For boot loaders that cannot satisfy kernel_alignment. {_UNUSED}"),
-    "xloadflags": Role(BUILD, _LOADERS, f"More features that the kernel supports. {_UNUSED}"),
+    "xloadflags": Role(BUILD, _LOADERS, f"Lists optional features that the kernel supports. {_UNUSED}"),
     "cmdline_size": Role(
         BUILD, _LOADERS, "2047 on x86. In a PVH boot, copy_bootdata silently truncates a longer command line."
     ),

@@ -46,7 +46,7 @@ START_INFO = {
         VMM,
         "ACPI initialization, through pvh_get_root_pointer; in Linux of 2026 and later, init_pvh_bootparams",
         "0 means that the guest must search for the ACPI root pointer (RSDP), or that there is no ACPI. Firecracker "
-        "leaves it 0 although it provides one.",
+        "leaves it 0 although it provides an RSDP.",
     ),
     "memmap_paddr": Role(
         VMM,
