@@ -15,8 +15,8 @@ RESET = "reset"
 RESET_VECTOR = 0xFFF0
 """RIP of an x86 CPU after a reset."""
 RESET_VECTOR_PADDR = 0xFFFFFFF0
-"""The physical address of the reset vector, because CS has a special base after a reset. A breakpoint at this address
-detects a reset.
+"""The physical address of the reset vector. It is not RIP, because CS has a special base after a reset. A breakpoint at
+this address detects a reset.
 """
 
 TRIPLE_FAULT = "triple-fault"
@@ -25,7 +25,7 @@ QEMU_EXIT = "qemu-exit"
 QEMU_SIGNAL = "qemu-signal"
 
 NO_MONITOR = "the gdb stub offers no QEMU monitor"
-"""The reason why a register is missing that only QEMU's monitor provides."""
+"""The reason for a missing register, if only QEMU's monitor provides this register."""
 
 
 class Symbols(Protocol):
@@ -68,7 +68,10 @@ class WritableTarget(Target, Protocol):
     """A machine whose memory can be written: a live one, not a recording."""
 
     def write_phys(self, paddr: int, data: bytes) -> None:
-        """:raise MemoryUnreadable: if the machine cannot write these bytes."""
+        """Write guest-physical memory.
+
+        :raise MemoryUnreadable: if the machine cannot write these bytes.
+        """
         ...
 
 

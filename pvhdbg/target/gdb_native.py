@@ -124,7 +124,10 @@ class _Access:
 
     @cached_property
     def _frame(self) -> gdb.Frame:
-        """:raise NotConnected: if gdb is not connected to a machine, or the machine is running."""
+        """The boot CPU's newest frame.
+
+        :raise NotConnected: if gdb is not connected to a machine, or the machine is running.
+        """
         return _newest_frame()
 
     def _make_physical(self, paddr: int, size: int) -> None:

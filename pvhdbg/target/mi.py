@@ -58,7 +58,9 @@ class Mi(Protocol):
         ...
 
     def wait(self, pending: Any) -> Reply:  # noqa: ANN401
-        """:raise MiError: if gdb reports an error.
+        """Wait for the answer to a command that `send` has sent.
+
+        :raise MiError: if gdb reports an error.
         :raise NotConnected: if gdb is gone.
         """
         ...
@@ -75,7 +77,10 @@ class Mi(Protocol):
         ...
 
     def check(self) -> None:
-        """:raise NotConnected: if gdb is gone."""
+        """Raise an error if gdb is gone.
+
+        :raise NotConnected: if gdb is gone.
+        """
         ...
 
     def suppress_output(self) -> AbstractContextManager[None]:

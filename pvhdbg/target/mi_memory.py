@@ -28,7 +28,7 @@ _MONITOR_CHUNK = 0x400
 
 
 class MiMemory:
-    """Guest-physical memory of the machine behind a gdb/MI client.
+    """Guest-physical memory of the machine that a gdb/MI client is connected to.
 
     `method` is PHY_MEM_MODE (a mode of QEMU's stub), MONITOR (QEMU's monitor), or None if the stub has neither. With
     None, the stub treats addresses as virtual, which is correct only while paging is off.
@@ -43,7 +43,10 @@ class MiMemory:
         self._switched = False
 
     def read(self, paddr: int, size: int) -> bytes:
-        """:raise MemoryUnreadable: if the machine cannot read these bytes."""
+        """Read memory.
+
+        :raise MemoryUnreadable: if the machine cannot read these bytes.
+        """
         if self._generation != self._mi.generation:
             self._generation = self._mi.generation
             self._cache.clear()
@@ -52,7 +55,10 @@ class MiMemory:
             return self._cache.read(paddr, size) if self.method == PHY_MEM_MODE else self._fetch([(paddr, size)])[0]
 
     def write(self, paddr: int, data: bytes) -> None:
-        """:raise MemoryUnreadable: if the machine cannot write these bytes."""
+        """Write memory.
+
+        :raise MemoryUnreadable: if the machine cannot write these bytes.
+        """
         if self.method == MONITOR:
             raise MemoryUnreadable(paddr, len(data), "the monitor can't write memory")
         self._cache.clear()

@@ -59,7 +59,7 @@ class Hypervisor(Protocol):
 
 
 class MiRunner:
-    """A Runner over MI.
+    """A Runner that uses MI.
 
     `hypervisor` is None if pvhdbg did not start the machine. `may_reset` is true if the machine boots again after a
     reset.
@@ -148,7 +148,7 @@ class MiRunner:
     def _arm(self, addresses: Collection[int]) -> list[str]:
         """Set a hardware breakpoint at each address; return the breakpoints' numbers.
 
-        :raise MiError: with gdb's own message, if a breakpoint can't be set. Then none remains set.
+        :raise MiError: with gdb's own message, if a breakpoint can't be set. The others are then deleted.
         """
         numbers: list[str] = []
         try:

@@ -1,4 +1,4 @@
-"""Where a kernel's boot_params differs from what the model expects, field by field."""
+"""Find the fields of a kernel's boot_params that differ from the values that the model expects."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Mismatch(NamedTuple):
 
 
 def mismatches(expected: ExpectedBootParams, actual: BootParams) -> list[Mismatch]:
-    """Return the fields that differ in bytes that the model knows, in the order of the structure."""
+    """Return the fields that differ, in the order of the structure. Bytes that the model does not know are ignored."""
     pairs = zip(
         _leaves(BootParams(expected.boot_params, 0), "boot_params"),
         _leaves(BootParams(actual.raw, 0), "boot_params"),

@@ -37,11 +37,12 @@ def overrun_death(capture: Capture, page: ZeroPage) -> PredictedDeath | None:
     if stack is None:
         return PredictedDeath(OVERRUN, why, page.blamed_field, certain=False) if over > OVERRUN_SURVIVED else None
     if page.overrun_end > stack - FRAMES:
-        why += ", into the stack of xen_prepare_pvh"
+        why += " and overwrite the stack of xen_prepare_pvh"
         return PredictedDeath(OVERRUN, why, page.blamed_field, certain=page.overrun_end >= stack + 8)
     if _changes_canary(capture, page):
         certain = _is_protected(capture)
-        why += f", over the stack protector's canary: xen_prepare_pvh {'panics' if certain else 'may panic'} silently"
+        effect = f"xen_prepare_pvh {'panics' if certain else 'may panic'} silently"
+        why += f" and overwrite the stack protector's canary: {effect}"
         return PredictedDeath(OVERRUN, why, page.blamed_field, certain)
     return None
 

@@ -123,7 +123,7 @@ def compare_runs(before: Document, after: Document) -> Comparison:
 
 
 def _run(document: Document) -> tuple[_Value, ...]:
-    """Return a run's kernel, machine and outcome. QEMU's arguments lose their file descriptor numbers."""
+    """Return a run's kernel, machine and outcome, without the file descriptor numbers in QEMU's arguments."""
     argv = tuple(_FILE_DESCRIPTOR.sub("fd=", argument) for argument in document.machine.argv)
     parts = {"kernel": document.kernel, "machine": document.machine._replace(argv=argv), "outcome": document.outcome}
     return tuple(_Value(key, value, {}) for key, value in parts.items())
@@ -177,9 +177,9 @@ def _compare(before: _Value, after: _Value) -> Iterator[Change]:
 
 
 def _suffixes(before: object, old: _Children, after: object, new: _Children) -> Iterable[str]:
-    """Return the suffixes to compare. For two different C structures, these are the fields that both have.
+    """Return the suffixes to compare. Of two different C structures, compare the fields that both have.
 
-    That is the case for map entries of two protocols.
+    An example is the map entries of two protocols.
     """
     if isinstance(before, Struct) and isinstance(after, Struct) and type(before) is not type(after):
         return [suffix for suffix in old if suffix in new]
@@ -205,7 +205,7 @@ def _plain(value: object) -> object:
 
 
 def _children(value: object) -> _Children | None:
-    """Return the values inside `value`; None if it contains no others."""
+    """Return the values inside `value`; None for a value that is not composed of others."""
     if isinstance(value, Struct):
         return _fields(value)
     if isinstance(value, Mapping):

@@ -48,7 +48,7 @@ class MachineFacts(NamedTuple):
 def ram_size(memory: str | None) -> int | None:
     """Return the size in bytes that a value of QEMU's `-m` specifies: a number of MiB, or a number with a unit.
 
-    Return None if the value has more than a size.
+    Return None if the value has other options in addition to the size, such as maxmem.
     """
     match = _RAM.fullmatch(memory or "")
     return int(match[1]) << _UNITS[match[2].upper()] if match else None

@@ -73,7 +73,7 @@ class Journey:
         return news
 
     def set_image(self, image: ImageFacts | None) -> None:
-        """Use another kernel file and its entry. It is compared with guest memory again."""
+        """Use another kernel file and its entry. Compare the file with guest memory again."""
         self._file_facts = image
         self._is_loaded = True if self._trust_image else None
         self.kernel_mismatch: str | None = None
@@ -140,7 +140,7 @@ class Journey:
         return None
 
     def go(self, last: str, timeout: float) -> Iterator[Halt]:
-        """Run to each stage ahead up to `last`, and capture the machine at each. End after the first halt except HIT.
+        """Run to each stage ahead up to `last`, and capture the machine at each. Stop at the first halt that is no HIT.
 
         `timeout` is in seconds, for each stage.
 
@@ -172,7 +172,10 @@ class Journey:
             self.refuse_kernel_mismatch()
 
     def refuse_kernel_mismatch(self) -> None:
-        """:raise UserError: if the kernel in memory is not the one in the kernel file."""
+        """Raise an error if another kernel is in memory, unless the user has set the entry address.
+
+        :raise UserError: if the kernel in memory is not the one in the kernel file.
+        """
         if self.kernel_mismatch is not None and self.entry is None:
             self.news.clear()
             raise UserError(self.kernel_mismatch, _MISMATCH_HINT)
@@ -300,7 +303,7 @@ class Journey:
         return capture._replace(missing={**capture.missing, MISSING_KERNEL: self.kernel_mismatch})
 
     def _stage_addresses(self, stage: Stage) -> Collection[int]:
-        """Return the possible values of RIP at a stage. A function's return has one only if the call was observed."""
+        """Return the possible values of RIP at a stage; none for a return from a call that was not observed."""
         if stage.symbol is None:
             return () if self.entry is None else (self.entry,)
         if stage.returns:

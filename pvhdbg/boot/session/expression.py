@@ -144,9 +144,7 @@ def _shown(text: str) -> str:
 
 
 def entry_at(text: str, target: Target) -> int:
-    """Return the entry address that the user typed, or the entry of the ELF file that the user named.
-
-    An address here has no symbols.
+    """Return the entry address that the user typed (without symbols), or the entry of the ELF file that the user named.
 
     :raise PvhdbgError: if the address is invalid, or the file has no PVH entry.
     """

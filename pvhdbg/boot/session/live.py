@@ -36,7 +36,7 @@ _BRANCH_TARGET = re.compile(r"\b(?:call|j)[a-z]* +(0x[0-9a-f]+)$", re.ASCII)
 
 
 class LiveSession(Opener):
-    """A machine on its way through the stages.
+    """A session with a machine that can be run from stage to stage.
 
     `machine_facts` returns a description of the machine for recordings. `disassembler` takes an address and a count,
     and returns instructions in the CPU's current mode. `debugger` evaluates an expression in the debugger's own
@@ -102,12 +102,15 @@ class LiveSession(Opener):
         return self.journey.why_lacking(stage)
 
     def passed(self) -> Sequence[str]:
-        with suppress(TargetError):  # there is no machine, or it is running
+        with suppress(TargetError):  # there may be no machine, or the guest may be running
             self.current()
         return self.journey.passed
 
     def refuse_if_dead(self, hint: str | None = RESTART) -> None:
-        """:raise GuestError: if the guest is dead, because QEMU hangs if a dead guest is resumed."""
+        """Raise an error if the guest is dead, because QEMU hangs if a dead guest is resumed.
+
+        :raise GuestError: if the guest is dead.
+        """
         if self._is_dead:
             raise GuestError("the guest is dead", hint)
 
@@ -134,13 +137,18 @@ class LiveSession(Opener):
         raise UserError("no stages known", "pass the kernel file to get its entry and symbols")
 
     def locate(self, where: str) -> None:
-        """:raise UserError: if the entry is known already, or `where` is neither an address nor a kernel file."""
+        """Set the entry address.
+
+        :raise UserError: if the entry is known already, or `where` is neither an address nor a kernel file.
+        """
         if self.image is not None and self.image.entry is not None:
             raise UserError("the entry is known from the kernel file", "use `run-to entry` without an address or file")
         self.journey.entry = expression.entry_at(where, self.journey.target)
 
     def go(self, stage: str) -> Outcome:
-        """:raise GuestError: if the guest is dead, or does not have this stage.
+        """Run to a stage.
+
+        :raise GuestError: if the guest is dead, or does not have this stage.
         :raise UserError: if the guest has passed the stage, or another kernel is in memory.
         """
         self.current()
@@ -177,7 +185,10 @@ class LiveSession(Opener):
         return f"{instruction} <{printable(name)}>" if name else instruction
 
     def rewrite(self, change: EntryChange) -> Sequence[Rewrite]:
-        """:raise UserError: if the machine is not at its entry, or the change can't be made."""
+        """Change boot data at the entry.
+
+        :raise UserError: if the machine is not at its entry, or the change can't be made.
+        """
         return self.journey.rewrite([change])
 
     def evaluate(self, text: str, capture: Capture) -> int:

@@ -31,7 +31,7 @@ CODE_BEFORE, CODE = 32, 96
 
 _WHY_NOT = {
     stages.DIED: "not read where the guest died",
-    stages.UNSEEN: "the stage at which it is valid passed and was not captured",
+    stages.UNSEEN: "not captured: the stages at which this is valid have passed",
 }
 
 T = TypeVar("T")
@@ -171,7 +171,7 @@ class _Reading:
         return MemoryMap(NO_MAP, None, 0, ())
 
     def _read_e820_module(self, modules: tuple[Module, ...]) -> None:
-        """Read an "e820 data" module so that it is recorded: a kernel with the 2017 RFC protocol ignores the table."""
+        """Read an "e820 data" module even if there is a table: a kernel with the 2017 RFC protocol uses the module."""
         if has_e820_module(modules):
             self._try("e820_module", self._e820_module, modules[1].entry.paddr)
 
