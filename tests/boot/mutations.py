@@ -73,7 +73,10 @@ class Mutation(NamedTuple):
     puts: tuple[tuple[int, bytes], ...]
 
     def boot(self) -> Experiment:
-        """:raise UserError: if a change cannot be made, for example to a module that does not exist."""
+        """Boot with the changes, and compare with the model.
+
+        :raise UserError: if a change cannot be made, for example to a module that does not exist.
+        """
         with tempfile.NamedTemporaryFile() as initrd:
             initrd.write(bytes(5000))
             initrd.flush()

@@ -7,13 +7,13 @@ PT_LOAD, PT_NOTE = 1, 4
 SHT_PROGBITS, SHT_SYMTAB, SHT_STRTAB, SHT_NOTE, SHT_NOBITS = 1, 2, 3, 7, 8
 EM_386, EM_X86_64, EM_ARM = 3, 62, 40
 
-# Three addresses in `CODE`. The code at each ends QEMU with its own exit status.
+# Three addresses in `CODE`. The code at each address ends QEMU with a different exit status.
 ENTRY, OTHER, E_ENTRY = 0x100000, 0x100040, 0x100080
 EXIT_STATUS = {33: ENTRY, 35: OTHER, 37: E_ENTRY}
 
 
 class Segment(NamedTuple):
-    """A program header and the segment's bytes. A number that is None is computed."""
+    """A program header and the bytes of the segment. Fields that are None are computed."""
 
     type: int
     data: bytes
@@ -26,7 +26,7 @@ class Segment(NamedTuple):
 
 
 class Section(NamedTuple):
-    """A section header and the section's bytes."""
+    """A section header and the bytes of the section."""
 
     name: str
     type: int
@@ -62,7 +62,7 @@ def note(entry: int = ENTRY, *, owner: bytes = b"Xen\0", kind: int = 18, size: i
 
 
 def raw_note(owner: bytes, kind: int, desc: bytes, pad: int = 4) -> bytes:
-    """Return a note, its name and descriptor padded to a multiple of `pad`."""
+    """Return a note. Its name and its descriptor are padded to a multiple of `pad`."""
     return struct.pack("<III", len(owner), len(desc), kind) + padded(owner, pad) + padded(desc, pad)
 
 
@@ -121,7 +121,7 @@ def _program_header(segment: Segment, offset: int, bits: int) -> bytes:
 
 
 def _sections(sections: list[Section], start: int, bits: int) -> tuple[bytes, bytes]:
-    """Return the table of section headers, whose last row is .shstrtab, and the sections' bytes."""
+    """Return the table of section headers (the last row is .shstrtab), and the bytes of the sections."""
     if not sections:
         return b"", b""
     names = b"\0" + b"".join(section.name.encode() + b"\0" for section in sections) + b".shstrtab\0"
@@ -136,7 +136,7 @@ def _sections(sections: list[Section], start: int, bits: int) -> tuple[bytes, by
 
 
 def symbol_sections(symbols: list[Symbol], *, bits: int = 64) -> list[Section]:
-    """Return .symtab and .strtab, for sections 1 and 2. A name that is the tail of an earlier one shares its bytes."""
+    """Return .symtab and .strtab, for sections 1 and 2. A name that is the tail of an earlier name shares its bytes."""
     strings, row_size = b"\0", 24 if bits == 64 else 16
     rows = bytes(row_size)
     for symbol in sorted(symbols, key=lambda symbol: symbol.bind != 0):
@@ -157,7 +157,7 @@ def symbol_sections(symbols: list[Symbol], *, bits: int = 64) -> list[Section]:
 def bzimage(
     payload: bytes, unpacked: int, *, version: int = 0x20F, sectors: int = 4, length: int | None = None
 ) -> bytes:
-    """Return a bzImage that consists of a setup header and the payload with its size word appended."""
+    """Return a bzImage that consists of a setup header, the payload and the payload's size word."""
     payload += struct.pack("<I", unpacked)
     setup = bytearray((sectors + 1) * 512)
     setup[0x1F1] = sectors

@@ -1,4 +1,4 @@
-"""Crafted ELF files, valid ones and ones with a single defect, each with the verdicts that preflight must give."""
+"""Crafted ELF files, valid or with a single defect, each with the verdicts that preflight must return."""
 
 import struct
 from typing import NamedTuple
@@ -26,10 +26,10 @@ MULTIBOOT1 = struct.pack("<III", 0x1BADB002, 0, -0x1BADB002 & 0xFFFFFFFF)
 MULTIBOOT1_ADDRESSES = struct.pack(
     "<IIIIIIII", 0x1BADB002, 1 << 16, -0x1BADB002 - (1 << 16) & 0xFFFFFFFF, ENTRY, ENTRY, 0, 0, OTHER
 )
-# QEMU's loop ends before 8192 - 48. In a file with two segments the contents of the first begin at 176.
+# QEMU searches only up to 8192 - 48. In a file with two segments, the contents of the first segment begin at 176.
 LAST_MULTIBOOT1 = 8192 - 48 - 4
 MULTIBOOT2 = struct.pack("<IIII", 0xE85250D6, 0, 16, -0xE85250D6 - 16 & 0xFFFFFFFF)
-# Read as notes, these bytes have sizes larger than any segment, so every scan ends here.
+# If these bytes are read as a note, its sizes are larger than any segment, so every scan ends here.
 WALL = b"\x3f" * 64
 
 

@@ -1,4 +1,4 @@
-"""ELF files of at most 64 MiB whose headers make a naive reader work for minutes or use gigabytes.
+"""ELF files of at most 64 MiB for which a naive reader would need minutes or gigabytes.
 
 Each has a PVH entry, so that all of the file is examined. Headers come first, the contents begin at 8 MiB.
 """
@@ -16,7 +16,7 @@ MIB = 1 << 20
 BODY = 8 * MIB
 CODE_SIZE = 0x1000
 MOST = 65_535
-"""Most headers that e_phnum and e_shnum can express."""
+"""The largest value of e_phnum and e_shnum."""
 
 PT_LOAD, PT_NOTE = 1, 4
 PROGBITS, SYMTAB, STRTAB, SHT_NOTE = 1, 2, 3, 7
@@ -48,7 +48,7 @@ def symbol(name: int, value: int = 0x100000, info: int = 0x10) -> bytes:
 
 
 def file(programs: Sequence[Header], sections: Sequence[Header], body: bytes, names: int = 0) -> bytes:
-    """Return a file with its code, a PVH note and `body`, which begins at BODY + CODE_SIZE."""
+    """Return a file with code, a PVH note, and `body` at the offset BODY + CODE_SIZE."""
     start = [program(PT_LOAD, BODY, CODE_SIZE, 0x100000, 0x1000)]
     end = [program(PT_NOTE, BODY + 16, 20)]
     programs = [*start, *programs[: MOST - 2], *end]
@@ -180,7 +180,7 @@ def _65535_random_headers_of_each_kind() -> bytes:
 
 
 def _everything_at_once() -> bytes:
-    """Return a file whose many headers, symbols and notes are in memory at the same time."""
+    """Return a file with many headers, symbols and notes, all of which are in memory at the same time."""
     rows = b"".join(symbol(n * 977 % (1 << 24), 1 << 60 | n) for n in range(600_000))
     strings = (b"xen_prepare_pvh\0" * (16 * MIB // 16) + b"A" * 18 * MIB)[: 34 * MIB]
     programs = [

@@ -1,4 +1,4 @@
-"""Compress like Linux's build does, in every format of a bzImage's payload."""
+"""Compress data in each format of a bzImage's payload, as the Linux build does."""
 
 import bz2
 import gzip
@@ -14,7 +14,7 @@ LZ4_BLOCK = 8 << 20
 
 
 def lz4_legacy(data: bytes) -> bytes:
-    """Compress like `lz4 -l`: a magic number, then the size and the content of a block for every 8 MiB."""
+    """Compress as `lz4 -l` does: a magic number, then a block with its size for each 8 MiB of data."""
     return LZ4_MAGIC + b"".join(lz4_part(data[start : start + LZ4_BLOCK]) for start in range(0, len(data), LZ4_BLOCK))
 
 

@@ -1,4 +1,4 @@
-"""Start the real QEMU on a crafted file, to verify what notes.py and preflight.py predict."""
+"""Run the real QEMU with a crafted file, to verify the predictions of notes.py and preflight.py."""
 
 import subprocess
 from pathlib import Path
@@ -7,7 +7,7 @@ from tests.image.builder import EXIT_STATUS
 
 
 def run_qemu(path: Path, machine: str) -> str:
-    """Return which of the file's entries QEMU reached, its error output, or the signal that killed it."""
+    """Return the entry that QEMU reached in the file, QEMU's error output, or the signal that killed QEMU."""
     options = ["-M", machine, "-m", "64", "-display", "none", "-nodefaults", "-no-reboot"]
     ending = ["-device", "isa-debug-exit,iobase=0x501,iosize=2"]
     call = ["qemu-system-x86_64", *options, *ending, "-kernel", str(path)]
@@ -18,5 +18,5 @@ def run_qemu(path: Path, machine: str) -> str:
 
 
 def entered(address: int | None) -> str:
-    """Return `run_qemu`'s answer for code that was reached."""
+    """Return the result of `run_qemu` for the case that the code at `address` runs."""
     return "nowhere" if address is None else f"entered at {address:#x}"

@@ -1,4 +1,4 @@
-"""Any file of at most 64 MiB is examined within 2 s of CPU time and 200 MiB of memory, and what was cut is said."""
+"""Examining any file of at most 64 MiB takes at most 2 s of CPU time and 200 MiB, and omitted parts are reported."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ CUT = {
     "symbol names of 50 mib": {"symbols"},
     "gzip bombs as configuration": set[str](),
 }
-"""What `missing` names in the JSON of some of the files."""
+"""The keys of `missing` in the JSON for some of the files."""
 
 
 MEASURE = """
@@ -58,7 +58,7 @@ json.dump([done.returncode, done.stdout, done.stderr, cpu, memory], sys.stdout)
 
 
 class Used(NamedTuple):
-    """A finished process: exit status, output, CPU seconds, and the most memory that it had, in bytes."""
+    """A finished process: its exit status, output, CPU time in seconds, and peak memory in bytes."""
 
     status: int
     out: str
@@ -68,13 +68,13 @@ class Used(NamedTuple):
 
 
 def use(*words: str | Path) -> Used:
-    """Run Python with these arguments. A run that exceeds a limit is repeated once: other tests may slow it down."""
+    """Run Python with these arguments. If it exceeds a limit, repeat it once, because other tests may slow it down."""
     first = _use_once(*words)
     return first if first.cpu <= CPU_SECONDS else min(first, _use_once(*words), key=lambda used: used.cpu)
 
 
 def _use_once(*words: str | Path) -> Used:
-    # A small process starts it: Linux counts the memory of the process that forks, here pytest, for the new program.
+    # A small process starts it, because Linux adds the memory of the forking process (pytest) to that of the program.
     call = [sys.executable, "-c", MEASURE, sys.executable, *words]
     return Used(*json.loads(subprocess.run(call, check=True, capture_output=True).stdout))
 
@@ -114,7 +114,7 @@ def test_the_text_says_what_was_left_out(name: str, tmp_path: Path) -> None:
 
 
 class Compressor(Protocol):
-    """One of the standard library's compressors, or zstandard's."""
+    """A compressor of the standard library or of zstandard."""
 
     def compress(self, data: bytes, /) -> bytes: ...
 
@@ -126,14 +126,14 @@ BOMB = 256 * MIB
 
 
 def zeros(compressor: Compressor) -> tuple[bytes, int]:
-    """Return an ELF file of 256 MiB, nearly all zeros, compressed; and its size."""
+    """Return a compressed ELF file that unpacks to 256 MiB, nearly all zeros, and its unpacked size."""
     first, block = HEAD.ljust(MIB, b"\0"), bytes(MIB)
     rest = (compressor.compress(block) for _ in range(BOMB // MIB - 1))
     return b"".join([compressor.compress(first), *rest, compressor.flush()]), BOMB
 
 
 def noise(pack: Callable[[bytes], bytes], size: int = 60 * MIB) -> tuple[bytes, int]:
-    """Return an ELF file of data that can't be compressed, compressed; and its size."""
+    """Return a compressed ELF file with random data, and its unpacked size."""
     data = HEAD + random.Random(0).randbytes(size)
     return pack(data), len(data)
 
@@ -188,6 +188,6 @@ def test_a_bzimage_with_a_hostile_payload_is_examined_or_refused_within_the_limi
     used = use("-m", "pvhdbg", "inspect", path)
 
     assert within_limits(used), used
-    # A refusal is one line and a hint.
+    # An error has one line and a hint.
     assert used.status in (0, 1) or (2, 2) == (used.status, used.err.count("\n"))
     assert (used.status == 2) == used.err.startswith(f"pvhdbg: error: {path}: ")

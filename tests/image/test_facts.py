@@ -165,7 +165,7 @@ def test_a_file_that_is_not_regular_or_is_empty_or_missing_is_an_error(tmp_path:
     for name, message in {
         "fifo": "not a regular file",
         "empty": "is empty",
-        ".": "is a directory",
+        ".": "not a regular file",
         "missing": "No such file",
         "socket": "No such device",
     }.items():

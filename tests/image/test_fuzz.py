@@ -1,4 +1,4 @@
-"""A damaged file gives a result or a PvhdbgError, never another exception."""
+"""Reading a damaged file returns a result or raises a PvhdbgError, never another exception."""
 
 import gzip
 import random
@@ -21,7 +21,7 @@ SYMBOLS = [Symbol(name, 0x100000 + 8 * number, 8 * (number % 2)) for number, nam
 
 
 def complete_elf(bits: int) -> bytes:
-    """Return an ELF file with data for every reader."""
+    """Return an ELF file with data for all functions that read ELF files."""
     sections = [*symbol_sections(SYMBOLS, bits=bits), Section(".notes", SHT_NOTE, note())]
     code = MULTIBOOT1 + b"Linux version 6.1 (x)\0IKCFG_ST" + gzip.compress(b"CONFIG_PVH=y\n")
     return elf([load(code, memsz=0x1000), notes(BUILD_ID, note()), notes(note(), align=8)], sections, bits=bits)
@@ -35,7 +35,7 @@ FILES = {
 
 
 def damaged(data: bytes, random_: random.Random) -> bytes:
-    """Replace a few numbers, mostly with extreme ones, and sometimes truncate."""
+    """Replace a few numbers in the file, mostly with extreme values, and sometimes truncate the file."""
     changed = bytearray(data)
     for _ in range(random_.randrange(1, 6)):
         # Half of the changes are in the headers, where they have the largest effect.

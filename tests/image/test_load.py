@@ -124,7 +124,9 @@ def test_the_type_of_a_file_that_is_not_a_kernel_is_named(data: bytes, expected:
     assert (True, 2, True) == (expected in str(error), error.exit_status, bool(error.hint))
 
 
-@pytest.mark.parametrize(("name", "expected"), [(".", "is a directory"), ("missing", "No such file"), ("", "No such")])
+@pytest.mark.parametrize(
+    ("name", "expected"), [(".", "not a regular file"), ("missing", "No such file"), ("", "No such")]
+)
 def test_a_path_that_cannot_be_read_is_an_error(name: str, expected: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=expected):
         open_kernel(str(tmp_path / name) if name else "", tmp_path)

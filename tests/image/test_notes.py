@@ -50,7 +50,7 @@ def random_note(random_: random.Random, pad: int) -> bytes:
 
 @pytest.mark.parametrize("seed", range(40))
 def test_qemu_enters_where_its_scan_of_random_notes_predicts(seed: int, tmp_path: Path) -> None:
-    # Only code at these addresses reports that it was reached. Past the end of the file a scan may find anything.
+    # Only code at these addresses reports that it ran. Past the end of the file, a scan may find any data.
     tries = (random_file(random.Random(f"{seed} {number}")) for number in count())
     scanned = ((data, notes.scan_by_qemu(read_elf(data, "kernel"))) for data in tries)
     usable = ((data, scan) for data, scan in scanned if scan.reason != notes.BEYOND_FILE)

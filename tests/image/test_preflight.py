@@ -13,7 +13,7 @@ from tests.image.builder import CODE, ENTRY, elf, load, note, notes
 from tests.image.crafted import BUILD_ID, CRAFTED, GOOD, MULTIBOOT1, MULTIBOOT2, WALL, Crafted
 from tests.image.real_qemu import entered, run_qemu
 
-# What QEMU 7.2 prints if it refuses a file as the verdict predicts; `signal N` if a signal kills it.
+# What QEMU 7.2 prints when it refuses a file as the verdict predicts, or `signal N` if a signal kills QEMU.
 REFUSALS = {
     "multiboot": "Cannot load x86-64 image",
     "linux-protocol": "invalid kernel header",
@@ -198,7 +198,7 @@ def test_a_multiboot_2_header_does_not_replace_the_note() -> None:
 def test_the_hint_mentions_a_multiboot_header_that_is_too_far_into_the_file() -> None:
     (verdict,) = predict(elf([load(CODE.ljust(8192) + MULTIBOOT1)])).verdicts
 
-    assert ("no-note", True) == (verdict.slug, "not in the first 8192 bytes" in verdict.hint)
+    assert ("no-note", True) == (verdict.slug, "only in the first 8192 bytes" in verdict.hint)
 
 
 def test_a_linux_without_the_note_gets_its_config_option_as_hint() -> None:

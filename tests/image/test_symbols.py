@@ -26,7 +26,7 @@ def open_symbols(tmp_path: Path) -> Iterator["Opener"]:
 
 
 class Opener:
-    """Opens crafted symbol tables; its fixture closes them after the test."""
+    """Open crafted symbol tables. The fixture closes them after the test."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -45,7 +45,7 @@ class Opener:
 
 
 def nm(path: Path) -> dict[str, list[tuple[int, int]]]:
-    """Return address and size of every global symbol that has a size, by name."""
+    """Return the address and the size of each global symbol that has a size, by name."""
     listed = subprocess.run(["nm", "-S", "--extern-only", path], check=True, capture_output=True, text=True).stdout
     rows_of: dict[str, list[tuple[int, int]]] = {}
     for address, size, _, name in (row for line in listed.splitlines() if len(row := line.split()) == 4):
