@@ -20,7 +20,7 @@ def test_symbols_of_another_build_are_refused(tmp_path: Path) -> None:
         output = stock.pvh(tmp_path, machine, *lines, symbols=other)
 
     assert f"the kernel in memory is not {other}: the bytes at " in output.texts[2]
-    assert "kernel_boot_params  -  no symbol boot_params: another kernel is in memory" in output.texts[2]
+    assert "boot_params     -  no symbol boot_params: another kernel is in memory" in output.texts[2]
     assert ["the kernel in memory is not"] == [error[:27] for error in output.errors]
     assert 5 == output.texts[4].count("another kernel is in memory")
     assert "type_of_loader" not in output.last

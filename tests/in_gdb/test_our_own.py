@@ -72,7 +72,7 @@ def test_the_prompt_still_works_after_an_error(shell: Shell) -> None:
     shell.type("pvh run-to entry")
     shell.wait("stage entry has been passed")
     shell.type("pvh info")
-    shell.wait("e820_table          -          not valid before stage e820")
+    shell.wait("e820_table      -          not valid before stage e820")
 
 
 def test_functions_printers_and_completion_work(shell: Shell) -> None:

@@ -46,7 +46,7 @@ def test_the_window_shows_the_stop_next_to_source_and_commands(tmp_path: Path) -
         window = right(text)
 
     assert "prepare: the first instruction of xen_prepare_pvh" == window[0]
-    assert any("pvh_start_info      0x100b040  identical to start_info" in line for line in window)
+    assert any("pvh_start_info  0x100b040  identical to start_info" in line for line in window)
     assert any("+0x00  magic           0x336ec578  correct" in line for line in window)
     assert "void xen_prepare_pvh(void)" in text
     assert text.rstrip().endswith("(gdb)")
