@@ -1,0 +1,85 @@
+"""The name of a kernel file is text from a stranger: it is escaped in all that `inspect` and preflight print."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.cli.shell import pvhdbg
+from tests.image.builder import Symbol, bzimage, elf, load, note, notes, symbol_sections
+from tests.image.crafted import BUILD_ID, GOOD
+
+if TYPE_CHECKING:
+    from tests.cli.shell import Run
+
+NAMES = {
+    "steers a terminal": b"\x1b[31m\x9b2J\r\n\t\x7f\xc2\x85\xe2\x80\xae\xe2\x80\xa8.elf",
+    "not UTF-8": b"caf\xe9\xff\xed\xa0\x80.elf",
+    "for a shell": b"\\n{0}%s%n `x`$(x) 'q\" ;|&*?.elf",
+    "for an option": b"-rf,if=none --symbols=x.elf",
+}
+STARTABLE = {"ELF": GOOD, "bzImage": bzimage(gzip.compress(GOOD), len(GOOD))}
+REFUSED = {
+    "without a note": (1, elf([load()])),
+    "for a big-endian machine": (1, GOOD[:5] + b"\2" + GOOD[6:]),
+    "truncated": (2, GOOD[:-1]),
+    "compressed": (2, gzip.compress(GOOD)),
+}
+
+
+@pytest.fixture(params=NAMES)
+def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    return tmp_path / os.fsdecode(NAMES[request.param])
+
+
+def is_safe(run: Run) -> bool:
+    """Return whether the output cannot control a terminal, and the errors are one line and a hint."""
+    text = run.out + run.err
+    lines = run.err.splitlines()
+    return (
+        all(sign.isprintable() or sign == "\n" for sign in text)
+        and "Traceback" not in text
+        and len(lines) <= 2
+        and all(line.startswith(("pvhdbg: ", "  hint: ")) for line in lines)
+    )
+
+
+@pytest.mark.parametrize("kind", STARTABLE)
+def test_inspect_shows_the_name_of_a_kernel_escaped(kind: str, path: Path) -> None:
+    path.write_bytes(STARTABLE[kind])
+    text, plain = pvhdbg("inspect", path), pvhdbg("inspect", "--ascii", path)
+    document = pvhdbg("inspect", "--format", "json", path)
+
+    assert [(0, True)] * 3 == [(run.status, is_safe(run)) for run in (text, plain, document)]
+    assert (True, True) == (plain.out.isascii(), document.out.isascii())
+    assert str(path) == json.loads(document.out)["kernel"]["path"]
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_a_refusal_shows_the_name_of_a_kernel_escaped(kind: str, path: Path) -> None:
+    status, data = REFUSED[kind]
+    path.write_bytes(data)
+    runs = [pvhdbg("inspect", path), pvhdbg("dump", path)]
+
+    assert [(status, True)] * 2 == [(run.status, is_safe(run)) for run in runs]
+
+
+def test_a_missing_file_and_a_folder_are_named_escaped(path: Path) -> None:
+    missing = pvhdbg("inspect", path)
+    path.mkdir()
+    folder = pvhdbg("inspect", path)
+
+    assert [(2, True)] * 2 == [(run.status, is_safe(run)) for run in (missing, folder)]
+
+
+def test_symbols_that_are_not_used_are_named_escaped(path: Path, tmp_path: Path) -> None:
+    path.write_bytes(elf([load(), notes(BUILD_ID, note())], symbol_sections([Symbol("pvh", 0x1234)])))
+    (tmp_path / "kernel").write_bytes(GOOD)
+    run = pvhdbg("inspect", "--symbols", path, tmp_path / "kernel")
+
+    assert (0, True, True) == (run.status, is_safe(run), "is not used: " in run.err)
