@@ -109,8 +109,8 @@ def test_doctor_escapes_control_characters_in_a_version(script: Script) -> None:
     [
         ("gdb", "exec /bin/true --version", "not gdb: --version prints"),
         ("qemu", "exec /bin/true --version", "not QEMU: --version prints"),
-        ("gdb", "echo GNU gdb 8.2.1", "version 8.2 is too old; install gdb 11.0 or newer"),
-        ("qemu", OLD_QEMU, "version 4.2 is too old; install qemu-system-x86 5.2 or newer"),
+        ("gdb", "echo GNU gdb 8.2.1", "version 8.2 is too old; pass the path of gdb 11.0 or newer with --gdb"),
+        ("qemu", OLD_QEMU, "version 4.2 is too old; pass the path of qemu-system-x86_64 5.2 or newer with --qemu"),
         ("gdb", "exit 0", 'not gdb: --version prints ""'),
     ],
 )

@@ -199,8 +199,8 @@ def kvm_failed_to_run_an_instruction(case: Case) -> Iterator[Defect]:
     paddr = rip_paddr(case)
     before = None if paddr is None else case.capture.bytes_at(paddr - 1, 1)
     if INT3 in (opcode(case)[:1], before):
-        why = "it cannot handle the software breakpoint (int3) there"
-        message = f"KVM failed{at_rip(case)}: {why}. Use hbreak or --accel tcg."
+        why = "it cannot handle a software breakpoint (int3) at this address"
+        message = f"KVM failed{at_rip(case)}: {why}. Use a hardware breakpoint (hbreak) or --accel tcg."
     else:
         message = f"KVM failed{at_rip(case)}: it cannot run the instruction there. Use --accel tcg."
     yield Defect("registers.rip", message, paddr)

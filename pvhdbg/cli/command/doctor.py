@@ -70,7 +70,7 @@ def _program(path: str, program: Program, *, needed: bool = True) -> Line:
     except MachineError as error:
         return Line(path, bad, str(error))
     problem = program.problem(line)
-    return Line(path, bad, f"{problem}; {program.install_hint}") if problem else Line(path, True, line)
+    return Line(path, bad, f"{problem}; {program.version_hint(path)}") if problem else Line(path, True, line)
 
 
 def _boot(options: argparse.Namespace, accel: str) -> Line:

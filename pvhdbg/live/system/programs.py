@@ -26,10 +26,6 @@ class Program(NamedTuple):
     option: str
     binaries: tuple[str, ...]
 
-    @property
-    def install_hint(self) -> str:
-        return f"install {self.package} {self._oldest_or_newer}"
-
     def hint(self, binary: str) -> str:
         """Return the hint for a `binary` that can't be run."""
         if binary in self.binaries:
@@ -38,13 +34,10 @@ class Program(NamedTuple):
 
     def version_hint(self, binary: str) -> str:
         """Return the hint for a `binary` with a `problem`."""
+        version = f"{self.oldest[0]}.{self.oldest[1]} or newer"
         if binary in self.binaries:
-            return self.install_hint
-        return f"pass the path of {self.binaries[0]} {self._oldest_or_newer} with {self.option}"
-
-    @property
-    def _oldest_or_newer(self) -> str:
-        return f"{self.oldest[0]}.{self.oldest[1]} or newer"
+            return f"install {self.package} {version}"
+        return f"pass the path of {self.binaries[0]} {version} with {self.option}"
 
     def problem(self, line: str) -> str | None:
         """Return why a program that prints `line` for --version is not usable. None if it is usable."""
