@@ -101,7 +101,7 @@ class _Access:
 
     def read(self, paddr: int, size: int) -> bytes:
         self._make_physical(paddr, size)
-        # The cache reads more than the requested bytes. Only in PhyMemMode does that never fail.
+        # The cache reads more than the requested bytes. These reads cannot fail in PhyMemMode.
         return self._cache.read(paddr, size) if self._is_physical else self._fetch([(paddr, size)])[0]
 
     def write(self, paddr: int, data: bytes) -> None:

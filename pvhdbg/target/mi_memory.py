@@ -51,7 +51,7 @@ class MiMemory:
             self._generation = self._mi.generation
             self._cache.clear()
         with self.physical_reads():
-            # The cache reads more than the requested bytes. Only in PhyMemMode does that never fail.
+            # The cache reads more than the requested bytes. These reads cannot fail in PhyMemMode.
             return self._cache.read(paddr, size) if self.method == PHY_MEM_MODE else self._fetch([(paddr, size)])[0]
 
     def write(self, paddr: int, data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Predict whether a map with more entries than struct boot_params can hold kills the kernel, and how.
+"""Predict whether a memory map that overflows struct boot_params kills the kernel, and how.
 
 Source: init_pvh_bootparams in Linux arch/x86/platform/pvh/enlighten.c, and the code that compilers generate for it.
 """

@@ -2,7 +2,7 @@
 
 document  what a recording contains: the kernel, the machine, every stop and the outcome
 replay    decode a recording again from its memory, registers and symbols
-save      write a file without destroying the old one
+save      write a file atomically
 compare   find the differences between two captures or two runs
 
 Start with document. From boot, only stop is imported here.

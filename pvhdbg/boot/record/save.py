@@ -1,4 +1,4 @@
-"""Write a file so that an error, an interrupt or a kill leaves the old file untouched and no part of the new one."""
+"""Write a file atomically: an error, an interrupt or a kill leaves the old file unchanged and no partial new file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from pvhdbg.errors import UserError
 
 _NO_UNNAMED_FILES = (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL)
-"""How a file system without O_TMPFILE answers."""
+"""The errors of a file system that does not support O_TMPFILE."""
 
 
 def save(path: Path, text: str) -> None:
@@ -39,7 +39,7 @@ def _replace(path: Path, data: bytes) -> None:
         with suppress(FileNotFoundError):
             os.fchmod(descriptor, stat.S_IMODE(path.stat().st_mode))
         if not is_named:
-            # Python follows the link only if it gets a directory descriptor, which an absolute path ignores.
+            # Python follows the link in /proc only if src_dir_fd is passed. It has no effect on an absolute path.
             os.link(f"/proc/self/fd/{descriptor}", new, src_dir_fd=descriptor, follow_symlinks=True)
         new.replace(path)
     except BaseException:
@@ -50,9 +50,9 @@ def _replace(path: Path, data: bytes) -> None:
 
 
 def _create(path: Path) -> tuple[int, bool]:
-    """Open a new file for writing. Return its descriptor, and whether it has a name already.
+    """Open a new file for writing. Return its descriptor, and whether the file already has a name.
 
-    A file without a name is gone after kill -9. Not every file system has such files.
+    A file without a name disappears after kill -9, but some file systems do not support it.
     """
     try:
         return os.open(path.parent, os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC, 0o666), False
@@ -63,7 +63,7 @@ def _create(path: Path) -> tuple[int, bool]:
 
 
 def _write(descriptor: int, data: bytes) -> None:
-    """Write all of it, and report an error that the kernel would otherwise report after the rename."""
+    """Write all bytes and sync the file, so that any error is reported before the rename."""
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(descriptor, rest) :]
