@@ -125,7 +125,7 @@ class _Alarm:
 
 @contextmanager
 def _signals_blocked() -> Iterator[None]:
-    """Within the block, block all signals. A thread that is started here inherits this, and gdb's thread gets them."""
+    """Within the block, block all signals. A thread that is started here inherits this: gdb still gets all signals."""
     import signal
 
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())

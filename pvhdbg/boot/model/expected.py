@@ -158,7 +158,7 @@ def _copy_e820_module(capture: Capture, info: StartInfo, behavior: KernelBehavio
 
 
 def _has_e820_module(capture: Capture, info: StartInfo, behavior: KernelBehavior) -> bool | None:
-    """Return whether module 1 exists and its command line is exactly "e820 data"; None if it was not captured."""
+    """Return whether module 1 exists and its command line is exactly "e820 data"; None if this was not captured."""
     if info.nr_modules < 2:
         return False
     module = _module(capture, info, behavior, 1)

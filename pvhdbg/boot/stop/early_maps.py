@@ -70,7 +70,10 @@ def early_maps(image: ImageFacts | None, symbols: Mapping[str, int]) -> EarlyMap
 
 
 def guaranteed_limit(image: ImageFacts | None, symbols: Mapping[str, int]) -> int:
-    """Return the end of the memory that is certainly mapped: of the early maps or, if they are unknown, the image."""
+    """Return the end of the physical memory that is certainly mapped.
+
+    It is the limit of the early maps, or the end of the image if the early maps are not known.
+    """
     maps = early_maps(image, symbols)
     if maps:
         return maps.limit
