@@ -64,7 +64,7 @@ def _modules(session: Session, words: Sequence[str]) -> str:
 
 @command("memmap", "[@STAGE]", example="memmap @entry")
 def _memmap(session: Session, words: Sequence[str]) -> str:
-    """Show the memory map from the VMM, which start_info or a module holds."""
+    """Show the memory map from the VMM, in start_info or in a module."""
     return _lines(answers.memory_map(_stop(session, words)[0]))
 
 

@@ -1,4 +1,4 @@
-"""A signal at any moment makes pvhdbg leave no process and no file. PVHDBG_KILLS sets the number of tries."""
+"""If a signal kills pvhdbg at any moment, no process and no file is left. PVHDBG_KILLS sets the number of tries."""
 
 from __future__ import annotations
 

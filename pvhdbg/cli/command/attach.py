@@ -66,7 +66,7 @@ def _remarks(physical_memory: str | None, kernel: Kernel | None) -> list[str]:
     if physical_memory is None:
         remarks.append("this gdb stub cannot read physical memory, so decoded data is correct only while paging is off")
     if kernel is None:
-        remarks.append("no kernel file: without its symbols, pvhdbg finds no stages and decodes only the current stop")
+        remarks.append("no kernel file: pvhdbg has no symbols, so it finds no stages and decodes only the current stop")
     elif kernel.symbols_remark:
         remarks.append(kernel.symbols_remark)
     return [f"pvhdbg: note: {remark}" for remark in remarks]
