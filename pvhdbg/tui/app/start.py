@@ -13,7 +13,7 @@ from pvhdbg.tui.machine.event_queue import EventQueue, signals_end_wait
 from pvhdbg.tui.machine.machine_thread import MachineThread
 
 if TYPE_CHECKING:
-    from pvhdbg.boot.record.document import Document
+    from pvhdbg.boot.record.document import Document, Outcome
     from pvhdbg.tui.machine.machine_thread import Launch
     from pvhdbg.tui.machine.terminal import Terminal
     from pvhdbg.tui.machine.worker import Worker
@@ -99,7 +99,7 @@ def recording_screen(document: Document, name: str, *, ascii: bool = False) -> S
     last, machine, died = document.stops[-1] if document.stops else None, document.machine, document.outcome.died
     screen = Screen(
         Title(name, " ".join(filter(None, (machine.machine, machine.accel, machine.memory)))),
-        Run(state.RECORDING, f"died: {died.how}" if died else document.outcome.ended, rip=last.rip if last else None),
+        Run(state.RECORDING, _ending(document.outcome), rip=last.rip if last else None),
         _marks(document),
         document.kernel,
         machine,
@@ -111,6 +111,15 @@ def recording_screen(document: Document, name: str, *, ascii: bool = False) -> S
         outcome=document.outcome,
     )
     return show_stage(screen, None if died else _first_index(document))
+
+
+def _ending(outcome: Outcome) -> str:
+    """Describe how the recorded run ended. Return "" if it reached its last stage."""
+    from pvhdbg.boot.record.document import DONE, TIMED_OUT
+
+    if outcome.died:
+        return f"died ({outcome.died.how})"
+    return {DONE: "", TIMED_OUT: "timed out"}.get(outcome.ended, outcome.ended)
 
 
 def _first_index(document: Document) -> int | None:

@@ -49,7 +49,10 @@ class EventQueue:
         self._arrivals.put(None)
 
     def check(self) -> None:
-        """:raise BaseException: the error given to `fail`, if any."""
+        """Raise the error given to `fail`, if any.
+
+        :raise BaseException: that error.
+        """
         if self._error is not None:
             raise self._error
 
