@@ -7,12 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from tests import cpio, kernels
-from tests.live.foreign import Foreign
+# Before the first import of a helper whose assertions tests.asserted must see.
+pytest.register_assert_rewrite(*(f"tests.{path.stem}" for path in Path(__file__).parent.iterdir()))
+
+from tests import asserted, cpio, kernels  # noqa: E402
+from tests.live.foreign import Foreign  # noqa: E402
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Use the same terminal and language on every machine for the programs that the tests start."""
+    config.pluginmanager.register(asserted)
     os.environ.update(LC_ALL="C.UTF-8", TERM="xterm-256color")
     os.environ.pop("DEBUGINFOD_URLS", None)
 

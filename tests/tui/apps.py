@@ -148,12 +148,10 @@ class RunningTui:
 
     def until(self, holds: Callable[[], bool], otherwise: str = "timed out") -> str:
         end = time.monotonic() + TIMEOUT
-        while not holds():
-            assert time.monotonic() < end, f"{otherwise}:\n{self.text}"
-            assert self._thread.is_alive() or holds(), (
-                f"{otherwise}, because the TUI has ended: {self.error!r}\n{self.text}"
-            )
+        while not (done := holds()) and self._thread.is_alive() and time.monotonic() < end:
             time.sleep(0.01)
+        why = "" if self._thread.is_alive() else f", because the TUI has ended: {self.error!r}"
+        assert done or holds(), f"{otherwise}{why}\n{self.text}"
         return self.text
 
     def wait_end(self) -> None:

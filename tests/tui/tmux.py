@@ -75,9 +75,9 @@ class Shell:
 
     def until(self, holds: Callable[[str], bool], otherwise: str = "timed out", timeout: float = TIMEOUT) -> str:
         end = time.monotonic() + timeout
-        while not holds(text := self.text):
-            assert time.monotonic() < end, f"{otherwise}:\n{text}"
+        while not (done := holds(text := self.text)) and time.monotonic() < end:
             time.sleep(0.02)
+        assert done, f"{otherwise}:\n{text}"
         return text
 
     def answer(self, command: str) -> str:
