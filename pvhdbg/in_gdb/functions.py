@@ -64,7 +64,7 @@ class _StartInfo(gdb.Function):
 
 
 class _Phys(gdb.Function):
-    """Return SIZE bytes of physical memory (default: 8): an unsigned integer for 1, 2, 4 or 8 bytes, otherwise an array.
+    """Return SIZE bytes of physical memory (default: 8): an unsigned integer for 1, 2, 4 or 8, otherwise an array.
 
     Usage: $pvh_phys (PADDR[, SIZE])
     """

@@ -84,9 +84,10 @@ class Details(Protocol):
 
 
 class InspectedFile(NamedTuple):
-    """Everything `inspect` reports. `addresses` has those of STAGE_SYMBOLS that are in the symbol table.
+    """Everything that `inspect` reports. `addresses` has the address of each of the STAGE_SYMBOLS that the file defines.
 
-    `missing` says what was left out of a file that has more than any kernel, by its path in the JSON.
+    If the file exceeds the limits of `inspect`, `missing` has a remark for each part that was not read completely, with
+    the path of the part in the JSON as the key.
     """
 
     facts: ImageFacts

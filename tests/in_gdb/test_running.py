@@ -43,7 +43,7 @@ def test_all_stages_are_reached_under_kvm(kvm: None, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("where", [f"{ENTRY:#x}", str(guest.ELF)])
-def test_without_symbols_the_user_may_give_the_entry(where: str, tmp_path: Path) -> None:
+def test_without_symbols_the_user_may_pass_the_entry(where: str, tmp_path: Path) -> None:
     lines = ("pvh run-to entry", f"pvh run-to entry {where}", "pvh start-info", "pvh next-stage")
     output = boot(tmp_path, *lines, symbols=False)
 
@@ -179,7 +179,7 @@ def test_a_qemu_that_exits_is_reported(tmp_path: Path) -> None:
         *tiny.EXIT_DEVICE,
         "-action",
         "shutdown=poweroff",
-    )  # since QEMU 9.0 the device asks for a shutdown
+    )  # in QEMU 9.0 and later, the device requests a shutdown
     output = boot_tiny(
         tmp_path, tiny.exiting(), "pvh run-to bootparams", "pvh info @entry", "pvh next-stage", args=args
     )
@@ -211,9 +211,8 @@ def test_one_breakpoint_too_many_for_the_cpu_is_an_error_of_one_line(kvm: None, 
     breakpoints = [f"hbreak *{address:#x}" for address in range(4)]
     output = boot(tmp_path, *breakpoints, "pvh run-to entry", "info breakpoints", args=stock.KVM)
 
-    assert [
-        "gdb can't insert a breakpoint (delete a breakpoint: under KVM, a CPU has only four, and gdb printed which one failed)"
-    ] == output.errors, kvm
+    hint = "delete a breakpoint: under KVM, a CPU has only four, and gdb printed which one failed"
+    assert [f"gdb can't insert a breakpoint ({hint})"] == output.errors, kvm
     assert 4 == output.last.count("hw breakpoint")
 
 

@@ -183,5 +183,5 @@ def _config(file: InspectedFile) -> Iterator[str]:
 
 
 def _missing(file: InspectedFile) -> Iterator[str]:
-    yield "left out: the file has more than pvhdbg reads of a kernel"
+    yield "parts of the file that pvhdbg did not read completely"
     yield from text.columns(list(file.missing.items()))

@@ -80,7 +80,7 @@ def test_a_guest_other_than_linux_has_only_the_entry_stage(grub_image: Path, tmp
     written = inspect_text.as_text(inspect_file(grub_image, tmp_path))
 
     assert "entry           0x100000     the first instruction at the PHYS32_ENTRY address" in written
-    assert "linux-loader  none: it loads only 64-bit ELF files" in written
+    assert "linux-loader  none: the loader supports only 64-bit ELF files" in written
     assert "--symbols" not in written
 
 
