@@ -1,4 +1,4 @@
-"""The kernel whose symbols gdb has loaded. pvhdbg reads its file, because gdb takes 0.1 s to look up a first symbol."""
+"""The kernel whose symbols gdb has loaded, read from its file: gdb takes 0.1 s to look up the first symbol."""
 
 from __future__ import annotations
 

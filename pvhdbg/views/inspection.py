@@ -84,7 +84,7 @@ class Details(Protocol):
 
 
 class InspectedFile(NamedTuple):
-    """Everything that `inspect` reports. `addresses` has the address of each of the STAGE_SYMBOLS that the file defines.
+    """Everything that `inspect` reports. `addresses` has the addresses of the STAGE_SYMBOLS that the file defines.
 
     If the file exceeds the limits of `inspect`, `missing` has a remark for each part that was not read completely, with
     the path of the part in the JSON as the key.

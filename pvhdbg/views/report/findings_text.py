@@ -73,7 +73,7 @@ def _rest(of_rule: Sequence[Finding]) -> str:
 
 
 def count(findings: Sequence[Finding]) -> str:
-    """Return `1 error, 2 warnings, 4 info`; an empty string if there are no findings."""
+    """Return text such as `1 error, 2 warnings, 4 info`; an empty string if there are no findings."""
     numbers = {severity: sum(finding.severity == severity for finding in findings) for severity in SEVERITIES}
     plurals = {INFO: INFO}
     return ", ".join(text.counted(number, name, plurals.get(name)) for name, number in numbers.items() if number)

@@ -27,7 +27,7 @@ def end(entry: MapRecord) -> int:
 
 
 def summary(entries: Sequence[MapRecord]) -> str:
-    """Return `6 entries, 511.8 MiB of RAM`."""
+    """Return text such as `6 entries, 511.8 MiB of RAM`."""
     ram = sum(entry.size for entry in entries if entry.type == RAM)
     return f"{text.counted(len(entries), 'entry')}, {text.size(ram)} of RAM"
 

@@ -96,7 +96,7 @@ def legend(picture: Picture, *, ascii: bool = False) -> list[str]:  # noqa: A002
 
 
 def _scale(picture: Picture) -> str:
-    """Return `one character = 16 KiB below 1M, 31.9 MiB from 1M to 4G, 48 MiB above 4G`."""
+    """Return text such as `one character = 16 KiB below 1M, 31.9 MiB from 1M to 4G, 48 MiB above 4G`."""
     sizes = [(text.size((strip.end - strip.start) // len(strip.cells)), strip.start) for strip in picture.strips]
     scales = [next(run) for _, run in groupby(sizes, key=lambda size: size[0])]
     starts = [text.scale_label(start) for _, start in scales]
