@@ -87,7 +87,7 @@ def header(run: Document) -> Iterator[str]:
 
 
 def kernel(facts: ImageFacts) -> str:
-    """Return text such as `Linux 6.1.0-56-cloud-amd64, vmlinux, 64-bit ELF, entry 0x1000850, build-id 8f3c6d2e51aa…`."""
+    """Return text such as `Linux 6.1.0-56-cloud-amd64, vmlinux, 64-bit ELF, entry 0x1000850, build-id 8f3c6d2e…`."""
     parts = [
         f"Linux {printable(facts.release)}" if facts.release else "",
         printable(facts.kind),
