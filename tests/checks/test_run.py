@@ -19,6 +19,7 @@ from pvhdbg.image.verdict import Verdict
 from tests import build
 from tests.checks import cases
 from tests.checks.cases import HARMLESS, LINUX, LINUX_32, RFC, blob, died, entry, prepare
+from tests.checks.tables.deaths import STACK
 from tests.checks.tables.memory import many
 from tests.paths import RECORDINGS
 
@@ -161,6 +162,16 @@ def test_a_timeout_is_reported_at_the_end_and_at_no_stop() -> None:
     assert ["PVH910"] == codes(checked.ending)
     assert message == checked.ending[0].message
     assert [] == [code for findings in checked.stops for code in codes(findings) if code == "PVH910"]
+
+
+def test_the_end_is_judged_by_the_last_stop() -> None:
+    """The kernel's copy of start_info counts more entries than the VMM's, as if something had overwritten it."""
+    case = prepare({0x30: b"\xc8"}, table=many(200), memmap_paddr=0x20000, memmap_entries=3, registers={"rsp": STACK})
+    outcome = Outcome("prepare", TIMED_OUT, None, "bootparams", 0x1000, None)
+    run = Document(LINUX, cases.MACHINE, case.history, outcome)
+
+    assert ["PVH904", "PVH910"] == codes(check_run(run).ending)
+    assert ["PVH910"] == codes(check_run(run._replace(stops=run.stops[:1])).ending)
 
 
 def test_a_timeout_at_an_unknown_rip_names_no_place() -> None:
