@@ -13,14 +13,16 @@ TEST_TOOLS += flex=flex bison=bison bc=bc xz=xz-utils /usr/include/gelf.h=libelf
 SEED ?= 1
 N ?= 20
 
-.PHONY: help setup run dev test lint manual mutate soak clean
+.PHONY: help setup run dev test lint manual mutate fuzz soak clean
 
 help:
 	@echo 'make run     install what is missing, then boot the teaching guest   (ARGS="KERNEL --options")'
 	@echo 'make test    install what is missing, then run every check and test'
+	@echo 'make dev     install what the tests need'
 	@echo 'make lint    run ruff, mypy and import-linter'
 	@echo 'make manual  update the generated tables and the picture in pvhdbg/manual'
 	@echo 'make mutate  boot with randomly changed boot data and compare the model with the kernels   (SEED=1 N=20)'
+	@echo 'make fuzz    read hostile files and other hostile input   (SEED=1 N=10000 TARGET="elf notes"; all targets)'
 	@echo 'make soak    10,000 stops, 20 sessions, 1,000 kills: nothing may be left                 (SEED=1 N=1000)'
 	@echo 'make setup   install QEMU, gdb and $(BIN)/pvhdbg'
 	@echo 'make clean   remove $(VENV), caches and built packages'
@@ -50,6 +52,9 @@ mutate: dev
 	@$(BIN)/python -m tests.kernels.fetch
 	@$(BIN)/python -m tests.kernels.rfc
 	@$(BIN)/python -m tests.boot.mutations $(SEED) $(N)
+
+fuzz: $(VENV)/.dev-ready
+	@$(BIN)/python -m tests.fuzz --seed $(SEED) --count $(if $(filter file,$(origin N)),10000,$(N)) $(TARGET)
 
 soak: dev
 	@$(BIN)/python -m tests.soak --seed $(SEED) --kills $(if $(filter file,$(origin N)),1000,$(N))
