@@ -34,9 +34,9 @@ def printable(text: bytes | str) -> str:
 
 
 def escape_non_ascii(text: str) -> str:
-    """Escape everything except printable ASCII, in a message whose quotes from the guest are already escaped.
+    """Escape everything in a message except printable ASCII.
 
-    A backslash is left unchanged.
+    A backslash is left unchanged: text from the guest is escaped already.
     """
     return text if text.isascii() and text.isprintable() else text.translate(_ASCII)
 

@@ -107,7 +107,7 @@ class _E820(gdb.Function):
             entries = _entries(self._current.session.current())
             index = int(args[0])
             if not 0 <= index < len(entries):
-                raise UserError(f"index {index}: out of range, the table has {text.counted(len(entries), 'entry')}")
+                raise UserError(f"index {index} is out of range: the table has {text.counted(len(entries), 'entry')}")
             return _value(entries[index])
 
 

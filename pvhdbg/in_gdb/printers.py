@@ -62,7 +62,10 @@ def _has_format() -> bool:
 
 
 def _with_meaning(value: gdb.Value, field: Field[int]) -> gdb.Value | str:
-    """Return the text that pvhdbg shows, or the value if gdb prints it the same way. gdb prints bytes as characters."""
+    """Return the text that pvhdbg shows for `value`, or `value` itself if gdb would print the same text.
+
+    A field of one byte is always returned as text, because gdb would print it as a character.
+    """
     number = int(value)
     meaning = magic_meaning(number) if field is StartInfo.magic else field.value_name(number)
     shown = field.text(number)

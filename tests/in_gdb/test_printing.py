@@ -117,8 +117,8 @@ def test_functions_return_structures_if_gdb_has_their_types(tmp_path: Path) -> N
     assert ["0", "0"] == printed(output)[2:4]
     assert ["{addr = 0x9fc00, size = 0x400, type = 2 (RESERVED: not to be used)}", "0x1ff00000"] == printed(output)[4:6]
     assert [
-        "index 7: out of range, the table has 7 entries",
-        "index -1: out of range, the table has 7 entries",
+        "index 7 is out of range: the table has 7 entries",
+        "index -1 is out of range: the table has 7 entries",
     ] == output.errors
 
 

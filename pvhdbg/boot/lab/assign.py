@@ -93,7 +93,10 @@ def _set_field(assignment: Assignment, record: Struct, path: str) -> Patch:
 def _set_text(
     assignment: Assignment, allocator: Allocator, old: Text | None, pointer: tuple[Struct, str, Field[int]]
 ) -> list[Patch]:
-    """Return the patches that set a string: in place if it fits, otherwise in new memory, and set `pointer` to it."""
+    """Return the patches that set a string.
+
+    It is set in place if it fits, otherwise in new memory, and then `pointer` gets the new address.
+    """
     if not isinstance(assignment.value, bytes):
         raise UserError(
             f"{assignment.path}: expected a string, not {assignment.value}",

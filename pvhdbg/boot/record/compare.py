@@ -30,7 +30,7 @@ _FILE_DESCRIPTOR = re.compile(r"\bfd=\d+")
 
 
 class Absent(NamedTuple):
-    """Stands in for a value that does not exist, with the reason."""
+    """Stands in for a value that does not exist, and gives the reason."""
 
     reason: str
 

@@ -150,7 +150,7 @@ def memory_map_entry_has_nonzero_reserved_bytes(case: Case) -> Iterator[Defect]:
     for index, record in enumerate(case.map_records):
         reserved = record.reserved if isinstance(record, MemmapTableEntry) else 0
         if reserved:
-            message = f"reserved is {reserved:#x} in entry {index}, not 0: Linux does not copy it."
+            message = f"field reserved of entry {index} is {reserved:#x}, not 0. Linux does not copy it."
             yield Defect(_path(index), message, _address(case, index, "reserved"))
 
 

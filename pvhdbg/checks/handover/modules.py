@@ -169,7 +169,7 @@ def module_has_nonzero_reserved_bytes(case: Case) -> Iterator[Defect]:
     """
     for index, module in enumerate(case.modules):
         if module.entry.reserved:
-            message = f"reserved of module {index} is {module.entry.reserved:#x}, not 0: no known guest reads it."
+            message = f"field reserved of module {index} is {module.entry.reserved:#x}, not 0. No known guest reads it."
             yield Defect(f"modules[{index}].reserved", message, _address(module, "reserved"))
 
 

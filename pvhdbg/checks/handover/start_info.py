@@ -150,7 +150,9 @@ def start_info_has_nonzero_reserved_bytes(case: Case) -> Iterator[Defect]:
     """
     info = case.valid_start_info
     if info and info.version and info.reserved:
-        message = f"reserved is {info.reserved:#x}, not 0: no known guest reads it, but later versions may use it."
+        message = (
+            f"field reserved is {info.reserved:#x}, not 0. No known guest reads it, but later versions may use it."
+        )
         yield Defect(case.path_of("reserved"), message, case.address_of("reserved"))
 
 

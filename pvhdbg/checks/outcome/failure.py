@@ -1,4 +1,4 @@
-"""Facts about how a run failed, for the rules in `death`: the death, the code at RIP, the condition that failed."""
+"""Facts about a failed run, for the rules in `death`: how the guest died, the code at RIP, the failed condition."""
 
 from __future__ import annotations
 

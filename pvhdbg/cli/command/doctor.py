@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 PACKAGES = ("pygdbmi", "pyelftools", "prompt_toolkit", "qemu.qmp", "zstandard", "lz4")
 BOOT_TIMEOUT = 20
-"""Seconds to wait for the stage `prepare`."""
+"""Seconds to wait until the guest reaches the `prepare` stage."""
 
 
 class Line(NamedTuple):

@@ -120,7 +120,7 @@ class GdbProcess:
         return f"gdb {describe_exit(code)}" + (f": {error}" if error else "")
 
     def kill(self) -> None:
-        """Kill gdb without waiting for its end."""
+        """Kill gdb without waiting for it to exit."""
         self._process.kill()
 
     def close(self) -> None:

@@ -106,11 +106,11 @@ class Qemu:
         return Halt(DIED, None, QEMU_SIGNAL if code < 0 else QEMU_EXIT, message)
 
     def kill(self) -> None:
-        """Kill QEMU without waiting for its end."""
+        """Kill QEMU without waiting for it to exit."""
         self._process.kill()
 
     def close(self) -> None:
-        """Kill QEMU, wait for its end, read the rest of the serial console and delete the sockets."""
+        """Kill QEMU, wait for it to exit, read the rest of the serial console and delete the sockets."""
         self.kill()
         self._process.wait()
         self.serial.close()
