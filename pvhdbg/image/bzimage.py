@@ -161,6 +161,8 @@ def _checked(chunks: Iterator[bytes], size: int) -> Iterator[bytes]:
         if written > size:
             raise DamagedError(f"it unpacks to more than {size} bytes")
         yield chunk
+    if written == 0:
+        raise DamagedError("it does not unpack to an ELF file")
     if written < size:
         raise DamagedError(f"it unpacks to {written} bytes instead of {size}")
 

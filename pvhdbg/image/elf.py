@@ -18,7 +18,7 @@ from elftools.elf.elffile import ELFFile
 
 from pvhdbg.errors import UserError
 from pvhdbg.image import notes
-from pvhdbg.image.facts import in_rodata
+from pvhdbg.image.facts import ImageFacts, in_rodata
 from pvhdbg.image.header import SHT_SYMTAB, Elf, SectionHeader, map_file, read_elf
 from pvhdbg.image.limits import MAX_COMMENT, MAX_CONFIG, MAX_HEADERS, left_out
 from pvhdbg.image.multiboot import Multiboot, find_multiboot1, find_multiboot2
@@ -101,13 +101,15 @@ class Inspection(NamedTuple):
     left_out: Mapping[str, str]
 
 
-def inspect(path: str, *, has_release: bool = True) -> Inspection:
-    """Read all headers of an ELF file. `has_release` is whether Linux's version was found in the file.
+def inspect(elf_path: str, facts: ImageFacts | None = None) -> Inspection:
+    """Read all headers of an ELF file. Errors name `facts.path`, the bzImage that the file was unpacked from.
 
     :raise UserError: if the file can't be read, is not an ELF file, or has inconsistent headers.
     :raise GuestError: if the file is for a big-endian machine.
     """
-    with closing(map_file(path)) as data:
+    path = facts.path if facts else elf_path
+    has_release = facts is None or facts.release is not None
+    with closing(map_file(elf_path)) as data:
         image = read_elf(data, path)
         with _errors_of_pyelftools(path):
             elf = ELFFile(cast("IO[bytes]", data))

@@ -7,7 +7,18 @@ import pytest
 
 from pvhdbg.errors import PvhdbgError, UserError
 from pvhdbg.image.load import Kernel, open_kernel
-from tests.image.builder import Symbol, bzimage, elf, load, note, notes, raw_note, symbol_sections
+from tests.image.builder import (
+    SHT_NOTE,
+    Section,
+    Symbol,
+    bzimage,
+    elf,
+    load,
+    note,
+    notes,
+    raw_note,
+    symbol_sections,
+)
 from tests.image.crafted import BUILD_ID, GOOD
 
 WITH_SYMBOLS = elf([load(), notes(BUILD_ID, note())], symbol_sections([Symbol("pvh", 0x1234)]))
@@ -142,3 +153,24 @@ def test_opening_an_elf_file_imports_no_decompressor(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
 
     assert "\n" == done.stdout
+
+
+COMPLETE = {
+    bits: elf(
+        [load(b"Linux version 6.1 (x)\0", memsz=0x1000), notes(BUILD_ID, note()), notes(note(), align=8)],
+        [*symbol_sections([Symbol("pvh", 0x1234)], bits=bits), Section(".notes", SHT_NOTE, note())],
+        bits=bits,
+    )
+    for bits in (32, 64)
+}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [COMPLETE[32], COMPLETE[64], bzimage(gzip.compress(COMPLETE[64]), len(COMPLETE[64]))],
+    ids=["32 bit", "64 bit", "bzImage"],
+)
+def test_a_truncated_file_is_an_error_wherever_it_ends(data: bytes, tmp_path: Path) -> None:
+    assert open_bytes(tmp_path, data).facts.entry is not None
+    for size in range(1, len(data), 7):
+        assert "\n" not in str(refusal(tmp_path, data[:size]))

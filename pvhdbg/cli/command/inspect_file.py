@@ -59,6 +59,6 @@ def _inspect(kernel: Kernel) -> InspectedFile:
 
     preflight = preflight_file(kernel.facts, symbols=kernel.symbols)
     addresses = {name: kernel.symbols.address(name) for name in STAGE_SYMBOLS if name in kernel.symbols}
-    details = elf.inspect(kernel.facts.elf, has_release=kernel.facts.release is not None)
+    details = elf.inspect(kernel.facts.elf, kernel.facts)
     symbols = {} if kernel.symbols.left_out is None else {"symbols": kernel.symbols.left_out}
     return InspectedFile(kernel.facts, details, preflight, addresses, {**details.left_out, **symbols})

@@ -1,0 +1,12 @@
+"""The table of targets. To add one: a file with a `Target` in this folder, and a row here.
+
+The tests run some thousand inputs of each (`test_fuzz.py`), `make fuzz` as many as you like.
+"""
+
+from __future__ import annotations
+
+from tests.fuzz.bzimage import TARGET as BZIMAGE
+from tests.fuzz.elf import TARGET as ELF
+from tests.fuzz.notes import TARGET as NOTES
+
+TARGETS = {target.name: target for target in (ELF, BZIMAGE, NOTES)}
