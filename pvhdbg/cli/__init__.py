@@ -11,11 +11,14 @@ result    what a command returns
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
+import signal
 import sys
 from importlib import import_module
 from io import TextIOWrapper
+from stat import S_ISCHR
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import escape_unprintable
@@ -71,6 +74,7 @@ def _print(result: Result) -> None:
 
     :raise UserError: if standard output is closed or cannot be written.
     :raise BrokenPipeError: if the reader of standard output has closed it.
+    :raise SystemExit: with SIGHUP's status, if standard output was a terminal that was closed.
     """
     for line in result.remarks:
         _print_error(line)
@@ -89,7 +93,10 @@ def _print(result: Result) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
+        was_terminal = error.errno == errno.EIO and S_ISCHR(os.fstat(sys.stdout.fileno()).st_mode)
         _discard(sys.stdout)
+        if was_terminal:
+            raise SystemExit(128 + signal.SIGHUP) from error
         raise UserError(f"can't write to standard output: {error.strerror}") from error
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import signal
+import io
 import threading
 import time
 from collections import deque
-from contextlib import suppress
+from contextlib import redirect_stderr, suppress
 from typing import TYPE_CHECKING, Any
 
-from prompt_toolkit.application import Application
+from prompt_toolkit.application import Application, get_app_session
 from prompt_toolkit.filters import Condition
 
 from pvhdbg.tui.app import style
@@ -21,7 +21,7 @@ from pvhdbg.tui.app.windows import Windows
 from pvhdbg.tui.draw import frame
 from pvhdbg.tui.events import events
 from pvhdbg.tui.events.update import merge_output, update
-from pvhdbg.tui.machine import memory_view
+from pvhdbg.tui.machine import memory_view, terminal
 from pvhdbg.tui.screen import state
 from pvhdbg.tui.screen.state import Entry
 
@@ -44,12 +44,18 @@ ESCAPE_TIMEOUT, SEQUENCE_TIMEOUT = 0.05, 0.1
 
 _DELAYS = {events.GuestRuns: 0.1, events.QueueLength: 0.15, events.GdbBusy: 0.3}
 """Seconds that a state must last before it is shown, so that short ones don't make the screen flicker."""
-_EXIT_ERRORS: dict[signal.Signals, BaseException] = {
-    signal.SIGINT: KeyboardInterrupt(),
-    signal.SIGTERM: SystemExit(128 + signal.SIGTERM),
-    signal.SIGHUP: SystemExit(128 + signal.SIGHUP),
-}
 _ENDS_RUNNING = (events.GuestStopped, events.MachineLost, events.ThreadEnded)
+
+
+def use_terminal() -> None:
+    """Make the terminal the one that prompt_toolkit uses, once it belongs to pvhdbg.
+
+    :raise EOFError: if it was closed. prompt_toolkit only prints a warning.
+    """
+    terminal.wait_foreground()
+    with redirect_stderr(io.StringIO()):
+        get_app_session().input  # noqa: B018  it is made on first use
+    terminal.check_open()
 
 
 class Tui:
@@ -83,10 +89,10 @@ class Tui:
     def run(self) -> None:
         """Run until the user quits.
 
+        :raise EOFError: if the terminal was closed; also OSError or termios.error.
         :raise BaseException: the signal, bug or error of the machine that ended it. The terminal is already restored.
         """
-        with suppress(EOFError):  # the terminal has disappeared
-            self.app.run(pre_run=self._prepare, handle_sigint=False, set_exception_handler=False)
+        self.app.run(pre_run=self._prepare, handle_sigint=False, set_exception_handler=False)
         if self._error is not None:
             raise self._error
 
@@ -161,11 +167,7 @@ class Tui:
             self.screen = self.screen._replace(entry=Entry(self.screen.entry.kind, buffer.text))
 
     def _prepare(self) -> None:
-        loop = asyncio.get_running_loop()
-        loop.set_exception_handler(self._leave_with_bug)
-        for number, error in _EXIT_ERRORS.items():
-            with suppress(ValueError, RuntimeError):  # not in the main thread
-                loop.add_signal_handler(number, self.leave, error)
+        asyncio.get_running_loop().set_exception_handler(self._leave_with_bug)
         self.app.create_background_task(self._redraw_clock())
         self.windows.focus()
         self._update()
@@ -210,7 +212,7 @@ class Tui:
 
     def _apply(self, event: events.Event) -> None:
         self.screen = update(self.screen, event)
-        if isinstance(event, events.ThreadEnded):
+        if isinstance(event, events.ThreadEnded | events.ExitRequested):
             self.leave(event.error)
         self.app.invalidate()
 

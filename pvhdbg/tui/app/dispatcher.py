@@ -12,6 +12,7 @@ from prompt_toolkit.application import run_in_terminal
 from pvhdbg.errors import PvhdbgError
 from pvhdbg.tui.app import actions, prompt
 from pvhdbg.tui.draw.popups import QUIT
+from pvhdbg.tui.machine import terminal
 from pvhdbg.tui.screen import state
 from pvhdbg.tui.screen.scrollback import add_gdb_output
 from pvhdbg.tui.screen.state import Popup
@@ -211,6 +212,7 @@ class Dispatcher:
         def stop() -> None:
             self._ui.protect_terminal(protected=False)
             os.kill(0, signal.SIGTSTP)
+            terminal.wait_foreground()
             self._ui.protect_terminal(protected=True)
 
         run_in_terminal(stop)

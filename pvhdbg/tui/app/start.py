@@ -33,7 +33,7 @@ def run_live(launch: Launch, title: tuple[str, str], *, ascii: bool = False) -> 
     :raise PvhdbgError: if the machine can't start.
     """
     event_queue, current, since = EventQueue(), terminal.current(), time.monotonic()
-    with exit_on_signals(), signals_end_wait(event_queue):
+    with terminal.closed_as_hangup(), exit_on_signals(), signals_end_wait(event_queue):
         thread = MachineThread(launch)
         # More modules are imported only after gdb and QEMU have been started, because imports would delay their start.
         thread.wait_processes_started(_PROCESSES_TIMEOUT)
@@ -60,8 +60,9 @@ def _show(event_queue: EventQueue, worker: Worker, screen: Screen, current: Term
         event_queue.wait_stopped(STOP_TIMEOUT)
     with first_picture.displayed(first_picture.at_first_stop(screen, event_queue.events)) as keep:
         worker.first_stop_shown.set()
-        from pvhdbg.tui.app.app import Tui
+        from pvhdbg.tui.app.app import Tui, use_terminal
 
+        use_terminal()
         tui = Tui(screen, worker, terminal=current)
         event_queue.check()
         keep()
@@ -81,12 +82,15 @@ def run_recording(document: Document, name: str, *, ascii: bool = False) -> None
     """
     from pvhdbg import commands
     from pvhdbg.boot.session.recorded import RecordedSession
-    from pvhdbg.tui.app.app import Tui
+    from pvhdbg.tui.app.app import Tui, use_terminal
 
-    session = RecordedSession(document)
+    session, event_queue = RecordedSession(document), EventQueue()
     freeze_heap()
-    with exit_on_signals():
-        Tui(recording_screen(document, name, ascii=ascii), answer=lambda line: commands.run(session, line)).run()
+    with terminal.closed_as_hangup(), exit_on_signals(), signals_end_wait(event_queue):
+        use_terminal()
+        tui = Tui(recording_screen(document, name, ascii=ascii), answer=lambda line: commands.run(session, line))
+        event_queue.forward_to(tui.emit)
+        tui.run()
 
 
 def recording_screen(document: Document, name: str, *, ascii: bool = False) -> Screen:  # noqa: A002

@@ -104,6 +104,12 @@ class Message(NamedTuple):
     hint: str | None = None
 
 
+class ExitRequested(NamedTuple):
+    """A signal asks pvhdbg to end. The screen's thread raises `error`."""
+
+    error: BaseException
+
+
 class ThreadEnded(NamedTuple):
     """The machine thread ended, and the machine with it. If `error` is set, the screen's thread raises it again."""
 
@@ -125,5 +131,6 @@ Event = (
     | GdbBusy
     | LinesWanted
     | Message
+    | ExitRequested
     | ThreadEnded
 )

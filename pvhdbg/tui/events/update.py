@@ -188,6 +188,10 @@ def _message(screen: Screen, event: events.Message) -> Screen:
     return screen._replace(message=message, output=output)
 
 
+def _exit_requested(screen: Screen, _event: events.ExitRequested) -> Screen:
+    return screen
+
+
 def _thread_ended(screen: Screen, _event: events.ThreadEnded) -> Screen:
     return screen._replace(run=Run(state.ENDED))
 
@@ -207,5 +211,6 @@ _UPDATES: dict[type, Callable[[Screen, Any], Screen]] = {
     events.GdbBusy: _gdb_busy,
     events.LinesWanted: _lines_wanted,
     events.Message: _message,
+    events.ExitRequested: _exit_requested,
     events.ThreadEnded: _thread_ended,
 }

@@ -9,10 +9,12 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from pvhdbg.tui.events.events import GuestStopped, MachineLost, MachineStarted, ThreadEnded
+from pvhdbg.tui.events.events import ExitRequested, GuestStopped, MachineLost, MachineStarted, ThreadEnded
+from pvhdbg.tui.machine import terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
+    from types import FrameType
 
     from pvhdbg.tui.events.events import Event
 
@@ -44,9 +46,14 @@ class EventQueue:
         self._arrivals.put(type(event))
 
     def fail(self, error: BaseException) -> None:
-        """End the wait: `check` and the waiting methods raise `error` from now on."""
-        self._error = error
+        """End the wait: `check` and the waiting methods raise `error` from now on, and the screen gets it as an event.
+
+        A signal handler may call this while it interrupts any other method, so it takes no lock. After a first error,
+        further ones change nothing.
+        """
+        self._error = self._error or error
         self._arrivals.put(None)
+        self._pass_error_on()
 
     def check(self) -> None:
         """Raise the error given to `fail`, if any.
@@ -85,21 +92,43 @@ class EventQueue:
             self._emit = emit
             for event in self.events:
                 emit(event)
+        # A signal may have come before `_emit` was set.
+        self._pass_error_on()
+
+    def _pass_error_on(self) -> None:
+        if self._error is not None and self._emit is not None:
+            self._emit(ExitRequested(self._error))
 
 
 @contextmanager
 def signals_end_wait(event_queue: EventQueue) -> Iterator[None]:
-    """In the block, let SIGINT, SIGTERM and SIGHUP only end the wait on the queue. At its end, raise their exception.
+    """In the block, let SIGINT, SIGTERM and SIGHUP end the wait on the queue, and the screen. Raise their exception at
+    the end of the block.
 
-    An exception raised by a signal handler could be lost if it interrupted an import.
+    The handlers raise nothing: an exception that interrupts an import or a destructor could be lost. They stay until
+    the end, also while prompt_toolkit runs: with a second set of handlers, a signal that came in between would be lost.
+    A signal to a pvhdbg in the background takes the terminal away from it, because pvhdbg would be stopped if it
+    restored the terminal.
     """
     errors: dict[int, BaseException] = {number: SystemExit(128 + number) for number in EXIT_SIGNALS}
     errors[signal.SIGINT] = KeyboardInterrupt()
+    received: list[BaseException] = []
     signals = [number for number in errors if signal.getsignal(number) != signal.SIG_IGN]
-    before = {number: signal.signal(number, lambda number, _: event_queue.fail(errors[number])) for number in signals}
+
+    def leave(number: int, _frame: FrameType | None) -> None:
+        if terminal.is_in_background():
+            terminal.abandon()
+        received.append(errors[number])
+        event_queue.fail(errors[number])
+
+    before = {number: signal.signal(number, leave) for number in signals}
     try:
         yield
-        event_queue.check()
+    except terminal.ERRORS:
+        if received:
+            raise received[0] from None
+        raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+    event_queue.check()

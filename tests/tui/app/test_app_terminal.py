@@ -92,10 +92,10 @@ def test_an_error_of_the_machines_thread_ends_the_tui_and_is_raised() -> None:
     assert isinstance(tui.error, ZeroDivisionError)
 
 
-def test_a_closed_terminal_ends_the_tui_without_an_error() -> None:
+def test_the_end_of_the_terminals_input_ends_the_tui() -> None:
     with show() as tui:
         tui.wait("F1 help")
         tui._keyboard.close()
         tui.wait_end()
 
-    assert tui.error is None
+    assert isinstance(tui.error, EOFError)
