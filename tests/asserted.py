@@ -15,9 +15,10 @@ _HINT = "no assertion was executed (if every test fails like this, its cache is 
 
 
 class _Executed:
-    """Whether the running test has executed an assertion, or pytest.raises or pytest.warns."""
+    """Whether the running test, without its fixtures, has executed an assertion, pytest.raises or pytest.warns."""
 
     any = False
+    in_test = False
 
 
 def _noting(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -34,6 +35,8 @@ for _name in ("raises", "warns"):
 
 
 def pytest_assertion_pass() -> None:
+    if not _Executed.in_test:
+        return
     _Executed.any = True
     # One is enough: after it, pytest needs no explanation of further assertions that pass. That saves a fifth of the
     # time. pytest sets this again before the next test.
@@ -42,7 +45,10 @@ def pytest_assertion_pass() -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call() -> Iterator[None]:
-    _Executed.any = False
-    yield
+    _Executed.any, _Executed.in_test = False, True
+    try:
+        yield
+    finally:
+        _Executed.in_test = False
     if not _Executed.any:
         pytest.fail(_HINT, pytrace=False)
