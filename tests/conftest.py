@@ -2,13 +2,15 @@
 
 import gzip
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 # Before the first import of a helper whose assertions tests.asserted must see.
-pytest.register_assert_rewrite(*(f"tests.{path.stem}" for path in Path(__file__).parent.iterdir()))
+_names = {f"tests.{path.stem}" for path in Path(__file__).parent.iterdir()}
+pytest.register_assert_rewrite(*(_names - sys.modules.keys()))
 
 from tests import asserted, cpio, kernels  # noqa: E402
 from tests.live.foreign import Foreign  # noqa: E402
