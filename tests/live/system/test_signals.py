@@ -1,20 +1,31 @@
 import os
 import signal
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 
 from pvhdbg.live.system.signals import exit_on_signals
 
 
-def exit_status(number: signal.Signals) -> object:
+def status_of(act: Callable[[], object]) -> object:
+    """Return the exit status with which a block of these acts ends; None if it goes on."""
     try:
         with exit_on_signals():
-            os.kill(os.getpid(), number)
+            act()
     except SystemExit as error:
         return error.code
     return None
+
+
+def kill(number: signal.Signals) -> None:
+    os.kill(os.getpid(), number)
+
+
+def exit_status(number: signal.Signals) -> object:
+    return status_of(lambda: kill(number))
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
@@ -44,3 +55,25 @@ def test_outside_the_main_thread_no_handler_is_installed() -> None:
 
     with ThreadPoolExecutor(1) as pool:
         assert (signal.getsignal(signal.SIGTERM), False) == pool.submit(handler_in_thread).result()
+
+
+def test_a_signal_that_is_repeated_at_once_does_not_interrupt_the_cleanup() -> None:
+    done = []
+
+    def act() -> None:
+        try:
+            kill(signal.SIGHUP)
+        finally:
+            kill(signal.SIGHUP)
+            kill(signal.SIGTERM)
+            done.append("cleanup")
+
+    assert (129, ["cleanup"]) == (status_of(act), done)
+
+
+def test_an_exit_that_was_lost_in_the_block_comes_at_its_end() -> None:
+    def act() -> None:
+        with suppress(BaseException):  # as Python does in a destructor
+            kill(signal.SIGTERM)
+
+    assert 143 == status_of(act)
