@@ -82,7 +82,7 @@ def _print(result: Result) -> None:
         raise UserError("standard output is closed")
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")  # `--ascii` was already applied
-    if result.is_paged and sys.stdout.isatty():
+    if result.is_paged and sys.stdout.isatty() and _has_pager():
         from pydoc import pager
 
         pager(result.output)
@@ -98,6 +98,15 @@ def _print(result: Result) -> None:
         if was_terminal:
             raise SystemExit(128 + signal.SIGHUP) from error
         raise UserError(f"can't write to standard output: {error.strerror}") from error
+
+
+def _has_pager() -> bool:
+    """Return False if the user names a pager that does not exist: pydoc would print nothing."""
+    import shlex
+    import shutil
+
+    command = os.environ.get("MANPAGER") or os.environ.get("PAGER")
+    return not command or shutil.which(shlex.split(command)[0]) is not None
 
 
 def _discard(stream: TextIO) -> None:

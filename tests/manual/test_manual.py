@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from pvhdbg import cli
 from pvhdbg.boot.record.document import TIMED_OUT, Death, Document, MachineFacts, Outcome, Rewrite
 from pvhdbg.boot.stop import protocols, stages
 from pvhdbg.checks.run import rules
@@ -170,3 +171,20 @@ def test_a_table_is_aligned_and_its_last_column_wrapped() -> None:
     assert first.startswith("  `x|y`  word")
     assert all(line.startswith("         word") for line in more)
     assert {len(line) <= 100 for line in (header, dashes, first, *more)} == {True}
+
+
+@pytest.mark.parametrize("name", MANUAL)
+def test_prose_fits_a_terminal_of_80_columns(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    prose = [line for line in as_text(MANUAL[name]).splitlines() if not line.startswith("  ")]
+
+    assert [] == [line for line in prose if len(line) > 80]
+
+
+@pytest.mark.parametrize(
+    ("pager", "exists"), [("", True), ("cat", True), ("sh -c cat", True), ("no-such-pager -x", False)]
+)
+def test_a_pager_that_does_not_exist_is_not_used(pager: str, monkeypatch: pytest.MonkeyPatch, *, exists: bool) -> None:
+    monkeypatch.setenv("PAGER", pager)
+    monkeypatch.delenv("MANPAGER", raising=False)
+    assert exists is cli._has_pager()

@@ -78,7 +78,8 @@ def replay(document: object) -> Document:
     if top.get("format") != "pvhdbg":
         raise NotARecording('format is not "pvhdbg"')
     if top.get("format_version") != 1:
-        raise NotARecording(f"format_version is {_shown(top.get('format_version'))}, but this pvhdbg supports only 1")
+        version = _shown(top["format_version"]) if "format_version" in top else "missing"
+        raise NotARecording(f"format_version is {version}, but this pvhdbg supports only 1")
     kernel = None if top.get("kernel") is None else _kernel(_object(top["kernel"], "kernel"))
     return Document(kernel, _machine(_object(top.get("machine"), "machine")), _stops(top, kernel), _outcome(top))
 

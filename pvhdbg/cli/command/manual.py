@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from difflib import get_close_matches
 from pathlib import Path
-from textwrap import wrap
+from shutil import get_terminal_size
+from textwrap import fill, wrap
 from typing import TYPE_CHECKING
 
 import pvhdbg
@@ -21,7 +22,7 @@ _COMMENT = re.compile(r"^<!--.*-->\n", re.MULTILINE)
 _PICTURE = re.compile(r"^!\[.*\]\(.*\)\n\n?", re.MULTILINE)
 _TABLE = re.compile(r"^\|.*\|\n\|[-| ]*\|\n(?:^\|.*\|\n)*", re.MULTILINE)
 _BAR = re.compile(r"(?<!\\)\|")
-_WIDTH, _NARROWEST = 100, 40
+_WIDTH, _NARROWEST = 100, 24
 _LINK = re.compile(r"\[([^\]]+)\]\(([\w-]+)\.md(?:#[\w-]+)?\)")
 
 
@@ -46,15 +47,33 @@ def pages() -> list[str]:
 def as_text(markdown: str) -> str:
     """Return a page as plain text: tables aligned, pictures removed, each link replaced by the command to type."""
     text = _PICTURE.sub("", _COMMENT.sub("", markdown))
-    text = _TABLE.sub(lambda found: _aligned(found[0].splitlines()), text)
-    return _LINK.sub(r"\1 (pvhdbg manual \2)", text)
+    blocks = (_as_text(block) for block in text.strip("\n").split("\n\n"))
+    return "\n\n".join(blocks) + "\n"
+
+
+def _as_text(block: str) -> str:
+    """Return a paragraph, list or table as lines of at most the terminal's width; code stays as it is."""
+    if block.startswith("    "):
+        return block
+    if _TABLE.match(f"{block}\n"):
+        return _aligned(block.splitlines()).rstrip("\n")
+    text = _LINK.sub(r"\1 (pvhdbg manual \2)", block)
+    items = re.split(r"\n(?=- )", text)
+    return "\n".join(
+        fill(" ".join(item.split()), width(), subsequent_indent="  " if item.startswith("- ") else "") for item in items
+    )
+
+
+def width() -> int:
+    """Return the number of columns for text: those of the terminal, but not more than are comfortable to read."""
+    return min(_WIDTH, get_terminal_size().columns)
 
 
 def _aligned(lines: list[str]) -> str:
     """Return the lines of a Markdown table in columns, the last one wrapped."""
     header, _, *body = ([_cell(cell) for cell in _BAR.split(line.strip()[1:-1])] for line in lines)
     widths = [max(len(row[column]) for row in (header, *body)) for column in range(len(header))]
-    widths[-1] = min(widths[-1], max(_NARROWEST, _WIDTH - sum(widths[:-1]) - 2 * len(widths)))
+    widths[-1] = min(widths[-1], max(_NARROWEST, width() - sum(widths[:-1]) - 2 * len(widths)))
     rows = [header, ["-" * width for width in widths], *body]
     return "".join(_row(row, widths) for row in rows)
 

@@ -82,8 +82,8 @@ _TEXTS = {
     stages.DIED: _StageText(
         "The CPU raised a fault that it could not deliver (a triple fault), KVM gave up, or QEMU exited.",
         "RIP is at the instruction that caused it. CR2 holds the address of the last page fault.",
-        "Nothing: the machine cannot continue. `check` shows what pvhdbg knows about the cause, and `code @died` shows "
-        "the instruction.",
+        "Nothing: the machine cannot continue. `check` shows what pvhdbg knows about the cause, and view 6 of the "
+        "screen shows the instruction.",
         "Intel SDM volume 3, double fault exception",
     ),
 }  # fmt: skip

@@ -143,6 +143,7 @@ def test_a_hostile_value_at_any_path_is_shown_or_rejected(path: tuple[Any, ...])
         ("9" * 100_000, "not JSON"),
         ("[]", "document is not an object"),
         ("{}", 'format is not "pvhdbg"'),
+        ('{"format": "pvhdbg"}', "format_version is missing, but this pvhdbg supports only 1"),
         ('{"format": "pvhdbg", "format_version": 2}', "format_version is 2, but this pvhdbg supports only 1"),
         (
             f'{{"format": "pvhdbg", "format_version": {"[" * 500}{"]" * 500}}}',
