@@ -47,8 +47,9 @@ class Kernel(NamedTuple):
 
     @property
     def symbols_remark(self) -> str | None:
-        """A remark for the user: --symbols is not used, or this Linux kernel has no symbols; None otherwise."""
-        return self.unused_symbols or (_STRIPPED if self.facts.release and not len(self.symbols) else None)
+        """A remark for the user: --symbols is not used, or symbols are missing; None otherwise."""
+        is_stripped = self.facts.release is not None and not len(self.symbols)
+        return self.unused_symbols or self.symbols.left_out or (_STRIPPED if is_stripped else None)
 
 
 def open_kernel(path: str, folder: Path, symbols_path: str | None = None) -> Kernel:

@@ -86,6 +86,12 @@ def test_symbols_that_do_not_match_are_not_used_and_the_reason_is_given(
     assert (0, f"--symbols {tmp_path}/symbols is not used: {expected}") == (len(opened.symbols), opened.unused_symbols)
 
 
+def test_the_remark_says_that_not_all_symbols_were_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pvhdbg.image.symbols._MAX_SYMBOLS", 1)
+
+    assert "only the first 1 of 2 symbols are read" == open_bytes(tmp_path, WITH_SYMBOLS).symbols_remark
+
+
 def test_a_symbols_file_that_is_not_elf_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="symbols: not an ELF file"):
         open_bytes(tmp_path, STRIPPED, b"MZ")

@@ -1,5 +1,6 @@
 import random
 import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -119,6 +120,43 @@ def test_a_global_symbol_is_preferred_to_a_local_one_with_the_same_name(open_sym
     symbols = open_symbols(Symbol("pvh", 0x10, bind=LOCAL), Symbol("pvh", 0x20), Symbol("here", 0x30, bind=LOCAL))
 
     assert (0x20, 0x30) == (symbols.address("pvh"), symbols.address("here"))
+
+
+def test_a_global_symbol_is_found_after_4000_local_ones_with_the_same_name(open_symbols: Opener) -> None:
+    symbols = open_symbols(*[Symbol("pvh", 0x10, bind=LOCAL)] * 4000, Symbol("pvh", 0x20))
+
+    assert 0x20 == symbols.address("pvh")
+
+
+@pytest.mark.parametrize("bits", [32, 64])
+def test_a_symbol_is_found_among_values_that_match_at_every_offset(open_symbols: Opener, bits: int) -> None:
+    value = int.from_bytes(b"\1" * (bits // 8), "little")
+    segments = [load(paddr=0x1000000, vaddr=value & ~0xFFFF, memsz=0x10000)]
+    rows = [Symbol("pvh", value, 8), *[Symbol("label", value, type=LABEL)] * 5000]
+    symbols = open_symbols.data(elf(segments, symbol_sections(rows, bits=bits), bits=bits))
+
+    assert ("pvh", 4) == symbols.enclosing(value + 4)
+
+
+@pytest.mark.parametrize("name", ["\ud800\udcff", "caf\xe9", "\0", ""])
+def test_a_name_that_no_symbol_can_have_is_missing(name: str, open_symbols: Opener) -> None:
+    assert name not in open_symbols(Symbol("pvh", 0x10))
+
+
+def test_the_symbols_stay_when_the_file_is_truncated_later(tmp_path: Path) -> None:
+    # Reading a mapped file that became shorter ends the process with SIGBUS.
+    script = """
+import sys
+from pvhdbg.image.symbols import Symbols
+symbols = Symbols(sys.argv[1])
+open(sys.argv[1], "wb").close()
+print(symbols.address("pvh"), symbols.enclosing(0x1008))
+"""
+    path = tmp_path / "kernel"
+    path.write_bytes(elf([load(vaddr=0x1000)], symbol_sections([Symbol("pvh", 0x1000, 16)])))
+    done = subprocess.run([sys.executable, "-c", script, path], check=True, capture_output=True, text=True)
+
+    assert "4096 ('pvh', 8)\n" == done.stdout
 
 
 def test_an_undefined_symbol_is_missing(open_symbols: Opener) -> None:
