@@ -75,5 +75,5 @@ $(VENV)/.dev-ready: pyproject.toml $(BIN)/python
 	@touch $@ $(VENV)/.run-ready
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .grimp_cache
 	find pvhdbg gdb_scripts tests -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true

@@ -6,7 +6,7 @@ table        register, run, complete and describe commands
 With `@STAGE`, a command shows the capture at that stage instead of the current stop. If a structure no longer exists at
 the current stop, the command shows the last capture of it, and reports which one.
 
-Imports boot and views. Start with definitions.
+Besides abi and errors, imports boot, checks and views. Start with definitions.
 """
 
 from __future__ import annotations

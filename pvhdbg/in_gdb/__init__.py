@@ -9,6 +9,7 @@ printers      pretty-printers for the ABI's structures
 window        the window of `layout pvh`
 mi_command    the MI command -pvh-capture
 
-This package runs inside gdb. It imports only gdb, the standard library, commands, views, boot, image and target.
+This package runs inside gdb. It imports only gdb, the standard library, commands, views, boot, image,
+target, abi and errors.
 Start with install.
 """

@@ -11,7 +11,7 @@ gdb_mi         the Target for a gdb/MI client
 mi_memory      read and write guest-physical memory through a gdb/MI client
 mi_runner      the Runner for a gdb/MI client
 
-Start with base: its protocols are all that the rest of pvhdbg depends on. Only cli, tui, in_gdb and live import gdb_mi,
-gdb_native and the runners. This package imports only abi and errors. The modules without mi in their names run inside
+Start with base: its protocols are all that the rest of pvhdbg depends on. Only cli, tui, in_gdb and live import gdb_mi
+and gdb_native. This package imports only abi and errors. The modules without mi in their names run inside
 gdb's Python.
 """

@@ -6,5 +6,5 @@ explain/    what `pvhdbg explain` prints: topics, and their lookup by name
 to_json/    the JSON documents
 report/     stops, runs, findings, inspect and diff as text
 
-report imports explain and to_json, and all three import rows. Start with rows/row.
+report imports explain, inspection and rows; explain imports rows; to_json imports inspection. Start with rows/row.
 """

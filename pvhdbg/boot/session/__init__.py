@@ -6,5 +6,5 @@ recorded    a session with a recording
 resolve     resolve a command's arguments: a stage, a physical address, a start_info
 expression  parse addresses as users type them
 
-Imports the other folders of boot, target.base and target.recording. Start with protocol.
+Besides abi and errors, imports the other folders of boot, image, target.base and target.recording. Start with protocol.
 """

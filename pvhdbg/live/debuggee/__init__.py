@@ -9,5 +9,5 @@ gdb_expression    expressions in gdb's own language
 machine_facts     the machine as a recording describes it
 start_failure     why QEMU or gdb did not start, and whose fault it is
 
-Imports live's other folders, boot, image and target. Start with debuggee.
+Besides abi, errors and guest, imports live's other folders, boot, image and target. Start with debuggee.
 """
