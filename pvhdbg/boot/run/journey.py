@@ -140,7 +140,7 @@ class Journey:
         return None
 
     def go(self, last: str, timeout: float) -> Iterator[Halt]:
-        """Run to each stage ahead up to `last`, and capture the machine at each. Stop at the first halt that is not HIT.
+        """Run to each stage ahead up to `last`, and capture the machine at each. Stop when a halt is not HIT.
 
         `timeout` is in seconds, for each stage.
 
