@@ -101,7 +101,7 @@ def run(gdb: MiClient, line: str, more: Callable[[], str | None], timeout: float
     prompts = 0
     while gdb.wait_prompt(pending, prompts, timeout):
         prompts += 1
-        if gdb.is_answered(pending, _ANSWER_FOLLOWS_WITHIN):
+        if _answer_follows(gdb, pending):
             break
         text = more()
         if text is None:
@@ -110,6 +110,16 @@ def run(gdb: MiClient, line: str, more: Callable[[], str | None], timeout: float
             gdb.process.write(text)
     gdb.invalidate()
     return gdb.wait(pending, timeout).text
+
+
+def _answer_follows(gdb: MiClient, pending: Pending) -> bool:
+    """Say whether the answer comes without another line, although gdb printed what looks like a prompt.
+
+    On a busy computer the answer may take long; but while gdb reads a line, it sleeps.
+    """
+    while not gdb.is_answered(pending, _ANSWER_FOLLOWS_WITHIN) and not gdb.process.is_sleeping():
+        pass
+    return gdb.is_answered(pending, _ANSWER_FOLLOWS_WITHIN)
 
 
 def _cancel(gdb: MiClient, pending: Pending) -> None:
