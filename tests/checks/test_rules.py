@@ -120,6 +120,18 @@ def test_a_rule_lists_its_first_findings_and_counts_the_rest() -> None:
     assert "memory map entry is empty: and 84 more" == findings[-1].message
 
 
+@pytest.mark.parametrize(
+    ("count", "quoted"),
+    [(127, "ISA range"), (129, "room for 128"), (169, " 4 bytes"), (255, " 1724 bytes"), (256, "as 0"), (260, "as 4")],
+)
+def test_a_map_that_is_too_long_is_explained_by_its_length(count: int, quoted: str) -> None:
+    [finding] = findings_of("PVH207", entry(**memory.mapped(count)))
+
+    assert f"memmap_entries is {count}: " in finding.message
+    assert quoted in finding.message
+    assert "126 entries" in finding.message
+
+
 def test_the_message_names_the_address_that_a_32_bit_kernel_reads_after_a_wrap() -> None:
     symbols = UPSTREAM | {"_end": 0xC1800000, "initial_pg_pmd": 0xC1700000}
     findings = findings_of("PVH109", entry(memmap_paddr=0x40000010, image=LINUX_32, symbols=symbols))
