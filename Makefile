@@ -13,7 +13,7 @@ TEST_TOOLS += flex=flex bison=bison bc=bc xz=xz-utils /usr/include/gelf.h=libelf
 SEED ?= 1
 N ?= 20
 
-.PHONY: help setup run dev test lint manual mutate fuzz soak clean
+.PHONY: help setup run dev test lint manual mutate fuzz soak mutants clean
 
 help:
 	@echo 'make run     install what is missing, then boot the teaching guest   (ARGS="KERNEL --options")'
@@ -24,6 +24,7 @@ help:
 	@echo 'make mutate  boot with randomly changed boot data and compare the model with the kernels   (SEED=1 N=20)'
 	@echo 'make fuzz    read hostile files and other hostile input   (SEED=1 N=10000 TARGET="elf notes"; all targets)'
 	@echo 'make soak    10,000 stops, 20 sessions, 1,000 kills: nothing may be left                 (SEED=1 N=1000)'
+	@echo 'make mutants change the package in N random places and see whether the tests notice      (SEED=1 N=20)'
 	@echo 'make setup   install QEMU, gdb and $(BIN)/pvhdbg'
 	@echo 'make clean   remove $(VENV), caches and built packages'
 
@@ -58,6 +59,9 @@ fuzz: $(VENV)/.dev-ready
 
 soak: dev
 	@$(BIN)/python -m tests.soak --seed $(SEED) --kills $(if $(filter file,$(origin N)),1000,$(N))
+
+mutants: dev
+	@$(BIN)/python -m tests.mutants.run $(SEED) $(N)
 
 # If creating the virtual environment fails, remove it.
 $(BIN)/python:

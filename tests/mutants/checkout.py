@@ -1,0 +1,132 @@
+"""A copy of the checkout in which one mutant after the other is made and tested. The checkout itself stays as it is."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.mutants import recorder
+from tests.paths import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tests.mutants.operators import Mutant
+
+COPIED = ("pvhdbg", "tests", "gdb_scripts", "pyproject.toml", "README.md", "LICENSE", "Makefile", ".ci", ".github")
+NOT_FAST = (
+    *("benchmarks", "cli", "fuzz", "guest", "in_gdb", "kernels", "live", "manual", "mutants", "soak"),
+    *("boot/model/test_model.py", "boot/test_kvm.py", "boot/test_real_kernels.py", "checks/test_tampered_boots.py"),
+    *("tui/test_live.py", "tui/test_live_ends.py"),
+    # These read the sources: what they notice is not behavior.
+    *("test_house.py", "test_words.py", "test_wheel.py"),
+)
+"""Tests that are slow, most of them because they boot machines, or that are not about what the package does."""
+PYTEST = (
+    *("-m", "pytest", "-q", "-r", "fE", "--no-header", "--tb=no", "-p", "no:cacheprovider"),
+    *("-o", "timeout=60", "-p", "tests.mutants.recorder", "--continue-on-collection-errors"),
+)
+PASSED, NONE_COLLECTED = 0, 5
+"""pytest's exit statuses."""
+TIMEOUT = 1800.0
+"""Seconds for all tests of one mutant. A single test has 60."""
+
+CAUGHT, SURVIVED, TIMED_OUT = "caught", "SURVIVED", "timed out"
+
+
+class Checkout:
+    """A copy of the checkout. `broken` are tests that fail without any change: they are left out."""
+
+    def __init__(self, folder: Path, record: Path, broken: Sequence[str] = ()) -> None:
+        self.folder, self.record, self.broken = folder, record, broken
+        for name in COPIED:
+            if (ROOT / name).is_dir():
+                shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy2(ROOT / name, folder / name)
+
+    def judge(self, mutant: Mutant) -> tuple[str, str]:
+        """Return whether the tests notice the mutant, and the test that does.
+
+        First those tests run that call the changed function, or that mirror the module if the change is in none; then
+        all fast tests. A mutant with which they do not end is caught.
+        """
+        with applied(mutant, self.folder):
+            for paths in (self._nearest(mutant), ["tests"]):
+                failed = self.failures(paths, "-x")
+                if failed is None:
+                    return TIMED_OUT, ""
+                if failed:
+                    return CAUGHT, failed[0].partition("\n")[0]
+        return SURVIVED, ""
+
+    def _nearest(self, mutant: Mutant) -> list[str]:
+        callers = recorder.Record.read(self.record).callers.get(f"{mutant.path}:{mutant.function}")
+        if callers is None:
+            return mirrors(self.folder, mutant.path)
+        path = self.folder / "callers.txt"
+        path.write_text("".join(f"{test}\n" for test in callers if test not in self.broken), "utf-8")
+        return [f"@{path}"]
+
+    def failures(self, paths: Sequence[str], *options: str) -> list[str] | None:
+        """Return the fast tests under these paths that fail, or None if they do not end."""
+        omitted = [f"--ignore=tests/{name}" for name in NOT_FAST]
+        omitted += [f"--{'deselect' if '::' in test else 'ignore'}={test}" for test in self.broken]
+        process = subprocess.Popen(
+            [sys.executable, *PYTEST, *options, *omitted, *paths],
+            cwd=self.folder,
+            env={**os.environ, "PYTHONPATH": str(self.folder), recorder.FILE: str(self.record)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            output, _ = process.communicate(timeout=TIMEOUT)
+        except subprocess.TimeoutExpired:
+            return None
+        finally:
+            _end_group(process)
+        failed = re.findall(r"^(?:FAILED|ERROR) (.*?)(?: - .*)?$", output, re.MULTILINE)
+        return failed or ([] if process.returncode in (PASSED, NONE_COLLECTED) else [f"pytest itself: {output}"])
+
+
+def _end_group(process: subprocess.Popen[str]) -> None:
+    """End what the tests left behind. The group exists until its leader has been waited for."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+@contextmanager
+def applied(mutant: Mutant, copy: Path) -> Iterator[None]:
+    """Change the file in the copy, and change it back.
+
+    Its compiled code is removed, because that of another source with the same size and second would look valid.
+    """
+    path = copy / mutant.path
+    compiled = Path(importlib.util.cache_from_source(str(path)))
+    path.write_bytes(mutant.mutated)
+    compiled.unlink(missing_ok=True)
+    try:
+        yield
+    finally:
+        path.write_bytes(mutant.source)
+        compiled.unlink(missing_ok=True)
+
+
+def mirrors(root: Path, path: str) -> list[str]:
+    """Return the tests that mirror a file of the package: its own if there are any, and those of its folder."""
+    tests = Path("tests", *Path(path).parts[1:])
+    own = tests.with_name(f"test_{tests.name}")
+    folder = next(it for it in tests.parents if any((root / it).glob("test_*.py")))
+    return [str(it) for it in (own, folder) if (root / it).exists()]
