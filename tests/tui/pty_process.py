@@ -20,6 +20,8 @@ from tests.paths import ROOT
 
 ALTERNATE_SCREEN = b"\x1b[?1049h"
 _PATIENCE = 60.0
+# nohup and a shell's `&` let the tests, and so pvhdbg, ignore signals.
+_PREPARE = ("env", "--default-signal=HUP,INT,TERM", "setsid", "--ctty")
 _IGNORE_HUP = ("sh", "-c", 'trap "" HUP; exec "$@"', "sh")
 
 
@@ -37,7 +39,7 @@ class PtyProcess:
         self.settings = termios.tcgetattr(terminal)
         with self._stderr.open("wb") as stderr:
             self.process = subprocess.Popen(
-                ["setsid", "--ctty", *(_IGNORE_HUP if ignores_hup else ()), sys.executable, "-m", module, *words],
+                [*_PREPARE, *(_IGNORE_HUP if ignores_hup else ()), sys.executable, "-m", module, *words],
                 stdin=terminal,
                 stdout=terminal,
                 stderr=stderr,
