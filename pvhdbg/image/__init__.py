@@ -2,7 +2,8 @@
 
 load           open the file that a user names, and return its facts and symbols
 facts          ImageFacts: segments, notes, build-id, release, PVH entry
-header         ELF headers, and the file mapped into memory
+header         ELF headers
+file           a file that can be sliced like bytes, and searches in it
 notes          ELF notes as QEMU, Xen, linux-loader and the ABI read them
 preflight      what QEMU's -kernel will do with the file
 verdict        one result of preflight

@@ -19,7 +19,8 @@ from typing import IO, NamedTuple, cast
 
 from pvhdbg.abi.setup_header import BOOT_FLAG, HDR, HDRS, SetupHeader
 from pvhdbg.errors import GuestError, MachineError, UserError
-from pvhdbg.image.header import DAMAGED_FILE, MAGIC, Buffer, drop_pages, map_file
+from pvhdbg.image.file import DAMAGED_FILE, Buffer, open_file
+from pvhdbg.image.header import MAGIC
 
 MAX_UNPACKED = 512 << 20
 """The largest allowed size of an unpacked payload, in bytes. Debian's kernels have about 60 MiB."""
@@ -101,7 +102,7 @@ def unpack(path: str, folder: Path) -> Path:
     :raise GuestError: if the boot protocol is older than 2.08.
     :raise MachineError: if the vmlinux can't be written.
     """
-    with closing(map_file(path)) as data:
+    with closing(open_file(path)) as data:
         if not is_bzimage(data):
             raise UserError(f"{path}: not a bzImage")
         payload = find_payload(data, path)
@@ -135,7 +136,6 @@ class _Packed:
     def read(self, size: int) -> bytes:
         piece = self.peek(size)
         self._position += len(piece)
-        drop_pages(self._data)
         return piece
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from io import BytesIO
 from itertools import islice
-from typing import IO, NamedTuple, cast
+from typing import NamedTuple
 
 from elftools.common.exceptions import ELFError
 from elftools.elf import enums
@@ -19,7 +20,8 @@ from elftools.elf.elffile import ELFFile
 from pvhdbg.errors import UserError
 from pvhdbg.image import notes
 from pvhdbg.image.facts import ImageFacts, in_rodata
-from pvhdbg.image.header import SHT_SYMTAB, Elf, SectionHeader, map_file, read_elf
+from pvhdbg.image.file import open_file
+from pvhdbg.image.header import EHDR64_SIZE, SHT_SYMTAB, Elf, SectionHeader, read_elf
 from pvhdbg.image.limits import MAX_COMMENT, MAX_CONFIG, MAX_HEADERS, left_out
 from pvhdbg.image.multiboot import Multiboot, find_multiboot1, find_multiboot2
 
@@ -109,10 +111,10 @@ def inspect(elf_path: str, facts: ImageFacts | None = None) -> Inspection:
     """
     path = facts.path if facts else elf_path
     has_release = facts is None or facts.release is not None
-    with closing(map_file(elf_path)) as data:
+    with closing(open_file(elf_path)) as data:
         image = read_elf(data, path)
         with _errors_of_pyelftools(path):
-            elf = ELFFile(cast("IO[bytes]", data))
+            elf = ELFFile(BytesIO(data[:EHDR64_SIZE]))
             machine, machine_name = elf["e_machine"], elf.get_machine_arch()
             elf_type = _strip_prefix(elf["e_type"], "ET_")
         comment = image.section(b".comment")

@@ -9,18 +9,14 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.image import notes
+from pvhdbg.image.file import Buffer, merged, occurrences, open_file
 from pvhdbg.image.fingerprints import Fingerprint, fingerprints, is_build_id
 from pvhdbg.image.header import (
     PT_LOAD,
     PT_NOTE,
     SHT_NOBITS,
-    Buffer,
     Elf,
     ProgramHeader,
-    drop_pages,
-    map_file,
-    merged,
-    occurrences,
     read_elf,
     truncation_error,
 )
@@ -35,8 +31,8 @@ _RELEASE = re.compile(rb"Linux version (\d[!-~]{0,127}) \(")
 # linux_banner is in .rodata. If the file has no section names, the PT_LOAD segments are searched.
 _RODATA_SEARCHED = 8 << 20
 SEARCHED = 64 << 20
-_WINDOW = 4 << 20
 _BANNERS_TRIED = 1024
+_BANNER_SIZE = 256
 MAX_DESC_SIZE, MAX_DESCS_SIZE = 1 << 16, 1 << 20
 """The limits in bytes for the descriptor of one note, and for all descriptors together."""
 
@@ -112,7 +108,7 @@ def read_facts(path: str, *, elf: str | None = None, kind: str | None = None) ->
     :raise UserError: if the file can't be read, is not an ELF file, or is truncated.
     :raise GuestError: if the file is for a big-endian machine.
     """
-    with closing(map_file(elf or path)) as data:
+    with closing(open_file(elf or path)) as data:
         return parse_facts(data, path, elf=elf, kind=kind)
 
 
@@ -177,7 +173,7 @@ def _note(data: Buffer, note: notes.RawNote, limit: int = MAX_DESC_SIZE) -> Note
 def _release(image: Elf) -> str | None:
     """Return the version in linux_banner, which is in the read-only data of Linux 2.6 and later."""
     for position in islice(in_rodata(image, _BANNER), _BANNERS_TRIED):
-        match = _RELEASE.match(image.data, position)
+        match = _RELEASE.match(image.data[position : position + _BANNER_SIZE])
         if match:
             return match[1].decode("ascii")
     return None
@@ -191,14 +187,8 @@ def in_rodata(image: Elf, pattern: bytes) -> Iterator[int]:
     rodata = image.section(b".rodata")
     if rodata and rodata.type != SHT_NOBITS:
         yield from occurrences(image.data, pattern, rodata.offset, rodata.offset + min(rodata.size, _RODATA_SEARCHED))
-    in_memory = 0
     for start, end in merged(_loaded_ranges(image), len(image.data), SEARCHED):
-        for first in range(start, end, _WINDOW):
-            yield from occurrences(image.data, pattern, first, min(first + _WINDOW + len(pattern) - 1, end))
-            in_memory += min(_WINDOW, end - first)
-            if in_memory >= _WINDOW:
-                drop_pages(image.data)
-                in_memory = 0
+        yield from occurrences(image.data, pattern, start, end)
 
 
 def searches_all(image: Elf) -> bool:

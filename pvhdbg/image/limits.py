@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.image import notes
 from pvhdbg.image.facts import MAX_DESC_SIZE, MAX_DESCS_SIZE, SEARCHED, searches_all
-from pvhdbg.image.header import MAX_NAME
+from pvhdbg.image.header import MAX_NAME, MAX_NAMES_SIZE
 
 if TYPE_CHECKING:
     from pvhdbg.image.header import Elf
@@ -46,6 +46,8 @@ def _rows(count: int, what: str) -> str | None:
 
 
 def _names(image: Elf) -> str | None:
+    if len(image.names) == MAX_NAMES_SIZE:
+        return f"only the first {MAX_NAMES_SIZE} bytes of the section names are read"
     names = map(image.section_name, islice(image.sections, MAX_HEADERS))
     return f"section names are truncated to {MAX_NAME} bytes" if any(len(name) == MAX_NAME for name in names) else None
 

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from pvhdbg.errors import UserError
 from pvhdbg.image.facts import ImageFacts, build_id, read_facts
-from pvhdbg.image.header import MAGIC, Buffer, map_file, read_elf
+from pvhdbg.image.file import Buffer, open_file
+from pvhdbg.image.header import MAGIC, read_elf
 from pvhdbg.image.symbols import Symbols
 
 _FORMATS = "an ELF file (32 or 64 bit, any PVH guest) or a Linux bzImage"
@@ -82,7 +83,7 @@ def identify(data: Buffer) -> tuple[str, str]:
 
 
 def _read(path: str, folder: Path) -> ImageFacts:
-    with closing(map_file(path)) as data:
+    with closing(open_file(path)) as data:
         is_elf = data[:4] == MAGIC
         if not is_elf:
             _check_bzimage(data, path)
@@ -103,7 +104,7 @@ def _check_bzimage(data: Buffer, path: str) -> None:
 
 def _mismatch(facts: ImageFacts, symbols: Symbols, symbols_path: str) -> str | None:
     """Return why the symbols can't be used for this kernel; None if they can be used."""
-    with closing(map_file(symbols_path)) as data:
+    with closing(open_file(symbols_path)) as data:
         symbols_id = build_id(read_elf(data, symbols_path))
     if symbols_id is None or facts.build_id is None:
         return f"{'this file' if symbols_id is None else 'the kernel'} has no build-id to compare"

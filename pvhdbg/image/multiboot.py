@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
-from pvhdbg.image.header import Buffer, occurrences
+from pvhdbg.image.file import Buffer, occurrences
 
 MAGIC1, MAGIC2 = 0x1BADB002, 0xE85250D6
 HAS_ADDRESSES = 1 << 16

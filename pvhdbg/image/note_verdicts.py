@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import printable
 from pvhdbg.image import notes
-from pvhdbg.image.header import PT_NOTE, SHT_NOBITS, end_of_zeros
+from pvhdbg.image.file import end_of_zeros
+from pvhdbg.image.header import PT_NOTE, SHT_NOBITS
 from pvhdbg.image.multiboot import SEARCHED1, find_multiboot1, find_multiboot2
 from pvhdbg.image.verdict import FATAL, WARNING, Verdict
 

@@ -12,16 +12,15 @@ from itertools import chain, islice
 from struct import Struct
 from typing import NamedTuple
 
+from pvhdbg.image.file import Buffer, end_of_zeros
 from pvhdbg.image.header import (
     CLASS64,
     EHDR64_SIZE,
     PHDR64_SIZE,
     PT_NOTE,
     SHT_NOTE,
-    Buffer,
     Elf,
     ProgramHeader,
-    end_of_zeros,
 )
 
 PHYS32_ENTRY = 18
@@ -113,9 +112,10 @@ def walk(data: Buffer, start: int, end: int) -> Iterator[RawNote]:
 
 def _padded_note(data: Buffer, start: int) -> RawNote | None:
     """Return the note at an offset, with its name padded to 4 bytes; None if its header is not within the file."""
-    if start + NHDR.size > len(data):
+    header = data[start : start + NHDR.size]
+    if len(header) < NHDR.size:
         return None
-    namesz, descsz, kind = NHDR.unpack_from(data, start)
+    namesz, descsz, kind = NHDR.unpack(header)
     owner = data[start + NHDR.size : start + NHDR.size + min(namesz, 255)]
     return RawNote(start, owner, kind, start + NHDR.size + _up(namesz, 4), descsz)
 
@@ -251,11 +251,11 @@ def _mapped(data: Buffer, offset: int, size: int) -> bytes:
 
 def _skip_zeros(data: Buffer, position: int, work: _Work) -> int:
     """Return the position of the scan after a run of zeros. QEMU reads zeros as empty notes of 12 bytes each."""
-    end = end_of_zeros(data, position, len(data))
-    end = end if end < len(data) else _up(len(data), _PAGE)
+    end = end_of_zeros(data, position, position + work.zeros)
     work.zeros -= end - position
-    if work.zeros < 0:
+    if work.zeros <= 0:
         raise _DeadEnd(ENDLESS)
+    end = end if end < len(data) else _up(len(data), _PAGE)
     return position + max((end - position) // NHDR.size, 1) * NHDR.size
 
 

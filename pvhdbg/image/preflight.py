@@ -15,7 +15,8 @@ from typing import NamedTuple
 from pvhdbg.abi.setup_header import HDR, HDRS, SetupHeader
 from pvhdbg.image import note_verdicts, notes
 from pvhdbg.image.facts import EM_386, EM_X86_64, ImageFacts
-from pvhdbg.image.header import PT_LOAD, Buffer, Elf, ProgramHeader, map_file, read_elf
+from pvhdbg.image.file import Buffer, open_file
+from pvhdbg.image.header import PT_LOAD, Elf, ProgramHeader, read_elf
 from pvhdbg.image.multiboot import HAS_ADDRESSES, SEARCHED1, Multiboot, find_multiboot1
 from pvhdbg.image.verdict import FATAL, WARNING, Verdict
 
@@ -78,7 +79,7 @@ def preflight_file(facts: ImageFacts, machine: Machine | None = None, symbols: C
 
     :raise UserError: if the file can't be read.
     """
-    with closing(map_file(facts.elf)) as data:
+    with closing(open_file(facts.elf)) as data:
         return preflight(facts, data, machine, symbols)
 
 

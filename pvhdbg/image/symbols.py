@@ -16,15 +16,13 @@ from struct import Struct, calcsize, unpack
 from typing import Literal, NamedTuple
 
 from pvhdbg.errors import SymbolMissing
+from pvhdbg.image.file import Buffer, occurrences, open_file
 from pvhdbg.image.header import (
     CLASS64,
     PT_LOAD,
     SHT_SYMTAB,
-    Buffer,
     Elf,
     SectionHeader,
-    map_file,
-    occurrences,
     read_elf,
 )
 
@@ -87,7 +85,7 @@ _LAYOUT64 = _Layout(Struct("<IBBHQQ"), "Q")
 class _Table:
     """A copy of a file's symbol table and string table.
 
-    Searching bytes is several times as fast as searching an mmap, and the file can change while the guest runs.
+    Searching bytes is faster than searching a file, and the file can change while the guest runs.
     If the file has more symbols than any kernel, only some are copied, and `left_out` is a remark about this.
     """
 
@@ -104,8 +102,10 @@ class _Table:
     def _copy(self, data: Buffer, symtab: SectionHeader, strtab: SectionHeader) -> None:
         size = max(min(symtab.size, len(data) - symtab.offset), 0)
         rows, names = size // self._layout.row.size, min(strtab.size, len(data))
-        self.count = min(rows, _MAX_SYMBOLS)
-        self._rows = data[symtab.offset : symtab.offset + self.count * self._layout.row.size]
+        self._rows = data[symtab.offset : symtab.offset + min(rows, _MAX_SYMBOLS) * self._layout.row.size]
+        # A file that is becoming shorter gives fewer bytes.
+        self.count = len(self._rows) // self._layout.row.size
+        self._rows = self._rows[: self.count * self._layout.row.size]
         self._strings = data[strtab.offset : strtab.offset + min(names, _MAX_NAMES_SIZE)]
         if rows > _MAX_SYMBOLS:
             self.left_out = f"only the first {_MAX_SYMBOLS} of {rows} symbols are read"
@@ -166,7 +166,7 @@ class Symbols:
         """
         self.path = path
         self._cache: dict[str, _Symbol | None] = {}
-        with closing(map_file(path)) as data:
+        with closing(open_file(path)) as data:
             elf = read_elf(data, path)
             self._table = _Table(elf)
         loaded = [segment for segment in elf.segments if segment.type == PT_LOAD and segment.memsz]

@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from pvhdbg.image import notes
-from pvhdbg.image.header import Elf, map_file, read_elf
+from pvhdbg.image.file import open_file
+from pvhdbg.image.header import Elf, read_elf
 from tests.image import builder
 from tests.image.builder import E_ENTRY, ENTRY, OTHER, Section, Segment, elf, load, note, raw_note
 from tests.image.crafted import BUILD_ID, CRAFTED, WALL
 from tests.image.real_qemu import entered, run_qemu
 
-ELFCLASS64 = 2
+ELFCLASS64 = b"\2"
 
 MIB2 = 0x200000
 READELF_NOTE = re.compile(r"^  (\S+) +0x([0-9a-f]{8})\t.*?(?:description data: ([0-9a-f ]*))?$", re.MULTILINE)
@@ -194,7 +195,7 @@ def test_at_most_4096_notes_are_read() -> None:
 
 
 def test_the_notes_of_real_kernels_match_readelf(debian_vmlinux: Path) -> None:
-    with closing(map_file(str(debian_vmlinux))) as data:
+    with closing(open_file(str(debian_vmlinux))) as data:
         raw_notes = [
             (note.owner.rstrip(b"\0").decode(), note.descsz, data[note.desc_offset : note.desc_offset + note.descsz])
             for note in notes.segment_notes(read_elf(data, "vmlinux"))
@@ -211,8 +212,8 @@ def test_the_notes_of_real_kernels_match_readelf(debian_vmlinux: Path) -> None:
 def test_all_loaders_find_the_same_entry_except_that_linux_loader_refuses_32_bit_files(
     debian_vmlinux: Path,
 ) -> None:
-    with closing(map_file(str(debian_vmlinux))) as data:
-        is_wide = data[4] == ELFCLASS64
+    with closing(open_file(str(debian_vmlinux))) as data:
+        is_wide = data[4:5] == ELFCLASS64
         scans = notes.all_scans(read_elf(data, "vmlinux"))
     entries = {scan.loader: scan.entry for scan in scans}
     last = entries.pop("linux-loader")

@@ -6,7 +6,7 @@ import pytest
 
 from pvhdbg.errors import UserError
 from pvhdbg.image.facts import parse_facts
-from pvhdbg.image.header import Buffer, map_file
+from pvhdbg.image.file import Buffer, open_file
 from pvhdbg.image.preflight import MULTIBOOT, PVH, Machine, Preflight, preflight
 from pvhdbg.image.verdict import FATAL, WARNING
 from tests.image.builder import CODE, ENTRY, elf, load, note, notes
@@ -208,7 +208,7 @@ def test_a_linux_without_the_note_gets_its_config_option_as_hint() -> None:
 
 
 def test_real_kernels_get_no_verdicts(debian_vmlinux: Path) -> None:
-    with closing(map_file(str(debian_vmlinux))) as data:
+    with closing(open_file(str(debian_vmlinux))) as data:
         result = predict(data)
 
     assert (PVH, ()) == (result.boot_protocol, result.verdicts)

@@ -144,7 +144,7 @@ def test_a_name_that_no_symbol_can_have_is_missing(name: str, open_symbols: Open
 
 
 def test_the_symbols_stay_when_the_file_is_truncated_later(tmp_path: Path) -> None:
-    # Reading a mapped file that became shorter ends the process with SIGBUS.
+    # Reading a memory-mapped file that became shorter would end the process with SIGBUS.
     script = """
 import sys
 from pvhdbg.image.symbols import Symbols

@@ -15,11 +15,12 @@ from pvhdbg.abi.e820 import E820_DATA
 from pvhdbg.boot.stop.early_maps import END, PAE_TABLES
 from pvhdbg.errors import SymbolMissing, UserError
 from pvhdbg.image.facts import SEARCHED
-from pvhdbg.image.header import map_file, merged, occurrences, read_elf
+from pvhdbg.image.file import merged, occurrences, open_file
+from pvhdbg.image.header import read_elf
 
 if TYPE_CHECKING:
     from pvhdbg.image.facts import ImageFacts
-    from pvhdbg.image.header import Buffer
+    from pvhdbg.image.file import Buffer
     from pvhdbg.target.base import Symbols, Target
 
 DATA_SECTIONS = (b".rodata", b".data", b".init.data", b".init.rodata")
@@ -76,7 +77,7 @@ class SymbolsAndStrings:
         return address
 
     def _find_string(self, text: bytes) -> int | None:
-        with suppress(UserError), closing(map_file(self._image.elf)) as data:
+        with suppress(UserError), closing(open_file(self._image.elf)) as data:
             return string_at(data, self._image, text)
         return None
 

@@ -1,0 +1,133 @@
+"""A kernel file as bytes, read piece by piece, and searches that read no byte twice."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator
+
+from pvhdbg.errors import UserError
+
+DAMAGED_FILE = "copy the file again: it is damaged or incomplete"
+"""The hint for a file that is truncated or inconsistent."""
+
+_BLOCK = 4096
+_WINDOW = 1 << 20
+_ZEROS = bytes(1 << 16)
+
+
+class File:
+    """A file that can be sliced like bytes. The caller closes it.
+
+    Unlike a memory-mapped file, its pages do not count as memory of this process, and it can become shorter while it is
+    read: then it gives fewer bytes, where a mapped file would end the process with SIGBUS.
+    """
+
+    def __init__(self, path: str, descriptor: int) -> None:
+        self._path = path
+        self._descriptor = descriptor
+        self._size = os.fstat(descriptor).st_size
+        self._block_start = 0
+        self._block = b""
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __getitem__(self, key: slice) -> bytes:
+        """:raise UserError: if the bytes can't be read."""
+        start, stop, _ = key.indices(self._size)
+        if stop - start > _BLOCK:
+            return self._read(start, stop)
+        if start < self._block_start or stop > self._block_start + len(self._block):
+            # The next small reads are often just behind this one: headers, names, notes.
+            self._block_start, self._block = start, self._read(start, min(start + _BLOCK, self._size))
+        return self._block[start - self._block_start : max(stop, start) - self._block_start]
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+    def _read(self, start: int, stop: int) -> bytes:
+        try:
+            return os.pread(self._descriptor, max(stop - start, 0), start)
+        except OSError as error:
+            raise UserError(f"{self._path}: {error.strerror}") from error
+
+
+Buffer = bytes | File
+
+
+def open_file(path: str) -> File:
+    """Open a file to read it.
+
+    :raise UserError: if the file can't be read, is empty, or is not a regular file.
+    """
+    try:
+        # Without O_NONBLOCK, opening a FIFO blocks until a process opens it for writing.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: {error.strerror if isinstance(error, OSError) else error}") from error
+    try:
+        _check_regular(descriptor, path)
+        return File(path, descriptor)
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def _check_regular(descriptor: int, path: str) -> None:
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        raise UserError(f"{path}: not a regular file")
+    if status.st_size == 0:
+        raise UserError(f"{path}: is empty")
+
+
+def occurrences(data: Buffer, pattern: bytes, start: int, end: int) -> Iterator[int]:
+    """Yield each offset in a range at which `pattern` begins, including overlapping occurrences."""
+    start, end = min(start, len(data)), min(end, len(data))
+    if isinstance(data, bytes):
+        yield from _found(data, pattern, start, end)
+        return
+    for first in range(start, end, _WINDOW):
+        window = data[first : min(first + _WINDOW + len(pattern) - 1, end)]
+        yield from (first + offset for offset in _found(window, pattern, 0, len(window)))
+
+
+def _found(data: bytes, pattern: bytes, start: int, end: int) -> Iterator[int]:
+    while (start := data.find(pattern, start, end)) >= 0:
+        yield start
+        start += 1
+
+
+def merged(ranges: Iterable[tuple[int, int]], end: int, limit: int) -> list[tuple[int, int]]:
+    """Return ranges of offsets sorted, merged and truncated: nothing after `end`, and at most `limit` bytes in total.
+
+    The headers of a hostile file can refer to the same bytes thousands of times. A search then reads each byte once.
+    """
+    result: list[tuple[int, int]] = []
+    for first, last in sorted((first, min(last, end)) for first, last in ranges):
+        if result and first < result[-1][1]:
+            result[-1] = result[-1][0], max(result[-1][1], last)
+        elif first < last:
+            result.append((first, last))
+    return list(_within(limit, result))
+
+
+def _within(limit: int, ranges: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    for first, last in ranges:
+        if limit <= 0:
+            return
+        yield first, min(last, first + limit)
+        limit -= last - first
+
+
+def end_of_zeros(data: Buffer, start: int, end: int) -> int:
+    """Return the offset of the first byte in a range that is not 0; `end` if all bytes are 0."""
+    end = min(end, len(data))
+    while start < end:
+        block = data[start : min(start + len(_ZEROS), end)]
+        # Comparing blocks is twenty times as fast as checking each byte.
+        if block != _ZEROS[: len(block)]:
+            return start + len(block) - len(block.lstrip(b"\0"))
+        start += max(len(block), 1)
+    return end
