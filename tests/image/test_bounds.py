@@ -16,7 +16,7 @@ from typing import NamedTuple, Protocol
 import pytest
 import zstandard
 
-from tests.image.builder import bzimage, elf, load, note, notes
+from tests.image.builder import PT_NOTE, Segment, bzimage, elf, load, note, notes
 from tests.image.hostile import HOSTILE, MIB
 from tests.image.packers import LZ4_BLOCK, LZ4_MAGIC, lz4_part
 
@@ -123,13 +123,14 @@ class Compressor(Protocol):
 
 HEAD = elf([load(), notes(note())])
 BOMB = 256 * MIB
+EMPTY_NOTES = elf([load(), Segment(PT_NOTE, b"", offset=0x2000, filesz=500 * MIB)])
 
 
-def zeros(compressor: Compressor) -> tuple[bytes, int]:
-    """Return a compressed ELF file that unpacks to 256 MiB, nearly all zeros, and its unpacked size."""
-    first, block = HEAD.ljust(MIB, b"\0"), bytes(MIB)
-    rest = (compressor.compress(block) for _ in range(BOMB // MIB - 1))
-    return b"".join([compressor.compress(first), *rest, compressor.flush()]), BOMB
+def zeros(compressor: Compressor, head: bytes = HEAD, size: int = BOMB) -> tuple[bytes, int]:
+    """Return a compressed ELF file that unpacks to nearly all zeros, and its unpacked size."""
+    first, block = head.ljust(MIB, b"\0"), bytes(MIB)
+    rest = (compressor.compress(block) for _ in range(size // MIB - 1))
+    return b"".join([compressor.compress(first), *rest, compressor.flush()]), size
 
 
 def noise(pack: Callable[[bytes], bytes], size: int = 60 * MIB) -> tuple[bytes, int]:
@@ -167,6 +168,7 @@ BOMBS: dict[str, Callable[[], tuple[bytes, int]]] = {
     "xz with a dictionary of 128 MiB": lambda: zeros(xz_dictionary()),
     "zstd": lambda: zeros(zstandard.ZstdCompressor(level=1, write_content_size=False).compressobj()),
     "zstd with a window of 128 MiB": lambda: zeros(zstd_window()),
+    "zstd of 512 MiB of empty notes": lambda: zeros(zstd_window(), EMPTY_NOTES, 512 * MIB),
     "lz4": lz4_zeros,
     "lz4 with 12 million empty blocks": lz4_empty,
     "gzip of noise": lambda: noise(lambda data: gzip_raw().compress(data)),
