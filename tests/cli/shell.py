@@ -52,7 +52,8 @@ def pvhdbg(*words: str | Path, cwd: Path | None = None, env: Mapping[str, str] |
 def running(*words: str | Path, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Run pvhdbg while the test continues. Only pvhdbg and its children have `folder` in their environment."""
     process = subprocess.Popen(
-        [*PVHDBG, *map(str, words)],
+        # nohup and a shell's `&` let the tests, and so pvhdbg, ignore signals.
+        ["env", "--default-signal=HUP,INT,TERM", *PVHDBG, *map(str, words)],
         env={**os.environ, "TMPDIR": str(folder), "XDG_RUNTIME_DIR": str(folder)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
