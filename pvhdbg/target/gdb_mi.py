@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pvhdbg.errors import MemoryUnreadable, RegisterUnavailable, SymbolMissing
@@ -12,7 +13,7 @@ from pvhdbg.target.mi import console_command, wait_for_reply
 from pvhdbg.target.mi_memory import PHY_MEM_MODE, MiMemory
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
+    from collections.abc import Iterator
 
     from pvhdbg.target.base import Symbols
     from pvhdbg.target.mi import Mi, Reply
@@ -74,9 +75,16 @@ class MiTarget:
         self._check_range(paddr, len(data))
         self._memory.write(paddr, data)
 
-    def physical_reads(self) -> AbstractContextManager[None]:
-        """Within the block, switch the stub's mode at most once. The block must not send console commands."""
-        return self._memory.physical_reads()
+    @contextmanager
+    def physical_reads(self) -> Iterator[None]:
+        """Within the block, switch the stub's mode at most once. The block must not send console commands.
+
+        :raise NotConnected: at the end of the block, if gdb is gone or does not answer. What was read in the block is
+            then incomplete, though each part of it may say so.
+        """
+        with self._memory.physical_reads():
+            yield
+        self._mi.check()
 
     def register(self, name: str) -> int:
         if name in monitor.NAMES:

@@ -8,7 +8,7 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Protocol
 
-from pvhdbg.errors import NotConnected, TargetError
+from pvhdbg.errors import NotConnected, PvhdbgError, TargetError
 from pvhdbg.target.base import (
     DIED,
     ELSEWHERE,
@@ -113,7 +113,7 @@ class MiRunner:
         threading.Thread(target=self._stop_in_background, name="pvhdbg-interrupt", daemon=True).start()
 
     def _stop_in_background(self) -> None:
-        with suppress(TargetError):  # gdb or the machine may be gone
+        with suppress(PvhdbgError):  # gdb or the machine may be gone
             self._request_stop()
 
     def death(self) -> Halt | None:

@@ -89,4 +89,6 @@ def _answer(options: argparse.Namespace) -> Result:
         )
         if options.command:
             result = dump.ask(debuggee, options.command)(result)
+        if result.error is None:
+            debuggee.machine.gdb.check()
     return result

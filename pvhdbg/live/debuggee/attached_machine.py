@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from pathlib import Path
 from stat import S_ISCHR, S_ISSOCK
@@ -14,12 +15,15 @@ from pvhdbg.target import monitor
 from pvhdbg.target.mi import MiError, console_command
 
 if TYPE_CHECKING:
+    from pvhdbg.live.gdb.mi import Reply
+    from pvhdbg.live.gdb.mi_client import Pending
     from pvhdbg.live.gdb.process import GdbOptions
     from pvhdbg.target.base import Halt, Symbols
     from pvhdbg.target.gdb_mi import MiTarget
 
 _CONNECT_TIMEOUT = 15.0
-_STOP_TIMEOUT = 5.0
+_PACKET_TIMEOUT = 5
+_STOP_TIMEOUT = _LEAVE_TIMEOUT = 5.0
 _ADDRESS = "pass HOST:PORT or the path of a UNIX socket"
 
 
@@ -64,29 +68,41 @@ class AttachedMachine(Machine):
         from pvhdbg.target.mi_runner import MiRunner
 
         self.gdb.send("-gdb-set tcp auto-retry off")
-        self.gdb.send(f"-gdb-set remotetimeout {_CONNECT_TIMEOUT // 3:.0f}")
+        self.gdb.send(f"-gdb-set remotetimeout {_PACKET_TIMEOUT}")
+        connecting, mode = self.gdb.send(f"-target-select remote {where}"), self.gdb.send(PHY_MEM_MODE_OFF)
+        # gdb may have read registers before the mode was off.
+        self.gdb.send(console_command("maint flush register-cache"))
+        asking = self.gdb.send(console_command("monitor info status"))
+        end = time.monotonic() + _CONNECT_TIMEOUT
         try:
-            self.gdb.ask(f"-target-select remote {where}", _CONNECT_TIMEOUT)
+            self._wait_until(end, connecting)
+            has_mode = 'received: "OK"' in self._wait_until(end, mode).text
+            status = self._monitor_status(end, asking)
         except MiError as error:
             reason = str(error).removeprefix(f"{where}: ").rstrip(".")
             raise UserError(
                 f"can't attach to {where}: {reason}", "start QEMU with -s, or with -gdb and this address"
             ) from error
-        has_mode = 'received: "OK"' in self.gdb.ask(PHY_MEM_MODE_OFF).text
-        self.gdb.send(
-            console_command("maint flush register-cache")
-        )  # gdb may have read registers before the mode was off
-        status = self._monitor_status()
         # Connecting pauses the guest, so pvhdbg can't tell whether the guest was paused or running before.
         self._was_running = status in (None, "paused")
         physical = PHY_MEM_MODE if has_mode else MONITOR if status else None
         self.target = MiTarget(self.gdb, symbols, physical_memory=physical, has_monitor=status is not None)
         self.runner = MiRunner(self.gdb, self.target, _MonitorOfStub(self.target) if status else None, may_reset=True)
 
-    def _monitor_status(self) -> str | None:
-        with suppress(MiError):
-            return monitor.parse_run_state(self.gdb.ask(console_command("monitor info status")).text)
-        return None
+    def _wait_until(self, end: float, pending: Pending) -> Reply:
+        return self.gdb.wait(pending, max(end - time.monotonic(), 0.0))
+
+    def _monitor_status(self, end: float, pending: Pending) -> str | None:
+        """Return what QEMU's monitor says; None if the stub has no monitor.
+
+        :raise MiError: if the stub does not answer.
+        """
+        try:
+            return monitor.parse_run_state(self._wait_until(end, pending).text)
+        except MiError:
+            if pending.reply is None:
+                raise
+            return None
 
     def close(self) -> None:
         with suppress(PvhdbgError):
@@ -104,7 +120,7 @@ class AttachedMachine(Machine):
         if gdb.connected:
             gdb.send(console_command("delete"))
             gdb.send(PHY_MEM_MODE_OFF)
-            gdb.ask("-target-detach" if self._was_running else "-target-disconnect")
+            gdb.ask("-target-detach" if self._was_running else "-target-disconnect", _LEAVE_TIMEOUT)
 
 
 class _MonitorOfStub:

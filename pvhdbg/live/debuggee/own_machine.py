@@ -92,7 +92,7 @@ class OwnMachine(Machine):
     def _start_failure(self, error: TargetError) -> PvhdbgError:
         from pvhdbg.live.debuggee import start_failure
 
-        if isinstance(error, NotConnected):
+        if isinstance(error, NotConnected) and self.gdb.exited:
             return start_failure.gdb_failure(self.gdb.process.options.binary, str(error))
         if self.qemu is not None and self.qemu.death(_EXIT_TIMEOUT) is not None:
             return start_failure.qemu_failure(self.qemu.options, self.qemu.returncode or 0, self.qemu.last_error())

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from pvhdbg.abi.text import printable
 from pvhdbg.errors import NotConnected
 from pvhdbg.live.gdb import mi
+from pvhdbg.live.gdb.patience import Patience
 from pvhdbg.live.system.os_errors import start_thread
 from pvhdbg.target.mi import MiError, Stop
 
@@ -23,11 +24,12 @@ if TYPE_CHECKING:
     from pvhdbg.live.gdb.process import GdbProcess
 
 TIMEOUT = 20.0
-"""The default timeout of a command, in seconds."""
+"""The default timeout of a command, in seconds. A command with a longer one does not use up the client's patience."""
 
 MOST_TEXT = 4 << 20
 """How many characters of a command's output its reply keeps. A stub can send output without end."""
 
+_CONSOLE = "-interpreter-exec console"
 _RESULT = re.compile(r"([0-9]{1,12})\^([a-z]+)")
 _SLEEP_POLL, _SLEEP_TIMEOUT = 0.1, 2.0
 _EVENT = re.compile(r"(\*running|\*stopped|=thread-group-started|=thread-group-exited)\b")
@@ -53,6 +55,11 @@ class Pending:
             self.printed.append(line)
 
 
+def _question(pending: Pending) -> str:
+    """Return the command as it is shown to the user."""
+    return printable(pending.command.removeprefix(_CONSOLE).strip(' "'))
+
+
 class MiClient:
     """A client for one gdb. `generation` changes whenever values read from the machine may be outdated.
 
@@ -73,6 +80,8 @@ class MiClient:
         self.last_stop: Stop | None = None
         self.commands_blocked = False
         self._exited = False
+        self._silent: Pending | None = None  # a command that was not answered in time
+        self._patience = Patience()
         self._suppressing = 0
         self._token = 0
         self._resumed: tuple[int, Pending] | None = None
@@ -97,18 +106,32 @@ class MiClient:
         """Wait for the answer and return it. An answer that comes after the timeout is ignored.
 
         :raise MiError: with gdb's own message, or if gdb does not answer within `timeout` seconds.
-        :raise NotConnected: if gdb has exited.
+        :raise NotConnected: if gdb has exited, or has not answered for as long as `check` says.
         """
         with self._changed:
-            self._changed.wait_for(lambda: pending.reply is not None or self._exited, timeout)
+            if timeout is None or timeout > TIMEOUT:
+                self._changed.wait_for(lambda: pending.reply is not None or self._exited, timeout)
+            else:
+                self._wait_patiently(pending, timeout)
+            first = next(iter(self._waiting.values()), pending)  # gdb runs commands one by one
         if pending.reply is None:
             self.check()
-            raise MiError(f"gdb timed out after {timeout:g} s: {printable(pending.command)}")
+            raise MiError(f"gdb timed out after {timeout:.3g} s: {_question(first)}")
         if pending.reply.message == "error":
             message = pending.reply.text if pending.aborted else pending.reply.results.text("msg", "")
             reason = printable(message.strip().replace("\n", " "))
             raise MiError(reason or "gdb reported an error without a reason")
         return pending.reply
+
+    def _wait_patiently(self, pending: Pending, timeout: float) -> None:
+        """Wait as long as the patience lasts, and not at all behind a command that was not answered in time."""
+        if self._silent is not None:
+            return
+        left = self._patience.left()
+        self._changed.wait_for(lambda: pending.reply is not None or self._exited, min(timeout, left))
+        self._patience.spend()
+        if pending.reply is None and timeout >= min(TIMEOUT, left):
+            self._silent = next(iter(self._waiting.values()), pending)
 
     def ask(self, command: str, timeout: float | None = TIMEOUT) -> mi.Reply:
         """Send an MI command and wait for its answer: see `wait` for the errors."""
@@ -138,12 +161,15 @@ class MiClient:
         return not self.running
 
     def check(self) -> None:
-        """Check that gdb is still running.
+        """Check that gdb is still running and answers.
 
-        :raise NotConnected: if gdb has exited.
+        :raise NotConnected: if gdb has exited, or if a command is still unanswered for which pvhdbg has waited TIMEOUT
+            seconds, or less if earlier ones had used up its patience.
         """
         if self._exited:
             raise NotConnected(self.process.exit_report())
+        if (silent := self._silent) is not None:
+            raise NotConnected(f"gdb does not answer: {_question(silent)}")
 
     def wait_prompt(self, pending: Pending, count: int, timeout: float | None) -> bool:
         """Wait for the command's answer or for another prompt for more lines. Return True if the prompt came.
@@ -219,6 +245,8 @@ class MiClient:
     def _take_result(self, token: int, message: str, line: str) -> None:
         with self._changed:
             pending = self._waiting.pop(token, None)
+            if pending is not None and pending is self._silent:
+                self._silent = None
             if pending is not None:
                 pending.reply = mi.Reply(message, line, pending.printed)
                 if message == "running":

@@ -78,8 +78,9 @@ class GdbProcess:
         """
         self._note("<", line)
         self.check_log()
-        with suppress(BrokenPipeError):
-            self._stdin.write(os.fsencode(f"{line}\n"))
+        data = _encoded(f"{line}\n")
+        with suppress(BrokenPipeError, ValueError):  # ValueError: another thread has closed the pipe
+            self._stdin.write(data)
 
     def lines(self) -> Iterator[str]:
         """Yield gdb's output line by line until it exits, each cut to LONGEST_LINE bytes.
@@ -168,6 +169,14 @@ class GdbProcess:
             self._close_log()
         except ValueError:  # the other thread has closed the log
             pass
+
+
+def _encoded(line: str) -> bytes:
+    """Return the bytes of a line: in the locale's encoding, as file names have it, if that has all its characters."""
+    try:
+        return os.fsencode(line)
+    except UnicodeEncodeError:
+        return line.encode(errors="surrogateescape")
 
 
 def _open_log(path: str | None) -> TextIO | None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
-from pvhdbg.errors import MemoryUnreadable
+from pvhdbg.errors import MemoryUnreadable, NotConnected
 from pvhdbg.live.debuggee import gdb_expression
-from pvhdbg.live.gdb import breakpoints, console
+from pvhdbg.live.gdb import breakpoints, console, patience
 from pvhdbg.live.gdb.mi_client import MOST_TEXT
+from pvhdbg.target import mi_memory
 from pvhdbg.target.gdb_mi import MiTarget
 from pvhdbg.target.mi import MiError
 from tests.live.gdb.fake import FakeGdb, always
@@ -89,3 +92,64 @@ def test_half_a_byte_of_memory_is_unreadable() -> None:
     answers = always('TOKEN^done,memory=[{begin="0x0",contents="00f"}]')
     with FakeGdb(answers) as gdb, pytest.raises(MemoryUnreadable):
         MiTarget(gdb, physical_memory=None).read_phys(0, 2)
+
+
+def test_after_a_silence_every_question_fails_at_once_and_names_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "LONGEST", 0.2)
+    with FakeGdb(lambda _token, _command: []) as gdb:
+        for command in ("-first", "-second"):
+            with pytest.raises(NotConnected, match=r"^gdb does not answer: -first$"):
+                gdb.ask(command)
+        start = time.monotonic()
+        for _ in range(100):
+            with pytest.raises(NotConnected):
+                gdb.ask(mi_memory.PHY_MEM_MODE_OFF)
+
+        assert time.monotonic() - start < 10
+
+
+def test_a_gdb_that_answers_after_a_silence_is_trusted_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "LONGEST", 0.2)
+    late: list[str] = []
+
+    def answer(token: str, command: str) -> list[str]:
+        if command == "-late":
+            late.append(f"{token}^done")
+            return []
+        return [*late, f'{token}^done,value="1"']
+
+    with FakeGdb(answer) as gdb:
+        with pytest.raises(NotConnected, match=r"^gdb does not answer: -late$"):
+            gdb.ask("-late")
+        assert gdb.is_answered(gdb.send("-next"), 10)
+        monkeypatch.undo()
+        time.sleep(0.5)  # its patience comes back
+
+        assert "1" == gdb.ask("-again").results.text("value")
+
+
+def test_a_command_with_a_timeout_of_its_own_does_not_make_gdb_silent() -> None:
+    with FakeGdb(lambda token, command: [] if command == "-slow" else [f"{token}^done"]) as gdb:
+        with pytest.raises(MiError, match=r"^gdb timed out after 0\.1 s: -slow$"):
+            gdb.ask("-slow", 0.1)
+
+        assert "done" == gdb.ask("-fast").message
+
+
+def test_patience_is_used_up_by_waiting_and_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    left = patience.Patience()
+
+    assert patience.LONGEST == left.left()
+    now[0] += 20
+    left.spend()
+
+    assert patience.LONGEST - 20 == left.left()
+    now[0] += 5
+
+    assert patience.LONGEST - 15 == left.left()
+    now[0] += 1000
+    left.spend()
+
+    assert 0 == left.left()

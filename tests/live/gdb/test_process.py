@@ -53,3 +53,12 @@ def test_recent_keeps_the_last_1000_lines_each_cut_to_4096_characters(boot: Boot
     assert 1000 == len(recent)
     assert all(len(line) <= 4098 for line in recent)
     assert any("$number = 599" in line for line in recent)
+
+
+def test_a_line_for_a_gdb_that_is_closed_is_dropped(boot: Boot) -> None:
+    process = boot().gdb.process
+    process.kill()
+    process.close()
+    process.write("-gdb-exit")
+
+    assert "< -gdb-exit" == process.recent[-1]

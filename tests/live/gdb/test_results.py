@@ -21,7 +21,7 @@ def test_values_of_the_right_type_are_returned() -> None:
     assert (12, 0xFFFFFFFF81000000) == (RESULTS.number("decimal"), RESULTS.number("hex", 16))
     assert ["one", "two"] == RESULTS.texts("texts")
     assert 1 == RESULTS.results("tuple").number("number")
-    assert [1, 2] == [each.number("number") for each in RESULTS.results_list("tuples")]
+    assert [1, 2] == [entry.number("number") for entry in RESULTS.results_list("tuples")]
 
 
 def test_a_missing_text_has_the_default_and_a_missing_list_or_tuple_is_empty() -> None:

@@ -1,0 +1,30 @@
+"""How long gdb may keep pvhdbg waiting, over all questions of a command."""
+
+from __future__ import annotations
+
+import time
+
+LONGEST = 30.0
+"""Seconds. A stub that answers every question just in time would otherwise cost the sum of all timeouts."""
+
+
+class Patience:
+    """The seconds that are left. Waiting uses them up, and they come back while pvhdbg does not wait for gdb: while the
+    guest runs, or the user thinks.
+    """
+
+    def __init__(self) -> None:
+        self._left = LONGEST
+        self._since = time.monotonic()
+
+    def left(self) -> float:
+        now = time.monotonic()
+        self._left = min(self._left + now - self._since, LONGEST)
+        self._since = now
+        return self._left
+
+    def spend(self) -> None:
+        """Use up the time since the last call of `left`."""
+        now = time.monotonic()
+        self._left = max(self._left - (now - self._since), 0.0)
+        self._since = now

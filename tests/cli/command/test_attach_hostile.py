@@ -1,0 +1,136 @@
+"""`pvhdbg attach` to stubs that fall silent, flood or lie: a bound on the time, and one line."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pvhdbg import cli, guest
+from pvhdbg.live.debuggee import attached_machine
+from pvhdbg.live.gdb import patience
+from tests.live import hostile_stub
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PATIENCE = 1.0
+"""Here the timeouts are short. With pvhdbg's own: 15 s to connect, 30 s of waiting, 5 s to leave."""
+LONGEST = 30.0
+REFUSED = "pvhdbg: error: can't attach to "
+SILENT = "pvhdbg: error: gdb does not answer: "
+
+BEFORE_CONNECTED = [
+    ("no-accept", 0, "gdb timed out after 1 s: -target-select remote "),
+    ("accept-hang", 0, "gdb timed out after 1 s: -target-select remote "),
+    ("accept-close", 0, ""),
+    ("garbage", 0, ""),
+    ("lies", 0, ""),
+    ("short", 0, "Truncated register"),
+    ("long", 0, "Remote 'g' packet reply is too long"),
+    ("hang", 10, "gdb timed out after 1 s: -target-select remote "),
+    ("flood", 10, "gdb timed out after 1 s: -target-select remote "),
+    ("close", 10, ""),
+]
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "LONGEST", PATIENCE)
+    for name in ("_CONNECT_TIMEOUT", "_LEAVE_TIMEOUT", "_STOP_TIMEOUT"):
+        monkeypatch.setattr(attached_machine, name, PATIENCE)
+
+
+@pytest.fixture
+def where(tmp_path: Path) -> Path:
+    return tmp_path / "stub"
+
+
+def attach(where: Path, *words: str) -> int:
+    """Return the exit status. It comes within LONGEST seconds."""
+    start = time.monotonic()
+    status = cli.main(["attach", str(where), str(guest.ELF), *words])
+
+    assert time.monotonic() - start < LONGEST
+    return status
+
+
+@pytest.mark.parametrize(("mode", "answers", "reason"), BEFORE_CONNECTED)
+def test_a_stub_that_never_gets_connected_is_one_line(
+    where: Path, capsys: pytest.CaptureFixture[str], mode: str, answers: int, reason: str
+) -> None:
+    with hostile_stub.running(where, mode, answers):
+        status = attach(where)
+    out, err = capsys.readouterr()
+
+    assert (2, "") == (status, out)
+    assert err.startswith(f"{REFUSED}{where}: ")
+    assert reason in err
+    assert 2 == err.count("\n")
+
+
+def monitor(command: str) -> bytes:
+    """Return the packet of a command for QEMU's monitor."""
+    return b"qRcmd," + command.encode().hex().encode()
+
+
+@pytest.mark.parametrize("mode", ["hang", "flood", "drip"])
+def test_a_stub_that_falls_silent_while_it_gets_connected_is_refused(
+    where: Path, capsys: pytest.CaptureFixture[str], mode: str
+) -> None:
+    with hostile_stub.running(where, mode, at=monitor("info status")):
+        status = attach(where)
+    err = capsys.readouterr().err
+
+    # Slow answers may do for one question.
+    assert status in ((0, 1) if mode == "drip" else (2,))
+    assert mode == "drip" or (REFUSED in err and " s: monitor info status\n" in err)
+
+
+@pytest.mark.parametrize("mode", ["hang", "flood"])
+@pytest.mark.parametrize(
+    ("at", "question"),
+    [
+        (monitor("info registers"), "monitor info registers"),
+        (b"m1", "-data-read-memory-bytes 0x"),
+        (b"Qqemu.PhyMemMode:1", "maint packet Qqemu.PhyMemMode:1"),
+    ],
+)
+def test_the_question_after_which_a_stub_fell_silent_is_named(
+    where: Path, capsys: pytest.CaptureFixture[str], mode: str, at: bytes, question: str
+) -> None:
+    with hostile_stub.running(where, mode, at=at):
+        status = attach(where)
+    out, err = capsys.readouterr()
+
+    assert (1, "") == (status, out)
+    # gdb takes the first packet of a flood for the answer to some packets, and falls silent at the next question.
+    assert err.startswith(f"{SILENT}{question if mode == 'hang' else ''}")
+    assert len(f"{SILENT}\n") < len(err)
+    assert 1 == err.count("\n")
+
+
+def test_a_stub_whose_every_answer_is_slow_uses_up_the_patience(
+    where: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with hostile_stub.running(where, "drip", at=b"Qqemu.PhyMemMode:1"):
+        status = attach(where, *(f"-cstart-info {at:#x}" for at in range(0x1000, 0x20000, 0x1000)))
+
+    assert 1 == status
+    assert SILENT in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("mode", ["hang", "flood", "close"])
+@pytest.mark.parametrize("answers", range(0, 60, 20))
+def test_a_stub_may_fail_at_any_packet(
+    where: Path, capsys: pytest.CaptureFixture[str], mode: str, answers: int
+) -> None:
+    with hostile_stub.running(where, mode, answers):
+        status = attach(
+            where, "--timeout", "1", "-c", "info", "-c", "memmap", "-c", "run-to entry", "-c", "start-info 0x1000"
+        )
+    err = capsys.readouterr().err
+
+    assert status in (0, 1, 2)
+    assert err.count("pvhdbg: error: ") == int(status != 0)
