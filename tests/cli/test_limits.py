@@ -40,7 +40,7 @@ def test_running_out_of_open_files_anywhere_gives_status_3(tmp_path: Path) -> No
     assert [] == list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("words", [("dump",), ("check",), ("attach", "/nonexistent")], ids=str)
+@pytest.mark.parametrize("words", [("dump",), ("check",), ("attach", "127.0.0.1:1")], ids=str)
 def test_a_log_that_cannot_be_written_is_an_error(words: tuple[str, ...], tmp_path: Path) -> None:
     done = pvhdbg(*words, "--mi-log", "/dev/full", env={**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)})
 
