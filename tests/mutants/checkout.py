@@ -25,7 +25,7 @@ COPIED = ("pvhdbg", "tests", "gdb_scripts", "pyproject.toml", "README.md", "LICE
 NOT_FAST = (
     *("benchmarks", "cli", "fuzz", "guest", "in_gdb", "kernels", "live", "manual", "mutants", "soak"),
     *("boot/model/test_model.py", "boot/test_kvm.py", "boot/test_real_kernels.py", "checks/test_tampered_boots.py"),
-    *("tui/test_hostile.py", "tui/test_live.py", "tui/test_live_ends.py"),
+    *("tui/test_hostile.py", "tui/test_live.py", "tui/test_live_ends.py", "tui/test_signals.py"),
     # These read the sources: what they notice is not behavior.
     *("test_house.py", "test_words.py", "test_wheel.py"),
 )
@@ -89,28 +89,30 @@ class Checkout:
         """Return the fast tests under these paths that fail, or None if they do not end."""
         omitted = [f"--ignore=tests/{name}" for name in NOT_FAST]
         omitted += [f"--{'deselect' if '::' in test else 'ignore'}={test}" for test in (*NOISE, *self.broken)]
-        process = subprocess.Popen(
-            [sys.executable, *PYTEST, *options, *omitted, *paths],
-            cwd=self.folder,
-            env={**os.environ, "PYTHONPATH": str(self.folder), recorder.FILE: str(self.record)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            text=True,
-            start_new_session=True,
-        )
+        log = self.folder / "pytest.log"  # not a pipe, which a program that a test left behind could hold open
+        with log.open("wb") as out:
+            process = subprocess.Popen(
+                [sys.executable, *PYTEST, *options, *omitted, *paths],
+                cwd=self.folder,
+                env={**os.environ, "PYTHONPATH": str(self.folder), recorder.FILE: str(self.record)},
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
         try:
-            output, _ = process.communicate(timeout=TIMEOUT)
+            process.wait(TIMEOUT)
         except subprocess.TimeoutExpired:
             return None
         finally:
             _end_group(process)
+        output = log.read_text("utf-8", "replace")
         failed = re.findall(r"^(?:FAILED|ERROR) (.*?)(?: - .*)?$", output, re.MULTILINE)
         return failed or ([] if process.returncode in (PASSED, NONE_COLLECTED) else [f"pytest itself: {output}"])
 
 
-def _end_group(process: subprocess.Popen[str]) -> None:
-    """End what the tests left behind. The group exists until its leader has been waited for."""
+def _end_group(process: subprocess.Popen[bytes]) -> None:
+    """End pytest, and what its tests left behind in its group. The group exists as long as anything is in it."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
