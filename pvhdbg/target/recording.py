@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 
 from pvhdbg.errors import MemoryUnreadable, RegisterUnavailable, SymbolMissing, TargetError
@@ -45,19 +45,43 @@ class Recording:
 
 
 class Recorder:
-    """A Target that forwards every call to another Target and records the results."""
+    """A Target that forwards every call to another Target and records the results.
+
+    A byte that was read before is not read again: memory that changes between two reads would otherwise be decoded in
+    a way that the recording does not show.
+    """
 
     def __init__(self, target: Target) -> None:
         self._target = target
+        self._starts: list[int] = []  # of what was read, ascending; the ranges do not overlap
         self._reads: dict[int, bytes] = {}
         self.registers: dict[str, int | None] = {}
         self.symbols: dict[str, int] = {}
 
     def read_phys(self, paddr: int, size: int) -> bytes:
+        if size <= 0:
+            return self._target.read_phys(paddr, size)
+        first, last = self._overlapping(paddr, paddr + size)
+        starts = self._starts[first:last]
+        if len(starts) == 1 and starts[0] <= paddr and paddr + size <= starts[0] + len(self._reads[starts[0]]):
+            return self._reads[starts[0]][paddr - starts[0] :][:size]
         data = self._target.read_phys(paddr, size)
-        if len(self._reads.get(paddr, b"")) < len(data):
-            self._reads[paddr] = data
-        return data
+        start, end = min([paddr, *starts]), max([paddr + len(data), *(at + len(self._reads[at]) for at in starts)])
+        joined = bytearray(end - start)
+        joined[paddr - start : paddr - start + len(data)] = data
+        for at in starts:
+            before = self._reads.pop(at)
+            joined[at - start : at - start + len(before)] = before
+        self._starts[first:last] = [start]
+        self._reads[start] = bytes(joined)
+        return bytes(joined[paddr - start :][: len(data)])
+
+    def _overlapping(self, start: int, end: int) -> tuple[int, int]:
+        """Return the first index, and one past the last, of the ranges in _starts that overlap with a new range."""
+        first = bisect_right(self._starts, start) - 1
+        if first < 0 or self._starts[first] + len(self._reads[self._starts[first]]) <= start:
+            first += 1
+        return first, bisect_left(self._starts, end, first)
 
     def register(self, name: str) -> int:
         try:
