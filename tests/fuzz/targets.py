@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from tests.fuzz.bzimage import TARGET as BZIMAGE
 from tests.fuzz.elf import TARGET as ELF
+from tests.fuzz.mi import TARGET as MI
 from tests.fuzz.notes import TARGET as NOTES
 
-TARGETS = {target.name: target for target in (ELF, BZIMAGE, NOTES)}
+TARGETS = {target.name: target for target in (ELF, BZIMAGE, NOTES, MI)}
