@@ -205,3 +205,9 @@ def test_the_largest_dictionary_of_linux_is_accepted(tmp_path: Path) -> None:
     payload = lzma.compress(VMLINUX, filters=filters)
 
     assert VMLINUX == unpack(write_file(bzimage(payload, len(VMLINUX)), tmp_path), tmp_path).read_bytes()
+
+
+@pytest.mark.parametrize("name", PACKERS)
+def test_a_payload_that_unpacks_to_nothing_is_an_error_and_leaves_no_file(name: str, tmp_path: Path) -> None:
+    assert "it does not unpack to an ELF file" in str(refusal(pack(name, b""), tmp_path))
+    assert not (tmp_path / "vmlinux").exists()

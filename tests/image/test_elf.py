@@ -8,8 +8,21 @@ import pytest
 from pvhdbg.errors import GuestError, UserError
 from pvhdbg.image.elf import Inspection, inspect, kernel_config
 from pvhdbg.image.header import read_elf
+from pvhdbg.image.load import open_kernel
 from pvhdbg.image.multiboot import Multiboot
-from tests.image.builder import CODE, SHT_NOTE, SHT_PROGBITS, Section, Symbol, elf, load, note, notes, symbol_sections
+from tests.image.builder import (
+    CODE,
+    SHT_NOTE,
+    SHT_PROGBITS,
+    Section,
+    Symbol,
+    bzimage,
+    elf,
+    load,
+    note,
+    notes,
+    symbol_sections,
+)
 from tests.image.crafted import GOOD, MULTIBOOT1, MULTIBOOT2, with_bytes
 
 CONFIG = b'#\n# Linux/x86 6.1.0\n#\nCONFIG_PVH=y\n# CONFIG_XEN_PVH is not set\nCONFIG_NODES_SHIFT=10\nCONFIG_X="a b"\n'
@@ -154,3 +167,12 @@ def test_a_note_section_is_shown_with_its_flags(tmp_path: Path) -> None:
     section = inspect_bytes(elf([load()], [Section(".notes", SHT_NOTE, note())]), tmp_path).sections[1]
 
     assert (".notes", "NOTE", "A", 8) == (section.name, section.type, section.flags, section.align)
+
+
+def test_an_error_in_an_unpacked_kernel_names_the_bzimage(tmp_path: Path) -> None:
+    data = elf([load(), notes(note())], [Section(".symtab", 2, b"", link=1)])
+    (tmp_path / "vmlinuz").write_bytes(bzimage(gzip.compress(data), len(data)))
+    facts = open_kernel(str(tmp_path / "vmlinuz"), tmp_path).facts
+
+    with pytest.raises(UserError, match=f"^{tmp_path}/vmlinuz: inconsistent ELF headers"):
+        inspect(facts.elf, facts)
