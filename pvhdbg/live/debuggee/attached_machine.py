@@ -40,6 +40,9 @@ def _check_path(where: str) -> None:
         return
     except OSError:  # gdb reports what is wrong
         return
+    if S_ISSOCK(mode) and ":" in where:
+        hint = "use a symbolic link to the socket whose path has no colon"
+        raise UserError(f"{where}: gdb takes a path with a colon for HOST:PORT", hint)
     if not S_ISSOCK(mode) and not S_ISCHR(mode):
         raise UserError(f"{where}: not a socket", f"{_ADDRESS} first, and KERNEL second")
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.errors import UserError
 from pvhdbg.live.system.exit_report import describe_exit, last_error
+from pvhdbg.live.system.folder import make_private
 from pvhdbg.live.system.os_errors import os_errors_as_machine_errors
 from pvhdbg.live.system.programs import GDB
 
@@ -192,12 +193,20 @@ def _environment(environment: Mapping[str, str], *, gdbinit: bool) -> dict[str, 
     """Return gdb's environment. LC_ALL is C because pvhdbg parses gdb's messages.
 
     Without `gdbinit`, variables for pvhdbg's Python interpreter are removed, because gdb has its own interpreter, and
-    gdb's compiled Python files are cached in the user's cache folder, which saves 20 ms per start. With `gdbinit`, the
-    variables stay, because the user's start-up files may need PYTHONPATH.
+    gdb's compiled Python files are cached in the user's cache folder, which saves 20 ms per start. They are not cached
+    where other users could change them. With `gdbinit`, the variables stay, because the user's start-up files may need
+    PYTHONPATH.
     """
     if gdbinit:
         return {**environment, "LC_ALL": "C"}
-    home = environment.get("HOME", "/tmp")  # noqa: S108  only a cache
-    cache = environment.get("XDG_CACHE_HOME") or f"{home}/.cache"
     others = {name: value for name, value in environment.items() if not name.startswith("PYTHON")}
-    return others | {"LC_ALL": "C", "PYTHONPYCACHEPREFIX": f"{cache}/pvhdbg/gdb-python"}
+    cache = _python_cache(environment)
+    return {**others, "LC_ALL": "C", **({"PYTHONPYCACHEPREFIX": cache} if cache else {"PYTHONDONTWRITEBYTECODE": "1"})}
+
+
+def _python_cache(environment: Mapping[str, str]) -> str | None:
+    """Return the cache folder; None if the user has none that only the user can change."""
+    home = environment.get("HOME")
+    base = Path(environment.get("XDG_CACHE_HOME") or (f"{home}/.cache" if home else ""))
+    cache = base / "pvhdbg" / "gdb-python"
+    return str(cache) if base.is_absolute() and make_private(cache) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 from contextlib import ExitStack, suppress
@@ -121,6 +122,7 @@ class Qemu:
 def _listening(path: Path) -> socket.socket:
     listener = socket.socket(socket.AF_UNIX)
     try:
+        os.fchmod(listener.fileno(), 0o600)  # Linux gives the file this mode
         listener.bind(str(path))
         listener.listen(1)
     except BaseException:

@@ -1,19 +1,24 @@
-"""The private folder that holds a machine's sockets and error output."""
+"""The private folder that holds a machine's sockets and error output, and whether other users can change a folder."""
 
 from __future__ import annotations
 
 import os
 from contextlib import suppress
 from pathlib import Path
+from stat import S_ISVTX, S_IWGRP, S_IWOTH
 
 from pvhdbg.errors import MachineError
 
 # A UNIX socket's path is limited to 108 bytes, including its NUL. The file names in the folder need the rest.
 _LONGEST_PATH = 96
+_WRITABLE = S_IWGRP | S_IWOTH
+_UNUSABLE = frozenset(":\r\n")
 
 
 def choose() -> Path:
     """Return a new path for the folder: below $XDG_RUNTIME_DIR if possible, otherwise below $TMPDIR or /tmp.
+
+    gdb takes a path with a colon for HOST:PORT, and a newline for the end of the command.
 
     :raise MachineError: if none of these folders is writable and has a short enough path.
     """
@@ -21,9 +26,13 @@ def choose() -> Path:
     places = (os.environ.get("XDG_RUNTIME_DIR"), os.environ.get("TMPDIR"), "/tmp")  # noqa: S108 - 0700, name random
     for place in filter(None, places):
         path = Path(place).absolute() / name
-        if len(os.fsencode(path)) <= _LONGEST_PATH and os.access(place, os.W_OK | os.X_OK):
+        if _can_hold_sockets(path) and os.access(place, os.W_OK | os.X_OK):
             return path
-    raise MachineError("no folder for sockets", "set TMPDIR to a writable folder with a short path")
+    raise MachineError("no folder for sockets", "set TMPDIR to a writable folder with a short path and without a colon")
+
+
+def _can_hold_sockets(path: Path) -> bool:
+    return len(os.fsencode(path)) <= _LONGEST_PATH and not _UNUSABLE.intersection(str(path))
 
 
 def make(path: Path) -> None:
@@ -38,8 +47,36 @@ def make(path: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Delete the folder and its files; it has no subfolders. An exiting QEMU may delete some files at the same time."""
+    """Delete the folder and its files; it has no subfolders. An exiting QEMU may delete some files at the same time.
+
+    A symbolic link in the folder's place is not followed: it would be another user's.
+    """
+    try:
+        folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    try:
+        for name in os.listdir(folder):  # noqa: PTH208  of an open folder
+            with suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=folder)
+    finally:
+        os.close(folder)
     with suppress(FileNotFoundError):
-        for file in path.iterdir():
-            file.unlink(missing_ok=True)
         path.rmdir()
+
+
+def make_private(path: Path) -> bool:
+    """Create a folder if it is missing. Return whether no other user but root can put files into it, or replace it."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        real = path.resolve()
+        status = real.stat()
+        return not status.st_mode & _WRITABLE and all(map(_is_protected, (real, *real.parents)))
+    except (OSError, RuntimeError):  # RuntimeError: a loop of symbolic links
+        return False
+
+
+def _is_protected(folder: Path) -> bool:
+    """Say whether other users can't replace what is in the folder. A sticky folder, as /tmp is, protects it."""
+    status = folder.stat()
+    return status.st_uid in (0, os.geteuid()) and (not status.st_mode & _WRITABLE or bool(status.st_mode & S_ISVTX))

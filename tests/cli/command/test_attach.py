@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING
 
 import pytest
@@ -68,3 +69,13 @@ def test_options_that_start_qemu_are_not_accepted(option: str) -> None:
 
     assert 2 == done.status
     assert f"unrecognized arguments: {option}" in done.err
+
+
+def test_a_socket_whose_path_gdb_takes_for_host_and_port_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a:b"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        done = pvhdbg("attach", path)
+
+    assert (2, "") == (done.status, done.out)
+    assert f"pvhdbg: error: {path}: gdb takes a path with a colon for HOST:PORT\n  hint: " in done.err
