@@ -34,3 +34,10 @@ ERRORS = {
 
 GDB_ONLY = {"(0x2000 | 0x1e0)": 0x21E0, "2 * 0x1000": 0x2000}
 """Texts that only gdb can evaluate."""
+
+GDB_ERRORS = {
+    "(1e30)": '"(1e30)": not a 64-bit integer',
+    "(-1e30)": '"(-1e30)": not a 64-bit integer',
+    "(1.5)": '"(1.5)": not a 64-bit integer',
+}
+"""The errors for texts that gdb can evaluate, but whose values it would cut."""

@@ -10,7 +10,7 @@ import gdb
 from pvhdbg import commands
 from pvhdbg.boot.record.document import MachineFacts
 from pvhdbg.boot.run.journey import Journey
-from pvhdbg.boot.session.expression import entry_at
+from pvhdbg.boot.session.expression import entry_at, not_an_integer
 from pvhdbg.boot.session.live import LiveSession
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.address import symbol_at
@@ -19,7 +19,7 @@ from pvhdbg.errors import PvhdbgError, TargetError
 from pvhdbg.in_gdb import kernel_files
 from pvhdbg.in_gdb.kernel_files import Kernel, LoadedKernel
 from pvhdbg.target import monitor
-from pvhdbg.target.gdb_native import NativeTarget, as_target_error, boot_cpu
+from pvhdbg.target.gdb_native import NativeTarget, as_target_error, boot_cpu, error_text
 from pvhdbg.target.native_runner import NativeRunner
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pvhdbg.boot.session.protocol import Session
     from pvhdbg.boot.stop.capture import Capture
 
-_MASK = (1 << 64) - 1
+_SIZE = 1 << 64
 _NOT_NUMBERS = (gdb.TYPE_CODE_STRUCT, gdb.TYPE_CODE_UNION, gdb.TYPE_CODE_ARRAY, gdb.TYPE_CODE_FUNC)
 
 
@@ -159,7 +159,7 @@ def as_gdb_errors() -> Iterator[None]:
     except PvhdbgError as error:
         raise gdb.GdbError(one_line(error)) from error
     except gdb.error as error:
-        raise gdb.GdbError(" ".join(str(error).split())) from error
+        raise gdb.GdbError(error_text(error)) from error
     except KeyboardInterrupt:
         raise gdb.GdbError("Quit") from None
 
@@ -177,15 +177,22 @@ def charset() -> str:
 
 def _evaluate_in_gdb(text: str) -> int:
     try:
-        return address_of(gdb.parse_and_eval(text))
+        return address_of(gdb.parse_and_eval(text), text)
     except gdb.error as error:
         raise as_target_error(error) from error
 
 
-def address_of(value: gdb.Value) -> int:
+def address_of(value: gdb.Value, text: str = "") -> int:
     """Return the value of a number, or the address of a structure, union, array or function.
 
+    `text` is how the user wrote it.
+
     :raise gdb.error: if the value is not a number and has no address.
+    :raise UserError: if it is a fraction, or needs more than 64 bits.
     """
-    is_object = value.type.strip_typedefs().code in _NOT_NUMBERS
-    return int(value.address if is_object and value.address is not None else value) & _MASK
+    code = value.type.strip_typedefs().code
+    number = int(value.address if code in _NOT_NUMBERS and value.address is not None else value)
+    # The high half of the address space is negative in gdb's signed types.
+    if not -_SIZE // 2 <= number < _SIZE or (code == gdb.TYPE_CODE_FLT and number != float(value)):
+        raise not_an_integer(text or str(value))
+    return number % _SIZE

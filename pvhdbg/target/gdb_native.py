@@ -257,8 +257,10 @@ def _ask_monitor_registers() -> dict[str, int]:
 
 
 def as_target_error(error: gdb.error) -> TargetError:
-    """Convert gdb's error to a TargetError with one line. The text may come from the stub, so it is escaped."""
-    message = escape_unprintable(" ".join(str(error).split()))
-    if boot_cpu() is None:
-        return NotConnected(NOT_CONNECTED)
-    return TargetError(message or "gdb reported an error without a message")
+    """Convert gdb's error to a TargetError."""
+    return NotConnected(NOT_CONNECTED) if boot_cpu() is None else TargetError(error_text(error))
+
+
+def error_text(error: gdb.error) -> str:
+    """Return gdb's message as one line. It may come from the stub, so it is escaped."""
+    return escape_unprintable(" ".join(str(error).split())) or "gdb reported an error without a reason"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.addresses import ERRORS, GDB_ONLY, VALUES
+from tests.addresses import ERRORS, GDB_ERRORS, GDB_ONLY, VALUES
 from tests.in_gdb.booted import ENTRY, boot
 
 if TYPE_CHECKING:
@@ -19,7 +19,9 @@ EVALUATE = "python from pvhdbg.in_gdb.install import CURRENT; print(CURRENT.sess
 def test_a_bad_address_has_the_same_error_as_everywhere(command: str, tmp_path: Path) -> None:
     is_entry = command == "run-to entry"  # `run-to entry` also accepts a file, as one word
     errors = {
-        text: error for text, error in ERRORS.items() if not is_entry or text in ("08", "0x", "0x10000000000000000")
+        text: error
+        for text, error in (ERRORS | GDB_ERRORS).items()
+        if not is_entry or text in ("08", "0x", "0x10000000000000000")
     }
     output = boot(tmp_path, *(f"pvh {command} {text}" for text in errors), symbols=not is_entry)
 
@@ -35,3 +37,11 @@ def test_an_address_has_the_same_value_as_everywhere(tmp_path: Path) -> None:
 
     assert [] == output.errors
     assert [*values.values(), ENTRY - 1] == [int(text) for text in output.texts[1:]]
+
+
+def test_the_address_for_a_function_is_not_cut(tmp_path: Path) -> None:
+    output = boot(tmp_path, "pvh run-to entry", "print $pvh_phys(1e30)", "print $pvh_phys(1.5)")
+
+    assert ['"1e+30": not a 64-bit integer', '"1.5": not a 64-bit integer'] == [
+        error.partition(" (")[0] for error in output.errors
+    ]

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _TERM = re.compile(r"\s*([+-]?)\s*([0-9]\w*|\$?[A-Za-z_][\w.]*)\s*", re.ASCII)
 _LIMIT = 1 << 64
 _LONGEST_SHOWN = 80
+_RANGE = "use an address from 0 to 0xffffffffffffffff"
 
 
 class NotAnAddress(UserError):
@@ -135,8 +136,13 @@ def _number(text: str) -> int:
     return value
 
 
+def not_an_integer(text: str) -> UserError:
+    """Return the error for an expression of a debugger whose value is a fraction, or needs more than 64 bits."""
+    return UserError(f"{_shown(text)}: not a 64-bit integer", _RANGE)
+
+
 def _out_of_range(text: str) -> UserError:
-    return UserError(f"{_shown(text)}: out of range", "use an address from 0 to 0xffffffffffffffff")
+    return UserError(f"{_shown(text)}: out of range", _RANGE)
 
 
 def _shown(text: str) -> str:

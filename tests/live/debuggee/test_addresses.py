@@ -12,7 +12,7 @@ from pvhdbg.image.load import open_kernel
 from pvhdbg.live.debuggee.debuggee import Debuggee
 from pvhdbg.tui.machine import memory_view
 from pvhdbg.tui.screen.state import Bytes, MemoryRequest
-from tests.addresses import ERRORS, GDB_ONLY, VALUES
+from tests.addresses import ERRORS, GDB_ERRORS, GDB_ONLY, VALUES
 
 if TYPE_CHECKING:
     from tests.live.conftest import Boot
@@ -44,14 +44,15 @@ def in_the_bytes_view(debuggee: Debuggee, text: str) -> int:
 def test_addresses_have_the_same_values_and_errors_as_everywhere(debuggee: Debuggee, evaluate: object) -> None:
     assert callable(evaluate)
     values = {text: value for text, value in (VALUES | GDB_ONLY).items() if value is not None}
+    errors = ERRORS | GDB_ERRORS
     messages = {}
-    for text in ERRORS:
+    for text in errors:
         with pytest.raises(UserError) as error:
             evaluate(debuggee, text)
         messages[text] = str(error.value)
 
     assert values == {text: evaluate(debuggee, text) for text in values}
-    assert [] == [text for text in ERRORS if not messages[text].startswith(ERRORS[text]) or "\n" in messages[text]]
+    assert [] == [text for text in errors if not messages[text].startswith(errors[text]) or "\n" in messages[text]]
 
 
 @pytest.mark.parametrize("radix", [8, 16])
