@@ -49,7 +49,8 @@ HANDOVER = (
         lambda: entry(memmap_entries=0, version=0, machine=ON_XEN),
     ),
     Row("PVH104", lambda: entry(version=2), info("start_info.version", START_INFO + 0x4), lambda: entry(version=1)),
-    Row("PVH105", lambda: entry(flags=0x20000), info("start_info.flags", START_INFO + 0x8), lambda: entry(flags=0x1F)),
+    Row("PVH105", lambda: entry(flags=0x20), info("start_info.flags", START_INFO + 0x8), lambda: entry(flags=0x1F)),
+    Row("PVH105", lambda: entry(flags=0x10000), info("start_info.flags", START_INFO + 8), lambda: entry(flags=0xFF1F)),
     Row("PVH106", lambda: entry(reserved=1), info("start_info.reserved", START_INFO + 0x34), entry),
     Row(
         "PVH107",
