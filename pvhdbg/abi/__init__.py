@@ -8,6 +8,7 @@ zero_page_parts  the other structures nested in boot_params
 e820             the e820 types, boot_e820_entry, e820_table
 cpu              registers, control bits, CPU modes, and the CPU state that the ABI requires at the entry
 notes            Xen's ELF notes
+printk           the ring buffer that holds the kernel's log
 c_integer        C integer constants as users type them
 text             untrusted bytes and strings, escaped for a terminal
 roles            which programs write and read each field

@@ -1,6 +1,7 @@
 """What a PVH boot is: its stages, what is in memory at each, and what the kernel should make of it.
 
 stop/     one stop, read and decoded. Start with `capture.py`, then `read.py`.
+log/      the kernel's own log, decoded from guest memory.
 model/    what the kernel should make of its input, computed without a machine.
 record/   a whole run as a document, decoded again from a recording, and compared.
 lab/      changes to the boot data at the entry: `--protocol` and `--set`.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import printable
 from pvhdbg.boot.stop import stages
-from pvhdbg.boot.stop.address import Addresses
+from pvhdbg.boot.stop.address import Addresses, linked_physical
 from pvhdbg.boot.stop.stop import Stop
 from pvhdbg.errors import UserError
 
@@ -60,17 +60,6 @@ def physical_of(session: Session, capture: Capture, address: int) -> int:
     if address >> 47:
         return Addresses(session.target_at(capture), capture.registers, session.image).physical(address)
     return address
-
-
-def linked_physical(image: ImageFacts | None, address: int) -> int | None:
-    """Return the physical address at which the kernel's link address `address` is loaded; None for other addresses.
-
-    Low addresses are never link addresses here, although per-CPU data is linked at 0: users mean physical memory.
-    """
-    for segment in image.segments if image else ():
-        if segment.paddr < segment.vaddr <= address < segment.vaddr + segment.memsz:
-            return address - segment.vaddr + segment.paddr
-    return None
 
 
 class _WithRbx:

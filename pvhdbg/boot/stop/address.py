@@ -12,6 +12,8 @@ from pvhdbg.errors import RegisterUnavailable, TargetError
 from pvhdbg.image.facts import ImageFacts
 from pvhdbg.target.base import Target
 
+_PAGE = 0x1000
+
 
 class Addresses:
     """Address translation at one stop, with the page tables or with the image's segments.
@@ -61,6 +63,22 @@ class Addresses:
             raise TargetError(f"{vaddr:#x}: not mapped")
         return paddr
 
+    def blocks(self, vaddr: int, size: int) -> list[tuple[int, int]]:
+        """Return the physical blocks (address, size) that `size` bytes of kernel memory at `vaddr` are in.
+
+        :raise TargetError: if any of the bytes is not mapped.
+        """
+        blocks: list[tuple[int, int]] = []
+        for page in range(vaddr - vaddr % _PAGE, vaddr + size, _PAGE):
+            start, end = max(page, vaddr), min(page + _PAGE, vaddr + size)
+            linked = linked_physical(self._image, start)
+            paddr = self.physical(start) if linked is None else linked
+            if blocks and sum(blocks[-1]) == paddr:
+                blocks[-1] = (blocks[-1][0], blocks[-1][1] + end - start)
+            else:
+                blocks.append((paddr, end - start))
+        return blocks
+
     def rip(self) -> int:
         """Return RIP as a physical address."""
         rip = linear_address(self._known("rip"), self._registers)
@@ -83,6 +101,17 @@ class Addresses:
 
     def _paging(self) -> Paging:
         return Paging(*(self._known(name) for name in ("cr0", "cr3", "cr4", "efer")))
+
+
+def linked_physical(image: ImageFacts | None, address: int) -> int | None:
+    """Return the physical address at which the kernel's link address `address` is loaded; None for other addresses.
+
+    Low addresses are never link addresses here, although per-CPU data is linked at 0: users mean physical memory.
+    """
+    for segment in image.segments if image else ():
+        if segment.paddr < segment.vaddr <= address < segment.vaddr + segment.memsz:
+            return address - segment.vaddr + segment.paddr
+    return None
 
 
 def location_suffix(rip: int | None, symbol: str | None, preposition: str = " at ") -> str:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 from pvhdbg.boot.session import expression
 from pvhdbg.boot.session.expression import NotAnAddress
 from pvhdbg.boot.session.recorded import evaluate_captured
-from pvhdbg.boot.session.resolve import linked_physical
-from pvhdbg.boot.stop.address import Addresses
+from pvhdbg.boot.stop.address import Addresses, linked_physical
 from pvhdbg.errors import MemoryUnreadable, PvhdbgError, SymbolMissing, TargetError
 from pvhdbg.target import monitor
 from pvhdbg.target.recording import Recording

@@ -1,0 +1,103 @@
+"""A KernelLog: the lines of printk's ring buffer, read from guest memory at any stop, with or without a console."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from pvhdbg.abi.printk import known_layouts
+from pvhdbg.boot.log.records import read_records
+from pvhdbg.boot.stop.address import Addresses
+from pvhdbg.errors import SymbolMissing, TargetError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pvhdbg.boot.log.records import Record
+    from pvhdbg.image.facts import ImageFacts
+    from pvhdbg.target.base import Target
+
+POINTER = "prb"
+"""The kernel's variable that points to the ring buffer in use. The kernel may move to a larger one."""
+NO_RING = "the kernel has no symbol prb: it is older than Linux 5.10, not a Linux kernel, or its symbols are missing"
+NOT_LOADED = "prb is 0: the kernel is not in memory yet"
+UNKNOWN_LAYOUT = "unknown layout: the memory at prb is not a ring buffer of Linux 5.10 or later"
+MAX_LINES = 1 << 15
+
+
+class LogLine(NamedTuple):
+    """A line of the log: nanoseconds since the kernel's clock started, the log level (0 to 7), and the text.
+
+    The text has one character for each byte (latin-1). The guest controls it, so views must escape it.
+    """
+
+    ns: int
+    level: int
+    text: str
+
+
+class KernelLog(NamedTuple):
+    """The kernel's log, oldest line first.
+
+    `dropped` is the number of records before the first line, which the kernel has overwritten or pvhdbg has not read.
+    If the log cannot be read, `missing` is the reason; otherwise it is None.
+    """
+
+    lines: tuple[LogLine, ...] = ()
+    dropped: int = 0
+    missing: str | None = None
+
+
+def read_kernel_log(target: Target, registers: Mapping[str, int | None], image: ImageFacts | None) -> KernelLog:
+    """Read the kernel's log from guest memory. `registers` are needed for the page tables.
+
+    A message is complete only after printk has returned. For example, the text of a panic is not in the log yet at the
+    first instruction of `panic`.
+
+    :raise NotConnected: if the machine is gone.
+    """
+    memory = _KernelMemory(target, registers, image)
+    try:
+        address = memory.ring()
+        for layout in known_layouts(memory.word) if address else ():
+            records = read_records(memory.read, layout, address)
+            if records is not None:
+                return _log(records)
+    except SymbolMissing:
+        return KernelLog(missing=NO_RING)
+    except TargetError as error:
+        return KernelLog(missing=str(error))
+    return KernelLog(missing=UNKNOWN_LAYOUT if address else NOT_LOADED)
+
+
+class _KernelMemory:
+    """The kernel's memory by virtual address."""
+
+    def __init__(self, target: Target, registers: Mapping[str, int | None], image: ImageFacts | None) -> None:
+        self._target = target
+        self._addresses = Addresses(target, registers, image)
+        self.word = 4 if image and image.elf_class == 32 else 8
+
+    def ring(self) -> int:
+        raw = self._target.read_phys(self._addresses.symbol(POINTER), self.word)
+        return int.from_bytes(raw, "little")
+
+    def read(self, vaddr: int, size: int) -> bytes:
+        """Read memory that may span pages.
+
+        :raise TargetError: if the memory is not mapped or cannot be read.
+        """
+        return b"".join(self._target.read_phys(*block) for block in self._addresses.blocks(vaddr, size))
+
+
+def _log(records: Sequence[Record]) -> KernelLog:
+    """Return the newest lines. A record may have several lines; it is dropped if not all of them fit."""
+    kept: list[list[LogLine]] = []
+    count, dropped = 0, 0
+    for record in reversed(records):
+        texts = record.text.decode("latin-1").split("\n")
+        count += len(texts)
+        if count > MAX_LINES:
+            break
+        kept.append([LogLine(record.ns, record.level, text) for text in texts])
+        dropped = record.seq
+    return KernelLog(tuple(line for lines in reversed(kept) for line in lines), dropped)
