@@ -14,9 +14,11 @@ from pvhdbg.checks.finding import Finding
 from pvhdbg.tui.draw.frame import clamp, frame, rows, visible
 from pvhdbg.tui.draw.layout import BELOW
 from pvhdbg.tui.draw.legend import legend
-from pvhdbg.tui.lines.line import Line, plain
+from pvhdbg.tui.lines.line import Line, length, plain
+from pvhdbg.tui.lines.signs import UNICODE
 from pvhdbg.tui.screen.state import AHEAD, HERE, LOADED, PASSED, STOPPED, BootFinding, Run, Screen, StageMark, Title
 from pvhdbg.tui.views import table
+from pvhdbg.views.rows.picture_text import SIGNS
 from tests import build
 from tests.paths import RECORDINGS
 
@@ -25,6 +27,15 @@ SIZES = ((80, 24), (120, 40), (200, 60))
 VIEWS = tuple(table.BY_NAME)
 """The names of the views."""
 
+
+OURS = {
+    *map(chr, range(0x20, 0x7F)),
+    *"".join((*UNICODE.box, *UNICODE.past_box, *UNICODE[2:11])),
+    *"".join(sign for table in (UNICODE.runs, UNICODE.stages, UNICODE.findings) for sign in table.values()),
+    *"".join(sign for pair in SIGNS.values() for sign in pair),
+    "\n",
+}
+"""The characters that pvhdbg prints and draws: ASCII and its own signs."""
 
 STACK = Finding("PVH207", "warning", "modlist_paddr: on the firmware's stack", "start_info.modlist_paddr", 0xF31F0)
 
@@ -79,6 +90,14 @@ def drawn(screen: Screen, width: int, height: int) -> list[Line]:
 
 def lines(screen: Screen, size: tuple[int, int] = (80, 24)) -> list[str]:
     return [plain(line) for line in drawn(screen, *size)]
+
+
+def check(screen: Screen, size: tuple[int, int]) -> None:
+    """Check that every line has the right length, and that only ASCII and pvhdbg's own signs are drawn."""
+    shown = drawn(screen, *size)
+
+    assert {size[0]} == {length(line) for line in shown}
+    assert set() == {sign for line in shown for sign in plain(line)} - OURS
 
 
 def text(screen: Screen, size: tuple[int, int] = (80, 24)) -> str:

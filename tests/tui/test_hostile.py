@@ -7,23 +7,13 @@ import pytest
 from pvhdbg.boot.stop.capture import Capture
 from pvhdbg.checks.finding import Finding
 from pvhdbg.live.debuggee.code import Code, CodeLine
-from pvhdbg.tui.lines.line import length
-from pvhdbg.tui.lines.signs import UNICODE
 from pvhdbg.tui.screen import state
-from pvhdbg.tui.screen.state import Bytes, Entry, Popup, Run, Screen, StageMark, Title
-from pvhdbg.views.rows.picture_text import SIGNS
+from pvhdbg.tui.screen.state import Bytes, Entry, Popup, Run, StageMark, Title
 from tests import build
 from tests.tui import screens
 from tests.tui.screens import SIZES, VIEWS
 
 EVIL = "\x1b[2J\x9b31m\r\n\x07\u202e\u200b日本\U0001f600\x00" * 3
-OURS = {
-    *map(chr, range(0x20, 0x7F)),
-    *"".join((*UNICODE.box, *UNICODE.past_box, *UNICODE[2:11])),
-    *"".join(sign for table in (UNICODE.runs, UNICODE.stages, UNICODE.findings) for sign in table.values()),
-    *"".join(sign for pair in SIGNS.values() for sign in pair),
-    "\n",
-}
 TOO_MANY = 16384
 LONGEST = 65536
 
@@ -48,21 +38,13 @@ def large() -> Capture:
     return guest.at("entry")
 
 
-def checked(screen: Screen, size: tuple[int, int]) -> None:
-    """Check that every line has the right length, and that only ASCII and pvhdbg's own signs are drawn."""
-    drawn = screens.drawn(screen, *size)
-
-    assert {size[0]} == {length(line) for line in drawn}
-    assert set() == set(screens.text(screen, size)) - OURS
-
-
 @pytest.mark.parametrize("noise", NOISES)
 @pytest.mark.parametrize("stage", ["prepare", "bootparams", "e820"])
 def test_a_guest_full_of_noise_fills_the_screen_exactly(stage: str, noise: str) -> None:
     capture = build.capture_target(build.RandomTarget(1, NOISES[noise]), stage)
     for view in VIEWS:
         for size in (*SIZES, (60, 16)):
-            checked(screens.of(capture, view, unfolded=view == "boot_params").at(3), size)
+            screens.check(screens.of(capture, view, unfolded=view == "boot_params").at(3), size)
 
 
 def test_a_guest_that_reaches_every_limit_is_shown() -> None:
@@ -70,7 +52,7 @@ def test_a_guest_that_reaches_every_limit_is_shown() -> None:
     for view in VIEWS:
         for size in SIZES:
             for cursor in (0, 7, 10, TOO_MANY):
-                checked(screens.of(capture, view).at(cursor), size)
+                screens.check(screens.of(capture, view).at(cursor), size)
 
     assert f"[{TOO_MANY - 1}]" in screens.text(screens.of(capture, "memory").at(TOO_MANY + 9))
 
@@ -94,9 +76,9 @@ def test_control_characters_and_wide_characters_are_escaped_everywhere(size: tup
         queued=10**30,
     )
     for view in VIEWS:
-        checked(screen._replace(view=view), size)
-    checked(screen._replace(entry=Entry(EVIL, EVIL)), size)
-    checked(screen._replace(popup=Popup(EVIL, -1)), size)
+        screens.check(screen._replace(view=view), size)
+    screens.check(screen._replace(entry=Entry(EVIL, EVIL)), size)
+    screens.check(screen._replace(popup=Popup(EVIL, -1)), size)
 
 
 def test_escape_sequences_in_the_command_line_are_escaped() -> None:
@@ -107,4 +89,4 @@ def test_cursors_and_scroll_positions_out_of_range_are_harmless() -> None:
     for view in VIEWS:
         for number in (-(1 << 70), -1, 1 << 70):
             screen = screens.at("prepare", view, output_top=number, text_tops={view: number}, serial=("a",) * 9)
-            checked(screen.at(number, number), (80, 24))
+            screens.check(screen.at(number, number), (80, 24))
