@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.abi.printk import known_layouts
+from pvhdbg.boot.log.problems import problem
 from pvhdbg.boot.log.records import read_records
 from pvhdbg.boot.stop.address import Addresses
 from pvhdbg.errors import SymbolMissing, TargetError
@@ -34,6 +35,12 @@ class LogLine(NamedTuple):
     level: int
     text: str
 
+    @property
+    def stamped(self) -> str:
+        """The line as the kernel writes it to a console."""
+        seconds, rest = divmod(self.ns, 10**9)
+        return f"[{seconds:5}.{rest // 1000:06}] {self.text}"
+
 
 class KernelLog(NamedTuple):
     """The kernel's log, oldest line first.
@@ -45,6 +52,11 @@ class KernelLog(NamedTuple):
     lines: tuple[LogLine, ...] = ()
     dropped: int = 0
     missing: str | None = None
+
+    def excerpt(self, count: int) -> tuple[LogLine, ...]:
+        """Return the last `count` lines, and before them the lines that report a problem, at most `count` of them."""
+        earlier, last = self.lines[:-count], self.lines[-count:]
+        return (*[line for line in earlier if problem(line.text)][-count:], *last)
 
 
 def read_kernel_log(target: Target, registers: Mapping[str, int | None], image: ImageFacts | None) -> KernelLog:

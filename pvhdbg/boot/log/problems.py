@@ -1,0 +1,39 @@
+"""The lines of a kernel's log that report a problem: a panic, a BUG or a warning.
+
+Sources: Linux kernel/panic.c, panic and __warn; lib/bug.c, report_bug; arch/x86/mm/fault.c, show_fault_oops;
+arch/x86/kernel/traps.c and dumpstack.c.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+PANIC, BUG, WARNING = "panic", "bug", "warning"
+
+_STAMP = r"(?:\[ *[0-9]+\.[0-9]+\](?:\[ *[TC][0-9]+\])? )?"
+_REPORTS = {
+    PANIC: re.compile(_STAMP + r"Kernel panic - not syncing: (.*)", re.DOTALL),
+    BUG: re.compile(
+        _STAMP + r"((?:watchdog: )?BUG: .*|kernel BUG at .*|"
+        r"(?:Oops: )?(?:general protection fault|divide error|stack segment|segment not present|double fault)\b.*)",
+        re.DOTALL,
+    ),
+    WARNING: re.compile(_STAMP + r"WARNING: (.*)", re.DOTALL),
+}
+
+
+class Problem(NamedTuple):
+    """A problem that a line reports: PANIC, BUG or WARNING, and the text after these words. The guest controls it."""
+
+    kind: str
+    text: str
+
+
+def problem(line: str) -> Problem | None:
+    """Return the problem that a line of the log reports, with or without a time stamp; None if it reports none."""
+    for kind, report in _REPORTS.items():
+        match = report.match(line)
+        if match:
+            return Problem(kind, match[1].strip())
+    return None
