@@ -1,6 +1,7 @@
 """Find the test kernels: files from Debian packages, in a cache outside the checkout.
 
-fetch.py fills the cache. The cache has one folder per package, named <package>_<version>, with one file in it.
+fetch.py fills the cache. The cache has one folder per package, named <package>_<version>, with one file in it. Packages
+of another release of Debian are in a folder of that release.
 """
 
 import os
@@ -17,9 +18,13 @@ class PackageFile(NamedTuple):
     package: str
     """A regular expression that matches the whole name of the package."""
     member: str
-    """A regular expression that matches the whole path in the package."""
+    """A regular expression that matches the whole path in the package. If the file's name does not have the kernel's
+    release, the expression has a group for it.
+    """
     architecture: str | None = None
     """Debian's name of the architecture; None for the architecture of this machine."""
+    suite: str | None = None
+    """Debian's name of the release; None for the release of this machine."""
 
 
 # The part of a package's name after 6.1 or 6.12: .0-56, .117+deb12, .0-0.deb11.13
@@ -29,6 +34,14 @@ FILES = {
     "vmlinux-6.1": PackageFile(rf"linux-image-6\.1{_ABI}-cloud-amd64-dbg", r"usr/lib/debug/boot/vmlinux-.*"),
     "vmlinux-6.12": PackageFile(rf"linux-image-6\.12{_ABI}-cloud-amd64-dbg", r"usr/lib/debug/boot/vmlinux-.*"),
     "vmlinux-6.1-686": PackageFile(rf"linux-image-6\.1{_ABI}-686-pae-dbg", r"usr/lib/debug/boot/vmlinux-.*", "i386"),
+    "vmlinux-5.10": PackageFile(
+        rf"linux-image-5\.10{_ABI}-cloud-amd64-dbg", r"usr/lib/debug/boot/vmlinux-.*", suite="bullseye"
+    ),
+    "vmlinux-sid": PackageFile(
+        r"linux-image-[\d.]+(?:[-+](?:deb)?\d+)?-cloud-amd64-dbg",
+        r"usr/lib/debug/lib/modules/([^/]+)/vmlinux",
+        suite="sid",
+    ),
     "vmlinuz-6.1-cloud": PackageFile(rf"linux-image-6\.1{_ABI}-cloud-amd64", r"boot/vmlinuz-.*"),  # legacy LZ4
     "vmlinuz-6.12-cloud": PackageFile(rf"linux-image-6\.12{_ABI}-cloud-amd64", r"boot/vmlinuz-.*"),  # zstd
     "vmlinuz-6.1": PackageFile(rf"linux-image-6\.1{_ABI}-amd64", r"boot/vmlinuz-.*"),  # xz
@@ -49,7 +62,8 @@ def cache() -> Path:
 
 def cached(file: PackageFile) -> list[Path]:
     """Return the cached versions of a file, newest first."""
-    folders = (path for path in cache().glob("*_*") if re.fullmatch(file.package, path.name.partition("_")[0]))
+    folder = cache() / (file.suite or "")
+    folders = (path for path in folder.glob("*_*") if re.fullmatch(file.package, path.name.partition("_")[0]))
     paths = (path for folder in folders for path in folder.iterdir())
     return sorted(paths, key=lambda path: version_key(path.parent.name.partition("_")[2]), reverse=True)
 
@@ -65,7 +79,7 @@ def find(name: str) -> Path:
 
 
 def vmlinux(release: str) -> Path:
-    """Return an ELF file with debug information: "6.1", "6.12" or the 32-bit "6.1-686"."""
+    """Return an ELF file with debug information: "5.10", "6.1", "6.12", "sid" (the newest) or the 32-bit "6.1-686"."""
     return find(f"vmlinux-{release}")
 
 

@@ -1,9 +1,10 @@
-"""Download Debian packages for any architecture, without changing the machine's apt configuration."""
+"""Download Debian packages for any architecture and release, without changing the machine's apt configuration."""
 
 import os
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -42,6 +43,12 @@ class Apt(NamedTuple):
             self.update_lists()
             offers = self.offers(pattern)
         return offers[-1] if offers else None
+
+    def mirrors(self) -> list[str]:
+        """Return the addresses of Debian's archive in the configuration, without those of its security updates."""
+        form = ("--format", "$(LABEL) $(REPO_URI)", "Created-By: Packages")
+        lines = self._tool("apt-get", "indextargets", *form).splitlines()
+        return [address for label, _, address in (line.partition(" ") for line in lines) if label == "Debian"]
 
     def download(self, offer: Offer, folder: Path) -> Path:
         """Download a .deb file. If this version no longer exists, update the package lists and try again.
@@ -87,21 +94,41 @@ class Apt(NamedTuple):
         return {**os.environ, **({"APT_CONFIG": str(self.config)} if self.config else {})}
 
 
-def apt_for(architecture: str, folder: Path) -> Apt:
-    """Return an Apt for another architecture. It uses this machine's sources and keeps its files in `folder`."""
+class Origin(NamedTuple):
+    """An architecture and a release of Debian; None for those of this machine."""
+
+    architecture: str | None = None
+    suite: str | None = None
+
+    def __str__(self) -> str:
+        return "-".join(filter(None, self))
+
+
+def apt_for(origin: Origin, folder: Path) -> Apt:
+    """Return an Apt for another architecture or release, which keeps its files in `folder`.
+
+    It uses this machine's sources; for another release, only this machine's mirror of Debian.
+    """
     for name in ("lists/partial", "cache/archives/partial"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     (folder / "status").touch()
-    config = folder / "apt.conf"
-    config.write_text(
-        f'APT::Architecture "{architecture}";\n'
-        f'APT::Architectures {{ "{architecture}"; }};\n'
-        f'Dir::State::lists "{folder}/lists";\n'
-        f'Dir::State::status "{folder}/status";\n'
-        f'Dir::Cache "{folder}/cache";\n'
-        'Acquire::Languages "none";\n'
-    )
-    return Apt(config)
+    (folder / "apt.conf").write_text("".join(f"{line};\n" for line in _configuration(origin, folder)))
+    return Apt(folder / "apt.conf")
+
+
+def _configuration(origin: Origin, folder: Path) -> Iterator[str]:
+    if origin.architecture is not None:
+        yield f'APT::Architecture "{origin.architecture}"'
+        yield f'APT::Architectures {{ "{origin.architecture}"; }}'
+    if origin.suite is not None:
+        lines = [f"deb {mirror} {origin.suite} main\n" for mirror in Apt().mirrors()[:1]]
+        (folder / "sources.list").write_text("".join(lines))
+        yield f'Dir::Etc::SourceList "{folder}/sources.list"'
+        yield 'Dir::Etc::SourceParts "-"'
+    yield f'Dir::State::Lists "{folder}/lists"'
+    yield f'Dir::State::Status "{folder}/status"'
+    yield f'Dir::Cache "{folder}/cache"'
+    yield 'Acquire::Languages "none"'
 
 
 def version_key(version: str) -> tuple[int, ...]:

@@ -3,7 +3,7 @@
     python -m tests.kernels.fetch
 
 Files that apt does not offer are reported and left out; tests that need them are skipped. The exit status is 1 only if
-a download for this machine's own architecture failed and the cache has no older version of the file.
+a download for this machine's own architecture and release failed and the cache has no older version of the file.
 """
 
 import fcntl
@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import IO, cast
 
 from tests.kernels import FILES, PackageFile, cache, cached
-from tests.kernels.apt import Apt, AptError, Offer, apt_for
+from tests.kernels.apt import Apt, AptError, Offer, Origin, apt_for
 
 SCRATCH = ".fetch-"
-PATTERN = "^(linux-image-6|grub-xen-host|xen-utils-4)"
+PATTERN = "^(linux-image-[0-9]|grub-xen-host|xen-utils-4)"
 
 
 class FetchError(Exception):
@@ -35,21 +35,21 @@ def main() -> int:
     cache().mkdir(parents=True, exist_ok=True)
     with locked(cache() / ".lock"):
         remove_leftovers()
-        groups: dict[str | None, dict[str, PackageFile]] = {}
+        groups: dict[Origin, dict[str, PackageFile]] = {}
         for name, file in FILES.items():
-            groups.setdefault(file.architecture, {})[name] = file
-        return max(fetch_all(architecture, group) for architecture, group in groups.items())
+            groups.setdefault(Origin(file.architecture, file.suite), {})[name] = file
+        return max(fetch_all(origin, group) for origin, group in groups.items())
 
 
-def fetch_all(architecture: str | None, group: Mapping[str, PackageFile]) -> int:
-    """Fetch the files of an architecture (None for that of this machine); return the exit status."""
-    apt = Apt() if architecture is None else apt_for(architecture, cache() / f".apt-{architecture}")
+def fetch_all(origin: Origin, group: Mapping[str, PackageFile]) -> int:
+    """Fetch the files of an origin; return the exit status."""
+    apt = apt_for(origin, cache() / f".apt-{origin}") if any(origin) else Apt()
     offers = newest_offers(apt, group)
     if not offers and not all(cached(file) for file in group.values()):
         apt.update_lists()
         offers = newest_offers(apt, group)
     status = max(fetch_one(apt, name, file, offers.get(name)) for name, file in group.items())
-    return status if architecture is None else 0
+    return 0 if any(origin) else status
 
 
 @contextmanager
@@ -62,7 +62,7 @@ def locked(path: Path) -> Iterator[None]:
 
 def remove_leftovers() -> None:
     """Remove the temporary files of a run that was killed."""
-    for path in cache().glob(f"{SCRATCH}*"):
+    for path in cache().rglob(f"{SCRATCH}*"):
         shutil.rmtree(path)
 
 
@@ -77,16 +77,16 @@ def matches(file: PackageFile, package: str) -> bool:
     return re.fullmatch(file.package, package) is not None
 
 
-def folder_of(offer: Offer) -> Path:
+def folder_of(file: PackageFile, offer: Offer) -> Path:
     """Return the folder in the cache for a package."""
-    return cache() / f"{offer.package}_{offer.version}"
+    return cache() / (file.suite or "") / f"{offer.package}_{offer.version}"
 
 
 def fetch_one(apt: Apt, name: str, file: PackageFile, offer: Offer | None) -> int:
     """Fetch a file unless it is in the cache, print the version in the cache, and return the exit status."""
     reason = "not offered by this machine's apt"
     status = 0
-    if offer is not None and not folder_of(offer).is_dir():
+    if offer is not None and not folder_of(file, offer).is_dir():
         try:
             download(apt, file, offer)
         except (AptError, FetchError) as error:
@@ -110,7 +110,8 @@ def download(apt: Apt, file: PackageFile, offer: Offer) -> None:
         folder.mkdir()
         unpack(package, file.member, folder)
         older = [path.parent for path in cached(file)]
-        folder.rename(folder_of(offer))
+        folder_of(file, offer).parent.mkdir(exist_ok=True)
+        folder.rename(folder_of(file, offer))
     for path in older:
         shutil.rmtree(path)
 
@@ -134,8 +135,9 @@ def save_member(stream: IO[bytes], member: str, folder: Path) -> None:
     """Save the first file of an archive whose path matches."""
     with tarfile.open(fileobj=stream, mode="r|") as archive:
         for entry in archive:
-            if entry.isfile() and re.fullmatch(rf"(\./)?{member}", entry.name):
-                save(archive.extractfile(entry), folder / Path(entry.name).name)
+            if entry.isfile() and (match := re.fullmatch(rf"(?:\./)?{member}", entry.name)):
+                name = "-".join((Path(entry.name).name, *match.groups()))
+                save(archive.extractfile(entry), folder / name)
                 return
     raise FetchError(f"no file in the package matches {member}")
 

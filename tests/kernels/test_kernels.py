@@ -32,6 +32,7 @@ CONTROL = "Package: a\nVersion: 1\nArchitecture: all\nMaintainer: test <test@exa
     ("package", "names"),
     [
         ("linux-image-6.1.0-56-cloud-amd64-dbg", ["vmlinux-6.1"]),
+        ("linux-image-5.10.0-32-cloud-amd64-dbg", ["vmlinux-5.10"]),
         ("linux-image-6.1.0-56-cloud-amd64", ["vmlinuz-6.1-cloud"]),
         ("linux-image-6.1.0-56-amd64", ["vmlinuz-6.1"]),
         ("linux-image-6.12.117+deb12-cloud-amd64-dbg", ["vmlinux-6.12"]),
@@ -47,7 +48,26 @@ CONTROL = "Package: a\nVersion: 1\nArchitecture: all\nMaintainer: test <test@exa
     ],
 )
 def test_package_names_are_matched_to_files(package: str, names: list[str]) -> None:
-    assert names == [name for name in FILES if fetch.matches(FILES[name], package)]
+    assert names == [name for name in FILES if FILES[name].suite != "sid" and fetch.matches(FILES[name], package)]
+
+
+@pytest.mark.parametrize("abi", ["7.2.13+deb14", "6.12.117+deb12", "6.1.0-56", "7.3"])
+def test_every_cloud_kernel_of_sid_is_matched(abi: str) -> None:
+    file = FILES["vmlinux-sid"]
+
+    assert fetch.matches(file, f"linux-image-{abi}-cloud-amd64-dbg")
+    assert not fetch.matches(file, f"linux-image-{abi}-cloud-arm64-dbg")
+    assert not fetch.matches(file, f"linux-image-{abi}-rt-amd64-dbg")
+
+
+def test_the_packages_of_another_release_do_not_count_as_those_of_this_one(empty_cache: Path) -> None:
+    folder = empty_cache / "sid" / "linux-image-6.12.117+deb14-cloud-amd64-dbg_6.12.117-1"
+    folder.mkdir(parents=True)
+    (folder / "vmlinux").touch()
+
+    assert folder / "vmlinux" == kernels.vmlinux("sid")
+    with pytest.raises(kernels.MissingError):
+        kernels.vmlinux("6.12")
 
 
 def test_the_newest_version_in_the_cache_is_used(empty_cache: Path) -> None:
@@ -70,6 +90,14 @@ def test_only_the_requested_file_of_a_package_is_unpacked(package: Path, tmp_pat
     fetch.unpack(package, FILES["vmlinuz-6.1"].member, folder)
 
     assert {"vmlinuz-6.1": "the kernel"} == {path.name: path.read_text() for path in folder.iterdir()}
+
+
+def test_a_files_name_gets_the_release_that_only_its_folder_has(package: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    fetch.unpack(package, r"([^/]+)/vmlinuz-6\.1", folder)
+
+    assert ["vmlinuz-6.1-boot"] == [path.name for path in folder.iterdir()]
 
 
 def test_a_package_without_the_requested_file_is_an_error(package: Path, tmp_path: Path) -> None:
