@@ -49,6 +49,9 @@ class HelpFormatter(argparse.RawDescriptionHelpFormatter):
         super().__init__(prog, width=min(100, shutil.get_terminal_size().columns) - 2)
 
 
+ASCII = "--ascii"
+
+
 class Parser(argparse.ArgumentParser):
     """An ArgumentParser that raises exceptions and prints nothing itself."""
 
@@ -126,6 +129,7 @@ def _explain(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="for example hdr.version, CR0.PE, prepare, PVH901; without NAME, list all names",
     )
+    _ascii(parser)
 
 
 def _attach(parser: argparse.ArgumentParser) -> None:
@@ -144,11 +148,12 @@ def _manual(parser: argparse.ArgumentParser) -> None:
 
 
 def _doctor(parser: argparse.ArgumentParser) -> None:
+    _ascii(parser)
     _tools(parser)
 
 
-def _gdb_script(_parser: argparse.ArgumentParser) -> None:
-    """Add nothing, because the command has no options."""
+def _gdb_script(parser: argparse.ArgumentParser) -> None:
+    _ascii(parser)
 
 
 SESSION = Command("start the interactive session", _session, "interactive.interactive")
@@ -178,6 +183,8 @@ def parse(argv: Sequence[str]) -> tuple[Command, argparse.Namespace]:
     :raise UserError: for unknown or invalid arguments.
     """
     own, qemu_args = _split(argv)
+    if own[:1] == [ASCII] and own[1:2] and own[1] in COMMANDS:  # people write general options before the command, too
+        own[:2] = [own[1], ASCII]
     _refuse_misspelled(own)
     command = COMMANDS.get(own[0], SESSION) if own else SESSION
     parser = _session_parser() if command is SESSION else parser_of(own[0])
@@ -252,7 +259,7 @@ def _timeout(parser: argparse._ActionsContainer) -> None:
 
 
 def _ascii(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--ascii", action="store_true", help="use only ASCII; the default in a non-UTF-8 locale")
+    parser.add_argument(ASCII, action="store_true", help="use only ASCII; the default in a non-UTF-8 locale")
 
 
 def _format(parser: argparse.ArgumentParser) -> None:

@@ -83,7 +83,8 @@ class Inspection(NamedTuple):
     """The contents of an ELF file that are not in its ImageFacts.
 
     `symbols` is the number of rows in .symtab, None without one. `compiler` is the content of .comment. `config` is the
-    configuration in a kernel that was built with CONFIG_IKCONFIG, otherwise None. `scans` has the results of each
+    configuration in a kernel that was built with CONFIG_IKCONFIG (kernel/configs.c), otherwise None; the values are the
+    same as in .config, and an option that is not set has the value `n`. `scans` has the results of each
     loader's scan of the notes. `left_out` has a remark for each part that was not read, by its path in the JSON of
     `inspect`.
     """
@@ -203,15 +204,6 @@ def _strings(image: Elf, section: SectionHeader) -> str:
     """Return the NUL-terminated strings of a section, joined with semicolons."""
     data = image.data[section.offset : section.offset + min(section.size, MAX_COMMENT)]
     return "; ".join(part.decode("latin-1") for part in data.split(b"\0") if part)
-
-
-def kernel_config(image: Elf) -> Mapping[str, str] | None:
-    """Return the configuration of a Linux that was built with CONFIG_IKCONFIG (kernel/configs.c); otherwise None.
-
-    The values are the same as in .config. An option that is not set has the value `n`.
-    """
-    text = _config_text(image)
-    return None if text is None else dict(_options(text))
 
 
 def _config_text(image: Elf) -> str | None:

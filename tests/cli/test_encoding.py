@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pvhdbg.cli import main
+from pvhdbg.cli import main, options
 from pvhdbg.cli.options import COMMANDS
 from tests.cli.shell import Run, pvhdbg
 from tests.paths import RECORDINGS_DIR
@@ -56,6 +56,20 @@ def test_output_is_ascii_in_any_other_locale(locale: str) -> None:
 
 def test_the_option_ascii_forces_ascii() -> None:
     assert show("") == show("LC_ALL=C.UTF-8", "--ascii")
+
+
+@pytest.mark.parametrize("words", [("--ascii", "explain", "CR0.PE"), ("explain", "--ascii", "CR0.PE")])
+def test_every_command_takes_the_option_ascii_before_and_after_its_name(words: tuple[str, ...]) -> None:
+    done = pvhdbg(*words, env={**os.environ, "LC_ALL": "C.UTF-8"})
+
+    assert (0, "") == (done.status, done.err)
+    assert pvhdbg("explain", "CR0.PE", "--ascii").out == done.out
+    assert done.out.isascii()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_the_option_ascii(command: str) -> None:
+    assert "--ascii" in options.parser_of(command).format_help()
 
 
 def test_a_text_file_follows_the_option_ascii_too(tmp_path: Path) -> None:

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from pvhdbg.errors import GuestError, UserError
-from pvhdbg.image.elf import Inspection, inspect, kernel_config
-from pvhdbg.image.header import read_elf
+from pvhdbg.image.elf import Inspection, inspect
 from pvhdbg.image.load import open_kernel
 from pvhdbg.image.multiboot import Multiboot
 from tests.image.builder import (
@@ -40,8 +39,8 @@ def inspect_bytes(data: bytes, folder: Path) -> Inspection:
     return inspect(str(path))
 
 
-def config_of(blob: bytes) -> dict[str, str] | None:
-    config = kernel_config(read_elf(elf([load(CODE + blob)]), "kernel"))
+def config_of(blob: bytes, folder: Path) -> dict[str, str] | None:
+    config = inspect_bytes(elf([load(CODE + blob)]), folder).config
     return None if config is None else dict(config)
 
 
@@ -125,28 +124,28 @@ def test_the_notes_are_scanned_as_every_loader_does(tmp_path: Path) -> None:
     assert ["ABI", "QEMU", "Xen", "linux-loader"] == [scan.loader for scan in inspect_bytes(GOOD, tmp_path).scans]
 
 
-def test_a_kernels_own_configuration_is_read() -> None:
+def test_a_kernels_own_configuration_is_read(tmp_path: Path) -> None:
     expected = {"CONFIG_PVH": "y", "CONFIG_XEN_PVH": "n", "CONFIG_NODES_SHIFT": "10", "CONFIG_X": '"a b"'}
 
-    assert expected == config_of(b"IKCFG_ST" + gzip.compress(CONFIG) + b"IKCFG_ED")
+    assert expected == config_of(b"IKCFG_ST" + gzip.compress(CONFIG) + b"IKCFG_ED", tmp_path)
 
 
-def test_an_ikcfg_magic_without_a_configuration_is_skipped() -> None:
-    config = config_of(b"IKCFG_ST nothing " + b"IKCFG_ST" + gzip.compress(CONFIG))
+def test_an_ikcfg_magic_without_a_configuration_is_skipped(tmp_path: Path) -> None:
+    config = config_of(b"IKCFG_ST nothing " + b"IKCFG_ST" + gzip.compress(CONFIG), tmp_path)
 
     assert config is not None
     assert "y" == config["CONFIG_PVH"]
 
 
 @pytest.mark.parametrize("blob", [b"", b"IKCFG_ST", b"IKCFG_ST\x1f\x8b\x08\0", b"IKCFG_ST" + gzip.compress(b"")])
-def test_a_kernel_without_a_valid_configuration_has_none(blob: bytes) -> None:
-    assert config_of(blob) is None
+def test_a_kernel_without_a_valid_configuration_has_none(blob: bytes, tmp_path: Path) -> None:
+    assert config_of(blob, tmp_path) is None
 
 
-def test_a_decompression_bomb_in_the_configuration_is_cut() -> None:
+def test_a_decompression_bomb_in_the_configuration_is_cut(tmp_path: Path) -> None:
     bomb = gzip.compress(b"CONFIG_A=y\n" + b"#" * (64 << 20))
 
-    assert {"CONFIG_A": "y"} == config_of(b"IKCFG_ST" + bomb)
+    assert {"CONFIG_A": "y"} == config_of(b"IKCFG_ST" + bomb, tmp_path)
 
 
 def test_inconsistent_headers_are_an_error(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING
 
+from pvhdbg.abi import c_integer
 from pvhdbg.errors import UserError
 from pvhdbg.views.explain import (
     machine_topics,
@@ -100,10 +101,8 @@ def _normalized(name: str) -> str:
     words = _INDEX.sub("", name.strip()).removeprefix("struct ").strip(".").removeprefix("stops.")
     if words.endswith("type_name"):  # the JSON has this key next to each type
         words = words.removesuffix("_name")
-    try:
-        return str(int(words, 0))
-    except ValueError:
-        return words
+    number = c_integer.parse(words)
+    return words if number is None else str(number)
 
 
 def _unknown(name: str) -> UserError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pvhdbg.abi import c_integer
 from pvhdbg.abi.roles import STRUCTS
 from pvhdbg.errors import UserError
 from pvhdbg.views.explain.topics import ALIASES
@@ -12,9 +13,7 @@ from pvhdbg.views.explain.topics import ALIASES
 if TYPE_CHECKING:
     from pvhdbg.abi.layout import Field, Struct
 
-_PLACE = re.compile(
-    r"(?P<name>[a-z_0-9.]+?)\s*\+\s*(?P<offset>0x[0-9a-f]{1,8}|0|[1-9][0-9]{0,7})", re.IGNORECASE | re.ASCII
-)
+_PLACE = re.compile(r"(?P<name>[a-z_0-9.]+?)\s*\+\s*(?P<offset>[0-9]\w{0,11})", re.IGNORECASE | re.ASCII)
 
 
 class Place(NamedTuple):
@@ -28,7 +27,8 @@ def parse(words: str) -> Place | None:
     """Parse `STRUCTURE+OFFSET`. Return None if `words` is something else."""
     match = _PLACE.fullmatch(words)
     struct = _struct(match["name"]) if match else None
-    return Place(struct, int(match["offset"], 0)) if match and struct else None
+    offset = c_integer.parse(match["offset"]) if match else None
+    return None if struct is None or offset is None else Place(struct, offset)
 
 
 def _struct(name: str) -> type[Struct] | None:

@@ -130,7 +130,14 @@ def test_an_exact_match_is_preferred_to_a_match_in_another_case() -> None:
 
 
 def test_a_number_finds_a_type_or_a_note_in_decimal_and_in_hex() -> None:
-    assert ["Xen note PHYS32_ENTRY"] == titles("18") == titles("0x12") == titles("XEN_ELFNOTE_PHYS32_ENTRY")
+    assert (
+        ["Xen note PHYS32_ENTRY"]
+        == titles("18")
+        == titles("0x12")
+        == titles("022")
+        == titles("18UL")
+        == titles("XEN_ELFNOTE_PHYS32_ENTRY")
+    )
     assert ["e820 type RAM", "Xen note ENTRY"] == titles("1")
 
 
@@ -168,6 +175,7 @@ def test_a_flag_is_found_by_xens_name_and_by_its_path() -> None:
     ("place", "title"),
     [
         ("start_info+0x28", "hvm_start_info.memmap_paddr"),
+        ("start_info+050", "hvm_start_info.memmap_paddr"),
         ("pvh_start_info + 47", "hvm_start_info.memmap_paddr"),
         ("hdr+0x1f", "setup_header.type_of_loader"),
         ("boot_params.hdr+0x1F", "setup_header.type_of_loader"),
@@ -195,7 +203,7 @@ def test_an_offset_beyond_the_end_is_an_error_whose_hint_has_the_size(place: str
     assert hint == error.value.hint
 
 
-@pytest.mark.parametrize("place", ["start_info+08", "start_info+012", "start_info+0x", "start_info+-1"])
+@pytest.mark.parametrize("place", ["start_info+08", "start_info+0x1g", "start_info+0x", "start_info+-1"])
 def test_an_invalid_number_is_not_an_offset(place: str) -> None:
     with pytest.raises(UserError, match="unknown name"):
         lookup.explain(place)
