@@ -101,6 +101,11 @@ def test_the_banner_is_found_after_text_that_resembles_it() -> None:
     assert "6.1.0-x" == linux(b"Linux version %s\0" + BANNER).release
 
 
+@pytest.mark.parametrize(("others", "expected"), [(1023, "6.1.0-x"), (1024, None)])
+def test_the_banner_is_found_among_the_first_1024_texts_that_resemble_it(others: int, expected: str | None) -> None:
+    assert expected == linux(b"Linux version %s\0" * others + BANNER).release
+
+
 def test_a_banner_outside_every_segment_is_ignored() -> None:
     facts = parse_facts(elf([load()], tail=BANNER), "kernel")
 
@@ -118,9 +123,11 @@ def test_path_and_kind_can_be_set_by_the_caller(tmp_path: Path) -> None:
 def test_addresses_translate_both_ways() -> None:
     facts = parse_facts(elf([load(vaddr=0xFFFFFFFF80100000, memsz=0x1000), notes(note())]), "kernel")
 
-    assert ENTRY + 0xFFF == facts.to_paddr(0xFFFFFFFF80100FFF)
-    assert 0xFFFFFFFF80100FFF == facts.to_vaddr(ENTRY + 0xFFF)
-    assert (None, None) == (facts.to_paddr(0xFFFFFFFF80101000), facts.to_vaddr(ENTRY - 1))
+    for offset in (0, 0xFFF):
+        assert ENTRY + offset == facts.to_paddr(0xFFFFFFFF80100000 + offset)
+        assert 0xFFFFFFFF80100000 + offset == facts.to_vaddr(ENTRY + offset)
+    for offset in (-1, 0x1000):
+        assert (None, None) == (facts.to_paddr(0xFFFFFFFF80100000 + offset), facts.to_vaddr(ENTRY + offset))
     assert (0xFFFFFFFF80100004, ENTRY + 4) == facts.aliases(0xFFFFFFFF80100004)
     assert (0x123,) == facts.aliases(0x123)
 

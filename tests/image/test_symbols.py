@@ -122,10 +122,13 @@ def test_a_global_symbol_is_preferred_to_a_local_one_with_the_same_name(open_sym
     assert (0x20, 0x30) == (symbols.address("pvh"), symbols.address("here"))
 
 
-def test_a_global_symbol_is_found_after_4000_local_ones_with_the_same_name(open_symbols: Opener) -> None:
-    symbols = open_symbols(*[Symbol("pvh", 0x10, bind=LOCAL)] * 4000, Symbol("pvh", 0x20))
+@pytest.mark.parametrize(("others", "expected"), [(4095, 0x20), (4096, 0x10)])
+def test_a_global_symbol_is_found_among_the_first_4096_with_the_same_name(
+    open_symbols: Opener, others: int, expected: int
+) -> None:
+    symbols = open_symbols(*[Symbol("pvh", 0x10, bind=LOCAL)] * others, Symbol("pvh", 0x20))
 
-    assert 0x20 == symbols.address("pvh")
+    assert expected == symbols.address("pvh")
 
 
 @pytest.mark.parametrize("bits", [32, 64])
@@ -217,6 +220,24 @@ def test_a_global_function_is_preferred_among_symbols_at_one_address(open_symbol
     )
 
     assert ("function", 8) == symbols.enclosing(BASE + 8)
+
+
+@pytest.mark.parametrize(("labels", "expected"), [(63, "function"), (64, "label")])
+def test_the_first_64_symbols_at_one_address_are_compared(open_symbols: Opener, labels: int, expected: str) -> None:
+    symbols = open_symbols(*[Symbol("label", BASE, 0, LABEL)] * labels, Symbol("function", BASE, 0x10))
+
+    assert (expected, 0) == symbols.enclosing(BASE)
+
+
+@pytest.mark.parametrize(("nested", "expected"), [(7, ("outer", 0x800)), (8, None)])
+def test_the_symbols_at_the_8_nearest_addresses_are_examined(
+    open_symbols: Opener, nested: int, expected: tuple[str, int] | None
+) -> None:
+    symbols = open_symbols(
+        Symbol("outer", BASE, 0x1000), *(Symbol(f"inner{number}", BASE + number, 1) for number in range(1, nested + 1))
+    )
+
+    assert expected == symbols.enclosing(BASE + 0x800)
 
 
 def test_absolute_symbols_sections_and_source_files_are_not_locations(open_symbols: Opener) -> None:
