@@ -114,6 +114,19 @@ def _code(session: Session, words: Sequence[str]) -> str:
     return _lines(answers.code_bytes(stop, paddr, session.target_at(stop.capture).read_phys))
 
 
+@command("dmesg", "[@STAGE]")
+def _dmesg(session: Session, words: Sequence[str]) -> str:
+    """Show the kernel's own log, read from guest memory.
+
+    It has every message of the kernel, even if no console shows them. For past stages and recordings, show what was
+    recorded of it.
+    """
+    from pvhdbg.boot.session.resolve import kernel_log_of
+    from pvhdbg.views.report import log_text
+
+    return _lines(log_text.answer(kernel_log_of(session, _stop(session, words)[0].capture)))
+
+
 @command("check", "[@STAGE]", example="check @entry")
 def _findings(session: Session, words: Sequence[str]) -> str:
     """Show what is wrong at this stop, errors first.

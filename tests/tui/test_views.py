@@ -10,9 +10,11 @@ from pvhdbg.abi.start_info import ModlistEntry, StartInfo
 from pvhdbg.boot.record.document import Document
 from pvhdbg.live.debuggee.code import Code, CodeLine
 from pvhdbg.tui.draw.frame import rows
+from pvhdbg.tui.events import events
+from pvhdbg.tui.events.update import update
 from pvhdbg.tui.lines import classes
 from pvhdbg.tui.screen import state
-from pvhdbg.tui.screen.state import Bytes, Run
+from pvhdbg.tui.screen.state import Bytes, Log, Run
 from tests import build
 from tests.tui import screens
 from tests.tui.screens import at, line, lines, pages, text
@@ -203,6 +205,27 @@ def test_the_serial_console_can_be_scrolled() -> None:
 
     assert "serial console, from line 8 of 300" in text(screen)
     assert "line 7" == lines(screen)[4].strip("│ ")
+
+
+def test_the_log_follows_its_end_and_has_the_lines_of_the_displayed_stop() -> None:
+    logs = {"entry": Log(("[    0.000000] at the entry",)), "e820": Log(tuple(f"line {n}" for n in range(300)))}
+    screen = at("e820", "log", log=logs["e820"], log_by_stage=logs)
+
+    assert "the kernel's log, 300 lines, following the end" in lines(screen)[3]
+    assert "line 299" in text(screen)
+    assert "from line 8" in lines(screen._replace(text_tops={"log": 7}))[3]
+    assert "[    0.000000] at the entry" == line(screen._replace(past=0), "at the entry").strip()
+    assert "not captured at stage prepare" in text(screen._replace(past=1))
+    assert "unknown layout" in text(screen._replace(log=Log(why="unknown layout")))
+
+
+def test_the_log_that_was_read_belongs_to_the_stage_and_a_restart_forgets_it() -> None:
+    first, second = Log(("first",)), Log(("first", "second"))
+    screen = update(update(at("kernel", "log"), events.LogRead(first, "kernel")), events.LogRead(second))
+    restarted = update(screen, events.MachineStarted(screen.title, None, (), is_own_machine=True))
+
+    assert (second, {"kernel": first}) == (screen.log, screen.log_by_stage)
+    assert (Log(), {}) == (restarted.log, restarted.log_by_stage)
 
 
 def test_gdb_output_is_above_the_prompt_without_side_borders() -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.abi.printk import known_layouts
 from pvhdbg.boot.log.problems import problem
 from pvhdbg.boot.log.records import read_records
 from pvhdbg.boot.stop.address import Addresses
-from pvhdbg.errors import SymbolMissing, TargetError
+from pvhdbg.errors import NotConnected, SymbolMissing, TargetError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from pvhdbg.boot.log.records import Record
     from pvhdbg.image.facts import ImageFacts
@@ -23,16 +24,18 @@ NO_RING = "the kernel has no symbol prb: it is older than Linux 5.10, not a Linu
 NOT_LOADED = "prb is 0: the kernel is not in memory yet"
 UNKNOWN_LAYOUT = "unknown layout: the memory at prb is not a ring buffer of Linux 5.10 or later"
 MAX_LINES = 1 << 15
+_STAMPED = re.compile(r"\[ *([0-9]{1,12})\.([0-9]{6})\] (.*)", re.DOTALL)
 
 
 class LogLine(NamedTuple):
     """A line of the log: nanoseconds since the kernel's clock started, the log level (0 to 7), and the text.
 
-    The text has one character for each byte (latin-1). The guest controls it, so views must escape it.
+    The level is None in a recording that has only the text. The text has one character for each byte (latin-1). The
+    guest controls it, so views must escape it.
     """
 
     ns: int
-    level: int
+    level: int | None
     text: str
 
     @property
@@ -59,6 +62,16 @@ class KernelLog(NamedTuple):
         return (*[line for line in earlier if problem(line.text)][-count:], *last)
 
 
+def stored_log(lines: Iterable[str]) -> KernelLog:
+    """Return the log of a recording that has only stamped lines."""
+    return KernelLog(tuple(map(_stored_line, lines)))
+
+
+def _stored_line(line: str) -> LogLine:
+    match = _STAMPED.fullmatch(line)
+    return LogLine(int(match[1]) * 10**9 + int(match[2]) * 1000, None, match[3]) if match else LogLine(0, None, line)
+
+
 def read_kernel_log(target: Target, registers: Mapping[str, int | None], image: ImageFacts | None) -> KernelLog:
     """Read the kernel's log from guest memory. `registers` are needed for the page tables.
 
@@ -74,6 +87,8 @@ def read_kernel_log(target: Target, registers: Mapping[str, int | None], image: 
             records = read_records(memory.read, layout, address)
             if records is not None:
                 return _log(records)
+    except NotConnected:
+        raise
     except SymbolMissing:
         return KernelLog(missing=NO_RING)
     except TargetError as error:

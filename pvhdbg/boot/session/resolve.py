@@ -6,10 +6,12 @@ from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import printable
+from pvhdbg.boot.log.kernel_log import POINTER, KernelLog, read_kernel_log
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.address import Addresses, linked_physical
 from pvhdbg.boot.stop.stop import Stop
 from pvhdbg.errors import UserError
+from pvhdbg.target.recording import Recording
 
 if TYPE_CHECKING:
     from pvhdbg.boot.session.protocol import Session
@@ -60,6 +62,17 @@ def physical_of(session: Session, capture: Capture, address: int) -> int:
     if address >> 47:
         return Addresses(session.target_at(capture), capture.registers, session.image).physical(address)
     return address
+
+
+def kernel_log_of(session: Session, capture: Capture) -> KernelLog:
+    """Read the kernel's log at a capture or, if the capture has no memory of it, return what the recording has.
+
+    :raise NotConnected: if the machine is gone.
+    """
+    target = session.target_at(capture)
+    if not isinstance(target, Recording) or POINTER in capture.symbols:
+        return read_kernel_log(target, capture.registers, session.image)
+    return KernelLog(missing=f"not captured at stage {capture.stage}")
 
 
 class _WithRbx:

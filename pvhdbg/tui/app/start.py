@@ -95,11 +95,15 @@ def run_recording(document: Document, name: str, *, ascii: bool = False) -> None
 
 def recording_screen(document: Document, name: str, *, ascii: bool = False) -> Screen:  # noqa: A002
     """Return the first screen of a recording: at `prepare`, where a live session begins, or at the guest's death."""
+    from pvhdbg.boot.session.recorded import RecordedSession
     from pvhdbg.tui.events.update import show_stage
+    from pvhdbg.tui.machine.log_reader import read_recorded
     from pvhdbg.tui.screen import state
     from pvhdbg.tui.screen.state import Run, Screen, Title
     from pvhdbg.tui.views import table
 
+    session = RecordedSession(document)
+    logs = {capture.stage: read_recorded(session, capture) for capture in document.stops}
     last, machine, died = document.stops[-1] if document.stops else None, document.machine, document.outcome.died
     screen = Screen(
         Title(name, " ".join(filter(None, (machine.machine, machine.accel, machine.memory)))),
@@ -113,6 +117,8 @@ def recording_screen(document: Document, name: str, *, ascii: bool = False) -> S
         view=table.FINDINGS.name if died else table.FIRST.name,
         ascii=ascii,
         outcome=document.outcome,
+        log=logs[last.stage] if last else state.Log(why="the recording has no stops"),
+        log_by_stage=logs,
     )
     return show_stage(screen, None if died else _first_index(document))
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pvhdbg.boot.stop.capture import Capture
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.live.debuggee.code import Code
-    from pvhdbg.tui.screen.state import Bytes, Run, StageMark, Title
+    from pvhdbg.tui.screen.state import Bytes, Log, Run, StageMark, Title
 
 
 class MachineStarted(NamedTuple):
@@ -56,6 +56,13 @@ class CodeRead(NamedTuple):
 
     code: Code
     code_by_stage: Mapping[str, Code] = {}
+
+
+class LogRead(NamedTuple):
+    """The kernel's log at the current stop, and the name of the stage if the guest is at one."""
+
+    log: Log
+    stage: str | None = None
 
 
 class MemoryRead(NamedTuple):
@@ -123,6 +130,7 @@ Event = (
     | GuestStopped
     | MachineLost
     | CodeRead
+    | LogRead
     | MemoryRead
     | GdbOutput
     | SerialOutput

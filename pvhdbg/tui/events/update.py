@@ -11,7 +11,7 @@ from pvhdbg.tui.events import events
 from pvhdbg.tui.events.news import news
 from pvhdbg.tui.screen import changes, findings, scrollback, state
 from pvhdbg.tui.screen.by_id import ById
-from pvhdbg.tui.screen.state import MemoryRequest, Run, Screen
+from pvhdbg.tui.screen.state import Log, MemoryRequest, Run, Screen
 from pvhdbg.tui.views import table
 
 if TYPE_CHECKING:
@@ -82,6 +82,8 @@ def _machine_started(screen: Screen, event: events.MachineStarted) -> Screen:
         boot_findings=(),
         code_by_stage={},
         serial=(),
+        log=Log(),
+        log_by_stage={},
         text_tops={},
         arrival=None,
         view=_view_after_restart(screen),
@@ -151,6 +153,11 @@ def _code_read(screen: Screen, event: events.CodeRead) -> Screen:
     return screen._replace(code=event.code, code_by_stage={**screen.code_by_stage, **event.code_by_stage})
 
 
+def _log_read(screen: Screen, event: events.LogRead) -> Screen:
+    by_stage = {**screen.log_by_stage, event.stage: event.log} if event.stage else screen.log_by_stage
+    return screen._replace(log=event.log, log_by_stage=by_stage)
+
+
 def _memory_read(screen: Screen, event: events.MemoryRead) -> Screen:
     """Ignore the memory if the user has moved to another stage since the request."""
     is_of_now = event.past is None and screen.past is None
@@ -203,6 +210,7 @@ _UPDATES: dict[type, Callable[[Screen, Any], Screen]] = {
     events.GuestStopped: _guest_stopped,
     events.MachineLost: _machine_lost,
     events.CodeRead: _code_read,
+    events.LogRead: _log_read,
     events.MemoryRead: _memory_read,
     events.GdbOutput: _gdb_output,
     events.SerialOutput: _serial_output,

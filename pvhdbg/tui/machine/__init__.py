@@ -5,6 +5,7 @@ worker          runs requests one by one, and emits events
 requests        the queue of requests
 event_queue     holds the events until the screen exists
 memory_view     reads the memory that the bytes view shows
+log_reader      reads the kernel's log
 terminal        the terminal's settings, and how to restore them
 
 Start with worker. Of tui's packages, only screen and events are imported here.

@@ -13,6 +13,7 @@ from pvhdbg.errors import PvhdbgError, SymbolMissing, TargetError, UserError
 from pvhdbg.live.debuggee import machine_facts
 from pvhdbg.target.base import DIED
 from pvhdbg.tui.events import events
+from pvhdbg.tui.machine import log_reader
 from pvhdbg.tui.machine.requests import INTERNAL, LINE, STEP, Requests
 from pvhdbg.tui.screen import state
 from pvhdbg.tui.screen.state import Bytes, Run, StageMark, Title
@@ -301,7 +302,7 @@ class Worker:
             return self._ready_debuggee.position()
 
     def _show(self, position: Position) -> None:
-        """Emit the machine's position, and then the code there, which takes longer to find."""
+        """Emit the machine's position, and then the code there and the kernel's log, which take longer to find."""
         debuggee = self._ready_debuggee
         marks = self._stage_marks(debuggee, position.stage)
         if debuggee.image is not self._image:
@@ -316,6 +317,7 @@ class Worker:
                 here, {**debuggee.code_at_passed_stages(), **({position.stage: here} if position.stage else {})}
             )
         )
+        self._emit(events.LogRead(log_reader.read(debuggee, position.capture), position.stage))
 
     def _stage_marks(self, debuggee: Debuggee, here: str | None = None) -> tuple[StageMark, ...]:
         passed = {capture.stage for capture in debuggee.journey.history}

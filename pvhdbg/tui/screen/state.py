@@ -72,6 +72,13 @@ class Bytes(NamedTuple):
     regions: tuple[Region, ...] | None = None
 
 
+class Log(NamedTuple):
+    """The kernel's log at one stop, as lines that are safe for a terminal. Without lines, `why` is the reason."""
+
+    lines: tuple[str, ...] = ()
+    why: str = "not read yet"
+
+
 class BootFinding(NamedTuple):
     """A finding made during this boot.
 
@@ -177,6 +184,9 @@ class Screen(NamedTuple):
     memory_request: MemoryRequest | None = None
     serial: tuple[str, ...] = ()
     """The guest's serial output, as lines that are safe for a terminal."""
+    log: Log = Log()
+    """The kernel's log at the current stop."""
+    log_by_stage: Mapping[str, Log] = {}
     output: tuple[str, ...] = ()
     """gdb's output, as lines that are safe for a terminal."""
     output_top: int | None = None

@@ -13,4 +13,5 @@ code         source or instructions at RIP
 raw_bytes    memory as hex: the view "bytes"
 cpu          registers
 serial       the serial console
+log          the kernel's own log
 """

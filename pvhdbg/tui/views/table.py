@@ -9,6 +9,7 @@ from pvhdbg.tui.views import (
     code,
     cpu,
     findings,
+    log,
     memory,
     modules,
     raw_bytes,
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 VIEWS: tuple[View, ...] = (
     View("1", "start_info", "start", "struct hvm_start_info, or the kernel's copy of it",
          of_capture(start_info.heading), start_info.decode, captures=("start_info", "pvh_start_info", "cmdline")),
-    View("2", "modules", "modules", "the module list; module 0 is the ramdisk",
+    View("2", "modules", "mods", "the module list; module 0 is the ramdisk",
          of_capture(modules.heading), modules.decode, captures=("modules",), structs=("hvm_modlist_entry",),
          empty=modules.empty, stand_in=modules.STAND_IN),
     View("3", "memory", "map", "the memory map and the kernel's e820_table, also drawn to scale",
@@ -46,6 +47,8 @@ VIEWS: tuple[View, ...] = (
          of_capture(cpu.heading), cpu.decode),
     View("9", "serial", "serial", "what the guest wrote on its serial console",
          serial.heading, text=serial.lines, empty=serial.empty, is_live=True),
+    View("0", "log", "log", "the kernel's own log, read from guest memory",
+         log.heading, text=log.lines, empty=log.empty),
 )
 # fmt: on
 

@@ -14,7 +14,7 @@ COLOR = re.compile(r"\x1b\[[0-9;]*?\b(?:3[0-7]|4[0-7]|9[0-7]|10[0-7]|38|48)\b[0-
 
 def test_with_ascii_every_character_is_ascii() -> None:
     with show((120, 40), ascii=True) as tui:
-        for key in "123456789?":
+        for key in "1234567890?":
             tui.keys(key)
         tui.wait("Everywhere")
 
@@ -37,7 +37,7 @@ def test_with_no_color_set_there_is_bold_but_no_color(monkeypatch: pytest.Monkey
 
 def test_only_the_terminals_own_sixteen_colors_are_used() -> None:
     with show((200, 60)) as tui:
-        for key in "123456789?":
+        for key in "1234567890?":
             tui.keys(key)
         tui.wait("Everywhere")
 
