@@ -7,6 +7,11 @@ import time
 LONGEST = 30.0
 """Seconds. A stub that answers every question just in time would otherwise cost the sum of all timeouts."""
 
+PROMPT = 0.25
+"""An answer that comes within this time, in seconds, costs nothing. Otherwise thousands of steps in a row would use up
+the patience with a gdb that answers each at once.
+"""
+
 
 class Patience:
     """The seconds that are left. Waiting uses them up, and they come back while pvhdbg does not wait for gdb: while the
@@ -24,7 +29,7 @@ class Patience:
         return self._left
 
     def spend(self) -> None:
-        """Use up the time since the last call of `left`."""
+        """Use up the time since the last call of `left`, except the first PROMPT seconds."""
         now = time.monotonic()
-        self._left = max(self._left - (now - self._since), 0.0)
+        self._left = max(self._left - max(now - self._since - PROMPT, 0.0), 0.0)
         self._since = now

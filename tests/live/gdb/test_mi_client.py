@@ -142,7 +142,7 @@ def test_patience_is_used_up_by_waiting_and_comes_back(monkeypatch: pytest.Monke
     left = patience.Patience()
 
     assert patience.LONGEST == left.left()
-    now[0] += 20
+    now[0] += 20 + patience.PROMPT
     left.spend()
 
     assert patience.LONGEST - 20 == left.left()
@@ -153,3 +153,15 @@ def test_patience_is_used_up_by_waiting_and_comes_back(monkeypatch: pytest.Monke
     left.spend()
 
     assert 0 == left.left()
+
+
+def test_prompt_answers_do_not_use_up_the_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    left = patience.Patience()
+    for _ in range(10_000):
+        left.left()
+        now[0] += patience.PROMPT
+        left.spend()
+
+    assert patience.LONGEST == left.left()
