@@ -19,6 +19,9 @@ from pvhdbg.live.debuggee.own_machine import OwnMachine
 from pvhdbg.live.qemu.options import QemuOptions
 from tests.cli import shell
 
+MOST_GROWTH = 1024
+"""By how many KiB pvhdbg's memory may grow while it makes thousands of stops."""
+
 
 class Memory(NamedTuple):
     """Resident memory after a number of stops, in KiB."""
