@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.tui.draw import frame
+from pvhdbg.tui.draw.layout import LEAST_HEIGHT, LEAST_WIDTH
 from pvhdbg.tui.events.update import show_stage
 from pvhdbg.tui.screen import state
 from pvhdbg.tui.screen.state import Entry, MemoryRequest, Popup, Screen, TrailEntry
@@ -35,7 +36,11 @@ class Size(NamedTuple):
 
 
 def act(name: str, screen: Screen, size: Size) -> Screen:
-    """Return the screen after an action. If ACTIONS does not have the action, the screen is unchanged."""
+    """Return the screen after an action. If ACTIONS does not have the action, the screen is unchanged.
+
+    On a terminal that is too small for the panes, keys work as on the smallest terminal that is large enough.
+    """
+    size = Size(max(size.width, LEAST_WIDTH), max(size.height, LEAST_HEIGHT))
     if name.startswith("view "):
         return _reset_detail(screen, choose(screen, table.BY_NAME[name.removeprefix("view ")]))
     action = ACTIONS.get(name)

@@ -13,7 +13,7 @@ from pvhdbg.tui.app.colors import COLORS
 from pvhdbg.tui.draw.keys import EVERYWHERE, KEYS, PANE, PROMPT
 from pvhdbg.tui.lines import classes
 from pvhdbg.tui.views import table
-from tests.tui import apps
+from tests.tui import apps, screens
 
 SIZE = Size(120, 38)
 MACHINE_ACTIONS = {"restart", "next-stage", "breakpoint", "continue", "next", "step", "stepi", "finish"}
@@ -63,6 +63,16 @@ def test_every_screen_action_changes_the_screen() -> None:
     ]
 
     assert [] == idle
+
+
+@pytest.mark.parametrize("size", [(7, 3), (1, 3), (59, 40), (60, 3)])
+def test_every_action_is_harmless_on_a_terminal_that_is_too_small(size: tuple[int, int]) -> None:
+    for prepared in ("help", "read", "focus-next", "view memory", "goto"):
+        for name in actions.ACTIONS:
+            before = actions.act(prepared, screens.at("prepare"), Size(*size))
+            screens.check(actions.act(name, before, Size(*size)), size)
+
+    assert actions.act("help", screens.at("prepare"), Size(*size)).popup is not None
 
 
 def test_no_key_occurs_twice_in_a_scope() -> None:
