@@ -81,16 +81,24 @@ class AttachedMachine(Machine):
             self._wait_until(end, connecting)
             has_mode = 'received: "OK"' in self._wait_until(end, mode).text
             status = self._monitor_status(end, asking)
-        except MiError as error:
-            reason = str(error).removeprefix(f"{where}: ").rstrip(".")
-            raise UserError(
-                f"can't attach to {where}: {reason}", "start QEMU with -s, or with -gdb and this address"
-            ) from error
+        except TargetError as error:
+            raise self._connect_failure(where, error) from error
         # Connecting pauses the guest, so pvhdbg can't tell whether the guest was paused or running before.
         self._was_running = status in (None, "paused")
         physical = PHY_MEM_MODE if has_mode else MONITOR if status else None
         self.target = MiTarget(self.gdb, symbols, physical_memory=physical, has_monitor=status is not None)
-        self.runner = MiRunner(self.gdb, self.target, _MonitorOfStub(self.target) if status else None, may_reset=True)
+        hypervisor = _MonitorOfStub(self.target) if status else None
+        self.runner = MiRunner(self.gdb, self.target, hypervisor, may_reset=True, run_state=status)
+
+    def _connect_failure(self, where: str, error: TargetError) -> PvhdbgError:
+        if isinstance(error, MiError):
+            reason = str(error).removeprefix(f"{where}: ").rstrip(".")
+            return UserError(f"can't attach to {where}: {reason}", "start QEMU with -s, or with -gdb and this address")
+        if self.gdb.exited:
+            from pvhdbg.live.debuggee import start_failure
+
+            return start_failure.gdb_failure(self.gdb.process.options.binary, str(error))
+        return error
 
     def _wait_until(self, end: float, pending: Pending) -> Reply:
         return self.gdb.wait(pending, max(end - time.monotonic(), 0.0))

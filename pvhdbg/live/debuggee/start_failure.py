@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.abi.text import printable
 from pvhdbg.errors import GuestError, MachineError, PvhdbgError, UserError
+from pvhdbg.live.gdb.process import DAMAGED_CACHE
 from pvhdbg.live.system import exit_report, programs
 from pvhdbg.live.system.programs import GDB, QEMU
 
@@ -87,7 +88,8 @@ def _wrong_machine_or_cpu(options: QemuOptions, returncode: int, message: str) -
 
 def gdb_failure(binary: str, message: str) -> MachineError:
     """Return the error for a gdb that ended before it was connected."""
-    return _version_problem(binary, GDB) or MachineError(message, GDB.hint(binary))
+    hint = "run the command again" if DAMAGED_CACHE in message else GDB.hint(binary)
+    return _version_problem(binary, GDB) or MachineError(message, hint)
 
 
 def _version_problem(binary: str, program: Program) -> MachineError | None:

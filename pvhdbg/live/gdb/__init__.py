@@ -1,6 +1,7 @@
 """gdb as a child process.
 
 process      the gdb process: lines in, lines out
+environment  gdb's environment, and the cache of its compiled Python files
 mi           parsing GDB/MI records; the only user of pygdbmi
 mi_syntax    checking a record before it is parsed
 results      the values in a parsed record, with their types checked

@@ -12,19 +12,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.errors import UserError
+from pvhdbg.live.gdb import environment
 from pvhdbg.live.system.exit_report import describe_exit, last_error
-from pvhdbg.live.system.folder import make_private
 from pvhdbg.live.system.os_errors import os_errors_as_machine_errors
 from pvhdbg.live.system.programs import GDB
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from typing import IO, TextIO
 
 _LINES_KEPT = 1000
 _LONGEST_NOTE = 4096
 LONGEST_LINE = 4 << 20
 """The longest line that is read from gdb, in bytes. The longest answer to one of pvhdbg's commands has 128 KiB."""
+DAMAGED_CACHE = "gdb's cached Python files were damaged, and pvhdbg has deleted them"
 _QUIET_START = ("-nx", "-iex", "set auto-load off", "-iex", "set debuginfod enabled off")
 
 
@@ -64,7 +65,7 @@ class GdbProcess:
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 process_group=group,
-                env=_environment(os.environ, gdbinit=self.options.gdbinit),
+                env=environment.of_gdb(os.environ, gdbinit=self.options.gdbinit),
                 bufsize=0,
             )
 
@@ -113,12 +114,14 @@ class GdbProcess:
         return False
 
     def exit_report(self) -> str:
-        """Describe how gdb exited, in one line."""
+        """Describe how gdb exited, in one line. If gdb could not read its cached Python files, delete them."""
         try:
             code = self._process.wait(1.0)
         except subprocess.TimeoutExpired:
             return "gdb closed its output"
         error = last_error(self._stderr)
+        if error == environment.NO_PYTHON and not self.options.gdbinit and environment.delete_cache(os.environ):
+            return f"gdb {describe_exit(code)}: {DAMAGED_CACHE}"
         return f"gdb {describe_exit(code)}" + (f": {error}" if error else "")
 
     def kill(self) -> None:
@@ -187,26 +190,3 @@ def _open_log(path: str | None) -> TextIO | None:
         return open(path, "w", buffering=1, encoding="utf-8", errors="surrogateescape")  # noqa: PTH123 - as long as gdb
     except OSError as error:
         raise UserError(f"can't write {path}: {error.strerror}") from error
-
-
-def _environment(environment: Mapping[str, str], *, gdbinit: bool) -> dict[str, str]:
-    """Return gdb's environment. LC_ALL is C because pvhdbg parses gdb's messages.
-
-    Without `gdbinit`, variables for pvhdbg's Python interpreter are removed, because gdb has its own interpreter, and
-    gdb's compiled Python files are cached in the user's cache folder, which saves 20 ms per start. They are not cached
-    where other users could change them. With `gdbinit`, the variables stay, because the user's start-up files may need
-    PYTHONPATH.
-    """
-    if gdbinit:
-        return {**environment, "LC_ALL": "C"}
-    others = {name: value for name, value in environment.items() if not name.startswith("PYTHON")}
-    cache = _python_cache(environment)
-    return {**others, "LC_ALL": "C", **({"PYTHONPYCACHEPREFIX": cache} if cache else {"PYTHONDONTWRITEBYTECODE": "1"})}
-
-
-def _python_cache(environment: Mapping[str, str]) -> str | None:
-    """Return the cache folder; None if the user has none that only the user can change."""
-    home = environment.get("HOME")
-    base = Path(environment.get("XDG_CACHE_HOME") or (f"{home}/.cache" if home else ""))
-    cache = base / "pvhdbg" / "gdb-python"
-    return str(cache) if base.is_absolute() and make_private(cache) else None

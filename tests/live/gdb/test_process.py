@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from pvhdbg.live.gdb import console, process
+from pvhdbg.live.gdb import console
 from pvhdbg.live.gdb.process import GdbOptions
 from tests.live.conftest import Boot
 
@@ -62,26 +62,3 @@ def test_a_line_for_a_gdb_that_is_closed_is_dropped(boot: Boot) -> None:
     closed.write("-gdb-exit")
 
     assert "< -gdb-exit" == closed.recent[-1]
-
-
-def pycache_settings(environment: dict[str, str]) -> dict[str, str]:
-    settings = process._environment(environment, gdbinit=False)
-    return {name: value for name, value in settings.items() if name.startswith("PYTHON")}
-
-
-def test_gdbs_python_files_are_cached_in_the_users_cache_folder(tmp_path: Path) -> None:
-    assert {"PYTHONPYCACHEPREFIX": f"{tmp_path}/.cache/pvhdbg/gdb-python"} == pycache_settings({"HOME": str(tmp_path)})
-    assert {"PYTHONPYCACHEPREFIX": f"{tmp_path}/x/pvhdbg/gdb-python"} == pycache_settings(
-        {"HOME": "/nowhere", "XDG_CACHE_HOME": f"{tmp_path}/x"}
-    )
-
-
-def test_gdbs_python_files_are_not_cached_where_others_could_change_them(tmp_path: Path) -> None:
-    (tmp_path / ".cache").mkdir()
-    (tmp_path / ".cache").chmod(0o777)
-    nothing = {"PYTHONDONTWRITEBYTECODE": "1"}
-
-    assert nothing == pycache_settings({"HOME": str(tmp_path)})
-    assert nothing == pycache_settings({"PYTHONPYCACHEPREFIX": str(tmp_path)})
-    assert nothing == pycache_settings({"HOME": "", "XDG_CACHE_HOME": "cache"})
-    assert nothing == pycache_settings({"HOME": "/proc/nowhere"})
