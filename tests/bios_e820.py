@@ -5,9 +5,19 @@ Source: Linux arch/x86/kernel/e820.c, e820_print_type.
 
 import re
 
-_LINE = re.compile(rb"BIOS-e820: \[mem 0x([0-9a-f]{16})-0x([0-9a-f]{16})\] (.+?)\r?\n")
-_NUMBERED = re.compile(r"(?:persistent \(type (\d+)\)|type (\d+))")
-_TYPES = {"usable": 1, "reserved": 2, "ACPI data": 3, "ACPI NVS": 4, "unusable": 5, "soft reserved": 0xEFFFFFFF}
+_LINE = re.compile(rb"BIOS-e820: \[mem 0x([0-9a-f]{16})-0x([0-9a-f]{16})\] +(.+?)\r?\n")
+_NUMBERED = re.compile(r"(?:persistent(?: RAM)? \(type (\d+)\)|type (\d+))")
+# Linux 6.16 says System RAM instead of usable, and device reserved instead of reserved.
+_TYPES = {
+    "usable": 1,
+    "System RAM": 1,
+    "reserved": 2,
+    "device reserved": 2,
+    "ACPI data": 3,
+    "ACPI NVS": 4,
+    "unusable": 5,
+    "soft reserved": 0xEFFFFFFF,
+}
 
 Range = tuple[int, int, int]
 """An address, a size and a type."""

@@ -4,6 +4,7 @@ import gzip
 import os
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,12 @@ def _or_skip(find: Callable[[str], Path], name: str) -> Path:
 
 
 @pytest.fixture(scope="session")
+def find_vmlinux() -> Callable[[str], Path]:
+    """Return a function that returns Debian's Linux of a release with debug information, or skips the test."""
+    return partial(_or_skip, kernels.vmlinux)
+
+
+@pytest.fixture(scope="session")
 def vmlinux_61() -> Path:
     """Return Debian's Linux 6.1 with debug information (590 MB)."""
     return _or_skip(kernels.vmlinux, "6.1")
@@ -42,7 +49,7 @@ def vmlinux_612() -> Path:
     return _or_skip(kernels.vmlinux, "6.12")
 
 
-@pytest.fixture(scope="session", params=["6.1", "6.12", "6.1-686"])
+@pytest.fixture(scope="session", params=["5.10", "6.1", "6.12", "sid", "6.1-686"])
 def debian_vmlinux(request: pytest.FixtureRequest) -> Path:
     """Return each of Debian's kernels with debug information."""
     return _or_skip(kernels.vmlinux, request.param)

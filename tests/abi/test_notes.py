@@ -21,7 +21,7 @@ from pvhdbg.abi.notes import (
 
 READELF = re.compile(r"^  Xen +0x[0-9a-f]+\t(.*?)\t *description data: ([0-9a-f ]*)$", re.MULTILINE)
 # readelf prints these names for Xen's notes, although they belong to other owners.
-MISLABELLED = {"NT_VERSION (version)": 1, "GO BUILDID": 4}
+MISLABELLED = {"NT_VERSION (version)": 1, "NT_ARCH (architecture)": 2, "GO BUILDID": 4}
 
 
 def xen_notes(vmlinux: Path) -> list[tuple[int, bytes]]:

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -40,13 +41,25 @@ def behavior_of(path: Path) -> KernelBehavior:
         return behavior_from_symbols(probe(FileTarget(SymbolsAndStrings(symbols, image)), image), image, xen=False)
 
 
-def test_debians_kernels_take_the_memmap_table_and_do_not_set_acpi_rsdp_addr(debian_vmlinux: Path) -> None:
+def test_debians_kernels_take_the_memmap_table(debian_vmlinux: Path) -> None:
     behavior = behavior_of(debian_vmlinux)
     is_64_bit = read_facts(str(debian_vmlinux)).elf_class == 64
 
-    assert (True, False, False, False, 2) == (*behavior[:4], behavior.fewest_entries)
+    assert (True, False, False) == (behavior.memmap, behavior.e820_module, behavior.xen)
     assert (3200 if is_64_bit else 131) == behavior.capacity
     assert (64 if is_64_bit else 32) == (behavior.early and behavior.early.bits)
+
+
+@pytest.mark.parametrize(
+    ("release", "sets_rsdp", "fewest_entries"),
+    [("5.10", False, 2), ("6.1", False, 2), ("6.12", False, 2), ("sid", True, None)],
+)
+def test_only_newer_kernels_set_acpi_rsdp_addr_and_take_a_map_of_one_entry(
+    find_vmlinux: Callable[[str], Path], release: str, sets_rsdp: bool, fewest_entries: int | None
+) -> None:
+    behavior = behavior_of(find_vmlinux(release))
+
+    assert (sets_rsdp, fewest_entries) == (behavior.sets_rsdp, behavior.fewest_entries)
 
 
 def test_the_rfc_kernel_takes_the_module_and_has_a_short_table(rfc_vmlinux: Path) -> None:
