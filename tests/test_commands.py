@@ -14,6 +14,7 @@ from pvhdbg.boot.session.protocol import Session
 from pvhdbg.boot.session.recorded import RecordedSession
 from pvhdbg.boot.stop import stages
 from pvhdbg.commands import COMMANDS, complete, help_text, run
+from pvhdbg.commands.definitions import INSTRUCTIONS
 from pvhdbg.errors import PvhdbgError
 from pvhdbg.views.to_json import document_json
 from tests import build
@@ -153,6 +154,26 @@ def test_code_of_a_past_stage_is_raw_bytes(session: Session) -> None:
     assert "raw bytes at physical address 0x1000850:" == lines[0]
     assert lines[1].startswith("  0x1000850  ")
     assert "no bytes were captured at physical address 0x123" == run(session, "code 0x123 @entry")
+
+
+class Disassembling(RecordedSession):
+    """A session that disassembles as a live one does."""
+
+    def disassemble(self, address: int, count: int) -> list[str]:
+        return [f"{address + offset:#x}:\tnop\x1b" for offset in range(count)]
+
+
+def test_code_is_disassembled_only_at_the_current_stage_and_not_in_real_mode() -> None:
+    document = build.boot()
+    session = Disassembling(document)
+    last = document.stops[-1]
+    in_real_mode = last._replace(cpu_mode="real16")
+    lines = [f"{0x1234 + offset:#x}:\\x09nop\\x1b" for offset in range(INSTRUCTIONS)]
+
+    assert lines == run(session, "code 0x1234").splitlines()
+    assert run(session, "code").startswith(f"{last.rip:#x}:")
+    assert "raw bytes" in run(session, "code @entry")
+    assert "nop" not in run(Disassembling(document._replace(stops=(in_real_mode,))), "code 0x1234")
 
 
 def test_diff_compares_with_the_previous_stage_or_the_named_stage(session: Session) -> None:

@@ -107,6 +107,7 @@ def test_merged_ranges_cover_the_same_bytes_once() -> None:
         covered = {offset for start, last in ranges for offset in range(start, min(last, end))}
 
         assert covered == {offset for start, last in result for offset in range(start, last)}
+        assert all(start < last for start, last in result)
         assert len(covered) == sum(last - start for start, last in result)
         limited = merged(ranges, end, 7)
         assert min(7, len(covered)) == sum(last - start for start, last in limited)

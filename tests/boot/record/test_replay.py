@@ -86,6 +86,14 @@ def test_a_recording_decodes_to_what_was_stored(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.stem)
+def test_a_recording_is_written_with_the_same_line_breaks(path: Path) -> None:
+    head = len(("{", "format", "format_version", "pvhdbg"))
+    written = to_json.dumps(replay.load(path))
+
+    assert path.read_text("utf-8").splitlines()[head:] == written.splitlines()[head:]
+
+
+@pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.stem)
 def test_decoding_needs_only_memory_registers_symbols_kernel_and_machine(path: Path) -> None:
     document = stored(path)
     bare = document | {"stops": [{key: stop[key] for key in DECODED} | {"missing": {}} for stop in document["stops"]]}

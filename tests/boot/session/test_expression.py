@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pvhdbg import guest
-from pvhdbg.boot.session.expression import NotAnAddress, entry_at, evaluate
+from pvhdbg.boot.session.expression import NotAnAddress, entry_at, evaluate, parse
 from pvhdbg.errors import PvhdbgError, RegisterUnavailable, SymbolMissing, UserError
 from pvhdbg.target.recording import Recording
 
@@ -43,6 +43,12 @@ MACHINE = Recording(
 )
 def test_an_address_is_a_sum_of_numbers_symbols_and_registers(text: str, address: int) -> None:
     assert address == evaluate(text, MACHINE)
+
+
+def test_only_a_name_alone_is_a_symbol() -> None:
+    texts = ("boot_params", "x.y", "+boot_params", "-boot_params", "boot_params + 1", "x.y + x.y", "1", "rsp", "$rsp")
+
+    assert ["boot_params", "x.y", "+boot_params"] == [text for text in texts if parse(text).is_symbol]
 
 
 @pytest.mark.parametrize(

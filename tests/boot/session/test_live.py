@@ -11,6 +11,7 @@ from pvhdbg.boot.session.live import LiveSession
 from pvhdbg.boot.session.recorded import recording_of
 from pvhdbg.boot.stop import stages
 from pvhdbg.errors import GuestError, PvhdbgError, UserError
+from pvhdbg.target.recording import Recording
 from tests import build
 
 if TYPE_CHECKING:
@@ -33,6 +34,15 @@ def refused(session: LiveSession) -> tuple[type[PvhdbgError], str, str | None]:
     with pytest.raises(PvhdbgError) as error:
         session.stage_ahead()
     return type(error.value), str(error.value), error.value.hint
+
+
+def test_memory_is_the_machines_at_the_current_stop_and_what_was_captured_at_a_past_one() -> None:
+    session = session_at(1)
+    now = session.capture_now()
+
+    assert session.journey.target is session.target_at(now)
+    assert isinstance(session.target_at(session.history[0]), Recording)
+    assert session.journey.target is not session.target_at(session.history[0])
 
 
 def test_the_next_stage_is_the_first_one_ahead() -> None:

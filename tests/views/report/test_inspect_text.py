@@ -50,6 +50,21 @@ def text_of(headers: Headers, *, notes: tuple[Note, ...] = (), preflight: Prefli
     return inspect_text.as_text(InspectedFile(facts, headers, preflight or Preflight(PVH, 0x1000850, ()), {}))
 
 
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        (None, 'none: see "PVH entry, by loader" below'),
+        (0x1000850, "0x1000850, linked at 0xffffffff81000850"),
+        (0x123, "0x123, outside all segments"),
+    ],
+)
+def test_the_entry_has_its_link_address(entry: int | None, expected: str) -> None:
+    facts = build.linux()._replace(entry=entry)
+    written = inspect_text.as_text(InspectedFile(facts, Headers(), Preflight(PVH, entry, ()), {}))
+
+    assert [expected] == re.findall(r"^ *PVH entry +(.*)$", written, re.MULTILINE)
+
+
 def test_the_teaching_guest_boots_via_pvh_and_has_every_stage(tmp_path: Path) -> None:
     file = inspect_file(guest.ELF, tmp_path)
     written = inspect_text.as_text(file)

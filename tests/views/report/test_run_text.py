@@ -52,6 +52,11 @@ def test_the_header_names_the_kernel_and_the_machine() -> None:
     assert expected == header
 
 
+@pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.stem)
+def test_the_text_of_a_recording_is_unchanged(path: Path) -> None:
+    assert path.with_suffix(".txt").read_text("utf-8") == run_text.document(load(path))
+
+
 def test_the_entry_shows_everything_that_the_vmm_passed() -> None:
     lines = stop("entry")
 
@@ -157,6 +162,38 @@ def test_a_late_stop_without_earlier_stops_is_shown_in_full() -> None:
     assert "compared with" not in alone
 
 
+@pytest.mark.parametrize(
+    ("stage", "expected"),
+    [
+        (
+            "entry",
+            [
+                "start_info: missing, not captured: 40 bytes at 0x80000000",
+                "modules: missing, start_info is missing",
+                "memory map: missing, start_info is missing",
+            ],
+        ),
+        (
+            "bootparams",
+            [
+                "start_info: missing, EBX at the entry was not captured",
+                "pvh_start_info: missing, no symbol pvh_start_info",
+                "modules: missing, start_info is missing",
+                "memory map: missing, start_info is missing",
+                "pvh_bootparams: missing, no symbol pvh_bootparams",
+            ],
+        ),
+        ("e820", ["boot_params: missing, no symbol boot_params", "e820_table: missing, no symbol e820_table"]),
+    ],
+)
+def test_every_structure_that_is_missing_has_a_reason(stage: str, expected: list[str]) -> None:
+    guest = build.linux_guest()
+    guest.registers["rbx"] = 0x80000000
+    lines = run_text.one_stop(Stop(guest.at(stage), (), guest.image)).splitlines()
+
+    assert expected == [line.removeprefix("  ") for line in lines[2:]]
+
+
 def test_the_reason_for_an_unreadable_module_list_is_shown_once() -> None:
     guest = build.linux_guest()
     guest.put(build.START_INFO, build.start_info(nr_modules=1, modlist_paddr=1 << 40))
@@ -192,6 +229,15 @@ def test_a_long_command_line_is_wrapped_on_its_own_lines() -> None:
     assert "  command line at 0x8000, 3.0 KiB" in written
     assert "\\x1b[31mxxxx" in written
     assert "    … and 1.0 KiB more" in written
+
+
+@pytest.mark.parametrize(("size", "rest"), [(2048, []), (2049, ["    … and 1 byte more"])])
+def test_a_long_command_line_is_cut_after_2048_bytes(size: int, rest: list[str]) -> None:
+    guest = build.linux_guest()
+    guest.put(build.START_INFO, build.start_info(cmdline_paddr=0x8000))
+    guest.put(0x8000, b"x" * size + b"\0")
+
+    assert rest == [line for line in entry_text(guest).splitlines() if " more" in line]
 
 
 def test_a_run_of_equal_map_entries_is_one_line() -> None:
