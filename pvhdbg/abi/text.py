@@ -13,9 +13,8 @@ class Escapes(dict[int, str]):
     """
 
     def __missing__(self, code: int) -> str:
-        if code in _LONE_BYTES:
-            return self[code & 0xFF]
-        self[code] = f"\\x{code:02x}" if code <= 0xFF else f"\\u{{{code:x}}}"
+        byte = code & 0xFF if code in _LONE_BYTES else code
+        self[code] = f"\\x{byte:02x}" if byte <= 0xFF else f"\\u{{{code:x}}}"
         return self[code]
 
 

@@ -28,6 +28,12 @@ def test_latin_1_and_quotes_are_kept_but_a_soft_hyphen_is_escaped() -> None:
     assert r"© ü ‘x’ \xad\xa0" == clean("© ü ‘x’ \xad\xa0")  # noqa: RUF001
 
 
+def test_a_byte_that_is_not_utf_8_is_escaped_although_latin_1_has_a_character_for_it() -> None:
+    lone_bytes = [chr(0xDC00 + byte) for byte in range(0x80, 0x100)]
+
+    assert [rf"\x{byte:02x}" for byte in range(0x80, 0x100)] == [clean(character) for character in lone_bytes]
+
+
 def test_in_ascii_mode_quotes_and_ellipses_become_ascii() -> None:
     assert r"'x'... \xfc" == clean("‘x’… ü", ascii=True)  # noqa: RUF001
 
