@@ -6,8 +6,11 @@ The tests run some thousand inputs of each (`test_fuzz.py`), `make fuzz` as many
 from __future__ import annotations
 
 from tests.fuzz.bzimage import TARGET as BZIMAGE
+from tests.fuzz.commands import TARGET as COMMANDS
 from tests.fuzz.elf import TARGET as ELF
+from tests.fuzz.guest import TARGET as GUEST
 from tests.fuzz.mi import TARGET as MI
 from tests.fuzz.notes import TARGET as NOTES
+from tests.fuzz.recordings import TARGET as RECORDINGS
 
-TARGETS = {target.name: target for target in (ELF, BZIMAGE, NOTES, MI)}
+TARGETS = {target.name: target for target in (ELF, BZIMAGE, NOTES, MI, RECORDINGS, GUEST, COMMANDS)}

@@ -14,7 +14,7 @@ from pvhdbg.checks.finding import Finding
 from pvhdbg.tui.draw.frame import clamp, frame, rows, visible
 from pvhdbg.tui.draw.layout import BELOW
 from pvhdbg.tui.draw.legend import legend
-from pvhdbg.tui.lines.line import Line, length, plain
+from pvhdbg.tui.lines.line import Line, clean, length, plain
 from pvhdbg.tui.lines.signs import UNICODE
 from pvhdbg.tui.screen.state import AHEAD, HERE, LOADED, PASSED, STOPPED, BootFinding, Run, Screen, StageMark, Title
 from pvhdbg.tui.views import table
@@ -92,12 +92,14 @@ def lines(screen: Screen, size: tuple[int, int] = (80, 24)) -> list[str]:
     return [plain(line) for line in drawn(screen, *size)]
 
 
-def check(screen: Screen, size: tuple[int, int]) -> None:
-    """Check that every line has the right length, and that only ASCII and pvhdbg's own signs are drawn."""
+def check(screen: Screen, size: tuple[int, int], typed: str = "") -> None:
+    """Check that every line has the right length, and that only ASCII, pvhdbg's own signs, and the narrow characters
+    that the user typed are drawn.
+    """
     shown = drawn(screen, *size)
 
     assert {size[0]} == {length(line) for line in shown}
-    assert set() == {sign for line in shown for sign in plain(line)} - OURS
+    assert set() == {sign for line in shown for sign in plain(line)} - OURS - {it for it in typed if clean(it) == it}
 
 
 def text(screen: Screen, size: tuple[int, int] = (80, 24)) -> str:
