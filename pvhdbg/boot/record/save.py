@@ -13,6 +13,10 @@ from pvhdbg.errors import UserError
 _NO_UNNAMED_FILES = (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL)
 """The errors of a file system that does not support O_TMPFILE."""
 
+_SHARED = stat.S_ISVTX | stat.S_IWOTH
+_MOST_LINKS = 40
+"""Linux follows so many symbolic links in a path."""
+
 
 def save(path: Path, text: str) -> None:
     """Write `text` as UTF-8 to a new file, then rename it to `path`. Write to a device or a pipe directly.
@@ -22,6 +26,7 @@ def save(path: Path, text: str) -> None:
     :raise UserError: if the file cannot be written.
     """
     data = text.encode("utf-8", errors="surrogateescape")
+    refuse_planted_link(path)
     try:
         if path.exists() and not path.is_file():
             path.write_bytes(data)
@@ -29,6 +34,21 @@ def save(path: Path, text: str) -> None:
             _replace(Path(os.path.realpath(path)), data)
     except OSError as error:
         raise UserError(f"{path}: cannot write: {error.strerror}") from error
+
+
+def refuse_planted_link(path: Path) -> None:
+    """Check that no other user chose the file that would be written, as Linux does with fs.protected_symlinks=1.
+
+    :raise UserError: for another user's symbolic link in a folder such as /tmp, in which everyone can create files.
+    """
+    with suppress(OSError):  # the file does not exist, or writing it will fail
+        for _ in range(_MOST_LINKS):
+            link, folder = path.lstat(), path.parent.stat()
+            if not stat.S_ISLNK(link.st_mode):
+                return
+            if folder.st_mode & _SHARED == _SHARED and link.st_uid not in (os.geteuid(), folder.st_uid):
+                raise UserError(f"{path}: another user's symbolic link in a shared folder", "write to another file")
+            path = path.parent / path.readlink()
 
 
 def _replace(path: Path, data: bytes) -> None:

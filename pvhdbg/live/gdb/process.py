@@ -186,6 +186,9 @@ def _encoded(line: str) -> bytes:
 def _open_log(path: str | None) -> TextIO | None:
     if path is None:
         return None
+    from pvhdbg.boot.record.save import refuse_planted_link
+
+    refuse_planted_link(Path(path))
     try:
         return open(path, "w", buffering=1, encoding="utf-8", errors="surrogateescape")  # noqa: PTH123 - as long as gdb
     except OSError as error:

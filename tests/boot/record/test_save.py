@@ -13,6 +13,7 @@ import pytest
 from pvhdbg.boot.record import save as module
 from pvhdbg.boot.record.save import save
 from pvhdbg.errors import UserError
+from pvhdbg.live.gdb.process import _open_log
 
 FULL_DISK = """
 mount -t tmpfs -o size=16k none {folder}
@@ -58,6 +59,39 @@ def test_a_symbolic_link_stays_a_link(tmp_path: Path) -> None:
     save(tmp_path / "link", "new")
 
     assert (tmp_path / "link").is_symlink()
+    assert "new" == (tmp_path / "target").read_text()
+
+
+def planted_link(folder: Path, owner: int) -> Path:
+    """Return a link to a file through a second link, which has this owner and is in a folder like /tmp."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a link to another user")
+    shared = folder / "shared"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    (folder / "target").write_text("old")
+    (shared / "planted").symlink_to("../target")
+    os.lchown(shared / "planted", owner, owner)
+    (folder / "link").symlink_to("shared/planted")
+    return folder / "link"
+
+
+def test_another_users_link_in_a_shared_folder_is_not_followed(tmp_path: Path) -> None:
+    link = planted_link(tmp_path, 54321)
+    with pytest.raises(UserError, match=r"shared/planted: another user's symbolic link in a shared folder$"):
+        save(link, "new")
+    with pytest.raises(UserError, match=r"shared/planted: another user's symbolic link in a shared folder$"):
+        _open_log(str(link))
+
+    assert "old" == (tmp_path / "target").read_text()
+
+
+@pytest.mark.parametrize(("owner", "mode"), [(0, 0o1777), (54321, 0o755)])
+def test_ones_own_link_and_one_in_a_private_folder_are_followed(tmp_path: Path, owner: int, mode: int) -> None:
+    link = planted_link(tmp_path, owner)
+    (tmp_path / "shared").chmod(mode)
+    save(link, "new")
+
     assert "new" == (tmp_path / "target").read_text()
 
 
