@@ -80,7 +80,9 @@ def test_a_limit_on_processes_gives_status_3_and_leaves_nothing(shared: Path, co
 
 @pytest.mark.parametrize("value", [None, "", "relative", "/nonexistent", "/dev/null", "/usr", "/a\nb"])
 def test_folders_that_cannot_be_written_do_not_matter(shared: Path, value: str | None) -> None:
-    folders = dict.fromkeys(("HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME"), value)
+    folders: dict[str, str | None] = dict.fromkeys(
+        ("HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME"), value
+    )
     done = run(USER, shared, *shell.PVHDBG, *DUMP, variables=folders)
 
     assert (0, "") == (done.status, done.err)
