@@ -8,12 +8,14 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from random import Random
 from typing import Any, NamedTuple
 
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.configuration import set_hypothesis_home_dir
+from hypothesis.database import InMemoryExampleDatabase
 
 from tests.fuzz.target import Target
 from tests.kernels import cache
@@ -23,7 +25,9 @@ FOLDER = cache().parent / "fuzz"
 """Where findings are saved, each as a Python literal."""
 
 BATCH = 1000
-"""Hypothesis remembers all inputs of a run, so a long run is many short ones, each with a seed of its own."""
+"""A long run is many short ones, each with a seed of its own. One that has a finding ends."""
+LONGEST_INPUT = 4096
+"""The number of random bytes that an input is made from."""
 MOST_FINDINGS = 10
 
 set_hypothesis_home_dir(FOLDER / "hypothesis")
@@ -78,14 +82,17 @@ def check(target: Target, value: Any) -> str:  # noqa: ANN401 - each target has 
 
 
 def _run_batch(target: Target, batch_seed: str, count: int, outcomes: Counter[str]) -> Finding | None:
-    failed: list[tuple[Any, Exception]] = []
+    """Make inputs from random bytes, which takes a fifth of the time of Hypothesis's own choice of inputs.
 
-    @seed(batch_seed)
+    Hypothesis reduces an input that fails.
+    """
+    failed: list[tuple[Any, Exception]] = []
+    results: list[str] = []
+
     @settings(
-        max_examples=count,
-        database=None,
+        database=InMemoryExampleDatabase(),
         deadline=None,
-        phases=[Phase.generate, Phase.shrink],
+        phases=[Phase.reuse, Phase.shrink],
         report_multiple_bugs=False,
         suppress_health_check=list(HealthCheck),
         print_blob=False,
@@ -93,15 +100,22 @@ def _run_batch(target: Target, batch_seed: str, count: int, outcomes: Counter[st
     @given(target.inputs)
     def check_one(value: Any) -> None:  # noqa: ANN401 - each target has its own type
         try:
-            outcomes[check(target, value)] += 1
+            results.append(check(target, value))
         except Exception as error:
             failed.append((value, error))
             raise
 
+    choice = Random(batch_seed)
+    fuzz = check_one.hypothesis.fuzz_one_input  # type: ignore[attr-defined]  # Hypothesis adds it
     try:
-        check_one()
-    except Exception:  # noqa: BLE001 - any exception is a finding; the last input that failed is the smallest one
-        return _finding(target, *failed[-1])
+        for _ in range(count):
+            fuzz(choice.randbytes(LONGEST_INPUT))
+    except Exception:  # noqa: BLE001 - any exception is a finding
+        outcomes.update(results)
+        with suppress(Exception):
+            check_one()
+        return _finding(target, *failed[-1])  # the last input that failed is the smallest one
+    outcomes.update(results)
     return None
 
 
