@@ -20,8 +20,9 @@ DESC, BLOCK, INFO = "prb_desc", "prb_data_blk_lpos", "printk_info"
 _STATE_BITS = 2
 COMMITTED, FINALIZED = 1, 2
 """The states of a descriptor whose record is complete. A finalized record can't be extended any more."""
-LEVELS = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")
-"""The names of the log levels, 0 to 7."""
+_INFO_SIZE, _TASK_SIZE = 88, 20
+MAX_SIZE = 1024
+"""The limit for the size of a structure in bytes. The largest has 112 bytes."""
 
 
 class PrintkLayout(NamedTuple):
@@ -52,6 +53,18 @@ class PrintkLayout(NamedTuple):
     facility: int
 
     @property
+    def is_possible(self) -> bool:
+        """Whether every offset is within its structure, and no structure is unreasonably large."""
+        word = self.word
+        ring = (self.count_bits, self.descs, self.infos, self.head_id, self.tail_id, self.size_bits, self.data)
+        parts = (
+            (self.ring_size, max(ring) + word),
+            (self.desc_size, max(self.state_var, self.begin, self.next) + word),
+            (self.info_size, max(self.seq + 8, self.ts_nsec + 8, self.text_len + 2, self.facility + 2)),
+        )
+        return all(end <= size <= MAX_SIZE for size, end in parts)
+
+    @property
     def id_mask(self) -> int:
         """The bits of `state_var` that are the descriptor's ID. The other bits are its state."""
         return (1 << 8 * self.word - _STATE_BITS) - 1
@@ -60,6 +73,8 @@ class PrintkLayout(NamedTuple):
         return state_var >> 8 * self.word - _STATE_BITS
 
 
+DESCRIBED_AT = "prb_read_valid"
+"""A function of the kernel in the file whose debug information describes all these structures."""
 SIZES = {"ring_size": RING, "desc_size": DESC, "info_size": INFO}
 """The structures whose sizes a PrintkLayout has."""
 MEMBERS = {
@@ -81,25 +96,37 @@ MEMBERS = {
 """The members whose offsets a PrintkLayout has. The offset of a nested member is a sum."""
 
 
-def layout_from(word: int, size_of: Callable[[str], int], offset_of: Callable[[str, str], int]) -> PrintkLayout:
-    """Return the layout that a kernel's debug information describes.
+def size_name(structure: str) -> str:
+    """Return the name under which the size of a structure is looked up, like a symbol."""
+    return f"sizeof(struct {structure})"
 
-    `size_of` returns the size of a structure, and `offset_of` the offset of a member in a structure.
-    """
-    sizes = {name: size_of(structure) for name, structure in SIZES.items()}
-    offsets = {name: sum(offset_of(*member) for member in path) for name, path in MEMBERS.items()}
+
+def offset_name(structure: str, member: str) -> str:
+    """Return the name under which the offset of a member is looked up, like a symbol."""
+    return f"offsetof(struct {structure}, {member})"
+
+
+STRUCTURES = {RING, DESC_RING, DATA_RING, DESC, BLOCK, INFO}
+
+
+def layout_from(word: int, number: Callable[[str], int]) -> PrintkLayout:
+    """Return the layout that a kernel's debug information describes. `number` looks up a size or an offset by name."""
+    sizes = {name: number(size_name(structure)) for name, structure in SIZES.items()}
+    offsets = {name: sum(number(offset_name(*member)) for member in path) for name, path in MEMBERS.items()}
     return PrintkLayout(word=word, **sizes, **offsets)
 
 
 def known_layouts(word: int) -> tuple[PrintkLayout, ...]:
-    """Return the layouts of Linux 6.0 and later, and of Linux 5.10 to 5.19, for kernels with words of this size.
+    """Return the layouts of Linux 5.10 to 7.2 for kernels with words of this size.
 
-    Commit b371cbb58483 added last_finalized_id to prb_desc_ring. Nothing else has changed.
+    Commit f244b4dc53e5 added last_finalized_id to prb_desc_ring. With CONFIG_PRINTK_EXECUTION_CTX, as
+    in Debian's Linux 7.2, printk_info also has the CPU and the name of the task.
     """
-    return _layout(word, 6), _layout(word, 5)
+    with_task = _INFO_SIZE + _TASK_SIZE + -(_INFO_SIZE + _TASK_SIZE) % word
+    return _layout(word, 6, _INFO_SIZE), _layout(word, 5, _INFO_SIZE), _layout(word, 6, with_task)
 
 
-def _layout(word: int, desc_ring_words: int) -> PrintkLayout:
+def _layout(word: int, desc_ring_words: int, info_size: int) -> PrintkLayout:
     count_bits, descs, infos, head_id, tail_id = (word * index for index in range(5))
     size_bits = word * desc_ring_words
     return PrintkLayout(
@@ -116,7 +143,7 @@ def _layout(word: int, desc_ring_words: int) -> PrintkLayout:
         state_var=0,
         begin=word,
         next=2 * word,
-        info_size=88,
+        info_size=info_size,
         seq=0,
         ts_nsec=8,
         text_len=16,

@@ -11,6 +11,7 @@ note_verdicts  preflight's results about the notes
 limits         the limits of `pvhdbg inspect`, and remarks about a file that exceeds them
 multiboot      find multiboot headers, which QEMU prefers to a PVH entry
 symbols        look up a symbol's address, or the symbol at an address
+dwarf          the layouts of C structures, from debug information
 fingerprints   bytes of the file that identify the kernel in guest memory
 bzimage        unpack the vmlinux in a bzImage
 elf            read what only `pvhdbg inspect` shows: sections, compiler, configuration

@@ -4,11 +4,15 @@ from pathlib import Path
 
 import pytest
 
+from pvhdbg.abi import printk
 from pvhdbg.abi.boot_params import SECURE_BOOT
 from pvhdbg.abi.e820 import E820_TYPES, BootE820Entry
 from pvhdbg.abi.layout import Struct
 from pvhdbg.abi.roles import STRUCTS
 from pvhdbg.abi.setup_header import SUBARCHS
+from pvhdbg.boot.stop.kernel_probe import SymbolsAndStrings
+from pvhdbg.image.facts import read_facts
+from pvhdbg.image.symbols import Symbols
 from tests.abi import dwarf
 from tests.abi.newer import members_as_in
 
@@ -25,7 +29,7 @@ def kernel(debian_vmlinux: Path) -> dwarf.Dwarf:
     """What one kernel's debug information contains about every structure and enum that has a table."""
     return dwarf.read(
         debian_vmlinux,
-        [*STRUCTS, "e820_entry"],
+        [*STRUCTS, "e820_entry", *printk.STRUCTURES],
         ["e820_type", "x86_hardware_subarch", "efi_secureboot_mode"],
     )
 
@@ -92,3 +96,19 @@ def test_the_states_of_secure_boot_have_the_kernels_numbers_and_names(kernel: dw
     expected = {value: name for name, value in kernel.enums["efi_secureboot_mode"].items()}
 
     assert expected == {value: known.name for value, known in SECURE_BOOT.names.items()}
+
+
+def test_the_ring_buffer_of_the_log_has_the_kernels_layout_in_the_table_and_in_our_own_reading_of_the_dwarf(
+    kernel: dwarf.Dwarf, debian_vmlinux: Path
+) -> None:
+    numbers = {printk.size_name(name): kernel.structs[name].size for name in printk.STRUCTURES}
+    for name in printk.STRUCTURES:
+        numbers |= {printk.offset_name(name, member.name): member.offset for member in kernel.structs[name].members}
+    image = read_facts(str(debian_vmlinux))
+    read = SymbolsAndStrings(Symbols(image.elf), image)
+    expected = printk.layout_from(image.elf_class // 8, numbers.__getitem__)
+    level = kernel.structs[printk.INFO].members[5]
+
+    assert expected in printk.known_layouts(image.elf_class // 8)
+    assert numbers == {name: read.address(name) for name in numbers}
+    assert ("level", expected.facility + 1) == (level.name, level.offset)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from pvhdbg.abi.printk import known_layouts
+from pvhdbg.abi.printk import known_layouts, layout_from
 from pvhdbg.boot.log.problems import problem
 from pvhdbg.boot.log.records import read_records
 from pvhdbg.boot.stop.address import Addresses
@@ -14,6 +14,7 @@ from pvhdbg.errors import NotConnected, SymbolMissing, TargetError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from pvhdbg.abi.printk import PrintkLayout
     from pvhdbg.boot.log.records import Record
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.target.base import Target
@@ -83,7 +84,7 @@ def read_kernel_log(target: Target, registers: Mapping[str, int | None], image: 
     memory = _KernelMemory(target, registers, image)
     try:
         address = memory.ring()
-        for layout in known_layouts(memory.word) if address else ():
+        for layout in _layouts(target, memory.word) if address else ():
             records = read_records(memory.read, layout, address)
             if records is not None:
                 return _log(records)
@@ -94,6 +95,15 @@ def read_kernel_log(target: Target, registers: Mapping[str, int | None], image: 
     except TargetError as error:
         return KernelLog(missing=str(error))
     return KernelLog(missing=UNKNOWN_LAYOUT if address else NOT_LOADED)
+
+
+def _layouts(target: Target, word: int) -> tuple[PrintkLayout, ...]:
+    """Return the layout that the kernel's debug information describes or, without it, those that pvhdbg knows."""
+    try:
+        layout = layout_from(word, target.symbol)
+    except SymbolMissing:
+        return known_layouts(word)
+    return (layout,) if layout.is_possible else known_layouts(word)
 
 
 class _KernelMemory:

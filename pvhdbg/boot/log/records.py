@@ -34,8 +34,12 @@ class Record(NamedTuple):
 
 
 class _Entry(NamedTuple):
-    """A record whose text has not been read yet: `begin` and `next` are logical positions in the data ring."""
+    """A record whose text has not been read yet.
 
+    `id` is its descriptor's ID, and `begin` and `next` are logical positions in the data ring.
+    """
+
+    id: int
     seq: int
     ns: int
     level: int
@@ -106,7 +110,7 @@ class _Ring:
             state_var = _number(desc, layout.state_var, layout.word)
             is_current = state_var & layout.id_mask == first + index & layout.id_mask
             if is_current and layout.state(state_var) in (COMMITTED, FINALIZED):
-                entries.append(_entry(layout, desc, info))
+                entries.append(_entry(layout, state_var & layout.id_mask, desc, info))
                 seqs.add(entries[-1].seq - index)
         return entries if len(seqs) == 1 or (not seqs and self._head_id == self._first_id) else None
 
@@ -125,21 +129,25 @@ class _Ring:
         texts = [entry for entry in entries if entry.has_text]
         if not texts:
             return [_record(entry, b"") for entry in entries]
-        size, limit = 1 << self._size_bits, min(1 << self._size_bits, MAX_TEXT)
-        end = texts[-1].next
-        start = next((entry.begin for entry in texts if self._distance(entry.begin, end) <= limit), end)
-        used = self._distance(start, end)
-        data = self._wrapped(self._data, size, start & size - 1, used)
+        size, end = 1 << self._size_bits, texts[-1].next
+        limit = min(size, MAX_TEXT)
+        first = next((entry for entry in texts if self._distance(entry.begin, end) <= limit), None)
+        if first is None:
+            return None
+        used = self._distance(first.begin, end)
+        data = self._wrapped(self._data, size, first.begin & size - 1, used)
         records = []
-        for entry in entries:
-            if not entry.has_text:
-                records.append(_record(entry, b""))
-            elif self._distance(start, entry.begin) < used:
-                at, length = self._block(entry, start)
-                if at + length > used:
-                    return None
-                records.append(_record(entry, data[at : at + length]))
+        for entry in entries if first is texts[0] else entries[entries.index(first) :]:
+            at, length = self._block(entry, first.begin) if entry.has_text else (0, 0)
+            if entry.has_text and not self._is_block_of(entry, data, at):
+                return None
+            records.append(_record(entry, data[at : at + length]))
         return records
+
+    def _is_block_of(self, entry: _Entry, data: bytes, at: int) -> bool:
+        """Return whether the block whose text is at this offset begins with the descriptor's ID."""
+        word = self._layout.word
+        return word <= at <= len(data) and _number(data, at - word, word) == entry.id
 
     def _distance(self, start: int, end: int) -> int:
         return end - start & (1 << 8 * self._layout.word) - 1
@@ -157,8 +165,9 @@ class _Ring:
         return at + word, min(entry.text_len, max(length - word, 0))
 
 
-def _entry(layout: PrintkLayout, desc: bytes, info: bytes) -> _Entry:
+def _entry(layout: PrintkLayout, id: int, desc: bytes, info: bytes) -> _Entry:  # noqa: A002  the kernel's word
     return _Entry(
+        id=id,
         seq=_number(info, layout.seq, 8),
         ns=_number(info, layout.ts_nsec, 8),
         level=info[layout.facility + 1] >> _LEVEL_SHIFT,

@@ -1,7 +1,7 @@
 """Look up the symbols and strings that determine a kernel's behavior.
 
-A string is looked up like a symbol, as its text in double quotes. Therefore a capture, which records the symbols that
-were looked up, also records the strings.
+A string is looked up like a symbol, as its text in double quotes, and so is a number from the debug information:
+`sizeof(struct prb_desc)`. Therefore a capture, which records the symbols that were looked up, also records them.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ from contextlib import closing, suppress
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
+from pvhdbg.abi import printk
 from pvhdbg.abi.e820 import E820_DATA
 from pvhdbg.boot.stop.early_maps import END, PAE_TABLES
 from pvhdbg.errors import SymbolMissing, UserError
+from pvhdbg.image.dwarf import struct_layouts
 from pvhdbg.image.facts import SEARCHED
 from pvhdbg.image.file import merged, occurrences, open_file
 from pvhdbg.image.header import read_elf
@@ -55,18 +57,23 @@ def probed_names(image: ImageFacts | None) -> tuple[str, ...]:
 
 
 class SymbolsAndStrings:
-    """The symbols of a kernel, and the strings in its load segments."""
+    """The symbols of a kernel, the strings in its load segments, and the layouts of the structures of its log."""
 
     def __init__(self, symbols: Symbols, image: ImageFacts) -> None:
         self._symbols = symbols
         self._image = image
         self._strings: dict[str, int | None] = {}
+        self._layouts: dict[str, int] | None = None
 
     def address(self, name: str) -> int:
         """Return the link address of a symbol, or of a NUL-terminated string if `name` is in double quotes.
 
+        For `sizeof(…)` and `offsetof(…)`, return a number of bytes.
+
         :raise SymbolMissing: if the kernel has no such symbol or string, or the file can no longer be read.
         """
+        if name.endswith(")"):
+            return self._layout_number(name)
         if not (name.startswith('"') and name.endswith('"') and len(name) > 1):
             return self._symbols.address(name)
         if name not in self._strings:
@@ -80,6 +87,23 @@ class SymbolsAndStrings:
         with suppress(UserError), closing(open_file(self._image.elf)) as data:
             return string_at(data, self._image, text)
         return None
+
+    def _layout_number(self, name: str) -> int:
+        if self._layouts is None:
+            self._layouts = self._read_layouts()
+        if name not in self._layouts:
+            raise SymbolMissing(name, "the kernel file has no debug information for it")
+        return self._layouts[name]
+
+    def _read_layouts(self) -> dict[str, int]:
+        numbers: dict[str, int] = {}
+        with suppress(UserError, SymbolMissing), closing(open_file(self._image.elf)) as data:
+            function = self._symbols.address(printk.DESCRIBED_AT)
+            for structure, layout in struct_layouts(data, self._image.elf, function, printk.STRUCTURES).items():
+                numbers[printk.size_name(structure)] = layout.size
+                for member, offset in layout.members.items():
+                    numbers[printk.offset_name(structure, member)] = offset
+        return numbers
 
     def prefetch(self) -> None:
         """Look up the names that the first stops will need, before the user waits for them."""

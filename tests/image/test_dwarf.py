@@ -1,0 +1,121 @@
+"""Structure layouts from DWARF are those that the compiler itself computes."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pvhdbg.errors import GuestError, UserError
+from pvhdbg.image.dwarf import StructLayout, struct_layouts
+from pvhdbg.image.symbols import Symbols
+
+SOURCE = """
+#include <stddef.h>
+struct inner { unsigned long begin, next; };
+struct outer_inner { char a; };
+struct declared;
+struct outer {
+    unsigned int bits;
+    struct inner position;
+    union { char c; long l; } either;
+    struct { short one; struct { int two; } deep; } nameless;
+    unsigned char flags : 5, level : 3;
+    char text[300];
+    unsigned int seq;
+    struct declared *pointer;
+};
+typedef struct { int x; } anonymous;
+enum number { ONE = -1, TWO = 0x7fffffff };
+static struct outer variable; static anonymous other; static enum number third; static struct outer_inner fourth;
+#define NUMBER(member) offsetof(struct outer, member)
+const unsigned numbers[] = { sizeof(struct outer), NUMBER(bits), NUMBER(position), NUMBER(either), NUMBER(nameless),
+                             NUMBER(text), NUMBER(seq), NUMBER(pointer), sizeof(struct inner),
+                             offsetof(struct inner, next) };
+int used(int argument)
+{
+    struct local { long here; } local = { argument };
+
+    variable.seq = third + other.x;
+    return local.here + fourth.a;
+}
+"""
+FLAGS = [
+    flags
+    for width in ("-m32", "-m64")
+    for flags in (
+        (width, "-gdwarf-4"),
+        (width, "-gdwarf-5"),
+        (width, "-gdwarf-5", "-O2"),
+        (width, "-gdwarf-4", "-fdebug-types-section"),
+    )
+]
+
+
+def compiled(folder: Path, *flags: str) -> Path:
+    gcc = shutil.which("gcc")
+    if gcc is None:
+        pytest.skip("there is no gcc")
+    source, result = folder / "a.c", folder / "a"
+    source.write_text(SOURCE, "ascii")
+    command = [gcc, "-static", "-nostdlib", "-ffreestanding", "-Wl,-eused", "-o", str(result), str(source), *flags]
+    subprocess.run(command, check=True, timeout=60)
+    return result
+
+
+def layouts(path: Path, names: tuple[str, ...] = ("outer", "inner", "declared", "local")) -> dict[str, StructLayout]:
+    return struct_layouts(path.read_bytes(), str(path), Symbols(str(path)).address("used"), names)
+
+
+def numbers_in(path: Path) -> list[int]:
+    """Return the compiler's own numbers, which are in the file."""
+    dump = subprocess.run(
+        ["gdb", "-nx", "-batch", "-ex", "output/d numbers", str(path)], check=True, capture_output=True, text=True
+    )
+    return [int(number) for number in dump.stdout.strip("{}\n").split(", ")]
+
+
+@pytest.mark.parametrize("flags", [flags for flags in FLAGS if "-fdebug-types-section" not in flags], ids=" ".join)
+def test_sizes_and_offsets_are_the_compilers(tmp_path: Path, flags: tuple[str, ...]) -> None:
+    path = compiled(tmp_path, *flags)
+    found = layouts(path)
+    outer, inner = found["outer"], found["inner"]
+    members = ("bits", "position", "either", "nameless", "text", "seq", "pointer")
+
+    assert numbers_in(path) == [
+        outer.size,
+        *(outer.members[member] for member in members),
+        inner.size,
+        inner.members["next"],
+    ]
+    assert {"outer", "inner"} == found.keys()
+    assert {*members, "flags", "level"} >= outer.members.keys()
+
+
+def test_without_usable_debug_information_there_are_no_layouts(tmp_path: Path) -> None:
+    for flags in (("-g0",), ("-gdwarf-4", "-fdebug-types-section"), ("-gz=zlib", "-g"), ("-gdwarf64", "-g")):
+        assert {} == layouts(compiled(tmp_path, *flags))
+
+    path = compiled(tmp_path, "-g")
+
+    assert {} == struct_layouts(path.read_bytes(), str(path), 1, ("outer",))
+    assert {} == layouts(path, ("no_such_structure",))
+
+
+def test_damaged_debug_information_ends_in_no_layout_and_never_in_another_error(tmp_path: Path) -> None:
+    path = compiled(tmp_path, "-g")
+    whole, function, choice = path.read_bytes(), Symbols(str(path)).address("used"), random.Random(7)
+    outcomes = set()
+    for _ in range(2000):
+        damaged = bytearray(whole)
+        for _ in range(choice.choice((1, 3, 30))):
+            damaged[choice.randrange(64, len(damaged))] = choice.choice((0, 1, 0x7F, 0x80, 0xFF, choice.randrange(256)))
+        try:
+            outcomes.add(len(struct_layouts(bytes(damaged), "damaged", function, ("outer", "inner"))))
+        except (UserError, GuestError):
+            outcomes.add(-1)
+
+    assert {0, 2} <= outcomes
