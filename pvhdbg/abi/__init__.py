@@ -7,7 +7,9 @@ setup_header     `hdr` in boot_params: the header of a bzImage
 zero_page_parts  the other structures nested in boot_params
 e820             the e820 types, boot_e820_entry, e820_table
 cpu              registers, control bits, CPU modes, and the CPU state that the ABI requires at the entry
+firmware_tables  the RSDP, the MP table and the SMBIOS entry point, found by their signatures
 notes            Xen's ELF notes
+ramdisk          the format of a ramdisk, from its first bytes
 printk           the ring buffer that holds the kernel's log
 c_integer        C integer constants as users type them
 text             untrusted bytes and strings, escaped for a terminal

@@ -1,0 +1,46 @@
+"""What the first bytes of a ramdisk say about its format.
+
+Sources: Linux Documentation/driver-api/early-userspace/buffer-format.rst; lib/decompress.c; init/do_mounts_rd.c,
+identify_ramdisk_image.
+"""
+
+from __future__ import annotations
+
+ELF = "an ELF file"
+_ARCHIVES = (b"070701", b"070702")
+_COMPRESSED = (
+    b"\x1f\x8b",  # gzip
+    b"\x1f\x9e",  # gzip, an old form
+    b"BZh",
+    b"\x5d\x00\x00",  # lzma
+    b"\xfd7zXZ\x00",
+    b"\x89LZO",
+    b"\x02\x21\x4c\x18",  # LZ4, the legacy format
+    b"\x28\xb5\x2f\xfd",  # zstd
+)
+_FILE_SYSTEMS = (
+    (0, b"hsqs"),  # squashfs
+    (0, b"\x45\x3d\xcd\x28"),  # cramfs
+    (512, b"\x45\x3d\xcd\x28"),
+    (0, b"-rom1fs-"),
+    (1040, b"\x7f\x13"),  # minix
+    (1040, b"\x8f\x13"),
+    (1080, b"\x53\xef"),  # ext2
+)
+_TEXT = frozenset((9, 10, 13, *range(0x20, 0x7F)))
+_SHOWN = 64
+
+
+def defect(head: bytes) -> str | None:
+    """Return what a ramdisk is instead of one that Linux can use; None if Linux can use it.
+
+    `head` has the first 2 KiB, or all of a shorter ramdisk. Linux skips zeros before an archive.
+    """
+    rest = head.lstrip(b"\0")
+    if not rest or rest.startswith(_ARCHIVES) or head.startswith(_COMPRESSED):
+        return None
+    if any(head[offset:].startswith(magic) for offset, magic in _FILE_SYSTEMS):
+        return None
+    if head.startswith(b"\x7fELF"):
+        return ELF
+    return "a text" if set(head[:_SHOWN]) <= _TEXT else "in an unknown format"
