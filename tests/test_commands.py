@@ -215,15 +215,17 @@ def test_in_a_recording_open_needs_a_file(session: Session) -> None:
     assert "open: missing FILE" == str(refused(session, "open"))
 
 
-def test_after_a_death_commands_answer_from_the_last_stage_reached() -> None:
+def test_after_a_death_commands_answer_from_the_death_and_then_from_the_last_stage_that_has_the_data() -> None:
     boot = build.boot()
-    stops = (*boot.stops[:2], boot.stops[1]._replace(stage=stages.DIED))
+    dead = boot.stops[1]._replace(stage=stages.DIED, cmdline=None)
+    stops = (*boot.stops[:2], dead)
     died = RecordedSession(
         boot._replace(stops=stops, outcome=Outcome("prepare", DEAD, Death("triple-fault", 1, None, "")))
     )
 
-    assert run(died, "info").startswith("prepare:")
-    assert run(died, "cpu @died").startswith("  cpu mode")
+    assert run(died, "info").startswith("died:")
+    assert run(died, "cpu @died") == run(died, "cpu")
+    assert run(died, "cmdline").splitlines()[1:] == run(died, "cmdline @prepare").splitlines()
     assert ["entry", "prepare", "bootparams", "kernel", "e820", "*"] == [
         line.split()[0] for line in run(died, "stages").splitlines()
     ]

@@ -111,7 +111,7 @@ def _command(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="LINE",
-        help="run a command at the last stage reached and print only its output; `-c help` lists the commands",
+        help="run a command at the last stop and print only its output; `-c help` lists the commands",
     )
 
 

@@ -135,8 +135,7 @@ def _findings(session: Session, words: Sequence[str]) -> str:
     """
     from pvhdbg.views.report import findings_text
 
-    is_dead = bool(session.history) and session.history[-1].stage == stages.DIED
-    stop, _ = _stop(session, words or ([f"@{stages.DIED}"] if is_dead else []))
+    stop, _ = _stop(session, words)
     return _lines(findings_text.at_capture(session.document(), stop.capture))
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import gdb
 
 from pvhdbg.boot.session.resolve import physical_of, start_info_at
+from pvhdbg.boot.stop import stages
 from pvhdbg.errors import UserError
 from pvhdbg.in_gdb.session import address_of, as_gdb_errors
 from pvhdbg.views.rows import text
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from pvhdbg.abi.layout import Struct
     from pvhdbg.boot.stop.capture import Capture
-    from pvhdbg.in_gdb.session import CurrentSession
+    from pvhdbg.in_gdb.session import CurrentSession, GdbSession
 
 MOST_BYTES = 1 << 20
 _INTEGERS = {1: "unsigned char", 2: "unsigned short", 4: "unsigned int", 8: "unsigned long long"}
@@ -53,7 +54,7 @@ class _StartInfo(gdb.Function):
         with as_gdb_errors():
             _check_count(args, range(2))
             session = self._current.session
-            capture = session.current()
+            capture = _latest(session, "start_info", "pvh_start_info")
             if args:
                 paddr = physical_of(session, capture, address_of(args[0]))
                 capture = start_info_at(session.target, session.image, paddr)
@@ -104,11 +105,18 @@ class _E820(gdb.Function):
     def invoke(self, *args: gdb.Value) -> gdb.Value | int:
         with as_gdb_errors():
             _check_count(args, range(1, 2))
-            entries = _entries(self._current.session.current())
+            entries = _entries(_latest(self._current.session, "e820_table", "kernel_boot_params", "boot_params"))
             index = int(args[0])
             if not 0 <= index < len(entries):
                 raise UserError(f"index {index} is out of range: the table has {text.counted(len(entries), 'entry')}")
             return _value(entries[index])
+
+
+def _latest(session: GdbSession, *keys: str) -> Capture:
+    """Return the current capture or, if the guest is dead, the latest one that has any of `keys`."""
+    current = session.current()
+    captures = reversed(session.history) if current.stage == stages.DIED else ()
+    return next((capture for capture in captures if any(getattr(capture, key) is not None for key in keys)), current)
 
 
 def _entries(capture: Capture) -> Sequence[Struct]:

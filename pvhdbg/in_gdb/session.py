@@ -12,7 +12,6 @@ from pvhdbg.boot.record.document import MachineFacts
 from pvhdbg.boot.run.journey import Journey
 from pvhdbg.boot.session.expression import entry_at, not_an_integer
 from pvhdbg.boot.session.live import LiveSession
-from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.address import symbol_at
 from pvhdbg.boot.stop.kernel_probe import SymbolsAndStrings
 from pvhdbg.errors import PvhdbgError, TargetError
@@ -96,7 +95,8 @@ class GdbSession(LiveSession):
 
     def _read_machine_facts(self) -> MachineFacts:
         with suppress(TargetError):
-            return MachineFacts(qemu=monitor.parse_version(self.target.monitor("info version")))
+            version, kvm = (self.target.monitor(f"info {what}") for what in ("version", "kvm"))
+            return MachineFacts(qemu=monitor.parse_version(version), accel=monitor.parse_accelerator(kvm))
         return MachineFacts()
 
     def _new_journey(self) -> Journey:
@@ -106,10 +106,10 @@ class GdbSession(LiveSession):
         """Detect whether the guest died, or was started again, since the last command."""
         if boot_cpu() is None:
             return
-        is_dead = self.runner.death() is not None
-        if self._is_dead != is_dead and is_dead:
-            self.journey.capture_at(stages.DIED)
-        elif self._is_dead != is_dead:
+        death = self.runner.death()
+        if death is not None:
+            self.record_death(death)
+        elif self._is_dead:
             self.journey = self._new_journey()
             self._outcome = None
             self._update_journey()

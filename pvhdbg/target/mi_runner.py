@@ -62,14 +62,23 @@ class MiRunner:
     """A Runner that uses MI.
 
     `hypervisor` is None if pvhdbg did not start the machine. `may_reset` is true if the machine boots again after a
-    reset.
+    reset. `run_state` is QEMU's run state when pvhdbg attached: no stop tells that the guest was dead then.
     """
 
-    def __init__(self, mi: Mi, target: Target, hypervisor: Hypervisor | None, *, may_reset: bool = False) -> None:
+    def __init__(
+        self,
+        mi: Mi,
+        target: Target,
+        hypervisor: Hypervisor | None,
+        *,
+        may_reset: bool = False,
+        run_state: str | None = None,
+    ) -> None:
         self._may_reset = may_reset
         self._mi = mi
         self._target = target
         self._hypervisor = hypervisor
+        self._run_state = run_state
         self._dead: Halt | None = None
         self._interrupted = False
 
@@ -203,10 +212,12 @@ class MiRunner:
             return exited
         if not connected:
             raise NotConnected("gdb is not connected to a machine")
-        stop = self._mi.last_stop
-        if self._mi.running or stop is None or stop.signal not in _FATAL:
+        stop, run_state = self._mi.last_stop, self._run_state
+        if self._mi.running:
             return None
-        return self._confirm(_FATAL[stop.signal])
+        if run_state in DEATHS:
+            return self._confirm(run_state)
+        return self._confirm(_FATAL[stop.signal]) if stop is not None and stop.signal in _FATAL else None
 
     def _confirm(self, suspected: str) -> Halt | None:
         """Return how the guest died, according to QEMU's run state if QMP is available; None if it is alive."""

@@ -49,6 +49,9 @@ DEATHS = {
 """The run states in which a guest is dead. For each: the kind of death, and one line for the user."""
 
 
+TCG = "tcg"
+
+
 class Region(NamedTuple):
     """A range of physical addresses. `kind` is QEMU's term (ram, rom, i/o, …); `end` is the last address plus 1."""
 
@@ -89,6 +92,11 @@ def parse_run_state(text: str) -> str | None:
     """Parse `info status`. Return the run state as QMP names it; None if the text has no status."""
     match = _STATUS.search(text)
     return (match[2] or match[1]) if match else None
+
+
+def parse_accelerator(text: str) -> str | None:
+    """Parse `info kvm`. Return "tcg" if KVM is not used; None if it is, because KVM may emulate Xen, or is unknown."""
+    return TCG if "kvm support: disabled" in text or "kvm support: not compiled" in text else None
 
 
 def parse_version(text: str) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pvhdbg.boot.record.document import ENDS, Death, Document, MachineFacts, Outcome, Rewrite
 from pvhdbg.boot.stop import stages
+from pvhdbg.boot.stop.late import read_held
 from pvhdbg.boot.stop.read import read_capture
 from pvhdbg.errors import UserError
 from pvhdbg.image.facts import ImageFacts, Note, Segment
@@ -94,7 +95,12 @@ def _stops(top: dict[str, Any], kernel: ImageFacts | None) -> tuple[Capture, ...
     for index, item in enumerate(stops):
         stop = _object(item, f"stops[{index}]")
         stage = _one_of((*stages.NAMES, stages.DIED), stop, "stage")
-        captures.append(_with_recorded_reasons(read_capture(_recording(stop), stage, kernel, start_info_paddr), stop))
+        held = [key for key in stages.CAPTURE_KEYS if stage == stages.DIED and stop.get(key) is not None]
+        if held:
+            decoded = read_held(_recording(stop), stage, kernel, held)
+        else:
+            decoded = read_capture(_recording(stop), stage, kernel, start_info_paddr)
+        captures.append(_with_recorded_reasons(decoded, stop))
         if stage == "entry" and captures[-1].start_info is not None:
             start_info_paddr = captures[-1].start_info.at
     return tuple(captures)

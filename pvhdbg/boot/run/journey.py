@@ -12,6 +12,7 @@ from pvhdbg.boot.run.stage_detection import ObservedCall, StageDetector
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.address import Addresses
 from pvhdbg.boot.stop.capture import MISSING_KERNEL, MISSING_STAGE
+from pvhdbg.boot.stop.late import read_late
 from pvhdbg.boot.stop.read import read_capture
 from pvhdbg.errors import GuestError, RegisterUnavailable, SymbolMissing, TargetError, UserError
 from pvhdbg.target.base import DIED, HIT, RESET, RESET_VECTOR, Halt, Runner, Target
@@ -102,6 +103,11 @@ class Journey:
         return names[-1] if names else None
 
     @property
+    def furthest(self) -> str | None:
+        """The last stage that was captured or, if no stage was captured, the last one that the guest passed."""
+        return self.reached or next(reversed(stages.NAMES[: self._passed_count]), None)
+
+    @property
     def passed(self) -> list[str]:
         """The names of the stages that the guest passed without a capture."""
         captured = {capture.stage for capture in self.history}
@@ -182,17 +188,28 @@ class Journey:
 
     def capture_at(self, stage: str) -> Capture:
         """Capture the machine now, as the capture of `stage`. A second capture of the last stage replaces the first."""
+        if stage == stages.DIED:
+            return self._capture_death()
         if stage == "entry":
             self._start_info_paddr = None
         capture = self._capture(stage)
-        if stage == stages.DIED and capture.rip is not None:
-            with suppress(TargetError):
-                self._passed_count = self._count_passed(capture.rip)
         with self._reading():
             self._remember_call(stages.stage(stage))
         if stage == "entry" and capture.start_info is not None:
             self._start_info_paddr = capture.start_info.at
-        if self.history and self.history[-1].stage == stage:
+        return self._append(capture)
+
+    def _capture_death(self) -> Capture:
+        """Capture the dead machine. If no stage was captured, also read what memory still holds."""
+        is_first = self.reached is None
+        with suppress(TargetError):  # QEMU may be gone
+            if is_first:
+                self.check_kernel()
+            self._passed_count = self._count_passed(self._machine.register("rip"))
+        return self._append(self._capture_late(stages.DIED) if is_first else self._capture(stages.DIED))
+
+    def _append(self, capture: Capture) -> Capture:
+        if self.history and self.history[-1].stage == capture.stage:
             self.history.pop()
         self.history.append(capture)
         return capture
@@ -290,13 +307,20 @@ class Journey:
         """Capture a machine of which no stage was captured: before the entry, or later if it ran unobserved."""
         if not (self._passed_count or self.kernel_mismatch or self._is_paging()):
             return self._capture(stages.RESET)
-        if self.image is None:
-            return self._capture(stages.UNSEEN, (stages.KERNEL_BOOT_PARAMS,))
-        return self._capture(stages.UNSEEN, stages.readable_after_missing(self._passed_count))
+        return self._capture_late(stages.UNSEEN)
+
+    def _capture_late(self, stage: str) -> Capture:
+        """Capture what memory still holds after stages that were not captured."""
+        with self._reading():
+            capture = read_late(self.target, stage, self.image, self._passed_count if self.image else None)
+        return self._finished(capture)
 
     def _capture(self, stage: str, extra_keys: Collection[str] = ()) -> Capture:
         with self._reading():
             capture = read_capture(self.target, stage, self.image, self._start_info_paddr, extra_keys)
+        return self._finished(capture)
+
+    def _finished(self, capture: Capture) -> Capture:
         self._last_rip = capture.rip
         if self.kernel_mismatch is None:
             return capture

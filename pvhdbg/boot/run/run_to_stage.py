@@ -37,9 +37,10 @@ def run_to_stage(journey: Journey, last: str, timeout: float, name_of: NameOf) -
     return _OUTCOMES[halt.kind](journey, halt, name_of)
 
 
-def _died(journey: Journey, halt: Halt, name_of: NameOf) -> Outcome:
+def death_outcome(journey: Journey, halt: Halt, name_of: NameOf) -> Outcome:
+    """Return the outcome of a run in which the guest died."""
     death = Death(halt.how or "", halt.rip, _name(halt, name_of), halt.message)
-    return Outcome(journey.reached, document.DEAD, death)
+    return Outcome(journey.furthest, document.DEAD, death)
 
 
 def _timed_out(journey: Journey, halt: Halt, name_of: NameOf) -> Outcome:
@@ -52,7 +53,7 @@ def _interrupted(journey: Journey, _halt: Halt, _name_of: NameOf) -> Outcome:
     return Outcome(journey.reached, document.INTERRUPTED)
 
 
-_OUTCOMES = {DIED: _died, TIMEOUT: _timed_out, INTERRUPTED: _interrupted}
+_OUTCOMES = {DIED: death_outcome, TIMEOUT: _timed_out, INTERRUPTED: _interrupted}
 
 
 def _name(halt: Halt, name_of: NameOf) -> str | None:

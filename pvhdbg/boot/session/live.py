@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from pvhdbg.abi.text import printable
 from pvhdbg.boot.record import document as doc
 from pvhdbg.boot.record.document import Document, MachineFacts, Outcome
-from pvhdbg.boot.run.run_to_stage import run_to_stage
+from pvhdbg.boot.run.run_to_stage import death_outcome, run_to_stage
 from pvhdbg.boot.session import expression
 from pvhdbg.boot.session.expression import NotAnAddress
-from pvhdbg.boot.session.recorded import Opener, evaluate_captured, last_reached, recording_of
+from pvhdbg.boot.session.recorded import Opener, evaluate_captured, recording_of
 from pvhdbg.boot.stop import stages
 from pvhdbg.errors import GuestError, RegisterUnavailable, SymbolMissing, TargetError, UserError
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pvhdbg.boot.stop.capture import Capture
     from pvhdbg.boot.stop.stages import Stage
     from pvhdbg.image.facts import ImageFacts
-    from pvhdbg.target.base import Target
+    from pvhdbg.target.base import Halt, Target
 
     Disassembler = Callable[[int, int], Sequence[str]]
 
@@ -80,7 +80,8 @@ class LiveSession(Opener):
     @property
     def outcome(self) -> Outcome:
         """How the last run ended; DONE if the machine has moved since then, or this session has not run it."""
-        if self._outcome is None or self._outcome.reached != self.journey.reached:
+        where_now = (self.journey.reached, self.journey.furthest)
+        if self._outcome is None or self._outcome.reached not in where_now:
             return Outcome(self.journey.reached, doc.DONE)
         return self._outcome
 
@@ -90,8 +91,8 @@ class LiveSession(Opener):
     def current(self) -> Capture:
         if not self._is_dead:
             return self.capture_now()
-        self._now = None
-        return last_reached(self.history)
+        self._now = self.history[-1] if self.history[-1].rip is not None else None  # QEMU may be gone
+        return self.history[-1]
 
     def capture_now(self) -> Capture:
         """Capture the machine as it is now. The guest must not be dead."""
@@ -171,12 +172,17 @@ class LiveSession(Opener):
         self._outcome = run_to_stage(self.journey, stage, self._timeout, self._name_of)
         return self._outcome
 
-    def disassemble(self, address: int, count: int) -> Sequence[str]:
-        """Return instructions in the CPU's current mode; none for a dead guest.
+    def record_death(self, death: Halt) -> None:
+        """Record how the guest died while the debugger ran it. The first record is kept."""
+        if not self._is_dead:
+            self.journey.capture_at(stages.DIED)
+        if self.outcome.died is None:
+            self._outcome = death_outcome(self.journey, death, self._name_of)
 
-        Commands then answer from the last stage reached, where the CPU may have been in another mode.
-        """
-        return () if self._is_dead else [self._with_name(line) for line in self._disassembler(address, count)]
+    def disassemble(self, address: int, count: int) -> Sequence[str]:
+        """Return instructions in the CPU's current mode; none if QEMU is gone."""
+        is_gone = self._is_dead and self.history[-1].rip is None
+        return () if is_gone else [self._with_name(line) for line in self._disassembler(address, count)]
 
     def _with_name(self, instruction: str) -> str:
         """Append the symbol that a branch or call instruction goes to."""

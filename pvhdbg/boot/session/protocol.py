@@ -38,7 +38,7 @@ class Session(Protocol):
         ...
 
     def current(self) -> Capture:
-        """Capture the machine as it is now; for a recording or a dead guest, return the last stage's capture.
+        """Capture the machine as it is now; for a recording or a dead guest, return the last capture.
 
         :raise UserError: if there are no captures.
         """

@@ -19,16 +19,6 @@ if TYPE_CHECKING:
     from pvhdbg.target.base import Target
 
 
-def last_reached(history: Sequence[Capture]) -> Capture:
-    """Return the capture at the last stage reached, or at the guest's death if it reached no stage.
-
-    :raise UserError: if there are no captures.
-    """
-    if not history:
-        raise UserError("no captures: the guest reached no stage", "see `stages` for why")
-    return next((capture for capture in reversed(history) if capture.stage != stages.DIED), history[-1])
-
-
 def recording_of(capture: Capture) -> Recording:
     """Return a Target that answers from the memory, registers and symbols of a capture."""
     return Recording(capture.memory, capture.registers, capture.symbols)
@@ -75,7 +65,9 @@ class RecordedSession(Opener):
         return recording_of(capture)
 
     def current(self) -> Capture:
-        return last_reached(self.history)
+        if not self.history:
+            raise UserError("no captures: the guest reached no stage", "see `stages` for why")
+        return self.history[-1]
 
     def why_lacking(self, stage: Stage) -> str | None:
         if any(capture.stage == stage.name for capture in self.history):

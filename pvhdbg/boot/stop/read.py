@@ -29,11 +29,6 @@ MAX_TEXT = 1 << 22
 CHUNK = 256
 CODE_BEFORE, CODE = 32, 96
 
-_WHY_NOT = {
-    stages.DIED: "not read where the guest died",
-    stages.UNSEEN: "not captured: the stages at which this is valid have passed",
-}
-
 T = TypeVar("T")
 S = TypeVar("S", bound=Struct)
 
@@ -51,10 +46,10 @@ def read_capture(
     read EBX.
     """
     known = stages.stage(stage)
-    return _Reading(target, known._replace(valid=(*known.valid, *extra_keys)), image, start_info_paddr).capture()
+    return Reading(target, known._replace(valid=(*known.valid, *extra_keys)), image, start_info_paddr).capture()
 
 
-class _Reading:
+class Reading:
     """A stop that is being read. If something cannot be read, the reason goes into `missing` and reading continues."""
 
     def __init__(self, target: Target, stage: Stage, image: ImageFacts | None, start_info_paddr: int | None) -> None:
@@ -65,41 +60,39 @@ class _Reading:
         self.start_info_paddr = start_info_paddr
         self.text_read = 0
         self.registers: dict[str, int | None] = {
-            name: self._try(f"registers.{name}", self.target.register, name) for name in REGISTERS
+            name: self.attempt(f"registers.{name}", self.target.register, name) for name in REGISTERS
         }
         self.addresses = Addresses(self.target, self.registers, image)
 
     def capture(self) -> Capture:
-        start_info = self._valid(stages.START_INFO, self._start_info)
-        copy = self._valid(stages.PVH_START_INFO, self._pvh_start_info)
+        start_info = self.valid(stages.START_INFO, self._start_info)
+        copy = self.valid(stages.PVH_START_INFO, self._pvh_start_info)
         self.effective_start_info = copy or start_info
         # Read this before the modules: all strings share the limit MAX_TEXT, and there may be 4,096 modules.
-        cmdline = self._valid("cmdline", self._cmdline)
-        modules = self._valid("modules", self._modules)
+        cmdline = self.valid("cmdline", self.cmdline)
+        modules = self.valid("modules", self._modules)
         capture = Capture(
             stage=self.stage.name,
-            rip=self._try("rip", self.target.register, "rip"),
-            address_kind=self._try("address_kind", self.addresses.kind),
+            rip=self.attempt("rip", self.target.register, "rip"),
+            address_kind=self.attempt("address_kind", self.addresses.kind),
             cpu_mode=cpu_mode(self.registers),
             registers=self.registers,
             start_info=start_info,
             pvh_start_info=copy,
             cmdline=cmdline,
             modules=modules,
-            memory_map=self._valid("memory_map", lambda: self._memory_map(modules or ())),
-            boot_params=self._valid(stages.BOOT_PARAMS, lambda: self._at_symbol(BootParams, "pvh_bootparams")),
-            kernel_boot_params=self._valid(
-                stages.KERNEL_BOOT_PARAMS, lambda: self._at_symbol(BootParams, "boot_params")
-            ),
-            e820_table=self._valid(stages.E820_TABLE, self._e820_table),
+            memory_map=self.valid("memory_map", lambda: self._memory_map(modules or ())),
+            boot_params=self.valid(stages.BOOT_PARAMS, lambda: self.at_symbol(BootParams, "pvh_bootparams")),
+            kernel_boot_params=self.valid(stages.KERNEL_BOOT_PARAMS, lambda: self.at_symbol(BootParams, "boot_params")),
+            e820_table=self.valid(stages.E820_TABLE, self._e820_table),
             memory=(),
             symbols=self.target.symbols,
             missing=self.missing,
         )
-        self._read_for_checks()
+        self.read_for_checks()
         return capture._replace(memory=self.target.memory())
 
-    def _try(self, path: str, read: Callable[..., T], *arguments: object) -> T | None:
+    def attempt(self, path: str, read: Callable[..., T], *arguments: object) -> T | None:
         """Return what `read` returns, or None with the reason in `missing`."""
         try:
             return read(*arguments)
@@ -107,12 +100,12 @@ class _Reading:
             self.missing[path] = str(error)
             return None
 
-    def _valid(self, key: str, read: Callable[[], T]) -> T | None:
+    def valid(self, key: str, read: Callable[[], T]) -> T | None:
         """Return what `read` returns if `key` is valid at this stage, otherwise None with the reason in `missing`."""
         if key in self.stage.valid:
-            return self._try(key, read)
-        if self.stage.name in _WHY_NOT:
-            self.missing[key] = _WHY_NOT[self.stage.name]
+            return self.attempt(key, read)
+        if self.stage.name == stages.DIED:
+            self.missing[key] = stages.NOT_READ
         elif stages.is_before(self.stage.name, stages.first_valid(key)):
             self.missing[key] = f"not valid before stage {stages.first_valid(key)}"
         else:
@@ -140,26 +133,26 @@ class _Reading:
             return head
         return StartInfo(self.target.read_phys(paddr, StartInfo.SIZE), paddr)
 
-    def _required_start_info(self) -> StartInfo:
+    def required_start_info(self) -> StartInfo:
         if self.effective_start_info is None:
             raise TargetError("start_info is missing")
         return self.effective_start_info
 
-    def _cmdline(self) -> Text:
-        return self._string("cmdline", self._required_start_info().cmdline_paddr, "cmdline_paddr")
+    def cmdline(self) -> Text:
+        return self.string("cmdline", self.required_start_info().cmdline_paddr, "cmdline_paddr")
 
     def _modules(self) -> tuple[Module, ...]:
-        info = self._required_start_info()
+        info = self.required_start_info()
         count = self._bounded("modules", info.nr_modules, MAX_MODULES)
         entries = self._table("modules", ModlistEntry, info.modlist_paddr, count)
         return tuple(Module(entry, self._module_cmdline(index, entry)) for index, entry in enumerate(entries))
 
     def _module_cmdline(self, index: int, entry: ModlistEntry) -> Text | None:
         path = f"modules[{index}].cmdline"
-        return self._try(path, self._string, path, entry.cmdline_paddr, "its cmdline_paddr")
+        return self.attempt(path, self.string, path, entry.cmdline_paddr, "its cmdline_paddr")
 
     def _memory_map(self, modules: tuple[Module, ...]) -> MemoryMap:
-        info = self._required_start_info()
+        info = self.required_start_info()
         if info.version > 0 and info.memmap_entries:
             count = self._bounded("memory_map.entries", info.memmap_entries, MAX_ENTRIES)
             table = self._table("memory_map.entries", MemmapTableEntry, info.memmap_paddr, count)
@@ -173,7 +166,7 @@ class _Reading:
     def _read_e820_module(self, modules: tuple[Module, ...]) -> None:
         """Read an "e820 data" module even if there is a table: a kernel with the 2017 RFC protocol uses the module."""
         if has_e820_module(modules):
-            self._try("e820_module", self._e820_module, modules[1].entry.paddr)
+            self.attempt("e820_module", self._e820_module, modules[1].entry.paddr)
 
     def _no_map(self, info: StartInfo, modules: tuple[Module, ...]) -> str:
         no_table = "version 0 has no memory map" if info.version == 0 else "memmap_entries is 0"
@@ -192,7 +185,7 @@ class _Reading:
         count = self._bounded(path, claimed, MAX_ENTRIES)
         return E820(paddr, claimed, self._table(path, BootE820Entry, paddr + E820Table.SIZE, count))
 
-    def _at_symbol(self, of: type[S], name: str) -> S:
+    def at_symbol(self, of: type[S], name: str) -> S:
         paddr = self.addresses.symbol(name)
         return of(self.target.read_phys(paddr, of.SIZE), paddr)
 
@@ -211,7 +204,7 @@ class _Reading:
             self.missing[path] = str(error)
             return ()
 
-    def _string(self, path: str, paddr: int, pointer: str) -> Text:
+    def string(self, path: str, paddr: int, pointer: str) -> Text:
         if paddr == 0:
             raise TargetError(f"{pointer} is 0")
         raw = b""
@@ -235,13 +228,13 @@ class _Reading:
             self.missing[path] = str(error)
             return b""
 
-    def _read_for_checks(self) -> None:
+    def read_for_checks(self) -> None:
         """Read what only the checks need: the probed symbols, the code at RIP and the ACPI root pointer."""
         if self.stage.name == "prepare":
             probe(self.target, self.image)
-        rip = self._try("code", self.addresses.rip)
+        rip = self.attempt("code", self.addresses.rip)
         if rip is not None:
-            self._try("code", self.target.read_phys, max(rip - CODE_BEFORE, 0), CODE)
+            self.attempt("code", self.target.read_phys, max(rip - CODE_BEFORE, 0), CODE)
         info = self.effective_start_info
         if info is not None and info.rsdp_paddr:
-            self._try("rsdp", self.target.read_phys, info.rsdp_paddr, RSDP_SIZE)
+            self.attempt("rsdp", self.target.read_phys, info.rsdp_paddr, RSDP_SIZE)

@@ -19,6 +19,8 @@ RESET, UNSEEN = "reset", "unseen"
 
 MISSED = "passed, not captured"
 """What views show for a stage that the guest passed while it ran unobserved."""
+NOT_READ = "not read where the guest died"
+"""The reason in `missing` for all data, if the guest died after stages that were captured."""
 NO_LONGER_VALID = "no longer valid"
 """The beginning of the reason in `missing` for a key that was valid only at earlier stages."""
 
@@ -102,10 +104,12 @@ def filled_in_after(name: str) -> tuple[str, ...]:
     return tuple(key for key in keys if key in (BOOT_PARAMS, KERNEL_BOOT_PARAMS, E820_TABLE))
 
 
-def readable_after_missing(passed: int) -> tuple[str, ...]:
-    """Return the keys of the data that can still be read if the first `passed` stages were not captured.
+def readable_late(passed: int) -> tuple[str, ...]:
+    """Return the keys of the data that memory may still hold if the first `passed` stages were not captured.
 
-    They do not include start_info, because its address was only in EBX at the entry.
+    After stage prepare, start_info is not one of them: its address was only in EBX at the entry.
     """
-    valid = STAGES[min(passed, NAMES.index("kernel") + 1) - 1].valid if passed else ()
-    return tuple(key for key in valid if passed > 1 and key != START_INFO)
+    if passed == 1:
+        return STAGES[0].valid
+    keys = {key for stage in STAGES[1:passed] for key in stage.valid}
+    return tuple(key for key in CAPTURE_KEYS if key in keys and key != START_INFO)

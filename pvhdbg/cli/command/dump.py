@@ -57,7 +57,7 @@ def run(
         waiting.description = lambda: _next_stage(debuggee.journey)
     outcome = debuggee.session.run(last_stage or stages.NAMES[-1])
     document = debuggee.session.document()
-    return document, (*debuggee.remarks, *_missing_stages(debuggee.journey, last_stage), *_ending(outcome, document))
+    return document, (*debuggee.remarks, *_missing_stages(debuggee.journey, last_stage), *ending(outcome, document))
 
 
 def _next_stage(journey: Journey) -> str:
@@ -89,9 +89,9 @@ def ask(debuggee: Debuggee, lines: Sequence[str]) -> AddAnswers:
     news = tuple(f"pvhdbg: note: {item}" for item in debuggee.journey.take_news())
 
     def add_answers(result: Result) -> Result:
-        ending = () if final == before else tuple(_ending(final, document))
+        end = () if final == before else tuple(ending(final, document))
         status = result.status or status_of(final, None)
-        return Result(answered.text, status, (*result.remarks, *news, *ending), answered.error)
+        return Result(answered.text, status, (*result.remarks, *news, *end), answered.error)
 
     return add_answers
 
@@ -136,7 +136,7 @@ def _missing_stages(journey: Journey, last_stage: str | None) -> list[str]:
     ]
 
 
-def _ending(outcome: Outcome, document: Document) -> list[str]:
+def ending(outcome: Outcome, document: Document) -> list[str]:
     reached = f"last stage reached: {outcome.reached}" if outcome.reached else "no stage was reached"
     if outcome.died:
         from pvhdbg.checks.run import check_run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pvhdbg.boot.record.document import MachineFacts
@@ -9,14 +10,19 @@ from pvhdbg.errors import TargetError
 from pvhdbg.target import monitor
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pvhdbg.live.debuggee.machine import Machine
     from pvhdbg.live.qemu.options import QemuOptions
 
 
 def from_options(options: QemuOptions | None, machine: Machine) -> MachineFacts:
-    """Return what QEMU was started with; empty for a machine that pvhdbg did not start (`options` is None)."""
+    """Return what QEMU was started with.
+
+    For a machine that pvhdbg did not start (`options` is None), only the accelerator is known, if it is TCG.
+    """
     if options is None:
-        return MachineFacts()
+        return MachineFacts(accel=_ask(machine, "info kvm", monitor.parse_accelerator))
     return MachineFacts(
         machine=options.machine,
         accel=options.accel,
@@ -30,8 +36,10 @@ def from_options(options: QemuOptions | None, machine: Machine) -> MachineFacts:
 
 def read(options: QemuOptions | None, machine: Machine) -> MachineFacts:
     """Return the options, and QEMU's version as its monitor reports it. The version is None without a monitor."""
-    try:
-        version = monitor.parse_version(machine.target.monitor("info version"))
-    except TargetError:
-        version = None
-    return from_options(options, machine)._replace(qemu=version)
+    return from_options(options, machine)._replace(qemu=_ask(machine, "info version", monitor.parse_version))
+
+
+def _ask(machine: Machine, command: str, parse: Callable[[str], str | None]) -> str | None:
+    with suppress(TargetError):
+        return parse(machine.target.monitor(command))
+    return None

@@ -17,6 +17,7 @@ from pvhdbg.abi.text import printable
 from pvhdbg.boot.record.compare import is_within
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.address import code_paddr
+from pvhdbg.boot.stop.capture import MemoryMap
 from pvhdbg.boot.stop.read import CODE, CODE_BEFORE
 from pvhdbg.boot.stop.stop import Stop
 from pvhdbg.errors import TargetError, UserError
@@ -69,7 +70,9 @@ def start_info(stop: Stop) -> list[str]:
     """Return start_info, and the kernel's copy unless it is identical."""
     original, copy = stop.capture.start_info, stop.capture.pvh_start_info
     if original is None and copy is None:
-        return from_earlier_stop(stop, start_info, "start_info", "pvh_start_info")
+        lines = from_earlier_stop(stop, start_info, "start_info", "pvh_start_info")
+        is_late = stop.capture.stage == stages.UNSEEN
+        return [*lines, f"pvh_start_info: {missing_reason(stop.capture, 'pvh_start_info')}"] if is_late else lines
     lines = _structure(stop.capture, "start_info", original)
     if original and copy and original.raw == copy.raw:
         return [*lines, f"pvh_start_info at {text.address(copy.at)}: identical to start_info"]
@@ -226,9 +229,15 @@ def _captured(capture: Capture, start: int) -> bytes:
 
 def picture(stop: Stop) -> list[str]:
     """Return a picture of memory, drawn to scale."""
-    if stop.capture.memory_map is None:
-        return from_earlier_stop(stop, picture, "memory_map")
-    return picture_text.render(memory_picture.of_capture(stop.capture, stop.image), indent=0)
+    table = stop.capture.e820_table
+    if stop.capture.memory_map is not None:
+        return picture_text.render(memory_picture.of_capture(stop.capture, stop.image), indent=0)
+    lines = from_earlier_stop(stop, picture, "memory_map")
+    if table is None or len(lines) > 1:
+        return lines
+    kernels = MemoryMap("e820_table", table.paddr, table.nr_entries, table.entries)
+    drawn = memory_picture.of_capture(stop.capture._replace(memory_map=kernels), stop.image)
+    return [f"{lines[0]}; the types are those in e820_table:", *picture_text.render(drawn, indent=0)]
 
 
 def timeline(

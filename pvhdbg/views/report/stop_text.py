@@ -11,7 +11,7 @@ from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.address import code_paddr
 from pvhdbg.boot.stop.capture import MISSING_KERNEL, MISSING_STAGE
 from pvhdbg.views.report import boot_params_text, tables
-from pvhdbg.views.rows import cpu_rows, map_rows, memory_picture, picture_text, start_info_rows, text
+from pvhdbg.views.rows import boot_params_rows, cpu_rows, map_rows, memory_picture, picture_text, start_info_rows, text
 from pvhdbg.views.rows.missing import missing_line, missing_reason
 from pvhdbg.views.rows.row import NOTHING
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pvhdbg.abi.layout import Struct
     from pvhdbg.boot.stop.capture import Capture, Module
     from pvhdbg.boot.stop.stop import Stop
+
+_LATE = (stages.UNSEEN, stages.DIED)
 
 CODE_SHOWN = 16
 """How many bytes of code at RIP are shown if the guest died."""
@@ -48,10 +50,22 @@ def _stage(name: str) -> str:
 def _sections(stop: Stop) -> Iterator[str]:
     valid = stages.stage(stop.capture.stage).valid
     for key, section in _SECTIONS.items():
-        if key in valid:
+        if key in valid or (stop.capture.stage in _LATE and getattr(stop.capture, key) is not None):
             yield from section(stop)
+    if stop.capture.stage in _LATE:
+        yield from _no_longer_held(stop)
     if stop.capture.stage == stages.DIED:
         yield from _death(stop)
+
+
+def _no_longer_held(stop: Stop) -> list[str]:
+    """Return why memory does not hold the other structures, one line per reason, if no stage was captured."""
+    names_of: dict[str, list[str]] = {}
+    for key in _SECTIONS:
+        reason = stop.capture.missing.get(key, stages.NOT_READ)
+        if getattr(stop.capture, key) is None and reason != stages.NOT_READ:
+            names_of.setdefault(reason, []).append(boot_params_rows.symbol_path(key))
+    return [f"  {', '.join(names)}: missing, {printable(reason)}" for reason, names in names_of.items()]
 
 
 def _start_info(stop: Stop) -> Iterator[str]:
@@ -86,9 +100,11 @@ def _changed_paths(copy: Struct, original: Struct, path: str) -> set[str]:
 
 
 def _cmdline(stop: Stop) -> Iterator[str]:
-    """Yield the command line only if it is too long for the row of cmdline_paddr."""
+    """Yield the command line only if no row of cmdline_paddr shows it, or if it is too long for that row."""
     cmdline, before = stop.capture.cmdline, stop.before
-    if cmdline is None or len(printable(cmdline.raw)) <= text.SHORT or (before and before.cmdline == cmdline):
+    if cmdline is None or (before and before.cmdline == cmdline):
+        return
+    if stop.capture.effective_start_info is not None and len(printable(cmdline.raw)) <= text.SHORT:
         return
     rest = len(cmdline.raw) - COMMAND_LINE_SIZE
     yield f"  command line at {text.address(cmdline.paddr)}, {text.size(len(cmdline.raw))}"

@@ -137,7 +137,7 @@ def test_a_late_journey_at_the_return_counts_it_as_passed(boot: Boot) -> None:
     [
         ("init_pvh_bootparams", {"pvh_start_info"}),
         ("x86_64_start_kernel", {"pvh_start_info", "boot_params"}),
-        ("halt", {"kernel_boot_params"}),
+        ("halt", {"pvh_start_info", "boot_params", "kernel_boot_params"}),
     ],
 )
 def test_a_late_capture_has_only_the_structures_that_are_filled_in(boot: Boot, symbol: str, present: set[str]) -> None:

@@ -67,4 +67,4 @@ def test_a_dead_guest_has_no_next_stage() -> None:
     session.journey.history.append(RUN.stops[1]._replace(stage=stages.DIED))
 
     assert (GuestError, "the guest is dead", "start the guest again") == refused(session)
-    assert "prepare" == session.current().stage
+    assert stages.DIED == session.current().stage
