@@ -2,8 +2,9 @@
 
 system/    child processes, signals, folders, the watcher
 qemu/      QEMU: its options, its process, its monitor, the serial console
+stub/      QEMU's gdb stub, asked directly, without gdb
 gdb/       gdb: its process, the MI client, the prompt's console
 debuggee/  QEMU and gdb together: started or attached, and what an interactive session does with them
 
-debuggee imports gdb and qemu; both import system. Start with debuggee/debuggee.py.
+debuggee imports gdb, qemu and stub; all of them import system. Start with debuggee/debuggee.py.
 """

@@ -10,14 +10,8 @@ from pvhdbg.image.load import open_kernel
 from pvhdbg.live.debuggee.own_machine import OwnMachine
 from pvhdbg.live.gdb import console
 from pvhdbg.target.base import (
-    DIED,
     ELSEWHERE,
     HIT,
-    INTERRUPTED,
-    QEMU_EXIT,
-    QEMU_SIGNAL,
-    TIMEOUT,
-    TRIPLE_FAULT,
     Halt,
 )
 from pvhdbg.target.mi import MiError
@@ -36,43 +30,11 @@ def prepare(machine: OwnMachine) -> tuple[int, int]:
     return address, address - 0xFFFFFFFF80000000
 
 
-def test_a_debian_kernel_stops_at_its_entry_and_at_an_alias_of_xen_prepare_pvh(
-    boot: Boot, debian_vmlinux: Path
-) -> None:
-    machine = boot(debian_vmlinux)
-    kernel = open_kernel(str(debian_vmlinux), machine.folder)
-    machine.target.symbols = kernel.symbols
-    assert kernel.facts.entry is not None
-
-    assert Halt(HIT, kernel.facts.entry) == machine.runner.run_to([kernel.facts.entry], 30)
-    start_info = machine.target.register("rbx")
-    assert bytes.fromhex("78c56e33") == machine.target.read_phys(start_info, 4)
-    halt = machine.runner.run_to(prepare(machine), 30)
-    assert (HIT, True) == (halt.kind, halt.rip in prepare(machine))
-
-
 def test_no_breakpoint_is_left_after_a_run(teaching: OwnMachine) -> None:
     teaching.runner.run_to([ENTRY], 30)
     teaching.runner.run_to([NOWHERE], 0.2)
 
     assert ask(teaching, "info breakpoints").startswith("No breakpoints")
-
-
-def test_a_guest_that_does_not_reach_the_address_is_stopped_after_the_timeout(teaching: OwnMachine) -> None:
-    halt = teaching.runner.run_to([NOWHERE], 0.5)
-
-    assert TIMEOUT == halt.kind
-    assert halt.rip == teaching.target.register("rip")
-    assert b"halting" in teaching.qemu.serial.text() if teaching.qemu else False
-
-
-def test_an_interrupt_from_another_thread_ends_the_run(teaching: OwnMachine) -> None:
-    timer = threading.Timer(0.3, teaching.runner.interrupt)
-    timer.start()
-    halt = teaching.runner.run_to([NOWHERE], 30)
-    timer.join()
-
-    assert (INTERRUPTED, teaching.target.register("rip")) == (halt.kind, halt.rip)
 
 
 def test_ctrl_c_stops_the_guest_and_raises_keyboardinterrupt(teaching: OwnMachine) -> None:
@@ -111,16 +73,6 @@ def die(machine: OwnMachine, vmlinux: Path) -> Halt:
     return machine.runner.run_to([NOWHERE], 30)
 
 
-def test_a_triple_fault_is_a_death_and_the_guest_stays_dead(boot: Boot, vmlinux_61: Path) -> None:
-    machine = boot(vmlinux_61)
-    halt = die(machine, vmlinux_61)
-    assert halt.rip is not None
-
-    assert (DIED, TRIPLE_FAULT) == (halt.kind, halt.how)
-    assert bytes.fromhex("0f0b") == machine.target.read_phys(halt.rip - 0xFFFFFFFF80000000, 2)
-    assert halt == machine.runner.run_to([NOWHERE], 30)
-
-
 @pytest.mark.parametrize("resume", ["continue", "continue&", "python gdb.execute('continue')"])
 def test_a_dead_guest_that_was_resumed_gets_its_registers_back(boot: Boot, vmlinux_61: Path, resume: str) -> None:
     machine = boot(vmlinux_61)
@@ -130,36 +82,6 @@ def test_a_dead_guest_that_was_resumed_gets_its_registers_back(boot: Boot, vmlin
 
     assert halt.rip == machine.target.register("rip")
     assert halt == machine.runner.run_to([NOWHERE], 5)
-
-
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGFPE])
-def test_a_qemu_killed_while_the_guest_runs_is_a_death(teaching: OwnMachine, number: signal.Signals) -> None:
-    assert teaching.qemu is not None
-    timer = threading.Timer(0.3, os.kill, (teaching.qemu.pid, number))
-    timer.start()
-    halt = teaching.runner.run_to([NOWHERE], 30)
-    timer.join()
-
-    assert Halt(DIED, None, QEMU_SIGNAL, f"QEMU was killed by {number.name}") == halt
-
-
-def test_a_qemu_killed_while_the_guest_is_stopped_is_a_death(teaching: OwnMachine) -> None:
-    assert teaching.qemu is not None
-    os.kill(teaching.qemu.pid, signal.SIGKILL)
-    assert teaching.qemu.death(5) is not None
-
-    with pytest.raises(NotConnected, match=r"^the machine is gone$"):
-        teaching.target.read_phys(0, 16)
-    assert Halt(DIED, None, QEMU_SIGNAL, "QEMU was killed by SIGKILL") == teaching.runner.run_to([ENTRY], 30)
-
-
-def test_a_qemu_that_exits_after_sigterm_is_a_death(teaching: OwnMachine) -> None:
-    assert teaching.qemu is not None
-    os.kill(teaching.qemu.pid, signal.SIGTERM)
-    halt = teaching.runner.run_to([NOWHERE], 30)
-
-    assert (DIED, QEMU_EXIT) == (halt.kind, halt.how)
-    assert halt.message.startswith("QEMU exited with status 0: terminating on signal 15")
 
 
 def test_a_killed_gdb_is_a_one_line_error(teaching: OwnMachine) -> None:

@@ -1,9 +1,7 @@
-from pathlib import Path
-
 import pytest
 
 from pvhdbg import guest
-from pvhdbg.errors import MemoryUnreadable, RegisterUnavailable, SymbolMissing
+from pvhdbg.errors import MemoryUnreadable, RegisterUnavailable
 from pvhdbg.image.load import open_kernel
 from pvhdbg.live.debuggee.own_machine import OwnMachine
 from pvhdbg.live.gdb import console
@@ -23,22 +21,6 @@ ENTRY = 0x1000000
 def at_entry(teaching: OwnMachine) -> OwnMachine:
     teaching.runner.run_to([ENTRY], 30)
     return teaching
-
-
-def test_memory_holds_the_segment_of_the_kernel_file(at_entry: OwnMachine) -> None:
-    assert at_entry.qemu is not None
-    kernel = open_kernel(at_entry.qemu.options.kernel, at_entry.folder)
-    first = kernel.facts.segments[0]
-    data = Path(kernel.facts.elf).read_bytes()[first.offset :][: first.filesz]
-
-    assert data == at_entry.target.read_phys(first.paddr, len(data))
-
-
-def test_written_memory_is_read_back_across_chunks(at_entry: OwnMachine) -> None:
-    data = bytes(range(256)) * 0x210 + b"odd"
-    at_entry.target.write_phys(0x8000003, data)
-
-    assert data == at_entry.target.read_phys(0x8000003, len(data))
 
 
 def test_the_monitor_reads_the_same_memory_as_phymemmode(at_entry: OwnMachine) -> None:
@@ -61,24 +43,6 @@ def test_the_stub_is_back_in_virtual_mode_after_every_read(at_entry: OwnMachine)
         at_entry.target.read_phys((1 << 64) - 8, 16)
 
     assert 'received: "0"' in at_entry.gdb.ask(console_command("maint packet qqemu.PhyMemMode")).text
-
-
-@pytest.mark.parametrize(("paddr", "size"), [(-1, 1), ((1 << 64) - 1, 2), (1 << 64, 1)])
-def test_an_invalid_address_is_unreadable(at_entry: OwnMachine, paddr: int, size: int) -> None:
-    with pytest.raises(MemoryUnreadable):
-        at_entry.target.read_phys(paddr, size)
-
-
-def test_reading_no_bytes_returns_no_bytes(at_entry: OwnMachine) -> None:
-    assert b"" == at_entry.target.read_phys(0x1000, 0)
-
-
-def test_the_registers_at_the_entry_are_as_the_abi_requires(at_entry: OwnMachine) -> None:
-    names = ("rip", "cr0", "cr4", "efer", "cs.base", "cs.limit", "ds.base", "tr.base", "tr.limit", "a20")
-    wanted = [ENTRY, 0x11, 0, 0, 0, 0xFFFFFFFF, 0, 0, 0xFFFF, 1]
-
-    assert wanted == [at_entry.target.register(name) for name in names]
-    assert 0 == at_entry.target.register("eflags") & ~(FIXED | STATUS)
 
 
 def test_a_register_is_read_again_after_it_was_set_at_the_prompt(at_entry: OwnMachine) -> None:
@@ -117,26 +81,3 @@ def test_the_frame_that_the_user_selected_stays_selected(at_prepare: tuple[OwnMa
     machine.target.register("rip")
 
     assert console.run(machine.gdb, "frame", lambda: None).startswith("#1 ")
-
-
-def test_an_unknown_register_is_an_error(at_entry: OwnMachine) -> None:
-    with pytest.raises(RegisterUnavailable, match=r"^this machine has no such register$"):
-        at_entry.target.register("xyzzy")
-
-
-def test_a_symbol_comes_from_the_kernel_file(at_entry: OwnMachine) -> None:
-    assert 0xFFFFFFFF80000000 < at_entry.target.symbol("xen_prepare_pvh")
-    with pytest.raises(SymbolMissing):
-        at_entry.target.symbol("no_such_thing")
-
-
-def test_a_32_bit_machine_has_the_64_bit_names_and_4_gib(boot: Boot, grub_image: Path) -> None:
-    machine = boot(grub_image, binary="qemu-system-i386")
-    machine.runner.run_to([0x100000], 30)
-
-    assert 0x100000 == machine.target.register("rip")
-    assert bytes.fromhex("78c56e33") == machine.target.read_phys(machine.target.register("rbx"), 4)
-    with pytest.raises(RegisterUnavailable):
-        machine.target.register("r8")
-    with pytest.raises(MemoryUnreadable, match="4 GiB"):
-        machine.target.read_phys(1 << 32, 1)

@@ -1,7 +1,9 @@
-"""A machine with gdb attached, and what an interactive session does with it.
+"""A machine that pvhdbg can reach, and what an interactive session does with it.
 
-machine           a gdb with its private folder and watcher
-own_machine       the machine that pvhdbg starts: QEMU and gdb
+machine           what every machine has: a private folder and a watcher
+stub_machine      the machine that pvhdbg starts for a command without a screen: QEMU, without gdb
+gdb_machine       a machine that is reached through gdb
+own_machine       the machine that pvhdbg starts for a session: QEMU and gdb
 attached_machine  a machine that is already running, reached through its gdb stub
 debuggee          run, step, set breakpoints, restart; has the LiveSession that answers commands
 code              the code at RIP: source or instructions

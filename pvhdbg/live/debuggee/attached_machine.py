@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import printable
 from pvhdbg.errors import PvhdbgError, TargetError, UserError
-from pvhdbg.live.debuggee.machine import Machine
+from pvhdbg.live.debuggee.gdb_machine import GdbMachine
 from pvhdbg.target import monitor
 from pvhdbg.target.mi import MiError, console_command
 
@@ -47,7 +47,7 @@ def _check_path(where: str) -> None:
         raise UserError(f"{where}: not a socket", f"{_ADDRESS} first, and KERNEL second")
 
 
-class AttachedMachine(Machine):
+class AttachedMachine(GdbMachine):
     """A gdb connected to the stub at HOST:PORT or the path of a UNIX socket. Connecting stops the guest.
 
     :raise UserError: if there is no gdb stub.

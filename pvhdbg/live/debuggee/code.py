@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.image.symbols import Symbols
-    from pvhdbg.live.debuggee.machine import Machine
+    from pvhdbg.live.debuggee.gdb_machine import GdbMachine
     from pvhdbg.live.gdb.breakpoints import Breakpoints, Line
 
 INSTRUCTIONS = 48
@@ -58,7 +58,7 @@ class Code(NamedTuple):
 class CodeReader(NamedTuple):
     """A machine, and what is known about its kernel. `has_gdb_symbols`: whether gdb has loaded the kernel's symbols."""
 
-    machine: Machine
+    machine: GdbMachine
     image: ImageFacts | None = None
     symbols: Symbols | None = None
     has_gdb_symbols: bool = False

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pvhdbg.image.load import Kernel
     from pvhdbg.image.symbols import Symbols
     from pvhdbg.live.debuggee.code import Code, CodeReader
-    from pvhdbg.live.debuggee.machine import Machine
+    from pvhdbg.live.debuggee.gdb_machine import GdbMachine
     from pvhdbg.live.debuggee.own_machine import OwnMachine
     from pvhdbg.live.gdb.breakpoints import Line
     from pvhdbg.live.qemu.options import QemuOptions
@@ -78,7 +78,7 @@ class Debuggee:
 
     def __init__(
         self,
-        machine: Machine,
+        machine: GdbMachine,
         kernel: Kernel | None,
         options: QemuOptions | None,
         timeout: float,
@@ -281,16 +281,15 @@ class Debuggee:
 
         :raise GuestError: if the guest is dead.
         """
-        if (death := self.machine.runner.death()) is not None:
-            self.session.record_death(death)
+        if self.machine.runner.death() is not None:
+            self._capture_death()
             self.session.refuse_if_dead("press F4 or type `run` to restart it" if self.is_own_machine else RESTART)
 
     def position(self, halt: Halt | None = None) -> Position:
         """Capture the machine as it is. `halt` is what stopped it, if the caller knows."""
         death = self.machine.runner.death()
         if death is not None:
-            self.session.record_death(death)
-            self._drop_symbols()
+            self._capture_death()
             symbol = None if death.rip is None else self.name_of(death.rip)
             return Position(None, death, symbol, self.journey.history[-1])
         rip = self.machine.target.register("rip")
@@ -301,6 +300,11 @@ class Debuggee:
             halt = Halt(HIT, rip) if stage else Halt(ELSEWHERE, rip, message=_reason(self.machine.gdb.last_stop))
         function = stage.symbol if stage is not None and not stage.returns else None
         return Position(stage.name if stage else None, self._with_cpu(halt), function or self.name_of(rip), capture)
+
+    def _capture_death(self) -> None:
+        history = self.journey.history
+        if not history or history[-1].stage != stages.DIED:
+            self.journey.capture_at(stages.DIED)
 
     def _with_cpu(self, halt: Halt) -> Halt:
         """Add a remark if a CPU other than the boot CPU stopped, because RIP is the boot CPU's."""

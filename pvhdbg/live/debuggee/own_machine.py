@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from pvhdbg.errors import MachineError, NotConnected, PvhdbgError, TargetError
-from pvhdbg.live.debuggee.machine import Machine
+from pvhdbg.errors import NotConnected, PvhdbgError, TargetError
+from pvhdbg.live.debuggee.gdb_machine import GdbMachine
 
 if TYPE_CHECKING:
     from pvhdbg.live.gdb.mi_client import Pending
@@ -21,7 +21,7 @@ _INTERRUPT_TIMEOUT = 0.5
 _LONG_TIMEOUT = "-gdb-set remotetimeout 60"
 
 
-class OwnMachine(Machine):
+class OwnMachine(GdbMachine):
     """A gdb and, after `boot`, a QEMU whose guest is at the reset vector.
 
     gdb takes longest to start, so the constructor starts it. `boot` starts QEMU in parallel and does not wait.
@@ -94,6 +94,4 @@ class OwnMachine(Machine):
 
         if isinstance(error, NotConnected) and self.gdb.exited:
             return start_failure.gdb_failure(self.gdb.process.options.binary, str(error))
-        if self.qemu is not None and self.qemu.death(_EXIT_TIMEOUT) is not None:
-            return start_failure.qemu_failure(self.qemu.options, self.qemu.returncode or 0, self.qemu.last_error())
-        return MachineError(f"gdb can't connect to QEMU: {error}")
+        return start_failure.connection_failure(self.qemu, "gdb", error)

@@ -6,13 +6,14 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.abi.text import printable
-from pvhdbg.errors import GuestError, MachineError, PvhdbgError, UserError
+from pvhdbg.errors import GuestError, MachineError, PvhdbgError, TargetError, UserError
 from pvhdbg.live.gdb.process import DAMAGED_CACHE
 from pvhdbg.live.system import exit_report, programs
 from pvhdbg.live.system.programs import GDB, QEMU
 
 if TYPE_CHECKING:
     from pvhdbg.live.qemu.options import QemuOptions
+    from pvhdbg.live.qemu.process import Qemu
     from pvhdbg.live.system.programs import Program
 
 
@@ -48,6 +49,16 @@ _CAUSES = (
         re.compile(r"machine type|machine\.|-machine |CPU model|-cpu\.|-m |RAM size|invalid accelerator"), UserError
     ),
 )
+
+
+_EXIT_TIMEOUT = 3.0
+
+
+def connection_failure(qemu: Qemu | None, client: str, error: TargetError) -> PvhdbgError:
+    """Return the error if `client`, which is gdb or pvhdbg, could not connect to QEMU: probably QEMU has ended."""
+    if qemu is not None and qemu.death(_EXIT_TIMEOUT) is not None:
+        return qemu_failure(qemu.options, qemu.returncode or 0, qemu.last_error())
+    return MachineError(f"{client} can't connect to QEMU: {error}")
 
 
 def qemu_failure(options: QemuOptions, returncode: int, message: str) -> PvhdbgError:

@@ -5,7 +5,6 @@ environment  gdb's environment, and the cache of its compiled Python files
 mi           parsing GDB/MI records; the only user of pygdbmi
 mi_syntax    checking a record before it is parsed
 results      the values in a parsed record, with their types checked
-patience     how long gdb may keep pvhdbg waiting
 mi_client    sending commands and matching their answers by token
 console      running lines that the user typed at the prompt
 breakpoints  listing, setting and deleting breakpoints

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from pvhdbg.abi.text import printable
 from pvhdbg.errors import NotConnected
 from pvhdbg.live.gdb import mi
-from pvhdbg.live.gdb.patience import Patience
 from pvhdbg.live.system.os_errors import start_thread
+from pvhdbg.live.system.patience import Patience
 from pvhdbg.target.mi import MiError, Stop
 
 if TYPE_CHECKING:

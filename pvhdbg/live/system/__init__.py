@@ -5,5 +5,6 @@ folder       the private folder for sockets
 watcher      kills QEMU and gdb no matter how pvhdbg ends
 signals      SIGTERM and SIGHUP as an ordinary exit
 os_errors    errors of the operating system as MachineErrors
+patience     how long gdb or a gdb stub may keep pvhdbg waiting
 exit_report  how a child process ended, in words
 """

@@ -9,7 +9,7 @@ import pytest
 
 from pvhdbg import cli, guest
 from pvhdbg.live.debuggee import attached_machine
-from pvhdbg.live.gdb import patience
+from pvhdbg.live.system import patience
 from tests.live import hostile_stub
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ import pytest
 
 from pvhdbg.errors import MemoryUnreadable, NotConnected
 from pvhdbg.live.debuggee import gdb_expression
-from pvhdbg.live.gdb import breakpoints, console, patience
+from pvhdbg.live.gdb import breakpoints, console
 from pvhdbg.live.gdb.mi_client import MOST_TEXT
+from pvhdbg.live.system import patience
 from pvhdbg.target import mi_memory
 from pvhdbg.target.gdb_mi import MiTarget
 from pvhdbg.target.mi import MiError

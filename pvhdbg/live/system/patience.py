@@ -1,4 +1,4 @@
-"""How long gdb may keep pvhdbg waiting, over all questions of a command."""
+"""How long gdb, or a gdb stub, may keep pvhdbg waiting, over all questions of a command."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ the patience with a gdb that answers each at once.
 
 
 class Patience:
-    """The seconds that are left. Waiting uses them up, and they come back while pvhdbg does not wait for gdb: while the
+    """The seconds that are left. Waiting uses them up, and they come back while pvhdbg does not wait for it: while the
     guest runs, or the user thinks.
     """
 

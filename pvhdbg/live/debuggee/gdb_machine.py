@@ -1,0 +1,72 @@
+"""A machine that is reached through gdb."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pvhdbg.live.debuggee.machine import Child, Machine
+from pvhdbg.live.gdb.process import GdbOptions, GdbProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import TracebackType
+
+    from pvhdbg.live.gdb.mi_client import MiClient
+    from pvhdbg.target.gdb_mi import MiTarget
+    from pvhdbg.target.mi_runner import MiRunner
+
+_SETTINGS = ("mi-async on", "confirm off", "pagination off", "height 0", "width 0")
+
+
+class GdbMachine(Machine):
+    """A running gdb, and the machine that it is connected to."""
+
+    target: MiTarget
+    runner: MiRunner
+
+    def __init__(self, gdb: GdbOptions | None = None) -> None:
+        self._options = gdb or GdbOptions()
+        self._gdb: MiClient | None = None
+        self._process: GdbProcess | None = None
+        super().__init__()
+
+    def _start(self) -> None:
+        self._process = GdbProcess(self._options, self.folder, self.watcher.group)
+
+    @property
+    def gdb(self) -> MiClient:
+        """The MI client, created on first use: gdb starts before anything else is imported."""
+        if self._gdb is None:
+            from pvhdbg.live.gdb.mi_client import MiClient
+
+            assert self._process is not None  # noqa: S101  set in the constructor
+            self._gdb = MiClient(self._process)
+            for setting in _SETTINGS:
+                self._gdb.send(f"-gdb-set {setting}")
+        return self._gdb
+
+    def _children(self) -> Sequence[Child]:
+        return (*super()._children(), *([_Gdb(self._process, self._gdb)] if self._process else []))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        super().__exit__(kind, error, trace)
+        if kind is None and self._process is not None:
+            self._process.check_log()
+
+
+class _Gdb:
+    """gdb's process, and the client that reads its output; None before its first use."""
+
+    def __init__(self, process: GdbProcess, client: MiClient | None) -> None:
+        self._process = process
+        self._client = client
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def close(self) -> None:
+        if self._client is not None:
+            self._client.close()
+        self._process.close()

@@ -1,0 +1,80 @@
+"""The machine that pvhdbg starts and reaches through QEMU's stub, without gdb."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING
+
+from pvhdbg.errors import TargetError
+from pvhdbg.live.debuggee.machine import Machine
+
+if TYPE_CHECKING:
+    from pvhdbg.live.qemu.options import QemuOptions
+    from pvhdbg.live.stub.connection import Connection
+    from pvhdbg.target.base import Symbols
+    from pvhdbg.target.rsp_runner import RspRunner
+    from pvhdbg.target.rsp_target import RspTarget
+
+
+class StubMachine(Machine):
+    """A QEMU whose guest is at the reset vector, after `boot`.
+
+    `boot` does not wait. `wait_ready` waits until QEMU has loaded the kernel; call it before using `target` or
+    `runner`.
+    """
+
+    target: RspTarget
+    runner: RspRunner
+
+    def __init__(self) -> None:
+        self._connection: Connection | None = None
+        super().__init__()
+
+    def boot(self, options: QemuOptions, symbols: Symbols | None = None) -> None:
+        """Start QEMU, and connect to it. End the previous QEMU.
+
+        :raise UserError: for a QEMU argument that would let QEMU outlive pvhdbg.
+        :raise MachineError: if QEMU is not installed.
+        """
+        from pvhdbg.live.qemu.process import Qemu
+
+        if self.qemu is not None:
+            self._disconnect()
+            self.qemu.close()
+        self.qemu = Qemu(options, self.folder, self.watcher.group)
+        # These imports run while QEMU starts.
+        from pvhdbg.live.stub.connection import Connection
+        from pvhdbg.target.rsp_runner import RspRunner
+        from pvhdbg.target.rsp_target import RspTarget
+
+        stream = socket.socket(socket.AF_UNIX)
+        self._connection = Connection(stream)
+        stream.connect(str(self.qemu.gdb_path))
+        self._connection.start()
+        self.target = RspTarget(self._connection, symbols)
+        self.runner = RspRunner(self._connection, self.target, self.qemu)
+
+    def wait_ready(self) -> None:
+        """Wait until QEMU answers.
+
+        :raise GuestError: if QEMU rejects the kernel.
+        :raise UserError: if QEMU rejects an argument.
+        :raise MachineError: if QEMU can't start on this computer.
+        """
+        if self._connection is None:
+            return
+        try:
+            self._connection.wait_ready()
+        except TargetError as error:
+            from pvhdbg.live.debuggee import start_failure
+
+            raise start_failure.connection_failure(self.qemu, "pvhdbg", error) from error
+
+    def close(self) -> None:
+        super().close()
+        self._disconnect()
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None

@@ -1,0 +1,224 @@
+"""The client of the GDB remote serial protocol. One thread uses it, except for `interrupt`.
+
+The stub is not trusted: each answer has a limited size, and waiting for all answers together a limited time.
+"""
+
+from __future__ import annotations
+
+import select
+import time
+from collections import deque
+from contextlib import suppress
+from itertools import islice
+from typing import TYPE_CHECKING, NoReturn
+
+from pvhdbg.abi.text import printable
+from pvhdbg.errors import NotConnected
+from pvhdbg.live.stub.packets import Unframer, frame
+from pvhdbg.live.system.patience import Patience
+from pvhdbg.target.rsp import StopReply, StubError
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Sequence
+
+TIMEOUT = 20.0
+"""How long to wait for an answer, in seconds."""
+
+CONNECT_TIMEOUT = 60.0
+"""QEMU answers only after it has loaded the kernel."""
+
+_MOST_AT_ONCE = 32
+"""QEMU reads no more packets while its answers fill the socket, so a client that only sends would wait for ever."""
+
+_MOST_MONITOR_TEXT = 4 << 20
+_EXITED = ("W", "X")
+_GONE = "the machine is gone"
+_MONITOR = "qRcmd,"
+_NO_ACK = "QStartNoAckMode"
+_ONLY_PHYSICAL = "Qqemu.PhyMemMode:1"
+
+
+class Connection:
+    """A connection to QEMU's stub that has just been made. `start` sends the first packets.
+
+    The stub reads and writes guest-physical memory through it. `generation` changes when the machine may have changed.
+    """
+
+    def __init__(self, stream: socket.socket) -> None:
+        self.generation = 0
+        self.running = False
+        self.last_stop: StopReply | None = None
+        stream.settimeout(TIMEOUT)  # for sending: a stopped QEMU does not read
+        self._stream = stream
+        self._unframer = Unframer()
+        self._packets: deque[str] = deque()
+        self._unanswered: deque[str] = deque()
+        self._patience = Patience()
+        self._failed = ""
+
+    def start(self) -> None:
+        """Send the first packets without waiting: QEMU may still be loading the kernel."""
+        self._send(frame(_NO_ACK) + b"+")
+
+    def wait_ready(self, timeout: float = CONNECT_TIMEOUT) -> None:
+        """Wait until QEMU answers.
+
+        :raise StubError: if it does not answer in time, or cannot read physical memory.
+        :raise NotConnected: if QEMU is gone.
+        """
+        # QEMU 7.2 does not know this packet, but does not insist on acknowledgments either.
+        if self._receive(time.monotonic() + timeout, _NO_ACK) not in ("OK", ""):
+            raise StubError("the gdb stub does not speak the GDB remote serial protocol")
+        if self.ask_all([_ONLY_PHYSICAL]) != ["OK"]:
+            raise StubError("the gdb stub cannot read physical memory")
+
+    def ask_all(self, packets: Sequence[str]) -> list[str]:
+        """See Rsp."""
+        self._drop_late_answers()
+        answers: list[str] = []
+        remaining = iter(packets)
+        while batch := list(islice(remaining, _MOST_AT_ONCE)):
+            self._unanswered += batch
+            self._send(b"".join(map(frame, batch)))
+            answers += ["".join(self._answer()) for _ in batch]
+        return answers
+
+    def monitor(self, command: str) -> str:
+        """See Rsp."""
+        self._drop_late_answers()
+        packet = f"{_MONITOR}{command.encode().hex()}"
+        self._unanswered.append(packet)
+        self._send(frame(packet))
+        *parts, end = self._answer()
+        if end != "OK":
+            raise StubError("the gdb stub offers no QEMU monitor")
+        try:
+            return bytes.fromhex("".join(part[1:] for part in parts)).decode("utf-8", "replace").replace("\r", "")
+        except ValueError as error:
+            raise StubError("the gdb stub sent text of the monitor that is not hexadecimal") from error
+
+    def _drop_late_answers(self) -> None:
+        """Read the answers that an interrupted call has not waited for."""
+        while self._unanswered:
+            self._answer()
+
+    def _answer(self) -> list[str]:
+        """Return the packets that answer the oldest packet without an answer: for the monitor, several."""
+        packet = self._unanswered[0]
+        parts: list[str] = []
+        room = _MOST_MONITOR_TEXT
+        while True:
+            parts.append(self._receive_patiently(packet))
+            room -= len(parts[-1])
+            if room < 0:
+                self._fail("QEMU's monitor does not stop printing")
+            if not packet.startswith(_MONITOR) or parts[-1] == "OK" or not parts[-1].startswith("O"):
+                self._unanswered.popleft()
+                return parts
+
+    def resume(self, packet: str) -> None:
+        """See Rsp."""
+        self._drop_late_answers()
+        self._send(frame(packet))
+        self.generation += 1
+        self.running = True
+
+    def wait_stop(self, timeout: float) -> bool:
+        """See Rsp."""
+        deadline = time.monotonic() + timeout
+        while self.running:
+            packet = self._next(deadline)
+            if packet is None:
+                return False
+            self._take_stop(packet)
+            if time.monotonic() > deadline:  # output of the guest may never end
+                return not self.running
+        return True
+
+    def interrupt(self) -> None:
+        """See Rsp."""
+        with suppress(OSError):
+            self._stream.sendall(b"\x03")
+
+    def close(self) -> None:
+        """Close the connection. The machine stays stopped, and gdb can connect to the same stub afterwards."""
+        self._stream.close()
+
+    def _take_stop(self, packet: str) -> None:
+        """Take a stop reply. Console output of the guest, which the stub may send while it runs, is ignored."""
+        kind = packet[:1]
+        if kind in ("S", "T"):
+            self.last_stop = StopReply(_number(packet[1:3]))
+        elif kind in _EXITED:
+            self.last_stop = StopReply(None)
+        elif kind == "O":
+            return
+        else:
+            self._fail(f"the gdb stub answered {printable(packet[:40])!r} instead of reporting a stop")
+        self.running = False
+        self.generation += 1
+
+    def _receive_patiently(self, packet: str) -> str:
+        left = self._patience.left()
+        try:
+            return self._receive(time.monotonic() + min(TIMEOUT, left), packet)
+        finally:
+            self._patience.spend()
+
+    def _receive(self, deadline: float, packet: str) -> str:
+        answer = self._next(deadline)
+        if answer is None:
+            self._fail(f"the gdb stub does not answer: {printable(packet[:40])}")
+        if answer[:1] in _EXITED:  # no answer to a question begins like this
+            self._take_stop(answer)
+            self._fail(_GONE)
+        return answer
+
+    def _next(self, deadline: float) -> str | None:
+        """Return the next packet; None if none comes before the deadline."""
+        while not self._packets:
+            self._check()
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([self._stream], [], [], left)[0]:
+                return None
+            self._packets += self._unframed(self._read())
+        return self._packets.popleft()
+
+    def _unframed(self, data: bytes) -> list[str]:
+        try:
+            return self._unframer.feed(data)
+        except StubError as error:
+            self._fail(str(error))
+
+    def _read(self) -> bytes:
+        try:
+            data = self._stream.recv(1 << 16)
+        except OSError as error:
+            raise NotConnected(_GONE) from error
+        if not data:
+            raise NotConnected(_GONE)
+        return data
+
+    def _send(self, data: bytes) -> None:
+        self._check()
+        try:
+            self._stream.sendall(data)
+        except OSError as error:
+            raise NotConnected(_GONE) from error
+
+    def _check(self) -> None:
+        if self._failed:
+            raise NotConnected(self._failed)
+
+    def _fail(self, reason: str) -> NoReturn:
+        """Give the connection up: an answer that comes too late would be taken for that of another question."""
+        self._failed = reason
+        raise NotConnected(reason)
+
+
+def _number(text: str) -> int:
+    try:
+        return int(text, 16)
+    except ValueError:
+        return 0

@@ -1,0 +1,131 @@
+"""The Target for a client of the GDB remote serial protocol."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
+
+from pvhdbg.errors import MemoryUnreadable, TargetError
+from pvhdbg.target import stub_registers
+from pvhdbg.target.block_cache import BlockCache
+from pvhdbg.target.mi_memory import PHY_MEM_MODE
+from pvhdbg.target.rsp import StubError, is_error
+from pvhdbg.target.stub_target import StubTarget
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
+
+    from pvhdbg.target.base import Symbols
+    from pvhdbg.target.rsp import Rsp
+    from pvhdbg.target.stub_registers import Place
+
+_CHUNK = 0x7F0
+"""How many bytes to read or write in one packet. QEMU's packets have up to 4,096 characters."""
+
+_MOST_FILES, _PIECE, _LARGEST_FILE = 16, 0x7F0, 1 << 18
+_BOOT_CPU = "Hg1"
+
+
+class RspTarget(StubTarget):
+    """A WritableTarget that asks QEMU's stub directly. The stub reads and writes guest-physical memory.
+
+    Registers are those of the boot CPU.
+    """
+
+    physical_memory = PHY_MEM_MODE
+
+    def __init__(self, rsp: Rsp, symbols: Symbols | None = None) -> None:
+        super().__init__(symbols, has_monitor=True)
+        self._rsp = rsp
+        self._memory = BlockCache(self._fetch)
+        self._places: dict[str, Place] | None = None
+
+    def read_phys(self, paddr: int, size: int) -> bytes:
+        if size <= 0:
+            return b""
+        self._check_range(paddr, size)
+        self._refresh()
+        return self._memory.read(paddr, size)
+
+    def write_phys(self, paddr: int, data: bytes) -> None:
+        self._check_range(paddr, len(data))
+        self._memory.clear()
+        chunks = _split(paddr, len(data))
+        packets = [f"M{start:x},{size:x}:{data[start - paddr :][:size].hex()}" for start, size in chunks]
+        if any(answer != "OK" for answer in self._rsp.ask_all(packets)):
+            raise MemoryUnreadable(paddr, len(data), "not writable")
+
+    def physical_reads(self) -> AbstractContextManager[None]:
+        """Return a context manager that does nothing: every read is physical, and cheap."""
+        return nullcontext()
+
+    def monitor(self, command: str) -> str:
+        return self._rsp.monitor(command)
+
+    @property
+    def is_32bit(self) -> bool:
+        return "rax" not in self._known_places()
+
+    def _generation_now(self) -> int:
+        return self._rsp.generation
+
+    def _refresh(self) -> None:
+        if self._generation != self._generation_now():
+            self._memory.clear()
+        super()._refresh()
+
+    def _fetch(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+        chunks = [_split(paddr, size) for paddr, size in ranges]
+        answers = iter(self._rsp.ask_all([f"m{start:x},{size:x}" for chunk in chunks for start, size in chunk]))
+        return [
+            _joined(paddr, size, [next(answers) for _ in chunk])
+            for (paddr, size), chunk in zip(ranges, chunks, strict=True)
+        ]
+
+    def _read_registers(self) -> dict[str, int]:
+        known = self._known_places()
+        _, answer = self._rsp.ask_all([_BOOT_CPU, "g"])
+        if is_error(answer):
+            raise StubError("the gdb stub does not show the registers")
+        return stub_registers.values(answer, known)
+
+    def _known_places(self) -> dict[str, Place]:
+        if self._places is None:
+            self._places = stub_registers.places(stub_registers.numbered(self._descriptions()))
+        return self._places
+
+    def _descriptions(self) -> list[stub_registers.Description]:
+        """Read the description of the registers: target.xml and the files that it includes, in their order."""
+        names = ["target.xml"]
+        found: list[stub_registers.Description] = []
+        while names and len(found) < _MOST_FILES:
+            found.append(stub_registers.parse(self._file(names.pop(0))))
+            names = [*found[-1].includes, *names]
+        return found
+
+    def _file(self, name: str) -> str:
+        text = ""
+        while len(text) < _LARGEST_FILE:
+            (answer,) = self._rsp.ask_all([f"qXfer:features:read:{name}:{len(text):x},{_PIECE:x}"])
+            text += answer[1:]
+            if answer[:1] == "l":
+                return text
+            if answer[:1] != "m" or len(answer) == 1:
+                break
+        raise StubError("the gdb stub does not describe its registers")
+
+
+def _joined(paddr: int, size: int, answers: Sequence[str]) -> bytes:
+    if not any(map(is_error, answers)):
+        try:
+            data = bytes.fromhex("".join(answers))
+        except ValueError as error:
+            raise TargetError("the gdb stub sent memory that is not hexadecimal") from error
+        if len(data) == size:
+            return data
+    raise MemoryUnreadable(paddr, size)
+
+
+def _split(start: int, size: int) -> list[tuple[int, int]]:
+    return [(start + offset, min(_CHUNK, size - offset)) for offset in range(0, size, _CHUNK)]

@@ -1,0 +1,187 @@
+"""The client of QEMU's stub, against stubs that lie, are silent or do not stop."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+import pytest
+
+from pvhdbg.errors import MemoryUnreadable, NotConnected, RegisterUnavailable, TargetError
+from pvhdbg.live.stub import connection
+from pvhdbg.live.stub.connection import Connection
+from pvhdbg.live.stub.packets import LARGEST, Unframer, frame
+from pvhdbg.live.system import patience
+from pvhdbg.target.rsp import StubError
+from pvhdbg.target.rsp_target import RspTarget
+
+XML = '<target><reg name="{}" bitsize="64"/><reg name="rip" bitsize="64" regnum="7"/></target>'
+Answer = Callable[[str], bytes]
+
+
+@contextmanager
+def stub(answer: Answer) -> Iterator[Connection]:
+    """Connect to a stub that sends these bytes for each packet."""
+    ours, theirs = socket.socketpair()
+
+    def serve() -> None:
+        unframer = Unframer()
+        with suppress(OSError):
+            while data := theirs.recv(1 << 16):
+                for packet in unframer.feed(data):
+                    theirs.sendall(answer(packet))
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    client = Connection(ours)
+    try:
+        yield client
+    finally:
+        client.close()
+        theirs.shutdown(socket.SHUT_RDWR)
+        thread.join()
+        theirs.close()
+
+
+def constant(text: str) -> Answer:
+    return lambda _packet: frame(text)
+
+
+def registers(xml: str, values: str) -> Answer:
+    answers = {"qXf": "l" + xml, "Hg1": "OK", "g": values}
+    return lambda packet: frame(answers.get(packet[:3], ""))
+
+
+@pytest.mark.parametrize("text", ["OK", "a#b$c}d*e", "}", "\xff\x00", ""])
+def test_a_frame_is_read_back(text: str) -> None:
+    assert [text] == Unframer().feed(b"+" + frame(text))
+
+
+def test_packets_arrive_in_any_pieces() -> None:
+    unframer, data = Unframer(), frame("one") + b"+" + frame("two")
+
+    assert ["one", "two"] == [packet for byte in data for packet in unframer.feed(bytes([byte]))]
+
+
+def test_a_run_of_repeated_characters_is_expanded() -> None:
+    assert ["0000x"] == Unframer().feed(b"$0* x#%02x" % (sum(b"0* x") & 0xFF))
+
+
+@pytest.mark.parametrize("data", [b"$OK#00", b"$" + b"0" * (LARGEST + 1), frame("x")[:-2] + b"zz"])
+def test_a_damaged_or_endless_packet_is_an_error(data: bytes) -> None:
+    with pytest.raises(StubError):
+        Unframer().feed(data)
+
+
+def test_a_packet_does_not_expand_without_limit() -> None:
+    data = b"0*~" * (LARGEST // 50)
+    with pytest.raises(StubError, match="too large"):
+        Unframer().feed(b"$%s#%02x" % (data, sum(data) & 0xFF))
+
+
+def test_a_silent_stub_is_given_up_and_the_packet_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "TIMEOUT", 0.1)
+    with stub(lambda _: b"") as client:
+        with pytest.raises(NotConnected, match=r"^the gdb stub does not answer: m0,4$"):
+            client.ask_all(["m0,4"])
+        with pytest.raises(NotConnected, match="does not answer: m0,4"):
+            client.ask_all(["g"])
+
+
+def test_a_slow_stub_costs_no_more_than_the_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "LONGEST", 0.3)
+    with stub(lambda _: b"") as client, pytest.raises(NotConnected):
+        client.ask_all(["g"] * 100)
+
+
+def test_a_monitor_that_does_not_stop_printing_is_given_up() -> None:
+    flood = frame("O" + "41" * 0x8000) * 100
+    with stub(lambda _: flood) as client, pytest.raises(NotConnected, match="does not stop printing"):
+        client.monitor("info registers")
+
+
+@pytest.mark.parametrize("text", ["", "E01"])
+def test_a_stub_without_a_monitor_is_an_error(text: str) -> None:
+    with stub(constant(text)) as client, pytest.raises(StubError, match="no QEMU monitor"):
+        client.monitor("info status")
+
+
+@pytest.mark.parametrize("text", ["T0", "Txx", "S", "W00", "X0f"])
+def test_any_stop_reply_ends_the_wait(text: str) -> None:
+    with stub(constant(text)) as client:
+        client.resume("vCont;c")
+
+        assert client.wait_stop(5)
+
+
+def test_something_else_than_a_stop_reply_is_an_error_without_control_characters() -> None:
+    with stub(constant("\x1b[2Jboo")) as client:
+        client.resume("vCont;c")
+        with pytest.raises(NotConnected, match="instead of reporting a stop") as error:
+            client.wait_stop(5)
+
+    assert str(error.value).isprintable()
+
+
+def test_output_of_the_guest_does_not_keep_a_run_from_timing_out() -> None:
+    with stub(lambda _: frame("O41") * 1000) as client:
+        client.resume("vCont;c")
+
+        assert not client.wait_stop(0.2)
+
+
+def test_answers_that_an_interrupted_question_left_are_not_taken_for_the_next_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with stub(frame) as client:
+        with monkeypatch.context() as patch:
+            patch.setattr(client, "_read", _interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                client.ask_all(["one", "two"])
+
+        assert ["three"] == client.ask_all(["three"])
+
+
+def _interrupted() -> bytes:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    "xml",
+    [
+        "",
+        "<target>",
+        '<reg name="rip"/>',
+        '<reg name="rip" bitsize="x"/>',
+        '<reg name="rip" bitsize="-1"/>',
+        '<reg name="rip" bitsize="999999999"/>',
+        "<t>" + '<reg name="a" bitsize="8"/>' * 5000 + "</t>",
+        '<!DOCTYPE t [<!ENTITY a "b">]><t>&a;</t>',
+    ],
+)
+def test_a_description_of_registers_that_makes_no_sense_is_an_error(xml: str) -> None:
+    with stub(registers(xml, "00" * 16)) as client, pytest.raises(TargetError):
+        RspTarget(client).register("rip")
+
+
+def test_a_description_that_includes_itself_ends() -> None:
+    xml = '<t><xi:include href="target.xml"/></t>'
+    with stub(registers(xml, "00")) as client, pytest.raises(RegisterUnavailable):
+        RspTarget(client).register("rip")
+
+
+def test_registers_are_found_by_number_and_unavailable_ones_are_left_out() -> None:
+    with stub(registers(XML.format("rax"), "11" + "00" * 7 + "x" * 16)) as client:
+        target = RspTarget(client)
+
+        assert 0x11 == target.register("rax")
+        with pytest.raises(RegisterUnavailable):
+            target.register("rip")
+
+
+@pytest.mark.parametrize("text", ["", "E14", "00", "zz" * 4, "00" * 5])
+def test_memory_of_another_size_or_form_is_unreadable(text: str) -> None:
+    with stub(constant(text)) as client, pytest.raises((MemoryUnreadable, TargetError)):
+        RspTarget(client).read_phys(0, 4)
