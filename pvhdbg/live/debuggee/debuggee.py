@@ -105,6 +105,7 @@ class Debuggee:
             debugger=lambda text: gdb_expression.evaluate(self.machine.gdb, text),
             name_of=self.name_of,
             note=self.kernel.symbols_remark if self.kernel else None,
+            serial=self._serial_output,
             timeout=self.timeout,
         )
 
@@ -122,6 +123,9 @@ class Debuggee:
 
     def machine_facts(self) -> MachineFacts:
         return machine_facts.read(self.options, self.machine)
+
+    def _serial_output(self) -> bytes:
+        return self.machine.qemu.serial.complete() if self.machine.qemu else b""
 
     @property
     def journey(self) -> Journey:
@@ -281,15 +285,16 @@ class Debuggee:
 
         :raise GuestError: if the guest is dead.
         """
-        if self.machine.runner.death() is not None:
-            self._capture_death()
+        if (death := self.machine.runner.death()) is not None:
+            self.session.record_death(death)
             self.session.refuse_if_dead("press F4 or type `run` to restart it" if self.is_own_machine else RESTART)
 
     def position(self, halt: Halt | None = None) -> Position:
         """Capture the machine as it is. `halt` is what stopped it, if the caller knows."""
         death = self.machine.runner.death()
         if death is not None:
-            self._capture_death()
+            self.session.record_death(death)
+            self._drop_symbols()
             symbol = None if death.rip is None else self.name_of(death.rip)
             return Position(None, death, symbol, self.journey.history[-1])
         rip = self.machine.target.register("rip")
@@ -300,11 +305,6 @@ class Debuggee:
             halt = Halt(HIT, rip) if stage else Halt(ELSEWHERE, rip, message=_reason(self.machine.gdb.last_stop))
         function = stage.symbol if stage is not None and not stage.returns else None
         return Position(stage.name if stage else None, self._with_cpu(halt), function or self.name_of(rip), capture)
-
-    def _capture_death(self) -> None:
-        history = self.journey.history
-        if not history or history[-1].stage != stages.DIED:
-            self.journey.capture_at(stages.DIED)
 
     def _with_cpu(self, halt: Halt) -> Halt:
         """Add a remark if a CPU other than the boot CPU stopped, because RIP is the boot CPU's."""
