@@ -1,4 +1,4 @@
-"""The name of a kernel file is text from a stranger: it is escaped in all that `inspect` and preflight print."""
+"""The name of a file is text from a stranger: it is escaped in everything that pvhdbg prints."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests import tiny
 from tests.cli.shell import pvhdbg
 from tests.image.builder import Symbol, bzimage, elf, load, note, notes, symbol_sections
 from tests.image.crafted import BUILD_ID, GOOD
+from tests.tui.pty_process import on_terminal
 
 if TYPE_CHECKING:
     from tests.cli.shell import Run
@@ -83,3 +85,54 @@ def test_symbols_that_are_not_used_are_named_escaped(path: Path, tmp_path: Path)
     run = pvhdbg("inspect", "--symbols", path, tmp_path / "kernel")
 
     assert (0, True, True) == (run.status, is_safe(run), "is not used: " in run.err)
+
+
+def test_a_boot_with_hostile_names_prints_them_escaped(path: Path) -> None:
+    path.write_bytes(tiny.waiting())
+    recording, log = (path.with_name(f"{path.name}.{end}") for end in ("json", "log"))
+    boot = ("dump", path, "--stage", "entry", "-i", path)
+    runs = [
+        pvhdbg(*boot, "-o", recording, "--mi-log", log, "--symbols", path),
+        pvhdbg(*boot, "--format", "json"),
+        pvhdbg(*boot),
+        pvhdbg("show", recording),
+        pvhdbg("diff", recording, f"{recording}@entry"),
+    ]
+
+    assert [(0, True)] * len(runs) == [(run.status, is_safe(run)) for run in runs]
+    assert str(path) == json.loads(recording.read_bytes())["kernel"]["path"]
+    assert log.read_bytes().startswith(b"< 1-gdb-set ")
+
+
+def test_errors_about_a_boot_name_files_escaped(path: Path) -> None:
+    path.write_bytes(tiny.waiting())
+    inside = path / "file"
+    boot = ("dump", path, "--stage", "entry")
+    runs = [
+        *(pvhdbg(*boot, option, inside) for option in ("-o", "--mi-log", "-i", "--symbols")),
+        pvhdbg("show", path),
+        pvhdbg("show", inside),
+        pvhdbg("diff", path, f"{path}@entry"),
+        pvhdbg("attach", path),
+        pvhdbg("attach", inside, path),
+    ]
+    programs = [pvhdbg(*boot, option, path) for option in ("--qemu", "--gdb")]
+
+    assert [(2, True)] * len(runs) == [(run.status, is_safe(run)) for run in runs]
+    assert [(3, True)] * len(programs) == [(run.status, is_safe(run)) for run in programs]
+
+
+def test_the_screen_shows_the_name_of_a_kernel_escaped(path: Path, tmp_path: Path) -> None:
+    path.write_bytes(tiny.waiting())
+    folder = tmp_path / "f"
+    folder.mkdir()
+    with on_terminal(folder, str(path), "--timeout", "1") as screen:
+        assert screen.until(lambda: b"timed out" in screen.output)
+
+        screen.type(b"\x11\x11")
+
+        assert 0 == screen.status()
+        assert screen.is_restored()
+    assert b"\x9b2J" not in screen.output
+    assert b"\x1b[31m\x9b" not in screen.output
+    assert "\u202e".encode() not in screen.output
