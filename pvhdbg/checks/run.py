@@ -30,6 +30,7 @@ TOPICS = (
     "kernel.boot_params",
     "kernel.e820",
     "kernel.preflight",
+    "kernel.image_defects",
     "handover.protocol",
     "outcome.death",
 )

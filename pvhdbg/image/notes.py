@@ -110,6 +110,19 @@ def walk(data: Buffer, start: int, end: int) -> Iterator[RawNote]:
         start = note.desc_offset + _up(note.descsz, 4)
 
 
+def next_note(data: Buffer, start: int, end: int, pad: int) -> int | None:
+    """Return the offset behind the note at `start`, with padding to `pad` bytes; None if it extends past `end`.
+
+    The padding of the last note may be missing.
+    """
+    header = data[start : min(start + NHDR.size, end)]
+    if len(header) < NHDR.size:
+        return None
+    namesz, descsz, _ = NHDR.unpack(header)
+    desc = start + NHDR.size + _up(namesz, pad)
+    return None if desc + descsz > end else desc + _up(descsz, pad)
+
+
 def _padded_note(data: Buffer, start: int) -> RawNote | None:
     """Return the note at an offset, with its name padded to 4 bytes; None if its header is not within the file."""
     header = data[start : start + NHDR.size]
@@ -155,7 +168,7 @@ def scan_by_abi(elf: Elf) -> Scan:
     """Scan as the ABI specifies: a PT_NOTE segment, owner "Xen", a descriptor of 4 or 8 bytes with a 32-bit address."""
     if not _note_segments(elf):
         return Scan("ABI", None, NO_SEGMENT)
-    note = _last_entry(segment_notes(elf))
+    note = _last_entry(note for note in segment_notes(elf) if note.owner == XEN)
     if note is None:
         return Scan("ABI", None, NO_NOTE)
     if note.descsz not in (4, 8):
@@ -167,8 +180,8 @@ def scan_by_abi(elf: Elf) -> Scan:
 
 def scan_by_xen(elf: Elf) -> Scan:
     """Scan as Xen's domain builders do: the last note wins. Sections are used only if no segment has a Xen note."""
-    owned = [note for note in segment_notes(elf) if note.owner == XEN]
-    note = _last_entry(owned or section_notes(elf))
+    owned = _named_xen(elf.data, segment_notes(elf))
+    note = _last_entry(owned or _named_xen(elf.data, section_notes(elf)))
     if note is None:
         return Scan("Xen", None, NO_NOTE)
     if note.descsz not in (1, 2, 4, 8):
@@ -312,8 +325,13 @@ def _note_segments(elf: Elf) -> list[ProgramHeader]:
 
 
 def _last_entry(notes: Iterable[RawNote]) -> RawNote | None:
-    entries = [note for note in notes if note.type == PHYS32_ENTRY and note.owner == XEN]
+    entries = [note for note in notes if note.type == PHYS32_ENTRY]
     return entries[-1] if entries else None
+
+
+def _named_xen(data: Buffer, notes: Iterable[RawNote]) -> list[RawNote]:
+    """Return the notes whose name is "Xen". Xen compares up to the NUL and ignores n_namesz, which may not count it."""
+    return [note for note in notes if data[note.offset + NHDR.size : note.offset + NHDR.size + len(XEN)] == XEN]
 
 
 def _number(data: Buffer, offset: int, size: int) -> int:

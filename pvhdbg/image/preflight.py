@@ -1,7 +1,8 @@
 """Predict what QEMU's `-kernel` will do with a file, without running QEMU.
 
 Source: QEMU hw/i386/x86.c x86_load_linux and load_elfboot, include/hw/elf_ops.h, pc-bios/optionrom/pvh_main.c. Every
-verdict was verified with QEMU 7.2. A fatal verdict means that the guest never reaches its PVH entry, or dies there.
+verdict was verified with QEMU 7.2. A fatal verdict means that the guest never reaches its PVH entry, or that code or
+data that it needs is not loaded.
 """
 
 from __future__ import annotations
@@ -9,16 +10,17 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Iterator
 from contextlib import closing
-from itertools import pairwise
 from typing import NamedTuple
 
 from pvhdbg.abi.setup_header import HDR, HDRS, SetupHeader
-from pvhdbg.image import note_verdicts, notes
+from pvhdbg.image import notes
 from pvhdbg.image.facts import EM_386, EM_X86_64, ImageFacts
 from pvhdbg.image.file import Buffer, open_file
-from pvhdbg.image.header import PT_LOAD, Elf, ProgramHeader, read_elf
+from pvhdbg.image.header import Elf, read_elf
 from pvhdbg.image.multiboot import HAS_ADDRESSES, SEARCHED1, Multiboot, find_multiboot1
 from pvhdbg.image.verdict import FATAL, WARNING, Verdict
+from pvhdbg.image.verdicts import note_verdicts, segment_verdicts
+from pvhdbg.image.verdicts.segment_verdicts import Layout, segment_at
 
 PVH, MULTIBOOT, LINUX, NONE = "pvh", "multiboot", "linux", "none"
 
@@ -28,8 +30,8 @@ CMDLINE_MAX = 4096
 _HDRS_OFFSET = HDR + SetupHeader.header.offset
 _UNSUPPORTED_FLAGS = 0x10004
 _OLDEST_PC_WITH_PVH = (4, 0)
-# With more RAM, there is a hole below 4 GiB. Its address depends on the machine type.
-_FLAT_MEMORY = 2 << 30
+_EXPLAIN_THE_ENTRY = ("paddr-is-vaddr", "segment-above-4g", "segment-in-pci-hole")
+"""The verdicts about segments that explain why no code is loaded at the entry."""
 _ENTRY_CODE = 256
 # or $X86_CR4_PAE, %eax; mov %eax, %cr4
 _SETS_PAE = b"\x83\xc8\x20\x0f\x22\xe0"
@@ -95,11 +97,9 @@ def preflight(
     scan = notes.scan_by_qemu(elf)
     header = find_multiboot1(data)
     verdicts = [
-        *_wrong_protocol(elf, header),
+        *_wrong_protocol(elf, header, scan),
         *_wrong_machine(elf, machine),
-        *_wrong_segments(elf, machine),
-        *_wrong_notes(elf, facts, scan),
-        *_wrong_entry(elf, scan.entry),
+        *_wrong_layout(elf, machine, facts, scan),
         *_without_pae(elf, scan.entry, symbols),
         *_long_command_line(machine),
     ]
@@ -122,26 +122,36 @@ def _is_refused(elf: Elf, header: Multiboot) -> bool:
     return elf.machine == EM_X86_64 and not header.flags & HAS_ADDRESSES
 
 
-def _wrong_protocol(elf: Elf, header: Multiboot | None) -> Iterator[Verdict]:
+def _wrong_protocol(elf: Elf, header: Multiboot | None, scan: notes.Scan) -> Iterator[Verdict]:
     if _has_hdrs(elf):
         yield Verdict(
             "linux-protocol",
             FATAL,
             f"the file has the bytes HdrS at {_HDRS_OFFSET:#x}: QEMU treats it as a bzImage and ignores its PVH entry",
             "change the layout so that the file has other bytes at this offset",
+            {"offset": _HDRS_OFFSET},
         )
     elif header:
-        cause = (
-            'QEMU refuses a 64-bit file with this header ("Cannot load x86-64 image")'
-            if _is_refused(elf, header)
-            else "QEMU boots the file via multiboot and ignores its PVH entry"
-        )
-        yield Verdict(
-            "multiboot",
-            FATAL,
-            f"the file has a multiboot header at {header.offset:#x}: {cause}",
-            f"remove the header, or place it after the first {SEARCHED1} bytes of the file",
-        )
+        yield _multiboot(elf, header, has_entry=scan.entry is not None)
+
+
+def _multiboot(elf: Elf, header: Multiboot, *, has_entry: bool) -> Verdict:
+    """Return the verdict on a header that QEMU prefers to the PVH note, or that makes QEMU refuse the file."""
+    remove = f"remove the header, or place it after the first {SEARCHED1} bytes of the file"
+    found = f"the file has a multiboot header at {header.offset:#x}"
+    fields = {"offset": header.offset, "flags": header.flags}
+    if not _is_refused(elf, header):
+        ignored = " and ignores its PVH entry" if has_entry else "; the file has no PVH entry"
+        return Verdict("multiboot", FATAL, f"{found}: QEMU boots the file via multiboot{ignored}", remove, fields)
+    convert = "to boot via multiboot, convert the file with `objcopy -O elf32-i386 KERNEL KERNEL32`"
+    return Verdict(
+        "multiboot-64",
+        FATAL,
+        f"QEMU refuses a 64-bit file with a multiboot header: the header is at {header.offset:#x}, and QEMU boots only "
+        'files of 32 bits via multiboot ("Cannot load x86-64 image")',
+        remove if has_entry else f"{convert}; to boot via PVH, remove the header and add a PHYS32_ENTRY note",
+        fields,
+    )
 
 
 def _wrong_machine(elf: Elf, machine: Machine) -> Iterator[Verdict]:
@@ -151,6 +161,7 @@ def _wrong_machine(elf: Elf, machine: Machine) -> Iterator[Verdict]:
             FATAL,
             f"e_machine is {elf.machine}: this kernel is not for x86",
             "build the kernel for i386 or x86-64",
+            {"machine": elf.machine},
         )
     if elf.flags & _UNSUPPORTED_FLAGS:
         yield Verdict(
@@ -158,6 +169,7 @@ def _wrong_machine(elf: Elf, machine: Machine) -> Iterator[Verdict]:
             FATAL,
             f"e_flags is {elf.flags:#x}: QEMU refuses a file with any of the bits {_UNSUPPORTED_FLAGS:#x}",
             "link with e_flags set to 0 (x86 defines no ELF flags)",
+            {"flags": elf.flags},
         )
     if not machine.has_pvh:
         yield Verdict(
@@ -165,84 +177,27 @@ def _wrong_machine(elf: Elf, machine: Machine) -> Iterator[Verdict]:
             FATAL,
             f"machine type {machine.type} does not support PVH: it ignores the PVH entry",
             "use microvm, q35, pc, or a versioned machine type 4.0 or later",
+            {"machine": machine.type},
         )
 
 
-def _wrong_segments(elf: Elf, machine: Machine) -> Iterator[Verdict]:
-    loads = [segment for segment in elf.segments if segment.type == PT_LOAD]
-    for segment in loads:
-        if segment.filesz > segment.memsz:
-            yield Verdict(
-                "segment-sizes",
-                FATAL,
-                f"the segment at {segment.paddr:#x} has p_filesz {segment.filesz:#x} larger than p_memsz "
-                f"{segment.memsz:#x}: QEMU 7.2 hangs while loading the file, and later versions refuse the file",
-                "correct the program header",
-            )
-            break
-    yield from _overlaps(loads)
-    end = max((segment.paddr + segment.memsz for segment in loads), default=0)
-    if machine.memory is not None and machine.memory <= _FLAT_MEMORY and end > machine.memory:
-        yield Verdict(
-            "beyond-memory",
-            FATAL,
-            f"the kernel's segments end at {end:#x}, past the end of the machine's memory ({machine.memory:#x})",
-            "use -m to give the machine more memory",
-        )
-
-
-def _overlaps(loads: list[ProgramHeader]) -> Iterator[Verdict]:
-    """Yield a verdict if two segments overlap. Only bytes from the file count, because QEMU trims overlapping zeros."""
-    for low, high in pairwise(sorted((segment.paddr, segment.filesz) for segment in loads if segment.filesz)):
-        if low[0] + low[1] > high[0]:
-            yield Verdict(
-                "segments-overlap",
-                FATAL,
-                f"two PT_LOAD segments overlap at {high[0]:#x}: QEMU refuses the file",
-                "give each PT_LOAD segment its own physical addresses",
-            )
-            return
-
-
-def _wrong_notes(elf: Elf, facts: ImageFacts, scan: notes.Scan) -> Iterator[Verdict]:
-    if scan.entry is None:
-        if scan.reason != notes.ENDLESS:
-            yield note_verdicts.no_entry(elf, facts, scan)
-    else:
-        yield from note_verdicts.nonconforming_note(elf, scan)
-    yield from note_verdicts.lost_scan(scan)
-
-
-def _wrong_entry(elf: Elf, entry: int | None) -> Iterator[Verdict]:
-    if entry is None:
-        return
-    segment = _segment_at(elf, entry)
-    if segment is None:
-        yield Verdict(
-            "entry-outside",
-            FATAL,
-            f"the PVH entry {entry:#x} is outside every PT_LOAD segment: no code is loaded there",
-            "write the entry's physical address (p_paddr) into the note, not its link address (p_vaddr)",
-        )
-    elif entry >= segment.paddr + segment.filesz:
-        yield Verdict(
-            "entry-zeros",
-            WARNING,
-            f"the PVH entry {entry:#x} is in the zero-filled part of its segment: no code is loaded there",
-            "write the physical address of the entry's code into the note",
-        )
-
-
-def _segment_at(elf: Elf, paddr: int) -> ProgramHeader | None:
-    for segment in elf.segments:
-        if segment.type == PT_LOAD and segment.paddr <= paddr < segment.paddr + segment.memsz:
-            return segment
-    return None
+def _wrong_layout(elf: Elf, machine: Machine, facts: ImageFacts, scan: notes.Scan) -> Iterator[Verdict]:
+    """Yield the verdicts about notes, segments and entry. An entry that another verdict explains gets no second one."""
+    layout = Layout(elf, machine.type, machine.memory)
+    about_segments = list(segment_verdicts.about_segments(layout))
+    about_notes = list(note_verdicts.about_notes(elf, facts, scan))
+    yield from about_notes
+    is_explained = any(it.severity == FATAL for it in about_notes) or any(
+        it.slug in _EXPLAIN_THE_ENTRY for it in about_segments
+    )
+    if scan.entry is not None and not is_explained:
+        yield from segment_verdicts.about_entry(layout, scan.entry)
+    yield from about_segments
 
 
 def _without_pae(elf: Elf, entry: int | None, symbols: Container[str]) -> Iterator[Verdict]:
     """Detect a 32-bit Linux without PAE, older than commit db9aded979b4. Only kernels with PAE have initial_pg_pmd."""
-    segment = None if entry is None else _segment_at(elf, entry)
+    segment = None if entry is None else segment_at(elf, entry)
     if entry is None or segment is None or elf.machine != EM_386:
         return
     if "initial_page_table" not in symbols or "initial_pg_pmd" in symbols:
@@ -254,6 +209,7 @@ def _without_pae(elf: Elf, entry: int | None, symbols: Container[str]) -> Iterat
             WARNING,
             "this kernel was built without PAE, but its PVH entry sets CR4.PAE: it dies when it loads CR3",
             "build the kernel with CONFIG_X86_PAE=y, or use a newer kernel",
+            {"entry": entry},
         )
 
 
@@ -270,4 +226,5 @@ def _long_command_line(machine: Machine) -> Iterator[Verdict]:
         f"the command line has {size} bytes, but pvh.bin's buffer has only {CMDLINE_MAX}: the rest overwrites the "
         f"module list and start_info of pvh.bin{condition}",
         "shorten the command line, or use a microvm with qboot (no limit)",
+        {"size": size, "limit": CMDLINE_MAX},
     )

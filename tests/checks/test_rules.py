@@ -14,10 +14,10 @@ from pvhdbg.checks.rules import MAX_FINDINGS, SOURCE, rule
 from pvhdbg.checks.run import TOPICS, rules
 from pvhdbg.image import preflight
 from tests.checks.cases import LINUX_32, UPSTREAM, Row, died, entry
-from tests.checks.tables import deaths, memory, modules, outcomes
+from tests.checks.tables import deaths, memory, modules, other_guests, outcomes
 from tests.checks.tables import entry as entry_rows
 
-ROWS = (*entry_rows.ROWS, *memory.ROWS, *modules.ROWS, *outcomes.ROWS, *deaths.ROWS)
+ROWS = (*entry_rows.ROWS, *memory.ROWS, *modules.ROWS, *outcomes.ROWS, *deaths.ROWS, *other_guests.ROWS)
 RULES = rules()
 QUOTING_QEMU = {"PVH900", "PVH906"}
 """The rules whose messages quote QEMU."""
@@ -72,7 +72,7 @@ def test_every_rule_is_in_a_table() -> None:
 
 
 def test_every_verdict_of_preflight_has_a_rule() -> None:
-    sources = (path.read_text("utf-8") for path in Path(preflight.__file__).parent.glob("*.py"))
+    sources = (path.read_text("utf-8") for path in Path(preflight.__file__).parent.rglob("*.py"))
     slugs = {slug for text in sources for slug in re.findall(r'Verdict\(\s*"([a-z0-9-]+)"', text)}
 
     assert slugs == {slug for slug, *_ in outcomes.SLUGS}

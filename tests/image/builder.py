@@ -56,6 +56,13 @@ def exit_code(status: int) -> bytes:
 CODE = b"".join(exit_code(status).ljust(0x40, b"\x90") for status in EXIT_STATUS)
 
 
+def compare(paddr: int, word: bytes) -> bytes:
+    """Return 32-bit code that ends QEMU as at ENTRY if these 4 bytes are at `paddr`, otherwise as at OTHER."""
+    absent = exit_code(35)
+    jump_if_equal = b"\x74" + bytes([len(absent)])
+    return b"\xa1" + paddr.to_bytes(4, "little") + b"\x3d" + word + jump_if_equal + absent + exit_code(33)
+
+
 def note(entry: int = ENTRY, *, owner: bytes = b"Xen\0", kind: int = 18, size: int = 4, pad: int = 4) -> bytes:
     """Return a note that contains a number, by default the PHYS32_ENTRY note."""
     return raw_note(owner, kind, entry.to_bytes(size, "little"), pad)

@@ -5,16 +5,20 @@ from pathlib import Path
 
 from tests.image.builder import EXIT_STATUS
 
+RESET = "reset"
+
 
 def run_qemu(path: Path, machine: str) -> str:
-    """Return the entry that QEMU reached in the file, QEMU's error output, or the signal that killed QEMU."""
+    """Return the entry that QEMU reached in the file, `reset`, QEMU's error output, or the signal that killed QEMU."""
     options = ["-M", machine, "-m", "64", "-display", "none", "-nodefaults", "-no-reboot"]
     ending = ["-device", "isa-debug-exit,iobase=0x501,iosize=2"]
     call = ["qemu-system-x86_64", *options, *ending, "-kernel", str(path)]
     done = subprocess.run(call, check=False, capture_output=True, text=True, timeout=60)
     if done.returncode in EXIT_STATUS:
         return entered(EXIT_STATUS[done.returncode])
-    return f"signal {-done.returncode}" if done.returncode < 0 else done.stderr
+    if done.returncode < 0:
+        return f"signal {-done.returncode}"
+    return done.stderr or RESET  # a triple fault resets the machine, which ends QEMU because of -no-reboot
 
 
 def entered(address: int | None) -> str:

@@ -156,7 +156,11 @@ def _kernel(kernel: dict[str, Any]) -> ImageFacts:
 
 
 def _verdict(verdict: dict[str, Any]) -> Verdict:
-    return Verdict(*(_of(str, verdict, key) for key in Verdict._fields))
+    fields = _object(verdict.get("fields", {}), "fields")  # pvhdbg 1.0 did not write them
+    if not all(type(value) in (int, str) for value in fields.values()):
+        raise NotARecording("fields has a value that is neither an integer nor a string")
+    slug, severity, message, hint = (_of(str, verdict, key) for key in ("slug", "severity", "message", "hint"))
+    return Verdict(slug, severity, message, hint, fields)
 
 
 def _machine(machine: dict[str, Any]) -> MachineFacts:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 NOTES, SEGMENTS, FILE = "kernel.notes", "kernel.segments", "kernel.path"
 
 
-def _defects(case: Case, slug: str, field: str) -> Iterator[Defect]:
+def defects(case: Case, slug: str, field: str) -> Iterator[Defect]:
+    """Yield a defect for each of preflight's verdicts with this slug."""
     for verdict in case.verdicts:
         if verdict.slug == slug:
             severity = ERROR if verdict.severity == FATAL else WARNING
@@ -32,19 +33,18 @@ def qemu_mistakes_the_file_for_a_bzimage(case: Case) -> Iterator[Defect]:
 
     Source: QEMU hw/i386/x86.c, x86_load_linux.
     """
-    yield from _defects(case, "linux-protocol", FILE)
+    yield from defects(case, "linux-protocol", FILE)
 
 
 @rule("PVH502", ERROR, when=ONCE)
 def multiboot_header_takes_precedence(case: Case) -> Iterator[Defect]:
-    """In QEMU 4.0 and later, a multiboot header in the first 8 KiB of the file takes precedence over the PVH note. QEMU
-    rejects a 64-bit file with a multiboot header: "Cannot load x86-64 image, give a 32bit one".
+    """In QEMU 4.0 and later, a multiboot header in the first 8 KiB of the file takes precedence over the PVH note.
 
     Remove the header, or move it past the first 8 KiB.
 
-    Source: QEMU hw/i386/x86.c and multiboot.c; QEMU issue 243.
+    Source: QEMU hw/i386/x86.c and multiboot.c; Zephyr sdk-ng issue 168.
     """
-    yield from _defects(case, "multiboot", FILE)
+    yield from defects(case, "multiboot", FILE)
 
 
 @rule("PVH503", ERROR, when=ONCE)
@@ -55,7 +55,7 @@ def file_is_not_for_x86(case: Case) -> Iterator[Defect]:
 
     Source: QEMU hw/i386/x86.c, load_elfboot.
     """
-    yield from _defects(case, "not-x86", FILE)
+    yield from defects(case, "not-x86", FILE)
 
 
 @rule("PVH504", ERROR, when=ONCE)
@@ -67,7 +67,7 @@ def e_flags_has_unsupported_bits(case: Case) -> Iterator[Defect]:
 
     Source: QEMU hw/i386/x86.c, load_elfboot.
     """
-    yield from _defects(case, "elf-flags", FILE)
+    yield from defects(case, "elf-flags", FILE)
 
 
 @rule("PVH505", ERROR, when=ONCE)
@@ -78,7 +78,7 @@ def machine_type_does_not_support_pvh(case: Case) -> Iterator[Defect]:
 
     Source: QEMU hw/i386/pc_piix.c and pc_q35.c, pvh_enabled.
     """
-    yield from _defects(case, "machine-without-pvh", "machine.machine")
+    yield from defects(case, "machine-without-pvh", "machine.machine")
 
 
 @rule("PVH506", ERROR, when=ONCE)
@@ -90,7 +90,7 @@ def segment_is_larger_in_the_file_than_in_memory(case: Case) -> Iterator[Defect]
 
     Source: System V gABI, program headers; QEMU include/hw/elf_ops.h.
     """
-    yield from _defects(case, "segment-sizes", SEGMENTS)
+    yield from defects(case, "segment-sizes", SEGMENTS)
 
 
 @rule("PVH507", ERROR, when=ONCE)
@@ -98,11 +98,11 @@ def kernel_does_not_fit_in_memory(case: Case) -> Iterator[Defect]:
     """QEMU loads each PT_LOAD segment at its p_paddr, but drops the part for which the machine has no memory. The end
     of the kernel is then missing.
 
-    Give the machine more memory with -m.
+    Give the machine more memory with -m, or load the kernel lower.
 
     Source: QEMU include/hw/elf_ops.h.
     """
-    yield from _defects(case, "beyond-memory", SEGMENTS)
+    yield from defects(case, "beyond-memory", SEGMENTS)
 
 
 @rule("PVH508", ERROR, when=ONCE)
@@ -113,7 +113,7 @@ def segments_overlap(case: Case) -> Iterator[Defect]:
 
     Source: QEMU hw/core/loader.c, rom_check_and_register_reset.
     """
-    yield from _defects(case, "segments-overlap", SEGMENTS)
+    yield from defects(case, "segments-overlap", SEGMENTS)
 
 
 @rule("PVH509", ERROR, when=ONCE)
@@ -124,7 +124,7 @@ def note_alignment_is_0(case: Case) -> Iterator[Defect]:
 
     Source: QEMU include/hw/elf_ops.h, get_elf_note_type.
     """
-    yield from _defects(case, "note-align-zero", NOTES)
+    yield from defects(case, "note-align-zero", NOTES)
 
 
 @rule("PVH510", ERROR, when=ONCE)
@@ -135,7 +135,7 @@ def entry_address_is_0(case: Case) -> Iterator[Defect]:
 
     Source: QEMU hw/i386/x86.c, read_pvh_start_addr.
     """
-    yield from _defects(case, "entry-zero", NOTES)
+    yield from defects(case, "entry-zero", NOTES)
 
 
 @rule("PVH511", ERROR, when=ONCE)
@@ -144,11 +144,12 @@ def qemu_misses_the_note(case: Case) -> Iterator[Defect]:
     .note.gnu.property, which is aligned to 8, into the same segment. QEMU then skips the PVH note: "Error loading
     uncompressed kernel without PVH ELF Note". Xen and linux-loader find it.
 
-    Remove .note.gnu.property, or put .notes into a separate PT_NOTE segment with alignment 4.
+    Leave the GNU property note out (-Wa,-mx86-used-note=no, or /DISCARD/ in the linker script). Once it is merged into
+    .notes, objcopy --remove-section cannot remove it.
 
     Source: QEMU include/hw/elf_ops.h; kata-containers issues 3135 and 3145; osv issue 1113.
     """
-    yield from _defects(case, "note-align", NOTES)
+    yield from defects(case, "note-align", NOTES)
 
 
 @rule("PVH512", ERROR, when=ONCE)
@@ -160,7 +161,7 @@ def note_is_in_no_segment(case: Case) -> Iterator[Defect]:
 
     Source: QEMU include/hw/elf_ops.h; asterinas pull request 3614.
     """
-    yield from _defects(case, "note-not-in-segment", NOTES)
+    yield from defects(case, "note-not-in-segment", NOTES)
 
 
 @rule("PVH513", ERROR, when=ONCE)
@@ -172,7 +173,7 @@ def notes_were_stripped(case: Case) -> Iterator[Defect]:
 
     Source: liminix pull request 27.
     """
-    yield from _defects(case, "notes-zeroed", NOTES)
+    yield from defects(case, "notes-zeroed", NOTES)
 
 
 @rule("PVH514", ERROR, when=ONCE)
@@ -184,10 +185,10 @@ def pvh_note_is_missing(case: Case) -> Iterator[Defect]:
 
     Source: Xen docs/misc/pvh.pandoc; xen/include/public/elfnote.h.
     """
-    yield from _defects(case, "no-note", NOTES)
+    yield from defects(case, "no-note", NOTES)
 
 
-@rule("PVH515", WARNING, when=ONCE)
+@rule("PVH515", WARNING, ERROR, when=ONCE)
 def qemu_reads_the_wrong_note(case: Case) -> Iterator[Defect]:
     """In each segment, QEMU looks at the first note of type 18; if several segments have such a note, it uses the last
     segment. QEMU does not check the owner, so it may take another owner's note of type 18 for the PVH note.
@@ -196,7 +197,7 @@ def qemu_reads_the_wrong_note(case: Case) -> Iterator[Defect]:
 
     Source: QEMU include/hw/elf_ops.h, get_elf_note_type.
     """
-    yield from _defects(case, "decoy-note", NOTES)
+    yield from defects(case, "decoy-note", NOTES)
 
 
 @rule("PVH516", WARNING, when=ONCE)
@@ -207,7 +208,7 @@ def note_owner_is_not_xen(case: Case) -> Iterator[Defect]:
 
     Source: rust-vmm linux-loader src/loader/elf/mod.rs; Xen xen/common/libelf/libelf-dominfo.c.
     """
-    yield from _defects(case, "owner-not-xen", NOTES)
+    yield from defects(case, "owner-not-xen", NOTES)
 
 
 @rule("PVH517", WARNING, when=ONCE)
@@ -215,11 +216,11 @@ def note_is_misplaced(case: Case) -> Iterator[Defect]:
     """QEMU checks the bounds of each note separately, so it can find a note past the end of the segment. Other loaders
     do not find that note.
 
-    Pad names and descriptors to 4 bytes, and make the segment cover all its notes.
+    Make the segment cover all its notes.
 
     Source: QEMU include/hw/elf_ops.h.
     """
-    yield from _defects(case, "note-misplaced", NOTES)
+    yield from defects(case, "note-misplaced", NOTES)
 
 
 @rule("PVH518", WARNING, when=ONCE)
@@ -231,7 +232,7 @@ def note_has_an_invalid_size(case: Case) -> Iterator[Defect]:
 
     Source: QEMU hw/i386/x86.c, read_pvh_start_addr; Xen xen/common/libelf/libelf-dominfo.c.
     """
-    yield from _defects(case, "note-size", NOTES)
+    yield from defects(case, "note-size", NOTES)
 
 
 @rule("PVH519", ERROR, WARNING, when=ONCE)
@@ -243,20 +244,19 @@ def qemu_reads_past_the_notes(case: Case) -> Iterator[Defect]:
 
     Source: QEMU include/hw/elf_ops.h.
     """
-    yield from _defects(case, "note-scan-lost", NOTES)
+    yield from defects(case, "note-scan-lost", NOTES)
 
 
 @rule("PVH520", ERROR, when=ONCE)
 def entry_is_outside_the_image(case: Case) -> Iterator[Defect]:
-    """PHYS32_ENTRY is a physical address: the address at which PT_LOAD puts the code (p_paddr), not its link address. A
-    kernel that is loaded at a different address than it was built for needs a PHYS32_RELOC note, and a loader that
-    supports this note.
+    """PHYS32_ENTRY is a physical address: the address at which PT_LOAD puts the code (p_paddr). Nothing is loaded at
+    the address in this note, and it is not the link address of any code either.
 
     Put the entry's physical address into the note.
 
-    Source: Xen docs/misc/pvh.pandoc; linux-loader issue 12.
+    Source: Xen docs/misc/pvh.pandoc.
     """
-    yield from _defects(case, "entry-outside", "kernel.entry")
+    yield from defects(case, "entry-outside", "kernel.entry")
 
 
 @rule("PVH521", WARNING, when=ONCE)
@@ -268,7 +268,7 @@ def entry_is_in_zeroed_memory(case: Case) -> Iterator[Defect]:
 
     Source: System V gABI, p_filesz and p_memsz.
     """
-    yield from _defects(case, "entry-zeros", "kernel.entry")
+    yield from defects(case, "entry-zeros", "kernel.entry")
 
 
 @rule("PVH522", WARNING, when=ONCE)
@@ -280,7 +280,7 @@ def kernel_without_pae_enables_pae(case: Case) -> Iterator[Defect]:
 
     Source: Linux commit db9aded979b4.
     """
-    yield from _defects(case, "without-pae", "kernel.entry")
+    yield from defects(case, "without-pae", "kernel.entry")
 
 
 @rule("PVH523", ERROR, WARNING, when=ONCE)
@@ -293,4 +293,4 @@ def command_line_overflows_the_firmware_buffer(case: Case) -> Iterator[Defect]:
 
     Source: QEMU pc-bios/optionrom/pvh_main.c.
     """
-    yield from _defects(case, "append-too-long", "machine.append")
+    yield from defects(case, "append-too-long", "machine.append")

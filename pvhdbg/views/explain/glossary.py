@@ -285,7 +285,7 @@ TERMS = (
         "preflight, verdict",
         "pvhdbg's check of the kernel file before it starts QEMU",
         "It predicts whether QEMU will boot the file via PVH. Each problem that it finds is a verdict; the rules "
-        "PVH501 to PVH523 explain them. `--force` boots a file that preflight rejects.",
+        "PVH501 to PVH538 explain them. `--force` boots a file that preflight rejects.",
     ),
     Term(
         "stage, stages, stop",
