@@ -39,7 +39,7 @@ _VARIABLE = (0x0D, 0x0F, 0x15, 0x1A, 0x1B, 0x22, 0x23)
 _BLOCKS = {0x0A: 1, 0x03: 2, 0x04: 4, 0x09: 0, 0x18: 0}
 """Forms that begin with their length: block1, block2, block4, and, with a LEB128 number, block and exprloc."""
 
-_MAX_ARANGES, _MAX_STRINGS, _MAX_UNIT, _MAX_ABBREVS = 4 << 20, 16 << 20, 1 << 20, 1 << 16
+_MAX_ARANGES, _MAX_STRINGS, _MAX_UNIT, _MAX_ABBREVS = 4 << 20, 16 << 20, 1 << 19, 1 << 16
 """The limits in bytes. In Debian's kernels, the strings have 4.6 MB, and the units that are read 0.1 MB."""
 _MAX_NAME_OFFSETS = 4096
 _SHF_COMPRESSED = 1 << 11

@@ -23,6 +23,9 @@ _REPORTS = {
 }
 
 
+_NO_ROOT_OR_INIT = ("VFS: Unable to mount root fs", "No working init found", "No init found", "Requested init ")
+
+
 class Problem(NamedTuple):
     """A problem that a line reports: PANIC, BUG or WARNING, and the text after these words. The guest controls it."""
 
@@ -37,3 +40,8 @@ def problem(line: str) -> Problem | None:
         if match:
             return Problem(kind, match[1].strip())
     return None
+
+
+def lacks_root(text: str) -> bool:
+    """Return whether this is the text of a panic only because there is no root file system or no init."""
+    return text.startswith(_NO_ROOT_OR_INIT)

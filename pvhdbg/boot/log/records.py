@@ -89,9 +89,10 @@ class _Ring:
         return 1 << self._count_bits
 
     @property
-    def _first_id(self) -> int:
-        """The ID of the head and the tail before the first message. C computes it with 32 bits."""
-        return -(self._count + 1) & 0xFFFFFFFF & self._layout.id_mask
+    def _is_unused(self) -> bool:
+        """Whether the head has the ID that it has before the first message. C computes it with 32 bits or a word."""
+        first_id = -(self._count + 1) & self._layout.id_mask
+        return self._head_id in (first_id, first_id & 0xFFFFFFFF)
 
     @property
     def _length(self) -> int:
@@ -112,7 +113,7 @@ class _Ring:
             if is_current and layout.state(state_var) in (COMMITTED, FINALIZED):
                 entries.append(_entry(layout, state_var & layout.id_mask, desc, info))
                 seqs.add(entries[-1].seq - index)
-        return entries if len(seqs) == 1 or (not seqs and self._head_id == self._first_id) else None
+        return entries if len(seqs) == 1 or (not seqs and self._is_unused) else None
 
     def _items(self, base: int, size: int, first: int, length: int) -> list[bytes]:
         raw = self._wrapped(base, self._count * size, (first & self._count - 1) * size, length * size)

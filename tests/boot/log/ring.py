@@ -18,7 +18,8 @@ class Ring:
     """A ring buffer with 2**count_bits descriptors and 2**size_bits bytes of text.
 
     With `has_last`, prb_desc_ring ends with last_finalized_id, as in newer kernels. With `exact_fit`, a block may end
-    exactly where the data ring ends. `info_size` is the size of struct printk_info.
+    exactly where the data ring ends. `info_size` is the size of struct printk_info, and `id_bits` a mask: C computes
+    the first ID with that width.
     """
 
     def __init__(  # noqa: PLR0913  what differs between kernels
@@ -30,6 +31,7 @@ class Ring:
         has_last: bool = True,
         exact_fit: bool = False,
         info_size: int = 88,
+        id_bits: int = 0xFFFFFFFF,
         base: int = KERNEL_MAP,
     ) -> None:
         self.word, self.count, self.size = word, 1 << count_bits, 1 << size_bits
@@ -37,7 +39,7 @@ class Ring:
         self.has_last, self.exact_fit, self.base = has_last, exact_fit, base
         self.info_size = info_size
         self.mask = (1 << 8 * word - 2) - 1
-        self.head_id = self.tail_id = (-(self.count + 1)) & 0xFFFFFFFF & self.mask
+        self.head_id = self.tail_id = -(self.count + 1) & id_bits & self.mask
         self.head_lpos = -self.size
         self.seq = 0
         self.descs = [(self.head_id | REUSABLE << 8 * word - 2, 1, 1)] * self.count

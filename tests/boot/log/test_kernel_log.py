@@ -96,8 +96,10 @@ def test_a_message_that_is_still_being_written_is_not_shown() -> None:
     assert ["complete"] == texts(guest_with(ring))
 
 
-def test_before_the_first_message_the_log_is_empty() -> None:
-    assert KernelLog() == read(guest_with(Ring()))
+@pytest.mark.parametrize("id_bits", [0xFFFFFFFF, (1 << 64) - 1])
+def test_before_the_first_message_the_log_is_empty(id_bits: int) -> None:
+    assert KernelLog() == read(guest_with(Ring(id_bits=id_bits)))
+    assert ["one"] == texts(guest_with(Ring(id_bits=id_bits).add(b"one")))
 
 
 def test_bytes_that_are_not_text_are_kept() -> None:
