@@ -22,7 +22,7 @@ help:
 	@echo 'make lint    run ruff, mypy and import-linter'
 	@echo 'make manual  update the generated tables and the picture in pvhdbg/manual'
 	@echo 'make mutate  boot with randomly changed boot data and compare the model with the kernels   (SEED=1 N=20)'
-	@echo 'make fuzz    read hostile files and other hostile input   (SEED=1 N=10000 TARGET="elf notes"; all targets)'
+	@echo 'make fuzz    read hostile files and other hostile input   (SEED=1 N=10000 TARGET="elf guest"; all targets)'
 	@echo 'make soak    10,000 stops, 20 sessions, 1,000 kills: nothing may be left                 (SEED=1 N=1000)'
 	@echo 'make mutants change the package in N random places and see whether the tests notice      (SEED=1 N=20)'
 	@echo 'make setup   install QEMU, gdb and $(BIN)/pvhdbg'

@@ -14,7 +14,7 @@ class Target(NamedTuple):
     `inputs` makes inputs that Python can write as literals (bytes, str, int, tuple, list, dict, None), so that a
     finding can be saved. `check` reads one of them: it returns one of `outcomes`, and raises if pvhdbg did something
     wrong. If one of the outcomes never happens in a run, the run tests less than it claims. An input may take
-    `seconds` of CPU time.
+    `seconds` of CPU time. The tests run `in_tests` inputs.
     """
 
     name: str
@@ -22,3 +22,4 @@ class Target(NamedTuple):
     check: Callable[[Any], str]
     outcomes: frozenset[str]
     seconds: float = 2.0
+    in_tests: int = 2000
