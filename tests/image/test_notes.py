@@ -11,6 +11,7 @@ import pytest
 from pvhdbg.image import notes
 from pvhdbg.image.file import open_file
 from pvhdbg.image.header import Elf, read_elf
+from pvhdbg.image.verdicts import unread_notes
 from tests.image import builder
 from tests.image.builder import E_ENTRY, ENTRY, OTHER, Section, Segment, elf, load, note, raw_note
 from tests.image.crafted import BUILD_ID, CRAFTED, WALL
@@ -220,3 +221,10 @@ def test_all_loaders_find_the_same_entry_except_that_linux_loader_refuses_32_bit
 
     assert (["ABI", "QEMU", "Xen"], 1) == ([*entries], len({*entries.values()}))
     assert (entries["ABI"] if is_wide else None) == last
+
+
+def test_a_damaged_note_may_be_at_the_start_of_the_file() -> None:
+    found = unread_notes.damage(parsed(Segment(builder.PT_NOTE, b"", offset=0, filesz=0x100)))
+
+    assert found is not None
+    assert (0, int.from_bytes(b"\x7fELF", "little"), 0x100) == (found.offset, found.namesz, found.unread)

@@ -62,7 +62,7 @@ def _damage_in(elf: Elf, steps: Iterator[int], start: int, size: int, is_wide: b
     ends = [_end_of_notes(elf, steps, start, end, pad) for pad in ((4, _WIDE) if is_wide else (4,))]
     if None in ends or end in ends:
         return None
-    at = max(filter(None, ends))
+    at = max(it for it in ends if it is not None)  # may be 0: a segment may begin at the start of the file
     checked = min(end, at + _LONGEST_ZEROED)
     if end_of_zeros(elf.data, at, checked) == checked:
         return None
