@@ -51,9 +51,9 @@ def exiting() -> bytes:
     return _guest(exit_code(EXIT_STATUS))
 
 
-def nameless() -> bytes:
-    """Return a guest without symbols."""
-    return elf([_segment(_RETURN, released=True, bits=64), notes(note())])
+def nameless(*, dies: bool = False) -> bytes:
+    """Return a guest without symbols, which loops forever or, if it `dies`, has a triple fault."""
+    return elf([_segment(_DIE if dies else _RETURN, released=True, bits=64), notes(note())])
 
 
 def _guest(prepare: bytes, *, released: bool = True, bits: int = 64, symbols: list[Symbol] | None = None) -> bytes:

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
     Check = Callable[[Case], Iterable["Defect"]]
 
-ONCE, EVERY_STOP, ON_FAILURE = "once", "every stop", "on failure"
-"""When a rule runs: once, at the first stop; at every stop; or only if the guest died or a stage timed out."""
+ONCE, EVERY_STOP, ON_FAILURE, AFTER_STAGES = "once", "every stop", "on failure", "after the stages"
+"""When a rule runs: once, at the first stop; at every stop; only if the guest died or a stage timed out; or only if
+pvhdbg watched the guest after the last stage.
+"""
 
 MAX_FINDINGS, MAX_COUNTED = 16, 1000
 """The most findings that one rule reports at one stop, and the most further findings that it counts."""

@@ -11,7 +11,7 @@ from pvhdbg.boot.stop.capture import EMPTY_CAPTURE
 from pvhdbg.boot.stop.stop import Stop
 from pvhdbg.checks.case import Case, symbols_of
 from pvhdbg.checks.finding import ERROR, SEVERITIES, Finding
-from pvhdbg.checks.rules import EVERY_STOP, ON_FAILURE, ONCE, RULES, Rule
+from pvhdbg.checks.rules import AFTER_STAGES, EVERY_STOP, ON_FAILURE, ONCE, RULES, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -33,6 +33,7 @@ TOPICS = (
     "kernel.image_defects",
     "handover.protocol",
     "outcome.death",
+    "outcome.watched",
 )
 
 
@@ -103,10 +104,17 @@ def check_capture(document: Document, capture: Capture) -> tuple[Finding, ...]:
 
 
 def _check_end(document: Document) -> tuple[Finding, ...]:
-    """Return the findings about an end that has no stop: a stage timed out, or the run ended before its first stop."""
+    """Return the findings about an end that has no stop.
+
+    For example, a stage timed out, the run ended before its first stop, or the guest panicked after the last stage.
+    """
     stops, outcome = document.stops, document.outcome
     has_death_stop = bool(stops) and stops[-1].stage == stages.DIED
-    kinds = {*(() if stops else (ONCE,)), *((ON_FAILURE,) if _is_failure(outcome) and not has_death_stop else ())}
+    kinds = {
+        *(() if stops else (ONCE,)),
+        *((ON_FAILURE,) if _is_failure(outcome) and not has_death_stop else ()),
+        *((AFTER_STAGES,) if outcome.watched else ()),
+    }
     capture, earlier = (stops[-1], stops[:-1]) if stops else (EMPTY_CAPTURE, ())
     return run_rules(Case(Stop(capture, earlier, document.kernel), document.machine, outcome), kinds)
 

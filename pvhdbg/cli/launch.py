@@ -9,7 +9,7 @@ from stat import S_ISREG
 from typing import TYPE_CHECKING
 
 from pvhdbg.boot.stop.protocols import AS_IS
-from pvhdbg.errors import MachineError, UserError
+from pvhdbg.errors import GuestError, MachineError, UserError
 from pvhdbg.live.debuggee.own_machine import OwnMachine
 from pvhdbg.live.gdb.process import GdbOptions
 from pvhdbg.live.system.signals import exit_on_signals
@@ -19,11 +19,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from pvhdbg.boot.lab.rewrite import EntryChange
+    from pvhdbg.boot.record.document import Document
     from pvhdbg.boot.stop.kernel_probe import SymbolsAndStrings
     from pvhdbg.image.load import Kernel
     from pvhdbg.image.preflight import Preflight
     from pvhdbg.live.debuggee.debuggee import Debuggee
     from pvhdbg.live.qemu.options import QemuOptions
+
+
+class RefusedKernelError(GuestError):
+    """The pre-start check rejected the kernel. `document` describes the run that was not started."""
+
+    def __init__(self, message: str, hint: str, document: Document) -> None:
+        super().__init__(message, hint)
+        self.document = document
 
 
 def _import_rules() -> None:
@@ -111,7 +120,6 @@ def _kernel(options: argparse.Namespace, folder: Path) -> tuple[Kernel, tuple[st
 
 def _preflight(options: argparse.Namespace, kernel: Kernel) -> Preflight:
     from pvhdbg.boot.record.document import ram_size
-    from pvhdbg.errors import GuestError
     from pvhdbg.image.preflight import Machine, preflight_file
     from pvhdbg.live.qemu.firmware import microvm_firmware
 
@@ -120,10 +128,20 @@ def _preflight(options: argparse.Namespace, kernel: Kernel) -> Preflight:
     preflight = preflight_file(kernel.facts, machine, kernel.symbols)
     if preflight.fatal and not options.force:
         first = preflight.fatal[0]
-        raise GuestError(
-            f"{kernel.facts.path}: {first.message}", f"{first.hint}, or start the kernel anyway with --force"
+        raise RefusedKernelError(
+            f"{kernel.facts.path}: {first.message}",
+            f"{first.hint}, or start the kernel anyway with --force",
+            _refused_run(options, kernel._replace(facts=preflight.apply_to(kernel.facts))),
         )
     return preflight
+
+
+def _refused_run(options: argparse.Namespace, kernel: Kernel) -> Document:
+    from pvhdbg.boot.record.document import REFUSED, Document, Outcome
+    from pvhdbg.live.debuggee import machine_facts
+
+    machine = machine_facts.of_options(_qemu_options(options, kernel))
+    return Document(kernel.facts, machine, (), Outcome(None, REFUSED))
 
 
 def _qemu_options(options: argparse.Namespace, kernel: Kernel) -> QemuOptions:

@@ -63,7 +63,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def _session(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(stage=None, output=None, format=None, command=[])
+    parser.set_defaults(stage=None, output=None, format=None, command=[], watch=None)
     _ascii(parser)
     _launch(parser)
 
@@ -80,13 +80,22 @@ def _dump(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="write a recording to FILE, in JSON; with --format text, write the report",
     )
+    _watch(parser, "let the guest run on for SECONDS after the last stage, and show how that ends [0]")
     _command(parser)
     _launch(parser)
 
 
 def _check(parser: argparse.ArgumentParser) -> None:
     _format(parser)
+    _watch(
+        parser,
+        "let the guest run on for SECONDS after the last stage; 0 turns this off [5, or until Linux has a console]",
+    )
     _launch(parser)
+
+
+def _watch(parser: argparse.ArgumentParser, text: str) -> None:
+    parser.add_argument("--watch", type=_seconds_or_0, metavar="SECONDS", help=text)
 
 
 def _inspect(parser: argparse.ArgumentParser) -> None:
@@ -338,13 +347,24 @@ def _tools(parser: argparse.ArgumentParser, *, qemu: bool = True) -> None:
 
 
 def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"invalid number: {text!r}") from None
+    seconds = _number(text)
     if not 0 < seconds < 1e6:
         raise argparse.ArgumentTypeError(f"must be greater than 0 and less than 1000000: {text!r}")
     return seconds
+
+
+def _seconds_or_0(text: str) -> float:
+    seconds = _number(text)
+    if not 0 <= seconds < 1e6:
+        raise argparse.ArgumentTypeError(f"must be at least 0 and less than 1000000: {text!r}")
+    return seconds
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"invalid number: {text!r}") from None
 
 
 def _name(text: str) -> str:

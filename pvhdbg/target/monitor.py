@@ -24,7 +24,7 @@ _SEGMENT = re.compile(
     re.MULTILINE,
 )
 _TABLE = re.compile(r"^(GDT|IDT) *= *([0-9a-f]{1,16}) +([0-9a-f]{1,16})\b", re.MULTILINE)
-_A20 = re.compile(r"\bA20=([01])")
+_FLAGS = re.compile(r"\b(A20|HLT)=([01])")
 _STATUS = re.compile(r"VM status: (\w+)(?: \(([\w-]+)\))?")
 _VERSION = re.compile(r"[0-9.]*")
 _UNREADABLE = re.compile(r": (?:unable to read|[Cc]annot access) memory")
@@ -38,9 +38,12 @@ TABLES = ("gdtr", "idtr")
 NAMES = frozenset(
     {f"{name}.{part}" for name in SEGMENTS for part in ("base", "limit", "flags")}
     | {f"{name}.{part}" for name in TABLES for part in ("base", "limit")}
-    | {"ldt", "tr", "a20"}
+    | {"ldt", "tr", "a20", "hlt"}
 )
-"""All registers that only the monitor has. `ldt` and `tr` are selectors; flags are the descriptor's second word."""
+"""All registers that only the monitor has. `ldt` and `tr` are selectors; flags are the descriptor's second word.
+
+`hlt` is 1 if the CPU waits for an interrupt.
+"""
 
 DEATHS = {
     "shutdown": (TRIPLE_FAULT, "triple fault (or the guest itself asked for a reset or shutdown)"),
@@ -78,8 +81,8 @@ def parse_registers(text: str) -> dict[str, int]:
     for name, base, limit in _TABLE.findall(text):
         registers.setdefault(f"{name.lower()}r.base", int(base, 16))
         registers.setdefault(f"{name.lower()}r.limit", int(limit, 16))
-    if match := _A20.search(text):
-        registers["a20"] = int(match[1])
+    for name, bit in _FLAGS.findall(text):
+        registers.setdefault(name.lower(), int(bit))
     return {name: value for name, value in registers.items() if name in NAMES}
 
 

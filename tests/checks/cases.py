@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from pvhdbg.abi.boot_params import BootParams
 from pvhdbg.abi.start_info import StartInfo
-from pvhdbg.boot.record.document import DEAD, TIMED_OUT, Death, MachineFacts, Outcome
+from pvhdbg.boot.record.document import DEAD, DONE, TIMED_OUT, Death, MachineFacts, Outcome, Watched
 from pvhdbg.boot.stop.capture import Capture
 from pvhdbg.boot.stop.kernel_probe import ANY_STRING, E820_STRING
 from pvhdbg.boot.stop.stop import Stop
@@ -248,3 +248,16 @@ def waiting(
     before = prepare(**differences)
     outcome = Outcome("prepare", TIMED_OUT, None, for_stage, 0x1000, "panic")
     return Case(before.stop, before.machine, outcome)
+
+
+def watched(
+    ended: str,
+    message: str = "",
+    *,
+    rip: int | None = 0xFFFFFFFF8305D96D,
+    symbol: str | None = "e820__finish_early_params+0x36",
+    machine: MachineFacts = MACHINE,
+) -> Case:
+    """Return a case of a guest that reached the last stage and was then watched."""
+    outcome = Outcome("e820", DONE, watched=Watched(ended, 100, rip, symbol, message))
+    return Case(e820(MAP).stop, machine, outcome)

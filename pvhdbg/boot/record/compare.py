@@ -10,7 +10,7 @@ from pvhdbg.abi.boot_params import BootParams
 from pvhdbg.abi.e820 import BootE820Entry, E820Table
 from pvhdbg.abi.layout import Field, Struct
 from pvhdbg.abi.start_info import StartInfo
-from pvhdbg.boot.record.document import Death, MachineFacts, Outcome, Rewrite
+from pvhdbg.boot.record.document import Death, MachineFacts, Outcome, Rewrite, Watched
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.capture import E820, MemoryMap, Module, Text
 from pvhdbg.boot.stop.stages import CAPTURE_KEYS
@@ -246,8 +246,9 @@ _NAMES: dict[type, dict[str, str]] = {
     Note: {"owner": "owner", "type": "type", "hex": "desc"},
     MachineFacts: _same_names(*MachineFacts._fields),
     Rewrite: _same_names(*Rewrite._fields),
-    Outcome: _same_names("reached", "ended", "died")
+    Outcome: _same_names("reached", "ended", "died", "watched")
     | {"timeout.stage": "waited_for", "timeout.rip": "rip", "timeout.symbol": "symbol"},
     Death: _same_names(*Death._fields),
+    Watched: _same_names("ended", "rip", "symbol", "message"),  # times and logs differ in each run
 }
 """For each of our own record types: the keys in the JSON document, and the attribute that each key stands for."""

@@ -12,8 +12,14 @@ if TYPE_CHECKING:
     from pvhdbg.boot.stop.capture import Capture
     from pvhdbg.image.facts import ImageFacts
 
-ENDS = DONE, DEAD, TIMED_OUT, INTERRUPTED = "done", "died", "timeout", "interrupted"
+ENDS = DONE, DEAD, TIMED_OUT, INTERRUPTED, REFUSED = "done", "died", "timeout", "interrupted", "refused"
+"""How a run ended. If it was refused, pvhdbg started nothing."""
+PANICKED, HALTED, RESET, CONSOLE, TIME = "panicked", "halted", "reset", "console", "time"
+WATCH_ENDS = DEAD, PANICKED, HALTED, RESET, CONSOLE, TIME
+"""How a guest was seen to end, or why pvhdbg no longer watched it, after the last stage."""
 
+_NO_ROOT_OR_INIT = ("VFS: Unable to mount root fs", "No working init found", "No init found", "Requested init ")
+"""The beginnings of Linux's panics if it has no root file system or no init."""
 
 _RAM = re.compile(r"(?:size=)?(\d{1,12})([KMGT]?)", re.ASCII | re.IGNORECASE)
 _UNITS = {"K": 10, "": 20, "M": 20, "G": 30, "T": 40}
@@ -79,11 +85,39 @@ class Death(NamedTuple):
         return f"{kind}{location}{message and f': {message}'}"
 
 
+class Watched(NamedTuple):
+    """What the guest did after the last stage, and how pvhdbg stopped watching it: `ended` is one of WATCH_ENDS.
+
+    `ms` is how long pvhdbg watched it, in milliseconds. `rip` and `symbol` are where the guest was; after a panic,
+    where it called the function panic, or None without symbols. `message` is the text of the panic, or a description of
+    the end; it may be empty. `serial` and `log` have the last lines of the serial console and of the kernel's own log,
+    in latin-1; `log` is None if it could not be read.
+    """
+
+    ended: str
+    ms: int
+    rip: int | None
+    symbol: str | None
+    message: str = ""
+    serial: tuple[str, ...] = ()
+    log: tuple[str, ...] | None = None
+
+    @property
+    def lacks_root(self) -> bool:
+        """Whether Linux panicked only because it has no root file system or no init."""
+        return self.ended == PANICKED and self.message.startswith(_NO_ROOT_OR_INIT)
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether this end is the fault of the guest or its image."""
+        return self.ended in (DEAD, RESET) or (self.ended == PANICKED and not self.lacks_root)
+
+
 class Outcome(NamedTuple):
-    """The last stage reached, and how the run ended: done, died, timeout or interrupted.
+    """The last stage reached, and how the run ended: one of ENDS.
 
     `waited_for`, `rip` and `symbol` are only set after a timeout: the stage that was not reached, and where the guest
-    was.
+    was. `watched` is None if pvhdbg did not watch the guest after the last stage.
     """
 
     reached: str | None
@@ -92,6 +126,7 @@ class Outcome(NamedTuple):
     waited_for: str | None = None
     rip: int | None = None
     symbol: str | None = None
+    watched: Watched | None = None
 
 
 class Document(NamedTuple):

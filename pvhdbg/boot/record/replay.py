@@ -8,7 +8,7 @@ from itertools import pairwise
 from stat import S_ISREG
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pvhdbg.boot.record.document import ENDS, Death, Document, MachineFacts, Outcome, Rewrite
+from pvhdbg.boot.record.document import ENDS, WATCH_ENDS, Death, Document, MachineFacts, Outcome, Rewrite, Watched
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.late import read_held
 from pvhdbg.boot.stop.read import read_capture
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from pvhdbg.boot.stop.capture import Capture
 
 T = TypeVar("T")
+FORMAT_VERSIONS = 1, 2
+"""The versions that can be read. Version 2 has `outcome.watched`."""
 MAX_ADDRESS = 1 << 64
 MAX_FILE = 1 << 27
 """The size limit in bytes. The largest possible recording has 110 MiB: three stops with MAX_TEXT bytes of strings, and
@@ -78,11 +80,20 @@ def replay(document: object) -> Document:
     top = _object(document, "document")
     if top.get("format") != "pvhdbg":
         raise NotARecording('format is not "pvhdbg"')
-    if top.get("format_version") != 1:
-        version = _shown(top["format_version"]) if "format_version" in top else "missing"
-        raise NotARecording(f"format_version is {version}, but this pvhdbg supports only 1")
+    _check_version(top)
     kernel = None if top.get("kernel") is None else _kernel(_object(top["kernel"], "kernel"))
     return Document(kernel, _machine(_object(top.get("machine"), "machine")), _stops(top, kernel), _outcome(top))
+
+
+def _check_version(top: dict[str, Any]) -> None:
+    """Check the version of the format. Later versions only gain keys, but may use known keys in new ways."""
+    version = top.get("format_version")
+    if version in FORMAT_VERSIONS and type(version) is int:
+        return
+    shown = _shown(version) if "format_version" in top else "missing"
+    raise NotARecording(
+        f"format_version is {shown}, but this pvhdbg supports only {' and '.join(map(str, FORMAT_VERSIONS))}"
+    )
 
 
 def _stops(top: dict[str, Any], kernel: ImageFacts | None) -> tuple[Capture, ...]:
@@ -167,13 +178,10 @@ def _machine(machine: dict[str, Any]) -> MachineFacts:
     texts = {
         key: _maybe(str, machine, key) for key in ("qemu", "machine", "accel", "cpu", "memory", "append", "initrd")
     }
-    argv = _list(machine.get("argv"), "argv")
-    if not all(isinstance(argument, str) for argument in argv):
-        raise NotARecording("argv is not a list of strings")
     rewrites = (_object(item, "rewrites") for item in _list(machine.get("rewrites"), "rewrites"))
     return MachineFacts(
         **texts,
-        argv=tuple(argv),
+        argv=_strings(machine.get("argv"), "argv"),
         rewrites=tuple(
             Rewrite(
                 _of(str, rewrite, "path"),
@@ -196,7 +204,28 @@ def _outcome(top: dict[str, Any]) -> Outcome:
         waited_for=_one_of((None, *stages.NAMES), timeout, "stage"),
         rip=_maybe_address(timeout, "rip"),
         symbol=_maybe(str, timeout, "symbol"),
+        watched=None if outcome.get("watched") is None else _watched(_object(outcome["watched"], "outcome.watched")),
     )
+
+
+def _watched(watched: dict[str, Any]) -> Watched:
+    """Return what was seen after the last stage. Unlike a stop, it has no memory from which it could be decoded."""
+    return Watched(
+        ended=_one_of(WATCH_ENDS, watched, "ended"),
+        ms=_address(watched, "ms"),
+        rip=_maybe_address(watched, "rip"),
+        symbol=_maybe(str, watched, "symbol"),
+        message=_of(str, watched, "message"),
+        serial=_strings(watched.get("serial"), "serial"),
+        log=None if watched.get("log") is None else _strings(watched["log"], "log"),
+    )
+
+
+def _strings(value: object, name: str) -> tuple[str, ...]:
+    strings = _list(value, name)
+    if not all(isinstance(item, str) for item in strings):
+        raise NotARecording(f"{name} is not a list of strings")
+    return tuple(strings)
 
 
 def _death(died: dict[str, Any]) -> Death:

@@ -177,6 +177,10 @@ class Journey:
             self.check_kernel()
             self.refuse_kernel_mismatch()
 
+    def run_on(self, addresses: Collection[int], timeout: float) -> Halt:
+        """Run to one of the addresses, whatever stage comes first. Capture nothing."""
+        return self._runner.run_to(addresses, timeout)
+
     def refuse_kernel_mismatch(self) -> None:
         """Raise an error if another kernel is in memory, unless the user has set the entry address.
 
@@ -296,8 +300,7 @@ class Journey:
     def _count_passed(self, rip: int) -> int:
         if self.image is None:
             return max(self._passed_count, int(self._is_paging()))
-        addresses = Addresses(self.target, self._registers(), self.image)
-        detector = StageDetector(self.target, self.image, addresses, self._name_of(rip) or "", self._calls)
+        detector = StageDetector(self.target, self.image, self.addresses(), self._name_of(rip) or "", self._calls)
         return detector.count_passed(self._done)
 
     def _is_paging(self) -> bool:
@@ -365,10 +368,14 @@ class Journey:
 
     def _observe_call(self) -> ObservedCall:
         """Return the call of the current function. The machine is at the first instruction of the function."""
-        addresses, rsp = Addresses(self.target, self._registers(), self.image), self.target.register("rsp")
+        addresses, rsp = self.addresses(), self.target.register("rsp")
         return ObservedCall(addresses.return_address(), addresses.physical(rsp), rsp)
 
-    def _registers(self) -> dict[str, int]:
+    def addresses(self) -> Addresses:
+        """Return the translation of addresses at this moment."""
+        return Addresses(self.target, self.paging_registers(), self.image)
+
+    def paging_registers(self) -> dict[str, int]:
         """Return the registers for address translation, without those that the gdb stub does not provide."""
         registers = {}
         for name in ("rip", "rsp", "cr0", "cr3", "cr4", "efer"):

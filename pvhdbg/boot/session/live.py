@@ -41,7 +41,8 @@ class LiveSession(Opener):
     `machine_facts` returns a description of the machine for recordings. `disassembler` takes an address and a count,
     and returns instructions in the CPU's current mode. `debugger` evaluates an expression in the debugger's own
     language to an address, and raises TargetError if it can't. `name_of` returns an address as symbol+offset. `note`
-    explains why the kernel has no more stages. `timeout` is in seconds, for each stage.
+    explains why the kernel has no more stages. `serial` returns what the guest has written to its serial console.
+    `timeout` is in seconds, for each stage.
     """
 
     def __init__(  # noqa: PLR0913  one callable for each thing that a debugger knows
@@ -53,6 +54,7 @@ class LiveSession(Opener):
         debugger: Callable[[str], int] | None = None,
         name_of: Callable[[int], str | None] = lambda _: None,
         note: str | None = None,
+        serial: Callable[[], bytes] = lambda: b"",
         timeout: float = TIMEOUT,
     ) -> None:
         self.journey = journey
@@ -61,6 +63,7 @@ class LiveSession(Opener):
         self._debugger = debugger
         self._name_of = name_of
         self._note = note
+        self._serial = serial
         self._timeout = timeout
         self._outcome: Outcome | None = None
         self._now: Capture | None = None
@@ -170,6 +173,17 @@ class LiveSession(Opener):
     def run(self, stage: str) -> Outcome:
         """Run to a stage without first checking that it is ahead."""
         self._outcome = run_to_stage(self.journey, stage, self._timeout, self._name_of)
+        return self._outcome
+
+    def watch(self, seconds: float, *, to_console: bool) -> Outcome:
+        """Let the guest run on for up to `seconds`; with `to_console`, until Linux has started its console.
+
+        :raise TargetError: if the guest stopped for another reason, such as a user's breakpoint.
+        """
+        from pvhdbg.boot.run.watch import watch
+
+        self._outcome = watch(self.journey, seconds, self._name_of, self._serial, to_console=to_console)
+        self._now = None
         return self._outcome
 
     def record_death(self, death: Halt) -> None:

@@ -1,5 +1,6 @@
 """Rules about how a run ended.
 
 death    PVH900 to PVH911: why the guest died or did not reach the next stage
+watched  PVH912 to PVH916: what became of the guest after the last stage
 failure  facts about the failure that these rules share: the death, the code at RIP, the condition that failed
 """

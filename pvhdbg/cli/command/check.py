@@ -6,17 +6,25 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.cli import progress
 from pvhdbg.cli.command import dump
-from pvhdbg.cli.launch import launched
+from pvhdbg.cli.launch import RefusedKernelError, launched
 from pvhdbg.cli.result import Result
 
 if TYPE_CHECKING:
     import argparse
 
 
+SECONDS = 5.0
+"""How long `check` watches the guest after the last stage, unless --watch says otherwise."""
+
+
 def check(options: argparse.Namespace) -> Result:
     """Return the findings. The exit status is also 1 if one of them is an error."""
-    with progress.shown(progress.START) as waiting, launched(options) as debuggee:
-        document, remarks = dump.run(debuggee, None, waiting)
+    try:
+        with progress.shown(progress.START) as waiting, launched(options) as debuggee:
+            watch = dump.Watch(SECONDS, to_console=True) if options.watch is None else dump.watch_of(options)
+            document, remarks = dump.run(debuggee, None, waiting, watch)
+    except RefusedKernelError as refused:
+        return dump.refusal(refused, options.format)
     from pvhdbg.checks import run
     from pvhdbg.checks.finding import ERROR
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.boot.record import document as doc
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.address import location_suffix
 from pvhdbg.cli import progress
-from pvhdbg.cli.launch import launched
+from pvhdbg.cli.launch import RefusedKernelError, launched
 from pvhdbg.cli.result import Result
 from pvhdbg.errors import UserError
 
@@ -25,29 +25,61 @@ if TYPE_CHECKING:
     AddAnswers = Callable[[Result], Result]
 
 
+class Watch(NamedTuple):
+    """How long the guest runs on after the last stage; with `to_console`, only until Linux has started its console."""
+
+    seconds: float
+    to_console: bool = False
+
+
+NOT_WATCHED = Watch(0.0)
+
+
+def watch_of(options: argparse.Namespace) -> Watch:
+    """Return what --watch says. Without it, `dump` does not watch."""
+    return NOT_WATCHED if options.watch is None else Watch(options.watch)
+
+
 def dump(options: argparse.Namespace) -> Result:
     lines = _command_lines(options)
-    with progress.shown(progress.START) as waiting, launched(options) as debuggee:
-        document, remarks = run(debuggee, options.stage, waiting)
-        add_answers = ask(debuggee, lines) if lines else None
-        debuggee.machine.kill()  # QEMU and gdb exit while pvhdbg formats the text
-        text = _text(document, options)
-    if options.output is not None:
-        _write(options.output, text, ascii=options.ascii)
-        text = ""
-    result = Result(text, status_of(document.outcome, options.stage), remarks)
+    try:
+        with progress.shown(progress.START) as waiting, launched(options) as debuggee:
+            document, remarks = run(debuggee, options.stage, waiting, watch_of(options))
+            add_answers = ask(debuggee, lines) if lines else None
+            debuggee.machine.kill()  # QEMU and gdb exit while pvhdbg formats the text
+            text = _text(document, options)
+    except RefusedKernelError as refused:
+        return _saved(refusal(refused, _form(options)), options)
+    result = _saved(Result(text, status_of(document.outcome, options.stage), remarks), options)
     return add_answers(result) if add_answers else result
+
+
+def refusal(refused: RefusedKernelError, form: str | None) -> Result:
+    """Return the document of a run that was not started, and its error. As text, the error says it all."""
+    return Result(text_of(refused.document, "json") if form == "json" else "", error=refused)
+
+
+def _saved(result: Result, options: argparse.Namespace) -> Result:
+    """Write the output to the file of -o, if there is one."""
+    if options.output is None or not result.output:
+        return result
+    _write(options.output, result.output, ascii=options.ascii)
+    return result._replace(output="")
+
+
+def _form(options: argparse.Namespace) -> str:
+    return options.format or ("json" if options.output else "text")
 
 
 def _text(document: Document, options: argparse.Namespace) -> str:
     """Return the report or the JSON; an empty string if only the output of `-c` is wanted."""
     if options.command and options.output is None:
         return ""
-    return text_of(document, options.format or ("json" if options.output else "text"))
+    return text_of(document, _form(options))
 
 
 def run(
-    debuggee: Debuggee, last_stage: str | None, waiting: Progress | None = None
+    debuggee: Debuggee, last_stage: str | None, waiting: Progress | None = None, watch: Watch = NOT_WATCHED
 ) -> tuple[Document, tuple[str, ...]]:
     """Run to `last_stage`, or as far as the guest gets. Return the document, and remarks for standard error.
 
@@ -56,6 +88,10 @@ def run(
     if waiting is not None:
         waiting.description = lambda: _next_stage(debuggee.journey)
     outcome = debuggee.session.run(last_stage or stages.NAMES[-1])
+    if outcome.ended == doc.DONE and watch.seconds:
+        if waiting is not None:
+            waiting.description = lambda: f"the guest to run on for {watch.seconds:g} s"
+        outcome = debuggee.session.watch(watch.seconds, to_console=watch.to_console)
     document = debuggee.session.document()
     return document, (*debuggee.remarks, *_missing_stages(debuggee.journey, last_stage), *ending(outcome, document))
 
@@ -120,7 +156,8 @@ def _write(path: Path, text: str, *, ascii: bool) -> None:  # noqa: A002  the op
 def status_of(outcome: Outcome, last_stage: str | None) -> int:
     if outcome.ended == doc.INTERRUPTED:
         return 130
-    return int(outcome.ended != doc.DONE or last_stage not in (None, outcome.reached))
+    has_failed = outcome.watched is not None and outcome.watched.has_failed
+    return int(outcome.ended != doc.DONE or has_failed or last_stage not in (None, outcome.reached))
 
 
 def _missing_stages(journey: Journey, last_stage: str | None) -> list[str]:
@@ -147,4 +184,8 @@ def ending(outcome: Outcome, document: Document) -> list[str]:
         where = location_suffix(outcome.rip, outcome.symbol) or " at an unknown address"
         error = f"pvhdbg: error: timed out waiting for stage {outcome.waited_for}; {reached}; the guest was{where}"
         return [error, "  hint: wait longer with --timeout SECONDS"]
+    if outcome.watched is not None and outcome.watched.has_failed:
+        from pvhdbg.views.report import watched_text
+
+        return [f"pvhdbg: error: {watched_text.ending(outcome.watched)}; {reached}"]
     return []

@@ -10,7 +10,7 @@ from pvhdbg.errors import TargetError
 from pvhdbg.target import monitor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from pvhdbg.live.debuggee.machine import Machine
     from pvhdbg.live.qemu.options import QemuOptions
@@ -23,6 +23,11 @@ def from_options(options: QemuOptions | None, machine: Machine) -> MachineFacts:
     """
     if options is None:
         return MachineFacts(accel=_ask(machine, "info kvm", monitor.parse_accelerator))
+    return of_options(options, machine.qemu.argv if machine.qemu else ())
+
+
+def of_options(options: QemuOptions, argv: Sequence[str] = ()) -> MachineFacts:
+    """Return what QEMU would be started with. `argv` is its command line; it is empty if QEMU was not started."""
     return MachineFacts(
         machine=options.machine,
         accel=options.accel,
@@ -30,7 +35,7 @@ def from_options(options: QemuOptions | None, machine: Machine) -> MachineFacts:
         memory=options.memory,
         append=options.append,
         initrd=options.initrd,
-        argv=tuple(machine.qemu.argv) if machine.qemu else (),
+        argv=tuple(argv),
     )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import select
 import threading
+import time
 from typing import TYPE_CHECKING
 
 from pvhdbg.live.system.os_errors import start_thread
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _TAIL_SIZE = 4 << 20
+_COMPLETE_WITHIN, _RETRY = 1.0, 0.001
 
 
 class Serial:
@@ -42,22 +45,38 @@ class Serial:
         """Return all output, or, if it is longer than 8 MiB, at least its last 4 MiB."""
         return self.since(0)[0]
 
+    def complete(self) -> bytes:
+        """Return the output like `text`. If the guest is stopped, this is everything that it has written."""
+        deadline = time.monotonic() + _COMPLETE_WITHIN
+        while self._thread.is_alive() and self._has_input(0) and time.monotonic() < deadline:
+            self._thread.join(_RETRY)
+        return self.text()
+
     def close(self) -> None:
         """Read the rest of the output. Call this after QEMU has ended."""
         self._thread.join(timeout=5)
         self._source.close()
 
     def _read(self) -> None:
-        while data := self._receive():
-            with self._lock:
+        data = b"\0"
+        while data:
+            self._has_input(None)
+            with self._lock:  # what is not in the socket is in `_kept`
+                data = self._receive()
                 self._kept += data
                 if len(self._kept) > 2 * _TAIL_SIZE:
                     self._dropped += len(self._kept) - _TAIL_SIZE
                     del self._kept[:-_TAIL_SIZE]
-            if self.on_data is not None:
+            if data and self.on_data is not None:
                 self.on_data()
         if self.on_end is not None:
             self.on_end()
+
+    def _has_input(self, milliseconds: int | None) -> bool:
+        """Wait for more output, or for the end of the output, and return whether there is some."""
+        waiting = select.poll()
+        waiting.register(self._source, select.POLLIN)
+        return bool(waiting.poll(milliseconds))
 
     def _receive(self) -> bytes:
         try:

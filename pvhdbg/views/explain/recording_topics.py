@@ -67,7 +67,7 @@ def protocols() -> Iterator[Topic]:
 
 _KEYS = {
     "format": "always pvhdbg",
-    "format_version": "version of this JSON format: 1",
+    "format_version": "version of this JSON format: 2; version 1, without outcome.watched, can still be read",
     "pvhdbg": "version of pvhdbg that wrote the recording",
     "kernel": "the kernel file, as it was on disk; null if no file was named",
     "kernel.path": "path of the file",
@@ -98,10 +98,18 @@ _KEYS = {
     "missing": "why values are null, by path",
     "outcome": "how the run ended",
     "outcome.reached": "last stage that was reached",
-    "outcome.ended": "done, died, timeout or interrupted",
+    "outcome.ended": "done, died, timeout, interrupted, or refused: the pre-start check rejected the kernel",
     "outcome.died": "how the guest died, rip, symbol and message; null if it did not die",
     "outcome.died.how": "triple-fault, kvm-internal-error, qemu-exit or qemu-signal",
     "outcome.timeout": "stage that was not reached in time, and the guest's rip and symbol; null without a timeout",
+    "outcome.watched": "what the guest did after the last stage; null if pvhdbg did not watch it",
+    "outcome.watched.ended": "died, panicked, halted, reset, console (the kernel started it) or time (it still ran)",
+    "outcome.watched.ms": "how long pvhdbg watched the guest, in milliseconds",
+    "outcome.watched.rip": "where the guest was; after a panic, where it called panic, or null without symbols",
+    "outcome.watched.symbol": "the same place as symbol+offset, or null",
+    "outcome.watched.message": "the text of the panic, or how the guest died; otherwise empty",
+    "outcome.watched.serial": "the last lines on the serial console, as latin-1",
+    "outcome.watched.log": "the last lines of the kernel's own log, from guest memory; null if it could not be read",
     "outcome.findings": "what the rules found about the end of the run, if the end is not one of the stops",
 }
 

@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import printable
-from pvhdbg.boot.record.document import DEAD, DONE, TIMED_OUT
+from pvhdbg.boot.record.document import CONSOLE, DEAD, DONE, REFUSED, TIMED_OUT
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.address import location_suffix
 from pvhdbg.boot.stop.stop import Stop
@@ -34,8 +34,8 @@ def document(run: Document) -> str:
     blocks = [list(header(run))]
     for index, capture in enumerate(run.stops):
         blocks.append(_stop(Stop(capture, run.stops[:index], run.kernel), findings_of_stops[index]))
-    blocks += [findings_text.lines(ending), [_with_count(outcome(run.outcome, checked), checked)]]
-    return _joined(blocks)
+    blocks += [*_after_stages(run.outcome), findings_text.lines(ending)]
+    return _joined([*blocks, [_with_count(outcome(run.outcome, checked), checked)]])
 
 
 def report(run: Document) -> str:
@@ -50,8 +50,17 @@ def report(run: Document) -> str:
         else:
             blocks.append([f"{', '.join(capture.stage for capture, _ in group)}: no new findings"])
     hint = ["  `pvhdbg explain CODE` explains a finding and its fix"] if checked.all else []
-    blocks += [findings_text.lines(ending), [_with_count(outcome(run.outcome, checked), checked), *hint]]
-    return _joined(blocks)
+    blocks += [*_after_stages(run.outcome), findings_text.lines(ending)]
+    return _joined([*blocks, [_with_count(outcome(run.outcome, checked), checked), *hint]])
+
+
+def _after_stages(end: Outcome) -> list[list[str]]:
+    """Return what the guest wrote last, if it was watched and did not come to speak for itself."""
+    if end.watched is None or end.watched.ended == CONSOLE:
+        return []
+    from pvhdbg.views.report import watched_text
+
+    return watched_text.last_output(end.watched)
 
 
 def _findings_of_stop(stage: str, findings: Sequence[Finding]) -> list[str]:
@@ -126,7 +135,10 @@ def _bytes(data: bytes) -> str:
 def outcome(end: Outcome, checked: RunFindings | None = None) -> str:
     """Return one line that describes how the run ended. `checked` has the findings, if they are known."""
     if end.ended == DONE:
-        return f"done: reached {printable(end.reached)}" if end.reached else "done: no stage reached"
+        done = f"reached {printable(end.reached)}" if end.reached else "no stage reached"
+        return f"done: {done}; {_watched(end)}"
+    if end.ended == REFUSED:
+        return "refused: pvhdbg did not start this kernel"
     last = f"last stage reached: {printable(end.reached)}" if end.reached else "no stage reached"
     if end.ended == DEAD and end.died:
         return f"died: {death(end.died, checked)}; {last}"
@@ -134,6 +146,14 @@ def outcome(end: Outcome, checked: RunFindings | None = None) -> str:
         where = location_suffix(end.rip, end.symbol, ", rip ")
         return f"timed out waiting for stage {printable(end.waited_for)}{where}; {last}"
     return f"{printable(end.ended)}; {last}"
+
+
+def _watched(end: Outcome) -> str:
+    if end.watched is None:
+        return f"not watched after {printable(end.reached) if end.reached else 'the start'}"
+    from pvhdbg.views.report import watched_text
+
+    return watched_text.summary(end.watched)
 
 
 def death(died: Death, checked: RunFindings | None) -> str:

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
     from pvhdbg.abi.boot_params import BootParams
     from pvhdbg.abi.start_info import StartInfo
-    from pvhdbg.boot.record.document import Document, MachineFacts, Outcome
+    from pvhdbg.boot.record.document import Document, MachineFacts, Outcome, Watched
     from pvhdbg.boot.stop.capture import Capture, MapRecord, MemoryMap, Module, Text
     from pvhdbg.checks.finding import Finding
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.image.verdict import Verdict
 
-FORMAT, FORMAT_VERSION = "pvhdbg", 1
+FORMAT, FORMAT_VERSION = "pvhdbg", 2
 INDENTED_LEVELS = 3
 
 Json = dict[str, Any]
@@ -173,8 +173,13 @@ def outcome(end: Outcome, findings: Sequence[Finding] = ()) -> Json:
         "ended": end.ended,
         "died": None if end.died is None else end.died._asdict(),
         "timeout": None if end.waited_for is None else {"stage": end.waited_for, "rip": end.rip, "symbol": end.symbol},
+        "watched": None if end.watched is None else watched(end.watched),
         **_if_any("findings", findings),
     }
+
+
+def watched(end: Watched) -> Json:
+    return {**end._asdict(), "serial": list(end.serial), "log": None if end.log is None else list(end.log)}
 
 
 def _if_any(key: str, items: Sequence[Finding | Verdict]) -> Json:

@@ -16,11 +16,20 @@ from pvhdbg.errors import UserError
 from pvhdbg.views.report import run_text
 from pvhdbg.views.to_json import document_json as to_json
 from tests import build
-from tests.paths import RECORDINGS
+from tests.paths import OLD_RECORDINGS, RECORDINGS, RECORDINGS_DIR
 
 NUMBERS: tuple[Any, ...] = (True, -1, 1 << 64, 10**400, 1.5, float("inf"))
 TEXTS: tuple[Any, ...] = ("", "\x1b[31m\0", "\ud800é", "zz", "f" * 101)
 HOSTILE = (None, *NUMBERS, *TEXTS, [], [None], {}, {"": []})
+WATCHED = {
+    "ended": "panicked",
+    "ms": 1200,
+    "rip": 16,
+    "symbol": "x",
+    "message": "no init",
+    "serial": ["a", "b"],
+    "log": ["c"],
+}
 DECODED = ("stage", "registers", "memory", "symbols", "missing")
 """The keys of a stop that decoding reads."""
 
@@ -37,6 +46,7 @@ def small() -> Any:  # noqa: ANN401 - JSON
         stop["registers"] = {name: stop["registers"][name] for name in ("rip", "rbx", "cr0", "cr3", "cr4", "efer")}
     document["outcome"]["died"] = {"how": "triple-fault", "rip": 16, "symbol": "x", "message": ""}
     document["outcome"]["timeout"] = {"stage": "kernel", "rip": 16, "symbol": "x"}
+    document["outcome"]["watched"] = WATCHED
     document["machine"]["rewrites"] = [{"path": "start_info.magic", "paddr": 16, "before": "00", "after": "01"}]
     document["machine"]["argv"] = ["qemu"]
     document["kernel"]["notes"] = [{"owner": "Xen", "type": 18, "hex": "00"}]
@@ -102,6 +112,36 @@ def test_decoding_needs_only_memory_registers_symbols_kernel_and_machine(path: P
     assert [without_reasons(stop) for stop in document["stops"]] == [without_reasons(stop) for stop in again["stops"]]
 
 
+@pytest.mark.parametrize("path", OLD_RECORDINGS, ids=lambda path: path.stem)
+def test_a_recording_of_version_1_opens_as_one_of_version_2_that_was_not_watched(path: Path) -> None:
+    old, new = stored(path), stored(RECORDINGS_DIR / path.name)
+
+    assert (1, 2) == (old["format_version"], new["format_version"])
+    assert "watched" not in old["outcome"]
+    assert replay.load(path) == replay.load(RECORDINGS_DIR / path.name)
+    assert replay.load(path).outcome.watched is None
+
+
+def test_unknown_keys_are_ignored_everywhere() -> None:
+    document = small()
+    extended = deepcopy(document)
+    for path in paths(document):
+        parent = extended
+        for key in path:
+            parent = parent[key]
+        if isinstance(parent, dict) and path[-1:] not in (("registers",), ("symbols",), ("missing",)):
+            parent["a later key"] = {"any": ["value"]}
+
+    assert "a later key" in extended["stops"][0]["memory"][0]
+    assert replay.replay(document) == replay.replay(extended)
+
+
+def test_what_was_seen_after_the_last_stage_is_shown_as_it_was_stored() -> None:
+    again = json.loads(to_json.dumps(replay.replay(small())))
+
+    assert WATCHED == again["outcome"]["watched"]
+
+
 def test_the_recordings_cover_every_kind_of_boot() -> None:
     documents = [stored(path) for path in RECORDINGS]
     stops = [stop for document in documents for stop in document["stops"]]
@@ -151,11 +191,15 @@ def test_a_hostile_value_at_any_path_is_shown_or_rejected(path: tuple[Any, ...])
         ("9" * 100_000, "not JSON"),
         ("[]", "document is not an object"),
         ("{}", 'format is not "pvhdbg"'),
-        ('{"format": "pvhdbg"}', "format_version is missing, but this pvhdbg supports only 1"),
-        ('{"format": "pvhdbg", "format_version": 2}', "format_version is 2, but this pvhdbg supports only 1"),
+        ('{"format": "pvhdbg"}', "format_version is missing, but this pvhdbg supports only 1 and 2"),
+        ('{"format": "pvhdbg", "format_version": 3}', "format_version is 3, but this pvhdbg supports only 1 and 2"),
+        (
+            '{"format": "pvhdbg", "format_version": true}',
+            "format_version is True, but this pvhdbg supports only 1 and 2",
+        ),
         (
             f'{{"format": "pvhdbg", "format_version": {"[" * 500}{"]" * 500}}}',
-            "[[[[[[[...]]]]]]], but this pvhdbg supports only 1",
+            "[[[[[[[...]]]]]]], but this pvhdbg supports only 1 and 2",
         ),
         ('{"format": "pvhdbg", "format_version": 1}', "machine is not an object"),
     ],

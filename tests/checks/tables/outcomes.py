@@ -23,9 +23,11 @@ from tests.checks.cases import (
     prepare,
     verdict,
     warning,
+    watched,
 )
 from tests.checks.tables.entry import OTHER_GUEST
 
+ON_MICROVM = MACHINE._replace(machine="microvm,acpi=off")
 COPY, PARAMS, KERNEL_PARAMS = (VARIABLES[name] for name in ("pvh_start_info", "pvh_bootparams", "boot_params"))
 # Offsets in struct boot_params. The map has six entries; the ISA range is the seventh.
 E820_ENTRIES, SENTINEL, VERSION, LOADER, LOADFLAGS, RAMDISK, CMD_LINE = 0x1E8, 0x1EF, 0x206, 0x210, 0x211, 0x218, 0x228
@@ -249,4 +251,52 @@ PROTOCOL = (
 )
 
 
-ROWS = (*BOOT_PARAMS, *E820, *IMAGE, *PROTOCOL)
+WATCHED = (
+    Row(
+        "PVH912",
+        lambda: watched("panicked", "Invalid user supplied memory map"),
+        error("outcome.watched"),
+        lambda: watched("panicked", "VFS: Unable to mount root fs on unknown-block(0,0)"),
+    ),
+    Row(
+        "PVH912",
+        lambda: watched("panicked", "", symbol=None, rip=None),
+        error("outcome.watched"),
+        lambda: watched("time", "Invalid user supplied memory map"),
+    ),
+    Row(
+        "PVH912",
+        lambda: watched("panicked", "\x1b[2J" * 90),
+        error("outcome.watched"),
+        lambda: watched("console"),
+    ),
+    Row(
+        "PVH913",
+        lambda: watched("panicked", "No working init found.  Try passing init= option to kernel."),
+        info("outcome.watched"),
+        lambda: watched("panicked", "Attempted to kill init! exitcode=0x00000100"),
+    ),
+    Row(
+        "PVH913",
+        lambda: watched("panicked", "VFS: Unable to mount root fs on %s", machine=MACHINE._replace(initrd="initrd")),
+        info("outcome.watched"),
+        lambda: watched("halted", "VFS: Unable to mount root fs on %s"),
+    ),
+    Row("PVH914", lambda: watched("halted", symbol="halt+0x17"), info("outcome.watched"), lambda: watched("time")),
+    Row("PVH915", lambda: watched("reset", rip=0xFFF0), error("outcome.watched"), lambda: watched("died", rip=0xFFF0)),
+    Row(
+        "PVH916",
+        lambda: watched("time", symbol="calibrate_delay+0x37f", machine=ON_MICROVM),
+        info("outcome.watched"),
+        lambda: watched("time", symbol="calibrate_delay+0x37f", machine=ON_MICROVM._replace(machine="q35")),
+    ),
+    Row(
+        "PVH916",
+        lambda: watched("time", symbol="delay_loop+0x1c", machine=ON_MICROVM),
+        info("outcome.watched"),
+        lambda: watched("panicked", symbol="calibrate_delay+0x37f", machine=ON_MICROVM),
+    ),
+)
+
+
+ROWS = (*BOOT_PARAMS, *E820, *IMAGE, *PROTOCOL, *WATCHED)

@@ -20,7 +20,7 @@ def findings(document: Any) -> list[Any]:  # noqa: ANN401 - JSON
     return [finding for stop in document["stops"] for finding in stop["findings"]]
 
 
-def assert_harmless(machine: str, *words: str | Path) -> None:
+def assert_harmless(machine: str, *words: str | Path, ended: str = "console") -> None:
     done = pvhdbg("check", "-M", machine, *words, "--format", "json", "--timeout", "120")
     found = findings(done.document)
 
@@ -28,6 +28,7 @@ def assert_harmless(machine: str, *words: str | Path) -> None:
     assert {"info"} == {finding["severity"] for finding in found}
     assert {finding["code"] for finding in found} <= harmless(machine)
     assert "e820" == done.document["outcome"]["reached"]
+    assert ended == done.document["outcome"]["watched"]["ended"]
 
 
 @pytest.mark.parametrize("machine", MACHINES)
@@ -42,7 +43,7 @@ def test_a_boot_with_an_initrd_has_only_harmless_findings(debian_vmlinux: Path, 
 
 @pytest.mark.parametrize("machine", [*MACHINES, "microvm,acpi=off"])
 def test_the_teaching_guest_has_only_harmless_findings(initrd: Path, machine: str) -> None:
-    assert_harmless(machine, "-i", initrd)
+    assert_harmless(machine, "-i", initrd, ended="halted")
 
 
 def test_the_text_has_the_findings_of_each_stage_and_one_line_for_the_others() -> None:
@@ -52,7 +53,7 @@ def test_the_text_has_the_findings_of_each_stage_and_one_line_for_the_others() -
     assert (0, "") == (done.status, done.err)
     assert "  i PVH126  tr.limit is 0xffff: the ABI requires limit 0x67. No known guest depends on it." in lines
     assert "prepare, bootparams, kernel, e820: no new findings" in lines
-    assert lines[-2].startswith("done: reached e820; findings: ")
+    assert lines[-2].startswith("done: reached e820; watched for ")
     assert max(map(len, lines)) <= 120
 
 

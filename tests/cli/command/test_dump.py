@@ -46,7 +46,7 @@ def test_the_text_has_every_stage_and_the_outcome(text: str) -> None:
     headings = [f"{stage.name}: {stage.about}" for stage in stages.STAGES]
 
     assert headings == [line for line in text.splitlines() if line in headings]
-    assert "done: reached e820; findings: 2 info" == text.splitlines()[-1]
+    assert "done: reached e820; not watched after e820; findings: 2 info" == text.splitlines()[-1]
 
 
 def test_without_a_terminal_the_default_command_is_dump(text: str) -> None:
@@ -67,6 +67,7 @@ def test_json_has_all_keys_in_the_documented_order(saved: Path) -> None:
     assert ["protocol", "paddr", "nr_entries", "entries"] == [*stop["memory_map"]]
     assert ["addr", "size", "type", "type_name"] == [*stop["memory_map"]["entries"][0]]
     assert ("done", "e820", None) == tuple(document["outcome"][key] for key in ("ended", "reached", "died"))
+    assert ["reached", "ended", "died", "timeout", "watched"] == [*document["outcome"]]
 
 
 def test_json_on_standard_output_is_the_same_as_in_a_file(saved: Path) -> None:

@@ -45,8 +45,8 @@ def test_a_magic_overwritten_by_the_command_line_is_shown_with_the_code_that_die
         ("", "not JSON"),
         ("[" * 100_000, "not JSON"),
         (
-            '{"format": "pvhdbg", "format_version": 2}',
-            "not a pvhdbg recording: format_version is 2, but this pvhdbg supports only 1",
+            '{"format": "pvhdbg", "format_version": 3}',
+            "not a pvhdbg recording: format_version is 3, but this pvhdbg supports only 1 and 2",
         ),
         ('{"stops": -1}', 'not a pvhdbg recording: format is not "pvhdbg"'),
     ],

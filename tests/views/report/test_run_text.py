@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pvhdbg.boot.record.document import DEAD, INTERRUPTED, TIMED_OUT, Death, Document, Outcome, Rewrite
+from pvhdbg.boot.record.document import DEAD, INTERRUPTED, TIMED_OUT, Death, Document, Outcome, Rewrite, Watched
 from pvhdbg.boot.record.replay import load
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.capture import Capture
@@ -259,7 +259,9 @@ def test_a_long_table_is_cut_and_shows_how_many_lines_are_left() -> None:
 def test_a_machine_that_pvhdbg_did_not_start_has_no_qemu_version_command_line_or_initrd() -> None:
     document = Document(None, build.machine()._replace(qemu=None, append=None, initrd=None), (), Outcome(None, "done"))
 
-    assert "  microvm, tcg, max, 512M\n\ndone: no stage reached\n" == run_text.document(document)
+    lines = run_text.document(document).splitlines()
+
+    assert ["  microvm, tcg, max, 512M", "", "done: no stage reached; not watched after the start"] == lines
 
 
 def test_the_header_lists_changed_bytes() -> None:
@@ -302,7 +304,20 @@ def test_a_death_shows_the_registers_and_the_code_at_rip() -> None:
             "timed out waiting for stage prepare, rip 0x1000; last stage reached: entry",
         ),
         (Outcome("kernel", INTERRUPTED), "interrupted; last stage reached: kernel"),
-        (Outcome("e820", "done"), "done: reached e820"),
+        (Outcome("e820", "done"), "done: reached e820; not watched after e820"),
+        (Outcome(None, "refused"), "refused: pvhdbg did not start this kernel"),
+        (
+            Outcome("e820", "done", watched=Watched("time", 5001, 0x1000, "default_idle+0x9")),
+            "done: reached e820; watched for 5.0 s: still running at 0x1000 default_idle+0x9",
+        ),
+        (
+            Outcome("e820", "done", watched=Watched("console", 31, 0x1000, "start_kernel+0x5be")),
+            "done: reached e820; watched for 31 ms: the kernel started its console",
+        ),
+        (
+            Outcome("e820", "done", watched=Watched("panicked", 900, None, None, "no init found")),
+            "done: reached e820; watched for 900 ms: the kernel panicked",
+        ),
     ],
 )
 def test_the_last_line_says_how_the_run_ended(outcome: Outcome, expected: str) -> None:
@@ -348,7 +363,7 @@ def test_a_report_has_only_the_findings() -> None:
 
     assert report[1].startswith("entry: the first instruction")
     assert "prepare, bootparams, kernel, e820: no new findings" == report[2]
-    assert report[3].startswith("done: reached e820; findings: 5 info")
+    assert report[3].startswith("done: reached e820; not watched after e820; findings: 5 info")
 
 
 def assert_fit_for_a_terminal(written: str) -> None:

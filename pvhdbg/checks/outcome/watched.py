@@ -1,0 +1,121 @@
+"""PVH912 to PVH916: what became of a guest that pvhdbg watched after the last stage."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pvhdbg.abi.text import printable
+from pvhdbg.boot.record.document import HALTED, PANICKED, RESET, TIME
+from pvhdbg.boot.stop.address import location_suffix
+from pvhdbg.checks.finding import ERROR, INFO
+from pvhdbg.checks.rules import AFTER_STAGES, Defect, rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pvhdbg.boot.record.document import Watched
+    from pvhdbg.checks.case import Case
+
+_FIELD = "outcome.watched"
+_MAX_TEXT = 120
+_DELAY_LOOPS = ("calibrate_delay", "__delay", "delay_", "__const_udelay")
+
+
+def _watched(case: Case) -> Watched | None:
+    return case.outcome.watched if case.outcome else None
+
+
+def _at(watched: Watched) -> str:
+    return location_suffix(watched.rip, watched.symbol)
+
+
+def _text(watched: Watched) -> str:
+    """Return the text of a panic for the middle of a sentence. It is never cut inside an escape sequence."""
+    kept = watched.message.rstrip(" .")[:_MAX_TEXT]
+    while len(printable(kept)) > _MAX_TEXT:
+        kept = kept[:-1]
+    return printable(kept)
+
+
+@rule("PVH912", ERROR, when=AFTER_STAGES)
+def kernel_panicked_after_the_last_stage(case: Case) -> Iterator[Defect]:
+    """The kernel built its memory map from the handover, ran on and then called `panic`. The text of the panic names
+    the reason. If the kernel has no console yet, the text is only in its log, in guest memory. With `panic=-1` on the
+    command line, a kernel resets the machine after its panic.
+
+    Read the last lines of the console and the log, which pvhdbg shows, and correct what the text names.
+
+    Source: Linux kernel/panic.c.
+    """
+    watched = _watched(case)
+    if watched and watched.ended == PANICKED and not watched.lacks_root:
+        reason = f": {_text(watched)}" if watched.message else ""
+        message = f"the kernel panicked{_at(watched)}{reason}. Read the last lines of its console and log."
+        yield Defect(_FIELD, message)
+
+
+@rule("PVH913", INFO, when=AFTER_STAGES)
+def kernel_found_no_root_file_system_or_init(case: Case) -> Iterator[Defect]:
+    """Without an initrd or a disk, Linux has no root file system and no init, and panics at the very end of its boot.
+    The boot by PVH was successful.
+
+    Pass an initrd with an executable `/init`.
+
+    Source: Linux init/do_mounts.c, mount_root_generic, and init/main.c, kernel_init.
+    """
+    watched = _watched(case)
+    if watched and watched.lacks_root:
+        fix = "Check that the initrd has a working /init" if case.initrd else "Pass an initrd with -i"
+        message = f"no root file system or no init: the kernel panicked{_at(watched)}: {_text(watched)}. {fix}."
+        yield Defect(_FIELD, message)
+
+
+@rule("PVH914", INFO, when=AFTER_STAGES)
+def guest_halted(case: Case) -> Iterator[Defect]:
+    """The guest executed `hlt` while interrupts were disabled, so it does not run on. Small guests end like this, and
+    so does a Linux that was told to halt. Linux also halts if an exception occurs before it can handle one.
+
+    If this is not the normal end of the guest, look at its console and at the code at that address.
+
+    Source: Intel SDM volume 2, HLT.
+    """
+    watched = _watched(case)
+    if watched and watched.ended == HALTED:
+        message = f"the guest halted{_at(watched)} with interrupts disabled. If it should run on, look at its console."
+        yield Defect(_FIELD, message)
+
+
+@rule("PVH915", ERROR, when=AFTER_STAGES)
+def guest_was_reset_after_the_last_stage(case: Case) -> Iterator[Defect]:
+    """After the last stage the guest came back to the reset vector and boots again. It had a triple fault, or it asked
+    for the reset itself, for example after a panic with `panic=-1`.
+
+    Start QEMU with `-no-reboot -no-shutdown`, as pvhdbg does, so that the machine stops where the guest dies.
+
+    Source: QEMU, qemu-options.hx.
+    """
+    watched = _watched(case)
+    if watched and watched.ended == RESET:
+        message = "the guest was reset and boots again. Start QEMU with -no-reboot -no-shutdown to see where it dies."
+        yield Defect(_FIELD, message)
+
+
+@rule("PVH916", INFO, when=AFTER_STAGES)
+def kernel_waits_for_a_timer_in_calibrate_delay(case: Case) -> Iterator[Defect]:
+    """Linux measures how fast its delay loop is with a timer that it knows: an HPET or the ACPI PM timer. QEMU's
+    microvm has neither, so Linux counts timer interrupts instead. Under TCG, this can take very long or forever if the
+    computer is busy.
+
+    Boot on a machine with these timers: `-M q35` or `-M pc`. The stages are not affected: they end earlier.
+
+    Source: Linux init/calibrate.c, calibrate_delay_converge.
+    """
+    watched = _watched(case)
+    if watched is None or watched.ended != TIME or not (case.machine.machine or "").startswith("microvm"):
+        return
+    if (watched.symbol or "").startswith(_DELAY_LOOPS):
+        message = (
+            f"the kernel still calibrates its delay loop{_at(watched)}: microvm has no HPET or PM timer to measure it "
+            "with, and the timer interrupts that Linux counts instead may not come under TCG. Use -M q35."
+        )
+        yield Defect(_FIELD, message)

@@ -1,0 +1,56 @@
+"""What became of the guest after the last stage, as text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pvhdbg.abi.text import printable
+from pvhdbg.boot.record.document import CONSOLE, DEAD, HALTED, PANICKED, RESET, TIME
+from pvhdbg.boot.stop.address import location_suffix
+from pvhdbg.views.rows import text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pvhdbg.boot.record.document import Watched
+
+LINES_SHOWN, MAX_SHOWN = 12, 160
+"""The last lines that are shown, and the characters of each."""
+_ENDS = {
+    DEAD: "died",
+    PANICKED: "the kernel panicked",
+    HALTED: "the guest halted",
+    RESET: "the guest was reset",
+    CONSOLE: "the kernel started its console",
+    TIME: "still running",
+}
+
+
+def summary(watched: Watched) -> str:
+    """Return one line such as `watched for 1.2 s: still running at 0xffffffff81000000 default_idle`."""
+    return f"watched for {_duration(watched.ms)}: {ending(watched._replace(message=''))}"
+
+
+def ending(watched: Watched) -> str:
+    """Return how the guest ended, such as `the kernel panicked at 0xffffffff81000000 setup_arch+0x12: "…"`."""
+    location = "" if watched.ended == CONSOLE else location_suffix(watched.rip, watched.symbol)
+    reason = f": {text.quoted(watched.message, text.LONG)}" if watched.ended == PANICKED and watched.message else ""
+    return f"{_ENDS[watched.ended]}{location}{reason}"
+
+
+def _duration(ms: int) -> str:
+    return f"{ms} ms" if ms < 1000 else f"{ms / 1000:.1f} s"
+
+
+def last_output(watched: Watched) -> list[list[str]]:
+    """Return the last lines of the console, and of the kernel's log if the console does not have them."""
+    blocks = []
+    if watched.serial:
+        blocks.append(_block("the last lines on the serial console:", watched.serial))
+    if watched.log and not {*watched.log[-2:]} & {*watched.serial}:
+        blocks.append(_block("the last lines of the kernel's log:", watched.log))
+    return blocks
+
+
+def _block(heading: str, lines: Sequence[str]) -> list[str]:
+    return [heading, *(f"  {printable(line[:MAX_SHOWN])}" for line in lines[-LINES_SHOWN:])]
