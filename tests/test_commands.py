@@ -18,6 +18,7 @@ from pvhdbg.commands.definitions import INSTRUCTIONS
 from pvhdbg.errors import PvhdbgError
 from pvhdbg.views.to_json import document_json
 from tests import build
+from tests.recordings.answers import FILE, answers
 
 NEED_A_MACHINE = {"next-stage", "run-to", "set", "protocol"}
 """Commands that fail in a recording."""
@@ -85,6 +86,10 @@ def test_every_command_with_a_stage_answers_for_every_stage(name: str, stage: st
         assert "no capture at stage" in str(refused(session, f"{name} @{stage}"))
     else:
         assert "" != run(session, f"{name} @{stage}")
+
+
+def test_the_answers_about_a_recording_are_unchanged() -> None:
+    assert FILE.read_text("utf-8") == answers()
 
 
 def test_info_shows_where_the_machine_is_and_which_structures_exist(session: Session) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pvhdbg.errors import GuestError, MachineError, PvhdbgError, UserError
-from pvhdbg.image.bzimage import MAX_UNPACKED, unpack
+from pvhdbg.image.bzimage import MAX_UNPACKED, _Packed, unpack
 from pvhdbg.image.facts import read_facts
 from pvhdbg.image.symbols import Symbols
 from tests.image.builder import bzimage, elf, load, note, notes
@@ -48,6 +48,13 @@ def test_output_of_the_lz4_tool_is_unpacked(tmp_path: Path) -> None:
     target = unpack(write_file(bzimage(made, len(VMLINUX)), tmp_path), tmp_path)
 
     assert VMLINUX == target.read_bytes()
+
+
+def test_what_was_consumed_of_a_payload_is_counted_from_its_start() -> None:
+    packed = _Packed(b"0123456789", 2, 8)
+
+    assert (b"234", b"5", 3) == (packed.read(3), packed.peek(1), packed.consumed)
+    assert (b"567", b"", 6) == (packed.read(9), packed.read(1), packed.consumed)
 
 
 def test_lz4_data_of_several_blocks_is_unpacked(tmp_path: Path) -> None:

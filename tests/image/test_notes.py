@@ -105,6 +105,14 @@ def test_xen_reads_sections_if_no_segment_has_a_note_of_its_own(name: str, expec
     assert expected == result(notes.scan_by_xen(read_elf(CRAFTED[name].data, "kernel")))
 
 
+@pytest.mark.parametrize("size", range(10))
+def test_each_loader_accepts_its_sizes_of_a_descriptor(size: int) -> None:
+    elf_ = parsed(builder.notes(raw_note(b"Xen\0", 18, bytes([1] * size))))
+
+    assert (size in (4, 8)) == (notes.scan_by_abi(elf_).reason != notes.BAD_SIZE)
+    assert (size in (1, 2, 4, 8)) == (notes.scan_by_xen(elf_).reason != notes.BAD_SIZE)
+
+
 def test_xen_prefers_segments_to_sections() -> None:
     data = elf([load(), builder.notes(note())], [Section(".notes", builder.SHT_NOTE, note(OTHER))])
 

@@ -37,6 +37,8 @@ def test_a_path_consists_of_names_with_indices(text: str, parts: tuple[Part, ...
         ("'single'", b"single"),
         ('"it\'s"', b"it's"),
         (r'"\n\t\\\"\x41\101\0\e"', b'\n\t\\"AA\0\x1b'),
+        (r'"\a\b\e\f\n\r\t\v\?\'"', bytes((7, 8, 27, 12, 10, 13, 9, 11, 63, 39))),
+        (r'"\377\xff\x7"', b"\xff\xff\x07"),
         ('"a=b"', b"a=b"),
         ('"\u00e9"', b"\xc3\xa9"),
         ('"\udcff"', b"\xff"),
@@ -63,6 +65,7 @@ def test_anything_else_is_an_invalid_value(text: str) -> None:
         ('"a" b', "text after the closing quote"),
         (r'"\q"', r"unknown escape sequence: \\\\q"),
         (r'"\777"', r"unknown escape sequence: \\\\777"),
+        (r'"\400"', r"unknown escape sequence: \\\\400"),
         ('"\\', r"unknown escape sequence: \\\\"),
     ],
 )

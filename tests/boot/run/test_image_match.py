@@ -15,8 +15,9 @@ from pvhdbg.errors import SymbolMissing, UserError
 from pvhdbg.image.facts import read_facts
 from pvhdbg.live.qemu.options import QemuOptions
 from pvhdbg.target.base import HIT
+from pvhdbg.target.recording import Recording
 from pvhdbg.views.to_json import document_json
-from tests import rebuilt, tiny
+from tests import build, rebuilt, tiny
 from tests.boot.real_boot import PATIENCE, machine_at_reset
 
 if TYPE_CHECKING:
@@ -37,6 +38,31 @@ def mismatched(teaching: OwnMachine, tmp_path: Path) -> Journey:
     """A journey for a machine that runs the teaching guest, but with the file of another build of the guest."""
     facts = read_facts(str(rebuilt.teaching_guest(tmp_path / "other.elf")))
     return Journey(teaching.target, teaching.runner, facts, reading=teaching.target.physical_reads)
+
+
+REAL, PROTECTED, PAGED = 0x10, 0x11, 0x80000011
+
+
+@pytest.mark.parametrize(
+    ("registers", "expected"),
+    [
+        ({"rip": 0x1000850, "cr0": PROTECTED, "cs": 8}, True),
+        ({"rip": 0x1000850, "cr0": REAL, "cs": 8}, False),
+        ({"rip": 0x1000850, "cs": 8}, True),
+        ({"rip": 0x7C00, "cr0": PAGED, "cs": 0x10}, False),
+        ({"rip": 0x7C00, "cr0": PAGED, "cs": 0x31}, False),
+        ({"rip": 0x7C00, "cr0": PAGED, "cs": 0x33}, True),
+        ({"rip": 0x7C00, "cr0": PROTECTED, "cs": 0x33}, False),
+        ({"rip": 0x7C00, "cs": 0x33}, False),
+        ({"rip": 1 << 63, "cr0": PAGED, "cs": 0x10}, True),
+        ({"rip": (1 << 63) - 1, "cr0": PAGED, "cs": 0x10}, False),
+        ({"rip": 1 << 63, "cr0": PROTECTED, "cs": 0x10}, False),
+    ],
+)
+def test_a_kernel_runs_in_its_image_in_the_kernels_half_or_below_a_user_program(
+    registers: dict[str, int | None], expected: bool
+) -> None:
+    assert expected == image_match.is_kernel_running(Recording((), registers, {}), build.linux())
 
 
 def test_the_right_kernel_matches_from_the_reset_vector_on(teaching: OwnMachine) -> None:

@@ -11,20 +11,23 @@ from pvhdbg.boot.session.live import LiveSession
 from pvhdbg.boot.session.recorded import recording_of
 from pvhdbg.boot.stop import stages
 from pvhdbg.errors import GuestError, PvhdbgError, UserError
+from pvhdbg.target.base import RESET, Halt
 from pvhdbg.target.recording import Recording
 from tests import build
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from pvhdbg.target.base import Runner
 
 RUN = build.boot()
 
 
-def session_at(index: int, note: str | None = None) -> LiveSession:
+def session_at(index: int, note: str | None = None, runner: Runner | None = None) -> LiveSession:
     """Return a session whose machine is at a stage of the recorded run. It has the captures up to that stage."""
     symbols = {str(stage.symbol): 0x1000 for stage in stages.STAGES}
     target = recording_of(RUN.stops[index]._replace(symbols=symbols))
-    journey = Journey(target, cast("Runner", None), RUN.kernel, trust_image=True)
+    journey = Journey(target, cast("Runner", runner), RUN.kernel, trust_image=True)
     journey.history.extend(RUN.stops[: index + 1])
     return LiveSession(journey, note=note)
 
@@ -43,6 +46,48 @@ def test_memory_is_the_machines_at_the_current_stop_and_what_was_captured_at_a_p
     assert session.journey.target is session.target_at(now)
     assert isinstance(session.target_at(session.history[0]), Recording)
     assert session.journey.target is not session.target_at(session.history[0])
+
+
+class Resetting:
+    """A runner whose machine is reset as soon as it runs."""
+
+    def run_to(self, _addresses: Collection[int], _timeout: float) -> Halt:
+        return Halt(RESET, 0xFFF0)
+
+
+def test_a_reset_while_the_guest_runs_discards_all_captures_and_is_an_error() -> None:
+    journey = session_at(1, runner=Resetting()).journey
+
+    with pytest.raises(GuestError, match=r"^the guest was reset and boots again$"):
+        list(journey.go("e820", 1.0))
+    assert [] == journey.history
+
+
+def test_a_machine_that_is_at_an_earlier_stage_again_was_reset() -> None:
+    session = session_at(0)
+    session.journey.history.extend(RUN.stops[1:4])
+
+    assert "entry" == session.current().stage
+    assert ["entry"] == [capture.stage for capture in session.history]
+    assert ["the guest was reset and boots again: earlier captures are discarded"] == session.journey.news
+
+
+@pytest.mark.parametrize(
+    ("instruction", "expected"),
+    [
+        ("call   0x1000", "call   0x1000 <name_of_1000>"),
+        ("jne    0x2000", "jne    0x2000 <name_of_2000>"),
+        ("call   *0x1000", "call   *0x1000"),
+        ("mov    0x1000,%eax", "mov    0x1000,%eax"),
+        ("jmp    0x3000", "jmp    0x3000"),
+    ],
+)
+def test_a_branch_has_the_name_of_its_target(instruction: str, expected: str) -> None:
+    names = {0x1000: "name_of_1000", 0x2000: "name_of_2000"}
+    journey = session_at(1).journey
+    session = LiveSession(journey, disassembler=lambda _address, _count: [instruction], name_of=names.get)
+
+    assert [expected] == session.disassemble(0x1000, 1)
 
 
 def test_the_next_stage_is_the_first_one_ahead() -> None:

@@ -6,6 +6,7 @@ from pvhdbg.abi.boot_params import BootParams
 from pvhdbg.abi.e820 import BootE820Entry
 from pvhdbg.boot.record.compare import Absent, Change, compare_runs
 from pvhdbg.boot.stop.capture import Text
+from pvhdbg.image.facts import Note, Segment
 from pvhdbg.views.report import diff_text
 from tests import build
 
@@ -46,6 +47,20 @@ def test_two_runs_are_compared_stage_by_stage() -> None:
         "unchanged: kernel, outcome",
         "unchanged stages: entry, prepare, bootparams, kernel",
     ] == diff_text.documents(compare_runs(run, other)).splitlines()
+
+
+def test_segments_and_notes_of_two_kernels_are_compared_as_text() -> None:
+    run = build.boot()
+    assert run.kernel is not None
+    more = run.kernel._replace(
+        segments=(*run.kernel.segments, Segment(0x4000000, 0, 1, 0x1000)),
+        notes=(*run.kernel.notes, Note("X\x1b", 7, b"")),
+    )
+    lines = diff_text.documents(compare_runs(run, run._replace(kernel=more))).splitlines()
+    segment, note = len(run.kernel.segments), len(run.kernel.notes)
+
+    assert f"  kernel.segments[{segment}]: absent -> 0x4000000-0x4001000" in lines
+    assert f"  kernel.notes[{note}]: absent -> X\\x1b 7" in lines
 
 
 def test_equal_runs_have_no_differences() -> None:

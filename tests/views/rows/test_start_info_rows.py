@@ -1,6 +1,6 @@
-from pvhdbg.boot.stop.capture import Capture
+from pvhdbg.boot.stop.capture import EMPTY_CAPTURE, Capture
 from pvhdbg.views.rows.row import Row
-from pvhdbg.views.rows.start_info_rows import module_rows, start_info_rows
+from pvhdbg.views.rows.start_info_rows import module_rows, rsdp_meaning, start_info_rows
 from tests import build
 
 PLACE = 0x9000
@@ -79,6 +79,13 @@ def test_the_rsdp_is_recognized_by_its_signature() -> None:
     guest.put(PLACE, b"RSD PTR " + bytes(28))
 
     assert "ACPI RSDP" == row_named(guest.at("entry"), "rsdp_paddr").meaning
+
+
+def test_an_rsdp_that_was_not_read_has_the_reason_if_there_is_one() -> None:
+    capture = EMPTY_CAPTURE._replace(missing={"rsdp": "not captured: 36 bytes at 0x9000"})
+
+    assert "not captured: 36 bytes at 0x9000" == rsdp_meaning(capture, PLACE)
+    assert "ACPI RSDP" == rsdp_meaning(EMPTY_CAPTURE, PLACE)
 
 
 def test_a_wrong_rsdp_signature_is_shown() -> None:
