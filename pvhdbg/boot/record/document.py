@@ -18,9 +18,6 @@ PANICKED, HALTED, RESET, CONSOLE, TIME = "panicked", "halted", "reset", "console
 WATCH_ENDS = DEAD, PANICKED, HALTED, RESET, CONSOLE, TIME
 """How a guest was seen to end, or why pvhdbg no longer watched it, after the last stage."""
 
-_NO_ROOT_OR_INIT = ("VFS: Unable to mount root fs", "No working init found", "No init found", "Requested init ")
-"""The beginnings of Linux's panics if it has no root file system or no init."""
-
 _RAM = re.compile(r"(?:size=)?(\d{1,12})([KMGT]?)", re.ASCII | re.IGNORECASE)
 _UNITS = {"K": 10, "": 20, "M": 20, "G": 30, "T": 40}
 
@@ -105,7 +102,9 @@ class Watched(NamedTuple):
     @property
     def lacks_root(self) -> bool:
         """Whether Linux panicked only because it has no root file system or no init."""
-        return self.ended == PANICKED and self.message.startswith(_NO_ROOT_OR_INIT)
+        from pvhdbg.boot.log import problems
+
+        return self.ended == PANICKED and problems.lacks_root(self.message)
 
     @property
     def has_failed(self) -> bool:

@@ -146,10 +146,10 @@ class _Watch:
         return outcome._replace(watched=watched._replace(serial=last_lines(self._output()), log=log))
 
     def _log(self) -> tuple[str, ...] | None:
-        """Return the last lines of the kernel's own log; None if it cannot be read."""
+        """Return the last lines of the kernel's own log, and its problems; None if it cannot be read."""
         journey = self._journey
         log = read_kernel_log(journey.target, journey.paging_registers(), journey.image)
-        return None if log.missing else last_lines([line.stamped for line in log.lines])
+        return None if log.missing else tuple(line.stamped[:MAX_LINE] for line in log.excerpt(MAX_LINES))
 
     def _panicked(self, watched: Watched, halt: Halt) -> Watched:
         """Return where and why Linux panicked. If it has symbols, it is at the first instruction of `panic`."""
