@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from pvhdbg.abi import firmware_tables
 from pvhdbg.abi.start_info import MAGIC
 from pvhdbg.boot.model.difference import Mismatch, mismatches
 from pvhdbg.boot.model.expected import ExpectedBootParams, expected_boot_params
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from pvhdbg.abi.boot_params import BootParams
+    from pvhdbg.abi.firmware_tables import FoundTable
     from pvhdbg.abi.start_info import StartInfo
     from pvhdbg.boot.record.document import Outcome
     from pvhdbg.boot.stop.capture import MapRecord, Module
@@ -200,6 +202,15 @@ class Case:
         structures = regions.structures(self.capture._replace(modules=self.modules))
         is_module = self.capture.memory_map is not None and self.capture.memory_map.is_module
         return tuple(region for region in structures if not (is_module and region.name == regions.MEMORY_MAP))
+
+    @cached_property
+    def firmware_tables(self) -> tuple[FoundTable, ...]:
+        """The firmware's tables that were read at the entry."""
+        stop = self.last_stop_at("entry")
+        segment = stop.bytes_at(firmware_tables.EBDA_SEGMENT, 2) if stop else None
+        searched = firmware_tables.searched(None if segment is None else int.from_bytes(segment, "little") << 4)
+        found = [table for start, data in (stop.memory if stop else ()) for table in firmware_tables.find(data, start)]
+        return tuple(it for it in found if ranges.touches(ranges.union(searched), it.paddr, it.paddr + 1))
 
     @cached_property
     def loaded_regions(self) -> tuple[Region, ...]:

@@ -16,6 +16,7 @@ class Finding(NamedTuple):
 
     `code` names the rule and never changes. `field` is the path of the field that the message is about, in the
     document's stop or in its `kernel`, `machine` or `outcome`. `at` is the physical address of the field, or None.
+    `is_habit`: the VMM does this in every boot, and no known guest minds.
     """
 
     code: str
@@ -23,6 +24,7 @@ class Finding(NamedTuple):
     message: str
     field: str
     at: int | None = None
+    is_habit: bool = False
 
 
 def worst_severity(findings: tuple[Finding, ...]) -> str | None:

@@ -63,12 +63,16 @@ def _spelled(word: str) -> str:
 
 
 class Defect(NamedTuple):
-    """What a rule yields: a Finding without the rule's code. `severity` is None if it is the rule's severity."""
+    """What a rule yields: a Finding without the rule's code. `severity` is None if it is the rule's severity.
+
+    `is_habit`: the VMM, a QEMU that pvhdbg started, does this in every boot.
+    """
 
     field: str
     message: str
     at: int | None = None
     severity: str | None = None
+    is_habit: bool = False
 
 
 class Rule(NamedTuple):
@@ -113,7 +117,8 @@ class Rule(NamedTuple):
 
     def _finding(self, defect: Defect, message: str) -> Finding:
         # Rules escape the text that they quote from a guest, but text from a recording or QEMU may have any character.
-        return Finding(self.code, defect.severity or self.severity, escape_non_ascii(message), defect.field, defect.at)
+        severity, text = defect.severity or self.severity, escape_non_ascii(message)
+        return Finding(self.code, severity, text, defect.field, defect.at, defect.is_habit)
 
 
 _REST = re.compile(r": and ([0-9]{1,5}) (?:or more others|more)", re.ASCII)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from pvhdbg.errors import MemoryUnreadable, RegisterUnavailable, SymbolMissing, TargetError
 from pvhdbg.target.base import NO_MONITOR, Target
@@ -31,6 +31,14 @@ class Recording:
             raise MemoryUnreadable(paddr, size, "not captured")
         return data[paddr - start : paddr - start + size]
 
+    def parts(self, start: int, end: int) -> Iterator[tuple[int, bytes]]:
+        """Yield the recorded bytes in a range of addresses, with their addresses."""
+        for index in range(max(bisect_right(self._starts, start) - 1, 0), bisect_left(self._starts, end)):
+            paddr, data = self._memory[index]
+            low = max(start - paddr, 0)
+            if low < len(data):
+                yield paddr + low, data[low : end - paddr]
+
     def register(self, name: str) -> int:
         value = self._registers.get(name)
         if value is None:
@@ -42,6 +50,17 @@ class Recording:
             return self._symbols[name]
         except KeyError:
             raise SymbolMissing(name) from None
+
+
+def readable_parts(target: Target, start: int, end: int) -> Iterator[tuple[int, bytes]]:
+    """Yield the bytes in a range of addresses as far as a target has them: a machine has all, a recording some.
+
+    :raise TargetError: if a machine cannot read its memory.
+    """
+    if isinstance(target, Recording):
+        yield from target.parts(start, end)
+    else:
+        yield start, target.read_phys(start, end - start)
 
 
 class Recorder:

@@ -250,6 +250,30 @@ def waiting(
     return Case(before.stop, before.machine, outcome)
 
 
+def foreign(
+    *,
+    code: str = "90",
+    cpu: Mapping[str, int | None] | None = None,
+    puts: Sequence[tuple[int, bytes]] = (),
+    image: ImageFacts | None = HOBBY,
+    rip: int = 0x1000900,
+) -> Case:
+    """Return a case of a guest that is not Linux and died after its entry, in long mode unless `cpu` says otherwise.
+
+    `puts` are in memory when the guest dies.
+    """
+    first = guest(registers={"idtr.limit": 0xFFFF}, image=image).at("entry")
+    vm = build.linux_guest(image)
+    vm.image = image
+    build.page_tables(vm)
+    vm.registers.update({"idtr.limit": 0xFFFF, "rsp": 0x1FF000, **(cpu or {})})
+    vm.run_at(rip, code.ljust(32, "0"))
+    for paddr, data in puts:
+        vm.put(paddr, data)
+    outcome = Outcome("entry", DEAD, Death("triple-fault", rip, None, ""))
+    return Case(Stop(vm.at("died"), (first,), image), MACHINE, outcome)
+
+
 def watched(
     ended: str,
     message: str = "",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
+from pvhdbg import guest
 from pvhdbg.abi.boot_params import BootParams
 from pvhdbg.boot.model.expected import expected_boot_params
 from pvhdbg.boot.model.kernel_behavior import behavior_at
@@ -188,9 +189,16 @@ TABLE = (
     Row("6.12", f"{MODULE}size=0", None, "PVH304"),
     Row("6.1", f"{MODULE}paddr=0x100001000", None, "PVH305 PVH306"),
     Row("6.12", f"{MODULE}paddr=0x40000000", None, "PVH306"),
-    Row("6.1", f"{MODULE}paddr=0x1000000", None, "PVH341"),
-    Row("6.12", f"{MODULE}paddr=0xf0000 --set modules[0].size=0x10000", None, "PVH306 PVH341"),
+    Row("6.1", f"{MODULE}paddr=0x1000000", None, "PVH313 PVH341"),
+    Row("6.12", f"{MODULE}paddr=0xf0000 --set modules[0].size=0x10000", None, "PVH306 PVH313 PVH341"),
     Row("teaching", f"{MODULE}reserved=1 --set modules[0].size=0x100000010", None, "PVH305 PVH306"),
+    Row("6.1", "-i ELF", None, "PVH313"),
+    Row("6.12", "-M q35 -i TEXT", None, "PVH313"),
+    Row("6.1", "-i EMPTY", None, "PVH314"),
+    # Tables of the firmware
+    Row("6.12", "-M q35 --set start_info.rsdp_paddr=0", None, "", "PVH333"),
+    Row("6.1", "-M pc --set start_info.rsdp_paddr=0", None, "", "PVH333"),
+    Row("6.1", "-M microvm,acpi=off --set memory_map.entries[1].size=0", None, "", "PVH343"),
     # The command line
     Row("6.1", "--set start_info.cmdline_paddr=0", None, "PVH320"),
     Row("6.12", "--set start_info.cmdline_paddr=0x2000000ab", None, "PVH108 PVH320", "PVH342"),
@@ -251,7 +259,9 @@ def check_boot(
         path = str(mutations.KERNELS[kernel]())
     except MissingError as error:
         pytest.skip(str(error))
-    values = {"INITRD": str(initrd), "LONG": LONG}
+    values = {"INITRD": str(initrd), "LONG": LONG, "ELF": str(guest.ELF), "TEXT": "/etc/passwd"}
+    values["EMPTY"] = str(empty := initrd.with_name("empty"))
+    empty.touch()
     arguments = [values.get(word, word) for word in shlex.split(words)]
     _, chosen = options.parse(["check", path, *arguments, *qemu_args])
     with launched(chosen) as debuggee:

@@ -32,7 +32,7 @@ class Rewrite(NamedTuple):
 
 
 class MachineFacts(NamedTuple):
-    """The machine that ran the guest. `argv` is QEMU's command line.
+    """The machine that ran the guest. `argv` is QEMU's command line, `initrd_size` the size of the initrd in bytes.
 
     If pvhdbg did not start the machine, every value is None or empty.
     """
@@ -46,6 +46,7 @@ class MachineFacts(NamedTuple):
     initrd: str | None = None
     argv: tuple[str, ...] = ()
     rewrites: tuple[Rewrite, ...] = ()
+    initrd_size: int | None = None
 
 
 def ram_size(memory: str | None) -> int | None:

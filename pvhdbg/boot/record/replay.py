@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pvhdbg.boot.record.document import ENDS, WATCH_ENDS, Death, Document, MachineFacts, Outcome, Rewrite, Watched
 from pvhdbg.boot.stop import stages
+from pvhdbg.boot.stop.capture import MAX_OVERWRITTEN, Overwritten
 from pvhdbg.boot.stop.late import read_held
 from pvhdbg.boot.stop.read import read_capture
 from pvhdbg.errors import UserError
@@ -111,10 +112,21 @@ def _stops(top: dict[str, Any], kernel: ImageFacts | None) -> tuple[Capture, ...
             decoded = read_held(_recording(stop), stage, kernel, held)
         else:
             decoded = read_capture(_recording(stop), stage, kernel, start_info_paddr)
-        captures.append(_with_recorded_reasons(decoded, stop))
+        captures.append(_with_recorded_reasons(decoded, stop)._replace(overwritten=_overwritten(stop)))
         if stage == "entry" and captures[-1].start_info is not None:
             start_info_paddr = captures[-1].start_info.at
     return tuple(captures)
+
+
+def _overwritten(stop: dict[str, Any]) -> tuple[Overwritten, ...]:
+    """Return the differences from the kernel file, as they were found when the recording was made."""
+    items = [_object(item, "overwritten") for item in _list(stop.get("overwritten", []), "overwritten")]
+    if len(items) > MAX_OVERWRITTEN:
+        raise NotARecording(f"overwritten has more than {MAX_OVERWRITTEN} items")
+    return tuple(
+        Overwritten(_address(item, "paddr"), _address(item, "size"), _hex(item, "file"), _hex(item, "memory"))
+        for item in items
+    )
 
 
 def _with_recorded_reasons(decoded: Capture, stop: dict[str, Any]) -> Capture:
@@ -181,6 +193,7 @@ def _machine(machine: dict[str, Any]) -> MachineFacts:
     rewrites = (_object(item, "rewrites") for item in _list(machine.get("rewrites"), "rewrites"))
     return MachineFacts(
         **texts,
+        initrd_size=_maybe_address(machine, "initrd_size"),
         argv=_strings(machine.get("argv"), "argv"),
         rewrites=tuple(
             Rewrite(

@@ -7,7 +7,7 @@ from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, cast
 
 from pvhdbg.abi.cpu import CR0_PE, CR0_PG
-from pvhdbg.boot.run import image_match
+from pvhdbg.boot.run import file_match, image_match
 from pvhdbg.boot.run.stage_detection import ObservedCall, StageDetector
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.address import Addresses
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from pvhdbg.boot.lab.rewrite import EntryChange
     from pvhdbg.boot.record.document import Rewrite
-    from pvhdbg.boot.stop.capture import Capture
+    from pvhdbg.boot.stop.capture import Capture, Overwritten
     from pvhdbg.boot.stop.stages import Stage
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.target.base import WritableTarget
@@ -199,9 +199,19 @@ class Journey:
         capture = self._capture(stage)
         with self._reading():
             self._remember_call(stages.stage(stage))
-        if stage == "entry" and capture.start_info is not None:
-            self._start_info_paddr = capture.start_info.at
+        if stage == "entry":
+            self._start_info_paddr = capture.start_info.at if capture.start_info else None
+            capture = capture._replace(overwritten=self._overwritten(capture))
         return self._append(capture)
+
+    def _overwritten(self, capture: Capture) -> tuple[Overwritten, ...]:
+        """Compare the image with the file before the guest and pvhdbg change it. Later, return what was found then."""
+        if self.rewrites or capture.rip != self.entry:
+            return self.history[-1].overwritten if self.reached == "entry" else ()
+        if self.image is None:
+            return ()
+        with self._reading():
+            return file_match.compare(self.target, self.image, capture)
 
     def _capture_death(self) -> Capture:
         """Capture the dead machine. If no stage was captured, also read what memory still holds."""

@@ -67,13 +67,34 @@ class E820(NamedTuple):
     entries: tuple[BootE820Entry, ...]
 
 
+MAX_OVERWRITTEN = 64
+"""The most differences from the kernel file that a capture has."""
+
+
+class Overwritten(NamedTuple):
+    """Bytes of the loaded image that differ from the kernel file at the entry, before the guest has run.
+
+    `size` is in bytes. `file` and `memory` have the first bytes of both.
+    """
+
+    paddr: int
+    size: int
+    file: bytes
+    memory: bytes
+
+    @property
+    def end(self) -> int:
+        return self.paddr + self.size
+
+
 class Capture(NamedTuple):
     """One stop. A value that does not exist is None; `missing` has the reason, by the value's path in the document.
 
     `start_info` is the structure that EBX pointed to at the entry, and `pvh_start_info` is the kernel's copy.
     `cmdline`, `modules` and `memory_map` were read using the pointers in the copy if there is one, otherwise in the
     original. `memory` has every byte that was read, in ascending order, and `symbols` has every symbol that was looked
-    up. With `registers`, they are sufficient to decode the stop again.
+    up. With `registers`, they are sufficient to decode the stop again, except for `overwritten`, which also needs the
+    kernel file.
     """
 
     stage: str
@@ -92,6 +113,7 @@ class Capture(NamedTuple):
     memory: tuple[tuple[int, bytes], ...]
     symbols: Mapping[str, int]
     missing: Mapping[str, str]
+    overwritten: tuple[Overwritten, ...] = ()
 
     @property
     def effective_start_info(self) -> StartInfo | None:

@@ -9,8 +9,8 @@ from pvhdbg.abi.boot_params import BootParams
 from pvhdbg.abi.cpu import REGISTERS, cpu_mode
 from pvhdbg.abi.e820 import BootE820Entry, E820Table
 from pvhdbg.abi.layout import Struct, records
-from pvhdbg.abi.start_info import MAGIC, RSDP_SIZE, SIZE_V0, MemmapTableEntry, ModlistEntry, StartInfo
-from pvhdbg.boot.stop import stages
+from pvhdbg.abi.start_info import MAGIC, SIZE_V0, MemmapTableEntry, ModlistEntry, StartInfo
+from pvhdbg.boot.stop import evidence, stages
 from pvhdbg.boot.stop.address import Addresses
 from pvhdbg.boot.stop.capture import E820, Capture, MemoryMap, Module, Text, has_e820_module
 from pvhdbg.boot.stop.kernel_probe import probe
@@ -27,7 +27,7 @@ MAX_ENTRIES = 16_384
 MAX_TEXT = 1 << 22
 """The limit in bytes for all strings of one stop together: each of 4,096 modules may have a long command line."""
 CHUNK = 256
-CODE_BEFORE, CODE = 32, 96
+
 
 T = TypeVar("T")
 S = TypeVar("S", bound=Struct)
@@ -53,6 +53,7 @@ class Reading:
     """A stop that is being read. If something cannot be read, the reason goes into `missing` and reading continues."""
 
     def __init__(self, target: Target, stage: Stage, image: ImageFacts | None, start_info_paddr: int | None) -> None:
+        self._machine = target
         self.target = Recorder(target)
         self.stage = stage
         self.image = image
@@ -90,6 +91,7 @@ class Reading:
             missing=self.missing,
         )
         self.read_for_checks()
+        evidence.read(self.target, self._machine, self.addresses, capture, self.attempt)
         return capture._replace(memory=self.target.memory())
 
     def attempt(self, path: str, read: Callable[..., T], *arguments: object) -> T | None:
@@ -229,12 +231,6 @@ class Reading:
             return b""
 
     def read_for_checks(self) -> None:
-        """Read what only the checks need: the probed symbols, the code at RIP and the ACPI root pointer."""
+        """Look up the symbols that only the checks need."""
         if self.stage.name == "prepare":
             probe(self.target, self.image)
-        rip = self.attempt("code", self.addresses.rip)
-        if rip is not None:
-            self.attempt("code", self.target.read_phys, max(rip - CODE_BEFORE, 0), CODE)
-        info = self.effective_start_info
-        if info is not None and info.rsdp_paddr:
-            self.attempt("rsdp", self.target.read_phys, info.rsdp_paddr, RSDP_SIZE)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pvhdbg.checks.case import Case
 
 _TF = 1 << 8
+_LIMIT_AFTER_RESET = 0xFFFF
 
 
 def _violations(case: Case, registers: tuple[str, ...], then: str, severity: str | None = None) -> Iterator[Defect]:
@@ -133,7 +134,9 @@ def tr_is_not_a_busy_32_bit_tss(case: Case) -> Iterator[Defect]:
 
     Source: Xen docs/misc/pvh.pandoc.
     """
-    yield from _violations(case, ("tr",), "No known guest depends on it.")
+    for defect in _violations(case, ("tr",), "No known guest depends on it."):
+        is_reset_value = defect.field == "registers.tr.limit" and _value(case, "tr.limit") == _LIMIT_AFTER_RESET
+        yield defect._replace(is_habit=case.machine.machine is not None and is_reset_value)
 
 
 @rule("PVH127", WARNING, ERROR)

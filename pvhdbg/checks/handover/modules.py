@@ -1,14 +1,16 @@
-"""PVH301 to PVH312: the module list, whose first module is the ramdisk."""
+"""PVH301 to PVH314: the module list, whose first module is the ramdisk."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pvhdbg.abi import ramdisk
 from pvhdbg.abi.e820 import E820_DATA, blob_size
 from pvhdbg.abi.text import printable
 from pvhdbg.boot.record.document import ram_size
 from pvhdbg.boot.stop import ranges
 from pvhdbg.boot.stop.capture import has_e820_module
+from pvhdbg.boot.stop.evidence import MODULE_HEAD
 from pvhdbg.checks.finding import ERROR, INFO, WARNING
 from pvhdbg.checks.rules import Defect, rule
 
@@ -75,7 +77,7 @@ def initrd_was_not_passed(case: Case) -> Iterator[Defect]:
     Source: cloud-hypervisor issue 963.
     """
     info = case.valid_start_info
-    if info and case.initrd and not info.nr_modules:
+    if info and case.initrd and not info.nr_modules and case.machine.initrd_size != 0:
         message = (
             "nr_modules is 0, but QEMU was given an initrd: the guest boots without it. Pass the initrd as module 0."
         )
@@ -281,3 +283,43 @@ def freebsd_reads_a_module_name_at_address_0(case: Case) -> Iterator[Defect]:
                 "Start FreeBSD without an initrd."
             )
             yield Defect("modules[0].cmdline_paddr", message, _address(module, "cmdline_paddr"))
+
+
+@rule("PVH313", ERROR)
+def ramdisk_is_in_a_format_that_linux_cannot_unpack(case: Case) -> Iterator[Defect]:
+    """Linux unpacks its ramdisk if it is a cpio archive in the "newc" format, or one that is compressed with gzip,
+    bzip2, lzma, xz, LZO, LZ4 or zstd. It can also mount the image of some file systems. It ignores any other ramdisk,
+    and later finds no root file system or no init.
+
+    Pass a cpio archive, made with `cpio -o -H newc`, with `-i`. The kernel goes first on the command line, without
+    `-i`.
+
+    Source: Linux init/initramfs.c and init/do_mounts_rd.c; Documentation/driver-api/early-userspace/buffer-format.rst.
+    """
+    stop = case.last_stop_at("entry")
+    if stop is None or not case.modules or case.image is None or case.image.kind not in ("vmlinux", "bzimage"):
+        return
+    module = case.modules[0]
+    size = min(module.entry.size, MODULE_HEAD)
+    head = stop.bytes_at(module.entry.paddr, size) if size else None
+    found = ramdisk.defect(head) if head else None
+    if found:
+        message = (
+            f"module 0 is {found}, not a ramdisk: Linux ignores it and finds no root file system. Pass a cpio archive "
+            "in the newc format, which may be compressed."
+        )
+        yield Defect("modules[0].paddr", message, _address(module, "paddr"))
+
+
+@rule("PVH314", ERROR)
+def initrd_file_is_empty(case: Case) -> Iterator[Defect]:
+    """QEMU passes no module for an empty initrd file, and does not say so. The kernel boots without a ramdisk.
+
+    Create the initrd again: the program that writes it may have failed, or may not have finished.
+
+    Source: QEMU hw/i386/x86.c, x86_load_linux.
+    """
+    info = case.valid_start_info
+    if info and case.machine.initrd_size == 0 and not info.nr_modules:
+        message = "the initrd file is empty: QEMU passes no module, and the guest boots without it. Create it again."
+        yield Defect(case.path_of("nr_modules"), message, case.address_of("nr_modules"))

@@ -1,11 +1,11 @@
-"""PVH340 to PVH342: regions that overlap, and structures that are outside the memory map or in unreserved RAM."""
+"""PVH340 to PVH344: regions that overlap or were overwritten, and structures outside the memory map."""
 
 from __future__ import annotations
 
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from pvhdbg.boot.stop import ranges
+from pvhdbg.boot.stop import ranges, regions
 from pvhdbg.boot.stop.regions import KERNEL
 from pvhdbg.checks.finding import ERROR, INFO, WARNING
 from pvhdbg.checks.rules import Defect, rule
@@ -13,6 +13,7 @@ from pvhdbg.checks.rules import Defect, rule
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from pvhdbg.boot.stop.capture import Overwritten
     from pvhdbg.boot.stop.regions import Region
     from pvhdbg.checks.case import Case
 
@@ -81,3 +82,55 @@ def structure_is_outside_the_memory_map(case: Case) -> Iterator[Defect]:
                 "at that address. Put it into memory that the map lists."
             )
             yield Defect(region.field, message, region.start)
+
+
+@rule("PVH343", WARNING)
+def firmware_table_is_outside_the_memory_map(case: Case) -> Iterator[Defect]:
+    """There is an RSDP, an MP table or an SMBIOS entry point in memory that no entry of the map lists. A guest that
+    follows the map does not expect memory there: it may place a device at that address, or fail to read the table.
+
+    List the memory of the table as reserved.
+
+    Source: Firecracker issue 3044, about its MP table at 0x9fc00; Xen start_info.h.
+    """
+    for table in case.firmware_tables if case.ram else ():
+        if not ranges.touches(case.listed_memory, table.paddr, table.paddr + table.size):
+            message = (
+                f"the {table.name} ({table.paddr:#x}-{table.paddr + table.size:#x}) is outside the memory map: a guest "
+                "that follows the map expects no memory there. List that memory as reserved."
+            )
+            yield Defect("memory_map.entries", message, table.paddr)
+
+
+@rule("PVH344", ERROR, cause=True)
+def image_was_overwritten_before_the_entry(case: Case) -> Iterator[Defect]:
+    """At the entry, before the guest's first instruction, its loaded image differs from the kernel file. QEMU loads the
+    file first. Then the firmware runs, which has its stack and its variables in low memory, and boot data is copied to
+    memory. The guest executes or reads what was written there.
+
+    Link the image at 1 MiB or above, and away from the boot data. pvhdbg compares low memory and the surroundings of
+    the boot data, but not every byte of a large image.
+
+    Source: qboot pull request 28; QEMU pc-bios/optionrom/pvh_main.c.
+    """
+    regions_of: dict[str, list[Overwritten]] = {}
+    stop = case.last_stop_at("entry")
+    for item in stop.overwritten if stop else ():
+        regions_of.setdefault(_writer(case, item), []).append(item)
+    for writer, items in regions_of.items():
+        start, end, size = items[0].paddr, items[-1].end, sum(item.size for item in items)
+        message = (
+            f"the image was overwritten before the entry: {size} of the bytes in {start:#x}-{end:#x} differ from the "
+            f"file. {writer} Link the image elsewhere."
+        )
+        yield Defect("kernel.segments", message, start)
+
+
+def _writer(case: Case, item: Overwritten) -> str:
+    """Return a sentence about what is where the image should be."""
+    stop = case.last_stop_at("entry")
+    passed = (*regions.structures(stop), *regions.modules(stop.modules or ())) if stop else ()
+    for region in passed:
+        if region.start < item.end and item.paddr < region.end:
+            return f"The VMM put {region.name} there."
+    return "No boot data is there, so it was probably the firmware."

@@ -1,9 +1,10 @@
-"""PVH330 to PVH332: the RSDP, ACPI's root pointer."""
+"""PVH330 to PVH333: the RSDP, ACPI's root pointer."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pvhdbg.abi import firmware_tables
 from pvhdbg.abi.start_info import RSDP_REVISION, RSDP_SIGNATURE, RSDP_SIZE, RSDP_SIZE_V1
 from pvhdbg.checks.finding import INFO, WARNING
 from pvhdbg.checks.rules import Defect, rule
@@ -30,7 +31,7 @@ def rsdp_paddr_is_0(case: Case) -> Iterator[Defect]:
     Source: Xen start_info.h and xen/arch/x86/guest/xen/pvh-boot.c.
     """
     info = case.valid_start_info
-    if info and info.rsdp_paddr == 0:
+    if info and info.rsdp_paddr == 0 and not _rsdps_in_memory(case):
         message = "rsdp_paddr is 0: the VMM passes no ACPI tables."
         yield Defect(case.path_of("rsdp_paddr"), message, case.address_of("rsdp_paddr"))
 
@@ -79,3 +80,27 @@ def rsdp_checksum_is_wrong(case: Case) -> Iterator[Defect]:
                 "Linux boots without ACPI. Correct the checksum."
             )
             yield Defect(case.path_of("rsdp_paddr"), message, paddr)
+
+
+def _rsdps_in_memory(case: Case) -> list[int]:
+    """Return the addresses of the RSDPs that lie where guests search for them."""
+    return [table.paddr for table in case.firmware_tables if table.name == firmware_tables.RSDP]
+
+
+@rule("PVH333", WARNING)
+def rsdp_exists_but_rsdp_paddr_is_0(case: Case) -> Iterator[Defect]:
+    """The firmware left an RSDP in memory, but the VMM does not pass its address. Linux then searches 0xe0000-0xfffff
+    itself, and finds an RSDP there. Guests that trust start_info do not search: they boot without ACPI, or give up.
+    Xen hits a BUG if it runs as a PVH guest.
+
+    Set rsdp_paddr to the address of the RSDP. A guest that also runs on other VMMs should search for it.
+
+    Source: Xen start_info.h and xen/arch/x86/guest/xen/pvh-boot.c; DragonOS issues 1273 and 1487.
+    """
+    info = case.valid_start_info
+    for paddr in _rsdps_in_memory(case)[:1] if info and info.rsdp_paddr == 0 else ():
+        message = (
+            f"rsdp_paddr is 0, but an RSDP lies at {paddr:#x}: a guest that does not search for it has no ACPI. Set "
+            f"rsdp_paddr to {paddr:#x}."
+        )
+        yield Defect(case.path_of("rsdp_paddr"), message, case.address_of("rsdp_paddr"))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.abi.start_info import MAGIC, SIF_FLAGS
 from pvhdbg.abi.text import printable
-from pvhdbg.boot.stop.early_maps import guaranteed_limit
+from pvhdbg.boot.stop.early_maps import EARLY_MAP_LIMIT, guaranteed_limit
 from pvhdbg.boot.stop.protocols import NO_MAP
 from pvhdbg.checks.finding import ERROR, INFO, WARNING
 from pvhdbg.checks.rules import Defect, rule
@@ -204,12 +204,12 @@ def address_is_above_4_gib(case: Case) -> Iterator[Defect]:
 
 @rule("PVH109", WARNING, ERROR, cause=True)
 def table_is_not_mapped_by_the_early_page_tables(case: Case) -> Iterator[Defect]:
-    """xen_prepare_pvh reads the memory map and the module list through early page tables, which map only the first GiB
-    of physical memory. A 32-bit kernel maps even less: little more than the kernel itself. There is no IDT yet, so a
-    page fault is a triple fault. FreeBSD and Mini-OS also map only the first GiB.
+    """A guest reads the memory map and the module list through its early page tables. Those of Linux, FreeBSD and
+    Mini-OS map only the first GiB of physical memory; a 32-bit Linux maps little more than the kernel itself. There is
+    no IDT yet, so a page fault is a triple fault. Linux reads the tables in xen_prepare_pvh.
 
     Put the tables at low addresses, as every known VMM does. The command line and the ramdisk may be higher, because
-    the kernel reads them later.
+    Linux reads them later.
 
     Source: Linux arch/x86/platform/pvh/head.S and arch/x86/kernel/head_64.S.
     """
@@ -239,7 +239,8 @@ def _unmapped_tables(case: Case) -> Iterator[Defect]:
     info = case.valid_start_info
     if info is None:
         return
-    limit, maps = guaranteed_limit(case.image, case.symbols), case.kernel_behavior.early
+    limit = guaranteed_limit(case.image, case.symbols) if case.is_linux else EARLY_MAP_LIMIT
+    maps = case.kernel_behavior.early if case.is_linux else None
     for name, count in (
         ("memmap_paddr", info.memmap_entries if info.version else 0),
         ("modlist_paddr", info.nr_modules),
@@ -250,8 +251,10 @@ def _unmapped_tables(case: Case) -> Iterator[Defect]:
         accessed = maps.accessed_paddr(value, 1) if maps else None
         if accessed is not None:
             why = f"the address wraps, and the kernel reads {accessed:#x} instead"
+        elif not case.is_linux:
+            why = "a guest that first maps only this much will page-fault"
         elif maps:
-            why = "a guest with page tables like those of Linux will page-fault"
+            why = "the kernel will page-fault"
         else:
             why = "if a 32-bit kernel maps no more than that, it will page-fault"
         message = f"{name} is {value:#x}, above the early page tables ({limit:#x}): {why}. Put it below {limit:#x}."

@@ -18,10 +18,13 @@ from pvhdbg.checks.outcome.failure import (
     death_of,
     failed_condition,
     handover_address,
+    is_entry_overwritten,
     last_stage,
     opcode,
     rip_paddr,
 )
+from pvhdbg.checks.outcome.fault import uses_stack
+from pvhdbg.checks.outcome.other_guests import stack_defect
 from pvhdbg.checks.rules import ON_FAILURE, RULES, Defect, rule, sentence
 from pvhdbg.image.facts import EM_X86_64
 from pvhdbg.image.verdict import FATAL
@@ -54,7 +57,7 @@ def guest_died(case: Case) -> Iterator[Defect]:
         return
     message = death.describe(at_rip(case))
     if death.is_triple_fault and opcode(case) == UD2:
-        message = f"triple fault{at_rip(case)}, raised by the ud2 of a BUG"
+        message = f"triple fault{at_rip(case)}, raised by {'the ud2 of a BUG' if case.is_linux else 'a ud2'}"
     elif death.is_triple_fault and _is_explained(case):
         message = f"triple fault{at_rip(case)}"
     yield Defect("registers.rip", message, rip_paddr(case))
@@ -64,6 +67,11 @@ def _is_explained(case: Case) -> bool:
     """Return whether another rule finds why the guest died, so that it cannot have asked for a reset itself."""
     causes = [rule for rule in RULES.values() if rule.cause and rule.when == ON_FAILURE]
     return last_stage(case) is not None and any(True for rule in causes for _ in rule.check(case))
+
+
+def _is_linux_before_bootparams(case: Case) -> bool:
+    """Return whether the guest boots like Linux and ended in or before xen_prepare_pvh."""
+    return case.is_linux and last_stage(case) in _BEFORE_BOOTPARAMS
 
 
 @rule("PVH901", ERROR, when=ON_FAILURE, cause=True)
@@ -76,7 +84,7 @@ def kernel_hit_a_bug(case: Case) -> Iterator[Defect]:
 
     Source: Linux arch/x86/platform/pvh/enlighten.c.
     """
-    if death_of(case) is None or opcode(case) != UD2 or last_stage(case) not in _BEFORE_BOOTPARAMS:
+    if death_of(case) is None or opcode(case) != UD2 or not _is_linux_before_bootparams(case):
         return
     field, why = failed_condition(case)
     fix = _FIXES.get(field, "Look at the code with `code @died`.")
@@ -97,7 +105,7 @@ def kernel_page_faulted_without_an_idt(case: Case) -> Iterator[Defect]:
     cr2, cr0 = (case.capture.registers.get(name) or 0 for name in ("cr2", "cr0"))
     if death_of(case) is None or not cr2 or not cr0 & CR0_PG or opcode(case) == UD2:
         return
-    if last_stage(case) not in _BEFORE_BOOTPARAMS or _missing_long_mode(case):
+    if not _is_linux_before_bootparams(case) or _missing_long_mode(case):
         return
     fault, paddrs = f"page fault{at_rip(case)}, accessing {cr2:#x}", _accessed_paddrs(case, cr2)
     for name, field, start, end in _early_reads(case):
@@ -177,7 +185,7 @@ def memory_map_overran_boot_params(case: Case) -> Iterator[Defect]:
     Source: Linux arch/x86/platform/pvh/enlighten.c, init_pvh_bootparams.
     """
     death = case.predicted_death
-    if death and death.kind == OVERRUN and last_stage(case) in _BEFORE_BOOTPARAMS:
+    if death and death.kind == OVERRUN and _is_linux_before_bootparams(case):
         name, most = death.field.rpartition(".")[2], ZERO_PAGE_ENTRIES - 2
         message = f"{name} is too large: {death.why}. Pass at most {most} entries."
         yield Defect(death.field, message, handover_address(case, death.field))
@@ -244,7 +252,7 @@ def guest_never_reached_its_entry(case: Case) -> Iterator[Defect]:
 def stack_was_never_set_up(case: Case) -> Iterator[Defect]:
     """The ABI does not define ESP at the entry, and VMMs leave different values: QEMU leaves the stack of its firmware,
     Cloud Hypervisor and Firecracker leave 0. A guest that pushes before it sets ESP works with one VMM and crashes with
-    another.
+    another. The guest died when it was using that stack, or had used it.
 
     Set ESP in the first instructions of the entry.
 
@@ -254,7 +262,10 @@ def stack_was_never_set_up(case: Case) -> Iterator[Defect]:
     before, now = (stop.registers.get("rsp") if stop else None for stop in (entry, case.capture))
     if death_of(case) is None or last_stage(case) != "entry" or before is None or now is None:
         return
-    if abs(now - before) < _STACK_USED:
+    if stack_defect(case) or is_entry_overwritten(case):
+        return
+    # A guest that died before it used the stack may still have been about to set ESP.
+    if abs(now - before) < _STACK_USED and (now != before or uses_stack(case)):
         message = (
             f"rsp is {now:#x}, still near its value at the entry ({before:#x}): the guest may not have set up its "
             "own stack. Set ESP in its first instructions."

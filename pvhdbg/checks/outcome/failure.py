@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.start_info import MAGIC
+from pvhdbg.abi.text import printable
 from pvhdbg.boot.model.predicted import BUG
 from pvhdbg.boot.stop.address import code_paddr, location_suffix
 from pvhdbg.boot.stop.protocols import MEMMAP
@@ -46,6 +47,19 @@ def at_rip(case: Case) -> str:
     """Return ` at ADDRESS SYMBOL` for a message, or the empty string if RIP is not known."""
     death = death_of(case)
     return location_suffix(_rip(case), death.symbol if death else None)
+
+
+def is_entry_overwritten(case: Case) -> bool:
+    """Return whether the code at the entry differed from the kernel file, so that the guest ran something else."""
+    stop, entry = case.last_stop_at("entry"), case.image.entry if case.image else None
+    return stop is not None and entry is not None and any(it.paddr <= entry < it.end for it in stop.overwritten)
+
+
+def last_serial_line(case: Case) -> str:
+    """Return the last line on the guest's serial console that is not blank; an empty string if none is known."""
+    watched = case.outcome.watched if case.outcome else None
+    lines = (line.strip() for line in reversed(watched.serial if watched else ()))
+    return printable(next(filter(None, lines), ""))
 
 
 def failed_condition(case: Case) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pvhdbg.boot.record.document import MachineFacts
@@ -35,8 +36,15 @@ def of_options(options: QemuOptions, argv: Sequence[str] = ()) -> MachineFacts:
         memory=options.memory,
         append=options.append,
         initrd=options.initrd,
+        initrd_size=_size(options.initrd),
         argv=tuple(argv),
     )
+
+
+def _size(path: str | None) -> int | None:
+    with suppress(OSError):
+        return None if path is None else Path(path).stat().st_size
+    return None
 
 
 def read(options: QemuOptions | None, machine: Machine) -> MachineFacts:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.address import code_paddr
-from pvhdbg.boot.stop.read import CODE, CODE_BEFORE
+from pvhdbg.boot.stop.evidence import CODE, CODE_BEFORE
 from pvhdbg.live.debuggee.code import Code, CodeLine
 from pvhdbg.tui.screen import state
 from pvhdbg.tui.screen.by_id import ById

@@ -11,38 +11,58 @@ from pvhdbg.tui.lines.line import clean, styled
 from pvhdbg.tui.screen.by_id import ById
 from pvhdbg.tui.views import row_lines
 from pvhdbg.tui.views.view import Detail
+from pvhdbg.views.report import findings_text
 from pvhdbg.views.rows import text
 from pvhdbg.views.rows.row import Row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pvhdbg.boot.record.document import MachineFacts
     from pvhdbg.checks.finding import Finding
     from pvhdbg.tui.lines.line import Line
     from pvhdbg.tui.screen.state import BootFinding, Screen
     from pvhdbg.tui.views.view import Rows
+
+    Groups = tuple[tuple[BootFinding, ...], ...]
 
 FIELDS_FROM = 110
 """The least width at which the findings' fields get a column. Their messages name the fields too."""
 
 
 def rows(screen: Screen) -> Rows:
-    return _rows(ById(screen.boot_findings))
+    return _rows(ById(_groups(screen)), ById(screen.machine))
+
+
+def _groups(screen: Screen) -> Groups:
+    return _grouped(ById(screen.boot_findings))
 
 
 @lru_cache(8)
-def _rows(entries: ById[Sequence[BootFinding]]) -> Rows:
-    return tuple(_row(entry.finding) for entry in entries.value)
+def _grouped(entries: ById[Sequence[BootFinding]]) -> Groups:
+    """Return the findings of each row: one finding, or, in the last row, all habits of the VMM."""
+    habits = tuple(entry for entry in entries.value if entry.finding.is_habit)
+    if len(habits) < 2:
+        return tuple((entry,) for entry in entries.value)
+    return (*((entry,) for entry in entries.value if not entry.finding.is_habit), habits)
 
 
-def _row(finding: Finding) -> Row:
+@lru_cache(8)
+def _rows(groups: ById[Groups], machine: ById[MachineFacts | None]) -> Rows:
+    return tuple(_row([entry.finding for entry in group], machine.value) for group in groups.value)
+
+
+def _row(findings: Sequence[Finding], machine: MachineFacts | None) -> Row:
+    finding, code = findings[0], findings[0].code
     field, message = clean(finding.field), clean(finding.message)
-    return Row(finding.field, finding.code, field, message, address=finding.at, leads_to=finding.at)
+    if len(findings) > 1:
+        field, message = "", clean(findings_text.habits_line(findings, machine))
+    return Row(finding.field, code, field, message, address=finding.at, leads_to=finding.at)
 
 
 def selected(screen: Screen) -> BootFinding | None:
-    index = screen.position.cursor
-    return screen.boot_findings[index] if index < len(screen.boot_findings) else None
+    groups, index = _groups(screen), screen.position.cursor
+    return groups[index][0] if index < len(groups) else None
 
 
 def heading(screen: Screen) -> str:
@@ -66,9 +86,10 @@ def draw(screen: Screen, rows: Rows, shown: range, width: int) -> list[Line]:
     """Draw each finding with the last stage that has it. Findings that the displayed capture lacks are dim."""
     look = row_lines.look(screen, rows, width)
     stage_width = max((len(entry.stages[-1]) for entry in screen.boot_findings), default=0)
-    drawn = []
+    drawn, groups = [], _groups(screen)
     for index in shown:
-        entry, field = screen.boot_findings[index], rows[index].value if width >= FIELDS_FROM else None
+        group, field = groups[index], rows[index].value if width >= FIELDS_FROM else None
+        entry = group[0]
         line: Line = [
             *row_lines.signed(look._replace(findings=(entry.finding,))),
             (classes.OFFSET, entry.stages[-1].ljust(stage_width) + "  "),
@@ -82,6 +103,8 @@ def draw(screen: Screen, rows: Rows, shown: range, width: int) -> list[Line]:
 
 
 def detail(screen: Screen, _rows: Rows, index: int) -> Detail:
-    entry = screen.boot_findings[index]
-    note = f"Found at {', '.join(entry.stages)}{'' if entry.is_current else '; not at the displayed stage'}."
-    return Detail((entry.finding,), note=note, finding_first=True)
+    group = _groups(screen)[index]
+    at_stages = dict.fromkeys(stage for entry in group for stage in entry.stages)
+    is_current = any(entry.is_current for entry in group)
+    note = f"Found at {', '.join(at_stages)}{'' if is_current else '; not at the displayed stage'}."
+    return Detail(tuple(entry.finding for entry in group), note=note, finding_first=True)

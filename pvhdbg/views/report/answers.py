@@ -18,7 +18,7 @@ from pvhdbg.boot.record.compare import is_within
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.address import code_paddr
 from pvhdbg.boot.stop.capture import MemoryMap
-from pvhdbg.boot.stop.read import CODE, CODE_BEFORE
+from pvhdbg.boot.stop.evidence import CODE, CODE_BEFORE
 from pvhdbg.boot.stop.stop import Stop
 from pvhdbg.errors import TargetError, UserError
 from pvhdbg.views.explain import topics

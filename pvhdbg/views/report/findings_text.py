@@ -13,7 +13,7 @@ from pvhdbg.views.rows import text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pvhdbg.boot.record.document import Document
+    from pvhdbg.boot.record.document import Document, MachineFacts
     from pvhdbg.boot.stop.capture import Capture
     from pvhdbg.checks.finding import Finding
 
@@ -22,6 +22,20 @@ MOST = 5
 """The most findings of one rule that are shown at one stop."""
 
 SIGNS = {ERROR: "X", WARNING: "!", INFO: "i"}
+
+
+def folded(findings: Sequence[Finding], machine: MachineFacts) -> list[str]:
+    """Return the same as `lines`, but with the VMM's habits in one line at the end."""
+    habits = [finding for finding in findings if finding.is_habit]
+    others = lines([finding for finding in findings if not finding.is_habit])
+    return [*others, f"  {SIGNS[INFO]} {habits_line(habits, machine)}"] if habits else others
+
+
+def habits_line(habits: Sequence[Finding], machine: MachineFacts | None) -> str:
+    """Return text such as `2 known habits of QEMU's microvm: PVH126, PVH201`."""
+    name = printable((machine.machine if machine else None) or "machine").partition(",")[0]
+    codes = ", ".join(dict.fromkeys(finding.code for finding in habits))
+    return f"{text.counted(len(habits), 'known habit')} of QEMU's {name}: {codes}"
 
 
 def lines(findings: Sequence[Finding]) -> list[str]:

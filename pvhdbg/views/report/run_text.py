@@ -33,7 +33,8 @@ def document(run: Document) -> str:
     *findings_of_stops, ending = checked.new
     blocks = [list(header(run))]
     for index, capture in enumerate(run.stops):
-        blocks.append(_stop(Stop(capture, run.stops[:index], run.kernel), findings_of_stops[index]))
+        stop = Stop(capture, run.stops[:index], run.kernel)
+        blocks.append(_stop(stop, findings_text.folded(findings_of_stops[index], run.machine)))
     blocks += [*_after_stages(run.outcome), findings_text.lines(ending)]
     return _joined([*blocks, [_with_count(outcome(run.outcome, checked), checked)]])
 
@@ -46,7 +47,7 @@ def report(run: Document) -> str:
     stops = zip(run.stops, findings_of_stops, strict=True)
     for has_findings, group in groupby(stops, key=lambda stop: bool(stop[1])):
         if has_findings:
-            blocks += [_findings_of_stop(capture.stage, findings) for capture, findings in group]
+            blocks += [_findings_of_stop(run, capture.stage, findings) for capture, findings in group]
         else:
             blocks.append([f"{', '.join(capture.stage for capture, _ in group)}: no new findings"])
     hint = ["  `pvhdbg explain CODE` explains a finding and its fix"] if checked.all else []
@@ -63,19 +64,19 @@ def _after_stages(end: Outcome) -> list[list[str]]:
     return watched_text.last_output(end.watched)
 
 
-def _findings_of_stop(stage: str, findings: Sequence[Finding]) -> list[str]:
-    return [f"{stage}: {stages.stage(stage).about}", *findings_text.lines(findings)]
+def _findings_of_stop(run: Document, stage: str, findings: Sequence[Finding]) -> list[str]:
+    return [f"{stage}: {stages.stage(stage).about}", *findings_text.folded(findings, run.machine)]
 
 
 def _joined(blocks: Iterable[Sequence[str]]) -> str:
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
 
-def _stop(stop: Stop, findings: Sequence[Finding]) -> list[str]:
-    """Return the lines of a stop, then its findings. If the guest died there, the findings come after the heading."""
+def _stop(stop: Stop, findings: Sequence[str]) -> list[str]:
+    """Return the lines of a stop, then those of its findings. If the guest died, the findings come after the heading."""
     lines = stop_text.lines(stop)
     head = len(stop_text.heading(stop)) if stop.capture.stage == stages.DIED else len(lines)
-    return [*lines[:head], *findings_text.lines(findings), *lines[head:]]
+    return [*lines[:head], *findings, *lines[head:]]
 
 
 def _with_count(line: str, checked: RunFindings) -> str:

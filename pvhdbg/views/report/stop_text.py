@@ -177,7 +177,9 @@ def _code(stop: Stop) -> str:
     code = None if paddr is None else _captured_code(capture, paddr)
     if not code:
         return capture.missing.get("code", "not captured")
-    return code.hex(" ") + (" (begins with ud2: a Linux BUG)" if code.startswith(UD2) else "")
+    is_linux = stop.image is not None and stop.image.kind in ("vmlinux", "bzimage")
+    meaning = "a Linux BUG" if is_linux else "the guest's own abort"
+    return code.hex(" ") + (f" (begins with ud2: {meaning})" if code.startswith(UD2) else "")
 
 
 def _captured_code(capture: Capture, paddr: int) -> bytes | None:

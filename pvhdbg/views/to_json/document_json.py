@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pvhdbg
 from pvhdbg.abi.e820 import E820_TYPES
 from pvhdbg.abi.layout import Struct
+from pvhdbg.checks.finding import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from pvhdbg.abi.start_info import StartInfo
     from pvhdbg.boot.record.document import Document, MachineFacts, Outcome, Watched
     from pvhdbg.boot.stop.capture import Capture, MapRecord, MemoryMap, Module, Text
-    from pvhdbg.checks.finding import Finding
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.image.verdict import Verdict
 
@@ -104,10 +104,13 @@ def stop(capture: Capture, findings: Sequence[Finding] = ()) -> Json:
         "boot_params": capture.boot_params and boot_params(capture.boot_params),
         "kernel_boot_params": capture.kernel_boot_params and boot_params(capture.kernel_boot_params),
         "e820_table": capture.e820_table and entries(capture.e820_table.entries),
-        "findings": [finding._asdict() for finding in findings],
+        "findings": [finding(item) for item in findings],
         "memory": [{"paddr": paddr, "hex": data.hex()} for paddr, data in capture.memory],
         "symbols": dict(capture.symbols),
         "missing": dict(capture.missing),
+        "overwritten": [
+            {**item._asdict(), "file": item.file.hex(), "memory": item.memory.hex()} for item in capture.overwritten
+        ],
     }
 
 
@@ -184,4 +187,8 @@ def watched(end: Watched) -> Json:
 
 def _if_any(key: str, items: Sequence[Finding | Verdict]) -> Json:
     """Return the key with its list, or nothing: the document does not have the key if the list is empty."""
-    return {key: [item._asdict() for item in items]} if items else {}
+    return {key: [finding(item) if isinstance(item, Finding) else item._asdict() for item in items]} if items else {}
+
+
+def finding(item: Finding) -> Json:
+    return {name: content for name, content in item._asdict().items() if name != "is_habit"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pvhdbg.image.facts import EM_386
-from tests.build import MODLIST, RAMDISK, START_INFO
+from tests.build import MODLIST, RAMDISK, START_INFO, TABLES
 from tests.checks.cases import (
     BLOB,
     LINUX_32,
@@ -17,6 +17,7 @@ from tests.checks.cases import (
     blob,
     died,
     error,
+    foreign,
     prepare,
     verdict,
     waiting,
@@ -119,6 +120,18 @@ ROWS = (
         lambda: died(reached="entry", cpu={"rsp": 0x7B30}),
         warning("registers.rsp"),
         lambda: died(reached="entry", cpu={"rsp": 0x310E000}),
+    ),
+    Row(
+        "PVH908",
+        lambda: died(reached="entry", code="e8", cpu={"rsp": 0x7B38}),
+        warning("registers.rsp"),
+        lambda: died(reached="entry", code="90", cpu={"rsp": 0x7B38}),
+    ),
+    Row(
+        "PVH908",  # with RSP 0, PVH930 is the explanation
+        lambda: foreign(code="e8", cpu={"rsp": 0x7B30}),
+        warning("registers.rsp"),
+        lambda: foreign(code="e8", cpu={"rsp": 0x7B30, "cr2": 0x7B28}, puts=((TABLES, bytes(8)),)),
     ),
     Row(
         "PVH909",

@@ -108,6 +108,12 @@ HANDOVER = (
         warning("start_info.memmap_paddr", START_INFO + 0x28),
         lambda: entry(image=LINUX_32),
     ),
+    Row(
+        "PVH109",
+        lambda: entry(memmap_paddr=GIB, **OTHER_GUEST),
+        warning("start_info.memmap_paddr", START_INFO + 0x28),
+        lambda: entry(memmap_paddr=0x1801000, image=LINUX_32._replace(kind="elf"), symbols={}),
+    ),
     Row("PVH110", lambda: entry(registers={"rbx": 1 << 31}), error("registers.rbx"), entry),
     Row("PVH110", lambda: entry(registers={"rbx": 0}), error("registers.rbx"), lambda: entry(registers={"rbx": None})),
     Row("PVH111", lambda: prepare({4: b"\2"}), warning("pvh_start_info.version", COPY + 0x4), prepare),

@@ -5,9 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from pvhdbg.boot.stop.capture import Overwritten
+from pvhdbg.checks.case import Case
 from pvhdbg.image.facts import Segment
 from tests import build
-from tests.build import CMDLINE, MAP, MODLIST, START_INFO, Range
+from tests.build import CMDLINE, MAP, MODLIST, RAMDISK, RAMDISK_SIZE, START_INFO, Range
 from tests.checks.cases import (
     BLOB,
     LINUX,
@@ -34,6 +36,29 @@ def many(count: int) -> list[Range]:
 def mapped(count: int, low: int = 0x20000) -> dict[str, Any]:
     return {"table": many(count), "memmap_paddr": low}
 
+
+def overwritten(*items: tuple[int, int]) -> Case:
+    """Return a case at the entry whose image was overwritten at these addresses, with this many bytes each."""
+    case = entry()
+    found = tuple(Overwritten(paddr, size, b"\x90", b"\0") for paddr, size in items)
+    return Case(case.stop._replace(capture=case.capture._replace(overwritten=found)), case.machine)
+
+
+def _table(signature: bytes, size: int, size_byte: tuple[int, int]) -> bytes:
+    """Return a table of the firmware with a correct checksum. `size_byte` is the offset and value of its size."""
+    raw = bytearray(signature.ljust(size, b"\0"))
+    raw[size_byte[0]] = size_byte[1]
+    raw[-1] = -sum(raw) & 0xFF
+    return bytes(raw)
+
+
+MP_TABLE, SMBIOS, SMBIOS_3 = (
+    _table(b"_MP_", 16, (8, 1)),
+    _table(b"_SM_", 0x1F, (5, 0x1F)) + b"\0",
+    _table(b"_SM3_", 0x18, (6, 0x18)),
+)
+NO_EBDA = tuple(range_ for range_ in MAP if range_[0] != 0x9FC00)
+NO_BIOS = tuple(range_ for range_ in MAP if range_[0] != 0xF0000)
 
 MEMMAP = (
     Row("PVH201", entry, info("memory_map.entries[5].size", MEMMAP_AT + 0x80), lambda: entry(WHOLE)),
@@ -188,6 +213,32 @@ PLACES = (
         + warning("modules", MODLIST)
         + warning("memory_map", MEMMAP_AT),
         lambda: prepare(table=MAP),
+    ),
+    Row(
+        "PVH343",
+        lambda: entry(NO_EBDA, puts=((0x9FC00, MP_TABLE),)),
+        warning("memory_map.entries", 0x9FC00),
+        lambda: entry(puts=((0x9FC00, MP_TABLE),)),
+    ),
+    Row(
+        "PVH343",
+        lambda: entry(NO_BIOS, puts=((0xF5000, SMBIOS + SMBIOS_3),)),
+        warning("memory_map.entries", 0xF5000) + warning("memory_map.entries", 0xF5020),
+        lambda: entry(NO_BIOS, puts=((0xF5000, SMBIOS[:29] + b"\1" + SMBIOS[30:] + SMBIOS_3[:22] + b"\1"),)),
+    ),
+    Row(
+        "PVH344",
+        lambda: overwritten((0x1000000, 4096), (0x1002000, 16)),
+        error("kernel.segments", 0x1000000),
+        overwritten,
+    ),
+    Row(
+        "PVH344",
+        lambda: overwritten((CMDLINE, 4), (START_INFO, 8), (START_INFO + 0x30, 8), (RAMDISK + RAMDISK_SIZE, 1)),
+        error("kernel.segments", CMDLINE)
+        + error("kernel.segments", START_INFO)
+        + error("kernel.segments", RAMDISK + RAMDISK_SIZE),
+        overwritten,
     ),
 )
 

@@ -15,9 +15,10 @@ from tests.checks.cases import (
     entry,
     error,
     info,
+    prepare,
     warning,
 )
-from tests.checks.tables.entry import OTHER_GUEST
+from tests.checks.tables.entry import COPY, OTHER_GUEST
 
 FOUR_GIB = 1 << 32
 WITHOUT_INITRD = MACHINE._replace(initrd=None)
@@ -55,6 +56,12 @@ MODULES = (
         lambda: entry(modules=()),
         error("start_info.nr_modules", START_INFO + 0xC),
         lambda: entry(modules=(), machine=MACHINE._replace(initrd=None)),
+    ),
+    Row(
+        "PVH303",
+        lambda: entry(modules=(), machine=MACHINE._replace(initrd_size=1)),
+        error("start_info.nr_modules", START_INFO + 0xC),
+        lambda: entry(modules=(), machine=MACHINE._replace(initrd_size=0)),
     ),
     Row(
         "PVH303",
@@ -180,6 +187,36 @@ MODULES = (
         warning("modules[0].cmdline_paddr", MODLIST + 0x10),
         lambda: entry(image=HOBBY),
     ),
+    Row(
+        "PVH313",
+        lambda: entry(puts=((RAMDISK, b"\x7fELF"),)),
+        error("modules[0].paddr", MODLIST),
+        lambda: entry(puts=((RAMDISK, b"\x7fELF"),), **OTHER_GUEST),
+    ),
+    Row(
+        "PVH313",
+        lambda: entry(puts=((RAMDISK, b"root:x:0:0:\n"),)),
+        error("modules[0].paddr", MODLIST),
+        lambda: entry(puts=((RAMDISK, b"\0\0\0\x00070701"),)),
+    ),
+    Row(
+        "PVH313",
+        lambda: entry(puts=((RAMDISK, b"\x1f\x8c"),)),
+        error("modules[0].paddr", MODLIST),
+        lambda: entry(puts=((RAMDISK, b"\x1f\x8b"),)),
+    ),
+    Row(
+        "PVH313",
+        lambda: entry(puts=((RAMDISK + 1079, b"\x53\xef"),)),
+        error("modules[0].paddr", MODLIST),
+        lambda: entry(puts=((RAMDISK + 1080, b"\x53\xef"),)),
+    ),
+    Row(
+        "PVH314",
+        lambda: entry(modules=(), machine=MACHINE._replace(initrd_size=0)),
+        error("start_info.nr_modules", START_INFO + 0xC),
+        lambda: entry(machine=MACHINE._replace(initrd_size=0)),
+    ),
 )
 
 LONG = b"x" * 2047
@@ -265,6 +302,24 @@ RSDPS = (
         lambda: entry(rsdp_paddr=RSDP, puts=((RSDP, GOOD_RSDP[:19] + b"\1" + GOOD_RSDP[20:]),)),
         warning("start_info.rsdp_paddr", RSDP),
         lambda: entry(rsdp_paddr=RSDP, puts=((RSDP, GOOD_RSDP[:35] + b"\1"),)),
+    ),
+    Row(
+        "PVH333",
+        lambda: entry(puts=((0xF59E0, GOOD_RSDP),)),
+        warning("start_info.rsdp_paddr", START_INFO + 0x20),
+        lambda: entry(puts=((0xF59E8, GOOD_RSDP),)),
+    ),
+    Row(
+        "PVH333",
+        lambda: prepare(puts=((0xF59E0, GOOD_RSDP),)),
+        warning("pvh_start_info.rsdp_paddr", COPY + 0x20),
+        lambda: prepare(puts=((0xF59E0, GOOD_RSDP[:8] + b"\0" + GOOD_RSDP[9:]),)),
+    ),
+    Row(
+        "PVH333",
+        lambda: entry(puts=((0x40E, b"\x00\x9d"), (0x9D000, GOOD_RSDP))),
+        warning("start_info.rsdp_paddr", START_INFO + 0x20),
+        lambda: entry(puts=((0x40E, b"\x00\x9d"), (0x9D400, GOOD_RSDP))),
     ),
 )
 

@@ -11,6 +11,8 @@ from pvhdbg.views.report import findings_text
 from tests import build
 from tests.checks.cases import entry
 
+HABITS = ("PVH126", "PVH201")
+
 
 def findings(count: int) -> list[Finding]:
     return [Finding("PVH201", INFO, f"entry {index}", f"entries[{index}]") for index in range(count)]
@@ -62,3 +64,39 @@ def test_findings_that_the_rule_omitted_are_counted_too(count: int, number: str,
 
 def test_findings_are_counted_by_severity() -> None:
     assert ("2 info", "") == (findings_text.count(findings(2)), findings_text.count([]))
+
+
+def test_the_known_habits_of_the_vmm_are_one_line_after_the_other_findings() -> None:
+    case = entry()
+    found = run_rules(case)
+    folded = findings_text.folded(found, case.machine)
+
+    assert ["PVH126", "PVH201"] == [finding.code for finding in found if finding.is_habit]
+    assert "  i 2 known habits of QEMU's microvm: PVH126, PVH201" == folded[-1]
+    assert findings_text.lines([finding for finding in found if not finding.is_habit]) == folded[:-1]
+
+
+def test_only_what_qemu_does_in_every_boot_is_a_habit() -> None:
+    empty = entry([*build.MAP[:1], (0, 0, 1), *build.MAP[1:]])
+    other_limit = entry(registers={"tr.limit": 0xFF})
+    cases = (
+        empty,
+        other_limit,
+        entry(machine=empty.machine._replace(machine=None)),
+        entry(machine=empty.machine._replace(machine="q35")),
+    )
+    habits = [
+        [(finding.code, finding.field) for finding in run_rules(case) if finding.is_habit and finding.code in HABITS]
+        for case in cases
+    ]
+    limit, last = ("PVH126", "registers.tr.limit"), "memory_map.entries[{}].size"
+
+    assert [[limit, ("PVH201", last.format(6))], [("PVH201", last.format(5))], [], [limit]] == habits
+
+
+def test_the_command_check_lists_each_habit() -> None:
+    run = build.boot()
+    shown = "\n".join(findings_text.at_capture(run, run.stops[0]))
+
+    assert "PVH126  tr.limit" in shown
+    assert "PVH201  size is 0" in shown
