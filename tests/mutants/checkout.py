@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import re
 import shutil
@@ -46,8 +47,8 @@ PYTEST = (
 )
 PASSED, NONE_COLLECTED = 0, 5
 """pytest's exit statuses."""
-TIMEOUT = 1800.0
-"""Seconds for all tests of one mutant."""
+TIMEOUT = 3600.0
+"""Seconds for all tests of one mutant: even on a busy computer, only an endless loop takes longer."""
 
 CAUGHT, SURVIVED, TIMED_OUT = "caught", "SURVIVED", "timed out"
 
@@ -69,24 +70,26 @@ class Checkout:
         First those tests run that call the changed function, or that mirror the module if the change is in none; then
         all fast tests. A mutant with which they do not end is caught.
         """
+        nearest, listed = self._nearest(mutant)
         with applied(mutant, self.folder):
-            for paths in (self._nearest(mutant), ["tests"]):
-                failed = self.failures(paths, "-x")
+            for paths, variable in ((nearest, recorder.ONLY), (["tests"], recorder.WITHOUT)):
+                failed = self.failures(paths, "-x", **({variable: str(listed)} if listed else {}))
                 if failed is None:
                     return TIMED_OUT, ""
                 if failed:
                     return CAUGHT, failed[0].partition("\n")[0]
         return SURVIVED, ""
 
-    def _nearest(self, mutant: Mutant) -> list[str]:
+    def _nearest(self, mutant: Mutant) -> tuple[list[str], Path | None]:
+        """Return the paths of the nearest tests, and a list of the tests there if not all of them are near."""
         callers = recorder.Record.read(self.record).callers.get(f"{mutant.path}:{mutant.function}")
         if callers is None:
-            return mirrors(self.folder, mutant.path)
-        path = self.folder / "callers.txt"
-        path.write_text("".join(f"{test}\n" for test in callers if test not in self.broken), "utf-8")
-        return [f"@{path}"]
+            return mirrors(self.folder, mutant.path), None
+        path = self.folder / "callers.json"
+        path.write_text(json.dumps(callers), "utf-8")
+        return sorted({test.partition("::")[0] for test in callers}), path
 
-    def failures(self, paths: Sequence[str], *options: str) -> list[str] | None:
+    def failures(self, paths: Sequence[str], *options: str, **variables: str) -> list[str] | None:
         """Return the fast tests under these paths that fail, or None if they do not end."""
         omitted = [f"--ignore=tests/{name}" for name in NOT_FAST]
         omitted += [f"--{'deselect' if '::' in test else 'ignore'}={test}" for test in (*NOISE, *self.broken)]
@@ -95,7 +98,7 @@ class Checkout:
             process = subprocess.Popen(
                 [sys.executable, *PYTEST, *options, *omitted, *paths],
                 cwd=self.folder,
-                env={**os.environ, "PYTHONPATH": str(self.folder), recorder.FILE: str(self.record)},
+                env={**os.environ, "PYTHONPATH": str(self.folder), recorder.FILE: str(self.record), **variables},
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,

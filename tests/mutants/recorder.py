@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 FILE = "PVHDBG_MUTANTS_RECORD"
 """The environment variable with the path of the record: written if it does not exist, otherwise read."""
+ONLY, WITHOUT = "PVHDBG_MUTANTS_ONLY", "PVHDBG_MUTANTS_WITHOUT"
+"""Environment variables with the path of a JSON list of tests: only these are run, or these are not run."""
 UNKNOWN = 1.0
 PACKAGE = f"{Path('pvhdbg').absolute()}/"
 
@@ -41,14 +43,29 @@ _new = Record({}, {})
 _called: dict[int, CodeType] = {}
 
 
+def _function(test: str) -> str:
+    return test.partition("[")[0]
+
+
+# The first case of a test may set up something slow for all of them.
+_slowest: dict[str, float] = {}
+for _test, _seconds in _old.seconds.items() if _old else ():
+    _slowest[_function(_test)] = max(_seconds, _slowest.get(_function(_test), 0))
+
+
 def _profile(frame: FrameType, event: str, _argument: object) -> None:
     if event == "call":
         _called[id(frame.f_code)] = frame.f_code
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # Identifiers can have control characters, which the command line does not accept.
+    for variable, wanted in ((ONLY, True), (WITHOUT, False)):
+        if variable in os.environ:
+            listed = set(json.loads(Path(os.environ[variable]).read_text("utf-8")))
+            items[:] = [item for item in items if (item.nodeid in listed) == wanted]
     if _old:
-        items.sort(key=lambda item: _old.seconds.get(item.nodeid, UNKNOWN))
+        items.sort(key=lambda item: _slowest.get(_function(item.nodeid), UNKNOWN))
 
 
 @pytest.hookimpl(wrapper=True)

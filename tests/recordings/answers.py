@@ -16,16 +16,16 @@ EXPLAINED = ("start_info", "memmap_paddr", "type", "PVH108", "CR0.PE", "prepare"
 
 
 def answers() -> str:
-    """Return all lines that a user could type, and their answers."""
+    """Return lines that a user could type, and their answers."""
     session = RecordedSession(load(RECORDING))
-    return "".join(f"(pvh) {line}\n{_answer(session, line).rstrip()}\n\n" for line in _lines(session))
+    return "\n".join(f"(pvh) {line}\n{_answer(session, line).rstrip()}\n" for line in _lines(session))
 
 
 def _lines(session: RecordedSession) -> Iterator[str]:
     for name, command in commands.COMMANDS.items():
         if "@STAGE" in command.usage:
             yield from (f"{name} @{stop.stage}" for stop in session.history)
-        else:
+        elif name != "explain":
             yield name
     yield from (f"explain {topic}" for topic in EXPLAINED)
 

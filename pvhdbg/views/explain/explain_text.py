@@ -53,8 +53,7 @@ def in_full(about: Explanation, width: int = WIDTH) -> list[str]:
 
 def _summary(about: Explanation) -> tuple[str, str, str]:
     """Return the title, the place and the meaning, for a table."""
-    first_clause = about.details[0].partition(".")[0].partition(":")[0] if about.details else ""
-    return about.title, _joined(about.ctype, about.where), about.meaning or first_clause
+    return about.title, _joined(about.ctype, about.where), about.meaning
 
 
 def _several(name: str, explanations: Sequence[Explanation]) -> list[str]:

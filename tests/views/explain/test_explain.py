@@ -43,6 +43,13 @@ def test_every_field_is_explained_by_its_c_name(field: Field[Any]) -> None:
     assert all((about.title, about.ctype, about.where, about.meaning, about.written_by, about.read_by, about.source))
 
 
+def test_topics_that_are_listed_together_have_meanings() -> None:
+    listed = [topics_ for name in lookup.names() if len(topics_ := lookup.explain(name)) > 2]
+
+    assert listed
+    assert [] == [about.title for topics_ in listed for about in topics_ if not about.meaning]
+
+
 def test_every_name_that_completion_offers_is_explained() -> None:
     answers = [explain_text.answer(name) for name in lookup.names()]
 
