@@ -66,3 +66,18 @@ def test_on_end_is_called_when_qemu_closes_the_console(pair: tuple[socket.socket
     guest.close()
 
     assert ended.wait(10)
+
+
+def test_complete_returns_everything_that_was_written_before_the_call(pair: tuple[socket.socket, Serial]) -> None:
+    guest, serial = pair
+    written = b""
+    lengths = []
+    for number in range(200):
+        written += b"%d\n" % number
+        guest.sendall(b"%d\n" % number)
+        lengths.append((len(written), len(serial.complete())))
+
+    assert [expected for expected, _ in lengths] == [actual for _, actual in lengths]
+    guest.close()
+
+    assert written == serial.complete()

@@ -1,0 +1,194 @@
+"""How a guest that runs on after the last stage is judged, with a runner whose halts are given."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pvhdbg.boot.run import watch
+from pvhdbg.boot.run.journey import Journey
+from pvhdbg.errors import RegisterUnavailable, TargetError
+from pvhdbg.target.base import (
+    DIED,
+    ELSEWHERE,
+    HIT,
+    INTERRUPTED,
+    QEMU_EXIT,
+    RESET,
+    RESET_VECTOR,
+    TIMEOUT,
+    TRIPLE_FAULT,
+    Halt,
+)
+from pvhdbg.target.recording import Recording
+from tests import build
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from pvhdbg.boot.record.document import Outcome
+
+LINK = 0xFFFFFFFF81000000
+SYMBOLS = {"start_kernel": LINK + 0x100, "panic": LINK + 0x200, "console_init": LINK + 0x300}
+CALLER, FORMAT, STACK = LINK + 0x1234, LINK + 0x5000, LINK + 0x8000
+PANIC_LINE = b"[    0.000000] Kernel panic - not syncing: Out of cheese\r\n"
+INTERRUPTS_ON, INTERRUPTS_OFF = 0x202, 0x2
+
+
+Run = tuple[Halt, bytes]
+
+
+class Scripted:
+    """A machine in long mode, whose runs end as given, and with what the guest then writes to its console."""
+
+    def __init__(self, *runs: Run, symbols: dict[str, int] | None = None, **registers: int) -> None:
+        self.guest = build.linux_guest()
+        build.page_tables(self.guest)
+        self.guest.put(STACK & 0x7FFFFFFF, CALLER.to_bytes(8, "little"))
+        self.guest.put(FORMAT & 0x7FFFFFFF, b"Out of %s\n\0")
+        self.guest.registers.update(rsp=STACK, rdi=FORMAT, eflags=INTERRUPTS_ON, **registers)
+        self.guest.symbols = SYMBOLS if symbols is None else symbols
+        self.runs = list(runs)
+        self.ran_to: list[list[int]] = []
+        self.serial = b""
+
+    def read_phys(self, paddr: int, size: int) -> bytes:
+        return Recording(self.guest.memory.ranges(), {}, {}).read_phys(paddr, size)
+
+    def register(self, name: str) -> int:
+        value = self.guest.registers.get(name)
+        if value is None:
+            raise RegisterUnavailable(name, "unknown")
+        return value
+
+    def symbol(self, name: str) -> int:
+        return Recording((), {}, self.guest.symbols).symbol(name)
+
+    def run_to(self, addresses: Collection[int], timeout: float) -> Halt:  # noqa: ARG002  the protocol's signature
+        if not self.runs:
+            raise KeyboardInterrupt
+        self.ran_to.append(sorted(addresses))
+        halt, written = self.runs.pop(0)
+        self.guest.registers["rip"] = halt.rip
+        self.serial += written
+        return halt
+
+    def watch(self, seconds: float = 1000.0, *, to_console: bool = True) -> Outcome:
+        journey = Journey(self, self, self.guest.image, trust_image=True)
+        return watch.watch(
+            journey, seconds, lambda rip: f"f+{rip & 0xFFF:#x}", lambda: self.serial, to_console=to_console
+        )
+
+
+def at(kind: str, rip: int | None, message: str = "", written: bytes = b"", how: str | None = None) -> Run:
+    return Halt(kind, rip, how, message), written
+
+
+RUNNING = at(TIMEOUT, LINK + 0x10)
+
+
+def ended(outcome: Outcome) -> str:
+    assert outcome.watched is not None
+    return outcome.watched.ended
+
+
+def test_watching_ends_when_console_init_returns() -> None:
+    machine = Scripted(RUNNING, at(HIT, SYMBOLS["console_init"]), at(HIT, CALLER))
+
+    assert "console" == ended(machine.watch())
+    assert [SYMBOLS["panic"], SYMBOLS["console_init"]] == machine.ran_to[1]
+    assert [SYMBOLS["panic"], CALLER] == machine.ran_to[2]
+
+
+def test_a_watch_that_goes_on_after_the_console_waits_only_for_a_panic() -> None:
+    machine = Scripted(RUNNING)
+
+    assert "time" == ended(machine.watch(0.0, to_console=False))
+    assert [[SYMBOLS["panic"]]] == machine.ran_to
+
+
+def test_without_symbols_the_console_shows_that_the_console_works() -> None:
+    boot_console = at(TIMEOUT, LINK, written=b"[ 0.0] printk: bootconsole [earlyser0] enabled\r\n")
+    console = at(TIMEOUT, LINK, written=b"[ 0.0] printk: legacy console [ttyS0] enabled\r\n")
+    machine = Scripted(boot_console, console, symbols={})
+
+    assert "console" == ended(machine.watch())
+    assert [[], []] == machine.ran_to
+
+
+def test_a_panic_is_read_after_it_was_printed_and_names_its_caller() -> None:
+    machine = Scripted(at(HIT, SYMBOLS["panic"]), at(TIMEOUT, LINK, written=PANIC_LINE), RUNNING, RUNNING)
+    watched = machine.watch().watched
+
+    assert watched is not None
+    assert ("panicked", CALLER, "f+0x234", "Out of cheese") == watched[:1] + watched[2:5]
+    assert (PANIC_LINE.decode().strip(),) == watched.serial
+
+
+def test_a_panic_that_nobody_printed_has_the_text_of_its_format() -> None:
+    watched = Scripted(at(HIT, SYMBOLS["panic"]), RUNNING, RUNNING, RUNNING).watch().watched
+
+    assert watched is not None
+    assert ("panicked", "Out of %s", (), None) == (watched.ended, *watched[4:])
+
+
+def test_a_machine_that_is_reset_by_its_panic_has_panicked() -> None:
+    machine = Scripted(at(DIED, LINK, "triple fault", PANIC_LINE, TRIPLE_FAULT), symbols={})
+    outcome = machine.watch()
+
+    assert ("done", None, "panicked") == (outcome.ended, outcome.died, ended(outcome))
+
+
+def test_a_death_after_the_last_stage_is_a_death_of_the_run() -> None:
+    outcome = Scripted(RUNNING, at(DIED, LINK + 0x20, "triple fault", how=TRIPLE_FAULT)).watch()
+
+    assert ("died", "died") == (outcome.ended, ended(outcome))
+    assert outcome.died is not None
+    assert (TRIPLE_FAULT, LINK + 0x20, "f+0x20") == outcome.died[:3]
+
+
+@pytest.mark.parametrize(
+    ("registers", "expected"),
+    [
+        ({"hlt": 1, "eflags": INTERRUPTS_OFF}, "halted"),
+        ({"hlt": 1, "eflags": INTERRUPTS_ON}, "time"),
+        ({"hlt": 0, "eflags": INTERRUPTS_OFF}, "time"),
+        ({"eflags": INTERRUPTS_OFF}, "time"),
+    ],
+    ids=["halted", "idle", "busy", "no monitor"],
+)
+def test_a_cpu_that_waits_with_interrupts_disabled_has_halted(registers: dict[str, int], expected: str) -> None:
+    machine = Scripted(RUNNING)
+    machine.guest.registers.update(registers)
+
+    assert expected == ended(machine.watch(0.0))
+
+
+def test_a_reset_ends_the_watch() -> None:
+    assert "reset" == ended(Scripted(at(RESET, RESET_VECTOR)).watch())
+
+
+def test_an_interrupt_ends_the_run() -> None:
+    outcomes = [Scripted(at(INTERRUPTED, LINK)).watch(), Scripted().watch()]
+
+    assert [("interrupted", None)] * 2 == [(outcome.ended, outcome.watched) for outcome in outcomes]
+
+
+@pytest.mark.parametrize("run", [at(ELSEWHERE, LINK, "breakpoint 3"), at(TIMEOUT, None, "can't be stopped")])
+def test_a_stop_for_another_reason_is_an_error(run: Run) -> None:
+    with pytest.raises(TargetError, match=f"while pvhdbg watched it: {run[0].message}"):
+        Scripted(run).watch()
+
+
+def test_only_the_last_lines_are_kept_and_each_is_bounded() -> None:
+    lines: Sequence[Any] = watch.last_lines(["first", "", *("x" * 5000 for _ in range(30))])
+
+    assert (watch.MAX_LINES, {watch.MAX_LINE}) == (len(lines), set(map(len, lines)))
+    assert ("a", "b") == watch.last_lines(["a", " ", "b", ""])
+
+
+def test_when_qemu_has_exited_nothing_more_is_read() -> None:
+    outcome = Scripted(at(DIED, None, "QEMU exited", how=QEMU_EXIT)).watch()
+
+    assert ("died", "died", None) == (outcome.ended, ended(outcome), outcome.watched and outcome.watched.log)
