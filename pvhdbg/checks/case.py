@@ -209,8 +209,12 @@ class Case:
         stop = self.last_stop_at("entry")
         segment = stop.bytes_at(firmware_tables.EBDA_SEGMENT, 2) if stop else None
         searched = firmware_tables.searched(None if segment is None else int.from_bytes(segment, "little") << 4)
-        found = [table for start, data in (stop.memory if stop else ()) for table in firmware_tables.find(data, start)]
-        return tuple(it for it in found if ranges.touches(ranges.union(searched), it.paddr, it.paddr + 1))
+        parts = [
+            (max(paddr, low), data[max(low - paddr, 0) : max(high - paddr, 0)])
+            for low, high in ranges.union(searched)
+            for paddr, data in (stop.memory if stop else ())
+        ]
+        return tuple(table for start, data in parts for table in firmware_tables.find(data, start))
 
     @cached_property
     def loaded_regions(self) -> tuple[Region, ...]:

@@ -3,7 +3,7 @@
 import pytest
 
 from pvhdbg.errors import MemoryUnreadable, RegisterUnavailable, SymbolMissing
-from pvhdbg.target.recording import Recorder, Recording
+from pvhdbg.target.recording import Recorder, Recording, readable_parts
 
 MEMORY = ((0x10, b"abcd"), (0x20, b"efgh"), (0xFFFFFFFFFFFFFFF0, bytes(16)))
 
@@ -64,3 +64,22 @@ def test_a_recording_of_a_recording_is_the_same() -> None:
         recorder.read_phys(paddr, len(data))
 
     assert MEMORY == recorder.memory()
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "expected"),
+    [
+        (0, 0x2000, [(0x100, b"abcd"), (0x1000, b"efgh")]),
+        (0x101, 0x1002, [(0x101, b"bcd"), (0x1000, b"ef")]),
+        (0x101, 0x103, [(0x101, b"bc")]),
+        (0x104, 0x1000, []),
+        (0x2000, 0x3000, []),
+        (0, 0x100, []),
+    ],
+)
+def test_the_recorded_parts_of_a_range_have_their_addresses(
+    start: int, end: int, expected: list[tuple[int, bytes]]
+) -> None:
+    recording = Recording(((0x100, b"abcd"), (0x1000, b"efgh")), {}, {})
+
+    assert expected == list(readable_parts(recording, start, end))
