@@ -38,6 +38,7 @@ _PANIC, _CONSOLE_INIT, _PRINTED = "panic", "console_init", "console_flush_on_pan
 """Linux's functions: the first line of every panic, the start of the consoles, and what a panic calls when its text is
 in the log.
 """
+_OFFSET = re.compile(r"\+0x([0-9a-f]{1,16})$")
 _CONSOLE_TEXT = re.compile(r"\bconsole \[\w+\] enabled")
 
 
@@ -160,7 +161,15 @@ class _Watch:
                 text = self._format()
             self._let_it_print()
         printed = _panic_text(self._output()) or _panic_text(self._log() or ())
-        return watched._replace(rip=caller, symbol=self._name(caller), message=printed or text)
+        return watched._replace(rip=caller, symbol=self._name_of_caller(caller), message=printed or text)
+
+    def _name_of_caller(self, address: int | None) -> str | None:
+        """Return a return address as symbol+offset. The call of `panic` may be the last code of a function."""
+        name = None if address is None else self._name(address - 1)
+        if name is None:
+            return None
+        match = _OFFSET.search(name)
+        return f"{name}+0x1" if match is None else f"{name[: match.start()]}+{int(match[1], 16) + 1:#x}"
 
     def _format(self) -> str:
         """Return the first argument of panic, a format string."""

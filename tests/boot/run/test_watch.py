@@ -74,10 +74,12 @@ class Scripted:
         self.serial += written
         return halt
 
+    def journey(self) -> Journey:
+        return Journey(self, self, self.guest.image, trust_image=True)
+
     def watch(self, seconds: float = 1000.0, *, to_console: bool = True) -> Outcome:
-        journey = Journey(self, self, self.guest.image, trust_image=True)
         return watch.watch(
-            journey, seconds, lambda rip: f"f+{rip & 0xFFF:#x}", lambda: self.serial, to_console=to_console
+            self.journey(), seconds, lambda rip: f"f+{rip & 0xFFF:#x}", lambda: self.serial, to_console=to_console
         )
 
 
@@ -124,6 +126,19 @@ def test_a_panic_is_read_after_it_was_printed_and_names_its_caller() -> None:
     assert watched is not None
     assert ("panicked", CALLER, "f+0x234", "Out of cheese") == watched[:1] + watched[2:5]
     assert (PANIC_LINE.decode().strip(),) == watched.serial
+
+
+def test_a_call_of_panic_that_is_the_end_of_a_function_belongs_to_this_function() -> None:
+    def fresh() -> Scripted:
+        return Scripted(at(HIT, SYMBOLS["panic"]), RUNNING, RUNNING, RUNNING)
+
+    names = {CALLER - 1: "setup_arch+0x9f", CALLER: "next_function"}
+    odd = {CALLER - 1: "a+b", CALLER: "next_function"}
+    ends = [watch.watch(fresh().journey(), 1000.0, it.get, lambda: b"", to_console=True) for it in (names, odd, {})]
+
+    assert [(CALLER, "setup_arch+0xa0"), (CALLER, "a+b+0x1"), (CALLER, None)] == [
+        end.watched[2:4] for end in ends if end.watched
+    ]
 
 
 def test_a_panic_that_nobody_printed_has_the_text_of_its_format() -> None:
