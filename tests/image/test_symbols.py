@@ -306,6 +306,15 @@ def test_an_invalid_symbol_table_has_no_symbols(open_symbols: Opener, wrong: dic
     assert (("pvh", 0) if honest else None) == symbols.enclosing(BASE)
 
 
+def test_a_name_that_continues_after_the_string_table_is_not_found(open_symbols: Opener) -> None:
+    symtab, strtab = symbol_sections([Symbol("pvh", BASE, 4)])
+    cut = strtab._replace(data=b"\0pv")
+    symbols = open_symbols.data(elf([load(vaddr=BASE)], [symtab, cut, Section("zeros", 1, bytes(64))]))
+
+    assert ("pv", 0) == symbols.enclosing(BASE)
+    assert "pv" not in symbols
+
+
 @pytest.mark.parametrize("section", [1, 2])
 def test_a_symbol_or_string_table_past_the_end_of_the_file_has_no_symbols(open_symbols: Opener, section: int) -> None:
     data = elf([load(vaddr=BASE)], symbol_sections([Symbol("pvh", BASE, 4)]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import subprocess
@@ -133,6 +134,20 @@ def test_a_file_system_without_unnamed_files_works_too(tmp_path: Path, monkeypat
 
     assert ["boot.json"] == names(tmp_path)
     assert "new" == (tmp_path / "boot.json").read_text()
+
+
+def test_an_input_output_error_is_not_retried_in_another_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, real_open = tmp_path / "boot.json", os.open
+
+    def failing_open(path: str, flags: int, mode: int = 0o777) -> int:
+        if flags & os.O_TMPFILE == os.O_TMPFILE:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return real_open(path, flags, mode)
+
+    monkeypatch.setattr(os, "open", failing_open)
+    with pytest.raises(UserError, match="Input/output error"):
+        save(path, "new")
+    assert [] == names(tmp_path)
 
 
 def test_a_full_disk_leaves_the_old_file_and_no_part_of_the_new_one(tmp_path: Path) -> None:

@@ -20,6 +20,14 @@ def linux_32() -> ImageFacts:
     return build.linux()._replace(elf_class=32, segments=(Segment(0x1000000, LOW + 0x1000000, 0x800000, 0x1000000),))
 
 
+def test_without_known_early_maps_only_the_image_is_certainly_mapped() -> None:
+    image = linux_32()
+
+    assert 0x2000000 == guaranteed_limit(image, {})
+    assert 0 == guaranteed_limit(image._replace(segments=()), {})
+    assert GIB == guaranteed_limit(None, {})
+
+
 def test_the_page_tables_of_a_real_kernel_end_where_its_symbols_say(debian_vmlinux: Path) -> None:
     with real_boot.machine_at_reset(QemuOptions(str(debian_vmlinux))) as (machine, journey):
         list(journey.go("prepare", real_boot.PATIENCE))

@@ -52,6 +52,18 @@ def test_four_levels_lead_to_a_small_page() -> None:
     assert [step.level for step in result.steps] == ["PML4", "PDPT", "PD", "PT"]
 
 
+def test_tables_of_8_byte_entries_may_be_above_4_gib() -> None:
+    top, below = 0x12_3456_7000, 0xF_FFFF_FFFF_F000
+    entries = {
+        0x1000: top | P | 1 << 63,
+        top: below | P,
+        below: 0x4000 | P,
+        0x4000: below | P | 0xE02,
+    }
+
+    assert walk(Tables(entries, 8).read, long_mode(), 0x123).paddr == below + 0x123
+
+
 @pytest.mark.parametrize(("levels", "expected"), [(2, 0x40000000 + 0x1234567), (3, 0x600000 + 0x34567)])
 def test_a_large_page_ends_the_walk(levels: int, expected: int) -> None:
     entries = {0x1000: 0x2000 | P, 0x2000: 0x40000000 | P | LARGE}
