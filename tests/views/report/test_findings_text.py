@@ -7,7 +7,7 @@ import pytest
 from pvhdbg.checks.finding import INFO, Finding
 from pvhdbg.checks.rules import MAX_COUNTED, MAX_FINDINGS, RULES
 from pvhdbg.checks.run import run_rules
-from pvhdbg.views.report import findings_text
+from pvhdbg.views.report import findings_text, run_text
 from tests import build
 from tests.checks.cases import entry
 
@@ -100,3 +100,15 @@ def test_the_command_check_lists_each_habit() -> None:
 
     assert "PVH126  tr.limit" in shown
     assert "PVH201  size is 0" in shown
+
+
+def test_a_finding_is_shown_once_below_its_stop() -> None:
+    infos = ["  i PVH203  addr of entry 1 is 0x0, below 0xd0000 of entry 0: Linux sorts the map."]
+    infos += ["  i PVH330  rsdp_paddr is 0: the VMM passes no ACPI tables."]
+    written = run_text.document(build.boot())
+    entry_lines = written.split("\n\n")[1].splitlines()
+
+    assert infos == [line for line in entry_lines if line in infos]
+    assert [1, 1] == [written.count(line) for line in infos]
+    assert "  i 2 known habits of QEMU's microvm: PVH126, PVH201" == entry_lines[-1]
+    assert 1 == written.count("known habit")

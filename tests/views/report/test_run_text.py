@@ -337,17 +337,6 @@ def test_a_triple_fault_with_a_known_cause_cannot_be_a_requested_reset() -> None
     assert last in run_text.report(recording)
 
 
-def test_a_finding_is_shown_once_below_its_stop() -> None:
-    infos = ["  i PVH203  addr of entry 1 is 0x0, below 0xd0000 of entry 0: Linux sorts the map."]
-    infos += ["  i PVH330  rsdp_paddr is 0: the VMM passes no ACPI tables."]
-    written = run_text.document(build.boot())
-
-    assert infos == [line for line in stop("entry") if line in infos]
-    assert [1, 1] == [written.count(line) for line in infos]
-    assert "  i 2 known habits of QEMU's microvm: PVH126, PVH201" == stop("entry")[-1]
-    assert 1 == written.count("known habit")
-
-
 def test_the_cause_of_a_death_comes_first() -> None:
     document = died()
     broken = build.linux_guest()
