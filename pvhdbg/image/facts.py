@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from pvhdbg.image.verdict import Verdict
 
 EM_386, EM_X86_64 = 3, 62
+KERNEL_HALF = {32: 0xC0000000, 64: 1 << 63}
+"""The lowest address of kernel space, by ELF class."""
 
 _BANNER = b"Linux version "
 _RELEASE = re.compile(rb"Linux version (\d[!-~]{0,127}) \(")
@@ -66,7 +68,7 @@ class ImageFacts(NamedTuple):
     bzImage was unpacked. `kind` is vmlinux for a Linux ELF file, bzimage for a bzImage, elf for any other PVH guest.
     `elf_class` is 32 or 64, `machine` is e_machine. `entry` is the PHYS32_ENTRY address (Xen note 18). `release` is the
     version in Linux's banner. `verdicts` are the results of preflight. `fingerprints` identify the kernel in guest
-    memory.
+    memory. `moved_by` is how far a relocated kernel runs from its link addresses; 0 for the facts of a file.
     """
 
     path: str
@@ -81,6 +83,7 @@ class ImageFacts(NamedTuple):
     notes: tuple[Note, ...]
     verdicts: tuple[Verdict, ...] = ()
     fingerprints: tuple[Fingerprint, ...] = ()
+    moved_by: int = 0
 
     def to_paddr(self, vaddr: int) -> int | None:
         """Translate a link address to the physical address where it is loaded; None if it is in no segment."""
@@ -100,6 +103,25 @@ class ImageFacts(NamedTuple):
         """Return the addresses at which code linked at `vaddr` may run: the link address and the physical address."""
         paddr = self.to_paddr(vaddr)
         return (vaddr,) if paddr is None or paddr == vaddr else (vaddr, paddr)
+
+    def relocated(self, physical: int, virtual: int) -> ImageFacts:
+        """Return the facts of this kernel after it was moved by these numbers of bytes.
+
+        Per-CPU data, which is linked at 0, moves only in physical memory.
+        """
+        half = KERNEL_HALF[self.elf_class]
+        return self._replace(
+            entry=None if self.entry is None else self.entry + physical,
+            segments=tuple(
+                segment._replace(
+                    paddr=segment.paddr + physical,
+                    vaddr=segment.vaddr + virtual if segment.vaddr >= half else segment.vaddr,
+                )
+                for segment in self.segments
+            ),
+            fingerprints=tuple(item._replace(paddr=item.paddr + physical) for item in self.fingerprints),
+            moved_by=virtual,
+        )
 
 
 def read_facts(path: str, *, elf: str | None = None, kind: str | None = None) -> ImageFacts:

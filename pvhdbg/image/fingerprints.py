@@ -10,6 +10,8 @@ from pvhdbg.image import notes
 from pvhdbg.image.header import PT_LOAD, Elf, ProgramHeader
 
 NT_GNU_BUILD_ID = 3
+BUILD_ID = "build-id"
+"""The name of the fingerprint that alone identifies a kernel."""
 PF_W = 2
 
 _CONSTANT_SIZE = 64
@@ -55,7 +57,7 @@ def _build_ids(elf: Elf) -> Iterator[Fingerprint]:
         for segment in _load_segments(elf):
             if segment.offset <= note.offset and note.offset + size <= segment.offset + segment.filesz:
                 paddr = segment.paddr + note.offset - segment.offset
-                yield Fingerprint(paddr, _bytes(elf, note.offset, min(size, _MAX_ID_SIZE)), "build-id")
+                yield Fingerprint(paddr, _bytes(elf, note.offset, min(size, _MAX_ID_SIZE)), BUILD_ID)
 
 
 def _constants(elf: Elf) -> Iterator[Fingerprint]:

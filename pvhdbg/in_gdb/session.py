@@ -50,7 +50,7 @@ class GdbSession(LiveSession):
             self._new_journey(),
             self._read_machine_facts,
             disassembler=lambda address, count: monitor.disassemble(self.target.monitor, address, count),
-            debugger=_evaluate_in_gdb,
+            debugger=self._evaluate_in_gdb,
             name_of=self._name_at,
         )
         self._opened = before.opened if before else None
@@ -98,6 +98,11 @@ class GdbSession(LiveSession):
             version, kvm = (self.target.monitor(f"info {what}") for what in ("version", "kvm"))
             return MachineFacts(qemu=monitor.parse_version(version), accel=monitor.parse_accelerator(kvm))
         return MachineFacts()
+
+    def _evaluate_in_gdb(self, text: str) -> int:
+        if self.image is not None and self.image.moved_by:
+            raise TargetError("gdb may have the symbols of a relocated kernel at their link addresses")
+        return _evaluate_in_gdb(text)
 
     def _new_journey(self) -> Journey:
         return Journey(self.target, self.runner, None, reading=self.target.physical_reads, name_of=self._name_at)

@@ -7,19 +7,24 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.abi.cpu import CR0_PE, CR0_PG
 from pvhdbg.abi.text import printable
+from pvhdbg.boot.stop.paging import Paging, walk
 from pvhdbg.errors import RegisterUnavailable, SymbolMissing, TargetError
+from pvhdbg.image.facts import KERNEL_HALF
+from pvhdbg.image.fingerprints import BUILD_ID
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.image.fingerprints import Fingerprint
     from pvhdbg.target.base import Target
 
 ANOTHER_KERNEL = "another kernel is in memory"
-KERNEL_HALF = {32: 0xC0000000, 64: 1 << 63}
-"""The lowest address of kernel space, by ELF class."""
 _USER_RING = 3
+_STEP, _STEPS = 2 << 20, 512
+"""KASLR moves a kernel by multiples of 2 MiB, within 1 GiB of virtual memory."""
+_USER_TABLES = 0x1000
+"""The bit of CR3 that selects the page tables of a user program, in a kernel with page-table isolation."""
 
 
 class WithoutSymbols:
@@ -33,6 +38,65 @@ class WithoutSymbols:
 
     def symbol(self, name: str) -> int:
         raise SymbolMissing(name, ANOTHER_KERNEL)
+
+
+class Relocated(WithoutSymbols):
+    """A Target with the symbols of a kernel that was moved from its link addresses."""
+
+    def __init__(self, target: Target, image: ImageFacts) -> None:
+        super().__init__(target)
+        self._symbol = target.symbol
+        self._image = image
+
+    def symbol(self, name: str) -> int:
+        address = self._symbol(name)
+        return address + self._image.moved_by if address >= KERNEL_HALF[self._image.elf_class] else address
+
+
+def with_right_symbols(target: Target, image: ImageFacts | None, mismatch: str | None) -> Target:
+    """Return a target whose symbols are those of the kernel in memory, at the addresses where that kernel runs."""
+    if mismatch is not None:
+        return WithoutSymbols(target)
+    return Relocated(target, image) if image is not None and image.moved_by else target
+
+
+def relocated(target: Target, image: ImageFacts) -> ImageFacts | None:
+    """Return the facts of this kernel where KASLR has moved it; None if it is not in memory, or was not moved.
+
+    Both places are random. The page tables of the running kernel map its build-id at the address where the kernel was
+    linked, moved by a multiple of 2 MiB; where they map it to is its place in physical memory.
+    """
+    build_id = next((item for item in image.fingerprints if item.name == BUILD_ID), None)
+    vaddr = None if build_id is None else image.to_vaddr(build_id.paddr)
+    if build_id is None or vaddr is None or vaddr < KERNEL_HALF[image.elf_class]:
+        return None
+    for paging in _kernel_page_tables(target):
+        for moved_by in range(0, _STEP * _STEPS, _STEP):
+            with suppress(TargetError):
+                paddr = walk(target.read_phys, paging, vaddr + moved_by).paddr
+                if paddr is None or (paddr - build_id.paddr) % _STEP:
+                    continue
+                if target.read_phys(paddr, len(build_id.data)) == build_id.data:
+                    is_moved = moved_by or paddr != build_id.paddr
+                    return image.relocated(paddr - build_id.paddr, moved_by) if is_moved else None
+    return None
+
+
+def _kernel_page_tables(target: Target) -> Iterator[Paging]:
+    with suppress(RegisterUnavailable):
+        paging = Paging(*(target.register(name) for name in ("cr0", "cr3", "cr4", "efer")))
+        if paging.on:
+            yield paging
+            yield paging._replace(cr3=paging.cr3 & ~_USER_TABLES)
+
+
+def relocation_message(image: ImageFacts, original: ImageFacts) -> str:
+    """Return the message for a kernel that KASLR has moved."""
+    moved = image.segments[0].paddr - original.segments[0].paddr
+    return (
+        f"the kernel was relocated (KASLR): by {moved:#x} in physical and by {image.moved_by:#x} in virtual memory. "
+        "To run it at its link addresses, boot it with nokaslr"
+    )
 
 
 def is_loaded(target: Target, image: ImageFacts) -> bool | None:

@@ -75,12 +75,14 @@ class Journey:
 
     def set_image(self, image: ImageFacts | None) -> None:
         """Use another kernel file and its entry. Compare the file with guest memory again."""
-        self._file_facts = image
+        self._original = self._file_facts = image
         self._is_loaded = True if self._trust_image else None
         self.kernel_mismatch: str | None = None
         self.entry = image.entry if image else None
 
     def _start_over(self) -> None:
+        if self.image is not self._original and self.kernel_mismatch is None:  # KASLR chooses a new place
+            self.set_image(self._original)
         self.rewrites: tuple[Rewrite, ...] = ()
         self.history: list[Capture] = []
         self._calls: dict[str, ObservedCall] = {}
@@ -90,7 +92,7 @@ class Journey:
 
     @property
     def target(self) -> Target:
-        return self._machine if self.kernel_mismatch is None else image_match.WithoutSymbols(self._machine)
+        return image_match.with_right_symbols(self._machine, self.image, self.kernel_mismatch)
 
     @property
     def image(self) -> ImageFacts | None:
@@ -288,6 +290,10 @@ class Journey:
             return
         with self._reading():
             self._is_loaded = image_match.is_loaded(self._machine, self._file_facts)
+            moved = None if self._is_loaded is None else image_match.relocated(self._machine, self._file_facts)
+        if moved is not None:
+            self.news.append(image_match.relocation_message(moved, self._file_facts))
+            self._file_facts, self._is_loaded = moved, True
         before = self.kernel_mismatch
         self.kernel_mismatch = image_match.mismatch_message(self._file_facts) if self._is_loaded is False else None
         if self.kernel_mismatch is not None and before is None:

@@ -144,7 +144,7 @@ def symbol_at(name_at: Callable[[int], tuple[str, int] | None], image: ImageFact
     the offset in that symbol.
     """
     linked = image.to_vaddr(rip) if image else None
-    symbol = name_at(rip if linked is None else linked)
+    symbol = name_at((rip if linked is None else linked) - (image.moved_by if image else 0))
     if symbol is None:
         return None
     name, offset = symbol

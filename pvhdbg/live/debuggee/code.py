@@ -123,7 +123,8 @@ class CodeReader(NamedTuple):
         Decoding that starts inside an instruction would give wrong instructions.
         """
         linked = self.image.to_vaddr(rip) if self.image else None
-        found = self.symbols.enclosing(rip if linked is None else linked) if self.symbols else None
+        moved_by = self.image.moved_by if self.image else 0
+        found = self.symbols.enclosing((rip if linked is None else linked) - moved_by) if self.symbols else None
         near = found is not None and found[1] <= INSTRUCTIONS * 4
         return rip - found[1] if found is not None and near else rip
 

@@ -327,7 +327,8 @@ class Debuggee:
             return
         gdb = self.machine.gdb
         gdb.ask(console_command(f"set substitute-path {guest.COMPILED_IN} {quote(str(guest.SOURCE))}"))
-        gdb.ask(f"-file-symbol-file {quote(self.symbols.path)}", None)
+        offset = f"-o {self.image.moved_by:#x} " if self.image and self.image.moved_by else ""
+        gdb.ask(f"-file-symbol-file {offset}{quote(self.symbols.path)}", None)
         self._has_symbols = True
 
     def _drop_symbols(self) -> None:

@@ -209,13 +209,13 @@ class Worker:
         self._requests.put(INTERNAL, ask)
 
     def symbol(self, name: str) -> int:
-        """Return a symbol's link address.
+        """Return a symbol's address in the kernel in memory.
 
         :raise SymbolMissing: if the kernel has no symbol of that name.
         """
         if self._debuggee is None or self._debuggee.symbols is None:
             raise SymbolMissing(name)
-        return self._debuggee.symbols.address(name)
+        return self._debuggee.journey.target.symbol(name)
 
     @property
     def _ready_debuggee(self) -> Debuggee:
