@@ -7,8 +7,6 @@ import re
 import subprocess
 from pathlib import Path
 
-import pytest
-
 from tests.cli.shell import PATIENCE, PVHDBG, Run, pvhdbg
 
 FEW = range(8, 17)
@@ -31,7 +29,7 @@ def test_running_out_of_open_files_anywhere_gives_status_3(tmp_path: Path) -> No
     runs = [with_few_files(count, tmp_path, "dump", "--stage", "entry") for count in FEW]
     failed = [run for run in runs if run.status]
     error = re.compile(
-        r"pvhdbg: error: can't .+: Too many open files\n  hint: (?:raise the limit on open files|close files).+\n"
+        r"pvhdbg: error: (?:can't .+: Too many open files|QEMU .+)\n  hint: (?:raise the limit.+|close files.+)\n"
     )
 
     assert len(failed) > 2
@@ -40,9 +38,10 @@ def test_running_out_of_open_files_anywhere_gives_status_3(tmp_path: Path) -> No
     assert [] == list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("words", [("dump",), ("check",), ("attach", "127.0.0.1:1")], ids=str)
-def test_a_log_that_cannot_be_written_is_an_error(words: tuple[str, ...], tmp_path: Path) -> None:
-    done = pvhdbg(*words, "--mi-log", "/dev/full", env={**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)})
+def test_a_log_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+    done = pvhdbg(
+        "attach", "127.0.0.1:1", "--mi-log", "/dev/full", env={**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)}
+    )
 
     assert (2, "", "pvhdbg: error: can't write /dev/full: No space left on device\n") == done
     assert [] == list(tmp_path.iterdir())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _CONNECT_TIMEOUT = 15.0
 _PACKET_TIMEOUT = 5
 _STOP_TIMEOUT = _LEAVE_TIMEOUT = 5.0
+_LAST_PORT = 0xFFFF
 _ADDRESS = "pass HOST:PORT or the path of a UNIX socket"
 
 
@@ -37,14 +39,26 @@ def _check_path(where: str) -> None:
     except (FileNotFoundError, NotADirectoryError) as error:
         if ":" not in where:
             raise UserError(f"{where}: no such socket", _ADDRESS) from error
+        _check_port(where)
         return
     except OSError:  # gdb reports what is wrong
+        _check_port(where)
         return
     if S_ISSOCK(mode) and ":" in where:
         hint = "use a symbolic link to the socket whose path has no colon"
         raise UserError(f"{where}: gdb takes a path with a colon for HOST:PORT", hint)
     if not S_ISSOCK(mode) and not S_ISCHR(mode):
         raise UserError(f"{where}: not a socket", f"{_ADDRESS} first, and KERNEL second")
+
+
+def _check_port(where: str) -> None:
+    """Refuse a port that does not fit in 16 bits: gdb would connect to another one.
+
+    :raise UserError: for such a port.
+    """
+    port = where.rpartition(":")[2].strip()
+    if re.fullmatch("[0-9]+", port) and not 0 < int(port.lstrip("0")[:6] or "0") <= _LAST_PORT:
+        raise UserError(f"{where}: port out of range", f"use a port from 1 to {_LAST_PORT}")
 
 
 class AttachedMachine(GdbMachine):

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import re
+from resource import RLIMIT_NOFILE, getrlimit
 from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.abi.text import printable
 from pvhdbg.errors import GuestError, MachineError, PvhdbgError, TargetError, UserError
 from pvhdbg.live.gdb.process import DAMAGED_CACHE
 from pvhdbg.live.system import exit_report, programs
+from pvhdbg.live.system.os_errors import MORE_FILES
 from pvhdbg.live.system.programs import GDB, QEMU
 
 if TYPE_CHECKING:
     from pvhdbg.live.qemu.options import QemuOptions
     from pvhdbg.live.qemu.process import Qemu
     from pvhdbg.live.system.programs import Program
+
+_FEW_FILES = 32
+"""QEMU needs fewer files than this to boot a kernel. With too few it can't open the kernel, and does not say why."""
 
 
 class _Cause(NamedTuple):
@@ -42,7 +47,9 @@ _CAUSES = (
     ),
     _Cause(re.compile(r"kvm", re.IGNORECASE), MachineError, "use --accel tcg to run without KVM"),
     _Cause(
-        re.compile(r"qemu_thread_create|Too many open files"), MachineError, "raise the limits that `ulimit -a` shows"
+        re.compile(r"qemu_thread_create|Too many open files|jit buffer"),
+        MachineError,
+        "raise the limits that `ulimit -a` shows",
     ),
     _Cause(re.compile(r"[Cc]annot allocate|guest memory"), MachineError, "give the guest less memory with --memory"),
     _Cause(
@@ -72,7 +79,7 @@ def qemu_failure(options: QemuOptions, returncode: int, message: str) -> PvhdbgE
         return error
     for cause in _CAUSES:
         if cause.pattern.search(message):
-            return cause.error(text, cause.hint)
+            return _caused(cause, text)
     if returncode < 0:
         end = f"{end} while loading the kernel"
         return GuestError(f"{end}: {message}" if message else end, "check the file with `pvhdbg inspect KERNEL`")
@@ -81,6 +88,12 @@ def qemu_failure(options: QemuOptions, returncode: int, message: str) -> PvhdbgE
     if options.args:
         return UserError(text, f"check the arguments after --: {' '.join(options.args)}")
     return MachineError(text, QEMU.hint(options.binary))
+
+
+def _caused(cause: _Cause, text: str) -> PvhdbgError:
+    if cause.error is GuestError and getrlimit(RLIMIT_NOFILE)[0] < _FEW_FILES:
+        return MachineError(text, MORE_FILES)
+    return cause.error(text, cause.hint)
 
 
 def _wrong_machine_or_cpu(options: QemuOptions, returncode: int, message: str) -> UserError | None:

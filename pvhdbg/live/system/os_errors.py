@@ -12,10 +12,11 @@ from pvhdbg.errors import MachineError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+MORE_FILES = "raise the limit on open files (`ulimit -n`)"
 _MORE_PROCESSES = "raise the limit on processes (`ulimit -u`, or of the cgroup), or end some processes"
 _MORE_SPACE = "free disk space, or set TMPDIR to another folder"
 _HINTS = {
-    errno.EMFILE: "raise the limit on open files (`ulimit -n`)",
+    errno.EMFILE: MORE_FILES,
     errno.ENFILE: "close files: the system's limit on open files is reached",
     errno.EAGAIN: _MORE_PROCESSES,
     errno.ENOMEM: "free some memory",

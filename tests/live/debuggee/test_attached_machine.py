@@ -106,6 +106,10 @@ def test_a_stub_over_tcp_works(foreign: Callable[..., Foreign]) -> None:
         ("| touch /tmp/x", "not the address of a gdb stub"),
         (" |touch /tmp/x", "not the address of a gdb stub"),
         ("a\nb", "not the address of a gdb stub"),
+        ("localhost:0", "localhost:0: port out of range"),
+        ("127.0.0.1:65536", "127.0.0.1:65536: port out of range"),
+        ("[::1]:66770", r"\[::1\]:66770: port out of range"),
+        (f"tcp:localhost:{'9' * 5000}", "9: port out of range"),
     ],
 )
 def test_an_address_without_a_stub_is_refused(where: str, message: str) -> None:
