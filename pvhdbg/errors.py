@@ -15,18 +15,25 @@ The number is the exit status. A problem with the boot data that the VMM passed 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 
 class PvhdbgError(Exception):
     """An error that is shown to the user in one line.
 
-    `hint` is shown as a second line and explains how to fix the error.
+    `hint` is shown as a second line and explains how to fix the error. If there are several independent errors, `more`
+    has the others, which are shown in the same way.
     """
 
     exit_status = 1
 
-    def __init__(self, message: str, hint: str | None = None) -> None:
+    def __init__(self, message: str, hint: str | None = None, more: Sequence[PvhdbgError] = ()) -> None:
         super().__init__(message)
         self.hint = hint
+        self.more = tuple(more)
 
 
 class UserError(PvhdbgError):

@@ -115,9 +115,10 @@ def _discard(stream: TextIO) -> None:
 
 
 def _report(error: PvhdbgError) -> None:
-    _print_error(f"pvhdbg: error: {error}")
-    if error.hint:
-        _print_error(f"  hint: {error.hint}")
+    for one in (error, *error.more):
+        _print_error(f"pvhdbg: error: {one}")
+        if one.hint:
+            _print_error(f"  hint: {one.hint}")
 
 
 def _print_error(line: str) -> None:

@@ -16,13 +16,14 @@ from pvhdbg.live.system.signals import exit_on_signals
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from pvhdbg.boot.lab.rewrite import EntryChange
     from pvhdbg.boot.record.document import Document
     from pvhdbg.boot.stop.kernel_probe import SymbolsAndStrings
     from pvhdbg.image.load import Kernel
     from pvhdbg.image.preflight import Preflight
+    from pvhdbg.image.verdict import Verdict
     from pvhdbg.live.debuggee.debuggee import Debuggee
     from pvhdbg.live.qemu.options import QemuOptions
 
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
 class RefusedKernelError(GuestError):
     """The pre-start check rejected the kernel. `document` describes the run that was not started."""
 
-    def __init__(self, message: str, hint: str, document: Document) -> None:
-        super().__init__(message, hint)
+    def __init__(self, errors: Sequence[GuestError], document: Document) -> None:
+        super().__init__(str(errors[0]), errors[0].hint, errors[1:])
         self.document = document
 
 
@@ -127,12 +128,8 @@ def _preflight(options: argparse.Namespace, kernel: Kernel) -> Preflight:
     machine = Machine(options.machine, os.fsencode(options.append), ram_size(options.memory), firmware)
     preflight = preflight_file(kernel.facts, machine, kernel.symbols)
     if preflight.fatal and not options.force:
-        first = preflight.fatal[0]
-        raise RefusedKernelError(
-            f"{kernel.facts.path}: {first.message}",
-            f"{first.hint}, or start the kernel anyway with --force",
-            _refused_run(options, kernel._replace(facts=preflight.apply_to(kernel.facts))),
-        )
+        refused = kernel._replace(facts=preflight.apply_to(kernel.facts))
+        raise _refusal(kernel.facts.path, preflight.fatal, _refused_run(options, refused))
     return preflight
 
 
@@ -142,6 +139,13 @@ def _refused_run(options: argparse.Namespace, kernel: Kernel) -> Document:
 
     machine = machine_facts.of_options(_qemu_options(options, kernel))
     return Document(kernel.facts, machine, (), Outcome(None, REFUSED))
+
+
+def _refusal(path: str, fatal: Sequence[Verdict], document: Document) -> RefusedKernelError:
+    """Return the error for a kernel that preflight rejects: every fatal verdict, the root cause first."""
+    hints = [*(verdict.hint for verdict in fatal[:-1]), f"{fatal[-1].hint}, or start the kernel anyway with --force"]
+    errors = [GuestError(f"{path}: {verdict.message}", hint) for verdict, hint in zip(fatal, hints, strict=True)]
+    return RefusedKernelError(errors, document)
 
 
 def _qemu_options(options: argparse.Namespace, kernel: Kernel) -> QemuOptions:

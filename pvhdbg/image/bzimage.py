@@ -1,9 +1,10 @@
-"""Unpack the vmlinux in a bzImage to a file.
+"""Unpack the vmlinux in a bzImage, or in a compressed file, to a file.
 
 Source: Linux Documentation/arch/x86/boot.rst, arch/x86/boot/compressed/Makefile and mkpiggy.c. In every format, the
 last four bytes of the payload are the size of the unpacked vmlinux. The kernel uses the legacy frame format of LZ4,
 which no Python package supports: a sequence of sizes and blocks (lz4_Frame_format.md). This module parses the frame,
-and the lz4 package unpacks the blocks.
+and the lz4 package unpacks the blocks. A file that was compressed with a command such as gzip has no size word, and may
+consist of several streams (pbzip2, pzstd).
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from time import thread_time
-from typing import IO, NamedTuple, cast
+from typing import IO, NamedTuple, Protocol, cast
 
 from pvhdbg.abi.setup_header import BOOT_FLAG, HDR, HDRS, SetupHeader
+from pvhdbg.abi.text import printable
 from pvhdbg.errors import GuestError, MachineError, UserError
 from pvhdbg.image.file import DAMAGED_FILE, Buffer, open_file
 from pvhdbg.image.header import MAGIC
@@ -30,11 +32,15 @@ _PAYLOAD_VERSION = 0x208
 _SECTOR = 512
 _SIZE_WORD = 4
 _MAGIC_SIZE = 6
+_VERSION_BASE, _LONGEST_VERSION = 0x200, 64
+_ONLY_ELF = "pass an ELF file, which may be compressed, or a Linux bzImage"
+_UNPACK_FIRST = "unpack the file yourself, and pass the ELF file"
 _PIECE, _CHUNK = 256 << 10, 1 << 20
 """The most bytes that are passed to a decompressor, and taken from it, at once."""
 _LZMA_MEMORY = 144 << 20
 """The memory limit for unpacking xz. It is sufficient for the largest dictionary that Linux uses, 128 MiB."""
 _LZ4_LEGACY = b"\x02\x21\x4c\x18"
+_LZO = b"\x89LZO"
 _LZ4_BLOCK = 8 << 20
 _LZ4_PACKED = _LZ4_BLOCK + _LZ4_BLOCK // 255 + 16
 """The largest size of a block that can't be compressed."""
@@ -47,8 +53,24 @@ bzip2 has a lower limit, because it unpacks random data at only 8 MB/s.
 """
 
 
+class _Decompressor(Protocol):
+    """A decompressor of one stream, from bz2, lzma or lz4.frame."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def needs_input(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes | None: ...
+    def decompress(self, data: bytes, max_length: int = -1, /) -> bytes: ...
+
+
 class DamagedError(Exception):
-    """The payload can't be unpacked. The message is the reason."""
+    """The payload can't be unpacked. The message is the reason. `hint` is empty if the payload is damaged."""
+
+    def __init__(self, reason: str, hint: str = "") -> None:
+        super().__init__(reason)
+        self.hint = hint
 
 
 class Payload(NamedTuple):
@@ -72,7 +94,8 @@ def _header(data: Buffer) -> SetupHeader:
 def find_payload(data: Buffer, path: str) -> Payload:
     """Locate a bzImage's payload through its setup header.
 
-    :raise GuestError: if the boot protocol is older than 2.08, which introduced the payload fields.
+    :raise GuestError: if the file has no payload: it is not Linux (memtest86+), or its boot protocol is older than
+        2.08, which introduced the payload fields.
     :raise UserError: if the payload is not inside the file, or would unpack to more than MAX_UNPACKED bytes.
     """
     if len(data) < _HEADER_END:
@@ -84,6 +107,11 @@ def find_payload(data: Buffer, path: str) -> Payload:
             f"{path}: a bzImage with boot protocol {version >> 8}.{version & 0xFF:02}, which has no payload to unpack",
             "pass the vmlinux of a newer kernel: PVH needs Linux 4.11 or later",
         )
+    if not header.payload_length:
+        raise GuestError(
+            f"{path}: an image for the Linux boot protocol without a vmlinux inside: {_version_text(data, header)}",
+            "pass an ELF file with a PHYS32_ENTRY note; QEMU alone boots this image with -kernel",
+        )
     offset, length = ((header.setup_sects or 4) + 1) * _SECTOR + header.payload_offset, header.payload_length
     if length <= _SIZE_WORD or offset + length > len(data):
         where = f"{length} bytes at {offset:#x} of a file of {len(data):#x} bytes"
@@ -93,6 +121,30 @@ def find_payload(data: Buffer, path: str) -> Payload:
         reason = f"the payload would unpack to {unpacked} bytes, more than the limit of {MAX_UNPACKED}"
         raise UserError(f"{path}: {reason}", DAMAGED_FILE)
     return Payload(offset, length, unpacked)
+
+
+def _version_text(data: Buffer, header: SetupHeader) -> str:
+    """Return the version in the setup header, in quotes. Real images contain a short line of ASCII."""
+    start = header.kernel_version + _VERSION_BASE
+    text = data[start : start + _LONGEST_VERSION].partition(b"\0")[0] if header.kernel_version else b""
+    return f'"{printable(text)}"' if text else "it has no version"
+
+
+def compression(data: Buffer) -> str | None:
+    """Return the name of the format in which a file is compressed; None if it is in none of them."""
+    first = data[:_MAGIC_SIZE]
+    return next((name for magic, name in _NAMES.items() if first.startswith(magic)), None)
+
+
+def unpack_file(path: str, folder: Path) -> Path:
+    """Unpack a compressed ELF file to the file `vmlinux` in `folder`, and return its path.
+
+    :raise UserError: if the file can't be read, is damaged, is too large, is compressed with LZO, or is no ELF file.
+    :raise MachineError: if the ELF file can't be written.
+    """
+    with closing(open_file(path)) as data:
+        packed = _Packed(data, 0, len(data))
+        return _unpack(packed, folder / "vmlinux", path, f"can't unpack the {compression(data)} file", None)
 
 
 def unpack(path: str, folder: Path) -> Path:
@@ -107,14 +159,19 @@ def unpack(path: str, folder: Path) -> Path:
             raise UserError(f"{path}: not a bzImage")
         payload = find_payload(data, path)
         packed = _Packed(data, payload.offset, payload.offset + payload.length - _SIZE_WORD)
-        target = folder / "vmlinux"
-        try:
-            _write(target, _checked(_chunks(packed, path), payload.unpacked))
-        except OSError as error:
-            raise MachineError(f"{target}: {error.strerror}") from error
-        except DamagedError as error:
-            reason = f"can't unpack the payload at {payload.offset:#x}: {error}"
-            raise UserError(f"{path}: {reason}", DAMAGED_FILE) from error
+        reason = f"can't unpack the payload at {payload.offset:#x}"
+        return _unpack(packed, folder / "vmlinux", path, reason, payload.unpacked)
+
+
+def _unpack(packed: _Packed, target: Path, path: str, reason: str, size: int | None) -> Path:
+    """Unpack to `target`. `size` is the size of the result, None if it is not known."""
+    try:
+        _write(target, _checked(_chunks(packed, path, is_file=size is None), size))
+    except OSError as error:
+        raise MachineError(f"{target}: {error.strerror}") from error
+    except DamagedError as error:
+        hint = error.hint or DAMAGED_FILE
+        raise UserError(f"{path}: {reason}: {error}", hint) from error
     return target
 
 
@@ -138,6 +195,10 @@ class _Packed:
         self._position += len(piece)
         return piece
 
+    def unread(self, size: int) -> None:
+        """Take back the last bytes that were read."""
+        self._position -= size
+
 
 def _write(target: Path, chunks: Iterator[bytes]) -> None:
     try:
@@ -148,52 +209,63 @@ def _write(target: Path, chunks: Iterator[bytes]) -> None:
         raise
 
 
-def _checked(chunks: Iterator[bytes], size: int) -> Iterator[bytes]:
+def _checked(chunks: Iterator[bytes], size: int | None) -> Iterator[bytes]:
     """Yield the chunks unchanged.
 
-    :raise DamagedError: if they are not an ELF file of this size.
+    :raise DamagedError: if they are not an ELF file of this size, or of at most MAX_UNPACKED bytes if `size` is None.
     """
+    hint, most = ("", size) if size is not None else (_UNPACK_FIRST, MAX_UNPACKED)
     written = 0
     for chunk in chunks:
         if written == 0 and not chunk.startswith(MAGIC):
-            raise DamagedError("it does not unpack to an ELF file")
+            raise DamagedError("it does not unpack to an ELF file", hint and _ONLY_ELF)
         written += len(chunk)
-        if written > size:
-            raise DamagedError(f"it unpacks to more than {size} bytes")
+        if written > most:
+            raise DamagedError(f"it unpacks to more than {most} bytes", hint)
         yield chunk
     if written == 0:
         raise DamagedError("it does not unpack to an ELF file")
-    if written < size:
+    if size is not None and written < size:
         raise DamagedError(f"it unpacks to {written} bytes instead of {size}")
 
 
-def _chunks(packed: _Packed, path: str) -> Iterator[bytes]:
-    """Yield the chunks of the unpacked payload.
+def _chunks(packed: _Packed, path: str, *, is_file: bool) -> Iterator[bytes]:
+    """Yield the chunks of the unpacked payload. A file may have several streams.
 
     :raise UserError: if the payload is larger than that of any kernel, and unpacking it takes too long.
     """
     unpacker = _unpacker(packed.peek(_MAGIC_SIZE), path)
     ordinary = _ORDINARY_BZIP2 if unpacker is _bzip2 else _ORDINARY
     began, size = thread_time(), 0
-    for chunk in unpacker(packed):
+    for chunk in _streams(packed, unpacker) if is_file else unpacker(packed):
         size += len(chunk)
         if max(size, 6 * packed.consumed) > ordinary and thread_time() - began > _CPU_SECONDS:
             raise UserError(
                 f"{path}: unpacking the payload takes longer than {_CPU_SECONDS:.0f} s of CPU time",
-                "unpack it with Linux's scripts/extract-vmlinux, and pass the vmlinux",
+                _UNPACK_FIRST if is_file else "unpack it with Linux's scripts/extract-vmlinux, and pass the vmlinux",
             )
         if chunk:
             yield chunk
+
+
+def _streams(packed: _Packed, unpacker: Callable[[_Packed], Iterator[bytes]]) -> Iterator[bytes]:
+    """Yield the chunks of all streams of a file. What follows them, such as padding, is ignored."""
+    while True:
+        before = packed.consumed
+        yield from unpacker(packed)
+        magic = packed.peek(_MAGIC_SIZE)
+        if packed.consumed == before or _UNPACKERS.get(next(filter(magic.startswith, _UNPACKERS), b"")) is not unpacker:
+            return
 
 
 def _unpacker(first: bytes, path: str) -> Callable[[_Packed], Iterator[bytes]]:
     for magic, unpacker in _UNPACKERS.items():
         if first.startswith(magic):
             return unpacker
-    if first.startswith(b"\x89LZO"):
+    if first.startswith(_LZO):
         raise UserError(
             f"{path}: compressed with LZO, which is not supported",
-            "unpack the file with Linux's scripts/extract-vmlinux, and pass the vmlinux",
+            "unpack the file with lzop, or a bzImage with Linux's scripts/extract-vmlinux, and pass the vmlinux",
         )
     raise UserError(f"{path}: unknown compression: the payload begins with {first.hex(' ')}", DAMAGED_FILE)
 
@@ -209,6 +281,7 @@ def _gzip(packed: _Packed) -> Iterator[bytes]:
             yield chunk
     except zlib.error as error:
         raise DamagedError(f"gzip: {error}") from error
+    packed.unread(len(stream.unused_data))
 
 
 def _bzip2(packed: _Packed) -> Iterator[bytes]:
@@ -226,20 +299,23 @@ def _lzma(packed: _Packed) -> Iterator[bytes]:
         raise DamagedError(f"lzma: {error}") from error
 
 
-def _decompressed(stream: bz2.BZ2Decompressor | lzma.LZMADecompressor, packed: _Packed) -> Iterator[bytes]:
+def _decompressed(stream: _Decompressor, packed: _Packed) -> Iterator[bytes]:
     while not stream.eof:
         piece = packed.read(_PIECE) if stream.needs_input else b""
         chunk = stream.decompress(piece, _CHUNK)
         if not chunk and not piece:
             raise DamagedError("unexpected end of data")
         yield chunk
+    packed.unread(len(stream.unused_data or b""))
 
 
 def _zstd(packed: _Packed) -> Iterator[bytes]:
     import zstandard
 
     try:
-        with zstandard.ZstdDecompressor().stream_reader(cast("IO[bytes]", packed), read_size=_PIECE) as stream:
+        with zstandard.ZstdDecompressor().stream_reader(
+            cast("IO[bytes]", packed), read_size=_PIECE, read_across_frames=True
+        ) as stream:
             while chunk := stream.read(_CHUNK):
                 yield chunk
     except zstandard.ZstdError as error:
@@ -267,6 +343,16 @@ def _lz4(packed: _Packed) -> Iterator[bytes]:
         yield chunk
 
 
+def _lz4_frame(packed: _Packed) -> Iterator[bytes]:
+    """Unpack the frame format that the command lz4 writes by default."""
+    import lz4.frame  # type: ignore[import-untyped]  # no type hints
+
+    try:
+        yield from _decompressed(lz4.frame.LZ4FrameDecompressor(), packed)
+    except RuntimeError as error:
+        raise DamagedError(f"lz4: {error}") from error
+
+
 _UNPACKERS: dict[bytes, Callable[[_Packed], Iterator[bytes]]] = {
     b"\x1f\x8b": _gzip,
     b"BZh": _bzip2,
@@ -274,6 +360,17 @@ _UNPACKERS: dict[bytes, Callable[[_Packed], Iterator[bytes]]] = {
     b"\x5d\0\0": _lzma,
     b"\x28\xb5\x2f\xfd": _zstd,
     _LZ4_LEGACY: _lz4,
+    b"\x04\x22\x4d\x18": _lz4_frame,
+}
+_NAMES = {
+    b"\x1f\x8b": "gzip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ\0": "xz",
+    b"\x5d\0\0": "lzma",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    _LZ4_LEGACY: "LZ4",
+    b"\x04\x22\x4d\x18": "LZ4",
+    _LZO: "LZO",
 }
 
 

@@ -65,10 +65,11 @@ class ImageFacts(NamedTuple):
     """The facts about a kernel file.
 
     `path` is the path that the user passed. `elf` is the path of the ELF file: the same path, or the file to which a
-    bzImage was unpacked. `kind` is vmlinux for a Linux ELF file, bzimage for a bzImage, elf for any other PVH guest.
-    `elf_class` is 32 or 64, `machine` is e_machine. `entry` is the PHYS32_ENTRY address (Xen note 18). `release` is the
-    version in Linux's banner. `verdicts` are the results of preflight. `fingerprints` identify the kernel in guest
-    memory. `moved_by` is how far a relocated kernel runs from its link addresses; 0 for the facts of a file.
+    bzImage or a compressed file was unpacked. `kind` is vmlinux for a Linux ELF file, bzimage for a bzImage, elf for
+    any other PVH guest. `elf_class` is 32 or 64, `machine` is e_machine. `entry` is the PHYS32_ENTRY address (note 18).
+    `release` is the version in Linux's banner. `verdicts` are the results of preflight. `fingerprints` identify the
+    kernel in guest memory. `moved_by` is how far a relocated kernel runs from its link addresses;
+    0 for the facts of a file.
     """
 
     path: str
@@ -84,6 +85,11 @@ class ImageFacts(NamedTuple):
     verdicts: tuple[Verdict, ...] = ()
     fingerprints: tuple[Fingerprint, ...] = ()
     moved_by: int = 0
+
+    @property
+    def is_unpacked(self) -> bool:
+        """Whether the ELF file was unpacked from the user's file, a bzImage or a compressed file."""
+        return self.elf != self.path
 
     def to_paddr(self, vaddr: int) -> int | None:
         """Translate a link address to the physical address where it is loaded; None if it is in no segment."""

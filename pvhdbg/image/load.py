@@ -1,4 +1,7 @@
-"""Open the kernel file that a user names, an ELF file or a bzImage, and return its facts and its symbols."""
+"""Open the kernel file that a user names and return its facts and its symbols.
+
+It is an ELF file, a compressed ELF file or a bzImage.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from pvhdbg.image.file import Buffer, open_file
 from pvhdbg.image.header import MAGIC, read_elf
 from pvhdbg.image.symbols import Symbols
 
-_FORMATS = "an ELF file (32 or 64 bit, any PVH guest) or a Linux bzImage"
+_FORMATS = "an ELF file (32 or 64 bit, any PVH guest; it may be compressed) or a Linux bzImage"
 _PASS = f"pass {_FORMATS}"
 _UNPACK = f"unpack it first; KERNEL must be {_FORMATS}"
 _EXTRACT = "extract the kernel of a unified kernel image: `objcopy -O binary --only-section=.linux UKI KERNEL`"
@@ -21,12 +24,6 @@ _EXTRACT = "extract the kernel of a unified kernel image: `objcopy -O binary --o
 _KNOWN = (
     (4, b"zimg", "an EFI zboot image, a format that no x86 kernel uses", _PASS),
     (0, b"MZ", "an EFI application", _EXTRACT),
-    (0, b"\x1f\x8b", "a gzip file", _UNPACK),
-    (0, b"BZh", "a bzip2 file", _UNPACK),
-    (0, b"\xfd7zXZ\0", "an xz file", _UNPACK),
-    (0, b"\x28\xb5\x2f\xfd", "a zstd file", _UNPACK),
-    (0, b"\x02\x21\x4c\x18", "an LZ4 file", _UNPACK),
-    (0, b"\x04\x22\x4d\x18", "an LZ4 file", _UNPACK),
     (0, b"PK\3\4", "a zip file", _UNPACK),
     (0, b"!<arch>\n", "an archive, such as a .deb", _UNPACK),
     (0, b"070701", "a cpio archive", f"pass an initrd with -i; KERNEL must be {_FORMATS}"),
@@ -54,10 +51,11 @@ class Kernel(NamedTuple):
 
 
 def open_kernel(path: str, folder: Path, symbols_path: str | None = None) -> Kernel:
-    """Open an ELF file or a bzImage.
+    """Open an ELF file, a compressed ELF file or a bzImage.
 
-    A bzImage is unpacked into `folder`, which must exist as long as the kernel is used. The symbols are those of the
-    kernel file, or those of `symbols_path` if both files have the same build-id. The caller closes the symbols.
+    A compressed file or a bzImage is unpacked into `folder`, which must exist as long as the kernel is used. The
+    symbols are those of the kernel file, or those of `symbols_path` if both files have the same build-id. The caller
+    closes the symbols.
 
     :raise UserError: if a file can't be read, is damaged, or is neither an ELF file nor a bzImage.
     :raise GuestError: if the kernel can't have a PVH entry: it is big-endian, or its boot protocol is older than 2.08.
@@ -84,22 +82,17 @@ def identify(data: Buffer) -> tuple[str, str]:
 
 def _read(path: str, folder: Path) -> ImageFacts:
     with closing(open_file(path)) as data:
-        is_elf = data[:4] == MAGIC
-        if not is_elf:
-            _check_bzimage(data, path)
-    if is_elf:
-        return read_facts(path)
-    from pvhdbg.image.bzimage import unpack
+        if data[:4] == MAGIC:
+            return read_facts(path)
+        from pvhdbg.image import bzimage
 
-    return read_facts(path, elf=str(unpack(path, folder)), kind="bzimage")
-
-
-def _check_bzimage(data: Buffer, path: str) -> None:
-    from pvhdbg.image.bzimage import is_bzimage
-
-    if not is_bzimage(data):
-        name, hint = identify(data)
-        raise UserError(f"{path}: {name}", hint)
+        is_bzimage = bzimage.is_bzimage(data)
+        if not is_bzimage and bzimage.compression(data) is None:
+            name, hint = identify(data)
+            raise UserError(f"{path}: {name}", hint)
+    if is_bzimage:
+        return read_facts(path, elf=str(bzimage.unpack(path, folder)), kind="bzimage")
+    return read_facts(path, elf=str(bzimage.unpack_file(path, folder)))
 
 
 def _mismatch(facts: ImageFacts, symbols: Symbols, symbols_path: str) -> str | None:

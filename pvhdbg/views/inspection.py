@@ -43,6 +43,25 @@ OPTIONS = {
 }
 """The options of a kernel's configuration that matter for a PVH boot."""
 
+ITSELF = {
+    "bzimage": {
+        "QEMU": "boots it via the Linux boot protocol, not via PVH",
+        "Xen": "unpacks it, and enters the vmlinux inside via PVH",
+        "Firecracker": "refuses it (Invalid Elf magic number); newer ones (from July 2026) boot it, but not via PVH",
+        "Cloud Hypervisor": "refuses it up to version 38; newer ones boot it, but not via PVH",
+    },
+    "compressed": {
+        "QEMU": "refuses it (invalid kernel header)",
+        "Firecracker": "refuses it (Invalid Elf magic number)",
+        "Cloud Hypervisor": "refuses it",
+    },
+}
+"""What each VMM does with a file that is not an ELF file itself. pvhdbg unpacks it.
+
+Source: QEMU hw/i386/x86.c; Xen tools/libs/guest/xg_dom_bzimageloader.c; mvm issue 2594; firecracker pull request 6037;
+cloud-hypervisor pull request 6200.
+"""
+
 ProgramHeader = tuple[str, int, int, int, int, int, str, int]
 """Type, offset, vaddr, paddr, filesz, memsz, flags (R, W, E), align."""
 SectionHeader = tuple[str, str, int, int, int, str, int]
@@ -95,3 +114,10 @@ class InspectedFile(NamedTuple):
     preflight: Preflight
     addresses: Mapping[str, int]
     missing: Mapping[str, str] = MappingProxyType({})
+
+    @property
+    def itself(self) -> Mapping[str, str]:
+        """What each VMM does with the user's file, if that is not an ELF file; otherwise empty."""
+        if not self.facts.is_unpacked:
+            return {}
+        return ITSELF["bzimage" if self.facts.kind == "bzimage" else "compressed"]

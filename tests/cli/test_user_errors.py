@@ -12,7 +12,8 @@ import pytest
 from pvhdbg import guest
 from tests import cpio
 from tests.cli.shell import PVHDBG, Run, pvhdbg
-from tests.image.builder import elf, load, notes, raw_note
+from tests.image.builder import bzimage, elf, load, notes, raw_note
+from tests.image.crafted import CRAFTED
 
 BUILD_ID = raw_note(b"GNU\0", 3, bytes(range(20)))
 ANOTHER_BUILD = elf([load(), notes(raw_note(b"GNU\0", 3, bytes(20)))])
@@ -69,7 +70,6 @@ def typed(words: object) -> str:
         (["-M", ",,,"], "QEMU exited with status 1: -machine ,,,: Invalid parameter ''"),
         (["--symbols", "/nonexistent"], "/nonexistent: No such file or directory"),
         (["-o", "/nonexistent/file"], "/nonexistent/file: cannot write: No such file or directory"),
-        (["--mi-log", "/nonexistent/file"], "can't write /nonexistent/file: No such file or directory"),
     ],
     ids=typed,
 )
@@ -92,6 +92,7 @@ def test_a_bad_option_of_dump_is_an_error_that_names_it(words: list[str], error:
         (["inspect", "nowhere"], "nowhere: No such file or directory"),
         (["diff", f"{'x' * 300}@entry", "b"], f"{'x' * 300}: File name too long"),
         (["attach", ""], '"": not the address of a gdb stub'),
+        (["attach", "0:1", "--mi-log", "/nowhere/x"], "can't write /nowhere/x: No such file or directory"),
     ],
     ids=typed,
 )
@@ -111,7 +112,7 @@ def content(name: str) -> bytes:
         "half of an ELF file": teaching[: len(teaching) // 2],
         "an ELF file for a big machine": teaching[:5] + b"\2" + teaching[6:],
         "an ELF file of no class": teaching[:4] + b"\7" + teaching[5:],
-        "a bzImage without its payload": bytes(0x1FE) + b"\x55\xaa\xeb\x66HdrS\x0f\x02" + bytes(0x200),
+        "a truncated bzImage": bzimage(bytes(0x200), 0x1000)[:-0x100],
         "gzip": b"\x1f\x8b\x08" + bytes(40),
     }[name]
 
@@ -126,8 +127,8 @@ def content(name: str) -> bytes:
         ("a start of an ELF file", "the file ends at 0x14, before the end of the ELF header "),
         ("half of an ELF file", "the file ends at "),
         ("an ELF file of no class", ""),
-        ("a bzImage without its payload", ""),
-        ("gzip", "a gzip file"),
+        ("a truncated bzImage", ""),
+        ("gzip", "can't unpack the gzip file: gzip: "),
     ],
 )
 def test_the_error_for_a_file_that_is_not_a_kernel_says_what_it_is(tmp_path: Path, name: str, error: str) -> None:
@@ -177,6 +178,16 @@ def test_a_kernel_without_the_pvh_note_is_rejected_unless_forced(tmp_path: Path)
     assert "or start the kernel anyway with --force" in refused.err
     assert 1 == forced.status
     assert "PVH ELF Note" in forced.err
+
+
+def test_every_fatal_verdict_is_printed_the_root_cause_first(tmp_path: Path) -> None:
+    path = tmp_path / "kernel"
+    path.write_bytes(CRAFTED["multiboot, 64 bit, no note"].data)
+    done = pvhdbg("check", path)
+    errors = [line.removeprefix(f"pvhdbg: error: {path}: ")[:22] for line in done.err.splitlines() if "error: " in line]
+
+    assert (1, ["QEMU refuses a 64-bit ", "no PHYS32_ENTRY note ("]) == (done.status, errors)
+    assert 1 == done.err.count("start the kernel anyway with --force")
 
 
 def test_a_big_endian_kernel_is_a_valid_elf_that_cannot_boot_via_pvh(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def note_extends_past_its_segment(case: Case) -> Iterator[Defect]:
 
     Correct the sizes, and pad the name and the descriptor to 4 bytes.
 
-    Source: System V gABI, "Note Section"; osv issue 1113.
+    Source: System V gABI, "Note Section"; QEMU include/hw/elf_ops.h, get_elf_note_type.
     """
     yield from defects(case, "note-damaged", NOTES)
 

@@ -330,8 +330,11 @@ def _damaged_note(elf: Elf, scan: notes.Scan) -> Iterator[Verdict]:
 
 
 def _lost_scan(scan: notes.Scan) -> Iterator[Verdict]:
-    """Yield a verdict if QEMU's scan runs past the end of the notes: the result depends on the bytes after them."""
-    if scan.reason in (notes.BEYOND_FILE, notes.ENDLESS):
+    """Yield a verdict if QEMU's scan runs past the end of the notes: the result depends on the bytes after them.
+
+    If QEMU finds no entry there, `_no_entry` names the cause.
+    """
+    if scan.reason == notes.ENDLESS or (scan.reason == notes.BEYOND_FILE and scan.entry is not None):
         cause = (
             "QEMU reads past a PT_NOTE segment without a note of type 18"
             if scan.reason == notes.BEYOND_FILE

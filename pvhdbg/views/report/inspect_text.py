@@ -54,12 +54,14 @@ def _file(file: InspectedFile) -> Iterator[str]:
 
 def _kind(file: InspectedFile) -> str:
     kind = printable(file.facts.kind)
-    return f"{kind}; everything below describes the vmlinux inside it" if kind == "bzimage" else kind
+    if kind == "bzimage":
+        return f"{kind}; everything below describes the vmlinux inside it"
+    return f"{kind}, compressed; everything below describes the ELF file inside" if file.facts.is_unpacked else kind
 
 
 def _entry(facts: ImageFacts) -> str:
     if facts.entry is None:
-        return 'none: see "PVH entry, by loader" below'
+        return "none: see the entry by loader below"
     segment = next((segment for segment in facts.segments if segment.paddr <= facts.entry < segment.end), None)
     linked = facts.to_vaddr(facts.entry)
     if segment is None or linked is None:
@@ -121,11 +123,16 @@ def _more(count: int) -> list[str]:
 
 
 def _loaders(file: InspectedFile) -> Iterator[str]:
-    yield "PVH entry, by loader"
+    itself = file.itself
+    yield "PVH entry of the ELF file inside, by loader" if itself else "PVH entry, by loader"
     rows = [
         ("by the ABI" if scan.loader == "ABI" else scan.loader, _scanned_entry(scan)) for scan in file.details.scans
     ]
     yield from text.columns(rows)
+    if itself:
+        yield ""
+        yield "the file itself, by VMM"
+        yield from text.columns(list(itself.items()))
 
 
 def _scanned_entry(scan: Scan) -> str:
@@ -139,7 +146,7 @@ def _preflight(file: InspectedFile) -> Iterator[str]:
     preflight = file.preflight
     entry = f" at {preflight.entry:#x}" if preflight.boot_protocol == PVH and preflight.entry is not None else ""
     is_bzimage = file.facts.kind == "bzimage"
-    kernel = "the extracted vmlinux" if is_bzimage else "the file"
+    kernel = "the extracted vmlinux" if is_bzimage else "the unpacked file" if file.facts.is_unpacked else "the file"
     yield f"QEMU -kernel {BOOT_PROTOCOLS[preflight.boot_protocol].format(kernel)}{entry}"
     if is_bzimage:
         yield "  pvhdbg extracts the vmlinux because QEMU boots a bzImage via the Linux boot protocol, not via PVH"

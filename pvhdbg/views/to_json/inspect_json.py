@@ -41,5 +41,6 @@ def to_dict(file: InspectedFile) -> document_json.Json:
         },
         "symbols": {name: file.addresses.get(name) for name in STAGE_SYMBOLS},
         "config": None if details.config is None else {name: details.config.get(name, "n") for name in OPTIONS},
+        **({"itself": dict(file.itself)} if file.itself else {}),
         **({"missing": dict(file.missing)} if file.missing else {}),
     }

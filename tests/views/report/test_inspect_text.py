@@ -60,7 +60,7 @@ def test_a_note_type_of_more_than_two_bytes_is_hexadecimal() -> None:
 @pytest.mark.parametrize(
     ("entry", "expected"),
     [
-        (None, 'none: see "PVH entry, by loader" below'),
+        (None, "none: see the entry by loader below"),
         (0x1000850, "0x1000850, linked at 0xffffffff81000850"),
         (0x123, "0x123, outside all segments"),
     ],
@@ -95,6 +95,8 @@ def test_a_stripped_linux_hints_at_symbols_of_the_same_build(vmlinuz_lz4: Path, 
 
     assert "bzimage; everything below describes the vmlinux inside it" in written
     assert "QEMU -kernel boots the extracted vmlinux via PVH at " in written
+    assert "PVH entry of the ELF file inside, by loader\n" in written
+    assert "\nthe file itself, by VMM\n  QEMU              boots it via the Linux boot protocol" in written
     assert "to get them, pass --symbols with a vmlinux of the same build-id" in written
 
 
