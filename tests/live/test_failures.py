@@ -112,6 +112,10 @@ def test_the_error_for_an_unknown_machine_type_or_cpu_says_how_to_list_them() ->
         (TEACHING._replace(kernel="/bin/true"), GuestError, "Error loading uncompressed kernel without PVH ELF Note"),
         (TEACHING._replace(memory="900000G"), MachineError, "cannot set up guest memory"),
         (TEACHING._replace(cpu="host"), UserError, "requires KVM"),
+        (TEACHING._replace(memory="64,slots=2"), UserError, "slots specified but no max-size"),
+        (TEACHING._replace(args=("-smp", "4096")), UserError, "Invalid SMP CPUs 4096"),
+        (TEACHING._replace(args=("-bios", "/kvm/nofile")), UserError, "could not load PC BIOS '/kvm/nofile'"),
+        (TEACHING._replace(machine="microvm,nonsense=on"), UserError, "microvm-machine.nonsense' not found"),
     ],
 )
 def test_an_error_from_qemu_is_attributed_to_its_cause(
@@ -121,6 +125,26 @@ def test_an_error_from_qemu_is_attributed_to_its_cause(
 
     assert kind is type(error)
     assert words in str(error)
+
+
+def test_an_initrd_that_is_larger_than_the_memory_gets_the_hint_to_give_more(tmp_path: Path) -> None:
+    initrd = tmp_path / "initrd"
+    initrd.touch()
+    os.truncate(initrd, 100 << 20)
+    kind, message, hint = described(failure(TEACHING._replace(initrd=str(initrd), memory="64M")))
+
+    assert (UserError, "give the guest more memory with -m, or pass a smaller initrd") == (kind, hint)
+    assert "initrd is too large" in message
+
+
+def test_an_error_of_unknown_cause_from_a_qemu_that_runs_gets_no_hint(tmp_path: Path) -> None:
+    qemu = script(
+        tmp_path / "qemu", 'test "$1" = --version && exec qemu-system-x86_64 --version; echo "new: error" >&2; exit 1'
+    )
+
+    assert (MachineError, "QEMU exited with status 1: new: error", None) == described(
+        failure(TEACHING._replace(binary=qemu))
+    )
 
 
 def test_a_qemu_that_would_outlive_pvhdbg_is_not_started() -> None:

@@ -30,11 +30,17 @@ class _Cause(NamedTuple):
     hint: str | None = None
 
 
+_KVM = r"/dev/kvm|KVM kernel module|initialize kvm|KVM:|kvm_\w|error: failed to set MSR|kvm: |KVM is not"
+"""What QEMU writes about KVM itself. The word alone may be part of a file name."""
+
 # The first match counts. Sources: hw/i386/x86.c, hw/i386/multiboot.c, accel/kvm/kvm-all.c, softmmu/physmem.c,
 # softmmu/vl.c.
 _CAUSES = (
     _Cause(re.compile(r"-machine accel="), UserError, "choose the accelerator with --accel"),
     _Cause(re.compile(r"could not open kernel file|reading initrd|requires KVM"), UserError),
+    _Cause(
+        re.compile(r"initrd is too large"), UserError, "give the guest more memory with -m, or pass a smaller initrd"
+    ),
     _Cause(
         re.compile(r"PVH ELF Note|elf kernel|could not load kernel|a 32bit one|kernel header|kernel image|ram disk"),
         GuestError,
@@ -45,7 +51,7 @@ _CAUSES = (
         MachineError,
         "try --cpu host,-arch-capabilities: this KVM can't provide all features of the host's CPU",
     ),
-    _Cause(re.compile(r"kvm", re.IGNORECASE), MachineError, "use --accel tcg to run without KVM"),
+    _Cause(re.compile(_KVM, re.IGNORECASE), MachineError, "use --accel tcg to run without KVM"),
     _Cause(
         re.compile(r"qemu_thread_create|Too many open files|jit buffer"),
         MachineError,
@@ -53,12 +59,18 @@ _CAUSES = (
     ),
     _Cause(re.compile(r"[Cc]annot allocate|guest memory"), MachineError, "give the guest less memory with --memory"),
     _Cause(
-        re.compile(r"machine type|machine\.|-machine |CPU model|-cpu\.|-m |RAM size|invalid accelerator"), UserError
+        re.compile(
+            r"machine type|machine\.|-machine |CPU model|-cpu\.|-m |RAM size|invalid accelerator|"
+            r"maxmem|max-size|memory slots"
+        ),
+        UserError,
     ),
 )
 
 
 _EXIT_TIMEOUT = 3.0
+_CANNOT_RUN = (126, 127)
+"""The exit statuses of a shell and of the dynamic linker for a program that cannot run."""
 
 
 def connection_failure(qemu: Qemu | None, client: str, error: TargetError) -> PvhdbgError:
@@ -87,7 +99,9 @@ def qemu_failure(options: QemuOptions, returncode: int, message: str) -> PvhdbgE
         return problem
     if options.args:
         return UserError(text, f"check the arguments after --: {' '.join(options.args)}")
-    return MachineError(text, QEMU.hint(options.binary))
+    # A QEMU that reports an error of its own does run: installing it would not help.
+    is_running = message and returncode not in _CANNOT_RUN
+    return MachineError(text, None if is_running else QEMU.hint(options.binary))
 
 
 def _caused(cause: _Cause, text: str) -> PvhdbgError:
