@@ -38,6 +38,8 @@ _PANIC, _CONSOLE_INIT, _PRINTED = "panic", "console_init", "console_flush_on_pan
 """Linux's functions: the first line of every panic, the start of the consoles, and what a panic calls when its text is
 in the log.
 """
+_STAMP = re.compile(r"(?=\[ *\d+\.\d{6}\] )", re.ASCII)
+"""Where a line of the log begins. On a console it may follow the text of early_printk, which has no newline."""
 _OFFSET = re.compile(r"\+0x([0-9a-f]{1,16})$")
 _CONSOLE_TEXT = re.compile(r"\bconsole \[\w+\] enabled")
 
@@ -204,7 +206,7 @@ class _Watch:
 
 def _panic_text(lines: Sequence[str]) -> str | None:
     """Return the text of the first panic in a log."""
-    found = (problem(line) for line in lines)
+    found = (problem(part) for line in lines for part in _STAMP.split(line))
     return next((it.text[:MAX_LINE] for it in found if it is not None and it.kind == PANIC), None)
 
 

@@ -155,6 +155,14 @@ def test_a_machine_that_is_reset_by_its_panic_has_panicked() -> None:
     assert ("done", None, "panicked") == (outcome.ended, outcome.died, ended(outcome))
 
 
+def test_a_panic_is_seen_behind_text_without_a_newline() -> None:
+    machine = Scripted(at(TIMEOUT, LINK, written=b"Out of" + PANIC_LINE + b"[ 1.0] ---[ end " + PANIC_LINE), symbols={})
+    watched = machine.watch().watched
+
+    assert watched is not None
+    assert ("panicked", None, "Out of cheese") == (watched.ended, watched.rip, watched.message)
+
+
 def test_a_death_after_the_last_stage_is_a_death_of_the_run() -> None:
     outcome = Scripted(RUNNING, at(DIED, LINK + 0x20, "triple fault", how=TRIPLE_FAULT)).watch()
 

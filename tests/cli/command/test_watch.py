@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests import tiny
+from tests.cli import patient
 from tests.cli.shell import pvhdbg
 from tests.image.builder import elf, load
 
@@ -88,7 +89,7 @@ def test_a_guest_that_runs_on_is_watched_until_the_time_is_up(tmp_path: Path) ->
 
 
 def test_linux_panics_before_it_has_a_console(debian_vmlinux: Path) -> None:
-    done = check(debian_vmlinux, *NO_MAP)
+    done = patient.check(debian_vmlinux, *NO_MAP)
     seen = watched(done)
 
     assert 1 == done.status
@@ -101,7 +102,7 @@ def test_linux_panics_before_it_has_a_console(debian_vmlinux: Path) -> None:
 
 
 def test_a_panic_is_not_taken_for_a_death_if_the_kernel_then_resets_the_machine(vmlinuz_lz4: Path) -> None:
-    done = check(vmlinuz_lz4, *NO_MAP[:3], f"{NO_MAP[3]} earlyprintk=ttyS0 panic=-1")
+    done = patient.check(vmlinuz_lz4, *NO_MAP[:3], f"{NO_MAP[3]} earlyprintk=ttyS0 panic=-1")
 
     assert 1 == done.status
     assert ["entry"] == [stop["stage"] for stop in done.document["stops"]]
@@ -120,7 +121,7 @@ def test_linux_without_an_init_is_fine_until_then(vmlinux_61: Path) -> None:
 
 
 def test_a_bzimage_without_symbols_is_watched_until_its_console_works(vmlinuz_lz4: Path) -> None:
-    done = check(vmlinuz_lz4)
+    done = patient.check(vmlinuz_lz4)
 
     assert 0 == done.status
     assert "console" == watched(done)["ended"]
