@@ -199,11 +199,17 @@ def _set(session: Session, words: Sequence[str]) -> str:
     PATH is a path in the JSON document: start_info.magic, modules[1].paddr, modules[1].cmdline, cmdline,
     memory_map.entries[3].type. VALUE is a C integer, or a quoted string inside another pair of quotes: '"quiet"'.
     """
-    from pvhdbg.boot.lab.assignment import assignment
+    from pvhdbg.boot.lab.assignment import SHELL_HINT, assignment
     from pvhdbg.views.report import run_text
 
     path, value = words
-    return _lines(run_text.rewrites(session.rewrite(assignment(path, value))))
+    try:
+        return _lines(run_text.rewrites(session.rewrite(assignment(path, value))))
+    except UserError as error:
+        if error.hint is None or SHELL_HINT not in error.hint:
+            raise
+        typed = f"set {printable(path)} '\"{printable(value)}\"'"
+        raise UserError(str(error), f"type a C integer, or a string in two pairs of quotes: {typed}") from error
 
 
 @command("protocol", "NAME", example="protocol e820-module")

@@ -81,7 +81,7 @@ class Halt(NamedTuple):
     `kind` is HIT (it reached one of the requested addresses), DIED, TIMEOUT, INTERRUPTED, ELSEWHERE (it first hit a
     breakpoint or watchpoint of the user) or RESET (it is at its reset vector again). `how` is the kind of death:
     TRIPLE_FAULT, KVM_INTERNAL_ERROR, QEMU_EXIT or QEMU_SIGNAL. `rip` is None if QEMU is gone. `message` is one line for
-    the user: how the machine died, or which breakpoint was hit.
+    the user: how the machine died, or which breakpoint was hit. A HIT has a message if the user has a breakpoint there.
     """
 
     kind: str

@@ -81,6 +81,7 @@ class MiRunner:
         self._run_state = run_state
         self._dead: Halt | None = None
         self._interrupted = False
+        self._own_breakpoints: list[str] = []
 
     def run_to(self, addresses: Collection[int], timeout: float) -> Halt:
         if (death := self.death()) is not None:
@@ -139,7 +140,7 @@ class MiRunner:
 
     def _run(self, addresses: Collection[int], timeout: float) -> bool:
         """Run until the machine stops; return whether it timed out."""
-        numbers = self._arm(addresses)
+        numbers = self._own_breakpoints = self._arm(addresses)
         try:
             resumed = self._mi.send("-exec-continue")
             self._mi.wait(resumed)
@@ -195,7 +196,7 @@ class MiRunner:
             return Halt(TIMEOUT, None, message="the guest is running and can't be stopped")
         rip = self._target.register("rip")
         if rip in addresses:
-            return Halt(HIT, rip)
+            return Halt(HIT, rip, message=self._users_breakpoint())
         if self._interrupted:
             return Halt(INTERRUPTED, rip)
         if timed_out:
@@ -203,6 +204,15 @@ class MiRunner:
         if rip == RESET_VECTOR:
             return Halt(RESET, rip)
         return Halt(ELSEWHERE, rip, message=_reason(self._mi.last_stop))
+
+    def _users_breakpoint(self) -> str:
+        """Return the name of the user's breakpoint at this address; empty if there is none.
+
+        gdb reports the breakpoint that was set first.
+        """
+        stop = self._mi.last_stop
+        is_users = stop is not None and stop.breakpoint is not None and stop.breakpoint not in self._own_breakpoints
+        return _reason(stop) if is_users else ""
 
     def _find_death(self) -> Halt | None:
         self._mi.check()

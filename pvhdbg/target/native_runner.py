@@ -82,7 +82,7 @@ class NativeRunner:
         """Find out why the machine stopped. Check RIP first, because KVM may report a breakpoint as another stop."""
         rip = self._target.register("rip")
         if rip in addresses:
-            return Halt(HIT, rip)
+            return Halt(HIT, rip, message=_users_breakpoints(stops))
         if timed_out:
             return Halt(TIMEOUT, rip)
         if rip == RESET_VECTOR:
@@ -199,6 +199,16 @@ def _reason(stop: gdb.StopEvent) -> str:
     if isinstance(stop, gdb.BreakpointEvent):
         return " and ".join(_name(breakpoint_) for breakpoint_ in stop.breakpoints if breakpoint_.is_valid())
     return getattr(stop, "stop_signal", "a stop without a reason from gdb")
+
+
+def _users_breakpoints(stops: list[gdb.StopEvent]) -> str:
+    """Return the names of the user's breakpoints at the address of the last stop; empty if there are none.
+
+    Internal breakpoints have negative numbers.
+    """
+    stop = stops[-1] if stops else None
+    hit = stop.breakpoints if isinstance(stop, gdb.BreakpointEvent) else ()
+    return " and ".join(_name(breakpoint_) for breakpoint_ in hit if breakpoint_.is_valid() and breakpoint_.number > 0)
 
 
 def _name(breakpoint_: gdb.Breakpoint) -> str:

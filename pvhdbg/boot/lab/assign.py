@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pvhdbg.abi.e820 import E820Table
 from pvhdbg.abi.start_info import ModlistEntry, StartInfo
+from pvhdbg.boot.lab.assignment import SHELL_HINT
 from pvhdbg.boot.lab.patches import Patch, field_patch, required_start_info
 from pvhdbg.boot.stop.stages import CAPTURE_KEYS
 from pvhdbg.errors import UserError
@@ -100,7 +101,7 @@ def _set_text(
     if not isinstance(assignment.value, bytes):
         raise UserError(
             f"{assignment.path}: expected a string, not {assignment.value}",
-            "quote the value; in a shell, protect the quotes: --set 'cmdline=\"quiet\"'",
+            f"quote the value; {SHELL_HINT}",
         )
     data = assignment.value + b"\0"
     if old is not None and len(assignment.value) <= len(old.raw):

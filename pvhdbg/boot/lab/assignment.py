@@ -9,10 +9,8 @@ from pvhdbg.abi import c_integer
 from pvhdbg.abi.text import printable
 from pvhdbg.errors import UserError
 
-FORMS = (
-    "use a C integer (42, 0x2a, 052, 0b101010) or a quoted string; in a shell, protect the quotes: "
-    "--set 'cmdline=\"quiet\"'"
-)
+SHELL_HINT = "in a shell, protect the quotes: --set 'cmdline=\"quiet\"'"
+FORMS = f"use a C integer (42, 0x2a, 052, 0b101010) or a quoted string; {SHELL_HINT}"
 
 _PART = re.compile(r"([A-Za-z_]\w*)(?:\[(\d{1,9})\])?", re.ASCII)
 _LONGEST_INTEGER = 100

@@ -15,7 +15,7 @@ from pvhdbg.boot.stop.capture import MISSING_KERNEL, MISSING_STAGE
 from pvhdbg.boot.stop.late import read_late
 from pvhdbg.boot.stop.read import read_capture
 from pvhdbg.errors import GuestError, RegisterUnavailable, SymbolMissing, TargetError, UserError
-from pvhdbg.target.base import DIED, HIT, RESET, RESET_VECTOR, Halt, Runner, Target
+from pvhdbg.target.base import DIED, ELSEWHERE, HIT, RESET, RESET_VECTOR, Halt, Runner, Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -148,9 +148,9 @@ class Journey:
         return None
 
     def go(self, last: str, timeout: float) -> Iterator[Halt]:
-        """Run to each stage ahead up to `last`, and capture the machine at each. Stop when a halt is not HIT.
+        """Run to each stage ahead up to `last`, and capture the machine at each. Stop at any other halt.
 
-        `timeout` is in seconds, for each stage.
+        `timeout` is in seconds, for each stage. A user's breakpoint at a stage, which `message` names, ends it too.
 
         :raise GuestError: if the guest was reset.
         :raise UserError: if the kernel in memory is not the one in the kernel file.
@@ -168,7 +168,7 @@ class Journey:
             elif halt.kind == DIED:
                 self.capture_at(stages.DIED)
             yield halt
-            if halt.kind != HIT:
+            if halt.kind != HIT or halt.message:
                 return
 
     def _check_halt(self, halt: Halt) -> None:
@@ -362,8 +362,8 @@ class Journey:
         deadline = time.monotonic() + timeout
         if stage.returns and stage.symbol is not None and stage.symbol not in self._calls:
             halt = self._run_to_function(stage.symbol, timeout)
-            if halt.kind != HIT:
-                return halt
+            if halt.kind != HIT or halt.message:
+                return halt._replace(kind=ELSEWHERE) if halt.kind == HIT else halt
         return self._runner.run_to(self._stage_addresses(stage), max(deadline - time.monotonic(), 0.0))
 
     def _run_to_function(self, symbol: str, timeout: float) -> Halt:

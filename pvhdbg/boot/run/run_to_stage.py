@@ -8,7 +8,7 @@ from pvhdbg.boot.record import document
 from pvhdbg.boot.record.document import Death, Outcome
 from pvhdbg.boot.stop import stages
 from pvhdbg.errors import TargetError
-from pvhdbg.target.base import DIED, ELSEWHERE, INTERRUPTED, TIMEOUT, Halt
+from pvhdbg.target.base import DIED, ELSEWHERE, HIT, INTERRUPTED, TIMEOUT, Halt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +30,8 @@ def run_to_stage(journey: Journey, last: str, timeout: float, name_of: NameOf) -
     except KeyboardInterrupt:
         return Outcome(journey.reached, document.INTERRUPTED)
     halt = halts[-1] if halts else None
+    if halt is not None and halt.kind == HIT and halt.message and journey.reached != last:
+        raise TargetError(f"the guest stopped at stage {journey.reached}, before stage {last}: {halt.message}")
     if halt is None or halt.kind not in _OUTCOMES:
         if halt is not None and halt.kind == ELSEWHERE:
             raise TargetError(f"the guest stopped before it reached the next stage: {halt.message}")

@@ -26,6 +26,7 @@ _CONNECT_TIMEOUT = 15.0
 _PACKET_TIMEOUT = 5
 _STOP_TIMEOUT = _LEAVE_TIMEOUT = 5.0
 _LAST_PORT = 0xFFFF
+_BUSY = "end the debugger that is connected to this gdb stub: it serves only one at a time"
 _ADDRESS = "pass HOST:PORT or the path of a UNIX socket"
 
 
@@ -107,7 +108,8 @@ class AttachedMachine(GdbMachine):
     def _connect_failure(self, where: str, error: TargetError) -> PvhdbgError:
         if isinstance(error, MiError):
             reason = str(error).removeprefix(f"{where}: ").rstrip(".")
-            return UserError(f"can't attach to {where}: {reason}", "start QEMU with -s, or with -gdb and this address")
+            hint = _BUSY if "timed out" in reason.lower() else "start QEMU with -s, or with -gdb and this address"
+            return UserError(f"can't attach to {where}: {reason}", error.hint or hint)
         if self.gdb.exited:
             from pvhdbg.live.debuggee import start_failure
 

@@ -77,7 +77,7 @@ def connection_failure(qemu: Qemu | None, client: str, error: TargetError) -> Pv
     """Return the error if `client`, which is gdb or pvhdbg, could not connect to QEMU: probably QEMU has ended."""
     if qemu is not None and qemu.death(_EXIT_TIMEOUT) is not None:
         return qemu_failure(qemu.options, qemu.returncode or 0, qemu.last_error())
-    return MachineError(f"{client} can't connect to QEMU: {error}")
+    return MachineError(f"{client} can't connect to QEMU: {error}", error.hint)
 
 
 def qemu_failure(options: QemuOptions, returncode: int, message: str) -> PvhdbgError:

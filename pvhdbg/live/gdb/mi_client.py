@@ -29,6 +29,9 @@ TIMEOUT = 20.0
 MOST_TEXT = 4 << 20
 """How many characters of a command's output its reply keeps. A stub can send output without end."""
 
+WRONG_ARCHITECTURE = "'g' packet reply is too long"
+_ARCHITECTURE_HINT = "remove `set architecture` from gdb's start-up files, or start pvhdbg without --gdbinit"
+
 _CONSOLE = "-interpreter-exec console"
 _RESULT = re.compile(r"([0-9]{1,12})\^([a-z]+)")
 _SLEEP_POLL, _SLEEP_TIMEOUT = 0.1, 2.0
@@ -119,6 +122,8 @@ class MiClient:
             raise MiError(f"gdb timed out after {timeout:.3g} s: {_question(first)}")
         if pending.reply.message == "error":
             message = pending.reply.text if pending.aborted else pending.reply.results.text("msg", "")
+            if WRONG_ARCHITECTURE in message:
+                raise MiError("gdb's architecture is not that of the machine's CPU", _ARCHITECTURE_HINT)
             reason = printable(message.strip().replace("\n", " "))
             raise MiError(reason or "gdb reported an error without a reason")
         return pending.reply
