@@ -193,3 +193,16 @@ def test_a_bzimage_with_a_hostile_payload_is_examined_or_refused_within_the_limi
     # An error has one line and a hint.
     assert used.status in (0, 1) or (2, 2) == (used.status, used.err.count("\n"))
     assert (used.status == 2) == used.err.startswith(f"pvhdbg: error: {path}: ")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["gzip", "xz with a dictionary of 128 MiB", "zstd of 512 MiB of empty notes", "lz4 with 12 million empty blocks"],
+)
+def test_a_hostile_compressed_file_is_examined_or_refused_within_the_limits(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "vmlinux.packed"
+    path.write_bytes(BOMBS[name]()[0])
+    used = use("-m", "pvhdbg", "inspect", path)
+
+    assert within_limits(used), used
+    assert used.status in (0, 1) or (2, 2) == (used.status, used.err.count("\n"))

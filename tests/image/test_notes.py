@@ -113,6 +113,15 @@ def test_each_loader_accepts_its_sizes_of_a_descriptor(size: int) -> None:
     assert (size in (1, 2, 4, 8)) == (notes.scan_by_xen(elf_).reason != notes.BAD_SIZE)
 
 
+def test_xen_compares_the_name_up_to_its_nul_whatever_its_size_says() -> None:
+    entries = [
+        notes.scan_by_xen(read_elf(elf([load(), builder.notes(note(owner=owner))]), "kernel")).entry
+        for owner in (b"Xen", b"Xen\0", b"Xen\0\0\0\0\0", b"Xenon\0")
+    ]
+
+    assert [ENTRY, ENTRY, ENTRY, None] == entries
+
+
 def test_xen_prefers_segments_to_sections() -> None:
     data = elf([load(), builder.notes(note())], [Section(".notes", builder.SHT_NOTE, note(OTHER))])
 
