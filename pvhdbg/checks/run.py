@@ -34,6 +34,7 @@ TOPICS = (
     "handover.protocol",
     "outcome.death",
     "outcome.watched",
+    "outcome.kernel_log",
     "outcome.other_guests",
 )
 

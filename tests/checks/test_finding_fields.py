@@ -10,13 +10,13 @@ import pytest
 from pvhdbg.views.rows import boot_params_rows, map_rows, start_info_rows
 from pvhdbg.views.rows.row import Row as ViewRow
 from pvhdbg.views.to_json import document_json
-from tests.checks.tables import deaths, entry, memory, modules, other_guests, outcomes
+from tests.checks.tables import deaths, entry, logs, memory, modules, other_guests, outcomes
 
 if TYPE_CHECKING:
     from pvhdbg.boot.stop.capture import Capture
     from tests.checks.cases import Row
 
-ROWS = (*entry.ROWS, *memory.ROWS, *modules.ROWS, *outcomes.ROWS, *deaths.ROWS, *other_guests.ROWS)
+ROWS = (*entry.ROWS, *memory.ROWS, *modules.ROWS, *outcomes.ROWS, *deaths.ROWS, *logs.ROWS, *other_guests.ROWS)
 OF_THE_RUN = ("kernel", "machine", "outcome")
 OTHER_ADDRESS = {"PVH206", "PVH331", "PVH332", "PVH341", "PVH343"}
 """Rules whose findings have an address inside the field, or the address to which the field points."""

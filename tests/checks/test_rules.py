@@ -14,10 +14,10 @@ from pvhdbg.checks.rules import MAX_FINDINGS, SOURCE, rule
 from pvhdbg.checks.run import TOPICS, rules
 from pvhdbg.image import preflight
 from tests.checks.cases import LINUX_32, UPSTREAM, Row, died, entry
-from tests.checks.tables import deaths, memory, modules, other_guests, outcomes
+from tests.checks.tables import deaths, logs, memory, modules, other_guests, outcomes
 from tests.checks.tables import entry as entry_rows
 
-ROWS = (*entry_rows.ROWS, *memory.ROWS, *modules.ROWS, *outcomes.ROWS, *deaths.ROWS, *other_guests.ROWS)
+ROWS = (*entry_rows.ROWS, *memory.ROWS, *modules.ROWS, *outcomes.ROWS, *deaths.ROWS, *logs.ROWS, *other_guests.ROWS)
 RULES = rules()
 QUOTING_QEMU = {"PVH900", "PVH906"}
 """The rules whose messages quote QEMU."""

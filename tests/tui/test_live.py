@@ -84,6 +84,11 @@ def test_debians_kernel_reaches_all_stages_and_its_symbols_load_after_the_first_
             shell.wait(f"stopped at {stage}")
         shell.keys("M-4")
         shell.wait("the kernel's copy")
+        shell.keys("M-0")
+        in_view = shell.wait("BIOS-provided physical RAM map:")
+        shell.type("pvh dmesg")
+        last = [line.strip("│ ") for line in in_view.split("\n") if "BIOS-e820" in line][-1]
+        shell.wait(f"\n{last}\n(gdb)")
         shell.keys("M-9")
         shell.keys("F5")
         # Any kernel message will do: a fast guest scrolls a given line away before the screen is read.

@@ -50,12 +50,14 @@ class KernelLog(NamedTuple):
     """The kernel's log, oldest line first.
 
     `dropped` is the number of records before the first line, which the kernel has overwritten or pvhdbg has not read.
-    If the log cannot be read, `missing` is the reason; otherwise it is None.
+    `is_excerpt`: a recording kept only these lines when pvhdbg stopped watching the guest. If the log cannot be read,
+    `missing` is the reason; otherwise it is None.
     """
 
     lines: tuple[LogLine, ...] = ()
     dropped: int = 0
     missing: str | None = None
+    is_excerpt: bool = False
 
     def excerpt(self, count: int) -> tuple[LogLine, ...]:
         """Return the last `count` lines, and before them the lines that report a problem, at most `count` of them."""
@@ -64,8 +66,8 @@ class KernelLog(NamedTuple):
 
 
 def stored_log(lines: Iterable[str]) -> KernelLog:
-    """Return the log of a recording that has only stamped lines."""
-    return KernelLog(tuple(map(_stored_line, lines)))
+    """Return the log of a recording, which has only stamped lines."""
+    return KernelLog(tuple(map(_stored_line, lines)), is_excerpt=True)
 
 
 def _stored_line(line: str) -> LogLine:

@@ -6,7 +6,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import printable
-from pvhdbg.boot.log.kernel_log import POINTER, KernelLog, read_kernel_log
+from pvhdbg.boot.log.kernel_log import POINTER, KernelLog, read_kernel_log, stored_log
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.address import Addresses, linked_physical
 from pvhdbg.boot.stop.stop import Stop
@@ -72,6 +72,9 @@ def kernel_log_of(session: Session, capture: Capture) -> KernelLog:
     target = session.target_at(capture)
     if not isinstance(target, Recording) or POINTER in capture.symbols:
         return read_kernel_log(target, capture.registers, session.image)
+    watched = session.document().outcome.watched
+    if watched and watched.log is not None and session.history and capture is session.history[-1]:
+        return stored_log(watched.log)
     return KernelLog(missing=f"not captured at stage {capture.stage}")
 
 

@@ -45,6 +45,17 @@ TERMS = (
         "pvhdbg/guest",
     ),
     Term(
+        "dmesg, log, kernel log, printk",
+        "the kernel's own log: every message of its function printk",
+        "Linux keeps its messages in a ring buffer in its memory, from its very first one on, whether or not a console "
+        "shows them. The command `dmesg` reads them there: each line has the time in seconds and the text. The time is "
+        "0 until the kernel has a clock. A message is in the log when printk has returned: the text of a panic is not "
+        "there yet at the first instruction of the function `panic`. pvhdbg knows the layout of the ring buffer from "
+        "the kernel's debug information or, without it, the layouts since Linux 5.10, which it checks by the "
+        "consecutive numbers of the messages.",
+        "Linux kernel/printk/printk_ringbuffer.c",
+    ),
+    Term(
         "ABI",
         "application binary interface: the rules that both sides of a call or an entry must follow",
         "The PVH ABI defines the ELF note, the state of the CPU at the entry, and the structures in memory.",
