@@ -1,10 +1,12 @@
 """Guest memory, registers and symbols: fields with edge values, pointers to themselves, huge counts, random bytes.
 
-Each guest is a real boot that was changed. It is captured, decoded again from its JSON, checked and shown.
+Each guest is a boot that was changed: a real one, or one in which a rule fires. It is captured, decoded again from its
+JSON, checked and shown.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from random import Random
 from typing import Any
@@ -21,9 +23,11 @@ from pvhdbg.boot.record.document import DEAD, DONE, TIMED_OUT, Death, Document, 
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.capture import Capture
 from pvhdbg.boot.stop.read import read_capture
+from pvhdbg.checks.case import Case
 from pvhdbg.errors import MemoryUnreadable, RegisterUnavailable, SymbolMissing
 from pvhdbg.image.facts import ImageFacts, Segment
 from tests import build
+from tests.checks import test_rules
 from tests.fuzz import outputs
 from tests.fuzz.numbers import numbers
 from tests.fuzz.outputs import Look, looks
@@ -70,8 +74,10 @@ or bytes at an address.
 """
 Image = tuple[int, int | None, list[tuple[int, int, int, int]]] | int | None
 """The kernel file: its class, entry and segments; the bits of a usual one; None without a kernel file."""
-Input = tuple[list[str], list[Change], str, Image, tuple[Any, ...], str | None, Look]
-"""Stages, changes, what fills the memory, the kernel file, how the run ended, the memory's size, and what is shown."""
+Input = tuple[list[str] | int, list[Change], str, Image, tuple[Any, ...], str | None, Look]
+"""Stages, changes, what fills the memory, the kernel file, how the run ended, the memory's size, and what is shown. A
+number instead of stages is a case of a rule, which has its own kernel file, end and machine.
+"""
 
 
 def _addresses() -> st.SearchStrategy[int]:
@@ -97,7 +103,7 @@ def inputs() -> st.SearchStrategy[Input]:
     image = st.tuples(st.sampled_from([32, 64]), addresses | st.none(), st.lists(segment, max_size=3))
     location = st.tuples(addresses | st.none(), st.sampled_from([None, "x+0x1", "\x1b[31m", ""]))
     return st.tuples(
-        st.sampled_from([*([name] for name in stages.NAMES), *STOPS]),
+        st.sampled_from([*([name] for name in stages.NAMES), *STOPS]) | st.integers(0, 0xFFFF),
         st.lists(change, max_size=6),
         st.sampled_from([*FILLS * 25, HUGE]),
         st.sampled_from([64, 64, 64, 32, None]) | image,
@@ -126,6 +132,11 @@ def _boot() -> dict[str, Capture]:
     """Return the stops of a boot. At its death, the guest is where it was in xen_prepare_pvh."""
     stops = {stop.stage: stop for stop in build.boot().stops}
     return {**stops, stages.DIED: stops["prepare"]}
+
+
+@cache
+def _cases() -> tuple[Case, ...]:
+    return tuple(case() for row in test_rules.ROWS for case in (row.fires, row.near_miss))
 
 
 @cache
@@ -210,19 +221,31 @@ def _field(place: str, index: int, number: int, value: int) -> tuple[int, bytes]
 
 def document(value: Input) -> Document:
     names, changes, fill, kernel, (ended, how, (rip, symbol)), memory, _ = value
+    if isinstance(names, int):
+        case = _cases()[names % len(_cases())]
+        outcome = case.outcome or Outcome(None, DONE)
+        return Document(case.image, case.machine, _captured(case.history, changes, fill, case.image), outcome)
     image = _kernel(kernel)
-    stops: list[Capture] = []
-    start_info = None
-    for name in names:
-        stops.append(read_capture(Guest(_boot()[name], changes, fill), name, image, start_info))
-        if name == "entry" and stops[-1].start_info is not None:
-            start_info = stops[-1].start_info.at
+    stops = _captured([_boot()[name]._replace(stage=name) for name in names], changes, fill, image)
     reached = next((name for name in reversed(names) if name != stages.DIED), None)
     died = Death(how, rip, symbol, "it died") if ended == DEAD or stages.DIED in names else None
     outcome = Outcome(reached, DEAD if died else ended, died)
     if outcome.ended == TIMED_OUT:
         outcome = outcome._replace(waited_for="e820", rip=rip, symbol=symbol)
-    return Document(image, MachineFacts(memory=memory, machine="microvm"), tuple(stops), outcome)
+    return Document(image, MachineFacts(memory=memory, machine="microvm"), stops, outcome)
+
+
+def _captured(
+    stops: Sequence[Capture], changes: list[Change], fill: str, image: ImageFacts | None
+) -> tuple[Capture, ...]:
+    """Return stops of a boot as they are with the changes."""
+    captures: list[Capture] = []
+    start_info = None
+    for stop in stops:
+        captures.append(read_capture(Guest(stop, changes, fill), stop.stage, image, start_info))
+        if stop.stage == "entry" and captures[-1].start_info is not None:
+            start_info = captures[-1].start_info.at
+    return tuple(captures)
 
 
 def _kernel(kernel: Image) -> ImageFacts | None:

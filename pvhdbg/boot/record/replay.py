@@ -166,7 +166,7 @@ def _kernel(kernel: dict[str, Any]) -> ImageFacts:
         elf=path,
         kind=_of(str, kernel, "kind"),
         elf_class=_one_of((32, 64), kernel, "class"),
-        machine=0,
+        machine=_maybe_address(kernel, "machine") or 0,  # pvhdbg 1.0 did not write it
         entry=_maybe_address(kernel, "entry"),
         build_id=_maybe(str, kernel, "build_id"),
         release=_maybe(str, kernel, "release"),

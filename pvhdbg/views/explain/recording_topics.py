@@ -73,6 +73,7 @@ _KEYS = {
     "kernel.path": "path of the file",
     "kernel.kind": "vmlinux, bzimage, or elf for any other PVH guest",
     "kernel.class": "32 or 64: the class of the ELF file",
+    "kernel.machine": "the ELF file's e_machine: 62 (x86-64) or 3 (80386); absent in recordings of older versions",
     "kernel.entry": "address at which the VMM enters the kernel, from the note PHYS32_ENTRY",
     "kernel.build_id": "GNU build-id, in hexadecimal",
     "kernel.release": "release of Linux, as `uname -r` prints it",

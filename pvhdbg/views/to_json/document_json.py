@@ -69,6 +69,7 @@ def kernel(facts: ImageFacts) -> Json:
         "path": facts.path,
         "kind": facts.kind,
         "class": facts.elf_class,
+        **({"machine": facts.machine} if facts.machine else {}),
         "entry": facts.entry,
         "build_id": facts.build_id,
         "release": facts.release,

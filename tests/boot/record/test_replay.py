@@ -13,6 +13,7 @@ from pvhdbg.boot.record import replay
 from pvhdbg.boot.record.document import DONE, Document, MachineFacts, Outcome
 from pvhdbg.boot.stop.read import MAX_ENTRIES, MAX_STRING, MAX_TEXT
 from pvhdbg.errors import UserError
+from pvhdbg.image.facts import EM_386, Note
 from pvhdbg.views.report import run_text
 from pvhdbg.views.to_json import document_json as to_json
 from tests import build
@@ -140,6 +141,14 @@ def test_what_was_seen_after_the_last_stage_is_shown_as_it_was_stored() -> None:
     again = json.loads(to_json.dumps(replay.replay(small())))
 
     assert WATCHED == again["outcome"]["watched"]
+
+
+def test_every_fact_about_the_kernel_file_that_rules_use_is_recorded() -> None:
+    notes = (Note("Xen", 18, b"\0\0\0\1"),)
+    kernel = build.linux()._replace(elf_class=32, machine=EM_386, notes=notes, entry=None, build_id=None)
+    run = Document(kernel, MachineFacts(), (), Outcome(None, DONE))
+
+    assert kernel._replace(elf=kernel.path) == replay.replay(json.loads(to_json.dumps(run))).kernel
 
 
 def test_the_recordings_cover_every_kind_of_boot() -> None:
