@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 # QEMU's stub reports QEMU's run states as signals. In these two states, the guest is dead.
 _FATAL = {"SIGQUIT": "shutdown", "SIGABRT": "internal-error"}
 _NUMBER = re.compile(r'\bbkpt=\{number="([0-9]+)"')
+_NOT_INSERTED = re.compile(r"Cannot insert breakpoint ([0-9]{1,9})\b")
+_DISABLED = "is disabled: gdb can't insert a software breakpoint at an address that is not mapped. Use hbreak or F9"
 _KVM_BREAKPOINTS = 4
 """The number of hardware breakpoints of a CPU under KVM. Under TCG, there is no limit."""
 _STOP_TIMEOUT, _STOP_RETRY = 5.0, 0.05
@@ -82,6 +84,7 @@ class MiRunner:
         self._dead: Halt | None = None
         self._interrupted = False
         self._own_breakpoints: list[str] = []
+        self._remarks: list[str] = []
 
     def run_to(self, addresses: Collection[int], timeout: float) -> Halt:
         if (death := self.death()) is not None:
@@ -138,8 +141,24 @@ class MiRunner:
     def _breakpoint_count(self) -> int:
         return self._mi.wait(self._mi.send("-break-list")).line.count("bkpt={")
 
+    def take_remarks(self) -> list[str]:
+        """Return, once, what was done to the user's breakpoints."""
+        remarks, self._remarks = self._remarks, []
+        return remarks
+
     def _run(self, addresses: Collection[int], timeout: float) -> bool:
-        """Run until the machine stops; return whether it timed out."""
+        """Run until the machine stops; return whether it timed out. A breakpoint that gdb can't insert is disabled."""
+        try:
+            return self._run_once(addresses, timeout)
+        except MiError as error:
+            match = _NOT_INSERTED.search(str(error))
+            if match is None or match[1] in self._own_breakpoints:
+                raise
+        self._mi.wait(self._mi.send(f"-break-disable {match[1]}"))
+        self._remarks.append(f"breakpoint {match[1]} {_DISABLED}")
+        return self._run(addresses, timeout)
+
+    def _run_once(self, addresses: Collection[int], timeout: float) -> bool:
         numbers = self._own_breakpoints = self._arm(addresses)
         try:
             resumed = self._mi.send("-exec-continue")

@@ -42,6 +42,14 @@ def test_stages_are_reached_with_hardware_breakpoints(machine: OwnMachine, entry
     assert 0 == machine.target.register("tr.base")
 
 
+def test_a_software_breakpoint_that_gdb_cannot_insert_is_disabled_and_named(machine: OwnMachine, entry: int) -> None:
+    machine.gdb.ask(f"-break-insert *{machine.target.symbol('start_kernel'):#x}")
+
+    assert Halt(HIT, entry) == machine.runner.run_to([entry], 30)
+    assert ["breakpoint 1 is disabled"] == [remark.partition(":")[0] for remark in machine.runner.take_remarks()]
+    assert 'enabled="n"' in machine.gdb.ask("-break-list").line
+
+
 def test_a_fifth_breakpoint_is_an_error_and_the_machine_still_runs(machine: OwnMachine, entry: int) -> None:
     with pytest.raises(MiError, match="hardware breakpoint"):
         machine.runner.run_to([0x10, 0x20, 0x30, 0x40, 0x50], 30)

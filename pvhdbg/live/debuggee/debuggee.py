@@ -291,6 +291,7 @@ class Debuggee:
 
     def position(self, halt: Halt | None = None) -> Position:
         """Capture the machine as it is. `halt` is what stopped it, if the caller knows."""
+        self.journey.news += self.machine.runner.take_remarks()
         death = self.machine.runner.death()
         if death is not None:
             self.session.record_death(death)

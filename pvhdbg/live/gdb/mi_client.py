@@ -31,6 +31,9 @@ MOST_TEXT = 4 << 20
 
 WRONG_ARCHITECTURE = "'g' packet reply is too long"
 _ARCHITECTURE_HINT = "remove `set architecture` from gdb's start-up files, or start pvhdbg without --gdbinit"
+_BREAKPOINT_HINT = (
+    "delete it and use hbreak or F9: a software breakpoint needs memory that is mapped when the guest runs"
+)
 
 _CONSOLE = "-interpreter-exec console"
 _RESULT = re.compile(r"([0-9]{1,12})\^([a-z]+)")
@@ -125,7 +128,8 @@ class MiClient:
             if WRONG_ARCHITECTURE in message:
                 raise MiError("gdb's architecture is not that of the machine's CPU", _ARCHITECTURE_HINT)
             reason = printable(message.strip().replace("\n", " "))
-            raise MiError(reason or "gdb reported an error without a reason")
+            hint = _BREAKPOINT_HINT if "Cannot insert breakpoint" in reason else None
+            raise MiError(reason or "gdb reported an error without a reason", hint)
         return pending.reply
 
     def _wait_patiently(self, pending: Pending, timeout: float) -> None:
