@@ -8,6 +8,7 @@ from pathlib import Path
 from stat import S_ISVTX, S_IWGRP, S_IWOTH
 
 from pvhdbg.errors import MachineError
+from pvhdbg.live.system.os_errors import os_errors_as_machine_errors
 
 # A UNIX socket's path is limited to 108 bytes, including its NUL. The file names in the folder need the rest.
 _LONGEST_PATH = 96
@@ -40,10 +41,8 @@ def make(path: Path) -> None:
 
     :raise MachineError: if the folder can't be created.
     """
-    try:
+    with os_errors_as_machine_errors(f"can't create the folder {path}"):
         path.mkdir(mode=0o700)
-    except OSError as error:
-        raise MachineError(f"can't create the folder {path}: {error.strerror}") from error
 
 
 def remove(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from pathlib import Path
@@ -67,6 +68,17 @@ def test_the_folder_is_removed_with_its_files_and_links(places: Path) -> None:
     folder.remove(places / "pvhdbg")
 
     assert [] == list(places.iterdir())
+
+
+def test_a_full_disk_has_a_hint(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_path: Path, mode: int) -> None:
+        raise OSError(errno.ENOSPC, f"No space left on device, mode {mode:o}")
+
+    monkeypatch.setattr(Path, "mkdir", full)
+    with pytest.raises(MachineError, match=r"can't create the folder .*: No space left on device, mode 700$") as error:
+        folder.make(places / "new")
+
+    assert "free disk space, or set TMPDIR to another folder" == error.value.hint
 
 
 def test_a_folder_that_exists_is_not_taken_for_the_new_one(places: Path) -> None:
