@@ -5,19 +5,27 @@ The code is 32-bit, in both classes of ELF file.
 """
 
 import struct
+from pathlib import Path
 
 from tests.image.builder import ENTRY, Segment, Symbol, elf, exit_code, load, note, notes, symbol_sections
 
 KERNEL_MAP = {32: 0xC0000000, 64: 0xFFFFFFFF80000000}
 PREPARE, FLAG, NO_IDT, STACK = ENTRY + 0x40, ENTRY + 0x80, ENTRY + 0x88, ENTRY + 0x1000
-WAITING = range(ENTRY + 5, ENTRY + 14)
+WAITING = range(ENTRY + 9, ENTRY + 18)
 """The range that contains RIP while the guest waits."""
+
+
+def report_to(path: Path) -> tuple[str, str]:
+    """Return the QEMU options with which a guest writes a byte to this file when it starts to run."""
+    return ("-debugcon", f"file:{path}")
+
 
 EXIT_STATUS = 33
 EXIT_DEVICE = ("-device", "isa-debug-exit,iobase=0x501,iosize=1")
 
 _WAIT = bytes.fromhex("803d") + struct.pack("<I", FLAG) + bytes.fromhex("0074f7")  # loop until FLAG is set
-_START = b"\xbc" + struct.pack("<I", STACK) + _WAIT
+_REPORT = bytes.fromhex("b072e6e9")  # write a byte to QEMU's debug console
+_START = b"\xbc" + struct.pack("<I", STACK) + _REPORT + _WAIT
 _CALL_AT = ENTRY + len(_START) + 2
 RETURNS_TO = _CALL_AT + 5
 # The code before the call pushes this, so that the return address looks like an 8-byte or a 4-byte one.
