@@ -98,7 +98,7 @@ _KEYS = {
     "memory": "all memory that was read at this stop: paddr, and the bytes in hexadecimal",
     "symbols": "addresses of the symbols that were looked up, by name",
     "missing": "why values are null, by path",
-    "overwritten": "where the image in memory differs from the kernel file at the entry: paddr, size, first bytes of both",
+    "overwritten": "where memory differs from the kernel file at the entry: paddr, size, first bytes of both",
     "outcome": "how the run ended",
     "outcome.reached": "last stage that was reached",
     "outcome.ended": "done, died, timeout, interrupted, or refused: the pre-start check rejected the kernel",

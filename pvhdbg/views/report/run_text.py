@@ -73,7 +73,7 @@ def _joined(blocks: Iterable[Sequence[str]]) -> str:
 
 
 def _stop(stop: Stop, findings: Sequence[str]) -> list[str]:
-    """Return the lines of a stop, then those of its findings. If the guest died, the findings come after the heading."""
+    """Return the lines of a stop, then those of its findings. If the guest died, they come after the heading."""
     lines = stop_text.lines(stop)
     head = len(stop_text.heading(stop)) if stop.capture.stage == stages.DIED else len(lines)
     return [*lines[:head], *findings, *lines[head:]]
