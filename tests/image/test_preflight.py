@@ -216,6 +216,16 @@ def test_a_kernel_that_fits_into_a_larger_machine_gets_its_size() -> None:
     assert "at least 129 MiB with -m" in verdict.hint
 
 
+def test_a_segment_of_notes_alone_need_not_be_in_memory(tmp_path: Path) -> None:
+    both = [load(note(), paddr=0x8048000), notes(note(), filesz=20)]
+    offset = elf([load(), *both]).index(note())
+    data = elf([load(), both[0], both[1]._replace(offset=offset)])
+    (tmp_path / "kernel").write_bytes(data)
+
+    assert () == slugs(data, Machine("q35", memory=64 << 20))
+    assert entered(ENTRY) == run_qemu(tmp_path / "kernel", "q35")
+
+
 @pytest.mark.parametrize(("memory", "severity"), [(64 << 20, FATAL), (None, WARNING), (8 << 30, WARNING)])
 def test_a_segment_above_4_gib_is_fatal_if_the_machine_has_no_ram_there(memory: int | None, severity: str) -> None:
     (verdict,) = predict(CRAFTED["a segment above 4 GiB"].data, Machine("q35", memory=memory)).verdicts

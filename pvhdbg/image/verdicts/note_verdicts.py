@@ -66,9 +66,7 @@ def _alignment_cure(elf: Elf, offset: int) -> str:
             "leave the GNU property note out: assemble with `-Wa,-mx86-used-note=no`, or put "
             "`/DISCARD/ : { *(.note.gnu.property) }` first in the linker script's SECTIONS"
         )
-    return (
-        "align the notes to 4 bytes: `.balign 4` in assembly, `.notes : SUBALIGN(4) { *(.note*) }` in the linker script"
-    )
+    return "align the note's section to 4 bytes: `.balign 4` in assembly, and no larger ALIGN() in the linker script"
 
 
 def _has_properties(elf: Elf, offset: int) -> bool:

@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.abi.text import printable
-from pvhdbg.image.header import PT_LOAD, Elf, ProgramHeader
+from pvhdbg.image.header import PT_LOAD, PT_NOTE, Elf, ProgramHeader
 from pvhdbg.image.notes import XEN, segment_notes
 from pvhdbg.image.verdict import FATAL, WARNING, Verdict
 
@@ -28,6 +28,7 @@ _WINDOW = 1 << 30
 _PAGE = 4096
 _MIB = 1 << 20
 _PHYS32_RELOC = 19
+_MOST_NOTES = 16
 _FLAT_MEMORY = 2 << 30
 """Machines with more RAM may have a hole below 4 GiB. No kernel is loaded higher on purpose."""
 
@@ -42,6 +43,19 @@ class Layout(NamedTuple):
     @property
     def loads(self) -> list[ProgramHeader]:
         return [segment for segment in self.elf.segments if segment.type == PT_LOAD]
+
+    @property
+    def needed(self) -> list[ProgramHeader]:
+        """The segments that a kernel needs in memory. A linker may put notes alone into a segment at its own default
+        address, such as 0x8048000: loaders read them from the file.
+        """
+        notes = [(it.offset, it.offset + it.filesz) for it in self.elf.segments if it.type == PT_NOTE][:_MOST_NOTES]
+        return [
+            it
+            for it in self.loads
+            if it.memsz != it.filesz
+            or not any(start <= it.offset and it.offset + it.filesz <= end for start, end in notes)
+        ]
 
     @property
     def limit(self) -> int:
@@ -134,7 +148,7 @@ def _overlaps(loads: list[ProgramHeader]) -> Iterator[Verdict]:
 
 def _out_of_memory(layout: Layout) -> Iterator[Verdict]:
     """Yield a verdict on the highest segment if it is where the machine has no RAM, or never can have any."""
-    segment = max(layout.loads, key=lambda segment: segment.paddr + segment.memsz, default=None)
+    segment = max(layout.needed, key=lambda segment: segment.paddr + segment.memsz, default=None)
     if segment is None or not segment.memsz:
         return
     end, memory = segment.paddr + segment.memsz, layout.memory
