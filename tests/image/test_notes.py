@@ -12,6 +12,7 @@ from pvhdbg.image import notes
 from pvhdbg.image.file import open_file
 from pvhdbg.image.header import Elf, read_elf
 from pvhdbg.image.verdicts import unread_notes
+from pvhdbg.image.verdicts.note_verdicts import _align_at
 from tests.image import builder
 from tests.image.builder import E_ENTRY, ENTRY, OTHER, Section, Segment, elf, load, note, raw_note
 from tests.image.crafted import BUILD_ID, CRAFTED, WALL
@@ -103,6 +104,15 @@ def test_the_abi_requires_a_segment_the_owner_xen_and_padding_to_4(name: str, ex
 )
 def test_xen_reads_sections_if_no_segment_has_a_note_of_its_own(name: str, expected: int | str) -> None:
     assert expected == result(notes.scan_by_xen(read_elf(CRAFTED[name].data, "kernel")))
+
+
+def test_the_alignment_of_notes_is_that_of_their_segment_and_not_of_a_load_segment_with_the_same_bytes() -> None:
+    elf_ = parsed(builder.notes(note(), align=8))
+    segment = next(segment for segment in elf_.segments if segment.type == builder.PT_NOTE)
+    both = elf_._replace(segments=(segment._replace(type=1, align=MIB2), *elf_.segments))
+    offsets = (segment.offset - 1, segment.offset, segment.offset + segment.filesz - 1, segment.offset + segment.filesz)
+
+    assert [0, 8, 8, 0] == [_align_at(both, offset) for offset in offsets]
 
 
 @pytest.mark.parametrize("size", range(10))

@@ -57,6 +57,14 @@ def test_a_note_type_of_more_than_two_bytes_is_hexadecimal() -> None:
     assert ["0", "18", "65535", "0x10000", "0x46494c45"] == [line.split()[1] for line in lines if "  Any " in line]
 
 
+@pytest.mark.parametrize(("count", "expected"), [(64, []), (65, ["  … and 1 more"])])
+def test_the_first_64_notes_are_shown(count: int, expected: list[str]) -> None:
+    lines = text_of(Headers(), notes=(Note("Any", 1, b""),) * count).splitlines()
+
+    assert 64 == sum("  Any " in line for line in lines)
+    assert expected == [line for line in lines if "more" in line]
+
+
 @pytest.mark.parametrize(
     ("entry", "expected"),
     [
