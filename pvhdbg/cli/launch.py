@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.boot.stop.protocols import AS_IS
 from pvhdbg.errors import GuestError, MachineError, UserError
-from pvhdbg.live.debuggee.own_machine import OwnMachine
-from pvhdbg.live.gdb.process import GdbOptions
 from pvhdbg.live.system.signals import exit_on_signals
 
 if TYPE_CHECKING:
@@ -25,6 +23,9 @@ if TYPE_CHECKING:
     from pvhdbg.image.preflight import Preflight
     from pvhdbg.image.verdict import Verdict
     from pvhdbg.live.debuggee.debuggee import Debuggee
+    from pvhdbg.live.debuggee.machine_session import MachineSession
+    from pvhdbg.live.debuggee.own_machine import OwnMachine
+    from pvhdbg.live.debuggee.stub_machine import StubMachine
     from pvhdbg.live.qemu.options import QemuOptions
 
 
@@ -44,33 +45,66 @@ def _import_rules() -> None:
 
 @contextmanager
 def launched(options: argparse.Namespace, meanwhile: Callable[[], object] = _import_rules) -> Iterator[Debuggee]:
-    """Start the machine that the options describe, and end it when the context ends.
+    """Start the machine that the options describe, with gdb, and end it when the context ends.
 
     gdb takes longest to start, so pvhdbg starts it first, and then reads the kernel file. `meanwhile` is called once
     both gdb and QEMU are starting.
 
     :raise PvhdbgError: if the kernel cannot boot via PVH, or the machine cannot start.
     """
+    from pvhdbg.live.debuggee.own_machine import OwnMachine
+    from pvhdbg.live.gdb.process import GdbOptions
+
     mi_log = None if options.mi_log is None else str(options.mi_log)
     changes = _changes(options)
     with exit_on_signals(), OwnMachine(GdbOptions(options.gdb or "gdb", options.gdbinit, mi_log)) as machine:
-        kernel, remarks = _kernel(options, machine.folder)
-        from pvhdbg.boot.stop.kernel_probe import SymbolsAndStrings
-
-        qemu = _qemu_options(options, kernel)
-        symbols = SymbolsAndStrings(kernel.symbols, kernel.facts)
-        machine.boot(qemu, symbols)
-        meanwhile()
+        kernel, qemu, remarks = _boot(options, machine, meanwhile)
         # Imported only now, so that gdb and QEMU start sooner.
         from pvhdbg.live.debuggee.debuggee import Debuggee
 
-        symbols.prefetch()
-        qemu, tried = _wait_ready(machine, qemu, symbols)
-        yield Debuggee(machine, kernel, qemu, options.timeout, (*remarks, *tried), changes)
+        yield Debuggee(machine, kernel, qemu, options.timeout, remarks, changes)
+
+
+@contextmanager
+def launched_without_gdb(options: argparse.Namespace) -> Iterator[MachineSession]:
+    """Start the machine that the options describe, and end it when the context ends. QEMU's stub is asked directly.
+
+    :raise PvhdbgError: if the kernel cannot boot via PVH, or the machine cannot start.
+    """
+    from pvhdbg.live.debuggee.stub_machine import StubMachine
+
+    changes = _changes(options)
+    with exit_on_signals(), StubMachine() as machine:
+        kernel, qemu, remarks = _boot(options, machine, _import_rules)
+        from pvhdbg.live.debuggee.machine_session import MachineSession
+
+        yield MachineSession(machine, kernel, qemu, options.timeout, (*_without_effect(options), *remarks), changes)
+
+
+def _without_effect(options: argparse.Namespace) -> Iterator[str]:
+    given = {"--gdb": options.gdb, "--gdbinit": options.gdbinit, "--mi-log": options.mi_log}
+    if names := [name for name, value in given.items() if value]:
+        yield f"pvhdbg: note: without a screen, pvhdbg does not start gdb: no effect of {', '.join(names)}"
+
+
+def _boot(
+    options: argparse.Namespace, machine: OwnMachine | StubMachine, meanwhile: Callable[[], object]
+) -> tuple[Kernel, QemuOptions, tuple[str, ...]]:
+    """Start QEMU and wait for it. Return the kernel, QEMU's final options, and remarks for the user."""
+    kernel, remarks = _kernel(options, machine.folder)
+    from pvhdbg.boot.stop.kernel_probe import SymbolsAndStrings
+
+    qemu = _qemu_options(options, kernel)
+    symbols = SymbolsAndStrings(kernel.symbols, kernel.facts)
+    machine.boot(qemu, symbols)
+    meanwhile()
+    symbols.prefetch()
+    qemu, tried = _wait_ready(machine, qemu, symbols)
+    return kernel, qemu, (*remarks, *tried)
 
 
 def _wait_ready(
-    machine: OwnMachine, qemu: QemuOptions, symbols: SymbolsAndStrings
+    machine: OwnMachine | StubMachine, qemu: QemuOptions, symbols: SymbolsAndStrings
 ) -> tuple[QemuOptions, tuple[str, ...]]:
     """Wait for the machine. Return the options that QEMU finally runs with, and remarks for the user.
 

@@ -10,6 +10,8 @@ from pvhdbg.target import monitor
 from pvhdbg.target.base import NO_MONITOR
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from pvhdbg.target.base import Symbols
 
 
@@ -25,6 +27,23 @@ class StubTarget(ABC):
         self._registers: dict[str, int] = {}
         self._monitor_registers: dict[str, int] | None = None
         self._generation = -1
+
+    @abstractmethod
+    def read_phys(self, paddr: int, size: int) -> bytes:
+        """See Target."""
+
+    @abstractmethod
+    def write_phys(self, paddr: int, data: bytes) -> None:
+        """See WritableTarget."""
+
+    @abstractmethod
+    def physical_reads(self) -> AbstractContextManager[None]:
+        """Return a context manager in which many reads are cheap."""
+
+    @property
+    @abstractmethod
+    def physical_memory(self) -> str | None:
+        """How physical memory is read; None if the stub reads only virtual memory."""
 
     @property
     @abstractmethod

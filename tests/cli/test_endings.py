@@ -38,7 +38,7 @@ def test_a_timeout_is_reported_with_the_guests_position(waiting: Path) -> None:
     assert outcome["timeout"]["rip"] in tiny.WAITING
     assert NO_LATER_STAGES == notes
     assert error.startswith(
-        "pvhdbg: error: timed out waiting for stage prepare; last stage reached: entry; the guest was at 0x10000"
+        "pvhdbg: error: timed out waiting for stage prepare; last stage reached: entry; the guest was at 0x1000"
     )
     assert f"startup+{outcome['timeout']['rip'] - ENTRY:#x}" == outcome["timeout"]["symbol"] == error.split()[-1]
     assert "  hint: wait longer with --timeout SECONDS" == hint

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import tiny
 from tests.cli import shell
 
 KILLS = int(os.environ.get("PVHDBG_KILLS", "3"))
@@ -59,25 +60,27 @@ def test_nothing_is_left_after_a_kill_at_any_moment(by: signal.Signals, waiting:
 
 @pytest.mark.parametrize("by", STATUS, ids=lambda by: by.name)
 def test_a_signal_ends_the_guest_and_gives_its_exit_status(by: signal.Signals, waiting: Path, folder: Path) -> None:
-    log = folder / "log"
-    with shell.running("dump", waiting, "--timeout", "600", "--mi-log", log, folder=folder) as process:
-        shell.wait_for(lambda: log.exists() and "*running" in log.read_text())
+    report = folder / "runs"
+    words = ("dump", waiting, "--timeout", "600", "--", *tiny.report_to(report))
+    with shell.running(*words, folder=folder) as process:
+        shell.wait_for(lambda: report.exists() and report.read_bytes())
         programs = sorted(line.partition(" ")[0] for line in shell.started_in(folder).values())
         process.send_signal(by)
         _, err = process.communicate(timeout=60)
-    log.unlink()
+    report.unlink()
 
-    assert {"qemu-system-x86_64", "gdb", "/bin/sh"} <= set(programs)
+    assert {"qemu-system-x86_64", "/bin/sh"} <= set(programs)
+    assert "gdb" not in programs
     assert STATUS[by] == process.returncode
     assert b"Traceback" not in err
     assert [] == left(folder)
 
 
 def test_an_interrupted_dump_prints_its_document(waiting: Path, folder: Path) -> None:
-    log = folder / "log"
-    words = ("dump", waiting, "--timeout", "600", "--format", "json", "--mi-log", log)
+    report = folder / "runs"
+    words = ("dump", waiting, "--timeout", "600", "--format", "json", "--", *tiny.report_to(report))
     with shell.running(*words, folder=folder) as process:
-        shell.wait_for(lambda: log.exists() and log.read_text().count("*running") == 2)
+        shell.wait_for(lambda: report.exists() and report.read_bytes())
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
         done = shell.Run(process.returncode, out.decode(), err.decode())

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cli.shell import pvhdbg
+from tests.cli.shell import Run, pvhdbg
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,10 +31,15 @@ def script(tmp_path: Path) -> Script:
     return write
 
 
+def start(tool: str, path: str | Path) -> Run:
+    """Run a command that starts the tool: only a session on a screen, or one that is attached, needs gdb."""
+    return pvhdbg("attach", "127.0.0.1:1", "--gdb", path) if tool == "gdb" else pvhdbg("dump", "--qemu", path)
+
+
 @pytest.mark.parametrize("tool", ["qemu", "gdb"])
 def test_a_missing_tool_is_an_error_that_names_its_option(tool: str) -> None:
     name = {"qemu": "qemu-system-x86_64", "gdb": "gdb"}[tool]
-    done = pvhdbg("dump", f"--{tool}", "/nonexistent")
+    done = start(tool, "/nonexistent")
     error = "pvhdbg: error: can't start /nonexistent: No such file or directory\n"
 
     assert (3, "", f"{error}  hint: pass the path of {name} with --{tool}\n") == done
@@ -45,7 +50,7 @@ def test_a_tool_that_cannot_be_executed_is_an_error(tool: str, tmp_path: Path) -
     path = tmp_path / "tool"
     path.write_bytes(b"\0")
     path.chmod(0o755)
-    done = pvhdbg("dump", f"--{tool}", path)
+    done = start(tool, path)
 
     assert (3, "") == (done.status, done.out)
     assert f"pvhdbg: error: can't start {path}: Exec format error" == done.err.splitlines()[0]
@@ -67,12 +72,12 @@ def test_a_tool_that_cannot_be_executed_is_an_error(tool: str, tmp_path: Path) -
 )
 def test_a_tool_that_fails_is_an_error_with_its_last_output(script: Script, tool: str, line: str, error: str) -> None:
     path = script(line)
-    done = pvhdbg("dump", f"--{tool}", path)
-    first, hint = done.err.splitlines()
+    done = start(tool, path)
+    first, *hints = done.err.splitlines()
 
     assert (3, "") == (done.status, done.out)
     assert f"pvhdbg: error: {error.format(path=path)}" == first
-    assert hint.startswith("  hint: ")
+    assert [] == [hint for hint in hints if not hint.startswith("  hint: ")]
 
 
 def test_a_qemu_that_crashes_while_loading_the_kernel_gives_status_1(script: Script) -> None:
@@ -82,11 +87,15 @@ def test_a_qemu_that_crashes_while_loading_the_kernel_gives_status_1(script: Scr
     assert "pvhdbg: error: QEMU was killed by SIGFPE while loading the kernel" == done.err.splitlines()[0]
 
 
-def test_two_broken_tools_give_one_error(script: Script) -> None:
-    path = script("exit 1")
-    done = pvhdbg("dump", "--gdb", path, "--qemu", path)
+@pytest.mark.parametrize("option", ["--gdb=/nonexistent", "--gdbinit", "--mi-log=/nonexistent/log"])
+@pytest.mark.parametrize("command", ["dump", "check"])
+def test_without_a_screen_no_gdb_is_started_and_a_note_says_so(command: str, option: str) -> None:
+    done = pvhdbg(command, option)
 
-    assert (3, "", 2) == (done.status, done.out, len(done.err.splitlines()))
+    assert 0 == done.status
+    assert [f"pvhdbg: note: without a screen, pvhdbg does not start gdb: no effect of {option.partition('=')[0]}"] == [
+        line for line in done.err.splitlines() if "gdb" in line
+    ]
 
 
 @pytest.mark.parametrize("tool", ["qemu", "gdb"])
@@ -127,7 +136,7 @@ def test_doctor_reports_a_program_that_is_too_old_or_a_different_program(
 
 @pytest.mark.parametrize("tool", ["qemu", "gdb"])
 def test_a_tool_that_is_a_different_program_is_an_error(tool: str) -> None:
-    done = pvhdbg("dump", f"--{tool}", "/bin/true")
+    done = start(tool, "/bin/true")
     name = {"qemu": "QEMU", "gdb": "gdb"}[tool]
 
     assert (3, "") == (done.status, done.out)

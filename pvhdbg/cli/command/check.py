@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.cli import progress
 from pvhdbg.cli.command import dump
-from pvhdbg.cli.launch import RefusedKernelError, launched
+from pvhdbg.cli.launch import RefusedKernelError, launched_without_gdb
 from pvhdbg.cli.result import Result
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ SECONDS = 5.0
 def check(options: argparse.Namespace) -> Result:
     """Return the findings. The exit status is also 1 if one of them is an error."""
     try:
-        with progress.shown(progress.START) as waiting, launched(options) as debuggee:
+        with progress.shown(progress.START) as waiting, launched_without_gdb(options) as debuggee:
             watch = dump.Watch(SECONDS, to_console=True) if options.watch is None else dump.watch_of(options)
             document, remarks = dump.run(debuggee, None, waiting, watch)
     except RefusedKernelError as refused:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.abi.text import printable
 from pvhdbg.cli import progress
-from pvhdbg.cli.launch import launched
+from pvhdbg.cli.launch import launched_without_gdb
 from pvhdbg.cli.options import parse
 from pvhdbg.cli.result import Result
 from pvhdbg.errors import MachineError, PvhdbgError
@@ -79,7 +79,7 @@ def _boot(options: argparse.Namespace, accel: str) -> Line:
     _, chosen = parse(["dump", "--accel", accel, "--timeout", str(BOOT_TIMEOUT)])
     chosen.qemu, chosen.gdb, chosen.gdbinit = options.qemu, options.gdb, options.gdbinit
     try:
-        with progress.shown(name), launched(chosen) as debuggee:
+        with progress.shown(name), launched_without_gdb(chosen) as debuggee:
             halts = list(debuggee.journey.go("prepare", BOOT_TIMEOUT))
     except PvhdbgError as error:
         return Line(name, False if accel == "tcg" else None, str(error))

@@ -8,7 +8,7 @@ from pvhdbg.boot.record import document as doc
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.address import location_suffix
 from pvhdbg.cli import progress
-from pvhdbg.cli.launch import RefusedKernelError, launched
+from pvhdbg.cli.launch import RefusedKernelError, launched_without_gdb
 from pvhdbg.cli.result import Result
 from pvhdbg.errors import UserError
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pvhdbg.boot.record.document import Document, Outcome
     from pvhdbg.boot.run.journey import Journey
     from pvhdbg.cli.progress import Progress
-    from pvhdbg.live.debuggee.debuggee import Debuggee
+    from pvhdbg.live.debuggee.machine_session import MachineSession
 
     AddAnswers = Callable[[Result], Result]
 
@@ -43,7 +43,7 @@ def watch_of(options: argparse.Namespace) -> Watch:
 def dump(options: argparse.Namespace) -> Result:
     lines = _command_lines(options)
     try:
-        with progress.shown(progress.START) as waiting, launched(options) as debuggee:
+        with progress.shown(progress.START) as waiting, launched_without_gdb(options) as debuggee:
             document, remarks = run(debuggee, options.stage, waiting, watch_of(options))
             add_answers = ask(debuggee, lines) if lines else None
             debuggee.machine.kill()  # QEMU and gdb exit while pvhdbg formats the text
@@ -79,7 +79,7 @@ def _text(document: Document, options: argparse.Namespace) -> str:
 
 
 def run(
-    debuggee: Debuggee, last_stage: str | None, waiting: Progress | None = None, watch: Watch = NOT_WATCHED
+    debuggee: MachineSession, last_stage: str | None, waiting: Progress | None = None, watch: Watch = NOT_WATCHED
 ) -> tuple[Document, tuple[str, ...]]:
     """Run to `last_stage`, or as far as the guest gets. Return the document, and remarks for standard error.
 
@@ -115,7 +115,7 @@ def _command_lines(options: argparse.Namespace) -> Sequence[str]:
     return lines
 
 
-def ask(debuggee: Debuggee, lines: Sequence[str]) -> AddAnswers:
+def ask(debuggee: MachineSession, lines: Sequence[str]) -> AddAnswers:
     """Run the commands. Return a function that adds their output, and a new end of the run, to a Result."""
     from pvhdbg.cli import answers
 

@@ -5,7 +5,8 @@ stub_machine      the machine that pvhdbg starts for a command without a screen:
 gdb_machine       a machine that is reached through gdb
 own_machine       the machine that pvhdbg starts for a session: QEMU and gdb
 attached_machine  a machine that is already running, reached through its gdb stub
-debuggee          run, step, set breakpoints, restart; has the LiveSession that answers commands
+machine_session   a machine, its kernel, and the LiveSession that answers commands
+debuggee          run, step, set breakpoints, restart: a machine session with gdb
 code              the code at RIP: source or instructions
 gdb_expression    expressions in gdb's own language
 machine_facts     the machine as a recording describes it

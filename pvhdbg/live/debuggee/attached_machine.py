@@ -132,8 +132,9 @@ class AttachedMachine(GdbMachine):
             return None
 
     def close(self) -> None:
-        with suppress(PvhdbgError):
-            self._leave()
+        if self.has_gdb:
+            with suppress(PvhdbgError):
+                self._leave()
         super().close()
 
     def _leave(self) -> None:

@@ -7,31 +7,24 @@ from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.abi.text import printable
-from pvhdbg.boot.run.journey import Journey
-from pvhdbg.boot.session.live import RESTART, LiveSession
+from pvhdbg.boot.session.live import RESTART
 from pvhdbg.boot.stop import stages
-from pvhdbg.boot.stop.address import symbol_at
 from pvhdbg.errors import UserError
-from pvhdbg.live.debuggee import gdb_expression, machine_facts
+from pvhdbg.live.debuggee import gdb_expression
+from pvhdbg.live.debuggee.machine_session import MachineSession
 from pvhdbg.live.gdb import breakpoints, console
-from pvhdbg.target import monitor
 from pvhdbg.target.base import ELSEWHERE, HIT, INTERRUPTED, TIMEOUT, Halt
 from pvhdbg.target.mi import MiError, console_command, quote
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-    from pvhdbg.boot.lab.rewrite import EntryChange
-    from pvhdbg.boot.record.document import MachineFacts
     from pvhdbg.boot.stop.capture import Capture
-    from pvhdbg.image.facts import ImageFacts
     from pvhdbg.image.load import Kernel
-    from pvhdbg.image.symbols import Symbols
     from pvhdbg.live.debuggee.code import Code, CodeReader
     from pvhdbg.live.debuggee.gdb_machine import GdbMachine
     from pvhdbg.live.debuggee.own_machine import OwnMachine
     from pvhdbg.live.gdb.breakpoints import Line
-    from pvhdbg.live.qemu.options import QemuOptions
     from pvhdbg.target.mi import Stop
 
 _BY_LINE = {"next": "-exec-next", "step": "-exec-step", "finish": "-exec-finish", "continue": "-exec-continue"}
@@ -66,92 +59,24 @@ class Position(NamedTuple):
     remark: str = ""
 
 
-class Debuggee:
-    """A machine and the kernel that it boots. `session` answers commands; `restart` replaces the session.
+class Debuggee(MachineSession):
+    """A MachineSession with gdb: it runs, steps and restarts the machine. `restart` replaces the session."""
 
-    `kernel` is None if the user named no file. `options` is None for a machine that pvhdbg did not start. `timeout` is
-    the limit for each stage, in seconds. `remarks` are lines for the user about the start. `changes` are made at the
-    entry.
-    """
-
-    session: LiveSession
-
-    def __init__(
-        self,
-        machine: GdbMachine,
-        kernel: Kernel | None,
-        options: QemuOptions | None,
-        timeout: float,
-        remarks: Sequence[str] = (),
-        changes: Sequence[EntryChange] = (),
-    ) -> None:
-        self.machine = machine
-        self.kernel = kernel
-        self.options = options
-        self.timeout = timeout
-        self.remarks = tuple(remarks)
-        self._changes = changes
-        self._file_stamp = _stamp(kernel)
-        self._has_symbols = False
-        self._begin()
+    machine: GdbMachine
 
     def _begin(self) -> None:
-        """Start a new session, with an empty history."""
         self._code_passed: dict[str, Callable[[], Code]] = {}
-        self.session = LiveSession(
-            self._new_journey(),
-            self.machine_facts,
-            disassembler=lambda address, count: monitor.disassemble(self.machine.target.monitor, address, count),
-            debugger=lambda text: gdb_expression.evaluate(self.machine.gdb, text),
-            name_of=self.name_of,
-            note=self.kernel.symbols_remark if self.kernel else None,
-            serial=self._serial_output,
-            timeout=self.timeout,
-        )
+        self._file_stamp = _stamp(self.kernel)
+        self._has_symbols = False
+        super()._begin()
 
-    def _new_journey(self) -> Journey:
-        target = self.machine.target
-        return Journey(
-            target,
-            self.machine.runner,
-            self.kernel.facts if self.kernel else None,
-            reading=target.physical_reads,
-            changes=self._changes,
-            name_of=self.name_of,
-            trust_image=self.is_own_machine or target.physical_memory is None,
-        )
-
-    def machine_facts(self) -> MachineFacts:
-        return machine_facts.read(self.options, self.machine)
-
-    def _serial_output(self) -> bytes:
-        return self.machine.qemu.serial.complete() if self.machine.qemu else b""
-
-    @property
-    def journey(self) -> Journey:
-        return self.session.journey
-
-    @property
-    def is_own_machine(self) -> bool:
-        """Whether pvhdbg started this machine."""
-        return self.options is not None
-
-    @property
-    def image(self) -> ImageFacts | None:
-        """The facts about the kernel file. None, like `symbols`, if another kernel is in memory."""
-        return self.journey.image
-
-    @property
-    def symbols(self) -> Symbols | None:
-        return self.kernel.symbols if self.kernel and self.journey.kernel_mismatch is None else None
+    def _debugger(self) -> Callable[[str], int]:
+        return lambda text: gdb_expression.evaluate(self.machine.gdb, text)
 
     @property
     def has_symbols(self) -> bool:
         """Whether gdb has the symbols of the kernel in memory."""
         return self._has_symbols and self.journey.kernel_mismatch is None
-
-    def name_of(self, address: int) -> str | None:
-        return symbol_at(self.symbols.enclosing, self.image, address) if self.symbols else None
 
     def restart(self) -> None:
         """Start a new QEMU, stopped at its reset vector. gdb keeps its breakpoints, and an open recording stays open.

@@ -34,6 +34,11 @@ class GdbMachine(Machine):
         self._process = GdbProcess(self._options, self.folder, self.watcher.group)
 
     @property
+    def has_gdb(self) -> bool:
+        """Whether gdb was started."""
+        return self._process is not None
+
+    @property
     def gdb(self) -> MiClient:
         """The MI client, created on first use: gdb starts before anything else is imported."""
         if self._gdb is None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.errors import TargetError
 from pvhdbg.live.debuggee.machine import Machine
+from pvhdbg.live.system.os_errors import os_errors_as_machine_errors
 
 if TYPE_CHECKING:
     from pvhdbg.live.qemu.options import QemuOptions
@@ -47,10 +48,9 @@ class StubMachine(Machine):
         from pvhdbg.target.rsp_runner import RspRunner
         from pvhdbg.target.rsp_target import RspTarget
 
-        stream = socket.socket(socket.AF_UNIX)
-        self._connection = Connection(stream)
-        stream.connect(str(self.qemu.gdb_path))
-        self._connection.start()
+        with os_errors_as_machine_errors("can't create a socket"):
+            self._connection = Connection(socket.socket(socket.AF_UNIX))
+        self._connection.connect(self.qemu.gdb_path)
         self.target = RspTarget(self._connection, symbols)
         self.runner = RspRunner(self._connection, self.target, self.qemu)
 

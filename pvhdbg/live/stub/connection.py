@@ -21,6 +21,7 @@ from pvhdbg.target.rsp import StopReply, StubError
 if TYPE_CHECKING:
     import socket
     from collections.abc import Sequence
+    from pathlib import Path
 
 TIMEOUT = 20.0
 """How long to wait for an answer, in seconds."""
@@ -40,7 +41,7 @@ _ONLY_PHYSICAL = "Qqemu.PhyMemMode:1"
 
 
 class Connection:
-    """A connection to QEMU's stub that has just been made. `start` sends the first packets.
+    """A connection to QEMU's stub over a socket.
 
     The stub reads and writes guest-physical memory through it. `generation` changes when the machine may have changed.
     """
@@ -57,9 +58,16 @@ class Connection:
         self._patience = Patience()
         self._failed = ""
 
-    def start(self) -> None:
-        """Send the first packets without waiting: QEMU may still be loading the kernel."""
-        self._send(frame(_NO_ACK) + b"+")
+    def connect(self, path: Path) -> None:
+        """Connect, and send the first packet, without waiting: QEMU may still be loading the kernel.
+
+        If QEMU has ended already, `wait_ready` says so.
+        """
+        try:
+            self._stream.connect(str(path))
+            self._stream.sendall(frame(_NO_ACK))
+        except OSError:
+            self._failed = _GONE
 
     def wait_ready(self, timeout: float = CONNECT_TIMEOUT) -> None:
         """Wait until QEMU answers.

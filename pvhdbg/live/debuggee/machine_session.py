@@ -1,0 +1,106 @@
+"""A machine, the kernel that it boots, and the session that answers commands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pvhdbg.boot.run.journey import Journey
+from pvhdbg.boot.session.live import LiveSession
+from pvhdbg.boot.stop.address import symbol_at
+from pvhdbg.live.debuggee import machine_facts
+from pvhdbg.target import monitor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pvhdbg.boot.lab.rewrite import EntryChange
+    from pvhdbg.boot.record.document import MachineFacts
+    from pvhdbg.image.facts import ImageFacts
+    from pvhdbg.image.load import Kernel
+    from pvhdbg.image.symbols import Symbols
+    from pvhdbg.live.debuggee.machine import Machine
+    from pvhdbg.live.qemu.options import QemuOptions
+
+
+class MachineSession:
+    """A machine and the kernel that it boots. `session` answers commands, and runs the guest from stage to stage.
+
+    `kernel` is None if the user named no file. `options` is None for a machine that pvhdbg did not start. `timeout` is
+    the limit for each stage, in seconds. `remarks` are lines for the user about the start. `changes` are made at the
+    entry.
+    """
+
+    session: LiveSession
+
+    def __init__(
+        self,
+        machine: Machine,
+        kernel: Kernel | None,
+        options: QemuOptions | None,
+        timeout: float,
+        remarks: Sequence[str] = (),
+        changes: Sequence[EntryChange] = (),
+    ) -> None:
+        self.machine = machine
+        self.kernel = kernel
+        self.options = options
+        self.timeout = timeout
+        self.remarks = tuple(remarks)
+        self._changes = changes
+        self._begin()
+
+    def _begin(self) -> None:
+        """Start a new session, with an empty history."""
+        self.session = LiveSession(
+            self._new_journey(),
+            self.machine_facts,
+            disassembler=lambda address, count: monitor.disassemble(self.machine.target.monitor, address, count),
+            debugger=self._debugger(),
+            name_of=self.name_of,
+            note=self.kernel.symbols_remark if self.kernel else None,
+            serial=self._serial_output,
+            timeout=self.timeout,
+        )
+
+    def _debugger(self) -> Callable[[str], int] | None:
+        """Return what evaluates an address that pvhdbg does not understand; None without gdb."""
+        return None
+
+    def _new_journey(self) -> Journey:
+        target = self.machine.target
+        return Journey(
+            target,
+            self.machine.runner,
+            self.kernel.facts if self.kernel else None,
+            reading=target.physical_reads,
+            changes=self._changes,
+            name_of=self.name_of,
+            trust_image=self.is_own_machine or target.physical_memory is None,
+        )
+
+    def machine_facts(self) -> MachineFacts:
+        return machine_facts.read(self.options, self.machine)
+
+    def _serial_output(self) -> bytes:
+        return self.machine.qemu.serial.complete() if self.machine.qemu else b""
+
+    @property
+    def journey(self) -> Journey:
+        return self.session.journey
+
+    @property
+    def is_own_machine(self) -> bool:
+        """Whether pvhdbg started this machine."""
+        return self.options is not None
+
+    @property
+    def image(self) -> ImageFacts | None:
+        """The facts about the kernel file. None, like `symbols`, if another kernel is in memory."""
+        return self.journey.image
+
+    @property
+    def symbols(self) -> Symbols | None:
+        return self.kernel.symbols if self.kernel and self.journey.kernel_mismatch is None else None
+
+    def name_of(self, address: int) -> str | None:
+        return symbol_at(self.symbols.enclosing, self.image, address) if self.symbols else None
