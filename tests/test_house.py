@@ -42,6 +42,11 @@ WITH_DEPENDENCIES = (
     "pvhdbg.target.mi",
     "pvhdbg.target.mi_memory",
     "pvhdbg.target.mi_runner",
+    "pvhdbg.target.rsp",
+    "pvhdbg.target.rsp_runner",
+    "pvhdbg.target.rsp_target",
+    "pvhdbg.target.stub_registers",
+    "pvhdbg.target.stub_target",
     "pvhdbg.tui.**",
 )
 
