@@ -4,33 +4,53 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from pvhdbg import cli
+from pvhdbg.errors import MachineError
+from pvhdbg.live.debuggee.attached_machine import AttachedMachine
 from pvhdbg.live.gdb import environment
 from pvhdbg.live.gdb.process import DAMAGED_CACHE
 from tests.cli import shell
 from tests.live import hostile_stub
 
+START = """
+import sys
+from pathlib import Path
+from pvhdbg.errors import PvhdbgError
+from pvhdbg.live.gdb.mi_client import MiClient
+from pvhdbg.live.gdb.process import GdbOptions, GdbProcess
 
-def dump(home: Path, *limit: str) -> shell.Run:
-    """Run `pvhdbg dump` with a home of its own, and with limits for prlimit."""
+process = GdbProcess(GdbOptions(), Path(sys.argv[1]), 0)
+gdb = MiClient(process)
+try:
+    print(gdb.ask("-gdb-version").message)
+except PvhdbgError as error:
+    print(error)
+process.kill()
+gdb.close()
+process.close()
+"""
+
+
+def start(home: Path, *limit: str) -> str:
+    """Start gdb with a home of its own, and with limits for prlimit. Return "done", or why it did not start."""
     done = subprocess.run(
-        ["prlimit", *limit, *shell.PVHDBG, "dump", "--stage", "entry", "-c", "start-info"],
+        ["prlimit", *limit, sys.executable, "-c", START, str(home)],
         env={**os.environ, "HOME": str(home), "XDG_CACHE_HOME": ""},
-        check=False,
+        check=True,
         stdin=subprocess.DEVNULL,
-        capture_output=True,
+        stdout=subprocess.PIPE,
         timeout=shell.PATIENCE,
     )
-    return shell.Run(done.returncode, done.stdout.decode(), done.stderr.decode())
+    return done.stdout.decode().strip()
 
 
 def damage(home: Path) -> list[Path]:
     """Fill the cache, and truncate its files. Return them."""
-    assert 0 == dump(home).status
+    assert "done" == start(home)
     files = list((home / ".cache").rglob("*.pyc"))
     for file in files:
         os.truncate(file, 50)
@@ -39,34 +59,32 @@ def damage(home: Path) -> list[Path]:
 
 def test_a_damaged_cache_is_deleted_and_the_next_start_succeeds(tmp_path: Path) -> None:
     files = damage(tmp_path)
-    first, second = dump(tmp_path), dump(tmp_path)
+    first, second = start(tmp_path), start(tmp_path)
 
     assert len(files) > 10
-    assert (3, "") == (first.status, first.out)
-    assert f"pvhdbg: error: gdb exited with status 1: {DAMAGED_CACHE}\n  hint: run the command again\n" == first.err
-    assert (0, "") == (second.status, second.err)
+    assert f"gdb exited with status 1: {DAMAGED_CACHE}" == first
+    assert "done" == second
 
 
-def test_attach_deletes_a_damaged_cache_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_attaching_with_a_damaged_cache_is_an_error_of_this_computer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     damage(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", "")
-    with hostile_stub.running(tmp_path / "stub", "accept-hang", 0):
-        status = cli.main(["attach", str(tmp_path / "stub")])
+    refused = pytest.raises(MachineError, match=f"^gdb exited with status 1: {DAMAGED_CACHE}$")
+    with hostile_stub.running(tmp_path / "stub", "accept-hang", 0), refused as error:
+        AttachedMachine(str(tmp_path / "stub"))
 
-    assert 3 == status
-    assert f"pvhdbg: error: gdb exited with status 1: {DAMAGED_CACHE}\n" in capsys.readouterr().err
+    assert "run the command again" == error.value.hint
     assert not (tmp_path / ".cache" / "pvhdbg" / "gdb-python").exists()
 
 
-@pytest.mark.parametrize("size", [1, 100, 5000])
+@pytest.mark.parametrize("size", [100, 5000])
 def test_a_limit_on_the_size_of_files_leaves_no_truncated_file(tmp_path: Path, size: int) -> None:
-    limited, unlimited = dump(tmp_path, f"--fsize={size}"), dump(tmp_path)
+    limited, unlimited = start(tmp_path, f"--fsize={size}"), start(tmp_path)
 
-    assert (0, "") == (limited.status, limited.err)
-    assert (0, "") == (unlimited.status, unlimited.err)
+    assert ["done", "done"] == [limited, unlimited]
     assert list((tmp_path / ".cache").rglob("*.pyc"))
 
 
