@@ -306,6 +306,13 @@ def test_an_invalid_symbol_table_has_no_symbols(open_symbols: Opener, wrong: dic
     assert (("pvh", 0) if honest else None) == symbols.enclosing(BASE)
 
 
+def test_the_number_of_the_string_table_may_be_any(open_symbols: Opener) -> None:
+    symtab, strtab = symbol_sections([Symbol("pvh", BASE, 4)])
+    data = (elf([load(vaddr=BASE)], [symtab._replace(link=link), strtab]) for link in range(8))
+
+    assert [2] == [link for link, file in enumerate(data) if "pvh" in open_symbols.data(file)]
+
+
 def test_a_name_that_continues_after_the_string_table_is_not_found(open_symbols: Opener) -> None:
     symtab, strtab = symbol_sections([Symbol("pvh", BASE, 4)])
     cut = strtab._replace(data=b"\0pv")
