@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 DUMP, SCREEN, ATTACH, GDB = "dump", "screen", "attach", "pvh in gdb"
 CLOSE, ORPHAN, STOP = "closed terminal", "dead parent", "SIGSTOP, then TERM"
 PROGRAMS = {
-    DUMP: ("pvhdbg", "gdb", "QEMU"),
+    DUMP: ("pvhdbg", "QEMU"),
     SCREEN: ("pvhdbg", "gdb", "QEMU"),
     ATTACH: ("pvhdbg", "gdb", "QEMU"),
     GDB: ("pvhdbg", "QEMU"),
