@@ -72,6 +72,17 @@ def test_a_machine_that_is_at_an_earlier_stage_again_was_reset() -> None:
     assert ["the guest was reset and boots again: earlier captures are discarded"] == session.journey.news
 
 
+@pytest.mark.parametrize(("rip", "stage"), [(0x1000123, stages.UNSEEN), (0xFFF0, stages.RESET)])
+def test_a_machine_in_which_no_stage_was_captured_is_before_the_entry_only_if_none_was_passed(
+    rip: int, stage: str
+) -> None:
+    first = RUN.stops[0]
+    target = recording_of(first._replace(registers={**first.registers, "rip": rip, "cr0": 0x11}, symbols={}))
+    journey = Journey(target, cast("Runner", None), RUN.kernel, trust_image=True)
+
+    assert stage == journey.capture_now().stage
+
+
 @pytest.mark.parametrize(
     ("instruction", "expected"),
     [
