@@ -179,11 +179,10 @@ def _kernel(kernel: dict[str, Any]) -> ImageFacts:
 
 
 def _verdict(verdict: dict[str, Any]) -> Verdict:
-    fields = _object(verdict.get("fields", {}), "fields")  # pvhdbg 1.0 did not write them
-    if not all(type(value) in (int, str) for value in fields.values()):
-        raise NotARecording("fields has a value that is neither an integer nor a string")
+    fields = _object(verdict.get("fields", {}), "fields")  # format version 1 does not have them
+    known = {key: value for key, value in fields.items() if type(value) in (int, str)}
     slug, severity, message, hint = (_of(str, verdict, key) for key in ("slug", "severity", "message", "hint"))
-    return Verdict(slug, severity, message, hint, fields)
+    return Verdict(slug, severity, message, hint, known)
 
 
 def _machine(machine: dict[str, Any]) -> MachineFacts:

@@ -170,7 +170,7 @@ def multiboot_header_in_a_64_bit_file(case: Case) -> Iterator[Defect]:
 
     To boot via PVH, remove the header and keep the note. To boot via multiboot, convert the file to a 32-bit one.
 
-    Source: QEMU hw/i386/multiboot.c; QEMU issue 243; redshirt issue 75; Zephyr sdk-ng issue 168.
+    Source: QEMU hw/i386/multiboot.c; QEMU issue 243; redshirt issue 75; hermit-os kernel issue 27.
     """
     yield from defects(case, "multiboot-64", FILE)
 
@@ -182,7 +182,7 @@ def multiboot_header_is_too_deep_in_the_file(case: Case) -> Iterator[Defect]:
 
     Put the header into a section of its own, and that section first. To boot via PVH, add a PHYS32_ENTRY note.
 
-    Source: Multiboot Specification 0.6.96, section 3.1; QEMU issue 1120; zig-os issue 3.
+    Source: Multiboot Specification 0.6.96, section 3.1; QEMU issue 1120; zig-os issue 3; BFTK issue 2.
     """
     yield from defects(case, "multiboot-too-deep", FILE)
 
@@ -194,6 +194,6 @@ def qemu_does_not_support_multiboot_2(case: Case) -> Iterator[Defect]:
 
     Boot the kernel through GRUB, or add a PHYS32_ENTRY note and a 32-bit entry that takes start_info.
 
-    Source: QEMU hw/i386/multiboot.c; QEMU issue 243.
+    Source: QEMU hw/i386/multiboot.c; QEMU issue 243; nuttx pull request 13422.
     """
     yield from defects(case, "multiboot2", FILE)

@@ -96,11 +96,11 @@ def segment_is_larger_in_the_file_than_in_memory(case: Case) -> Iterator[Defect]
 @rule("PVH507", ERROR, when=ONCE)
 def kernel_does_not_fit_in_memory(case: Case) -> Iterator[Defect]:
     """QEMU loads each PT_LOAD segment at its p_paddr, but drops the part for which the machine has no memory. The end
-    of the kernel is then missing.
+    of the kernel is then missing. A segment of notes alone does not count: QEMU reads the notes from the file.
 
     Give the machine more memory with -m, or load the kernel lower.
 
-    Source: QEMU include/hw/elf_ops.h.
+    Source: QEMU include/hw/elf_ops.h; ipxe pull request 259.
     """
     yield from defects(case, "beyond-memory", SEGMENTS)
 

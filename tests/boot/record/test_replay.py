@@ -51,7 +51,32 @@ def small() -> Any:  # noqa: ANN401 - JSON
     document["machine"]["rewrites"] = [{"path": "start_info.magic", "paddr": 16, "before": "00", "after": "01"}]
     document["machine"]["argv"] = ["qemu"]
     document["kernel"]["notes"] = [{"owner": "Xen", "type": 18, "hex": "00"}]
+    fields = {"offset": 16, "section": ".rodata"}
+    document["kernel"]["verdicts"] = [
+        {"slug": "no-note", "severity": "fatal", "message": "m", "hint": "h", "fields": fields}
+    ]
     return document
+
+
+def test_the_fields_of_a_verdict_are_stored_and_version_1_has_none() -> None:
+    document = small()
+    loaded = replay.replay(document).kernel
+    del document["kernel"]["verdicts"][0]["fields"]
+    older = replay.replay(document).kernel
+
+    assert loaded is not None
+    assert older is not None
+    assert ({"offset": 16, "section": ".rodata"}, {}) == (loaded.verdicts[0].fields, older.verdicts[0].fields)
+
+
+@pytest.mark.parametrize("value", [None, True, 1.5, [], {}])
+def test_a_field_of_a_verdict_that_is_neither_an_integer_nor_a_string_is_ignored(value: object) -> None:
+    document = small()
+    document["kernel"]["verdicts"][0]["fields"]["offset"] = value
+    loaded = replay.replay(document).kernel
+
+    assert loaded is not None
+    assert {"section": ".rodata"} == loaded.verdicts[0].fields
 
 
 def without_reasons(stop: Any) -> Any:  # noqa: ANN401 - JSON
