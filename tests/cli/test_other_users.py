@@ -70,11 +70,13 @@ def shared(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("command", [DUMP, ("check",)], ids=lambda command: command[0])
 def test_a_limit_on_processes_gives_status_3_and_leaves_nothing(shared: Path, command: tuple[str, ...]) -> None:
-    limits = range(0, 9, 2)
+    limits = range(9)
     runs = [run(USER, shared, "prlimit", f"--nproc={limit}", *shell.PVHDBG, *command) for limit in limits]
+    failed = [done for done in runs if done.status]
 
-    assert {(3, "")} == {(done.status, done.out) for done in runs}
-    assert [] == [done.err for done in runs if not ERROR.fullmatch(done.err)]
+    assert len(failed) > 2
+    assert {(3, "")} == {(done.status, done.out) for done in failed}
+    assert [] == [done.err for done in failed if not ERROR.fullmatch(done.err)]
     assert is_clean(shared)
 
 
