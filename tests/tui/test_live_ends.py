@@ -163,6 +163,17 @@ def test_an_attached_machine_is_left_as_it_was(
     assert [] == shell.leftovers()
 
 
+def test_a_guest_that_died_before_attaching_is_explained(shell: Shell, foreign: Callable[..., Foreign]) -> None:
+    machine = foreign("-cpu", "qemu32", "-no-reboot")
+    while machine.status() != "shutdown":
+        pass
+    shell.start(f"attach {machine.stub} {guest.ELF}")
+    shell.wait("✖ died: triple-fault")
+    shell.keys("5")
+
+    assert "PVH911" in shell.wait("the CPU has no long mode")
+
+
 def test_a_machine_attached_by_tcp_can_be_stepped_interrupted_and_left(
     shell: Shell, foreign: Callable[..., Foreign]
 ) -> None:

@@ -9,7 +9,7 @@ from pvhdbg.boot.record.document import DEAD, DONE, Death, Document, MachineFact
 from pvhdbg.boot.stop import stages
 from pvhdbg.checks.run import check_capture
 from pvhdbg.tui.screen.by_id import ById
-from pvhdbg.tui.screen.state import BootFinding
+from pvhdbg.tui.screen.state import MISSED, BootFinding
 
 if TYPE_CHECKING:
     from pvhdbg.boot.stop.capture import Capture
@@ -67,7 +67,10 @@ def _checked(
 
 
 def _last_stage(screen: Screen) -> str | None:
-    return next((capture.stage for capture in reversed(screen.history) if capture.stage != stages.DIED), None)
+    """Return the last stage that was captured or, if none was captured, the last one that the guest passed."""
+    captured = (capture.stage for capture in reversed(screen.history) if capture.stage != stages.DIED)
+    missed = (mark.name for mark in reversed(screen.stages) if mark.status == MISSED)
+    return next(captured, None) or next(missed, None)
 
 
 def _end(run: Run, stage: str) -> tuple[str, Death | None]:

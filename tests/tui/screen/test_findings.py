@@ -9,7 +9,7 @@ from pvhdbg.tui.app.start import recording_screen
 from pvhdbg.tui.events import events
 from pvhdbg.tui.events.update import show_stage, update
 from pvhdbg.tui.screen import state
-from pvhdbg.tui.screen.state import Run, Screen, Title
+from pvhdbg.tui.screen.state import Run, Screen, StageMark, Title
 from tests import build
 from tests.paths import RECORDINGS_DIR
 
@@ -109,3 +109,12 @@ def test_enter_on_an_earlier_finding_goes_to_its_stage_and_backspace_returns() -
 
 def test_a_restart_clears_the_findings() -> None:
     assert () == update(stopped(begun(), 1), events.MachineStarted(Title("", ""), None, (), True)).findings
+
+
+def test_a_death_before_attaching_is_judged_by_the_stages_that_passed_without_a_capture() -> None:
+    died, run = DIED.stops[2], Run(state.DEAD, "triple-fault")
+    marks = (StageMark("entry", state.MISSED), StageMark("prepare", state.AHEAD))
+    late, never = (update(begun(), events.GuestStopped(run, died, (died,), passed)) for passed in (marks, ()))
+
+    assert "PVH907" not in {finding.code for finding in late.findings}
+    assert "PVH907" in {finding.code for finding in never.findings}
