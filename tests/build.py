@@ -219,12 +219,19 @@ def page_tables(guest: Guest) -> None:
 def boot() -> Document:
     """Return a whole run, with a stop at each of the five stages."""
     guest = linux_guest()
-    steps = (_enter, _prepare, _fill_boot_params, _copy_boot_params, _fill_e820_table)
     stops = []
-    for stage, step in zip(stages.NAMES, steps, strict=True):
+    for stage, step in zip(stages.NAMES, _STEPS, strict=True):
         step(guest)
         stops.append(guest.at(stage, START_INFO))
     return Document(linux(), machine(), tuple(stops), Outcome("e820", DONE))
+
+
+def booted_guest() -> Guest:
+    """Return a Linux after its last stage."""
+    guest = linux_guest()
+    for step in _STEPS:
+        step(guest)
+    return guest
 
 
 def _enter(guest: Guest) -> None:
@@ -260,6 +267,9 @@ def _fill_e820_table(guest: Guest) -> None:
     guest.put(VARIABLES["e820_table"], (KERNEL_MAP + TABLE).to_bytes(8, "little"))
     guest.put(TABLE, e820_blob(SANITIZED))
     guest.run_at(0xFFFFFFFF8305B541, "4889c7")
+
+
+_STEPS = (_enter, _prepare, _fill_boot_params, _copy_boot_params, _fill_e820_table)
 
 
 def machine() -> MachineFacts:
