@@ -1,4 +1,4 @@
-"""bzImages: each compression, damaged, cut, with false sizes, nested, and bombs."""
+"""bzImages and compressed files: each compression, damaged, cut, with false sizes, nested, and bombs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from functools import cache
 
 from hypothesis import strategies as st
 
-from pvhdbg.image.bzimage import find_payload, unpack
+from pvhdbg.image.bzimage import compression, find_payload, unpack, unpack_file
 from tests.fuzz.elf import FOLDER, outcome
 from tests.fuzz.numbers import Change, changed, changes, numbers
 from tests.fuzz.target import Target
@@ -47,16 +47,23 @@ def inputs() -> st.SearchStrategy[Input | bytes]:
 
 
 @cache
-def _packed(compression: str, content: str) -> bytes:
-    return PACKERS[compression](CONTENTS[content])
+def _packed(name: str, content: str) -> bytes:
+    return PACKERS[name](CONTENTS[content])
+
+
+def _payload(value: Input | bytes) -> bytes:
+    if isinstance(value, bytes):
+        return value
+    name, content, damage, left = value[:4]
+    payload = changed(_packed(name, content), damage, 24)
+    return payload[: len(payload) * left >> 8]
 
 
 def file(value: Input | bytes) -> bytes:
+    payload = _payload(value)
     if isinstance(value, bytes):
-        return builder.bzimage(value, len(VMLINUX))
-    compression, content, damage, left, unpacked, length, version, sectors = value
-    payload = changed(_packed(compression, content), damage, 24)
-    payload = payload[: len(payload) * left >> 8]
+        return builder.bzimage(payload, len(VMLINUX))
+    content, unpacked, length, version, sectors = value[1], *value[4:]
     size = len(CONTENTS[content]) if unpacked is None else unpacked
     data = bytearray(builder.bzimage(payload, size, version=version, length=length))
     data[0x1F1] = sectors
@@ -82,7 +89,21 @@ def check(value: Input | bytes) -> str:
         data = target.read_bytes()
         assert data.startswith(b"\x7fELF")
         assert len(data) == (len(VMLINUX) if isinstance(value, bytes) else _stated(value))
+    _check_file(_payload(value))
     return result
+
+
+def _check_file(payload: bytes) -> None:
+    """Unpack the payload as a file of its own, which has no setup header and no size."""
+    path, target = FOLDER / "packed", FOLDER / "vmlinux"
+    path.write_bytes(payload)
+    if compression(payload) is None:
+        return
+    target.unlink(missing_ok=True)
+    result = outcome(lambda: unpack_file(str(path), FOLDER))
+
+    assert (result == "read") == target.exists()
+    assert not target.exists() or target.read_bytes().startswith(b"\x7fELF")
 
 
 TARGET = Target("bzimage", inputs(), check, frozenset({"read", "refused"}))
