@@ -28,7 +28,7 @@ BEFORE_CONNECTED = [
     ("garbage", 0, ""),
     ("lies", 0, ""),
     ("short", 0, "Truncated register"),
-    ("long", 0, "Remote 'g' packet reply is too long"),
+    ("long", 0, "gdb's architecture is not that of the machine's CPU"),
     ("hang", 10, "gdb timed out after 1 s: -target-select remote "),
     ("flood", 10, "gdb timed out after 1 s: -target-select remote "),
     ("close", 10, ""),
