@@ -3,6 +3,7 @@
 options   the commands and their options. Start here
 command/  one file for each command
 launch    start a machine as the options describe
+early_start  start QEMU before the kernel file is examined
 answers   `-c LINE`: run `pvh` commands and return their output
 progress  the line on the terminal during a long wait
 encoding  whether to print only ASCII

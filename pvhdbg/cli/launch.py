@@ -9,6 +9,7 @@ from stat import S_ISREG
 from typing import TYPE_CHECKING
 
 from pvhdbg.boot.stop.protocols import AS_IS
+from pvhdbg.cli import early_start
 from pvhdbg.errors import GuestError, MachineError, UserError
 from pvhdbg.live.system.signals import exit_on_signals
 
@@ -90,13 +91,20 @@ def _without_effect(options: argparse.Namespace) -> Iterator[str]:
 def _boot(
     options: argparse.Namespace, machine: OwnMachine | StubMachine, meanwhile: Callable[[], object]
 ) -> tuple[Kernel, QemuOptions, tuple[str, ...]]:
-    """Start QEMU and wait for it. Return the kernel, QEMU's final options, and remarks for the user."""
+    """Start QEMU and wait for it. Return the kernel, QEMU's final options, and remarks for the user.
+
+    QEMU needs longest, so it starts first if that is possible. If pvhdbg then rejects the kernel, QEMU ends.
+    """
+    early = early_start.start(options, machine)
     kernel, remarks = _kernel(options, machine.folder)
     from pvhdbg.boot.stop.kernel_probe import SymbolsAndStrings
 
     qemu = _qemu_options(options, kernel)
     symbols = SymbolsAndStrings(kernel.symbols, kernel.facts)
-    machine.boot(qemu, symbols)
+    if qemu == early:
+        machine.target.symbols = symbols
+    else:
+        machine.boot(qemu, symbols)
     meanwhile()
     symbols.prefetch()
     qemu, tried = _wait_ready(machine, qemu, symbols)
@@ -183,22 +191,12 @@ def _refusal(path: str, fatal: Sequence[Verdict], document: Document) -> Refused
 
 
 def _qemu_options(options: argparse.Namespace, kernel: Kernel) -> QemuOptions:
-    from pvhdbg.live.qemu.options import QemuOptions, qemu_binary
+    from pvhdbg.live.qemu.options import qemu_binary
 
     if options.initrd is not None:
         _check_initrd(options.initrd)
     linux = "xen_prepare_pvh" in kernel.symbols
-    return QemuOptions(
-        kernel=kernel.facts.elf,
-        initrd=None if options.initrd is None else str(options.initrd),
-        append=options.append,
-        memory=options.memory,
-        machine=options.machine,
-        accel=options.accel,
-        cpu=options.cpu,
-        binary=options.qemu or qemu_binary(kernel.facts, linux=linux),
-        args=tuple(options.qemu_args),
-    )
+    return early_start.qemu_options(options, kernel.facts.elf, qemu_binary(kernel.facts, linux=linux))
 
 
 def _check_initrd(path: Path) -> None:

@@ -34,6 +34,7 @@ class Qemu:
         with os_errors_as_machine_errors("can't create QEMU's sockets"), ExitStack() as on_failure:
             ours, theirs = socket.socketpair()
             on_failure.callback(ours.close)
+            on_failure.callback(self._remove_sockets)
             with theirs, _listening(self.gdb_path) as gdb, _listening(self._qmp_path) as qmp:
                 channels = Channels(gdb.fileno(), qmp.fileno(), theirs.fileno())
                 cwd = working_folder.choose(options, folder)
@@ -115,6 +116,9 @@ class Qemu:
         self.kill()
         self._process.wait()
         self.serial.close()
+        self._remove_sockets()
+
+    def _remove_sockets(self) -> None:
         for path in (self.gdb_path, self._qmp_path):
             path.unlink(missing_ok=True)
 
