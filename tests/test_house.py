@@ -46,7 +46,7 @@ WITH_DEPENDENCIES = (
     "pvhdbg.target.rsp_runner",
     "pvhdbg.target.rsp_target",
     "pvhdbg.target.stub_registers",
-    "pvhdbg.target.stub_target",
+    "pvhdbg.target.stub",
     "pvhdbg.tui.**",
 )
 

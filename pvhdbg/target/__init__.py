@@ -7,7 +7,7 @@ monitor         parsers for the answers of QEMU's monitor
 gdb_native      the Target for code that runs inside gdb
 native_runner   the Runner for code that runs inside gdb
 stub_registers  the registers of QEMU's gdb stub, by gdb's names and by pvhdbg's
-stub_target     what the next two Targets have in common
+stub            what the mi and the rsp modules have in common
 mi              the gdb/MI client that the mi modules need, and how MI commands are written
 gdb_mi          the Target for a gdb/MI client
 mi_memory       read and write guest-physical memory through a gdb/MI client

@@ -19,6 +19,9 @@ RESET_VECTOR_PADDR = 0xFFFFFFF0
 this address detects a reset.
 """
 
+KVM_BREAKPOINTS = 4
+"""The number of hardware breakpoints of a CPU under KVM. Under TCG, there is no limit."""
+
 TRIPLE_FAULT = "triple-fault"
 KVM_INTERNAL_ERROR = "kvm-internal-error"
 QEMU_EXIT = "qemu-exit"

@@ -51,3 +51,8 @@ def _join(addresses: Sequence[int]) -> list[tuple[int, int]]:
         else:
             ranges.append((address, SIZE))
     return ranges
+
+
+def split(start: int, size: int, limit: int) -> list[tuple[int, int]]:
+    """Return a range as (address, size) ranges of at most `limit` bytes."""
+    return [(start + offset, min(limit, size - offset)) for offset in range(0, size, limit)]

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pvhdbg.target.mi import console_command, wait_for_reply
-from pvhdbg.target.mi_memory import PHY_MEM_MODE, MiMemory
+from pvhdbg.target.mi_memory import MiMemory
+from pvhdbg.target.stub import PHY_MEM_MODE, StubTarget
 from pvhdbg.target.stub_registers import NAME_OF
-from pvhdbg.target.stub_target import StubTarget
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,7 +16,7 @@ from pvhdbg.abi.text import escape_unprintable
 from pvhdbg.errors import MemoryUnreadable, NotConnected, RegisterUnavailable, SymbolMissing, TargetError
 from pvhdbg.target import monitor
 from pvhdbg.target.base import NO_MONITOR
-from pvhdbg.target.block_cache import BlockCache
+from pvhdbg.target.block_cache import BlockCache, split
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -107,7 +107,7 @@ class _Access:
     def write(self, paddr: int, data: bytes) -> None:
         self._make_physical(paddr, len(data))
         self._cache.clear()
-        for start, size in _split(paddr, len(data)):
+        for start, size in split(paddr, len(data), _CHUNK):
             if _send(f"M{start:x},{size:x}:{data[start - paddr :][:size].hex()}") != b"OK":
                 raise MemoryUnreadable(start, size, "not writable")
         _flush_gdb_cache()
@@ -147,7 +147,7 @@ class _Access:
             raise MemoryUnreadable(paddr, size, "the stub can't read physical memory while paging is on")
 
     def _fetch(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
-        return [b"".join(_read(*chunk) for chunk in _split(start, size)) for start, size in ranges]
+        return [b"".join(_read(*chunk) for chunk in split(start, size, _CHUNK)) for start, size in ranges]
 
     def _read_register(self, name: str) -> int | None:
         try:
@@ -225,10 +225,6 @@ def _read(paddr: int, size: int) -> bytes:
     if len(data) != size:
         raise MemoryUnreadable(paddr, size)
     return data
-
-
-def _split(start: int, size: int) -> list[tuple[int, int]]:
-    return [(start + offset, min(_CHUNK, size - offset)) for offset in range(0, size, _CHUNK)]
 
 
 def _flush_gdb_cache() -> None:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from pvhdbg.errors import MemoryUnreadable
 from pvhdbg.target import monitor
-from pvhdbg.target.block_cache import BlockCache
+from pvhdbg.target.block_cache import BlockCache, split
 from pvhdbg.target.mi import Mi, MiError, console_command, wait_for_reply
+from pvhdbg.target.stub import MONITOR, PHY_MEM_MODE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-PHY_MEM_MODE, MONITOR = "PhyMemMode", "monitor"
 PHY_MEM_MODE_OFF = console_command("maint packet Qqemu.PhyMemMode:0")
 """The command that turns PhyMemMode off. The mode persists after a disconnect, so send this after each connect."""
 
@@ -66,7 +66,7 @@ class MiMemory:
             self._switch_on()
             commands = [
                 self._mi.send(f"-data-write-memory-bytes {start:#x} {data[start - paddr :][:length].hex()}")
-                for start, length in _split(paddr, len(data), _WRITE_CHUNK)
+                for start, length in split(paddr, len(data), _WRITE_CHUNK)
             ]
             try:
                 for command in commands:
@@ -100,7 +100,7 @@ class MiMemory:
         if self.method == MONITOR:
             return [self._read_by_monitor(paddr, size) for paddr, size in ranges]
         self._switch_on()
-        commands = [[self._send_read(*chunk) for chunk in _split(paddr, size, _CHUNK)] for paddr, size in ranges]
+        commands = [[self._send_read(*chunk) for chunk in split(paddr, size, _CHUNK)] for paddr, size in ranges]
         return [self._receive(paddr, size, pending) for (paddr, size), pending in zip(ranges, commands, strict=True)]
 
     def _send_read(self, paddr: int, size: int) -> Any:  # noqa: ANN401 - an opaque handle for `wait_for_reply`
@@ -116,7 +116,7 @@ class MiMemory:
     def _read_by_monitor(self, paddr: int, size: int) -> bytes:
         texts = (
             wait_for_reply(self._mi, self._mi.send(console_command(f"monitor xp /{length}xb {start:#x}"))).text
-            for start, length in _split(paddr, size, _MONITOR_CHUNK)
+            for start, length in split(paddr, size, _MONITOR_CHUNK)
         )
         return _checked(paddr, size, b"".join(map(monitor.parse_memory, texts)))
 
@@ -125,7 +125,3 @@ def _checked(paddr: int, size: int, data: bytes) -> bytes:
     if len(data) != size:
         raise MemoryUnreadable(paddr, size)
     return data
-
-
-def _split(start: int, size: int, limit: int) -> list[tuple[int, int]]:
-    return [(start + offset, min(limit, size - offset)) for offset in range(0, size, limit)]

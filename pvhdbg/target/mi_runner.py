@@ -6,65 +6,35 @@ import re
 import threading
 import time
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from pvhdbg.errors import NotConnected, PvhdbgError, TargetError
-from pvhdbg.target.base import (
-    DIED,
-    ELSEWHERE,
-    HIT,
-    INTERRUPTED,
-    RESET,
-    RESET_VECTOR,
-    RESET_VECTOR_PADDR,
-    TIMEOUT,
-    Halt,
-    Target,
-)
+from pvhdbg.target.base import KVM_BREAKPOINTS, RESET_VECTOR, RESET_VECTOR_PADDR
 from pvhdbg.target.mi import MiError
 from pvhdbg.target.monitor import DEATHS
+from pvhdbg.target.stub import StubRunner
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
+    from pvhdbg.target.base import Halt, Target
     from pvhdbg.target.mi import Mi, Stop
+    from pvhdbg.target.stub import Hypervisor
 
 # QEMU's stub reports QEMU's run states as signals. In these two states, the guest is dead.
 _FATAL = {"SIGQUIT": "shutdown", "SIGABRT": "internal-error"}
 _NUMBER = re.compile(r'\bbkpt=\{number="([0-9]+)"')
 _NOT_INSERTED = re.compile(r"Cannot insert breakpoint ([0-9]{1,9})\b")
 _DISABLED = "is disabled: gdb can't insert a software breakpoint at an address that is not mapped. Use hbreak or F9"
-_KVM_BREAKPOINTS = 4
-"""The number of hardware breakpoints of a CPU under KVM. Under TCG, there is no limit."""
 _STOP_TIMEOUT, _STOP_RETRY = 5.0, 0.05
 _EXIT_TIMEOUT = 2.0
 
 
-class Hypervisor(Protocol):
-    """The program that runs the guest (QEMU), controlled without its gdb stub."""
-
-    def status(self) -> str | None:
-        """Return the run state as QMP names it; None if QMP does not answer."""
-        ...
-
-    def stop(self) -> bool:
-        """Stop the guest; return False if QMP does not answer."""
-        ...
-
-    def find_error_line(self, words: str) -> str:
-        """Return the last line of QEMU's error output that contains these words; empty if there is none."""
-        ...
-
-    def death(self, timeout: float = 0.0) -> Halt | None:
-        """Return how QEMU ended; None if QEMU still runs after `timeout` seconds."""
-        ...
-
-
-class MiRunner:
+class MiRunner(StubRunner):
     """A Runner that uses MI.
 
     `hypervisor` is None if pvhdbg did not start the machine. `may_reset` is true if the machine boots again after a
-    reset. `run_state` is QEMU's run state when pvhdbg attached: no stop tells that the guest was dead then.
+    reset. `run_state` is QEMU's run state when pvhdbg attached: if the guest was dead already, no stop reports that.
     """
 
     def __init__(
@@ -76,13 +46,10 @@ class MiRunner:
         may_reset: bool = False,
         run_state: str | None = None,
     ) -> None:
+        super().__init__(target, hypervisor)
         self._may_reset = may_reset
         self._mi = mi
-        self._target = target
-        self._hypervisor = hypervisor
         self._run_state = run_state
-        self._dead: Halt | None = None
-        self._interrupted = False
         self._own_breakpoints: list[str] = []
         self._remarks: list[str] = []
 
@@ -109,7 +76,7 @@ class MiRunner:
         if (
             not self._may_reset
             or self._target.register("rip") == RESET_VECTOR
-            or self._breakpoint_count() + wanted >= _KVM_BREAKPOINTS
+            or self._breakpoint_count() + wanted >= KVM_BREAKPOINTS
         ):
             yield
             return
@@ -128,15 +95,6 @@ class MiRunner:
     def _stop_in_background(self) -> None:
         with suppress(PvhdbgError):  # gdb or the machine may be gone
             self._request_stop()
-
-    def death(self) -> Halt | None:
-        """Return how the machine died; None if it is alive. A dead machine must not be resumed: gdb would hang.
-
-        :raise NotConnected: if gdb is gone or was disconnected, so that the state of the machine is unknown.
-        """
-        if self._dead is None:
-            self._dead = self._find_death()
-        return self._dead
 
     def _breakpoint_count(self) -> int:
         return self._mi.wait(self._mi.send("-break-list")).line.count("bkpt={")
@@ -210,19 +168,12 @@ class MiRunner:
                 return
         self._mi.interrupt()
 
-    def _judge(self, addresses: Collection[int], *, timed_out: bool) -> Halt:
-        if self._mi.running:
-            return Halt(TIMEOUT, None, message="the guest is running and can't be stopped")
-        rip = self._target.register("rip")
-        if rip in addresses:
-            return Halt(HIT, rip, message=self._users_breakpoint())
-        if self._interrupted:
-            return Halt(INTERRUPTED, rip)
-        if timed_out:
-            return Halt(TIMEOUT, rip)
-        if rip == RESET_VECTOR:
-            return Halt(RESET, rip)
-        return Halt(ELSEWHERE, rip, message=_reason(self._mi.last_stop))
+    @property
+    def _is_running(self) -> bool:
+        return self._mi.running
+
+    def _stop_reason(self) -> str:
+        return _reason(self._mi.last_stop)
 
     def _users_breakpoint(self) -> str:
         """Return the name of the user's breakpoint at this address; empty if there is none.
@@ -236,7 +187,7 @@ class MiRunner:
     def _find_death(self) -> Halt | None:
         self._mi.check()
         connected = self._mi.connected
-        exited = self._hypervisor.death(0.0 if connected else _EXIT_TIMEOUT) if self._hypervisor else None
+        exited = self._qemu_exit(0.0 if connected else _EXIT_TIMEOUT)
         if exited is not None:
             return exited
         if not connected:
@@ -245,17 +196,8 @@ class MiRunner:
         if self._mi.running:
             return None
         if run_state in DEATHS:
-            return self._confirm(run_state)
-        return self._confirm(_FATAL[stop.signal]) if stop is not None and stop.signal in _FATAL else None
-
-    def _confirm(self, suspected: str) -> Halt | None:
-        """Return how the guest died, according to QEMU's run state if QMP is available; None if it is alive."""
-        status = self._hypervisor.status() if self._hypervisor else None
-        if (status or suspected) not in DEATHS:
-            return None
-        how, message = DEATHS[status or suspected]
-        line = self._hypervisor.find_error_line("KVM internal error") if self._hypervisor else ""
-        return Halt(DIED, self._target.register("rip"), how, line or message)
+            return self._confirm_death(run_state)
+        return self._confirm_death(_FATAL[stop.signal]) if stop is not None and stop.signal in _FATAL else None
 
 
 def _reason(stop: Stop | None) -> str:

@@ -14,6 +14,7 @@ from pvhdbg.target.base import (
     ELSEWHERE,
     HIT,
     INTERRUPTED,
+    KVM_BREAKPOINTS,
     QEMU_EXIT,
     RESET,
     RESET_VECTOR,
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
 
 _HARDWARE = getattr(gdb, "BP_HARDWARE_BREAKPOINT", None)
 """None in gdb 10, which can set hardware breakpoints only with a command."""
-
-_KVM_BREAKPOINTS = 4
-"""The number of hardware breakpoints of a CPU under KVM. Under TCG, there is no limit."""
 
 _NOT_RUN = "Command aborted."
 """The text of an error for which gdb has already printed a message."""
@@ -74,7 +72,7 @@ class NativeRunner:
         Return no address if the machine is at its reset vector now, or if the user's breakpoints and `wanted` more use
         all hardware breakpoints.
         """
-        if self._target.register("rip") == RESET_VECTOR or len(_enabled_breakpoints()) + wanted >= _KVM_BREAKPOINTS:
+        if self._target.register("rip") == RESET_VECTOR or len(_enabled_breakpoints()) + wanted >= KVM_BREAKPOINTS:
             return []
         return [RESET_VECTOR_PADDR]
 

@@ -6,16 +6,15 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pvhdbg.errors import NotConnected
-from pvhdbg.target.base import DIED, ELSEWHERE, HIT, INTERRUPTED, RESET, RESET_VECTOR, TIMEOUT, Halt
-from pvhdbg.target.monitor import DEATHS
 from pvhdbg.target.rsp import StubError
+from pvhdbg.target.stub import StubRunner
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from pvhdbg.target.base import Target
-    from pvhdbg.target.mi_runner import Hypervisor
+    from pvhdbg.target.base import Halt, Target
     from pvhdbg.target.rsp import Rsp
+    from pvhdbg.target.stub import Hypervisor
 
 # QEMU's stub reports QEMU's run states as signals. In these two states, the guest is dead.
 _FATAL = {3: "shutdown", 6: "internal-error"}
@@ -23,15 +22,12 @@ _STOP_TIMEOUT, _STEP_TIMEOUT, _EXIT_TIMEOUT = 5.0, 5.0, 2.0
 _RUN, _STEP = "vCont;c", "vCont;s:1"
 
 
-class RspRunner:
+class RspRunner(StubRunner):
     """A Runner that asks QEMU's stub directly. pvhdbg has started the machine."""
 
     def __init__(self, rsp: Rsp, target: Target, hypervisor: Hypervisor) -> None:
+        super().__init__(target, hypervisor)
         self._rsp = rsp
-        self._target = target
-        self._hypervisor = hypervisor
-        self._dead: Halt | None = None
-        self._interrupted = False
 
     def run_to(self, addresses: Collection[int], timeout: float) -> Halt:
         if (death := self.death()) is not None:
@@ -48,15 +44,9 @@ class RspRunner:
         self._interrupted = True
         self._rsp.interrupt()
 
-    def death(self) -> Halt | None:
-        """Return how the machine died; None if it is alive. QEMU would hang if a dead machine were resumed."""
-        if self._dead is None:
-            self._dead = self._find_death()
-        return self._dead
-
     def _run(self, addresses: Collection[int], timeout: float) -> bool:
         """Run until the machine stops; return whether it timed out."""
-        # The stub does not step off a breakpoint by itself: it would hit it for ever.
+        # The stub does not step off a breakpoint by itself: the guest would hit the breakpoint again and again.
         if self._target.register("rip") in addresses:
             self._step()
             if self._find_death() is not None or self._target.register("rip") in addresses:
@@ -94,20 +84,13 @@ class RspRunner:
             self._rsp.interrupt()
             self._rsp.wait_stop(_STOP_TIMEOUT)
 
-    def _judge(self, addresses: Collection[int], *, timed_out: bool) -> Halt:
-        if self._rsp.running:
-            return Halt(TIMEOUT, None, message="the guest is running and can't be stopped")
-        rip = self._target.register("rip")
-        if rip in addresses:
-            return Halt(HIT, rip)
-        if self._interrupted:
-            return Halt(INTERRUPTED, rip)
-        if timed_out:
-            return Halt(TIMEOUT, rip)
-        if rip == RESET_VECTOR:
-            return Halt(RESET, rip)
+    @property
+    def _is_running(self) -> bool:
+        return self._rsp.running
+
+    def _stop_reason(self) -> str:
         stop = self._rsp.last_stop
-        return Halt(ELSEWHERE, rip, message="" if stop is None else f"signal {stop.signal}")
+        return "" if stop is None else f"signal {stop.signal}"
 
     def _find_death(self) -> Halt | None:
         stop = self._rsp.last_stop
@@ -115,20 +98,10 @@ class RspRunner:
             return None
         if stop.signal is None:
             return self._gone()
-        return self._confirm(_FATAL[stop.signal]) if stop.signal in _FATAL else None
+        return self._confirm_death(_FATAL[stop.signal]) if stop.signal in _FATAL else None
 
     def _gone(self) -> Halt:
-        exited = self._hypervisor.death(_EXIT_TIMEOUT)
+        exited = self._qemu_exit(_EXIT_TIMEOUT)
         if exited is None:
             raise NotConnected("the machine is gone")
         return exited
-
-    def _confirm(self, suspected: str) -> Halt | None:
-        """Return how the guest died, according to QEMU's run state; None if it is alive."""
-        status = self._hypervisor.status() or suspected
-        if status not in DEATHS:
-            return None
-        how, message = DEATHS[status]
-        return Halt(
-            DIED, self._target.register("rip"), how, self._hypervisor.find_error_line("KVM internal error") or message
-        )

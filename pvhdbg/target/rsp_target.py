@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.errors import MemoryUnreadable, TargetError
 from pvhdbg.target import stub_registers
-from pvhdbg.target.block_cache import BlockCache
-from pvhdbg.target.mi_memory import PHY_MEM_MODE
+from pvhdbg.target.block_cache import BlockCache, split
 from pvhdbg.target.rsp import StubError, is_error
-from pvhdbg.target.stub_target import StubTarget
+from pvhdbg.target.stub import PHY_MEM_MODE, StubTarget
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +50,7 @@ class RspTarget(StubTarget):
     def write_phys(self, paddr: int, data: bytes) -> None:
         self._check_range(paddr, len(data))
         self._memory.clear()
-        chunks = _split(paddr, len(data))
+        chunks = split(paddr, len(data), _CHUNK)
         packets = [f"M{start:x},{size:x}:{data[start - paddr :][:size].hex()}" for start, size in chunks]
         if any(answer != "OK" for answer in self._rsp.ask_all(packets)):
             raise MemoryUnreadable(paddr, len(data), "not writable")
@@ -76,7 +75,7 @@ class RspTarget(StubTarget):
         super()._refresh()
 
     def _fetch(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
-        chunks = [_split(paddr, size) for paddr, size in ranges]
+        chunks = [split(paddr, size, _CHUNK) for paddr, size in ranges]
         answers = iter(self._rsp.ask_all([f"m{start:x},{size:x}" for chunk in chunks for start, size in chunk]))
         return [
             _joined(paddr, size, [next(answers) for _ in chunk])
@@ -125,7 +124,3 @@ def _joined(paddr: int, size: int, answers: Sequence[str]) -> bytes:
         if len(data) == size:
             return data
     raise MemoryUnreadable(paddr, size)
-
-
-def _split(start: int, size: int) -> list[tuple[int, int]]:
-    return [(start + offset, min(_CHUNK, size - offset)) for offset in range(0, size, _CHUNK)]

@@ -8,7 +8,7 @@ from pvhdbg.live.gdb import console
 from pvhdbg.target.base import NO_MONITOR
 from pvhdbg.target.gdb_mi import MiTarget
 from pvhdbg.target.mi import console_command, quote
-from pvhdbg.target.mi_memory import MONITOR
+from pvhdbg.target.stub import MONITOR
 from tests.live.conftest import Boot
 
 FIXED, STATUS = 0x2, 0x8D5

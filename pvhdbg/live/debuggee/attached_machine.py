@@ -82,8 +82,9 @@ class AttachedMachine(GdbMachine):
 
     def _connect(self, where: str, symbols: Symbols | None) -> None:
         from pvhdbg.target.gdb_mi import MiTarget
-        from pvhdbg.target.mi_memory import MONITOR, PHY_MEM_MODE, PHY_MEM_MODE_OFF
+        from pvhdbg.target.mi_memory import PHY_MEM_MODE_OFF
         from pvhdbg.target.mi_runner import MiRunner
+        from pvhdbg.target.stub import MONITOR, PHY_MEM_MODE
 
         self.gdb.send("-gdb-set tcp auto-retry off")
         self.gdb.send(f"-gdb-set remotetimeout {_PACKET_TIMEOUT}")

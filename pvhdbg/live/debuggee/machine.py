@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from pvhdbg.live.qemu.process import Qemu
     from pvhdbg.target.base import Runner
-    from pvhdbg.target.stub_target import StubTarget
+    from pvhdbg.target.stub import StubTarget
 
 
 class Child(Protocol):

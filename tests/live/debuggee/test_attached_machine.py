@@ -10,7 +10,7 @@ from pvhdbg.live.debuggee.attached_machine import AttachedMachine
 from pvhdbg.live.gdb import console
 from pvhdbg.target.base import HIT, RESET, TIMEOUT, Halt
 from pvhdbg.target.mi import console_command
-from pvhdbg.target.mi_memory import PHY_MEM_MODE
+from pvhdbg.target.stub import PHY_MEM_MODE
 from tests import tiny
 from tests.cli.shell import pvhdbg
 from tests.live.foreign import Foreign

@@ -1,0 +1,203 @@
+"""What the Targets and the Runners for QEMU's gdb stub have in common, whether gdb asks the stub or pvhdbg does."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Protocol
+
+from pvhdbg.errors import MemoryUnreadable, RegisterUnavailable, SymbolMissing
+from pvhdbg.target import monitor
+from pvhdbg.target.base import (
+    DIED,
+    ELSEWHERE,
+    HIT,
+    INTERRUPTED,
+    NO_MONITOR,
+    RESET,
+    RESET_VECTOR,
+    TIMEOUT,
+    Halt,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from contextlib import AbstractContextManager
+
+    from pvhdbg.target.base import Symbols, Target
+
+
+PHY_MEM_MODE, MONITOR = "PhyMemMode", "monitor"
+"""How guest-physical memory is read: in a mode of QEMU's stub, or by QEMU's monitor."""
+
+
+class StubTarget(ABC):
+    """A Target whose registers are read all at once, and again after the machine may have changed them.
+
+    `symbols` is None if no kernel file is known.
+    """
+
+    def __init__(self, symbols: Symbols | None, *, has_monitor: bool) -> None:
+        self.symbols = symbols
+        self.has_monitor = has_monitor
+        self._registers: dict[str, int] = {}
+        self._monitor_registers: dict[str, int] | None = None
+        self._generation = -1
+
+    @abstractmethod
+    def read_phys(self, paddr: int, size: int) -> bytes:
+        """See Target."""
+
+    @abstractmethod
+    def write_phys(self, paddr: int, data: bytes) -> None:
+        """See WritableTarget."""
+
+    @abstractmethod
+    def physical_reads(self) -> AbstractContextManager[None]:
+        """Return a context manager in which many reads are cheap."""
+
+    @property
+    @abstractmethod
+    def physical_memory(self) -> str | None:
+        """PHY_MEM_MODE or MONITOR; None if the stub reads only virtual memory."""
+
+    @property
+    @abstractmethod
+    def is_32bit(self) -> bool:
+        """Whether the machine has a 32-bit CPU. The CPU's current mode does not matter."""
+
+    @abstractmethod
+    def monitor(self, command: str) -> str:
+        """Return the answer of QEMU's monitor to a command.
+
+        :raise TargetError: if the stub has no monitor.
+        """
+
+    @abstractmethod
+    def _read_registers(self) -> dict[str, int]:
+        """Read the boot CPU's registers."""
+
+    @abstractmethod
+    def _generation_now(self) -> int:
+        """Return a number that changes when memory and registers may have changed."""
+
+    def register(self, name: str) -> int:
+        self._refresh()
+        if name in monitor.NAMES:
+            return self._monitor_register(name)
+        if not self._registers:
+            self._registers = self._read_registers()
+        if name not in self._registers:
+            raise RegisterUnavailable(name, "this machine has no such register")
+        return self._registers[name]
+
+    def symbol(self, name: str) -> int:
+        if self.symbols is None:
+            raise SymbolMissing(name)
+        return self.symbols.address(name)
+
+    def _check_range(self, paddr: int, size: int) -> None:
+        if paddr < 0 or paddr + size > 1 << 64:
+            raise MemoryUnreadable(paddr, size, "address out of range")
+        if paddr + size > 1 << 32 and self.is_32bit:
+            raise MemoryUnreadable(paddr, size, "gdb can't read above 4 GiB on a 32-bit machine")
+
+    def _refresh(self) -> None:
+        if self._generation != self._generation_now():
+            self._generation = self._generation_now()
+            self._registers = {}
+            self._monitor_registers = None
+
+    def _monitor_register(self, name: str) -> int:
+        if self._monitor_registers is None:
+            text = self.monitor("info registers") if self.has_monitor else ""
+            self._monitor_registers = monitor.parse_registers(text)
+        if name not in self._monitor_registers:
+            raise RegisterUnavailable(name, f"the monitor does not show {name}" if self.has_monitor else NO_MONITOR)
+        return self._monitor_registers[name]
+
+
+class Hypervisor(Protocol):
+    """The program that runs the guest (QEMU), controlled without its gdb stub."""
+
+    def status(self) -> str | None:
+        """Return the run state as QMP names it; None if QMP does not answer."""
+        ...
+
+    def stop(self) -> bool:
+        """Stop the guest; return False if QMP does not answer."""
+        ...
+
+    def find_error_line(self, words: str) -> str:
+        """Return the last line of QEMU's error output that contains these words; empty if there is none."""
+        ...
+
+    def death(self, timeout: float = 0.0) -> Halt | None:
+        """Return how QEMU ended; None if QEMU still runs after `timeout` seconds."""
+        ...
+
+
+class StubRunner(ABC):
+    """A Runner that finds out why the machine stopped, and whether the guest is dead.
+
+    `hypervisor` is None if pvhdbg has no access to QEMU except through the stub.
+    """
+
+    def __init__(self, target: Target, hypervisor: Hypervisor | None) -> None:
+        self._target = target
+        self._hypervisor = hypervisor
+        self._dead: Halt | None = None
+        self._interrupted = False
+
+    @property
+    @abstractmethod
+    def _is_running(self) -> bool:
+        """Whether the stub has not reported a stop yet."""
+
+    @abstractmethod
+    def _find_death(self) -> Halt | None:
+        """Return how the machine died; None if it is alive."""
+
+    @abstractmethod
+    def _stop_reason(self) -> str:
+        """Return what the stub reported about the last stop, such as a signal."""
+
+    def _users_breakpoint(self) -> str:
+        """Return the name of the user's breakpoint at RIP; empty if there is none."""
+        return ""
+
+    def death(self) -> Halt | None:
+        """Return how the machine died; None if it is alive. A dead machine must not be resumed: gdb or QEMU would hang.
+
+        :raise NotConnected: if the state of the machine is unknown, because gdb or the machine is gone.
+        """
+        if self._dead is None:
+            self._dead = self._find_death()
+        return self._dead
+
+    def _judge(self, addresses: Collection[int], *, timed_out: bool) -> Halt:
+        """Find out why the machine stopped. Check RIP first, because KVM may report a breakpoint as another stop."""
+        if self._is_running:
+            return Halt(TIMEOUT, None, message="the guest is running and can't be stopped")
+        rip = self._target.register("rip")
+        if rip in addresses:
+            return Halt(HIT, rip, message=self._users_breakpoint())
+        if self._interrupted:
+            return Halt(INTERRUPTED, rip)
+        if timed_out:
+            return Halt(TIMEOUT, rip)
+        if rip == RESET_VECTOR:
+            return Halt(RESET, rip)
+        return Halt(ELSEWHERE, rip, message=self._stop_reason())
+
+    def _qemu_exit(self, timeout: float) -> Halt | None:
+        """Return how QEMU ended; None if it still runs after `timeout` seconds, or pvhdbg did not start it."""
+        return self._hypervisor.death(timeout) if self._hypervisor else None
+
+    def _confirm_death(self, suspected: str) -> Halt | None:
+        """Return how the guest died, according to QEMU's run state if QMP is available; None if it is alive."""
+        status = (self._hypervisor.status() if self._hypervisor else None) or suspected
+        if status not in monitor.DEATHS:
+            return None
+        how, message = monitor.DEATHS[status]
+        line = self._hypervisor.find_error_line("KVM internal error") if self._hypervisor else ""
+        return Halt(DIED, self._target.register("rip"), how, line or message)
