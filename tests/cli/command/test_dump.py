@@ -16,10 +16,20 @@ from tests.cli.shell import PATIENCE, PVHDBG, pvhdbg
 
 DOCUMENT = ["format", "format_version", "pvhdbg", "kernel", "machine", "stops", "outcome"]
 KERNEL = ["path", "kind", "class", "machine", "entry", "build_id", "release", "segments", "notes"]
-MACHINE = ["qemu", "machine", "accel", "cpu", "memory", "append", "initrd", "argv", "rewrites"]
+MACHINE = ["qemu", "machine", "accel", "cpu", "memory", "append", "initrd", "argv", "rewrites", "initrd_size"]
 STOP = [
     *("stage", "rip", "address_kind", "cpu_mode", "registers", "start_info", "pvh_start_info", "cmdline", "modules"),
-    *("memory_map", "boot_params", "kernel_boot_params", "e820_table", "findings", "memory", "symbols", "missing"),
+    *(
+        "memory_map",
+        "boot_params",
+        "kernel_boot_params",
+        "e820_table",
+        "findings",
+        "memory",
+        "symbols",
+        "missing",
+        "overwritten",
+    ),
 ]
 FIRST_REGISTERS = ["rip", "rbx", "rsp", "cr0", "cr3", "cr4", "efer", "eflags", "cs", "ss", "ds", "es", "fs", "gs"]
 START_INFO = [
