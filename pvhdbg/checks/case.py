@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from pvhdbg.boot.stop.stop import Stop
     from pvhdbg.image.verdict import Verdict
 
-HANDOVER_STAGES = ("entry", "prepare")
-"""The stages at which the kernel has not yet changed the handover."""
+BOOT_DATA_STAGES = ("entry", "prepare")
+"""The stages at which the kernel has not yet changed the boot data."""
 
 # Owner and type of the ELF note.
 _GUEST_OS = ("Xen", 6)
@@ -70,10 +70,10 @@ class Case:
         return next((stop for stop in reversed(self.history) if stop.stage == stage), None)
 
     @cached_property
-    def handover(self) -> Capture | None:
-        """The last stop that shows the handover, if possible before the kernel could change it."""
+    def boot_data_stop(self) -> Capture | None:
+        """The last stop that shows the boot data, if possible before the kernel could change it."""
         stops = [stop for stop in self.history if stop.effective_start_info is not None]
-        unchanged = [stop for stop in stops if stop.stage in HANDOVER_STAGES]
+        unchanged = [stop for stop in stops if stop.stage in BOOT_DATA_STAGES]
         return next(reversed(unchanged or stops), None)
 
     @property
@@ -148,10 +148,10 @@ class Case:
 
     @cached_property
     def expected(self) -> ExpectedBootParams | None:
-        """The boot_params that the model expects from the handover, or None if no stop shows the handover."""
-        if self.handover is None:
+        """The boot_params that the model expects from the boot data, or None if no stop shows that data."""
+        if self.boot_data_stop is None:
             return None
-        return expected_boot_params(self.handover._replace(symbols=self.symbols), self.kernel_behavior)
+        return expected_boot_params(self.boot_data_stop._replace(symbols=self.symbols), self.kernel_behavior)
 
     @property
     def pvh_bootparams(self) -> BootParams | None:
@@ -168,7 +168,7 @@ class Case:
 
     @property
     def predicted_death(self) -> PredictedDeath | None:
-        """The death that the model predicts for this handover."""
+        """The death that the model predicts for this boot data."""
         return self.expected.death if self.expected else None
 
     def death_blamed_on(self, *fields: str) -> PredictedDeath | None:

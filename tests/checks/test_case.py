@@ -32,17 +32,19 @@ def case_at(*numbers: int, machine: MachineFacts = MACHINE) -> Case:
         ((2, 3), "bootparams"),
     ],
 )
-def test_the_handover_is_the_last_stop_before_the_kernel_changed_anything(stops: tuple[int, ...], stage: str) -> None:
-    handover = case_at(*stops).handover
+def test_the_boot_data_is_that_of_the_last_stop_before_the_kernel_changed_anything(
+    stops: tuple[int, ...], stage: str
+) -> None:
+    stop = case_at(*stops).boot_data_stop
 
-    assert handover is not None
-    assert stage == handover.stage
+    assert stop is not None
+    assert stage == stop.stage
 
 
-def test_without_a_stop_that_shows_start_info_there_is_no_handover() -> None:
+def test_without_a_stop_that_shows_start_info_there_is_no_boot_data() -> None:
     case = case_at(3, 4)
 
-    assert (None, None, None) == (case.handover, case.expected, case.predicted_death)
+    assert (None, None, None) == (case.boot_data_stop, case.expected, case.predicted_death)
 
 
 def test_at_prepare_the_kernels_copy_of_start_info_is_judged() -> None:

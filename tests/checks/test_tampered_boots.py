@@ -323,7 +323,7 @@ def test_the_model_knows_every_byte_except_hdr_version_unless_the_kernel_dies(bo
     assert (list(range(BootParams.SIZE)) if boot.row.dies else [0x206, 0x207]) == unknown
 
 
-def test_the_kernel_dies_in_a_function_that_reads_the_handover(boot: Boot) -> None:
+def test_the_kernel_dies_in_a_function_that_reads_the_boot_data(boot: Boot) -> None:
     died = boot.run.outcome.died
     functions = {died.symbol.partition("+")[0]} if died and died.symbol else set()
 

@@ -177,7 +177,7 @@ def test_a_bzimage_with_symbols_of_its_build_reaches_every_stage(release: str, r
 
 
 def decoded(done: Run) -> list[Any]:
-    """Return the handover and the kernel's result at each stop."""
+    """Return the boot data and the kernel's result at each stop."""
     keys = ("stage", "rip", "start_info", "memory_map", "boot_params", "kernel_boot_params", "e820_table", "symbols")
     return [[stop[key] for key in keys] for stop in done.document["stops"]]
 

@@ -73,7 +73,7 @@ class _LateReading(Reading):
         return None
 
     def _why_not(self, key: str) -> str:
-        is_later = stages.PVH_START_INFO in self.stage.valid or key not in (stages.START_INFO, *stages.HANDED_OVER)
+        is_later = stages.PVH_START_INFO in self.stage.valid or key not in (stages.START_INFO, *stages.BOOT_DATA)
         if is_later and key != stages.START_INFO:
             return f"not valid before stage {stages.first_valid(key)}"
         return "EBX at the entry was not captured"

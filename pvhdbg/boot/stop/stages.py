@@ -9,8 +9,8 @@ PVH_START_INFO = "pvh_start_info"
 BOOT_PARAMS = "boot_params"
 KERNEL_BOOT_PARAMS = "kernel_boot_params"
 E820_TABLE = "e820_table"
-HANDED_OVER = ("cmdline", "modules", "memory_map")
-CAPTURE_KEYS = (START_INFO, PVH_START_INFO, *HANDED_OVER, BOOT_PARAMS, KERNEL_BOOT_PARAMS, E820_TABLE)
+BOOT_DATA = ("cmdline", "modules", "memory_map")
+CAPTURE_KEYS = (START_INFO, PVH_START_INFO, *BOOT_DATA, BOOT_PARAMS, KERNEL_BOOT_PARAMS, E820_TABLE)
 """The data that a stop can have in addition to the CPU's state: keys of a Capture and of its JSON form."""
 
 DIED = "died"
@@ -40,19 +40,19 @@ class Stage(NamedTuple):
 
 
 STAGES = (
-    Stage("entry", None, False, (START_INFO, *HANDED_OVER), "the first instruction at the PHYS32_ENTRY address"),
+    Stage("entry", None, False, (START_INFO, *BOOT_DATA), "the first instruction at the PHYS32_ENTRY address"),
     Stage(
         "prepare",
         "xen_prepare_pvh",
         False,
-        (START_INFO, PVH_START_INFO, *HANDED_OVER),
+        (START_INFO, PVH_START_INFO, *BOOT_DATA),
         "the first instruction of xen_prepare_pvh",
     ),
     Stage(
         "bootparams",
         "xen_prepare_pvh",
         True,
-        (START_INFO, PVH_START_INFO, *HANDED_OVER, BOOT_PARAMS),
+        (START_INFO, PVH_START_INFO, *BOOT_DATA, BOOT_PARAMS),
         "the return from xen_prepare_pvh",
     ),
     Stage("kernel", "start_kernel", False, (KERNEL_BOOT_PARAMS,), "the first instruction of start_kernel"),

@@ -27,6 +27,6 @@ class Stop(NamedTuple):
         return (*self.earlier, self.capture)
 
     @property
-    def handed_over(self) -> Capture:
+    def latest_with_map(self) -> Capture:
         """The latest capture with a memory map, which also has the modules and the command line."""
         return next((capture for capture in reversed(self.history) if capture.memory_map), self.capture)

@@ -30,7 +30,7 @@ def kernel_supports_only_the_2017_rfc_memory_map(case: Case) -> Iterator[Defect]
 
     Source: the 2017 RFC patches, arch/x86/xen/enlighten_pvh.c.
     """
-    handover, behavior = case.handover, case.kernel_behavior
+    handover, behavior = case.boot_data_stop, case.kernel_behavior
     if handover is None or handover.memory_map is None or handover.effective_start_info is None or behavior.xen:
         return
     if (

@@ -75,13 +75,13 @@ def kernel_lost_memory(case: Case) -> Iterator[Defect]:
     if table is None:
         return
     ram = ram_ranges(decode_entries(table.entries))
-    handed_over = case.handover.memory_map if case.handover else None
+    memory_map = case.boot_data_stop.memory_map if case.boot_data_stop else None
     see_also = "See the other findings for the cause."
     if ranges.total(ram) <= LOW_MEMORY:
         message = f"e820_table lists only {ranges.total(ram):#x} bytes of RAM: the kernel has no memory map. {see_also}"
         yield Defect("e820_table", message, table.paddr)
-    elif handed_over and handed_over.protocol != NO_MAP:
-        lost = ranges.total(ranges.minus(ram_ranges(decode_entries(handed_over.entries)), [*ram, _ISA]))
+    elif memory_map and memory_map.protocol != NO_MAP:
+        lost = ranges.total(ranges.minus(ram_ranges(decode_entries(memory_map.entries)), [*ram, _ISA]))
         if lost >= _NEGLIGIBLE:
             message = f"e820_table lacks {lost:#x} bytes of the VMM's RAM: the kernel does not use them. {see_also}"
             yield Defect("e820_table", message, table.paddr)

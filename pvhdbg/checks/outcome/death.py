@@ -15,9 +15,9 @@ from pvhdbg.boot.stop.early_maps import DIRECT_MAP_32, EarlyMaps
 from pvhdbg.checks.finding import ERROR, WARNING
 from pvhdbg.checks.outcome.failure import (
     at_rip,
+    boot_data_address,
     death_of,
     failed_condition,
-    handover_address,
     is_entry_overwritten,
     last_stage,
     opcode,
@@ -88,7 +88,7 @@ def kernel_hit_a_bug(case: Case) -> Iterator[Defect]:
         return
     field, why = failed_condition(case)
     fix = _FIXES.get(field, "Look at the code with `code @died`.")
-    yield Defect(field, f"BUG (ud2{at_rip(case)}): {why}. {fix}", handover_address(case, field))
+    yield Defect(field, f"BUG (ud2{at_rip(case)}): {why}. {fix}", boot_data_address(case, field))
 
 
 @rule("PVH902", ERROR, when=ON_FAILURE, cause=True)
@@ -111,11 +111,11 @@ def kernel_page_faulted_without_an_idt(case: Case) -> Iterator[Defect]:
     for name, field, start, end in _early_reads(case):
         if any(start - _PAGE < paddr < end + _PAGE for paddr in paddrs):
             message = f"{fault}: {name} points to {start:#x}-{end:#x}, {_unmapped(case)}"
-            yield Defect(field, message, handover_address(case, field))
+            yield Defect(field, message, boot_data_address(case, field))
             return
     death = case.predicted_death
     if death and death.kind == PAGE_FAULT:
-        yield Defect(death.field, f"{fault}: {death.why}.", handover_address(case, death.field))
+        yield Defect(death.field, f"{fault}: {death.why}.", boot_data_address(case, death.field))
     else:
         yield Defect("registers.cr2", f"{fault}: the early page tables do not map that address.")
 
@@ -136,9 +136,9 @@ def _accessed_paddrs(case: Case, cr2: int) -> list[int]:
 
 def _early_reads(case: Case) -> Iterator[tuple[str, str, int, int]]:
     """Yield the name, field, start and end of each range that xen_prepare_pvh reads."""
-    handover = case.handover
-    info = handover.effective_start_info if handover else None
-    if handover is None or info is None:
+    stop = case.boot_data_stop
+    info = stop.effective_start_info if stop else None
+    if stop is None or info is None:
         return
     size = info.memmap_entries * MemmapTableEntry.SIZE if info.version else 0
     if size:
@@ -146,8 +146,8 @@ def _early_reads(case: Case) -> Iterator[tuple[str, str, int, int]]:
     size = info.nr_modules * ModlistEntry.SIZE
     if size:
         yield "modlist_paddr", "start_info.modlist_paddr", info.modlist_paddr, info.modlist_paddr + size
-    if handover.modules and len(handover.modules) > 1:
-        entry, memory_map = handover.modules[1].entry, handover.memory_map
+    if stop.modules and len(stop.modules) > 1:
+        entry, memory_map = stop.modules[1].entry, stop.memory_map
         yield "cmdline_paddr of module 1", "modules[1].cmdline_paddr", entry.cmdline_paddr, entry.cmdline_paddr + 1
         count = memory_map.nr_entries if memory_map and memory_map.is_module else 0
         yield "paddr of module 1", "modules[1].paddr", entry.paddr, entry.paddr + blob_size(count)
@@ -162,7 +162,7 @@ def kernel_with_the_2017_rfc_patches_requires_kvm(case: Case) -> Iterator[Defect
 
     Source: the 2017 RFC patches, arch/x86/xen/enlighten_pvh.c.
     """
-    info = case.handover.effective_start_info if case.handover else None
+    info = case.boot_data_stop.effective_start_info if case.boot_data_stop else None
     if death_of(case) is None or opcode(case) != UD2 or last_stage(case) not in _BEFORE_BOOTPARAMS or info is None:
         return
     behavior = case.kernel_behavior
@@ -188,7 +188,7 @@ def memory_map_overran_boot_params(case: Case) -> Iterator[Defect]:
     if death and death.kind == OVERRUN and _is_linux_before_bootparams(case):
         name, most = death.field.rpartition(".")[2], ZERO_PAGE_ENTRIES - 2
         message = f"{name} is too large: {death.why}. Pass at most {most} entries."
-        yield Defect(death.field, message, handover_address(case, death.field))
+        yield Defect(death.field, message, boot_data_address(case, death.field))
 
 
 @rule("PVH905", ERROR, when=ON_FAILURE, cause=True)

@@ -65,36 +65,36 @@ def last_serial_line(case: Case) -> str:
 def failed_condition(case: Case) -> tuple[str, str]:
     """Return the field that made xen_prepare_pvh hit a BUG, and why.
 
-    The model predicts them; if it predicts no BUG for this kernel, they are derived from the handover.
+    The model predicts them; if it predicts no BUG for this kernel, they are derived from the boot data.
     """
     death = case.predicted_death
-    info = case.handover.effective_start_info if case.handover else None
-    memory_map = case.handover.memory_map if case.handover else None
+    info = case.boot_data_stop.effective_start_info if case.boot_data_stop else None
+    memory_map = case.boot_data_stop.memory_map if case.boot_data_stop else None
     if death and death.kind == BUG:
         no_xen = "" if info is None or info.magic != MAGIC else _NO_XEN
         only_rfc = '; only a kernel built with the 2017 RFC patches reads the "e820 data" module'
         return death.field, death.why + no_xen + (only_rfc if memory_map and memory_map.is_module else "")
     if info is None:
-        return "registers.rip", "the cause is unknown, because the handover was not captured"
+        return "registers.rip", "the cause is unknown, because the boot data was not captured"
     if info.magic != MAGIC:
         return "start_info.magic", f"magic is {info.magic:#x}, not {MAGIC:#x}"
     if memory_map is not None and memory_map.protocol != MEMMAP:
         name = "memmap_entries" if info.version else "version"
         return f"start_info.{name}", f"{name} is 0, so there is no memory map{_NO_XEN}"
-    return "registers.rip", "the cause is unknown, because the handover meets all known conditions"
+    return "registers.rip", "the cause is unknown, because the boot data meets all known conditions"
 
 
-def handover_address(case: Case, path: str) -> int | None:
+def boot_data_address(case: Case, path: str) -> int | None:
     """Return the physical address of a field of what the VMM passed, not of the kernel's copy."""
-    handover = case.handover
-    if handover is None:
+    stop = case.boot_data_stop
+    if stop is None:
         return None
     if path == "memory_map.nr_entries":
-        return handover.memory_map.paddr if handover.memory_map else None
+        return stop.memory_map.paddr if stop.memory_map else None
     head, _, name = path.partition(".")
-    second = (handover.modules or ())[1:2]
+    second = (stop.modules or ())[1:2]
     records = {
-        "start_info": handover.start_info or handover.effective_start_info,
+        "start_info": stop.start_info or stop.effective_start_info,
         "modules[1]": second[0].entry if second else None,
     }
     record = records.get(head)

@@ -87,7 +87,7 @@ def letters(screen: Screen, width: int, strip: Sequence[Line]) -> str:
     """Explain the letters below a strip, and the sign HIDDEN if the strip has it."""
     if screen.capture is None:
         return ""
-    marks = memory_picture.marks(screen.handover or screen.capture, screen.image)
+    marks = memory_picture.marks(screen.latest_with_map or screen.capture, screen.image)
     names = dict.fromkeys(f"{mark.letter} {'modules' if mark.letter == 'm' else mark.name}" for mark in marks)
     hidden = [f"{HIDDEN} several of these"] if any(HIDDEN in plain(line) for line in strip[2:]) else []
     words = "  ".join((*names, *hidden))
@@ -95,14 +95,14 @@ def letters(screen: Screen, width: int, strip: Sequence[Line]) -> str:
 
 
 def _picture(screen: Screen, capture: Capture, cells: int) -> Picture:
-    return _drawn(ById(capture), ById(screen.handover or capture), ById(screen.image), cells)
+    return _drawn(ById(capture), ById(screen.latest_with_map or capture), ById(screen.image), cells)
 
 
 @lru_cache(32)
-def _drawn(capture: ById[Capture], handover: ById[Capture], image: ById[ImageFacts | None], cells: int) -> Picture:
-    e820_table, memory_map = capture.value.e820_table, handover.value.memory_map
+def _drawn(capture: ById[Capture], map_capture: ById[Capture], image: ById[ImageFacts | None], cells: int) -> Picture:
+    e820_table, memory_map = capture.value.e820_table, map_capture.value.memory_map
     entries = e820_table.entries if e820_table else memory_map.entries if memory_map else ()
-    return memory_picture.picture(entries, memory_picture.marks(handover.value, image.value), cells)
+    return memory_picture.picture(entries, memory_picture.marks(map_capture.value, image.value), cells)
 
 
 def _lines(strip: Strip, *, ascii: bool) -> list[Line]:  # noqa: A002

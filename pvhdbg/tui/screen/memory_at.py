@@ -49,10 +49,10 @@ def has_no_memory(memory: Bytes, paddr: int, size: int) -> bool:
 
 def _entries(screen: Screen) -> Sequence[MapRecord]:
     """Return the entries of e820_table if it was captured, otherwise the memory map's, as in the picture."""
-    capture, handover = screen.capture, screen.handover
+    capture, map_capture = screen.capture, screen.latest_with_map
     if capture is not None and capture.e820_table:
         return capture.e820_table.entries
-    return handover.memory_map.entries if handover and handover.memory_map else ()
+    return map_capture.memory_map.entries if map_capture and map_capture.memory_map else ()
 
 
 def _listed_as(entries: ById[Sequence[MapRecord]], paddr: int) -> str:

@@ -220,7 +220,7 @@ class Screen(NamedTuple):
         return self.now if self.past is None else self.history[self.past]
 
     @property
-    def handover(self) -> Capture | None:
+    def latest_with_map(self) -> Capture | None:
         """The displayed capture or, if it no longer has a memory map, the last earlier capture that has one."""
         earlier = self.history if self.past is None else self.history[: self.past]
         candidates = (self.capture, *reversed(earlier))

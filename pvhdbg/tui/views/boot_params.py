@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from pvhdbg.tui.views.view import Rows
 
 
-def decode(capture: Capture, handover: Capture, unfolded: bool) -> Rows:
+def decode(capture: Capture, map_capture: Capture, unfolded: bool) -> Rows:
     is_copied = stages.KERNEL_BOOT_PARAMS in stages.stage(capture.stage).valid
     key = boot_params_rows.KERNEL_COPY if is_copied or capture.kernel_boot_params else boot_params_rows.PARAMS
-    return tuple(boot_params_rows.boot_params_rows(capture, key, handed_over=handover, folded=not unfolded))
+    return tuple(boot_params_rows.boot_params_rows(capture, key, boot_data=map_capture, folded=not unfolded))
 
 
 def heading(_screen: Screen, capture: Capture) -> str:

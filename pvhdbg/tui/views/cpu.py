@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pvhdbg.tui.views.view import Rows
 
 
-def decode(capture: Capture, _handover: Capture, _unfolded: bool) -> Rows:
+def decode(capture: Capture, _map_capture: Capture, _unfolded: bool) -> Rows:
     return tuple(cpu_rows.cpu_rows(capture))
 
 

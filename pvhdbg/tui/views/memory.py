@@ -18,21 +18,21 @@ if TYPE_CHECKING:
     from pvhdbg.tui.views.view import Rows
 
 
-def decode(capture: Capture, handover: Capture, _unfolded: bool) -> Rows:
+def decode(capture: Capture, map_capture: Capture, _unfolded: bool) -> Rows:
     if capture.memory_map:
         return tuple(map_rows.memory_map_rows(capture))
-    kernel_table = [_compared(row, handover) for row in map_rows.e820_rows(capture)] if capture.e820_table else []
-    if handover is capture:
+    kernel_table = [_compared(row, map_capture) for row in map_rows.e820_rows(capture)] if capture.e820_table else []
+    if map_capture is capture:
         return tuple(kernel_table or map_rows.memory_map_rows(capture))
-    between = Row("", f"memory map, as captured at {handover.stage}", "")
-    return (*kernel_table, between, *map_rows.memory_map_rows(handover))
+    between = Row("", f"memory map, as captured at {map_capture.stage}", "")
+    return (*kernel_table, between, *map_rows.memory_map_rows(map_capture))
 
 
-def _compared(row: Row, handover: Capture) -> Row:
+def _compared(row: Row, map_capture: Capture) -> Row:
     """Return the row of e820_table with a sign that shows whether the memory map has the same entry."""
-    if not row.columns or not handover.memory_map:
+    if not row.columns or not map_capture.memory_map:
         return row
-    same = row.columns[1:4] in _handed_over(ById(handover))
+    same = row.columns[1:4] in _listed_ranges(ById(map_capture))
     *cells, gap = row.columns
     sign = f"{tables.KEPT} same" if same else f"{tables.NEW} new"
     words = "as in the memory map" if same else "not in the memory map: made by the kernel"
@@ -40,9 +40,9 @@ def _compared(row: Row, handover: Capture) -> Row:
 
 
 @lru_cache(8)
-def _handed_over(handover: ById[Capture]) -> frozenset[tuple[str, ...]]:
+def _listed_ranges(map_capture: ById[Capture]) -> frozenset[tuple[str, ...]]:
     """Return range, size and type of each entry of the memory map, as its rows show them."""
-    memory_map = handover.value.memory_map
+    memory_map = map_capture.value.memory_map
     if memory_map is None:
         return frozenset()
     return frozenset(row.columns[1:4] for row in map_rows.entry_rows(memory_map.entries, ""))
@@ -52,11 +52,11 @@ def heading(screen: Screen, capture: Capture) -> str:
     if capture.e820_table:
         where = f"e820_table at {text.address(capture.e820_table.paddr)}"
         return f"{where}: {_summary(ById(capture.e820_table.entries))}"
-    handover = screen.handover
-    if handover is None or handover.memory_map is None:
+    map_capture = screen.latest_with_map
+    if map_capture is None or map_capture.memory_map is None:
         return "memory map"
-    when = "" if handover is capture else f", as captured at {handover.stage}"
-    return f"memory map ({handover.memory_map.protocol}){when}: {_summary(ById(handover.memory_map.entries))}"
+    when = "" if map_capture is capture else f", as captured at {map_capture.stage}"
+    return f"memory map ({map_capture.memory_map.protocol}){when}: {_summary(ById(map_capture.memory_map.entries))}"
 
 
 @lru_cache(16)

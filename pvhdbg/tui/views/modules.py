@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 STAND_IN = Row("modules", "modules", "")
 
 
-def decode(capture: Capture, _handover: Capture, _unfolded: bool) -> Rows:
+def decode(capture: Capture, _map_capture: Capture, _unfolded: bool) -> Rows:
     return tuple(start_info_rows.module_rows(capture))
 
 

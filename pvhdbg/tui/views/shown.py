@@ -40,15 +40,15 @@ def selected(screen: Screen) -> Row | None:
 
 def capture_rows(screen: Screen, view: View) -> Rows:
     """Return all rows of a view, made from the displayed capture; none for a view that shows no capture."""
-    capture, handover = screen.capture, screen.handover
+    capture, map_capture = screen.capture, screen.latest_with_map
     if capture is None or view.decode is None:
         return ()
-    return _decoded(view.decode, ById(capture), ById(handover or capture), screen.unfolded and view.folds)
+    return _decoded(view.decode, ById(capture), ById(map_capture or capture), screen.unfolded and view.folds)
 
 
 @lru_cache(CACHED)
-def _decoded(decode: Decode, capture: ById[Capture], handover: ById[Capture], unfolded: bool) -> Rows:
-    return decode(capture.value, handover.value, unfolded)
+def _decoded(decode: Decode, capture: ById[Capture], map_capture: ById[Capture], unfolded: bool) -> Rows:
+    return decode(capture.value, map_capture.value, unfolded)
 
 
 @lru_cache(CACHED)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pvhdbg.tui.views.view import Rows
 
 
-def decode(capture: Capture, _handover: Capture, _unfolded: bool) -> Rows:
+def decode(capture: Capture, _map_capture: Capture, _unfolded: bool) -> Rows:
     key = "pvh_start_info" if capture.pvh_start_info else "start_info"
     rows = tuple(start_info_rows.start_info_rows(capture, key))
     return (*rows, _cmdline(capture)) if capture.effective_start_info else rows

@@ -26,7 +26,7 @@ TERMS = (
         "start_info to the guest's memory.",
     ),
     Term(
-        "handover",
+        "boot data, handover",
         "what the VMM passes to the kernel",
         "start_info, and everything that it points to: the modules, the command line, the ACPI root pointer and the "
         "memory map. At the entry, the commands `set` and `protocol` change it. The EFI handover, to which "
@@ -293,10 +293,10 @@ TERMS = (
         "QEMU's option `-gdb` starts it. `pvhdbg attach` connects to a gdbstub that is already running.",
     ),
     Term(
-        "preflight, verdict",
+        "pre-start check, preflight, verdict",
         "pvhdbg's check of the kernel file before it starts QEMU",
         "It predicts whether QEMU will boot the file via PVH. Each problem that it finds is a verdict; the rules "
-        "PVH501 to PVH538 explain them. `--force` boots a file that preflight rejects.",
+        "PVH501 to PVH538 explain them. `--force` boots a file that the check rejects.",
     ),
     Term(
         "stage, stages, stop",

@@ -23,7 +23,7 @@ _PROTOCOLS = {
     AS_IS: Explanation(
         "",
         meaning="the protocol that the VMM used",
-        details=("The default of `--protocol`: pvhdbg does not rewrite the handover.",),
+        details=("The default of `--protocol`: pvhdbg does not change the boot data.",),
     ),
     MEMMAP: Explanation(
         "",

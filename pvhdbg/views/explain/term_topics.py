@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pvhdbg.views.explain.term import Term
 
 TERMS = "terms"
-_TOO_GENERAL = ("PVH", "guest", "handover", "loader", "question", "rule", "stage", "stop", "verdict")
+_TOO_GENERAL = ("PVH", "boot data", "guest", "handover", "loader", "question", "rule", "stage", "stop", "verdict")
 """Names that occur in most texts, or that have other meanings too: `mentioned` ignores them."""
 
 

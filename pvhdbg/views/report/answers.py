@@ -142,7 +142,7 @@ def boot_params(stop: Stop, names: Sequence[str] = ()) -> list[str]:
     if record is None:
         return from_earlier_stop(stop, partial(boot_params, names=names), "boot_params", "kernel_boot_params")
     head = f"{boot_params_rows.SYMBOLS[key]}, struct boot_params at {text.address(record.at)}"
-    rows = boot_params_rows.boot_params_rows(stop.capture, key, handed_over=stop.handed_over, folded=not names)
+    rows = boot_params_rows.boot_params_rows(stop.capture, key, boot_data=stop.latest_with_map, folded=not names)
     return [head, *tables.field_table(_named(rows, names) if names else rows)]
 
 

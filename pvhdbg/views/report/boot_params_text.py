@@ -25,7 +25,7 @@ def boot_params(stop: Stop) -> Iterator[str]:
         yield missing_line(stop.capture, "boot_params", "pvh_bootparams")
         return
     yield f"  struct boot_params pvh_bootparams at {text.address(record.at)}"
-    yield from _set_fields(boot_params_rows.boot_params_rows(stop.capture, handed_over=stop.handed_over))
+    yield from _set_fields(boot_params_rows.boot_params_rows(stop.capture, boot_data=stop.latest_with_map))
     yield from _e820(stop, "pvh_bootparams.e820_table", record.e820_table[: record.e820_entries])
 
 
@@ -56,7 +56,7 @@ def kernel_boot_params(stop: Stop) -> Iterator[str]:
         return
     if original is None:
         yield head
-        tree = boot_params_rows.boot_params_rows(stop.capture, "kernel_boot_params", handed_over=stop.handed_over)
+        tree = boot_params_rows.boot_params_rows(stop.capture, "kernel_boot_params", boot_data=stop.latest_with_map)
         yield from _set_fields(tree)
         yield from _e820(stop, "boot_params.e820_table", record.e820_table[: record.e820_entries])
     elif original.raw == record.raw:
@@ -78,7 +78,7 @@ def _original(stop: Stop) -> tuple[BootParams | None, str]:
 
 def _differences(stop: Stop, original: BootParams) -> list[str]:
     key = boot_params_rows.KERNEL_COPY
-    now = boot_params_rows.boot_params_rows(stop.capture, key, handed_over=stop.handed_over)
+    now = boot_params_rows.boot_params_rows(stop.capture, key, boot_data=stop.latest_with_map)
     then = boot_params_rows.boot_params_rows(stop.capture._replace(kernel_boot_params=original), key)
     old = {row.path: row for row in then}
     rows = [
@@ -104,7 +104,7 @@ def e820_table(stop: Stop) -> Iterator[str]:
 
 
 def _e820(stop: Stop, name: str, entries: Sequence[MapRecord]) -> Iterator[str]:
-    memory_map = stop.handed_over.memory_map
+    memory_map = stop.latest_with_map.memory_map
     if memory_map is None:
         yield f"  {name}: {map_rows.summary(entries)}"
         yield from tables.map_table(entries)

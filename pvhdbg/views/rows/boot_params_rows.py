@@ -43,17 +43,17 @@ class _Source(NamedTuple):
 
 
 def boot_params_rows(
-    capture: Capture, key: str = PARAMS, *, handed_over: Capture | None = None, folded: bool = False
+    capture: Capture, key: str = PARAMS, *, boot_data: Capture | None = None, folded: bool = False
 ) -> list[Row]:
     """Return a row for every field. The rows of an inner structure's fields follow the row of that structure.
 
-    If `folded` is set, consecutive fields that are 0 become one row. `handed_over` is an earlier capture that has the
+    If `folded` is set, consecutive fields that are 0 become one row. `boot_data` is an earlier capture that has the
     modules and the command line; pass it if `capture` does not have them.
     """
     record = capture.kernel_boot_params if key == KERNEL_COPY else capture.boot_params
     if record is None:
         return [absent(capture, key, SYMBOLS[key])]
-    tree = list(_tree(_Source(record, handed_over or capture), record, key, ""))
+    tree = list(_tree(_Source(record, boot_data or capture), record, key, ""))
     return rows.fold([row for row in tree if not _is_entry_field(row)]) if folded else tree
 
 

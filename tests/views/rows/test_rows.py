@@ -178,7 +178,7 @@ def test_both_halves_of_an_address_are_combined() -> None:
 
 def test_an_earlier_capture_supplies_what_the_addresses_lead_to() -> None:
     alone = boot_params_rows(capture_at("kernel"), "kernel_boot_params")
-    resolved = boot_params_rows(capture_at("kernel"), "kernel_boot_params", handed_over=capture_at("prepare"))
+    resolved = boot_params_rows(capture_at("kernel"), "kernel_boot_params", boot_data=capture_at("prepare"))
 
     assert ("command line", '"console=ttyS0 earlyprintk=ttyS0"') == (
         row_named(alone, "cmd_line_ptr").meaning,
