@@ -11,14 +11,20 @@ from __future__ import annotations
 
 import os
 import random
+import subprocess
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
-from queue import Queue
 from typing import TYPE_CHECKING, NamedTuple
 
-from tests.mutants.checkout import SURVIVED, TIMED_OUT, TIMEOUT, Checkout
+import pytest
+
+from tests.mutants.checkout import OPTIONS, copy
+from tests.mutants.collected import Calls, Failures, Record
+from tests.mutants.fork import FORK, in_fork
+from tests.mutants.judge import CAUGHT, TIMED_OUT, Judge
 from tests.mutants.operators import Mutant, all_mutants
 from tests.paths import ROOT
 
@@ -30,10 +36,13 @@ PURE = (
     *("pvhdbg/target/block_cache.py", "pvhdbg/target/monitor.py", "pvhdbg/target/recording.py"),
 )
 """What needs neither QEMU nor gdb."""
-WORKERS = os.cpu_count() or 1
+WORKERS = int(os.environ.get("WORKERS", os.cpu_count() or 1))
+HOUR = 3600.0
 ENOUGH = 0.95
 ACCEPTED = Path(__file__).parent / "accepted.txt"
 KNOWN = "accepted"
+IN_COPY = "PVHDBG_MUTANTS_COPY"
+"""The environment variable that tells the second run that it is in the copy."""
 
 
 class Result(NamedTuple):
@@ -55,58 +64,70 @@ def accepted() -> dict[tuple[str, str, str], str]:
     return {(path, before, after): " ".join(reason) for path, before, after, *reason in entries}
 
 
-def results(first: int, count: int, folders: Sequence[str], workers: int = WORKERS) -> Iterator[Result]:
-    """Yield what became of each mutant, as soon as it is known."""
-    found, reasons = all_mutants(ROOT, folders), accepted()
-    with tempfile.TemporaryDirectory(prefix="pvhdbg-mutants-") as folder, ThreadPoolExecutor(workers) as pool:
-        checkouts: Queue[Checkout] = Queue()
-        for checkout in _checkouts(Path(folder), workers):
-            checkouts.put(checkout)
+class Session:
+    """A pytest plug-in that judges mutants with the collected tests instead of running them."""
 
-        def run(seed: int) -> Result:
-            mutant = random.Random(seed).choice(found)
-            if mutant.key in reasons:
-                return Result(seed, mutant, KNOWN, reasons[mutant.key])
-            checkout = checkouts.get()
-            try:
-                return Result(seed, mutant, *checkout.judge(mutant))
-            finally:
-                checkouts.put(checkout)
+    current: Session  # what the workers inherit: they are forks
+    judge: Judge
 
-        runs = [pool.submit(run, seed) for seed in range(first, first + count)]
-        yield from (done.result() for done in as_completed(runs))
+    def __init__(self, first: int, count: int, folders: Sequence[str]) -> None:
+        self.seeds, self.calls, self.failures = range(first, first + count), Calls(), Failures()
+        self.mutants, self.accepted = all_mutants(ROOT, folders), accepted()
+        self.status = 1
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        self.calls.__exit__(None, None, None)
+        record = in_fork(lambda: Record.of(session.items, self.failures), HOUR)
+        if record is None:
+            raise pytest.UsageError("the unchanged tests did not end")
+        for test in record.failed:
+            print(f"fails without a change, and is left out: {test}", flush=True)
+        self.judge = Judge(session.items, self.failures, record, self.calls.functions)
+        self._report(list(self._results()))
+        return True
+
+    def _results(self) -> Iterator[Result]:
+        Session.current = self
+        with ProcessPoolExecutor(WORKERS, FORK) as workers:
+            for done in as_completed([workers.submit(_judged, seed) for seed in self.seeds]):
+                print(done.result(), flush=True)
+                yield done.result()
+
+    def judged(self, seed: int) -> Result:
+        mutant = random.Random(seed).choice(self.mutants)
+        if mutant.key in self.accepted:
+            return Result(seed, mutant, KNOWN, self.accepted[mutant.key])
+        return Result(seed, mutant, *self.judge.judge(mutant))
+
+    def _report(self, results: Sequence[Result]) -> None:
+        verdicts = Counter(result.verdict for result in results)
+        caught, judged = verdicts[CAUGHT] + verdicts[TIMED_OUT], len(results) - verdicts[KNOWN]
+        print(", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common()))
+        print(f"caught {caught} of {judged} mutants that are not accepted as equivalent")
+        self.status = int(caught < ENOUGH * judged)
 
 
-def _checkouts(folder: Path, count: int) -> Iterator[Checkout]:
-    """Yield copies of the checkout, after all fast tests ran in the first of them."""
-    record = folder / "record.json"
-    first = Checkout(folder / "0", record)
-    broken = first.failures(["tests"])
-    if broken is None:
-        raise SystemExit(f"the unchanged tests did not end within {TIMEOUT:.0f} s")
-    if not record.exists():
-        raise SystemExit(broken[0])
-    for test in broken:
-        print(f"fails without a change, and is left out: {test}", flush=True)
-    first.broken = broken
-    yield first
-    yield from (Checkout(folder / str(number), record, broken) for number in range(1, count))
+def _judged(seed: int) -> Result:
+    return Session.current.judged(seed)
 
 
-def main(first: int, count: int, *folders: str) -> int:
-    verdicts = []
-    for result in results(first, count, folders or PURE):
-        verdicts.append(result.verdict)
-        print(result, flush=True)
-    known, survived = verdicts.count(KNOWN), verdicts.count(SURVIVED)
-    judged = count - known
-    print(
-        f"{count} mutants from seed {first}: {judged - survived} caught ({verdicts.count(TIMED_OUT)} timed out), "
-        f"{survived} survived (not noticed, or equivalent), {known} accepted as equivalent"
-    )
-    return int(judged - survived < ENOUGH * judged)
+def judge_here(first: int, count: int, folders: Sequence[str], tests: Sequence[str], temporary: Path) -> int:
+    """Judge mutants with these tests, in this process and its forks, and return the exit status."""
+    session = Session(first, count, folders)
+    with session.calls:
+        pytest.main([*OPTIONS, f"--basetemp={temporary}", *tests], plugins=[session.failures, session])
+    return session.status
+
+
+def main(first: str, count: str, *folders: str) -> int:
+    if IN_COPY in os.environ:
+        return judge_here(int(first), int(count), folders or PURE, ["tests"], ROOT / "tmp")
+    with tempfile.TemporaryDirectory(prefix="pvhdbg-mutants-") as name:
+        copy(Path(name))
+        variables = {**os.environ, "PYTHONPATH": name, IN_COPY: name}
+        command = [sys.executable, "-m", "tests.mutants.run", first, count, *folders]
+        return subprocess.run(command, cwd=name, env=variables, check=False).returncode
 
 
 if __name__ == "__main__":
-    seed, number, *paths = sys.argv[1:]
-    sys.exit(main(int(seed), int(number), *paths))
+    sys.exit(main(*sys.argv[1:]))
