@@ -5,12 +5,15 @@ from __future__ import annotations
 import random
 import shutil
 import subprocess
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+from elftools.dwarf.enums import ENUM_DW_FORM
+from elftools.dwarf.structs import DWARFStructs
 
 from pvhdbg.errors import GuestError, UserError
-from pvhdbg.image.dwarf import StructLayout, struct_layouts
+from pvhdbg.image.dwarf import _FIXED, StructLayout, _Unit, struct_layouts
 from pvhdbg.image.symbols import Symbols
 
 SOURCE = """
@@ -119,3 +122,33 @@ def test_damaged_debug_information_ends_in_no_layout_and_never_in_another_error(
             outcomes.add(-1)
 
     assert {0, 2} <= outcomes
+
+
+# pyelftools 0.33 reads 8 bytes for strx4, which has 4 by definition. It does not follow DW_FORM_indirect.
+OTHERS = {"DW_FORM_null", "DW_FORM_ref", "DW_FORM_strx4", "DW_FORM_indirect"}
+FORMS = {name: form for name, form in ENUM_DW_FORM.items() if isinstance(form, int) and form < 0x100}
+READ = {name: form for name, form in FORMS.items() if name not in OTHERS}
+
+
+@pytest.mark.parametrize("word", [4, 8])
+@pytest.mark.parametrize("name", READ)
+def test_a_value_of_each_form_is_as_long_and_as_large_as_pyelftools_reads_it(name: str, word: int) -> None:
+    data, unit = b"\x83\x01\0\0" + bytes(range(1, 200)) * 2, _Unit.__new__(_Unit)
+    unit._data, unit._sizes = data, {**_FIXED, 1: word}
+    stream = BytesIO(data)
+    structs = DWARFStructs(little_endian=True, dwarf_format=32, address_size=word, dwarf_version=5)
+    parser = structs.Dwarf_dw_form[name]
+    expected = parser.parse_stream(stream) if parser else None
+    end, value = unit._value(READ[name], 0)
+
+    assert stream.tell() == end
+    if isinstance(expected, int):
+        assert expected == value
+
+
+def test_an_indirect_value_begins_with_its_form_and_a_strx4_has_4_bytes() -> None:
+    unit = _Unit.__new__(_Unit)
+    unit._data, unit._sizes = b"\x05\x02\x01\x03", _FIXED
+
+    assert (3, 0x102) == unit._value(FORMS["DW_FORM_indirect"], 0)
+    assert (4, 0x03010205) == unit._value(FORMS["DW_FORM_strx4"], 0)
