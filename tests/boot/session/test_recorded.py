@@ -32,6 +32,17 @@ def test_a_stage_after_the_death_was_not_reached() -> None:
     ] == [died.why_lacking(stage) for stage in STAGES[:3]]
 
 
+@pytest.mark.parametrize(("reached", "count"), [(None, 0), ("entry", 1), ("prepare", 2), ("bootparams", 3)])
+def test_stages_up_to_the_last_reached_one_are_missing_and_later_ones_were_not_reached(
+    reached: str | None, count: int
+) -> None:
+    boot = build.boot()
+    died = RecordedSession(boot._replace(stops=(), outcome=Outcome(reached, DEAD, Death("reset", None, None, ""))))
+    reasons = [died.why_lacking(stage) for stage in STAGES]
+
+    assert ["not in this recording"] * count + ["not reached: the guest died"] * (len(STAGES) - count) == reasons
+
+
 @pytest.mark.parametrize("command", ["next-stage", "run-to"])
 def test_a_recording_does_not_run(command: str) -> None:
     session = RecordedSession(build.boot())
