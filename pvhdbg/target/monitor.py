@@ -24,7 +24,9 @@ _SEGMENT = re.compile(
     re.MULTILINE,
 )
 _TABLE = re.compile(r"^(GDT|IDT) *= *([0-9a-f]{1,16}) +([0-9a-f]{1,16})\b", re.MULTILINE)
-_FLAGS = re.compile(r"\b(A20|HLT)=([01])")
+_FLAGS = re.compile(r"\b(A20)=([01])")
+_STATE = re.compile(r"\b[ER]FL=([0-9a-f]{1,16}) .*\bHLT=([01])")
+_EFLAGS_IF = 1 << 9
 _STATUS = re.compile(r"VM status: (\w+)(?: \(([\w-]+)\))?")
 _VERSION = re.compile(r"[0-9.]*")
 _UNREADABLE = re.compile(r": (?:unable to read|[Cc]annot access) memory")
@@ -38,18 +40,21 @@ TABLES = ("gdtr", "idtr")
 NAMES = frozenset(
     {f"{name}.{part}" for name in SEGMENTS for part in ("base", "limit", "flags")}
     | {f"{name}.{part}" for name in TABLES for part in ("base", "limit")}
-    | {"ldt", "tr", "a20", "hlt"}
+    | {"ldt", "tr", "a20"}
 )
-"""All registers that only the monitor has. `ldt` and `tr` are selectors; flags are the descriptor's second word.
+"""All registers that only the monitor has. `ldt` and `tr` are selectors; flags are the descriptor's second word."""
 
-`hlt` is 1 if the CPU waits for an interrupt.
-"""
+RUNNING, OTHERS_RUNNING = "cpus.running", "cpus.others-running"
+COUNTS = frozenset((RUNNING, OTHERS_RUNNING))
+"""What is asked like a register: how many CPUs, and how many besides the boot CPU, have not halted for good."""
 
 DEATHS = {
     "shutdown": (TRIPLE_FAULT, "triple fault (or the guest itself asked for a reset or shutdown)"),
     "internal-error": (KVM_INTERNAL_ERROR, "KVM internal error"),
 }
 """The run states in which a guest is dead. For each: the kind of death, and one line for the user."""
+
+_BY_ANY_CPU = "triple fault (of this or another CPU, or the guest itself asked for a reset or shutdown)"
 
 
 TCG = "tcg"
@@ -84,6 +89,25 @@ def parse_registers(text: str) -> dict[str, int]:
     for name, bit in _FLAGS.findall(text):
         registers.setdefault(name.lower(), int(bit))
     return {name: value for name, value in registers.items() if name in NAMES}
+
+
+def count_cpus(text: str) -> dict[str, int]:
+    """Parse `info registers -a`. Return a value for each of COUNTS; none if the text shows no CPU.
+
+    A CPU has halted for good if it waits for an interrupt that it will not take. Before the guest starts it, a CPU
+    looks the same.
+    """
+    running = [hlt == "0" or bool(int(eflags, 16) & _EFLAGS_IF) for eflags, hlt in _STATE.findall(text)]
+    return {RUNNING: sum(running), OTHERS_RUNNING: sum(running[1:])} if running else {}
+
+
+def describe_death(run_state: str, others_running: int) -> tuple[str, str] | None:
+    """Return the kind of a death and one line for the user; None if the guest is alive in this run state.
+
+    QEMU does not tell which CPU had a triple fault.
+    """
+    found = DEATHS.get(run_state)
+    return (found[0], _BY_ANY_CPU) if found and found[0] == TRIPLE_FAULT and others_running else found
 
 
 def parse_memory(text: str) -> bytes:

@@ -58,13 +58,13 @@ class NativeRunner:
         :raise NotConnected: if there is no machine.
         """
         rip = self._target.register("rip")
-        status = None
+        found = None
         with suppress(TargetError):
             status = monitor.parse_run_state(self._target.monitor("info status"))
-        if status not in monitor.DEATHS:
-            return None
-        how, message = monitor.DEATHS[status]
-        return Halt(DIED, rip, how, message)
+            if status in monitor.DEATHS:
+                counts = monitor.count_cpus(self._target.monitor("info registers -a"))
+                found = monitor.describe_death(status, counts.get(monitor.OTHERS_RUNNING, 0))
+        return Halt(DIED, rip, *found) if found else None
 
     def _reset_vector(self, wanted: int) -> list[int]:
         """Return the address of the breakpoint that detects a reset.

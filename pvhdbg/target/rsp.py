@@ -17,10 +17,17 @@ class StubError(TargetError):
     """The stub reported an error, does not know the packet, or did not answer in time."""
 
 
+BOOT_CPU = 1
+
+
 class StopReply(NamedTuple):
-    """Why the machine stopped: the number of a signal, or None if the stub reported that QEMU exits."""
+    """Why the machine stopped: the number of a signal, or None if the stub reported that QEMU exits.
+
+    `cpu` is the thread number of the CPU that reached a breakpoint or made a step; after another stop, the boot CPU's.
+    """
 
     signal: int | None
+    cpu: int = BOOT_CPU
 
 
 class Rsp(Protocol):

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pvhdbg.errors import NotConnected
-from pvhdbg.target.rsp import StubError
+from pvhdbg.target.rsp import BOOT_CPU, StubError
 from pvhdbg.target.stub import StubRunner
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # QEMU's stub reports QEMU's run states as signals. In these two states, the guest is dead.
 _FATAL = {3: "shutdown", 6: "internal-error"}
 _STOP_TIMEOUT, _STEP_TIMEOUT, _EXIT_TIMEOUT = 5.0, 5.0, 2.0
-_RUN, _STEP = "vCont;c", "vCont;s:1"
+_RUN = "vCont;c"
 
 
 class RspRunner(StubRunner):
@@ -75,7 +75,8 @@ class RspRunner(StubRunner):
                 self._rsp.ask_all([f"z1,{address:x},1" for address in addresses])
 
     def _step(self) -> None:
-        self._rsp.resume(_STEP)
+        stop = self._rsp.last_stop
+        self._rsp.resume(f"vCont;s:{BOOT_CPU if stop is None else stop.cpu:x}")
         if not self._rsp.wait_stop(_STEP_TIMEOUT):
             self._halt()
 

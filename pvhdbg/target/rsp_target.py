@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pvhdbg.errors import MemoryUnreadable, TargetError
 from pvhdbg.target import stub_registers
 from pvhdbg.target.block_cache import BlockCache, split
-from pvhdbg.target.rsp import StubError, is_error
+from pvhdbg.target.rsp import BOOT_CPU, StubError, is_error
 from pvhdbg.target.stub import PHY_MEM_MODE, StubTarget
 
 if TYPE_CHECKING:
@@ -23,13 +23,13 @@ _CHUNK = 0x7F0
 """How many bytes to read or write in one packet. QEMU's packets have up to 4,096 characters."""
 
 _MOST_FILES, _PIECE, _LARGEST_FILE = 16, 0x7F0, 1 << 18
-_BOOT_CPU = "Hg1"
 
 
 class RspTarget(StubTarget):
     """A WritableTarget that asks QEMU's stub directly. The stub reads and writes guest-physical memory.
 
-    Registers are those of the boot CPU.
+    Registers are those of the CPU that reached a breakpoint or made a step; after any other stop, the boot CPU's. Those
+    that only the monitor has are always the boot CPU's.
     """
 
     physical_memory = PHY_MEM_MODE
@@ -84,7 +84,8 @@ class RspTarget(StubTarget):
 
     def _read_registers(self) -> dict[str, int]:
         known = self._known_places()
-        _, answer = self._rsp.ask_all([_BOOT_CPU, "g"])
+        stop = self._rsp.last_stop
+        _, answer = self._rsp.ask_all([f"Hg{BOOT_CPU if stop is None else stop.cpu:x}", "g"])
         if is_error(answer):
             raise StubError("the gdb stub does not show the registers")
         return stub_registers.values(answer, known)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Protocol
 
-from pvhdbg.errors import MemoryUnreadable, RegisterUnavailable, SymbolMissing
+from pvhdbg.errors import MemoryUnreadable, RegisterUnavailable, SymbolMissing, TargetError
 from pvhdbg.target import monitor
 from pvhdbg.target.base import (
     DIED,
@@ -82,7 +82,7 @@ class StubTarget(ABC):
 
     def register(self, name: str) -> int:
         self._refresh()
-        if name in monitor.NAMES:
+        if name in monitor.NAMES or name in monitor.COUNTS:
             return self._monitor_register(name)
         if not self._registers:
             self._registers = self._read_registers()
@@ -111,9 +111,19 @@ class StubTarget(ABC):
         if self._monitor_registers is None:
             text = self.monitor("info registers") if self.has_monitor else ""
             self._monitor_registers = monitor.parse_registers(text)
+        if name in monitor.COUNTS and name not in self._monitor_registers and self.has_monitor:
+            self._monitor_registers |= monitor.count_cpus(self.monitor("info registers -a"))
         if name not in self._monitor_registers:
             raise RegisterUnavailable(name, f"the monitor does not show {name}" if self.has_monitor else NO_MONITOR)
         return self._monitor_registers[name]
+
+
+def others_running(target: Target) -> int:
+    """Return how many CPUs besides the boot CPU have not halted for good; 0 if this is not known."""
+    try:
+        return target.register(monitor.OTHERS_RUNNING)
+    except TargetError:
+        return 0
 
 
 class Hypervisor(Protocol):
@@ -196,8 +206,9 @@ class StubRunner(ABC):
     def _confirm_death(self, suspected: str) -> Halt | None:
         """Return how the guest died, according to QEMU's run state if QMP is available; None if it is alive."""
         status = (self._hypervisor.status() if self._hypervisor else None) or suspected
-        if status not in monitor.DEATHS:
+        found = monitor.describe_death(status, others_running(self._target)) if status in monitor.DEATHS else None
+        if found is None:
             return None
-        how, message = monitor.DEATHS[status]
+        how, message = found
         line = self._hypervisor.find_error_line("KVM internal error") if self._hypervisor else ""
         return Halt(DIED, self._target.register("rip"), how, line or message)

@@ -60,6 +60,31 @@ def test_registers_that_cannot_be_parsed_are_left_out() -> None:
     assert {} == monitor.parse_registers("CS =zzzz\nTR =12\nsomething else\x00\xff")
 
 
+@pytest.mark.parametrize(
+    ("states", "expected"),
+    [
+        (["EFL=00000002 [-] HLT=1"], {"cpus.running": 0, "cpus.others-running": 0}),
+        (["RFL=00000002 [-] HLT=0"], {"cpus.running": 1, "cpus.others-running": 0}),
+        (["RFL=00000202 [-] HLT=1"], {"cpus.running": 1, "cpus.others-running": 0}),
+        (["EFL=00000002 [-] HLT=1"] * 2, {"cpus.running": 0, "cpus.others-running": 0}),
+        (["RFL=00000002 [-] HLT=1", "EFL=00000002 [-] HLT=0"], {"cpus.running": 1, "cpus.others-running": 1}),
+        (["RFL=00000202 [-] HLT=1", "RFL=00000206 [-] HLT=1"], {"cpus.running": 2, "cpus.others-running": 1}),
+        (["unknown command"], {}),
+    ],
+    ids=["halted", "busy", "idle", "both halted", "the other busy", "both idle", "no CPU"],
+)
+def test_a_cpu_that_waits_with_interrupts_disabled_does_not_run(states: list[str], expected: dict[str, int]) -> None:
+    assert expected == monitor.count_cpus("\n".join(f"EIP=0 {state}" for state in states))
+
+
+def test_with_another_cpu_running_its_triple_fault_is_not_ruled_out() -> None:
+    alone, together = (monitor.describe_death("shutdown", others) for others in (0, 1))
+
+    assert alone == monitor.DEATHS["shutdown"] != together
+    assert monitor.describe_death("internal-error", 1) == monitor.DEATHS["internal-error"]
+    assert monitor.describe_death("running", 0) is None
+
+
 def test_the_lines_of_a_memory_dump_are_joined() -> None:
     text = "0000000000001000: 0x78 0xc5 0x6e 0x33\n0000000000001004: 0x01\nCannot access memory\n"
 

@@ -15,6 +15,7 @@ from pvhdbg.boot.run.run_to_stage import death_outcome
 from pvhdbg.boot.stop import stages
 from pvhdbg.errors import RegisterUnavailable, SymbolMissing, TargetError
 from pvhdbg.target.base import DIED, ELSEWHERE, HIT, INTERRUPTED, RESET, TIMEOUT, Halt
+from pvhdbg.target.monitor import RUNNING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 MAX_LINES, MAX_LINE, MAX_OUTPUT = 20, 400, 1 << 16
 """The last lines that are kept of a console or a log, the characters of each, and the bytes that are searched."""
-_EFLAGS_IF = 1 << 9
 _FIRST_SLICE, _LONGEST_SLICE = 0.05, 0.5
 """Seconds that the guest runs until pvhdbg looks at it: first, and at most."""
 _PANIC_PRINTS_WITHIN, _QUIET = 2.0, 0.1
@@ -129,12 +129,11 @@ class _Watch:
         return halt.kind == HIT and halt.rip == self._console_return
 
     def _is_halted(self) -> bool:
-        """Return whether the CPU waits for an interrupt that it will not take."""
+        """Return whether every CPU waits for an interrupt that it will not take."""
         try:
-            is_waiting = self._journey.target.register("hlt")
+            return self._journey.target.register(RUNNING) == 0
         except RegisterUnavailable:
             return False
-        return bool(is_waiting) and not self._journey.target.register("eflags") & _EFLAGS_IF
 
     def _outcome(self, ended: str, halt: Halt) -> Outcome:
         seconds = time.monotonic() - self._start

@@ -5,6 +5,7 @@ The stub is not trusted: each answer has a limited size, and waiting for all ans
 
 from __future__ import annotations
 
+import re
 import select
 import time
 from collections import deque
@@ -16,7 +17,7 @@ from pvhdbg.abi.text import printable
 from pvhdbg.errors import NotConnected
 from pvhdbg.live.stub.packets import Unframer, frame
 from pvhdbg.live.system.patience import Patience
-from pvhdbg.target.rsp import StopReply, StubError
+from pvhdbg.target.rsp import BOOT_CPU, StopReply, StubError
 
 if TYPE_CHECKING:
     import socket
@@ -34,6 +35,8 @@ _MOST_AT_ONCE = 32
 
 _MOST_MONITOR_TEXT = 4 << 20
 _EXITED = ("W", "X")
+_SIGTRAP = 5
+_THREAD = re.compile(r"thread:(?:p[0-9a-f]{1,8}\.)?([0-9a-f]{1,8})(?:;|$)")
 _GONE = "the machine is gone"
 _MONITOR = "qRcmd,"
 _NO_ACK = "QStartNoAckMode"
@@ -157,7 +160,8 @@ class Connection:
         """Take a stop reply. Console output of the guest, which the stub may send while it runs, is ignored."""
         kind = packet[:1]
         if kind in ("S", "T"):
-            self.last_stop = StopReply(_number(packet[1:3]))
+            signal = _number(packet[1:3])
+            self.last_stop = StopReply(signal, _cpu(packet) if signal == _SIGTRAP else BOOT_CPU)
         elif kind in _EXITED:
             self.last_stop = StopReply(None)
         elif kind == "O":
@@ -230,3 +234,8 @@ def _number(text: str) -> int:
         return int(text, 16)
     except ValueError:
         return 0
+
+
+def _cpu(packet: str) -> int:
+    match = _THREAD.search(packet)
+    return int(match[1], 16) if match else BOOT_CPU

@@ -9,6 +9,7 @@ import pytest
 from pvhdbg.boot.run import watch
 from pvhdbg.boot.run.journey import Journey
 from pvhdbg.errors import RegisterUnavailable, TargetError
+from pvhdbg.target import monitor
 from pvhdbg.target.base import (
     DIED,
     ELSEWHERE,
@@ -33,7 +34,6 @@ LINK = 0xFFFFFFFF81000000
 SYMBOLS = {"start_kernel": LINK + 0x100, "panic": LINK + 0x200, "console_init": LINK + 0x300}
 CALLER, FORMAT, STACK = LINK + 0x1234, LINK + 0x5000, LINK + 0x8000
 PANIC_LINE = b"[    0.000000] Kernel panic - not syncing: Out of cheese\r\n"
-INTERRUPTS_ON, INTERRUPTS_OFF = 0x202, 0x2
 
 
 Run = tuple[Halt, bytes]
@@ -47,7 +47,7 @@ class Scripted:
         build.page_tables(self.guest)
         self.guest.put(STACK & 0x7FFFFFFF, CALLER.to_bytes(8, "little"))
         self.guest.put(FORMAT & 0x7FFFFFFF, b"Out of %s\n\0")
-        self.guest.registers.update(rsp=STACK, rdi=FORMAT, eflags=INTERRUPTS_ON, **registers)
+        self.guest.registers.update(rsp=STACK, rdi=FORMAT, **registers)
         self.guest.symbols = SYMBOLS if symbols is None else symbols
         self.runs = list(runs)
         self.ran_to: list[list[int]] = []
@@ -173,15 +173,10 @@ def test_a_death_after_the_last_stage_is_a_death_of_the_run() -> None:
 
 @pytest.mark.parametrize(
     ("registers", "expected"),
-    [
-        ({"hlt": 1, "eflags": INTERRUPTS_OFF}, "halted"),
-        ({"hlt": 1, "eflags": INTERRUPTS_ON}, "time"),
-        ({"hlt": 0, "eflags": INTERRUPTS_OFF}, "time"),
-        ({"eflags": INTERRUPTS_OFF}, "time"),
-    ],
-    ids=["halted", "idle", "busy", "no monitor"],
+    [({monitor.RUNNING: 0}, "halted"), ({monitor.RUNNING: 1}, "time"), ({}, "time")],
+    ids=["halted", "running", "no monitor"],
 )
-def test_a_cpu_that_waits_with_interrupts_disabled_has_halted(registers: dict[str, int], expected: str) -> None:
+def test_a_guest_without_a_running_cpu_has_halted(registers: dict[str, int], expected: str) -> None:
     machine = Scripted(RUNNING)
     machine.guest.registers.update(registers)
 

@@ -116,6 +116,19 @@ def test_any_stop_reply_ends_the_wait(text: str) -> None:
         assert client.wait_stop(5)
 
 
+@pytest.mark.parametrize(
+    ("text", "cpu"),
+    [("T05thread:04;", 4), ("T05thread:p01.0b;hwbreak:;", 11), ("T02thread:04;", 1), ("T05", 1), ("T05thread:zz;", 1)],
+)
+def test_a_breakpoint_or_step_stops_the_cpu_that_is_named(text: str, cpu: int) -> None:
+    with stub(constant(text)) as client:
+        client.resume("vCont;c")
+        client.wait_stop(5)
+
+        assert client.last_stop is not None
+        assert cpu == client.last_stop.cpu
+
+
 def test_something_else_than_a_stop_reply_is_an_error_without_control_characters() -> None:
     with stub(constant("\x1b[2Jboo")) as client:
         client.resume("vCont;c")
