@@ -10,7 +10,13 @@ from tests.paths import ROOT
 COPIED = ("pvhdbg", "tests", "gdb_scripts", "pyproject.toml", "README.md", "LICENSE", "Makefile", ".ci", ".github")
 NOT_FAST = (
     *("benchmarks", "cli", "fuzz", "guest", "in_gdb", "kernels", "live", "manual", "mutants", "soak"),
-    *("boot/model/test_model.py", "boot/test_kvm.py", "boot/test_real_kernels.py", "checks/test_tampered_boots.py"),
+    *(
+        "boot/model/test_model.py",
+        "boot/log/test_real_logs.py",
+        "boot/test_kvm.py",
+        "boot/test_real_kernels.py",
+        "checks/test_tampered_boots.py",
+    ),
     *("tui/test_hostile.py", "tui/test_live.py", "tui/test_live_ends.py", "tui/test_live_hostile.py"),
     *("tui/test_signals.py", "image/test_bounds.py"),
     # These read the sources: what they notice is not behavior.

@@ -26,7 +26,7 @@ TIMES, FAR = 10, 4
 class Judge:
     """Judges mutants with the tests that pytest collected in this process.
 
-    `early` are functions that were called until then: what they returned is kept, so that a change comes too late.
+    `early` are functions that were called until then: a change comes too late for what was made of their results.
     """
 
     def __init__(self, items: Sequence[pytest.Item], failures: Failures, record: Record, early: set[str]) -> None:
@@ -42,15 +42,17 @@ class Judge:
     def judge(self, mutant: Mutant) -> tuple[str, str]:
         """Return whether the tests notice the mutant, and the test that does.
 
-        A change in a function that can be changed now is tried on the tests that call it, any other on all. The tests
-        that mirror the module come first.
+        A change in a loaded function is tried on the tests that call it. Any other, and one whose effect may have been
+        kept before the tests, is tried on all. The tests that mirror the module come first.
         """
         near = tuple(mirrors(mutant.path))
         items = sorted(self.items, key=lambda item: not item.nodeid.startswith(near))
         function = f"{mutant.path}:{mutant.function}"
-        if function not in self.early and in_fork(lambda: change_functions(mutant), TEST_SECONDS):
+        if mutant.function and in_fork(lambda: change_functions(mutant), TEST_SECONDS):
             callers = set(self.callers.get(function, ()))
-            return self._in_functions(mutant, [item for item in items if item.nodeid in callers])
+            answer = self._in_functions(mutant, [item for item in items if item.nodeid in callers])
+            if answer[0] != SURVIVED or function not in self.early:
+                return answer
         near_first = (list(group) for _, group in groupby(items, key=lambda item: item.nodeid.startswith(near)))
         answers = (self._in_process(mutant, group) for group in near_first)
         return next((answer for answer in answers if answer[0] != SURVIVED), (SURVIVED, ""))
