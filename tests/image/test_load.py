@@ -207,6 +207,8 @@ def test_the_symbols_of_another_version_are_not_used(vmlinuz_lz4: Path, vmlinux_
         (b"070701", "a cpio archive"),
         (b"!<arch>\n", "an archive"),
         (b'{ "format": "pvhdbg"', "looks like a recording"),
+        (b"PK\3\4\x14\0", "a zip file"),
+        (b"QFI\xfb\0\0\0\3", "a qcow2 disk image"),
         (b"#!/bin/sh\n", "a script"),
         (bytes(510) + b"\x55\xaa", "a boot sector"),
         (b"\x7fEL", "neither an ELF file nor a bzImage"),
