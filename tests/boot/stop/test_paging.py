@@ -82,6 +82,27 @@ def test_five_levels_begin_with_pml5() -> None:
     assert result.steps[0].level == "PML5"
 
 
+MODES = {
+    "5 levels": (long_mode(five=True), 8, (512, 512, 512, 512, 512)),
+    "4 levels": (long_mode(), 8, (512, 512, 512, 512)),
+    "PAE": (Paging(PG | PE, 0x1000, PAE, 0), 8, (4, 512, 512)),
+    "32-bit": (Paging(PG | PE, 0x1000, 0, 0), 4, (1024, 1024)),
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_last_page_is_reached_by_the_last_entry_of_each_table(mode: str) -> None:
+    paging, size, counts = MODES[mode]
+    tables = [0x1000 * number for number in range(1, len(counts) + 1)]
+    last = [table + size * (count - 1) for table, count in zip(tables, counts, strict=True)]
+    entries = dict(zip(last, [table | P for table in (*tables[1:], 0xABC000)], strict=True))
+    top = 0xFFFFFFFF if not paging.efer else 0xFFFFFFFF_FFFFFFFF
+    result = walk(Tables(entries, size).read, paging, top)
+
+    assert last == [step.paddr for step in result.steps]
+    assert result.paddr == 0xABCFFF
+
+
 def test_pae_has_a_table_of_four_entries_aligned_to_32_bytes() -> None:
     entries = {0x1020 + 8 * 3: 0x2000 | P, 0x2000 + 8: 0x200000 | P | LARGE}
 
@@ -108,8 +129,14 @@ def test_an_entry_that_is_not_present_ends_the_walk_and_its_steps_are_kept() -> 
     assert [(step.level, step.entry) for step in result.steps] == [("PML4", 0x2001), ("PDPT", 0)]
 
 
-def test_a_non_canonical_address_is_not_mapped() -> None:
-    assert walk(Tables({}, 8).read, long_mode(), 0x8000_0000_0000).paddr is None
+@pytest.mark.parametrize(("five", "bits"), [(False, 48), (True, 57)])
+def test_a_non_canonical_address_is_not_mapped_and_reads_no_table(five: bool, bits: int) -> None:
+    hole = 1 << bits - 1, (1 << 64) - (1 << bits - 1) - 1
+
+    assert [None, None] == [walk(Tables({}, 8).read, long_mode(five=five), vaddr).paddr for vaddr in hole]
+    for vaddr in (hole[0] - 1, hole[1] + 1):
+        with pytest.raises(MemoryUnreadable):
+            walk(Tables({}, 8).read, long_mode(five=five), vaddr)
 
 
 def test_a_table_that_cannot_be_read_is_an_error() -> None:
