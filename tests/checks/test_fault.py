@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pvhdbg.boot.stop.address import PHYSICAL
+from pvhdbg.boot.stop.capture import PHYSICAL
 from pvhdbg.boot.stop.stop import Stop
 from pvhdbg.checks.case import Case
 from pvhdbg.checks.outcome.fault import SegmentLoad, segment_load, uses_stack
