@@ -45,15 +45,19 @@ class Judge:
         A change in a loaded function is tried on the tests that call it. Any other, and one whose effect may have been
         kept before the tests, is tried on all. The tests that mirror the module come first.
         """
-        near = tuple(mirrors(mutant.path))
-        items = sorted(self.items, key=lambda item: not item.nodeid.startswith(near))
+        near = mirrors(mutant.path)
+
+        def distance(item: pytest.Item) -> int:
+            return next((number for number, path in enumerate(near) if item.nodeid.startswith(path)), len(near))
+
+        items = sorted(self.items, key=distance)
         function = f"{mutant.path}:{mutant.function}"
         if mutant.function and in_fork(lambda: change_functions(mutant), TEST_SECONDS):
             callers = set(self.callers.get(function, ()))
             answer = self._in_functions(mutant, [item for item in items if item.nodeid in callers])
             if answer[0] != SURVIVED or function not in self.early:
                 return answer
-        near_first = (list(group) for _, group in groupby(items, key=lambda item: item.nodeid.startswith(near)))
+        near_first = (list(group) for _, group in groupby(items, key=distance))
         answers = (self._in_process(mutant, group) for group in near_first)
         return next((answer for answer in answers if answer[0] != SURVIVED), (SURVIVED, ""))
 
