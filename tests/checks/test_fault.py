@@ -1,4 +1,4 @@
-"""The instruction at which a guest died is recognized as the assembler wrote it."""
+"""The instruction at which a guest died is recognized as the assembler wrote it, and so is an unusable stack."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from pvhdbg.boot.stop.capture import PHYSICAL
 from pvhdbg.boot.stop.stop import Stop
 from pvhdbg.checks.case import Case
 from pvhdbg.checks.outcome.fault import SegmentLoad, segment_load, uses_stack
+from pvhdbg.checks.outcome.other_guests import _is_rsp_of_vmm, stack_defect
 from tests import build
-from tests.checks.cases import HOBBY, MACHINE
+from tests.checks.cases import HOBBY, MACHINE, foreign
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -166,3 +167,30 @@ def test_of_an_instruction_that_was_read_in_part_only_what_was_read_is_used(
 @pytest.mark.parametrize(("code", "expected"), [("", False), ("ff", False), ("ffd0", True), ("50", True)])
 def test_whether_an_instruction_that_was_read_in_part_uses_the_stack(code: str, expected: bool) -> None:
     assert expected == uses_stack(at("protected32", bytes.fromhex(code)))
+
+
+@pytest.mark.parametrize(
+    ("rsp", "expected"),
+    [
+        (0, True),
+        (0x1000, True),
+        (0x1001, False),
+        (-0x1000, True),
+        (-0x1001, False),
+        (0x7B38 - 0x1000, True),  # the VMM left 0x7b38
+        (0x7B38 - 0x1001, False),
+        (0x7B38 + 0x1000, True),
+        (0x7B38 + 0x1001, False),
+    ],
+)
+def test_rsp_is_the_vmms_within_4_kib_of_0_or_of_what_the_vmm_left(rsp: int, expected: bool) -> None:
+    assert expected == _is_rsp_of_vmm(foreign(), rsp & 0xFFFFFFFFFFFFFFFF)
+
+
+@pytest.mark.parametrize(
+    ("rsp", "expected"), [(0xFFFFFFFF, True), (0xFFFFF001, True), (0xFFFFF000, False), (0, True), (1, False)]
+)
+def test_without_paging_the_last_4_kib_of_the_address_space_are_no_stack(rsp: int, expected: bool) -> None:
+    case = foreign(cpu={"cr0": 0x11, "cr4": 0, "efer": 0, "cs.flags": 0xC09B00, "rsp": rsp})
+
+    assert expected == (stack_defect(case) is not None)

@@ -148,6 +148,30 @@ def test_a_panic_that_nobody_printed_has_the_text_of_its_format() -> None:
     assert ("panicked", "Out of %s", (), None) == (watched.ended, *watched[4:])
 
 
+def test_a_format_that_ends_with_its_page_is_read_to_there() -> None:
+    machine = Scripted(at(HIT, SYMBOLS["panic"]), RUNNING, RUNNING, RUNNING)
+    machine.guest.registers["rdi"] = FORMAT + 0x1000 - 6
+    machine.guest.put(FORMAT + 0x1000 - 6 & 0x7FFFFFFF, b"Out of cheese")
+    watched = machine.watch().watched
+
+    assert watched is not None
+    assert watched.message == "Out of"
+
+
+def test_a_32_bit_kernel_passes_the_format_of_its_panic_on_the_stack() -> None:
+    symbols = {"start_kernel": 0x1000100, "panic": 0x1000200}
+    machine = Scripted(at(HIT, 0x1000200), RUNNING, RUNNING, RUNNING, symbols=symbols)
+    machine.guest.image = build.linux()._replace(elf_class=32)
+    machine.guest.registers.update(rsp=0x8000, cr0=0x11, cr4=0, efer=0)
+    for address, word in ((0x8000, 0x1001234), (0x8004, 0x9000), (0x8008, 0xDEADBEEF)):
+        machine.guest.put(address, word.to_bytes(4, "little"))
+    machine.guest.put(0x9000, b"Out of %s\n\0")
+    watched = machine.watch().watched
+
+    assert watched is not None
+    assert (0x1001234, "Out of %s") == (watched.rip, watched.message)
+
+
 def test_a_machine_that_is_reset_by_its_panic_has_panicked() -> None:
     machine = Scripted(at(DIED, LINK, "triple fault", PANIC_LINE, TRIPLE_FAULT), symbols={})
     outcome = machine.watch()
