@@ -49,7 +49,7 @@ class FoundTable(NamedTuple):
     size: int
 
 
-def searched(ebda: int | None) -> list[tuple[int, int]]:
+def search_ranges(ebda: int | None) -> list[tuple[int, int]]:
     """Return the ranges in which guests search, in ascending order. `ebda` is the address of the EBDA, if known."""
     low = [(_END_OF_LOW_MEMORY - _KIB, _END_OF_LOW_MEMORY)]
     if ebda is not None and _SMALLEST_EBDA <= ebda < _END_OF_LOW_MEMORY - _KIB:

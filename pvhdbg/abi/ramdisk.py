@@ -32,9 +32,9 @@ _SHOWN = 64
 
 
 def defect(head: bytes) -> str | None:
-    """Return what a ramdisk is instead of one that Linux can use; None if Linux can use it.
+    """Return what a module is, if it is not a ramdisk that Linux can use; None if it is one.
 
-    `head` has the first 2 KiB, or all of a shorter ramdisk. Linux skips zeros before an archive.
+    `head` has the first 2 KiB, or all of a shorter module. Linux skips zeros before an archive.
     """
     rest = head.lstrip(b"\0")
     if not rest or rest.startswith(_ARCHIVES) or head.startswith(_COMPRESSED):
@@ -43,4 +43,4 @@ def defect(head: bytes) -> str | None:
         return None
     if head.startswith(b"\x7fELF"):
         return ELF
-    return "a text" if set(head[:_SHOWN]) <= _TEXT else "in an unknown format"
+    return "a text file" if set(head[:_SHOWN]) <= _TEXT else "in an unknown format"

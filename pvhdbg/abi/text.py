@@ -32,6 +32,14 @@ def printable(text: bytes | str) -> str:
     return (text.decode("latin-1") if isinstance(text, bytes) else text).translate(_ASCII_AND_BACKSLASH)
 
 
+def printable_start(text: bytes | str, limit: int) -> str:
+    """Return the start of a text like `printable`, with at most `limit` characters. No escape sequence is cut."""
+    kept = text[:limit]
+    while len(shown := printable(kept)) > limit:
+        kept = kept[:-1]
+    return shown
+
+
 def escape_non_ascii(text: str) -> str:
     """Escape everything in a message except printable ASCII.
 

@@ -208,7 +208,7 @@ class Case:
         """The firmware's tables that were read at the entry."""
         stop = self.last_stop_at("entry")
         segment = stop.bytes_at(firmware_tables.EBDA_SEGMENT, 2) if stop else None
-        searched = firmware_tables.searched(None if segment is None else int.from_bytes(segment, "little") << 4)
+        searched = firmware_tables.search_ranges(None if segment is None else int.from_bytes(segment, "little") << 4)
         parts = [
             (max(paddr, low), data[max(low - paddr, 0) : max(high - paddr, 0)])
             for low, high in ranges.union(searched)

@@ -16,7 +16,7 @@ class Finding(NamedTuple):
 
     `code` names the rule and never changes. `field` is the path of the field that the message is about, in the
     document's stop or in its `kernel`, `machine` or `outcome`. `at` is the physical address of the field, or None.
-    `is_habit`: the VMM does this in every boot, and no known guest minds.
+    `is_habit`: the VMM does this in every boot, and no known guest depends on it.
     """
 
     code: str
@@ -25,8 +25,3 @@ class Finding(NamedTuple):
     field: str
     at: int | None = None
     is_habit: bool = False
-
-
-def worst_severity(findings: tuple[Finding, ...]) -> str | None:
-    """Return the worst severity of the findings, or None if there are none."""
-    return min((finding.severity for finding in findings), key=SEVERITIES.index, default=None)

@@ -85,7 +85,8 @@ def launched_without_gdb(options: argparse.Namespace) -> Iterator[MachineSession
 def _without_effect(options: argparse.Namespace) -> Iterator[str]:
     given = {"--gdb": options.gdb, "--gdbinit": options.gdbinit, "--mi-log": options.mi_log}
     if names := [name for name, value in given.items() if value]:
-        yield f"pvhdbg: note: without a screen, pvhdbg does not start gdb: no effect of {', '.join(names)}"
+        verb = "has" if len(names) == 1 else "have"
+        yield f"pvhdbg: note: {', '.join(names)} {verb} no effect: only the screen and `attach` start gdb"
 
 
 def _boot(
@@ -184,7 +185,7 @@ def _refused_run(options: argparse.Namespace, kernel: Kernel) -> Document:
 
 
 def _refusal(path: str, fatal: Sequence[Verdict], document: Document) -> RefusedKernelError:
-    """Return the error for a kernel that preflight rejects: every fatal verdict, the root cause first."""
+    """Return the error for a kernel that the pre-start check rejects: every fatal verdict, the root cause first."""
     hints = [*(verdict.hint for verdict in fatal[:-1]), f"{fatal[-1].hint}, or start the kernel anyway with --force"]
     errors = [GuestError(f"{path}: {verdict.message}", hint) for verdict, hint in zip(fatal, hints, strict=True)]
     return RefusedKernelError(errors, document)

@@ -80,7 +80,7 @@ def _dump(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="write a recording to FILE, in JSON; with --format text, write the report",
     )
-    _watch(parser, "let the guest run on for SECONDS after the last stage, and show how that ends [0]")
+    _watch(parser, "watch the guest for SECONDS after the last stage, and report how it ends [0]")
     _command(parser)
     _launch(parser)
 
@@ -89,7 +89,7 @@ def _check(parser: argparse.ArgumentParser) -> None:
     _format(parser)
     _watch(
         parser,
-        "let the guest run on for SECONDS after the last stage; 0 turns this off [5, or until Linux has a console]",
+        "watch the guest for SECONDS after the last stage; 0 turns this off [5, or until Linux has a console]",
     )
     _launch(parser)
 
@@ -192,7 +192,7 @@ def parse(argv: Sequence[str]) -> tuple[Command, argparse.Namespace]:
     :raise UserError: for unknown or invalid arguments.
     """
     own, qemu_args = _split(argv)
-    if own[:1] == [ASCII] and own[1:2] and own[1] in COMMANDS:  # people write general options before the command, too
+    if own[:1] == [ASCII] and own[1:2] and own[1] in COMMANDS:  # users also write general options before the command
         own[:2] = [own[1], ASCII]
     _refuse_misspelled(own)
     command = COMMANDS.get(own[0], SESSION) if own else SESSION

@@ -118,8 +118,8 @@ def _code(session: Session, words: Sequence[str]) -> str:
 def _dmesg(session: Session, words: Sequence[str]) -> str:
     """Show the kernel's own log, read from guest memory.
 
-    It has every message of the kernel, even if no console shows them. For past stages and recordings, show what was
-    recorded of it.
+    The log has every message of the kernel, even if no console shows it. For past stages and recordings, show the part
+    that was recorded.
     """
     from pvhdbg.boot.session.resolve import kernel_log_of
     from pvhdbg.views.report import log_text

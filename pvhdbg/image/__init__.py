@@ -5,9 +5,9 @@ facts          ImageFacts: segments, notes, build-id, release, PVH entry
 header         ELF headers
 file           a file that can be sliced like bytes, and searches in it
 notes          ELF notes as QEMU, Xen, linux-loader and the ABI read them
-preflight      what QEMU's -kernel will do with the file
-verdict        one result of preflight
-verdicts/      preflight's results about the notes, the segments and the entry
+preflight      what QEMU's -kernel will do with the file: the pre-start check
+verdict        one result of the pre-start check
+verdicts/      verdicts about the notes, the segments and the entry
 limits         the limits of `pvhdbg inspect`, and remarks about a file that exceeds them
 multiboot      find multiboot headers, which QEMU prefers to a PVH entry
 symbols        look up a symbol's address, or the symbol at an address

@@ -21,7 +21,7 @@ from typing import IO, NamedTuple, Protocol, cast
 from pvhdbg.abi.setup_header import BOOT_FLAG, HDR, HDRS, SetupHeader
 from pvhdbg.abi.text import printable
 from pvhdbg.errors import GuestError, MachineError, UserError
-from pvhdbg.image.file import DAMAGED_FILE, Buffer, open_file
+from pvhdbg.image.file import DAMAGED_FILE, Buffer, number_at, open_file
 from pvhdbg.image.header import MAGIC
 
 MAX_UNPACKED = 512 << 20
@@ -116,7 +116,7 @@ def find_payload(data: Buffer, path: str) -> Payload:
     if length <= _SIZE_WORD or offset + length > len(data):
         where = f"{length} bytes at {offset:#x} of a file of {len(data):#x} bytes"
         raise UserError(f"{path}: invalid payload: {where}", DAMAGED_FILE)
-    unpacked = _number(data, offset + length - _SIZE_WORD, _SIZE_WORD)
+    unpacked = number_at(data, offset + length - _SIZE_WORD, _SIZE_WORD)
     if unpacked > MAX_UNPACKED:
         reason = f"the payload would unpack to {unpacked} bytes, more than the limit of {MAX_UNPACKED}"
         raise UserError(f"{path}: {reason}", DAMAGED_FILE)
@@ -329,7 +329,7 @@ def _lz4(packed: _Packed) -> Iterator[bytes]:
     packed.read(len(_LZ4_LEGACY))
     is_last = False
     while len(word := packed.read(_SIZE_WORD)) == _SIZE_WORD:
-        size = _number(word, 0, _SIZE_WORD)
+        size = number_at(word, 0, _SIZE_WORD)
         block = packed.read(min(size, _LZ4_PACKED))
         if len(block) < size:
             raise DamagedError(f"lz4: a block of {size} bytes extends past the end of the payload")
@@ -353,26 +353,16 @@ def _lz4_frame(packed: _Packed) -> Iterator[bytes]:
         raise DamagedError(f"lz4: {error}") from error
 
 
-_UNPACKERS: dict[bytes, Callable[[_Packed], Iterator[bytes]]] = {
-    b"\x1f\x8b": _gzip,
-    b"BZh": _bzip2,
-    b"\xfd7zXZ\0": _lzma,
-    b"\x5d\0\0": _lzma,
-    b"\x28\xb5\x2f\xfd": _zstd,
-    _LZ4_LEGACY: _lz4,
-    b"\x04\x22\x4d\x18": _lz4_frame,
-}
-_NAMES = {
-    b"\x1f\x8b": "gzip",
-    b"BZh": "bzip2",
-    b"\xfd7zXZ\0": "xz",
-    b"\x5d\0\0": "lzma",
-    b"\x28\xb5\x2f\xfd": "zstd",
-    _LZ4_LEGACY: "LZ4",
-    b"\x04\x22\x4d\x18": "LZ4",
-    _LZO: "LZO",
-}
-
-
-def _number(data: Buffer, offset: int, size: int) -> int:
-    return int.from_bytes(data[offset : offset + size], "little")
+_FORMATS: tuple[tuple[bytes, str, Callable[[_Packed], Iterator[bytes]] | None], ...] = (
+    (b"\x1f\x8b", "gzip", _gzip),
+    (b"BZh", "bzip2", _bzip2),
+    (b"\xfd7zXZ\0", "xz", _lzma),
+    (b"\x5d\0\0", "lzma", _lzma),
+    (b"\x28\xb5\x2f\xfd", "zstd", _zstd),
+    (_LZ4_LEGACY, "LZ4", _lz4),
+    (b"\x04\x22\x4d\x18", "LZ4", _lz4_frame),
+    (_LZO, "LZO", None),
+)
+"""The first bytes of each format, its name, and its unpacker; None if it is not supported."""
+_UNPACKERS = {magic: unpacker for magic, _, unpacker in _FORMATS if unpacker}
+_NAMES = {magic: name for magic, name, _ in _FORMATS}

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _TAG_MEMBER, _TAG_STRUCTURE = 0x0D, 0x13
 _AT_SIBLING, _AT_NAME, _AT_BYTE_SIZE, _AT_MEMBER_LOCATION, _AT_DATA_BIT_OFFSET = 0x01, 0x03, 0x0B, 0x38, 0x6B
-_FORM_STRING, _FORM_STRP, _FORM_INDIRECT, _FORM_IMPLICIT_CONST = 0x08, 0x0E, 0x16, 0x21
+_FORM_STRING, _FORM_INDIRECT, _FORM_IMPLICIT_CONST = 0x08, 0x16, 0x21
 _FIXED = {
     **dict.fromkeys((0x0B, 0x0C, 0x11, 0x25, 0x29), 1),  # data1, flag, ref1, strx1, addrx1
     **dict.fromkeys((0x05, 0x12, 0x26, 0x2A), 2),  # data2, ref2, strx2, addrx2

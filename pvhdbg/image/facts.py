@@ -67,9 +67,9 @@ class ImageFacts(NamedTuple):
     `path` is the path that the user passed. `elf` is the path of the ELF file: the same path, or the file to which a
     bzImage or a compressed file was unpacked. `kind` is vmlinux for a Linux ELF file, bzimage for a bzImage, elf for
     any other PVH guest. `elf_class` is 32 or 64, `machine` is e_machine. `entry` is the PHYS32_ENTRY address (note 18).
-    `release` is the version in Linux's banner. `verdicts` are the results of preflight. `fingerprints` identify the
-    kernel in guest memory. `moved_by` is how far a relocated kernel runs from its link addresses;
-    0 for the facts of a file.
+    `release` is the version in Linux's banner. `verdicts` are the results of the pre-start check. `fingerprints`
+    identify the kernel in guest memory. `moved_by` is how far a relocated kernel runs from its link addresses; it is 0
+    in the facts about a file.
     """
 
     path: str

@@ -82,6 +82,11 @@ def _check_regular(descriptor: int, path: str) -> None:
         raise UserError(f"{path}: is empty")
 
 
+def number_at(data: Buffer, offset: int, size: int) -> int:
+    """Return the little-endian number at an offset."""
+    return int.from_bytes(data[offset : offset + size], "little")
+
+
 def occurrences(data: Buffer, pattern: bytes, start: int, end: int) -> Iterator[int]:
     """Yield each offset in a range at which `pattern` begins, including overlapping occurrences."""
     start, end = min(start, len(data)), min(end, len(data))

@@ -12,7 +12,7 @@ from itertools import chain, islice
 from struct import Struct
 from typing import NamedTuple
 
-from pvhdbg.image.file import Buffer, end_of_zeros
+from pvhdbg.image.file import Buffer, end_of_zeros, number_at
 from pvhdbg.image.header import (
     CLASS64,
     EHDR64_SIZE,
@@ -111,7 +111,7 @@ def walk(data: Buffer, start: int, end: int) -> Iterator[RawNote]:
 
 
 def next_note(data: Buffer, start: int, end: int, pad: int) -> int | None:
-    """Return the offset behind the note at `start`, with padding to `pad` bytes; None if it extends past `end`.
+    """Return the offset after the note at `start`, with padding to `pad` bytes; None if it extends past `end`.
 
     The padding of the last note may be missing.
     """
@@ -173,7 +173,7 @@ def scan_by_abi(elf: Elf) -> Scan:
         return Scan("ABI", None, NO_NOTE)
     if note.descsz not in (4, 8):
         return Scan("ABI", None, BAD_SIZE, note)
-    entry = _number(elf.data, note.desc_offset, note.descsz)
+    entry = number_at(elf.data, note.desc_offset, note.descsz)
     reason = ZERO if entry == 0 else TOO_BIG if entry >> 32 else ""
     return Scan("ABI", None if reason else entry, reason, note)
 
@@ -186,7 +186,7 @@ def scan_by_xen(elf: Elf) -> Scan:
         return Scan("Xen", None, NO_NOTE)
     if note.descsz not in (1, 2, 4, 8):
         return Scan("Xen", None, BAD_SIZE, note)
-    return Scan("Xen", _number(elf.data, note.desc_offset, note.descsz) & _MAX_U32, "", note)
+    return Scan("Xen", number_at(elf.data, note.desc_offset, note.descsz) & _MAX_U32, "", note)
 
 
 def scan_by_qemu(elf: Elf) -> Scan:
@@ -317,7 +317,7 @@ def _linux_loader_entry(data: Buffer, note: RawNote) -> Scan:
         return Scan("linux-loader", None, BAD_SIZE, note)
     if note.desc_offset + 4 > len(data):
         return Scan("linux-loader", None, NOTE_OUTSIDE, note)
-    return Scan("linux-loader", _number(data, note.desc_offset, 4), "", note)
+    return Scan("linux-loader", number_at(data, note.desc_offset, 4), "", note)
 
 
 def _note_segments(elf: Elf) -> list[ProgramHeader]:
@@ -332,10 +332,6 @@ def _last_entry(notes: Iterable[RawNote]) -> RawNote | None:
 def _named_xen(data: Buffer, notes: Iterable[RawNote]) -> list[RawNote]:
     """Return the notes whose name is "Xen". Xen compares up to the NUL and ignores n_namesz, which may not count it."""
     return [note for note in notes if data[note.offset + NHDR.size : note.offset + NHDR.size + len(XEN)] == XEN]
-
-
-def _number(data: Buffer, offset: int, size: int) -> int:
-    return int.from_bytes(data[offset : offset + size], "little")
 
 
 def _up(value: int, align: int, modulus: int = 1 << 64) -> int:

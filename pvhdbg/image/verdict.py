@@ -1,4 +1,4 @@
-"""One result of preflight."""
+"""One result of the pre-start check."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pvhdbg.abi.firmware_tables import MP_TABLE, RSDP, SMBIOS, FoundTable, find, searched
+from pvhdbg.abi.firmware_tables import MP_TABLE, RSDP, SMBIOS, FoundTable, find, search_ranges
 
 
 def table(signature: bytes, size: int, *size_byte: int) -> bytes:
@@ -34,7 +34,7 @@ def test_a_table_is_found_at_a_multiple_of_16(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_a_table_with_a_wrong_checksum_or_a_missing_end_is_none(name: str) -> None:
+def test_a_table_with_a_wrong_checksum_or_a_missing_end_is_not_found(name: str) -> None:
     whole = TABLES[name]
 
     assert [] == list(find(whole[:-1] + bytes([whole[-1] ^ 1]), 0))
@@ -42,7 +42,7 @@ def test_a_table_with_a_wrong_checksum_or_a_missing_end_is_none(name: str) -> No
     assert [] == list(find(whole[:5], 0))
 
 
-def test_a_table_of_size_0_is_none() -> None:
+def test_a_table_of_size_0_is_not_found() -> None:
     assert [] == list(find(table(b"_SM_", 31, 5, 0), 0))
 
 
@@ -51,7 +51,7 @@ def test_a_table_of_size_0_is_none() -> None:
     [(None, 0x9FC00), (0x9FC00, 0x9FC00), (0x9F800, 0x9F800), (0x80000, 0x80000), (0x7FFF0, 0x9FC00), (0, 0x9FC00)],
 )
 def test_the_ebda_is_searched_if_its_address_is_plausible(ebda: int | None, first: int) -> None:
-    ranges = searched(ebda)
+    ranges = search_ranges(ebda)
 
     assert (first, first + 1024) == ranges[0]
     assert [(0x9FC00, 0xA0000), (0xE0000, 0x100000)] == ranges[-2:]

@@ -11,8 +11,8 @@ from pvhdbg.boot.record.document import DEAD, DONE, TIMED_OUT, Death, Document, 
 from pvhdbg.boot.record.replay import load
 from pvhdbg.boot.stop import stages
 from pvhdbg.checks.case import Case
-from pvhdbg.checks.finding import ERROR, INFO, SEVERITIES, WARNING, Finding, worst_severity
-from pvhdbg.checks.rules import MAX_FINDINGS, ON_FAILURE, ONCE
+from pvhdbg.checks.finding import ERROR, INFO, SEVERITIES, WARNING, Finding
+from pvhdbg.checks.rules import MAX_FINDINGS, ON_FAILURE
 from pvhdbg.checks.run import RunFindings, check_capture, check_run, rules, run_rules
 from pvhdbg.image.facts import ImageFacts
 from pvhdbg.image.verdict import Verdict
@@ -179,11 +179,6 @@ def test_a_timeout_at_an_unknown_rip_names_no_place() -> None:
     message = "stage bootparams was not reached in time. Look at the disassembly with `code`, or increase --timeout."
 
     assert [message] == [finding.message for finding in check_run(run).ending]
-
-
-def test_worst_severity_is_the_severity_of_the_most_severe_finding() -> None:
-    assert None is worst_severity(())
-    assert "error" == worst_severity(run_rules(died(), {ONCE, ON_FAILURE}))
 
 
 def test_a_32_bit_kernel_page_faults_below_1_gib() -> None:

@@ -93,7 +93,7 @@ def test_without_a_screen_no_gdb_is_started_and_a_note_says_so(command: str, opt
     done = pvhdbg(command, option)
 
     assert 0 == done.status
-    assert [f"pvhdbg: note: without a screen, pvhdbg does not start gdb: no effect of {option.partition('=')[0]}"] == [
+    assert [f"pvhdbg: note: {option.partition('=')[0]} has no effect: only the screen and `attach` start gdb"] == [
         line for line in done.err.splitlines() if "gdb" in line
     ]
 

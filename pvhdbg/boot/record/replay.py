@@ -87,7 +87,7 @@ def replay(document: object) -> Document:
 
 
 def _check_version(top: dict[str, Any]) -> None:
-    """Check the version of the format. Later versions only gain keys, but may use known keys in new ways."""
+    """Check the version of the format. A later version may use known keys in a new way."""
     version = top.get("format_version")
     if version in FORMAT_VERSIONS and type(version) is int:
         return
@@ -166,7 +166,7 @@ def _kernel(kernel: dict[str, Any]) -> ImageFacts:
         elf=path,
         kind=_of(str, kernel, "kind"),
         elf_class=_one_of((32, 64), kernel, "class"),
-        machine=_maybe_address(kernel, "machine") or 0,  # pvhdbg 1.0 did not write it
+        machine=_maybe_address(kernel, "machine") or 0,  # older recordings do not have it
         entry=_maybe_address(kernel, "entry"),
         build_id=_maybe(str, kernel, "build_id"),
         release=_maybe(str, kernel, "release"),

@@ -14,8 +14,8 @@ _NO_UNNAMED_FILES = (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL)
 """The errors of a file system that does not support O_TMPFILE."""
 
 _SHARED = stat.S_ISVTX | stat.S_IWOTH
-_MOST_LINKS = 40
-"""Linux follows so many symbolic links in a path."""
+_MAX_LINKS = 40
+"""Linux follows at most this many symbolic links in a path."""
 
 
 def save(path: Path, text: str) -> None:
@@ -42,7 +42,7 @@ def refuse_planted_link(path: Path) -> None:
     :raise UserError: for another user's symbolic link in a folder such as /tmp, in which everyone can create files.
     """
     with suppress(OSError):  # the file does not exist, or writing it will fail
-        for _ in range(_MOST_LINKS):
+        for _ in range(_MAX_LINKS):
             link, folder = path.lstat(), path.parent.stat()
             if not stat.S_ISLNK(link.st_mode):
                 return

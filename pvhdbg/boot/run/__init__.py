@@ -5,7 +5,7 @@ stage_detection  find out which stages a guest passed while it ran unobserved
 file_match       compare the loaded segments with the kernel file at the entry
 image_match      compare the kernel file with the kernel in guest memory
 run_to_stage     run to a stage, and return the outcome
-watch            let the guest run on after the last stage, and find out what becomes of it
+watch            let the guest run on after the last stage, and find out how it ends
 
 Start with journey.
 """

@@ -1,7 +1,7 @@
 """Compare the loaded segments with the kernel file at the entry, before the guest has run.
 
-Reading 40 MB through a gdb stub takes ten seconds. So only those parts are compared that are likely to be overwritten:
-low memory, where firmware works; what is around the boot data; memory that the map does not list as RAM; the entry.
+Reading 40 MB through a gdb stub takes ten seconds, so pvhdbg compares only the parts that are likely to be overwritten:
+low memory, which firmware uses; the surroundings of the boot data; memory that the map does not list as RAM; the entry.
 """
 
 from __future__ import annotations
@@ -45,7 +45,9 @@ def _selected(image: ImageFacts, capture: Capture) -> list[AddressRange]:
     entries = decode_entries(capture.memory_map.entries) if capture.memory_map else ()
     # Without memory at an address, QEMU returns zeros. Only the map says where there is memory.
     listed = [(entry.addr, entry.end) for entry in entries]
-    loaded = _both([_file_range(segment) for segment in image.segments[:_MAX_SEGMENTS]], listed or [_ALWAYS_RAM])
+    loaded = _intersection(
+        [_file_range(segment) for segment in image.segments[:_MAX_SEGMENTS]], listed or [_ALWAYS_RAM]
+    )
     passed = [*regions.structures(capture), *regions.modules(capture.modules or ())]
     points = [image.entry or 0, *(point for start, end in loaded for point in (start, end - _SAMPLE))]
     candidates = (
@@ -56,7 +58,7 @@ def _selected(image: ImageFacts, capture: Capture) -> list[AddressRange]:
     )
     chosen: list[AddressRange] = []
     for group in candidates:
-        new = ranges.minus(_both(loaded, group), chosen)
+        new = ranges.minus(_intersection(loaded, group), chosen)
         chosen = ranges.union([*chosen, *_first_bytes(new, MAX_COMPARED - ranges.total(chosen))])
     return chosen
 
@@ -65,8 +67,8 @@ def _file_range(segment: Segment) -> AddressRange:
     return segment.paddr, segment.paddr + min(segment.filesz, segment.memsz)
 
 
-def _both(one: Iterable[AddressRange], other: Iterable[AddressRange]) -> list[AddressRange]:
-    """Return what is in both sets of ranges."""
+def _intersection(one: Iterable[AddressRange], other: Iterable[AddressRange]) -> list[AddressRange]:
+    """Return the ranges that are in both sets of ranges."""
     whole = ranges.union(one)
     return ranges.minus(whole, ranges.minus(whole, other))
 
@@ -84,7 +86,7 @@ def _differences(target: Target, image: ImageFacts, file: File, selected: list[A
     for segment in image.segments[:_MAX_SEGMENTS]:
         # If two segments share an address, the file does not say what is loaded there.
         others = [(it.paddr, it.end) for it in image.segments if it is not segment]
-        for start, end in ranges.minus(_both([_file_range(segment)], selected), others):
+        for start, end in ranges.minus(_intersection([_file_range(segment)], selected), others):
             expected = file[segment.offset + start - segment.paddr : segment.offset + end - segment.paddr]
             actual = target.read_phys(start, end - start)
             for first, last in _runs(expected, actual) if len(expected) == len(actual) else ():

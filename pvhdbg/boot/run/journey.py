@@ -180,7 +180,7 @@ class Journey:
             self.refuse_kernel_mismatch()
 
     def run_on(self, addresses: Collection[int], timeout: float) -> Halt:
-        """Run to one of the addresses, whatever stage comes first. Capture nothing."""
+        """Run to one of the addresses. Do not stop at stages, and capture nothing."""
         return self._runner.run_to(addresses, timeout)
 
     def refuse_kernel_mismatch(self) -> None:

@@ -1,4 +1,4 @@
-"""Let the guest run on after the last stage, and find out what becomes of it."""
+"""Let the guest run on after the last stage, and find out how it ends."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 MAX_LINES, MAX_LINE, MAX_OUTPUT = 20, 400, 1 << 16
 """The last lines that are kept of a console or a log, the characters of each, and the bytes that are searched."""
 _FIRST_SLICE, _LONGEST_SLICE = 0.05, 0.5
-"""Seconds that the guest runs until pvhdbg looks at it: first, and at most."""
+"""Seconds for which the guest runs before pvhdbg examines it: the first time, and at most."""
 _PANIC_PRINTS_WITHIN, _QUIET = 2.0, 0.1
 """Seconds for a panic to be printed, and seconds without new output after which it has been printed."""
 _LONGEST_FORMAT = 256
 _ENDS = {DIED: document.DEAD, RESET: document.RESET}
 
 _PANIC, _CONSOLE_INIT, _PRINTED = "panic", "console_init", "console_flush_on_panic"
-"""Linux's functions: the first line of every panic, the start of the consoles, and what a panic calls when its text is
-in the log.
+"""Linux's functions: the one that every panic calls, the one that starts the consoles, and the one that a panic calls
+when its text is in the log.
 """
 _STAMP = re.compile(r"(?=\[ *\d+\.\d{6}\] )", re.ASCII)
 """Where a line of the log begins. On a console it may follow the text of early_printk, which has no newline."""

@@ -5,7 +5,7 @@ capture       a Capture: everything that was decoded at one stop, immutable
 stop          a Stop: a capture, the captures before it and the kernel file
 read          follow the pointers in guest memory and decode what they point to: a Target in, a Capture out
 late          read what memory still holds after stages that were not captured
-evidence      read what only the checks look at: code, page tables, tables of the firmware, the start of a module
+evidence      read memory that only the checks use: code, page tables, firmware tables, the start of a module
 address       the physical addresses of symbols, pointers and RIP
 paging        translate virtual addresses by walking the page tables
 protocols     the names of the memory-map protocols

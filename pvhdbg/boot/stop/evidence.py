@@ -1,4 +1,4 @@
-"""Read what only the checks look at: it has no part of its own in a Capture, only its bytes in the capture's memory."""
+"""Read memory that only the checks use. A Capture has no field for it, only its bytes in `memory`."""
 
 from __future__ import annotations
 
@@ -74,14 +74,14 @@ def _read_module_head(target: Recorder, capture: Capture) -> None:
 
 
 def _tables(machine: Target, capture: Capture, ebda: int | None) -> Iterator[AddressRange]:
-    """Yield the addresses and sizes of the firmware's tables that a check is about, at most MAX_TABLES.
+    """Yield the addresses and sizes of the firmware's tables that a check reports, at most MAX_TABLES.
 
-    Those are an RSDP if rsdp_paddr is 0, and every table in memory that the map does not list.
+    These are an RSDP if rsdp_paddr is 0, and every table in memory that the map does not list.
     """
     info, memory_map = capture.start_info, capture.memory_map
     if info is None or memory_map is None or not memory_map.entries:
         return
-    searched = firmware_tables.searched(ebda)
+    searched = firmware_tables.search_ranges(ebda)
     listed = [(entry.addr, entry.end) for entry in decode_entries(memory_map.entries)]
     unlisted = ranges.minus(searched, listed)
     count = 0

@@ -39,23 +39,23 @@ def read_late(target: Target, stage: str, image: ImageFacts | None, passed: int 
     `passed` is the number of stages that the guest has passed; None if it is not known.
     """
     keys = stages.readable_late(len(stages.NAMES) if passed is None else passed)
-    is_doubtful = passed is None or passed >= _KERNEL_RUNS
-    return _LateReading(target, stage, image, keys, is_doubtful=is_doubtful).capture()
+    may_be_stale = passed is None or passed >= _KERNEL_RUNS
+    return _LateReading(target, stage, image, keys, may_be_stale=may_be_stale).capture()
 
 
 def read_held(target: Target, stage: str, image: ImageFacts | None, keys: Collection[str]) -> Capture:
     """Read from a recording what `read_late` captured: only these keys, which were compared then."""
-    return _LateReading(target, stage, image, keys, is_doubtful=False).capture()
+    return _LateReading(target, stage, image, keys, may_be_stale=False).capture()
 
 
 class _LateReading(Reading):
     """A stop whose data is compared with what the kernel copied from it, if the kernel may have overwritten it."""
 
     def __init__(
-        self, target: Target, stage: str, image: ImageFacts | None, keys: Collection[str], *, is_doubtful: bool
+        self, target: Target, stage: str, image: ImageFacts | None, keys: Collection[str], *, may_be_stale: bool
     ) -> None:
         super().__init__(target, stages.stage(stage)._replace(valid=tuple(keys)), image, None)
-        self._is_doubtful = is_doubtful
+        self._may_be_stale = may_be_stale
         if stages.START_INFO in keys:
             self.start_info_paddr = (self.registers.get("rbx") or 0) & 0xFFFFFFFF
 
@@ -64,9 +64,9 @@ class _LateReading(Reading):
             self.missing[key] = self._why_not(key)
             return None
         value = self.attempt(key, read)
-        if value is None or not (self._is_doubtful or key == stages.START_INFO):
+        if value is None or not (self._may_be_stale or key == stages.START_INFO):
             return value
-        why_not = self.attempt(key, self._doubt, value)
+        why_not = self.attempt(key, self._why_stale, value)
         if why_not is None and key not in self.missing:
             return value
         self.missing[key] = why_not or self.missing[key]
@@ -100,7 +100,7 @@ class _LateReading(Reading):
         """
         for symbol in ("pvh_bootparams", "boot_params"):
             params = self._quietly(partial(self.at_symbol, BootParams, symbol))
-            if params is not None and not _doubt_boot_params(params):
+            if params is not None and not _why_stale_boot_params(params):
                 return params
         raise TargetError("not verified: the kernel has no boot_params to compare with")
 
@@ -112,21 +112,21 @@ class _LateReading(Reading):
         self.missing = before
         return None
 
-    def _doubt(self, value: object) -> str | None:
+    def _why_stale(self, value: object) -> str | None:
         """Return why a value that was read is not shown; None if it is what the kernel had."""
         if isinstance(value, StartInfo):
-            return _doubt_start_info(value)
+            return _why_stale_start_info(value)
         if isinstance(value, BootParams):
-            return _doubt_boot_params(value)
+            return _why_stale_boot_params(value)
         if isinstance(value, E820):
-            return _doubt_e820_table(value)
+            return _why_stale_e820_table(value)
         if isinstance(value, Text):
-            return self._doubt_cmdline(value)
+            return self._why_stale_cmdline(value)
         if isinstance(value, MemoryMap):
-            return self._doubt_memory_map(value)
-        return self._doubt_modules(value) if isinstance(value, tuple) else None
+            return self._why_stale_memory_map(value)
+        return self._why_stale_modules(value) if isinstance(value, tuple) else None
 
-    def _doubt_cmdline(self, text: Text) -> str | None:
+    def _why_stale_cmdline(self, text: Text) -> str | None:
         raw = text.raw
         if text.paddr != self._kernel_copy().hdr.cmd_line_ptr:
             return f"cmdline_paddr is {text.paddr:#x}, but the kernel's hdr.cmd_line_ptr is another address"
@@ -138,14 +138,14 @@ class _LateReading(Reading):
         """Return the kernel's own copy of its command line, which it keeps for /proc/cmdline."""
         return self.string("saved_command_line", self.addresses.pointer("saved_command_line"), "saved_command_line").raw
 
-    def _doubt_memory_map(self, memory_map: MemoryMap) -> str | None:
+    def _why_stale_memory_map(self, memory_map: MemoryMap) -> str | None:
         copy = decode_entries(self._kernel_copy().e820_table[:ZERO_PAGE_ENTRIES])
         copied = zip(decode_entries(memory_map.entries), copy, strict=False)
         if not memory_map.entries or any(entry[:3] != other[:3] for entry, other in copied):
             return "the memory at its address no longer holds the entries that the kernel copied"
         return None
 
-    def _doubt_modules(self, modules: tuple[Module, ...]) -> str | None:
+    def _why_stale_modules(self, modules: tuple[Module, ...]) -> str | None:
         header = self._kernel_copy().hdr
         first = (modules[0].entry.paddr, modules[0].entry.size) if modules else (0, 0)
         if first != (header.ramdisk_image, header.ramdisk_size):
@@ -157,13 +157,13 @@ def _as_kernel_copies(raw: bytes) -> bytes:
     return raw[:_SHORT_COMMAND_LINE].strip()
 
 
-def _doubt_start_info(info: StartInfo) -> str | None:
+def _why_stale_start_info(info: StartInfo) -> str | None:
     if info.magic != MAGIC or info.version > _LATEST_VERSION:
         return f"its magic is {info.magic:#x}: the kernel never filled it in, or has freed its init memory"
     return None
 
 
-def _doubt_boot_params(params: BootParams) -> str | None:
+def _why_stale_boot_params(params: BootParams) -> str | None:
     if not params.hdr.type_of_loader:
         return "its type_of_loader is 0: the kernel has not filled it in"
     if not _PROTOCOL_2 <= params.hdr.version < _PROTOCOL_3 or not 0 < params.e820_entries <= ZERO_PAGE_ENTRIES:
@@ -171,7 +171,7 @@ def _doubt_boot_params(params: BootParams) -> str | None:
     return None
 
 
-def _doubt_e820_table(table: E820) -> str | None:
+def _why_stale_e820_table(table: E820) -> str | None:
     entries, end = table.entries, 0
     if not entries or len(entries) != table.nr_entries:
         return "the memory at its address is not a table of e820 entries"

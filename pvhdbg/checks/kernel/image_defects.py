@@ -1,4 +1,4 @@
-"""PVH524 to PVH538: preflight's verdicts on where a kernel file has its notes, its segments and its entry."""
+"""PVH524 to PVH538: verdicts of the pre-start check on the notes, the segments and the entry of a kernel file."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ ENTRY = "kernel.entry"
 
 @rule("PVH524", ERROR, when=ONCE)
 def qemu_reads_the_address_at_the_wrong_offset(case: Case) -> Iterator[Defect]:
-    """QEMU pads the name of a note to the segment's p_align. If p_align is 8, QEMU looks for the address 4 bytes behind
-    it, and enters the kernel wherever the bytes there point. Toolchains raise p_align to 8 when they merge
+    """QEMU pads the name of a note to the segment's p_align. If p_align is 8, QEMU reads the address 4 bytes too
+    far, and enters the kernel wherever those bytes point. Toolchains raise p_align to 8 when they merge
     .note.gnu.property into the same segment.
 
     Leave the GNU property note out: assemble with -Wa,-mx86-used-note=no, or discard it in the linker script.
@@ -80,8 +80,8 @@ def note_is_in_a_section_of_program_data(case: Case) -> Iterator[Defect]:
 
 @rule("PVH529", ERROR, WARNING, when=ONCE)
 def entry_does_not_fit_in_32_bits(case: Case) -> Iterator[Defect]:
-    """A PVH entry is 32-bit code, so its address has 32 bits. QEMU drops the upper half of a larger address without a
-    word.
+    """A PVH entry is 32-bit code, so its address has 32 bits. QEMU silently drops the upper half of a larger
+    address.
 
     Load the entry's code below 4 GiB, and put its physical address into the note.
 
@@ -141,8 +141,8 @@ def segment_is_above_4_gib(case: Case) -> Iterator[Defect]:
 
 @rule("PVH534", ERROR, when=ONCE)
 def segment_is_in_the_pci_hole(case: Case) -> Iterator[Defect]:
-    """Below 4 GiB, a PC has its PCI devices, its APICs and its firmware. No value of -m puts RAM there, and QEMU drops
-    what it should load there without a word.
+    """Below 4 GiB, a PC has its PCI devices, its APICs and its firmware. No value of -m puts RAM there, and QEMU
+    silently drops what it should load there.
 
     Give the segment a lower load address.
 
@@ -176,11 +176,11 @@ def multiboot_header_in_a_64_bit_file(case: Case) -> Iterator[Defect]:
 
 
 @rule("PVH537", ERROR, when=ONCE)
-def multiboot_header_is_too_deep_in_the_file(case: Case) -> Iterator[Defect]:
+def multiboot_header_is_too_far_into_the_file(case: Case) -> Iterator[Defect]:
     """QEMU looks for a multiboot header in the first 8 KiB of the file. Linkers such as lld put .rodata before .text,
-    so a header in .text can be deeper. QEMU then reports a missing PVH note, which the kernel never needed.
+    so a header in .text can be after that. QEMU then reports a missing PVH note, which the kernel never needed.
 
-    Put the header into a section of its own, and that section first. To boot via PVH, add a PHYS32_ENTRY note.
+    Put the header into a section of its own, and place that section first. To boot via PVH, add a PHYS32_ENTRY note.
 
     Source: Multiboot Specification 0.6.96, section 3.1; QEMU issue 1120; zig-os issue 3; BFTK issue 2.
     """

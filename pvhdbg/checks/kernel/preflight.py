@@ -1,4 +1,4 @@
-"""PVH501 to PVH523: preflight's verdicts on the kernel file and on QEMU's command line, reported once per run."""
+"""PVH501 to PVH523: verdicts of the pre-start check on the kernel file and QEMU's command line, once per run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NOTES, SEGMENTS, FILE = "kernel.notes", "kernel.segments", "kernel.path"
 
 
 def defects(case: Case, slug: str, field: str) -> Iterator[Defect]:
-    """Yield a defect for each of preflight's verdicts with this slug."""
+    """Yield a defect for each verdict of the pre-start check with this slug."""
     for verdict in case.verdicts:
         if verdict.slug == slug:
             severity = ERROR if verdict.severity == FATAL else WARNING

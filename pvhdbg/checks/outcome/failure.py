@@ -1,11 +1,14 @@
-"""Facts about a failed run, for the rules in `death`: how the guest died, the code at RIP, the failed condition."""
+"""Facts about a run that several rules use: how the guest died, the code at RIP, the failed condition, its text.
+
+Text of the guest is escaped and cut here.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.start_info import MAGIC
-from pvhdbg.abi.text import printable
+from pvhdbg.abi.text import printable_start
 from pvhdbg.boot.model.predicted import BUG
 from pvhdbg.boot.stop.address import code_paddr, location_suffix
 from pvhdbg.boot.stop.protocols import MEMMAP
@@ -15,6 +18,8 @@ if TYPE_CHECKING:
     from pvhdbg.checks.case import Case
 
 _OPCODE_SIZE = 2
+_MAX_QUOTED = 120
+"""How many characters of the guest's text a message quotes."""
 _NO_XEN = ", and the guest is not on Xen, which could supply a map"
 
 
@@ -59,7 +64,12 @@ def last_serial_line(case: Case) -> str:
     """Return the last line on the guest's serial console that is not blank; an empty string if none is known."""
     watched = case.outcome.watched if case.outcome else None
     lines = (line.strip() for line in reversed(watched.serial if watched else ()))
-    return printable(next(filter(None, lines), ""))
+    return printable_start(next(filter(None, lines), ""), _MAX_QUOTED)
+
+
+def quoted(text: str) -> str:
+    """Return a text that the kernel printed for the middle of a sentence: escaped, and cut if it is long."""
+    return printable_start(text.rstrip(" .!"), _MAX_QUOTED)
 
 
 def failed_condition(case: Case) -> tuple[str, str]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pvhdbg.abi.text import printable
 from pvhdbg.boot.log import problems
 from pvhdbg.boot.record.document import PANICKED
 from pvhdbg.checks.finding import ERROR, INFO, WARNING
+from pvhdbg.checks.outcome.failure import quoted
 from pvhdbg.checks.rules import AFTER_STAGES, Defect, rule
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from pvhdbg.checks.case import Case
 
 _FIELD = "outcome.watched.log"
-_MAX_TEXT = 120
 
 
 def _texts(case: Case, kind: str) -> Iterator[str]:
@@ -26,11 +25,6 @@ def _texts(case: Case, kind: str) -> Iterator[str]:
         problem = problems.problem(line)
         if problem and problem.kind == kind:
             yield problem.text
-
-
-def _quoted(text: str) -> str:
-    shown = printable(text)
-    return f"{shown[:_MAX_TEXT]}..." if len(shown) > _MAX_TEXT else shown.rstrip(" .!")
 
 
 @rule("PVH920", ERROR, INFO, when=AFTER_STAGES)
@@ -47,7 +41,7 @@ def log_has_a_panic(case: Case) -> Iterator[Defect]:
     for text in _texts(case, problems.PANIC) if ended != PANICKED else ():
         lacks_root = problems.lacks_root(text)
         fix = "Pass an initrd with -i" if lacks_root else "Correct what the panic names"
-        message = f"the kernel panicked, and its log says why: {_quoted(text)}. {fix}."
+        message = f"the kernel panicked, and its log says why: {quoted(text)}. {fix}."
         yield Defect(_FIELD, message, severity=INFO if lacks_root else None)
 
 
@@ -61,7 +55,7 @@ def log_has_a_bug(case: Case) -> Iterator[Defect]:
     Source: Linux lib/bug.c, report_bug, and arch/x86/kernel/dumpstack.c.
     """
     for text in _texts(case, problems.BUG):
-        yield Defect(_FIELD, f"the kernel hit a BUG and may not run on: {_quoted(text)}. Read its log from there on.")
+        yield Defect(_FIELD, f"the kernel hit a BUG and may not run on: {quoted(text)}. Read its log from there on.")
 
 
 @rule("PVH922", WARNING, when=AFTER_STAGES)
@@ -74,4 +68,4 @@ def log_has_a_warning(case: Case) -> Iterator[Defect]:
     Source: Linux kernel/panic.c, __warn.
     """
     for text in _texts(case, problems.WARNING):
-        yield Defect(_FIELD, f"the kernel printed a warning and runs on: {_quoted(text)}. Read its log from there on.")
+        yield Defect(_FIELD, f"the kernel printed a warning and runs on: {quoted(text)}. Read its log from there on.")

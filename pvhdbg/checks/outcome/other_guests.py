@@ -1,4 +1,4 @@
-"""PVH930 to PVH935: why a guest that is not Linux died. They say only what the CPU's state shows of any guest."""
+"""PVH930 to PVH935: why a guest that is not Linux died, from the state of the CPU and the image."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ at the entry RSP is as long as the guest has no stack of its own.
 _PRESENT, _IS_SEGMENT, _IS_CODE, _WRITABLE = 1 << 15, 1 << 12, 1 << 11, 1 << 9
 _TSS = 0x9
 _DESCRIPTOR = 8
-_SHOWN = 100
 
 
 def _is_fault(case: Case) -> bool:
@@ -72,7 +71,7 @@ def stack_defect(case: Case) -> tuple[str, str] | None:
     if rsp is None or not _is_fault(case):
         return None
     if cr2 is not None and (cr2 - rsp + _PUSHED) & _mask(case) < _PUSHED + _FRAME:
-        defect = "no stack was set up" if _is_given(case, rsp) else "the stack is not mapped"
+        defect = "no stack was set up" if _is_rsp_of_vmm(case, rsp) else "the stack is not mapped"
         return defect, f"page fault{at_rip(case)}, accessing {cr2:#x}, next to RSP"
     is_paging = (case.capture.registers.get("cr0") or 0) & CR0_PG
     if not is_paging and -rsp & _mask(case) < _NEAR:
@@ -80,7 +79,7 @@ def stack_defect(case: Case) -> tuple[str, str] | None:
     return None
 
 
-def _is_given(case: Case, rsp: int) -> bool:
+def _is_rsp_of_vmm(case: Case, rsp: int) -> bool:
     """Return whether RSP is still near the value that the VMM left, or near 0, as some VMMs leave it."""
     entry = case.last_stop_at("entry")
     values = (0, entry.registers.get("rsp") if entry else None)
@@ -88,7 +87,7 @@ def _is_given(case: Case, rsp: int) -> bool:
 
 
 @rule("PVH930", ERROR, when=ON_FAILURE, cause=True)
-def guest_used_a_stack_that_is_not_there(case: Case) -> Iterator[Defect]:
+def guest_used_an_invalid_stack(case: Case) -> Iterator[Defect]:
     """The ABI does not define ESP at the entry. QEMU leaves the stack of its firmware, other VMMs leave 0. A guest that
     calls a function or pushes a register before it sets ESP writes to whatever address the VMM left: with ESP 0, to the
     end of the address space. There is no IDT yet, so the page fault is a triple fault.
@@ -132,8 +131,8 @@ def linked_address_is_not_mapped_yet(case: Case) -> Iterator[Defect]:
 @rule("PVH932", ERROR, when=ON_FAILURE, cause=True)
 def guest_aborted_itself(case: Case) -> Iterator[Defect]:
     """The guest executed `ud2`, an instruction that is always invalid. Compilers generate it for a panic, for
-    __builtin_trap and for code that cannot be reached. Before there is an IDT, it causes a triple fault. The guest gave
-    up itself, and has often printed the reason to its serial console.
+    __builtin_trap and for code that cannot be reached. Before there is an IDT, it causes a triple fault. The guest
+    gave up on its own, and has often printed the reason to its serial console.
 
     Read the last lines on the serial console, and look at the code with `code @died`.
 
@@ -141,7 +140,7 @@ def guest_aborted_itself(case: Case) -> Iterator[Defect]:
     """
     if not _is_triple_fault(case) or opcode(case) != UD2 or is_entry_overwritten(case):
         return
-    said = last_serial_line(case)[:_SHOWN]
+    said = last_serial_line(case)
     why = f'the last line on its serial console is "{said}"' if said else "look at its code with `code @died`"
     yield Defect("registers.rip", f"the guest aborted itself (ud2{at_rip(case)}): {why}.", rip_paddr(case))
 

@@ -1,13 +1,13 @@
-"""PVH912 to PVH916: what became of a guest that pvhdbg watched after the last stage."""
+"""PVH912 to PVH916: what the guest did after the last stage, if pvhdbg watched it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pvhdbg.abi.text import printable
 from pvhdbg.boot.record.document import HALTED, PANICKED, RESET, TIME
 from pvhdbg.boot.stop.address import location_suffix
 from pvhdbg.checks.finding import ERROR, INFO
+from pvhdbg.checks.outcome.failure import quoted
 from pvhdbg.checks.rules import AFTER_STAGES, Defect, rule
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from pvhdbg.checks.case import Case
 
 _FIELD = "outcome.watched"
-_MAX_TEXT = 120
 _DELAY_LOOPS = ("calibrate_delay", "__delay", "delay_", "__const_udelay")
 
 
@@ -29,17 +28,9 @@ def _at(watched: Watched) -> str:
     return location_suffix(watched.rip, watched.symbol)
 
 
-def _text(watched: Watched) -> str:
-    """Return the text of a panic for the middle of a sentence. It is never cut inside an escape sequence."""
-    kept = watched.message.rstrip(" .")[:_MAX_TEXT]
-    while len(printable(kept)) > _MAX_TEXT:
-        kept = kept[:-1]
-    return printable(kept)
-
-
 @rule("PVH912", ERROR, when=AFTER_STAGES)
 def kernel_panicked_after_the_last_stage(case: Case) -> Iterator[Defect]:
-    """The kernel built its memory map from the handover, ran on and then called `panic`. The text of the panic names
+    """The kernel built its memory map from the boot data, ran on and then called `panic`. The text of the panic names
     the reason. If the kernel has no console yet, the text is only in its log, in guest memory. With `panic=-1` on the
     command line, a kernel resets the machine after its panic.
 
@@ -49,7 +40,7 @@ def kernel_panicked_after_the_last_stage(case: Case) -> Iterator[Defect]:
     """
     watched = _watched(case)
     if watched and watched.ended == PANICKED and not watched.lacks_root:
-        reason = f": {_text(watched)}" if watched.message else ""
+        reason = f": {quoted(watched.message)}" if watched.message else ""
         message = f"the kernel panicked{_at(watched)}{reason}. Read the last lines of its console and log."
         yield Defect(_FIELD, message)
 
@@ -66,7 +57,9 @@ def kernel_found_no_root_file_system_or_init(case: Case) -> Iterator[Defect]:
     watched = _watched(case)
     if watched and watched.lacks_root:
         fix = "Check that the initrd has a working /init" if case.initrd else "Pass an initrd with -i"
-        message = f"no root file system or no init: the kernel panicked{_at(watched)}: {_text(watched)}. {fix}."
+        message = (
+            f"no root file system or no init: the kernel panicked{_at(watched)}: {quoted(watched.message)}. {fix}."
+        )
         yield Defect(_FIELD, message)
 
 

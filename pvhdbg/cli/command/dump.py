@@ -55,7 +55,7 @@ def dump(options: argparse.Namespace) -> Result:
 
 
 def refusal(refused: RefusedKernelError, form: str | None) -> Result:
-    """Return the document of a run that was not started, and its error. As text, the error says it all."""
+    """Return the document of a run that was not started, and its error. As text, the error is sufficient."""
     return Result(text_of(refused.document, "json") if form == "json" else "", error=refused)
 
 

@@ -1,4 +1,4 @@
-"""Preflight's verdicts about the ELF notes: why QEMU finds no entry, or an entry that does not conform to the ABI."""
+"""Verdicts about the ELF notes: why QEMU finds no entry, or an entry that does not conform to the ABI."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ def _shifted(elf: Elf, scan: notes.Scan, entry: int, note: notes.RawNote) -> Ver
         FATAL,
         f"QEMU reads the entry {read:#x} instead of {entry:#x}: p_align of the notes' segment is {align}, but "
         "PHYS32_ENTRY is padded to 4 bytes",
-        _alignment_cure(elf, note.offset),
+        _alignment_fix(elf, note.offset),
         {"offset": note.offset, "align": align, "entry": entry, "read": read},
     )
 
 
-def _alignment_cure(elf: Elf, offset: int) -> str:
+def _alignment_fix(elf: Elf, offset: int) -> str:
     """Return how to get a segment of p_align 4. What raises it to 8 is almost always the note of the GNU properties."""
     if _has_properties(elf, offset):
         return (
@@ -103,7 +103,7 @@ def _no_entry(elf: Elf, facts: ImageFacts, scan: notes.Scan, strict: notes.Scan)
             FATAL,
             f"QEMU misses PHYS32_ENTRY ({strict.entry:#x}): p_align of its segment is {align}, but the notes are "
             "padded to 4 bytes",
-            _alignment_cure(elf, strict.note.offset),
+            _alignment_fix(elf, strict.note.offset),
             {"offset": strict.note.offset, "align": align, "entry": strict.entry},
         )
     return _no_note(elf, facts)
@@ -182,7 +182,7 @@ def _stray(stray: Stray) -> Verdict:
             f"add a PT_NOTE program header for the note, {_PHDRS}",
             fields,
         )
-    cure = (
+    fix = (
         f'declare the section as notes: `.section {name}, "a", @note` in gas, `section {name} note alloc` in NASM'
         if stray.section.startswith(".note")
         else f"give the note an output section of its own, {_PHDRS}"
@@ -191,7 +191,7 @@ def _stray(stray: Stray) -> Verdict:
         "note-in-progbits",
         FATAL,
         f"{what} is in {name}, which is not a note section: no loader reads the note at {stray.offset:#x}",
-        cure,
+        fix,
         {**fields, "section": stray.section},
     )
 
@@ -215,9 +215,9 @@ def _never_written(elf: Elf, facts: ImageFacts) -> Verdict:
         return Verdict(
             "multiboot-too-deep",
             FATAL,
-            f"the multiboot header at {header.offset:#x} is too deep for QEMU: it looks only in the first {SEARCHED1} "
-            "bytes, and the file has no PHYS32_ENTRY note",
-            "put the header into a section of its own, and that first: `SECTIONS { . = 1M; .boot : "
+            f"the multiboot header at {header.offset:#x} is too far into the file: QEMU searches only the first "
+            f"{SEARCHED1} bytes, and the file has no PHYS32_ENTRY note",
+            "put the header into a section of its own, and place that section first: `SECTIONS { . = 1M; .boot : "
             "{ KEEP(*(.multiboot)) } ... }`; to boot via PVH, add the note",
             {"offset": header.offset, "searched": SEARCHED1},
         )
@@ -260,7 +260,7 @@ def _decoy(note: notes.RawNote, entry: int, severity: str, source: str, fields: 
     return Verdict(
         "decoy-note",
         severity,
-        f"QEMU takes another note for PHYS32_ENTRY: {source}, of owner {_quote(note.owner)}, but the right "
+        f"QEMU mistakes another note for PHYS32_ENTRY: {source}, of owner {_quote(note.owner)}, but the right "
         f"one has {entry:#x}",
         "change the type of the other note, or move that note: QEMU does not check the owner",
         {**fields, "owner": _name(note.owner), "entry": entry},

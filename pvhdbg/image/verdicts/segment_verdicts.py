@@ -1,4 +1,4 @@
-"""Preflight's verdicts about the segments: where they are loaded, where they are linked, and where the entry is.
+"""Verdicts about the segments: where they are loaded, where they are linked, and where the entry is.
 
 Source: QEMU include/hw/elf_ops.h and hw/core/loader.c; hw/i386/pc_piix.c, pc_q35.c and microvm.c (the RAM below 4 GiB).
 """
@@ -170,7 +170,7 @@ def _out_of_memory(layout: Layout) -> Iterator[Verdict]:
         yield Verdict(
             "beyond-memory",
             FATAL,
-            f"the kernel ends at {end:#x}, past the machine's memory: that has {memory:#x} bytes",
+            f"the kernel ends at {end:#x}, past the end of the machine's memory, which has {memory:#x} bytes",
             f"give the machine at least {-(-end // _MIB)} MiB with -m, or load the kernel lower",
             {**fields, "memory": memory},
         )

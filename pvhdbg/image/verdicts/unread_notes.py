@@ -1,4 +1,4 @@
-"""Find the notes that no loader reads: behind a damaged note, in a section that is not a note section, or unlisted.
+"""Find the notes that no loader reads: after a damaged note, in a section that is not a note section, or unlisted.
 
 Source: the System V gABI, "Note Section"; the layout of a PHYS32_ENTRY note in xen/include/public/elfnote.h.
 """

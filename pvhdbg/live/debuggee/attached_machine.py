@@ -46,8 +46,8 @@ def _check_path(where: str) -> None:
         _check_port(where)
         return
     if S_ISSOCK(mode) and ":" in where:
-        hint = "use a symbolic link to the socket whose path has no colon"
-        raise UserError(f"{where}: gdb takes a path with a colon for HOST:PORT", hint)
+        hint = "pass a symbolic link to the socket, with a path without a colon"
+        raise UserError(f"{where}: gdb mistakes a path with a colon for HOST:PORT", hint)
     if not S_ISSOCK(mode) and not S_ISCHR(mode):
         raise UserError(f"{where}: not a socket", f"{_ADDRESS} first, and KERNEL second")
 

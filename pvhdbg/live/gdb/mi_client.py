@@ -32,7 +32,7 @@ MOST_TEXT = 4 << 20
 WRONG_ARCHITECTURE = "'g' packet reply is too long"
 _ARCHITECTURE_HINT = "remove `set architecture` from gdb's start-up files, or start pvhdbg without --gdbinit"
 _BREAKPOINT_HINT = (
-    "delete it and use hbreak or F9: a software breakpoint needs memory that is mapped when the guest runs"
+    "delete the breakpoint and use hbreak or F9: a software breakpoint needs memory that is mapped when the guest runs"
 )
 
 _CONSOLE = "-interpreter-exec console"

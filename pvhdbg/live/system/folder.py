@@ -19,7 +19,7 @@ _UNUSABLE = frozenset(":\r\n")
 def choose() -> Path:
     """Return a new path for the folder: below $XDG_RUNTIME_DIR if possible, otherwise below $TMPDIR or /tmp.
 
-    gdb takes a path with a colon for HOST:PORT, and a newline for the end of the command.
+    The path has no colon and no newline: gdb mistakes a path with a colon for HOST:PORT, and a newline ends a command.
 
     :raise MachineError: if none of these folders is writable and has a short enough path.
     """
@@ -76,6 +76,6 @@ def make_private(path: Path) -> bool:
 
 
 def _is_protected(folder: Path) -> bool:
-    """Say whether other users can't replace what is in the folder. A sticky folder, as /tmp is, protects it."""
+    """Return whether other users can't replace what is in the folder. A sticky folder, such as /tmp, is safe."""
     status = folder.stat()
     return status.st_uid in (0, os.geteuid()) and (not status.st_mode & _WRITABLE or bool(status.st_mode & S_ISVTX))

@@ -9,13 +9,13 @@ LONGEST = 30.0
 
 PROMPT = 0.25
 """An answer that comes within this time, in seconds, costs nothing. Otherwise thousands of steps in a row would use up
-the patience with a gdb that answers each at once.
+the patience, although gdb answers each at once.
 """
 
 
 class Patience:
-    """The seconds that are left. Waiting uses them up, and they come back while pvhdbg does not wait for it: while the
-    guest runs, or the user thinks.
+    """The seconds that are left. Waiting for gdb or a stub uses them up. They come back while pvhdbg does not wait for
+    an answer: while the guest runs, or the user thinks.
     """
 
     def __init__(self) -> None:

@@ -79,7 +79,7 @@ _KEYS = {
     "kernel.release": "release of Linux, as `uname -r` prints it",
     "kernel.segments": "list of the PT_LOAD segments: paddr, vaddr, filesz and memsz",
     "kernel.notes": "list of the ELF notes: owner, type, and the descriptor in hexadecimal",
-    "kernel.verdicts": "what preflight found in the file and in QEMU's options before QEMU was started",
+    "kernel.verdicts": "what the pre-start check found in the file and in QEMU's options",
     "machine": "the virtual machine; its values are null or empty if pvhdbg did not start it",
     "machine.qemu": "version of QEMU",
     "machine.machine": "QEMU's machine type (-M)",

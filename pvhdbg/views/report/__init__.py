@@ -4,10 +4,9 @@ run_text          a whole run. Start here
 stop_text         one stop
 boot_params_text  boot_params and the e820 table
 findings_text     findings
-watched_text      what became of the guest after the last stage
+watched_text      what the guest did after the last stage
 answers           the output of the `pvh` commands about one stop
 log_text          the kernel's log
-watched_text      what became of the guest after the last stage
 tables            rows as tables
 diff_text         differences between two stops or two runs
 inspect_text      the output of `pvhdbg inspect`

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 MOST = 200
 """The most changes that are listed for one structure or one stage."""
-BYTES_SHOWN = 16
 NO_DIFFERENCES = "no differences\n"
 
 _NOT_YET = ("not valid before ", compare.NO_ITEM)
@@ -133,10 +132,6 @@ def _map(table: MemoryMap | E820) -> str:
     return map_rows.summary(table.entries)
 
 
-def _bytes(data: bytes) -> str:
-    return data[:BYTES_SHOWN].hex(" ") + ("…" if len(data) > BYTES_SHOWN else "")
-
-
 def _segment(segment: Segment) -> str:
     return text.span(segment.paddr, segment.end)
 
@@ -162,7 +157,7 @@ def _list(items: tuple[object, ...]) -> str:
 _SHOWN: tuple[tuple[type | tuple[type, ...], Callable[[Any], str]], ...] = (
     (Absent, _absent),
     (str, text.quoted),
-    (bytes, _bytes),
+    (bytes, text.hex_start),
     ((MemmapTableEntry, BootE820Entry), _entry),
     (Struct, _struct),
     (Module, _module),

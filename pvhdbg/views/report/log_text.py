@@ -23,7 +23,7 @@ def answer(log: KernelLog) -> list[str]:
 def left_out(log: KernelLog) -> list[str]:
     """Return a remark if the log does not begin with the kernel's first message; otherwise nothing."""
     if log.is_excerpt:
-        return ["(the last lines, and earlier problems, when pvhdbg stopped watching the guest)"]
+        return ["(only the last lines, and earlier problems, as they were when pvhdbg stopped watching the guest)"]
     return [f"({text.counted(log.dropped, 'earlier message')} not shown)"] if log.dropped else []
 
 

@@ -56,7 +56,7 @@ def report(run: Document) -> str:
 
 
 def _after_stages(end: Outcome) -> list[list[str]]:
-    """Return what the guest wrote last, if it was watched and did not come to speak for itself."""
+    """Return the last output of a guest that was watched; nothing if it started its console, which has the output."""
     if end.watched is None or end.watched.ended == CONSOLE:
         return []
     from pvhdbg.views.report import watched_text
@@ -123,14 +123,10 @@ def machine(facts: MachineFacts) -> Iterator[str]:
 
 def rewrites(changes: Sequence[Rewrite]) -> Iterator[str]:
     for change in changes[:REWRITES_SHOWN]:
-        before, after = (_bytes(data) for data in (change.before, change.after))
+        before, after = (text.hex_start(data, BYTES_SHOWN) for data in (change.before, change.after))
         yield f"pvhdbg changed {printable(change.path)} at {change.paddr:#x}: {before} -> {after}"
     if len(changes) > REWRITES_SHOWN:
         yield f"… and {len(changes) - REWRITES_SHOWN} more"
-
-
-def _bytes(data: bytes) -> str:
-    return data[:BYTES_SHOWN].hex(" ") + ("…" if len(data) > BYTES_SHOWN else "")
 
 
 def outcome(end: Outcome, checked: RunFindings | None = None) -> str:

@@ -1,4 +1,4 @@
-"""What became of the guest after the last stage, as text."""
+"""What the guest did after the last stage, as text."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pvhdbg.abi.text import printable
+from pvhdbg.abi.text import printable, printable_start
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,14 +62,13 @@ def quoted(raw: bytes | str, limit: int = SHORT) -> str:
     Text that needs more than `limit` columns is cut and followed by its length in bytes. It is never cut inside an
     escape sequence.
     """
-    shown = printable(raw[:limit])
-    if len(raw) <= limit and len(shown) <= limit:
-        return f'"{shown}"'
-    kept = limit
-    while len(shown) > limit:
-        kept -= 1
-        shown = printable(raw[:kept])
-    return f'"{shown}"… ({len(raw)} bytes)'
+    shown = printable_start(raw, limit)
+    return f'"{shown}"' if shown == printable(raw[: limit + 1]) else f'"{shown}"… ({len(raw)} bytes)'
+
+
+def hex_start(raw: bytes, limit: int = 16) -> str:
+    """Return the first `limit` bytes in hexadecimal, followed by `…` if there are more."""
+    return raw[:limit].hex(" ") + ("…" if len(raw) > limit else "")
 
 
 def folded(raw: bytes, width: int = 88) -> list[str]:

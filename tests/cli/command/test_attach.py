@@ -71,11 +71,11 @@ def test_options_that_start_qemu_are_not_accepted(option: str) -> None:
     assert f"unrecognized arguments: {option}" in done.err
 
 
-def test_a_socket_whose_path_gdb_takes_for_host_and_port_is_refused(tmp_path: Path) -> None:
+def test_a_socket_whose_path_gdb_mistakes_for_host_and_port_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a:b"
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
         done = pvhdbg("attach", path)
 
     assert (2, "") == (done.status, done.out)
-    assert f"pvhdbg: error: {path}: gdb takes a path with a colon for HOST:PORT\n  hint: " in done.err
+    assert f"pvhdbg: error: {path}: gdb mistakes a path with a colon for HOST:PORT\n  hint: " in done.err
