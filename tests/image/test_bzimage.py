@@ -1,9 +1,11 @@
+import errno
 import gzip
 import lzma
 import random
 import shutil
 import subprocess
 from pathlib import Path
+from typing import IO, Any
 
 import pytest
 
@@ -185,6 +187,19 @@ def test_a_file_that_is_not_a_bzimage_is_an_error(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written_is_a_machine_error(tmp_path: Path) -> None:
     with pytest.raises(MachineError, match="No such file or directory"):
         unpack(write_file(pack("gzip"), tmp_path), tmp_path / "missing")
+
+
+def test_if_no_file_can_be_made_the_reason_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, real = write_file(pack("gzip"), tmp_path), Path.open
+
+    def full(self: Path, mode: str = "r") -> IO[Any]:
+        if "w" in mode:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(self, mode)
+
+    monkeypatch.setattr(Path, "open", full)
+    with pytest.raises(MachineError, match="No space left on device"):
+        unpack(path, tmp_path)
 
 
 def test_an_lz4_block_before_the_last_one_must_be_full(tmp_path: Path) -> None:
