@@ -35,6 +35,7 @@ _RETURN = b"\xc3"
 # Load an empty IDT, then fault: the CPU finds no handler, so this is a triple fault.
 _DIE = bytes.fromhex("0f011d") + struct.pack("<I", NO_IDT) + bytes.fromhex("0f0b")
 DIES_AT = PREPARE + 7
+_POWER_OFF = bytes.fromhex("66ba0406 66b80020 66ef ebfe")  # PM1a_CNT with SLP_EN, at the port where SeaBIOS puts it
 
 _START_SIZE, _PREPARE_SIZE = RETURNS_TO + 2 - ENTRY, 16
 
@@ -59,9 +60,10 @@ def exiting() -> bytes:
     return _guest(exit_code(EXIT_STATUS))
 
 
-def nameless(*, dies: bool = False) -> bytes:
-    """Return a guest without symbols, which loops forever or, if it `dies`, has a triple fault."""
-    return elf([_segment(_DIE if dies else _RETURN, released=True, bits=64), notes(note())])
+def nameless(*, dies: bool = False, powers_off: bool = False) -> bytes:
+    """Return a guest without symbols: it loops forever, has a triple fault, or powers off the machine, a q35."""
+    prepare = _DIE if dies else _POWER_OFF if powers_off else _RETURN
+    return elf([_segment(prepare, released=True, bits=64), notes(note())])
 
 
 def _guest(prepare: bytes, *, released: bool = True, bits: int = 64, symbols: list[Symbol] | None = None) -> bytes:

@@ -54,6 +54,10 @@ DEATHS = {
 }
 """The run states in which a guest is dead. For each: the kind of death, and one line for the user."""
 
+GUEST_SHUTDOWN = "guest-shutdown"
+"""QMP's reason for the run state `shutdown`, if the guest itself powered the machine off."""
+POWERED_OFF = "the guest powered the machine off"
+
 _BY_ANY_CPU = "triple fault (of this or another CPU, or the guest itself asked for a reset or shutdown)"
 
 

@@ -137,6 +137,10 @@ class Hypervisor(Protocol):
         """Stop the guest; return False if QMP does not answer."""
         ...
 
+    def shutdown_reason(self) -> str | None:
+        """Return QMP's reason for the run state `shutdown`; None if it is not known."""
+        ...
+
     def find_error_line(self, words: str) -> str:
         """Return the last line of QEMU's error output that contains these words; empty if there is none."""
         ...
@@ -205,10 +209,13 @@ class StubRunner(ABC):
 
     def _confirm_death(self, suspected: str) -> Halt | None:
         """Return how the guest died, according to QEMU's run state if QMP is available; None if it is alive."""
+        reason = self._hypervisor.shutdown_reason() if self._hypervisor and suspected in monitor.DEATHS else None
         status = (self._hypervisor.status() if self._hypervisor else None) or suspected
         found = monitor.describe_death(status, others_running(self._target)) if status in monitor.DEATHS else None
         if found is None:
             return None
         how, message = found
+        if reason == monitor.GUEST_SHUTDOWN:
+            return Halt(DIED, self._target.register("rip"), how, monitor.POWERED_OFF)
         line = self._hypervisor.find_error_line("KVM internal error") if self._hypervisor else ""
         return Halt(DIED, self._target.register("rip"), how, line or message)

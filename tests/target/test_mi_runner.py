@@ -95,6 +95,9 @@ class Qemu:
     def stop(self) -> bool:
         return False
 
+    def shutdown_reason(self) -> str | None:
+        return None
+
     def find_error_line(self, _words: str) -> str:
         return self.error
 

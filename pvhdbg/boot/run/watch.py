@@ -15,7 +15,7 @@ from pvhdbg.boot.run.run_to_stage import death_outcome
 from pvhdbg.boot.stop import stages
 from pvhdbg.errors import RegisterUnavailable, SymbolMissing, TargetError
 from pvhdbg.target.base import DIED, ELSEWHERE, HIT, INTERRUPTED, RESET, TIMEOUT, Halt
-from pvhdbg.target.monitor import RUNNING
+from pvhdbg.target.monitor import POWERED_OFF, RUNNING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -106,7 +106,7 @@ class _Watch:
         if self._has_panicked(halt):
             return document.PANICKED
         if halt.kind in _ENDS:
-            return _ENDS[halt.kind]
+            return document.HALTED if halt.message == POWERED_OFF else _ENDS[halt.kind]
         if self._has_console(halt):
             return document.CONSOLE
         if halt.kind == HIT:

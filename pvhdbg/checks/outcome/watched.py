@@ -9,6 +9,7 @@ from pvhdbg.boot.stop.address import location_suffix
 from pvhdbg.checks.finding import ERROR, INFO
 from pvhdbg.checks.outcome.failure import quoted
 from pvhdbg.checks.rules import AFTER_STAGES, Defect, rule
+from pvhdbg.target.monitor import POWERED_OFF
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,15 +66,18 @@ def kernel_found_no_root_file_system_or_init(case: Case) -> Iterator[Defect]:
 
 @rule("PVH914", INFO, when=AFTER_STAGES)
 def guest_halted(case: Case) -> Iterator[Defect]:
-    """The guest executed `hlt` while interrupts were disabled, so it does not run on. Small guests end like this, and
-    so does a Linux that was told to halt. Linux also halts if an exception occurs before it can handle one.
+    """The guest executed `hlt` while interrupts were disabled, so it does not run on, or it powered the machine off.
+    Small guests end like this, and so does a Linux that was told to halt or to power off. Linux also halts if an
+    exception occurs before it can handle one.
 
     If this is not the normal end of the guest, look at its console and at the code at that address.
 
     Source: Intel SDM volume 2, HLT.
     """
     watched = _watched(case)
-    if watched and watched.ended == HALTED:
+    if watched and watched.ended == HALTED and watched.message == POWERED_OFF:
+        yield Defect(_FIELD, f"{POWERED_OFF}. If it should run on, look at its console.")
+    elif watched and watched.ended == HALTED:
         message = f"the guest halted{_at(watched)} with interrupts disabled. If it should run on, look at its console."
         yield Defect(_FIELD, message)
 

@@ -91,6 +91,8 @@ def run(
     if outcome.ended == doc.DONE and watch.seconds:
         if waiting is not None:
             waiting.description = lambda: f"the guest to run on for {watch.seconds:g} s"
+        if debuggee.machine.qemu is not None:
+            debuggee.machine.qemu.note_shutdown()
         outcome = debuggee.session.watch(watch.seconds, to_console=watch.to_console)
     document = debuggee.session.document()
     return document, (*debuggee.remarks, *_missing_stages(debuggee.journey, last_stage), *ending(outcome, document))

@@ -167,6 +167,10 @@ class _MonitorOfStub:
     def stop(self) -> bool:
         return False  # the stub does not answer while the guest runs
 
+    def shutdown_reason(self) -> str | None:
+        """Return None: pvhdbg was not connected to QMP when the guest shut down."""
+        return None
+
     def find_error_line(self, words: str) -> str:  # noqa: ARG002  pvhdbg can't read its error output
         return ""
 

@@ -1,6 +1,7 @@
 """QEMU as a child process.
 
 options         QEMU's options, and the command line made from them
+events          why QEMU shut down
 process         the QEMU process: start it, kill it, report its exit
 qmp             send a command to QEMU's monitor
 serial          the guest's serial console

@@ -19,6 +19,8 @@ from pvhdbg.target.base import DIED, QEMU_EXIT, QEMU_SIGNAL, Halt
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pvhdbg.live.qemu.events import Events
+
 
 class Qemu:
     """A running QEMU. Its guest is stopped before the first instruction.
@@ -31,6 +33,7 @@ class Qemu:
         self.gdb_path = folder / "gdb"
         self._qmp_path = folder / "qmp"
         self._stderr = folder / "qemu.stderr"
+        self._events: Events | None = None
         with os_errors_as_machine_errors("can't create QEMU's sockets"), ExitStack() as on_failure:
             ours, theirs = socket.socketpair()
             on_failure.callback(ours.close)
@@ -81,15 +84,37 @@ class Qemu:
         """Return QMP's run state, such as `paused`, `shutdown` or `internal-error`. None if QEMU does not answer."""
         from pvhdbg.live.qemu import qmp
 
+        self._close_events()
         try:
             return str(qmp.ask(self._qmp_path, "query-status")["status"])
         except OSError:
             return None
 
+    def note_shutdown(self) -> None:
+        """From now on, note why QEMU shuts down, for `shutdown_reason`."""
+        from pvhdbg.live.qemu.events import Events
+
+        with suppress(OSError):  # QEMU is gone, which is noticed elsewhere
+            self._events = Events(self._qmp_path)
+
+    def shutdown_reason(self) -> str | None:
+        """Return QEMU's reason if it has shut down since `note_shutdown`; None if it is not known."""
+        if self._events is None:
+            return None
+        reason = self._events.shutdown_reason()
+        self._close_events()
+        return reason
+
+    def _close_events(self) -> None:
+        if self._events is not None:
+            self._events.close()
+            self._events = None
+
     def stop(self) -> bool:
         """Stop the guest, no matter what resumed it. Return False if QEMU does not answer."""
         from pvhdbg.live.qemu import qmp
 
+        self._close_events()
         try:
             qmp.ask(self._qmp_path, "stop")
         except OSError:
@@ -116,6 +141,7 @@ class Qemu:
         self.kill()
         self._process.wait()
         self.serial.close()
+        self._close_events()
         self._remove_sockets()
 
     def _remove_sockets(self) -> None:

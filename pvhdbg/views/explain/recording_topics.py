@@ -110,7 +110,7 @@ _KEYS = {
     "outcome.watched.ms": "how long pvhdbg watched the guest, in milliseconds",
     "outcome.watched.rip": "where the guest was; after a panic, where it called panic, or null without symbols",
     "outcome.watched.symbol": "the same place as symbol+offset, or null",
-    "outcome.watched.message": "the text of the panic, or how the guest died; otherwise empty",
+    "outcome.watched.message": "the text of the panic, how the guest died, or that it powered off; otherwise empty",
     "outcome.watched.serial": "the last lines on the serial console, as latin-1",
     "outcome.watched.log": "the last lines of the kernel's own log and its problems; null if it could not be read",
     "outcome.findings": "what the rules found about the end of the run, if the end is not one of the stops",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pvhdbg.abi.text import printable
 from pvhdbg.boot.record.document import CONSOLE, DEAD, HALTED, PANICKED, RESET, TIME
 from pvhdbg.boot.stop.address import location_suffix
+from pvhdbg.target.monitor import POWERED_OFF
 from pvhdbg.views.rows import text
 
 if TYPE_CHECKING:
@@ -28,11 +29,14 @@ _ENDS = {
 
 def summary(watched: Watched) -> str:
     """Return one line such as `watched for 1.2 s: still running at 0xffffffff81000000 default_idle`."""
-    return f"watched for {_duration(watched.ms)}: {ending(watched._replace(message=''))}"
+    message = "" if watched.ended == PANICKED else watched.message
+    return f"watched for {_duration(watched.ms)}: {ending(watched._replace(message=message))}"
 
 
 def ending(watched: Watched) -> str:
     """Return how the guest ended, such as `the kernel panicked at 0xffffffff81000000 setup_arch+0x12: "…"`."""
+    if watched.ended == HALTED and watched.message == POWERED_OFF:
+        return POWERED_OFF
     location = "" if watched.ended == CONSOLE else location_suffix(watched.rip, watched.symbol)
     reason = f": {text.quoted(watched.message, text.LONG)}" if watched.ended == PANICKED and watched.message else ""
     return f"{_ENDS[watched.ended]}{location}{reason}"

@@ -207,6 +207,14 @@ def test_a_guest_without_a_running_cpu_has_halted(registers: dict[str, int], exp
     assert expected == ended(machine.watch(0.0))
 
 
+def test_a_guest_that_powered_the_machine_off_has_halted() -> None:
+    outcome = Scripted(at(DIED, LINK, monitor.POWERED_OFF, how=TRIPLE_FAULT)).watch()
+
+    assert ("done", None, "halted") == (outcome.ended, outcome.died, ended(outcome))
+    assert outcome.watched is not None
+    assert monitor.POWERED_OFF == outcome.watched.message
+
+
 def test_a_reset_ends_the_watch() -> None:
     assert "reset" == ended(Scripted(at(RESET, RESET_VECTOR)).watch())
 

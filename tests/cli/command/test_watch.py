@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pvhdbg.target.monitor import POWERED_OFF
 from tests import tiny
 from tests.cli import patient
 from tests.cli.shell import pvhdbg
@@ -74,6 +75,17 @@ def test_a_guest_that_halts_with_interrupts_disabled_ends_the_watch() -> None:
         watched(done)["symbol"],
         watched(done)["serial"][-1],
     )
+    assert {"PVH914"} == codes(done)
+
+
+def test_a_guest_that_powers_the_machine_off_has_not_died(tmp_path: Path) -> None:
+    path = tmp_path / "off.elf"
+    path.write_bytes(tiny.nameless(powers_off=True))
+    done = check(path, "-M", "q35", "--watch", "600")
+
+    assert 0 == done.status, done.err
+    assert ("done", None) == (done.document["outcome"]["ended"], done.document["outcome"]["died"])
+    assert ("halted", POWERED_OFF) == (watched(done)["ended"], watched(done)["message"])
     assert {"PVH914"} == codes(done)
 
 
