@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize("script", ["floor.py", "stock_gdb.py"])
 def test_a_yardstick_sees_the_e820_entries_that_pvhdbg_sees(script: str, vmlinux_61: Path) -> None:
-    call = [sys.executable, ROOT / "tests" / "benchmarks" / script, vmlinux_61]
+    call = [sys.executable, str(ROOT / "tests" / "benchmarks" / script), str(vmlinux_61)]
     out = subprocess.run(call, check=True, capture_output=True, text=True).stdout
     stops = pvhdbg("dump", vmlinux_61, "--stage", "bootparams", "--format", "json").document["stops"]
     entries = stops[-1]["boot_params"]["e820_entries"]
