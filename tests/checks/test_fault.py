@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pvhdbg.boot.record.document import DEAD, Death, Outcome
 from pvhdbg.boot.stop.capture import PHYSICAL
 from pvhdbg.boot.stop.stop import Stop
 from pvhdbg.checks.case import Case
+from pvhdbg.checks.outcome.failure import rip_paddr
 from pvhdbg.checks.outcome.fault import SegmentLoad, segment_load, uses_stack
 from pvhdbg.checks.outcome.other_guests import _is_rsp_of_vmm, stack_defect
 from tests import build
@@ -194,3 +196,19 @@ def test_without_paging_the_last_4_kib_of_the_address_space_are_no_stack(rsp: in
     case = foreign(cpu={"cr0": 0x11, "cr4": 0, "efer": 0, "cs.flags": 0xC09B00, "rsp": rsp})
 
     assert expected == (stack_defect(case) is not None)
+
+
+@pytest.mark.parametrize(
+    ("died", "expected"),
+    [
+        (None, RIP),
+        (Death("triple-fault", None, None, ""), RIP),
+        (Death("triple-fault", RIP + 8, None, ""), RIP + 8),
+        (Death("triple-fault", 0, None, ""), 0),
+    ],
+)
+def test_the_instruction_is_where_the_guest_died_or_else_where_it_stopped(died: Death | None, expected: int) -> None:
+    case = at("protected32", bytes(16))
+
+    assert expected == rip_paddr(Case(case.stop, MACHINE, Outcome("entry", DEAD, died)))
+    assert rip_paddr(case) == RIP
