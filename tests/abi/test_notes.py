@@ -21,7 +21,7 @@ from pvhdbg.abi.notes import (
 
 READELF = re.compile(r"^  Xen +0x[0-9a-f]+\t(.*?)\t *description data: ([0-9a-f ]*)$", re.MULTILINE)
 # readelf prints these names for Xen's notes, although they belong to other owners.
-MISLABELLED = {"NT_VERSION (version)": 1, "NT_ARCH (architecture)": 2, "GO BUILDID": 4}
+MISLABELED = {"NT_VERSION (version)": 1, "NT_ARCH (architecture)": 2, "GO BUILDID": 4}
 
 
 def xen_notes(vmlinux: Path) -> list[tuple[int, bytes]]:
@@ -31,7 +31,7 @@ def xen_notes(vmlinux: Path) -> list[tuple[int, bytes]]:
 
 
 def number(name: str) -> int:
-    known = MISLABELLED.get(name)
+    known = MISLABELED.get(name)
     return int(name.rpartition("(")[2].rstrip(")"), 16) if known is None else known
 
 

@@ -1,6 +1,6 @@
 """Every message of the rules as text. After an intended change, update it with `python -m tests.checks.test_messages`.
 
-The messages tell cases of one rule apart, and quote addresses, names and counts.
+The messages distinguish the cases of one rule, and quote addresses, names and counts.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Guests that are not Linux: their deaths, and what lies in their memory, are explained without Linux's functions."""
+"""Guests that are not Linux: pvhdbg explains their deaths, and what overwrote their image."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_a_recording_explains_the_death_in_the_same_words(ended: tuple[End, Docu
     assert check_run(document) == check_run(replay(document_json.to_dict(document)))
 
 
-def test_a_guest_that_aborts_is_quoted_with_its_last_line(tmp_path: Path) -> None:
+def test_the_last_line_of_a_guest_that_aborts_is_quoted(tmp_path: Path) -> None:
     kernel = build(tmp_path, "ABORTED")
     options = ("-M", "microvm,acpi=off", "--format", "json", "--", *QBOOT)
     command = [sys.executable, "-m", "pvhdbg", "check", str(kernel), *options]
@@ -156,7 +156,7 @@ def test_a_guest_that_aborts_is_quoted_with_its_last_line(tmp_path: Path) -> Non
         ),
     ],
 )
-def test_an_image_where_the_firmware_works_is_reported_as_overwritten(
+def test_an_image_in_memory_that_the_firmware_uses_is_reported_as_overwritten(
     tmp_path: Path, machine: str, args: tuple[str, ...], names: list[str]
 ) -> None:
     document = boot(build(tmp_path, "OVERWRITTEN"), machine, args)

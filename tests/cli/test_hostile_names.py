@@ -1,4 +1,4 @@
-"""The name of a file is text from a stranger: it is escaped in everything that pvhdbg prints."""
+"""The name of a file may be hostile: it is escaped in everything that pvhdbg prints."""
 
 from __future__ import annotations
 

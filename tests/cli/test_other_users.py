@@ -91,7 +91,7 @@ def test_folders_that_cannot_be_written_do_not_matter(shared: Path, value: str |
     assert is_clean(shared)
 
 
-def test_two_users_in_a_shared_folder_do_not_meet(shared: Path) -> None:
+def test_two_users_in_a_shared_folder_do_not_disturb_each_other(shared: Path) -> None:
     users = (USER, USER + 10_000)
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "HOME": "/nonexistent", "TMPDIR": str(shared)}
     environment.pop("XDG_RUNTIME_DIR", None)

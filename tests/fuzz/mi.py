@@ -72,7 +72,7 @@ def inputs() -> st.SearchStrategy[list[str]]:
 
 
 def _is_lone(text: str) -> bool:
-    """Say whether the only surrogates in a text stand for bytes."""
+    """Return whether the only surrogates in a text stand for bytes."""
     return not any("\ud800" <= character < "\udc80" or "\udd00" <= character <= "\udfff" for character in text)
 
 
@@ -98,7 +98,7 @@ def check(lines: list[str]) -> str:
 
 
 def _is_parsed(line: str) -> bool:
-    """Say whether a line is a result record that can be parsed."""
+    """Return whether a line is a result record that can be parsed."""
     refused = ""
     try:
         mi.parse(line.replace("TOKEN", "1"))

@@ -108,7 +108,7 @@ def test_without_usable_debug_information_there_are_no_layouts(tmp_path: Path) -
     assert {} == layouts(path, ("no_such_structure",))
 
 
-def test_damaged_debug_information_ends_in_no_layout_and_never_in_another_error(tmp_path: Path) -> None:
+def test_damaged_debug_information_gives_no_layouts_and_no_unexpected_error(tmp_path: Path) -> None:
     path = compiled(tmp_path, "-g")
     whole, function, choice = path.read_bytes(), Symbols(str(path)).address("used"), random.Random(7)
     outcomes = set()

@@ -1,4 +1,4 @@
-"""What `inspect` says about a file that exceeds its limits, and that it says nothing about any other file."""
+"""The remarks of `inspect` about a file that exceeds its limits. There are none about any other file."""
 
 from contextlib import closing
 from pathlib import Path
@@ -27,12 +27,12 @@ def many(image: Elf, segments: int, sections: int) -> dict[str, str]:
     return left_out(headers, config_size=None, has_release=False)
 
 
-def test_nothing_is_said_about_a_real_kernel(debian_vmlinux: Path) -> None:
+def test_nothing_is_reported_about_a_real_kernel(debian_vmlinux: Path) -> None:
     with closing(open_file(str(debian_vmlinux))) as data:
         assert {} == left_out(read_elf(data, "vmlinux"), config_size=None, has_release=True)
 
 
-def test_nothing_is_said_about_a_file_at_the_limits() -> None:
+def test_nothing_is_reported_about_a_file_at_the_limits() -> None:
     image = read_elf(comment(4096), "kernel")
     full = [raw_note(b"A\0", 1, bytes(1 << 16))] * 16
 
@@ -40,7 +40,7 @@ def test_nothing_is_said_about_a_file_at_the_limits() -> None:
     assert {} == lines(elf([load(), notes(*[raw_note(b"A\0", 1, b"")] * 4096)]))
 
 
-def test_the_number_of_headers_is_said() -> None:
+def test_the_number_of_headers_is_reported() -> None:
     image = read_elf(comment(1), "kernel")
 
     assert {
@@ -50,7 +50,7 @@ def test_the_number_of_headers_is_said() -> None:
 
 
 @pytest.mark.parametrize("section", [False, True])
-def test_more_than_4096_notes_are_said(section: bool) -> None:
+def test_more_than_4096_notes_are_reported(section: bool) -> None:
     data = raw_note(b"A\0", 1, b"") * 4097
     file = elf([load()], [Section(".notes", SHT_NOTE, data)]) if section else elf([load(), notes(data)])
 
@@ -58,26 +58,26 @@ def test_more_than_4096_notes_are_said(section: bool) -> None:
 
 
 @pytest.mark.parametrize("sizes", [[(1 << 16) + 1], [1 << 16] * 16 + [1]])
-def test_long_notes_are_said(sizes: list[int]) -> None:
+def test_long_notes_are_reported(sizes: list[int]) -> None:
     data = elf([load(), notes(*(raw_note(b"A\0", 1, bytes(size)) for size in sizes))])
 
     assert ["kernel.notes"] == [*lines(data)]
 
 
-def test_long_names_and_a_long_comment_are_said() -> None:
+def test_long_names_and_a_long_comment_are_reported() -> None:
     names = elf([load()], [Section("x" * 255, SHT_PROGBITS, b"")])
 
     assert [["elf.sections"], ["elf.compiler"]] == [[*lines(names)], [*lines(comment(4097))]]
     assert {} == lines(elf([load()], [Section("x" * 254, SHT_PROGBITS, b"")]))
 
 
-def test_a_configuration_that_was_cut_is_said() -> None:
+def test_a_configuration_that_was_cut_is_reported() -> None:
     assert {"config": f"only the first {MAX_CONFIG} bytes of the configuration are read"} == lines(
         SMALL, config_size=MAX_CONFIG
     )
 
 
-def test_segments_that_were_not_searched_to_the_end_are_said_if_nothing_was_found() -> None:
+def test_segments_that_were_not_searched_to_the_end_are_reported_if_nothing_was_found() -> None:
     data = elf([load(bytes(64 * MIB + 1))])
     shared = elf([load(bytes(60 * MIB))])
     image = read_elf(shared, "kernel")

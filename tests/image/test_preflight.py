@@ -153,7 +153,7 @@ def test_a_verdict_has_the_numbers_on_which_it_is_based(name: str, fields: dict[
 
 
 @pytest.mark.parametrize(
-    ("name", "cure"),
+    ("name", "fix"),
     [
         ("p_align 8, read shifted", "-Wa,-mx86-used-note=no"),
         ("p_align 8, shifted to another entry", "`.balign 4`"),
@@ -164,8 +164,8 @@ def test_a_verdict_has_the_numbers_on_which_it_is_based(name: str, fields: dict[
         ("only in a section", "`PHDRS { text PT_LOAD; note PT_NOTE; }`"),
     ],
 )
-def test_the_hint_is_the_line_that_cures_the_file(name: str, cure: str) -> None:
-    assert cure in predict(CRAFTED[name].data).verdicts[0].hint
+def test_the_hint_has_the_line_that_fixes_the_file(name: str, fix: str) -> None:
+    assert fix in predict(CRAFTED[name].data).verdicts[0].hint
 
 
 def test_escape_sequences_in_a_notes_owner_are_escaped() -> None:

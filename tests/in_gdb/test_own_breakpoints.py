@@ -1,4 +1,4 @@
-"""A breakpoint of the user at the address of a stage is not run over: in stock gdb, on the screen, and with `-c`."""
+"""A run stops at a breakpoint of the user at the address of a stage: in stock gdb, on the screen, and with `-c`."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_run_over_mi_stops_at_the_users_breakpoint_at_a_stage_too() -> None:
     assert (HIT, "", "e820") == (e820.kind, e820.message, journey.reached)
 
 
-def test_a_breakpoint_at_a_function_whose_return_is_a_stage_is_not_run_over() -> None:
+def test_a_breakpoint_at_a_function_whose_return_is_a_stage_stops_the_run() -> None:
     with machine_at_reset(QemuOptions(str(guest.ELF))) as (machine, journey):
         at = machine.target.symbol("e820__memory_setup")
         machine.gdb.ask(f"-break-insert -h *{at:#x}")

@@ -54,7 +54,7 @@ class PtyProcess:
         return {**folders, "XDG_STATE_HOME": state, "TERM": "xterm-256color", "PYTHONPATH": str(ROOT)}
 
     def _has_started(self) -> bool:
-        """Say whether the programs that prepare the terminal are done."""
+        """Return whether the programs that prepare the terminal are done."""
         program = Path(f"/proc/{self.process.pid}/cmdline").read_bytes().partition(b"\0")[0]
         return os.fsdecode(program) == sys.executable or self.process.poll() is not None
 
@@ -99,7 +99,7 @@ class PtyProcess:
         return self.process.returncode
 
     def is_restored(self) -> bool:
-        """Say whether the terminal's settings are as before, and its normal screen is shown."""
+        """Return whether the terminal's settings are as before, and its normal screen is shown."""
         assert self._terminal is not None
         entered, left = self.output.rfind(ALTERNATE_SCREEN), self.output.rfind(b"\x1b[?1049l")
         return self.settings == termios.tcgetattr(self._terminal) and left >= entered

@@ -89,7 +89,7 @@ def without_stops(document: Document, _file: Path) -> Document:
     "change", [with_evil_texts, with_noise, with_extreme_registers, without_stops], ids=lambda change: change.__name__
 )
 @pytest.mark.parametrize("name", ["linux-6.1-microvm-initrd", "linux-6.1-died"])
-def test_a_hostile_recording_can_be_looked_at_and_does_not_control_the_terminal(
+def test_a_hostile_recording_can_be_viewed_and_does_not_control_the_terminal(
     shell: Shell, tmp_path: Path, name: str, change: Callable[[Document, Path], Document]
 ) -> None:
     file = tmp_path / "evil\x1b]2;owned\x07.json"
@@ -103,7 +103,7 @@ def test_a_hostile_recording_can_be_looked_at_and_does_not_control_the_terminal(
     # The shell is told the name with its escapes spelled out, or it would print them itself.
     shell.type(f"{tmux.PVHDBG} show --tui {shlex.quote(str(tmp_path))}/*.json")
     shell.wait("F1 help")
-    for key in ("M-1", "M-2", "M-3", "M-4", "M-5", "M-6", "M-7", "M-8", "M-9"):
+    for key in ("M-1", "M-2", "M-3", "M-4", "M-5", "M-6", "M-7", "M-8", "M-9", "M-0"):
         shell.keys(key, "Tab", "Down", "PageDown", "Enter", "End", "Home")
     shell.keys("Left", "Left", "F2", "F1", "Escape")
     shell.keys("C-q")

@@ -113,7 +113,7 @@ def run(gdb: MiClient, line: str, more: Callable[[], str | None], timeout: float
 
 
 def _answer_follows(gdb: MiClient, pending: Pending) -> bool:
-    """Say whether the answer comes without another line, although gdb printed what looks like a prompt.
+    """Return whether the answer comes without another line, although gdb printed what looks like a prompt.
 
     On a busy computer the answer may take long; but while gdb reads a line, it sleeps.
     """

@@ -31,7 +31,7 @@ CONNECT_TIMEOUT = 60.0
 """QEMU answers only after it has loaded the kernel."""
 
 _MOST_AT_ONCE = 32
-"""QEMU reads no more packets while its answers fill the socket, so a client that only sends would wait for ever."""
+"""QEMU reads no more packets while its answers fill the socket, so a client that only sends would wait forever."""
 
 _MOST_MONITOR_TEXT = 4 << 20
 _EXITED = ("W", "X")

@@ -77,7 +77,7 @@ def _is_closed() -> bool:
 
 
 def is_in_background() -> bool:
-    """Say whether the terminal belongs to other processes, as after Ctrl-Z and `bg`."""
+    """Return whether the terminal belongs to other processes, as after Ctrl-Z and `bg`."""
     try:
         return os.tcgetpgrp(0) != os.getpgrp()
     except OSError:  # closed

@@ -48,7 +48,7 @@ def in_full(about: Explanation, width: int = WIDTH) -> list[str]:
         "source": about.source,
         "see also": ", ".join(mentioned(about)),
     }
-    return [*lines, *_labelled(labels, width), *text.columns(about.values, indent=2)]
+    return [*lines, *_labeled(labels, width), *text.columns(about.values, indent=2)]
 
 
 def _summary(about: Explanation) -> tuple[str, str, str]:
@@ -74,7 +74,7 @@ def _wrapped(words: str, width: int, indent: str = "  ", first: str | None = Non
     return wrap(words, width, initial_indent=first or indent, subsequent_indent=indent, break_on_hyphens=False)
 
 
-def _labelled(labels: dict[str, str], width: int) -> Iterator[str]:
+def _labeled(labels: dict[str, str], width: int) -> Iterator[str]:
     for label, words in labels.items():
         yield from _wrapped(words, width, " " * 14, f"  {label:12}")
 

@@ -174,7 +174,7 @@ def test_any_memory_is_decoded_or_refused(seed: int) -> None:
     assert (log.missing is None) == bool(log.lines)
 
 
-def test_at_most_so_many_records_lines_and_bytes_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_numbers_of_records_lines_and_bytes_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     ring = Ring(count_bits=6, size_bits=12)
     for number in range(60):
         ring.add(b"%02d\nx" % number)

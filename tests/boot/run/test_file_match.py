@@ -1,4 +1,4 @@
-"""The image in memory is compared with the file, but only in affordable parts, and only what it says is true."""
+"""The image in memory is compared with the file, but only where a difference is likely, and within a limit."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_near_differences_are_one(tmp_path: Path, gap: int, count: int) -> None:
     assert count == len(compare(tmp_path, machine, [low()]))
 
 
-def test_the_bytes_of_the_file_are_found_by_the_segment_s_offset(tmp_path: Path) -> None:
+def test_the_bytes_of_the_file_are_found_by_the_offset_of_the_segment(tmp_path: Path) -> None:
     assert () == compare(tmp_path, Machine(0x10000, CONTENT[0x123:]), [low(offset=0x123)])
     assert () != compare(tmp_path, Machine(0x10000, CONTENT[0x124:]), [low(offset=0x123)])
 

@@ -141,7 +141,7 @@ def test_a_call_of_panic_that_is_the_end_of_a_function_belongs_to_this_function(
     ]
 
 
-def test_a_panic_that_nobody_printed_has_the_text_of_its_format() -> None:
+def test_a_panic_without_console_output_has_the_text_of_its_format_string() -> None:
     watched = Scripted(at(HIT, SYMBOLS["panic"]), RUNNING, RUNNING, RUNNING).watch().watched
 
     assert watched is not None
@@ -179,7 +179,7 @@ def test_a_machine_that_is_reset_by_its_panic_has_panicked() -> None:
     assert ("done", None, "panicked") == (outcome.ended, outcome.died, ended(outcome))
 
 
-def test_a_panic_is_seen_behind_text_without_a_newline() -> None:
+def test_a_panic_is_found_after_text_without_a_newline() -> None:
     machine = Scripted(at(TIMEOUT, LINK, written=b"Out of" + PANIC_LINE + b"[ 1.0] ---[ end " + PANIC_LINE), symbols={})
     watched = machine.watch().watched
 

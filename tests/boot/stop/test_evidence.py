@@ -1,4 +1,4 @@
-"""What only the checks look at: as much as they need, and no more than a hostile guest should cost."""
+"""Memory that only the checks use is read as far as they need it, and within limits even from a hostile guest."""
 
 from __future__ import annotations
 

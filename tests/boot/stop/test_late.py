@@ -1,4 +1,4 @@
-"""What memory may no longer hold is compared before it is shown: a wrong decode is worse than none."""
+"""Data that memory may no longer hold is compared with the kernel's copies before it is shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`pvhdbg attach` to a kernel that KASLR has moved: the truth is the kernel's own log, gdb and QEMU's monitor."""
+"""`pvhdbg attach` to a kernel that KASLR has moved, compared with the kernel's own log, gdb and QEMU's monitor."""
 
 from __future__ import annotations
 

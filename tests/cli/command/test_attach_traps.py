@@ -1,4 +1,4 @@
-"""What keeps gdb from working with a stub is one line with its cause and a way to go on."""
+"""If gdb can't work with a stub, the error is one line with the cause, and the hint is a way to go on."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def home(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_an_architecture_that_does_not_fit_is_named_without_the_packet(home: Path) -> None:
+def test_a_wrong_architecture_is_reported_without_the_packet(home: Path) -> None:
     with stock.qemu(home, guest.ELF) as machine:
         done = pvhdbg(
             "attach", machine.where, guest.ELF, "--gdbinit", env={"HOME": str(home), "PATH": os.environ["PATH"]}
@@ -37,7 +37,7 @@ def test_an_architecture_that_does_not_fit_is_named_without_the_packet(home: Pat
     assert 200 > len(first)
 
 
-def test_a_stub_that_already_has_a_debugger_is_named(tmp_path: Path) -> None:
+def test_a_stub_that_already_has_a_debugger_is_reported_as_busy(tmp_path: Path) -> None:
     with stock.qemu(tmp_path, guest.ELF) as machine:
         call = ["gdb", "-nx", "-q", "-ex", f"target remote {machine.where}"]
         with subprocess.Popen(call, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as first:

@@ -102,13 +102,13 @@ def test_a_guest_that_runs_on_is_watched_until_the_time_is_up(tmp_path: Path) ->
 
 def test_linux_panics_before_it_has_a_console(debian_vmlinux: Path) -> None:
     done = patient.check(debian_vmlinux, *NO_MAP)
-    seen = watched(done)
+    end = watched(done)
 
     assert 1 == done.status
     assert ("e820", "done") == (done.document["outcome"]["reached"], done.document["outcome"]["ended"])
-    assert ("panicked", "Invalid user supplied memory map", []) == (seen["ended"], seen["message"], seen["serial"])
-    assert seen["symbol"].startswith(("e820__finish_early_params+", "early_panic+"))
-    assert any("Kernel panic - not syncing: Invalid user supplied memory map" in line for line in seen["log"])
+    assert ("panicked", "Invalid user supplied memory map", []) == (end["ended"], end["message"], end["serial"])
+    assert end["symbol"].startswith(("e820__finish_early_params+", "early_panic+"))
+    assert any("Kernel panic - not syncing: Invalid user supplied memory map" in line for line in end["log"])
     assert {"PVH912"} == codes(done)
     assert "pvhdbg: error: the kernel panicked at 0x" in done.err
 
@@ -123,7 +123,7 @@ def test_a_panic_is_not_taken_for_a_death_if_the_kernel_then_resets_the_machine(
     assert {"PVH912"} == codes(done)
 
 
-def test_linux_without_an_init_is_fine_until_then(vmlinux_61: Path) -> None:
+def test_the_panic_of_a_linux_without_an_init_is_not_an_error(vmlinux_61: Path) -> None:
     done = check(vmlinux_61, "-M", "q35", "--watch", "200")
 
     assert (0, "") == (done.status, done.err)

@@ -81,7 +81,7 @@ def test_a_packet_does_not_expand_without_limit() -> None:
         Unframer().feed(b"$%s#%02x" % (data, sum(data) & 0xFF))
 
 
-def test_a_silent_stub_is_given_up_and_the_packet_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_for_a_silent_stub_names_the_packet(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "TIMEOUT", 0.1)
     with stub(lambda _: b"") as client:
         with pytest.raises(NotConnected, match=r"^the gdb stub does not answer: m0,4$"):
@@ -96,7 +96,7 @@ def test_a_slow_stub_costs_no_more_than_the_patience(monkeypatch: pytest.MonkeyP
         client.ask_all(["g"] * 100)
 
 
-def test_a_monitor_that_does_not_stop_printing_is_given_up() -> None:
+def test_a_monitor_that_does_not_stop_printing_is_an_error() -> None:
     flood = frame("O" + "41" * 0x8000) * 100
     with stub(lambda _: flood) as client, pytest.raises(NotConnected, match="does not stop printing"):
         client.monitor("info registers")
@@ -129,7 +129,7 @@ def test_a_breakpoint_or_step_stops_the_cpu_that_is_named(text: str, cpu: int) -
         assert cpu == client.last_stop.cpu
 
 
-def test_something_else_than_a_stop_reply_is_an_error_without_control_characters() -> None:
+def test_an_answer_that_is_not_a_stop_reply_is_an_error_without_control_characters() -> None:
     with stub(constant("\x1b[2Jboo")) as client:
         client.resume("vCont;c")
         with pytest.raises(NotConnected, match="instead of reporting a stop") as error:
@@ -174,7 +174,7 @@ def _interrupted() -> bytes:
         '<!DOCTYPE t [<!ENTITY a "b">]><t>&a;</t>',
     ],
 )
-def test_a_description_of_registers_that_makes_no_sense_is_an_error(xml: str) -> None:
+def test_an_invalid_description_of_registers_is_an_error(xml: str) -> None:
     with stub(registers(xml, "00" * 16)) as client, pytest.raises(TargetError):
         RspTarget(client).register("rip")
 

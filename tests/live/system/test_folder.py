@@ -32,7 +32,7 @@ def test_the_folder_is_in_tmpdir(places: Path, monkeypatch: pytest.MonkeyPatch, 
 
 
 @pytest.mark.parametrize("name", ["a\nb", "a\rb", "a:b", "x" * 100, "missing/folder"])
-def test_the_folder_is_in_tmp_if_gdb_or_a_socket_can_not_use_tmpdir(
+def test_the_folder_is_in_tmp_if_gdb_or_a_socket_cannot_use_tmpdir(
     places: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     if "missing" not in name:

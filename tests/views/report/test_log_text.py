@@ -12,7 +12,7 @@ def test_lines_have_a_time_stamp_and_no_byte_that_controls_a_terminal() -> None:
     assert ["[   61.002003] a        b\\\\", "[    0.000000] \\x1b[2J\\xff"] == log_text.answer(log)
 
 
-def test_what_is_left_out_and_why_there_is_nothing_is_said() -> None:
+def test_omitted_lines_and_the_reason_for_a_missing_log_are_reported() -> None:
     line = LogLine(0, 6, "a")
 
     assert ["(1 earlier message not shown)", line.stamped] == log_text.answer(KernelLog((line,), 1))

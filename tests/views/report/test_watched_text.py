@@ -1,4 +1,4 @@
-"""What became of a guest after the last stage, as text."""
+"""What the guest did after the last stage, as text."""
 
 import pytest
 
@@ -41,7 +41,7 @@ def test_every_end_has_words_and_only_a_console_has_no_place(ended: str) -> None
 
 
 @pytest.mark.parametrize(("ended", "is_shown"), [("panicked", True), ("console", False), ("time", True)])
-def test_a_kernel_with_a_console_speaks_for_itself(ended: str, is_shown: bool) -> None:
+def test_the_log_is_shown_unless_the_kernel_started_its_console(ended: str, is_shown: bool) -> None:
     run = build.boot()._replace(outcome=Outcome("e820", "done", watched=PANICKED._replace(ended=ended)))
 
     assert [is_shown] * 2 == [LOG in text for text in (run_text.document(run), run_text.report(run))]
