@@ -62,7 +62,7 @@ def test_without_a_map_conventional_ram_is_allocated() -> None:
 
     assert 0x10000 == allocator.allocate(0x8F000)
     with pytest.raises(UserError):
-        allocator.allocate(0x1000)
+        allocator.allocate(1)
 
 
 def test_below_a_module_of_absurd_size_ram_is_free() -> None:
