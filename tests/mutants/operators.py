@@ -176,7 +176,7 @@ class _Finder:
 
     def _statements(self, node: ast.AST) -> Iterator[Change]:
         if isinstance(node, REMOVABLE):
-            has_value = isinstance(node, ast.Return) and node.value is not None
+            has_value = isinstance(node, ast.Return) and getattr(node.value, "value", node.value) is not None
             yield self._instead(node, "return" if has_value else "pass", "removed")
         elif isinstance(node, ast.Assign) and not isinstance(node.targets[0], ast.Name | ast.Tuple):
             yield self._instead(node, "pass", "removed")

@@ -62,6 +62,11 @@ def test_statements_are_removed_but_not_docstrings_and_assignments_to_names(tmp_
     assert ["pass", "pass", "return"] == changed(tmp_path, source)
 
 
+@pytest.mark.parametrize(("source", "expected"), [("return", "pass"), ("return None", "pass"), ("return x", "return")])
+def test_a_return_of_a_value_returns_none_and_any_other_is_removed(source: str, expected: str, tmp_path: Path) -> None:
+    assert [expected] == changed(tmp_path, f"def f(x):\n    {source}\n")
+
+
 def test_an_if_is_negated_and_removed_with_its_body(tmp_path: Path) -> None:
     source = "def f(x):\n    if x:\n        raise x\n"
 
