@@ -49,10 +49,14 @@ class FoundTable(NamedTuple):
     size: int
 
 
-def search_ranges(ebda: int | None) -> list[tuple[int, int]]:
-    """Return the ranges in which guests search, in ascending order. `ebda` is the address of the EBDA, if known."""
+def search_ranges(ebda_segment: bytes | None) -> list[tuple[int, int]]:
+    """Return the ranges in which guests search, in ascending order.
+
+    `ebda_segment` has the bytes at EBDA_SEGMENT; None if they are not known.
+    """
     low = [(_END_OF_LOW_MEMORY - _KIB, _END_OF_LOW_MEMORY)]
-    if ebda is not None and _SMALLEST_EBDA <= ebda < _END_OF_LOW_MEMORY - _KIB:
+    ebda = int.from_bytes(ebda_segment or b"", "little") << 4
+    if _SMALLEST_EBDA <= ebda < _END_OF_LOW_MEMORY - _KIB:
         low.insert(0, (ebda, ebda + _KIB))
     return [*low, _BIOS]
 

@@ -103,7 +103,7 @@ class Case:
     @cached_property
     def is_linux(self) -> bool:
         """Whether the guest boots like Linux. The teaching guest counts as Linux."""
-        is_linux_file = self.image is not None and self.image.kind in ("vmlinux", "bzimage")
+        is_linux_file = self.image is not None and self.image.is_linux
         return is_linux_file or _LINUX_FUNCTION in self.symbols
 
     @property
@@ -208,7 +208,7 @@ class Case:
         """The firmware's tables that were read at the entry."""
         stop = self.last_stop_at("entry")
         segment = stop.bytes_at(firmware_tables.EBDA_SEGMENT, 2) if stop else None
-        searched = firmware_tables.search_ranges(None if segment is None else int.from_bytes(segment, "little") << 4)
+        searched = firmware_tables.search_ranges(segment)
         parts = [
             (max(paddr, low), data[max(low - paddr, 0) : max(high - paddr, 0)])
             for low, high in ranges.union(searched)

@@ -87,6 +87,11 @@ class ImageFacts(NamedTuple):
     moved_by: int = 0
 
     @property
+    def is_linux(self) -> bool:
+        """Whether the file contains a Linux kernel."""
+        return self.kind in ("vmlinux", "bzimage")
+
+    @property
     def is_unpacked(self) -> bool:
         """Whether the ELF file was unpacked from the user's file, a bzImage or a compressed file."""
         return self.elf != self.path

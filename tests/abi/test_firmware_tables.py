@@ -51,7 +51,7 @@ def test_a_table_of_size_0_is_not_found() -> None:
     [(None, 0x9FC00), (0x9FC00, 0x9FC00), (0x9F800, 0x9F800), (0x80000, 0x80000), (0x7FFF0, 0x9FC00), (0, 0x9FC00)],
 )
 def test_the_ebda_is_searched_if_its_address_is_plausible(ebda: int | None, first: int) -> None:
-    ranges = search_ranges(ebda)
+    ranges = search_ranges(None if ebda is None else (ebda >> 4).to_bytes(2, "little"))
 
     assert (first, first + 1024) == ranges[0]
     assert [(0x9FC00, 0xA0000), (0xE0000, 0x100000)] == ranges[-2:]

@@ -27,8 +27,8 @@ _USER_TABLES = 0x1000
 """The bit of CR3 that selects the page tables of a user program, in a kernel with page-table isolation."""
 
 
-class WithoutSymbols:
-    """A Target without symbols, for a machine that runs another kernel than the one with the known symbols."""
+class _SameMachine:
+    """The memory and the registers of a Target."""
 
     def __init__(self, target: Target) -> None:
         self.read_phys = target.read_phys
@@ -36,11 +36,15 @@ class WithoutSymbols:
         if hasattr(target, "write_phys"):
             self.write_phys = target.write_phys
 
+
+class WithoutSymbols(_SameMachine):
+    """A Target without symbols, for a machine that runs another kernel than the one with the known symbols."""
+
     def symbol(self, name: str) -> int:
         raise SymbolMissing(name, ANOTHER_KERNEL)
 
 
-class Relocated(WithoutSymbols):
+class Relocated(_SameMachine):
     """A Target with the symbols of a kernel that was moved from its link addresses."""
 
     def __init__(self, target: Target, image: ImageFacts) -> None:

@@ -47,7 +47,7 @@ def read(target: Recorder, machine: Target, addresses: Addresses, capture: Captu
         _read_cause_of_death(target, addresses, capture)
     if capture.stage == "entry":
         _read_module_head(target, capture)
-        for paddr, size in _tables(machine, capture, _ebda(target)):
+        for paddr, size in _tables(machine, capture, _ebda_segment(target)):
             target.read_phys(paddr, size)
 
 
@@ -73,7 +73,7 @@ def _read_module_head(target: Recorder, capture: Capture) -> None:
             target.read_phys(module.entry.paddr, min(module.entry.size, MODULE_HEAD))
 
 
-def _tables(machine: Target, capture: Capture, ebda: int | None) -> Iterator[AddressRange]:
+def _tables(machine: Target, capture: Capture, ebda_segment: bytes | None) -> Iterator[AddressRange]:
     """Yield the addresses and sizes of the firmware's tables that a check reports, at most MAX_TABLES.
 
     These are an RSDP if rsdp_paddr is 0, and every table in memory that the map does not list.
@@ -81,7 +81,7 @@ def _tables(machine: Target, capture: Capture, ebda: int | None) -> Iterator[Add
     info, memory_map = capture.start_info, capture.memory_map
     if info is None or memory_map is None or not memory_map.entries:
         return
-    searched = firmware_tables.search_ranges(ebda)
+    searched = firmware_tables.search_ranges(ebda_segment)
     listed = [(entry.addr, entry.end) for entry in decode_entries(memory_map.entries)]
     unlisted = ranges.minus(searched, listed)
     count = 0
@@ -101,10 +101,8 @@ def _parts(machine: Target, start: int, end: int) -> Iterator[tuple[int, bytes]]
         return
 
 
-def _ebda(target: Target) -> int | None:
-    """Return the address of the extended BIOS data area, according to the BIOS data area."""
+def _ebda_segment(target: Target) -> bytes | None:
     try:
-        segment = target.read_phys(firmware_tables.EBDA_SEGMENT, 2)
+        return target.read_phys(firmware_tables.EBDA_SEGMENT, 2)
     except TargetError:
         return None
-    return int.from_bytes(segment, "little") << 4

@@ -297,7 +297,7 @@ def ramdisk_is_in_a_format_that_linux_cannot_unpack(case: Case) -> Iterator[Defe
     Source: Linux init/initramfs.c and init/do_mounts_rd.c; Documentation/driver-api/early-userspace/buffer-format.rst.
     """
     stop = case.last_stop_at("entry")
-    if stop is None or not case.modules or case.image is None or case.image.kind not in ("vmlinux", "bzimage"):
+    if stop is None or not case.modules or case.image is None or not case.image.is_linux:
         return
     module = case.modules[0]
     size = min(module.entry.size, MODULE_HEAD)

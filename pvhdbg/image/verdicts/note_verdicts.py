@@ -198,7 +198,7 @@ def _stray(stray: Stray) -> Verdict:
 
 def _never_written(elf: Elf, facts: ImageFacts) -> Verdict:
     """Return the verdict on a file without the note: what kind of kernel it is instead."""
-    if facts.kind != "elf":
+    if facts.is_linux:
         return _no_note_at_all("build the kernel with CONFIG_PVH=y")
     if find_multiboot1(elf.data):  # it has a verdict of its own
         return _no_note_at_all(_ADD_NOTE)

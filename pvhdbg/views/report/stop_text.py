@@ -177,7 +177,7 @@ def _code(stop: Stop) -> str:
     code = None if paddr is None else _captured_code(capture, paddr)
     if not code:
         return capture.missing.get("code", "not captured")
-    is_linux = stop.image is not None and stop.image.kind in ("vmlinux", "bzimage")
+    is_linux = stop.image is not None and stop.image.is_linux
     meaning = "a Linux BUG" if is_linux else "the guest's own abort"
     return code.hex(" ") + (f" (begins with ud2: {meaning})" if code.startswith(UD2) else "")
 
