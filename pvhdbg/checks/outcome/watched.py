@@ -76,7 +76,7 @@ def guest_halted(case: Case) -> Iterator[Defect]:
     """
     watched = _watched(case)
     if watched and watched.ended == HALTED and watched.message == POWERED_OFF:
-        yield Defect(_FIELD, f"{POWERED_OFF}. If it should run on, look at its console.")
+        yield Defect(_FIELD, f"{POWERED_OFF}. If the guest should run on, look at its console.")
     elif watched and watched.ended == HALTED:
         message = f"the guest halted{_at(watched)} with interrupts disabled. If it should run on, look at its console."
         yield Defect(_FIELD, message)
