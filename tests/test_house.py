@@ -36,6 +36,7 @@ WITH_DEPENDENCIES = (
     "pvhdbg.image.bzimage",
     "pvhdbg.image.elf",
     "pvhdbg.image.load",
+    "pvhdbg.image.source_lines",
     "pvhdbg.live.**",
     "pvhdbg.target",
     "pvhdbg.target.gdb_mi",

@@ -2,6 +2,7 @@
 
 stop/     one stop, read and decoded. Start with `capture.py`, then `read.py`.
 log/      the kernel's own log, decoded from guest memory.
+who/      who wrote and who reads each field, from the instructions that were observed.
 model/    what the kernel should make of its input, computed without a machine.
 record/   a whole run as a document, decoded again from a recording, and compared.
 lab/      changes to the boot data at the entry: `--protocol` and `--set`.

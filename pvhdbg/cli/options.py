@@ -98,6 +98,21 @@ def _watch(parser: argparse.ArgumentParser, text: str) -> None:
     parser.add_argument("--watch", type=_seconds_or_0, metavar="SECONDS", help=text)
 
 
+def _who(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "field",
+        nargs="?",
+        metavar="FIELD",
+        help="a path of the JSON, such as boot_params.hdr.cmd_line_ptr, or ADDRESS[,LENGTH]",
+    )
+    parser.add_argument("--all", action="store_true", help="show a table of all fields")
+    parser.add_argument(
+        "--unread", action="store_true", help="list the fields of the boot data that the guest did not read"
+    )
+    _format(parser)
+    _launch(parser)
+
+
 def _inspect(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("kernel", type=Path, metavar="KERNEL", help="the kernel: an ELF file or a bzImage")
     _symbols(parser)
@@ -169,6 +184,7 @@ SESSION = Command("start the interactive session", _session, "interactive.intera
 COMMANDS = {
     "dump": Command("boot, stop at each stage and print the boot data", _dump, "dump.dump"),
     "check": Command("boot and report what is wrong", _check, "check.check"),
+    "who": Command("boot and show who writes and reads the boot data", _who, "who.who"),
     "inspect": Command("examine a kernel file without booting it", _inspect, "inspect_file.inspect"),
     "show": Command("print a recording", _show, "show.show"),
     "diff": Command("compare two recordings, or two stages (FILE@STAGE)", _diff, "diff.diff"),

@@ -14,8 +14,9 @@ symbols        look up a symbol's address, or the symbol at an address
 dwarf          the layouts of C structures, from debug information
 fingerprints   bytes of the file that identify the kernel in guest memory
 bzimage        unpack the vmlinux in a bzImage
+source_lines   the source line of an address, and what is inlined there, from debug information
 elf            read what only `pvhdbg inspect` shows: sections, compiler, configuration
 
 Start with facts. From outside, only abi and errors are imported. Third-party libraries are imported only in bzimage
-(lz4, zstandard) and elf (pyelftools). Every module except bzimage, elf and load also runs inside gdb's Python.
+(lz4, zstandard), elf and source_lines (pyelftools). Every module except these and load also runs inside gdb's Python.
 """

@@ -66,7 +66,7 @@ def struct_layouts(data: Buffer, path: str, function: int, names: Collection[str
     """
     elf = read_elf(data, path)
     try:
-        offset = _unit_of(elf, function)
+        offset = unit_of(elf, function)
         return {} if offset is None else dict(_Unit(elf, offset).structures(names))
     except (IndexError, KeyError, struct.error, RecursionError):
         return {}
@@ -80,7 +80,7 @@ def _contents(elf: Elf, name: bytes, start: int, size: int) -> bytes:
     return elf.data[section.offset + min(start, section.size) : section.offset + min(start + size, section.size)]
 
 
-def _unit_of(elf: Elf, address: int) -> int | None:
+def unit_of(elf: Elf, address: int) -> int | None:
     """Return the offset in .debug_info of the unit that has code at an address."""
     data = _contents(elf, b".debug_aranges", 0, _MAX_ARANGES)
     word = 8 if elf.elf_class == CLASS64 else 4

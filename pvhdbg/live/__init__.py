@@ -5,6 +5,8 @@ qemu/      QEMU: its options, its process, its monitor, the serial console
 stub/      QEMU's gdb stub, asked directly, without gdb
 gdb/       gdb: its process, the MI client, the prompt's console
 debuggee/  QEMU and gdb together: started or attached, and what an interactive session does with them
+observe/   a second machine, whose boot data is watched to see who writes and reads it
 
-debuggee imports gdb, qemu and stub; all of them import system. Start with debuggee/debuggee.py.
+observe imports debuggee; debuggee imports gdb, qemu and stub; all of them import system. Start with
+debuggee/debuggee.py.
 """

@@ -24,10 +24,12 @@ class StopReply(NamedTuple):
     """Why the machine stopped: the number of a signal, or None if the stub reported that QEMU exits.
 
     `cpu` is the thread number of the CPU that reached a breakpoint or made a step; after another stop, the boot CPU's.
+    `watched` is the address of the watchpoint that stopped it.
     """
 
     signal: int | None
     cpu: int = BOOT_CPU
+    watched: int | None = None
 
 
 class Rsp(Protocol):

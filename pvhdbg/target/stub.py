@@ -84,11 +84,17 @@ class StubTarget(ABC):
         self._refresh()
         if name in monitor.NAMES or name in monitor.COUNTS:
             return self._monitor_register(name)
+        registers = self.all_registers()
+        if name not in registers:
+            raise RegisterUnavailable(name, "this machine has no such register")
+        return registers[name]
+
+    def all_registers(self) -> dict[str, int]:
+        """Return the registers that the stub provides, without those that only the monitor shows."""
+        self._refresh()
         if not self._registers:
             self._registers = self._read_registers()
-        if name not in self._registers:
-            raise RegisterUnavailable(name, "this machine has no such register")
-        return self._registers[name]
+        return self._registers
 
     def symbol(self, name: str) -> int:
         if self.symbols is None:

@@ -13,6 +13,7 @@ import pytest
 from pvhdbg import cli
 from pvhdbg.boot.record.document import TIMED_OUT, Death, Document, MachineFacts, Outcome, Rewrite
 from pvhdbg.boot.stop import protocols, stages
+from pvhdbg.boot.who.answer import Answer, Code, Reader, Writer
 from pvhdbg.checks.run import rules
 from pvhdbg.cli import main
 from pvhdbg.cli.command.manual import PAGES_DIR, as_text, pages
@@ -79,7 +80,9 @@ def test_every_key_of_the_json_is_in_the_manual() -> None:
     machine = MachineFacts(rewrites=(Rewrite("cmdline", 0, b"", b""),))
     timeout = Outcome(None, TIMED_OUT, Death("triple-fault", 0, "x", ""), "entry", 0, "x")
     stops = build.boot().stops[:1]
-    with_stop = document_json.to_dict(Document(kernel, machine, stops, timeout._replace(reached="entry")))
+    code = Code(0, "x", ("x",), "x:1")
+    who = (Answer("x", 0, 1, (Writer("cpu", code, "", 0, 1, b"", None, "perhaps"),), (Reader(code, "", 1),)),)
+    with_stop = document_json.to_dict(Document(kernel, machine, stops, timeout._replace(reached="entry"), who))
     without = document_json.to_dict(Document(kernel, machine, (), timeout))
     structures = ("start_info", "registers", "symbols", "missing", "modules", "entries")
     shape = MANUAL["json"][MANUAL["json"].index('    { "format"') :].partition("\n\n")[0]

@@ -10,6 +10,7 @@ from pvhdbg.target.base import QEMU_EXIT, QEMU_SIGNAL, TRIPLE_FAULT
 
 if TYPE_CHECKING:
     from pvhdbg.boot.stop.capture import Capture
+    from pvhdbg.boot.who.answer import Answer
     from pvhdbg.image.facts import ImageFacts
 
 ENDS = DONE, DEAD, TIMED_OUT, INTERRUPTED, REFUSED = "done", "died", "timeout", "interrupted", "refused"
@@ -130,9 +131,13 @@ class Outcome(NamedTuple):
 
 
 class Document(NamedTuple):
-    """A whole run. `kernel` is None if no kernel file was given; `stops` are in chronological order."""
+    """A whole run. `kernel` is None if no kernel file was given; `stops` are in chronological order.
+
+    `who` is what `who` found out about the writers and readers of boot data; None if it was not asked.
+    """
 
     kernel: ImageFacts | None
     machine: MachineFacts
     stops: tuple[Capture, ...]
     outcome: Outcome
+    who: tuple[Answer, ...] | None = None

@@ -13,6 +13,8 @@ from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.capture import MAX_OVERWRITTEN, Overwritten
 from pvhdbg.boot.stop.late import read_held
 from pvhdbg.boot.stop.read import read_capture
+from pvhdbg.boot.who.access import CONFIDENCES
+from pvhdbg.boot.who.answer import BY, Answer, Code, Reader, Writer
 from pvhdbg.errors import UserError
 from pvhdbg.image.facts import ImageFacts, Note, Segment
 from pvhdbg.image.verdict import Verdict
@@ -83,7 +85,8 @@ def replay(document: object) -> Document:
         raise NotARecording('format is not "pvhdbg"')
     _check_version(top)
     kernel = None if top.get("kernel") is None else _kernel(_object(top["kernel"], "kernel"))
-    return Document(kernel, _machine(_object(top.get("machine"), "machine")), _stops(top, kernel), _outcome(top))
+    machine = _machine(_object(top.get("machine"), "machine"))
+    return Document(kernel, machine, _stops(top, kernel), _outcome(top), _who(top))
 
 
 def _check_version(top: dict[str, Any]) -> None:
@@ -231,6 +234,43 @@ def _watched(watched: dict[str, Any]) -> Watched:
         serial=_strings(watched.get("serial"), "serial"),
         log=None if watched.get("log") is None else _strings(watched["log"], "log"),
     )
+
+
+def _who(top: dict[str, Any]) -> tuple[Answer, ...] | None:
+    """Return what was found out about writers and readers. Like `outcome.watched`, it is shown as stored."""
+    if top.get("who") is None:
+        return None
+    return tuple(
+        Answer(
+            path=_of(str, item, "field"),
+            paddr=_address(item, "paddr"),
+            size=_address(item, "size"),
+            writers=tuple(_writer(_object(one, "writers")) for one in _list(item.get("writers"), "writers")),
+            readers=tuple(
+                Reader(_code(one), _of(str, one, "instruction"), _address(one, "times"))
+                for one in (_object(reader, "readers") for reader in _list(item.get("readers"), "readers"))
+            ),
+        )
+        for item in (_object(answer, "who") for answer in _list(top["who"], "who"))
+    )
+
+
+def _writer(writer: dict[str, Any]) -> Writer:
+    return Writer(
+        by=_one_of(tuple(BY), writer, "by"),
+        code=None if writer.get("rip") is None else _code(writer),
+        instruction=_of(str, writer, "instruction"),
+        paddr=_address(writer, "paddr"),
+        size=_address(writer, "size"),
+        data=_hex(writer, "hex"),
+        origin=_maybe(str, writer, "from"),
+        confidence=_one_of(tuple(CONFIDENCES), writer, "confidence"),
+    )
+
+
+def _code(code: dict[str, Any]) -> Code:
+    inlined = _strings(code.get("inlined"), "inlined")
+    return Code(_address(code, "rip"), _maybe(str, code, "symbol"), inlined, _maybe(str, code, "source"))
 
 
 def _strings(value: object, name: str) -> tuple[str, ...]:

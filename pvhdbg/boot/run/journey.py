@@ -143,7 +143,7 @@ class Journey:
         A stage at the return from a function is found only if the call was observed.
         """
         for stage in stages.STAGES:
-            if self.why_lacking(stage) is None and rip in self._stage_addresses(stage):
+            if self.why_lacking(stage) is None and rip in self.stage_addresses(stage):
                 return stage
         return None
 
@@ -345,7 +345,7 @@ class Journey:
             return capture
         return capture._replace(missing={**capture.missing, MISSING_KERNEL: self.kernel_mismatch})
 
-    def _stage_addresses(self, stage: Stage) -> Collection[int]:
+    def stage_addresses(self, stage: Stage) -> Collection[int]:
         """Return the possible values of RIP at a stage; none for a return from a call that was not observed."""
         if stage.symbol is None:
             return () if self.entry is None else (self.entry,)
@@ -364,7 +364,7 @@ class Journey:
             halt = self._run_to_function(stage.symbol, timeout)
             if halt.kind != HIT or halt.message:
                 return halt._replace(kind=ELSEWHERE) if halt.kind == HIT else halt
-        return self._runner.run_to(self._stage_addresses(stage), max(deadline - time.monotonic(), 0.0))
+        return self._runner.run_to(self.stage_addresses(stage), max(deadline - time.monotonic(), 0.0))
 
     def _run_to_function(self, symbol: str, timeout: float) -> Halt:
         """Run to the function's first instruction, where its return address is on top of the stack."""

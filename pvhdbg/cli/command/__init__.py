@@ -3,6 +3,7 @@
 interactive   `pvhdbg [KERNEL]`
 dump          `pvhdbg dump`
 check         `pvhdbg check`
+who           `pvhdbg who`
 attach        `pvhdbg attach`
 inspect_file  `pvhdbg inspect`
 show          `pvhdbg show`

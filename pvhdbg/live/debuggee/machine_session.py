@@ -46,7 +46,7 @@ class MachineSession:
         self.options = options
         self.timeout = timeout
         self.remarks = tuple(remarks)
-        self._changes = changes
+        self.changes = changes
         self._begin()
 
     def _begin(self) -> None:
@@ -73,7 +73,7 @@ class MachineSession:
             self.machine.runner,
             self.kernel.facts if self.kernel else None,
             reading=target.physical_reads,
-            changes=self._changes,
+            changes=self.changes,
             name_of=self.name_of,
             trust_image=self.is_own_machine or target.physical_memory is None,
         )

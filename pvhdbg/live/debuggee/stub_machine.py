@@ -5,13 +5,14 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING
 
-from pvhdbg.errors import TargetError
+from pvhdbg.errors import NotConnected, TargetError
 from pvhdbg.live.debuggee.machine import Machine
 from pvhdbg.live.system.os_errors import os_errors_as_machine_errors
 
 if TYPE_CHECKING:
     from pvhdbg.live.qemu.options import QemuOptions
     from pvhdbg.live.stub.connection import Connection
+    from pvhdbg.live.stub.watch import RspWatch
     from pvhdbg.target.base import Symbols
     from pvhdbg.target.rsp_runner import RspRunner
     from pvhdbg.target.rsp_target import RspTarget
@@ -69,6 +70,17 @@ class StubMachine(Machine):
             from pvhdbg.live.debuggee import start_failure
 
             raise start_failure.connection_failure(self.qemu, "pvhdbg", error) from error
+
+    def watch(self) -> RspWatch:
+        """Return what steps this machine, and runs it to watchpoints.
+
+        :raise NotConnected: if there is no machine yet.
+        """
+        from pvhdbg.live.stub.watch import RspWatch
+
+        if self._connection is None:
+            raise NotConnected("the machine is gone")
+        return RspWatch(self._connection)
 
     def close(self) -> None:
         super().close()

@@ -2,6 +2,7 @@
 
 connection  the client of the GDB remote serial protocol
 packets     frames and checksums
+watch       watchpoints and single steps
 
 This package imports only errors, target.rsp and system. Start with connection.
 """

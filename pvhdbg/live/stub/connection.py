@@ -37,6 +37,7 @@ _MOST_MONITOR_TEXT = 4 << 20
 _EXITED = ("W", "X")
 _SIGTRAP = 5
 _THREAD = re.compile(r"thread:(?:p[0-9a-f]{1,8}\.)?([0-9a-f]{1,8})(?:;|$)")
+_WATCHED = re.compile(r";[ar]?watch:([0-9a-fA-F]{1,16});")
 _GONE = "the machine is gone"
 _MONITOR = "qRcmd,"
 _NO_ACK = "QStartNoAckMode"
@@ -161,7 +162,7 @@ class Connection:
         kind = packet[:1]
         if kind in ("S", "T"):
             signal = _number(packet[1:3])
-            self.last_stop = StopReply(signal, _cpu(packet) if signal == _SIGTRAP else BOOT_CPU)
+            self.last_stop = StopReply(signal, _cpu(packet) if signal == _SIGTRAP else BOOT_CPU, _watched(packet))
         elif kind in _EXITED:
             self.last_stop = StopReply(None)
         elif kind == "O":
@@ -239,3 +240,8 @@ def _number(text: str) -> int:
 def _cpu(packet: str) -> int:
     match = _THREAD.search(packet)
     return int(match[1], 16) if match else BOOT_CPU
+
+
+def _watched(packet: str) -> int | None:
+    match = _WATCHED.search(packet)
+    return int(match[1], 16) if match else None

@@ -5,6 +5,7 @@ stop_text         one stop
 boot_params_text  boot_params and the e820 table
 findings_text     findings
 watched_text      what the guest did after the last stage
+who_text          who wrote and who reads boot data
 answers           the output of the `pvh` commands about one stop
 log_text          the kernel's log
 tables            rows as tables

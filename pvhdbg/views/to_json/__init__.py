@@ -1,5 +1,6 @@
 """The JSON documents, for scripts and as recordings.
 
 document_json  the document of a run, for `dump`, `check` and recordings
+who_json       who wrote and who reads boot data
 inspect_json   `inspect --format json`
 """

@@ -9,6 +9,7 @@ import pvhdbg
 from pvhdbg.abi.e820 import E820_TYPES
 from pvhdbg.abi.layout import Struct
 from pvhdbg.checks.finding import Finding
+from pvhdbg.views.to_json import who_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -61,6 +62,7 @@ def to_dict(document: Document) -> Json:
         "machine": machine(document.machine),
         "stops": [stop(capture, findings) for capture, findings in zip(document.stops, checked.stops, strict=True)],
         "outcome": outcome(document.outcome, checked.ending),
+        **({} if document.who is None else {"who": who_json.answers(document.who)}),
     }
 
 

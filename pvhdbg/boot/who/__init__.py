@@ -1,0 +1,12 @@
+"""Who wrote a byte of the boot data: from the instructions that were observed to the writers and readers of each field.
+
+Nothing here asks a machine. Read `answer.py` first: it has what the commands show.
+
+answer       what is known about a field: its writers and its readers
+fields       paths of fields, and the bytes that they stand for
+request      what the user asks about: a path, or an address
+instruction  what an instruction reads and writes
+copies       which registers and which memory hold a copy of an input field
+access       the accesses to boot data that were observed, in order
+attribution  from accesses to the writers and readers of fields
+"""

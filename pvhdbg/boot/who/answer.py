@@ -1,0 +1,65 @@
+"""What is known about the bytes of a field: who wrote them, and who read them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+CPU, FIRMWARE_DMA, PVHDBG = "cpu", "fw_cfg-dma", "pvhdbg"
+BY = {
+    CPU: "an instruction of the guest",
+    FIRMWARE_DMA: "QEMU's fw_cfg device, which firmware asks for data",
+    PVHDBG: "pvhdbg itself, with --set or --protocol",
+}
+"""Who writes boot data."""
+
+
+class Code(NamedTuple):
+    """A place in the guest's code. `inlined` has the inlined functions, the innermost first; `source` is FILE:LINE."""
+
+    rip: int
+    symbol: str | None = None
+    inlined: tuple[str, ...] = ()
+    source: str | None = None
+
+    @property
+    def function(self) -> str:
+        """The function that a reader of the source would name: the innermost inlined function."""
+        symbol = (self.symbol or "").partition("+")[0]
+        return self.inlined[0] if self.inlined else symbol or f"{self.rip:#x}"
+
+
+class Writer(NamedTuple):
+    """One write. `paddr`, `size` are the bytes of the field that were written, `data` what they became.
+
+    `code` is None if no instruction wrote them. `origin` is the path of the input field whose value was written.
+    """
+
+    by: str
+    code: Code | None
+    instruction: str
+    paddr: int
+    size: int
+    data: bytes
+    origin: str | None
+    confidence: str
+
+
+class Reader(NamedTuple):
+    """One instruction that read bytes of the field. `times` is how often it did."""
+
+    code: Code
+    instruction: str
+    times: int
+
+
+class Answer(NamedTuple):
+    """What is known about one field. `writers` begins with the last one. `path` is the path of the field in the JSON.
+
+    `path` is an address if the user asked for bytes that are not a field.
+    """
+
+    path: str
+    paddr: int
+    size: int
+    writers: tuple[Writer, ...]
+    readers: tuple[Reader, ...]

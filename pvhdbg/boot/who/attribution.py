@@ -1,0 +1,100 @@
+"""From the accesses that were observed to the writers and readers of fields."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
+
+from pvhdbg.boot.who.access import IMMEDIATE, PERHAPS, REGISTER
+from pvhdbg.boot.who.answer import CPU, PVHDBG, Answer, Code, Reader, Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from pvhdbg.boot.who.access import Access
+    from pvhdbg.boot.who.fields import FieldBytes, Fields
+
+    CodeAt = Callable[[int], Code]
+
+
+class Change(NamedTuple):
+    """Bytes that pvhdbg wrote."""
+
+    paddr: int
+    data: bytes
+
+    @property
+    def end(self) -> int:
+        return self.paddr + len(self.data)
+
+
+class Observation(NamedTuple):
+    """What was observed in one boot, in order. `changes` is what pvhdbg wrote at the entry, before all accesses."""
+
+    accesses: Sequence[Access]
+    changes: Sequence[Change]
+    fields: Fields
+
+
+def answers(observation: Observation, wanted: Iterable[FieldBytes], code_at: CodeAt) -> tuple[Answer, ...]:
+    """Return what is known about each of these fields, in their order."""
+    return tuple(
+        Answer(
+            field.path,
+            field.paddr,
+            field.size,
+            tuple(_writers(observation, field, code_at)),
+            tuple(_readers(observation.accesses, field, code_at)),
+        )
+        for field in wanted
+    )
+
+
+def _writers(observation: Observation, field: FieldBytes, code_at: CodeAt) -> Iterator[Writer]:
+    """Yield the writers of a field, the last one first."""
+    for access in reversed(observation.accesses):
+        if access.origin is None or not _overlaps(access, field):
+            continue
+        paddr = max(access.paddr, field.paddr)
+        size = min(access.end, field.end) - paddr
+        skipped = paddr - access.paddr
+        origin = _origin(observation.fields, access, skipped)
+        data = access.data[skipped : skipped + size]
+        confidence = access.origin.confidence
+        yield Writer(CPU, code_at(access.rip), access.text, paddr, size, data, origin, confidence)
+    for change in reversed(observation.changes):
+        paddr, end = max(change.paddr, field.paddr), min(change.end, field.end)
+        if paddr < end:
+            data = change.data[paddr - change.paddr : end - change.paddr]
+            yield Writer(PVHDBG, None, "", paddr, end - paddr, data, None, IMMEDIATE)
+
+
+def _origin(fields: Fields, access: Access, skipped: int) -> str | None:
+    """Return the path of the input field from which the bytes after the first `skipped` ones were copied."""
+    origin = access.origin
+    if origin is None or origin.paddr is None or origin.confidence not in (REGISTER, PERHAPS):
+        return None
+    if skipped >= origin.size:  # these bytes are zeros, with which a smaller value was extended
+        skipped = 0
+    return fields.path_at(origin.paddr + skipped)
+
+
+def _readers(accesses: Sequence[Access], field: FieldBytes, code_at: CodeAt) -> Iterator[Reader]:
+    found = Counter((one.rip, one.text) for one in accesses if not one.is_store and _overlaps(one, field))
+    for (rip, text), count in found.items():
+        yield Reader(code_at(rip), text, count)
+
+
+def _overlaps(access: Access, field: FieldBytes) -> bool:
+    return access.paddr < field.end and field.paddr < access.end
+
+
+def unexplained(observation: Observation, field: FieldBytes, final: bytes) -> bool:
+    """Return whether the observed writers of a field did not leave the bytes that it finally has."""
+    known: dict[int, int] = {}
+    for change in observation.changes:
+        known.update(zip(range(change.paddr, change.end), change.data, strict=True))
+    for access in observation.accesses:
+        if access.is_store and _overlaps(access, field):
+            known.update(zip(range(access.paddr, access.end), access.data, strict=True))
+    return any(known.get(field.paddr + index) != byte for index, byte in enumerate(final))

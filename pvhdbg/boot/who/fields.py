@@ -1,0 +1,100 @@
+"""Paths of fields, such as boot_params.hdr.cmd_line_ptr, and the bytes that they stand for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from pvhdbg.abi.layout import Struct
+from pvhdbg.abi.text import printable
+from pvhdbg.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from pvhdbg.boot.stop.capture import Capture
+
+ALIASES = {"pvh_bootparams": "boot_params"}
+"""The kernel's names for what has another name in the JSON."""
+
+_FORMS = "use a path such as boot_params.hdr.cmd_line_ptr, or ADDRESS[,LENGTH]; `who --all` shows all paths"
+
+
+class FieldBytes(NamedTuple):
+    """A field without fields of its own: its path, its physical address, and its size in bytes."""
+
+    path: str
+    paddr: int
+    size: int
+
+    @property
+    def end(self) -> int:
+        return self.paddr + self.size
+
+
+class Fields:
+    """The fields of all boot data of a capture at the stage bootparams, and of start_info at the entry."""
+
+    def __init__(self, capture: Capture) -> None:
+        self.all = tuple(_fields(capture))
+        self._by_path = {field.path: field for field in self.all}
+
+    def find(self, path: str) -> tuple[FieldBytes, ...]:
+        """Return the fields that a path stands for: one, or all that are part of a structure.
+
+        :raise UserError: if there is no such field.
+        """
+        head, dot, rest = path.partition(".")
+        path = ALIASES.get(head, head) + dot + rest
+        if path in self._by_path:
+            return (self._by_path[path],)
+        found = tuple(field for field in self.all if field.path.startswith((f"{path}.", f"{path}[")))
+        if not found:
+            raise UserError(f"{printable(path[:80])}: no such field of the boot data", _FORMS)
+        return found
+
+    def at(self, paddr: int) -> FieldBytes | None:
+        """Return the field that contains a physical address."""
+        return next((field for field in self.all if field.paddr <= paddr < field.end), None)
+
+    def path_at(self, paddr: int) -> str | None:
+        """Return the path of a field, with the offset in it: `cmdline+0x4`."""
+        field = self.at(paddr)
+        if field is None:
+            return None
+        return field.path + (f"+{paddr - field.paddr:#x}" if paddr > field.paddr else "")
+
+
+def _fields(capture: Capture) -> Iterator[FieldBytes]:
+    for name, record in (
+        ("start_info", capture.start_info),
+        ("pvh_start_info", capture.pvh_start_info),
+        ("boot_params", capture.boot_params),
+    ):
+        if record is not None:
+            yield from _leaves(name, record)
+    if capture.cmdline is not None:
+        yield FieldBytes("cmdline", capture.cmdline.paddr, len(capture.cmdline.raw) + 1)
+    for index, module in enumerate(capture.modules or ()):
+        yield from _leaves(f"modules[{index}]", module.entry)
+        if module.cmdline is not None:
+            yield FieldBytes(f"modules[{index}].cmdline", module.cmdline.paddr, len(module.cmdline.raw) + 1)
+    if capture.memory_map is not None:
+        if capture.memory_map.is_module and capture.memory_map.paddr is not None:
+            yield FieldBytes("memory_map.nr_entries", capture.memory_map.paddr, 4)
+        yield from _indexed("memory_map.entries", capture.memory_map.entries)
+
+
+def _leaves(path: str, record: Struct) -> Iterator[FieldBytes]:
+    for field, value in record.rows():
+        name = f"{path}.{field.name}"
+        if isinstance(value, Struct):
+            yield from _leaves(name, value)
+        elif isinstance(value, tuple) and value and isinstance(value[0], Struct):
+            yield from _indexed(name, value)
+        else:
+            yield FieldBytes(name, record.address_of(field) or 0, field.size)
+
+
+def _indexed(path: str, records: Iterable[Struct]) -> Iterator[FieldBytes]:
+    for index, record in enumerate(records):
+        yield from _leaves(f"{path}[{index}]", record)

@@ -1,0 +1,56 @@
+"""What the user asks about: the path of a field, or an address with a length."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pvhdbg.abi import c_integer
+from pvhdbg.abi.text import printable
+from pvhdbg.boot.stop.address import linked_physical
+from pvhdbg.boot.who.fields import FieldBytes
+from pvhdbg.errors import UserError
+
+if TYPE_CHECKING:
+    from pvhdbg.boot.who.fields import Fields
+    from pvhdbg.image.facts import ImageFacts
+
+LONGEST = 4096
+"""The most bytes that can be asked about at once."""
+
+
+def check(text: str) -> None:
+    """Refuse what can't be a field or an address, before anything is started.
+
+    :raise UserError: if the text is neither.
+    """
+    if text[:1].isdecimal():
+        _address(text)
+
+
+def chosen(text: str, fields: Fields, image: ImageFacts | None) -> tuple[FieldBytes, ...]:
+    """Return the fields that a path stands for, or the bytes at an address.
+
+    :raise UserError: if there is no such field, or no boot data at the address.
+    """
+    if not text[:1].isdecimal():
+        return fields.find(text)
+    address, length = _address(text)
+    linked = linked_physical(image, address)
+    paddr = address if linked is None else linked
+    field = fields.at(paddr)
+    if field is None:
+        raise UserError(f"{address:#x} is not in the boot data", "see `who --all` for the addresses of the boot data")
+    return (field,) if length is None else (FieldBytes(f"{address:#x}", paddr, length),)
+
+
+def _address(text: str) -> tuple[int, int | None]:
+    words = text.split(",")
+    numbers = [c_integer.parse(word.strip()) for word in words]
+    address, length = numbers[0], numbers[1] if len(numbers) > 1 else None
+    if len(words) > 2 or address is None or None in numbers or address >= 1 << 64:
+        raise UserError(
+            f"{printable(text[:80])}: not ADDRESS or ADDRESS,LENGTH", "use an address such as 0xf31e0 or 0xf31e0,4"
+        )
+    if length is not None and not 0 < length <= LONGEST:
+        raise UserError(f"LENGTH is {length}", f"use a length from 1 to {LONGEST}")
+    return address, length

@@ -1,0 +1,82 @@
+"""The addresses of an instruction's operands, also if the registers from before it are not known.
+
+The machine stops behind an instruction that accessed watched memory, or between two repetitions of it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pvhdbg.boot.who.instruction import Memory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pvhdbg.boot.who.instruction import Instruction
+    from pvhdbg.live.stub.watch import Watchpoint
+
+    Registers = dict[str, int]
+
+_STACK_USERS = ("push", "call", "pop")
+
+
+def on_stack(instruction: Instruction) -> Iterator[Memory]:
+    """Yield the memory that an instruction uses without naming it: the top of the stack."""
+    size = instruction.bits // 8
+    if instruction.name in ("push", "call"):
+        yield Memory("rsp", None, 1, 0, None, size, is_read=False, is_written=True)
+    elif instruction.name == "pop":
+        yield Memory("rsp", None, 1, -size, None, size, is_read=True, is_written=False)
+
+
+def linear_address(
+    instruction: Instruction,
+    operand: Memory,
+    before: Registers | None,
+    after: Registers,
+    watched: Watchpoint | None,
+) -> int | None:
+    """Return the address of an operand. Without the registers from before, it may have to be the watchpoint's."""
+    if operand.base == "rsp" and instruction.name in _STACK_USERS:
+        return instruction.address_of(operand, after)
+    if before is not None:
+        return instruction.address_of(operand, before)
+    if not {operand.base, operand.scaled} & instruction.writes:
+        return instruction.address_of(operand, after)
+    # An operand that is at least as large as its watchpoint begins where that begins.
+    fits = watched is not None and operand.size >= watched.size and len(instruction.memory) == 1
+    return watched.address if watched is not None and fits else None
+
+
+def in_the_middle(instruction: Instruction, after: Registers, watched: Watchpoint) -> Registers | None:
+    """Return the registers before the first repetition, if the machine stopped between two repetitions."""
+    if not (instruction.is_repeated and instruction.is_string):
+        return None
+    return _stepped_back(instruction, after, 1, watched)
+
+
+def before_repeated(instruction: Instruction, after: Registers, watched: Watchpoint) -> Registers | None:
+    """Return the registers before a repeated instruction that was executed as a whole."""
+    if not instruction.is_string:
+        return None
+    if not instruction.is_repeated:
+        return _stepped_back(instruction, after, 1, watched)
+    operand = instruction.memory[0]
+    count = (after["rdi" if operand.base == "rdi" else "rsi"] - watched.address) // operand.size
+    return _stepped_back(instruction, after, count, watched) if 0 < count <= 1 << 16 else None
+
+
+def _stepped_back(instruction: Instruction, after: Registers, count: int, watched: Watchpoint) -> Registers | None:
+    """Return the registers before `count` repetitions; None if they do not touch the watched address."""
+    mask = (1 << instruction.bits) - 1
+    size = instruction.memory[0].size
+    before = dict(after)
+    for name in {"rsi", "rdi"} & {operand.base for operand in instruction.memory}:
+        before[name] = (after[name] - count * size) & mask
+    if instruction.is_repeated:
+        before["rcx"] = (after["rcx"] + count) & mask
+    touched = any(
+        address - watched.size < watched.address < address + count * size
+        for address in (instruction.address_of(operand, before) for operand in instruction.memory)
+    )
+    return before if touched else None

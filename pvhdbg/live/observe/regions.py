@@ -1,0 +1,97 @@
+"""Which addresses are boot data, and under which linear addresses the guest reaches them."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple
+
+from pvhdbg.abi.boot_params import BootParams
+from pvhdbg.abi.start_info import MemmapTableEntry, ModlistEntry, StartInfo
+from pvhdbg.boot.stop.protocols import E820_MODULE
+from pvhdbg.errors import TargetError
+from pvhdbg.live.stub.watch import Watchpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pvhdbg.boot.run.journey import Journey
+    from pvhdbg.boot.stop.capture import Capture, MemoryMap
+
+_DIRECT_MAP = {32: 0xC0000000, 64: 0xFFFF888000000000}
+"""PAGE_OFFSET without memory randomization, by ELF class."""
+
+_MOST_BYTES = 64 << 10
+"""How much of one list is watched: 2,700 entries of the memory map."""
+
+_GRANULE = 4
+"""The size of a watchpoint on what the guest reads: small, because the stub names the watchpoint, not the address."""
+
+_WHOLE = 4096
+"""A region of this size is one watchpoint: QEMU checks each access to its pages anyway."""
+
+
+class Region(NamedTuple):
+    """Boot data at a physical address. `size` is in bytes."""
+
+    paddr: int
+    size: int
+
+    def overlaps(self, paddr: int, size: int) -> bool:
+        return self.paddr < paddr + size and paddr < self.paddr + self.size
+
+
+def handed_over(entry: Capture) -> Iterator[Region]:
+    """Yield what the VMM passed, as far as it was captured at the entry."""
+    info, modules = entry.start_info, entry.modules or ()
+    if info is None or info.at is None:
+        return
+    yield Region(info.at, len(info.raw))
+    if modules and modules[0].entry.at is not None:
+        yield Region(modules[0].entry.at, min(len(modules) * ModlistEntry.SIZE, _MOST_BYTES))
+    if entry.memory_map is not None and entry.memory_map.paddr is not None:
+        yield _map_region(entry.memory_map, entry.memory_map.paddr)
+    if entry.cmdline is not None:
+        yield Region(entry.cmdline.paddr, min(len(entry.cmdline.raw) + 1, _MOST_BYTES))
+    for module in modules:
+        if module.cmdline is not None:
+            yield Region(module.cmdline.paddr, min(len(module.cmdline.raw) + 1, _MOST_BYTES))
+
+
+def _map_region(memory_map: MemoryMap, paddr: int) -> Region:
+    sizes = [len(entry.raw) for entry in memory_map.entries] or [MemmapTableEntry.SIZE]
+    head = 4 if memory_map.protocol == E820_MODULE else 0
+    return Region(paddr, min(head + sum(sizes), _MOST_BYTES))
+
+
+def built_by_kernel(journey: Journey) -> Iterator[Region]:
+    """Yield what the kernel fills in up to the return from xen_prepare_pvh, as far as it has symbols."""
+    for name, size in (("pvh_start_info", StartInfo.SIZE), ("pvh_bootparams", BootParams.SIZE)):
+        with suppress(TargetError):
+            yield Region(journey.addresses().symbol(name), size)
+
+
+def watchpoints(regions: list[Region], journey: Journey) -> list[Watchpoint]:
+    """Return watchpoints on every linear address of these regions: physical, in the direct map, and linked."""
+    image = journey.image
+    bases = [0, _direct_map(journey)]
+    found = set()
+    for region in regions:
+        starts = {base + region.paddr for base in bases}
+        linked = image.to_vaddr(region.paddr) if image else None
+        starts |= set() if linked is None else {linked}
+        found |= {
+            Watchpoint(start + offset, min(step, region.size - offset))
+            for start in starts
+            for step in [_WHOLE if region.size >= _WHOLE else _GRANULE]
+            for offset in range(0, region.size, step)
+        }
+    return list(found)
+
+
+def _direct_map(journey: Journey) -> int:
+    elf_class = journey.image.elf_class if journey.image else 64
+    try:
+        paddr = journey.addresses().symbol("page_offset_base")
+        return int.from_bytes(journey.target.read_phys(paddr, elf_class // 8), "little")
+    except TargetError:
+        return _DIRECT_MAP[elf_class]

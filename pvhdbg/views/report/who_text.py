@@ -1,0 +1,145 @@
+"""Who wrote and who reads boot data, as text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pvhdbg.abi.text import printable
+from pvhdbg.boot.who.access import CONFIDENCES, PERHAPS, REGISTER
+from pvhdbg.boot.who.answer import CPU, FIRMWARE_DMA, PVHDBG
+from pvhdbg.views.rows import text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from pvhdbg.boot.who.answer import Answer, Code, Writer
+
+_MOST_EARLIER, _LONGEST_CHAIN, _MOST_DATA = 8, 8, 16
+_NO_WRITER = "not written from the entry on"
+_NOT_READ = "not read up to the return from xen_prepare_pvh"
+
+
+def details(answers: Sequence[Answer], links: Mapping[str, Answer]) -> list[str]:
+    """Return everything about a few fields. `links` has the fields to which the chain of a value can go on."""
+    lines: list[str] = []
+    for answer in answers:
+        lines += [*([""] if lines else []), *_one(answer, links)]
+    return lines
+
+
+def _one(answer: Answer, links: Mapping[str, Answer]) -> Iterator[str]:
+    yield f"{printable(answer.path)}: {text.size(answer.size)} at {answer.paddr:#x}"
+    if not answer.writers:
+        yield f"  {_NO_WRITER}"
+    for index, writer in enumerate(answer.writers[: _MOST_EARLIER + 1]):
+        yield f"  {'earlier' if index else 'written'}  {_value(answer, writer)} by {_who(writer)}"
+        if writer.code is not None:
+            yield f"           {printable(writer.instruction)}  at {_place(writer.code)}"
+        yield f"           {_confidence(writer)}"
+    if len(answer.writers) > _MOST_EARLIER + 1:
+        yield f"  … and {text.counted(len(answer.writers) - _MOST_EARLIER - 1, 'earlier write')}"
+    if links_on := _chain(answer, links):
+        yield f"  chain    {' <- '.join(links_on)}"
+    for index, reader in enumerate(answer.readers):
+        heading = "       " if index else "read   "
+        times = f", {reader.times} times" if reader.times > 1 else ""
+        yield f"  {heading}  {_function(reader.code)}: {printable(reader.instruction)}{times}"
+    if not answer.readers:
+        yield f"  {_NOT_READ}"
+
+
+def _value(answer: Answer, writer: Writer) -> str:
+    raw = writer.data[:_MOST_DATA]
+    more = "…" if len(writer.data) > _MOST_DATA else ""
+    value = f"{int.from_bytes(raw, 'little'):#x}" if len(writer.data) <= 8 else f"{raw.hex(' ')}{more}"
+    if writer.size == answer.size:
+        return value
+    return f"{value} ({text.size(writer.size)} at +{writer.paddr - answer.paddr:#x})"
+
+
+def _who(writer: Writer) -> str:
+    if writer.by == PVHDBG:
+        return "pvhdbg (--set or --protocol)"
+    if writer.by == FIRMWARE_DMA:
+        return "QEMU's fw_cfg device (DMA)"
+    return _function(writer.code) if writer.code else "?"
+
+
+def _function(code: Code) -> str:
+    """Return `init_pvh_bootparams (inlined in xen_prepare_pvh), arch/x86/platform/pvh/enlighten.c:77`."""
+    outer = [*code.inlined[1:], (code.symbol or "").partition("+")[0]] if code.inlined else []
+    inside = f" (inlined in {', '.join(map(printable, outer))})" if outer else ""
+    source = f", {printable(code.source)}" if code.source else ""
+    return f"{printable(code.function)}{inside}{source}"
+
+
+def _place(code: Code) -> str:
+    return f"{code.rip:#x}" + (f" {printable(code.symbol)}" if code.symbol else "")
+
+
+def _confidence(writer: Writer) -> str:
+    if writer.by != CPU:
+        return writer.confidence
+    if writer.origin is None:
+        return f"{writer.confidence}: {CONFIDENCES[writer.confidence]}"
+    doubt = "perhaps the value of" if writer.confidence == PERHAPS else "the value of"
+    return f"{writer.confidence}: {doubt} {printable(writer.origin)}"
+
+
+def _chain(answer: Answer, links: Mapping[str, Answer]) -> list[str]:
+    """Return the way of a value: from this field to the function that wrote it, to the field that it read, and on."""
+    steps, seen, here = [printable(answer.path)], {answer.path}, answer
+    while here.writers and len(seen) <= _LONGEST_CHAIN:
+        writer = here.writers[0]
+        steps.append(_short(writer))
+        if writer.confidence != REGISTER or writer.origin is None:
+            break
+        steps.append(printable(writer.origin))
+        following = links.get(writer.origin.partition("+")[0])
+        if following is None or following.path in seen:
+            break
+        seen.add(following.path)
+        here = following
+    return steps if len(steps) > 1 else []
+
+
+def _short(writer: Writer) -> str:
+    if writer.code is None:
+        return writer.by
+    source = printable((writer.code.source or "").rpartition("/")[2])
+    return " ".join(filter(None, (printable(writer.code.function), source)))
+
+
+def table(answers: Sequence[Answer]) -> list[str]:
+    """Return one line for each field: its last writer, the input field, and how certain that is.
+
+    Fields of which only a memset wrote every byte are one line for all of them.
+    """
+    rows = [("field", "last writer", "value of", "confidence", "readers")]
+    cleared = 0
+    for answer in answers:
+        if _is_cleared(answer):
+            cleared += 1
+            continue
+        last = answer.writers[0] if answer.writers else None
+        writer, origin, confidence = (
+            ("-", "", "") if last is None else (_short(last), last.origin or "", last.confidence)
+        )
+        readers = text.counted(len(answer.readers), "reader") if answer.readers else "not read"
+        rows.append((printable(answer.path), writer, printable(origin), confidence, readers))
+    lines = text.columns(rows, indent=0)
+    if cleared:
+        lines.append(f"{text.counted(cleared, 'field')} of boot_params: written only by the instruction that clears it")
+    return lines
+
+
+def _is_cleared(answer: Answer) -> bool:
+    """Return whether one repeated instruction wrote the field, nothing else did, and nothing read it."""
+    is_cleared = len(answer.writers) == 1 and "stos" in answer.writers[0].instruction
+    return is_cleared and answer.path.startswith("boot_params.") and not answer.readers
+
+
+def unread(answers: Sequence[Answer]) -> list[str]:
+    """Return the fields that nothing read, one a line, with their sizes."""
+    rows = [(printable(answer.path), text.size(answer.size), f"{answer.paddr:#x}") for answer in answers]
+    return text.columns(rows, indent=0) if rows else ["every field was read"]

@@ -1,0 +1,67 @@
+"""Paths of fields, and the bytes that they stand for."""
+
+from __future__ import annotations
+
+import pytest
+
+from pvhdbg.boot.who import request
+from pvhdbg.boot.who.fields import FieldBytes, Fields
+from pvhdbg.errors import UserError
+from tests import build
+
+CAPTURE = build.boot().stops[2]
+FIELDS = Fields(CAPTURE)
+BOOT_PARAMS = (CAPTURE.boot_params and CAPTURE.boot_params.at) or 0
+
+
+def test_every_byte_of_a_structure_is_in_one_field() -> None:
+    covered = sorted((field.paddr, field.end) for field in FIELDS.all if field.path.startswith("boot_params."))
+    ends = [end for _, end in covered]
+
+    assert BOOT_PARAMS > 0
+    assert [BOOT_PARAMS, *ends[:-1]] == [start for start, _ in covered]
+    assert BOOT_PARAMS + 4096 == ends[-1]
+
+
+@pytest.mark.parametrize("head", ["boot_params", "pvh_bootparams"])
+def test_the_kernels_name_and_the_name_in_the_json_are_the_same(head: str) -> None:
+    expected = (FieldBytes("boot_params.hdr.cmd_line_ptr", BOOT_PARAMS + 0x228, 4),)
+
+    assert expected == FIELDS.find(f"{head}.hdr.cmd_line_ptr")
+
+
+def test_a_structure_stands_for_its_fields() -> None:
+    paths = [field.path.rpartition(".")[2] for field in FIELDS.find("boot_params.e820_table[2]")]
+
+    assert ["addr", "size", "type"] == paths
+
+
+def test_a_field_is_found_by_an_address_in_it() -> None:
+    assert "boot_params.hdr.cmd_line_ptr+0x3" == FIELDS.path_at(BOOT_PARAMS + 0x22B)
+    assert FIELDS.path_at(0xFFFFFFFF) is None
+
+
+@pytest.mark.parametrize("text", ["boot_params.nothing", "start_inf", "boot_params.hdr.", "", "\x1b[2J"])
+def test_an_unknown_path_is_an_error_without_control_characters(text: str) -> None:
+    with pytest.raises(UserError, match="no such field") as error:
+        FIELDS.find(text)
+
+    assert str(error.value).isprintable()
+
+
+def test_an_address_stands_for_its_field_and_with_a_length_for_its_bytes() -> None:
+    paddr = BOOT_PARAMS + 0x22A
+
+    assert FIELDS.find("boot_params.hdr.cmd_line_ptr") == request.chosen(f"{paddr:#x}", FIELDS, None)
+    assert (FieldBytes(f"{paddr:#x}", paddr, 3),) == request.chosen(f"{paddr},3", FIELDS, None)
+
+
+@pytest.mark.parametrize("text", ["0x10,0", "0x10,4097", "1,2,3", "08", "0x10,x", "0x10000000000000000"])
+def test_an_impossible_address_is_refused_before_anything_is_started(text: str) -> None:
+    with pytest.raises(UserError, match="LENGTH"):
+        request.check(text)
+
+
+def test_an_address_without_boot_data_is_an_error() -> None:
+    with pytest.raises(UserError, match="0x7 is not in the boot data"):
+        request.chosen("7", FIELDS, None)

@@ -1,0 +1,181 @@
+"""Who wrote the boot data of real kernels, on each machine; and `--set`, which changes what it should change."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pvhdbg.boot.who.access import CONFIDENCES
+from pvhdbg.cli.launch import launched_without_gdb
+from pvhdbg.cli.options import parse
+from pvhdbg.live.observe.who_run import Found, PrivateBoot, find
+from tests.cli.shell import pvhdbg
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+FROM_INPUT = {
+    "boot_params.hdr.cmd_line_ptr": "pvh_start_info.cmdline_paddr",
+    "boot_params.hdr.ramdisk_image": "modules[0].paddr",
+    "boot_params.hdr.ramdisk_size": "modules[0].size",
+    **{
+        f"boot_params.e820_table[{index}].{name}": f"memory_map.entries[{index}].{name}"
+        for index in range(6)
+        for name in ("addr", "size", "type")
+    },
+    **{
+        f"pvh_start_info.{name}": f"start_info.{name}"
+        for name in ("magic", "version", "flags", "nr_modules", "modlist_paddr", "cmdline_paddr", "rsdp_paddr")
+    },
+}
+"""What init_pvh_bootparams in Linux arch/x86/platform/pvh/enlighten.c, and head.S before it, assign to what."""
+
+BOOTS = [("teaching", "microvm"), ("6.1", "microvm"), ("6.12", "microvm"), ("6.1-686", "microvm"), ("6.1", "q35")]
+
+
+@cache
+def observed(words: tuple[str, ...]) -> Found:
+    _, options = parse(["dump", *words])
+    with launched_without_gdb(options) as session, PrivateBoot(session) as private:
+        session.session.run("bootparams")
+        return find(private, session.session.history[-1], lambda fields: fields.all)
+
+
+def command(name: str, machine: str, initrd: Path, find_vmlinux: Callable[[str], Path]) -> tuple[str, ...]:
+    kernel = () if name == "teaching" else (str(find_vmlinux(name)),)
+    return (*kernel, "-M", machine, "-i", str(initrd))
+
+
+@pytest.mark.parametrize(("name", "machine"), BOOTS)
+def test_every_value_is_attributed_to_the_field_that_the_source_names(
+    name: str, machine: str, initrd: Path, find_vmlinux: Callable[[str], Path]
+) -> None:
+    found = observed(command(name, machine, initrd, find_vmlinux))
+    last = {answer.path: answer.writers[-1 if "686" in name else 0] for answer in found.answers if answer.writers}
+
+    assert {(path, "register", origin) for path, origin in FROM_INPUT.items()} == {
+        (path, last[path].confidence, last[path].origin) for path in FROM_INPUT
+    } or all(_low_half_comes_from(found, path, origin) for path, origin in FROM_INPUT.items())
+
+
+def _low_half_comes_from(found: Found, path: str, origin: str) -> bool:
+    """A 32-bit kernel copies eight bytes in two instructions."""
+    (answer,) = (one for one in found.answers if one.path == path)
+    copies = {writer.origin for writer in answer.writers if writer.confidence == "register"}
+    return bool(copies) and copies <= {origin, f"{origin}+0x4"}
+
+
+@pytest.mark.parametrize(("name", "machine"), BOOTS)
+def test_no_byte_of_the_kernels_structures_lacks_its_writer(
+    name: str, machine: str, initrd: Path, find_vmlinux: Callable[[str], Path]
+) -> None:
+    found = observed(command(name, machine, initrd, find_vmlinux))
+    written = {answer.path for answer in found.answers if answer.writers}
+    built = {one.path for one in found.answers if one.path.startswith(("boot_params.", "pvh_start_info."))}
+
+    assert ((), ()) == (found.unexplained, found.different)
+    assert set() == built - written
+
+
+@pytest.mark.parametrize("release", ["6.1", "6.12"])
+def test_inlined_functions_and_source_lines_are_named(
+    release: str, initrd: Path, find_vmlinux: Callable[[str], Path]
+) -> None:
+    found = observed(command(release, "microvm", initrd, find_vmlinux))
+    code = found.links["boot_params.hdr.cmd_line_ptr"].writers[0].code
+    assert code is not None
+    assert code.source is not None
+
+    assert ("init_pvh_bootparams",) == code.inlined
+    assert code.source.startswith("arch/x86/platform/pvh/enlighten.c:")
+
+
+VALUES = ["start_info.cmdline_paddr", "modules[0].paddr", "modules[0].size", "memory_map.entries[5].addr"]
+VALUES += ["memory_map.entries[4].size", "memory_map.entries[2].type"]
+
+
+@pytest.mark.parametrize("path", VALUES)
+@pytest.mark.parametrize("release", ["6.1", "6.12"])
+def test_changing_an_input_changes_exactly_the_bytes_that_are_attributed_to_it(
+    path: str, release: str, initrd: Path, find_vmlinux: Callable[[str], Path]
+) -> None:
+    words = command(release, "microvm", initrd, find_vmlinux)
+    found = observed(words)
+    before = document(words)
+    value = int.from_bytes(_bytes(before, found, path), "little")
+    width = 2**32 - 1 if path.endswith("type") else 2**64 - 1
+    after = document((*words, "--set", f"{path}={value ^ width:#x}", "--force"))
+    attributed = {paddr for answer in found.answers for paddr in _attributed(found, answer.path, path)}
+
+    assert attributed
+    assert attributed == _changed(before, after, found)
+
+
+def document(words: tuple[str, ...]) -> Any:  # noqa: ANN401 - JSON
+    done = pvhdbg("dump", *words, "--stage", "bootparams", "--format", "json")
+    assert (0, "") == (done.status, done.err)
+    return done.document
+
+
+def _attributed(found: Found, path: str, source: str) -> set[int]:
+    """Return the addresses of the bytes of a boot_params field that come from an input field, by the chain."""
+    origin, answer = path, found.links[path]
+    if not path.startswith("boot_params."):
+        return set()
+    while origin != source:
+        writer = found.links[origin].writers[0] if origin in found.links and found.links[origin].writers else None
+        if writer is None or writer.origin is None or writer.confidence != "register":
+            return set()
+        origin = writer.origin
+    return set(range(answer.paddr, answer.paddr + answer.size))
+
+
+def _memory(dump: Any) -> dict[int, int]:  # noqa: ANN401 - JSON
+    (stop,) = (stop for stop in dump["stops"] if stop["stage"] == "bootparams")
+    return {
+        block["paddr"] + index: byte
+        for block in stop["memory"]
+        for index, byte in enumerate(bytes.fromhex(block["hex"]))
+    }
+
+
+def _bytes(dump: Any, found: Found, path: str) -> bytes:  # noqa: ANN401 - JSON
+    memory, answer = _memory(dump), found.links[path]
+    return bytes(memory[paddr] for paddr in range(answer.paddr, answer.paddr + answer.size))
+
+
+def _changed(before: Any, after: Any, found: Found) -> set[int]:  # noqa: ANN401 - JSON
+    old, new = _memory(before), _memory(after)
+    fields = [answer for answer in found.answers if answer.path.startswith("boot_params.")]
+    return {
+        paddr for field in fields for paddr in range(field.paddr, field.paddr + field.size) if old[paddr] != new[paddr]
+    }
+
+
+def test_the_rfc_kernel_copies_its_map_from_the_module(rfc_vmlinux: Path) -> None:
+    found = observed((str(rfc_vmlinux), "--protocol", "e820-module"))
+    writers = found.links["boot_params.e820_table[0].size"].writers
+
+    assert ((), "memory_map.entries[0].size") == (found.unexplained, writers[0].origin)
+
+
+def test_each_confidence_occurs_and_is_explained(vmlinux_61: Path) -> None:
+    found = observed((str(vmlinux_61), "-M", "microvm"))
+    seen = {writer.confidence for answer in found.answers for writer in answer.writers}
+
+    assert {"register", "immediate", "computed"} == seen & CONFIDENCES.keys()
+
+
+def test_a_recording_has_what_who_found_and_shows_it_again(tmp_path: Path) -> None:
+    done = pvhdbg("who", "boot_params.hdr.cmd_line_ptr", "--format", "json")
+    recording = tmp_path / "who.json"
+    recording.write_text(done.out, "utf-8")
+    shown = pvhdbg("show", recording, "-c", f"dump {tmp_path / 'again.json'}")
+    again = json.loads((tmp_path / "again.json").read_text("utf-8"))
+
+    assert (0, 0) == (done.status, shown.status)
+    assert json.loads(done.out)["who"] == again["who"]
