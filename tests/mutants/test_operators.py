@@ -46,6 +46,7 @@ def changed(folder: Path, source: str) -> list[str]:
         ("[a for a in b if c(a)]", ["[a for a in b if (not (c(a)))]"]),
         ('"words", f"{a + 1}"', []),
         ("x: Literal[1] = 5", ["x: Literal[1] = 6", "x: Literal[1] = 4"]),
+        ("zip(a, b, strict=True)", []),
         ("import a", []),
         ("if TYPE_CHECKING:\n    x = 1", []),
     ],
