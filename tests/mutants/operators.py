@@ -1,7 +1,7 @@
 """Find every small change of a module that a test should notice: the mutants.
 
 A mutant replaces one piece of the source text and leaves the rest as it is, so that tests that read the sources find
-what they expect. Docstrings and annotations are not changed, nor assertions, such as `strict=True` of zip, nor f-strings:
+what they expect. Docstrings, annotations and assertions, such as `strict=True` of zip, are not changed, nor f-strings:
 Python 3.11 does not know where the parts of an f-string are.
 """
 
