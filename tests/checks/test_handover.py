@@ -1,4 +1,4 @@
-"""When a ramdisk that is not in RAM can still be read: the limits."""
+"""Rules about the boot data at their limits."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import pytest
 
 from pvhdbg.checks.finding import ERROR, INFO
 from pvhdbg.checks.handover.modules import module_is_not_in_ram
+from pvhdbg.checks.handover.start_info import ebx_does_not_point_to_start_info
+from tests import build
 from tests.checks.cases import MACHINE, entry
 
 MIB, GIB = 1 << 20, 1 << 30
@@ -39,3 +41,21 @@ def test_linux_copies_a_ramdisk_only_from_memory_that_certainly_exists(
     start: int, end: int, memory: str | None, expected: str
 ) -> None:
     assert expected == severity(start, end, memory)
+
+
+@pytest.mark.parametrize(
+    ("rbx", "expected"),
+    [
+        (0, ["rbx is 0: no VMM puts start_info at physical address 0."]),
+        (1 << 32, ["rbx is 0: no VMM puts start_info at physical address 0."]),
+        (build.START_INFO, []),
+        (1 << 32 | build.START_INFO, []),
+        (0x1FFFF000, ["rbx is 0x1ffff000, but start_info cannot be read there"]),
+        (None, []),
+    ],
+)
+def test_ebx_is_wrong_if_it_is_0_or_start_info_cannot_be_read(rbx: int | None, expected: list[str]) -> None:
+    case = entry(puts=((0, build.start_info()),), registers={"rbx": rbx})
+    messages = [defect.message for defect in ebx_does_not_point_to_start_info(case)]
+
+    assert expected == [message[: len(start)] for message, start in zip(messages, expected, strict=True)]
