@@ -120,8 +120,8 @@ def image_was_overwritten_before_the_entry(case: Case) -> Iterator[Defect]:
     for writer, items in regions_of.items():
         start, end, size = items[0].paddr, items[-1].end, sum(item.size for item in items)
         message = (
-            f"the image was overwritten before the entry: {size} of the bytes in {start:#x}-{end:#x} differ from the "
-            f"file. {writer} Link the image elsewhere."
+            f"the image was overwritten before the entry: {size} of the {end - start} bytes at {start:#x}-{end:#x} "
+            f"differ from the file. {writer} Link the image elsewhere."
         )
         yield Defect("kernel.segments", message, start)
 

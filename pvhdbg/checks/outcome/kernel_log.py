@@ -40,8 +40,8 @@ def log_has_a_panic(case: Case) -> Iterator[Defect]:
     ended = case.outcome.watched.ended if case.outcome and case.outcome.watched else None
     for text in _texts(case, problems.PANIC) if ended != PANICKED else ():
         lacks_root = problems.lacks_root(text)
-        fix = "Pass an initrd with -i" if lacks_root else "Correct what the panic names"
-        message = f"the kernel panicked, and its log says why: {quoted(text)}. {fix}."
+        fix = "Pass an initrd with -i" if lacks_root else "Fix the cause that the panic names"
+        message = f"the kernel's log has a panic: {quoted(text)}. {fix}."
         yield Defect(_FIELD, message, severity=INFO if lacks_root else None)
 
 

@@ -179,21 +179,21 @@ def _why_not_loaded(case: Case, load: SegmentLoad) -> str | None:
     gdt = _gdt(case)
     if gdt is None:
         return None
-    where = f"the GDT at {gdt.base:#x}, limit {gdt.limit:#x}"
+    where = f"the GDT at {gdt.base:#x} (limit {gdt.limit:#x})"
     entry = case.last_stop_at("entry")
     if entry and entry.registers.get("gdtr.base") == gdt.base:
-        where = f"the VMM's own GDT, which the guest must not use ({gdt.base:#x}, limit {gdt.limit:#x})"
+        where = f"the VMM's GDT at {gdt.base:#x} (limit {gdt.limit:#x}), which the guest must not use,"
     if load.selector is None:
         return None
     if load.selector < _DESCRIPTOR // 2:
-        return "the selector is 0" if load.register in ("cs", "ss", "tr") else None
+        return "a null selector is not allowed" if load.register in ("cs", "ss", "tr") else None
     if load.selector & 4:
         return None
     index = load.selector & ~(_DESCRIPTOR - 1)
     if index + _DESCRIPTOR - 1 > gdt.limit:
-        return f"the selector is outside {where}"
+        return f"the selector is outside {where.rstrip(',')}"
     defect = _descriptor_defect(case, load.register, gdt.base + index)
-    return f"the descriptor {defect} in {where}" if defect else None
+    return f"the descriptor in {where} {defect}" if defect else None
 
 
 def _descriptor_defect(case: Case, register: str, vaddr: int) -> str | None:
@@ -208,11 +208,11 @@ def _descriptor_defect(case: Case, register: str, vaddr: int) -> str | None:
         return "is not present"
     kind = segment_kind(flags)
     if register == "tr":
-        return None if not flags & _IS_SEGMENT and flags >> 8 & 0xF == _TSS else f"is for {kind}"
+        return None if not flags & _IS_SEGMENT and flags >> 8 & 0xF == _TSS else f"has the type {kind}"
     is_code = bool(flags & _IS_CODE)
     is_wrong = not flags & _IS_SEGMENT or (register == "cs" and not is_code) or (register == "ss" and is_code)
     is_read_only = register == "ss" and not flags & _WRITABLE
-    return f"is for {kind}" if is_wrong else "is for read-only data" if is_read_only else None
+    return f"has the type {kind}" if is_wrong else "is read-only" if is_read_only else None
 
 
 @rule("PVH934", ERROR, when=ON_FAILURE, cause=True)
