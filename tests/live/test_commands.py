@@ -93,7 +93,7 @@ def test_a_recording_can_be_opened_while_a_machine_runs(live: LiveSession, tmp_p
 
     commands.run(live, f"open {tmp_path / 'run.json'}")
 
-    assert commands.run(live, "info").startswith("died:")
+    assert commands.run(live, "info").startswith("prepare:")
     with pytest.raises(UserError, match=r"^next-stage: not available in a recording$"):
         commands.run(live, "next-stage")
     commands.run(live, "open")
