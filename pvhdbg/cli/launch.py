@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from pvhdbg.boot.stop.kernel_probe import SymbolsAndStrings
     from pvhdbg.image.load import Kernel
     from pvhdbg.image.preflight import Preflight
-    from pvhdbg.image.verdict import Verdict
     from pvhdbg.live.debuggee.debuggee import Debuggee
     from pvhdbg.live.debuggee.machine_session import MachineSession
     from pvhdbg.live.debuggee.own_machine import OwnMachine
@@ -61,9 +60,9 @@ def launched(options: argparse.Namespace, meanwhile: Callable[[], object] = _imp
     with exit_on_signals(), OwnMachine(GdbOptions(options.gdb or "gdb", options.gdbinit, mi_log)) as machine:
         kernel, qemu, remarks = _boot(options, machine, meanwhile)
         # Imported only now, so that gdb and QEMU start sooner.
-        from pvhdbg.live.debuggee.debuggee import Debuggee
+        from pvhdbg.live.debuggee.going_back import RewindableDebuggee
 
-        yield Debuggee(machine, kernel, qemu, options.timeout, remarks, changes)
+        yield RewindableDebuggee(machine, kernel, qemu, options.timeout, remarks, changes)
 
 
 @contextmanager
@@ -172,7 +171,7 @@ def _preflight(options: argparse.Namespace, kernel: Kernel) -> Preflight:
     preflight = preflight_file(kernel.facts, machine, kernel.symbols)
     if preflight.fatal and not options.force:
         refused = kernel._replace(facts=preflight.apply_to(kernel.facts))
-        raise _refusal(kernel.facts.path, preflight.fatal, _refused_run(options, refused))
+        raise _refusal(kernel.facts.path, preflight, _refused_run(options, refused))
     return preflight
 
 
@@ -184,10 +183,17 @@ def _refused_run(options: argparse.Namespace, kernel: Kernel) -> Document:
     return Document(kernel.facts, machine, (), Outcome(None, REFUSED))
 
 
-def _refusal(path: str, fatal: Sequence[Verdict], document: Document) -> RefusedKernelError:
-    """Return the error for a kernel that the pre-start check rejects: every fatal verdict, the root cause first."""
-    hints = [*(verdict.hint for verdict in fatal[:-1]), f"{fatal[-1].hint}, or start the kernel anyway with --force"]
-    errors = [GuestError(f"{path}: {verdict.message}", hint) for verdict, hint in zip(fatal, hints, strict=True)]
+def _refusal(path: str, preflight: Preflight, document: Document) -> RefusedKernelError:
+    """Return the error for a kernel that the pre-start check rejects: every fatal verdict, the root cause first.
+
+    The last hint offers --force, unless QEMU would refuse the file.
+    """
+    from pvhdbg.image.preflight import NONE
+
+    force = "" if preflight.boot_protocol == NONE else ", or start the kernel anyway with --force"
+    *others, last = preflight.fatal
+    hints = [*(verdict.hint for verdict in others), last.hint + force]
+    errors = [GuestError(f"{path}: {it.message}", hint) for it, hint in zip(preflight.fatal, hints, strict=True)]
     return RefusedKernelError(errors, document)
 
 

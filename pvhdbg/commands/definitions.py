@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pvhdbg.boot.session.protocol import Session
+    from pvhdbg.boot.stop.stages import Stage
 
 
 INSTRUCTIONS = 10
@@ -152,11 +153,17 @@ def _map(session: Session, words: Sequence[str]) -> str:
 def _stages(session: Session, _words: Sequence[str]) -> str:
     """List the stages and their state.
 
-    A stage is captured, passed (without a capture), not reached, or not available in this guest.
+    A stage is captured, passed (without a capture), not reached, or not available in this guest. After `back`, a later
+    stage that was captured before is listed as such until it is captured again.
     """
     passed = session.passed()
+    undone = session.undone
+
+    def why_not_captured(stage: Stage) -> str | None:
+        return stages.UNDONE if stage.name in undone else session.why_lacking(stage)
+
     now = session.history[-1].stage if session.history else None
-    return _lines(answers.timeline(session.history, now, session.why_lacking, passed))
+    return _lines(answers.timeline(session.history, now, why_not_captured, passed))
 
 
 @command("next-stage")
@@ -173,10 +180,25 @@ def _run_to(session: Session, words: Sequence[str]) -> str:
     """
     stage, *where = words
     if stage not in stages.NAMES:
-        raise UserError(f"no such stage: {text.quoted(stage)}", f"use one of: {', '.join(stages.NAMES)}")
+        raise _no_such_stage(stage)
     if where:
         session.locate(where[0])
     return _go(session, stage)
+
+
+@command("back", "[STAGE]", example="back prepare")
+def _back(session: Session, words: Sequence[str]) -> str:
+    """Go back to the last captured stage before here, or to STAGE. The guest is alive there, even if it died.
+
+    What the guest, and you, have changed since then is undone. Breakpoints stay.
+    """
+    if words and words[0] not in stages.NAMES:
+        raise _no_such_stage(words[0])
+    return session.back(words[0] if words else None)
+
+
+def _no_such_stage(name: str) -> UserError:
+    return UserError(f"no such stage: {text.quoted(name)}", f"use one of: {', '.join(stages.NAMES)}")
 
 
 def _go(session: Session, stage: str) -> str:

@@ -194,6 +194,10 @@ class StubRunner(ABC):
             self._dead = self._find_death()
         return self._dead
 
+    def forget_death(self) -> None:
+        """Judge the machine anew: it has gone back to a moment before its death."""
+        self._dead = None
+
     def _judge(self, addresses: Collection[int], *, timed_out: bool) -> Halt:
         """Find out why the machine stopped. Check RIP first, because KVM may report a breakpoint as another stop."""
         if self._is_running:

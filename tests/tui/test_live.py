@@ -67,6 +67,31 @@ def test_f6_alone_goes_through_all_stages_of_the_teaching_guest(at_prepare: Star
     assert [] == shell.leftovers()
 
 
+def test_f8_goes_back_stage_by_stage_and_f6_forward_again(at_prepare: Start) -> None:
+    shell = at_prepare()
+    for stage in STAGES[2:]:
+        shell.keys("F6")
+        shell.wait(f"stopped at {stage}")
+    for stage in ("kernel", "bootparams", "prepare", "entry"):
+        shell.keys("F8")
+        shell.wait(f"stopped at {stage}")
+    text = shell.wait("back at stage entry: what changed since then is undone")
+    shell.keys("F8")
+    shell.wait("can't go back: no stage was captured before here")
+    shell.type("pvh stages")
+    shell.wait("kernel      from before going back")
+    for stage in STAGES[1:]:
+        shell.keys("F6")
+        shell.wait(f"stopped at {stage}")
+    shell.type("back prepare")
+    shell.wait("stopped at prepare")
+    quit_by(shell)
+
+    assert "bootparams ◇" in text
+    assert "0" == shell.status()
+    assert [] == shell.leftovers()
+
+
 def test_debians_kernel_reaches_all_stages_and_its_symbols_load_after_the_first_screen(
     tmp_path: Path, vmlinux_61: Path
 ) -> None:

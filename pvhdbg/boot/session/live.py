@@ -17,16 +17,18 @@ from pvhdbg.boot.stop import stages
 from pvhdbg.errors import GuestError, RegisterUnavailable, SymbolMissing, TargetError, UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from pvhdbg.boot.lab.rewrite import EntryChange
     from pvhdbg.boot.record.document import Rewrite
     from pvhdbg.boot.run.journey import Journey
+    from pvhdbg.boot.run.saved_journey import SavedJourney
     from pvhdbg.boot.stop.capture import Capture
     from pvhdbg.boot.stop.stages import Stage
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.target.base import Halt, Target
 
+    GoBack = Callable[[str | None], str]
     Disassembler = Callable[[int, int], Sequence[str]]
 
 TIMEOUT = 30.0
@@ -42,7 +44,8 @@ class LiveSession(Opener):
     and returns instructions in the CPU's current mode. `debugger` evaluates an expression in the debugger's own
     language to an address, and raises TargetError if it can't. `name_of` returns an address as symbol+offset. `note`
     explains why the kernel has no more stages. `serial` returns what the guest has written to its serial console.
-    `timeout` is in seconds, for each stage.
+    `timeout` is in seconds, for each stage. `go_back` takes the machine back to a stage and returns what happened; None
+    if there are no snapshots.
     """
 
     def __init__(  # noqa: PLR0913  one callable for each thing that a debugger knows
@@ -56,6 +59,7 @@ class LiveSession(Opener):
         note: str | None = None,
         serial: Callable[[], bytes] = lambda: b"",
         timeout: float = TIMEOUT,
+        go_back: GoBack | None = None,
     ) -> None:
         self.journey = journey
         self._machine_facts = machine_facts
@@ -65,6 +69,8 @@ class LiveSession(Opener):
         self._note = note
         self._serial = serial
         self._timeout = timeout
+        self._go_back = go_back
+        self._undone: Collection[str] = ()
         self._outcome: Outcome | None = None
         self._now: Capture | None = None
 
@@ -185,6 +191,34 @@ class LiveSession(Opener):
         self._outcome = watch(self.journey, seconds, self._name_of, self._serial, to_console=to_console)
         self._now = None
         return self._outcome
+
+    def back(self, stage: str | None) -> str:
+        """Take the machine back to a stage, or to the last captured stage before here. Return what happened.
+
+        :raise UserError: if this machine has no snapshots, or the stage was not captured before here.
+        """
+        if self._go_back is None:
+            raise UserError(
+                "can't go back: only pvhdbg's screen takes snapshots", "start `pvhdbg KERNEL` on a terminal"
+            )
+        return self._go_back(stage)
+
+    @property
+    def undone(self) -> Collection[str]:
+        """The stages that were captured before the machine went back, and not again since."""
+        captured = {capture.stage for capture in self.history}
+        return [name for name in self._undone if name not in captured]
+
+    def went_back(self, saved: SavedJourney | None, before: Collection[str]) -> None:
+        """Continue with what the journey knew when it was saved; with None, with what it knows now.
+
+        `before` has the names of the stages that had been captured before the machine went back.
+        """
+        if saved is not None:
+            saved.restore(self.journey)
+        self._undone = before
+        self._outcome = None
+        self._now = None
 
     def record_death(self, death: Halt) -> None:
         """Record how the guest died while the debugger ran it. The first record is kept."""

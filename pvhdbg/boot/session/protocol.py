@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from pvhdbg.boot.lab.rewrite import EntryChange
     from pvhdbg.boot.record.document import Document, Outcome, Rewrite
@@ -54,6 +54,18 @@ class Session(Protocol):
 
     def passed(self) -> Sequence[str]:
         """Return the stages that the guest passed without a capture."""
+        ...
+
+    @property
+    def undone(self) -> Collection[str]:
+        """The stages that were captured before the machine went back, and not again since."""
+        ...
+
+    def back(self, stage: str | None, /) -> str:
+        """Take the machine back to a stage, or to the last captured stage before here. Return what happened.
+
+        :raise UserError: if there is no way back.
+        """
         ...
 
     def next_stage(self) -> str:

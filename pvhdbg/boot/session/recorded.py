@@ -86,6 +86,13 @@ class RecordedSession(Opener):
     def passed(self) -> Sequence[str]:
         return ()
 
+    @property
+    def undone(self) -> Sequence[str]:
+        return ()
+
+    def back(self, stage: str | None) -> str:  # noqa: ARG002  the protocol's signature
+        raise UserError("can't go back: this is a recording", "see `stages` for the stages that were captured")
+
     def next_stage(self) -> str:
         raise _not_available("next-stage")
 

@@ -19,6 +19,8 @@ RESET, UNSEEN = "reset", "unseen"
 
 MISSED = "passed, not captured"
 """What views show for a stage that the guest passed while it ran unobserved."""
+UNDONE = "from before going back"
+"""What views show for a stage that was captured before the machine went back, and not again since."""
 NOT_READ = "not read where the guest died"
 """The reason in `missing` for all data, if the guest died after stages that were captured."""
 NO_LONGER_VALID = "no longer valid"

@@ -7,6 +7,7 @@ own_machine       the machine that pvhdbg starts for a session: QEMU and gdb
 attached_machine  a machine that is already running, reached through its gdb stub
 machine_session   a machine, its kernel, and the LiveSession that answers commands
 debuggee          run, step, set breakpoints, restart: a machine session with gdb
+going_back        a debuggee that takes snapshots and goes back to them
 code              the code at RIP: source or instructions
 gdb_expression    expressions in gdb's own language
 machine_facts     the machine as a recording describes it

@@ -63,6 +63,8 @@ class Debuggee(MachineSession):
     """A MachineSession with gdb: it runs, steps and restarts the machine. `restart` replaces the session."""
 
     machine: GdbMachine
+    times_back = 0
+    """How often the machine went back."""
 
     def _begin(self) -> None:
         self._code_passed: dict[str, Callable[[], Code]] = {}
@@ -168,6 +170,16 @@ class Debuggee(MachineSession):
             self.machine.gdb.ask(table[verb])
             self.machine.gdb.wait_stop(None)
         return self.position()
+
+    def keep_snapshot(self) -> None:
+        """Take a snapshot of the machine, to go back to it later. This one takes none: pvhdbg did not start it."""
+
+    def back(self, stage: str | None) -> Position:  # noqa: ARG002  for the subclass
+        """Go back to the last captured stage before here, or to `stage`.
+
+        :raise UserError: if there is no way back.
+        """
+        raise UserError("can't go back: pvhdbg did not start this machine", "start it with `pvhdbg KERNEL`")
 
     def toggle_breakpoint(self, place: int | Line | None) -> Position:
         """Set a hardware breakpoint at an address or a source line (None: at RIP), or delete the breakpoints there.

@@ -60,10 +60,15 @@ class MachineSession:
             note=self.kernel.symbols_remark if self.kernel else None,
             serial=self._serial_output,
             timeout=self.timeout,
+            go_back=self._way_back(),
         )
 
     def _debugger(self) -> Callable[[str], int] | None:
         """Return what evaluates an address that pvhdbg does not understand; None without gdb."""
+        return None
+
+    def _way_back(self) -> Callable[[str | None], str] | None:
+        """Return what takes the machine back to a stage; None without snapshots."""
         return None
 
     def _new_journey(self) -> Journey:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.target.mi import quote
@@ -40,6 +41,20 @@ def read(gdb: MiClient) -> Breakpoints:
             line = (place.text("fullname"), place.number("line"))
             lines[line] = (*lines.get(line, ()), number)
     return Breakpoints(addresses, lines)
+
+
+@contextmanager
+def disabled(gdb: MiClient) -> Iterator[None]:
+    """In the block, disable all breakpoints and watchpoints."""
+    entries = gdb.ask("-break-list").results.results("BreakpointTable").results_list("body")
+    numbers = " ".join(entry.text("number") for entry in entries if entry.text("enabled", "") == "y")
+    if numbers:
+        gdb.ask(f"-break-disable {numbers}")
+    try:
+        yield
+    finally:
+        if numbers:
+            gdb.send(f"-break-enable {numbers}")
 
 
 def toggle(gdb: MiClient, place: int | Line) -> str:

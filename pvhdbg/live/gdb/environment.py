@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import resource
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pvhdbg.live.system.folder import make_private
+from pvhdbg.live.system.folder import has_room, make_private
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +31,7 @@ def of_gdb(environment: Mapping[str, str], *, gdbinit: bool) -> dict[str, str]:
         return {**environment, "LC_ALL": "C"}
     others = {name: value for name, value in environment.items() if not name.startswith("PYTHON")}
     cache = _cache(environment)
-    can_cache = cache is not None and make_private(cache) and _has_room(cache)
+    can_cache = cache is not None and make_private(cache) and has_room(cache, _ROOM)
     setting = {"PYTHONPYCACHEPREFIX": str(cache)} if can_cache else {"PYTHONDONTWRITEBYTECODE": "1"}
     return {**others, "LC_ALL": "C", **setting}
 
@@ -43,15 +41,6 @@ def _cache(environment: Mapping[str, str]) -> Path | None:
     home = environment.get("HOME")
     base = Path(environment.get("XDG_CACHE_HOME") or (f"{home}/.cache" if home else ""))
     return base / "pvhdbg" / "gdb-python" if base.is_absolute() else None
-
-
-def _has_room(folder: Path) -> bool:
-    limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
-    try:
-        system = os.statvfs(folder)
-    except OSError:
-        return False
-    return system.f_bavail * system.f_frsize >= _ROOM and (limit == resource.RLIM_INFINITY or limit >= _ROOM)
 
 
 def delete_cache(environment: Mapping[str, str]) -> bool:

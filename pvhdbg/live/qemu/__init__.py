@@ -4,6 +4,7 @@ options         QEMU's options, and the command line made from them
 events          why QEMU shut down
 process         the QEMU process: start it, kill it, report its exit
 qmp             send a command to QEMU's monitor
+snapshots       save the machine's state, and go back to it
 serial          the guest's serial console
 firmware        which firmware boots a microvm
 working_folder  where QEMU runs, so that no file next to the kernel replaces its firmware

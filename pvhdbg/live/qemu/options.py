@@ -38,12 +38,19 @@ _UNSUPPORTED = {
 """QEMU options that pvhdbg does not work with, with the hint for a user who passes one after `--`."""
 
 
+ONLY_ON_SCREEN = "only the screen takes snapshots"
+"""Why there are no snapshots if QEMU is not started for a screen."""
+DRIVE = "pvhdbg-snapshots"
+"""The drive that holds the snapshots. The guest does not see it. Its file is in TMPDIR, without a name."""
+_SNAPSHOT_DRIVE = ("-drive", f"driver=null-co,size=1M,if=none,id={DRIVE},snapshot=on")
+
+
 class QemuOptions(NamedTuple):
     """What to start QEMU with. `kernel` and `initrd` are paths, `append` is the guest's command line, and `memory` is
     the argument for QEMU's -m.
 
     `cpu` defaults to "max" under TCG and "host" under KVM. `args` are passed to QEMU unchanged, after pvhdbg's own
-    options.
+    options. `no_snapshots` is why this QEMU takes no snapshots; None if it does.
     """
 
     kernel: str
@@ -55,6 +62,7 @@ class QemuOptions(NamedTuple):
     cpu: str | None = None
     binary: str = "qemu-system-x86_64"
     args: tuple[str, ...] = ()
+    no_snapshots: str | None = ONLY_ON_SCREEN
 
     @property
     def effective_cpu(self) -> str:
@@ -91,6 +99,7 @@ def command_line(options: QemuOptions, channels: Channels) -> list[str]:
             raise UserError(message, _SET_BY_PVHDBG[name])
         if name in _UNSUPPORTED:
             raise UserError(f"{argument}: cannot be passed after `--`", _UNSUPPORTED[name])
+    snapshots = _SNAPSHOT_DRIVE if options.no_snapshots is None else ()
     initrd = ["-initrd", options.initrd] if options.initrd is not None else []
     return [
         options.binary,
@@ -102,5 +111,6 @@ def command_line(options: QemuOptions, channels: Channels) -> list[str]:
         *("-chardev", f"socket,id=pvhdbg-qmp,fd={channels.qmp},server=on,wait=off"),
         *("-mon", "chardev=pvhdbg-qmp,mode=control"),
         *("-chardev", f"socket,id=pvhdbg-serial,fd={channels.serial}", "-serial", "chardev:pvhdbg-serial"),
+        *snapshots,
         *options.args,
     ]

@@ -6,12 +6,14 @@ import os
 import socket
 import subprocess
 from contextlib import ExitStack, suppress
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pvhdbg.live.qemu import working_folder
 from pvhdbg.live.qemu.options import Channels, QemuOptions, command_line
 from pvhdbg.live.qemu.serial import Serial
 from pvhdbg.live.system import exit_report
+from pvhdbg.live.system.folder import has_room
 from pvhdbg.live.system.os_errors import os_errors_as_machine_errors
 from pvhdbg.live.system.programs import QEMU
 from pvhdbg.target.base import DIED, QEMU_EXIT, QEMU_SIGNAL, Halt
@@ -20,6 +22,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pvhdbg.live.qemu.events import Events
+    from pvhdbg.live.qemu.snapshots import Snapshots
+
+
+ROOM_FOR_SNAPSHOTS = 256 << 20
+"""How many bytes must be free before QEMU is started with snapshots."""
 
 
 class Qemu:
@@ -29,7 +36,11 @@ class Qemu:
     """
 
     def __init__(self, options: QemuOptions, folder: Path, group: int) -> None:
+        if options.no_snapshots is None and not has_room(folder, ROOM_FOR_SNAPSHOTS):
+            reason = f"{folder.parent} has less than {ROOM_FOR_SNAPSHOTS >> 20} MiB of free space"
+            options = options._replace(no_snapshots=reason)
         self.options = options
+        self._folder = folder
         self.gdb_path = folder / "gdb"
         self._qmp_path = folder / "qmp"
         self._stderr = folder / "qemu.stderr"
@@ -61,6 +72,7 @@ class Qemu:
                 cwd=cwd,
                 pass_fds=channels,
                 process_group=group,
+                env={**os.environ, "TMPDIR": str(self._folder)} if self.options.no_snapshots is None else None,
             )
 
     @property
@@ -120,6 +132,13 @@ class Qemu:
         except OSError:
             return False
         return True
+
+    @cached_property
+    def snapshots(self) -> Snapshots:
+        """The snapshots of the machine. Do not use them if `options.no_snapshots` has a reason why there are none."""
+        from pvhdbg.live.qemu.snapshots import Snapshots
+
+        return Snapshots(self._qmp_path)
 
     def death(self, timeout: float = 0.0) -> Halt | None:
         """Wait up to `timeout` seconds for QEMU to end, and return how it ended. None if it still runs."""

@@ -12,19 +12,14 @@ from typing import TYPE_CHECKING, Any
 from qemu.qmp import QMPClient, QMPError
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
 
 # qemu.qmp logs every error that it raises. Without a handler, the log would go to the terminal.
 logging.getLogger("qemu.qmp").addHandler(logging.NullHandler())
 
-
-async def _ask(path: Path, command: str) -> Any:  # noqa: ANN401 - JSON
-    client = QMPClient("pvhdbg")
-    await client.connect(str(path))
-    try:
-        return await client.execute(command)
-    finally:
-        await client.disconnect()
+Client = QMPClient
+_JOB = "pvhdbg"
 
 
 def ask(path: Path, command: str, timeout: float = 5.0) -> Any:  # noqa: ANN401 - JSON
@@ -32,7 +27,42 @@ def ask(path: Path, command: str, timeout: float = 5.0) -> Any:  # noqa: ANN401 
 
     :raise OSError: if QEMU is gone, refuses, or does not answer within `timeout` seconds.
     """
+    return run(path, lambda client: client.execute(command), timeout)
+
+
+def run(path: Path, work: Callable[[QMPClient], Awaitable[Any]], timeout: float) -> Any:  # noqa: ANN401 - JSON
+    """Connect, let `work` run QMP commands, and return its result.
+
+    :raise OSError: if QEMU is gone, refuses, or does not answer within `timeout` seconds.
+    """
     try:
-        return asyncio.run(asyncio.wait_for(_ask(path, command), timeout))
+        return asyncio.run(asyncio.wait_for(_connected(path, work), timeout))
     except (QMPError, asyncio.TimeoutError) as error:
         raise OSError(str(error) or "no answer from QEMU") from error
+
+
+async def _connected(path: Path, work: Callable[[QMPClient], Awaitable[Any]]) -> Any:  # noqa: ANN401 - JSON
+    client = QMPClient("pvhdbg")
+    await client.connect(str(path))
+    try:
+        return await work(client)
+    finally:
+        await client.disconnect()
+
+
+async def job(client: QMPClient, command: str, arguments: Mapping[str, object]) -> None:
+    """Run a command that starts a job, and wait until the job has ended.
+
+    :raise OSError: with QEMU's message if the job failed.
+    """
+    with client.listener("JOB_STATUS_CHANGE") as changes:
+        await client.execute(command, {"job-id": _JOB, **arguments})
+        change: Any
+        async for change in changes:
+            if change["data"]["id"] == _JOB and change["data"]["status"] == "concluded":
+                break
+    jobs: Any = await client.execute("query-jobs")
+    await client.execute("job-dismiss", {"id": _JOB})
+    errors = [entry["error"] for entry in jobs if entry["id"] == _JOB and "error" in entry]
+    if errors:
+        raise OSError(errors[0])

@@ -41,6 +41,16 @@ class Serial:
             start = max(position - self._dropped, 0)
             return bytes(self._kept[start:]), self._dropped + len(self._kept)
 
+    def cut(self, position: int) -> None:
+        """Forget the output after `position`: the machine has gone back to the moment of that position."""
+        with self._lock:
+            del self._kept[max(position - self._dropped, 0) :]
+
+    @property
+    def dropped(self) -> int:
+        """The number of bytes at the beginning of the output that are not kept any more."""
+        return self._dropped
+
     def text(self) -> bytes:
         """Return all output, or, if it is longer than 8 MiB, at least its last 4 MiB."""
         return self.since(0)[0]

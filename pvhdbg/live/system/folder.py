@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from contextlib import suppress
 from pathlib import Path
 from stat import S_ISVTX, S_IWGRP, S_IWOTH
@@ -62,6 +63,16 @@ def remove(path: Path) -> None:
         os.close(folder)
     with suppress(FileNotFoundError):
         path.rmdir()
+
+
+def has_room(path: Path, size: int) -> bool:
+    """Return whether a file of `size` bytes fits into the folder, and into the user's limit on the size of files."""
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+    try:
+        system = os.statvfs(path)
+    except OSError:
+        return False
+    return system.f_bavail * system.f_frsize >= size and (limit == resource.RLIM_INFINITY or limit >= size)
 
 
 def make_private(path: Path) -> bool:

@@ -80,6 +80,12 @@ class SerialOutput(NamedTuple):
     data: bytes
 
 
+class SerialRewound(NamedTuple):
+    """The machine went back, and the guest's serial output with it: `data` is all of it."""
+
+    data: bytes
+
+
 class SymbolsChanged(NamedTuple):
     """gdb loads, has or lacks symbols: `state` is LOADING, LOADED or NO_SYMBOLS of `screen.state`."""
 
@@ -134,6 +140,7 @@ Event = (
     | MemoryRead
     | GdbOutput
     | SerialOutput
+    | SerialRewound
     | SymbolsChanged
     | QueueLength
     | GdbBusy

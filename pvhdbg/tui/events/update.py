@@ -177,6 +177,10 @@ def _serial_output(screen: Screen, event: events.SerialOutput) -> Screen:
     return screen._replace(serial=scrollback.add_serial_output(screen.serial, event.data))
 
 
+def _serial_rewound(screen: Screen, event: events.SerialRewound) -> Screen:
+    return screen._replace(serial=scrollback.add_serial_output((), event.data) if event.data else ())
+
+
 def _symbols_changed(screen: Screen, event: events.SymbolsChanged) -> Screen:
     return screen._replace(symbols=event.state)
 
@@ -214,6 +218,7 @@ _UPDATES: dict[type, Callable[[Screen, Any], Screen]] = {
     events.MemoryRead: _memory_read,
     events.GdbOutput: _gdb_output,
     events.SerialOutput: _serial_output,
+    events.SerialRewound: _serial_rewound,
     events.SymbolsChanged: _symbols_changed,
     events.QueueLength: _queue_length,
     events.GdbBusy: _gdb_busy,

@@ -35,7 +35,7 @@ HERE = _named("stage.here", "the stage of the current stop")
 AHEAD = _named("stage.ahead", "a stage that the guest has not reached yet")
 LACKING = _named("stage.lacking", "a stage that this guest lacks, or that was not captured")
 SHOWN = _named("stage.past", "the displayed past stage; added to another stage class")
-STAGES = {"passed": PASSED, "here": HERE, "ahead": AHEAD, "lacking": LACKING, "missed": LACKING}
+STAGES = {"passed": PASSED, "here": HERE, "ahead": AHEAD, "lacking": LACKING, "missed": LACKING, "undone": AHEAD}
 
 BORDER = _named("border", "borders")
 BORDER_FOCUS = _named("border.focus", "the border of the pane that has the focus")

@@ -20,7 +20,7 @@ _SOFT_HYPHEN = 0xAD
 _OTHERS = (
     *(chr(code) for code in range(0xA1, 0x100) if code != _SOFT_HYPHEN),
     *"\u2018\u2019\u201c\u201d\u2013\u2212\u2139",
-    *"─│┌┐└┘├┤┬┴═║╔╗╚╝╠╣╦╩▸…▏▶●■✖□◌◉○▲█▒",
+    *"─│┌┐└┘├┤┬┴═║╔╗╚╝╠╣╦╩▸…▏▶●■✖□◌◉○◇▲█▒",
 )
 
 

@@ -52,7 +52,7 @@ UNICODE = Signs(
     enter="└",
     link="─",
     runs={"starting": "…", "running": "▶", "stopped": "■", "dead": "✖", "ended": "□", "recording": "◌"},
-    stages={"passed": "●", "here": "◉", "ahead": "○", "lacking": "−", "missed": "◌"},  # noqa: RUF001
+    stages={"passed": "●", "here": "◉", "ahead": "○", "lacking": "−", "missed": "◌", "undone": "◇"},  # noqa: RUF001
     findings={"error": "✖", "warning": "▲", "info": "ℹ"},  # noqa: RUF001
 )
 ASCII = Signs(
@@ -68,7 +68,7 @@ ASCII = Signs(
     enter="`",
     link="-",
     runs={"starting": ".", "running": ">", "stopped": "#", "dead": "X", "ended": "-", "recording": "o"},
-    stages={"passed": "*", "here": "@", "ahead": "o", "lacking": "-", "missed": "."},
+    stages={"passed": "*", "here": "@", "ahead": "o", "lacking": "-", "missed": ".", "undone": "u"},
     findings={"error": "X", "warning": "!", "info": "i"},
 )
 

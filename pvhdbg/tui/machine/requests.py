@@ -92,6 +92,12 @@ class Requests:
             self._report_count()
         return self.current
 
+    def stays_empty(self, seconds: float) -> bool:
+        """Wait up to `seconds` for a request. Return whether there is none, and `close` was not called."""
+        with self._changed:
+            self.current = None
+            return not self._changed.wait_for(lambda: self._waiting or self._closed, seconds)
+
     def drop(self) -> bool:
         """Drop the user's queued requests and typed lines. Return False if there were none."""
         with self._changed:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     Emit = Callable[[events.Event], None]
 
 _SHOWN_TIMEOUT, _EXIT_TIMEOUT = 0.2, 3.0
+_IDLE = 0.3
+"""Seconds without a request after which a snapshot is taken. A key that comes during that has to wait for it."""
 _SECONDARY_PROMPT = re.compile(r" *>")
 
 
@@ -49,6 +51,8 @@ class Worker:
         self._requests = Requests(lambda waiting: emit(events.QueueLength(waiting)))
         self._debuggee: Debuggee | None = None
         self._image: ImageFacts | None = None
+        self._qemu: Qemu | None = None
+        self._times_back = 0
         self._stop_requested = self._is_lost = False
 
     def close(self) -> None:
@@ -113,7 +117,7 @@ class Worker:
             debuggee.load_script()
 
     def _emit_machine_started(self, debuggee: Debuggee) -> None:
-        self._image = debuggee.image
+        self._image, self._qemu, self._times_back = debuggee.image, debuggee.machine.qemu, debuggee.times_back
         facts = machine_facts.from_options(debuggee.options, debuggee.machine)
         marks = self._stage_marks(debuggee)
         self._emit(events.MachineStarted(self._title, debuggee.image, marks, debuggee.is_own_machine, facts))
@@ -124,7 +128,8 @@ class Worker:
         debuggee.machine.gdb.on_text = self._print
         if debuggee.machine.qemu is None:
             return
-        qemu, position = debuggee.machine.qemu, 0
+        qemu = debuggee.machine.qemu
+        position = qemu.serial.since(0)[1]
 
         def emit_serial() -> None:
             nonlocal position
@@ -163,6 +168,7 @@ class Worker:
             debuggee.interrupt()
 
     def _serve(self) -> None:
+        self._use_idle_time()
         while (request := self._requests.next()) is not None:
             self._stop_requested = False
             self._emit(events.GdbBusy(request.kind != INTERNAL))
@@ -171,9 +177,20 @@ class Worker:
             except PvhdbgError as error:
                 self._report(error)
             self._emit(events.GdbBusy(busy=False))
+            self._use_idle_time()
+
+    def _use_idle_time(self) -> None:
+        """Take a snapshot of this stop if no request comes for a while."""
+        if not self._is_lost and self._requests.stays_empty(_IDLE):
+            with suppress(PvhdbgError):  # gdb or QEMU may be gone: the next request reports that
+                self._ready_debuggee.keep_snapshot()
 
     def next_stage(self) -> None:
         self._submit(lambda debuggee: debuggee.next_stage())
+
+    def back(self) -> None:
+        """Go back to the last captured stage before here."""
+        self._submit(lambda debuggee: debuggee.back(None))
 
     def resume(self, verb: str) -> None:
         """Resume the guest by `continue`, `next`, `step`, `finish` or `stepi`."""
@@ -288,11 +305,22 @@ class Worker:
             self._is_lost = self._ready_debuggee.machine.gdb.exited
             self._emit(events.MachineLost(str(error)))
             return
+        self._follow_back(self._ready_debuggee)
         for news in self._ready_debuggee.journey.take_news():
             self._emit(events.Message(news))
         if position.remark:
             self._emit(events.Message(position.remark))
         self._show(position)
+
+    def _follow_back(self, debuggee: Debuggee) -> None:
+        """If the machine went back, show its serial output up to there. If a new QEMU was needed, start over."""
+        if debuggee.machine.qemu is not self._qemu:
+            self._emit_machine_started(debuggee)
+        elif debuggee.times_back != self._times_back:
+            self._times_back = debuggee.times_back
+            if self._qemu is not None:
+                self._emit(events.SerialRewound(self._qemu.serial.text()))
+            self._listen(debuggee)
 
     def _position_after(self, step: Callable[[], Position]) -> Position:
         try:
@@ -321,8 +349,9 @@ class Worker:
 
     def _stage_marks(self, debuggee: Debuggee, here: str | None = None) -> tuple[StageMark, ...]:
         passed = {capture.stage for capture in debuggee.journey.history}
+        undone = debuggee.session.undone
         lacking = dict.fromkeys(debuggee.journey.passed, stages.MISSED) | debuggee.lacking()
-        return tuple(_mark(name, here, passed, lacking) for name in stages.NAMES)
+        return tuple(_mark(name, here, passed, lacking, undone) for name in stages.NAMES)
 
     def _load_symbols(self, debuggee: Debuggee) -> None:
         """Let gdb read the kernel's symbols. This takes a second, so it comes after the first screen."""
@@ -348,8 +377,12 @@ def _run_state(position: Position) -> Run:
     return Run(state.STOPPED, position.stage or halt.message, 0.0, "", halt.rip, position.symbol)
 
 
-def _mark(name: str, here: str | None, passed: Collection[str], lacking: Mapping[str, str]) -> StageMark:
+def _mark(
+    name: str, here: str | None, passed: Collection[str], lacking: Mapping[str, str], undone: Collection[str]
+) -> StageMark:
     if name in lacking:
         return StageMark(name, state.MISSED if lacking[name] == stages.MISSED else state.LACKING, lacking[name])
+    if name in undone:
+        return StageMark(name, state.UNDONE, stages.UNDONE)
     status = state.HERE if name == here else state.PASSED if name in passed else state.AHEAD
     return StageMark(name, status)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pvhdbg.target.monitor import Region
 
 STARTING, RUNNING, STOPPED, DEAD, ENDED, RECORDING = "starting", "running", "stopped", "dead", "ended", "recording"
-PASSED, HERE, AHEAD, LACKING, MISSED = "passed", "here", "ahead", "lacking", "missed"
+PASSED, HERE, AHEAD, LACKING, MISSED, UNDONE = "passed", "here", "ahead", "lacking", "missed", "undone"
 PROMPT, VIEW, DETAIL, OUTPUT = "prompt", "view", "detail", "output"
 NO_SYMBOLS, LOADING, LOADED = "no symbols", "loading symbols", "symbols loaded"
 

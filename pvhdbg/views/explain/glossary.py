@@ -316,6 +316,13 @@ TERMS = (
         "`pvhdbg dump -o FILE` writes a recording. `pvhdbg show` and `pvhdbg diff` read it, without a running guest.",
     ),
     Term(
+        "snapshot, going back",
+        "a saved state of the machine that pvhdbg started, to which it can return",
+        "On the screen, QEMU saves memory and devices at each stop while pvhdbg waits for a key. F8 and `back` restore "
+        "the last captured stage, alive, also after a death. What the guest and the user changed since then is undone, "
+        "except on the user's disks. `--snapshots off` turns this off. Commands without a screen take no snapshots.",
+    ),
+    Term(
         "finding, rule",
         "what a rule reports about a stop, and where",
         "error: the kernel crashes, or loses memory, its initrd or its command line. warning: the ABI is violated, "

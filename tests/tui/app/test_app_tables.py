@@ -16,7 +16,7 @@ from pvhdbg.tui.views import table
 from tests.tui import apps, screens
 
 SIZE = Size(120, 38)
-MACHINE_ACTIONS = {"restart", "next-stage", "breakpoint", "continue", "next", "step", "stepi", "finish"}
+MACHINE_ACTIONS = {"restart", "next-stage", "back-stage", "breakpoint", "continue", "next", "step", "stepi", "finish"}
 TERMINAL_ACTIONS = {"interrupt", "quit", "copy", "mouse", "complete", "suspend"}
 
 

@@ -1,0 +1,36 @@
+"""What a Journey knows at one moment, to return to it when the machine goes back to that moment."""
+
+from __future__ import annotations
+
+from copy import copy
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pvhdbg.boot.run.journey import Journey
+    from pvhdbg.boot.stop.capture import Capture
+
+_NEWS = "news"
+
+
+class SavedJourney(NamedTuple):
+    """The state of a Journey. `history` has its captures."""
+
+    history: tuple[Capture, ...]
+    attributes: Mapping[str, object]
+
+    def restore(self, journey: Journey) -> None:
+        """Give the state back to the journey that it was saved from, or to a new one of the same machine."""
+        vars(journey).update(_copied(self.attributes))
+
+
+def save(journey: Journey) -> SavedJourney:
+    """Save all that the journey knows, except its news for the user."""
+    attributes = {name: value for name, value in vars(journey).items() if name != _NEWS}
+    return SavedJourney(tuple(journey.history), _copied(attributes))
+
+
+def _copied(attributes: Mapping[str, object]) -> Mapping[str, object]:
+    """Copy the lists and dictionaries, because the journey changes its own."""
+    return {name: copy(value) if isinstance(value, list | dict) else value for name, value in attributes.items()}

@@ -1,0 +1,226 @@
+"""Going back: snapshots of pvhdbg's own machine at its stops, and the way back to a stage."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple
+
+from pvhdbg.abi.text import printable
+from pvhdbg.boot.run import saved_journey
+from pvhdbg.boot.stop import stages
+from pvhdbg.errors import GuestError, UserError
+from pvhdbg.live.debuggee.debuggee import Debuggee
+from pvhdbg.live.gdb import breakpoints
+from pvhdbg.target.base import DIED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pvhdbg.boot.run.saved_journey import SavedJourney
+    from pvhdbg.boot.stop.capture import Capture
+    from pvhdbg.live.debuggee.debuggee import Position
+    from pvhdbg.live.debuggee.own_machine import OwnMachine
+    from pvhdbg.live.qemu.process import Qemu
+    from pvhdbg.target.base import Halt
+
+DISK_BUDGET = 1 << 30
+"""How many bytes all snapshots may take on the disk."""
+_MOST_BETWEEN_STAGES = 3
+"""How many snapshots are kept of stops that are not stages."""
+_NEXT_RUN = "restart pvhdbg with --snapshots on"
+
+
+class Snapshot(NamedTuple):
+    """A snapshot of the machine. `capture` is what was captured there, at `stage` or, if it is None, between stages.
+
+    `serial` is the length of the guest's serial output, in bytes.
+    """
+
+    tag: str
+    stage: str | None
+    capture: Capture
+    journey: SavedJourney
+    serial: int
+
+
+class RewindableDebuggee(Debuggee):
+    """A Debuggee that takes snapshots of its machine, and goes back to them."""
+
+    machine: OwnMachine
+
+    def _begin(self) -> None:
+        self.times_back = 0
+        self._snapshots: list[Snapshot] = []
+        self._outdated: list[str] = []
+        self._count = 0
+        self._refusal: str | None = None
+        self._here: Position | None = None
+        super()._begin()
+
+    def _way_back(self) -> Callable[[str | None], str]:
+        return lambda stage: self.back(stage).remark
+
+    def position(self, halt: Halt | None = None) -> Position:
+        self._here = super().position(halt)
+        return self._here
+
+    def keep_snapshot(self) -> None:
+        """Take a snapshot of this stop, unless there is one. If QEMU refuses, take none from now on, and remember why.
+
+        Call this while the user does not wait for the machine.
+        """
+        here = self._here
+        if here is None or self._why_not() or not self._is_at(here):
+            return
+        self._delete_outdated()
+        if any(_is_same(snapshot.capture, here.capture) for snapshot in self._snapshots[-1:]):
+            return
+        try:
+            self._save(here)
+        except OSError as error:
+            self._refusal = printable(str(error))
+
+    def back(self, stage: str | None) -> Position:
+        """Go back to the last captured stage before here, or to `stage`, and stop there. A dead guest is alive again.
+
+        :raise UserError: if there are no snapshots, or the stage was not captured before here.
+        :raise GuestError: if the machine took another way to the stage than before. It is then where it was.
+        """
+        here = self.position()
+        if reason := self._why_not():
+            raise UserError(f"can't go back: {reason}", _NEXT_RUN)
+        wanted = self._captured_before(here, stage)
+        captured = [capture.stage for capture in self.journey.history if capture.stage != stages.DIED]
+        undone = [*captured, *self.session.undone]
+        self._go_to(here, wanted)
+        self.session.went_back(None, undone)
+        return self.position()._replace(remark=f"back at stage {wanted.stage}: what changed since then is undone")
+
+    def _captured_before(self, here: Position, stage: str | None) -> Capture:
+        """Return the capture of the stage to go to.
+
+        :raise UserError: if there is none.
+        """
+        captured = [capture for capture in self.journey.history if capture.stage != stages.DIED]
+        if stage is None and here.stage is not None and captured and captured[-1].stage == here.stage:
+            captured.pop()
+        found = [capture for capture in captured if stage in (None, capture.stage)]
+        if not found:
+            what = "no stage was" if stage is None else f"stage {stage} was not"
+            raise UserError(f"can't go back: {what} captured before here", "see `stages` for what was captured")
+        return found[-1]
+
+    def _go_to(self, here: Position, wanted: Capture) -> None:
+        """Load the snapshot of a stage. Without one, load an earlier one or restart the guest, and run to the stage."""
+        direct = [snapshot for snapshot in self._snapshots if snapshot.stage == wanted.stage]
+        if direct:
+            self._load(direct[-1])
+            return
+        earlier = [snapshot for snapshot in self._snapshots if _is_before(snapshot, wanted.stage)]
+        return_to = self._snapshot_of(here) if earlier else None
+        if earlier:
+            self._load(earlier[-1], keep=return_to)
+        else:
+            self.restart()
+        with breakpoints.disabled(self.machine.gdb):
+            arrived = self.to_stage(wanted.stage)
+        if arrived.stage == wanted.stage and _is_same(arrived.capture, wanted):
+            return
+        if return_to is not None:
+            self._load(return_to)
+        elsewhere = "" if return_to is not None else ", and this is another boot"
+        raise GuestError(f"can't go back: on the way to stage {wanted.stage}, the guest did not do the same{elsewhere}")
+
+    def _snapshot_of(self, here: Position) -> Snapshot | None:
+        """Return a snapshot of the machine as it is now, to return to it. None if the guest is dead.
+
+        :raise UserError: if QEMU refuses.
+        """
+        if here.halt.kind == DIED:
+            return None
+        try:
+            return self._save(here)
+        except OSError as error:
+            self._refusal = printable(str(error))
+            raise UserError(f"can't go back: {self._refusal}", _NEXT_RUN) from error
+
+    def _why_not(self) -> str | None:
+        """Return why there is no way back; None if there are snapshots."""
+        return self._qemu.options.no_snapshots or self._refusal
+
+    @property
+    def _qemu(self) -> Qemu:
+        assert self.machine.qemu is not None  # noqa: S101  pvhdbg started this machine
+        return self.machine.qemu
+
+    def _is_at(self, here: Position) -> bool:
+        """Return whether the machine is alive, stopped, and still where it was last examined."""
+        gdb = self.machine.gdb
+        alive = here.halt.kind != DIED and gdb.connected and not gdb.running
+        return alive and self._qemu.returncode is None and self.machine.target.register("rip") == here.capture.rip
+
+    def _save(self, here: Position) -> Snapshot:
+        """Take a snapshot.
+
+        :raise OSError: if QEMU is gone or refuses, for example because the disk is full.
+        """
+        self._count += 1
+        position = len(self._qemu.serial.complete()) + self._qemu.serial.dropped
+        snapshot = Snapshot(f"s{self._count}", here.stage, here.capture, saved_journey.save(self.journey), position)
+        size = self._qemu.snapshots.save(snapshot.tag)
+        self._snapshots.append(snapshot)
+        self._drop_old(size)
+        return snapshot
+
+    def _drop_old(self, size: int) -> None:
+        """Drop old snapshots: between stages, only the last few are kept; of stages, as many as the budget allows."""
+        between = [snapshot for snapshot in self._snapshots if snapshot.stage is None]
+        drop = between[:-_MOST_BETWEEN_STAGES]
+        if size > DISK_BUDGET:
+            drop += self._snapshots[1:2]
+        self._outdated += [snapshot.tag for snapshot in drop]
+        self._snapshots = [snapshot for snapshot in self._snapshots if snapshot not in drop]
+
+    def _load(self, snapshot: Snapshot, keep: Snapshot | None = None) -> None:
+        """Restore the machine, and all that pvhdbg knew then. Later snapshots are dropped, except `keep`.
+
+        :raise GuestError: if QEMU can't restore the machine.
+        """
+        qemu, is_dead = self._qemu, self.machine.runner.death() is not None
+        qemu.serial.complete()
+        try:
+            if is_dead:
+                qemu.snapshots.reset()
+            qemu.snapshots.load(snapshot.tag)
+        except OSError as error:
+            raise GuestError(f"can't go back: {printable(str(error))}", "press F4 to restart the guest") from error
+        self.machine.revive()
+        self.machine.runner.forget_death()
+        self.session.went_back(snapshot.journey, ())
+        qemu.serial.cut(snapshot.serial)
+        self._forget_after(snapshot, keep)
+        self.times_back += 1
+
+    def _forget_after(self, snapshot: Snapshot, keep: Snapshot | None) -> None:
+        last = self._snapshots.index(snapshot) if snapshot in self._snapshots else len(self._snapshots) - 1
+        self._outdated += [later.tag for later in self._snapshots[last + 1 :] if later is not keep]
+        del self._snapshots[last + 1 :]
+        if keep is not None:
+            self._outdated.append(keep.tag)
+
+    def _delete_outdated(self) -> None:
+        with suppress(OSError):  # the next snapshot fails, too
+            while self._outdated:
+                self._qemu.snapshots.delete(self._outdated[-1])
+                self._outdated.pop()
+
+
+def _is_same(one: Capture, other: Capture) -> bool:
+    """Return whether the registers and the boot data of two captures are the same."""
+    return (one.registers, one.memory) == (other.registers, other.memory)
+
+
+def _is_before(snapshot: Snapshot, stage: str) -> bool:
+    """Return whether the guest had not reached the stage yet."""
+    reached = [capture.stage for capture in snapshot.journey.history]
+    return bool(reached) and stages.is_before(reached[-1], stage)
