@@ -1,3 +1,5 @@
+import pytest
+
 from pvhdbg.boot.stop.capture import EMPTY_CAPTURE, Capture
 from pvhdbg.views.rows.row import Row
 from pvhdbg.views.rows.start_info_rows import module_rows, rsdp_meaning, start_info_rows
@@ -121,11 +123,29 @@ def test_module_1_can_be_the_memory_map() -> None:
     assert '"e820 data"' == next(row for row in rows if row.path == "modules[1].cmdline_paddr").meaning
 
 
-def test_an_empty_module_0_is_not_a_ramdisk() -> None:
+@pytest.mark.parametrize(
+    ("paddr", "size", "expected"),
+    [
+        (0, 0, "no ramdisk: address or size is 0"),
+        (0, 1, "no ramdisk: address or size is 0"),
+        (1, 0, "no ramdisk: address or size is 0"),
+        (1, 1, "the ramdisk"),
+    ],
+)
+def test_an_empty_module_0_is_not_a_ramdisk(paddr: int, size: int, expected: str) -> None:
     guest = build.linux_guest()
-    guest.put(build.MODLIST, build.modlist((0, 0, 0, 0)))
+    guest.put(build.MODLIST, build.modlist((paddr, size, 0, 0)))
 
-    assert "no ramdisk: address or size is 0" == module_rows(guest.at("entry"))[0].meaning
+    assert expected == module_rows(guest.at("entry"))[0].meaning
+
+
+@pytest.mark.parametrize(("reserved", "expected"), [(0, ""), (1, "must be 0")])
+def test_each_field_of_a_module_has_its_meaning(reserved: int, expected: str) -> None:
+    guest = build.linux_guest()
+    guest.put(build.MODLIST, build.modlist((build.RAMDISK, 0x1000, 0, reserved)))
+    meanings = {row.name: row.meaning for row in module_rows(guest.at("entry")) if row.depth}
+
+    assert {"paddr": "", "size": "4 KiB", "cmdline_paddr": "no command line", "reserved": expected} == meanings
 
 
 def test_a_truncated_module_list_ends_with_the_reason() -> None:
