@@ -261,7 +261,7 @@ def _decoy(note: notes.RawNote, entry: int, severity: str, source: str, fields: 
         "decoy-note",
         severity,
         f"QEMU mistakes another note for PHYS32_ENTRY: {source}, of owner {_quote(note.owner)}, but the right "
-        f"one has {entry:#x}",
+        f"note has {entry:#x}",
         "change the type of the other note, or move that note: QEMU does not check the owner",
         {**fields, "owner": _name(note.owner), "entry": entry},
     )

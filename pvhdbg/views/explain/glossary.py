@@ -47,12 +47,12 @@ TERMS = (
     Term(
         "dmesg, log, kernel log, printk",
         "the kernel's own log: every message of its function printk",
-        "Linux keeps its messages in a ring buffer in its memory, from its very first one on, whether or not a console "
+        "Linux keeps all its messages, from the first one on, in a ring buffer in its memory, whether or not a console "
         "shows them. The command `dmesg` reads them there: each line has the time in seconds and the text. The time is "
         "0 until the kernel has a clock. A message is in the log when printk has returned: the text of a panic is not "
-        "there yet at the first instruction of the function `panic`. pvhdbg knows the layout of the ring buffer from "
-        "the kernel's debug information or, without it, the layouts since Linux 5.10, which it checks by the "
-        "consecutive numbers of the messages.",
+        "there yet at the first instruction of the function `panic`. pvhdbg takes the layout of the ring buffer from "
+        "the kernel's debug information. Without it, pvhdbg tries the layouts since Linux 5.10, and accepts one only "
+        "if the messages are numbered consecutively.",
         "Linux kernel/printk/printk_ringbuffer.c",
     ),
     Term(
