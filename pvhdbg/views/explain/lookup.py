@@ -12,7 +12,6 @@ from pvhdbg.views.explain import (
     machine_topics,
     offsets,
     recording_topics,
-    rule_topics,
     stage_topics,
     term_topics,
     topics,
@@ -21,12 +20,15 @@ from pvhdbg.views.explain.topics import Explanation, Topic
 from pvhdbg.views.rows import text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pvhdbg.views.rows.row import Row
 
 # Half of all names contain any given two letters, so a suggestion needs more letters.
 _TOO_SHORT = 2
 _MOST_NAMES = 50
 """A line with more words than this is not a list of names."""
+_RULE_CODE = re.compile("PVH[0-9]", re.IGNORECASE)
 _INDEX = re.compile(r"\[[^]]*\]")
 
 
@@ -51,7 +53,9 @@ def _find(name: str) -> tuple[Explanation, ...]:
     :raise UserError: if the name is an offset past the end of a structure.
     """
     words = _normalized(name)
-    matches = _by_ending().get(words) or _by_folded_ending().get(words.casefold())
+    with_rules = bool(_RULE_CODE.match(words))
+    matches = _by_ending(with_rules=with_rules).get(words)
+    matches = matches or _by_folded_ending(with_rules=with_rules).get(words.casefold())
     if matches:
         return tuple(topic.explain() for topic in matches)
     place = offsets.parse(words)
@@ -123,7 +127,8 @@ def _similar(name: str) -> list[str]:
 
 
 @cache
-def _topics() -> tuple[Topic, ...]:
+def _topics(*, with_rules: bool = True) -> tuple[Topic, ...]:
+    """Return all topics. Those of the rules import every rule, which takes longer than the rest of `explain`."""
     return (
         *topics.structures(),
         *topics.fields(),
@@ -137,9 +142,15 @@ def _topics() -> tuple[Topic, ...]:
         *machine_topics.derived_values(),
         *recording_topics.protocols(),
         *recording_topics.keys(),
-        *rule_topics.of_rules(),
+        *(_of_rules() if with_rules else ()),
         *term_topics.terms(),
     )
+
+
+def _of_rules() -> Iterator[Topic]:
+    from pvhdbg.views.explain import rule_topics
+
+    return rule_topics.of_rules()
 
 
 @cache
@@ -149,10 +160,10 @@ def _by_full_name() -> dict[str, Topic]:
 
 
 @cache
-def _by_ending() -> dict[str, list[Topic]]:
+def _by_ending(*, with_rules: bool = True) -> dict[str, list[Topic]]:
     """Return the topics by full name and by each ending of the name after a dot."""
     endings: dict[str, list[Topic]] = {}
-    for topic in _topics():
+    for topic in _topics(with_rules=with_rules):
         for ending in dict.fromkeys(ending for key in topic.keys for ending in _endings_of(key, topic.kind)):
             endings.setdefault(ending, []).append(topic)
     return endings
@@ -167,9 +178,9 @@ def _endings_of(key: str, kind: str) -> list[str]:
 
 
 @cache
-def _by_folded_ending() -> dict[str, list[Topic]]:
+def _by_folded_ending(*, with_rules: bool) -> dict[str, list[Topic]]:
     folded: dict[str, list[Topic]] = {}
-    for ending, matches in _by_ending().items():
+    for ending, matches in _by_ending(with_rules=with_rules).items():
         folded.setdefault(ending.casefold(), []).extend(matches)
     return folded
 
