@@ -25,8 +25,7 @@ from pvhdbg.image.header import EHDR64_SIZE, SHT_SYMTAB, Elf, SectionHeader, rea
 from pvhdbg.image.limits import MAX_COMMENT, MAX_CONFIG, MAX_HEADERS, left_out
 from pvhdbg.image.multiboot import Multiboot, find_multiboot1, find_multiboot2
 
-# The exceptions that pyelftools raises for invalid headers.
-_PYELFTOOLS_ERRORS = (
+PYELFTOOLS_ERRORS = (
     ELFError,
     ValueError,
     LookupError,
@@ -36,6 +35,7 @@ _PYELFTOOLS_ERRORS = (
     RecursionError,
     AssertionError,
 )
+"""The exceptions that pyelftools raises for invalid files."""
 _PROGRAM_TYPES = {
     "EM_ARM": enums.ENUM_P_TYPE_ARM,
     "EM_AARCH64": enums.ENUM_P_TYPE_AARCH64,
@@ -141,7 +141,7 @@ def inspect(elf_path: str, facts: ImageFacts | None = None) -> Inspection:
 def _errors_of_pyelftools(path: str) -> Iterator[None]:
     try:
         yield
-    except _PYELFTOOLS_ERRORS as error:
+    except PYELFTOOLS_ERRORS as error:
         reason = f": {error}" if isinstance(error, ELFError) else ""
         raise UserError(f"{path}: inconsistent ELF headers{reason}") from error
 

@@ -15,10 +15,11 @@ from operator import itemgetter
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from elftools.common.exceptions import DWARFError, ELFError
+from elftools.common.exceptions import DWARFError
 from elftools.dwarf.dwarfinfo import DebugSectionDescriptor, DwarfConfig, DWARFInfo
 
 from pvhdbg.image.dwarf import unit_of
+from pvhdbg.image.elf import PYELFTOOLS_ERRORS
 from pvhdbg.image.file import File, open_file
 from pvhdbg.image.header import CLASS64, read_elf
 
@@ -38,17 +39,7 @@ damaged entry may name an earlier one as the next.
 """
 _BUILD_FOLDER = re.compile(r"^/.*?/linux-[^/]*/")
 """The folder in which a distribution unpacked the kernel's source: assembly has its absolute path."""
-_ERRORS = (
-    DWARFError,
-    ELFError,
-    ValueError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    ArithmeticError,
-    RecursionError,
-    AssertionError,
-)
+_ERRORS = (DWARFError, *PYELFTOOLS_ERRORS)
 
 
 class SourceLine(NamedTuple):

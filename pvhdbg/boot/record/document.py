@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.abi.text import printable
 from pvhdbg.target.base import QEMU_EXIT, QEMU_SIGNAL, TRIPLE_FAULT
+from pvhdbg.target.monitor import POWERED_OFF
 
 if TYPE_CHECKING:
     from pvhdbg.boot.stop.capture import Capture
@@ -107,6 +108,11 @@ class Watched(NamedTuple):
         from pvhdbg.boot.log import problems
 
         return self.ended == PANICKED and problems.lacks_root(self.message)
+
+    @property
+    def has_powered_off(self) -> bool:
+        """Whether the guest powered the machine off, as `message` says. Another guest that halted executed `hlt`."""
+        return self.ended == HALTED and self.message == POWERED_OFF
 
     @property
     def has_failed(self) -> bool:

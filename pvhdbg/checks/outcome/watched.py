@@ -9,7 +9,6 @@ from pvhdbg.boot.stop.address import location_suffix
 from pvhdbg.checks.finding import ERROR, INFO
 from pvhdbg.checks.outcome.failure import quoted
 from pvhdbg.checks.rules import AFTER_STAGES, Defect, rule
-from pvhdbg.target.monitor import POWERED_OFF
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,8 +74,8 @@ def guest_halted(case: Case) -> Iterator[Defect]:
     Source: Intel SDM volume 2, HLT.
     """
     watched = _watched(case)
-    if watched and watched.ended == HALTED and watched.message == POWERED_OFF:
-        yield Defect(_FIELD, f"{POWERED_OFF}. If the guest should run on, look at its console.")
+    if watched and watched.has_powered_off:
+        yield Defect(_FIELD, f"{watched.message}. If the guest should run on, look at its console.")
     elif watched and watched.ended == HALTED:
         message = f"the guest halted{_at(watched)} with interrupts disabled. If it should run on, look at its console."
         yield Defect(_FIELD, message)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from pvhdbg.abi.text import printable
 from pvhdbg.boot.record.document import CONSOLE, DEAD, HALTED, PANICKED, RESET, TIME
 from pvhdbg.boot.stop.address import location_suffix
-from pvhdbg.target.monitor import POWERED_OFF
 from pvhdbg.views.rows import text
 
 if TYPE_CHECKING:
@@ -35,8 +34,8 @@ def summary(watched: Watched) -> str:
 
 def ending(watched: Watched) -> str:
     """Return how the guest ended, such as `the kernel panicked at 0xffffffff81000000 setup_arch+0x12: "…"`."""
-    if watched.ended == HALTED and watched.message == POWERED_OFF:
-        return POWERED_OFF
+    if watched.has_powered_off:
+        return watched.message
     location = "" if watched.ended == CONSOLE else location_suffix(watched.rip, watched.symbol)
     reason = f": {text.quoted(watched.message, text.LONG)}" if watched.ended == PANICKED and watched.message else ""
     return f"{_ENDS[watched.ended]}{location}{reason}"
