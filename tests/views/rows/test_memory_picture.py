@@ -37,6 +37,11 @@ def test_parts_cover_the_map_without_gap_or_overlap() -> None:
     assert expected == parts(entries((0x1000, 0x2000, 2), (0, 0x2000, 1), (0x4000, 0x1000, 42), (0x9000, 0, 1)))
 
 
+@pytest.mark.parametrize("start", [1, 2, 0x1000])
+def test_the_parts_begin_at_0_even_if_the_map_does_not(start: int) -> None:
+    assert [Part(0, start, NOT_LISTED), Part(start, 0x2000, "RAM")] == parts(entries((start, 0x2000 - start, 1)))
+
+
 def test_ranges_of_the_same_type_may_overlap() -> None:
     assert [Part(0, 0x3000, "RAM")] == parts(entries((0, 0x2000, 1), (0x1000, 0x2000, 1)))
 
