@@ -37,6 +37,8 @@ BOOT_DATA_STAGES = ("entry", "prepare")
 # Owner and type of the ELF note.
 _GUEST_OS = ("Xen", 6)
 _LINUX_FUNCTION = "xen_prepare_pvh"
+_OTHER_PROTOCOLS = ("multiboot", "linux-protocol")
+"""The verdicts of the pre-start check on a file that QEMU does not start via PVH."""
 
 
 class Case:
@@ -122,6 +124,12 @@ class Case:
     def verdicts(self) -> tuple[Verdict, ...]:
         """Preflight's verdicts on the image."""
         return self.image.verdicts if self.image else ()
+
+    @property
+    def is_entered_otherwise(self) -> bool:
+        """Whether QEMU started the guest via multiboot or the Linux boot protocol: EBX then has no start_info."""
+        is_other = any(verdict.slug in _OTHER_PROTOCOLS for verdict in self.verdicts)
+        return is_other and self.valid_start_info is None
 
     @cached_property
     def append(self) -> str | None:

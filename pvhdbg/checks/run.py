@@ -38,6 +38,9 @@ TOPICS = (
     "outcome.other_guests",
 )
 
+_HANDOVER = "pvhdbg.checks.handover."
+"""The rules about what a VMM passes to a PVH guest. They do not apply to a guest that QEMU starts in another way."""
+
 
 class RunFindings(NamedTuple):
     """The findings of a run: `stops` has one tuple per stop, in order; `ending` is about an end that has no stop."""
@@ -130,9 +133,13 @@ def run_rules(case: Case, kinds: Collection[str] = (EVERY_STOP,)) -> tuple[Findi
     return tuple(finding for _, finding in sorted(_sortable(case, kinds), key=lambda pair: pair[0]))
 
 
+def _is_about_the_handover(rule: Rule) -> bool:
+    return rule.check.__module__.startswith(_HANDOVER)
+
+
 def _sortable(case: Case, kinds: Collection[str]) -> Iterator[tuple[tuple[bool, bool, int, str], Finding]]:
     for code, rule in rules().items():
-        if rule.when in kinds:
+        if rule.when in kinds and not (case.is_entered_otherwise and _is_about_the_handover(rule)):
             for finding in rule.findings(case):
                 is_cause = rule.cause and finding.severity == ERROR
                 is_observed = is_cause and rule.when == ON_FAILURE

@@ -138,18 +138,20 @@ def _wrong_protocol(elf: Elf, header: Multiboot | None, scan: notes.Scan) -> Ite
 def _multiboot(elf: Elf, header: Multiboot, *, has_entry: bool) -> Verdict:
     """Return the verdict on a header that QEMU prefers to the PVH note, or that makes QEMU refuse the file."""
     remove = f"remove the header, or place it after the first {SEARCHED1} bytes of the file"
+    become_pvh = "to boot via PVH, remove the header and add a PHYS32_ENTRY note"
     found = f"the file has a multiboot header at {header.offset:#x}"
     fields = {"offset": header.offset, "flags": header.flags}
     if not _is_refused(elf, header):
         ignored = " and ignores its PVH entry" if has_entry else "; the file has no PVH entry"
-        return Verdict("multiboot", FATAL, f"{found}: QEMU boots the file via multiboot{ignored}", remove, fields)
+        hint = remove if has_entry else f"to boot via multiboot, start QEMU without pvhdbg; {become_pvh}"
+        return Verdict("multiboot", FATAL, f"{found}: QEMU boots the file via multiboot{ignored}", hint, fields)
     convert = "to boot via multiboot, convert the file with `objcopy -O elf32-i386 KERNEL KERNEL32`"
     return Verdict(
         "multiboot-64",
         FATAL,
         f"QEMU refuses a 64-bit file with a multiboot header: the header is at {header.offset:#x}, and QEMU boots only "
         'files of 32 bits via multiboot ("Cannot load x86-64 image")',
-        remove if has_entry else f"{convert}; to boot via PVH, remove the header and add a PHYS32_ENTRY note",
+        remove if has_entry else f"{convert}; {become_pvh}",
         fields,
     )
 

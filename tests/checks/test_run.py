@@ -12,7 +12,7 @@ from pvhdbg.boot.record.replay import load
 from pvhdbg.boot.stop import stages
 from pvhdbg.checks.case import Case
 from pvhdbg.checks.finding import ERROR, INFO, SEVERITIES, WARNING, Finding
-from pvhdbg.checks.rules import MAX_FINDINGS, ON_FAILURE
+from pvhdbg.checks.rules import EVERY_STOP, MAX_FINDINGS, ON_FAILURE, ONCE
 from pvhdbg.checks.run import RunFindings, check_capture, check_run, rules, run_rules
 from pvhdbg.image.facts import ImageFacts
 from pvhdbg.image.verdict import Verdict
@@ -131,6 +131,14 @@ def test_a_capture_between_two_stages_is_checked_like_a_stop() -> None:
 
 def image_with_verdict() -> ImageFacts:
     return LINUX._replace(verdicts=(Verdict("multiboot", "fatal", "a header\x1b[31m", "leave it out"),))
+
+
+def test_the_boot_data_of_a_guest_that_qemu_starts_via_multiboot_is_not_judged() -> None:
+    by_multiboot = entry(magic=0x24F, registers={"cr4": 0x1000}, image=image_with_verdict())
+    by_another_vmm = entry(registers={"cr4": 0x1000}, image=image_with_verdict())
+
+    assert ["PVH502"] == codes(run_rules(by_multiboot, {EVERY_STOP, ONCE}))
+    assert {"PVH502"} < set(codes(run_rules(by_another_vmm, {EVERY_STOP, ONCE})))
 
 
 def test_a_run_without_stops_has_its_findings_at_its_end() -> None:

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from pvhdbg.abi.boot_params import BootParams
 from pvhdbg.abi.e820 import ZERO_PAGE_ENTRIES
+from pvhdbg.abi.setup_header import HDRS
 from pvhdbg.abi.start_info import MAGIC, StartInfo
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.capture import E820, Capture, MemoryMap, Module, Text
@@ -29,6 +30,7 @@ _KERNEL_RUNS = stages.NAMES.index("kernel") + 1
 """The number of stages after which the kernel may free its init data and overwrite the VMM's boot data."""
 _LATEST_VERSION = 1
 _PROTOCOL_2, _PROTOCOL_3 = 0x200, 0x300
+_NOT_PVH = "the kernel was not booted via PVH: boot_params has a setup header of the Linux boot protocol"
 _SHORT_COMMAND_LINE = 255
 """The shortest limit of Linux for a command line: it cuts a longer one when it copies it."""
 
@@ -104,6 +106,11 @@ class _LateReading(Reading):
                 return params
         raise TargetError("not verified: the kernel has no boot_params to compare with")
 
+    def _has_setup_header(self) -> bool:
+        """Return whether the kernel's boot_params have a setup header, which xen_prepare_pvh never copies."""
+        params = self._quietly(partial(self.at_symbol, BootParams, "boot_params"))
+        return params is not None and params.hdr.header == HDRS
+
     def _quietly(self, read: Callable[[], T]) -> T | None:
         """Return what `read` returns; None, without a reason in `missing`, if it cannot be read."""
         before = dict(self.missing)
@@ -115,7 +122,8 @@ class _LateReading(Reading):
     def _why_stale(self, value: object) -> str | None:
         """Return why a value that was read is not shown; None if it is what the kernel had."""
         if isinstance(value, StartInfo):
-            return _why_stale_start_info(value)
+            why_not = _why_stale_start_info(value)
+            return _NOT_PVH if why_not and self._has_setup_header() else why_not
         if isinstance(value, BootParams):
             return _why_stale_boot_params(value)
         if isinstance(value, E820):

@@ -28,6 +28,12 @@ def held(guest: Guest, passed: int | None = ALL) -> list[str]:
     return [key for key in stages.CAPTURE_KEYS if getattr(capture, key) is not None]
 
 
+def why_missing(guest: Guest, key: str) -> str:
+    """Return why the data is not shown after all stages."""
+    target = Recording(guest.memory.ranges(), guest.registers, guest.symbols)
+    return read_late(target, stages.UNSEEN, guest.image, ALL).missing[key]
+
+
 def test_everything_but_start_info_is_shown_if_memory_still_holds_it(guest: Guest) -> None:
     assert list(HELD) == held(guest)
 
@@ -56,6 +62,21 @@ def test_what_was_overwritten_is_not_shown(guest: Guest, address: int, data: byt
     guest.put(address, data)
 
     assert lost == set(HELD) - set(held(guest))
+
+
+def test_a_kernel_that_was_not_booted_via_pvh_is_named_as_the_reason(guest: Guest) -> None:
+    guest.put(VARIABLES["pvh_start_info"], bytes(56))
+    freed = why_missing(guest, "pvh_start_info")
+    guest.put(VARIABLES["boot_params"] + 0x202, b"HdrS")
+
+    assert freed == "its magic is 0x0: the kernel never filled it in, or has freed its init memory"
+    assert "not booted via PVH" in why_missing(guest, "pvh_start_info")
+
+
+def test_a_setup_header_does_not_hide_a_start_info_that_is_intact(guest: Guest) -> None:
+    guest.put(VARIABLES["boot_params"] + 0x202, b"HdrS")
+
+    assert "pvh_start_info" in held(guest)
 
 
 def test_without_a_copy_in_the_kernel_the_data_of_the_vmm_is_not_shown(guest: Guest) -> None:
