@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pvhdbg.abi.cpu import CR0_PG, CR4_PAE, EFER_LME, INT3, MSR_EFER, UD2, WRMSR
+from pvhdbg.abi.cpu import CR0_PG, INT3, UD2
 from pvhdbg.abi.e820 import ZERO_PAGE_ENTRIES, blob_size
 from pvhdbg.abi.start_info import MAGIC, MemmapTableEntry, ModlistEntry
 from pvhdbg.abi.text import printable
@@ -20,13 +20,13 @@ from pvhdbg.checks.outcome.failure import (
     failed_condition,
     is_entry_overwritten,
     last_stage,
+    missing_long_mode,
     opcode,
     rip_paddr,
 )
 from pvhdbg.checks.outcome.fault import uses_stack
 from pvhdbg.checks.outcome.other_guests import stack_defect
 from pvhdbg.checks.rules import ON_FAILURE, RULES, Defect, rule, sentence
-from pvhdbg.image.facts import EM_X86_64
 from pvhdbg.image.verdict import FATAL
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def kernel_page_faulted_without_an_idt(case: Case) -> Iterator[Defect]:
     cr2, cr0 = (case.capture.registers.get(name) or 0 for name in ("cr2", "cr0"))
     if death_of(case) is None or not cr2 or not cr0 & CR0_PG or opcode(case) == UD2:
         return
-    if not _is_linux_before_bootparams(case) or _missing_long_mode(case):
+    if not _is_linux_before_bootparams(case) or missing_long_mode(case):
         return
     fault, paddrs = f"page fault{at_rip(case)}, accessing {cr2:#x}", _accessed_paddrs(case, cr2)
     for name, field, start, end in _early_reads(case):
@@ -317,24 +317,10 @@ def cpu_has_no_long_mode(case: Case) -> Iterator[Defect]:
     Source: Intel SDM volume 4, IA32_EFER; QEMU target/i386/tcg/sysemu/misc_helper.c, helper_wrmsr; Linux
     arch/x86/platform/pvh/head.S.
     """
-    why = _missing_long_mode(case)
+    why = missing_long_mode(case)
     if why:
         cpu = f"the CPU ({printable(case.machine.cpu)})" if case.machine.cpu else "the CPU"
         message = (
             f"{cpu} has no long mode, which a 64-bit kernel needs: {why}{at_rip(case)}. Use a CPU model with long mode."
         )
         yield Defect("machine.cpu", message)
-
-
-def _missing_long_mode(case: Case) -> str | None:
-    """Return what shows that the CPU has no long mode, if the guest died on its way to long mode."""
-    registers = case.capture.registers
-    cr0, cr4, efer, rcx, rax = (registers.get(name) or 0 for name in ("cr0", "cr4", "efer", "rcx", "rax"))
-    if death_of(case) is None or last_stage(case) != "entry" or efer & EFER_LME:
-        return None
-    if opcode(case) == WRMSR and rcx == MSR_EFER and rax & EFER_LME:
-        return "the wrmsr that sets EFER.LME was refused"
-    is_64_bit = case.image is not None and case.image.machine == EM_X86_64
-    if is_64_bit and cr0 & CR0_PG and cr4 & CR4_PAE:
-        return "paging is on, but EFER.LME is still clear"
-    return None

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pvhdbg.abi.cpu import CR0_PG, CR4_PAE, EFER_LME, MSR_EFER, WRMSR
 from pvhdbg.abi.start_info import MAGIC
 from pvhdbg.abi.text import printable_start
 from pvhdbg.boot.model.predicted import BUG
 from pvhdbg.boot.stop.address import code_paddr, location_suffix
 from pvhdbg.boot.stop.protocols import MEMMAP
+from pvhdbg.image.facts import EM_X86_64
 
 if TYPE_CHECKING:
     from pvhdbg.boot.record.document import Death
@@ -109,3 +111,17 @@ def boot_data_address(case: Case, path: str) -> int | None:
     }
     record = records.get(head)
     return record.address_of(record.field(name)) if record else None
+
+
+def missing_long_mode(case: Case) -> str | None:
+    """Return what shows that the CPU has no long mode, if the guest died on its way to long mode."""
+    registers = case.capture.registers
+    cr0, cr4, efer, rcx, rax = (registers.get(name) or 0 for name in ("cr0", "cr4", "efer", "rcx", "rax"))
+    if death_of(case) is None or last_stage(case) != "entry" or efer & EFER_LME:
+        return None
+    if opcode(case) == WRMSR and rcx == MSR_EFER and rax & EFER_LME:
+        return "the wrmsr that sets EFER.LME was refused"
+    is_64_bit = case.image is not None and case.image.machine == EM_X86_64
+    if is_64_bit and cr0 & CR0_PG and cr4 & CR4_PAE:
+        return "paging is on, but EFER.LME is still clear"
+    return None

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.abi.cpu import CR0_PG, UD2, segment_kind
 from pvhdbg.checks.finding import ERROR, WARNING
-from pvhdbg.checks.outcome.failure import at_rip, death_of, is_entry_overwritten, last_serial_line, opcode, rip_paddr
+from pvhdbg.checks.outcome.failure import (
+    at_rip,
+    death_of,
+    is_entry_overwritten,
+    last_serial_line,
+    missing_long_mode,
+    opcode,
+    rip_paddr,
+)
 from pvhdbg.checks.outcome.fault import is_unmapped, page_walk, segment_load
 from pvhdbg.checks.rules import ON_FAILURE, Defect, rule
 
@@ -28,9 +36,11 @@ _DESCRIPTOR = 8
 def _is_fault(case: Case) -> bool:
     """Return whether a guest that is not Linux had a triple fault, other than one that it caused with `ud2`.
 
-    If its code was overwritten before the entry, its registers explain nothing.
+    If its code was overwritten before the entry, its registers explain nothing. If the CPU has no long mode, that
+    explains them.
     """
-    return _is_triple_fault(case) and opcode(case) != UD2 and not is_entry_overwritten(case)
+    is_explained = is_entry_overwritten(case) or missing_long_mode(case) is not None
+    return _is_triple_fault(case) and opcode(case) != UD2 and not is_explained
 
 
 def _is_triple_fault(case: Case) -> bool:
