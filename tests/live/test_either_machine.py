@@ -18,18 +18,17 @@ from pvhdbg.live.debuggee.own_machine import OwnMachine
 from pvhdbg.live.debuggee.stub_machine import StubMachine
 from pvhdbg.live.qemu.options import QemuOptions
 from pvhdbg.target.base import DIED, HIT, INTERRUPTED, QEMU_EXIT, QEMU_SIGNAL, TIMEOUT, TRIPLE_FAULT, Halt
+from tests.live.runs import ENTRY, LINK_OFFSET, NOWHERE, die, prepare
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    Either = OwnMachine | StubMachine
+    from tests.live.runs import Either
+
     BootEither = Callable[..., Either]
 
 FIXED, STATUS = 0x2, 0x8D5
 """EFLAGS: the bit that is always 1; CF, PF, AF, ZF, SF and OF, which the firmware leaves undefined."""
-
-ENTRY = 0x1000000
-NOWHERE = 0x10
 
 
 @pytest.fixture(params=[OwnMachine, StubMachine])
@@ -57,20 +56,6 @@ def machine(boot: BootEither) -> Either:
 def at_entry(machine: Either) -> Either:
     machine.runner.run_to([ENTRY], 30)
     return machine
-
-
-def prepare(machine: Either) -> tuple[int, int]:
-    address = machine.target.symbol("xen_prepare_pvh")
-    return address, address - 0xFFFFFFFF80000000
-
-
-def die(machine: Either, vmlinux: Path) -> Halt:
-    """Make Linux die: with a wrong magic in start_info, it executes BUG()."""
-    entry = open_kernel(str(vmlinux), machine.folder).facts.entry
-    assert entry is not None
-    machine.runner.run_to([entry], 30)
-    machine.target.write_phys(machine.target.register("rbx"), bytes(4))
-    return machine.runner.run_to([NOWHERE], 30)
 
 
 def test_memory_holds_the_segment_of_the_kernel_file(at_entry: Either) -> None:
@@ -113,7 +98,7 @@ def test_an_unknown_register_is_an_error(at_entry: Either) -> None:
 
 
 def test_a_symbol_comes_from_the_kernel_file(at_entry: Either) -> None:
-    assert 0xFFFFFFFF80000000 < at_entry.target.symbol("xen_prepare_pvh")
+    assert LINK_OFFSET < at_entry.target.symbol("xen_prepare_pvh")
     with pytest.raises(SymbolMissing):
         at_entry.target.symbol("no_such_thing")
 
@@ -168,7 +153,7 @@ def test_a_triple_fault_is_a_death_and_the_guest_stays_dead(boot: BootEither, vm
     assert halt.rip is not None
 
     assert (DIED, TRIPLE_FAULT) == (halt.kind, halt.how)
-    assert bytes.fromhex("0f0b") == machine.target.read_phys(halt.rip - 0xFFFFFFFF80000000, 2)
+    assert bytes.fromhex("0f0b") == machine.target.read_phys(halt.rip - LINK_OFFSET, 2)
     assert halt == machine.runner.run_to([NOWHERE], 30)
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from pvhdbg.errors import NotConnected
-from pvhdbg.image.load import open_kernel
 from pvhdbg.live.debuggee.own_machine import OwnMachine
 from pvhdbg.live.gdb import console
 from pvhdbg.target.base import (
@@ -16,18 +15,11 @@ from pvhdbg.target.base import (
 )
 from pvhdbg.target.mi import MiError
 from tests.live.conftest import Boot
-
-ENTRY = 0x1000000
-NOWHERE = 0x10
+from tests.live.runs import ENTRY, NOWHERE, die, prepare
 
 
 def ask(machine: OwnMachine, line: str) -> str:
     return console.run(machine.gdb, line, lambda: None)
-
-
-def prepare(machine: OwnMachine) -> tuple[int, int]:
-    address = machine.target.symbol("xen_prepare_pvh")
-    return address, address - 0xFFFFFFFF80000000
 
 
 def test_no_breakpoint_is_left_after_a_run(teaching: OwnMachine) -> None:
@@ -62,15 +54,6 @@ def test_if_gdb_refuses_one_of_several_breakpoints_all_are_deleted(teaching: Own
 
     assert ask(teaching, "info breakpoints").startswith("No breakpoints")
     assert HIT == teaching.runner.run_to([ENTRY], 30).kind
-
-
-def die(machine: OwnMachine, vmlinux: Path) -> Halt:
-    """Make Linux die: with a wrong magic in start_info, it executes BUG()."""
-    entry = open_kernel(str(vmlinux), machine.folder).facts.entry
-    assert entry is not None
-    machine.runner.run_to([entry], 30)
-    machine.target.write_phys(machine.target.register("rbx"), bytes(4))
-    return machine.runner.run_to([NOWHERE], 30)
 
 
 @pytest.mark.parametrize("resume", ["continue", "continue&", "python gdb.execute('continue')"])

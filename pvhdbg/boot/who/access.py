@@ -28,7 +28,7 @@ class Origin(NamedTuple):
 
 
 class Access(NamedTuple):
-    """One access of an instruction to boot data. `origin` and `data` are of a store; `origin` is None for a read.
+    """One access of an instruction to boot data. `origin` and `data` describe a store; `origin` is None for a read.
 
     `rip` is the instruction's linear address, `text` its disassembly.
     """

@@ -22,7 +22,7 @@ _STACK, _WIDEST = "rsp", 8
 
 
 class Value(NamedTuple):
-    """What a register or a place in memory holds: the origin, extended with zeros. Only `width` bytes are known to."""
+    """What a register or memory holds: bytes of the origin, extended with zeros. Its low `width` bytes are known."""
 
     origin: Origin
     width: int
@@ -149,9 +149,9 @@ class Copies:
             self._memory[place.paddr] = value
 
     def _use_as_stack(self, paddr: int, size: int, *, is_stack: bool) -> None:
-        """Remember which boot data was overwritten as a stack: what is read from there is no boot data.
+        """Remember which boot data the guest overwrote by using it as a stack: what it reads there is not boot data.
 
-        Linux 6.12 finds out its own address like this, with start_info as its stack for a moment.
+        Linux 6.12 determines its own address in this way, with start_info as its stack for a moment.
         """
         if is_stack:
             self._pushed.add(paddr)
@@ -167,5 +167,5 @@ class Copies:
 
 
 def _addresses(places: Sequence[Place]) -> set[str | None]:
-    """Return the registers that the addresses of these places are made of. They are no part of a value."""
+    """Return the registers that the addresses of these places are made of. They are not part of a value."""
     return {name for place in places for name in (place.operand.base, place.operand.scaled)}

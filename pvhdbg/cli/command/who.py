@@ -56,7 +56,7 @@ def _check(options: argparse.Namespace) -> None:
         options.kernel = None if options.field is None else Path(options.field)
         options.field = None
     elif options.field is None:
-        raise UserError("which field? name one, or use --all", hint)
+        raise UserError("FIELD is missing", "name a field such as boot_params.hdr.cmd_line_ptr, or use --all")
     else:
         request.check(options.field)
 

@@ -1,6 +1,6 @@
 """Step and run a machine whose boot data is watched, and turn each stop into accesses to boot data.
 
-Where nothing is followed, the machine runs from watchpoint to watchpoint. After it has read boot data, it is stepped
+While no value is followed, the machine runs from watchpoint to watchpoint. After it has read boot data, it is stepped
 until no register holds that value any more, so that what happens to the value is seen.
 """
 

@@ -1,6 +1,6 @@
 """The addresses of an instruction's operands, also if the registers from before it are not known.
 
-The machine stops behind an instruction that accessed watched memory, or between two repetitions of it.
+The machine stops after an instruction that accessed watched memory, or between two repetitions of it.
 """
 
 from __future__ import annotations
