@@ -245,6 +245,7 @@ def test_a_guest_with_both_protocols_takes_the_module_if_there_is_no_table() -> 
         (prepare_stop(None, MAP, b"initrd"), TEACHING, BUG, "start_info.version"),
         (prepare_stop(memmap_paddr=0x40000000), UPSTREAM, PAGE_FAULT, "start_info.memmap_paddr"),
         (prepare_stop(memmap_paddr=0x40000000 - 60), UPSTREAM, PAGE_FAULT, "start_info.memmap_paddr"),
+        (prepare_stop(memmap_paddr=0x40000000 - 5 * 24 - 19), UPSTREAM, PAGE_FAULT, "start_info.memmap_paddr"),
         (prepare_stop(modlist_paddr=0x40000000), UPSTREAM, PAGE_FAULT, "start_info.modlist_paddr"),
         (prepare_stop(None, MAP, modlist_paddr=0x40000000 - 32), RFC, PAGE_FAULT, "start_info.modlist_paddr"),
     ],
@@ -261,6 +262,8 @@ def test_a_predicted_death_names_the_field_at_fault(
     ("capture", "behavior"),
     [
         (prepare_stop(memmap_entries=256, memmap_paddr=0x40000000), UPSTREAM),
+        # The last 4 bytes of an entry are not read.
+        (prepare_stop(memmap_paddr=0x40000000 - 5 * 24 - 20), UPSTREAM),
         (prepare_stop(memmap_paddr=0x40000000), RFC),
         (prepare_stop(memmap_paddr=0x40000000), UPSTREAM._replace(early=None)),
         (prepare_stop(cmdline_paddr=1 << 40, rsdp_paddr=1 << 41), UPSTREAM),

@@ -128,6 +128,16 @@ def test_a_panic_is_read_after_it_was_printed_and_names_its_caller() -> None:
     assert (PANIC_LINE.decode().strip(),) == watched.serial
 
 
+def test_a_guest_prints_its_panic_as_long_as_its_console_is_not_quiet() -> None:
+    parts = [
+        at(TIMEOUT, LINK, written=bytes(PANIC_LINE[start : start + 20])) for start in range(0, len(PANIC_LINE), 20)
+    ]
+    watched = Scripted(at(HIT, SYMBOLS["panic"]), *parts, RUNNING).watch().watched
+
+    assert watched is not None
+    assert ("Out of cheese", (PANIC_LINE.decode().strip(),)) == (watched.message, watched.serial)
+
+
 def test_a_call_of_panic_that_is_the_end_of_a_function_belongs_to_this_function() -> None:
     def fresh() -> Scripted:
         return Scripted(at(HIT, SYMBOLS["panic"]), RUNNING, RUNNING, RUNNING)

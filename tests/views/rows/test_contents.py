@@ -22,3 +22,18 @@ def test_every_capture_key_is_a_field_of_a_capture_and_of_its_json() -> None:
 
 def test_every_capture_key_has_a_section_in_the_report_and_a_line_in_the_summary() -> None:
     assert [*CAPTURE_KEYS] == [*stop_text._SECTIONS] == [*contents._ADDRESS_AND_SUMMARY]
+
+
+def test_the_kernels_copy_is_compared_with_start_info_if_there_are_both() -> None:
+    capture = build.boot().stops[1]._replace(start_info=build.boot().stops[0].start_info)
+    copy = capture.pvh_start_info
+    assert copy is not None
+    other = copy.__class__(copy.raw[:-1] + b"\1", copy.at)
+    captures = (
+        capture,
+        capture._replace(pvh_start_info=other),
+        capture._replace(start_info=None),
+        capture._replace(pvh_start_info=None),
+    )
+
+    assert ["identical to start_info", "differs from start_info", "", ""] == [contents._copy(it)[1] for it in captures]
