@@ -12,11 +12,13 @@ result    what a command returns
 
 from __future__ import annotations
 
+import _thread
 import errno
 import gc
 import os
 import signal
 import sys
+import time
 from importlib import import_module
 from io import TextIOWrapper
 from stat import S_ISCHR
@@ -33,8 +35,13 @@ if TYPE_CHECKING:
     from pvhdbg.cli.result import Result
 
 
+_AGAIN_AFTER = 0.02
+"""Seconds until a signal is raised again: until then, the destructor or callback has returned."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
+    sys.unraisablehook = _raise_again
     gc.disable()  # garbage collection costs a short command a tenth of its time; the TUI turns it on again
     try:
         result = _run(sys.argv[1:] if argv is None else argv)
@@ -50,6 +57,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         _discard(sys.stdout)
         return 141
     return result.status
+
+
+def _raise_again(lost: sys.UnraisableHookArgs) -> None:
+    """Raise the exception of a signal again if it was lost: Python ignores exceptions in destructors and callbacks."""
+    code = lost.exc_value.code if isinstance(lost.exc_value, SystemExit) else None
+    number = signal.SIGINT if issubclass(lost.exc_type, KeyboardInterrupt) else code
+    if not isinstance(number, int):
+        sys.__unraisablehook__(lost)
+        return
+    number %= 128
+    getattr(signal.getsignal(number), "forget", lambda: None)()
+    _thread.start_new_thread(_interrupt_later, (number,))
+
+
+def _interrupt_later(number: int) -> None:
+    time.sleep(_AGAIN_AFTER)
+    _thread.interrupt_main(signal.Signals(number))
 
 
 def _run(argv: Sequence[str]) -> Result:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -9,10 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests import tiny
 from tests.cli.shell import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 SCRIPT = """
 import atexit, os, runpy, signal, sys
@@ -58,3 +61,37 @@ def test_an_interrupt_at_any_time_is_quiet(place: str, status: int) -> None:
 
 def test_an_ignored_interrupt_stays_ignored() -> None:
     assert (0, "") == interrupted("pvhdbg.cli", "explain", "magic", prefix=("env", "--ignore-signal=INT"))
+
+
+LOST = """
+import os, sys
+from pvhdbg.__main__ import main
+from pvhdbg.boot.run import watch
+number = int(sys.argv.pop(1))
+class Interrupted:
+    def __del__(self):
+        os.kill(os.getpid(), number)
+        for _ in range(1000):
+            pass
+def run(self, run=watch._Watch.run):
+    Interrupted()
+    return run(self)
+watch._Watch.run = run
+main()
+"""
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 128 + signal.SIGTERM)])
+def test_a_signal_during_a_destructor_is_not_lost(tmp_path: Path, number: int, status: int) -> None:
+    path = tmp_path / "looping.elf"
+    path.write_bytes(tiny.nameless())
+    done = subprocess.run(
+        ["env", "--default-signal", sys.executable, "-c", LOST, str(number), "check", str(path), "--watch", "1e5"],
+        check=False,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+
+    assert (status, "") == (done.returncode, "".join(re.findall("Traceback.*", done.stderr)))

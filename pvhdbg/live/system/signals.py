@@ -31,6 +31,10 @@ class _Exit:
         self.status = self.status or 128 + number
         raise SystemExit(self.status)
 
+    def forget(self) -> None:
+        """Forget when the last signal came: its exception was lost."""
+        self._last = float("-inf")
+
 
 @contextmanager
 def exit_on_signals() -> Iterator[None]:
