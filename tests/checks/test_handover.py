@@ -44,7 +44,7 @@ def test_linux_copies_a_ramdisk_only_from_memory_that_certainly_exists(
 
 
 def test_a_module_without_bytes_or_an_address_needs_no_ram() -> None:
-    modules = ((2 * MIB, 0, 0, 0), (0, MIB, 0, 0))
+    modules = ((3 * MIB, 0, 0, 0), (0, MIB, 0, 0))
 
     assert [] == list(module_is_not_in_ram(entry(MAP, modules=modules)))
 
