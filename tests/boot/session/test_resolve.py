@@ -22,6 +22,7 @@ def test_a_start_info_at_another_address_is_read_with_everything_that_it_points_
     assert capture.cmdline is not None
     assert (0x50000, b"another") == (capture.start_info.at, capture.cmdline.raw)
     assert capture.modules == build.boot().stops[0].modules
+    assert {**guest.registers, "rbx": 0x50000} == capture.registers
 
 
 def test_the_log_of_a_recording_is_read_from_its_memory_or_is_what_was_kept_at_the_end_of_the_run() -> None:
