@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pvhdbg.boot.stop.kernel_probe import SymbolsAndStrings
     from pvhdbg.image.load import Kernel
     from pvhdbg.image.preflight import Preflight
+    from pvhdbg.image.verdict import Verdict
     from pvhdbg.live.debuggee.debuggee import Debuggee
     from pvhdbg.live.debuggee.machine_session import MachineSession
     from pvhdbg.live.debuggee.own_machine import OwnMachine
@@ -193,8 +194,16 @@ def _refusal(path: str, preflight: Preflight, document: Document) -> RefusedKern
     force = "" if preflight.boot_protocol == NONE else ", or start the kernel anyway with --force"
     *others, last = preflight.fatal
     hints = [*(verdict.hint for verdict in others), last.hint + force]
-    errors = [GuestError(f"{path}: {it.message}", hint) for it, hint in zip(preflight.fatal, hints, strict=True)]
-    return RefusedKernelError(errors, document)
+    messages = [f"{path}: {verdict.message}{_code_of(verdict, document)}" for verdict in preflight.fatal]
+    return RefusedKernelError(list(map(GuestError, messages, hints)), document)
+
+
+def _code_of(verdict: Verdict, document: Document) -> str:
+    """Return the code of the rule that reports the verdict, for `pvhdbg explain`: " (PVH514)"."""
+    from pvhdbg.checks.run import check_run
+
+    found = (it.code for it in check_run(document).all if it.message.startswith(f"{verdict.message}. "))
+    return next((f" ({code})" for code in found), "")
 
 
 def _qemu_options(options: argparse.Namespace, kernel: Kernel) -> QemuOptions:

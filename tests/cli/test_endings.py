@@ -127,7 +127,7 @@ def test_a_guest_without_symbols_reaches_its_entry_with_status_0(nameless: Path)
     assert (0, ["entry"]) == (done.status, stages_of(done))
     assert ("entry", "done", None) == tuple(done.document["outcome"][key] for key in ("reached", "ended", "died"))
     assert [
-        "pvhdbg: note: this guest has no stage prepare, bootparams: no symbol xen_prepare_pvh",
+        "pvhdbg: note: this guest has no stage prepare or bootparams: no symbol xen_prepare_pvh",
         *NO_LATER_STAGES,
     ] == done.err.splitlines()
 
@@ -138,7 +138,7 @@ def test_naming_a_stage_that_the_guest_lacks_is_an_error(nameless: Path, stage: 
 
     assert (1, ["entry"]) == (done.status, stages_of(done))
     (error,) = [line for line in done.err.splitlines() if line.startswith("pvhdbg: error: ")]
-    assert stage in error.removeprefix("pvhdbg: error: this guest has no stage ").partition(":")[0].split(", ")
+    assert stage in error.removeprefix("pvhdbg: error: this guest has no stage ").partition(":")[0].split(" or ")
 
 
 def test_grub_reaches_its_entry(grub_image: Path) -> None:

@@ -103,7 +103,8 @@ def test_doctor_reports_a_missing_tool(tool: str) -> None:
     done = pvhdbg("doctor", f"--{tool}", "/nonexistent")
 
     assert (3, "") == (done.status, done.err)
-    assert [line for line in done.out.splitlines() if line.startswith("FAIL /nonexistent ")]
+    [report] = [line for line in done.out.splitlines() if line.startswith("FAIL /nonexistent ")]
+    assert f"with --{tool}" in report
 
 
 def test_doctor_escapes_control_characters_in_a_version(script: Script) -> None:

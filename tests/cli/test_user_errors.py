@@ -176,7 +176,7 @@ def test_a_kernel_without_the_pvh_note_is_rejected_and_force_is_not_offered_beca
     path.write_bytes(elf([load(), notes(BUILD_ID)]))
     refused, forced = pvhdbg("dump", path), pvhdbg("dump", "--force", path)
 
-    assert (1, f"{path}: no PHYS32_ENTRY note (owner Xen, type 18): not a PVH kernel") == complaint(refused)
+    assert (1, f"{path}: no PHYS32_ENTRY note (owner Xen, type 18): not a PVH kernel (PVH514)") == complaint(refused)
     assert "--force" not in refused.err
     assert 1 == forced.status
     assert "PVH ELF Note" in forced.err

@@ -82,7 +82,7 @@ class _LateReading(Reading):
 
     def required_start_info(self) -> StartInfo:
         if self.effective_start_info is None:
-            raise TargetError("the kernel's copy of start_info, which has the address, is gone")
+            raise TargetError("its address is in the kernel's copy of start_info, which is missing")
         return self.effective_start_info
 
     def cmdline(self) -> Text:
@@ -104,7 +104,7 @@ class _LateReading(Reading):
             params = self._quietly(partial(self.at_symbol, BootParams, symbol))
             if params is not None and not _why_stale_boot_params(params):
                 return params
-        raise TargetError("not verified: the kernel has no boot_params to compare with")
+        raise TargetError("not verified: the kernel's boot_params, to compare it with, were not found")
 
     def _has_setup_header(self) -> bool:
         """Return whether the kernel's boot_params have a setup header, which xen_prepare_pvh never copies."""

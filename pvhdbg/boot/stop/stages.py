@@ -72,7 +72,7 @@ FIRST_STOP = "prepare"
 _NOT_STAGES = {
     DIED: Stage(DIED, None, False, (), "where the guest died"),
     RESET: Stage(RESET, None, False, (), "before the PVH entry"),
-    UNSEEN: Stage(UNSEEN, None, False, (), "after stages that were not captured"),
+    UNSEEN: Stage(UNSEEN, None, False, (), "the machine as pvhdbg found it; earlier stages were not captured"),
 }
 
 

@@ -68,7 +68,7 @@ def _program(path: str, program: Program, *, needed: bool = True) -> Line:
     try:
         line = programs.version(path)
     except MachineError as error:
-        return Line(path, bad, str(error))
+        return Line(path, bad, f"{error}; {program.hint(path)}" if needed else str(error))
     problem = program.problem(line)
     return Line(path, bad, f"{problem}; {program.version_hint(path)}") if problem else Line(path, True, line)
 

@@ -170,7 +170,7 @@ def _missing_stages(journey: Journey, last_stage: str | None) -> list[str]:
         if reason := journey.why_lacking(stage):
             reasons.setdefault(reason, []).append(stage.name)
     return [
-        f"pvhdbg: {'error' if last_stage in names else 'note'}: this guest has no stage {', '.join(names)}: {why}"
+        f"pvhdbg: {'error' if last_stage in names else 'note'}: this guest has no stage {' or '.join(names)}: {why}"
         for why, names in reasons.items()
     ]
 
