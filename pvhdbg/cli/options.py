@@ -50,6 +50,7 @@ class HelpFormatter(argparse.RawDescriptionHelpFormatter):
 
 
 ASCII = "--ascii"
+_KERNEL = "the kernel: an ELF file, which may be compressed, or a bzImage"
 
 
 class Parser(argparse.ArgumentParser):
@@ -116,7 +117,7 @@ def _who(parser: argparse.ArgumentParser) -> None:
 
 
 def _inspect(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("kernel", type=Path, metavar="KERNEL", help="the kernel: an ELF file or a bzImage")
+    parser.add_argument("kernel", type=Path, metavar="KERNEL", help=_KERNEL)
     _symbols(parser)
     _format(parser)
 
@@ -301,7 +302,7 @@ def _launch(parser: argparse.ArgumentParser) -> None:
         type=Path,
         nargs="?",
         metavar="KERNEL",
-        help="the kernel: an ELF file or a bzImage (default: the teaching guest, a small built-in test kernel)",
+        help=f"{_KERNEL} (default: the teaching guest, a small built-in test kernel)",
     )
     _boot_options(parser.add_argument_group("boot options"))
     _machine_options(parser.add_argument_group("machine options"))
