@@ -41,11 +41,12 @@ _KERNEL_NAMES = (
     "screen_info",
     "efi_info",
     "e_flags",
+    "calibrate_delay",
 )
 """Names that keep their underscores. A name that contains another name comes before it."""
 _UPPER_CASE = frozenset({
-    *("a20", "ascii", "bug", "cpu", "cr0", "cr4", "cs", "ds", "ebx", "eflags", "es", "idt", "isa", "kvm", "pae", "pvh"),
-    *("qemu", "ram", "rfc", "rsdp", "ss", "tr", "tss"),
+    *("a20", "ascii", "bug", "cpu", "cr0", "cr4", "cs", "ds", "ebx", "eflags", "es", "idt", "isa", "kvm", "nul", "pae"),
+    *("pci", "pvh", "qemu", "ram", "rfc", "rsdp", "ss", "tr", "tss"),
 })  # fmt: skip
 _SPELLINGS = {
     "append": "-append",
@@ -96,7 +97,7 @@ class Rule(NamedTuple):
         for name in _KERNEL_NAMES:
             words = words.replace(name, name.replace("_", "\0"))
         spelled = " ".join(map(_spelled, words.split("_")))
-        return spelled.replace(" 32 bit ", " 32-bit ").replace("hdr version", "hdr.version").replace("\0", "_")
+        return re.sub(r" (\d\d) bit ", r" \1-bit ", spelled).replace("hdr version", "hdr.version").replace("\0", "_")
 
     @property
     def paragraphs(self) -> list[str]:

@@ -150,7 +150,7 @@ def _multiboot(elf: Elf, header: Multiboot, *, has_entry: bool) -> Verdict:
         "multiboot-64",
         FATAL,
         f"QEMU refuses a 64-bit file with a multiboot header: the header is at {header.offset:#x}, and QEMU boots only "
-        'files of 32 bits via multiboot ("Cannot load x86-64 image")',
+        '32-bit files via multiboot ("Cannot load x86-64 image")',
         remove if has_entry else f"{convert}; {become_pvh}",
         fields,
     )

@@ -180,3 +180,15 @@ def test_the_name_of_a_rule_is_made_from_its_function_and_keeps_the_kernels_name
     assert "hdr.version is unexpected" == RULES["PVH405"].name
     assert "command line differs from -append" == RULES["PVH324"].name
     assert "QEMU mistakes the file for a bzImage" == RULES["PVH501"].name
+    assert "multiboot header in a 64-bit file" == RULES["PVH536"].name
+    assert "kernel waits for a timer in calibrate_delay" == RULES["PVH916"].name
+
+
+def test_the_name_of_a_rule_has_no_abbreviation_in_lower_case() -> None:
+    text = " ".join(part for rule in RULES.values() for part in rule.paragraphs)
+    linker_words = {"at", "kernel", "offset"}  # AT(), and the KERNEL in a command
+    abbreviations = {word.lower() for word in re.findall(r"\b[A-Z]{2,}\b", text)} - linker_words
+    names = {rule.name for rule in RULES.values()}
+
+    assert {"nul", "pci"} < abbreviations
+    assert [] == [name for name in names if abbreviations & set(name.split())]
