@@ -13,7 +13,7 @@ from elftools.dwarf.enums import ENUM_DW_FORM
 from elftools.dwarf.structs import DWARFStructs
 
 from pvhdbg.errors import GuestError, UserError
-from pvhdbg.image.dwarf import _FIXED, StructLayout, _Unit, struct_layouts
+from pvhdbg.image.dwarf import _FIXED, StructLayout, _leb128, _Unit, struct_layouts
 from pvhdbg.image.symbols import Symbols
 
 SOURCE = """
@@ -152,3 +152,13 @@ def test_an_indirect_value_begins_with_its_form_and_a_strx4_has_4_bytes() -> Non
 
     assert (3, 0x102) == unit._value(FORMS["DW_FORM_indirect"], 0)
     assert (4, 0x03010205) == unit._value(FORMS["DW_FORM_strx4"], 0)
+
+
+@pytest.mark.parametrize(("size", "value"), [(1, 1), (2, 1 << 7), (9, 1 << 56), (10, 1 << 63)])
+def test_a_leb128_number_has_at_most_64_bits(size: int, value: int) -> None:
+    data = b"\x80" * (size - 1) + b"\x01\x55"
+
+    assert (value, size) == _leb128(data, 0)
+    for wrong in (b"\x80" * 10 + b"\x01", data[: size - 1]):
+        with pytest.raises(IndexError):
+            _leb128(wrong, 0)
