@@ -295,6 +295,12 @@ def test_a_file_larger_than_any_dump_is_rejected_before_reading(tmp_path: Path) 
         replay.load(path)
 
 
+@pytest.mark.parametrize("path", [Path("/dev/null"), Path("/dev/zero"), Path(__file__).parent], ids=str)
+def test_what_is_not_a_regular_file_is_rejected_before_reading(path: Path) -> None:
+    with pytest.raises(UserError, match=r": not a regular file$"):
+        replay.load(path)
+
+
 def test_a_missing_file_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="No such file or directory"):
         replay.load(tmp_path / "nothing")
