@@ -76,3 +76,21 @@ def test_damaged_debug_information_gives_no_error(seed: int, tmp_path: Path) -> 
         found = lines.at(address)
 
     assert isinstance(found, SourceLine)
+
+
+def test_sections_that_are_marked_as_compressed_are_not_read(tmp_path: Path) -> None:
+    data = bytearray(guest.ELF.read_bytes())
+    address = Symbols(str(guest.ELF)).address("xen_prepare_pvh")
+    sources = []
+    for flag in (0, 1 << 11):
+        table, size, count = (
+            int.from_bytes(data[at : at + width], "little") for at, width in ((40, 8), (58, 2), (60, 2))
+        )
+        for start in range(table, table + size * count, size):
+            data[start + 9] |= flag >> 8
+        path = tmp_path / str(flag)
+        path.write_bytes(data)
+        with closing(SourceLines(str(path))) as lines:
+            sources.append(lines.at(address).source)
+
+    assert [True, False] == [source is not None for source in sources]
