@@ -10,6 +10,8 @@ from struct import pack
 from tests import build
 from tests.build import KERNEL_MAP, Guest
 
+PADDING = 0xA5A5A5A5 << 32
+"""What is behind an int where words have 8 bytes: C does not define it."""
 RESERVED, COMMITTED, FINALIZED, REUSABLE = range(4)
 PRB, RING, DESCS, INFOS, DATA = 0x2A62200, 0x2A62300, 0x2B00000, 0x2B10000, 0x2B20000
 
@@ -80,9 +82,9 @@ class Ring:
     def put(self, guest: Guest, *, paddr: int = 0) -> None:
         """Write everything into memory. `paddr` is the physical address at which `base` is mapped."""
         addresses = (self.base + DESCS, self.base + INFOS)
-        words = [self.bits[0], *addresses, self.head_id, self.tail_id]
+        words = [self.bits[0] | PADDING, *addresses, self.head_id, self.tail_id]
         words += [self.seq] if self.has_last else []
-        words += [self.bits[1], self.base + DATA, self.head_lpos, self.head_lpos - self.size, 0]
+        words += [self.bits[1] | PADDING, self.base + DATA, self.head_lpos, self.head_lpos - self.size, 0]
         guest.put(paddr + RING, self._words(*words))
         guest.put(paddr + DESCS, b"".join(self._words(*desc) for desc in self.descs))
         guest.put(paddr + INFOS, b"".join(info.ljust(self.info_size, b"\0") for info in self.infos))
