@@ -50,3 +50,12 @@ def test_the_entries_of_e820_table_follow_its_count() -> None:
 
     assert ("5", build.TABLE, 0) == (head.value, head.address, head.offset)
     assert (build.TABLE + 4, 4) == (first.address, first.offset)
+
+
+def test_the_fields_of_entries_are_rows_only_on_request() -> None:
+    entry, *_, e820 = build.boot().stops
+    maps = map_rows.memory_map_rows(entry), map_rows.memory_map_rows(entry, fields=True)
+    tables = map_rows.e820_rows(e820), map_rows.e820_rows(e820, fields=True)
+
+    assert (3 + 6, 3 + 6 * 5) == tuple(map(len, maps))
+    assert (1 + 5, 1 + 5 * 4) == tuple(map(len, tables))
