@@ -20,7 +20,7 @@ from pvhdbg.views.to_json import document_json
 from tests import build
 from tests.recordings.answers import FILE, answers
 
-NEED_A_MACHINE = {"back", "next-stage", "run-to", "set", "protocol"}
+NEED_A_MACHINE = {"who", "back", "next-stage", "run-to", "set", "protocol"}
 """Commands that fail in a recording."""
 
 BY_NAME = pytest.mark.parametrize("name", list(COMMANDS))

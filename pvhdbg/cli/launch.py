@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pvhdbg.boot.lab.rewrite import EntryChange
     from pvhdbg.boot.record.document import Document
     from pvhdbg.boot.stop.kernel_probe import SymbolsAndStrings
+    from pvhdbg.boot.who.answer import Found
     from pvhdbg.image.load import Kernel
     from pvhdbg.image.preflight import Preflight
     from pvhdbg.image.verdict import Verdict
@@ -63,7 +64,9 @@ def launched(options: argparse.Namespace, meanwhile: Callable[[], object] = _imp
         # Imported only now, so that gdb and QEMU start sooner.
         from pvhdbg.live.debuggee.going_back import RewindableDebuggee
 
-        yield RewindableDebuggee(machine, kernel, qemu, options.timeout, remarks, changes)
+        debuggee = RewindableDebuggee(machine, kernel, qemu, options.timeout, remarks, changes)
+        debuggee.observe = _observe
+        yield debuggee
 
 
 @contextmanager
@@ -79,7 +82,16 @@ def launched_without_gdb(options: argparse.Namespace) -> Iterator[MachineSession
         kernel, qemu, remarks = _boot(options, machine, _import_rules)
         from pvhdbg.live.debuggee.machine_session import MachineSession
 
-        yield MachineSession(machine, kernel, qemu, options.timeout, (*_without_effect(options), *remarks), changes)
+        remarks = (*_without_effect(options), *remarks)
+        session = MachineSession(machine, kernel, qemu, options.timeout, remarks, changes)
+        session.observe = _observe
+        yield session
+
+
+def _observe(session: MachineSession, text: str) -> Found:
+    from pvhdbg.live.observe.who_run import ask
+
+    return ask(session, text)
 
 
 def _without_effect(options: argparse.Namespace) -> Iterator[str]:

@@ -214,6 +214,20 @@ def _go(session: Session, stage: str) -> str:
     return _lines(lines)
 
 
+@command("who", "FIELD|ADDRESS|--all|--unread", example="who boot_params.hdr.cmd_line_ptr")
+def _who(session: Session, words: Sequence[str]) -> str:
+    """Show which instruction wrote a field of the boot data, from which input field, and what reads it.
+
+    FIELD is a path in the JSON document; ADDRESS can be ADDRESS,LENGTH. The guest is booted again, in a machine of its
+    own, up to the return from xen_prepare_pvh. --all shows a table of all fields, --unread the fields that the guest
+    did not read.
+    """
+    from pvhdbg.views.report import who_text
+
+    found = session.who(words[0])
+    return _lines([*who_text.lines(words[0], found), *(f"note: {note}" for note in who_text.remarks(found))])
+
+
 @command("set", "PATH VALUE", example="set start_info.version 0")
 def _set(session: Session, words: Sequence[str]) -> str:
     """Change one field of the boot data (only at the entry).

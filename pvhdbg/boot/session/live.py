@@ -14,6 +14,7 @@ from pvhdbg.boot.session import expression
 from pvhdbg.boot.session.expression import NotAnAddress
 from pvhdbg.boot.session.recorded import Opener, evaluate_captured, recording_of
 from pvhdbg.boot.stop import stages
+from pvhdbg.boot.who.request import NOT_OURS
 from pvhdbg.errors import GuestError, RegisterUnavailable, SymbolMissing, TargetError, UserError
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pvhdbg.boot.run.saved_journey import SavedJourney
     from pvhdbg.boot.stop.capture import Capture
     from pvhdbg.boot.stop.stages import Stage
+    from pvhdbg.boot.who.answer import Answer, Found
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.target.base import Halt, Target
 
@@ -45,7 +47,7 @@ class LiveSession(Opener):
     language to an address, and raises TargetError if it can't. `name_of` returns an address as symbol+offset. `note`
     explains why the kernel has no more stages. `serial` returns what the guest has written to its serial console.
     `timeout` is in seconds, for each stage. `go_back` takes the machine back to a stage and returns what happened; None
-    if there are no snapshots.
+    if there are no snapshots. `observe` answers `who` with another machine; None if there can't be one.
     """
 
     def __init__(  # noqa: PLR0913  one callable for each thing that a debugger knows
@@ -60,6 +62,7 @@ class LiveSession(Opener):
         serial: Callable[[], bytes] = lambda: b"",
         timeout: float = TIMEOUT,
         go_back: GoBack | None = None,
+        observe: Callable[[str], Found] | None = None,
     ) -> None:
         self.journey = journey
         self._machine_facts = machine_facts
@@ -70,6 +73,8 @@ class LiveSession(Opener):
         self._serial = serial
         self._timeout = timeout
         self._go_back = go_back
+        self._observe = observe
+        self._answers: dict[str, Answer] = {}
         self._undone: Collection[str] = ()
         self._outcome: Outcome | None = None
         self._now: Capture | None = None
@@ -245,6 +250,14 @@ class LiveSession(Opener):
         """
         return self.journey.rewrite([change])
 
+    def who(self, text: str) -> Found:
+        """See Session. The answers become part of the recording."""
+        if self._observe is None:
+            raise UserError(NOT_OURS)
+        found = self._observe(text)
+        self._answers.update({answer.path: answer for answer in (*found.answers, *found.links.values())})
+        return found
+
     def evaluate(self, text: str, capture: Capture) -> int:
         return self.evaluate_now(text) if capture is self._now else evaluate_captured(text, capture)
 
@@ -264,4 +277,5 @@ class LiveSession(Opener):
 
     def document(self) -> Document:
         machine = self._machine_facts()._replace(rewrites=self.journey.rewrites)
-        return Document(self.image, machine, tuple(self.history), self.outcome)
+        who = tuple(self._answers.values()) or None
+        return Document(self.image, machine, tuple(self.history), self.outcome, who)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pvhdbg.boot.record.document import Document, Outcome, Rewrite
     from pvhdbg.boot.stop.capture import Capture
     from pvhdbg.boot.stop.stages import Stage
+    from pvhdbg.boot.who.answer import Found
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.target.base import Target
 
@@ -85,6 +86,13 @@ class Session(Protocol):
 
     def rewrite(self, change: EntryChange, /) -> Sequence[Rewrite]:
         """Change boot data that the VMM passed, at the entry. Return what was written."""
+        ...
+
+    def who(self, text: str, /) -> Found:
+        """Return who wrote and who reads what the user asks about. See boot.who.request for the forms of `text`.
+
+        :raise UserError: if there is no such field, or this guest can't be booted again.
+        """
         ...
 
     def evaluate(self, text: str, capture: Capture, /) -> int:

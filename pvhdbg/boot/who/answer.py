@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 CPU, FIRMWARE_DMA, PVHDBG = "cpu", "fw_cfg-dma", "pvhdbg"
 BY = {
@@ -50,6 +53,19 @@ class Reader(NamedTuple):
     code: Code
     instruction: str
     times: int
+
+
+class Found(NamedTuple):
+    """What was found out. `links` has the answers about the input fields from which values came, by path.
+
+    `different` has the paths of fields that have other bytes in the private boot than in the first machine.
+    `unexplained` has the paths of fields whose final bytes no observed writer left.
+    """
+
+    answers: tuple[Answer, ...]
+    links: Mapping[str, Answer]
+    different: tuple[str, ...] = ()
+    unexplained: tuple[str, ...] = ()
 
 
 class Answer(NamedTuple):

@@ -36,18 +36,13 @@ class Fields:
 
     def __init__(self, capture: Capture) -> None:
         self.all = tuple(_fields(capture))
-        self._by_path = {field.path: field for field in self.all}
 
     def find(self, path: str) -> tuple[FieldBytes, ...]:
         """Return the fields that a path stands for: one, or all that are part of a structure.
 
         :raise UserError: if there is no such field.
         """
-        head, dot, rest = path.partition(".")
-        path = ALIASES.get(head, head) + dot + rest
-        if path in self._by_path:
-            return (self._by_path[path],)
-        found = tuple(field for field in self.all if field.path.startswith((f"{path}.", f"{path}[")))
+        found = tuple(field for field in self.all if is_part(field.path, full_path(path)))
         if not found:
             raise UserError(f"{printable(path[:80])}: no such field of the boot data", _FORMS)
         return found
@@ -62,6 +57,17 @@ class Fields:
         if field is None:
             return None
         return field.path + (f"+{paddr - field.paddr:#x}" if paddr > field.paddr else "")
+
+
+def full_path(path: str) -> str:
+    """Return the path in the JSON of a path that may begin with the kernel's name."""
+    head, dot, rest = path.partition(".")
+    return ALIASES.get(head, head) + dot + rest
+
+
+def is_part(path: str, whole: str) -> bool:
+    """Return whether a path is `whole`, or below it."""
+    return path == whole or path.startswith((f"{whole}.", f"{whole}["))
 
 
 def _fields(capture: Capture) -> Iterator[FieldBytes]:

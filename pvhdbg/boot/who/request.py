@@ -1,4 +1,4 @@
-"""What the user asks about: the path of a field, or an address with a length."""
+"""What the user asks about: the path of a field, an address with a length, or ALL or UNREAD."""
 
 from __future__ import annotations
 
@@ -7,13 +7,22 @@ from typing import TYPE_CHECKING
 from pvhdbg.abi import c_integer
 from pvhdbg.abi.text import printable
 from pvhdbg.boot.stop.address import linked_physical
-from pvhdbg.boot.who.fields import FieldBytes
+from pvhdbg.boot.who.fields import FieldBytes, full_path, is_part
 from pvhdbg.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pvhdbg.boot.who.answer import Answer
     from pvhdbg.boot.who.fields import Fields
     from pvhdbg.image.facts import ImageFacts
 
+ALL, UNREAD = "--all", "--unread"
+"""All fields; and the fields of the boot data from the VMM, and of the kernel's copy of it, that nothing read."""
+
+_INPUT = ("start_info.", "pvh_start_info.", "cmdline", "modules[", "memory_map.")
+
+NOT_OURS = "`who` boots the guest again, so it needs a machine that pvhdbg starts"
 LONGEST = 4096
 """The most bytes that can be asked about at once."""
 
@@ -32,6 +41,8 @@ def chosen(text: str, fields: Fields, image: ImageFacts | None) -> tuple[FieldBy
 
     :raise UserError: if there is no such field, or no boot data at the address.
     """
+    if text in (ALL, UNREAD):
+        return tuple(field for field in fields.all if text == ALL or field.path.startswith(_INPUT))
     if not text[:1].isdecimal():
         return fields.find(text)
     address, length = _address(text)
@@ -41,6 +52,19 @@ def chosen(text: str, fields: Fields, image: ImageFacts | None) -> tuple[FieldBy
     if field is None:
         raise UserError(f"{address:#x} is not in the boot data", "see `who --all` for the addresses of the boot data")
     return (field,) if length is None else (FieldBytes(f"{address:#x}", paddr, length),)
+
+
+def asked(text: str, answers: tuple[Answer, ...]) -> tuple[Answer, ...]:
+    """Return the answers that the user asked for: for UNREAD, only those about fields that nothing read."""
+    return tuple(answer for answer in answers if text != UNREAD or not answer.readers)
+
+
+def stored(text: str, answers: Mapping[str, Answer]) -> tuple[Answer, ...]:
+    """Return those of the answers in a recording that the user asked for."""
+    if text in (ALL, UNREAD):
+        return asked(text, tuple(answers.values()))
+    path = full_path(text)
+    return tuple(answer for known, answer in answers.items() if is_part(known, path))
 
 
 def _address(text: str) -> tuple[int, int | None]:

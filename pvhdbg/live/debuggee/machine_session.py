@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from pvhdbg.boot.run.journey import Journey
 from pvhdbg.boot.session.live import LiveSession
 from pvhdbg.boot.stop.address import symbol_at
+from pvhdbg.boot.who.request import NOT_OURS
+from pvhdbg.errors import UserError
 from pvhdbg.live.debuggee import machine_facts
 from pvhdbg.target import monitor
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
     from pvhdbg.boot.lab.rewrite import EntryChange
     from pvhdbg.boot.record.document import MachineFacts
+    from pvhdbg.boot.who.answer import Found
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.image.load import Kernel
     from pvhdbg.image.symbols import Symbols
@@ -31,6 +34,8 @@ class MachineSession:
     """
 
     session: LiveSession
+    observe: Callable[[MachineSession, str], Found] | None = None
+    """Answers `who` with another machine. The command that starts this machine sets it."""
 
     def __init__(
         self,
@@ -61,7 +66,13 @@ class MachineSession:
             serial=self._serial_output,
             timeout=self.timeout,
             go_back=self._way_back(),
+            observe=self._who,
         )
+
+    def _who(self, text: str) -> Found:
+        if self.observe is None:
+            raise UserError(NOT_OURS)
+        return self.observe(self, text)
 
     def _debugger(self) -> Callable[[str], int] | None:
         """Return what evaluates an address that pvhdbg does not understand; None without gdb."""

@@ -9,7 +9,8 @@ from pvhdbg.boot.run.journey import Journey
 from pvhdbg.boot.stop.address import symbol_at
 from pvhdbg.boot.stop.kernel_probe import SymbolsAndStrings
 from pvhdbg.boot.stop.stages import stage
-from pvhdbg.boot.who.answer import Code
+from pvhdbg.boot.who import request
+from pvhdbg.boot.who.answer import Code, Found
 from pvhdbg.boot.who.attribution import Change, Observation, answers, unexplained
 from pvhdbg.boot.who.fields import Fields
 from pvhdbg.errors import GuestError, UserError
@@ -19,12 +20,10 @@ from pvhdbg.live.observe import regions
 from pvhdbg.live.observe.observer import Observer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterator
     from typing import Self
 
     from pvhdbg.boot.stop.capture import Capture
-    from pvhdbg.boot.who.answer import Answer
-    from pvhdbg.boot.who.fields import FieldBytes
     from pvhdbg.image.load import Kernel
     from pvhdbg.live.debuggee.machine_session import MachineSession
 
@@ -52,7 +51,7 @@ class PrivateBoot:
     def __init__(self, session: MachineSession) -> None:
         kernel, options = session.kernel, session.options
         if options is None or kernel is None:
-            raise UserError("`who` boots the guest again, so it needs a machine that pvhdbg starts")
+            raise UserError(request.NOT_OURS)
         if options.accel != "tcg":
             raise UserError(
                 "KVM has too few watchpoints to see who writes the boot data", "use TCG: leave out --accel kvm"
@@ -137,26 +136,25 @@ class CodePlaces:
         return self._known[rip]
 
 
-class Found(NamedTuple):
-    """What was found out. `links` has the answers about the input fields from which values came, by path.
+def ask(session: MachineSession, text: str) -> Found:
+    """Boot a private machine, and answer what the user asks. See request for the forms of `text`.
 
-    `different` has the paths of fields that have other bytes in the private boot than in the first machine.
+    :raise UserError: if there is no such field, or the machine is not one that can be booted again.
     """
+    request.check(text)
+    first = next((capture for capture in session.session.history if capture.stage == _LAST), None)
+    with PrivateBoot(session) as private:
+        return find(private, first, text)
 
-    answers: tuple[Answer, ...]
-    links: dict[str, Answer]
-    different: tuple[str, ...]
-    unexplained: tuple[str, ...]
 
-
-def find(private: PrivateBoot, first: Capture | None, choose: Callable[[Fields], Iterable[FieldBytes]]) -> Found:
-    """Observe the private boot, and answer about the fields that `choose` selects.
+def find(private: PrivateBoot, first: Capture | None, text: str) -> Found:
+    """Observe the private boot, and answer what the user asks.
 
     `first` is the capture of the first machine at the same stage; None if it did not get there.
     """
     observation, final, unknown = private.observe()
     with closing(CodePlaces(private.kernel)) as places:
-        asked = answers(observation, choose(observation.fields), places.at)
+        asked = answers(observation, request.chosen(text, observation.fields, private.kernel.facts), places.at)
         links = {answer.path: answer for answer in asked}
         waiting = list(asked)
         while waiting and len(links) < _MOST_LINKS:
@@ -165,7 +163,7 @@ def find(private: PrivateBoot, first: Capture | None, choose: Callable[[Fields],
             found = answers(observation, fresh, places.at)
             links.update((answer.path, answer) for answer in found)
             waiting += found
-    return Found(asked, links, tuple(_differences(observation.fields, final, first)), unknown)
+    return Found(request.asked(text, asked), links, tuple(_differences(observation.fields, final, first)), unknown)
 
 
 def _differences(fields: Fields, private: Capture, first: Capture | None) -> Iterator[str]:

@@ -274,6 +274,16 @@ def selected_text(screen: Screen) -> str:
     return "" if row is None else " ".join(filter(None, row.columns or (row.name, row.value, row.meaning)))
 
 
+def asked_about(screen: Screen) -> str:
+    """Return what `who` is asked about: the selected row's path or, in a row of bytes, its address; empty without."""
+    row = selected(screen)
+    if row is None or row.address is None:
+        return ""
+    if row.path.startswith(("start_info", "pvh_start_info", "boot_params", "modules", "memory_map", "cmdline")):
+        return row.path
+    return f"{row.address:#x},{len(row.raw)}" if row.raw else f"{row.address:#x}"
+
+
 def submit_entry(screen: Screen, text: str) -> Screen:
     """Close the entry line, and go to (`:`) or search (`/`) its text."""
     kind = screen.entry.kind if screen.entry else ""

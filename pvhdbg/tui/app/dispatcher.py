@@ -90,6 +90,7 @@ class Dispatcher:
             "quit": self._quit,
             "leave": ui.leave,
             "copy": self._copy,
+            "who": self._who,
             "mouse": self._toggle_mouse,
             "complete": self._complete,
             "suspend": self._suspend,
@@ -192,6 +193,14 @@ class Dispatcher:
             return
         self._ui.write_to_terminal(f"\x1b]52;c;{base64.b64encode(text.encode()).decode()}\x07")
         self._ui.say(f"copied: {text[:LONGEST_COPY]}" + ("…" if len(text) > LONGEST_COPY else ""))
+
+    def _who(self) -> None:
+        """Ask who wrote the selected row, as if the user had typed it at the prompt."""
+        asked = actions.asked_about(self._ui.screen)
+        if asked:
+            self._run_line(f"pvh who {asked}")
+        else:
+            self._ui.say("this row has no bytes")
 
     def _toggle_mouse(self) -> None:
         self.has_mouse = not self.has_mouse

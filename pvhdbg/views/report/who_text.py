@@ -7,24 +7,47 @@ from typing import TYPE_CHECKING
 from pvhdbg.abi.text import printable
 from pvhdbg.boot.who.access import CONFIDENCES, PERHAPS, REGISTER
 from pvhdbg.boot.who.answer import CPU, FIRMWARE_DMA, PVHDBG
+from pvhdbg.boot.who.request import UNREAD
 from pvhdbg.views.rows import text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from pvhdbg.boot.who.answer import Answer, Code, Writer
+    from pvhdbg.boot.who.answer import Answer, Code, Found, Writer
 
-_MOST_EARLIER, _LONGEST_CHAIN, _MOST_DATA = 8, 8, 16
+_MOST_EARLIER, _LONGEST_CHAIN, _MOST_DATA, _MOST_DETAILED = 8, 8, 16, 4
 _NO_WRITER = "not written from the entry on"
 _NOT_READ = "not read up to the return from xen_prepare_pvh"
 
 
+def lines(request: str, found: Found) -> list[str]:
+    """Return what the user asked for: the list of UNREAD, everything about a few fields, or a table of many."""
+    if request == UNREAD:
+        return unread(found.answers)
+    return details(found.answers, found.links) if len(found.answers) <= _MOST_DETAILED else table(found.answers)
+
+
+def remarks(found: Found) -> list[str]:
+    """Return in which fields the answers may be wrong."""
+    notes = []
+    if found.different:
+        notes.append(f"the private boot has other bytes in {_named(found.different)}")
+    if found.unexplained:
+        notes.append(f"no instruction was seen that wrote the final bytes of {_named(found.unexplained)}")
+    return notes
+
+
+def _named(paths: Sequence[str]) -> str:
+    more = f" and {len(paths) - _MOST_DETAILED} more" if len(paths) > _MOST_DETAILED else ""
+    return ", ".join(map(printable, paths[:_MOST_DETAILED])) + more
+
+
 def details(answers: Sequence[Answer], links: Mapping[str, Answer]) -> list[str]:
     """Return everything about a few fields. `links` has the fields to which the chain of a value can go on."""
-    lines: list[str] = []
+    shown: list[str] = []
     for answer in answers:
-        lines += [*([""] if lines else []), *_one(answer, links)]
-    return lines
+        shown += [*([""] if shown else []), *_one(answer, links)]
+    return shown
 
 
 def _one(answer: Answer, links: Mapping[str, Answer]) -> Iterator[str]:
@@ -127,10 +150,10 @@ def table(answers: Sequence[Answer]) -> list[str]:
         )
         readers = text.counted(len(answer.readers), "reader") if answer.readers else "not read"
         rows.append((printable(answer.path), writer, printable(origin), confidence, readers))
-    lines = text.columns(rows, indent=0)
+    shown = text.columns(rows, indent=0)
     if cleared:
-        lines.append(f"{text.counted(cleared, 'field')} of boot_params: written only by the instruction that clears it")
-    return lines
+        shown.append(f"{text.counted(cleared, 'field')} of boot_params: written only by the instruction that clears it")
+    return shown
 
 
 def _is_cleared(answer: Answer) -> bool:

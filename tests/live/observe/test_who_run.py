@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pvhdbg.boot.who.access import CONFIDENCES
+from pvhdbg.boot.who.answer import Found
+from pvhdbg.boot.who.request import ALL
 from pvhdbg.cli.launch import launched_without_gdb
 from pvhdbg.cli.options import parse
-from pvhdbg.live.observe.who_run import Found, PrivateBoot, find
+from pvhdbg.live.observe.who_run import PrivateBoot, find
 from tests.cli.shell import pvhdbg
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ def observed(words: tuple[str, ...]) -> Found:
     _, options = parse(["dump", *words])
     with launched_without_gdb(options) as session, PrivateBoot(session) as private:
         session.session.run("bootparams")
-        return find(private, session.session.history[-1], lambda fields: fields.all)
+        return find(private, session.session.history[-1], ALL)
 
 
 def command(name: str, machine: str, initrd: Path, find_vmlinux: Callable[[str], Path]) -> tuple[str, ...]:
@@ -179,3 +181,16 @@ def test_a_recording_has_what_who_found_and_shows_it_again(tmp_path: Path) -> No
 
     assert (0, 0) == (done.status, shown.status)
     assert json.loads(done.out)["who"] == again["who"]
+
+
+def test_a_machine_at_any_stage_can_be_asked_and_its_recording_has_the_answers(tmp_path: Path) -> None:
+    recording = tmp_path / "asked.json"
+    asked = ["-c", "who boot_params.hdr.cmd_line_ptr", "-c", f"dump {recording}"]
+    done = pvhdbg("dump", "--stage", "entry", *asked)
+    again = pvhdbg("show", recording, "-c", "who pvh_bootparams.hdr.cmd_line_ptr")
+    other = pvhdbg("show", recording, "-c", "who start_info.magic")
+
+    assert (0, 0, 2) == (done.status, again.status, other.status)
+    assert "by init_pvh_bootparams" in done.out
+    assert again.out.strip() in done.out
+    assert "who: not in this recording" in other.err

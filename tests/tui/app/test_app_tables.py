@@ -47,7 +47,7 @@ def test_every_action_in_the_table_is_implemented(tui: Tui) -> None:
 def test_every_implemented_action_has_a_key(tui: Tui) -> None:
     scrolling = {*bindings.SCROLLING, "popup-close", "entry-close", "leave"}
 
-    assert MACHINE_ACTIONS | TERMINAL_ACTIONS | {"leave"} == set(tui.dispatcher.handlers)
+    assert MACHINE_ACTIONS | TERMINAL_ACTIONS | {"leave", "who"} == set(tui.dispatcher.handlers)
     assert set() == {*actions.ACTIONS, *tui.dispatcher.handlers} - {key.action for key in KEYS} - scrolling
 
 
@@ -108,3 +108,12 @@ def test_important_styles_differ_without_colors_too(monkeypatch: pytest.MonkeyPa
 
     for name in ("selected", "bytes.selected", "tab.chosen", "run.dead", "past", "message", "stage.here"):
         assert {"bold", "reverse"} & set(plain[name].split())
+
+
+@pytest.mark.parametrize(
+    ("view", "expected"), [("start_info", "pvh_start_info.magic"), ("modules", "modules[0]"), ("cpu", "")]
+)
+def test_w_asks_about_the_path_of_the_selected_row(view: str, expected: str) -> None:
+    screen = actions.act(f"view {view}", apps.recorded(past=1, focus="view"), SIZE)
+
+    assert expected == actions.asked_about(screen)
