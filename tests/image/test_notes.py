@@ -255,3 +255,12 @@ def test_a_damaged_note_may_be_at_the_start_of_the_file() -> None:
 
     assert found is not None
     assert (0, int.from_bytes(b"\x7fELF", "little"), 0x100) == (found.offset, found.namesz, found.unread)
+
+
+@pytest.mark.parametrize(("bits", "size", "expected"), [(32, 4, ENTRY), (64, 4, notes.BEYOND_FILE), (64, 8, ENTRY)])
+def test_qemu_reads_a_word_of_the_files_class_and_no_byte_more(bits: int, size: int, expected: int | str) -> None:
+    fillers = (raw_note(b"Xen\0", 1, bytes(length)) for length in range(0, 2 << 12, 4))
+    files = (elf([load(), builder.notes(filler, note(size=size))], bits=bits) for filler in fillers)
+    data = next(file for file in files if len(file) % (1 << 12) == 0)
+
+    assert expected == result(notes.scan_by_qemu(read_elf(data, "kernel")))
