@@ -66,7 +66,7 @@ class Parser(argparse.ArgumentParser):
 def _session(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(stage=None, output=None, format=None, command=[], watch=None)
     _ascii(parser)
-    text = "take snapshots to go back to (F8); auto: with up to 2 GiB of guest memory [auto]"
+    text = "take snapshots to go back to (F7, F8); auto: with up to 2 GiB of guest memory [auto]"
     parser.add_argument("--snapshots", choices=("auto", "on", "off"), default="auto", help=text)
     _launch(parser)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -89,6 +90,24 @@ def test_f8_goes_back_stage_by_stage_and_f6_forward_again(at_prepare: Start) -> 
 
     assert "bootparams ◇" in text
     assert "0" == shell.status()
+    assert [] == shell.leftovers()
+
+
+def test_f7_and_reverse_stepi_go_back_by_one_instruction(at_prepare: Start) -> None:
+    shell = at_prepare()
+    time.sleep(2)  # Nothing on the screen tells that the first snapshot was taken.
+    shell.type("stepi 2")
+    shell.wait("xen_prepare_pvh+0x4")
+    shell.type("reverse-stepi")
+    shell.wait("xen_prepare_pvh+0x1")
+    shell.wait("back by one instruction")
+    shell.keys("F7")
+    text = shell.wait("stopped at prepare")
+    shell.type("reverse-continue")
+    shell.wait("there is no snapshot of an earlier moment")
+    quit_by(shell)
+
+    assert "prepare ◉" in text
     assert [] == shell.leftovers()
 
 

@@ -181,6 +181,20 @@ class Debuggee(MachineSession):
         """
         raise UserError("can't go back: pvhdbg did not start this machine", "start it with `pvhdbg KERNEL`")
 
+    def step_back(self) -> Position:
+        """Go back by one instruction.
+
+        :raise PvhdbgError: if there is no way back.
+        """
+        return self.back(None)
+
+    def continue_back(self) -> Position:
+        """Go back to the last hit of a breakpoint or watchpoint.
+
+        :raise PvhdbgError: if there is no way back.
+        """
+        return self.back(None)
+
     def toggle_breakpoint(self, place: int | Line | None) -> Position:
         """Set a hardware breakpoint at an address or a source line (None: at RIP), or delete the breakpoints there.
 

@@ -9,12 +9,14 @@ from pvhdbg.abi.text import printable
 from pvhdbg.boot.run import saved_journey
 from pvhdbg.boot.stop import stages
 from pvhdbg.errors import GuestError, UserError
+from pvhdbg.live.debuggee import last_hit
 from pvhdbg.live.debuggee.debuggee import Debuggee
+from pvhdbg.live.debuggee.last_step import Way
 from pvhdbg.live.gdb import breakpoints
 from pvhdbg.target.base import DIED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from pvhdbg.boot.run.saved_journey import SavedJourney
     from pvhdbg.boot.stop.capture import Capture
@@ -27,6 +29,10 @@ DISK_BUDGET = 1 << 30
 """How many bytes all snapshots may take on the disk."""
 _MOST_BETWEEN_STAGES = 3
 """How many snapshots are kept of stops that are not stages."""
+_LONGEST_WAY = 5.0
+"""Seconds after which the way from a snapshot to this moment is given up."""
+_INTERRUPTS_ON = 1 << 9
+_NO_WAY, _TO_A_STAGE = "can't go back", "press F8 to go back to a stage"
 _NEXT_RUN = "restart pvhdbg with --snapshots on"
 
 
@@ -96,6 +102,85 @@ class RewindableDebuggee(Debuggee):
         self.session.went_back(None, undone)
         return self.position()._replace(remark=f"back at stage {wanted.stage}: what changed since then is undone")
 
+    def step_back(self) -> Position:
+        """Go back by one instruction. The way there is the same as before, or the machine stays where it is.
+
+        :raise UserError: if there are no snapshots, or none of a moment before this one.
+        :raise GuestError: if the guest does not take the same way again.
+        """
+        here = self.position()
+        start = self._starts_of_way(here)[-1]
+        moment = saved_journey.save(self.journey)
+        undone = [*self.session.undone, *([here.stage] if here.stage else [])]
+        return_to = self._kept_here(here)
+        way = Way(self.machine, here.capture, self.name_of, _LONGEST_WAY)
+        with breakpoints.disabled(self.machine.gdb):
+            self._load(start, keep=return_to)
+            moves = way.find()
+            if moves is not None:
+                self._load(start)
+            if moves is None or not way.go(moves):
+                self._return_to(return_to)
+                raise GuestError(f"{_NO_WAY}: pvhdbg found no way that leads exactly here", _TO_A_STAGE)
+        self.session.went_back(moment, undone)
+        if here.stage is not None:
+            self.journey.history.pop()
+        return self.position()._replace(remark="back by one instruction")
+
+    def continue_back(self) -> Position:
+        """Go back to the last hit of a breakpoint or watchpoint or, without one, to the first snapshot.
+
+        :raise UserError: if there are no snapshots, or none of a moment before this one.
+        :raise GuestError: if the guest does not take the same way again.
+        """
+        here = self.position()
+        starts, place = self._starts_of_way(here), here.capture
+        undone = [*self.session.undone, *(capture.stage for capture in self.journey.history)]
+        return_to = self._kept_here(here)
+        hits: int | None = 0
+        for start in reversed(starts):
+            self._load(start, keep=return_to)
+            hits = last_hit.count_hits(self.machine, place, _LONGEST_WAY)
+            if hits != 0:
+                break
+            place = start.capture
+        if hits is not None:
+            self._load(start)
+        if hits is None or not last_hit.run_hits(self.machine, hits, _LONGEST_WAY):
+            self._return_to(return_to)
+            raise GuestError(f"{_NO_WAY}: the guest does not take the same way again", _TO_A_STAGE)
+        self.session.went_back(None, undone)
+        return self.position()._replace(remark="back at the last hit" if hits else "no hit: back at the first snapshot")
+
+    def _starts_of_way(self, here: Position) -> Sequence[Snapshot]:
+        """Return the snapshots before this moment, oldest first.
+
+        :raise UserError: if there is none, or the guest's way from there can't be repeated.
+        """
+        reason = self._why_not()
+        if here.halt.kind == DIED:
+            reason = "the guest is dead: press F8 to go back to a stage"
+        elif self._qemu.options.accel == "kvm":
+            reason = "under KVM, the guest does not take exactly the same way again"
+        elif (here.capture.registers.get("eflags") or 0) & _INTERRUPTS_ON:
+            reason = "interrupts are on, so the guest does not take exactly the same way again"
+        if reason:
+            raise UserError(f"{_NO_WAY}: {reason}")
+        earlier = [snapshot for snapshot in self._snapshots if not _is_same(snapshot.capture, here.capture)]
+        if not earlier:
+            raise UserError(f"{_NO_WAY}: there is no snapshot of an earlier moment", _TO_A_STAGE)
+        return earlier
+
+    def _kept_here(self, here: Position) -> Snapshot:
+        """Return a snapshot of this moment: the last one, if it is of this moment, otherwise a new one.
+
+        :raise UserError: if QEMU refuses.
+        """
+        last = self._snapshots[-1]
+        kept = last if _is_same(last.capture, here.capture) else self._snapshot_of(here)
+        assert kept is not None  # noqa: S101  the guest is alive
+        return kept
+
     def _captured_before(self, here: Position, stage: str | None) -> Capture:
         """Return the capture of the stage to go to.
 
@@ -127,7 +212,7 @@ class RewindableDebuggee(Debuggee):
         if arrived.stage == wanted.stage and _is_same(arrived.capture, wanted):
             return
         if return_to is not None:
-            self._load(return_to)
+            self._return_to(return_to)
         elsewhere = "" if return_to is not None else ", and this is another boot"
         raise GuestError(f"can't go back: on the way to stage {wanted.stage}, the guest did not do the same{elsewhere}")
 
@@ -201,18 +286,23 @@ class RewindableDebuggee(Debuggee):
         self._forget_after(snapshot, keep)
         self.times_back += 1
 
+    def _return_to(self, snapshot: Snapshot) -> None:
+        """Go to where the machine was before it went back, and keep the snapshot of that moment."""
+        self._load(snapshot)
+        self._outdated.remove(snapshot.tag)
+        self._snapshots.append(snapshot)
+
     def _forget_after(self, snapshot: Snapshot, keep: Snapshot | None) -> None:
         last = self._snapshots.index(snapshot) if snapshot in self._snapshots else len(self._snapshots) - 1
         self._outdated += [later.tag for later in self._snapshots[last + 1 :] if later is not keep]
         del self._snapshots[last + 1 :]
-        if keep is not None:
-            self._outdated.append(keep.tag)
+        if keep is not None and keep.tag not in self._outdated:
+            self._outdated.append(keep.tag)  # until the machine returns to it
 
     def _delete_outdated(self) -> None:
         with suppress(OSError):  # the next snapshot fails, too
             while self._outdated:
-                self._qemu.snapshots.delete(self._outdated[-1])
-                self._outdated.pop()
+                self._qemu.snapshots.delete(self._outdated.pop())
 
 
 def _is_same(one: Capture, other: Capture) -> bool:

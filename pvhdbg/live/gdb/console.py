@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _PREFIX = "pvh"
 _ALSO_GDB_COMMANDS = ("info", "set", "dump", "help")
 QUIT, KILL, RESTART, TO_ENTRY, FOR_GDB = "quit", "kill", "restart", "to-entry", "for-gdb"
+STEP_BACK, CONTINUE_BACK = "step-back", "continue-back"
 
 # The shortest abbreviation that gdb accepts, and the full name.
 _HANDLED_HERE = (
@@ -24,6 +25,10 @@ _HANDLED_HERE = (
     ("r", "run", RESTART),
     ("start", "start", RESTART),
     ("starti", "starti", TO_ENTRY),
+    ("reverse-stepi", "reverse-stepi", STEP_BACK),
+    ("rsi", "rsi", STEP_BACK),
+    ("reverse-c", "reverse-continue", CONTINUE_BACK),
+    ("rc", "rc", CONTINUE_BACK),
 )
 # These read from standard input, which MI needs, and never return.
 _NEVER_RETURN = (
@@ -56,8 +61,8 @@ _QUITS_WITHIN = 0.2
 
 
 def classify(line: str) -> str:
-    """Return what to do with a typed line: QUIT, KILL the machine, RESTART the machine, restart it and run TO_ENTRY, or
-    pass the line to gdb (FOR_GDB).
+    """Return what to do with a typed line: QUIT, KILL the machine, RESTART the machine, restart it and run TO_ENTRY, go
+    back by an instruction (STEP_BACK) or to a breakpoint (CONTINUE_BACK), or pass the line to gdb (FOR_GDB).
 
     :raise UserError: for a command that would never return to the prompt.
     """

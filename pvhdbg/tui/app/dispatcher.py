@@ -84,6 +84,7 @@ class Dispatcher:
         self.handlers: dict[str, Callable[[], None]] = {
             "restart": lambda: self._ask_worker(lambda worker: worker.restart()),
             "next-stage": lambda: self._ask_worker(lambda worker: worker.next_stage()),
+            "back-step": lambda: self._ask_worker(lambda worker: worker.step_back()),
             "back-stage": lambda: self._ask_worker(lambda worker: worker.back()),
             "breakpoint": self._toggle_breakpoint,
             "interrupt": self._interrupt,

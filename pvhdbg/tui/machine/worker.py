@@ -192,6 +192,10 @@ class Worker:
         """Go back to the last captured stage before here."""
         self._submit(lambda debuggee: debuggee.back(None))
 
+    def step_back(self) -> None:
+        """Go back by one instruction."""
+        self._submit(lambda debuggee: debuggee.step_back())
+
     def resume(self, verb: str) -> None:
         """Resume the guest by `continue`, `next`, `step`, `finish` or `stepi`."""
         self._submit(lambda debuggee: debuggee.resume(verb))
@@ -265,6 +269,10 @@ class Worker:
             return self._restart(debuggee, "entry" if kind == console.TO_ENTRY else None)
         elif kind == console.KILL:
             debuggee.kill()
+        elif kind == console.STEP_BACK and debuggee.is_own_machine:
+            return debuggee.step_back()
+        elif kind == console.CONTINUE_BACK and debuggee.is_own_machine:
+            return debuggee.continue_back()
         elif (command := console.pvh_command(line, commands.COMMANDS)) is not None:
             self._run_pvh_command(debuggee, command)
         else:

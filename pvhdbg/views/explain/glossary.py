@@ -198,7 +198,7 @@ TERMS = (
         "KASLR",
         "kernel address space layout randomization: the kernel has different addresses at each boot",
         "The decompressor chooses the addresses. A PVH boot has no decompressor, so the addresses in the file are "
-        "valid.",
+        "valid. Another boot may move the kernel: `attach` finds it, and `nokaslr` on its command line prevents this.",
         "Linux arch/x86/boot/compressed/kaslr.c",
     ),
     Term(
@@ -320,7 +320,8 @@ TERMS = (
         "a saved state of the machine that pvhdbg started, to which it can return",
         "On the screen, QEMU saves memory and devices at each stop while pvhdbg waits for a key. F8 and `back` restore "
         "the last captured stage, alive, also after a death. What the guest and the user changed since then is undone, "
-        "except on the user's disks. `--snapshots off` turns this off. Commands without a screen take no snapshots.",
+        "except on the user's disks. F7, `reverse-stepi` and `reverse-continue` run from a snapshot to the instruction "
+        "or breakpoint before this one. `--snapshots off` turns this off. Commands without a screen take no snapshots.",
     ),
     Term(
         "finding, rule",

@@ -16,7 +16,8 @@ from pvhdbg.tui.views import table
 from tests.tui import apps, screens
 
 SIZE = Size(120, 38)
-MACHINE_ACTIONS = {"restart", "next-stage", "back-stage", "breakpoint", "continue", "next", "step", "stepi", "finish"}
+GOING_BACK = {"back-stage", "back-step"}
+MACHINE_ACTIONS = {"restart", "next-stage", "breakpoint", "continue", "next", "step", "stepi", "finish"} | GOING_BACK
 TERMINAL_ACTIONS = {"interrupt", "quit", "copy", "mouse", "complete", "suspend"}
 
 

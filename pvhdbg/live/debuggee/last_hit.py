@@ -1,0 +1,53 @@
+"""Find the last hit of a breakpoint or watchpoint of the user before a place: count the hits from a snapshot on."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING
+
+from pvhdbg.live.debuggee.last_step import is_at
+
+if TYPE_CHECKING:
+    from pvhdbg.boot.stop.capture import Capture
+    from pvhdbg.live.debuggee.own_machine import OwnMachine
+
+_NUMBER = re.compile(r'\bbkpt=\{number="([0-9]+)"')
+
+
+def count_hits(machine: OwnMachine, here: Capture, limit: float) -> int | None:
+    """Return how often the user's breakpoints and watchpoints stop the guest on its way `here`.
+
+    None if the guest does not get there within `limit` seconds.
+    """
+    deadline = time.monotonic() + limit
+    reply = machine.gdb.ask(f"-break-insert -h *{here.registers['rip']:#x}")
+    (own,) = _NUMBER.findall(reply.line)
+    hits = 0
+    try:
+        while _continue(machine, deadline - time.monotonic()):
+            if is_at(machine, here):
+                return hits
+            stop = machine.gdb.last_stop
+            hits += stop is not None and stop.breakpoint != own
+        return None
+    finally:
+        machine.gdb.send(f"-break-delete {own}")
+
+
+def run_hits(machine: OwnMachine, count: int, limit: float) -> bool:
+    """Run until the user's breakpoints and watchpoints have stopped the guest `count` times; False if they did not."""
+    deadline = time.monotonic() + limit
+    return all(_continue(machine, deadline - time.monotonic()) for _ in range(count))
+
+
+def _continue(machine: OwnMachine, timeout: float) -> bool:
+    """Run to the next stop. Return False if the guest died, or had to be interrupted after `timeout` seconds."""
+    if timeout <= 0:
+        return False
+    machine.gdb.ask("-exec-continue")
+    if machine.gdb.wait_stop(timeout):
+        return machine.runner.death() is None
+    machine.runner.interrupt()
+    machine.gdb.wait_stop(timeout)
+    return False
