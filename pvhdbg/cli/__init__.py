@@ -62,13 +62,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _raise_again(lost: sys.UnraisableHookArgs) -> None:
     """Raise the exception of a signal again if it was lost: Python ignores exceptions in destructors and callbacks."""
     code = lost.exc_value.code if isinstance(lost.exc_value, SystemExit) else None
-    number = signal.SIGINT if issubclass(lost.exc_type, KeyboardInterrupt) else code
-    if not isinstance(number, int):
+    number = 128 + signal.SIGINT if issubclass(lost.exc_type, KeyboardInterrupt) else code
+    if not isinstance(number, int) or number <= 128:
         sys.__unraisablehook__(lost)
         return
-    number %= 128
-    getattr(signal.getsignal(number), "forget", lambda: None)()
-    _thread.start_new_thread(_interrupt_later, (number,))
+    getattr(signal.getsignal(number - 128), "forget", lambda: None)()
+    _thread.start_new_thread(_interrupt_later, (number - 128,))
 
 
 def _interrupt_later(number: int) -> None:

@@ -58,6 +58,19 @@ def watch(journey: Journey, seconds: float, name_of: NameOf, serial: Serial, *, 
         return Outcome(journey.reached, document.INTERRUPTED)
 
 
+def find_panic(journey: Journey) -> Outcome | None:
+    """Return the end of a Linux that has panicked before pvhdbg attached, according to its own log; None otherwise.
+
+    :raise NotConnected: if the machine is gone.
+    """
+    log = read_kernel_log(journey.target, journey.paging_registers(), journey.image)
+    lines = () if log.missing else tuple(line.stamped[:MAX_LINE] for line in log.excerpt(MAX_LINES))
+    text = _panic_text(lines)
+    if text is None:
+        return None
+    return Outcome(journey.furthest, document.DONE, watched=Watched(document.PANICKED, 0, None, None, text, (), lines))
+
+
 class _Watch:
     """One run after the last stage, in slices: a guest that halts for good does not stop by itself."""
 

@@ -82,15 +82,18 @@ def _answer(options: argparse.Namespace) -> Result:
     answers.check_lines(options.command)
     with progress.shown(f"the gdb stub at {printable(options.where)}"), attached(options) as debuggee:
         here = debuggee.position()
+        debuggee.session.record_panic()
         document = debuggee.session.document()
-        is_dead = document.outcome.died is not None
+        has_ended = document.outcome.died is not None or document.outcome.watched is not None
+        if document.outcome.watched is not None:
+            document = document._replace(stops=(*document.stops, here.capture))
         status = dump.status_of(document.outcome, None)
         result = Result(
-            run_text.document(document) if is_dead else run_text.one_stop(Stop(here.capture, (), debuggee.image)),
+            run_text.document(document) if has_ended else run_text.one_stop(Stop(here.capture, (), debuggee.image)),
             UserError.exit_status if debuggee.journey.kernel_mismatch else status,
             (*debuggee.remarks, *(f"pvhdbg: note: {note}" for note in debuggee.journey.take_news())),
         )
-        if is_dead:
+        if has_ended:
             result = result._replace(remarks=(*result.remarks, *dump.ending(document.outcome, document)))
         if options.command:
             result = dump.ask(debuggee, options.command)(result)

@@ -6,6 +6,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import printable
+from pvhdbg.boot.stop.stages import UNSEEN
 from pvhdbg.checks.finding import ERROR, INFO, SEVERITIES, WARNING
 from pvhdbg.checks.rules import MAX_COUNTED, omitted_count
 from pvhdbg.views.rows import text
@@ -51,9 +52,10 @@ def lines(findings: Sequence[Finding]) -> list[str]:
 
 def at_capture(run: Document, capture: Capture) -> list[str]:
     """Return the findings at one stop of a run, or at a capture that was taken after the last stop of the run."""
-    from pvhdbg.checks.run import check_capture
+    from pvhdbg.checks.run import check_capture, check_run
 
-    shown = lines(check_capture(run, capture))
+    has_panicked = capture.stage == UNSEEN and run.outcome.watched is not None
+    shown = lines((*(check_run(run).ending if has_panicked else ()), *check_capture(run, capture)))
     return shown or [f"no findings at {capture.stage}{_other_stages(run, capture)}"]
 
 

@@ -27,9 +27,13 @@ _ENDS = {
 
 
 def summary(watched: Watched) -> str:
-    """Return one line such as `watched for 1.2 s: still running at 0xffffffff81000000 default_idle`."""
+    """Return one line such as `watched for 1.2 s: still running at 0xffffffff81000000 default_idle`.
+
+    Without a time, pvhdbg attached after the end.
+    """
     message = "" if watched.ended == PANICKED else watched.message
-    return f"watched for {_duration(watched.ms)}: {ending(watched._replace(message=message))}"
+    end = ending(watched._replace(message=message))
+    return f"watched for {_duration(watched.ms)}: {end}" if watched.ms else end
 
 
 def ending(watched: Watched) -> str:

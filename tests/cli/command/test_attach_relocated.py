@@ -104,3 +104,11 @@ def test_stock_gdb_with_the_symbols_at_their_link_addresses_finds_the_same_place
     assert found is not None
     assert relocated.offset == int(found[2], 16)
     assert re.search(r"^  boot_params +0x[0-9a-f]+ ", output.last, re.MULTILINE)
+
+
+def test_the_panic_of_a_relocated_kernel_is_found_in_its_log(relocated: Relocated) -> None:
+    done, listed = relocated.attach(), relocated.attach("check")
+
+    assert "i PVH913  no root file system or no init: the kernel panicked: VFS" in listed.out
+    assert (0, True) == (done.status, "done: reached e820; the kernel panicked; findings: " in done.out)
+    assert "i PVH913  no root file system or no init: the kernel panicked: VFS: Unable to mount root fs" in done.out
