@@ -88,8 +88,9 @@ def _answer(options: argparse.Namespace) -> Result:
         if document.outcome.watched is not None:
             document = document._replace(stops=(*document.stops, here.capture))
         status = dump.status_of(document.outcome, None)
+        stop = Stop(here.capture, (), debuggee.image)
         result = Result(
-            run_text.document(document) if has_ended else run_text.one_stop(Stop(here.capture, (), debuggee.image)),
+            run_text.document(document) if has_ended else run_text.header_and_stop(document, stop),
             UserError.exit_status if debuggee.journey.kernel_mismatch else status,
             (*debuggee.remarks, *(f"pvhdbg: note: {note}" for note in debuggee.journey.take_news())),
         )

@@ -89,6 +89,11 @@ def one_stop(stop: Stop) -> str:
     return "\n".join(stop_text.lines(stop)) + "\n"
 
 
+def header_and_stop(run: Document, stop: Stop) -> str:
+    """Return what `attach` prints of a living guest: the kernel file, the machine and the current stop."""
+    return "".join(f"{line}\n" for line in header(run)) + one_stop(stop)
+
+
 def header(run: Document) -> Iterator[str]:
     if run.kernel:
         yield printable(run.kernel.path)

@@ -125,6 +125,7 @@ def test_what_a_finished_boot_still_holds_is_shown_and_the_rest_has_a_reason(fin
 
     assert "Freeing unused kernel image (initmem)" in finished.log
     assert (0, "") == (done.status, done.err)
+    assert re.match(r"/.*vmlinux.*\n  Linux .*, build-id .*\n  QEMU .*\nunseen: ", done.out)
     assert 1 == done.out.count("\n  boot_params at 0x")
     assert 1 == done.out.count("\n  e820_table at 0x")
     assert 1 == done.out.count("\n  command line at 0x")
