@@ -48,6 +48,19 @@ def moments(by: signal.Signals) -> list[float]:
 
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("by", STATUS, ids=lambda by: by.name)
+def test_nothing_is_left_of_both_machines_of_who_after_a_kill(by: signal.Signals, waiting: Path, folder: Path) -> None:
+    for moment in moments(by):
+        for kernel in ([waiting], []):  # the first machine never gets to prepare; the second one is observed
+            with shell.running("who", "--all", *kernel, "--timeout", "600", folder=folder) as process:
+                time.sleep(moment)
+                process.send_signal(by)
+                process.communicate(timeout=60)
+
+            assert [] == left(folder), f"{by.name} after {moment:.3f} s"
+
+
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("by", STATUS, ids=lambda by: by.name)
 def test_nothing_is_left_after_a_kill_at_any_moment(by: signal.Signals, waiting: Path, folder: Path) -> None:
     for moment in moments(by):
         with shell.running("dump", waiting, "--timeout", "600", folder=folder) as process:
