@@ -138,6 +138,25 @@ def test_an_answer_that_is_not_a_stop_reply_is_an_error_without_control_characte
     assert str(error.value).isprintable()
 
 
+@pytest.mark.parametrize(
+    ("text", "watched"),
+    [
+        ("T05thread:01;watch:ffffffff8310d430;", 0xFFFFFFFF8310D430),
+        ("T05thread:01;rwatch:1000;", 0x1000),
+        ("T05thread:01;awatch:2c;", 0x2C),
+        ("T05thread:01;", None),
+        ("T05thread:01;watch:11111111111111111;", None),
+        ("T05thread:01;watch:xyz;", None),
+    ],
+)
+def test_the_watchpoint_that_stopped_the_machine_is_named(text: str, watched: int | None) -> None:
+    with stub(constant(text)) as client:
+        client.resume("vCont;c")
+        client.wait_stop(5)
+
+        assert watched == (client.last_stop and client.last_stop.watched)
+
+
 def test_output_of_the_guest_does_not_keep_a_run_from_timing_out() -> None:
     with stub(lambda _: frame("O41") * 1000) as client:
         client.resume("vCont;c")
