@@ -372,3 +372,11 @@ def test_the_row_of_a_field_has_the_explanation_of_the_field() -> None:
     row = next(row for row in every_row() if row.path == "start_info.magic")
 
     assert topics.of_field(StartInfo.magic) == lookup.of_row(row)
+
+
+@pytest.mark.parametrize("width", range(30, 44))
+def test_an_option_is_not_broken_at_its_hyphens(width: int) -> None:
+    words = "pass --no-kvm-at-all to QEMU"
+    lines = explain_text._wrapped(f"{words} {words} {words}", width)
+
+    assert f"{words} {words} {words}" == " ".join(line.strip() for line in lines)
