@@ -162,3 +162,15 @@ def test_a_leb128_number_has_at_most_64_bits(size: int, value: int) -> None:
     for wrong in (b"\x80" * 10 + b"\x01", data[: size - 1]):
         with pytest.raises(IndexError):
             _leb128(wrong, 0)
+
+
+def test_sections_that_are_marked_as_compressed_are_not_read(tmp_path: Path) -> None:
+    path = compiled(tmp_path, "-g")
+    data, function = bytearray(path.read_bytes()), Symbols(str(path)).address("used")
+    found = len(struct_layouts(bytes(data), "kernel", function, ("outer",)))
+    table, size, count = (int.from_bytes(data[at : at + width], "little") for at, width in ((40, 8), (58, 2), (60, 2)))
+    for start in range(table, table + size * count, size):
+        data[start + 9] |= 1 << 3
+
+    assert found == 1
+    assert {} == struct_layouts(bytes(data), "kernel", function, ("outer",))
