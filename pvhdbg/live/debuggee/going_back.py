@@ -13,6 +13,7 @@ from pvhdbg.live.debuggee import last_hit
 from pvhdbg.live.debuggee.debuggee import Debuggee
 from pvhdbg.live.debuggee.last_step import Way
 from pvhdbg.live.gdb import breakpoints
+from pvhdbg.live.qemu.process import why_no_room
 from pvhdbg.target.base import DIED
 
 if TYPE_CHECKING:
@@ -77,6 +78,8 @@ class RewindableDebuggee(Debuggee):
         """
         here = self._here
         if here is None or self._why_not() or not self._is_at(here):
+            return
+        if here.stage is None and _has_interrupts(here.capture):  # no step back is possible there
             return
         self._delete_outdated()
         if any(_is_same(snapshot.capture, here.capture) for snapshot in self._snapshots[-1:]):
@@ -148,7 +151,7 @@ class RewindableDebuggee(Debuggee):
             self._load(start)
         if hits is None or not last_hit.run_hits(self.machine, hits, _LONGEST_WAY):
             self._return_to(return_to)
-            raise GuestError(f"{_NO_WAY}: the guest does not take the same way again", _TO_A_STAGE)
+            raise GuestError(f"{_NO_WAY}: the hits on the way here can't be counted exactly", _TO_A_STAGE)
         self.session.went_back(None, undone)
         return self.position()._replace(remark="back at the last hit" if hits else "no hit: back at the first snapshot")
 
@@ -162,7 +165,7 @@ class RewindableDebuggee(Debuggee):
             reason = "the guest is dead: press F8 to go back to a stage"
         elif self._qemu.options.accel == "kvm":
             reason = "under KVM, the guest does not take exactly the same way again"
-        elif (here.capture.registers.get("eflags") or 0) & _INTERRUPTS_ON:
+        elif _has_interrupts(here.capture):
             reason = "interrupts are on, so the guest does not take exactly the same way again"
         if reason:
             raise UserError(f"{_NO_WAY}: {reason}")
@@ -249,6 +252,8 @@ class RewindableDebuggee(Debuggee):
 
         :raise OSError: if QEMU is gone or refuses, for example because the disk is full.
         """
+        if reason := why_no_room(self.machine.folder):
+            raise OSError(reason)
         self._count += 1
         position = len(self._qemu.serial.complete()) + self._qemu.serial.dropped
         snapshot = Snapshot(f"s{self._count}", here.stage, here.capture, saved_journey.save(self.journey), position)
@@ -308,6 +313,10 @@ class RewindableDebuggee(Debuggee):
 def _is_same(one: Capture, other: Capture) -> bool:
     """Return whether the registers and the boot data of two captures are the same."""
     return (one.registers, one.memory) == (other.registers, other.memory)
+
+
+def _has_interrupts(capture: Capture) -> bool:
+    return bool((capture.registers.get("eflags") or 0) & _INTERRUPTS_ON)
 
 
 def _is_before(snapshot: Snapshot, stage: str) -> bool:

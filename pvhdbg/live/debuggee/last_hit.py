@@ -18,18 +18,23 @@ _NUMBER = re.compile(r'\bbkpt=\{number="([0-9]+)"')
 def count_hits(machine: OwnMachine, here: Capture, limit: float) -> int | None:
     """Return how often the user's breakpoints and watchpoints stop the guest on its way `here`.
 
-    None if the guest does not get there within `limit` seconds.
+    None if the guest does not get there within `limit` seconds, or if watchpoints may have been missed: when gdb steps
+    off a breakpoint, here the one at RIP, a watchpoint that this instruction triggers is not reported.
     """
     deadline = time.monotonic() + limit
     reply = machine.gdb.ask(f"-break-insert -h *{here.registers['rip']:#x}")
     (own,) = _NUMBER.findall(reply.line)
+    has_watchpoints = "watchpoint" in machine.gdb.ask("-break-list").line
     hits = 0
     try:
         while _continue(machine, deadline - time.monotonic()):
             if is_at(machine, here):
                 return hits
             stop = machine.gdb.last_stop
-            hits += stop is not None and stop.breakpoint != own
+            is_hit = stop is not None and stop.breakpoint != own
+            if has_watchpoints and not is_hit:
+                return None
+            hits += is_hit
         return None
     finally:
         machine.gdb.send(f"-break-delete {own}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
 import subprocess
 from contextlib import ExitStack, suppress
@@ -26,7 +27,16 @@ if TYPE_CHECKING:
 
 
 ROOM_FOR_SNAPSHOTS = 256 << 20
-"""How many bytes must be free before QEMU is started with snapshots."""
+"""How many bytes must be free before QEMU is started with snapshots, and before each snapshot."""
+
+
+def why_no_room(folder: Path) -> str | None:
+    """Return why the folder can't hold snapshots; None if it can. A limit on the size of files would kill QEMU."""
+    if resource.getrlimit(resource.RLIMIT_FSIZE)[0] != resource.RLIM_INFINITY:
+        return "the size of files is limited (`ulimit -f`)"
+    if not has_room(folder, ROOM_FOR_SNAPSHOTS):
+        return f"{folder.parent} has less than {ROOM_FOR_SNAPSHOTS >> 20} MiB of free space"
+    return None
 
 
 class Qemu:
@@ -36,9 +46,7 @@ class Qemu:
     """
 
     def __init__(self, options: QemuOptions, folder: Path, group: int) -> None:
-        if options.no_snapshots is None and not has_room(folder, ROOM_FOR_SNAPSHOTS):
-            reason = f"{folder.parent} has less than {ROOM_FOR_SNAPSHOTS >> 20} MiB of free space"
-            options = options._replace(no_snapshots=reason)
+        options = options._replace(no_snapshots=options.no_snapshots or why_no_room(folder))
         self.options = options
         self._folder = folder
         self.gdb_path = folder / "gdb"

@@ -4,48 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import os
-import random
-from collections.abc import Callable
+import resource
 from pathlib import Path
 
 import pytest
 
-from pvhdbg import commands, guest
-from pvhdbg.boot.lab.assignment import parse_assignment
-from pvhdbg.boot.lab.rewrite import EntryChange
+from pvhdbg import commands
 from pvhdbg.boot.stop import stages
-from pvhdbg.errors import GuestError, UserError
-from pvhdbg.image.load import open_kernel
+from pvhdbg.errors import UserError
 from pvhdbg.live.debuggee.debuggee import Debuggee
 from pvhdbg.live.debuggee.going_back import RewindableDebuggee
 from pvhdbg.live.qemu import process
 from tests.live.conftest import Boot
+from tests.live.debuggee.conftest import Start, state_of
 
-Start = Callable[..., RewindableDebuggee]
 LATER = ("bootparams", "kernel", "e820")
-
-
-@pytest.fixture
-def at_prepare(boot: Boot) -> Start:
-    """Start a machine that takes snapshots, run it to `prepare`, and take the first snapshot."""
-
-    def start(path: Path = guest.ELF, changes: tuple[str, ...] = (), **options: object) -> RewindableDebuggee:
-        machine = boot(path, **{"no_snapshots": None, **options})
-        kernel = open_kernel(str(path), machine.folder)
-        machine.target.symbols = kernel.symbols
-        assert machine.qemu is not None
-        entry_changes: list[EntryChange] = ["as-is", *map(parse_assignment, changes)] if changes else []
-        debuggee = RewindableDebuggee(machine, kernel, machine.qemu.options, 30, (), entry_changes)
-        debuggee.to_first_stop()
-        debuggee.keep_snapshot()
-        return debuggee
-
-    return start
-
-
-def state_of(debuggee: RewindableDebuggee) -> tuple[object, ...]:
-    capture = debuggee.session.current()
-    return capture.stage, capture.registers, capture.memory
 
 
 def to_the_end(debuggee: RewindableDebuggee) -> dict[str, tuple[object, ...]]:
@@ -216,6 +189,29 @@ def test_without_space_the_session_runs_without_snapshots(at_prepare: Start, mon
     assert "bootparams" == debuggee.next_stage().stage
 
 
+def test_a_limit_on_the_size_of_files_turns_snapshots_off_because_it_would_kill_qemu(
+    at_prepare: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (1 << 40, 1 << 40))
+    debuggee = at_prepare()
+
+    with pytest.raises(UserError, match=r"^can't go back: the size of files is limited \(`ulimit -f`\)$"):
+        debuggee.back(None)
+
+
+def test_if_the_disk_is_full_later_the_snapshots_end_and_the_session_goes_on(
+    at_prepare: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    debuggee = at_prepare()
+    monkeypatch.setattr(process, "ROOM_FOR_SNAPSHOTS", 1 << 60)
+    debuggee.next_stage()
+    debuggee.keep_snapshot()
+
+    with pytest.raises(UserError, match=r"^can't go back: .* of free space$"):
+        debuggee.back(None)
+    assert "kernel" == debuggee.next_stage().stage
+
+
 def test_a_device_that_blocks_snapshots_is_named(at_prepare: Start) -> None:
     debuggee = at_prepare(machine="q35,kernel-irqchip=split", args=("-device", "amd-iommu"))
 
@@ -232,128 +228,6 @@ def test_a_stage_that_was_not_captured_is_refused(at_prepare: Start) -> None:
     debuggee.back("entry")
     with pytest.raises(UserError, match=r"^can't go back: no stage was captured before here$"):
         debuggee.back(None)
-
-
-def steps_forward(debuggee: RewindableDebuggee, count: int) -> list[tuple[object, ...]]:
-    """Step `count` instructions. Return the registers and boot data before each, and after the last."""
-    states = [state_of(debuggee)[1:]]
-    for _ in range(count):
-        debuggee.resume("stepi")
-        states.append(state_of(debuggee)[1:])
-    return states
-
-
-def steps_back(debuggee: RewindableDebuggee, count: int) -> list[tuple[object, ...]]:
-    """Step back, and return the same, in the order in which the guest ran."""
-    states = [state_of(debuggee)[1:]]
-    for _ in range(count):
-        debuggee.step_back()
-        states.append(state_of(debuggee)[1:])
-    return states[::-1]
-
-
-def test_steps_back_through_a_call_and_branches_are_the_steps_forward(at_prepare: Start) -> None:
-    debuggee = at_prepare()
-    forward = steps_forward(debuggee, 12)
-
-    assert forward == steps_back(debuggee, 12)
-    assert "prepare" == debuggee.position().stage
-    assert forward == steps_forward(debuggee, 12)
-
-
-def test_debians_kernel_steps_back_through_a_thunk_and_a_repeated_instruction(
-    at_prepare: Start, vmlinux_61: Path
-) -> None:
-    debuggee = at_prepare(vmlinux_61)
-    forward = steps_forward(debuggee, 23)
-
-    assert forward == steps_back(debuggee, 23)
-
-
-@pytest.mark.parametrize("machine", ["microvm", "q35"])
-def test_a_step_back_over_a_call_is_at_the_return_in_the_function(
-    at_prepare: Start, vmlinux_61: Path, machine: str
-) -> None:
-    debuggee = at_prepare(vmlinux_61, machine=machine)
-    listing = debuggee.session.disassemble(debuggee.position().halt.rip or 0, 200)
-    calls = [index for index, line in enumerate(listing) if "call " in line or "callq " in line]
-    place = int(listing[calls[2] + 1].split(":")[0], 16)
-    debuggee.console(f"advance *{place:#x}", lambda: None)
-    after = state_of(debuggee)[1:]
-
-    position = debuggee.step_back()
-
-    assert position.symbol is not None
-    assert not position.symbol.startswith("xen_prepare_pvh")
-    debuggee.resume("stepi")
-    assert (place, after) == (debuggee.position().halt.rip, state_of(debuggee)[1:])
-
-
-def test_a_random_walk_ends_where_a_run_forward_ends(at_prepare: Start) -> None:
-    debuggee = at_prepare()
-    walk, depth = random.Random(11), 0
-    for _ in range(30):
-        if depth and walk.random() < 0.45:
-            debuggee.step_back()
-            depth -= 1
-        else:
-            debuggee.resume("stepi")
-            depth += 1
-        if walk.random() < 0.3:
-            debuggee.keep_snapshot()
-    expected = steps_forward(at_prepare(), depth)[-1]
-
-    assert expected == state_of(debuggee)[1:]
-
-
-def test_a_stage_that_a_step_back_leaves_is_from_before(at_prepare: Start) -> None:
-    debuggee = at_prepare()
-    debuggee.next_stage()
-
-    position = debuggee.step_back()
-
-    assert (None, ["bootparams"]) == (position.stage, debuggee.session.undone)
-    assert ["entry", "prepare"] == [capture.stage for capture in debuggee.session.history]
-    assert "bootparams" == debuggee.next_stage().stage
-
-
-def test_there_is_no_step_back_from_the_first_snapshot_or_a_death(at_prepare: Start) -> None:
-    debuggee = at_prepare(changes=("start_info.magic=0",))
-    with pytest.raises(UserError, match=r"^can't go back: there is no snapshot of an earlier moment$"):
-        debuggee.step_back()
-    debuggee.resume("continue")
-    with pytest.raises(UserError, match=r"^can't go back: the guest is dead: press F8 to go back to a stage$"):
-        debuggee.step_back()
-
-    assert "prepare" == debuggee.back(None).stage
-
-
-def test_a_way_that_the_user_changed_is_refused_and_the_machine_stays(at_prepare: Start) -> None:
-    debuggee = at_prepare()
-    steps_forward(debuggee, 3)
-    debuggee.console("set var $r15 = 0x1234", lambda: None)
-    before = state_of(debuggee)
-
-    with pytest.raises(GuestError, match=r"^can't go back: pvhdbg found no way that leads exactly here$"):
-        debuggee.step_back()
-    assert before == state_of(debuggee)
-
-
-def test_back_to_the_last_hit_of_a_breakpoint(at_prepare: Start) -> None:
-    debuggee = at_prepare()
-    steps_forward(debuggee, 9)
-    tenth = debuggee.position().capture.registers["rip"]
-    debuggee.back("prepare")
-    debuggee.console(f"hbreak *{tenth:#x}", lambda: None)
-    first = debuggee.resume("continue")
-    at_hit = state_of(debuggee)
-    steps_forward(debuggee, 5)
-
-    position = debuggee.continue_back()
-
-    assert ("back at the last hit", first.halt.rip, at_hit) == (position.remark, position.halt.rip, state_of(debuggee))
-    assert "no hit: back at the first snapshot" == debuggee.continue_back().remark
-    assert "prepare" == debuggee.position().stage
 
 
 def test_a_machine_that_pvhdbg_did_not_start_and_a_command_without_a_screen_say_why_not(boot: Boot) -> None:

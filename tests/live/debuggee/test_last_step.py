@@ -1,0 +1,161 @@
+"""One instruction back, and back to the last hit of a breakpoint, with real machines."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from pvhdbg.errors import GuestError, UserError
+from pvhdbg.live.debuggee.going_back import RewindableDebuggee
+from tests.live.debuggee.conftest import Start, state_of
+
+
+def steps_forward(debuggee: RewindableDebuggee, count: int) -> list[tuple[object, ...]]:
+    """Step `count` instructions. Return the registers and boot data before each, and after the last."""
+    states = [state_of(debuggee)[1:]]
+    for _ in range(count):
+        debuggee.resume("stepi")
+        states.append(state_of(debuggee)[1:])
+    return states
+
+
+def steps_back(debuggee: RewindableDebuggee, count: int) -> list[tuple[object, ...]]:
+    """Step back, and return the same, in the order in which the guest ran."""
+    states = [state_of(debuggee)[1:]]
+    for _ in range(count):
+        debuggee.step_back()
+        states.append(state_of(debuggee)[1:])
+    return states[::-1]
+
+
+def test_steps_back_through_a_call_and_branches_are_the_steps_forward(at_prepare: Start) -> None:
+    debuggee = at_prepare()
+    forward = steps_forward(debuggee, 12)
+
+    assert forward == steps_back(debuggee, 12)
+    assert "prepare" == debuggee.position().stage
+    assert forward == steps_forward(debuggee, 12)
+
+
+def test_debians_kernel_steps_back_through_a_thunk_and_a_repeated_instruction(
+    at_prepare: Start, vmlinux_61: Path
+) -> None:
+    debuggee = at_prepare(vmlinux_61)
+    forward = steps_forward(debuggee, 23)
+
+    assert forward == steps_back(debuggee, 23)
+
+
+@pytest.mark.parametrize("machine", ["microvm", "q35"])
+def test_a_step_back_over_a_call_is_at_the_return_in_the_function(
+    at_prepare: Start, vmlinux_61: Path, machine: str
+) -> None:
+    debuggee = at_prepare(vmlinux_61, machine=machine)
+    listing = debuggee.session.disassemble(debuggee.position().halt.rip or 0, 200)
+    calls = [index for index, line in enumerate(listing) if "call " in line or "callq " in line]
+    place = int(listing[calls[2] + 1].split(":")[0], 16)
+    debuggee.console(f"advance *{place:#x}", lambda: None)
+    after = state_of(debuggee)[1:]
+
+    position = debuggee.step_back()
+
+    assert position.symbol is not None
+    assert not position.symbol.startswith("xen_prepare_pvh")
+    debuggee.resume("stepi")
+    assert (place, after) == (debuggee.position().halt.rip, state_of(debuggee)[1:])
+
+
+def test_a_random_walk_ends_where_a_run_forward_ends(at_prepare: Start) -> None:
+    debuggee = at_prepare()
+    walk, depth = random.Random(11), 0
+    for _ in range(30):
+        if depth and walk.random() < 0.45:
+            debuggee.step_back()
+            depth -= 1
+        else:
+            debuggee.resume("stepi")
+            depth += 1
+        if walk.random() < 0.3:
+            debuggee.keep_snapshot()
+    expected = steps_forward(at_prepare(), depth)[-1]
+
+    assert expected == state_of(debuggee)[1:]
+
+
+def test_a_stage_that_a_step_back_leaves_is_from_before(at_prepare: Start) -> None:
+    debuggee = at_prepare()
+    debuggee.next_stage()
+
+    position = debuggee.step_back()
+
+    assert (None, ["bootparams"]) == (position.stage, debuggee.session.undone)
+    assert ["entry", "prepare"] == [capture.stage for capture in debuggee.session.history]
+    assert "bootparams" == debuggee.next_stage().stage
+
+
+def test_there_is_no_step_back_from_the_first_snapshot_or_a_death(at_prepare: Start) -> None:
+    debuggee = at_prepare(changes=("start_info.magic=0",))
+    with pytest.raises(UserError, match=r"^can't go back: there is no snapshot of an earlier moment$"):
+        debuggee.step_back()
+    debuggee.resume("continue")
+    with pytest.raises(UserError, match=r"^can't go back: the guest is dead: press F8 to go back to a stage$"):
+        debuggee.step_back()
+
+    assert "prepare" == debuggee.back(None).stage
+
+
+def test_a_way_that_the_user_changed_is_refused_and_the_machine_stays(at_prepare: Start) -> None:
+    debuggee = at_prepare()
+    steps_forward(debuggee, 3)
+    debuggee.console("set var $r15 = 0x1234", lambda: None)
+    before = state_of(debuggee)
+
+    with pytest.raises(GuestError, match=r"^can't go back: pvhdbg found no way that leads exactly here$"):
+        debuggee.step_back()
+    assert before == state_of(debuggee)
+
+
+def test_back_to_the_last_hit_of_a_breakpoint(at_prepare: Start) -> None:
+    debuggee = at_prepare()
+    steps_forward(debuggee, 9)
+    tenth = debuggee.position().capture.registers["rip"]
+    debuggee.back("prepare")
+    debuggee.console(f"hbreak *{tenth:#x}", lambda: None)
+    first = debuggee.resume("continue")
+    at_hit = state_of(debuggee)
+    steps_forward(debuggee, 5)
+
+    position = debuggee.continue_back()
+
+    assert ("back at the last hit", first.halt.rip, at_hit) == (position.remark, position.halt.rip, state_of(debuggee))
+    assert "no hit: back at the first snapshot" == debuggee.continue_back().remark
+    assert "prepare" == debuggee.position().stage
+
+
+def test_back_to_the_last_write_that_a_watchpoint_saw(at_prepare: Start, vmlinux_61: Path) -> None:
+    debuggee = at_prepare(vmlinux_61)
+    debuggee.load_symbols()
+    debuggee.console("watch *(unsigned char *) ((char *) &pvh_bootparams + 0x210)", lambda: None)
+    write = debuggee.resume("continue")
+    at_write = state_of(debuggee)[1:]
+    steps_forward(debuggee, 4)
+
+    position = debuggee.continue_back()
+
+    assert "a watchpoint" == write.halt.message
+    assert ("back at the last hit", write.halt.rip) == (position.remark, position.halt.rip)
+    assert at_write == state_of(debuggee)[1:]
+
+
+def test_hits_of_a_watchpoint_that_may_be_missed_are_not_counted(at_prepare: Start) -> None:
+    debuggee = at_prepare()
+    debuggee.load_symbols()
+    debuggee.console("watch *(unsigned char *) ((char *) &boot_params + 0x210)", lambda: None)
+    debuggee.resume("continue")
+    before = steps_forward(debuggee, 4)[-1]
+
+    with pytest.raises(GuestError, match=r"^can't go back: the hits on the way here can't be counted exactly$"):
+        debuggee.continue_back()
+    assert before == state_of(debuggee)[1:]
