@@ -225,12 +225,13 @@ class LiveSession(Opener):
         self._outcome = None
         self._now = None
 
-    def record_panic(self) -> None:
+    def _record_panic(self) -> None:
         """Record the panic of a Linux whose stages passed without a capture, if its log has one."""
         from pvhdbg.boot.run.watch import find_panic
 
         if self._now is not None and self._now.stage == stages.UNSEEN and self._outcome is None:
-            self._outcome = find_panic(self.journey)
+            with suppress(TargetError):  # the machine may be gone
+                self._outcome = find_panic(self.journey)
 
     def record_death(self, death: Halt) -> None:
         """Record how the guest died while the debugger ran it. The first record is kept."""
@@ -283,6 +284,7 @@ class LiveSession(Opener):
             raise UserError(str(error), error.hint) from error
 
     def document(self) -> Document:
+        self._record_panic()
         machine = self._machine_facts()._replace(rewrites=self.journey.rewrites)
         who = tuple(self._answers.values()) or None
         return Document(self.image, machine, tuple(self.history), self.outcome, who)

@@ -82,7 +82,6 @@ def _answer(options: argparse.Namespace) -> Result:
     answers.check_lines(options.command)
     with progress.shown(f"the gdb stub at {printable(options.where)}"), attached(options) as debuggee:
         here = debuggee.position()
-        debuggee.session.record_panic()
         document = debuggee.session.document()
         has_ended = document.outcome.died is not None or document.outcome.watched is not None
         if document.outcome.watched is not None:

@@ -112,3 +112,13 @@ def test_the_panic_of_a_relocated_kernel_is_found_in_its_log(relocated: Relocate
     assert "i PVH913  no root file system or no init: the kernel panicked: VFS" in listed.out
     assert (0, True) == (done.status, "done: reached e820; the kernel panicked; findings: " in done.out)
     assert "i PVH913  no root file system or no init: the kernel panicked: VFS: Unable to mount root fs" in done.out
+
+
+def test_stock_gdb_finds_the_panic_that_attach_finds_in_the_same_words(relocated: Relocated) -> None:
+    in_gdb = stock.pvh(relocated.folder, relocated.machine, "pvh check", symbols=relocated.kernel).last
+    done = relocated.attach("check")
+
+    assert 1 == in_gdb.count("PVH913")
+    assert (
+        in_gdb.split("PVH913")[1].split("\n  i ")[0].strip() == done.out.split("PVH913")[1].split("\n  i ")[0].strip()
+    )
