@@ -6,6 +6,7 @@ import os
 from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
+from pvhdbg.abi.cpu import CR0_PG
 from pvhdbg.abi.text import printable
 from pvhdbg.boot.session.live import RESTART
 from pvhdbg.boot.stop import stages
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from pvhdbg.live.debuggee.code import Code, CodeReader
     from pvhdbg.live.debuggee.gdb_machine import GdbMachine
     from pvhdbg.live.debuggee.own_machine import OwnMachine
-    from pvhdbg.live.gdb.breakpoints import Line
+    from pvhdbg.live.gdb.breakpoints import Breakpoints, Line
     from pvhdbg.target.mi import Stop
 
 _BY_LINE = {"next": "-exec-next", "step": "-exec-step", "finish": "-exec-finish", "continue": "-exec-continue"}
@@ -222,14 +223,30 @@ class Debuggee(MachineSession):
         is_dead = self.machine.runner.death() is not None
         if is_dead and console.resumes(line):
             self.refuse_if_dead()
+        known = breakpoints.read(self.machine.gdb) if console.sets_breakpoint(line) else None
         with self.machine.runner.break_on_reset() if console.resumes(line) else nullcontext():
             with suppress(MiError):
                 console.run(self.machine.gdb, line, more)
+            if known is not None:
+                self.journey.news += self._too_high(known)
             if is_dead and self.machine.gdb.running:
                 self._revive()
                 self.refuse_if_dead()
             self.machine.gdb.wait_stop(None)
         return self.position()
+
+    def _too_high(self, known: Breakpoints) -> list[str]:
+        """Return a remark for each new breakpoint at a link address that the CPU does not use before paging."""
+        if self.image is None or self.machine.target.register("cr0") & CR0_PG:
+            return []
+        now = breakpoints.read(self.machine.gdb).addresses
+        paddrs = {address: self.image.to_paddr(address) for address in now.keys() - known.addresses.keys()}
+        return [
+            f"breakpoint {now[address][0]} at {address:#x} can be hit only after the guest has turned paging on; "
+            f"for code that runs before, use `hbreak *{paddr:#x}`"
+            for address, paddr in paddrs.items()
+            if paddr not in (None, address)
+        ]
 
     def refuse_if_dead(self) -> None:
         """Refuse to resume a dead guest, because QEMU would hang.

@@ -55,6 +55,7 @@ _RESUME = (
     ("j", "jump"),
     ("sig", "signal"),
 )
+_BREAK = (("b", "break"), ("tb", "tbreak"), ("hb", "hbreak"), ("thb", "thbreak"))
 # `echo >` prints text that looks like a prompt for more lines, but its answer follows at once.
 _ANSWER_FOLLOWS_WITHIN = 0.02
 _QUITS_WITHIN = 0.2
@@ -89,6 +90,12 @@ def resumes(line: str) -> bool:
     """Return whether a line resumes the guest."""
     word = _first_word(line)
     return any(_abbreviates(word, shortest, full) for shortest, full in _RESUME)
+
+
+def sets_breakpoint(line: str) -> bool:
+    """Return whether a line sets a breakpoint."""
+    word = _first_word(line)
+    return any(_abbreviates(word, shortest, full) for shortest, full in _BREAK)
 
 
 def run(gdb: MiClient, line: str, more: Callable[[], str | None], timeout: float | None = None) -> str:
