@@ -289,7 +289,7 @@ def freebsd_reads_a_module_name_at_address_0(case: Case) -> Iterator[Defect]:
 def ramdisk_is_in_a_format_that_linux_cannot_unpack(case: Case) -> Iterator[Defect]:
     """Linux unpacks its ramdisk if it is a cpio archive in the "newc" format, or one that is compressed with gzip,
     bzip2, lzma, xz, LZO, LZ4 or zstd. It can also mount the image of some file systems. It ignores any other ramdisk,
-    and later finds no root file system or no init.
+    and later panics unless `root=` names another root file system.
 
     Pass a cpio archive, made with `cpio -o -H newc`, with `-i`. The kernel goes first on the command line, without
     `-i`.
@@ -305,8 +305,8 @@ def ramdisk_is_in_a_format_that_linux_cannot_unpack(case: Case) -> Iterator[Defe
     found = ramdisk.defect(head) if head else None
     if found:
         message = (
-            f"module 0 is {found}, not a ramdisk: Linux ignores it and finds no root file system. Pass a cpio archive "
-            "in the newc format, which may be compressed."
+            f"module 0 is {found}, not a ramdisk: Linux ignores it, and panics unless root= names another root file "
+            "system. Pass a cpio archive in the newc format, which may be compressed."
         )
         yield Defect("modules[0].paddr", message, _address(module, "paddr"))
 

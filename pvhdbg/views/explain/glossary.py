@@ -56,6 +56,12 @@ TERMS = (
         "Linux kernel/printk/printk_ringbuffer.c",
     ),
     Term(
+        "habit, known habit",
+        "a harmless difference from the ABI that is the same in every boot with this VMM",
+        "QEMU has some, such as the limit of TR (PVH126). Reports show them in one line; `check @STAGE` and JSON show "
+        "each of them.",
+    ),
+    Term(
         "ABI",
         "application binary interface: the rules that both sides of a call or an entry must follow",
         "The PVH ABI defines the ELF note, the state of the CPU at the entry, and the structures in memory.",
