@@ -124,3 +124,9 @@ def test_every_numeric_note_is_shown_as_a_number() -> None:
     numeric = [number for number, note in XEN_NOTES.items() if note.kind == NUM]
 
     assert ["0xff"] * len(numeric) == [describe(OWNER, number, b"\xff\0\0\0").split()[0] for number in numeric]
+
+
+def test_only_a_string_that_is_too_long_is_cut() -> None:
+    assert [f'"{"x" * MAX_SHOWN}"', f'"{"x" * MAX_SHOWN}"…'] == [
+        describe(OWNER, 6, b"x" * length) for length in (MAX_SHOWN, MAX_SHOWN + 1)
+    ]

@@ -233,3 +233,10 @@ def test_the_largest_dictionary_of_linux_is_accepted(tmp_path: Path) -> None:
 def test_a_payload_that_unpacks_to_nothing_is_an_error_and_leaves_no_file(name: str, tmp_path: Path) -> None:
     assert "it does not unpack to an ELF file" in str(refusal(pack(name, b""), tmp_path))
     assert not (tmp_path / "vmlinux").exists()
+
+
+def test_damaged_gzip_data_is_an_error_that_names_gzip(tmp_path: Path) -> None:
+    packed = bytearray(gzip.compress(VMLINUX, mtime=0))
+    packed[len(packed) // 2 :] = b"\xff" * (len(packed) - len(packed) // 2)
+
+    assert "gzip: " in str(refusal(bzimage(bytes(packed), len(VMLINUX)), tmp_path))

@@ -346,3 +346,10 @@ def test_without_start_info_nothing_can_be_changed() -> None:
 
     with pytest.raises(TargetError, match=r"^cannot change start_info: "):
         rewrite(guest, V0)
+
+
+def test_the_count_of_a_module_has_four_bytes() -> None:
+    _, entry = rewrite(build.linux_guest(), E820_MODULE, "memory_map.nr_entries=0x01000000")
+
+    assert entry.memory_map is not None
+    assert 0x01000000 == entry.memory_map.nr_entries

@@ -50,3 +50,11 @@ def test_final_bytes_that_no_observed_writer_left_are_unexplained() -> None:
 
     assert [False, True] == [unexplained(observed(CLEAR, COPY), FIELD, data) for data in final]
     assert unexplained(observed(), FieldBytes("x", 0x10, 1), b"\0")
+
+
+def test_zeros_with_which_a_smaller_value_was_extended_come_from_its_first_byte() -> None:
+    (wide,) = FIELDS.find("boot_params.hdr.ramdisk_image")
+    copy = Access(0x200, "movl", wide.paddr - 4, 8, Origin(REGISTER, SOURCE.paddr, 4), b"abcd\0\0\0\0")
+    (answer,) = answers(observed(copy), [wide], Code)
+
+    assert SOURCE.path == answer.writers[0].origin
