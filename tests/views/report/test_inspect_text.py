@@ -102,7 +102,7 @@ def test_a_stripped_linux_hints_at_symbols_of_the_same_build(vmlinuz_lz4: Path, 
     written = inspect_text.as_text(inspect_file(vmlinuz_lz4, tmp_path))
 
     assert "bzimage; everything below describes the vmlinux inside it" in written
-    assert "  pvhdbg extracts the vmlinux because QEMU boots a bzImage via the Linux boot protocol, not via PVH" in written
+    assert "\n  pvhdbg extracts the vmlinux because QEMU boots a bzImage via the Linux boot protocol, not " in written
     assert "QEMU -kernel boots the extracted vmlinux via PVH at " in written
     assert "PVH entry of the ELF file inside, by loader\n" in written
     assert "\nthe file itself, by VMM\n  QEMU              boots it via the Linux boot protocol" in written
