@@ -206,16 +206,18 @@ def _refusal(path: str, preflight: Preflight, document: Document) -> RefusedKern
     force = "" if preflight.boot_protocol == NONE else ", or start the kernel anyway with --force"
     *others, last = preflight.fatal
     hints = [*(verdict.hint for verdict in others), last.hint + force]
-    messages = [f"{path}: {verdict.message}{_code_of(verdict, document)}" for verdict in preflight.fatal]
+    codes = _codes(preflight.fatal, document)
+    messages = [f"{path}: {verdict.message}{code}" for verdict, code in zip(preflight.fatal, codes, strict=True)]
     return RefusedKernelError(list(map(GuestError, messages, hints)), document)
 
 
-def _code_of(verdict: Verdict, document: Document) -> str:
-    """Return the code of the rule that reports the verdict, for `pvhdbg explain`: " (PVH514)"."""
+def _codes(verdicts: Sequence[Verdict], document: Document) -> list[str]:
+    """Return the code of the rule that reports each verdict, for `pvhdbg explain`: " (PVH514)"."""
+    from pvhdbg.checks.kernel.preflight import finding_message
     from pvhdbg.checks.run import check_run
 
-    found = (it.code for it in check_run(document).all if it.message.startswith(f"{verdict.message}. "))
-    return next((f" ({code})" for code in found), "")
+    codes = {finding.message: f" ({finding.code})" for finding in check_run(document).all}
+    return [codes.get(finding_message(verdict), "") for verdict in verdicts]
 
 
 def _qemu_options(options: argparse.Namespace, kernel: Kernel) -> QemuOptions:

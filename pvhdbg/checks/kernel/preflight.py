@@ -12,8 +12,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pvhdbg.checks.case import Case
+    from pvhdbg.image.verdict import Verdict
 
 NOTES, SEGMENTS, FILE = "kernel.notes", "kernel.segments", "kernel.path"
+
+
+def finding_message(verdict: Verdict) -> str:
+    """Return the message of the finding that reports a verdict."""
+    return f"{verdict.message}. {sentence(verdict.hint)}"
 
 
 def defects(case: Case, slug: str, field: str) -> Iterator[Defect]:
@@ -21,7 +27,7 @@ def defects(case: Case, slug: str, field: str) -> Iterator[Defect]:
     for verdict in case.verdicts:
         if verdict.slug == slug:
             severity = ERROR if verdict.severity == FATAL else WARNING
-            yield Defect(field, f"{verdict.message}. {sentence(verdict.hint)}", None, severity)
+            yield Defect(field, finding_message(verdict), None, severity)
 
 
 @rule("PVH501", ERROR, when=ONCE)
