@@ -79,7 +79,7 @@ def rows(times: int, vmlinux: Path) -> Iterator[Row]:
     dump = process(*PVHDBG, "dump", vmlinux, "--stage", "bootparams", "--format", "json")
     nothing = process(sys.executable, "-c", "pass")
     yield Row("`dump --stage bootparams --format json` / floor", ratio(dump, floor, times), 1.3)
-    stock = process(sys.executable, HERE / "stock_gdb.py", vmlinux)
+    stock = process(sys.executable, "-m", "tests.benchmarks.stock_gdb", vmlinux)
     yield Row("stock gdb / the same dump", ratio(stock, dump, times), 11, at_least=True)
     frame = ratio(lambda: first_frame.first_frame(vmlinux), floor, times)
     yield Row("the screen's first decoded frame / floor", frame, 1.4)

@@ -13,6 +13,8 @@ import struct
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 KERNEL_MAP = 0xFFFFFFFF80000000
@@ -109,8 +111,9 @@ def visit(stub: Stub, entry: int, prepare: int, bootparams: int) -> int:
     return stub.read(bootparams - KERNEL_MAP, 4096)[0x1E8]
 
 
-def main() -> None:
-    vmlinux = sys.argv[1]
+@contextmanager
+def booting(vmlinux: str) -> Iterator[Path]:
+    """Run QEMU during the block, with its CPU stopped. Return the path of its stub's socket."""
     with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as listener:
         path = Path(folder, "gdb")
         listener.bind(str(path))
@@ -121,13 +124,19 @@ def main() -> None:
         call += ["-S", "-no-reboot", "-no-shutdown", "-chardev", stub, "-gdb", "chardev:stub"]
         qemu = subprocess.Popen(call, pass_fds=[listener.fileno()], stderr=subprocess.DEVNULL)
         try:
-            with Path(vmlinux).open("rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as elf:
-                entry = entry_of(elf)
-                prepare, bootparams = addresses_of(elf, b"xen_prepare_pvh", b"pvh_bootparams")
-            print(visit(Stub(path), entry, prepare, bootparams), "e820 entries in pvh_bootparams")
+            yield path
         finally:
             qemu.kill()
             qemu.wait()
+
+
+def main() -> None:
+    vmlinux = sys.argv[1]
+    with booting(vmlinux) as stub:
+        with Path(vmlinux).open("rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as elf:
+            entry = entry_of(elf)
+            prepare, bootparams = addresses_of(elf, b"xen_prepare_pvh", b"pvh_bootparams")
+        print(visit(Stub(stub), entry, prepare, bootparams), "e820 entries in pvh_bootparams")
 
 
 if __name__ == "__main__":

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.mark.parametrize("script", ["floor.py", "stock_gdb.py"])
-def test_a_yardstick_sees_the_e820_entries_that_pvhdbg_sees(script: str, vmlinux_61: Path) -> None:
-    call = [sys.executable, str(ROOT / "tests" / "benchmarks" / script), str(vmlinux_61)]
-    out = subprocess.run(call, check=True, capture_output=True, text=True).stdout
+@pytest.mark.parametrize("words", [["tests/benchmarks/floor.py"], ["-m", "tests.benchmarks.stock_gdb"]], ids=str)
+def test_a_yardstick_sees_the_e820_entries_that_pvhdbg_sees(words: list[str], vmlinux_61: Path) -> None:
+    call = [sys.executable, *words, str(vmlinux_61)]
+    out = subprocess.run(call, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     stops = pvhdbg("dump", vmlinux_61, "--stage", "bootparams", "--format", "json").document["stops"]
     entries = stops[-1]["boot_params"]["e820_entries"]
 

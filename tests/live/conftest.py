@@ -10,7 +10,7 @@ from pvhdbg import guest
 from pvhdbg.image.load import open_kernel
 from pvhdbg.live.debuggee.own_machine import OwnMachine
 from pvhdbg.live.gdb.process import GdbOptions
-from pvhdbg.live.qemu.options import QemuOptions
+from tests.live.runs import booted
 
 Boot = Callable[..., OwnMachine]
 
@@ -21,10 +21,7 @@ def boot() -> Iterator[Boot]:
     with ExitStack() as stack:
 
         def start(kernel: Path = guest.ELF, gdb: GdbOptions | None = None, **options: object) -> OwnMachine:
-            machine = stack.enter_context(OwnMachine(gdb))
-            machine.boot(QemuOptions(str(kernel), **options))  # type: ignore[arg-type]  # checked by its callers
-            machine.wait_ready()
-            return machine
+            return booted(stack.enter_context(OwnMachine(gdb)), kernel, options)
 
         yield start
 

@@ -1,12 +1,14 @@
-"""Addresses, and a way to die, that the tests of runners share."""
+"""What tests of machines share: how to start one, addresses, and a way to die."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from pvhdbg.image.load import open_kernel
+from pvhdbg.live.qemu.options import QemuOptions
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from pvhdbg.live.debuggee.own_machine import OwnMachine
@@ -15,9 +17,17 @@ if TYPE_CHECKING:
 
     Either = OwnMachine | StubMachine
 
+M = TypeVar("M", "OwnMachine", "StubMachine")
 ENTRY, NOWHERE = 0x1000000, 0x10
 """The teaching guest's entry, and an address that no guest reaches."""
 LINK_OFFSET = 0xFFFFFFFF80000000
+
+
+def booted(machine: M, kernel: Path, options: Mapping[str, object]) -> M:
+    """Boot a kernel with these options for QemuOptions, wait for QEMU, and return the machine."""
+    machine.boot(QemuOptions(str(kernel), **options))  # type: ignore[arg-type]  # checked by its callers
+    machine.wait_ready()
+    return machine
 
 
 def prepare(machine: Either) -> tuple[int, int]:

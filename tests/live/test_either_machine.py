@@ -16,9 +16,8 @@ from pvhdbg.errors import MemoryUnreadable, NotConnected, RegisterUnavailable, S
 from pvhdbg.image.load import open_kernel
 from pvhdbg.live.debuggee.own_machine import OwnMachine
 from pvhdbg.live.debuggee.stub_machine import StubMachine
-from pvhdbg.live.qemu.options import QemuOptions
 from pvhdbg.target.base import DIED, HIT, INTERRUPTED, QEMU_EXIT, QEMU_SIGNAL, TIMEOUT, TRIPLE_FAULT, Halt
-from tests.live.runs import ENTRY, LINK_OFFSET, NOWHERE, die, prepare
+from tests.live.runs import ENTRY, LINK_OFFSET, NOWHERE, booted, die, prepare
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,9 +35,7 @@ def boot(request: pytest.FixtureRequest) -> Iterator[BootEither]:
     with ExitStack() as stack:
 
         def start(kernel: Path = guest.ELF, **options: object) -> Either:
-            machine: Either = stack.enter_context(request.param())
-            machine.boot(QemuOptions(str(kernel), **options))  # type: ignore[arg-type]  # checked by its callers
-            machine.wait_ready()
+            machine: Either = booted(stack.enter_context(request.param()), kernel, options)
             return machine
 
         yield start

@@ -1,4 +1,4 @@
-"""Fixtures: a machine that takes snapshots."""
+"""Fixtures: the teaching guest at its entry, and a machine that takes snapshots."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pvhdbg import guest
 from pvhdbg.boot.lab.assignment import parse_assignment
 from pvhdbg.boot.lab.rewrite import EntryChange
 from pvhdbg.image.load import open_kernel
+from pvhdbg.live.debuggee.debuggee import Debuggee
 from pvhdbg.live.debuggee.going_back import RewindableDebuggee
 from tests.live.conftest import Boot
 
@@ -33,6 +34,19 @@ def at_prepare(boot: Boot) -> Start:
         return debuggee
 
     return start
+
+
+@pytest.fixture
+def debuggee(boot: Boot) -> Debuggee:
+    """Return the teaching guest at its entry, with its symbols in gdb."""
+    machine = boot()
+    assert machine.qemu is not None
+    kernel = open_kernel(str(guest.ELF), machine.folder)
+    machine.target.symbols = kernel.symbols
+    debuggee = Debuggee(machine, kernel, machine.qemu.options, 30)
+    debuggee.load_symbols()
+    debuggee.to_stage("entry")
+    return debuggee
 
 
 def state_of(debuggee: RewindableDebuggee) -> tuple[object, ...]:

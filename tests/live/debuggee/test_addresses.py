@@ -6,29 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pvhdbg import guest
 from pvhdbg.errors import UserError
-from pvhdbg.image.load import open_kernel
 from pvhdbg.live.debuggee.debuggee import Debuggee
 from pvhdbg.tui.machine import memory_view
 from pvhdbg.tui.screen.state import Bytes, MemoryRequest
 from tests.addresses import ERRORS, GDB_ERRORS, GDB_ONLY, VALUES
 
 if TYPE_CHECKING:
-    from tests.live.conftest import Boot
-
-
-@pytest.fixture
-def debuggee(boot: Boot) -> Debuggee:
-    """Return the teaching guest at its entry, with its symbols in gdb."""
-    machine = boot()
-    assert machine.qemu is not None
-    kernel = open_kernel(str(guest.ELF), machine.folder)
-    machine.target.symbols = kernel.symbols
-    debuggee = Debuggee(machine, kernel, machine.qemu.options, 30)
-    debuggee.load_symbols()
-    debuggee.to_stage("entry")
-    return debuggee
+    pass
 
 
 def in_the_session(debuggee: Debuggee, text: str) -> int:

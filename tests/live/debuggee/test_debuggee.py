@@ -27,21 +27,15 @@ def test_a_stop_on_another_cpu_is_reported(boot: Boot) -> None:
     } == messages
 
 
-def test_a_breakpoint_at_a_link_address_before_paging_comes_with_its_physical_address(boot: Boot) -> None:
-    machine = boot()
-    assert machine.qemu is not None
-    kernel = open_kernel(str(guest.ELF), machine.folder)
-    machine.target.symbols = kernel.symbols
-    debuggee = Debuggee(machine, kernel, machine.qemu.options, 30)
-    debuggee.to_stage("entry")
-    debuggee.load_symbols()
-    prepare = kernel.symbols.address("xen_prepare_pvh")
+def test_a_breakpoint_at_a_link_address_before_paging_comes_with_its_physical_address(debuggee: Debuggee) -> None:
+    assert debuggee.kernel is not None
+    paddr = debuggee.kernel.facts.to_paddr(debuggee.kernel.symbols.address("xen_prepare_pvh"))
     debuggee.console("hbreak xen_prepare_pvh", lambda: None)
     before = debuggee.journey.take_news()
-    debuggee.console(f"hbreak *{kernel.facts.to_paddr(prepare):#x}", lambda: None)
+    debuggee.console(f"hbreak *{paddr:#x}", lambda: None)
     physical = debuggee.journey.take_news()
     debuggee.to_stage("bootparams")
     debuggee.console("hbreak start_kernel", lambda: None)
 
-    assert [f"hbreak *{kernel.facts.to_paddr(prepare):#x}`"] == [line[-len("hbreak *0x1000581`") :] for line in before]
+    assert [f"hbreak *{paddr:#x}`"] == [line[-len(f"hbreak *{paddr:#x}`") :] for line in before]
     assert [] == physical == debuggee.journey.take_news()
