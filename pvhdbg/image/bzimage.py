@@ -139,7 +139,7 @@ def compression(data: Buffer) -> str | None:
 def unpack_file(path: str, folder: Path) -> Path:
     """Unpack a compressed ELF file to the file `vmlinux` in `folder`, and return its path.
 
-    :raise UserError: if the file can't be read, is damaged, is too large, is compressed with LZO, or is no ELF file.
+    :raise UserError: if the file can't be read, is damaged or too large, is compressed with LZO, or is not an ELF file.
     :raise MachineError: if the ELF file can't be written.
     """
     with closing(open_file(path)) as data:

@@ -19,7 +19,7 @@ class Origin(NamedTuple):
     """Where a stored value came from.
 
     `paddr` and `size` are the bytes of the input that were copied: the first byte stored is the first byte of them.
-    `paddr` is None if the value is no copy.
+    `paddr` is None if the value is not a copy.
     """
 
     confidence: str
