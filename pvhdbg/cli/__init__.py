@@ -1,6 +1,8 @@
 """The shell commands. Only this package prints and sets the exit status.
 
 options   the commands and their options. Start here
+boot_options  the options of the commands that start QEMU or gdb
+values    parse the values of options
 command/  one file for each command
 launch    start a machine as the options describe
 early_start  start QEMU before the kernel file is examined

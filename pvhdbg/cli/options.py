@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
@@ -12,18 +11,13 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 import pvhdbg
 from pvhdbg.abi.text import printable
 from pvhdbg.boot.stop import stages
-from pvhdbg.boot.stop.protocols import AS_IS, PROTOCOLS
 from pvhdbg.cli import encoding
+from pvhdbg.cli.boot_options import KERNEL, launch, symbols, timeout, tools
+from pvhdbg.cli.values import seconds_or_0
 from pvhdbg.errors import UserError
-from pvhdbg.live.qemu.options import DEFAULT_APPEND
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-SIZE = re.compile(r"[1-9][0-9]{0,11}[KMGTkmgt]?")
-
-LONGEST_NAME = 4096
-"""The longest path or value that pvhdbg passes to QEMU, in characters. QEMU repeats it in its error messages."""
 
 
 class Command(NamedTuple):
@@ -50,7 +44,6 @@ class HelpFormatter(argparse.RawDescriptionHelpFormatter):
 
 
 ASCII = "--ascii"
-_KERNEL = "the kernel: an ELF file, which may be compressed, or a bzImage"
 
 
 class Parser(argparse.ArgumentParser):
@@ -68,7 +61,7 @@ def _session(parser: argparse.ArgumentParser) -> None:
     _ascii(parser)
     text = "take snapshots to go back to (F7, F8); auto: with up to 2 GiB of guest memory [auto]"
     parser.add_argument("--snapshots", choices=("auto", "on", "off"), default="auto", help=text)
-    _launch(parser)
+    launch(parser)
 
 
 def _dump(parser: argparse.ArgumentParser) -> None:
@@ -85,7 +78,7 @@ def _dump(parser: argparse.ArgumentParser) -> None:
     )
     _watch(parser, "watch the guest for SECONDS after the last stage, and report how it ends [0]")
     _command(parser)
-    _launch(parser)
+    launch(parser)
 
 
 def _check(parser: argparse.ArgumentParser) -> None:
@@ -94,11 +87,11 @@ def _check(parser: argparse.ArgumentParser) -> None:
         parser,
         "watch the guest for SECONDS after the last stage; 0 turns this off [5, or until Linux has a console]",
     )
-    _launch(parser)
+    launch(parser)
 
 
 def _watch(parser: argparse.ArgumentParser, text: str) -> None:
-    parser.add_argument("--watch", type=_seconds_or_0, metavar="SECONDS", help=text)
+    parser.add_argument("--watch", type=seconds_or_0, metavar="SECONDS", help=text)
 
 
 def _who(parser: argparse.ArgumentParser) -> None:
@@ -113,12 +106,12 @@ def _who(parser: argparse.ArgumentParser) -> None:
         "--unread", action="store_true", help="list the fields of the boot data that the guest did not read"
     )
     _format(parser)
-    _launch(parser)
+    launch(parser)
 
 
 def _inspect(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("kernel", type=Path, metavar="KERNEL", help=_KERNEL)
-    _symbols(parser)
+    parser.add_argument("kernel", type=Path, metavar="KERNEL", help=KERNEL)
+    symbols(parser)
     _format(parser)
 
 
@@ -162,11 +155,11 @@ def _explain(parser: argparse.ArgumentParser) -> None:
 def _attach(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("where", metavar="WHERE", help="the gdb stub: HOST:PORT, or the path of a UNIX socket")
     parser.add_argument("kernel", type=Path, nargs="?", metavar="KERNEL", help="the file of the running kernel")
-    _symbols(parser)
-    _timeout(parser)
+    symbols(parser)
+    timeout(parser)
     _command(parser)
     _ascii(parser)
-    _tools(parser, qemu=False)
+    tools(parser, qemu=False)
 
 
 def _manual(parser: argparse.ArgumentParser) -> None:
@@ -176,7 +169,7 @@ def _manual(parser: argparse.ArgumentParser) -> None:
 
 def _doctor(parser: argparse.ArgumentParser) -> None:
     _ascii(parser)
-    _tools(parser)
+    tools(parser)
 
 
 def _gdb_script(parser: argparse.ArgumentParser) -> None:
@@ -270,22 +263,6 @@ def parser_of(name: str) -> Parser:
     return parser
 
 
-def _symbols(parser: argparse._ActionsContainer) -> None:
-    parser.add_argument(
-        "--symbols", type=Path, metavar="FILE", help="read symbols from a debug vmlinux of the same build"
-    )
-
-
-def _timeout(parser: argparse._ActionsContainer) -> None:
-    parser.add_argument(
-        "--timeout",
-        type=_seconds,
-        default=30.0,
-        metavar="SECONDS",
-        help="give up if a stage takes longer than SECONDS [30]",
-    )
-
-
 def _ascii(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(ASCII, action="store_true", help="use only ASCII; the default in a non-UTF-8 locale")
 
@@ -293,108 +270,3 @@ def _ascii(parser: argparse.ArgumentParser) -> None:
 def _format(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", choices=("text", "json"), help="print text (the default) or JSON")
     _ascii(parser)
-
-
-def _launch(parser: argparse.ArgumentParser) -> None:
-    """Add the options of every command that boots a kernel."""
-    parser.add_argument(
-        "kernel",
-        type=Path,
-        nargs="?",
-        metavar="KERNEL",
-        help=f"{_KERNEL} (default: the teaching guest, a small built-in test kernel)",
-    )
-    _boot_options(parser.add_argument_group("boot options"))
-    _machine_options(parser.add_argument_group("machine options"))
-    _tools(parser)
-
-
-def _boot_options(boot: argparse._ArgumentGroup) -> None:
-    boot.add_argument("-i", "--initrd", type=Path, metavar="FILE", help="pass an initrd, which becomes module 0")
-    boot.add_argument(
-        "-a",
-        "--append",
-        default=DEFAULT_APPEND,
-        metavar="STRING",
-        help=f"set the kernel command line [{DEFAULT_APPEND}]",
-    )
-    _symbols(boot)
-    boot.add_argument(
-        "--protocol",
-        choices=PROTOCOLS,
-        default=AS_IS,
-        help=f"convert the boot data to another protocol before the guest runs [{AS_IS}]",
-    )
-    boot.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="PATH=VALUE",
-        help="change one field of the boot data before the guest runs; repeatable",
-    )
-    boot.add_argument("--force", action="store_true", help="start the kernel even if the pre-start check rejects it")
-    _timeout(boot)
-
-
-def _machine_options(machine: argparse._ArgumentGroup) -> None:
-    machine.add_argument(
-        "-m", "--memory", type=_size, default="512M", metavar="SIZE", help="set the size of guest memory [512M]"
-    )
-    machine.add_argument(
-        "-M",
-        "--machine",
-        type=_name,
-        default="microvm",
-        metavar="NAME",
-        help="choose the machine: microvm, q35 or pc [microvm]",
-    )
-    machine.add_argument(
-        "--accel", choices=("tcg", "kvm"), default="tcg", help="emulate the CPU (tcg) or use KVM [tcg]"
-    )
-    machine.add_argument(
-        "--cpu", type=_name, metavar="MODEL", help="choose the CPU model [max under tcg, host under kvm]"
-    )
-
-
-def _tools(parser: argparse.ArgumentParser, *, qemu: bool = True) -> None:
-    tools = parser.add_argument_group("tools")
-    if qemu:
-        tools.add_argument("--qemu", type=_name, metavar="PATH", help="run this QEMU")
-    tools.add_argument("--gdb", type=_name, metavar="PATH", help="run this gdb")
-    tools.add_argument("--mi-log", type=Path, metavar="FILE", help="log the MI traffic between pvhdbg and gdb to FILE")
-    tools.add_argument("--gdbinit", action="store_true", help="let gdb read your .gdbinit")
-
-
-def _seconds(text: str) -> float:
-    seconds = _number(text)
-    if not 0 < seconds < 1e6:
-        raise argparse.ArgumentTypeError(f"must be greater than 0 and less than 1000000: {text!r}")
-    return seconds
-
-
-def _seconds_or_0(text: str) -> float:
-    seconds = _number(text)
-    if not 0 <= seconds < 1e6:
-        raise argparse.ArgumentTypeError(f"must be at least 0 and less than 1000000: {text!r}")
-    return seconds
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"invalid number: {text!r}") from None
-
-
-def _name(text: str) -> str:
-    if not 0 < len(text) <= LONGEST_NAME:
-        raise argparse.ArgumentTypeError("must not be empty" if not text else f"longer than {LONGEST_NAME} characters")
-    return text
-
-
-def _size(text: str) -> str:
-    if re.fullmatch("0+[KMGTkmgt]?", text):
-        raise argparse.ArgumentTypeError(f"must be greater than 0: {text!r}")
-    if not SIZE.fullmatch(text):
-        raise argparse.ArgumentTypeError(f"invalid size: {text!r} (use a number followed by K, M, G or T)")
-    return text

@@ -1,0 +1,101 @@
+"""The options of the commands that boot a kernel, and of those that start QEMU or gdb."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pvhdbg.boot.stop.protocols import AS_IS, PROTOCOLS
+from pvhdbg.cli.values import name, seconds, size
+from pvhdbg.live.qemu.options import DEFAULT_APPEND
+
+if TYPE_CHECKING:
+    import argparse
+
+KERNEL = "the kernel: an ELF file, which may be compressed, or a bzImage"
+
+
+def launch(parser: argparse.ArgumentParser) -> None:
+    """Add the options of every command that boots a kernel."""
+    parser.add_argument(
+        "kernel",
+        type=Path,
+        nargs="?",
+        metavar="KERNEL",
+        help=f"{KERNEL} (default: the teaching guest, a small built-in test kernel)",
+    )
+    _boot_options(parser.add_argument_group("boot options"))
+    _machine_options(parser.add_argument_group("machine options"))
+    tools(parser)
+
+
+def _boot_options(boot: argparse._ArgumentGroup) -> None:
+    boot.add_argument("-i", "--initrd", type=Path, metavar="FILE", help="pass an initrd, which becomes module 0")
+    boot.add_argument(
+        "-a",
+        "--append",
+        default=DEFAULT_APPEND,
+        metavar="STRING",
+        help=f"set the kernel command line [{DEFAULT_APPEND}]",
+    )
+    symbols(boot)
+    boot.add_argument(
+        "--protocol",
+        choices=PROTOCOLS,
+        default=AS_IS,
+        help=f"convert the boot data to another protocol before the guest runs [{AS_IS}]",
+    )
+    boot.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="PATH=VALUE",
+        help="change one field of the boot data before the guest runs; repeatable",
+    )
+    boot.add_argument("--force", action="store_true", help="start the kernel even if the pre-start check rejects it")
+    timeout(boot)
+
+
+def _machine_options(machine: argparse._ArgumentGroup) -> None:
+    machine.add_argument(
+        "-m", "--memory", type=size, default="512M", metavar="SIZE", help="set the size of guest memory [512M]"
+    )
+    machine.add_argument(
+        "-M",
+        "--machine",
+        type=name,
+        default="microvm",
+        metavar="NAME",
+        help="choose the machine: microvm, q35 or pc [microvm]",
+    )
+    machine.add_argument(
+        "--accel", choices=("tcg", "kvm"), default="tcg", help="emulate the CPU (tcg) or use KVM [tcg]"
+    )
+    machine.add_argument(
+        "--cpu", type=name, metavar="MODEL", help="choose the CPU model [max under tcg, host under kvm]"
+    )
+
+
+def tools(parser: argparse.ArgumentParser, *, qemu: bool = True) -> None:
+    group = parser.add_argument_group("tools")
+    if qemu:
+        group.add_argument("--qemu", type=name, metavar="PATH", help="run this QEMU")
+    group.add_argument("--gdb", type=name, metavar="PATH", help="run this gdb")
+    group.add_argument("--mi-log", type=Path, metavar="FILE", help="log the MI traffic between pvhdbg and gdb to FILE")
+    group.add_argument("--gdbinit", action="store_true", help="let gdb read your .gdbinit")
+
+
+def symbols(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument(
+        "--symbols", type=Path, metavar="FILE", help="read symbols from a debug vmlinux of the same build"
+    )
+
+
+def timeout(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument(
+        "--timeout",
+        type=seconds,
+        default=30.0,
+        metavar="SECONDS",
+        help="give up if a stage takes longer than SECONDS [30]",
+    )
