@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pvhdbg.boot.stop.ranges import AddressRange
     from pvhdbg.boot.stop.regions import Region
     from pvhdbg.boot.stop.stop import Stop
-    from pvhdbg.image.verdict import Verdict
+    from pvhdbg.image.verdicts.verdict import Verdict
 
 BOOT_DATA_STAGES = ("entry", "prepare")
 """The stages at which the kernel has not yet changed the boot data."""

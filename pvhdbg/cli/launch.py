@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pvhdbg.boot.who.answer import Found
     from pvhdbg.image.load import Kernel
     from pvhdbg.image.preflight import Preflight
-    from pvhdbg.image.verdict import Verdict
+    from pvhdbg.image.verdicts.verdict import Verdict
     from pvhdbg.live.debuggee.debuggee import Debuggee
     from pvhdbg.live.debuggee.machine_session import MachineSession
     from pvhdbg.live.debuggee.own_machine import OwnMachine

@@ -6,17 +6,15 @@ header         ELF headers
 file           a file that can be sliced like bytes, and searches in it
 notes          ELF notes as QEMU, Xen, linux-loader and the ABI read them
 preflight      what QEMU's -kernel will do with the file: the pre-start check
-verdict        one result of the pre-start check
-verdicts/      verdicts about the notes, the segments and the entry
+verdicts/      what a verdict is, and the verdicts about the notes, the segments and the entry
 limits         the limits of `pvhdbg inspect`, and remarks about a file that exceeds them
 multiboot      find multiboot headers, which QEMU prefers to a PVH entry
-symbols        look up a symbol's address, or the symbol at an address
-dwarf          the layouts of C structures, from debug information
+debug_info/    symbols, layouts of structures, and source lines
 fingerprints   bytes of the file that identify the kernel in guest memory
 bzimage        unpack the vmlinux in a bzImage
-source_lines   the source line of an address, and what is inlined there, from debug information
 elf            read what only `pvhdbg inspect` shows: sections, compiler, configuration
 
 Start with facts. From outside, only abi and errors are imported. Third-party libraries are imported only in bzimage
-(lz4, zstandard), elf and source_lines (pyelftools). Every module except these and load also runs inside gdb's Python.
+(lz4, zstandard), elf and debug_info.source_lines (pyelftools). Every module except these and load also runs inside
+gdb's Python.
 """

@@ -22,7 +22,7 @@ from pvhdbg.image.header import (
 )
 
 if TYPE_CHECKING:
-    from pvhdbg.image.verdict import Verdict
+    from pvhdbg.image.verdicts.verdict import Verdict
 
 EM_386, EM_X86_64 = 3, 62
 KERNEL_HALF = {32: 0xC0000000, 64: 1 << 63}

@@ -18,9 +18,9 @@ from pvhdbg.image.facts import EM_386, EM_X86_64, ImageFacts
 from pvhdbg.image.file import Buffer, open_file
 from pvhdbg.image.header import Elf, read_elf
 from pvhdbg.image.multiboot import HAS_ADDRESSES, SEARCHED1, Multiboot, find_multiboot1
-from pvhdbg.image.verdict import FATAL, WARNING, Verdict
 from pvhdbg.image.verdicts import note_verdicts, segment_verdicts
 from pvhdbg.image.verdicts.segment_verdicts import Layout, segment_at
+from pvhdbg.image.verdicts.verdict import FATAL, WARNING, Verdict
 
 PVH, MULTIBOOT, LINUX, NONE = "pvh", "multiboot", "linux", "none"
 

@@ -9,9 +9,9 @@ from typing import NamedTuple
 import gdb
 
 from pvhdbg.errors import PvhdbgError
+from pvhdbg.image.debug_info.symbols import Symbols
 from pvhdbg.image.facts import ImageFacts, read_facts
 from pvhdbg.image.preflight import preflight_file
-from pvhdbg.image.symbols import Symbols
 
 _MOST_FILES = 8
 """The most files to read. A kernel has one or two; a program with its libraries has hundreds, none of them a kernel."""

@@ -7,16 +7,11 @@ monitor         parsers for the answers of QEMU's monitor
 gdb_native      the Target for code that runs inside gdb
 native_runner   the Runner for code that runs inside gdb
 stub_registers  the registers of QEMU's gdb stub, by gdb's names and by pvhdbg's
-stub            what the mi and the rsp modules have in common
-mi              the gdb/MI client that the mi modules need, and how MI commands are written
-gdb_mi          the Target for a gdb/MI client
-mi_memory       read and write guest-physical memory through a gdb/MI client
-mi_runner       the Runner for a gdb/MI client
-rsp             the client of the GDB remote serial protocol that the rsp modules need
-rsp_target      the Target for that client: QEMU's stub, asked without gdb
-rsp_runner      the Runner for that client
+stub            what mi/ and rsp/ have in common
+mi/             the Target and the Runner for a gdb/MI client
+rsp/            the Target and the Runner for QEMU's stub, without gdb
 
 Start with base: its protocols are all that the rest of pvhdbg depends on. Only cli, tui, in_gdb and live import gdb_mi
-and gdb_native. This package imports only abi and errors. base, recording,
-block_cache, monitor, gdb_native and native_runner run inside gdb's Python.
+and gdb_native. This package imports only abi and errors. base, recording, block_cache, monitor, gdb_native and
+native_runner run inside gdb's Python.
 """

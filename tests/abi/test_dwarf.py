@@ -11,8 +11,8 @@ from pvhdbg.abi.layout import Struct
 from pvhdbg.abi.roles import STRUCTS
 from pvhdbg.abi.setup_header import SUBARCHS
 from pvhdbg.boot.stop.kernel_probe import SymbolsAndStrings
+from pvhdbg.image.debug_info.symbols import Symbols
 from pvhdbg.image.facts import read_facts
-from pvhdbg.image.symbols import Symbols
 from tests.abi import dwarf
 from tests.abi.newer import members_as_in
 

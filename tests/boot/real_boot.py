@@ -19,7 +19,7 @@ from pvhdbg.image.load import open_kernel
 from pvhdbg.live.debuggee.own_machine import OwnMachine
 from pvhdbg.live.qemu.options import qemu_binary
 from pvhdbg.target.base import HIT
-from pvhdbg.target.mi import console_command
+from pvhdbg.target.mi.client import console_command
 from tests import bios_e820
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from pvhdbg.boot.stop.stop import Stop
 from pvhdbg.checks.case import Case
 from pvhdbg.checks.finding import ERROR, INFO, WARNING
 from pvhdbg.image.facts import ImageFacts, Note, Segment
-from pvhdbg.image.verdict import Verdict
+from pvhdbg.image.verdicts.verdict import Verdict
 from pvhdbg.live.qemu.firmware import SEABIOS, microvm_firmware
 from tests import build
 from tests.build import CMDLINE, KERNEL_MAP, MAP, MEMMAP, MODLIST, RAMDISK, RAMDISK_SIZE, START_INFO, VARIABLES, Range

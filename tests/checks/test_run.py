@@ -15,7 +15,7 @@ from pvhdbg.checks.finding import ERROR, INFO, SEVERITIES, WARNING, Finding
 from pvhdbg.checks.rules import EVERY_STOP, MAX_FINDINGS, ON_FAILURE, ONCE
 from pvhdbg.checks.run import RunFindings, check_capture, check_run, rules, run_rules
 from pvhdbg.image.facts import ImageFacts
-from pvhdbg.image.verdict import Verdict
+from pvhdbg.image.verdicts.verdict import Verdict
 from tests import build
 from tests.checks import cases
 from tests.checks.cases import HARMLESS, LINUX, LINUX_32, RFC, blob, died, entry, prepare

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from pvhdbg.errors import PvhdbgError
 from pvhdbg.live.debuggee import gdb_expression
 from pvhdbg.live.gdb import breakpoints, console, mi
-from pvhdbg.target.gdb_mi import MiTarget
-from pvhdbg.target.mi import MiError
+from pvhdbg.target.mi.client import MiError
+from pvhdbg.target.mi.gdb_mi import MiTarget
 from tests.fuzz.target import Target
 from tests.live.gdb.fake import FakeGdb
 

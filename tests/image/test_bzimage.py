@@ -11,8 +11,8 @@ import pytest
 
 from pvhdbg.errors import GuestError, MachineError, PvhdbgError, UserError
 from pvhdbg.image.bzimage import MAX_UNPACKED, _Packed, unpack
+from pvhdbg.image.debug_info.symbols import Symbols
 from pvhdbg.image.facts import read_facts
-from pvhdbg.image.symbols import Symbols
 from tests.image.builder import bzimage, elf, load, note, notes
 from tests.image.crafted import BUILD_ID
 from tests.image.packers import LZ4_BLOCK, LZ4_MAGIC, PACKERS, lz4_part

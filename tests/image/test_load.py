@@ -173,7 +173,7 @@ def test_symbols_that_do_not_match_are_not_used_and_the_reason_is_given(
 
 
 def test_the_remark_says_that_not_all_symbols_were_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pvhdbg.image.symbols._MAX_SYMBOLS", 1)
+    monkeypatch.setattr("pvhdbg.image.debug_info.symbols._MAX_SYMBOLS", 1)
 
     assert "only the first 1 of 2 symbols are read" == open_bytes(tmp_path, WITH_SYMBOLS).symbols_remark
 

@@ -9,7 +9,7 @@ from pvhdbg.errors import UserError
 from pvhdbg.image.facts import parse_facts
 from pvhdbg.image.file import Buffer, open_file
 from pvhdbg.image.preflight import MULTIBOOT, PVH, Machine, Preflight, preflight
-from pvhdbg.image.verdict import FATAL, WARNING
+from pvhdbg.image.verdicts.verdict import FATAL, WARNING
 from tests.image.builder import CODE, ENTRY, elf, load, note, notes, raw_note
 from tests.image.crafted import BUILD_ID, CRAFTED, GOOD, MULTIBOOT1, UD2, WALL, Crafted
 from tests.image.real_qemu import entered, run_qemu

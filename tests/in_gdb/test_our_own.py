@@ -13,7 +13,7 @@ from pvhdbg.live.debuggee.debuggee import Debuggee
 from pvhdbg.live.debuggee.own_machine import OwnMachine
 from pvhdbg.live.gdb import console
 from pvhdbg.live.qemu.options import QemuOptions
-from pvhdbg.target.mi import MiError
+from pvhdbg.target.mi.client import MiError
 from tests.cli.shell import wait_for
 from tests.tui import tmux
 

@@ -13,7 +13,7 @@ from pvhdbg import guest
 from pvhdbg.live.debuggee.own_machine import OwnMachine
 from pvhdbg.live.qemu.options import QemuOptions
 from pvhdbg.live.system.watcher import Watcher
-from pvhdbg.target.mi import console_command
+from pvhdbg.target.mi.client import console_command
 from tests.paths import ROOT
 
 # PVHDBG_ENDINGS=30 tests thoroughly. The few of a normal run are enough to detect a regression.

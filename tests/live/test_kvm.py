@@ -8,7 +8,7 @@ from pvhdbg.image.load import open_kernel
 from pvhdbg.live.debuggee.own_machine import OwnMachine
 from pvhdbg.live.gdb import console
 from pvhdbg.target.base import DIED, HIT, KVM_INTERNAL_ERROR, TIMEOUT, TRIPLE_FAULT, Halt
-from pvhdbg.target.mi import MiError
+from pvhdbg.target.mi.client import MiError
 from tests.live.conftest import Boot
 
 NOWHERE = 0x10

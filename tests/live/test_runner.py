@@ -13,7 +13,7 @@ from pvhdbg.target.base import (
     HIT,
     Halt,
 )
-from pvhdbg.target.mi import MiError
+from pvhdbg.target.mi.client import MiError
 from tests.live.conftest import Boot
 from tests.live.runs import ENTRY, NOWHERE, die, prepare
 

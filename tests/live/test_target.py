@@ -6,8 +6,8 @@ from pvhdbg.image.load import open_kernel
 from pvhdbg.live.debuggee.own_machine import OwnMachine
 from pvhdbg.live.gdb import console
 from pvhdbg.target.base import NO_MONITOR
-from pvhdbg.target.gdb_mi import MiTarget
-from pvhdbg.target.mi import console_command, quote
+from pvhdbg.target.mi.client import console_command, quote
+from pvhdbg.target.mi.gdb_mi import MiTarget
 from pvhdbg.target.stub import MONITOR
 from tests.live.conftest import Boot
 

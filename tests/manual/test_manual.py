@@ -21,7 +21,7 @@ from pvhdbg.cli.options import COMMANDS as SHELL
 from pvhdbg.cli.options import parser_of
 from pvhdbg.commands import COMMANDS
 from pvhdbg.image.facts import Note
-from pvhdbg.image.verdict import Verdict
+from pvhdbg.image.verdicts.verdict import Verdict
 from pvhdbg.tui.draw.keys import KEYS
 from pvhdbg.views.to_json import document_json
 from tests import build

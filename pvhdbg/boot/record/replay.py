@@ -17,7 +17,7 @@ from pvhdbg.boot.who.access import CONFIDENCES
 from pvhdbg.boot.who.answer import BY, Answer, Code, Reader, Writer
 from pvhdbg.errors import UserError
 from pvhdbg.image.facts import ImageFacts, Note, Segment
-from pvhdbg.image.verdict import Verdict
+from pvhdbg.image.verdicts.verdict import Verdict
 from pvhdbg.target.recording import Ranges, Recording
 
 if TYPE_CHECKING:

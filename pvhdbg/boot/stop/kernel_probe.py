@@ -15,7 +15,7 @@ from pvhdbg.abi import printk
 from pvhdbg.abi.e820 import E820_DATA
 from pvhdbg.boot.stop.early_maps import END, PAE_TABLES
 from pvhdbg.errors import SymbolMissing, UserError
-from pvhdbg.image.dwarf import struct_layouts
+from pvhdbg.image.debug_info.dwarf import struct_layouts
 from pvhdbg.image.facts import SEARCHED
 from pvhdbg.image.file import merged, occurrences, open_file
 from pvhdbg.image.header import read_elf

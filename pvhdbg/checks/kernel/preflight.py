@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.checks.finding import ERROR, WARNING
 from pvhdbg.checks.rules import ONCE, Defect, rule, sentence
-from pvhdbg.image.verdict import FATAL
+from pvhdbg.image.verdicts.verdict import FATAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pvhdbg.checks.case import Case
-    from pvhdbg.image.verdict import Verdict
+    from pvhdbg.image.verdicts.verdict import Verdict
 
 NOTES, SEGMENTS, FILE = "kernel.notes", "kernel.segments", "kernel.path"
 

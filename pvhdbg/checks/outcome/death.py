@@ -27,7 +27,7 @@ from pvhdbg.checks.outcome.failure import (
 from pvhdbg.checks.outcome.fault import uses_stack
 from pvhdbg.checks.outcome.other_guests import stack_defect
 from pvhdbg.checks.rules import ON_FAILURE, RULES, Defect, rule, sentence
-from pvhdbg.image.verdict import FATAL
+from pvhdbg.image.verdicts.verdict import FATAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

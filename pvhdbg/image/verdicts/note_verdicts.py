@@ -9,9 +9,9 @@ from pvhdbg.image import notes
 from pvhdbg.image.file import end_of_zeros, occurrences
 from pvhdbg.image.header import PT_NOTE, SHT_NOBITS
 from pvhdbg.image.multiboot import SEARCHED1, find_multiboot1, find_multiboot2
-from pvhdbg.image.verdict import FATAL, WARNING, Verdict
 from pvhdbg.image.verdicts import unread_notes
 from pvhdbg.image.verdicts.segment_verdicts import entry_is_vaddr, segment_at
+from pvhdbg.image.verdicts.verdict import FATAL, WARNING, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pvhdbg.abi.text import printable
 from pvhdbg.image.header import PT_LOAD, PT_NOTE, Elf, ProgramHeader
 from pvhdbg.image.notes import XEN, segment_notes
-from pvhdbg.image.verdict import FATAL, WARNING, Verdict
+from pvhdbg.image.verdicts.verdict import FATAL, WARNING, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,14 +13,14 @@ from pvhdbg.abi.text import printable
 from pvhdbg.errors import PvhdbgError, TargetError, UserError
 from pvhdbg.live.debuggee.gdb_machine import GdbMachine
 from pvhdbg.target import monitor
-from pvhdbg.target.mi import MiError, console_command
+from pvhdbg.target.mi.client import MiError, console_command
 
 if TYPE_CHECKING:
     from pvhdbg.live.gdb.mi import Reply
     from pvhdbg.live.gdb.mi_client import Pending
     from pvhdbg.live.gdb.process import GdbOptions
     from pvhdbg.target.base import Halt, Symbols
-    from pvhdbg.target.gdb_mi import MiTarget
+    from pvhdbg.target.mi.gdb_mi import MiTarget
 
 _CONNECT_TIMEOUT = 15.0
 _PACKET_TIMEOUT = 5
@@ -81,9 +81,9 @@ class AttachedMachine(GdbMachine):
             raise
 
     def _connect(self, where: str, symbols: Symbols | None) -> None:
-        from pvhdbg.target.gdb_mi import MiTarget
-        from pvhdbg.target.mi_memory import PHY_MEM_MODE_OFF
-        from pvhdbg.target.mi_runner import MiRunner
+        from pvhdbg.target.mi.gdb_mi import MiTarget
+        from pvhdbg.target.mi.mi_memory import PHY_MEM_MODE_OFF
+        from pvhdbg.target.mi.mi_runner import MiRunner
         from pvhdbg.target.stub import MONITOR, PHY_MEM_MODE
 
         self.gdb.send("-gdb-set tcp auto-retry off")
@@ -140,7 +140,7 @@ class AttachedMachine(GdbMachine):
 
     def _leave(self) -> None:
         """Delete the breakpoints, reset PhyMemMode, and resume the guest if it was running."""
-        from pvhdbg.target.mi_memory import PHY_MEM_MODE_OFF
+        from pvhdbg.target.mi.mi_memory import PHY_MEM_MODE_OFF
 
         gdb = self.gdb
         if gdb.running:

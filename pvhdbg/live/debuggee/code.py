@@ -13,13 +13,13 @@ from pvhdbg.errors import TargetError
 from pvhdbg.live.gdb import breakpoints
 from pvhdbg.live.gdb.results import Results
 from pvhdbg.target.base import NO_MONITOR
-from pvhdbg.target.mi import console_command
+from pvhdbg.target.mi.client import console_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from pvhdbg.image.debug_info.symbols import Symbols
     from pvhdbg.image.facts import ImageFacts
-    from pvhdbg.image.symbols import Symbols
     from pvhdbg.live.debuggee.gdb_machine import GdbMachine
     from pvhdbg.live.gdb.breakpoints import Breakpoints, Line
 

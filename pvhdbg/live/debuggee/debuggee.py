@@ -15,7 +15,7 @@ from pvhdbg.live.debuggee import gdb_expression
 from pvhdbg.live.debuggee.machine_session import MachineSession
 from pvhdbg.live.gdb import breakpoints, console
 from pvhdbg.target.base import ELSEWHERE, HIT, INTERRUPTED, TIMEOUT, Halt
-from pvhdbg.target.mi import MiError, console_command, quote
+from pvhdbg.target.mi.client import MiError, console_command, quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pvhdbg.live.debuggee.gdb_machine import GdbMachine
     from pvhdbg.live.debuggee.own_machine import OwnMachine
     from pvhdbg.live.gdb.breakpoints import Breakpoints, Line
-    from pvhdbg.target.mi import Stop
+    from pvhdbg.target.mi.client import Stop
 
 _BY_LINE = {"next": "-exec-next", "step": "-exec-step", "finish": "-exec-finish", "continue": "-exec-continue"}
 _BY_INSTRUCTION = {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pvhdbg.abi import c_integer
 from pvhdbg.abi.text import printable
 from pvhdbg.boot.session.expression import not_an_integer
-from pvhdbg.target.mi import MiError, quote
+from pvhdbg.target.mi.client import MiError, quote
 
 if TYPE_CHECKING:
     from pvhdbg.live.gdb.mi_client import MiClient

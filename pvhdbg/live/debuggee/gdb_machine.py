@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from pvhdbg.live.gdb.mi_client import MiClient
-    from pvhdbg.target.gdb_mi import MiTarget
-    from pvhdbg.target.mi_runner import MiRunner
+    from pvhdbg.target.mi.gdb_mi import MiTarget
+    from pvhdbg.target.mi.mi_runner import MiRunner
 
 _SETTINGS = ("mi-async on", "confirm off", "pagination off", "height 0", "width 0")
 

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from pvhdbg.boot.lab.rewrite import EntryChange
     from pvhdbg.boot.record.document import MachineFacts
     from pvhdbg.boot.who.answer import Found
+    from pvhdbg.image.debug_info.symbols import Symbols
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.image.load import Kernel
-    from pvhdbg.image.symbols import Symbols
     from pvhdbg.live.debuggee.machine import Machine
     from pvhdbg.live.qemu.options import QemuOptions
 

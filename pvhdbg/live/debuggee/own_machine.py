@@ -44,8 +44,8 @@ class OwnMachine(GdbMachine):
             self._end(self.qemu)
         self.qemu = Qemu(options, self.folder, self.watcher.group)
         # These imports run while gdb and QEMU start.
-        from pvhdbg.target.gdb_mi import MiTarget
-        from pvhdbg.target.mi_runner import MiRunner
+        from pvhdbg.target.mi.gdb_mi import MiTarget
+        from pvhdbg.target.mi.mi_runner import MiRunner
 
         self._connect(self.qemu)
         self.target = MiTarget(self.gdb, symbols)
@@ -72,7 +72,7 @@ class OwnMachine(GdbMachine):
             self.wait_ready()
 
     def _connect(self, qemu: Qemu) -> None:
-        from pvhdbg.target.mi_memory import PHY_MEM_MODE_OFF
+        from pvhdbg.target.mi.mi_memory import PHY_MEM_MODE_OFF
 
         self.gdb.send(_LONG_TIMEOUT)
         self._connecting = self.gdb.send(f"-target-select remote {qemu.gdb_path}")

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from pvhdbg.live.stub.connection import Connection
     from pvhdbg.live.stub.watch import RspWatch
     from pvhdbg.target.base import Symbols
-    from pvhdbg.target.rsp_runner import RspRunner
-    from pvhdbg.target.rsp_target import RspTarget
+    from pvhdbg.target.rsp.rsp_runner import RspRunner
+    from pvhdbg.target.rsp.rsp_target import RspTarget
 
 
 class StubMachine(Machine):
@@ -46,8 +46,8 @@ class StubMachine(Machine):
         self.qemu = Qemu(options, self.folder, self.watcher.group)
         # These imports run while QEMU starts.
         from pvhdbg.live.stub.connection import Connection
-        from pvhdbg.target.rsp_runner import RspRunner
-        from pvhdbg.target.rsp_target import RspTarget
+        from pvhdbg.target.rsp.rsp_runner import RspRunner
+        from pvhdbg.target.rsp.rsp_target import RspTarget
 
         with os_errors_as_machine_errors("can't create a socket"):
             self._connection = Connection(socket.socket(socket.AF_UNIX))

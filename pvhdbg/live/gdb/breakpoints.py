@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from pvhdbg.target.mi import quote
+from pvhdbg.target.mi.client import quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

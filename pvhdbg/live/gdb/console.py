@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pvhdbg.errors import UserError
-from pvhdbg.target.mi import console_command, quote
+from pvhdbg.target.mi.client import console_command, quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection

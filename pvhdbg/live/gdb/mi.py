@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from pvhdbg.target.mi import MiError, Stop
+from pvhdbg.target.mi.client import MiError, Stop
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -16,7 +16,7 @@ from pvhdbg.errors import NotConnected
 from pvhdbg.live.gdb import mi
 from pvhdbg.live.system.os_errors import start_thread
 from pvhdbg.live.system.patience import Patience
-from pvhdbg.target.mi import MiError, Stop
+from pvhdbg.target.mi.client import MiError, Stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from pvhdbg.target.mi import MiError
+from pvhdbg.target.mi.client import MiError
 
 LONGEST_RECORD = 1 << 20
 """The most characters that a record may have. Parsing that many takes a few seconds at most."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pvhdbg.target.mi import MiError
+from pvhdbg.target.mi.client import MiError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
     from pvhdbg.boot.run.journey import Journey
     from pvhdbg.boot.who.instruction import Instruction, Memory
-    from pvhdbg.image.symbols import Symbols
+    from pvhdbg.image.debug_info.symbols import Symbols
     from pvhdbg.live.observe.regions import Region
     from pvhdbg.live.stub.watch import RspWatch, Watchpoint
-    from pvhdbg.target.rsp_target import RspTarget
+    from pvhdbg.target.rsp.rsp_target import RspTarget
 
 _MOST_STOPS, _MOST_STEPS = 20_000, 20_000
 """How many stops at watchpoints, and how many steps, a guest may cost."""

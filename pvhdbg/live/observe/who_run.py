@@ -14,7 +14,7 @@ from pvhdbg.boot.who.answer import Code, Found
 from pvhdbg.boot.who.attribution import Change, Observation, answers, unexplained
 from pvhdbg.boot.who.fields import Fields
 from pvhdbg.errors import GuestError, UserError
-from pvhdbg.image.source_lines import SourceLines
+from pvhdbg.image.debug_info.source_lines import SourceLines
 from pvhdbg.live.debuggee.stub_machine import StubMachine
 from pvhdbg.live.observe import regions
 from pvhdbg.live.observe.observer import Observer

@@ -17,7 +17,7 @@ from pvhdbg.abi.text import printable
 from pvhdbg.errors import NotConnected
 from pvhdbg.live.stub.packets import Unframer, frame
 from pvhdbg.live.system.patience import Patience
-from pvhdbg.target.rsp import BOOT_CPU, StopReply, StubError
+from pvhdbg.target.rsp.client import BOOT_CPU, StopReply, StubError
 
 if TYPE_CHECKING:
     import socket

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from pvhdbg.target.rsp import StubError
+from pvhdbg.target.rsp.client import StubError
 
 LARGEST = 1 << 17
 """How many characters an answer may have."""

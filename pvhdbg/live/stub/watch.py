@@ -5,12 +5,12 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from pvhdbg.target.rsp import StubError
+from pvhdbg.target.rsp.client import StubError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from pvhdbg.target.rsp import Rsp
+    from pvhdbg.target.rsp.client import Rsp
 
 _RUN, _STEP = "vCont;c", "vCont;s:1"
 _STOP_TIMEOUT = 5.0

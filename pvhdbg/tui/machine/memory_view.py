@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.live.debuggee.debuggee import Debuggee
     from pvhdbg.target.base import Target
-    from pvhdbg.target.gdb_mi import MiTarget
+    from pvhdbg.target.mi.gdb_mi import MiTarget
     from pvhdbg.tui.screen.state import MemoryRequest
 
 SIZE = 1024

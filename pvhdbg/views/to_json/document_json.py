@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pvhdbg.boot.record.document import Document, MachineFacts, Outcome, Watched
     from pvhdbg.boot.stop.capture import Capture, MapRecord, MemoryMap, Module, Text
     from pvhdbg.image.facts import ImageFacts
-    from pvhdbg.image.verdict import Verdict
+    from pvhdbg.image.verdicts.verdict import Verdict
 
 FORMAT, FORMAT_VERSION = "pvhdbg", 2
 INDENTED_LEVELS = 3

@@ -9,8 +9,8 @@ from pvhdbg.boot.model.kernel_behavior import KernelBehavior, behavior_at, behav
 from pvhdbg.boot.stop.early_maps import EarlyMaps
 from pvhdbg.boot.stop.kernel_probe import ANY_STRING, E820_STRING, PROBED, SymbolsAndStrings, probe, string_at
 from pvhdbg.errors import SymbolMissing
+from pvhdbg.image.debug_info.symbols import Symbols
 from pvhdbg.image.facts import ImageFacts, Segment, read_facts
-from pvhdbg.image.symbols import Symbols
 from pvhdbg.target.recording import Recording
 from tests import build
 

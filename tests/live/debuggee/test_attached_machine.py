@@ -9,7 +9,7 @@ from pvhdbg.errors import UserError
 from pvhdbg.live.debuggee.attached_machine import AttachedMachine
 from pvhdbg.live.gdb import console
 from pvhdbg.target.base import HIT, RESET, TIMEOUT, Halt
-from pvhdbg.target.mi import console_command
+from pvhdbg.target.mi.client import console_command
 from pvhdbg.target.stub import PHY_MEM_MODE
 from tests import tiny
 from tests.cli.shell import pvhdbg

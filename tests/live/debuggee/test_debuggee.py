@@ -1,7 +1,7 @@
 from pvhdbg import guest
 from pvhdbg.image.load import open_kernel
 from pvhdbg.live.debuggee.debuggee import Debuggee
-from pvhdbg.target.mi import Stop
+from pvhdbg.target.mi.client import Stop
 from tests.live.conftest import Boot
 
 

@@ -9,7 +9,7 @@ from pvhdbg.live.debuggee import gdb_expression
 from pvhdbg.live.debuggee.own_machine import OwnMachine
 from pvhdbg.live.gdb import breakpoints, console
 from pvhdbg.target.base import RESET_VECTOR
-from pvhdbg.target.mi import MiError
+from pvhdbg.target.mi.client import MiError
 from tests import tiny
 from tests.image.builder import ENTRY
 from tests.live.conftest import Boot

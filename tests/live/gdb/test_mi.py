@@ -1,7 +1,7 @@
 import pytest
 
 from pvhdbg.live.gdb import mi, mi_syntax
-from pvhdbg.target.mi import MiError, Stop, console_command
+from pvhdbg.target.mi.client import MiError, Stop, console_command
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from pvhdbg.live.debuggee import gdb_expression
 from pvhdbg.live.gdb import breakpoints, console
 from pvhdbg.live.gdb.mi_client import MOST_TEXT
 from pvhdbg.live.system import patience
-from pvhdbg.target import mi_memory
-from pvhdbg.target.gdb_mi import MiTarget
-from pvhdbg.target.mi import MiError
+from pvhdbg.target.mi import mi_memory
+from pvhdbg.target.mi.client import MiError
+from pvhdbg.target.mi.gdb_mi import MiTarget
 from tests.live.gdb.fake import FakeGdb, always
 
 

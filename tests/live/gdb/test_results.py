@@ -1,7 +1,7 @@
 import pytest
 
 from pvhdbg.live.gdb.results import Results
-from pvhdbg.target.mi import MiError
+from pvhdbg.target.mi.client import MiError
 
 RESULTS = Results(
     {

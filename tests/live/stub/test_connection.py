@@ -14,8 +14,8 @@ from pvhdbg.live.stub import connection
 from pvhdbg.live.stub.connection import Connection
 from pvhdbg.live.stub.packets import LARGEST, Unframer, frame
 from pvhdbg.live.system import patience
-from pvhdbg.target.rsp import StubError
-from pvhdbg.target.rsp_target import RspTarget
+from pvhdbg.target.rsp.client import StubError
+from pvhdbg.target.rsp.rsp_target import RspTarget
 
 XML = '<target><reg name="{}" bitsize="64"/><reg name="rip" bitsize="64" regnum="7"/></target>'
 Answer = Callable[[str], bytes]

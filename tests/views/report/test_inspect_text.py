@@ -14,7 +14,7 @@ from pvhdbg.image.load import open_kernel
 from pvhdbg.image.multiboot import Multiboot
 from pvhdbg.image.notes import NO_NOTE, Scan
 from pvhdbg.image.preflight import NONE, PVH, Preflight, preflight_file
-from pvhdbg.image.verdict import FATAL, Verdict
+from pvhdbg.image.verdicts.verdict import FATAL, Verdict
 from pvhdbg.views.inspection import STAGE_SYMBOLS, InspectedFile, ProgramHeader, SectionHeader
 from pvhdbg.views.report import inspect_text
 from pvhdbg.views.to_json import inspect_json

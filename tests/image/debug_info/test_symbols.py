@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pvhdbg.errors import SymbolMissing, UserError
-from pvhdbg.image.symbols import Symbols
+from pvhdbg.image.debug_info.symbols import Symbols
 from tests.image.builder import Section, Symbol, elf, load, symbol_sections
 from tests.image.crafted import with_bytes
 
@@ -150,7 +150,7 @@ def test_the_symbols_stay_when_the_file_is_truncated_later(tmp_path: Path) -> No
     # Reading a memory-mapped file that became shorter would end the process with SIGBUS.
     script = """
 import sys
-from pvhdbg.image.symbols import Symbols
+from pvhdbg.image.debug_info.symbols import Symbols
 symbols = Symbols(sys.argv[1])
 open(sys.argv[1], "wb").close()
 print(symbols.address("pvh"), symbols.enclosing(0x1008))

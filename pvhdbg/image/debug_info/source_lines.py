@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from elftools.common.exceptions import DWARFError
 from elftools.dwarf.dwarfinfo import DebugSectionDescriptor, DwarfConfig, DWARFInfo
 
-from pvhdbg.image.dwarf import unit_of
+from pvhdbg.image.debug_info.dwarf import unit_of
 from pvhdbg.image.elf import PYELFTOOLS_ERRORS
 from pvhdbg.image.file import File, open_file
 from pvhdbg.image.header import CLASS64, read_elf

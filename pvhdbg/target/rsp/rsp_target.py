@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pvhdbg.errors import MemoryUnreadable, TargetError
 from pvhdbg.target import stub_registers
 from pvhdbg.target.block_cache import BlockCache, split
-from pvhdbg.target.rsp import BOOT_CPU, StubError, is_error
+from pvhdbg.target.rsp.client import BOOT_CPU, StubError, is_error
 from pvhdbg.target.stub import PHY_MEM_MODE, StubTarget
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from pvhdbg.target.base import Symbols
-    from pvhdbg.target.rsp import Rsp
+    from pvhdbg.target.rsp.client import Rsp
     from pvhdbg.target.stub_registers import Place
 
 _CHUNK = 0x7F0

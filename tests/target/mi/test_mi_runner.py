@@ -10,8 +10,8 @@ import pytest
 
 from pvhdbg.errors import NotConnected, RegisterUnavailable
 from pvhdbg.target.base import DIED, ELSEWHERE, HIT, INTERRUPTED, QEMU_EXIT, RESET, TIMEOUT, Halt
-from pvhdbg.target.mi import MiError, Stop
-from pvhdbg.target.mi_runner import MiRunner
+from pvhdbg.target.mi.client import MiError, Stop
+from pvhdbg.target.mi.mi_runner import MiRunner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,14 +6,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pvhdbg.errors import NotConnected
-from pvhdbg.target.rsp import BOOT_CPU, StubError
+from pvhdbg.target.rsp.client import BOOT_CPU, StubError
 from pvhdbg.target.stub import StubRunner
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from pvhdbg.target.base import Halt, Target
-    from pvhdbg.target.rsp import Rsp
+    from pvhdbg.target.rsp.client import Rsp
     from pvhdbg.target.stub import Hypervisor
 
 # QEMU's stub reports QEMU's run states as signals. In these two states, the guest is dead.

@@ -13,8 +13,8 @@ from elftools.dwarf.enums import ENUM_DW_FORM
 from elftools.dwarf.structs import DWARFStructs
 
 from pvhdbg.errors import GuestError, UserError
-from pvhdbg.image.dwarf import _FIXED, StructLayout, _leb128, _Unit, struct_layouts
-from pvhdbg.image.symbols import Symbols
+from pvhdbg.image.debug_info.dwarf import _FIXED, StructLayout, _leb128, _Unit, struct_layouts
+from pvhdbg.image.debug_info.symbols import Symbols
 
 SOURCE = """
 #include <stddef.h>

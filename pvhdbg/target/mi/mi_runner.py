@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.errors import NotConnected, PvhdbgError, TargetError
 from pvhdbg.target.base import KVM_BREAKPOINTS, RESET_VECTOR, RESET_VECTOR_PADDR
-from pvhdbg.target.mi import MiError
+from pvhdbg.target.mi.client import MiError
 from pvhdbg.target.monitor import DEATHS
 from pvhdbg.target.stub import StubRunner
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from pvhdbg.target.base import Halt, Target
-    from pvhdbg.target.mi import Mi, Stop
+    from pvhdbg.target.mi.client import Mi, Stop
     from pvhdbg.target.stub import Hypervisor
 
 # QEMU's stub reports QEMU's run states as signals. In these two states, the guest is dead.

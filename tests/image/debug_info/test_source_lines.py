@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pvhdbg import guest
-from pvhdbg.image.source_lines import SourceLine, SourceLines
-from pvhdbg.image.symbols import Symbols
+from pvhdbg.image.debug_info.source_lines import SourceLine, SourceLines
+from pvhdbg.image.debug_info.symbols import Symbols
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pvhdbg.errors import MemoryUnreadable
 from pvhdbg.target import monitor
 from pvhdbg.target.block_cache import BlockCache, split
-from pvhdbg.target.mi import Mi, MiError, console_command, wait_for_reply
+from pvhdbg.target.mi.client import Mi, MiError, console_command, wait_for_reply
 from pvhdbg.target.stub import MONITOR, PHY_MEM_MODE
 
 if TYPE_CHECKING:

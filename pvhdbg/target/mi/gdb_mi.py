@@ -6,8 +6,8 @@ import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from pvhdbg.target.mi import console_command, wait_for_reply
-from pvhdbg.target.mi_memory import MiMemory
+from pvhdbg.target.mi.client import console_command, wait_for_reply
+from pvhdbg.target.mi.mi_memory import MiMemory
 from pvhdbg.target.stub import PHY_MEM_MODE, StubTarget
 from pvhdbg.target.stub_registers import NAME_OF
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pvhdbg.target.base import Symbols
-    from pvhdbg.target.mi import Mi, Reply
+    from pvhdbg.target.mi.client import Mi, Reply
 
 _REGISTER_NAMES = re.compile(r'"([^"]*)"')
 # A register that is <unavailable> does not match.
