@@ -90,11 +90,15 @@ def test_the_window_scrolls_both_ways_up_to_the_end_of_the_text(tmp_path: Path) 
 def test_the_window_adapts_to_a_smaller_terminal(tmp_path: Path) -> None:
     with layout(tmp_path) as shell:
         shell.resize(80, 24)
-        text = shell.until(lambda text: max(map(len, text.splitlines())) <= 80)
+        shell.until(lambda text: _width(text) <= 80 and "prepare: the first instruction" in text)
         shell.type("pvh stages")
-        shell.wait("captured")
+        text = shell.wait("captured")
 
-    assert "prepare: the first instruction" in text
+    assert _width(text) <= 80
+
+
+def _width(text: str) -> int:
+    return max(map(len, text.splitlines()))
 
 
 def test_the_window_is_ascii_on_an_ascii_terminal(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ class Shell:
         return self.tmux("display-message", "-p", f"#{{{name}}}").strip()
 
     def wait(self, words: str, timeout: float = TIMEOUT) -> str:
-        """Wait until the words are on the screen, and return it."""
+        """Wait until the words are on the screen, and return its text."""
         return self.until(lambda text: words in text, f"{words!r} is not on the screen", timeout)
 
     def wait_gone(self, words: str) -> str:
@@ -78,6 +78,15 @@ class Shell:
         while not (done := holds(text := self.text)) and time.monotonic() < end:
             time.sleep(0.02)
         assert done, f"{otherwise}:\n{text}"
+        return self._drawn(text, holds)
+
+    def _drawn(self, text: str, holds: Callable[[str], bool]) -> str:
+        """Return the text of the screen when it stops changing: a program may have drawn only a part of a picture."""
+        for _ in range(10):
+            time.sleep(0.02)
+            text, before = self.text, text
+            if text == before or not holds(text):
+                return before
         return text
 
     def answer(self, command: str) -> str:
