@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -18,10 +19,13 @@ from tests.live.foreign import Foreign  # noqa: E402
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Use the same terminal and language on every machine for the programs that the tests start."""
+    """Use the same terminal, language and signals on every machine for the programs that the tests start."""
     config.pluginmanager.register(asserted)
     os.environ.update(LC_ALL="C.UTF-8", TERM="xterm-256color")
     os.environ.pop("DEBUGINFOD_URLS", None)
+    # nohup, and a shell that starts the tests in the background, make their children ignore these.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _or_skip(find: Callable[[str], Path], name: str) -> Path:
