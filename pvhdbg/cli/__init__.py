@@ -4,6 +4,7 @@ options   the commands and their options. Start here
 boot_options  the options of the commands that start QEMU or gdb
 values    parse the values of options
 command/  one file for each command
+matrix    several boots in parallel, for `check`
 launch    start a machine as the options describe
 early_start  start QEMU before the kernel file is examined
 answers   `-c LINE`: run `pvh` commands and return their output

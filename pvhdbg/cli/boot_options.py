@@ -2,31 +2,56 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pvhdbg.boot.stop.protocols import AS_IS, PROTOCOLS
-from pvhdbg.cli.values import name, seconds, size
+from pvhdbg.cli.values import jobs, machines, name, seconds, shard, size
 from pvhdbg.live.qemu.options import DEFAULT_APPEND
 
 if TYPE_CHECKING:
     import argparse
 
 KERNEL = "the kernel: an ELF file, which may be compressed, or a bzImage"
+_KERNEL_OR_GUEST = f"{KERNEL} (default: the teaching guest, a small built-in test kernel)"
+_MACHINE = "choose the machine: microvm, q35 or pc"
+_JOBS = "boot N kernels or machines at the same time [the number of CPUs]"
+_SHARD = "run only every Nth boot, beginning with boot I; 1/N to N/N together run all"
 
 
 def launch(parser: argparse.ArgumentParser) -> None:
     """Add the options of every command that boots a kernel."""
-    parser.add_argument(
-        "kernel",
-        type=Path,
-        nargs="?",
-        metavar="KERNEL",
-        help=f"{KERNEL} (default: the teaching guest, a small built-in test kernel)",
-    )
+    parser.add_argument("kernel", type=Path, nargs="?", metavar="KERNEL", help=_KERNEL_OR_GUEST)
     _boot_options(parser.add_argument_group("boot options"))
-    _machine_options(parser.add_argument_group("machine options"))
+    machine = parser.add_argument_group("machine options")
+    machine.add_argument("-M", "--machine", type=name, default="microvm", metavar="NAME", help=f"{_MACHINE} [microvm]")
+    _machine_options(machine)
     tools(parser)
+
+
+def launch_several(parser: argparse.ArgumentParser) -> None:
+    """Add the options of a command that boots several kernels, each on several machines."""
+    parser.add_argument("kernels", type=Path, nargs="*", metavar="KERNEL", help=_KERNEL_OR_GUEST)
+    parser.add_argument("-j", "--jobs", type=jobs, default=_cpus(), metavar="N", help=_JOBS)
+    parser.add_argument("--shard", type=shard, default=(1, 1), metavar="I/N", help=_SHARD)
+    _boot_options(parser.add_argument_group("boot options"))
+    machine = parser.add_argument_group("machine options")
+    machine.add_argument(
+        "-M",
+        "--machine",
+        type=machines,
+        dest="machines",
+        default=("microvm",),
+        metavar="NAME[,NAME...]",
+        help=f"{_MACHINE}; NAME,NAME boots on each of them [microvm]",
+    )
+    _machine_options(machine)
+    tools(parser)
+
+
+def _cpus() -> int:
+    return len(os.sched_getaffinity(0))
 
 
 def _boot_options(boot: argparse._ArgumentGroup) -> None:
@@ -59,14 +84,6 @@ def _boot_options(boot: argparse._ArgumentGroup) -> None:
 def _machine_options(machine: argparse._ArgumentGroup) -> None:
     machine.add_argument(
         "-m", "--memory", type=size, default="512M", metavar="SIZE", help="set the size of guest memory [512M]"
-    )
-    machine.add_argument(
-        "-M",
-        "--machine",
-        type=name,
-        default="microvm",
-        metavar="NAME",
-        help="choose the machine: microvm, q35 or pc [microvm]",
     )
     machine.add_argument(
         "--accel", choices=("tcg", "kvm"), default="tcg", help="emulate the CPU (tcg) or use KVM [tcg]"

@@ -12,7 +12,7 @@ import pvhdbg
 from pvhdbg.abi.text import printable
 from pvhdbg.boot.stop import stages
 from pvhdbg.cli import encoding
-from pvhdbg.cli.boot_options import KERNEL, launch, symbols, timeout, tools
+from pvhdbg.cli.boot_options import KERNEL, launch, launch_several, symbols, timeout, tools
 from pvhdbg.cli.values import seconds_or_0
 from pvhdbg.errors import UserError
 
@@ -87,7 +87,7 @@ def _check(parser: argparse.ArgumentParser) -> None:
         parser,
         "watch the guest for SECONDS after the last stage; 0 turns this off [5, or until Linux has a console]",
     )
-    launch(parser)
+    launch_several(parser)
 
 
 def _watch(parser: argparse.ArgumentParser, text: str) -> None:
@@ -209,10 +209,10 @@ def parse(argv: Sequence[str]) -> tuple[Command, argparse.Namespace]:
     _refuse_misspelled(own)
     command = COMMANDS.get(own[0], SESSION) if own else SESSION
     parser = _session_parser() if command is SESSION else parser_of(own[0])
-    options = parser.parse_args(own if command is SESSION else own[1:])
-    options.qemu_args = qemu_args
+    options = parser.parse_intermixed_args(own if command is SESSION else own[1:])
+    options.words, options.qemu_args = own, qemu_args
     options.ascii = encoding.is_ascii_only() or getattr(options, "ascii", False)
-    if qemu_args and not hasattr(options, "machine"):
+    if qemu_args and not hasattr(options, "memory"):
         raise UserError(f"`{parser.prog}` does not start QEMU, so it takes no arguments after --")
     return command, options
 

@@ -44,3 +44,28 @@ def size(text: str) -> str:
     if not SIZE.fullmatch(text):
         raise argparse.ArgumentTypeError(f"invalid size: {text!r} (use a number followed by K, M, G or T)")
     return text
+
+
+def machines(text: str) -> tuple[str, ...]:
+    """Return the machines of a list such as `microvm,pc`. After a comma, `name=value` is a property of the machine."""
+    found: list[str] = []
+    for word in re.split(r"(?<!,),(?!,)", text):
+        if found and "=" in word:
+            found[-1] += f",{word}"
+        else:
+            found.append(name(word))
+    return tuple(dict.fromkeys(found))
+
+
+def jobs(text: str) -> int:
+    if not re.fullmatch("[1-9][0-9]{0,3}", text):
+        raise argparse.ArgumentTypeError(f"must be a number from 1 to 9999: {text!r}")
+    return int(text)
+
+
+def shard(text: str) -> tuple[int, int]:
+    """Return I and N of `I/N`."""
+    match = re.fullmatch("([1-9][0-9]{0,5})/([1-9][0-9]{0,5})", text)
+    if match is None or int(match[1]) > int(match[2]):
+        raise argparse.ArgumentTypeError(f"must be I/N, with I from 1 to N: {text!r}")
+    return int(match[1]), int(match[2])

@@ -71,6 +71,20 @@ def test_nothing_is_left_after_a_kill_at_any_moment(by: signal.Signals, waiting:
         assert [] == left(folder), f"{by.name} after {moment:.3f} s"
 
 
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("by", STATUS, ids=lambda by: by.name)
+def test_nothing_is_left_of_several_boots_after_a_kill(by: signal.Signals, waiting: Path, folder: Path) -> None:
+    for moment in moments(by):
+        words = ("check", waiting, "-M", "microvm,pc,q35", "-j", "2", "--timeout", "600")
+        with shell.running(*words, folder=folder) as process:
+            time.sleep(moment)
+            process.send_signal(by)
+            process.communicate(timeout=60)
+
+        assert process.returncode in (STATUS[by], -by)  # a signal at the start of Python kills it
+        assert [] == left(folder), f"{by.name} after {moment:.3f} s"
+
+
 @pytest.mark.parametrize("by", STATUS, ids=lambda by: by.name)
 def test_a_signal_ends_the_guest_and_gives_its_exit_status(by: signal.Signals, waiting: Path, folder: Path) -> None:
     report = folder / "runs"

@@ -1,10 +1,12 @@
-"""`pvhdbg check`: boot to the last stage and print what the rules find."""
+"""`pvhdbg check`: boot to the last stage and print what the rules find. With several boots, print a table."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pvhdbg.cli import progress
+from pvhdbg.boot.record.runs import INTERRUPTED
+from pvhdbg.cli import matrix, progress
 from pvhdbg.cli.command import dump
 from pvhdbg.cli.launch import RefusedKernelError, launched_without_gdb
 from pvhdbg.cli.result import Result
@@ -18,6 +20,30 @@ SECONDS = 5.0
 
 
 def check(options: argparse.Namespace) -> Result:
+    """Boot each kernel on each machine."""
+    numbers = matrix.selected(options)
+    if len(numbers) != 1:
+        return _several(options)
+    boot = matrix.boots(options)[numbers[0]]
+    options.kernel, options.machine = Path(boot.kernel), boot.machine
+    return _one(options)
+
+
+def _several(options: argparse.Namespace) -> Result:
+    """Return a table of the boots. The exit status is 1 if one of them failed."""
+    runs, was_interrupted = matrix.run(options)
+    if options.format == "json":
+        from pvhdbg.views.to_json import runs_json
+
+        text = runs_json.dumps(runs)
+    else:
+        from pvhdbg.views.report import runs_text
+
+        text = runs_text.report(runs)
+    return Result(text, INTERRUPTED if was_interrupted else int(any(run.status for run in runs)))
+
+
+def _one(options: argparse.Namespace) -> Result:
     """Return the findings. The exit status is also 1 if one of them is an error."""
     try:
         with progress.shown(progress.START) as waiting, launched_without_gdb(options) as debuggee:

@@ -24,7 +24,7 @@ _SCRIPT = r"""
 trap '' INT HUP QUIT TERM TSTP TTIN TTOU
 line=
 while IFS= read -r next; do line=$next; done
-rm -rf -- "$1"
+[ -z "$1" ] || rm -rf -- "$1"
 if [ -n "$line" ]; then
     tty=${line%% *}
     stty "${line#* }" <"$tty"
@@ -37,8 +37,8 @@ kill -KILL 0
 class Watcher:
     """The shell that cleans up after pvhdbg. `group` is the process group in which to start children."""
 
-    def __init__(self, folder: Path) -> None:
-        """Start the shell. It will remove `folder`.
+    def __init__(self, folder: Path | None = None) -> None:
+        """Start the shell. It will remove `folder`, if there is one.
 
         :raise MachineError: if the shell can't be started.
         """
@@ -69,10 +69,10 @@ class Watcher:
             os.close(self._pipe)
 
 
-def _start(reader: int, folder: Path) -> subprocess.Popen[bytes]:
+def _start(reader: int, folder: Path | None) -> subprocess.Popen[bytes]:
     with os_errors_as_machine_errors("can't start /bin/sh"):
         return subprocess.Popen(
-            ["/bin/sh", "-c", _SCRIPT, "pvhdbg-watcher", str(folder)],
+            ["/bin/sh", "-c", _SCRIPT, "pvhdbg-watcher", str(folder or "")],
             stdin=reader,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -1,6 +1,7 @@
 """Reports as text, for a terminal or a file.
 
 run_text          a whole run. Start here
+runs_text         several runs as a table
 stop_text         one stop
 boot_params_text  boot_params and the e820 table
 findings_text     findings
