@@ -9,10 +9,12 @@ CONFIDENCES = {
     REGISTER: "the register (or the string instruction) that read the input field also stored it",
     IMMEDIATE: "the value is a constant in the instruction",
     COMPUTED: "the instruction computed the value, or stored one that was computed",
-    PERHAPS: "the value was not followed all the way; the input field only has the same value, or is not known",
+    PERHAPS: "the value was not followed all the way, so the input field is a guess, or not known",
     DMA: "no instruction wrote it: QEMU's fw_cfg device did",
 }
 """How well the origin of a value is known. Equal values alone prove nothing: they are at most PERHAPS."""
+CERTAINTY = (PERHAPS, COMPUTED, IMMEDIATE, DMA, REGISTER)
+"""The confidences, the least certain first."""
 
 
 class Origin(NamedTuple):
@@ -30,7 +32,8 @@ class Origin(NamedTuple):
 class Access(NamedTuple):
     """One access of an instruction to boot data. `origin` and `data` describe a store; `origin` is None for a read.
 
-    `rip` is the instruction's linear address, `text` its disassembly.
+    `rip` is the instruction's linear address, `text` its disassembly. Of a DMA transfer, they are the instruction that
+    started it, and what was transferred. `program` is the name of the firmware that the instruction is part of.
     """
 
     rip: int
@@ -39,6 +42,7 @@ class Access(NamedTuple):
     size: int
     origin: Origin | None
     data: bytes = b""
+    program: str = ""
 
     @property
     def end(self) -> int:

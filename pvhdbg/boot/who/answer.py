@@ -17,7 +17,10 @@ BY = {
 
 
 class Code(NamedTuple):
-    """A place in the guest's code. `inlined` has the inlined functions, the innermost first; `source` is FILE:LINE."""
+    """A place in the guest's code. `inlined` has the inlined functions, the innermost first; `source` is FILE:LINE.
+
+    In firmware, `symbol` is the name of the program, such as SeaBIOS.
+    """
 
     rip: int
     symbol: str | None = None
@@ -34,7 +37,8 @@ class Code(NamedTuple):
 class Writer(NamedTuple):
     """One write. `paddr`, `size` are the bytes of the field that were written, `data` what they became.
 
-    `code` is None if no instruction wrote them. `origin` is the path of the input field whose value was written.
+    `code` is None if no instruction wrote them; `instruction` then says what was written, if that is known. `origin` is
+    the path of the input field whose value was written.
     """
 
     by: str
@@ -79,3 +83,14 @@ class Answer(NamedTuple):
     size: int
     writers: tuple[Writer, ...]
     readers: tuple[Reader, ...]
+
+    @property
+    def last_writers(self) -> tuple[Writer, ...]:
+        """The writers of the final bytes, by address: several if each wrote only some of the field's bytes."""
+        found: list[Writer] = []
+        written: set[int] = set()
+        for writer in self.writers:
+            fresh = set(range(writer.paddr, writer.paddr + writer.size)) - written
+            found += [writer] if fresh else []
+            written |= fresh
+        return tuple(sorted(found, key=lambda writer: writer.paddr))

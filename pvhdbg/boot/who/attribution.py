@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from pvhdbg.boot.who.access import IMMEDIATE, PERHAPS, REGISTER
-from pvhdbg.boot.who.answer import CPU, PVHDBG, Answer, Code, Reader, Writer
+from pvhdbg.boot.who.access import DMA, IMMEDIATE, PERHAPS, REGISTER
+from pvhdbg.boot.who.answer import CPU, FIRMWARE_DMA, PVHDBG, Answer, Code, Reader, Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from pvhdbg.boot.who.fields import FieldBytes, Fields
 
     CodeAt = Callable[[int], Code]
+
+_BUILT = ("pvh_start_info.", "boot_params.")
+"""Where the paths of fields begin that the kernel fills in before the stage bootparams."""
 
 
 class Change(NamedTuple):
@@ -29,11 +32,15 @@ class Change(NamedTuple):
 
 
 class Observation(NamedTuple):
-    """What was observed in one boot, in order. `changes` is what pvhdbg wrote at the entry, before all accesses."""
+    """What was observed in one boot, in order.
+
+    `firmware` is what was written up to the entry, `changes` what pvhdbg wrote there, `accesses` what came after.
+    """
 
     accesses: Sequence[Access]
     changes: Sequence[Change]
     fields: Fields
+    firmware: Sequence[Access] = ()
 
 
 def answers(observation: Observation, wanted: Iterable[FieldBytes], code_at: CodeAt) -> tuple[Answer, ...]:
@@ -52,21 +59,29 @@ def answers(observation: Observation, wanted: Iterable[FieldBytes], code_at: Cod
 
 def _writers(observation: Observation, field: FieldBytes, code_at: CodeAt) -> Iterator[Writer]:
     """Yield the writers of a field, the last one first."""
-    for access in reversed(observation.accesses):
-        if access.origin is None or not _overlaps(access, field):
-            continue
-        paddr = max(access.paddr, field.paddr)
-        size = min(access.end, field.end) - paddr
-        skipped = paddr - access.paddr
-        origin = _origin(observation.fields, access, skipped)
-        data = access.data[skipped : skipped + size]
-        confidence = access.origin.confidence
-        yield Writer(CPU, code_at(access.rip), access.text, paddr, size, data, origin, confidence)
+    yield from _by_accesses(observation.accesses, observation.fields, field, code_at)
     for change in reversed(observation.changes):
         paddr, end = max(change.paddr, field.paddr), min(change.end, field.end)
         if paddr < end:
             data = change.data[paddr - change.paddr : end - change.paddr]
             yield Writer(PVHDBG, None, "", paddr, end - paddr, data, None, IMMEDIATE)
+    yield from _by_accesses(observation.firmware, observation.fields, field, code_at)
+
+
+def _by_accesses(accesses: Sequence[Access], fields: Fields, field: FieldBytes, code_at: CodeAt) -> Iterator[Writer]:
+    for access in reversed(accesses):
+        if access.origin is None or not _overlaps(access, field):
+            continue
+        paddr = max(access.paddr, field.paddr)
+        size = min(access.end, field.end) - paddr
+        skipped = paddr - access.paddr
+        data = access.data[skipped : skipped + size]
+        confidence = access.origin.confidence
+        if confidence == DMA:
+            yield Writer(FIRMWARE_DMA, None, access.text, paddr, size, data, None, confidence)
+        else:
+            code = Code(access.rip, access.program) if access.program else code_at(access.rip)
+            yield Writer(CPU, code, access.text, paddr, size, data, _origin(fields, access, skipped), confidence)
 
 
 def _origin(fields: Fields, access: Access, skipped: int) -> str | None:
@@ -90,8 +105,15 @@ def _overlaps(access: Access, field: FieldBytes) -> bool:
 
 
 def unexplained(observation: Observation, field: FieldBytes, final: bytes) -> bool:
-    """Return whether the observed writers of a field did not leave the bytes that it finally has."""
-    known: dict[int, int] = {}
+    """Return whether the observed writers of a field did not leave the bytes that it finally has.
+
+    Memory is 0 after a reset, so a zero of the boot data from the VMM needs no writer.
+    """
+    is_input = not field.path.startswith(_BUILT)
+    known = dict.fromkeys(range(field.paddr, field.end), 0) if is_input else {}
+    for access in observation.firmware:
+        if _overlaps(access, field):
+            known.update(zip(range(access.paddr, access.end), access.data, strict=True))
     for change in observation.changes:
         known.update(zip(range(change.paddr, change.end), change.data, strict=True))
     for access in observation.accesses:

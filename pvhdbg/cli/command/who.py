@@ -26,14 +26,15 @@ def who(options: argparse.Namespace) -> Result:
     asked = _asked(options)
     try:
         with progress.shown(progress.START) as waiting, launched_without_gdb(options) as session:
-            from pvhdbg.live.observe.who_run import PrivateBoot, find
+            from pvhdbg.live.observe.who_run import PrivateBoot, find, handed_over
 
             with PrivateBoot(session) as private:
                 document, remarks = dump.run(session, _STAGE, waiting)
                 if document.outcome.reached != _STAGE:
                     return Result(status=dump.status_of(document.outcome, _STAGE), remarks=remarks)
+                before = handed_over(session)
                 session.machine.kill()
-                found = find(private, document.stops[-1], asked)
+                found = find(private, before, document.stops[-1], asked)
     except RefusedKernelError as refused:
         return dump.refusal(refused, options.format)
     from pvhdbg.views.report import who_text

@@ -1,8 +1,10 @@
 """A second machine, whose boot data is watched to see who writes and reads it.
 
-who_run   boot the machine, and return what is known about each field. Start here
-observer  step and run, and turn each stop into accesses to boot data
-regions   which addresses are boot data, and under which linear addresses the guest reaches them
-operands  the addresses of an instruction's operands
-decode    decode instructions. Only this module imports capstone
+who_run      boot the machine, and return what is known about each field. Start here
+firmware     run from the reset to the entry, and turn each stop into writes to boot data
+observer     step and run from the entry on, and turn each stop into accesses to boot data
+regions      which addresses are boot data, and under which linear addresses the guest reaches them
+operands     the addresses of an instruction's operands
+decode       decode instructions. Only this module imports capstone
+code_places  names of places in the guest's code
 """

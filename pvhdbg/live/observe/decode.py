@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 LONGEST = 15
 """The size of the longest instruction, in bytes."""
 
+BITS = {"real16": 16, "protected16": 16, "protected32": 32, "paged32": 32, "pae32": 32, "compat32": 32, "long64": 64}
+"""The size of operands and addresses in each CPU mode."""
+
 _MODES = {16: capstone.CS_MODE_16, 32: capstone.CS_MODE_32, 64: capstone.CS_MODE_64}
 _REPEATS = (0xF3, 0xF2)
 _HIGH = {"ah": "rax", "bh": "rbx", "ch": "rcx", "dh": "rdx"}
@@ -50,6 +53,22 @@ class Decoder:
         """Yield the address and the size of each instruction, up to the first bytes that are not an instruction."""
         engine = self._engines[bits]
         yield from ((start, size) for start, size, _, _ in engine.disasm_lite(code, address))
+
+    def last_size(self, code: bytes, bits: int) -> int | None:
+        """Return the size of the instruction with which these bytes end; None if that is not certain.
+
+        Where the first instruction begins is not known. Decoding from each of the first bytes, one meets the true
+        instructions after a few of them, so all attempts that end at the end agree, unless there is other data.
+        """
+        found: set[int] = set()
+        known: set[int] = set()
+        for start in range(len(code) // 2):
+            for at, size in self.sizes(code[start:], start, bits):
+                if at in known:
+                    break  # from here on, it is an earlier attempt
+                known.add(at)
+                found |= {size} if at + size == len(code) else set()
+        return found.pop() if len(found) == 1 else None
 
 
 def _instruction(found: Any, bits: int, text: str) -> Instruction:  # noqa: ANN401

@@ -13,8 +13,8 @@ from pvhdbg.boot.who.access import COMPUTED, PERHAPS, Access, Origin
 from pvhdbg.boot.who.copies import Copies, Place
 from pvhdbg.boot.who.instruction import COPIES
 from pvhdbg.errors import TargetError
-from pvhdbg.live.observe.decode import LONGEST, Decoder
-from pvhdbg.live.observe.operands import before_repeated, in_the_middle, linear_address, on_stack
+from pvhdbg.live.observe.decode import BITS, LONGEST, Decoder
+from pvhdbg.live.observe.operands import before_repeated, extent, in_the_middle, linear_address, on_stack
 from pvhdbg.live.observe.regions import watchpoints
 
 if TYPE_CHECKING:
@@ -34,8 +34,7 @@ _PATIENCE = 48
 """How many instructions a value is followed without an access to boot data."""
 
 _LONGEST_FUNCTION = 1 << 16
-_PAGE, _DIRECTION_FLAG = 0x1000, 1 << 10
-_BITS = {"real16": 16, "protected16": 16, "protected32": 32, "paged32": 32, "pae32": 32, "compat32": 32, "long64": 64}
+_PAGE = 0x1000
 
 Registers = dict[str, int]
 
@@ -158,14 +157,10 @@ class Observer:
         watched: Watchpoint | None,
     ) -> Place:
         linear = linear_address(instruction, operand, before, after, watched)
-        size = operand.size
-        if instruction.is_repeated and instruction.is_string and before is not None:
-            mask = (1 << instruction.bits) - 1
-            count = (before["rcx"] - after["rcx"]) & mask
-            size = min(count * operand.size, 1 << 20)
-            if linear is not None and before["eflags"] & _DIRECTION_FLAG:
-                linear -= size - operand.size
-        return Place(operand, None if linear is None else self._physical(linear), size)
+        if linear is None:
+            return Place(operand, None, operand.size)
+        start, size = extent(instruction, operand, before, after, linear)
+        return Place(operand, self._physical(start), size)
 
     def _physical(self, linear: int) -> int | None:
         registers = self._target.all_registers()
@@ -190,7 +185,7 @@ class Observer:
         ):
             return 32
         flags = self._target.register("cs.flags")
-        return _BITS.get(cpu_mode({**registers, "cs.flags": flags}), 32)
+        return BITS.get(cpu_mode({**registers, "cs.flags": flags}), 32)
 
     def _code(self, address: int, size: int) -> bytes:
         paddr = self._physical(address)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     Registers = dict[str, int]
 
+_DIRECTION_FLAG = 1 << 10
+_MOST_BYTES = 1 << 20
 _STACK_USERS = ("push", "call", "pop")
 
 
@@ -46,6 +48,17 @@ def linear_address(
     # An operand that is at least as large as its watchpoint begins where that begins.
     fits = watched is not None and operand.size >= watched.size and len(instruction.memory) == 1
     return watched.address if watched is not None and fits else None
+
+
+def extent(
+    instruction: Instruction, operand: Memory, before: Registers | None, after: Registers, linear: int
+) -> tuple[int, int]:
+    """Return the first address and the size of an operand at `linear`, with all its repetitions."""
+    if not (instruction.is_repeated and instruction.is_string) or before is None:
+        return linear, operand.size
+    count = (before["rcx"] - after["rcx"]) & ((1 << instruction.bits) - 1)
+    size = min(count * operand.size, _MOST_BYTES)
+    return (linear - size + operand.size if before["eflags"] & _DIRECTION_FLAG else linear), size
 
 
 def in_the_middle(instruction: Instruction, after: Registers, watched: Watchpoint) -> Registers | None:

@@ -36,6 +36,10 @@ class Region(NamedTuple):
     paddr: int
     size: int
 
+    @property
+    def end(self) -> int:
+        return self.paddr + self.size
+
     def overlaps(self, paddr: int, size: int) -> bool:
         return self.paddr < paddr + size and paddr < self.paddr + self.size
 

@@ -6,28 +6,32 @@ from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.boot.run.journey import Journey
-from pvhdbg.boot.stop.address import symbol_at
 from pvhdbg.boot.stop.kernel_probe import SymbolsAndStrings
 from pvhdbg.boot.stop.stages import stage
-from pvhdbg.boot.who import request
-from pvhdbg.boot.who.answer import Code, Found
+from pvhdbg.boot.who import request, roms
+from pvhdbg.boot.who.answer import Found
 from pvhdbg.boot.who.attribution import Change, Observation, answers, unexplained
 from pvhdbg.boot.who.fields import Fields
 from pvhdbg.errors import GuestError, UserError
-from pvhdbg.image.debug_info.source_lines import SourceLines
 from pvhdbg.live.debuggee.stub_machine import StubMachine
 from pvhdbg.live.observe import regions
+from pvhdbg.live.observe.code_places import CodePlaces
+from pvhdbg.live.observe.firmware import FirmwareObserver
 from pvhdbg.live.observe.observer import Observer
+from pvhdbg.target.base import HIT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from typing import Self
 
     from pvhdbg.boot.stop.capture import Capture
+    from pvhdbg.boot.who.access import Access
     from pvhdbg.image.load import Kernel
     from pvhdbg.live.debuggee.machine_session import MachineSession
+    from pvhdbg.target.stub import StubTarget
 
 _LAST, _FIRST = "bootparams", "prepare"
+_NO_ENTRY = "the private boot did not reach the entry"
 _MOST_LINKS = 1 << 14
 
 
@@ -40,6 +44,23 @@ class Observed(NamedTuple):
     observation: Observation
     final: Capture
     unexplained: tuple[str, ...]
+
+
+class HandedOver(NamedTuple):
+    """What another boot with the same options showed: its capture at the entry, and the firmware's code."""
+
+    entry: Capture
+    code: roms.Roms
+
+
+def handed_over(session: MachineSession) -> HandedOver:
+    """Return what a machine shows that has reached the entry."""
+    return _handed_over(session.journey, session.machine.target)
+
+
+def _handed_over(journey: Journey, target: StubTarget) -> HandedOver:
+    entry = next(capture for capture in journey.history if capture.stage == "entry")
+    return HandedOver(entry, roms.Roms(target.read_phys(roms.START, roms.SIZE)))
 
 
 class PrivateBoot:
@@ -75,17 +96,25 @@ class PrivateBoot:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def observe(self) -> Observed:
-        """Run to the return from xen_prepare_pvh, and observe every access to boot data from the entry on.
+    def look(self) -> HandedOver:
+        """Run to the entry, and return what `observe` needs to know before it runs another private boot.
+
+        :raise GuestError: if the guest does not reach the entry.
+        """
+        journey = self._ready()
+        if any(halt.kind != HIT for halt in journey.go("entry", self._timeout)):
+            raise GuestError(_NO_ENTRY)
+        return _handed_over(journey, self._machine.target)
+
+    def observe(self, before: HandedOver) -> Observed:
+        """Run from the reset to the return from xen_prepare_pvh, and observe every access to boot data.
 
         :raise GuestError: if the guest has no such stage, or does not reach it.
         """
-        self._machine.wait_ready()
-        journey = self._journey()
+        journey = self._ready()
         if reason := journey.why_lacking(stage(_LAST)):
             raise GuestError(f"this guest has no stage {_LAST}: {reason}")
-        if any(halt.kind != "hit" for halt in journey.go("entry", self._timeout)):
-            raise GuestError("the private boot did not reach the entry")
+        firmware = self._run_to_entry(journey, before)
         observer = Observer(journey, self._machine.target, self._machine.watch(), self.kernel.symbols)
         entry = journey.history[-1]
         observer.watch_regions([*regions.handed_over(entry), *regions.built_by_kernel(journey)])
@@ -96,16 +125,27 @@ class PrivateBoot:
         final = journey.history[-1]
         fields = Fields(final)
         changes = [Change(rewrite.paddr, rewrite.after) for rewrite in journey.rewrites]
-        observation = Observation(tuple(observer.accesses), changes, fields)
-        built = [field for field in fields.all if field.path.startswith(("boot_params.", "pvh_start_info."))]
+        observation = Observation(tuple(observer.accesses), changes, fields, firmware)
         wrong = [
             field.path
-            for field in built
+            for field in fields.all
             if unexplained(observation, field, self._machine.target.read_phys(field.paddr, field.size))
         ]
         return Observed(observation, final, tuple(wrong))
 
-    def _journey(self) -> Journey:
+    def _run_to_entry(self, journey: Journey, before: HandedOver) -> Sequence[Access]:
+        """Run to the entry, change the boot data as in the first machine, and return what firmware has written."""
+        handed = [*regions.handed_over(before.entry)]
+        firmware = FirmwareObserver(self._machine.target, self._machine.watch(), before.code, handed)
+        if journey.entry is None or not firmware.run_to(journey.entry, self._timeout):
+            raise GuestError(_NO_ENTRY)
+        journey.capture_at("entry")
+        if self._changes:
+            journey.rewrite(self._changes)
+        return firmware.accesses
+
+    def _ready(self) -> Journey:
+        self._machine.wait_ready()
         return Journey(
             self._machine.target,
             self._machine.runner,
@@ -115,27 +155,6 @@ class PrivateBoot:
         )
 
 
-class CodePlaces:
-    """Names places in the guest's code: symbol, inlined functions and source line. Each place is looked up once."""
-
-    def __init__(self, kernel: Kernel) -> None:
-        self.kernel = kernel
-        self._lines = SourceLines(kernel.symbols.path)
-        self._known: dict[int, Code] = {}
-
-    def close(self) -> None:
-        self._lines.close()
-
-    def at(self, rip: int) -> Code:
-        if rip not in self._known:
-            image = self.kernel.facts
-            linked = image.to_vaddr(rip)
-            line = self._lines.at(rip if linked is None else linked)
-            symbol = symbol_at(self.kernel.symbols.enclosing, image, rip)
-            self._known[rip] = Code(rip, symbol, line.inlined, line.source)
-        return self._known[rip]
-
-
 def ask(session: MachineSession, text: str) -> Found:
     """Boot a private machine, and answer what the user asks. See request for the forms of `text`.
 
@@ -143,16 +162,17 @@ def ask(session: MachineSession, text: str) -> Found:
     """
     request.check(text)
     first = next((capture for capture in session.session.history if capture.stage == _LAST), None)
-    with PrivateBoot(session) as private:
-        return find(private, first, text)
+    with PrivateBoot(session) as scout, PrivateBoot(session) as private:
+        return find(private, scout.look(), first, text)
 
 
-def find(private: PrivateBoot, first: Capture | None, text: str) -> Found:
+def find(private: PrivateBoot, before: HandedOver, first: Capture | None, text: str) -> Found:
     """Observe the private boot, and answer what the user asks.
 
-    `first` is the capture of the first machine at the same stage; None if it did not get there.
+    `before` is what another boot has shown. `first` is the capture of the first machine at the same stage; None if it
+    did not get there.
     """
-    observation, final, unknown = private.observe()
+    observation, final, unknown = private.observe(before)
     with closing(CodePlaces(private.kernel)) as places:
         asked = answers(observation, request.chosen(text, observation.fields, private.kernel.facts), places.at)
         links = {answer.path: answer for answer in asked}

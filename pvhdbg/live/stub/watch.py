@@ -14,19 +14,24 @@ if TYPE_CHECKING:
 
 _RUN, _STEP = "vCont;c", "vCont;s:1"
 _STOP_TIMEOUT = 5.0
+_WRITES, _ACCESSES = 2, 4
 _TRAP = 5
 """SIGTRAP: a breakpoint, a watchpoint or a step."""
 
 
 class Watchpoint(NamedTuple):
-    """A watchpoint on linear addresses, for reads and writes. The machine stops behind the instruction."""
+    """A watchpoint on linear addresses, for writes, and also for reads unless `only_writes` is set.
+
+    The machine stops behind the instruction.
+    """
 
     address: int
     size: int
+    only_writes: bool = False
 
     @property
     def packet(self) -> str:
-        return f"4,{self.address:x},{self.size:x}"
+        return f"{_WRITES if self.only_writes else _ACCESSES},{self.address:x},{self.size:x}"
 
 
 class RspWatch:

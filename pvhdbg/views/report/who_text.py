@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import printable
-from pvhdbg.boot.who.access import CONFIDENCES, PERHAPS, REGISTER
+from pvhdbg.boot.who.access import CERTAINTY, CONFIDENCES, PERHAPS, REGISTER
 from pvhdbg.boot.who.answer import CPU, FIRMWARE_DMA, PVHDBG
 from pvhdbg.boot.who.request import UNREAD
 from pvhdbg.views.rows import text
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from pvhdbg.boot.who.answer import Answer, Code, Found, Writer
 
 _MOST_EARLIER, _LONGEST_CHAIN, _MOST_DATA, _MOST_DETAILED = 8, 8, 16, 4
-_NO_WRITER = "not written from the entry on"
+_NO_WRITER = "not written since the reset"
+_BY_OPTION = "immediate: an option of pvhdbg has the value"
 _NOT_READ = "not read up to the return from xen_prepare_pvh"
 
 
@@ -84,7 +85,7 @@ def _who(writer: Writer) -> str:
     if writer.by == PVHDBG:
         return "pvhdbg (--set or --protocol)"
     if writer.by == FIRMWARE_DMA:
-        return "QEMU's fw_cfg device (DMA)"
+        return "QEMU's fw_cfg device (DMA)" + (f": {printable(writer.instruction)}" if writer.instruction else "")
     return _function(writer.code) if writer.code else "?"
 
 
@@ -102,7 +103,7 @@ def _place(code: Code) -> str:
 
 def _confidence(writer: Writer) -> str:
     if writer.by != CPU:
-        return writer.confidence
+        return f"{writer.confidence}: {CONFIDENCES[writer.confidence]}" if writer.by == FIRMWARE_DMA else _BY_OPTION
     if writer.origin is None:
         return f"{writer.confidence}: {CONFIDENCES[writer.confidence]}"
     doubt = "perhaps the value of" if writer.confidence == PERHAPS else "the value of"
@@ -113,7 +114,7 @@ def _chain(answer: Answer, links: Mapping[str, Answer]) -> list[str]:
     """Return the way of a value: from this field to the function that wrote it, to the field that it read, and on."""
     steps, seen, here = [printable(answer.path)], {answer.path}, answer
     while here.writers and len(seen) <= _LONGEST_CHAIN:
-        writer = here.writers[0]
+        writer = here.last_writers[0]
         steps.append(_short(writer))
         if writer.confidence != REGISTER or writer.origin is None:
             break
@@ -129,13 +130,14 @@ def _chain(answer: Answer, links: Mapping[str, Answer]) -> list[str]:
 def _short(writer: Writer) -> str:
     if writer.code is None:
         return writer.by
-    source = printable((writer.code.source or "").rpartition("/")[2])
-    return " ".join(filter(None, (printable(writer.code.function), source)))
+    place = printable((writer.code.source or "").rpartition("/")[2]) or f"{writer.code.rip:#x}"
+    return " ".join(dict.fromkeys((printable(writer.code.function), place)))
 
 
 def table(answers: Sequence[Answer]) -> list[str]:
     """Return one line for each field: its last writer, the input field, and how certain that is.
 
+    If several instructions wrote its bytes, the line has the one that wrote the first byte, and the least certainty.
     Fields of which only a memset wrote every byte are one line for all of them.
     """
     rows = [("field", "last writer", "value of", "confidence", "readers")]
@@ -144,16 +146,21 @@ def table(answers: Sequence[Answer]) -> list[str]:
         if _is_cleared(answer):
             cleared += 1
             continue
-        last = answer.writers[0] if answer.writers else None
-        writer, origin, confidence = (
-            ("-", "", "") if last is None else (_short(last), last.origin or "", last.confidence)
-        )
         readers = text.counted(len(answer.readers), "reader") if answer.readers else "not read"
-        rows.append((printable(answer.path), writer, printable(origin), confidence, readers))
+        rows.append((printable(answer.path), *_last(answer), readers))
     shown = text.columns(rows, indent=0)
     if cleared:
         shown.append(f"{text.counted(cleared, 'field')} of boot_params: written only by the instruction that clears it")
     return shown
+
+
+def _last(answer: Answer) -> tuple[str, str, str]:
+    """Return the last writer, the input field and the confidence."""
+    writers = answer.last_writers
+    if not writers:
+        return "-", "", ""
+    confidence = min((writer.confidence for writer in writers), key=CERTAINTY.index)
+    return _short(writers[0]), printable(writers[0].origin or ""), confidence
 
 
 def _is_cleared(answer: Answer) -> bool:

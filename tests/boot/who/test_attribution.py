@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pvhdbg.boot.who.access import COMPUTED, IMMEDIATE, REGISTER, Access, Origin
-from pvhdbg.boot.who.answer import PVHDBG, Code
+from pvhdbg.boot.who.access import COMPUTED, DMA, IMMEDIATE, PERHAPS, REGISTER, Access, Origin
+from pvhdbg.boot.who.answer import CPU, FIRMWARE_DMA, PVHDBG, Code
 from pvhdbg.boot.who.attribution import Change, Observation, answers, unexplained
 from pvhdbg.boot.who.fields import FieldBytes, Fields
 from tests import build
@@ -49,7 +49,36 @@ def test_final_bytes_that_no_observed_writer_left_are_unexplained() -> None:
     final = [b"abcd", b"abce"]
 
     assert [False, True] == [unexplained(observed(CLEAR, COPY), FIELD, data) for data in final]
-    assert unexplained(observed(), FieldBytes("x", 0x10, 1), b"\0")
+
+
+def test_memory_of_the_vmm_is_zero_after_the_reset_but_what_the_kernel_builds_needs_a_writer() -> None:
+    handed = FieldBytes("cmdline", 0x10, 1)
+    by_firmware = Observation((), (), FIELDS, (Access(0x400, "mov", 0x10, 1, Origin(PERHAPS), b"x", "qboot"),))
+
+    assert [False, True] == [unexplained(observed(), handed, data) for data in (b"\0", b"x")]
+    assert not unexplained(by_firmware, handed, b"x")
+    assert unexplained(observed(), FIELD, bytes(4))
+
+
+def test_firmware_comes_before_pvhdbg_and_its_dma_has_no_code() -> None:
+    dma = Access(0x400, "fw_cfg item 0x15", SOURCE.paddr - 1, 10, Origin(DMA), b".source...", "qboot")
+    store = Access(0x500, "mov", SOURCE.paddr, 8, Origin(IMMEDIATE), b"12345678", "qboot")
+    changes = (Change(SOURCE.paddr, b"abcdefgh"),)
+    (answer,) = answers(Observation((), changes, FIELDS, (store, dma)), [SOURCE], Code)
+
+    assert [PVHDBG, FIRMWARE_DMA, CPU] == [writer.by for writer in answer.writers]
+    assert (None, Code(0x500, "qboot")) == (answer.writers[1].code, answer.writers[2].code)
+    assert (b"source..", DMA) == (answer.writers[1].data, answer.writers[1].confidence)
+
+
+def test_the_last_writers_are_those_of_the_final_bytes() -> None:
+    high = Access(0x600, "mov", SOURCE.paddr + 4, 4, Origin(IMMEDIATE), bytes(4))
+    low = Access(0x500, "mov", SOURCE.paddr, 4, Origin(PERHAPS), bytes(4))
+    (answer,) = answers(observed(CLEAR, low, high), [SOURCE], Code)
+    (whole,) = answers(observed(low, CLEAR), [FIELD], Code)
+
+    assert [0x500, 0x600] == [writer.code and writer.code.rip for writer in answer.last_writers]
+    assert [0x100] == [writer.code and writer.code.rip for writer in whole.last_writers]
 
 
 def test_zeros_with_which_a_smaller_value_was_extended_come_from_its_first_byte() -> None:

@@ -30,7 +30,7 @@ boot_params.hdr.cmd_line_ptr: 4 bytes at 0x2000
 def test_readers_are_counted_and_a_field_without_a_writer_says_so() -> None:
     expected = """\
 start_info.cmdline_paddr: 8 bytes at 0x3000
-  not written from the entry on
+  not written since the reset
   read     0x99: rep movsl, 3 times"""
 
     assert expected == text(INPUT)
@@ -55,6 +55,17 @@ def test_pvhdbg_and_the_device_are_named_as_writers() -> None:
 
     assert "by pvhdbg (--set or --protocol)" in shown
     assert "by QEMU's fw_cfg device (DMA)" in shown
+
+
+def test_a_field_that_two_instructions_wrote_shows_the_first_byte_and_the_least_certainty() -> None:
+    low = Writer(CPU, Code(0xF0CCC, "qboot"), "movl %ebx, 0x3000", 0x3000, 4, b"\x60\xfc\x0e\0", None, "perhaps")
+    high = low._replace(code=Code(0xF0CD2, "qboot"), paddr=0x3004, data=bytes(4), confidence="immediate")
+    copied = FIELD._replace(writers=(COPY,))
+    answers = INPUT._replace(writers=(high, low))
+    chain = "\n".join(who_text.details([copied], {INPUT.path: answers}))
+
+    assert ["qboot", "0xf0ccc", "perhaps", "1", "reader"] == who_text.table([answers])[1].split()[1:]
+    assert "<- start_info.cmdline_paddr <- qboot 0xf0ccc" in chain
 
 
 def test_the_bytes_of_a_partial_write_are_named() -> None:
