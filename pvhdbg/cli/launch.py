@@ -62,7 +62,7 @@ def launched(options: argparse.Namespace, meanwhile: Callable[[], object] = _imp
     with exit_on_signals(), OwnMachine(GdbOptions(options.gdb or "gdb", options.gdbinit, mi_log)) as machine:
         kernel, qemu, remarks = _boot(options, machine, meanwhile)
         # Imported only now, so that gdb and QEMU start sooner.
-        from pvhdbg.live.debuggee.going_back import RewindableDebuggee
+        from pvhdbg.live.back.going_back import RewindableDebuggee
 
         debuggee = RewindableDebuggee(machine, kernel, qemu, options.timeout, remarks, changes)
         debuggee.observe = _observe

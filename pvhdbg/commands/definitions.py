@@ -186,14 +186,14 @@ def _run_to(session: Session, words: Sequence[str]) -> str:
     return _go(session, stage)
 
 
-@command("back", "[STAGE]", example="back prepare")
+@command("back", "[STAGE|FIELD|ADDRESS]", example="back prepare")
 def _back(session: Session, words: Sequence[str]) -> str:
     """Go back to the last captured stage before here, or to STAGE. The guest is alive there, even if it died.
 
-    What the guest, and you, have changed since then is undone. Breakpoints stay.
+    With FIELD (a path in the JSON document) or ADDRESS, which can be ADDRESS,LENGTH: go back to the last store to these
+    bytes before here, right behind the instruction. What the guest, and you, have changed since then is undone.
+    Breakpoints stay.
     """
-    if words and words[0] not in stages.NAMES:
-        raise _no_such_stage(words[0])
     return session.back(words[0] if words else None)
 
 

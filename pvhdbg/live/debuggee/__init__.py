@@ -7,9 +7,6 @@ own_machine       the machine that pvhdbg starts for a session: QEMU and gdb
 attached_machine  a machine that is already running, reached through its gdb stub
 machine_session   a machine, its kernel, and the LiveSession that answers commands
 debuggee          run, step, set breakpoints, restart: a machine session with gdb
-going_back        a debuggee that takes snapshots and goes back to them
-last_hit          find the last hit of a breakpoint before a place
-last_step         find the instruction that led to a place
 code              the code at RIP: source or instructions
 gdb_expression    expressions in gdb's own language
 machine_facts     the machine as a recording describes it

@@ -64,8 +64,6 @@ class Debuggee(MachineSession):
     """A MachineSession with gdb: it runs, steps and restarts the machine. `restart` replaces the session."""
 
     machine: GdbMachine
-    times_back = 0
-    """How often the machine went back."""
 
     def _begin(self) -> None:
         self._code_passed: dict[str, Callable[[], Code]] = {}
@@ -172,11 +170,16 @@ class Debuggee(MachineSession):
             self.machine.gdb.wait_stop(None)
         return self.position()
 
+    @property
+    def times_back(self) -> int:
+        """How often the machine went back."""
+        return 0
+
     def keep_snapshot(self) -> None:
         """Take a snapshot of the machine, to go back to it later. This one takes none: pvhdbg did not start it."""
 
-    def back(self, stage: str | None) -> Position:  # noqa: ARG002  for the subclass
-        """Go back to the last captured stage before here, or to `stage`.
+    def back(self, where: str | None) -> Position:  # noqa: ARG002  for the subclass
+        """Go back to the last captured stage before here, or to `where`: a stage, or the last store to a field.
 
         :raise UserError: if there is no way back.
         """

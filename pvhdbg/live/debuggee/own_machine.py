@@ -66,8 +66,12 @@ class OwnMachine(GdbMachine):
 
     def revive(self) -> None:
         """Reconnect gdb after a dead guest was resumed: QEMU and gdb hang then, and gdb loses the registers."""
+        self.disconnect()
+        self.reconnect()
+
+    def reconnect(self) -> None:
+        """Connect gdb again after `disconnect`."""
         if self.qemu is not None:
-            self._disconnect()
             self._connect(self.qemu)
             self.wait_ready()
 
@@ -78,7 +82,8 @@ class OwnMachine(GdbMachine):
         self._connecting = self.gdb.send(f"-target-select remote {qemu.gdb_path}")
         self.gdb.send(PHY_MEM_MODE_OFF)
 
-    def _disconnect(self) -> None:
+    def disconnect(self) -> None:
+        """Disconnect gdb from a stopped machine, which stays stopped. Another client can then connect to its stub."""
         disconnecting = self.gdb.send("-target-disconnect")
         while self.gdb.commands_blocked and not self.gdb.is_answered(disconnecting, _INTERRUPT_TIMEOUT):
             self.gdb.process.interrupt()
@@ -87,7 +92,7 @@ class OwnMachine(GdbMachine):
         qemu.close()
         with suppress(TargetError):
             self.gdb.wait_stop(_EXIT_TIMEOUT)
-        self._disconnect()
+        self.disconnect()
 
     def _start_failure(self, error: TargetError) -> PvhdbgError:
         from pvhdbg.live.debuggee import start_failure

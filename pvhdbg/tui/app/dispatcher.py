@@ -91,7 +91,8 @@ class Dispatcher:
             "quit": self._quit,
             "leave": ui.leave,
             "copy": self._copy,
-            "who": self._who,
+            "who": lambda: self._ask_about_row("who"),
+            "back-store": lambda: self._ask_about_row("back"),
             "mouse": self._toggle_mouse,
             "complete": self._complete,
             "suspend": self._suspend,
@@ -195,11 +196,11 @@ class Dispatcher:
         self._ui.write_to_terminal(f"\x1b]52;c;{base64.b64encode(text.encode()).decode()}\x07")
         self._ui.say(f"copied: {text[:LONGEST_COPY]}" + ("…" if len(text) > LONGEST_COPY else ""))
 
-    def _who(self) -> None:
-        """Ask who wrote the selected row, as if the user had typed it at the prompt."""
+    def _ask_about_row(self, command: str) -> None:
+        """Run a command about the bytes of the selected row, as if the user had typed it at the prompt."""
         asked = actions.asked_about(self._ui.screen)
         if asked:
-            self._run_line(f"pvh who {asked}")
+            self._run_line(f"pvh {command} {asked}")
         else:
             self._ui.say("this row has no bytes")
 

@@ -81,6 +81,7 @@ KEYS: tuple[Key, ...] = (
     Key("N", ("N",), PANE, "search-next", "go to the next match"),
     Key(":", (":",), PANE, "goto", "go to an address (0x… or p 0x… physical, v 0x… virtual) or a symbol", "go to"),
     Key("w", ("w",), PANE, "who", "show who wrote the selected row or bytes, and who reads them, like `pvh who`"),
+    Key("W", ("W",), PANE, "back-store", "go back to the last store to the selected row or bytes, like `pvh back`"),
     Key("y", ("y",), PANE, "copy", "copy the row to the clipboard, through the terminal (OSC 52)"),
     Key("m", ("m",), PANE, "mouse", "turn the mouse on or off"),
     Key("Tab", ("tab",), PROMPT, "complete", "complete the word, as gdb does; on an empty line: next pane", "views"),

@@ -12,11 +12,11 @@ import pytest
 from pvhdbg import commands
 from pvhdbg.boot.stop import stages
 from pvhdbg.errors import UserError
+from pvhdbg.live.back.going_back import RewindableDebuggee
 from pvhdbg.live.debuggee.debuggee import Debuggee
-from pvhdbg.live.debuggee.going_back import RewindableDebuggee
 from pvhdbg.live.qemu import process
+from tests.live.back.conftest import Start, state_of
 from tests.live.conftest import Boot
-from tests.live.debuggee.conftest import Start, state_of
 
 LATER = ("bootparams", "kernel", "e820")
 

@@ -6,7 +6,7 @@ import re
 import time
 from typing import TYPE_CHECKING
 
-from pvhdbg.live.debuggee.last_step import is_at
+from pvhdbg.errors import MemoryUnreadable
 
 if TYPE_CHECKING:
     from pvhdbg.boot.stop.capture import Capture
@@ -28,7 +28,7 @@ def count_hits(machine: OwnMachine, here: Capture, limit: float) -> int | None:
     hits = 0
     try:
         while _continue(machine, deadline - time.monotonic()):
-            if is_at(machine, here):
+            if _is_at(machine, here):
                 return hits
             stop = machine.gdb.last_stop
             is_hit = stop is not None and stop.breakpoint != own
@@ -56,3 +56,15 @@ def _continue(machine: OwnMachine, timeout: float) -> bool:
     machine.runner.interrupt()
     machine.gdb.wait_stop(timeout)
     return False
+
+
+def _is_at(machine: OwnMachine, place: Capture) -> bool:
+    """Return whether the machine's registers and boot data are those of a capture."""
+    target = machine.target
+    if any(target.register(name) != value for name, value in place.registers.items()):
+        return False
+    try:
+        with target.physical_reads():
+            return all(target.read_phys(paddr, len(data)) == data for paddr, data in place.memory)
+    except MemoryUnreadable:
+        return False

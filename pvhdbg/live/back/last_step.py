@@ -1,26 +1,24 @@
 """Find the last step before a place: from a snapshot, run to the place again and see which instruction leads there.
 
 The guest takes the same way again, so a place is found by counting how often instructions are reached. Candidates for
-the last step are the instruction before the place, branches to the place, and the call that led to a function.
+the last step are the instruction before the place, branches to the place, and the call that led to a function. If none
+of them is it, the guest is stepped from the snapshot on, as far as the time allows.
 """
 
 from __future__ import annotations
 
 import re
-import time
 from collections import Counter
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
-from pvhdbg.errors import MemoryUnreadable
 from pvhdbg.target import monitor
-from pvhdbg.target.base import HIT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
 
     from pvhdbg.boot.stop.capture import Capture
-    from pvhdbg.live.debuggee.own_machine import OwnMachine
+    from pvhdbg.live.back.replay import Replay
 
 _LINE = re.compile(r"(0x[0-9a-f]{1,16}): +(?:[0-9a-f]{2} )+ *(\S.*)")
 _TARGET = re.compile(r"(?:j|loop)[a-z]* +(?:\S+, *)?(0x[0-9a-f]{1,16})$")
@@ -28,7 +26,8 @@ _CALL, _RETURN, _REPEATED, _JUMP = "call", "ret", "rep", "jmp"
 _LONGEST_FUNCTION, _AFTER, _LONGEST_INSTRUCTION = 0x4000, 256, 15
 _IN_THUNK = 6
 """The most instructions of a thunk: between a return site and the caller, or a call and the function."""
-_STEP_TIMEOUT = 5.0
+_MOST_STEPS = 5_000
+"""How many instructions the guest is stepped if the place is reached by none of the candidates."""
 
 
 class Instruction(NamedTuple):
@@ -43,44 +42,93 @@ class Move(NamedTuple):
     times: int
 
 
-def is_at(machine: OwnMachine, place: Capture) -> bool:
-    """Return whether the machine's registers and boot data are those of a capture."""
-    target = machine.target
-    if any(target.register(name) != value for name, value in place.registers.items()):
-        return False
-    try:
-        with target.physical_reads():
-            return all(target.read_phys(paddr, len(data)) == data for paddr, data in place.memory)
-    except MemoryUnreadable:
-        return False
+class Walker:
+    """Makes moves from a snapshot on, with the machine of a replay."""
+
+    def __init__(self, replay: Replay) -> None:
+        self._replay = replay
+        self._has_stepped = False
+
+    def go(self, moves: Sequence[Move]) -> bool:
+        """Make the moves. Return False if the machine did not get there."""
+        self._has_stepped = True
+        for address, times in moves:
+            if address is None:
+                for _ in range(times):
+                    self._step()
+            else:
+                visits = self._reached({address})
+                if sum(1 for _ in zip(range(times), visits, strict=False)) < times:
+                    return False
+        return True
+
+    def _reached(self, addresses: Collection[int]) -> Iterator[int]:
+        """Yield RIP each time that the machine reaches one of the addresses, now or later, until the time is up."""
+        while (self._has_stepped and self._replay.rip in addresses) or self._replay.run_to(addresses):
+            self._has_stepped = False
+            yield self._replay.rip
+
+    def _step(self) -> bool:
+        """Execute one instruction. Return False if that killed the guest."""
+        self._has_stepped = True
+        return self._replay.step()
 
 
-class Way:
+class WayToDeath(Walker):
+    """The way from a snapshot to a death: `place` is the capture of the dead machine."""
+
+    def __init__(self, replay: Replay, place: Capture) -> None:
+        super().__init__(replay)
+        self._place = place
+
+    def find(self) -> Sequence[Move] | None:
+        """Return the moves from here to the instruction that kills the guest. None if it does not die like that again.
+
+        The machine must be at the snapshot.
+        """
+        self._has_stepped = True
+        for visits, _ in enumerate(self._reached(() if self._place.rip is None else {self._place.rip}), 1):
+            if not self._step():
+                moves = [Move(self._place.rip, visits)]
+                return moves if self._replay.is_at(self._place) else None
+        return None
+
+    def find_by_steps(self) -> Sequence[Move] | None:
+        """Like `find`, but step from the snapshot to the death. None if that takes too long."""
+        for count in range(_MOST_STEPS):
+            if not self._replay.left:
+                return None
+            if not self._step():
+                return [Move(None, count)] if self._replay.is_at(self._place) else None
+        return None
+
+
+class Way(Walker):
     """The way from a snapshot of the machine to the capture `here`. `name_of` returns an address as symbol+offset.
 
     The machine must be `here` when the object is made.
     """
 
-    def __init__(self, machine: OwnMachine, here: Capture, name_of: Callable[[int], str | None], limit: float) -> None:
-        self._machine = machine
+    def __init__(self, replay: Replay, here: Capture, name_of: Callable[[int], str | None]) -> None:
+        super().__init__(replay)
         self._here = here
         self._name_of = name_of
-        self._deadline = time.monotonic() + limit
         self._pc, self._rsp = here.rip or 0, here.registers.get("rsp") or 0
+        self._word = 8 if here.cpu_mode == "long64" else 4
         self._callers: Collection[int] = ()
         self._steps, self._calls = self._candidates()
-        self._has_stepped = False
 
     def find(self) -> Sequence[Move] | None:
         """Return the moves from here to the instruction before the place. None if no candidate leads there.
 
         The machine must be at the snapshot, which may be inside the function that returns to the place.
         """
+        self._has_stepped = True
         reached: Counter[int] = Counter()
-        returns = self._returns_of(self._machine.target.register("rip")) if self._calls else set()
+        returns = self._returns_of(self._replay.rip) if self._calls else set()
         for rip in self._reached({*self._steps, *self._calls, *returns, self._pc}):
             reached[rip] += 1
-            if rip == self._pc and is_at(self._machine, self._here):
+            if rip == self._pc and self._replay.is_at(self._here):
                 return None
             if (rest := self._rest_of_way(rip, returns)) is not None:
                 return [Move(rip, reached[rip]), *rest]
@@ -97,22 +145,15 @@ class Way:
             count = self._steps_to_here(_IN_THUNK if rip in self._callers else 1)
         return None if count is None else [Move(None, count)]
 
-    def go(self, moves: Sequence[Move]) -> bool:
-        """Make the moves from the snapshot on. Return False if the machine did not get there."""
-        for address, times in moves:
-            if address is None:
-                for _ in range(times):
-                    self._step()
-            else:
-                visits = self._reached({address})
-                if sum(1 for _ in zip(range(times), visits, strict=False)) < times:
-                    return False
-        return True
+    def find_by_steps(self) -> Sequence[Move] | None:
+        """Like `find`, but step from the snapshot to the place. None if that takes too long."""
+        count = self._steps_to_here(_MOST_STEPS)
+        return None if count is None else [Move(None, count)]
 
     def _find_return(self) -> Sequence[Move] | None:
         """Step into the function that is called, and find the instruction that returns to the place."""
         self._step()
-        returns = self._returns_of(self._machine.target.register("rip"))
+        returns = self._returns_of(self._replay.rip)
         reached: Counter[int] = Counter()
         for rip in self._reached({*returns, self._pc}):
             reached[rip] += 1
@@ -124,7 +165,7 @@ class Way:
 
     def _steps_after_return(self) -> int | None:
         """Like `_steps_to_here`, from an instruction that returns to the place if the stack is that deep."""
-        is_last = self._machine.target.register("rsp") == self._rsp - 8
+        is_last = self._replay.target.register("rsp") == self._rsp - self._word
         return self._steps_to_here(_IN_THUNK) if is_last else None
 
     def _returns_of(self, function: int) -> set[int]:
@@ -133,8 +174,9 @@ class Way:
     def _steps_to_here(self, most: int) -> int | None:
         """Make up to `most` steps. Return how many there are before the one that led here; None if none did."""
         for count in range(most):
-            self._step()
-            if is_at(self._machine, self._here):
+            if not (self._replay.left and self._step()):
+                return None
+            if self._replay.is_at(self._here):
                 return count
         return None
 
@@ -143,26 +185,6 @@ class Way:
             return True
         target = _TARGET.search(line.text) if line.text.startswith(_JUMP) else None
         return target is not None and "return_thunk" in (self._name_of(int(target[1], 16)) or "")
-
-    def _reached(self, addresses: Collection[int]) -> Iterator[int]:
-        """Yield RIP each time that the machine reaches one of the addresses, now or later, until the time is up."""
-        target, runner = self._machine.target, self._machine.runner
-        self._has_stepped = True
-        while True:
-            rip = target.register("rip")
-            if not (self._has_stepped and rip in addresses):
-                halt = runner.run_to(addresses, max(self._deadline - time.monotonic(), 0.0))
-                if halt.kind != HIT or halt.rip is None:
-                    return
-                rip = halt.rip
-            self._has_stepped = False
-            yield rip
-
-    def _step(self) -> None:
-        gdb = self._machine.gdb
-        gdb.ask("-exec-step-instruction")
-        gdb.wait_stop(_STEP_TIMEOUT)
-        self._has_stepped = True
 
     def _candidates(self) -> tuple[Collection[int], Collection[int]]:
         """Return the instructions that may lead to the place in one step, and calls that may return to it."""
@@ -184,13 +206,12 @@ class Way:
 
     def _call_before(self) -> set[int]:
         """Return the call that ends at the return address, if the place is the first instruction of a function."""
-        size = 8 if self._here.cpu_mode == "long64" else 4
-        address = int.from_bytes(self._read_stack(size), "little")
+        address = int.from_bytes(self._read_stack(self._word), "little")
         lines = self._function(address - 1)
         return {line.address for line, after in pairwise(lines) if after.address == address}
 
     def _read_stack(self, size: int) -> bytes:
-        words = self._machine.target.monitor(f"x/{size}xb {self._rsp:#x}")
+        words = self._replay.target.monitor(f"x/{size}xb {self._rsp:#x}")
         return bytes(monitor.parse_memory(words))[:size]
 
     def _function(self, address: int) -> list[Instruction]:
@@ -198,5 +219,5 @@ class Way:
         offset = int((self._name_of(address) or "").partition("+")[2] or "0", 16)
         start = address - (offset if offset <= _LONGEST_FUNCTION else 0)
         count = min((address - start) // 2 + _AFTER, _LONGEST_FUNCTION)
-        text = "\n".join(monitor.disassemble(self._machine.target.monitor, start, count))
+        text = "\n".join(monitor.disassemble(self._replay.target.monitor, start, count))
         return [Instruction(int(at, 16), words.rstrip()) for at, words in _LINE.findall(text)]

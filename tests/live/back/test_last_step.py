@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from pvhdbg import guest
 from pvhdbg.errors import GuestError, UserError
-from pvhdbg.live.debuggee.going_back import RewindableDebuggee
-from tests.live.debuggee.conftest import Start, state_of
+from pvhdbg.live.back.going_back import RewindableDebuggee
+from pvhdbg.live.back.last_step import Way
+from tests.live.back.conftest import Start, state_of
 
 
 def steps_forward(debuggee: RewindableDebuggee, count: int) -> list[tuple[object, ...]]:
@@ -95,15 +97,54 @@ def test_a_stage_that_a_step_back_leaves_is_from_before(at_prepare: Start) -> No
     assert "bootparams" == debuggee.next_stage().stage
 
 
-def test_there_is_no_step_back_from_the_first_snapshot_or_a_death(at_prepare: Start) -> None:
-    debuggee = at_prepare(changes=("start_info.magic=0",))
+def test_there_is_no_step_back_from_the_first_snapshot(at_prepare: Start) -> None:
+    debuggee = at_prepare()
+
     with pytest.raises(UserError, match=r"^can't go back: there is no snapshot of an earlier moment$"):
         debuggee.step_back()
-    debuggee.resume("continue")
-    with pytest.raises(UserError, match=r"^can't go back: the guest is dead: press F8 to go back to a stage$"):
-        debuggee.step_back()
 
-    assert "prepare" == debuggee.back(None).stage
+
+@pytest.mark.parametrize("kernel", ["teaching", "6.1"])
+def test_a_step_back_from_a_death_is_at_the_instruction_that_killed_the_guest(
+    at_prepare: Start, kernel: str, vmlinux_61: Path
+) -> None:
+    path = guest.ELF if kernel == "teaching" else vmlinux_61
+    debuggee = at_prepare(path, changes=("start_info.magic=0",))
+    death = debuggee.resume("continue")
+    dead = state_of(debuggee)
+
+    position = debuggee.step_back()
+
+    assert "back at the instruction that killed the guest" == position.remark
+    assert ("elsewhere", death.halt.rip) == (position.halt.kind, position.halt.rip)
+    assert ["entry", "prepare"] == [capture.stage for capture in debuggee.session.history]
+    assert None is debuggee.session.outcome.died
+    before = state_of(debuggee)[1:]
+    assert death.halt == debuggee.resume("stepi").halt
+    assert dead == state_of(debuggee)
+    debuggee.step_back()
+    debuggee.step_back()
+    debuggee.resume("stepi")
+    assert before == state_of(debuggee)[1:]
+
+
+def test_a_death_that_takes_another_way_is_refused_and_the_guest_is_alive(at_prepare: Start) -> None:
+    debuggee = at_prepare(changes=("start_info.magic=0",))
+    steps_forward(debuggee, 3)
+    debuggee.console("set var $r15 = 0x1234", lambda: None)
+    debuggee.resume("continue")
+
+    with pytest.raises(GuestError, match=r"^can't go back: pvhdbg found no way that leads exactly here$"):
+        debuggee.step_back()
+    assert "prepare" == debuggee.position().stage
+
+
+def test_a_place_that_no_branch_leads_to_is_found_by_steps(at_prepare: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    debuggee = at_prepare()
+    forward = steps_forward(debuggee, 5)
+    monkeypatch.setattr(Way, "find", lambda _: None)
+
+    assert forward == steps_back(debuggee, 5)
 
 
 def test_a_way_that_the_user_changed_is_refused_and_the_machine_stays(at_prepare: Start) -> None:

@@ -1,0 +1,12 @@
+"""Going back: snapshots of pvhdbg's own machine at its stops, and the way back to earlier moments.
+
+snapshot_list  the snapshots that are kept
+replay         the machine runs the same way again, from a snapshot, while gdb is disconnected
+last_step      find the instruction that led to a place, or to a death
+last_store     find the last store to some bytes before a place
+last_hit       find the last hit of a breakpoint of gdb before a place
+places         the bytes that the user asks about, and whether the machine is at a place
+going_back     a debuggee that takes snapshots and goes back to them
+
+Besides abi, errors and guest, imports live's other folders, boot, image and target. Start with going_back.
+"""

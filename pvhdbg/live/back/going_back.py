@@ -1,0 +1,322 @@
+"""Going back: to a stage, by one instruction, to the last store to some bytes, or to the last hit of a breakpoint."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from pvhdbg.abi.text import printable
+from pvhdbg.boot.run import saved_journey
+from pvhdbg.boot.stop import stages
+from pvhdbg.errors import GuestError, PvhdbgError, UserError
+from pvhdbg.live.back import last_hit, last_store, places
+from pvhdbg.live.back.last_step import Way, WayToDeath
+from pvhdbg.live.back.last_store import StoreCounter
+from pvhdbg.live.back.replay import Replay
+from pvhdbg.live.back.snapshot_list import SnapshotList, is_same
+from pvhdbg.live.debuggee.debuggee import Debuggee
+from pvhdbg.live.gdb import breakpoints
+from pvhdbg.target.base import DIED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+    from pvhdbg.boot.stop.capture import Capture
+    from pvhdbg.live.back.last_store import Stores
+    from pvhdbg.live.back.snapshot_list import Snapshot
+    from pvhdbg.live.debuggee.debuggee import Position
+    from pvhdbg.live.debuggee.own_machine import OwnMachine
+    from pvhdbg.live.observe.regions import Region
+    from pvhdbg.live.qemu.process import Qemu
+    from pvhdbg.target.base import Halt
+
+_LONGEST_WAY = 5.0
+"""Seconds after which the way from a snapshot to this moment is given up."""
+_INTERRUPTS_ON = 1 << 9
+_NO_WAY, _TO_A_STAGE = "can't go back", "press F8 to go back to a stage"
+_NEXT_RUN = "restart pvhdbg with --snapshots on"
+
+
+class RewindableDebuggee(Debuggee):
+    """A Debuggee that takes snapshots of its machine, and goes back to them."""
+
+    machine: OwnMachine
+
+    def _begin(self) -> None:
+        self._snapshots = SnapshotList(self._qemu, self.machine.folder)
+        self._refusal: str | None = None
+        self._here: Position | None = None
+        super()._begin()
+
+    @property
+    def times_back(self) -> int:
+        return self._snapshots.loads
+
+    def _way_back(self) -> Callable[[str | None], str]:
+        return lambda where: self.back(where).remark
+
+    def position(self, halt: Halt | None = None) -> Position:
+        self._here = super().position(halt)
+        return self._here
+
+    def keep_snapshot(self) -> None:
+        """Take a snapshot of this stop, unless there is one. If QEMU refuses, take none from now on, and remember why.
+
+        Call this while the user does not wait for the machine.
+        """
+        here = self._here
+        if here is None or self._why_not() or not self._is_at(here):
+            return
+        if here.stage is None and _has_interrupts(here.capture):  # no step back is possible there
+            return
+        if self._snapshots.last_at(here.capture) is not None:
+            return
+        try:
+            self._snapshots.save(here, self.journey)
+        except OSError as error:
+            self._refusal = printable(str(error))
+
+    def back(self, where: str | None) -> Position:
+        """Go back to the last captured stage before here, or to `where`: a stage, or behind the last store to a field.
+
+        A dead guest is alive again.
+
+        :raise UserError: if there are no snapshots, or `where` is not before here.
+        :raise GuestError: if the machine took another way than before. It is then where it was.
+        """
+        here = self.position()
+        if where is not None and where not in stages.NAMES:
+            return self._back_to_store(here, where)
+        if reason := self._why_not():
+            raise UserError(f"{_NO_WAY}: {reason}", _NEXT_RUN)
+        wanted = self._captured_before(here, where)
+        undone = self._stages_so_far()
+        self._go_to(here, wanted)
+        self.session.went_back(None, undone)
+        return self.position()._replace(remark=f"back at stage {wanted.stage}: what changed since then is undone")
+
+    def step_back(self) -> Position:
+        """Go back by one instruction, from a death to the instruction that killed the guest.
+
+        The way there is the same as before, or the machine stays where it is.
+
+        :raise UserError: if there are no snapshots, or none of a moment before this one.
+        :raise GuestError: if the guest does not take the same way again.
+        """
+        here = self.position()
+        start = self._starts_of_way(here)[-1]
+        moment = saved_journey.save(self.journey)
+        undone = [*self.session.undone, *([here.stage] if here.stage else [])]
+        with self._replay(here) as replay:
+            is_dead = here.halt.kind == DIED
+            way = WayToDeath(replay, here.capture) if is_dead else Way(replay, here.capture, self.name_of)
+            replay.load(start)
+            moves = way.find()
+            if moves is None:
+                replay.load(start)
+                moves = way.find_by_steps()
+            if moves is not None:
+                replay.load(start)
+            if moves is None or not way.go(moves):
+                self._give_up(replay, start)
+                raise GuestError(f"{_NO_WAY}: pvhdbg found no way that leads exactly here", _TO_A_STAGE)
+        self.session.went_back(moment, undone)
+        if here.stage is not None or is_dead:
+            self.journey.history.pop()
+        words = "back at the instruction that killed the guest" if is_dead else "back by one instruction"
+        return self.position()._replace(remark=words)
+
+    def continue_back(self) -> Position:
+        """Go back to the last hit of a breakpoint or watchpoint or, without one, to the first snapshot.
+
+        :raise UserError: if there are no snapshots, or none of a moment before this one.
+        :raise GuestError: if the guest does not take the same way again.
+        """
+        here = self.position()
+        starts, place = self._starts_of_way(here), here.capture
+        if here.halt.kind == DIED:
+            raise UserError(f"{_NO_WAY}: the guest is dead", "press F7 or F8 to go back")
+        undone = self._stages_so_far()
+        return_to = self._kept_here(here)
+        hits: int | None = 0
+        for start in reversed(starts):
+            self._load(start, keep=return_to)
+            hits = last_hit.count_hits(self.machine, place, _LONGEST_WAY)
+            if hits != 0:
+                break
+            place = start.capture
+        if hits is not None:
+            self._load(start)
+        if hits is None or not last_hit.run_hits(self.machine, hits, _LONGEST_WAY):
+            if return_to is not None:
+                self._load(return_to)
+            raise GuestError(f"{_NO_WAY}: the hits on the way here can't be counted exactly", _TO_A_STAGE)
+        self.session.went_back(None, undone)
+        return self.position()._replace(remark="back at the last hit" if hits else "no hit: back at the first snapshot")
+
+    def _back_to_store(self, here: Position, text: str) -> Position:
+        """Go back to the last store to what the user asks about, to right behind the instruction.
+
+        :raise UserError: if there is no such field, no way back, or no such store since the first snapshot.
+        :raise GuestError: if the guest does not take the same way again.
+        """
+        starts, place = self._starts_of_way(here), here.capture
+        region = places.region_of(text, here.capture, self.session)
+        undone = self._stages_so_far()
+        with self._replay(here) as replay:
+            start, way, stores = self._find_store(replay, starts, region, place)
+            if stores is None or not self._run_stores(replay, start, stores.number, region, way):
+                self._give_up(replay, starts[-1])
+                raise self._no_store(stores, text, starts[0])
+        self._restored(start, undone)
+        self.journey.history += [capture for before, capture in stores.passed if before < stores.number]
+        return self.position()._replace(remark=f"back behind the last store to {printable(text)}")
+
+    def _find_store(
+        self, replay: Replay, starts: Sequence[Snapshot], region: Region, place: Capture, *, is_here: bool = True
+    ) -> tuple[Snapshot, last_store.Way, Stores | None]:
+        """Find the last snapshot after which there is a store before the place, or the first snapshot."""
+        start = starts[-1]
+        known = {stages.DIED, *(capture.stage for capture in start.journey.history)}
+        later = [capture for capture in self.journey.history if capture.stage not in known]
+        way = last_store.Way(place, later, is_here)
+        replay.load(start)
+        stores = StoreCounter(replay, region, way, self.kernel).count()
+        if stores is not None and not stores.number and len(starts) > 1:
+            return self._find_store(replay, starts[:-1], region, start.capture, is_here=False)
+        return start, way, stores
+
+    def _run_stores(self, replay: Replay, start: Snapshot, number: int, region: Region, way: last_store.Way) -> bool:
+        """Run to a store again, counted from a snapshot. Return False if the guest does not get there."""
+        if not number:
+            return False
+        replay.load(start)
+        with closing(StoreCounter(replay, region, way, self.kernel)) as counter:
+            return counter.run(number)
+
+    def _no_store(self, stores: Stores | None, text: str, first: Snapshot) -> PvhdbgError:
+        shown = printable(text)
+        if stores is None or stores.number:
+            return GuestError(f"{_NO_WAY}: the stores to {shown} on the way here can't be counted exactly", _TO_A_STAGE)
+        since = f"since the first snapshot, at stage {first.stage}"
+        return UserError(f"{_NO_WAY}: no instruction stored to {shown} {since}", f"see `who {shown}`")
+
+    def _give_up(self, replay: Replay, start: Snapshot) -> None:
+        """Return to where the user was. If the guest was dead, stay at a snapshot: it does not die like that again."""
+        if replay.returns_to is not None:
+            replay.load(replay.returns_to)
+        else:
+            replay.load(start)
+            self._restored(start, self._stages_so_far())
+
+    def _replay(self, here: Position) -> Replay:
+        """Disconnect gdb within the block, and let the machine run from snapshots.
+
+        :raise UserError: if QEMU refuses to take a snapshot of this moment, to return to it.
+        """
+        return Replay(self.machine, self._snapshots, self._kept_here(here), _LONGEST_WAY)
+
+    def _stages_so_far(self) -> Collection[str]:
+        captured = (capture.stage for capture in self.journey.history if capture.stage != stages.DIED)
+        return [*captured, *self.session.undone]
+
+    def _starts_of_way(self, here: Position) -> Sequence[Snapshot]:
+        """Return the snapshots before this moment, oldest first.
+
+        :raise UserError: if there is none, or the guest's way from there can't be repeated.
+        """
+        reason = self._why_not()
+        if self._qemu.returncode is not None:
+            reason = "QEMU has ended"
+        elif self._qemu.options.accel == "kvm":
+            reason = "under KVM, the guest does not take exactly the same way again"
+        elif _has_interrupts(here.capture):
+            reason = "interrupts are on, so the guest does not take exactly the same way again"
+        if reason:
+            raise UserError(f"{_NO_WAY}: {reason}")
+        earlier = [snapshot for snapshot in self._snapshots.kept if not is_same(snapshot.capture, here.capture)]
+        if not earlier:
+            raise UserError(f"{_NO_WAY}: there is no snapshot of an earlier moment", _TO_A_STAGE)
+        return earlier
+
+    def _kept_here(self, here: Position) -> Snapshot | None:
+        """Return a snapshot of this moment, to return to it: the last one if it is of this moment, otherwise a new one.
+
+        None if the guest is dead.
+
+        :raise UserError: if QEMU refuses.
+        """
+        if here.halt.kind == DIED:
+            return None
+        try:
+            return self._snapshots.last_at(here.capture) or self._snapshots.save(here, self.journey)
+        except OSError as error:
+            self._refusal = printable(str(error))
+            raise UserError(f"{_NO_WAY}: {self._refusal}", _NEXT_RUN) from error
+
+    def _captured_before(self, here: Position, stage: str | None) -> Capture:
+        """Return the capture of the stage to go to.
+
+        :raise UserError: if there is none.
+        """
+        captured = [capture for capture in self.journey.history if capture.stage != stages.DIED]
+        if stage is None and here.stage is not None and captured and captured[-1].stage == here.stage:
+            captured.pop()
+        found = [capture for capture in captured if stage in (None, capture.stage)]
+        if not found:
+            what = "no stage was" if stage is None else f"stage {stage} was not"
+            raise UserError(f"{_NO_WAY}: {what} captured before here", "see `stages` for what was captured")
+        return found[-1]
+
+    def _go_to(self, here: Position, wanted: Capture) -> None:
+        """Load the snapshot of a stage. Without one, load an earlier one or restart the guest, and run to the stage."""
+        if direct := self._snapshots.of_stage(wanted.stage):
+            self._load(direct)
+            return
+        earlier = self._snapshots.before_stage(wanted.stage)
+        return_to = self._kept_here(here) if earlier else None
+        if earlier:
+            self._load(earlier, keep=return_to)
+        else:
+            self.restart()
+        with breakpoints.disabled(self.machine.gdb):
+            arrived = self.to_stage(wanted.stage)
+        if arrived.stage == wanted.stage and is_same(arrived.capture, wanted):
+            return
+        if return_to is not None:
+            self._load(return_to)
+        elsewhere = "" if return_to is not None else ", and this is another boot"
+        raise GuestError(f"{_NO_WAY}: on the way to stage {wanted.stage}, the guest did not do the same{elsewhere}")
+
+    def _why_not(self) -> str | None:
+        """Return why there is no way back; None if there are snapshots."""
+        return self._qemu.options.no_snapshots or self._refusal
+
+    @property
+    def _qemu(self) -> Qemu:
+        assert self.machine.qemu is not None  # noqa: S101  pvhdbg started this machine
+        return self.machine.qemu
+
+    def _is_at(self, here: Position) -> bool:
+        """Return whether the machine is alive, stopped, and still where it was last examined."""
+        gdb = self.machine.gdb
+        alive = here.halt.kind != DIED and gdb.connected and not gdb.running
+        return alive and self._qemu.returncode is None and self.machine.target.register("rip") == here.capture.rip
+
+    def _load(self, snapshot: Snapshot, keep: Snapshot | None = None) -> None:
+        """Restore the machine, and all that pvhdbg knew then. Later snapshots are dropped, except `keep`.
+
+        :raise GuestError: if QEMU can't restore the machine.
+        """
+        self._snapshots.load(snapshot, keep, is_dead=self.machine.runner.death() is not None)
+        self.machine.revive()
+        self.machine.runner.forget_death()
+        self._restored(snapshot)
+
+    def _restored(self, snapshot: Snapshot, undone: Collection[str] = ()) -> None:
+        """Continue with what pvhdbg knew at a snapshot."""
+        self.session.went_back(snapshot.journey, undone)
+
+
+def _has_interrupts(capture: Capture) -> bool:
+    return bool((capture.registers.get("eflags") or 0) & _INTERRUPTS_ON)

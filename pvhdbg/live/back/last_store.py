@@ -1,0 +1,85 @@
+"""Find the last store to some bytes before a place: count the stores to them from a snapshot on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from pvhdbg.boot.run.journey import Journey
+from pvhdbg.boot.stop import stages
+from pvhdbg.live.observe.observer import Observer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pvhdbg.boot.stop.capture import Capture
+    from pvhdbg.image.load import Kernel
+    from pvhdbg.live.back.replay import Replay
+    from pvhdbg.live.observe.regions import Region
+
+
+class Way(NamedTuple):
+    """From a snapshot to `place`, which may be how the guest died. `later` are the stages captured on the way.
+
+    If `is_here`, the place is where the user is: a store that leads exactly there does not count.
+    """
+
+    place: Capture
+    later: Sequence[Capture]
+    is_here: bool
+
+
+class Stores(NamedTuple):
+    """The stores to a region on a way.
+
+    `number` is how many there were. `passed` has the captures of stages that the guest passed, each with the number of
+    stores before it.
+    """
+
+    number: int
+    passed: Sequence[tuple[int, Capture]]
+
+
+class StoreCounter(Observer):
+    """Runs the machine of a replay from store to store. It is at a snapshot when the object is made."""
+
+    def __init__(self, replay: Replay, region: Region, way: Way, kernel: Kernel | None) -> None:
+        journey = Journey(replay.target, replay.runner, kernel.facts if kernel else None, trust_image=True)
+        super().__init__(journey, replay.target, replay.watch, kernel.symbols if kernel else None)
+        self._replay = replay
+        self._way = way
+        self._addresses = {capture.rip for capture in (way.place, *way.later) if capture.rip is not None}
+        self.watch_regions([region])
+
+    def count(self) -> Stores | None:
+        """Count the stores before the place. None if the guest does not get there."""
+        stores = 0
+        passed: list[tuple[int, Capture]] = []
+        for is_store in self._run_on():
+            if self._replay.is_at(self._way.place):
+                return Stores(stores + (is_store and not self._way.is_here), passed)
+            stores += is_store
+            passed += [(stores, capture) for capture in self._way.later if self._replay.is_at(capture)]
+        is_dead = self._way.place.stage == stages.DIED and self._replay.has_died
+        return Stores(stores, passed) if is_dead and self._replay.is_at(self._way.place) else None
+
+    def run(self, count: int) -> bool:
+        """Run until the guest has stored that often. Return False if it did not."""
+        stores = (is_store for is_store in self._run_on() if is_store)
+        return sum(1 for _ in zip(range(count), stores, strict=False)) == count
+
+    def close(self) -> None:
+        """Delete the watchpoints."""
+        self._watch.clear_all(self._watchpoints)
+
+    def _run_on(self) -> Iterator[bool]:
+        """Run on. Yield True behind each store, and False where a place may be, until the time is up."""
+        while self._replay.left > 0:
+            seen = len(self.accesses)
+            at_a_place = self._rip() in self._addresses
+            going = self._step() if at_a_place else self._run(self._addresses, self._replay.left)
+            if any(access.is_store for access in self.accesses[seen:]):
+                yield True
+            elif going and self._rip() in self._addresses:
+                yield False
+            if not going:
+                return

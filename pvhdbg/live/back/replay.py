@@ -1,0 +1,112 @@
+"""The machine runs the same way again, from a snapshot: pvhdbg asks QEMU's stub itself, while gdb is disconnected.
+
+This is faster than gdb, and no hit of a watchpoint is lost: gdb does not report one that happens while it steps off a
+breakpoint.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from typing import TYPE_CHECKING
+
+from pvhdbg.errors import MemoryUnreadable
+from pvhdbg.live.stub.connection import Connection
+from pvhdbg.live.stub.watch import RspWatch
+from pvhdbg.live.system.os_errors import os_errors_as_machine_errors
+from pvhdbg.target.base import HIT
+from pvhdbg.target.rsp_runner import RspRunner
+from pvhdbg.target.rsp_target import RspTarget
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from types import TracebackType
+    from typing import Self
+
+    from pvhdbg.boot.stop.capture import Capture
+    from pvhdbg.live.back.snapshot_list import Snapshot, SnapshotList
+    from pvhdbg.live.debuggee.own_machine import OwnMachine
+
+
+class Replay:
+    """Within the block, gdb is disconnected, and the machine is reached through `target`, `runner` and `watch`.
+
+    `limit` is how long the machine may run, in seconds. `returns_to` is the snapshot of where the user is, which is
+    kept until the end; None if the guest is dead.
+    """
+
+    target: RspTarget
+    runner: RspRunner
+    watch: RspWatch
+
+    def __init__(self, machine: OwnMachine, snapshots: SnapshotList, returns_to: Snapshot | None, limit: float) -> None:
+        self._machine = machine
+        self._snapshots = snapshots
+        self.returns_to = returns_to
+        self._limit = limit
+        self._is_dead = returns_to is None
+
+    def __enter__(self) -> Self:
+        self._deadline = time.monotonic() + self._limit
+        self._machine.disconnect()
+        self._connect()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connection.close()
+        self._machine.reconnect()
+        self._machine.runner.forget_death()
+
+    def load(self, snapshot: Snapshot) -> None:
+        """Restore the machine.
+
+        :raise GuestError: if QEMU can't restore it.
+        """
+        is_dead = self._is_dead or self.runner.death() is not None
+        self._connection.close()
+        self._is_dead = False
+        self._snapshots.load(snapshot, self.returns_to, is_dead=is_dead)
+        self._connect()
+
+    @property
+    def left(self) -> float:
+        """The seconds that the machine may still run."""
+        return max(self._deadline - time.monotonic(), 0.0)
+
+    @property
+    def rip(self) -> int:
+        return self.target.register("rip")
+
+    @property
+    def has_died(self) -> bool:
+        return self.runner.death() is not None
+
+    def run_to(self, addresses: Collection[int]) -> bool:
+        """Run to one of the addresses. Return False if the guest died, or did not get there in time."""
+        return self.left > 0 and self.runner.run_to(addresses, self.left).kind == HIT
+
+    def step(self) -> bool:
+        """Execute one instruction. Return False if that killed the guest."""
+        return self.watch.step() and not self.has_died
+
+    def is_at(self, place: Capture) -> bool:
+        """Return whether the machine's registers and boot data are those of a capture."""
+        if any(self.target.register(name) != value for name, value in place.registers.items()):
+            return False
+        try:
+            return all(self.target.read_phys(paddr, len(data)) == data for paddr, data in place.memory)
+        except MemoryUnreadable:
+            return False
+
+    def _connect(self) -> None:
+        qemu = self._machine.qemu
+        assert qemu is not None  # noqa: S101  pvhdbg started this machine
+        with os_errors_as_machine_errors("can't create a socket"):
+            self._connection = Connection(socket.socket(socket.AF_UNIX))
+        self._connection.connect(qemu.gdb_path)
+        self._connection.wait_ready()
+        self.target = RspTarget(self._connection, self._machine.target.symbols)
+        self.runner = RspRunner(self._connection, self.target, qemu)
+        self.watch = RspWatch(self._connection)

@@ -1,0 +1,104 @@
+"""Back to the last store to a field, with real machines: the writers are those that the private boot of `who` sees."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pvhdbg import commands
+from pvhdbg.boot.who.answer import Writer
+from pvhdbg.errors import UserError
+from pvhdbg.live.back.going_back import RewindableDebuggee
+from pvhdbg.live.observe.who_run import ask
+from tests.live.back.conftest import Start, state_of
+
+
+def writers_of(debuggee: RewindableDebuggee, path: str) -> tuple[Writer, ...]:
+    return ask(debuggee, path).answers[0].writers
+
+
+def is_behind(debuggee: RewindableDebuggee, writer: Writer) -> bool:
+    """Return whether the machine has just executed the writer: it is the instruction before RIP, or repeated there."""
+    assert writer.code is not None
+    rip = debuggee.position().halt.rip or 0
+    listing = [int(line.split(":")[0], 16) for line in debuggee.session.disassemble(writer.code.rip, 2)]
+    return rip in listing
+
+
+@pytest.mark.parametrize("machine", ["microvm", "q35"])
+def test_each_store_to_a_field_is_reached_from_the_last_to_the_first(
+    at_prepare: Start, vmlinux_61: Path, machine: str
+) -> None:
+    debuggee = at_prepare(vmlinux_61, machine=machine)
+    debuggee.next_stage()
+    for path in ("boot_params.hdr.cmd_line_ptr", "boot_params.e820_entries"):
+        expected = writers_of(debuggee, path)
+        assert len(expected) > 1
+
+        for writer in expected:
+            position = debuggee.back(path)
+
+            assert f"back behind the last store to {path}" == position.remark
+            assert is_behind(debuggee, writer)
+            assert writer.data == debuggee.machine.target.read_phys(writer.paddr, writer.size)
+        with pytest.raises(UserError, match=r"^can't go back: no instruction stored to .* at stage prepare$"):
+            debuggee.back(path)
+        assert "bootparams" == debuggee.next_stage().stage
+
+
+def test_the_machine_lives_behind_the_store_and_goes_on_to_the_same_stages(at_prepare: Start) -> None:
+    debuggee = at_prepare()
+    stages = {}
+    for name in ("bootparams", "kernel", "e820"):
+        debuggee.next_stage()
+        stages[name] = state_of(debuggee)
+
+    commands.run(debuggee.session, "back boot_params.hdr.cmd_line_ptr")
+
+    assert ["entry", "prepare"] == [capture.stage for capture in debuggee.session.history]
+    assert ["bootparams", "kernel", "e820"] == list(debuggee.session.undone)
+    for name, state in stages.items():
+        assert name == debuggee.next_stage().stage
+        assert state == state_of(debuggee)
+
+
+def test_stages_that_were_passed_before_the_store_stay_captured(at_prepare: Start, vmlinux_61: Path) -> None:
+    debuggee = at_prepare(vmlinux_61)
+    debuggee.to_stage("kernel")
+    paddr = debuggee.journey.addresses().symbol("boot_params") + 0x228
+    at_kernel = state_of(debuggee)
+
+    position = debuggee.back(f"{paddr:#x},4")
+
+    assert position.stage is None
+    assert ["entry", "prepare", "bootparams"] == [capture.stage for capture in debuggee.session.history]
+    assert "kernel" == debuggee.next_stage().stage
+    assert at_kernel == state_of(debuggee)
+
+
+def test_the_last_store_before_a_death_is_reached_alive(at_prepare: Start, vmlinux_61: Path) -> None:
+    debuggee = at_prepare(vmlinux_61, changes=("start_info.magic=0",))
+    death = debuggee.resume("continue")
+    stack = debuggee.session.current().registers["rsp"]  # still a physical address
+
+    position = debuggee.back(f"{stack:#x},8")
+
+    assert "elsewhere" == position.halt.kind
+    assert death.halt == debuggee.resume("continue").halt
+
+
+def test_bytes_that_no_instruction_stored_to_and_words_that_name_nothing_are_refused(at_prepare: Start) -> None:
+    debuggee = at_prepare()
+    debuggee.next_stage()
+    before = state_of(debuggee)
+
+    for text, message in (
+        ("start_info.version", "can't go back: no instruction stored to start_info.version since the first snapshot"),
+        ("boot_params.nothing", "boot_params.nothing: no such stage or field"),
+        ("0x1000,0", "LENGTH is 0"),
+        ("0x1000,x", "LENGTH is x"),
+    ):
+        with pytest.raises(UserError, match=f"^{message}"):
+            debuggee.back(text)
+        assert before == state_of(debuggee)
