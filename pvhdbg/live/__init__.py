@@ -6,7 +6,8 @@ stub/      QEMU's gdb stub, asked directly, without gdb
 gdb/       gdb: its process, the MI client, the prompt's console
 debuggee/  QEMU and gdb together: started or attached, and what an interactive session does with them
 observe/   a second machine, whose boot data is watched to see who writes and reads it
+back/      snapshots, and the way back to earlier moments
 
-observe imports debuggee; debuggee imports gdb, qemu and stub; all of them import system. Start with
-debuggee/debuggee.py.
+back imports observe; observe imports debuggee; debuggee imports gdb, qemu and stub; all of them import system. Start
+with debuggee/debuggee.py.
 """

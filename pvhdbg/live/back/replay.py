@@ -15,8 +15,8 @@ from pvhdbg.live.stub.connection import Connection
 from pvhdbg.live.stub.watch import RspWatch
 from pvhdbg.live.system.os_errors import os_errors_as_machine_errors
 from pvhdbg.target.base import HIT
-from pvhdbg.target.rsp_runner import RspRunner
-from pvhdbg.target.rsp_target import RspTarget
+from pvhdbg.target.rsp.rsp_runner import RspRunner
+from pvhdbg.target.rsp.rsp_target import RspTarget
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 class Replay:
     """Within the block, gdb is disconnected, and the machine is reached through `target`, `runner` and `watch`.
 
-    `limit` is how long the machine may run, in seconds. `returns_to` is the snapshot of where the user is, which is
-    kept until the end; None if the guest is dead.
+    `limit` is how long the machine may run after each `load`, in seconds. `returns_to` is the snapshot of where the
+    user is, which is kept until the end; None if the guest is dead.
     """
 
     target: RspTarget
@@ -47,7 +47,6 @@ class Replay:
         self._is_dead = returns_to is None
 
     def __enter__(self) -> Self:
-        self._deadline = time.monotonic() + self._limit
         self._machine.disconnect()
         self._connect()
         return self
@@ -110,3 +109,4 @@ class Replay:
         self.target = RspTarget(self._connection, self._machine.target.symbols)
         self.runner = RspRunner(self._connection, self.target, qemu)
         self.watch = RspWatch(self._connection)
+        self._deadline = time.monotonic() + self._limit
