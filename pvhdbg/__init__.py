@@ -10,6 +10,7 @@ checks    the rules that find problems in a boot
 boot      a PVH boot: its stages, captures, recordings, and what the kernel makes of its input
 image     a kernel file on disk
 target    a stopped machine
+vmm_profiles  what each VMM hands over, as data
 abi       the C structures of the boot protocol as tables
 guest     the teaching guest: a small kernel that boots via PVH
 manual    the user manual, in Markdown

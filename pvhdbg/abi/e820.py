@@ -6,6 +6,8 @@ boot_e820_entry; ACPI 6.5, table 15.4, for types 1 to 7; the 2017 RFC patches fo
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from pvhdbg.abi.layout import Name, OpenEnum, Struct, hex, u32, u64  # noqa: A004
 
 E820_DATA = b"e820 data"
@@ -31,6 +33,22 @@ E820_TYPES = OpenEnum(
     }
 )
 RAM, RESERVED = 1, 2
+
+MEMMAP, E820_MODULE, NO_MAP = "memmap", "e820-module", "none"
+"""How a VMM passes a map: as the table of start_info version 1, as a module "e820 data", or not at all."""
+
+
+class MapEntry(NamedTuple):
+    """A map entry of either layout, decoded. A record decodes a field at each access, which is slow for long maps."""
+
+    addr: int
+    size: int
+    type: int
+
+    @property
+    def end(self) -> int:
+        """The address after the last byte; above 2^64 if the entry wraps around."""
+        return self.addr + self.size
 
 
 class BootE820Entry(Struct, size=20, c_name="boot_e820_entry", source="Linux arch/x86/include/uapi/asm/setup_data.h"):

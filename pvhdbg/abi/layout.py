@@ -261,3 +261,9 @@ def records(of: type[S], raw: bytes, paddr: int | None) -> tuple[S, ...]:
     """Split `raw`, which was read at `paddr`, into records of type `of`. An incomplete record at the end is dropped."""
     starts = range(0, len(raw) - of.SIZE + 1, of.SIZE)
     return tuple(of(raw[at : at + of.SIZE], None if paddr is None else paddr + at) for at in starts)
+
+
+def pack(struct: type[Struct], *values: int) -> bytes:
+    """Return the bytes of a record whose first fields have these values; the other fields are 0."""
+    fields = zip(struct.FIELDS, values, strict=False)
+    return b"".join(value.to_bytes(field.size, "little") for field, value in fields).ljust(struct.SIZE, b"\0")

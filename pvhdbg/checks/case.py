@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from pvhdbg.abi.boot_params import BootParams
+    from pvhdbg.abi.e820 import MapEntry
     from pvhdbg.abi.firmware_tables import FoundTable
     from pvhdbg.abi.start_info import StartInfo
     from pvhdbg.boot.record.document import Outcome
     from pvhdbg.boot.stop.capture import MapRecord, Module
-    from pvhdbg.boot.stop.map_entries import MapEntry
     from pvhdbg.boot.stop.ranges import AddressRange
     from pvhdbg.boot.stop.regions import Region
     from pvhdbg.boot.stop.stop import Stop

@@ -10,6 +10,7 @@ early_start  start QEMU before the kernel file is examined
 answers   `-c LINE`: run `pvh` commands and return their output
 progress  the line on the terminal during a long wait
 encoding  whether to print only ASCII
+vmm       `--vmm` and `--vmm-list`
 result    what a command returns
 """
 
@@ -80,11 +81,11 @@ def _interrupt_later(number: int) -> None:
 
 def _run(argv: Sequence[str]) -> Result:
     from pvhdbg.cli import options
-    from pvhdbg.cli.result import Result
+    from pvhdbg.cli.result import HelpText, Result
 
     try:
         command, chosen = options.parse(argv)
-    except options.HelpText as text:
+    except HelpText as text:
         return Result(str(text))
     module, function = command.runs.split(".")
     run: Callable[[argparse.Namespace], Result] = getattr(import_module(f"pvhdbg.cli.command.{module}"), function)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pvhdbg.boot.stop.protocols import AS_IS, PROTOCOLS
+from pvhdbg.cli import vmm
 from pvhdbg.cli.values import jobs, machines, name, seconds, shard, size
 from pvhdbg.live.qemu.options import DEFAULT_APPEND
 
@@ -64,6 +65,7 @@ def _boot_options(boot: argparse._ArgumentGroup) -> None:
         help=f"set the kernel command line [{DEFAULT_APPEND}]",
     )
     symbols(boot)
+    vmm.add_options(boot)
     boot.add_argument(
         "--protocol",
         choices=PROTOCOLS,

@@ -8,8 +8,9 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import TYPE_CHECKING
 
+from pvhdbg.boot.run.entry_changes import EntryChanges
 from pvhdbg.boot.stop.protocols import AS_IS
-from pvhdbg.cli import early_start
+from pvhdbg.cli import early_start, vmm
 from pvhdbg.errors import GuestError, MachineError, UserError
 from pvhdbg.live.system.signals import exit_on_signals
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterator, Sequence
 
-    from pvhdbg.boot.lab.rewrite import EntryChange
     from pvhdbg.boot.record.document import Document
     from pvhdbg.boot.stop.kernel_probe import SymbolsAndStrings
     from pvhdbg.boot.who.answer import Found
@@ -145,13 +145,14 @@ def _wait_ready(
     return plainer, (f"pvhdbg: note: this KVM does not support -cpu host; using -cpu {plainer.cpu}",)
 
 
-def _changes(options: argparse.Namespace) -> list[EntryChange]:
-    """Return the changes for the entry stop: --protocol first, then each --set in order."""
+def _changes(options: argparse.Namespace) -> EntryChanges:
+    """Return the changes for the entry stop: --vmm, then --protocol, then each --set in order."""
+    handover = vmm.handover_source(options)
     if not options.set and options.protocol == AS_IS:
-        return []
+        return EntryChanges(handover)
     from pvhdbg.boot.lab.assignment import parse_assignment
 
-    return [options.protocol, *(parse_assignment(word) for word in options.set)]
+    return EntryChanges(handover, [options.protocol, *(parse_assignment(word) for word in options.set)])
 
 
 def _kernel(options: argparse.Namespace, folder: Path) -> tuple[Kernel, tuple[str, ...]]:

@@ -13,6 +13,7 @@ from pvhdbg.abi.text import printable
 from pvhdbg.boot.stop import stages
 from pvhdbg.cli import encoding
 from pvhdbg.cli.boot_options import KERNEL, launch, launch_several, symbols, timeout, tools
+from pvhdbg.cli.result import HelpText
 from pvhdbg.cli.values import seconds_or_0
 from pvhdbg.errors import UserError
 
@@ -30,10 +31,6 @@ class Command(NamedTuple):
     help: str
     add: Callable[[argparse.ArgumentParser], None]
     runs: str
-
-
-class HelpText(Exception):
-    """Raised with the text of --help or --version, which is printed like any other output."""
 
 
 class HelpFormatter(argparse.RawDescriptionHelpFormatter):

@@ -20,3 +20,7 @@ class Result(NamedTuple):
     remarks: tuple[str, ...] = ()
     error: PvhdbgError | None = None
     is_paged: bool = False
+
+
+class HelpText(Exception):
+    """Raised with the text of --help, --version or --vmm-list, which is printed like any other output."""

@@ -78,6 +78,17 @@ class WritableTarget(Target, Protocol):
         ...
 
 
+class ControllableTarget(WritableTarget, Protocol):
+    """A machine whose registers can be written too."""
+
+    def write_register(self, name: str, value: int) -> None:
+        """Set a register that the gdb stub provides. `name` is its 64-bit name.
+
+        :raise RegisterUnavailable: if the stub does not provide it, or does not set it.
+        """
+        ...
+
+
 class Halt(NamedTuple):
     """Why and where the machine stopped.
 

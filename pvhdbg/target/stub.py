@@ -77,6 +77,10 @@ class StubTarget(ABC):
         """Read the boot CPU's registers."""
 
     @abstractmethod
+    def _write_register(self, name: str, value: int) -> None:
+        """Set one of the boot CPU's registers."""
+
+    @abstractmethod
     def _generation_now(self) -> int:
         """Return a number that changes when memory and registers may have changed."""
 
@@ -95,6 +99,13 @@ class StubTarget(ABC):
         if not self._registers:
             self._registers = self._read_registers()
         return self._registers
+
+    def write_register(self, name: str, value: int) -> None:
+        """See ControllableTarget."""
+        if name not in self.all_registers():
+            raise RegisterUnavailable(name, "this machine has no such register")
+        self._registers, self._monitor_registers = {}, None
+        self._write_register(name, value)
 
     def symbol(self, name: str) -> int:
         if self.symbols is None:

@@ -21,6 +21,7 @@ from pvhdbg.boot.session.recorded import RecordedSession, recording_of
 from pvhdbg.boot.stop import stages
 from pvhdbg.cli import answers, options
 from pvhdbg.cli.command import diff, explain, manual
+from pvhdbg.cli.result import HelpText
 from pvhdbg.errors import PvhdbgError
 from pvhdbg.live.gdb import console
 from pvhdbg.tui.app import prompt
@@ -211,7 +212,7 @@ def _argv(words: list[str]) -> None:
     """Check everything that pvhdbg checks before it reads a file or starts a program."""
     try:
         command, chosen = options.parse(words)
-    except options.HelpText as help_text:
+    except HelpText as help_text:
         outputs.check_text(str(help_text))
         return
     for text in getattr(chosen, "set", ()):

@@ -40,9 +40,3 @@ def field_patch(record: Struct, path: str, field: Field[int], value: int) -> Pat
 def start_info_patches(info: StartInfo, **values: int) -> list[Patch]:
     """Return the patches that set fields of start_info, in the order of the keyword arguments."""
     return [field_patch(info, "start_info", info.field(name), value) for name, value in values.items()]
-
-
-def pack(struct: type[Struct], *values: int) -> bytes:
-    """Return the bytes of a record whose first fields have these values; the other fields are 0."""
-    fields = zip(struct.FIELDS, values, strict=False)
-    return b"".join(value.to_bytes(field.size, "little") for field, value in fields).ljust(struct.SIZE, b"\0")

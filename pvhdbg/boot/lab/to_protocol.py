@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.e820 import E820_DATA, BootE820Entry, E820Table
+from pvhdbg.abi.layout import pack
 from pvhdbg.abi.start_info import MemmapTableEntry, ModlistEntry, StartInfo
-from pvhdbg.boot.lab.patches import Patch, pack, required_start_info, start_info_patches
+from pvhdbg.boot.lab.patches import Patch, required_start_info, start_info_patches
 from pvhdbg.boot.stop.map_entries import decode_entries
 from pvhdbg.boot.stop.protocols import AS_IS, E820_MODULE, MEMMAP, V0
 from pvhdbg.errors import UserError

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.boot_params import BootParams
-from pvhdbg.abi.e820 import RAM, ZERO_PAGE_ENTRIES, BootE820Entry
+from pvhdbg.abi.e820 import RAM, ZERO_PAGE_ENTRIES, BootE820Entry, MapEntry
 from pvhdbg.abi.layout import records
-from pvhdbg.boot.stop.map_entries import MapEntry, decode_entries
+from pvhdbg.boot.stop.map_entries import decode_entries
 
 if TYPE_CHECKING:
     from pvhdbg.boot.model.kernel_behavior import KernelBehavior

@@ -33,9 +33,18 @@ class Rewrite(NamedTuple):
     after: bytes
 
 
+class VmmFacts(NamedTuple):
+    """The VMM whose handover pvhdbg reproduced: its name, the version of its source, and what was not made exact."""
+
+    name: str
+    version: str
+    differs: tuple[str, ...]
+
+
 class MachineFacts(NamedTuple):
     """The machine that ran the guest. `argv` is QEMU's command line, `initrd_size` the size of the initrd in bytes.
 
+    `vmm` is None if the guest got what QEMU handed over.
     If pvhdbg did not start the machine, every value is None or empty.
     """
 
@@ -49,6 +58,7 @@ class MachineFacts(NamedTuple):
     argv: tuple[str, ...] = ()
     rewrites: tuple[Rewrite, ...] = ()
     initrd_size: int | None = None
+    vmm: VmmFacts | None = None
 
 
 def ram_size(memory: str | None) -> int | None:

@@ -8,7 +8,17 @@ from itertools import pairwise
 from stat import S_ISREG
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pvhdbg.boot.record.document import ENDS, WATCH_ENDS, Death, Document, MachineFacts, Outcome, Rewrite, Watched
+from pvhdbg.boot.record.document import (
+    ENDS,
+    WATCH_ENDS,
+    Death,
+    Document,
+    MachineFacts,
+    Outcome,
+    Rewrite,
+    VmmFacts,
+    Watched,
+)
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.capture import MAX_OVERWRITTEN, Overwritten
 from pvhdbg.boot.stop.late import read_held
@@ -206,7 +216,12 @@ def _machine(machine: dict[str, Any]) -> MachineFacts:
             )
             for rewrite in rewrites
         ),
+        vmm=_vmm(_object(machine["vmm"], "vmm")) if machine.get("vmm") is not None else None,
     )
+
+
+def _vmm(vmm: dict[str, Any]) -> VmmFacts:
+    return VmmFacts(_of(str, vmm, "name"), _of(str, vmm, "version"), _strings(vmm.get("differs"), "differs"))
 
 
 def _outcome(top: dict[str, Any]) -> Outcome:

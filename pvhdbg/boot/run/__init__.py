@@ -1,6 +1,7 @@
 """Run from one stage to the next, using a Target and a Runner.
 
 journey          go to the stages ahead, and capture at each
+entry_changes    what pvhdbg changes at the entry
 saved_journey    what is known about a boot at one moment, to go back to it
 stage_detection  find out which stages a guest passed while it ran unobserved
 file_match       compare the loaded segments with the kernel file at the entry

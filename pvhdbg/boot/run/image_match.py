@@ -145,6 +145,10 @@ def cr0(target: Target) -> int | None:
     return None
 
 
+def is_paging(target: Target) -> bool:
+    return bool((cr0(target) or 0) & CR0_PG)
+
+
 def mismatch_message(image: ImageFacts) -> str:
     """Return the message for a kernel file that is not the kernel in memory."""
     return f"the kernel in memory is not {printable(image.path)}: {_differences(image.fingerprints)}"

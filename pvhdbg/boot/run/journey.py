@@ -7,20 +7,23 @@ from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, cast
 
 from pvhdbg.abi.cpu import CR0_PE, CR0_PG
+from pvhdbg.boot.handover.apply import hand_over
 from pvhdbg.boot.run import file_match, image_match
+from pvhdbg.boot.run.entry_changes import NO_CHANGES, EntryChanges
 from pvhdbg.boot.run.stage_detection import ObservedCall, StageDetector
 from pvhdbg.boot.stop import stages
-from pvhdbg.boot.stop.address import Addresses
+from pvhdbg.boot.stop.address import Addresses, paging_registers
 from pvhdbg.boot.stop.capture import MISSING_KERNEL, MISSING_STAGE
 from pvhdbg.boot.stop.late import read_late
 from pvhdbg.boot.stop.read import read_capture
-from pvhdbg.errors import GuestError, RegisterUnavailable, SymbolMissing, TargetError, UserError
+from pvhdbg.errors import GuestError, SymbolMissing, TargetError, UserError
 from pvhdbg.target.base import DIED, ELSEWHERE, HIT, RESET, RESET_VECTOR, Halt, Runner, Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
     from contextlib import AbstractContextManager
 
+    from pvhdbg.boot.handover.handover import HandedOver, HandoverSource
     from pvhdbg.boot.lab.rewrite import EntryChange
     from pvhdbg.boot.record.document import Rewrite
     from pvhdbg.boot.stop.capture import Capture, Overwritten
@@ -41,8 +44,8 @@ class Journey:
 
     `entry` is the PHYS32_ENTRY address from the image, or an address that the caller has set; None if it is not known.
     `reading` is a context manager in which many physical reads are cheap. `name_of` returns an address as
-    symbol+offset. `changes` are made to the boot data when `go` reaches the entry. `rewrites` lists all bytes that were
-    written to change boot data. With `trust_image`, the image is not compared with guest memory.
+    symbol+offset. `changes` are made when `go` reaches the entry; `handed_over` and `rewrites` have what was written.
+    With `trust_image`, the image is not compared with guest memory.
 
     If guest memory contains another kernel than the image, `image` is None, the target has no symbols, and
     `kernel_mismatch` is the message for the user. `news` has lines for the user that `take_news` has not returned yet.
@@ -55,7 +58,7 @@ class Journey:
         image: ImageFacts | None,
         *,
         reading: Reading = nullcontext,
-        changes: Sequence[EntryChange] = (),
+        changes: EntryChanges = NO_CHANGES,
         name_of: NameOf = lambda _: None,
         trust_image: bool = False,
     ) -> None:
@@ -84,6 +87,7 @@ class Journey:
         if self.image is not self._original and self.kernel_mismatch is None:  # KASLR chooses a new place
             self.set_image(self._original)
         self.rewrites: tuple[Rewrite, ...] = ()
+        self.handed_over: HandedOver | None = None
         self.history: list[Capture] = []
         self._calls: dict[str, ObservedCall] = {}
         self._start_info_paddr: int | None = None
@@ -163,8 +167,8 @@ class Journey:
             self._check_halt(halt)
             if halt.kind == HIT:
                 self.capture_at(stage.name)
-                if stage.name == "entry" and self._changes:
-                    self.rewrite(self._changes)
+                if stage.name == "entry":
+                    self._change_entry(*self._changes)
             elif halt.kind == DIED:
                 self.capture_at(stages.DIED)
             yield halt
@@ -229,6 +233,13 @@ class Journey:
             self.history.pop()
         self.history.append(capture)
         return capture
+
+    def _change_entry(self, source: HandoverSource | None, rewrites: Sequence[EntryChange]) -> None:
+        if source is not None:
+            self.handed_over = hand_over(self._machine, self._runner, self.image, self.history[-1], source)
+            self.capture_at("entry")
+        if rewrites:
+            self.rewrite(rewrites)
 
     def rewrite(self, changes: Sequence[EntryChange]) -> tuple[Rewrite, ...]:
         """Change the boot data that the VMM passed, and capture the entry again. Return what was written.
@@ -315,16 +326,13 @@ class Journey:
 
     def _count_passed(self, rip: int) -> int:
         if self.image is None:
-            return max(self._passed_count, int(self._is_paging()))
+            return max(self._passed_count, int(image_match.is_paging(self._machine)))
         detector = StageDetector(self.target, self.image, self.addresses(), self._name_of(rip) or "", self._calls)
         return detector.count_passed(self._done)
 
-    def _is_paging(self) -> bool:
-        return bool((image_match.cr0(self._machine) or 0) & CR0_PG)
-
     def _capture_before_any_stage(self) -> Capture:
         """Capture a machine of which no stage was captured: before the entry, or later if it ran unobserved."""
-        if not (self._passed_count or self.kernel_mismatch or self._is_paging()):
+        if not (self._passed_count or self.kernel_mismatch or image_match.is_paging(self._machine)):
             return self._capture(stages.RESET)
         return self._capture_late(stages.UNSEEN)
 
@@ -389,12 +397,4 @@ class Journey:
 
     def addresses(self) -> Addresses:
         """Return the translation of addresses at this moment."""
-        return Addresses(self.target, self.paging_registers(), self.image)
-
-    def paging_registers(self) -> dict[str, int]:
-        """Return the registers for address translation, without those that the gdb stub does not provide."""
-        registers = {}
-        for name in ("rip", "rsp", "cr0", "cr3", "cr4", "efer"):
-            with suppress(RegisterUnavailable):
-                registers[name] = self.target.register(name)
-        return registers
+        return Addresses(self.target, paging_registers(self.target), self.image)

@@ -13,6 +13,7 @@ from pvhdbg.boot.record import document
 from pvhdbg.boot.record.document import Outcome, Watched
 from pvhdbg.boot.run.run_to_stage import death_outcome
 from pvhdbg.boot.stop import stages
+from pvhdbg.boot.stop.address import paging_registers
 from pvhdbg.errors import RegisterUnavailable, SymbolMissing, TargetError
 from pvhdbg.target.base import DIED, ELSEWHERE, HIT, INTERRUPTED, RESET, TIMEOUT, Halt
 from pvhdbg.target.monitor import POWERED_OFF, RUNNING
@@ -63,7 +64,7 @@ def find_panic(journey: Journey) -> Outcome | None:
 
     :raise NotConnected: if the machine is gone.
     """
-    log = read_kernel_log(journey.target, journey.paging_registers(), journey.image)
+    log = read_kernel_log(journey.target, paging_registers(journey.target), journey.image)
     lines = () if log.missing else tuple(line.stamped[:MAX_LINE] for line in log.excerpt(MAX_LINES))
     text = _panic_text(lines)
     if text is None:
@@ -163,7 +164,7 @@ class _Watch:
     def _log(self) -> tuple[str, ...] | None:
         """Return the last lines of the kernel's own log, and its problems; None if it cannot be read."""
         journey = self._journey
-        log = read_kernel_log(journey.target, journey.paging_registers(), journey.image)
+        log = read_kernel_log(journey.target, paging_registers(journey.target), journey.image)
         return None if log.missing else tuple(line.stamped[:MAX_LINE] for line in log.excerpt(MAX_LINES))
 
     def _panicked(self, watched: Watched, halt: Halt) -> Watched:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from pvhdbg.abi.cpu import cpu_mode
 from pvhdbg.abi.text import printable
@@ -13,6 +14,15 @@ from pvhdbg.image.facts import ImageFacts
 from pvhdbg.target.base import Target
 
 _PAGE = 0x1000
+
+
+def paging_registers(target: Target) -> dict[str, int]:
+    """Return the registers for address translation, without those that the gdb stub does not provide."""
+    registers = {}
+    for name in ("rip", "rsp", "cr0", "cr3", "cr4", "efer"):
+        with suppress(RegisterUnavailable):
+            registers[name] = target.register(name)
+    return registers
 
 
 class Addresses:

@@ -8,9 +8,9 @@ MapEntry first.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from pvhdbg.abi.e820 import RAM
+from pvhdbg.abi.e820 import RAM, MapEntry
 from pvhdbg.boot.stop import ranges
 
 if TYPE_CHECKING:
@@ -18,19 +18,6 @@ if TYPE_CHECKING:
 
     from pvhdbg.boot.stop.capture import MapRecord
     from pvhdbg.boot.stop.ranges import AddressRange
-
-
-class MapEntry(NamedTuple):
-    """A map entry of either layout, decoded. A record decodes a field at each access, which is slow for long maps."""
-
-    addr: int
-    size: int
-    type: int
-
-    @property
-    def end(self) -> int:
-        """The address after the last byte; above 2^64 if the entry wraps around."""
-        return self.addr + self.size
 
 
 def decode_entries(records: Iterable[MapRecord]) -> tuple[MapEntry, ...]:

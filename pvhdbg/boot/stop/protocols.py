@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
-MEMMAP, E820_MODULE, NO_MAP = "memmap", "e820-module", "none"
+from pvhdbg.abi import e820
+
+MEMMAP, E820_MODULE, NO_MAP = e820.MEMMAP, e820.E820_MODULE, e820.NO_MAP
 AS_IS, V0 = "as-is", "v0"
 PROTOCOLS = (AS_IS, E820_MODULE, MEMMAP, V0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pvhdbg.boot.run.entry_changes import NO_CHANGES, EntryChanges
 from pvhdbg.boot.run.journey import Journey
 from pvhdbg.boot.session.live import LiveSession
 from pvhdbg.boot.stop.address import symbol_at
@@ -15,7 +16,6 @@ from pvhdbg.target import monitor
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pvhdbg.boot.lab.rewrite import EntryChange
     from pvhdbg.boot.record.document import MachineFacts
     from pvhdbg.boot.who.answer import Found
     from pvhdbg.image.debug_info.symbols import Symbols
@@ -44,7 +44,7 @@ class MachineSession:
         options: QemuOptions | None,
         timeout: float,
         remarks: Sequence[str] = (),
-        changes: Sequence[EntryChange] = (),
+        changes: EntryChanges = NO_CHANGES,
     ) -> None:
         self.machine = machine
         self.kernel = kernel

@@ -101,6 +101,11 @@ class MiTarget(StubTarget):
         values = _VALUES.findall(self._ask(command).line)
         return {NAME_OF[names[number]]: int(value, 16) for number, value in values if number in names}
 
+    def _write_register(self, name: str, value: int) -> None:
+        gdbs_name = next(known for known in self._numbers().values() if NAME_OF[known] == name)
+        frame = f"--thread {self.boot_cpu} --frame 0"
+        self._ask(f'-data-evaluate-expression {frame} "${gdbs_name} = {value:#x}"')
+
     @property
     def boot_cpu(self) -> int:
         """The first CPU's thread number in gdb."""

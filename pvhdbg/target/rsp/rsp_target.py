@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from pvhdbg.errors import MemoryUnreadable, TargetError
+from pvhdbg.errors import MemoryUnreadable, RegisterUnavailable, TargetError
 from pvhdbg.target import stub_registers
 from pvhdbg.target.block_cache import BlockCache, split
 from pvhdbg.target.rsp.client import BOOT_CPU, StubError, is_error
@@ -38,6 +38,7 @@ class RspTarget(StubTarget):
         super().__init__(symbols, has_monitor=True)
         self._rsp = rsp
         self._memory = BlockCache(self._fetch)
+        self._registers_by_number: dict[int, tuple[str, int]] | None = None
         self._places: dict[str, Place] | None = None
 
     def read_phys(self, paddr: int, size: int) -> bytes:
@@ -92,8 +93,21 @@ class RspTarget(StubTarget):
 
     def _known_places(self) -> dict[str, Place]:
         if self._places is None:
-            self._places = stub_registers.places(stub_registers.numbered(self._descriptions()))
+            self._places = stub_registers.places(self._numbered())
         return self._places
+
+    def _numbered(self) -> dict[int, tuple[str, int]]:
+        """Return the name and the bits of each register by its number."""
+        if self._registers_by_number is None:
+            self._registers_by_number = stub_registers.numbered(self._descriptions())
+        return self._registers_by_number
+
+    def _write_register(self, name: str, value: int) -> None:
+        for number, (gdbs_name, bits) in self._numbered().items():
+            if stub_registers.NAME_OF.get(gdbs_name) == name:
+                data = value.to_bytes((bits + 7) // 8, "little").hex()
+                if self._rsp.ask_all([f"Hg{BOOT_CPU:x}", f"P{number:x}={data}"])[1] != "OK":
+                    raise RegisterUnavailable(name, "the gdb stub does not set it")
 
     def _descriptions(self) -> list[stub_registers.Description]:
         """Read the description of the registers: target.xml and the files that it includes, in their order."""

@@ -90,6 +90,8 @@ _KEYS = {
     "machine.initrd": "file of the initrd (-i)",
     "machine.argv": "QEMU's complete command line",
     "machine.rewrites": "what --protocol and --set changed at the entry: path, paddr, and the bytes before and after",
+    "machine.vmm": "the VMM whose handover the guest got (--vmm): name, version and differs; absent without --vmm",
+    "machine.vmm.differs": "what a guest can notice that pvhdbg did not reproduce",
     "machine.initrd_size": "size of the initrd in bytes when QEMU was started; null if it is not known",
     "stops": "the captures, one per stage, oldest first; if the guest died, the last capture is of its death",
     "stage": "stage of this stop: the name of a stage, or died",

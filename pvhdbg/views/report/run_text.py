@@ -123,6 +123,9 @@ def machine(facts: MachineFacts) -> Iterator[str]:
         yield f"-append {text.quoted(facts.append, text.LONG)}"
     if facts.initrd is not None:
         yield f"-initrd {printable(facts.initrd)}"
+    if facts.vmm is not None:
+        version = f" {facts.vmm.version}" if facts.vmm.version else ""
+        yield f"--vmm {printable(facts.vmm.name)}: handed over as {printable(facts.vmm.name + version)} does"
     yield from rewrites(facts.rewrites)
 
 

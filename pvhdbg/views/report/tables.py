@@ -6,8 +6,8 @@ from collections import Counter
 from itertools import groupby, pairwise
 from typing import TYPE_CHECKING
 
-from pvhdbg.abi.e820 import E820_TYPES
-from pvhdbg.boot.stop.map_entries import MapEntry, decode_entries
+from pvhdbg.abi.e820 import E820_TYPES, MapEntry
+from pvhdbg.boot.stop.map_entries import decode_entries
 from pvhdbg.views.rows import map_rows, text
 
 if TYPE_CHECKING:

@@ -89,7 +89,9 @@ def machine(facts: MachineFacts) -> Json:
         {"path": change.path, "paddr": change.paddr, "before": change.before.hex(), "after": change.after.hex()}
         for change in facts.rewrites
     ]
-    return {**facts._asdict(), "argv": list(facts.argv), "rewrites": rewrites}
+    vmm = {} if facts.vmm is None else {"vmm": {**facts.vmm._asdict(), "differs": list(facts.vmm.differs)}}
+    known = {key: value for key, value in facts._asdict().items() if key != "vmm"}
+    return {**known, "argv": list(facts.argv), "rewrites": rewrites, **vmm}
 
 
 def stop(capture: Capture, findings: Sequence[Finding] = ()) -> Json:

@@ -1,0 +1,10 @@
+"""Hand over to the guest what another VMM would, while the guest is stopped at its entry.
+
+handover      the bytes, the moves and the CPU state of a handover: the value that everything else here makes or uses
+from_profile  make a handover from a VMM's profile and from what QEMU handed over
+acpi_tables   QEMU's ACPI tables, moved to another address
+trampoline    the guest code that moves memory and sets the registers that no gdb stub can set
+apply         write a handover to the machine, and run the trampoline
+
+Start with handover, then apply.
+"""

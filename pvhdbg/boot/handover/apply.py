@@ -1,0 +1,94 @@
+"""Write a handover to a machine that is at its entry, and run the trampoline."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from pvhdbg.boot.handover import trampoline
+from pvhdbg.boot.handover.handover import HandedOver, Handover
+from pvhdbg.boot.stop import ranges, regions
+from pvhdbg.errors import MachineError, UserError
+from pvhdbg.target.base import HIT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pvhdbg.boot.handover.handover import HandoverSource
+    from pvhdbg.boot.handover.trampoline import Trampoline
+    from pvhdbg.boot.stop.capture import Capture
+    from pvhdbg.boot.stop.ranges import AddressRange
+    from pvhdbg.image.facts import ImageFacts
+    from pvhdbg.target.base import ControllableTarget, Runner, Target
+
+_CONVENTIONAL_RAM = (0x1000, 0x9F000)
+_TIMEOUT = 30.0
+
+
+def hand_over(
+    target: Target, runner: Runner, image: ImageFacts | None, entry: Capture, source: HandoverSource
+) -> HandedOver:
+    """Hand over what `source` makes, and return it. `target` is a ControllableTarget at its entry, before and after.
+
+    :raise PvhdbgError: if this handover is not possible.
+    """
+    handover = source.handover(target, entry, image)
+    apply(cast("ControllableTarget", target), runner, image, handover)
+    return HandedOver(handover, source.facts)
+
+
+def apply(target: ControllableTarget, runner: Runner, image: ImageFacts | None, handover: Handover) -> None:
+    """Write the handover, and run the trampoline. The machine is at its entry before and after.
+
+    :raise UserError: if there is no room for the trampoline.
+    :raise MachineError: if the trampoline does not reach the entry.
+    """
+    entry = target.register("rip")
+    paddr = _free_page(image, handover)
+    page = (paddr, paddr + trampoline.SIZE)
+    before = target.read_phys(paddr, trampoline.SIZE)
+    is_cleared = ranges.holds(ranges.union(handover.cleared), *page)
+    cleared = tuple(ranges.minus(handover.cleared, [page]))
+    steps = trampoline.assemble(handover._replace(cleared=cleared), paddr, entry)
+    target.write_phys(paddr, steps.page)
+    target.write_register("rip", steps.start)
+    _run(runner, steps.moved)
+    for placed in handover.placed:
+        target.write_phys(placed.paddr, placed.data)
+    if steps.selectors:
+        _run(runner, steps.selected)
+        _select(target, steps)
+    _run(runner, entry)
+    target.write_phys(paddr, bytes(trampoline.SIZE) if is_cleared else before)
+
+
+def _select(target: ControllableTarget, steps: Trampoline) -> None:
+    """Set selectors that no instruction loads. QEMU's stub takes the hidden state from the descriptor in the GDT."""
+    for name, segment in steps.selectors:
+        target.write_phys(steps.first_descriptor, segment.descriptor.to_bytes(8, "little"))
+        target.write_register(name, segment.selector)
+
+
+def _run(runner: Runner, address: int) -> None:
+    halt = runner.run_to([address], _TIMEOUT)
+    if halt.kind != HIT:
+        raise MachineError(f"the handover failed: {halt.message or halt.kind}", "drop --vmm")
+
+
+def _free_page(image: ImageFacts | None, handover: Handover) -> int:
+    """Return the address of a page below 640 KiB that nothing needs.
+
+    :raise UserError: if there is none.
+    """
+    for start, end in ranges.minus([_CONVENTIONAL_RAM], _used(image, handover)):
+        paddr = -(-start // trampoline.SIZE) * trampoline.SIZE
+        if paddr + trampoline.SIZE <= end:
+            return paddr
+    raise UserError("no free page below 640 KiB for the code that sets the CPU state", "drop --vmm")
+
+
+def _used(image: ImageFacts | None, handover: Handover) -> Iterator[AddressRange]:
+    yield from ((region.start, region.end) for region in regions.kernel(image))
+    yield from ((placed.paddr, placed.paddr + len(placed.data)) for placed in handover.placed)
+    for move in handover.moves:
+        yield move.source, move.source + move.size
+        yield move.paddr, move.paddr + move.size

@@ -1,0 +1,62 @@
+"""A handover: all that a guest finds at its entry.
+
+A Handover says nothing about its origin. `from_profile` makes one from a VMM's profile; what makes one from something
+else, such as a recording, is a HandoverSource too, and goes into EntryChanges (pvhdbg.boot.run.entry_changes).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from pvhdbg.boot.record.document import VmmFacts
+    from pvhdbg.boot.stop.capture import Capture
+    from pvhdbg.boot.stop.ranges import AddressRange
+    from pvhdbg.image.facts import ImageFacts
+    from pvhdbg.target.base import Target
+    from pvhdbg.vmm_profiles.cpu_state import CpuState
+    from pvhdbg.vmm_profiles.profile import Placed
+
+
+class Move(NamedTuple):
+    """Bytes that the guest already has, at another physical address. The two ranges may overlap."""
+
+    source: int
+    paddr: int
+    size: int
+
+
+class Handover(NamedTuple):
+    """What to hand over, in the order in which it is done: first each move, then the clearing, then the bytes.
+
+    All addresses are physical and below 4 GiB. `cleared` is filled with zeros; leave out what the guest needs, such as
+    its kernel and the destinations of the moves. `cpu` has all registers, EBX too, except RIP, which stays the entry.
+    """
+
+    moves: tuple[Move, ...]
+    cleared: tuple[AddressRange, ...]
+    placed: tuple[Placed, ...]
+    cpu: CpuState
+
+
+class HandedOver(NamedTuple):
+    """A handover that was made, and what the recording says about it."""
+
+    handover: Handover
+    facts: VmmFacts
+
+
+class HandoverSource(Protocol):
+    """Makes a handover when the guest is at its entry."""
+
+    @property
+    def facts(self) -> VmmFacts:
+        """What the recording says about the handover."""
+        ...
+
+    def handover(self, target: Target, entry: Capture, image: ImageFacts | None) -> Handover:
+        """Return what to hand over. `entry` is the capture of the entry, as QEMU's firmware left it.
+
+        :raise UserError: if this handover is not possible for this boot.
+        """
+        ...

@@ -1,0 +1,61 @@
+"""`--vmm` and `--vmm-list`: which VMM's handover the guest gets."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, NoReturn
+
+from pvhdbg.cli.result import HelpText
+from pvhdbg.errors import UserError
+from pvhdbg.vmm_profiles import table
+
+if TYPE_CHECKING:
+    from pvhdbg.boot.handover.handover import HandoverSource
+
+
+def add_options(boot: argparse._ArgumentGroup) -> None:
+    boot.add_argument(
+        "--vmm",
+        choices=table.NAMES,
+        default=table.QEMU,
+        metavar="NAME",
+        help=f"hand over what another VMM would; see --vmm-list [{table.QEMU}]",
+    )
+    boot.add_argument("--vmm-list", action=_List, nargs=0, help="list the VMMs for --vmm, and exit")
+
+
+class _List(argparse.Action):
+    def __call__(self, *_: object) -> NoReturn:
+        raise HelpText(listing())
+
+
+def handover_source(options: argparse.Namespace) -> HandoverSource | None:
+    """Return what makes the handover that --vmm names; None if it is QEMU's own.
+
+    :raise UserError: if this machine cannot reproduce it.
+    """
+    if options.vmm == table.QEMU:
+        return None
+    from pvhdbg.boot.handover.from_profile import ProfileHandover
+    from pvhdbg.boot.record.document import ram_size
+
+    profile = table.profile(options.vmm)
+    size = ram_size(options.memory)
+    if options.machine.partition(",")[0] != "microvm":
+        raise UserError(
+            f"--vmm {options.vmm}: not on -M {options.machine}: its memory from 0xe0000 to 0xfffff is read-only",
+            "use -M microvm",
+        )
+    if options.accel != "tcg":
+        raise UserError(f"--vmm {options.vmm}: not with --accel {options.accel}", "use --accel tcg")
+    if size is None or profile.layout is None:
+        raise UserError(f"--vmm {options.vmm}: the size of guest memory is not known: -m {options.memory}")
+    return ProfileHandover(profile, profile.layout, size)
+
+
+def listing() -> str:
+    """Return the text of --vmm-list: a line for each profile."""
+    width = max(map(len, table.NAMES))
+    profiles = [table.profile(name) for name in table.NAMES]
+    lines = [f"{profile.name:{width}}  {profile.title} {profile.version}".rstrip() for profile in profiles]
+    return "\n".join(lines) + "\n"
