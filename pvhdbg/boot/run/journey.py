@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
     from contextlib import AbstractContextManager
 
-    from pvhdbg.boot.handover.handover import HandedOver, HandoverSource
+    from pvhdbg.boot.handover.handover import HandedOver
     from pvhdbg.boot.lab.rewrite import EntryChange
     from pvhdbg.boot.record.document import Rewrite
     from pvhdbg.boot.stop.capture import Capture, Overwritten
@@ -168,7 +168,7 @@ class Journey:
             if halt.kind == HIT:
                 self.capture_at(stage.name)
                 if stage.name == "entry":
-                    self._change_entry(*self._changes)
+                    self.change_entry()
             elif halt.kind == DIED:
                 self.capture_at(stages.DIED)
             yield halt
@@ -234,12 +234,12 @@ class Journey:
         self.history.append(capture)
         return capture
 
-    def _change_entry(self, source: HandoverSource | None, rewrites: Sequence[EntryChange]) -> None:
-        if source is not None:
+    def change_entry(self) -> None:
+        if (source := self._changes.handover) is not None:
             self.handed_over = hand_over(self._machine, self._runner, self.image, self.history[-1], source)
             self.capture_at("entry")
-        if rewrites:
-            self.rewrite(rewrites)
+        if self._changes.rewrites:
+            self.rewrite(self._changes.rewrites)
 
     def rewrite(self, changes: Sequence[EntryChange]) -> tuple[Rewrite, ...]:
         """Change the boot data that the VMM passed, and capture the entry again. Return what was written.

@@ -124,7 +124,11 @@ class PrivateBoot:
             journey.capture_at(name)
         final = journey.history[-1]
         fields = Fields(final)
-        changes = [Change(rewrite.paddr, rewrite.after) for rewrite in journey.rewrites]
+        placed = journey.handed_over.handover.placed if journey.handed_over else ()
+        changes = [
+            *(Change(part.paddr, part.data) for part in placed),
+            *(Change(rewrite.paddr, rewrite.after) for rewrite in journey.rewrites),
+        ]
         observation = Observation(tuple(observer.accesses), changes, fields, firmware)
         wrong = [
             field.path
@@ -140,8 +144,7 @@ class PrivateBoot:
         if journey.entry is None or not firmware.run_to(journey.entry, self._timeout):
             raise GuestError(_NO_ENTRY)
         journey.capture_at("entry")
-        if self._changes:
-            journey.rewrite(self._changes)
+        journey.change_entry()
         return firmware.accesses
 
     def _ready(self) -> Journey:
