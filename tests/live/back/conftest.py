@@ -9,7 +9,7 @@ import pytest
 
 from pvhdbg import guest
 from pvhdbg.boot.lab.assignment import parse_assignment
-from pvhdbg.boot.lab.rewrite import EntryChange
+from pvhdbg.boot.run.entry_changes import EntryChanges
 from pvhdbg.image.load import open_kernel
 from pvhdbg.live.back.going_back import RewindableDebuggee
 from tests.live.conftest import Boot
@@ -26,7 +26,7 @@ def at_prepare(boot: Boot) -> Start:
         kernel = open_kernel(str(path), machine.folder)
         machine.target.symbols = kernel.symbols
         assert machine.qemu is not None
-        entry_changes: list[EntryChange] = ["as-is", *map(parse_assignment, changes)] if changes else []
+        entry_changes = EntryChanges(None, ["as-is", *map(parse_assignment, changes)] if changes else [])
         debuggee = RewindableDebuggee(machine, kernel, machine.qemu.options, 30, (), entry_changes)
         debuggee.to_first_stop()
         debuggee.keep_snapshot()
