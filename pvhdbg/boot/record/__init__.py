@@ -4,6 +4,7 @@ document  what a recording contains: the kernel, the machine, every stop and the
 replay    decode a recording again from its memory, registers and symbols
 save      write a file atomically
 compare   find the differences between two captures or two runs
+readers   which differences the guest reads
 runs      several boots, and how each ended
 
 Start with document. From boot, only stop is imported here.

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from pvhdbg.boot.record import compare
+from pvhdbg.boot.record import compare, readers
 from pvhdbg.boot.record.replay import load
 from pvhdbg.boot.stop import stages
 from pvhdbg.cli.result import Result
@@ -35,7 +35,8 @@ def diff(options: argparse.Namespace) -> Result:
     before, after = load(first.path), load(second.path)
     if first.stage is None and second.stage is None:
         compared = compare.compare_runs(before, after)
-        return Result(diff_text.documents(compared), _status(options, differs=compared.differs))
+        read = readers.read_changes(compared, before, after)
+        return Result(diff_text.documents(compared, read), _status(options, differs=compared.differs))
     old = _stop(before, first.path, first.stage or second.stage)
     new = _stop(after, second.path, second.stage or first.stage)
     return Result(diff_text.captures(old, new), _status(options, differs=bool(compare.compare_captures(old, new))))

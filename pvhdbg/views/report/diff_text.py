@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from pvhdbg.abi.layout import Field
     from pvhdbg.boot.record.compare import Change, Comparison
+    from pvhdbg.boot.record.readers import ReadChange
     from pvhdbg.boot.stop.capture import Capture, MapRecord
 
 MOST = 200
@@ -52,8 +53,11 @@ def captures(before: Capture, after: Capture) -> str:
     return "\n".join([*lines, *_unchanged("unchanged", unchanged)]) + "\n"
 
 
-def documents(compared: Comparison) -> str:
-    """Return how two runs differ: kernel, machine and outcome, then each stage, then what is unchanged."""
+def documents(compared: Comparison, read: Sequence[ReadChange] = ()) -> str:
+    """Return how two runs differ: kernel, machine and outcome, then each stage, then what is unchanged.
+
+    At the end are the differences at the entry of which the readers are known: `read`.
+    """
     if not compared.differs:
         return NO_DIFFERENCES
     run = {key: [change for change in compared.run if compare.is_within(change.path, key)] for key in _RUN}
@@ -61,7 +65,19 @@ def documents(compared: Comparison) -> str:
     lines = [line for name, changes in sections if changes for line in (f"{name}:", *_lines(changes))]
     lines += _unchanged("unchanged", [key for key in _RUN if not run[key]])
     lines += _unchanged("unchanged stages", [stage.stage for stage in compared.stages if not stage.changes])
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *_read_lines(read)]) + "\n"
+
+
+def _read_lines(read: Sequence[ReadChange]) -> Iterator[str]:
+    if read:
+        count = sum(bool(item.functions) for item in read)
+        values = text.counted(len(read), "value")
+        yield f"boot data that differs at the entry: until xen_prepare_pvh returns, the guest reads {count} of {values}"
+    for item in read[:MOST]:
+        functions = ", ".join(map(printable, item.functions))
+        yield f"  {line(item.change)}: {f'read by {functions}' if functions else 'not read'}"
+    if len(read) > MOST:
+        yield f"  … and {len(read) - MOST} more"
 
 
 def _unchanged(word: str, names: Sequence[str]) -> list[str]:

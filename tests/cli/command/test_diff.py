@@ -9,6 +9,7 @@ import pytest
 from pvhdbg.cli import main
 from pvhdbg.views.to_json import document_json
 from tests import build
+from tests.cli.shell import pvhdbg
 
 
 @pytest.fixture
@@ -67,3 +68,26 @@ def test_a_file_that_is_not_a_recording_is_exit_status_2(tmp_path: Path, run: Pa
 
     assert 2 == main(["diff", str(run), str(tmp_path / "noise")])
     assert 2 == main(["diff", str(run), str(tmp_path / "missing")])
+
+
+READERS = "boot data that differs at the entry: until xen_prepare_pvh returns, the guest reads "
+
+
+def test_recordings_with_the_answers_of_who_say_which_differences_the_guest_reads(tmp_path: Path) -> None:
+    values = ("start_info.rsdp_paddr=0", "start_info.reserved=7", "memory_map.entries[0].type=2")
+    changed = [word for value in values for word in ("--set", value)]
+    for name, words in (("a", []), ("b", changed)):
+        (tmp_path / name).write_text(pvhdbg("who", "--all", "--format", "json", *words).out)
+    done = pvhdbg("diff", tmp_path / "a", tmp_path / "b")
+    at = done.out.splitlines().index(f"{READERS}2 of 3 values")
+
+    assert (0, "") == (done.status, done.err)
+    assert [
+        "start_info.rsdp_paddr: read by init_pvh_bootparams",
+        "start_info.reserved: not read",
+        "memory_map.entries[0].type: read by init_pvh_bootparams",
+    ] == [f"{line.split(':')[0].strip()}:{line.rpartition(':')[2]}" for line in done.out.splitlines()[at + 1 :]]
+
+
+def test_without_answers_of_who_nothing_is_said_about_readers(run: Path, other: Path) -> None:
+    assert READERS not in pvhdbg("diff", run, other).out
