@@ -36,7 +36,7 @@ def launch_several(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("kernels", type=Path, nargs="*", metavar="KERNEL", help=_KERNEL_OR_GUEST)
     parser.add_argument("-j", "--jobs", type=jobs, default=_cpus(), metavar="N", help=_JOBS)
     parser.add_argument("--shard", type=shard, default=(1, 1), metavar="I/N", help=_SHARD)
-    _boot_options(parser.add_argument_group("boot options"))
+    _boot_options(parser.add_argument_group("boot options"), several=True)
     machine = parser.add_argument_group("machine options")
     machine.add_argument(
         "-M",
@@ -55,7 +55,7 @@ def _cpus() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def _boot_options(boot: argparse._ArgumentGroup) -> None:
+def _boot_options(boot: argparse._ArgumentGroup, *, several: bool = False) -> None:
     boot.add_argument("-i", "--initrd", type=Path, metavar="FILE", help="pass an initrd, which becomes module 0")
     boot.add_argument(
         "-a",
@@ -65,7 +65,7 @@ def _boot_options(boot: argparse._ArgumentGroup) -> None:
         help=f"set the kernel command line [{DEFAULT_APPEND}]",
     )
     symbols(boot)
-    vmm.add_options(boot)
+    vmm.add_options(boot, several=several)
     boot.add_argument(
         "--protocol",
         choices=PROTOCOLS,

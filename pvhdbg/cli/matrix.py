@@ -1,9 +1,10 @@
-"""`check` with several kernels or machines: boot each kernel on each machine, in parallel processes."""
+"""`check` with several kernels, VMMs or machines: boot each combination, in parallel processes."""
 
 from __future__ import annotations
 
 import json
 import sys
+from itertools import product
 from typing import TYPE_CHECKING
 
 from pvhdbg import guest
@@ -25,9 +26,9 @@ _PVHDBG = (sys.executable, "-P", "-m", "pvhdbg")
 
 
 def boots(options: argparse.Namespace) -> list[Boot]:
-    """Return every combination of the kernels and machines that the user named."""
+    """Return every combination of the kernels, VMMs and machines that the user named."""
     kernels = dict.fromkeys(map(str, options.kernels or [guest.ELF]))
-    return [Boot(kernel, machine) for kernel in kernels for machine in options.machines]
+    return [Boot(*combination) for combination in product(kernels, options.vmms, options.machines)]
 
 
 def selected(options: argparse.Namespace) -> list[int]:

@@ -13,15 +13,31 @@ if TYPE_CHECKING:
     from pvhdbg.boot.handover.handover import HandoverSource
 
 
-def add_options(boot: argparse._ArgumentGroup) -> None:
-    boot.add_argument(
-        "--vmm",
-        choices=table.NAMES,
-        default=table.QEMU,
-        metavar="NAME",
-        help=f"hand over what another VMM would; see --vmm-list [{table.QEMU}]",
-    )
+ALL = "all"
+
+
+def add_options(boot: argparse._ArgumentGroup, *, several: bool = False) -> None:
+    """Add --vmm and --vmm-list. With `several`, --vmm takes a list of names, or ALL."""
+    text = "hand over what another VMM would; see --vmm-list"
+    if several:
+        text += f"; NAME,NAME boots with each of them, {ALL} with all but those of version 0 [{table.QEMU}]"
+        boot.add_argument("--vmm", type=_names, dest="vmms", default=(table.QEMU,), metavar="NAME[,NAME...]", help=text)
+    else:
+        text += f" [{table.QEMU}]"
+        boot.add_argument("--vmm", choices=table.NAMES, default=table.QEMU, metavar="NAME", help=text)
     boot.add_argument("--vmm-list", action=_List, nargs=0, help="list the VMMs for --vmm, and exit")
+
+
+def _names(text: str) -> tuple[str, ...]:
+    """Return the VMMs of a list such as `qemu,firecracker`, or of ALL."""
+    if text == ALL:
+        return tuple(name for name in table.NAMES if name not in table.WITHOUT_MAP)
+    names = text.split(",")
+    for name in names:
+        if name not in table.NAMES:
+            choices = ", ".join((*table.NAMES, ALL))
+            raise argparse.ArgumentTypeError(f"invalid choice: {name!r} (choose from {choices})")
+    return tuple(dict.fromkeys(names))
 
 
 class _List(argparse.Action):

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 QEMU = "qemu"
 NAMES = (QEMU, "firecracker")
 
+WITHOUT_MAP = ("rfc2017", "xen-dom0")
+"""The VMMs that hand over version 0, without a memory map: many kernels do not boot with it."""
+
 
 def profile(name: str) -> Profile:
     """Return a profile by its name, one of NAMES."""

@@ -11,9 +11,10 @@ INTERRUPTED = 130
 
 
 class Boot(NamedTuple):
-    """What is booted: a kernel file, and the machine as in `-M`."""
+    """What is booted: a kernel file, with the VMM as in `--vmm`, on the machine as in `-M`."""
 
     kernel: str
+    vmm: str
     machine: str
 
 

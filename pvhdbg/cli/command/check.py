@@ -20,12 +20,12 @@ SECONDS = 5.0
 
 
 def check(options: argparse.Namespace) -> Result:
-    """Boot each kernel on each machine."""
+    """Boot each kernel with each VMM on each machine."""
     numbers = matrix.selected(options)
     if len(numbers) != 1:
         return _several(options)
     boot = matrix.boots(options)[numbers[0]]
-    options.kernel, options.machine = Path(boot.kernel), boot.machine
+    options.kernel, options.vmm, options.machine = Path(boot.kernel), boot.vmm, boot.machine
     return _one(options)
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pvhdbg.boot.record.document import Outcome
     from pvhdbg.boot.record.runs import Run
 
-HEADER = ("kernel", "machine", "result", "reached", "ended", "first error")
+HEADER = ("kernel", "vmm", "machine", "result", "reached", "ended", "first error")
 NOTHING = "-"
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from pvhdbg import guest
 from pvhdbg.cli import main, matrix, options
+from pvhdbg.vmm_profiles import table as table_of_vmms
 from tests import tiny
 from tests.cli import shell
 from tests.cli.shell import pvhdbg
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 GUEST = str(guest.ELF)
-KEYS = ["kernel", "machine", "status", "errors", "document"]
+KEYS = ["kernel", "vmm", "machine", "status", "errors", "document"]
 
 
 def selected(*words: str) -> list[tuple[str, ...]]:
@@ -96,11 +97,11 @@ def test_the_text_is_a_table_with_the_stage_the_end_and_the_first_error(dying: P
     header, died, halted, missing, blank, count = done.out.splitlines()
 
     assert (1, "", "") == (done.status, done.err, blank)
-    assert ["kernel", "machine", "result", "reached", "ended", "first", "error"] == header.split()
-    assert ["dying.elf", "microvm", "failed", "prepare", "died"] == died.split()[:5]
+    assert ["kernel", "vmm", "machine", "result", "reached", "ended", "first", "error"] == header.split()
+    assert ["dying.elf", "qemu", "microvm", "failed", "prepare", "died"] == died.split()[:6]
     assert died[header.index("first error") :].startswith("PVH901 BUG (ud2 at 0x100047")
-    assert ["teaching-guest.elf", "microvm", "ok", "e820", "halted", "-"] == halted.split()
-    assert ["kernel", "microvm", "failed", "(2)", "-", "-", "/nonexistent/kernel:"] == missing.split()[:7]
+    assert ["teaching-guest.elf", "qemu", "microvm", "ok", "e820", "halted", "-"] == halted.split()
+    assert ["kernel", "qemu", "microvm", "failed", "(2)", "-", "-", "/nonexistent/kernel:"] == missing.split()[:8]
     assert "2 of 3 boots failed" == count
 
 
@@ -122,7 +123,31 @@ def test_if_every_boot_passes_the_exit_status_is_0() -> None:
     ],
 )
 def test_a_comma_begins_another_machine_or_a_property(words: str, machines: list[str]) -> None:
-    assert [(GUEST, machine) for machine in machines] == selected("-M", words)
+    assert [(GUEST, "qemu", machine) for machine in machines] == selected("-M", words)
+
+
+def test_every_vmm_is_combined_with_every_kernel_and_machine() -> None:
+    both = ("qemu", "firecracker")
+    everything = [(kernel, vmm, machine) for kernel in "ab" for vmm in both for machine in ("pc", "microvm")]
+
+    assert everything == selected("a", "b", "--vmm", ",".join(both), "-M", "pc,microvm")
+
+
+def test_all_vmms_are_those_that_hand_over_a_map() -> None:
+    chosen = [boot[1] for boot in selected("--vmm", "all")]
+
+    assert "firecracker" in chosen
+    assert {*table_of_vmms.NAMES} - {"rfc2017", "xen-dom0"} == {*chosen}
+
+
+def test_each_vmm_hands_over_its_own_boot_data() -> None:
+    done = pvhdbg("check", "--vmm", "qemu,firecracker", "--watch", "0", "--format", "json")
+    qemu, firecracker = done.document["runs"]
+
+    assert (0, ["qemu", "firecracker"]) == (done.status, [run["vmm"] for run in done.document["runs"]])
+    assert "vmm" not in qemu["document"]["machine"]
+    assert "firecracker" == firecracker["document"]["machine"]["vmm"]["name"]
+    assert 0x6000 == firecracker["document"]["stops"][0]["start_info"]["paddr"]
 
 
 def test_the_shards_together_have_every_boot_once() -> None:
@@ -140,7 +165,19 @@ def test_a_shard_without_boots_is_a_success(capsys: pytest.CaptureFixture[str]) 
 
 @pytest.mark.parametrize(
     "words",
-    ["-j 0", "-j x", "-j 10000", "--shard 0/2", "--shard 3/2", "--shard 1", "-M a,", "-M ,"],
+    [
+        "-j 0",
+        "-j x",
+        "-j 10000",
+        "--shard 0/2",
+        "--shard 3/2",
+        "--shard 1",
+        "-M a,",
+        "-M ,",
+        "--vmm none",
+        "--vmm qemu,",
+        "--vmm all,qemu",
+    ],
 )
 def test_a_wrong_value_is_exit_status_2(words: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert 2 == main(["check", *words.split()])

@@ -85,7 +85,7 @@ def test_recordings_with_the_answers_of_who_say_which_differences_the_guest_read
     assert [
         "start_info.rsdp_paddr: read by init_pvh_bootparams",
         "start_info.reserved: not read",
-        "memory_map.entries[0].type: read by init_pvh_bootparams",
+        "memory_map.entries[0].type: read by map_from_memmap",
     ] == [f"{line.split(':')[0].strip()}:{line.rpartition(':')[2]}" for line in done.out.splitlines()[at + 1 :]]
 
 
