@@ -13,7 +13,7 @@ from pvhdbg.errors import PvhdbgError
 if TYPE_CHECKING:
     import argparse
 
-    from pvhdbg.live.debuggee.own_machine import OwnMachine
+    from pvhdbg.live.debuggee.screen_machine import ScreenMachine
     from pvhdbg.live.debuggee.stub_machine import StubMachine
     from pvhdbg.live.qemu.options import QemuOptions
 
@@ -28,7 +28,7 @@ _X86_64_AT, _X86_64 = 18, b"\x3e\0"
 _QEMU = "qemu-system-x86_64"
 
 
-def start(options: argparse.Namespace, machine: OwnMachine | StubMachine) -> QemuOptions | None:
+def start(options: argparse.Namespace, machine: ScreenMachine | StubMachine) -> QemuOptions | None:
     """Start QEMU if its options can be known without examining the kernel file: for a 64-bit ELF file.
 
     Return QEMU's options; None if QEMU was not started. Errors are left to the real start, which reports those of the

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pvhdbg.image.verdicts.verdict import Verdict
     from pvhdbg.live.debuggee.debuggee import Debuggee
     from pvhdbg.live.debuggee.machine_session import MachineSession
-    from pvhdbg.live.debuggee.own_machine import OwnMachine
+    from pvhdbg.live.debuggee.screen_machine import ScreenMachine
     from pvhdbg.live.debuggee.stub_machine import StubMachine
     from pvhdbg.live.qemu.options import QemuOptions
 
@@ -47,21 +47,22 @@ def _import_rules() -> None:
 
 @contextmanager
 def launched(options: argparse.Namespace, meanwhile: Callable[[], object] = _import_rules) -> Iterator[Debuggee]:
-    """Start the machine that the options describe, with gdb, and end it when the context ends.
+    """Start the machine that the options describe, and end it when the context ends.
 
-    gdb takes longest to start, so pvhdbg starts it first, and then reads the kernel file. `meanwhile` is called once
-    both gdb and QEMU are starting.
+    QEMU's stub is asked directly until `Debuggee.take_over` is called; gdb starts as soon as QEMU has loaded the
+    kernel. `meanwhile` is called once QEMU is starting.
 
     :raise PvhdbgError: if the kernel cannot boot via PVH, or the machine cannot start.
     """
-    from pvhdbg.live.debuggee.own_machine import OwnMachine
+    from pvhdbg.live.debuggee.screen_machine import ScreenMachine
     from pvhdbg.live.gdb.process import GdbOptions
 
     mi_log = None if options.mi_log is None else str(options.mi_log)
     changes = _changes(options)
-    with exit_on_signals(), OwnMachine(GdbOptions(options.gdb or "gdb", options.gdbinit, mi_log)) as machine:
+    with exit_on_signals(), ScreenMachine(GdbOptions(options.gdb or "gdb", options.gdbinit, mi_log)) as machine:
         kernel, qemu, remarks = _boot(options, machine, meanwhile)
-        # Imported only now, so that gdb and QEMU start sooner.
+        machine.start_gdb()
+        # Imported only now, so that QEMU starts sooner.
         from pvhdbg.live.back.going_back import RewindableDebuggee
 
         debuggee = RewindableDebuggee(machine, kernel, qemu, options.timeout, remarks, changes)
@@ -102,7 +103,7 @@ def _without_effect(options: argparse.Namespace) -> Iterator[str]:
 
 
 def _boot(
-    options: argparse.Namespace, machine: OwnMachine | StubMachine, meanwhile: Callable[[], object]
+    options: argparse.Namespace, machine: ScreenMachine | StubMachine, meanwhile: Callable[[], object]
 ) -> tuple[Kernel, QemuOptions, tuple[str, ...]]:
     """Start QEMU and wait for it. Return the kernel, QEMU's final options, and remarks for the user.
 
@@ -125,7 +126,7 @@ def _boot(
 
 
 def _wait_ready(
-    machine: OwnMachine | StubMachine, qemu: QemuOptions, symbols: SymbolsAndStrings
+    machine: ScreenMachine | StubMachine, qemu: QemuOptions, symbols: SymbolsAndStrings
 ) -> tuple[QemuOptions, tuple[str, ...]]:
     """Wait for the machine. Return the options that QEMU finally runs with, and remarks for the user.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Protocol
 
 from pvhdbg.errors import MemoryUnreadable, RegisterUnavailable, SymbolMissing, TargetError
@@ -64,6 +65,11 @@ class StubTarget(ABC):
     @abstractmethod
     def is_32bit(self) -> bool:
         """Whether the machine has a 32-bit CPU. The CPU's current mode does not matter."""
+
+    @property
+    @abstractmethod
+    def boot_cpu(self) -> int:
+        """The number that the stub's client gives to the first CPU."""
 
     @abstractmethod
     def monitor(self, command: str) -> str:
@@ -181,8 +187,24 @@ class StubRunner(ABC):
 
     @property
     @abstractmethod
-    def _is_running(self) -> bool:
+    def is_running(self) -> bool:
         """Whether the stub has not reported a stop yet."""
+
+    @abstractmethod
+    def run_to(self, addresses: Collection[int], timeout: float) -> Halt:
+        """See Runner."""
+
+    @abstractmethod
+    def interrupt(self) -> None:
+        """Stop the guest, so that `run_to` returns INTERRUPTED. Can be called from any thread and does not wait."""
+
+    def break_on_reset(self) -> AbstractContextManager[None]:
+        """Return a context manager in which a reset stops a machine that may boot again. This one can't."""
+        return nullcontext()
+
+    def take_remarks(self) -> list[str]:
+        """Return, once, what was done to the user's breakpoints."""
+        return []
 
     @abstractmethod
     def _find_death(self) -> Halt | None:
@@ -205,13 +227,17 @@ class StubRunner(ABC):
             self._dead = self._find_death()
         return self._dead
 
+    def follow(self, other: StubRunner) -> None:
+        """Take the place of another Runner of the same machine, which may have found out how the machine died."""
+        self._dead = other._dead
+
     def forget_death(self) -> None:
         """Judge the machine anew: it has gone back to a moment before its death."""
         self._dead = None
 
     def _judge(self, addresses: Collection[int], *, timed_out: bool) -> Halt:
         """Find out why the machine stopped. Check RIP first, because KVM may report a breakpoint as another stop."""
-        if self._is_running:
+        if self.is_running:
             return Halt(TIMEOUT, None, message="the guest is running and can't be stopped")
         rip = self._target.register("rip")
         if rip in addresses:

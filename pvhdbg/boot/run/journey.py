@@ -76,6 +76,10 @@ class Journey:
         news, self.news = self.news, []
         return news
 
+    def use(self, target: Target, runner: Runner, reading: Reading) -> None:
+        """Reach the same machine in another way from now on. The machine has not run since the last capture."""
+        self._machine, self._runner, self._reading = target, runner, reading
+
     def set_image(self, image: ImageFacts | None) -> None:
         """Use another kernel file and its entry. Compare the file with guest memory again."""
         self._original = self._file_facts = image

@@ -4,6 +4,7 @@ machine           what every machine has: a private folder and a watcher
 stub_machine      the machine that pvhdbg starts for a command without a screen: QEMU, without gdb
 gdb_machine       a machine that is reached through gdb
 own_machine       the machine that pvhdbg starts for a session: QEMU and gdb
+screen_machine    an own machine whose first stops do not wait for gdb
 attached_machine  a machine that is already running, reached through its gdb stub
 machine_session   a machine, its kernel, and the LiveSession that answers commands
 debuggee          run, step, set breakpoints, restart: a machine session with gdb

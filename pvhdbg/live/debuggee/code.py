@@ -76,17 +76,20 @@ class CodeReader(NamedTuple):
         """Ask for the instructions at RIP without waiting. The returned function waits for them and returns them."""
         if mode in (LONG, REAL) or not self.machine.target.has_monitor:
             return Code
-        gdb, rip = self.machine.gdb, self.machine.target.register("rip")
-        pending = gdb.send(console_command(f"monitor {_list_command(rip)}"))
+        target, rip = self.machine.target, self.machine.target.register("rip")
+        if self.machine.is_with_gdb:
+            gdb, command = self.machine.gdb, console_command(f"monitor {_list_command(rip)}")
+            pending = gdb.send(command)
+            return cache(lambda: self._by_monitor(mode, rip, lambda: gdb.wait(pending).text))
+        code = self._by_monitor(mode, rip, lambda: target.monitor(_list_command(rip)))
+        return lambda: code
 
-        @cache
-        def answer() -> Code:
-            try:
-                return Code(_BY_MONITOR.format(mode), _parsed(gdb.wait(pending).text, rip))
-            except TargetError as error:
-                return Code(why=str(error))
-
-        return answer
+    @staticmethod
+    def _by_monitor(mode: str, rip: int, text: Callable[[], str]) -> Code:
+        try:
+            return Code(_BY_MONITOR.format(mode), _parsed(text(), rip))
+        except TargetError as error:
+            return Code(why=str(error))
 
     def frame(self) -> Results:
         """Return MI's description of the selected frame; empty without symbols, or if gdb can't describe it."""

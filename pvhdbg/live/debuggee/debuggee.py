@@ -96,6 +96,15 @@ class Debuggee(MachineSession):
         self._begin()
         self.session.open(opened.document() if opened else None)
 
+    def take_over(self) -> None:
+        """Let gdb take the machine over, if QEMU's stub was asked directly so far. All captures stay.
+
+        :raise MachineError: if gdb can't start on this computer.
+        """
+        if self.machine.take_over():
+            target = self.machine.target
+            self.journey.use(target, self.machine.runner, target.physical_reads)
+
     def kill(self) -> None:
         """End QEMU, but not gdb.
 
@@ -211,10 +220,15 @@ class Debuggee(MachineSession):
 
     def interrupt(self) -> None:
         """Stop the guest if it runs, otherwise gdb's current command. Any thread may call this. It returns at once."""
-        if self.machine.gdb.running:
+        if self.is_running:
             self.machine.runner.interrupt()
-        else:
+        elif self.machine.is_with_gdb:
             self.machine.gdb.process.interrupt()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the guest runs."""
+        return self.machine.runner.is_running
 
     def console(self, line: str, more: Callable[[], str | None]) -> Position:
         """Run a gdb command, and wait for the guest to stop if it resumed. Output and errors go to `gdb.on_text` only.
@@ -274,13 +288,18 @@ class Debuggee(MachineSession):
         self._drop_symbols()
         stage = self.journey.stage_at(rip)
         if halt is None or halt.rip != rip:
-            halt = Halt(HIT, rip) if stage else Halt(ELSEWHERE, rip, message=_reason(self.machine.gdb.last_stop))
+            halt = Halt(HIT, rip) if stage else Halt(ELSEWHERE, rip, message=_reason(self._last_stop))
         function = stage.symbol if stage is not None and not stage.returns else None
         return Position(stage.name if stage else None, self._with_cpu(halt), function or self.name_of(rip), capture)
 
+    @property
+    def _last_stop(self) -> Stop | None:
+        """What gdb reported about the last stop; None if gdb has not seen one."""
+        return self.machine.gdb.last_stop if self.machine.is_with_gdb else None
+
     def _with_cpu(self, halt: Halt) -> Halt:
         """Add a remark if a CPU other than the boot CPU stopped, because RIP is the boot CPU's."""
-        stop = self.machine.gdb.last_stop
+        stop = self._last_stop
         words = halt.message or (_STEP if stop and stop.reason == _STEPPED else "")
         if not words or stop is None or stop.thread in (None, self.machine.target.boot_cpu):
             return halt

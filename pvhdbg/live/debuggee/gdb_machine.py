@@ -12,8 +12,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from pvhdbg.live.gdb.mi_client import MiClient
-    from pvhdbg.target.mi.gdb_mi import MiTarget
-    from pvhdbg.target.mi.mi_runner import MiRunner
+    from pvhdbg.target.stub import StubRunner, StubTarget
 
 _SETTINGS = ("mi-async on", "confirm off", "pagination off", "height 0", "width 0")
 
@@ -21,8 +20,8 @@ _SETTINGS = ("mi-async on", "confirm off", "pagination off", "height 0", "width 
 class GdbMachine(Machine):
     """A running gdb, and the machine that it is connected to."""
 
-    target: MiTarget
-    runner: MiRunner
+    target: StubTarget
+    runner: StubRunner
 
     def __init__(self, gdb: GdbOptions | None = None) -> None:
         self._options = gdb or GdbOptions()
@@ -37,6 +36,18 @@ class GdbMachine(Machine):
     def has_gdb(self) -> bool:
         """Whether gdb was started."""
         return self._process is not None
+
+    @property
+    def is_with_gdb(self) -> bool:
+        """Whether gdb is connected to the machine, or was."""
+        return True
+
+    def take_over(self) -> bool:
+        """Let gdb take the machine over, with a new `target` and a new `runner`. Return False if gdb has it already.
+
+        :raise MachineError: if gdb can't start on this computer.
+        """
+        return False
 
     @property
     def gdb(self) -> MiClient:

@@ -38,18 +38,24 @@ class OwnMachine(GdbMachine):
         :raise UserError: for a QEMU argument that would let QEMU outlive pvhdbg.
         :raise MachineError: if QEMU is not installed.
         """
-        from pvhdbg.live.qemu.process import Qemu
-
         if self.qemu is not None:
             self._end(self.qemu)
-        self.qemu = Qemu(options, self.folder, self.watcher.group)
-        # These imports run while gdb and QEMU start.
+        self.qemu = self._start_qemu(options)
+        self._connect(self.qemu)
+        self._use_gdb(self.qemu, symbols)
+
+    def _start_qemu(self, options: QemuOptions) -> Qemu:
+        from pvhdbg.live.qemu.process import Qemu
+
+        return Qemu(options, self.folder, self.watcher.group)
+
+    def _use_gdb(self, qemu: Qemu, symbols: Symbols | None) -> None:
+        """Reach the machine through gdb. These imports run while QEMU, gdb or both start."""
         from pvhdbg.target.mi.gdb_mi import MiTarget
         from pvhdbg.target.mi.mi_runner import MiRunner
 
-        self._connect(self.qemu)
         self.target = MiTarget(self.gdb, symbols)
-        self.runner = MiRunner(self.gdb, self.target, self.qemu)
+        self.runner = MiRunner(self.gdb, self.target, qemu)
 
     def wait_ready(self, timeout: float = 60.0) -> None:
         """Wait until gdb is connected. `timeout` is in seconds.

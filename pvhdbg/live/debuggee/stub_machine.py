@@ -11,11 +11,50 @@ from pvhdbg.live.system.os_errors import os_errors_as_machine_errors
 
 if TYPE_CHECKING:
     from pvhdbg.live.qemu.options import QemuOptions
-    from pvhdbg.live.stub.connection import Connection
+    from pvhdbg.live.qemu.process import Qemu
     from pvhdbg.live.stub.watch import RspWatch
     from pvhdbg.target.base import Symbols
     from pvhdbg.target.rsp.rsp_runner import RspRunner
     from pvhdbg.target.rsp.rsp_target import RspTarget
+
+
+class StubAccess:
+    """A connection to a QEMU's stub, with the Target and the Runner that use it."""
+
+    def __init__(self, qemu: Qemu, symbols: Symbols | None) -> None:
+        """Connect, without waiting for QEMU. These imports run while QEMU starts.
+
+        :raise MachineError: if the system allows no more sockets.
+        """
+        from pvhdbg.live.stub.connection import Connection
+        from pvhdbg.target.rsp.rsp_runner import RspRunner
+        from pvhdbg.target.rsp.rsp_target import RspTarget
+
+        self._qemu = qemu
+        with os_errors_as_machine_errors("can't create a socket"):
+            self._connection = Connection(socket.socket(socket.AF_UNIX))
+        self._connection.connect(qemu.gdb_path)
+        self.target = RspTarget(self._connection, symbols)
+        self.runner = RspRunner(self._connection, self.target, qemu)
+
+    def wait_ready(self) -> None:
+        """Wait until QEMU answers. For the errors, see StubMachine."""
+        try:
+            self._connection.wait_ready()
+        except TargetError as error:
+            from pvhdbg.live.debuggee import start_failure
+
+            raise start_failure.connection_failure(self._qemu, "pvhdbg", error) from error
+
+    def watch(self) -> RspWatch:
+        """Return what steps the machine, and runs it to watchpoints."""
+        from pvhdbg.live.stub.watch import RspWatch
+
+        return RspWatch(self._connection)
+
+    def close(self) -> None:
+        """Close the connection. The machine stays stopped."""
+        self._connection.close()
 
 
 class StubMachine(Machine):
@@ -29,7 +68,7 @@ class StubMachine(Machine):
     runner: RspRunner
 
     def __init__(self) -> None:
-        self._connection: Connection | None = None
+        self._access: StubAccess | None = None
         super().__init__()
 
     def boot(self, options: QemuOptions, symbols: Symbols | None = None) -> None:
@@ -44,16 +83,8 @@ class StubMachine(Machine):
             self._disconnect()
             self.qemu.close()
         self.qemu = Qemu(options, self.folder, self.watcher.group)
-        # These imports run while QEMU starts.
-        from pvhdbg.live.stub.connection import Connection
-        from pvhdbg.target.rsp.rsp_runner import RspRunner
-        from pvhdbg.target.rsp.rsp_target import RspTarget
-
-        with os_errors_as_machine_errors("can't create a socket"):
-            self._connection = Connection(socket.socket(socket.AF_UNIX))
-        self._connection.connect(self.qemu.gdb_path)
-        self.target = RspTarget(self._connection, symbols)
-        self.runner = RspRunner(self._connection, self.target, self.qemu)
+        self._access = StubAccess(self.qemu, symbols)
+        self.target, self.runner = self._access.target, self._access.runner
 
     def wait_ready(self) -> None:
         """Wait until QEMU answers.
@@ -62,31 +93,23 @@ class StubMachine(Machine):
         :raise UserError: if QEMU rejects an argument.
         :raise MachineError: if QEMU can't start on this computer.
         """
-        if self._connection is None:
-            return
-        try:
-            self._connection.wait_ready()
-        except TargetError as error:
-            from pvhdbg.live.debuggee import start_failure
-
-            raise start_failure.connection_failure(self.qemu, "pvhdbg", error) from error
+        if self._access is not None:
+            self._access.wait_ready()
 
     def watch(self) -> RspWatch:
         """Return what steps this machine, and runs it to watchpoints.
 
         :raise NotConnected: if there is no machine yet.
         """
-        from pvhdbg.live.stub.watch import RspWatch
-
-        if self._connection is None:
+        if self._access is None:
             raise NotConnected("the machine is gone")
-        return RspWatch(self._connection)
+        return self._access.watch()
 
     def close(self) -> None:
         super().close()
         self._disconnect()
 
     def _disconnect(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        if self._access is not None:
+            self._access.close()
+            self._access = None

@@ -88,7 +88,7 @@ class MiRunner(StubRunner):
                 self._disarm(numbers)
 
     def interrupt(self) -> None:
-        """Stop the guest, so that `run_to` returns INTERRUPTED. Can be called from any thread and does not wait."""
+        """See StubRunner."""
         self._interrupted = True
         threading.Thread(target=self._stop_in_background, name="pvhdbg-interrupt", daemon=True).start()
 
@@ -100,7 +100,7 @@ class MiRunner(StubRunner):
         return self._mi.wait(self._mi.send("-break-list")).line.count("bkpt={")
 
     def take_remarks(self) -> list[str]:
-        """Return, once, what was done to the user's breakpoints."""
+        """See StubRunner."""
         remarks, self._remarks = self._remarks, []
         return remarks
 
@@ -169,7 +169,7 @@ class MiRunner(StubRunner):
         self._mi.interrupt()
 
     @property
-    def _is_running(self) -> bool:
+    def is_running(self) -> bool:
         return self._mi.running
 
     def _stop_reason(self) -> str:

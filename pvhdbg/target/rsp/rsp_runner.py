@@ -40,7 +40,7 @@ class RspRunner(StubRunner):
         return self.death() or self._judge(addresses, timed_out=timed_out)
 
     def interrupt(self) -> None:
-        """Stop the guest, so that `run_to` returns INTERRUPTED. Can be called from any thread and does not wait."""
+        """See StubRunner."""
         self._interrupted = True
         self._rsp.interrupt()
 
@@ -86,7 +86,7 @@ class RspRunner(StubRunner):
             self._rsp.wait_stop(_STOP_TIMEOUT)
 
     @property
-    def _is_running(self) -> bool:
+    def is_running(self) -> bool:
         return self._rsp.running
 
     def _stop_reason(self) -> str:

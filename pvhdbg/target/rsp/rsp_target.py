@@ -64,6 +64,10 @@ class RspTarget(StubTarget):
         return self._rsp.monitor(command)
 
     @property
+    def boot_cpu(self) -> int:
+        return BOOT_CPU
+
+    @property
     def is_32bit(self) -> bool:
         return "rax" not in self._known_places()
 

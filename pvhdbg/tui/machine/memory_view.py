@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.live.debuggee.debuggee import Debuggee
     from pvhdbg.target.base import Target
-    from pvhdbg.target.mi.gdb_mi import MiTarget
+    from pvhdbg.target.stub import StubTarget
     from pvhdbg.tui.screen.state import MemoryRequest
 
 SIZE = 1024
@@ -48,7 +48,7 @@ def read_live(debuggee: Debuggee, capture: Capture, request: MemoryRequest, show
     return _with_regions(target, _read(target, _selected(place, request.size)))
 
 
-def _with_regions(target: MiTarget, shown: Bytes) -> Bytes:
+def _with_regions(target: StubTarget, shown: Bytes) -> Bytes:
     """Add the machine's memory regions at this place: QEMU reads zeros where there is no memory."""
     try:
         regions = monitor.parse_regions(target.monitor("info mtree -f")) if target.has_monitor else ()

@@ -87,10 +87,10 @@ class Worker:
         dropped, debuggee, current = self._requests.drop(), self._debuggee, self._requests.current
         if self._requests.cancel_reading():
             return True
-        if debuggee is None or (not debuggee.machine.gdb.running and (current is None or current.kind == INTERNAL)):
+        if debuggee is None or (not debuggee.is_running and (current is None or current.kind == INTERNAL)):
             return dropped
         self._stop_requested = True
-        if debuggee.machine.gdb.running or current is None or current.kind == LINE:
+        if debuggee.is_running or current is None or current.kind == LINE:
             debuggee.interrupt()
         return True
 
@@ -107,14 +107,31 @@ class Worker:
     def _begin(self, debuggee: Debuggee) -> None:
         self._debuggee = debuggee
         self.protect_terminal(self._terminal)
-        debuggee.machine.gdb.on_change = self._on_run_state_change
+        if debuggee.machine.is_with_gdb:
+            self._listen_to_gdb(debuggee)
         self._emit_machine_started(debuggee)
         for remark in debuggee.remarks:
             self._emit(events.GdbOutput(f"{remark}\n"))
+        if not debuggee.machine.is_with_gdb:
+            self._emit(events.GuestRuns(time.monotonic()))
         self._run_and_show(debuggee.to_first_stop)
+        self._take_over(debuggee)
         self._load_symbols(debuggee)
         with suppress(PvhdbgError):  # `pvh …` works without the script: pvhdbg answers it itself
             debuggee.load_script()
+
+    def _take_over(self, debuggee: Debuggee) -> None:
+        """Let gdb take the machine over from QEMU's stub, unless gdb has it already. Requests wait until then."""
+        if debuggee.machine.is_with_gdb:
+            return
+        self._emit(events.GdbBusy(busy=True))
+        debuggee.take_over()
+        self._listen_to_gdb(debuggee)
+        self._emit(events.GdbBusy(busy=False))
+
+    def _listen_to_gdb(self, debuggee: Debuggee) -> None:
+        debuggee.machine.gdb.on_change = self._on_run_state_change
+        debuggee.machine.gdb.on_text = self._print
 
     def _emit_machine_started(self, debuggee: Debuggee) -> None:
         self._image, self._qemu, self._times_back = debuggee.image, debuggee.machine.qemu, debuggee.times_back
@@ -124,8 +141,7 @@ class Worker:
         self._listen(debuggee)
 
     def _listen(self, debuggee: Debuggee) -> None:
-        """Emit gdb's output, the guest's serial output and QEMU's exit as events."""
-        debuggee.machine.gdb.on_text = self._print
+        """Emit the guest's serial output and QEMU's exit as events."""
         if debuggee.machine.qemu is None:
             return
         qemu = debuggee.machine.qemu
@@ -161,7 +177,7 @@ class Worker:
         debuggee = self._debuggee
         if debuggee is not None and debuggee.machine.gdb.exited:
             self._requests.put(INTERNAL, self._report_gdb_exit)
-        if debuggee is None or not debuggee.machine.gdb.running:
+        if debuggee is None or not debuggee.is_running:
             return
         self._emit(events.GuestRuns(time.monotonic()))
         if self._stop_requested:
@@ -347,6 +363,7 @@ class Worker:
             self._emit(events.SymbolsChanged(state.LOADED if debuggee.has_symbols else state.NO_SYMBOLS))
         self._emit(events.GuestStopped(_run_state(position), position.capture, tuple(debuggee.journey.history), marks))
         self.first_stop_shown.wait(_SHOWN_TIMEOUT)
+        self._take_over(debuggee)
         here = debuggee.code_at_rip(position.capture.cpu_mode)
         self._emit(
             events.CodeRead(
