@@ -1,8 +1,9 @@
-"""The same boots through gdb/MI, inside gdb and through QEMU's stub: equal documents."""
+"""The same boots through gdb/MI, inside gdb, through QEMU's stub and first one, then the other: equal documents."""
 
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,13 +15,32 @@ from pvhdbg.views.to_json import document_json
 from tests.in_gdb import stock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from pvhdbg.live.debuggee.debuggee import Debuggee
 
     Launch = Callable[[Any], Any]
 
 VOLATILE = ("argv",)
 """What differs between two starts of QEMU: the numbers of its file descriptors, for instance."""
+
+
+@contextmanager
+def by_gdb(options: Any) -> Iterator[Debuggee]:  # noqa: ANN401 - argparse's namespace
+    """Start a machine, and let gdb take it over at the reset vector."""
+    with launched(options) as debuggee:
+        debuggee.take_over()
+        yield debuggee
+
+
+@contextmanager
+def by_both(options: Any) -> Iterator[Debuggee]:  # noqa: ANN401 - argparse's namespace
+    """Start a machine, and let gdb take it over at its first stop."""
+    with launched(options) as debuggee:
+        debuggee.to_first_stop()
+        debuggee.take_over()
+        yield debuggee
 
 
 def document(launch: Launch, words: list[str]) -> Any:  # noqa: ANN401 - JSON
@@ -52,7 +72,10 @@ def test_the_stub_gives_the_document_that_gdb_gives(
 ) -> None:
     kernel = [] if name == "teaching" else [str(find_vmlinux(name))]
 
-    assert document(launched, [*kernel, *words]) == document(launched_without_gdb, [*kernel, *words])
+    by_stub = document(launched_without_gdb, [*kernel, *words])
+
+    assert by_stub == document(by_gdb, [*kernel, *words])
+    assert by_stub == document(by_both, [*kernel, *words])
 
 
 def test_inside_gdb_the_stops_are_those_of_the_stub(tmp_path: Path) -> None:

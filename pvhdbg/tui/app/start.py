@@ -35,7 +35,7 @@ def run_live(launch: Launch, title: tuple[str, str], *, ascii: bool = False) -> 
     event_queue, current, since = EventQueue(), terminal.current(), time.monotonic()
     with terminal.closed_as_hangup(), exit_on_signals(), signals_end_wait(event_queue):
         thread = MachineThread(launch)
-        # More modules are imported only after gdb and QEMU have been started, because imports would delay their start.
+        # More modules are imported only after QEMU has been started, because imports would delay its start.
         thread.wait_processes_started(_PROCESSES_TIMEOUT)
         from pvhdbg.tui.machine.worker import Worker
         from pvhdbg.tui.screen.state import Run, Screen, Title

@@ -22,7 +22,7 @@ class MachineThread:
     """A thread that starts the machine, lets a Worker serve it, and ends it.
 
     `launch` returns a context manager that starts and ends the machine. `launch` gets a function to call as soon as the
-    processes of gdb and QEMU have been started.
+    process of QEMU, or of gdb for `attach`, has been started.
     """
 
     def __init__(self, launch: Launch) -> None:
@@ -37,7 +37,7 @@ class MachineThread:
         self._thread = start_thread(self._run, "pvhdbg-machine")
 
     def wait_processes_started(self, timeout: float) -> None:
-        """Wait until the processes of gdb and QEMU have been started, at most `timeout` seconds."""
+        """Wait until the process of QEMU or gdb has been started, at most `timeout` seconds."""
         self._processes_started.wait(timeout)
 
     def serve(self, worker: Worker) -> None:

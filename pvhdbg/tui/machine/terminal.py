@@ -108,11 +108,15 @@ def abandon() -> None:
 
 @contextmanager
 def no_echo() -> Iterator[None]:
-    """Turn off echo, line mode and signal keys in the block. Keys pressed in the block can be read later."""
+    """Turn off echo, line mode and signal keys in the block. Keys pressed in the block can be read later.
+
+    This includes Ctrl-Q and Ctrl-S, which a terminal uses up itself, and Enter, which it would change to Ctrl-J.
+    """
     wait_foreground()
     number = sys.stdin.fileno()
     before = termios.tcgetattr(number)
     settings = [*before]
+    settings[0] &= ~(termios.IXON | termios.ICRNL)
     settings[3] &= ~_ECHO_FLAGS
     termios.tcsetattr(number, termios.TCSANOW, settings)
     try:

@@ -125,6 +125,8 @@ class Worker:
         if debuggee.machine.is_with_gdb:
             return
         self._emit(events.GdbBusy(busy=True))
+        if debuggee.symbols:
+            self._emit(events.SymbolsChanged(state.LOADING))
         debuggee.take_over()
         self._listen_to_gdb(debuggee)
         self._emit(events.GdbBusy(busy=False))
