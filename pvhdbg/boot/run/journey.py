@@ -62,12 +62,8 @@ class Journey:
         name_of: NameOf = lambda _: None,
         trust_image: bool = False,
     ) -> None:
-        self._changes = changes
-        self._machine = target
-        self._runner = runner
-        self._reading = reading
-        self._name_of = name_of
-        self._trust_image = trust_image
+        self.use(target, runner, reading)
+        self._changes, self._name_of, self._trust_image = changes, name_of, trust_image
         self.news: list[str] = []
         self.set_image(image)
         self._start_over()
@@ -77,7 +73,7 @@ class Journey:
         return news
 
     def use(self, target: Target, runner: Runner, reading: Reading) -> None:
-        """Reach the same machine in another way from now on. The machine has not run since the last capture."""
+        """Reach the machine in this way from now on. It must be the same machine, at the same place, as before."""
         self._machine, self._runner, self._reading = target, runner, reading
 
     def set_image(self, image: ImageFacts | None) -> None:

@@ -6,6 +6,7 @@ requests        the queue of requests
 event_queue     holds the events until the screen exists
 memory_view     reads the memory that the bytes view shows
 log_reader      reads the kernel's log
+stage_marks     the marks of the stages, for the line below the header
 terminal        the terminal's settings, and how to restore them
 
 Start with worker. Of tui's packages, only screen and events are imported here.

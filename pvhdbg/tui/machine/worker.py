@@ -8,18 +8,17 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from pvhdbg.boot.stop import stages
 from pvhdbg.errors import PvhdbgError, SymbolMissing, TargetError, UserError
 from pvhdbg.live.debuggee import machine_facts
 from pvhdbg.target.base import DIED
 from pvhdbg.tui.events import events
-from pvhdbg.tui.machine import log_reader
+from pvhdbg.tui.machine import log_reader, stage_marks
 from pvhdbg.tui.machine.requests import INTERNAL, LINE, STEP, Requests
 from pvhdbg.tui.screen import state
-from pvhdbg.tui.screen.state import Bytes, Run, StageMark, Title
+from pvhdbg.tui.screen.state import Bytes, Run, Title
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable
 
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.live.debuggee.debuggee import Debuggee, Position
@@ -138,7 +137,7 @@ class Worker:
     def _emit_machine_started(self, debuggee: Debuggee) -> None:
         self._image, self._qemu, self._times_back = debuggee.image, debuggee.machine.qemu, debuggee.times_back
         facts = machine_facts.from_options(debuggee.options, debuggee.machine)
-        marks = self._stage_marks(debuggee)
+        marks = stage_marks.of(debuggee)
         self._emit(events.MachineStarted(self._title, debuggee.image, marks, debuggee.is_own_machine, facts))
         self._listen(debuggee)
 
@@ -358,7 +357,7 @@ class Worker:
     def _show(self, position: Position) -> None:
         """Emit the machine's position, and then the code there and the kernel's log, which take longer to find."""
         debuggee = self._ready_debuggee
-        marks = self._stage_marks(debuggee, position.stage)
+        marks = stage_marks.of(debuggee, position.stage)
         if debuggee.image is not self._image:
             self._image = debuggee.image
             self._emit(events.KernelIdentified(debuggee.image))
@@ -373,12 +372,6 @@ class Worker:
             )
         )
         self._emit(events.LogRead(log_reader.read(debuggee, position.capture), position.stage))
-
-    def _stage_marks(self, debuggee: Debuggee, here: str | None = None) -> tuple[StageMark, ...]:
-        passed = {capture.stage for capture in debuggee.journey.history}
-        undone = debuggee.session.undone
-        lacking = dict.fromkeys(debuggee.journey.passed, stages.MISSED) | debuggee.lacking()
-        return tuple(_mark(name, here, passed, lacking, undone) for name in stages.NAMES)
 
     def _load_symbols(self, debuggee: Debuggee) -> None:
         """Let gdb read the kernel's symbols. This takes a second, so it comes after the first screen."""
@@ -402,14 +395,3 @@ def _run_state(position: Position) -> Run:
     if halt.kind == DIED:
         return Run(state.DEAD, halt.how or "", 0.0, halt.message or halt.how or "", halt.rip, position.symbol)
     return Run(state.STOPPED, position.stage or halt.message, 0.0, "", halt.rip, position.symbol)
-
-
-def _mark(
-    name: str, here: str | None, passed: Collection[str], lacking: Mapping[str, str], undone: Collection[str]
-) -> StageMark:
-    if name in lacking:
-        return StageMark(name, state.MISSED if lacking[name] == stages.MISSED else state.LACKING, lacking[name])
-    if name in undone:
-        return StageMark(name, state.UNDONE, stages.UNDONE)
-    status = state.HERE if name == here else state.PASSED if name in passed else state.AHEAD
-    return StageMark(name, status)
