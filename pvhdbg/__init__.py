@@ -13,6 +13,7 @@ target    a stopped machine
 vmm_profiles  what each VMM hands over, as data
 abi       the C structures of the boot protocol as tables
 guest     the teaching guest: a small kernel that boots via PVH
+guest_profiles  what pvhdbg knows about each PVH guest, as tables
 manual    the user manual, in Markdown
 errors    the errors that users see as one line
 

@@ -16,6 +16,7 @@ from pvhdbg.boot.stop import ranges, regions
 from pvhdbg.boot.stop.capture import Capture
 from pvhdbg.boot.stop.map_entries import decode_entries, ram_ranges
 from pvhdbg.checks.finding import ERROR, WARNING
+from pvhdbg.guest_profiles import table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -29,14 +30,12 @@ if TYPE_CHECKING:
     from pvhdbg.boot.stop.ranges import AddressRange
     from pvhdbg.boot.stop.regions import Region
     from pvhdbg.boot.stop.stop import Stop
+    from pvhdbg.guest_profiles.profile import GuestProfile
     from pvhdbg.image.verdicts.verdict import Verdict
 
 BOOT_DATA_STAGES = ("entry", "prepare")
 """The stages at which the kernel has not yet changed the boot data."""
 
-# Owner and type of the ELF note.
-_GUEST_OS = ("Xen", 6)
-_LINUX_FUNCTION = "xen_prepare_pvh"
 _OTHER_PROTOCOLS = ("multiboot", "linux-protocol")
 """The verdicts of the pre-start check on a file that QEMU does not start via PVH."""
 
@@ -103,22 +102,28 @@ class Case:
         return None if info is None else info.address_of(info.field(field))
 
     @cached_property
+    def guest(self) -> GuestProfile:
+        """What pvhdbg knows about this guest, also if a recording does not name its profile."""
+        if self.image is None:
+            return table.recognize((), self.symbols, 64)
+        if self.image.guest or self.image.is_linux:
+            return self.image.profile
+        return table.recognize(self.image.notes, self.symbols, self.image.elf_class)
+
+    @property
     def is_linux(self) -> bool:
         """Whether the guest boots like Linux. The teaching guest counts as Linux."""
-        is_linux_file = self.image is not None and self.image.is_linux
-        return is_linux_file or _LINUX_FUNCTION in self.symbols
+        return self.guest.boots_like_linux
+
+    @property
+    def is_another_guest(self) -> bool:
+        """Whether pvhdbg knows this guest, and it is not Linux."""
+        return not self.is_linux and self.guest is not table.OTHER
 
     @property
     def fatal_severity(self) -> str:
         """The severity of a defect that makes Linux crash or lose something: an error in Linux, else a warning."""
         return ERROR if self.is_linux else WARNING
-
-    @cached_property
-    def guest_os(self) -> str:
-        """The text of Xen's GUEST_OS note, or the empty string if the image has none."""
-        notes = self.image.notes if self.image else ()
-        names = (note.desc for note in notes if (note.owner, note.type) == _GUEST_OS)
-        return next(names, b"").partition(b"\0")[0].decode("latin-1")
 
     @cached_property
     def verdicts(self) -> tuple[Verdict, ...]:

@@ -54,6 +54,9 @@ _SPELLINGS = {
     "freebsd": "FreeBSD",
     "gib": "GiB",
     "linux": "Linux",
+    "nanos": "Nanos",
+    "netbsd": "NetBSD",
+    "osv": "OSv",
     "xen": "Xen",
 }
 """Words that a function's name cannot spell correctly."""
@@ -80,7 +83,8 @@ class Rule(NamedTuple):
     """A row of the table.
 
     `severity` is the severity of the rule's findings, except those that have one of `other_severities`. A `cause`
-    explains a death or the loss of the memory map: its errors come before all other findings.
+    explains a death or the loss of the memory map: its errors come before all other findings. A rule that is
+    `only_linux` says nothing about a guest that is known to be another.
     """
 
     code: str
@@ -89,6 +93,7 @@ class Rule(NamedTuple):
     cause: bool
     check: Check
     other_severities: tuple[str, ...] = ()
+    only_linux: bool = False
 
     @property
     def name(self) -> str:
@@ -107,6 +112,8 @@ class Rule(NamedTuple):
 
     def findings(self, case: Case) -> Iterator[Finding]:
         """Yield the first MAX_FINDINGS findings, then one that counts the rest."""
+        if self.only_linux and case.is_another_guest:
+            return
         defects = iter(self.check(case))
         for defect in islice(defects, MAX_FINDINGS):
             yield self._finding(defect, defect.message)
@@ -140,7 +147,12 @@ RULES: dict[str, Rule] = {}
 
 
 def rule(
-    code: str, severity: str, *other_severities: str, when: str = EVERY_STOP, cause: bool = False
+    code: str,
+    severity: str,
+    *other_severities: str,
+    when: str = EVERY_STOP,
+    cause: bool = False,
+    only_linux: bool = False,
 ) -> Callable[[Check], Check]:
     """Return a decorator that adds a function to the table.
 
@@ -150,7 +162,7 @@ def rule(
     def register(check: Check) -> Check:
         if code in RULES:
             raise ValueError(f"rule code {code} is already in use")
-        RULES[code] = Rule(code, severity, when, cause, check, other_severities)
+        RULES[code] = Rule(code, severity, when, cause, check, other_severities, only_linux)
         return check
 
     return register

@@ -32,6 +32,7 @@ TOPICS = (
     "kernel.preflight",
     "kernel.image_defects",
     "handover.protocol",
+    "handover.guests",
     "outcome.death",
     "outcome.watched",
     "outcome.kernel_log",

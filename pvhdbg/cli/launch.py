@@ -223,11 +223,12 @@ def _codes(verdicts: Sequence[Verdict], document: Document) -> list[str]:
 
 
 def _qemu_options(options: argparse.Namespace, kernel: Kernel) -> QemuOptions:
+    from pvhdbg.guest_profiles.linux import PARSER
     from pvhdbg.live.qemu.options import qemu_binary
 
     if options.initrd is not None:
         _check_initrd(options.initrd)
-    linux = "xen_prepare_pvh" in kernel.symbols
+    linux = PARSER in kernel.symbols
     return early_start.qemu_options(options, kernel.facts.elf, qemu_binary(kernel.facts, linux=linux))
 
 

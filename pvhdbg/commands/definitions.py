@@ -163,7 +163,7 @@ def _stages(session: Session, _words: Sequence[str]) -> str:
         return stages.UNDONE if stage.name in undone else session.why_lacking(stage)
 
     now = session.history[-1].stage if session.history else None
-    return _lines(answers.timeline(session.history, now, why_not_captured, passed))
+    return _lines(answers.timeline(session.history, session.image, now, why_not_captured, passed))
 
 
 @command("next-stage")

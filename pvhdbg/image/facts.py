@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
+from pvhdbg.errors import UserError
+from pvhdbg.guest_profiles import linux, table
 from pvhdbg.image import notes
 from pvhdbg.image.file import Buffer, merged, occurrences, open_file
 from pvhdbg.image.fingerprints import Fingerprint, fingerprints, is_build_id
@@ -22,14 +24,17 @@ from pvhdbg.image.header import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
+    from pvhdbg.guest_profiles.profile import GuestProfile
     from pvhdbg.image.verdicts.verdict import Verdict
 
 EM_386, EM_X86_64 = 3, 62
 KERNEL_HALF = {32: 0xC0000000, 64: 1 << 63}
 """The lowest address of kernel space, by ELF class."""
 
-_BANNER = b"Linux version "
-_RELEASE = re.compile(rb"Linux version (\d[!-~]{0,127}) \(")
+_LINUX_OWNER = linux.NOTE_OWNER.encode() + b"\0"
+_RELEASE = re.compile(linux.BANNER + rb"(\d[!-~]{0,127}) \(")
 # linux_banner is in .rodata. If the file has no section names, the PT_LOAD segments are searched.
 _RODATA_SEARCHED = 8 << 20
 SEARCHED = 64 << 20
@@ -69,7 +74,7 @@ class ImageFacts(NamedTuple):
     any other PVH guest. `elf_class` is 32 or 64, `machine` is e_machine. `entry` is the PHYS32_ENTRY address (note 18).
     `release` is the version in Linux's banner. `verdicts` are the results of the pre-start check. `fingerprints`
     identify the kernel in guest memory. `moved_by` is how far a relocated kernel runs from its link addresses; it is 0
-    in the facts about a file.
+    in the facts about a file. `guest` is the name of a guest profile; it is empty if it was not determined.
     """
 
     path: str
@@ -85,6 +90,12 @@ class ImageFacts(NamedTuple):
     verdicts: tuple[Verdict, ...] = ()
     fingerprints: tuple[Fingerprint, ...] = ()
     moved_by: int = 0
+    guest: str = ""
+
+    @property
+    def profile(self) -> GuestProfile:
+        """The profile of this guest; that of Linux if `guest` is empty."""
+        return table.named(self.guest) or linux.LINUX
 
     @property
     def is_linux(self) -> bool:
@@ -155,7 +166,7 @@ def parse_facts(data: Buffer, path: str, *, elf: str | None = None, kind: str | 
     return ImageFacts(
         path=path,
         elf=elf or path,
-        kind=kind or ("vmlinux" if release or any(note.owner == b"Linux\0" for note in raw_notes) else "elf"),
+        kind=kind or ("vmlinux" if release or any(note.owner == _LINUX_OWNER for note in raw_notes) else "elf"),
         elf_class=32 * image.elf_class,
         machine=image.machine,
         entry=entry,
@@ -165,6 +176,25 @@ def parse_facts(data: Buffer, path: str, *, elf: str | None = None, kind: str | 
         notes=tuple(_notes(data, raw_notes)),
         fingerprints=fingerprints(image, entry),
     )
+
+
+def with_guest(facts: ImageFacts, symbols: Container[str]) -> ImageFacts:
+    """Return the facts with the name of the profile that fits this file and its symbols."""
+    guest = table.recognize(facts.notes, symbols, facts.elf_class, lambda text: _loads(facts, text))
+    if facts.is_linux and not guest.boots_like_linux:
+        guest = linux.LINUX_32 if facts.elf_class == 32 else linux.LINUX
+    return facts._replace(guest=guest.name)
+
+
+def _loads(facts: ImageFacts, text: bytes) -> bool:
+    """Return whether a segment of a file that is not Linux contains `text`. At most 64 MiB are searched."""
+    if facts.is_linux:
+        return False
+    with suppress(UserError), closing(open_file(facts.elf)) as data:
+        loaded = [(segment.offset, segment.offset + segment.filesz) for segment in facts.segments]
+        ranges = merged(loaded, len(data), SEARCHED)
+        return any(next(occurrences(data, text, start, end), None) is not None for start, end in ranges)
+    return False
 
 
 def build_id(image: Elf) -> str | None:
@@ -205,7 +235,7 @@ def _note(data: Buffer, note: notes.RawNote, limit: int = MAX_DESC_SIZE) -> Note
 
 def _release(image: Elf) -> str | None:
     """Return the version in linux_banner, which is in the read-only data of Linux 2.6 and later."""
-    for position in islice(in_rodata(image, _BANNER), _BANNERS_TRIED):
+    for position in islice(in_rodata(image, linux.BANNER), _BANNERS_TRIED):
         match = _RELEASE.match(image.data[position : position + _BANNER_SIZE])
         if match:
             return match[1].decode("ascii")

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from pvhdbg.errors import UserError
 from pvhdbg.image.debug_info.symbols import Symbols
-from pvhdbg.image.facts import ImageFacts, build_id, read_facts
+from pvhdbg.image.facts import ImageFacts, build_id, read_facts, with_guest
 from pvhdbg.image.file import Buffer, open_file
 from pvhdbg.image.header import MAGIC, read_elf
 
@@ -63,13 +63,17 @@ def open_kernel(path: str, folder: Path, symbols_path: str | None = None) -> Ker
     """
     facts = _read(path, folder)
     if symbols_path is None:
-        return Kernel(facts, Symbols(facts.elf), None)
+        return _kernel(facts, Symbols(facts.elf))
     symbols = Symbols(symbols_path)
     reason = _mismatch(facts, symbols, symbols_path)
     if reason is None:
-        return Kernel(facts, symbols, None)
+        return _kernel(facts, symbols)
     symbols.close()
-    return Kernel(facts, Symbols(facts.elf), f"--symbols {symbols_path} is not used: {reason}")
+    return _kernel(facts, Symbols(facts.elf), f"--symbols {symbols_path} is not used: {reason}")
+
+
+def _kernel(facts: ImageFacts, symbols: Symbols, unused_symbols: str | None = None) -> Kernel:
+    return Kernel(with_guest(facts, symbols), symbols, unused_symbols)
 
 
 def identify(data: Buffer) -> tuple[str, str]:

@@ -10,7 +10,7 @@ import gdb
 
 from pvhdbg.errors import PvhdbgError
 from pvhdbg.image.debug_info.symbols import Symbols
-from pvhdbg.image.facts import ImageFacts, read_facts
+from pvhdbg.image.facts import ImageFacts, read_facts, with_guest
 from pvhdbg.image.preflight import preflight_file
 
 _MOST_FILES = 8
@@ -78,7 +78,8 @@ def read(path: str) -> Kernel:
     """
     symbols = _symbols(path)
     facts = read_facts(path)
-    return Kernel(preflight_file(facts, symbols=symbols or ()).apply_to(facts), symbols)
+    known = with_guest(facts, symbols or ())
+    return Kernel(preflight_file(known, symbols=symbols or ()).apply_to(known), symbols)
 
 
 def read_named(path: str) -> Kernel:
@@ -105,7 +106,8 @@ def _read_best(paths: list[str]) -> Kernel:
     facts = [kernel.facts for kernel in kernels if kernel.facts]
     best = next((image for image in facts if image.entry is not None), facts[0] if facts else None)
     own_first = sorted(kernels, key=lambda kernel: kernel.facts is not best)
-    return Kernel(best, next((kernel.symbols for kernel in own_first if kernel.symbols), None))
+    symbols = next((kernel.symbols for kernel in own_first if kernel.symbols), None)
+    return Kernel(best and with_guest(best, symbols or ()), symbols)
 
 
 def _read_or_none(path: str) -> Kernel | None:

@@ -15,15 +15,12 @@ if TYPE_CHECKING:
     from pvhdbg.image.notes import Scan
     from pvhdbg.image.preflight import Preflight
 
-SYMBOLS = {
-    "pvh_start_info": "the kernel's copy of start_info, read at prepare and bootparams",
-    "pvh_bootparams": "the boot_params that xen_prepare_pvh fills in, read at bootparams",
-    "boot_params": "the kernel's copy of pvh_bootparams, read at kernel and e820",
-    "e820_table": "the pointer to the kernel's e820 table, read at e820",
-}
-"""The kernel's variables that pvhdbg reads, and when."""
 
-STAGE_SYMBOLS = tuple(dict.fromkeys(stage.symbol for stage in stages.STAGES if stage.symbol)) + tuple(SYMBOLS)
+def stage_symbols(facts: ImageFacts) -> tuple[str, ...]:
+    """Return the names of the functions and variables of this guest that make up its stages."""
+    functions = dict.fromkeys(stage.symbol for stage in stages.of(facts) if stage.symbol)
+    return (*functions, *(variable.symbol for variable in facts.profile.variables))
+
 
 OPTIONS = {
     "CONFIG_PVH": "the PVH entry",
@@ -103,7 +100,7 @@ class Details(Protocol):
 
 
 class InspectedFile(NamedTuple):
-    """Everything that `inspect` reports. `addresses` has the addresses of the STAGE_SYMBOLS that the file defines.
+    """Everything that `inspect` reports. `addresses` has the addresses of the stage_symbols that the file defines.
 
     If the file exceeds the limits of `inspect`, `missing` has a remark for each part that was not read completely, with
     the path of the part in the JSON as the key.
@@ -114,6 +111,11 @@ class InspectedFile(NamedTuple):
     preflight: Preflight
     addresses: Mapping[str, int]
     missing: Mapping[str, str] = MappingProxyType({})
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """The guest's variables that pvhdbg reads, and when."""
+        return {variable.symbol: variable.about for variable in self.facts.profile.variables}
 
     @property
     def itself(self) -> Mapping[str, str]:

@@ -31,7 +31,7 @@ RFC = {"xen_prepare_pvh": UPSTREAM["xen_prepare_pvh"], ANY_STRING: 1, E820_STRIN
 NAME, BLOB = 0x11800, 0x20000
 LINUX = build.linux()
 HOBBY = LINUX._replace(kind="elf", release=None)
-FREEBSD = HOBBY._replace(notes=(Note("Xen", 6, b"FreeBSD\0"),))
+FREEBSD = HOBBY._replace(notes=(Note("Xen", 6, b"FreeBSD\0"),), guest="freebsd")
 LINUX_32 = LINUX._replace(elf_class=32, segments=(Segment(0x1000000, 0xC1000000, 0x600000, 0x800000),))
 MACHINE = build.machine()
 BUG_AT = 0xFFFFFFFF8305A2A8

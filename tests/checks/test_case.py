@@ -7,6 +7,7 @@ import pytest
 from pvhdbg.boot.record.document import MachineFacts
 from pvhdbg.boot.stop.stop import Stop
 from pvhdbg.checks.case import Case, symbols_of
+from pvhdbg.guest_profiles import table
 from pvhdbg.image.facts import Note
 from tests import build
 from tests.checks.cases import FREEBSD, HOBBY, LINUX, MACHINE, entry, prepare
@@ -130,14 +131,24 @@ def test_without_a_file_the_function_tells_whether_it_is_linux() -> None:
     ],
 )
 def test_the_guests_os_is_in_xens_note_6(notes: tuple[Note, ...], name: str) -> None:
-    assert name == entry(image=HOBBY._replace(notes=notes)).guest_os
+    assert name == table.guest_os(notes)
 
 
-def test_a_run_without_a_file_has_no_guest_os_and_no_verdicts() -> None:
+def test_a_run_without_a_file_has_no_verdicts_and_its_symbols_tell_the_guest() -> None:
     case = entry(image=None)
 
-    assert ("", ()) == (case.guest_os, case.verdicts)
-    assert "FreeBSD" == entry(image=FREEBSD).guest_os
+    assert ("linux", ()) == (case.guest.name, case.verdicts)
+    assert "other" == entry(image=None, symbols={}).guest.name
+
+
+def test_in_a_recording_without_the_name_of_a_profile_notes_and_symbols_tell_the_guest() -> None:
+    assert "freebsd" == entry(image=FREEBSD._replace(guest=""), symbols={}).guest.name
+    assert "linux" == entry(image=HOBBY).guest.name
+    assert "other" == entry(image=HOBBY, symbols={}).guest.name
+    assert "osv" == entry(image=HOBBY._replace(guest="osv")).guest.name
+    assert [True, False, False] == [
+        entry(image=image, symbols={}).is_another_guest for image in (FREEBSD, HOBBY, LINUX)
+    ]
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from pvhdbg.errors import PvhdbgError
 from pvhdbg.image.elf import inspect
 from pvhdbg.image.load import open_kernel
 from pvhdbg.image.preflight import Machine, preflight_file
-from pvhdbg.views.inspection import STAGE_SYMBOLS, InspectedFile
+from pvhdbg.views.inspection import InspectedFile, stage_symbols
 from pvhdbg.views.report import inspect_text
 from pvhdbg.views.to_json import document_json, inspect_json
 from tests.fuzz.numbers import Change, Field, changed, changes, fields, numbers, with_fields
@@ -174,7 +174,7 @@ def _read_symbols(kernel: Kernel) -> None:
 
 def _show(kernel: Kernel) -> None:
     details = inspect(kernel.facts.elf, kernel.facts)
-    addresses = {name: kernel.symbols.address(name) for name in STAGE_SYMBOLS if name in kernel.symbols}
+    addresses = {name: kernel.symbols.address(name) for name in stage_symbols(kernel.facts) if name in kernel.symbols}
     file = InspectedFile(kernel.facts, details, preflight_file(kernel.facts), addresses, details.left_out)
     text = inspect_text.as_text(file)
     assert len(text) < LONGEST_TEXT

@@ -11,11 +11,15 @@ from pvhdbg.cli.command.manual import PAGES_DIR
 from pvhdbg.cli.options import COMMANDS as SHELL
 from pvhdbg.cli.options import parser_of
 from pvhdbg.commands import COMMANDS
+from pvhdbg.guest_profiles.table import OTHER, PROFILES
 from pvhdbg.tui.draw.keys import KEYS
 from pvhdbg.tui.views.table import VIEWS
+from pvhdbg.views.explain import guest_topics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+
+    from pvhdbg.guest_profiles.profile import GuestProfile
 
 SHARED_GROUPS = ("boot options", "machine options", "tools")
 SHELL_SESSION = "open the full-screen interface; without KERNEL, boot the teaching guest"
@@ -113,6 +117,25 @@ def rule_table() -> str:
     return table(("code", "severity", "defect"), _rules())
 
 
+def guests() -> str:
+    """Return the guests, with their stages and where the facts are from."""
+    rows = [
+        (
+            f"`{profile.name}`",
+            profile.title,
+            "<br>".join(_stages_of(profile)),
+            "" if profile is OTHER else guest_topics.tried(profile),
+        )
+        for profile in PROFILES
+    ]
+    return table(("name", "guest", "stages after `entry`", "facts"), rows)
+
+
+def _stages_of(profile: GuestProfile) -> Iterator[str]:
+    for stage in profile.stages:
+        yield f"`{stage.name}`: {'return from ' * stage.returns}`{stage.function}`"
+
+
 def _rules() -> Iterator[tuple[str, ...]]:
     for code, rule in rules().items():
         yield code, ", ".join((rule.severity, *rule.other_severities)), rule.name
@@ -126,6 +149,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "keys": keys,
     "views": views,
     "rules": rule_table,
+    "guests": guests,
 }
 
 if __name__ == "__main__":

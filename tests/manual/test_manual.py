@@ -20,6 +20,7 @@ from pvhdbg.cli.command.manual import PAGES_DIR, as_text, pages
 from pvhdbg.cli.options import COMMANDS as SHELL
 from pvhdbg.cli.options import parser_of
 from pvhdbg.commands import COMMANDS
+from pvhdbg.guest_profiles.table import PROFILES
 from pvhdbg.image.facts import Note
 from pvhdbg.image.verdicts.verdict import Verdict
 from pvhdbg.tui.draw.keys import KEYS
@@ -56,6 +57,7 @@ def test_every_table_is_in_a_page() -> None:
         ("screen", [f"| {key.key} |" for key in KEYS if not key.action.startswith("view ")]),
         ("stages", [f"| `{name}` |" for name in stages.NAMES]),
         ("rules", [f"| {code} |" for code in rules()]),
+        ("guests", [f"| `{profile.name}` |" for profile in PROFILES]),
         ("laboratory", [f"| `{name}` |" for name in protocols.PROTOCOLS]),
         ("index", [f"({name}.md)" for name in MANUAL if name != "index"]),
     ],

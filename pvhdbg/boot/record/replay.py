@@ -26,6 +26,7 @@ from pvhdbg.boot.stop.read import read_capture
 from pvhdbg.boot.who.access import CONFIDENCES
 from pvhdbg.boot.who.answer import BY, Answer, Code, Reader, Writer
 from pvhdbg.errors import UserError
+from pvhdbg.guest_profiles import table
 from pvhdbg.image.facts import ImageFacts, Note, Segment
 from pvhdbg.image.verdicts.verdict import Verdict
 from pvhdbg.target.recording import Ranges, Recording
@@ -187,8 +188,15 @@ def _kernel(kernel: dict[str, Any]) -> ImageFacts:
             Segment(*(_address(segment, key) for key in ("paddr", "vaddr", "filesz", "memsz"))) for segment in segments
         ),
         notes=tuple(Note(_of(str, note, "owner"), _of(int, note, "type"), _hex(note, "hex")) for note in notes),
+        guest=_guest(kernel),
         verdicts=tuple(_verdict(_object(item, "verdicts")) for item in _list(kernel.get("verdicts", []), "verdicts")),
     )
+
+
+def _guest(kernel: dict[str, Any]) -> str:
+    """Return the name of the guest's profile. Older recordings do not have it, newer ones may have another."""
+    name = _maybe(str, kernel, "guest") or ""
+    return name if table.named(name) else ""
 
 
 def _verdict(verdict: dict[str, Any]) -> Verdict:

@@ -121,9 +121,9 @@ class Journey:
 
     def why_lacking(self, stage: Stage) -> str | None:
         """Return why this guest lacks a stage; None if it has the stage."""
-        if stage.symbol is None:
+        if stage.lacking or stage.symbol is None:
             reason = image_match.ANOTHER_KERNEL if self.kernel_mismatch else "the entry address is not known"
-            return None if self.entry is not None else reason
+            return stage.lacking or (None if self.entry is not None else reason)
         if self.kernel_mismatch is not None:
             return image_match.ANOTHER_KERNEL
         try:
@@ -134,7 +134,7 @@ class Journey:
 
     def stages_ahead(self) -> list[Stage]:
         """Return the stages that this guest has and has not reached yet, in order."""
-        return [stage for stage in stages.STAGES[self._done :] if self.why_lacking(stage) is None]
+        return [stage for stage in stages.of(self.image)[self._done :] if self.why_lacking(stage) is None]
 
     @property
     def _done(self) -> int:
@@ -146,7 +146,7 @@ class Journey:
 
         A stage at the return from a function is found only if the call was observed.
         """
-        for stage in stages.STAGES:
+        for stage in stages.of(self.image):
             if self.why_lacking(stage) is None and rip in self.stage_addresses(stage):
                 return stage
         return None
@@ -204,7 +204,7 @@ class Journey:
             self._start_info_paddr = None
         capture = self._capture(stage)
         with self._reading():
-            self._remember_call(stages.stage(stage))
+            self._remember_call(stages.stage(stage, self.image))
         if stage == "entry":
             self._start_info_paddr = capture.start_info.at if capture.start_info else None
             capture = capture._replace(overwritten=self._overwritten(capture))
@@ -274,7 +274,7 @@ class Journey:
                 return self.capture_at(stage.name)
             if self.reached is None:
                 return self._capture_before_any_stage()
-            capture = self._capture(self.reached, stages.filled_in_after(self.reached))
+            capture = self._capture(self.reached, stages.filled_in_after(self.reached, self.image))
         return capture._replace(missing={**capture.missing, MISSING_STAGE: f"after {self.reached}, at no stage"})
 
     def _detect_stage(self) -> Stage | None:

@@ -169,8 +169,9 @@ class LiveSession(Opener):
         self.current()
         self.refuse_if_dead()
         self.journey.refuse_kernel_mismatch()
-        if reason := self.why_lacking(stages.stage(stage)):
-            hint = None if stages.stage(stage).symbol else "pass the kernel file or the entry address to `run-to entry`"
+        wanted = stages.stage(stage, self.image)
+        if reason := self.why_lacking(wanted):
+            hint = "pass the kernel file or the entry address to `run-to entry`" if stage == "entry" else None
             raise GuestError(f"this guest has no stage {stage}: {reason}", hint)
         if all(ahead.name != stage for ahead in self.journey.stages_ahead()):
             raise self._has_been_passed(stage)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
-from pvhdbg.abi.cpu import cpu_mode
+from pvhdbg.abi.cpu import EFER_LMA, cpu_mode
 from pvhdbg.abi.text import printable
 from pvhdbg.boot.stop.capture import IDENTITY, KERNEL, PHYSICAL, Capture
 from pvhdbg.boot.stop.paging import Paging, walk
@@ -48,18 +48,19 @@ class Addresses:
         by_segment = self._image.to_paddr(link) if self._image else None
         return self.physical(link) if by_segment is None else by_segment
 
-    def pointer(self, name: str) -> int:
-        """Return the physical address that the pointer variable `name` points to."""
-        size = 4 if self._image and self._image.elf_class == 32 else 8
-        raw = self._target.read_phys(self.symbol(name), size)
+    def pointer(self, name: str, size: int = 0) -> int:
+        """Return the physical address that the pointer variable `name` points to. It has `size` bytes, if not 0."""
+        own_size = 4 if self._image and self._image.elf_class == 32 else 8
+        raw = self._target.read_phys(self.symbol(name), size or own_size)
         return self.physical(int.from_bytes(raw, "little"))
 
     def return_address(self) -> int:
         """Return the virtual address on top of the stack. At a function's first instruction, it is the return address.
 
-        It has 4 bytes in a 32-bit image, otherwise 8.
+        It has 4 bytes in a 32-bit image, unless the CPU is in long mode; otherwise it has 8.
         """
-        size = 4 if self._image and self._image.elf_class == 32 else 8
+        is_long = bool((self._registers.get("efer") or 0) & EFER_LMA)
+        size = 4 if self._image and self._image.elf_class == 32 and not is_long else 8
         rsp = self._known("rsp")
         return int.from_bytes(self._target.read_phys(self.physical(rsp), size), "little")
 

@@ -17,6 +17,7 @@ from pvhdbg.boot.stop.kernel_probe import probe
 from pvhdbg.boot.stop.protocols import E820_MODULE, MEMMAP, NO_MAP
 from pvhdbg.boot.stop.stages import Stage
 from pvhdbg.errors import MemoryUnreadable, TargetError
+from pvhdbg.guest_profiles.profile import POINTER, STRUCTURE
 from pvhdbg.image.facts import ImageFacts
 from pvhdbg.target.base import Target
 from pvhdbg.target.recording import Recorder
@@ -45,7 +46,7 @@ def read_capture(
     `start_info_paddr` is the value of EBX at the entry, None if it was not captured. At the stage entry, None means to
     read EBX.
     """
-    known = stages.stage(stage)
+    known = stages.stage(stage, image)
     return Reading(target, known._replace(valid=(*known.valid, *extra_keys)), image, start_info_paddr).capture()
 
 
@@ -83,8 +84,10 @@ class Reading:
             cmdline=cmdline,
             modules=modules,
             memory_map=self.valid("memory_map", lambda: self._memory_map(modules or ())),
-            boot_params=self.valid(stages.BOOT_PARAMS, lambda: self.at_symbol(BootParams, "pvh_bootparams")),
-            kernel_boot_params=self.valid(stages.KERNEL_BOOT_PARAMS, lambda: self.at_symbol(BootParams, "boot_params")),
+            boot_params=self.valid(stages.BOOT_PARAMS, lambda: self._boot_params(stages.BOOT_PARAMS)),
+            kernel_boot_params=self.valid(
+                stages.KERNEL_BOOT_PARAMS, lambda: self._boot_params(stages.KERNEL_BOOT_PARAMS)
+            ),
             e820_table=self.valid(stages.E820_TABLE, self._e820_table),
             memory=(),
             symbols=self.target.symbols,
@@ -108,11 +111,17 @@ class Reading:
             return self.attempt(key, read)
         if self.stage.name == stages.DIED:
             self.missing[key] = stages.NOT_READ
-        elif stages.is_before(self.stage.name, stages.first_valid(key)):
-            self.missing[key] = f"not valid before stage {stages.first_valid(key)}"
         else:
-            self.missing[key] = f"{stages.NO_LONGER_VALID} at stage {self.stage.name}"
+            self.missing[key] = self._why_not_valid(key)
         return None
+
+    def _why_not_valid(self, key: str) -> str:
+        first = stages.first_valid(key, self.image)
+        if first is None:
+            return f"{self.image.profile.title if self.image else 'this guest'} has none"
+        if stages.is_before(self.stage.name, first):
+            return f"not valid before stage {first}"
+        return f"{stages.NO_LONGER_VALID} at stage {self.stage.name}"
 
     def _start_info(self) -> StartInfo:
         paddr = self.start_info_paddr
@@ -123,7 +132,19 @@ class Reading:
         return self._read_start_info("start_info", paddr)
 
     def _pvh_start_info(self) -> StartInfo:
-        return self._read_start_info("pvh_start_info", self.addresses.symbol("pvh_start_info"))
+        return self._read_start_info("pvh_start_info", self._address_of_variable(stages.PVH_START_INFO))
+
+    def _address_of_variable(self, key: str) -> int:
+        """Return the physical address of the structure that a variable of the guest holds or points to."""
+        variable = stages.variable(key, self.image)
+        if variable is None:
+            raise TargetError("this guest has no such variable")
+        if variable.holds == STRUCTURE:
+            return self.addresses.symbol(variable.symbol)
+        if variable.holds == POINTER:
+            return self.addresses.pointer(variable.symbol, variable.size)
+        raw = self.target.read_phys(self.addresses.symbol(variable.symbol), variable.size)
+        return int.from_bytes(raw, "little")
 
     def _read_start_info(self, path: str, paddr: int) -> StartInfo:
         """Read a start_info. The fields of version 1 are read unless the structure is a valid version 0."""
@@ -180,7 +201,11 @@ class Reading:
         return MemoryMap(E820_MODULE, paddr, table.nr_entries, table.entries)
 
     def _e820_table(self) -> E820:
-        return self._e820_entries("e820_table", self.addresses.pointer("e820_table"))
+        return self._e820_entries("e820_table", self._address_of_variable(stages.E820_TABLE))
+
+    def _boot_params(self, key: str) -> BootParams:
+        paddr = self._address_of_variable(key)
+        return BootParams(self.target.read_phys(paddr, BootParams.SIZE), paddr)
 
     def _e820_entries(self, path: str, paddr: int) -> E820:
         claimed = E820Table(self.target.read_phys(paddr, E820Table.SIZE), paddr).nr_entries

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple
+
+from pvhdbg.guest_profiles import linux, profile, table
+
+if TYPE_CHECKING:
+    from pvhdbg.guest_profiles.profile import GuestProfile, Variable
+    from pvhdbg.image.facts import ImageFacts
 
 START_INFO = "start_info"
-PVH_START_INFO = "pvh_start_info"
-BOOT_PARAMS = "boot_params"
-KERNEL_BOOT_PARAMS = "kernel_boot_params"
-E820_TABLE = "e820_table"
+PVH_START_INFO = profile.PVH_START_INFO
+BOOT_PARAMS = profile.BOOT_PARAMS
+KERNEL_BOOT_PARAMS = profile.KERNEL_BOOT_PARAMS
+E820_TABLE = profile.E820_TABLE
 BOOT_DATA = ("cmdline", "modules", "memory_map")
 CAPTURE_KEYS = (START_INFO, PVH_START_INFO, *BOOT_DATA, BOOT_PARAMS, KERNEL_BOOT_PARAMS, E820_TABLE)
 """The data that a stop can have in addition to the CPU's state: keys of a Capture and of its JSON form."""
@@ -31,7 +38,8 @@ class Stage(NamedTuple):
     """A stop point of the boot.
 
     `symbol` is the name of a function, None for the entry. If `returns` is true, the stage is at the return from the
-    function, otherwise at its first instruction. `valid` has the keys of the data that can be read there.
+    function, otherwise at its first instruction. `valid` has the keys of the data that can be read there. `lacking` is
+    why this guest never has the stage, whatever its symbols are; None if it has it.
     """
 
     name: str
@@ -39,36 +47,35 @@ class Stage(NamedTuple):
     returns: bool
     valid: tuple[str, ...]
     about: str
+    lacking: str | None = None
 
 
-STAGES = (
-    Stage("entry", None, False, (START_INFO, *BOOT_DATA), "the first instruction at the PHYS32_ENTRY address"),
-    Stage(
-        "prepare",
-        "xen_prepare_pvh",
-        False,
-        (START_INFO, PVH_START_INFO, *BOOT_DATA),
-        "the first instruction of xen_prepare_pvh",
-    ),
-    Stage(
-        "bootparams",
-        "xen_prepare_pvh",
-        True,
-        (START_INFO, PVH_START_INFO, *BOOT_DATA, BOOT_PARAMS),
-        "the return from xen_prepare_pvh",
-    ),
-    Stage("kernel", "start_kernel", False, (KERNEL_BOOT_PARAMS,), "the first instruction of start_kernel"),
-    Stage(
-        "e820",
-        "e820__memory_setup",
-        True,
-        (KERNEL_BOOT_PARAMS, E820_TABLE),
-        "the return from e820__memory_setup",
-    ),
-)
-NAMES = tuple(stage.name for stage in STAGES)
+NAMES = ("entry", "prepare", "bootparams", "kernel", "e820")
 FIRST_STOP = "prepare"
 """The stage at which an interactive session begins, if the guest has this stage."""
+_SHOWS_BOOT_DATA = ("entry", "prepare", "bootparams")
+
+
+@cache
+def _of_profile(name: str) -> tuple[Stage, ...]:
+    guest = table.named(name) or linux.LINUX
+    return tuple(_stage(guest, stage) for stage in NAMES)
+
+
+def _stage(guest: GuestProfile, name: str) -> Stage:
+    keys = {variable.key for variable in guest.variables if name in variable.stages}
+    keys |= {START_INFO, *BOOT_DATA} if name in _SHOWS_BOOT_DATA else set()
+    valid = tuple(key for key in CAPTURE_KEYS if key in keys)
+    if name == "entry":
+        return Stage(name, None, False, valid, "the first instruction at the PHYS32_ENTRY address")
+    found = guest.stage(name)
+    if found is None:
+        return Stage(name, None, False, (), "not a stage of this guest", guest.without or f"{guest.title} has none")
+    return Stage(name, found.function, found.returns, valid, found.about)
+
+
+STAGES = _of_profile(linux.LINUX.name)
+"""The stages of Linux, which has all of them."""
 _NOT_STAGES = {
     DIED: Stage(DIED, None, False, (), "where the guest died"),
     RESET: Stage(RESET, None, False, (), "before the PVH entry"),
@@ -76,19 +83,29 @@ _NOT_STAGES = {
 }
 
 
-def stage(name: str) -> Stage:
-    """Return the stage with this name. For DIED, RESET and UNSEEN, return a substitute.
+def of(image: ImageFacts | None) -> tuple[Stage, ...]:
+    """Return all stages, as they are in this guest. A guest that is not known is taken for Linux."""
+    return STAGES if image is None else _of_profile(image.profile.name)
+
+
+def stage(name: str, image: ImageFacts | None = None) -> Stage:
+    """Return the stage with this name in this guest. For DIED, RESET and UNSEEN, return a substitute.
 
     :raise KeyError: if the name is unknown.
     """
     if name in _NOT_STAGES:
         return _NOT_STAGES[name]
-    return {known.name: known for known in STAGES}[name]
+    return {known.name: known for known in of(image)}[name]
 
 
-def first_valid(key: str) -> str:
-    """Return the first stage at which `key` can be read."""
-    return next(stage.name for stage in STAGES if key in stage.valid)
+def variable(key: str, image: ImageFacts | None) -> Variable | None:
+    """Return the variable of this guest that a capture reads for `key`; None if it has none."""
+    return (linux.LINUX if image is None else image.profile).variable(key)
+
+
+def first_valid(key: str, image: ImageFacts | None = None) -> str | None:
+    """Return the first stage at which `key` can be read in this guest; None if it never can."""
+    return next((stage.name for stage in of(image) if key in stage.valid), None)
 
 
 def is_before(name: str, later: str) -> bool:
@@ -96,13 +113,13 @@ def is_before(name: str, later: str) -> bool:
     return name == RESET or NAMES.index(name) < NAMES.index(later)
 
 
-def filled_in_after(name: str) -> tuple[str, ...]:
+def filled_in_after(name: str, image: ImageFacts | None = None) -> tuple[str, ...]:
     """Return the keys of the data that the kernel fills in between stage `name` and the next stage.
 
     They can be read between the two stages, but may be incomplete.
     """
     following = NAMES.index(name) + 1
-    keys = STAGES[following].valid if following < len(STAGES) else ()
+    keys = of(image)[following].valid if following < len(NAMES) else ()
     return tuple(key for key in keys if key in (BOOT_PARAMS, KERNEL_BOOT_PARAMS, E820_TABLE))
 
 

@@ -8,4 +8,5 @@ cmdline      PVH320 to PVH324: the command line
 rsdp         PVH330 to PVH333: the ACPI root pointer
 placement    PVH340 to PVH344: regions that overlap or were overwritten, and structures in the wrong memory
 protocol     PVH601 to PVH603: a VMM and a kernel that use different protocols
+guests       PVH611 to PVH621: what only one guest demands or ignores
 """

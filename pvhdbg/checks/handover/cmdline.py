@@ -59,7 +59,7 @@ def command_line_cannot_be_read(case: Case) -> Iterator[Defect]:
     yield Defect(case.path_of("cmdline_paddr"), message, case.address_of("cmdline_paddr"), severity)
 
 
-@rule("PVH322", WARNING, ERROR)
+@rule("PVH322", WARNING, ERROR, only_linux=True)
 def command_line_is_too_long_for_linux(case: Case) -> Iterator[Defect]:
     """Linux copies COMMAND_LINE_SIZE (2048) bytes and sets the last byte to NUL. It silently drops the rest of the
     command line, which is often a console parameter at the end.

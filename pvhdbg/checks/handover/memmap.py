@@ -125,7 +125,7 @@ def memory_range_end_overflows_64_bits(case: Case) -> Iterator[Defect]:
         yield Defect(_path(index, "size"), message, _address(case, index, "size"), severity)
 
 
-@rule("PVH205", INFO)
+@rule("PVH205", INFO, only_linux=True)
 def memory_type_is_unknown_to_linux(case: Case) -> Iterator[Defect]:
     """Types are ACPI's address range types, 1 to 7. Linux copies any number unchanged, has no name for 6 (DISABLED),
     and uses only type 1 as memory. It drops a range of type 0 when it sorts the map.
@@ -156,7 +156,7 @@ def memory_map_entry_has_nonzero_reserved_bytes(case: Case) -> Iterator[Defect]:
             yield Defect(_path(index), message, _address(case, index, "reserved"))
 
 
-@rule("PVH207", INFO, WARNING, ERROR, cause=True)
+@rule("PVH207", INFO, WARNING, ERROR, cause=True, only_linux=True)
 def memory_map_has_too_many_entries(case: Case) -> Iterator[Defect]:
     """Linux copies the map to struct boot_params, which has room for 128 entries and counts them in one byte. With 127
     or more entries there is no room for the ISA range that Linux adds. 129 or more entries overflow e820_table, and 169
@@ -250,7 +250,7 @@ def memory_map_lists_less_ram_than_the_machine_has(case: Case) -> Iterator[Defec
         yield Defect("memory_map.entries", message, _address(case, 0))
 
 
-@rule("PVH211", INFO)
+@rule("PVH211", INFO, only_linux=True)
 def ram_is_listed_in_the_isa_range(case: Case) -> Iterator[Defect]:
     """Linux reserves 0xa0000-0xfffff for video memory and ROMs, whatever the map says. It does not use RAM that the map
     lists in this range.

@@ -13,6 +13,7 @@ from pvhdbg.boot.stop.capture import has_e820_module
 from pvhdbg.boot.stop.evidence import MODULE_HEAD
 from pvhdbg.checks.finding import ERROR, INFO, WARNING
 from pvhdbg.checks.rules import Defect, rule
+from pvhdbg.guest_profiles.bsd import FREEBSD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +26,6 @@ _TWO_TO_64 = 1 << 64
 _ONE_MIB = 1 << 20
 _BELOW_EVERY_HOLE = 2 << 30
 """QEMU's machines have their memory below this address in one piece, except below 1 MiB."""
-_FREEBSD = "FreeBSD"
 _NAME_SHOWN = 40
 
 
@@ -59,7 +59,7 @@ def modlist_paddr_is_set_without_modules(case: Case) -> Iterator[Defect]:
     """
     info = case.valid_start_info
     if info and info.modlist_paddr and not info.nr_modules:
-        severity = ERROR if case.guest_os == _FREEBSD else None
+        severity = ERROR if case.guest is FREEBSD else None
         message = (
             f"modlist_paddr is {info.modlist_paddr:#x}, but nr_modules is 0: FreeBSD crashes on this. Set "
             "modlist_paddr to 0."
@@ -84,7 +84,7 @@ def initrd_was_not_passed(case: Case) -> Iterator[Defect]:
         yield Defect(case.path_of("nr_modules"), message, case.address_of("nr_modules"))
 
 
-@rule("PVH304", INFO, WARNING, ERROR)
+@rule("PVH304", INFO, WARNING, ERROR, only_linux=True)
 def first_module_is_empty(case: Case) -> Iterator[Defect]:
     """Linux uses module 0 as its ramdisk and ignores it if its address or its size is 0. In the 2017 RFC protocol, an
     empty module 0 is a placeholder: the memory map must be module 1.
@@ -110,7 +110,7 @@ def _address(module: Module, name: str) -> int | None:
     return module.entry.address_of(module.entry.field(name))
 
 
-@rule("PVH305", WARNING, ERROR)
+@rule("PVH305", WARNING, ERROR, only_linux=True)
 def ramdisk_does_not_fit_32_bits(case: Case) -> Iterator[Defect]:
     """boot_params has 32 bits each for the ramdisk's address and size, and xen_prepare_pvh does not set the fields for
     the upper halves. A larger value is truncated, and the kernel looks for its ramdisk at the wrong address.
@@ -215,7 +215,7 @@ def linux_ignores_some_modules(case: Case) -> Iterator[Defect]:
         yield Defect(case.path_of("nr_modules"), message, case.address_of("nr_modules"))
 
 
-@rule("PVH310", WARNING, ERROR)
+@rule("PVH310", WARNING, ERROR, only_linux=True)
 def e820_module_is_misnamed_or_misplaced(case: Case) -> Iterator[Defect]:
     """A kernel built with the 2017 RFC patches uses module 1 as its memory map if that module's command line is "e820
     data": these nine bytes and a NUL, without extra spaces or capital letters. Otherwise it continues without a memory
@@ -245,7 +245,7 @@ def e820_module_is_misnamed_or_misplaced(case: Case) -> Iterator[Defect]:
         yield Defect(f"modules[{index}].cmdline", message, module.cmdline.paddr if module.cmdline else None, severity)
 
 
-@rule("PVH311", WARNING)
+@rule("PVH311", WARNING, only_linux=True)
 def e820_module_is_smaller_than_its_map(case: Case) -> Iterator[Defect]:
     """A map of n entries takes 4 + 20 * n bytes. A kernel built with the 2017 RFC patches ignores the module's size, so
     it reads entries past the end of the module, from memory that is not part of the map.
@@ -277,7 +277,7 @@ def freebsd_reads_a_module_name_at_address_0(case: Case) -> Iterator[Defect]:
     Source: FreeBSD sys/x86/xen/pv.c.
     """
     for module in case.modules[:1]:
-        if case.guest_os == _FREEBSD and not module.entry.cmdline_paddr:
+        if case.guest is FREEBSD and not module.entry.cmdline_paddr:
             message = (
                 "cmdline_paddr of module 0 is 0: FreeBSD reads the module's name through this null pointer. "
                 "Start FreeBSD without an initrd."

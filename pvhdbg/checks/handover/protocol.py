@@ -11,6 +11,7 @@ from pvhdbg.boot.stop.capture import has_e820_module
 from pvhdbg.boot.stop.protocols import MEMMAP
 from pvhdbg.checks.finding import ERROR, WARNING
 from pvhdbg.checks.rules import ONCE, Defect, rule
+from pvhdbg.guest_profiles.bsd import FREEBSD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from pvhdbg.checks.case import Case
 
 
-@rule("PVH601", ERROR, cause=True)
+@rule("PVH601", ERROR, cause=True, only_linux=True)
 def kernel_supports_only_the_2017_rfc_memory_map(case: Case) -> Iterator[Defect]:
     """The kernel contains the string "e820 data" and never reads the memmap table, which current VMMs pass: it was
     built with the 2017 RFC patches and expects the memory map in module 1. It continues without a map, assumes that
@@ -104,7 +105,7 @@ def freebsd_requires_xen(case: Case) -> Iterator[Defect]:
 
     Source: FreeBSD sys/x86/xen/pv.c.
     """
-    if case.guest_os == "FreeBSD" and case.kernel_behavior.xen is False:
+    if case.guest is FREEBSD and case.kernel_behavior.xen is False:
         message = (
             "GUEST_OS is FreeBSD, but this VMM is not Xen: older FreeBSD kernels crash in early_delay. Use a FreeBSD "
             "that supports PVH without Xen."

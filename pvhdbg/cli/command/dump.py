@@ -166,8 +166,9 @@ def _missing_stages(journey: Journey, last_stage: str | None) -> list[str]:
     """Return why this guest lacks stages up to `last_stage`: one line for each reason, with its stages."""
     last = stages.NAMES.index(last_stage or stages.NAMES[-1])
     reasons: dict[str, list[str]] = {}
-    for stage in stages.STAGES[: last + 1]:
-        if reason := journey.why_lacking(stage):
+    for stage in stages.of(journey.image)[: last + 1]:
+        reason = journey.why_lacking(stage)
+        if reason and (stage.lacking is None or stage.name == last_stage):
             reasons.setdefault(reason, []).append(stage.name)
     return [
         f"pvhdbg: {'error' if last_stage in names else 'note'}: this guest has no stage {' or '.join(names)}: {why}"

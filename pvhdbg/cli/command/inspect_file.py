@@ -55,10 +55,11 @@ def _folder() -> Iterator[Path]:
 def _inspect(kernel: Kernel) -> InspectedFile:
     from pvhdbg.image import elf
     from pvhdbg.image.preflight import preflight_file
-    from pvhdbg.views.inspection import STAGE_SYMBOLS, InspectedFile
+    from pvhdbg.views.inspection import InspectedFile, stage_symbols
 
     preflight = preflight_file(kernel.facts, symbols=kernel.symbols)
-    addresses = {name: kernel.symbols.address(name) for name in STAGE_SYMBOLS if name in kernel.symbols}
+    names = stage_symbols(kernel.facts)
+    addresses = {name: kernel.symbols.address(name) for name in names if name in kernel.symbols}
     details = elf.inspect(kernel.facts.elf, kernel.facts)
     symbols = {} if kernel.symbols.left_out is None else {"symbols": kernel.symbols.left_out}
     return InspectedFile(kernel.facts, details, preflight, addresses, {**details.left_out, **symbols})

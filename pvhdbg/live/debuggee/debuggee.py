@@ -350,7 +350,7 @@ class Debuggee(MachineSession):
 
     def lacking(self) -> dict[str, str]:
         """Return the stages that this guest does not have, with the reasons."""
-        reasons = {stage.name: self.journey.why_lacking(stage) for stage in stages.STAGES}
+        reasons = {stage.name: self.journey.why_lacking(stage) for stage in stages.of(self.image)}
         return {name: why for name, why in reasons.items() if why is not None}
 
 

@@ -107,19 +107,19 @@ class PrivateBoot:
         return _handed_over(journey, self._machine.target)
 
     def observe(self, before: HandedOver) -> Observed:
-        """Run from the reset to the return from xen_prepare_pvh, and observe every access to boot data.
+        """Run from the reset to the stage bootparams, and observe every access to boot data.
 
         :raise GuestError: if the guest has no such stage, or does not reach it.
         """
         journey = self._ready()
-        if reason := journey.why_lacking(stage(_LAST)):
+        if reason := journey.why_lacking(stage(_LAST, journey.image)):
             raise GuestError(f"this guest has no stage {_LAST}: {reason}")
         firmware = self._run_to_entry(journey, before)
         observer = Observer(journey, self._machine.target, self._machine.watch(), self.kernel.symbols)
         entry = journey.history[-1]
         observer.watch_regions([*regions.handed_over(entry), *regions.built_by_kernel(journey)])
         for name in (_FIRST, _LAST):
-            if not observer.run_to(journey.stage_addresses(stage(name)), self._timeout):
+            if not observer.run_to(journey.stage_addresses(stage(name, journey.image)), self._timeout):
                 raise GuestError(f"the private boot did not reach {name}", "see `dump` for how this boot ends")
             journey.capture_at(name)
         final = journey.history[-1]

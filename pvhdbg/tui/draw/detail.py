@@ -86,15 +86,17 @@ def _detail(screen: Screen, row: Row) -> Detail:
     about = table.shown(screen).detail(screen, rows(screen), cursor(screen))
     if row.raw and not row.path:
         return about._replace(note=_contents(screen, row.address or 0, len(row.raw)))
-    if row.value == NOTHING and screen.capture and _is_no_longer_valid(changes.top_key(row.path), screen.capture.stage):
+    if row.value == NOTHING and screen.capture and _is_no_longer_valid(changes.top_key(row.path), screen):
         return about._replace(note="Left: show the earlier stage that has this value.")
     return about
 
 
-def _is_no_longer_valid(key: str, stage: str) -> bool:
-    if key not in stages.CAPTURE_KEYS or stage not in stages.NAMES or key in stages.stage(stage).valid:
+def _is_no_longer_valid(key: str, screen: Screen) -> bool:
+    stage = screen.capture.stage if screen.capture else stages.UNSEEN
+    if key not in stages.CAPTURE_KEYS or stage not in stages.NAMES or key in stages.stage(stage, screen.image).valid:
         return False
-    return not stages.is_before(stage, stages.first_valid(key))
+    first = stages.first_valid(key, screen.image)
+    return first is not None and not stages.is_before(stage, first)
 
 
 def _contents(screen: Screen, paddr: int, size: int) -> str:

@@ -48,7 +48,7 @@ def _bytes(capture: ById[Capture], image: ById[ImageFacts | None], reason: tuple
     if not data:
         return Code(why=f"no code captured at {rip:#x}")
     lines = (_line(data, rip, offset) for offset in range(0, len(data), BYTES_PER_LINE))
-    title = f"captured bytes, not disassembled: {stages.stage(capture.value.stage).about}"
+    title = f"captured bytes, not disassembled: {stages.stage(capture.value.stage, image.value).about}"
     return Code(title, (*lines, CodeLine(""), *map(CodeLine, reason)))
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pvhdbg.abi import c_integer
 from pvhdbg.errors import UserError
 from pvhdbg.views.explain import (
+    guest_topics,
     machine_topics,
     offsets,
     recording_topics,
@@ -135,6 +136,7 @@ def _topics(*, with_rules: bool = True) -> tuple[Topic, ...]:
         *topics.flags(),
         *topics.types(),
         *stage_topics.of_stages(),
+        *guest_topics.of_guests(),
         *machine_topics.registers(),
         *machine_topics.bits(),
         *machine_topics.modes(),

@@ -72,6 +72,8 @@ _KEYS = {
     "kernel": "the kernel file, as it was on disk; null if no file was named",
     "kernel.path": "path of the file",
     "kernel.kind": "vmlinux, bzimage, or elf for any other PVH guest",
+    "kernel.guest": "the name of the guest's profile, such as linux or freebsd; other for a guest that pvhdbg does not "
+    "know. Absent in recordings of older versions",
     "kernel.class": "32 or 64: the class of the ELF file",
     "kernel.machine": "the ELF file's e_machine: 62 (x86-64) or 3 (80386); absent in recordings of older versions",
     "kernel.entry": "address at which the VMM enters the kernel, from the note PHYS32_ENTRY",

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.boot.stop import stages
+from pvhdbg.guest_profiles.table import PROFILES
 from pvhdbg.views.explain.topics import Explanation, Topic
 
 if TYPE_CHECKING:
@@ -106,9 +107,18 @@ def of_stage(stage: Stage) -> Explanation:
             f"Next: {stage_text.next}",
             *_readable(stage),
             *([f"A guest without the symbol {stage.symbol} does not have this stage."] if stage.symbol else []),
+            *_in_other_guests(stage.name),
         ),
         source=stage_text.source,
     )
+
+
+def _in_other_guests(name: str) -> Iterator[str]:
+    """Yield a sentence with the function at which this stage is in each other guest that has it."""
+    found = {profile.title: profile.stage(name) for profile in PROFILES if not profile.boots_like_linux}
+    places = [f"{title} {it.returns * 'return from '}{it.function}" for title, it in found.items() if it]
+    if places:
+        yield f"In other guests, if they have symbols: {', '.join(places)}."
 
 
 def _readable(stage: Stage) -> Iterator[str]:

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from pvhdbg.abi.start_info import StartInfo
     from pvhdbg.boot.stop.capture import Capture
     from pvhdbg.boot.stop.stages import Stage
+    from pvhdbg.image.facts import ImageFacts
     from pvhdbg.views.rows.row import Row
 
 BYTES_A_LINE = 16
@@ -75,7 +76,7 @@ def start_info(stop: Stop) -> list[str]:
         return [*lines, f"pvh_start_info: {missing_reason(stop.capture, 'pvh_start_info')}"] if is_late else lines
     lines = _structure(stop.capture, "start_info", original)
     if original and copy and original.raw == copy.raw:
-        return [*lines, f"pvh_start_info at {text.address(copy.at)}: identical to start_info"]
+        return [*lines, start_info_rows.identical_copy(copy, original, start_info_rows.copy_name(stop.image))]
     return lines + _structure(stop.capture, "pvh_start_info", copy)
 
 
@@ -241,12 +242,16 @@ def picture(stop: Stop) -> list[str]:
 
 
 def timeline(
-    history: Sequence[Capture], now: str | None, lacking: Callable[[Stage], str | None], passed: Sequence[str] = ()
+    history: Sequence[Capture],
+    image: ImageFacts | None,
+    now: str | None,
+    lacking: Callable[[Stage], str | None],
+    passed: Sequence[str] = (),
 ) -> list[str]:
     """Return a line for each stage: captured, passed but not captured, not reached, or the reason why it is missing."""
     captured = {capture.stage for capture in history}
     rows = []
-    for stage in stages.STAGES:
+    for stage in stages.of(image):
         not_captured = stages.MISSED if stage.name in passed else "not reached"
         state = "captured" if stage.name in captured else lacking(stage) or not_captured
         rows.append(("*" if stage.name == now else "", stage.name, printable(state), stage.about))

@@ -9,7 +9,7 @@ from pvhdbg.abi.text import printable
 from pvhdbg.boot.stop import stages
 from pvhdbg.image.notes import REASONS
 from pvhdbg.image.preflight import LINUX, MULTIBOOT, NONE, PVH
-from pvhdbg.views.inspection import OPTIONS, SYMBOLS
+from pvhdbg.views.inspection import OPTIONS
 from pvhdbg.views.rows import text
 from pvhdbg.views.rows.row import NOTHING
 
@@ -40,6 +40,7 @@ def _file(file: InspectedFile) -> Iterator[str]:
     yield printable(facts.path)
     rows = [
         ("release", f"Linux {printable(facts.release)}" if facts.release else "unknown: no Linux version in the file"),
+        ("guest", facts.profile.title),
         ("kind", _kind(file)),
         ("ELF", f"{facts.elf_class}-bit, {printable(details.type)}, {printable(details.machine)}"),
         ("PVH entry", _entry(facts)),
@@ -157,13 +158,16 @@ def _preflight(file: InspectedFile) -> Iterator[str]:
 
 def _stages(file: InspectedFile) -> Iterator[str]:
     yield "stages and symbols"
-    rows = [(stage.name, *_stage(file, stage), stage.about) for stage in stages.STAGES]
-    yield from text.columns([*rows, *((name, *_symbol(file, name), about) for name, about in SYMBOLS.items())])
+    rows = [(stage.name, *_stage(file, stage), stage.about) for stage in stages.of(file.facts)]
+    symbols = ((name, *_symbol(file, name), about) for name, about in file.variables.items())
+    yield from text.columns([*rows, *symbols])
     if file.facts.release and not file.addresses:
         yield "  to get them, pass --symbols with a vmlinux of the same build-id"
 
 
 def _stage(file: InspectedFile, stage: Stage) -> tuple[str, str]:
+    if stage.lacking is not None:
+        return stage.lacking, ""
     if stage.symbol is not None:
         address, physical = _symbol(file, stage.symbol)
         is_return = stage.returns and stage.symbol in file.addresses

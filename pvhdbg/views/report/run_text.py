@@ -13,6 +13,7 @@ from pvhdbg.boot.stop.stop import Stop
 from pvhdbg.checks.finding import ERROR
 from pvhdbg.checks.rules import ON_FAILURE
 from pvhdbg.checks.run import RunFindings, check_run, rules
+from pvhdbg.guest_profiles.table import OTHER
 from pvhdbg.views.report import findings_text, stop_text
 from pvhdbg.views.rows import text
 
@@ -65,7 +66,7 @@ def _after_stages(end: Outcome) -> list[list[str]]:
 
 
 def _findings_of_stop(run: Document, stage: str, findings: Sequence[Finding]) -> list[str]:
-    return [f"{stage}: {stages.stage(stage).about}", *findings_text.folded(findings, run.machine)]
+    return [f"{stage}: {stages.stage(stage, run.kernel).about}", *findings_text.folded(findings, run.machine)]
 
 
 def _joined(blocks: Iterable[Sequence[str]]) -> str:
@@ -105,6 +106,7 @@ def kernel(facts: ImageFacts) -> str:
     """Return text such as `Linux 6.1.0-56-cloud-amd64, vmlinux, 64-bit ELF, entry 0x1000850, build-id 8f3c6d2e…`."""
     parts = [
         f"Linux {printable(facts.release)}" if facts.release else "",
+        "" if facts.is_linux or facts.guest in ("", OTHER.name) else facts.profile.title,
         printable(facts.kind),
         f"{facts.elf_class}-bit ELF",
         f"entry {text.address(facts.entry)}",

@@ -37,18 +37,21 @@ def heading(stop: Stop) -> list[str]:
     capture = stop.capture
     kind = cpu_rows.rip_words(capture) or "unknown kind of address"
     return [
-        f"after {capture.stage}: between stages" if MISSING_STAGE in capture.missing else _stage(capture.stage),
+        _stage(stop),
         f"  rip {text.address(capture.rip)}, {kind}; {cpu_rows.mode_words(capture)}",
         *([f"  {printable(capture.missing[MISSING_KERNEL])}"] if MISSING_KERNEL in capture.missing else []),
     ]
 
 
-def _stage(name: str) -> str:
-    return f"{name}: {stages.stage(name).about}"
+def _stage(stop: Stop) -> str:
+    name = stop.capture.stage
+    if MISSING_STAGE in stop.capture.missing:
+        return f"after {name}: between stages"
+    return f"{name}: {stages.stage(name, stop.image).about}"
 
 
 def _sections(stop: Stop) -> Iterator[str]:
-    valid = stages.stage(stop.capture.stage).valid
+    valid = stages.stage(stop.capture.stage, stop.image).valid
     for key, section in _SECTIONS.items():
         if key in valid or (stop.capture.stage in _LATE and getattr(stop.capture, key) is not None):
             yield from section(stop)
@@ -81,17 +84,18 @@ def _start_info(stop: Stop) -> Iterator[str]:
 
 def _pvh_start_info(stop: Stop) -> Iterator[str]:
     copy, original, before = stop.capture.pvh_start_info, stop.capture.start_info, stop.before
+    name = start_info_rows.copy_name(stop.image)
     if copy is None:
-        yield missing_line(stop.capture, "pvh_start_info", "pvh_start_info")
+        yield missing_line(stop.capture, "pvh_start_info", name)
     elif before and before.pvh_start_info == copy:
         return
     elif original and original.raw == copy.raw:
-        yield f"  pvh_start_info at {text.address(copy.at)}: identical to start_info"
+        yield f"  {start_info_rows.identical_copy(copy, original, name)}"
     else:
         changed = _changed_paths(copy, original, "pvh_start_info") if original else set()
         legend = " (* differs from start_info)" if changed else ""
         rows = start_info_rows.start_info_rows(stop.capture, "pvh_start_info")
-        yield f"  pvh_start_info at {text.address(copy.at)}{legend}"
+        yield f"  {name} at {text.address(copy.at)}{legend}"
         yield from tables.field_table(rows, changed=changed)
 
 

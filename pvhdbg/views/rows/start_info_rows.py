@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.start_info import MAGIC, RSDP_SIGNATURE, ModlistEntry, StartInfo
+from pvhdbg.boot.stop import stages
 from pvhdbg.views.rows import map_rows, text
 from pvhdbg.views.rows.row import NOTHING, Row, absent, below, field_row
 
@@ -12,6 +13,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pvhdbg.boot.stop.capture import Capture, Module, Text
+    from pvhdbg.image.facts import ImageFacts
+
+
+def copy_name(image: ImageFacts | None) -> str:
+    """Return the name of the guest's variable that has or points to its own start_info."""
+    variable = stages.variable(stages.PVH_START_INFO, image)
+    return stages.PVH_START_INFO if variable is None else variable.symbol
+
+
+def identical_copy(copy: StartInfo, original: StartInfo, name: str) -> str:
+    """Describe a copy that has the same bytes as the original, or that is the original."""
+    if copy.at == original.at:
+        return f"the variable {name} points to start_info at {text.address(copy.at)}"
+    return f"{name} at {text.address(copy.at)}: identical to start_info"
 
 
 def start_info_rows(capture: Capture, key: str = "start_info") -> list[Row]:

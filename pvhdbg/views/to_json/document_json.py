@@ -71,6 +71,7 @@ def kernel(facts: ImageFacts) -> Json:
         "path": facts.path,
         "kind": facts.kind,
         "class": facts.elf_class,
+        **({"guest": facts.guest} if facts.guest else {}),
         **({"machine": facts.machine} if facts.machine else {}),
         "entry": facts.entry,
         "build_id": facts.build_id,

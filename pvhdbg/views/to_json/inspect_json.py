@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pvhdbg.image.notes import REASONS
-from pvhdbg.views.inspection import OPTIONS, STAGE_SYMBOLS
+from pvhdbg.views.inspection import OPTIONS, stage_symbols
 from pvhdbg.views.to_json import document_json
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def to_dict(file: InspectedFile) -> document_json.Json:
             "entry": file.preflight.entry,
             "verdicts": [verdict._asdict() for verdict in file.preflight.verdicts],
         },
-        "symbols": {name: file.addresses.get(name) for name in STAGE_SYMBOLS},
+        "symbols": {name: file.addresses.get(name) for name in stage_symbols(file.facts)},
         "config": None if details.config is None else {name: details.config.get(name, "n") for name in OPTIONS},
         **({"itself": dict(file.itself)} if file.itself else {}),
         **({"missing": dict(file.missing)} if file.missing else {}),

@@ -15,7 +15,7 @@ from pvhdbg.boot.stop import stages
 from tests.cli.shell import PATIENCE, PVHDBG, pvhdbg
 
 DOCUMENT = ["format", "format_version", "pvhdbg", "kernel", "machine", "stops", "outcome"]
-KERNEL = ["path", "kind", "class", "machine", "entry", "build_id", "release", "segments", "notes"]
+KERNEL = ["path", "kind", "class", "guest", "machine", "entry", "build_id", "release", "segments", "notes"]
 MACHINE = ["qemu", "machine", "accel", "cpu", "memory", "append", "initrd", "argv", "rewrites", "initrd_size"]
 STOP = [
     *("stage", "rip", "address_kind", "cpu_mode", "registers", "start_info", "pvh_start_info", "cmdline", "modules"),
