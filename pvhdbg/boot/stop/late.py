@@ -77,7 +77,7 @@ class _LateReading(Reading):
     def _why_not(self, key: str) -> str:
         is_later = stages.PVH_START_INFO in self.stage.valid or key not in (stages.START_INFO, *stages.BOOT_DATA)
         if is_later and key != stages.START_INFO:
-            return f"not valid before stage {stages.first_valid(key)}"
+            return self.not_valid_before(key)
         return "EBX at the entry was not captured"
 
     def required_start_info(self) -> StartInfo:

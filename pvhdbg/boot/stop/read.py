@@ -117,11 +117,16 @@ class Reading:
 
     def _why_not_valid(self, key: str) -> str:
         first = stages.first_valid(key, self.image)
+        if first is None or stages.is_before(self.stage.name, first):
+            return self.not_valid_before(key)
+        return f"{stages.NO_LONGER_VALID} at stage {self.stage.name}"
+
+    def not_valid_before(self, key: str) -> str:
+        """Return the reason for a key that is valid only at later stages, or never in this guest."""
+        first = stages.first_valid(key, self.image)
         if first is None:
             return f"{self.image.profile.title if self.image else 'this guest'} has none"
-        if stages.is_before(self.stage.name, first):
-            return f"not valid before stage {first}"
-        return f"{stages.NO_LONGER_VALID} at stage {self.stage.name}"
+        return f"not valid before stage {first}"
 
     def _start_info(self) -> StartInfo:
         paddr = self.start_info_paddr
