@@ -12,20 +12,24 @@ from pvhdbg.vmm_profiles.cpu_state import CpuState
 class Boot(NamedTuple):
     """What a VMM is asked to boot. Sizes are in bytes; `cmdline_size` includes the NUL.
 
-    `kernel_end` is the address after the last byte of the kernel's segments. `initrd_size` is None without an initrd.
+    `initrd_size` is None without an initrd. `kernel` is from the first to the last byte of the kernel's segments.
+    `elf_class` is 32 or 64. `maps_initrd` is false if the note MOD_START_PFN says that the kernel does not need it in
+    Xen's first page tables: then Xen loads it last.
     """
 
     ram_size: int
     cmdline_size: int
     initrd_size: int | None
-    kernel_end: int
+    kernel: tuple[int, int] = (1 << 24, 1 << 25)
+    elf_class: int = 64
+    maps_initrd: bool = False
 
 
 class Places(NamedTuple):
     """The physical addresses of what the VMM writes, for one boot.
 
-    `memmap` is None if the VMM passes no map, `initrd` without an initrd, and `rsdp` if the VMM has no ACPI tables.
-    `tables` is where the other ACPI tables begin.
+    `memmap` is None if the VMM passes no map, and `initrd` without an initrd. `rsdp` and `tables` are where the RSDP
+    and the other ACPI tables are; None if the VMM has none.
     """
 
     start_info: int
@@ -56,8 +60,9 @@ class Layout(NamedTuple):
     """What the VMM hands over. `places` and `memory_map` compute from a Boot what depends on it.
 
     `map_form` is MEMMAP, E820_MODULE or NO_MAP. `cmdline_room` is how many bytes the command line may have, with its
-    NUL; a longer one is refused. `rsdp_paddr` is whether start_info has the address of the RSDP. `tables` are constant
-    bytes, such as the GDT. `empty_cmdline` is whether an empty command line is passed too.
+    NUL; a longer one is refused. `rsdp_paddr` is the field of start_info. `tables` are constant bytes, such as the GDT.
+    `has_cmdline` returns whether the VMM writes the command line; `points_to_cmdline` whether start_info has its
+    address.
     """
 
     version: int
@@ -66,33 +71,50 @@ class Layout(NamedTuple):
     places: Callable[[Boot], Places]
     memory_map: Callable[[Boot], tuple[MapEntry, ...]]
     cmdline_room: int
-    rsdp_paddr: bool
+    rsdp_paddr: int
     cpu: CpuState
     tables: tuple[Placed, ...] = ()
-    empty_cmdline: bool = True
+    has_cmdline: Callable[[Boot], bool] = lambda _: True
+    points_to_cmdline: Callable[[Boot], bool] = lambda _: True
 
 
 class Profile(NamedTuple):
-    """A VMM. `version` and `commit` say which source was read; `facts` are its statements.
+    """A VMM. `version` and `commit` say which source was read, of which `repository`; `facts` are its statements.
 
     `layout` is None if pvhdbg changes nothing at the entry. `differs` is what a guest can notice that pvhdbg does not
-    reproduce, in addition to DIFFERS.
+    reproduce, in addition to what `differences` adds for each profile.
     """
 
     name: str
     title: str
     version: str
     commit: str
+    repository: str
     facts: tuple[Fact, ...]
     layout: Layout | None
     differs: tuple[str, ...] = ()
 
+    @property
+    def source_version(self) -> str:
+        """The version and the start of the commit, such as `1.17.0-dev (81b38b9dad60)`; empty for QEMU."""
+        return f"{self.version} ({self.commit[:12]})" if self.commit else self.version
 
-DIFFERS = (
-    "the devices, their registers in memory and the interrupt controllers are QEMU's microvm",
-    "CPUID and the MSRs are QEMU's; no hypervisor but QEMU's TCG is found in CPUID",
-    "the ACPI tables are QEMU's, moved to where the VMM puts its own",
-    "TR has no busy bit: QEMU's TCG clears it in the hidden state",
+    def differences(self) -> tuple[str, ...]:
+        """Return everything that a guest can notice and that pvhdbg does not reproduce."""
+        if self.layout is None:
+            return ()
+        has_acpi = self.layout.places(EXAMPLE).rsdp is not None
+        et = () if self.layout.cpu.cr0 & CR0_ET else (_CR0_ET_IS_SET,)
+        return (*_DIFFERS, *([_ACPI_IS_QEMUS] if has_acpi else []), *et, *self.differs)
+
+
+EXAMPLE = Boot(512 << 20, 33, 1 << 20)
+"""A boot of a kernel from 16 MiB to 32 MiB with an initrd, for explanations."""
+CR0_ET = 1 << 4
+_CR0_ET_IS_SET = "CR0.ET is 1, although the VMM leaves it 0: QEMU's TCG always sets it"
+_DIFFERS = (
+    "the devices, their registers in memory and the interrupt controllers are those of QEMU's microvm",
+    "CPUID and the MSRs are QEMU's",
+    "TR has no busy bit: QEMU's TCG does not set it in the hidden state",
 )
-"""What no profile reproduces."""
-CR0_ET = "CR0.ET is 1 under QEMU's TCG, whatever the VMM sets"
+_ACPI_IS_QEMUS = "the ACPI tables are QEMU's, moved to where the VMM puts its own"

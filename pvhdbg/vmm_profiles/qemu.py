@@ -9,6 +9,7 @@ PROFILE = Profile(
     title="QEMU, as it is",
     version="",
     commit="",
-    facts=(Fact("the firmware builds the boot data: SeaBIOS with pvh.bin, or qboot on microvm", "pc-bios/"),),
+    repository="",
+    facts=(Fact("the firmware builds the boot data: qboot on microvm, SeaBIOS and pvh.bin on pc and q35", "pc-bios/"),),
     layout=None,
 )

@@ -9,7 +9,18 @@ if TYPE_CHECKING:
     from pvhdbg.vmm_profiles.profile import Profile
 
 QEMU = "qemu"
-NAMES = (QEMU, "firecracker")
+NAMES = (
+    QEMU,
+    "firecracker",
+    "cloud-hypervisor",
+    "libkrun",
+    "alioth",
+    "gokvm",
+    "openvmm",
+    "rfc2017",
+    "xen-domu",
+    "xen-dom0",
+)
 
 WITHOUT_MAP = ("rfc2017", "xen-dom0")
 """The VMMs that hand over version 0, without a memory map: many kernels do not boot with it."""

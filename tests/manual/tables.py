@@ -15,6 +15,8 @@ from pvhdbg.guest_profiles.table import OTHER, PROFILES
 from pvhdbg.tui.draw.keys import KEYS
 from pvhdbg.tui.views.table import VIEWS
 from pvhdbg.views.explain import guest_topics
+from pvhdbg.vmm_profiles import table as vmms
+from pvhdbg.vmm_profiles.profile import EXAMPLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -141,6 +143,35 @@ def _rules() -> Iterator[tuple[str, ...]]:
         yield code, ", ".join((rule.severity, *rule.other_severities)), rule.name
 
 
+def vmm_table() -> str:
+    """Return the profiles with what distinguishes them most."""
+    return table(
+        ("name", "VMM", "start_info", "version", "map entries", "rsdp_paddr", "command line", "CR0", "CS"), _vmms()
+    )
+
+
+def _vmms() -> Iterator[tuple[str, ...]]:
+    for name in vmms.NAMES:
+        profile = vmms.profile(name)
+        layout = profile.layout
+        title = f"{profile.title} {profile.source_version}".rstrip()
+        if layout is None:
+            yield (f"`{name}`", title, *("as the firmware makes it" for _ in range(7)))
+            continue
+        places, code = layout.places(EXAMPLE), layout.cpu.cs
+        yield (
+            f"`{name}`",
+            title,
+            f"{places.start_info:#x}",
+            str(layout.version),
+            f"{len(layout.memory_map(EXAMPLE))} ({layout.map_form})",
+            f"{layout.rsdp_paddr:#x}",
+            f"{layout.cmdline_room} bytes",
+            f"{layout.cpu.cr0:#x}",
+            f"{code.selector:#x}, limit {code.limit:#x}",
+        )
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "commands": commands,
     "options": options,
@@ -150,6 +181,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "views": views,
     "rules": rule_table,
     "guests": guests,
+    "vmms": vmm_table,
 }
 
 if __name__ == "__main__":

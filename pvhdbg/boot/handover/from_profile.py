@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 from pvhdbg.abi.e820 import E820_DATA, E820_MODULE, MEMMAP, RAM, BootE820Entry, E820Table
 from pvhdbg.abi.layout import pack
 from pvhdbg.abi.start_info import MAGIC, MemmapTableEntry, ModlistEntry, StartInfo
+from pvhdbg.boot.handover import acpi_tables
 from pvhdbg.boot.handover.handover import Handover, Move
 from pvhdbg.boot.record.document import VmmFacts
 from pvhdbg.boot.stop import ranges, regions
 from pvhdbg.boot.stop.map_entries import decode_entries, ram_ranges
 from pvhdbg.errors import TargetError, UserError
-from pvhdbg.vmm_profiles.profile import CR0_ET, DIFFERS, Boot, Placed
+from pvhdbg.vmm_profiles.profile import Boot, Placed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     from pvhdbg.vmm_profiles.profile import Layout, Places, Profile
 
 _FIRST_MIB = (0, 1 << 20)
-_CR0_ET = 1 << 4
+_PAGE = 0x1000
+_MOD_START_PFN = 16
 
 
 class ProfileHandover:
@@ -38,55 +40,71 @@ class ProfileHandover:
 
     @property
     def facts(self) -> VmmFacts:
-        return VmmFacts(self._profile.name, self._profile.version, differs(self._profile))
+        return VmmFacts(self._profile.name, self._profile.source_version, self._profile.differences())
 
-    def handover(self, target: Target, entry: Capture, image: ImageFacts | None) -> Handover:  # noqa: ARG002
+    def handover(self, target: Target, entry: Capture, image: ImageFacts | None) -> Handover:
         cmdline = entry.cmdline.raw if entry.cmdline else b""
         initrd = _initrd(entry)
-        self._check_cmdline(cmdline)
-        kernel = [(region.start, region.end) for region in regions.kernel(image)]
-        size = None if initrd is None else initrd[1] - initrd[0]
-        boot = Boot(self._ram_size, len(cmdline) + 1, size, max((end for _, end in kernel), default=_FIRST_MIB[1]))
+        boot = self._boot(len(cmdline) + 1, initrd, image)
         places = self._layout.places(boot)
-        self._check_ram(entry, self._layout.memory_map(boot))
+        self._check(boot, places, entry)
         moves = _moves(initrd, places)
+        kernel = [(region.start, region.end) for region in regions.kernel(image)]
         kept = [*kernel, *((move.paddr, move.paddr + move.size) for move in moves)]
         old = [_FIRST_MIB, *((move.source, move.source + move.size) for move in moves)]
-        placed = (*self._layout.tables, *_structures(self._layout, boot, places, cmdline))
+        rsdp = entry.start_info.rsdp_paddr if entry.start_info else 0
+        acpi: tuple[Placed, ...] = ()
+        if rsdp and places.rsdp is not None and places.tables is not None:
+            acpi = acpi_tables.moved(target, rsdp, places.rsdp, places.tables)
         cpu = self._layout.cpu
-        cpu = cpu._replace(general={**cpu.general, "rbx": places.start_info})
-        return Handover(moves, tuple(ranges.minus(old, kept)), placed, cpu)
+        return Handover(
+            moves,
+            tuple(ranges.minus(old, kept)),
+            (*self._layout.tables, *acpi, *_structures(self._layout, boot, places, cmdline)),
+            cpu._replace(general={**cpu.general, "rbx": places.start_info}),
+        )
 
-    def _check_cmdline(self, cmdline: bytes) -> None:
-        most = self._layout.cmdline_room - 1
-        if len(cmdline) > most:
-            raise UserError(
-                f"--vmm {self._profile.name}: the command line has {len(cmdline)} bytes; "
-                f"{self._profile.title} accepts at most {most}",
-                "pass a shorter one with -a",
-            )
+    def _boot(self, cmdline_size: int, initrd: AddressRange | None, image: ImageFacts | None) -> Boot:
+        size = None if initrd is None else initrd[1] - initrd[0]
+        kernel = [region for region in regions.kernel(image) if region.start < 1 << 32]
+        boot = Boot(self._ram_size, cmdline_size, size)
+        if image is None or not kernel:
+            return boot
+        return boot._replace(
+            kernel=(min(region.start for region in kernel), max(region.end for region in kernel)),
+            elf_class=image.elf_class,
+            maps_initrd=not any(note.type == _MOD_START_PFN and any(note.desc) for note in image.notes),
+        )
 
-    def _check_ram(self, entry: Capture, entries: Iterable[MapEntry]) -> None:
-        """Check that this machine has the RAM that the VMM's map lists, above 1 MiB.
+    def _check(self, boot: Boot, places: Places, entry: Capture) -> None:
+        """Check that the VMM accepts the command line, and that this machine has the RAM that it hands over.
 
-        :raise UserError: if it does not.
+        :raise UserError: if not.
         """
-        records = entry.memory_map.entries if entry.memory_map else ()
-        there = [_FIRST_MIB, *ram_ranges(decode_entries(records))]
-        claimed = [(listed.addr, listed.end) for listed in entries if listed.type == RAM]
-        for start, end in ranges.minus(claimed, there):
+        name, title = f"--vmm {self._profile.name}", self._profile.title
+        size, most = boot.cmdline_size - 1, self._layout.cmdline_room - 1
+        if size > most:
+            message = f"{name}: the command line has {size} bytes; {title} accepts at most {most}"
+            raise UserError(message, "pass a shorter one with -a")
+        for start, end in _claimed(self._layout.memory_map(boot), boot, places, entry):
             raise UserError(
-                f"--vmm {self._profile.name}: {self._profile.title} has RAM at {start:#x}-{end:#x}, QEMU's microvm not",
-                "use less memory: -m 3G or less",
+                f"{name}: {title} has memory at {start:#x}-{end:#x} for this boot, but QEMU's microvm has none there",
+                "use another size of memory with -m",
             )
 
 
-def differs(profile: Profile) -> tuple[str, ...]:
-    """Return what a guest can notice that pvhdbg does not reproduce."""
-    if profile.layout is None:
-        return ()
-    et = () if profile.layout.cpu.cr0 & _CR0_ET else (CR0_ET,)
-    return (*DIFFERS, *et, *profile.differs)
+def _claimed(entries: Iterable[MapEntry], boot: Boot, places: Places, entry: Capture) -> list[AddressRange]:
+    """Return the RAM that the VMM hands over, and that QEMU does not have.
+
+    A part of a page does not count: libkrun's map has one byte too many.
+    """
+    records = entry.memory_map.entries if entry.memory_map else ()
+    there = [_FIRST_MIB, *ram_ranges(decode_entries(records))]
+    claimed = [(listed.addr, listed.end & -_PAGE) for listed in entries if listed.type == RAM]
+    claimed.append((places.start_info, places.start_info + StartInfo.SIZE))
+    if places.initrd is not None:
+        claimed.append((places.initrd, places.initrd + (boot.initrd_size or 0)))
+    return ranges.minus(claimed, there)
 
 
 def _initrd(entry: Capture) -> AddressRange | None:
@@ -108,20 +126,19 @@ def _moves(initrd: AddressRange | None, places: Places) -> tuple[Move, ...]:
 
 def _structures(layout: Layout, boot: Boot, places: Places, cmdline: bytes) -> Iterator[Placed]:
     """Yield start_info and what it points to."""
-    modules = [pack(ModlistEntry, places.initrd or 0, boot.initrd_size or 0)] if places.initrd is not None else []
+    modules = [] if places.initrd is None else [pack(ModlistEntry, places.initrd, boot.initrd_size or 0)]
     entries = layout.memory_map(boot)
-    is_table = layout.map_form == MEMMAP
+    is_table = layout.map_form == MEMMAP and places.memmap is not None
     if layout.map_form == E820_MODULE:
         yield from _map_module(modules, entries, places)
-    has_cmdline = bool(cmdline) or layout.empty_cmdline
     fields = {
         "magic": MAGIC,
         "version": layout.version,
         "flags": layout.flags,
         "nr_modules": len(modules),
         "modlist_paddr": places.modlist if modules else 0,
-        "cmdline_paddr": places.cmdline if has_cmdline else 0,
-        "rsdp_paddr": places.rsdp or 0 if layout.rsdp_paddr else 0,
+        "cmdline_paddr": places.cmdline if layout.points_to_cmdline(boot) else 0,
+        "rsdp_paddr": layout.rsdp_paddr,
         "memmap_paddr": places.memmap or 0 if is_table else 0,
         "memmap_entries": len(entries) if is_table else 0,
     }
@@ -131,7 +148,7 @@ def _structures(layout: Layout, boot: Boot, places: Places, cmdline: bytes) -> I
         yield Placed("modules", places.modlist, b"".join(modules))
     if is_table and places.memmap is not None:
         yield Placed("memory_map", places.memmap, b"".join(pack(MemmapTableEntry, *entry) for entry in entries))
-    if has_cmdline:
+    if layout.has_cmdline(boot):
         yield Placed("cmdline", places.cmdline, cmdline + b"\0")
 
 

@@ -7,6 +7,7 @@ stage_topics      the stages
 guest_topics      the guests: their stages, and what each reads and demands
 rule_topics       the rules
 recording_topics  protocols, and the JSON keys of a recording
+vmm_topics        the VMMs of `--vmm`
 term_topics       the terms of the glossary
 glossary          the texts about terms that the other explanations use; cpu_terms is a part of it
 term              the type of a term

@@ -16,6 +16,7 @@ from pvhdbg.views.explain import (
     stage_topics,
     term_topics,
     topics,
+    vmm_topics,
 )
 from pvhdbg.views.explain.topics import Explanation, Topic
 from pvhdbg.views.rows import text
@@ -143,6 +144,7 @@ def _topics(*, with_rules: bool = True) -> tuple[Topic, ...]:
         *machine_topics.xen_notes(),
         *machine_topics.derived_values(),
         *recording_topics.protocols(),
+        *vmm_topics.vmms(),
         *recording_topics.keys(),
         *(_of_rules() if with_rules else ()),
         *term_topics.terms(),
