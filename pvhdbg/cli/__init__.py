@@ -8,6 +8,7 @@ matrix    several boots in parallel, for `check`
 launch    start a machine as the options describe
 early_start  start QEMU before the kernel file is examined
 answers   `-c LINE`: run `pvh` commands and return their output
+running   run a machine to a stage, and describe the run
 progress  the line on the terminal during a long wait
 encoding  whether to print only ASCII
 vmm       `--vmm` and `--vmm-list`

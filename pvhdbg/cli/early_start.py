@@ -18,27 +18,23 @@ if TYPE_CHECKING:
     from pvhdbg.live.qemu.options import QemuOptions
 
 _ELF_64 = b"\x7fELF\x02\x01"
-MOST_MEMORY = 2 << 30
-"""The largest guest memory for which `--snapshots auto` takes snapshots: QEMU reads all memory for each one.
-
-Measured with Linux 6.1 on two busy cores, to save / to load: 512 MiB 47-94 / 62 ms, 2 GiB 123-181 / 96-103 ms,
-4 GiB 139-198 / 74-101 ms, 8 GiB 272-341 / 142-155 ms.
-"""
 _X86_64_AT, _X86_64 = 18, b"\x3e\0"
 _QEMU = "qemu-system-x86_64"
 
 
-def start(options: argparse.Namespace, machine: ScreenMachine | StubMachine) -> QemuOptions | None:
+def start(
+    options: argparse.Namespace, machine: ScreenMachine | StubMachine, no_snapshots: str | None
+) -> QemuOptions | None:
     """Start QEMU if its options can be known without examining the kernel file: for a 64-bit ELF file.
 
-    Return QEMU's options; None if QEMU was not started. Errors are left to the real start, which reports those of the
-    kernel file first.
+    `no_snapshots` is why QEMU takes no snapshots; None if it does. Return QEMU's options; None if QEMU was not started.
+    Errors are left to the real start, which reports those of the kernel file first.
     """
     kernel = guest.ELF if options.kernel is None else options.kernel
     initrd = options.initrd
     with suppress(OSError, PvhdbgError):
         if _is_plain(kernel) and (initrd is None or S_ISREG(initrd.stat().st_mode)):
-            qemu = qemu_options(options, str(kernel), _QEMU)
+            qemu = qemu_options(options, str(kernel), _QEMU)._replace(no_snapshots=no_snapshots)
             machine.boot(qemu)
             return qemu
     return None
@@ -58,27 +54,7 @@ def qemu_options(options: argparse.Namespace, kernel: str, binary: str) -> QemuO
         cpu=options.cpu,
         binary=options.qemu or binary,
         args=tuple(options.qemu_args),
-        no_snapshots=why_no_snapshots(options),
     )
-
-
-def why_no_snapshots(options: argparse.Namespace) -> str | None:
-    """Return why QEMU takes no snapshots; None if it does."""
-    from pvhdbg.live.qemu.options import ONLY_ON_SCREEN
-
-    if not getattr(options, "has_screen", False):
-        return ONLY_ON_SCREEN
-    if options.snapshots == "off":
-        return "snapshots are off (--snapshots off)"
-    if options.snapshots == "on":
-        return None
-    from pvhdbg.boot.record.document import ram_size
-
-    if (ram_size(options.memory) or 0) > MOST_MEMORY:
-        return f"snapshots are off, because the guest has more than {MOST_MEMORY >> 30} GiB of memory"
-    if any("snapshot" in argument for argument in options.qemu_args):
-        return "snapshots are off, because QEMU's own arguments use snapshots"
-    return None
 
 
 def _is_plain(kernel: Path) -> bool:

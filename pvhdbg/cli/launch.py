@@ -45,6 +45,16 @@ def _import_rules() -> None:
     rules()
 
 
+def _import_run() -> None:
+    """Import what runs the guest and describes the run, while QEMU starts."""
+    from pvhdbg.boot.run import watch  # noqa: F401
+    from pvhdbg.cli import running  # noqa: F401
+    from pvhdbg.live.debuggee import machine_session  # noqa: F401
+    from pvhdbg.views.to_json import document_json  # noqa: F401
+
+    _import_rules()
+
+
 @contextmanager
 def launched(options: argparse.Namespace, meanwhile: Callable[[], object] = _import_rules) -> Iterator[Debuggee]:
     """Start the machine that the options describe, and end it when the context ends.
@@ -56,11 +66,13 @@ def launched(options: argparse.Namespace, meanwhile: Callable[[], object] = _imp
     """
     from pvhdbg.live.debuggee.screen_machine import ScreenMachine
     from pvhdbg.live.gdb.process import GdbOptions
+    from pvhdbg.live.qemu.options import why_no_snapshots
 
     mi_log = None if options.mi_log is None else str(options.mi_log)
     changes = _changes(options)
     with exit_on_signals(), ScreenMachine(GdbOptions(options.gdb or "gdb", options.gdbinit, mi_log)) as machine:
-        kernel, qemu, remarks = _boot(options, machine, meanwhile)
+        no_snapshots = why_no_snapshots(options.snapshots, options.memory, options.qemu_args)
+        kernel, qemu, remarks = _boot(options, machine, meanwhile, no_snapshots)
         machine.start_gdb()
         # Imported only now, so that QEMU starts sooner.
         from pvhdbg.live.back.going_back import RewindableDebuggee
@@ -77,10 +89,11 @@ def launched_without_gdb(options: argparse.Namespace) -> Iterator[MachineSession
     :raise PvhdbgError: if the kernel cannot boot via PVH, or the machine cannot start.
     """
     from pvhdbg.live.debuggee.stub_machine import StubMachine
+    from pvhdbg.live.qemu.options import ONLY_ON_SCREEN
 
     changes = _changes(options)
     with exit_on_signals(), StubMachine() as machine:
-        kernel, qemu, remarks = _boot(options, machine, _import_rules)
+        kernel, qemu, remarks = _boot(options, machine, _import_run, ONLY_ON_SCREEN)
         from pvhdbg.live.debuggee.machine_session import MachineSession
 
         remarks = (*_without_effect(options), *remarks)
@@ -103,17 +116,20 @@ def _without_effect(options: argparse.Namespace) -> Iterator[str]:
 
 
 def _boot(
-    options: argparse.Namespace, machine: ScreenMachine | StubMachine, meanwhile: Callable[[], object]
+    options: argparse.Namespace,
+    machine: ScreenMachine | StubMachine,
+    meanwhile: Callable[[], object],
+    no_snapshots: str | None,
 ) -> tuple[Kernel, QemuOptions, tuple[str, ...]]:
     """Start QEMU and wait for it. Return the kernel, QEMU's final options, and remarks for the user.
 
     QEMU needs longest, so it starts first if that is possible. If pvhdbg then rejects the kernel, QEMU ends.
     """
-    early = early_start.start(options, machine)
+    early = early_start.start(options, machine, no_snapshots)
     kernel, remarks = _kernel(options, machine.folder)
     from pvhdbg.boot.stop.kernel_probe import SymbolsAndStrings
 
-    qemu = _qemu_options(options, kernel)
+    qemu = _qemu_options(options, kernel)._replace(no_snapshots=no_snapshots)
     symbols = SymbolsAndStrings(kernel.symbols, kernel.facts)
     if qemu == early:
         machine.target.symbols = symbols

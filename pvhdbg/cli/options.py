@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
@@ -34,10 +34,10 @@ class Command(NamedTuple):
 
 
 class HelpFormatter(argparse.RawDescriptionHelpFormatter):
-    """A formatter that makes help at most 100 columns wide, even on a wider terminal."""
+    """A formatter that makes help 100 columns wide. argparse makes one for each argument that is added to a parser."""
 
-    def __init__(self, prog: str) -> None:
-        super().__init__(prog, width=min(100, shutil.get_terminal_size().columns) - 2)
+    def __init__(self, prog: str, columns: int = 100) -> None:
+        super().__init__(prog, width=columns - 2)
 
 
 ASCII = "--ascii"
@@ -48,6 +48,13 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise UserError(message, f"see `{self.prog} --help`")
+
+    def format_help(self) -> str:
+        """Return the help, at most 100 columns wide, even on a wider terminal."""
+        from shutil import get_terminal_size
+
+        self.formatter_class = partial(HelpFormatter, columns=min(100, get_terminal_size().columns))
+        return super().format_help()
 
     def _print_message(self, message: str, _file: object = None) -> NoReturn:
         raise HelpText(message)

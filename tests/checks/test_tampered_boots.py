@@ -20,9 +20,8 @@ from pvhdbg.boot.record.document import DEAD, TIMED_OUT
 from pvhdbg.boot.stop.early_maps import KERNEL_MAP, KERNEL_MAP_SIZE, EarlyMaps
 from pvhdbg.checks import run
 from pvhdbg.checks.finding import ERROR, INFO, SEVERITIES, WARNING
-from pvhdbg.cli import options
-from pvhdbg.cli.command import dump
-from pvhdbg.cli.launch import launched
+from pvhdbg.cli import options, running
+from pvhdbg.cli.launch import launched_without_gdb
 from pvhdbg.target.base import DIED, HIT, Halt
 from tests import build
 from tests.boot import mutations
@@ -264,13 +263,13 @@ def check_boot(
     empty.touch()
     arguments = [values.get(word, word) for word in shlex.split(words)]
     _, chosen = options.parse(["check", path, *arguments, *qemu_args])
-    with launched(chosen) as debuggee:
+    with launched_without_gdb(chosen) as debuggee:
         if table:
             debuggee.machine.target.write_phys(BLANK, build.memmap(long_map(table)))
             debuggee.machine.target.write_phys(BLOB, build.e820_blob(long_map(table)))
         if "--timeout" in words:
             assert [HIT, HIT] == [halt.kind for halt in debuggee.journey.go("prepare", PATIENCE)]
-        document, _ = dump.run(debuggee, None)
+        document, _ = running.run(debuggee, None)
     return document, run.check_run(document)
 
 

@@ -32,7 +32,7 @@ class Recorded:
 def started(*words: str | Path) -> tuple[QemuOptions | None, list[QemuOptions]]:
     _, options = parse(["dump", *map(str, words)])
     machine = Recorded()
-    return early_start.start(options, machine), machine.booted  # type: ignore[arg-type]
+    return early_start.start(options, machine, None), machine.booted  # type: ignore[arg-type]
 
 
 def test_the_teaching_guest_and_other_64_bit_elf_files_start_at_once(tmp_path: Path) -> None:

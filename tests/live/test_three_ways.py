@@ -44,7 +44,7 @@ def by_both(options: Any) -> Iterator[Debuggee]:  # noqa: ANN401 - argparse's na
 
 
 def document(launch: Launch, words: list[str]) -> Any:  # noqa: ANN401 - JSON
-    _, options = parse(["dump", *words])
+    _, options = parse(words)
     with launch(options) as session:
         session.session.run("e820")
         return comparable(json.loads(document_json.dumps(session.session.document())))

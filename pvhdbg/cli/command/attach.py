@@ -75,8 +75,7 @@ def _remarks(physical_memory: str | None, kernel: Kernel | None) -> list[str]:
 def _answer(options: argparse.Namespace) -> Result:
     from pvhdbg.abi.text import printable
     from pvhdbg.boot.stop.stop import Stop
-    from pvhdbg.cli import answers, progress
-    from pvhdbg.cli.command import dump
+    from pvhdbg.cli import answers, progress, running
     from pvhdbg.views.report import run_text
 
     answers.check_lines(options.command)
@@ -86,7 +85,7 @@ def _answer(options: argparse.Namespace) -> Result:
         has_ended = document.outcome.died is not None or document.outcome.watched is not None
         if document.outcome.watched is not None:
             document = document._replace(stops=(*document.stops, here.capture))
-        status = dump.status_of(document.outcome, None)
+        status = running.status_of(document.outcome, None)
         stop = Stop(here.capture, (), debuggee.image)
         result = Result(
             run_text.document(document) if has_ended else run_text.header_and_stop(document, stop),
@@ -94,9 +93,9 @@ def _answer(options: argparse.Namespace) -> Result:
             (*debuggee.remarks, *(f"pvhdbg: note: {note}" for note in debuggee.journey.take_news())),
         )
         if has_ended:
-            result = result._replace(remarks=(*result.remarks, *dump.ending(document.outcome, document)))
+            result = result._replace(remarks=(*result.remarks, *running.ending(document.outcome, document)))
         if options.command:
-            result = dump.ask(debuggee, options.command)(result)
+            result = running.ask(debuggee, options.command)(result)
         if result.error is None:
             debuggee.machine.gdb.check()
     return result

@@ -5,9 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pvhdbg.boot.record.runs import INTERRUPTED
-from pvhdbg.cli import matrix, progress
-from pvhdbg.cli.command import dump
+from pvhdbg.cli import progress
 from pvhdbg.cli.launch import RefusedKernelError, launched_without_gdb
 from pvhdbg.cli.result import Result
 
@@ -21,6 +19,18 @@ SECONDS = 5.0
 
 def check(options: argparse.Namespace) -> Result:
     """Boot each kernel with each VMM on each machine."""
+    has_one = len(options.kernels) <= 1 and len(options.vmms) == len(options.machines) == 1 and options.shard == (1, 1)
+    if not has_one:
+        return _selected(options)
+    options.kernel = next(iter(options.kernels), None)
+    (options.vmm,), (options.machine,) = options.vmms, options.machines
+    return _one(options)
+
+
+def _selected(options: argparse.Namespace) -> Result:
+    """Boot what belongs to this shard."""
+    from pvhdbg.cli import matrix
+
     numbers = matrix.selected(options)
     if len(numbers) != 1:
         return _several(options)
@@ -31,6 +41,9 @@ def check(options: argparse.Namespace) -> Result:
 
 def _several(options: argparse.Namespace) -> Result:
     """Return a table of the boots. The exit status is 1 if one of them failed."""
+    from pvhdbg.boot.record.runs import INTERRUPTED
+    from pvhdbg.cli import matrix
+
     runs, was_interrupted = matrix.run(options)
     if options.format == "json":
         from pvhdbg.views.to_json import runs_json
@@ -47,13 +60,17 @@ def _one(options: argparse.Namespace) -> Result:
     """Return the findings. The exit status is also 1 if one of them is an error."""
     try:
         with progress.shown(progress.START) as waiting, launched_without_gdb(options) as debuggee:
-            watch = dump.Watch(SECONDS, to_console=True) if options.watch is None else dump.watch_of(options)
-            document, remarks = dump.run(debuggee, None, waiting, watch)
+            from pvhdbg.cli import running  # only now, so that QEMU starts sooner
+
+            watch = running.Watch(SECONDS, to_console=True) if options.watch is None else running.watch_of(options)
+            document, remarks = running.run(debuggee, None, waiting, watch)
     except RefusedKernelError as refused:
-        return dump.refusal(refused, options.format)
+        from pvhdbg.cli import running
+
+        return running.refusal(refused, options.format)
     from pvhdbg.checks import run
     from pvhdbg.checks.finding import ERROR
 
     findings = run.check_run(document).all
-    status = dump.status_of(document.outcome, None) or int(any(finding.severity == ERROR for finding in findings))
-    return Result(dump.text_of(document, options.format or "text", report=True), status, remarks)
+    status = running.status_of(document.outcome, None) or int(any(finding.severity == ERROR for finding in findings))
+    return Result(running.text_of(document, options.format or "text", report=True), status, remarks)

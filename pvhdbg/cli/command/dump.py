@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from pvhdbg.boot.record import document as doc
-from pvhdbg.boot.stop import stages
-from pvhdbg.boot.stop.address import location_suffix
 from pvhdbg.cli import progress
 from pvhdbg.cli.launch import RefusedKernelError, launched_without_gdb
 from pvhdbg.cli.result import Result
@@ -14,49 +11,28 @@ from pvhdbg.errors import UserError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from pvhdbg.boot.record.document import Document, Outcome
-    from pvhdbg.boot.run.journey import Journey
-    from pvhdbg.cli.progress import Progress
-    from pvhdbg.live.debuggee.machine_session import MachineSession
-
-    AddAnswers = Callable[[Result], Result]
-
-
-class Watch(NamedTuple):
-    """How long the guest runs on after the last stage; with `to_console`, only until Linux has started its console."""
-
-    seconds: float
-    to_console: bool = False
-
-
-NOT_WATCHED = Watch(0.0)
-
-
-def watch_of(options: argparse.Namespace) -> Watch:
-    """Return what --watch says. Without it, `dump` does not watch."""
-    return NOT_WATCHED if options.watch is None else Watch(options.watch)
+    from pvhdbg.boot.record.document import Document
 
 
 def dump(options: argparse.Namespace) -> Result:
     lines = _command_lines(options)
     try:
         with progress.shown(progress.START) as waiting, launched_without_gdb(options) as debuggee:
-            document, remarks = run(debuggee, options.stage, waiting, watch_of(options))
-            add_answers = ask(debuggee, lines) if lines else None
-            debuggee.machine.kill()  # QEMU and gdb exit while pvhdbg formats the text
+            from pvhdbg.cli import running  # only now, so that QEMU starts sooner
+
+            document, remarks = running.run(debuggee, options.stage, waiting, running.watch_of(options))
+            add_answers = running.ask(debuggee, lines) if lines else None
+            debuggee.machine.kill()  # QEMU exits while pvhdbg formats the text
             text = _text(document, options)
     except RefusedKernelError as refused:
-        return _saved(refusal(refused, _form(options)), options)
-    result = _saved(Result(text, status_of(document.outcome, options.stage), remarks), options)
+        from pvhdbg.cli import running
+
+        return _saved(running.refusal(refused, _form(options)), options)
+    result = _saved(Result(text, running.status_of(document.outcome, options.stage), remarks), options)
     return add_answers(result) if add_answers else result
-
-
-def refusal(refused: RefusedKernelError, form: str | None) -> Result:
-    """Return the document of a run that was not started, and its error. As text, the error is sufficient."""
-    return Result(text_of(refused.document, "json") if form == "json" else "", error=refused)
 
 
 def _saved(result: Result, options: argparse.Namespace) -> Result:
@@ -75,31 +51,9 @@ def _text(document: Document, options: argparse.Namespace) -> str:
     """Return the report or the JSON; an empty string if only the output of `-c` is wanted."""
     if options.command and options.output is None:
         return ""
-    return text_of(document, _form(options))
+    from pvhdbg.cli import running
 
-
-def run(
-    debuggee: MachineSession, last_stage: str | None, waiting: Progress | None = None, watch: Watch = NOT_WATCHED
-) -> tuple[Document, tuple[str, ...]]:
-    """Run to `last_stage`, or as far as the guest gets. Return the document, and remarks for standard error.
-
-    If `last_stage` is None, run through all stages. `waiting` is the progress line; it shows the stage that comes next.
-    """
-    if waiting is not None:
-        waiting.description = lambda: _next_stage(debuggee.journey)
-    outcome = debuggee.session.run(last_stage or stages.NAMES[-1])
-    if outcome.ended == doc.DONE and watch.seconds:
-        if waiting is not None:
-            waiting.description = lambda: f"the guest to run on for {watch.seconds:g} s"
-        if debuggee.machine.qemu is not None:
-            debuggee.machine.qemu.note_shutdown()
-        outcome = debuggee.session.watch(watch.seconds, to_console=watch.to_console)
-    document = debuggee.session.document()
-    return document, (*debuggee.remarks, *_missing_stages(debuggee.journey, last_stage), *ending(outcome, document))
-
-
-def _next_stage(journey: Journey) -> str:
-    return f"the stage after {journey.reached}" if journey.reached else "stage entry"
+    return running.text_of(document, _form(options))
 
 
 def _command_lines(options: argparse.Namespace) -> Sequence[str]:
@@ -117,34 +71,6 @@ def _command_lines(options: argparse.Namespace) -> Sequence[str]:
     return lines
 
 
-def ask(debuggee: MachineSession, lines: Sequence[str]) -> AddAnswers:
-    """Run the commands. Return a function that adds their output, and a new end of the run, to a Result."""
-    from pvhdbg.cli import answers
-
-    before = debuggee.session.outcome
-    answered = answers.answer_all(debuggee.session, lines)
-    final, document = debuggee.session.outcome, debuggee.session.document()
-    news = tuple(f"pvhdbg: note: {item}" for item in debuggee.journey.take_news())
-
-    def add_answers(result: Result) -> Result:
-        end = () if final == before else tuple(ending(final, document))
-        status = result.status or status_of(final, None)
-        return Result(answered.text, status, (*result.remarks, *news, *end), answered.error)
-
-    return add_answers
-
-
-def text_of(document: Document, form: str, *, report: bool = False) -> str:
-    """Return a run as JSON or as text. If `report` is set, the text has only the findings."""
-    if form == "json":
-        from pvhdbg.views.to_json import document_json
-
-        return document_json.dumps(document)
-    from pvhdbg.views.report import run_text
-
-    return run_text.report(document) if report else run_text.document(document)
-
-
 def _write(path: Path, text: str, *, ascii: bool) -> None:  # noqa: A002  the option's name
     if ascii and not text.isascii():
         from pvhdbg.views.report import ascii_text
@@ -153,42 +79,3 @@ def _write(path: Path, text: str, *, ascii: bool) -> None:  # noqa: A002  the op
     from pvhdbg.boot.record.save import save
 
     save(path, text)
-
-
-def status_of(outcome: Outcome, last_stage: str | None) -> int:
-    if outcome.ended == doc.INTERRUPTED:
-        return 130
-    has_failed = outcome.watched is not None and outcome.watched.has_failed
-    return int(outcome.ended != doc.DONE or has_failed or last_stage not in (None, outcome.reached))
-
-
-def _missing_stages(journey: Journey, last_stage: str | None) -> list[str]:
-    """Return why this guest lacks stages up to `last_stage`: one line for each reason, with its stages."""
-    last = stages.NAMES.index(last_stage or stages.NAMES[-1])
-    reasons: dict[str, list[str]] = {}
-    for stage in stages.of(journey.image)[: last + 1]:
-        reason = journey.why_lacking(stage)
-        if reason and (stage.lacking is None or stage.name == last_stage):
-            reasons.setdefault(reason, []).append(stage.name)
-    return [
-        f"pvhdbg: {'error' if last_stage in names else 'note'}: this guest has no stage {' or '.join(names)}: {why}"
-        for why, names in reasons.items()
-    ]
-
-
-def ending(outcome: Outcome, document: Document) -> list[str]:
-    reached = f"last stage reached: {outcome.reached}" if outcome.reached else "no stage was reached"
-    if outcome.died:
-        from pvhdbg.checks.run import check_run
-        from pvhdbg.views.report import run_text
-
-        return [f"pvhdbg: error: the guest died: {run_text.death(outcome.died, check_run(document))}; {reached}"]
-    if outcome.ended == doc.TIMED_OUT:
-        where = location_suffix(outcome.rip, outcome.symbol) or " at an unknown address"
-        error = f"pvhdbg: error: timed out waiting for stage {outcome.waited_for}; {reached}; the guest was{where}"
-        return [error, "  hint: wait longer with --timeout SECONDS"]
-    if outcome.watched is not None and outcome.watched.has_failed:
-        from pvhdbg.views.report import watched_text
-
-        return [f"pvhdbg: error: {watched_text.ending(outcome.watched)}; {reached}"]
-    return []

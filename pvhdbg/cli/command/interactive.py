@@ -23,7 +23,6 @@ def interactive(options: argparse.Namespace) -> Result:
         from pvhdbg.cli.command.dump import dump
 
         return dump(options)
-    options.has_screen = True
     from pvhdbg.cli.launch import launched
     from pvhdbg.tui.app import start
 

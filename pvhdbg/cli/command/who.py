@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.boot.who import request
 from pvhdbg.cli import progress
-from pvhdbg.cli.command import dump
 from pvhdbg.cli.launch import RefusedKernelError, launched_without_gdb
 from pvhdbg.cli.result import Result
 from pvhdbg.errors import UserError
@@ -26,17 +25,20 @@ def who(options: argparse.Namespace) -> Result:
     asked = _asked(options)
     try:
         with progress.shown(progress.START) as waiting, launched_without_gdb(options) as session:
+            from pvhdbg.cli import running  # only now, so that QEMU starts sooner
             from pvhdbg.live.observe.who_run import PrivateBoot, find, handed_over
 
             with PrivateBoot(session) as private:
-                document, remarks = dump.run(session, _STAGE, waiting)
+                document, remarks = running.run(session, _STAGE, waiting)
                 if document.outcome.reached != _STAGE:
-                    return Result(status=dump.status_of(document.outcome, _STAGE), remarks=remarks)
+                    return Result(status=running.status_of(document.outcome, _STAGE), remarks=remarks)
                 before = handed_over(session)
                 session.machine.kill()
                 found = find(private, before, document.stops[-1], asked)
     except RefusedKernelError as refused:
-        return dump.refusal(refused, options.format)
+        from pvhdbg.cli import running
+
+        return running.refusal(refused, options.format)
     from pvhdbg.views.report import who_text
 
     notes = (f"pvhdbg: note: {note}" for note in who_text.remarks(found))
@@ -63,7 +65,9 @@ def _asked(options: argparse.Namespace) -> str:
 def _text(document: Document, found: Found, form: str | None, asked: str) -> str:
     if form == "json":
         answers = found.answers if asked == request.UNREAD else tuple(found.links.values())  # the chain of each value
-        return dump.text_of(document._replace(who=answers), "json")
+        from pvhdbg.cli import running
+
+        return running.text_of(document._replace(who=answers), "json")
     from pvhdbg.views.report import who_text
 
     return "\n".join(who_text.lines(asked, found)) + "\n"

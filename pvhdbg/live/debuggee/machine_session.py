@@ -16,7 +16,7 @@ from pvhdbg.target import monitor
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pvhdbg.boot.record.document import MachineFacts
+    from pvhdbg.boot.record.document import MachineFacts, Outcome
     from pvhdbg.boot.who.answer import Found
     from pvhdbg.image.debug_info.symbols import Symbols
     from pvhdbg.image.facts import ImageFacts
@@ -93,6 +93,12 @@ class MachineSession:
             name_of=self.name_of,
             trust_image=self.is_own_machine or target.physical_memory is None,
         )
+
+    def watch(self, seconds: float, *, to_console: bool) -> Outcome:
+        """Let the guest run on for up to `seconds`, and note why QEMU shuts down meanwhile. See `LiveSession.watch`."""
+        if self.machine.qemu is not None:
+            self.machine.qemu.note_shutdown()
+        return self.session.watch(seconds, to_console=to_console)
 
     def machine_facts(self) -> MachineFacts:
         return machine_facts.read(self.options, self.machine)
