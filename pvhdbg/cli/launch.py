@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pvhdbg.boot.record.document import Document
     from pvhdbg.boot.stop.kernel_probe import SymbolsAndStrings
     from pvhdbg.boot.who.answer import Found
+    from pvhdbg.image.debug_info.lookups import Lookups
     from pvhdbg.image.load import Kernel
     from pvhdbg.image.preflight import Preflight
     from pvhdbg.image.verdicts.verdict import Verdict
@@ -80,6 +81,7 @@ def launched(options: argparse.Namespace, meanwhile: Callable[[], object] = _imp
         debuggee = RewindableDebuggee(machine, kernel, qemu, options.timeout, remarks, changes)
         debuggee.observe = _observe
         yield debuggee
+        _save_lookups(kernel)
 
 
 @contextmanager
@@ -100,6 +102,7 @@ def launched_without_gdb(options: argparse.Namespace) -> Iterator[MachineSession
         session = MachineSession(machine, kernel, qemu, options.timeout, remarks, changes)
         session.observe = _observe
         yield session
+        _save_lookups(kernel)
 
 
 def _observe(session: MachineSession, text: str) -> Found:
@@ -130,7 +133,7 @@ def _boot(
     from pvhdbg.boot.stop.kernel_probe import SymbolsAndStrings
 
     qemu = _qemu_options(options, kernel)._replace(no_snapshots=no_snapshots)
-    symbols = SymbolsAndStrings(kernel.symbols, kernel.facts)
+    symbols = SymbolsAndStrings(kernel.symbols, kernel.facts, _lookups(kernel))
     if qemu == early:
         machine.target.symbols = symbols
     else:
@@ -139,6 +142,16 @@ def _boot(
     symbols.prefetch()
     qemu, tried = _wait_ready(machine, qemu, symbols)
     return kernel, qemu, (*remarks, *tried)
+
+
+def _lookups(kernel: Kernel) -> Lookups | None:
+    """Return the results of earlier searches, also for strings, if they are about the kernel's own file."""
+    return kernel.symbols.lookups if kernel.symbols.path == kernel.facts.elf else None
+
+
+def _save_lookups(kernel: Kernel) -> None:
+    if kernel.symbols.lookups is not None:
+        kernel.symbols.lookups.save()
 
 
 def _wait_ready(
@@ -178,13 +191,15 @@ def _kernel(options: argparse.Namespace, folder: Path) -> tuple[Kernel, tuple[st
     :raise GuestError: if the check rejects the kernel, unless --force was given.
     """
     from pvhdbg.image.load import open_kernel
+    from pvhdbg.live.system import cache
 
     path = options.kernel
     if path is None:
         from pvhdbg import guest
 
         path = guest.ELF
-    kernel = open_kernel(str(path), folder, None if options.symbols is None else str(options.symbols))
+    symbols = None if options.symbols is None else str(options.symbols)
+    kernel = open_kernel(str(path), folder, symbols, cache.folder("symbols", os.environ))
     preflight = _preflight(options, kernel)
     remarks = [] if kernel.symbols_remark is None else [kernel.symbols_remark]
     remarks += [verdict.message for verdict in preflight.verdicts]

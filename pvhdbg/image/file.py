@@ -26,7 +26,9 @@ class File:
     def __init__(self, path: str, descriptor: int) -> None:
         self._path = path
         self._descriptor = descriptor
-        self._size = os.fstat(descriptor).st_size
+        status = os.fstat(descriptor)
+        self._size = status.st_size
+        self.version = _version(status)
         self._block_start = 0
         self._block = b""
 
@@ -43,6 +45,10 @@ class File:
             self._block_start, self._block = start, self._read(start, min(start + _BLOCK, self._size))
         return self._block[start - self._block_start : max(stop, start) - self._block_start]
 
+    def has_changed(self) -> bool:
+        """Return whether the file was written to since it was opened."""
+        return _version(os.fstat(self._descriptor)) != self.version
+
     def close(self) -> None:
         os.close(self._descriptor)
 
@@ -54,6 +60,11 @@ class File:
 
 
 Buffer = bytes | File
+
+
+def _version(status: os.stat_result) -> str:
+    """Return what changes when a file is written to: its size and the times of its last changes."""
+    return f"{status.st_size:x}-{status.st_mtime_ns:x}-{status.st_ctime_ns:x}"
 
 
 def open_file(path: str) -> File:

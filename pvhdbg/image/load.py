@@ -50,12 +50,12 @@ class Kernel(NamedTuple):
         return self.unused_symbols or self.symbols.left_out or (_STRIPPED if is_stripped else None)
 
 
-def open_kernel(path: str, folder: Path, symbols_path: str | None = None) -> Kernel:
+def open_kernel(path: str, folder: Path, symbols_path: str | None = None, cache: Path | None = None) -> Kernel:
     """Open an ELF file, a compressed ELF file or a bzImage.
 
     A compressed file or a bzImage is unpacked into `folder`, which must exist as long as the kernel is used. The
     symbols are those of the kernel file, or those of `symbols_path` if both files have the same build-id. The caller
-    closes the symbols.
+    closes the symbols. `cache` is the folder for results of symbol searches; None if they are not kept.
 
     :raise UserError: if a file can't be read, is damaged, or is neither an ELF file nor a bzImage.
     :raise GuestError: if the kernel can't have a PVH entry: it is big-endian, or its boot protocol is older than 2.08.
@@ -63,8 +63,8 @@ def open_kernel(path: str, folder: Path, symbols_path: str | None = None) -> Ker
     """
     facts = _read(path, folder)
     if symbols_path is None:
-        return _kernel(facts, Symbols(facts.elf))
-    symbols = Symbols(symbols_path)
+        return _kernel(facts, Symbols(facts.elf, facts.build_id, None if facts.is_unpacked else cache))
+    symbols = Symbols(symbols_path, facts.build_id, cache)
     reason = _mismatch(facts, symbols, symbols_path)
     if reason is None:
         return _kernel(facts, symbols)

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from pvhdbg.abi.e820 import E820_DATA
-from pvhdbg.boot.stop.kernel_probe import string_at
+from pvhdbg.boot.stop.kernel_probe import link_address, string_offset
 from pvhdbg.image.facts import read_facts
 from tests import kernels
 from tests.kernels import fetch, rfc
@@ -93,7 +93,9 @@ def test_a_kernel_built_with_other_patches_is_not_used(tmp_path: Path, monkeypat
 
 def test_the_module_name_is_in_a_loaded_segment_of_the_kernel(rfc_vmlinux: Path) -> None:
     image, data = read_facts(str(rfc_vmlinux)), rfc_vmlinux.read_bytes()
-    vaddr = string_at(data, image, E820_DATA)
+    found = string_offset(data, image, E820_DATA)
+    assert found is not None
+    vaddr = link_address(image, found)
     assert vaddr is not None
     paddr = image.to_paddr(vaddr)
     assert paddr is not None

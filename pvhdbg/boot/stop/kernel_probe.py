@@ -21,6 +21,7 @@ from pvhdbg.image.file import merged, occurrences, open_file
 from pvhdbg.image.header import read_elf
 
 if TYPE_CHECKING:
+    from pvhdbg.image.debug_info.lookups import Lookups
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.image.file import Buffer
     from pvhdbg.target.base import Symbols, Target
@@ -59,9 +60,11 @@ def probed_names(image: ImageFacts | None) -> tuple[str, ...]:
 class SymbolsAndStrings:
     """The symbols of a kernel, the strings in its load segments, and the layouts of the structures of its log."""
 
-    def __init__(self, symbols: Symbols, image: ImageFacts) -> None:
+    def __init__(self, symbols: Symbols, image: ImageFacts, lookups: Lookups | None = None) -> None:
+        """`lookups` are the results of earlier searches in the ELF file of the image."""
         self._symbols = symbols
         self._image = image
+        self._lookups = lookups
         self._strings: dict[str, int | None] = {}
         self._layouts: dict[str, int] | None = None
 
@@ -85,8 +88,20 @@ class SymbolsAndStrings:
 
     def _find_string(self, text: bytes) -> int | None:
         with suppress(UserError), closing(open_file(self._image.elf)) as data:
-            return string_at(data, self._image, text)
+            offset = self._string_offset(data, text)
+            return None if offset is None else link_address(self._image, offset)
         return None
+
+    def _string_offset(self, data: Buffer, text: bytes) -> int | None:
+        if self._lookups is None:
+            return string_offset(data, self._image, text)
+        name = f'"{text.decode()}"'
+        if name in self._lookups:
+            offset = self._lookups[name]
+            if offset is None or data[offset : offset + len(text) + 1] == text + b"\0":
+                return offset
+        self._lookups[name] = offset = string_offset(data, self._image, text)
+        return offset
 
     def _layout_number(self, name: str) -> int:
         if self._layouts is None:
@@ -121,13 +136,11 @@ def probe(target: Target, image: ImageFacts | None) -> dict[str, int]:
     return addresses
 
 
-def string_at(data: Buffer, image: ImageFacts, text: bytes) -> int | None:
-    """Return the link address of a NUL-terminated string; None if no load segment of the file contains it."""
-    for start, end in _file_ranges(data, image):
-        offset = next(occurrences(data, text + b"\0", start, end), None)
-        if offset is not None:
-            return _link_address(image, offset)
-    return None
+def string_offset(data: Buffer, image: ImageFacts, text: bytes) -> int | None:
+    """Return the offset in the file of a NUL-terminated string; None if no load segment of the file contains it."""
+    ranges = _file_ranges(data, image)
+    found = (next(occurrences(data, text + b"\0", start, end), None) for start, end in ranges)
+    return next((offset for offset in found if offset is not None), None)
 
 
 def _file_ranges(data: Buffer, image: ImageFacts) -> list[tuple[int, int]]:
@@ -154,7 +167,7 @@ def _is_in(offset: int, ranges: list[tuple[int, int]]) -> bool:
     return index >= 0 and offset < ranges[index][1]
 
 
-def _link_address(image: ImageFacts, offset: int) -> int | None:
+def link_address(image: ImageFacts, offset: int) -> int | None:
     """Return the link address of the byte at an offset in the file; None if that byte is not loaded."""
     return next(
         (

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
-from contextlib import closing
 from functools import cached_property
 from itertools import chain, compress, count, islice
 from struct import Struct, calcsize, unpack
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pvhdbg.errors import SymbolMissing
-from pvhdbg.image.file import Buffer, occurrences, open_file
+from pvhdbg.image.debug_info.lookups import lookups
+from pvhdbg.image.file import Buffer, File, occurrences, open_file
 from pvhdbg.image.header import (
     CLASS64,
     PT_LOAD,
@@ -25,6 +25,9 @@ from pvhdbg.image.header import (
     SectionHeader,
     read_elf,
 )
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _SHN_UNDEF, _SHN_LORESERVE = 0, 0xFF00
 _STT_FUNC, _STT_SECTION, _STT_FILE = 2, 3, 4
@@ -93,30 +96,50 @@ class _Table:
         self._is64 = elf.elf_class == CLASS64
         self._layout = _LAYOUT64 if self._is64 else _LAYOUT32
         self._rows = self._strings = b""
+        self._rows_at = self._strings_at = range(0)
         self.count = 0
         self.left_out: str | None = None
         symtab = next((section for section in elf.sections if section.type == SHT_SYMTAB), None)
         if symtab and symtab.link < len(elf.sections):
-            self._copy(elf.data, symtab, elf.sections[symtab.link])
+            self._find_parts(len(elf.data), symtab, elf.sections[symtab.link])
 
-    def _copy(self, data: Buffer, symtab: SectionHeader, strtab: SectionHeader) -> None:
-        size = max(min(symtab.size, len(data) - symtab.offset), 0)
-        rows, names = size // self._layout.row.size, min(strtab.size, len(data))
-        self._rows = data[symtab.offset : symtab.offset + min(rows, _MAX_SYMBOLS) * self._layout.row.size]
-        # A file that is becoming shorter gives fewer bytes.
-        self.count = len(self._rows) // self._layout.row.size
-        self._rows = self._rows[: self.count * self._layout.row.size]
-        self._strings = data[strtab.offset : strtab.offset + min(names, _MAX_NAMES_SIZE)]
+    def _find_parts(self, file_size: int, symtab: SectionHeader, strtab: SectionHeader) -> None:
+        size = max(min(symtab.size, file_size - symtab.offset), 0)
+        rows, names = size // self._layout.row.size, min(strtab.size, file_size)
+        self.count = min(rows, _MAX_SYMBOLS)
+        self._rows_at = range(symtab.offset, symtab.offset + self.count * self._layout.row.size)
+        self._strings_at = range(strtab.offset, strtab.offset + min(names, _MAX_NAMES_SIZE))
         if rows > _MAX_SYMBOLS:
             self.left_out = f"only the first {_MAX_SYMBOLS} of {rows} symbols are read"
         elif names > _MAX_NAMES_SIZE:
             self.left_out = f"only the first {_MAX_NAMES_SIZE} bytes of the symbols' names are read"
 
+    def copy(self, data: Buffer) -> None:
+        """Copy the tables, for `named`, `with_value` and `name`."""
+        self._rows = data[self._rows_at.start : self._rows_at.stop]
+        # A file that is becoming shorter gives fewer bytes.
+        self.count = len(self._rows) // self._layout.row.size
+        self._rows = self._rows[: self.count * self._layout.row.size]
+        self._strings = data[self._strings_at.start : self._strings_at.stop]
+
     def clear(self) -> None:
         self._rows = self._strings = b""
 
+    def read(self, data: Buffer, index: int, name: bytes) -> _Symbol | None:
+        """Read one symbol from the file, without a copy; None if it does not have this name."""
+        offset = self._rows_at.start + index * self._layout.row.size
+        row = data[offset : offset + self._layout.row.size]
+        if index >= self.count or len(row) < self._layout.row.size:
+            return None
+        symbol = self._symbol(row)
+        start = self._strings_at.start + symbol.name
+        return symbol if data[start : min(start + len(name) + 1, self._strings_at.stop)] == name + b"\0" else None
+
     def __getitem__(self, index: int) -> _Symbol:
-        row = self._layout.row.unpack_from(self._rows, index * self._layout.row.size)
+        return self._symbol(self._rows, index * self._layout.row.size)
+
+    def _symbol(self, rows: bytes, offset: int = 0) -> _Symbol:
+        row = self._layout.row.unpack_from(rows, offset)
         if self._is64:
             return _Symbol._make(row)
         name, value, size, info, other, shndx = row
@@ -125,14 +148,14 @@ class _Table:
     def name(self, symbol: _Symbol) -> str:
         return self._strings[symbol.name : symbol.name + _MAX_NAME].partition(b"\0")[0].decode("latin-1")
 
-    def named(self, name: bytes) -> Iterator[_Symbol]:
-        """Yield the symbols with this name, at most 4096.
+    def named(self, name: bytes) -> Iterator[int]:
+        """Yield the numbers of the symbols with this name, at most 4096.
 
         Linkers may store a name as the tail of a longer name, so every occurrence before a NUL is a candidate.
         """
         offsets = occurrences(self._strings, name + b"\0", 0, len(self._strings))
         indices = _indices(self._name_column, "I", set(islice(offsets, _MAX_NAME_OFFSETS)))
-        yield from (self[index] for index in islice(indices, _MAX_SAME_NAME))
+        yield from islice(indices, _MAX_SAME_NAME)
 
     def with_value(self, value: int) -> Iterator[_Symbol]:
         yield from (self[index] for index in _indices(self._value_column, self._layout.word, {value}))
@@ -159,23 +182,48 @@ class _Table:
 class Symbols:
     """The symbols of one ELF file. A file without a symbol table has no symbols, which is not an error."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, build_id: str | None = None, cache: Path | None = None) -> None:
         """Read the symbols of an ELF file.
+
+        If `cache`, a folder, has the results of earlier searches in this file, the symbol table is copied only for a
+        name that was not searched for before. The file stays open until then.
 
         :raise UserError: if the file can't be read, is not an ELF file, or is truncated.
         """
         self.path = path
         self._cache: dict[str, _Symbol | None] = {}
-        with closing(open_file(path)) as data:
-            elf = read_elf(data, path)
+        self._file: File | None = open_file(path)
+        try:
+            elf = read_elf(self._file, path)
             self._table = _Table(elf)
+            self.lookups = lookups(cache, build_id, self._file)
+            if self.lookups is None:
+                self._copy()
+        except BaseException:
+            self._close_file()
+            raise
         loaded = [segment for segment in elf.segments if segment.type == PT_LOAD and segment.memsz]
         self._first = min(loaded, key=lambda segment: segment.paddr).vaddr if loaded else 0
         self._ranges = [(segment.vaddr, segment.vaddr + segment.memsz) for segment in loaded]
 
     def close(self) -> None:
         """Free the memory. Afterwards, only the number of symbols is known."""
+        self._close_file()
         self._table.clear()
+
+    def _close_file(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _copy(self) -> None:
+        """Copy the symbol table, if that was not done before. A file that was written to meanwhile has no symbols."""
+        if self._file is not None:
+            if not self._file.has_changed():
+                self._table.copy(self._file)
+            else:
+                self.lookups = None
+            self._close_file()
 
     @property
     def left_out(self) -> str | None:
@@ -206,6 +254,7 @@ class Symbols:
         """
         if not any(start <= address < end for start, end in self._ranges):
             return None
+        self._copy()
         values = self._table.values
         end = bisect_right(values, address)
         nearest = True
@@ -229,17 +278,31 @@ class Symbols:
     def _find(self, name: str) -> _Symbol | None:
         """Search for a name, and cache the result, because the same few names are looked up at every stage."""
         if name not in self._cache:
-            self._cache[name] = self._search(name)
+            self._cache[name] = self._look_up(name)
         return self._cache[name]
 
-    def _search(self, name: str) -> _Symbol | None:
+    def _look_up(self, name: str) -> _Symbol | None:
         if not self._table.count or not name or "\0" in name:
             return None
-        local = None
-        for symbol in self._table.named(name.encode("utf-8", "backslashreplace")):
-            if symbol.is_defined and symbol.is_global:
+        encoded = name.encode("utf-8", "backslashreplace")
+        if self._file is not None and self.lookups is not None and name in self.lookups:
+            index = self.lookups[name]
+            symbol = None if index is None else self._table.read(self._file, index, encoded)
+            if (index is None or symbol is not None) and not self._file.has_changed():
                 return symbol
-            local = local or (symbol if symbol.is_defined else None)
+        self._copy()
+        index = self._search(encoded)
+        if self.lookups is not None:
+            self.lookups[name] = index
+        return None if index is None else self._table[index]
+
+    def _search(self, name: bytes) -> int | None:
+        local = None
+        for index in self._table.named(name):
+            symbol = self._table[index]
+            if symbol.is_defined and symbol.is_global:
+                return index
+            local = index if local is None and symbol.is_defined else local
         return local
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pvhdbg.live.system.folder import has_room, make_private
+from pvhdbg.live.system.cache import folder
+from pvhdbg.live.system.folder import has_room
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 NO_PYTHON = "Python not initialized"
 """gdb's last message if Python can't start, such as after it found a truncated file in the cache."""
+_CACHE = "gdb-python"
 _ROOM = 64 << 20
 """How many bytes must be free before files are cached. They need 4 MiB, and temporary files as much again. On a full
 disk, or with a limit on the size of files, Python would leave truncated files, and never replace them.
@@ -30,23 +31,16 @@ def of_gdb(environment: Mapping[str, str], *, gdbinit: bool) -> dict[str, str]:
     if gdbinit:
         return {**environment, "LC_ALL": "C"}
     others = {name: value for name, value in environment.items() if not name.startswith("PYTHON")}
-    cache = _cache(environment)
-    can_cache = cache is not None and make_private(cache) and has_room(cache, _ROOM)
+    cache = folder(_CACHE, environment)
+    can_cache = cache is not None and has_room(cache, _ROOM)
     setting = {"PYTHONPYCACHEPREFIX": str(cache)} if can_cache else {"PYTHONDONTWRITEBYTECODE": "1"}
     return {**others, "LC_ALL": "C", **setting}
 
 
-def _cache(environment: Mapping[str, str]) -> Path | None:
-    """Return the path of the cache; None if the user has no cache folder."""
-    home = environment.get("HOME")
-    base = Path(environment.get("XDG_CACHE_HOME") or (f"{home}/.cache" if home else ""))
-    return base / "pvhdbg" / "gdb-python" if base.is_absolute() else None
-
-
 def delete_cache(environment: Mapping[str, str]) -> bool:
     """Delete the cached files. Return False if there is no cache that only the user can change."""
-    cache = _cache(environment)
-    if cache is None or not make_private(cache):
+    cache = folder(_CACHE, environment)
+    if cache is None:
         return False
     shutil.rmtree(cache, ignore_errors=True)
     return not cache.exists()

@@ -1,6 +1,7 @@
 """What both QEMU and gdb need from the operating system.
 
 programs     the programs that pvhdbg starts, and the oldest version that works
+cache        the user's cache folder
 folder       the private folder for sockets
 watcher      kills QEMU and gdb no matter how pvhdbg ends
 jobs         run commands in parallel

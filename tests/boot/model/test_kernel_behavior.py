@@ -7,7 +7,15 @@ import pytest
 from pvhdbg import guest
 from pvhdbg.boot.model.kernel_behavior import KernelBehavior, behavior_at, behavior_from_symbols, kernel_behavior
 from pvhdbg.boot.stop.early_maps import EarlyMaps
-from pvhdbg.boot.stop.kernel_probe import ANY_STRING, E820_STRING, PROBED, SymbolsAndStrings, probe, string_at
+from pvhdbg.boot.stop.kernel_probe import (
+    ANY_STRING,
+    E820_STRING,
+    PROBED,
+    SymbolsAndStrings,
+    link_address,
+    probe,
+    string_offset,
+)
 from pvhdbg.errors import SymbolMissing
 from pvhdbg.image.debug_info.symbols import Symbols
 from pvhdbg.image.facts import ImageFacts, Segment, read_facts
@@ -121,9 +129,9 @@ def test_a_string_counts_only_in_the_bytes_that_the_file_loads() -> None:
     image = build.linux()._replace(segments=(Segment(0, 0x1000000, 16, 32, 4), Segment(0, 0x2000000, 10, 10, 40)))
     data = bytes(20) + b"e820 data\0".rjust(30, b"\0")
 
-    assert 0x2000000 == string_at(data, image, b"e820 data")
-    assert 0x1000000 == string_at(data, image, b"")
-    assert None is string_at(data, image._replace(segments=image.segments[:1]), b"e820 data")
+    assert (40, 4) == (string_offset(data, image, b"e820 data"), string_offset(data, image, b""))
+    assert (0x2000000, 0x1000000) == (link_address(image, 40), link_address(image, 4))
+    assert None is string_offset(data, image._replace(segments=image.segments[:1]), b"e820 data")
 
 
 def test_a_string_is_missing_if_the_file_is_gone() -> None:

@@ -1,0 +1,22 @@
+"""The user's cache folder: $XDG_CACHE_HOME/pvhdbg, or ~/.cache/pvhdbg."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pvhdbg.live.system.folder import make_private
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def folder(name: str, environment: Mapping[str, str]) -> Path | None:
+    """Return a folder below the cache folder, and create it if it is missing.
+
+    Return None if the user has no cache folder, or other users could put files into it.
+    """
+    home = environment.get("HOME")
+    base = Path(environment.get("XDG_CACHE_HOME") or (f"{home}/.cache" if home else ""))
+    path = base / "pvhdbg" / name
+    return path if base.is_absolute() and make_private(path) else None
