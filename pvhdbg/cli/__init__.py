@@ -12,7 +12,7 @@ running   run a machine to a stage, and describe the run
 progress  the line on the terminal during a long wait
 encoding  whether to print only ASCII
 vmm       `--vmm` and `--vmm-list`
-result    what a command returns
+result    what a command returns, and the error for a kernel that it does not start
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pvhdbg.boot.run.entry_changes import EntryChanges
 from pvhdbg.boot.stop.protocols import AS_IS
 from pvhdbg.cli import early_start, vmm
+from pvhdbg.cli.result import RefusedKernelError
 from pvhdbg.errors import GuestError, MachineError, UserError
 from pvhdbg.live.system.signals import exit_on_signals
 
@@ -30,14 +31,6 @@ if TYPE_CHECKING:
     from pvhdbg.live.debuggee.screen_machine import ScreenMachine
     from pvhdbg.live.debuggee.stub_machine import StubMachine
     from pvhdbg.live.qemu.options import QemuOptions
-
-
-class RefusedKernelError(GuestError):
-    """The pre-start check rejected the kernel. `document` describes the run that was not started."""
-
-    def __init__(self, errors: Sequence[GuestError], document: Document) -> None:
-        super().__init__(str(errors[0]), errors[0].hint, errors[1:])
-        self.document = document
 
 
 def _import_rules() -> None:

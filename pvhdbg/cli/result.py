@@ -1,10 +1,15 @@
-"""The result of a shell command."""
+"""The result of a shell command, and the error for a kernel that it does not start."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from pvhdbg.errors import GuestError
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pvhdbg.boot.record.document import Document
     from pvhdbg.errors import PvhdbgError
 
 
@@ -24,3 +29,11 @@ class Result(NamedTuple):
 
 class HelpText(Exception):
     """Raised with the text of --help, --version or --vmm-list, which is printed like any other output."""
+
+
+class RefusedKernelError(GuestError):
+    """The pre-start check rejected the kernel. `document` describes the run that was not started."""
+
+    def __init__(self, errors: Sequence[GuestError], document: Document) -> None:
+        super().__init__(str(errors[0]), errors[0].hint, errors[1:])
+        self.document = document

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from pvhdbg.boot.record.document import Document, Outcome
     from pvhdbg.boot.run.journey import Journey
-    from pvhdbg.cli.launch import RefusedKernelError
     from pvhdbg.cli.progress import Progress
+    from pvhdbg.cli.result import RefusedKernelError
     from pvhdbg.live.debuggee.machine_session import MachineSession
 
     AddAnswers = Callable[[Result], Result]

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pvhdbg.cli import progress
-from pvhdbg.cli.launch import RefusedKernelError, launched_without_gdb
-from pvhdbg.cli.result import Result
+from pvhdbg.cli.launch import launched_without_gdb
+from pvhdbg.cli.result import RefusedKernelError, Result
 
 if TYPE_CHECKING:
     import argparse

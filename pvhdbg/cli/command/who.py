@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.boot.who import request
 from pvhdbg.cli import progress
-from pvhdbg.cli.launch import RefusedKernelError, launched_without_gdb
-from pvhdbg.cli.result import Result
+from pvhdbg.cli.launch import launched_without_gdb
+from pvhdbg.cli.result import RefusedKernelError, Result
 from pvhdbg.errors import UserError
 
 if TYPE_CHECKING:
