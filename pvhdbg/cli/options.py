@@ -26,11 +26,13 @@ class Command(NamedTuple):
 
     `help` is one line of help text. `add` adds the command's options to a parser. `runs` names the function that runs
     the command, as `module.function` in pvhdbg.cli.command; the module is imported only when the command is used.
+    `is_mixed` is set if options may be between several arguments, which takes longer to parse.
     """
 
     help: str
     add: Callable[[argparse.ArgumentParser], None]
     runs: str
+    is_mixed: bool = False
 
 
 class HelpFormatter(argparse.RawDescriptionHelpFormatter):
@@ -49,12 +51,19 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise UserError(message, f"see `{self.prog} --help`")
 
+    def format_usage(self) -> str:
+        self._fit_terminal()
+        return super().format_usage()
+
     def format_help(self) -> str:
-        """Return the help, at most 100 columns wide, even on a wider terminal."""
+        self._fit_terminal()
+        return super().format_help()
+
+    def _fit_terminal(self) -> None:
+        """Make help at most 100 columns wide, even on a wider terminal."""
         from shutil import get_terminal_size
 
         self.formatter_class = partial(HelpFormatter, columns=min(100, get_terminal_size().columns))
-        return super().format_help()
 
     def _print_message(self, message: str, _file: object = None) -> NoReturn:
         raise HelpText(message)
@@ -183,17 +192,18 @@ def _gdb_script(parser: argparse.ArgumentParser) -> None:
 SESSION = Command("start the interactive session", _session, "interactive.interactive")
 COMMANDS = {
     "dump": Command("boot, stop at each stage and print the boot data", _dump, "dump.dump"),
-    "check": Command("boot and report what is wrong", _check, "check.check"),
-    "who": Command("boot and show who writes and reads the boot data", _who, "who.who"),
+    "check": Command("boot and report what is wrong", _check, "check.check", is_mixed=True),
+    "who": Command("boot and show who writes and reads the boot data", _who, "who.who", is_mixed=True),
     "inspect": Command("examine a kernel file without booting it", _inspect, "inspect_file.inspect"),
     "show": Command("print a recording", _show, "show.show"),
-    "diff": Command("compare two recordings, or two stages (FILE@STAGE)", _diff, "diff.diff"),
+    "diff": Command("compare two recordings, or two stages (FILE@STAGE)", _diff, "diff.diff", is_mixed=True),
     "explain": Command(
         "explain a field, struct, stage, bit, ELF note, rule or term",
         _explain,
         "explain.explain",
+        is_mixed=True,
     ),
-    "attach": Command("attach to a running machine through its gdb stub", _attach, "attach.attach"),
+    "attach": Command("attach to a running machine through its gdb stub", _attach, "attach.attach", is_mixed=True),
     "manual": Command("show a page of the manual", _manual, "manual.manual"),
     "doctor": Command("check the installation: show versions and try to boot", _doctor, "doctor.doctor"),
     "gdb-script": Command(
@@ -213,7 +223,8 @@ def parse(argv: Sequence[str]) -> tuple[Command, argparse.Namespace]:
     _refuse_misspelled(own)
     command = COMMANDS.get(own[0], SESSION) if own else SESSION
     parser = _session_parser() if command is SESSION else parser_of(own[0])
-    options = parser.parse_intermixed_args(own if command is SESSION else own[1:])
+    parse_args = parser.parse_intermixed_args if command.is_mixed else parser.parse_args
+    options = parse_args(own if command is SESSION else own[1:])
     options.words, options.qemu_args = own, qemu_args
     options.ascii = encoding.is_ascii_only() or getattr(options, "ascii", False)
     if qemu_args and not hasattr(options, "memory"):
