@@ -23,7 +23,7 @@ help:
 	@echo 'make manual  update the generated tables and the picture in pvhdbg/manual'
 	@echo 'make mutate  boot with randomly changed boot data and compare the model with the kernels   (SEED=1 N=20)'
 	@echo 'make fuzz    read hostile files and other hostile input   (SEED=1 N=10000 TARGET="elf guest"; all targets)'
-	@echo 'make soak    10,000 stops, 20 sessions, 1,000 kills: nothing may be left                 (SEED=1 N=1000)'
+	@echo 'make soak    10,000 stops, 20 sessions, 1,000 kills, random walks: nothing may be left   (SEED=1 N=1000)'
 	@echo 'make mutants change the package in N random places and see whether the tests notice      (SEED=1 N=20)'
 	@echo 'make bench   measure what pvhdbg promises about its speed, on a quiet machine              (N=15)'
 	@echo 'make setup   install QEMU, gdb and $(BIN)/pvhdbg'

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from tests import kernels
-from tests.benchmarks import first_frame, pvh_in_gdb, tui_redraw
+from tests.benchmarks import first_frame, going_back, pvh_in_gdb, tui_redraw
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -94,6 +94,12 @@ def rows(times: int, vmlinux: Path) -> Iterator[Row]:
         first, *others = pvh_in_gdb.measure(vmlinux, Path(folder))["pvh info"]
     yield Row("`pvh info` in gdb, first", first, 33, " ms")
     yield Row("`pvh info` in gdb, median", statistics.median(others), 2.6, " ms")
+    back = going_back.measure(vmlinux, times)
+    yield Row("back to a stage, 512 MiB", back.to_stage, 150, " ms")
+    yield Row("back by one instruction", back.one_instruction, 150, " ms")
+    yield Row("back to the writer of a field", back.to_writer, 300, " ms")
+    yield Row("a key that comes while a snapshot is taken waits", back.save, 100, " ms")
+    yield Row("from stage to stage with snapshots / without", back.forward, 1.05)
     yield Row("peak memory of a dump beside QEMU", _peak_memory(vmlinux), 45, " MiB")
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+from pvhdbg.boot.lab.assignment import parse_assignment
+from pvhdbg.boot.run.entry_changes import EntryChanges
 from pvhdbg.image.load import open_kernel
+from pvhdbg.live.back.going_back import RewindableDebuggee
 from pvhdbg.live.qemu.options import QemuOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from pvhdbg.live.debuggee.own_machine import OwnMachine
@@ -28,6 +31,18 @@ def booted(machine: M, kernel: Path, options: Mapping[str, object]) -> M:
     machine.boot(QemuOptions(str(kernel), **options))  # type: ignore[arg-type]  # checked by its callers
     machine.wait_ready()
     return machine
+
+
+def rewindable(own: OwnMachine, kernel: Path, changes: Sequence[str], **options: object) -> RewindableDebuggee:
+    """Boot a kernel on a machine that takes snapshots, and run to the first stop. `changes` are as for --set."""
+    booted(own, kernel, {"no_snapshots": None, **options})
+    opened = open_kernel(str(kernel), own.folder)
+    own.target.symbols = opened.symbols
+    assert own.qemu is not None
+    entry_changes = EntryChanges(None, ["as-is", *map(parse_assignment, changes)] if changes else [])
+    debuggee = RewindableDebuggee(own, opened, own.qemu.options, 30, (), entry_changes)
+    debuggee.to_first_stop()
+    return debuggee
 
 
 def prepare(machine: Either) -> tuple[int, int]:

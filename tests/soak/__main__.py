@@ -6,17 +6,21 @@ import argparse
 import time
 from collections import Counter
 
-from tests.soak import kills, sessions
+from tests import kernels
+from tests.soak import kills, sessions, walks
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.soak")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--kills", type=int, default=1000)
+    parser.add_argument("--kill", choices=kills.PROGRAMS, help="kill only this program")
     parser.add_argument("--stops", type=int, default=10_000)
     parser.add_argument("--sessions", type=int, default=20)
+    parser.add_argument("--walks", type=int, default=200, metavar="MOVES")
     options = parser.parse_args()
-    failures = _stops(options.stops) + _sessions(options.sessions) + _kills(options.seed, options.kills)
+    failures = _stops(options.stops) + _sessions(options.sessions) + _kills(options.seed, options.kills, options.kill)
+    failures += sum(_walk(name, options.seed, options.walks) for name in walks.KERNELS if options.walks)
     print(f"{failures} failures")
     return int(failures > 0)
 
@@ -40,18 +44,32 @@ def _sessions(count: int) -> int:
     return len(problems)
 
 
-def _kills(seed: int, count: int) -> int:
+def _kills(seed: int, count: int, program: str | None) -> int:
     failed = 0
     counts: Counter[tuple[str, str, str]] = Counter()
-    for index, kill in enumerate(kills.kills(seed, count)):
+    for index, kill in enumerate(kills.kills(seed, count, [program] if program else list(kills.PROGRAMS))):
         problems = kills.run(kill)
         counts[kill[:3]] += 1
         failed += bool(problems)
         for problem in problems:
             print(f"kill {index} of seed {seed}: {kill}: {problem}", flush=True)
-    for (program, victim, how), number in sorted(counts.items()):
-        print(f"{number:5}  {program}: {victim}, {how}")
+    for (name, victim, how), number in sorted(counts.items()):
+        print(f"{number:5}  {name}: {victim}, {how}")
     return failed
+
+
+def _walk(name: str, seed: int, moves: int) -> int:
+    try:
+        kernel = walks.path_of(name)
+    except kernels.MissingError as error:
+        print(f"walk on {name}: {error}")
+        return 0
+    result = walks.walk(kernel, seed, moves)
+    middle = result.took[len(result.took) // 2] if result.took else 0.0
+    print(f"walk on {name}: {dict(result.moves)}, F7 {middle:.0f} ms, wrong: {result.wrong or 'nothing'}")
+    for refusal in result.refused:
+        print(f"    refused: {refusal}", flush=True)
+    return len(result.wrong)
 
 
 if __name__ == "__main__":

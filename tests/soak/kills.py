@@ -23,20 +23,24 @@ from tests.cli import shell
 from tests.in_gdb import stock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-DUMP, SCREEN, ATTACH, GDB = "dump", "screen", "attach", "pvh in gdb"
+DUMP, SCREEN, BACK, ATTACH, GDB = "dump", "screen", "back and forth", "attach", "pvh in gdb"
 CLOSE, ORPHAN, STOP = "closed terminal", "dead parent", "SIGSTOP, then TERM"
 PROGRAMS = {
     DUMP: ("pvhdbg", "QEMU"),
     SCREEN: ("pvhdbg", "gdb", "QEMU"),
+    BACK: ("pvhdbg", "gdb", "QEMU"),
     ATTACH: ("pvhdbg", "gdb", "QEMU"),
     GDB: ("pvhdbg", "QEMU"),
 }
 """What is run, and what of it can be killed. Inside gdb, pvhdbg is gdb."""
 SIGNALS = {"KILL": signal.SIGKILL, "TERM": signal.SIGTERM, "INT": signal.SIGINT, "HUP": signal.SIGHUP}
-LATEST = 2.5
-"""Seconds after the start. On an idle machine the guest runs after one second."""
+LATEST, LATEST_BACK = 2.5, 8.0
+"""Seconds after the start. On an idle machine the guest runs after one second, and goes back after two."""
+KEYS = {"F6": b"\x1b[17~", "F7": b"\x1b[18~", "F8": b"\x1b[19~", "F11": b"\x1b[23~"}
+"""Keys that run the guest forward, and that load snapshots."""
+ON_SCREEN = (SCREEN, BACK)
 END_TIMEOUT, CLEANUP_TIMEOUT = 40, 20
 
 
@@ -49,19 +53,20 @@ class Kill(NamedTuple):
     moment: float
 
 
-def kills(seed: int, count: int) -> list[Kill]:
+def kills(seed: int, count: int, programs: Sequence[str] = tuple(PROGRAMS)) -> list[Kill]:
     """Return random experiments, the same for the same seed."""
     choice = random.Random(seed)
-    return [_random_kill(choice) for _ in range(count)]
+    return [_random_kill(choice, programs) for _ in range(count)]
 
 
-def _random_kill(choice: random.Random) -> Kill:
-    program = choice.choice(list(PROGRAMS))
+def _random_kill(choice: random.Random, programs: Sequence[str]) -> Kill:
+    program = choice.choice(programs)
     victim = choice.choice(PROGRAMS[program])
     ways = ["KILL"] if victim == "gdb" else ["KILL", STOP] if victim == "QEMU" else [*SIGNALS, ORPHAN]
-    if program == SCREEN and victim == "pvhdbg":
+    if program in ON_SCREEN and victim == "pvhdbg":
         ways.append(CLOSE)
-    return Kill(program, victim, choice.choice(ways), choice.uniform(0, LATEST))
+    latest = LATEST_BACK if program == BACK else LATEST
+    return Kill(program, victim, choice.choice(ways), choice.uniform(0, latest))
 
 
 def run(kill: Kill) -> list[str]:
@@ -98,7 +103,7 @@ class Program:
         self.name = name
         self._master, self._slave = pty.openpty()
         self._before = termios.tcgetattr(self._slave)
-        stream = self._slave if name == SCREEN else subprocess.DEVNULL
+        stream = self._slave if name in ON_SCREEN else subprocess.DEVNULL
         # The shell is the parent that a "dead parent" loses; it starts no other process.
         self.process = subprocess.Popen(
             ["/bin/sh", "-c", '"$@" & wait', "sh", *_command(name, where, kernel)],
@@ -110,6 +115,8 @@ class Program:
         )
         self._reader = threading.Thread(target=self._drain, daemon=True)
         self._reader.start()
+        if name == BACK:
+            threading.Thread(target=self._press_keys, daemon=True).start()
 
     def __enter__(self) -> Self:
         return self
@@ -127,6 +134,14 @@ class Program:
             while os.read(self._master, 65536):
                 pass
 
+    def _press_keys(self) -> None:
+        """Run the guest back and forth; a pause after some keys leaves time for a snapshot."""
+        choice = random.Random(self.process.pid)
+        with suppress(OSError):
+            while self._master >= 0 and self.process.poll() is None:
+                os.write(self._master, KEYS[choice.choice(list(KEYS))])
+                time.sleep(choice.uniform(0.05, 0.6))
+
     def close_terminal(self) -> None:
         """Close both ends that this process holds."""
         os.close(self._slave)
@@ -140,7 +155,7 @@ class Program:
             self.process.wait(END_TIMEOUT)
         except subprocess.TimeoutExpired:
             problems.append(f"did not end within {END_TIMEOUT} s")
-        if self.name == SCREEN and self._slave >= 0 and termios.tcgetattr(self._slave) != self._before:
+        if self.name in ON_SCREEN and self._slave >= 0 and termios.tcgetattr(self._slave) != self._before:
             with suppress(TimeoutError):
                 shell.wait_for(lambda: termios.tcgetattr(self._slave) == self._before, 10)
                 return problems
@@ -153,6 +168,7 @@ def _command(name: str, where: str, kernel: Path) -> list[str]:
     return {
         DUMP: [*pvhdbg, "dump", str(kernel), "--timeout", "600"],
         SCREEN: [*pvhdbg, str(guest.ELF)],
+        BACK: [*pvhdbg, str(guest.ELF)],
         ATTACH: [*pvhdbg, "attach", where, str(kernel), "--timeout", "600", "-c", "run-to prepare"],
         GDB: [
             *("gdb", "-nx", "-batch", str(kernel), "-ex", f"source {stock.SCRIPT}"),

@@ -6,12 +6,12 @@ import os
 
 import pytest
 
-from tests.soak import kills, sessions
+from tests.soak import kills, sessions, walks
 
 SEED = int(os.environ.get("PVHDBG_SOAK_SEED", "1"))
 
 
-@pytest.mark.parametrize("kill", kills.kills(SEED, 12), ids=str)
+@pytest.mark.parametrize("kill", [*kills.kills(SEED, 12), *kills.kills(SEED, 3, [kills.BACK])], ids=str)
 def test_nothing_is_left_after_a_kill(kill: kills.Kill) -> None:
     assert [] == kills.run(kill)
 
@@ -24,3 +24,10 @@ def test_the_memory_of_a_session_does_not_grow_with_its_stops() -> None:
     first, last = sessions.step((500, 1_000))
 
     assert last.pvhdbg - first.pvhdbg < sessions.MOST_GROWTH, (first, last)
+
+
+def test_a_random_walk_is_always_where_a_run_forward_is() -> None:
+    result = walks.walk(walks.path_of("teaching"), SEED, 40)
+
+    assert [] == result.wrong
+    assert {"F6", "F7", "F8", "F11", "continue"} == set(result.moves)

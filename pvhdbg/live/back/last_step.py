@@ -26,6 +26,9 @@ _CALL, _RETURN, _REPEATED, _JUMP = "call", "ret", "rep", "jmp"
 _LONGEST_FUNCTION, _AFTER, _LONGEST_INSTRUCTION = 0x4000, 256, 15
 _IN_THUNK = 6
 """The most instructions of a thunk: between a return site and the caller, or a call and the function."""
+_THUNK = "thunk"
+_MOST_FUNCTIONS = 4
+"""The most functions between a call and its return, if each jumps to the next one instead of calling it."""
 _MOST_STEPS = 5_000
 """How many instructions the guest is stepped if the place is reached by none of the candidates."""
 
@@ -116,6 +119,7 @@ class Way(Walker):
         self._pc, self._rsp = here.rip or 0, here.registers.get("rsp") or 0
         self._word = 8 if here.cpu_mode == "long64" else 4
         self._callers: Collection[int] = ()
+        self._counted: Collection[int] = ()
         self._steps, self._calls = self._candidates()
 
     def find(self) -> Sequence[Move] | None:
@@ -126,7 +130,8 @@ class Way(Walker):
         self._has_stepped = True
         reached: Counter[int] = Counter()
         returns = self._returns_of(self._replay.rip) if self._calls else set()
-        for rip in self._reached({*self._steps, *self._calls, *returns, self._pc}):
+        self._counted = {*self._steps, *self._calls, *returns, self._pc}
+        for rip in self._reached(self._counted):
             reached[rip] += 1
             if rip == self._pc and self._replay.is_at(self._here):
                 return None
@@ -137,47 +142,85 @@ class Way(Walker):
     def _rest_of_way(self, rip: int, returns: Collection[int]) -> Sequence[Move] | None:
         """Return the moves from a candidate at RIP; None if it does not lead to the place this time."""
         if rip in self._calls:
-            return self._find_return()
-        count = None
+            return self._follow_call(self._rsp - self._word)
+        if rip in self._callers:
+            return self._follow_call(self._rsp)
         if rip in returns:
-            count = self._steps_after_return()
-        elif rip in self._steps:
-            count = self._steps_to_here(_IN_THUNK if rip in self._callers else 1)
+            is_last = self._replay.target.register("rsp") == self._rsp - self._word
+            count = self._steps_to_here(_IN_THUNK) if is_last else None
+        else:
+            count = self._steps_to_here(1)
         return None if count is None else [Move(None, count)]
 
     def find_by_steps(self) -> Sequence[Move] | None:
         """Like `find`, but step from the snapshot to the place. None if that takes too long."""
+        self._counted = ()
         count = self._steps_to_here(_MOST_STEPS)
         return None if count is None else [Move(None, count)]
 
-    def _find_return(self) -> Sequence[Move] | None:
-        """Step into the function that is called, and find the instruction that returns to the place."""
-        self._step()
-        returns = self._returns_of(self._replay.rip)
-        reached: Counter[int] = Counter()
-        for rip in self._reached({*returns, self._pc}):
-            reached[rip] += 1
-            if rip not in returns:
+    def _follow_call(self, rsp: int) -> Sequence[Move] | None:
+        """Follow the function that is called here, and those that it jumps to at its end, to the place.
+
+        `rsp` is the stack pointer at the beginning and at the end of these functions.
+        """
+        moves: list[Move] = []
+        for _ in range(_MOST_FUNCTIONS):
+            steps, is_here = self._enter_function()
+            if is_here:
+                return [*moves, Move(None, steps - 1)]
+            if (end := self._run_to_end(rsp)) is None:
                 return None
-            if (count := self._steps_after_return()) is not None:
-                return [Move(None, 1), Move(rip, reached[rip]), Move(None, count)]
+            moves += [Move(None, steps), end]
         return None
 
-    def _steps_after_return(self) -> int | None:
-        """Like `_steps_to_here`, from an instruction that returns to the place if the stack is that deep."""
-        is_last = self._replay.target.register("rsp") == self._rsp - self._word
-        return self._steps_to_here(_IN_THUNK) if is_last else None
+    def _enter_function(self) -> tuple[int, bool]:
+        """Step to the place or to a function that is not a thunk. Return the steps, and whether this is the place."""
+        for steps in range(1, _IN_THUNK + 1):
+            if not self._step():
+                break
+            if self._replay.is_at(self._here):
+                return steps, True
+            if _THUNK not in (self._name_of(self._replay.rip) or ""):
+                break
+        return steps, False
+
+    def _run_to_end(self, rsp: int) -> Move | None:
+        """Run from the first instruction of a function to the instruction that leaves it."""
+        ends = self._ends_of(self._replay.rip)
+        self._counted = {*ends, self._pc}
+        reached: Counter[int] = Counter()
+        for rip in self._reached(self._counted):
+            reached[rip] += 1
+            if rip not in ends:
+                return None
+            if self._replay.target.register("rsp") == rsp:
+                return Move(rip, reached[rip])
+        return None
+
+    def _ends_of(self, function: int) -> set[int]:
+        """Return the instructions of a function that return, or jump to another function."""
+        name = self._name_of(function)
+        if name is None or "+" in name:
+            return set()
+        lines = [line for line in self._function(function) if (self._name_of(line.address) or "").startswith(name)]
+        own = {line.address for line in lines}
+        return {line.address for line in lines if self._returns(line) or _jumps_out(line, own)}
 
     def _returns_of(self, function: int) -> set[int]:
         return {line.address for line in self._function(function) if self._returns(line)}
 
     def _steps_to_here(self, most: int) -> int | None:
-        """Make up to `most` steps. Return how many there are before the one that led here; None if none did."""
+        """Make up to `most` steps, up to the next counted address.
+
+        Return how many there are before the one that led here; None if none did.
+        """
         for count in range(most):
             if not (self._replay.left and self._step()):
                 return None
             if self._replay.is_at(self._here):
                 return count
+            if self._replay.rip in self._counted:
+                return None
         return None
 
     def _returns(self, line: Instruction) -> bool:
@@ -221,3 +264,8 @@ class Way(Walker):
         count = min((address - start) // 2 + _AFTER, _LONGEST_FUNCTION)
         text = "\n".join(monitor.disassemble(self._replay.target.monitor, start, count))
         return [Instruction(int(at, 16), words.rstrip()) for at, words in _LINE.findall(text)]
+
+
+def _jumps_out(line: Instruction, own: Collection[int]) -> bool:
+    target = _TARGET.search(line.text) if line.text.startswith(_JUMP) else None
+    return target is not None and int(target[1], 16) not in own

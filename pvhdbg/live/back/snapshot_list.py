@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.abi.text import printable
@@ -74,11 +73,11 @@ class SnapshotList:
         """
         if reason := why_no_room(self._folder):
             raise OSError(reason)
-        self._delete_outdated()
         self._count += 1
         position = len(self._qemu.serial.complete()) + self._qemu.serial.dropped
         snapshot = Snapshot(f"s{self._count}", here.stage, here.capture, saved_journey.save(journey), position)
-        size = self._qemu.snapshots.save(snapshot.tag)
+        outdated, self._outdated = self._outdated, []
+        size = self._qemu.snapshots.save(snapshot.tag, outdated)
         self._kept.append(snapshot)
         self._drop_old(size)
         return snapshot
@@ -117,11 +116,6 @@ class SnapshotList:
             drop += self._kept[1:2]
         self._outdated += [snapshot.tag for snapshot in drop]
         self._kept = [snapshot for snapshot in self._kept if snapshot not in drop]
-
-    def _delete_outdated(self) -> None:
-        with suppress(OSError):  # the next snapshot fails, too
-            while self._outdated:
-                self._qemu.snapshots.delete(self._outdated.pop())
 
 
 def is_same(one: Capture, other: Capture) -> bool:

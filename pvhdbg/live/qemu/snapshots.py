@@ -12,7 +12,7 @@ from pvhdbg.live.qemu import qmp
 from pvhdbg.live.qemu.options import DRIVE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
 
@@ -30,11 +30,13 @@ class Snapshots:
         self._qmp_path = qmp_path
         self._node: str | None = None
 
-    def save(self, tag: str) -> int:
-        """Take a snapshot. Return how many bytes all snapshots take on the disk."""
+    def save(self, tag: str, outdated: Collection[str] = ()) -> int:
+        """Delete the outdated snapshots, whose space is used again, and take one. Return how many bytes all take."""
 
         async def work(client: qmp.Client) -> int:
             node = await self._find_node(client)
+            for old in outdated:
+                await qmp.job(client, "snapshot-delete", {"tag": old, "devices": [node]})
             await qmp.job(client, "snapshot-save", {"tag": tag, "vmstate": node, "devices": [node]})
             return int((await _drive(client))["image"].get("actual-size", 0))
 
@@ -46,14 +48,6 @@ class Snapshots:
         async def work(client: qmp.Client) -> None:
             node = await self._find_node(client)
             await qmp.job(client, "snapshot-load", {"tag": tag, "vmstate": node, "devices": [node]})
-
-        self._run(work)
-
-    def delete(self, tag: str) -> None:
-        """Delete a snapshot, so that the next ones use its space."""
-
-        async def work(client: qmp.Client) -> None:
-            await qmp.job(client, "snapshot-delete", {"tag": tag, "devices": [await self._find_node(client)]})
 
         self._run(work)
 

@@ -29,8 +29,10 @@ if TYPE_CHECKING:
     Emit = Callable[[events.Event], None]
 
 _SHOWN_TIMEOUT, _EXIT_TIMEOUT = 0.2, 3.0
-_IDLE = 0.3
-"""Seconds without a request after which a snapshot is taken. A key that comes during that has to wait for it."""
+_IDLE, _IDLE_TIMES, _MOST_IDLE = 0.3, 8, 2.0
+"""After how many seconds without a request a snapshot is taken, because a request that comes meanwhile has to wait: at
+least _IDLE, and _IDLE_TIMES as long as the slowest snapshot so far took, up to _MOST_IDLE.
+"""
 _SECONDARY_PROMPT = re.compile(r" *>")
 
 
@@ -52,6 +54,7 @@ class Worker:
         self._image: ImageFacts | None = None
         self._qemu: Qemu | None = None
         self._times_back = 0
+        self._idle = _IDLE
         self._stop_requested = self._is_lost = False
 
     def close(self) -> None:
@@ -198,9 +201,11 @@ class Worker:
 
     def _use_idle_time(self) -> None:
         """Take a snapshot of this stop if no request comes for a while."""
-        if not self._is_lost and self._requests.stays_empty(_IDLE):
+        if not self._is_lost and self._requests.stays_empty(self._idle):
+            start = time.monotonic()
             with suppress(PvhdbgError):  # gdb or QEMU may be gone: the next request reports that
                 self._ready_debuggee.keep_snapshot()
+            self._idle = max(self._idle, min(_IDLE_TIMES * (time.monotonic() - start), _MOST_IDLE))
 
     def next_stage(self) -> None:
         self._submit(lambda debuggee: debuggee.next_stage())

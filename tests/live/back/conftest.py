@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from pvhdbg import guest
-from pvhdbg.boot.lab.assignment import parse_assignment
-from pvhdbg.boot.run.entry_changes import EntryChanges
-from pvhdbg.image.load import open_kernel
 from pvhdbg.live.back.going_back import RewindableDebuggee
-from tests.live.conftest import Boot
+from pvhdbg.live.debuggee.own_machine import OwnMachine
+from tests.live.runs import rewindable
 
 Start = Callable[..., RewindableDebuggee]
 
 
 @pytest.fixture
-def at_prepare(boot: Boot) -> Start:
+def at_prepare() -> Iterator[Start]:
     """Start a machine that takes snapshots, run it to `prepare`, and take the first snapshot."""
+    with ExitStack() as stack:
 
-    def start(path: Path = guest.ELF, changes: tuple[str, ...] = (), **options: object) -> RewindableDebuggee:
-        machine = boot(path, **{"no_snapshots": None, **options})
-        kernel = open_kernel(str(path), machine.folder)
-        machine.target.symbols = kernel.symbols
-        assert machine.qemu is not None
-        entry_changes = EntryChanges(None, ["as-is", *map(parse_assignment, changes)] if changes else [])
-        debuggee = RewindableDebuggee(machine, kernel, machine.qemu.options, 30, (), entry_changes)
-        debuggee.to_first_stop()
-        debuggee.keep_snapshot()
-        return debuggee
+        def start(path: Path = guest.ELF, changes: tuple[str, ...] = (), **options: object) -> RewindableDebuggee:
+            debuggee = rewindable(stack.enter_context(OwnMachine()), path, changes, **options)
+            debuggee.keep_snapshot()
+            return debuggee
 
-    return start
+        yield start
 
 
 def state_of(debuggee: RewindableDebuggee) -> tuple[object, ...]:

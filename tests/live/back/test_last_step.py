@@ -69,6 +69,20 @@ def test_a_step_back_over_a_call_is_at_the_return_in_the_function(
     assert (place, after) == (debuggee.position().halt.rip, state_of(debuggee)[1:])
 
 
+def test_a_step_back_from_a_stage_follows_jumps_from_function_to_function(at_prepare: Start, vmlinux_61: Path) -> None:
+    debuggee = at_prepare(vmlinux_61)
+    before = {"bootparams": "", "kernel": "x86_64_start_reservations", "e820": ""}
+    for stage, function in before.items():
+        debuggee.next_stage()
+        at_stage = state_of(debuggee)
+
+        position = debuggee.step_back()
+
+        assert (position.symbol or "").startswith(function)
+        debuggee.resume("stepi")
+        assert (stage, at_stage) == (debuggee.position().stage, state_of(debuggee))
+
+
 def test_a_random_walk_ends_where_a_run_forward_ends(at_prepare: Start) -> None:
     debuggee = at_prepare()
     walk, depth = random.Random(11), 0

@@ -1,0 +1,212 @@
+"""Walk back and forth at random through a boot, and compare each place with a run that only steps forward.
+
+A place is the number of instructions after `prepare`, up to `bootparams`; later stages are places by their names. After
+each move, the registers and the boot data must be those of the run forward at the same count. A move back may be
+refused; then the machine must not have moved.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+from pvhdbg import guest
+from pvhdbg.boot.run.journey import Journey
+from pvhdbg.boot.stop.kernel_probe import SymbolsAndStrings
+from pvhdbg.boot.stop.stages import stage
+from pvhdbg.errors import GuestError
+from pvhdbg.image.load import open_kernel
+from pvhdbg.live.debuggee.own_machine import OwnMachine
+from pvhdbg.live.debuggee.stub_machine import StubMachine
+from tests import kernels
+from tests.live.runs import booted, rewindable
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+    from pathlib import Path
+
+    from pvhdbg.boot.stop.capture import Capture
+    from pvhdbg.live.back.going_back import RewindableDebuggee
+
+KERNELS = ("teaching", "6.1", "6.12", "6.1-686")
+FIRST, LAST, LATER = "prepare", "bootparams", ("kernel", "e820")
+_MOST_STEPS = 100_000
+
+Place = int | str
+State = tuple[object, object]
+
+
+def path_of(kernel: str) -> Path:
+    return guest.ELF if kernel == "teaching" else kernels.vmlinux(kernel)
+
+
+class Forward:
+    """A machine that is only stepped forward, from `prepare` on."""
+
+    def __init__(self, machine: StubMachine, kernel: Path) -> None:
+        opened = open_kernel(str(kernel), machine.folder)
+        booted(machine, kernel, {})
+        machine.target.symbols = SymbolsAndStrings(opened.symbols, opened.facts)
+        self.machine = machine
+        self.journey = Journey(machine.target, machine.runner, opened.facts, trust_image=True)
+        assert all(halt.kind == "hit" for halt in self.journey.go(FIRST, 60))
+
+    def steps(self) -> Iterator[int]:
+        """Yield RIP at `prepare` and after each instruction, up to `bootparams`."""
+        watch, target = self.machine.watch(), self.machine.target
+        ends = self.journey.stage_addresses(stage(LAST))
+        for _ in range(_MOST_STEPS):
+            rip = target.register("rip")
+            yield rip
+            if rip in ends:
+                return
+            assert watch.step()
+        raise AssertionError(f"more than {_MOST_STEPS} instructions")
+
+    def to_stage(self, name: str) -> State:
+        assert all(halt.kind == "hit" for halt in self.journey.go(name, 60))
+        return state(self.journey.history[-1])
+
+
+def state(capture: Capture) -> State:
+    return capture.registers, capture.memory
+
+
+@contextmanager
+def forward(kernel: Path) -> Iterator[Forward]:
+    machine = StubMachine()
+    try:
+        yield Forward(machine, kernel)
+    finally:
+        machine.close()
+
+
+def run_forward(kernel: Path, places: Collection[Place]) -> dict[Place, State]:
+    """Return the states at places, from a run that only steps forward, and from one that runs from stage to stage."""
+    found: dict[Place, State] = {}
+    with forward(kernel) as run:
+        for count, _ in enumerate(run.steps()):
+            if count in places:
+                found[count] = state(run.journey.capture_now())
+    with forward(kernel) as run:
+        found |= {name: run.to_stage(name) for name in LATER if name in places}
+    return found
+
+
+class Walk:
+    """A walk on one machine. `rips` are the values of RIP at the places in their order."""
+
+    def __init__(self, debuggee: RewindableDebuggee, rips: list[int], seed: int) -> None:
+        self._debuggee = debuggee
+        self._rips = rips
+        self._end = len(rips) - 1
+        self._choice = random.Random(seed)
+        self._counts: Mapping[int, list[int]] = _positions(rips)
+        self._place: Place = 0
+        self._captured = [0]
+        self.moves: Counter[str] = Counter()
+        self.refused: list[tuple[str, Place, str]] = []
+        self.seen: list[tuple[str, Place, State]] = []
+        self.took: list[float] = []
+
+    def move(self) -> None:
+        """Make one move, and note where it should have led, and where it did."""
+        name = self._choice.choice(("F7", "F7", "F7", "F7", "F11", "F11", "F11", "continue", "continue", "F6", "F8"))
+        before = self._place
+        start = time.perf_counter()
+        try:
+            moved = self._make(name)
+        except GuestError as error:
+            moved, self._place = True, before
+            self.refused.append((name, before, str(error)))
+        if not moved:
+            return
+        self.took.append(time.perf_counter() - start if name == "F7" else 0.0)
+        self.moves[name] += 1
+        self.seen.append((name, self._place, state(self._debuggee.session.current())))
+        if self._choice.random() < 0.3:
+            self._debuggee.keep_snapshot()
+
+    def _make(self, name: str) -> bool:
+        """Return False if this move is not possible here."""
+        place, debuggee = self._place, self._debuggee
+        if isinstance(place, str):
+            return self._from_later(name, place)
+        if name == "F7" and place > 0:
+            debuggee.step_back()
+            self._place = place - 1
+        elif name == "F11" and place < self._end:
+            debuggee.resume("stepi")
+            self._place = place + 1
+        elif name == "continue" and place < self._end - 1:
+            self._continue(place)
+        elif name == "F6":
+            debuggee.next_stage()
+            self._place = self._end if place < self._end else LATER[0]
+        elif name == "F8" and place > 0:
+            debuggee.back(None)
+            self._place = 0
+        else:
+            return False
+        return True
+
+    def _from_later(self, name: str, place: str) -> bool:
+        debuggee = self._debuggee
+        if name == "F8":
+            debuggee.back(None)
+            self._place = self._end if place == LATER[0] else LATER[0]
+        elif name == "F6" and place != LATER[-1]:
+            debuggee.next_stage()
+            self._place = LATER[-1]
+        elif name == "F7":  # there and forward again
+            debuggee.step_back()
+            debuggee.resume("stepi")
+        else:
+            return False
+        return True
+
+    def _continue(self, place: int) -> None:
+        """Continue to a breakpoint: the next time that an instruction is reached."""
+        rip = self._rips[self._choice.randrange(place + 1, self._end)]
+        counts = self._counts[rip]
+        self._debuggee.console(f"hbreak *{rip:#x}", lambda: None)
+        self._debuggee.resume("continue")
+        self._debuggee.console(f"clear *{rip:#x}", lambda: None)
+        self._place = counts[bisect_right(counts, place)]
+
+
+def _positions(rips: list[int]) -> Mapping[int, list[int]]:
+    found = defaultdict(list)
+    for count, rip in enumerate(rips):
+        found[rip].append(count)
+    return found
+
+
+class Result(NamedTuple):
+    """What a walk did. `wrong` has the places whose state is not that of the run forward.
+
+    `refused` has the moves that were refused, and where. `took` has the milliseconds of each F7, sorted.
+    """
+
+    moves: Counter[str]
+    refused: list[tuple[str, Place, str]]
+    wrong: list[tuple[int, str, Place]]
+    took: list[float]
+
+
+def walk(kernel: Path, seed: int, moves: int) -> Result:
+    with forward(kernel) as run:
+        rips = list(run.steps())
+    with OwnMachine() as machine:
+        debuggee = rewindable(machine, kernel, ())
+        debuggee.keep_snapshot()
+        walked = Walk(debuggee, rips, seed)
+        while sum(walked.moves.values()) < moves:
+            walked.move()
+    expected = run_forward(kernel, {place for _, place, _ in walked.seen})
+    wrong = [(index, name, place) for index, (name, place, found) in enumerate(walked.seen) if found != expected[place]]
+    return Result(walked.moves, walked.refused, wrong, sorted(took * 1000 for took in walked.took if took))
