@@ -4,6 +4,7 @@ machine_thread  the thread itself: starts the machine and serves the worker
 worker          runs requests one by one, and emits events
 requests        the queue of requests
 event_queue     holds the events until the screen exists
+idle_time       how long to wait before a snapshot is taken
 memory_view     reads the memory that the bytes view shows
 log_reader      reads the kernel's log
 stage_marks     the marks of the stages, for the line below the header

@@ -13,6 +13,7 @@ from pvhdbg.live.debuggee import machine_facts
 from pvhdbg.target.base import DIED
 from pvhdbg.tui.events import events
 from pvhdbg.tui.machine import log_reader, stage_marks
+from pvhdbg.tui.machine.idle_time import IdleTime
 from pvhdbg.tui.machine.requests import INTERNAL, LINE, STEP, Requests
 from pvhdbg.tui.screen import state
 from pvhdbg.tui.screen.state import Bytes, Run, Title
@@ -29,10 +30,6 @@ if TYPE_CHECKING:
     Emit = Callable[[events.Event], None]
 
 _SHOWN_TIMEOUT, _EXIT_TIMEOUT = 0.2, 3.0
-_IDLE, _IDLE_TIMES, _MOST_IDLE = 0.3, 8, 2.0
-"""After how many seconds without a request a snapshot is taken, because a request that comes meanwhile has to wait: at
-least _IDLE, and _IDLE_TIMES as long as the slowest snapshot so far took, up to _MOST_IDLE.
-"""
 _SECONDARY_PROMPT = re.compile(r" *>")
 
 
@@ -54,7 +51,7 @@ class Worker:
         self._image: ImageFacts | None = None
         self._qemu: Qemu | None = None
         self._times_back = 0
-        self._idle = _IDLE
+        self._idle_time = IdleTime()
         self._stop_requested = self._is_lost = False
 
     def close(self) -> None:
@@ -201,11 +198,9 @@ class Worker:
 
     def _use_idle_time(self) -> None:
         """Take a snapshot of this stop if no request comes for a while."""
-        if not self._is_lost and self._requests.stays_empty(self._idle):
-            start = time.monotonic()
+        if not self._is_lost and self._requests.stays_empty(self._idle_time.seconds):
             with suppress(PvhdbgError):  # gdb or QEMU may be gone: the next request reports that
-                self._ready_debuggee.keep_snapshot()
-            self._idle = max(self._idle, min(_IDLE_TIMES * (time.monotonic() - start), _MOST_IDLE))
+                self._idle_time.use(self._ready_debuggee.keep_snapshot)
 
     def next_stage(self) -> None:
         self._submit(lambda debuggee: debuggee.next_stage())

@@ -1,0 +1,26 @@
+"""When to take a snapshot: while the user does not ask for anything, because a request that comes meanwhile has to wait."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_LEAST, _MOST, _TIMES = 0.3, 2.0, 8
+
+
+class IdleTime:
+    """How long the user must not have asked for anything: the longer, the longer a snapshot takes."""
+
+    def __init__(self) -> None:
+        self.seconds = _LEAST
+
+    def use(self, work: Callable[[], None]) -> None:
+        """Do the work, and remember how long it takes."""
+        start = time.monotonic()
+        try:
+            work()
+        finally:
+            self.seconds = max(self.seconds, min(_TIMES * (time.monotonic() - start), _MOST))
