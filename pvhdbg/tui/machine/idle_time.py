@@ -1,4 +1,4 @@
-"""When to take a snapshot: while the user does not ask for anything, because a request that comes meanwhile has to wait."""
+"""When to take a snapshot: while the user asks for nothing, because a request that comes meanwhile has to wait."""
 
 from __future__ import annotations
 
