@@ -39,7 +39,7 @@ def _import_rules() -> None:
     rules()
 
 
-def _import_run() -> None:
+def import_run() -> None:
     """Import what runs the guest and describes the run, while QEMU starts."""
     from pvhdbg.boot.run import watch  # noqa: F401
     from pvhdbg.cli import running  # noqa: F401
@@ -78,8 +78,12 @@ def launched(options: argparse.Namespace, meanwhile: Callable[[], object] = _imp
 
 
 @contextmanager
-def launched_without_gdb(options: argparse.Namespace) -> Iterator[MachineSession]:
+def launched_without_gdb(
+    options: argparse.Namespace, meanwhile: Callable[[], object] = import_run
+) -> Iterator[MachineSession]:
     """Start the machine that the options describe, and end it when the context ends. QEMU's stub is asked directly.
+
+    `meanwhile` is called once QEMU is starting.
 
     :raise PvhdbgError: if the kernel cannot boot via PVH, or the machine cannot start.
     """
@@ -88,7 +92,7 @@ def launched_without_gdb(options: argparse.Namespace) -> Iterator[MachineSession
 
     changes = _changes(options)
     with exit_on_signals(), StubMachine() as machine:
-        kernel, qemu, remarks = _boot(options, machine, _import_run, ONLY_ON_SCREEN)
+        kernel, qemu, remarks = _boot(options, machine, meanwhile, ONLY_ON_SCREEN)
         from pvhdbg.live.debuggee.machine_session import MachineSession
 
         remarks = (*_without_effect(options), *remarks)

@@ -203,8 +203,9 @@ class Journey:
         if stage == "entry":
             self._start_info_paddr = None
         capture = self._capture(stage)
-        with self._reading():
-            self._remember_call(stages.stage(stage, self.image))
+        here = stages.stage(stage, self.image)
+        if here.symbol is not None and not here.returns:
+            self.remember_call(here.symbol)
         if stage == "entry":
             self._start_info_paddr = capture.start_info.at if capture.start_info else None
             capture = capture._replace(overwritten=self._overwritten(capture))
@@ -384,11 +385,10 @@ class Journey:
                 self._calls[symbol] = self._observe_call()
         return halt
 
-    def _remember_call(self, stage: Stage) -> None:
-        """Remember the call of a stage's function, so that its return can be reached if the user got here with gdb."""
-        if stage.symbol is not None and not stage.returns:
-            with suppress(TargetError):
-                self._calls[stage.symbol] = self._observe_call()
+    def remember_call(self, symbol: str) -> None:
+        """Remember the call of the function at whose first instruction the machine is, so that its return is known."""
+        with self._reading(), suppress(TargetError):
+            self._calls[symbol] = self._observe_call()
 
     def _observe_call(self) -> ObservedCall:
         """Return the call of the current function. The machine is at the first instruction of the function."""

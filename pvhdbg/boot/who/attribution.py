@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     CodeAt = Callable[[int], Code]
 
-_BUILT = ("pvh_start_info.", "boot_params.")
-"""Where the paths of fields begin that the kernel fills in before the stage bootparams."""
+_BUILT = ("pvh_start_info", "boot_params", "kernel_boot_params", "e820_table")
+"""What the kernel fills in."""
 
 
 class Change(NamedTuple):
@@ -111,12 +111,16 @@ def unexplained(observation: Observation, field: FieldBytes, final: bytes) -> bo
     """
     is_input = not field.path.startswith(_BUILT)
     known = dict.fromkeys(range(field.paddr, field.end), 0) if is_input else {}
-    for access in observation.firmware:
-        if _overlaps(access, field):
-            known.update(zip(range(access.paddr, access.end), access.data, strict=True))
+    known.update(_stored(observation.firmware, field))
     for change in observation.changes:
         known.update(zip(range(change.paddr, change.end), change.data, strict=True))
-    for access in observation.accesses:
-        if access.is_store and _overlaps(access, field):
-            known.update(zip(range(access.paddr, access.end), access.data, strict=True))
+    known.update(_stored(observation.accesses, field))
     return any(known.get(field.paddr + index) != byte for index, byte in enumerate(final))
+
+
+def _stored(accesses: Iterable[Access], field: FieldBytes) -> Iterator[tuple[int, int]]:
+    """Yield the address and the value of each byte of a field that was stored, in order."""
+    for access in accesses:
+        if access.is_store and _overlaps(access, field):
+            for paddr in range(max(access.paddr, field.paddr), min(access.end, field.end)):
+                yield paddr, access.data[paddr - access.paddr]

@@ -32,10 +32,11 @@ class FieldBytes(NamedTuple):
 
 
 class Fields:
-    """The fields of all boot data of a capture at the stage bootparams, and of start_info at the entry."""
+    """The fields of all boot data of a capture at the stage bootparams, of start_info, and of later captures."""
 
-    def __init__(self, capture: Capture) -> None:
-        self.all = tuple(_fields(capture))
+    def __init__(self, *captures: Capture) -> None:
+        found = {field.path: field for capture in captures for field in _fields(capture)}
+        self.all = tuple(found.values())
 
     def find(self, path: str) -> tuple[FieldBytes, ...]:
         """Return the fields that a path stands for: one, or all that are part of a structure.
@@ -75,9 +76,17 @@ def _fields(capture: Capture) -> Iterator[FieldBytes]:
         ("start_info", capture.start_info),
         ("pvh_start_info", capture.pvh_start_info),
         ("boot_params", capture.boot_params),
+        ("kernel_boot_params", capture.kernel_boot_params),
     ):
         if record is not None:
             yield from _leaves(name, record)
+    yield from _lists(capture)
+    if capture.e820_table is not None:
+        yield FieldBytes("e820_table.nr_entries", capture.e820_table.paddr, 4)
+        yield from _indexed("e820_table", capture.e820_table.entries)
+
+
+def _lists(capture: Capture) -> Iterator[FieldBytes]:
     if capture.cmdline is not None:
         yield FieldBytes("cmdline", capture.cmdline.paddr, len(capture.cmdline.raw) + 1)
     for index, module in enumerate(capture.modules or ()):

@@ -22,6 +22,11 @@ ALL, UNREAD = "--all", "--unread"
 
 _INPUT = ("start_info.", "pvh_start_info.", "cmdline", "modules[", "memory_map.")
 
+BOOTPARAMS = "bootparams"
+_LATER = {"kernel_boot_params": "kernel", "e820_table": "e820"}
+"""Boot data that the kernel fills in after stage bootparams, and the stage at which it is complete."""
+
+_ADDRESS_HINT = "use an address that `who --all` shows, or a path such as kernel_boot_params.hdr or e820_table[0]"
 NOT_OURS = "`who` boots the guest again, so it needs a machine that pvhdbg starts"
 LONGEST = 4096
 """The most bytes that can be asked about at once."""
@@ -34,6 +39,12 @@ def check(text: str) -> None:
     """
     if text[:1].isdecimal():
         _address(text)
+
+
+def last_stage(text: str) -> str:
+    """Return the stage up to which a guest must be observed to answer what the user asks."""
+    path = full_path(text)
+    return next((stage for whole, stage in _LATER.items() if is_part(path, whole)), BOOTPARAMS)
 
 
 def chosen(text: str, fields: Fields, image: ImageFacts | None) -> tuple[FieldBytes, ...]:
@@ -50,7 +61,7 @@ def chosen(text: str, fields: Fields, image: ImageFacts | None) -> tuple[FieldBy
     paddr = address if linked is None else linked
     field = fields.at(paddr)
     if field is None:
-        raise UserError(f"{address:#x} is not in the boot data", "see `who --all` for the addresses of the boot data")
+        raise UserError(f"{address:#x} is not in the boot data", _ADDRESS_HINT)
     return (field,) if length is None else (FieldBytes(f"{address:#x}", paddr, length),)
 
 

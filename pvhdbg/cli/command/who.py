@@ -17,24 +17,23 @@ if TYPE_CHECKING:
     from pvhdbg.boot.record.document import Document
     from pvhdbg.boot.who.answer import Found
 
-_STAGE = "bootparams"
-
 
 def who(options: argparse.Namespace) -> Result:
     """Boot twice: the second machine is observed, and its boot data is compared with that of the first."""
     asked = _asked(options)
+    stage = request.last_stage(asked)
     try:
-        with progress.shown(progress.START) as waiting, launched_without_gdb(options) as session:
-            from pvhdbg.cli import running  # only now, so that QEMU starts sooner
+        with progress.shown(progress.START) as waiting, launched_without_gdb(options, _import) as session:
+            from pvhdbg.cli import running
             from pvhdbg.live.observe.who_run import PrivateBoot, find, handed_over
 
             with PrivateBoot(session) as private:
-                document, remarks = running.run(session, _STAGE, waiting)
-                if document.outcome.reached != _STAGE:
-                    return Result(status=running.status_of(document.outcome, _STAGE), remarks=remarks)
+                document, remarks = running.run(session, stage, waiting)
+                if document.outcome.reached != stage:
+                    return Result(status=running.status_of(document.outcome, stage), remarks=remarks)
                 before = handed_over(session)
                 session.machine.kill()
-                found = find(private, before, document.stops[-1], asked)
+                found = find(private, before, document.stops, asked)
     except RefusedKernelError as refused:
         from pvhdbg.cli import running
 
@@ -43,6 +42,14 @@ def who(options: argparse.Namespace) -> Result:
 
     notes = (f"pvhdbg: note: {note}" for note in who_text.remarks(found))
     return Result(_text(document, found, options.format, asked), remarks=(*remarks, *notes))
+
+
+def _import() -> None:
+    """Import what takes long, while QEMU starts."""
+    import pvhdbg.live.observe.who_run  # noqa: F401
+    from pvhdbg.checks.run import rules
+
+    rules()
 
 
 def _asked(options: argparse.Namespace) -> str:

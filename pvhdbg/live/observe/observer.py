@@ -55,8 +55,10 @@ class Observer:
         self._stops = self._steps = self._patience = 0
 
     def watch_regions(self, regions: list[Region]) -> None:
-        self._regions = regions
-        self._watchpoints = watchpoints(regions, self._journey)
+        """Watch more regions."""
+        self._watch.clear_all(self._watchpoints)
+        self._regions += regions
+        self._watchpoints = watchpoints(self._regions, self._journey)
         self._by_address = {watchpoint.address: watchpoint for watchpoint in self._watchpoints}
         self._watch.set_all(self._watchpoints)
 
@@ -138,12 +140,24 @@ class Observer:
         access = Access(instruction.address, instruction.text, paddr, place.size, None)
         if place.operand.is_read:
             yield access
-        if place.operand.is_written:
+        if place.operand.is_written and place.size > _PAGE:
+            yield from self._clipped(access, origin)
+        elif place.operand.is_written:
             data = self._target.read_phys(paddr, place.size)
             element = data[: place.operand.size]
             if origin == Origin(COMPUTED) and instruction.name in COPIES and self._copies.may_be_lost(element):
                 origin = Origin(PERHAPS)
             yield access._replace(origin=origin, data=data)
+
+    def _clipped(self, access: Access, origin: Origin | None) -> Iterator[Access]:
+        """Yield the parts of a large store that are boot data: clear_bss clears much more than boot_params."""
+        for region in self._regions:
+            start, end = max(region.paddr, access.paddr), min(region.end, access.end)
+            if start < end:
+                skipped = start - access.paddr
+                moved = origin and origin._replace(paddr=None if origin.paddr is None else origin.paddr + skipped)
+                data = self._target.read_phys(start, end - start)
+                yield access._replace(paddr=start, size=end - start, origin=moved, data=data)
 
     def _is_watched(self, place: Place) -> bool:
         return place.paddr is not None and any(region.overlaps(place.paddr, place.size) for region in self._regions)

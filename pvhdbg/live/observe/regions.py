@@ -6,7 +6,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.abi.boot_params import BootParams
+from pvhdbg.abi.e820 import BootE820Entry
 from pvhdbg.abi.start_info import MemmapTableEntry, ModlistEntry, StartInfo
+from pvhdbg.boot.stop.address import linked_physical
 from pvhdbg.boot.stop.protocols import E820_MODULE
 from pvhdbg.errors import TargetError
 from pvhdbg.live.stub.watch import Watchpoint
@@ -22,6 +24,9 @@ _DIRECT_MAP = {32: 0xC0000000, 64: 0xFFFF888000000000}
 
 _MOST_BYTES = 64 << 10
 """How much of one list is watched: 2,700 entries of the memory map."""
+
+_MOST_OF_E820 = 4 + 203 * BootE820Entry.SIZE
+"""How much of the kernel's e820_table is watched: 203 of its up to 3,200 entries."""
 
 _GRANULE = 4
 """The size of a watchpoint on what the guest reads: small, because the stub names the watchpoint, not the address."""
@@ -72,6 +77,20 @@ def built_by_kernel(journey: Journey) -> Iterator[Region]:
     for name, size in (("pvh_start_info", StartInfo.SIZE), ("pvh_bootparams", BootParams.SIZE)):
         with suppress(TargetError):
             yield Region(journey.addresses().symbol(name), size)
+
+
+def kept_by_kernel(journey: Journey) -> Iterator[Region]:
+    """Yield what the kernel fills in after xen_prepare_pvh: its copy of boot_params, and its e820_table."""
+    with suppress(TargetError):
+        yield Region(journey.addresses().symbol("boot_params"), BootParams.SIZE)
+    image = journey.image
+    with suppress(TargetError):
+        pointer = journey.target.read_phys(
+            journey.addresses().symbol("e820_table"), image.elf_class // 8 if image else 8
+        )
+        paddr = linked_physical(image, int.from_bytes(pointer, "little"))
+        if paddr is not None:
+            yield Region(paddr, _MOST_OF_E820)
 
 
 def watchpoints(regions: list[Region], journey: Journey) -> list[Watchpoint]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.boot.run.journey import Journey
 from pvhdbg.boot.stop.kernel_probe import SymbolsAndStrings
-from pvhdbg.boot.stop.stages import stage
+from pvhdbg.boot.stop.stages import NAMES, stage
 from pvhdbg.boot.who import request, roms
 from pvhdbg.boot.who.answer import Found
 from pvhdbg.boot.who.attribution import Change, Observation, answers, unexplained
@@ -25,24 +25,24 @@ if TYPE_CHECKING:
     from typing import Self
 
     from pvhdbg.boot.stop.capture import Capture
+    from pvhdbg.boot.stop.stages import Stage
     from pvhdbg.boot.who.access import Access
     from pvhdbg.image.load import Kernel
     from pvhdbg.live.debuggee.machine_session import MachineSession
     from pvhdbg.target.stub import StubTarget
 
-_LAST, _FIRST = "bootparams", "prepare"
 _NO_ENTRY = "the private boot did not reach the entry"
 _MOST_LINKS = 1 << 14
 
 
 class Observed(NamedTuple):
-    """What was observed. `final` is the capture at the end of the private boot.
+    """What was observed. `finals` are the captures of the last stages of the private boot.
 
     `unexplained` has the paths of fields whose final bytes no observed writer wrote.
     """
 
     observation: Observation
-    final: Capture
+    finals: tuple[Capture, ...]
     unexplained: tuple[str, ...]
 
 
@@ -106,24 +106,27 @@ class PrivateBoot:
             raise GuestError(_NO_ENTRY)
         return _handed_over(journey, self._machine.target)
 
-    def observe(self, before: HandedOver) -> Observed:
-        """Run from the reset to the stage bootparams, and observe every access to boot data.
+    def observe(self, before: HandedOver, last: str) -> Observed:
+        """Run from the reset to stage `last`, and observe every access to boot data.
 
         :raise GuestError: if the guest has no such stage, or does not reach it.
         """
         journey = self._ready()
-        if reason := journey.why_lacking(stage(_LAST, journey.image)):
-            raise GuestError(f"this guest has no stage {_LAST}: {reason}")
+        if reason := journey.why_lacking(stage(last, journey.image)):
+            raise GuestError(f"this guest has no stage {last}: {reason}")
         firmware = self._run_to_entry(journey, before)
         observer = Observer(journey, self._machine.target, self._machine.watch(), self.kernel.symbols)
         entry = journey.history[-1]
         observer.watch_regions([*regions.handed_over(entry), *regions.built_by_kernel(journey)])
-        for name in (_FIRST, _LAST):
-            if not observer.run_to(journey.stage_addresses(stage(name, journey.image)), self._timeout):
-                raise GuestError(f"the private boot did not reach {name}", "see `dump` for how this boot ends")
-            journey.capture_at(name)
-        final = journey.history[-1]
-        fields = Fields(final)
+        for name in NAMES[1 : NAMES.index(last) + 1]:
+            self._run_to_stage(observer, journey, stage(name, journey.image))
+            if name == request.BOOTPARAMS != last:
+                observer.watch_regions([*regions.kept_by_kernel(journey)])
+        return self._observed(journey, observer, firmware)
+
+    def _observed(self, journey: Journey, observer: Observer, firmware: Sequence[Access]) -> Observed:
+        finals = tuple(journey.history[NAMES.index(request.BOOTPARAMS) :])
+        fields = Fields(*finals)
         placed = journey.handed_over.handover.placed if journey.handed_over else ()
         changes = [
             *(Change(part.paddr, part.data) for part in placed),
@@ -135,7 +138,7 @@ class PrivateBoot:
             for field in fields.all
             if unexplained(observation, field, self._machine.target.read_phys(field.paddr, field.size))
         ]
-        return Observed(observation, final, tuple(wrong))
+        return Observed(observation, finals, tuple(wrong))
 
     def _run_to_entry(self, journey: Journey, before: HandedOver) -> Sequence[Access]:
         """Run to the entry, change the boot data as in the first machine, and return what firmware has written."""
@@ -146,6 +149,15 @@ class PrivateBoot:
         journey.capture_at("entry")
         journey.change_entry()
         return firmware.accesses
+
+    def _run_to_stage(self, observer: Observer, journey: Journey, goal: Stage) -> None:
+        going = True
+        if goal.symbol is not None and goal.returns and not journey.stage_addresses(goal):
+            going = observer.run_to(self.kernel.facts.aliases(journey.target.symbol(goal.symbol)), self._timeout)
+            journey.remember_call(goal.symbol)
+        if not going or not observer.run_to(journey.stage_addresses(goal), self._timeout):
+            raise GuestError(f"the private boot did not reach {goal.name}", "see `dump` for how this boot ends")
+        journey.capture_at(goal.name)
 
     def _ready(self) -> Journey:
         self._machine.wait_ready()
@@ -164,18 +176,17 @@ def ask(session: MachineSession, text: str) -> Found:
     :raise UserError: if there is no such field, or the machine is not one that can be booted again.
     """
     request.check(text)
-    first = next((capture for capture in session.session.history if capture.stage == _LAST), None)
     with PrivateBoot(session) as scout, PrivateBoot(session) as private:
-        return find(private, scout.look(), first, text)
+        return find(private, scout.look(), session.session.history, text)
 
 
-def find(private: PrivateBoot, before: HandedOver, first: Capture | None, text: str) -> Found:
+def find(private: PrivateBoot, before: HandedOver, first: Sequence[Capture], text: str) -> Found:
     """Observe the private boot, and answer what the user asks.
 
-    `before` is what another boot has shown. `first` is the capture of the first machine at the same stage; None if it
-    did not get there.
+    `before` is what another boot has shown. `first` has the captures of the first machine.
     """
-    observation, final, unknown = private.observe(before)
+    last = request.last_stage(text)
+    observation, finals, unknown = private.observe(before, last)
     with closing(CodePlaces(private.kernel)) as places:
         asked = answers(observation, request.chosen(text, observation.fields, private.kernel.facts), places.at)
         links = {answer.path: answer for answer in asked}
@@ -186,11 +197,15 @@ def find(private: PrivateBoot, before: HandedOver, first: Capture | None, text: 
             found = answers(observation, fresh, places.at)
             links.update((answer.path, answer) for answer in found)
             waiting += found
-    return Found(request.asked(text, asked), links, tuple(_differences(observation.fields, final, first)), unknown)
+    different = tuple(dict.fromkeys(_differences(observation.fields, finals, first)))
+    return Found(request.asked(text, asked), links, different, unknown)
 
 
-def _differences(fields: Fields, private: Capture, first: Capture | None) -> Iterator[str]:
-    for field in fields.all if first else ():
-        ours, theirs = private.bytes_at(field.paddr, field.size), first and first.bytes_at(field.paddr, field.size)
-        if ours is not None and theirs is not None and ours != theirs:
-            yield field.path
+def _differences(fields: Fields, private: Sequence[Capture], first: Sequence[Capture]) -> Iterator[str]:
+    stages = {capture.stage: capture for capture in first}
+    for ours in private:
+        theirs = stages.get(ours.stage)
+        for field in fields.all if theirs else ():
+            now, then = ours.bytes_at(field.paddr, field.size), theirs and theirs.bytes_at(field.paddr, field.size)
+            if now is not None and then is not None and now != then:
+                yield field.path

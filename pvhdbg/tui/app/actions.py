@@ -274,12 +274,19 @@ def selected_text(screen: Screen) -> str:
     return "" if row is None else " ".join(filter(None, row.columns or (row.name, row.value, row.meaning)))
 
 
+_FIELDS = (
+    *("start_info", "pvh_start_info", "modules", "memory_map", "cmdline"),
+    *("boot_params", "kernel_boot_params", "e820_table"),
+)
+"""How the paths of boot data begin."""
+
+
 def asked_about(screen: Screen) -> str:
     """Return what `who` is asked about: the selected row's path or, in a row of bytes, its address; empty without."""
     row = selected(screen)
     if row is None or row.address is None:
         return ""
-    if row.path.startswith(("start_info", "pvh_start_info", "boot_params", "modules", "memory_map", "cmdline")):
+    if row.path.startswith(_FIELDS):
         return row.path
     return f"{row.address:#x},{len(row.raw)}" if row.raw else f"{row.address:#x}"
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pvhdbg.abi.text import printable
 from pvhdbg.boot.who.access import CERTAINTY, CONFIDENCES, PERHAPS, REGISTER
 from pvhdbg.boot.who.answer import CPU, FIRMWARE_DMA, PVHDBG
-from pvhdbg.boot.who.request import UNREAD
+from pvhdbg.boot.who.request import UNREAD, last_stage
 from pvhdbg.views.rows import text
 
 if TYPE_CHECKING:
@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 _MOST_EARLIER, _LONGEST_CHAIN, _MOST_DATA, _MOST_DETAILED = 8, 8, 16, 4
 _NO_WRITER = "not written since the reset"
 _BY_OPTION = "immediate: an option of pvhdbg has the value"
-_NOT_READ = "not read up to the return from xen_prepare_pvh"
+_NOT_READ = {
+    "kernel": "not read up to start_kernel",
+    "e820": "not read up to the return from e820__memory_setup",
+}
+_NOT_READ_EARLY = "not read up to the return from xen_prepare_pvh"
 
 
 def lines(request: str, found: Found) -> list[str]:
@@ -69,7 +73,7 @@ def _one(answer: Answer, links: Mapping[str, Answer]) -> Iterator[str]:
         times = f", {reader.times} times" if reader.times > 1 else ""
         yield f"  {heading}  {_function(reader.code)}: {printable(reader.instruction)}{times}"
     if not answer.readers:
-        yield f"  {_NOT_READ}"
+        yield f"  {_NOT_READ.get(last_stage(answer.path), _NOT_READ_EARLY)}"
 
 
 def _value(answer: Answer, writer: Writer) -> str:

@@ -24,7 +24,7 @@ def test_what_set_wrote_is_named() -> None:
     done = pvhdbg("who", "start_info.flags", "--set", "start_info.flags=3")
 
     assert 0 == done.status
-    assert "written  0x3 by pvhdbg (--set or --protocol)" in done.out
+    assert "written  0x3 by pvhdbg (--set, --protocol or --vmm)" in done.out
 
 
 def test_all_is_a_table_with_the_kernel_as_the_only_argument(nameless: Path) -> None:
@@ -34,6 +34,14 @@ def test_all_is_a_table_with_the_kernel_as_the_only_argument(nameless: Path) -> 
     assert "field" == done.out.split()[0]
     assert (1, "") == (lacking.status, lacking.out)
     assert "this guest has no stage prepare" in lacking.err
+
+
+@pytest.mark.parametrize("path", ["e820_table", "kernel_boot_params.hdr"])
+def test_a_guest_without_a_later_stage_is_refused_in_one_line(path: str, nameless: Path) -> None:
+    done = pvhdbg("who", path, nameless)
+
+    assert (1, "") == (done.status, done.out)
+    assert "this guest has no stage" in done.err
 
 
 def test_unread_lists_what_the_guest_did_not_read() -> None:

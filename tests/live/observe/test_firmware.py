@@ -28,7 +28,7 @@ def observed(*words: str) -> Found:
     _, options = parse(["dump", *words])
     with launched_without_gdb(options) as session, PrivateBoot(session) as private:
         session.session.run("bootparams")
-        return find(private, handed_over(session), session.session.history[-1], ALL)
+        return find(private, handed_over(session), session.session.history, ALL)
 
 
 def by_firmware(found: Found) -> list[tuple[Answer, Writer]]:

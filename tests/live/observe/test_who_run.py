@@ -10,7 +10,7 @@ import pytest
 
 from pvhdbg.boot.who.access import CONFIDENCES
 from pvhdbg.boot.who.answer import Found
-from pvhdbg.boot.who.request import ALL
+from pvhdbg.boot.who.request import ALL, last_stage
 from pvhdbg.cli.launch import launched_without_gdb
 from pvhdbg.cli.options import parse
 from pvhdbg.live.observe.who_run import PrivateBoot, find, handed_over
@@ -40,11 +40,11 @@ BOOTS = [("teaching", "microvm"), ("6.1", "microvm"), ("6.12", "microvm"), ("6.1
 
 
 @cache
-def observed(words: tuple[str, ...]) -> Found:
+def observed(words: tuple[str, ...], asked: str = ALL) -> Found:
     _, options = parse(["dump", *words])
     with launched_without_gdb(options) as session, PrivateBoot(session) as private:
-        session.session.run("bootparams")
-        return find(private, handed_over(session), session.session.history[-1], ALL)
+        session.session.run(last_stage(asked))
+        return find(private, handed_over(session), session.session.history, asked)
 
 
 def command(name: str, machine: str, initrd: Path, find_vmlinux: Callable[[str], Path]) -> tuple[str, ...]:
@@ -202,3 +202,38 @@ def test_a_machine_at_any_stage_can_be_asked_and_its_recording_has_the_answers(t
     assert "by init_pvh_bootparams" in done.out
     assert again.out.strip() in done.out
     assert "who: not in this recording" in other.err
+
+
+@pytest.mark.parametrize("name", ["teaching", "6.1", "6.12", "6.1-686"])
+def test_the_kernels_copy_of_boot_params_comes_from_pvh_bootparams(
+    name: str, initrd: Path, find_vmlinux: Callable[[str], Path]
+) -> None:
+    found = observed(command(name, "microvm", initrd, find_vmlinux), "kernel_boot_params")
+    copied = {answer.path: {writer.origin for writer in answer.last_writers} for answer in found.answers}
+    confidences = {writer.confidence for answer in found.answers for writer in answer.last_writers}
+
+    assert ((), ()) == (found.unexplained, found.different)
+    assert {"kernel_boot_params.hdr.cmd_line_ptr"} <= copied.keys()
+    assert {} == {path: origins for path, origins in copied.items() if origins != {path.removeprefix("kernel_")}}
+    assert {"register"} == confidences
+
+
+SORTED = [f"e820_table[{index}].type" for index in range(5)]
+
+
+@pytest.mark.parametrize("name", ["6.1", "6.12", "6.1-686"])
+def test_the_e820_table_was_filled_from_the_copy_and_then_sorted(
+    name: str, initrd: Path, find_vmlinux: Callable[[str], Path]
+) -> None:
+    found = observed(command(name, "microvm", initrd, find_vmlinux), "e820_table")
+    answers = {answer.path: answer for answer in found.answers}
+    first = {answer.path: [writer.origin for writer in answer.writers][-1] for answer in answers.values()}
+    functions = {writer.code.symbol for writer in answers["e820_table[0].addr"].writers if writer.code}
+
+    assert ((), ()) == (found.unexplained, found.different)
+    # Linux's e820__update_table sorts the table in memory that is not watched: no input field may be claimed.
+    assert {"perhaps"} == {writer.confidence for answer in answers.values() for writer in answer.last_writers}
+    assert any("e820__range_add" in name or "append_e820" in name for name in functions if name)
+    assert {
+        f"e820_table[{n}].type": f"kernel_boot_params.e820_table[{n}].type" for n in range(5)
+    }.items() <= first.items()

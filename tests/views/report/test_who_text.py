@@ -53,7 +53,7 @@ def test_pvhdbg_and_the_device_are_named_as_writers() -> None:
     writers = tuple(COPY._replace(by=by, code=None, origin=None) for by in (PVHDBG, FIRMWARE_DMA))
     shown = text(FIELD._replace(writers=writers))
 
-    assert "by pvhdbg (--set or --protocol)" in shown
+    assert "by pvhdbg (--set, --protocol or --vmm)" in shown
     assert "by QEMU's fw_cfg device (DMA)" in shown
 
 
