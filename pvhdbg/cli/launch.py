@@ -173,8 +173,8 @@ def _wait_ready(
 
 
 def _changes(options: argparse.Namespace) -> EntryChanges:
-    """Return the changes for the entry stop: --vmm, then --protocol, then each --set in order."""
-    handover = vmm.handover_source(options)
+    """Return the changes for the entry stop: the handover, then --protocol, then each --set in order."""
+    handover = getattr(options, "handover", None) or vmm.handover_source(options)
     if not options.set and options.protocol == AS_IS:
         return EntryChanges(handover)
     from pvhdbg.boot.lab.assignment import parse_assignment

@@ -94,6 +94,14 @@ def _dump(parser: argparse.ArgumentParser) -> None:
     launch(parser)
 
 
+def _transplant(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "recording", type=Path, metavar="RECORDING", help="the recording whose boot data the kernel gets"
+    )
+    _dump(parser)
+    parser.set_defaults(memory=None)
+
+
 def _check(parser: argparse.ArgumentParser) -> None:
     _format(parser)
     _watch(
@@ -192,6 +200,9 @@ def _gdb_script(parser: argparse.ArgumentParser) -> None:
 SESSION = Command("start the interactive session", _session, "interactive.interactive")
 COMMANDS = {
     "dump": Command("boot, stop at each stage and print the boot data", _dump, "dump.dump"),
+    "transplant": Command(
+        "boot with the boot data of a recording", _transplant, "transplant.transplant", is_mixed=True
+    ),
     "check": Command("boot and report what is wrong", _check, "check.check", is_mixed=True),
     "who": Command("boot and show who writes and reads the boot data", _who, "who.who", is_mixed=True),
     "inspect": Command("examine a kernel file without booting it", _inspect, "inspect_file.inspect"),

@@ -52,21 +52,28 @@ def handover_source(options: argparse.Namespace) -> HandoverSource | None:
     """
     if options.vmm == table.QEMU:
         return None
+    refuse_machine(options, f"--vmm {options.vmm}")
     from pvhdbg.boot.handover.from_profile import ProfileHandover
     from pvhdbg.boot.record.document import ram_size
 
     profile = table.profile(options.vmm)
     size = ram_size(options.memory)
-    if options.machine.partition(",")[0] != "microvm":
-        raise UserError(
-            f"--vmm {options.vmm}: not on -M {options.machine}: its memory from 0xe0000 to 0xfffff is read-only",
-            "use -M microvm",
-        )
-    if options.accel != "tcg":
-        raise UserError(f"--vmm {options.vmm}: not with --accel {options.accel}", "use --accel tcg")
     if size is None or profile.layout is None:
         raise UserError(f"--vmm {options.vmm}: the size of guest memory is not known: -m {options.memory}")
     return ProfileHandover(profile, profile.layout, size)
+
+
+def refuse_machine(options: argparse.Namespace, name: str) -> None:
+    """Check that the machine can get another handover than QEMU's own. `name` is what the user asked for.
+
+    :raise UserError: if it cannot.
+    """
+    if options.machine.partition(",")[0] != "microvm":
+        raise UserError(
+            f"{name}: not on -M {options.machine}: its memory from 0xe0000 to 0xfffff is read-only", "use -M microvm"
+        )
+    if options.accel != "tcg":
+        raise UserError(f"{name}: not with --accel {options.accel}", "use --accel tcg")
 
 
 def listing() -> str:

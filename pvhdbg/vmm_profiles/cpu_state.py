@@ -39,6 +39,8 @@ class Segment(NamedTuple):
 UNUSABLE = Segment(0, 0, 0, 0)
 RESET_LDTR = Segment(0, 0, 0xFFFF, 0x8200)
 """LDTR after a reset. A VMM that sets no LDTR leaves it so."""
+RESET_TR = Segment(0, 0, 0xFFFF, 0x8B00)
+"""TR after a reset."""
 
 
 class Table(NamedTuple):

@@ -2,6 +2,7 @@
 
 handover      the bytes, the moves and the CPU state of a handover: the value that everything else here makes or uses
 from_profile  make a handover from a VMM's profile and from what QEMU handed over
+from_capture  make a handover from a captured entry, such as that of a recording
 acpi_tables   QEMU's ACPI tables, moved to another address
 trampoline    the guest code that moves memory and sets the registers that no gdb stub can set
 apply         write a handover to the machine, and run the trampoline

@@ -62,16 +62,16 @@ def apply(target: ControllableTarget, runner: Runner, image: ImageFacts | None, 
 
 
 def _select(target: ControllableTarget, steps: Trampoline) -> None:
-    """Set selectors that no instruction loads. QEMU's stub takes the hidden state from the descriptor in the GDT."""
+    """Set selectors whose descriptor is elsewhere in the GDT. QEMU's stub takes the hidden state from the GDT."""
     for name, segment in steps.selectors:
-        target.write_phys(steps.first_descriptor, segment.descriptor.to_bytes(8, "little"))
+        target.write_phys(steps.first_descriptor + (segment.selector & ~7), segment.descriptor.to_bytes(8, "little"))
         target.write_register(name, segment.selector)
 
 
 def _run(runner: Runner, address: int) -> None:
     halt = runner.run_to([address], _TIMEOUT)
     if halt.kind != HIT:
-        raise MachineError(f"the handover failed: {halt.message or halt.kind}", "drop --vmm")
+        raise MachineError(f"the handover failed: {halt.message or halt.kind}", "use QEMU's own handover")
 
 
 def _free_page(image: ImageFacts | None, handover: Handover) -> int:
@@ -83,7 +83,7 @@ def _free_page(image: ImageFacts | None, handover: Handover) -> int:
         paddr = -(-start // trampoline.SIZE) * trampoline.SIZE
         if paddr + trampoline.SIZE <= end:
             return paddr
-    raise UserError("no free page below 640 KiB for the code that sets the CPU state", "drop --vmm")
+    raise UserError("no free page below 640 KiB for the code that sets the CPU state", "use QEMU's own handover")
 
 
 def _used(image: ImageFacts | None, handover: Handover) -> Iterator[AddressRange]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.abi.cpu import MSR_EFER, WRMSR
-from pvhdbg.vmm_profiles.cpu_state import RESET_LDTR, Segment
+from pvhdbg.vmm_profiles.cpu_state import RESET_LDTR, RESET_TR, Segment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -55,18 +55,20 @@ class Trampoline(NamedTuple):
 def assemble(handover: Handover, paddr: int, entry: int) -> Trampoline:
     """Return the page for a handover. `paddr` is its address, `entry` the guest's entry."""
     cpu = handover.cpu
-    moving = b"".join([*map(_move, handover.moves), *map(_clear, handover.cleared)]) + _NOP
-    selectors = tuple((name, segment) for name, segment in cpu.segments.items() if _is_unloadable(segment))
-    loading, gdt = _load_segments(cpu, paddr, paddr + _CODE + len(moving))
+    # The first instruction is never where the guest has to stop: a runner passes a breakpoint at RIP.
+    moving = b"".join([_NOP, *map(_move, handover.moves), *map(_clear, handover.cleared), _NOP])
+    gdt = _TemporaryGdt([*cpu.segments.values(), cpu.tr, cpu.ldtr])
+    selectors = tuple((name, segment) for name, segment in cpu.segments.items() if gdt.is_elsewhere(segment))
+    loading = _load_segments(cpu, gdt, paddr, paddr + _CODE + len(moving))
     code = moving + loading + _NOP
     final = _set_registers(cpu, paddr)
     jump_from = paddr + _CODE + len(code) + len(final) + 5
     code += final + b"\xe9" + _word(entry - jump_from)
     tables = b"".join(
         (limit.to_bytes(2, "little") + _word(base)).ljust(8, b"\0")
-        for base, limit in ((paddr + _GDT, len(gdt) - 1), cpu.gdtr, cpu.idtr)
+        for base, limit in ((paddr + _GDT, len(gdt.data) - 1), cpu.gdtr, cpu.idtr)
     )
-    page = tables.ljust(_GDT, b"\0") + gdt.ljust(_CODE - _GDT, b"\0") + code
+    page = tables.ljust(_GDT, b"\0") + gdt.data.ljust(_CODE - _GDT, b"\0") + code
     start, moved = paddr + _CODE, paddr + _CODE + len(moving) - 1
     return Trampoline(paddr, page, start, moved, moved + len(loading) + 1, selectors)
 
@@ -76,37 +78,45 @@ def _is_unloadable(segment: Segment) -> bool:
     return segment.selector < 4 and segment.is_usable
 
 
-def _load_segments(cpu: CpuState, paddr: int, here: int) -> tuple[bytes, bytes]:
-    """Return code that loads the segments from a temporary GDT, and this GDT. `here` is the address of the code."""
-    gdt = _TemporaryGdt([*cpu.segments.values(), cpu.tr, cpu.ldtr])
+def _load_segments(cpu: CpuState, gdt: _TemporaryGdt, paddr: int, here: int) -> bytes:
+    """Return code that loads the segments from the temporary GDT. `here` is the address of the code."""
     code = _LGDT + _word(paddr)
     for name, number in _SEGMENT_NUMBER.items():
         code += _mov(_EAX, gdt.selector(cpu.segments[name])) + bytes([0x8E, 0xC0 | number << 3])
-    code += _mov(_EAX, gdt.selector(cpu.tr)) + _LTR
+    if cpu.tr != RESET_TR:
+        code += _mov(_EAX, gdt.selector(cpu.tr)) + _LTR
     if cpu.ldtr != RESET_LDTR:
         code += _mov(_EAX, gdt.selector(cpu.ldtr)) + _LLDT
     code += _mov(_EAX, cpu.cr4) + _MOV_TO_CR4 + _mov(_EAX, cpu.cr0) + _MOV_TO_CR0
     if cpu.efer:
         code += _mov(_ECX, MSR_EFER) + _mov(_EAX, cpu.efer) + _mov(_EDX, cpu.efer >> 32) + WRMSR
     target = here + len(code) + 7
-    return code + b"\xea" + _word(target) + gdt.selector(cpu.cs).to_bytes(2, "little"), gdt.data
+    return code + b"\xea" + _word(target) + gdt.selector(cpu.cs).to_bytes(2, "little")
 
 
 class _TemporaryGdt:
-    """A GDT with a descriptor for each segment, at the index of its selector. Unloadable ones get free indexes."""
+    """A GDT with a descriptor for each segment, at the index of its selector.
+
+    A segment gets a free index if no instruction loads it, or if another segment has the same index.
+    """
 
     def __init__(self, segments: Iterable[Segment]) -> None:
         self._selectors: dict[Segment, int] = {}
         descriptors = {0: 0}
-        usable = [segment for segment in segments if segment.is_usable and segment != RESET_LDTR]
+        usable = [segment for segment in segments if segment.is_usable and segment not in (RESET_LDTR, RESET_TR)]
         for segment in sorted(usable, key=_is_unloadable):
             if segment in self._selectors:
                 continue
-            index = max(descriptors) + 1 if _is_unloadable(segment) or segment.selector < 4 else segment.selector >> 3
+            wanted = segment.selector >> 3
+            index = max(descriptors) + 1 if wanted in descriptors else wanted
             descriptors[index] = _loadable(segment).descriptor
             self._selectors[segment] = index << 3 | segment.selector & 3
         entries = (descriptors.get(index, 0) for index in range(max(descriptors) + 1))
         self.data = b"".join(entry.to_bytes(8, "little") for entry in entries)
+
+    def is_elsewhere(self, segment: Segment) -> bool:
+        """Return whether the descriptor is not at the index of the selector."""
+        return self._selectors.get(segment, segment.selector) & ~3 != segment.selector & ~3
 
     def selector(self, segment: Segment) -> int:
         return self._selectors.get(segment, segment.selector)

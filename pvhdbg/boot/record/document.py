@@ -33,6 +33,10 @@ class Rewrite(NamedTuple):
     after: bytes
 
 
+TRANSPLANT = "transplant"
+"""The name in VmmFacts of a handover that a recording has. The version is the path of the recording."""
+
+
 class VmmFacts(NamedTuple):
     """The VMM whose handover pvhdbg reproduced: its name, the version of its source, and what was not made exact."""
 

@@ -3,6 +3,7 @@
 interactive   `pvhdbg [KERNEL]`
 dump          `pvhdbg dump`
 check         `pvhdbg check`
+transplant    `pvhdbg transplant`
 who           `pvhdbg who`
 attach        `pvhdbg attach`
 inspect_file  `pvhdbg inspect`

@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import printable
-from pvhdbg.boot.record.document import CONSOLE, DEAD, DONE, REFUSED, TIMED_OUT
+from pvhdbg.boot.record.document import CONSOLE, DEAD, DONE, REFUSED, TIMED_OUT, TRANSPLANT
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.address import location_suffix
 from pvhdbg.boot.stop.stop import Stop
@@ -20,7 +20,7 @@ from pvhdbg.views.rows import text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from pvhdbg.boot.record.document import Death, Document, MachineFacts, Outcome, Rewrite
+    from pvhdbg.boot.record.document import Death, Document, MachineFacts, Outcome, Rewrite, VmmFacts
     from pvhdbg.checks.finding import Finding
     from pvhdbg.image.facts import ImageFacts
 
@@ -126,9 +126,15 @@ def machine(facts: MachineFacts) -> Iterator[str]:
     if facts.initrd is not None:
         yield f"-initrd {printable(facts.initrd)}"
     if facts.vmm is not None:
-        version = f" {facts.vmm.version}" if facts.vmm.version else ""
-        yield f"--vmm {printable(facts.vmm.name)}: handed over as {printable(facts.vmm.name + version)} does"
+        yield _handed_over(facts.vmm)
     yield from rewrites(facts.rewrites)
+
+
+def _handed_over(vmm: VmmFacts) -> str:
+    if vmm.name == TRANSPLANT:
+        return f"transplant: handed over what {printable(vmm.version)} has"
+    version = f" {vmm.version}" if vmm.version else ""
+    return f"--vmm {printable(vmm.name)}: handed over as {printable(vmm.name + version)} does"
 
 
 def rewrites(changes: Sequence[Rewrite]) -> Iterator[str]:

@@ -1,0 +1,200 @@
+"""Make a handover from a captured entry: that of a recording, or the one at which the machine stands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pvhdbg.abi.e820 import E820Table
+from pvhdbg.abi.start_info import RSDP_SIZE, ModlistEntry
+from pvhdbg.boot.handover.handover import Handover, Move
+from pvhdbg.boot.record.document import TRANSPLANT, VmmFacts
+from pvhdbg.boot.stop import ranges
+from pvhdbg.boot.stop.map_entries import decode_entries, ram_ranges
+from pvhdbg.errors import TargetError, UserError
+from pvhdbg.vmm_profiles.cpu_state import RESET_LDTR, RESET_TR, CpuState, Segment, Table
+from pvhdbg.vmm_profiles.profile import Placed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from pvhdbg.boot.stop.capture import Capture, Module
+    from pvhdbg.image.facts import ImageFacts
+    from pvhdbg.target.base import Target
+
+_4G = 1 << 32
+_FLAGS = 0xF0FF00
+_TF, _VM = 1 << 8, 1 << 17
+_MOST_SELECTOR = 0x80
+_GENERAL = ("rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi")
+_DEFAULTS = {
+    **dict.fromkeys(("ds", "es", "ss", "fs", "gs"), Segment(0x10, 0, 0xFFFFFFFF, 0xC09300)),
+    "cs": Segment(0x8, 0, 0xFFFFFFFF, 0xC09B00),
+    "tr": RESET_TR,
+    "ldt": RESET_LDTR,
+}
+"""The segments of a recording that does not have them."""
+_DIFFERS = (
+    "the devices, the interrupt controllers, CPUID and the MSRs are those of QEMU's microvm",
+    "the memory outside the boot data is as QEMU's firmware left it",
+)
+
+
+class AsCaptured:
+    """A HandoverSource that hands over what QEMU has handed over: it changes nothing."""
+
+    facts = VmmFacts("qemu", "", ())
+
+    def handover(self, target: Target, entry: Capture, image: ImageFacts | None) -> Handover:  # noqa: ARG002
+        return Handover((), (), tuple(boot_data(entry)), cpu_state(entry)[0])
+
+
+class RecordedHandover:
+    """A HandoverSource for the entry that a recording has. `path` names the recording."""
+
+    def __init__(self, recorded: Capture, path: str) -> None:
+        """Check that the entry can be handed over.
+
+        :raise UserError: if it cannot.
+        """
+        self._recorded, self._path = recorded, path
+        self._differs: tuple[str, ...] = ()
+        if recorded.start_info is None:
+            raise UserError(f"{path}: the recording has no start_info: {recorded.missing.get('start_info', 'none')}")
+        if recorded.cpu_mode not in ("protected32", "unknown"):
+            raise UserError(f"{path}: at its entry the CPU was in mode {recorded.cpu_mode}, not in protected32")
+        for placed in boot_data(recorded):
+            if placed.paddr + len(placed.data) > _4G:
+                raise UserError(f"{path}: {placed.name} is at {placed.paddr:#x}: a handover reaches only up to 4 GiB")
+
+    @property
+    def facts(self) -> VmmFacts:
+        return VmmFacts(TRANSPLANT, self._path, self._differs)
+
+    def handover(self, target: Target, entry: Capture, image: ImageFacts | None) -> Handover:  # noqa: ARG002
+        cpu, missing = cpu_state(self._recorded)
+        moves = tuple(self._moves(entry))
+        placed = tuple(self._placed(moves)) + tuple(_rsdp(self._recorded, target, entry))
+        differs = (*missing, *self._modules_left(moves), *_no_ram(self._recorded, entry), *_acpi(self._recorded, entry))
+        self._differs = (*_DIFFERS, *differs)
+        return Handover(moves, (), placed, cpu)
+
+    def _moves(self, entry: Capture) -> Iterator[Move]:
+        """Yield the move of the initrd from where QEMU has put it to the recorded place of module 0."""
+        if not entry.modules or not entry.modules[0].entry.size:
+            return
+        if not self._recorded.modules:
+            raise UserError(f"{self._path}: the recording has no module for the initrd", "drop -i")
+        paddr, module = self._recorded.modules[0].entry.paddr, entry.modules[0].entry
+        if paddr + module.size > _4G:
+            raise UserError(f"{self._path}: module 0 is at {paddr:#x}: a handover reaches only up to 4 GiB", "drop -i")
+        yield Move(module.paddr, paddr, module.size)
+
+    def _placed(self, moves: tuple[Move, ...]) -> Iterator[Placed]:
+        """Yield the recorded boot data. The module list gets the size of the initrd that was given."""
+        for placed in boot_data(self._recorded):
+            if placed.name == "modules" and moves:
+                at = ModlistEntry.size.offset
+                size = moves[0].size.to_bytes(ModlistEntry.size.size, "little")
+                yield placed._replace(data=placed.data[:at] + size + placed.data[at + len(size) :])
+            else:
+                yield placed
+
+    def _modules_left(self, moves: tuple[Move, ...]) -> Iterator[str]:
+        for index, module in enumerate(self._recorded.modules or ()):
+            if index == 0 and moves:
+                if moves[0].size != module.entry.size:
+                    yield f"module 0 has {moves[0].size} bytes instead of {module.entry.size}: the size of the initrd"
+            elif module.entry.size and not _is_map(self._recorded, module):
+                hint = "; pass it with -i" if index == 0 else ""
+                yield f"the contents of module {index} are not in the recording{hint}"
+
+
+def boot_data(entry: Capture) -> Iterator[Placed]:
+    """Yield the bytes of start_info and of everything that it points to, without the modules' contents."""
+    info = entry.start_info
+    if info is None or info.at is None:
+        raise TargetError(f"cannot hand over: {entry.missing.get('start_info', 'no start_info')}")
+    yield Placed("start_info", info.at, info.raw)
+    if entry.modules:
+        yield Placed("modules", info.modlist_paddr, b"".join(module.entry.raw for module in entry.modules))
+    for index, module in enumerate(entry.modules or ()):
+        if module.cmdline is not None:
+            yield Placed(f"modules[{index}].cmdline", module.cmdline.paddr, module.cmdline.raw + b"\0")
+    table = entry.memory_map
+    if table is not None and table.paddr is not None and table.entries:
+        count = (table.nr_entries or 0).to_bytes(E820Table.SIZE, "little") if table.is_module else b""
+        yield Placed("memory_map", table.paddr, count + b"".join(record.raw for record in table.entries))
+    if entry.cmdline is not None:
+        yield Placed("cmdline", entry.cmdline.paddr, entry.cmdline.raw + b"\0")
+
+
+def cpu_state(entry: Capture) -> tuple[CpuState, list[str]]:
+    """Return the CPU state of an entry, and what the capture does not have, for which the ABI's state is used."""
+    registers, missing = entry.registers, []
+    segments = {}
+    for name, default in _DEFAULTS.items():
+        segment = _segment(registers, name)
+        if segment is None or segment.selector >= _MOST_SELECTOR:
+            missing.append(name)
+        segments[name] = default if segment is None or segment.selector >= _MOST_SELECTOR else segment
+    tables = {}
+    for name in ("gdtr", "idtr"):
+        base, limit = registers.get(f"{name}.base"), registers.get(f"{name}.limit")
+        missing += [name] if base is None or limit is None else []
+        tables[name] = Table((base or 0) % _4G, (limit or 0) & 0xFFFF)
+    cpu = CpuState(
+        cr0=registers.get("cr0") or 1,
+        cr4=registers.get("cr4") or 0,
+        efer=registers.get("efer") or 0,
+        eflags=(registers.get("eflags") or 2) & ~(_TF | _VM),
+        cs=segments["cs"],
+        ds=segments["ds"],
+        es=segments["es"],
+        ss=segments["ss"],
+        fs=segments["fs"],
+        gs=segments["gs"],
+        tr=segments["tr"],
+        ldtr=segments["ldt"],
+        gdtr=tables["gdtr"],
+        idtr=tables["idtr"],
+        general={name: (registers.get(name) or 0) % _4G for name in _GENERAL},
+    )
+    names = ", ".join(missing)
+    return cpu, [f"{names} not in the recording: as the ABI requires, or as after a reset"] if missing else []
+
+
+def _segment(registers: Mapping[str, int | None], name: str) -> Segment | None:
+    values = [registers.get(key) for key in (name, f"{name}.base", f"{name}.limit", f"{name}.flags")]
+    known = [value for value in values if value is not None]
+    if len(known) < len(values):
+        return None
+    selector, base, limit, flags = known
+    return Segment(selector & 0xFFFF, base % _4G, limit % _4G, flags & _FLAGS)
+
+
+def _is_map(entry: Capture, module: Module) -> bool:
+    return entry.memory_map is not None and entry.memory_map.is_module and entry.memory_map.paddr == module.entry.paddr
+
+
+def _rsdp(recorded: Capture, target: Target, entry: Capture) -> Iterator[Placed]:
+    """Yield a copy of QEMU's RSDP at the recorded address."""
+    wanted = recorded.start_info.rsdp_paddr if recorded.start_info else 0
+    there = entry.start_info.rsdp_paddr if entry.start_info else 0
+    if wanted and there and wanted != there and wanted + RSDP_SIZE <= _4G:
+        yield Placed("RSDP", wanted, target.read_phys(there, RSDP_SIZE))
+
+
+def _acpi(recorded: Capture, entry: Capture) -> Iterator[str]:
+    if recorded.start_info and recorded.start_info.rsdp_paddr:
+        has_rsdp = bool(entry.start_info and entry.start_info.rsdp_paddr)
+        yield "the ACPI tables are QEMU's" if has_rsdp else "there are no ACPI tables: this machine has none"
+
+
+def _no_ram(recorded: Capture, entry: Capture) -> Iterator[str]:
+    """Yield the RAM in the recorded map that this machine does not have. Below 1 MiB, all is RAM."""
+    there, claimed = (
+        ram_ranges(decode_entries(capture.memory_map.entries if capture.memory_map else ()))
+        for capture in (entry, recorded)
+    )
+    for start, end in ranges.minus(claimed, [(0, 1 << 20), *there]):
+        yield f"this machine has no RAM at {start:#x}-{end:#x}, which the map lists: use another -m"
