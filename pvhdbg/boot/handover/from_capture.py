@@ -130,18 +130,12 @@ def boot_data(entry: Capture) -> Iterator[Placed]:
 
 def cpu_state(entry: Capture) -> tuple[CpuState, list[str]]:
     """Return the CPU state of an entry, and what the capture does not have, for which the ABI's state is used."""
-    registers, missing = entry.registers, []
-    segments = {}
-    for name, default in _DEFAULTS.items():
-        segment = _segment(registers, name)
-        if segment is None or segment.selector >= _MOST_SELECTOR:
-            missing.append(name)
-        segments[name] = default if segment is None or segment.selector >= _MOST_SELECTOR else segment
-    tables = {}
-    for name in ("gdtr", "idtr"):
-        base, limit = registers.get(f"{name}.base"), registers.get(f"{name}.limit")
-        missing += [name] if base is None or limit is None else []
-        tables[name] = Table((base or 0) % _4G, (limit or 0) & 0xFFFF)
+    registers = entry.registers
+    known = {name: _segment(registers, name) for name in _DEFAULTS}
+    usable = {name: segment for name, segment in known.items() if segment and segment.selector < _MOST_SELECTOR}
+    missing = [name for name in _DEFAULTS if name not in usable]
+    missing += [name for name in ("gdtr", "idtr") if registers.get(f"{name}.base") is None]
+    segments = {**_DEFAULTS, **usable}
     cpu = CpuState(
         cr0=registers.get("cr0") or 1,
         cr4=registers.get("cr4") or 0,
@@ -155,12 +149,16 @@ def cpu_state(entry: Capture) -> tuple[CpuState, list[str]]:
         gs=segments["gs"],
         tr=segments["tr"],
         ldtr=segments["ldt"],
-        gdtr=tables["gdtr"],
-        idtr=tables["idtr"],
+        gdtr=_table(registers, "gdtr"),
+        idtr=_table(registers, "idtr"),
         general={name: (registers.get(name) or 0) % _4G for name in _GENERAL},
     )
     names = ", ".join(missing)
     return cpu, [f"{names} not in the recording: as the ABI requires, or as after a reset"] if missing else []
+
+
+def _table(registers: Mapping[str, int | None], name: str) -> Table:
+    return Table((registers.get(f"{name}.base") or 0) % _4G, (registers.get(f"{name}.limit") or 0) & 0xFFFF)
 
 
 def _segment(registers: Mapping[str, int | None], name: str) -> Segment | None:
