@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import Escapes
@@ -13,6 +14,9 @@ Fragment = tuple[str, str]
 """(style classes, separated by blanks; text)."""
 
 Line = list[Fragment]
+
+_CACHED_LINES = 1024
+"""How many lines `fit` remembers: most lines of a frame are those of the frame before."""
 
 _SOFT_HYPHEN = 0xAD
 # In addition to ASCII: Latin-1, the quotes in gdb's output and in kernel sources, and the characters that panes draw.
@@ -47,6 +51,11 @@ def plain(line: Line) -> str:
 
 def fit(line: Iterable[Fragment], width: int, more: str = "…") -> Line:
     """Pad or cut the line to exactly `width` cells. A cut line ends in `more`."""
+    return [*_fitted(tuple(line), width, more)]
+
+
+@lru_cache(_CACHED_LINES)
+def _fitted(line: tuple[Fragment, ...], width: int, more: str) -> Line:
     fitted: Line = []
     left = width
     for style, text in line:
