@@ -49,6 +49,13 @@ def import_run() -> None:
     _import_rules()
 
 
+def _import_screen_session(meanwhile: Callable[[], object]) -> None:
+    """Import what the screen's session needs, while QEMU starts."""
+    meanwhile()
+    from pvhdbg.live.back import going_back  # noqa: F401
+    from pvhdbg.live.gdb import process  # noqa: F401
+
+
 @contextmanager
 def launched(options: argparse.Namespace, meanwhile: Callable[[], object] = _import_rules) -> Iterator[Debuggee]:
     """Start the machine that the options describe, and end it when the context ends.
@@ -59,18 +66,17 @@ def launched(options: argparse.Namespace, meanwhile: Callable[[], object] = _imp
     :raise PvhdbgError: if the kernel cannot boot via PVH, or the machine cannot start.
     """
     from pvhdbg.live.debuggee.screen_machine import ScreenMachine
-    from pvhdbg.live.gdb.process import GdbOptions
     from pvhdbg.live.qemu.options import why_no_snapshots
 
-    mi_log = None if options.mi_log is None else str(options.mi_log)
     changes = _changes(options)
-    with exit_on_signals(), ScreenMachine(GdbOptions(options.gdb or "gdb", options.gdbinit, mi_log)) as machine:
+    with exit_on_signals(), ScreenMachine() as machine:
         no_snapshots = why_no_snapshots(options.snapshots, options.memory, options.qemu_args)
-        kernel, qemu, remarks = _boot(options, machine, meanwhile, no_snapshots)
-        machine.start_gdb()
-        # Imported only now, so that QEMU starts sooner.
+        kernel, qemu, remarks = _boot(options, machine, lambda: _import_screen_session(meanwhile), no_snapshots)
         from pvhdbg.live.back.going_back import RewindableDebuggee
+        from pvhdbg.live.gdb.process import GdbOptions
 
+        mi_log = None if options.mi_log is None else str(options.mi_log)
+        machine.start_gdb(GdbOptions(options.gdb or "gdb", options.gdbinit, mi_log))
         debuggee = RewindableDebuggee(machine, kernel, qemu, options.timeout, remarks, changes)
         debuggee.observe = _observe
         yield debuggee

@@ -1,4 +1,8 @@
-"""Going back: to a stage, by one instruction, to the last store to some bytes, or to the last hit of a breakpoint."""
+"""Going back: to a stage, by one instruction, to the last store to some bytes, or to the last hit of a breakpoint.
+
+What finds the way is imported when it is needed: it needs the disassembler, whose import takes longer than a guest
+needs to reach its first stop.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +13,6 @@ from pvhdbg.abi.text import printable
 from pvhdbg.boot.run import saved_journey
 from pvhdbg.boot.stop import stages
 from pvhdbg.errors import GuestError, PvhdbgError, UserError
-from pvhdbg.live.back import last_hit, last_store, places
-from pvhdbg.live.back.last_step import Way, WayToDeath
-from pvhdbg.live.back.last_store import StoreCounter
-from pvhdbg.live.back.replay import Replay
 from pvhdbg.live.back.snapshot_list import SnapshotList, is_same
 from pvhdbg.live.debuggee.debuggee import Debuggee
 from pvhdbg.live.gdb import breakpoints
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from pvhdbg.boot.stop.capture import Capture
+    from pvhdbg.live.back import last_store
     from pvhdbg.live.back.last_store import Stores
+    from pvhdbg.live.back.replay import Replay
     from pvhdbg.live.back.snapshot_list import Snapshot
     from pvhdbg.live.debuggee.debuggee import Position
     from pvhdbg.live.debuggee.own_machine import OwnMachine
@@ -103,6 +105,8 @@ class RewindableDebuggee(Debuggee):
         :raise UserError: if there are no snapshots, or none of a moment before this one.
         :raise GuestError: if the guest does not take the same way again.
         """
+        from pvhdbg.live.back.last_step import Way, WayToDeath
+
         here = self.position()
         start = self._starts_of_way(here)[-1]
         moment = saved_journey.save(self.journey)
@@ -132,6 +136,8 @@ class RewindableDebuggee(Debuggee):
         :raise UserError: if there are no snapshots, or none of a moment before this one.
         :raise GuestError: if the guest does not take the same way again.
         """
+        from pvhdbg.live.back import last_hit
+
         here = self.position()
         starts, place = self._starts_of_way(here), here.capture
         if here.halt.kind == DIED:
@@ -160,6 +166,8 @@ class RewindableDebuggee(Debuggee):
         :raise UserError: if there is no such field, no way back, or no such store since the first snapshot.
         :raise GuestError: if the guest does not take the same way again.
         """
+        from pvhdbg.live.back import places
+
         starts, place = self._starts_of_way(here), here.capture
         region = places.region_of(text, here.capture, self.session)
         undone = self._stages_so_far()
@@ -176,18 +184,22 @@ class RewindableDebuggee(Debuggee):
         self, replay: Replay, starts: Sequence[Snapshot], region: Region, place: Capture, *, is_here: bool = True
     ) -> tuple[Snapshot, last_store.Way, Stores | None]:
         """Find the last snapshot after which there is a store before the place, or the first snapshot."""
+        from pvhdbg.live.back import last_store
+
         start = starts[-1]
         known = {stages.DIED, *(capture.stage for capture in start.journey.history)}
         later = [capture for capture in self.journey.history if capture.stage not in known]
         way = last_store.Way(place, later, is_here)
         replay.load(start)
-        stores = StoreCounter(replay, region, way, self.kernel).count()
+        stores = last_store.StoreCounter(replay, region, way, self.kernel).count()
         if stores is not None and not stores.number and len(starts) > 1:
             return self._find_store(replay, starts[:-1], region, start.capture, is_here=False)
         return start, way, stores
 
     def _run_stores(self, replay: Replay, start: Snapshot, number: int, region: Region, way: last_store.Way) -> bool:
         """Run to a store again, counted from a snapshot. Return False if the guest does not get there."""
+        from pvhdbg.live.back.last_store import StoreCounter
+
         if not number:
             return False
         replay.load(start)
@@ -214,6 +226,8 @@ class RewindableDebuggee(Debuggee):
 
         :raise UserError: if QEMU refuses to take a snapshot of this moment, to return to it.
         """
+        from pvhdbg.live.back.replay import Replay
+
         return Replay(self.machine, self._snapshots, self._kept_here(here), _LONGEST_WAY)
 
     def _stages_so_far(self) -> Collection[str]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pvhdbg.live.debuggee.machine import Child, Machine
-from pvhdbg.live.gdb.process import GdbOptions, GdbProcess
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import TracebackType
 
     from pvhdbg.live.gdb.mi_client import MiClient
+    from pvhdbg.live.gdb.process import GdbOptions, GdbProcess
     from pvhdbg.target.stub import StubRunner, StubTarget
 
 _SETTINGS = ("mi-async on", "confirm off", "pagination off", "height 0", "width 0")
@@ -24,13 +24,15 @@ class GdbMachine(Machine):
     runner: StubRunner
 
     def __init__(self, gdb: GdbOptions | None = None) -> None:
-        self._options = gdb or GdbOptions()
+        self._options = gdb
         self._gdb: MiClient | None = None
         self._process: GdbProcess | None = None
         super().__init__()
 
     def _start(self) -> None:
-        self._process = GdbProcess(self._options, self.folder, self.watcher.group)
+        from pvhdbg.live.gdb.process import GdbOptions, GdbProcess
+
+        self._process = GdbProcess(self._options or GdbOptions(), self.folder, self.watcher.group)
 
     @property
     def has_gdb(self) -> bool:

@@ -21,20 +21,21 @@ class ScreenMachine(OwnMachine):
     screen to its first picture. After `take_over`, the machine is an OwnMachine like any other.
     """
 
-    def __init__(self, gdb: GdbOptions | None = None) -> None:
+    def __init__(self) -> None:
         self._access: StubAccess | None = None
         self._is_taken_over = False
-        super().__init__(gdb)
+        super().__init__()
 
     def _start(self) -> None:
         """Start nothing yet: QEMU needs longest, and the computer may have only two CPUs."""
 
-    def start_gdb(self) -> None:
+    def start_gdb(self, options: GdbOptions) -> None:
         """Start gdb.
 
         :raise MachineError: if gdb is not installed.
         :raise UserError: if the log of MI can't be written.
         """
+        self._options = options
         super()._start()
 
     @property
