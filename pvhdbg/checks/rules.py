@@ -40,13 +40,14 @@ _KERNEL_NAMES = (
     "e820_table",
     "screen_info",
     "efi_info",
+    "e_entry",
     "e_flags",
     "calibrate_delay",
 )
 """Names that keep their underscores. A name that contains another name comes before it."""
 _UPPER_CASE = frozenset({
-    *("a20", "ascii", "bug", "cpu", "cr0", "cr4", "cs", "ds", "ebx", "eflags", "es", "idt", "isa", "kvm", "nul", "pae"),
-    *("pci", "pvh", "qemu", "ram", "rfc", "rsdp", "ss", "tr", "tss"),
+    *("a20", "ascii", "bug", "cpu", "cr0", "cr4", "cs", "ds", "ebx", "eflags", "es", "gdt", "idt", "isa", "kvm", "nul"),
+    *("pae", "pci", "pvh", "qemu", "ram", "rfc", "rsdp", "ss", "tr", "tss", "vmm"),
 })  # fmt: skip
 _SPELLINGS = {
     "append": "-append",

@@ -31,6 +31,7 @@ TOPICS = (
     "kernel.e820",
     "kernel.preflight",
     "kernel.image_defects",
+    "kernel.vmm_loader",
     "handover.protocol",
     "handover.guests",
     "outcome.death",

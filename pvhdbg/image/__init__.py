@@ -7,6 +7,7 @@ file           a file that can be sliced like bytes, and searches in it
 notes          ELF notes as QEMU, Xen, linux-loader and the ABI read them
 preflight      what QEMU's -kernel will do with the file: the pre-start check
 verdicts/      what a verdict is, and the verdicts about the notes, the segments and the entry
+vmm_loaders/   what the loaders of other VMMs will do with the file
 limits         the limits of `pvhdbg inspect`, and remarks about a file that exceeds them
 multiboot      find multiboot headers, which QEMU prefers to a PVH entry
 debug_info/    symbols, layouts of structures, and source lines

@@ -39,6 +39,13 @@ ENDLESS = "endless"
 NOT_ELF64 = "not-elf64"
 BAD_HEADER = "bad-header"
 LOW_ENTRY = "low-entry"
+DUPLICATE = "duplicate"
+MALFORMED = "malformed"
+ODD_ALIGN = "odd-align"
+TOO_LARGE = "too-large"
+NOT_X86_64 = "not-x86-64"
+LAST_WITHOUT = "last-without"
+EMPTY_SEGMENT = "empty-segment"
 NOTE_OUTSIDE = "note-outside"
 
 _MAX_STEPS = 1 << 14
@@ -57,6 +64,13 @@ REASONS = {
     BAD_HEADER: "the loader requires that e_phentsize is 56 and e_phoff is at least 64",
     LOW_ENTRY: "e_entry is below 1 MiB: Firecracker and Cloud Hypervisor refuse the file (libkrun does not)",
     NOTE_OUTSIDE: "a note extends past the end of the file",
+    DUPLICATE: "the file has more than one PHYS32_ENTRY note",
+    MALFORMED: "a note extends past the end of its segment",
+    ODD_ALIGN: "p_align of a PT_NOTE segment is not a power of 2",
+    TOO_LARGE: "a PT_NOTE segment is larger than 1 MiB",
+    NOT_X86_64: "the loader supports only files for x86-64",
+    LAST_WITHOUT: "the last PT_NOTE segment has no PHYS32_ENTRY note, so the loader uses 0 as the entry address",
+    EMPTY_SEGMENT: "a PT_NOTE segment is empty",
 }
 """The reasons why a loader finds no entry."""
 
@@ -272,16 +286,17 @@ def _skip_zeros(data: Buffer, position: int, work: _Work) -> int:
     return position + max((end - position) // NHDR.size, 1) * NHDR.size
 
 
-def scan_by_linux_loader(elf: Elf) -> Scan:
+def scan_by_linux_loader(elf: Elf, lowest_entry: int = _HIGH_MEMORY) -> Scan:
     """Scan as linux-loader does: only the last PT_NOTE segment counts, even if it has no note. An error ends the scan.
 
     Firecracker and Cloud Hypervisor refuse an e_entry below 1 MiB, although they start at the address in the note.
+    libkrun accepts any: `lowest_entry` is 0.
     """
     if elf.elf_class != CLASS64:
         return Scan("linux-loader", None, NOT_ELF64)
     if elf.phentsize != PHDR64_SIZE or elf.phoff < EHDR64_SIZE:
         return Scan("linux-loader", None, BAD_HEADER)
-    if elf.entry < _HIGH_MEMORY:
+    if elf.entry < lowest_entry:
         return Scan("linux-loader", None, LOW_ENTRY)
     scan = Scan("linux-loader", None, NO_SEGMENT)
     read_segment = cache(partial(_linux_loader_segment, elf, _Work().steps))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pvhdbg.image.multiboot import Multiboot
     from pvhdbg.image.notes import Scan
     from pvhdbg.image.preflight import Preflight
+    from pvhdbg.image.vmm_loaders.prediction import Prediction
 
 
 def stage_symbols(facts: ImageFacts) -> tuple[str, ...]:
@@ -103,7 +104,7 @@ class InspectedFile(NamedTuple):
     """Everything that `inspect` reports. `addresses` has the addresses of the stage_symbols that the file defines.
 
     If the file exceeds the limits of `inspect`, `missing` has a remark for each part that was not read completely, with
-    the path of the part in the JSON as the key.
+    the path of the part in the JSON as the key. `vmms` has what each VMM's own loader does with the ELF file.
     """
 
     facts: ImageFacts
@@ -111,6 +112,7 @@ class InspectedFile(NamedTuple):
     preflight: Preflight
     addresses: Mapping[str, int]
     missing: Mapping[str, str] = MappingProxyType({})
+    vmms: Sequence[Prediction] = ()
 
     @property
     def variables(self) -> Mapping[str, str]:

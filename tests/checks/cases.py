@@ -257,12 +257,13 @@ def foreign(
     puts: Sequence[tuple[int, bytes]] = (),
     image: ImageFacts | None = HOBBY,
     rip: int = 0x1000900,
+    at_entry: Mapping[str, int] | None = None,
 ) -> Case:
     """Return a case of a guest that is not Linux and died after its entry, in long mode unless `cpu` says otherwise.
 
-    `puts` are in memory when the guest dies.
+    `puts` are in memory when the guest dies. `at_entry` are registers at the entry.
     """
-    first = guest(registers={"idtr.limit": 0xFFFF}, image=image).at("entry")
+    first = guest(registers={"idtr.limit": 0xFFFF, **(at_entry or {})}, image=image).at("entry")
     vm = build.linux_guest(image)
     vm.image = image
     build.page_tables(vm)

@@ -1,10 +1,11 @@
-"""PVH120 to PVH127: the CPU's registers at the entry, compared with what the ABI requires."""
+"""PVH120 to PVH129: the CPU's registers at the entry, compared with what the ABI requires."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.cpu import CR0_PE, CR0_PG, CR4_LA57, EFLAGS_VM, ENTRY_STATE, NAMED_BITS, segment_kind
+from pvhdbg.abi.start_info import StartInfo
 from pvhdbg.checks.finding import ERROR, INFO, WARNING
 from pvhdbg.checks.rules import Defect, rule
 
@@ -14,18 +15,29 @@ if TYPE_CHECKING:
     from pvhdbg.checks.case import Case
 
 _TF = 1 << 8
+_4G = 0xFFFFFFFF
+_LIMITS = ("cs.limit", "ds.limit", "es.limit", "ss.limit")
+_DESCRIPTOR = 8
 _LIMIT_AFTER_RESET = 0xFFFF
 _BUSY_TSS = 0x200
 
 
 def _violations(case: Case, registers: tuple[str, ...], then: str, severity: str | None = None) -> Iterator[Defect]:
-    """Yield the ABI's requirements that these registers do not meet; `then` is the consequence and the fix."""
+    """Yield the ABI's requirements that these registers do not meet; `then` is the consequence and the fix.
+
+    PVH128 reports a limit that is too small but large enough for the entry and start_info.
+    """
     if not case.is_entry:
         return
     for requirement in ENTRY_STATE:
         name = requirement.register
         value = case.capture.registers.get(name)
-        if name.partition(".")[0] in registers and value is not None and not requirement.is_met_by(value):
+        if (
+            name.partition(".")[0] in registers
+            and name not in _small_limits(case)
+            and value is not None
+            and not requirement.is_met_by(value)
+        ):
             message = f"{name} is {_value_text(name, value)}: the ABI requires {requirement.meaning}. {then}"
             yield Defect(f"registers.{name}", message, severity=severity)
 
@@ -39,6 +51,12 @@ def _value_text(register: str, value: int) -> str:
 
 def _value(case: Case, register: str) -> int:
     return case.capture.registers.get(register) or 0
+
+
+def _small_limits(case: Case) -> tuple[str, ...]:
+    """Return the limits of segments that are below 4 GiB, but that include the entry and start_info."""
+    last = max(_value(case, "rip"), _value(case, "rbx") + StartInfo.SIZE - 1)
+    return tuple(name for name in _LIMITS if last <= _value(case, name) < _4G)
 
 
 @rule("PVH120", WARNING, ERROR)
@@ -162,3 +180,42 @@ def a20_line_is_off(case: Case) -> Iterator[Defect]:
             "overwrites itself. Enable A20 before entering the guest."
         )
         yield Defect("registers.a20", message, None, case.fatal_severity)
+
+
+@rule("PVH128", WARNING)
+def segment_limit_is_below_4_gib(case: Case) -> Iterator[Defect]:
+    """The limit of CS, DS, ES and SS must be 4 GiB. A smaller one matters only to a guest that reads, writes or
+    executes memory above it before it loads segments of its own: that is a general protection fault, without an IDT a
+    triple fault. alioth sets 256 MiB, because its constant lacks a digit; its GDT says 4 GiB.
+
+    Set the limit to 0xffffffff. A guest that runs under such a VMM loads its own GDT and segments first.
+
+    Source: Xen docs/misc/pvh.pandoc; google/alioth alioth/src/loader/xen/xen.rs.
+    """
+    names = _small_limits(case) if case.is_entry else ()
+    if names:
+        limit = min(_value(case, name) for name in names)
+        message = (
+            f"{', '.join(names)} is {limit:#x}, below 4 GiB: an access above it is a fault until the guest loads its "
+            "own segments. Set the limit to 0xffffffff."
+        )
+        yield Defect(f"registers.{names[0]}", message)
+
+
+@rule("PVH129", INFO)
+def vmm_leaves_no_gdt(case: Case) -> Iterator[Defect]:
+    """The segment registers are loaded, but GDTR describes no table. The ABI allows this, and Xen does it. A guest that
+    loads a segment register, or makes a far jump, before its own lgdt dies under Xen, although it works under QEMU and
+    Firecracker, which leave a GDT.
+
+    Linux needs no change. A guest must load its own GDT before it loads a segment register.
+
+    Source: Xen docs/misc/pvh.pandoc; tools/libs/guest/xg_dom_x86.c, vcpu_hvm.
+    """
+    limit = case.capture.registers.get("gdtr.limit")
+    if case.is_entry and limit is not None and limit < 2 * _DESCRIPTOR - 1:
+        message = (
+            f"gdtr.limit is {limit:#x}: the VMM leaves no GDT. A guest that loads a segment register before its own "
+            "lgdt dies."
+        )
+        yield Defect("registers.gdtr.limit", message)

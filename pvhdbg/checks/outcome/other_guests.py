@@ -201,7 +201,12 @@ def _why_not_loaded(case: Case, load: SegmentLoad) -> str | None:
         return None
     index = load.selector & ~(_DESCRIPTOR - 1)
     if index + _DESCRIPTOR - 1 > gdt.limit:
-        return f"the selector is outside {where.rstrip(',')}"
+        is_absent = entry and gdt.limit < 2 * _DESCRIPTOR - 1 and entry.registers.get("gdtr.limit") == gdt.limit
+        return (
+            f"the VMM left no GDT (GDTR has limit {gdt.limit:#x})"
+            if is_absent
+            else f"the selector is outside {where.rstrip(',')}"
+        )
     defect = _descriptor_defect(case, load.register, gdt.base + index)
     return f"the descriptor in {where} {defect}" if defect else None
 

@@ -55,6 +55,7 @@ def _folder() -> Iterator[Path]:
 def _inspect(kernel: Kernel) -> InspectedFile:
     from pvhdbg.image import elf
     from pvhdbg.image.preflight import preflight_file
+    from pvhdbg.image.vmm_loaders.prediction import predict_file
     from pvhdbg.views.inspection import InspectedFile, stage_symbols
 
     preflight = preflight_file(kernel.facts, symbols=kernel.symbols)
@@ -62,4 +63,5 @@ def _inspect(kernel: Kernel) -> InspectedFile:
     addresses = {name: kernel.symbols.address(name) for name in names if name in kernel.symbols}
     details = elf.inspect(kernel.facts.elf, kernel.facts)
     symbols = {} if kernel.symbols.left_out is None else {"symbols": kernel.symbols.left_out}
-    return InspectedFile(kernel.facts, details, preflight, addresses, {**details.left_out, **symbols})
+    vmms = predict_file(kernel.facts)
+    return InspectedFile(kernel.facts, details, preflight, addresses, {**details.left_out, **symbols}, vmms)

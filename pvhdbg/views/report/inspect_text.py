@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pvhdbg.boot.stop.stages import Stage
     from pvhdbg.image.facts import ImageFacts, Note
     from pvhdbg.image.notes import Scan
+    from pvhdbg.image.verdicts.verdict import Verdict
     from pvhdbg.views.inspection import Details, InspectedFile
 
 BOOT_PROTOCOLS = {
@@ -31,7 +32,8 @@ HEADERS_SHOWN = 64
 
 
 def as_text(file: InspectedFile) -> str:
-    sections = (_file, _headers, _notes, _loaders, _preflight, _stages, _config, *([_missing] if file.missing else []))
+    vmms, missing = [_vmms] if file.vmms else [], [_missing] if file.missing else []
+    sections = (_file, _headers, _notes, _loaders, _preflight, *vmms, _stages, _config, *missing)
     return "\n\n".join("\n".join(section(file)) for section in sections) + "\n"
 
 
@@ -152,8 +154,22 @@ def _preflight(file: InspectedFile) -> Iterator[str]:
     if is_bzimage:
         yield "  pvhdbg extracts the vmlinux because QEMU boots a bzImage via the Linux boot protocol, not via PVH"
     for verdict in preflight.verdicts:
-        yield f"  {verdict.severity} ({verdict.slug}): {verdict.message}"
-        yield f"    hint: {verdict.hint}"
+        yield from _verdict(verdict)
+
+
+def _verdict(verdict: Verdict) -> Iterator[str]:
+    yield f"  {verdict.severity} ({verdict.slug}): {verdict.message}"
+    yield f"    hint: {verdict.hint}"
+
+
+def _vmms(file: InspectedFile) -> Iterator[str]:
+    yield "PVH boot under other VMMs"
+    width = max(len(prediction.title) for prediction in file.vmms)
+    for prediction in file.vmms:
+        entered = "not started via PVH" if prediction.entry is None else f"entered at {prediction.entry:#x}"
+        yield f"  {prediction.title:{width}}  {entered}"
+        for verdict in prediction.verdicts:
+            yield from (f"  {line}" for line in _verdict(verdict))
 
 
 def _stages(file: InspectedFile) -> Iterator[str]:

@@ -9,6 +9,7 @@ from pvhdbg.views.inspection import OPTIONS, stage_symbols
 from pvhdbg.views.to_json import document_json
 
 if TYPE_CHECKING:
+    from pvhdbg.image.vmm_loaders.prediction import Prediction
     from pvhdbg.views.inspection import InspectedFile
 
 _PROGRAM = ("type", "offset", "vaddr", "paddr", "filesz", "memsz", "flags", "align")
@@ -39,8 +40,17 @@ def to_dict(file: InspectedFile) -> document_json.Json:
             "entry": file.preflight.entry,
             "verdicts": [verdict._asdict() for verdict in file.preflight.verdicts],
         },
+        "vmms": [_prediction(prediction) for prediction in file.vmms],
         "symbols": {name: file.addresses.get(name) for name in stage_symbols(file.facts)},
         "config": None if details.config is None else {name: details.config.get(name, "n") for name in OPTIONS},
         **({"itself": dict(file.itself)} if file.itself else {}),
         **({"missing": dict(file.missing)} if file.missing else {}),
+    }
+
+
+def _prediction(prediction: Prediction) -> document_json.Json:
+    return {
+        "vmm": prediction.name,
+        "entry": prediction.entry,
+        "verdicts": [verdict._asdict() for verdict in prediction.verdicts],
     }

@@ -160,6 +160,18 @@ ENTRY_STATE = (
         lambda: entry(**state(a20=1), **OTHER_GUEST),
     ),
     Row("PVH126", entry, info("registers.tr.limit"), lambda: entry(**state(rip=0x1000851))),
+    Row(
+        "PVH128",
+        lambda: entry(**state(cs__limit=0xFFFFFFF, ds__limit=0xFFFFFFF)),
+        warning("registers.cs.limit"),
+        lambda: entry(**state(cs__limit=0x100084F)),  # the entry is beyond this limit: PVH123
+    ),
+    Row(
+        "PVH129",
+        lambda: entry(**state(gdtr__limit=0)),
+        info("registers.gdtr.limit"),
+        lambda: entry(**state(gdtr__limit=0xF)),
+    ),
 )
 
 ROWS = (*HANDOVER, *ENTRY_STATE)

@@ -35,6 +35,7 @@ def loading(code: str, selector: int, *descriptors: bytes, **differences: Any) -
     return foreign(code=code, cpu=cpu, puts=((GDT, table),), **differences)
 
 
+NO_GDT = {"gdtr.base": 0, "gdtr.limit": 0}
 AT_GDT = error("registers.gdtr.base")
 
 ROWS = (
@@ -101,6 +102,12 @@ ROWS = (
         lambda: loading(MOV_DS_R8, 8, DATA, cpu={"r8": 0x20}),
         AT_GDT,
         lambda: loading(MOV_DS_R8, 0x20, DATA, cpu={"r8": 8}),
+    ),
+    Row(
+        "PVH933",  # Xen leaves no GDT
+        lambda: loading(MOV_DS, 8, cpu=NO_GDT, at_entry=NO_GDT),
+        AT_GDT,
+        lambda: loading(MOV_DS, 0, cpu=NO_GDT, at_entry=NO_GDT),
     ),
     Row("PVH933", lambda: loading(LTR, 8, BUSY_TSS), AT_GDT, lambda: loading(LTR, 8, BUSY_TSS, image=LINUX)),
     Row(

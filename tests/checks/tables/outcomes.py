@@ -198,6 +198,14 @@ SLUGS = (
     ("multiboot-64", "PVH536", error("kernel.path")),
     ("multiboot-too-deep", "PVH537", error("kernel.path")),
     ("multiboot2", "PVH538", error("kernel.path")),
+    ("vmm-no-entry", "PVH539", error("kernel.notes")),
+    ("vmm-entry-low", "PVH540", error("kernel.entry")),
+    ("vmm-entry-outside", "PVH541", error("kernel.entry")),
+    ("vmm-segment-low", "PVH542", error("kernel.segments")),
+    ("vmm-shared-page", "PVH543", error("kernel.segments")),
+    ("vmm-no-ram", "PVH544", error("kernel.segments")),
+    ("vmm-command-line", "PVH545", error("machine.append")),
+    ("vmm-overlap", "PVH546", warning("kernel.segments")),
 )
 
 

@@ -15,6 +15,7 @@ from pvhdbg.image.multiboot import Multiboot
 from pvhdbg.image.notes import NO_NOTE, Scan
 from pvhdbg.image.preflight import NONE, PVH, Preflight, preflight_file
 from pvhdbg.image.verdicts.verdict import FATAL, Verdict
+from pvhdbg.image.vmm_loaders.prediction import predict_file
 from pvhdbg.views.inspection import InspectedFile, ProgramHeader, SectionHeader, stage_symbols
 from pvhdbg.views.report import inspect_text
 from pvhdbg.views.to_json import inspect_json
@@ -25,7 +26,8 @@ def inspect_file(path: Path, folder: Path) -> InspectedFile:
     kernel = open_kernel(str(path), folder)
     preflight = preflight_file(kernel.facts, symbols=kernel.symbols)
     addresses = {name: kernel.symbols.address(name) for name in stage_symbols(kernel.facts) if name in kernel.symbols}
-    return InspectedFile(kernel.facts, inspect(kernel.facts.elf), preflight, addresses)
+    vmms = predict_file(kernel.facts)
+    return InspectedFile(kernel.facts, inspect(kernel.facts.elf), preflight, addresses, vmms=vmms)
 
 
 class Headers(NamedTuple):
@@ -115,6 +117,23 @@ def test_a_guest_other_than_linux_has_only_the_entry_stage(grub_image: Path, tmp
     assert "entry           0x100000     the first instruction at the PHYS32_ENTRY address" in written
     assert "linux-loader  none: the loader supports only 64-bit ELF files" in written
     assert "--symbols" not in written
+
+
+def test_a_vmm_that_does_not_start_the_file_shows_why(grub_image: Path, tmp_path: Path) -> None:
+    file = inspect_file(grub_image, tmp_path)
+    written, document = inspect_text.as_text(file), inspect_json.to_dict(file)
+
+    assert re.search(r"^PVH boot under other VMMs\n  Firecracker +not started via PVH\n", written, re.MULTILINE)
+    assert "fatal (vmm-no-entry): Firecracker finds no PVH entry: the loader supports only 64-bit ELF files" in written
+    assert {"vmm": "firecracker", "entry": None}.items() <= document["vmms"][0].items()
+    assert "vmm-no-entry" == document["vmms"][0]["verdicts"][0]["slug"]
+
+
+def test_a_vmm_that_starts_the_file_shows_the_entry(vmlinux_61: Path, tmp_path: Path) -> None:
+    file = inspect_file(vmlinux_61, tmp_path)
+
+    assert re.search(rf"^  Firecracker +entered at {file.facts.entry:#x}$", inspect_text.as_text(file), re.MULTILINE)
+    assert file.facts.entry == inspect_json.to_dict(file)["vmms"][0]["entry"]
 
 
 def test_a_rejected_file_shows_the_verdict_and_its_hint() -> None:
