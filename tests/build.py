@@ -203,7 +203,7 @@ def linux_guest(image: ImageFacts | None = None) -> Guest:
         guest.registers.update(
             {f"{segment}.{part}": value for part, value in flat.items()}, **{f"{segment}.flags": flags}
         )
-    guest.registers.update({"tr.limit": 0xFFFF, "tr.flags": 0x8B00})
+    guest.registers.update({"tr.limit": 0xFFFF, "tr.flags": 0x8B00, "gdtr.limit": 0x1F})
     return guest
 
 

@@ -205,7 +205,7 @@ def _kernel(options: argparse.Namespace, folder: Path) -> tuple[Kernel, tuple[st
     kernel = open_kernel(str(path), folder, symbols, cache.folder("symbols", os.environ))
     preflight = _preflight(options, kernel)
     remarks = [] if kernel.symbols_remark is None else [kernel.symbols_remark]
-    remarks += [verdict.message for verdict in preflight.verdicts]
+    remarks += [verdict.message for verdict in preflight.verdicts + preflight.by_vmm]
     lines = tuple(f"pvhdbg: note: {remark}" for remark in remarks)
     return kernel._replace(facts=preflight.apply_to(kernel.facts)), lines
 
@@ -216,12 +216,21 @@ def _preflight(options: argparse.Namespace, kernel: Kernel) -> Preflight:
     from pvhdbg.live.qemu.firmware import microvm_firmware
 
     firmware = microvm_firmware(options.qemu_args)
-    machine = Machine(options.machine, os.fsencode(options.append), ram_size(options.memory), firmware)
+    memory, initrd = ram_size(options.memory), _size(options.initrd)
+    machine = Machine(options.machine, os.fsencode(options.append), memory, firmware, options.vmm, initrd)
     preflight = preflight_file(kernel.facts, machine, kernel.symbols)
     if preflight.fatal and not options.force:
         refused = kernel._replace(facts=preflight.apply_to(kernel.facts))
         raise _refusal(kernel.facts.path, preflight, _refused_run(options, refused))
     return preflight
+
+
+def _size(path: Path | None) -> int | None:
+    """Return the size of a file; None if there is none, or if it cannot be read, which is an error later."""
+    try:
+        return None if path is None else path.stat().st_size
+    except OSError:
+        return None
 
 
 def _refused_run(options: argparse.Namespace, kernel: Kernel) -> Document:
@@ -235,11 +244,9 @@ def _refused_run(options: argparse.Namespace, kernel: Kernel) -> Document:
 def _refusal(path: str, preflight: Preflight, document: Document) -> RefusedKernelError:
     """Return the error for a kernel that the pre-start check rejects: every fatal verdict, the root cause first.
 
-    The last hint offers --force, unless QEMU would refuse the file.
+    The last hint offers --force, unless QEMU would refuse the file, or the VMM the command line.
     """
-    from pvhdbg.image.preflight import NONE
-
-    force = "" if preflight.boot_protocol == NONE else ", or start the kernel anyway with --force"
+    force = ", or start the kernel anyway with --force" if preflight.can_be_forced else ""
     *others, last = preflight.fatal
     hints = [*(verdict.hint for verdict in others), last.hint + force]
     codes = _codes(preflight.fatal, document)

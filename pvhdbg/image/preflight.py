@@ -21,6 +21,8 @@ from pvhdbg.image.multiboot import HAS_ADDRESSES, SEARCHED1, Multiboot, find_mul
 from pvhdbg.image.verdicts import note_verdicts, segment_verdicts
 from pvhdbg.image.verdicts.segment_verdicts import Layout, segment_at
 from pvhdbg.image.verdicts.verdict import FATAL, WARNING, Verdict
+from pvhdbg.image.vmm_loaders import prediction
+from pvhdbg.vmm_profiles.table import QEMU, profile
 
 PVH, MULTIBOOT, LINUX, NONE = "pvh", "multiboot", "linux", "none"
 
@@ -32,6 +34,8 @@ _UNSUPPORTED_FLAGS = 0x10004
 _OLDEST_PC_WITH_PVH = (4, 0)
 _EXPLAIN_THE_ENTRY = ("paddr-is-vaddr", "segment-above-4g", "segment-in-pci-hole")
 """The verdicts about segments that explain why no code is loaded at the entry."""
+_NOT_HANDED_OVER = "vmm-command-line"
+"""The verdict on a command line that a VMM refuses. pvhdbg cannot hand it over either, even with --force."""
 _ENTRY_CODE = 256
 # or $X86_CR4_PAE, %eax; mov %eax, %cr4
 _SETS_PAE = b"\x83\xc8\x20\x0f\x22\xe0"
@@ -42,13 +46,16 @@ class Machine(NamedTuple):
 
     `machine` is the value of -M. `append` is the value of -append. `memory` is the size of the guest's RAM in bytes,
     None if unknown. `firmware` is the firmware of a microvm: `qboot` (Debian's default), `seabios` (QEMU's own
-    default), or None if unknown.
+    default), or None if unknown. `vmm` is the name of the profile whose handover the guest gets. `initrd_size` is the
+    size of the initrd in bytes, None without one.
     """
 
     machine: str = "microvm"
     append: bytes = b""
     memory: int | None = None
     firmware: str | None = None
+    vmm: str = QEMU
+    initrd_size: int | None = None
 
     @property
     def type(self) -> str:
@@ -61,19 +68,31 @@ class Machine(NamedTuple):
 
 
 class Preflight(NamedTuple):
-    """The boot protocol that QEMU uses for the file (NONE if QEMU refuses it), the PVH entry, and the verdicts."""
+    """The boot protocol that QEMU uses for the file (NONE if QEMU refuses it), the PVH entry, and the verdicts.
+
+    `by_vmm` are verdicts on what the loader of another VMM would do, if the guest gets the handover of that VMM. They
+    do not keep QEMU from starting the guest. A command line that the VMM refuses does, because pvhdbg cannot hand it
+    over either: `verdicts` has it.
+    """
 
     boot_protocol: str
     entry: int | None
     verdicts: tuple[Verdict, ...]
+    by_vmm: tuple[Verdict, ...] = ()
 
     @property
     def fatal(self) -> tuple[Verdict, ...]:
         return tuple(verdict for verdict in self.verdicts if verdict.severity == FATAL)
 
+    @property
+    def can_be_forced(self) -> bool:
+        """Whether pvhdbg can start the kernel although there are fatal verdicts."""
+        return self.boot_protocol != NONE and all(verdict.slug != _NOT_HANDED_OVER for verdict in self.verdicts)
+
     def apply_to(self, facts: ImageFacts) -> ImageFacts:
         """Return the facts with these verdicts and with QEMU's entry, even if the ABI defines a different entry."""
-        return facts._replace(entry=facts.entry if self.entry is None else self.entry, verdicts=self.verdicts)
+        entry = facts.entry if self.entry is None else self.entry
+        return facts._replace(entry=entry, verdicts=self.verdicts + self.by_vmm)
 
 
 def preflight_file(facts: ImageFacts, machine: Machine | None = None, symbols: Container[str] = ()) -> Preflight:
@@ -103,7 +122,17 @@ def preflight(
         *_without_pae(elf, scan.entry, symbols),
         *_long_command_line(machine),
     ]
-    return Preflight(_boot_protocol(elf, machine, header, scan), scan.entry, tuple(verdicts))
+    by_vmm = _by_vmm(elf, machine, facts)
+    verdicts += (verdict for verdict in by_vmm if verdict.slug == _NOT_HANDED_OVER)
+    others = tuple(verdict for verdict in by_vmm if verdict.slug != _NOT_HANDED_OVER)
+    return Preflight(_boot_protocol(elf, machine, header, scan), scan.entry, tuple(verdicts), others)
+
+
+def _by_vmm(elf: Elf, machine: Machine, facts: ImageFacts) -> tuple[Verdict, ...]:
+    boot = prediction.usual_boot(facts)._replace(cmdline_size=len(machine.append) + 1, initrd_size=machine.initrd_size)
+    boot = boot if machine.memory is None else boot._replace(ram_size=machine.memory)
+    found = prediction.predict(profile(machine.vmm), elf, boot, has_memory=machine.memory is not None)
+    return found.verdicts if found else ()
 
 
 def _boot_protocol(elf: Elf, machine: Machine, header: Multiboot | None, scan: notes.Scan) -> str:

@@ -3,6 +3,7 @@
 table             the names of the profiles, and how to get one
 profile           the types: Profile, Layout, Boot, Places
 cpu_state         the CPU state at the entry: Segment, CpuState
+loader            how a VMM loads a kernel file: Loader
 rust_vmm          what VMMs share that follow the rust-vmm reference: GDT, segments, the initrd's place
 xen               what the two builders of Xen share
 firecracker       Firecracker

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pvhdbg.abi.e820 import MEMMAP, RAM, RESERVED, MapEntry
 from pvhdbg.vmm_profiles import rust_vmm
 from pvhdbg.vmm_profiles.cpu_state import Segment, Table
+from pvhdbg.vmm_profiles.loader import ALIOTH, Loader
 from pvhdbg.vmm_profiles.profile import Boot, Fact, Layout, Placed, Places, Profile
 
 _START_INFO, _EBDA, _EBDA_END, _ACPI = 0x1000, 0x80000, 0xA0000, 3
@@ -95,5 +96,11 @@ PROFILE = Profile(
             general=rust_vmm.AFTER_KVM_RESET,
         ),
         tables=(Placed("GDT", rust_vmm.GDT, _GDT),),
+    ),
+    loader=Loader(
+        ALIOTH,
+        "loader/xen/xen.rs",
+        every_segment=True,
+        holes=(_RAM_HOLE,),
     ),
 )

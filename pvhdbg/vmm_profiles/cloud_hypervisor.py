@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pvhdbg.abi.e820 import MEMMAP, RAM, RESERVED, MapEntry
 from pvhdbg.vmm_profiles import rust_vmm
+from pvhdbg.vmm_profiles.loader import LINUX_LOADER, Loader
 from pvhdbg.vmm_profiles.profile import Boot, Fact, Layout, Placed, Places, Profile
 
 _EBDA, _MMCONFIG = 0xA0000, 0xE8000000
@@ -61,6 +62,12 @@ PROFILE = Profile(
         rsdp_paddr=_EBDA,
         cpu=rust_vmm.cpu(0x1),
         tables=(*rust_vmm.TABLES, Placed("EBDA pointer", 0x40E, (_EBDA >> 4).to_bytes(2, "little"))),
+    ),
+    loader=Loader(
+        LINUX_LOADER,
+        "vmm/src/vm.rs, load_kernel",
+        lowest_e_entry=1 << 20,
+        holes=(_MMIO_32,),
     ),
     differs=("there is no SMBIOS entry point and no MP table at 0xf0000",),
 )

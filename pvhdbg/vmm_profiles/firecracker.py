@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pvhdbg.abi.e820 import MEMMAP, RAM, RESERVED, MapEntry
 from pvhdbg.vmm_profiles import rust_vmm
+from pvhdbg.vmm_profiles.loader import LINUX_LOADER, Loader
 from pvhdbg.vmm_profiles.profile import Boot, Fact, Layout, Places, Profile
 
 _RSDP, _SYSTEM_MEMORY, _MMCONFIG = 0xE0000, 0x9FC00, 0xEEC00000
@@ -62,6 +63,13 @@ PROFILE = Profile(
         rsdp_paddr=0,
         cpu=rust_vmm.cpu(0x11),
         tables=rust_vmm.TABLES,
+    ),
+    loader=Loader(
+        LINUX_LOADER,
+        "mod.rs, load_kernel",
+        without_note="it enters the kernel at e_entry via the Linux boot protocol",
+        lowest_e_entry=1 << 20,
+        holes=(_MMIO_32, _MMIO_64),
     ),
     differs=("there is no MP table at 0x9fc00",),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pvhdbg.abi.e820 import MEMMAP, RAM, MapEntry
 from pvhdbg.vmm_profiles import rust_vmm
 from pvhdbg.vmm_profiles.cpu_state import Table
+from pvhdbg.vmm_profiles.loader import GOKVM, NOT_PVH, Loader
 from pvhdbg.vmm_profiles.profile import Boot, Fact, Layout, Placed, Places, Profile
 
 _EBDA, _HIGH_RAM, _INITRD = 0x9FC00, 0x100000, 0xF000000
@@ -53,6 +54,12 @@ PROFILE = Profile(
         cpu=rust_vmm.cpu(0x1)._replace(idtr=Table(rust_vmm.IDT, 8), general=rust_vmm.AFTER_KVM_RESET),
         tables=(*rust_vmm.TABLES, Placed("EBDA pointer", 0x40E, (_EBDA >> 4).to_bytes(2, "little"))),
         has_cmdline=lambda boot: boot.initrd_size is not None,
+    ),
+    loader=Loader(
+        GOKVM,
+        "pvh/pvhboot.go, machine/machine.go",
+        without_note=NOT_PVH,
+        before=("the GDT", "the IDT", "the EBDA pointer"),
     ),
     differs=("there is no MP table in the EBDA at 0x9fc00",),
 )

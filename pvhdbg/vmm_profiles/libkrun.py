@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pvhdbg.abi.e820 import MEMMAP, RAM, RESERVED, MapEntry
 from pvhdbg.vmm_profiles import rust_vmm
+from pvhdbg.vmm_profiles.loader import LINUX_LOADER, Loader
 from pvhdbg.vmm_profiles.profile import Boot, Fact, Layout, Places, Profile
 
 _MP_TABLE, _BIOS_AREA = 0x9FC00, 0xE0000
@@ -66,6 +67,12 @@ PROFILE = Profile(
         rsdp_paddr=0,
         cpu=rust_vmm.cpu(0x11),
         tables=rust_vmm.TABLES,
+    ),
+    loader=Loader(
+        LINUX_LOADER,
+        "src/vmm/src/builder.rs, load_external_kernel",
+        without_note="it enters the kernel at e_entry via the Linux boot protocol",
+        holes=(_GAP,),
     ),
     differs=("there is no MP table at 0x9fc00",),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pvhdbg.abi.e820 import MEMMAP, RAM, MapEntry
 from pvhdbg.vmm_profiles import rust_vmm
 from pvhdbg.vmm_profiles.cpu_state import Table
+from pvhdbg.vmm_profiles.loader import OPENVMM, Loader
 from pvhdbg.vmm_profiles.profile import Boot, Fact, Layout, Places, Profile
 
 _GDT, _RSDP = 0x800, 0x8000
@@ -56,6 +57,14 @@ PROFILE = Profile(
         rsdp_paddr=_RSDP,
         cpu=rust_vmm.cpu(0x1)._replace(gdtr=Table(_GDT, 31), idtr=Table(_GDT + 0x20, 0)),
         tables=(rust_vmm.gdt(_GDT),),
+    ),
+    loader=Loader(
+        OPENVMM,
+        "vm/loader/src/pvh.rs",
+        lowest_segment=1 << 20,
+        own_pages=True,
+        entry_in_segment=True,
+        holes=(_MMIO_32,),
     ),
     differs=(
         "there are no MP tables at 0 and 0x400",

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from pvhdbg.abi.e820 import MapEntry
 from pvhdbg.vmm_profiles.cpu_state import CpuState
+from pvhdbg.vmm_profiles.loader import Loader
 
 
 class Boot(NamedTuple):
@@ -82,7 +83,8 @@ class Profile(NamedTuple):
     """A VMM. `version` and `commit` say which source was read, of which `repository`; `facts` are its statements.
 
     `layout` is None if pvhdbg changes nothing at the entry. `differs` is what a guest can notice that pvhdbg does not
-    reproduce, in addition to what `differences` adds for each profile.
+    reproduce, in addition to what `differences` adds for each profile. `loader` is how the VMM loads a kernel file;
+    None for QEMU, whose loader is run.
     """
 
     name: str
@@ -93,6 +95,7 @@ class Profile(NamedTuple):
     facts: tuple[Fact, ...]
     layout: Layout | None
     differs: tuple[str, ...] = ()
+    loader: Loader | None = None
 
     @property
     def source_version(self) -> str:

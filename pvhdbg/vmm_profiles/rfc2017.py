@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pvhdbg.abi.e820 import E820_MODULE, RAM, RESERVED, MapEntry
 from pvhdbg.vmm_profiles import rust_vmm
+from pvhdbg.vmm_profiles.loader import QEMU, Loader
 from pvhdbg.vmm_profiles.profile import Boot, Fact, Layout, Places, Profile
 
 _EBDA, _ISA_HOLE, _BIOS = 0x9FC00, 0xA0000, 0xF0000
@@ -64,6 +65,10 @@ PROFILE = Profile(
         rsdp_paddr=0,
         cpu=rust_vmm.cpu(0x11),
         tables=rust_vmm.TABLES,
+    ),
+    loader=Loader(
+        QEMU,
+        _PATCH,
     ),
     differs=(
         "the prototype was not published: the addresses, the ranges of the map and the CPU state are assumed",

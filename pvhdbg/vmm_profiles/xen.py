@@ -9,7 +9,7 @@ REPOSITORY = "github.com/xen-project/xen"
 PAGE = 0x1000
 
 _4G = 0xFFFFFFFF
-_DATA = Segment(0, 0, _4G, 0xC09300)
+DATA = Segment(0, 0, _4G, 0xC09300)
 
 CPU = CpuState(
     cr0=0x11,
@@ -17,9 +17,9 @@ CPU = CpuState(
     efer=0,
     eflags=2,
     cs=Segment(0, 0, _4G, 0xC09B00),
-    ds=_DATA,
-    es=_DATA,
-    ss=_DATA,
+    ds=DATA,
+    es=DATA,
+    ss=DATA,
     fs=UNUSABLE,
     gs=UNUSABLE,
     tr=Segment(0, 0, 0x67, 0x8B00),

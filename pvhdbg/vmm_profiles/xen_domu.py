@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pvhdbg.abi.e820 import MEMMAP, RAM, RESERVED, MapEntry
 from pvhdbg.vmm_profiles import xen
+from pvhdbg.vmm_profiles.loader import XEN, Loader
 from pvhdbg.vmm_profiles.profile import Boot, Fact, Layout, Places, Profile
 
 _NVS = 4
@@ -84,6 +85,11 @@ PROFILE = Profile(
         cpu=xen.CPU,
         has_cmdline=lambda boot: boot.cmdline_size > 1,
         points_to_cmdline=lambda boot: boot.cmdline_size > 1,
+    ),
+    loader=Loader(
+        XEN,
+        "xen/common/libelf/libelf-dominfo.c",
+        holes=((_MMIO_START, _4G),),
     ),
     differs=(
         *xen.DIFFERS,

@@ -10,7 +10,7 @@ from pvhdbg.image.facts import parse_facts
 from pvhdbg.image.file import Buffer, open_file
 from pvhdbg.image.preflight import MULTIBOOT, PVH, Machine, Preflight, preflight
 from pvhdbg.image.verdicts.verdict import FATAL, WARNING
-from tests.image.builder import CODE, ENTRY, elf, load, note, notes, raw_note
+from tests.image.builder import CODE, E_ENTRY, ENTRY, elf, load, note, notes, raw_note
 from tests.image.crafted import BUILD_ID, CRAFTED, GOOD, MULTIBOOT1, UD2, WALL, Crafted
 from tests.image.real_qemu import entered, run_qemu
 
@@ -343,3 +343,21 @@ def test_grub_gets_no_verdicts(grub_image: Path) -> None:
 def test_a_file_that_is_not_elf_is_an_error() -> None:
     with pytest.raises(UserError, match="not an ELF file"):
         preflight(parse_facts(GOOD, "kernel"), b"MZ", None)
+
+
+def test_the_vmm_whose_handover_is_imitated_has_verdicts_that_do_not_keep_qemu_from_starting_the_file() -> None:
+    low = GOOD.replace(E_ENTRY.to_bytes(8, "little"), bytes(8), 1)
+    qemu, firecracker = (predict(low, Machine(vmm=name)) for name in ("qemu", "firecracker"))
+
+    assert () == qemu.by_vmm
+    assert (PVH, ()) == (firecracker.boot_protocol, firecracker.fatal)
+    assert ["vmm-entry-low"] == [verdict.slug for verdict in firecracker.by_vmm]
+    assert firecracker.by_vmm == firecracker.apply_to(parse_facts(low, "kernel")).verdicts
+
+
+@pytest.mark.parametrize(("size", "is_refused"), [(2047, False), (2048, True)])
+def test_a_command_line_that_the_vmm_refuses_cannot_be_forced(size: int, is_refused: bool) -> None:
+    result = predict(GOOD, Machine(append=b"x" * size, vmm="firecracker", firmware="qboot"))
+
+    assert (["vmm-command-line"] if is_refused else []) == [verdict.slug for verdict in result.fatal]
+    assert is_refused != result.can_be_forced

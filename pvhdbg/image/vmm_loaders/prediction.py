@@ -10,6 +10,7 @@ from contextlib import closing
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
+from pvhdbg.abi.e820 import E820_MODULE, BootE820Entry, E820Table
 from pvhdbg.abi.start_info import RSDP_SIZE, MemmapTableEntry, ModlistEntry, StartInfo
 from pvhdbg.image import notes
 from pvhdbg.image.file import open_file
@@ -89,7 +90,8 @@ def predict_file(facts: ImageFacts) -> tuple[Prediction, ...]:
 
 def usual_boot(facts: ImageFacts) -> Boot:
     """Return a boot of this kernel with 512 MiB of RAM, an empty command line and no initrd."""
-    return Boot(512 << 20, 1, None, max((segment.end for segment in facts.segments), default=0))
+    starts, ends = [it.paddr for it in facts.segments], [it.end for it in facts.segments]
+    return Boot(512 << 20, 1, None, (min(starts, default=0), max(ends, default=0)), facts.elf_class)
 
 
 def predict(vmm: Profile, elf: Elf, boot: Boot, *, has_memory: bool = False) -> Prediction | None:
@@ -232,14 +234,16 @@ def _overwritten(file: _File) -> Iterator[Verdict]:
 
 def structures(layout: Layout, boot: Boot) -> list[tuple[str, int, int]]:
     """Return the name, the address and the size of each structure that a VMM writes, sorted by address."""
-    places = layout.places(boot)
-    count = len(layout.memory_map(boot))
+    places, count = layout.places(boot), len(layout.memory_map(boot))
+    info = StartInfo.SIZE if layout.version else StartInfo.memmap_paddr.offset
+    is_module = layout.map_form == E820_MODULE
+    table = E820Table.SIZE + BootE820Entry.SIZE * count if is_module else MemmapTableEntry.SIZE * count
     found = [
-        ("start_info", places.start_info, StartInfo.SIZE),
-        ("the module list", places.modlist, ModlistEntry.SIZE if boot.initrd_size else 0),
-        ("the memory map", places.memmap or 0, MemmapTableEntry.SIZE * count),
-        ("the command line", places.cmdline, boot.cmdline_size),
+        ("start_info", places.start_info, info),
+        ("the module list", places.modlist, ModlistEntry.SIZE * (2 if is_module else bool(boot.initrd_size))),
+        ("the memory map", places.memmap or 0, table if places.memmap else 0),
+        ("the command line", places.cmdline, boot.cmdline_size if layout.has_cmdline(boot) else 0),
         ("the RSDP", places.rsdp or 0, RSDP_SIZE if places.rsdp else 0),
-        *((f"the {table.name}", table.paddr, len(table.data)) for table in layout.tables),
+        *((f"the {it.name}", it.paddr, len(it.data)) for it in layout.tables),
     ]
     return sorted((row for row in found if row[2]), key=lambda row: row[1])

@@ -25,17 +25,17 @@ LAYOUT = Layout(
     places=lambda _: PLACES,
     memory_map=lambda boot: (MapEntry(0, boot.ram_size, RAM),),
     cmdline_room=2048,
-    rsdp_paddr=False,
+    rsdp_paddr=0,
     cpu=rust_vmm.cpu(0x11),
     tables=rust_vmm.TABLES,
 )
 
 
 def vmm(loader: Loader | None) -> Profile:
-    return Profile("example", "Example", "1", "0", (), LAYOUT, loader=loader)
+    return Profile("example", "Example", "1", "0", "", (), LAYOUT, loader=loader)
 
 
-BOOT = Boot(64 * MIB, 1, None, 0)
+BOOT = Boot(64 * MIB, 1, None)
 
 
 def prediction(segments: list[Segment], loader: Loader, *, boot: Boot = BOOT, has_memory: bool = False) -> Prediction:
@@ -121,7 +121,7 @@ def test_some_vmms_load_the_bytes_of_a_note_segment_too() -> None:
 
 @pytest.mark.parametrize(("size", "expected"), [(2048, []), (2049, [("vmm-command-line", FATAL)])])
 def test_a_command_line_may_be_as_long_as_its_room(size: int, expected: list[tuple[str, str]]) -> None:
-    assert expected == slugs(GOOD, Loader(LINUX_LOADER, "x"), boot=Boot(64 * MIB, size, None, 0))
+    assert expected == slugs(GOOD, Loader(LINUX_LOADER, "x"), boot=Boot(64 * MIB, size, None))
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_a_kernel_overwrites_what_the_vmm_writes_before_it_loads_the_kernel() ->
 
 
 def test_only_a_boot_with_an_initrd_has_a_module_list() -> None:
-    names = [[name for name, _, _ in structures(LAYOUT, Boot(64 * MIB, 1, size, 0))] for size in (None, 4096)]
+    names = [[name for name, _, _ in structures(LAYOUT, Boot(64 * MIB, 1, size))] for size in (None, 4096)]
 
     assert [False, True] == ["the module list" in it for it in names]
 
