@@ -1,9 +1,8 @@
 """What each virtual machine monitor (VMM) hands over at a PVH entry, as data: one file for each VMM.
 
 table             the names of the profiles, and how to get one
-profile           the types: Profile, Layout, Boot, Places
+profile           the types: Profile, Layout, Loader, Boot, Places
 cpu_state         the CPU state at the entry: Segment, CpuState
-loader            how a VMM loads a kernel file: Loader
 rust_vmm          what VMMs share that follow the rust-vmm reference: GDT, segments, the initrd's place
 xen               what the two builders of Xen share
 firecracker       Firecracker

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pvhdbg.abi.e820 import MEMMAP, RAM, RESERVED, MapEntry
 from pvhdbg.vmm_profiles import rust_vmm
 from pvhdbg.vmm_profiles.cpu_state import Segment, Table
-from pvhdbg.vmm_profiles.loader import ALIOTH, Loader
-from pvhdbg.vmm_profiles.profile import Boot, Fact, Layout, Placed, Places, Profile
+from pvhdbg.vmm_profiles.profile import ALIOTH, Boot, Fact, Layout, Loader, Placed, Places, Profile
 
 _START_INFO, _EBDA, _EBDA_END, _ACPI = 0x1000, 0x80000, 0xA0000, 3
 _BIOS_DATA_END, _PCIE_CONFIG = 0x500, 0xE0000000

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pvhdbg.abi.e820 import MEMMAP, RAM, RESERVED, MapEntry
 from pvhdbg.vmm_profiles import rust_vmm
-from pvhdbg.vmm_profiles.loader import LINUX_LOADER, Loader
-from pvhdbg.vmm_profiles.profile import Boot, Fact, Layout, Placed, Places, Profile
+from pvhdbg.vmm_profiles.profile import LINUX_LOADER, Boot, Fact, Layout, Loader, Placed, Places, Profile
 
 _EBDA, _MMCONFIG = 0xA0000, 0xE8000000
 _MMIO_32 = (0xC0000000, 0x100000000)

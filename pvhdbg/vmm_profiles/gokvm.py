@@ -5,8 +5,7 @@ from __future__ import annotations
 from pvhdbg.abi.e820 import MEMMAP, RAM, MapEntry
 from pvhdbg.vmm_profiles import rust_vmm
 from pvhdbg.vmm_profiles.cpu_state import Table
-from pvhdbg.vmm_profiles.loader import GOKVM, NOT_PVH, Loader
-from pvhdbg.vmm_profiles.profile import Boot, Fact, Layout, Placed, Places, Profile
+from pvhdbg.vmm_profiles.profile import GOKVM, NOT_PVH, Boot, Fact, Layout, Loader, Placed, Places, Profile
 
 _EBDA, _HIGH_RAM, _INITRD = 0x9FC00, 0x100000, 0xF000000
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pvhdbg.abi.e820 import MEMMAP, RAM, RESERVED, MapEntry
 from pvhdbg.vmm_profiles import rust_vmm
-from pvhdbg.vmm_profiles.loader import LINUX_LOADER, Loader
-from pvhdbg.vmm_profiles.profile import Boot, Fact, Layout, Places, Profile
+from pvhdbg.vmm_profiles.profile import LINUX_LOADER, Boot, Fact, Layout, Loader, Places, Profile
 
 _MP_TABLE, _BIOS_AREA = 0x9FC00, 0xE0000
 _GAP = (0xD0000000, 0x100000000)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pvhdbg.abi.e820 import MEMMAP, RAM, MapEntry
 from pvhdbg.vmm_profiles import rust_vmm
 from pvhdbg.vmm_profiles.cpu_state import Table
-from pvhdbg.vmm_profiles.loader import OPENVMM, Loader
-from pvhdbg.vmm_profiles.profile import Boot, Fact, Layout, Places, Profile
+from pvhdbg.vmm_profiles.profile import OPENVMM, Boot, Fact, Layout, Loader, Places, Profile
 
 _GDT, _RSDP = 0x800, 0x8000
 _MMIO_32 = (0xC0000000, 0x100000000)

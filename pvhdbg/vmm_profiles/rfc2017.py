@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from pvhdbg.abi.e820 import E820_MODULE, RAM, RESERVED, MapEntry
 from pvhdbg.vmm_profiles import rust_vmm
-from pvhdbg.vmm_profiles.loader import QEMU, Loader
-from pvhdbg.vmm_profiles.profile import Boot, Fact, Layout, Places, Profile
+from pvhdbg.vmm_profiles.profile import QEMU, Boot, Fact, Layout, Loader, Places, Profile
 
 _EBDA, _ISA_HOLE, _BIOS = 0x9FC00, 0xA0000, 0xF0000
 _HIGH_RAM = 0x100000

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from pvhdbg.abi.e820 import NO_MAP, MapEntry
 from pvhdbg.vmm_profiles import xen
-from pvhdbg.vmm_profiles.cpu_state import Segment
-from pvhdbg.vmm_profiles.loader import XEN, Loader
-from pvhdbg.vmm_profiles.profile import Boot, Fact, Layout, Places, Profile
+from pvhdbg.vmm_profiles.profile import XEN, Boot, Fact, Layout, Loader, Places, Profile
 
 _PRIVILEGED_INITDOMAIN = 3
 _START_INFO_SIZE, _MODULE_SIZE, _FIRST_MIB = 56, 32, 1 << 20
@@ -68,7 +66,7 @@ PROFILE = Profile(
         Fact("they begin at 1 MiB if they fit before the kernel, else after the kernel", "dom0_build.c"),
         Fact("start_info is aligned to a word of the kernel only", "dom0_build.c"),
         Fact("all selectors are 0, GDTR and IDTR are 0; the hidden segments are flat", "dom0_build.c, domain.c"),
-        Fact("FS, GS and LDTR are as a new virtual CPU has them: flat, and an empty LDT", "vmx/vmcs.c, domain.c"),
+        Fact("FS and GS are as a new virtual CPU has them: flat", "vmx/vmcs.c, domain.c"),
         Fact("CR0 is PE and ET; all general registers except EBX are 0, also ESP", "dom0_build.c, domain.c"),
     ),
     layout=Layout(
@@ -79,7 +77,7 @@ PROFILE = Profile(
         memory_map=_no_map,
         cmdline_room=_MAX_CMDLINE,
         rsdp_paddr=_RSDP,
-        cpu=xen.CPU._replace(fs=xen.DATA, gs=xen.DATA, ldtr=Segment(0, 0, 0, 0x8200)),
+        cpu=xen.CPU._replace(fs=xen.DATA, gs=xen.DATA),
         has_cmdline=lambda boot: boot.cmdline_size > 1,
         points_to_cmdline=lambda boot: boot.cmdline_size > 1,
     ),

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pvhdbg.abi.e820 import MEMMAP, RAM, RESERVED, MapEntry
 from pvhdbg.vmm_profiles import xen
-from pvhdbg.vmm_profiles.loader import XEN, Loader
-from pvhdbg.vmm_profiles.profile import Boot, Fact, Layout, Places, Profile
+from pvhdbg.vmm_profiles.profile import XEN, Boot, Fact, Layout, Loader, Places, Profile
 
 _NVS = 4
 _START_INFO_SIZE, _MODULE_SIZE, _MOST_MODULES, _MODULE_CMDLINE, _MAP_ENTRY = 56, 32, 2, 1024, 24

@@ -338,8 +338,8 @@ XEN_DOM0 = Reading(
     memmap=0,
     maps=dict.fromkeys(SIZES, ()),  # a hypercall returns the map
     cpu=Cpu(
-        # FS and GS as Xen creates a virtual CPU; LDTR as VMX has it: SVM clears it.
-        _segments(_XEN_CODE, _XEN_DATA, _XEN_TASK, Segment(0, 0, 0, 0x82)),
+        # FS and GS as Xen creates a virtual CPU. LDTR as on AMD's SVM; on VMX, it is present, with limit 0.
+        _segments(_XEN_CODE, _XEN_DATA, _XEN_TASK, _UNUSABLE),
         gdt=(0, 0),
         idt=(0, 0),
         cr0=0x11,

@@ -14,7 +14,7 @@ from pvhdbg.image.facts import EM_X86_64
 from pvhdbg.image.file import number_at
 from pvhdbg.image.header import CLASS64, PT_NOTE, SHT_NOTE
 from pvhdbg.image.notes import NHDR, PHYS32_ENTRY, XEN, RawNote, Scan
-from pvhdbg.vmm_profiles import loader
+from pvhdbg.vmm_profiles import profile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,7 +37,7 @@ class _Refused(Exception):
 def scan_by_alioth(elf: Elf) -> Scan:
     """Scan as alioth does: type 18, any owner, padding to p_align; the first note wins. Without one, sections count."""
     if elf.elf_class != CLASS64:
-        return Scan(loader.ALIOTH, None, notes.NOT_ELF64)
+        return Scan(profile.ALIOTH, None, notes.NOT_ELF64)
     segments = [(it.offset, it.filesz, it.align) for it in elf.segments if it.type == PT_NOTE]
     sections = [(it.offset, it.size, it.addralign) for it in elf.sections if it.type == SHT_NOTE]
     steps = iter(range(_MOST_STEPS))
@@ -45,11 +45,11 @@ def scan_by_alioth(elf: Elf) -> Scan:
         found = (_first_of_alioth(elf, steps, *row) for row in dict.fromkeys((*segments, *sections)))
         note = next(filter(None, found), None)
     except _Refused as error:
-        return Scan(loader.ALIOTH, None, error.reason)
+        return Scan(profile.ALIOTH, None, error.reason)
     if note is None:
-        return Scan(loader.ALIOTH, None, notes.NO_NOTE if segments or sections else notes.NO_SEGMENT)
+        return Scan(profile.ALIOTH, None, notes.NO_NOTE if segments or sections else notes.NO_SEGMENT)
     entry = number_at(elf.data, note.desc_offset, note.descsz)
-    return Scan(loader.ALIOTH, None if entry > _MAX_U32 else entry, notes.TOO_BIG if entry > _MAX_U32 else "", note)
+    return Scan(profile.ALIOTH, None if entry > _MAX_U32 else entry, notes.TOO_BIG if entry > _MAX_U32 else "", note)
 
 
 def _first_of_alioth(elf: Elf, steps: Iterator[int], start: int, size: int, align: int) -> RawNote | None:
@@ -89,15 +89,15 @@ def scan_by_gokvm(elf: Elf) -> Scan:
     try:
         found = [_first_of_gokvm(elf, steps, it.offset, it.filesz) for it in segments]
     except _Refused as error:
-        return Scan(loader.GOKVM, None, error.reason)
+        return Scan(profile.GOKVM, None, error.reason)
     if not any(found):
-        return Scan(loader.GOKVM, None, notes.NO_NOTE if segments else notes.NO_SEGMENT)
+        return Scan(profile.GOKVM, None, notes.NO_NOTE if segments else notes.NO_SEGMENT)
     if not all(segment.filesz for segment in segments):
-        return Scan(loader.GOKVM, None, notes.EMPTY_SEGMENT)
+        return Scan(profile.GOKVM, None, notes.EMPTY_SEGMENT)
     note = found[-1]
     if note is None:
-        return Scan(loader.GOKVM, None, notes.LAST_WITHOUT)
-    return Scan(loader.GOKVM, number_at(elf.data, note.desc_offset, 4), "", note)
+        return Scan(profile.GOKVM, None, notes.LAST_WITHOUT)
+    return Scan(profile.GOKVM, number_at(elf.data, note.desc_offset, 4), "", note)
 
 
 def _first_of_gokvm(elf: Elf, steps: Iterator[int], start: int, size: int) -> RawNote | None:
@@ -118,21 +118,21 @@ def _first_of_gokvm(elf: Elf, steps: Iterator[int], start: int, size: int) -> Ra
 def scan_by_openvmm(elf: Elf) -> Scan:
     """Scan as openvmm does: owner "Xen", padding to 4, every note within its segment, and exactly one PHYS32_ENTRY."""
     if elf.elf_class != CLASS64 or elf.machine != EM_X86_64:
-        return Scan(loader.OPENVMM, None, notes.NOT_ELF64 if elf.elf_class != CLASS64 else notes.NOT_X86_64)
+        return Scan(profile.OPENVMM, None, notes.NOT_ELF64 if elf.elf_class != CLASS64 else notes.NOT_X86_64)
     segments = [(it.offset, it.filesz) for it in elf.segments if it.type == PT_NOTE]
     if any(size > _LARGEST_NOTES for _, size in segments):
-        return Scan(loader.OPENVMM, None, notes.TOO_LARGE)
+        return Scan(profile.OPENVMM, None, notes.TOO_LARGE)
     steps = iter(range(_MOST_STEPS))
     try:
         found = [note for row in segments for note in _all_of_openvmm(elf, steps, *row)]
     except _Refused as error:
-        return Scan(loader.OPENVMM, None, error.reason)
+        return Scan(profile.OPENVMM, None, error.reason)
     if len(found) != 1:
         none = notes.NO_NOTE if segments else notes.NO_SEGMENT
-        return Scan(loader.OPENVMM, None, notes.DUPLICATE if found else none)
+        return Scan(profile.OPENVMM, None, notes.DUPLICATE if found else none)
     entry = number_at(elf.data, found[0].desc_offset, found[0].descsz)
     return Scan(
-        loader.OPENVMM, None if entry > _MAX_U32 else entry, notes.TOO_BIG if entry > _MAX_U32 else "", found[0]
+        profile.OPENVMM, None if entry > _MAX_U32 else entry, notes.TOO_BIG if entry > _MAX_U32 else "", found[0]
     )
 
 
@@ -159,10 +159,10 @@ def _up(value: int, pad: int) -> int:
 
 
 SEARCHES: dict[str, Callable[[Elf], Scan]] = {
-    loader.QEMU: notes.scan_by_qemu,
-    loader.XEN: notes.scan_by_xen,
-    loader.LINUX_LOADER: partial(notes.scan_by_linux_loader, lowest_entry=0),
-    loader.ALIOTH: scan_by_alioth,
-    loader.GOKVM: scan_by_gokvm,
-    loader.OPENVMM: scan_by_openvmm,
+    profile.QEMU: notes.scan_by_qemu,
+    profile.XEN: notes.scan_by_xen,
+    profile.LINUX_LOADER: partial(notes.scan_by_linux_loader, lowest_entry=0),
+    profile.ALIOTH: scan_by_alioth,
+    profile.GOKVM: scan_by_gokvm,
+    profile.OPENVMM: scan_by_openvmm,
 }

@@ -19,8 +19,7 @@ from pvhdbg.image.notes import REASONS
 from pvhdbg.image.verdicts.segment_verdicts import segment_at
 from pvhdbg.image.verdicts.verdict import FATAL, WARNING, Verdict
 from pvhdbg.image.vmm_loaders.note_search import SEARCHES
-from pvhdbg.vmm_profiles.loader import REFUSES
-from pvhdbg.vmm_profiles.profile import Boot
+from pvhdbg.vmm_profiles.profile import REFUSES, Boot
 from pvhdbg.vmm_profiles.table import NAMES, profile
 
 if TYPE_CHECKING:
@@ -28,8 +27,7 @@ if TYPE_CHECKING:
 
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.image.header import Elf, ProgramHeader
-    from pvhdbg.vmm_profiles.loader import Loader
-    from pvhdbg.vmm_profiles.profile import Layout, Profile
+    from pvhdbg.vmm_profiles.profile import Layout, Loader, Profile
 
 _PAGE = 4096
 _MOST_SEGMENTS = 4096

@@ -9,7 +9,7 @@ from pvhdbg.image import notes
 from pvhdbg.image.file import open_file
 from pvhdbg.image.header import read_elf
 from pvhdbg.image.vmm_loaders.note_search import SEARCHES
-from pvhdbg.vmm_profiles.loader import ALIOTH, GOKVM, LINUX_LOADER, OPENVMM
+from pvhdbg.vmm_profiles.profile import ALIOTH, GOKVM, LINUX_LOADER, OPENVMM
 from tests.image import builder
 from tests.image.builder import ENTRY, OTHER, Section, elf, load, note, raw_note
 from tests.image.crafted import BUILD_ID, CRAFTED

@@ -10,8 +10,7 @@ from pvhdbg.image.header import read_elf
 from pvhdbg.image.verdicts.verdict import FATAL, WARNING
 from pvhdbg.image.vmm_loaders.prediction import Prediction, predict, predict_file, structures
 from pvhdbg.vmm_profiles import rust_vmm
-from pvhdbg.vmm_profiles.loader import ALIOTH, GOKVM, LINUX_LOADER, OPENVMM, Loader
-from pvhdbg.vmm_profiles.profile import Boot, Layout, Places, Profile
+from pvhdbg.vmm_profiles.profile import ALIOTH, GOKVM, LINUX_LOADER, OPENVMM, Boot, Layout, Loader, Places, Profile
 from tests.image import builder
 from tests.image.builder import E_ENTRY, ENTRY, Segment, elf, load, note
 
