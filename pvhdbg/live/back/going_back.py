@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from pvhdbg.abi.text import printable
 from pvhdbg.boot.run import saved_journey
 from pvhdbg.boot.stop import stages
+from pvhdbg.boot.who.fields import is_part
 from pvhdbg.errors import GuestError, PvhdbgError, UserError
 from pvhdbg.live.back.snapshot_list import SnapshotList, is_same
 from pvhdbg.live.debuggee.debuggee import Debuggee
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 _LONGEST_WAY = 5.0
 """Seconds after which the way from a snapshot to this moment is given up."""
 _INTERRUPTS_ON = 1 << 9
+_ENTRY, _BEFORE_PREPARE = "entry", "pvh_start_info"
+"""The boot data that Linux writes before it is at `prepare`, where the first snapshot is."""
 _NO_WAY, _TO_A_STAGE = "can't go back", "press F8 to go back to a stage"
 _NEXT_RUN = "restart pvhdbg with --snapshots on"
 
@@ -173,12 +176,36 @@ class RewindableDebuggee(Debuggee):
         undone = self._stages_so_far()
         with self._replay(here) as replay:
             start, way, stores = self._find_store(replay, starts, region, place)
-            if stores is None or not self._run_stores(replay, start, stores.number, region, way):
+            is_there = stores is not None and self._run_stores(replay, start, stores.number, region, way)
+            if not is_there:
                 self._give_up(replay, starts[-1])
-                raise self._no_store(stores, text, starts[0])
-        self._restored(start, undone)
-        self.journey.history += [capture for before, capture in stores.passed if before < stores.number]
+        if stores is not None and is_there:
+            self._restored(start, undone)
+            self.journey.history += [capture for before, capture in stores.passed if before < stores.number]
+        elif stores is not None and not stores.number and is_part(text, _BEFORE_PREPARE) and starts[0].stage != _ENTRY:
+            self._to_store_before(starts[0], region, text)
+            self.session.went_back(None, undone)
+        else:
+            raise self._no_store(stores, text, starts[0])
         return self.position()._replace(remark=f"back behind the last store to {printable(text)}")
+
+    def _to_store_before(self, first: Snapshot, region: Region, text: str) -> None:
+        """Restart the guest, and run to the last store before what was the first snapshot.
+
+        :raise UserError: if there is no such store.
+        :raise GuestError: if the guest does not take the same way again.
+        """
+        entry = self.journey.history[0]
+        self.restart()
+        with breakpoints.disabled(self.machine.gdb):
+            arrived = self.to_stage(_ENTRY)
+        if not is_same(arrived.capture, entry):
+            raise GuestError(f"{_NO_WAY}: up to the entry, the guest did not do the same, and this is another boot")
+        with self._replay(arrived) as replay:
+            start, way, stores = self._find_store(replay, self._snapshots.kept, region, first.capture, is_here=False)
+            if stores is None or not self._run_stores(replay, start, stores.number, region, way):
+                replay.load(start)
+                raise self._no_store(stores, text, start)
 
     def _find_store(
         self, replay: Replay, starts: Sequence[Snapshot], region: Region, place: Capture, *, is_here: bool = True

@@ -47,6 +47,22 @@ def test_each_store_to_a_field_is_reached_from_the_last_to_the_first(
         assert "bootparams" == debuggee.next_stage().stage
 
 
+def test_a_store_before_the_first_snapshot_is_reached_by_a_restart(at_prepare: Start, vmlinux_61: Path) -> None:
+    debuggee = at_prepare(vmlinux_61, changes=("start_info.flags=2",))
+    at_prepare_before = state_of(debuggee)
+    debuggee.next_stage()
+    (writer,) = writers_of(debuggee, "pvh_start_info.flags")
+
+    debuggee.back("pvh_start_info.flags")
+
+    assert is_behind(debuggee, writer)
+    assert (2).to_bytes(4, "little") == debuggee.machine.target.read_phys(writer.paddr, writer.size)
+    assert ["entry"] == [capture.stage for capture in debuggee.session.history]
+    assert ["prepare", "bootparams"] == list(debuggee.session.undone)
+    debuggee.next_stage()
+    assert at_prepare_before == state_of(debuggee)
+
+
 def test_the_machine_lives_behind_the_store_and_goes_on_to_the_same_stages(at_prepare: Start) -> None:
     debuggee = at_prepare()
     stages = {}
