@@ -74,9 +74,12 @@ def before_repeated(instruction: Instruction, after: Registers, watched: Watchpo
         return None
     if not instruction.is_repeated:
         return _stepped_back(instruction, after, 1, watched)
-    operand = instruction.memory[0]
-    count = (after["rdi" if operand.base == "rdi" else "rsi"] - watched.address) // operand.size
-    return _stepped_back(instruction, after, count, watched) if 0 < count <= 1 << 16 else None
+    for operand in instruction.memory:  # what is watched is the source or the destination
+        count = (after["rdi" if operand.base == "rdi" else "rsi"] - watched.address) // operand.size
+        before = _stepped_back(instruction, after, count, watched) if 0 < count <= 1 << 16 else None
+        if before is not None:
+            return before
+    return None
 
 
 def _stepped_back(instruction: Instruction, after: Registers, count: int, watched: Watchpoint) -> Registers | None:

@@ -204,13 +204,19 @@ def test_back_to_the_last_write_that_a_watchpoint_saw(at_prepare: Start, vmlinux
     assert at_write == state_of(debuggee)[1:]
 
 
-def test_hits_of_a_watchpoint_that_may_be_missed_are_not_counted(at_prepare: Start) -> None:
+def test_hits_of_a_watchpoint_inside_a_repeated_instruction_are_refused_or_exact(at_prepare: Start) -> None:
+    """QEMU 7.2 stops at each repetition, and gdb may miss hits. QEMU 10 stops once, behind the instruction."""
     debuggee = at_prepare()
     debuggee.load_symbols()
     debuggee.console("watch *(unsigned char *) ((char *) &boot_params + 0x210)", lambda: None)
     debuggee.resume("continue")
+    at_write = state_of(debuggee)[1:]
     before = steps_forward(debuggee, 4)[-1]
 
-    with pytest.raises(GuestError, match=r"^can't go back: the hits on the way here can't be counted exactly$"):
+    try:
         debuggee.continue_back()
-    assert before == state_of(debuggee)[1:]
+    except GuestError as error:
+        assert "can't go back: the hits on the way here can't be counted exactly" == str(error)
+        assert before == state_of(debuggee)[1:]
+    else:
+        assert at_write == state_of(debuggee)[1:]
