@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
@@ -12,7 +14,7 @@ import pytest
 from pvhdbg.cli.launch import launched
 from pvhdbg.cli.options import parse
 from pvhdbg.errors import MachineError
-from pvhdbg.target.base import DIED, HIT, QEMU_SIGNAL, RESET_VECTOR, TIMEOUT, TRIPLE_FAULT
+from pvhdbg.target.base import DIED, HIT, INTERRUPTED, QEMU_SIGNAL, RESET_VECTOR, TIMEOUT, TRIPLE_FAULT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 @contextmanager
 def at_first_stop(*words: str) -> Iterator[Debuggee]:
     """Run a machine to its first stop, without gdb."""
-    _, options = parse(["dump", *words])
+    _, options = parse([*words])
     with launched(options) as debuggee:
         assert not debuggee.machine.is_with_gdb
         debuggee.to_first_stop()
@@ -76,7 +78,7 @@ def check_steps_and_breakpoints(debuggee: Debuggee) -> None:
 
 
 def test_gdb_can_take_over_at_the_reset_vector() -> None:
-    _, options = parse(["dump"])
+    _, options = parse([])
     with launched(options) as debuggee:
         debuggee.take_over()
 
@@ -135,3 +137,24 @@ def test_a_qemu_that_does_not_answer_gdb_is_an_error(monkeypatch: pytest.MonkeyP
 
         with pytest.raises(MachineError, match="gdb can't connect to QEMU: gdb timed out"):
             debuggee.take_over()
+
+
+def test_ctrl_c_stops_a_guest_on_its_way_to_the_first_stop() -> None:
+    _, options = parse(["-M", "q35"])
+    with launched(options) as debuggee:
+
+        def interrupt_once_it_runs() -> None:
+            while not debuggee.is_running:
+                time.sleep(0)
+            debuggee.interrupt()
+
+        thread = threading.Thread(target=interrupt_once_it_runs)
+        thread.start()
+        halted = debuggee.to_first_stop()
+        thread.join()
+        debuggee.take_over()
+
+        assert INTERRUPTED == halted.halt.kind
+        assert "interrupted on the way to stage entry" == halted.remark
+        assert halted.capture.rip == debuggee.position().capture.rip
+        assert "prepare" == debuggee.to_first_stop().stage
