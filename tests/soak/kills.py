@@ -25,14 +25,16 @@ from tests.in_gdb import stock
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-DUMP, SCREEN, BACK, ATTACH, GDB = "dump", "screen", "back and forth", "attach", "pvh in gdb"
+DUMP, SCREEN, BACK, ATTACH, GDB, WHO = "dump", "screen", "back and forth", "attach", "pvh in gdb", "who"
 CLOSE, ORPHAN, STOP = "closed terminal", "dead parent", "SIGSTOP, then TERM"
+_PRIVATE_QEMU = "private QEMU"
 PROGRAMS = {
     DUMP: ("pvhdbg", "QEMU"),
     SCREEN: ("pvhdbg", "gdb", "QEMU"),
     BACK: ("pvhdbg", "gdb", "QEMU"),
     ATTACH: ("pvhdbg", "gdb", "QEMU"),
     GDB: ("pvhdbg", "QEMU"),
+    WHO: ("pvhdbg", "QEMU", _PRIVATE_QEMU),
 }
 """What is run, and what of it can be killed. Inside gdb, pvhdbg is gdb."""
 SIGNALS = {"KILL": signal.SIGKILL, "TERM": signal.SIGTERM, "INT": signal.SIGINT, "HUP": signal.SIGHUP}
@@ -62,7 +64,7 @@ def kills(seed: int, count: int, programs: Sequence[str] = tuple(PROGRAMS)) -> l
 def _random_kill(choice: random.Random, programs: Sequence[str]) -> Kill:
     program = choice.choice(programs)
     victim = choice.choice(PROGRAMS[program])
-    ways = ["KILL"] if victim == "gdb" else ["KILL", STOP] if victim == "QEMU" else [*SIGNALS, ORPHAN]
+    ways = ["KILL"] if victim == "gdb" else ["KILL", STOP] if victim.endswith("QEMU") else [*SIGNALS, ORPHAN]
     if program in ON_SCREEN and victim == "pvhdbg":
         ways.append(CLOSE)
     latest = LATEST_BACK if program == BACK else LATEST
@@ -166,6 +168,7 @@ class Program:
 def _command(name: str, where: str, kernel: Path) -> list[str]:
     pvhdbg = [sys.executable, "-m", "pvhdbg"]
     return {
+        WHO: [*pvhdbg, "who", "e820_table"],
         DUMP: [*pvhdbg, "dump", str(kernel), "--timeout", "600"],
         SCREEN: [*pvhdbg, str(guest.ELF)],
         BACK: [*pvhdbg, str(guest.ELF)],
@@ -206,9 +209,11 @@ def _find(victim: str, program: str, folder: Path) -> int | None:
         "pvhdbg": "gdb -nx -batch" if program == GDB else f"{sys.executable} -m pvhdbg",
         "gdb": "gdb ",
         "QEMU": "qemu",
+        _PRIVATE_QEMU: "qemu",
     }
     lines = shell.started_in(folder)
-    return next((pid for pid, line in lines.items() if line.startswith(start[victim])), None)
+    found = sorted(pid for pid, line in lines.items() if line.startswith(start[victim]))
+    return (found or [None])[-1 if victim == _PRIVATE_QEMU else 0]
 
 
 def _left(folder: Path) -> list[str]:

@@ -121,12 +121,16 @@ class Shell:
         return self._child("gdb")
 
     def _child(self, name: str) -> int:
+        return self.children(name)[0]
+
+    def children(self, name: str) -> list[int]:
+        """Return the pids of the programs with this name that pvhdbg has started here."""
         variable = f"XDG_RUNTIME_DIR={self.runtime}"
-        return next(
+        return [
             int(process.name)
             for process in Path("/proc").glob("[0-9]*")
             if _is_program(process, name) and variable in _read(process / "environ")
-        )
+        ]
 
     def leftovers(self) -> list[str]:
         """Wait until pvhdbg has cleaned up. Return the files that remain, and the processes that use one of them."""

@@ -11,7 +11,7 @@ CPU, FIRMWARE_DMA, PVHDBG = "cpu", "fw_cfg-dma", "pvhdbg"
 BY = {
     CPU: "an instruction of the guest",
     FIRMWARE_DMA: "QEMU's fw_cfg device, which firmware asks for data",
-    PVHDBG: "pvhdbg itself, with --set or --protocol",
+    PVHDBG: "pvhdbg itself, with --set, --protocol or --vmm",
 }
 """Who writes boot data."""
 

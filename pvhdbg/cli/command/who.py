@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.boot.who import request
 from pvhdbg.cli import progress
-from pvhdbg.cli.launch import launched_without_gdb
+from pvhdbg.cli.launch import import_run, launched_without_gdb
 from pvhdbg.cli.result import RefusedKernelError, Result
 from pvhdbg.errors import UserError
 
@@ -47,9 +47,8 @@ def who(options: argparse.Namespace) -> Result:
 def _import() -> None:
     """Import what takes long, while QEMU starts."""
     import pvhdbg.live.observe.who_run  # noqa: F401
-    from pvhdbg.checks.run import rules
 
-    rules()
+    import_run()
 
 
 def _asked(options: argparse.Namespace) -> str:

@@ -219,7 +219,13 @@ class Debuggee(MachineSession):
         return self.position()._replace(remark=f"{done} at {where.rstrip()}")
 
     def interrupt(self) -> None:
-        """Stop the guest if it runs, otherwise gdb's current command. Any thread may call this. It returns at once."""
+        """Stop the guest if it runs, otherwise `who` or gdb's current command.
+
+        Any thread may call this. It returns at once.
+        """
+        if (stop_observing := self.stop_observing) is not None:
+            stop_observing()
+            return
         if self.is_running:
             self.machine.runner.interrupt()
         elif self.machine.is_with_gdb:

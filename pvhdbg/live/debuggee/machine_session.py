@@ -36,6 +36,8 @@ class MachineSession:
     session: LiveSession
     observe: Callable[[MachineSession, str], Found] | None = None
     """Answers `who` with another machine. The command that starts this machine sets it."""
+    stop_observing: Callable[[], None] | None = None
+    """Ends the other machine, while there is one, so that `who` fails. Any thread may call it."""
 
     def __init__(
         self,

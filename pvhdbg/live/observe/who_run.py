@@ -12,7 +12,7 @@ from pvhdbg.boot.who import request, roms
 from pvhdbg.boot.who.answer import Found
 from pvhdbg.boot.who.attribution import Change, Observation, answers, unexplained
 from pvhdbg.boot.who.fields import Fields
-from pvhdbg.errors import GuestError, UserError
+from pvhdbg.errors import GuestError, PvhdbgError, UserError
 from pvhdbg.live.debuggee.stub_machine import StubMachine
 from pvhdbg.live.observe import regions
 from pvhdbg.live.observe.code_places import CodePlaces
@@ -86,6 +86,10 @@ class PrivateBoot:
         except BaseException:
             self._machine.close()
             raise
+
+    def kill(self) -> None:
+        """End the machine without waiting. Any thread may call this; what another thread does with it then fails."""
+        self._machine.kill()
 
     def close(self) -> None:
         self._machine.close()
@@ -170,14 +174,46 @@ class PrivateBoot:
         )
 
 
+class Cancellation:
+    """Ends private boots. Call it from any thread."""
+
+    def __init__(self) -> None:
+        self.is_requested = False
+        self._boots: list[PrivateBoot] = []
+
+    def __call__(self) -> None:
+        self.is_requested = True
+        for boot in self._boots:
+            boot.kill()
+
+    def covers(self, boot: PrivateBoot) -> None:
+        """End this one, too, as soon as it is asked for, or at once if it was asked for before."""
+        self._boots.append(boot)
+        if self.is_requested:
+            boot.kill()
+
+
 def ask(session: MachineSession, text: str) -> Found:
     """Boot a private machine, and answer what the user asks. See request for the forms of `text`.
 
+    Meanwhile, `session.stop_observing` cancels the answer.
+
     :raise UserError: if there is no such field, or the machine is not one that can be booted again.
+    :raise GuestError: if the answer was canceled, or the guest does not reach the stage.
     """
     request.check(text)
-    with PrivateBoot(session) as scout, PrivateBoot(session) as private:
-        return find(private, scout.look(), session.session.history, text)
+    session.stop_observing = cancellation = Cancellation()
+    try:
+        with PrivateBoot(session) as scout, PrivateBoot(session) as private:
+            cancellation.covers(scout)
+            cancellation.covers(private)
+            return find(private, scout.look(), session.session.history, text)
+    except PvhdbgError:
+        if cancellation.is_requested:
+            raise GuestError("who: canceled") from None
+        raise
+    finally:
+        session.stop_observing = None
 
 
 def find(private: PrivateBoot, before: HandedOver, first: Sequence[Capture], text: str) -> Found:

@@ -59,6 +59,8 @@ class Worker:
         self._requests.close()
         debuggee = self._debuggee
         if debuggee is not None and debuggee.is_own_machine:
+            if (stop_observing := debuggee.stop_observing) is not None:
+                stop_observing()
             debuggee.machine.kill()
         elif debuggee is not None and self._requests.current is not None:
             debuggee.interrupt()

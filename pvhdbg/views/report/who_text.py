@@ -87,7 +87,7 @@ def _value(answer: Answer, writer: Writer) -> str:
 
 def _who(writer: Writer) -> str:
     if writer.by == PVHDBG:
-        return "pvhdbg (--set or --protocol)"
+        return "pvhdbg (--set, --protocol or --vmm)"
     if writer.by == FIRMWARE_DMA:
         return "QEMU's fw_cfg device (DMA)" + (f": {printable(writer.instruction)}" if writer.instruction else "")
     return _function(writer.code) if writer.code else "?"
