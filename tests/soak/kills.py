@@ -38,8 +38,11 @@ PROGRAMS = {
 }
 """What is run, and what of it can be killed. Inside gdb, pvhdbg is gdb."""
 SIGNALS = {"KILL": signal.SIGKILL, "TERM": signal.SIGTERM, "INT": signal.SIGINT, "HUP": signal.SIGHUP}
-LATEST, LATEST_BACK = 2.5, 8.0
-"""Seconds after the start. On an idle machine the guest runs after one second, and goes back after two."""
+LATEST, LATEST_BACK, LATEST_WHO = 2.5, 8.0, 1.0
+"""Seconds after the start. On an idle machine the guest runs after one second, and goes back after two.
+
+For `who`, seconds after the start of the second QEMU. It runs for a second or more.
+"""
 KEYS = {"F6": b"\x1b[17~", "F7": b"\x1b[18~", "F8": b"\x1b[19~", "F11": b"\x1b[23~"}
 """Keys that run the guest forward, and that load snapshots."""
 ON_SCREEN = (SCREEN, BACK)
@@ -67,7 +70,7 @@ def _random_kill(choice: random.Random, programs: Sequence[str]) -> Kill:
     ways = ["KILL"] if victim == "gdb" else ["KILL", STOP] if victim.endswith("QEMU") else [*SIGNALS, ORPHAN]
     if program in ON_SCREEN and victim == "pvhdbg":
         ways.append(CLOSE)
-    latest = LATEST_BACK if program == BACK else LATEST
+    latest = {BACK: LATEST_BACK, WHO: LATEST_WHO}.get(program, LATEST)
     return Kill(program, victim, choice.choice(ways), choice.uniform(0, latest))
 
 
@@ -79,6 +82,8 @@ def run(kill: Kill) -> list[str]:
         kernel = outside / "kernel.elf"
         kernel.write_bytes(tiny.waiting())
         with _stub(kill.program, outside, kernel) as where, Program(kill.program, where, kernel, folder) as program:
+            if kill.program == WHO:
+                _wait_for_private_boot(folder, program)
             time.sleep(kill.moment)
             _kill(kill, program, folder)
             problems = program.end()
@@ -180,6 +185,16 @@ def _command(name: str, where: str, kernel: Path) -> list[str]:
     }[name]
 
 
+def _wait_for_private_boot(folder: Path, program: Program) -> None:
+    """Wait until `who` has started its second QEMU, or has ended."""
+    with suppress(TimeoutError):
+        shell.wait_for(lambda: _count_qemus(folder) > 1 or program.process.poll() is not None)
+
+
+def _count_qemus(folder: Path) -> int:
+    return sum(line.startswith("qemu") for line in shell.started_in(folder).values())
+
+
 def _kill(kill: Kill, program: Program, folder: Path) -> None:
     victim = _find(kill.victim, kill.program, folder)
     if kill.how == CLOSE:
@@ -213,7 +228,7 @@ def _find(victim: str, program: str, folder: Path) -> int | None:
     }
     lines = shell.started_in(folder)
     found = sorted(pid for pid, line in lines.items() if line.startswith(start[victim]))
-    return (found or [None])[-1 if victim == _PRIVATE_QEMU else 0]
+    return next(iter(reversed(found) if victim == _PRIVATE_QEMU else found), None)
 
 
 def _left(folder: Path) -> list[str]:

@@ -122,7 +122,7 @@ def test_changing_an_input_changes_exactly_the_bytes_that_are_attributed_to_it(
     attributed = {paddr for answer in found.answers for paddr in _attributed(found, answer.path, path)}
 
     assert attributed
-    assert attributed == _changed(before, after, found)
+    assert attributed == changed(before, after, found)
 
 
 def document(words: tuple[str, ...]) -> Any:  # noqa: ANN401 - JSON
@@ -158,7 +158,7 @@ def _bytes(dump: Any, found: Found, path: str) -> bytes:  # noqa: ANN401 - JSON
     return bytes(memory[paddr] for paddr in range(answer.paddr, answer.paddr + answer.size))
 
 
-def _changed(before: Any, after: Any, found: Found) -> set[int]:  # noqa: ANN401 - JSON
+def changed(before: Any, after: Any, found: Found) -> set[int]:  # noqa: ANN401 - JSON
     old, new = _memory(before), _memory(after)
     fields = [answer for answer in found.answers if answer.path.startswith("boot_params.")]
     return {
