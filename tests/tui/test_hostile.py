@@ -79,6 +79,7 @@ def test_control_characters_and_wide_characters_are_escaped_everywhere(size: tup
         screens.check(screen._replace(view=view), size)
     screens.check(screen._replace(entry=Entry(EVIL, EVIL)), size)
     screens.check(screen._replace(popup=Popup(EVIL, -1)), size)
+    screens.check(screen._replace(popup=Popup("chain", -1, (EVIL,) * 30, 28)), size)
 
 
 def test_escape_sequences_in_the_command_line_are_escaped() -> None:

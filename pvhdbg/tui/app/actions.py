@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.tui.draw import frame
 from pvhdbg.tui.draw.layout import LEAST_HEIGHT, LEAST_WIDTH
+from pvhdbg.tui.draw.popups import CHAIN
 from pvhdbg.tui.events.update import show_stage
 from pvhdbg.tui.screen import state
 from pvhdbg.tui.screen.state import Entry, MemoryRequest, Popup, Screen, TrailEntry
 from pvhdbg.tui.views import table
 from pvhdbg.tui.views.shown import row_of, selected
+from pvhdbg.views.report import who_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -216,8 +218,13 @@ def _searched_text(row: Row) -> str:
     return " ".join((row.name, row.value, row.meaning, *row.columns))
 
 
-def _follow(screen: Screen, _size: Size) -> Screen:
-    """Go from a finding to the row of its field, and from a pointer to the view of its structure or to its bytes."""
+def _follow(screen: Screen, size: Size) -> Screen:
+    """Go from a finding to the row of its field, and from a pointer to the view of its structure or to its bytes.
+
+    In gdb's output, choose from the last chain of `who`.
+    """
+    if screen.focus == state.OUTPUT:
+        return _chain(screen, size)
     row = selected(screen)
     selected_finding = table.shown(screen).finding
     if selected_finding:
@@ -228,6 +235,46 @@ def _follow(screen: Screen, _size: Size) -> Screen:
     field = row.field()
     view = _VIEWS_OF_STRUCTS.get(field.points_to or "") if field else None
     return _remember(screen)._replace(view=view.name) if view else go_to(screen, f"p {row.leads_to:#x}")
+
+
+def _chain(screen: Screen, _size: Size) -> Screen:
+    """Show the steps of the last chain that `who` has printed."""
+    steps = who_text.chain_in(screen.output)
+    if not steps:
+        return screen._replace(message="no chain of `who` in the output: press w on a row first")
+    return screen._replace(popup=Popup(CHAIN, steps=steps))
+
+
+def _choose_link(fields: int) -> Action:
+    """Return an action that selects another field of a chain. Between two fields is what wrote the first one."""
+
+    def move(screen: Screen, _size: Size) -> Screen:
+        popup = screen.popup
+        if popup is None:
+            return screen
+        last = (len(popup.steps) - 1) // 2 * 2
+        return screen._replace(popup=popup._replace(selected=min(max(popup.selected + 2 * fields, 0), last)))
+
+    return move
+
+
+def _follow_link(screen: Screen, _size: Size) -> Screen:
+    """Go to the row of the selected field of a chain: in the displayed capture, or in the last one that shows it.
+
+    A row of the kernel's copy of start_info also stands for the original, but a row of its own is better.
+    """
+    popup, screen = screen.popup, screen._replace(popup=None)
+    path = popup.steps[popup.selected].partition("+")[0] if popup and popup.steps else ""
+    found = None
+    for past in (screen.past, *reversed(range(len(screen.history)))):
+        target = screen if past == screen.past else show_stage(screen, past)
+        if (place := row_of(target, path)) is not None:
+            trail = _remember(screen).trail
+            there = target._replace(trail=trail, view=place[0].name, focus=state.VIEW).at(place[1])
+            found = found or there
+            if (row := selected(there)) is not None and row.path == path:
+                return there
+    return found or screen._replace(message=f"no view shows {path}")
 
 
 def _to_finding(screen: Screen, entry: BootFinding) -> Screen:
@@ -340,6 +387,10 @@ ACTIONS: dict[str, Action] = {
     "search": _search,
     "search-next": _search_next,
     "follow": _follow,
+    "chain": _chain,
+    "popup-link-up": _choose_link(-1),
+    "popup-link-down": _choose_link(1),
+    "popup-follow": _follow_link,
     "back": _back,
     "entry-close": _close_entry,
     "popup-close": _close_popup,

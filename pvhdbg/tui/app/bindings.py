@@ -10,7 +10,7 @@ from prompt_toolkit.key_binding.bindings import search
 from prompt_toolkit.keys import Keys
 
 from pvhdbg.tui.draw.keys import EVERYWHERE, KEYS, PANE, PROMPT
-from pvhdbg.tui.draw.popups import HELP, QUIT
+from pvhdbg.tui.draw.popups import CHAIN, HELP, QUIT
 from pvhdbg.tui.screen import state
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ SCROLLING = {
     "popup-first": ("home",),
     "popup-last": ("end",),
 }
+LINKS = {"popup-link-up": ("up", "k"), "popup-link-down": ("down", "j"), "popup-follow": ("enter",)}
 YES = ("y", "Y", "enter", "c-q", "c-d")
 
 
@@ -79,16 +80,19 @@ def _add_popups(result: KeyBindings, act: Act, screen: Callable[[], Screen]) -> 
         for name in names:
             result.add(name, filter=where, eager=True)(_run_action(act, action))
 
-    helps, asks = shows(HELP), shows(QUIT)
+    helps, asks, links = shows(HELP), shows(QUIT), shows(CHAIN)
     add((Keys.Any,), asks, "popup-close")
     add(YES, asks, "leave")
-    add((Keys.Any,), helps, "nothing")
-    add(("escape", "q", "f1", "?", "enter"), helps, "popup-close")
-    add(("c-q",), helps, "quit")
+    add((Keys.Any,), helps | links, "nothing")
+    add(("escape", "q", "f1", "?"), helps | links, "popup-close")
+    add(("enter",), helps, "popup-close")
+    for action, names in LINKS.items():
+        add(names, links, action)
+    add(("c-q",), helps | links, "quit")
     for action, names in SCROLLING.items():
         add(names, helps, action)
     for name, action in (("c-c", "interrupt"), ("c-z", "suspend")):
-        add((name,), helps | asks, action)
+        add((name,), helps | asks | links, action)
 
 
 def _run_action(act: Act, action: str) -> Callable[[KeyPressEvent], None]:

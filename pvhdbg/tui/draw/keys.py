@@ -73,6 +73,7 @@ KEYS: tuple[Key, ...] = (
     Key("End", ("end",), PANE, "last", "move to the last row"),
     Key("Left", ("left",), PANE, "earlier", "show the previous stage, as captured", "earlier"),
     Key("Right", ("right",), PANE, "later", "show the next captured stage, up to the current stop"),
+    Key("o", ("o",), PANE, "chain", "choose a field of the last chain that `who` printed, and go there with Enter"),
     Key("Enter", ("enter",), PANE, "follow", "follow the pointer; on a finding, go to the field", "follow"),
     Key("Backspace", ("backspace",), PANE, "back", "return to where Enter or : was pressed"),
     Key("d", ("d",), PANE, "changes", "show only what changed since the previous stage, or everything again", "diff"),

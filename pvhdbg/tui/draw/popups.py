@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from pvhdbg.tui.lines.line import Line
     from pvhdbg.tui.screen.state import Popup, Screen
 
-HELP, QUIT = "help", "quit"
+HELP, QUIT, CHAIN = "help", "quit", "chain"
 WIDEST, KEY_WIDTH = 100, 12
 _HEADS = {EVERYWHERE: "Everywhere", PANE: "In a pane", PROMPT: "At the prompt, in addition to gdb's keys"}
+_TITLES = {HELP: " keys ", CHAIN: " where the value came from "}
+_CHAIN_KEYS = " Up/Down: choose   Enter: go there   Esc: close "
 _QUESTION = ("pvhdbg started this guest: quitting ends it.", "", "Quit?   y: yes   any other key: no")
 
 
@@ -40,8 +42,10 @@ def popup(screen: Screen, shown: Popup, width: int, height: int) -> list[Line]:
     inner = max(len(plain(line)) for line in lines) + 2
     room = min(len(lines), height - 2)
     top = min(max(shown.top, 0), len(lines) - room)
-    title = " keys " if shown.kind == HELP else " quit "
+    title = _TITLES.get(shown.kind, " quit ")
     keys = " Up/Down: scroll   Esc: close " if room < len(lines) else " Esc: close "
+    if shown.kind == CHAIN:
+        top, keys = min(max(shown.selected - room + 1, 0), len(lines) - room), _CHAIN_KEYS
     return _framed(screen, lines[top : top + room], inner, title, keys)
 
 
@@ -54,7 +58,17 @@ def _lines(shown: Popup, width: int, *, ascii: bool = False) -> list[Line]:  # n
     """Return the popup's text, without its frame."""
     if shown.kind == HELP:
         return help_lines(min(width, WIDEST) - 4, ascii=ascii)
+    if shown.kind == CHAIN:
+        return [_step(shown, index) for index in range(len(shown.steps))]
     return [[(classes.POPUP, words)] for words in _QUESTION]
+
+
+def _step(shown: Popup, index: int) -> Line:
+    """Return a step of a chain: a field, or, indented, what wrote it."""
+    if index % 2:
+        return [(classes.POPUP, f"  <- {shown.steps[index]}")]
+    line: Line = [(classes.POPUP, shown.steps[index])]
+    return styled(line, classes.SELECTED) if index == shown.selected else line
 
 
 def _framed(screen: Screen, lines: list[Line], inner: int, title: str, keys: str) -> list[Line]:

@@ -119,12 +119,14 @@ class Entry(NamedTuple):
 
 
 class Popup(NamedTuple):
-    """A popup. `kind` is `help` for the list of keys, or `quit` for the question before quitting. `top` is the first
-    visible line.
+    """A popup. `kind` is `help` for the list of keys, `quit` for the question before quitting, or `chain` for the way
+    of a value, whose steps are `steps`; step `selected` is a field. `top` is the first visible line.
     """
 
     kind: str
     top: int = 0
+    steps: tuple[str, ...] = ()
+    selected: int = 0
 
 
 class TrailEntry(NamedTuple):

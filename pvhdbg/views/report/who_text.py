@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _MOST_EARLIER, _LONGEST_CHAIN, _MOST_DATA, _MOST_DETAILED = 8, 8, 16, 4
 _NO_WRITER = "not written since the reset"
+_CHAIN, _STEP = "  chain    ", " <- "
 _BY_OPTION = "immediate: an option of pvhdbg has the value"
 _NOT_READ = {
     "kernel": "not read up to start_kernel",
@@ -67,7 +68,7 @@ def _one(answer: Answer, links: Mapping[str, Answer]) -> Iterator[str]:
     if len(answer.writers) > _MOST_EARLIER + 1:
         yield f"  … and {text.counted(len(answer.writers) - _MOST_EARLIER - 1, 'earlier write')}"
     if links_on := _chain(answer, links):
-        yield f"  chain    {' <- '.join(links_on)}"
+        yield _CHAIN + _STEP.join(links_on)
     for index, reader in enumerate(answer.readers):
         heading = "       " if index else "read   "
         times = f", {reader.times} times" if reader.times > 1 else ""
@@ -129,6 +130,12 @@ def _chain(answer: Answer, links: Mapping[str, Answer]) -> list[str]:
         seen.add(following.path)
         here = following
     return steps if len(steps) > 1 else []
+
+
+def chain_in(lines: Sequence[str]) -> tuple[str, ...]:
+    """Return the steps of the last chain in text that `details` has made: fields, and the writers between them."""
+    last = next((line for line in reversed(lines) if line.startswith(_CHAIN)), None)
+    return () if last is None else tuple(last.removeprefix(_CHAIN).split(_STEP))
 
 
 def _short(writer: Writer) -> str:

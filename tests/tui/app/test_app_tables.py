@@ -46,7 +46,7 @@ def test_every_action_in_the_table_is_implemented(tui: Tui) -> None:
 
 
 def test_every_implemented_action_has_a_key(tui: Tui) -> None:
-    scrolling = {*bindings.SCROLLING, "popup-close", "entry-close", "leave"}
+    scrolling = {*bindings.SCROLLING, *bindings.LINKS, "popup-close", "entry-close", "leave"}
 
     assert MACHINE_ACTIONS | TERMINAL_ACTIONS | {"leave", "who", "back-store"} == set(tui.dispatcher.handlers)
     assert set() == {*actions.ACTIONS, *tui.dispatcher.handlers} - {key.action for key in KEYS} - scrolling

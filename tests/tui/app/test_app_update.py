@@ -17,6 +17,7 @@ from pvhdbg.tui.events.update import show_stage
 from pvhdbg.tui.machine.requests import INTERNAL, LINE, STEP, Requests
 from pvhdbg.tui.screen import state
 from pvhdbg.tui.screen.state import Bytes, MemoryRequest, Popup, Run, Screen, StageMark, Title, ViewPosition
+from pvhdbg.tui.views.shown import selected
 from tests import build
 from tests.tui import screens
 
@@ -230,6 +231,39 @@ def test_output_scrolls_by_its_visible_lines() -> None:
     assert 90 < up.output_top < 96
     assert None is actions.act("output-down", up, SIZE).output_top
     assert 0 == actions.act("first", screen._replace(focus=state.OUTPUT), SIZE).output_top
+
+
+CHAIN = (
+    "  chain    boot_params.hdr.cmd_line_ptr <- init_pvh_bootparams enlighten.c:77 <- pvh_start_info.cmdline_paddr <- "
+    "pvh_start_xen head.S:68 <- start_info.cmdline_paddr+0x4 <- qboot 0xf0ccc"
+)
+
+
+def test_enter_on_a_field_of_a_chain_goes_there_and_backspace_returns() -> None:
+    screen = screens.at("bootparams")._replace(output=("  chain    x <- y", CHAIN, "other"), focus=state.OUTPUT)
+    opened = actions.act("follow", screen, SIZE)
+    down = actions.act("popup-link-down", opened, SIZE)
+    last = actions.act("popup-link-down", down, SIZE)
+    there = actions.act("popup-follow", actions.act("popup-link-up", last, SIZE), SIZE)
+    row = selected(there)
+
+    assert opened == actions.act("chain", screen._replace(focus=state.VIEW), SIZE)._replace(focus=state.OUTPUT)
+    chosen = [shown.popup for shown in (opened, down, last, actions.act("popup-link-down", last, SIZE))]
+    assert [0, 2, 4, 4] == [popup and popup.selected for popup in chosen]
+    assert row is not None
+    assert ("pvh_start_info.cmdline_paddr", None, state.VIEW) == (row.path, there.popup, there.focus)
+    assert screen.view == actions.act("back", there, SIZE).view
+    row = selected(actions.act("popup-follow", last, SIZE))
+    assert row is not None
+    assert "start_info.cmdline_paddr" == row.path
+
+
+def test_without_a_chain_or_a_view_of_its_field_there_is_nowhere_to_go() -> None:
+    empty = actions.act("chain", PREPARE, SIZE)
+    unknown = actions.act("chain", PREPARE._replace(output=("  chain    0xf31e0 <- qboot 0xf0ccc",)), SIZE)
+
+    assert (None, "no chain of `who` in the output: press w on a row first") == (empty.popup, empty.message)
+    assert "no view shows 0xf31e0" == actions.act("popup-follow", unknown, SIZE).message
 
 
 def test_a_popup_scrolls_between_its_ends() -> None:

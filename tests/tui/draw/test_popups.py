@@ -17,6 +17,17 @@ from tests.tui import screens
 from tests.tui.screens import at, lines, text
 
 
+def test_a_chain_shows_its_fields_and_their_writers() -> None:
+    steps = ("boot_params.hdr.cmd_line_ptr", "init_pvh_bootparams enlighten.c:77", "pvh_start_info.cmdline_paddr")
+    shown = text(at("entry", popup=Popup("chain", steps=steps, selected=2)))
+    many = text(at("entry", popup=Popup("chain", steps=steps * 20, selected=58)))
+
+    assert " where the value came from " in shown
+    assert "  <- init_pvh_bootparams enlighten.c:77" in shown
+    assert steps[2] in shown
+    assert "Enter: go there" in many
+
+
 def test_help_lists_every_key_when_scrolled_to_the_end() -> None:
     last = last_top(Popup("help"), 80, 22)
     shown = "".join(text(at("entry", popup=Popup("help", top))) for top in range(last + 1))
