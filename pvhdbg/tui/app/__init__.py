@@ -4,6 +4,8 @@ start          the entry points: a live machine or a recording
 app            the application
 dispatcher     runs the action of a key, and lines typed by the user
 actions        actions that change only the screen
+chain          the popup with the last chain of `who`
+trail          the places to which Backspace returns
 bindings       prompt_toolkit's key bindings
 windows        the layout of prompt_toolkit's windows
 body           a prompt_toolkit window that draws lines

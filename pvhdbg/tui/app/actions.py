@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from pvhdbg.tui.app import chain, trail
+from pvhdbg.tui.app.trail import remember
 from pvhdbg.tui.draw import frame
 from pvhdbg.tui.draw.layout import LEAST_HEIGHT, LEAST_WIDTH
-from pvhdbg.tui.draw.popups import CHAIN
 from pvhdbg.tui.events.update import show_stage
 from pvhdbg.tui.screen import state
-from pvhdbg.tui.screen.state import Entry, MemoryRequest, Popup, Screen, TrailEntry
+from pvhdbg.tui.screen.state import Entry, MemoryRequest, Popup, Screen
 from pvhdbg.tui.views import table
 from pvhdbg.tui.views.shown import row_of, selected
-from pvhdbg.views.report import who_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -224,7 +224,7 @@ def _follow(screen: Screen, size: Size) -> Screen:
     In gdb's output, choose from the last chain of `who`.
     """
     if screen.focus == state.OUTPUT:
-        return _chain(screen, size)
+        return chain.show(screen, size)
     row = selected(screen)
     selected_finding = table.shown(screen).finding
     if selected_finding:
@@ -234,52 +234,12 @@ def _follow(screen: Screen, size: Size) -> Screen:
         return screen._replace(message="this row has no pointer to follow")
     field = row.field()
     view = _VIEWS_OF_STRUCTS.get(field.points_to or "") if field else None
-    return _remember(screen)._replace(view=view.name) if view else go_to(screen, f"p {row.leads_to:#x}")
-
-
-def _chain(screen: Screen, _size: Size) -> Screen:
-    """Show the steps of the last chain that `who` has printed."""
-    steps = who_text.chain_in(screen.output)
-    if not steps:
-        return screen._replace(message="no chain of `who` in the output: press w on a row first")
-    return screen._replace(popup=Popup(CHAIN, steps=steps))
-
-
-def _choose_link(fields: int) -> Action:
-    """Return an action that selects another field of a chain. Between two fields is what wrote the first one."""
-
-    def move(screen: Screen, _size: Size) -> Screen:
-        popup = screen.popup
-        if popup is None:
-            return screen
-        last = (len(popup.steps) - 1) // 2 * 2
-        return screen._replace(popup=popup._replace(selected=min(max(popup.selected + 2 * fields, 0), last)))
-
-    return move
-
-
-def _follow_link(screen: Screen, _size: Size) -> Screen:
-    """Go to the row of the selected field of a chain: in the displayed capture, or in the last one that shows it.
-
-    A row of the kernel's copy of start_info also stands for the original, but a row of its own is better.
-    """
-    popup, screen = screen.popup, screen._replace(popup=None)
-    path = popup.steps[popup.selected].partition("+")[0] if popup and popup.steps else ""
-    found = None
-    for past in (screen.past, *reversed(range(len(screen.history)))):
-        target = screen if past == screen.past else show_stage(screen, past)
-        if (place := row_of(target, path)) is not None:
-            trail = _remember(screen).trail
-            there = target._replace(trail=trail, view=place[0].name, focus=state.VIEW).at(place[1])
-            found = found or there
-            if (row := selected(there)) is not None and row.path == path:
-                return there
-    return found or screen._replace(message=f"no view shows {path}")
+    return remember(screen)._replace(view=view.name) if view else go_to(screen, f"p {row.leads_to:#x}")
 
 
 def _to_finding(screen: Screen, entry: BootFinding) -> Screen:
     """Go to the row of the finding's field, at the last stage with the finding if the displayed capture lacks it."""
-    target = _remember(screen)
+    target = remember(screen)
     if not entry.is_current:
         stages = [capture.stage for capture in screen.history]
         target = show_stage(target, stages.index(entry.stages[-1]))
@@ -292,22 +252,7 @@ def _to_finding(screen: Screen, entry: BootFinding) -> Screen:
 
 def go_to(screen: Screen, place: str, size: int = MACHINE_WORD) -> Screen:
     """Show the bytes view, and request the memory at an address, a symbol or an expression."""
-    return _remember(screen)._replace(view=table.BYTES.name, memory_request=MemoryRequest(place, size)).at(0, 0)
-
-
-def _remember(screen: Screen) -> Screen:
-    """Add the current place to the trail, so that Backspace can return to it."""
-    return screen._replace(trail=(*screen.trail, TrailEntry(screen.view, screen.position, screen.bytes, screen.past)))
-
-
-def _back(screen: Screen, _size: Size) -> Screen:
-    if not screen.trail:
-        return screen
-    *rest, (view, position, shown_bytes, past) = screen.trail
-    if past != screen.past and (past is None or past < len(screen.history)):
-        screen = show_stage(screen, past)
-    positions = {**screen.positions, view: position}
-    return screen._replace(trail=tuple(rest), view=view, positions=positions, bytes=shown_bytes, memory_request=None)
+    return remember(screen)._replace(view=table.BYTES.name, memory_request=MemoryRequest(place, size)).at(0, 0)
 
 
 def breakpoint_place(screen: Screen) -> BreakpointPlace:
@@ -387,11 +332,11 @@ ACTIONS: dict[str, Action] = {
     "search": _search,
     "search-next": _search_next,
     "follow": _follow,
-    "chain": _chain,
-    "popup-link-up": _choose_link(-1),
-    "popup-link-down": _choose_link(1),
-    "popup-follow": _follow_link,
-    "back": _back,
+    "chain": chain.show,
+    "popup-link-up": chain.choose(-1),
+    "popup-link-down": chain.choose(1),
+    "popup-follow": chain.follow,
+    "back": trail.back,
     "entry-close": _close_entry,
     "popup-close": _close_popup,
     "popup-up": _popup(-1),
