@@ -48,10 +48,10 @@ PROFILE = Profile(
         map_form=MEMMAP,
         places=_places,
         memory_map=_memory_map,
-        cmdline_room=0x10000,
+        cmdline_room=None,
         rsdp_paddr=_EBDA,
         cpu=rust_vmm.cpu(0x1)._replace(idtr=Table(rust_vmm.IDT, 8), general=rust_vmm.AFTER_KVM_RESET),
-        tables=(*rust_vmm.TABLES, Placed("EBDA pointer", 0x40E, (_EBDA >> 4).to_bytes(2, "little"))),
+        tables=(rust_vmm.gdt(rust_vmm.GDT), Placed("EBDA pointer", 0x40E, (_EBDA >> 4).to_bytes(4, "little"))),
         has_cmdline=lambda boot: boot.initrd_size is not None,
     ),
     loader=Loader(

@@ -65,7 +65,8 @@ class Layout(NamedTuple):
     """What the VMM hands over. `places` and `memory_map` compute from a Boot what depends on it.
 
     `map_form` is MEMMAP, E820_MODULE or NO_MAP. `cmdline_room` is how many bytes the command line may have, with its
-    NUL; a longer one is refused. `rsdp_paddr` is the field of start_info. `tables` are constant bytes, such as the GDT.
+    NUL; a longer one is refused, and None is no limit. `rsdp_paddr` is the field of start_info. `tables` are constant
+    bytes, such as the GDT.
     `has_cmdline` returns whether the VMM writes the command line; `points_to_cmdline` whether start_info has its
     address.
     """
@@ -75,7 +76,7 @@ class Layout(NamedTuple):
     map_form: str
     places: Callable[[Boot], Places]
     memory_map: Callable[[Boot], tuple[MapEntry, ...]]
-    cmdline_room: int
+    cmdline_room: int | None
     rsdp_paddr: int
     cpu: CpuState
     tables: tuple[Placed, ...] = ()

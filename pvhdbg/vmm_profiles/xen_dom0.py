@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pvhdbg.abi.e820 import NO_MAP, MapEntry
 from pvhdbg.vmm_profiles import xen
+from pvhdbg.vmm_profiles.cpu_state import Segment
 from pvhdbg.vmm_profiles.profile import XEN, Boot, Fact, Layout, Loader, Places, Profile
 
 _PRIVILEGED_INITDOMAIN = 3
 _START_INFO_SIZE, _MODULE_SIZE, _FIRST_MIB = 56, 32, 1 << 20
 _RSDP = 0xE0000
-_MAX_CMDLINE = 0x10000
+_VMX_LDTR = Segment(0, 0, 0, 0x8200)
 
 
 def _rounded(size: int, boot: Boot) -> int:
@@ -66,7 +67,7 @@ PROFILE = Profile(
         Fact("they begin at 1 MiB if they fit before the kernel, else after the kernel", "dom0_build.c"),
         Fact("start_info is aligned to a word of the kernel only", "dom0_build.c"),
         Fact("all selectors are 0, GDTR and IDTR are 0; the hidden segments are flat", "dom0_build.c, domain.c"),
-        Fact("FS and GS are as a new virtual CPU has them: flat", "vmx/vmcs.c, domain.c"),
+        Fact("FS, GS and LDTR are as Xen creates a CPU: flat data, and an LDT of limit 0 on Intel", "hvm/vmx/vmcs.c"),
         Fact("CR0 is PE and ET; all general registers except EBX are 0, also ESP", "dom0_build.c, domain.c"),
     ),
     layout=Layout(
@@ -75,9 +76,9 @@ PROFILE = Profile(
         map_form=NO_MAP,
         places=_places,
         memory_map=_no_map,
-        cmdline_room=_MAX_CMDLINE,
+        cmdline_room=None,
         rsdp_paddr=_RSDP,
-        cpu=xen.CPU._replace(fs=xen.DATA, gs=xen.DATA),
+        cpu=xen.CPU._replace(fs=xen.DATA, gs=xen.DATA, ldtr=_VMX_LDTR),
         has_cmdline=lambda boot: boot.cmdline_size > 1,
         points_to_cmdline=lambda boot: boot.cmdline_size > 1,
     ),

@@ -12,7 +12,6 @@ _RSDP, _RSDP_SIZE = 0xFFFC0, 64
 _SPECIAL_PAGES = (0xFEFF8000, 0x8000)
 _ACPI_INFO, _ACPI_TABLES, _ACPI_TABLE_PAGES = 0xFC000000, 0xFC001000, 7
 _MMIO_START, _4G = 0xFC000000, 1 << 32
-_MAX_CMDLINE = 0x10000
 
 
 def _cmdline_size(boot: Boot) -> int:
@@ -71,6 +70,7 @@ PROFILE = Profile(
         Fact("the RSDP of a Linux without linux_rsdp_unrestricted is at 0xfffc0", "tools/libs/light/libxl_x86_acpi.c"),
         Fact("without a command line, cmdline_paddr is 0", "xg_dom_x86.c"),
         Fact("all selectors are 0, GDTR and IDTR are 0; the hidden segments are flat", "xg_dom_x86.c"),
+        Fact("FS, GS and LDTR are not usable", "xg_dom_x86.c"),
         Fact("CR0 is PE and ET; all general registers except EBX are 0, also ESP", "xg_dom_x86.c"),
     ),
     layout=Layout(
@@ -79,7 +79,7 @@ PROFILE = Profile(
         map_form=MEMMAP,
         places=_places,
         memory_map=_memory_map,
-        cmdline_room=_MAX_CMDLINE,
+        cmdline_room=None,
         rsdp_paddr=_RSDP,
         cpu=xen.CPU,
         has_cmdline=lambda boot: boot.cmdline_size > 1,
@@ -92,6 +92,7 @@ PROFILE = Profile(
     ),
     differs=(
         *xen.DIFFERS,
+        "LDTR has limit 0, but its flags are those of a present LDT",
         "the RSDP is at 0xfffc0 for every kernel, because QEMU's microvm has no memory at 0xfc000000",
         "the memory at 0xfc000000 and at 0xfeff8000, which the map lists, is not there",
     ),

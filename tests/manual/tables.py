@@ -166,7 +166,7 @@ def _vmms() -> Iterator[tuple[str, ...]]:
             str(layout.version),
             f"{len(layout.memory_map(EXAMPLE))} ({layout.map_form})",
             f"{layout.rsdp_paddr:#x}",
-            f"{layout.cmdline_room} bytes",
+            "no limit" if layout.cmdline_room is None else f"{layout.cmdline_room} bytes",
             f"{layout.cpu.cr0:#x}",
             f"{code.selector:#x}, limit {code.limit:#x}",
         )

@@ -82,8 +82,9 @@ class ProfileHandover:
         :raise UserError: if not.
         """
         name, title = f"--vmm {self._profile.name}", self._profile.title
-        size, most = boot.cmdline_size - 1, self._layout.cmdline_room - 1
-        if size > most:
+        room = self._layout.cmdline_room
+        if room is not None and boot.cmdline_size > room:
+            size, most = boot.cmdline_size - 1, room - 1
             message = f"{name}: the command line has {size} bytes; {title} accepts at most {most}"
             raise UserError(message, "pass a shorter one with -a")
         for start, end in _claimed(self._layout.memory_map(boot), boot, places, entry):

@@ -57,7 +57,7 @@ def assemble(handover: Handover, paddr: int, entry: int) -> Trampoline:
     cpu = handover.cpu
     # The first instruction is never where the guest has to stop: a runner passes a breakpoint at RIP.
     moving = b"".join([_NOP, *map(_move, handover.moves), *map(_clear, handover.cleared), _NOP])
-    gdt = _TemporaryGdt([*cpu.segments.values(), cpu.tr, cpu.ldtr])
+    gdt = _TemporaryGdt([*cpu.segments.values(), cpu.tr, *([cpu.ldtr] if cpu.ldtr.selector else [])])
     selectors = tuple((name, segment) for name, segment in cpu.segments.items() if gdt.is_elsewhere(segment))
     loading = _load_segments(cpu, gdt, paddr, paddr + _CODE + len(moving))
     code = moving + loading + _NOP

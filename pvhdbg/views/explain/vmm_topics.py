@@ -59,7 +59,8 @@ def _values(layout: Layout) -> Iterator[tuple[str, str, str]]:
             yield f"{paddr:#x}", name, _PLACES[name]
     for entry in layout.memory_map(EXAMPLE):
         yield f"{entry.addr:#x}-{entry.end:#x}", "memory_map", E820_TYPES.label(entry.type)
-    yield str(layout.cmdline_room), "bytes", "the most bytes of the command line, with its NUL"
+    if layout.cmdline_room is not None:
+        yield str(layout.cmdline_room), "bytes", "the most bytes of the command line, with its NUL"
     yield from _registers(layout.cpu)
 
 
