@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from pvhdbg.abi.e820 import NO_MAP, MapEntry
 from pvhdbg.vmm_profiles import xen
-from pvhdbg.vmm_profiles.cpu_state import Segment
 from pvhdbg.vmm_profiles.profile import XEN, Boot, Fact, Layout, Loader, Places, Profile
 
 _PRIVILEGED_INITDOMAIN = 3
 _START_INFO_SIZE, _MODULE_SIZE, _FIRST_MIB = 56, 32, 1 << 20
 _RSDP = 0xE0000
-_VMX_LDTR = Segment(0, 0, 0, 0x8200)
 
 
 def _rounded(size: int, boot: Boot) -> int:
@@ -67,7 +65,10 @@ PROFILE = Profile(
         Fact("they begin at 1 MiB if they fit before the kernel, else after the kernel", "dom0_build.c"),
         Fact("start_info is aligned to a word of the kernel only", "dom0_build.c"),
         Fact("all selectors are 0, GDTR and IDTR are 0; the hidden segments are flat", "dom0_build.c, domain.c"),
-        Fact("FS, GS and LDTR are as Xen creates a CPU: flat data, and an LDT of limit 0 on Intel", "hvm/vmx/vmcs.c"),
+        Fact(
+            "FS and GS are flat as Xen creates a CPU; LDTR is not usable on AMD, and has limit 0 on Intel",
+            "hvm/vmx/vmcs.c",
+        ),
         Fact("CR0 is PE and ET; all general registers except EBX are 0, also ESP", "dom0_build.c, domain.c"),
     ),
     layout=Layout(
@@ -78,7 +79,7 @@ PROFILE = Profile(
         memory_map=_no_map,
         cmdline_room=None,
         rsdp_paddr=_RSDP,
-        cpu=xen.CPU._replace(fs=xen.DATA, gs=xen.DATA, ldtr=_VMX_LDTR),
+        cpu=xen.CPU._replace(fs=xen.DATA, gs=xen.DATA),
         has_cmdline=lambda boot: boot.cmdline_size > 1,
         points_to_cmdline=lambda boot: boot.cmdline_size > 1,
     ),

@@ -92,7 +92,6 @@ PROFILE = Profile(
     ),
     differs=(
         *xen.DIFFERS,
-        "LDTR has limit 0, but its flags are those of a present LDT",
         "the RSDP is at 0xfffc0 for every kernel, because QEMU's microvm has no memory at 0xfc000000",
         "the memory at 0xfc000000 and at 0xfeff8000, which the map lists, is not there",
     ),

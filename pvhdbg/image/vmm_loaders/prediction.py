@@ -196,7 +196,9 @@ def _without_ram(file: _File, segment: ProgramHeader) -> Verdict:
 
 def _command_line(file: _File) -> Iterator[Verdict]:
     layout = file.profile.layout
-    most = layout.cmdline_room - 1 if layout else file.boot.cmdline_size
+    if layout is None or layout.cmdline_room is None:
+        return
+    most = layout.cmdline_room - 1
     if file.boot.cmdline_size - 1 > most:
         yield Verdict(
             "vmm-command-line",
