@@ -234,8 +234,9 @@ def parse(argv: Sequence[str]) -> tuple[Command, argparse.Namespace]:
     _refuse_misspelled(own)
     command = COMMANDS.get(own[0], SESSION) if own else SESSION
     parser = _session_parser() if command is SESSION else parser_of(own[0])
-    parse_args = parser.parse_intermixed_args if command.is_mixed else parser.parse_args
-    options = parse_args(own if command is SESSION else own[1:])
+    words = own if command is SESSION else own[1:]
+    is_mixed = command.is_mixed and any(word.startswith("-") for word in words)
+    options = parser.parse_intermixed_args(words) if is_mixed else parser.parse_args(words)
     options.words, options.qemu_args = own, qemu_args
     options.ascii = encoding.is_ascii_only() or getattr(options, "ascii", False)
     if qemu_args and not hasattr(options, "memory"):

@@ -1,10 +1,11 @@
 """The least that any tool must do to show a kernel's boot data: a yardstick for `dump --stage bootparams`.
 
-    python tests/benchmarks/floor.py VMLINUX
+    python tests/benchmarks/floor.py VMLINUX [e820]
 
 It starts QEMU, asks its gdb stub directly, stops at the PVH entry, at xen_prepare_pvh and at its return, and reads
-every structure once at each stop. It decodes and draws nothing beyond the pointers that it follows. It uses only the
-standard library and nothing of pvhdbg.
+every structure once at each stop. With `e820` it goes on to the return from e820__memory_setup: a yardstick for `check
+--watch 0`. It decodes and draws nothing beyond the pointers that it follows. It uses only the standard library and
+nothing of pvhdbg.
 """
 
 import mmap
@@ -22,6 +23,7 @@ MAGIC = 0x336EC578
 PT_NOTE, SHT_SYMTAB, PHYS32_ENTRY = 4, 2, 18
 RBX, RSP = 1, 7
 PIECE = 0x400
+LATER = (b"x86_64_start_reservations", b"e820__memory_setup", b"boot_params", b"e820_table")
 
 
 class Stub:
@@ -93,8 +95,11 @@ def _address(elf: mmap.mmap, symbols: tuple[int, ...], strings: tuple[int, ...],
     raise SystemExit(f"no symbol {name.decode()}")
 
 
-def visit(stub: Stub, entry: int, prepare: int, bootparams: int) -> int:
-    """Stop at the three places and read every structure there. Return the number of e820 entries in pvh_bootparams."""
+def visit(stub: Stub, entry: int, prepare: int, bootparams: int, later: list[int]) -> int:
+    """Stop at the places and read every structure there. Return the number of e820 entries in pvh_bootparams.
+
+    `later` is empty, or has the addresses of the caller of start_kernel, e820__memory_setup, boot_params and e820_table.
+    """
     stub.ask("qSupported")
     stub.ask("Qqemu.PhyMemMode:1")
     registers = stub.run_to(entry)
@@ -108,7 +113,17 @@ def visit(stub: Stub, entry: int, prepare: int, bootparams: int) -> int:
     stub.read(bootparams - KERNEL_MAP, 4096)
     (returns_to,) = struct.unpack("<Q", stub.read(registers[RSP] & 0x7FFFFFFF, 8))
     stub.run_to(returns_to)
-    return stub.read(bootparams - KERNEL_MAP, 4096)[0x1E8]
+    entries = stub.read(bootparams - KERNEL_MAP, 4096)[0x1E8]
+    if later:
+        caller, memory_setup, boot_params, e820_table = later
+        (table,) = struct.unpack("<Q", stub.read(e820_table - KERNEL_MAP, 8))
+        stub.run_to(caller)
+        stub.read(boot_params - KERNEL_MAP, 4096)
+        registers = stub.run_to(memory_setup)
+        (returns_to,) = struct.unpack("<Q", stub.read(registers[RSP] - KERNEL_MAP, 8))
+        stub.run_to(returns_to)
+        stub.read(table - KERNEL_MAP, 4 + 20 * entries)
+    return entries
 
 
 @contextmanager
@@ -136,7 +151,8 @@ def main() -> None:
         with Path(vmlinux).open("rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as elf:
             entry = entry_of(elf)
             prepare, bootparams = addresses_of(elf, b"xen_prepare_pvh", b"pvh_bootparams")
-        print(visit(Stub(stub), entry, prepare, bootparams), "e820 entries in pvh_bootparams")
+            later = addresses_of(elf, *LATER) if sys.argv[2:] == ["e820"] else []
+        print(visit(Stub(stub), entry, prepare, bootparams, later), "e820 entries in pvh_bootparams")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pvhdbg.abi import e820, roles
@@ -83,24 +83,29 @@ def of_structure(struct: type[Struct]) -> Explanation:
 
 def fields() -> Iterator[Topic]:
     for name, struct in STRUCTS.items():
-        roots = list(_roots(name))
+        roots = _roots(name)
         for field in struct.FIELDS:
             keys = (*(f"{root}.{field.name}" for root in roots), *FIELD_ALIASES.get((name, field.name), ()))
             yield Topic(FIELDS, keys[0], keys, partial(of_field, field))
 
 
-def _roots(name: str) -> Iterator[str]:
-    """Yield every path of a structure, including the paths through the structures that contain it."""
-    yield from (name, *ALIASES.get(name, ()))
-    for outer, field in _holders(name):
-        yield from (f"{root}.{field.name}" for root in _roots(outer))
+@cache
+def _roots(name: str) -> tuple[str, ...]:
+    """Return every path of a structure, including the paths through the structures that contain it."""
+    outer_paths = (f"{root}.{field.name}" for outer, field in _holders().get(name, ()) for root in _roots(outer))
+    return (name, *ALIASES.get(name, ()), *outer_paths)
 
 
-def _holders(name: str) -> Iterator[tuple[str, Field[Any]]]:
+@cache
+def _holders() -> dict[str, list[tuple[str, Field[Any]]]]:
+    """Return the fields that are structures: the structure that has the field, and the field, by structure."""
+    holders: dict[str, list[tuple[str, Field[Any]]]] = {}
     for outer, struct in STRUCTS.items():
         for field in struct.FIELDS:
-            if field.ctype.partition("[")[0] == f"struct {name}":
-                yield outer, field
+            keyword, _, name = field.ctype.partition("[")[0].partition(" ")
+            if keyword == "struct":
+                holders.setdefault(name, []).append((outer, field))
+    return holders
 
 
 def of_field(field: Field[Any]) -> Explanation:
@@ -125,7 +130,7 @@ def of_field(field: Field[Any]) -> Explanation:
 def _places(field: Field[Any]) -> Iterator[str]:
     name = field.owner.C_NAME
     yield f"+{field.offset:#04x} in struct {name}"
-    for outer, holder in _holders(name):
+    for outer, holder in _holders().get(name, ()):
         if holder.size == field.owner.SIZE:
             yield f"+{holder.offset + field.offset:#04x} in {outer}"
 
