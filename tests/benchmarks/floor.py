@@ -23,7 +23,7 @@ MAGIC = 0x336EC578
 PT_NOTE, SHT_SYMTAB, PHYS32_ENTRY = 4, 2, 18
 RBX, RSP = 1, 7
 PIECE = 0x400
-LATER = (b"x86_64_start_reservations", b"e820__memory_setup", b"boot_params", b"e820_table")
+LATER = (b"start_kernel", b"e820__memory_setup", b"boot_params", b"e820_table")
 
 
 class Stub:
@@ -82,23 +82,30 @@ def addresses_of(elf: mmap.mmap, *names: bytes) -> list[int]:
 
 
 def _address(elf: mmap.mmap, symbols: tuple[int, ...], strings: tuple[int, ...], name: bytes) -> int:
-    first, size = symbols[4], symbols[5]
-    text = elf.find(b"\0" + name + b"\0", strings[4], strings[4] + strings[5])
-    while text >= 0:
-        key = struct.pack("<I", text + 1 - strings[4])
-        at = elf.find(key, first, first + size)
-        while at >= 0 and (at - first) % 24:
-            at = elf.find(key, at + 1, first + size)
-        if at >= 0:
-            return int(struct.unpack_from("<Q", elf, at + 8)[0])
-        text = elf.find(b"\0" + name + b"\0", text + 1, strings[4] + strings[5])
+    """Search for the whole name first. Linkers may store a name as the tail of a longer name: then there are more."""
+    for skipped, text in ((1, b"\0" + name + b"\0"), (0, name + b"\0")):
+        found = elf.find(text, strings[4], strings[4] + strings[5])
+        while found >= 0:
+            address = _value(elf, symbols, struct.pack("<I", found + skipped - strings[4]))
+            if address is not None:
+                return address
+            found = elf.find(text, found + 1, strings[4] + strings[5])
     raise SystemExit(f"no symbol {name.decode()}")
+
+
+def _value(elf: mmap.mmap, symbols: tuple[int, ...], key: bytes) -> int | None:
+    """Return the value of the symbol whose name has this offset; None if there is none."""
+    first, size = symbols[4], symbols[5]
+    at = elf.find(key, first, first + size)
+    while at >= 0 and (at - first) % 24:
+        at = elf.find(key, at + 1, first + size)
+    return int(struct.unpack_from("<Q", elf, at + 8)[0]) if at >= 0 else None
 
 
 def visit(stub: Stub, entry: int, prepare: int, bootparams: int, later: list[int]) -> int:
     """Stop at the places and read every structure there. Return the number of e820 entries in pvh_bootparams.
 
-    `later` is empty, or has the addresses of the caller of start_kernel, e820__memory_setup, boot_params and e820_table.
+    `later` is empty, or has the addresses of LATER.
     """
     stub.ask("qSupported")
     stub.ask("Qqemu.PhyMemMode:1")
@@ -115,9 +122,9 @@ def visit(stub: Stub, entry: int, prepare: int, bootparams: int, later: list[int
     stub.run_to(returns_to)
     entries = stub.read(bootparams - KERNEL_MAP, 4096)[0x1E8]
     if later:
-        caller, memory_setup, boot_params, e820_table = later
+        start_kernel, memory_setup, boot_params, e820_table = later
         (table,) = struct.unpack("<Q", stub.read(e820_table - KERNEL_MAP, 8))
-        stub.run_to(caller)
+        stub.run_to(start_kernel)
         stub.read(boot_params - KERNEL_MAP, 4096)
         registers = stub.run_to(memory_setup)
         (returns_to,) = struct.unpack("<Q", stub.read(registers[RSP] - KERNEL_MAP, 8))
