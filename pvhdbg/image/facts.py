@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pvhdbg.errors import UserError
 from pvhdbg.guest_profiles import linux, table
 from pvhdbg.image import notes
-from pvhdbg.image.file import Buffer, merged, occurrences, open_file
+from pvhdbg.image.file import Buffer, merged, occurrences, open_file, total
 from pvhdbg.image.fingerprints import Fingerprint, fingerprints, is_build_id
 from pvhdbg.image.header import (
     PT_LOAD,
@@ -257,13 +257,9 @@ def in_rodata(image: Elf, pattern: bytes) -> Iterator[int]:
 def searches_all(image: Elf) -> bool:
     """Return whether `in_rodata` searches every byte of the PT_LOAD segments."""
     ranges = _loaded_ranges(image)
-    if _total(ranges) <= SEARCHED:
+    if total(ranges) <= SEARCHED:
         return True
-    return _total(merged(ranges, len(image.data), len(image.data))) <= SEARCHED
-
-
-def _total(ranges: Iterable[tuple[int, int]]) -> int:
-    return sum(end - start for start, end in ranges)
+    return total(merged(ranges, len(image.data), len(image.data))) <= SEARCHED
 
 
 def _loaded_ranges(image: Elf) -> list[tuple[int, int]]:

@@ -129,6 +129,11 @@ def merged(ranges: Iterable[tuple[int, int]], end: int, limit: int) -> list[tupl
     return list(_within(limit, result))
 
 
+def total(ranges: Iterable[tuple[int, int]]) -> int:
+    """Return the sum of the sizes in bytes of ranges of offsets or addresses."""
+    return sum(end - start for start, end in ranges)
+
+
 def _within(limit: int, ranges: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
     for first, last in ranges:
         if limit <= 0:

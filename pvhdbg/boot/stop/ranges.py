@@ -9,6 +9,10 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
+from pvhdbg.image.file import total
+
+__all__ = ["AddressRange", "holds", "minus", "total", "touches", "union"]
+
 AddressRange = tuple[int, int]
 
 
@@ -51,8 +55,3 @@ def touches(ranges: Sequence[AddressRange], start: int, end: int) -> bool:
     """Return whether any byte of [start, end) is in one of the ranges, a result of `union`."""
     index = bisect_right(ranges, start, key=lambda item: item[0])
     return (index > 0 and start < min(end, ranges[index - 1][1])) or (index < len(ranges) and ranges[index][0] < end)
-
-
-def total(ranges: Iterable[AddressRange]) -> int:
-    """Return the sum of the sizes in bytes."""
-    return sum(end - start for start, end in ranges)
