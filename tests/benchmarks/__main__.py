@@ -96,18 +96,26 @@ def rows(times: int, vmlinux: Path) -> Iterator[Row]:
     keys = [milliseconds for took in tui_redraw.measure().values() for milliseconds in took]
     yield Row("key to frame at 120x40, median", statistics.median(keys), 4, " ms")
     yield Row("key to frame at 120x40, slowest", max(keys), 12, " ms")
+    yield from _rows_in_gdb(vmlinux)
+    yield from _back_rows(vmlinux, times)
+    yield Row("peak memory of a dump beside QEMU", _peak_memory(vmlinux), 45, " MiB")
+    yield from (Row(name, value, MOST_GROWTH) for name, value in growth.measure())
+
+
+def _rows_in_gdb(vmlinux: Path) -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as folder:
         first, *others = pvh_in_gdb.measure(vmlinux, Path(folder))["pvh info"]
     yield Row("`pvh info` in gdb, first", first, 33, " ms")
     yield Row("`pvh info` in gdb, median", statistics.median(others), 2.6, " ms")
+
+
+def _back_rows(vmlinux: Path, times: int) -> Iterator[Row]:
     back = going_back.measure(vmlinux, times)
     yield Row("back to a stage, 512 MiB", back.to_stage, 150, " ms")
     yield Row("back by one instruction", back.one_instruction, 150, " ms")
     yield Row("back to the writer of a field", back.to_writer, 300, " ms")
     yield Row("a key that comes while a snapshot is taken waits", back.save, 100, " ms")
     yield Row("from stage to stage with snapshots / without", back.forward, 1.05)
-    yield Row("peak memory of a dump beside QEMU", _peak_memory(vmlinux), 45, " MiB")
-    yield from (Row(name, value, MOST_GROWTH) for name, value in growth.measure())
 
 
 def _peak_memory(vmlinux: Path) -> float:
