@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from pvhdbg.boot.stop.capture import Capture
     from pvhdbg.live.back import last_store
+    from pvhdbg.live.back.last_step import Move, Way, WayToDeath
     from pvhdbg.live.back.last_store import Stores
     from pvhdbg.live.back.replay import Replay
     from pvhdbg.live.back.snapshot_list import Snapshot
@@ -111,17 +112,13 @@ class RewindableDebuggee(Debuggee):
         from pvhdbg.live.back.last_step import Way, WayToDeath
 
         here = self.position()
-        start = self._starts_of_way(here)[-1]
+        starts = self._starts_of_way(here)
         moment = saved_journey.save(self.journey)
         undone = [*self.session.undone, *([here.stage] if here.stage else [])]
         with self._replay(here) as replay:
             is_dead = here.halt.kind == DIED
             way = WayToDeath(replay, here.capture) if is_dead else Way(replay, here.capture, self.name_of)
-            replay.load(start)
-            moves = way.find()
-            if moves is None:
-                replay.load(start)
-                moves = way.find_by_steps()
+            start, moves = self._find_last_step(replay, way, starts)
             if moves is not None:
                 replay.load(start)
             if moves is None or not way.go(moves):
@@ -132,6 +129,18 @@ class RewindableDebuggee(Debuggee):
             self.journey.history.pop()
         words = "back at the instruction that killed the guest" if is_dead else "back by one instruction"
         return self.position()._replace(remark=words)
+
+    def _find_last_step(
+        self, replay: Replay, way: Way | WayToDeath, starts: Sequence[Snapshot]
+    ) -> tuple[Snapshot, Sequence[Move] | None]:
+        """Find the moves to the place from the last snapshot, or from an earlier one, which may see the call."""
+        last = starts[-1]
+        for start in reversed(starts):
+            replay.load(start)
+            if (moves := way.find()) is not None:
+                return start, moves
+        replay.load(last)
+        return last, way.find_by_steps()
 
     def continue_back(self) -> Position:
         """Go back to the last hit of a breakpoint or watchpoint or, without one, to the first snapshot.

@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from pvhdbg.target import monitor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from pvhdbg.boot.stop.capture import Capture
     from pvhdbg.live.back.replay import Replay
 
 _LINE = re.compile(r"(0x[0-9a-f]{1,16}): +(?:[0-9a-f]{2} )+ *(\S.*)")
 _TARGET = re.compile(r"(?:j|loop)[a-z]* +(?:\S+, *)?(0x[0-9a-f]{1,16})$")
+_CALLED = re.compile(r"call[a-z]* +(0x[0-9a-f]{1,16})$")
 _CALL, _RETURN, _REPEATED, _JUMP = "call", "ret", "rep", "jmp"
 _LONGEST_FUNCTION, _AFTER, _LONGEST_INSTRUCTION = 0x4000, 256, 15
 _IN_THUNK = 6
@@ -129,28 +130,32 @@ class Way(Walker):
         """
         self._has_stepped = True
         reached: Counter[int] = Counter()
-        returns = self._returns_of(self._replay.rip) if self._calls else set()
-        self._counted = {*self._steps, *self._calls, *returns, self._pc}
+        rsp = self._rsp - self._word if self._calls else self._rsp
+        is_called = self._calls or self._callers
+        ends = {**self._ends, **(dict.fromkeys(self._ends_of(self._replay.rip), rsp) if is_called else {})}
+        self._counted = {*self._steps, *self._calls, *ends, self._pc}
         for rip in self._reached(self._counted):
             reached[rip] += 1
             if rip == self._pc and self._replay.is_at(self._here):
                 return None
-            if (rest := self._rest_of_way(rip, returns)) is not None:
+            if (rest := self._rest_of_way(rip, ends)) is not None:
                 return [Move(rip, reached[rip]), *rest]
         return None
 
-    def _rest_of_way(self, rip: int, returns: Collection[int]) -> Sequence[Move] | None:
-        """Return the moves from a candidate at RIP; None if it does not lead to the place this time."""
+    def _rest_of_way(self, rip: int, ends: Mapping[int, int]) -> Sequence[Move] | None:
+        """Return the moves from a candidate at RIP; None if it does not lead to the place this time.
+
+        `ends` has the instructions that leave a function, with the stack pointer there if they lead to the place.
+        """
         if rip in self._calls:
             return self._follow_call(self._rsp - self._word)
         if rip in self._callers:
             return self._follow_call(self._rsp)
-        if rip in returns:
-            is_last = self._replay.target.register("rsp") == self._rsp - self._word
-            count = self._steps_to_here(_IN_THUNK) if is_last else None
-        else:
-            count = self._steps_to_here(1)
-        return None if count is None else [Move(None, count)]
+        if ends.get(rip) == self._replay.target.register("rsp"):
+            return self._follow_call(ends[rip])
+        if rip not in self._steps or (count := self._steps_to_here(1)) is None:
+            return None
+        return [Move(None, count)]
 
     def find_by_steps(self) -> Sequence[Move] | None:
         """Like `find`, but step from the snapshot to the place. None if that takes too long."""
@@ -159,7 +164,7 @@ class Way(Walker):
         return None if count is None else [Move(None, count)]
 
     def _follow_call(self, rsp: int) -> Sequence[Move] | None:
-        """Follow the function that is called here, and those that it jumps to at its end, to the place.
+        """Follow the function that is called or left here, and those that it jumps to at its end, to the place.
 
         `rsp` is the stack pointer at the beginning and at the end of these functions.
         """
@@ -198,16 +203,14 @@ class Way(Walker):
         return None
 
     def _ends_of(self, function: int) -> set[int]:
-        """Return the instructions of a function that return, or jump to another function."""
-        name = self._name_of(function)
-        if name is None or "+" in name:
-            return set()
-        lines = [line for line in self._function(function) if (self._name_of(line.address) or "").startswith(name)]
+        """Return the instructions that return from the function at an address, or jump to another function."""
+        name = self._symbol_at(function)
+        lines = [line for line in self._function(function) if self._symbol_at(line.address) == name]
         own = {line.address for line in lines}
         return {line.address for line in lines if self._returns(line) or _jumps_out(line, own)}
 
-    def _returns_of(self, function: int) -> set[int]:
-        return {line.address for line in self._function(function) if self._returns(line)}
+    def _symbol_at(self, address: int) -> str:
+        return (self._name_of(address) or "").partition("+")[0]
 
     def _steps_to_here(self, most: int) -> int | None:
         """Make up to `most` steps, up to the next counted address.
@@ -232,26 +235,30 @@ class Way(Walker):
     def _candidates(self) -> tuple[Collection[int], Collection[int]]:
         """Return the instructions that may lead to the place in one step, and calls that may return to it."""
         lines = self._function(self._pc)
-        steps = {line.address for line in lines if self._branches_here(line)}
-        calls: set[int] = set()
-        for line, following in pairwise(lines):
-            if following.address == self._pc:
-                (calls if line.text.startswith(_CALL) else steps).add(line.address)
+        before = [line for line, following in pairwise(lines) if following.address == self._pc]
+        calls = [line for line in before if line.text.startswith(_CALL)]
+        steps = {line.address for line in before if line not in calls}
+        steps |= {line.address for line in lines if self._branches_here(line)}
         steps |= {line.address for line in lines if line.address == self._pc and line.text.startswith(_REPEATED)}
-        if not lines or lines[0].address == self._pc:
-            self._callers = self._call_before()
-            steps |= self._callers
-        return steps, calls
+        callers = self._call_before() if not lines or lines[0].address == self._pc else []
+        self._callers = {line.address for line in callers}
+        self._ends = {**self._ends_of_called(calls, self._rsp - self._word), **self._ends_of_called(callers, self._rsp)}
+        return steps | self._callers, {line.address for line in calls}
+
+    def _ends_of_called(self, calls: Sequence[Instruction], rsp: int) -> dict[int, int]:
+        """Return the ends of the functions that are called, each with the stack pointer there."""
+        targets = [target for line in calls if (target := _CALLED.search(line.text))]
+        return {end: rsp for target in targets for end in self._ends_of(int(target[1], 16))}
 
     def _branches_here(self, line: Instruction) -> bool:
         target = _TARGET.search(line.text)
         return target is not None and int(target[1], 16) == self._pc
 
-    def _call_before(self) -> set[int]:
+    def _call_before(self) -> list[Instruction]:
         """Return the call that ends at the return address, if the place is the first instruction of a function."""
         address = int.from_bytes(self._read_stack(self._word), "little")
         lines = self._function(address - 1)
-        return {line.address for line, after in pairwise(lines) if after.address == address}
+        return [line for line, after in pairwise(lines) if after.address == address]
 
     def _read_stack(self, size: int) -> bytes:
         words = self._replay.target.monitor(f"x/{size}xb {self._rsp:#x}")

@@ -83,6 +83,22 @@ def test_a_step_back_from_a_stage_follows_jumps_from_function_to_function(at_pre
         assert (stage, at_stage) == (debuggee.position().stage, state_of(debuggee))
 
 
+def test_a_call_that_only_an_earlier_snapshot_sees_is_followed(at_prepare: Start, vmlinux_61: Path) -> None:
+    debuggee = at_prepare(vmlinux_61)
+    debuggee.load_symbols()
+    debuggee.console("thbreak memcmp", lambda: None)  # called by xen_prepare_pvh, which returns to the stage bootparams
+    debuggee.resume("continue")
+    debuggee.keep_snapshot()
+    debuggee.next_stage()
+    at_stage = state_of(debuggee)
+
+    position = debuggee.step_back()
+
+    assert "bootparams" != position.stage
+    debuggee.resume("stepi")
+    assert at_stage == state_of(debuggee)
+
+
 def test_a_random_walk_ends_where_a_run_forward_ends(at_prepare: Start) -> None:
     debuggee = at_prepare()
     walk, depth = random.Random(11), 0
