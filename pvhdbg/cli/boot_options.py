@@ -79,6 +79,7 @@ def _boot_options(boot: argparse._ArgumentGroup, *, several: bool = False) -> No
         metavar="PATH=VALUE",
         help="change one field of the boot data before the guest runs; repeatable",
     )
+    boot.add_argument("--load", action="store_true", help="load a file that QEMU does not start via PVH")
     boot.add_argument("--force", action="store_true", help="start the kernel even if the pre-start check rejects it")
     timeout(boot)
 

@@ -32,6 +32,8 @@ def start(
     """
     kernel = guest.ELF if options.kernel is None else options.kernel
     initrd = options.initrd
+    if options.load:
+        return None
     with suppress(OSError, PvhdbgError):
         if _is_plain(kernel) and (initrd is None or S_ISREG(initrd.stat().st_mode)):
             qemu = qemu_options(options, str(kernel), _QEMU)._replace(no_snapshots=no_snapshots)
@@ -40,12 +42,16 @@ def start(
     return None
 
 
-def qemu_options(options: argparse.Namespace, kernel: str, binary: str) -> QemuOptions:
-    """Return QEMU's options for this kernel file. `binary` is the QEMU to use if the user has not named one."""
+def qemu_options(options: argparse.Namespace, kernel: str, binary: str, loaded: str | None = None) -> QemuOptions:
+    """Return QEMU's options for this kernel file. `binary` is the QEMU to use if the user has not named one.
+
+    If `loaded` is not None, QEMU loads that file as data in addition, and `kernel` jumps to it.
+    """
     from pvhdbg.live.qemu.options import QemuOptions
 
     return QemuOptions(
         kernel=kernel,
+        loaded=loaded,
         initrd=None if options.initrd is None else str(options.initrd),
         append=options.append,
         memory=options.memory,

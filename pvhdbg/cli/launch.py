@@ -135,7 +135,7 @@ def _boot(
     kernel, remarks = _kernel(options, machine.folder)
     from pvhdbg.boot.stop.kernel_probe import SymbolsAndStrings
 
-    qemu = _qemu_options(options, kernel)._replace(no_snapshots=no_snapshots)
+    qemu = _qemu_options(options, kernel, machine.folder)._replace(no_snapshots=no_snapshots)
     symbols = SymbolsAndStrings(kernel.symbols, kernel.facts, _lookups(kernel))
     if qemu == early:
         machine.target.symbols = symbols
@@ -217,11 +217,14 @@ def _preflight(options: argparse.Namespace, kernel: Kernel) -> Preflight:
 
     firmware = microvm_firmware(options.qemu_args)
     memory, initrd = ram_size(options.memory), _size(options.initrd)
-    machine = Machine(options.machine, os.fsencode(options.append), memory, firmware, options.vmm, initrd)
+    append = os.fsencode(options.append)
+    machine = Machine(options.machine, append, memory, firmware, options.vmm, initrd, options.load)
     preflight = preflight_file(kernel.facts, machine, kernel.symbols)
     if preflight.fatal and not options.force:
         refused = kernel._replace(facts=preflight.apply_to(kernel.facts))
-        raise _refusal(kernel.facts.path, preflight, _refused_run(options, refused))
+        loadable = preflight_file(kernel.facts, machine._replace(loads_file=True), kernel.symbols)
+        advice = "" if loadable.fatal else ", or let pvhdbg load the file with --load"
+        raise _refusal(kernel.facts.path, preflight, _refused_run(options, refused), advice)
     return preflight
 
 
@@ -237,18 +240,19 @@ def _refused_run(options: argparse.Namespace, kernel: Kernel) -> Document:
     from pvhdbg.boot.record.document import REFUSED, Document, Outcome
     from pvhdbg.live.debuggee import machine_facts
 
-    machine = machine_facts.of_options(_qemu_options(options, kernel))
+    machine = machine_facts.of_options(_qemu_options(options, kernel, None))
     return Document(kernel.facts, machine, (), Outcome(None, REFUSED))
 
 
-def _refusal(path: str, preflight: Preflight, document: Document) -> RefusedKernelError:
+def _refusal(path: str, preflight: Preflight, document: Document, advice: str) -> RefusedKernelError:
     """Return the error for a kernel that the pre-start check rejects: every fatal verdict, the root cause first.
 
-    The last hint offers --force, unless QEMU would refuse the file, or the VMM the command line.
+    The last hint ends with `advice`, and offers --force, unless QEMU would refuse the file, or the VMM the command
+    line.
     """
     force = ", or start the kernel anyway with --force" if preflight.can_be_forced else ""
     *others, last = preflight.fatal
-    hints = [*(verdict.hint for verdict in others), last.hint + force]
+    hints = [*(verdict.hint for verdict in others), last.hint + advice + force]
     codes = _codes(preflight.fatal, document)
     messages = [f"{path}: {verdict.message}{code}" for verdict, code in zip(preflight.fatal, codes, strict=True)]
     return RefusedKernelError(list(map(GuestError, messages, hints)), document)
@@ -263,14 +267,22 @@ def _codes(verdicts: Sequence[Verdict], document: Document) -> list[str]:
     return [codes.get(finding_message(verdict), "") for verdict in verdicts]
 
 
-def _qemu_options(options: argparse.Namespace, kernel: Kernel) -> QemuOptions:
+def _qemu_options(options: argparse.Namespace, kernel: Kernel, folder: Path | None) -> QemuOptions:
+    """Return QEMU's options. With --load, write the file that jumps to the kernel into `folder`, if it is not None."""
     from pvhdbg.guest_profiles.linux import PARSER
     from pvhdbg.live.qemu.options import qemu_binary
 
     if options.initrd is not None:
         _check_initrd(options.initrd)
     linux = PARSER in kernel.symbols
-    return early_start.qemu_options(options, kernel.facts.elf, qemu_binary(kernel.facts, linux=linux))
+    binary = qemu_binary(kernel.facts, linux=linux)
+    if not options.load or folder is None:
+        return early_start.qemu_options(options, kernel.facts.elf, binary)
+    from pvhdbg.boot.record.document import ram_size
+    from pvhdbg.live.qemu import carrier
+
+    path = carrier.write(folder, kernel.facts, ram_size(options.memory))
+    return early_start.qemu_options(options, path, binary, kernel.facts.elf)
 
 
 def _check_initrd(path: Path) -> None:

@@ -47,7 +47,8 @@ class Machine(NamedTuple):
     `machine` is the value of -M. `append` is the value of -append. `memory` is the size of the guest's RAM in bytes,
     None if unknown. `firmware` is the firmware of a microvm: `qboot` (Debian's default), `seabios` (QEMU's own
     default), or None if unknown. `vmm` is the name of the profile whose handover the guest gets. `initrd_size` is the
-    size of the initrd in bytes, None without one.
+    size of the initrd in bytes, None without one. `loads_file`: pvhdbg loads the file, and QEMU's -kernel gets
+    another one.
     """
 
     machine: str = "microvm"
@@ -56,6 +57,7 @@ class Machine(NamedTuple):
     firmware: str | None = None
     vmm: str = QEMU
     initrd_size: int | None = None
+    loads_file: bool = False
 
     @property
     def type(self) -> str:
@@ -113,10 +115,10 @@ def preflight(
     """
     machine = machine or Machine()
     elf = read_elf(data, facts.path)
-    scan = notes.scan_by_qemu(elf)
-    header = find_multiboot1(data)
+    scan = notes.scan_by_abi(elf) if machine.loads_file else notes.scan_by_qemu(elf)
+    header = None if machine.loads_file else find_multiboot1(data)
     verdicts = [
-        *_wrong_protocol(elf, header, scan),
+        *([] if machine.loads_file else _wrong_protocol(elf, header, scan)),
         *_wrong_machine(elf, machine),
         *_wrong_layout(elf, machine, facts, scan),
         *_without_pae(elf, scan.entry, symbols),
@@ -136,6 +138,8 @@ def _by_vmm(elf: Elf, machine: Machine, facts: ImageFacts) -> tuple[Verdict, ...
 
 
 def _boot_protocol(elf: Elf, machine: Machine, header: Multiboot | None, scan: notes.Scan) -> str:
+    if machine.loads_file:
+        return PVH if machine.has_pvh and scan.entry is not None else NONE
     if _has_hdrs(elf):
         return LINUX
     if header:
@@ -194,7 +198,7 @@ def _wrong_machine(elf: Elf, machine: Machine) -> Iterator[Verdict]:
             "build the kernel for i386 or x86-64",
             {"machine": elf.machine},
         )
-    if elf.flags & _UNSUPPORTED_FLAGS:
+    if elf.flags & _UNSUPPORTED_FLAGS and not machine.loads_file:
         yield Verdict(
             "elf-flags",
             FATAL,
@@ -216,7 +220,8 @@ def _wrong_layout(elf: Elf, machine: Machine, facts: ImageFacts, scan: notes.Sca
     """Yield the verdicts about notes, segments and entry. An entry that another verdict explains gets no second one."""
     layout = Layout(elf, machine.type, machine.memory)
     about_segments = list(segment_verdicts.about_segments(layout))
-    about_notes = list(note_verdicts.about_notes(elf, facts, scan))
+    is_found = machine.loads_file and scan.entry is not None
+    about_notes = [] if is_found else list(note_verdicts.about_notes(elf, facts, scan))
     yield from about_notes
     is_explained = any(it.severity == FATAL for it in about_notes) or any(
         it.slug in _EXPLAIN_THE_ENTRY for it in about_segments

@@ -101,6 +101,7 @@ FLAGS = (
     *(
         "--protocol",
         "v0",
+        "--load",
         "--force",
         "--ascii",
         "--help",

@@ -260,6 +260,10 @@ def guest_died_outside_its_image(case: Case) -> Iterator[Defect]:
     rip, image = case.capture.rip, case.image
     if not _is_fault(case) or image is None or rip is None or not image.segments:
         return
+    mapped = page_walk(case.capture, rip)
+    paddr = None if mapped is None else mapped.paddr
+    if paddr is not None and image.to_vaddr(paddr) is not None:  # it runs at an address other than its link address
+        return
     if image.to_vaddr(rip) is None and image.to_paddr(rip) is None:
         why = "the guest jumped or returned to a wrong address, unless it copied code there"
         message = f"rip is {rip:#x}, outside every segment of the image: {why}."

@@ -58,7 +58,8 @@ class QemuOptions(NamedTuple):
     the argument for QEMU's -m.
 
     `cpu` defaults to "max" under TCG and "host" under KVM. `args` are passed to QEMU unchanged, after pvhdbg's own
-    options. `no_snapshots` is why this QEMU takes no snapshots; None if it does.
+    options. `no_snapshots` is why this QEMU takes no snapshots; None if it does. `loaded` is an ELF file that QEMU
+    loads as data, without starting it.
     """
 
     kernel: str
@@ -71,6 +72,7 @@ class QemuOptions(NamedTuple):
     binary: str = "qemu-system-x86_64"
     args: tuple[str, ...] = ()
     no_snapshots: str | None = ONLY_ON_SCREEN
+    loaded: str | None = None
 
     @property
     def effective_cpu(self) -> str:
@@ -126,12 +128,13 @@ def command_line(options: QemuOptions, channels: Channels) -> list[str]:
         if name in _UNSUPPORTED:
             raise UserError(f"{argument}: cannot be passed after `--`", _UNSUPPORTED[name])
     snapshots = _SNAPSHOT_DRIVE if options.no_snapshots is None else ()
+    loaded = [] if options.loaded is None else ["-device", f"loader,file={options.loaded.replace(',', ',,')}"]
     initrd = ["-initrd", options.initrd] if options.initrd is not None else []
     return [
         options.binary,
         *("-nodefaults", "-no-user-config", "-display", "none"),
         *("-machine", options.machine, "-accel", options.accel, "-cpu", options.effective_cpu, "-m", options.memory),
-        *("-kernel", options.kernel, *initrd, "-append", options.append),
+        *("-kernel", options.kernel, *loaded, *initrd, "-append", options.append),
         *("-S", "-no-reboot", "-no-shutdown"),
         *("-chardev", f"socket,id=pvhdbg-gdb,fd={channels.gdb},server=on,wait=off", "-gdb", "chardev:pvhdbg-gdb"),
         *("-chardev", f"socket,id=pvhdbg-qmp,fd={channels.qmp},server=on,wait=off"),

@@ -53,6 +53,7 @@ def with_absolute_paths(options: QemuOptions) -> QemuOptions:
         binary=os.path.abspath(options.binary) if os.sep in options.binary else options.binary,  # noqa: PTH100 - no resolving
         kernel=os.path.abspath(options.kernel),  # noqa: PTH100
         initrd=None if options.initrd is None else os.path.abspath(options.initrd),  # noqa: PTH100
+        loaded=None if options.loaded is None else os.path.abspath(options.loaded),  # noqa: PTH100
     )
 
 

@@ -179,12 +179,10 @@ def test_the_exit_status_is_the_same_if_standard_error_cannot_be_written() -> No
 
 def test_help_lists_every_option() -> None:
     done = pvhdbg("dump", "--help")
-    options = (
-        "-i -a -m -M -o --initrd --append --memory --machine --accel --cpu --symbols --force --timeout --qemu --gdb"
-    )
+    options = "-i -a -m -M -o --initrd --append --memory --machine --accel --cpu --symbols --load --force --timeout"
 
     assert (0, "") == (done.status, done.err)
-    for option in (*options.split(), "--mi-log", "--gdbinit", "--format", "--stage"):
+    for option in (*options.split(), "--qemu", "--gdb", "--mi-log", "--gdbinit", "--format", "--stage"):
         assert option in done.out
 
 
