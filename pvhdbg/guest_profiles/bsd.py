@@ -37,6 +37,7 @@ FREEBSD = GuestProfile(
     requires="version 1 and a memmap_paddr, unless it runs on Xen. If modlist_paddr is set, module 0 must have a "
     "command line, and FreeBSD's loader metadata as its content. A wrong magic halts it without a message.",
     source="FreeBSD sys/amd64/amd64/xen-locore.S and sys/x86/xen/pv.c",
+    wrong_magic="FreeBSD halts without a message",
 )
 
 _NETBSD_COPY = Variable(
@@ -63,6 +64,7 @@ NETBSD = GuestProfile(
     requires="a command line that four zero bytes follow, and one page that holds start_info, the memory map and the "
     "command line together.",
     source="NetBSD 10 sys/arch/amd64/amd64/locore.S and sys/arch/xen/x86/hypervisor_machdep.c",
+    wrong_magic="NetBSD does not check it, and uses whatever is there",
 )
 NETBSD_CURRENT = NETBSD._replace(
     name="netbsd-current",

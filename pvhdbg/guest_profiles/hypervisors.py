@@ -35,6 +35,7 @@ XEN = GuestProfile(
     source="Xen xen/arch/x86/boot/head.S and xen/arch/x86/guest/xen/pvh-boot.c",
     tried="the entry of Debian's xen-shim 4.17, which has no symbols",
     without="Xen's main function, __start_xen, itself calls the parser",
+    wrong_magic="Xen panics",
     needs_xen="Xen asks its VMM for the memory map with a hypercall, and crashes",
 )
 GRUB = GuestProfile(

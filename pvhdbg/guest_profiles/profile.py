@@ -57,6 +57,7 @@ class GuestProfile(NamedTuple):
     """The facts about a guest. `name` is a short name for JSON and `explain`, `title` the guest's own name.
 
     `stages` has the stages of this guest after the entry; `without` is why it lacks the others, if that is special.
+    `wrong_magic` is a clause that says what it does if the magic is wrong.
     `argument` is the register with the address of start_info at the stage prepare; empty if there is none. `reads`,
     `ignores` and `requires` are sentences for readers. `tried` says what was tried on a real one; if it is empty,
     everything is from the guest's source. `needs_xen` says how the guest ends if its VMM is not Xen; empty if it does
@@ -75,6 +76,7 @@ class GuestProfile(NamedTuple):
     source: str
     tried: str = ""
     without: str = ""
+    wrong_magic: str = "guests do not accept it"
     boots_like_linux: bool = False
     needs_xen: str = ""
     needs_version_1: bool = False

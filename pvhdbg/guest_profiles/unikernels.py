@@ -41,6 +41,7 @@ OSV = GuestProfile(
     requires="no boot data at 0x1000 and from 0x2000 on: it writes its multiboot information and its own map there, "
     "before it has read everything.",
     source="OSv arch/x64/boot.S and arch/x64/xen.cc",
+    wrong_magic="OSv does not check it, and uses whatever is there",
 )
 NANOS = GuestProfile(
     name="nanos",
@@ -53,6 +54,7 @@ NANOS = GuestProfile(
     ignores="the version, the command line, the modules, and the RSDP.",
     requires="the right magic; otherwise it returns from its first function.",
     source="Nanos platform/pc/service.c",
+    wrong_magic="Nanos returns from its first function",
 )
 ASTERINAS = GuestProfile(
     name="asterinas",
@@ -65,6 +67,7 @@ ASTERINAS = GuestProfile(
     ignores="the flags, and every module after the first. If rsdp_paddr is 0, it searches for the RSDP.",
     requires="version 1: with version 0 it has no memory map. A wrong magic makes it panic.",
     source="Asterinas ostd/src/arch/x86/boot/pvh/",
+    wrong_magic="Asterinas panics",
     needs_version_1=True,
 )
 HERMIT = GuestProfile(

@@ -10,6 +10,7 @@ from pvhdbg.boot.stop.early_maps import EARLY_MAP_LIMIT, guaranteed_limit
 from pvhdbg.boot.stop.protocols import NO_MAP
 from pvhdbg.checks.finding import ERROR, INFO, WARNING
 from pvhdbg.checks.rules import Defect, rule
+from pvhdbg.guest_profiles.linux import LINUX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +44,7 @@ def magic_is_wrong(case: Case) -> Iterator[Defect]:
         why = f'the bytes are the text "{printable(raw)}", so a string was probably copied over start_info'
         fix = "Check the length of the command line"
     else:
-        why = "this is not a valid start_info, and Linux hits a BUG before it can print anything"
+        why = f"this is not a valid start_info, and {(case.guest if case.is_another_guest else LINUX).wrong_magic}"
         fix = "Make EBX point to an intact struct hvm_start_info"
     message = f"magic is {info.magic:#x}, not {MAGIC:#x}: {why}. {fix}."
     yield Defect(case.path_of("magic"), message, case.address_of("magic"))
