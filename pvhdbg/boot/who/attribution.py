@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pvhdbg.boot.who.fields import FieldBytes, Fields
 
     CodeAt = Callable[[int], Code]
+    Read = Callable[[int, int], bytes]
 
 _BUILT = ("pvh_start_info", "boot_params", "kernel_boot_params", "e820_table")
 """What the kernel fills in."""
@@ -104,23 +105,25 @@ def _overlaps(access: Access, field: FieldBytes) -> bool:
     return access.paddr < field.end and field.paddr < access.end
 
 
-def unexplained(observation: Observation, field: FieldBytes, final: bytes) -> bool:
-    """Return whether the observed writers of a field did not leave the bytes that it finally has.
+def unexplained(observation: Observation, fields: Iterable[FieldBytes], read: Read) -> Iterator[str]:
+    """Yield the paths of the fields whose final bytes are not those that their last observed writers left.
 
-    Memory is 0 after a reset, so a zero of the boot data from the VMM needs no writer.
+    `read` returns the final bytes at a physical address. Memory is 0 after a reset, so a zero of the boot data from
+    the VMM needs no writer.
     """
-    is_input = not field.path.startswith(_BUILT)
-    known = dict.fromkeys(range(field.paddr, field.end), 0) if is_input else {}
-    known.update(_stored(observation.firmware, field))
+    known = dict(_stored(observation.firmware))
     for change in observation.changes:
         known.update(zip(range(change.paddr, change.end), change.data, strict=True))
-    known.update(_stored(observation.accesses, field))
-    return any(known.get(field.paddr + index) != byte for index, byte in enumerate(final))
+    known.update(_stored(observation.accesses))
+    for field in fields:
+        unwritten = None if field.path.startswith(_BUILT) else 0
+        left = [known.get(paddr, unwritten) for paddr in range(field.paddr, field.end)]
+        if left != list(read(field.paddr, field.size)):
+            yield field.path
 
 
-def _stored(accesses: Iterable[Access], field: FieldBytes) -> Iterator[tuple[int, int]]:
-    """Yield the address and the value of each byte of a field that was stored, in order."""
+def _stored(accesses: Iterable[Access]) -> Iterator[tuple[int, int]]:
+    """Yield the address and the value of each byte that was stored, in order."""
     for access in accesses:
-        if access.is_store and _overlaps(access, field):
-            for paddr in range(max(access.paddr, field.paddr), min(access.end, field.end)):
-                yield paddr, access.data[paddr - access.paddr]
+        if access.is_store:
+            yield from zip(range(access.paddr, access.end), access.data, strict=True)

@@ -43,6 +43,7 @@ class FirmwareObserver:
         self._target, self._watch, self._roms, self._regions = target, watch, code, regions
         self._decoder = Decoder()
         self._dma_starts = code.dma_starts()
+        self._sizes: dict[tuple[bytes, int], int | None] = {}
         self._high = 0
         self._watchpoints = [
             Watchpoint(region.paddr + offset, min(_GRANULE, region.size - offset), only_writes=True)
@@ -147,7 +148,9 @@ class FirmwareObserver:
         """Return the instruction that ends at an address."""
         start = max(rip - LONGEST * 8, 0)
         code = self._code(start, rip - start)
-        size = self._decoder.last_size(code, bits)
+        if (code, bits) not in self._sizes:  # the same instruction often stops the machine many times
+            self._sizes[code, bits] = self._decoder.last_size(code, bits)
+        size = self._sizes[code, bits]
         return None if size is None else self._decode(code[-size:], rip - size, bits)
 
     def _decode(self, code: bytes, address: int, bits: int) -> Instruction | None:

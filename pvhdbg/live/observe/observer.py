@@ -18,7 +18,7 @@ from pvhdbg.live.observe.operands import before_repeated, extent, in_the_middle,
 from pvhdbg.live.observe.regions import watchpoints
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from pvhdbg.boot.run.journey import Journey
     from pvhdbg.boot.who.instruction import Instruction, Memory
@@ -61,6 +61,10 @@ class Observer:
         self._watchpoints = watchpoints(self._regions, self._journey)
         self._by_address = {watchpoint.address: watchpoint for watchpoint in self._watchpoints}
         self._watch.set_all(self._watchpoints)
+
+    @property
+    def regions(self) -> Sequence[Region]:
+        return tuple(self._regions)
 
     def run_to(self, addresses: Collection[int], timeout: float) -> bool:
         """Run to one of these addresses; return False if the machine does not get there."""

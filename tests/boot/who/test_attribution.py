@@ -48,16 +48,20 @@ def test_what_pvhdbg_wrote_at_the_entry_comes_before_all_instructions() -> None:
 def test_final_bytes_that_no_observed_writer_left_are_unexplained() -> None:
     final = [b"abcd", b"abce"]
 
-    assert [False, True] == [unexplained(observed(CLEAR, COPY), FIELD, data) for data in final]
+    assert [[], [FIELD.path]] == [wrong(observed(CLEAR, COPY), FIELD, data) for data in final]
 
 
 def test_memory_of_the_vmm_is_zero_after_the_reset_but_what_the_kernel_builds_needs_a_writer() -> None:
     handed = FieldBytes("cmdline", 0x10, 1)
     by_firmware = Observation((), (), FIELDS, (Access(0x400, "mov", 0x10, 1, Origin(PERHAPS), b"x", "qboot"),))
 
-    assert [False, True] == [unexplained(observed(), handed, data) for data in (b"\0", b"x")]
-    assert not unexplained(by_firmware, handed, b"x")
-    assert unexplained(observed(), FIELD, bytes(4))
+    assert [[], ["cmdline"]] == [wrong(observed(), handed, data) for data in (b"\0", b"x")]
+    assert [] == wrong(by_firmware, handed, b"x")
+    assert [FIELD.path] == wrong(observed(), FIELD, bytes(4))
+
+
+def wrong(observation: Observation, field: FieldBytes, final: bytes) -> list[str]:
+    return list(unexplained(observation, [field], lambda _paddr, _size: final))
 
 
 def test_firmware_comes_before_pvhdbg_and_its_dma_has_no_code() -> None:
