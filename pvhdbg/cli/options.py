@@ -160,7 +160,14 @@ def _diff(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("before", metavar="RECORDING", help="a recording, or one stage of it: FILE@STAGE")
     parser.add_argument("after", metavar="OTHER", help="the recording or stage to compare it with")
     parser.add_argument("--exit-code", action="store_true", help="exit with status 1 if the recordings differ")
-    _ascii(parser)
+    parser.add_argument(
+        "--bisect",
+        action="store_true",
+        help="boot KERNEL again and again, to find the difference between two VMMs or recordings that kills it",
+    )
+    _watch(parser, "with --bisect: watch the guest for SECONDS after the last stage [5, or until Linux has a console]")
+    _format(parser)
+    launch(parser)
 
 
 def _explain(parser: argparse.ArgumentParser) -> None:

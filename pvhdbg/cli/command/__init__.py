@@ -9,6 +9,7 @@ attach        `pvhdbg attach`
 inspect_file  `pvhdbg inspect`
 show          `pvhdbg show`
 diff          `pvhdbg diff`
+bisect        `pvhdbg diff --bisect`
 explain       `pvhdbg explain`
 manual        `pvhdbg manual`
 doctor        `pvhdbg doctor`

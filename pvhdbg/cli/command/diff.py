@@ -31,6 +31,13 @@ class Place(NamedTuple):
 
 def diff(options: argparse.Namespace) -> Result:
     """Compare whole recordings. If only one argument names a stage, compare that stage of both."""
+    if options.bisect:
+        from pvhdbg.cli.command.bisect import bisect
+
+        return bisect(options)
+    if options.kernel is not None or options.format == "json":
+        what = f"{options.kernel}: a kernel" if options.kernel is not None else "--format json"
+        raise UserError(f"{what} is only for --bisect", "drop it, or add --bisect")
     first, second = place(options.before), place(options.after)
     before, after = load(first.path), load(second.path)
     if first.stage is None and second.stage is None:

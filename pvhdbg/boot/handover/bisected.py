@@ -1,0 +1,33 @@
+"""What a search for the fatal difference between two handovers has found."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from pvhdbg.boot.handover.differences import Difference
+    from pvhdbg.boot.record.document import Outcome
+
+
+class End(NamedTuple):
+    """How a kernel ended with a handover. `name` is that of the VMM, or the path of the recording."""
+
+    name: str
+    outcome: Outcome
+    has_failed: bool
+
+
+class Bisected(NamedTuple):
+    """The ends with both handovers, and the differences from the first to the second, with which the kernel failed.
+
+    If the kernel worked with both, or failed with both, there is no search: `cause` is None. Otherwise `cause` has the
+    differences with which alone it fails. `is_smallest` is whether it works without any one of these; it is not set if
+    the search ended early. `boots` is how often the kernel was booted.
+    """
+
+    first: End
+    second: End
+    boots: int
+    differences: tuple[Difference, ...] = ()
+    cause: tuple[Difference, ...] | None = None
+    is_smallest: bool = False
