@@ -73,7 +73,8 @@ def refuse_machine(options: argparse.Namespace, name: str) -> None:
             f"{name}: not on -M {options.machine}: its memory from 0xe0000 to 0xfffff is read-only", "use -M microvm"
         )
     if options.accel != "tcg":
-        raise UserError(f"{name}: not with --accel {options.accel}", "use --accel tcg")
+        why = "pvhdbg sets the state of the CPU only under TCG"
+        raise UserError(f"{name}: not with --accel {options.accel}: {why}", "use --accel tcg")
 
 
 def listing() -> str:

@@ -67,7 +67,7 @@ PROFILE = Profile(
         Fact("all selectors are 0, GDTR and IDTR are 0; the hidden segments are flat", "dom0_build.c, domain.c"),
         Fact(
             "FS and GS are flat as Xen creates a CPU; LDTR is not usable on AMD, and has limit 0 on Intel",
-            "hvm/vmx/vmcs.c",
+            "vmcs.c",
         ),
         Fact("CR0 is PE and ET; all general registers except EBX are 0, also ESP", "dom0_build.c, domain.c"),
     ),

@@ -11,7 +11,7 @@ from pvhdbg.abi.start_info import MemmapTableEntry
 from pvhdbg.abi.text import printable
 from pvhdbg.boot.record import compare
 from pvhdbg.boot.record.compare import Absent
-from pvhdbg.boot.record.document import Death, Rewrite
+from pvhdbg.boot.record.document import Death, Rewrite, VmmFacts
 from pvhdbg.boot.stop.capture import E820, MemoryMap, Module
 from pvhdbg.image.facts import ImageFacts, Note, Segment
 from pvhdbg.views.rows import map_rows, text
@@ -164,6 +164,10 @@ def _death(death: Death) -> str:
     return printable(death.how)
 
 
+def _vmm(vmm: VmmFacts) -> str:
+    return printable(f"{vmm.name} {vmm.version}".rstrip())
+
+
 def _list(items: tuple[object, ...]) -> str:
     if not items:
         return "none"
@@ -172,6 +176,7 @@ def _list(items: tuple[object, ...]) -> str:
 
 _SHOWN: tuple[tuple[type | tuple[type, ...], Callable[[Any], str]], ...] = (
     (Absent, _absent),
+    (VmmFacts, _vmm),
     (str, text.quoted),
     (bytes, text.hex_start),
     ((MemmapTableEntry, BootE820Entry), _entry),

@@ -133,8 +133,8 @@ def machine(facts: MachineFacts) -> Iterator[str]:
 def _handed_over(vmm: VmmFacts) -> str:
     if vmm.name == TRANSPLANT:
         return f"transplant: handed over what {printable(vmm.version)} has"
-    version = f" {vmm.version}" if vmm.version else ""
-    return f"--vmm {printable(vmm.name)}: handed over as {printable(vmm.name + version)} does"
+    version = f", version {vmm.version}" if vmm.version else ""
+    return f"--vmm {printable(vmm.name + version)}"
 
 
 def rewrites(changes: Sequence[Rewrite]) -> Iterator[str]:
