@@ -33,6 +33,16 @@ _DEFAULTS = {
     "ldt": RESET_LDTR,
 }
 """The segments of a recording that does not have them."""
+_PRESENT_DPL_S = 0x8000 | 0x6000 | 0x1000
+_CODE, _WRITABLE, _32BIT, _TYPE = 0x800, 0x200, 1 << 22, 0xF00
+_DATA = (_PRESENT_DPL_S | _CODE, (0x9000, 0))
+_LOADABLE = {
+    "cs": (_PRESENT_DPL_S | _CODE | _32BIT, (0x9000 | _CODE | _32BIT,)),
+    "ss": (_PRESENT_DPL_S | _CODE | _WRITABLE, (0x9000 | _WRITABLE,)),
+    "tr": (_PRESENT_DPL_S | _TYPE, (0x8900, 0x8B00)),
+    "ldt": (_PRESENT_DPL_S | _TYPE, (0x8200, 0)),
+}
+"""For each register: a mask for the flags of a segment, and the values under it that a CPU accepts at privilege 0."""
 _DIFFERS = (
     "the devices, the interrupt controllers, CPUID and the MSRs are those of QEMU's microvm",
     "the memory outside the boot data is as QEMU's firmware left it",
@@ -132,7 +142,7 @@ def cpu_state(entry: Capture) -> tuple[CpuState, list[str]]:
     """Return the CPU state of an entry, and what the capture does not have, for which the ABI's state is used."""
     registers = entry.registers
     known = {name: _segment(registers, name) for name in _DEFAULTS}
-    usable = {name: segment for name, segment in known.items() if segment and segment.selector < _MOST_SELECTOR}
+    usable = {name: segment for name, segment in known.items() if segment and _is_loadable(name, segment)}
     missing = [name for name in _DEFAULTS if name not in usable]
     missing += [name for name in ("gdtr", "idtr") if registers.get(f"{name}.base") is None]
     segments = {**_DEFAULTS, **usable}
@@ -154,7 +164,17 @@ def cpu_state(entry: Capture) -> tuple[CpuState, list[str]]:
         general={name: (registers.get(name) or 0) % _4G for name in _GENERAL},
     )
     names = ", ".join(missing)
-    return cpu, [f"{names} not in the recording: as the ABI requires, or as after a reset"] if missing else []
+    return cpu, [
+        f"{names} not in the recording, or not loadable: as the ABI requires, or as after a reset"
+    ] if missing else []
+
+
+def _is_loadable(name: str, segment: Segment) -> bool:
+    """Return whether a CPU loads such a segment into this register, in 32-bit code."""
+    if segment.selector >= _MOST_SELECTOR:
+        return False
+    mask, allowed = _LOADABLE.get(name, _DATA)
+    return segment.flags & mask in allowed
 
 
 def _table(registers: Mapping[str, int | None], name: str) -> Table:

@@ -110,8 +110,19 @@ def test_a_recording_without_the_segments_gets_those_of_the_abi(tmp_path: Path) 
 
     assert {name: [0, 0xFFFFFFFF] for name in ("cs", "ds", "ss")} == segments
     assert any(
-        note.startswith("ds, es, ss, fs, gs, cs, tr, ldt, gdtr, idtr not in the recording") for note in notes(done)
+        note.startswith("ds, es, ss, fs, gs, cs, tr, ldt, gdtr, idtr not in the recording, or not loadable")
+        for note in notes(done)
     )
+
+
+@pytest.mark.parametrize("name", ["cs", "ds", "ss", "tr", "ldt"])
+def test_a_segment_that_no_cpu_loads_is_replaced(tmp_path: Path, name: str) -> None:
+    broken = changed(tmp_path / "run.json", lambda stop: stop["registers"].update({f"{name}.flags": 0x400F00}))
+    done, entry = transplanted(broken)
+    (note,) = (note for note in notes(done) if "not in the recording" in note)
+
+    assert note.startswith(f"{name} not in the recording")
+    assert entry_of(RECORDINGS_DIR / "teaching-guest.json")["registers"] == entry["registers"]
 
 
 def test_ram_that_this_machine_lacks_is_named() -> None:
