@@ -73,3 +73,28 @@ def test_a_stage_that_the_guest_never_has_is_an_error_only_if_it_is_named(grub_i
     assert 1 == len(whole.err.splitlines())
     assert "no symbol grub_xen_setup_pvh" in whole.err
     assert "error: this guest has no stage kernel: GRUB's main function, grub_main, itself calls" in named.err
+
+
+@pytest.mark.parametrize("name", ["freebsd", "netbsd", "xen-guest", "nanos"])
+def test_a_recording_of_another_guest_shows_what_was_dumped(name: str, tmp_path: Path) -> None:
+    (profile,) = [known for known in PROFILES if known.name == name]
+    (tmp_path / "guest").write_bytes(small(profile))
+    saved = pvhdbg("dump", tmp_path / "guest", "-o", tmp_path / "recording.json")
+    shown = pvhdbg("show", tmp_path / "recording.json")
+
+    assert (0, 0) == (saved.status, shown.status)
+    assert [f"{stage.name}: {stage.about}" for stage in profile.stages] == [
+        line for line in shown.out.splitlines() if line.startswith(("prepare: ", "bootparams: ", "kernel: "))
+    ]
+    assert "missing" not in shown.out
+
+
+def test_inspect_names_the_guest_its_stages_and_its_variable(tmp_path: Path) -> None:
+    (netbsd,) = [profile for profile in PROFILES if profile.name == "netbsd"]
+    (tmp_path / "guest").write_bytes(small(netbsd))
+    lines = [" ".join(line.split()) for line in pvhdbg("inspect", tmp_path / "guest").out.splitlines()]
+
+    assert "guest NetBSD" in lines
+    assert f"prepare {FUNCTIONS:#x} the first instruction of init_xen_early" in lines
+    assert "e820 NetBSD has none not a stage of this guest" in lines
+    assert any(line.startswith("hvm_start_paddr 0x100800 the physical address of start_info") for line in lines)

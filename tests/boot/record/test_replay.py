@@ -176,6 +176,17 @@ def test_every_fact_about_the_kernel_file_that_rules_use_is_recorded() -> None:
     assert kernel._replace(elf=kernel.path) == replay.replay(json.loads(to_json.dumps(run))).kernel
 
 
+@pytest.mark.parametrize(("stored_name", "guest"), [("freebsd", "freebsd"), ("plan9", ""), ("", "")])
+def test_the_guest_is_recorded_and_an_unknown_one_is_not_used(stored_name: str, guest: str) -> None:
+    kernel = build.linux()._replace(guest=stored_name)
+    document = to_json.to_dict(Document(kernel, MachineFacts(), (), Outcome(None, DONE)))
+    again = replay.replay(document).kernel
+
+    assert bool(stored_name) == ("guest" in document["kernel"])
+    assert again is not None
+    assert guest == again.guest
+
+
 def test_the_recordings_cover_every_kind_of_boot() -> None:
     documents = [stored(path) for path in RECORDINGS]
     stops = [stop for document in documents for stop in document["stops"]]
