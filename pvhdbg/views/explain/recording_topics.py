@@ -119,7 +119,10 @@ _KEYS = {
     "outcome.watched.log": "the last lines of the kernel's own log and its problems; null if it could not be read",
     "outcome.findings": "what the rules found about the end of the run, if the end is not one of the stops",
     "who": "who wrote and who reads each field that `pvhdbg who` was asked about; absent in other recordings",
-    "who.writers": "who wrote the field: by, rip, symbol, inlined, source, instruction, the bytes, from and confidence",
+    "who.writers": (
+        "who wrote the field: by, rip, symbol (in firmware, the program), inlined, source, instruction, the bytes, "
+        "from and confidence"
+    ),
     "who.writers.by": "cpu (an instruction), fw_cfg-dma (QEMU's fw_cfg device) or pvhdbg (--set, --protocol, --vmm)",
     "who.writers.from": "path of the input field whose value was written; null if it is not a copy of one",
     "who.writers.confidence": "register, immediate, computed, perhaps or dma: how certain the origin is",
