@@ -1,4 +1,4 @@
-"""PVH320 to PVH324: the command line, from -append to the part that Linux keeps."""
+"""PVH320 to PVH325: the command line, from -append to the part that Linux keeps."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pvhdbg.abi.boot_params import COMMAND_LINE_SIZE
 from pvhdbg.checks.finding import ERROR, INFO, WARNING
 from pvhdbg.checks.rules import Defect, rule
+from pvhdbg.vmm_profiles.table import NAMES, profile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -115,4 +116,22 @@ def command_line_differs_from_append(case: Case) -> Iterator[Defect]:
         yield Defect("cmdline", message, cmdline.paddr, case.fatal_severity)
     else:
         message = "cmdline does not begin with the text of -append: something changed it, perhaps `--set`."
+        yield Defect("cmdline", message, cmdline.paddr)
+
+
+@rule("PVH325", INFO)
+def command_line_fills_its_room(case: Case) -> Iterator[Defect]:
+    """The command line is as long as the VMM accepts. With one more character, the VMM does not start the VM: a script
+    that appends a parameter then fails under this VMM only.
+
+    Shorten the command line, or move the part that never changes to CONFIG_CMDLINE.
+
+    Source: firecracker src/vmm/src/arch/x86_64/layout.rs; google/alioth alioth/src/arch/x86_64/layout.rs.
+    """
+    cmdline, vmm = case.capture.cmdline, case.machine.vmm
+    layout = profile(vmm.name).layout if vmm is not None and vmm.name in NAMES else None
+    if cmdline and layout and len(cmdline.raw) == layout.cmdline_room - 1:
+        message = (
+            f"cmdline has {len(cmdline.raw)} bytes, the most that this VMM accepts. Shorten it before you add more."
+        )
         yield Defect("cmdline", message, cmdline.paddr)

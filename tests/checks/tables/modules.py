@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pvhdbg.boot.record.document import VmmFacts
 from tests.build import CMDLINE, MAP, MODLIST, RAMDISK, START_INFO
 from tests.checks.cases import (
     BLOB,
@@ -219,6 +220,8 @@ MODULES = (
     ),
 )
 
+ON_FIRECRACKER = MACHINE._replace(vmm=VmmFacts("firecracker", "1.16", ()))
+ON_ANOTHER = MACHINE._replace(vmm=VmmFacts("../of a hostile recording", "", ()))
 LONG = b"x" * 2047
 CMDLINES = (
     Row(
@@ -260,6 +263,18 @@ CMDLINES = (
         lambda: entry(puts=((0x8000, LONG + b"y\0"),), cmdline_paddr=0x8000, **OTHER_GUEST),
         warning("cmdline", 0x8000),
         lambda: entry(puts=((0x8000, LONG + b"\0"),), cmdline_paddr=0x8000, **OTHER_GUEST),
+    ),
+    Row(
+        "PVH325",
+        lambda: entry(puts=((0x8000, LONG + b"\0"),), cmdline_paddr=0x8000, machine=ON_FIRECRACKER),
+        info("cmdline", 0x8000),
+        lambda: entry(puts=((0x8000, LONG[1:] + b"\0"),), cmdline_paddr=0x8000, machine=ON_FIRECRACKER),
+    ),
+    Row(
+        "PVH325",
+        lambda: entry(puts=((0x8000, LONG + b"\0"),), cmdline_paddr=0x8000, machine=ON_FIRECRACKER),
+        info("cmdline", 0x8000),
+        lambda: entry(puts=((0x8000, LONG + b"\0"),), cmdline_paddr=0x8000, machine=ON_ANOTHER),
     ),
     Row(
         "PVH323",

@@ -1,0 +1,123 @@
+"""At the entry, memory and the CPU are what the second reading of each VMM's source says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pvhdbg.abi.start_info import MAGIC, MemmapTableEntry, ModlistEntry, StartInfo
+from pvhdbg.live.debuggee.stub_machine import StubMachine
+from tests.live.handover.test_handover import RAM, hand_over
+from tests.vmm_profiles.second_reading import READINGS, RFC2017_BLOB, RFC2017_NAME, Segment, domu_map
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pvhdbg.boot.stop.capture import Capture
+    from tests.vmm_profiles.second_reading import Reading
+
+PAGE = bytes(range(256)) * 16
+GENERAL = ("rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp")
+CR0_ET, TSS_BUSY = 0x10, 0x2
+BY_TCG = {"xen-domu": ("tr",), "xen-dom0": ("tr",)}
+"""Whose selectors TCG cannot have: 0 in TR."""
+
+
+def segment(entry: Capture, name: str) -> Segment:
+    """Return a segment register as the reading counts it; TCG keeps the upper bits of the limit in the flags."""
+    name = {"ldtr": "ldt"}.get(name, name)
+    selector, base, limit, flags = (entry.registers[key] for key in (name, *(f"{name}.{it}" for it in PARTS)))
+    assert None not in (selector, base, limit, flags)
+    return Segment(selector or 0, base or 0, limit or 0, (flags or 0) >> 8 & 0xF0FF)
+
+
+PARTS = ("base", "limit", "flags")
+
+
+def compare_segments(entry: Capture, name: str, reading: Reading) -> None:
+    for register, expected in reading.cpu.segments.items():
+        found = segment(entry, register)
+        if register == "tr":
+            found = Segment(found.selector, found.base, found.limit, found.access | TSS_BUSY)
+        if register in BY_TCG.get(name, ()):
+            found = Segment(expected.selector, *[getattr(found, it) for it in ("base", "limit", "access")])
+        if not expected.access & 0x80:  # an unusable segment has nothing else
+            assert not found.access & 0x80 or register == "ldtr", register
+            continue
+        assert expected == found, register
+
+
+def compare_registers(entry: Capture, reading: Reading) -> None:
+    cpu, registers = reading.cpu, entry.registers
+    assert (cpu.cr0 | CR0_ET, cpu.cr4, cpu.efer, cpu.eflags) == tuple(
+        registers[name] for name in ("cr0", "cr4", "efer", "eflags")
+    )
+    assert cpu.gdt == (registers["gdtr.base"], registers["gdtr.limit"])
+    assert cpu.idt == (registers["idtr.base"], registers["idtr.limit"])
+    for name in GENERAL:
+        expected = cpu.general.get(name, 0)
+        assert expected in (None, registers[name]), name
+
+
+@pytest.mark.parametrize("name", READINGS)
+def test_the_entry_is_what_the_second_reading_says(name: str, tmp_path: Path) -> None:
+    reading, initrd = READINGS[name], tmp_path / "initrd"
+    initrd.write_bytes(PAGE)
+    with StubMachine() as machine:
+        entry = hand_over(machine, name, initrd).history[-1]
+        read = machine.target.read_phys
+        assert entry.start_info is not None
+        info = StartInfo(read(entry.registers["rbx"] or 0, StartInfo.SIZE), entry.registers["rbx"] or 0)
+        module = ModlistEntry(read(info.modlist_paddr, ModlistEntry.SIZE), info.modlist_paddr)
+        size = MemmapTableEntry.SIZE
+        entries = (
+            tuple(
+                (it.addr, it.size, it.type)
+                for it in (
+                    MemmapTableEntry(read(info.memmap_paddr + size * index, size), 0)
+                    for index in range(info.memmap_entries)
+                )
+            )
+            if reading.version
+            else ()
+        )
+        gdt = read(reading.cpu.gdt[0], 8 * len(reading.gdt_entries))
+        words = [int.from_bytes(read(address, count), "little") for address, count, _ in reading.words]
+        loaded = read(module.paddr, len(PAGE))
+
+    compare_segments(entry, name, reading)
+    compare_registers(entry, reading)
+    assert (MAGIC, reading.version, reading.flags, 1) == (info.magic, info.version, info.flags, info.nr_modules)
+    for expected, field in ((reading.start_info, entry.registers["rbx"]), (reading.modlist, info.modlist_paddr)):
+        assert expected in (None, field)
+    assert reading.cmdline in (None, info.cmdline_paddr)
+    expected_map = reading.maps[RAM]
+    if name == "xen-domu":
+        expected_map = domu_map(RAM, entries[4][1] // 4096, in_bios_area=True)
+    assert expected_map == entries
+    assert b"".join(value.to_bytes(8, "little") for value in reading.gdt_entries) == gdt
+    assert [value for _, _, value in reading.words] == words
+    assert (PAGE, len(PAGE), 0) == (loaded, module.size, module.cmdline_paddr)
+    if reading.initrd_of_4096:
+        assert reading.initrd_of_4096[RAM] == module.paddr
+
+
+def test_the_handover_of_2017_is_what_the_rfcs_kernel_reads(tmp_path: Path) -> None:
+    initrd = tmp_path / "initrd"
+    initrd.write_bytes(PAGE)
+    with StubMachine() as machine:
+        entry = hand_over(machine, "rfc2017", initrd).history[-1]
+        read = machine.target.read_phys
+        assert entry.start_info is not None
+        modules = entry.start_info.modlist_paddr
+        initrd_module, map_module = (
+            ModlistEntry(read(modules + ModlistEntry.SIZE * index, ModlistEntry.SIZE), 0) for index in range(2)
+        )
+        name, blob = read(map_module.cmdline_paddr, len(RFC2017_NAME)), read(map_module.paddr, map_module.size)
+        loaded = read(initrd_module.paddr, initrd_module.size)
+
+    header, row = RFC2017_BLOB
+    assert (0, 2) == (entry.start_info.version, entry.start_info.nr_modules)
+    assert (RFC2017_NAME, PAGE) == (name, loaded)
+    assert header + row * int.from_bytes(blob[:header], "little") == len(blob)
