@@ -130,7 +130,7 @@ def command_line_fills_its_room(case: Case) -> Iterator[Defect]:
     """
     cmdline, vmm = case.capture.cmdline, case.machine.vmm
     layout = profile(vmm.name).layout if vmm is not None and vmm.name in NAMES else None
-    if cmdline and layout and len(cmdline.raw) == layout.cmdline_room - 1:
+    if cmdline and layout and len(cmdline.raw) + 1 == layout.cmdline_room:
         message = (
             f"cmdline has {len(cmdline.raw)} bytes, the most that this VMM accepts. Shorten it before you add more."
         )
