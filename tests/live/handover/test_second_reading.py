@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
@@ -60,47 +60,56 @@ def compare_registers(entry: Capture, reading: Reading) -> None:
         assert expected in (None, registers[name]), name
 
 
-@pytest.mark.parametrize("name", READINGS)
-def test_the_entry_is_what_the_second_reading_says(name: str, tmp_path: Path) -> None:
-    reading, initrd = READINGS[name], tmp_path / "initrd"
+class Seen(NamedTuple):
+    """What guest memory has at the entry. `loaded` are the bytes of the module."""
+
+    entry: Capture
+    info: StartInfo
+    module: ModlistEntry
+    map: tuple[tuple[int, int, int], ...]
+    gdt: bytes
+    words: list[int]
+    loaded: bytes
+
+
+def seen(name: str, reading: Reading, initrd: Path) -> Seen:
     initrd.write_bytes(PAGE)
     with StubMachine() as machine:
         entry = hand_over(machine, name, initrd).history[-1]
-        read = machine.target.read_phys
-        assert entry.start_info is not None
-        info = StartInfo(read(entry.registers["rbx"] or 0, StartInfo.SIZE), entry.registers["rbx"] or 0)
+        read, at = machine.target.read_phys, entry.registers["rbx"] or 0
+        info = StartInfo(read(at, StartInfo.SIZE), at)
         module = ModlistEntry(read(info.modlist_paddr, ModlistEntry.SIZE), info.modlist_paddr)
-        size = MemmapTableEntry.SIZE
-        entries = (
-            tuple(
-                (it.addr, it.size, it.type)
-                for it in (
-                    MemmapTableEntry(read(info.memmap_paddr + size * index, size), 0)
-                    for index in range(info.memmap_entries)
-                )
-            )
-            if reading.version
-            else ()
+        count = info.memmap_entries if reading.version else 0
+        places = [info.memmap_paddr + MemmapTableEntry.SIZE * index for index in range(count)]
+        entries = [MemmapTableEntry(read(place, MemmapTableEntry.SIZE), place) for place in places]
+        return Seen(
+            entry,
+            info,
+            module,
+            tuple((it.addr, it.size, it.type) for it in entries),
+            read(reading.cpu.gdt[0], 8 * len(reading.gdt_entries)),
+            [int.from_bytes(read(address, size), "little") for address, size, _ in reading.words],
+            read(module.paddr, len(PAGE)),
         )
-        gdt = read(reading.cpu.gdt[0], 8 * len(reading.gdt_entries))
-        words = [int.from_bytes(read(address, count), "little") for address, count, _ in reading.words]
-        loaded = read(module.paddr, len(PAGE))
+
+
+@pytest.mark.parametrize("name", READINGS)
+def test_the_entry_is_what_the_second_reading_says(name: str, tmp_path: Path) -> None:
+    reading = READINGS[name]
+    entry, info, module, entries, gdt, words, loaded = seen(name, reading, tmp_path / "initrd")
+    is_domu = name == "xen-domu"
 
     compare_segments(entry, name, reading)
     compare_registers(entry, reading)
     assert (MAGIC, reading.version, reading.flags, 1) == (info.magic, info.version, info.flags, info.nr_modules)
-    for expected, field in ((reading.start_info, entry.registers["rbx"]), (reading.modlist, info.modlist_paddr)):
-        assert expected in (None, field)
+    assert reading.start_info in (None, entry.registers["rbx"])
+    assert reading.modlist in (None, info.modlist_paddr)
     assert reading.cmdline in (None, info.cmdline_paddr)
-    expected_map = reading.maps[RAM]
-    if name == "xen-domu":
-        expected_map = domu_map(RAM, entries[4][1] // 4096, in_bios_area=True)
-    assert expected_map == entries
+    assert entries == (domu_map(RAM, entries[4][1] // 4096, in_bios_area=True) if is_domu else reading.maps[RAM])
     assert b"".join(value.to_bytes(8, "little") for value in reading.gdt_entries) == gdt
     assert [value for _, _, value in reading.words] == words
     assert (PAGE, len(PAGE), 0) == (loaded, module.size, module.cmdline_paddr)
-    if reading.initrd_of_4096:
-        assert reading.initrd_of_4096[RAM] == module.paddr
+    assert module.paddr == (reading.initrd_of_4096[RAM] if reading.initrd_of_4096 else module.paddr)
 
 
 def test_the_handover_of_2017_is_what_the_rfcs_kernel_reads(tmp_path: Path) -> None:
