@@ -69,3 +69,15 @@ def test_a_recording_names_the_vmm_and_what_was_not_reproduced(tmp_path: Path) -
     assert f"--vmm firecracker, version {profile.source_version}\n" in pvhdbg("show", path).out
     assert f"machine.vmm: none -> firecracker {profile.source_version}\n" in pvhdbg("diff", plain, path).out
     assert '"vmm":' not in plain.read_text()
+
+
+def test_the_boot_data_is_changed_after_the_handover() -> None:
+    changes = ("--protocol", "e820-module", "--set", 'cmdline="quiet"')
+    run = pvhdbg("dump", "--vmm", "firecracker", *changes, "--stage", "entry", "--format", "json")
+    (entry,) = run.document["stops"]
+
+    assert run.status == 0, run.err
+    assert (0x6000, 0) == (entry["start_info"]["paddr"], entry["start_info"]["version"])
+    assert "quiet" == entry["cmdline"]
+    assert ("e820-module", 4) == (entry["memory_map"]["protocol"], entry["memory_map"]["nr_entries"])
+    assert 0x20000 in [change["paddr"] for change in run.document["machine"]["rewrites"]]

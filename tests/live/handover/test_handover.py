@@ -37,6 +37,7 @@ LIMIT_BITS, BUSY, ET = 0xF0000, 0x200, 0x10
 class AtEntry(NamedTuple):
     """The guest at its entry: what was handed over, the capture, and what memory has."""
 
+    name: str
     cpu: CpuState
     placed: tuple[Placed, ...]
     entry: Capture
@@ -66,6 +67,7 @@ def at_entry(machine: Either, name: str, initrd: Path) -> AtEntry:
     assert entry.modules is not None
     read = machine.target.read_phys
     return AtEntry(
+        name,
         handover.cpu,
         handover.placed,
         entry,
@@ -99,6 +101,14 @@ def test_nothing_else_is_below_1_mib(handed_over: AtEntry) -> None:
     free = ranges.minus([(0, FIRST_MIB)], [*used, module])
 
     assert [] == [hex(start) for start, end in free if any(handed_over.first_mib[start:end])]
+
+
+def test_the_acpi_tables_are_where_the_vmm_puts_them_and_their_bytes_add_up_to_0(handed_over: AtEntry) -> None:
+    tables = {part.name: part for part in handed_over.placed if part.name in ("RSDP", "ACPI tables")}
+    sums = {name: sum(handed_over.read[part]) & 0xFF for name, part in tables.items()}
+
+    assert sums in ({}, {"RSDP": 0, "ACPI tables": 0})
+    assert bool(tables) == (handed_over.name not in ("libkrun", "gokvm"))
 
 
 def test_the_initrd_is_where_the_module_list_says(handed_over: AtEntry) -> None:

@@ -55,6 +55,15 @@ def type_at(ranges: Iterable[Range], address: int) -> int:
     return max((kind for start, size, kind in ranges if start <= address < start + size), default=0)
 
 
+@pytest.mark.parametrize(("name", "rsdp"), [("firecracker", "0x00000000000E0000"), ("xen-domu", "0x00000000000FFFC0")])
+def test_linux_finds_the_acpi_tables_where_the_vmm_puts_them(name: str, rsdp: str) -> None:
+    run = pvhdbg("dump", kernel_file("6.1"), "--vmm", name, "--watch", "60", "-a", "panic=-1", "-c", "dmesg")
+    tables = [line for line in run.out.splitlines() if "ACPI: " in line]
+
+    assert any(f"ACPI: RSDP {rsdp} " in line for line in tables)
+    assert {"XSDT", "FACP", "DSDT", "APIC"} <= {word for line in tables for word in line.split()}
+
+
 @pytest.mark.parametrize(
     ("kernel", "name"), [("6.1", "rfc2017"), ("6.1", "xen-dom0"), ("32-bit", "rfc2017"), ("6.12", "xen-dom0")]
 )
