@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 NO_IDT = tiny._DIE[:7]
 DIE_IF_ESP_IS_0 = bytes.fromhex("85e4 7509") + tiny._DIE
 DIE_IF_ESP_AND_ESI_ARE_0 = bytes.fromhex("89e0 09f0 7509") + tiny._DIE
-RELOAD_DS = NO_IDT + bytes.fromhex("8cd8 8ed8")
+RELOAD_DS = NO_IDT + bytes.fromhex("b810000000 8ed8")
 QUICK = ("--watch", "0.05")
 
 
@@ -110,6 +110,26 @@ def test_the_difference_to_a_recording_is_named(
 
     assert (0, "") == (done.status, done.err)
     assert ["the kernel fails with this difference alone:", cause] == done.out.splitlines()[-2:]
+
+
+def test_a_vmm_that_leaves_no_gdt_kills_a_guest_that_loads_a_segment_first(tmp_path: Path) -> None:
+    kernel = guest(tmp_path / "kernel", RELOAD_DS)
+    document = pvhdbg("diff", "--bisect", "qemu", "xen-domu", kernel, *QUICK, "--format", "json").document
+
+    assert ["registers.gdtr"] == [item["path"] for item in document["cause"]]
+    assert ["base 0x0, limit 0x0"] == [item["after"] for item in document["cause"]]
+
+
+def test_linux_without_xen_dies_of_a_start_info_of_version_0(debian_vmlinux: Path) -> None:
+    done = pvhdbg("diff", "--bisect", "rfc2017", "qemu", debian_vmlinux, "--timeout", "120")
+
+    assert (0, "") == (done.status, done.err)
+    assert done.out.startswith("qemu works: done: reached e820")
+    assert "\nrfc2017 fails: died: triple fault at 0x" in done.out
+    assert [
+        "the kernel fails with this difference alone:",
+        "  start_info.version: 0x1 -> 0x0",
+    ] == done.out.splitlines()[-2:]
 
 
 def test_a_map_entry_is_one_difference(tmp_path: Path) -> None:
