@@ -194,10 +194,10 @@ def segment_limit_is_below_4_gib(case: Case) -> Iterator[Defect]:
     """
     names = _small_limits(case) if case.is_entry else ()
     if names:
-        limit = min(_value(case, name) for name in names)
+        limit, verb = min(_value(case, name) for name in names), "are" if names[1:] else "is"
         message = (
-            f"{', '.join(names)} is {limit:#x}, below 4 GiB: an access above it is a fault until the guest loads its "
-            "own segments. Set the limit to 0xffffffff."
+            f"{', '.join(names)} {verb} {limit:#x}, below 4 GiB: an access above it is a fault until the guest loads "
+            "its own segments. Set the limit to 0xffffffff."
         )
         yield Defect(f"registers.{names[0]}", message)
 
