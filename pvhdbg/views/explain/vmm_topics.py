@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pvhdbg.vmm_profiles.cpu_state import CpuState
-    from pvhdbg.vmm_profiles.profile import Layout, Profile
+    from pvhdbg.vmm_profiles.profile import Layout, Loader, Profile
 
 VMMS = "VMMs of --vmm"
 _EXAMPLE = (
@@ -35,7 +35,12 @@ def _of(name: str) -> Explanation:
         f"--vmm {name}",
         meaning=f"{profile.title} {profile.source_version}".rstrip(),
         source=profile.repository,
-        details=(*_facts(profile), *_differences(profile), *([_EXAMPLE] if profile.layout else [])),
+        details=(
+            *_facts(profile),
+            *_loader(profile.loader),
+            *_differences(profile),
+            *([_EXAMPLE] if profile.layout else []),
+        ),
         values=tuple(_values(profile.layout)) if profile.layout else (),
     )
 
@@ -43,6 +48,26 @@ def _of(name: str) -> Explanation:
 def _facts(profile: Profile) -> Iterator[str]:
     for fact in profile.facts:
         yield f"- {fact.text} ({fact.source})"
+
+
+def _loader(loader: Loader | None) -> Iterator[str]:
+    """Yield how the VMM loads a kernel file."""
+    if loader is None:
+        return
+    yield f"How it loads a kernel file ({loader.source}):"
+    yield f"- it searches for the note as {loader.search} does; without a note, {loader.without_note}"
+    limits = {"e_entry": loader.lowest_e_entry, "a segment": loader.lowest_segment}
+    yield from (f"- it refuses a file with {name} below {limit:#x}" for name, limit in limits.items() if limit)
+    if loader.own_pages:
+        yield "- it refuses a file with two segments that share a page"
+    if loader.entry_in_segment:
+        yield "- it refuses an entry outside of all segments"
+    if loader.every_segment:
+        yield "- it loads the bytes of every program header, not only of PT_LOAD"
+    if loader.holes:
+        yield f"- it has no RAM at {', '.join(f'{start:#x}-{end:#x}' for start, end in loader.holes)}"
+    if loader.before:
+        yield f"- it writes {', '.join(loader.before)} before it loads the kernel, and the rest afterwards"
 
 
 def _differences(profile: Profile) -> Iterator[str]:
