@@ -13,7 +13,7 @@ TEST_TOOLS += flex=flex bison=bison bc=bc xz=xz-utils /usr/include/gelf.h=libelf
 SEED ?= 1
 N ?= 20
 
-.PHONY: help setup run dev test lint manual mutate fuzz soak mutants bench clean
+.PHONY: help setup run dev test lint manual mutate fuzz soak mutants xen bench clean
 
 help:
 	@echo 'make run     install what is missing, then boot the teaching guest   (ARGS="KERNEL --options")'
@@ -25,6 +25,7 @@ help:
 	@echo 'make fuzz    read hostile files and other hostile input   (SEED=1 N=10000 TARGET="elf guest"; all targets)'
 	@echo 'make soak    10,000 stops, 20 sessions, 1,000 kills, random walks: nothing may be left   (SEED=1 N=1000)'
 	@echo 'make mutants change the package in N random places and see whether the tests notice      (SEED=1 N=20)'
+	@echo 'make xen     download Xen (2.3 MB) for --xen'
 	@echo 'make bench   measure what pvhdbg promises about its speed, on a quiet machine              (N=15)'
 	@echo 'make setup   install QEMU, gdb and $(BIN)/pvhdbg'
 	@echo 'make clean   remove $(VENV), caches and built packages'
@@ -63,6 +64,9 @@ soak: dev
 
 mutants: dev
 	@$(BIN)/python -m tests.mutants.run $(SEED) $(N)
+
+xen: $(VENV)/.dev-ready
+	@$(BIN)/python -m tests.kernels.fetch hypervisor
 
 bench: dev
 	@$(BIN)/python -m tests.kernels.fetch >/dev/null

@@ -96,6 +96,12 @@ def xen_shim() -> Path:
 
 
 @pytest.fixture(scope="session")
+def xen_hypervisor() -> Path:
+    """Return Debian's Xen, for `--xen-image`."""
+    return _or_skip(lambda _: kernels.xen_hypervisor(), "hypervisor")
+
+
+@pytest.fixture(scope="session")
 def rfc_vmlinux() -> Path:
     """Return a small Linux 6.1 that supports only the 2017 RFC protocol."""
     return _or_skip(lambda _: kernels.rfc_vmlinux(), "rfc")

@@ -6,6 +6,7 @@ boot_params      struct boot_params, the zero page
 setup_header     `hdr` in boot_params: the header of a bzImage
 zero_page_parts  the other structures nested in boot_params
 e820             the e820 types, boot_e820_entry, e820_table
+paging           how the processor translates virtual addresses with page tables
 cpu              registers, control bits, CPU modes, and the CPU state that the ABI requires at the entry
 firmware_tables  the RSDP, the MP table and the SMBIOS entry point, found by their signatures
 notes            Xen's ELF notes

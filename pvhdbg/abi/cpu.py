@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     Registers = Mapping[str, int | None]
 
-CR0_PE, CR0_PG = 1 << 0, 1 << 31
-CR4_PSE, CR4_PAE, CR4_LA57 = 1 << 4, 1 << 5, 1 << 12
-EFER_LME, EFER_LMA = 1 << 8, 1 << 10
+CR0_PE, CR0_TS, CR0_PG = 1 << 0, 1 << 3, 1 << 31
+CR4_PSE, CR4_PAE, CR4_MCE, CR4_LA57 = 1 << 4, 1 << 5, 1 << 6, 1 << 12
+EFER_LME, EFER_LMA, EFER_SVME = 1 << 8, 1 << 10, 1 << 12
 EFLAGS_VM = 1 << 17
 
 CR0 = Bits(
@@ -26,7 +26,7 @@ CR0 = Bits(
         CR0_PE: Name("PE", "protected mode"),
         1 << 1: Name("MP", "WAIT also traps if TS is set"),
         1 << 2: Name("EM", "no FPU: FPU instructions trap"),
-        1 << 3: Name("TS", "task switched: FPU instructions trap"),
+        CR0_TS: Name("TS", "task switched: FPU instructions trap"),
         1 << 4: Name("ET", "always 1 on current CPUs"),
         1 << 5: Name("NE", "FPU errors raise exceptions"),
         1 << 16: Name("WP", "the kernel cannot write to read-only pages"),
@@ -44,7 +44,7 @@ CR4 = Bits(
         1 << 3: Name("DE", "debugging extensions: I/O breakpoints"),
         CR4_PSE: Name("PSE", "4 MiB pages in 32-bit paging"),
         CR4_PAE: Name("PAE", "64-bit page table entries"),
-        1 << 6: Name("MCE", "machine check exceptions"),
+        CR4_MCE: Name("MCE", "machine check exceptions"),
         1 << 7: Name("PGE", "global pages"),
         1 << 8: Name("PCE", "user code can read performance counters"),
         1 << 9: Name("OSFXSR", "the kernel saves SSE state (FXSAVE)"),
@@ -74,7 +74,7 @@ EFER = Bits(
         EFER_LME: Name("LME", "enabling paging enters long mode"),
         EFER_LMA: Name("LMA", "long mode is active"),
         1 << 11: Name("NX", "pages can be marked no-execute"),
-        1 << 12: Name("SVME", "AMD virtualization (SVM)"),
+        EFER_SVME: Name("SVME", "AMD virtualization (SVM)"),
         1 << 13: Name("LMSLE", "segment limits apply in long mode"),
         1 << 14: Name("FFXSR", "fast FXSAVE and FXRSTOR"),
         1 << 15: Name("TCE", "INVLPG keeps unrelated upper-level translations"),

@@ -34,7 +34,7 @@ E820_TYPES = OpenEnum(
 )
 RAM, RESERVED = 1, 2
 
-MEMMAP, E820_MODULE, NO_MAP = "memmap", "e820-module", "none"
+MEMMAP, E820_MODULE, NO_MAP, HYPERCALL = "memmap", "e820-module", "none", "hypercall"
 """How a VMM passes a map: as the table of start_info version 1, as a module "e820 data", or not at all."""
 
 

@@ -138,18 +138,22 @@ class Case:
 
     @cached_property
     def append(self) -> str | None:
-        """The value of QEMU's -append."""
-        return _option(self.machine, "-append", self.machine.append)
+        """The guest's command line: the value of QEMU's -append."""
+        return self._option("-append", self.machine.append)
 
     @cached_property
     def initrd(self) -> str | None:
-        """The value of QEMU's -initrd."""
-        return _option(self.machine, "-initrd", self.machine.initrd)
+        """The guest's initrd: the value of QEMU's -initrd."""
+        return self._option("-initrd", self.machine.initrd)
+
+    def _option(self, name: str, otherwise: str | None) -> str | None:
+        """Return the value of a QEMU option about the guest. With --xen, QEMU's options are about Xen."""
+        return otherwise if self.machine.xen is not None else _option(self.machine, name, otherwise)
 
     @cached_property
     def memory(self) -> str | None:
-        """The value of QEMU's -m."""
-        return _option(self.machine, "-m", self.machine.memory)
+        """The guest's memory: the value of QEMU's -m. With --xen, Xen divides the memory, so this is None."""
+        return None if self.machine.xen is not None else _option(self.machine, "-m", self.machine.memory)
 
     @cached_property
     def kernel_behavior(self) -> KernelBehavior:
@@ -164,7 +168,9 @@ class Case:
         """The boot_params that the model expects from the boot data, or None if no stop shows that data."""
         if self.boot_data_stop is None:
             return None
-        return expected_boot_params(self.boot_data_stop._replace(symbols=self.symbols), self.kernel_behavior)
+        asked = next((stop.hypercall for stop in self.history if stop.hypercall), None)
+        boot_data = self.boot_data_stop._replace(symbols=self.symbols, hypercall=asked)
+        return expected_boot_params(boot_data, self.kernel_behavior)
 
     @property
     def pvh_bootparams(self) -> BootParams | None:
@@ -256,7 +262,11 @@ def _option(machine: MachineFacts, name: str, default: str | None) -> str | None
 
 
 def _shows_xen(machine: MachineFacts) -> bool | None:
-    """Return whether CPUID has Xen's leaves, or None if unknown: under KVM with xen-version= yes, under TCG never."""
+    """Return whether CPUID has Xen's leaves, or None if unknown: with --xen and under KVM with xen-version= yes, else
+    never.
+    """
+    if machine.xen is not None:
+        return True
     if "xen-version=" in (_option(machine, "-accel", None) or ""):
         return True
     return False if machine.accel in ("tcg", "kvm") else None

@@ -80,6 +80,10 @@ def _boot_options(boot: argparse._ArgumentGroup, *, several: bool = False) -> No
         help="change one field of the boot data before the guest runs; repeatable",
     )
     boot.add_argument("--load", action="store_true", help="load a file that QEMU does not start via PVH")
+    boot.add_argument("--xen", action="store_true", help="start the kernel as dom0 of a real Xen, in QEMU")
+    boot.add_argument(
+        "--xen-image", type=Path, metavar="FILE", help="start this Xen (xen-4.17-amd64.gz); implies --xen"
+    )
     boot.add_argument("--force", action="store_true", help="start the kernel even if the pre-start check rejects it")
     timeout(boot)
 

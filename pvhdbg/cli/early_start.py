@@ -35,7 +35,7 @@ def start(
     if options.load:
         return None
     with suppress(OSError, PvhdbgError):
-        if _is_plain(kernel) and (initrd is None or S_ISREG(initrd.stat().st_mode)):
+        if not options.xen and _is_plain(kernel) and (initrd is None or S_ISREG(initrd.stat().st_mode)):
             qemu = qemu_options(options, str(kernel), _QEMU)._replace(no_snapshots=no_snapshots)
             machine.boot(qemu)
             return qemu

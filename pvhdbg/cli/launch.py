@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.boot.run.entry_changes import EntryChanges
 from pvhdbg.boot.stop.protocols import AS_IS
-from pvhdbg.cli import early_start, vmm
+from pvhdbg.cli import early_start, vmm, xen_launch
 from pvhdbg.cli.result import RefusedKernelError
 from pvhdbg.errors import GuestError, MachineError, UserError
 from pvhdbg.live.system.signals import exit_on_signals
@@ -131,11 +131,15 @@ def _boot(
 
     QEMU needs longest, so it starts first if that is possible. If pvhdbg then rejects the kernel, QEMU ends.
     """
+    image = xen_launch.unpacked_xen(options, machine.folder)
     early = early_start.start(options, machine, no_snapshots)
     kernel, remarks = _kernel(options, machine.folder)
     from pvhdbg.boot.stop.kernel_probe import SymbolsAndStrings
 
-    qemu = _qemu_options(options, kernel, machine.folder)._replace(no_snapshots=no_snapshots)
+    if image is None:
+        qemu = _qemu_options(options, kernel, machine.folder)._replace(no_snapshots=no_snapshots)
+    else:
+        qemu = xen_launch.qemu_options(options, kernel.facts, image, machine.folder)
     symbols = SymbolsAndStrings(kernel.symbols, kernel.facts, _lookups(kernel))
     if qemu == early:
         machine.target.symbols = symbols
@@ -203,11 +207,12 @@ def _kernel(options: argparse.Namespace, folder: Path) -> tuple[Kernel, tuple[st
         path = guest.ELF
     symbols = None if options.symbols is None else str(options.symbols)
     kernel = open_kernel(str(path), folder, symbols, cache.folder("symbols", os.environ))
-    preflight = _preflight(options, kernel)
     remarks = [] if kernel.symbols_remark is None else [kernel.symbols_remark]
-    remarks += [verdict.message for verdict in preflight.verdicts + preflight.by_vmm]
-    lines = tuple(f"pvhdbg: note: {remark}" for remark in remarks)
-    return kernel._replace(facts=preflight.apply_to(kernel.facts)), lines
+    if not options.xen:  # the check is about QEMU's loader
+        preflight = _preflight(options, kernel)
+        kernel = kernel._replace(facts=preflight.apply_to(kernel.facts))
+        remarks += [verdict.message for verdict in preflight.verdicts + preflight.by_vmm]
+    return kernel, tuple(f"pvhdbg: note: {remark}" for remark in remarks)
 
 
 def _preflight(options: argparse.Namespace, kernel: Kernel) -> Preflight:

@@ -15,7 +15,18 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 HERE = SOURCE.resolve()
-UNITS = ("entry.S", "exceptions.S", "pvh.c", "main.c", "e820.c", "exceptions.c", "printk.c", "serial.c", "string.c")
+UNITS = (
+    "entry.S",
+    "exceptions.S",
+    "pvh.c",
+    "main.c",
+    "e820.c",
+    "exceptions.c",
+    "printk.c",
+    "serial.c",
+    "string.c",
+    "xen.c",
+)
 
 CC = (
     "gcc",

@@ -11,6 +11,7 @@
 #include "bootparam.h"
 #include "e820.h"
 #include "start_info.h"
+#include "xen.h"
 
 #define TYPE_OF_LOADER_QEMU	0xb0
 #define TYPE_OF_LOADER_XEN	0x90
@@ -110,6 +111,13 @@ static visible_step void map_from_e820_module(struct boot_e820_entry *to, const 
 	}
 }
 
+/* Xen's domain 0 has version 0 of start_info, without a map. */
+static void map_from_xen(struct boot_params *to)
+{
+	pvh_map_source = "a hypercall to Xen";
+	mem_map_via_hcall(to);
+}
+
 /* Reserve the range for video memory and ROMs below 1 MiB, because some VMMs do not list it. */
 static void add_isa_hole(void)
 {
@@ -133,6 +141,8 @@ static visible_step void init_pvh_bootparams(bool xen_guest)
 		map_from_memmap(pvh_bootparams.e820_table);
 	else if (has_e820_module(modules))
 		map_from_e820_module(pvh_bootparams.e820_table, &modules[1]);
+	else if (xen_guest)
+		map_from_xen(&pvh_bootparams);
 	else
 		BUG();
 	add_isa_hole();

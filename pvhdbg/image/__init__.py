@@ -12,6 +12,7 @@ limits         the limits of `pvhdbg inspect`, and remarks about a file that exc
 multiboot      find multiboot headers, which QEMU prefers to a PVH entry
 debug_info/    symbols, layouts of structures, and source lines
 fingerprints   bytes of the file that identify the kernel in guest memory
+loaded_part    write a copy of an ELF file without its debug information
 bzimage        unpack the vmlinux in a bzImage
 elf            read what only `pvhdbg inspect` shows: sections, compiler, configuration
 

@@ -8,10 +8,11 @@ gdb_native      the Target for code that runs inside gdb
 native_runner   the Runner for code that runs inside gdb
 stub_registers  the registers of QEMU's gdb stub, by gdb's names and by pvhdbg's
 stub            what mi/ and rsp/ have in common
+nested          the memory of a guest whose hypervisor runs in QEMU: translate through AMD's nested page tables
 mi/             the Target and the Runner for a gdb/MI client
 rsp/            the Target and the Runner for QEMU's stub, without gdb
 
 Start with base: its protocols are all that the rest of pvhdbg depends on. Only cli, tui, in_gdb and live import gdb_mi
-and gdb_native. This package imports only abi and errors. base, recording, block_cache, monitor, gdb_native and
-native_runner run inside gdb's Python.
+and gdb_native. This package imports only abi and errors. base, recording, block_cache, monitor, nested,
+gdb_native and native_runner run inside gdb's Python.
 """

@@ -23,6 +23,8 @@ KVM_BREAKPOINTS = 4
 """The number of hardware breakpoints of a CPU under KVM. Under TCG, there is no limit."""
 
 TRIPLE_FAULT = "triple-fault"
+DOMAIN_CRASH = "domain-crash"
+"""Xen, which runs in QEMU, has ended its guest for another reason than a triple fault."""
 KVM_INTERNAL_ERROR = "kvm-internal-error"
 QEMU_EXIT = "qemu-exit"
 QEMU_SIGNAL = "qemu-signal"
@@ -94,8 +96,9 @@ class Halt(NamedTuple):
 
     `kind` is HIT (it reached one of the requested addresses), DIED, TIMEOUT, INTERRUPTED, ELSEWHERE (it first hit a
     breakpoint or watchpoint of the user) or RESET (it is at its reset vector again). `how` is the kind of death:
-    TRIPLE_FAULT, KVM_INTERNAL_ERROR, QEMU_EXIT or QEMU_SIGNAL. `rip` is None if QEMU is gone. `message` is one line for
-    the user: how the machine died, or which breakpoint was hit. A HIT has a message if the user has a breakpoint there.
+    TRIPLE_FAULT, DOMAIN_CRASH, KVM_INTERNAL_ERROR, QEMU_EXIT or QEMU_SIGNAL. `rip` is None if QEMU is gone. `message`
+    is one line for the user: how the machine died, or which breakpoint was hit. A HIT has a message if the user has a
+    breakpoint there.
     """
 
     kind: str

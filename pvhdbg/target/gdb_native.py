@@ -17,6 +17,7 @@ from pvhdbg.errors import MemoryUnreadable, NotConnected, RegisterUnavailable, S
 from pvhdbg.target import monitor
 from pvhdbg.target.base import NO_MONITOR
 from pvhdbg.target.block_cache import BlockCache, split
+from pvhdbg.target.nested import NestedMemory, may_be_nested, ram
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -39,6 +40,7 @@ class NativeTarget:
     def __init__(self, symbols: Symbols | None = None) -> None:
         self.symbols = symbols
         self._access: _Access | None = None
+        self._nested = NestedMemory(_read_each, lambda: ram(_monitor))
 
     @contextmanager
     def physical_reads(self) -> Iterator[None]:
@@ -47,7 +49,7 @@ class NativeTarget:
             yield
             return
         with _on_boot_cpu():
-            self._access = _Access()
+            self._access = _Access(self._nested)
             try:
                 yield
             finally:
@@ -89,9 +91,11 @@ class NativeTarget:
 class _Access:
     """Cached access to a machine. The machine must stay stopped while this object is used."""
 
-    def __init__(self) -> None:
+    def __init__(self, nested: NestedMemory) -> None:
         self._is_physical: bool | None = None
         self._cache = BlockCache(self._fetch)
+        self._nested = nested
+        self._nested.clear()
         self._monitor_registers: dict[str, int] | None = None
 
     def close(self) -> None:
@@ -102,15 +106,25 @@ class _Access:
     def read(self, paddr: int, size: int) -> bytes:
         self._make_physical(paddr, size)
         # The cache reads more than the requested bytes. These reads cannot fail in PhyMemMode.
-        return self._cache.read(paddr, size) if self._is_physical else self._fetch([(paddr, size)])[0]
+        read = self._cache.read if self._is_physical else lambda start, length: self._fetch([(start, length)])[0]
+        return b"".join(read(*part) for part in self._machine_ranges(paddr, size))
 
     def write(self, paddr: int, data: bytes) -> None:
         self._make_physical(paddr, len(data))
         self._cache.clear()
+        for start, size in self._machine_ranges(paddr, len(data)):
+            self._write_machine(start, data[:size])
+            data = data[size:]
+        _flush_gdb_cache()
+
+    def _write_machine(self, paddr: int, data: bytes) -> None:
         for start, size in split(paddr, len(data), _CHUNK):
             if _send(f"M{start:x},{size:x}:{data[start - paddr :][:size].hex()}") != b"OK":
                 raise MemoryUnreadable(start, size, "not writable")
-        _flush_gdb_cache()
+
+    def _machine_ranges(self, paddr: int, size: int) -> Sequence[tuple[int, int]]:
+        registers = {name: self._read_register(name) or 0 for name in ("efer", "rip")}
+        return self._nested.ranges(paddr, size) if may_be_nested(registers) else ((paddr, size),)
 
     def register(self, name: str) -> int:
         if name in monitor.NAMES:
@@ -225,6 +239,17 @@ def _read(paddr: int, size: int) -> bytes:
     if len(data) != size:
         raise MemoryUnreadable(paddr, size)
     return data
+
+
+def _read_each(ranges: Sequence[tuple[int, int]]) -> list[bytes | None]:
+    return [_read_or_none(start, size) for start, size in ranges]
+
+
+def _read_or_none(paddr: int, size: int) -> bytes | None:
+    try:
+        return _read(paddr, size)
+    except MemoryUnreadable:
+        return None
 
 
 def _flush_gdb_cache() -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from pvhdbg.errors import MemoryUnreadable, RegisterUnavailable, SymbolMissing, TargetError
 from pvhdbg.target import monitor
 from pvhdbg.target.base import (
     DIED,
+    DOMAIN_CRASH,
     ELSEWHERE,
     HIT,
     INTERRUPTED,
@@ -17,11 +18,13 @@ from pvhdbg.target.base import (
     RESET,
     RESET_VECTOR,
     TIMEOUT,
+    TRIPLE_FAULT,
     Halt,
 )
+from pvhdbg.target.nested import NestedMemory, in_hypervisor, may_be_nested, ram
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from pvhdbg.target.base import Symbols, Target
@@ -43,14 +46,32 @@ class StubTarget(ABC):
         self._registers: dict[str, int] = {}
         self._monitor_registers: dict[str, int] | None = None
         self._generation = -1
+        self._why_unknown = ""
+        self._nested = NestedMemory(self._read_each, lambda: ram(self.monitor))
 
-    @abstractmethod
     def read_phys(self, paddr: int, size: int) -> bytes:
         """See Target."""
+        if size <= 0:
+            return b""
+        return b"".join(self._read_machine(*part) for part in self._machine_ranges(paddr, size))
 
-    @abstractmethod
     def write_phys(self, paddr: int, data: bytes) -> None:
         """See WritableTarget."""
+        for start, size in self._machine_ranges(paddr, len(data)):
+            self._write_machine(start, data[:size])
+            data = data[size:]
+
+    @abstractmethod
+    def _read_machine(self, paddr: int, size: int) -> bytes:
+        """Read the machine's memory, which is the guest's unless the guest runs on a hypervisor in QEMU."""
+
+    @abstractmethod
+    def _write_machine(self, paddr: int, data: bytes) -> None:
+        """Write the machine's memory."""
+
+    @abstractmethod
+    def _read_each(self, ranges: Sequence[tuple[int, int]]) -> list[bytes | None]:
+        """Read (address, size) ranges of the machine's memory at once; None for each that cannot be read."""
 
     @abstractmethod
     def physical_reads(self) -> AbstractContextManager[None]:
@@ -96,7 +117,7 @@ class StubTarget(ABC):
             return self._monitor_register(name)
         registers = self.all_registers()
         if name not in registers:
-            raise RegisterUnavailable(name, "this machine has no such register")
+            raise RegisterUnavailable(name, self._why_unknown or "this machine has no such register")
         return registers[name]
 
     def all_registers(self) -> dict[str, int]:
@@ -105,6 +126,16 @@ class StubTarget(ABC):
         if not self._registers:
             self._registers = self._read_registers()
         return self._registers
+
+    def show_ended_guest(self, report: Mapping[str, int]) -> None:
+        """Until the machine runs again, show the registers of the guest that Xen has ended, not those of Xen.
+
+        `report` has the registers that Xen has printed. Do nothing if the machine executes no hypervisor.
+        """
+        if in_hypervisor(self.all_registers()) and (saved := self._nested.saved_registers()):
+            self._registers = {**report, **saved}
+            self._monitor_registers = {}
+            self._why_unknown = "Xen has ended the guest, and does not show this register"
 
     def write_register(self, name: str, value: int) -> None:
         """See ControllableTarget."""
@@ -118,6 +149,12 @@ class StubTarget(ABC):
             raise SymbolMissing(name)
         return self.symbols.address(name)
 
+    def _machine_ranges(self, paddr: int, size: int) -> Sequence[tuple[int, int]]:
+        self._check_range(paddr, size)
+        if not may_be_nested(self.all_registers()):
+            return ((paddr, size),)
+        return self._nested.ranges(paddr, size)
+
     def _check_range(self, paddr: int, size: int) -> None:
         if paddr < 0 or paddr + size > 1 << 64:
             raise MemoryUnreadable(paddr, size, "address out of range")
@@ -129,6 +166,8 @@ class StubTarget(ABC):
             self._generation = self._generation_now()
             self._registers = {}
             self._monitor_registers = None
+            self._why_unknown = ""
+            self._nested.clear()
 
     def _monitor_register(self, name: str) -> int:
         if self._monitor_registers is None:
@@ -137,7 +176,8 @@ class StubTarget(ABC):
         if name in monitor.COUNTS and name not in self._monitor_registers and self.has_monitor:
             self._monitor_registers |= monitor.count_cpus(self.monitor("info registers -a"))
         if name not in self._monitor_registers:
-            raise RegisterUnavailable(name, f"the monitor does not show {name}" if self.has_monitor else NO_MONITOR)
+            reason = f"the monitor does not show {name}" if self.has_monitor else NO_MONITOR
+            raise RegisterUnavailable(name, self._why_unknown or reason)
         return self._monitor_registers[name]
 
 
@@ -171,6 +211,21 @@ class Hypervisor(Protocol):
     def death(self, timeout: float = 0.0) -> Halt | None:
         """Return how QEMU ended; None if QEMU still runs after `timeout` seconds."""
         ...
+
+    def xen_report(self) -> XenReport | None:
+        """Return what Xen has printed about the end of its guest; None without Xen."""
+        ...
+
+
+class XenReport(NamedTuple):
+    """What Xen printed about a guest that it ended: why, in Xen's words, and the guest's registers."""
+
+    reason: str
+    registers: Mapping[str, int]
+
+    @property
+    def how(self) -> str:
+        return TRIPLE_FAULT if "triple fault" in self.reason.casefold() else DOMAIN_CRASH
 
 
 class StubRunner(ABC):
@@ -250,6 +305,13 @@ class StubRunner(ABC):
             return Halt(RESET, rip)
         return Halt(ELSEWHERE, rip, message=self._stop_reason())
 
+    def _xen_report(self) -> XenReport | None:
+        """Show the registers of a guest that Xen has ended. Return Xen's reason, None without Xen or its console."""
+        report = self._hypervisor.xen_report() if self._hypervisor else None
+        if isinstance(self._target, StubTarget):
+            self._target.show_ended_guest(report.registers if report else {})
+        return report
+
     def _qemu_exit(self, timeout: float) -> Halt | None:
         """Return how QEMU ended; None if it still runs after `timeout` seconds, or pvhdbg did not start it."""
         return self._hypervisor.death(timeout) if self._hypervisor else None
@@ -262,6 +324,8 @@ class StubRunner(ABC):
         if found is None:
             return None
         how, message = found
+        if (report := self._xen_report()) is not None:
+            return Halt(DIED, self._target.register("rip"), report.how, f"Xen: {report.reason}")
         if reason == monitor.GUEST_SHUTDOWN:
             return Halt(DIED, self._target.register("rip"), how, monitor.POWERED_OFF)
         line = self._hypervisor.find_error_line("KVM internal error") if self._hypervisor else ""

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pvhdbg.abi.paging import Paging, walk
 from pvhdbg.boot.run.journey import Journey
 from pvhdbg.boot.stop import stages
-from pvhdbg.boot.stop.paging import Paging, walk
 from pvhdbg.image.load import open_kernel
 from pvhdbg.live.debuggee.own_machine import OwnMachine
 from pvhdbg.live.qemu.options import qemu_binary

@@ -253,7 +253,10 @@ class Boot(NamedTuple):
 def check_boot(
     kernel: str, words: str, initrd: Path, table: int = 0, qemu_args: Sequence[str] = ()
 ) -> tuple[Document, RunFindings]:
-    """Do what `pvhdbg check` does. A `--timeout` in `words` applies only after the start of xen_prepare_pvh."""
+    """Do what `pvhdbg dump` does, and apply the rules.
+
+    A `--timeout` in `words` applies only after the start of xen_prepare_pvh.
+    """
     try:
         path = str(mutations.KERNELS[kernel]())
     except MissingError as error:

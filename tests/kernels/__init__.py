@@ -46,6 +46,7 @@ FILES = {
     "vmlinuz-6.12-cloud": PackageFile(rf"linux-image-6\.12{_ABI}-cloud-amd64", r"boot/vmlinuz-.*"),  # zstd
     "vmlinuz-6.1": PackageFile(rf"linux-image-6\.1{_ABI}-amd64", r"boot/vmlinuz-.*"),  # xz
     "grub": PackageFile(r"grub-xen-host", r"usr/lib/grub-xen/grub-i386-xen_pvh\.bin"),
+    "hypervisor": PackageFile(r"xen-hypervisor-4\.\d+-amd64", r"boot/xen-4\.[\d.]+-amd64\.gz"),
     "xen": PackageFile(r"xen-utils-4\.\d+", r"usr/lib/xen-4\.\d+/boot/xen-shim"),
 }
 
@@ -96,6 +97,11 @@ def grub_pvh() -> Path:
 def xen_shim() -> Path:
     """Return Xen as a 32-bit PVH guest. It also has a multiboot header."""
     return find("xen")
+
+
+def xen_hypervisor() -> Path:
+    """Return Xen as a hypervisor: the file of /boot, which `pvhdbg --xen` starts."""
+    return find("hypervisor")
 
 
 def rfc_vmlinux() -> Path:

@@ -1,9 +1,10 @@
 """Fill the cache of test kernels with apt: the current version of each file. No package is installed.
 
-    python -m tests.kernels.fetch
+    python -m tests.kernels.fetch [NAME…]
 
-Files that apt does not offer are reported and left out; tests that need them are skipped. The exit status is 1 only if
-a download for this machine's own architecture and release failed and the cache has no older version of the file.
+The names are those of FILES; without names, all files are fetched. Files that apt does not offer are reported and left
+out; tests that need them are skipped. The exit status is 1 only if a download for this machine's own architecture and
+release failed and the cache has no older version of the file.
 """
 
 import fcntl
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, cast
@@ -23,20 +24,20 @@ from tests.kernels import FILES, PackageFile, cache, cached
 from tests.kernels.apt import Apt, AptError, Offer, Origin, apt_for
 
 SCRATCH = ".fetch-"
-PATTERN = "^(linux-image-[0-9]|grub-xen-host|xen-utils-4)"
+PATTERN = "^(linux-image-[0-9]|grub-xen-host|xen-utils-4|xen-hypervisor-4)"
 
 
 class FetchError(Exception):
     """A download failed or a package could not be unpacked; the message is one line."""
 
 
-def main() -> int:
-    """Fetch the files that are not in the cache; return the exit status."""
+def main(names: Collection[str] = ()) -> int:
+    """Fetch the files with these names, or all, that are not in the cache; return the exit status."""
     cache().mkdir(parents=True, exist_ok=True)
     with locked(cache() / ".lock"):
         remove_leftovers()
         groups: dict[Origin, dict[str, PackageFile]] = {}
-        for name, file in FILES.items():
+        for name, file in FILES.items() if not names else ((name, FILES[name]) for name in names):
             groups.setdefault(Origin(file.architecture, file.suite), {})[name] = file
         return max(fetch_all(origin, group) for origin, group in groups.items())
 
@@ -153,4 +154,4 @@ def save(content: IO[bytes] | None, path: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pvhdbg.abi.start_info import StartInfo
     from pvhdbg.boot.model.kernel_behavior import KernelBehavior
     from pvhdbg.boot.stop.capture import Capture
+    from pvhdbg.boot.stop.hypercall import Hypercall
 
 E820_NAME = E820_DATA + b"\0"
 MAX_COPIED = 1 << 14
@@ -98,6 +99,9 @@ def _fill_map(capture: Capture, info: StartInfo, behavior: KernelBehavior, page:
     if behavior.memmap and info.version > 0 and info.memmap_entries != 0:
         _add_isa(page, _copy_memmap(capture, info, behavior, page))
         return
+    if behavior.xen and capture.hypercall is not None:
+        _add_isa(page, _copy_answer(capture.hypercall, page))
+        return
     takes_module: bool | None = None
     if behavior.xen is False and behavior.memmap is not None and behavior.e820_module is not None:
         takes_module = behavior.e820_module and _has_e820_module(capture, info, behavior)
@@ -118,6 +122,17 @@ def _why_no_map(info: StartInfo, behavior: KernelBehavior) -> tuple[str, str]:
     if info.version == 0:
         return f"start_info version 0 has no memory map{no_module}", "start_info.version"
     return f"memmap_entries is 0{no_module}", "start_info.memmap_entries"
+
+
+def _copy_answer(call: Hypercall, page: ZeroPage) -> int:
+    """Copy the map that Xen has returned, into the table of the zero page. Return the number of entries, in a byte.
+
+    :raise DeathPredicted: if the hypercall failed.
+    """
+    if call.result != 0:
+        raise DeathPredicted(BUG, f"the hypercall for the memory map returned {call.result}", "hypercall.result")
+    page.put_entries(call.raw, call.nr_entries)
+    return call.nr_entries & 0xFF
 
 
 def _copy_memmap(capture: Capture, info: StartInfo, behavior: KernelBehavior, page: ZeroPage) -> int:

@@ -45,10 +45,17 @@ class VmmFacts(NamedTuple):
     differs: tuple[str, ...]
 
 
+class XenFacts(NamedTuple):
+    """The Xen that started the kernel as its dom0: its file, and its version, empty if Xen did not print it."""
+
+    image: str
+    version: str
+
+
 class MachineFacts(NamedTuple):
     """The machine that ran the guest. `argv` is QEMU's command line, `initrd_size` the size of the initrd in bytes.
 
-    `vmm` is None if the guest got what QEMU handed over.
+    `vmm` is None if the guest got what QEMU handed over. `xen` is None if QEMU itself started the guest.
     If pvhdbg did not start the machine, every value is None or empty.
     """
 
@@ -63,6 +70,7 @@ class MachineFacts(NamedTuple):
     rewrites: tuple[Rewrite, ...] = ()
     initrd_size: int | None = None
     vmm: VmmFacts | None = None
+    xen: XenFacts | None = None
 
 
 def ram_size(memory: str | None) -> int | None:

@@ -8,6 +8,7 @@ from itertools import pairwise
 from stat import S_ISREG
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from pvhdbg.abi.e820 import ZERO_PAGE_ENTRIES, BootE820Entry
 from pvhdbg.boot.record.document import (
     ENDS,
     WATCH_ENDS,
@@ -18,9 +19,11 @@ from pvhdbg.boot.record.document import (
     Rewrite,
     VmmFacts,
     Watched,
+    XenFacts,
 )
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.capture import MAX_OVERWRITTEN, Overwritten
+from pvhdbg.boot.stop.hypercall import Hypercall, with_answer
 from pvhdbg.boot.stop.late import read_held
 from pvhdbg.boot.stop.read import read_capture
 from pvhdbg.boot.who.access import CONFIDENCES
@@ -126,7 +129,8 @@ def _stops(top: dict[str, Any], kernel: ImageFacts | None) -> tuple[Capture, ...
             decoded = read_held(_recording(stop), stage, kernel, held)
         else:
             decoded = read_capture(_recording(stop), stage, kernel, start_info_paddr)
-        captures.append(_with_recorded_reasons(decoded, stop)._replace(overwritten=_overwritten(stop)))
+        decoded = with_answer(_with_recorded_reasons(decoded, stop), _hypercall(stop))
+        captures.append(decoded._replace(overwritten=_overwritten(stop)))
         if stage == "entry" and captures[-1].start_info is not None:
             start_info_paddr = captures[-1].start_info.at
     return tuple(captures)
@@ -141,6 +145,18 @@ def _overwritten(stop: dict[str, Any]) -> tuple[Overwritten, ...]:
         Overwritten(_address(item, "paddr"), _address(item, "size"), _hex(item, "file"), _hex(item, "memory"))
         for item in items
     )
+
+
+def _hypercall(stop: dict[str, Any]) -> Hypercall | None:
+    """Return how the kernel asked Xen for its map; None if the recording does not have it."""
+    if stop.get("hypercall") is None:
+        return None
+    call = _object(stop["hypercall"], "hypercall")
+    raw = _hex(call, "hex")
+    if len(raw) > ZERO_PAGE_ENTRIES * BootE820Entry.SIZE or len(raw) % BootE820Entry.SIZE:
+        raise NotARecording("hypercall.hex does not have whole entries of a map, or more than 128")
+    numbers = {key: _address(call, key) for key in ("rip", "operation", "room", "buffer", "paddr", "nr_entries")}
+    return Hypercall(**numbers, result=_of(int, call, "result"), raw=raw)
 
 
 def _with_recorded_reasons(decoded: Capture, stop: dict[str, Any]) -> Capture:
@@ -225,7 +241,12 @@ def _machine(machine: dict[str, Any]) -> MachineFacts:
             for rewrite in rewrites
         ),
         vmm=_vmm(_object(machine["vmm"], "vmm")) if machine.get("vmm") is not None else None,
+        xen=_xen(_object(machine["xen"], "xen")) if machine.get("xen") is not None else None,
     )
+
+
+def _xen(xen: dict[str, Any]) -> XenFacts:
+    return XenFacts(_of(str, xen, "image"), _of(str, xen, "version"))
 
 
 def _vmm(vmm: dict[str, Any]) -> VmmFacts:

@@ -4,6 +4,7 @@ journey          go to the stages ahead, and capture at each
 entry_changes    what pvhdbg changes at the entry
 saved_journey    what is known about a boot at one moment, to go back to it
 stage_detection  find out which stages a guest passed while it ran unobserved
+hypercall        observe how the kernel asks Xen for its memory map
 file_match       compare the loaded segments with the kernel file at the entry
 image_match      compare the kernel file with the kernel in guest memory
 run_to_stage     run to a stage, and return the outcome

@@ -6,8 +6,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.cpu import CR0_PE, CR0_PG
+from pvhdbg.abi.paging import Paging, walk
 from pvhdbg.abi.text import printable
-from pvhdbg.boot.stop.paging import Paging, walk
 from pvhdbg.errors import RegisterUnavailable, SymbolMissing, TargetError
 from pvhdbg.image.facts import KERNEL_HALF
 from pvhdbg.image.fingerprints import BUILD_ID
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pvhdbg.image.fingerprints import Fingerprint
     from pvhdbg.target.base import Target
 
+MISMATCH_HINT = "pass the file of the running kernel, and boot it with nokaslr: a relocated kernel has other addresses"
 ANOTHER_KERNEL = "another kernel is in memory"
 _USER_RING = 3
 _STEP, _STEPS = 2 << 20, 512

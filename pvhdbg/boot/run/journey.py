@@ -10,6 +10,7 @@ from pvhdbg.abi.cpu import CR0_PE, CR0_PG
 from pvhdbg.boot.handover.apply import hand_over
 from pvhdbg.boot.run import file_match, image_match
 from pvhdbg.boot.run.entry_changes import NO_CHANGES, EntryChanges
+from pvhdbg.boot.run.hypercall import HypercallObserver
 from pvhdbg.boot.run.stage_detection import ObservedCall, StageDetector
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.address import Addresses, paging_registers
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 
 WAS_RESET = "the guest was reset and boots again"
 _RESET_HINT = "start QEMU with -no-reboot -no-shutdown to stop where the guest dies"
-_MISMATCH_HINT = "pass the file of the running kernel, and boot it with nokaslr: a relocated kernel has other addresses"
 
 
 class Journey:
@@ -75,6 +75,7 @@ class Journey:
     def use(self, target: Target, runner: Runner, reading: Reading) -> None:
         """Reach the machine in this way from now on. It must be the same machine, at the same place, as before."""
         self._machine, self._runner, self._reading = target, runner, reading
+        self._hypercalls = HypercallObserver(lambda: self.target, runner, self.addresses)
 
     def set_image(self, image: ImageFacts | None) -> None:
         """Use another kernel file and its entry. Compare the file with guest memory again."""
@@ -194,7 +195,7 @@ class Journey:
         """
         if self.kernel_mismatch is not None and self.entry is None:
             self.news.clear()
-            raise UserError(self.kernel_mismatch, _MISMATCH_HINT)
+            raise UserError(self.kernel_mismatch, image_match.MISMATCH_HINT)
 
     def capture_at(self, stage: str) -> Capture:
         """Capture the machine now, as the capture of `stage`. A second capture of the last stage replaces the first."""
@@ -209,7 +210,7 @@ class Journey:
         if stage == "entry":
             self._start_info_paddr = capture.start_info.at if capture.start_info else None
             capture = capture._replace(overwritten=self._overwritten(capture))
-        return self._append(capture)
+        return self._append(self._hypercalls.with_answer(capture))
 
     def _overwritten(self, capture: Capture) -> tuple[Overwritten, ...]:
         """Compare the image with the file before the guest and pvhdbg change it. Later, return what was found then."""
@@ -230,9 +231,8 @@ class Journey:
         return self._append(self._capture_late(stages.DIED) if is_first else self._capture(stages.DIED))
 
     def _append(self, capture: Capture) -> Capture:
-        if self.history and self.history[-1].stage == capture.stage:
-            self.history.pop()
-        self.history.append(capture)
+        is_same_stage = bool(self.history) and self.history[-1].stage == capture.stage
+        self.history[len(self.history) - is_same_stage :] = [capture]
         return capture
 
     def change_entry(self) -> None:
@@ -373,7 +373,7 @@ class Journey:
             halt = self._run_to_function(stage.symbol, timeout)
             if halt.kind != HIT or halt.message:
                 return halt._replace(kind=ELSEWHERE) if halt.kind == HIT else halt
-        return self._runner.run_to(self.stage_addresses(stage), max(deadline - time.monotonic(), 0.0))
+        return self._hypercalls.run_to(self.stage_addresses(stage), deadline, self.history)
 
     def _run_to_function(self, symbol: str, timeout: float) -> Halt:
         """Run to the function's first instruction, where its return address is on top of the stack."""

@@ -3,11 +3,11 @@
 stages        the stages in order, and the data that is valid at each
 capture       a Capture: everything that was decoded at one stop, immutable
 stop          a Stop: a capture, the captures before it and the kernel file
+hypercall     the hypercall with which a kernel asks Xen for its memory map
 read          follow the pointers in guest memory and decode what they point to: a Target in, a Capture out
 late          read what memory still holds after stages that were not captured
 evidence      read memory that only the checks use: code, page tables, firmware tables, the start of a module
 address       the physical addresses of symbols, pointers and RIP
-paging        translate virtual addresses by walking the page tables
 protocols     the names of the memory-map protocols
 kernel_probe  look up the symbols and strings that determine a kernel's behavior
 early_maps    the physical memory that Linux has mapped in xen_prepare_pvh

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from pvhdbg.abi.cpu import EFER_LMA, cpu_mode
+from pvhdbg.abi.paging import Paging, walk
 from pvhdbg.abi.text import printable
 from pvhdbg.boot.stop.capture import IDENTITY, KERNEL, PHYSICAL, Capture
-from pvhdbg.boot.stop.paging import Paging, walk
 from pvhdbg.errors import RegisterUnavailable, TargetError
 from pvhdbg.image.facts import ImageFacts
 from pvhdbg.target.base import Target

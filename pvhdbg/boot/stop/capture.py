@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.abi.boot_params import BootParams
 from pvhdbg.abi.e820 import E820_DATA, BootE820Entry
 from pvhdbg.abi.start_info import MemmapTableEntry, ModlistEntry, StartInfo
 from pvhdbg.boot.stop.protocols import E820_MODULE
 from pvhdbg.boot.stop.ranges import AddressRange
+
+if TYPE_CHECKING:
+    from pvhdbg.boot.stop.hypercall import Hypercall
 
 PHYSICAL, IDENTITY, KERNEL = "physical", "identity", "kernel"
 
@@ -94,7 +97,7 @@ class Capture(NamedTuple):
     `cmdline`, `modules` and `memory_map` were read using the pointers in the copy if there is one, otherwise in the
     original. `memory` has every byte that was read, in ascending order, and `symbols` has every symbol that was looked
     up. With `registers`, they are sufficient to decode the stop again, except for `overwritten`, which also needs the
-    kernel file.
+    kernel file, and for `hypercall`: how the kernel has asked Xen for its map, just before this stop.
     """
 
     stage: str
@@ -114,6 +117,7 @@ class Capture(NamedTuple):
     symbols: Mapping[str, int]
     missing: Mapping[str, str]
     overwritten: tuple[Overwritten, ...] = ()
+    hypercall: Hypercall | None = None
 
     @property
     def effective_start_info(self) -> StartInfo | None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.abi.e820 import blob_size
 from pvhdbg.abi.start_info import MemmapTableEntry, ModlistEntry
+from pvhdbg.boot.stop.protocols import HYPERCALL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -52,7 +53,7 @@ def structures(capture: Capture) -> Iterator[Region]:
     if capture.modules and capture.modules[0].entry.at is not None:
         start = capture.modules[0].entry.at
         yield Region(MODLIST, start, start + len(capture.modules) * ModlistEntry.SIZE, "modules")
-    if memory_map and memory_map.entries and memory_map.paddr is not None:
+    if memory_map and memory_map.entries and memory_map.paddr is not None and memory_map.protocol != HYPERCALL:
         yield Region(MEMORY_MAP, memory_map.paddr, memory_map.paddr + _size(memory_map), "memory_map")
 
 

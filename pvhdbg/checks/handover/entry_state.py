@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pvhdbg.abi.cpu import CR0_PE, CR0_PG, CR4_LA57, EFLAGS_VM, ENTRY_STATE, NAMED_BITS, segment_kind
+from pvhdbg.abi.cpu import (
+    CR0_PE,
+    CR0_PG,
+    CR0_TS,
+    CR4_LA57,
+    CR4_MCE,
+    EFER_SVME,
+    EFLAGS_VM,
+    ENTRY_STATE,
+    NAMED_BITS,
+    segment_kind,
+)
 from pvhdbg.abi.start_info import StartInfo
 from pvhdbg.checks.finding import ERROR, INFO, WARNING
 from pvhdbg.checks.rules import Defect, rule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from pvhdbg.checks.case import Case
 
@@ -18,6 +29,8 @@ _TF = 1 << 8
 _4G = 0xFFFFFFFF
 _LIMITS = ("cs.limit", "ds.limit", "es.limit", "ss.limit")
 _DESCRIPTOR = 8
+_HYPERVISOR_BITS = {"cr0": CR0_TS, "cr4": CR4_MCE, "efer": EFER_SVME}
+"""What Xen sets for itself while a PVH guest runs under SVM: the guest does not see these bits."""
 _LIMIT_AFTER_RESET = 0xFFFF
 _BUSY_TSS = 0x200
 
@@ -31,15 +44,23 @@ def _violations(case: Case, registers: tuple[str, ...], then: str, severity: str
         return
     for requirement in ENTRY_STATE:
         name = requirement.register
-        value = case.capture.registers.get(name)
+        value = _of_guest(name, case.capture.registers)
         if (
             name.partition(".")[0] in registers
             and name not in _small_limits(case)
             and value is not None
             and not requirement.is_met_by(value)
         ):
-            message = f"{name} is {_value_text(name, value)}: the ABI requires {requirement.meaning}. {then}"
+            shown = case.capture.registers.get(name) or 0
+            message = f"{name} is {_value_text(name, shown)}: the ABI requires {requirement.meaning}. {then}"
             yield Defect(f"registers.{name}", message, severity=severity)
+
+
+def _of_guest(name: str, registers: Mapping[str, int | None]) -> int | None:
+    """Return a register without the bits that a hypervisor in QEMU has set for itself."""
+    value = registers.get(name)
+    is_nested = bool((registers.get("efer") or 0) & EFER_SVME)
+    return value & ~_HYPERVISOR_BITS.get(name, 0) if value is not None and is_nested else value
 
 
 def _value_text(register: str, value: int) -> str:

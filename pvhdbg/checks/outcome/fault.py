@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from pvhdbg.boot.stop.paging import Paging, Walk, walk
+from pvhdbg.abi.paging import Paging, Walk, walk
 from pvhdbg.checks.outcome.failure import rip_paddr
 from pvhdbg.errors import MemoryUnreadable
 

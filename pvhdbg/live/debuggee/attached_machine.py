@@ -176,3 +176,6 @@ class _MonitorOfStub:
 
     def death(self, timeout: float = 0.0) -> Halt | None:  # noqa: ARG002  pvhdbg can't watch its process
         return None
+
+    def xen_report(self) -> None:
+        """Return None: pvhdbg can't read the serial console."""

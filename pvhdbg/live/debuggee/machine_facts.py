@@ -6,8 +6,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pvhdbg.boot.record.document import MachineFacts
+from pvhdbg.boot.record.document import MachineFacts, XenFacts
 from pvhdbg.errors import TargetError
+from pvhdbg.live.qemu import xen
 from pvhdbg.target import monitor
 
 if TYPE_CHECKING:
@@ -24,7 +25,11 @@ def from_options(options: QemuOptions | None, machine: Machine) -> MachineFacts:
     """
     if options is None:
         return MachineFacts(accel=_ask(machine, "info kvm", monitor.parse_accelerator))
-    return of_options(options, machine.qemu.argv if machine.qemu else ())
+    facts = of_options(options, machine.qemu.argv if machine.qemu else ())
+    if options.xen is None:
+        return facts
+    console = machine.qemu.serial.text() if machine.qemu else b""
+    return facts._replace(xen=XenFacts(options.xen.path, xen.version(console)))
 
 
 def of_options(options: QemuOptions, argv: Sequence[str] = ()) -> MachineFacts:

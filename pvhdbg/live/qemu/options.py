@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.errors import UserError
+from pvhdbg.live.qemu import xen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pvhdbg.image.facts import ImageFacts
+    from pvhdbg.live.qemu.xen import XenImage
 
 DEFAULT_APPEND = "console=ttyS0 earlyprintk=ttyS0"
 
@@ -59,7 +61,7 @@ class QemuOptions(NamedTuple):
 
     `cpu` defaults to "max" under TCG and "host" under KVM. `args` are passed to QEMU unchanged, after pvhdbg's own
     options. `no_snapshots` is why this QEMU takes no snapshots; None if it does. `loaded` is an ELF file that QEMU
-    loads as data, without starting it.
+    loads as data, without starting it. `xen` is the hypervisor that starts the kernel; None if QEMU itself starts it.
     """
 
     kernel: str
@@ -73,6 +75,7 @@ class QemuOptions(NamedTuple):
     args: tuple[str, ...] = ()
     no_snapshots: str | None = ONLY_ON_SCREEN
     loaded: str | None = None
+    xen: XenImage | None = None
 
     @property
     def effective_cpu(self) -> str:
@@ -128,13 +131,11 @@ def command_line(options: QemuOptions, channels: Channels) -> list[str]:
         if name in _UNSUPPORTED:
             raise UserError(f"{argument}: cannot be passed after `--`", _UNSUPPORTED[name])
     snapshots = _SNAPSHOT_DRIVE if options.no_snapshots is None else ()
-    loaded = [] if options.loaded is None else ["-device", f"loader,file={options.loaded.replace(',', ',,')}"]
-    initrd = ["-initrd", options.initrd] if options.initrd is not None else []
     return [
         options.binary,
         *("-nodefaults", "-no-user-config", "-display", "none"),
         *("-machine", options.machine, "-accel", options.accel, "-cpu", options.effective_cpu, "-m", options.memory),
-        *("-kernel", options.kernel, *loaded, *initrd, "-append", options.append),
+        *_guest(options),
         *("-S", "-no-reboot", "-no-shutdown"),
         *("-chardev", f"socket,id=pvhdbg-gdb,fd={channels.gdb},server=on,wait=off", "-gdb", "chardev:pvhdbg-gdb"),
         *("-chardev", f"socket,id=pvhdbg-qmp,fd={channels.qmp},server=on,wait=off"),
@@ -143,3 +144,11 @@ def command_line(options: QemuOptions, channels: Channels) -> list[str]:
         *snapshots,
         *options.args,
     ]
+
+
+def _guest(options: QemuOptions) -> list[str]:
+    if options.xen is not None:
+        return xen.arguments(options.xen, options.kernel, options.initrd, options.append)
+    loaded = [] if options.loaded is None else ["-device", f"loader,file={options.loaded.replace(',', ',,')}"]
+    initrd = ["-initrd", options.initrd] if options.initrd is not None else []
+    return ["-kernel", options.kernel, *loaded, *initrd, "-append", options.append]

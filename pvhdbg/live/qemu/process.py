@@ -10,7 +10,7 @@ from contextlib import ExitStack, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from pvhdbg.live.qemu import working_folder
+from pvhdbg.live.qemu import working_folder, xen
 from pvhdbg.live.qemu.options import Channels, QemuOptions, command_line
 from pvhdbg.live.qemu.serial import Serial
 from pvhdbg.live.system import exit_report
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from pvhdbg.live.qemu.events import Events
     from pvhdbg.live.qemu.snapshots import Snapshots
+    from pvhdbg.target.stub import XenReport
 
 
 ROOM_FOR_SNAPSHOTS = 256 << 20
@@ -158,6 +159,10 @@ class Qemu:
         error = self.last_error()
         message = f"QEMU {exit_report.describe_exit(code)}" + (f": {error}" if error else "")
         return Halt(DIED, None, QEMU_SIGNAL if code < 0 else QEMU_EXIT, message)
+
+    def xen_report(self) -> XenReport | None:
+        """Return what Xen has printed about the end of its guest; None if it has printed nothing, or without Xen."""
+        return None if self.options.xen is None else xen.report(self.serial.complete())
 
     def kill(self) -> None:
         """Kill QEMU without waiting for it to exit."""

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from pvhdbg.errors import TargetError
 from pvhdbg.target.mi.client import console_command, wait_for_reply
 from pvhdbg.target.mi.mi_memory import MiMemory
 from pvhdbg.target.stub import PHY_MEM_MODE, StubTarget
 from pvhdbg.target.stub_registers import NAME_OF
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from pvhdbg.target.base import Symbols
     from pvhdbg.target.mi.client import Mi, Reply
@@ -50,14 +51,13 @@ class MiTarget(StubTarget):
         """How memory is read: PHY_MEM_MODE, MONITOR or None. See MiMemory."""
         return self._memory.method
 
-    def read_phys(self, paddr: int, size: int) -> bytes:
-        if size <= 0:
-            return b""
-        self._check_range(paddr, size)
+    def _read_machine(self, paddr: int, size: int) -> bytes:
         return self._memory.read(paddr, size)
 
-    def write_phys(self, paddr: int, data: bytes) -> None:
-        self._check_range(paddr, len(data))
+    def _read_each(self, ranges: Sequence[tuple[int, int]]) -> list[bytes | None]:
+        return self._memory.read_each(ranges)
+
+    def _write_machine(self, paddr: int, data: bytes) -> None:
         self._memory.write(paddr, data)
 
     @contextmanager
@@ -67,6 +67,8 @@ class MiTarget(StubTarget):
         :raise NotConnected: at the end of the block, if gdb is gone or does not answer. What was read in the block is
             then incomplete, though each part of it may say so.
         """
+        with suppress(TargetError):
+            self.all_registers()  # gdb may read virtual memory to find the frame
         with self._memory.physical_reads():
             yield
         self._mi.check()

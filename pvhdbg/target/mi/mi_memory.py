@@ -54,6 +54,15 @@ class MiMemory:
             # The cache reads more than the requested bytes. These reads cannot fail in PhyMemMode.
             return self._cache.read(paddr, size) if self.method == PHY_MEM_MODE else self._fetch([(paddr, size)])[0]
 
+    def read_each(self, ranges: Sequence[tuple[int, int]]) -> list[bytes | None]:
+        """Read (address, size) ranges without the cache. Return None for each that the machine cannot read."""
+        with self.physical_reads():
+            if self.method == MONITOR:
+                return [self._read_by_monitor(paddr, size) for paddr, size in ranges]
+            self._switch_on()
+            commands = [self._send_read(paddr, size) for paddr, size in ranges]
+            return [self._receive_or_none(*part, command) for part, command in zip(ranges, commands, strict=True)]
+
     def write(self, paddr: int, data: bytes) -> None:
         """Write memory.
 
@@ -112,6 +121,12 @@ class MiMemory:
         except MiError as error:
             raise MemoryUnreadable(paddr, size) from error
         return _checked(paddr, size, bytes.fromhex("".join(chain.from_iterable(contents))))
+
+    def _receive_or_none(self, paddr: int, size: int, command: Any) -> bytes | None:  # noqa: ANN401 - an opaque handle
+        try:
+            return self._receive(paddr, size, [command])
+        except MemoryUnreadable:
+            return None
 
     def _read_by_monitor(self, paddr: int, size: int) -> bytes:
         texts = (

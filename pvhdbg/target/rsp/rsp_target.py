@@ -41,15 +41,14 @@ class RspTarget(StubTarget):
         self._registers_by_number: dict[int, tuple[str, int]] | None = None
         self._places: dict[str, Place] | None = None
 
-    def read_phys(self, paddr: int, size: int) -> bytes:
-        if size <= 0:
-            return b""
-        self._check_range(paddr, size)
-        self._refresh()
+    def _read_machine(self, paddr: int, size: int) -> bytes:
         return self._memory.read(paddr, size)
 
-    def write_phys(self, paddr: int, data: bytes) -> None:
-        self._check_range(paddr, len(data))
+    def _read_each(self, ranges: Sequence[tuple[int, int]]) -> list[bytes | None]:
+        answers = self._rsp.ask_all([f"m{paddr:x},{size:x}" for paddr, size in ranges])
+        return [_bytes(answer, size) for (_, size), answer in zip(ranges, answers, strict=True)]
+
+    def _write_machine(self, paddr: int, data: bytes) -> None:
         self._memory.clear()
         chunks = split(paddr, len(data), _CHUNK)
         packets = [f"M{start:x},{size:x}:{data[start - paddr :][:size].hex()}" for start, size in chunks]
@@ -135,11 +134,17 @@ class RspTarget(StubTarget):
 
 
 def _joined(paddr: int, size: int, answers: Sequence[str]) -> bytes:
-    if not any(map(is_error, answers)):
-        try:
-            data = bytes.fromhex("".join(answers))
-        except ValueError as error:
-            raise TargetError("the gdb stub sent memory that is not hexadecimal") from error
-        if len(data) == size:
-            return data
-    raise MemoryUnreadable(paddr, size)
+    data = None if any(map(is_error, answers)) else _bytes("".join(answers), size)
+    if data is None:
+        raise MemoryUnreadable(paddr, size)
+    return data
+
+
+def _bytes(answer: str, size: int) -> bytes | None:
+    if is_error(answer):
+        return None
+    try:
+        data = bytes.fromhex(answer)
+    except ValueError as error:
+        raise TargetError("the gdb stub sent memory that is not hexadecimal") from error
+    return data if len(data) == size else None

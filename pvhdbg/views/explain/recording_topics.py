@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from pvhdbg.boot.stop.protocols import AS_IS, E820_MODULE, MEMMAP, NO_MAP, V0
+from pvhdbg.boot.stop.protocols import AS_IS, E820_MODULE, HYPERCALL, MEMMAP, NO_MAP, V0
 from pvhdbg.views.explain.topics import Explanation, Topic
 from pvhdbg.views.rows.map_rows import PROTOCOLS
 
@@ -52,6 +52,16 @@ _PROTOCOLS = {
         source=f"Xen xen/include/public/arch-x86/hvm/start_info.h; {_UPSTREAM}",
         details=("Outside Xen, current Linux executes BUG() if start_info has version 0.",),
     ),
+    HYPERCALL: Explanation(
+        "",
+        meaning=PROTOCOLS[HYPERCALL],
+        written_by="Xen, when the kernel asks it",
+        read_by="the kernel, on its way through xen_prepare_pvh",
+        source="Xen xen/include/public/memory.h; Linux arch/x86/xen/enlighten_pvh.c",
+        details=(
+            "pvhdbg observes the call if start_info has no map and the kernel has the function mem_map_via_hcall.",
+        ),
+    ),
     NO_MAP: Explanation(
         "",
         meaning=PROTOCOLS[NO_MAP],
@@ -93,6 +103,7 @@ _KEYS = {
     "machine.argv": "QEMU's complete command line",
     "machine.rewrites": "what --protocol and --set changed at the entry: path, paddr, and the bytes before and after",
     "machine.vmm": "the VMM whose handover the guest got (--vmm): name, version and differs; absent without --vmm",
+    "machine.xen": "the Xen that started the kernel as its dom0 (--xen): image and version; absent without --xen",
     "machine.vmm.differs": "what a guest can notice that pvhdbg did not reproduce",
     "machine.initrd_size": "size of the initrd in bytes when QEMU was started; null if it is not known",
     "stops": "the captures, one per stage, oldest first; if the guest died, the last capture is of its death",
@@ -102,6 +113,7 @@ _KEYS = {
     "memory": "all memory that was read at this stop: paddr, and the bytes in hexadecimal",
     "symbols": "addresses of the symbols that were looked up, by name",
     "missing": "why values are null, by path",
+    "hypercall": "how the kernel asked Xen for its map: rip, operation, room, buffer, paddr, result, nr_entries, hex",
     "overwritten": "where memory differs from the kernel file at the entry: paddr, size, first bytes of both",
     "outcome": "how the run ended",
     "outcome.reached": "last stage that was reached",

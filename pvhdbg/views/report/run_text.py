@@ -125,6 +125,9 @@ def machine(facts: MachineFacts) -> Iterator[str]:
         yield f"-append {text.quoted(facts.append, text.LONG)}"
     if facts.initrd is not None:
         yield f"-initrd {printable(facts.initrd)}"
+    if facts.xen is not None:
+        version = f"Xen {facts.xen.version}" if facts.xen.version else "Xen"
+        yield f"--xen: {printable(version)} started the kernel as its dom0 ({printable(facts.xen.image)})"
     if facts.vmm is not None:
         yield _handed_over(facts.vmm)
     yield from rewrites(facts.rewrites)

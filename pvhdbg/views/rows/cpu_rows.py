@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.cpu import CR0_PG, NAMED_BITS, SEGMENTS, segment_kind
+from pvhdbg.abi.paging import Paging
 from pvhdbg.boot.stop.address import linear_address
 from pvhdbg.boot.stop.capture import IDENTITY, KERNEL, PHYSICAL
-from pvhdbg.boot.stop.paging import Paging
 from pvhdbg.views.rows.missing import missing_reason
 from pvhdbg.views.rows.row import NOTHING, Row, absent
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.e820 import E820_TYPES, RAM, E820Table
-from pvhdbg.boot.stop.protocols import E820_MODULE, MEMMAP, NO_MAP
+from pvhdbg.boot.stop.protocols import E820_MODULE, HYPERCALL, MEMMAP, NO_MAP
 from pvhdbg.views.rows import text
 from pvhdbg.views.rows.row import Row, absent, below, field_row
 
@@ -18,6 +18,7 @@ PROTOCOLS = {
     MEMMAP: "hvm_memmap_table_entry[] at memmap_paddr (version 1)",
     E820_MODULE: 'module 1, named "e820 data": a count and packed entries (2017 RFC)',
     NO_MAP: "no memory map",
+    HYPERCALL: "the answer of Xen to the kernel's hypercall XENMEM_memory_map, in pvh_bootparams",
 }
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pvhdbg.abi.start_info import StartInfo
     from pvhdbg.boot.record.document import Document, MachineFacts, Outcome, Watched
     from pvhdbg.boot.stop.capture import Capture, MapRecord, MemoryMap, Module, Text
+    from pvhdbg.boot.stop.hypercall import Hypercall
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.image.verdicts.verdict import Verdict
 
@@ -91,8 +92,9 @@ def machine(facts: MachineFacts) -> Json:
         for change in facts.rewrites
     ]
     vmm = {} if facts.vmm is None else {"vmm": {**facts.vmm._asdict(), "differs": list(facts.vmm.differs)}}
-    known = {key: value for key, value in facts._asdict().items() if key != "vmm"}
-    return {**known, "argv": list(facts.argv), "rewrites": rewrites, **vmm}
+    xen = {} if facts.xen is None else {"xen": facts.xen._asdict()}
+    known = {key: value for key, value in facts._asdict().items() if key not in ("vmm", "xen")}
+    return {**known, "argv": list(facts.argv), "rewrites": rewrites, **vmm, **xen}
 
 
 def stop(capture: Capture, findings: Sequence[Finding] = ()) -> Json:
@@ -117,7 +119,13 @@ def stop(capture: Capture, findings: Sequence[Finding] = ()) -> Json:
         "overwritten": [
             {**item._asdict(), "file": item.file.hex(), "memory": item.memory.hex()} for item in capture.overwritten
         ],
+        **({} if capture.hypercall is None else {"hypercall": hypercall(capture.hypercall)}),
     }
+
+
+def hypercall(call: Hypercall) -> Json:
+    known = {key: content for key, content in call._asdict().items() if key != "raw"}
+    return {**known, "hex": call.raw.hex()}
 
 
 def struct(record: Struct) -> Json:

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from pvhdbg.abi.paging import Paging, walk
 from pvhdbg.boot.stop.early_maps import EarlyMaps, early_maps, guaranteed_limit
 from pvhdbg.boot.stop.kernel_probe import probe
-from pvhdbg.boot.stop.paging import Paging, walk
 from pvhdbg.image.facts import ImageFacts, Segment
 from pvhdbg.live.qemu.options import QemuOptions
 from tests import build

@@ -105,6 +105,9 @@ class Qemu:
         self.timeouts.append(timeout)
         return self.end
 
+    def xen_report(self) -> None:
+        pass
+
 
 def stopped(last_stop: Stop | None, *, running: bool = False) -> Gdb:
     gdb = Gdb(PLACE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pvhdbg.boot.stop.paging import Paging, walk
+from pvhdbg.abi.paging import Paging, walk
 from pvhdbg.errors import MemoryUnreadable
 
 PG, PE = 1 << 31, 1

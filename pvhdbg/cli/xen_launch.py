@@ -1,0 +1,85 @@
+"""Start the kernel as dom0 of a real Xen: `--xen` and `--xen-image`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pvhdbg.errors import GuestError, UserError
+from pvhdbg.live.qemu import options as qemu_defaults
+from pvhdbg.live.qemu import xen
+from pvhdbg.live.qemu.xen import XenImage
+
+if TYPE_CHECKING:
+    import argparse
+
+    from pvhdbg.image.facts import ImageFacts
+    from pvhdbg.live.qemu.options import QemuOptions
+
+NO_SNAPSHOTS = "there are no snapshots of a machine with Xen: its IOMMU blocks them"
+_DEFAULT_MACHINE, _DEFAULT_MEMORY = "microvm", "512M"
+
+
+def unpacked_xen(options: argparse.Namespace, folder: Path) -> XenImage | None:
+    """Return the Xen that starts the kernel, unpacked into `folder`; None if QEMU itself starts the kernel.
+
+    --xen-image implies --xen.
+
+    :raise UserError: for an option that --xen sets itself, or if the image can't be read.
+    :raise MachineError: if there is no Xen.
+    """
+    options.xen = options.xen or options.xen_image is not None
+    if not options.xen:
+        return None
+    _check_options(options)
+    from pvhdbg.image.facts import EM_386
+    from pvhdbg.image.load import open_kernel
+
+    path = xen.find_image(options.xen_image)
+    image = open_kernel(str(path), folder)
+    image.symbols.close()
+    if image.facts.machine != EM_386:
+        raise UserError(f"{path}: not a Xen that QEMU can start", "pass Xen's xen-4.17-amd64.gz with --xen-image")
+    elf = Path(image.facts.elf)
+    if image.facts.is_unpacked:  # the kernel may be unpacked to the same name
+        elf = elf.replace(folder / "xen")
+    return XenImage(str(path), str(elf))
+
+
+def _check_options(options: argparse.Namespace) -> None:
+    given = {
+        f"-M {options.machine}": options.machine != _DEFAULT_MACHINE,
+        f"--cpu {options.cpu}": options.cpu is not None,
+        "--accel kvm": options.accel != "tcg",
+    }
+    for option in (option for option, is_given in given.items() if is_given):
+        raise UserError(f"{option}: --xen sets the machine, the CPU and the accelerator itself", f"omit {option}")
+
+
+def qemu_options(options: argparse.Namespace, facts: ImageFacts, image: XenImage, folder: Path) -> QemuOptions:
+    """Return the options of a QEMU that starts Xen, with the kernel as its dom0. A copy of the kernel is in `folder`.
+
+    :raise GuestError: if Xen can't start the kernel.
+    :raise MachineError: if the copy can't be written.
+    """
+    from pvhdbg.image.loaded_part import write_loaded_part
+
+    if facts.entry is None:
+        raise GuestError(
+            f"{facts.path}: Xen cannot start this kernel as a PVH dom0: it has no PHYS32_ENTRY note",
+            "show the notes with: pvhdbg inspect KERNEL",
+        )
+    kernel = folder / "dom0"
+    write_loaded_part(facts.elf, kernel)
+    return qemu_defaults.QemuOptions(
+        kernel=str(kernel),
+        initrd=None if options.initrd is None else str(options.initrd),
+        append=xen.DEFAULT_APPEND if options.append == qemu_defaults.DEFAULT_APPEND else options.append,
+        memory=xen.DEFAULT_MEMORY if options.memory == _DEFAULT_MEMORY else options.memory,
+        machine=xen.MACHINE,
+        cpu=xen.CPU,
+        binary=options.qemu or "qemu-system-x86_64",
+        args=tuple(options.qemu_args),
+        no_snapshots=NO_SNAPSHOTS,
+        xen=image,
+    )
