@@ -79,13 +79,17 @@ def _boot_options(boot: argparse._ArgumentGroup, *, several: bool = False) -> No
         metavar="PATH=VALUE",
         help="change one field of the boot data before the guest runs; repeatable",
     )
+    _start_options(boot)
+    timeout(boot)
+
+
+def _start_options(boot: argparse._ArgumentGroup) -> None:
     boot.add_argument("--load", action="store_true", help="load a file that QEMU does not start via PVH")
     boot.add_argument("--xen", action="store_true", help="start the kernel as dom0 of a real Xen, in QEMU")
     boot.add_argument(
         "--xen-image", type=Path, metavar="FILE", help="start this Xen (xen-4.17-amd64.gz); implies --xen"
     )
     boot.add_argument("--force", action="store_true", help="start the kernel even if the pre-start check rejects it")
-    timeout(boot)
 
 
 def _machine_options(machine: argparse._ArgumentGroup) -> None:

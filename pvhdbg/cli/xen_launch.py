@@ -51,9 +51,11 @@ def _check_options(options: argparse.Namespace) -> None:
         f"-M {options.machine}": options.machine != _DEFAULT_MACHINE,
         f"--cpu {options.cpu}": options.cpu is not None,
         "--accel kvm": options.accel != "tcg",
+        f"--vmm {options.vmm}": options.vmm != "qemu",
+        "--load": options.load,
     }
     for option in (option for option, is_given in given.items() if is_given):
-        raise UserError(f"{option}: --xen sets the machine, the CPU and the accelerator itself", f"omit {option}")
+        raise UserError(f"{option}: --xen sets the machine, the CPU and the handover itself", f"omit {option}")
 
 
 def qemu_options(options: argparse.Namespace, facts: ImageFacts, image: XenImage, folder: Path) -> QemuOptions:

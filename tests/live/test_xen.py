@@ -130,7 +130,9 @@ def test_a_death_shows_the_guest_and_not_xen(xen_hypervisor: Path) -> None:
     assert guest.ELF.name == "teaching-guest.elf"
 
 
-@pytest.mark.parametrize("words", [["-M", "q35"], ["--cpu", "max"], ["--accel", "kvm"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "words", [["-M", "q35"], ["--cpu", "max"], ["--accel", "kvm"], ["--vmm", "firecracker"]], ids=" ".join
+)
 def test_options_that_xen_sets_itself_are_refused(words: list[str]) -> None:
     done = pvhdbg("dump", "--xen", *words)
 
