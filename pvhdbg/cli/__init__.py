@@ -12,6 +12,7 @@ running   run a machine to a stage, and describe the run
 progress  the line on the terminal during a long wait
 encoding  whether to print only ASCII
 vmm       `--vmm` and `--vmm-list`
+xen_launch  `--xen` and `--xen-image`
 result    what a command returns, and the error for a kernel that it does not start
 """
 

@@ -8,5 +8,6 @@ qmp             send a command to QEMU's monitor
 snapshots       save the machine's state, and go back to it
 serial          the guest's serial console
 firmware        which firmware boots a microvm
+xen             QEMU with a real Xen, which starts the kernel
 working_folder  where QEMU runs, so that no file next to the kernel replaces its firmware
 """
