@@ -55,7 +55,7 @@ def _check_options(options: argparse.Namespace) -> None:
         "--load": options.load,
     }
     for option in (option for option, is_given in given.items() if is_given):
-        raise UserError(f"{option}: --xen sets the machine, the CPU and the handover itself", f"omit {option}")
+        raise UserError(f"{option}: --xen sets the machine, the CPU and the handover itself", f"leave out {option}")
 
 
 def qemu_options(options: argparse.Namespace, facts: ImageFacts, image: XenImage, folder: Path) -> QemuOptions:
@@ -69,7 +69,7 @@ def qemu_options(options: argparse.Namespace, facts: ImageFacts, image: XenImage
     if facts.entry is None:
         raise GuestError(
             f"{facts.path}: Xen cannot start this kernel as a PVH dom0: it has no PHYS32_ENTRY note",
-            "show the notes with: pvhdbg inspect KERNEL",
+            "see its notes with: pvhdbg inspect KERNEL",
         )
     kernel = folder / "dom0"
     write_loaded_part(facts.elf, kernel)

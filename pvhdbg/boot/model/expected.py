@@ -30,8 +30,7 @@ from pvhdbg.boot.model.zero_page import TABLE, ZeroPage
 if TYPE_CHECKING:
     from pvhdbg.abi.start_info import StartInfo
     from pvhdbg.boot.model.kernel_behavior import KernelBehavior
-    from pvhdbg.boot.stop.capture import Capture
-    from pvhdbg.boot.stop.hypercall import Hypercall
+    from pvhdbg.boot.stop.capture import Capture, Hypercall
 
 E820_NAME = E820_DATA + b"\0"
 MAX_COPIED = 1 << 14

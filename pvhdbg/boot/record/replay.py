@@ -22,8 +22,8 @@ from pvhdbg.boot.record.document import (
     XenFacts,
 )
 from pvhdbg.boot.stop import stages
-from pvhdbg.boot.stop.capture import MAX_OVERWRITTEN, Overwritten
-from pvhdbg.boot.stop.hypercall import Hypercall, with_answer
+from pvhdbg.boot.stop.capture import MAX_OVERWRITTEN, Hypercall, Overwritten
+from pvhdbg.boot.stop.hypercall import with_answer
 from pvhdbg.boot.stop.late import read_held
 from pvhdbg.boot.stop.read import read_capture
 from pvhdbg.boot.who.access import CONFIDENCES

@@ -7,7 +7,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.e820 import ZERO_PAGE_ENTRIES, BootE820Entry
-from pvhdbg.boot.stop.hypercall import Hypercall, with_answer
+from pvhdbg.boot.stop.capture import Hypercall
+from pvhdbg.boot.stop.hypercall import with_answer
 from pvhdbg.boot.stop.protocols import NO_MAP
 from pvhdbg.errors import SymbolMissing, TargetError
 from pvhdbg.target.base import ELSEWHERE, HIT, Halt

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from pvhdbg.abi.boot_params import BootParams
 from pvhdbg.abi.e820 import E820_DATA, BootE820Entry
 from pvhdbg.abi.start_info import MemmapTableEntry, ModlistEntry, StartInfo
 from pvhdbg.boot.stop.protocols import E820_MODULE
 from pvhdbg.boot.stop.ranges import AddressRange
-
-if TYPE_CHECKING:
-    from pvhdbg.boot.stop.hypercall import Hypercall
 
 PHYSICAL, IDENTITY, KERNEL = "physical", "identity", "kernel"
 
@@ -88,6 +85,25 @@ class Overwritten(NamedTuple):
     @property
     def end(self) -> int:
         return self.paddr + self.size
+
+
+class Hypercall(NamedTuple):
+    """A call of XENMEM_memory_map.
+
+    `rip` is where the kernel left for Xen. `operation` is the first argument. The second one is the address of a struct
+    xen_memory_map; `room` is the number of entries that fit into the kernel's buffer, at the virtual address `buffer`
+    and the physical address `paddr`. `result` is what Xen returned (0 if it succeeded, else a negative errno), and
+    `nr_entries` is how many entries it wrote. `raw` has their bytes.
+    """
+
+    rip: int
+    operation: int
+    room: int
+    buffer: int
+    paddr: int
+    result: int
+    nr_entries: int
+    raw: bytes
 
 
 class Capture(NamedTuple):

@@ -5,7 +5,7 @@ Source: Xen xen/include/public/memory.h (XENMEM_memory_map, struct xen_memory_ma
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pvhdbg.abi.e820 import BootE820Entry
 from pvhdbg.abi.layout import records
@@ -13,29 +13,7 @@ from pvhdbg.boot.stop.capture import MemoryMap
 from pvhdbg.boot.stop.protocols import HYPERCALL
 
 if TYPE_CHECKING:
-    from pvhdbg.boot.stop.capture import Capture
-
-MEMORY_OP, MEMORY_MAP = 12, 9
-"""The hypercall's number, and its operation XENMEM_memory_map."""
-
-
-class Hypercall(NamedTuple):
-    """A call of XENMEM_memory_map.
-
-    `rip` is where the kernel left for Xen. `operation` is the first argument. The second one is the address of a struct
-    xen_memory_map; `room` is the number of entries that fit into the kernel's buffer, at the virtual address `buffer`
-    and the physical address `paddr`. `result` is what Xen returned (0 if it succeeded, else a negative errno), and
-    `nr_entries` is how many entries it wrote. `raw` has their bytes.
-    """
-
-    rip: int
-    operation: int
-    room: int
-    buffer: int
-    paddr: int
-    result: int
-    nr_entries: int
-    raw: bytes
+    from pvhdbg.boot.stop.capture import Capture, Hypercall
 
 
 def with_answer(capture: Capture, call: Hypercall | None) -> Capture:

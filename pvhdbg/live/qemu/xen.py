@@ -74,7 +74,9 @@ def arguments(image: XenImage, kernel: str, initrd: str | None, append: str) -> 
 
 def _module_path(path: str) -> str:
     if " " in path:
-        raise UserError(f"{path}: QEMU cannot pass this file to Xen: its path has a space", "rename the file")
+        raise UserError(
+            f"{path}: QEMU cannot pass this file to Xen: its path has a space", "move the file to a path without spaces"
+        )
     return path.replace(",", ",,")
 
 

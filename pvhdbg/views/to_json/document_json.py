@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from pvhdbg.abi.boot_params import BootParams
     from pvhdbg.abi.start_info import StartInfo
     from pvhdbg.boot.record.document import Document, MachineFacts, Outcome, Watched
-    from pvhdbg.boot.stop.capture import Capture, MapRecord, MemoryMap, Module, Text
-    from pvhdbg.boot.stop.hypercall import Hypercall
+    from pvhdbg.boot.stop.capture import Capture, Hypercall, MapRecord, MemoryMap, Module, Text
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.image.verdicts.verdict import Verdict
 
