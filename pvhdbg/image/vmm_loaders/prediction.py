@@ -7,6 +7,7 @@ or data that the kernel needs is not loaded.
 from __future__ import annotations
 
 from contextlib import closing
+from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -23,10 +24,11 @@ from pvhdbg.vmm_profiles.profile import REFUSES, Boot
 from pvhdbg.vmm_profiles.table import NAMES, profile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.image.header import Elf, ProgramHeader
+    from pvhdbg.image.notes import Scan
     from pvhdbg.vmm_profiles.profile import Layout, Loader, Profile
 
 _PAGE = 4096
@@ -82,7 +84,8 @@ def predict_file(facts: ImageFacts) -> tuple[Prediction, ...]:
     boot = usual_boot(facts)
     with closing(open_file(facts.elf)) as data:
         elf = read_elf(data, facts.path)
-        predictions = [predict(profile(name), elf, boot) for name in NAMES]
+        search = cache(lambda name: SEARCHES[name](elf))  # several VMMs search in the same way
+        predictions = [predict(profile(name), elf, boot, search=search) for name in NAMES]
     return tuple(filter(None, predictions))
 
 
@@ -92,12 +95,17 @@ def usual_boot(facts: ImageFacts) -> Boot:
     return Boot(512 << 20, 1, None, (min(starts, default=0), max(ends, default=0)), facts.elf_class)
 
 
-def predict(vmm: Profile, elf: Elf, boot: Boot, *, has_memory: bool = False) -> Prediction | None:
-    """Predict what a VMM does with a file; None for a profile without loader rules. Fatal verdicts come first."""
+def predict(
+    vmm: Profile, elf: Elf, boot: Boot, *, has_memory: bool = False, search: Callable[[str], Scan] | None = None
+) -> Prediction | None:
+    """Predict what a VMM does with a file; None for a profile without loader rules. Fatal verdicts come first.
+
+    `search` returns the result of a search by its name, if the caller keeps the results.
+    """
     if vmm.loader is None:
         return None
     file = _File(elf, vmm, vmm.loader, boot, has_memory)
-    scan = SEARCHES[vmm.loader.search](elf)
+    scan = search(vmm.loader.search) if search else SEARCHES[vmm.loader.search](elf)
     verdicts = [*_headers(file, scan), *_segments(file), *_command_line(file), *_overwritten(file)]
     verdicts.sort(key=lambda verdict: verdict.severity != FATAL)
     is_entered = scan.entry is not None and not any(verdict.severity == FATAL for verdict in verdicts)
