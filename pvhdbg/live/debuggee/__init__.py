@@ -9,6 +9,7 @@ attached_machine  a machine that is already running, reached through its gdb stu
 machine_session   a machine, its kernel, and the LiveSession that answers commands
 debuggee          run, step, set breakpoints, restart: a machine session with gdb
 code              the code at RIP: source or instructions
+physical_symbols  the kernel's symbols at physical addresses, in gdb
 gdb_expression    expressions in gdb's own language
 machine_facts     the machine as a recording describes it
 start_failure     why QEMU or gdb did not start, and whose fault it is

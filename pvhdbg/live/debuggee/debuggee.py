@@ -64,11 +64,11 @@ class Debuggee(MachineSession):
     """A MachineSession with gdb: it runs, steps and restarts the machine. `restart` replaces the session."""
 
     machine: GdbMachine
+    _has_symbols = False
 
     def _begin(self) -> None:
         self._code_passed: dict[str, Callable[[], Code]] = {}
         self._file_stamp = _stamp(self.kernel)
-        self._has_symbols = False
         super()._begin()
 
     def _debugger(self) -> Callable[[str], int]:
@@ -164,7 +164,20 @@ class Debuggee(MachineSession):
     def _code_reader(self) -> CodeReader:
         from pvhdbg.live.debuggee.code import CodeReader
 
+        self._map_symbols()
         return CodeReader(self.machine, self.image, self.symbols, self.has_symbols)
+
+    def _map_symbols(self) -> None:
+        """If RIP is a physical address in the kernel, let gdb find symbols and lines at physical addresses too."""
+        if self.has_symbols and self.symbols and self.machine.is_with_gdb:
+            rip = self.machine.target.register("rip")
+            self.machine.physical_symbols.load(self.machine.gdb, self.image, self.symbols.path, rip)
+
+    def _unmap_symbols(self) -> None:
+        """If RIP is a link address again, remove the symbols at physical addresses: each breakpoint has one place."""
+        image = self.image if self.machine.physical_symbols.loaded else None
+        if image and image.to_vaddr(self.machine.target.register("rip")) is None:
+            self.machine.physical_symbols.remove(self.machine.gdb)
 
     def resume(self, verb: str) -> Position:
         """Run `continue`, `next`, `step`, `finish` or `stepi`: by source line if gdb knows it, else by instruction.
@@ -213,6 +226,7 @@ class Debuggee(MachineSession):
 
         The position's remark says which of the two was done.
         """
+        self._unmap_symbols()
         at = self.machine.target.register("rip") if place is None else place
         done = breakpoints.toggle(self.machine.gdb, at)
         where = f"{at:#x} {self.name_of(at) or ''}" if isinstance(at, int) else f"{printable(at[0])}:{at[1]}"
@@ -244,6 +258,9 @@ class Debuggee(MachineSession):
         :raise GuestError: if the command resumes a dead guest.
         """
         is_dead = self.machine.runner.death() is not None
+        if not is_dead:
+            self._map_symbols()
+            self._unmap_symbols()
         if is_dead and console.resumes(line):
             self.refuse_if_dead()
         known = breakpoints.read(self.machine.gdb) if console.sets_breakpoint(line) else None
@@ -264,11 +281,12 @@ class Debuggee(MachineSession):
             return []
         now = breakpoints.read(self.machine.gdb).addresses
         paddrs = {address: self.image.to_paddr(address) for address in now.keys() - known.addresses.keys()}
+        also_low = {number for address in now.keys() & set(paddrs.values()) for number in now[address]}
         return [
             f"breakpoint {now[address][0]} at {address:#x} can be hit only after the guest has turned paging on; "
             f"for code that runs before, use `hbreak *{paddr:#x}`"
             for address, paddr in paddrs.items()
-            if paddr not in (None, address)
+            if paddr not in (None, address) and not also_low.issuperset(now[address])
         ]
 
     def refuse_if_dead(self) -> None:
@@ -332,6 +350,7 @@ class Debuggee(MachineSession):
         """Remove the symbols from gdb if another kernel is in memory. gdb would show wrong names for addresses."""
         if self._has_symbols and self.journey.kernel_mismatch is not None:
             self._has_symbols = False
+            self.machine.physical_symbols.remove(self.machine.gdb)
             self.machine.gdb.ask("-file-symbol-file")
 
     def load_script(self) -> None:

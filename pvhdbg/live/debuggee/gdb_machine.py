@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pvhdbg.live.debuggee.machine import Child, Machine
+from pvhdbg.live.debuggee.physical_symbols import PhysicalSymbols
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +28,7 @@ class GdbMachine(Machine):
         self._options = gdb
         self._gdb: MiClient | None = None
         self._process: GdbProcess | None = None
+        self.physical_symbols = PhysicalSymbols()
         super().__init__()
 
     def _start(self) -> None:
