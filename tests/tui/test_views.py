@@ -197,7 +197,7 @@ def test_the_serial_console_follows_its_end_and_wraps_long_lines() -> None:
     shown = lines(at("prepare", "serial", serial=serial))
 
     assert "serial console, 32 lines, following the end" in shown[3]
-    assert ["line 29", "x" * 77, "end"] == [line.strip("│ ") for line in shown[12:15]]
+    assert ["line 29", "x" * 77, "end"] == [line.strip("│ ") for line in shown[16:19]]
 
 
 def test_the_serial_console_can_be_scrolled() -> None:
@@ -231,7 +231,7 @@ def test_the_log_that_was_read_belongs_to_the_stage_and_a_restart_forgets_it() -
 def test_gdb_output_is_above_the_prompt_without_side_borders() -> None:
     shown = lines(at("prepare", output=("(gdb) p 1", "$1 = 1", "")))
 
-    assert ["", "", "(gdb) p 1", "$1 = 1"] == [line.rstrip() for line in shown[-5:-1]]
+    assert ["(gdb) p 1", "$1 = 1"] == [line.rstrip() for line in shown[-3:-1]]
 
 
 def test_the_title_of_scrolled_gdb_output_shows_the_position() -> None:

@@ -188,6 +188,10 @@ def _fold(screen: Screen, _size: Size) -> Screen:
     return screen._replace(unfolded=not screen.unfolded)
 
 
+def _zoom(screen: Screen, _size: Size) -> Screen:
+    return screen._replace(zoomed=not screen.zoomed)
+
+
 def _help(screen: Screen, _size: Size) -> Screen:
     return screen._replace(popup=Popup("help"))
 
@@ -327,6 +331,7 @@ ACTIONS: dict[str, Action] = {
     "later": _later,
     "changes": _changes,
     "fold": _fold,
+    "zoom": _zoom,
     "help": _help,
     "goto": _goto,
     "search": _search,

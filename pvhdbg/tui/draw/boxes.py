@@ -39,14 +39,20 @@ def style(screen: Screen) -> str:
 
 
 def top(screen: Screen, plan: Layout) -> Line:
-    """Draw the top border: the tabs and, if there is a second view, the name of that view above it."""
+    """Draw the top border: the tabs and, above the views beside it, their names."""
     drawn, border = box(screen), style(screen)
     left = rule(_tabs(screen, plan.inner), plan.inner, drawn.across, border)
     beside: Line = []
-    if plan.beside:
-        title: Line = [(classes.PANE_TITLE, f" {table.CODE.name} ")]
-        beside = [(border, drawn.top), *rule(title, plan.beside, drawn.across, border)]
+    for pane in plan.beside:
+        title: Line = [(classes.PANE_TITLE, f" {pane.view.name} ")]
+        beside += [(border, drawn.top), *rule(title, pane.width, drawn.across, border)]
     return [(border, drawn.top_left), *left, *beside, (border, drawn.top_right)]
+
+
+def over(screen: Screen, plan: Layout, view: View) -> Line:
+    """Draw the border above a view under the chosen one."""
+    title: Line = [(classes.PANE_TITLE, f" {view.name} ")]
+    return rule(title, plan.inner, box(screen).across, style(screen))
 
 
 def between(screen: Screen, plan: Layout, title: Line, *, closes: bool = False) -> Line:

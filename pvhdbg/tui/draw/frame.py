@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pvhdbg.tui.draw import boxes, detail, memory_pane, panes, popups, state_lines, text_lines
-from pvhdbg.tui.draw.layout import BELOW, LEAST_HEIGHT, LEAST_WIDTH, is_too_small, layout
+from pvhdbg.tui.draw.layout import BELOW, LEAST_HEIGHT, LEAST_WIDTH, is_too_small, is_zoomed, layout
 from pvhdbg.tui.lines import classes
 from pvhdbg.tui.lines.line import clean, fit, length
 from pvhdbg.tui.lines.signs import signs
@@ -44,7 +44,7 @@ def frame(screen: Screen, width: int, height: int) -> list[Line]:
 def visible(screen: Screen, width: int, height: int) -> int:
     """Return how many rows of the view are visible."""
     plan = layout(screen, width, height)
-    return panes.rows_visible(screen, plan.inner, plan.view)
+    return panes.rows_visible(screen, plan.inner, plan.chosen)
 
 
 def detail_visible(screen: Screen, width: int, height: int) -> int:
@@ -90,14 +90,19 @@ def _too_small(width: int, height: int) -> list[Line]:
 
 
 def _views(screen: Screen, plan: Layout) -> list[Line]:
-    """Draw the view and, if there is room, the code beside it."""
-    chosen = panes.view(screen, plan.inner, plan.view)
-    if plan.beside:
-        code = screen._replace(view=table.CODE.name, focus=state.PROMPT)
-        edge = (boxes.style(screen), boxes.box(screen).down)
-        pairs = zip(chosen, panes.view(code, plan.beside, plan.view), strict=True)
-        chosen = [[*left, edge, *right] for left, right in pairs]
-    return [boxes.sides(screen, line) for line in chosen]
+    """Draw the view and, if there is room, other views under it, and the code and the registers beside it."""
+    if not plan.view:
+        return []
+    drawn = panes.view(screen, plan.inner, plan.chosen)
+    for under in plan.under:
+        other = screen._replace(view=under.view.name, focus=state.PROMPT)
+        drawn += [boxes.over(screen, plan, under.view), *panes.view(other, plan.inner, under.lines)]
+    edge = (boxes.style(screen), boxes.box(screen).down)
+    for pane in plan.beside:
+        other = screen._replace(view=pane.view.name, focus=state.PROMPT)
+        pairs = zip(drawn, panes.view(other, pane.width, plan.view), strict=True)
+        drawn = [[*left, edge, *right] for left, right in pairs]
+    return [boxes.sides(screen, line) for line in drawn]
 
 
 def _strip(screen: Screen, plan: Layout) -> list[Line]:
@@ -113,6 +118,8 @@ def _strip(screen: Screen, plan: Layout) -> list[Line]:
 
 
 def _detail(screen: Screen, plan: Layout) -> list[Line]:
+    if not plan.detail:
+        return []
     width = plan.width - 2
     lines, title = detail.detail(screen, width, plan.detail), detail.title(screen, width, plan.detail)
     return [
@@ -139,10 +146,12 @@ def _output_style(line: str) -> str:
 
 
 def _output_title(screen: Screen, plan: Layout) -> Line:
-    """Draw the pane's name, its scroll position, and the message for the user."""
+    """Draw the pane's name, its scroll position, whether a pane is zoomed, and the message for the user."""
     top = screen.output_top
     where = "" if top is None else f"from line {top + 1} of {len(screen.output)} "
     title: Line = [(_pane_title(screen, state.OUTPUT), f" gdb {where}")]
+    if is_zoomed(screen):
+        title.append((classes.PANE_TITLE, " Z: show all panes "))
     if screen.message:
         title.append((classes.MESSAGE, f" {clean(screen.message)} "))
     return fit(title, min(length(title), plan.width - 2), signs(screen.ascii).more)

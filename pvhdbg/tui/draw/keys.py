@@ -76,6 +76,7 @@ KEYS: tuple[Key, ...] = (
     Key("o", ("o",), PANE, "chain", "choose a field of the last chain that `who` printed, and go there with Enter"),
     Key("Enter", ("enter",), PANE, "follow", "follow the pointer; on a finding, go to the field", "follow"),
     Key("Backspace", ("backspace",), PANE, "back", "return to where Enter or : was pressed"),
+    Key("Z", ("Z",), PANE, "zoom", "zoom the pane that has the focus, or show all panes again", "zoom"),
     Key("d", ("d",), PANE, "changes", "show only what changed since the previous stage, or everything again", "diff"),
     Key("z", ("z",), PANE, "fold", f"unfold or fold fields that are 0 (in {_FOLDING})"),
     Key("/", ("/",), PANE, "search", "search in this view"),

@@ -197,6 +197,8 @@ class Screen(NamedTuple):
     focus: str = PROMPT
     focus_before: str = PROMPT
     """The pane that had the focus before the detail pane got it."""
+    zoomed: bool = False
+    """Whether the pane with the focus fills the screen, unless the focus is at the prompt."""
     detail_top: int = 0
     """The first visible line of the detail pane while it has the focus."""
     entry: Entry | None = None

@@ -60,6 +60,10 @@ FINDINGS = BY_NAME["findings"]
 """The view that is shown when the guest dies."""
 CODE = BY_NAME["code"]
 """The view that is shown next to every other view if the terminal is wide enough."""
+CPU = BY_NAME["cpu"]
+"""The view that is shown next to views of structures if the terminal is wide enough."""
+COMPANIONS = tuple(BY_NAME[name] for name in ("start_info", "modules", "findings", "serial"))
+"""The views that are shown under other views if the terminal is large enough."""
 BYTES = BY_NAME["bytes"]
 """The view that shows the memory that Enter and `:` go to."""
 

@@ -78,14 +78,18 @@ def test_without_modules_the_detail_explains_modules() -> None:
     assert "Written by the VMM" in explained
 
 
-def test_at_80x24_the_detail_is_one_line_that_starts_with_the_news() -> None:
-    screen = at("entry", findings=(STACK,), old_values={"start_info.modlist_paddr": 0}).at(4)
+OUTPUT = tuple(f"line {number}" for number in range(9))
+"""Enough output to fill its pane."""
+
+
+def test_at_80x24_the_detail_is_one_line_that_starts_with_the_news_if_the_other_panes_are_full() -> None:
+    screen = at("entry", findings=(STACK,), old_values={"start_info.modlist_paddr": 0}, output=OUTPUT).at(4)
 
     assert ["modlist_paddr   * was 0x0   ▲ PVH207 warning: modlist_paddr: on the firmware…"] == detail(screen, (80, 24))
 
 
 def test_at_80x24_the_detail_has_three_lines_if_the_view_has_the_focus() -> None:
-    assert 3 == len(detail(at("entry", focus=state.VIEW), (80, 24)))
+    assert 3 == len(detail(at("entry", focus=state.VIEW, output=OUTPUT), (80, 24)))
 
 
 def test_a_cut_detail_ends_in_a_sign_and_names_the_key_that_shows_the_rest() -> None:

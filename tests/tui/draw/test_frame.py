@@ -49,6 +49,7 @@ def screen_kinds() -> Iterator[Screen]:
     yield from (here._replace(entry=Entry(kind, "words")) for kind in ":/")
     yield here._replace(past=0, message="no", queued=2, only_changes=True, symbols=state.LOADING, ascii=True)
     yield here._replace(past=0, message="no", queued=1, output_top=0, view="cpu")
+    yield from (here._replace(focus=focus, zoomed=True) for focus in (state.VIEW, state.DETAIL, state.OUTPUT))
     yield here._replace(stages=(*here.stages, StageMark("late", state.LACKING)))
     yield screens.at("e820", "memory")
     yield screens.at("e820")
@@ -156,7 +157,7 @@ def test_scrolling_back_to_the_end_follows_the_end_again() -> None:
 
 
 def test_the_pane_with_the_focus_gets_more_room() -> None:
-    screen = screens.at("prepare")
+    screen = screens.at("prepare", output=tuple(map(str, range(100))))
     shares = [
         (visible(focused, 80, 22), output_visible(focused, 80, 22))
         for focused in (screen._replace(focus=focus) for focus in (state.PROMPT, state.VIEW, state.OUTPUT))

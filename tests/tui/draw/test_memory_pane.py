@@ -38,7 +38,7 @@ def test_a_small_terminal_shows_the_picture_only_in_the_memory_view() -> None:
 
 def test_letters_that_do_not_fit_are_replaced_by_a_sign() -> None:
     # start_info, the map and the command line share one cell, and there is one line for letters.
-    assert "+s" in line(at("prepare", "memory"), "kkkk")
+    assert "+s" in line(at("prepare", "memory"), "kkkk", (80, 20))
 
 
 def test_on_a_wide_terminal_the_picture_is_beside_the_table() -> None:
@@ -119,6 +119,6 @@ def test_memory_above_4g_is_a_third_strip() -> None:
 
 
 def test_the_sign_for_letters_that_do_not_fit_is_explained_if_it_is_drawn() -> None:
-    assert "+ several" in line(at("prepare", "memory"), "k kernel")
+    assert "+ several" in line(at("prepare", "memory"), "k kernel", (80, 20))
     assert "+ several" in line(at("prepare"), "k kernel", (100, 32))
     assert "+ several" not in text(at("prepare"), LARGE)

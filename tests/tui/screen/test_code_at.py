@@ -37,9 +37,7 @@ def test_the_end_of_a_recording_shows_its_bytes_too() -> None:
 
 
 def test_on_a_wide_terminal_the_code_beside_a_view_is_from_the_same_stage() -> None:
-    assert "captured bytes, not disassembled: the first ins" in text(
-        recording("entry")._replace(view="start_info"), (200, 60)
-    )
+    assert "captured bytes, not disassembled: " in text(recording("entry")._replace(view="start_info"), (200, 60))
 
 
 def test_a_past_stage_shows_the_code_that_was_read_there() -> None:
