@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.boot.run.entry_changes import EntryChanges
 from pvhdbg.boot.stop.protocols import AS_IS
-from pvhdbg.cli import early_start, vmm, xen_launch
+from pvhdbg.cli import early_start, vmm
 from pvhdbg.cli.result import RefusedKernelError
 from pvhdbg.errors import GuestError, MachineError, UserError
 from pvhdbg.live.system.signals import exit_on_signals
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pvhdbg.live.debuggee.screen_machine import ScreenMachine
     from pvhdbg.live.debuggee.stub_machine import StubMachine
     from pvhdbg.live.qemu.options import QemuOptions
+    from pvhdbg.live.qemu.xen import XenImage
 
 
 def _import_rules() -> None:
@@ -131,7 +132,7 @@ def _boot(
 
     QEMU needs longest, so it starts first if that is possible. If pvhdbg then rejects the kernel, QEMU ends.
     """
-    image = xen_launch.unpacked_xen(options, machine.folder)
+    image = _xen(options, machine.folder)
     early = early_start.start(options, machine, no_snapshots)
     kernel, remarks = _kernel(options, machine.folder)
     from pvhdbg.boot.stop.kernel_probe import SymbolsAndStrings
@@ -139,6 +140,8 @@ def _boot(
     if image is None:
         qemu = _qemu_options(options, kernel, machine.folder)._replace(no_snapshots=no_snapshots)
     else:
+        from pvhdbg.cli import xen_launch
+
         qemu = xen_launch.qemu_options(options, kernel.facts, image, machine.folder)
     symbols = SymbolsAndStrings(kernel.symbols, kernel.facts, _lookups(kernel))
     if qemu == early:
@@ -159,6 +162,16 @@ def _lookups(kernel: Kernel) -> Lookups | None:
 def _save_lookups(kernel: Kernel) -> None:
     if kernel.symbols.lookups is not None:
         kernel.symbols.lookups.save()
+
+
+def _xen(options: argparse.Namespace, folder: Path) -> XenImage | None:
+    """Return the Xen that starts the kernel, unpacked into `folder`; None if QEMU itself starts the kernel."""
+    options.xen = options.xen or options.xen_image is not None
+    if not options.xen:
+        return None
+    from pvhdbg.cli import xen_launch
+
+    return xen_launch.unpacked_xen(options, folder)
 
 
 def _wait_ready(

@@ -20,17 +20,12 @@ NO_SNAPSHOTS = "there are no snapshots of a machine with Xen: its IOMMU blocks t
 _DEFAULT_MACHINE, _DEFAULT_MEMORY = "microvm", "512M"
 
 
-def unpacked_xen(options: argparse.Namespace, folder: Path) -> XenImage | None:
-    """Return the Xen that starts the kernel, unpacked into `folder`; None if QEMU itself starts the kernel.
-
-    --xen-image implies --xen.
+def unpacked_xen(options: argparse.Namespace, folder: Path) -> XenImage:
+    """Return the Xen that starts the kernel, unpacked into `folder`.
 
     :raise UserError: for an option that --xen sets itself, or if the image can't be read.
     :raise MachineError: if there is no Xen.
     """
-    options.xen = options.xen or options.xen_image is not None
-    if not options.xen:
-        return None
     _check_options(options)
     from pvhdbg.image.facts import EM_386
     from pvhdbg.image.load import open_kernel

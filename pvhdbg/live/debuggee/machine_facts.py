@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.boot.record.document import MachineFacts, XenFacts
 from pvhdbg.errors import TargetError
-from pvhdbg.live.qemu import xen
 from pvhdbg.target import monitor
 
 if TYPE_CHECKING:
@@ -28,6 +27,8 @@ def from_options(options: QemuOptions | None, machine: Machine) -> MachineFacts:
     facts = of_options(options, machine.qemu.argv if machine.qemu else ())
     if options.xen is None:
         return facts
+    from pvhdbg.live.qemu import xen
+
     console = machine.qemu.serial.text() if machine.qemu else b""
     return facts._replace(xen=XenFacts(options.xen.path, xen.version(console)))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.errors import UserError
-from pvhdbg.live.qemu import xen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -148,6 +147,8 @@ def command_line(options: QemuOptions, channels: Channels) -> list[str]:
 
 def _guest(options: QemuOptions) -> list[str]:
     if options.xen is not None:
+        from pvhdbg.live.qemu import xen
+
         return xen.arguments(options.xen, options.kernel, options.initrd, options.append)
     loaded = [] if options.loaded is None else ["-device", f"loader,file={options.loaded.replace(',', ',,')}"]
     initrd = ["-initrd", options.initrd] if options.initrd is not None else []

@@ -10,7 +10,7 @@ from contextlib import ExitStack, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from pvhdbg.live.qemu import working_folder, xen
+from pvhdbg.live.qemu import working_folder
 from pvhdbg.live.qemu.options import Channels, QemuOptions, command_line
 from pvhdbg.live.qemu.serial import Serial
 from pvhdbg.live.system import exit_report
@@ -162,7 +162,11 @@ class Qemu:
 
     def xen_report(self) -> XenReport | None:
         """Return what Xen has printed about the end of its guest; None if it has printed nothing, or without Xen."""
-        return None if self.options.xen is None else xen.report(self.serial.complete())
+        if self.options.xen is None:
+            return None
+        from pvhdbg.live.qemu import xen
+
+        return xen.report(self.serial.complete())
 
     def kill(self) -> None:
         """Kill QEMU without waiting for it to exit."""
