@@ -9,12 +9,14 @@ import json
 import random
 import time
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pvhdbg.abi.paging import Paging, walk
 from pvhdbg.boot.run.journey import Journey
 from pvhdbg.boot.stop import stages
+from pvhdbg.boot.stop.address import symbol_at
 from pvhdbg.image.load import open_kernel
 from pvhdbg.live.debuggee.own_machine import OwnMachine
 from pvhdbg.live.qemu.options import qemu_binary
@@ -67,7 +69,9 @@ def machine_at_reset(options: QemuOptions) -> Iterator[tuple[OwnMachine, Journey
         binary = qemu_binary(kernel.facts, linux=True)
         machine.boot(options._replace(binary=binary), kernel.symbols)
         machine.wait_ready()
-        yield machine, Journey(machine.target, machine.runner, kernel.facts, reading=machine.target.physical_reads)
+        target = machine.target
+        name_of = partial(symbol_at, kernel.symbols.enclosing, kernel.facts)
+        yield machine, Journey(target, machine.runner, kernel.facts, reading=target.physical_reads, name_of=name_of)
 
 
 def boot(options: QemuOptions) -> RealBoot:

@@ -68,6 +68,25 @@ def test_f6_alone_goes_through_all_stages_of_the_teaching_guest(at_prepare: Star
     assert [] == shell.leftovers()
 
 
+def test_after_steps_past_a_stage_f6_goes_to_the_next_one_and_the_other_is_marked_as_passed(at_prepare: Start) -> None:
+    shell = at_prepare()
+    shell.type("starti")
+    shell.wait("stopped at entry")
+    shell.type("stepi 50")
+    shell.wait("running_on_xen+")
+    shell.keys("F6")
+    text = shell.wait("stopped at bootparams")
+    shell.type("stages")
+    shell.wait("prepare     passed, not captured")
+    for stage in STAGES[3:]:
+        shell.keys("F6")
+        shell.wait(f"stopped at {stage}")
+    quit_by(shell)
+
+    assert "entry ●─── prepare ◌─── bootparams ◉" in text
+    assert [] == shell.leftovers()
+
+
 def test_f8_goes_back_stage_by_stage_and_f6_forward_again(at_prepare: Start) -> None:
     shell = at_prepare()
     for stage in STAGES[2:]:

@@ -3,6 +3,7 @@
 journey          go to the stages ahead, and capture at each
 entry_changes    what pvhdbg changes at the entry
 saved_journey    what is known about a boot at one moment, to go back to it
+observed_calls   the calls of the functions that mark stages
 stage_detection  find out which stages a guest passed while it ran unobserved
 hypercall        observe how the kernel asks Xen for its memory map
 file_match       compare the loaded segments with the kernel file at the entry

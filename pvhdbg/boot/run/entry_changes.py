@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+from pvhdbg.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pvhdbg.boot.handover.handover import HandoverSource
     from pvhdbg.boot.lab.rewrite import EntryChange
+    from pvhdbg.boot.record.document import Rewrite
+    from pvhdbg.boot.stop.capture import Capture
+    from pvhdbg.image.facts import ImageFacts
+    from pvhdbg.target.base import Target, WritableTarget
 
 
 class EntryChanges(NamedTuple):
@@ -19,3 +25,22 @@ class EntryChanges(NamedTuple):
 
 
 NO_CHANGES = EntryChanges()
+
+
+def write(
+    target: Target, image: ImageFacts | None, entry: Capture | None, changes: Sequence[EntryChange]
+) -> tuple[Rewrite, ...]:
+    """Change the boot data in memory. Return what was written. `entry` is the capture at the entry.
+
+    :raise UserError: if the machine is not at its entry (`entry` is None), or a change cannot be made.
+    """
+    from pvhdbg.boot.lab.rewrite import apply_changes, option_for
+
+    if entry is None:
+        raise UserError(
+            "boot data can only be changed at the entry",
+            f"use {option_for(changes[0])}, or restart and stop at the entry (`starti` in the TUI)",
+        )
+    if not hasattr(target, "write_phys"):
+        raise UserError("this machine's memory is read-only")
+    return apply_changes(cast("WritableTarget", target), image, entry, changes)[0]

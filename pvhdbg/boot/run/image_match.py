@@ -11,14 +11,18 @@ from pvhdbg.abi.text import printable
 from pvhdbg.errors import RegisterUnavailable, SymbolMissing, TargetError
 from pvhdbg.image.facts import KERNEL_HALF
 from pvhdbg.image.fingerprints import BUILD_ID
+from pvhdbg.target.base import RESET_VECTOR
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from pvhdbg.boot.stop.stages import Stage
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.image.fingerprints import Fingerprint
     from pvhdbg.target.base import Target
 
+WAS_RESET = "the guest was reset and boots again"
+RESET_HINT = "start QEMU with -no-reboot -no-shutdown to stop where the guest dies"
 MISMATCH_HINT = "pass the file of the running kernel, and boot it with nokaslr: a relocated kernel has other addresses"
 ANOTHER_KERNEL = "another kernel is in memory"
 _USER_RING = 3
@@ -102,6 +106,29 @@ def relocation_message(image: ImageFacts, original: ImageFacts) -> str:
         f"the kernel was relocated (KASLR): by {moved:#x} in physical and by {image.moved_by:#x} in virtual memory. "
         "To run it at its link addresses, boot it with nokaslr"
     )
+
+
+def why_lacking(stage: Stage, target: Target, entry: int | None, *, is_mismatch: bool) -> str | None:
+    """Return why this guest lacks a stage; None if it has the stage.
+
+    `entry` is None if the entry address is not known. `is_mismatch`: another kernel than the kernel file is in memory.
+    """
+    if stage.lacking or stage.symbol is None:
+        reason = ANOTHER_KERNEL if is_mismatch else "the entry address is not known"
+        return stage.lacking or (None if entry is not None else reason)
+    if is_mismatch:
+        return ANOTHER_KERNEL
+    try:
+        target.symbol(stage.symbol)
+    except SymbolMissing as error:
+        return str(error)
+    return None
+
+
+def was_reset(target: Target, before: Mapping[str, int | None]) -> bool:
+    """Return whether the machine was reset since it had the registers `before`."""
+    turned_off = (before.get("cr0") or 0) & ~(cr0(target) or 0)
+    return target.register("rip") == RESET_VECTOR or bool(turned_off & (CR0_PE | CR0_PG))
 
 
 def is_loaded(target: Target, image: ImageFacts) -> bool | None:

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import time
 from contextlib import nullcontext, suppress
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from pvhdbg.abi.cpu import CR0_PE, CR0_PG
 from pvhdbg.boot.handover.apply import hand_over
-from pvhdbg.boot.run import file_match, image_match
+from pvhdbg.boot.run import entry_changes, file_match, image_match
 from pvhdbg.boot.run.entry_changes import NO_CHANGES, EntryChanges
 from pvhdbg.boot.run.hypercall import HypercallObserver
-from pvhdbg.boot.run.stage_detection import ObservedCall, StageDetector
+from pvhdbg.boot.run.observed_calls import ObservedCall, StackSearch, observe
+from pvhdbg.boot.run.stage_detection import StageDetector
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.address import Addresses, paging_registers
 from pvhdbg.boot.stop.capture import MISSING_KERNEL, MISSING_STAGE
 from pvhdbg.boot.stop.late import read_late
 from pvhdbg.boot.stop.read import read_capture
-from pvhdbg.errors import GuestError, SymbolMissing, TargetError, UserError
-from pvhdbg.target.base import DIED, ELSEWHERE, HIT, RESET, RESET_VECTOR, Halt, Runner, Target
+from pvhdbg.errors import GuestError, TargetError, UserError
+from pvhdbg.target.base import DIED, ELSEWHERE, HIT, KVM_BREAKPOINTS, RESET, Halt, Runner, Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -30,13 +30,9 @@ if TYPE_CHECKING:
     from pvhdbg.boot.stop.capture import Capture, Overwritten
     from pvhdbg.boot.stop.stages import Stage
     from pvhdbg.image.facts import ImageFacts
-    from pvhdbg.target.base import WritableTarget
 
     Reading = Callable[[], AbstractContextManager[object]]
     NameOf = Callable[[int], str | None]
-
-WAS_RESET = "the guest was reset and boots again"
-_RESET_HINT = "start QEMU with -no-reboot -no-shutdown to stop where the guest dies"
 
 
 class Journey:
@@ -118,20 +114,12 @@ class Journey:
     def passed(self) -> list[str]:
         """The names of the stages that the guest passed without a capture."""
         captured = {capture.stage for capture in self.history}
-        return [name for name in stages.NAMES[: self._passed_count] if name not in captured]
+        passed = [stage.name for stage in stages.of(self.image)[: self._passed_count] if stage.lacking is None]
+        return [name for name in passed if name not in captured]
 
     def why_lacking(self, stage: Stage) -> str | None:
         """Return why this guest lacks a stage; None if it has the stage."""
-        if stage.lacking or stage.symbol is None:
-            reason = image_match.ANOTHER_KERNEL if self.kernel_mismatch else "the entry address is not known"
-            return stage.lacking or (None if self.entry is not None else reason)
-        if self.kernel_mismatch is not None:
-            return image_match.ANOTHER_KERNEL
-        try:
-            self.target.symbol(stage.symbol)
-        except SymbolMissing as error:
-            return str(error)
-        return None
+        return image_match.why_lacking(stage, self.target, self.entry, is_mismatch=self.kernel_mismatch is not None)
 
     def stages_ahead(self) -> list[Stage]:
         """Return the stages that this guest has and has not reached yet, in order."""
@@ -161,14 +149,13 @@ class Journey:
         :raise UserError: if the kernel in memory is not the one in the kernel file.
         """
         last_index = stages.NAMES.index(last)
-        for stage in self.stages_ahead():
-            if stages.NAMES.index(stage.name) > last_index:
-                return
+        while (stage := next(iter(self.stages_ahead()), None)) and stages.NAMES.index(stage.name) <= last_index:
             halt = self._run_to(stage, timeout)
             self._check_halt(halt)
             if halt.kind == HIT:
-                self.capture_at(stage.name)
-                if stage.name == "entry":
+                reached = self._reached(stage, halt)
+                self.capture_at(reached)
+                if reached == "entry":
                     self.change_entry()
             elif halt.kind == DIED:
                 self.capture_at(stages.DIED)
@@ -176,16 +163,23 @@ class Journey:
             if halt.kind != HIT or halt.message:
                 return
 
+    def _reached(self, wanted: Stage, halt: Halt) -> str:
+        """Return the stage that the guest is at: a later one than `wanted` if it had passed that one unobserved."""
+        later = None if halt.rip is None or halt.rip in self.stage_addresses(wanted) else self.stage_at(halt.rip)
+        if later is not None:
+            self._passed_count = max(self._passed_count, stages.NAMES.index(later.name))
+        return (later or wanted).name
+
     def _check_halt(self, halt: Halt) -> None:
         if halt.kind == RESET:
             self._start_over()
-            raise GuestError(WAS_RESET, _RESET_HINT)
+            raise GuestError(image_match.WAS_RESET, image_match.RESET_HINT)
         if halt.kind != DIED:
             self.check_kernel()
             self.refuse_kernel_mismatch()
 
     def run_on(self, addresses: Collection[int], timeout: float) -> Halt:
-        """Run to one of the addresses. Do not stop at stages, and capture nothing."""
+        """Run to one of the addresses, past all stages."""
         return self._runner.run_to(addresses, timeout)
 
     def refuse_kernel_mismatch(self) -> None:
@@ -247,17 +241,9 @@ class Journey:
 
         :raise UserError: if the machine is not at its entry, or a change cannot be made.
         """
-        from pvhdbg.boot.lab.rewrite import apply_changes, option_for
-
-        if self.reached != "entry" or self.target.register("rip") != self.entry:
-            raise UserError(
-                "boot data can only be changed at the entry",
-                f"use {option_for(changes[0])}, or restart and stop at the entry (`starti` in the TUI)",
-            )
-        if not hasattr(self.target, "write_phys"):
-            raise UserError("this machine's memory is read-only")
+        entry = self.history[-1] if self.reached == "entry" and self.target.register("rip") == self.entry else None
         with self._reading():
-            rewrites, _ = apply_changes(cast("WritableTarget", self.target), self.image, self.history[-1], changes)
+            rewrites = entry_changes.write(self.target, self.image, entry, changes)
         self.rewrites += rewrites
         self.capture_at("entry")
         return rewrites
@@ -287,7 +273,7 @@ class Journey:
         self.check_kernel()
         if self._went_back(rip):
             self._start_over()
-            self.news.append(f"{WAS_RESET}: earlier captures are discarded")
+            self.news.append(f"{image_match.WAS_RESET}: earlier captures are discarded")
         stage = self.stage_at(rip)
         if stage is not None:
             self._passed_count = max(self._passed_count, stages.NAMES.index(stage.name))
@@ -321,13 +307,12 @@ class Journey:
         stage = self.stage_at(rip)
         if stage is not None:
             return stages.NAMES.index(stage.name) < self._done - 1
-        now = image_match.cr0(self._machine) or 0
-        before = (self.history[-1].registers.get("cr0") or 0) if self.history else 0
-        return rip == RESET_VECTOR or bool(before & ~now & (CR0_PE | CR0_PG))
+        return image_match.was_reset(self._machine, self.history[-1].registers if self.history else {})
 
     def _count_passed(self, rip: int) -> int:
         if self.image is None:
             return max(self._passed_count, int(image_match.is_paging(self._machine)))
+        self._find_calls()
         detector = StageDetector(self.target, self.image, self.addresses(), self._name_of(rip) or "", self._calls)
         return detector.count_passed(self._done)
 
@@ -373,7 +358,18 @@ class Journey:
             halt = self._run_to_function(stage.symbol, timeout)
             if halt.kind != HIT or halt.message:
                 return halt._replace(kind=ELSEWHERE) if halt.kind == HIT else halt
-        return self._hypercalls.run_to(self.stage_addresses(stage), deadline, self.history)
+        addresses = (*self.stage_addresses(stage), *self._addresses_after(stage))
+        return self._hypercalls.run_to(addresses, deadline, self.history)
+
+    def _addresses_after(self, stage: Stage) -> Collection[int]:
+        """Return where the function of a later stage begins, in case the guest has passed `stage` unobserved.
+
+        There are none if both places need more than half of KVM's breakpoints.
+        """
+        later = () if stage.symbol is None else self.stages_ahead()
+        following = next((other for other in later if other.symbol != stage.symbol and not other.returns), None)
+        addresses = () if following is None else self.stage_addresses(following)
+        return addresses if 2 * len((*addresses, *self.stage_addresses(stage))) <= KVM_BREAKPOINTS else ()
 
     def _run_to_function(self, symbol: str, timeout: float) -> Halt:
         """Run to the function's first instruction, where its return address is on top of the stack."""
@@ -382,18 +378,22 @@ class Journey:
         halt = Halt(HIT, rip) if rip in addresses else self._runner.run_to(addresses, timeout)
         if halt.kind == HIT:
             with self._reading():
-                self._calls[symbol] = self._observe_call()
+                self._calls[symbol] = observe(self.target, self.addresses())
         return halt
 
     def remember_call(self, symbol: str) -> None:
         """Remember the call of the function at whose first instruction the machine is, so that its return is known."""
         with self._reading(), suppress(TargetError):
-            self._calls[symbol] = self._observe_call()
+            self._calls[symbol] = observe(self.target, self.addresses())
 
-    def _observe_call(self) -> ObservedCall:
-        """Return the call of the current function. The machine is at the first instruction of the function."""
-        addresses, rsp = self.addresses(), self.target.register("rsp")
-        return ObservedCall(addresses.return_address(), addresses.physical(rsp), rsp)
+    def _find_calls(self) -> None:
+        """Find the calls of functions whose beginning the guest passed unobserved."""
+        if self.image is None or not image_match.is_kernel_running(self._machine, self.image):
+            return
+        unknown = {stage.symbol for stage in self.stages_ahead() if stage.symbol} - self._calls.keys()
+        with self._reading(), suppress(TargetError):
+            search = StackSearch(self.target, self.image, self.addresses(), self._name_of)
+            self._calls |= search.calls({symbol: self._function_addresses(symbol) for symbol in unknown})
 
     def addresses(self) -> Addresses:
         """Return the translation of addresses at this moment."""

@@ -9,12 +9,14 @@ from pvhdbg.abi.boot_params import BootParams
 from pvhdbg.abi.e820 import E820Table
 from pvhdbg.abi.setup_header import SetupHeader
 from pvhdbg.boot.run.image_match import is_kernel_running
+from pvhdbg.boot.run.observed_calls import CALLERS
 from pvhdbg.boot.stop import stages
 from pvhdbg.errors import TargetError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from pvhdbg.boot.run.observed_calls import ObservedCall
     from pvhdbg.boot.stop.address import Addresses
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.target.base import Target
@@ -24,29 +26,7 @@ _BETWEEN_RETURN_AND_COPY = (
     *("early_idt_handler_common", "do_early_exception"),
 )
 """Functions that Linux runs before it copies pvh_bootparams to boot_params. On an unsupported CPU, it halts in them."""
-_CALLERS = ("pvh_start_xen", "pvh_start_64")
-"""The functions that call xen_prepare_pvh in Linux and in the teaching guest. The call fills in pvh_bootparams."""
 _PREPARES = ("xen_prepare_pvh", "init_pvh_bootparams", "mem_map_via_hcall", "xen_pvh_init")
-_DEEPEST = 0x1000
-"""The most bytes of stack that a caller may use above the frame of the function that it called."""
-
-
-class ObservedCall(NamedTuple):
-    """A function call that was observed at the function's first instruction.
-
-    `return_vaddr` is the return address; `slot_paddr` and `slot_vaddr` are the address of its stack slot.
-    """
-
-    return_vaddr: int
-    slot_paddr: int
-    slot_vaddr: int
-
-    def has_returned(self, target: Target) -> bool:
-        """Return whether the function has returned: its stack slot is overwritten, or RSP is above the slot."""
-        raw = target.read_phys(self.slot_paddr, 4)
-        rsp = target.register("rsp")
-        is_overwritten = raw != (self.return_vaddr & 0xFFFFFFFF).to_bytes(4, "little")
-        return is_overwritten or self.slot_vaddr < rsp <= self.slot_vaddr + _DEEPEST
 
 
 class StageDetector(NamedTuple):
@@ -62,6 +42,7 @@ class StageDetector(NamedTuple):
         """Return how many stages, counted from the first, the guest has passed; at least `known`."""
         if not is_kernel_running(self.target, self.image):
             return known
+        known = max(known, self._count_entered())
         for count, has_passed in reversed(_EVIDENCE if self.image.profile.boots_like_linux else _EVIDENCE[:1]):
             if count <= known:
                 break
@@ -69,6 +50,17 @@ class StageDetector(NamedTuple):
                 if has_passed(self):
                     return count
         return known
+
+    def _count_entered(self) -> int:
+        """Return how many stages have passed because the guest is inside a function that begins at a stage."""
+        counts = (
+            count
+            for count, stage in enumerate(stages.of(self.image), 1)
+            if stage.symbol is not None and not stage.returns and self.is_inside_call(stage.symbol)
+        )
+        with suppress(TargetError):
+            return max(counts, default=0)
+        return 0
 
     def number(self, symbol: str, offset: int, size: int) -> int:
         """Read a little-endian number of `size` bytes at an offset in the variable `symbol`."""
@@ -106,7 +98,7 @@ def _kernel(detector: StageDetector) -> bool:
 def _bootparams(detector: StageDetector) -> bool:
     if detector.is_inside_call("xen_prepare_pvh"):
         return False
-    if any(map(detector.is_in, _CALLERS)):
+    if any(map(detector.is_in, CALLERS)):
         return _is_filled_in(detector, "pvh_bootparams")
     function = detector.location.partition("+")[0]
     return function in _BETWEEN_RETURN_AND_COPY or _is_filled_in(detector, "boot_params")

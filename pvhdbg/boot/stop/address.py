@@ -55,14 +55,14 @@ class Addresses:
         return self.physical(int.from_bytes(raw, "little"))
 
     def return_address(self) -> int:
-        """Return the virtual address on top of the stack. At a function's first instruction, it is the return address.
+        """Return the address on top of the stack: at a function's first instruction, its virtual return address."""
+        raw = self._target.read_phys(self.physical(self._known("rsp")), self.word_size())
+        return int.from_bytes(raw, "little")
 
-        It has 4 bytes in a 32-bit image, unless the CPU is in long mode; otherwise it has 8.
-        """
+    def word_size(self) -> int:
+        """Return the size of an address on the stack: 4 bytes in a 32-bit image, unless the CPU is in long mode."""
         is_long = bool((self._registers.get("efer") or 0) & EFER_LMA)
-        size = 4 if self._image and self._image.elf_class == 32 and not is_long else 8
-        rsp = self._known("rsp")
-        return int.from_bytes(self._target.read_phys(self.physical(rsp), size), "little")
+        return 4 if self._image and self._image.elf_class == 32 and not is_long else 8
 
     def physical(self, vaddr: int) -> int:
         """Translate a virtual address with the page tables.

@@ -12,13 +12,16 @@ from pvhdbg.boot.session.live import LiveSession
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.address import symbol_at
 from pvhdbg.errors import UserError
+from pvhdbg.guest_profiles import unikernels
 from pvhdbg.image.load import open_kernel
 from pvhdbg.live.qemu.options import QemuOptions
 from pvhdbg.target.base import HIT
 from tests.boot.real_boot import PATIENCE, machine_at_reset
+from tests.guest_profiles.small import small
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from pvhdbg.live.debuggee.own_machine import OwnMachine
 
@@ -36,6 +39,12 @@ def run_to(boot: Boot, symbol: str, offset: int = 0) -> Journey:
     machine, journey = boot
     assert HIT == machine.runner.run_to([machine.target.symbol(symbol) + offset], PATIENCE).kind
     return journey
+
+
+def aliases(journey: Journey, symbol: str) -> tuple[int, ...]:
+    """Return the addresses at which a function may run."""
+    assert journey.image is not None
+    return journey.image.aliases(journey.target.symbol(symbol))
 
 
 def names_ahead(journey: Journey) -> list[str]:
@@ -163,3 +172,70 @@ def test_a_stage_that_passed_before_a_death_counts_as_passed(boot: Boot) -> None
     journey.capture_at(stages.DIED)
 
     assert "prepare" in journey.passed
+
+
+def step(boot: Boot, count: int) -> None:
+    """Step the guest without the journey, as a user can do with gdb."""
+    boot[0].gdb.ask(f"-exec-step-instruction {count}")
+    boot[0].gdb.wait_stop(PATIENCE)
+
+
+def next_after_steps(boot: Boot, count: int) -> tuple[list[str], str]:
+    """Step from the entry, and run to the next stage. Return the stages that were passed, and the one reached."""
+    _, journey = boot
+    list(journey.go("entry", PATIENCE))
+    step(boot, count)
+    journey.capture_now()
+    ahead = names_ahead(journey)[0]
+
+    assert [HIT] == [halt.kind for halt in journey.go(ahead, PATIENCE)]
+    assert ahead == journey.reached
+    return journey.passed, ahead
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [
+        (20, ([], "prepare")),
+        (50, (["prepare"], "bootparams")),
+        (55, (["prepare"], "bootparams")),
+        (60, (["prepare"], "bootparams")),
+        (80, (["prepare"], "bootparams")),
+        (200, (["prepare"], "bootparams")),
+        (20000, (["prepare", "bootparams", "kernel"], "e820")),
+    ],
+)
+def test_after_steps_past_stages_the_next_one_is_still_reached(
+    boot: Boot, count: int, expected: tuple[list[str], str]
+) -> None:
+    assert expected == next_after_steps(boot, count)
+
+
+def test_a_stage_that_left_no_trace_is_passed_if_a_later_one_is_reached_first(tmp_path: Path) -> None:
+    (tmp_path / "guest").write_bytes(small(unikernels.NANOS))
+    with machine_at_reset(QemuOptions(str(tmp_path / "guest"))) as boot:
+        list(boot[1].go("entry", PATIENCE))
+        step(boot, 6)  # past the return from the first function
+        journey = boot[1]
+        journey.capture_now()
+
+        assert ["prepare", "kernel"] == names_ahead(journey)
+        assert [HIT] == [halt.kind for halt in journey.go("prepare", PATIENCE)]
+        assert ("kernel", ["prepare"], []) == (journey.reached, journey.passed, names_ahead(journey))
+
+
+@pytest.mark.parametrize(
+    ("symbol", "passed"),
+    [("xen_prepare_pvh", ["prepare"]), ("e820__memory_setup", ["prepare", "bootparams", "kernel"])],
+)
+def test_inside_linux_the_return_is_found_on_the_stack(symbol: str, passed: list[str], debian_vmlinux: Path) -> None:
+    with machine_at_reset(QemuOptions(str(debian_vmlinux))) as boot:
+        machine, journey = boot
+        list(journey.go("entry", PATIENCE))
+        assert HIT == machine.runner.run_to(aliases(journey, symbol), PATIENCE).kind
+        step(boot, 60)
+        journey.capture_now()
+
+        assert passed == journey.passed
+        assert [HIT] == [halt.kind for halt in journey.go(names_ahead(journey)[0], PATIENCE)]
+        assert journey.reached == stages.NAMES[len(passed) + 1]

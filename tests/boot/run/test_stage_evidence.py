@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pvhdbg.boot.run.stage_detection import ObservedCall, StageDetector
+from pvhdbg.boot.run.observed_calls import ObservedCall
+from pvhdbg.boot.run.stage_detection import StageDetector
 from pvhdbg.boot.stop.address import Addresses
 from pvhdbg.target.recording import Recording
 from tests import build
