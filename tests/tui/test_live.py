@@ -6,16 +6,14 @@ import os
 import re
 import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.tui import tmux
-from tests.tui.tmux import Shell
+from tests.tui.tmux import Shell, Start, quit_by
 
-Start = Callable[..., Shell]
 STAGES = ("entry", "prepare", "bootparams", "kernel", "e820")
 
 
@@ -24,29 +22,6 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
     """A shell on a terminal of 100x32."""
     with tmux.shell(tmp_path) as started:
         yield started
-
-
-@pytest.fixture
-def at_prepare(tmp_path: Path) -> Iterator[Start]:
-    """Return a function that starts pvhdbg and waits until the guest is at `prepare` and the symbols are loaded."""
-    with ExitStack() as stack:
-
-        def start(*words: str, size: tuple[int, int] = (100, 32)) -> Shell:
-            shell = stack.enter_context(tmux.shell(tmp_path, size))
-            shell.start(*words)
-            shell.wait("stopped at prepare")
-            shell.wait("\n(gdb)\n")
-            return shell
-
-        yield start
-
-
-def quit_by(shell: Shell, *keys: str) -> None:
-    """Press the keys, then quit and confirm."""
-    shell.keys(*keys, "C-q")
-    shell.wait("Quit?")
-    shell.keys("y")
-    shell.wait(tmux.PROMPT)
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
@@ -65,25 +40,6 @@ def test_f6_alone_goes_through_all_stages_of_the_teaching_guest(at_prepare: Star
     quit_by(shell)
 
     assert "0" == shell.status()
-    assert [] == shell.leftovers()
-
-
-def test_after_steps_past_a_stage_f6_goes_to_the_next_one_and_the_other_is_marked_as_passed(at_prepare: Start) -> None:
-    shell = at_prepare()
-    shell.type("starti")
-    shell.wait("stopped at entry")
-    shell.type("stepi 50")
-    shell.wait("running_on_xen+")
-    shell.keys("F6")
-    text = shell.wait("stopped at bootparams")
-    shell.type("stages")
-    shell.wait("prepare     passed, not captured")
-    for stage in STAGES[3:]:
-        shell.keys("F6")
-        shell.wait(f"stopped at {stage}")
-    quit_by(shell)
-
-    assert "entry ●─── prepare ◌─── bootparams ◉" in text
     assert [] == shell.leftovers()
 
 

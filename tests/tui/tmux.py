@@ -170,6 +170,18 @@ def _describe(process: Path) -> str:
         return ""
 
 
+Start = Callable[..., Shell]
+"""Starts pvhdbg with these options, on a terminal of this `size`, and waits for the first stop and the symbols."""
+
+
+def quit_by(shell: Shell, *keys: str) -> None:
+    """Press the keys, then quit and confirm."""
+    shell.keys(*keys, "C-q")
+    shell.wait("Quit?")
+    shell.keys("y")
+    shell.wait(PROMPT)
+
+
 @contextmanager
 def shell(folder: Path, size: tuple[int, int] = (100, 32)) -> Iterator[Shell]:
     started = Shell(folder, *size)
