@@ -21,9 +21,12 @@ _JOBS = "boot N kernels or machines at the same time [the number of CPUs]"
 _SHARD = "run only every Nth boot, beginning with boot I; 1/N to N/N together run all"
 
 
-def launch(parser: argparse.ArgumentParser) -> None:
-    """Add the options of every command that boots a kernel."""
-    parser.add_argument("kernel", type=Path, nargs="?", metavar="KERNEL", help=_KERNEL_OR_GUEST)
+def launch(parser: argparse.ArgumentParser, *, recording: bool = False) -> None:
+    """Add the options of every command that boots a kernel. If `recording` is set, it can be a recording instead."""
+    metavar, words = (
+        ("RECORDING|KERNEL", f"a recording, or {_KERNEL_OR_GUEST}") if recording else ("KERNEL", _KERNEL_OR_GUEST)
+    )
+    parser.add_argument("kernel", type=Path, nargs="?", metavar=metavar, help=words)
     _boot_options(parser.add_argument_group("boot options"))
     machine = parser.add_argument_group("machine options")
     machine.add_argument("-M", "--machine", type=name, default="microvm", metavar="NAME", help=f"{_MACHINE} [microvm]")

@@ -145,6 +145,22 @@ def _show(parser: argparse.ArgumentParser) -> None:
     _command(parser)
 
 
+def _picture(parser: argparse.ArgumentParser) -> None:
+    from pvhdbg.views.pictures.table import PICTURES
+
+    names = "; ".join(f"{name}: {picture.about}" for name, picture in PICTURES.items())
+    parser.add_argument("picture", choices=tuple(PICTURES), metavar="NAME", help=names)
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="write the picture to FILE.svg, FILE.html or FILE.txt; without -o, print it as text",
+    )
+    _ascii(parser)
+    launch(parser, recording=True)
+
+
 def _command(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-c",
@@ -214,6 +230,7 @@ COMMANDS = {
     "who": Command("boot and show who writes and reads the boot data", _who, "who.who", is_mixed=True),
     "inspect": Command("examine a kernel file without booting it", _inspect, "inspect_file.inspect"),
     "show": Command("print a recording", _show, "show.show"),
+    "picture": Command("draw memory, the handover or the stages", _picture, "picture.picture", is_mixed=True),
     "diff": Command("compare two recordings, or two stages (FILE@STAGE)", _diff, "diff.diff", is_mixed=True),
     "explain": Command(
         "explain a field, struct, stage, bit, ELF note, rule or term",

@@ -8,6 +8,7 @@ from pvhdbg.errors import GuestError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from pvhdbg.boot.record.document import Document
     from pvhdbg.errors import PvhdbgError
@@ -37,3 +38,17 @@ class RefusedKernelError(GuestError):
     def __init__(self, errors: Sequence[GuestError], document: Document) -> None:
         super().__init__(str(errors[0]), errors[0].hint, errors[1:])
         self.document = document
+
+
+def write(path: Path, text: str, *, ascii: bool) -> None:  # noqa: A002  the option's name
+    """Write text to the file of -o; with --ascii, without other characters.
+
+    :raise UserError: if the file cannot be written.
+    """
+    if ascii and not text.isascii():
+        from pvhdbg.views.report import ascii_text
+
+        text = ascii_text.to_ascii(text)
+    from pvhdbg.boot.record.save import save
+
+    save(path, text)

@@ -8,6 +8,7 @@ who           `pvhdbg who`
 attach        `pvhdbg attach`
 inspect_file  `pvhdbg inspect`
 show          `pvhdbg show`
+picture       `pvhdbg picture`
 diff          `pvhdbg diff`
 bisect        `pvhdbg diff --bisect`
 explain       `pvhdbg explain`

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.cli import progress
 from pvhdbg.cli.launch import launched_without_gdb
-from pvhdbg.cli.result import RefusedKernelError, Result
+from pvhdbg.cli.result import RefusedKernelError, Result, write
 from pvhdbg.errors import UserError
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
-    from pathlib import Path
 
     from pvhdbg.boot.record.document import Document
 
@@ -39,7 +38,7 @@ def _saved(result: Result, options: argparse.Namespace) -> Result:
     """Write the output to the file of -o, if there is one."""
     if options.output is None or not result.output:
         return result
-    _write(options.output, result.output, ascii=options.ascii)
+    write(options.output, result.output, ascii=options.ascii)
     return result._replace(output="")
 
 
@@ -69,13 +68,3 @@ def _command_lines(options: argparse.Namespace) -> Sequence[str]:
         answers.check_lines(options.command)
     lines: Sequence[str] = options.command
     return lines
-
-
-def _write(path: Path, text: str, *, ascii: bool) -> None:  # noqa: A002  the option's name
-    if ascii and not text.isascii():
-        from pvhdbg.views.report import ascii_text
-
-        text = ascii_text.to_ascii(text)
-    from pvhdbg.boot.record.save import save
-
-    save(path, text)

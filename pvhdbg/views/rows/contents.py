@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 def lines(capture: Capture) -> list[str]:
-    return text.columns([_cells(capture, key) for key in CAPTURE_KEYS])
+    return text.columns([cells(capture, key) for key in CAPTURE_KEYS])
 
 
-def _cells(capture: Capture, key: str) -> tuple[str, str, str]:
+def cells(capture: Capture, key: str) -> tuple[str, str, str]:
     """Return the name, the address and the summary of one structure."""
     if getattr(capture, key) is None:
         return symbol_path(key), NOTHING, missing_reason(capture, key)

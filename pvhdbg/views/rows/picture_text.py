@@ -51,7 +51,7 @@ def _scale_line(strip: Strip) -> str:
     line = [" "] * (width + 20)
     _write(line, 0, text.scale_label(strip.start))
     _write(line, width - 1, text.scale_label(strip.end))
-    for address in _ticks(strip):
+    for address in ticks(strip):
         _write(line, (address - strip.start) * width // length, text.scale_label(address))
     return "".join(line).rstrip()
 
@@ -62,7 +62,7 @@ def _write(line: list[str], at: int, label: str) -> None:
         line[at : at + len(label)] = label
 
 
-def _ticks(strip: Strip) -> Iterator[int]:
+def ticks(strip: Strip) -> Iterator[int]:
     """Yield three to seven round addresses, but in the first MiB only 640K, the end of conventional memory."""
     if strip.end == MIB:
         yield 640 << 10
@@ -92,7 +92,7 @@ def legend(picture: Picture, *, ascii: bool = False) -> list[str]:  # noqa: A002
     signs = "   ".join(f"{SIGNS[kind][ascii]} {kind}" for kind in SIGNS if kind in used)
     lines = [signs, _scale(picture)]
     lines += text.columns(_mark_rows(picture.marks), indent=0)
-    return lines + _outside_lines(picture)
+    return lines + outside_lines(picture)
 
 
 def _scale(picture: Picture) -> str:
@@ -119,7 +119,8 @@ def _mark_rows(marks: Sequence[Mark]) -> list[tuple[str, str, str]]:
     return rows + ([("m …", f"and {len(modules) - NAMED} more modules", "")] if len(modules) > NAMED else [])
 
 
-def _outside_lines(picture: Picture) -> list[str]:
+def outside_lines(picture: Picture) -> list[str]:
+    """Return the ranges and marks that no strip shows, one a line; nothing if the strips show everything."""
     ranges = [f"{text.span(part.start, part.end)} {part.kind}" for part in picture.outside]
     ranges += [f"{text.span(mark.start, mark.end)} {mark.name}" for mark in picture.marks_outside]
     if not ranges:

@@ -1,0 +1,47 @@
+"""The table of pictures: each by its name, as text and drawn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from pvhdbg.boot.stop.capture import EMPTY_CAPTURE
+from pvhdbg.views.pictures import handover, memory, timeline
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pvhdbg.boot.record.document import Document
+    from pvhdbg.boot.stop.capture import Capture
+    from pvhdbg.views.pictures.drawing import Drawing
+
+
+class Picture(NamedTuple):
+    """A picture of a run, as lines of text and drawn. `about` is its help text."""
+
+    about: str
+    as_text: Callable[[Document], list[str]]
+    draw: Callable[[Document], Drawing]
+
+
+def _with_handover(run: Document) -> Capture:
+    """Return the first stop that has what the VMM handed over."""
+    return next((stop for stop in run.stops if stop.start_info), next(iter(run.stops), EMPTY_CAPTURE))
+
+
+def _with_map(run: Document) -> Capture:
+    return next((stop for stop in run.stops if stop.memory_map), _with_handover(run))
+
+
+PICTURES = {
+    "memory": Picture(
+        "memory to scale, with what lies where",
+        lambda run: memory.as_text(_with_map(run), run.kernel),
+        lambda run: memory.draw(_with_map(run), run.kernel),
+    ),
+    "handover": Picture(
+        "EBX, start_info and what its pointers lead to",
+        lambda run: handover.as_text(_with_handover(run), run.kernel),
+        lambda run: handover.draw(_with_handover(run), run.kernel),
+    ),
+    "stages": Picture("the stages, with the boot data at each", timeline.as_text, timeline.draw),
+}

@@ -1,0 +1,69 @@
+"""Every picture of every recording: valid XML, no text over another, and guest text as text."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pvhdbg.boot.record.document import DONE, Document, MachineFacts, Outcome
+from pvhdbg.boot.record.replay import load, replay
+from pvhdbg.views.pictures.markup import to_svg
+from pvhdbg.views.pictures.table import PICTURES
+from tests.paths import RECORDINGS, RECORDINGS_DIR
+from tests.views.pictures.sheets import elements, overlapping
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HOSTILE = '</text></svg><script>document.title="owned"</script><img src=x onerror=alert(1)>&lt;"\'\x1b[2J\u202e'
+
+
+def hostile() -> Document:
+    """Return a recorded boot in which every text of the guest and its file is hostile."""
+    document: dict[str, Any] = json.loads((RECORDINGS_DIR / "linux-6.1-microvm-initrd.json").read_text("utf-8"))
+    document["kernel"]["path"] = document["machine"]["qemu"] = document["kernel"]["release"] = HOSTILE
+    text = HOSTILE.encode("utf-8")[:60]
+    for stop in document["stops"]:
+        for block in stop["memory"]:
+            block["hex"] = block["hex"].replace(b"console=ttyS0 pvhdbg=recorded".hex(), text[:29].hex())
+        stop["missing"] = dict.fromkeys(stop["missing"], HOSTILE)
+    return replay(document)
+
+
+@pytest.mark.parametrize("name", PICTURES)
+@pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.stem)
+def test_no_text_of_a_picture_covers_another(path: Path, name: str) -> None:
+    drawing = PICTURES[name].draw(load(path))
+
+    assert len(elements(drawing, "text")) > 3
+    assert [] == overlapping(drawing)
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_hostile_text_stays_text(name: str) -> None:
+    run = hostile()
+    drawing = PICTURES[name].draw(run)
+    shown = "".join(PICTURES[name].as_text(run))
+
+    assert [] == [*elements(drawing, "script"), *elements(drawing, "img")]
+    assert shown.isprintable()
+    assert all(line.isprintable() for line in to_svg(drawing.svg(is_file=True)).splitlines())
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_run_without_stops_has_pictures_too(name: str) -> None:
+    run = Document(None, MachineFacts(), (), Outcome(None, DONE))
+
+    assert PICTURES[name].as_text(run)
+    assert [] == overlapping(PICTURES[name].draw(run))
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_picture_describes_itself_to_a_screen_reader(name: str) -> None:
+    drawing = PICTURES[name].draw(load(RECORDINGS[0]))
+    svg = elements(drawing, "svg")[0]
+    labelled_by = {node.getAttribute("id") for tag in ("title", "desc") for node in elements(drawing, tag)}
+
+    assert ("img", labelled_by) == (svg.getAttribute("role"), set(svg.getAttribute("aria-labelledby").split()))
