@@ -8,6 +8,7 @@ zero_page_parts  the other structures nested in boot_params
 e820             the e820 types, boot_e820_entry, e820_table
 paging           how the processor translates virtual addresses with page tables
 cpu              registers, control bits, CPU modes, and the CPU state that the ABI requires at the entry
+alignment        round addresses and sizes up
 firmware_tables  the RSDP, the MP table and the SMBIOS entry point, found by their signatures
 notes            Xen's ELF notes
 ramdisk          the format of a ramdisk, from its first bytes

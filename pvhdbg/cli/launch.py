@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from pvhdbg.boot.record.document import Document
     from pvhdbg.boot.stop.kernel_probe import SymbolsAndStrings
-    from pvhdbg.boot.who.answer import Found
+    from pvhdbg.boot.who.answer import WhoResult
     from pvhdbg.image.debug_info.lookups import Lookups
     from pvhdbg.image.load import Kernel
     from pvhdbg.image.preflight import Preflight
@@ -109,7 +109,7 @@ def launched_without_gdb(
         _save_lookups(kernel)
 
 
-def _observe(session: MachineSession, text: str) -> Found:
+def _observe(session: MachineSession, text: str) -> WhoResult:
     from pvhdbg.live.observe.who_run import ask
 
     return ask(session, text)
@@ -197,7 +197,7 @@ def _wait_ready(
 
 def _changes(options: argparse.Namespace) -> EntryChanges:
     """Return the changes for the entry stop: the handover, then --protocol, then each --set in order."""
-    handover = getattr(options, "handover", None) or vmm.handover_source(options)
+    handover = options.handover or vmm.handover_source(options)
     if not options.set and options.protocol == AS_IS:
         return EntryChanges(handover)
     from pvhdbg.boot.lab.assignment import parse_assignment

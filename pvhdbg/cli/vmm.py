@@ -26,6 +26,7 @@ def add_options(boot: argparse._ArgumentGroup, *, several: bool = False) -> None
         text += f" [{table.QEMU}]"
         boot.add_argument("--vmm", choices=table.NAMES, default=table.QEMU, metavar="NAME", help=text)
     boot.add_argument("--vmm-list", action=_List, nargs=0, help="list the VMMs for --vmm, and exit")
+    boot.set_defaults(handover=None)  # a command that makes a handover itself sets it
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pvhdbg.abi.alignment import align_up
 from pvhdbg.vmm_profiles.cpu_state import UNUSABLE, CpuState, Segment, Table
 
 VERSION, COMMIT = "4.23-unstable", "c447b7308b1330ec6dcfef37220736c28f41daa0"
@@ -37,4 +38,4 @@ DIFFERS = (
 
 def page_end(address: int) -> int:
     """Return the next multiple of a page."""
-    return -(-address // PAGE) * PAGE
+    return align_up(address, PAGE)

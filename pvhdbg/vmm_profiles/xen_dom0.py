@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pvhdbg.abi.alignment import align_up
 from pvhdbg.abi.e820 import NO_MAP, MapEntry
 from pvhdbg.vmm_profiles import xen
 from pvhdbg.vmm_profiles.profile import XEN, Boot, Fact, Layout, Loader, Places, Profile
@@ -14,7 +15,7 @@ _RSDP = 0xE0000
 def _rounded(size: int, boot: Boot) -> int:
     """Round up to the size of a word of the kernel."""
     word = boot.elf_class // 8
-    return -(-size // word) * word
+    return align_up(size, word)
 
 
 def _cmdline_size(boot: Boot) -> int:

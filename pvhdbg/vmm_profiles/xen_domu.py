@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pvhdbg.abi.alignment import align_up
 from pvhdbg.abi.e820 import MEMMAP, RAM, RESERVED, MapEntry
 from pvhdbg.vmm_profiles import xen
 from pvhdbg.vmm_profiles.profile import XEN, Boot, Fact, Layout, Loader, Places, Profile
@@ -15,7 +16,7 @@ _MMIO_START, _4G = 0xFC000000, 1 << 32
 
 
 def _cmdline_size(boot: Boot) -> int:
-    return -(-boot.cmdline_size // 8) * 8 if boot.cmdline_size > 1 else 0
+    return align_up(boot.cmdline_size, 8) if boot.cmdline_size > 1 else 0
 
 
 def _places(boot: Boot) -> Places:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pvhdbg.abi.alignment import align_up
 from pvhdbg.abi.start_info import RSDP_SIGNATURE, RSDP_SIZE, RSDP_SIZE_V1
 from pvhdbg.errors import TargetError
 from pvhdbg.vmm_profiles.profile import Placed
@@ -81,7 +82,7 @@ class _Mover:
 
     def _place(self, table: bytearray) -> Placed:
         self._last = self._next
-        self._next += -(-len(table) // _ALIGNMENT) * _ALIGNMENT
+        self._next += align_up(len(table), _ALIGNMENT)
         if self._next > self._end:
             raise TargetError("the ACPI tables are too large")
         if not table.startswith(b"FACS"):  # it has no checksum

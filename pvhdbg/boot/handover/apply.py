@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from pvhdbg.abi.alignment import align_up
 from pvhdbg.boot.handover import trampoline
 from pvhdbg.boot.handover.handover import HandedOver, Handover
 from pvhdbg.boot.stop import ranges, regions
@@ -80,7 +81,7 @@ def _free_page(image: ImageFacts | None, handover: Handover) -> int:
     :raise UserError: if there is none.
     """
     for start, end in ranges.minus([_CONVENTIONAL_RAM], _used(image, handover)):
-        paddr = -(-start // trampoline.SIZE) * trampoline.SIZE
+        paddr = align_up(start, trampoline.SIZE)
         if paddr + trampoline.SIZE <= end:
             return paddr
     raise UserError("no free page below 640 KiB for the code that sets the CPU state", "use QEMU's own handover")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from pvhdbg.abi.alignment import align_up
 from pvhdbg.abi.start_info import StartInfo
 from pvhdbg.boot.stop import ranges, regions
 from pvhdbg.boot.stop.early_maps import EARLY_MAP_LIMIT, guaranteed_limit
@@ -36,7 +37,7 @@ class Allocator:
         :raise UserError: if there is no free range of that size.
         """
         for start, end in self._free:
-            paddr = -(-start // ALIGNMENT) * ALIGNMENT
+            paddr = align_up(start, ALIGNMENT)
             if paddr + size <= end:
                 self._free = ranges.minus(self._free, [(paddr, paddr + size)])
                 return paddr

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pvhdbg.boot.run.saved_journey import SavedJourney
     from pvhdbg.boot.stop.capture import Capture
     from pvhdbg.boot.stop.stages import Stage
-    from pvhdbg.boot.who.answer import Answer, Found
+    from pvhdbg.boot.who.answer import Answer, WhoResult
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.target.base import Halt, Target
 
@@ -62,7 +62,7 @@ class LiveSession(Opener):
         serial: Callable[[], bytes] = lambda: b"",
         timeout: float = TIMEOUT,
         go_back: GoBack | None = None,
-        observe: Callable[[str], Found] | None = None,
+        observe: Callable[[str], WhoResult] | None = None,
     ) -> None:
         self.journey = journey
         self._machine_facts = machine_facts
@@ -259,7 +259,7 @@ class LiveSession(Opener):
         """
         return self.journey.rewrite([change])
 
-    def who(self, text: str) -> Found:
+    def who(self, text: str) -> WhoResult:
         """See Session. The answers become part of the recording."""
         if self._observe is None:
             raise UserError(NOT_OURS)

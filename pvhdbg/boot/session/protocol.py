@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pvhdbg.boot.record.document import Document, Outcome, Rewrite
     from pvhdbg.boot.stop.capture import Capture
     from pvhdbg.boot.stop.stages import Stage
-    from pvhdbg.boot.who.answer import Found
+    from pvhdbg.boot.who.answer import WhoResult
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.target.base import Target
 
@@ -88,7 +88,7 @@ class Session(Protocol):
         """Change boot data that the VMM passed, at the entry. Return what was written."""
         ...
 
-    def who(self, text: str, /) -> Found:
+    def who(self, text: str, /) -> WhoResult:
         """Return who wrote and who reads what the user asks about. See boot.who.request for the forms of `text`.
 
         :raise UserError: if there is no such field, or this guest can't be booted again.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.boot.session import expression
 from pvhdbg.boot.stop import stages
-from pvhdbg.boot.who.answer import Found
+from pvhdbg.boot.who.answer import WhoResult
 from pvhdbg.errors import RegisterUnavailable, SymbolMissing, UserError
 from pvhdbg.target.recording import Recording
 
@@ -107,15 +107,15 @@ class RecordedSession(Opener):
         command = "protocol" if isinstance(change, str) else "set"
         raise UserError(f"{command}: a recording is read-only", "run the kernel with pvhdbg to change its boot data")
 
-    def who(self, text: str) -> Found:
+    def who(self, text: str) -> WhoResult:
         """Return the answers in this recording."""
         from pvhdbg.boot.who import request
 
         stored = {answer.path: answer for answer in self._document.who or ()}
-        answers = request.stored(text, stored)
+        answers = request.selected_in_recording(text, stored)
         if not answers:
             raise UserError("who: not in this recording", "run `pvhdbg who` with the kernel")
-        return Found(answers, stored)
+        return WhoResult(answers, stored)
 
     def evaluate(self, text: str, capture: Capture) -> int:
         return evaluate_captured(text, capture)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from pvhdbg.abi.alignment import align_up
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -66,7 +68,7 @@ def early_maps(image: ImageFacts | None, symbols: Mapping[str, int]) -> EarlyMap
     low_memory = ((1 << 32) - direct_map) // _PAGE
     needed = paddr + 1 + (low_memory // entries + directories) * _PAGE
     mapped_by_a_table = entries * _PAGE
-    return EarlyMaps(direct_map, -(-needed // mapped_by_a_table) * mapped_by_a_table, 32)
+    return EarlyMaps(direct_map, align_up(needed, mapped_by_a_table), 32)
 
 
 def guaranteed_limit(image: ImageFacts | None, symbols: Mapping[str, int]) -> int:

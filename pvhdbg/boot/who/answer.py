@@ -13,7 +13,7 @@ BY = {
     FIRMWARE_DMA: "QEMU's fw_cfg device, which firmware asks for data",
     PVHDBG: "pvhdbg itself, with --set, --protocol or --vmm",
 }
-"""Who writes boot data."""
+"""What writes boot data."""
 
 
 class Code(NamedTuple):
@@ -29,13 +29,13 @@ class Code(NamedTuple):
 
     @property
     def function(self) -> str:
-        """The function that a reader of the source would name: the innermost inlined function."""
+        """The function that contains the source line: the innermost inlined function."""
         symbol = (self.symbol or "").partition("+")[0]
         return self.inlined[0] if self.inlined else symbol or f"{self.rip:#x}"
 
 
 class Writer(NamedTuple):
-    """One write. `paddr`, `size` are the bytes of the field that were written, `data` what they became.
+    """One write. `paddr` and `size` are the bytes of the field that were written; `data` is what was written.
 
     `code` is None if no instruction wrote them; `instruction` then says what was written, if that is known. `origin` is
     the path of the input field whose value was written.
@@ -52,17 +52,17 @@ class Writer(NamedTuple):
 
 
 class Reader(NamedTuple):
-    """One instruction that read bytes of the field. `times` is how often it did."""
+    """One instruction that read bytes of the field, `times` times."""
 
     code: Code
     instruction: str
     times: int
 
 
-class Found(NamedTuple):
-    """What was found out. `links` has the answers about the input fields from which values came, by path.
+class WhoResult(NamedTuple):
+    """The answers to one question. `links` has the answers about the input fields from which values came, by path.
 
-    `different` has the paths of fields that have other bytes in the private boot than in the first machine.
+    `different` has the paths of fields that have other bytes in the observed boot than in the user's machine.
     `unexplained` has the paths of fields whose final bytes no observed writer left.
     """
 

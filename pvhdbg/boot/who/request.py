@@ -41,13 +41,24 @@ def check(text: str) -> None:
         _address(text)
 
 
+def parse_length(text: str) -> int:
+    """Return a number of bytes.
+
+    :raise UserError: if it is not a number, or out of range.
+    """
+    length = c_integer.parse(text.strip())
+    if length is None or not 0 < length <= LONGEST:
+        raise UserError(f'invalid LENGTH "{printable(text[:80])}"', f"use a length from 1 to {LONGEST}")
+    return length
+
+
 def last_stage(text: str) -> str:
     """Return the stage up to which a guest must be observed to answer what the user asks."""
     path = full_path(text)
     return next((stage for whole, stage in _LATER.items() if is_part(path, whole)), BOOTPARAMS)
 
 
-def chosen(text: str, fields: Fields, image: ImageFacts | None) -> tuple[FieldBytes, ...]:
+def fields_of(text: str, fields: Fields, image: ImageFacts | None) -> tuple[FieldBytes, ...]:
     """Return the fields that a path stands for, or the bytes at an address.
 
     :raise UserError: if there is no such field, or no boot data at the address.
@@ -65,27 +76,24 @@ def chosen(text: str, fields: Fields, image: ImageFacts | None) -> tuple[FieldBy
     return (field,) if length is None else (FieldBytes(f"{address:#x}", paddr, length),)
 
 
-def asked(text: str, answers: tuple[Answer, ...]) -> tuple[Answer, ...]:
+def selected(text: str, answers: tuple[Answer, ...]) -> tuple[Answer, ...]:
     """Return the answers that the user asked for: for UNREAD, only those about fields that nothing read."""
     return tuple(answer for answer in answers if text != UNREAD or not answer.readers)
 
 
-def stored(text: str, answers: Mapping[str, Answer]) -> tuple[Answer, ...]:
-    """Return those of the answers in a recording that the user asked for."""
+def selected_in_recording(text: str, answers: Mapping[str, Answer]) -> tuple[Answer, ...]:
+    """Return the answers in a recording that the user asked for."""
     if text in (ALL, UNREAD):
-        return asked(text, tuple(answers.values()))
+        return selected(text, tuple(answers.values()))
     path = full_path(text)
     return tuple(answer for known, answer in answers.items() if is_part(known, path))
 
 
 def _address(text: str) -> tuple[int, int | None]:
-    words = text.split(",")
-    numbers = [c_integer.parse(word.strip()) for word in words]
-    address, length = numbers[0], numbers[1] if len(numbers) > 1 else None
-    if len(words) > 2 or address is None or None in numbers or address >= 1 << 64:
+    address_text, comma, length_text = text.partition(",")
+    address = c_integer.parse(address_text.strip())
+    if address is None or address >= 1 << 64:
         raise UserError(
             f"{printable(text[:80])}: not ADDRESS or ADDRESS,LENGTH", "use an address such as 0xf31e0 or 0xf31e0,4"
         )
-    if length is not None and not 0 < length <= LONGEST:
-        raise UserError(f"LENGTH is {length}", f"use a length from 1 to {LONGEST}")
-    return address, length
+    return address, parse_length(length_text) if comma else None

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from pvhdbg.abi.alignment import align_up
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -73,7 +75,7 @@ class Roms:
             size = self._code[offset + 2] * _ROM_UNIT if self._code[offset:][:2] == _ROM_SIGNATURE else 0
             if size:
                 yield range(START + offset, START + offset + size), self._rom_name(offset)
-            offset += -(-size // _ROM_STEP) * _ROM_STEP or _ROM_STEP
+            offset += align_up(size, _ROM_STEP) or _ROM_STEP
 
     def _rom_name(self, offset: int) -> str:
         header = offset + self._word(offset + _PNP_POINTER)

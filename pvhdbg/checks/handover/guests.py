@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pvhdbg.abi.alignment import align_up
 from pvhdbg.abi.start_info import MemmapTableEntry
 from pvhdbg.abi.text import printable
 from pvhdbg.checks.case import BOOT_DATA_STAGES
@@ -86,7 +87,7 @@ def netbsd_copies_more_than_the_command_line(case: Case) -> Iterator[Defect]:
     cmdline = case.capture.cmdline if _handover(case, NETBSD) else None
     if cmdline is None:
         return
-    first = -(-len(cmdline.raw) // _WORD) * _WORD
+    first = align_up(len(cmdline.raw), _WORD)
     after = case.capture.bytes_at(cmdline.paddr + first, _WORD)
     if after is not None and any(after):
         message = (
@@ -109,7 +110,7 @@ def netbsd_has_one_page_for_the_boot_data(case: Case) -> Iterator[Defect]:
     info, cmdline = _handover(case, NETBSD), case.capture.cmdline
     if info is None:
         return
-    size = 0 if cmdline is None else -(-len(cmdline.raw) // _WORD) * _WORD + _WORD
+    size = 0 if cmdline is None else align_up(len(cmdline.raw), _WORD) + _WORD
     needed = _START_INFO_ROOM + info.memmap_entries * MemmapTableEntry.SIZE + size
     if needed > _PAGE:
         message = (

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import argparse
 
     from pvhdbg.boot.record.document import Document
-    from pvhdbg.boot.who.answer import Found
+    from pvhdbg.boot.who.answer import WhoResult
 
 
 def who(options: argparse.Namespace) -> Result:
@@ -25,13 +25,13 @@ def who(options: argparse.Namespace) -> Result:
     try:
         with progress.shown(progress.START) as waiting, launched_without_gdb(options, _import) as session:
             from pvhdbg.cli import running
-            from pvhdbg.live.observe.who_run import PrivateBoot, find, handed_over
+            from pvhdbg.live.observe.who_run import ObservedBoot, earlier_boot, find
 
-            with PrivateBoot(session) as private:
+            with ObservedBoot(session) as private:
                 document, remarks = running.run(session, stage, waiting)
                 if document.outcome.reached != stage:
                     return Result(status=running.status_of(document.outcome, stage), remarks=remarks)
-                before = handed_over(session)
+                before = earlier_boot(session)
                 session.machine.kill()
                 found = find(private, before, document.stops, asked)
     except RefusedKernelError as refused:
@@ -68,7 +68,7 @@ def _asked(options: argparse.Namespace) -> str:
     return str(options.field)
 
 
-def _text(document: Document, found: Found, form: str | None, asked: str) -> str:
+def _text(document: Document, found: WhoResult, form: str | None, asked: str) -> str:
     if form == "json":
         answers = found.answers if asked == request.UNREAD else tuple(found.links.values())  # the chain of each value
         from pvhdbg.cli import running

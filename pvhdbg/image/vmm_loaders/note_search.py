@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from pvhdbg.abi.alignment import align_up
 from pvhdbg.image import notes
 from pvhdbg.image.facts import EM_X86_64
 from pvhdbg.image.file import number_at
@@ -64,7 +65,7 @@ def _first_of_alioth(elf: Elf, steps: Iterator[int], start: int, size: int, alig
             if note.desc_offset + note.descsz > len(elf.data):
                 raise _Refused(notes.NOTE_OUTSIDE)
             return note
-        position = note.desc_offset + _up(note.descsz, pad)
+        position = note.desc_offset + align_up(note.descsz, pad)
     raise _Refused(notes.ENDLESS)
 
 
@@ -76,7 +77,7 @@ def _note(elf: Elf, position: int, pad: int, *, mask: int = _MAX_U32) -> RawNote
     namesz, descsz, kind = NHDR.unpack(header)
     namesz, descsz = namesz & mask, descsz & mask
     owner = elf.data[position + NHDR.size : position + NHDR.size + min(namesz, 255)]
-    return RawNote(position, owner, kind, position + NHDR.size + _up(namesz, pad), descsz)
+    return RawNote(position, owner, kind, position + NHDR.size + align_up(namesz, pad), descsz)
 
 
 def scan_by_gokvm(elf: Elf) -> Scan:
@@ -111,7 +112,7 @@ def _first_of_gokvm(elf: Elf, steps: Iterator[int], start: int, size: int) -> Ra
             if note.desc_offset + 4 > len(elf.data):
                 raise _Refused(notes.NOTE_OUTSIDE)
             return note
-        position = note.desc_offset + _up(note.descsz, 4)
+        position = note.desc_offset + align_up(note.descsz, 4)
     raise _Refused(notes.ENDLESS)
 
 
@@ -150,12 +151,8 @@ def _all_of_openvmm(elf: Elf, steps: Iterator[int], start: int, size: int) -> It
             if note.descsz not in (4, 8):
                 raise _Refused(notes.BAD_SIZE)
             yield note
-        position = note.desc_offset + _up(note.descsz, 4)
+        position = note.desc_offset + align_up(note.descsz, 4)
     raise _Refused(notes.ENDLESS)
-
-
-def _up(value: int, pad: int) -> int:
-    return -(-value // pad) * pad
 
 
 SEARCHES: dict[str, Callable[[Elf], Scan]] = {

@@ -1,10 +1,10 @@
 """Going back: snapshots of pvhdbg's own machine at its stops, and the way back to earlier moments.
 
 snapshot_list  the snapshots that are kept
-replay         the machine runs the same way again, from a snapshot, while gdb is disconnected
-last_step      find the instruction that led to a place, or to a death
+replay         run the machine again from a snapshot, while gdb is disconnected
+last_step      find the instruction before a place, or the one that killed the guest
 last_store     find the last store to some bytes before a place
-last_hit       find the last hit of a breakpoint of gdb before a place
+last_hit       find the last hit of gdb's breakpoints before a place
 places         the bytes that the user asks about, and whether the machine is at a place
 going_back     a debuggee that takes snapshots and goes back to them
 

@@ -1,7 +1,7 @@
 """Going back: to a stage, by one instruction, to the last store to some bytes, or to the last hit of a breakpoint.
 
-What finds the way is imported when it is needed: it needs the disassembler, whose import takes longer than a guest
-needs to reach its first stop.
+The modules that find the last step, store or hit are imported when they are needed: importing the disassembler takes
+longer than a guest needs to reach its first stop.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from pvhdbg.boot.stop.capture import Capture
     from pvhdbg.live.back import last_store
-    from pvhdbg.live.back.last_step import Move, Way, WayToDeath
+    from pvhdbg.live.back.last_step import DeathFinder, Move, StepFinder
     from pvhdbg.live.back.last_store import Stores
     from pvhdbg.live.back.replay import Replay
     from pvhdbg.live.back.snapshot_list import Snapshot
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
     from pvhdbg.live.qemu.process import Qemu
     from pvhdbg.target.base import Halt
 
-_LONGEST_WAY = 5.0
-"""Seconds after which the way from a snapshot to this moment is given up."""
+_LONGEST_RUN = 5.0
+"""How long the guest may run from a snapshot to this moment, in seconds."""
 _INTERRUPTS_ON = 1 << 9
 _ENTRY, _BEFORE_PREPARE = "entry", "pvh_start_info"
 """The boot data that Linux writes before it is at `prepare`, where the first snapshot is."""
-_NO_WAY, _TO_A_STAGE = "can't go back", "press F8 to go back to a stage"
+_NO_WAY_BACK, _TO_A_STAGE = "can't go back", "press F8 to go back to a stage"
 _NEXT_RUN = "restart pvhdbg with --snapshots on"
 
 
@@ -83,18 +83,18 @@ class RewindableDebuggee(Debuggee):
             self._refusal = printable(str(error))
 
     def back(self, where: str | None) -> Position:
-        """Go back to the last captured stage before here, or to `where`: a stage, or behind the last store to a field.
+        """Go back to the last captured stage before here, or to `where`: a stage, or just after a store to a field.
 
         A dead guest is alive again.
 
         :raise UserError: if there are no snapshots, or `where` is not before here.
-        :raise GuestError: if the machine took another way than before. It is then where it was.
+        :raise GuestError: if the guest did not execute the same instructions again. The machine is then where it was.
         """
         here = self.position()
         if where is not None and where not in stages.NAMES:
             return self._back_to_store(here, where)
         if reason := self._why_not():
-            raise UserError(f"{_NO_WAY}: {reason}", _NEXT_RUN)
+            raise UserError(f"{_NO_WAY_BACK}: {reason}", _NEXT_RUN)
         wanted = self._captured_before(here, where)
         undone = self._stages_so_far()
         self._go_to(here, wanted)
@@ -104,26 +104,26 @@ class RewindableDebuggee(Debuggee):
     def step_back(self) -> Position:
         """Go back by one instruction, from a death to the instruction that killed the guest.
 
-        The way there is the same as before, or the machine stays where it is.
+        If the guest does not execute the same instructions again, the machine stays where it is.
 
         :raise UserError: if there are no snapshots, or none of a moment before this one.
-        :raise GuestError: if the guest does not take the same way again.
+        :raise GuestError: if the guest does not execute the same instructions again.
         """
-        from pvhdbg.live.back.last_step import Way, WayToDeath
+        from pvhdbg.live.back.last_step import DeathFinder, StepFinder
 
         here = self.position()
-        starts = self._starts_of_way(here)
+        starts = self._earlier_snapshots(here)
         moment = saved_journey.save(self.journey)
         undone = [*self.session.undone, *([here.stage] if here.stage else [])]
         with self._replay(here) as replay:
             is_dead = here.halt.kind == DIED
-            way = WayToDeath(replay, here.capture) if is_dead else Way(replay, here.capture, self.name_of)
-            start, moves = self._find_last_step(replay, way, starts)
+            finder = DeathFinder(replay, here.capture) if is_dead else StepFinder(replay, here.capture, self.name_of)
+            start, moves = self._find_last_step(replay, finder, starts)
             if moves is not None:
                 replay.load(start)
-            if moves is None or not way.go(moves):
+            if moves is None or not finder.go(moves):
                 self._give_up(replay, start)
-                raise GuestError(f"{_NO_WAY}: pvhdbg found no way that leads exactly here", _TO_A_STAGE)
+                raise GuestError(f"{_NO_WAY_BACK}: pvhdbg found no instruction that leads exactly here", _TO_A_STAGE)
         self.session.went_back(moment, undone)
         if here.stage is not None or is_dead:
             self.journey.history.pop()
@@ -131,61 +131,61 @@ class RewindableDebuggee(Debuggee):
         return self.position()._replace(remark=words)
 
     def _find_last_step(
-        self, replay: Replay, way: Way | WayToDeath, starts: Sequence[Snapshot]
+        self, replay: Replay, finder: StepFinder | DeathFinder, starts: Sequence[Snapshot]
     ) -> tuple[Snapshot, Sequence[Move] | None]:
-        """Find the moves to the place from the last snapshot, or from an earlier one, which may see the call."""
+        """Find the moves to the place from the last snapshot or, for a call before that, from an earlier one."""
         last = starts[-1]
         for start in reversed(starts):
             replay.load(start)
-            if (moves := way.find()) is not None:
+            if (moves := finder.find()) is not None:
                 return start, moves
         replay.load(last)
-        return last, way.find_by_steps()
+        return last, finder.find_by_steps()
 
     def continue_back(self) -> Position:
         """Go back to the last hit of a breakpoint or watchpoint or, without one, to the first snapshot.
 
         :raise UserError: if there are no snapshots, or none of a moment before this one.
-        :raise GuestError: if the guest does not take the same way again.
+        :raise GuestError: if the guest does not execute the same instructions again.
         """
         from pvhdbg.live.back import last_hit
 
         here = self.position()
-        starts, place = self._starts_of_way(here), here.capture
+        starts, place = self._earlier_snapshots(here), here.capture
         if here.halt.kind == DIED:
-            raise UserError(f"{_NO_WAY}: the guest is dead", "press F7 or F8 to go back")
+            raise UserError(f"{_NO_WAY_BACK}: the guest is dead", "press F7 or F8 to go back")
         undone = self._stages_so_far()
         return_to = self._kept_here(here)
         hits: int | None = 0
         for start in reversed(starts):
             self._load(start, keep=return_to)
-            hits = last_hit.count_hits(self.machine, place, _LONGEST_WAY)
+            hits = last_hit.count_hits(self.machine, place, _LONGEST_RUN)
             if hits != 0:
                 break
             place = start.capture
         if hits is not None:
             self._load(start)
-        if hits is None or not last_hit.run_hits(self.machine, hits, _LONGEST_WAY):
+        if hits is None or not last_hit.run_hits(self.machine, hits, _LONGEST_RUN):
             if return_to is not None:
                 self._load(return_to)
-            raise GuestError(f"{_NO_WAY}: the hits on the way here can't be counted exactly", _TO_A_STAGE)
+            raise GuestError(f"{_NO_WAY_BACK}: gdb can't count the hits before this moment exactly", _TO_A_STAGE)
         self.session.went_back(None, undone)
         return self.position()._replace(remark="back at the last hit" if hits else "no hit: back at the first snapshot")
 
     def _back_to_store(self, here: Position, text: str) -> Position:
-        """Go back to the last store to what the user asks about, to right behind the instruction.
+        """Go back to just after the last store to the bytes that the user asks about.
 
         :raise UserError: if there is no such field, no way back, or no such store since the first snapshot.
-        :raise GuestError: if the guest does not take the same way again.
+        :raise GuestError: if the guest does not execute the same instructions again.
         """
         from pvhdbg.live.back import places
 
-        starts, place = self._starts_of_way(here), here.capture
+        starts, place = self._earlier_snapshots(here), here.capture
         region = places.region_of(text, here.capture, self.session)
         undone = self._stages_so_far()
         with self._replay(here) as replay:
-            start, way, stores = self._find_store(replay, starts, region, place)
-            is_there = stores is not None and self._run_stores(replay, start, stores.number, region, way)
+            start, route, stores = self._find_store(replay, starts, region, place)
+            is_there = stores is not None and self._run_stores(replay, start, stores.number, region, route)
             if not is_there:
                 self._give_up(replay, starts[-1])
         if stores is not None and is_there:
@@ -196,61 +196,67 @@ class RewindableDebuggee(Debuggee):
             self.session.went_back(None, undone)
         else:
             raise self._no_store(stores, text, starts[0])
-        return self.position()._replace(remark=f"back behind the last store to {printable(text)}")
+        return self.position()._replace(
+            remark=f"back at the last store to {printable(text)}, just after the instruction"
+        )
 
     def _to_store_before(self, first: Snapshot, region: Region, text: str) -> None:
-        """Restart the guest, and run to the last store before what was the first snapshot.
+        """Restart the guest, and run to the last store before the moment of the first snapshot.
 
         :raise UserError: if there is no such store.
-        :raise GuestError: if the guest does not take the same way again.
+        :raise GuestError: if the guest does not execute the same instructions again.
         """
         entry = self.journey.history[0]
         self.restart()
         with breakpoints.disabled(self.machine.gdb):
             arrived = self.to_stage(_ENTRY)
         if not is_same(arrived.capture, entry):
-            raise GuestError(f"{_NO_WAY}: up to the entry, the guest did not do the same, and this is another boot")
+            raise GuestError(f"{_NO_WAY_BACK}: the restarted guest reached the entry with other registers or boot data")
         with self._replay(arrived) as replay:
-            start, way, stores = self._find_store(replay, self._snapshots.kept, region, first.capture, is_here=False)
-            if stores is None or not self._run_stores(replay, start, stores.number, region, way):
+            start, route, stores = self._find_store(replay, self._snapshots.kept, region, first.capture, is_here=False)
+            if stores is None or not self._run_stores(replay, start, stores.number, region, route):
                 replay.load(start)
                 raise self._no_store(stores, text, start)
 
     def _find_store(
         self, replay: Replay, starts: Sequence[Snapshot], region: Region, place: Capture, *, is_here: bool = True
-    ) -> tuple[Snapshot, last_store.Way, Stores | None]:
+    ) -> tuple[Snapshot, last_store.Route, Stores | None]:
         """Find the last snapshot after which there is a store before the place, or the first snapshot."""
         from pvhdbg.live.back import last_store
 
         start = starts[-1]
         known = {stages.DIED, *(capture.stage for capture in start.journey.history)}
         later = [capture for capture in self.journey.history if capture.stage not in known]
-        way = last_store.Way(place, later, is_here)
+        route = last_store.Route(place, later, is_here)
         replay.load(start)
-        stores = last_store.StoreCounter(replay, region, way, self.kernel).count()
+        stores = last_store.StoreCounter(replay, region, route, self.kernel).count()
         if stores is not None and not stores.number and len(starts) > 1:
             return self._find_store(replay, starts[:-1], region, start.capture, is_here=False)
-        return start, way, stores
+        return start, route, stores
 
-    def _run_stores(self, replay: Replay, start: Snapshot, number: int, region: Region, way: last_store.Way) -> bool:
+    def _run_stores(
+        self, replay: Replay, start: Snapshot, number: int, region: Region, route: last_store.Route
+    ) -> bool:
         """Run to a store again, counted from a snapshot. Return False if the guest does not get there."""
         from pvhdbg.live.back.last_store import StoreCounter
 
         if not number:
             return False
         replay.load(start)
-        with closing(StoreCounter(replay, region, way, self.kernel)) as counter:
+        with closing(StoreCounter(replay, region, route, self.kernel)) as counter:
             return counter.run(number)
 
     def _no_store(self, stores: Stores | None, text: str, first: Snapshot) -> PvhdbgError:
         shown = printable(text)
         if stores is None or stores.number:
-            return GuestError(f"{_NO_WAY}: the stores to {shown} on the way here can't be counted exactly", _TO_A_STAGE)
+            return GuestError(
+                f"{_NO_WAY_BACK}: pvhdbg can't count the stores to {shown} before this moment exactly", _TO_A_STAGE
+            )
         since = f"since the first snapshot, at stage {first.stage}"
-        return UserError(f"{_NO_WAY}: no instruction stored to {shown} {since}", f"see `who {shown}`")
+        return UserError(f"{_NO_WAY_BACK}: no instruction stored to {shown} {since}", f"see `who {shown}`")
 
     def _give_up(self, replay: Replay, start: Snapshot) -> None:
-        """Return to where the user was. If the guest was dead, stay at a snapshot: it does not die like that again."""
+        """Return to where the user was. If the guest was dead, stay at a snapshot: it would not die in the same way."""
         if replay.returns_to is not None:
             replay.load(replay.returns_to)
         else:
@@ -264,29 +270,29 @@ class RewindableDebuggee(Debuggee):
         """
         from pvhdbg.live.back.replay import Replay
 
-        return Replay(self.machine, self._snapshots, self._kept_here(here), _LONGEST_WAY)
+        return Replay(self.machine, self._snapshots, self._kept_here(here), _LONGEST_RUN)
 
     def _stages_so_far(self) -> Collection[str]:
         captured = (capture.stage for capture in self.journey.history if capture.stage != stages.DIED)
         return [*captured, *self.session.undone]
 
-    def _starts_of_way(self, here: Position) -> Sequence[Snapshot]:
+    def _earlier_snapshots(self, here: Position) -> Sequence[Snapshot]:
         """Return the snapshots before this moment, oldest first.
 
-        :raise UserError: if there is none, or the guest's way from there can't be repeated.
+        :raise UserError: if there is none, or the guest would not execute the same instructions again from there.
         """
         reason = self._why_not()
         if self._qemu.returncode is not None:
             reason = "QEMU has ended"
         elif self._qemu.options.accel == "kvm":
-            reason = "under KVM, the guest does not take exactly the same way again"
+            reason = "under KVM, execution is not exactly repeatable"
         elif _has_interrupts(here.capture):
-            reason = "interrupts are on, so the guest does not take exactly the same way again"
+            reason = "interrupts are enabled, so execution is not exactly repeatable"
         if reason:
-            raise UserError(f"{_NO_WAY}: {reason}")
+            raise UserError(f"{_NO_WAY_BACK}: {reason}")
         earlier = [snapshot for snapshot in self._snapshots.kept if not is_same(snapshot.capture, here.capture)]
         if not earlier:
-            raise UserError(f"{_NO_WAY}: there is no snapshot of an earlier moment", _TO_A_STAGE)
+            raise UserError(f"{_NO_WAY_BACK}: there is no snapshot of an earlier moment", _TO_A_STAGE)
         return earlier
 
     def _kept_here(self, here: Position) -> Snapshot | None:
@@ -302,7 +308,7 @@ class RewindableDebuggee(Debuggee):
             return self._snapshots.last_at(here.capture) or self._snapshots.save(here, self.journey)
         except OSError as error:
             self._refusal = printable(str(error))
-            raise UserError(f"{_NO_WAY}: {self._refusal}", _NEXT_RUN) from error
+            raise UserError(f"{_NO_WAY_BACK}: {self._refusal}", _NEXT_RUN) from error
 
     def _captured_before(self, here: Position, stage: str | None) -> Capture:
         """Return the capture of the stage to go to.
@@ -315,7 +321,7 @@ class RewindableDebuggee(Debuggee):
         found = [capture for capture in captured if stage in (None, capture.stage)]
         if not found:
             what = "no stage was" if stage is None else f"stage {stage} was not"
-            raise UserError(f"{_NO_WAY}: {what} captured before here", "see `stages` for what was captured")
+            raise UserError(f"{_NO_WAY_BACK}: {what} captured before here", "see `stages` for what was captured")
         return found[-1]
 
     def _go_to(self, here: Position, wanted: Capture) -> None:
@@ -335,11 +341,13 @@ class RewindableDebuggee(Debuggee):
             return
         if return_to is not None:
             self._load(return_to)
-        elsewhere = "" if return_to is not None else ", and this is another boot"
-        raise GuestError(f"{_NO_WAY}: on the way to stage {wanted.stage}, the guest did not do the same{elsewhere}")
+        new_boot = "" if return_to is not None else " after a restart"
+        raise GuestError(
+            f"{_NO_WAY_BACK}: the guest reached stage {wanted.stage} with other registers or boot data{new_boot}"
+        )
 
     def _why_not(self) -> str | None:
-        """Return why there is no way back; None if there are snapshots."""
+        """Return why there are no snapshots; None if there are."""
         return self._qemu.options.no_snapshots or self._refusal
 
     @property

@@ -1,4 +1,4 @@
-"""Find the last hit of a breakpoint or watchpoint of the user before a place: count the hits from a snapshot on."""
+"""Find the last hit of the user's breakpoints and watchpoints before a place: count the hits after a snapshot."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 import time
 from typing import TYPE_CHECKING
 
-from pvhdbg.errors import MemoryUnreadable
+from pvhdbg.live.back.places import is_at
 
 if TYPE_CHECKING:
     from pvhdbg.boot.stop.capture import Capture
@@ -16,7 +16,7 @@ _NUMBER = re.compile(r'\bbkpt=\{number="([0-9]+)"')
 
 
 def count_hits(machine: OwnMachine, here: Capture, limit: float) -> int | None:
-    """Return how often the user's breakpoints and watchpoints stop the guest on its way `here`.
+    """Return how often the user's breakpoints and watchpoints stop the guest before it gets `here`.
 
     None if the guest does not get there within `limit` seconds, or if watchpoints may have been missed: when gdb steps
     off a breakpoint, here the one at RIP, a watchpoint that this instruction triggers is not reported.
@@ -28,7 +28,7 @@ def count_hits(machine: OwnMachine, here: Capture, limit: float) -> int | None:
     hits = 0
     try:
         while _continue(machine, deadline - time.monotonic()):
-            if _is_at(machine, here):
+            if is_at(machine.target, here):
                 return hits
             stop = machine.gdb.last_stop
             is_hit = stop is not None and stop.breakpoint != own
@@ -56,15 +56,3 @@ def _continue(machine: OwnMachine, timeout: float) -> bool:
     machine.runner.interrupt()
     machine.gdb.wait_stop(timeout)
     return False
-
-
-def _is_at(machine: OwnMachine, place: Capture) -> bool:
-    """Return whether the machine's registers and boot data are those of a capture."""
-    target = machine.target
-    if any(target.register(name) != value for name, value in place.registers.items()):
-        return False
-    try:
-        with target.physical_reads():
-            return all(target.read_phys(paddr, len(data)) == data for paddr, data in place.memory)
-    except MemoryUnreadable:
-        return False

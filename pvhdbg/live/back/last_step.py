@@ -1,8 +1,8 @@
 """Find the last step before a place: from a snapshot, run to the place again and see which instruction leads there.
 
-The guest takes the same way again, so a place is found by counting how often instructions are reached. Candidates for
-the last step are the instruction before the place, branches to the place, and the call that led to a function. If none
-of them is it, the guest is stepped from the snapshot on, as far as the time allows.
+The guest executes the same instructions again, so pvhdbg finds a place by counting how often instructions are reached.
+Candidates for the last step are the instruction before the place, branches to the place, and the call of the function.
+If none of them leads there, pvhdbg single-steps the guest from the snapshot, as long as the time limit allows.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ _LINE = re.compile(r"(0x[0-9a-f]{1,16}): +(?:[0-9a-f]{2} )+ *(\S.*)")
 _TARGET = re.compile(r"(?:j|loop)[a-z]* +(?:\S+, *)?(0x[0-9a-f]{1,16})$")
 _CALLED = re.compile(r"call[a-z]* +(0x[0-9a-f]{1,16})$")
 _CALL, _RETURN, _REPEATED, _JUMP = "call", "ret", "rep", "jmp"
-_LONGEST_FUNCTION, _AFTER, _LONGEST_INSTRUCTION = 0x4000, 256, 15
+_LONGEST_FUNCTION, _AFTER = 0x4000, 256
 _IN_THUNK = 6
 """The most instructions of a thunk: between a return site and the caller, or a call and the function."""
 _THUNK = "thunk"
 _MOST_FUNCTIONS = 4
-"""The most functions between a call and its return, if each jumps to the next one instead of calling it."""
+"""The most functions between a call and its return if each ends with a jump to the next one."""
 _MOST_STEPS = 5_000
-"""How many instructions the guest is stepped if the place is reached by none of the candidates."""
+"""The most instructions that pvhdbg single-steps if no candidate leads to the place."""
 
 
 class Instruction(NamedTuple):
@@ -47,7 +47,7 @@ class Move(NamedTuple):
 
 
 class Walker:
-    """Makes moves from a snapshot on, with the machine of a replay."""
+    """Runs and steps the machine of a replay, from a snapshot."""
 
     def __init__(self, replay: Replay) -> None:
         self._replay = replay
@@ -78,15 +78,15 @@ class Walker:
         return self._replay.step()
 
 
-class WayToDeath(Walker):
-    """The way from a snapshot to a death: `place` is the capture of the dead machine."""
+class DeathFinder(Walker):
+    """Finds the instruction that killed the guest. `place` is the capture of the dead machine."""
 
     def __init__(self, replay: Replay, place: Capture) -> None:
         super().__init__(replay)
         self._place = place
 
     def find(self) -> Sequence[Move] | None:
-        """Return the moves from here to the instruction that kills the guest. None if it does not die like that again.
+        """Return the moves from here to the instruction that kills the guest; None if it does not die there again.
 
         The machine must be at the snapshot.
         """
@@ -107,8 +107,8 @@ class WayToDeath(Walker):
         return None
 
 
-class Way(Walker):
-    """The way from a snapshot of the machine to the capture `here`. `name_of` returns an address as symbol+offset.
+class StepFinder(Walker):
+    """Finds the last step before the capture `here`. `name_of` returns an address as symbol+offset.
 
     The machine must be `here` when the object is made.
     """
@@ -138,11 +138,11 @@ class Way(Walker):
             reached[rip] += 1
             if rip == self._pc and self._replay.is_at(self._here):
                 return None
-            if (rest := self._rest_of_way(rip, ends)) is not None:
+            if (rest := self._moves_from(rip, ends)) is not None:
                 return [Move(rip, reached[rip]), *rest]
         return None
 
-    def _rest_of_way(self, rip: int, ends: Mapping[int, int]) -> Sequence[Move] | None:
+    def _moves_from(self, rip: int, ends: Mapping[int, int]) -> Sequence[Move] | None:
         """Return the moves from a candidate at RIP; None if it does not lead to the place this time.
 
         `ends` has the instructions that leave a function, with the stack pointer there if they lead to the place.
@@ -164,7 +164,7 @@ class Way(Walker):
         return None if count is None else [Move(None, count)]
 
     def _follow_call(self, rsp: int) -> Sequence[Move] | None:
-        """Follow the function that is called or left here, and those that it jumps to at its end, to the place.
+        """Follow the function that is called or left here, and the functions that it ends in by a jump, to the place.
 
         `rsp` is the stack pointer at the beginning and at the end of these functions.
         """
@@ -265,7 +265,7 @@ class Way(Walker):
         return bytes(monitor.parse_memory(words))[:size]
 
     def _function(self, address: int) -> list[Instruction]:
-        """Disassemble from the start of the function at an address to some way after the address."""
+        """Disassemble from the start of the function at an address to at least `_AFTER` bytes after the address."""
         offset = int((self._name_of(address) or "").partition("+")[2] or "0", 16)
         start = address - (offset if offset <= _LONGEST_FUNCTION else 0)
         count = min((address - start) // 2 + _AFTER, _LONGEST_FUNCTION)

@@ -1,4 +1,4 @@
-"""Find the last store to some bytes before a place: count the stores to them from a snapshot on."""
+"""Find the last store to some bytes before a place: count the stores after a snapshot."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from pvhdbg.live.observe.regions import Region
 
 
-class Way(NamedTuple):
-    """From a snapshot to `place`, which may be how the guest died. `later` are the stages captured on the way.
+class Route(NamedTuple):
+    """From a snapshot to `place`, which may be the guest's death. `later` are the stages that were captured between.
 
     If `is_here`, the place is where the user is: a store that leads exactly there does not count.
     """
@@ -29,7 +29,7 @@ class Way(NamedTuple):
 
 
 class Stores(NamedTuple):
-    """The stores to a region on a way.
+    """The stores to a region between a snapshot and a place.
 
     `number` is how many there were. `passed` has the captures of stages that the guest passed, each with the number of
     stores before it.
@@ -40,14 +40,14 @@ class Stores(NamedTuple):
 
 
 class StoreCounter(Observer):
-    """Runs the machine of a replay from store to store. It is at a snapshot when the object is made."""
+    """Runs the machine of a replay from store to store. The machine must be at a snapshot when the object is made."""
 
-    def __init__(self, replay: Replay, region: Region, way: Way, kernel: Kernel | None) -> None:
+    def __init__(self, replay: Replay, region: Region, route: Route, kernel: Kernel | None) -> None:
         journey = Journey(replay.target, replay.runner, kernel.facts if kernel else None, trust_image=True)
         super().__init__(journey, replay.target, replay.watch, kernel.symbols if kernel else None)
         self._replay = replay
-        self._way = way
-        self._addresses = {capture.rip for capture in (way.place, *way.later) if capture.rip is not None}
+        self._route = route
+        self._addresses = {capture.rip for capture in (route.place, *route.later) if capture.rip is not None}
         self.watch_regions([region])
 
     def count(self) -> Stores | None:
@@ -55,15 +55,15 @@ class StoreCounter(Observer):
         stores = 0
         passed: list[tuple[int, Capture]] = []
         for is_store in self._run_on():
-            if self._replay.is_at(self._way.place):
-                return Stores(stores + (is_store and not self._way.is_here), passed)
+            if self._replay.is_at(self._route.place):
+                return Stores(stores + (is_store and not self._route.is_here), passed)
             stores += is_store
-            passed += [(stores, capture) for capture in self._way.later if self._replay.is_at(capture)]
-        is_dead = self._way.place.stage == stages.DIED and self._replay.has_died
-        return Stores(stores, passed) if is_dead and self._replay.is_at(self._way.place) else None
+            passed += [(stores, capture) for capture in self._route.later if self._replay.is_at(capture)]
+        is_dead = self._route.place.stage == stages.DIED and self._replay.has_died
+        return Stores(stores, passed) if is_dead and self._replay.is_at(self._route.place) else None
 
     def run(self, count: int) -> bool:
-        """Run until the guest has stored that often. Return False if it did not."""
+        """Run until the guest has made `count` stores. Return False if it did not."""
         stores = (is_store for is_store in self._run_on() if is_store)
         return sum(1 for _ in zip(range(count), stores, strict=False)) == count
 
@@ -72,7 +72,7 @@ class StoreCounter(Observer):
         self._watch.clear_all(self._watchpoints)
 
     def _run_on(self) -> Iterator[bool]:
-        """Run on. Yield True behind each store, and False where a place may be, until the time is up."""
+        """Run until the time is up. Yield True after each store, and False at the address of a place."""
         while self._replay.left > 0:
             seen = len(self.accesses)
             at_a_place = self._rip() in self._addresses

@@ -1,15 +1,18 @@
-"""The bytes that the user asks about: the path of a field of the boot data, or an address with a length."""
+"""The bytes that the user asks about, and whether the machine is at a place.
+
+The user names bytes by the path of a field of the boot data, or by an address and a length.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pvhdbg.abi import c_integer
 from pvhdbg.abi.text import printable
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.address import linked_physical
 from pvhdbg.boot.who.fields import FieldBytes, Fields, full_path, is_part
-from pvhdbg.errors import UserError
+from pvhdbg.boot.who.request import LONGEST, parse_length
+from pvhdbg.errors import MemoryUnreadable, UserError
 from pvhdbg.live.observe.regions import Region
 
 if TYPE_CHECKING:
@@ -17,14 +20,13 @@ if TYPE_CHECKING:
 
     from pvhdbg.boot.session.live import LiveSession
     from pvhdbg.boot.stop.capture import Capture
+    from pvhdbg.target.stub import StubTarget
 
-LONGEST = 4096
-"""The most bytes that can be asked about at once."""
 _FORMS = f"use a path such as boot_params.hdr.cmd_line_ptr, ADDRESS[,LENGTH], or a stage: {', '.join(stages.NAMES)}"
 
 
 def region_of(text: str, here: Capture, session: LiveSession) -> Region:
-    """Return where the bytes are. An address without a length is that of a field, or of one byte.
+    """Return where the bytes are. An address without a length stands for the field there or, without one, for one byte.
 
     :raise UserError: if there is no such field, or the address or the length is not one.
     """
@@ -37,12 +39,23 @@ def region_of(text: str, here: Capture, session: LiveSession) -> Region:
     return Region(start, min(max(field.end for field in found) - start, LONGEST))
 
 
+def is_at(target: StubTarget, place: Capture) -> bool:
+    """Return whether the machine's registers and boot data are those of a capture."""
+    if any(target.register(name) != value for name, value in place.registers.items()):
+        return False
+    try:
+        with target.physical_reads():
+            return all(target.read_phys(paddr, len(data)) == data for paddr, data in place.memory)
+    except MemoryUnreadable:
+        return False
+
+
 def _parts(path: str, fields: Fields) -> Sequence[FieldBytes]:
     return [field for field in fields.all if is_part(field.path, full_path(path))]
 
 
 def _known(here: Capture, session: LiveSession) -> Iterator[Fields]:
-    """Yield the fields of the present boot data, then those of the captured stages, the last one first."""
+    """Yield the fields of the current boot data, then those of the captured stages, the last one first."""
     yield from map(Fields, (here, *reversed(session.history)))
 
 
@@ -51,9 +64,7 @@ def _at_address(text: str, here: Capture, session: LiveSession) -> Region:
     value = session.evaluate_now(address.strip())
     linked = linked_physical(session.image, value)
     paddr = value if linked is None else linked
-    length = c_integer.parse(length_text.strip()) if length_text else None
-    if length_text and (length is None or not 0 < length <= LONGEST):
-        raise UserError(f"LENGTH is {printable(length_text[:80])}", f"use a length from 1 to {LONGEST}")
+    length = parse_length(length_text) if length_text else None
     known = (fields.at(paddr) for fields in _known(here, session))
     field = next(filter(None, known), None) if length is None else None
     return Region(field.paddr, field.size) if field else Region(paddr, length or 1)

@@ -1,4 +1,4 @@
-"""The machine runs the same way again, from a snapshot: pvhdbg asks QEMU's stub itself, while gdb is disconnected.
+"""Run the machine again from a snapshot. pvhdbg talks to QEMU's stub itself, while gdb is disconnected.
 
 This is faster than gdb, and no hit of a watchpoint is lost: gdb does not report one that happens while it steps off a
 breakpoint.
@@ -10,7 +10,7 @@ import socket
 import time
 from typing import TYPE_CHECKING
 
-from pvhdbg.errors import MemoryUnreadable
+from pvhdbg.live.back.places import is_at
 from pvhdbg.live.stub.connection import Connection
 from pvhdbg.live.stub.watch import RspWatch
 from pvhdbg.live.system.os_errors import os_errors_as_machine_errors
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 class Replay:
     """Within the block, gdb is disconnected, and the machine is reached through `target`, `runner` and `watch`.
 
-    `limit` is how long the machine may run after each `load`, in seconds. `returns_to` is the snapshot of where the
-    user is, which is kept until the end; None if the guest is dead.
+    `limit` is how long the machine may run after each `load`, in seconds. `returns_to` is the snapshot of the moment
+    that the user sees, which is kept until the end; None if the guest is dead.
     """
 
     target: RspTarget
@@ -92,12 +92,7 @@ class Replay:
 
     def is_at(self, place: Capture) -> bool:
         """Return whether the machine's registers and boot data are those of a capture."""
-        if any(self.target.register(name) != value for name, value in place.registers.items()):
-            return False
-        try:
-            return all(self.target.read_phys(paddr, len(data)) == data for paddr, data in place.memory)
-        except MemoryUnreadable:
-            return False
+        return is_at(self.target, place)
 
     def _connect(self) -> None:
         qemu = self._machine.qemu

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pvhdbg.boot.record.document import MachineFacts, Outcome
-    from pvhdbg.boot.who.answer import Found
+    from pvhdbg.boot.who.answer import WhoResult
     from pvhdbg.image.debug_info.symbols import Symbols
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.image.load import Kernel
@@ -34,7 +34,7 @@ class MachineSession:
     """
 
     session: LiveSession
-    observe: Callable[[MachineSession, str], Found] | None = None
+    observe: Callable[[MachineSession, str], WhoResult] | None = None
     """Answers `who` with another machine. The command that starts this machine sets it."""
     stop_observing: Callable[[], None] | None = None
     """Ends the other machine, while there is one, so that `who` fails. Any thread may call it."""
@@ -71,7 +71,7 @@ class MachineSession:
             observe=self._who,
         )
 
-    def _who(self, text: str) -> Found:
+    def _who(self, text: str) -> WhoResult:
         if self.observe is None:
             raise UserError(NOT_OURS)
         return self.observe(self, text)

@@ -49,7 +49,7 @@ class Region(NamedTuple):
         return self.paddr < paddr + size and paddr < self.paddr + self.size
 
 
-def handed_over(entry: Capture) -> Iterator[Region]:
+def passed_by_vmm(entry: Capture) -> Iterator[Region]:
     """Yield what the VMM passed, as far as it was captured at the entry."""
     info, modules = entry.start_info, entry.modules or ()
     if info is None or info.at is None:

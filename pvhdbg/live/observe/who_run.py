@@ -1,4 +1,4 @@
-"""Boot a private machine with the options of another one, and observe who writes and reads its boot data."""
+"""Boot a second machine with the options of the first one, and observe what writes and reads its boot data."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pvhdbg.boot.run.journey import Journey
 from pvhdbg.boot.stop.kernel_probe import SymbolsAndStrings
 from pvhdbg.boot.stop.stages import NAMES, stage
 from pvhdbg.boot.who import request, roms
-from pvhdbg.boot.who.answer import Found
+from pvhdbg.boot.who.answer import WhoResult
 from pvhdbg.boot.who.attribution import Change, Observation, answers, unexplained
 from pvhdbg.boot.who.fields import Fields
 from pvhdbg.errors import GuestError, PvhdbgError, UserError
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
     from pvhdbg.live.debuggee.machine_session import MachineSession
     from pvhdbg.target.stub import StubTarget
 
-_NO_ENTRY = "the private boot did not reach the entry"
+_NO_ENTRY = "the second machine did not reach the entry"
 _MOST_LINKS = 1 << 14
 
 
 class Observed(NamedTuple):
-    """What was observed. `finals` are the captures of the last stages of the private boot.
+    """What was observed. `finals` are the captures of the last stages.
 
     `unexplained` has the paths of fields whose final bytes no observed writer wrote.
     """
@@ -46,24 +46,24 @@ class Observed(NamedTuple):
     unexplained: tuple[str, ...]
 
 
-class HandedOver(NamedTuple):
+class EarlierBoot(NamedTuple):
     """What another boot with the same options showed: its capture at the entry, and the firmware's code."""
 
     entry: Capture
     code: roms.Roms
 
 
-def handed_over(session: MachineSession) -> HandedOver:
-    """Return what a machine shows that has reached the entry."""
-    return _handed_over(session.journey, session.machine.target)
+def earlier_boot(session: MachineSession) -> EarlierBoot:
+    """Return what a machine that has reached the entry shows."""
+    return _earlier_boot(session.journey, session.machine.target)
 
 
-def _handed_over(journey: Journey, target: StubTarget) -> HandedOver:
+def _earlier_boot(journey: Journey, target: StubTarget) -> EarlierBoot:
     entry = next(capture for capture in journey.history if capture.stage == "entry")
-    return HandedOver(entry, roms.Roms(target.read_phys(roms.START, roms.SIZE)))
+    return EarlierBoot(entry, roms.Roms(target.read_phys(roms.START, roms.SIZE)))
 
 
-class PrivateBoot:
+class ObservedBoot:
     """A second machine with the options of the first one. It starts at once; `observe` waits for it.
 
     :raise UserError: if the first machine was not started by pvhdbg, or does not run under TCG.
@@ -88,7 +88,7 @@ class PrivateBoot:
             raise
 
     def kill(self) -> None:
-        """End the machine without waiting. Any thread may call this; what another thread does with it then fails."""
+        """End the machine without waiting. Any thread may call this; what other threads ask the machine then fails."""
         self._machine.kill()
 
     def close(self) -> None:
@@ -100,17 +100,17 @@ class PrivateBoot:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def look(self) -> HandedOver:
-        """Run to the entry, and return what `observe` needs to know before it runs another private boot.
+    def run_to_entry(self) -> EarlierBoot:
+        """Run to the entry without observing, and return what `observe` of another boot needs to know.
 
         :raise GuestError: if the guest does not reach the entry.
         """
         journey = self._ready()
         if any(halt.kind != HIT for halt in journey.go("entry", self._timeout)):
             raise GuestError(_NO_ENTRY)
-        return _handed_over(journey, self._machine.target)
+        return _earlier_boot(journey, self._machine.target)
 
-    def observe(self, before: HandedOver, last: str) -> Observed:
+    def observe(self, earlier: EarlierBoot, last: str) -> Observed:
         """Run from the reset to stage `last`, and observe every access to boot data.
 
         :raise GuestError: if the guest has no such stage, or does not reach it.
@@ -118,10 +118,10 @@ class PrivateBoot:
         journey = self._ready()
         if reason := journey.why_lacking(stage(last, journey.image)):
             raise GuestError(f"this guest has no stage {last}: {reason}")
-        firmware = self._run_to_entry(journey, before)
+        firmware = self._observe_firmware(journey, earlier)
         observer = Observer(journey, self._machine.target, self._machine.watch(), self.kernel.symbols)
         entry = journey.history[-1]
-        observer.watch_regions([*regions.handed_over(entry), *regions.built_by_kernel(journey)])
+        observer.watch_regions([*regions.passed_by_vmm(entry), *regions.built_by_kernel(journey)])
         for name in NAMES[1 : NAMES.index(last) + 1]:
             self._run_to_stage(observer, journey, stage(name, journey.image))
             if name == request.BOOTPARAMS != last:
@@ -142,10 +142,10 @@ class PrivateBoot:
             target.read_phys(region.paddr, region.size)  # at once; field by field takes longer
         return Observed(observation, finals, tuple(unexplained(observation, fields.all, target.read_phys)))
 
-    def _run_to_entry(self, journey: Journey, before: HandedOver) -> Sequence[Access]:
+    def _observe_firmware(self, journey: Journey, earlier: EarlierBoot) -> Sequence[Access]:
         """Run to the entry, change the boot data as in the first machine, and return what firmware has written."""
-        handed = [*regions.handed_over(before.entry)]
-        firmware = FirmwareObserver(self._machine.target, self._machine.watch(), before.code, handed)
+        passed = [*regions.passed_by_vmm(earlier.entry)]
+        firmware = FirmwareObserver(self._machine.target, self._machine.watch(), earlier.code, passed)
         if journey.entry is None or not firmware.run_to(journey.entry, self._timeout):
             raise GuestError(_NO_ENTRY)
         journey.capture_at("entry")
@@ -158,7 +158,7 @@ class PrivateBoot:
             going = observer.run_to(self.kernel.facts.aliases(journey.target.symbol(goal.symbol)), self._timeout)
             journey.remember_call(goal.symbol)
         if not going or not observer.run_to(journey.stage_addresses(goal), self._timeout):
-            raise GuestError(f"the private boot did not reach {goal.name}", "see `dump` for how this boot ends")
+            raise GuestError(f"the second machine did not reach {goal.name}", "see `dump` for how this boot ends")
         journey.capture_at(goal.name)
 
     def _ready(self) -> Journey:
@@ -173,28 +173,29 @@ class PrivateBoot:
 
 
 class Cancellation:
-    """Ends private boots. Call it from any thread."""
+    """Ends the observed boots when it is called. Any thread may call it."""
 
     def __init__(self) -> None:
         self.is_requested = False
-        self._boots: list[PrivateBoot] = []
+        self._boots: list[ObservedBoot] = []
 
     def __call__(self) -> None:
         self.is_requested = True
         for boot in self._boots:
             boot.kill()
 
-    def covers(self, boot: PrivateBoot) -> None:
-        """End this one, too, as soon as it is asked for, or at once if it was asked for before."""
+    def covers(self, boot: ObservedBoot) -> None:
+        """End this boot too when the user cancels, or at once if the user has canceled already."""
         self._boots.append(boot)
         if self.is_requested:
             boot.kill()
 
 
-def ask(session: MachineSession, text: str) -> Found:
-    """Boot a private machine, and answer what the user asks. See request for the forms of `text`.
+def ask(session: MachineSession, text: str) -> WhoResult:
+    """Boot two more machines, and answer what the user asks. See request for the forms of `text`.
 
-    Meanwhile, `session.stop_observing` cancels the answer.
+    The first one only shows where the boot data is; the second one is observed. Meanwhile, `session.stop_observing`
+    cancels the answer.
 
     :raise UserError: if there is no such field, or the machine is not one that can be booted again.
     :raise GuestError: if the answer was canceled, or the guest does not reach the stage.
@@ -202,10 +203,10 @@ def ask(session: MachineSession, text: str) -> Found:
     request.check(text)
     session.stop_observing = cancellation = Cancellation()
     try:
-        with PrivateBoot(session) as scout, PrivateBoot(session) as private:
-            cancellation.covers(scout)
-            cancellation.covers(private)
-            return find(private, scout.look(), session.session.history, text)
+        with ObservedBoot(session) as first, ObservedBoot(session) as observed:
+            cancellation.covers(first)
+            cancellation.covers(observed)
+            return find(observed, first.run_to_entry(), session.session.history, text)
     except PvhdbgError:
         if cancellation.is_requested:
             raise GuestError("who: canceled") from None
@@ -214,15 +215,15 @@ def ask(session: MachineSession, text: str) -> Found:
         session.stop_observing = None
 
 
-def find(private: PrivateBoot, before: HandedOver, first: Sequence[Capture], text: str) -> Found:
-    """Observe the private boot, and answer what the user asks.
+def find(boot: ObservedBoot, earlier: EarlierBoot, first: Sequence[Capture], text: str) -> WhoResult:
+    """Observe a boot, and answer what the user asks.
 
-    `before` is what another boot has shown. `first` has the captures of the first machine.
+    `earlier` is what another boot has shown. `first` has the captures of the user's machine, for comparison.
     """
     last = request.last_stage(text)
-    observation, finals, unknown = private.observe(before, last)
-    with closing(CodePlaces(private.kernel)) as places:
-        asked = answers(observation, request.chosen(text, observation.fields, private.kernel.facts), places.at)
+    observation, finals, unknown = boot.observe(earlier, last)
+    with closing(CodePlaces(boot.kernel)) as places:
+        asked = answers(observation, request.fields_of(text, observation.fields, boot.kernel.facts), places.at)
         links = {answer.path: answer for answer in asked}
         waiting = list(asked)
         while waiting and len(links) < _MOST_LINKS:
@@ -232,12 +233,12 @@ def find(private: PrivateBoot, before: HandedOver, first: Sequence[Capture], tex
             links.update((answer.path, answer) for answer in found)
             waiting += found
     different = tuple(dict.fromkeys(_differences(observation.fields, finals, first)))
-    return Found(request.asked(text, asked), links, different, unknown)
+    return WhoResult(request.selected(text, asked), links, different, unknown)
 
 
-def _differences(fields: Fields, private: Sequence[Capture], first: Sequence[Capture]) -> Iterator[str]:
+def _differences(fields: Fields, observed: Sequence[Capture], first: Sequence[Capture]) -> Iterator[str]:
     stages = {capture.stage: capture for capture in first}
-    for ours in private:
+    for ours in observed:
         theirs = stages.get(ours.stage)
         for field in fields.all if theirs else ():
             now, then = ours.bytes_at(field.paddr, field.size), theirs and theirs.bytes_at(field.paddr, field.size)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
+from pvhdbg.abi.alignment import align_up
 from pvhdbg.errors import GuestError
 from pvhdbg.image.notes import PHYS32_ENTRY, XEN
 
@@ -59,7 +60,7 @@ def _free_page(facts: ImageFacts, memory: int | None) -> int:
     paddr = _LOWEST
     for segment in sorted(facts.segments, key=lambda segment: segment.paddr):
         if segment.paddr < paddr + _PAGE and segment.end > paddr:
-            paddr = -(-segment.end // _PAGE) * _PAGE
+            paddr = align_up(segment.end, _PAGE)
     if paddr + _PAGE > min(memory or 1 << 32, 1 << 32):
         raise GuestError(f"{facts.path}: no room for a jump beside the kernel", "give the guest more memory with -m")
     return paddr

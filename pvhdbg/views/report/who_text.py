@@ -13,7 +13,7 @@ from pvhdbg.views.rows import text
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from pvhdbg.boot.who.answer import Answer, Code, Found, Writer
+    from pvhdbg.boot.who.answer import Answer, Code, WhoResult, Writer
 
 _MOST_EARLIER, _LONGEST_CHAIN, _MOST_DATA, _MOST_DETAILED = 8, 8, 16, 4
 _NO_WRITER = "not written since the reset"
@@ -26,20 +26,20 @@ _NOT_READ = {
 _NOT_READ_EARLY = "not read up to the return from xen_prepare_pvh"
 
 
-def lines(request: str, found: Found) -> list[str]:
+def lines(request: str, found: WhoResult) -> list[str]:
     """Return what the user asked for: the list of UNREAD, everything about a few fields, or a table of many."""
     if request == UNREAD:
         return unread(found.answers)
     return details(found.answers, found.links) if len(found.answers) <= _MOST_DETAILED else table(found.answers)
 
 
-def remarks(found: Found) -> list[str]:
-    """Return in which fields the answers may be wrong."""
+def remarks(found: WhoResult) -> list[str]:
+    """Return notes about the fields whose answers may be wrong."""
     notes = []
     if found.different:
-        notes.append(f"the private boot has other bytes in {_named(found.different)}")
+        notes.append(f"the observed boot has other bytes in {_named(found.different)}")
     if found.unexplained:
-        notes.append(f"no instruction was seen that wrote the final bytes of {_named(found.unexplained)}")
+        notes.append(f"pvhdbg saw no instruction that wrote the final bytes of {_named(found.unexplained)}")
     return notes
 
 
@@ -49,7 +49,7 @@ def _named(paths: Sequence[str]) -> str:
 
 
 def details(answers: Sequence[Answer], links: Mapping[str, Answer]) -> list[str]:
-    """Return everything about a few fields. `links` has the fields to which the chain of a value can go on."""
+    """Return everything about a few fields. `links` has the other fields that the chain of a value can contain."""
     shown: list[str] = []
     for answer in answers:
         shown += [*([""] if shown else []), *_one(answer, links)]
@@ -116,7 +116,7 @@ def _confidence(writer: Writer) -> str:
 
 
 def _chain(answer: Answer, links: Mapping[str, Answer]) -> list[str]:
-    """Return the way of a value: from this field to the function that wrote it, to the field that it read, and on."""
+    """Return the path of a value: this field, the function that wrote it, the field that it read, and so on."""
     steps, seen, here = [printable(answer.path)], {answer.path}, answer
     while here.writers and len(seen) <= _LONGEST_CHAIN:
         writer = here.last_writers[0]
@@ -133,7 +133,7 @@ def _chain(answer: Answer, links: Mapping[str, Answer]) -> list[str]:
 
 
 def chain_in(lines: Sequence[str]) -> tuple[str, ...]:
-    """Return the steps of the last chain in text that `details` has made: fields, and the writers between them."""
+    """Return the steps of the last chain in the text of `details`: fields, and the writers between them."""
     last = next((line for line in reversed(lines) if line.startswith(_CHAIN)), None)
     return () if last is None else tuple(last.removeprefix(_CHAIN).split(_STEP))
 
@@ -149,7 +149,7 @@ def table(answers: Sequence[Answer]) -> list[str]:
     """Return one line for each field: its last writer, the input field, and how certain that is.
 
     If several instructions wrote its bytes, the line has the one that wrote the first byte, and the least certainty.
-    Fields of which only a memset wrote every byte are one line for all of them.
+    All fields that were only cleared, by one memset, share one line.
     """
     rows = [("field", "last writer", "value of", "confidence", "readers")]
     cleared = 0

@@ -52,8 +52,8 @@ def test_an_unknown_path_is_an_error_without_control_characters(text: str) -> No
 def test_an_address_stands_for_its_field_and_with_a_length_for_its_bytes() -> None:
     paddr = BOOT_PARAMS + 0x22A
 
-    assert FIELDS.find("boot_params.hdr.cmd_line_ptr") == request.chosen(f"{paddr:#x}", FIELDS, None)
-    assert (FieldBytes(f"{paddr:#x}", paddr, 3),) == request.chosen(f"{paddr},3", FIELDS, None)
+    assert FIELDS.find("boot_params.hdr.cmd_line_ptr") == request.fields_of(f"{paddr:#x}", FIELDS, None)
+    assert (FieldBytes(f"{paddr:#x}", paddr, 3),) == request.fields_of(f"{paddr},3", FIELDS, None)
 
 
 @pytest.mark.parametrize("text", ["0x10,0", "0x10,4097", "1,2,3", "08", "0x10,x", "0x10000000000000000"])
@@ -64,4 +64,4 @@ def test_an_impossible_address_is_refused_before_anything_is_started(text: str) 
 
 def test_an_address_without_boot_data_is_an_error() -> None:
     with pytest.raises(UserError, match="0x7 is not in the boot data"):
-        request.chosen("7", FIELDS, None)
+        request.fields_of("7", FIELDS, None)

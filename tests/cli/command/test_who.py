@@ -59,7 +59,7 @@ def test_unread_lists_what_the_guest_did_not_read() -> None:
         ([], "FIELD is missing"),
         (["--all", "--unread"], "use one of FIELD, --all and --unread"),
         (["boot_params.x", "--all", "--unread"], "use one of"),
-        (["0x10,0"], "LENGTH is 0"),
+        (["0x10,0"], 'invalid LENGTH "0"'),
         (["boot_params.nothing"], "boot_params.nothing: no such field of the boot data"),
         (["0x7"], "0x7 is not in the boot data"),
     ],

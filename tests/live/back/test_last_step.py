@@ -10,7 +10,7 @@ import pytest
 from pvhdbg import guest
 from pvhdbg.errors import GuestError, UserError
 from pvhdbg.live.back.going_back import RewindableDebuggee
-from pvhdbg.live.back.last_step import Way
+from pvhdbg.live.back.last_step import StepFinder
 from tests.live.back.conftest import Start, state_of
 
 
@@ -164,7 +164,7 @@ def test_a_death_that_takes_another_way_is_refused_and_the_guest_is_alive(at_pre
     debuggee.console("set var $r15 = 0x1234", lambda: None)
     debuggee.resume("continue")
 
-    with pytest.raises(GuestError, match=r"^can't go back: pvhdbg found no way that leads exactly here$"):
+    with pytest.raises(GuestError, match=r"^can't go back: pvhdbg found no instruction that leads exactly here$"):
         debuggee.step_back()
     assert "prepare" == debuggee.position().stage
 
@@ -172,7 +172,7 @@ def test_a_death_that_takes_another_way_is_refused_and_the_guest_is_alive(at_pre
 def test_a_place_that_no_branch_leads_to_is_found_by_steps(at_prepare: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     debuggee = at_prepare()
     forward = steps_forward(debuggee, 5)
-    monkeypatch.setattr(Way, "find", lambda _: None)
+    monkeypatch.setattr(StepFinder, "find", lambda _: None)
 
     assert forward == steps_back(debuggee, 5)
 
@@ -183,7 +183,7 @@ def test_a_way_that_the_user_changed_is_refused_and_the_machine_stays(at_prepare
     debuggee.console("set var $r15 = 0x1234", lambda: None)
     before = state_of(debuggee)
 
-    with pytest.raises(GuestError, match=r"^can't go back: pvhdbg found no way that leads exactly here$"):
+    with pytest.raises(GuestError, match=r"^can't go back: pvhdbg found no instruction that leads exactly here$"):
         debuggee.step_back()
     assert before == state_of(debuggee)
 
@@ -234,5 +234,5 @@ def test_hits_of_a_watchpoint_inside_a_repeated_instruction_are_refused_or_exact
     except GuestError as error:
         result = str(error)
 
-    refusal = "can't go back: the hits on the way here can't be counted exactly"
+    refusal = "can't go back: gdb can't count the hits before this moment exactly"
     assert {"back at the last hit": at_write, refusal: before}[result] == state_of(debuggee)[1:]

@@ -39,7 +39,7 @@ def test_each_store_to_a_field_is_reached_from_the_last_to_the_first(
         for writer in expected:
             position = debuggee.back(path)
 
-            assert f"back behind the last store to {path}" == position.remark
+            assert f"back at the last store to {path}, just after the instruction" == position.remark
             assert is_behind(debuggee, writer)
             assert writer.data == debuggee.machine.target.read_phys(writer.paddr, writer.size)
         with pytest.raises(UserError, match=r"^can't go back: no instruction stored to .* at stage prepare$"):
@@ -112,8 +112,8 @@ def test_bytes_that_no_instruction_stored_to_and_words_that_name_nothing_are_ref
     for text, message in (
         ("start_info.version", "can't go back: no instruction stored to start_info.version since the first snapshot"),
         ("boot_params.nothing", "boot_params.nothing: no such stage or field"),
-        ("0x1000,0", "LENGTH is 0"),
-        ("0x1000,x", "LENGTH is x"),
+        ("0x1000,0", 'invalid LENGTH "0"'),
+        ("0x1000,x", 'invalid LENGTH "x"'),
     ):
         with pytest.raises(UserError, match=f"^{message}"):
             debuggee.back(text)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pvhdbg.boot.who.access import IMMEDIATE, PERHAPS
-from pvhdbg.boot.who.answer import CPU, FIRMWARE_DMA, PVHDBG, Answer, Found, Writer
+from pvhdbg.boot.who.answer import CPU, FIRMWARE_DMA, PVHDBG, Answer, WhoResult, Writer
 from pvhdbg.boot.who.request import ALL
 from pvhdbg.cli.launch import launched_without_gdb
 from pvhdbg.cli.options import parse
-from pvhdbg.live.observe.who_run import PrivateBoot, find, handed_over
+from pvhdbg.live.observe.who_run import ObservedBoot, earlier_boot, find
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,14 +24,14 @@ INPUT = ("start_info.", "cmdline", "modules[", "memory_map.")
 
 
 @cache
-def observed(*words: str) -> Found:
+def observed(*words: str) -> WhoResult:
     _, options = parse(["dump", *words])
-    with launched_without_gdb(options) as session, PrivateBoot(session) as private:
+    with launched_without_gdb(options) as session, ObservedBoot(session) as private:
         session.session.run("bootparams")
-        return find(private, handed_over(session), session.session.history, ALL)
+        return find(private, earlier_boot(session), session.session.history, ALL)
 
 
-def by_firmware(found: Found) -> list[tuple[Answer, Writer]]:
+def by_firmware(found: WhoResult) -> list[tuple[Answer, Writer]]:
     return [
         (answer, writer)
         for answer in found.answers

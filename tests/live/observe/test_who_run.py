@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pvhdbg.boot.who.access import CONFIDENCES
-from pvhdbg.boot.who.answer import Found
+from pvhdbg.boot.who.answer import WhoResult
 from pvhdbg.boot.who.request import ALL, last_stage
 from pvhdbg.cli.launch import launched_without_gdb
 from pvhdbg.cli.options import parse
-from pvhdbg.live.observe.who_run import PrivateBoot, find, handed_over
+from pvhdbg.live.observe.who_run import ObservedBoot, earlier_boot, find
 from tests.cli.shell import pvhdbg
 
 if TYPE_CHECKING:
@@ -40,11 +40,11 @@ BOOTS = [("teaching", "microvm"), ("6.1", "microvm"), ("6.12", "microvm"), ("6.1
 
 
 @cache
-def observed(words: tuple[str, ...], asked: str = ALL) -> Found:
+def observed(words: tuple[str, ...], asked: str = ALL) -> WhoResult:
     _, options = parse(["dump", *words])
-    with launched_without_gdb(options) as session, PrivateBoot(session) as private:
+    with launched_without_gdb(options) as session, ObservedBoot(session) as private:
         session.session.run(last_stage(asked))
-        return find(private, handed_over(session), session.session.history, asked)
+        return find(private, earlier_boot(session), session.session.history, asked)
 
 
 def command(name: str, machine: str, initrd: Path, find_vmlinux: Callable[[str], Path]) -> tuple[str, ...]:
@@ -68,7 +68,7 @@ def test_every_value_is_attributed_to_the_field_that_the_source_names(
         assert {path: {origin} for path, origin in FROM_INPUT.items()} == copied
 
 
-def _origins(found: Found, path: str) -> set[str | None]:
+def _origins(found: WhoResult, path: str) -> set[str | None]:
     """Return the input fields of the last write of each byte, where the value was followed all the way."""
     (answer,) = (one for one in found.answers if one.path == path)
     last: dict[int, str | None] = {}
@@ -131,7 +131,7 @@ def document(words: tuple[str, ...]) -> Any:  # noqa: ANN401 - JSON
     return done.document
 
 
-def _attributed(found: Found, path: str, source: str) -> set[int]:
+def _attributed(found: WhoResult, path: str, source: str) -> set[int]:
     """Return the addresses of the bytes of a boot_params field that come from an input field, by the chain."""
     origin, answer = path, found.links[path]
     if not path.startswith("boot_params."):
@@ -153,12 +153,12 @@ def _memory(dump: Any) -> dict[int, int]:  # noqa: ANN401 - JSON
     }
 
 
-def _bytes(dump: Any, found: Found, path: str) -> bytes:  # noqa: ANN401 - JSON
+def _bytes(dump: Any, found: WhoResult, path: str) -> bytes:  # noqa: ANN401 - JSON
     memory, answer = _memory(dump), found.links[path]
     return bytes(memory[paddr] for paddr in range(answer.paddr, answer.paddr + answer.size))
 
 
-def changed(before: Any, after: Any, found: Found) -> set[int]:  # noqa: ANN401 - JSON
+def changed(before: Any, after: Any, found: WhoResult) -> set[int]:  # noqa: ANN401 - JSON
     old, new = _memory(before), _memory(after)
     fields = [answer for answer in found.answers if answer.path.startswith("boot_params.")]
     return {
