@@ -340,6 +340,8 @@ def test_the_death_of_qemu_is_reported_at_once_while_the_guest_is_stopped(at_pre
 
 def test_the_death_of_gdb_is_reported_at_once_while_it_is_idle(at_prepare: Start) -> None:
     shell = at_prepare()
+    shell.type("print 6 * 7")
+    shell.wait("= 42")  # gdb has taken the machine over
     os.kill(shell.gdb(), signal.SIGKILL)
     shell.wait("ended: gdb was killed by SIGKILL")
     shell.keys("F4")
