@@ -39,7 +39,7 @@ KEYS = {
     "past": ("Left", "Right") * 10,
     "diff": ("d",) * 10,
     "unfold": ("4", *("z",) * 10, "3"),
-    "help": ("?", "Down", "q") * 4,
+    "help": ("?", "Down", "Esc") * 4,
     "output": ("S-Tab", *("PageUp",) * 10, *("PageDown",) * 10, "Tab"),
     "typing": ("S-Tab", *"p pvh_start_info.magic", "Ctrl-C", "Tab"),
 }

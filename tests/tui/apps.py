@@ -29,6 +29,7 @@ TIMEOUT = 10.0
 KEYS = {
     "F1": "\x1bOP",
     "F2": "\x1bOQ",
+    "F3": "\x1bOR",
     "F4": "\x1bOS",
     "F5": "\x1b[15~",
     "F6": "\x1b[17~",
@@ -49,7 +50,7 @@ KEYS = {
     "Home": "\x1b[H",
     "End": "\x1b[F",
     "Backspace": "\x7f",
-    **{f"Ctrl-{letter}": chr(ord(letter) - 0x40) for letter in "CDLQRUZ"},
+    **{f"Ctrl-{letter}": chr(ord(letter) - 0x40) for letter in "CDLPQRUZ"},
     **{f"Alt-{digit}": f"\x1b{digit}" for digit in "1234567890"},
 }
 

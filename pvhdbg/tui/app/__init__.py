@@ -4,10 +4,11 @@ start          the entry points: a live machine or a recording
 app            the application
 dispatcher     runs the action of a key, and lines typed by the user
 actions        actions that change only the screen
-chain          the popup with the last chain of `who`
+popups         actions in popups: the list of keys, the palette, explanations, the last chain of `who`
 trail          the places to which Backspace returns
 bindings       prompt_toolkit's key bindings
 windows        the layout of prompt_toolkit's windows
+size           the size of the panes
 body           a prompt_toolkit window that draws lines
 prompt         the prompt's history and completion
 prompt_label   the text before the prompt

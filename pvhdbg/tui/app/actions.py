@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from pvhdbg.tui.app import chain, trail
+from pvhdbg.tui.app import trail
+from pvhdbg.tui.app.popups import chain, panel, searched
+from pvhdbg.tui.app.size import Size
 from pvhdbg.tui.app.trail import remember
 from pvhdbg.tui.draw import frame
 from pvhdbg.tui.draw.layout import LEAST_HEIGHT, LEAST_WIDTH
+from pvhdbg.tui.draw.popups.kinds import HELP, PALETTE
 from pvhdbg.tui.events.update import show_stage
 from pvhdbg.tui.screen import state
-from pvhdbg.tui.screen.state import Entry, MemoryRequest, Popup, Screen
+from pvhdbg.tui.screen.state import Entry, MemoryRequest, Screen
 from pvhdbg.tui.views import table
 from pvhdbg.tui.views.shown import row_of, selected
 
@@ -28,13 +31,6 @@ _VIEWS_OF_STRUCTS = {struct: view for view in table.VIEWS for struct in view.str
 MACHINE_WORD = 8
 FARTHEST = 1 << 30
 """A scroll distance, in rows, that reaches the end of everything."""
-
-
-class Size(NamedTuple):
-    """The size of the panes in cells, without the prompt and the legend."""
-
-    width: int
-    height: int
 
 
 def act(name: str, screen: Screen, size: Size) -> Screen:
@@ -142,21 +138,9 @@ def _last(screen: Screen, _size: Size) -> Screen:
 
 def _focus(step: int) -> Action:
     def move(screen: Screen, _size: Size) -> Screen:
-        return _focused(screen, FOCUSES[(FOCUSES.index(screen.focus) + step) % len(FOCUSES)])
+        return screen._replace(focus=FOCUSES[(FOCUSES.index(screen.focus) + step) % len(FOCUSES)])
 
     return move
-
-
-def _focused(screen: Screen, pane: str) -> Screen:
-    """Move the focus, and remember which pane had it, so that the detail can return it."""
-    return screen._replace(focus=pane, focus_before=state.VIEW if screen.focus == state.DETAIL else screen.focus)
-
-
-def _toggle_detail(screen: Screen, _size: Size) -> Screen:
-    """Enlarge the detail over most of the view, or shrink it again."""
-    if screen.focus == state.DETAIL:
-        return screen._replace(focus=screen.focus_before)
-    return _focused(screen, state.DETAIL)._replace(detail_top=0)
 
 
 def _to_prompt(screen: Screen, _size: Size) -> Screen:
@@ -190,10 +174,6 @@ def _fold(screen: Screen, _size: Size) -> Screen:
 
 def _zoom(screen: Screen, _size: Size) -> Screen:
     return screen._replace(zoomed=not screen.zoomed)
-
-
-def _help(screen: Screen, _size: Size) -> Screen:
-    return screen._replace(popup=Popup("help"))
 
 
 def _goto(screen: Screen, _size: Size) -> Screen:
@@ -296,12 +276,8 @@ def submit_entry(screen: Screen, text: str) -> Screen:
     return go_to(closed, text.strip()) if kind == ":" else search(closed, text)
 
 
-def _close_entry(screen: Screen, _size: Size) -> Screen:
-    return screen._replace(entry=None)
-
-
-def _close_popup(screen: Screen, _size: Size) -> Screen:
-    return screen._replace(popup=None)
+def _close_entry(screen: Screen, size: Size) -> Screen:
+    return searched.close(screen, size)._replace(entry=None)
 
 
 def _popup(lines: int, pages: int = 0) -> Action:
@@ -326,13 +302,14 @@ ACTIONS: dict[str, Action] = {
     "focus-next": _focus(1),
     "focus-back": _focus(-1),
     "focus-prompt": _to_prompt,
-    "read": _toggle_detail,
+    "read": panel.toggle,
     "earlier": _earlier,
     "later": _later,
     "changes": _changes,
     "fold": _fold,
     "zoom": _zoom,
-    "help": _help,
+    "help": searched.show(HELP),
+    "palette": searched.show(PALETTE),
     "goto": _goto,
     "search": _search,
     "search-next": _search_next,
@@ -343,7 +320,15 @@ ACTIONS: dict[str, Action] = {
     "popup-follow": chain.follow,
     "back": trail.back,
     "entry-close": _close_entry,
-    "popup-close": _close_popup,
+    "popup-close": searched.close,
+    "popup-item-up": searched.choose(-1),
+    "popup-item-down": searched.choose(1),
+    "popup-item-page-up": searched.choose(0, -1),
+    "popup-item-page-down": searched.choose(0, 1),
+    "popup-next": panel.choose(1),
+    "popup-previous": panel.choose(-1),
+    "popup-explain": panel.follow,
+    "popup-back": panel.back,
     "popup-up": _popup(-1),
     "popup-down": _popup(1),
     "popup-page-up": _popup(0, -1),

@@ -14,16 +14,16 @@ from prompt_toolkit.application import Application, get_app_session
 from prompt_toolkit.filters import Condition
 
 from pvhdbg.tui.app import style
-from pvhdbg.tui.app.actions import Size
 from pvhdbg.tui.app.bindings import bindings
 from pvhdbg.tui.app.dispatcher import Dispatcher
+from pvhdbg.tui.app.popups import searched
+from pvhdbg.tui.app.size import Size
 from pvhdbg.tui.app.windows import Windows
 from pvhdbg.tui.draw import frame
 from pvhdbg.tui.events import events
 from pvhdbg.tui.events.update import merge_output, update
 from pvhdbg.tui.machine import memory_view, terminal
 from pvhdbg.tui.screen import state
-from pvhdbg.tui.screen.state import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -163,8 +163,7 @@ class Tui:
         self.screen = self.screen._replace(message="")
 
     def _keep_entry(self, buffer: Buffer) -> None:
-        if self.screen.entry is not None:
-            self.screen = self.screen._replace(entry=Entry(self.screen.entry.kind, buffer.text))
+        self.screen = searched.typed(self.screen, buffer.text)
 
     def _prepare(self) -> None:
         asyncio.get_running_loop().set_exception_handler(self._leave_with_bug)

@@ -10,7 +10,7 @@ from prompt_toolkit.key_binding.bindings import search
 from prompt_toolkit.keys import Keys
 
 from pvhdbg.tui.draw.keys import EVERYWHERE, KEYS, PANE, PROMPT
-from pvhdbg.tui.draw.popups import CHAIN, HELP, QUIT
+from pvhdbg.tui.draw.popups.kinds import CHAIN, HELP, PALETTE, PANEL, QUIT, SEARCHED
 from pvhdbg.tui.screen import state
 
 if TYPE_CHECKING:
@@ -27,14 +27,45 @@ LEFT_TO_PROMPT_TOOLKIT = ("run", "history")
 """Actions of the prompt that prompt_toolkit's line editing already has."""
 ALSO_IN_POPUPS = ("interrupt", "suspend")
 SCROLLING = {
-    "popup-up": ("up", "k"),
-    "popup-down": ("down", "j"),
+    "popup-up": ("up",),
+    "popup-down": ("down",),
     "popup-page-up": ("pageup",),
-    "popup-page-down": ("pagedown", " "),
+    "popup-page-down": ("pagedown",),
     "popup-first": ("home",),
     "popup-last": ("end",),
 }
-LINKS = {"popup-link-up": ("up", "k"), "popup-link-down": ("down", "j"), "popup-follow": ("enter",)}
+KEYS_IN_POPUPS = {
+    HELP: {**SCROLLING, "popup-close": ("escape", "f1", "enter"), "quit": ("c-q",)},
+    PALETTE: {
+        "popup-item-up": ("up", "c-p"),
+        "popup-item-down": ("down", "c-n"),
+        "popup-item-page-up": ("pageup",),
+        "popup-item-page-down": ("pagedown",),
+        "palette-run": ("enter",),
+        "popup-close": ("escape", "f3"),
+        "quit": ("c-q",),
+    },
+    CHAIN: {
+        "popup-link-up": ("up", "k"),
+        "popup-link-down": ("down", "j"),
+        "popup-follow": ("enter",),
+        "popup-close": ("escape", "q", "f1", "?"),
+        "quit": ("c-q",),
+    },
+    PANEL: {
+        **SCROLLING,
+        "popup-up": ("up", "k"),
+        "popup-down": ("down", "j"),
+        "popup-page-down": ("pagedown", " "),
+        "popup-next": ("tab", "right"),
+        "popup-previous": ("s-tab", "left"),
+        "popup-explain": ("enter",),
+        "popup-back": ("backspace",),
+        "popup-close": ("escape", "q", "f2"),
+        "quit": ("c-q",),
+    },
+}
+"""The keys in each kind of popup, by action."""
 YES = ("y", "Y", "enter", "c-q", "c-d")
 
 
@@ -71,7 +102,7 @@ def _add_entry(result: KeyBindings, act: Act, is_entering: Filter) -> None:
 
 
 def _add_popups(result: KeyBindings, act: Act, screen: Callable[[], Screen]) -> None:
-    """Bind every key for popups. Keys without a meaning there close the quit question and do nothing in the help."""
+    """Bind every key for popups. Keys without a meaning there close the quit question and do nothing elsewhere."""
 
     def shows(kind: str) -> Condition:
         return Condition(lambda: (popup := screen().popup) is not None and popup.kind == kind)
@@ -80,19 +111,16 @@ def _add_popups(result: KeyBindings, act: Act, screen: Callable[[], Screen]) -> 
         for name in names:
             result.add(name, filter=where, eager=True)(_run_action(act, action))
 
-    helps, asks, links = shows(HELP), shows(QUIT), shows(CHAIN)
+    asks = shows(QUIT)
     add((Keys.Any,), asks, "popup-close")
     add(YES, asks, "leave")
-    add((Keys.Any,), helps | links, "nothing")
-    add(("escape", "q", "f1", "?"), helps | links, "popup-close")
-    add(("enter",), helps, "popup-close")
-    for action, names in LINKS.items():
-        add(names, links, action)
-    add(("c-q",), helps | links, "quit")
-    for action, names in SCROLLING.items():
-        add(names, helps, action)
+    for kind, keys in KEYS_IN_POPUPS.items():
+        if kind not in SEARCHED:  # in the others, letters are typed into the entry line
+            add((Keys.Any,), shows(kind), "nothing")
+        for action, names in keys.items():
+            add(names, shows(kind), action)
     for name, action in (("c-c", "interrupt"), ("c-z", "suspend")):
-        add((name,), helps | asks | links, action)
+        add((name,), Condition(lambda: screen().popup is not None), action)
 
 
 def _run_action(act: Act, action: str) -> Callable[[KeyPressEvent], None]:

@@ -70,6 +70,7 @@ COLORS = {
     "queued": "bold ansimagenta",
     "popup": "reverse",
     "popup.title": "bold reverse",
+    "link": "bold underline",
     "legend.key": "bold",
     "legend": "",
     "entry": "bold",

@@ -4,29 +4,35 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import signal
 from typing import TYPE_CHECKING, Protocol
 
 from prompt_toolkit.application import run_in_terminal
+from prompt_toolkit.document import Document
 
 from pvhdbg.errors import PvhdbgError
 from pvhdbg.tui.app import actions, prompt
-from pvhdbg.tui.draw.popups import QUIT
+from pvhdbg.tui.app.popups import panel
+from pvhdbg.tui.draw.popups import palette
+from pvhdbg.tui.draw.popups.kinds import QUIT
 from pvhdbg.tui.machine import terminal
 from pvhdbg.tui.screen import state
 from pvhdbg.tui.screen.scrollback import add_gdb_output
 from pvhdbg.tui.screen.state import Popup
+from pvhdbg.views.explain import lookup
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from prompt_toolkit.buffer import Buffer
 
-    from pvhdbg.tui.app.actions import Size
+    from pvhdbg.tui.app.size import Size
     from pvhdbg.tui.machine.worker import Worker
     from pvhdbg.tui.screen.state import Screen
 
 _ALIVE = (state.STARTING, state.RUNNING, state.STOPPED)
+_EXPLAIN = re.compile(r"\s*(?:pvh\s+)?explain\s+(\S.*?)\s*")
 LONGEST_COPY = 60
 """Characters of the copied text that the message shows."""
 
@@ -93,6 +99,7 @@ class Dispatcher:
             "copy": self._copy,
             "who": lambda: self._ask_about_row("who"),
             "back-store": lambda: self._ask_about_row("back"),
+            "palette-run": self._run_chosen,
             "mouse": self._toggle_mouse,
             "complete": self._complete,
             "suspend": self._suspend,
@@ -127,6 +134,8 @@ class Dispatcher:
     def _run_line(self, line: str) -> None:
         worker, reads_lines = self._ui.worker, self._ui.screen.reads_lines
         if not reads_lines:
+            self._explain(line)
+        if not reads_lines:
             line = line if line.strip() else prompt.repeated(self._last_line)
             self._last_line = line
         if worker is None:
@@ -134,6 +143,12 @@ class Dispatcher:
         elif line.strip() or reads_lines:
             self._ui.show(self._ui.screen._replace(output_top=None))
             worker.line(line)
+
+    def _explain(self, line: str) -> None:
+        """If the line is `explain NAME`, open the explanation, whose words are links. The prompt prints it too."""
+        name = _EXPLAIN.fullmatch(line)
+        if name and lookup.is_name(name[1]):
+            self._ui.show(panel.show(self._ui.screen, name[1]))
 
     def _answer_line(self, line: str) -> None:
         """Run a line without a machine, and show its output."""
@@ -203,6 +218,21 @@ class Dispatcher:
             self._run_line(f"pvh {command} {asked}")
         else:
             self._ui.say("this row has no bytes")
+
+    def _run_chosen(self) -> None:
+        """Do what the selected item of the palette stands for. A command is typed at the prompt, to be completed."""
+        shown = self._ui.screen.popup
+        item = palette.chosen(shown) if shown else None
+        if item is None:
+            return
+        self.act("popup-close")
+        if item.action.startswith(palette.EXPLAIN):
+            self._ui.show(panel.show(self._ui.screen, item.action.removeprefix(palette.EXPLAIN)))
+        elif item.action.startswith(palette.COMMAND):
+            self._ui.line.set_document(Document(item.action.removeprefix(palette.COMMAND)))
+            self.act("focus-prompt")
+        else:
+            self.act(item.action)
 
     def _toggle_mouse(self) -> None:
         self.has_mouse = not self.has_mouse

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from prompt_toolkit.buffer import Buffer
+from prompt_toolkit.document import Document
 from prompt_toolkit.filters import Condition
 from prompt_toolkit.layout.containers import ConditionalContainer, Float, FloatContainer, HSplit, Window
 from prompt_toolkit.layout.controls import BufferControl
@@ -55,6 +56,8 @@ class Windows:
         target: Any = self.body
         if screen.entry is not None:
             target = self.entry
+            if self.entry.text != screen.entry.text:
+                self.entry.set_document(Document(screen.entry.text))
         elif screen.focus == state.PROMPT:
             target = self.line
         if not self.layout.has_focus(target):

@@ -11,6 +11,6 @@ state_lines  the two lines at the top
 detail       the explanation of the selected row
 fields_at    which fields lie in a range of memory
 legend       the last line of the screen, which shows what the keys do
-popups       the list of keys and the question before quitting
+popups       the popups: keys, palette, explanations, the question before quitting
 keys         the table of keys
 """

@@ -17,6 +17,7 @@ from pvhdbg.tui.views import table
 from pvhdbg.tui.views.row_lines import sign_of
 from pvhdbg.tui.views.shown import cursor, rows, selected
 from pvhdbg.views.explain import lookup
+from pvhdbg.views.explain.term_topics import mentioned
 from pvhdbg.views.rows import text
 from pvhdbg.views.rows.row import NOTHING
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 BYTES_SHOWN = 16
 GAP = "   "
+NO_BREAK = "\xa0"
 LONG = 30
 """A value or meaning of more characters than this may not fit on its row."""
 
@@ -53,12 +55,24 @@ def title(screen: Screen, width: int, lines: int) -> str:
     hidden = count - lines
     if screen.focus == state.DETAIL:
         position = f"lines {top + 1}-{min(top + lines, count)} of {count}   Up/Down: scroll   "
-        return f"detail   {position if hidden > 0 else ''}F2: back"
+        return f"detail   {position if hidden > 0 else ''}F2: with links"
     if hidden <= 0:
         return "detail"
     if lines == 1:
         return f"detail   F2: show all {text.counted(count, 'line')}"
     return f"detail   F2: {hidden} more {'line' if hidden == 1 else 'lines'}"
+
+
+def whole(screen: Screen, width: int) -> list[Line]:
+    """Return all lines about the selected row, and the names of the terms that they use."""
+    row = _subject(screen)
+    if row is None:
+        return [[(classes.DETAIL, "no row is selected")]]
+    topic = _topic(row, _detail(screen, row))
+    terms = [term.replace(" ", NO_BREAK) for term in mentioned(topic)] if topic else []
+    listed = wrap(", ".join(terms), width, initial_indent="  see also    ", subsequent_indent=" " * 14) if terms else []
+    also: list[Line] = [[(classes.DETAIL, line.replace(NO_BREAK, " "))] for line in listed]
+    return [*_all_lines(screen, row, width), *([[]] if also else []), *also]
 
 
 def last_top(screen: Screen, width: int, lines: int) -> int:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pvhdbg.tui.draw import boxes, detail, memory_pane, panes, popups, state_lines, text_lines
+from pvhdbg.tui.draw import boxes, detail, memory_pane, panes, state_lines, text_lines
 from pvhdbg.tui.draw.layout import BELOW, LEAST_HEIGHT, LEAST_WIDTH, is_too_small, is_zoomed, layout
+from pvhdbg.tui.draw.popups import box
 from pvhdbg.tui.lines import classes
 from pvhdbg.tui.lines.line import clean, fit, length
 from pvhdbg.tui.lines.signs import signs
@@ -38,7 +39,7 @@ def frame(screen: Screen, width: int, height: int) -> list[Line]:
         *_output(clamped, plan),
     ]
     more = signs(screen.ascii).more
-    return popups.over(clamped, [fit(line, width, more) for line in lines])
+    return box.over(clamped, [fit(line, width, more) for line in lines])
 
 
 def visible(screen: Screen, width: int, height: int) -> int:
@@ -68,7 +69,7 @@ def clamp(screen: Screen, width: int, height: int) -> Screen:
     return screen._replace(
         output_top=_top(screen.output_top, len(screen.output), output_visible(screen, width, height)),
         detail_top=min(max(screen.detail_top, 0), detail_last(screen, width, height)),
-        popup=popup and popup._replace(top=min(max(popup.top, 0), popups.last_top(popup, width, height))),
+        popup=popup and popup._replace(top=min(max(popup.top, 0), box.last_top(screen, popup, width, height))),
     )
 
 

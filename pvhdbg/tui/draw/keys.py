@@ -38,8 +38,9 @@ _FOLDING = ", ".join(view.name for view in table.VIEWS if view.folds)
 
 # fmt: off
 KEYS: tuple[Key, ...] = (
-    Key("F1", ("f1",), EVERYWHERE, "help", "show this list of keys", "help"),
-    Key("F2", ("f2",), EVERYWHERE, "read", "show the whole detail; press again to go back", "detail"),
+    Key("F1", ("f1",), EVERYWHERE, "help", "show this list of keys; type to search in it", "help"),
+    Key("F2", ("f2",), EVERYWHERE, "read", "show the whole detail, with links to explanations; again: close", "detail"),
+    Key("F3", ("f3",), EVERYWHERE, "palette", "find any view, key, command or explanation by its name", "find"),
     Key("F4", ("f4",), EVERYWHERE, "restart", "restart the guest, like `run`; `starti` stops at its entry", "restart"),
     Key("F5", ("f5",), EVERYWHERE, "continue", "continue the guest", "continue"),
     Key("F6", ("f6",), EVERYWHERE, "next-stage", "run to the next stage", "next stage"),
@@ -61,6 +62,7 @@ KEYS: tuple[Key, ...] = (
     Key("s", ("s",), PANE, "step", "step into calls, like F11"),
     Key("f", ("f",), PANE, "finish", "run until the current function returns"),
     Key("i", ("i",), PANE, "stepi", "step one instruction"),
+    Key("Ctrl-P", ("c-p",), PANE, "palette", "find any view, key, command or explanation by its name"),
     Key("?", ("?",), PANE, "help", "show this list of keys"),
     Key("q", ("q",), PANE, "quit", "quit"),
     Key("Up", ("up",), PANE, "up", "move one row up"),

@@ -30,6 +30,7 @@ _FIRST = {
     state.RECORDING: WITHOUT_GUEST,
     state.ENDED: WITHOUT_GUEST,
 }
+_NEXT_STAGE = "next-stage"
 _ENTRIES = {":": "go to", "/": "search"}
 
 
@@ -40,26 +41,37 @@ def legend(screen: Screen, width: int) -> Line:
         kind = _ENTRIES.get(screen.entry.kind, screen.entry.kind)
         return fit([(classes.ENTRY, f"{kind}: {clean(screen.entry.text)}{sign.caret}")], width, sign.more)
     scope = PROMPT if screen.focus == state.PROMPT else PANE
-    chosen = _chosen(scope, width, _FIRST.get(screen.run.kind, FIRST))
-    parts = (part for key in KEYS if key in chosen for part in _word(key))
+    chosen = _chosen(screen, scope, width, _FIRST.get(screen.run.kind, FIRST))
+    parts = (part for key in KEYS if key in chosen for part in _word(screen, key))
     return fit(parts, width, sign.more)
 
 
-def _chosen(scope: str, width: int, actions: Sequence[str]) -> list[Key]:
+def _chosen(screen: Screen, scope: str, width: int, actions: Sequence[str]) -> list[Key]:
     """Choose the keys of `actions`, then the keys that work only in `scope`, then others, until the line is full."""
     everywhere = [key for key in KEYS if key.short and key.scope == EVERYWHERE]
     first = [key for key in everywhere if key.action in actions]
     impossible = {*WHILE_RUNNING, *ONCE_DEAD, *(() if actions in (FIRST, WHILE_RUNNING) else _RUN_ON)}
+    if not _next_stage(screen):
+        impossible.add(_NEXT_STAGE)
+        first = [key for key in first if key.action != _NEXT_STAGE]
     others = [key for key in everywhere if key not in first and key.action not in impossible]
     here = [key for key in KEYS if key.short and key.scope == scope and key.action not in impossible]
     chosen: list[Key] = []
     for key in (*first, *here, *others):
-        width -= length(_word(key))
+        width -= length(_word(screen, key))
         if width < 0:
             break
         chosen.append(key)
     return chosen
 
 
-def _word(key: Key) -> Line:
-    return [(classes.KEY, f" {key.key}"), (classes.LEGEND, f" {key.short} ")]
+def _word(screen: Screen, key: Key) -> Line:
+    words = key.short
+    if key.action == _NEXT_STAGE:
+        words = f"{signs(screen.ascii).to} {clean(_next_stage(screen))}"
+    return [(classes.KEY, f" {key.key}"), (classes.LEGEND, f" {words} ")]
+
+
+def _next_stage(screen: Screen) -> str:
+    """Return the name of the stage to which F6 runs, or an empty string after the last stage."""
+    return next((mark.name for mark in screen.stages if mark.status in (state.AHEAD, state.UNDONE)), "")

@@ -34,6 +34,7 @@ class Signs(NamedTuple):
     breakpoint: str
     enter: str
     link: str
+    to: str
     runs: dict[str, str]
     stages: dict[str, str]
     findings: dict[str, str]
@@ -51,6 +52,7 @@ UNICODE = Signs(
     breakpoint="●",
     enter="└",
     link="─",
+    to="→",
     runs={"starting": "…", "running": "▶", "stopped": "■", "dead": "✖", "ended": "□", "recording": "◌"},
     stages={"passed": "●", "here": "◉", "ahead": "○", "lacking": "−", "missed": "◌", "undone": "◇"},  # noqa: RUF001
     findings={"error": "✖", "warning": "▲", "info": "ℹ"},  # noqa: RUF001
@@ -67,6 +69,7 @@ ASCII = Signs(
     breakpoint="o",
     enter="`",
     link="-",
+    to="->",
     runs={"starting": ".", "running": ">", "stopped": "#", "dead": "X", "ended": "-", "recording": "o"},
     stages={"passed": "*", "here": "@", "ahead": "o", "lacking": "-", "missed": ".", "undone": "u"},
     findings={"error": "X", "warning": "!", "info": "i"},

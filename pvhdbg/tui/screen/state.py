@@ -119,14 +119,17 @@ class Entry(NamedTuple):
 
 
 class Popup(NamedTuple):
-    """A popup. `kind` is `help` for the list of keys, `quit` for the question before quitting, or `chain` for the way
-    of a value, whose steps are `steps`; step `selected` is a field. `top` is the first visible line.
+    """A popup. `kind` is one of those in `draw.popups.kinds`. `top` is the first visible line.
+
+    `steps` are the steps of a chain, or the names that were explained on the way to the displayed one. `selected` is
+    the number of the selected step, item or link. `text` is what the user searches for.
     """
 
     kind: str
     top: int = 0
     steps: tuple[str, ...] = ()
     selected: int = 0
+    text: str = ""
 
 
 class TrailEntry(NamedTuple):
@@ -195,8 +198,6 @@ class Screen(NamedTuple):
     """The first visible line of `output`; None to follow its end."""
 
     focus: str = PROMPT
-    focus_before: str = PROMPT
-    """The pane that had the focus before the detail pane got it."""
     zoomed: bool = False
     """Whether the pane with the focus fills the screen, unless the focus is at the prompt."""
     detail_top: int = 0

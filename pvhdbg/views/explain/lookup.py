@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi import c_integer
@@ -80,6 +80,15 @@ def split_names(line: str) -> list[str]:
         is_one_name = len(unknown) == len(words) or any(" " in name for name in _similar(line))
         raise _unknown(line if is_one_name else unknown[0])
     return words
+
+
+@lru_cache(2048)
+def is_name(name: str) -> bool:
+    """Return whether `explain` accepts the name."""
+    try:
+        return bool(_find(name))
+    except UserError:
+        return False
 
 
 def of_row(row: Row) -> Explanation | None:

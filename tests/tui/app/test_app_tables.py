@@ -6,10 +6,10 @@ import pytest
 from prompt_toolkit.keys import Keys
 
 from pvhdbg.tui.app import actions, bindings, style
-from pvhdbg.tui.app.actions import Size
 from pvhdbg.tui.app.app import Tui
 from pvhdbg.tui.app.bindings import LEFT_TO_PROMPT_TOOLKIT
 from pvhdbg.tui.app.colors import COLORS
+from pvhdbg.tui.app.size import Size
 from pvhdbg.tui.draw.keys import EVERYWHERE, KEYS, PANE, PROMPT
 from pvhdbg.tui.lines import classes
 from pvhdbg.tui.views import table
@@ -46,9 +46,11 @@ def test_every_action_in_the_table_is_implemented(tui: Tui) -> None:
 
 
 def test_every_implemented_action_has_a_key(tui: Tui) -> None:
-    scrolling = {*bindings.SCROLLING, *bindings.LINKS, "popup-close", "entry-close", "leave"}
+    scrolling = {*(action for keys in bindings.KEYS_IN_POPUPS.values() for action in keys), "entry-close", "leave"}
 
-    assert MACHINE_ACTIONS | TERMINAL_ACTIONS | {"leave", "who", "back-store"} == set(tui.dispatcher.handlers)
+    assert MACHINE_ACTIONS | TERMINAL_ACTIONS | {"palette-run", "leave", "who", "back-store"} == set(
+        tui.dispatcher.handlers
+    )
     assert set() == {*actions.ACTIONS, *tui.dispatcher.handlers} - {key.action for key in KEYS} - scrolling
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from pvhdbg.live.debuggee.code import Code, CodeLine
 from pvhdbg.tui.app import actions, prompt
-from pvhdbg.tui.app.actions import Size
 from pvhdbg.tui.app.prompt_label import prompt_label
+from pvhdbg.tui.app.size import Size
 from pvhdbg.tui.events import events, update
 from pvhdbg.tui.events.update import show_stage
 from pvhdbg.tui.machine.requests import INTERNAL, LINE, STEP, Requests

@@ -8,6 +8,7 @@ import pytest
 
 from pvhdbg.live.debuggee.code import Code, CodeLine
 from pvhdbg.tui.app import actions
+from pvhdbg.tui.app.size import Size
 from pvhdbg.tui.draw.frame import rows
 from pvhdbg.tui.draw.layout import BELOW
 from pvhdbg.tui.lines import classes
@@ -111,12 +112,12 @@ FILLED: dict[str, Any] = {
 @pytest.mark.parametrize("size", screens.SIZES)
 @pytest.mark.parametrize("view", [view for view in screens.VIEWS if not table.BY_NAME[view].text])
 def test_all_of_the_detail_can_be_read_by_paging_down(view: str, size: tuple[int, int]) -> None:
-    inner = actions.Size(size[0], size[1] - BELOW)
+    inner = Size(size[0], size[1] - BELOW)
     screen = at("bootparams", view, **FILLED)
 
     assert rows(screen)
     for row in range(len(rows(screen))):
-        reader = actions.act("read", screen.at(row), inner)
+        reader = screen.at(row)._replace(focus=state.DETAIL)
         shown = [*detail(reader, size)]
         while (further := actions.act("page-down", reader, inner)).detail_top > reader.detail_top:
             assert further.position.cursor == row
@@ -134,17 +135,17 @@ def all_lines(screen: Screen, size: tuple[int, int]) -> list[str]:
 
 def test_the_title_says_which_lines_of_the_detail_are_visible() -> None:
     long = STACK._replace(code="PVH999", field="", message="word " * 400)
-    reader = actions.act("read", at("prepare", "findings", findings=(long,)), actions.Size(80, 22))
-    further = actions.act("last", reader, actions.Size(80, 22))
+    reader = at("prepare", "findings", findings=(long,))._replace(focus=state.DETAIL)
+    further = actions.act("last", reader, Size(80, 22))
 
-    assert "detail   lines 1-10 of 29   Up/Down: scroll   F2: back" in screens.text(reader)
+    assert "detail   lines 1-10 of 29   Up/Down: scroll   F2: with links" in screens.text(reader)
     assert "detail   lines 20-29 of 29" in screens.text(further)
-    assert "detail   lines 19-28 of 29" in screens.text(actions.act("up", further, actions.Size(80, 22)))
+    assert "detail   lines 19-28 of 29" in screens.text(actions.act("up", further, Size(80, 22)))
 
 
 def test_scrolling_past_the_end_of_the_detail_selects_the_next_row() -> None:
-    size = actions.Size(120, 38)
-    reader = actions.act("read", at("prepare"), size)
+    size = Size(120, 38)
+    reader = at("prepare")._replace(focus=state.DETAIL)
     below = actions.act("down", reader, size)
 
     assert (state.DETAIL, 1) == (below.focus, below.position.cursor)
@@ -153,11 +154,11 @@ def test_scrolling_past_the_end_of_the_detail_selects_the_next_row() -> None:
 
 def test_the_detail_of_another_row_starts_at_its_first_line() -> None:
     long = STACK._replace(code="PVH999", field="", message="word " * 400)
-    reader = actions.act("read", at("prepare", "findings", findings=(long,)), actions.Size(80, 22))
-    further = actions.act("page-down", reader, actions.Size(80, 22))
+    reader = at("prepare", "findings", findings=(long,))._replace(focus=state.DETAIL)
+    further = actions.act("page-down", reader, Size(80, 22))
 
     assert further.detail_top > 0
-    assert 0 == actions.act("view start_info", further, actions.Size(80, 22)).detail_top
+    assert 0 == actions.act("view start_info", further, Size(80, 22)).detail_top
 
 
 def test_the_detail_of_a_finding_names_the_stages_that_have_it() -> None:

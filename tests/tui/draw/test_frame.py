@@ -45,7 +45,8 @@ def screen_kinds() -> Iterator[Screen]:
     yield from (here._replace(view=view) for view in VIEWS)
     yield from (here._replace(focus=focus) for focus in (state.PROMPT, state.VIEW, state.OUTPUT))
     yield from (here._replace(run=Run(kind, "kernel", how="triple-fault")) for kind in classes.RUNS)
-    yield from (here._replace(popup=Popup(kind)) for kind in ("help", "quit"))
+    yield from (here._replace(popup=Popup(kind)) for kind in ("help", "quit", "palette", "panel"))
+    yield here._replace(popup=Popup("panel", steps=("cr0",)))
     yield from (here._replace(entry=Entry(kind, "words")) for kind in ":/")
     yield here._replace(past=0, message="no", queued=2, only_changes=True, symbols=state.LOADING, ascii=True)
     yield here._replace(past=0, message="no", queued=1, output_top=0, view="cpu")
@@ -89,7 +90,7 @@ def test_every_drawn_character_is_one_cell_wide() -> None:
 
 
 def test_every_unicode_sign_is_one_cell_wide() -> None:
-    signs = "".join(map(str, (*UNICODE.box, *UNICODE.past_box, *UNICODE[2:11])))
+    signs = "".join(map(str, (*UNICODE.box, *UNICODE.past_box, *UNICODE[2:12])))
     signs += "".join(sign for table in (UNICODE.runs, UNICODE.stages, UNICODE.findings) for sign in table.values())
     signs += "".join(sign for pair in SIGNS.values() for sign in pair)
 

@@ -6,6 +6,7 @@ import pytest
 
 from pvhdbg.live.debuggee.code import Code, CodeLine
 from pvhdbg.tui.app import actions
+from pvhdbg.tui.app.size import Size
 from pvhdbg.tui.draw.frame import visible
 from pvhdbg.tui.draw.layout import BELOW, layout
 from pvhdbg.tui.screen import state
@@ -82,7 +83,7 @@ def test_at_200x60_the_lines_under_a_short_structure_show_other_views() -> None:
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("is_ascii", [False, True])
 def test_z_zooms_the_pane_with_the_focus_and_shows_all_panes_again(size: tuple[int, int], is_ascii: bool) -> None:
-    inner = actions.Size(size[0], size[1] - BELOW)
+    inner = Size(size[0], size[1] - BELOW)
     start = at("bootparams", "boot_params", focus=state.VIEW, output=OUTPUT, ascii=is_ascii)
     zoomed = actions.act("zoom", start, inner)
 

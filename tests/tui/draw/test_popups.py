@@ -7,7 +7,8 @@ import re
 import pytest
 
 from pvhdbg.tui.draw.keys import EVERYWHERE, KEYS, PANE, PROMPT
-from pvhdbg.tui.draw.popups import help_lines, last_top
+from pvhdbg.tui.draw.popups.box import last_top
+from pvhdbg.tui.draw.popups.listing import help_lines
 from pvhdbg.tui.lines.line import plain
 from pvhdbg.tui.lines.signs import signs
 from pvhdbg.tui.screen import state
@@ -29,7 +30,7 @@ def test_a_chain_shows_its_fields_and_their_writers() -> None:
 
 
 def test_help_lists_every_key_when_scrolled_to_the_end() -> None:
-    last = last_top(Popup("help"), 80, 22)
+    last = last_top(at("entry"), Popup("help"), 80, 22)
     shown = "".join(text(at("entry", popup=Popup("help", top))) for top in range(last + 1))
 
     assert [] == [key.key for key in KEYS if f"  {key.key} " not in shown or key.help[:50] not in shown]
@@ -37,10 +38,10 @@ def test_help_lists_every_key_when_scrolled_to_the_end() -> None:
 
 
 def test_help_scrolled_too_far_shows_its_end() -> None:
-    last = last_top(Popup("help"), 80, 22)
+    last = last_top(at("entry"), Popup("help"), 80, 22)
 
     assert text(at("entry", popup=Popup("help", last))) == text(at("entry", popup=Popup("help", 9999)))
-    assert KEYS[-1].help in text(at("entry", popup=Popup("help", last)))
+    assert "the selected row, RIP, a breakpoint" in text(at("entry", popup=Popup("help", last)))
 
 
 def test_help_says_where_keys_work() -> None:
@@ -76,7 +77,8 @@ def test_the_legend_has_no_keys_for_a_running_guest_if_no_guest_runs(kind: str, 
 def test_the_legend_has_the_keys_of_the_pane_that_has_the_focus(focus: str, scope: str, other: str) -> None:
     legend = lines(at("entry", focus=focus), (300, 40))[-1]
     here = [key for key in KEYS if key.scope in (EVERYWHERE, scope) and key.action not in OTHER_STATES]
-    expected = [f"{key.key} {key.short}" for key in here if key.short]
+    stage = {"next-stage": "→ prepare"}
+    expected = [f"{key.key} {stage.get(key.action, key.short)}" for key in here if key.short]
     elsewhere = {key.short for key in KEYS if key.scope == other} - {key.short for key in KEYS if key.scope != other}
 
     assert expected == [words for words in expected if words in legend]
@@ -86,7 +88,7 @@ def test_the_legend_has_the_keys_of_the_pane_that_has_the_focus(focus: str, scop
 def test_a_narrow_legend_has_help_and_execution_and_then_the_keys_of_the_pane() -> None:
     narrow = lines(at("entry", focus=state.VIEW), (80, 24))[-1]
 
-    assert "F1 help  F5 continue  F6 next stage  Tab focus  Left earlier  Enter follow" == narrow.strip()
+    assert "F1 help  F5 continue  F6 → prepare  Tab focus  Left earlier  Enter follow" == narrow.strip()
 
 
 @pytest.mark.parametrize(("kind", "words"), [(":", "go to: 0xf31"), ("/", "search: 0xf31")])

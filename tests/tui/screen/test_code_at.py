@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pvhdbg.live.debuggee.code import Code, CodeLine
 from pvhdbg.tui.app import actions
+from pvhdbg.tui.app.size import Size
 from pvhdbg.tui.events import events
 from pvhdbg.tui.events.update import show_stage, update
 from pvhdbg.tui.screen import state
@@ -56,7 +57,7 @@ def test_a_stage_without_code_says_how_to_stop_there() -> None:
 
 
 def test_the_bytes_of_code_are_read_at_its_virtual_address() -> None:
-    screen = actions.act("view bytes", at("prepare", "code", code=HERE), actions.Size(80, 22))
+    screen = actions.act("view bytes", at("prepare", "code", code=HERE), Size(80, 22))
 
     assert state.MemoryRequest("v 0x1000", 8) == screen.memory_request
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pvhdbg.boot.record.replay import load
 from pvhdbg.checks.run import check_run
 from pvhdbg.tui.app import actions
+from pvhdbg.tui.app.size import Size
 from pvhdbg.tui.app.start import recording_screen
 from pvhdbg.tui.events import events
 from pvhdbg.tui.events.update import show_stage, update
@@ -99,8 +100,8 @@ def test_enter_on_an_earlier_finding_goes_to_its_stage_and_backspace_returns() -
     screen = recording_screen(document, "boot")
     last = show_stage(screen, None)._replace(view="findings")
     gone = next(at for at, entry in enumerate(last.boot_findings) if not entry.is_current)
-    there = actions.act("follow", last.at(gone), actions.Size(120, 38))
-    back = actions.act("back", there, actions.Size(120, 38))
+    there = actions.act("follow", last.at(gone), Size(120, 38))
+    back = actions.act("back", there, Size(120, 38))
 
     assert last.boot_findings[gone].stages[-1] == there.capture.stage if there.capture else None
     assert "findings" != there.view

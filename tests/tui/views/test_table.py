@@ -11,8 +11,9 @@ import pytest
 
 from pvhdbg.boot.stop.stages import CAPTURE_KEYS
 from pvhdbg.tui.app import actions
+from pvhdbg.tui.app.size import Size
 from pvhdbg.tui.draw.keys import EVERYWHERE, KEYS, PANE
-from pvhdbg.tui.draw.popups import help_lines
+from pvhdbg.tui.draw.popups.listing import help_lines
 from pvhdbg.tui.lines.line import length, plain
 from pvhdbg.tui.screen import state
 from pvhdbg.tui.screen.state import Run, Screen, Title
@@ -21,7 +22,7 @@ from pvhdbg.tui.views.view import View
 from tests.paths import ROOT
 from tests.tui import screens
 
-SIZE = actions.Size(80, 22)
+SIZE = Size(80, 22)
 SIZES = (*screens.SIZES, (60, 16))
 BLANK = Screen(Title("vmlinux", "microvm"))
 FOLDER = ROOT / "pvhdbg" / "tui"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pvhdbg.tui.app.trail import remember
-from pvhdbg.tui.draw.popups import CHAIN
+from pvhdbg.tui.draw.popups.kinds import CHAIN
 from pvhdbg.tui.events.update import show_stage
 from pvhdbg.tui.screen import state
 from pvhdbg.tui.screen.state import Popup, Screen

@@ -1,0 +1,70 @@
+"""The list of keys and signs, which shows only what contains the typed words."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from textwrap import wrap
+from typing import TYPE_CHECKING
+
+from pvhdbg.tui.draw.keys import EVERYWHERE, KEYS, PANE, PROMPT
+from pvhdbg.tui.lines import classes
+from pvhdbg.tui.lines.signs import Signs, signs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pvhdbg.tui.lines.line import Line
+
+KEY_WIDTH = 12
+_HEADS = {EVERYWHERE: "Everywhere", PANE: "In a pane", PROMPT: "At the prompt, in addition to gdb's keys"}
+
+
+def help_lines(width: int, *, ascii: bool = False) -> list[Line]:  # noqa: A002  the name of the option
+    """Return the list of keys, grouped by where they work, then the meanings of the signs."""
+    return found("", width, ascii=ascii)
+
+
+@lru_cache(16)
+def found(text: str, width: int, *, ascii: bool = False) -> list[Line]:  # noqa: A002
+    """Return the keys and signs whose name or explanation contains all words of a text, ignoring case."""
+    lines: list[Line] = []
+    for head, rows in (*_keys(), ("Signs", _signs(signs(ascii)))):
+        chosen = [row for row in rows if contains(" ".join(row), text)]
+        if chosen:
+            blank: list[Line] = [[(classes.POPUP, "")]] if lines else []
+            explained = [line for row in chosen for line in _explained(*row, width)]
+            lines += [*blank, [(classes.POPUP_TITLE, head)], *explained]
+    return lines or [[(classes.POPUP, "no key and no sign has these words")]]
+
+
+def contains(candidate: str, text: str) -> bool:
+    """Return whether a candidate contains all words of a text, ignoring case."""
+    folded = candidate.casefold()
+    return all(word in folded for word in text.casefold().split())
+
+
+def _keys() -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """Yield the keys and their help, by where they work."""
+    for scope, head in _HEADS.items():
+        yield head, [(key.key, key.help) for key in KEYS if key.scope == scope]
+
+
+def _signs(sign: Signs) -> list[tuple[str, str]]:
+    """Return the signs and what they mean."""
+    stages, runs = sign.stages, sign.runs
+    return [
+        (sign.changed, "changed since the previous stage; on a tab: something in that view changed"),
+        (" ".join(sign.findings.values()), "a finding: error, warning, info"),
+        (
+            " ".join(stages.values()),
+            "a stage: captured, current, ahead, not in this guest, passed but not captured; [ ]: displayed",
+        ),
+        (f"{runs['running']} {runs['stopped']} {runs['dead']}", "the guest: running, stopped, dead"),
+        (f"{sign.cursor} {sign.current} {sign.breakpoint}", "the selected row, RIP, a breakpoint"),
+    ]
+
+
+def _explained(key: str, meaning: str, width: int) -> Iterator[Line]:
+    first, *more = wrap(meaning, width - KEY_WIDTH)
+    yield [(classes.KEY, f"  {key}".ljust(KEY_WIDTH)), (classes.POPUP, first)]
+    yield from ([(classes.POPUP, " " * KEY_WIDTH + words)] for words in more)
