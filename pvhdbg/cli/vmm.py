@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 
 ALL = "all"
+_LEAST_MEMORY = 2 << 20
+"""The VMMs' maps and their initrds are computed only for a guest that has memory above 1 MiB."""
 
 
 def add_options(boot: argparse._ArgumentGroup, *, several: bool = False) -> None:
@@ -61,6 +63,8 @@ def handover_source(options: argparse.Namespace) -> HandoverSource | None:
     size = ram_size(options.memory)
     if size is None or profile.layout is None:
         raise UserError(f"--vmm {options.vmm}: the size of guest memory is not known: -m {options.memory}")
+    if size < _LEAST_MEMORY:
+        raise UserError(f"--vmm {options.vmm}: not with -m {options.memory}: too little memory", "use -m 2M or more")
     return ProfileHandover(profile, profile.layout, size)
 
 

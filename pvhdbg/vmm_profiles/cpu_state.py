@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-_GRANULARITY = 1 << 23
+GRANULARITY = 1 << 23
+"""The flag of a segment whose limit counts pages."""
 _GENERAL = ("rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi")
 
 
@@ -26,7 +27,7 @@ class Segment(NamedTuple):
     @property
     def descriptor(self) -> int:
         """The descriptor in a GDT from which a CPU loads this hidden state."""
-        limit = self.limit >> 12 if self.flags & _GRANULARITY else self.limit
+        limit = self.limit >> 12 if self.flags & GRANULARITY else self.limit
         low = limit & 0xFFFF | (self.base & 0xFFFF) << 16
         return low | (self.base >> 16 & 0xFF | self.flags | limit & 0xF0000 | self.base & 0xFF000000) << 32
 

@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from pvhdbg import guest
+from pvhdbg.vmm_profiles import table
 from tests import cpio
 from tests.cli.shell import PVHDBG, Run, pvhdbg
 from tests.image.builder import bzimage, elf, load, notes, raw_note
 from tests.image.crafted import CRAFTED
 
+OTHER_VMMS = [name for name in table.NAMES if name != table.QEMU]
 BUILD_ID = raw_note(b"GNU\0", 3, bytes(range(20)))
 ANOTHER_BUILD = elf([load(), notes(raw_note(b"GNU\0", 3, bytes(20)))])
 
@@ -48,6 +50,10 @@ def typed(words: object) -> str:
         (["-m", "00G"], "argument -m/--memory: must be greater than 0: '00G'"),
         (["-m", "-5"], "argument -m/--memory: "),
         (["-m", ""], "argument -m/--memory: invalid size: ''"),
+        *(
+            (["--vmm", name, "-m", "2047K"], f"--vmm {name}: not with -m 2047K: too little memory")
+            for name in OTHER_VMMS
+        ),
         (["--timeout", "0"], "argument --timeout: must be greater than 0 and less than 1000000: '0'"),
         (["--timeout", "nan"], "argument --timeout: must be greater than 0 and less than 1000000: 'nan'"),
         (["--timeout", "soon"], "argument --timeout: invalid number: 'soon'"),

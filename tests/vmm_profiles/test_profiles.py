@@ -81,3 +81,14 @@ def test_the_map_of_2017_is_the_second_module_and_its_name_is_what_the_rfc_compa
     layout = layout_of("rfc2017")
 
     assert (second_reading.RFC2017_VERSION, "e820-module") == (layout.version, layout.map_form)
+
+
+@pytest.mark.parametrize("size", [2 << 20, (2 << 20) + 1, (3 << 30) - 1, (3328 << 20) + 1, (4 << 30) + 1, 1 << 46])
+@pytest.mark.parametrize("name", [name for name in table.NAMES if name != table.QEMU])
+def test_a_map_of_any_size_of_memory_has_only_entries_of_some_size_below_16_eib(name: str, size: int) -> None:
+    for initrd in (None, 0, 1, size // 2):
+        layout, chosen = layout_of(name), boot(size, initrd=initrd)
+        entries = layout.memory_map(chosen)
+
+        assert layout.places(chosen).start_info > 0
+        assert [] == [entry for entry in entries if not (0 < entry.size and 0 <= entry.addr and entry.end <= 1 << 64)]

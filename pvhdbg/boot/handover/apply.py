@@ -9,7 +9,7 @@ from pvhdbg.boot.handover import trampoline
 from pvhdbg.boot.handover.handover import HandedOver, Handover
 from pvhdbg.boot.stop import ranges, regions
 from pvhdbg.errors import MachineError, UserError
-from pvhdbg.target.base import HIT
+from pvhdbg.target.base import HIT, TIMEOUT, TRIPLE_FAULT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from pvhdbg.boot.handover.trampoline import Trampoline
     from pvhdbg.boot.stop.capture import Capture
     from pvhdbg.boot.stop.ranges import AddressRange
+    from pvhdbg.errors import PvhdbgError
     from pvhdbg.image.facts import ImageFacts
-    from pvhdbg.target.base import ControllableTarget, Runner, Target
+    from pvhdbg.target.base import ControllableTarget, Halt, Runner, Target
 
 _CONVENTIONAL_RAM = (0x1000, 0x9F000)
 _TIMEOUT = 30.0
@@ -40,8 +41,8 @@ def hand_over(
 def apply(target: ControllableTarget, runner: Runner, image: ImageFacts | None, handover: Handover) -> None:
     """Write the handover, and run the trampoline. The machine is at its entry before and after.
 
-    :raise UserError: if there is no room for the trampoline.
-    :raise MachineError: if the trampoline does not reach the entry.
+    :raise UserError: if there is no room for the trampoline, or the CPU does not accept the state.
+    :raise MachineError: if the trampoline does not reach the entry for another reason.
     """
     entry = target.register("rip")
     paddr = _free_page(image, handover)
@@ -52,13 +53,16 @@ def apply(target: ControllableTarget, runner: Runner, image: ImageFacts | None, 
     steps = trampoline.assemble(handover._replace(cleared=cleared), paddr, entry)
     target.write_phys(paddr, steps.page)
     target.write_register("rip", steps.start)
-    _run(runner, steps.moved)
+    if halt := _run(runner, steps.moved):
+        raise _failure(halt, handover, is_moved=False)
     for placed in handover.placed:
         target.write_phys(placed.paddr, placed.data)
     if steps.selectors:
-        _run(runner, steps.selected)
+        if halt := _run(runner, steps.selected):
+            raise _failure(halt, handover, is_moved=True)
         _select(target, steps)
-    _run(runner, entry)
+    if halt := _run(runner, entry):
+        raise _failure(halt, handover, is_moved=True)
     target.write_phys(paddr, bytes(trampoline.SIZE) if is_cleared else before)
 
 
@@ -69,10 +73,19 @@ def _select(target: ControllableTarget, steps: Trampoline) -> None:
         target.write_register(name, segment.selector)
 
 
-def _run(runner: Runner, address: int) -> None:
+def _run(runner: Runner, address: int) -> Halt | None:
+    """Run to an address. Return None if it was reached, otherwise how the guest stopped."""
     halt = runner.run_to([address], _TIMEOUT)
-    if halt.kind != HIT:
-        raise MachineError(f"the handover failed: {halt.message or halt.kind}", "use QEMU's own handover")
+    return None if halt.kind == HIT else halt
+
+
+def _failure(halt: Halt, handover: Handover, *, is_moved: bool) -> PvhdbgError:
+    """Return the error for a trampoline that did not get further. QEMU 7.2 hangs at some values of CR4."""
+    if is_moved and (halt.kind == TIMEOUT or halt.how == TRIPLE_FAULT):
+        cpu = handover.cpu
+        state = f"CR0 {cpu.cr0:#x}, CR4 {cpu.cr4:#x}, EFER {cpu.efer:#x}"
+        return UserError(f"the CPU does not accept the state of the handover: {state}", "choose another CPU with --cpu")
+    return MachineError(f"the handover failed: {halt.message or halt.kind}", "use QEMU's own handover")
 
 
 def _free_page(image: ImageFacts | None, handover: Handover) -> int:

@@ -11,7 +11,7 @@ from pvhdbg.boot.record.document import TRANSPLANT, VmmFacts
 from pvhdbg.boot.stop import ranges
 from pvhdbg.boot.stop.map_entries import decode_entries, ram_ranges
 from pvhdbg.errors import TargetError, UserError
-from pvhdbg.vmm_profiles.cpu_state import RESET_LDTR, RESET_TR, CpuState, Segment, Table
+from pvhdbg.vmm_profiles.cpu_state import GRANULARITY, RESET_LDTR, RESET_TR, CpuState, Segment, Table
 from pvhdbg.vmm_profiles.profile import Placed
 
 if TYPE_CHECKING:
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 _4G = 1 << 32
 _FLAGS = 0xF0FF00
 _TF, _VM = 1 << 8, 1 << 17
-_MOST_SELECTOR = 0x80
+_MOST_SELECTOR, _RPL_AND_TI = 0x80, 7
+_PAGE, _MOST_BYTES = 0x1000, 1 << 20
+_SYSTEM = ("tr", "ldt")
 _GENERAL = ("rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi")
 _DEFAULTS = {
     **dict.fromkeys(("ds", "es", "ss", "fs", "gs"), Segment(0x10, 0, 0xFFFFFFFF, 0xC09300)),
@@ -141,8 +143,7 @@ def boot_data(entry: Capture) -> Iterator[Placed]:
 def cpu_state(entry: Capture) -> tuple[CpuState, list[str]]:
     """Return the CPU state of an entry, and what the capture does not have, for which the ABI's state is used."""
     registers = entry.registers
-    known = {name: _segment(registers, name) for name in _DEFAULTS}
-    usable = {name: segment for name, segment in known.items() if segment and _is_loadable(name, segment)}
+    usable = _loadable_segments(registers)
     missing = [name for name in _DEFAULTS if name not in usable]
     missing += [name for name in ("gdtr", "idtr") if registers.get(f"{name}.base") is None]
     segments = {**_DEFAULTS, **usable}
@@ -169,12 +170,35 @@ def cpu_state(entry: Capture) -> tuple[CpuState, list[str]]:
     ] if missing else []
 
 
+def _loadable_segments(registers: Mapping[str, int | None]) -> dict[str, Segment]:
+    """Return the segments that one GDT can hold, by register. TR and LDTR must not share the index of another one."""
+    known = {name: _segment(registers, name) for name in _DEFAULTS}
+    usable = {name: segment for name, segment in known.items() if segment and _is_loadable(name, segment)}
+    used = {segment.selector for name, segment in usable.items() if name not in _SYSTEM and segment.is_usable}
+    return {
+        name: segment for name, segment in usable.items() if name not in _SYSTEM or segment.selector not in used - {0}
+    }
+
+
 def _is_loadable(name: str, segment: Segment) -> bool:
-    """Return whether a CPU loads such a segment into this register, in 32-bit code."""
-    if segment.selector >= _MOST_SELECTOR:
+    """Return whether a CPU loads exactly such a segment into this register, in 32-bit code, at privilege 0."""
+    if segment in (RESET_TR, RESET_LDTR):
+        return name in _SYSTEM
+    if segment.selector >= _MOST_SELECTOR or segment.selector & _RPL_AND_TI or not _has_exact_limit(segment):
+        return False
+    if name in _SYSTEM and segment.is_usable and not segment.selector:
+        return False
+    if name == "cs" and (segment.base, segment.limit) != (0, _4G - 1):  # the code that loads it would not run on
         return False
     mask, allowed = _LOADABLE.get(name, _DATA)
     return segment.flags & mask in allowed
+
+
+def _has_exact_limit(segment: Segment) -> bool:
+    """Return whether a descriptor can have this limit."""
+    if not segment.is_usable:
+        return True
+    return segment.limit % _PAGE == _PAGE - 1 if segment.flags & GRANULARITY else segment.limit < _MOST_BYTES
 
 
 def _table(registers: Mapping[str, int | None], name: str) -> Table:

@@ -21,8 +21,11 @@ if TYPE_CHECKING:
     from pvhdbg.vmm_profiles.cpu_state import CpuState
 
 SIZE = 0x1000
-_GDT, _CODE = 0x100, 0x400
-"""Offsets in the page: the temporary GDT and the code. GDTR's and IDTR's values are before, the stack is at the end."""
+_NO_IDT, _GDT, _CODE = 24, 0x100, 0x400
+"""Offsets in the page: an empty IDT's value, the temporary GDT and the code.
+
+The values of GDTR and IDTR are before, the stack is at the end.
+"""
 _EAX, _ECX, _EDX, _ESI, _EDI = 0, 1, 2, 6, 7
 _SEGMENT_NUMBER = {"es": 0, "ss": 2, "ds": 3, "fs": 4, "gs": 5}
 _LTR, _LLDT = b"\x0f\x00\xd8", b"\x0f\x00\xd0"
@@ -66,7 +69,7 @@ def assemble(handover: Handover, paddr: int, entry: int) -> Trampoline:
     code += final + b"\xe9" + _word(entry - jump_from)
     tables = b"".join(
         (limit.to_bytes(2, "little") + _word(base)).ljust(8, b"\0")
-        for base, limit in ((paddr + _GDT, len(gdt.data) - 1), cpu.gdtr, cpu.idtr)
+        for base, limit in ((paddr + _GDT, len(gdt.data) - 1), cpu.gdtr, cpu.idtr, (0, 0))
     )
     page = tables.ljust(_GDT, b"\0") + gdt.data.ljust(_CODE - _GDT, b"\0") + code
     start, moved = paddr + _CODE, paddr + _CODE + len(moving) - 1
@@ -79,8 +82,11 @@ def _is_unloadable(segment: Segment) -> bool:
 
 
 def _load_segments(cpu: CpuState, gdt: _TemporaryGdt, paddr: int, here: int) -> bytes:
-    """Return code that loads the segments from the temporary GDT. `here` is the address of the code."""
-    code = _LGDT + _word(paddr)
+    """Return code that loads the segments from the temporary GDT. `here` is the address of the code.
+
+    There is no IDT, so that a CPU that does not accept the state resets at once.
+    """
+    code = _LIDT + _word(paddr + _NO_IDT) + _LGDT + _word(paddr)
     for name, number in _SEGMENT_NUMBER.items():
         code += _mov(_EAX, gdt.selector(cpu.segments[name])) + bytes([0x8E, 0xC0 | number << 3])
     if cpu.tr != RESET_TR:

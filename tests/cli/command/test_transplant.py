@@ -125,6 +125,31 @@ def test_a_segment_that_no_cpu_loads_is_replaced(tmp_path: Path, name: str) -> N
     assert entry_of(RECORDINGS_DIR / "teaching-guest.json")["registers"] == entry["registers"]
 
 
+@pytest.mark.parametrize(
+    ("register", "value", "replaced"),
+    [
+        ("cs", 0xB, "cs"),
+        ("ds", 0x1, "ds"),
+        ("es", 0x14, "es"),
+        ("tr", 0x4, "tr"),
+        ("tr", 0x8, "tr"),
+        ("ldt", 0x10, "ldt"),
+        ("cs.base", 0x1000, "cs"),
+        ("cs.limit", 0xFFF, "cs"),
+        ("ss.limit", 0, "ss"),
+    ],
+)
+def test_a_segment_that_cannot_be_loaded_exactly_is_replaced_and_named(
+    tmp_path: Path, register: str, value: int, replaced: str
+) -> None:
+    broken = changed(tmp_path / "run.json", lambda stop: stop["registers"].update({register: value}))
+    done, entry = transplanted(broken)
+    (note,) = (note for note in notes(done) if "not in the recording" in note)
+
+    assert note.startswith(f"{replaced} not in the recording")
+    assert entry_of(RECORDINGS_DIR / "teaching-guest.json")["registers"] == entry["registers"]
+
+
 def test_ram_that_this_machine_lacks_is_named() -> None:
     done, _ = transplanted(RECORDINGS_DIR / "teaching-guest.json", "-m", "256M")
 

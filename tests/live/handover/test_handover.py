@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from pvhdbg import guest
+from pvhdbg.boot.handover import apply
 from pvhdbg.boot.handover.from_profile import ProfileHandover
 from pvhdbg.boot.run.entry_changes import EntryChanges
 from pvhdbg.boot.run.journey import Journey
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from pvhdbg.boot.stop.capture import Capture
     from pvhdbg.vmm_profiles.cpu_state import CpuState, Segment
+    from pvhdbg.vmm_profiles.profile import Layout
     from tests.live.runs import Either
 
 RAM = 512 << 20
@@ -48,16 +50,20 @@ class AtEntry(NamedTuple):
 
 def hand_over(machine: Either, name: str, initrd: Path, **options: str) -> Journey:
     """Boot the teaching guest with an initrd to its entry, with the handover of a VMM."""
+    layout = table.profile(name).layout
+    assert layout is not None
+    journey = booting(machine, name, layout, initrd, **options)
+    assert ["hit"] == [halt.kind for halt in journey.go("entry", 30)]
+    return journey
+
+
+def booting(machine: Either, name: str, layout: Layout, initrd: Path, **options: str) -> Journey:
     machine.boot(QemuOptions(str(guest.ELF), initrd=str(initrd), **options))  # type: ignore[arg-type]
     machine.wait_ready()
     kernel = open_kernel(str(guest.ELF), machine.folder)
     machine.target.symbols = kernel.symbols
-    profile = table.profile(name)
-    assert profile.layout is not None
-    changes = EntryChanges(ProfileHandover(profile, profile.layout, RAM))
-    journey = Journey(machine.target, machine.runner, kernel.facts, changes=changes, trust_image=True)
-    assert ["hit"] == [halt.kind for halt in journey.go("entry", 30)]
-    return journey
+    changes = EntryChanges(ProfileHandover(table.profile(name), layout, RAM))
+    return Journey(machine.target, machine.runner, kernel.facts, changes=changes, trust_image=True)
 
 
 def at_entry(machine: Either, name: str, initrd: Path) -> AtEntry:
@@ -176,6 +182,16 @@ def test_a_command_line_of_2047_bytes_is_the_longest_that_firecracker_takes(init
 
     with StubMachine() as machine, pytest.raises(UserError, match="has 2048 bytes; Firecracker accepts at most 2047"):
         hand_over(machine, "firecracker", initrd, append="x" * 2048)
+
+
+def test_a_state_that_the_cpu_does_not_accept_is_refused(initrd: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apply, "_TIMEOUT", 5.0)  # QEMU 7.2 hangs
+    layout = table.profile("firecracker").layout
+    assert layout is not None
+    broken = layout._replace(cpu=layout.cpu._replace(cr4=1 << 30))
+
+    with StubMachine() as machine, pytest.raises(UserError, match=r"not accept the state .* CR4 0x40000000"):
+        list(booting(machine, "firecracker", broken, initrd).go("entry", 30))
 
 
 def test_ram_that_qemu_does_not_have_is_refused(initrd: Path) -> None:
