@@ -23,7 +23,8 @@ with OwnMachine() as machine:
     debuggee = Debuggee(machine, kernel, options, 60)
     debuggee.load_symbols()
     debuggee.load_script()
-    print(debuggee.code_at_rip(debuggee.to_first_stop().capture.cpu_mode).title)
+    code = debuggee.code_at_rip(debuggee.to_first_stop().capture.cpu_mode)
+    print(next(line.path for line in code.lines if line.current))
 """
 
 

@@ -145,7 +145,7 @@ def test_source_is_shown_with_line_numbers() -> None:
     shown = text(at("prepare", "code", code=Code("enlighten.c", source)))
 
     assert "   9  if (x)" in shown
-    assert "▸ ▶10          return;" in shown
+    assert "▸ ▶   10          return;" in shown
 
 
 def test_selected_bytes_are_in_brackets() -> None:
@@ -274,7 +274,7 @@ def test_on_a_wide_terminal_the_code_is_beside_the_view() -> None:
     shown = text(at("prepare", code=code), (200, 60))
 
     assert "magic           0x336ec578  correct" in shown
-    assert "▶9  memcpy(a, b)" in shown
+    assert "▶    9  memcpy(a, b)" in shown
     assert "┬ code ─" in shown
     assert "┬ code ─" not in text(at("prepare", "code", code=code), (200, 60))
 

@@ -9,6 +9,7 @@ Source: DWARF Debugging Information Format, versions 4 and 5: sections 6.1.2 (ar
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Collection, Iterator, Mapping
 from itertools import islice
@@ -20,6 +21,9 @@ from pvhdbg.image.header import CLASS64, read_elf
 if TYPE_CHECKING:
     from pvhdbg.image.file import Buffer
     from pvhdbg.image.header import Elf
+
+BUILD_FOLDER = re.compile(r"^/.*?/linux-[^/]*/")
+"""The folder in which a distribution unpacked the kernel's source: assembly has its absolute path."""
 
 _TAG_MEMBER, _TAG_STRUCTURE = 0x0D, 0x13
 _AT_SIBLING, _AT_NAME, _AT_BYTE_SIZE, _AT_MEMBER_LOCATION, _AT_DATA_BIT_OFFSET = 0x01, 0x03, 0x0B, 0x38, 0x6B

@@ -7,7 +7,6 @@ pyelftools, whose exceptions do not leave it.
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from contextlib import suppress
 from itertools import islice
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from elftools.common.exceptions import DWARFError
 from elftools.dwarf.dwarfinfo import DebugSectionDescriptor, DwarfConfig, DWARFInfo
 
-from pvhdbg.image.debug_info.dwarf import unit_of
+from pvhdbg.image.debug_info.dwarf import BUILD_FOLDER, unit_of
 from pvhdbg.image.elf import PYELFTOOLS_ERRORS
 from pvhdbg.image.file import File, open_file
 from pvhdbg.image.header import CLASS64, read_elf
@@ -37,8 +36,6 @@ _MAX_UNIT, _MAX_LINES, _MAX_DEPTH, _MAX_ENTRIES = 4 << 20, 4 << 20, 32, 1 << 14
 """The limits: a unit and its line table in bytes, how deep functions are inlined, and the entries of one level: a
 damaged entry may name an earlier one as the next.
 """
-_BUILD_FOLDER = re.compile(r"^/.*?/linux-[^/]*/")
-"""The folder in which a distribution unpacked the kernel's source: assembly has its absolute path."""
 _ERRORS = (DWARFError, *PYELFTOOLS_ERRORS)
 
 
@@ -162,7 +159,7 @@ class _Unit:
         path = PurePosixPath(self._folder, folder, entry.name.decode("utf-8", "replace"))
         if self._folder and path.is_relative_to(self._folder):
             return str(path.relative_to(self._folder))
-        return _BUILD_FOLDER.sub("", str(path))
+        return BUILD_FOLDER.sub("", str(path))
 
     def _inlined(self, address: int) -> Iterator[str]:
         """Yield the functions that are inlined at an address, the outermost first."""

@@ -8,7 +8,8 @@ screen_machine    an own machine whose first stops do not wait for gdb
 attached_machine  a machine that is already running, reached through its gdb stub
 machine_session   a machine, its kernel, and the LiveSession that answers commands
 debuggee          run, step, set breakpoints, restart: a machine session with gdb
-code              the code at RIP: source or instructions
+code              code as lines: instructions, each under the source lines that it was made from
+code_reader       read the code at RIP
 physical_symbols  the kernel's symbols at physical addresses, in gdb
 gdb_expression    expressions in gdb's own language
 machine_facts     the machine as a recording describes it

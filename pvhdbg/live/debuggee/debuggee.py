@@ -10,7 +10,7 @@ from pvhdbg.abi.cpu import CR0_PG
 from pvhdbg.abi.text import printable
 from pvhdbg.boot.session.live import RESTART
 from pvhdbg.boot.stop import stages
-from pvhdbg.errors import UserError
+from pvhdbg.errors import TargetError, UserError
 from pvhdbg.live.debuggee import gdb_expression
 from pvhdbg.live.debuggee.machine_session import MachineSession
 from pvhdbg.live.gdb import breakpoints, console
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from pvhdbg.boot.stop.capture import Capture
     from pvhdbg.image.load import Kernel
-    from pvhdbg.live.debuggee.code import Code, CodeReader
+    from pvhdbg.live.debuggee.code import Code
+    from pvhdbg.live.debuggee.code_reader import Bytes, CodeReader
     from pvhdbg.live.debuggee.gdb_machine import GdbMachine
     from pvhdbg.live.debuggee.own_machine import OwnMachine
     from pvhdbg.live.gdb.breakpoints import Breakpoints, Line
@@ -67,7 +68,7 @@ class Debuggee(MachineSession):
     _has_symbols = False
 
     def _begin(self) -> None:
-        self._code_passed: dict[str, Callable[[], Code]] = {}
+        self._code_passed: dict[str, Bytes] = {}
         self._file_stamp = _stamp(self.kernel)
         super()._begin()
 
@@ -130,7 +131,8 @@ class Debuggee(MachineSession):
         for halt in self.journey.go(name, self.timeout):
             if halt.kind == HIT and self.journey.reached not in (None, name):
                 capture = self.journey.history[-1]
-                self._code_passed[capture.stage] = self._code_reader().read_later(capture.cpu_mode)
+                with suppress(TargetError):
+                    self._code_passed[capture.stage] = self._code_reader().read(capture.cpu_mode)
         return self.position(halt)._replace(remark=self._missed_stage(halt))
 
     def next_stage(self) -> Position:
@@ -158,14 +160,15 @@ class Debuggee(MachineSession):
 
     def code_at_passed_stages(self) -> dict[str, Code]:
         """Return the code at each stage that the guest passed on the way to another stage, by stage name."""
-        codes = {stage: read() for stage, read in self._code_passed.items()}
+        reader = self._code_reader()
+        codes = {stage: reader.decode(code) for stage, code in self._code_passed.items()}
         return {stage: code for stage, code in codes.items() if code.lines}
 
     def _code_reader(self) -> CodeReader:
-        from pvhdbg.live.debuggee.code import CodeReader
+        from pvhdbg.live.debuggee.code_reader import CodeReader
 
-        self._map_symbols()
-        return CodeReader(self.machine, self.image, self.symbols, self.has_symbols)
+        machine, image = self.machine, self.image
+        return CodeReader(machine, image, self.symbols, self.has_symbols, self.name_of, self._map_symbols)
 
     def _map_symbols(self) -> None:
         """If RIP is a physical address in the kernel, let gdb find symbols and lines at physical addresses too."""
@@ -185,6 +188,7 @@ class Debuggee(MachineSession):
         :raise GuestError: if the guest is dead.
         """
         self.refuse_if_dead()
+        self._map_symbols()
         has_line = verb in ("continue", "finish") or "line" in self._code_reader().frame()
         table = _BY_LINE if has_line and verb in _BY_LINE else _BY_INSTRUCTION
         with self.machine.runner.break_on_reset():
@@ -226,6 +230,7 @@ class Debuggee(MachineSession):
 
         The position's remark says which of the two was done.
         """
+        self._map_symbols()
         self._unmap_symbols()
         at = self.machine.target.register("rip") if place is None else place
         done = breakpoints.toggle(self.machine.gdb, at)

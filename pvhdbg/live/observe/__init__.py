@@ -5,6 +5,5 @@ firmware     run from the reset to the entry, and turn each stop into writes to 
 observer     step and run from the entry on, and turn each stop into accesses to boot data
 regions      which addresses are boot data, and under which linear addresses the guest reaches them
 operands     the addresses of an instruction's operands
-decode       decode instructions. Only this module imports capstone
 code_places  names of places in the guest's code
 """

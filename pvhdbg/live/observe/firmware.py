@@ -13,7 +13,7 @@ from pvhdbg.boot.who import roms
 from pvhdbg.boot.who.access import COMPUTED, DMA, IMMEDIATE, PERHAPS, Access, Origin
 from pvhdbg.boot.who.instruction import COMPUTES, COPIES
 from pvhdbg.errors import TargetError
-from pvhdbg.live.observe.decode import BITS, LONGEST, Decoder
+from pvhdbg.live.instructions.decode import BITS, LONGEST, Decoder
 from pvhdbg.live.observe.operands import before_repeated, extent, in_the_middle, linear_address, on_stack
 from pvhdbg.live.stub.watch import Watchpoint
 

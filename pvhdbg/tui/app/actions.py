@@ -39,6 +39,7 @@ def act(name: str, screen: Screen, size: Size) -> Screen:
     On a terminal that is too small for the panes, keys work as on the smallest terminal that is large enough.
     """
     size = Size(max(size.width, LEAST_WIDTH), max(size.height, LEAST_HEIGHT))
+    screen = frame.sized(screen, *size)
     if name.startswith("view "):
         return _reset_detail(screen, choose(screen, table.BY_NAME[name.removeprefix("view ")]))
     action = ACTIONS.get(name)

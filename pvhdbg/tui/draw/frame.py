@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pvhdbg.tui.lines.line import Line
     from pvhdbg.tui.screen.state import Screen
 
-__all__ = ["clamp", "cursor", "detail_last", "detail_visible", "frame", "output_visible", "rows", "visible"]
+__all__ = ["clamp", "cursor", "detail_last", "detail_visible", "frame", "output_visible", "rows", "sized", "visible"]
 
 rows = shown.rows
 cursor = shown.cursor
@@ -42,6 +42,11 @@ def frame(screen: Screen, width: int, height: int) -> list[Line]:
     return box.over(clamped, [fit(line, width, more) for line in lines])
 
 
+def sized(screen: Screen, width: int, height: int) -> Screen:
+    """Note the width of the pane with the view: the rows of some views depend on it."""
+    return screen._replace(columns=layout(screen, width, height).inner)
+
+
 def visible(screen: Screen, width: int, height: int) -> int:
     """Return how many rows of the view are visible."""
     plan = layout(screen, width, height)
@@ -60,6 +65,7 @@ def output_visible(screen: Screen, width: int, height: int) -> int:
 
 def clamp(screen: Screen, width: int, height: int) -> Screen:
     """Select a row that exists, and scroll so that the row is visible and no pane is scrolled past its end."""
+    screen = sized(screen, width, height)
     count, popup, text = visible(screen, width, height), screen.popup, table.shown(screen).text
     if screen.view in screen.positions:
         window = panes.window(screen, len(rows(screen)), count)
@@ -100,7 +106,7 @@ def _views(screen: Screen, plan: Layout) -> list[Line]:
         drawn += [boxes.over(screen, plan, under.view), *panes.view(other, plan.inner, under.lines)]
     edge = (boxes.style(screen), boxes.box(screen).down)
     for pane in plan.beside:
-        other = screen._replace(view=pane.view.name, focus=state.PROMPT)
+        other = screen._replace(view=pane.view.name, focus=state.PROMPT, columns=pane.width)
         pairs = zip(drawn, panes.view(other, pane.width, plan.view), strict=True)
         drawn = [[*left, edge, *right] for left, right in pairs]
     return [boxes.sides(screen, line) for line in drawn]

@@ -215,6 +215,8 @@ class Screen(NamedTuple):
     """Whether gdb waits for more lines of a multi-line command."""
 
     ascii: bool = False
+    columns: int = 80
+    """The width of the pane with the view, from the last drawing."""
     clock: float = 0.0
     """The time of drawing (time.monotonic, in seconds), to compute how long the guest has been running."""
     # fmt: on

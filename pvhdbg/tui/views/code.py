@@ -1,17 +1,21 @@
-"""code: source or instructions at RIP; in a recording, the captured bytes."""
+"""code: the instructions at RIP with their source; in a recording, the captured bytes.
+
+A narrow pane has the source lines above their instructions, a wide one has both side by side.
+"""
 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.boot.stop import stages
-from pvhdbg.tui.lines import classes
-from pvhdbg.tui.lines.line import clean
+from pvhdbg.tui.lines import classes, highlight
+from pvhdbg.tui.lines.line import clean, fit
 from pvhdbg.tui.lines.signs import signs
 from pvhdbg.tui.screen import code_at, state
 from pvhdbg.tui.screen.by_id import ById
 from pvhdbg.tui.views.view import BreakpointPlace, Detail
+from pvhdbg.views.explain import instructions
 from pvhdbg.views.rows import text
 from pvhdbg.views.rows.row import Row
 
@@ -21,14 +25,46 @@ if TYPE_CHECKING:
     from pvhdbg.tui.screen.state import Screen
     from pvhdbg.tui.views.view import Rows
 
+SIDE_BY_SIDE = 110
+"""The least width of a pane at which source and instructions stand side by side."""
+_TEXT, _NUMBER = 34, 5
+"""The widths of an instruction's text, if something follows it, and of a line number."""
+
+
+class Pair(NamedTuple):
+    """What one row shows: a line of source, an instruction, or both."""
+
+    source: CodeLine | None
+    instruction: CodeLine | None
+
+    @property
+    def main(self) -> CodeLine:
+        line = self.instruction or self.source
+        assert line is not None  # noqa: S101  a pair has at least one
+        return line
+
+    @property
+    def is_current(self) -> bool:
+        return self.main.current
+
 
 def rows(screen: Screen) -> Rows:
-    return _rows(ById(code_at.code(screen)))
+    return _rows(ById(code_at.code(screen)), is_wide=_is_wide(screen))
+
+
+def _is_wide(screen: Screen) -> bool:
+    return screen.columns >= SIDE_BY_SIDE
 
 
 @lru_cache(8)
-def _rows(code: ById[Code]) -> Rows:
-    return tuple(Row("", _place(line), clean(line.text), address=line.address) for line in code.value.lines)
+def _rows(code: ById[Code], *, is_wide: bool) -> Rows:
+    return tuple(_row(pair.main) for pair in _pairs(code, is_wide=is_wide))
+
+
+def _row(line: CodeLine) -> Row:
+    known = instructions.of_text(line.text) if line.address is not None else None
+    shown = line.text or (line.source if line.number is not None else "")
+    return Row("", _place(line), clean(shown), known.brief if known else "", address=line.address)
 
 
 def _place(line: CodeLine) -> str:
@@ -37,14 +73,27 @@ def _place(line: CodeLine) -> str:
     return "" if line.address is None else text.address(line.address)
 
 
-def start_row(screen: Screen) -> int:
-    """Return the index of the row at RIP."""
-    return _row_at_rip(ById(code_at.code(screen)))
-
-
 @lru_cache(8)
-def _row_at_rip(code: ById[Code]) -> int:
-    return next((index for index, line in enumerate(code.value.lines) if line.current), 0)
+def _pairs(code: ById[Code], *, is_wide: bool) -> tuple[Pair, ...]:
+    pairs: list[Pair] = []
+    for line in code.value.lines:
+        if line.number is not None:
+            pairs.append(Pair(line, None))
+        elif is_wide and pairs and pairs[-1].instruction is None and line.address is not None:
+            pairs[-1] = Pair(pairs[-1].source, line)
+        else:
+            pairs.append(Pair(None, line))
+    return tuple(pairs)
+
+
+def _shown(screen: Screen) -> tuple[Pair, ...]:
+    return _pairs(ById(code_at.code(screen)), is_wide=_is_wide(screen))
+
+
+def start_row(screen: Screen) -> int:
+    """Return the index of the row with the instruction at RIP, or with its source line."""
+    at_rip = [(pair.instruction is None, index) for index, pair in enumerate(_shown(screen)) if pair.is_current]
+    return min(at_rip, default=(True, 0))[1]
 
 
 def heading(screen: Screen) -> str:
@@ -55,39 +104,77 @@ def empty(screen: Screen) -> str:
     return code_at.code(screen).why or "no code yet"
 
 
-def draw(screen: Screen, rows: Rows, shown: range, _width: int) -> list[Line]:
-    """Draw source or instructions, with signs for RIP and for breakpoints."""
-    columns = max((len(rows[index].name) for index in shown), default=0)
-    return [_line(screen, index, rows[index].name.rjust(columns)) for index in shown]
+def draw(screen: Screen, _rows: Rows, shown: range, width: int) -> list[Line]:
+    """Draw source and instructions, with signs for RIP and for breakpoints."""
+    pairs = _shown(screen)
+    has_source = any(pair.source for pair in pairs)
+    return [_line(screen, pairs[index], width, has_source=has_source) for index in shown]
 
 
-def _line(screen: Screen, index: int, place: str) -> Line:
-    sign, line = signs(screen.ascii), code_at.code(screen).lines[index]
-    at_rip = classes.CURRENT if line.current else ""
-    if line.address is None and line.number is None:
-        return [(classes.EMPTY, f"  {line.text}")]
+def _line(screen: Screen, pair: Pair, width: int, *, has_source: bool) -> Line:
+    if pair.main.address is None and pair.main.number is None:
+        return [(classes.EMPTY, f"  {pair.main.text}")]
+    lines = (pair.source, pair.instruction)
+    sign = signs(screen.ascii)
+    margin: Line = [
+        (classes.BREAKPOINT, sign.breakpoint if any(line and line.breakpoint for line in lines) else " "),
+        (classes.CURRENT, sign.current if pair.is_current else " "),
+    ]
+    if has_source and _is_wide(screen):
+        left = width * 2 // 5
+        source = _source(pair.source, ascii=screen.ascii) if pair.source else []
+        right = _instruction(pair.instruction, ascii=screen.ascii) if pair.instruction else []
+        return [*margin, *fit(source, left, sign.more), (classes.BORDER, f" {sign.separator} "), *right]
+    if pair.instruction:
+        indent = " " * (_NUMBER if has_source else 0)
+        return [*margin, ("", indent), *_instruction(pair.instruction, ascii=screen.ascii)]
+    return [*margin, *(_source(pair.source, ascii=screen.ascii) if pair.source else [])]
+
+
+def _source(line: CodeLine, *, ascii: bool) -> Line:  # noqa: A002
+    number = (classes.ADDRESS, f"{line.number:>{_NUMBER}}  ")
+    words = clean(line.text.expandtabs(), ascii=ascii)
+    if line.current:
+        return [number, (classes.CURRENT, words or clean(line.source))]
+    return [number, *(highlight.source(words, line.path) if words else [(classes.EMPTY, clean(line.source))])]
+
+
+def _instruction(line: CodeLine, *, ascii: bool) -> Line:  # noqa: A002
+    words, known = clean(line.text, ascii=ascii), instructions.of_text(line.text)
+    shown: Line = [(classes.CURRENT, words)] if line.current else highlight.instruction(words)
+    note = known.brief if known and not known.is_usual else ""
     return [
-        (classes.BREAKPOINT, sign.breakpoint if line.breakpoint else " "),
-        (classes.CURRENT, sign.current if line.current else " "),
-        (classes.ADDRESS, f"{place}  "),
-        (at_rip, clean(line.text.expandtabs(), ascii=screen.ascii)),
+        (classes.ADDRESS, f"{_place(line)}  "),
+        *shown,
+        ("", " " * (_TEXT - len(words)) if note else ""),
+        (classes.CODE_NOTE, f"  {note}" if note else ""),
     ]
 
 
 def detail(screen: Screen, _rows: Rows, index: int) -> Detail:
-    """If the line at RIP is selected, explain the stage."""
-    lines = code_at.code(screen).lines
-    if index >= len(lines) or not lines[index].current:
+    """Explain the selected instruction, and the stage if the instruction is at RIP."""
+    pairs = _shown(screen)
+    if index >= len(pairs):
         return Detail()
+    pair = pairs[index]
+    words = " ".join(filter(None, ("RIP is here." if pair.is_current else "", _words(pair.instruction))))
     is_now = screen.run.kind == state.STOPPED and screen.past is None
     stage = screen.run.where if is_now else screen.capture.stage if screen.capture else ""
-    return Detail(note="RIP is here.", topic=stage if stage in stages.NAMES else "")
+    return Detail(note=words, topic=stage if pair.is_current and stage in stages.NAMES else "")
+
+
+def _words(line: CodeLine | None) -> str:
+    """Describe an instruction: what it does, its source line and its bytes."""
+    known = instructions.of_text(line.text) if line else None
+    about = f"{line.text.split()[0]}: {known.brief}. {known.details}".strip() if line and known else ""
+    place = f"From {line.source}." if line and line.source else ""
+    raw = f"Bytes {line.raw.hex(' ')}." if line and line.raw else ""
+    return " ".join(filter(None, (about, place, raw)))
 
 
 def breakpoint_place(screen: Screen, index: int) -> BreakpointPlace:
     """Return the selected instruction or source line, or RIP if there is no code."""
     if screen.past is not None:
         return BreakpointPlace(refusal="no breakpoints in a past stage: press Right to return to the current stop")
-    if index >= len(screen.code.lines):
-        return BreakpointPlace()
-    return BreakpointPlace(screen.code.place(screen.code.lines[index]))
+    pairs = _shown(screen)
+    return BreakpointPlace(pairs[index].main.place) if index < len(pairs) else BreakpointPlace()

@@ -37,7 +37,7 @@ VIEWS: tuple[View, ...] = (
     View("5", "findings", "findings", "what the rules found; Enter goes to a finding's field",
          findings.heading, rows=findings.rows, draw=findings.draw, empty=findings.empty, detail=findings.detail,
          finding=findings.selected),
-    View("6", "code", "code", "source or instructions at RIP",
+    View("6", "code", "code", "the instructions at RIP, with their source and with what unusual ones do",
          code.heading, rows=code.rows, draw=code.draw, empty=code.empty, detail=code.detail,
          start_row=code.start_row, breakpoint=code.breakpoint_place, has_virtual_addresses=True),
     View("7", "bytes", "bytes", "memory as hex, at the address of the selected row",

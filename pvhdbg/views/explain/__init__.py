@@ -3,6 +3,7 @@
 lookup            find the topics of a name. Start here
 topics            fields, structures, flags, e820 types; the types Explanation and Topic
 machine_topics    registers, CPU bits, CPU modes, ELF notes, and values that pvhdbg derives
+instructions      the instructions that boot code uses
 stage_topics      the stages
 guest_topics      the guests: their stages, and what each reads and demands
 rule_topics       the rules

@@ -269,7 +269,7 @@ TERMS = (
         "ACPI 6.5, 5.2.5",
     ),
     Term(
-        "BUG, BUG(), ud2",
+        "BUG, BUG()",
         "how Linux stops when it cannot continue: it executes the instruction `ud2`",
         "`ud2` is an undefined instruction and raises a fault. With an IDT, Linux reports the fault. At the PVH entry "
         "there is no IDT, so the result is a triple fault.",

@@ -10,6 +10,7 @@ from pvhdbg.abi import c_integer
 from pvhdbg.errors import UserError
 from pvhdbg.views.explain import (
     guest_topics,
+    instructions,
     machine_topics,
     offsets,
     recording_topics,
@@ -64,7 +65,10 @@ def _find(name: str) -> tuple[Explanation, ...]:
     if place:
         return (topics.of_field(offsets.field_at(place)),)
     titled = _by_title().get(words.casefold())
-    return (titled,) if titled else ()
+    if titled:
+        return (titled,)
+    known = instructions.of_words(words)
+    return (instructions.explain(known),) if known else ()
 
 
 def split_names(line: str) -> list[str]:
@@ -155,6 +159,7 @@ def _topics(*, with_rules: bool = True) -> tuple[Topic, ...]:
         *recording_topics.protocols(),
         *vmm_topics.vmms(),
         *recording_topics.keys(),
+        *instructions.topics(),
         *(_of_rules() if with_rules else ()),
         *term_topics.terms(),
     )
@@ -184,7 +189,7 @@ def _by_ending(*, with_rules: bool = True) -> dict[str, list[Topic]]:
 
 def _endings_of(key: str, kind: str) -> list[str]:
     """Return the key and its endings, except bare numbers, which name e820 types and notes."""
-    if kind in (recording_topics.RECORDING, term_topics.TERMS):
+    if kind in (recording_topics.RECORDING, term_topics.TERMS, instructions.INSTRUCTIONS):
         return [key]
     parts = key.split(".")
     return [key, *(".".join(parts[at:]) for at in range(1, len(parts)) if not parts[at].isdigit())]

@@ -6,7 +6,7 @@ import pytest
 
 from pvhdbg.boot.who.access import COMPUTED, IMMEDIATE, PERHAPS, REGISTER, Origin
 from pvhdbg.boot.who.copies import Copies, Place
-from pvhdbg.live.observe.decode import Decoder
+from pvhdbg.live.instructions.decode import Decoder
 from pvhdbg.live.observe.operands import on_stack
 
 INPUT, OUTPUT, STACK = 0x1000, 0x2000, 0x3000

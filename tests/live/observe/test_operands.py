@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pvhdbg.live.observe.decode import Decoder
+from pvhdbg.live.instructions.decode import Decoder
 from pvhdbg.live.observe.operands import before_repeated
 from pvhdbg.live.stub.watch import Watchpoint
 

@@ -210,7 +210,9 @@ def test_the_code_view_scrolls_from_rip() -> None:
 
 
 def test_a_breakpoint_can_be_set_only_at_a_source_line_or_an_instruction() -> None:
-    source = PREPARE._replace(view="code", code=Code("/src/pvh.c", (CodeLine("int x;", None, 1, current=True),)))
+    source = PREPARE._replace(
+        view="code", code=Code("pvh.c", (CodeLine("int x;", None, 1, current=True, path="/src/pvh.c"),))
+    )
 
     assert ("/src/pvh.c", 1) == actions.breakpoint_place(source).place
     assert None is actions.breakpoint_place(source._replace(view="cpu")).place

@@ -19,7 +19,14 @@ from pvhdbg.views.rows.picture_text import SIGNS
 from tests.tui import screens
 from tests.tui.screens import SIZES, STACK, VIEWS
 
-CODE = Code("instructions", tuple(CodeLine(f"mov %rax,{n}", 0x1000 + n, None, n == 9, n == 3) for n in range(48)))
+CODE = Code(
+    "instructions",
+    (
+        CodeLine('/* a comment */ call("a string", 1);', None, 8, path="main.c"),
+        CodeLine("lgdtl  0x1002018 <gdt_pointer>", 0xFF8),
+        *(CodeLine(f"mov %rax,{n}", 0x1000 + n, None, n == 9, n == 3) for n in range(48)),
+    ),
+)
 MEMORY = Bytes(0x1000, bytes(range(256)) * 4, 0xFFFFFFFF81001004, "_text", (0x1004, 0x100C))
 FINDINGS = (
     STACK,

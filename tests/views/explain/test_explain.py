@@ -255,7 +255,7 @@ def test_the_hint_for_a_part_of_a_name_suggests_the_whole_name() -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        *("VMM", "rfc", "the 2017 RFC", "triple fault", "ud2", "initrd", "Zero Page", "handover", "loader"),
+        *("VMM", "rfc", "the 2017 RFC", "triple fault", "BUG()", "initrd", "Zero Page", "handover", "loader"),
         *("teaching guest", "preflight", "verdict", "question"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import capstone  # type: ignore[import-untyped]  # it has no type hints
@@ -23,6 +24,14 @@ _REPEATS = (0xF3, 0xF2)
 _HIGH = {"ah": "rax", "bh": "rbx", "ch": "rcx", "dh": "rdx"}
 _IGNORED = ("rflags", "eflags", "flags", "rip", "eip", "ip")
 _ADDRESS_ONLY = ("lea", "nop", "prefetch")
+
+
+_DECIMAL = re.compile(r"\$([0-9]{5,20})\b")
+"""A number that capstone does not print in hex, although it is not small: the 64-bit form of a negative number."""
+
+
+def _in_hex(found: re.Match[str]) -> str:
+    return f"${int(found[1]):#x}"
 
 
 class Decoder:
@@ -48,6 +57,18 @@ class Decoder:
     def _text(self, found: Any, bits: int) -> str:  # noqa: ANN401  capstone has no types
         _, _, name, operands = next(self._printers[bits].disasm_lite(bytes(found.bytes), found.address, 1))
         return f"{name} {operands}".strip()
+
+    def texts(self, code: bytes, address: int, bits: int) -> Iterator[tuple[int, int, str]]:
+        """Yield the address, the size and the text of each instruction. Bytes that are no instruction are skipped."""
+        at = 0
+        while at < len(code):
+            for start, size, name, operands in self._printers[bits].disasm_lite(code[at:], address + at):
+                at = start + size - address
+                yield start, size, _DECIMAL.sub(_in_hex, f"{name:6} {operands}".strip())
+            if len(code) - at < LONGEST:
+                return
+            yield address + at, 1, f".byte  {code[at]:#04x}"
+            at += 1
 
     def sizes(self, code: bytes, address: int, bits: int) -> Iterator[tuple[int, int]]:
         """Yield the address and the size of each instruction, up to the first bytes that are not an instruction."""

@@ -1,0 +1,111 @@
+"""The code view on terminals of all sizes."""
+
+from __future__ import annotations
+
+import pytest
+
+from pvhdbg.live.debuggee.code import Code, CodeLine
+from pvhdbg.tui.app import actions
+from pvhdbg.tui.lines import classes, highlight
+from pvhdbg.tui.lines.line import plain
+from pvhdbg.tui.screen import state
+from pvhdbg.tui.views import code as view
+from tests.tui import screens
+
+CODE = Code(
+    "head.S:10, with its 32-bit instructions",
+    (
+        CodeLine("\t/* Load our GDT. */", None, 9, path="head.S"),
+        CodeLine("\tlgdt gdt", None, 10, True, path="head.S"),
+        CodeLine("lgdtl  0x2000 <gdt>", 0x1000, None, True, raw=b"\x0f\x01\x15\0\x20\0\0", source="head.S:10"),
+        CodeLine("", None, 11, path="/gone/msr.h", source="/gone/msr.h:11"),
+        CodeLine("movl   $1, %eax", 0x1007, raw=b"\xb8\1\0\0\0", source="/gone/msr.h:11"),
+        CodeLine("wrmsr", 0x100C, raw=b"\x0f\x30", source="/gone/msr.h:11"),
+    ),
+)
+SCREEN = screens.at("entry", "code", code=CODE, focus=state.VIEW)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (100, 30)])
+def test_on_a_narrow_terminal_source_is_above_its_instructions(size: tuple[int, int]) -> None:
+    shown = screens.text(SCREEN, size).splitlines()
+    rows = [next(at for at, line in enumerate(shown) if words in line) for words in ("lgdt gdt", "lgdtl  0x2000")]
+
+    assert rows[0] + 1 == rows[1]
+    assert shown[rows[0]].startswith("│  ▶   10          lgdt gdt")
+    assert shown[rows[1]].startswith("│▸ ▶     0x1000  lgdtl  0x2000 <gdt>")
+    assert "/gone/msr.h:11" in "\n".join(shown)
+
+
+@pytest.mark.parametrize("size", [(120, 40), (180, 50)])
+def test_on_a_wide_terminal_source_and_instructions_are_side_by_side(size: tuple[int, int]) -> None:
+    shown = screens.text(SCREEN, size).splitlines()
+    (row,) = (line for line in shown if "lgdt gdt" in line)
+
+    assert row.startswith("│▸ ▶   10          lgdt gdt")
+    assert "│ 0x1000  lgdtl  0x2000 <gdt>" in row
+    assert "load the reg" in row
+
+
+def test_an_unusual_instruction_is_explained_on_its_row_and_a_usual_one_is_not() -> None:
+    shown = screens.text(SCREEN, (100, 30))
+
+    assert "wrmsr                               the MSR that ECX names = EDX:EAX" in shown
+    assert "copy" not in next(line for line in shown.splitlines() if "movl   $1" in line)
+
+
+def test_the_detail_explains_the_selected_instruction() -> None:
+    size = actions.Size(100, 28)
+    shown = screens.text(actions.act("down", actions.act("down", SCREEN, size), size), (100, 30))
+
+    assert "movl: copy. The first operand to the second. From /gone/msr.h:11. Bytes b8 01 00 00 00." in shown
+    assert "RIP is here" not in shown
+    assert "RIP is here. lgdtl: load the register GDTR" in screens.text(SCREEN, (100, 30))
+
+
+def test_a_breakpoint_goes_to_the_selected_line_or_instruction() -> None:
+    narrow, wide = (actions.act("first", SCREEN, actions.Size(width, 28)) for width in (100, 120))
+
+    assert [("head.S", 9), ("head.S", 10), 0x1000] == [view.breakpoint_place(narrow, at).place for at in range(3)]
+    assert [("head.S", 9), 0x1000] == [view.breakpoint_place(wide, at).place for at in range(2)]
+
+
+def test_rip_is_marked_where_there_is_only_source() -> None:
+    only_source = SCREEN._replace(code=CODE._replace(lines=CODE.lines[:2]))
+
+    assert "▸ ▶   10          lgdt gdt" in screens.text(only_source)
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "expected"),
+    [
+        (
+            "a.c",
+            'return f("a // b", 0x10); /* c */',
+            {"return": "keyword", '"a // b"': "string", "0x10": "number", "/* c */": "comment"},
+        ),
+        ("a.c", " * a comment goes on", {" * a comment goes on": "comment"}),
+        ("a.c", "*pointer = 1;", {"1": "number"}),
+        (
+            "a.S",
+            "\tmov $0x10, %eax // x",
+            {"\tmov": "keyword", "0x10": "number", "%eax": "register", "// x": "comment"},
+        ),
+        ("a.S", "\t.code32", {"\t.code32": "keyword"}),
+        ("a.c", 'unfinished "string', {'"string': "string"}),
+    ],
+)
+def test_source_is_in_colors(path: str, text: str, expected: dict[str, str]) -> None:
+    line = highlight.source(text, path)
+    styled = {words: style for style, words in line if style}
+
+    assert text == plain(line)
+    assert {words: f"class:code.{name}" for words, name in expected.items()} == styled
+
+
+def test_an_instruction_is_in_colors() -> None:
+    line = highlight.instruction("rep movsl (%esi), 0x10 <gdt>")
+
+    assert [classes.CODE_KEYWORD, classes.CODE_REGISTER, classes.CODE_NUMBER, classes.CODE_NAME] == [
+        style for style, _ in line if style
+    ]
