@@ -6,6 +6,7 @@ import pytest
 
 from pvhdbg.live.debuggee.code import Code, CodeLine
 from pvhdbg.tui.app import actions
+from pvhdbg.tui.app.size import Size
 from pvhdbg.tui.lines import classes, highlight
 from pvhdbg.tui.lines.line import plain
 from pvhdbg.tui.screen import state
@@ -55,7 +56,7 @@ def test_an_unusual_instruction_is_explained_on_its_row_and_a_usual_one_is_not()
 
 
 def test_the_detail_explains_the_selected_instruction() -> None:
-    size = actions.Size(100, 28)
+    size = Size(100, 28)
     shown = screens.text(actions.act("down", actions.act("down", SCREEN, size), size), (100, 30))
 
     assert "movl: copy. The first operand to the second. From /gone/msr.h:11. Bytes b8 01 00 00 00." in shown
@@ -64,7 +65,7 @@ def test_the_detail_explains_the_selected_instruction() -> None:
 
 
 def test_a_breakpoint_goes_to_the_selected_line_or_instruction() -> None:
-    narrow, wide = (actions.act("first", SCREEN, actions.Size(width, 28)) for width in (100, 120))
+    narrow, wide = (actions.act("first", SCREEN, Size(width, 28)) for width in (100, 120))
 
     assert [("head.S", 9), ("head.S", 10), 0x1000] == [view.breakpoint_place(narrow, at).place for at in range(3)]
     assert [("head.S", 9), 0x1000] == [view.breakpoint_place(wide, at).place for at in range(2)]
