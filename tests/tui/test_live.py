@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -70,7 +69,6 @@ def test_f8_goes_back_stage_by_stage_and_f6_forward_again(at_prepare: Start) -> 
 
 def test_f7_and_reverse_stepi_go_back_by_one_instruction(at_prepare: Start) -> None:
     shell = at_prepare()
-    time.sleep(2)  # Nothing on the screen tells that the first snapshot was taken.
     shell.type("stepi 2")
     shell.wait("xen_prepare_pvh+0x4")
     shell.type("reverse-stepi")

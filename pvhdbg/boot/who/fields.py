@@ -17,6 +17,8 @@ ALIASES = {"pvh_bootparams": "boot_params"}
 """The kernel's names for what has another name in the JSON."""
 
 _FORMS = "use a path such as boot_params.hdr.cmd_line_ptr, or ADDRESS[,LENGTH]; `who --all` shows all paths"
+_MOST_MEANT = 3
+"""How many paths the hint after a mistake names."""
 
 
 class FieldBytes(NamedTuple):
@@ -45,8 +47,17 @@ class Fields:
         """
         found = tuple(field for field in self.all if is_part(field.path, full_path(path)))
         if not found:
-            raise UserError(f"{printable(path[:80])}: no such field of the boot data", _FORMS)
+            raise UserError(f"{printable(path[:80])}: no such field of the boot data", self._hint(path[:80]))
         return found
+
+    def _hint(self, path: str) -> str:
+        """Return the paths that the user may have meant, or the forms of a path."""
+        from difflib import get_close_matches  # only a mistake needs it
+
+        known = dict.fromkeys(whole for field in self.all for whole in _wholes(field.path))
+        by_name = [whole for whole in known if path in whole.rpartition(".")[2]] if path else []
+        meant = sorted(by_name, key=len) or get_close_matches(full_path(path), known, _MOST_MEANT)
+        return f"did you mean {' or '.join(meant[:_MOST_MEANT])}?" if meant else _FORMS
 
     def at(self, paddr: int) -> FieldBytes | None:
         """Return the field that contains a physical address."""
@@ -58,6 +69,13 @@ class Fields:
         if field is None:
             return None
         return field.path + (f"+{paddr - field.paddr:#x}" if paddr > field.paddr else "")
+
+
+def _wholes(path: str) -> Iterator[str]:
+    """Yield a path and the paths of the structures that it is part of: `modules[0].paddr`, `modules[0]`, `modules`."""
+    while path:
+        yield path
+        path = path[: max(path.rfind("."), path.rfind("["), 0)]
 
 
 def full_path(path: str) -> str:

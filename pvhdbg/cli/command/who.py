@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pvhdbg.abi.text import printable
 from pvhdbg.boot.who import request
 from pvhdbg.cli import progress
 from pvhdbg.cli.launch import import_run, launched_without_gdb
@@ -64,6 +65,9 @@ def _asked(options: argparse.Namespace) -> str:
         return request.ALL if options.all else request.UNREAD
     if options.field is None:
         raise UserError("FIELD is missing", "name a field such as boot_params.hdr.cmd_line_ptr, or use --all")
+    if options.kernel is None and Path(options.field).is_file():
+        hint = "name a field before the kernel, such as boot_params.hdr.cmd_line_ptr, or use --all"
+        raise UserError(f"{printable(options.field)}: a file, not a field", hint)
     request.check(options.field)
     return str(options.field)
 

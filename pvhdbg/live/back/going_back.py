@@ -6,7 +6,7 @@ longer than a guest needs to reach its first stop.
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import printable
@@ -16,7 +16,7 @@ from pvhdbg.boot.who.fields import is_part
 from pvhdbg.errors import GuestError, PvhdbgError, UserError
 from pvhdbg.live.back.snapshot_list import SnapshotList, is_same
 from pvhdbg.live.debuggee.debuggee import Debuggee
-from pvhdbg.live.gdb import breakpoints
+from pvhdbg.live.gdb import breakpoints, console
 from pvhdbg.target.base import DIED
 
 if TYPE_CHECKING:
@@ -81,6 +81,25 @@ class RewindableDebuggee(Debuggee):
             self._snapshots.save(here, self.journey)
         except OSError as error:
             self._refusal = printable(str(error))
+
+    def next_stage(self) -> Position:
+        self._keep_first_snapshot()
+        return super().next_stage()
+
+    def resume(self, verb: str) -> Position:
+        self._keep_first_snapshot()
+        return super().resume(verb)
+
+    def console(self, line: str, more: Callable[[], str | None]) -> Position:
+        if console.resumes(line):
+            self._keep_first_snapshot()
+        return super().console(line, more)
+
+    def _keep_first_snapshot(self) -> None:
+        """Before the guest first runs on, take a snapshot: without one, there is no way back from its death."""
+        if not self._snapshots.kept:
+            with suppress(PvhdbgError):  # gdb or QEMU may be gone: running the guest reports that
+                self.keep_snapshot()
 
     def back(self, where: str | None) -> Position:
         """Go back to the last captured stage before here, or to `where`: a stage, or just after a store to a field.

@@ -27,7 +27,7 @@ def count_hits(machine: OwnMachine, here: Capture, limit: float) -> int | None:
     has_watchpoints = "watchpoint" in machine.gdb.ask("-break-list").line
     hits = 0
     try:
-        while _continue(machine, deadline - time.monotonic()):
+        while _continue_unseen(machine, deadline):
             if is_at(machine.target, here):
                 return hits
             stop = machine.gdb.last_stop
@@ -43,7 +43,14 @@ def count_hits(machine: OwnMachine, here: Capture, limit: float) -> int | None:
 def run_hits(machine: OwnMachine, count: int, limit: float) -> bool:
     """Run until the user's breakpoints and watchpoints have stopped the guest `count` times; False if they did not."""
     deadline = time.monotonic() + limit
-    return all(_continue(machine, deadline - time.monotonic()) for _ in range(count))
+    is_going = all(_continue_unseen(machine, deadline) for _ in range(count - 1))
+    return is_going and (not count or _continue(machine, deadline - time.monotonic()))
+
+
+def _continue_unseen(machine: OwnMachine, deadline: float) -> bool:
+    """Like `_continue`, but do not show what gdb prints about the stop: it is not where the user will be."""
+    with machine.gdb.suppress_output():
+        return _continue(machine, deadline - time.monotonic())
 
 
 def _continue(machine: OwnMachine, timeout: float) -> bool:

@@ -60,8 +60,9 @@ def _one(answer: Answer, links: Mapping[str, Answer]) -> Iterator[str]:
     yield f"{printable(answer.path)}: {text.size(answer.size)} at {answer.paddr:#x}"
     if not answer.writers:
         yield f"  {_NO_WRITER}"
-    for index, writer in enumerate(answer.writers[: _MOST_EARLIER + 1]):
-        yield f"  {'earlier' if index else 'written'}  {_value(answer, writer)} by {_who(writer)}"
+    final = answer.last_writers
+    for writer in answer.writers[: _MOST_EARLIER + 1]:
+        yield f"  {'written' if writer in final else 'earlier'}  {_value(answer, writer)} by {_who(writer)}"
         if writer.code is not None:
             yield f"           {printable(writer.instruction)}  at {_place(writer.code)}"
         yield f"           {_confidence(writer)}"
@@ -181,6 +182,8 @@ def _is_cleared(answer: Answer) -> bool:
 
 
 def unread(answers: Sequence[Answer]) -> list[str]:
-    """Return the fields that nothing read, one a line, with their sizes."""
+    """Return the fields that nothing read, one a line, with their sizes, and up to where they were watched."""
     rows = [(printable(answer.path), text.size(answer.size), f"{answer.paddr:#x}") for answer in answers]
-    return text.columns(rows, indent=0) if rows else ["every field was read"]
+    if not rows:
+        return ["every field was read"]
+    return [f"{_NOT_READ_EARLY}; `explain FIELD` names what reads them later:", *text.columns(rows, indent=2)]

@@ -49,6 +49,30 @@ def test_an_unknown_path_is_an_error_without_control_characters(text: str) -> No
     assert str(error.value).isprintable()
 
 
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("cmd_line_ptr", "boot_params.hdr.cmd_line_ptr"),
+        ("rsdp", "start_info.rsdp_paddr"),
+        ("boot_params.hdr.cmdline_ptr", "boot_params.hdr.cmd_line_ptr"),
+        ("pvh_bootparams.e820_tabel", "boot_params.e820_table"),
+    ],
+)
+def test_the_hint_names_the_path_that_the_user_meant(text: str, meant: str) -> None:
+    with pytest.raises(UserError) as error:
+        FIELDS.find(text)
+
+    assert (error.value.hint or "").startswith("did you mean ")
+    assert meant in (error.value.hint or "")
+
+
+def test_without_a_path_that_is_near_the_hint_says_what_a_path_looks_like() -> None:
+    with pytest.raises(UserError) as error:
+        FIELDS.find("xyzzy")
+
+    assert (error.value.hint or "").startswith("use a path such as ")
+
+
 def test_an_address_stands_for_its_field_and_with_a_length_for_its_bytes() -> None:
     paddr = BOOT_PARAMS + 0x22A
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pvhdbg import guest
 from tests.cli.shell import pvhdbg
 
 if TYPE_CHECKING:
@@ -46,9 +47,11 @@ def test_a_guest_without_a_later_stage_is_refused_in_one_line(path: str, nameles
 
 def test_unread_lists_what_the_guest_did_not_read() -> None:
     done = pvhdbg("who", "--unread")
-    paths = [line.split()[0] for line in done.out.splitlines()]
+    heading, *rows = done.out.splitlines()
+    paths = [line.split()[0] for line in rows]
 
     assert 0 == done.status
+    assert heading.startswith("not read up to the return from xen_prepare_pvh")
     assert "memory_map.entries[0].reserved" in paths
     assert "memory_map.entries[0].addr" not in paths
 
@@ -57,6 +60,7 @@ def test_unread_lists_what_the_guest_did_not_read() -> None:
     ("words", "error"),
     [
         ([], "FIELD is missing"),
+        ([str(guest.ELF)], f"{guest.ELF}: a file, not a field"),
         (["--all", "--unread"], "use one of FIELD, --all and --unread"),
         (["boot_params.x", "--all", "--unread"], "use one of"),
         (["0x10,0"], 'invalid LENGTH "0"'),

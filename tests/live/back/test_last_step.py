@@ -11,7 +11,9 @@ from pvhdbg import guest
 from pvhdbg.errors import GuestError, UserError
 from pvhdbg.live.back.going_back import RewindableDebuggee
 from pvhdbg.live.back.last_step import StepFinder
+from pvhdbg.live.debuggee.own_machine import OwnMachine
 from tests.live.back.conftest import Start, state_of
+from tests.live.runs import rewindable
 
 
 def steps_forward(debuggee: RewindableDebuggee, count: int) -> list[tuple[object, ...]]:
@@ -134,6 +136,20 @@ def test_there_is_no_step_back_from_the_first_snapshot(at_prepare: Start) -> Non
         debuggee.step_back()
 
 
+@pytest.mark.parametrize("run", ["next_stage", "continue", "stepi 9"])
+def test_the_first_run_takes_a_snapshot_to_go_back_to(run: str) -> None:
+    with OwnMachine() as machine:
+        debuggee = rewindable(machine, guest.ELF, ("start_info.magic=0",))
+        if run == "next_stage":
+            debuggee.next_stage()
+        elif run == "continue":
+            debuggee.resume(run)
+        else:
+            debuggee.console(run, lambda: None)
+
+        assert "back" in debuggee.step_back().remark
+
+
 @pytest.mark.parametrize("kernel", ["teaching", "6.1"])
 def test_a_step_back_from_a_death_is_at_the_instruction_that_killed_the_guest(
     at_prepare: Start, kernel: str, vmlinux_61: Path
@@ -197,12 +213,17 @@ def test_back_to_the_last_hit_of_a_breakpoint(at_prepare: Start) -> None:
     first = debuggee.resume("continue")
     at_hit = state_of(debuggee)
     steps_forward(debuggee, 5)
+    printed: list[str] = []
+    debuggee.machine.gdb.on_text = printed.append
 
     position = debuggee.continue_back()
 
+    assert 1 == "".join(printed).count("Breakpoint ")
     assert ("back at the last hit", first.halt.rip, at_hit) == (position.remark, position.halt.rip, state_of(debuggee))
+    printed.clear()
     assert "no hit: back at the first snapshot" == debuggee.continue_back().remark
     assert "prepare" == debuggee.position().stage
+    assert "Breakpoint " not in "".join(printed)
 
 
 def test_back_to_the_last_write_that_a_watchpoint_saw(at_prepare: Start, vmlinux_61: Path) -> None:

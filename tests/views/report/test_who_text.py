@@ -66,6 +66,16 @@ def test_a_field_that_two_instructions_wrote_shows_the_first_byte_and_the_least_
 
     assert ["qboot", "0xf0ccc", "perhaps", "1", "reader"] == who_text.table([answers])[1].split()[1:]
     assert "<- start_info.cmdline_paddr <- qboot 0xf0ccc" in chain
+    assert 2 == text(answers).count("  written  ")
+    assert "  earlier  " not in text(answers)
+
+
+def test_a_write_that_was_overwritten_is_an_earlier_one() -> None:
+    before = COPY._replace(data=bytes(4), instruction="movl $0, 0x2000")
+    shown = text(FIELD._replace(writers=(COPY, before)))
+
+    assert shown.index("  written  ") < shown.index("  earlier  ")
+    assert (1, 1) == (shown.count("  written  "), shown.count("  earlier  "))
 
 
 def test_the_bytes_of_a_partial_write_are_named() -> None:
@@ -96,5 +106,8 @@ def test_the_table_counts_the_fields_that_were_only_cleared() -> None:
 
 
 def test_fields_that_were_not_read_are_listed() -> None:
-    assert ["start_info.cmdline_paddr  8 bytes  0x3000"] == who_text.unread([INPUT])
+    heading, row = who_text.unread([INPUT])
+
+    assert heading.startswith("not read up to the return from xen_prepare_pvh")
+    assert "  start_info.cmdline_paddr  8 bytes  0x3000" == row
     assert ["every field was read"] == who_text.unread([])
