@@ -6,13 +6,15 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi import firmware_tables
+from pvhdbg.abi.cpu import EFER_SVME
+from pvhdbg.abi.setup_header import LOADER_XEN
 from pvhdbg.abi.start_info import MAGIC
 from pvhdbg.boot.model.difference import Mismatch, mismatches
 from pvhdbg.boot.model.expected import ExpectedBootParams, expected_boot_params
 from pvhdbg.boot.model.kernel_behavior import KernelBehavior, behavior_at, kernel_behavior
 from pvhdbg.boot.model.predicted import PredictedDeath
 from pvhdbg.boot.record.document import MachineFacts
-from pvhdbg.boot.stop import ranges, regions
+from pvhdbg.boot.stop import ranges, regions, stages
 from pvhdbg.boot.stop.capture import Capture
 from pvhdbg.boot.stop.map_entries import decode_entries, ram_ranges
 from pvhdbg.checks.finding import ERROR, WARNING
@@ -156,9 +158,14 @@ class Case:
         return None if self.machine.xen is not None else _option(self.machine, "-m", self.machine.memory)
 
     @cached_property
+    def is_on_xen(self) -> bool:
+        """Whether the guest runs on a real Xen: pvhdbg started it so (--xen), or attached to such a machine."""
+        return self.machine.xen is not None or any(map(_is_on_xen, self.history))
+
+    @cached_property
     def kernel_behavior(self) -> KernelBehavior:
         """How this kernel behaves, as far as the stops show."""
-        xen = _shows_xen(self.machine)
+        xen = True if self.is_on_xen else _shows_xen(self.machine)
         if self.image is None:
             return kernel_behavior({}, e820_name=None, xen=xen)
         return behavior_at(self.capture._replace(symbols=self.symbols), self.image, xen=xen)
@@ -261,12 +268,15 @@ def _option(machine: MachineFacts, name: str, default: str | None) -> str | None
     return next(values, default)
 
 
+def _is_on_xen(stop: Capture) -> bool:
+    """Return whether a stop shows that Xen uses SVM. Linux itself may use it too, but not during its PVH boot."""
+    params = stop.kernel_boot_params or stop.boot_params
+    is_xens = stop.stage in stages.NAMES or (params is not None and params.hdr.type_of_loader == LOADER_XEN)
+    return is_xens and bool((stop.registers.get("efer") or 0) & EFER_SVME)
+
+
 def _shows_xen(machine: MachineFacts) -> bool | None:
-    """Return whether CPUID has Xen's leaves, or None if unknown: with --xen and under KVM with xen-version= yes, else
-    never.
-    """
-    if machine.xen is not None:
-        return True
+    """Return whether CPUID has Xen's leaves, or None if unknown: under KVM with xen-version= yes, else never."""
     if "xen-version=" in (_option(machine, "-accel", None) or ""):
         return True
     return False if machine.accel in ("tcg", "kvm") else None

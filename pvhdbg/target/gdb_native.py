@@ -17,7 +17,7 @@ from pvhdbg.errors import MemoryUnreadable, NotConnected, RegisterUnavailable, S
 from pvhdbg.target import monitor
 from pvhdbg.target.base import NO_MONITOR
 from pvhdbg.target.block_cache import BlockCache, split
-from pvhdbg.target.nested import NestedMemory, may_be_nested, ram
+from pvhdbg.target.nested import IN_XEN, WHY_UNKNOWN, NestedMemory, in_hypervisor, may_be_nested, ram
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -75,6 +75,18 @@ class NativeTarget:
             raise SymbolMissing(name)
         return self.symbols.address(name)
 
+    def is_in_xen(self) -> bool:
+        """Return whether the machine executes Xen, not a guest of it."""
+        return in_hypervisor({name: self.register(name) for name in ("efer", "rip")})
+
+    def show_guest(self) -> bool:
+        """Within the block of `physical_reads`, show the registers of the guest that ran last, if Xen executes now.
+
+        Return whether the registers are those of that guest.
+        """
+        with self.physical_reads():
+            return self._current.show_guest()
+
     def monitor(self, command: str) -> str:
         """Return the answer of QEMU's monitor to a command.
 
@@ -96,6 +108,7 @@ class _Access:
         self._cache = BlockCache(self._fetch)
         self._nested = nested
         self._nested.clear()
+        self._guest: dict[str, int] = {}
         self._monitor_registers: dict[str, int] | None = None
 
     def close(self) -> None:
@@ -123,10 +136,25 @@ class _Access:
                 raise MemoryUnreadable(start, size, "not writable")
 
     def _machine_ranges(self, paddr: int, size: int) -> Sequence[tuple[int, int]]:
-        registers = {name: self._read_register(name) or 0 for name in ("efer", "rip")}
-        return self._nested.ranges(paddr, size) if may_be_nested(registers) else ((paddr, size),)
+        registers = self._guest or {name: self._read_register(name) or 0 for name in ("efer", "rip")}
+        if in_hypervisor(registers):
+            raise MemoryUnreadable(paddr, size, IN_XEN)
+        is_nested = may_be_nested(registers) and self._nested.running() is not None
+        return self._nested.ranges(paddr, size) if is_nested else ((paddr, size),)
+
+    def show_guest(self) -> bool:
+        """See NativeTarget."""
+        if not self._guest and in_hypervisor({name: self._read_register(name) or 0 for name in ("efer", "rip")}):
+            _ = self._frame
+            self._make_physical(0, 1)
+            self._guest = self._nested.saved_registers()
+        return bool(self._guest)
 
     def register(self, name: str) -> int:
+        if self._guest:
+            if name not in self._guest:
+                raise RegisterUnavailable(name, WHY_UNKNOWN)
+            return self._guest[name]
         if name in monitor.NAMES:
             return self._monitor_register(name)
         value = self._read_register(name)

@@ -54,9 +54,13 @@ DEATHS = {
 }
 """The run states in which a guest is dead. For each: the kind of death, and one line for the user."""
 
+HALTED_BY_XEN = "Xen has ended dom0 and halted the machine"
 GUEST_SHUTDOWN = "guest-shutdown"
 """QMP's reason for the run state `shutdown`, if the guest itself powered the machine off."""
 POWERED_OFF = "the guest powered the machine off"
+DOM0_HALTED = "Xen: Hardware Dom0 halted: halting machine"
+ENDED_ITSELF = (POWERED_OFF, DOM0_HALTED, HALTED_BY_XEN)
+"""Messages of a guest that ended by itself, maybe on purpose."""
 
 _BY_ANY_CPU = "triple fault (of this or another CPU, or the guest itself asked for a reset or shutdown)"
 

@@ -11,6 +11,7 @@ from pvhdbg.errors import TargetError
 from pvhdbg.target import monitor
 from pvhdbg.target.base import (
     DIED,
+    DOMAIN_CRASH,
     ELSEWHERE,
     HIT,
     INTERRUPTED,
@@ -62,8 +63,9 @@ class NativeRunner:
         with suppress(TargetError):
             status = monitor.parse_run_state(self._target.monitor("info status"))
             if status in monitor.DEATHS:
-                counts = monitor.count_cpus(self._target.monitor("info registers -a"))
-                found = monitor.describe_death(status, counts.get(monitor.OTHERS_RUNNING, 0))
+                found = monitor.describe_death(status, _count_cpus(self._target).get(monitor.OTHERS_RUNNING, 0))
+            elif self._target.is_in_xen() and not _count_cpus(self._target).get(monitor.RUNNING, 1):
+                found = DOMAIN_CRASH, monitor.HALTED_BY_XEN
         return Halt(DIED, rip, *found) if found else None
 
     def _reset_vector(self, wanted: int) -> list[int]:
@@ -89,6 +91,10 @@ class NativeRunner:
         if last is None or getattr(last, "stop_signal", None) == "SIGINT":
             return Halt(INTERRUPTED, rip)
         return Halt(ELSEWHERE, rip, message=_reason(last))
+
+
+def _count_cpus(target: NativeTarget) -> dict[str, int]:
+    return monitor.count_cpus(target.monitor("info registers -a"))
 
 
 class _Alarm:

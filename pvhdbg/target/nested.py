@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     Read = Callable[[Ranges], Sequence[bytes | None]]
 
 PAGE = 0x1000
-_HYPERVISOR = range(0xFFFF_8000_0000_0000, 0xFFFF_8800_0000_0000)
-"""The virtual addresses that 64-bit guests leave to a hypervisor; Xen runs there."""
+XEN = range(0xFFFF_82D0_0000_0000, 0xFFFF_82D1_0000_0000)
+"""The virtual addresses of Xen's code. 64-bit guests leave them to a hypervisor."""
+IN_XEN = "the CPU executes Xen, not the kernel"
+WHY_UNKNOWN = "the CPU executes Xen, and pvhdbg finds only some of the guest's registers in Xen's memory"
 
 _INTERCEPTS, _ASID, _NESTED_CONTROL, _NESTED_CR3, _SAVED_EFER, _SAVED_RAX = 0x10, 0x58, 0x90, 0xB0, 0x4D0, 0x5F8
 """Offsets in a VMCB. A host save area has the layout of its second part, the state save area."""
@@ -58,8 +60,8 @@ class Vmcb(NamedTuple):
 
 
 def in_hypervisor(registers: Mapping[str, int]) -> bool:
-    """Return whether the CPU executes the hypervisor, not a guest."""
-    return registers.get("rip", 0) in _HYPERVISOR
+    """Return whether the CPU executes the hypervisor, not a guest. Xen as a guest does not enable SVM."""
+    return bool(registers.get("efer", 0) & EFER_SVME) and registers.get("rip", 0) in XEN
 
 
 def may_be_nested(registers: Mapping[str, int]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -21,15 +22,16 @@ from pvhdbg.target.base import (
     TRIPLE_FAULT,
     Halt,
 )
-from pvhdbg.target.nested import NestedMemory, in_hypervisor, may_be_nested, ram
+from pvhdbg.target.nested import IN_XEN, WHY_UNKNOWN, XEN, NestedMemory, in_hypervisor, may_be_nested, ram
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from pvhdbg.target.base import Symbols, Target
 
 
+_SLICE = 0.5
 PHY_MEM_MODE, MONITOR = "PhyMemMode", "monitor"
 """How guest-physical memory is read: in a mode of QEMU's stub, or by QEMU's monitor."""
 
@@ -127,15 +129,29 @@ class StubTarget(ABC):
             self._registers = self._read_registers()
         return self._registers
 
-    def show_ended_guest(self, report: Mapping[str, int]) -> None:
-        """Until the machine runs again, show the registers of the guest that Xen has ended, not those of Xen.
+    def show_guest(self, report: Mapping[str, int] | None = None) -> bool:
+        """Until the machine runs again, show the registers of the guest that ran last, if the machine executes Xen.
 
-        `report` has the registers that Xen has printed. Do nothing if the machine executes no hypervisor.
+        `report` has the registers that Xen has printed. Return whether the registers are now the guest's.
         """
-        if in_hypervisor(self.all_registers()) and (saved := self._nested.saved_registers()):
-            self._registers = {**report, **saved}
+        registers = self.all_registers()  # before Xen resets the machine, it disables SVM
+        is_in_xen = in_hypervisor(registers) or (report is not None and registers.get("rip") in XEN)
+        if is_in_xen and (saved := self._nested.saved_registers()):
+            self._registers = {**(report or {}), **saved}
             self._monitor_registers = {}
-            self._why_unknown = "Xen has ended the guest, and does not show this register"
+            self._why_unknown = WHY_UNKNOWN
+        return bool(self._why_unknown)
+
+    def is_in_xen(self) -> bool:
+        """Return whether the machine executes Xen, not a guest of it."""
+        return in_hypervisor(self.all_registers())
+
+    def is_halted(self) -> bool:
+        """Return whether every CPU waits for an interrupt that it will not take; False if this is not known."""
+        try:
+            return self.register(monitor.RUNNING) == 0
+        except TargetError:
+            return False
 
     def write_register(self, name: str, value: int) -> None:
         """See ControllableTarget."""
@@ -151,9 +167,13 @@ class StubTarget(ABC):
 
     def _machine_ranges(self, paddr: int, size: int) -> Sequence[tuple[int, int]]:
         self._check_range(paddr, size)
-        if not may_be_nested(self.all_registers()):
+        registers = self.all_registers()
+        if in_hypervisor(registers):
+            raise MemoryUnreadable(paddr, size, IN_XEN)
+        if not may_be_nested(registers):
             return ((paddr, size),)
-        return self._nested.ranges(paddr, size)
+        # Without a nested guest, a kernel with a hypervisor of its own has enabled SVM.
+        return self._nested.ranges(paddr, size) if self._nested.running() else ((paddr, size),)
 
     def _check_range(self, paddr: int, size: int) -> None:
         if paddr < 0 or paddr + size > 1 << 64:
@@ -279,7 +299,7 @@ class StubRunner(ABC):
         :raise NotConnected: if the state of the machine is unknown, because gdb or the machine is gone.
         """
         if self._dead is None:
-            self._dead = self._find_death()
+            self._dead = self._find_death() or self._ended_by_xen()
         return self._dead
 
     def follow(self, other: StubRunner) -> None:
@@ -305,11 +325,35 @@ class StubRunner(ABC):
             return Halt(RESET, rip)
         return Halt(ELSEWHERE, rip, message=self._stop_reason())
 
+    def _wait(self, wait_stop: Callable[[float], bool], timeout: float) -> bool:
+        """Wait until the machine stops; return False after `timeout` seconds, or if Xen has ended dom0.
+
+        Xen halts the machine then, which does not stop it for the stub.
+        """
+        deadline = time.monotonic() + timeout
+        while not wait_stop(max(min(_SLICE, deadline - time.monotonic()), 0.0)):
+            has_ended = self._hypervisor is not None and self._hypervisor.xen_report() is not None
+            if has_ended or time.monotonic() >= deadline:
+                return False
+        return True
+
+    def _ended_by_xen(self) -> Halt | None:
+        """Return how the guest ended, if the machine executes Xen, which has ended the guest; None otherwise."""
+        if self.is_running or not isinstance(self._target, StubTarget) or not self._target.is_in_xen():
+            return None
+        is_halted = self._target.is_halted()
+        report = self._hypervisor.xen_report() if self._hypervisor else None
+        if report is None and not is_halted:
+            return None
+        self._xen_report()
+        how, message = (report.how, f"Xen: {report.reason}") if report else (DOMAIN_CRASH, monitor.HALTED_BY_XEN)
+        return Halt(DIED, self._target.register("rip"), how, message)
+
     def _xen_report(self) -> XenReport | None:
         """Show the registers of a guest that Xen has ended. Return Xen's reason, None without Xen or its console."""
         report = self._hypervisor.xen_report() if self._hypervisor else None
         if isinstance(self._target, StubTarget):
-            self._target.show_ended_guest(report.registers if report else {})
+            self._target.show_guest(report.registers if report else None)
         return report
 
     def _qemu_exit(self, timeout: float) -> Halt | None:

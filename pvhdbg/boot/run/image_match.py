@@ -5,13 +5,14 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from pvhdbg.abi.cpu import CR0_PE, CR0_PG
+from pvhdbg.abi.cpu import CR0_PE, CR0_PG, EFER_SVME
 from pvhdbg.abi.paging import Paging, walk
 from pvhdbg.abi.text import printable
 from pvhdbg.errors import RegisterUnavailable, SymbolMissing, TargetError
 from pvhdbg.image.facts import KERNEL_HALF
 from pvhdbg.image.fingerprints import BUILD_ID
 from pvhdbg.target.base import RESET_VECTOR
+from pvhdbg.target.nested import XEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -134,7 +135,18 @@ def was_reset(target: Target, before: Mapping[str, int | None]) -> bool:
 def is_loaded(target: Target, image: ImageFacts) -> bool | None:
     """Return whether guest memory contains this kernel.
 
-    Return None if this is not known, or if a boot loader may load the kernel later.
+    Return None if this is not known, or if a boot loader or Xen may load the kernel later.
+
+    :raise TargetError: if the machine is gone.
+    """
+    found = matches(target, image)
+    if found is False and (runs_on_xen(target) or not is_kernel_running(target, image)):
+        return None
+    return found
+
+
+def matches(target: Target, image: ImageFacts) -> bool | None:
+    """Return whether guest memory now contains this kernel; None if this is not known.
 
     :raise TargetError: if the machine is gone.
     """
@@ -142,10 +154,8 @@ def is_loaded(target: Target, image: ImageFacts) -> bool | None:
     # A running kernel may overwrite its entry code, so compare that code only before the kernel runs.
     is_outside = image.to_vaddr(rip) is None and image.to_paddr(rip) is None
     fingerprints = (item for item in image.fingerprints if item.is_constant or is_outside or rip == image.entry)
-    matches = [_matches(target, fingerprint) for fingerprint in fingerprints]
-    if True in matches:
-        return True
-    return False if False in matches and is_kernel_running(target, image) else None
+    found = [_matches(target, fingerprint) for fingerprint in fingerprints]
+    return True if True in found else False if False in found else None
 
 
 def _matches(target: Target, fingerprint: Fingerprint) -> bool | None:
@@ -162,8 +172,17 @@ def is_kernel_running(target: Target, image: ImageFacts) -> bool:
         return False
     if image.to_vaddr(rip) is not None:
         return True
+    if rip in XEN:
+        return False
     is_paging = bool((control or 0) & CR0_PG)
     return is_paging and (rip >= KERNEL_HALF[image.elf_class] or target.register("cs") & _USER_RING == _USER_RING)
+
+
+def runs_on_xen(target: Target) -> bool:
+    """Return whether the machine executes a Xen that uses SVM, or a guest of it."""
+    with suppress(RegisterUnavailable):
+        return bool(target.register("efer") & EFER_SVME)
+    return False
 
 
 def cr0(target: Target) -> int | None:

@@ -7,7 +7,7 @@ from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING
 
 from pvhdbg.boot.handover.apply import hand_over
-from pvhdbg.boot.run import entry_changes, file_match, image_match
+from pvhdbg.boot.run import entry_changes, file_match, image_match, xen_domains
 from pvhdbg.boot.run.entry_changes import NO_CHANGES, EntryChanges
 from pvhdbg.boot.run.hypercall import HypercallObserver
 from pvhdbg.boot.run.observed_calls import ObservedCall, StackSearch, observe
@@ -70,8 +70,9 @@ class Journey:
 
     def use(self, target: Target, runner: Runner, reading: Reading) -> None:
         """Reach the machine in this way from now on. It must be the same machine, at the same place, as before."""
-        self._machine, self._runner, self._reading = target, runner, reading
-        self._hypercalls = HypercallObserver(lambda: self.target, runner, self.addresses)
+        self._machine, self._reading = target, reading
+        self._runner = xen_domains.KernelRunner(target, runner, lambda: self.image)
+        self._hypercalls = HypercallObserver(lambda: self.target, self._runner, self.addresses)
 
     def set_image(self, image: ImageFacts | None) -> None:
         """Use another kernel file and its entry. Compare the file with guest memory again."""
@@ -88,7 +89,7 @@ class Journey:
         self.history: list[Capture] = []
         self._calls: dict[str, ObservedCall] = {}
         self._start_info_paddr: int | None = None
-        self._passed_count = 0
+        self._passed_count, self._now = 0, xen_domains.IN_KERNEL
         self._last_rip: int | None = None
 
     @property
@@ -256,6 +257,9 @@ class Journey:
         :raise TargetError: if the machine is gone.
         """
         with self._reading():
+            self._now = xen_domains.look(self._machine, self.image)
+            if self._now.why_not is not None:
+                return self._finished(xen_domains.capture(self._machine))
             stage = self._detect_stage()
             if stage is not None:
                 return self.capture_at(stage.name)
@@ -335,9 +339,8 @@ class Journey:
 
     def _finished(self, capture: Capture) -> Capture:
         self._last_rip = capture.rip
-        if self.kernel_mismatch is None:
-            return capture
-        return capture._replace(missing={**capture.missing, MISSING_KERNEL: self.kernel_mismatch})
+        reason, self._now = self.kernel_mismatch or self._now.remark, xen_domains.IN_KERNEL
+        return capture._replace(missing={**capture.missing, MISSING_KERNEL: reason}) if reason else capture
 
     def stage_addresses(self, stage: Stage) -> Collection[int]:
         """Return the possible values of RIP at a stage; none for a return from a call that was not observed."""

@@ -16,7 +16,7 @@ from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.address import paging_registers
 from pvhdbg.errors import RegisterUnavailable, SymbolMissing, TargetError
 from pvhdbg.target.base import DIED, ELSEWHERE, HIT, INTERRUPTED, RESET, TIMEOUT, Halt
-from pvhdbg.target.monitor import POWERED_OFF, RUNNING
+from pvhdbg.target.monitor import ENDED_ITSELF, RUNNING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -120,7 +120,7 @@ class _Watch:
         if self._has_panicked(halt):
             return document.PANICKED
         if halt.kind in _ENDS:
-            return document.HALTED if halt.message == POWERED_OFF else _ENDS[halt.kind]
+            return document.HALTED if halt.message in ENDED_ITSELF else _ENDS[halt.kind]
         if self._has_console(halt):
             return document.CONSOLE
         if halt.kind == HIT:

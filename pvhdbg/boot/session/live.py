@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from pvhdbg.abi.text import printable
 from pvhdbg.boot.record import document as doc
 from pvhdbg.boot.record.document import Document, MachineFacts, Outcome
+from pvhdbg.boot.run.image_match import runs_on_xen
 from pvhdbg.boot.run.run_to_stage import death_outcome, run_to_stage
+from pvhdbg.boot.run.xen_domains import GDB_LIMIT
 from pvhdbg.boot.session import expression
 from pvhdbg.boot.session.expression import NotAnAddress
 from pvhdbg.boot.session.recorded import Opener, evaluate_captured, recording_of
@@ -78,6 +80,7 @@ class LiveSession(Opener):
         self._undone: Collection[str] = ()
         self._outcome: Outcome | None = None
         self._now: Capture | None = None
+        self._told_limit = False
 
     @property
     def image(self) -> ImageFacts | None:
@@ -111,7 +114,14 @@ class LiveSession(Opener):
     def capture_now(self) -> Capture:
         """Capture the machine as it is now. The guest must not be dead."""
         self._now = self.journey.capture_now()
+        self._note_limit_of_gdb()
         return self._now
+
+    def _note_limit_of_gdb(self) -> None:
+        with suppress(TargetError):  # the machine may be gone
+            if self._debugger is not None and not self._told_limit and runs_on_xen(self.journey.target):
+                self._told_limit = True
+                self.journey.news.append(GDB_LIMIT)
 
     def why_lacking(self, stage: Stage) -> str | None:
         return self.journey.why_lacking(stage)
@@ -185,6 +195,7 @@ class LiveSession(Opener):
     def run(self, stage: str) -> Outcome:
         """Run to a stage without first checking that it is ahead."""
         self._outcome = run_to_stage(self.journey, stage, self._timeout, self._name_of)
+        self._note_limit_of_gdb()
         return self._outcome
 
     def watch(self, seconds: float, *, to_console: bool) -> Outcome:

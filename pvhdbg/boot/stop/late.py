@@ -19,6 +19,7 @@ from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.capture import E820, Capture, MemoryMap, Module, Text
 from pvhdbg.boot.stop.kernel_probe import probe
 from pvhdbg.boot.stop.map_entries import decode_entries
+from pvhdbg.boot.stop.protocols import NO_MAP
 from pvhdbg.boot.stop.read import Reading
 from pvhdbg.errors import TargetError
 from pvhdbg.image.facts import ImageFacts
@@ -149,6 +150,8 @@ class _LateReading(Reading):
     def _why_stale_memory_map(self, memory_map: MemoryMap) -> str | None:
         copy = decode_entries(self._kernel_copy().e820_table[:ZERO_PAGE_ENTRIES])
         copied = zip(decode_entries(memory_map.entries), copy, strict=False)
+        if memory_map.protocol == NO_MAP:
+            return None
         if not memory_map.entries or any(entry[:3] != other[:3] for entry, other in copied):
             return "the memory at its address no longer holds the entries that the kernel copied"
         return None

@@ -109,8 +109,8 @@ class Reading:
         """Return what `read` returns if `key` is valid at this stage, otherwise None with the reason in `missing`."""
         if key in self.stage.valid:
             return self.attempt(key, read)
-        if self.stage.name == stages.DIED:
-            self.missing[key] = stages.NOT_READ
+        if self.stage.name in stages.READS_NOTHING:
+            self.missing[key] = stages.READS_NOTHING[self.stage.name]
         else:
             self.missing[key] = self._why_not_valid(key)
         return None

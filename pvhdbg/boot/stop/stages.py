@@ -21,8 +21,10 @@ CAPTURE_KEYS = (START_INFO, PVH_START_INFO, *BOOT_DATA, BOOT_PARAMS, KERNEL_BOOT
 """The data that a stop can have in addition to the CPU's state: keys of a Capture and of its JSON form."""
 
 DIED = "died"
-RESET, UNSEEN = "reset", "unseen"
-"""RESET is before the entry; UNSEEN is after stages that passed without a capture. Like DIED, they are not stages."""
+RESET, UNSEEN, XEN = "reset", "unseen", "xen"
+"""RESET is before the entry; UNSEEN is after stages that passed without a capture; in XEN, the CPU does not execute the
+kernel, but Xen or another of its guests. Like DIED, they are not stages.
+"""
 
 MISSED = "passed, not captured"
 """What views show for a stage that the guest passed while it ran unobserved."""
@@ -30,6 +32,8 @@ UNDONE = "from before going back"
 """What views show for a stage that was captured before the machine went back, and not again since."""
 NOT_READ = "not read where the guest died"
 """The reason in `missing` for all data, if the guest died after stages that were captured."""
+READS_NOTHING = {DIED: NOT_READ, XEN: "the machine does not execute the kernel"}
+"""The reason in `missing` for all data, at what is not a stage."""
 NO_LONGER_VALID = "no longer valid"
 """The beginning of the reason in `missing` for a key that was valid only at earlier stages."""
 
@@ -79,6 +83,7 @@ STAGES = _of_profile(linux.LINUX.name)
 _NOT_STAGES = {
     DIED: Stage(DIED, None, False, (), "where the guest died"),
     RESET: Stage(RESET, None, False, (), "before the PVH entry"),
+    XEN: Stage(XEN, None, False, (), "the machine executes Xen or another guest of Xen"),
     UNSEEN: Stage(UNSEEN, None, False, (), "the machine as pvhdbg found it; earlier stages were not captured"),
 }
 
@@ -89,7 +94,7 @@ def of(image: ImageFacts | None) -> tuple[Stage, ...]:
 
 
 def stage(name: str, image: ImageFacts | None = None) -> Stage:
-    """Return the stage with this name in this guest. For DIED, RESET and UNSEEN, return a substitute.
+    """Return the stage with this name in this guest. For DIED, RESET, UNSEEN and XEN, return a substitute.
 
     :raise KeyError: if the name is unknown.
     """

@@ -219,7 +219,7 @@ def hdr_version_is_0x212(case: Case) -> Iterator[Defect]:
 @rule("PVH411", INFO)
 def kernel_detected_xen(case: Case) -> Iterator[Defect]:
     """type_of_loader 0x90 means that the kernel found Xen's CPUID leaves. It then prepares for hypercalls, and asks Xen
-    for the memory map if start_info has no map. This is correct on Xen (with `--xen`, pvhdbg does not report it), and
+    for the memory map if start_info has no map. This is correct on Xen (pvhdbg does not report it then), and
     under KVM with QEMU's option xen-version=.
 
     On any other machine, make the VMM hide Xen's CPUID leaves.
@@ -227,7 +227,7 @@ def kernel_detected_xen(case: Case) -> Iterator[Defect]:
     Source: Linux arch/x86/platform/pvh/enlighten.c, hypervisor_specific_init; QEMU docs/system/i386/xen.rst.
     """
     params = case.pvh_bootparams
-    if params and params.hdr.type_of_loader == LOADER_XEN and case.machine.xen is None:
+    if params and params.hdr.type_of_loader == LOADER_XEN and not case.is_on_xen:
         message = (
             f"hdr.type_of_loader is {LOADER_XEN:#x}: this kernel found Xen's CPUID leaves. If the VMM is not Xen, it "
             "should hide them."

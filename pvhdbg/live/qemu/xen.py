@@ -25,7 +25,7 @@ _XEN_COMMAND_LINE = "com1=115200,8n1 console=com1 loglvl=all guest_loglvl=all do
 _PATTERN = "xen-4*.gz"
 _GET = "pass Xen's image with --xen-image FILE, install it in /boot, or run `make xen`"
 _REASON = re.compile(
-    rb"^\(XEN\) (d\d+v\d+ Triple fault[^\r\n]{0,80}|Domain \d+ \(vcpu#\d+\) crashed[^\r\n:]{0,80}"
+    rb"^\(XEN\) (d0v\d+ Triple fault[^\r\n]{0,80}|Domain 0 \(vcpu#\d+\) crashed[^\r\n:]{0,80}"
     rb"|Hardware Dom0 (?:crashed|halted|shutdown)[^\r\n]{0,80})",
     re.MULTILINE,
 )

@@ -121,7 +121,7 @@ class MiRunner(StubRunner):
         try:
             resumed = self._mi.send("-exec-continue")
             self._mi.wait(resumed)
-            stopped = self._mi.wait_stop(timeout)
+            stopped = self._wait(self._mi.wait_stop, timeout)
             self._mi.wait(resumed)  # only now does gdb report that it can't insert a breakpoint
             if not stopped:
                 self._halt()

@@ -54,7 +54,7 @@ class RspRunner(StubRunner):
         with self._breakpoints(addresses):
             try:
                 self._rsp.resume(_RUN)
-                return not self._rsp.wait_stop(timeout)
+                return not self._wait(self._rsp.wait_stop, timeout)
             finally:
                 self._halt()
 
