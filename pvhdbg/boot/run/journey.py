@@ -269,10 +269,7 @@ class Journey:
         return capture._replace(missing={**capture.missing, MISSING_STAGE: f"after {self.reached}, at no stage"})
 
     def _detect_stage(self) -> Stage | None:
-        """Return the stage that the machine is at; None between stages.
-
-        Detect a reset, and stages that the guest passed while it ran unobserved.
-        """
+        """Return the stage that the machine is at, or None. Detect a reset, and stages that were passed unobserved."""
         rip = self._machine.register("rip")
         self.check_kernel()
         if self._went_back(rip):
