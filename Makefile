@@ -49,6 +49,7 @@ lint: $(VENV)/.dev-ready
 
 manual: $(VENV)/.dev-ready
 	@$(BIN)/python -m tests.manual.tables
+	@$(BIN)/python -m tests.manual.wrap
 	@$(BIN)/python -m tests.manual.screenshot
 
 mutate: dev

@@ -1,4 +1,4 @@
-"""Start QEMU before anything else is imported or read: it takes longer to load a kernel than pvhdbg to examine it."""
+"""Start QEMU before anything else is imported or read: loading a kernel takes longer than examining it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def start(
     """Start QEMU if its options can be known without examining the kernel file: for a 64-bit ELF file.
 
     `no_snapshots` is why QEMU takes no snapshots; None if it does. Return QEMU's options; None if QEMU was not started.
-    Errors are left to the real start, which reports those of the kernel file first.
+    Report no errors: the real start does, and those of the kernel file come first.
     """
     kernel = guest.ELF if options.kernel is None else options.kernel
     initrd = options.initrd

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Watch(NamedTuple):
-    """How long the guest runs on after the last stage; with `to_console`, only until Linux has started its console."""
+    """How long pvhdbg watches the guest after the last stage. With `to_console`, only until Linux has a console."""
 
     seconds: float
     to_console: bool = False
@@ -49,7 +49,7 @@ def run(
     outcome = debuggee.session.run(last_stage or stages.NAMES[-1])
     if outcome.ended == doc.DONE and watch.seconds:
         if waiting is not None:
-            waiting.description = lambda: f"the guest to run on for {watch.seconds:g} s"
+            waiting.description = lambda: f"the end of the guest, for up to {watch.seconds:g} s"
         outcome = debuggee.watch(watch.seconds, to_console=watch.to_console)
     document = debuggee.session.document()
     return document, (*debuggee.remarks, *_missing_stages(debuggee.journey, last_stage), *ending(outcome, document))

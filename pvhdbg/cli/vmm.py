@@ -62,9 +62,13 @@ def handover_source(options: argparse.Namespace) -> HandoverSource | None:
     profile = table.profile(options.vmm)
     size = ram_size(options.memory)
     if size is None or profile.layout is None:
-        raise UserError(f"--vmm {options.vmm}: the size of guest memory is not known: -m {options.memory}")
+        raise UserError(
+            f"--vmm {options.vmm}: pvhdbg does not understand the size of guest memory: -m {options.memory}"
+        )
     if size < _LEAST_MEMORY:
-        raise UserError(f"--vmm {options.vmm}: not with -m {options.memory}: too little memory", "use -m 2M or more")
+        raise UserError(
+            f"--vmm {options.vmm}: can't be used with -m {options.memory}: too little memory", "use -m 2M or more"
+        )
     return ProfileHandover(profile, profile.layout, size)
 
 
@@ -75,11 +79,12 @@ def refuse_machine(options: argparse.Namespace, name: str) -> None:
     """
     if options.machine.partition(",")[0] != "microvm":
         raise UserError(
-            f"{name}: not on -M {options.machine}: its memory from 0xe0000 to 0xfffff is read-only", "use -M microvm"
+            f"{name}: can't be used with -M {options.machine}: memory from 0xe0000 to 0xfffff is read-only there",
+            "use -M microvm",
         )
     if options.accel != "tcg":
         why = "pvhdbg sets the state of the CPU only under TCG"
-        raise UserError(f"{name}: not with --accel {options.accel}: {why}", "use --accel tcg")
+        raise UserError(f"{name}: can't be used with --accel {options.accel}: {why}", "use --accel tcg")
 
 
 def listing() -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.live.qemu.options import QemuOptions
 
-NO_SNAPSHOTS = "there are no snapshots of a machine with Xen: its IOMMU blocks them"
+NO_SNAPSHOTS = "QEMU takes no snapshots of a machine with an IOMMU, which Xen needs"
 _DEFAULT_MACHINE, _DEFAULT_MEMORY = "microvm", "512M"
 
 
@@ -50,7 +50,7 @@ def _check_options(options: argparse.Namespace) -> None:
         "--load": options.load,
     }
     for option in (option for option, is_given in given.items() if is_given):
-        raise UserError(f"{option}: --xen sets the machine, the CPU and the handover itself", f"leave out {option}")
+        raise UserError(f"{option}: --xen already sets the machine, the CPU and the handover", f"leave out {option}")
 
 
 def qemu_options(options: argparse.Namespace, facts: ImageFacts, image: XenImage, folder: Path) -> QemuOptions:

@@ -191,7 +191,7 @@ def _back(session: Session, words: Sequence[str]) -> str:
     """Go back to the last captured stage before here, or to STAGE. The guest is alive there, even if it died.
 
     With FIELD (a path in the JSON document) or ADDRESS, which can be ADDRESS,LENGTH: go back to the last store to these
-    bytes before here, right behind the instruction. What the guest, and you, have changed since then is undone.
+    bytes before here, just after the instruction. This undoes what the guest and you have changed since then.
     Breakpoints stay.
     """
     return session.back(words[0] if words else None)

@@ -72,8 +72,8 @@ MINI_OS = GuestProfile(
     stages=(GuestStage("prepare", "arch_init"), GuestStage("kernel", "start_kernel")),
     variables=(),
     argument="rsi",
-    reads="start_info, whose address its entry code passes on; Solo5 and MirageOS, which are derived from it, demand "
-    "version 1.",
+    reads="start_info, whose address its entry code passes on; Solo5 and MirageOS, which are derived from it, "
+    "demand version 1.",
     ignores="the modules.",
     requires="Xen as its VMM, for the hypercall page; boot data below 1 GiB.",
     source="Mini-OS arch/x86/x86_hvm.S and arch/x86/setup.c",

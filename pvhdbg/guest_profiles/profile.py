@@ -59,7 +59,7 @@ class GuestProfile(NamedTuple):
     `stages` has the stages of this guest after the entry; `without` is why it lacks the others, if that is special.
     `wrong_magic` is a clause that says what it does if the magic is wrong.
     `argument` is the register with the address of start_info at the stage prepare; empty if there is none. `reads`,
-    `ignores` and `requires` are sentences for readers. `tried` says what was tried on a real one; if it is empty,
+    `ignores` and `requires` are sentences for readers. `tried` says what was tested with a real guest; if it is empty,
     everything is from the guest's source. `needs_xen` says how the guest ends if its VMM is not Xen; empty if it does
     not need Xen. `needs_version_1`: it takes its memory map only from a start_info of version 1.
     """

@@ -20,9 +20,9 @@ OTHER = GuestProfile(
     stages=(),
     variables=(),
     argument="",
-    reads="what it likes: pvhdbg does not know this guest.",
-    ignores="unknown.",
-    requires="unknown.",
+    reads="unknown data: pvhdbg does not know this guest.",
+    ignores="unknown data.",
+    requires="an unknown handover.",
     source="Xen docs/misc/pvh.pandoc, which holds for every PVH guest",
     without="pvhdbg does not know this guest",
 )
@@ -43,7 +43,7 @@ PROFILES = (
     HERMIT,
     OTHER,
 )
-"""In the order in which guests are recognized: the first that fits counts."""
+"""The profiles, in the order in which they are tried: the first one that fits is used."""
 
 _BY_NAME = {profile.name: profile for profile in PROFILES}
 _XEN, _GUEST_OS = "Xen", 6

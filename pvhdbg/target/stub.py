@@ -307,7 +307,7 @@ class StubRunner(ABC):
         self._dead = other._dead
 
     def forget_death(self) -> None:
-        """Judge the machine anew: it has gone back to a moment before its death."""
+        """Forget how the machine died: it has gone back to a moment before its death."""
         self._dead = None
 
     def _judge(self, addresses: Collection[int], *, timed_out: bool) -> Halt:

@@ -1,4 +1,4 @@
-"""Firecracker's handover. It boots a kernel through PVH since version 1.12 if the kernel has the note."""
+"""Firecracker's handover. Since version 1.12, it boots a kernel through PVH if the kernel has the note."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""libkrun's handover. It boots an external ELF kernel through PVH since April 2026 if the kernel has the note."""
+"""libkrun's handover. Since April 2026, it boots an external ELF kernel through PVH if the kernel has the note."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What most VMMs have in common that follow the rust-vmm reference: the GDT, the flat segments, the initrd's place.
+"""What most VMMs that follow the rust-vmm reference share: the GDT, the flat segments, the place of the initrd.
 
 Each profile names the source that says so for its VMM.
 """

@@ -51,7 +51,7 @@ def typed(words: object) -> str:
         (["-m", "-5"], "argument -m/--memory: "),
         (["-m", ""], "argument -m/--memory: invalid size: ''"),
         *(
-            (["--vmm", name, "-m", "2047K"], f"--vmm {name}: not with -m 2047K: too little memory")
+            (["--vmm", name, "-m", "2047K"], f"--vmm {name}: can't be used with -m 2047K: too little memory")
             for name in OTHER_VMMS
         ),
         (["--timeout", "0"], "argument --timeout: must be greater than 0 and less than 1000000: '0'"),

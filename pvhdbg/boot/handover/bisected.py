@@ -1,4 +1,4 @@
-"""What a search for the fatal difference between two handovers has found."""
+"""The result of a search for the difference between two handovers that kills a kernel."""
 
 from __future__ import annotations
 

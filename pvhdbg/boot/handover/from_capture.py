@@ -1,4 +1,4 @@
-"""Make a handover from a captured entry: that of a recording, or the one at which the machine stands."""
+"""Make a handover from a captured entry: that of a recording, or that of the machine itself."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _DEFAULTS = {
     "tr": RESET_TR,
     "ldt": RESET_LDTR,
 }
-"""The segments of a recording that does not have them."""
+"""The segments for a recording that has none."""
 _PRESENT_DPL_S = 0x8000 | 0x6000 | 0x1000
 _CODE, _WRITABLE, _32BIT, _TYPE = 0x800, 0x200, 1 << 22, 0xF00
 _DATA = (_PRESENT_DPL_S | _CODE, (0x9000, 0))
@@ -52,7 +52,7 @@ _DIFFERS = (
 
 
 class AsCaptured:
-    """A HandoverSource that hands over what QEMU has handed over: it changes nothing."""
+    """A HandoverSource for QEMU's own handover: it changes nothing."""
 
     facts = VmmFacts("qemu", "", ())
 

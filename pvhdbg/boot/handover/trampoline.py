@@ -58,7 +58,7 @@ class Trampoline(NamedTuple):
 def assemble(handover: Handover, paddr: int, entry: int) -> Trampoline:
     """Return the page for a handover. `paddr` is its address, `entry` the guest's entry."""
     cpu = handover.cpu
-    # The first instruction is never where the guest has to stop: a runner passes a breakpoint at RIP.
+    # The guest must not have to stop at the first instruction: a runner ignores a breakpoint at RIP.
     moving = b"".join([_NOP, *map(_move, handover.moves), *map(_clear, handover.cleared), _NOP])
     gdt = _TemporaryGdt([*cpu.segments.values(), cpu.tr, *([cpu.ldtr] if cpu.ldtr.selector else [])])
     selectors = tuple((name, segment) for name, segment in cpu.segments.items() if gdt.is_elsewhere(segment))

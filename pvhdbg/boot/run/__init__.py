@@ -10,7 +10,7 @@ file_match       compare the loaded segments with the kernel file at the entry
 image_match      compare the kernel file with the kernel in guest memory
 xen_domains      tell the kernel from Xen and from other guests of Xen
 run_to_stage     run to a stage, and return the outcome
-watch            let the guest run on after the last stage, and find out how it ends
+watch            let the guest continue after the last stage, and find out how it ends
 
 Start with journey.
 """

@@ -22,14 +22,19 @@ if TYPE_CHECKING:
 
 ASKS = "mem_map_via_hcall"
 """The function that asks for the map. Source: Linux arch/x86/xen/enlighten_pvh.c; the teaching guest has it too."""
-_LEAVES = (("xen_hypercall_amd", 0), ("xen_hypercall_intel", 0), ("xen_hypercall_hvm", 0), ("hypercall_page", 12 * 32))
-"""Where a kernel leaves for Xen: a function, or entry 12 of the hypercall page, which has 32 bytes for each call."""
+_CALLS_XEN = (
+    ("xen_hypercall_amd", 0),
+    ("xen_hypercall_intel", 0),
+    ("xen_hypercall_hvm", 0),
+    ("hypercall_page", 12 * 32),
+)
+"""Where a kernel calls Xen: a function, or entry 12 of the hypercall page, whose entries have 32 bytes each."""
 
 
 class HypercallObserver:
-    """Runs a guest that may call `mem_map_via_hcall`. `call` is what it asked, and Xen's answer, once it has done so.
+    """Runs a guest that may call `mem_map_via_hcall`. `call` is the hypercall; None before the guest made it.
 
-    `target` returns the machine with the right symbols, and `now` the translation of addresses at that moment.
+    `target` returns the Target with the right symbols, `now` the current translation of addresses.
     """
 
     def __init__(self, target: Callable[[], Target], runner: Runner, now: Callable[[], Addresses]) -> None:
@@ -46,14 +51,14 @@ class HypercallObserver:
         """
         self._deadline, self.call = deadline, None
         memory_map = history[-1].memory_map if history else None
-        asks, leaves = self._addresses(((ASKS, 0),)), self._addresses(_LEAVES)
-        if memory_map is None or memory_map.protocol != NO_MAP or not asks or not leaves:
+        asks, calls = self._addresses(((ASKS, 0),)), self._addresses(_CALLS_XEN)
+        if memory_map is None or memory_map.protocol != NO_MAP or not asks or not calls:
             return self._run_to(end)
         halt = self._run_to([*asks, *end])
         if halt.rip not in asks or _is_over(halt):
             return _as_elsewhere(halt, end)
-        halt = self._run_to([*leaves, self._now().return_address()])
-        if halt.rip in leaves and not _is_over(halt):
+        halt = self._run_to([*calls, self._now().return_address()])
+        if halt.rip in calls and not _is_over(halt):
             halt = self._observe(halt)
         return _as_elsewhere(halt, end) if _is_over(halt) else self._run_to(end)
 
@@ -65,7 +70,7 @@ class HypercallObserver:
         return self._runner.run_to(addresses, max(self._deadline - time.monotonic(), 0.0))
 
     def _observe(self, at: Halt) -> Halt:
-        """Run through the hypercall. The guest is where it leaves for Xen."""
+        """Run to the return from the hypercall. The guest is at the instruction or function that calls Xen."""
         target, addresses = self._find_target(), self._now()
         register = target.register
         argument = addresses.physical(register("rsi"))
@@ -92,7 +97,7 @@ class HypercallObserver:
 
 
 def _is_over(halt: Halt) -> bool:
-    """Return whether the guest must not run on: it did not reach an address, or the user has a breakpoint there."""
+    """Return whether the run ends here: the guest reached no address, or the user has a breakpoint there."""
     return halt.kind != HIT or bool(halt.message)
 
 

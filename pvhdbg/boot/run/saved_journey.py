@@ -21,12 +21,12 @@ class SavedJourney(NamedTuple):
     attributes: Mapping[str, object]
 
     def restore(self, journey: Journey) -> None:
-        """Give the state back to the journey that it was saved from, or to a new one of the same machine."""
+        """Restore the state in the journey that it was saved from, or in a new journey of the same machine."""
         vars(journey).update(_copied(self.attributes))
 
 
 def save(journey: Journey) -> SavedJourney:
-    """Save all that the journey knows, except its news for the user."""
+    """Save everything that the journey knows, except its messages for the user."""
     attributes = {name: value for name, value in vars(journey).items() if name != _NEWS}
     return SavedJourney(tuple(journey.history), _copied(attributes))
 

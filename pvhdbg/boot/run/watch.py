@@ -1,4 +1,4 @@
-"""Let the guest run on after the last stage, and find out how it ends."""
+"""Let the guest continue after the last stage, and find out how it ends."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ class _Watch:
         return self._journey.run_on(addresses, max(min(seconds, self._deadline - time.monotonic()), 0.0))
 
     def _judge(self, halt: Halt) -> str | None:
-        """Return how the guest ended; None if it goes on."""
+        """Return how the guest ended; None if it continues."""
         if self._has_panicked(halt):
             return document.PANICKED
         if halt.kind in _ENDS:

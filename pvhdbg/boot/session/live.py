@@ -199,7 +199,7 @@ class LiveSession(Opener):
         return self._outcome
 
     def watch(self, seconds: float, *, to_console: bool) -> Outcome:
-        """Let the guest run on for up to `seconds`; with `to_console`, until Linux has started its console.
+        """Let the guest continue for up to `seconds`; with `to_console`, until Linux has started its console.
 
         :raise TargetError: if the guest stopped for another reason, such as a user's breakpoint.
         """

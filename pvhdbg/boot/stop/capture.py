@@ -90,10 +90,10 @@ class Overwritten(NamedTuple):
 class Hypercall(NamedTuple):
     """A call of XENMEM_memory_map.
 
-    `rip` is where the kernel left for Xen. `operation` is the first argument. The second one is the address of a struct
-    xen_memory_map; `room` is the number of entries that fit into the kernel's buffer, at the virtual address `buffer`
-    and the physical address `paddr`. `result` is what Xen returned (0 if it succeeded, else a negative errno), and
-    `nr_entries` is how many entries it wrote. `raw` has their bytes.
+    `rip` is the address at which the kernel called Xen. `operation` is the first argument. The second one is the
+    address of a struct xen_memory_map; `room` is the number of entries that fit into the kernel's buffer, at the
+    virtual address `buffer` and the physical address `paddr`. `result` is what Xen returned (0 if it succeeded, else a
+    negative errno), and `nr_entries` is how many entries it wrote. `raw` has their bytes.
     """
 
     rip: int

@@ -1,6 +1,6 @@
-"""Who wrote a byte of the boot data: from the instructions that were observed to the writers and readers of each field.
+"""The writers and readers of each field of the boot data, from the instructions that were observed.
 
-Nothing here asks a machine. Read `answer.py` first: it has what the commands show.
+Nothing here accesses a machine. Start with answer: it has what the commands show.
 
 answer       what is known about a field: its writers and its readers
 fields       paths of fields, and the bytes that they stand for

@@ -1,6 +1,6 @@
 """Follow the values that were read from boot data: which registers, and which memory, hold a copy of them.
 
-Each instruction is followed by what it reads and writes. A value that an instruction computed is not a copy any more,
+pvhdbg follows what each instruction reads and writes. A value that an instruction computed is not a copy any more,
 and an instruction that is not known makes it uncertain.
 """
 

@@ -207,7 +207,7 @@ def a20_line_is_off(case: Case) -> Iterator[Defect]:
 def segment_limit_is_below_4_gib(case: Case) -> Iterator[Defect]:
     """The limit of CS, DS, ES and SS must be 4 GiB. A smaller one matters only to a guest that reads, writes or
     executes memory above it before it loads segments of its own: that is a general protection fault, without an IDT a
-    triple fault. alioth sets 256 MiB, because its constant lacks a digit; its GDT says 4 GiB.
+    triple fault. Alioth sets 256 MiB, because its constant lacks a digit; its GDT says 4 GiB.
 
     Set the limit to 0xffffffff. A guest that runs under such a VMM loads its own GDT and segments first.
 

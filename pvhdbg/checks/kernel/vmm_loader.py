@@ -1,4 +1,4 @@
-"""PVH539 to PVH546: what the loader of the VMM whose handover is imitated (`--vmm`) would do with the kernel file."""
+"""PVH539 to PVH546: what the loader of the VMM that `--vmm` names would do with the kernel file."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def vmm_refuses_a_low_e_entry(case: Case) -> Iterator[Defect]:
 
 @rule("PVH541", ERROR, when=ONCE)
 def vmm_finds_no_code_at_its_entry(case: Case) -> Iterator[Defect]:
-    """The VMM reads another entry from the notes than QEMU does, or the same one, and nothing is loaded there. openvmm
+    """The VMM reads another entry from the notes than QEMU does, or the same one, and nothing is loaded there. OpenVMM
     refuses such a file; the others enter the kernel, which then executes whatever is in memory.
 
     Put the physical address of the entry's code into the note.
@@ -54,7 +54,7 @@ def vmm_finds_no_code_at_its_entry(case: Case) -> Iterator[Defect]:
 
 @rule("PVH542", ERROR, when=ONCE)
 def vmm_refuses_a_low_segment(case: Case) -> Iterator[Defect]:
-    """The loader of openvmm refuses a kernel with a segment below 1 MiB, where it puts its own structures.
+    """The loader of OpenVMM refuses a kernel with a segment below 1 MiB, where it puts its own structures.
 
     Load the kernel at 1 MiB or above.
 
@@ -65,7 +65,7 @@ def vmm_refuses_a_low_segment(case: Case) -> Iterator[Defect]:
 
 @rule("PVH543", ERROR, when=ONCE)
 def vmm_refuses_segments_that_share_a_page(case: Case) -> Iterator[Defect]:
-    """The loader of openvmm loads whole pages, so it refuses two segments that have bytes in the same page.
+    """The loader of OpenVMM loads whole pages, so it refuses two segments that have bytes in the same page.
 
     Align each segment to 4096 bytes.
 
@@ -77,7 +77,7 @@ def vmm_refuses_segments_that_share_a_page(case: Case) -> Iterator[Defect]:
 @rule("PVH544", ERROR, when=ONCE)
 def vmm_has_no_ram_for_a_segment(case: Case) -> Iterator[Defect]:
     """Every VMM has a hole in its RAM below 4 GiB, at an address of its own. It refuses a file with a segment there, or
-    gokvm, which has no hole, crashes if the segment is beyond its memory. alioth also loads PT_NOTE and other segments.
+    gokvm, which has no hole, crashes if the segment is beyond its memory. Alioth also loads PT_NOTE and other segments.
 
     Give every segment with bytes a p_paddr in RAM.
 
@@ -89,7 +89,7 @@ def vmm_has_no_ram_for_a_segment(case: Case) -> Iterator[Defect]:
 @rule("PVH545", ERROR, when=ONCE)
 def vmm_refuses_the_command_line(case: Case) -> Iterator[Defect]:
     """The VMM has a fixed place for the command line, and does not start a VM whose command line is longer: at most
-    2047 bytes under Firecracker, 4095 under alioth, and 65535 under Cloud Hypervisor, libkrun and openvmm.
+    2047 bytes under Firecracker, 4095 under Alioth, and 65535 under Cloud Hypervisor, libkrun and OpenVMM.
 
     Shorten the command line.
 

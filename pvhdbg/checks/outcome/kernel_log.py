@@ -55,17 +55,17 @@ def log_has_a_bug(case: Case) -> Iterator[Defect]:
     Source: Linux lib/bug.c, report_bug, and arch/x86/kernel/dumpstack.c.
     """
     for text in _texts(case, problems.BUG):
-        yield Defect(_FIELD, f"the kernel hit a BUG and may not run on: {quoted(text)}. Read its log from there on.")
+        yield Defect(_FIELD, f"the kernel hit a BUG and may not continue: {quoted(text)}. Read its log from there on.")
 
 
 @rule("PVH922", WARNING, when=AFTER_STAGES)
 def log_has_a_warning(case: Case) -> Iterator[Defect]:
-    """An assumption of the kernel did not hold, and WARN printed where. The kernel runs on, but what it works with may
-    be wrong: for example a memory map, or a CPU that has one of two features that belong together.
+    """An assumption of the kernel did not hold, and WARN printed where. The kernel continues, but its data may be
+    wrong: for example a memory map, or a CPU that has one of two features that belong together.
 
     Read the log from that line on: it has the registers and the calls that led there.
 
     Source: Linux kernel/panic.c, __warn.
     """
     for text in _texts(case, problems.WARNING):
-        yield Defect(_FIELD, f"the kernel printed a warning and runs on: {quoted(text)}. Read its log from there on.")
+        yield Defect(_FIELD, f"the kernel printed a warning and continues: {quoted(text)}. Read its log from there on.")

@@ -30,7 +30,7 @@ def _at(watched: Watched) -> str:
 
 @rule("PVH912", ERROR, when=AFTER_STAGES)
 def kernel_panicked_after_the_last_stage(case: Case) -> Iterator[Defect]:
-    """The kernel built its memory map from the boot data, ran on and then called `panic`. The text of the panic names
+    """The kernel built its memory map from the boot data, continued, and called `panic`. The text of the panic names
     the reason. If the kernel has no console yet, the text is only in its log, in guest memory. With `panic=-1` on the
     command line, a kernel resets the machine after its panic.
 
@@ -65,7 +65,7 @@ def kernel_found_no_root_file_system_or_init(case: Case) -> Iterator[Defect]:
 
 @rule("PVH914", INFO, when=AFTER_STAGES)
 def guest_halted(case: Case) -> Iterator[Defect]:
-    """The guest executed `hlt` while interrupts were disabled, so it does not run on, or it powered the machine off.
+    """The guest executed `hlt` while interrupts were disabled, so it does not continue, or it powered the machine off.
     Small guests end like this, and so does a Linux that was told to halt or to power off. Linux also halts if an
     exception occurs before it can handle one.
 
@@ -75,9 +75,11 @@ def guest_halted(case: Case) -> Iterator[Defect]:
     """
     watched = _watched(case)
     if watched and watched.has_powered_off:
-        yield Defect(_FIELD, f"{watched.message}. If the guest should run on, look at its console.")
+        yield Defect(_FIELD, f"{watched.message}. If the guest should continue, look at its console.")
     elif watched and watched.ended == HALTED:
-        message = f"the guest halted{_at(watched)} with interrupts disabled. If it should run on, look at its console."
+        message = (
+            f"the guest halted{_at(watched)} with interrupts disabled. If it should continue, look at its console."
+        )
         yield Defect(_FIELD, message)
 
 

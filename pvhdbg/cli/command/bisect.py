@@ -36,7 +36,7 @@ def bisect(options: argparse.Namespace) -> Result:
     """Return the difference that kills the kernel. The exit status is 1 if the kernel fails, and no cause is known."""
     vmm.refuse_machine(options, "--bisect")
     if options.vmm != table.QEMU:
-        raise UserError(f"--bisect: not with --vmm {options.vmm}", "name the two VMMs as arguments")
+        raise UserError(f"--bisect: can't be used with --vmm {options.vmm}", "name the two VMMs as arguments")
     names = (options.before, options.after)
     sources = [_source(options, word) for word in names]
     with progress.shown(progress.START) as waiting:
@@ -106,7 +106,7 @@ def _search(boots: _Boots, names: tuple[str, str], sources: list[HandoverSource]
 class _Boots:
     """Boots the kernel again and again. `count` is how often.
 
-    `differences` has, for each boot by its label, all differences that it could have had.
+    `differences` has all differences between the two handovers of a boot, by the label of the boot.
     """
 
     def __init__(self, options: argparse.Namespace, waiting: Progress) -> None:
@@ -135,7 +135,7 @@ class _Boots:
         return document.outcome, bool(running.status_of(document.outcome, self._last))
 
     def stop_early(self, works: End, fails: End) -> None:
-        """From now on, run only to the stage after the one where the failing guest was last seen.
+        """From now on, run only to the stage after the last one that the failing guest reached.
 
         If there is none, the guest is watched after the last stage.
         """

@@ -30,14 +30,19 @@ _LEAST, _MOST = 512, 16 << 10
 
 
 def transplant(options: argparse.Namespace) -> Result:
-    """Do what `dump` does, but hand over what the recording has. Say what is not as recorded."""
+    """Do what `dump` does, but with the handover of the recording. Print notes about what is different."""
     document = load(options.recording)
     options.handover = source = handover_of(document, options.recording)
     vmm.refuse_machine(options, "transplant")
     if options.vmm != QEMU:
-        raise UserError(f"transplant: not with --vmm {options.vmm}: the handover is the recording's", "drop --vmm")
+        raise UserError(
+            f"transplant: can't be used with --vmm {options.vmm}: the handover comes from the recording", "drop --vmm"
+        )
     if options.append != DEFAULT_APPEND:
-        raise UserError("transplant: the command line is the recording's", "use --set 'cmdline=\"TEXT\"'")
+        raise UserError(
+            "transplant: can't be used with -a: the command line comes from the recording",
+            "use --set 'cmdline=\"TEXT\"'",
+        )
     options.memory = options.memory or memory_of(document)
     result = dump.dump(options)
     notes = tuple(f"pvhdbg: note: not as recorded: {item}" for item in source.facts.differs)
@@ -45,7 +50,7 @@ def transplant(options: argparse.Namespace) -> Result:
 
 
 def handover_of(document: Document, path: Path) -> RecordedHandover:
-    """Return what hands over the entry of a recording.
+    """Return the source of the handover that a recording has at its entry.
 
     :raise UserError: if it has no entry that can be handed over.
     """

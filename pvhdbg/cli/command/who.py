@@ -28,13 +28,13 @@ def who(options: argparse.Namespace) -> Result:
             from pvhdbg.cli import running
             from pvhdbg.live.observe.who_run import ObservedBoot, earlier_boot, find
 
-            with ObservedBoot(session) as private:
+            with ObservedBoot(session) as observed:
                 document, remarks = running.run(session, stage, waiting)
                 if document.outcome.reached != stage:
                     return Result(status=running.status_of(document.outcome, stage), remarks=remarks)
-                before = earlier_boot(session)
+                earlier = earlier_boot(session)
                 session.machine.kill()
-                found = find(private, before, document.stops, asked)
+                found = find(observed, earlier, document.stops, asked)
     except RefusedKernelError as refused:
         from pvhdbg.cli import running
 
@@ -46,14 +46,14 @@ def who(options: argparse.Namespace) -> Result:
 
 
 def _import() -> None:
-    """Import what takes long, while QEMU starts."""
+    """Import the slow modules while QEMU starts."""
     import pvhdbg.live.observe.who_run  # noqa: F401
 
     import_run()
 
 
 def _asked(options: argparse.Namespace) -> str:
-    """Return what is asked about. With --all or --unread there is no FIELD, so the first argument is the kernel.
+    """Return what the user asks about. With --all or --unread there is no FIELD, so the first argument is the kernel.
 
     :raise UserError: for arguments that contradict each other, before anything is started.
     """

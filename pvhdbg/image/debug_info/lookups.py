@@ -1,6 +1,6 @@
-"""What was looked up in a kernel file before, kept in a file of the user's cache folder.
+"""The results of earlier lookups in a kernel file, kept in a file of the user's cache folder.
 
-Only the place of what was found is kept: the number of a symbol in the symbol table, and the offset of a string. The
+The file has only the places: the number of a symbol in the symbol table, and the offset of a string. The
 name and the value are then read from the kernel file, so a wrong place cannot give a wrong address. That a name is
 missing cannot be read from the kernel file. So the results apply only to the same file: its build-id, its size, and the
 times of its last changes.

@@ -36,7 +36,7 @@ class _Refused(Exception):
 
 
 def scan_by_alioth(elf: Elf) -> Scan:
-    """Scan as alioth does: type 18, any owner, padding to p_align; the first note wins. Without one, sections count."""
+    """Scan as Alioth does: type 18, any owner, padding to p_align; the first note wins. Without one, sections count."""
     if elf.elf_class != CLASS64:
         return Scan(profile.ALIOTH, None, notes.NOT_ELF64)
     segments = [(it.offset, it.filesz, it.align) for it in elf.segments if it.type == PT_NOTE]
@@ -117,7 +117,7 @@ def _first_of_gokvm(elf: Elf, steps: Iterator[int], start: int, size: int) -> Ra
 
 
 def scan_by_openvmm(elf: Elf) -> Scan:
-    """Scan as openvmm does: owner "Xen", padding to 4, every note within its segment, and exactly one PHYS32_ENTRY."""
+    """Scan as OpenVMM does: owner "Xen", padding to 4, every note within its segment, and exactly one PHYS32_ENTRY."""
     if elf.elf_class != CLASS64 or elf.machine != EM_X86_64:
         return Scan(profile.OPENVMM, None, notes.NOT_ELF64 if elf.elf_class != CLASS64 else notes.NOT_X86_64)
     segments = [(it.offset, it.filesz) for it in elf.segments if it.type == PT_NOTE]

@@ -96,7 +96,7 @@ class SnapshotList:
             raise GuestError(f"can't go back: {printable(str(error))}", "press F4 to restart the guest") from error
         self._qemu.serial.cut(snapshot.serial)
         self.loads += 1
-        if snapshot not in self._kept:  # the kept one of before
+        if snapshot not in self._kept:  # the snapshot that an earlier load kept
             self._outdated.remove(snapshot.tag)
             self._kept.append(snapshot)
         self._forget_after(snapshot, keep)

@@ -97,7 +97,7 @@ class MachineSession:
         )
 
     def watch(self, seconds: float, *, to_console: bool) -> Outcome:
-        """Let the guest run on for up to `seconds`, and note why QEMU shuts down meanwhile. See `LiveSession.watch`."""
+        """Let the guest continue for up to `seconds`, and note why QEMU shuts down then. See `LiveSession.watch`."""
         if self.machine.qemu is not None:
             self.machine.qemu.note_shutdown()
         return self.session.watch(seconds, to_console=to_console)

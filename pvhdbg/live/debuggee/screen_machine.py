@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class ScreenMachine(OwnMachine):
     """An OwnMachine whose first stops do not wait for gdb.
 
-    `boot` starts only QEMU. `start_gdb` starts gdb, which then needs as long as the guest to its first stops and the
-    screen to its first picture. After `take_over`, the machine is an OwnMachine like any other.
+    `boot` starts only QEMU. `start_gdb` starts gdb, which starts while the guest runs to its first stops and the
+    screen draws its first picture. After `take_over`, the machine is an OwnMachine like any other.
     """
 
     def __init__(self) -> None:

@@ -78,8 +78,9 @@ class Decoder:
     def last_size(self, code: bytes, bits: int) -> int | None:
         """Return the size of the instruction with which these bytes end; None if that is not certain.
 
-        Where the first instruction begins is not known. Decoding from each of the first bytes, one meets the true
-        instructions after a few of them, so all attempts that end at the end agree, unless there is other data.
+        It is not known where the first instruction begins, so decode from each of the first bytes. After a few
+        instructions, each attempt meets the real ones; so all attempts that end at the end agree, unless some bytes
+        are data.
         """
         found: set[int] = set()
         known: set[int] = set()

@@ -1,4 +1,4 @@
-"""A second machine, whose boot data is watched to see who writes and reads it.
+"""A second machine, whose boot data is watched to see what writes and reads it.
 
 who_run      boot the machine, and return what is known about each field. Start here
 firmware     run from the reset to the entry, and turn each stop into writes to boot data

@@ -104,7 +104,7 @@ class FirmwareObserver:
     def _stores(
         self, instruction: Instruction, before: Registers | None, after: Registers, watched: Watchpoint
     ) -> Iterator[Access]:
-        """Yield what an instruction has written to boot data. If it can't have written there, it is not the one."""
+        """Yield what an instruction has written to boot data. Yield nothing if it can't have written there."""
         for operand in (*instruction.memory, *on_stack(instruction)):
             linear = linear_address(instruction, operand, before, after, watched)
             if linear is None or not operand.is_written:

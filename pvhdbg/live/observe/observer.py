@@ -1,7 +1,7 @@
 """Step and run a machine whose boot data is watched, and turn each stop into accesses to boot data.
 
 While no value is followed, the machine runs from watchpoint to watchpoint. After it has read boot data, it is stepped
-until no register holds that value any more, so that what happens to the value is seen.
+until no register holds that value, so that pvhdbg sees what happens to the value.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from pvhdbg.target.rsp.rsp_target import RspTarget
 
 _MOST_STOPS, _MOST_STEPS = 20_000, 20_000
-"""How many stops at watchpoints, and how many steps, a guest may cost."""
+"""The most stops at watchpoints, and the most steps, while a guest is observed."""
 
 _PATIENCE = 48
-"""How many instructions a value is followed without an access to boot data."""
+"""The most instructions for which a value is followed without an access to boot data."""
 
 _LONGEST_FUNCTION = 1 << 16
 _PAGE = 0x1000

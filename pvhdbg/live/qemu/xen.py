@@ -1,6 +1,6 @@
 """QEMU with a real Xen, which starts the kernel as its PVH dom0. Nested virtualization (SVM) works under TCG.
 
-Source: Xen docs/misc/xen-command-line.pandoc, and tries with Xen 4.17 on QEMU 7.2.
+Source: Xen docs/misc/xen-command-line.pandoc, and experiments with Xen 4.17 on QEMU 7.2.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pvhdbg.target.stub import XenReport
 
 MACHINE = "q35,kernel-irqchip=off"
 CPU = "EPYC,+svm,+npt,-rdtscp,-monitor"
-"""QEMU 7.2 has no NRIP save: Xen cannot skip an intercepted RDTSCP, and ends dom0. Xen itself dies in MWAIT."""
+"""QEMU 7.2 has no NRIP save: Xen cannot skip an intercepted RDTSCP, and ends dom0. Xen itself crashes in MWAIT."""
 DEVICES = ("-device", "amd-iommu")
 """Xen starts no PVH dom0 without an IOMMU."""
 DEFAULT_MEMORY = "2G"

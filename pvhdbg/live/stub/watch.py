@@ -22,7 +22,7 @@ _TRAP = 5
 class Watchpoint(NamedTuple):
     """A watchpoint on linear addresses, for writes, and also for reads unless `only_writes` is set.
 
-    The machine stops behind the instruction.
+    The machine stops after the instruction.
     """
 
     address: int

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pvhdbg.guest_profiles.profile import GuestProfile
 
 GUESTS = "guests"
-NOT_TRIED = "from its source, not tried on a real one"
+NOT_TRIED = "from its source code; not tested with a real guest"
 
 
 def of_guests() -> Iterator[Topic]:
@@ -43,7 +43,7 @@ def of_guest(profile: GuestProfile) -> Explanation:
 
 def tried(profile: GuestProfile) -> str:
     """Return where the facts about a guest are from."""
-    return f"tried on a real one: {profile.tried}" if profile.tried else NOT_TRIED
+    return f"tested with a real guest: {profile.tried}" if profile.tried else NOT_TRIED
 
 
 def stages_of(profile: GuestProfile) -> Iterator[tuple[str, str]]:

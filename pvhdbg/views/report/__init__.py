@@ -10,7 +10,7 @@ who_text          who wrote and who reads boot data
 answers           the output of the `pvh` commands about one stop
 log_text          the kernel's log
 tables            rows as tables
-bisect_text       what kills a kernel, of the differences between two handovers
+bisect_text       which differences between two handovers kill a kernel
 diff_text         differences between two stops or two runs
 inspect_text      the output of `pvhdbg inspect`
 ascii_text        conversion of any text to ASCII

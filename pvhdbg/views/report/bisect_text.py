@@ -1,4 +1,4 @@
-"""What kills a kernel, of the differences between two handovers, as text."""
+"""Which differences between two handovers kill a kernel, as text."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def captures(before: Capture, after: Capture) -> str:
 def documents(compared: Comparison, read: Sequence[ReadChange] = ()) -> str:
     """Return how two runs differ: kernel, machine and outcome, then each stage, then what is unchanged.
 
-    At the end are the differences at the entry of which the readers are known: `read`.
+    `read` has the differences at the entry whose readers are known; they come last.
     """
     if not compared.differs:
         return NO_DIFFERENCES

@@ -3,6 +3,6 @@
 document_json  the document of a run, for `dump`, `check` and recordings
 runs_json      several runs
 who_json       who wrote and who reads boot data
-bisect_json    what kills a kernel, of the differences between two handovers
+bisect_json    which differences between two handovers kill a kernel
 inspect_json   `inspect --format json`
 """

@@ -174,8 +174,8 @@ def test_an_interrupt_ends_the_search(waiting: Path, tmp_path: Path) -> None:
     ("words", "error"),
     [
         (("--bisect", "qemu", "nonexistent"), "nonexistent: No such file or directory"),
-        (("--bisect", "qemu", "firecracker", "-M", "pc"), "--bisect: not on -M pc"),
-        (("--bisect", "qemu", "firecracker", "--vmm", "firecracker"), "--bisect: not with --vmm firecracker"),
+        (("--bisect", "qemu", "firecracker", "-M", "pc"), "--bisect: can't be used with -M pc"),
+        (("--bisect", "qemu", "firecracker", "--vmm", "firecracker"), "--bisect: can't be used with --vmm firecracker"),
         (("a", "b", "kernel"), "kernel: a kernel is only for --bisect"),
         (("a", "b", "--format", "json"), "--format json is only for --bisect"),
     ],

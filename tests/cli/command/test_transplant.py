@@ -176,10 +176,10 @@ def test_the_memory_is_that_of_the_recording_or_of_its_map(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("words", "error"),
     [
-        (("-M", "pc"), "transplant: not on -M pc"),
-        (("--accel", "kvm"), "transplant: not with --accel kvm"),
-        (("--vmm", "firecracker"), "transplant: not with --vmm firecracker"),
-        (("-a", "quiet"), "transplant: the command line is the recording's"),
+        (("-M", "pc"), "transplant: can't be used with -M pc"),
+        (("--accel", "kvm"), "transplant: can't be used with --accel kvm"),
+        (("--vmm", "firecracker"), "transplant: can't be used with --vmm firecracker"),
+        (("-a", "quiet"), "transplant: can't be used with -a: the command line comes from the recording"),
     ],
 )
 def test_options_that_contradict_the_recording_are_exit_status_2(words: tuple[str, ...], error: str) -> None:

@@ -16,11 +16,14 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize(
     ("options", "error"),
     [
-        (("-M", "pc"), "--vmm firecracker: not on -M pc: its memory from 0xe0000 to 0xfffff is read-only"),
-        (("-M", "q35,accel=tcg"), "--vmm firecracker: not on -M q35,accel=tcg: its memory"),
+        (
+            ("-M", "pc"),
+            "--vmm firecracker: can't be used with -M pc: memory from 0xe0000 to 0xfffff is read-only there",
+        ),
+        (("-M", "q35,accel=tcg"), "--vmm firecracker: can't be used with -M q35,accel=tcg: memory"),
         (
             ("--accel", "kvm"),
-            "--vmm firecracker: not with --accel kvm: pvhdbg sets the state of the CPU only under TCG",
+            "--vmm firecracker: can't be used with --accel kvm: pvhdbg sets the state of the CPU only under TCG",
         ),
         (
             ("--force", "-a", "x" * 2048),

@@ -6,12 +6,12 @@ from pvhdbg.views.explain import explain_text
 def test_a_guest_is_explained_with_its_stages_and_whether_a_real_one_was_tried() -> None:
     freebsd, grub, linux = (explain_text.answer(name) for name in ("freebsd", "grub", "linux"))
 
-    assert "FreeBSD: from its source, not tried on a real one" in freebsd
+    assert "FreeBSD: from its source code; not tested with a real guest" in freebsd
     assert "the first instruction of hammer_time_xen, with the address of start_info in RDI" in " ".join(
         freebsd.split()
     )
     assert "the return from hammer_time_xen" in freebsd
-    assert "GRUB: tried on a real one: the entry of Debian's grub-xen-host" in grub
+    assert "GRUB: tested with a real guest: the entry of Debian's grub-xen-host" in grub
     assert "not tried" not in grub + linux
 
 
