@@ -31,7 +31,7 @@ from stat import S_ISCHR
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import escape_unprintable
-from pvhdbg.errors import PvhdbgError, UserError
+from pvhdbg.errors import MachineError, PvhdbgError, UserError
 
 if TYPE_CHECKING:
     import argparse
@@ -57,6 +57,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except PvhdbgError as error:
         _report(error)
         return error.exit_status
+    except MemoryError:
+        _report(MachineError("pvhdbg ran out of memory", "free some memory, or raise the limit (`ulimit -v`)"))
+        return MachineError.exit_status
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
@@ -131,12 +134,15 @@ def _print(result: Result) -> None:
 
 
 def _has_pager() -> bool:
-    """Return False if the user names a pager that does not exist: pydoc would print nothing."""
+    """Return False if the user names a pager that cannot be started: pydoc would print nothing."""
     import shlex
     import shutil
 
     command = os.environ.get("MANPAGER") or os.environ.get("PAGER")
-    return not command or shutil.which(shlex.split(command)[0]) is not None
+    try:
+        return not command or shutil.which(shlex.split(command)[0]) is not None
+    except (ValueError, IndexError):  # an unclosed quote, or only spaces
+        return False
 
 
 def _discard(stream: TextIO) -> None:

@@ -187,7 +187,8 @@ def test_prose_fits_a_terminal_of_80_columns(name: str, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize(
-    ("pager", "exists"), [("", True), ("cat", True), ("sh -c cat", True), ("no-such-pager -x", False)]
+    ("pager", "exists"),
+    [("", True), ("cat", True), ("sh -c cat", True), ("no-such-pager -x", False), (" ", False), ("'less", False)],
 )
 def test_a_pager_that_does_not_exist_is_not_used(pager: str, monkeypatch: pytest.MonkeyPatch, *, exists: bool) -> None:
     monkeypatch.setenv("PAGER", pager)

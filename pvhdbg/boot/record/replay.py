@@ -45,6 +45,8 @@ FORMAT_VERSIONS = 1, 2
 """The versions that can be read. Version 2 has `outcome.watched`."""
 MAX_ADDRESS = 1 << 64
 MAX_FILE = 1 << 27
+_LEAST_READ = 1 << 20
+"""How many bytes to read at least: files in /proc have size 0."""
 """The size limit in bytes. The largest possible recording has 110 MiB: three stops with MAX_TEXT bytes of strings, and
 six stops with MAX_ENTRIES map entries. Each byte of a string takes 6 bytes as text and 2 as memory.
 """
@@ -75,7 +77,7 @@ def load(path: Path) -> Document:
         if status.st_size > MAX_FILE:
             raise UserError(f"{path}: too large for a recording")
         with path.open("rb") as file:
-            data = file.read(MAX_FILE)  # the file may grow, and files in /proc have size 0
+            data = file.read(max(status.st_size, _LEAST_READ))
         if data.count(b"[") + data.count(b"{") + data.count(b'"') // 2 > MAX_PARTS:
             raise UserError(f"{path}: too large for a recording")
         document = json.loads(data)

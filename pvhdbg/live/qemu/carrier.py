@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from pvhdbg.abi.alignment import align_up
 from pvhdbg.errors import GuestError
 from pvhdbg.image.notes import PHYS32_ENTRY, XEN
+from pvhdbg.live.system.os_errors import os_errors_as_machine_errors
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,11 +30,14 @@ def write(folder: Path, facts: ImageFacts, memory: int | None) -> str:
     """Write the carrier for a kernel, and return its path. `memory` is the size of the guest's RAM, None if unknown.
 
     :raise GuestError: if there is no room for it beside the kernel, or the kernel has no PVH entry.
+    :raise MachineError: if it cannot be written.
     """
     if facts.entry is None:
         raise GuestError(f"{facts.path}: no PVH entry to jump to", "see `pvhdbg inspect` for the notes of the file")
     path = folder / NAME
-    path.write_bytes(carrier(_free_page(facts, memory), facts.entry))
+    content = carrier(_free_page(facts, memory), facts.entry)
+    with os_errors_as_machine_errors(f"can't write {path}"):
+        path.write_bytes(content)
     return str(path)
 
 

@@ -22,6 +22,7 @@ _HINTS = {
     errno.ENOMEM: "free some memory",
     errno.ENOSPC: _MORE_SPACE,
     errno.EDQUOT: _MORE_SPACE,
+    errno.EFBIG: "raise the limit on the size of files (`ulimit -f`)",
     errno.EROFS: "set TMPDIR to a writable folder",
 }
 
