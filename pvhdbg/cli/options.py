@@ -43,6 +43,7 @@ class HelpFormatter(argparse.RawDescriptionHelpFormatter):
 
 
 ASCII = "--ascii"
+_RECORDING = "a recording, written by `pvhdbg dump -o FILE`"
 
 
 class Parser(argparse.ArgumentParser):
@@ -137,12 +138,16 @@ def _inspect(parser: argparse.ArgumentParser) -> None:
 
 
 def _show(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "recording", type=Path, metavar="RECORDING", help="a recording, written by `pvhdbg dump -o FILE`"
-    )
+    parser.add_argument("recording", type=Path, metavar="RECORDING", help=_RECORDING)
     parser.add_argument("--tui", action="store_true", help="open the recording in the full-screen interface")
     _ascii(parser)
     _command(parser)
+
+
+def _report(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("recording", type=Path, metavar="RECORDING", help=_RECORDING)
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="write the page to FILE.html")
+    _ascii(parser)
 
 
 def _picture(parser: argparse.ArgumentParser) -> None:
@@ -231,6 +236,7 @@ COMMANDS = {
     "inspect": Command("examine a kernel file without booting it", _inspect, "inspect_file.inspect"),
     "show": Command("print a recording", _show, "show.show"),
     "picture": Command("draw memory, the handover or the stages", _picture, "picture.picture", is_mixed=True),
+    "report": Command("write a recording as a web page", _report, "picture.report", is_mixed=True),
     "diff": Command("compare two recordings, or two stages (FILE@STAGE)", _diff, "diff.diff", is_mixed=True),
     "explain": Command(
         "explain a field, struct, stage, bit, ELF note, rule or term",

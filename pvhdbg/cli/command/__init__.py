@@ -8,7 +8,7 @@ who           `pvhdbg who`
 attach        `pvhdbg attach`
 inspect_file  `pvhdbg inspect`
 show          `pvhdbg show`
-picture       `pvhdbg picture`
+picture       `pvhdbg picture` and `pvhdbg report`
 diff          `pvhdbg diff`
 bisect        `pvhdbg diff --bisect`
 explain       `pvhdbg explain`
@@ -16,6 +16,6 @@ manual        `pvhdbg manual`
 doctor        `pvhdbg doctor`
 gdb_script    `pvhdbg gdb-script`
 
-Each file has one function that takes the parsed options and returns a Result. To add a command, add a file here and a
+Each command is one function that takes the parsed options and returns a Result. To add a command, add a file here and a
 row to COMMANDS in pvhdbg/cli/options.py.
 """

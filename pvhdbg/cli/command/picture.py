@@ -1,10 +1,14 @@
-"""`pvhdbg picture NAME`: draw memory, the handover or the stages, of a recording or of a boot."""
+"""`pvhdbg picture NAME`: draw memory, the handover or the stages, of a recording or of a boot.
+
+`pvhdbg report RECORDING -o FILE.html`: write a whole run as one web page.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import printable
+from pvhdbg.boot.record.replay import load
 from pvhdbg.cli import progress
 from pvhdbg.cli.launch import launched_without_gdb
 from pvhdbg.cli.result import Result, write
@@ -25,7 +29,7 @@ FORMS = SVG, HTML, TEXT
 def picture(options: argparse.Namespace) -> Result:
     """Return the picture as text, or write it to the file of -o."""
     if options.output is not None:
-        check_ending(options.output, FORMS)
+        _check_ending(options.output, FORMS)
     chosen = PICTURES[options.picture]
     document, status, remarks = _document(options)
     if options.output is None:
@@ -35,7 +39,17 @@ def picture(options: argparse.Namespace) -> Result:
     return Result("", status, remarks)
 
 
-def check_ending(path: Path, forms: tuple[str, ...]) -> None:
+def report(options: argparse.Namespace) -> Result:
+    """Write the page. It needs no other file, no network and no scripts."""
+    _check_ending(options.output, (HTML,))
+    document = load(options.recording)
+    from pvhdbg.views.page.report import report as page
+
+    write(options.output, page(document), ascii=False)
+    return Result()
+
+
+def _check_ending(path: Path, forms: tuple[str, ...]) -> None:
     """Check the ending of a file's name, before anything is started.
 
     :raise UserError: if the name has another ending.
@@ -48,8 +62,6 @@ def check_ending(path: Path, forms: tuple[str, ...]) -> None:
 def _document(options: argparse.Namespace) -> tuple[Document, int, tuple[str, ...]]:
     """Load the recording, or boot the kernel. Return the run, the exit status, and remarks for standard error."""
     if options.kernel is not None and _is_recording(options.kernel):
-        from pvhdbg.boot.record.replay import load
-
         return load(options.kernel), 0, ()
     with progress.shown(progress.START) as waiting, launched_without_gdb(options) as debuggee:
         from pvhdbg.cli import running

@@ -28,6 +28,7 @@ code, pre, table { font-size: 0.8125rem; }
 .scroll { overflow-x: auto; margin: 0.5rem 0; } .quiet { color: var(--quiet); }
 svg { display: block; height: auto; max-width: 100%; min-width: 56rem; }
 pre { margin: 0.5rem 0; white-space: pre; }
+p, li, h1, h2, h3, summary, .words { overflow-wrap: anywhere; }
 figure { margin: 0.5rem 0 1.5rem; }
 """
 _PRINTED = """

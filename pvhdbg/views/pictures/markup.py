@@ -22,7 +22,7 @@ def element(tag: str, *children: Element | str, **attributes: str | float) -> El
     """
     made = Element(
         tag,
-        {name.removesuffix("_").replace("_", "-"): escape_unprintable(_text(v)) for name, v in attributes.items()},
+        {name.removesuffix("_").replace("_", "-"): _escaped(_text(value)) for name, value in attributes.items()},
     )
     for child in children:
         add(made, child)
@@ -34,9 +34,14 @@ def add(parent: Element, child: Element | str) -> None:
     if not isinstance(child, str):
         parent.append(child)
     elif len(parent):
-        parent[-1].tail = (parent[-1].tail or "") + escape_unprintable(child)
+        parent[-1].tail = (parent[-1].tail or "") + _escaped(child)
     else:
-        parent.text = (parent.text or "") + escape_unprintable(child)
+        parent.text = (parent.text or "") + _escaped(child)
+
+
+def _escaped(text: str) -> str:
+    """Return text with its newlines, but without other characters that are not printable."""
+    return "\n".join(map(escape_unprintable, text.split("\n")))
 
 
 def verbatim(tag: str, code: str) -> Element:

@@ -62,7 +62,7 @@ def _one(answer: Answer, links: Mapping[str, Answer]) -> Iterator[str]:
         yield f"  {_NO_WRITER}"
     final = answer.last_writers
     for writer in answer.writers[: _MOST_EARLIER + 1]:
-        yield f"  {'written' if writer in final else 'earlier'}  {_value(answer, writer)} by {_who(writer)}"
+        yield f"  {'written' if writer in final else 'earlier'}  {_value(answer, writer)} by {writer_name(writer)}"
         if writer.code is not None:
             yield f"           {printable(writer.instruction)}  at {_place(writer.code)}"
         yield f"           {_confidence(writer)}"
@@ -73,7 +73,7 @@ def _one(answer: Answer, links: Mapping[str, Answer]) -> Iterator[str]:
     for index, reader in enumerate(answer.readers):
         heading = "       " if index else "read   "
         times = f", {reader.times} times" if reader.times > 1 else ""
-        yield f"  {heading}  {_function(reader.code)}: {printable(reader.instruction)}{times}"
+        yield f"  {heading}  {function(reader.code)}: {printable(reader.instruction)}{times}"
     if not answer.readers:
         yield f"  {_NOT_READ.get(last_stage(answer.path), _NOT_READ_EARLY)}"
 
@@ -87,15 +87,16 @@ def _value(answer: Answer, writer: Writer) -> str:
     return f"{value} ({text.size(writer.size)} at +{writer.paddr - answer.paddr:#x})"
 
 
-def _who(writer: Writer) -> str:
+def writer_name(writer: Writer) -> str:
+    """Return who wrote the bytes: a function of the guest, a device or pvhdbg."""
     if writer.by == PVHDBG:
         return "pvhdbg (--set, --protocol or --vmm)"
     if writer.by == FIRMWARE_DMA:
         return "QEMU's fw_cfg device (DMA)" + (f": {printable(writer.instruction)}" if writer.instruction else "")
-    return _function(writer.code) if writer.code else "?"
+    return function(writer.code) if writer.code else "?"
 
 
-def _function(code: Code) -> str:
+def function(code: Code) -> str:
     """Return `init_pvh_bootparams (inlined in xen_prepare_pvh), arch/x86/platform/pvh/enlighten.c:77`."""
     outer = [*code.inlined[1:], (code.symbol or "").partition("+")[0]] if code.inlined else []
     inside = f" (inlined in {', '.join(map(printable, outer))})" if outer else ""
@@ -155,7 +156,7 @@ def table(answers: Sequence[Answer]) -> list[str]:
     rows = [("field", "last writer", "value of", "confidence", "readers")]
     cleared = 0
     for answer in answers:
-        if _is_cleared(answer):
+        if is_cleared(answer):
             cleared += 1
             continue
         readers = text.counted(len(answer.readers), "reader") if answer.readers else "not read"
@@ -175,7 +176,7 @@ def _last(answer: Answer) -> tuple[str, str, str]:
     return _short(writers[0]), printable(writers[0].origin or ""), confidence
 
 
-def _is_cleared(answer: Answer) -> bool:
+def is_cleared(answer: Answer) -> bool:
     """Return whether one repeated instruction wrote the field, nothing else did, and nothing read it."""
     is_cleared = len(answer.writers) == 1 and "stos" in answer.writers[0].instruction
     return is_cleared and answer.path.startswith("boot_params.") and not answer.readers
