@@ -115,7 +115,7 @@ def test_a_linux_is_recognized_by_its_file_or_its_function(kind: str, symbols: d
     assert ("error" if is_linux else "warning") == case.fatal_severity
 
 
-def test_without_a_file_the_function_tells_whether_it_is_linux() -> None:
+def test_without_a_kernel_file_the_function_shows_whether_the_guest_is_linux() -> None:
     assert not entry(image=None, symbols={}).is_linux
     assert entry(image=None).is_linux
 

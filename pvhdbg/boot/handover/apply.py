@@ -80,7 +80,7 @@ def _run(runner: Runner, address: int) -> Halt | None:
 
 
 def _failure(halt: Halt, handover: Handover, *, is_moved: bool) -> PvhdbgError:
-    """Return the error for a trampoline that did not get further. QEMU 7.2 hangs at some values of CR4."""
+    """Return the error for a trampoline that did not reach its next address. QEMU 7.2 hangs at some values of CR4."""
     if is_moved and (halt.kind == TIMEOUT or halt.how == TRIPLE_FAULT):
         cpu = handover.cpu
         state = f"CR0 {cpu.cr0:#x}, CR4 {cpu.cr4:#x}, EFER {cpu.efer:#x}"

@@ -188,7 +188,7 @@ def _is_loadable(name: str, segment: Segment) -> bool:
         return False
     if name in _SYSTEM and segment.is_usable and not segment.selector:
         return False
-    if name == "cs" and (segment.base, segment.limit) != (0, _4G - 1):  # the code that loads it would not run on
+    if name == "cs" and (segment.base, segment.limit) != (0, _4G - 1):  # the code that loads it could not continue
         return False
     mask, allowed = _LOADABLE.get(name, _DATA)
     return segment.flags & mask in allowed

@@ -257,7 +257,7 @@ class Journey:
         :raise TargetError: if the machine is gone.
         """
         with self._reading():
-            self._now = xen_domains.look(self._machine, self.image)
+            self._now = xen_domains.observe(self._machine, self.image)
             if self._now.why_not is not None:
                 return self._finished(xen_domains.capture(self._machine))
             stage = self._detect_stage()

@@ -21,7 +21,7 @@ CALLERS = ("pvh_start_xen", "pvh_start_64")
 _DEEPEST = 0x1000
 """The most bytes of stack that a caller may use above the frame of the function that it called."""
 _SEARCHED = 0x1000
-"""The bytes of stack in which the call of a function is searched."""
+"""How many bytes of the stack are searched for the call of a function."""
 _PAGE = 0x1000
 _CALL, _CALL_SIZE = 0xE8, 5
 _CALL_REGISTER = range(0xD0, 0xD8)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.target.base import Halt, Runner, Target
 
-_LEFT = "the CPU executes Xen: the registers are those that the guest had when it left for Xen"
+_LEFT = "the CPU executes Xen: the registers are those of the guest before Xen interrupted it"
 _ANOTHER = "the CPU executes another guest of Xen than this kernel"
 GDB_LIMIT = (
     "the kernel runs on Xen in this machine: gdb's own commands (x, print, bt, disassemble) do not see its memory, "
@@ -29,7 +29,7 @@ GDB_LIMIT = (
 
 
 class Now(NamedTuple):
-    """What the CPU executes. `why_not` is why it is not the kernel, or None; `has_left` is whether it left for Xen."""
+    """What the CPU executes. `why_not` is why it is not the kernel, or None. `has_left`: Xen has interrupted it."""
 
     why_not: str | None
     has_left: bool
@@ -43,8 +43,8 @@ class Now(NamedTuple):
 IN_KERNEL = Now(None, has_left=False)
 
 
-def look(target: Target, image: ImageFacts | None) -> Now:
-    """Find out whether the machine executes the kernel. If it executes Xen, show the registers of the guest before."""
+def observe(target: Target, image: ImageFacts | None) -> Now:
+    """Find out whether the machine executes the kernel. If it executes Xen, show the registers of its guest."""
     is_on_xen, rip = runs_on_xen(target), target.register("rip")
     is_xen = rip in XEN and (is_on_xen or (image is not None and image.to_vaddr(rip) is None))
     if is_xen and not (is_on_xen and _show_guest(target)):

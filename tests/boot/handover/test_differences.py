@@ -30,7 +30,7 @@ def memory(made: Handover) -> list[tuple[int, bytes]]:
 
 
 @pytest.mark.parametrize(("one", "other"), [*permutations(NAMES, 2)])
-def test_with_no_difference_it_is_the_first_and_with_all_the_second(one: str, other: str) -> None:
+def test_a_mixture_without_differences_is_the_first_handover_and_with_all_the_second(one: str, other: str) -> None:
     first, second = handover(one), handover(other)
     mixture = Mixture(first, second)
     everything = range(len(mixture.differences))

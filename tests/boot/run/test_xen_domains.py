@@ -60,28 +60,28 @@ def test_xen_is_not_the_kernel() -> None:
     image = read_facts(str(guest.ELF))
     for efer in (0, EFER_SVME):  # before and after Xen has enabled SVM
         machine = Machine(image, has_kernel=False, rip=IN_XENS_CODE, efer=efer)
-        assert (IN_XEN, False) == xen_domains.look(machine, image)
+        assert (IN_XEN, False) == xen_domains.observe(machine, image)
 
 
 def test_the_guest_that_has_left_for_xen_is_shown() -> None:
     image = read_facts(str(guest.ELF))
     machine = Guest(image, has_kernel=True, rip=IN_XENS_CODE, efer=EFER_SVME)
-    now = xen_domains.look(machine, image)
+    now = xen_domains.observe(machine, image)
 
     assert now.why_not is None
     assert now.remark is not None
-    assert "when it left for Xen" in now.remark
+    assert "before Xen interrupted it" in now.remark
 
 
 def test_another_guest_is_not_the_kernel() -> None:
     image = read_facts(str(guest.ELF))
     machine = Machine(image, has_kernel=False, rip=image.entry or 0, efer=EFER_SVME)
-    assert "another guest of Xen" in str(xen_domains.look(machine, image).why_not)
+    assert "another guest of Xen" in str(xen_domains.observe(machine, image).why_not)
 
 
 def test_without_xen_any_kernel_is_looked_at() -> None:
     image = read_facts(str(guest.ELF))
-    assert xen_domains.IN_KERNEL == xen_domains.look(Machine(image, has_kernel=False, rip=image.entry or 0), image)
+    assert xen_domains.IN_KERNEL == xen_domains.observe(Machine(image, has_kernel=False, rip=image.entry or 0), image)
 
 
 def test_a_hit_in_another_guest_goes_on() -> None:

@@ -78,7 +78,7 @@ def test_a_value_that_was_changed_is_computed(codes: tuple[str, ...]) -> None:
         (READ_4, "4863d8", "48891f"),  # movslq %eax,%rbx
     ],
 )
-def test_a_value_of_which_it_is_not_known_is_uncertain(codes: tuple[str, ...]) -> None:
+def test_a_value_that_was_not_followed_completely_is_uncertain(codes: tuple[str, ...]) -> None:
     origin = stored(*codes)
 
     assert (PERHAPS, None) == (origin and origin.confidence, origin and origin.paddr)

@@ -89,5 +89,5 @@ def test_recordings_with_the_answers_of_who_say_which_differences_the_guest_read
     ] == [f"{line.split(':')[0].strip()}:{line.rpartition(':')[2]}" for line in done.out.splitlines()[at + 1 :]]
 
 
-def test_without_answers_of_who_nothing_is_said_about_readers(run: Path, other: Path) -> None:
+def test_without_answers_of_who_readers_are_not_reported(run: Path, other: Path) -> None:
     assert READERS not in pvhdbg("diff", run, other).out

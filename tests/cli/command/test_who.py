@@ -76,7 +76,7 @@ def test_a_wrong_call_is_an_error_in_one_line(words: list[str], error: str) -> N
 
 
 @pytest.mark.usefixtures("kvm")
-def test_kvm_is_refused_with_the_way_out() -> None:
+def test_kvm_is_refused_with_a_hint_to_use_tcg() -> None:
     done = pvhdbg("who", "start_info.magic", "--accel", "kvm")
 
     assert 2 == done.status

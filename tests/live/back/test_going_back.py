@@ -171,7 +171,7 @@ def test_the_file_of_the_snapshots_has_no_name(at_prepare: Start) -> None:
     assert ["gdb", "gdb.stderr", "qemu.stderr", "qmp"] == sorted(os.listdir(debuggee.machine.folder))  # noqa: PTH208
 
 
-def test_without_snapshots_the_reason_is_said(at_prepare: Start) -> None:
+def test_without_snapshots_the_reason_is_reported(at_prepare: Start) -> None:
     debuggee = at_prepare(no_snapshots="snapshots are off (--snapshots off)")
     assert debuggee.machine.qemu is not None
 

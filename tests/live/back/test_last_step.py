@@ -174,7 +174,7 @@ def test_a_step_back_from_a_death_is_at_the_instruction_that_killed_the_guest(
     assert before == state_of(debuggee)[1:]
 
 
-def test_a_death_that_takes_another_way_is_refused_and_the_guest_is_alive(at_prepare: Start) -> None:
+def test_a_death_that_does_not_repeat_is_refused_and_the_guest_is_alive(at_prepare: Start) -> None:
     debuggee = at_prepare(changes=("start_info.magic=0",))
     steps_forward(debuggee, 3)
     debuggee.console("set var $r15 = 0x1234", lambda: None)
@@ -193,7 +193,7 @@ def test_a_place_that_no_branch_leads_to_is_found_by_steps(at_prepare: Start, mo
     assert forward == steps_back(debuggee, 5)
 
 
-def test_a_way_that_the_user_changed_is_refused_and_the_machine_stays(at_prepare: Start) -> None:
+def test_after_a_change_by_the_user_going_back_is_refused_and_the_machine_stays(at_prepare: Start) -> None:
     debuggee = at_prepare()
     steps_forward(debuggee, 3)
     debuggee.console("set var $r15 = 0x1234", lambda: None)

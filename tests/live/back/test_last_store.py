@@ -63,7 +63,7 @@ def test_a_store_before_the_first_snapshot_is_reached_by_a_restart(at_prepare: S
     assert at_prepare_before == state_of(debuggee)
 
 
-def test_the_machine_lives_behind_the_store_and_goes_on_to_the_same_stages(at_prepare: Start) -> None:
+def test_after_the_store_the_machine_continues_to_the_same_stages(at_prepare: Start) -> None:
     debuggee = at_prepare()
     stages = {}
     for name in ("bootparams", "kernel", "e820"):

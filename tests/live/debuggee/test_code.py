@@ -62,7 +62,7 @@ def test_the_teaching_guests_entry_is_shown_with_its_source(debuggee: Debuggee) 
     assert debuggee.machine.target.read_phys(lgdt.address, 7) == lgdt.raw
 
 
-def test_behind_the_jump_to_64_bit_code_instructions_are_those_of_objdump(debuggee: Debuggee) -> None:
+def test_after_the_jump_to_64_bit_code_instructions_are_those_of_objdump(debuggee: Debuggee) -> None:
     assert debuggee.symbols is not None
     assert debuggee.image is not None
     start = debuggee.symbols.address("pvh_start_64")
