@@ -35,8 +35,8 @@ class RspRunner(StubRunner):
         self._interrupted = False
         try:
             timed_out = self._run(addresses, timeout)
-        except NotConnected:
-            return self._gone()
+        except NotConnected as error:
+            return self._gone(str(error))
         return self.death() or self._judge(addresses, timed_out=timed_out)
 
     def interrupt(self) -> None:
@@ -101,8 +101,12 @@ class RspRunner(StubRunner):
             return self._gone()
         return self._confirm_death(_FATAL[stop.signal]) if stop.signal in _FATAL else None
 
-    def _gone(self) -> Halt:
+    def _gone(self, reason: str = "the machine is gone") -> Halt:
+        """Return how QEMU ended.
+
+        :raise NotConnected: with the reason, if QEMU still runs.
+        """
         exited = self._qemu_exit(_EXIT_TIMEOUT)
         if exited is None:
-            raise NotConnected("the machine is gone")
+            raise NotConnected(reason)
         return exited

@@ -6,6 +6,8 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
@@ -15,7 +17,9 @@ from pvhdbg.live.stub.connection import Connection
 from pvhdbg.live.stub.packets import LARGEST, Unframer, frame
 from pvhdbg.live.system import patience
 from pvhdbg.target.rsp.client import StubError
+from pvhdbg.target.rsp.rsp_runner import RspRunner
 from pvhdbg.target.rsp.rsp_target import RspTarget
+from pvhdbg.target.stub import Hypervisor
 
 XML = '<target><reg name="{}" bitsize="64"/><reg name="rip" bitsize="64" regnum="7"/></target>'
 Answer = Callable[[str], bytes]
@@ -88,6 +92,16 @@ def test_the_error_for_a_silent_stub_names_the_packet(monkeypatch: pytest.Monkey
             client.ask_all(["m0,4"])
         with pytest.raises(NotConnected, match="does not answer: m0,4"):
             client.ask_all(["g"])
+
+
+def test_the_runner_says_why_it_gives_up_a_machine_that_still_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "TIMEOUT", 0.1)
+    known = registers(XML.format("rax"), "00" * 16)
+    running = cast("Hypervisor", SimpleNamespace(death=lambda _timeout: None))
+    with stub(lambda packet: b"" if packet.startswith("Z") else known(packet)) as client:
+        runner = RspRunner(client, RspTarget(client), running)
+        with pytest.raises(NotConnected, match=r"^the gdb stub does not answer: Z1,1,1$"):
+            runner.run_to([1], 1)
 
 
 def test_a_slow_stub_costs_no_more_than_the_patience(monkeypatch: pytest.MonkeyPatch) -> None:
