@@ -15,9 +15,8 @@ from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.capture import Capture
 from pvhdbg.errors import PvhdbgError
 from pvhdbg.tui.app.actions import ACTIONS, act, selected_text, submit_entry
-from pvhdbg.tui.app.size import Size
 from pvhdbg.tui.app.start import recording_screen
-from pvhdbg.tui.draw.layout import BELOW
+from pvhdbg.tui.draw.layout import BELOW, Size
 from pvhdbg.tui.events.events import GuestStopped, MachineStarted
 from pvhdbg.tui.events.update import update
 from pvhdbg.tui.machine.memory_view import captured_event

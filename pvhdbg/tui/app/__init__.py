@@ -8,7 +8,8 @@ popups         actions in popups: the list of keys, the palette, explanations, t
 trail          the places to which Backspace returns
 bindings       prompt_toolkit's key bindings
 windows        the layout of prompt_toolkit's windows
-size           the size of the panes
+mouse          what a click and the wheel do
+files          the files that the screen writes: settings, and the saved screen
 body           a prompt_toolkit window that draws lines
 prompt         the prompt's history and completion
 prompt_label   the text before the prompt

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.tui.app import trail
 from pvhdbg.tui.app.popups import chain, panel, searched
-from pvhdbg.tui.app.size import Size
 from pvhdbg.tui.app.trail import remember
 from pvhdbg.tui.draw import frame
-from pvhdbg.tui.draw.layout import LEAST_HEIGHT, LEAST_WIDTH
+from pvhdbg.tui.draw.layout import LEAST_HEIGHT, LEAST_WIDTH, Size
 from pvhdbg.tui.draw.popups.kinds import HELP, PALETTE
 from pvhdbg.tui.events.update import show_stage
 from pvhdbg.tui.screen import state
@@ -28,6 +27,8 @@ if TYPE_CHECKING:
 
 FOCUSES = (state.PROMPT, state.VIEW, state.DETAIL, state.OUTPUT)
 _VIEWS_OF_STRUCTS = {struct: view for view in table.VIEWS for struct in view.structs}
+SAVE = "save to "
+"""The kind of the entry line with the name of a file."""
 MACHINE_WORD = 8
 FARTHEST = 1 << 30
 """A scroll distance, in rows, that reaches the end of everything."""
@@ -173,12 +174,19 @@ def _fold(screen: Screen, _size: Size) -> Screen:
     return screen._replace(unfolded=not screen.unfolded)
 
 
-def _zoom(screen: Screen, _size: Size) -> Screen:
+def zoom(screen: Screen) -> Screen:
+    """Let the pane with the focus fill the screen, or show all panes again."""
     return screen._replace(zoomed=not screen.zoomed)
 
 
 def _goto(screen: Screen, _size: Size) -> Screen:
     return screen._replace(entry=Entry(":"))
+
+
+def _save(screen: Screen, _size: Size) -> Screen:
+    """Ask for the name of the file."""
+    stage = screen.capture.stage if screen.capture else "screen"
+    return screen._replace(entry=Entry(SAVE, f"pvhdbg-{stage}-{screen.view}.svg"))
 
 
 def _search(screen: Screen, _size: Size) -> Screen:
@@ -308,10 +316,10 @@ ACTIONS: dict[str, Action] = {
     "later": _later,
     "changes": _changes,
     "fold": _fold,
-    "zoom": _zoom,
     "help": searched.show(HELP),
     "palette": searched.show(PALETTE),
     "goto": _goto,
+    "save": _save,
     "search": _search,
     "search-next": _search_next,
     "follow": _follow,

@@ -16,12 +16,15 @@ from prompt_toolkit.filters import Condition
 from pvhdbg.tui.app import style
 from pvhdbg.tui.app.bindings import bindings
 from pvhdbg.tui.app.dispatcher import Dispatcher
+from pvhdbg.tui.app.files import settings
 from pvhdbg.tui.app.popups import searched
-from pvhdbg.tui.app.size import Size
+from pvhdbg.tui.app.prompt_label import prompt_label
 from pvhdbg.tui.app.windows import Windows
-from pvhdbg.tui.draw import frame
+from pvhdbg.tui.draw import frame, legend
+from pvhdbg.tui.draw.layout import Size
 from pvhdbg.tui.events import events
 from pvhdbg.tui.events.update import merge_output, update
+from pvhdbg.tui.lines.line import clean
 from pvhdbg.tui.machine import memory_view, terminal
 from pvhdbg.tui.screen import state
 
@@ -73,7 +76,7 @@ class Tui:
         answer: Callable[[str], str] | None = None,
         terminal: Terminal | None = None,
     ) -> None:
-        self.screen = screen
+        self.screen = screen._replace(zoomed=settings.load().zoomed)
         self.worker = worker
         self._terminal = terminal
         self._error: BaseException | None = None
@@ -121,6 +124,12 @@ class Tui:
     def say(self, message: str) -> None:
         """Show a message until the next key."""
         self.show(self.screen._replace(message=message))
+
+    def lines(self) -> list[Line]:
+        """Return the lines of the screen: the panes, the prompt and the legend."""
+        width, height = self.windows.body.size
+        prompt: Line = [("", f"{prompt_label(self.screen)}{clean(self.line.text)}")]
+        return [*self._draw(width, height), prompt, legend.legend(self.screen, width)]
 
     @property
     def size(self) -> Size:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from prompt_toolkit.filters import Condition, is_searching
 from prompt_toolkit.key_binding import KeyBindings
 from prompt_toolkit.key_binding.bindings import search
+from prompt_toolkit.key_binding.bindings.mouse import load_mouse_bindings
 from prompt_toolkit.keys import Keys
 
 from pvhdbg.tui.draw.keys import EVERYWHERE, KEYS, PANE, PROMPT
@@ -119,8 +120,16 @@ def _add_popups(result: KeyBindings, act: Act, screen: Callable[[], Screen]) -> 
             add((Keys.Any,), shows(kind), "nothing")
         for action, names in keys.items():
             add(names, shows(kind), action)
+    has_popup = Condition(lambda: screen().popup is not None)
     for name, action in (("c-c", "interrupt"), ("c-z", "suspend")):
-        add((name,), Condition(lambda: screen().popup is not None), action)
+        add((name,), has_popup, action)
+    _add_mouse(result, has_popup)
+
+
+def _add_mouse(result: KeyBindings, has_popup: Filter) -> None:
+    """Bind the mouse, which would otherwise be taken by the binding of any key."""
+    for binding in load_mouse_bindings().bindings:
+        result.add(*binding.keys, filter=has_popup, eager=True)(binding.handler)
 
 
 def _run_action(act: Act, action: str) -> Callable[[KeyPressEvent], None]:

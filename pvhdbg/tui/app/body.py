@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from prompt_toolkit.layout.containers import Window
 from prompt_toolkit.layout.controls import DummyControl
 from prompt_toolkit.layout.screen import Char
-from prompt_toolkit.mouse_events import MouseEventType
+from prompt_toolkit.mouse_events import MouseButton, MouseEventType
+
+from pvhdbg.tui.app import mouse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,8 +22,13 @@ if TYPE_CHECKING:
     from pvhdbg.tui.lines.line import Fragment, Line
 
     Draw = Callable[[int, int], list[Line]]
+    OnMouse = Callable[[str, int, int], None]
 
-WHEEL = {MouseEventType.SCROLL_UP: "up", MouseEventType.SCROLL_DOWN: "down"}
+_KINDS = {
+    MouseEventType.SCROLL_UP: mouse.UP,
+    MouseEventType.SCROLL_DOWN: mouse.DOWN,
+    MouseEventType.MOUSE_DOWN: mouse.CLICK,
+}
 _CACHED_LINES = 1024
 
 
@@ -31,18 +38,19 @@ class _Focusable(DummyControl):
 
 
 class Body(Window):
-    """A window whose lines come from `draw`, which gets the width and the height. `on_wheel` gets `up` or `down`.
+    """A window whose lines come from `draw`, which gets the width and the height.
+
+    `on_mouse` gets what the mouse did, a name of `app.mouse`, and the column and line in the window.
 
     prompt_toolkit's own Window creates every cell again for every frame, which takes longer than everything else.
     """
 
-    def __init__(
-        self, draw: Draw, on_wheel: Callable[[str], None], *, focusable: bool = False, height: int | None = None
-    ) -> None:
+    def __init__(self, draw: Draw, on_mouse: OnMouse, *, focusable: bool = False, height: int | None = None) -> None:
         super().__init__(_Focusable() if focusable else DummyControl(), height=height)
         self.size = (0, 0)
         self._draw = draw
-        self._on_wheel = on_wheel
+        self._used = on_mouse
+        self._left = self._top = 0
 
     def write_to_screen(
         self,
@@ -53,7 +61,7 @@ class Body(Window):
         erase_bg: bool,  # noqa: ARG002
         z_index: int | None,  # noqa: ARG002
     ) -> None:
-        left, top = write_position.xpos, write_position.ypos
+        left, top = self._left, self._top = write_position.xpos, write_position.ypos
         width, height = self.size = write_position.width, write_position.height
         screen.visible_windows_to_write_positions[self] = write_position
         for row, line in enumerate(self._draw(width, height)[:height], top):
@@ -62,9 +70,9 @@ class Body(Window):
         mouse_handlers.set_mouse_handler_for_range(left, left + width, top, top + height, self._on_mouse)
 
     def _on_mouse(self, event: MouseEvent) -> None:
-        action = WHEEL.get(event.event_type)
-        if action:
-            self._on_wheel(action)
+        kind = _KINDS.get(event.event_type)
+        if kind and (kind != mouse.CLICK or event.button == MouseButton.LEFT):
+            self._used(kind, event.position.x - self._left, event.position.y - self._top)
 
 
 @lru_cache(_CACHED_LINES)

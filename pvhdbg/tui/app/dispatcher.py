@@ -6,14 +6,18 @@ import base64
 import os
 import re
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from prompt_toolkit.application import run_in_terminal
 from prompt_toolkit.document import Document
 
 from pvhdbg.errors import PvhdbgError
-from pvhdbg.tui.app import actions, prompt
+from pvhdbg.tui.app import actions, mouse, prompt
+from pvhdbg.tui.app.files import saved, settings
+from pvhdbg.tui.app.files.settings import Settings
 from pvhdbg.tui.app.popups import panel
+from pvhdbg.tui.draw import targets, whole_view
 from pvhdbg.tui.draw.popups import palette
 from pvhdbg.tui.draw.popups.kinds import QUIT
 from pvhdbg.tui.machine import terminal
@@ -27,7 +31,8 @@ if TYPE_CHECKING:
 
     from prompt_toolkit.buffer import Buffer
 
-    from pvhdbg.tui.app.size import Size
+    from pvhdbg.tui.draw.layout import Size
+    from pvhdbg.tui.lines.line import Line
     from pvhdbg.tui.machine.worker import Worker
     from pvhdbg.tui.screen.state import Screen
 
@@ -58,6 +63,10 @@ class Ui(Protocol):
         """The line being typed at the prompt."""
         ...
 
+    def lines(self) -> list[Line]:
+        """Return the lines of the screen."""
+        ...
+
     def show(self, screen: Screen) -> None:
         """Make this the current screen."""
         ...
@@ -83,7 +92,7 @@ class Dispatcher:
     """Runs actions by name. `answer` runs the prompt's lines if there is no machine, and returns their output."""
 
     def __init__(self, ui: Ui, answer: Callable[[str], str] | None) -> None:
-        self.has_mouse = False
+        self.has_mouse = settings.load().mouse
         self._ui = ui
         self._answer = answer
         self._last_line = ""
@@ -100,6 +109,8 @@ class Dispatcher:
             "who": lambda: self._ask_about_row("who"),
             "back-store": lambda: self._ask_about_row("back"),
             "palette-run": self._run_chosen,
+            "zoom": self._zoom,
+            "copy-view": self._copy_view,
             "mouse": self._toggle_mouse,
             "complete": self._complete,
             "suspend": self._suspend,
@@ -120,8 +131,29 @@ class Dispatcher:
             self._run_line(prompt.typed(line))
 
     def submit_entry(self, text: str) -> None:
-        """Use a line typed after `:` or `/`."""
+        """Use a line typed after `:` or `/`, or the name of the file to which the screen is saved."""
+        entry = self._ui.screen.entry
+        if entry is not None and entry.kind == actions.SAVE:
+            self.act("entry-close")
+            self._save_screen(text.strip())
+            return
         self._ui.show(actions.submit_entry(self._ui.screen, text))
+
+    def _save_screen(self, name: str) -> None:
+        """Save the screen to a new file: as a picture if its name ends in .svg, otherwise as text."""
+        if not name:
+            return
+        lines = self._ui.lines()
+        content = saved.svg(lines, name) if name.lower().endswith(".svg") else saved.text(lines)
+        try:
+            with Path(name).expanduser().open("x", encoding="utf-8") as file:
+                file.write(content)
+        except FileExistsError:
+            self._ui.say(f"{name}: file exists; choose another name")
+        except (OSError, RuntimeError, ValueError) as error:
+            self._ui.say(f"{name}: {getattr(error, 'strerror', None) or error}")
+        else:
+            self._ui.say(f"saved: {name}")
 
     def request_completions(self, text: str, answer: Callable[[list[str]], None]) -> None:
         """Ask gdb for the completions of `text`. While gdb can't answer, there are none."""
@@ -205,11 +237,19 @@ class Dispatcher:
     def _copy(self) -> None:
         """Copy the selected row with OSC 52, which lets the terminal put the text on the clipboard, even over ssh."""
         text = actions.selected_text(self._ui.screen)
+        self._to_clipboard(text, text[:LONGEST_COPY] + ("…" if len(text) > LONGEST_COPY else ""))
+
+    def _copy_view(self) -> None:
+        """Copy all rows or lines of the view."""
+        lines = whole_view.lines(self._ui.screen)
+        self._to_clipboard("\n".join(lines), f"{len(lines)} lines of {self._ui.screen.view}")
+
+    def _to_clipboard(self, text: str, described: str) -> None:
         if not text:
             self._ui.say("nothing to copy")
             return
         self._ui.write_to_terminal(f"\x1b]52;c;{base64.b64encode(text.encode()).decode()}\x07")
-        self._ui.say(f"copied: {text[:LONGEST_COPY]}" + ("…" if len(text) > LONGEST_COPY else ""))
+        self._ui.say(f"copied: {described}")
 
     def _ask_about_row(self, command: str) -> None:
         """Run a command about the bytes of the selected row, as if the user had typed it at the prompt."""
@@ -234,9 +274,36 @@ class Dispatcher:
         else:
             self.act(item.action)
 
+    def use_mouse(self, kind: str, column: int, line: int) -> None:
+        """Handle a click or the wheel in the panes."""
+        screen, size, place = self._ui.screen._replace(message=""), self._ui.size, (column, line)
+        if kind != mouse.CLICK:
+            self._ui.show(mouse.wheel(screen, size, kind, place))
+            return
+        clicked, action = mouse.click(screen, size, place)
+        self._ui.show(clicked)
+        if action:
+            self.act(action)
+
+    def click_legend(self, kind: str, column: int, _line: int) -> None:
+        """Do what the clicked key does."""
+        action = targets.key_action(self._ui.screen, self._ui.size.width, column)
+        if kind == mouse.CLICK and action and self._ui.screen.popup is None:
+            self.act(action)
+
     def _toggle_mouse(self) -> None:
         self.has_mouse = not self.has_mouse
-        self._ui.say("mouse on: the wheel scrolls" if self.has_mouse else "mouse off")
+        self._remember()
+        on = "mouse on: click tabs, stages, rows and keys; Shift selects text"
+        self._ui.say(on if self.has_mouse else "mouse off: the terminal selects text")
+
+    def _zoom(self) -> None:
+        self._ui.show(actions.zoom(self._ui.screen))
+        self._remember()
+
+    def _remember(self) -> None:
+        """Keep the settings for the next session."""
+        settings.save(Settings(self.has_mouse, self._ui.screen.zoomed))
 
     def _complete(self) -> None:
         """Handle Tab at the prompt: complete the line, or move the focus if the line is empty."""

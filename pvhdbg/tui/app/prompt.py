@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prompt_toolkit.completion import Completer, Completion
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 
 from pvhdbg.abi.text import escape_unprintable, is_lone_byte
+from pvhdbg.tui.app.files import settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable
@@ -45,8 +44,7 @@ class _History(FileHistory):
 def history() -> History:
     """Return the prompt's history: a file in the user's state folder, or in memory if that folder is not writable."""
     try:
-        base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-        path = Path(base) / "pvhdbg" / "history"
+        path = settings.folder() / "history"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600)
     except (OSError, RuntimeError):  # RuntimeError: the user has no home folder

@@ -12,6 +12,7 @@ from prompt_toolkit.layout.controls import BufferControl
 from prompt_toolkit.layout.layout import Layout
 from prompt_toolkit.layout.menus import CompletionsMenu
 from prompt_toolkit.layout.processors import BeforeInput
+from prompt_toolkit.mouse_events import MouseEventType
 from prompt_toolkit.widgets import SearchToolbar
 
 from pvhdbg.tui.app import prompt
@@ -22,6 +23,9 @@ from pvhdbg.tui.screen import state
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from prompt_toolkit.key_binding.key_bindings import NotImplementedOrNone
+    from prompt_toolkit.mouse_events import MouseEvent
 
     from pvhdbg.tui.app.dispatcher import Dispatcher
     from pvhdbg.tui.lines.line import Line
@@ -39,8 +43,9 @@ class Windows:
         self, screen: Callable[[], Screen], draw: Callable[[int, int], list[Line]], dispatcher: Dispatcher
     ) -> None:
         self._screen = screen
-        self.body = Body(draw, dispatcher.act, focusable=True)
-        self.legend = Body(lambda width, _height: [legend.legend(screen(), width)], dispatcher.act, height=1)
+        self._act = dispatcher.act
+        self.body = Body(draw, dispatcher.use_mouse, focusable=True)
+        self.legend = Body(lambda width, _height: [legend.legend(screen(), width)], dispatcher.click_legend, height=1)
         self.line = Buffer(
             multiline=False,
             accept_handler=_accepting(dispatcher.run_line),
@@ -66,11 +71,12 @@ class Windows:
     def _layout(self) -> Layout:
         is_entering = Condition(lambda: self._screen().entry is not None)
         search = SearchToolbar()
-        line = BufferControl(
+        line = _PromptControl(
             self.line,
             input_processors=[BeforeInput(lambda: prompt_label(self._screen()))],
             search_buffer_control=search.control,
             preview_search=True,
+            focus=lambda: self._act("focus-prompt"),
         )
         entry = BufferControl(self.entry, input_processors=[BeforeInput(self._entry_label)])
         rows = HSplit(
@@ -88,6 +94,19 @@ class Windows:
     def _entry_label(self) -> str:
         entry = self._screen().entry
         return entry.kind if entry else ""
+
+
+class _PromptControl(BufferControl):
+    """The prompt's line. A click there moves the focus to it, and the cursor to the place of the click."""
+
+    def __init__(self, *args: Any, focus: Callable[[], None], **options: Any) -> None:  # noqa: ANN401
+        super().__init__(*args, **options)
+        self._focus_prompt = focus
+
+    def mouse_handler(self, mouse_event: MouseEvent) -> NotImplementedOrNone:
+        if mouse_event.event_type == MouseEventType.MOUSE_DOWN:
+            self._focus_prompt()
+        return super().mouse_handler(mouse_event)
 
 
 def _accepting(use: Accept) -> Callable[[Buffer], bool]:

@@ -29,6 +29,13 @@ _MOST_DETAIL = 8
 """The detail pane gets lines that the other panes do not need up to this number: most explanations are no longer."""
 
 
+class Size(NamedTuple):
+    """The size of the panes in cells, without the prompt and the legend."""
+
+    width: int
+    height: int
+
+
 class Beside(NamedTuple):
     """A view beside the chosen one."""
 

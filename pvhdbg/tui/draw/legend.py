@@ -31,7 +31,7 @@ _FIRST = {
     state.ENDED: WITHOUT_GUEST,
 }
 _NEXT_STAGE = "next-stage"
-_ENTRIES = {":": "go to", "/": "search"}
+_ENTRIES = {":": "go to", "/": "search", "save to ": "save the screen to (.svg or text)"}
 
 
 def legend(screen: Screen, width: int) -> Line:

@@ -297,19 +297,14 @@ def test_y_copies_the_row_to_the_terminals_clipboard() -> None:
     assert f"\x1b]52;c;{base64.b64encode(b'magic 0x336ec578 correct').decode()}\x07" in tui.terminal.raw
 
 
-def test_m_turns_the_mouse_on_and_its_wheel_scrolls() -> None:
-    with show(view="boot_params", past=2) as tui:
-        tui.wait("F1 help")
+def test_shift_y_copies_the_whole_view() -> None:
+    with show() as tui:
+        tui.keys("Y")
+        tui.wait("copied: 12 lines of start_info")
+        copied = base64.b64decode(tui.terminal.raw.rpartition("\x1b]52;c;")[2].partition("\x07")[0]).decode()
 
-        assert "\x1b[?1000h" not in tui.terminal.raw
-
-        tui.keys("m")
-        tui.wait("mouse on")
-        tui.until(lambda: "\x1b[?1000h" in tui.terminal.raw)
-        tui.keys("\x1b[<65;10;8M")
-        tui.until(lambda: tui.screen.position.cursor == 1)
-        tui.keys("m")
-        tui.wait("mouse off")
+    assert "+0x00 magic           0x336ec578  correct" in copied
+    assert "pvh_start_info at" in copied.splitlines()[0]
 
 
 def test_page_keys_at_the_prompt_scroll_the_output_and_a_command_scrolls_to_its_end() -> None:

@@ -9,8 +9,8 @@ from pvhdbg.tui.app import actions, bindings, style
 from pvhdbg.tui.app.app import Tui
 from pvhdbg.tui.app.bindings import LEFT_TO_PROMPT_TOOLKIT
 from pvhdbg.tui.app.colors import COLORS
-from pvhdbg.tui.app.size import Size
 from pvhdbg.tui.draw.keys import EVERYWHERE, KEYS, PANE, PROMPT
+from pvhdbg.tui.draw.layout import Size
 from pvhdbg.tui.lines import classes
 from pvhdbg.tui.views import table
 from tests.tui import apps, screens
@@ -18,7 +18,7 @@ from tests.tui import apps, screens
 SIZE = Size(120, 38)
 GOING_BACK = {"back-stage", "back-step"}
 MACHINE_ACTIONS = {"restart", "next-stage", "breakpoint", "continue", "next", "step", "stepi", "finish"} | GOING_BACK
-TERMINAL_ACTIONS = {"interrupt", "quit", "copy", "mouse", "complete", "suspend"}
+TERMINAL_ACTIONS = {"interrupt", "quit", "copy", "copy-view", "mouse", "zoom", "complete", "suspend"}
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from pvhdbg.live.debuggee.code import Code, CodeLine
 from pvhdbg.tui.app import actions, prompt
 from pvhdbg.tui.app.prompt_label import prompt_label
-from pvhdbg.tui.app.size import Size
+from pvhdbg.tui.draw.layout import Size
 from pvhdbg.tui.events import events, update
 from pvhdbg.tui.events.update import show_stage
 from pvhdbg.tui.machine.requests import INTERNAL, LINE, STEP, Requests

@@ -8,9 +8,8 @@ import pytest
 
 from pvhdbg.live.debuggee.code import Code, CodeLine
 from pvhdbg.tui.app import actions
-from pvhdbg.tui.app.size import Size
 from pvhdbg.tui.draw.frame import rows
-from pvhdbg.tui.draw.layout import BELOW
+from pvhdbg.tui.draw.layout import BELOW, Size
 from pvhdbg.tui.lines import classes
 from pvhdbg.tui.screen import state
 from pvhdbg.tui.screen.state import BootFinding, Bytes, Screen

@@ -6,9 +6,8 @@ import pytest
 
 from pvhdbg.live.debuggee.code import Code, CodeLine
 from pvhdbg.tui.app import actions
-from pvhdbg.tui.app.size import Size
 from pvhdbg.tui.draw.frame import visible
-from pvhdbg.tui.draw.layout import BELOW, layout
+from pvhdbg.tui.draw.layout import BELOW, Size, layout
 from pvhdbg.tui.screen import state
 from tests.tui import screens
 from tests.tui.screens import at, lines, text
@@ -85,14 +84,14 @@ def test_at_200x60_the_lines_under_a_short_structure_show_other_views() -> None:
 def test_z_zooms_the_pane_with_the_focus_and_shows_all_panes_again(size: tuple[int, int], is_ascii: bool) -> None:
     inner = Size(size[0], size[1] - BELOW)
     start = at("bootparams", "boot_params", focus=state.VIEW, output=OUTPUT, ascii=is_ascii)
-    zoomed = actions.act("zoom", start, inner)
+    zoomed = actions.zoom(start)
 
     assert "Z: show all panes" in text(zoomed, size)
     assert visible(zoomed, *inner) > visible(start, *inner)
     assert "line 99" in text(zoomed._replace(focus=state.OUTPUT), size)
     assert "line 90" in text(zoomed._replace(focus=state.OUTPUT), size)
     assert "Source: " in text(zoomed._replace(focus=state.DETAIL), size)
-    assert text(start, size) == text(actions.act("zoom", zoomed, inner), size)
+    assert text(start, size) == text(actions.zoom(zoomed), size)
 
 
 def test_at_the_prompt_all_panes_are_shown_even_if_one_is_zoomed() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pvhdbg.live.debuggee.code import Code, CodeLine
 from pvhdbg.tui.app import actions
-from pvhdbg.tui.app.size import Size
+from pvhdbg.tui.draw.layout import Size
 from pvhdbg.tui.events import events
 from pvhdbg.tui.events.update import show_stage, update
 from pvhdbg.tui.screen import state

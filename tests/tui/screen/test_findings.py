@@ -5,8 +5,8 @@ from __future__ import annotations
 from pvhdbg.boot.record.replay import load
 from pvhdbg.checks.run import check_run
 from pvhdbg.tui.app import actions
-from pvhdbg.tui.app.size import Size
 from pvhdbg.tui.app.start import recording_screen
+from pvhdbg.tui.draw.layout import Size
 from pvhdbg.tui.events import events
 from pvhdbg.tui.events.update import show_stage, update
 from pvhdbg.tui.screen import state

@@ -6,7 +6,7 @@ import pytest
 
 from pvhdbg.live.debuggee.code import Code, CodeLine
 from pvhdbg.tui.app import actions
-from pvhdbg.tui.app.size import Size
+from pvhdbg.tui.draw.layout import Size
 from pvhdbg.tui.lines import classes, highlight
 from pvhdbg.tui.lines.line import plain
 from pvhdbg.tui.screen import state

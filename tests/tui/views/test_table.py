@@ -11,8 +11,8 @@ import pytest
 
 from pvhdbg.boot.stop.stages import CAPTURE_KEYS
 from pvhdbg.tui.app import actions
-from pvhdbg.tui.app.size import Size
 from pvhdbg.tui.draw.keys import EVERYWHERE, KEYS, PANE
+from pvhdbg.tui.draw.layout import Size
 from pvhdbg.tui.draw.popups.listing import help_lines
 from pvhdbg.tui.lines.line import length, plain
 from pvhdbg.tui.screen import state

@@ -11,7 +11,7 @@ from pvhdbg.tui.screen.state import Entry, Popup, Screen
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pvhdbg.tui.app.size import Size
+    from pvhdbg.tui.draw.layout import Size
 
     Action = Callable[[Screen, Size], Screen]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.tui.draw.popups import listing, palette, panel
 from pvhdbg.tui.draw.popups.kinds import CHAIN, HELP, PALETTE, PANEL, SEARCHED
@@ -36,9 +36,33 @@ def over(screen: Screen, lines: list[Line]) -> list[Line]:
         return lines
     width, height = len(plain(lines[0])), len(lines)
     box = popup(screen, screen.popup, width - 4, height - 2)
-    left, top = (width - len(plain(box[0]))) // 2, (height - len(box)) // 2
+    left, top = _corner(box, width, height)
     covered = {top + index: laid_over(lines[top + index], left, line) for index, line in enumerate(box)}
     return [covered.get(index, line) for index, line in enumerate(lines)]
+
+
+class Place(NamedTuple):
+    """Where a popup is: its frame, the line of its first line of text, and the index of that line in the whole text."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+    text: int
+    first: int
+
+
+def place(screen: Screen, shown: Popup, width: int, height: int) -> Place:
+    """Return where a popup is in a frame of this size."""
+    box, head = popup(screen, shown, width - 4, height - 2), len(_head(screen, shown))
+    left, top = _corner(box, width, height)
+    count = len(_lines(screen, shown, width - 4))
+    first = _top(shown, count, len(box) - 2 - head)
+    return Place(left, top, len(plain(box[0])), len(box), top + 1 + head, first)
+
+
+def _corner(box: list[Line], width: int, height: int) -> tuple[int, int]:
+    return (width - len(plain(box[0]))) // 2, (height - len(box)) // 2
 
 
 def popup(screen: Screen, shown: Popup, width: int, height: int) -> list[Line]:

@@ -76,12 +76,14 @@ def _explained(name: str, width: int) -> Page:
 
 @lru_cache(64)
 def _linked(name: str, text: tuple[str, ...]) -> Page:
+    """Find the links. The words at the start of the first line are the title."""
     links = list[Link]()
     is_list = False
     for at, line in enumerate(text):
         is_list = line.startswith(SEE_ALSO) or (is_list and line.startswith(" " * len(SEE_ALSO)))
         places = _listed(line) if is_list else _in_prose(line, name)
-        links += [Link(at, start, start + len(word), word) for start, word in places if lookup.is_name(word)]
+        found = [(start, word) for start, word in places if (at or start) and lookup.is_name(word)]
+        links += [Link(at, start, start + len(word), word) for start, word in found]
     return Page(text, tuple(links))
 
 
