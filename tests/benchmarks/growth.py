@@ -15,23 +15,19 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pvhdbg import guest
 from pvhdbg.boot.record.document import Document
 from pvhdbg.boot.stop.kernel_probe import SymbolsAndStrings
 from pvhdbg.boot.stop.read import read_capture
 from pvhdbg.checks.run import check_run
 from pvhdbg.image.debug_info.symbols import Symbols
 from pvhdbg.image.facts import read_facts
-from pvhdbg.image.load import open_kernel
 from pvhdbg.image.preflight import Machine, preflight_file
-from pvhdbg.live.debuggee.debuggee import Debuggee
-from pvhdbg.live.debuggee.own_machine import OwnMachine
-from pvhdbg.live.qemu.options import QemuOptions
 from pvhdbg.target.recording import Recording
 from pvhdbg.views.report import run_text
 from pvhdbg.views.to_json import document_json
 from tests import build
 from tests.image.builder import Symbol, elf, load, note, notes, symbol_sections
+from tests.live.runs import started
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -124,12 +120,7 @@ def with_file(folder: Path, size: int) -> Callable[[], ImageFacts]:
 
 def per_stop(early: int, late: int) -> float:
     """Return how much longer the last tenth of `late` stops takes than the first `early` ones."""
-    with OwnMachine() as machine:
-        kernel = open_kernel(str(guest.ELF), machine.folder)
-        options = QemuOptions(str(guest.ELF))
-        machine.boot(options, kernel.symbols)
-        machine.wait_ready()
-        debuggee = Debuggee(machine, kernel, options, 60)
+    with started() as debuggee:
         debuggee.to_stage("entry")
         times = [_cpu_time(lambda: debuggee.resume("stepi")) for _ in range(late)]
     return statistics.median(times[-early:]) / statistics.median(times[:early])

@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 
 from pvhdbg import guest
-from pvhdbg.image.load import open_kernel
 from pvhdbg.live.debuggee.own_machine import OwnMachine
 from pvhdbg.live.gdb.process import GdbOptions
-from tests.live.runs import booted
+from tests.live.runs import booted, use_symbols
 
 Boot = Callable[..., OwnMachine]
 
@@ -30,5 +29,5 @@ def boot() -> Iterator[Boot]:
 def teaching(boot: Boot) -> OwnMachine:
     """The teaching guest at the reset vector, with its symbols."""
     machine = boot()
-    machine.target.symbols = open_kernel(str(guest.ELF), machine.folder).symbols
+    use_symbols(machine)
     return machine

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
+from pvhdbg import guest
 from pvhdbg.boot.lab.assignment import parse_assignment
 from pvhdbg.boot.run.entry_changes import EntryChanges
 from pvhdbg.image.load import open_kernel
 from pvhdbg.live.back.going_back import RewindableDebuggee
+from pvhdbg.live.debuggee.debuggee import Debuggee
+from pvhdbg.live.debuggee.own_machine import OwnMachine
 from pvhdbg.live.qemu.options import QemuOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from pvhdbg.live.debuggee.own_machine import OwnMachine
     from pvhdbg.live.debuggee.stub_machine import StubMachine
     from pvhdbg.target.base import Halt
 
@@ -31,6 +34,22 @@ def booted(machine: M, kernel: Path, options: Mapping[str, object]) -> M:
     machine.boot(QemuOptions(str(kernel), **options))  # type: ignore[arg-type]  # checked by its callers
     machine.wait_ready()
     return machine
+
+
+@contextmanager
+def started(kernel: Path = guest.ELF) -> Iterator[Debuggee]:
+    """Boot a kernel, by default the teaching guest, to the reset vector, in a machine that ends with the block."""
+    with OwnMachine() as machine:
+        opened = open_kernel(str(kernel), machine.folder)
+        options = QemuOptions(str(kernel))
+        machine.boot(options, opened.symbols)
+        machine.wait_ready()
+        yield Debuggee(machine, opened, options, 60)
+
+
+def use_symbols(machine: Either) -> None:
+    """Give the target of a machine the symbols of the teaching guest."""
+    machine.target.symbols = open_kernel(str(guest.ELF), machine.folder).symbols
 
 
 def rewindable(own: OwnMachine, kernel: Path, changes: Sequence[str], **options: object) -> RewindableDebuggee:

@@ -17,7 +17,7 @@ from pvhdbg.image.load import open_kernel
 from pvhdbg.live.debuggee.own_machine import OwnMachine
 from pvhdbg.live.debuggee.stub_machine import StubMachine
 from pvhdbg.target.base import DIED, HIT, INTERRUPTED, QEMU_EXIT, QEMU_SIGNAL, TIMEOUT, TRIPLE_FAULT, Halt
-from tests.live.runs import ENTRY, LINK_OFFSET, NOWHERE, booted, die, prepare
+from tests.live.runs import ENTRY, LINK_OFFSET, NOWHERE, booted, die, prepare, use_symbols
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,7 +45,7 @@ def boot(request: pytest.FixtureRequest) -> Iterator[BootEither]:
 def machine(boot: BootEither) -> Either:
     """Return the teaching guest at the reset vector, with its symbols."""
     machine = boot()
-    machine.target.symbols = open_kernel(str(guest.ELF), machine.folder).symbols
+    use_symbols(machine)
     return machine
 
 

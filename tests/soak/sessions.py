@@ -10,14 +10,13 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from pvhdbg import guest
-from pvhdbg.image.load import open_kernel
-from pvhdbg.live.debuggee.debuggee import Debuggee
-from pvhdbg.live.debuggee.own_machine import OwnMachine
-from pvhdbg.live.qemu.options import QemuOptions
 from tests.cli import shell
+from tests.live.runs import started
+
+if TYPE_CHECKING:
+    from pvhdbg.live.debuggee.gdb_machine import GdbMachine
 
 MOST_GROWTH = 1024
 """By how many KiB pvhdbg's memory may grow while it makes thousands of stops."""
@@ -55,12 +54,8 @@ def side_by_side(count: int) -> list[str]:
 def step(marks: tuple[int, ...]) -> list[Memory]:
     """Step the teaching guest by instruction. Return the memory that all three programs use after so many stops."""
     measured = []
-    with OwnMachine() as machine:
-        kernel = open_kernel(str(guest.ELF), machine.folder)
-        options = QemuOptions(str(guest.ELF))
-        machine.boot(options, kernel.symbols)
-        machine.wait_ready()
-        debuggee = Debuggee(machine, kernel, options, 60)
+    with started() as debuggee:
+        machine = debuggee.machine
         debuggee.to_stage("entry")
         for stop in range(1, max(marks) + 1):
             debuggee.resume("stepi")
@@ -79,7 +74,7 @@ def _free_unused() -> None:
     ctypes.CDLL(None).malloc_trim(0)
 
 
-def _pids(machine: OwnMachine) -> tuple[int, int, int]:
+def _pids(machine: GdbMachine) -> tuple[int, int, int]:
     assert machine.qemu is not None
     return os.getpid(), machine.gdb.process.pid, machine.qemu.pid
 

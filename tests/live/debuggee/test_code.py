@@ -4,29 +4,16 @@ from __future__ import annotations
 
 import re
 import subprocess
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pvhdbg import guest
-from pvhdbg.image.load import open_kernel
 from pvhdbg.live.debuggee.debuggee import Debuggee
-from pvhdbg.live.debuggee.own_machine import OwnMachine
-from pvhdbg.live.qemu.options import QemuOptions
+from tests.live.runs import started
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from pvhdbg.live.debuggee.code import Code, CodeLine
-
-
-@contextmanager
-def booted(path: str) -> Iterator[Debuggee]:
-    with OwnMachine() as machine:
-        kernel = open_kernel(path, machine.folder)
-        machine.boot(QemuOptions(path), kernel.symbols)
-        machine.wait_ready()
-        yield Debuggee(machine, kernel, QemuOptions(path), 60)
 
 
 def code_at(debuggee: Debuggee, stage: str) -> Code:
@@ -87,7 +74,7 @@ def test_at_bootparams_the_source_is_shown_although_rip_is_a_physical_address(de
 
 
 def test_a_passed_stage_has_source_and_instructions_once_gdb_has_the_symbols() -> None:
-    with booted(str(guest.ELF)) as debuggee:
+    with started(guest.ELF) as debuggee:
         debuggee.to_stage("prepare")
         without = debuggee.code_at_passed_stages()["entry"]
         debuggee.load_symbols()
@@ -113,7 +100,7 @@ def test_a_breakpoint_at_a_source_line_of_physical_code_is_shown_there(debuggee:
 def test_linuxs_entry_is_32_bit_code_and_then_64_bit_code_and_has_places_in_files_that_are_not_here(
     vmlinux_61: Path,
 ) -> None:
-    with booted(str(vmlinux_61)) as debuggee:
+    with started(vmlinux_61) as debuggee:
         code = code_at(debuggee, "bootparams")
         debuggee.load_symbols()
         with_places = code_at(debuggee, "bootparams")
