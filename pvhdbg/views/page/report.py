@@ -27,7 +27,8 @@ table { border-collapse: collapse; } caption { text-align: start; font-weight: b
 th, td { border: 1px solid var(--edge); padding: 0.125rem 0.5rem; text-align: start; vertical-align: top; }
 thead th { background: var(--head); } th[scope=row] { font-weight: normal; white-space: nowrap;
   font-family: 'DejaVu Sans Mono', Menlo, Consolas, 'Liberation Mono', monospace; }
-td.words { min-width: 14rem; } th.depth-1 { padding-inline-start: 1.5rem; } th.depth-2 { padding-inline-start: 2.5rem; }
+td.words { min-width: 14rem; } td.bytes { white-space: nowrap; }
+ th.depth-1 { padding-inline-start: 1.5rem; } th.depth-2 { padding-inline-start: 2.5rem; }
 th.depth-3 { padding-inline-start: 3.5rem; } th.depth-4 { padding-inline-start: 4.5rem; }
 tr:target, h3:target, section:target > h2 { background: var(--target); }
 section.stop { border-top: 3px solid var(--edge); margin-top: 2rem; } section.stop p { margin: 0.125rem 0; }
@@ -41,7 +42,8 @@ button { font: inherit; color: var(--text); background: var(--head); border: 1px
 #tools:empty { display: none; }
 [id], h2 { scroll-margin-top: 4rem; } @media (max-width: 32rem) { [id], h2 { scroll-margin-top: 7rem; } }
 @media print { #tools { display: none; } a { color: inherit; text-decoration: none; } td { overflow-wrap: anywhere; }
-  td.words { min-width: 0; } th[scope=row] { white-space: normal; } table { font-size: 7.5pt; } }
+  td.words { min-width: 0; } td.bytes { white-space: normal; }
+  th[scope=row] { white-space: normal; } table { font-size: 7.5pt; } }
 """
 SCRIPT = """
 "use strict";

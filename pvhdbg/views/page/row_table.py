@@ -44,7 +44,7 @@ def _line(row: Row, links: Links) -> Element:
     target = None if row.leads_to is None else links.places.get(row.leads_to)
     value = link(target, row.value) if target else row.value
     cells = [element("td", row.label), name, element("td", value), element("td", row.meaning, class_="words")]
-    cells.append(element("td", text.hex_start(row.raw, 8), class_="quiet"))
+    cells.append(element("td", text.hex_start(row.raw, 8), class_="quiet bytes"))
     if links.answers:
         cells.append(element("td", *_writer(row, links)))
     return element("tr", *cells, id=row_id(links.stop, row.path))

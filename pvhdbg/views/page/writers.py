@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from pvhdbg.abi.text import printable
-from pvhdbg.views.page.anchors import link, row_id, stop_id, who_id
+from pvhdbg.boot.who.access import CONFIDENCES
+from pvhdbg.views.page.anchors import link, row_id, section_id, stop_id, who_id
 from pvhdbg.views.page.row_table import table
+from pvhdbg.views.page.stops import folded
 from pvhdbg.views.pictures.markup import Element, element
 from pvhdbg.views.report import who_text
 from pvhdbg.views.rows import text
@@ -38,7 +40,9 @@ def section(run: Document, answers: Mapping[str, Answer], ids: Collection[str]) 
         f"Not listed: {text.counted(left_out, 'field')}, most of them written only by the instruction that clears them."
     )
     more = [element("p", words)] if left_out else []
-    return element("section", element("h2", "Who wrote and who reads the boot data"), shown, *more, id="who")
+    words_of = [element("li", element("b", name), f": {meaning}") for name, meaning in CONFIDENCES.items()]
+    legend = folded("How the origin of a value is known", element("ul", *words_of))
+    return element("section", element("h2", "Who wrote and who reads the boot data"), legend, shown, *more, id="who")
 
 
 def _line(run: Document, answer: Answer, answers: Mapping[str, Answer], ids: Collection[str]) -> Element:
@@ -46,7 +50,7 @@ def _line(run: Document, answer: Answer, answers: Mapping[str, Answer], ids: Col
         "tr",
         element("th", _field(run, answer.path, ids), scope="row"),
         element("td", f"{answer.size} at {answer.paddr:#x}"),
-        element("td", *_lines(answer.writers, _writer)),
+        element("td", *(_lines(answer.writers, _writer) if answer.writers else [who_text.NO_WRITER])),
         element("td", *_origins(answer, answers)),
         element("td", *_lines(answer.readers, _reader)),
         id=who_id(answer.path),
@@ -54,8 +58,10 @@ def _line(run: Document, answer: Answer, answers: Mapping[str, Answer], ids: Col
 
 
 def _field(run: Document, path: str, ids: Collection[str]) -> Element | str:
-    """Return a link to the row of the field at the first stop that has one."""
-    targets = (row_id(stop_id(index, stop), path) for index, stop in enumerate(run.stops))
+    """Return a link to the row of the field at the first stop that has one, or to its structure."""
+    names = [stop_id(index, stop) for index, stop in enumerate(run.stops)]
+    key = path.partition(".")[0].partition("[")[0]
+    targets = [*(row_id(name, path) for name in names), *(section_id(name, key) for name in names)]
     target = next((target for target in targets if target in ids), None)
     return link(target, printable(path)) if target else printable(path)
 

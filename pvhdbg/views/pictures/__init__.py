@@ -6,6 +6,7 @@ drawing   boxes, labels and arrows on a sheet
 memory    memory to scale, with what lies where
 graph     boxes of fields and the arrows between them, as data, as text and drawn
 handover  EBX, start_info, and everything that it leads to
+paging    one address on its way through the page tables
 timeline  the stages, and which structures exist at each
 table     every picture, by its name
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.boot.stop.capture import EMPTY_CAPTURE
-from pvhdbg.views.pictures import handover, memory, timeline
+from pvhdbg.views.pictures import handover, memory, paging, timeline
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,5 +43,6 @@ PICTURES = {
         lambda run: handover.as_text(_with_handover(run), run.kernel),
         lambda run: handover.draw(_with_handover(run), run.kernel),
     ),
+    "paging": Picture("RIP on its way through the page tables", paging.as_text, paging.draw),
     "stages": Picture("the stages, with the boot data at each", timeline.as_text, timeline.draw),
 }

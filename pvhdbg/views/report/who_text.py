@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pvhdbg.boot.who.answer import Answer, Code, WhoResult, Writer
 
 _MOST_EARLIER, _LONGEST_CHAIN, _MOST_DATA, _MOST_DETAILED = 8, 8, 16, 4
-_NO_WRITER = "not written since the reset"
+NO_WRITER = "not written since the reset"
 _CHAIN, _STEP = "  chain    ", " <- "
 _BY_OPTION = "immediate: an option of pvhdbg has the value"
 _NOT_READ = {
@@ -59,7 +59,7 @@ def details(answers: Sequence[Answer], links: Mapping[str, Answer]) -> list[str]
 def _one(answer: Answer, links: Mapping[str, Answer]) -> Iterator[str]:
     yield f"{printable(answer.path)}: {text.size(answer.size)} at {answer.paddr:#x}"
     if not answer.writers:
-        yield f"  {_NO_WRITER}"
+        yield f"  {NO_WRITER}"
     final = answer.last_writers
     for writer in answer.writers[: _MOST_EARLIER + 1]:
         yield f"  {'written' if writer in final else 'earlier'}  {_value(answer, writer)} by {writer_name(writer)}"
