@@ -178,8 +178,12 @@ def _command(parser: argparse.ArgumentParser) -> None:
 
 
 def _diff(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("before", metavar="RECORDING", help="a recording, or one stage of it: FILE@STAGE")
-    parser.add_argument("after", metavar="OTHER", help="the recording or stage to compare it with")
+    parser.add_argument(
+        "before", metavar="RECORDING", help="a recording, or one stage of it: FILE@STAGE; with --bisect, also a VMM"
+    )
+    parser.add_argument(
+        "after", metavar="OTHER", help="the recording or stage to compare it with; with --bisect, also a VMM"
+    )
     parser.add_argument("--exit-code", action="store_true", help="exit with status 1 if the recordings differ")
     parser.add_argument(
         "--bisect",

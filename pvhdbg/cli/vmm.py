@@ -77,6 +77,8 @@ def refuse_machine(options: argparse.Namespace, name: str) -> None:
 
     :raise UserError: if it cannot.
     """
+    if options.xen or options.xen_image is not None:
+        raise UserError(f"{name}: can't be used with --xen: Xen makes the handover to its dom0", "leave out --xen")
     if options.machine.partition(",")[0] != "microvm":
         raise UserError(
             f"{name}: can't be used with -M {options.machine}: memory from 0xe0000 to 0xfffff is read-only there",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pvhdbg.boot.record.document import ram_size
 from pvhdbg.errors import GuestError, UserError
 from pvhdbg.live.qemu import options as qemu_defaults
 from pvhdbg.live.qemu import xen
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from pvhdbg.live.qemu.options import QemuOptions
 
 NO_SNAPSHOTS = "QEMU takes no snapshots of a machine with an IOMMU, which Xen needs"
+_LEAST_MEMORY = 576 << 20
+"""With less memory, Xen 4.17 starts no dom0."""
 _DEFAULT_MACHINE, _DEFAULT_MEMORY = "microvm", "512M"
 
 
@@ -46,11 +49,13 @@ def _check_options(options: argparse.Namespace) -> None:
         f"-M {options.machine}": options.machine != _DEFAULT_MACHINE,
         f"--cpu {options.cpu}": options.cpu is not None,
         "--accel kvm": options.accel != "tcg",
-        f"--vmm {options.vmm}": options.vmm != "qemu",
         "--load": options.load,
     }
     for option in (option for option, is_given in given.items() if is_given):
         raise UserError(f"{option}: --xen already sets the machine, the CPU and the handover", f"leave out {option}")
+    size = ram_size(options.memory)
+    if size is not None and size < _LEAST_MEMORY and options.memory != _DEFAULT_MEMORY:
+        raise UserError(f"-m {options.memory}: too little memory for Xen and a dom0 of 512 MiB", "use -m 576M or more")
 
 
 def qemu_options(options: argparse.Namespace, facts: ImageFacts, image: XenImage, folder: Path) -> QemuOptions:

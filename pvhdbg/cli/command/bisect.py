@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from pvhdbg.abi.text import printable
 from pvhdbg.boot.handover.bisect import TooManyBoots, smallest
 from pvhdbg.boot.handover.bisected import Bisected, End
 from pvhdbg.boot.handover.from_capture import AsCaptured
@@ -59,8 +61,15 @@ def _text(found: Bisected, form: str | None) -> str:
 
 
 def _source(options: argparse.Namespace, word: str) -> HandoverSource:
-    """Return what makes the handover of a VMM or of a recording."""
+    """Return what makes the handover of a VMM or of a recording.
+
+    :raise UserError: if there is neither.
+    """
     if word not in table.NAMES:
+        if not Path(word).exists():
+            near = get_close_matches(word, table.NAMES, 1)
+            hint = f"did you mean {near[0]}?" if near else "see the VMMs with --vmm-list"
+            raise UserError(f"{printable(word)}: neither a VMM nor a recording", hint)
         return transplant.handover_of(load(Path(word)), Path(word))
     return vmm.handover_source(argparse.Namespace(**{**vars(options), "vmm": word})) or AsCaptured()
 
@@ -80,7 +89,7 @@ def _search(boots: _Boots, names: tuple[str, str], sources: list[HandoverSource]
     first, second = sources
     pairs = [_Pair(names[0], first, second), _Pair(names[1], second, first)]
     ends = [End(pair.name, *boots.run(pair.mixed(), pair.name)) for pair in pairs]
-    if ends[0].has_failed:
+    if ends[0].has_failed and not ends[1].has_failed:
         ends, pairs = ends[::-1], pairs[::-1]
     works, fails = ends
     if works.has_failed or not fails.has_failed:

@@ -12,6 +12,7 @@ from pvhdbg.boot.stop import stages
 from pvhdbg.cli.result import Result
 from pvhdbg.errors import UserError
 from pvhdbg.views.report import diff_text
+from pvhdbg.vmm_profiles import table
 
 if TYPE_CHECKING:
     import argparse
@@ -35,6 +36,9 @@ def diff(options: argparse.Namespace) -> Result:
         from pvhdbg.cli.command.bisect import bisect
 
         return bisect(options)
+    for word in (options.before, options.after):
+        if word in table.NAMES and not os.path.lexists(word):
+            raise UserError(f"{word}: a VMM is only for --bisect", "add --bisect, or name two recordings")
     if options.kernel is not None or options.format == "json":
         what = f"{options.kernel}: a kernel" if options.kernel is not None else "--format json"
         raise UserError(f"{what} is only for --bisect", "drop it, or add --bisect")

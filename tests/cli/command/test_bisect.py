@@ -150,6 +150,7 @@ def test_without_a_failure_there_is_nothing_to_search_for(tmp_path: Path) -> Non
         works.status,
         works.out.splitlines()[-1],
     )
+    assert ["qemu", "firecracker"] == [line.split()[0] for line in fails.out.splitlines()[:2]]
     assert (1, "the kernel fails with both handovers: there is nothing to search for") == (
         fails.status,
         fails.out.splitlines()[-1],
@@ -173,7 +174,12 @@ def test_an_interrupt_ends_the_search(waiting: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "error"),
     [
-        (("--bisect", "qemu", "nonexistent"), "nonexistent: No such file or directory"),
+        (("--bisect", "qemu", "nonexistent"), "nonexistent: neither a VMM nor a recording"),
+        (("--bisect", "qemu", "firecraker"), "firecraker: neither a VMM nor a recording\n  hint: did you mean firecr"),
+        (("--bisect", "qemu", "firecracker", "--xen"), "--bisect: can't be used with --xen"),
+        (("--bisect", "qemu", "firecracker", "--xen-image", "x"), "--bisect: can't be used with --xen"),
+        (("a.json", "firecracker"), "firecracker: a VMM is only for --bisect"),
+        (("qemu", "firecracker", "kernel"), "qemu: a VMM is only for --bisect"),
         (("--bisect", "qemu", "firecracker", "-M", "pc"), "--bisect: can't be used with -M pc"),
         (("--bisect", "qemu", "firecracker", "--vmm", "firecracker"), "--bisect: can't be used with --vmm firecracker"),
         (("a", "b", "kernel"), "kernel: a kernel is only for --bisect"),

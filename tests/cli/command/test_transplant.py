@@ -180,6 +180,7 @@ def test_the_memory_is_that_of_the_recording_or_of_its_map(tmp_path: Path) -> No
         (("--accel", "kvm"), "transplant: can't be used with --accel kvm"),
         (("--vmm", "firecracker"), "transplant: can't be used with --vmm firecracker"),
         (("-a", "quiet"), "transplant: can't be used with -a: the command line comes from the recording"),
+        (("--xen",), "transplant: can't be used with --xen"),
     ],
 )
 def test_options_that_contradict_the_recording_are_exit_status_2(words: tuple[str, ...], error: str) -> None:

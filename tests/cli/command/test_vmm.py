@@ -21,6 +21,7 @@ if TYPE_CHECKING:
             "--vmm firecracker: can't be used with -M pc: memory from 0xe0000 to 0xfffff is read-only there",
         ),
         (("-M", "q35,accel=tcg"), "--vmm firecracker: can't be used with -M q35,accel=tcg: memory"),
+        (("--xen",), "--vmm firecracker: can't be used with --xen: Xen makes the handover to its dom0"),
         (
             ("--accel", "kvm"),
             "--vmm firecracker: can't be used with --accel kvm: pvhdbg sets the state of the CPU only under TCG",
