@@ -135,7 +135,7 @@ def test_options_that_xen_sets_itself_are_refused(words: list[str]) -> None:
     done = pvhdbg("dump", "--xen", *words)
 
     assert 2 == done.status
-    assert f"pvhdbg: error: {words[0]} {words[1]}: --xen sets the machine" in done.err
+    assert f"pvhdbg: error: {words[0]} {words[1]}: --xen already sets the machine" in done.err
 
 
 def test_too_little_memory_for_xen_and_its_dom0_is_refused() -> None:
