@@ -38,6 +38,7 @@ def test_ctrl_c_cancels_the_private_boot_and_the_guest_goes_on(
         shell.wait("\n(gdb)\n")
         shell.type("pvh who e820_table")
         shell.until(lambda _: len(shell.children("qemu-system")) == 3)
+        shell.wait("(gdb, who boots a second guest")
         shell.keys("C-c")
         canceled = shell.wait("who: canceled")
         shell.until(lambda _: len(shell.children("qemu-system")) == 1)

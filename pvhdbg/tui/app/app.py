@@ -185,10 +185,12 @@ class Tui:
         self.leave(context.get("exception") or RuntimeError(context.get("message")))
 
     async def _redraw_clock(self) -> None:
-        """Redraw the elapsed time while the guest starts or runs."""
+        """Redraw the elapsed time while the guest starts or runs, and during long work."""
         while True:
             await asyncio.sleep(CLOCK_INTERVAL)
-            if self.screen.run.kind in (state.STARTING, state.RUNNING):
+            screen = self.screen
+            is_working = screen.busy or screen.symbols == state.LOADING
+            if is_working or screen.run.kind in (state.STARTING, state.RUNNING):
                 self.app.invalidate()
 
     def _draw(self, width: int, height: int) -> list[Line]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from prompt_toolkit.buffer import Buffer
@@ -73,7 +74,7 @@ class Windows:
         search = SearchToolbar()
         line = _PromptControl(
             self.line,
-            input_processors=[BeforeInput(lambda: prompt_label(self._screen()))],
+            input_processors=[BeforeInput(lambda: prompt_label(self._screen()._replace(clock=time.monotonic())))],
             search_buffer_control=search.control,
             preview_search=True,
             focus=lambda: self._act("focus-prompt"),

@@ -87,9 +87,13 @@ class SerialRewound(NamedTuple):
 
 
 class SymbolsChanged(NamedTuple):
-    """gdb loads, has or lacks symbols: `state` is LOADING, LOADED or NO_SYMBOLS of `screen.state`."""
+    """gdb loads, has or lacks symbols: `state` is LOADING, LOADED or NO_SYMBOLS of `screen.state`.
+
+    `since` is when gdb began to load them (time.monotonic, in seconds).
+    """
 
     state: str
+    since: float = 0.0
 
 
 class QueueLength(NamedTuple):
@@ -99,9 +103,14 @@ class QueueLength(NamedTuple):
 
 
 class GdbBusy(NamedTuple):
-    """Whether the machine thread is executing one of the user's commands."""
+    """Whether the machine thread is executing one of the user's commands, or `work` of pvhdbg itself.
+
+    `since` is when it began (time.monotonic, in seconds).
+    """
 
     busy: bool
+    work: str = ""
+    since: float = 0.0
 
 
 class LinesWanted(NamedTuple):

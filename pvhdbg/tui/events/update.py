@@ -166,7 +166,7 @@ def _memory_read(screen: Screen, event: events.MemoryRead) -> Screen:
 
 
 def _gdb_busy(screen: Screen, event: events.GdbBusy) -> Screen:
-    return screen._replace(busy=event.busy)
+    return screen._replace(busy=event.busy, work=event.work, work_since=event.since)
 
 
 def _gdb_output(screen: Screen, event: events.GdbOutput) -> Screen:
@@ -182,7 +182,7 @@ def _serial_rewound(screen: Screen, event: events.SerialRewound) -> Screen:
 
 
 def _symbols_changed(screen: Screen, event: events.SymbolsChanged) -> Screen:
-    return screen._replace(symbols=event.state)
+    return screen._replace(symbols=event.state, symbols_since=event.since)
 
 
 def _queue_length(screen: Screen, event: events.QueueLength) -> Screen:

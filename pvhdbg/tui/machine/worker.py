@@ -51,7 +51,7 @@ class Worker:
         self._image: ImageFacts | None = None
         self._qemu: Qemu | None = None
         self._times_back = 0
-        self._idle_time = IdleTime()
+        self._idle_time = IdleTime(emit)
         self._stop_requested = self._is_lost = False
 
     def close(self) -> None:
@@ -127,7 +127,7 @@ class Worker:
             return
         self._emit(events.GdbBusy(busy=True))
         if debuggee.symbols:
-            self._emit(events.SymbolsChanged(state.LOADING))
+            self._emit(events.SymbolsChanged(state.LOADING, time.monotonic()))
         debuggee.take_over()
         self._listen_to_gdb(debuggee)
         self._emit(events.GdbBusy(busy=False))
@@ -190,7 +190,7 @@ class Worker:
         self._use_idle_time()
         while (request := self._requests.next()) is not None:
             self._stop_requested = False
-            self._emit(events.GdbBusy(request.kind != INTERNAL))
+            self._emit(events.GdbBusy(request.kind != INTERNAL, since=time.monotonic()))
             try:
                 request.action()
             except PvhdbgError as error:
@@ -379,7 +379,7 @@ class Worker:
         """Let gdb read the kernel's symbols. This takes a second, so it comes after the first screen."""
         if not debuggee.symbols:
             return
-        self._emit(events.SymbolsChanged(state.LOADING))
+        self._emit(events.SymbolsChanged(state.LOADING, time.monotonic()))
         try:
             debuggee.load_symbols()
         except TargetError as error:

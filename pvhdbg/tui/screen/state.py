@@ -211,6 +211,12 @@ class Screen(NamedTuple):
     """How many of the user's commands are queued."""
     busy: bool = False
     """Whether gdb is executing one of the user's commands."""
+    work: str = ""
+    """What pvhdbg itself does while `busy`; empty for the user's command."""
+    work_since: float = 0.0
+    """When the command or the work began (time.monotonic, in seconds)."""
+    symbols_since: float = 0.0
+    """When gdb began to load the symbols."""
     reads_lines: bool = False
     """Whether gdb waits for more lines of a multi-line command."""
 
