@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from pvhdbg.views.pictures.drawing import Drawing
     from pvhdbg.views.pictures.markup import Element
 
-_LANDSCAPE = "@page { size: A4 landscape; margin: 12mm; }"
+_LANDSCAPE = """
+@page { size: A4 landscape; margin: 12mm; }
+@media print { h1 { font-size: 13pt; margin: 0; } p { margin: 0; } svg { max-height: 150mm; width: auto; } }
+"""
 
 
 def picture_page(drawing: Drawing, lines: Sequence[str], subject: str) -> str:
