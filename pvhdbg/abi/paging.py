@@ -5,12 +5,13 @@ Source: Intel SDM volume 3A, chapter 4 (the same in AMD APM volume 2, chapter 5)
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from pvhdbg.abi.cpu import CR0_PG, CR4_LA57, CR4_PAE, CR4_PSE, EFER_LMA
+from pvhdbg.errors import MemoryUnreadable
 
-PRESENT, LARGE = 1, 1 << 7
+PRESENT, WRITABLE, USER, LARGE, NO_EXECUTE = 1, 1 << 1, 1 << 2, 1 << 7, 1 << 63
 ADDRESS = 0x000F_FFFF_FFFF_F000
 
 ReadPhys = Callable[[int, int], bytes]
@@ -27,6 +28,13 @@ class Paging(NamedTuple):
     @property
     def on(self) -> bool:
         return bool(self.cr0 & CR0_PG)
+
+    @property
+    def top_table(self) -> int:
+        """The physical address of the top-level page table."""
+        if self.efer & EFER_LMA:
+            return self.cr3 & ADDRESS
+        return self.cr3 & (0xFFFFFFE0 if self.cr4 & CR4_PAE else 0xFFFFF000)
 
     def levels(self) -> tuple[Level, ...]:
         """Return the levels of page tables, top level first, in the paging mode that these registers select."""
@@ -50,6 +58,10 @@ class Level(NamedTuple):
     shift: int
     bits: int
     entry_size: int
+
+    def table_at(self, entry: int) -> int:
+        """Return the address of the next table, from an entry of this level."""
+        return entry & (ADDRESS if self.entry_size == 8 else 0xFFFFF000)
 
 
 class Step(NamedTuple):
@@ -78,7 +90,7 @@ def walk(read_phys: ReadPhys, paging: Paging, vaddr: int) -> Walk:
     long_mode = bool(paging.efer & EFER_LMA)
     if long_mode and not _canonical(vaddr, 57 if paging.cr4 & CR4_LA57 else 48):
         return Walk(vaddr, None, ())
-    table = paging.cr3 & (ADDRESS if long_mode else 0xFFFFFFE0 if paging.cr4 & CR4_PAE else 0xFFFFF000)
+    table = paging.top_table
     steps: list[Step] = []
     for level in paging.levels():
         index = vaddr >> level.shift & (1 << level.bits) - 1
@@ -89,7 +101,7 @@ def walk(read_phys: ReadPhys, paging: Paging, vaddr: int) -> Walk:
             return Walk(vaddr, None, tuple(steps))
         if level.shift == 12 or _is_large(paging, level, entry):
             return Walk(vaddr, _page_base(level, entry) | vaddr & (1 << level.shift) - 1, tuple(steps))
-        table = entry & (ADDRESS if level.entry_size == 8 else 0xFFFFF000)
+        table = level.table_at(entry)
     raise AssertionError("the last level has shift 12")
 
 
@@ -111,3 +123,78 @@ def _page_base(level: Level, entry: int) -> int:
         return entry & 0xFFC00000 | (entry >> 13 & 0xFF) << 32
     address = entry & (ADDRESS if level.entry_size == 8 else 0xFFFFF000)
     return address >> level.shift << level.shift
+
+
+class Mapped(NamedTuple):
+    """Virtual addresses that are mapped in pages of one size with the same rights.
+
+    `paddr` is None if the table for these addresses cannot be read; `page` is then 0. `rights` has WRITABLE, USER and
+    NO_EXECUTE, as the entries of all levels together allow it.
+    """
+
+    vaddr: int
+    paddr: int | None
+    size: int
+    page: int
+    rights: int
+
+
+def mapped(read_phys: ReadPhys, paging: Paging, most_tables: int) -> Iterator[Mapped]:
+    """Yield what the tables map, in the order of their entries, adjacent pages joined. Read at most `most_tables`."""
+    before: Mapped | None = None
+    for one in _Tables(read_phys, paging, most_tables).pages(paging.levels(), paging.top_table, 0, WRITABLE | USER):
+        if before is not None and _continues(before, one):
+            before = before._replace(size=before.size + one.size)
+            continue
+        if before is not None:
+            yield before
+        before = one
+    if before is not None:
+        yield before
+
+
+def _continues(before: Mapped, one: Mapped) -> bool:
+    follows = None if before.paddr is None else before.paddr + before.size
+    return before.vaddr + before.size == one.vaddr and (follows, *before[3:]) == (one.paddr, *one[3:])
+
+
+class _Tables:
+    """Page tables that are read one after the other. `left` is how many may still be read."""
+
+    def __init__(self, read_phys: ReadPhys, paging: Paging, most: int) -> None:
+        self._read = read_phys
+        self._paging = paging
+        self._left = most
+
+    def pages(self, levels: tuple[Level, ...], table: int, base: int, rights: int) -> Iterator[Mapped]:
+        level = levels[0]
+        data = self._table(table, level.entry_size << level.bits)
+        if data is None:
+            yield Mapped(self._canonical(base), None, 1 << level.shift + level.bits, 0, 0)
+            return
+        for index in range(1 << level.bits):
+            entry = int.from_bytes(data[index * level.entry_size :][: level.entry_size], "little")
+            if entry & PRESENT:
+                yield from self._entry(levels, entry, base | index << level.shift, rights)
+
+    def _entry(self, levels: tuple[Level, ...], entry: int, vaddr: int, rights: int) -> Iterator[Mapped]:
+        level = levels[0]
+        if level.bits > 2:  # the four entries of PAE's top level have no rights
+            rights = rights & entry & (WRITABLE | USER) | (rights | entry) & NO_EXECUTE
+        if level.shift == 12 or _is_large(self._paging, level, entry):
+            size = 1 << level.shift
+            yield Mapped(self._canonical(vaddr), _page_base(level, entry), size, size, rights)
+        else:
+            yield from self.pages(levels[1:], level.table_at(entry), vaddr, rights)
+
+    def _table(self, paddr: int, size: int) -> bytes | None:
+        self._left -= 1
+        try:
+            return self._read(paddr, size) if self._left >= 0 else None
+        except MemoryUnreadable:
+            return None
+
+    def _canonical(self, vaddr: int) -> int:
+        top = self._paging.levels()[0]
+        sign = 1 << top.shift + top.bits - 1
+        return vaddr | (1 << 64) - (sign << 1) if sign > 1 << 32 and vaddr & sign else vaddr

@@ -96,6 +96,20 @@ def _cpu(session: Session, words: Sequence[str]) -> str:
     return _lines(answers.cpu(_stop(session, words)[0]))
 
 
+@command("paging", "[ADDRESS] [@STAGE]", example="paging rsp")
+def _paging(session: Session, words: Sequence[str]) -> str:
+    """Show the way of ADDRESS, of the code, the stack and the boot data through the page tables, and what is mapped.
+
+    ADDRESS is a number, symbol or register, or a sum of these. For past stages and recordings, the tables of these
+    ways are recorded.
+    """
+    from pvhdbg.boot.stop import page_tables
+
+    stop, rest = _stop(session, words)
+    address = session.evaluate(" ".join(rest), stop.capture) if rest else None
+    return _lines(answers.paging(stop, page_tables.reader(session.target_at(stop.capture)), address))
+
+
 @command("code", "[ADDRESS] [@STAGE]", example="code xen_prepare_pvh")
 def _code(session: Session, words: Sequence[str]) -> str:
     """Disassemble at RIP or ADDRESS, in the CPU's current mode.

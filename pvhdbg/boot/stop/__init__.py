@@ -7,6 +7,7 @@ hypercall     the hypercall with which a kernel asks Xen for its memory map
 read          follow the pointers in guest memory and decode what they point to: a Target in, a Capture out
 late          read what memory still holds after stages that were not captured
 evidence      read memory that only the checks use: code, page tables, firmware tables, the start of a module
+page_tables   which page tables a stop records, and how they are read again
 address       the physical addresses of symbols, pointers and RIP
 protocols     the names of the memory-map protocols
 kernel_probe  look up the symbols and strings that determine a kernel's behavior

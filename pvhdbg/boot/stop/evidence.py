@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.abi import firmware_tables
 from pvhdbg.abi.start_info import RSDP_SIZE
-from pvhdbg.boot.stop import ranges, stages
+from pvhdbg.boot.stop import page_tables, ranges, stages
 from pvhdbg.boot.stop.map_entries import decode_entries
 from pvhdbg.errors import TargetError
 from pvhdbg.target.recording import readable_parts
@@ -43,8 +43,10 @@ def read(target: Recorder, machine: Target, addresses: Addresses, capture: Captu
     info = capture.effective_start_info
     if info is not None and info.rsdp_paddr:
         attempt("rsdp", target.read_phys, info.rsdp_paddr, RSDP_SIZE)
+    page_tables.record(target, machine, capture)
+    _read_gdt(target, addresses, capture)
     if capture.stage == stages.DIED:
-        _read_cause_of_death(target, addresses, capture)
+        _read_cause_of_death(addresses, capture)
     if capture.stage == "entry":
         _read_module_head(target, capture)
         for paddr, size in _tables(machine, capture, _ebda_segment(target)):
@@ -56,12 +58,15 @@ def _attempted(attempt: Attempt, path: str, function: Callable[..., int], *argum
     return found if isinstance(found, int) else None
 
 
-def _read_cause_of_death(target: Recorder, addresses: Addresses, capture: Capture) -> None:
-    """Read the page-table entries that translate CR2, and the GDT."""
-    cr2, base, limit = (capture.registers.get(name) for name in ("cr2", "gdtr.base", "gdtr.limit"))
+def _read_cause_of_death(addresses: Addresses, capture: Capture) -> None:
+    """Read the page-table entries that translate CR2."""
     with suppress(TargetError):
-        if cr2:
+        if cr2 := capture.registers.get("cr2"):
             addresses.physical(cr2)
+
+
+def _read_gdt(target: Recorder, addresses: Addresses, capture: Capture) -> None:
+    base, limit = (capture.registers.get(name) for name in ("gdtr.base", "gdtr.limit"))
     with suppress(TargetError):
         if base is not None and limit:
             target.read_phys(addresses.physical(base), min(limit + 1, MAX_GDT))

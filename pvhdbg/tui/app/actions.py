@@ -53,11 +53,13 @@ def _reset_detail(before: Screen, screen: Screen) -> Screen:
 
 
 def choose(screen: Screen, view: View) -> Screen:
-    """Show a view. The bytes view goes to the address of the row that was selected, if the row has one."""
+    """Show a view. The bytes view goes to the address of the selected row, and the paging view translates it."""
     row, before = selected(screen), table.shown(screen)
     if view is table.BYTES and before is not view and row is not None and row.address is not None:
         kind = "v" if before.has_virtual_addresses else "p"
         return go_to(screen, f"{kind} {row.address:#x}", len(row.raw) or MACHINE_WORD)
+    if view is table.PAGING and before is not view and row is not None:
+        screen = screen._replace(walked=row.address if row.leads_to is None else row.leads_to).at(0, 0)
     return screen._replace(view=view.name)
 
 

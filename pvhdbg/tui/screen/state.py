@@ -182,6 +182,8 @@ class Screen(NamedTuple):
     search_text: str = ""
     trail: tuple[TrailEntry, ...] = ()
 
+    walked: int | None = None
+    """The address whose walk through the page tables the paging view shows first."""
     code: Code = Code()
     """The code at the current stop."""
     code_by_stage: Mapping[str, Code] = {}

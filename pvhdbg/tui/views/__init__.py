@@ -12,6 +12,7 @@ findings     what the rules found
 code         source or instructions at RIP
 raw_bytes    memory as hex: the view "bytes"
 cpu          registers
+paging       the walks through the page tables, and what is mapped
 serial       the serial console
 log          the kernel's own log
 """

@@ -12,6 +12,7 @@ from pvhdbg.tui.views import (
     log,
     memory,
     modules,
+    paging,
     raw_bytes,
     serial,
     start_info,
@@ -49,6 +50,8 @@ VIEWS: tuple[View, ...] = (
          serial.heading, text=serial.lines, empty=serial.empty, is_live=True),
     View("0", "log", "log", "the kernel's own log, read from guest memory",
          log.heading, text=log.lines, empty=log.empty),
+    View("p", "paging", "pg", "the walk through the page tables for the selected address, and what is mapped where",
+         of_capture(paging.heading), rows=paging.rows),
 )
 # fmt: on
 
@@ -64,6 +67,8 @@ CPU = BY_NAME["cpu"]
 """The view that is shown next to views of structures if the terminal is wide enough."""
 COMPANIONS = tuple(BY_NAME[name] for name in ("start_info", "modules", "findings", "serial"))
 """The views that are shown under other views if the terminal is large enough."""
+PAGING = BY_NAME["paging"]
+"""The view that translates the address of the selected row."""
 BYTES = BY_NAME["bytes"]
 """The view that shows the memory that Enter and `:` go to."""
 

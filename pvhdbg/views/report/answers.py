@@ -29,6 +29,7 @@ from pvhdbg.views.rows import (
     cpu_rows,
     map_rows,
     memory_picture,
+    paging_rows,
     picture_text,
     start_info_rows,
     text,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pvhdbg.abi.cpu import Requirement
+    from pvhdbg.abi.paging import ReadPhys
     from pvhdbg.abi.start_info import StartInfo
     from pvhdbg.boot.stop.capture import Capture
     from pvhdbg.boot.stop.stages import Stage
@@ -190,6 +192,16 @@ def cpu(stop: Stop) -> list[str]:
         return [*head, "the ABI's requirements apply at the entry: see `cpu @entry`"]
     rows = [_requirement(stop.capture, requirement) for requirement in ENTRY_STATE]
     return [*head, f"ABI requirements at the entry ({ENTRY_STATE_SOURCE}; = met, ! not met):", *text.columns(rows)]
+
+
+def paging(stop: Stop, read: ReadPhys, address: int | None) -> list[str]:
+    """Return the walks through the page tables, and what is mapped. `read` reads the tables."""
+    rows = paging_rows.paging_rows(stop.capture, read, address)
+    cells = [
+        ("  " * row.depth + row.name, "" if row.address is None else f"{row.address:#x}", row.value, row.meaning)
+        for row in rows
+    ]
+    return [cpu_rows.paging_words(stop.capture), *text.columns(cells)]
 
 
 def _requirement(capture: Capture, requirement: Requirement) -> tuple[str, str, str, str]:

@@ -1,0 +1,105 @@
+"""The page tables of a stop: which are recorded, and how they are read again.
+
+Of a table, its entries that are not 0 are recorded, and MARKERS. If the markers are there, an entry without bytes is 0.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from functools import cache
+
+from pvhdbg.abi.paging import Paging, ReadPhys, mapped, walk
+from pvhdbg.boot.stop.capture import Capture
+from pvhdbg.errors import MemoryUnreadable, TargetError
+from pvhdbg.target.base import Target
+from pvhdbg.target.recording import Recorder, Recording, readable_parts
+
+SIZE = 0x1000
+MARKERS = (0, 2048, 4088)
+"""The offsets of entries that are always recorded."""
+MAX_TABLES = 16
+"""The most tables that are recorded at one stop."""
+_ENTRY = 8
+
+
+def paging_of(registers: Mapping[str, int | None]) -> Paging | None:
+    """Return the registers that select how addresses are translated; None if one is not known."""
+    values = [registers.get(name) for name in ("cr0", "cr3", "cr4", "efer")]
+    return Paging(*(value for value in values if value is not None)) if None not in values else None
+
+
+def record(target: Recorder, machine: Target, capture: Capture) -> None:
+    """Read the tables on the walks of `wanted` into `target`, and then others. `machine` is what `target` records."""
+    paging = paging_of(capture.registers)
+    if paging is None or not paging.on:
+        return
+    read, pages = reader(machine), dict[int, None]()
+
+    def noted(paddr: int, size: int) -> bytes:
+        data = read(paddr, size)
+        pages.setdefault(paddr - paddr % SIZE)
+        return data
+
+    for vaddr in wanted(capture).values():
+        with suppress(MemoryUnreadable):
+            walk(noted, paging, vaddr)
+    deque(mapped(noted, paging, MAX_TABLES), 0)
+    for page in list(pages)[:MAX_TABLES]:
+        table = _table(machine, page)
+        for offset in _recorded(table) if table else ():
+            target.read_phys(page + offset, _ENTRY)
+
+
+def wanted(capture: Capture) -> dict[str, int]:
+    """Return the addresses whose walks are recorded: of the code, of the stack, and of the boot data, by name."""
+    info, params = capture.effective_start_info, capture.boot_params or capture.kernel_boot_params
+    values = {
+        "rip": capture.rip,
+        "rsp": capture.registers.get("rsp"),
+        "gdtr": capture.registers.get("gdtr.base"),
+        "start_info": info.at if info else None,
+        "boot_params": params.at if params else None,
+    }
+    return {name: value for name, value in values.items() if value}
+
+
+def reader(target: Target) -> ReadPhys:
+    """Return a function that reads page tables from a machine or from a recording."""
+
+    @cache
+    def table(page: int) -> bytes:
+        found = _table(target, page)
+        if found is None:
+            raise MemoryUnreadable(page, SIZE, "the page table was not captured")
+        return found
+
+    def read(paddr: int, size: int) -> bytes:
+        return table(paddr - paddr % SIZE)[paddr % SIZE :][:size]
+
+    return read
+
+
+def of_capture(capture: Capture) -> ReadPhys:
+    """Return a function that reads the page tables of a capture."""
+    return reader(Recording(capture.memory, {}, {}))
+
+
+def _table(target: Target, page: int) -> bytes | None:
+    """Return the table in a page; None if it cannot be read or was not recorded."""
+    table, known = bytearray(SIZE), bytearray(SIZE)
+    try:
+        for start, data in readable_parts(target, page, page + SIZE):
+            table[start - page : start - page + len(data)] = data
+            known[start - page : start - page + len(data)] = b"\1" * len(data)
+    except TargetError:
+        return None
+    return bytes(table) if all(all(known[at : at + _ENTRY]) for at in MARKERS) else None
+
+
+def _recorded(table: bytes) -> Iterator[int]:
+    """Yield the offsets of the entries to record."""
+    for offset in range(0, SIZE, _ENTRY):
+        if offset in MARKERS or any(table[offset : offset + _ENTRY]):
+            yield offset
