@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from pvhdbg.boot.stop.capture import Capture, Module
+    from pvhdbg.boot.stop.ranges import AddressRange
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.target.base import Target
 
@@ -86,9 +87,23 @@ class RecordedHandover:
         cpu, missing = cpu_state(self._recorded)
         moves = tuple(self._moves(entry))
         placed = tuple(self._placed(moves)) + tuple(_rsdp(self._recorded, target, entry))
+        self._check_ram(moves, placed, entry)
         differs = (*missing, *self._modules_left(moves), *_no_ram(self._recorded, entry), *_acpi(self._recorded, entry))
         self._differs = (*_DIFFERS, *differs)
         return Handover(moves, (), placed, cpu)
+
+    def _check_ram(self, moves: tuple[Move, ...], placed: tuple[Placed, ...], entry: Capture) -> None:
+        """Check that the machine has RAM for all that is written: a write to a device may reset the machine.
+
+        :raise UserError: if not.
+        """
+        ram = _ram(entry)
+        written = [("module 0", move.paddr, move.size) for move in moves]
+        written += [(part.name, part.paddr, len(part.data)) for part in placed]
+        for name, paddr, size in written:
+            if ranges.minus([(paddr, paddr + size)], ram):
+                message = f"{self._path}: {name} is at {paddr:#x}-{paddr + size:#x}, where this machine has no RAM"
+                raise UserError(message, "use another size of memory with -m")
 
     def _moves(self, entry: Capture) -> Iterator[Move]:
         """Yield the move of the initrd from where QEMU has put it to the recorded place of module 0."""
@@ -233,10 +248,15 @@ def _acpi(recorded: Capture, entry: Capture) -> Iterator[str]:
 
 
 def _no_ram(recorded: Capture, entry: Capture) -> Iterator[str]:
-    """Yield the RAM in the recorded map that this machine does not have. Below 1 MiB, all is RAM."""
-    there, claimed = (
-        ram_ranges(decode_entries(capture.memory_map.entries if capture.memory_map else ()))
-        for capture in (entry, recorded)
-    )
-    for start, end in ranges.minus(claimed, [(0, 1 << 20), *there]):
+    """Yield the RAM in the recorded map that this machine does not have."""
+    for start, end in ranges.minus(_listed_ram(recorded), _ram(entry)):
         yield f"this machine has no RAM at {start:#x}-{end:#x}, which the map lists: use another -m"
+
+
+def _ram(entry: Capture) -> list[AddressRange]:
+    """Return the RAM of QEMU's microvm. Below 1 MiB, all is RAM."""
+    return [(0, 1 << 20), *_listed_ram(entry)]
+
+
+def _listed_ram(capture: Capture) -> list[AddressRange]:
+    return ram_ranges(decode_entries(capture.memory_map.entries if capture.memory_map else ()))

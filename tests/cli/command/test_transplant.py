@@ -150,6 +150,19 @@ def test_a_segment_that_cannot_be_loaded_exactly_is_replaced_and_named(
     assert entry_of(RECORDINGS_DIR / "teaching-guest.json")["registers"] == entry["registers"]
 
 
+@pytest.mark.parametrize("paddr", [0xFEE00000, 0xB0000000, 0x20000000 - 8])
+def test_boot_data_where_the_machine_has_no_ram_is_refused(tmp_path: Path, paddr: int) -> None:
+    def with_start_info_at(stop: Any) -> None:  # noqa: ANN401 - JSON
+        (memory,) = (item for item in stop["memory"] if item["paddr"] == stop["start_info"]["paddr"])
+        memory["paddr"] = stop["registers"]["rbx"] = paddr
+        stop["memory"].sort(key=lambda item: item["paddr"])
+
+    done = pvhdbg("transplant", changed(tmp_path / "run.json", with_start_info_at), "--stage", "entry")
+
+    assert (2, "") == (done.status, done.out)
+    assert f"start_info is at {paddr:#x}-{paddr + 56:#x}, where this machine has no RAM\n" in done.err
+
+
 def test_ram_that_this_machine_lacks_is_named() -> None:
     done, _ = transplanted(RECORDINGS_DIR / "teaching-guest.json", "-m", "256M")
 
