@@ -253,3 +253,18 @@ def test_a_misspelled_command_is_not_taken_for_a_kernel() -> None:
 
     assert (2, "") == (done.status, done.out)
     assert 'pvhdbg: error: no such command or file: "dumpp"\n  hint: did you mean `dump`?\n' == done.err
+
+
+def test_all_standard_streams_may_be_closed() -> None:
+    call = ["/bin/sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *PVHDBG, "dump", "--stage", "entry"]
+
+    assert 2 == subprocess.run(call, check=False, timeout=120).returncode
+
+
+def test_a_home_folder_that_does_not_exist_is_not_created(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    env = {name: value for name, value in os.environ.items() if not name.startswith("XDG_")}
+    done = pvhdbg("dump", "--stage", "entry", env={**env, "HOME": str(home)})
+
+    assert (0, "") == (done.status, done.err)
+    assert not home.exists()

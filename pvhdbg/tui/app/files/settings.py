@@ -20,11 +20,14 @@ class Settings(NamedTuple):
 
 
 def folder() -> Path:
-    """Return the user's state folder for pvhdbg.
+    """Return the user's state folder for pvhdbg. A home folder that does not exist is not created.
 
     :raise RuntimeError: if the user has no home folder.
+    :raise OSError: if the home folder does not exist.
     """
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "pvhdbg"
+    if state := os.environ.get("XDG_STATE_HOME"):
+        return Path(state) / "pvhdbg"
+    return Path.home().resolve(strict=True) / ".local" / "state" / "pvhdbg"
 
 
 def load() -> Settings:
