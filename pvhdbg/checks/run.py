@@ -38,6 +38,7 @@ TOPICS = (
     "outcome.watched",
     "outcome.kernel_log",
     "outcome.other_guests",
+    "outcome.on_xen",
 )
 
 _HANDOVER = "pvhdbg.checks.handover."

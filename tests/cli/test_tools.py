@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -149,3 +150,4 @@ def test_doctor_boots_the_teaching_guest() -> None:
 
     assert (0, "") == (done.status, done.err)
     assert "ok   boot under tcg" in done.out
+    assert re.search(r"^(ok   Xen for --xen .*/xen-4|-    Xen for --xen .*`make xen`)", done.out, re.MULTILINE)

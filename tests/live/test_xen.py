@@ -130,6 +130,13 @@ def test_a_death_shows_the_guest_and_not_xen(xen_hypervisor: Path) -> None:
     assert guest.ELF.name == "teaching-guest.elf"
 
 
+def test_who_is_refused_because_it_does_not_see_what_xen_writes(xen_hypervisor: Path) -> None:
+    done = pvhdbg("who", "boot_params.e820_table", "--xen-image", xen_hypervisor)
+
+    assert 2 == done.status
+    assert "pvhdbg: error: `who` does not see what Xen writes" in done.err
+
+
 @pytest.mark.parametrize("words", [["-M", "q35"], ["--cpu", "max"], ["--accel", "kvm"]], ids=" ".join)
 def test_options_that_xen_sets_itself_are_refused(words: list[str]) -> None:
     done = pvhdbg("dump", "--xen", *words)

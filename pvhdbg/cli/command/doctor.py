@@ -44,6 +44,7 @@ def doctor(options: argparse.Namespace) -> Result:
         _program("qemu-system-i386", QEMU, needed=False),
         _boot(options, "tcg"),
         _boot(options, "kvm"),
+        _xen(),
     )
     lines = [Line(printable(name), ok, printable(result)) for name, ok, result in results]
     width = max(len(line.name) for line in lines)
@@ -71,6 +72,16 @@ def _program(path: str, program: Program, *, needed: bool = True) -> Line:
         return Line(path, bad, f"{error}; {program.hint(path)}" if needed else str(error))
     problem = program.problem(line)
     return Line(path, bad, f"{problem}; {program.version_hint(path)}") if problem else Line(path, True, line)
+
+
+def _xen() -> Line:
+    """Return which Xen `--xen` would start. Only `--xen` needs it."""
+    from pvhdbg.live.qemu import xen
+
+    try:
+        return Line("Xen for --xen", True, str(xen.find_image(None)))
+    except MachineError as error:
+        return Line("Xen for --xen", None, f"not found in /boot or in pvhdbg's cache; {error.hint}")
 
 
 def _boot(options: argparse.Namespace, accel: str) -> Line:

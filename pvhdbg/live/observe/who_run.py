@@ -66,13 +66,15 @@ def _earlier_boot(journey: Journey, target: StubTarget) -> EarlierBoot:
 class ObservedBoot:
     """A second machine with the options of the first one. It starts at once; `observe` waits for it.
 
-    :raise UserError: if the first machine was not started by pvhdbg, or does not run under TCG.
+    :raise UserError: if the first machine was not started by pvhdbg, does not run under TCG, or runs Xen.
     """
 
     def __init__(self, session: MachineSession) -> None:
         kernel, options = session.kernel, session.options
         if options is None or kernel is None:
             raise UserError(request.NOT_OURS)
+        if options.xen is not None:
+            raise UserError("`who` does not see what Xen writes to the guest's memory", "leave out --xen")
         if options.accel != "tcg":
             raise UserError(
                 "KVM has too few watchpoints to see who writes the boot data", "use TCG: leave out --accel kvm"

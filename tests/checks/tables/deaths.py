@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pvhdbg.boot.record.document import XenFacts
 from pvhdbg.image.facts import EM_386
 from tests.build import MODLIST, RAMDISK, START_INFO, TABLES
 from tests.checks.cases import (
@@ -27,6 +28,8 @@ from tests.checks.tables.memory import many
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from pvhdbg.checks.case import Case
 
 GIB = 1 << 30
 DIRECT_MAP = 0xFFFF888000000000
@@ -55,7 +58,19 @@ def refused(value: int) -> dict[str, Any]:
     return {"reached": "entry", "code": "0f30", "cpu": {"cr0": 0x11, "efer": 0, "rcx": 0xC0000080, "rax": value}}
 
 
+def on_xen(qemu: str, **differences: Any) -> Case:  # noqa: ANN401 - the arguments of another function
+    """Return the end of a dom0 that halted after xen_prepare_pvh, on Xen in this QEMU."""
+    machine = MACHINE._replace(xen=XenFacts("xen.gz", "4.17.7"), qemu=qemu)
+    message = "Xen: Hardware Dom0 halted: halting machine"
+    return died(
+        **{"how": "domain-crash", "message": message, "reached": "bootparams", "machine": machine} | differences
+    )
+
+
 ROWS = (
+    Row("PVH936", lambda: on_xen("10.0.13"), error("machine.qemu"), lambda: on_xen("7.2.22 (Debian 1:7.2+dfsg-7)")),
+    Row("PVH936", lambda: on_xen("11.1.3"), error("machine.qemu"), lambda: on_xen("11.1.3", reached="kernel")),
+    Row("PVH936", lambda: on_xen("10.0.2"), error("machine.qemu"), lambda: on_xen("10.0.2", how="triple-fault")),
     Row("PVH900", died, error("registers.rip", 0x305A2A8), waiting),
     Row("PVH901", lambda: died(magic=0), error("start_info.magic", START_INFO), lambda: died(magic=0, code="90")),
     Row(

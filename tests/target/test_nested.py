@@ -1,0 +1,160 @@
+"""Guest memory through AMD's nested page tables, in machines whose memory is valid, damaged or hostile."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pvhdbg.abi.cpu import EFER_SVME
+from pvhdbg.errors import MemoryUnreadable
+from pvhdbg.target.nested import NestedMemory, in_hypervisor, may_be_nested
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MIB = 1 << 20
+SAVE_AREA, VMCB, ROOT, SECOND, THIRD, FOURTH, DATA = (0x70_0000 + 0x1000 * number for number in range(7))
+PRESENT, LARGE = 0x27, 0x80
+IN_XEN = 0xFFFF_82D0_4020_0000
+
+
+class Memory:
+    """The machine's memory, with these 8-byte numbers; all others are 0. `count` is how many ranges were read."""
+
+    def __init__(self, numbers: dict[int, int], size: int = 8 * MIB) -> None:
+        self.numbers, self.size, self.count = numbers, size, 0
+
+    def read(self, ranges: Sequence[tuple[int, int]]) -> list[bytes | None]:
+        self.count += len(ranges)
+        return [self._read(*part) for part in ranges]
+
+    def _read(self, address: int, size: int) -> bytes | None:
+        if address + size > self.size:
+            return None
+        words = range(address - address % 8, address + size, 8)
+        raw = b"".join(self.numbers.get(word, 0).to_bytes(8, "little") for word in words)
+        return raw[address % 8 :][:size]
+
+    def nested(self) -> NestedMemory:
+        return NestedMemory(self.read, lambda: [(0, self.size)] if self.size else [])
+
+
+def vmcb(save_area: int = SAVE_AREA, at: int = VMCB, cr3: int = ROOT) -> dict[int, int]:
+    """Return a host save area and the VMCB that it names, with all that AMD's manual requires of a running guest."""
+    saved = {save_area + 0x5F8: at, save_area + 0x4D0: EFER_SVME, at + 0x4D0: EFER_SVME}
+    return saved | {at + 0x10: 1, at + 0x58: 1, at + 0x90: 1, at + 0xB0: cr3}
+
+
+def tables(page: int = DATA) -> dict[int, int]:
+    """Return nested page tables that map the guest's page 0x1000."""
+    return {ROOT: SECOND | PRESENT, SECOND: THIRD | PRESENT, THIRD: FOURTH | PRESENT, FOURTH + 8: page | PRESENT}
+
+
+def test_the_guests_memory_is_where_the_nested_tables_have_it() -> None:
+    nested = Memory(vmcb() | tables()).nested()
+
+    assert [(DATA + 8, 16)] == nested.ranges(0x1008, 16)
+    assert (VMCB, ROOT) == nested.running()
+
+
+def test_large_pages_are_translated() -> None:
+    large = {ROOT: SECOND | PRESENT, SECOND: THIRD | PRESENT, THIRD + 8: 0x20_0000 | PRESENT | LARGE}
+
+    assert [(0x20_1234, 4)] == Memory(vmcb() | large).nested().ranges(0x20_1234, 4)
+
+
+def test_the_registers_are_those_of_the_vmcb() -> None:
+    saved = Memory(vmcb() | {VMCB + 0x578: 0x1000850, VMCB + 0x5D8: 0x2000}).nested().saved_registers()
+
+    assert (0x1000850, 0x2000, EFER_SVME) == (saved["rip"], saved["rsp"], saved["efer"])
+
+
+@pytest.mark.parametrize(
+    ("offset", "value"),
+    [(0x10, 0), (0x58, 0), (0x90, 0), (0xB0, ROOT + 1), (0xB0, 1 << 40), (0x4D0, 0)],
+    ids=["VMRUN not intercepted", "ASID 0", "no nested paging", "unaligned", "not in RAM", "SVM off"],
+)
+def test_what_is_not_the_control_block_of_a_running_guest_is_not_used(offset: int, value: int) -> None:
+    nested = Memory(vmcb() | tables() | {VMCB + offset: value}).nested()
+
+    assert nested.running() is None
+    assert {} == nested.saved_registers()
+    with pytest.raises(MemoryUnreadable, match="did not find the nested page tables"):
+        nested.ranges(0x1000, 8)
+
+
+def test_memory_that_xen_has_not_given_is_not_readable() -> None:
+    with pytest.raises(MemoryUnreadable, match="has not given the guest this memory"):
+        Memory(vmcb() | tables()).nested().ranges(0x2000, 8)
+
+
+def test_a_save_area_that_names_itself_is_none() -> None:
+    assert Memory(vmcb(at=SAVE_AREA)).nested().running() is None
+
+
+def test_tables_that_name_themselves_end() -> None:
+    """A cycle is only four levels deep: every address translates to the table itself."""
+    cyclic = {ROOT + 8 * number: ROOT | PRESENT for number in range(512)}
+    memory = Memory(vmcb() | cyclic)
+
+    assert [(ROOT + 0x10, 8)] == memory.nested().ranges(0x10, 8)
+    assert [(ROOT, 0x1000)] == memory.nested().ranges(0x7FFF_FFFF_F000, 0x1000)
+
+
+def test_tables_outside_of_memory_are_reported() -> None:
+    with pytest.raises(MemoryUnreadable):
+        Memory(vmcb() | {ROOT: 1 << 45 | PRESENT}).nested().ranges(0x1000, 8)
+
+
+def test_without_ram_nothing_is_found() -> None:
+    memory = Memory({}, size=0)
+
+    assert memory.nested().running() is None
+    assert 0 == memory.count
+
+
+def test_the_search_of_huge_memory_is_bounded_and_happens_once() -> None:
+    memory = Memory({}, size=1 << 52)
+    nested = memory.nested()
+
+    assert nested.running() is None
+    assert nested.running() is None
+    assert 0 < memory.count <= 1 << 17
+
+
+def test_a_machine_full_of_save_areas_without_a_guest_is_searched_in_bounded_reads() -> None:
+    """Each page names a page as its VMCB, as hostile memory may."""
+    pages = range(0, 8 * MIB, 0x1000)
+    memory = Memory({page + 0x5F8: (page + 0x1000) % (8 * MIB) for page in pages})
+
+    assert memory.nested().running() is None
+    assert memory.count <= 10 * len(pages)
+
+
+def test_the_known_save_area_is_asked_first_at_the_next_stop() -> None:
+    memory = Memory(vmcb() | tables())
+    nested = memory.nested()
+    nested.running()
+    memory.numbers |= vmcb(at=FOURTH + 0x2000)  # Xen runs another guest now
+    nested.clear()
+    memory.count = 0
+
+    assert FOURTH + 0x2000 == (nested.running() or (0,))[0]
+    assert memory.count < 20
+
+
+@pytest.mark.parametrize(
+    ("rip", "efer", "is_xen", "is_guest"),
+    [
+        (IN_XEN, EFER_SVME, True, False),
+        (IN_XEN, 0, False, False),  # Xen as a guest, or Xen before it uses SVM
+        (0xFFFF_FFFF_8100_0000, EFER_SVME, False, True),
+        (0x100_0850, EFER_SVME, False, True),
+        (0x100_0850, 0, False, False),
+    ],
+)
+def test_xen_and_its_guests_are_told_apart_by_svm_and_rip(rip: int, efer: int, is_xen: bool, is_guest: bool) -> None:
+    registers = {"rip": rip, "efer": efer}
+
+    assert (is_xen, is_guest) == (in_hypervisor(registers), may_be_nested(registers))
