@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from pvhdbg.checks.finding import ERROR
 from pvhdbg.checks.outcome.failure import death_of, last_stage
 from pvhdbg.checks.rules import ON_FAILURE, Defect, rule
-from pvhdbg.target.base import DOMAIN_CRASH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +30,7 @@ def qemu_breaks_nested_page_faults(case: Case) -> Iterator[Defect]:
     """
     match = _MAJOR.match(case.machine.qemu or "")
     death = death_of(case)
-    if match is None or death is None or death.how != DOMAIN_CRASH or not (case.is_on_xen and case.is_linux):
+    if match is None or death is None or death.is_triple_fault or not (case.is_on_xen and case.is_linux):
         return
     if int(match[1]) >= _FIRST_WITH_DEFECT and last_stage(case) == "bootparams":
         message = (
