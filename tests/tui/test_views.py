@@ -265,7 +265,7 @@ def test_a_past_stage_has_another_frame_and_a_label() -> None:
 def test_the_serial_console_is_always_live() -> None:
     shown = text(at("e820", "serial", past=0))
 
-    assert "live: not captured at " in shown
+    assert "│ now  serial" in shown
     assert "║" not in shown
 
 

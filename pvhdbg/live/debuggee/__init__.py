@@ -10,6 +10,7 @@ machine_session   a machine, its kernel, and the LiveSession that answers comman
 debuggee          run, step, set breakpoints, restart: a machine session with gdb
 code              code as lines: instructions, each under the source lines that it was made from
 code_reader       read the code at RIP
+repeated          string instructions with a repeat prefix, which one step executes as a whole
 physical_symbols  the kernel's symbols at physical addresses, in gdb
 gdb_expression    expressions in gdb's own language
 machine_facts     the machine as a recording describes it

@@ -11,7 +11,7 @@ from pvhdbg.abi.text import printable
 from pvhdbg.boot.session.live import RESTART
 from pvhdbg.boot.stop import stages
 from pvhdbg.errors import TargetError, UserError
-from pvhdbg.live.debuggee import gdb_expression
+from pvhdbg.live.debuggee import gdb_expression, repeated
 from pvhdbg.live.debuggee.machine_session import MachineSession
 from pvhdbg.live.gdb import breakpoints, console
 from pvhdbg.target.base import ELSEWHERE, HIT, INTERRUPTED, TIMEOUT, Halt
@@ -191,6 +191,9 @@ class Debuggee(MachineSession):
         self._map_symbols()
         has_line = verb in ("continue", "finish") or "line" in self._code_reader().frame()
         table = _BY_LINE if has_line and verb in _BY_LINE else _BY_INSTRUCTION
+        target = self.machine.target
+        if table is _BY_INSTRUCTION and (end := repeated.end(target, self.journey.addresses())) is not None:
+            return self.position(self.machine.runner.run_to([end], self.timeout))
         with self.machine.runner.break_on_reset():
             self.machine.gdb.ask(table[verb])
             self.machine.gdb.wait_stop(None)

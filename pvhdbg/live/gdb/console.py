@@ -74,6 +74,16 @@ def classify(line: str) -> str:
     return next((kind for shortest, full, kind in _HANDLED_HERE if _abbreviates(word, shortest, full)), FOR_GDB)
 
 
+_TO_STAGES = ("run-to", "next-stage", "back")
+"""pvhdbg's commands that take the guest to a stage."""
+
+
+def leaves_here(line: str) -> bool:
+    """Return whether a line takes the guest to another place, restarts it or ends it."""
+    command, word = (pvh_command(line, _TO_STAGES) or "").partition(" ")[0], _first_word(line)
+    return command in _TO_STAGES or any(_abbreviates(word, shortest, full) for shortest, full, _ in _HANDLED_HERE)
+
+
 def pvh_command(line: str, names: Collection[str] = ()) -> str | None:
     """Return the pvhdbg command in a typed line, or None if the line is for gdb.
 

@@ -11,7 +11,7 @@ from pvhdbg.tui.draw import frame
 from pvhdbg.tui.draw.layout import LEAST_HEIGHT, LEAST_WIDTH, Size
 from pvhdbg.tui.draw.popups.kinds import HELP, PALETTE
 from pvhdbg.tui.events.update import show_stage
-from pvhdbg.tui.screen import state
+from pvhdbg.tui.screen import changes, state
 from pvhdbg.tui.screen.state import Entry, MemoryRequest, Screen
 from pvhdbg.tui.views import table
 from pvhdbg.tui.views.shown import row_of, selected
@@ -169,7 +169,14 @@ def _later(screen: Screen, _size: Size) -> Screen:
 
 
 def _changes(screen: Screen, _size: Size) -> Screen:
-    return screen._replace(only_changes=not screen.only_changes)
+    """Show only what changed, from the first such row on, or everything again with the same row selected."""
+    if not screen.only_changes and changes.stage_before(screen) is None and not screen.old_values:
+        return screen._replace(message="nothing to compare with: this is the first stop")
+    row, toggled = selected(screen), screen._replace(only_changes=not screen.only_changes)
+    if not table.shown(screen).shows_capture:
+        return toggled
+    same = next((index for index, other in enumerate(frame.rows(toggled)) if row and other.path == row.path), 0)
+    return toggled.at(0, 0) if toggled.only_changes else toggled.at(same)
 
 
 def _fold(screen: Screen, _size: Size) -> Screen:

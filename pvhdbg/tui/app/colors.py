@@ -22,6 +22,7 @@ COLORS = {
     "stage.here": "bold reverse ansigreen",
     "stage.ahead": "",
     "stage.lacking": "italic",
+    "stage.died": "bold reverse ansired",
     "stage.past": "bold underline",
     "border": "",
     "border.focus": "bold ansigreen",

@@ -23,12 +23,12 @@ def heading(screen: Screen) -> Line:
 
 
 def _when(screen: Screen) -> Line:
-    """Label captures of earlier stages as past, and views that always show the present as live."""
+    """Label captures of earlier stages as past, and views that always show the present with `now`."""
     capture = screen.capture
     if screen.past is not None and capture and boxes.shows_past(screen):
         return [(classes.PAST, f" past: captured at {capture.stage} ")]
     if screen.past is not None and capture and screen.run.kind != state.RECORDING:
-        return [(classes.PAST, f" live: not captured at {capture.stage} ")]
+        return [(classes.PAST, " now ")]
     if screen.run.kind == state.RUNNING and not table.shown(screen).is_live:
         return [(classes.PAST, " as of the last stop ")]
     return []

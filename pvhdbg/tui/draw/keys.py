@@ -50,7 +50,7 @@ KEYS: tuple[Key, ...] = (
         "set or delete a hardware breakpoint at the selected code or bytes, otherwise at RIP"),
     Key("F10", ("f10",), EVERYWHERE, "next", "step one line over calls (one instruction without source)", "next"),
     Key("F11", ("f11",), EVERYWHERE, "step", "step one line into calls (one instruction without source)", "step"),
-    Key("Shift-F11", ("f23",), EVERYWHERE, "finish", "run until the current function returns"),
+    Key("Shift-F11", ("f23",), EVERYWHERE, "finish", "run until the current function returns", "leave function"),
     Key("Ctrl-C", ("c-c",), EVERYWHERE, "interrupt", "interrupt the running guest or gdb command", "interrupt"),
     Key("Ctrl-Z", ("c-z",), EVERYWHERE, "suspend", "suspend pvhdbg; `fg` resumes it"),
     Key("Ctrl-Q", ("c-q",), EVERYWHERE, "quit", "quit; asks first if quitting ends the guest", "quit"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pvhdbg.boot.run.observed_calls import CALLERS
+from pvhdbg.boot.stop import stages
 from pvhdbg.tui.draw.keys import EVERYWHERE, KEYS, PANE, PROMPT
 from pvhdbg.tui.lines import classes
 from pvhdbg.tui.lines.line import clean, fit, length
@@ -41,7 +43,10 @@ def legend(screen: Screen, width: int) -> Line:
         kind = _ENTRIES.get(screen.entry.kind, screen.entry.kind)
         return fit([(classes.ENTRY, f"{kind}: {clean(screen.entry.text)}{sign.caret}")], width, sign.more)
     scope = PROMPT if screen.focus == state.PROMPT else PANE
-    chosen = _chosen(screen, scope, width, _FIRST.get(screen.run.kind, FIRST))
+    actions = _FIRST.get(screen.run.kind, FIRST)
+    if actions is FIRST and _is_in_function(screen):
+        actions = (*FIRST, "finish")
+    chosen = _chosen(screen, scope, width, actions)
     parts = (part for key in KEYS if key in chosen for part in _word(screen, key))
     return fit(parts, width, sign.more)
 
@@ -50,7 +55,8 @@ def _chosen(screen: Screen, scope: str, width: int, actions: Sequence[str]) -> l
     """Choose the keys of `actions`, then the keys that work only in `scope`, then others, until the line is full."""
     everywhere = [key for key in KEYS if key.short and key.scope == EVERYWHERE]
     first = [key for key in everywhere if key.action in actions]
-    impossible = {*WHILE_RUNNING, *ONCE_DEAD, *(() if actions in (FIRST, WHILE_RUNNING) else _RUN_ON)}
+    lives = actions[: len(FIRST)] == FIRST or actions == WHILE_RUNNING
+    impossible = {*WHILE_RUNNING, *ONCE_DEAD, "finish", *(() if lives else _RUN_ON)}
     if not _next_stage(screen):
         impossible.add(_NEXT_STAGE)
         first = [key for key in first if key.action != _NEXT_STAGE]
@@ -63,6 +69,13 @@ def _chosen(screen: Screen, scope: str, width: int, actions: Sequence[str]) -> l
             break
         chosen.append(key)
     return chosen
+
+
+def _is_in_function(screen: Screen) -> bool:
+    """Return whether the guest stopped inside a function that a stage's code has called: Shift-F11 leaves its loops."""
+    symbol = (screen.run.symbol or "").partition("+")[0]
+    is_stage = any(symbol == stage.symbol for stage in stages.of(screen.image))
+    return bool(symbol) and screen.run.where not in stages.NAMES and not is_stage and symbol not in CALLERS
 
 
 def _word(screen: Screen, key: Key) -> Line:

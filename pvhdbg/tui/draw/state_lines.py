@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from pvhdbg.boot.stop import stages
 from pvhdbg.tui.lines import classes
 from pvhdbg.tui.lines.line import clean, cut, fit, length
 from pvhdbg.tui.lines.signs import signs
@@ -62,6 +63,7 @@ def _parts(screen: Screen) -> dict[str, Part]:
         "kernel": Part(classes.KERNEL, (kernel, cut(kernel, 20, signs(screen.ascii).more), "")),
         "machine": Part(classes.KERNEL, (machine, _short_machine(machine), "")),
         "run": Part(classes.RUNS.get(screen.run.kind, classes.STOPPED), _run(screen)),
+        "past": Part(classes.PAST, _past(screen)),
         "cpu": Part(classes.CPU, _mode(screen)),
         "rip": Part(classes.CPU, _rip(screen)),
         "symbols": Part(classes.SYMBOLS, _symbols(screen)),
@@ -88,23 +90,38 @@ def _run(screen: Screen) -> tuple[str, ...]:
     return long, long, short
 
 
+def _past(screen: Screen) -> tuple[str, ...]:
+    """Name the earlier stage that is shown: the parts after it are about that stage."""
+    capture = screen.capture
+    return ("",) if screen.past is None or capture is None else (f" shown: {clean(capture.stage)} ",)
+
+
 def _mode(screen: Screen) -> tuple[str, ...]:
-    """Return the CPU mode at the current stop, even if an earlier stage is shown."""
-    now = screen.now
-    if now is None or screen.run.kind == state.RUNNING:
+    """Return the CPU mode at the displayed stop."""
+    capture = screen.capture
+    if capture is None or (screen.past is None and screen.run.kind == state.RUNNING):
         return ("",)
-    mode, paging = clean(now.cpu_mode), cpu_rows.paging_words(now)
+    mode, paging = clean(capture.cpu_mode), cpu_rows.paging_words(capture)
     return f"{mode}, {paging}", f"{mode}, {paging.partition(' (')[0]}", mode, ""
 
 
 def _rip(screen: Screen) -> tuple[str, ...]:
-    run = screen.run
-    if run.rip is None or run.kind == state.RUNNING:
+    """Return RIP at the displayed stop, and the symbol there."""
+    rip, name = _place(screen)
+    if rip is None:
         return ("",)
-    address, symbol = text.address(run.rip), clean(run.symbol or "")
+    address, symbol = text.address(rip), clean(name or "")
     if not symbol:
         return f"rip {address}", address, address, ""
     return f"rip {address} {symbol}", f"{address} {symbol}", symbol, ""
+
+
+def _place(screen: Screen) -> tuple[int | None, str | None]:
+    run, capture = screen.run, screen.capture
+    if screen.past is None or capture is None:
+        return (None, None) if run.kind == state.RUNNING else (run.rip, run.symbol)
+    stage = stages.stage(capture.stage, screen.image)
+    return capture.rip, None if stage.returns else stage.symbol
 
 
 def _symbols(screen: Screen) -> tuple[str, ...]:
@@ -134,11 +151,22 @@ def _stages(screen: Screen, distance: int) -> Line:
     sign = signs(screen.ascii)
     past = screen.capture.stage if screen.past is not None and screen.capture else None
     line: Line = [("", " ")]
+    died_after = _died_after(screen)
     for index, mark in enumerate(screen.stages):
         if index:
             line.append((classes.BORDER, f"{sign.link * (distance - 1)} " if distance > 1 else " "))
         line.append(_stage(mark, sign, is_shown=mark.name == past))
+        if index == died_after:
+            line += [("", " "), (classes.DIED, f"{sign.runs[state.DEAD]} died")]
     return line
+
+
+def _died_after(screen: Screen) -> int | None:
+    """Return the index of the last stage before the guest's death; None if it lives or died before the first stage."""
+    if screen.run.kind != state.DEAD and not (screen.outcome and screen.outcome.died):
+        return None
+    behind = (state.PASSED, state.HERE, state.MISSED)
+    return max((index for index, mark in enumerate(screen.stages) if mark.status in behind), default=None)
 
 
 def _stage(mark: StageMark, sign: Signs, *, is_shown: bool) -> tuple[str, str]:

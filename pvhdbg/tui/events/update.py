@@ -39,7 +39,8 @@ def merge_output(waiting: Iterable[events.Event]) -> Iterator[events.Event]:
 
 def show_stage(screen: Screen, past: int | None) -> Screen:
     """Show the capture at the index `past` of the history, or the current stop if `past` is None."""
-    return _reread_bytes(compare_and_check(_at_start_rows(screen._replace(past=past))))
+    shown = compare_and_check(_at_start_rows(screen._replace(past=past)))
+    return _reread_bytes(shown._replace(only_changes=shown.only_changes and bool(shown.old_values)))
 
 
 def compare_and_check(screen: Screen) -> Screen:
@@ -112,7 +113,7 @@ def _guest_stopped(screen: Screen, event: events.GuestStopped) -> Screen:
     stopped = screen._replace(run=event.run, now=event.now, history=event.history, stages=event.stages)
     if event.run == screen.run:
         return _reread_bytes(compare_and_check(stopped))
-    stopped = stopped._replace(past=None, arrival=event.now, detail_top=0)
+    stopped = stopped._replace(past=None, arrival=event.now, detail_top=0, only_changes=False)
     stopped = compare_and_check(_with_death(screen, _at_start_rows(stopped)))
     if len(event.history) > len(screen.history) and not stopped.message:
         stopped = stopped._replace(message=news(stopped))

@@ -34,6 +34,7 @@ PASSED = _named("stage.passed", "a stage that was passed")
 HERE = _named("stage.here", "the stage of the current stop")
 AHEAD = _named("stage.ahead", "a stage that the guest has not reached yet")
 LACKING = _named("stage.lacking", "a stage that this guest lacks, or that was not captured")
+DIED = _named("stage.died", "where the guest died, after its last stage")
 SHOWN = _named("stage.past", "the displayed past stage; added to another stage class")
 STAGES = {"passed": PASSED, "here": HERE, "ahead": AHEAD, "lacking": LACKING, "missed": LACKING, "undone": AHEAD}
 

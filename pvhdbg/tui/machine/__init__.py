@@ -7,6 +7,7 @@ event_queue     holds the events until the screen exists
 idle_time       how long to wait before a snapshot is taken
 memory_view     reads the memory that the bytes view shows
 log_reader      reads the kernel's log
+stop_events     the events about a stop
 stage_marks     the marks of the stages, for the line below the header
 terminal        the terminal's settings, and how to restore them
 

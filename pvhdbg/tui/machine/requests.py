@@ -14,8 +14,11 @@ STEP, LINE, INTERNAL = "step", "line", "internal"
 
 
 class Request(NamedTuple):
+    """A request. `name` is what a key asked for, for the list of what was dropped."""
+
     kind: str
     action: Callable[[], None]
+    name: str = ""
 
 
 class Requests:
@@ -37,10 +40,10 @@ class Requests:
         self._is_reading = False
         self._closed = False
 
-    def put(self, kind: str, action: Callable[[], None]) -> None:
+    def put(self, kind: str, action: Callable[[], None], name: str = "") -> None:
         """Queue a request after all earlier requests."""
         with self._changed:
-            self._waiting.append(Request(kind, action))
+            self._waiting.append(Request(kind, action, name))
             self._changed.notify_all()
             self._report_count()
 
@@ -98,14 +101,15 @@ class Requests:
             self.current = None
             return not self._changed.wait_for(lambda: self._waiting or self._closed, seconds)
 
-    def drop(self) -> bool:
-        """Drop the user's queued requests and typed lines. Return False if there were none."""
+    def drop(self) -> list[str]:
+        """Drop the user's queued requests and typed lines. Return the lines, and the names of the other requests."""
         with self._changed:
-            before = self._count()
+            dropped = [line for line in self._lines if line is not None]
+            dropped += [request.name for request in self._waiting if request.kind == STEP]
             self._waiting = deque(request for request in self._waiting if request.kind == INTERNAL)
             self._lines.clear()
             self._report_count()
-        return before > 0
+        return dropped
 
     def close(self) -> None:
         """Drop all requests: the current one is the last."""

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.errors import PvhdbgError, SymbolMissing, TargetError, UserError
 from pvhdbg.live.debuggee import machine_facts
-from pvhdbg.target.base import DIED
 from pvhdbg.tui.events import events
-from pvhdbg.tui.machine import log_reader, stage_marks
+from pvhdbg.tui.machine import stage_marks, stop_events
 from pvhdbg.tui.machine.idle_time import IdleTime
 from pvhdbg.tui.machine.requests import INTERNAL, LINE, STEP, Requests
 from pvhdbg.tui.screen import state
-from pvhdbg.tui.screen.state import Bytes, Run, Title
+from pvhdbg.tui.screen.state import Bytes, Title
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +51,7 @@ class Worker:
         self._qemu: Qemu | None = None
         self._times_back = 0
         self._idle_time = IdleTime(emit)
-        self._stop_requested = self._is_lost = False
+        self._stop_requested = self._is_lost = self._runs_on = False
 
     def close(self) -> None:
         """End the machine, even while it runs. An attached machine is only interrupted, so that pvhdbg can detach."""
@@ -74,22 +73,21 @@ class Worker:
         self._terminal = terminal
         if self._debuggee is None:
             return
-        watcher = self._debuggee.machine.watcher
         with suppress(OSError):  # the watcher was killed
-            if terminal is None:
-                watcher.forget_terminal()
-            else:
-                watcher.restore_terminal(terminal.path, terminal.settings)
+            watcher = self._debuggee.machine.watcher
+            watcher.restore_terminal(*terminal) if terminal else watcher.forget_terminal()
 
     def interrupt(self) -> bool:
         """Do what Ctrl-C does: stop the running guest or the command that gdb is busy with, or cancel a command that
-        waits for more lines. Queued requests are dropped. Return False if there was nothing to stop or drop.
+        waits for more lines. Queued requests are dropped and listed. Return False if there was nothing to stop or drop.
         """
         dropped, debuggee, current = self._requests.drop(), self._debuggee, self._requests.current
+        if dropped:
+            self._emit(events.Message(f"dropped without being run: {', '.join(dropped)}"))
         if self._requests.cancel_reading():
             return True
         if debuggee is None or (not debuggee.is_running and (current is None or current.kind == INTERNAL)):
-            return dropped
+            return bool(dropped)
         self._stop_requested = True
         if debuggee.is_running or current is None or current.kind == LINE:
             debuggee.interrupt()
@@ -145,19 +143,9 @@ class Worker:
 
     def _listen(self, debuggee: Debuggee) -> None:
         """Emit the guest's serial output and QEMU's exit as events."""
-        if debuggee.machine.qemu is None:
-            return
-        qemu = debuggee.machine.qemu
-        position = qemu.serial.since(0)[1]
-
-        def emit_serial() -> None:
-            nonlocal position
-            data, position = qemu.serial.since(position)
-            if data:
-                self._emit(events.SerialOutput(data))
-
-        qemu.serial.on_data = emit_serial
-        qemu.serial.on_end = lambda: self._requests.put(INTERNAL, lambda: self._report_qemu_exit(qemu))
+        if (qemu := debuggee.machine.qemu) is not None:
+            stop_events.follow_serial(qemu.serial, self._emit)
+            qemu.serial.on_end = lambda: self._requests.put(INTERNAL, lambda: self._report_qemu_exit(qemu))
 
     def _report_qemu_exit(self, qemu: Qemu) -> None:
         """Report QEMU's exit at once, unless this QEMU was already replaced."""
@@ -205,31 +193,54 @@ class Worker:
                 self._idle_time.use(self._ready_debuggee.keep_snapshot)
 
     def next_stage(self) -> None:
-        self._submit(lambda debuggee: debuggee.next_stage())
+        self._leave_here()
+        self._submit("F6", lambda debuggee: debuggee.next_stage())
 
     def back(self) -> None:
         """Go back to the last captured stage before here."""
-        self._submit(lambda debuggee: debuggee.back(None))
+        self._leave_here()
+        self._submit("F8", lambda debuggee: debuggee.back(None))
 
     def step_back(self) -> None:
         """Go back by one instruction."""
-        self._submit(lambda debuggee: debuggee.step_back())
+        self._leave_here()
+        self._submit("F7", lambda debuggee: debuggee.step_back())
+
+    def _leave_here(self) -> None:
+        """Interrupt the guest if it was resumed to run on, because it may run forever, and a request would wait."""
+        if self._runs_on and self._debuggee is not None and self._debuggee.is_running:
+            self.interrupt()
+
+    def _run_on(self, step: Callable[[], Position]) -> Position:
+        """Run a step that may let the guest run forever."""
+        self._runs_on = True
+        try:
+            return step()
+        finally:
+            self._runs_on = False
 
     def resume(self, verb: str) -> None:
         """Resume the guest by `continue`, `next`, `step`, `finish` or `stepi`."""
-        self._submit(lambda debuggee: debuggee.resume(verb))
+        self._submit(verb, lambda debuggee: self._run_on(lambda: debuggee.resume(verb)))
 
     def restart(self) -> None:
         """Start the guest afresh and run it to its first stop, even if it runs now."""
         self.interrupt()
-        self._submit(self._restart)
+        self._submit("restart", self._restart)
 
     def breakpoint(self, place: int | Line | None) -> None:
         """Set a hardware breakpoint at an address or a source line (None: at RIP), or delete the breakpoint there."""
-        self._submit(lambda debuggee: debuggee.toggle_breakpoint(place))
+        self._submit("F9", lambda debuggee: debuggee.toggle_breakpoint(place))
 
     def line(self, line: str) -> None:
-        """Queue a line typed at the prompt: a command, or input for a multi-line command."""
+        """Queue a line typed at the prompt: a command, or input for a multi-line command.
+
+        A command that takes the guest elsewhere interrupts a guest that runs on.
+        """
+        from pvhdbg.live.gdb import console
+
+        if console.leaves_here(line):
+            self._leave_here()
         self._requests.put_line(line, self._run_next_line)
 
     def read_memory(self, read: Callable[[Debuggee], Bytes]) -> None:
@@ -263,8 +274,8 @@ class Worker:
             raise UserError("the machine has not started yet")
         return self._debuggee
 
-    def _submit(self, step: Callable[[Debuggee], Position]) -> None:
-        self._requests.put(STEP, lambda: self._run_and_show(lambda: step(self._ready_debuggee)))
+    def _submit(self, name: str, step: Callable[[Debuggee], Position]) -> None:
+        self._requests.put(STEP, lambda: self._run_and_show(lambda: step(self._ready_debuggee)), name)
 
     def _restart(self, debuggee: Debuggee, stage: str | None = None) -> Position:
         debuggee.restart()
@@ -295,7 +306,7 @@ class Worker:
         elif (command := console.pvh_command(line, commands.COMMANDS)) is not None:
             self._run_pvh_command(debuggee, command)
         else:
-            return debuggee.console(line, self._read_line)
+            return self._run_on(lambda: debuggee.console(line, self._read_line))
         return debuggee.position()
 
     def _run_pvh_command(self, debuggee: Debuggee, command: str) -> None:
@@ -364,16 +375,12 @@ class Worker:
             self._image = debuggee.image
             self._emit(events.KernelIdentified(debuggee.image))
             self._emit(events.SymbolsChanged(state.LOADED if debuggee.has_symbols else state.NO_SYMBOLS))
-        self._emit(events.GuestStopped(_run_state(position), position.capture, tuple(debuggee.journey.history), marks))
+        run, history = stop_events.run_state(position), tuple(debuggee.journey.history)
+        self._emit(events.GuestStopped(run, position.capture, history, marks))
         self.first_stop_shown.wait(_SHOWN_TIMEOUT)
         self._take_over(debuggee)
-        here = debuggee.code_at_rip(position.capture.cpu_mode)
-        self._emit(
-            events.CodeRead(
-                here, {**debuggee.code_at_passed_stages(), **({position.stage: here} if position.stage else {})}
-            )
-        )
-        self._emit(events.LogRead(log_reader.read(debuggee, position.capture), position.stage))
+        for event in stop_events.after_stop(debuggee, position):
+            self._emit(event)
 
     def _load_symbols(self, debuggee: Debuggee) -> None:
         """Let gdb read the kernel's symbols. This takes a second, so it comes after the first screen."""
@@ -390,10 +397,3 @@ class Worker:
 
     def _report(self, error: PvhdbgError) -> None:
         self._emit(events.Message(str(error), error.hint))
-
-
-def _run_state(position: Position) -> Run:
-    halt = position.halt
-    if halt.kind == DIED:
-        return Run(state.DEAD, halt.how or "", 0.0, halt.message or halt.how or "", halt.rip, position.symbol)
-    return Run(state.STOPPED, position.stage or halt.message, 0.0, "", halt.rip, position.symbol)

@@ -23,7 +23,10 @@ def rows(screen: Screen) -> Rows:
     if view.decode is None:
         return view.rows(screen)
     decoded = capture_rows(screen, view)
-    return _changed(ById(decoded), ById(screen.old_values)) if screen.only_changes else decoded
+    if not screen.only_changes:
+        return decoded
+    unfolded = capture_rows(screen._replace(unfolded=True), view)
+    return _changed(ById(decoded), ById(unfolded), ById(screen.old_values))
 
 
 def cursor(screen: Screen) -> int:
@@ -52,8 +55,16 @@ def _decoded(decode: Decode, capture: ById[Capture], map_capture: ById[Capture],
 
 
 @lru_cache(CACHED)
-def _changed(rows: ById[Rows], before: ById[Before]) -> Rows:
-    return tuple(row for row in rows.value if changes.is_shown(row, before.value))
+def _changed(rows: ById[Rows], unfolded: ById[Rows], before: ById[Before]) -> Rows:
+    """Return the rows that changed. A fold is replaced by its fields that changed, unless its structure is new."""
+    shown: list[Row] = []
+    for row in rows.value:
+        if row.folded and not changes.is_new(row.path, before.value):
+            fields = {*changes.paths(row)}
+            shown += [field for field in unfolded.value if field.path in fields and field.path in before.value]
+        elif changes.is_shown(row, before.value):
+            shown.append(row)
+    return tuple(shown)
 
 
 def row_of(screen: Screen, path: str) -> tuple[View, int] | None:

@@ -75,7 +75,9 @@ def test_the_legend_has_no_keys_for_a_running_guest_if_no_guest_runs(kind: str, 
 
 @pytest.mark.parametrize(("focus", "scope", "other"), [("prompt", PROMPT, PANE), ("view", PANE, PROMPT)])
 def test_the_legend_has_the_keys_of_the_pane_that_has_the_focus(focus: str, scope: str, other: str) -> None:
-    legend = lines(at("entry", focus=focus), (300, 40))[-1]
+    screen = at("entry", focus=focus)
+    inside = screen._replace(run=screen.run._replace(where="", symbol="memcpy+0x2"))
+    legend = lines(inside, (300, 40))[-1]
     here = [key for key in KEYS if key.scope in (EVERYWHERE, scope) and key.action not in OTHER_STATES]
     stage = {"next-stage": "→ prepare"}
     expected = [f"{key.key} {stage.get(key.action, key.short)}" for key in here if key.short]
@@ -83,6 +85,7 @@ def test_the_legend_has_the_keys_of_the_pane_that_has_the_focus(focus: str, scop
 
     assert expected == [words for words in expected if words in legend]
     assert [] == [word for word in elsewhere if f" {word} " in legend]
+    assert "Shift-F11" not in lines(screen, (300, 40))[-1]
 
 
 def test_a_narrow_legend_has_help_and_execution_and_then_the_keys_of_the_pane() -> None:

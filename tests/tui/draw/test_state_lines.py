@@ -125,3 +125,21 @@ def test_the_place_of_an_attached_machine_is_not_cut_in_the_middle() -> None:
     assert any("   attached   " in line for line in shown)
     assert any("   at localhost:1234   " in line for line in shown)
     assert not any("   at   " in line for line in shown)
+
+
+def test_the_header_of_a_past_stage_has_that_stages_mode_and_rip() -> None:
+    now, past = at("e820"), at("e820", past=0)
+    entry = past.history[0]
+
+    assert f"shown: entry    {entry.cpu_mode}, paging off   rip {entry.rip:#x}   symbols" in lines(past, (200, 60))[0]
+    assert "shown:" not in lines(now, (200, 60))[0]
+    assert "■ stopped at e820" in lines(past)[0]
+
+
+def test_the_stage_strip_marks_where_the_guest_died() -> None:
+    dead = at("prepare")._replace(run=Run(state.DEAD, how="triple-fault"))
+
+    assert " prepare ◉ ✖ died─── bootparams ○" in lines(dead, (200, 60))[1]
+    assert "X died" in lines(dead._replace(ascii=True))[1]
+    assert "died" not in lines(HERE)[1]
+    assert "✖ died" == styled(dead, classes.DIED, (200, 60))

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from pvhdbg.boot.record import compare
+from pvhdbg.boot.stop.capture import Capture
 from pvhdbg.checks.finding import Finding
+from pvhdbg.tui.app import actions
+from pvhdbg.tui.app.actions import Size
 from pvhdbg.tui.draw.frame import rows
+from pvhdbg.tui.events.events import GuestStopped
+from pvhdbg.tui.events.update import update
 from pvhdbg.tui.lines import classes
-from pvhdbg.tui.screen.state import Screen
+from pvhdbg.tui.screen.state import STOPPED, Run, Screen, StageMark
 from tests import build
 from tests.tui import screens
 from tests.tui.screens import STACK, at, line, styled, text
 
 PARAMS = 0x310D320
+SIZE = Size(80, 20)
 
 
 def changed(**values: int) -> Screen:
@@ -64,6 +70,41 @@ def test_a_changed_field_also_marks_the_structure_around_it() -> None:
     assert line(screen, " hdr ").startswith(" *+0x1f1")
     assert line(screen, " version ").startswith(" *+0x206")
     assert line(screen, "realmode_swtch …").startswith(" *+0x208")
+
+
+def test_only_the_fields_of_a_fold_that_changed_are_shown() -> None:
+    build.page_tables(guest := build.linux_guest())
+    guest.symbols = {"pvh_bootparams": build.KERNEL_MAP + PARAMS}
+    guest.put(PARAMS, build.boot_params(build.MAP, hdr__ext_loader_ver=1, hdr__pad1=7))
+    before = guest.at("bootparams")
+    guest.put(PARAMS, build.boot_params(build.MAP, hdr__ext_loader_ver=0, hdr__pad1=7))
+    now = guest.at("bootparams")
+    screen = screens.of(now, "boot_params", old_values=compare.values_before(before, now), only_changes=True)
+
+    assert ["hdr", "ext_loader_ver"] == [row.name.strip() for row in rows(screen)]
+
+
+def test_d_selects_the_first_change_and_ends_at_the_next_stop() -> None:
+    screen = changed(flags=3).at(4)
+    alone = actions.act("changes", screen, SIZE)
+    again = actions.act("changes", alone, SIZE)
+    moved = update(at("prepare", only_changes=True), GuestStopped(Run(STOPPED, "kernel"), *_stop("kernel")))
+
+    assert (True, "flags") == (alone.only_changes, rows(alone)[alone.position.cursor].name)
+    assert (False, "flags") == (again.only_changes, rows(again)[again.position.cursor].name)
+    assert not moved.only_changes
+
+
+def test_at_the_first_stop_d_says_that_there_is_nothing_to_compare_with() -> None:
+    first = actions.act("changes", at("entry"), SIZE)
+
+    assert (False, "nothing to compare with: this is the first stop") == (first.only_changes, first.message)
+
+
+def _stop(stage: str) -> tuple[Capture, tuple[Capture, ...], tuple[StageMark, ...]]:
+    screen = at(stage)
+    assert screen.now is not None
+    return screen.now, screen.history, screen.stages
 
 
 def test_a_map_entry_is_marked_if_one_of_its_fields_changed() -> None:

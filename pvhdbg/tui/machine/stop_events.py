@@ -1,0 +1,45 @@
+"""The events about a stop: the state of the guest, the code at RIP and the kernel's log; and its serial output."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pvhdbg.target.base import DIED
+from pvhdbg.tui.events import events
+from pvhdbg.tui.machine import log_reader
+from pvhdbg.tui.screen import state
+from pvhdbg.tui.screen.state import Run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from pvhdbg.live.debuggee.debuggee import Debuggee, Position
+    from pvhdbg.live.qemu.serial import Serial
+
+
+def run_state(position: Position) -> Run:
+    halt = position.halt
+    if halt.kind == DIED:
+        return Run(state.DEAD, halt.how or "", 0.0, halt.message or halt.how or "", halt.rip, position.symbol)
+    return Run(state.STOPPED, position.stage or halt.message, 0.0, "", halt.rip, position.symbol)
+
+
+def after_stop(debuggee: Debuggee, position: Position) -> Iterator[events.Event]:
+    """Yield what takes longer to find than the position itself: the code there, and the kernel's log."""
+    here = debuggee.code_at_rip(position.capture.cpu_mode)
+    codes = {**debuggee.code_at_passed_stages(), **({position.stage: here} if position.stage else {})}
+    yield events.CodeRead(here, codes)
+    yield events.LogRead(log_reader.read(debuggee, position.capture), position.stage)
+
+
+def follow_serial(serial: Serial, emit: Callable[[events.Event], None]) -> None:
+    """Emit what the guest writes on its serial console from now on."""
+    position = serial.since(0)[1]
+
+    def emit_new() -> None:
+        nonlocal position
+        data, position = serial.since(position)
+        if data:
+            emit(events.SerialOutput(data))
+
+    serial.on_data = emit_new
