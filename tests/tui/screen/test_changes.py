@@ -75,9 +75,9 @@ def test_a_changed_field_also_marks_the_structure_around_it() -> None:
 def test_only_the_fields_of_a_fold_that_changed_are_shown() -> None:
     build.page_tables(guest := build.linux_guest())
     guest.symbols = {"pvh_bootparams": build.KERNEL_MAP + PARAMS}
-    guest.put(PARAMS, build.boot_params(build.MAP, hdr__ext_loader_ver=1, hdr__pad1=7))
+    guest.put(PARAMS, build.boot_params(build.MAP, hdr__ext_loader_ver=1))
     before = guest.at("bootparams")
-    guest.put(PARAMS, build.boot_params(build.MAP, hdr__ext_loader_ver=0, hdr__pad1=7))
+    guest.put(PARAMS, build.boot_params(build.MAP, hdr__ext_loader_ver=0))
     now = guest.at("bootparams")
     screen = screens.of(now, "boot_params", old_values=compare.values_before(before, now), only_changes=True)
 
