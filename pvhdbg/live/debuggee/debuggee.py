@@ -30,11 +30,8 @@ if TYPE_CHECKING:
     from pvhdbg.target.mi.client import Stop
 
 _BY_LINE = {"next": "-exec-next", "step": "-exec-step", "finish": "-exec-finish", "continue": "-exec-continue"}
-_BY_INSTRUCTION = {
-    "next": "-exec-next-instruction",
-    "step": "-exec-step-instruction",
-    "stepi": "-exec-step-instruction",
-}
+_STEP_INSTRUCTION = "-exec-step-instruction"
+_BY_INSTRUCTION = {"next": "-exec-next-instruction", "step": _STEP_INSTRUCTION, "stepi": _STEP_INSTRUCTION}
 _REASONS = {
     "watchpoint-trigger": "a watchpoint",
     "read-watchpoint-trigger": "a watchpoint",
@@ -191,8 +188,7 @@ class Debuggee(MachineSession):
         self._map_symbols()
         has_line = verb in ("continue", "finish") or "line" in self._code_reader().frame()
         table = _BY_LINE if has_line and verb in _BY_LINE else _BY_INSTRUCTION
-        target = self.machine.target
-        if table is _BY_INSTRUCTION and (end := repeated.end(target, self.journey.addresses())) is not None:
+        if table is _BY_INSTRUCTION and (end := repeated.end(self.journey)) is not None:
             return self.position(self.machine.runner.run_to([end], self.timeout))
         with self.machine.runner.break_on_reset():
             self.machine.gdb.ask(table[verb])

@@ -8,8 +8,7 @@ from pvhdbg.abi.cpu import EFER_LMA
 from pvhdbg.errors import TargetError
 
 if TYPE_CHECKING:
-    from pvhdbg.boot.stop.address import Addresses
-    from pvhdbg.target.base import Target
+    from pvhdbg.boot.run.journey import Journey
 
 _REPEATS = b"\xf2\xf3"
 _OTHER_PREFIXES = b"\x26\x2e\x36\x3e\x64\x65\x66\x67"
@@ -31,11 +30,12 @@ def length(code: bytes, *, is_long: bool) -> int | None:
     return at + 1 if repeats and at < len(code) and code[at] in _STRING_OPCODES else None
 
 
-def end(target: Target, addresses: Addresses) -> int | None:
+def end(journey: Journey) -> int | None:
     """Return the address after the repeated string instruction at RIP; None if there is another instruction."""
     try:
+        target = journey.target
         is_long = bool(target.register("efer") & EFER_LMA)
-        size = length(target.read_phys(addresses.rip(), _LONGEST), is_long=is_long)
+        size = length(target.read_phys(journey.addresses().rip(), _LONGEST), is_long=is_long)
         return None if size is None else target.register("rip") + size
     except TargetError:
         return None

@@ -61,7 +61,8 @@ def _changed(rows: ById[Rows], unfolded: ById[Rows], before: ById[Before]) -> Ro
     for row in rows.value:
         if row.folded and not changes.is_new(row.path, before.value):
             fields = {*changes.paths(row)}
-            shown += [field for field in unfolded.value if field.path in fields and field.path in before.value]
+            inside = (field for field in unfolded.value if fields & {field.path, *changes.outer(field.path)})
+            shown += [field for field in inside if changes.is_marked(field, before.value)]
         elif changes.is_shown(row, before.value):
             shown.append(row)
     return tuple(shown)
