@@ -98,7 +98,7 @@ class Dispatcher:
         self._last_line = ""
         self.handlers: dict[str, Callable[[], None]] = {
             "restart": lambda: self._ask_worker(lambda worker: worker.restart()),
-            "next-stage": lambda: self._ask_worker(lambda worker: worker.next_stage()),
+            "next-stage": self._next_stage,
             "back-step": lambda: self._ask_worker(lambda worker: worker.step_back()),
             "back-stage": lambda: self._ask_worker(lambda worker: worker.back()),
             "breakpoint": self._toggle_breakpoint,
@@ -199,6 +199,15 @@ class Dispatcher:
         self._ui.show(
             screen._replace(output=add_gdb_output(screen.output, f"(pvh) {line}\n{output}\n"), output_top=None)
         )
+
+    def _next_stage(self) -> None:
+        """Run to the next stage; in a recording, show the next captured one."""
+        if self._ui.worker is not None:
+            self._ui.worker.next_stage()
+        elif self._ui.screen.past is None:
+            self._ui.say("no later stage was captured")
+        else:
+            self.act("later")
 
     def _ask_worker(self, request: Callable[[Worker], None]) -> None:
         if self._ui.worker is None:

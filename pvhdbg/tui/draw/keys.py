@@ -25,6 +25,13 @@ class Key(NamedTuple):
     short: str = ""
 
 
+NEED_MACHINE = (
+    *("restart", "continue", "next", "step", "stepi", "finish", "interrupt"),
+    *("back-step", "back-stage", "back-store", "breakpoint"),
+)
+"""Actions that need a machine. A recording has none."""
+
+
 def _views() -> tuple[Key, ...]:
     """Return the keys that show the views. Together with Alt, they work everywhere."""
     actions = [(view.key, f"view {view.name}", f"show {view.name}: {view.about}") for view in table.VIEWS]
@@ -43,7 +50,8 @@ KEYS: tuple[Key, ...] = (
     Key("F3", ("f3",), EVERYWHERE, "palette", "find any view, key, command or explanation by its name", "find"),
     Key("F4", ("f4",), EVERYWHERE, "restart", "restart the guest, like `run`; `starti` stops at its entry", "restart"),
     Key("F5", ("f5",), EVERYWHERE, "continue", "continue the guest", "continue"),
-    Key("F6", ("f6",), EVERYWHERE, "next-stage", "run to the next stage", "next stage"),
+    Key("F6", ("f6",), EVERYWHERE, "next-stage",
+        "run to the next stage; in a recording, show the next captured stage", "next stage"),
     Key("F7", ("f7",), EVERYWHERE, "back-step", "go back by one instruction, like `reverse-stepi`"),
     Key("F8", ("f8",), EVERYWHERE, "back-stage", "go back to the last captured stage before here, like `pvh back`"),
     Key("F9", ("f9",), EVERYWHERE, "breakpoint",

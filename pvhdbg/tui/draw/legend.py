@@ -24,12 +24,13 @@ FIRST = ("help", "continue", "next-stage")
 WHILE_RUNNING = ("help", "interrupt")
 ONCE_DEAD = ("help", "restart")
 WITHOUT_GUEST = ("help",)
+IN_RECORDING = ("help", "next-stage")
 _RUN_ON = ("continue", "next-stage", "next", "step")
 """Actions that are impossible if the guest is dead, or in a recording."""
 _FIRST = {
     state.RUNNING: WHILE_RUNNING,
     state.DEAD: ONCE_DEAD,
-    state.RECORDING: WITHOUT_GUEST,
+    state.RECORDING: IN_RECORDING,
     state.ENDED: WITHOUT_GUEST,
 }
 _NEXT_STAGE = "next-stage"
@@ -56,7 +57,7 @@ def _chosen(screen: Screen, scope: str, width: int, actions: Sequence[str]) -> l
     everywhere = [key for key in KEYS if key.short and key.scope == EVERYWHERE]
     first = [key for key in everywhere if key.action in actions]
     lives = actions[: len(FIRST)] == FIRST or actions == WHILE_RUNNING
-    impossible = {*WHILE_RUNNING, *ONCE_DEAD, "finish", *(() if lives else _RUN_ON)}
+    impossible = {*WHILE_RUNNING, *ONCE_DEAD, "finish", *(() if lives else _RUN_ON)} - {*actions}
     if not _next_stage(screen):
         impossible.add(_NEXT_STAGE)
         first = [key for key in first if key.action != _NEXT_STAGE]
@@ -86,5 +87,8 @@ def _word(screen: Screen, key: Key) -> Line:
 
 
 def _next_stage(screen: Screen) -> str:
-    """Return the name of the stage to which F6 runs, or an empty string after the last stage."""
+    """Return the name of the stage to which F6 goes, or an empty string after the last stage."""
+    if screen.run.kind == state.RECORDING:
+        captured = () if screen.past is None else screen.history[screen.past + 1 : screen.past + 2]
+        return next((capture.stage for capture in captured), "")
     return next((mark.name for mark in screen.stages if mark.status in (state.AHEAD, state.UNDONE)), "")

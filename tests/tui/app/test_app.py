@@ -92,6 +92,22 @@ def test_left_and_right_go_through_the_stages_and_past_stages_are_labeled() -> N
         tui.wait("this is the current stop")
 
 
+def test_f6_goes_through_the_captured_stages_of_a_recording_and_keys_that_need_a_machine_are_not_in_the_help() -> None:
+    with show((100, 30)) as tui:
+        tui.wait("F6 → bootparams")
+        for stage in ("bootparams", "kernel"):
+            tui.keys("F6")
+            tui.wait(f"past: captured at {stage}")
+        tui.keys("F6")
+        tui.wait_gone("past:")
+        tui.keys("F6")
+        tui.wait("no later stage was captured")
+        tui.keys("F1")
+        shown = tui.wait("show the next captured stage")
+
+        assert [] == [key for key in ("F4 ", "F5 ", "F7", "F8", "F9", "F10", "F11") if key in shown]
+
+
 def test_a_message_is_shown_until_the_next_key() -> None:
     with show() as tui:
         tui.keys("F5")
@@ -100,7 +116,7 @@ def test_a_message_is_shown_until_the_next_key() -> None:
         tui.wait_gone("no machine to run")
 
 
-@pytest.mark.parametrize("key", ["F4", "F5", "F6", "F9", "F10", "F11", "S-F11", "c", "n", "s", "f", "i"])
+@pytest.mark.parametrize("key", ["F4", "F5", "F7", "F8", "F9", "F10", "F11", "S-F11", "c", "n", "s", "f", "i"])
 def test_in_a_recording_keys_that_need_a_machine_show_a_message(key: str) -> None:
     with show() as tui:
         tui.keys(key)

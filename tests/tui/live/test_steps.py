@@ -47,7 +47,7 @@ def test_inside_a_function_the_legend_offers_to_leave_it(at_prepare: Start) -> N
     quit_by(shell)
 
     assert "Shift-F11" not in at_stage.splitlines()[-1]
-    assert "F6 next stage" in text.splitlines()[-1]
+    assert "F6 → bootparams" in text.splitlines()[-1]
 
 
 def test_a_typed_starti_or_stage_command_interrupts_a_guest_that_runs_on(at_prepare: Start) -> None:

@@ -6,7 +6,7 @@ from pvhdbg.boot.record import compare
 from pvhdbg.boot.stop.capture import Capture
 from pvhdbg.checks.finding import Finding
 from pvhdbg.tui.app import actions
-from pvhdbg.tui.app.actions import Size
+from pvhdbg.tui.app.size import Size
 from pvhdbg.tui.draw.frame import rows
 from pvhdbg.tui.events.events import GuestStopped
 from pvhdbg.tui.events.update import update

@@ -9,6 +9,7 @@ from pvhdbg.tui.draw.popups.kinds import CHAIN, HELP, PALETTE, PANEL, SEARCHED
 from pvhdbg.tui.lines import classes
 from pvhdbg.tui.lines.line import clean, fit, laid_over, plain, styled
 from pvhdbg.tui.lines.signs import signs
+from pvhdbg.tui.screen import state
 
 if TYPE_CHECKING:
     from pvhdbg.tui.lines.line import Line
@@ -113,7 +114,9 @@ def text_width(width: int) -> int:
 def _lines(screen: Screen, shown: Popup, width: int) -> list[Line]:
     """Return the popup's text, without its frame."""
     if shown.kind == HELP:
-        return listing.found(shown.text, text_width(width), ascii=screen.ascii)
+        return listing.found(
+            shown.text, text_width(width), ascii=screen.ascii, recording=screen.run.kind == state.RECORDING
+        )
     if shown.kind == PALETTE:
         return palette.lines(shown, text_width(width))
     if shown.kind == PANEL:

@@ -6,7 +6,7 @@ from functools import lru_cache
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
-from pvhdbg.tui.draw.keys import EVERYWHERE, KEYS, PANE, PROMPT
+from pvhdbg.tui.draw.keys import EVERYWHERE, KEYS, NEED_MACHINE, PANE, PROMPT
 from pvhdbg.tui.lines import classes
 from pvhdbg.tui.lines.signs import Signs, signs
 
@@ -25,10 +25,13 @@ def help_lines(width: int, *, ascii: bool = False) -> list[Line]:  # noqa: A002 
 
 
 @lru_cache(16)
-def found(text: str, width: int, *, ascii: bool = False) -> list[Line]:  # noqa: A002
-    """Return the keys and signs whose name or explanation contains all words of a text, ignoring case."""
+def found(text: str, width: int, *, ascii: bool = False, recording: bool = False) -> list[Line]:  # noqa: A002
+    """Return the keys and signs whose name or explanation contains all words of a text, ignoring case.
+
+    With `recording`, keys that need a machine are left out.
+    """
     lines: list[Line] = []
-    for head, rows in (*_keys(), ("Signs", _signs(signs(ascii)))):
+    for head, rows in (*_keys(recording=recording), ("Signs", _signs(signs(ascii)))):
         chosen = [row for row in rows if contains(" ".join(row), text)]
         if chosen:
             blank: list[Line] = [[(classes.POPUP, "")]] if lines else []
@@ -43,10 +46,11 @@ def contains(candidate: str, text: str) -> bool:
     return all(word in folded for word in text.casefold().split())
 
 
-def _keys() -> Iterator[tuple[str, list[tuple[str, str]]]]:
+def _keys(*, recording: bool) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     """Yield the keys and their help, by where they work."""
     for scope, head in _HEADS.items():
-        yield head, [(key.key, key.help) for key in KEYS if key.scope == scope]
+        works = [key for key in KEYS if key.scope == scope and not (recording and key.action in NEED_MACHINE)]
+        yield head, [(key.key, key.help) for key in works]
 
 
 def _signs(sign: Signs) -> list[tuple[str, str]]:
