@@ -73,6 +73,7 @@ class Parser(argparse.ArgumentParser):
 def _session(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(stage=None, output=None, format=None, command=[], watch=None)
     _ascii(parser)
+    _theme(parser)
     text = "take snapshots to go back to (F7, F8); auto: with up to 2 GiB of guest memory [auto]"
     parser.add_argument("--snapshots", choices=("auto", "on", "off"), default="auto", help=text)
     launch(parser)
@@ -141,6 +142,7 @@ def _show(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recording", type=Path, metavar="RECORDING", help=_RECORDING)
     parser.add_argument("--tui", action="store_true", help="open the recording in the full-screen interface")
     _ascii(parser)
+    _theme(parser)
     _command(parser)
 
 
@@ -212,6 +214,7 @@ def _attach(parser: argparse.ArgumentParser) -> None:
     timeout(parser)
     _command(parser)
     _ascii(parser)
+    _theme(parser)
     tools(parser, qemu=False)
 
 
@@ -326,6 +329,11 @@ def parser_of(name: str) -> Parser:
 
 def _ascii(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(ASCII, action="store_true", help="use only ASCII; the default in a non-UTF-8 locale")
+
+
+def _theme(parser: argparse.ArgumentParser) -> None:
+    text = "the colors of the screen, for a dark or light background; auto: as the terminal says in COLORFGBG [auto]"
+    parser.add_argument("--theme", choices=("auto", "dark", "light"), default="auto", help=text)
 
 
 def _format(parser: argparse.ArgumentParser) -> None:

@@ -25,7 +25,9 @@ def attach(options: argparse.Namespace) -> Result:
     from pvhdbg.tui.app import start
 
     kernel = "no kernel file" if options.kernel is None else Path(options.kernel).name
-    start.run_live(lambda _meanwhile: attached(options), (kernel, f"at {options.where}"), ascii=options.ascii)
+    start.run_live(
+        lambda _meanwhile: attached(options), (kernel, f"at {options.where}"), ascii=options.ascii, theme=options.theme
+    )
     return Result()
 
 

@@ -29,5 +29,7 @@ def interactive(options: argparse.Namespace) -> Result:
     kernel = "the teaching guest" if options.kernel is None else Path(options.kernel).name
     is_on_xen = options.xen or options.xen_image is not None
     machine = f"Xen {options.accel}" if is_on_xen else f"{options.machine} {options.accel} {options.memory}"
-    start.run_live(lambda meanwhile: launched(options, meanwhile), (kernel, machine), ascii=options.ascii)
+    start.run_live(
+        lambda meanwhile: launched(options, meanwhile), (kernel, machine), ascii=options.ascii, theme=options.theme
+    )
     return Result()

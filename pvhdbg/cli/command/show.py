@@ -24,7 +24,7 @@ def show(options: argparse.Namespace) -> Result:
     if options.tui and has_screen():
         from pvhdbg.tui.app import start
 
-        start.run_recording(document, options.recording.name, ascii=options.ascii)
+        start.run_recording(document, options.recording.name, ascii=options.ascii, theme=options.theme)
         return Result()
     from pvhdbg.views.report import run_text
 

@@ -158,7 +158,7 @@ class Tui:
             key_bindings=bindings(
                 lambda: self.screen, self.dispatcher.act, line_is_empty=lambda: not self.windows.line.text
             ),
-            style=style.style(),
+            style=style.style(self.screen.theme),
             color_depth=style.depth(),
             full_screen=True,
             mouse_support=Condition(lambda: self.dispatcher.has_mouse),

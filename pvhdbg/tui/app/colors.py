@@ -1,12 +1,14 @@
-"""The palette: the terminal's own colors, readable on a dark or light background. A color never is the only sign."""
+"""The colors of each theme, with a contrast of at least 4.5:1. A color never is the only sign."""
 
 from __future__ import annotations
 
 import os
 
-# ansi* are the terminal's own sixteen colors. Blue is used only reversed, because it is hard to read on black. Yellow,
-# white and the bright colors are not used, because they are hard to read on white; nor is black, a common background.
-# `tab` is noinherit because prompt_toolkit has a class of that name.
+AUTO, DARK, LIGHT = "auto", "dark", "light"
+THEMES = (AUTO, DARK, LIGHT)
+"""`dark` and `light` are for terminals with that background."""
+
+# The names ansi* stand for the theme's colors. `tab` is noinherit because prompt_toolkit has a class of that name.
 COLORS = {
     "title": "bold",
     "state.kernel": "",
@@ -85,6 +87,61 @@ COLORS = {
     "too-small": "bold",
 }
 _ATTRIBUTES = ("bold", "dim", "reverse", "noreverse", "noinherit", "underline", "italic")
+
+
+_DARK = {
+    "ansired": "#ff8787",
+    "ansigreen": "#87d787",
+    "ansiblue": "#87afff",
+    "ansimagenta": "#d7afff",
+    "ansicyan": "#5fd7d7",
+}
+_LIGHT = {
+    "ansired": "#870000",
+    "ansigreen": "#005f00",
+    "ansiblue": "#0000af",
+    "ansimagenta": "#5f0087",
+    "ansicyan": "#005f5f",
+}
+"""Colors of the palette with 256 colors. Terminals let users change only the first 16."""
+_DARK_OF_16 = {"ansigreen": "ansigreen", "ansicyan": "ansicyan"}
+"""The other dark colors of a terminal with 16 colors have too little contrast on black."""
+_WITH_16_COLORS = ("linux", "eterm-color")
+"""The values of TERM for which prompt_toolkit uses 16 colors."""
+_DARK_NUMBERS = (*range(7), 8)
+
+
+def styles(theme: str) -> dict[str, str]:
+    """Return the style of each class in a theme.
+
+    If the background is not known, only reversed text is colored, because both its colors can be chosen.
+    """
+    chosen = background() if theme == AUTO else theme
+    return {name: _themed(words, chosen) for name, words in COLORS.items()}
+
+
+def background() -> str:
+    """Return DARK or LIGHT if the terminal tells its background in COLORFGBG, as some do; AUTO if it does not."""
+    number = os.environ.get("COLORFGBG", "").rpartition(";")[2]
+    if number.isdecimal():
+        return DARK if int(number) in _DARK_NUMBERS else LIGHT
+    return DARK if os.environ.get("TERM") == "linux" else AUTO
+
+
+def has_16_colors() -> bool:
+    return os.environ.get("TERM") in _WITH_16_COLORS
+
+
+def _themed(words: str, theme: str) -> str:
+    """Replace the color in a style by the theme's color, or leave it out."""
+    color = next((word for word in words.split() if word in _LIGHT), "")
+    if not color:
+        return words
+    if has_16_colors():
+        return f"{plain(words)} {_DARK_OF_16.get(color, '') if theme == DARK else ''}".strip()
+    if theme == AUTO:
+        return f"{plain(words)} {_LIGHT[color]} bg:#ffffff" if "reverse" in words.split() else plain(words)
+    return words.replace(color, (_DARK if theme == DARK else _LIGHT)[color])
 
 
 def use_colors() -> bool:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from pvhdbg.tui.app.colors import COLORS, plain, use_colors
+from pvhdbg.tui.app.colors import plain, styles, use_colors
 from pvhdbg.tui.app.prompt_label import prompt_label
 from pvhdbg.tui.draw.frame import frame
 from pvhdbg.tui.draw.layout import BELOW
@@ -19,7 +19,7 @@ from pvhdbg.tui.events.events import GuestStopped, KernelIdentified, MachineStar
 from pvhdbg.tui.machine import terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from pvhdbg.tui.events.events import Event
     from pvhdbg.tui.lines.line import Line
@@ -71,22 +71,39 @@ def picture(screen: Screen, width: int, height: int) -> str:
     """Return the characters that draw the screen and put the cursor at the prompt."""
     prompt = prompt_label(screen)
     lines = [*frame(screen, width, height - BELOW), [("", prompt)], legend(screen, width)]
-    painted = [f"\x1b[{number};1H{_line(line)}\x1b[0m\x1b[K" for number, line in enumerate(lines, 1)]
+    painted = [f"\x1b[{number};1H{_line(line, screen.theme)}\x1b[0m\x1b[K" for number, line in enumerate(lines, 1)]
     return f"{''.join(painted)}\x1b[{height - 1};{len(prompt) + 1}H\x1b[?25h"
 
 
-def _line(line: Line) -> str:
-    return "".join(f"\x1b[0{_codes(style, colored=use_colors())}m{text}" for style, text in line)
+def _line(line: Line, theme: str) -> str:
+    known = styles(theme)
+    return "".join(f"\x1b[0{_codes(_words(style, known))}m{text}" for style, text in line)
+
+
+def _words(style: str, known: Mapping[str, str]) -> str:
+    words = " ".join(known.get(name.removeprefix("class:"), "") for name in style.split())
+    return words if use_colors() else plain(words)
 
 
 @lru_cache(256)
-def _codes(style: str, *, colored: bool) -> str:
-    """Return the SGR codes of all classes in a style. If several classes have a color, the last color counts."""
-    styles = [COLORS.get(name.removeprefix("class:"), "") for name in style.split()]
-    words = " ".join(styles if colored else map(plain, styles)).split()
+def _codes(style: str) -> str:
+    """Return the SGR codes of the words of a style. If several are colors, the last one counts."""
+    words = style.split()
     weights = [_CODES[word] for word in dict.fromkeys(words) if word in _WEIGHTS]
-    color = [_CODES[word] for word in words if word.startswith("ansi")][-1:]
-    return "".join(f";{code}" for code in (*weights, *color))
+    color = [_color(word) for word in words if word.startswith(("ansi", "#"))][-1:]
+    behind = [f"48;5;{_index(word.removeprefix('bg:'))}" for word in words if word.startswith("bg:#")][-1:]
+    return "".join(f";{code}" for code in (*weights, *color, *behind))
+
+
+def _color(word: str) -> str:
+    return _CODES[word] if word in _CODES else f"38;5;{_index(word)}"
+
+
+def _index(color: str) -> int:
+    """Return the index of one of the 216 colors in the palette with 256 colors."""
+    parts = (int(color[at : at + 2], 16) for at in (1, 3, 5))
+    red, green, blue = (max(part - 55, 0) // 40 for part in parts)
+    return 16 + 36 * red + 6 * green + blue
 
 
 def _write(text: str) -> None:

@@ -25,7 +25,13 @@ _PROCESSES_TIMEOUT = 0.1
 _FAILED_START_TIMEOUT, _EXIT_TIMEOUT = 1.0, 15.0
 
 
-def run_live(launch: Launch, title: tuple[str, str], *, ascii: bool = False) -> None:  # noqa: A002  the option's name
+def run_live(
+    launch: Launch,
+    title: tuple[str, str],
+    *,
+    ascii: bool = False,  # noqa: A002  the option's name
+    theme: str = "auto",
+) -> None:
     """Run the TUI over a live machine. `title` names its kernel and the machine.
 
     The terminal is not touched until the machine has started, or its start takes longer than START_TIMEOUT.
@@ -43,7 +49,7 @@ def run_live(launch: Launch, title: tuple[str, str], *, ascii: bool = False) -> 
         worker = Worker(Title(*title), event_queue.put, current)
         thread.serve(worker)
         try:
-            _show(event_queue, worker, Screen(Title(*title), Run(since=since), ascii=ascii), current)
+            _show(event_queue, worker, Screen(Title(*title), Run(since=since), ascii=ascii, theme=theme), current)
         finally:
             worker.protect_terminal(None)
             worker.close()
@@ -76,7 +82,7 @@ def freeze_heap() -> None:
     gc.freeze()
 
 
-def run_recording(document: Document, name: str, *, ascii: bool = False) -> None:  # noqa: A002
+def run_recording(document: Document, name: str, *, ascii: bool = False, theme: str = "auto") -> None:  # noqa: A002
     """Run the TUI over a recording from the file `name`: its stages can be browsed, and its prompt takes pvhdbg's
     commands.
     """
@@ -88,7 +94,10 @@ def run_recording(document: Document, name: str, *, ascii: bool = False) -> None
     freeze_heap()
     with terminal.closed_as_hangup(), exit_on_signals(), signals_end_wait(event_queue):
         use_terminal()
-        tui = Tui(recording_screen(document, name, ascii=ascii), answer=lambda line: commands.run(session, line))
+        tui = Tui(
+            recording_screen(document, name, ascii=ascii)._replace(theme=theme),
+            answer=lambda line: commands.run(session, line),
+        )
         event_queue.forward_to(tui.emit)
         tui.run()
 

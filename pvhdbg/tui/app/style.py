@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.styles import Attrs, Style
 
-from pvhdbg.tui.app.colors import COLORS, plain, use_colors
+from pvhdbg.tui.app import colors
+from pvhdbg.tui.app.colors import AUTO, has_16_colors, plain, use_colors
 
 if TYPE_CHECKING:
     from prompt_toolkit.styles import BaseStyle
@@ -28,14 +29,16 @@ _LINE_EDITING = {
 """prompt_toolkit's own classes. Their default colors suit only a dark terminal."""
 
 
-def depth() -> ColorDepth | None:
-    """Return None, which lets prompt_toolkit ask the terminal, or one bit if colors are off."""
-    return None if use_colors() else ColorDepth.DEPTH_1_BIT
+def depth() -> ColorDepth:
+    """Return one bit if colors are off, otherwise 16 or 256 colors."""
+    if not use_colors():
+        return ColorDepth.DEPTH_1_BIT
+    return ColorDepth.DEPTH_4_BIT if has_16_colors() else ColorDepth.DEPTH_8_BIT
 
 
-def style() -> BaseStyle:
+def style(theme: str = AUTO) -> BaseStyle:
     """Return the styles; with NO_COLOR set, without colors."""
-    styles = {**COLORS, **_LINE_EDITING}
+    styles = {**colors.styles(theme), **_LINE_EDITING}
     if not use_colors():
         styles = {name: plain(words) for name, words in styles.items()}
     if "dim" not in Attrs._fields:  # an older prompt_toolkit

@@ -223,6 +223,8 @@ class Screen(NamedTuple):
     """Whether gdb waits for more lines of a multi-line command."""
 
     ascii: bool = False
+    theme: str = "auto"
+    """The colors: `auto`, `dark` or `light`."""
     columns: int = 80
     """The width of the pane with the view, from the last drawing."""
     clock: float = 0.0

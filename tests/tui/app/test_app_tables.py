@@ -95,16 +95,6 @@ def test_the_palette_has_exactly_the_style_classes() -> None:
     assert set(classes.CLASSES) == set(COLORS)
 
 
-def test_every_color_is_one_of_the_sixteen_and_readable_on_dark_and_light() -> None:
-    words = {word for style in COLORS.values() for word in style.split()}
-    unreadable = {"ansiblack", "ansiwhite", "ansigray", "ansiyellow", "ansiblue"}
-    found = {name for name, style in COLORS.items() if unreadable & set(style.split()) and "reverse" not in style}
-
-    assert set() == {word for word in words if "#" in word or word.startswith(("bg:", "fg:"))}
-    assert set() == {word for word in words if word.startswith("ansibright")}
-    assert set() == found
-
-
 def test_important_styles_differ_without_colors_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     plain = dict(style.style().style_rules)

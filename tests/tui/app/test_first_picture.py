@@ -26,14 +26,14 @@ def painted(screen: Screen, size: tuple[int, int]) -> pyte.Screen:
     return terminal
 
 
-def cells(terminal: pyte.Screen) -> list[list[tuple[str, str, bool, bool, bool]]]:
+def cells(terminal: pyte.Screen) -> list[list[tuple[str, str, str, bool, bool, bool]]]:
     """Return every cell with its color and attributes."""
     rows = (terminal.buffer[row] for row in range(terminal.lines))
     chars = ([row[column] for column in range(terminal.columns)] for row in rows)
-    return [[(char.data, char.fg, char.bold, char.reverse, char.underscore) for char in row] for row in chars]
+    return [[(char.data, char.fg, char.bg, char.bold, char.reverse, char.underscore) for char in row] for row in chars]
 
 
-def drawn(tui: RunningTui) -> list[list[tuple[str, str, bool, bool, bool]]]:
+def drawn(tui: RunningTui) -> list[list[tuple[str, str, str, bool, bool, bool]]]:
     with tui.terminal._drawing:
         return cells(tui.terminal._screen)
 
@@ -66,7 +66,7 @@ def test_with_no_color_set_there_are_no_colors(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("NO_COLOR", "1")
     plain = CODES.findall(first_picture.picture(screens.at("prepare"), 80, 24))
 
-    assert re.search(r";3[0-7]m", "".join(colored))
+    assert re.search(r";38;5;", "".join(colored))
     assert set("01247") >= {code for sequence in plain for code in sequence[2:-1].split(";")}
 
 
