@@ -35,13 +35,16 @@ def test_with_no_color_set_there_is_bold_but_no_color(monkeypatch: pytest.Monkey
     assert "\x1b[0;1m" in tui.terminal.raw
 
 
-def test_only_the_terminals_own_sixteen_colors_are_used() -> None:
-    with show((200, 60)) as tui:
+def test_a_theme_uses_colors_that_no_palette_changes() -> None:
+    with show((200, 60), theme="dark") as tui:
         for key in "1234567890?":
             tui.keys(key)
         tui.wait("Everywhere")
 
-    assert "38;5;" not in tui.terminal.raw
+    used = {int(index) for index in re.findall(r"[34]8;5;(\d+)", tui.terminal.raw)}
+    assert used
+    assert min(used) >= 16
+    assert not re.search(r"\x1b\[(\d+;)*3[0-7][;m]", tui.terminal.raw)
     assert "38;2;" not in tui.terminal.raw
 
 

@@ -6,8 +6,8 @@ from pvhdbg.boot.record import compare
 from pvhdbg.boot.stop.capture import Capture
 from pvhdbg.checks.finding import Finding
 from pvhdbg.tui.app import actions
-from pvhdbg.tui.app.size import Size
 from pvhdbg.tui.draw.frame import rows
+from pvhdbg.tui.draw.layout import Size
 from pvhdbg.tui.events.events import GuestStopped
 from pvhdbg.tui.events.update import update
 from pvhdbg.tui.lines import classes
