@@ -35,7 +35,7 @@ VIEWS: tuple[View, ...] = (
     View("4", "boot_params", "params", "struct boot_params, or the kernel's copy of it",
          of_capture(boot_params.heading), boot_params.decode, captures=("boot_params", "kernel_boot_params"),
          folds=True),
-    View("5", "findings", "findings", "what the rules found; Enter goes to a finding's field",
+    View("5", "findings", "finds", "what the rules found; Enter goes to a finding's field",
          findings.heading, rows=findings.rows, draw=findings.draw, empty=findings.empty, detail=findings.detail,
          finding=findings.selected),
     View("6", "code", "code", "the instructions at RIP, with their source and with what unusual ones do",
