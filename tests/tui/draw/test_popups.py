@@ -119,7 +119,9 @@ def test_the_tabs_are_not_cut_whatever_signs_they_have(width: int, wording: str)
 
 
 def test_on_the_narrowest_terminal_the_tabs_are_keys() -> None:
-    assert [view.key for view in table.VIEWS] == re.findall(rf"([{TAB_KEYS}])\W", lines(screens.at("prepare"), (60, 24))[2])
+    assert [view.key for view in table.VIEWS] == re.findall(
+        rf"([{TAB_KEYS}])\W", lines(screens.at("prepare"), (60, 24))[2]
+    )
 
 
 @pytest.mark.parametrize("is_ascii", [False, True])
