@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from pvhdbg.errors import MemoryUnreadable, RegisterUnavailable, SymbolMissing, TargetError
+from pvhdbg.errors import MemoryUnreadable, NotConnected, RegisterUnavailable, SymbolMissing, TargetError
 from pvhdbg.target import monitor
 from pvhdbg.target.base import (
     DIED,
@@ -339,7 +339,12 @@ class StubRunner(ABC):
 
     def _ended_by_xen(self) -> Halt | None:
         """Return how the guest ended, if the machine executes Xen, which has ended the guest; None otherwise."""
-        if self.is_running or not isinstance(self._target, StubTarget) or not self._target.is_in_xen():
+        if self.is_running or not isinstance(self._target, StubTarget):
+            return None
+        try:
+            if not self._target.is_in_xen():
+                return None
+        except NotConnected:  # the next attempt to run the machine finds out how QEMU ended
             return None
         is_halted = self._target.is_halted()
         report = self._hypervisor.xen_report() if self._hypervisor else None
