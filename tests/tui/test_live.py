@@ -287,12 +287,12 @@ def test_the_code_of_a_passed_stage_can_be_shown_later(at_prepare: Start) -> Non
     shell.keys("M-6", "Tab", "Left")
     text = shell.wait("past: captured at entry")
 
-    assert re.search(r"▸ ▶0x1000000 +cld", text)
-    assert "as QEMU's monitor decodes them in protected32" in text
+    assert re.search(r"▸ ▶ +0x1000000 +cld", text)
+    assert "entry.S:30, with its 32-bit instructions" in text
     shell.keys("F9")
     shell.wait("no breakpoints in a past stage")
     shell.keys("Right")
-    shell.wait("guest/pvh.c")
+    shell.wait("pvh.c:167, with its 64-bit instructions")
 
 
 def test_addresses_without_memory_are_not_shown_as_zeros(at_prepare: Start) -> None:

@@ -28,6 +28,8 @@ _NOT_INSERTED = re.compile(r"Cannot insert breakpoint ([0-9]{1,9})\b")
 _DISABLED = "is disabled: gdb can't insert a software breakpoint at an address that is not mapped. Use hbreak or F9"
 _STOP_TIMEOUT, _STOP_RETRY = 5.0, 0.05
 _EXIT_TIMEOUT = 2.0
+_GIVE_UP = 60.0
+"""On a busy computer, all requests of several seconds may come while gdb, which single-steps, has stopped the guest."""
 
 
 class MiRunner(StubRunner):
@@ -93,8 +95,11 @@ class MiRunner(StubRunner):
         threading.Thread(target=self._stop_in_background, name="pvhdbg-interrupt", daemon=True).start()
 
     def _stop_in_background(self) -> None:
+        deadline, run = time.monotonic() + _GIVE_UP, self._mi.generation
         with suppress(PvhdbgError):  # gdb or the machine may be gone
-            self._request_stop()
+            while self._mi.running and self._mi.generation == run and time.monotonic() < deadline:
+                self._request_stop()
+                self._mi.wait_stop(_STOP_TIMEOUT)
 
     def _breakpoint_count(self) -> int:
         return self._mi.wait(self._mi.send("-break-list")).line.count("bkpt={")

@@ -58,7 +58,13 @@ def _is_wide(screen: Screen) -> bool:
 
 @lru_cache(8)
 def _rows(code: ById[Code], *, is_wide: bool) -> Rows:
-    return tuple(_row(pair.main) for pair in _pairs(code, is_wide=is_wide))
+    return tuple(_row_of(pair) for pair in _pairs(code, is_wide=is_wide))
+
+
+def _row_of(pair: Pair) -> Row:
+    """Return the row of the instruction. A search also finds the source line beside it."""
+    row = _row(pair.main)
+    return row if pair.source is None or pair.instruction is None else row._replace(columns=(clean(pair.source.text),))
 
 
 def _row(line: CodeLine) -> Row:
