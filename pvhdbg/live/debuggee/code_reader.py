@@ -157,9 +157,9 @@ class CodeReader(NamedTuple):
         if not self.has_gdb_symbols or not self.machine.is_with_gdb:
             return {}
         for first in dict.fromkeys((start if linked is None else linked, start)):
-            if first != linked:
-                self.map_symbols()
             with suppress(TargetError):
+                if first != linked:
+                    self.map_symbols()
                 command = f"-data-disassemble -s {first:#x} -e {first + end - start:#x} -- 5"
                 answer = self.machine.gdb.ask(command).results
                 return {at - first + start: place for at, place in _places(answer)}
