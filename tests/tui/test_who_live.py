@@ -19,6 +19,7 @@ def test_w_asks_about_the_selected_row_and_leaves_the_guest_where_it_is(tmp_path
         shell.keys("M-1", "Tab", "w")
         asked = shell.wait("chain    pvh_start_info.magic <- pvh_start_xen entry.S:43 <- start_info.magic")
         shell.keys("Escape")
+        shell.wait("Ctrl-R history")  # Escape and p, typed at once, would be Alt-p
         shell.type("pvh who boot_params.hdr.cmd_line_ptr")
         typed = shell.wait("chain    boot_params.hdr.cmd_line_ptr <- init_pvh_bootparams")
         shell.keys("F6")

@@ -280,7 +280,7 @@ def test_a_popup_scrolls_between_its_ends() -> None:
     last = actions.act("popup-last", screen, SIZE).popup
 
     assert last is not None
-    assert 0 < last.top < 100
+    assert 0 < last.top < 200
     assert Popup("help", 1) == actions.act("popup-down", screen, SIZE).popup
     assert Popup("help") == actions.act("popup-up", screen, SIZE).popup
 
