@@ -65,7 +65,9 @@ def test_the_offset_of_a_relocated_kernel_is_the_one_that_its_panic_prints(reloc
 
 def test_the_physical_place_of_a_relocated_kernel_is_the_one_that_qemu_translates_to(relocated: Relocated) -> None:
     found = NOTE.search(relocated.attach().err)
-    (translated,) = relocated.gdb(f"monitor gva2gpa {relocated.base + relocated.offset:#x}")
+    command = f"monitor gva2gpa {relocated.base + relocated.offset:#x}"
+    # The page tables of a process may map little of the kernel.
+    translated = wait_for(lambda: next((line for line in relocated.gdb(command) if "Unmapped" not in line), None))
 
     assert found is not None
     # Linux is linked at 0xffffffff81000000 and loaded at 0x1000000.
