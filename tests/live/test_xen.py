@@ -157,3 +157,24 @@ def test_without_xen_one_line_names_the_three_ways_to_get_it(tmp_path: Path) -> 
 
     assert 3 == done.status
     assert "--xen-image FILE, install it in /boot, or run `make xen`" in done.err
+
+
+LOGGED = re.compile(r"BIOS-e820: \[mem 0x([0-9a-f]+)-0x([0-9a-f]+)\] (.+)")
+TYPES = {"usable": 1, "reserved": 2, "ACPI data": 3, "ACPI NVS": 4, "unusable": 5}
+
+
+def test_a_linux_as_dom0_logs_the_map_that_pvhdbg_shows(xen_hypervisor: Path, vmlinux_61: Path, tmp_path: Path) -> None:
+    path = tmp_path / "linux.json"
+    words = ("--xen-image", xen_hypervisor, "--timeout", str(PATIENCE), "-c", "dmesg", "-o", path)
+    done = pvhdbg("dump", vmlinux_61, *words)
+    found = json.loads(path.read_text())
+    at = stop(found, "bootparams")
+
+    assert (0, "") == (done.status, done.err)
+    assert list(stages.NAMES) == [capture["stage"] for capture in found["stops"]]
+    assert (0x90, "hypercall") == (at["boot_params"]["hdr"]["type_of_loader"], at["memory_map"]["protocol"])
+    assert at["hypercall"]["nr_entries"] + 1 == at["boot_params"]["e820_entries"]
+    assert [(int(start, 16), int(last, 16) + 1, TYPES[name]) for start, last, name in LOGGED.findall(done.out)] == [
+        (entry["addr"], entry["addr"] + entry["size"], entry["type"]) for entry in stop(found, "e820")["e820_table"]
+    ]
+    assert not {"error", "warning"} & {found["severity"] for capture in found["stops"] for found in capture["findings"]}
