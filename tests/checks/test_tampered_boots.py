@@ -265,7 +265,7 @@ def check_boot(
     values["EMPTY"] = str(empty := initrd.with_name("empty"))
     empty.touch()
     arguments = [values.get(word, word) for word in shlex.split(words)]
-    _, chosen = options.parse(["check", path, *arguments, *qemu_args])
+    _, chosen = options.parse(["dump", path, *arguments, *qemu_args])
     with launched_without_gdb(chosen) as debuggee:
         if table:
             debuggee.machine.target.write_phys(BLANK, build.memmap(long_map(table)))
