@@ -37,7 +37,8 @@ def test_an_unchanged_boot_has_only_harmless_findings(path: Path) -> None:
 
     assert findings
     assert {INFO} == {finding.severity for finding in findings}
-    assert {finding.code for finding in findings} <= HARMLESS
+    of_xen = {"PVH102", "PVH129"} if path.stem.endswith("-xen") else set()  # no map, no GDT
+    assert {finding.code for finding in findings} <= HARMLESS | of_xen
 
 
 def test_the_cause_of_a_death_comes_before_the_death_and_only_at_its_stop() -> None:
