@@ -17,10 +17,13 @@ from tests.live.runs import rewindable
 
 
 def steps_forward(debuggee: RewindableDebuggee, count: int) -> list[tuple[object, ...]]:
-    """Step `count` instructions. Return the registers and boot data before each, and after the last."""
+    """Step `count` instructions, or iterations of a repeated instruction, as gdb and F7 do.
+
+    Return the registers and boot data before each, and after the last.
+    """
     states = [state_of(debuggee)[1:]]
     for _ in range(count):
-        debuggee.resume("stepi")
+        debuggee.console("stepi", lambda: None)
         states.append(state_of(debuggee)[1:])
     return states
 
