@@ -7,7 +7,7 @@ JSON, checked and shown.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from random import Random
 from typing import Any
 
@@ -62,11 +62,19 @@ SYMBOLS = (
     *(*build.VARIABLES, "_end", "initial_pg_pmd", "xen_prepare_pvh", "start_kernel", "phys_base"),
     *('"e820 data"', "init_pvh_bootparams", "pvh_start_xen", "__stack_chk_fail", "acpi_rsdp", "swapper_pg_dir"),
 )
+_BLOCK = 0x400
+"""Random memory is made in blocks of this size, so that a byte is the same in each read."""
 FILLS = ("zeros", "unreadable", "random", "itself", "ones")
 """What memory contains where no boot data is. "itself" is, at each eight bytes, their address."""
 HUGE = "huge"
 """The same as "ones", but long reads succeed. Thousands of map entries take half a second, so it is rare."""
 LONGEST_READ = 16 << 10
+
+
+@lru_cache(1 << 14)
+def _random_block(number: int) -> bytes:
+    return Random(number).randbytes(_BLOCK)
+
 
 Change = tuple[Any, ...]
 """A field (place, index of the structure, index of the field, new value), a register, a symbol, a page table's entry,
@@ -192,7 +200,9 @@ class Guest:
         ):
             raise MemoryUnreadable(paddr, size)
         if self._fill == "random":
-            return Random(f"{paddr} {size}").randbytes(size)
+            first, end = paddr // _BLOCK, (paddr + size - 1) // _BLOCK + 1
+            data = b"".join(_random_block(block) for block in range(first, end))
+            return data[paddr - first * _BLOCK :][:size]
         if self._fill == "itself":
             first = paddr & ~7
             words = range(first, paddr + size, 8)
