@@ -6,7 +6,7 @@ Of a table, its entries that are not 0 are recorded, and MARKERS. If the markers
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import cache
 
@@ -31,43 +31,25 @@ def paging_of(registers: Mapping[str, int | None]) -> Paging | None:
 
 
 def record(target: Recorder, machine: Target, capture: Capture) -> None:
-    """Read the tables on the walks of `wanted` into `target`, and then others. `machine` is what `target` records.
-
-    Whoever decodes the recording must find the same tables, so only those are recorded that are found without others.
-    """
+    """Read the tables on the walks of `wanted` into `target`, and then others. `machine` is what `target` records."""
     paging = paging_of(capture.registers)
     if paging is None or not paging.on:
         return
-    read = reader(machine)
-    pages = _found(read, paging, capture, None)
-    while (again := _found(read, paging, capture, pages)) != pages:
-        pages = again
-    for page in pages:
-        table = _table(machine, page)
-        for offset in _recorded(table) if table else ():
-            target.read_phys(page + offset, _ENTRY)
-
-
-def _found(read: ReadPhys, paging: Paging, capture: Capture, known: Container[int] | None) -> set[int]:
-    """Return the pages of the first tables on the walks of `wanted`, and of others; only `known` tables are readable.
-
-    None stands for all tables.
-    """
-    pages = dict[int, None]()
+    read, pages = reader(machine), dict[int, None]()
 
     def noted(paddr: int, size: int) -> bytes:
-        page = paddr - paddr % SIZE
-        if known is not None and page not in known:
-            raise MemoryUnreadable(paddr, size)
         data = read(paddr, size)
-        pages.setdefault(page)
+        pages.setdefault(paddr - paddr % SIZE)
         return data
 
     for vaddr in wanted(capture).values():
         with suppress(MemoryUnreadable):
             walk(noted, paging, vaddr)
     deque(mapped(noted, paging, MAX_TABLES), 0)
-    return set(list(pages)[:MAX_TABLES])
+    for page in list(pages)[:MAX_TABLES]:
+        table = _table(machine, page)
+        for offset in _recorded(table) if table else ():
+            target.read_phys(page + offset, _ENTRY)
 
 
 def wanted(capture: Capture) -> dict[str, int]:
