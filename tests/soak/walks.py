@@ -140,7 +140,7 @@ class Walk:
             debuggee.step_back()
             self._place = place - 1
         elif name == "F11" and place < self._end:
-            debuggee.resume("stepi")
+            debuggee.console("stepi", lambda: None)
             self._place = place + 1
         elif name == "continue" and place < self._end - 1:
             self._continue(place)
@@ -164,7 +164,7 @@ class Walk:
             self._place = LATER[-1]
         elif name == "F7":  # there and forward again
             debuggee.step_back()
-            debuggee.resume("stepi")
+            debuggee.console("stepi", lambda: None)
         else:
             return False
         return True
