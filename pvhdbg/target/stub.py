@@ -350,7 +350,7 @@ class StubRunner(ABC):
         report = self._hypervisor.xen_report() if self._hypervisor else None
         if report is None and not is_halted:
             return None
-        self._xen_report()
+        self._target.show_guest(report.registers if report else None)
         how, message = (report.how, f"Xen: {report.reason}") if report else (DOMAIN_CRASH, monitor.HALTED_BY_XEN)
         return Halt(DIED, self._target.register("rip"), how, message)
 

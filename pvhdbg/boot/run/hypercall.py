@@ -51,8 +51,10 @@ class HypercallObserver:
         """
         self._deadline, self.call = deadline, None
         memory_map = history[-1].memory_map if history else None
+        if memory_map is None or memory_map.protocol != NO_MAP:
+            return self._run_to(end)
         asks, calls = self._addresses(((ASKS, 0),)), self._addresses(_CALLS_XEN)
-        if memory_map is None or memory_map.protocol != NO_MAP or not asks or not calls:
+        if not asks or not calls:
             return self._run_to(end)
         halt = self._run_to([*asks, *end])
         if halt.rip not in asks or _is_over(halt):
