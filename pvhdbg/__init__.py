@@ -5,6 +5,7 @@ tui       the terminal interface
 in_gdb    the `pvh` commands inside any gdb, loaded by gdb_scripts/pvh.py
 commands  the `pvh` commands, shared by the command line, the TUI and gdb
 live      starts QEMU and gdb, or attaches to a running gdb stub
+teaching  what the tour and the labs have in common
 views     captures and findings as text, rows and JSON
 checks    the rules that find problems in a boot
 boot      a PVH boot: its stages, captures, recordings, and what the kernel makes of its input
@@ -15,6 +16,7 @@ abi       the C structures of the boot protocol as tables
 guest     the teaching guest: a small kernel that boots via PVH
 guest_profiles  what pvhdbg knows about each PVH guest, as tables
 manual    the user manual, in Markdown
+state_files  what pvhdbg remembers about its user between runs
 errors    the errors that users see as one line
 
 A package imports only packages below it in this list. Packages on the same level do not import each other: tui and

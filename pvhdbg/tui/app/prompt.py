@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from prompt_toolkit.completion import Completer, Completion
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 
+from pvhdbg import state_files
 from pvhdbg.abi.text import escape_unprintable, is_lone_byte
-from pvhdbg.tui.app.files import settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable
@@ -44,7 +44,7 @@ class _History(FileHistory):
 def history() -> History:
     """Return the prompt's history: a file in the user's state folder, or in memory if that folder is not writable."""
     try:
-        path = settings.folder() / "history"
+        path = state_files.folder() / "history"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600)
     except (OSError, RuntimeError):  # RuntimeError: the user has no home folder

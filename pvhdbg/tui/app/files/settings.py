@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import os
-from contextlib import suppress
-from pathlib import Path
 from typing import NamedTuple
 
-_LARGEST = 4096
-"""Bytes of the file that are read."""
+from pvhdbg import state_files
+
+_FILE = "screen"
 
 
 class Settings(NamedTuple):
@@ -19,35 +16,13 @@ class Settings(NamedTuple):
     zoomed: bool = False
 
 
-def folder() -> Path:
-    """Return the user's state folder for pvhdbg. A home folder that does not exist is not created.
-
-    :raise RuntimeError: if the user has no home folder.
-    :raise OSError: if the home folder does not exist.
-    """
-    if state := os.environ.get("XDG_STATE_HOME"):
-        return Path(state) / "pvhdbg"
-    return Path.home().resolve(strict=True) / ".local" / "state" / "pvhdbg"
-
-
 def load() -> Settings:
     """Read the settings. A file that cannot be read, and values of another type, count as missing."""
-    try:
-        with (folder() / "screen.json").open("rb") as file:
-            stored = json.loads(file.read(_LARGEST))
-    except (OSError, RuntimeError, ValueError, RecursionError):
-        return Settings()
-    if not isinstance(stored, dict):
-        return Settings()
+    stored = state_files.load(_FILE)
     known = {name: stored[name] for name in Settings._fields if isinstance(stored.get(name), bool)}
     return Settings(**known)
 
 
 def save(settings: Settings) -> None:
-    """Write the settings, if the folder is writable. Another pvhdbg never reads half a file."""
-    with suppress(OSError, RuntimeError):
-        path = folder() / "screen.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f"screen.json.{os.getpid()}")
-        part.write_text(json.dumps(settings._asdict()) + "\n", encoding="utf-8")
-        part.replace(path)
+    """Write the settings, if the folder is writable."""
+    state_files.save(_FILE, settings._asdict())

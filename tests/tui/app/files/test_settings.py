@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pvhdbg import state_files
 from pvhdbg.tui.app.files import settings
 from pvhdbg.tui.app.files.settings import Settings
 
@@ -16,13 +17,13 @@ def test_settings_are_kept() -> None:
     settings.save(Settings(mouse=False, zoomed=True))
 
     assert Settings(mouse=False, zoomed=True) == settings.load()
-    assert ["screen.json"] == [path.name for path in settings.folder().iterdir()]
+    assert ["screen.json"] == [path.name for path in state_files.folder().iterdir()]
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{", b"\xff", b'{"mouse": 3}', b"[" * 5000, b"null", b'{"other": 1}'])
 def test_a_damaged_file_counts_as_missing(content: bytes) -> None:
-    settings.folder().mkdir(parents=True)
-    (settings.folder() / "screen.json").write_bytes(content)
+    state_files.folder().mkdir(parents=True)
+    (state_files.folder() / "screen.json").write_bytes(content)
 
     assert Settings() == settings.load()
 
