@@ -18,6 +18,7 @@ guest_profiles  what pvhdbg knows about each PVH guest, as tables
 manual    the user manual, in Markdown
 state_files  what pvhdbg remembers about its user between runs
 errors    the errors that users see as one line
+named_tuple  typing.NamedTuple, made faster
 
 A package imports only packages below it in this list. Packages on the same level do not import each other: tui and
 in_gdb, commands and live, image and target. Everything except cli, tui, live and some modules of image and target also

@@ -6,9 +6,8 @@ boot_e820_entry; ACPI 6.5, table 15.4, for types 1 to 7; the 2017 RFC patches fo
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from pvhdbg.abi.layout import Name, OpenEnum, Struct, hex, u32, u64  # noqa: A004
+from pvhdbg.named_tuple import NamedTuple
 
 E820_DATA = b"e820 data"
 """The command line of the module that holds the map in the 2017 RFC protocol: exactly these nine bytes and a NUL."""

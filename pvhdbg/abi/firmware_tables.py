@@ -5,9 +5,10 @@ Sources: ACPI 6.5, 5.2.5; Intel MultiProcessor Specification 1.4, chapter 4; DMT
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pvhdbg.abi.start_info import RSDP_SIGNATURE, RSDP_SIZE_V1
+from pvhdbg.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,10 +7,9 @@ numbers, and readelf prints the GNU names for Xen's notes too. PVH needs only nu
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from pvhdbg.abi.layout import Bits, Name
 from pvhdbg.abi.text import printable
+from pvhdbg.named_tuple import NamedTuple
 
 OWNER = "Xen"
 SUPPORTED_FEATURES, PHYS32_ENTRY, PHYS32_RELOC = 17, 18, 19

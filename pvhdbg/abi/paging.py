@@ -6,10 +6,10 @@ Source: Intel SDM volume 3A, chapter 4 (the same in AMD APM volume 2, chapter 5)
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 from pvhdbg.abi.cpu import CR0_PG, CR4_LA57, CR4_PAE, CR4_PSE, EFER_LMA
 from pvhdbg.errors import MemoryUnreadable
+from pvhdbg.named_tuple import NamedTuple
 
 PRESENT, WRITABLE, USER, LARGE, NO_EXECUTE = 1, 1 << 1, 1 << 2, 1 << 7, 1 << 63
 ADDRESS = 0x000F_FFFF_FFFF_F000

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pvhdbg.boot.record.document import DEAD, TIMED_OUT
 from pvhdbg.boot.stop import stages
@@ -12,6 +12,7 @@ from pvhdbg.boot.stop.stop import Stop
 from pvhdbg.checks.case import Case, symbols_of
 from pvhdbg.checks.finding import ERROR, SEVERITIES, Finding
 from pvhdbg.checks.rules import AFTER_STAGES, EVERY_STOP, ON_FAILURE, ONCE, RULES, Rule
+from pvhdbg.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

@@ -6,7 +6,7 @@ import argparse
 import os
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import pvhdbg
 from pvhdbg.abi.text import printable
@@ -16,6 +16,7 @@ from pvhdbg.cli.boot_options import KERNEL, launch, launch_several, symbols, tim
 from pvhdbg.cli.result import HelpText
 from pvhdbg.cli.values import seconds_or_0
 from pvhdbg.errors import UserError
+from pvhdbg.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

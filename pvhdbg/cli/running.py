@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pvhdbg.boot.record import document as doc
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.address import location_suffix
 from pvhdbg.cli.result import Result
+from pvhdbg.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     import argparse

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pvhdbg.boot.stop import stages
 from pvhdbg.errors import UserError
+from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.views.report import answers
 from pvhdbg.views.rows import text
 

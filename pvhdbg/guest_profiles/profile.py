@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from pvhdbg.named_tuple import NamedTuple
 
 PVH_START_INFO = "pvh_start_info"
 BOOT_PARAMS = "boot_params"

@@ -16,13 +16,14 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from time import thread_time
-from typing import IO, NamedTuple, Protocol, cast
+from typing import IO, Protocol, cast
 
 from pvhdbg.abi.setup_header import BOOT_FLAG, HDR, HDRS, SetupHeader
 from pvhdbg.abi.text import printable
 from pvhdbg.errors import GuestError, MachineError, UserError
 from pvhdbg.image.file import DAMAGED_FILE, Buffer, number_at, open_file
 from pvhdbg.image.header import MAGIC
+from pvhdbg.named_tuple import NamedTuple
 
 MAX_UNPACKED = 512 << 20
 """The largest allowed size of an unpacked payload, in bytes. Debian's kernels have about 60 MiB."""

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from io import BytesIO
 from itertools import islice
-from typing import NamedTuple
 
 from elftools.common.exceptions import ELFError
 from elftools.elf import enums
@@ -24,6 +23,7 @@ from pvhdbg.image.file import open_file
 from pvhdbg.image.header import EHDR64_SIZE, SHT_SYMTAB, Elf, SectionHeader, read_elf
 from pvhdbg.image.limits import MAX_COMMENT, MAX_CONFIG, MAX_HEADERS, left_out
 from pvhdbg.image.multiboot import Multiboot, find_multiboot1, find_multiboot2
+from pvhdbg.named_tuple import NamedTuple
 
 PYELFTOOLS_ERRORS = (
     ELFError,

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pvhdbg.errors import UserError
 from pvhdbg.guest_profiles import linux, table
@@ -22,6 +22,7 @@ from pvhdbg.image.header import (
     read_elf,
     truncation_error,
 )
+from pvhdbg.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Container

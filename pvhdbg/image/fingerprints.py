@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import NamedTuple
 
 from pvhdbg.image import notes
 from pvhdbg.image.header import PT_LOAD, Elf, ProgramHeader
+from pvhdbg.named_tuple import NamedTuple
 
 NT_GNU_BUILD_ID = 3
 BUILD_ID = "build-id"

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from struct import Struct
-from typing import NamedTuple
 
 from pvhdbg.errors import GuestError, UserError
 from pvhdbg.image.file import DAMAGED_FILE, Buffer
+from pvhdbg.named_tuple import NamedTuple
 
 MAGIC = b"\x7fELF"
 CLASS32, CLASS64 = 1, 2

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
-from typing import NamedTuple
 
 from pvhdbg.errors import UserError
 from pvhdbg.image.debug_info.symbols import Symbols
 from pvhdbg.image.facts import ImageFacts, build_id, read_facts, with_guest
 from pvhdbg.image.file import Buffer, open_file
 from pvhdbg.image.header import MAGIC, read_elf
+from pvhdbg.named_tuple import NamedTuple
 
 _FORMATS = "an ELF file (32 or 64 bit, any PVH guest; it may be compressed) or a Linux bzImage"
 _PASS = f"pass {_FORMATS}"

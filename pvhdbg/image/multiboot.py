@@ -6,9 +6,9 @@ Source: the Multiboot Specification 0.6.96 and Multiboot2 2.0; QEMU hw/i386/mult
 from __future__ import annotations
 
 import struct
-from typing import NamedTuple
 
 from pvhdbg.image.file import Buffer, occurrences
+from pvhdbg.named_tuple import NamedTuple
 
 MAGIC1, MAGIC2 = 0x1BADB002, 0xE85250D6
 HAS_ADDRESSES = 1 << 16

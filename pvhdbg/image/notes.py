@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator
 from functools import cache, partial
 from itertools import chain, islice
 from struct import Struct
-from typing import NamedTuple
 
 from pvhdbg.image.file import Buffer, end_of_zeros, number_at
 from pvhdbg.image.header import (
@@ -22,6 +21,7 @@ from pvhdbg.image.header import (
     Elf,
     ProgramHeader,
 )
+from pvhdbg.named_tuple import NamedTuple
 
 PHYS32_ENTRY = 18
 XEN = b"Xen\0"

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Iterator
 from contextlib import closing
-from typing import NamedTuple
 
 from pvhdbg.abi.setup_header import HDR, HDRS, SetupHeader
 from pvhdbg.image import notes
@@ -22,6 +21,7 @@ from pvhdbg.image.verdicts import note_verdicts, segment_verdicts
 from pvhdbg.image.verdicts.segment_verdicts import Layout, segment_at
 from pvhdbg.image.verdicts.verdict import FATAL, WARNING, Verdict
 from pvhdbg.image.vmm_loaders import prediction
+from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.vmm_profiles.table import QEMU, profile
 
 PVH, MULTIBOOT, LINUX, NONE = "pvh", "multiboot", "linux", "none"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from typing import NamedTuple
 
 import gdb
 
@@ -12,6 +11,7 @@ from pvhdbg.errors import PvhdbgError
 from pvhdbg.image.debug_info.symbols import Symbols
 from pvhdbg.image.facts import ImageFacts, read_facts, with_guest
 from pvhdbg.image.preflight import preflight_file
+from pvhdbg.named_tuple import NamedTuple
 
 _MOST_FILES = 8
 """The most files to read. A kernel has one or two; a program with its libraries has hundreds, none of them a kernel."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+from pvhdbg.named_tuple import NamedTuple
 
 HIT = "hit"
 DIED = "died"

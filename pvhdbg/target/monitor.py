@@ -9,9 +9,10 @@ Source: QEMU target/i386/cpu-dump.c. Numbers are hexadecimal without 0x.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pvhdbg.errors import TargetError
+from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.target.base import KVM_INTERNAL_ERROR, TRIPLE_FAULT
 
 if TYPE_CHECKING:

@@ -9,11 +9,12 @@ Source: AMD APM volume 2, chapter 15 and appendix B; Xen xen/arch/x86/include/as
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pvhdbg.abi.cpu import CR0_PG, CR4_PAE, EFER_LMA, EFER_SVME
 from pvhdbg.abi.paging import Paging, walk
 from pvhdbg.errors import MemoryUnreadable
+from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.target.block_cache import split
 from pvhdbg.target.monitor import parse_regions
 

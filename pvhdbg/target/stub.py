@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from pvhdbg.errors import MemoryUnreadable, NotConnected, RegisterUnavailable, SymbolMissing, TargetError
+from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.target import monitor
 from pvhdbg.target.base import (
     DIED,

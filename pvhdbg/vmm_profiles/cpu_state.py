@@ -6,7 +6,8 @@ Source: Intel SDM volume 3, 3.4.5 (segment descriptors) and 7.2 (TSS descriptors
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+
+from pvhdbg.named_tuple import NamedTuple
 
 GRANULARITY = 1 << 23
 """The flag of a segment whose limit counts pages."""

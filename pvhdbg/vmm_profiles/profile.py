@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 from pvhdbg.abi.e820 import MapEntry
+from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.vmm_profiles.cpu_state import CpuState
 
 REFUSES = "it refuses the file"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from difflib import SequenceMatcher
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from pvhdbg.abi.e820 import E820_TYPES
 from pvhdbg.abi.layout import pack
@@ -15,6 +15,7 @@ from pvhdbg.abi.start_info import SIZE_V0, MemmapTableEntry, ModlistEntry, Start
 from pvhdbg.boot.handover.handover import Handover
 from pvhdbg.boot.stop import ranges
 from pvhdbg.errors import UserError
+from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.vmm_profiles.cpu_state import CpuState, Segment, Table
 from pvhdbg.vmm_profiles.profile import Placed
 

@@ -6,7 +6,9 @@ else, such as a recording, is a HandoverSource too, and goes into EntryChanges (
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
+
+from pvhdbg.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from pvhdbg.boot.record.document import VmmFacts

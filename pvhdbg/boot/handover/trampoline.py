@@ -8,9 +8,10 @@ Source of the encodings: Intel SDM volume 2.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pvhdbg.abi.cpu import MSR_EFER, WRMSR
+from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.vmm_profiles.cpu_state import RESET_LDTR, RESET_TR, Segment
 
 if TYPE_CHECKING:

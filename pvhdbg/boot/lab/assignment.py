@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
 from pvhdbg.abi import c_integer
 from pvhdbg.abi.text import printable
 from pvhdbg.errors import UserError
+from pvhdbg.named_tuple import NamedTuple
 
 SHELL_HINT = "in a shell, protect the quotes: --set 'cmdline=\"quiet\"'"
 FORMS = f"use a C integer (42, 0x2a, 052, 0b101010) or a quoted string; {SHELL_HINT}"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pvhdbg.abi.printk import known_layouts, layout_from
 from pvhdbg.boot.log.problems import problem
 from pvhdbg.boot.log.records import read_records
 from pvhdbg.boot.stop.address import Addresses
 from pvhdbg.errors import NotConnected, SymbolMissing, TargetError
+from pvhdbg.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

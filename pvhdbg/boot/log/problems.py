@@ -7,7 +7,8 @@ arch/x86/kernel/traps.c and dumpstack.c.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+
+from pvhdbg.named_tuple import NamedTuple
 
 PANIC, BUG, WARNING = "panic", "bug", "warning"
 

@@ -6,9 +6,10 @@ Sources: Linux kernel/printk/printk_ringbuffer.c, desc_read and get_data.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pvhdbg.abi.printk import COMMITTED, FINALIZED
+from pvhdbg.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

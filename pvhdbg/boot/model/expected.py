@@ -8,7 +8,7 @@ store the number of entries in a byte but copy all entries.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pvhdbg.abi.boot_params import BootParams
 from pvhdbg.abi.e820 import (
@@ -26,6 +26,7 @@ from pvhdbg.abi.start_info import MAGIC, MemmapTableEntry, ModlistEntry
 from pvhdbg.boot.model.overrun import overrun_death
 from pvhdbg.boot.model.predicted import BUG, PAGE_FAULT, DeathPredicted, PredictedDeath
 from pvhdbg.boot.model.zero_page import TABLE, ZeroPage
+from pvhdbg.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from pvhdbg.abi.start_info import StartInfo

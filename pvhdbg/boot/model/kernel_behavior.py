@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pvhdbg.abi.e820 import ZERO_PAGE_ENTRIES, BootE820Entry, E820Table
 from pvhdbg.abi.setup_header import PVH_VERSION, RFC_VERSION
 from pvhdbg.boot.stop.early_maps import EarlyMaps, early_maps
 from pvhdbg.boot.stop.kernel_probe import ANY_STRING, E820_STRING, E820_TABLES
+from pvhdbg.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from pvhdbg.boot.stop.capture import Capture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from pvhdbg.named_tuple import NamedTuple
 
 BUG, PAGE_FAULT, OVERRUN = "bug", "page-fault", "overrun"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from pvhdbg.abi.boot_params import BootParams
 from pvhdbg.abi.e820 import BootE820Entry, E820Table
@@ -15,6 +15,7 @@ from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.capture import E820, MemoryMap, Module, Text
 from pvhdbg.boot.stop.stages import CAPTURE_KEYS
 from pvhdbg.image.facts import ImageFacts, Note, Segment
+from pvhdbg.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from pvhdbg.boot.record.document import Document

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import printable
+from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.target.base import QEMU_EXIT, QEMU_SIGNAL, TRIPLE_FAULT
 from pvhdbg.target.monitor import POWERED_OFF
 

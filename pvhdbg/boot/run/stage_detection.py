@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pvhdbg.abi.boot_params import BootParams
 from pvhdbg.abi.e820 import E820Table
@@ -12,6 +12,7 @@ from pvhdbg.boot.run.image_match import is_kernel_running
 from pvhdbg.boot.run.observed_calls import CALLERS
 from pvhdbg.boot.stop import stages
 from pvhdbg.errors import TargetError
+from pvhdbg.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pvhdbg.boot.run.image_match import WithoutSymbols, matches, runs_on_xen
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.read import read_capture
 from pvhdbg.errors import TargetError
+from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.target.base import HIT
 from pvhdbg.target.nested import IN_XEN, XEN
 

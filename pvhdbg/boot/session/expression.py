@@ -13,12 +13,13 @@ have another form. If gdb can't, the user sees the error from this module.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pvhdbg.abi import c_integer
 from pvhdbg.abi.cpu import REGISTERS
 from pvhdbg.abi.text import printable
 from pvhdbg.errors import RegisterUnavailable, UserError
+from pvhdbg.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from pvhdbg.target.base import Target

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from pvhdbg.abi.boot_params import BootParams
 from pvhdbg.abi.e820 import E820_DATA, BootE820Entry
 from pvhdbg.abi.start_info import MemmapTableEntry, ModlistEntry, StartInfo
 from pvhdbg.boot.stop.protocols import E820_MODULE
 from pvhdbg.boot.stop.ranges import AddressRange
+from pvhdbg.named_tuple import NamedTuple
 
 PHYSICAL, IDENTITY, KERNEL = "physical", "identity", "kernel"
 

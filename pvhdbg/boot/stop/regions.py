@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pvhdbg.abi.e820 import blob_size
 from pvhdbg.abi.start_info import MemmapTableEntry, ModlistEntry
 from pvhdbg.boot.stop.protocols import HYPERCALL
+from pvhdbg.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

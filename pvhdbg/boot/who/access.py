@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from pvhdbg.named_tuple import NamedTuple
 
 REGISTER, IMMEDIATE, COMPUTED, PERHAPS, DMA = "register", "immediate", "computed", "perhaps", "dma"
 CONFIDENCES = {

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pvhdbg.boot.who.access import DMA, IMMEDIATE, PERHAPS, REGISTER
 from pvhdbg.boot.who.answer import CPU, FIRMWARE_DMA, PVHDBG, Answer, Code, Reader, Writer
+from pvhdbg.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

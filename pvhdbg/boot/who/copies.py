@@ -6,10 +6,11 @@ and an instruction that is not known makes it uncertain.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pvhdbg.boot.who.access import COMPUTED, IMMEDIATE, PERHAPS, REGISTER, Origin
 from pvhdbg.boot.who.instruction import COMPUTES, COPIES
+from pvhdbg.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -5,7 +5,9 @@ Registers have the names of their 64-bit forms: `al`, `ax`, `eax` and `rax` are 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from pvhdbg.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

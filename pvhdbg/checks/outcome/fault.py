@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pvhdbg.abi.paging import Paging, Walk, walk
 from pvhdbg.checks.outcome.failure import rip_paddr
 from pvhdbg.errors import MemoryUnreadable
+from pvhdbg.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from pvhdbg.boot.stop.capture import Capture

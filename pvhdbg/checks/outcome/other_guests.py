@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pvhdbg.abi.cpu import CR0_PG, UD2, segment_kind
 from pvhdbg.checks.finding import ERROR, WARNING
@@ -17,6 +17,7 @@ from pvhdbg.checks.outcome.failure import (
 )
 from pvhdbg.checks.outcome.fault import is_unmapped, page_walk, segment_load
 from pvhdbg.checks.rules import ON_FAILURE, Defect, rule
+from pvhdbg.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

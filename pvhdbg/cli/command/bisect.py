@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import printable
 from pvhdbg.boot.handover.bisect import TooManyBoots, smallest
@@ -20,6 +20,7 @@ from pvhdbg.cli.command import check, transplant
 from pvhdbg.cli.launch import launched_without_gdb
 from pvhdbg.cli.result import Result
 from pvhdbg.errors import UserError
+from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.vmm_profiles import table
 
 if TYPE_CHECKING:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pvhdbg.boot.record import compare, readers
 from pvhdbg.boot.record.replay import load
 from pvhdbg.boot.stop import stages
 from pvhdbg.cli.result import Result
 from pvhdbg.errors import UserError
+from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.views.report import diff_text
 from pvhdbg.vmm_profiles import table
 

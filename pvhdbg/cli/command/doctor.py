@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from importlib import metadata
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import printable
 from pvhdbg.cli import progress
@@ -14,6 +14,7 @@ from pvhdbg.cli.result import Result
 from pvhdbg.errors import MachineError, PvhdbgError
 from pvhdbg.live.system import programs
 from pvhdbg.live.system.programs import GDB, QEMU
+from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.target.base import HIT
 
 if TYPE_CHECKING:

@@ -13,10 +13,11 @@ import re
 import struct
 from collections.abc import Collection, Iterator, Mapping
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pvhdbg.image.file import occurrences
 from pvhdbg.image.header import CLASS64, read_elf
+from pvhdbg.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from pvhdbg.image.file import Buffer

@@ -12,7 +12,7 @@ from contextlib import suppress
 from itertools import islice
 from operator import itemgetter
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from elftools.common.exceptions import DWARFError
 from elftools.dwarf.dwarfinfo import DebugSectionDescriptor, DwarfConfig, DWARFInfo
@@ -21,6 +21,7 @@ from pvhdbg.image.debug_info.dwarf import BUILD_FOLDER, unit_of
 from pvhdbg.image.elf import PYELFTOOLS_ERRORS
 from pvhdbg.image.file import File, open_file
 from pvhdbg.image.header import CLASS64, read_elf
+from pvhdbg.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property
 from itertools import chain, compress, count, islice
 from struct import Struct, calcsize, unpack
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 from pvhdbg.errors import SymbolMissing
 from pvhdbg.image.debug_info.lookups import lookups
@@ -25,6 +25,7 @@ from pvhdbg.image.header import (
     SectionHeader,
     read_elf,
 )
+from pvhdbg.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,12 +6,13 @@ Source: QEMU include/hw/elf_ops.h and hw/core/loader.c; hw/i386/pc_piix.c, pc_q3
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import printable
 from pvhdbg.image.header import PT_LOAD, PT_NOTE, Elf, ProgramHeader
 from pvhdbg.image.notes import XEN, segment_notes
 from pvhdbg.image.verdicts.verdict import FATAL, WARNING, Verdict
+from pvhdbg.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

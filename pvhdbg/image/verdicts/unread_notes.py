@@ -5,11 +5,12 @@ Source: the System V gABI, "Note Section"; the layout of a PHYS32_ENTRY note in 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pvhdbg.image.file import end_of_zeros, occurrences
 from pvhdbg.image.header import PT_NOTE, SHT_NOBITS, SHT_NULL
 from pvhdbg.image.notes import NHDR, PHYS32_ENTRY, XEN, next_note
+from pvhdbg.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

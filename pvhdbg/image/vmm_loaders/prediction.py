@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import closing
 from functools import cache
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pvhdbg.abi.e820 import E820_MODULE, BootE820Entry, E820Table
 from pvhdbg.abi.start_info import RSDP_SIZE, MemmapTableEntry, ModlistEntry, StartInfo
@@ -20,6 +20,7 @@ from pvhdbg.image.notes import REASONS
 from pvhdbg.image.verdicts.segment_verdicts import segment_at
 from pvhdbg.image.verdicts.verdict import FATAL, WARNING, Verdict
 from pvhdbg.image.vmm_loaders.note_search import SEARCHES
+from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.vmm_profiles.profile import REFUSES, Boot
 from pvhdbg.vmm_profiles.table import NAMES, profile
 

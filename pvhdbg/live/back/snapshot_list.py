@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import printable
 from pvhdbg.boot.run import saved_journey
 from pvhdbg.boot.stop import stages
 from pvhdbg.errors import GuestError
 from pvhdbg.live.qemu.process import why_no_room
+from pvhdbg.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

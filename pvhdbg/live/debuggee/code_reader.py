@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import printable
 from pvhdbg.boot.stop.address import Addresses, linear_address, paging_registers
@@ -14,6 +14,7 @@ from pvhdbg.image.debug_info.dwarf import BUILD_FOLDER
 from pvhdbg.live.debuggee.code import Code, CodeLine, Place, with_names, with_source
 from pvhdbg.live.gdb import breakpoints
 from pvhdbg.live.gdb.results import Results
+from pvhdbg.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

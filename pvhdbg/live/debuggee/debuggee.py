@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import nullcontext, suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pvhdbg.abi.cpu import CR0_PG
 from pvhdbg.abi.text import printable
@@ -14,6 +14,7 @@ from pvhdbg.errors import TargetError, UserError
 from pvhdbg.live.debuggee import gdb_expression, repeated
 from pvhdbg.live.debuggee.machine_session import MachineSession
 from pvhdbg.live.gdb import breakpoints, console
+from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.target.base import ELSEWHERE, HIT, INTERRUPTED, TIMEOUT, Halt
 from pvhdbg.target.mi.client import MiError, console_command, quote
 

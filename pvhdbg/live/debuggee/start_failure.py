@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from resource import RLIMIT_NOFILE, getrlimit
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import printable
 from pvhdbg.errors import GuestError, MachineError, PvhdbgError, TargetError, UserError
@@ -12,6 +12,7 @@ from pvhdbg.live.gdb.process import DAMAGED_CACHE
 from pvhdbg.live.system import exit_report, programs
 from pvhdbg.live.system.os_errors import MORE_FILES
 from pvhdbg.live.system.programs import GDB, QEMU
+from pvhdbg.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from pvhdbg.live.qemu.options import QemuOptions

@@ -9,13 +9,14 @@ import time
 from collections import deque
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pvhdbg.errors import UserError
 from pvhdbg.live.gdb import environment
 from pvhdbg.live.system.exit_report import describe_exit, last_error
 from pvhdbg.live.system.os_errors import os_errors_as_machine_errors
 from pvhdbg.live.system.programs import GDB
+from pvhdbg.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pvhdbg.abi.boot_params import BootParams
 from pvhdbg.abi.e820 import BootE820Entry
@@ -12,6 +12,7 @@ from pvhdbg.boot.stop.address import linked_physical
 from pvhdbg.boot.stop.protocols import E820_MODULE
 from pvhdbg.errors import TargetError
 from pvhdbg.live.stub.watch import Watchpoint
+from pvhdbg.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

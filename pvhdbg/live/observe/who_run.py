@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pvhdbg.boot.run.journey import Journey
 from pvhdbg.boot.stop.kernel_probe import SymbolsAndStrings
@@ -18,6 +18,7 @@ from pvhdbg.live.observe import regions
 from pvhdbg.live.observe.code_places import CodePlaces
 from pvhdbg.live.observe.firmware import FirmwareObserver
 from pvhdbg.live.observe.observer import Observer
+from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.target.base import HIT
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import NamedTuple
 
 from pvhdbg.errors import MachineError, UserError
 from pvhdbg.live.system import cache
+from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.target.stub import XenReport
 
 MACHINE = "q35,kernel-irqchip=off"

@@ -8,11 +8,12 @@ import time
 from collections import deque
 from contextlib import suppress
 from threading import Event, Lock
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pvhdbg.errors import MachineError
 from pvhdbg.live.system.os_errors import os_errors_as_machine_errors, start_thread
 from pvhdbg.live.system.watcher import Watcher
+from pvhdbg.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import subprocess
-from typing import NamedTuple
 
 from pvhdbg.errors import MachineError
+from pvhdbg.named_tuple import NamedTuple
 
 _TIMEOUT = 10
 _LONGEST_QUOTE = 60

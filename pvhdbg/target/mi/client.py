@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pvhdbg.errors import NotConnected, TargetError
+from pvhdbg.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager

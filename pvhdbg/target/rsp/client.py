@@ -5,9 +5,10 @@ Source: the GDB manual, appendix E, and QEMU gdbstub.c.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from pvhdbg.errors import TargetError
+from pvhdbg.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

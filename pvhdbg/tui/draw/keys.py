@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.tui.views import table
 
 EVERYWHERE, PANE, PROMPT = "everywhere", "pane", "prompt"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.tui.draw import text_lines
 from pvhdbg.tui.screen import state
 from pvhdbg.tui.views import shown, table

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pvhdbg.boot.stop import stages
+from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.tui.lines import classes
 from pvhdbg.tui.lines.line import clean, cut, fit, length
 from pvhdbg.tui.lines.signs import signs

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.tui.draw import boxes, legend, panes, state_lines
 from pvhdbg.tui.draw.keys import KEYS
 from pvhdbg.tui.draw.layout import is_too_small, layout

@@ -6,9 +6,10 @@ A narrow pane has the source lines above their instructions, a wide one has both
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pvhdbg.boot.stop import stages
+from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.tui.lines import classes, highlight
 from pvhdbg.tui.lines.line import clean, fit
 from pvhdbg.tui.lines.signs import signs

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.tui.lines import classes
 from pvhdbg.tui.lines.line import clean, cut
 from pvhdbg.tui.lines.signs import signs

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pvhdbg.boot.stop.capture import Capture
 from pvhdbg.checks.finding import Finding
+from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.tui.lines.line import Line
 from pvhdbg.tui.screen import changes, finding_rows
 from pvhdbg.tui.screen.state import BootFinding, Screen

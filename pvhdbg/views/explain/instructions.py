@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from functools import cache, partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.views.explain.topics import Explanation, Topic
 
 if TYPE_CHECKING:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from pvhdbg.abi import c_integer
 from pvhdbg.abi.roles import STRUCTS
 from pvhdbg.errors import UserError
+from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.views.explain.topics import ALIASES
 
 if TYPE_CHECKING:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pvhdbg.boot.stop import stages
 from pvhdbg.guest_profiles.table import PROFILES
+from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.views.explain.topics import Explanation, Topic
 
 if TYPE_CHECKING:

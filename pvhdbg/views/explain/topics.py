@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from pvhdbg.abi import e820, roles
 from pvhdbg.abi.layout import Bits, Field
 from pvhdbg.abi.roles import STRUCTS
+from pvhdbg.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

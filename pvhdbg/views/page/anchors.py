@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pvhdbg.boot.stop.stages import CAPTURE_KEYS
+from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.views.pictures.markup import Element, element
 
 if TYPE_CHECKING:

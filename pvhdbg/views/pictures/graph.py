@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.views.pictures.drawing import CHARACTER, LINE, MARGIN, Drawing
 
 if TYPE_CHECKING:

@@ -6,8 +6,7 @@ browsers do not know them.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.views.rows.memory_picture import NOT_LISTED, OVERLAP, UNKNOWN
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pvhdbg.boot.stop.capture import EMPTY_CAPTURE
+from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.views.pictures import handover, memory, paging, timeline
 
 if TYPE_CHECKING:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pvhdbg.boot.record import compare
 from pvhdbg.boot.stop import stages
+from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.views.pictures.drawing import CHARACTER, LINE, MARGIN, Drawing
 from pvhdbg.views.rows import contents, cpu_rows, text
 from pvhdbg.views.rows.boot_params_rows import symbol_path

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pvhdbg.abi.boot_params import BootParams
 from pvhdbg.abi.e820 import ZERO_PAGE_ENTRIES, BootE820Entry
 from pvhdbg.abi.layout import Struct
+from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.views.rows import map_rows, start_info_rows, text
 from pvhdbg.views.rows import row as rows
 from pvhdbg.views.rows.row import Row, absent, below, field_row

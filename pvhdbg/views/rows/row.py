@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from itertools import chain
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from pvhdbg.abi.layout import Field, Struct
+from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.views.rows.missing import missing_reason
 
 if TYPE_CHECKING:

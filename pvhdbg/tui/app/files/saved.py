@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from functools import reduce
 from html import escape
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.tui.app.colors import COLORS
 from pvhdbg.tui.lines.line import plain
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from pvhdbg import state_files
+from pvhdbg.named_tuple import NamedTuple
 
 _FILE = "screen"
 

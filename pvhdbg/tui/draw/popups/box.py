@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.tui.draw.popups import listing, palette, panel
 from pvhdbg.tui.draw.popups.kinds import CHAIN, HELP, PALETTE, PANEL, SEARCHED
 from pvhdbg.tui.lines import classes

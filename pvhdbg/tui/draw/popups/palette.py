@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.tui.draw.keys import KEYS
 from pvhdbg.tui.draw.popups.listing import contains
 from pvhdbg.tui.lines import classes

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pvhdbg.errors import UserError
+from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.tui.draw import detail
 from pvhdbg.tui.lines import classes
 from pvhdbg.tui.lines.line import clean, plain
