@@ -8,11 +8,13 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import TYPE_CHECKING
 
+from pvhdbg import guest
 from pvhdbg.boot.run.entry_changes import EntryChanges
 from pvhdbg.boot.stop.protocols import AS_IS
 from pvhdbg.cli import early_start, vmm
 from pvhdbg.cli.result import RefusedKernelError
 from pvhdbg.errors import GuestError, MachineError, UserError
+from pvhdbg.guest_profiles import linux
 from pvhdbg.live.system.signals import exit_on_signals
 
 if TYPE_CHECKING:
@@ -213,11 +215,7 @@ def _kernel(options: argparse.Namespace, folder: Path) -> tuple[Kernel, tuple[st
     from pvhdbg.image.load import open_kernel
     from pvhdbg.live.system import cache
 
-    path = options.kernel
-    if path is None:
-        from pvhdbg import guest
-
-        path = guest.ELF
+    path = options.kernel or guest.ELF
     symbols = None if options.symbols is None else str(options.symbols)
     kernel = open_kernel(str(path), folder, symbols, cache.folder("symbols", os.environ))
     remarks = [] if kernel.symbols_remark is None else [kernel.symbols_remark]
@@ -225,7 +223,18 @@ def _kernel(options: argparse.Namespace, folder: Path) -> tuple[Kernel, tuple[st
         preflight = _preflight(options, kernel)
         kernel = kernel._replace(facts=preflight.apply_to(kernel.facts))
         remarks += [verdict.message for verdict in preflight.verdicts + preflight.by_vmm]
+    remarks += _guest_changes(kernel)
     return kernel, tuple(f"pvhdbg: note: {remark}" for remark in remarks)
+
+
+def _guest_changes(kernel: Kernel) -> list[str]:
+    """Return a remark if the kernel is a changed copy of the teaching guest: what was changed."""
+    if kernel.facts.guest != linux.TEACHING.name or kernel.facts.elf == str(guest.ELF):
+        return []
+    from pvhdbg.live.instructions.guest_changes import guest_changes, summary
+
+    changes = guest_changes(kernel.facts)
+    return [] if changes is None or not changes.changes else [summary(changes)]
 
 
 def _preflight(options: argparse.Namespace, kernel: Kernel) -> Preflight:

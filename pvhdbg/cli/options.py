@@ -224,6 +224,12 @@ def _manual(parser: argparse.ArgumentParser) -> None:
     _ascii(parser)
 
 
+def _guest(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", choices=("new",), metavar="new", help="copy the source of the teaching guest")
+    parser.add_argument("folder", type=Path, metavar="DIR", help="the new folder, in which `make` builds guest.elf")
+    _ascii(parser)
+
+
 def _doctor(parser: argparse.ArgumentParser) -> None:
     _ascii(parser)
     tools(parser)
@@ -253,6 +259,7 @@ COMMANDS = {
         is_mixed=True,
     ),
     "attach": Command("attach to a running machine through its gdb stub", _attach, "attach.attach", is_mixed=True),
+    "guest": Command("copy the teaching guest's source, to change it", _guest, "teaching.guest.guest"),
     "manual": Command("show a page of the manual", _manual, "manual.manual"),
     "doctor": Command("check the installation: show versions and try to boot", _doctor, "doctor.doctor"),
     "gdb-script": Command(

@@ -1,6 +1,6 @@
 """The teaching guest: a small kernel that boots via PVH and prints its boot data on the serial console.
 
-build  build teaching-guest.elf from its source
+build  build teaching-guest.elf from its source; the Makefile of a copy of the source
 
 Read the source in this order: entry.S, pvh.c, main.c, e820.c. Nothing in pvhdbg is imported here.
 """

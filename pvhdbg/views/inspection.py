@@ -61,6 +61,35 @@ Source: QEMU hw/i386/x86.c; Xen tools/libs/guest/xg_dom_bzimageloader.c; mvm iss
 cloud-hypervisor pull request 6200.
 """
 
+
+class GuestChange(Protocol):
+    """A changed function, variable or note of a teaching guest; live.instructions.guest_changes.Change is one."""
+
+    # fmt: off
+    @property
+    def name(self) -> str: ...
+    @property
+    def what(self) -> str: ...
+    @property
+    def source(self) -> str | None: ...
+    @property
+    def before(self) -> int: ...
+    @property
+    def after(self) -> int: ...
+    # fmt: on
+
+
+class GuestChanges(Protocol):
+    """What was changed in a copy of the teaching guest; `problem` says why it is not known, or is None."""
+
+    # fmt: off
+    @property
+    def changes(self) -> Sequence[GuestChange]: ...
+    @property
+    def problem(self) -> str | None: ...
+    # fmt: on
+
+
 ProgramHeader = tuple[str, int, int, int, int, int, str, int]
 """Type, offset, vaddr, paddr, filesz, memsz, flags (R, W, E), align."""
 SectionHeader = tuple[str, str, int, int, int, str, int]
@@ -106,6 +135,7 @@ class InspectedFile(NamedTuple):
 
     If the file exceeds the limits of `inspect`, `missing` has a remark for each part that was not read completely, with
     the path of the part in the JSON as the key. `vmms` has what each VMM's own loader does with the ELF file.
+    `guest_changes` is None if the file is not a copy of the teaching guest.
     """
 
     facts: ImageFacts
@@ -114,6 +144,7 @@ class InspectedFile(NamedTuple):
     addresses: Mapping[str, int]
     missing: Mapping[str, str] = MappingProxyType({})
     vmms: Sequence[Prediction] = ()
+    guest_changes: GuestChanges | None = None
 
     @property
     def variables(self) -> Mapping[str, str]:

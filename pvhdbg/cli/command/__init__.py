@@ -15,6 +15,7 @@ explain       `pvhdbg explain`
 manual        `pvhdbg manual`
 doctor        `pvhdbg doctor`
 gdb_script    `pvhdbg gdb-script`
+teaching/     the commands for people who learn or teach how a machine boots
 
 Each command is one function that takes the parsed options and returns a Result. To add a command, add a file here and a
 row to COMMANDS in pvhdbg/cli/options.py.

@@ -56,6 +56,7 @@ def _inspect(kernel: Kernel) -> InspectedFile:
     from pvhdbg.image import elf
     from pvhdbg.image.preflight import preflight_file
     from pvhdbg.image.vmm_loaders.prediction import predict_file
+    from pvhdbg.live.instructions.guest_changes import guest_changes
     from pvhdbg.views.inspection import InspectedFile, stage_symbols
 
     preflight = preflight_file(kernel.facts, symbols=kernel.symbols)
@@ -63,5 +64,5 @@ def _inspect(kernel: Kernel) -> InspectedFile:
     addresses = {name: kernel.symbols.address(name) for name in names if name in kernel.symbols}
     details = elf.inspect(kernel.facts.elf, kernel.facts)
     symbols = {} if kernel.symbols.left_out is None else {"symbols": kernel.symbols.left_out}
-    vmms = predict_file(kernel.facts)
-    return InspectedFile(kernel.facts, details, preflight, addresses, {**details.left_out, **symbols}, vmms)
+    vmms, changes = predict_file(kernel.facts), guest_changes(kernel.facts)
+    return InspectedFile(kernel.facts, details, preflight, addresses, {**details.left_out, **symbols}, vmms, changes)

@@ -271,6 +271,17 @@ class Symbols:
             end = bisect_left(values, value)
         return None
 
+    def located(self) -> Iterator[tuple[str, int, int, bool]]:
+        """Yield the name, the link address and the size of each symbol of code or data, and whether it is a function.
+
+        The size is 0 if the symbol has none.
+        """
+        self._copy()
+        for index in range(self._table.count):
+            symbol = self._table[index]
+            if symbol.is_location:
+                yield self._table.name(symbol), symbol.value, symbol.size, symbol.type == _STT_FUNC
+
     def _best_at(self, value: int) -> _Symbol | None:
         """Return the best of the symbols at one address: functions first, then global symbols, then the largest."""
         symbols = [symbol for symbol in islice(self._table.with_value(value), _MAX_ALIASES) if symbol.is_location]

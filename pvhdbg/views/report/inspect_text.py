@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pvhdbg.image.facts import ImageFacts, Note
     from pvhdbg.image.notes import Scan
     from pvhdbg.image.verdicts.verdict import Verdict
-    from pvhdbg.views.inspection import Details, InspectedFile
+    from pvhdbg.views.inspection import Details, GuestChange, GuestChanges, InspectedFile
 
 BOOT_PROTOCOLS = {
     PVH: "boots {} via PVH",
@@ -34,7 +34,9 @@ HEADERS_SHOWN = 64
 def as_text(file: InspectedFile) -> str:
     vmms, missing = [_vmms] if file.vmms else [], [_missing] if file.missing else []
     sections = (_file, _headers, _notes, _loaders, _preflight, *vmms, _stages, _config, *missing)
-    return "\n\n".join("\n".join(section(file)) for section in sections) + "\n"
+    first, *others = ("\n".join(section(file)) for section in sections)
+    changes = ["\n".join(_guest_changes(file.guest_changes))] if file.guest_changes else []
+    return "\n\n".join([first, *changes, *others]) + "\n"
 
 
 def _file(file: InspectedFile) -> Iterator[str]:
@@ -53,6 +55,23 @@ def _file(file: InspectedFile) -> Iterator[str]:
         ("multiboot", _multiboot(details)),
     ]
     yield from text.columns(rows)
+
+
+def _guest_changes(found: GuestChanges) -> Iterator[str]:
+    heading = "differences from pvhdbg's teaching guest"
+    yield f"{heading}: {found.problem or 'none'}" if not found.changes else heading
+    rows = [
+        (printable(change.source or ""), printable(change.name), change.what, _sizes(change))
+        for change in found.changes[:HEADERS_SHOWN]
+    ]
+    yield from text.columns(rows)
+    if len(found.changes) > HEADERS_SHOWN:
+        yield from _more(len(found.changes))
+
+
+def _sizes(change: GuestChange) -> str:
+    sizes = [text.counted(size, "byte") for size in (change.before, change.after) if size]
+    return " -> ".join(dict.fromkeys(sizes))
 
 
 def _kind(file: InspectedFile) -> str:

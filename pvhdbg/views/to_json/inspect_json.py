@@ -10,7 +10,7 @@ from pvhdbg.views.to_json import document_json
 
 if TYPE_CHECKING:
     from pvhdbg.image.vmm_loaders.prediction import Prediction
-    from pvhdbg.views.inspection import InspectedFile
+    from pvhdbg.views.inspection import Details, GuestChanges, InspectedFile
 
 _PROGRAM = ("type", "offset", "vaddr", "paddr", "filesz", "memsz", "flags", "align")
 _SECTION = ("name", "type", "addr", "offset", "size", "flags", "align")
@@ -20,18 +20,7 @@ def to_dict(file: InspectedFile) -> document_json.Json:
     details = file.details
     return {
         "kernel": document_json.kernel(file.facts),
-        "elf": {
-            "type": details.type,
-            "machine": details.machine,
-            "entry": details.entry,
-            "symbols": details.symbols,
-            "debug_info": details.has_debug_info,
-            "compiler": details.compiler,
-            "multiboot1": details.multiboot1 and details.multiboot1.offset,
-            "multiboot2": details.multiboot2 and details.multiboot2.offset,
-            "program_headers": [dict(zip(_PROGRAM, header, strict=True)) for header in details.program_headers],
-            "sections": [dict(zip(_SECTION, section, strict=True)) for section in details.sections],
-        },
+        "elf": _elf(details),
         "loaders": [
             {"loader": scan.loader, "entry": scan.entry, "reason": REASONS.get(scan.reason)} for scan in details.scans
         ],
@@ -43,8 +32,34 @@ def to_dict(file: InspectedFile) -> document_json.Json:
         "vmms": [_prediction(prediction) for prediction in file.vmms],
         "symbols": {name: file.addresses.get(name) for name in stage_symbols(file.facts)},
         "config": None if details.config is None else {name: details.config.get(name, "n") for name in OPTIONS},
+        **({} if file.guest_changes is None else {"guest_changes": _guest_changes(file.guest_changes)}),
         **({"itself": dict(file.itself)} if file.itself else {}),
         **({"missing": dict(file.missing)} if file.missing else {}),
+    }
+
+
+def _elf(details: Details) -> document_json.Json:
+    return {
+        "type": details.type,
+        "machine": details.machine,
+        "entry": details.entry,
+        "symbols": details.symbols,
+        "debug_info": details.has_debug_info,
+        "compiler": details.compiler,
+        "multiboot1": details.multiboot1 and details.multiboot1.offset,
+        "multiboot2": details.multiboot2 and details.multiboot2.offset,
+        "program_headers": [dict(zip(_PROGRAM, header, strict=True)) for header in details.program_headers],
+        "sections": [dict(zip(_SECTION, section, strict=True)) for section in details.sections],
+    }
+
+
+def _guest_changes(found: GuestChanges) -> document_json.Json:
+    return {
+        "problem": found.problem,
+        "changes": [
+            {"name": one.name, "what": one.what, "source": one.source, "before": one.before, "after": one.after}
+            for one in found.changes
+        ],
     }
 
 
