@@ -47,8 +47,8 @@ _KERNEL_NAMES = (
 )
 """Names that keep their underscores. A name that contains another name comes before it."""
 _UPPER_CASE = frozenset({
-    *("a20", "ascii", "bug", "cpu", "cr0", "cr4", "cs", "ds", "ebx", "eflags", "es", "gdt", "idt", "isa", "kvm", "nul"),
-    *("pae", "pci", "pvh", "qemu", "ram", "rfc", "rsdp", "ss", "tr", "tss", "vmm"),
+    *("a20", "ascii", "bug", "cpu", "cr0", "cr4", "cs", "ds", "ebx", "eflags", "es", "esp", "gdt", "idt", "isa", "kvm"),
+    *("nul", "pae", "pci", "pvh", "qemu", "ram", "rfc", "rsdp", "ss", "tr", "tss", "vmm"),
 })  # fmt: skip
 _SPELLINGS = {
     "append": "-append",

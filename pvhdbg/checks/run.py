@@ -40,6 +40,7 @@ TOPICS = (
     "outcome.kernel_log",
     "outcome.other_guests",
     "outcome.on_xen",
+    "outcome.absent_memory",
 )
 
 _HANDOVER = "pvhdbg.checks.handover."

@@ -2,6 +2,7 @@
 
 base            Target (read memory, registers, symbols), Runner (run to an address), Halt (why the machine stopped)
 recording       a Target that answers from recorded data, and the Recorder that records the data
+absent          memory that the guest must not find, although the machine has it
 block_cache     a cache of guest memory, valid while the machine is stopped
 monitor         parsers for the answers of QEMU's monitor
 gdb_native      the Target for code that runs inside gdb
@@ -13,6 +14,6 @@ mi/             the Target and the Runner for a gdb/MI client
 rsp/            the Target and the Runner for QEMU's stub, without gdb
 
 Start with base: its protocols are all that the rest of pvhdbg depends on. Only cli, tui, in_gdb and live import gdb_mi
-and gdb_native. This package imports only abi and errors. base, recording, block_cache, monitor, nested,
+and gdb_native. This package imports only abi and errors. base, absent, recording, block_cache, monitor, nested,
 gdb_native and native_runner run inside gdb's Python.
 """

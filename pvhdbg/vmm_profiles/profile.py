@@ -146,7 +146,7 @@ _CR0_ET_IS_SET = "CR0.ET is 1, although the VMM leaves it 0: QEMU's TCG always s
 _DIFFERS = (
     "the devices, their registers in memory and the interrupt controllers are those of QEMU's microvm",
     "CPUID and the MSRs are QEMU's",
-    "QEMU's firmware is writable memory that ends at 4 GiB: a guest that uses the stack while ESP is 0 does not die",
+    "where QEMU has firmware below 4 GiB, a write is lost and a read returns 0xff; what the VMM returns is not defined",
     "TR has no busy bit: QEMU's TCG does not set it in the hidden state",
 )
 _ACPI_IS_QEMUS = "the ACPI tables are QEMU's, moved to where the VMM puts its own"

@@ -9,6 +9,7 @@ from pvhdbg.boot.handover import trampoline
 from pvhdbg.boot.handover.handover import HandedOver, Handover
 from pvhdbg.boot.stop import ranges, regions
 from pvhdbg.errors import MachineError, UserError
+from pvhdbg.target.absent import AbsentMemory
 from pvhdbg.target.base import HIT, TIMEOUT, TRIPLE_FAULT
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from pvhdbg.boot.stop.ranges import AddressRange
     from pvhdbg.errors import PvhdbgError
     from pvhdbg.image.facts import ImageFacts
-    from pvhdbg.target.base import ControllableTarget, Halt, Runner, Target
+    from pvhdbg.target.base import ControllableTarget, Halt, Runner, Target, WritableTarget
 
 _CONVENTIONAL_RAM = (0x1000, 0x9F000)
 _TIMEOUT = 30.0
@@ -35,7 +36,17 @@ def hand_over(
     """
     handover = source.handover(target, entry, image)
     apply(cast("ControllableTarget", target), runner, image, handover)
-    return HandedOver(handover, source.facts)
+    return HandedOver(handover, source.facts, _hide(cast("WritableTarget", target), runner, handover))
+
+
+def _hide(target: WritableTarget, runner: Runner, handover: Handover) -> AbsentMemory | None:
+    """Hide the memory that the VMM does not have, as far as the Runner can."""
+    hide = getattr(runner, "hide", None)
+    if handover.absent is None or hide is None:
+        return None
+    absent = AbsentMemory(target, *handover.absent)
+    hide(absent)
+    return absent
 
 
 def apply(target: ControllableTarget, runner: Runner, image: ImageFacts | None, handover: Handover) -> None:

@@ -1,6 +1,7 @@
 """The differences between two handovers, and handovers that have only some of them. Pure functions.
 
-A pointer and the bytes that it points to are one difference: GDTR comes with the GDT, rsdp_paddr with the ACPI tables.
+A pointer and the bytes that it points to are one difference: GDTR comes with the GDT, rsdp_paddr with the ACPI tables,
+and ESP with the lack of memory where a guest pushes if ESP is 0.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ _BIOS_AREA = (0xE0000, 0x100000)
 _ENTRY = MemmapTableEntry.SIZE
 _OWN_FIELDS = ("magic", "version", "flags", "rsdp_paddr", "reserved")
 _START_INFO, _CMDLINE, _MODULES, _MAP = "start_info.paddr", "cmdline", "modules", "memory_map.paddr"
+_RSP, _NO_MEMORY = "registers.rsp", "no memory below 4 GiB"
 _ENTRIES, _CLEARED, _RSDP = "memory_map.entries", "memory below 0xe0000", "start_info.rsdp_paddr"
 
 
@@ -125,6 +127,9 @@ def _owned(handover: Handover, info: StartInfo, others: list[Placed]) -> dict[st
         if path.startswith("memory") and info.rsdp_paddr:
             path = _RSDP
         found[path] = (*found.get(path, ()), item)
+    if handover.absent is not None:
+        start, end = handover.absent
+        found[_RSP] = (Placed(_NO_MEMORY, start, bytes(end - start)),)
     return found
 
 
@@ -198,6 +203,8 @@ def _handover(values: Values, others: list[Placed]) -> Handover:
     fields |= {"nr_modules": nr_modules, "modlist_paddr": modlist_paddr, "cmdline_paddr": cmdline_paddr}
     fields |= {"memmap_paddr": values[_MAP], "memmap_entries": len(entries) if values[_MAP] else 0}
     info = pack(StartInfo, *(fields[field.name] for field in StartInfo.FIELDS))
+    absent = next(((item.paddr, item.paddr + len(item.data)) for item in others if item.name == _NO_MEMORY), None)
+    others = [item for item in others if item.name != _NO_MEMORY]
     placed = [*others, *of_modules, *([cmdline] if cmdline is not None else [])]
     if values[_MAP] and entries:
         placed.append(Placed("memory_map", values[_MAP], b"".join(entries)))
@@ -211,7 +218,7 @@ def _handover(values: Values, others: list[Placed]) -> Handover:
     cpu = CpuState(**registers, general={**general, "rbx": values[_START_INFO]})
     keeps_rsdp = bool(values[_RSDP]) and not any(item.paddr == values[_RSDP] for item in placed)
     kept = [*modules, *([_BIOS_AREA] if keeps_rsdp else [])]
-    return Handover(moves, tuple(ranges.minus(values[_CLEARED], kept)), tuple(placed), cpu)
+    return Handover(moves, tuple(ranges.minus(values[_CLEARED], kept)), tuple(placed), cpu, absent)
 
 
 def _spans(modlist: bytes) -> list[AddressRange]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.abi.e820 import E820Table
 from pvhdbg.abi.start_info import RSDP_SIZE, ModlistEntry
-from pvhdbg.boot.handover.handover import Handover, Move
+from pvhdbg.boot.handover.handover import END_OF_4_GIB, Handover, Move
 from pvhdbg.boot.record.document import TRANSPLANT, VmmFacts
 from pvhdbg.boot.stop import ranges
 from pvhdbg.boot.stop.map_entries import decode_entries, ram_ranges
@@ -90,7 +90,7 @@ class RecordedHandover:
         self._check_ram(moves, placed, entry)
         differs = (*missing, *self._modules_left(moves), *_no_ram(self._recorded, entry), *_acpi(self._recorded, entry))
         self._differs = (*_DIFFERS, *differs)
-        return Handover(moves, (), placed, cpu)
+        return Handover(moves, (), placed, cpu, END_OF_4_GIB if not cpu.general_registers["rsp"] else None)
 
     def _check_ram(self, moves: tuple[Move, ...], placed: tuple[Placed, ...], entry: Capture) -> None:
         """Check that the machine has RAM for all that is written: a write to a device may reset the machine.

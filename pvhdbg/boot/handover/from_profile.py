@@ -8,7 +8,7 @@ from pvhdbg.abi.e820 import E820_DATA, E820_MODULE, MEMMAP, RAM, BootE820Entry, 
 from pvhdbg.abi.layout import pack
 from pvhdbg.abi.start_info import MAGIC, MemmapTableEntry, ModlistEntry, StartInfo
 from pvhdbg.boot.handover import acpi_tables
-from pvhdbg.boot.handover.handover import Handover, Move
+from pvhdbg.boot.handover.handover import END_OF_4_GIB, Handover, Move
 from pvhdbg.boot.record.document import VmmFacts
 from pvhdbg.boot.stop import ranges, regions
 from pvhdbg.boot.stop.map_entries import decode_entries, ram_ranges
@@ -62,6 +62,7 @@ class ProfileHandover:
             tuple(ranges.minus(old, kept)),
             (*self._layout.tables, *acpi, *_structures(self._layout, boot, places, cmdline)),
             cpu._replace(general={**cpu.general, "rbx": places.start_info}),
+            END_OF_4_GIB,
         )
 
     def _boot(self, cmdline_size: int, initrd: AddressRange | None, image: ImageFacts | None) -> Boot:

@@ -10,14 +10,22 @@ from typing import TYPE_CHECKING, Protocol
 
 from pvhdbg.named_tuple import NamedTuple
 
+from pvhdbg.boot.record.document import LostWrite, VmmFacts
+
 if TYPE_CHECKING:
-    from pvhdbg.boot.record.document import VmmFacts
+    from collections.abc import Callable
+
     from pvhdbg.boot.stop.capture import Capture
     from pvhdbg.boot.stop.ranges import AddressRange
     from pvhdbg.image.facts import ImageFacts
+    from pvhdbg.target.absent import AbsentMemory
     from pvhdbg.target.base import Target
     from pvhdbg.vmm_profiles.cpu_state import CpuState
     from pvhdbg.vmm_profiles.profile import Placed
+
+
+END_OF_4_GIB = (0xFFFFF000, 1 << 32)
+"""Where QEMU has its firmware, and no VMM has RAM. A guest that pushes while ESP is 0 writes there."""
 
 
 class Move(NamedTuple):
@@ -33,19 +41,27 @@ class Handover(NamedTuple):
 
     All addresses are physical and below 4 GiB. `cleared` is filled with zeros; leave out what the guest needs, such as
     its kernel and the destinations of the moves. `cpu` has all registers, EBX too, except RIP, which stays the entry.
+    `absent` is memory that the VMM does not have, although QEMU does: the guest loses what it writes there.
     """
 
     moves: tuple[Move, ...]
     cleared: tuple[AddressRange, ...]
     placed: tuple[Placed, ...]
     cpu: CpuState
+    absent: AddressRange | None = None
 
 
 class HandedOver(NamedTuple):
-    """A handover that was made, and what the recording says about it."""
+    """A handover that was made. `origin` is what the recording says about it; `absent` is the memory that is hidden."""
 
     handover: Handover
-    facts: VmmFacts
+    origin: VmmFacts
+    absent: AbsentMemory | None = None
+
+    def facts(self, name_of: Callable[[int], str | None]) -> VmmFacts:
+        """Return what the recording says about it by now. `name_of` returns an address as symbol+offset."""
+        first = self.absent.first if self.absent else None
+        return self.origin if first is None else self.origin._replace(lost_write=LostWrite(*first, name_of(first.rip)))
 
 
 class HandoverSource(Protocol):

@@ -38,12 +38,28 @@ TRANSPLANT = "transplant"
 """The name in VmmFacts of a handover that a recording has. The version is the path of the recording."""
 
 
+class LostWrite(NamedTuple):
+    """The guest's first write to memory that the VMM does not have: the bytes, and where the guest then was.
+
+    `rip` is the address of the instruction after the one that wrote, `symbol` the same as symbol+offset.
+    """
+
+    paddr: int
+    data: bytes
+    rip: int
+    symbol: str | None
+
+
 class VmmFacts(NamedTuple):
-    """The VMM whose handover pvhdbg reproduced: its name, the version of its source, and what was not made exact."""
+    """The VMM whose handover pvhdbg reproduced: its name, the version of its source, and what was not made exact.
+
+    `lost_write` is None if the guest wrote only to memory that the VMM has, as far as pvhdbg saw.
+    """
 
     name: str
     version: str
     differs: tuple[str, ...]
+    lost_write: LostWrite | None = None
 
 
 class XenFacts(NamedTuple):

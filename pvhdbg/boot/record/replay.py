@@ -14,6 +14,7 @@ from pvhdbg.boot.record.document import (
     WATCH_ENDS,
     Death,
     Document,
+    LostWrite,
     MachineFacts,
     Outcome,
     Rewrite,
@@ -252,7 +253,13 @@ def _xen(xen: dict[str, Any]) -> XenFacts:
 
 
 def _vmm(vmm: dict[str, Any]) -> VmmFacts:
-    return VmmFacts(_of(str, vmm, "name"), _of(str, vmm, "version"), _strings(vmm.get("differs"), "differs"))
+    lost = _lost_write(_object(vmm["lost_write"], "lost_write")) if vmm.get("lost_write") is not None else None
+    return VmmFacts(_of(str, vmm, "name"), _of(str, vmm, "version"), _strings(vmm.get("differs"), "differs"), lost)
+
+
+def _lost_write(write: dict[str, Any]) -> LostWrite:
+    symbol = _maybe(str, write, "symbol")
+    return LostWrite(_address(write, "paddr"), _hex(write, "hex"), _address(write, "rip"), symbol)
 
 
 def _outcome(top: dict[str, Any]) -> Outcome:

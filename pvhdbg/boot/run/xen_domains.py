@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from pvhdbg.boot.stop.capture import Capture
     from pvhdbg.image.facts import ImageFacts
+    from pvhdbg.target.absent import AbsentMemory
     from pvhdbg.target.base import Halt, Runner, Target
 
 _LEFT = "the CPU executes Xen: the registers are those of the guest before Xen interrupted it"
@@ -84,6 +85,11 @@ class KernelRunner:
             halt = self._runner.run_to(addresses, max(deadline - time.monotonic(), 0.0))
             if halt.kind != HIT or halt.message or not self._is_in_another():
                 return halt
+
+    def hide(self, absent: AbsentMemory) -> None:
+        """Hide memory from the guest, if the Runner can do that. gdb's can't."""
+        if (hide := getattr(self._runner, "hide", None)) is not None:
+            hide(absent)
 
     def _is_in_another(self) -> bool:
         image = self._image()

@@ -298,7 +298,7 @@ class LiveSession(Opener):
     def document(self) -> Document:
         self._record_panic()
         handed_over = self.journey.handed_over
-        vmm = handed_over and handed_over.facts
+        vmm = handed_over and handed_over.facts(self._name_of)
         machine = self._machine_facts()._replace(rewrites=self.journey.rewrites, vmm=vmm)
         who = tuple(self._answers.values()) or None
         return Document(self.image, machine, tuple(self.history), self.outcome, who)

@@ -15,7 +15,7 @@ from pvhdbg.checks.outcome.failure import (
     opcode,
     rip_paddr,
 )
-from pvhdbg.checks.outcome.fault import is_unmapped, page_walk, segment_load
+from pvhdbg.checks.outcome.fault import is_unmapped, page_walk, segment_load, uses_stack
 from pvhdbg.checks.rules import ON_FAILURE, Defect, rule
 from pvhdbg.named_tuple import NamedTuple
 
@@ -85,9 +85,17 @@ def stack_defect(case: Case) -> tuple[str, str] | None:
         defect = "no stack was set up" if _is_rsp_of_vmm(case, rsp) else "the stack is not mapped"
         return defect, f"page fault{at_rip(case)}, accessing {cr2:#x}, next to RSP"
     is_paging = (case.capture.registers.get("cr0") or 0) & CR0_PG
-    if not is_paging and -rsp & _mask(case) < _NEAR:
+    if not is_paging and -rsp & _mask(case) < _NEAR and _has_used_stack(case, rsp):
         return "no stack was set up", "the guest pushes to the end of the address space, where there is no RAM"
     return None
+
+
+def _has_used_stack(case: Case, rsp: int) -> bool:
+    """Return whether the guest used the stack before it died, or died of that. RSP may be 0 because the VMM left 0."""
+    entry, vmm = case.last_stop_at("entry"), case.machine.vmm
+    is_unchanged = entry is not None and entry.registers.get("rsp") == rsp
+    has_pushed = vmm is not None and vmm.lost_write is not None
+    return not is_unchanged or has_pushed or uses_stack(case)
 
 
 def _is_rsp_of_vmm(case: Case, rsp: int) -> bool:

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 MOST_BOOTS = 200
 """The most boots of a search."""
 
+_SHORTEST_WATCH, _LONGER = 1.0, 4
+"""How long a guest is watched: this many seconds, and this many times as long as the one that failed."""
+
 
 def bisect(options: argparse.Namespace) -> Result:
     """Return the difference that kills the kernel. The exit status is 1 if the kernel fails, and no cause is known."""
@@ -147,9 +150,12 @@ class _Boots:
     def stop_early(self, works: End, fails: End) -> None:
         """From now on, run only to the stage after the last one that the failing guest reached.
 
-        If there is none, the guest is watched after the last stage.
+        If there is none, watch the guest after the last stage, but not much longer than it took to fail.
         """
         order = [None, *stages.NAMES]
         if order.index(works.outcome.reached) > order.index(fails.outcome.reached):
             self._last = order[order.index(fails.outcome.reached) + 1]
             self._watch = running.NOT_WATCHED
+        elif (watched := fails.outcome.watched) is not None:
+            enough = _SHORTEST_WATCH + _LONGER * watched.ms / 1000
+            self._watch = self._watch._replace(seconds=min(self._watch.seconds, enough))

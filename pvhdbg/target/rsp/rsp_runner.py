@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from pvhdbg.target.stub import StubRunner
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
+    from pvhdbg.target.absent import AbsentMemory
     from pvhdbg.target.base import Halt, Target
     from pvhdbg.target.rsp.client import Rsp
     from pvhdbg.target.stub import Hypervisor
@@ -28,6 +30,11 @@ class RspRunner(StubRunner):
     def __init__(self, rsp: Rsp, target: Target, hypervisor: Hypervisor) -> None:
         super().__init__(target, hypervisor)
         self._rsp = rsp
+        self._absent: AbsentMemory | None = None
+
+    def hide(self, absent: AbsentMemory) -> None:
+        """From now on, let the guest lose what it writes to this memory, until it enables paging."""
+        self._absent = absent
 
     def run_to(self, addresses: Collection[int], timeout: float) -> Halt:
         if (death := self.death()) is not None:
@@ -53,10 +60,46 @@ class RspRunner(StubRunner):
                 return False
         with self._breakpoints(addresses):
             try:
-                self._rsp.resume(_RUN)
-                return not self._wait(self._rsp.wait_stop, timeout)
+                return self._resume(timeout)
             finally:
                 self._halt()
+
+    def _resume(self, timeout: float) -> bool:
+        """Run until the machine stops for another reason than a lost write; return whether it timed out."""
+        deadline = time.monotonic() + timeout
+        with self._hidden() as absent:
+            while True:
+                self._rsp.resume(_RUN)
+                if not self._wait(self._rsp.wait_stop, max(deadline - time.monotonic(), 0.0)):
+                    return True
+                stop = self._rsp.last_stop
+                if absent is None or stop is None or stop.watched != absent.start or self._interrupted:
+                    return False
+                if not absent.is_hidden:
+                    self._clear_watchpoint(absent)
+                    self._absent = None
+                else:
+                    absent.lose_write()
+
+    @contextmanager
+    def _hidden(self) -> Iterator[AbsentMemory | None]:
+        """Within the block, a write to the absent memory stops the machine. Yield that memory, or None."""
+        if self._absent is not None and not self._absent.is_hidden:
+            self._absent = None
+        absent = self._absent
+        if absent is None:
+            yield None
+            return
+        self._rsp.ask_all([f"Z2,{absent.start:x},{absent.size:x}"])
+        try:
+            yield absent
+        finally:
+            self._halt()
+            if not self._rsp.running and self._absent is not None:
+                self._clear_watchpoint(absent)
+
+    def _clear_watchpoint(self, absent: AbsentMemory) -> None:
+        self._rsp.ask_all([f"z2,{absent.start:x},{absent.size:x}"])
 
     @contextmanager
     def _breakpoints(self, addresses: Collection[int]) -> Iterator[None]:

@@ -104,6 +104,8 @@ _KEYS = {
     "machine.rewrites": "what --protocol and --set changed at the entry: path, paddr, and the bytes before and after",
     "machine.vmm": "the VMM whose handover the guest got (--vmm): name, version and differs; absent without --vmm",
     "machine.xen": "the Xen that started the kernel as its dom0 (--xen): image and version; absent without --xen",
+    "machine.vmm.lost_write": "the first write to memory that the VMM does not have: paddr, the bytes (hex), and the "
+    "next instruction's rip and symbol; absent if the guest wrote nowhere else",
     "machine.vmm.differs": "what a guest can notice that pvhdbg did not reproduce",
     "machine.initrd_size": "size of the initrd in bytes when QEMU was started; null if it is not known",
     "stops": "the captures, one per stage, oldest first; if the guest died, the last capture is of its death",

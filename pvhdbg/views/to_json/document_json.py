@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from pvhdbg.abi.boot_params import BootParams
     from pvhdbg.abi.start_info import StartInfo
-    from pvhdbg.boot.record.document import Document, MachineFacts, Outcome, Watched
+    from pvhdbg.boot.record.document import Document, MachineFacts, Outcome, VmmFacts, Watched
     from pvhdbg.boot.stop.capture import Capture, Hypercall, MapRecord, MemoryMap, Module, Text
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.image.verdicts.verdict import Verdict
@@ -90,10 +90,20 @@ def machine(facts: MachineFacts) -> Json:
         {"path": change.path, "paddr": change.paddr, "before": change.before.hex(), "after": change.after.hex()}
         for change in facts.rewrites
     ]
-    vmm = {} if facts.vmm is None else {"vmm": {**facts.vmm._asdict(), "differs": list(facts.vmm.differs)}}
+    vmm = {} if facts.vmm is None else {"vmm": _vmm(facts.vmm)}
     xen = {} if facts.xen is None else {"xen": facts.xen._asdict()}
     known = {key: value for key, value in facts._asdict().items() if key not in ("vmm", "xen")}
     return {**known, "argv": list(facts.argv), "rewrites": rewrites, **vmm, **xen}
+
+
+def _vmm(facts: VmmFacts) -> Json:
+    known = {"name": facts.name, "version": facts.version, "differs": list(facts.differs)}
+    if (lost := facts.lost_write) is None:
+        return known
+    return {
+        **known,
+        "lost_write": {"paddr": lost.paddr, "hex": lost.data.hex(), "rip": lost.rip, "symbol": lost.symbol},
+    }
 
 
 def stop(capture: Capture, findings: Sequence[Finding] = ()) -> Json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pvhdbg.boot.record.document import XenFacts
+from pvhdbg.boot.record.document import LostWrite, VmmFacts, XenFacts
 from pvhdbg.image.facts import EM_386
 from tests.build import MODLIST, RAMDISK, START_INFO, TABLES
 from tests.checks.cases import (
@@ -17,6 +17,7 @@ from tests.checks.cases import (
     Row,
     blob,
     died,
+    entry,
     error,
     foreign,
     prepare,
@@ -37,6 +38,7 @@ I386 = LINUX_32._replace(machine=EM_386)
 ON_KVM = MACHINE._replace(accel="kvm")
 STACK = 0x310D320 + 4096 + 200
 """Close behind pvh_bootparams."""
+PUSHED = 0xFFFFFFFC
 
 
 def overrun(count: int) -> dict[str, Any]:
@@ -67,7 +69,24 @@ def on_xen(qemu: str, **differences: Any) -> Case:  # noqa: ANN401 - the argumen
     )
 
 
+def lost_write(write: LostWrite | None, name: str = "firecracker", rsp: int = 0) -> Case:
+    machine = MACHINE._replace(vmm=VmmFacts(name, "", (), write))
+    return entry(machine=machine, registers={"rsp": rsp})
+
+
 ROWS = (
+    Row(
+        "PVH937",
+        lambda: lost_write(LostWrite(PUSHED, b"\5\0\x10\0", 0x100040, "f")),
+        error("machine.vmm.lost_write", PUSHED),
+        lambda: lost_write(None),
+    ),
+    Row(
+        "PVH937",  # no stack: the guest wrote elsewhere, or the recording is hostile
+        lambda: lost_write(LostWrite(0xFFFFF000, b"", 0, None), "../x", rsp=0x1000),
+        error("machine.vmm.lost_write", 0xFFFFF000),
+        lambda: lost_write(None, "../x", rsp=0x1000),
+    ),
     Row("PVH936", lambda: on_xen("10.0.13"), error("machine.qemu"), lambda: on_xen("7.2.22 (Debian 1:7.2+dfsg-7)")),
     Row("PVH936", lambda: on_xen("11.1.3"), error("machine.qemu"), lambda: on_xen("11.1.3", reached="kernel")),
     Row("PVH936", lambda: on_xen("10.0.2"), error("machine.qemu"), lambda: on_xen("10.0.2", how="triple-fault")),

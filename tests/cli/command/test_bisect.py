@@ -79,7 +79,7 @@ def test_a_stack_pointer_of_0_is_named(tmp_path: Path) -> None:
         assert fails.startswith("firecracker fails: died: triple fault at 0x10000b")
         assert counts.endswith(" differences between the handovers, 6 boots")
         assert "the kernel fails with this difference alone:" == heading
-        assert "  registers.rsp: 0x7b60 -> 0x0" == cause
+        assert "  registers.rsp: 0x7b60 -> 0x0 with no memory below 4 GiB" == cause
 
 
 def test_two_differences_that_kill_only_together_are_named(tmp_path: Path) -> None:
