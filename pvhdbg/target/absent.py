@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pvhdbg.abi.cpu import CR0_PG
+from pvhdbg.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from pvhdbg.target.base import WritableTarget

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from pvhdbg.named_tuple import NamedTuple
-
 from pvhdbg.boot.record.document import LostWrite, VmmFacts
+from pvhdbg.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
