@@ -5,6 +5,7 @@ Source: Intel SDM volume 3A, chapter 4 (the same in AMD APM volume 2, chapter 5)
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterator
 
 from pvhdbg.abi.cpu import CR0_PG, CR4_LA57, CR4_PAE, CR4_PSE, EFER_LMA
@@ -153,6 +154,11 @@ def mapped(read_phys: ReadPhys, paging: Paging, most_tables: int) -> Iterator[Ma
         yield before
 
 
+def visit_tables(read_phys: ReadPhys, paging: Paging, most_tables: int) -> None:
+    """Read the tables that `mapped` reads, in the same order."""
+    _Tables(read_phys, paging, most_tables).visit(paging.levels(), paging.top_table)
+
+
 def _continues(before: Mapped, one: Mapped) -> bool:
     follows = None if before.paddr is None else before.paddr + before.size
     return before.vaddr + before.size == one.vaddr and (follows, *before[3:]) == (one.paddr, *one[3:])
@@ -165,15 +171,26 @@ class _Tables:
         self._read = read_phys
         self._paging = paging
         self._left = most
+        top = paging.levels()[0]
+        self._sign = 1 << top.shift + top.bits - 1
+
+    def visit(self, levels: tuple[Level, ...], table: int) -> None:
+        """Read a table and the tables below it, in the order in which `pages` does, but look at no page."""
+        level = levels[0]
+        entries = self._entries(level, table)
+        if entries is None or level.shift == 12:
+            return
+        for entry in entries:
+            if entry & PRESENT and not _is_large(self._paging, level, entry):
+                self.visit(levels[1:], level.table_at(entry))
 
     def pages(self, levels: tuple[Level, ...], table: int, base: int, rights: int) -> Iterator[Mapped]:
         level = levels[0]
-        data = self._table(table, level.entry_size << level.bits)
-        if data is None:
+        entries = self._entries(level, table)
+        if entries is None:
             yield Mapped(self._canonical(base), None, 1 << level.shift + level.bits, 0, 0)
             return
-        for index in range(1 << level.bits):
-            entry = int.from_bytes(data[index * level.entry_size :][: level.entry_size], "little")
+        for index, entry in enumerate(entries):
             if entry & PRESENT:
                 yield from self._entry(levels, entry, base | index << level.shift, rights)
 
@@ -187,14 +204,15 @@ class _Tables:
         else:
             yield from self.pages(levels[1:], level.table_at(entry), vaddr, rights)
 
-    def _table(self, paddr: int, size: int) -> bytes | None:
+    def _entries(self, level: Level, table: int) -> tuple[int, ...] | None:
+        """Return the entries of a table; None if it cannot be read, or if enough tables were read."""
         self._left -= 1
+        entries = struct.Struct(f"<{1 << level.bits}{'Q' if level.entry_size == 8 else 'I'}")
         try:
-            return self._read(paddr, size) if self._left >= 0 else None
+            return entries.unpack(self._read(table, entries.size)) if self._left >= 0 else None
         except MemoryUnreadable:
             return None
 
     def _canonical(self, vaddr: int) -> int:
-        top = self._paging.levels()[0]
-        sign = 1 << top.shift + top.bits - 1
+        sign = self._sign
         return vaddr | (1 << 64) - (sign << 1) if sign > 1 << 32 and vaddr & sign else vaddr

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import random
+from collections import deque
+
 import pytest
 
-from pvhdbg.abi.paging import Paging, walk
+from pvhdbg.abi.paging import Paging, mapped, visit_tables, walk
 from pvhdbg.errors import MemoryUnreadable
 
 PG, PE = 1 << 31, 1
@@ -142,3 +145,33 @@ def test_a_non_canonical_address_is_not_mapped_and_reads_no_table(five: bool, bi
 def test_a_table_that_cannot_be_read_is_an_error() -> None:
     with pytest.raises(MemoryUnreadable):
         walk(Tables({}, 8).read, long_mode(), 0)
+
+
+@pytest.mark.parametrize(
+    "paging", [long_mode(), long_mode(five=True), Paging(PG, 0x1000, PAE, 0), Paging(PG, 0x1000, PSE, 0)]
+)
+def test_the_tables_that_are_visited_are_those_that_show_what_is_mapped(paging: Paging) -> None:
+    for seed in range(20):
+        assert tables_read(paging, seed, visit=False) == tables_read(paging, seed, visit=True)
+
+
+def tables_read(paging: Paging, seed: int, *, visit: bool) -> list[int]:
+    """Return the addresses of the tables that are read, among random tables that lead to each other."""
+    generator, read = random.Random(seed), list[int]()
+    pages = {
+        number << 12: generator.choices((0, *(n << 12 | P | LARGE * (n % 3 == 0) for n in range(8))), k=4096)
+        for number in range(6)
+    }
+    size = paging.levels()[0].entry_size
+
+    def read_phys(paddr: int, length: int) -> bytes:
+        read.append(paddr)
+        if paddr not in pages:
+            raise MemoryUnreadable(paddr, length)
+        return b"".join(entry.to_bytes(size, "little") for entry in pages[paddr][: length // size])
+
+    if visit:
+        visit_tables(read_phys, paging, 12)
+    else:
+        deque(mapped(read_phys, paging, 12), 0)
+    return read

@@ -5,12 +5,11 @@ Of a table, its entries that are not 0 are recorded, and MARKERS. If the markers
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import cache
 
-from pvhdbg.abi.paging import Paging, ReadPhys, mapped, walk
+from pvhdbg.abi.paging import Paging, ReadPhys, visit_tables, walk
 from pvhdbg.boot.stop.capture import Capture
 from pvhdbg.errors import MemoryUnreadable, TargetError
 from pvhdbg.target.base import Target
@@ -22,6 +21,7 @@ MARKERS = (0, 2048, 4088)
 MAX_TABLES = 16
 """The most tables that are recorded at one stop."""
 _ENTRY = 8
+_EMPTY = bytes(_ENTRY)
 
 
 def paging_of(registers: Mapping[str, int | None]) -> Paging | None:
@@ -45,11 +45,11 @@ def record(target: Recorder, machine: Target, capture: Capture) -> None:
     for vaddr in wanted(capture).values():
         with suppress(MemoryUnreadable):
             walk(noted, paging, vaddr)
-    deque(mapped(noted, paging, MAX_TABLES), 0)
+    visit_tables(noted, paging, MAX_TABLES)
     for page in list(pages)[:MAX_TABLES]:
         table = _table(machine, page)
-        for offset in _recorded(table) if table else ():
-            target.read_phys(page + offset, _ENTRY)
+        for start, end in _recorded(table) if table else ():
+            target.read_phys(page + start, end - start)
 
 
 def wanted(capture: Capture) -> dict[str, int]:
@@ -98,8 +98,15 @@ def _table(target: Target, page: int) -> bytes | None:
     return bytes(table) if all(all(known[at : at + _ENTRY]) for at in MARKERS) else None
 
 
-def _recorded(table: bytes) -> Iterator[int]:
-    """Yield the offsets of the entries to record."""
+def _recorded(table: bytes) -> Iterator[tuple[int, int]]:
+    """Yield the ranges of offsets of the entries to record."""
+    start = None
     for offset in range(0, SIZE, _ENTRY):
-        if offset in MARKERS or any(table[offset : offset + _ENTRY]):
-            yield offset
+        is_recorded = offset in MARKERS or table[offset : offset + _ENTRY] != _EMPTY
+        if is_recorded and start is None:
+            start = offset
+        elif start is not None and not is_recorded:
+            yield start, offset
+            start = None
+    if start is not None:
+        yield start, SIZE
