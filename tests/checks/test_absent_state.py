@@ -35,8 +35,9 @@ def without(case: Case, lacking: str, *, earlier: bool) -> Case:
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.code)
 def test_a_rule_yields_findings_or_none_if_anything_is_absent(row: Row) -> None:
+    case = row.fires()
     for lacking in (*PARTS, *FACTS):
-        for earlier in (False, True):
-            findings = findings_of(row.code, without(row.fires(), lacking, earlier=earlier))
+        for earlier in (False, True) if case.earlier and lacking in PARTS else (False,):
+            findings = findings_of(row.code, without(case, lacking, earlier=earlier))
 
             assert {finding.severity for finding in findings} <= set(SEVERITIES), lacking

@@ -214,14 +214,14 @@ def hostile(noise: build.RandomTarget, image: ImageFacts | None) -> Document:
 
 
 @pytest.mark.parametrize("byte", [0x00, 0x1B, 0x41, 0xFF])
-@pytest.mark.parametrize("image", [None, LINUX, LINUX_32], ids=["no image", "64", "32"])
+@pytest.mark.parametrize("image", [None, LINUX_32], ids=["no image", "32"])
 def test_memory_full_of_one_byte_gives_a_bounded_number_of_printable_findings(
     byte: int, image: ImageFacts | None
 ) -> None:
     assert_bounded(hostile(build.RandomTarget(0, byte), image))
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(4))
 def test_random_memory_gives_a_bounded_number_of_printable_findings(seed: int) -> None:
     assert_bounded(hostile(build.RandomTarget(seed), LINUX if seed % 2 else None))
 
