@@ -178,6 +178,12 @@ def test_a_table_is_aligned_and_its_last_column_wrapped() -> None:
     assert {len(line) <= 100 for line in (header, dashes, first, *more)} == {True}
 
 
+def test_a_line_break_in_a_cell_begins_a_line_of_that_cell() -> None:
+    lines = as_text("| a | b | c |\n|---|---|---|\n| x | one<br>two | three |\n").splitlines()
+
+    assert ["  a  b    c", "  x  one  three", "     two"] == [lines[0], *lines[2:]]
+
+
 @pytest.mark.parametrize("name", MANUAL)
 def test_prose_fits_a_terminal_of_80_columns(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from difflib import get_close_matches
+from itertools import zip_longest
 from pathlib import Path
 from shutil import get_terminal_size
 from textwrap import fill, wrap
@@ -70,20 +71,20 @@ def width() -> int:
 
 
 def _aligned(lines: list[str]) -> str:
-    """Return the lines of a Markdown table in columns, the last one wrapped."""
+    """Return the lines of a Markdown table in columns, the last one wrapped. `<br>` begins a line inside a cell."""
     header, _, *body = ([_cell(cell) for cell in _BAR.split(line.strip()[1:-1])] for line in lines)
-    widths = [max(len(row[column]) for row in (header, *body)) for column in range(len(header))]
+    widths = [max(len(line) for row in (header, *body) for line in row[column]) for column in range(len(header))]
     widths[-1] = min(widths[-1], max(_NARROWEST, width() - sum(widths[:-1]) - 2 * len(widths)))
-    rows = [header, ["-" * width for width in widths], *body]
+    rows = [header, [["-" * width] for width in widths], *body]
     return "".join(_row(row, widths) for row in rows)
 
 
-def _cell(text: str) -> str:
-    return _LINK.sub(r"\1", text.strip()).replace("\\|", "|")
+def _cell(text: str) -> list[str]:
+    return _LINK.sub(r"\1", text.strip()).replace("\\|", "|").split("<br>")
 
 
-def _row(cells: list[str], widths: list[int]) -> str:
-    first, *rest = wrap(cells[-1], widths[-1]) or [""]
-    start = "".join(f"{cell:{width}}  " for cell, width in zip(cells[:-1], widths, strict=False))
-    indent = " " * len(start)
-    return "".join(f"{line}\n" for line in (f"  {start}{first}".rstrip(), *(f"  {indent}{line}" for line in rest)))
+def _row(cells: list[list[str]], widths: list[int]) -> str:
+    last = [part for line in cells[-1] for part in wrap(line, widths[-1]) or [""]]
+    lines = zip_longest(*cells[:-1], last, fillvalue="")
+    columns = ("  ".join(f"{part:{width}}" for part, width in zip(line, widths, strict=True)) for line in lines)
+    return "".join(f"  {line}".rstrip() + "\n" for line in columns)
