@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 import pvhdbg
 from pvhdbg.abi.text import printable
 from pvhdbg.boot.stop import stages
-from pvhdbg.cli import encoding
+from pvhdbg.cli import encoding, teaching_options
 from pvhdbg.cli.boot_options import KERNEL, launch, launch_several, symbols, timeout, tools
 from pvhdbg.cli.result import HelpText
 from pvhdbg.cli.values import seconds_or_0
@@ -230,6 +230,12 @@ def _guest(parser: argparse.ArgumentParser) -> None:
     _ascii(parser)
 
 
+def _tour(parser: argparse.ArgumentParser) -> None:
+    teaching_options.tour(parser)
+    _ascii(parser)
+    _theme(parser)
+
+
 def _doctor(parser: argparse.ArgumentParser) -> None:
     _ascii(parser)
     tools(parser)
@@ -260,6 +266,7 @@ COMMANDS = {
     ),
     "attach": Command("attach to a running machine through its gdb stub", _attach, "attach.attach", is_mixed=True),
     "guest": Command("copy the teaching guest's source, to change it", _guest, "teaching.guest.guest"),
+    "tour": Command("show a guided tour of a boot", _tour, "teaching.tour.tour", is_mixed=True),
     "manual": Command("show a page of the manual", _manual, "manual.manual"),
     "doctor": Command("check the installation: show versions and try to boot", _doctor, "doctor.doctor"),
     "gdb-script": Command(

@@ -1,6 +1,10 @@
 """What the tour and the labs have in common: text that teaches, in Markdown files with a front matter.
 
 front_matter  reads such a file, and reports errors with file and line
+markdown      paragraphs, lists and code of such text
+values        expressions about a boot: facts to check, and values in the text
+tour          the tour: chapters and their cards
+chapters      the chapters that pvhdbg has
 
 What a student did is remembered by pvhdbg.state_files. Start with front_matter.
 """

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.checks.run import rules
 from pvhdbg.cli.command.manual import PAGES_DIR
+from pvhdbg.cli.command.teaching import boots
 from pvhdbg.cli.options import COMMANDS as SHELL
 from pvhdbg.cli.options import parser_of
 from pvhdbg.commands import COMMANDS
 from pvhdbg.guest_profiles.table import OTHER, PROFILES
+from pvhdbg.teaching.tour import chapter
 from pvhdbg.tui.draw.keys import KEYS
 from pvhdbg.tui.views.table import VIEWS
 from pvhdbg.views.explain import guest_topics
@@ -46,6 +48,12 @@ def table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 
 def _cell(text: str) -> str:
     return text.replace("|", "\\|")
+
+
+def chapters() -> str:
+    """Return the chapters of the tour."""
+    known = chapter.read_all(boots.CHAPTERS)
+    return "".join(f"| {number}. {shown.title} | {shown.about} |\n" for number, shown in enumerate(known, 1))
 
 
 def commands() -> str:
@@ -173,6 +181,7 @@ def _vmms() -> Iterator[tuple[str, ...]]:
 
 
 TABLES: dict[str, Callable[[], str]] = {
+    "chapters": chapters,
     "commands": commands,
     "options": options,
     "own_options": own_options,

@@ -1,0 +1,58 @@
+"""Tests of `pvhdbg tour` without the screen."""
+
+from pathlib import Path
+
+import pytest
+
+from pvhdbg.cli import main
+from pvhdbg.cli.command.teaching import boots
+from pvhdbg.teaching.tour import chapter
+
+TITLES = [shown.title for shown in chapter.read_all(boots.CHAPTERS)]
+
+
+def test_the_list_has_every_chapter(capsys: pytest.CaptureFixture[str]) -> None:
+    assert 0 == main(["tour", "--list"])
+    printed = capsys.readouterr().out
+    assert [] == [title for title in TITLES if title not in printed]
+
+
+@pytest.mark.parametrize("name", ["3", "03-ebx", "ebx"])
+def test_one_chapter_is_named_by_its_number_or_its_name(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert 0 == main(["tour", name, "--text", "--recorded"])
+    assert capsys.readouterr().out.startswith("3. EBX and start_info\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"), [("13", "use a number from 1 to 12; see `pvhdbg tour --list`"), ("ebs", "did you mean `03-ebx`?")]
+)
+def test_an_unknown_chapter_is_one_line_and_a_hint(name: str, hint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert 2 == main(["tour", name, "--text"])
+    assert f'pvhdbg: error: no such chapter: "{name}"\n  hint: {hint}\n' == capsys.readouterr().err
+
+
+def test_a_chapter_of_a_teacher_is_checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "1.md"
+    path.write_text("---\ntitle: Mine\n---\n## A card\nfact: start_info.version == 0\n\nText.\n")
+
+    assert 2 == main(["tour", "--chapters", str(tmp_path), "--recorded", "--text"])
+    assert f"pvhdbg: error: {path}:5: not true: start_info.version == 0\n" == capsys.readouterr().err
+
+    path.write_text("---\ntitle: Mine\n---\n## A card\n\nVersion {start_info.version:d}.\n")
+
+    assert 0 == main(["tour", "--chapters", str(tmp_path), "--recorded", "--text"])
+    assert "Version 1." in capsys.readouterr().out
+
+
+def test_a_boot_of_a_chapter_can_only_change_the_boot_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "1.md").write_text("---\ntitle: T\nboot: big = -m 1G\n---\n## A\nboot: big\n\nText.\n")
+
+    assert 2 == main(["tour", "--chapters", str(tmp_path), "--text"])
+    assert "pvhdbg: error: boot options in a chapter: --memory" in capsys.readouterr().err
+
+
+def test_everything_that_the_tour_says_is_true_on_this_machine(capsys: pytest.CaptureFixture[str]) -> None:
+    """Boot all boots of the chapters. A fact that is not true, or a value that is missing, would be an error."""
+    assert 0 == main(["tour", "--text"])
+    printed = capsys.readouterr().out
+    assert [] == [title for title in TITLES if title not in printed]
