@@ -97,9 +97,12 @@ class FirmwareObserver:
             after, _ = self._state()
         else:
             instruction = self._before(rip, bits)
-            before = before_repeated(instruction, after, watched) if instruction else None
+            before = before_repeated(instruction, after, watched, self._is_boot_data) if instruction else None
         if instruction is not None:
             self.accesses += self._stores(instruction, before, after, watched)
+
+    def _is_boot_data(self, linear: int, size: int) -> bool:
+        return any(region.paddr <= linear and linear + size <= region.end for region in self._regions)
 
     def _stores(
         self, instruction: Instruction, before: Registers | None, after: Registers, watched: Watchpoint

@@ -120,7 +120,8 @@ class Observer:
         if instruction is None:
             self.unexplained.append((after["rip"], watched.address))
             return True
-        self._record(instruction, before_repeated(instruction, after, watched), after, watched)
+        before = before_repeated(instruction, after, watched, self._is_boot_data)
+        self._record(instruction, before, after, watched)
         return True
 
     def _record(
@@ -162,6 +163,10 @@ class Observer:
                 moved = origin and origin._replace(paddr=None if origin.paddr is None else origin.paddr + skipped)
                 data = self._target.read_phys(start, end - start)
                 yield access._replace(paddr=start, size=end - start, origin=moved, data=data)
+
+    def _is_boot_data(self, linear: int, size: int) -> bool:
+        paddr = self._physical(linear)
+        return paddr is not None and any(one.paddr <= paddr and paddr + size <= one.end for one in self._regions)
 
     def _is_watched(self, place: Place) -> bool:
         return place.paddr is not None and any(region.overlaps(place.paddr, place.size) for region in self._regions)

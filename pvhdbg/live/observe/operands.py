@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pvhdbg.boot.who.instruction import Memory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from pvhdbg.boot.who.instruction import Instruction
     from pvhdbg.live.stub.watch import Watchpoint
@@ -68,18 +68,27 @@ def in_the_middle(instruction: Instruction, after: Registers, watched: Watchpoin
     return _stepped_back(instruction, after, 1, watched)
 
 
-def before_repeated(instruction: Instruction, after: Registers, watched: Watchpoint) -> Registers | None:
-    """Return the registers before a repeated instruction that was executed as a whole."""
+def before_repeated(
+    instruction: Instruction, after: Registers, watched: Watchpoint, is_boot_data: Callable[[int, int], bool]
+) -> Registers | None:
+    """Return the registers before a repeated instruction that was executed as a whole.
+
+    QEMU names the watchpoint of the first access, but not whether that was the source or the destination. If both are
+    possible, it is the one that ends within the same boot data; then the source, which is accessed first. `is_boot_data`
+    returns whether all bytes at an address are part of one region.
+    """
     if not instruction.is_string:
         return None
     if not instruction.is_repeated:
         return _stepped_back(instruction, after, 1, watched)
-    for operand in instruction.memory:  # what is watched is the source or the destination
-        count = (after["rdi" if operand.base == "rdi" else "rsi"] - watched.address) // operand.size
+    found = []
+    for operand in instruction.memory:
+        touched = instruction.address_of(operand, after) - watched.address
+        count = touched // operand.size
         before = _stepped_back(instruction, after, count, watched) if 0 < count <= 1 << 16 else None
         if before is not None:
-            return before
-    return None
+            found.append((not is_boot_data(watched.address, touched), operand.is_written, before))
+    return min(found, key=lambda one: one[:2])[2] if found else None
 
 
 def _stepped_back(instruction: Instruction, after: Registers, count: int, watched: Watchpoint) -> Registers | None:
