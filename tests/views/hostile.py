@@ -32,7 +32,7 @@ def hostile() -> Document:
             block["hex"] = block["hex"].replace(b"console=ttyS0 pvhdbg=recorded".hex(), COMMAND_LINE.hex())
     run = replay(document)
     watched = Watched(PANICKED, 1, 1, HOSTILE, HOSTILE, (HOSTILE,), (HOSTILE,))
-    return run._replace(who=answers(), outcome=run.outcome._replace(watched=watched))
+    return run._replace(who=answers(), who_ended=HOSTILE, outcome=run.outcome._replace(watched=watched))
 
 
 def answers() -> tuple[Answer, ...]:

@@ -178,7 +178,8 @@ class Outcome(NamedTuple):
 class Document(NamedTuple):
     """A whole run. `kernel` is None if no kernel file was given; `stops` are in chronological order.
 
-    `who` is what `who` found out about the writers and readers of boot data; None if it was not asked.
+    `who` is what `who` found out about the writers and readers of boot data; None if it was not asked. `who_ended` is
+    how the guest died while `who` observed it; None if it did not.
     """
 
     kernel: ImageFacts | None
@@ -186,3 +187,4 @@ class Document(NamedTuple):
     stops: tuple[Capture, ...]
     outcome: Outcome
     who: tuple[Answer, ...] | None = None
+    who_ended: str | None = None

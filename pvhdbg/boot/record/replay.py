@@ -103,7 +103,7 @@ def replay(document: object) -> Document:
     _check_version(top)
     kernel = None if top.get("kernel") is None else _kernel(_object(top["kernel"], "kernel"))
     machine = _machine(_object(top.get("machine"), "machine"))
-    return Document(kernel, machine, _stops(top, kernel), _outcome(top), _who(top))
+    return Document(kernel, machine, _stops(top, kernel), _outcome(top), _who(top), _maybe(str, top, "who_ended"))
 
 
 def _check_version(top: dict[str, Any]) -> None:

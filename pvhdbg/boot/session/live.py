@@ -77,6 +77,7 @@ class LiveSession(Opener):
         self._go_back = go_back
         self._observe = observe
         self._answers: dict[str, Answer] = {}
+        self._who_ended: str | None = None
         self._undone: Collection[str] = ()
         self._outcome: Outcome | None = None
         self._now: Capture | None = None
@@ -276,6 +277,7 @@ class LiveSession(Opener):
             raise UserError(NOT_OURS)
         found = self._observe(text)
         self._answers.update({answer.path: answer for answer in (*found.answers, *found.links.values())})
+        self._who_ended = found.ended
         return found
 
     def evaluate(self, text: str, capture: Capture) -> int:
@@ -301,4 +303,4 @@ class LiveSession(Opener):
         vmm = handed_over and handed_over.facts(self._name_of)
         machine = self._machine_facts()._replace(rewrites=self.journey.rewrites, vmm=vmm)
         who = tuple(self._answers.values()) or None
-        return Document(self.image, machine, tuple(self.history), self.outcome, who)
+        return Document(self.image, machine, tuple(self.history), self.outcome, who, self._who_ended)

@@ -115,7 +115,7 @@ class RecordedSession(Opener):
         answers = request.selected_in_recording(text, stored)
         if not answers:
             raise UserError("who: not in this recording", "run `pvhdbg who` with the kernel")
-        return WhoResult(answers, stored)
+        return WhoResult(answers, stored, ended=self._document.who_ended)
 
     def evaluate(self, text: str, capture: Capture) -> int:
         return evaluate_captured(text, capture)

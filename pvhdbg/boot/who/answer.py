@@ -65,13 +65,15 @@ class WhoResult(NamedTuple):
     """The answers to one question. `links` has the answers about the input fields from which values came, by path.
 
     `different` has the paths of fields that have other bytes in the observed boot than in the user's machine.
-    `unexplained` has the paths of fields whose final bytes no observed writer left.
+    `unexplained` has the paths of fields whose final bytes no observed writer left. `ended` is how the guest died
+    before it was observed up to the end, as one line; None if it did not.
     """
 
     answers: tuple[Answer, ...]
     links: Mapping[str, Answer]
     different: tuple[str, ...] = ()
     unexplained: tuple[str, ...] = ()
+    ended: str | None = None
 
 
 class Answer(NamedTuple):

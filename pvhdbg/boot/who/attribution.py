@@ -36,13 +36,15 @@ class Change(NamedTuple):
 class Observation(NamedTuple):
     """What was observed in one boot, in order.
 
-    `firmware` is what was written up to the entry, `changes` what pvhdbg wrote there, `accesses` what came after.
+    `firmware` is what was written up to the entry, `changes` what pvhdbg wrote there, `accesses` what came after. If
+    the guest died, `loaded` is what had been in memory where the kernel builds its structures.
     """
 
     accesses: Sequence[Access]
     changes: Sequence[Change]
     fields: Fields
     firmware: Sequence[Access] = ()
+    loaded: Sequence[Change] = ()
 
 
 def answers(observation: Observation, wanted: Iterable[FieldBytes], code_at: CodeAt) -> tuple[Answer, ...]:
@@ -113,7 +115,7 @@ def unexplained(observation: Observation, fields: Iterable[FieldBytes], read: Re
     the VMM needs no writer.
     """
     known = dict(_stored(observation.firmware))
-    for change in observation.changes:
+    for change in (*observation.loaded, *observation.changes):
         known.update(zip(range(change.paddr, change.end), change.data, strict=True))
     known.update(_stored(observation.accesses))
     for field in fields:

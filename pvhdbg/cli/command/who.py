@@ -30,7 +30,7 @@ def who(options: argparse.Namespace) -> Result:
 
             with ObservedBoot(session) as observed:
                 document, remarks = running.run(session, stage, waiting)
-                if document.outcome.reached != stage:
+                if document.outcome.reached != stage and not _died_after_entry(document):
                     return Result(status=running.status_of(document.outcome, stage), remarks=remarks)
                 earlier = earlier_boot(session)
                 session.machine.kill()
@@ -42,7 +42,13 @@ def who(options: argparse.Namespace) -> Result:
     from pvhdbg.views.report import who_text
 
     notes = (f"pvhdbg: note: {note}" for note in who_text.remarks(found))
-    return Result(_text(document, found, options.format, asked), remarks=(*remarks, *notes))
+    text, status = _text(document, found, options.format, asked), running.status_of(document.outcome, None)
+    return Result(text, status, (*remarks, *notes))
+
+
+def _died_after_entry(document: Document) -> bool:
+    """Return whether the guest died after the entry: `who` then knows what wrote and read boot data until then."""
+    return document.outcome.died is not None and document.outcome.reached is not None
 
 
 def _import() -> None:
@@ -77,7 +83,7 @@ def _text(document: Document, found: WhoResult, form: str | None, asked: str) ->
         answers = found.answers if asked == request.UNREAD else tuple(found.links.values())  # the chain of each value
         from pvhdbg.cli import running
 
-        return running.text_of(document._replace(who=answers), "json")
+        return running.text_of(document._replace(who=answers, who_ended=found.ended), "json")
     from pvhdbg.views.report import who_text
 
     return "\n".join(who_text.lines(asked, found)) + "\n"

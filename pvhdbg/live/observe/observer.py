@@ -103,7 +103,9 @@ class Observer:
             going = self._watch.step()
             if going and self._rip() == before["rip"] and instruction.name != "jmp":
                 going = self._watch.step()  # QEMU 7.2 stops at the access first, and executes it with the next step
-        self._record(instruction, before, self._target.all_registers())
+        after = self._target.all_registers()
+        if going or after["rip"] != before["rip"] or after["rcx"] != before["rcx"]:  # a fault executes nothing
+            self._record(instruction, before, after)
         return going
 
     def _run(self, addresses: Collection[int], timeout: float) -> bool:

@@ -74,8 +74,8 @@ def before_repeated(
     """Return the registers before a repeated instruction that was executed as a whole.
 
     QEMU names the watchpoint of the first access, but not whether that was the source or the destination. If both are
-    possible, it is the one that ends within the same boot data; then the source, which is accessed first. `is_boot_data`
-    returns whether all bytes at an address are part of one region.
+    possible, it is the one that ends within the same boot data; then the source, which is accessed first.
+    `is_boot_data` returns whether all bytes at an address are part of one region.
     """
     if not instruction.is_string:
         return None

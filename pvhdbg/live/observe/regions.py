@@ -50,8 +50,16 @@ class Region(NamedTuple):
         return self.paddr < paddr + size and paddr < self.paddr + self.size
 
 
+_END_OF_MEMORY = 1 << 52
+"""The end of the physical addresses that x86 page tables can have."""
+
+
 def passed_by_vmm(entry: Capture) -> Iterator[Region]:
-    """Yield what the VMM passed, as far as it was captured at the entry."""
+    """Yield what the VMM passed, as far as it was captured at the entry, and its address can be one of memory."""
+    yield from (region for region in _passed(entry) if region.end <= _END_OF_MEMORY)
+
+
+def _passed(entry: Capture) -> Iterator[Region]:
     info, modules = entry.start_info, entry.modules or ()
     if info is None or info.at is None:
         return
@@ -100,7 +108,7 @@ def watchpoints(regions: list[Region], journey: Journey) -> list[Watchpoint]:
     bases = [0, _direct_map(journey)]
     found = set()
     for region in regions:
-        starts = {base + region.paddr for base in bases}
+        starts = {base + region.paddr for base in bases if base + region.end <= 1 << 64}
         linked = image.to_vaddr(region.paddr) if image else None
         starts |= set() if linked is None else {linked}
         found |= {

@@ -6,6 +6,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from pvhdbg.boot.run.journey import Journey
+from pvhdbg.boot.stop.address import symbol_at
 from pvhdbg.boot.stop.kernel_probe import SymbolsAndStrings
 from pvhdbg.boot.stop.stages import NAMES, stage
 from pvhdbg.boot.who import request, roms
@@ -14,7 +15,7 @@ from pvhdbg.boot.who.attribution import Change, Observation, answers, unexplaine
 from pvhdbg.boot.who.fields import Fields
 from pvhdbg.errors import GuestError, PvhdbgError, UserError
 from pvhdbg.live.debuggee.stub_machine import StubMachine
-from pvhdbg.live.observe import regions
+from pvhdbg.live.observe import regions, unfinished
 from pvhdbg.live.observe.code_places import CodePlaces
 from pvhdbg.live.observe.firmware import FirmwareObserver
 from pvhdbg.live.observe.observer import Observer
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from pvhdbg.boot.who.access import Access
     from pvhdbg.image.load import Kernel
     from pvhdbg.live.debuggee.machine_session import MachineSession
+    from pvhdbg.target.base import Halt
     from pvhdbg.target.stub import StubTarget
 
 _NO_ENTRY = "the second machine did not reach the entry"
@@ -39,12 +41,14 @@ _MOST_LINKS = 1 << 14
 class Observed(NamedTuple):
     """What was observed. `finals` are the captures of the last stages.
 
-    `unexplained` has the paths of fields whose final bytes no observed writer wrote.
+    `unexplained` has the paths of fields whose final bytes no observed writer wrote. `ended` is how the guest died;
+    None if it reached the stage.
     """
 
     observation: Observation
     finals: tuple[Capture, ...]
     unexplained: tuple[str, ...]
+    ended: str | None
 
 
 class EarlierBoot(NamedTuple):
@@ -114,36 +118,50 @@ class ObservedBoot:
         return _earlier_boot(journey, self._machine.target)
 
     def observe(self, earlier: EarlierBoot, last: str) -> Observed:
-        """Run from the reset to stage `last`, and observe every access to boot data.
+        """Run from the reset to stage `last`, or to the guest's death, and observe every access to boot data.
 
-        :raise GuestError: if the guest has no such stage, or does not reach it.
+        :raise GuestError: if the guest has no such stage, or reaches neither.
         """
         journey = self._ready()
         if reason := journey.why_lacking(stage(last, journey.image)):
             raise GuestError(f"this guest has no stage {last}: {reason}")
         firmware = self._observe_firmware(journey, earlier)
         observer = Observer(journey, self._machine.target, self._machine.watch(), self.kernel.symbols)
-        entry = journey.history[-1]
-        observer.watch_regions([*regions.passed_by_vmm(entry), *regions.built_by_kernel(journey)])
+        built = [*regions.built_by_kernel(journey)]
+        loaded = [Change(region.paddr, self._machine.target.read_phys(*region)) for region in built]
+        observer.watch_regions([*regions.passed_by_vmm(journey.history[-1]), *built])
         for name in NAMES[1 : NAMES.index(last) + 1]:
-            self._run_to_stage(observer, journey, stage(name, journey.image))
+            if (death := self._run_to_stage(observer, journey, stage(name, journey.image))) is not None:
+                captures = unfinished.captures(journey, last)
+                observed = self._observed(journey, observer, firmware, captures, loaded)
+                return observed._replace(ended=unfinished.describe(journey, death, self._symbol_at))
             if name == request.BOOTPARAMS != last:
                 observer.watch_regions([*regions.kept_by_kernel(journey)])
-        return self._observed(journey, observer, firmware)
+        return self._observed(journey, observer, firmware, journey.history[NAMES.index(request.BOOTPARAMS) :])
 
-    def _observed(self, journey: Journey, observer: Observer, firmware: Sequence[Access]) -> Observed:
-        finals = tuple(journey.history[NAMES.index(request.BOOTPARAMS) :])
+    def _symbol_at(self, address: int) -> str | None:
+        return symbol_at(self.kernel.symbols.enclosing, self.kernel.facts, address)
+
+    def _observed(
+        self,
+        journey: Journey,
+        observer: Observer,
+        firmware: Sequence[Access],
+        finals: Sequence[Capture],
+        loaded: Sequence[Change] = (),
+    ) -> Observed:
+        """Return what was observed. `loaded` is what may be left of the kernel file in what the kernel fills in."""
         fields = Fields(*finals)
         placed = journey.handed_over.handover.placed if journey.handed_over else ()
         changes = [
             *(Change(part.paddr, part.data) for part in placed),
             *(Change(rewrite.paddr, rewrite.after) for rewrite in journey.rewrites),
         ]
-        observation = Observation(tuple(observer.accesses), changes, fields, firmware)
+        observation = Observation(tuple(observer.accesses), changes, fields, firmware, loaded)
         target = self._machine.target
         for region in observer.regions:
             target.read_phys(region.paddr, region.size)  # at once; field by field takes longer
-        return Observed(observation, finals, tuple(unexplained(observation, fields.all, target.read_phys)))
+        return Observed(observation, tuple(finals), tuple(unexplained(observation, fields.all, target.read_phys)), None)
 
     def _observe_firmware(self, journey: Journey, earlier: EarlierBoot) -> Sequence[Access]:
         """Run to the entry, change the boot data as in the first machine, and return what firmware has written."""
@@ -155,14 +173,18 @@ class ObservedBoot:
         journey.change_entry()
         return firmware.accesses
 
-    def _run_to_stage(self, observer: Observer, journey: Journey, goal: Stage) -> None:
+    def _run_to_stage(self, observer: Observer, journey: Journey, goal: Stage) -> Halt | None:
+        """Run to a stage, or to the guest's death, which is returned."""
         going = True
         if goal.symbol is not None and goal.returns and not journey.stage_addresses(goal):
             going = observer.run_to(self.kernel.facts.aliases(journey.target.symbol(goal.symbol)), self._timeout)
             journey.remember_call(goal.symbol)
         if not going or not observer.run_to(journey.stage_addresses(goal), self._timeout):
+            if (death := self._machine.runner.death()) is not None:
+                return death
             raise GuestError(f"the second machine did not reach {goal.name}", "see `dump` for how this boot ends")
         journey.capture_at(goal.name)
+        return None
 
     def _ready(self) -> Journey:
         self._machine.wait_ready()
@@ -224,7 +246,7 @@ def find(boot: ObservedBoot, earlier: EarlierBoot, first: Sequence[Capture], tex
     `earlier` is what another boot has shown. `first` has the captures of the user's machine, for comparison.
     """
     last = request.last_stage(text)
-    observation, finals, unknown = boot.observe(earlier, last)
+    observation, finals, unknown, ended = boot.observe(earlier, last)
     with closing(CodePlaces(boot.kernel)) as places:
         asked = answers(observation, request.fields_of(text, observation.fields, boot.kernel.facts), places.at)
         links = {answer.path: answer for answer in asked}
@@ -236,7 +258,7 @@ def find(boot: ObservedBoot, earlier: EarlierBoot, first: Sequence[Capture], tex
             links.update((answer.path, answer) for answer in found)
             waiting += found
     different = tuple(dict.fromkeys(_differences(observation.fields, finals, first)))
-    return WhoResult(request.selected(text, asked), links, different, unknown)
+    return WhoResult(request.selected(text, asked), links, different, unknown, ended)
 
 
 def _differences(fields: Fields, observed: Sequence[Capture], first: Sequence[Capture]) -> Iterator[str]:

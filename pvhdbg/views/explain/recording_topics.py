@@ -141,6 +141,7 @@ _KEYS = {
     "who.writers.from": "path of the input field whose value was written; null if it is not a copy of one",
     "who.writers.confidence": "register, immediate, computed, perhaps or dma: how certain the origin is",
     "who.readers": "the instructions that read the field: rip, symbol, inlined, source, instruction, times (how often)",
+    "who_ended": "how the guest died while `who` observed it, so that the answers end there; absent if it did not",
 }
 
 

@@ -42,6 +42,8 @@ def section(run: Document, answers: Mapping[str, Answer], ids: Collection[str]) 
     more = [element("p", words)] if left_out else []
     words_of = [element("li", element("b", name), f": {meaning}") for name, meaning in CONFIDENCES.items()]
     legend = folded("How the origin of a value is known", element("ul", *words_of))
+    if run.who_ended is not None:
+        more.append(element("p", f"The observed guest died, and the answers end there: {printable(run.who_ended)}"))
     return element("section", element("h2", "Who wrote and who reads the boot data"), legend, shown, *more, id="who")
 
 

@@ -24,18 +24,23 @@ _NOT_READ = {
     "e820": "not read up to the return from e820__memory_setup",
 }
 _NOT_READ_EARLY = "not read up to the return from xen_prepare_pvh"
+_NOT_READ_BY_DEAD = "not read up to the guest's death"
 
 
 def lines(request: str, found: WhoResult) -> list[str]:
     """Return what the user asked for: the list of UNREAD, everything about a few fields, or a table of many."""
     if request == UNREAD:
-        return unread(found.answers)
-    return details(found.answers, found.links) if len(found.answers) <= _MOST_DETAILED else table(found.answers)
+        return unread(found.answers, found.ended)
+    if len(found.answers) <= _MOST_DETAILED:
+        return details(found.answers, found.links, found.ended)
+    return table(found.answers)
 
 
 def remarks(found: WhoResult) -> list[str]:
-    """Return notes about the fields whose answers may be wrong."""
+    """Return notes: up to where the guest was observed if it died, and the fields whose answers may be wrong."""
     notes = []
+    if found.ended is not None:
+        notes.append(f"the observed guest died, and the answer ends there: {printable(found.ended)}")
     if found.different:
         notes.append(f"the observed boot has other bytes in {_named(found.different)}")
     if found.unexplained:
@@ -48,15 +53,18 @@ def _named(paths: Sequence[str]) -> str:
     return ", ".join(map(printable, paths[:_MOST_DETAILED])) + more
 
 
-def details(answers: Sequence[Answer], links: Mapping[str, Answer]) -> list[str]:
-    """Return everything about a few fields. `links` has the other fields that the chain of a value can contain."""
+def details(answers: Sequence[Answer], links: Mapping[str, Answer], ended: str | None = None) -> list[str]:
+    """Return everything about a few fields. `links` has the other fields that the chain of a value can contain.
+
+    `ended` is how the observed guest died; None if it did not.
+    """
     shown: list[str] = []
     for answer in answers:
-        shown += [*([""] if shown else []), *_one(answer, links)]
+        shown += [*([""] if shown else []), *_one(answer, links, is_dead=ended is not None)]
     return shown
 
 
-def _one(answer: Answer, links: Mapping[str, Answer]) -> Iterator[str]:
+def _one(answer: Answer, links: Mapping[str, Answer], *, is_dead: bool) -> Iterator[str]:
     yield f"{printable(answer.path)}: {text.size(answer.size)} at {answer.paddr:#x}"
     if not answer.writers:
         yield f"  {NO_WRITER}"
@@ -75,7 +83,8 @@ def _one(answer: Answer, links: Mapping[str, Answer]) -> Iterator[str]:
         times = f", {reader.times} times" if reader.times > 1 else ""
         yield f"  {heading}  {function(reader.code)}: {printable(reader.instruction)}{times}"
     if not answer.readers:
-        yield f"  {_NOT_READ.get(last_stage(answer.path), _NOT_READ_EARLY)}"
+        until_stage = _NOT_READ.get(last_stage(answer.path), _NOT_READ_EARLY)
+        yield f"  {_NOT_READ_BY_DEAD if is_dead else until_stage}"
 
 
 def _value(answer: Answer, writer: Writer) -> str:
@@ -182,9 +191,10 @@ def is_cleared(answer: Answer) -> bool:
     return is_cleared and answer.path.startswith("boot_params.") and not answer.readers
 
 
-def unread(answers: Sequence[Answer]) -> list[str]:
+def unread(answers: Sequence[Answer], ended: str | None = None) -> list[str]:
     """Return the fields that nothing read, one a line, with their sizes, and up to where they were watched."""
     rows = [(printable(answer.path), text.size(answer.size), f"{answer.paddr:#x}") for answer in answers]
     if not rows:
         return ["every field was read"]
-    return [f"{_NOT_READ_EARLY}; `explain FIELD` names what reads them later:", *text.columns(rows, indent=2)]
+    until = _NOT_READ_EARLY if ended is None else _NOT_READ_BY_DEAD
+    return [f"{until}; `explain FIELD` names what reads them later:", *text.columns(rows, indent=2)]

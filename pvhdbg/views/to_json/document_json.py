@@ -63,6 +63,7 @@ def to_dict(document: Document) -> Json:
         "stops": [stop(capture, findings) for capture, findings in zip(document.stops, checked.stops, strict=True)],
         "outcome": outcome(document.outcome, checked.ending),
         **({} if document.who is None else {"who": who_json.answers(document.who)}),
+        **({} if document.who_ended is None else {"who_ended": document.who_ended}),
     }
 
 

@@ -60,6 +60,12 @@ def test_memory_of_the_vmm_is_zero_after_the_reset_but_what_the_kernel_builds_ne
     assert [FIELD.path] == wrong(observed(), FIELD, bytes(4))
 
 
+def test_what_a_guest_that_died_never_wrote_is_what_was_loaded() -> None:
+    dead = observed()._replace(loaded=(Change(FIELD.paddr, b"ELF!"),))
+
+    assert [[], [FIELD.path]] == [wrong(dead, FIELD, data) for data in (b"ELF!", b"abcd")]
+
+
 def wrong(observation: Observation, field: FieldBytes, final: bytes) -> list[str]:
     return list(unexplained(observation, [field], lambda _paddr, _size: final))
 

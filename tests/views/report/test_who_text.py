@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pvhdbg.boot.who.answer import CPU, FIRMWARE_DMA, PVHDBG, Answer, Code, Reader, Writer
+from pvhdbg.boot.who.answer import CPU, FIRMWARE_DMA, PVHDBG, Answer, Code, Reader, WhoResult, Writer
 from pvhdbg.views.report import who_text
 
 SOURCE = Code(0x1234, "xen_prepare_pvh+0x34", ("init_pvh_bootparams",), "arch/x86/enlighten.c:77")
@@ -111,3 +111,13 @@ def test_fields_that_were_not_read_are_listed() -> None:
     assert heading.startswith("not read up to the return from xen_prepare_pvh")
     assert "  start_info.cmdline_paddr  8 bytes  0x3000" == row
     assert ["every field was read"] == who_text.unread([])
+
+
+def test_the_answer_about_a_guest_that_died_says_that_it_ends_there() -> None:
+    dead = WhoResult((FIELD,), {}, ended="triple fault at 0x1000 \x1b, after stage prepare")
+
+    assert "  not read up to the guest's death" == who_text.lines(FIELD.path, dead)[-1]
+    assert who_text.lines("--unread", dead)[0].startswith("not read up to the guest's death; ")
+    assert [
+        "the observed guest died, and the answer ends there: triple fault at 0x1000 \\x1b, after stage prepare"
+    ] == who_text.remarks(dead)
