@@ -15,5 +15,6 @@ ramdisk          the format of a ramdisk, from its first bytes
 printk           the ring buffer that holds the kernel's log
 c_integer        C integer constants as users type them
 text             untrusted bytes and strings, escaped for a terminal
+segments         segment descriptors, and the tables that hold them
 roles            which programs write and read each field
 """

@@ -123,7 +123,13 @@ SEGMENT_L, SEGMENT_D = 1 << 21, 1 << 22
 the word includes bits 16 to 19 of the limit; under KVM these bits are 0. Mask the word before comparing it."""
 
 _SEGMENT_P, _SEGMENT_S, _SEGMENT_CODE = 1 << 15, 1 << 12, 1 << 11
-_SYSTEM_SEGMENTS = {0x1: "16-bit TSS", 0x2: "LDT", 0x3: "16-bit TSS, busy", 0x9: "TSS", 0xB: "TSS, busy"}
+# fmt: off
+_SYSTEM_SEGMENTS = {
+    0x1: "16-bit TSS", 0x2: "LDT", 0x3: "16-bit TSS, busy", 0x4: "16-bit call gate", 0x5: "task gate",
+    0x6: "16-bit interrupt gate", 0x7: "16-bit trap gate", 0x9: "TSS", 0xB: "TSS, busy", 0xC: "call gate",
+    0xE: "interrupt gate", 0xF: "trap gate",
+}
+# fmt: on
 
 _MODE = "rip rbx rsp cr0 cr3 cr4 efer eflags"
 _SELECTORS = "cs ss ds es fs gs"

@@ -36,6 +36,15 @@ CPU_TERMS = (
         f"{_SDM}, 3.4",
     ),
     Term(
+        "segment descriptor, descriptor",
+        "an entry of the GDT: 8 bytes with base, limit, kind and rights of a segment",
+        "A segment register holds a selector, the offset of the descriptor in the table, and a hidden copy of the "
+        "descriptor's fields, which the CPU uses. The copy is made when the register is loaded, so it stays as it was "
+        "after LGDT. L and D/B choose 64-bit, 32-bit or 16-bit code; G makes the limit count 4 KiB; DPL is the "
+        "privilege level, 0 for the kernel. In long mode, TSS and LDT descriptors have 16 bytes.",
+        f"{_SDM}, 3.4.5",
+    ),
+    Term(
         "TSS",
         "task state segment: holds the address of the kernel's stack, which the CPU loads when it interrupts a program",
         "The register TR selects it. The ABI requires a TSS at the PVH entry. QEMU leaves TR as it is after a reset, "

@@ -116,6 +116,7 @@ _KEYS = {
     "symbols": "addresses of the symbols that were looked up, by name",
     "missing": "why values are null, by path",
     "hypercall": "how the kernel asked Xen for its map: rip, operation, room, buffer, paddr, result, nr_entries, hex",
+    "gdt": "entries of the GDT, with all fields of each descriptor",
     "overwritten": "where memory differs from the kernel file at the entry: paddr, size, first bytes of both",
     "outcome": "how the run ended",
     "outcome.reached": "last stage that was reached",

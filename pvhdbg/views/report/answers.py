@@ -31,6 +31,7 @@ from pvhdbg.views.rows import (
     memory_picture,
     paging_rows,
     picture_text,
+    segment_rows,
     start_info_rows,
     text,
 )
@@ -186,8 +187,15 @@ def cmdline(stop: Stop) -> list[str]:
 
 
 def cpu(stop: Stop) -> list[str]:
-    """Return the CPU mode and registers; at the entry, also how they compare with the ABI's requirements."""
-    head = text.columns([(row.name, row.value, row.meaning) for row in cpu_rows.cpu_rows(stop.capture)])
+    """Return the CPU mode, registers and GDT; at the entry, also how they compare with the ABI's requirements."""
+    before = stop.before.registers if stop.before else {}
+    registers = [cpu_rows.with_changed_bits(row, before.get(row.name)) for row in cpu_rows.register_rows(stop.capture)]
+    gdt = segment_rows.gdt_heading(stop.capture)
+    head = [
+        *text.columns([(row.name, row.value, row.meaning) for row in registers]),
+        *([gdt] if gdt else []),
+        *text.columns(list(segment_rows.gdt_cells(stop.capture))),
+    ]
     if stop.capture.stage != "entry":
         return [*head, "the ABI's requirements apply at the entry: see `cpu @entry`"]
     rows = [_requirement(stop.capture, requirement) for requirement in ENTRY_STATE]

@@ -167,7 +167,7 @@ def _map_heading(capture: Capture) -> str:
 
 
 def _death(stop: Stop) -> Iterator[str]:
-    rows = [row for row in cpu_rows.cpu_rows(stop.capture) if row.name not in ("cpu mode", "rip")]
+    rows = [row for row in cpu_rows.register_rows(stop.capture) if row.name not in ("cpu mode", "rip")]
     yield from tables.field_table([row for row in rows if row.value not in ("0x0", NOTHING)])
     yield "    all other known registers are 0"
     yield f"  code at rip: {_code(stop)}"

@@ -5,6 +5,7 @@ start_info_rows   struct hvm_start_info and its modules
 boot_params_rows  struct boot_params
 map_rows          memory maps and e820 tables
 cpu_rows          registers, control bits, segments
+segment_rows      segment registers and the GDT, field by field
 paging_rows       walks through the page tables, and what is mapped
 contents          a summary of a capture, one line per structure
 memory_picture    memory to scale, as cells

@@ -8,11 +8,13 @@ from pvhdbg.abi.cpu import CR0_PG, NAMED_BITS, SEGMENTS, segment_kind
 from pvhdbg.abi.paging import Paging
 from pvhdbg.boot.stop.address import linear_address
 from pvhdbg.boot.stop.capture import IDENTITY, KERNEL, PHYSICAL
+from pvhdbg.views.rows import segment_rows
 from pvhdbg.views.rows.missing import missing_reason
 from pvhdbg.views.rows.row import NOTHING, Row, absent
 
 if TYPE_CHECKING:
     from pvhdbg.boot.stop.capture import Capture
+    from pvhdbg.views.rows.segment_rows import Gdt
 
 MODES = {
     "real16": "16-bit real mode",
@@ -29,6 +31,8 @@ ADDRESS_KINDS = {
     IDENTITY: "virtual, identity-mapped",
     KERNEL: "virtual, kernel mapping",
 }
+CHANGING = ("cr0", "cr4", "efer")
+"""The registers whose rows name the bits that changed."""
 _TABLES = ("gdtr", "idtr")
 
 
@@ -59,20 +63,43 @@ def rip_words(capture: Capture) -> str:
 
 
 def cpu_rows(capture: Capture) -> list[Row]:
+    """Return the rows of the registers, and a row for every entry of the GDT."""
+    return [*register_rows(capture), *segment_rows.gdt_rows(capture)]
+
+
+def register_rows(capture: Capture) -> list[Row]:
     """Return a row for the CPU mode and for every captured register.
 
     A segment register and its base, limit and flags, which QEMU's monitor reports, share one row.
     """
-    rows = [Row("cpu_mode", "cpu mode", capture.cpu_mode, mode_words(capture))]
+    rows, gdt = [Row("cpu_mode", "cpu mode", capture.cpu_mode, mode_words(capture))], segment_rows.gdt(capture)
     for name in capture.registers:
         head, _, part = name.partition(".")
         if name in SEGMENTS:
-            rows.append(_segment(capture, name))
+            rows.append(_segment(capture, name, gdt))
         elif head in _TABLES:
             rows += [_table(capture, head)] if part == "base" else []
         elif not part:
             rows.append(_register(capture, name))
     return rows
+
+
+def changed_bits(name: str, before: int, after: int) -> str:
+    """Return the named bits of a register that were set and cleared: `+PG +WP -TS`; empty if it has no named bits."""
+    signs = (("+", after & ~before), ("-", before & ~after))
+    known = NAMED_BITS.get(name)
+    if known is None:
+        return ""
+    return " ".join(f"{sign}{bit}" for sign, bits in signs if bits for bit in known.text(bits).split(" | "))
+
+
+def with_changed_bits(row: Row, before: int | None) -> Row:
+    """Return the row of CR0, CR4 or EFER with the bits that changed since it had the value `before`."""
+    name = row.path.removeprefix("registers.")
+    if before is None or name not in CHANGING or row.value == NOTHING:
+        return row
+    words = changed_bits(name, before, int(row.value, 16))
+    return row._replace(meaning=f"{row.meaning}; changed: {words}".removeprefix("; ")) if words else row
 
 
 def _register(capture: Capture, name: str) -> Row:
@@ -104,26 +131,31 @@ def _target(capture: Capture, name: str, value: int) -> int | None:
     return value if name == "rbx" and _meaning(capture, name, value) else None
 
 
-def _segment(capture: Capture, name: str) -> Row:
+def _segment(capture: Capture, name: str, gdt: Gdt) -> Row:
     selector, path = capture.registers[name], f"registers.{name}"
     if selector is None:
         return absent(capture, path, name)
     base, limit, flags = (capture.registers.get(f"{name}.{part}") for part in ("base", "limit", "flags"))
     if base is None or limit is None or flags is None:
         return Row(path, name, f"{selector:#x}", _missing_reason(capture, name, "base", "limit", "flags"))
-    meaning = f"base {base:#x}, limit {limit:#x}, flags {flags:#x}: {segment_kind(flags)}"
-    return Row(path, name, f"{selector:#x}", meaning)
+    source = segment_rows.from_entry(capture, gdt, name)
+    kind = f"{segment_kind(flags)}{f' {source}' if source else ''}"
+    return Row(path, name, f"{selector:#x}", f"{kind}, base {base:#x}, limit {limit:#x}, flags {flags:#x}")
 
 
 def _table(capture: Capture, name: str) -> Row:
     base, limit = (capture.registers.get(f"{name}.{part}") for part in ("base", "limit"))
     if base is None or limit is None:
         return Row(f"registers.{name}.base", name, NOTHING, _missing_reason(capture, name, "base", "limit"))
-    return Row(f"registers.{name}.base", name, f"{base:#x}", f"limit {limit:#x}", leads_to=_table_target(capture, base))
+    return Row(
+        f"registers.{name}.base", name, f"{base:#x}", f"limit {limit:#x}", leads_to=_table_target(capture, name, base)
+    )
 
 
-def _table_target(capture: Capture, base: int) -> int | None:
-    """Return the physical address of a table, or None while paging is on, because the base is a linear address."""
+def _table_target(capture: Capture, name: str, base: int) -> int | None:
+    """Return the physical address of a table; None if the base is a linear address and the walk was not captured."""
+    if name == "gdtr" and (gdt := segment_rows.gdt(capture)).paddr is not None:
+        return gdt.paddr
     return base if capture.address_kind == PHYSICAL else None
 
 

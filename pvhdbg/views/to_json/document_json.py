@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Any
 import pvhdbg
 from pvhdbg.abi.e820 import E820_TYPES
 from pvhdbg.abi.layout import Struct
+from pvhdbg.abi.segments.descriptor import FIELDS
 from pvhdbg.checks.finding import Finding
+from pvhdbg.views.rows import segment_rows
 from pvhdbg.views.to_json import who_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from pvhdbg.abi.boot_params import BootParams
+    from pvhdbg.abi.segments.table import Entry
     from pvhdbg.abi.start_info import StartInfo
     from pvhdbg.boot.record.document import Document, MachineFacts, Outcome, VmmFacts, Watched
     from pvhdbg.boot.stop.capture import Capture, Hypercall, MapRecord, MemoryMap, Module, Text
@@ -130,7 +133,21 @@ def stop(capture: Capture, findings: Sequence[Finding] = ()) -> Json:
             {**item._asdict(), "file": item.file.hex(), "memory": item.memory.hex()} for item in capture.overwritten
         ],
         **({} if capture.hypercall is None else {"hypercall": hypercall(capture.hypercall)}),
+        **gdt(capture),
     }
+
+
+def gdt(capture: Capture) -> Json:
+    """Return the key with the entries of the GDT; nothing if it was not captured."""
+    entries = segment_rows.gdt(capture).entries
+    return {"gdt": [gdt_entry(entry) for entry in entries]} if entries else {}
+
+
+def gdt_entry(entry: Entry) -> Json:
+    """Return an entry of the GDT, field by field. `limit` is the offset of the last byte, as in `registers`."""
+    names = {field.name: field.name.replace("/", "").lower() for field in FIELDS}
+    fields = {key: entry.descriptor.value(name) for name, key in names.items()}
+    return {"selector": entry.selector, **fields, "limit": entry.descriptor.limit}
 
 
 def hypercall(call: Hypercall) -> Json:

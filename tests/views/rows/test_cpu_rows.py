@@ -3,7 +3,7 @@ import pytest
 from pvhdbg.abi.cpu import CPU_MODES, REGISTERS
 from pvhdbg.boot.stop.capture import Capture
 from pvhdbg.target.base import NO_MONITOR
-from pvhdbg.views.rows.cpu_rows import MODES, cpu_rows, mode_words
+from pvhdbg.views.rows.cpu_rows import CHANGING, MODES, changed_bits, cpu_rows, mode_words, with_changed_bits
 from pvhdbg.views.rows.row import Row
 from tests import build
 
@@ -59,10 +59,25 @@ def test_control_bits_are_shown_by_name() -> None:
     )
 
 
+def test_the_bits_of_control_registers_that_changed_are_named() -> None:
+    entry, _, bootparams, *_ = build.boot().stops
+    rows = {
+        name: with_changed_bits(row_named(bootparams, name), entry.registers[name]).meaning
+        for name in ("cr0", "cr4", "efer", "eflags", "rbx")
+    }
+
+    assert ("PE | ET | PG; changed: +PG", "PAE; changed: +PAE", "LME | LMA; changed: +LME +LMA") == tuple(
+        rows[name] for name in CHANGING
+    )
+    assert "changed" not in rows["eflags"] + rows["rbx"]
+    assert "+PE -PG -0x100000000" == changed_bits("cr0", 0x180000000, 1)
+    assert "" == with_changed_bits(row_named(entry, "efer"), 0).meaning
+
+
 def test_a_segment_and_its_descriptor_from_the_monitor_are_one_row() -> None:
     row = row_named(entry_capture(), "cs")
 
-    assert ("0x8", "base 0x0, limit 0xffffffff, flags 0xcf9b00: 32-bit code") == (row.value, row.meaning)
+    assert ("0x8", "32-bit code, base 0x0, limit 0xffffffff, flags 0xcf9b00") == (row.value, row.meaning)
 
 
 def test_without_a_monitor_segments_tables_and_a20_show_the_reason() -> None:
