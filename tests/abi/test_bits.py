@@ -180,7 +180,8 @@ def test_the_control_bits_that_the_code_uses_are_those_of_the_processor() -> Non
         (0x8300, "16-bit TSS, busy"),
         (0x8900, "TSS"),
         (0x8B00, "TSS, busy"),
-        (0x8C00, "system segment"),
+        (0x8C00, "call gate"),
+        (0x8800, "system segment"),
         (0x0B00, "not present"),
     ],
 )

@@ -6,9 +6,8 @@ types of system segments), and the 16-byte TSS and LDT descriptors of 64-bit mod
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from pvhdbg.abi.cpu import segment_kind
+from pvhdbg.named_tuple import NamedTuple
 
 SIZE, SYSTEM_SIZE_64 = 8, 16
 """The size of a descriptor, and of a system descriptor in long mode, in bytes."""

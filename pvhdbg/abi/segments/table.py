@@ -5,9 +5,10 @@ Source: Intel SDM volume 3A, 3.4.2 (figure 3-6, segment selector) and 3.5.1 (des
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pvhdbg.abi.segments.descriptor import SIZE, SYSTEM_SIZE_64, Descriptor, decode
+from pvhdbg.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

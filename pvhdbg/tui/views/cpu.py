@@ -45,7 +45,7 @@ def detail(screen: Screen, rows: Rows, index: int) -> Detail:
     if screen.capture is None or index >= len(rows):
         return found
     path = rows[index].path
-    topic = "segment descriptor" if path.startswith(f"{segment_rows.GDT}[") else ""
+    topic = "segment descriptor" if path.startswith(f"{segment_rows.GDT}[") else "" if path else "GDT"
     return found._replace(note=_fields(ById(screen.capture), path), topic=topic)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import groupby
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pvhdbg.abi.cpu import EFER_LMA, SEGMENTS
 from pvhdbg.abi.paging import walk
@@ -16,6 +16,7 @@ from pvhdbg.abi.segments.table import entries, selector
 from pvhdbg.boot.stop import page_tables
 from pvhdbg.boot.stop.evidence import MAX_GDT
 from pvhdbg.errors import TargetError
+from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.views.rows import text
 from pvhdbg.views.rows.row import NOTHING, Row
 
