@@ -31,6 +31,7 @@ from io import TextIOWrapper
 from stat import S_ISCHR
 from typing import TYPE_CHECKING
 
+import pvhdbg
 from pvhdbg.abi.text import escape_unprintable
 from pvhdbg.errors import MachineError, PvhdbgError, UserError
 
@@ -86,6 +87,10 @@ def _interrupt_later(number: int) -> None:
 
 
 def _run(argv: Sequence[str]) -> Result:
+    if (answer := _answer_without_options(argv)) is not None:
+        from pvhdbg.cli import encoding
+
+        return _encoded(answer, is_ascii=encoding.is_ascii_only())
     from pvhdbg.cli import options
     from pvhdbg.cli.result import HelpText, Result
 
@@ -93,10 +98,27 @@ def _run(argv: Sequence[str]) -> Result:
         command, chosen = options.parse(argv)
     except HelpText as text:
         return Result(str(text))
-    module, _, function = command.runs.rpartition(".")
+    module, function = command.runs.split(".")
     run: Callable[[argparse.Namespace], Result] = getattr(import_module(f"pvhdbg.cli.command.{module}"), function)
-    result = run(chosen)
-    if chosen.ascii and not result.output.isascii():
+    return _encoded(run(chosen), is_ascii=chosen.ascii)
+
+
+def _answer_without_options(argv: Sequence[str]) -> Result | None:
+    """Answer what needs no parser; None for other command lines. The parser would take longer than the answer."""
+    if [*argv] == ["--version"]:
+        from pvhdbg.cli.result import Result
+
+        return Result(f"pvhdbg {pvhdbg.__version__}\n")
+    if argv[:1] == ["explain"] and not any(word.startswith("-") for word in argv):
+        from pvhdbg.cli.command import explain
+
+        return explain.answer(argv[1:])
+    return None
+
+
+def _encoded(result: Result, *, is_ascii: bool) -> Result:
+    """Return the result, with its output in ASCII if only ASCII can be shown."""
+    if is_ascii and not result.output.isascii():
         from pvhdbg.views.report import ascii_text
 
         return result._replace(output=ascii_text.to_ascii(result.output))

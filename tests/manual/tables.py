@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pvhdbg.checks.run import rules
@@ -16,7 +17,7 @@ from pvhdbg.guest_profiles.table import OTHER, PROFILES
 from pvhdbg.teaching.tour import chapter
 from pvhdbg.tui.draw.keys import KEYS
 from pvhdbg.tui.views.table import VIEWS
-from pvhdbg.views.explain import guest_topics
+from pvhdbg.views.explain import guest_topics, lookup
 from pvhdbg.vmm_profiles import table as vmms
 from pvhdbg.vmm_profiles.profile import EXAMPLE
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from pvhdbg.guest_profiles.profile import GuestProfile
 
+INDEX = Path(lookup.INDEX)
 SHARED_GROUPS = ("boot options", "machine options", "tools")
 SHELL_SESSION = "open the full-screen interface; without KERNEL, boot the teaching guest"
 
@@ -34,6 +36,7 @@ _GENERATED = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DO
 def main() -> None:
     for path in sorted(PAGES_DIR.glob("*.md")):
         path.write_text(with_tables(path.read_text(encoding="utf-8")), encoding="utf-8")
+    INDEX.write_text("".join(lookup.index_lines()), encoding="utf-8")
 
 
 def with_tables(page: str) -> str:

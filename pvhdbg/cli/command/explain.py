@@ -9,7 +9,12 @@ from pvhdbg.views.explain import explain_text
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
 
 def explain(options: argparse.Namespace) -> Result:
-    return Result(explain_text.answer(" ".join(options.name)) if options.name else explain_text.listing())
+    return answer(options.name)
+
+
+def answer(names: Sequence[str]) -> Result:
+    return Result(explain_text.answer(" ".join(names)) if names else explain_text.listing())

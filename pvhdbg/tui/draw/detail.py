@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pvhdbg.tui.lines.line import Fragment, Line
     from pvhdbg.tui.screen.state import Screen
     from pvhdbg.tui.views.view import Detail
-    from pvhdbg.views.explain.topics import Explanation
+    from pvhdbg.views.explain.topic import Explanation
     from pvhdbg.views.rows.row import Row
 
 BYTES_SHOWN = 16

@@ -1,7 +1,8 @@
 """`explain`: what a name means, which programs write and read it, and the source.
 
 lookup            find the topics of a name. Start here
-topics            fields, structures, flags, e820 types; the types Explanation and Topic
+topic             the types of explanations, topics and terms
+topics            fields, structures, flags, e820 types
 machine_topics    registers, CPU bits, CPU modes, ELF notes, and values that pvhdbg derives
 instructions      the instructions that boot code uses
 stage_topics      the stages
@@ -11,7 +12,7 @@ recording_topics  protocols, and the JSON keys of a recording
 vmm_topics        the VMMs of `--vmm`
 term_topics       the terms of the glossary
 glossary          the texts about terms that the other explanations use; cpu_terms is a part of it
-term              the type of a term
+names             (a text file) the names in each group of topics; `make manual` writes it
 offsets           a structure and an offset, such as `hdr+0x10`
 explain_text      explanations as text
 """

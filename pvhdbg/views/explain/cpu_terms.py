@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pvhdbg.views.explain.term import Term
+from pvhdbg.views.explain.topic import Term
 
 _ABI = "Xen docs/misc/pvh.pandoc"
 _SDM = "Intel SDM volume 3"

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import printable
 from pvhdbg.views.explain import lookup
 from pvhdbg.views.explain.term_topics import mentioned
-from pvhdbg.views.explain.topics import FIELDS
+from pvhdbg.views.explain.topic import FIELDS
 from pvhdbg.views.rows import text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pvhdbg.views.explain.topics import Explanation
+    from pvhdbg.views.explain.topic import Explanation
 
 WIDTH = 100
 _MOST_IN_FULL = 2
@@ -68,10 +67,18 @@ def _joined(ctype: str, where: str) -> str:
     return (" at " if where.startswith("+") else ", ").join(filter(None, (ctype, where)))
 
 
-def _wrapped(words: str, width: int, indent: str = "  ", first: str | None = None) -> list[str]:
-    from textwrap import wrap
-
-    return wrap(words, width, initial_indent=first or indent, subsequent_indent=indent, break_on_hyphens=False)
+def _wrapped(text: str, width: int, indent: str = "  ", first: str | None = None) -> list[str]:
+    """Return a text in lines of at most `width` cells. textwrap does the same, but its import takes longer."""
+    lines: list[str] = []
+    line, is_empty = indent if first is None else first, True
+    for word in text.split(" "):
+        if not is_empty and len(f"{line} {word}") > width:
+            lines.append(line.rstrip())
+            line, is_empty = indent, True
+        if word or not is_empty:  # several blanks in a text remain, but not at the start of a line
+            line += word if is_empty else f" {word}"
+            is_empty = False
+    return [*lines, line] if not is_empty else lines
 
 
 def _labeled(labels: dict[str, str], width: int) -> Iterator[str]:
@@ -89,6 +96,8 @@ def listing(width: int = WIDTH) -> str:
 
 
 def _kinds() -> Iterator[tuple[str, list[str]]]:
+    from itertools import groupby
+
     for kind, names in lookup.names_by_kind().items():
         if kind != FIELDS:
             yield kind, names

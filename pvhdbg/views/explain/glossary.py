@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pvhdbg.views.explain.cpu_terms import CPU_TERMS
-from pvhdbg.views.explain.term import Term
+from pvhdbg.views.explain.topic import Term
 
 _ABI = "Xen docs/misc/pvh.pandoc"
 _BOOT = "Linux Documentation/arch/x86/boot.rst"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.guest_profiles.profile import PHYSICAL, PVH_START_INFO, STRUCTURE
 from pvhdbg.guest_profiles.table import OTHER, PROFILES
-from pvhdbg.views.explain.topics import Explanation, Topic
+from pvhdbg.views.explain.topic import Explanation, Topic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,12 +11,11 @@ from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from pvhdbg.named_tuple import NamedTuple
-from pvhdbg.views.explain.topics import Explanation, Topic
+from pvhdbg.views.explain.topic import INSTRUCTIONS, Explanation, Topic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-INSTRUCTIONS = "instructions"
 _SYSTEM, _GENERAL = "Intel SDM volume 2; AMD APM volume 3, system instructions", "Intel SDM volume 2; AMD APM volume 3"
 
 

@@ -2,37 +2,47 @@
 
 from __future__ import annotations
 
-import re
 from functools import cache, lru_cache
+from importlib import import_module
 from typing import TYPE_CHECKING
 
-from pvhdbg.abi import c_integer
 from pvhdbg.errors import UserError
-from pvhdbg.views.explain import (
-    guest_topics,
-    instructions,
-    machine_topics,
-    offsets,
-    recording_topics,
-    stage_topics,
-    term_topics,
-    topics,
-    vmm_topics,
-)
-from pvhdbg.views.explain.topics import Explanation, Topic
+from pvhdbg.views.explain.topic import FOUND_BY_WHOLE_NAME
 from pvhdbg.views.rows import text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pvhdbg.views.explain.topic import Explanation, Topic
     from pvhdbg.views.rows.row import Row
 
 # Half of all names contain any given two letters, so a suggestion needs more letters.
 _TOO_SHORT = 2
 _MOST_NAMES = 50
 """A line with more words than this is not a list of names."""
-_RULE_CODE = re.compile("PVH[0-9]", re.IGNORECASE)
-_INDEX = re.compile(r"\[[^]]*\]")
+
+_GROUPS = (
+    "topics.structures",
+    "topics.fields",
+    "topics.flags",
+    "topics.types",
+    "stage_topics.of_stages",
+    "guest_topics.of_guests",
+    "machine_topics.registers",
+    "machine_topics.bits",
+    "machine_topics.modes",
+    "machine_topics.xen_notes",
+    "machine_topics.derived_values",
+    "recording_topics.protocols",
+    "vmm_topics.vmms",
+    "recording_topics.keys",
+    "instructions.topics",
+    "rule_topics.of_rules",
+    "term_topics.terms",
+)
+"""The functions that return topics, as `module.function`, in the order in which topics of one name are shown."""
+INDEX = __file__.removesuffix("lookup.py") + "names.txt"
+"""The names of every group. `make manual` writes this file, so that a name is found without importing every group."""
 
 
 def explain(name: str) -> tuple[Explanation, ...]:
@@ -56,17 +66,17 @@ def _find(name: str) -> tuple[Explanation, ...]:
     :raise UserError: if the name is an offset past the end of a structure.
     """
     words = _normalized(name)
-    with_rules = bool(_RULE_CODE.match(words))
-    matches = _by_ending(with_rules=with_rules).get(words)
-    matches = matches or _by_folded_ending(with_rules=with_rules).get(words.casefold())
-    if matches:
+    if matches := _named(words):
         return tuple(topic.explain() for topic in matches)
-    place = offsets.parse(words)
-    if place:
-        return (topics.of_field(offsets.field_at(place)),)
-    titled = _by_title().get(words.casefold())
-    if titled:
+    if "+" in words:
+        from pvhdbg.views.explain import offsets, topics
+
+        if place := offsets.parse(words):
+            return (topics.of_field(offsets.field_at(place)),)
+    if titled := _by_title().get(words.casefold()):
         return (titled,)
+    from pvhdbg.views.explain import instructions
+
     known = instructions.of_words(words)
     return (instructions.explain(known),) if known else ()
 
@@ -98,28 +108,41 @@ def is_name(name: str) -> bool:
 def of_row(row: Row) -> Explanation | None:
     """Return the explanation of the field or value in a row, or None if it has no explanation."""
     if len(row.fields) == 1:
+        from pvhdbg.views.explain import topics
+
         return topics.of_field(row.fields[0])
-    topic = _by_full_name().get(_normalized(row.path))
+    wanted = _normalized(row.path)
+    topics_ = (topic for group in _groups_with(wanted.casefold()) for topic in _topics(group))
+    topic = next((topic for topic in topics_ if wanted in topic.keys), None)
     return topic.explain() if topic else None
 
 
 def names_by_kind() -> dict[str, list[str]]:
     """Return the main names of all topics, by kind."""
     kinds: dict[str, list[str]] = {}
-    for topic in _topics():
+    for topic in _all_topics():
         kinds.setdefault(topic.kind, []).append(topic.name)
     return kinds
 
 
 def names() -> list[str]:
     """Return every name that `explain` accepts, for completion: fields both with and without their structure."""
-    return sorted(set(_by_ending()))
+    return sorted({ending for topic in _all_topics() for ending in _endings_of(topic)})
 
 
 def _normalized(name: str) -> str:
-    words = _INDEX.sub("", name.strip()).removeprefix("struct ").strip(".").removeprefix("stops.")
+    words = name.strip()
+    if "[" in words:
+        import re
+
+        words = re.sub(r"\[[^]]*\]", "", words)
+    words = words.removeprefix("struct ").strip(".").removeprefix("stops.")
     if words.endswith("type_name"):  # the JSON has this key next to each type
         words = words.removesuffix("_name")
+    if not words[:1].isdigit():
+        return words
+    from pvhdbg.abi import c_integer
+
     number = c_integer.parse(words)
     return words if number is None else str(number)
 
@@ -141,69 +164,66 @@ def _similar(name: str) -> list[str]:
     return [known[other] for other in containing[:3] or get_close_matches(wanted, known, 3)]
 
 
-@cache
-def _topics(*, with_rules: bool = True) -> tuple[Topic, ...]:
-    """Return all topics. Those of the rules import every rule, which takes longer than the rest of `explain`."""
-    return (
-        *topics.structures(),
-        *topics.fields(),
-        *topics.flags(),
-        *topics.types(),
-        *stage_topics.of_stages(),
-        *guest_topics.of_guests(),
-        *machine_topics.registers(),
-        *machine_topics.bits(),
-        *machine_topics.modes(),
-        *machine_topics.xen_notes(),
-        *machine_topics.derived_values(),
-        *recording_topics.protocols(),
-        *vmm_topics.vmms(),
-        *recording_topics.keys(),
-        *instructions.topics(),
-        *(_of_rules() if with_rules else ()),
-        *term_topics.terms(),
-    )
+def _named(words: str) -> list[Topic]:
+    """Return the topics with this name or this ending. An exact match is preferred to one that ignores case."""
+    folded, groups = words.casefold(), _groups_with(words.casefold())
+    endings = [(topic, ending) for group in groups for topic in _topics(group) for ending in _endings_of(topic)]
+    exact = [topic for topic, ending in endings if ending == words]
+    return exact or [topic for topic, ending in endings if ending.casefold() == folded]
 
 
-def _of_rules() -> Iterator[Topic]:
-    from pvhdbg.views.explain import rule_topics
-
-    return rule_topics.of_rules()
+def _groups_with(folded: str) -> list[str]:
+    """Return the groups that have a topic with this name or ending, according to the index. It ignores case."""
+    return [group for group, names in _index() if f"\t{folded}\t" in names] if "\t" not in folded else []
 
 
 @cache
-def _by_full_name() -> dict[str, Topic]:
-    """Return the topics by full name. If two topics have the same name, the first topic counts."""
-    return {key: topic for topic in reversed(_topics()) for key in topic.keys}
+def _index() -> tuple[tuple[str, str], ...]:
+    """Return the names in each group, each between two tabs."""
+    with open(INDEX, encoding="utf-8") as file:  # noqa: PTH123 - importing pathlib takes longer than finding a name
+        return tuple((line.partition("\t")[0], line) for line in file)
+
+
+def groups() -> Iterator[str]:
+    """Yield the groups of topics in the index: the functions in _GROUPS, that of fields once for each structure."""
+    from pvhdbg.abi.roles import STRUCTS
+
+    for group in _GROUPS:
+        yield from (f"{group} {name}" for name in STRUCTS) if group == "topics.fields" else (group,)
 
 
 @cache
-def _by_ending(*, with_rules: bool = True) -> dict[str, list[Topic]]:
-    """Return the topics by full name and by each ending of the name after a dot."""
-    endings: dict[str, list[Topic]] = {}
-    for topic in _topics(with_rules=with_rules):
-        for ending in dict.fromkeys(ending for key in topic.keys for ending in _endings_of(key, topic.kind)):
-            endings.setdefault(ending, []).append(topic)
-    return endings
+def _topics(group: str) -> tuple[Topic, ...]:
+    source, *structure = group.split()
+    module, _, function = source.partition(".")
+    return tuple(getattr(import_module(f"pvhdbg.views.explain.{module}"), function)(*structure))
 
 
-def _endings_of(key: str, kind: str) -> list[str]:
-    """Return the key and its endings, except bare numbers, which name e820 types and notes."""
-    if kind in (recording_topics.RECORDING, term_topics.TERMS, instructions.INSTRUCTIONS):
-        return [key]
-    parts = key.split(".")
-    return [key, *(".".join(parts[at:]) for at in range(1, len(parts)) if not parts[at].isdigit())]
+def _all_topics() -> Iterator[Topic]:
+    return (topic for group in groups() for topic in _topics(group))
+
+
+def index_lines() -> Iterator[str]:
+    """Yield the lines of the index."""
+    for group in groups():
+        endings = dict.fromkeys(ending.casefold() for topic in _topics(group) for ending in _endings_of(topic))
+        yield "\t".join((group, *endings, "\n"))
 
 
 @cache
-def _by_folded_ending(*, with_rules: bool) -> dict[str, list[Topic]]:
-    folded: dict[str, list[Topic]] = {}
-    for ending, matches in _by_ending(with_rules=with_rules).items():
-        folded.setdefault(ending.casefold(), []).extend(matches)
-    return folded
+def _endings_of(topic: Topic) -> tuple[str, ...]:
+    """Return the topic's full names and their endings, except bare numbers, which name e820 types and notes."""
+    if topic.kind in FOUND_BY_WHOLE_NAME:
+        return tuple(dict.fromkeys(topic.keys))
+    return tuple(dict.fromkeys(ending for key in topic.keys for ending in _endings_of_key(key.split("."))))
+
+
+def _endings_of_key(parts: list[str]) -> Iterator[str]:
+    yield ".".join(parts)
+    yield from (".".join(parts[at:]) for at in range(1, len(parts)) if not parts[at].isdigit())
 
 
 @cache
 def _by_title() -> dict[str, Explanation]:
     """Return the explanations by title; every title is unique. Building this takes a few milliseconds."""
-    return {about.title.casefold(): about for about in (topic.explain() for topic in _topics())}
+    return {about.title.casefold(): about for about in (topic.explain() for topic in _all_topics())}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pvhdbg.abi import cpu, notes
 from pvhdbg.abi.roles import actors
 from pvhdbg.abi.start_info import StartInfo
-from pvhdbg.views.explain.topics import Explanation, Topic
+from pvhdbg.views.explain.topic import Explanation, Topic
 from pvhdbg.views.rows.cpu_rows import ADDRESS_KINDS
 from pvhdbg.views.rows.map_rows import PROTOCOLS
 

@@ -9,13 +9,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from pvhdbg.boot.stop.protocols import AS_IS, E820_MODULE, HYPERCALL, MEMMAP, NO_MAP, V0
-from pvhdbg.views.explain.topics import Explanation, Topic
+from pvhdbg.views.explain.topic import RECORDING, Explanation, Topic
 from pvhdbg.views.rows.map_rows import PROTOCOLS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PROTOCOL, RECORDING = "protocols", "keys of a recording"
+PROTOCOL = "protocols"
 
 _UPSTREAM = "Linux arch/x86/platform/pvh/enlighten.c"
 _RFC = "the 2017 RFC patches, arch/x86/xen/enlighten_pvh.c"

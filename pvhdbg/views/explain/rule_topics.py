@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.checks.rules import SOURCE
 from pvhdbg.checks.run import rules
-from pvhdbg.views.explain.topics import Explanation, Topic
+from pvhdbg.views.explain.topic import Explanation, Topic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

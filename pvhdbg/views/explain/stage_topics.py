@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pvhdbg.boot.stop import stages
 from pvhdbg.guest_profiles.table import PROFILES
 from pvhdbg.named_tuple import NamedTuple
-from pvhdbg.views.explain.topics import Explanation, Topic
+from pvhdbg.views.explain.topic import Explanation, Topic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,14 +7,13 @@ from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from pvhdbg.views.explain import glossary
-from pvhdbg.views.explain.topics import Explanation, Topic
+from pvhdbg.views.explain.topic import TERMS, Explanation, Topic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pvhdbg.views.explain.term import Term
+    from pvhdbg.views.explain.topic import Term
 
-TERMS = "terms"
 _TOO_GENERAL = ("PVH", "boot data", "guest", "handover", "loader", "question", "rule", "stage", "stop", "verdict")
 """Names that occur in most texts, or that have other meanings too: `mentioned` ignores them."""
 
@@ -33,17 +32,30 @@ def _explain(term: Term) -> Explanation:
 def mentioned(about: Explanation) -> list[str]:
     """Return the terms that an explanation uses, in the order of first use, without the term that it explains."""
     text = " ".join((about.meaning, *about.details, about.written_by, about.read_by))
-    pattern, by_name = _names()
-    used = dict.fromkeys(by_name[match[1].casefold()] for match in pattern.finditer(text))
+    folded = text.casefold()
+    names = [name for name in _specific_names() if name.casefold() in folded]
+    if not names:
+        return []
+    by_name = _by_name()
+    used = dict.fromkeys(by_name[match[1].casefold()] for match in _any_of(names).finditer(text))
     return [name for name in used if name != about.title.removeprefix("term ")]
 
 
+def _any_of(names: list[str]) -> re.Pattern[str]:
+    """Return a pattern that matches each of the names, also in the plural. Compiling one for all names takes longer."""
+    any_name = "|".join(f"[{name[0]}{name[0].upper()}]{re.escape(name[1:])}" for name in names)
+    return re.compile(rf"(?<![\w.])({any_name})s?(?![\w-])")
+
+
 @cache
-def _names() -> tuple[re.Pattern[str], dict[str, str]]:
-    """Return a pattern that matches every term and synonym, also in the plural, and a map from each to its term."""
+def _by_name() -> dict[str, str]:
+    """Return the term of each name, in lower case: of the term itself and of its synonyms."""
     names = [term.names.split(", ") for term in glossary.TERMS]
-    by_name = {name.casefold(): synonyms[0] for synonyms in names for name in synonyms}
-    specific = {name for synonyms in names for name in synonyms}.difference(_TOO_GENERAL)
-    longest_first = sorted(specific, key=len, reverse=True)
-    any_name = "|".join(f"[{name[0]}{name[0].upper()}]{re.escape(name[1:])}" for name in longest_first)
-    return re.compile(rf"(?<![\w.])({any_name})s?(?![\w-])"), by_name
+    return {name.casefold(): synonyms[0] for synonyms in names for name in synonyms}
+
+
+@cache
+def _specific_names() -> list[str]:
+    """Return the names that `mentioned` finds, the longest first, because a long name may contain a short one."""
+    names = {name for term in glossary.TERMS for name in term.names.split(", ")}
+    return sorted(names.difference(_TOO_GENERAL), key=len, reverse=True)

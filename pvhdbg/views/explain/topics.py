@@ -3,47 +3,18 @@
 from __future__ import annotations
 
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pvhdbg.abi import e820, roles
-from pvhdbg.abi.layout import Bits, Field
+from pvhdbg.abi.layout import Bits
 from pvhdbg.abi.roles import STRUCTS
-from pvhdbg.named_tuple import NamedTuple
+from pvhdbg.views.explain.topic import FIELDS, FLAGS, STRUCTURES, TYPES, Explanation, Topic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
+    from typing import Any
 
-    from pvhdbg.abi.layout import Struct
-
-STRUCTURES, FIELDS, FLAGS, TYPES = "structures", "fields", "flags", "e820 types"
-
-
-class Explanation(NamedTuple):
-    """The explanation of a topic. A part that does not apply is empty.
-
-    `meaning` is a phrase, `details` are paragraphs. `values` is a table of named values, of a register's bits or of a
-    structure's fields. Its columns are the value, bit or offset; the name; and the meaning.
-    """
-
-    title: str
-    ctype: str = ""
-    where: str = ""
-    meaning: str = ""
-    written_by: str = ""
-    read_by: str = ""
-    source: str = ""
-    details: tuple[str, ...] = ()
-    values: tuple[tuple[str, str, str], ...] = ()
-
-
-class Topic(NamedTuple):
-    """Something that can be explained. `name` is shown in lists, `keys` are its full names, whose parts have dots."""
-
-    kind: str
-    name: str
-    keys: tuple[str, ...]
-    explain: Callable[[], Explanation]
-
+    from pvhdbg.abi.layout import Field, Struct
 
 ALIASES = {
     "hvm_start_info": ("start_info", "pvh_start_info"),
@@ -82,12 +53,12 @@ def of_structure(struct: type[Struct]) -> Explanation:
     )
 
 
-def fields() -> Iterator[Topic]:
-    for name, struct in STRUCTS.items():
-        roots = _roots(name)
-        for field in struct.FIELDS:
-            keys = (*(f"{root}.{field.name}" for root in roots), *FIELD_ALIASES.get((name, field.name), ()))
-            yield Topic(FIELDS, keys[0], keys, partial(of_field, field))
+def fields(name: str) -> Iterator[Topic]:
+    """Yield the fields of a structure, which is given by its C name."""
+    roots = _roots(name)
+    for field in STRUCTS[name].FIELDS:
+        keys = (*(f"{root}.{field.name}" for root in roots), *FIELD_ALIASES.get((name, field.name), ()))
+        yield Topic(FIELDS, keys[0], keys, partial(of_field, field))
 
 
 @cache

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.e820 import E820_TYPES
-from pvhdbg.views.explain.topics import Explanation, Topic
+from pvhdbg.views.explain.topic import Explanation, Topic
 from pvhdbg.views.rows import text
 from pvhdbg.vmm_profiles import table
 from pvhdbg.vmm_profiles.profile import EXAMPLE

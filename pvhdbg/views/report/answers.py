@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.abi.cpu import ENTRY_STATE, ENTRY_STATE_SOURCE
 from pvhdbg.abi.e820 import BootE820Entry
+from pvhdbg.abi.roles import STRUCTS
 from pvhdbg.abi.text import printable
 from pvhdbg.boot.record.compare import is_within
 from pvhdbg.boot.stop import stages
@@ -283,5 +284,5 @@ def timeline(
 
 def field_names() -> list[str]:
     """Return the fields that the command `bootparams` accepts, as paths without indexes."""
-    keys = (key for topic in topics.fields() for key in topic.keys)
+    keys = (key for struct in STRUCTS for topic in topics.fields(struct) for key in topic.keys)
     return [key.partition(".")[2] for key in keys if is_within(key, boot_params_rows.PARAMS)]

@@ -20,6 +20,7 @@ from pvhdbg.boot.stop.stages import Stage
 from pvhdbg.errors import UserError
 from pvhdbg.guest_profiles.table import OTHER, PROFILES
 from pvhdbg.views.explain import explain_text, lookup, term_topics, topics
+from pvhdbg.views.explain.topic import Explanation
 from pvhdbg.views.rows import boot_params_rows, cpu_rows, map_rows, start_info_rows
 from pvhdbg.views.rows.row import Row
 from pvhdbg.views.to_json import document_json
@@ -32,7 +33,7 @@ def titles(name: str) -> list[str]:
     return [explanation.title for explanation in lookup.explain(name)]
 
 
-def explanation_titled(title: str) -> topics.Explanation:
+def explanation_titled(title: str) -> Explanation:
     return next(about for about in lookup.explain(title.partition(" ")[2]) if title == about.title)
 
 
@@ -312,7 +313,7 @@ def test_a_name_of_a_term_and_a_stage_explains_both() -> None:
 
 def test_an_explanation_refers_to_the_terms_that_it_uses() -> None:
     assert ["triple fault", "ramdisk"] == term_topics.mentioned(
-        topics.Explanation("a test", details=("Triple faults, and e820_table.",), read_by="initramfs, initrd")
+        Explanation("a test", details=("Triple faults, and e820_table.",), read_by="initramfs, initrd")
     )
     assert "  see also    IDT" in explain_text.answer("EFLAGS.IF")
 
