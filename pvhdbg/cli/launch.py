@@ -71,7 +71,7 @@ def launched(options: argparse.Namespace, meanwhile: Callable[[], object] = _imp
     from pvhdbg.live.debuggee.screen_machine import ScreenMachine
     from pvhdbg.live.qemu.options import why_no_snapshots
 
-    changes = _changes(options)
+    changes = entry_changes(options)
     with exit_on_signals(), ScreenMachine() as machine:
         no_snapshots = why_no_snapshots(options.snapshots, options.memory, options.qemu_args)
         kernel, qemu, remarks = _boot(options, machine, lambda: _import_screen_session(meanwhile), no_snapshots)
@@ -99,7 +99,7 @@ def launched_without_gdb(
     from pvhdbg.live.debuggee.stub_machine import StubMachine
     from pvhdbg.live.qemu.options import ONLY_ON_SCREEN
 
-    changes = _changes(options)
+    changes = entry_changes(options)
     with exit_on_signals(), StubMachine() as machine:
         kernel, qemu, remarks = _boot(options, machine, meanwhile, ONLY_ON_SCREEN)
         from pvhdbg.live.debuggee.machine_session import MachineSession
@@ -197,7 +197,7 @@ def _wait_ready(
     return plainer, (f"pvhdbg: note: this KVM does not support -cpu host; using -cpu {plainer.cpu}",)
 
 
-def _changes(options: argparse.Namespace) -> EntryChanges:
+def entry_changes(options: argparse.Namespace) -> EntryChanges:
     """Return the changes for the entry stop: the handover, then --protocol, then each --set in order."""
     handover = options.handover or vmm.handover_source(options)
     if not options.set and options.protocol == AS_IS:

@@ -11,12 +11,15 @@ from pvhdbg.boot.record.document import Document
 from pvhdbg.boot.record.replay import load
 from pvhdbg.boot.stop.capture import Capture
 from pvhdbg.checks.finding import Finding
+from pvhdbg.cli.command.teaching import boots
+from pvhdbg.teaching.tour import chapter
 from pvhdbg.tui.draw.frame import clamp, frame, rows, visible
 from pvhdbg.tui.draw.layout import BELOW
 from pvhdbg.tui.draw.legend import legend
 from pvhdbg.tui.lines.line import Line, clean, length, plain
 from pvhdbg.tui.lines.signs import UNICODE
 from pvhdbg.tui.screen.state import AHEAD, HERE, LOADED, PASSED, STOPPED, BootFinding, Run, Screen, StageMark, Title
+from pvhdbg.tui.screen.tour import Tour
 from pvhdbg.tui.views import table
 from pvhdbg.views.rows.picture_text import SIGNS
 from tests import build
@@ -69,6 +72,12 @@ def at(stage: str, view: str = "start_info", of: Document | None = None, **field
         view=view,
         symbols=LOADED,
     )._replace(**with_boot_findings(stage, **fields))
+
+
+@cache
+def tour() -> Tour:
+    """Return the tour at a card with a question."""
+    return Tour(chapter.read_all(boots.CHAPTERS), 0, 1)
 
 
 def of(capture: Capture, view: str = "start_info", **fields: Any) -> Screen:  # noqa: ANN401

@@ -6,6 +6,7 @@ A card has one idea. Its entries say where the reader looks:
     view: start_info            the view of the screen; without it, that of the card before
     row: modlist_paddr          the row that the screen selects and marks: its path, its name or a word in it
     address: start_info.paddr   in the views bytes and paging: the address that they show
+    size: modules[0].size       in the view bytes: how many bytes are selected there
     key: d                      the key to press, and what it does
     boot: died                  another boot, defined in the front matter; it lasts until the end of the chapter
     fact: start_info.version == 1
@@ -36,7 +37,7 @@ FIRST_BOOT = "boot"
 """The name of the boot with which each chapter begins: the guest gets what QEMU hands over."""
 STAGES = (*stages.NAMES, "died")
 _CHAPTER_KEYS = ("title", "about", "boot")
-_CARD_KEYS = ("stage", "view", "row", "address", "key", "boot", "fact", "picture")
+_CARD_KEYS = ("stage", "view", "row", "address", "size", "key", "boot", "fact", "picture")
 _QUESTION, _ANSWER = "Question: ", "Answer: "
 _BOOT = re.compile(r"([a-z][a-z0-9-]*) = (.+)")
 
@@ -61,6 +62,7 @@ class Card(NamedTuple):
     view: str = ""
     row: str = ""
     address: str = ""
+    size: str = ""
     key: str = ""
     picture: str = ""
     facts: tuple[Fact, ...] = ()
@@ -135,6 +137,7 @@ def _card(section: Section, before: Card | None, boots: dict[str, tuple[str, ...
         entries.value("view") or last.view,
         entries.value("row") or "",
         entries.value("address") or "",
+        entries.value("size") or "",
         entries.value("key") or "",
         entries.value("picture") or "",
         tuple(Fact(entry.value, entries.at(entry)) for entry in entries.all if entry.key == "fact"),
@@ -166,7 +169,7 @@ def _mistakes(card: Card, boot: values.Boot) -> Iterator[UserError]:
     for fact in card.facts:
         if why := values.why_false(fact.text, boot, card.stage):
             yield fact.place.error(why)
-    address = f"{{{card.address}}}" if card.address else ""
-    for text in (card.title, card.text, card.question, card.answer, card.key, address):
+    expressions = [f"{{{expression}}}" for expression in (card.address, card.size) if expression]
+    for text in (card.title, card.text, card.question, card.answer, card.key, *expressions):
         if why := values.why_not_filled_in(text, boot, card.stage):
             yield card.place.error(why)

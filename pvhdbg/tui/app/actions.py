@@ -10,6 +10,7 @@ from pvhdbg.tui.app.trail import remember
 from pvhdbg.tui.draw import frame
 from pvhdbg.tui.draw.layout import LEAST_HEIGHT, LEAST_WIDTH, Size
 from pvhdbg.tui.draw.popups.kinds import HELP, PALETTE
+from pvhdbg.tui.draw.tour import card
 from pvhdbg.tui.events.update import show_stage
 from pvhdbg.tui.screen import changes, state
 from pvhdbg.tui.screen.state import Entry, MemoryRequest, Screen
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     Action = Callable[[Screen, "Size"], Screen]
 
-FOCUSES = (state.PROMPT, state.VIEW, state.DETAIL, state.OUTPUT)
+FOCUSES = (state.PROMPT, state.VIEW, state.DETAIL, state.CARD, state.OUTPUT)
 _VIEWS_OF_STRUCTS = {struct: view for view in table.VIEWS for struct in view.structs}
 SAVE = "save to "
 """The kind of the entry line with the name of a file."""
@@ -142,7 +143,8 @@ def _last(screen: Screen, _size: Size) -> Screen:
 
 def _focus(step: int) -> Action:
     def move(screen: Screen, _size: Size) -> Screen:
-        return screen._replace(focus=FOCUSES[(FOCUSES.index(screen.focus) + step) % len(FOCUSES)])
+        focuses = [pane for pane in FOCUSES if pane != state.CARD or card.is_shown(screen)]
+        return screen._replace(focus=focuses[(focuses.index(screen.focus) + step) % len(focuses)])
 
     return move
 

@@ -19,6 +19,7 @@ from pvhdbg.tui.app.dispatcher import Dispatcher
 from pvhdbg.tui.app.files import settings
 from pvhdbg.tui.app.popups import searched
 from pvhdbg.tui.app.prompt_label import prompt_label
+from pvhdbg.tui.app.tour import place
 from pvhdbg.tui.app.windows import Windows
 from pvhdbg.tui.draw import frame, legend
 from pvhdbg.tui.draw.layout import Size
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from prompt_toolkit.buffer import Buffer
 
     from pvhdbg.boot.stop.capture import Capture
+    from pvhdbg.tui.app.tour.guide import Boots
     from pvhdbg.tui.lines.line import Line
     from pvhdbg.tui.machine.terminal import Terminal
     from pvhdbg.tui.machine.worker import Worker
@@ -65,7 +67,7 @@ class Tui:
     """The TUI on a terminal.
 
     `worker` is None for a recording, which has no machine; `answer` then runs the prompt's lines. `terminal` is
-    restored if pvhdbg is killed.
+    restored if pvhdbg is killed. `boots` are the boots of the tour, if the user takes it.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Tui:
         *,
         answer: Callable[[str], str] | None = None,
         terminal: Terminal | None = None,
+        boots: Boots | None = None,
     ) -> None:
         self.screen = screen._replace(zoomed=settings.load().zoomed)
         self.worker = worker
@@ -84,7 +87,7 @@ class Tui:
         self._is_update_due = False
         self._updated = 0.0
         self._delayed: dict[type, asyncio.TimerHandle] = {}
-        self.dispatcher = Dispatcher(self, answer)
+        self.dispatcher = Dispatcher(self, answer, boots)
         self.windows = Windows(lambda: self.screen, self._draw, self.dispatcher)
         self.windows.entry.on_text_changed += self._keep_entry
         self.app = self._application()
@@ -178,6 +181,7 @@ class Tui:
         asyncio.get_running_loop().set_exception_handler(self._leave_with_bug)
         self.app.create_background_task(self._redraw_clock())
         self.windows.focus()
+        self.dispatcher.guide.begin()
         self._update()
 
     def _leave_with_bug(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -221,7 +225,7 @@ class Tui:
             self._apply(event)
 
     def _apply(self, event: events.Event) -> None:
-        self.screen = update(self.screen, event)
+        self.screen = place.arrived(update(self.screen, event))
         if isinstance(event, events.ThreadEnded | events.ExitRequested):
             self.leave(event.error)
         self.app.invalidate()

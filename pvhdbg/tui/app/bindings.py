@@ -10,7 +10,7 @@ from prompt_toolkit.key_binding.bindings import search
 from prompt_toolkit.key_binding.bindings.mouse import load_mouse_bindings
 from prompt_toolkit.keys import Keys
 
-from pvhdbg.tui.draw.keys import EVERYWHERE, KEYS, PANE, PROMPT
+from pvhdbg.tui.draw.keys import EVERYWHERE, KEYS, PANE, PROMPT, TOUR
 from pvhdbg.tui.draw.popups.kinds import CHAIN, HELP, PALETTE, PANEL, QUIT, SEARCHED
 from pvhdbg.tui.screen import state
 
@@ -76,12 +76,18 @@ def bindings(screen: Callable[[], Screen], act: Act, *, line_is_empty: Callable[
     has_popup = Condition(lambda: screen().popup is not None)
     is_entering = Condition(lambda: screen().entry is not None)
     at_prompt = Condition(lambda: screen().focus == state.PROMPT)
-    scopes = {EVERYWHERE: ~has_popup, PANE: ~has_popup & ~at_prompt & ~is_entering, PROMPT: ~has_popup & at_prompt}
+    in_tour = Condition(lambda: screen().tour is not None)
+    on_card = Condition(lambda: screen().focus == state.CARD)
+    in_pane = ~has_popup & ~at_prompt & ~is_entering
+    scopes = {EVERYWHERE: ~has_popup, PANE: in_pane, PROMPT: ~has_popup & at_prompt, TOUR: in_pane & in_tour}
     conditions = {
         # On a line with text, Ctrl-D deletes a character, as in every shell.
         (PROMPT, "quit"): Condition(line_is_empty),
         (EVERYWHERE, "interrupt"): ~is_searching,
         (EVERYWHERE, "focus-back"): ~is_entering,
+        (TOUR, "tour-next"): on_card,
+        (TOUR, "tour-back"): on_card,
+        (PANE, "back"): ~on_card,
     }
     for key in KEYS:
         if key.action not in LEFT_TO_PROMPT_TOOLKIT:

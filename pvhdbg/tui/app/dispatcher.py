@@ -17,6 +17,7 @@ from pvhdbg.tui.app import actions, mouse, prompt
 from pvhdbg.tui.app.files import saved, settings
 from pvhdbg.tui.app.files.settings import Settings
 from pvhdbg.tui.app.popups import panel
+from pvhdbg.tui.app.tour.guide import Boots, Guide
 from pvhdbg.tui.draw import targets, whole_view
 from pvhdbg.tui.draw.popups import palette
 from pvhdbg.tui.draw.popups.kinds import QUIT
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from prompt_toolkit.buffer import Buffer
 
     from pvhdbg.tui.draw.layout import Size
+    from pvhdbg.tui.events import events
     from pvhdbg.tui.lines.line import Line
     from pvhdbg.tui.machine.worker import Worker
     from pvhdbg.tui.screen.state import Screen
@@ -75,6 +77,10 @@ class Ui(Protocol):
         """Show a message until the next key."""
         ...
 
+    def emit(self, event: events.Event) -> None:
+        """Queue an event."""
+        ...
+
     def leave(self) -> None:
         """End the application."""
         ...
@@ -89,13 +95,17 @@ class Ui(Protocol):
 
 
 class Dispatcher:
-    """Runs actions by name. `answer` runs the prompt's lines if there is no machine, and returns their output."""
+    """Runs actions by name. `answer` runs the prompt's lines if there is no machine, and returns their output.
 
-    def __init__(self, ui: Ui, answer: Callable[[str], str] | None) -> None:
+    `boots` are the boots of the tour, if the user takes it.
+    """
+
+    def __init__(self, ui: Ui, answer: Callable[[str], str] | None, boots: Boots | None = None) -> None:
         self.has_mouse = settings.load().mouse
         self._ui = ui
         self._answer = answer
         self._last_line = ""
+        self.guide = Guide(ui, boots or Boots())
         self.handlers: dict[str, Callable[[], None]] = {
             "restart": lambda: self._ask_worker(lambda worker: worker.restart()),
             "next-stage": self._next_stage,
@@ -117,6 +127,7 @@ class Dispatcher:
             **{verb: self._resume(verb) for verb in ("continue", "next", "step", "stepi", "finish")},
         }
         """The actions that change more than the screen: the machine, the terminal or the application."""
+        self.handlers.update(self.guide.handlers)
 
     def act(self, name: str) -> None:
         """Run the action of a key."""

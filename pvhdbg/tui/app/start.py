@@ -14,10 +14,14 @@ from pvhdbg.tui.machine.machine_thread import MachineThread
 
 if TYPE_CHECKING:
     from pvhdbg.boot.record.document import Document, Outcome
+    from pvhdbg.tui.app.tour.guide import Boots
     from pvhdbg.tui.machine.machine_thread import Launch
     from pvhdbg.tui.machine.terminal import Terminal
     from pvhdbg.tui.machine.worker import Worker
     from pvhdbg.tui.screen.state import Screen, StageMark
+    from pvhdbg.tui.screen.tour import Tour
+
+    TourAndBoots = tuple[Tour, Boots]
 
 START_TIMEOUT, STOP_TIMEOUT = 1.0, 0.5
 """Seconds to wait for the start of QEMU and gdb, and then for the first stop, before the screen shows the wait."""
@@ -31,10 +35,12 @@ def run_live(
     *,
     ascii: bool = False,  # noqa: A002  the option's name
     theme: str = "auto",
+    tour: TourAndBoots | None = None,
 ) -> None:
     """Run the TUI over a live machine. `title` names its kernel and the machine.
 
-    The terminal is not touched until the machine has started, or its start takes longer than START_TIMEOUT.
+    The terminal is not touched until the machine has started, or its start takes longer than START_TIMEOUT. `tour` is
+    the tour, if the user takes it.
 
     :raise PvhdbgError: if the machine can't start.
     """
@@ -49,7 +55,8 @@ def run_live(
         worker = Worker(Title(*title), event_queue.put, current)
         thread.serve(worker)
         try:
-            _show(event_queue, worker, Screen(Title(*title), Run(since=since), ascii=ascii, theme=theme), current)
+            screen = Screen(Title(*title), Run(since=since), ascii=ascii, theme=theme)
+            _show(event_queue, worker, _in_tour(screen, tour), current, tour and tour[1])
         finally:
             worker.protect_terminal(None)
             worker.close()
@@ -58,18 +65,34 @@ def run_live(
         raise worker.error  # a bug
 
 
-def _show(event_queue: EventQueue, worker: Worker, screen: Screen, current: Terminal | None) -> None:
+def _in_tour(screen: Screen, tour: TourAndBoots | None) -> Screen:
+    """Return the screen with the tour, whose card has the focus."""
+    from pvhdbg.tui.screen import state
+
+    return screen._replace(tour=tour[0]._replace(awaits=True), focus=state.CARD) if tour else screen
+
+
+def _at_card(screen: Screen) -> Screen:
+    from pvhdbg.tui.app.tour import place
+
+    return place.arrived(screen)
+
+
+def _show(
+    event_queue: EventQueue, worker: Worker, screen: Screen, current: Terminal | None, boots: Boots | None
+) -> None:
     """Show the first stop, import prompt_toolkit, which takes longest, and run the TUI."""
     from pvhdbg.tui.app import first_picture
 
     if event_queue.wait_started(START_TIMEOUT):
         event_queue.wait_stopped(STOP_TIMEOUT)
-    with first_picture.displayed(first_picture.at_first_stop(screen, event_queue.events)) as keep:
+    first = first_picture.at_first_stop(screen, event_queue.events)
+    with first_picture.displayed(_at_card(first) if first and boots else first) as keep:
         worker.first_stop_shown.set()
         from pvhdbg.tui.app.app import Tui, use_terminal
 
         use_terminal()
-        tui = Tui(screen, worker, terminal=current)
+        tui = Tui(screen, worker, terminal=current, boots=boots)
         event_queue.check()
         keep()
         event_queue.forward_to(tui.emit)
@@ -98,6 +121,23 @@ def run_recording(document: Document, name: str, *, ascii: bool = False, theme: 
             recording_screen(document, name, ascii=ascii)._replace(theme=theme),
             answer=lambda line: commands.run(session, line),
         )
+        event_queue.forward_to(tui.emit)
+        tui.run()
+
+
+def run_recorded_tour(tour: TourAndBoots, *, ascii: bool = False, theme: str = "auto") -> None:  # noqa: A002
+    """Run the TUI over the recordings of the tour."""
+    from pvhdbg.tui.app.app import Tui, use_terminal
+
+    shown, boots = tour
+    if boots.recorded is None:
+        return
+    event_queue = EventQueue()
+    screen = _in_tour(boots.recorded(shown.shown.boot)._replace(ascii=ascii, theme=theme), tour)
+    freeze_heap()
+    with terminal.closed_as_hangup(), exit_on_signals(), signals_end_wait(event_queue):
+        use_terminal()
+        tui = Tui(screen, answer=lambda line: f"not in a tour of recordings: {line}", boots=boots)
         event_queue.forward_to(tui.emit)
         tui.run()
 

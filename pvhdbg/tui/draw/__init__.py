@@ -12,6 +12,7 @@ detail       the explanation of the selected row
 fields_at    which fields lie in a range of memory
 legend       the last line of the screen, which shows what the keys do
 popups       the popups: keys, palette, explanations, the question before quitting
+tour         the tour's card
 whole_view   all rows of a view as text
 targets      what is drawn at a place, for the mouse
 keys         the table of keys

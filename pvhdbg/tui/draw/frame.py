@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pvhdbg.tui.draw import boxes, detail, memory_pane, panes, state_lines, text_lines
 from pvhdbg.tui.draw.layout import BELOW, LEAST_HEIGHT, LEAST_WIDTH, is_too_small, is_zoomed, layout
 from pvhdbg.tui.draw.popups import box
+from pvhdbg.tui.draw.tour import card
 from pvhdbg.tui.lines import classes
 from pvhdbg.tui.lines.line import clean, fit, length
 from pvhdbg.tui.lines.signs import signs
@@ -18,7 +19,18 @@ if TYPE_CHECKING:
     from pvhdbg.tui.lines.line import Line
     from pvhdbg.tui.screen.state import Screen
 
-__all__ = ["clamp", "cursor", "detail_last", "detail_visible", "frame", "output_visible", "rows", "sized", "visible"]
+__all__ = [
+    "card_size",
+    "clamp",
+    "cursor",
+    "detail_last",
+    "detail_visible",
+    "frame",
+    "output_visible",
+    "rows",
+    "sized",
+    "visible",
+]
 
 rows = shown.rows
 cursor = shown.cursor
@@ -36,6 +48,7 @@ def frame(screen: Screen, width: int, height: int) -> list[Line]:
         *_views(clamped, plan),
         *_strip(clamped, plan),
         *_detail(clamped, plan),
+        *_card(clamped, plan),
         *_output(clamped, plan),
     ]
     more = signs(screen.ascii).more
@@ -109,6 +122,9 @@ def _views(screen: Screen, plan: Layout) -> list[Line]:
         other = screen._replace(view=pane.view.name, focus=state.PROMPT, columns=pane.width)
         pairs = zip(drawn, panes.view(other, pane.width, plan.view), strict=True)
         drawn = [[*left, edge, *right] for left, right in pairs]
+    if plan.card_width:
+        pairs = zip(drawn, card.visible(screen, plan.view, plan.card_width), strict=True)
+        drawn = [[*left, edge, *right] for left, right in pairs]
     return [boxes.sides(screen, line) for line in drawn]
 
 
@@ -133,6 +149,21 @@ def _detail(screen: Screen, plan: Layout) -> list[Line]:
         boxes.between(screen, plan, [(_pane_title(screen, state.DETAIL), f" {title} ")]),
         *(boxes.sides(screen, line) for line in lines),
     ]
+
+
+def _card(screen: Screen, plan: Layout) -> list[Line]:
+    """Draw the tour's card below the detail, if it is not beside the views."""
+    if not plan.card:
+        return []
+    width = plan.width - 2
+    title = boxes.between(screen, plan, card.title(screen, plan.card, width))
+    return [title, *(boxes.sides(screen, line) for line in card.visible(screen, plan.card, width))]
+
+
+def card_size(screen: Screen, width: int, height: int) -> tuple[int, int]:
+    """Return the number of lines and columns of the tour's card."""
+    plan = layout(screen, width, height)
+    return (plan.view, plan.card_width) if plan.card_width else (plan.card, plan.width - 2)
 
 
 def _output(screen: Screen, plan: Layout) -> list[Line]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.tui.views import table
 
-EVERYWHERE, PANE, PROMPT = "everywhere", "pane", "prompt"
+EVERYWHERE, PANE, PROMPT, TOUR = "everywhere", "pane", "prompt", "tour"
 
 
 class Key(NamedTuple):
@@ -103,6 +103,10 @@ KEYS: tuple[Key, ...] = (
     Key("Ctrl-D", ("c-d",), PROMPT, "quit", "on an empty line: quit"),
     Key("PageUp", ("pageup",), PROMPT, "output-up", "scroll gdb's output up"),
     Key("PageDown", ("pagedown",), PROMPT, "output-down", "scroll gdb's output down"),
+    Key("Space", (" ",), TOUR, "tour-next", "on the card: show more, then the answer, then the next card", "go on"),
+    Key("Backspace", ("backspace",), TOUR, "tour-back", "on the card: show the card before", "back"),
+    Key("t", ("t",), TOUR, "tour-show", "show the card, and what it is about, again"),
+    Key("T", ("T",), TOUR, "tour-hide", "hide the card", "hide"),
     *_views(),
 )
 # fmt: on

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.tui.draw import text_lines
+from pvhdbg.tui.draw.tour import card
 from pvhdbg.tui.screen import state
 from pvhdbg.tui.views import shown, table
 
@@ -63,6 +64,9 @@ class Layout(NamedTuple):
     output: int
     beside: tuple[Beside, ...] = ()
     under: tuple[Under, ...] = ()
+    card: int = 0
+    """The lines of the tour's card below the detail; 0 if it stands beside the views, `card_width` wide."""
+    card_width: int = 0
 
     @property
     def chosen(self) -> int:
@@ -72,7 +76,8 @@ class Layout(NamedTuple):
     @property
     def inner(self) -> int:
         """The width of the view inside its frame."""
-        return self.width - 2 - sum(pane.width + 1 for pane in self.beside)
+        card = self.card_width + 1 if self.card_width else 0
+        return self.width - 2 - card - sum(pane.width + 1 for pane in self.beside)
 
 
 def layout(screen: Screen, width: int, height: int) -> Layout:
@@ -82,15 +87,19 @@ def layout(screen: Screen, width: int, height: int) -> Layout:
         return _zoomed(screen, width, height - _STATE - 2)
     strip = 0 if view.has_picture else _strip(height + BELOW)
     room = height - _STATE - _BORDERS - strip - (1 if strip else 0)
-    beside = _beside(view, width) if width >= BESIDE else ()
-    detail, output = _by_content(screen, width, room, _below(screen, height + BELOW, room), is_wide=bool(beside))
+    card_width, card_lines = card.width_beside(screen, width), card.lines_below(screen, width, room)
+    room -= card_lines + 1 if card_lines else 0
+    beside = _beside(view, width) if width >= BESIDE and not card_width else ()
+    is_wide = bool(beside) or card_width > 0
+    detail, output = _by_content(screen, width, room, _below(screen, height + BELOW, room), is_wide=is_wide)
     lines = room - detail - output
-    return Layout(width, lines, strip, detail, output, beside, _under(screen, lines) if beside else ())
+    under = _under(screen, lines) if beside else ()
+    return Layout(width, lines, strip, detail, output, beside, under, card_lines, card_width)
 
 
 def is_zoomed(screen: Screen) -> bool:
     """Return whether one pane fills the screen. At the prompt, all panes are shown."""
-    return screen.zoomed and screen.focus != state.PROMPT
+    return screen.zoomed and screen.focus not in (state.PROMPT, state.CARD)
 
 
 def is_too_small(width: int, height: int) -> bool:

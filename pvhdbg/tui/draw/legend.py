@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.boot.run.observed_calls import CALLERS
 from pvhdbg.boot.stop import stages
-from pvhdbg.tui.draw.keys import EVERYWHERE, KEYS, PANE, PROMPT
+from pvhdbg.tui.draw.keys import EVERYWHERE, KEYS, PANE, PROMPT, TOUR
 from pvhdbg.tui.lines import classes
 from pvhdbg.tui.lines.line import clean, fit, length
 from pvhdbg.tui.lines.signs import signs
@@ -43,7 +43,7 @@ def legend(screen: Screen, width: int) -> Line:
     if screen.entry:
         kind = _ENTRIES.get(screen.entry.kind, screen.entry.kind)
         return fit([(classes.ENTRY, f"{kind}: {clean(screen.entry.text)}{sign.caret}")], width, sign.more)
-    scope = PROMPT if screen.focus == state.PROMPT else PANE
+    scope = {state.PROMPT: PROMPT, state.CARD: TOUR}.get(screen.focus, PANE)
     actions = _FIRST.get(screen.run.kind, FIRST)
     if actions is FIRST and _is_in_function(screen):
         actions = (*FIRST, "finish")
@@ -64,7 +64,7 @@ def _chosen(screen: Screen, scope: str, width: int, actions: Sequence[str]) -> l
     others = [key for key in everywhere if key not in first and key.action not in impossible]
     here = [key for key in KEYS if key.short and key.scope == scope and key.action not in impossible]
     chosen: list[Key] = []
-    for key in (*first, *here, *others):
+    for key in (*here, *first, *others) if scope == TOUR else (*first, *here, *others):
         width -= length(_word(screen, key))
         if width < 0:
             break

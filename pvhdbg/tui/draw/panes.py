@@ -87,7 +87,7 @@ def _with_cursor(screen: Screen, body: Line, width: int, *, is_selected: bool) -
     sign = signs(screen.ascii)
     if not is_selected:
         return fit([("", " "), *body], width, sign.more)
-    style = classes.SELECTED if screen.focus == state.VIEW else classes.CURSOR
+    style = classes.SELECTED if screen.focus in (state.VIEW, state.CARD) else classes.CURSOR
     return styled(fit([("", sign.cursor), *body], width, sign.more), style)
 
 

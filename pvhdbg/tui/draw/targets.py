@@ -94,7 +94,7 @@ def _in_pane(screen: Screen, plan: Layout, column: int, line: int) -> Target | N
     if line < plan.view:
         return _in_views(screen, plan, column - 1, line)
     line -= plan.view
-    for pane, lines in ((None, plan.strip), (state.DETAIL, plan.detail)):
+    for pane, lines in ((None, plan.strip), (state.DETAIL, plan.detail), (state.CARD, plan.card)):
         if lines and line <= lines:
             return Target(PANE, pane) if pane else None
         line -= lines + 1 if lines else 0
@@ -108,7 +108,7 @@ def _in_views(screen: Screen, plan: Layout, column: int, line: int) -> Target | 
             end += pane.width + 1
             if column < end:
                 return Target(TAB, pane.view.name)
-        return None
+        return Target(PANE, state.CARD) if plan.card_width else None
     below = line - plan.chosen
     for under in plan.under:
         if 0 <= below <= under.lines:

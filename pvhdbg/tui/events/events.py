@@ -128,6 +128,12 @@ class Message(NamedTuple):
     hint: str | None = None
 
 
+class TourBoot(NamedTuple):
+    """The machine starts another boot of the tour: everything about the boot before is outdated."""
+
+    name: str
+
+
 class ExitRequested(NamedTuple):
     """A signal asks pvhdbg to end. The screen's thread raises `error`."""
 
@@ -157,6 +163,7 @@ Event = (
     | GdbBusy
     | LinesWanted
     | Message
+    | TourBoot
     | ExitRequested
     | ThreadEnded
 )

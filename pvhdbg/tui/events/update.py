@@ -194,6 +194,11 @@ def _lines_wanted(screen: Screen, event: events.LinesWanted) -> Screen:
     return screen._replace(reads_lines=event.more)
 
 
+def _tour_boot(screen: Screen, event: events.TourBoot) -> Screen:
+    tour = screen.tour._replace(boot=event.name) if screen.tour else None
+    return screen._replace(tour=tour, history=(), now=None, past=None)
+
+
 def _message(screen: Screen, event: events.Message) -> Screen:
     message = event.message + (f" (hint: {event.hint})" if event.hint else "")
     output = scrollback.add_gdb_output(screen.output, f"pvhdbg: {message}\n")
@@ -225,6 +230,7 @@ _UPDATES: dict[type, Callable[[Screen, Any], Screen]] = {
     events.GdbBusy: _gdb_busy,
     events.LinesWanted: _lines_wanted,
     events.Message: _message,
+    events.TourBoot: _tour_boot,
     events.ExitRequested: _exit_requested,
     events.ThreadEnded: _thread_ended,
 }

@@ -194,17 +194,17 @@ class Worker:
 
     def next_stage(self) -> None:
         self._leave_here()
-        self._submit("F6", lambda debuggee: debuggee.next_stage())
+        self.submit("F6", lambda debuggee: debuggee.next_stage())
 
     def back(self) -> None:
         """Go back to the last captured stage before here."""
         self._leave_here()
-        self._submit("F8", lambda debuggee: debuggee.back(None))
+        self.submit("F8", lambda debuggee: debuggee.back(None))
 
     def step_back(self) -> None:
         """Go back by one instruction."""
         self._leave_here()
-        self._submit("F7", lambda debuggee: debuggee.step_back())
+        self.submit("F7", lambda debuggee: debuggee.step_back())
 
     def _leave_here(self) -> None:
         """Interrupt the guest if it was resumed to run on, because it may run forever, and a request would wait."""
@@ -221,16 +221,16 @@ class Worker:
 
     def resume(self, verb: str) -> None:
         """Resume the guest by `continue`, `next`, `step`, `finish` or `stepi`."""
-        self._submit(verb, lambda debuggee: self._run_on(lambda: debuggee.resume(verb)))
+        self.submit(verb, lambda debuggee: self._run_on(lambda: debuggee.resume(verb)))
 
     def restart(self) -> None:
         """Start the guest afresh and run it to its first stop, even if it runs now."""
         self.interrupt()
-        self._submit("restart", self._restart)
+        self.submit("restart", self.boot_to)
 
     def breakpoint(self, place: int | Line | None) -> None:
         """Set a hardware breakpoint at an address or a source line (None: at RIP), or delete the breakpoint there."""
-        self._submit("F9", lambda debuggee: debuggee.toggle_breakpoint(place))
+        self.submit("F9", lambda debuggee: debuggee.toggle_breakpoint(place))
 
     def line(self, line: str) -> None:
         """Queue a line typed at the prompt: a command, or input for a multi-line command.
@@ -274,10 +274,10 @@ class Worker:
             raise UserError("the machine has not started yet")
         return self._debuggee
 
-    def _submit(self, name: str, step: Callable[[Debuggee], Position]) -> None:
+    def submit(self, name: str, step: Callable[[Debuggee], Position]) -> None:
         self._requests.put(STEP, lambda: self._run_and_show(lambda: step(self._ready_debuggee)), name)
 
-    def _restart(self, debuggee: Debuggee, stage: str | None = None) -> Position:
+    def boot_to(self, debuggee: Debuggee, stage: str | None = None) -> Position:
         debuggee.restart()
         self._emit_machine_started(debuggee)
         return debuggee.to_stage(stage) if stage else debuggee.to_first_stop()
@@ -296,7 +296,7 @@ class Worker:
         if kind == console.QUIT:
             self._requests.close()
         elif kind in (console.RESTART, console.TO_ENTRY):
-            return self._restart(debuggee, "entry" if kind == console.TO_ENTRY else None)
+            return self.boot_to(debuggee, "entry" if kind == console.TO_ENTRY else None)
         elif kind == console.KILL:
             debuggee.kill()
         elif kind == console.STEP_BACK and debuggee.is_own_machine:

@@ -7,5 +7,6 @@ finding_rows  which row a finding is about
 code_at       the code at the displayed stop
 memory_at     what kind of memory is at an address
 scrollback    the last lines that gdb and the guest wrote
+tour          the tour: its cards, and the one that is shown
 by_id         a cache key that compares by identity
 """

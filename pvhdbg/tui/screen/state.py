@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from pvhdbg.checks.finding import Finding
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.target.monitor import Region
+    from pvhdbg.tui.screen.tour import Tour
 
 STARTING, RUNNING, STOPPED, DEAD, ENDED, RECORDING = "starting", "running", "stopped", "dead", "ended", "recording"
 PASSED, HERE, AHEAD, LACKING, MISSED, UNDONE = "passed", "here", "ahead", "lacking", "missed", "undone"
-PROMPT, VIEW, DETAIL, OUTPUT = "prompt", "view", "detail", "output"
+PROMPT, VIEW, DETAIL, CARD, OUTPUT = "prompt", "view", "detail", "card", "output"
 NO_SYMBOLS, LOADING, LOADED = "no symbols", "loading symbols", "symbols loaded"
 
 FIRST_VIEW = "start_info"
@@ -200,6 +201,8 @@ class Screen(NamedTuple):
     output_top: int | None = None
     """The first visible line of `output`; None to follow its end."""
 
+    tour: Tour | None = None
+    """The tour, if the user takes it."""
     focus: str = PROMPT
     zoomed: bool = False
     """Whether the pane with the focus fills the screen, unless the focus is at the prompt."""

@@ -59,6 +59,9 @@ def screen_kinds() -> Iterator[Screen]:
     yield here._replace(past=0, message="no", queued=1, output_top=0, view="cpu")
     yield from (here._replace(focus=focus, zoomed=True) for focus in (state.VIEW, state.DETAIL, state.OUTPUT))
     yield here._replace(stages=(*here.stages, StageMark("late", state.LACKING)))
+    yield here._replace(tour=screens.tour(), focus=state.CARD)
+    yield here._replace(tour=screens.tour()._replace(is_answered=True))
+    yield here._replace(tour=screens.tour()._replace(is_hidden=True))
     yield screens.at("e820", "memory")
     yield screens.at("e820")
 

@@ -15,7 +15,7 @@ from pvhdbg.tui.screen import state
 from pvhdbg.tui.screen.state import Entry, Popup, Run
 from pvhdbg.tui.views import table
 from tests.tui import screens
-from tests.tui.screens import at, lines, text
+from tests.tui.screens import at, lines, text, tour
 
 
 def test_a_chain_shows_its_fields_and_their_writers() -> None:
@@ -30,8 +30,9 @@ def test_a_chain_shows_its_fields_and_their_writers() -> None:
 
 
 def test_help_lists_every_key_when_scrolled_to_the_end() -> None:
-    last = last_top(at("entry"), Popup("help"), 80, 22)
-    shown = "".join(text(at("entry", popup=Popup("help", top))) for top in range(last + 1))
+    screen = at("entry", tour=tour())
+    last = last_top(screen, Popup("help"), 80, 22)
+    shown = "".join(text(screen._replace(popup=Popup("help", top))) for top in range(last + 1))
 
     assert [] == [key.key for key in KEYS if f"  {key.key} " not in shown or key.help[:50] not in shown]
     assert [] == [key.key for key in KEYS if key.help.split()[-1] not in shown]

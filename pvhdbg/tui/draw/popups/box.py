@@ -116,7 +116,11 @@ def _lines(screen: Screen, shown: Popup, width: int) -> list[Line]:
     """Return the popup's text, without its frame."""
     if shown.kind == HELP:
         return listing.found(
-            shown.text, text_width(width), ascii=screen.ascii, recording=screen.run.kind == state.RECORDING
+            shown.text,
+            text_width(width),
+            ascii=screen.ascii,
+            recording=screen.run.kind == state.RECORDING,
+            tour=screen.tour is not None,
         )
     if shown.kind == PALETTE:
         return palette.lines(shown, text_width(width))

@@ -6,7 +6,7 @@ from functools import lru_cache
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
-from pvhdbg.tui.draw.keys import EVERYWHERE, KEYS, NEED_MACHINE, PANE, PROMPT
+from pvhdbg.tui.draw.keys import EVERYWHERE, KEYS, NEED_MACHINE, PANE, PROMPT, TOUR
 from pvhdbg.tui.lines import classes
 from pvhdbg.tui.lines.signs import Signs, signs
 
@@ -16,22 +16,34 @@ if TYPE_CHECKING:
     from pvhdbg.tui.lines.line import Line
 
 KEY_WIDTH = 12
-_HEADS = {EVERYWHERE: "Everywhere", PANE: "In a pane", PROMPT: "At the prompt, in addition to gdb's keys"}
+_HEADS = {
+    EVERYWHERE: "Everywhere",
+    PANE: "In a pane",
+    PROMPT: "At the prompt, in addition to gdb's keys",
+    TOUR: "In the tour (`pvhdbg tour`)",
+}
 
 
 def help_lines(width: int, *, ascii: bool = False) -> list[Line]:  # noqa: A002  the name of the option
     """Return the list of keys, grouped by where they work, then the meanings of the signs."""
-    return found("", width, ascii=ascii)
+    return found("", width, ascii=ascii, tour=True)
 
 
 @lru_cache(16)
-def found(text: str, width: int, *, ascii: bool = False, recording: bool = False) -> list[Line]:  # noqa: A002
+def found(
+    text: str,
+    width: int,
+    *,
+    ascii: bool = False,  # noqa: A002  the name of the option
+    recording: bool = False,
+    tour: bool = False,
+) -> list[Line]:
     """Return the keys and signs whose name or explanation contains all words of a text, ignoring case.
 
-    With `recording`, keys that need a machine are left out.
+    With `recording`, keys that need a machine are left out, and without `tour` those of the tour.
     """
     lines: list[Line] = []
-    for head, rows in (*_keys(recording=recording), ("Signs", _signs(signs(ascii)))):
+    for head, rows in (*_keys(recording=recording, tour=tour), ("Signs", _signs(signs(ascii)))):
         chosen = [row for row in rows if contains(" ".join(row), text)]
         if chosen:
             blank: list[Line] = [[(classes.POPUP, "")]] if lines else []
@@ -46,11 +58,12 @@ def contains(candidate: str, text: str) -> bool:
     return all(word in folded for word in text.casefold().split())
 
 
-def _keys(*, recording: bool) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+def _keys(*, recording: bool, tour: bool) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     """Yield the keys and their help, by where they work."""
     for scope, head in _HEADS.items():
         works = [key for key in KEYS if key.scope == scope and not (recording and key.action in NEED_MACHINE)]
-        yield head, [(key.key, key.help) for key in works]
+        if tour or scope != TOUR:
+            yield head, [(key.key, key.help) for key in works]
 
 
 def _signs(sign: Signs) -> list[tuple[str, str]]:

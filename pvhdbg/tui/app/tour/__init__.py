@@ -1,0 +1,5 @@
+"""The tour on the screen.
+
+place  go to what a card is about: its stage, view, row or address
+guide  the keys of the tour: which card comes next, and what the machine does for it
+"""

@@ -1,0 +1,120 @@
+"""The tour's card: what it says, with the values of the displayed boot, and what Space does next."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from pvhdbg.teaching import markdown, values
+from pvhdbg.tui.lines import classes
+from pvhdbg.tui.lines.line import fit, length
+from pvhdbg.tui.lines.signs import signs
+from pvhdbg.tui.screen import state
+
+if TYPE_CHECKING:
+    from pvhdbg.teaching.tour.chapter import Card
+    from pvhdbg.tui.lines.line import Line
+    from pvhdbg.tui.screen.state import Screen
+
+BESIDE = 120
+"""The least number of columns at which the card stands beside the views."""
+_WIDEST, _SHARE = 58, 0.4
+_MOST = 14
+"""The most lines of a card below the views. It never gets more than half of the room."""
+
+
+def is_shown(screen: Screen) -> bool:
+    return screen.tour is not None and not screen.tour.is_hidden
+
+
+def width_beside(screen: Screen, width: int) -> int:
+    """Return the width of a card beside the views; 0 if it stands below them, or there is none."""
+    return min(int(width * _SHARE), _WIDEST) if is_shown(screen) and width >= BESIDE else 0
+
+
+def lines_below(screen: Screen, width: int, room: int) -> int:
+    """Return the number of lines of a card below the views; 0 if it stands beside them, or there is none."""
+    if not is_shown(screen) or width >= BESIDE:
+        return 0
+    return max(min(len(whole(screen, width - 2)), _MOST, room // 2), 1)
+
+
+def title(screen: Screen, lines: int, width: int) -> Line:
+    """Draw the title: the chapter, the number of the card, and what Space does."""
+    tour = screen.tour
+    if tour is None:
+        return []
+    chapter = tour.chapters[tour.chapter]
+    style = f"{classes.PANE_TITLE} {classes.BORDER_FOCUS}" if screen.focus == state.CARD else classes.PANE_TITLE
+    name = f" {tour.chapter + 1}/{len(tour.chapters)} {chapter.title} {tour.card + 1}/{len(chapter.cards)} "
+    key: Line = [(classes.KEY, " Space"), (classes.LEGEND, f": {next_word(screen, lines, width)} ")]
+    drawn = [(style, name), *(key if screen.focus == state.CARD else [(classes.LEGEND, " t: back to the card ")])]
+    return fit(drawn, min(length(drawn), width), signs(screen.ascii).more)
+
+
+def next_word(screen: Screen, lines: int, width: int) -> str:
+    """Return what Space does: it shows more of the card, then the answer, then the next card."""
+    tour = screen.tour
+    if tour is None:
+        return ""
+    if tour.top < last_top(screen, lines, width):
+        return "more"
+    if tour.is_asking:
+        return "answer"
+    return "the end" if tour.moved(1) is None else "go on"
+
+
+def last_top(screen: Screen, lines: int, width: int) -> int:
+    """Return the largest index that the first visible line can have."""
+    return max(len(whole(screen, width)) - lines, 0)
+
+
+def visible(screen: Screen, lines: int, width: int) -> list[Line]:
+    """Draw exactly `lines` lines of the card."""
+    more, tour = signs(screen.ascii).more, screen.tour
+    top = min(tour.top if tour else 0, last_top(screen, lines, width))
+    drawn = whole(screen, width)[top : top + lines]
+    return [fit([("", " "), *(drawn[at] if at < len(drawn) else [])], width, more) for at in range(lines)]
+
+
+def whole(screen: Screen, width: int) -> list[Line]:
+    """Return all lines of the card."""
+    tour = screen.tour
+    if tour is None:
+        return []
+    shown, boot = tour.shown, _boot(screen)
+    lines: list[Line] = [[(classes.TOUR_TITLE, _filled(shown.title, shown, boot))]]
+    if tour.awaits:
+        return [*lines, [], [(classes.EMPTY, f"the guest is on its way to stage {shown.stage}")]]
+    lines += _wrapped(_filled(shown.text, shown, boot), width, classes.TOUR)
+    if shown.key:
+        lines += [[], *_wrapped(_filled(shown.key, shown, boot), width, classes.KEY)]
+    if shown.question:
+        lines += [[], *_wrapped(_filled(shown.question, shown, boot), width, classes.TOUR_QUESTION)]
+    if shown.question and tour.is_answered:
+        lines += [[], *_wrapped(_filled(shown.answer, shown, boot), width, classes.TOUR)]
+    return lines
+
+
+def _boot(screen: Screen) -> values.Boot:
+    now = screen.now
+    is_known = now is None or any(stop is now for stop in screen.history)
+    stops = screen.history if is_known or now is None else (*screen.history, now)
+    return values.Boot(stops, screen.image, screen.machine)
+
+
+def _filled(text: str, shown: Card, boot: values.Boot) -> str:
+    """Return text with its values, or with their paths if the displayed boot, which users can change, lacks them."""
+    try:
+        return values.filled_in(text, boot, shown.stage)
+    except values.NotKnown:
+        return text
+
+
+def _wrapped(text: str, width: int, style: str) -> list[Line]:
+    return [[(style, line)] for line in _lines(text, width - 2)]
+
+
+@lru_cache(32)
+def _lines(text: str, width: int) -> list[str]:
+    return markdown.plain(text, width)
