@@ -196,7 +196,9 @@ def _lines_wanted(screen: Screen, event: events.LinesWanted) -> Screen:
 
 def _tour_boot(screen: Screen, event: events.TourBoot) -> Screen:
     tour = screen.tour._replace(boot=event.name) if screen.tour else None
-    return screen._replace(tour=tour, history=(), now=None, past=None)
+    return screen._replace(
+        tour=tour, history=(), now=None, past=None, arrival=None, old_values={}, findings=(), boot_findings=()
+    )
 
 
 def _message(screen: Screen, event: events.Message) -> Screen:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.teaching import markdown, values
 from pvhdbg.tui.lines import classes
-from pvhdbg.tui.lines.line import fit, length
+from pvhdbg.tui.lines.line import cut, fit, length
 from pvhdbg.tui.lines.signs import signs
 from pvhdbg.tui.screen import state
 
@@ -48,7 +48,8 @@ def title(screen: Screen, lines: int, width: int) -> Line:
     style = f"{classes.PANE_TITLE} {classes.BORDER_FOCUS}" if screen.focus == state.CARD else classes.PANE_TITLE
     name = f" {tour.chapter + 1}/{len(tour.chapters)} {chapter.title} {tour.card + 1}/{len(chapter.cards)} "
     key: Line = [(classes.KEY, " Space"), (classes.LEGEND, f": {next_word(screen, lines, width)} ")]
-    drawn = [(style, name), *(key if screen.focus == state.CARD else [(classes.LEGEND, " t: back to the card ")])]
+    key = key if screen.focus == state.CARD else [(classes.LEGEND, " t: back to the card ")]
+    drawn = [(style, cut(name, width - length(key), signs(screen.ascii).more)), *key]
     return fit(drawn, min(length(drawn), width), signs(screen.ascii).more)
 
 
