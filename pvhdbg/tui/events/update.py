@@ -196,9 +196,9 @@ def _lines_wanted(screen: Screen, event: events.LinesWanted) -> Screen:
 
 def _tour_boot(screen: Screen, event: events.TourBoot) -> Screen:
     tour = screen.tour._replace(boot=event.name) if screen.tour else None
-    return screen._replace(
-        tour=tour, history=(), now=None, past=None, arrival=None, old_values={}, findings=(), boot_findings=()
-    )
+    fresh = Screen(screen.title)
+    outdated = ("run", "history", "now", "past", "arrival", "old_values", "findings", "boot_findings")
+    return screen._replace(tour=tour, **{name: getattr(fresh, name) for name in outdated})
 
 
 def _message(screen: Screen, event: events.Message) -> Screen:

@@ -46,10 +46,11 @@ def title(screen: Screen, lines: int, width: int) -> Line:
         return []
     chapter = tour.chapters[tour.chapter]
     style = f"{classes.PANE_TITLE} {classes.BORDER_FOCUS}" if screen.focus == state.CARD else classes.PANE_TITLE
-    name = f" {tour.chapter + 1}/{len(tour.chapters)} {chapter.title} {tour.card + 1}/{len(chapter.cards)} "
+    before, after = f" {tour.chapter + 1}/{len(tour.chapters)} ", f" {tour.card + 1}/{len(chapter.cards)} "
     key: Line = [(classes.KEY, " Space"), (classes.LEGEND, f": {next_word(screen, lines, width)} ")]
     key = key if screen.focus == state.CARD else [(classes.LEGEND, " t: back to the card ")]
-    drawn = [(style, cut(name, width - length(key), signs(screen.ascii).more)), *key]
+    room = width - length(key) - len(before) - len(after)
+    drawn = [(style, f"{before}{cut(chapter.title, room, signs(screen.ascii).more)}{after}"), *key]
     return fit(drawn, min(length(drawn), width), signs(screen.ascii).more)
 
 
