@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from pvhdbg.boot.stop.capture import Capture
     from pvhdbg.live.back import last_store
-    from pvhdbg.live.back.last_step import DeathFinder, Move, StepFinder
+    from pvhdbg.live.back.last_step import Finder, Move
     from pvhdbg.live.back.last_store import Stores
     from pvhdbg.live.back.replay import Replay
     from pvhdbg.live.back.snapshot_list import Snapshot
@@ -120,23 +120,22 @@ class RewindableDebuggee(Debuggee):
         self.session.went_back(None, undone)
         return self.position()._replace(remark=f"back at stage {wanted.stage}: what changed since then is undone")
 
-    def step_back(self) -> Position:
-        """Go back by one instruction, from a death to the instruction that killed the guest.
+    def step_back(self, *, by_repetition: bool = False) -> Position:
+        """Go back by one instruction, with all its repetitions unless `by_repetition` is set. See last_step.
 
         If the guest does not execute the same instructions again, the machine stays where it is.
 
         :raise UserError: if there are no snapshots, or none of a moment before this one.
         :raise GuestError: if the guest does not execute the same instructions again.
         """
-        from pvhdbg.live.back.last_step import DeathFinder, StepFinder
+        from pvhdbg.live.back import last_step
 
         here = self.position()
         starts = self._earlier_snapshots(here)
         moment = saved_journey.save(self.journey)
         undone = [*self.session.undone, *([here.stage] if here.stage else [])]
         with self._replay(here) as replay:
-            is_dead = here.halt.kind == DIED
-            finder = DeathFinder(replay, here.capture) if is_dead else StepFinder(replay, here.capture, self.name_of)
+            finder = last_step.finder(replay, here.capture, self.name_of, by_repetition=by_repetition)
             start, moves = self._find_last_step(replay, finder, starts)
             if moves is not None:
                 replay.load(start)
@@ -144,22 +143,24 @@ class RewindableDebuggee(Debuggee):
                 self._give_up(replay, start)
                 raise GuestError(f"{_NO_WAY_BACK}: pvhdbg found no instruction that leads exactly here", _TO_A_STAGE)
         self.session.went_back(moment, undone)
+        is_dead = here.halt.kind == DIED
         if here.stage is not None or is_dead:
             self.journey.history.pop()
         words = "back at the instruction that killed the guest" if is_dead else "back by one instruction"
         return self.position()._replace(remark=words)
 
     def _find_last_step(
-        self, replay: Replay, finder: StepFinder | DeathFinder, starts: Sequence[Snapshot]
+        self, replay: Replay, finder: Finder, starts: Sequence[Snapshot]
     ) -> tuple[Snapshot, Sequence[Move] | None]:
         """Find the moves to the place from the last snapshot or, for a call before that, from an earlier one."""
-        last = starts[-1]
         for start in reversed(starts):
             replay.load(start)
-            if (moves := finder.find()) is not None:
+            # A snapshot inside the repeated instruction is not before it, so try an earlier one.
+            is_inside = start is not starts[0] and finder.may_be_inside
+            if not is_inside and (moves := finder.find()) is not None:
                 return start, moves
-        replay.load(last)
-        return last, finder.find_by_steps()
+        replay.load(starts[-1])
+        return starts[-1], finder.find_by_steps()
 
     def continue_back(self) -> Position:
         """Go back to the last hit of a breakpoint or watchpoint or, without one, to the first snapshot.

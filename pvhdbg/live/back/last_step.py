@@ -3,6 +3,9 @@
 The guest executes the same instructions again, so pvhdbg finds a place by counting how often instructions are reached.
 Candidates for the last step are the instruction before the place, branches to the place, and the call of the function.
 If none of them leads there, pvhdbg single-steps the guest from the snapshot, as long as the time limit allows.
+
+A string instruction with a repeat prefix is one step, with all its repetitions, unless `by_repetition` is set. The last
+step before a death is the instruction that killed the guest.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from collections import Counter
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from pvhdbg.boot.stop.stages import DIED
 from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.target import monitor
 
@@ -24,7 +28,9 @@ if TYPE_CHECKING:
 _LINE = re.compile(r"(0x[0-9a-f]{1,16}): +(?:[0-9a-f]{2} )+ *(\S.*)")
 _TARGET = re.compile(r"(?:j|loop)[a-z]* +(?:\S+, *)?(0x[0-9a-f]{1,16})$")
 _CALLED = re.compile(r"call[a-z]* +(0x[0-9a-f]{1,16})$")
-_CALL, _RETURN, _REPEATED, _JUMP = "call", "ret", "rep", "jmp"
+_CALL, _RETURN, _JUMP = "call", "ret", "jmp"
+_REPEATED = re.compile(r"rep[nz]*e? +(?:ins|outs|movs|cmps|stos|lods|scas)")
+_CHANGED_BY_REPETITION = ("rcx", "rsi", "rdi", "rax", "eflags")
 _LONGEST_FUNCTION, _AFTER = 0x4000, 256
 _IN_THUNK = 6
 """The most instructions of a thunk: between a return site and the caller, or a call and the function."""
@@ -41,37 +47,81 @@ class Instruction(NamedTuple):
 
 
 class Move(NamedTuple):
-    """Run until `address` is reached for the `times`-th time or, if it is None, make that many steps."""
+    """Run until `address` is reached for the `times`-th time or, if it is None, make that many steps.
+
+    If a repeated instruction is there, `end` is where it ends, and its repetitions do not count.
+    """
 
     address: int | None
     times: int
+    end: int | None = None
 
 
 class Walker:
     """Runs and steps the machine of a replay, from a snapshot."""
 
-    def __init__(self, replay: Replay) -> None:
+    def __init__(self, replay: Replay, *, by_repetition: bool) -> None:
         self._replay = replay
+        self._by_repetition = by_repetition
         self._has_stepped = False
+        self._repeated: Mapping[int, int] = {}
+
+    @property
+    def may_be_inside(self) -> bool:
+        """Whether the machine may be between two repetitions of an instruction that leads to the place."""
+        return self._replay.rip in self._repeated
 
     def go(self, moves: Sequence[Move]) -> bool:
         """Make the moves. Return False if the machine did not get there."""
         self._has_stepped = True
-        for address, times in moves:
-            if address is None:
-                for _ in range(times):
+        for move in moves:
+            if move.address is None:
+                for _ in range(move.times):
                     self._step()
-            else:
-                visits = self._reached({address})
-                if sum(1 for _ in zip(range(times), visits, strict=False)) < times:
-                    return False
+            elif not self._visit(move.address, move.times, move.end):
+                return False
         return True
+
+    def _visit(self, address: int, times: int, end: int | None) -> bool:
+        for visit, _ in enumerate(self._reached({address}), 1):
+            if visit == times:
+                return True
+            if end is not None and not self._finish(end):
+                return False
+        return False
+
+    def _finish(self, end: int) -> bool:
+        """Execute all repetitions of an instruction. Return False if that killed the guest, or took too long."""
+        self._has_stepped = True
+        return self._replay.run_to({end})
+
+    def _repeated_end(self, address: int) -> int | None:
+        """Return where the repeated instruction at an address ends; None if each repetition counts, or it is none."""
+        if self._by_repetition:
+            return None
+        lines = _instructions(monitor.disassemble(self._replay.target.monitor, address, 2))
+        return lines[1].address if len(lines) > 1 and _REPEATED.match(lines[0].text) else None
 
     def _reached(self, addresses: Collection[int]) -> Iterator[int]:
         """Yield RIP each time that the machine reaches one of the addresses, now or later, until the time is up."""
         while (self._has_stepped and self._replay.rip in addresses) or self._replay.run_to(addresses):
             self._has_stepped = False
             yield self._replay.rip
+
+    def _count_steps(self, place: Capture, *, is_dead: bool) -> Sequence[Move] | None:
+        """Step to a place. Return the moves up to the last step, which killed the guest if `is_dead` is set."""
+        begin = 0
+        for count in range(_MOST_STEPS):
+            if not self._replay.left:
+                return None
+            rip = self._replay.rip
+            is_alive = self._step()
+            if is_alive != is_dead and self._replay.is_at(place):
+                return [Move(None, count if self._repeated_end(rip) is None else begin)]
+            if not is_alive:
+                return None
+            begin = begin if self._replay.rip == rip else count + 1
+        return None
 
     def _step(self) -> bool:
         """Execute one instruction. Return False if that killed the guest."""
@@ -82,9 +132,11 @@ class Walker:
 class DeathFinder(Walker):
     """Finds the instruction that killed the guest. `place` is the capture of the dead machine."""
 
-    def __init__(self, replay: Replay, place: Capture) -> None:
-        super().__init__(replay)
+    def __init__(self, replay: Replay, place: Capture, *, by_repetition: bool) -> None:
+        super().__init__(replay, by_repetition=by_repetition)
         self._place = place
+        end = None if place.rip is None else self._repeated_end(place.rip)
+        self._repeated = {} if place.rip is None or end is None else {place.rip: end}
 
     def find(self) -> Sequence[Move] | None:
         """Return the moves from here to the instruction that kills the guest; None if it does not die there again.
@@ -93,35 +145,33 @@ class DeathFinder(Walker):
         """
         self._has_stepped = True
         for visits, _ in enumerate(self._reached(() if self._place.rip is None else {self._place.rip}), 1):
-            if not self._step():
-                moves = [Move(self._place.rip, visits)]
+            end = self._repeated.get(self._replay.rip)
+            if not (self._step() if end is None else self._finish(end)):
+                moves = [Move(self._place.rip, visits, end)]
                 return moves if self._replay.is_at(self._place) else None
         return None
 
     def find_by_steps(self) -> Sequence[Move] | None:
         """Like `find`, but step from the snapshot to the death. None if that takes too long."""
-        for count in range(_MOST_STEPS):
-            if not self._replay.left:
-                return None
-            if not self._step():
-                return [Move(None, count)] if self._replay.is_at(self._place) else None
-        return None
+        return self._count_steps(self._place, is_dead=True)
 
 
 class StepFinder(Walker):
     """Finds the last step before the capture `here`. `name_of` returns an address as symbol+offset.
 
-    The machine must be `here` when the object is made.
+    The machine must be `here` when the object is made. If it is between two repetitions of an instruction, the last
+    step begins before the first one.
     """
 
-    def __init__(self, replay: Replay, here: Capture, name_of: Callable[[int], str | None]) -> None:
-        super().__init__(replay)
+    def __init__(
+        self, replay: Replay, here: Capture, name_of: Callable[[int], str | None], *, by_repetition: bool
+    ) -> None:
+        super().__init__(replay, by_repetition=by_repetition)
         self._here = here
         self._name_of = name_of
         self._pc, self._rsp = here.rip or 0, here.registers.get("rsp") or 0
         self._word = 8 if here.cpu_mode == "long64" else 4
         self._callers: Collection[int] = ()
-        self._counted: Collection[int] = ()
         self._steps, self._calls = self._candidates()
 
     def find(self) -> Sequence[Move] | None:
@@ -134,13 +184,12 @@ class StepFinder(Walker):
         rsp = self._rsp - self._word if self._calls else self._rsp
         is_called = self._calls or self._callers
         ends = {**self._ends, **(dict.fromkeys(self._ends_of(self._replay.rip), rsp) if is_called else {})}
-        self._counted = {*self._steps, *self._calls, *ends, self._pc}
-        for rip in self._reached(self._counted):
+        for rip in self._reached({*self._steps, *self._calls, *ends, self._pc}):
             reached[rip] += 1
             if rip == self._pc and self._replay.is_at(self._here):
                 return None
             if (rest := self._moves_from(rip, ends)) is not None:
-                return [Move(rip, reached[rip]), *rest]
+                return [Move(rip, reached[rip], self._repeated.get(rip)), *rest]
         return None
 
     def _moves_from(self, rip: int, ends: Mapping[int, int]) -> Sequence[Move] | None:
@@ -154,15 +203,34 @@ class StepFinder(Walker):
             return self._follow_call(self._rsp)
         if ends.get(rip) == self._replay.target.register("rsp"):
             return self._follow_call(ends[rip])
-        if rip not in self._steps or (count := self._steps_to_here(1)) is None:
+        if rip not in self._steps:
             return None
-        return [Move(None, count)]
+        leads_here = self._repeat_to_here(self._repeated[rip]) if rip in self._repeated else self._step_to_here()
+        return [] if leads_here else None
+
+    def _step_to_here(self) -> bool:
+        return self._replay.left > 0 and self._step() and self._replay.is_at(self._here)
+
+    def _repeat_to_here(self, end: int) -> bool:
+        """Execute a repeated instruction, up to the place if that is between two of its repetitions."""
+        if self._replay.rip == self._pc:
+            for _ in range(self._repetitions_to_here()):
+                if not (self._replay.left and self._step()):
+                    return False
+            if self._replay.is_at(self._here):
+                return True
+        return self._finish(end) and self._replay.is_at(self._here)
+
+    def _repetitions_to_here(self) -> int:
+        """Return how many repetitions lead to the place, if this is the instruction in which it is."""
+        target, there = self._replay.target, self._here.registers
+        if any(target.register(name) != value for name, value in there.items() if name not in _CHANGED_BY_REPETITION):
+            return 0
+        return max(target.register("rcx") - (there["rcx"] or 0), 0)
 
     def find_by_steps(self) -> Sequence[Move] | None:
         """Like `find`, but step from the snapshot to the place. None if that takes too long."""
-        self._counted = ()
-        count = self._steps_to_here(_MOST_STEPS)
-        return None if count is None else [Move(None, count)]
+        return self._count_steps(self._here, is_dead=False)
 
     def _follow_call(self, rsp: int) -> Sequence[Move] | None:
         """Follow the function that is called or left here, and the functions that it ends in by a jump, to the place.
@@ -193,9 +261,8 @@ class StepFinder(Walker):
     def _run_to_end(self, rsp: int) -> Move | None:
         """Run from the first instruction of a function to the instruction that leaves it."""
         ends = self._ends_of(self._replay.rip)
-        self._counted = {*ends, self._pc}
         reached: Counter[int] = Counter()
-        for rip in self._reached(self._counted):
+        for rip in self._reached({*ends, self._pc}):
             reached[rip] += 1
             if rip not in ends:
                 return None
@@ -213,20 +280,6 @@ class StepFinder(Walker):
     def _symbol_at(self, address: int) -> str:
         return (self._name_of(address) or "").partition("+")[0]
 
-    def _steps_to_here(self, most: int) -> int | None:
-        """Make up to `most` steps, up to the next counted address.
-
-        Return how many there are before the one that led here; None if none did.
-        """
-        for count in range(most):
-            if not (self._replay.left and self._step()):
-                return None
-            if self._replay.is_at(self._here):
-                return count
-            if self._replay.rip in self._counted:
-                return None
-        return None
-
     def _returns(self, line: Instruction) -> bool:
         if line.text.startswith(_RETURN):
             return True
@@ -240,7 +293,9 @@ class StepFinder(Walker):
         calls = [line for line in before if line.text.startswith(_CALL)]
         steps = {line.address for line in before if line not in calls}
         steps |= {line.address for line in lines if self._branches_here(line)}
-        steps |= {line.address for line in lines if line.address == self._pc and line.text.startswith(_REPEATED)}
+        repeated = {line.address: after.address for line, after in pairwise(lines) if _REPEATED.match(line.text)}
+        steps |= {self._pc} & repeated.keys()
+        self._repeated = {} if self._by_repetition else {at: end for at, end in repeated.items() if at in steps}
         callers = self._call_before() if not lines or lines[0].address == self._pc else []
         self._callers = {line.address for line in callers}
         self._ends = {**self._ends_of_called(calls, self._rsp - self._word), **self._ends_of_called(callers, self._rsp)}
@@ -270,8 +325,21 @@ class StepFinder(Walker):
         offset = int((self._name_of(address) or "").partition("+")[2] or "0", 16)
         start = address - (offset if offset <= _LONGEST_FUNCTION else 0)
         count = min((address - start) // 2 + _AFTER, _LONGEST_FUNCTION)
-        text = "\n".join(monitor.disassemble(self._replay.target.monitor, start, count))
-        return [Instruction(int(at, 16), words.rstrip()) for at, words in _LINE.findall(text)]
+        return _instructions(monitor.disassemble(self._replay.target.monitor, start, count))
+
+
+Finder = StepFinder | DeathFinder
+
+
+def finder(replay: Replay, here: Capture, name_of: Callable[[int], str | None], *, by_repetition: bool) -> Finder:
+    """Return what finds the last step before the capture `here`, or the instruction that killed the guest there."""
+    if here.stage == DIED:
+        return DeathFinder(replay, here, by_repetition=by_repetition)
+    return StepFinder(replay, here, name_of, by_repetition=by_repetition)
+
+
+def _instructions(lines: Sequence[str]) -> list[Instruction]:
+    return [Instruction(int(at, 16), words.rstrip()) for at, words in _LINE.findall("\n".join(lines))]
 
 
 def _jumps_out(line: Instruction, own: Collection[int]) -> bool:

@@ -211,8 +211,8 @@ class Debuggee(MachineSession):
         """
         raise UserError("can't go back: pvhdbg did not start this machine", "start it with `pvhdbg KERNEL`")
 
-    def step_back(self) -> Position:
-        """Go back by one instruction.
+    def step_back(self, *, by_repetition: bool = False) -> Position:  # noqa: ARG002  for the subclass
+        """Go back by one instruction, or by one repetition of it.
 
         :raise PvhdbgError: if there is no way back.
         """

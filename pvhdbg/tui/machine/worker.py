@@ -300,7 +300,7 @@ class Worker:
         elif kind == console.KILL:
             debuggee.kill()
         elif kind == console.STEP_BACK and debuggee.is_own_machine:
-            return debuggee.step_back()
+            return debuggee.step_back(by_repetition=True)  # as gdb's stepi counts
         elif kind == console.CONTINUE_BACK and debuggee.is_own_machine:
             return debuggee.continue_back()
         elif (command := console.pvh_command(line, commands.COMMANDS)) is not None:
