@@ -9,14 +9,15 @@ from pvhdbg.abi.start_info import RSDP_SIZE, ModlistEntry
 from pvhdbg.boot.handover.handover import END_OF_4_GIB, Handover, Move
 from pvhdbg.boot.record.document import TRANSPLANT, VmmFacts
 from pvhdbg.boot.stop import ranges
-from pvhdbg.boot.stop.map_entries import decode_entries, ram_ranges
+from pvhdbg.boot.stop.map_entries import decode_entries, installed_ranges, ram_ranges
 from pvhdbg.errors import TargetError, UserError
 from pvhdbg.vmm_profiles.cpu_state import GRANULARITY, RESET_LDTR, RESET_TR, CpuState, Segment, Table
 from pvhdbg.vmm_profiles.profile import Placed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from pvhdbg.abi.e820 import MapEntry
     from pvhdbg.boot.stop.capture import Capture, Module
     from pvhdbg.boot.stop.ranges import AddressRange
     from pvhdbg.image.facts import ImageFacts
@@ -249,14 +250,14 @@ def _acpi(recorded: Capture, entry: Capture) -> Iterator[str]:
 
 def _no_ram(recorded: Capture, entry: Capture) -> Iterator[str]:
     """Yield the RAM in the recorded map that this machine does not have."""
-    for start, end in ranges.minus(_listed_ram(recorded), _ram(entry)):
+    for start, end in ranges.minus(ram_ranges(_listed(recorded)), _ram(entry)):
         yield f"this machine has no RAM at {start:#x}-{end:#x}, which the map lists: use another -m"
 
 
 def _ram(entry: Capture) -> list[AddressRange]:
     """Return the RAM of QEMU's microvm. Below 1 MiB, all is RAM."""
-    return [(0, 1 << 20), *_listed_ram(entry)]
+    return [(0, 1 << 20), *installed_ranges(_listed(entry))]
 
 
-def _listed_ram(capture: Capture) -> list[AddressRange]:
-    return ram_ranges(decode_entries(capture.memory_map.entries if capture.memory_map else ()))
+def _listed(capture: Capture) -> Sequence[MapEntry]:
+    return decode_entries(capture.memory_map.entries if capture.memory_map else ())

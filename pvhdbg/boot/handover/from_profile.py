@@ -11,7 +11,7 @@ from pvhdbg.boot.handover import acpi_tables
 from pvhdbg.boot.handover.handover import END_OF_4_GIB, Handover, Move
 from pvhdbg.boot.record.document import VmmFacts
 from pvhdbg.boot.stop import ranges, regions
-from pvhdbg.boot.stop.map_entries import decode_entries, ram_ranges
+from pvhdbg.boot.stop.map_entries import decode_entries, installed_ranges
 from pvhdbg.errors import TargetError, UserError
 from pvhdbg.vmm_profiles.profile import Boot, Placed
 
@@ -101,7 +101,7 @@ def _claimed(entries: Iterable[MapEntry], boot: Boot, places: Places, entry: Cap
     A part of a page does not count: libkrun's map has one byte too many.
     """
     records = entry.memory_map.entries if entry.memory_map else ()
-    there = [_FIRST_MIB, *ram_ranges(decode_entries(records))]
+    there = [_FIRST_MIB, *installed_ranges(decode_entries(records))]
     claimed = [(listed.addr, listed.end & -_PAGE) for listed in entries if listed.type == RAM]
     claimed.append((places.start_info, places.start_info + StartInfo.SIZE))
     if places.initrd is not None:

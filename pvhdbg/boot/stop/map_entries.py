@@ -31,3 +31,11 @@ def ram_ranges(entries: Iterable[MapEntry]) -> list[AddressRange]:
     for entry in entries:
         (usable if entry.type == RAM else unusable).append((entry.addr, entry.end))
     return ranges.minus(usable, unusable)
+
+
+def installed_ranges(entries: Iterable[MapEntry]) -> list[AddressRange]:
+    """Return the ranges of RAM, with those that firmware has reserved where RAM ends: SeaBIOS has its tables there."""
+    listed = list(entries)
+    ram = ram_ranges(listed)
+    ends = {end for _, end in ram}
+    return ranges.union([*ram, *((entry.addr, entry.end) for entry in listed if entry.addr in ends)])
