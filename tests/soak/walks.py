@@ -1,6 +1,7 @@
 """Walk back and forth at random through a boot, and compare each place with a run that only steps forward.
 
-A place is the number of instructions after `prepare`, up to `bootparams`; later stages are places by their names. After
+A place is the number of single steps after `prepare`, up to `bootparams`; later stages are places by their names. A
+repeated instruction has a place for each repetition: F11 and F7 move over all of them, gdb's commands over one. After
 each move, the registers and the boot data must be those of the run forward at the same count. A move back may be
 refused; then the machine must not have moved.
 """
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 KERNELS = ("teaching", "6.1", "6.12", "6.1-686")
 FIRST, LAST, LATER = "prepare", "bootparams", ("kernel", "e820")
 _MOST_STEPS = 100_000
+BACK, FORWARD = "reverse-stepi", "stepi"
+_CHOICES = ("F7", "F7", "F7", BACK, BACK, "F11", "F11", FORWARD, FORWARD, "continue", "continue", "F6", "F8")
 
 Place = int | str
 State = tuple[object, object]
@@ -115,7 +118,7 @@ class Walk:
 
     def move(self) -> None:
         """Make one move, and note where it should have led, and where it did."""
-        name = self._choice.choice(("F7", "F7", "F7", "F7", "F11", "F11", "F11", "continue", "continue", "F6", "F8"))
+        name = self._choice.choice(_CHOICES)
         before = self._place
         start = time.perf_counter()
         try:
@@ -136,10 +139,13 @@ class Walk:
         place, debuggee = self._place, self._debuggee
         if isinstance(place, str):
             return self._from_later(name, place)
-        if name == "F7" and place > 0:
-            debuggee.step_back()
-            self._place = place - 1
+        if name in ("F7", BACK) and place > 0:
+            debuggee.step_back(by_repetition=name == BACK)
+            self._place = place - 1 if name == BACK else self._first_repetition(place - 1)
         elif name == "F11" and place < self._end:
+            debuggee.resume("stepi")
+            self._place = self._last_repetition(place) + 1
+        elif name == FORWARD and place < self._end:
             debuggee.console("stepi", lambda: None)
             self._place = place + 1
         elif name == "continue" and place < self._end - 1:
@@ -162,12 +168,22 @@ class Walk:
         elif name == "F6" and place != LATER[-1]:
             debuggee.next_stage()
             self._place = LATER[-1]
-        elif name == "F7":  # there and forward again
-            debuggee.step_back()
-            debuggee.console("stepi", lambda: None)
+        elif name in ("F7", BACK):  # there and forward again
+            debuggee.step_back(by_repetition=name == BACK)
+            debuggee.resume("stepi")
         else:
             return False
         return True
+
+    def _first_repetition(self, place: int) -> int:
+        while place > 0 and self._rips[place - 1] == self._rips[place]:
+            place -= 1
+        return place
+
+    def _last_repetition(self, place: int) -> int:
+        while place < self._end and self._rips[place + 1] == self._rips[place]:
+            place += 1
+        return place
 
     def _continue(self, place: int) -> None:
         """Continue to a breakpoint: the next time that an instruction is reached."""

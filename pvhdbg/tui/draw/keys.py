@@ -51,7 +51,7 @@ KEYS: tuple[Key, ...] = (
     Key("F5", ("f5",), EVERYWHERE, "continue", "continue the guest", "continue"),
     Key("F6", ("f6",), EVERYWHERE, "next-stage",
         "run to the next stage; in a recording, show the next captured stage", "next stage"),
-    Key("F7", ("f7",), EVERYWHERE, "back-step", "go back by one instruction, like `reverse-stepi`"),
+    Key("F7", ("f7",), EVERYWHERE, "back-step", "go back by one instruction; a repeated one as a whole"),
     Key("F8", ("f8",), EVERYWHERE, "back-stage", "go back to the last captured stage before here, like `pvh back`"),
     Key("F9", ("f9",), EVERYWHERE, "breakpoint",
         "set or delete a hardware breakpoint at the selected code or bytes, otherwise at RIP"),
