@@ -27,6 +27,11 @@ def launch(parser: argparse.ArgumentParser, *, recording: bool = False) -> None:
         ("RECORDING|KERNEL", f"a recording, or {_KERNEL_OR_GUEST}") if recording else ("KERNEL", _KERNEL_OR_GUEST)
     )
     parser.add_argument("kernel", type=Path, nargs="?", metavar=metavar, help=words)
+    launch_options(parser)
+
+
+def launch_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of a command that boots a kernel, without the kernel itself."""
     _boot_options(parser.add_argument_group("boot options"))
     machine = parser.add_argument_group("machine options")
     machine.add_argument("-M", "--machine", type=name, default="microvm", metavar="NAME", help=f"{_MACHINE} [microvm]")

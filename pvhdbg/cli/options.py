@@ -267,6 +267,7 @@ COMMANDS = {
     "attach": Command("attach to a running machine through its gdb stub", _attach, "attach.attach", is_mixed=True),
     "guest": Command("copy the teaching guest's source, to change it", _guest, "teaching.guest.guest"),
     "tour": Command("show a guided tour of a boot", _tour, "teaching.tour.tour", is_mixed=True),
+    "lab": Command("show exercises and check the answers", teaching_options.lab, "teaching.lab.lab", is_mixed=True),
     "manual": Command("show a page of the manual", _manual, "manual.manual"),
     "doctor": Command("check the installation: show versions and try to boot", _doctor, "doctor.doctor"),
     "gdb-script": Command(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pvhdbg.cli.boot_options import timeout, tools
+from pvhdbg.cli.boot_options import launch_options, timeout, tools
 
 if TYPE_CHECKING:
     import argparse
@@ -25,3 +25,24 @@ def chapters(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--recorded", action="store_true", help=text)
     timeout(parser)
     tools(parser)
+
+
+LAB_ACTIONS = {
+    "list": "list the labs (the default)",
+    "start": "show the task of lab N, by default the first one that is not solved",
+    "open": "open the machine or the recording of the lab on the screen",
+    "hint": "show the next of three hints",
+    "check": "check answers, options, a kernel or recordings on the real machine",
+    "solution": "show the solution",
+    "progress": "show what you have solved",
+}
+
+
+def lab(parser: argparse.ArgumentParser) -> None:
+    actions = "; ".join(f"{name}: {about}" for name, about in LAB_ACTIONS.items())
+    parser.add_argument("action", nargs="?", choices=tuple(LAB_ACTIONS), default="list", metavar="ACTION", help=actions)
+    text = "the number of a lab, the answers, or files: a kernel or recordings"
+    parser.add_argument("what", nargs="*", metavar="WHAT", help=text)
+    parser.add_argument("--labs", type=Path, metavar="DIR", help="read the labs from DIR: Markdown files")
+    launch_options(parser)
+    parser.set_defaults(stage=None, output=None, format=None, command=[], watch=None, snapshots="auto", theme="auto")

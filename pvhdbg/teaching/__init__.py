@@ -4,6 +4,8 @@ front_matter  reads such a file, and reports errors with file and line
 markdown      paragraphs, lists and code of such text
 values        expressions about a boot: facts to check, and values in the text
 tour          the tour: chapters and their cards
+lab           the labs: questions, and whether an answer or a boot is right
+exercises     the labs that pvhdbg has
 chapters      the chapters that pvhdbg has
 
 What a student did is remembered by pvhdbg.state_files. Start with front_matter.

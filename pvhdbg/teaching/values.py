@@ -4,10 +4,13 @@
     start_info.paddr @ entry            the same at another stage
     modules[0].size, len(modules)       an element of a list, and how many there are
     kernel.entry, machine.memory        what belongs to the whole boot
+    outcome.ended, outcome.died.symbol  how it ended
+    "PVH102" in findings                the codes of all findings
+    finding.PVH102.field                the first finding with this code
     registers.rip + 4, cr0 & 1          numbers can be added, subtracted, divided by // and combined by &, | and >>
     0x10, 16, "console=ttyS0"           numbers and texts
 
-A fact compares them: ==, !=, <, <=, >, >=. Text has them in braces: {start_info.paddr} is written in hex,
+A fact compares them: ==, !=, <, <=, >, >=, in, not in. Text has them in braces: {start_info.paddr} is written in hex,
 {start_info.nr_modules:d} in decimal, {modules[0].size:size} in binary units.
 """
 
@@ -20,6 +23,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from pvhdbg.abi.text import printable
+from pvhdbg.boot.stop import stages
 from pvhdbg.errors import UserError
 from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.views.rows import text as words
@@ -46,7 +50,11 @@ _COMPARISONS: dict[type, Callable[[Any, Any], bool]] = {
     ast.LtE: operator.le,
     ast.Gt: operator.gt,
     ast.GtE: operator.ge,
+    ast.In: lambda left, right: left in right,
+    ast.NotIn: lambda left, right: left not in right,
 }
+_OF_BOOT = ("kernel", "machine", "outcome", "findings", "finding")
+_STAGES = (*stages.NAMES, stages.DIED, "before", "after")
 _IN_BRACES = re.compile(r"\{([^{}]+?)(?::(d|size))?\}")
 _LONGEST = 200
 """Characters of an expression."""
@@ -59,15 +67,47 @@ class NotKnown(UserError):
 
 
 class Boot(NamedTuple):
-    """What is known about a boot: its stops, oldest first, the kernel file and the machine."""
+    """What is known about a boot: its stops, oldest first, the kernel file and the machine.
+
+    `document` has also how it ended; None while the guest can go on.
+    """
 
     stops: Sequence[Capture] = ()
     kernel: ImageFacts | None = None
     machine: MachineFacts | None = None
+    document: Document | None = None
 
 
 def of_document(document: Document) -> Boot:
-    return Boot(document.stops, document.kernel, document.machine)
+    return Boot(document.stops, document.kernel, document.machine, document)
+
+
+def why_not_understood(fact: str) -> str:
+    """Return why a text is not a fact about any boot; empty if it is one, true or not."""
+    try:
+        tree = _parsed(fact)
+    except NotKnown as error:
+        return str(error)
+    if not isinstance(tree, ast.Compare):
+        return f"not a comparison: {printable(fact)}"
+    return _unknown_name(tree)
+
+
+def why_no_expression(expression: str) -> str:
+    """Return why a text is not an expression about any boot; empty if it is one, with a value or not."""
+    try:
+        return _unknown_name(_parsed(expression))
+    except NotKnown as error:
+        return str(error)
+
+
+def _unknown_name(tree: ast.expr) -> str:
+    """Return an error about a name with which no path begins; empty if there is none."""
+    from pvhdbg.boot.stop.capture import EMPTY_CAPTURE
+
+    known = {*_stop(_ById(EMPTY_CAPTURE)), *_OF_BOOT, *_STAGES, "len"}
+    names = (node.id for node in ast.walk(tree) if isinstance(node, ast.Name))
+    return next((f"unknown name: {printable(name)}" for name in names if name not in known), "")
 
 
 def holds(fact: str, boot: Boot, stage: str) -> bool:
@@ -187,16 +227,31 @@ def _keys(node: ast.expr) -> tuple[str | int, ...]:
 
 def _root(boot: Boot, stage: str, name: str) -> Mapping[str, Any]:
     """Return what a path begins in: the whole boot, or the stop at a stage."""
-    from pvhdbg.views.to_json import document_json
-
-    if name == "kernel":
-        return {"kernel": document_json.kernel(boot.kernel) if boot.kernel else None}
-    if name == "machine":
-        return {"machine": document_json.machine(boot.machine) if boot.machine else None}
+    if name in _OF_BOOT:
+        return {name: _of_boot(boot, name)}
     for capture in boot.stops:
         if capture.stage == stage:
             return _stop(_ById(capture))
     raise NotKnown(f"the boot has not reached stage {printable(stage)}")
+
+
+def _of_boot(boot: Boot, name: str) -> Any:  # noqa: ANN401
+    from pvhdbg.views.to_json import document_json
+
+    if name == "kernel":
+        return document_json.kernel(boot.kernel) if boot.kernel else None
+    if name == "machine":
+        return document_json.machine(boot.machine) if boot.machine else None
+    if boot.document is None:
+        return None
+    if name == "outcome":
+        return document_json.outcome(boot.document.outcome, ())
+    from pvhdbg.checks.run import check_run
+
+    found = check_run(boot.document).all
+    if name == "findings":
+        return [finding.code for finding in found]
+    return {finding.code: document_json.finding(finding) for finding in reversed(found)}
 
 
 @lru_cache(16)

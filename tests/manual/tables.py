@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 from pvhdbg.checks.run import rules
 from pvhdbg.cli.command.manual import PAGES_DIR
 from pvhdbg.cli.command.teaching import boots
+from pvhdbg.cli.command.teaching.lab import EXERCISES
 from pvhdbg.cli.options import COMMANDS as SHELL
 from pvhdbg.cli.options import parser_of
 from pvhdbg.commands import COMMANDS
 from pvhdbg.guest_profiles.table import OTHER, PROFILES
+from pvhdbg.teaching.lab import lab_file
 from pvhdbg.teaching.tour import chapter
 from pvhdbg.tui.draw.keys import KEYS
 from pvhdbg.tui.views.table import VIEWS
@@ -183,8 +185,14 @@ def _vmms() -> Iterator[tuple[str, ...]]:
         )
 
 
+def labs() -> str:
+    rows = [(str(lab.number), lab.title, lab.about) for lab in lab_file.read_all(EXERCISES)]
+    return table(("lab", "title", "what it is about"), rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "chapters": chapters,
+    "labs": labs,
     "commands": commands,
     "options": options,
     "own_options": own_options,

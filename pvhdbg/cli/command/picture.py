@@ -61,7 +61,7 @@ def _check_ending(path: Path, forms: tuple[str, ...]) -> None:
 
 def _document(options: argparse.Namespace) -> tuple[Document, int, tuple[str, ...]]:
     """Load the recording, or boot the kernel. Return the run, the exit status, and remarks for standard error."""
-    if options.kernel is not None and _is_recording(options.kernel):
+    if options.kernel is not None and is_recording(options.kernel):
         return load(options.kernel), 0, ()
     with progress.shown(progress.START) as waiting, launched_without_gdb(options) as debuggee:
         from pvhdbg.cli import running
@@ -70,7 +70,7 @@ def _document(options: argparse.Namespace) -> tuple[Document, int, tuple[str, ..
         return document, running.status_of(document.outcome, None), remarks
 
 
-def _is_recording(path: Path) -> bool:
+def is_recording(path: Path) -> bool:
     """Return whether a file begins like JSON. No kernel file does."""
     if not path.is_file():
         return False

@@ -17,28 +17,23 @@ if TYPE_CHECKING:
 
     from pvhdbg.boot.record.document import Document
     from pvhdbg.boot.who.answer import WhoResult
+    from pvhdbg.cli.progress import Progress
 
 
 def who(options: argparse.Namespace) -> Result:
     """Boot twice: the second machine is observed, and its boot data is compared with that of the first."""
     asked = _asked(options)
-    stage = request.last_stage(asked)
     try:
-        with progress.shown(progress.START) as waiting, launched_without_gdb(options, _import) as session:
-            from pvhdbg.cli import running
-            from pvhdbg.live.observe.who_run import ObservedBoot, earlier_boot, find
-
-            with ObservedBoot(session) as observed:
-                document, remarks = running.run(session, stage, waiting)
-                if document.outcome.reached != stage and not _died_after_entry(document):
-                    return Result(status=running.status_of(document.outcome, stage), remarks=remarks)
-                earlier = earlier_boot(session)
-                session.machine.kill()
-                found = find(observed, earlier, document.stops, asked)
+        with progress.shown(progress.START) as waiting:
+            document, found, remarks = observed_run(options, asked, waiting)
     except RefusedKernelError as refused:
         from pvhdbg.cli import running
 
         return running.refusal(refused, options.format)
+    if found is None:
+        from pvhdbg.cli import running
+
+        return Result(status=running.status_of(document.outcome, request.last_stage(asked)), remarks=remarks)
     from pvhdbg.views.report import who_text
 
     notes = (f"pvhdbg: note: {note}" for note in who_text.remarks(found))
@@ -49,6 +44,27 @@ def who(options: argparse.Namespace) -> Result:
 def _died_after_entry(document: Document) -> bool:
     """Return whether the guest died after the entry: `who` then knows what wrote and read boot data until then."""
     return document.outcome.died is not None and document.outcome.reached is not None
+
+
+def observed_run(
+    options: argparse.Namespace, asked: str, waiting: Progress | None
+) -> tuple[Document, WhoResult | None, tuple[str, ...]]:
+    """Boot twice. Return the first run, what was found out, and remarks for standard error.
+
+    Nothing is found out (None) if the guest does not come to the last stage that the question needs.
+    """
+    stage = request.last_stage(asked)
+    with launched_without_gdb(options, _import) as session:
+        from pvhdbg.cli import running
+        from pvhdbg.live.observe.who_run import ObservedBoot, earlier_boot, find
+
+        with ObservedBoot(session) as observed:
+            document, remarks = running.run(session, stage, waiting)
+            if document.outcome.reached != stage and not _died_after_entry(document):
+                return document, None, remarks
+            earlier = earlier_boot(session)
+            session.machine.kill()
+            return document, find(observed, earlier, document.stops, asked), remarks
 
 
 def _import() -> None:

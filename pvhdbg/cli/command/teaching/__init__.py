@@ -2,5 +2,7 @@
 
 guest  `pvhdbg guest new`
 tour   `pvhdbg tour`
+lab    `pvhdbg lab`
+lab_boots  the boots of a lab: live, or handed in as recordings
 boots  the boots that the tour is about, live or recorded
 """

@@ -73,7 +73,7 @@ def documents(
     """
     if options.recorded:
         return {name: load(_recording(name, options.chapters)) for name in names}
-    return {name: _boot(launch_options(words[name], options)) for name in names}
+    return {name: boot(launch_options(words[name], options)) for name in names}
 
 
 def _recording(name: str, folder: Path | None) -> Path:
@@ -82,7 +82,11 @@ def _recording(name: str, folder: Path | None) -> Path:
     return own if own is not None and own.exists() else CHAPTERS / f"{name}.json"
 
 
-def _boot(options: argparse.Namespace) -> Document:
+def boot(options: argparse.Namespace) -> Document:
+    """Boot through all stages.
+
+    :raise PvhdbgError: if the machine can't start.
+    """
     from pvhdbg.cli import progress
     from pvhdbg.cli.launch import launched_without_gdb
 

@@ -1,0 +1,110 @@
+"""`pvhdbg lab`: the list, the task, the hints and the progress, without a machine."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pvhdbg.cli import main
+from pvhdbg.cli.command.teaching.lab import EXERCISES
+from pvhdbg.teaching.lab import lab_file
+from tests.teaching.lab.test_lab_file import GOOD
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LABS = lab_file.read_all(EXERCISES)
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    return tmp_path / "pvhdbg" / "labs.json"
+
+
+def lab(capsys: pytest.CaptureFixture[str], *words: str, status: int = 0) -> str:
+    capsys.readouterr()
+    assert status == main(["lab", *words])
+    written = capsys.readouterr()
+    return written.err if status == 2 else written.out
+
+
+def test_the_labs_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = lab(capsys).splitlines()
+
+    assert [one.title in line for one, line in zip(LABS, lines, strict=False)] == [True] * len(LABS)
+    assert f"0 of {len(LABS)} solved." in lines[-1]
+
+
+def test_a_lab_is_started_by_number_by_name_or_as_the_next(capsys: pytest.CaptureFixture[str]) -> None:
+    assert lab(capsys, "start", "2") == lab(capsys, "start", LABS[1].name)
+    assert f"Lab 1: {LABS[0].title}" in lab(capsys, "start")
+    assert "> " in lab(capsys, "list")
+    assert f'no such lab: "99"\n  hint: use a number from 1 to {len(LABS)}' in lab(capsys, "start", "99", status=2)
+
+
+def test_three_hints_and_the_solution_are_remembered(capsys: pytest.CaptureFixture[str]) -> None:
+    lab(capsys, "start", "9")
+
+    assert ["2 hints left", "1 hint left", "no hints left", "no hints left"] == [
+        lab(capsys, "hint").splitlines()[-1].strip("()").partition(":")[0] for _ in range(4)
+    ]
+    assert "0x140000000" in lab(capsys, "solution")
+    assert " 9  Mystery: memory that vanished         started      3 hints, solution seen" in lab(capsys, "progress")
+
+
+def test_a_solved_lab_is_marked_and_the_next_one_follows(capsys: pytest.CaptureFixture[str], state: Path) -> None:
+    lab(capsys, "start", "10")
+    assert "not yet: answer 2 of 2 is not 5\n" == lab(capsys, "check", "modlist_paddr", "5", status=1)
+    assert "Lab 10 is solved." in lab(capsys, "check", "MODLIST_PADDR", "0x60000030")
+    expected = {"mystery-a-death": {"solved": True, "hints": 0, "solution": False}}
+    assert expected == json.loads(state.read_text("utf-8"))["labs"]
+    assert f"1 of {len(LABS)} labs solved" in lab(capsys, "progress")
+    assert "(you have solved it)" in lab(capsys, "start", "10")
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (["hint"], "no lab was started"),
+        (["check"], "no lab was started"),
+        (["list", "1"], "`pvhdbg lab list` takes no arguments"),
+        (["start", "1", "2"], "one lab at a time"),
+        (["tsart"], "invalid choice: 'tsart'"),
+        (["list", "--labs", "/nonexistent"], "/nonexistent: No such file or directory"),
+    ],
+)
+def test_a_mistake_is_one_line(words: list[str], error: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert error in lab(capsys, *words, status=2).splitlines()[0]
+
+
+def test_the_number_of_answers_is_checked_before_anything_starts(capsys: pytest.CaptureFixture[str]) -> None:
+    lab(capsys, "start", "1")
+    assert "this lab asks for 3 answers, not 1\n  hint: see `pvhdbg lab start 1`" in lab(capsys, "check", "1", status=2)
+    lab(capsys, "start", "13")
+    assert "this lab takes one kernel" in lab(capsys, "check", status=2)
+
+
+def test_a_teachers_labs_are_remembered_with_their_folder(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "1-follow-ebx.md").write_text(GOOD, "utf-8")
+    lab(capsys, "start", "1", "--labs", str(folder))
+
+    assert "One." in lab(capsys, "hint")
+    assert "1 hint" in lab(capsys, "progress", "--labs", str(folder))
+    assert "1 hint" not in lab(capsys, "progress")
+    (folder / "1-follow-ebx.md").unlink()
+    assert "no Markdown files" in lab(capsys, "hint", status=2)
+
+
+@pytest.mark.parametrize("stored", ["[]", '{"labs": 1, "current": 1}', '{"labs": {"follow-ebx": {"hints": -1}}}', "{"])
+def test_a_damaged_state_file_counts_as_nothing(stored: str, capsys: pytest.CaptureFixture[str], state: Path) -> None:
+    state.parent.mkdir()
+    state.write_text(stored, "utf-8")
+
+    assert f"0 of {len(LABS)} solved" in lab(capsys)
+    lab(capsys, "start", "1")
+    assert "Hint 1 of 3" in lab(capsys, "hint")
