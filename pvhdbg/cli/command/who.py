@@ -30,9 +30,9 @@ def who(options: argparse.Namespace) -> Result:
         from pvhdbg.cli import running
 
         return running.refusal(refused, options.format)
-    if found is None:
-        from pvhdbg.cli import running
+    from pvhdbg.cli import running
 
+    if found is None:
         return Result(status=running.status_of(document.outcome, request.last_stage(asked)), remarks=remarks)
     from pvhdbg.views.report import who_text
 
