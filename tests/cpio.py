@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable
 
-EXECUTABLE = 0o100755
+EXECUTABLE, FOLDER = 0o100755, 0o40755
 
 
-def archive(files: Iterable[tuple[str, bytes]]) -> bytes:
-    """Return an archive of regular files with mode 0755."""
-    entries = [_entry(inode, name, EXECUTABLE, content) for inode, (name, content) in enumerate(files, start=1)]
+def archive(files: Iterable[tuple[str, bytes]], folders: Iterable[str] = ()) -> bytes:
+    """Return an archive of folders and regular files with mode 0755."""
+    members = [*((name, FOLDER, b"") for name in folders), *((name, EXECUTABLE, content) for name, content in files)]
+    entries = [_entry(inode, *member) for inode, member in enumerate(members, start=1)]
     return b"".join([*entries, _entry(0, "TRAILER!!!", 0, b"")])
 
 

@@ -5,6 +5,7 @@ The code is 32-bit, in both classes of ELF file.
 """
 
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.image.builder import ENTRY, Segment, Symbol, elf, exit_code, load, note, notes, symbol_sections
@@ -35,6 +36,8 @@ _RETURN = b"\xc3"
 # Load an empty IDT, then fault: the CPU finds no handler, so this is a triple fault.
 _DIE = bytes.fromhex("0f011d") + struct.pack("<I", NO_IDT) + bytes.fromhex("0f0b")
 DIES_AT = PREPARE + 7
+# Set EFER.SVME, as only a hypervisor does, and return.
+_ENABLE_SVM = bytes.fromhex("b9800000c0 0f32 0d00100000 0f30 c3")
 _POWER_OFF = bytes.fromhex("66ba0406 66b80020 66ef ebfe")  # PM1a_CNT with SLP_EN, at the port where SeaBIOS puts it
 
 _START_SIZE, _PREPARE_SIZE = RETURNS_TO + 2 - ENTRY, 16
@@ -55,6 +58,11 @@ def dying(*, name: str | None = None) -> bytes:
     return _guest(_DIE, symbols=[_symbol(name, DIES_AT, 2)] if name else [])
 
 
+def enabling_svm(planted: Sequence[Segment] = ()) -> bytes:
+    """Return a guest that enables SVM in xen_prepare_pvh, returns and loops forever. `planted` is loaded as well."""
+    return _guest(_ENABLE_SVM, planted=planted)
+
+
 def exiting() -> bytes:
     """Return a guest that ends QEMU in xen_prepare_pvh with EXIT_STATUS. QEMU needs the options EXIT_DEVICE."""
     return _guest(exit_code(EXIT_STATUS))
@@ -66,9 +74,16 @@ def nameless(*, dies: bool = False, powers_off: bool = False) -> bytes:
     return elf([_segment(prepare, released=True, bits=64), notes(note())])
 
 
-def _guest(prepare: bytes, *, released: bool = True, bits: int = 64, symbols: list[Symbol] | None = None) -> bytes:
+def _guest(
+    prepare: bytes,
+    *,
+    released: bool = True,
+    bits: int = 64,
+    symbols: list[Symbol] | None = None,
+    planted: Sequence[Segment] = (),
+) -> bytes:
     named = [_symbol("xen_prepare_pvh", PREPARE, _PREPARE_SIZE, bits), *(symbols or [])]
-    segments = [_segment(prepare, released=released, bits=bits), notes(note())]
+    segments = [_segment(prepare, released=released, bits=bits), notes(note()), *planted]
     return elf(segments, symbol_sections(named, bits=bits), bits=bits)
 
 

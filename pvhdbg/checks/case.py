@@ -160,7 +160,8 @@ class Case:
     @cached_property
     def is_on_xen(self) -> bool:
         """Whether the guest runs on a real Xen: pvhdbg started it so (--xen), or attached to such a machine."""
-        return self.machine.xen is not None or any(map(_is_on_xen, self.history))
+        is_ours = bool(self.machine.argv)
+        return self.machine.xen is not None or (not is_ours and any(map(_is_on_xen, self.history)))
 
     @cached_property
     def kernel_behavior(self) -> KernelBehavior:

@@ -15,7 +15,10 @@ STRUCTURE, POINTER, PHYSICAL = "structure", "pointer", "physical address"
 
 
 class GuestStage(NamedTuple):
-    """One of the stages in this guest: the first instruction of a function, or, if `returns`, the return from it."""
+    """One of the stages in this guest: the first instruction of a function, or, if `returns`, the return from it.
+
+    A name with `::` is the path of a Rust function, whose symbol is mangled.
+    """
 
     name: str
     function: str

@@ -17,7 +17,7 @@ from pvhdbg.errors import MemoryUnreadable, NotConnected, RegisterUnavailable, S
 from pvhdbg.target import monitor
 from pvhdbg.target.base import NO_MONITOR
 from pvhdbg.target.block_cache import BlockCache, split
-from pvhdbg.target.nested import IN_XEN, WHY_UNKNOWN, NestedMemory, in_hypervisor, may_be_nested, ram
+from pvhdbg.target.nested import PAGING, WHY_UNKNOWN, NestedMemory, ram
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -40,7 +40,7 @@ class NativeTarget:
     def __init__(self, symbols: Symbols | None = None) -> None:
         self.symbols = symbols
         self._access: _Access | None = None
-        self._nested = NestedMemory(_read_each, lambda: ram(_monitor))
+        self.nested = NestedMemory(_read_each, lambda: ram(_monitor), runs_xen=None)
 
     @contextmanager
     def physical_reads(self) -> Iterator[None]:
@@ -49,7 +49,7 @@ class NativeTarget:
             yield
             return
         with _on_boot_cpu():
-            self._access = _Access(self._nested)
+            self._access = _Access(self.nested)
             try:
                 yield
             finally:
@@ -77,7 +77,13 @@ class NativeTarget:
 
     def is_in_xen(self) -> bool:
         """Return whether the machine executes Xen, not a guest of it."""
-        return in_hypervisor({name: self.register(name) for name in ("efer", "rip")})
+        with self.physical_reads():
+            return self._current.is_in_xen()
+
+    def is_on_xen(self) -> bool:
+        """Return whether the machine executes Xen or, as far as this is known, a guest of it."""
+        with self.physical_reads():
+            return self._current.is_on_xen()
 
     def show_guest(self) -> bool:
         """Within the block of `physical_reads`, show the registers of the guest that ran last, if Xen executes now.
@@ -136,16 +142,23 @@ class _Access:
                 raise MemoryUnreadable(start, size, "not writable")
 
     def _machine_ranges(self, paddr: int, size: int) -> Sequence[tuple[int, int]]:
-        registers = self._guest or {name: self._read_register(name) or 0 for name in ("efer", "rip")}
-        if in_hypervisor(registers):
-            raise MemoryUnreadable(paddr, size, IN_XEN)
-        is_nested = may_be_nested(registers) and self._nested.running() is not None
-        return self._nested.ranges(paddr, size) if is_nested else ((paddr, size),)
+        return self._nested.machine_ranges(self._guest or self._registers_of_nesting(), paddr, size)
+
+    def _registers_of_nesting(self) -> dict[str, int]:
+        return {name: self._read_register(name) or 0 for name in ("rip", *PAGING)}
+
+    def is_in_xen(self) -> bool:
+        """See NativeTarget."""
+        return not self._guest and self._nested.is_in_xen(self._registers_of_nesting())
+
+    def is_on_xen(self) -> bool:
+        """See NativeTarget."""
+        self._make_physical(0, 1)
+        return bool(self._guest) or self._nested.is_on_xen(self._registers_of_nesting())
 
     def show_guest(self) -> bool:
         """See NativeTarget."""
-        if not self._guest and in_hypervisor({name: self._read_register(name) or 0 for name in ("efer", "rip")}):
-            _ = self._frame
+        if self.is_in_xen():
             self._make_physical(0, 1)
             self._guest = self._nested.saved_registers()
         return bool(self._guest)

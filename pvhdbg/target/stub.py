@@ -23,7 +23,7 @@ from pvhdbg.target.base import (
     TRIPLE_FAULT,
     Halt,
 )
-from pvhdbg.target.nested import IN_XEN, WHY_UNKNOWN, XEN, NestedMemory, in_hypervisor, may_be_nested, ram
+from pvhdbg.target.nested import WHY_UNKNOWN, XEN, NestedMemory, ram
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -40,17 +40,17 @@ PHY_MEM_MODE, MONITOR = "PhyMemMode", "monitor"
 class StubTarget(ABC):
     """A Target whose registers are read all at once, and again after the machine may have changed them.
 
-    `symbols` is None if no kernel file is known.
+    `symbols` is None if no kernel file is known. `runs_xen` is whether the machine runs Xen; None if not known.
     """
 
-    def __init__(self, symbols: Symbols | None, *, has_monitor: bool) -> None:
+    def __init__(self, symbols: Symbols | None, *, has_monitor: bool, runs_xen: bool | None) -> None:
         self.symbols = symbols
         self.has_monitor = has_monitor
         self._registers: dict[str, int] = {}
         self._monitor_registers: dict[str, int] | None = None
         self._generation = -1
         self._why_unknown = ""
-        self._nested = NestedMemory(self._read_each, lambda: ram(self.monitor))
+        self.nested = NestedMemory(self._read_each, lambda: ram(self.monitor), runs_xen=runs_xen)
 
     def read_phys(self, paddr: int, size: int) -> bytes:
         """See Target."""
@@ -136,8 +136,8 @@ class StubTarget(ABC):
         `report` has the registers that Xen has printed. Return whether the registers are now the guest's.
         """
         registers = self.all_registers()  # before Xen resets the machine, it disables SVM
-        is_in_xen = in_hypervisor(registers) or (report is not None and registers.get("rip") in XEN)
-        if is_in_xen and (saved := self._nested.saved_registers()):
+        is_in_xen = self.nested.is_in_xen(registers) or (report is not None and registers.get("rip") in XEN)
+        if is_in_xen and (saved := self.nested.saved_registers()):
             self._registers = {**(report or {}), **saved}
             self._monitor_registers = {}
             self._why_unknown = WHY_UNKNOWN
@@ -145,7 +145,11 @@ class StubTarget(ABC):
 
     def is_in_xen(self) -> bool:
         """Return whether the machine executes Xen, not a guest of it."""
-        return in_hypervisor(self.all_registers())
+        return self.nested.is_in_xen(self.all_registers())
+
+    def is_on_xen(self) -> bool:
+        """Return whether the machine executes Xen or, as far as this is known, a guest of it."""
+        return self.nested.is_on_xen(self.all_registers())
 
     def is_halted(self) -> bool:
         """Return whether every CPU waits for an interrupt that it will not take; False if this is not known."""
@@ -168,13 +172,7 @@ class StubTarget(ABC):
 
     def _machine_ranges(self, paddr: int, size: int) -> Sequence[tuple[int, int]]:
         self._check_range(paddr, size)
-        registers = self.all_registers()
-        if in_hypervisor(registers):
-            raise MemoryUnreadable(paddr, size, IN_XEN)
-        if not may_be_nested(registers):
-            return ((paddr, size),)
-        # Without a nested guest, a kernel with a hypervisor of its own has enabled SVM.
-        return self._nested.ranges(paddr, size) if self._nested.running() else ((paddr, size),)
+        return self.nested.machine_ranges(self.all_registers(), paddr, size)
 
     def _check_range(self, paddr: int, size: int) -> None:
         if paddr < 0 or paddr + size > 1 << 64:
@@ -188,7 +186,7 @@ class StubTarget(ABC):
             self._registers = {}
             self._monitor_registers = None
             self._why_unknown = ""
-            self._nested.clear()
+            self.nested.clear()
 
     def _monitor_register(self, name: str) -> int:
         if self._monitor_registers is None:

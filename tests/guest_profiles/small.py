@@ -41,12 +41,23 @@ def small(profile: GuestProfile, *, named: bool = True) -> bytes:
     code = code.ljust(FUNCTIONS - ENTRY, b"\x90")
     code += b"".join(_body(profile, name).ljust(_ROOM, b"\x90") for name in names)
     code = code.ljust(SIZE - 0x100, b"\0") + profile.marks.string
-    symbols = [Symbol(name, address, _ROOM) for name, address in addresses.items()]
+    symbols = [Symbol(mangled(name), address, _ROOM) for name, address in addresses.items()]
     symbols += [Symbol(variable.symbol, VARIABLE, 8, type=1) for variable in profile.variables]
     known = {symbol.name for symbol in symbols}
     symbols += [Symbol(name, ENTRY, 4) for name in profile.marks.symbols if name not in known]
     sections = symbol_sections(symbols, bits=bits) if named else []
     return elf([load(code, memsz=SIZE), notes(*_notes(profile))], sections, bits=bits)
+
+
+def mangled(name: str, *, v0: bool = False) -> str:
+    """Return the symbol of a function: rustc's, if the name is the path of a Rust function."""
+    crate, *parts = name.split("::")
+    if not parts:
+        return name
+    rest = "".join(f"{len(part)}{part}" for part in parts)
+    if v0:
+        return f"_RNv{'Nt' * (len(parts) - 1)}Cs4fqI2P2rA04_{len(crate)}{crate}{rest}"
+    return f"_ZN{len(crate)}{crate}{rest}17h0123456789abcdefE"
 
 
 def _notes(profile: GuestProfile) -> list[bytes]:

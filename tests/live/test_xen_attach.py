@@ -12,7 +12,7 @@ import pytest
 from pvhdbg import guest
 from pvhdbg.boot.stop import stages
 from pvhdbg.live.qemu import xen
-from tests.cli.shell import Run, pvhdbg
+from tests.cli.shell import Run, pvhdbg, wait_for
 from tests.in_gdb import stock
 from tests.in_gdb.booted import stages_of
 from tests.live.foreign import Foreign
@@ -31,8 +31,9 @@ def qemu(xen_hypervisor: Path, tmp_path: Path) -> Iterator[Foreign]:
     elf = tmp_path / "xen"
     elf.write_bytes(gzip.decompress(xen_hypervisor.read_bytes()))
     options = xen.arguments(xen.XenImage(str(xen_hypervisor), str(elf)), str(guest.ELF), None, xen.DEFAULT_APPEND)
-    machine = ("-M", xen.MACHINE, "-cpu", xen.CPU, "-m", xen.DEFAULT_MEMORY, "-net", "none", "-serial", "null")
-    foreign = Foreign(tmp_path, *machine, "-accel", "tcg", *options, "-no-reboot", "-S")
+    machine = ("-M", xen.MACHINE, "-cpu", xen.CPU, "-m", xen.DEFAULT_MEMORY, "-net", "none")
+    serial = ("-serial", f"file:{tmp_path}/console")
+    foreign = Foreign(tmp_path, *machine, "-accel", "tcg", *options, *serial, "-no-reboot", "-S")
     yield foreign
     foreign.process.kill()
     foreign.process.wait()
@@ -46,13 +47,13 @@ def attach(qemu: Foreign, *lines: str) -> Run:
 
 def test_attach_shows_xen_then_all_stages_then_the_end(qemu: Foreign, tmp_path: Path) -> None:
     qemu.ask("cont")
-    outputs: list[str] = []
-    while not outputs or _IN_XEN not in outputs[-1]:
-        outputs.append(attach(qemu).out)
-    assert "xen: the machine executes Xen" in outputs[-1]
+    wait_for(lambda: b"Xen version" in (tmp_path / "console").read_bytes(), 120)
+    qemu.ask("stop")
+    path, outputs = tmp_path / "dom0.json", [""]
+    done = attach(qemu, "info", "run-to e820", f"dump {path}", "check @entry")
+    assert _IN_XEN in done.out
+    assert "xen: the machine executes Xen" in done.out
 
-    path = tmp_path / "dom0.json"
-    done = attach(qemu, "run-to e820", f"dump {path}", "check @entry")
     stops = json.loads(path.read_text())["stops"]
     assert (0, list(stages.NAMES)) == (done.status, [stop["stage"] for stop in stops]), done.err
     assert stops[2]["hypercall"]["nr_entries"] == len(stops[2]["memory_map"]["entries"])
@@ -60,7 +61,7 @@ def test_attach_shows_xen_then_all_stages_then_the_end(qemu: Foreign, tmp_path: 
     assert not re.search("^  [X!] ", done.out, re.MULTILINE)  # neither an error nor a warning
     assert 1 == done.err.count("gdb's own commands")
 
-    while not outputs or _ENDED not in outputs[-1]:
+    while _ENDED not in outputs[-1]:
         done = attach(qemu)
         outputs.append(done.out + done.err)
     assert re.search(r"domain crash at 0xffffffff81\w{6} halt\+0x\w+: Xen has ended dom0", outputs[-1])

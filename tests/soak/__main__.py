@@ -5,9 +5,13 @@ from __future__ import annotations
 import argparse
 import time
 from collections import Counter
+from typing import TYPE_CHECKING
 
 from tests import kernels
 from tests.soak import kills, sessions, walks
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def main() -> int:
@@ -15,11 +19,14 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--kills", type=int, default=1000)
     parser.add_argument("--kill", choices=kills.PROGRAMS, help="kill only this program")
+    parser.add_argument("--xen-kills", type=int, default=100, metavar="N", help="kill sessions with a real Xen")
     parser.add_argument("--stops", type=int, default=10_000)
     parser.add_argument("--sessions", type=int, default=20)
     parser.add_argument("--walks", type=int, default=200, metavar="MOVES")
     options = parser.parse_args()
-    failures = _stops(options.stops) + _sessions(options.sessions) + _kills(options.seed, options.kills, options.kill)
+    programs = [options.kill] if options.kill else kills.WITHOUT_XEN
+    failures = _stops(options.stops) + _sessions(options.sessions) + _kills(options.seed, options.kills, programs)
+    failures += _kills(options.seed, options.xen_kills, kills.ON_XEN)
     failures += sum(_walk(name, options.seed, options.walks) for name in walks.KERNELS if options.walks)
     print(f"{failures} failures")
     return int(failures > 0)
@@ -44,10 +51,10 @@ def _sessions(count: int) -> int:
     return len(problems)
 
 
-def _kills(seed: int, count: int, program: str | None) -> int:
+def _kills(seed: int, count: int, programs: Sequence[str]) -> int:
     failed = 0
     counts: Counter[tuple[str, str, str]] = Counter()
-    for index, kill in enumerate(kills.kills(seed, count, [program] if program else list(kills.PROGRAMS))):
+    for index, kill in enumerate(kills.kills(seed, count, programs)):
         problems = kills.run(kill)
         counts[kill[:3]] += 1
         failed += bool(problems)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from pvhdbg import guest
-from tests import tiny
+from tests import kernels, tiny
 from tests.cli import shell
 from tests.in_gdb import stock
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 DUMP, SCREEN, BACK, ATTACH, GDB, WHO = "dump", "screen", "back and forth", "attach", "pvh in gdb", "who"
+XEN_DUMP, XEN_CHECK, XEN_SCREEN = ON_XEN = ("dump --xen", "check --xen", "screen --xen")
 CLOSE, ORPHAN, STOP = "closed terminal", "dead parent", "SIGSTOP, then TERM"
 _PRIVATE_QEMU = "private QEMU"
 PROGRAMS = {
@@ -35,17 +36,21 @@ PROGRAMS = {
     ATTACH: ("pvhdbg", "gdb", "QEMU"),
     GDB: ("pvhdbg", "QEMU"),
     WHO: ("pvhdbg", "QEMU", _PRIVATE_QEMU),
+    XEN_DUMP: ("pvhdbg", "QEMU"),
+    XEN_CHECK: ("pvhdbg", "QEMU"),
+    XEN_SCREEN: ("pvhdbg", "gdb", "QEMU"),
 }
 """What is run, and what of it can be killed. Inside gdb, pvhdbg is gdb."""
+WITHOUT_XEN = tuple(name for name in PROGRAMS if name not in ON_XEN)
 SIGNALS = {"KILL": signal.SIGKILL, "TERM": signal.SIGTERM, "INT": signal.SIGINT, "HUP": signal.SIGHUP}
-LATEST, LATEST_BACK, LATEST_WHO = 2.5, 8.0, 1.0
-"""Seconds after the start. On an idle machine the guest runs after one second, and goes back after two.
+LATEST, LATEST_BACK, LATEST_WHO, LATEST_XEN = 2.5, 8.0, 1.0, 6.0
+"""Seconds after the start. On an idle machine the guest runs after one second, and goes back after two; Xen needs four.
 
 For `who`, seconds after the start of the second QEMU. It runs for a second or more.
 """
 KEYS = {"F6": b"\x1b[17~", "F7": b"\x1b[18~", "F8": b"\x1b[19~", "F11": b"\x1b[23~"}
 """Keys that run the guest forward, and that load snapshots."""
-ON_SCREEN = (SCREEN, BACK)
+ON_SCREEN = (SCREEN, BACK, XEN_SCREEN)
 END_TIMEOUT, CLEANUP_TIMEOUT = 40, 20
 
 
@@ -58,7 +63,7 @@ class Kill(NamedTuple):
     moment: float
 
 
-def kills(seed: int, count: int, programs: Sequence[str] = tuple(PROGRAMS)) -> list[Kill]:
+def kills(seed: int, count: int, programs: Sequence[str] = WITHOUT_XEN) -> list[Kill]:
     """Return random experiments, the same for the same seed."""
     choice = random.Random(seed)
     return [_random_kill(choice, programs) for _ in range(count)]
@@ -70,7 +75,7 @@ def _random_kill(choice: random.Random, programs: Sequence[str]) -> Kill:
     ways = ["KILL"] if victim == "gdb" else ["KILL", STOP] if victim.endswith("QEMU") else [*SIGNALS, ORPHAN]
     if program in ON_SCREEN and victim == "pvhdbg":
         ways.append(CLOSE)
-    latest = {BACK: LATEST_BACK, WHO: LATEST_WHO}.get(program, LATEST)
+    latest = {BACK: LATEST_BACK, WHO: LATEST_WHO, **dict.fromkeys(ON_XEN, LATEST_XEN)}.get(program, LATEST)
     return Kill(program, victim, choice.choice(ways), choice.uniform(0, latest))
 
 
@@ -172,6 +177,9 @@ class Program:
 
 def _command(name: str, where: str, kernel: Path) -> list[str]:
     pvhdbg = [sys.executable, "-m", "pvhdbg"]
+    if name in ON_XEN:
+        command = {XEN_DUMP: ["dump"], XEN_CHECK: ["check", str(guest.ELF)], XEN_SCREEN: [str(guest.ELF)]}[name]
+        return [*pvhdbg, *command, "--xen-image", str(kernels.xen_hypervisor())]
     return {
         WHO: [*pvhdbg, "who", "e820_table"],
         DUMP: [*pvhdbg, "dump", str(kernel), "--timeout", "600"],

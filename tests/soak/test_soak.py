@@ -16,6 +16,12 @@ def test_nothing_is_left_after_a_kill(kill: kills.Kill) -> None:
     assert [] == kills.run(kill)
 
 
+@pytest.mark.usefixtures("xen_hypervisor")
+@pytest.mark.parametrize("kill", kills.kills(SEED, 3, kills.ON_XEN), ids=str)
+def test_nothing_is_left_after_a_kill_of_a_session_with_xen(kill: kills.Kill) -> None:
+    assert [] == kills.run(kill)
+
+
 def test_sessions_side_by_side_leave_nothing() -> None:
     assert [] == sessions.side_by_side(4)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pvhdbg.abi.cpu import EFER_SVME
+from pvhdbg.abi.cpu import CR0_PG, CR4_PAE, EFER_LMA, EFER_SVME
 from pvhdbg.errors import MemoryUnreadable
 from pvhdbg.target.nested import NestedMemory, in_hypervisor, may_be_nested
 
@@ -15,8 +16,12 @@ if TYPE_CHECKING:
 
 MIB = 1 << 20
 SAVE_AREA, VMCB, ROOT, SECOND, THIRD, FOURTH, DATA = (0x70_0000 + 0x1000 * number for number in range(7))
+HOST, HOST_SECOND, HOST_THIRD = (0x50_0000 + 0x1000 * number for number in range(3))
 PRESENT, LARGE = 0x27, 0x80
 IN_XEN = 0xFFFF_82D0_4020_0000
+VMRUN = 0xD8010F
+RESUMES_AT = IN_XEN + 0x1003
+"""Where Xen continues after its VMRUN."""
 
 
 class Memory:
@@ -36,14 +41,23 @@ class Memory:
         raw = b"".join(self.numbers.get(word, 0).to_bytes(8, "little") for word in words)
         return raw[address % 8 :][:size]
 
-    def nested(self) -> NestedMemory:
-        return NestedMemory(self.read, lambda: [(0, self.size)] if self.size else [])
+    def nested(self, *, runs_xen: bool | None = True) -> NestedMemory:
+        return NestedMemory(self.read, lambda: [(0, self.size)] if self.size else [], runs_xen=runs_xen)
 
 
 def vmcb(save_area: int = SAVE_AREA, at: int = VMCB, cr3: int = ROOT) -> dict[int, int]:
     """Return a host save area and the VMCB that it names, with all that AMD's manual requires of a running guest."""
-    saved = {save_area + 0x5F8: at, save_area + 0x4D0: EFER_SVME, at + 0x4D0: EFER_SVME}
-    return saved | {at + 0x10: 1, at + 0x58: 1, at + 0x90: 1, at + 0xB0: cr3}
+    saved = {save_area + 0x5F8: at, save_area + 0x4D0: EFER_SVME | EFER_LMA, at + 0x4D0: EFER_SVME}
+    saved |= {save_area + 0x578: RESUMES_AT, save_area + 0x550: HOST}
+    saved |= {save_area + 0x558: CR0_PG, save_area + 0x548: CR4_PAE}
+    return hosts_tables() | saved | {at + 0x10: 1, at + 0x58: 1, at + 0x90: 1, at + 0xB0: cr3}
+
+
+def hosts_tables() -> dict[int, int]:
+    """Return Xen's page tables, and the page of its code that they map."""
+    at = {HOST + 8 * (IN_XEN >> 39 & 511): HOST_SECOND, HOST_SECOND + 8 * (IN_XEN >> 30 & 511): HOST_THIRD}
+    mapped = {HOST_THIRD + 8 * (IN_XEN >> 21 & 511): 0x60_0000 | PRESENT | LARGE, 0x60_1000: VMRUN}
+    return {where: table | PRESENT for where, table in at.items()} | mapped
 
 
 def tables(page: int = DATA) -> dict[int, int]:
@@ -87,6 +101,63 @@ def test_what_is_not_the_control_block_of_a_running_guest_is_not_used(offset: in
 def test_memory_that_xen_has_not_given_is_not_readable() -> None:
     with pytest.raises(MemoryUnreadable, match="has not given the guest this memory"):
         Memory(vmcb() | tables()).nested().ranges(0x2000, 8)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{SAVE_AREA + 0x578: 0x100_0853}, {0x60_1000: 0x909090}, {HOST: 0, HOST + 8 * (IN_XEN >> 39 & 511): 0}],
+    ids=["RIP outside of Xen", "no VMRUN", "not mapped"],
+)
+def test_a_save_area_that_xen_has_not_written_is_not_used(wrong: dict[int, int]) -> None:
+    assert Memory(vmcb() | tables() | wrong).nested().running() is None
+
+
+RUNNING = {"rip": 0x1008, "cr0": CR0_PG, "cr3": ROOT, "cr4": CR4_PAE, "efer": EFER_SVME | EFER_LMA}
+"""The registers of a guest whose page tables are, in the machine's memory, those that `tables` makes."""
+NESTED = RUNNING | {"cr3": 0x1000}
+
+
+@pytest.mark.parametrize(
+    ("runs_xen", "registers", "is_on_xen"),
+    [
+        (False, NESTED, False),
+        (False, NESTED | {"rip": IN_XEN}, False),
+        (True, RUNNING, True),
+        (None, NESTED, True),
+        (None, RUNNING, False),
+        (None, RUNNING | {"cr0": 0}, True),
+        (None, NESTED | {"efer": EFER_LMA}, False),
+    ],
+    ids=["no Xen", "no Xen at its addresses", "Xen", "perhaps", "own page tables", "no paging", "no SVM"],
+)
+def test_planted_tables_do_not_mislead(runs_xen: bool | None, registers: dict[str, int], is_on_xen: bool) -> None:
+    nested = Memory(vmcb() | tables()).nested(runs_xen=runs_xen)
+
+    assert is_on_xen == nested.is_on_xen(registers)
+    assert [(DATA if is_on_xen else 0x1000, 8)] == [*nested.machine_ranges(registers, 0x1000, 8)]
+
+
+def test_without_xen_nothing_is_searched() -> None:
+    memory = Memory(vmcb() | tables())
+    ranges = memory.nested(runs_xen=False).machine_ranges(NESTED, 0x1000, 8)
+
+    assert ([(0x1000, 8)], 0) == ([*ranges], memory.count)
+
+
+def test_a_long_search_continues_at_the_next_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every look at the clock is a minute later: a stop has time for one part of the search."""
+    clock = iter(range(0, 1 << 20, 60))
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    memory = Memory(vmcb() | tables(), size=10 * MIB)
+    nested = memory.nested(runs_xen=None)
+    found, counts = [], []
+    for _ in range(3):
+        nested.clear()
+        found.append(nested.running() is not None)
+        counts.append(memory.count)
+
+    assert [False, True, True] == found
+    assert counts[0] <= 512
 
 
 def test_a_save_area_that_names_itself_is_none() -> None:

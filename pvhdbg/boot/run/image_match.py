@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from pvhdbg.abi.cpu import CR0_PE, CR0_PG, EFER_SVME
+from pvhdbg.abi.cpu import CR0_PE, CR0_PG
 from pvhdbg.abi.paging import Paging, walk
 from pvhdbg.abi.text import printable
 from pvhdbg.errors import RegisterUnavailable, SymbolMissing, TargetError
@@ -39,6 +39,8 @@ class _SameMachine:
     def __init__(self, target: Target) -> None:
         self.read_phys = target.read_phys
         self.register = target.register
+        if hasattr(target, "is_on_xen"):
+            self.is_on_xen = target.is_on_xen
         if hasattr(target, "write_phys"):
             self.write_phys = target.write_phys
 
@@ -180,9 +182,8 @@ def is_kernel_running(target: Target, image: ImageFacts) -> bool:
 
 def runs_on_xen(target: Target) -> bool:
     """Return whether the machine executes a Xen that uses SVM, or a guest of it."""
-    with suppress(RegisterUnavailable):
-        return bool(target.register("efer") & EFER_SVME)
-    return False
+    is_on_xen = getattr(target, "is_on_xen", None)
+    return is_on_xen is not None and bool(is_on_xen())
 
 
 def cr0(target: Target) -> int | None:

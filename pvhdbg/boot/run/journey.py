@@ -91,6 +91,7 @@ class Journey:
         self._start_info_paddr: int | None = None
         self._passed_count, self._now = 0, xen_domains.IN_KERNEL
         self._last_rip: int | None = None
+        xen_domains.rule_out(self._machine, is_loaded=False)
 
     @property
     def target(self) -> Target:
@@ -293,6 +294,7 @@ class Journey:
         if moved is not None:
             self.news.append(image_match.relocation_message(moved, self._file_facts))
             self._file_facts, self._is_loaded = moved, True
+        xen_domains.rule_out(self._machine, is_loaded=bool(self._is_loaded))
         before = self.kernel_mismatch
         self.kernel_mismatch = image_match.mismatch_message(self._file_facts) if self._is_loaded is False else None
         if self.kernel_mismatch is not None and before is None:
@@ -326,13 +328,12 @@ class Journey:
     def _capture_late(self, stage: str) -> Capture:
         """Capture what memory still holds after stages that were not captured."""
         with self._reading():
-            capture = read_late(self.target, stage, self.image, self._passed_count if self.image else None)
-        return self._finished(capture)
+            passed = self._passed_count if self.image else None
+            return self._finished(read_late(self.target, stage, self.image, passed))
 
     def _capture(self, stage: str, extra_keys: Collection[str] = ()) -> Capture:
         with self._reading():
-            capture = read_capture(self.target, stage, self.image, self._start_info_paddr, extra_keys)
-        return self._finished(capture)
+            return self._finished(read_capture(self.target, stage, self.image, self._start_info_paddr, extra_keys))
 
     def _finished(self, capture: Capture) -> Capture:
         self._last_rip = capture.rip
@@ -362,10 +363,7 @@ class Journey:
         return self._hypercalls.run_to(addresses, deadline, self.history)
 
     def _addresses_after(self, stage: Stage) -> Collection[int]:
-        """Return where the function of a later stage begins, in case the guest has passed `stage` unobserved.
-
-        There are none if both places need more than half of KVM's breakpoints.
-        """
+        """Return where the function of a later stage begins; none if both need more than half of KVM's breakpoints."""
         later = () if stage.symbol is None else self.stages_ahead()
         following = next((other for other in later if other.symbol != stage.symbol and not other.returns), None)
         addresses = () if following is None else self.stage_addresses(following)

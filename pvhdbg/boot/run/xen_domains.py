@@ -60,6 +60,16 @@ def capture(target: Target) -> Capture:
     return read_capture(WithoutSymbols(target), stages.XEN, None, None)
 
 
+def rule_out(target: Target, *, is_loaded: bool) -> None:
+    """Remember that there is no Xen, if the kernel is loaded and SVM is off: a kernel may enable SVM later itself.
+
+    Forget that if the kernel is not loaded, because the machine was reset.
+    """
+    nested = getattr(target, "nested", None)
+    if nested is not None:
+        nested.is_ruled_out = is_loaded and (nested.is_ruled_out or not runs_on_xen(target))
+
+
 def _show_guest(target: Target) -> bool:
     show = getattr(target, "show_guest", None)
     with suppress(TargetError):

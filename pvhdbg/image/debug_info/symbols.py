@@ -15,6 +15,7 @@ from struct import Struct, calcsize, unpack
 from typing import TYPE_CHECKING, Literal
 
 from pvhdbg.errors import SymbolMissing
+from pvhdbg.image.debug_info import rust_names
 from pvhdbg.image.debug_info.lookups import lookups
 from pvhdbg.image.file import Buffer, File, occurrences, open_file
 from pvhdbg.image.header import (
@@ -28,6 +29,7 @@ from pvhdbg.image.header import (
 from pvhdbg.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
+    import re
     from pathlib import Path
 
 _SHN_UNDEF, _SHN_LORESERVE = 0, 0xFF00
@@ -45,6 +47,7 @@ _MAX_MATCHES = 4096
 _MAX_NAME = 4096
 _MAX_ALIASES = 64
 _MAX_ENCLOSING = 8
+_MAX_MANGLED = 16
 
 
 class _Symbol(NamedTuple):
@@ -157,6 +160,10 @@ class _Table:
         offsets = occurrences(self._strings, name + b"\0", 0, len(self._strings))
         indices = _indices(self._name_column, "I", set(islice(offsets, _MAX_NAME_OFFSETS)))
         yield from islice(indices, _MAX_SAME_NAME)
+
+    def matches(self, pattern: re.Pattern[bytes]) -> Iterator[bytes]:
+        """Yield the parts of the string table that match a pattern."""
+        yield from (match[0] for match in pattern.finditer(self._strings))
 
     def with_value(self, value: int) -> Iterator[_Symbol]:
         yield from (self[index] for index in _indices(self._value_column, self._layout.word, {value}))
@@ -296,6 +303,8 @@ class Symbols:
     def _look_up(self, name: str) -> _Symbol | None:
         if not self._table.count or not name or "\0" in name:
             return None
+        if rust_names.is_path(name):
+            return self._look_up_path(name)
         encoded = name.encode("utf-8", "backslashreplace")
         if self._file is not None and self.lookups is not None and name in self.lookups:
             index = self.lookups[name]
@@ -307,6 +316,13 @@ class Symbols:
         if self.lookups is not None:
             self.lookups[name] = index
         return None if index is None else self._table[index]
+
+    def _look_up_path(self, path: str) -> _Symbol | None:
+        """Search for a Rust function. Its mangled name must be a whole name in the table."""
+        self._copy()
+        names = islice(self._table.matches(rust_names.pattern(path)), _MAX_MANGLED)
+        indices = (index for name in names if (index := self._search(name)) is not None)
+        return next((self._table[index] for index in indices), None)
 
     def _search(self, name: bytes) -> int | None:
         local = None

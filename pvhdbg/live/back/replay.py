@@ -101,7 +101,7 @@ class Replay:
             self._connection = Connection(socket.socket(socket.AF_UNIX))
         self._connection.connect(qemu.gdb_path)
         self._connection.wait_ready()
-        self.target = RspTarget(self._connection, self._machine.target.symbols)
+        self.target = RspTarget(self._connection, self._machine.target.symbols, runs_xen=qemu.runs_xen)
         self.runner = RspRunner(self._connection, self.target, qemu)
         self.watch = RspWatch(self._connection)
         self._deadline = time.monotonic() + self._limit

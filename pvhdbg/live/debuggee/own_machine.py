@@ -54,7 +54,7 @@ class OwnMachine(GdbMachine):
         from pvhdbg.target.mi.gdb_mi import MiTarget
         from pvhdbg.target.mi.mi_runner import MiRunner
 
-        self.target = MiTarget(self.gdb, symbols)
+        self.target = MiTarget(self.gdb, symbols, runs_xen=qemu.runs_xen)
         self.runner = MiRunner(self.gdb, self.target, qemu)
 
     def wait_ready(self, timeout: float = 60.0) -> None:

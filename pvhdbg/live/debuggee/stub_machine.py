@@ -34,7 +34,7 @@ class StubAccess:
         with os_errors_as_machine_errors("can't create a socket"):
             self._connection = Connection(socket.socket(socket.AF_UNIX))
         self._connection.connect(qemu.gdb_path)
-        self.target = RspTarget(self._connection, symbols)
+        self.target = RspTarget(self._connection, symbols, runs_xen=qemu.runs_xen)
         self.runner = RspRunner(self._connection, self.target, qemu)
 
     def wait_ready(self) -> None:

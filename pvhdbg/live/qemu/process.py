@@ -160,9 +160,14 @@ class Qemu:
         message = f"QEMU {exit_report.describe_exit(code)}" + (f": {error}" if error else "")
         return Halt(DIED, None, QEMU_SIGNAL if code < 0 else QEMU_EXIT, message)
 
+    @property
+    def runs_xen(self) -> bool:
+        """Whether Xen starts the guest."""
+        return self.options.xen is not None
+
     def xen_report(self) -> XenReport | None:
         """Return what Xen has printed about the end of its guest; None if it has printed nothing, or without Xen."""
-        if self.options.xen is None:
+        if not self.runs_xen:
             return None
         from pvhdbg.live.qemu import xen
 

@@ -38,8 +38,9 @@ class MiTarget(StubTarget):
         *,
         physical_memory: str | None = PHY_MEM_MODE,
         has_monitor: bool = True,
+        runs_xen: bool | None = None,
     ) -> None:
-        super().__init__(symbols, has_monitor=has_monitor)
+        super().__init__(symbols, has_monitor=has_monitor, runs_xen=runs_xen)
         self._mi = mi
         self._memory = MiMemory(mi, physical_memory)
         self._names = mi.send("-data-list-register-names")

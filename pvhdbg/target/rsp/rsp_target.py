@@ -34,8 +34,8 @@ class RspTarget(StubTarget):
 
     physical_memory = PHY_MEM_MODE
 
-    def __init__(self, rsp: Rsp, symbols: Symbols | None = None) -> None:
-        super().__init__(symbols, has_monitor=True)
+    def __init__(self, rsp: Rsp, symbols: Symbols | None = None, *, runs_xen: bool | None = None) -> None:
+        super().__init__(symbols, has_monitor=True, runs_xen=runs_xen)
         self._rsp = rsp
         self._memory = BlockCache(self._fetch)
         self._registers_by_number: dict[int, tuple[str, int]] | None = None
