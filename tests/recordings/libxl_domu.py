@@ -88,7 +88,7 @@ def _libraries(root: Path, program: Path) -> set[str]:
         with files.pop().open("rb") as file:
             dynamic = ELFFile(file).get_section_by_name(".dynamic")
             assert isinstance(dynamic, DynamicSection)
-            needed = {tag.needed for tag in dynamic.iter_tags() if tag.entry.d_tag == "DT_NEEDED"} - found
+            needed = {str(vars(tag)["needed"]) for tag in dynamic.iter_tags("DT_NEEDED")} - found
         found |= needed
         files += [_find(root, name) for name in needed]
     return found
