@@ -14,6 +14,7 @@ Source: AMD APM volume 2, chapter 15 and appendix B; Xen xen/arch/x86/include/as
 from __future__ import annotations
 
 import time
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.cpu import CR0_PG, CR4_PAE, EFER_LMA, EFER_SVME
@@ -59,7 +60,10 @@ PAGING = ("cr0", "cr3", "cr4", "efer")
 
 _BATCH = 512
 _LONGEST_SEARCH = 0.5
-"""Seconds of a search at one stop, if it is not known that the machine runs Xen. The next stop continues it."""
+_FIRST_BATCHES = 8
+"""The end of RAM is searched at each stop: Xen 4.17 has the save area in one of the last 700 pages. The rest is searched
+for only so many seconds if it is not known that the machine runs Xen; the next stop continues there.
+"""
 _MOST_PAGES = 1 << 17
 """How many pages to search, from the end of RAM. Xen allocates both structures there."""
 
@@ -100,7 +104,7 @@ class NestedMemory:
         self._known = runs_xen
         self.is_ruled_out = False
         self._save_area: int | None = None
-        self._batches: Iterator[range] | None = None
+        self._rest: Iterator[range] | None = None
         self._pages: dict[int, int] = {}
         self.clear()
 
@@ -209,17 +213,24 @@ class NestedMemory:
 
     def _search(self) -> Vmcb | None:
         """Search RAM for a host save area, from its end. Remember where it is: it stays there."""
-        end = None if self._runs_xen else time.monotonic() + _LONGEST_SEARCH
-        if self._batches is None:
-            self._batches = self._pages_of_ram()
-        for batch in self._batches:
+        batches = self._pages_of_ram()
+        found = self._search_in(islice(batches, _FIRST_BATCHES))
+        if found is None:
+            self._rest = self._rest or batches
+            found = self._search_in(self._rest, None if self._runs_xen else _LONGEST_SEARCH)
+        return found
+
+    def _search_in(self, batches: Iterator[range], seconds: float | None = None) -> Vmcb | None:
+        end = None if seconds is None else time.monotonic() + seconds
+        for batch in batches:
             values = self._numbers([page + _SAVED_RAX for page in batch])
             for page, vmcb in self._vmcbs(dict(zip(batch, values, strict=True))).items():
                 self._save_area = page
                 return vmcb
             if end is not None and time.monotonic() >= end:
                 return None
-        self._batches = None
+        if batches is self._rest:
+            self._rest = None
         return None
 
     def _pages_of_ram(self) -> Iterator[range]:
