@@ -61,8 +61,8 @@ PAGING = ("cr0", "cr3", "cr4", "efer")
 _BATCH = 512
 _LONGEST_SEARCH = 0.5
 _FIRST_BATCHES = 8
-"""The end of RAM is searched at each stop: Xen 4.17 has the save area in one of the last 700 pages. The rest is searched
-for only so many seconds if it is not known that the machine runs Xen; the next stop continues there.
+"""The end of RAM is searched at each stop: Xen 4.17 has the save area in one of the last 700 pages. The rest is
+searched for a limited time if it is not known that the machine runs Xen; the next stop continues there.
 """
 _MOST_PAGES = 1 << 17
 """How many pages to search, from the end of RAM. Xen allocates both structures there."""
