@@ -13,6 +13,7 @@ from pvhdbg.cli.launch import launched, launched_without_gdb
 from pvhdbg.cli.options import parse
 from pvhdbg.views.to_json import document_json
 from tests.in_gdb import stock
+from tests.qboot import QBOOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -84,4 +85,4 @@ def test_inside_gdb_the_stops_are_those_of_the_stub(tmp_path: Path) -> None:
         stock.pvh(tmp_path, machine, "pvh run-to e820", f"pvh dump {recording}", symbols=guest.ELF)
     in_gdb = json.loads(recording.read_text("utf-8"))["stops"]
 
-    assert in_gdb == document(launched_without_gdb, [])["stops"]
+    assert in_gdb == document(launched_without_gdb, ["--", *QBOOT])["stops"]

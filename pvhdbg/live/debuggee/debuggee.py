@@ -365,7 +365,7 @@ class Debuggee(MachineSession):
         """
         from pvhdbg.live.gdb import script
 
-        self.machine.gdb.ask(console_command(f"source {script.path()}"))
+        script.load(self.machine.gdb)
 
     def _own_machine(self) -> OwnMachine | None:
         from pvhdbg.live.debuggee.own_machine import OwnMachine

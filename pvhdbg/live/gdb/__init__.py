@@ -8,5 +8,5 @@ results      the values in a parsed record, with their types checked
 mi_client    sending commands and matching their answers by token
 console      running lines that the user typed at the prompt
 breakpoints  listing, setting and deleting breakpoints
-script       the path of pvhdbg's script for gdb
+script       the path of pvhdbg's script for gdb, and loading it
 """

@@ -20,12 +20,14 @@ START = """
 import sys
 from pathlib import Path
 from pvhdbg.errors import PvhdbgError
+from pvhdbg.live.gdb import script
 from pvhdbg.live.gdb.mi_client import MiClient
 from pvhdbg.live.gdb.process import GdbOptions, GdbProcess
 
 process = GdbProcess(GdbOptions(), Path(sys.argv[1]), 0)
 gdb = MiClient(process)
 try:
+    script.load(gdb)
     print(gdb.ask("-gdb-version").message)
 except PvhdbgError as error:
     print(error)
@@ -62,13 +64,16 @@ def test_a_damaged_cache_is_deleted_and_the_next_start_succeeds(tmp_path: Path) 
     first, second = start(tmp_path), start(tmp_path)
 
     assert len(files) > 10
-    assert f"gdb exited with status 1: {DAMAGED_CACHE}" == first
+    assert first in (f"gdb exited with status 1: {DAMAGED_CACHE}", environment.NO_PYTHON)  # gdb 16 does not exit
     assert "done" == second
 
 
 def test_attaching_with_a_damaged_cache_is_an_error_of_this_computer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    damage(tmp_path)
+    if start(tmp_path) == environment.NO_PYTHON:
+        pytest.skip("this gdb goes on without Python")
     damage(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", "")
