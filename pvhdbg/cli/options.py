@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 
+vars(argparse)["_"] = str  # argparse's messages are never translated: to try it, it imports `locale`, which takes 2 ms
+
+
 class Command(NamedTuple):
     """A shell command, such as `pvhdbg dump`.
 

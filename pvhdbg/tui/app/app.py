@@ -15,6 +15,7 @@ from prompt_toolkit.filters import Condition
 
 from pvhdbg.tui.app import style
 from pvhdbg.tui.app.bindings import bindings
+from pvhdbg.tui.app.changed_rows import draw_changed_rows
 from pvhdbg.tui.app.dispatcher import Dispatcher
 from pvhdbg.tui.app.files import settings
 from pvhdbg.tui.app.popups import searched
@@ -156,6 +157,7 @@ class Tui:
 
     def _application(self) -> Application[None]:
         """Return the application, on pvhdbg's terminal or on the one of prompt_toolkit's `create_app_session`."""
+        draw_changed_rows()
         application: Application[None] = Application(
             layout=self.windows.layout,
             key_bindings=bindings(

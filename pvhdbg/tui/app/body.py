@@ -29,7 +29,7 @@ _KINDS = {
     MouseEventType.SCROLL_DOWN: mouse.DOWN,
     MouseEventType.MOUSE_DOWN: mouse.CLICK,
 }
-_CACHED_LINES = 1024
+_CACHED_LINES, _CACHED_CELLS = 1024, 4096
 
 
 class _Focusable(DummyControl):
@@ -65,7 +65,7 @@ class Body(Window):
         width, height = self.size = write_position.width, write_position.height
         screen.visible_windows_to_write_positions[self] = write_position
         for row, line in enumerate(self._draw(width, height)[:height], top):
-            screen.data_buffer[row].update(enumerate(_cells(tuple(line)), left))
+            screen.data_buffer[row].update(_cells(tuple(line), left))
         screen.height = max(screen.height, top + height)
         mouse_handlers.set_mouse_handler_for_range(left, left + width, top, top + height, self._on_mouse)
 
@@ -76,5 +76,12 @@ class Body(Window):
 
 
 @lru_cache(_CACHED_LINES)
-def _cells(line: tuple[Fragment, ...]) -> tuple[Char, ...]:
-    return tuple(Char(character, style) for style, text in line for character in text)
+def _cells(line: tuple[Fragment, ...], left: int) -> dict[int, Char]:
+    """Return the cells of a line by column."""
+    return dict(enumerate((_cell(character, style) for style, text in line for character in text), left))
+
+
+@lru_cache(_CACHED_CELLS)
+def _cell(character: str, style: str) -> Char:
+    """Return the same object for equal cells: rows of the same objects are compared faster."""
+    return Char(character, style)

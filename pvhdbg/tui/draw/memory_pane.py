@@ -30,6 +30,8 @@ USUAL = 2
 """The number of strips in a picture without RAM above 4 GiB."""
 _SHORT = {", module 0": "", "module list": "modlist", "command line": "cmdline", "memory map": "map", " of these": ""}
 _LONG = re.compile("|".join(_SHORT))
+_PICTURES = 32
+"""How many pictures are remembered."""
 HIDDEN = "+"
 """Stands for letters that don't fit."""
 
@@ -70,13 +72,18 @@ def stacked(screen: Screen, width: int, lines: int) -> list[Line]:
     capture = screen.capture
     if capture is None:
         return []
-    picture = _picture(screen, capture, width - WIDE_GAP)
-    drawn = [line for strip in picture.strips for line in _lines(strip, ascii=screen.ascii)]
-    legend = picture_text.legend(picture, ascii=screen.ascii)
+    drawn = _stacked(ById(_picture(screen, capture, width - WIDE_GAP)), width, ascii=screen.ascii)
+    return [[*line] for line in drawn[:lines]]
+
+
+@lru_cache(_PICTURES)
+def _stacked(picture: ById[Picture], width: int, *, ascii: bool) -> list[Line]:  # noqa: A002  the name of the option
+    drawn = [line for strip in picture.value.strips for line in _lines(strip, ascii=ascii)]
+    legend = picture_text.legend(picture.value, ascii=ascii)
     if any(len(words) > width for words in legend):
         kinds, scale, *marks = map(_shorten, legend)
         legend = [kinds, *wrap(scale, width), *marks]
-    return [*drawn, *([(classes.MEANING, words)] for words in legend)][:lines]
+    return [*drawn, *([(classes.MEANING, words)] for words in legend)]
 
 
 def _shorten(words: str) -> str:
@@ -98,13 +105,14 @@ def _picture(screen: Screen, capture: Capture, cells: int) -> Picture:
     return _drawn(ById(capture), ById(screen.latest_with_map or capture), ById(screen.image), cells)
 
 
-@lru_cache(32)
+@lru_cache(_PICTURES)
 def _drawn(capture: ById[Capture], map_capture: ById[Capture], image: ById[ImageFacts | None], cells: int) -> Picture:
     e820_table, memory_map = capture.value.e820_table, map_capture.value.memory_map
     entries = e820_table.entries if e820_table else memory_map.entries if memory_map else ()
     return memory_picture.picture(entries, memory_picture.marks(map_capture.value, image.value), cells)
 
 
+@lru_cache(_PICTURES)
 def _lines(strip: Strip, *, ascii: bool) -> list[Line]:  # noqa: A002
     """Draw the scale, the cells, and as many lines of letters as needed."""
     picture = Picture((strip,), (), (), ())

@@ -111,7 +111,12 @@ def of_row(row: Row) -> Explanation | None:
         from pvhdbg.views.explain import topics
 
         return topics.of_field(row.fields[0])
-    wanted = _normalized(row.path)
+    return _of_path(row.path)
+
+
+@lru_cache(2048)
+def _of_path(path: str) -> Explanation | None:
+    wanted = _normalized(path)
     topics_ = (topic for group in _groups_with(wanted.casefold()) for topic in _topics(group))
     topic = next((topic for topic in topics_ if wanted in topic.keys), None)
     return topic.explain() if topic else None

@@ -1,0 +1,88 @@
+"""Draw the rows of a frame that have changed, in place of prompt_toolkit.
+
+prompt_toolkit compares and writes each cell on its own, which takes longer than all the rest of a key. Python compares
+whole rows much faster, and what has changed in a row is written in a few pieces.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from copy import copy
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
+
+from prompt_toolkit import renderer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from prompt_toolkit.layout.screen import Char, Screen
+
+    Row = Mapping[int, Char]
+
+_PARAMETERS = (
+    *("app", "output", "screen", "current_pos", "color_depth", "previous_screen", "last_style", "is_done"),
+    *("full_screen", "attrs_for_style_string", "style_string_has_style", "size", "previous_width"),
+)
+
+
+@cache
+def draw_changed_rows() -> None:
+    """Do so from now on, unless this prompt_toolkit's function has other parameters."""
+    compare: Any = renderer._output_screen_diff  # noqa: SLF001 - there is no public way
+    if compare.__code__.co_varnames[: compare.__code__.co_argcount] == _PARAMETERS:
+        vars(renderer)[compare.__name__] = partial(_draw, compare)
+
+
+def _draw(compare: Callable[..., object], *values: object, **named: object) -> object:
+    """Draw the rows that have changed, and let prompt_toolkit's `compare` do the rest, such as placing the cursor.
+
+    `compare` draws every row of a first frame or of another size, and rows with wide characters.
+    """
+    arguments: dict[str, Any] = {**dict(zip(_PARAMETERS, values, strict=False)), **named}
+    screen, before, size = arguments["screen"], arguments["previous_screen"], arguments["size"]
+    if before is None or arguments["is_done"] or arguments["previous_width"] != size.columns:
+        return compare(**arguments)
+    changed = [row for row in range(size.rows) if screen.data_buffer.get(row) != before.data_buffer.get(row)]
+    pieces = {row: _pieces(screen.data_buffer[row], before.data_buffer[row], size.columns) for row in changed}
+    _write({row: parts for row, parts in pieces.items() if parts is not None}, arguments)
+    left = [row for row, parts in pieces.items() if parts is None]
+    arguments |= {"screen": _with_rows(screen, left), "previous_screen": _with_rows(before, left), "last_style": None}
+    return compare(**arguments)
+
+
+def _pieces(row: Row, before: Row, width: int) -> list[tuple[int, str, str]] | None:
+    """Return the pieces of a row that differ, as (column, style, text); None if not every cell is one column wide."""
+    pieces: list[tuple[int, str, str]] = []
+    start, end, style, text = 0, -1, "", ""
+    for column in range(width):
+        cell = row[column]
+        if cell is before[column]:
+            continue
+        if cell.width != 1 or before[column].width != 1:
+            return None
+        if column != end or cell.style != style:
+            pieces.append((start, style, text))
+            start, style, text = column, cell.style, ""
+        text, end = text + cell.char, column + 1
+    return [*pieces[1:], (start, style, text)] if text else []
+
+
+def _write(rows: Mapping[int, list[tuple[int, str, str]]], arguments: Mapping[str, Any]) -> None:
+    """Write pieces of rows, and put the cursor back."""
+    output, position = arguments["output"], arguments["current_pos"]
+    output.hide_cursor()
+    for row, pieces in rows.items():
+        for column, style, text in pieces:
+            output.cursor_goto(row + 1, column + 1)
+            output.set_attributes(arguments["attrs_for_style_string"][style], arguments["color_depth"])
+            output.write(text)
+    output.reset_attributes()
+    output.cursor_goto(position.y + 1, position.x + 1)
+
+
+def _with_rows(screen: Screen, rows: list[int]) -> Screen:
+    """Return a copy of a screen in which all other rows are empty."""
+    copied = copy(screen)
+    copied.data_buffer = defaultdict(screen.data_buffer.default_factory, {row: screen.data_buffer[row] for row in rows})
+    return copied
