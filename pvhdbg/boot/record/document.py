@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 ENDS = DONE, DEAD, TIMED_OUT, INTERRUPTED, REFUSED = "done", "died", "timeout", "interrupted", "refused"
 """How a run ended. If it was refused, pvhdbg started nothing."""
 PANICKED, HALTED, RESET, CONSOLE, TIME = "panicked", "halted", "reset", "console", "time"
-WATCH_ENDS = DEAD, PANICKED, HALTED, RESET, CONSOLE, TIME
+RUNAWAY = "runaway"
+"""The guest executes memory that has only zero bytes, so there is no code."""
+WATCH_ENDS = DEAD, PANICKED, HALTED, RESET, CONSOLE, RUNAWAY, TIME
 """How a guest was seen to end, or why pvhdbg no longer watched it, after the last stage."""
 
 _RAM = re.compile(r"(?:size=)?(\d{1,12})([KMGT]?)", re.ASCII | re.IGNORECASE)
@@ -156,7 +158,7 @@ class Watched(NamedTuple):
     @property
     def has_failed(self) -> bool:
         """Whether this end is the fault of the guest or its image."""
-        return self.ended in (DEAD, RESET) or (self.ended == PANICKED and not self.lacks_root)
+        return self.ended in (DEAD, RESET, RUNAWAY) or (self.ended == PANICKED and not self.lacks_root)
 
 
 class Outcome(NamedTuple):

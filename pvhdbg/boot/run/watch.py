@@ -13,7 +13,7 @@ from pvhdbg.boot.record import document
 from pvhdbg.boot.record.document import Outcome, Watched
 from pvhdbg.boot.run.run_to_stage import death_outcome
 from pvhdbg.boot.stop import stages
-from pvhdbg.boot.stop.address import paging_registers
+from pvhdbg.boot.stop.address import linear_address, paging_registers
 from pvhdbg.errors import RegisterUnavailable, SymbolMissing, TargetError
 from pvhdbg.target.base import DIED, ELSEWHERE, HIT, INTERRUPTED, RESET, TIMEOUT, Halt
 from pvhdbg.target.monitor import ENDED_ITSELF, RUNNING
@@ -33,6 +33,7 @@ _FIRST_SLICE, _LONGEST_SLICE = 0.05, 0.5
 _PANIC_PRINTS_WITHIN, _QUIET = 2.0, 0.1
 """Seconds for a panic to be printed, and seconds without new output after which it has been printed."""
 _LONGEST_FORMAT = 256
+_HLT, _ZERO_BYTES = b"\xf4", 16
 _ENDS = {DIED: document.DEAD, RESET: document.RESET}
 
 _PANIC, _CONSOLE_INIT, _PRINTED = "panic", "console_init", "console_flush_on_panic"
@@ -126,9 +127,13 @@ class _Watch:
         if halt.kind == HIT:
             self._console_return = self._journey.addresses().return_address()
             return None
+        return self._hopeless(halt) or (document.TIME if time.monotonic() >= self._deadline else None)
+
+    def _hopeless(self, halt: Halt) -> str | None:
+        """Return how the guest ended if it has not stopped, but will not do anything any more; None if it may."""
         if self._is_halted():
             return document.HALTED
-        return document.TIME if time.monotonic() >= self._deadline else None
+        return document.RUNAWAY if halt.rip is not None and self._is_runaway(halt.rip) else None
 
     def _has_panicked(self, halt: Halt) -> bool:
         """Return whether Linux has panicked. Without symbols, only its console shows that."""
@@ -148,6 +153,18 @@ class _Watch:
             return self._journey.target.register(RUNNING) == 0
         except RegisterUnavailable:
             return False
+
+    def _is_runaway(self, rip: int) -> bool:
+        """Return whether the CPU executes zero bytes. After `hlt`, it may wait in front of them."""
+        target = self._journey.target
+        with suppress(TargetError):
+            registers = paging_registers(target)
+            with suppress(RegisterUnavailable):
+                registers["cs.base"] = target.register("cs.base")
+            paddr = self._journey.addresses().physical(linear_address(rip, registers))
+            before = paddr - min(paddr, 1)
+            return target.read_phys(before, 1) != _HLT and not any(target.read_phys(paddr, _ZERO_BYTES))
+        return False
 
     def _outcome(self, ended: str, halt: Halt) -> Outcome:
         seconds = time.monotonic() - self._start

@@ -1,10 +1,10 @@
-"""PVH912 to PVH916: what the guest did after the last stage, if pvhdbg watched it."""
+"""PVH912 to PVH917: what the guest did after the last stage, if pvhdbg watched it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pvhdbg.boot.record.document import HALTED, PANICKED, RESET, TIME
+from pvhdbg.boot.record.document import HALTED, PANICKED, RESET, RUNAWAY, TIME
 from pvhdbg.boot.stop.address import location_suffix
 from pvhdbg.checks.finding import ERROR, INFO
 from pvhdbg.checks.outcome.failure import quoted
@@ -115,5 +115,24 @@ def kernel_waits_for_a_timer_in_calibrate_delay(case: Case) -> Iterator[Defect]:
         message = (
             f"the kernel still calibrates its delay loop{_at(watched)}: microvm has no HPET or PM timer to measure it "
             "with, and the timer interrupts that Linux counts instead may not come under TCG. Use -M q35."
+        )
+        yield Defect(_FIELD, message)
+
+
+@rule("PVH917", ERROR, when=AFTER_STAGES)
+def guest_executes_zero_bytes(case: Case) -> Iterator[Defect]:
+    """The guest jumped or returned to memory that has only zero bytes. The CPU executes them as `add %al,(%eax)`, so
+    the guest does not stop by itself. A null pointer to a function, a damaged stack or a handler without code are common
+    causes.
+
+    Run the guest step by step from its last stage, and find the jump or return that leaves its code.
+
+    Source: Intel SDM volume 2, ADD (opcode 00).
+    """
+    watched = _watched(case)
+    if watched and watched.ended == RUNAWAY:
+        message = (
+            f"the guest executes zero bytes{_at(watched)}: it has left its code. Step from the last stage to the jump "
+            "or return that leads there."
         )
         yield Defect(_FIELD, message)

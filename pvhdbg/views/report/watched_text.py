@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import printable
-from pvhdbg.boot.record.document import CONSOLE, DEAD, HALTED, PANICKED, RESET, TIME
+from pvhdbg.boot.record.document import CONSOLE, DEAD, HALTED, PANICKED, RESET, RUNAWAY, TIME
 from pvhdbg.boot.stop.address import location_suffix
 from pvhdbg.views.rows import text
 
@@ -22,6 +22,7 @@ _ENDS = {
     HALTED: "the guest halted",
     RESET: "the guest was reset",
     CONSOLE: "the kernel started its console",
+    RUNAWAY: "the guest executes zero bytes",
     TIME: "still running",
 }
 

@@ -225,6 +225,18 @@ def test_a_guest_that_powered_the_machine_off_has_halted() -> None:
     assert monitor.POWERED_OFF == outcome.watched.message
 
 
+@pytest.mark.parametrize(
+    ("before", "code", "expected"),
+    [(0x90, bytes(16), "runaway"), (0xF4, bytes(16), "time"), (0, b"\xeb\xfe".ljust(16, b"\0"), "time")],
+    ids=["zero bytes", "after hlt", "code"],
+)
+def test_a_guest_that_executes_zero_bytes_has_left_its_code(before: int, code: bytes, expected: str) -> None:
+    machine = Scripted(at(TIMEOUT, CALLER), symbols={"start_kernel": LINK})
+    machine.guest.put((CALLER & 0x7FFFFFFF) - 1, bytes([before]) + code)
+
+    assert expected == ended(machine.watch(0.0, to_console=False))
+
+
 def test_a_reset_ends_the_watch() -> None:
     assert "reset" == ended(Scripted(at(RESET, RESET_VECTOR)).watch())
 

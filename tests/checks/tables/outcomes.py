@@ -292,6 +292,7 @@ WATCHED = (
     ),
     Row("PVH914", lambda: watched("halted", symbol="halt+0x17"), info("outcome.watched"), lambda: watched("time")),
     Row("PVH915", lambda: watched("reset", rip=0xFFF0), error("outcome.watched"), lambda: watched("died", rip=0xFFF0)),
+    Row("PVH917", lambda: watched("runaway", rip=0x5FF), error("outcome.watched"), lambda: watched("time", rip=0x5FF)),
     Row(
         "PVH916",
         lambda: watched("time", symbol="calibrate_delay+0x37f", machine=ON_MICROVM),
