@@ -122,8 +122,8 @@ def kernel_waits_for_a_timer_in_calibrate_delay(case: Case) -> Iterator[Defect]:
 @rule("PVH917", ERROR, when=AFTER_STAGES)
 def guest_executes_zero_bytes(case: Case) -> Iterator[Defect]:
     """The guest jumped or returned to memory that has only zero bytes. The CPU executes them as `add %al,(%eax)`, so
-    the guest does not stop by itself. A null pointer to a function, a damaged stack or a handler without code are common
-    causes.
+    the guest does not stop by itself. Common causes are a null pointer to a function, a damaged stack, and a handler
+    without code.
 
     Run the guest step by step from its last stage, and find the jump or return that leaves its code.
 

@@ -125,7 +125,7 @@ _KEYS = {
     "outcome.died.how": "triple-fault, kvm-internal-error, qemu-exit or qemu-signal",
     "outcome.timeout": "stage that was not reached in time, and the guest's rip and symbol; null without a timeout",
     "outcome.watched": "what the guest did after the last stage; null if pvhdbg did not watch it",
-    "outcome.watched.ended": "died, panicked, halted, reset, console (started), runaway (no code) or time (still running)",
+    "outcome.watched.ended": "died, panicked, halted, reset, console (started), runaway (no code) or time (still runs)",
     "outcome.watched.ms": "how long pvhdbg watched the guest, in milliseconds",
     "outcome.watched.rip": "where the guest was; after a panic, where it called panic, or null without symbols",
     "outcome.watched.symbol": "the same place as symbol+offset, or null",
