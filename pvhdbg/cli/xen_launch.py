@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 NO_SNAPSHOTS = "QEMU takes no snapshots of a machine with an IOMMU, which Xen needs"
 _LEAST_MEMORY = 576 << 20
 """With less memory, Xen 4.17 starts no dom0."""
+_HINT = "pass Xen's xen-4.17-amd64.gz with --xen-image"
 _DEFAULT_MACHINE, _DEFAULT_MEMORY = "microvm", "512M"
 
 
@@ -34,14 +36,26 @@ def unpacked_xen(options: argparse.Namespace, folder: Path) -> XenImage:
     from pvhdbg.image.load import open_kernel
 
     path = xen.find_image(options.xen_image)
-    image = open_kernel(str(path), folder)
+    try:
+        image = open_kernel(str(path), folder)
+    except UserError as error:  # the hint is about kernels
+        raise UserError(str(error), _HINT) from error
     image.symbols.close()
-    if image.facts.machine != EM_386:
-        raise UserError(f"{path}: not a Xen that QEMU can start", "pass Xen's xen-4.17-amd64.gz with --xen-image")
+    if image.facts.machine != EM_386 or not _has_multiboot_header(image.facts.elf):
+        raise UserError(f"{path}: not a Xen that QEMU can start", _HINT)
     elf = Path(image.facts.elf)
     if image.facts.is_unpacked:  # the kernel may be unpacked to the same name
         elf = elf.replace(folder / "xen")
     return XenImage(str(path), str(elf))
+
+
+def _has_multiboot_header(path: str) -> bool:
+    """Return whether QEMU starts this file by multiboot, as it must start Xen. A PVH guest may be 32-bit, too."""
+    from pvhdbg.image.file import open_file
+    from pvhdbg.image.multiboot import find_multiboot1
+
+    with closing(open_file(path)) as data:
+        return find_multiboot1(data) is not None
 
 
 def _check_options(options: argparse.Namespace) -> None:
@@ -68,7 +82,7 @@ def qemu_options(options: argparse.Namespace, facts: ImageFacts, image: XenImage
 
     if facts.entry is None:
         raise GuestError(
-            f"{facts.path}: Xen cannot start this kernel as a PVH dom0: it has no PHYS32_ENTRY note",
+            f"{facts.path}: Xen cannot start this kernel as a PVH dom0: it has no PHYS32_ENTRY note, or its entry is 0",
             "see its notes with: pvhdbg inspect KERNEL",
         )
     kernel = folder / "dom0"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -143,6 +144,18 @@ def test_options_that_xen_sets_itself_are_refused(words: list[str]) -> None:
 
     assert 2 == done.status
     assert f"pvhdbg: error: {words[0]} {words[1]}: --xen already sets the machine" in done.err
+
+
+def test_what_is_no_xen_is_refused_in_one_line(tmp_path: Path, grub_image: Path) -> None:
+    """GRUB's image is a 32-bit ELF file, as Xen's is, but QEMU starts it by PVH."""
+    (tmp_path / "garbage.gz").write_bytes(b"garbage" * 1000)
+    (tmp_path / "huge").touch()
+    os.truncate(tmp_path / "huge", 40 << 30)
+    for path in (tmp_path / "garbage.gz", tmp_path / "huge", grub_image, guest.ELF, tmp_path):
+        done = pvhdbg("dump", "--xen-image", path)
+
+        assert (2, "") == (done.status, done.out)
+        assert ["pvhdbg: error:", "  hint: pass X"] == [line[:14] for line in done.err.splitlines()]
 
 
 def test_too_little_memory_for_xen_and_its_dom0_is_refused() -> None:
