@@ -55,7 +55,8 @@ class FirmwareObserver:
         """Run to the entry; return False if the machine does not get there."""
         self._watch.set_all(self._watchpoints)
         try:
-            return any(arrived for arrived in self._stops(entry, timeout))
+            with self._watch.breakpoints({entry, *self._dma_starts}):  # setting them for each run takes longer
+                return any(arrived for arrived in self._stops(entry, timeout))
         finally:
             self._watch.clear_all(self._watchpoints)
 
@@ -125,7 +126,8 @@ class FirmwareObserver:
         port = registers["rdx"] & 0xFFFF
         is_out = self._code(rip, 2).startswith(_OUT.get(bits, b"\0"))
         if not is_out or port not in (roms.DMA_HIGH, roms.DMA_LOW):
-            self._dma_starts.discard(rip)  # another device's port: do not stop here again
+            self._dma_starts.discard(rip)
+            self._watch.remove_breakpoint(rip)  # another device's port: do not stop here again
             return self._watch.step()
         value = int.from_bytes((registers["rax"] & 0xFFFFFFFF).to_bytes(4, "little"), "big")
         if port == roms.DMA_HIGH:

@@ -68,6 +68,10 @@ class Observer:
 
     def run_to(self, addresses: Collection[int], timeout: float) -> bool:
         """Run to one of these addresses; return False if the machine does not get there."""
+        with self._watch.breakpoints(addresses):  # setting them for each run takes longer
+            return self._run_to(addresses, timeout)
+
+    def _run_to(self, addresses: Collection[int], timeout: float) -> bool:
         while self._rip() not in addresses:
             if self._stops > _MOST_STOPS or self._steps > _MOST_STEPS:
                 return False

@@ -40,6 +40,7 @@ class RspWatch:
 
     def __init__(self, rsp: Rsp) -> None:
         self._rsp = rsp
+        self._kept: set[int] = set()
 
     def set_all(self, watchpoints: Collection[Watchpoint]) -> None:
         """Set watchpoints. QEMU names the one that was set last, so the highest address comes first.
@@ -58,8 +59,11 @@ class RspWatch:
         return self._resume(_STEP, _STOP_TIMEOUT)
 
     def run(self, addresses: Collection[int], timeout: float) -> bool:
-        """Run to an address or a watchpoint; return False if the machine stopped for another reason, or not in time."""
-        with self._breakpoints(addresses):
+        """Run to an address or a watchpoint; return False if the machine stopped for another reason, or not in time.
+
+        The machine also stops at a breakpoint that is kept.
+        """
+        with self.breakpoints(addresses):
             return self._resume(_RUN, timeout)
 
     def watched_address(self) -> int | None:
@@ -68,16 +72,27 @@ class RspWatch:
         return None if stop is None else stop.watched
 
     @contextmanager
-    def _breakpoints(self, addresses: Collection[int]) -> Iterator[None]:
-        packets = [f"1,{address:x},1" for address in addresses]
-        answers = self._rsp.ask_all([f"Z{packet}" for packet in packets])
+    def breakpoints(self, addresses: Collection[int]) -> Iterator[None]:
+        """Keep breakpoints at these addresses within the block, also while the machine steps.
+
+        :raise StubError: if one can't be set.
+        """
+        fresh = {*addresses} - self._kept
+        answers = self._rsp.ask_all([f"Z1,{address:x},1" for address in fresh])
         if any(answer != "OK" for answer in answers):
             raise StubError("the gdb stub can't set a hardware breakpoint")
+        self._kept |= fresh
         try:
             yield
         finally:
             if not self._rsp.running:
-                self._rsp.ask_all([f"z{packet}" for packet in packets])
+                self._rsp.ask_all([f"z1,{address:x},1" for address in fresh & self._kept])
+            self._kept -= fresh
+
+    def remove_breakpoint(self, address: int) -> None:
+        """Remove a breakpoint that is kept."""
+        self._kept.discard(address)
+        self._rsp.ask_all([f"z1,{address:x},1"])
 
     def _resume(self, packet: str, timeout: float) -> bool:
         self._rsp.resume(packet)
