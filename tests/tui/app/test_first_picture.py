@@ -102,7 +102,7 @@ def test_the_terminal_is_restored_if_prompt_toolkit_cannot_be_imported(tmp_path:
         shell.type(f"PYTHONPATH={broken}:$PYTHONPATH {tmux.PVHDBG}")
         text = shell.wait("ZeroDivisionError: a bug")
 
-        assert "Traceback" in text
+        assert "raise ZeroDivisionError('a bug')" in text  # the traceback; its first lines may have scrolled away
         assert "0" == shell.variable("alternate_on")
         assert settings == shell.answer("stty -g")
         assert [] == shell.leftovers()
