@@ -163,6 +163,11 @@ class Case:
         is_ours = bool(self.machine.argv)
         return self.machine.xen is not None or (not is_ours and any(map(_is_on_xen, self.history)))
 
+    @property
+    def lacks_xen(self) -> bool:
+        """Whether the guest has Xen's handover, which `--vmm` made, but no Xen beneath it."""
+        return self.machine.vmm is not None and self.machine.vmm.name.startswith("xen-") and not self.is_on_xen
+
     @cached_property
     def kernel_behavior(self) -> KernelBehavior:
         """How this kernel behaves, as far as the stops show."""

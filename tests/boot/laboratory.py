@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from pvhdbg.boot.handover.from_profile import ProfileHandover
 from pvhdbg.boot.lab.assignment import parse_assignment
 from pvhdbg.boot.model.difference import Mismatch, mismatches
 from pvhdbg.boot.model.e820_sanitize import expected_e820_table
 from pvhdbg.boot.model.expected import ExpectedBootParams, expected_boot_params
 from pvhdbg.boot.model.kernel_behavior import KernelBehavior, behavior_from_symbols
+from pvhdbg.boot.run.entry_changes import EntryChanges
 from pvhdbg.boot.run.journey import Journey
 from pvhdbg.boot.stop.kernel_probe import SymbolsAndStrings, probe
 from pvhdbg.boot.stop.map_entries import decode_entries
@@ -17,6 +19,7 @@ from pvhdbg.image.load import open_kernel
 from pvhdbg.live.debuggee.own_machine import OwnMachine
 from pvhdbg.live.qemu.options import QemuOptions
 from pvhdbg.target.base import HIT, Halt
+from pvhdbg.vmm_profiles import table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -30,6 +33,8 @@ Range = tuple[int, int, int]
 
 PATIENCE = 60.0
 """The timeout for one stage, in seconds."""
+RAM = 512 << 20
+"""The guest's memory in bytes, if QEMU's options do not say otherwise."""
 BLANK = 0x60000
 """The address of memory that is free on every machine. Tests can put data there."""
 
@@ -86,10 +91,11 @@ def run_experiment(  # noqa: PLR0913  the others have defaults
     timeout: float = PATIENCE,
     machine: str = "microvm",
     initrd: str | None = None,
+    vmm: str = table.QEMU,
 ) -> Experiment:
-    """Boot, make changes as `--protocol` and `--set` do, and run to the stage `last` or as far as the guest gets.
+    """Boot with a VMM's handover, make changes as `--protocol` and `--set` do, and run to the stage `last`.
 
-    `puts` are physical addresses and bytes to write there before the changes.
+    The guest may not get there. `puts` are physical addresses and bytes to write there before the changes.
     """
     with OwnMachine() as own_machine:
         opened = open_kernel(str(kernel), own_machine.folder)
@@ -97,7 +103,10 @@ def run_experiment(  # noqa: PLR0913  the others have defaults
         own_machine.boot(options, SymbolsAndStrings(opened.symbols, opened.facts))
         own_machine.wait_ready()
         target = own_machine.target
-        journey = Journey(target, own_machine.runner, opened.facts, reading=target.physical_reads)
+        changes_at_entry = EntryChanges(_handover(vmm))
+        journey = Journey(
+            target, own_machine.runner, opened.facts, reading=target.physical_reads, changes=changes_at_entry
+        )
         assert [HIT] == [halt.kind for halt in journey.go("entry", PATIENCE)]
         for paddr, data in puts:
             target.write_phys(paddr, data)
@@ -111,6 +120,11 @@ def run_experiment(  # noqa: PLR0913  the others have defaults
         halts = list(journey.go(last, timeout))
     assert expected is not None
     return Experiment(behavior, journey.rewrites, expected, {stop.stage: stop for stop in journey.history}, halts[-1])
+
+
+def _handover(vmm: str) -> ProfileHandover | None:
+    profile = table.profile(vmm)
+    return None if profile.layout is None else ProfileHandover(profile, profile.layout, RAM)
 
 
 def _with_symbols(capture: Capture, symbols: Mapping[str, int]) -> Capture:

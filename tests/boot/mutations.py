@@ -1,5 +1,7 @@
 """Boot real kernels with randomly changed start_info, modules and maps, and compare them with the model.
 
+Half of the boots change what QEMU hands over, the others what another VMM does.
+
     python -m tests.boot.mutations SEED N
 
 boots N mutations, with the seeds SEED to SEED + N - 1. It prints the mutations for which the model was wrong, and those
@@ -14,16 +16,22 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg import guest
-from pvhdbg.boot.stop.protocols import E820_MODULE
+from pvhdbg.boot.stop.protocols import E820_MODULE, NO_MAP
+from pvhdbg.boot.stop.protocols import MEMMAP as MEMMAP_TABLE
 from pvhdbg.errors import UserError
+from pvhdbg.vmm_profiles import table
+from pvhdbg.vmm_profiles.profile import Boot
 from tests import build, kernels
-from tests.boot.laboratory import BLANK, Experiment, run_experiment
+from tests.boot.laboratory import BLANK, RAM, Experiment, run_experiment
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from pvhdbg.vmm_profiles.profile import Layout
 
 KERNELS: dict[str, Callable[[], Path]] = {
     "teaching": lambda: guest.ELF,
@@ -34,7 +42,8 @@ KERNELS: dict[str, Callable[[], Path]] = {
 }
 WITH_E820_MODULE = ("teaching", "rfc")
 """The kernels that read the map from an "e820 data" module."""
-MACHINES = ("microvm", "microvm", "pc", "q35")
+MICROVM = "microvm"
+MACHINES = (MICROVM, MICROVM, "pc", "q35")
 TIMEOUT = 8.0
 """The timeout for one stage, in seconds. It is short, because a guest that panics in xen_prepare_pvh hangs there."""
 
@@ -60,14 +69,17 @@ ADDRESSES: tuple[int, ...] = (
     *(0x1FFFFFE0, 0x20000000, 0x3FFFFF00, 0x3FFFFFE0, 0x40000000, (1 << 64) - 1),
 )
 SIZES: tuple[int, ...] = (0, 1, 0x1000, 0x9FC00, 1 << 20, 1 << 32, (1 << 64) - 1)
+LEAST_ENTRIES = 4
+"""How many entries each map that QEMU hands over has at least."""
 NAMES = ("e820 data", "e820 dat", "e820 data ", "E820 data", "")
 
 
 class Mutation(NamedTuple):
-    """One boot: the kernel, the machine, the bytes to write to memory, and the changes."""
+    """One boot: the kernel, the machine, the VMM whose handover is changed, the changes, and bytes for memory."""
 
     kernel: str
     machine: str
+    vmm: str
     has_initrd: bool
     changes: tuple[str, ...]
     puts: tuple[tuple[int, bytes], ...]
@@ -85,7 +97,13 @@ class Mutation(NamedTuple):
     def _boot(self, initrd: str | None) -> Experiment:
         kernel = KERNELS[self.kernel]()
         return run_experiment(
-            kernel, self.changes, puts=self.puts, timeout=TIMEOUT, machine=self.machine, initrd=initrd
+            kernel,
+            self.changes,
+            puts=self.puts,
+            timeout=TIMEOUT,
+            machine=self.machine,
+            initrd=initrd,
+            vmm=self.vmm,
         )
 
 
@@ -93,13 +111,22 @@ def mutation(seed: int) -> Mutation:
     """Return the mutation with this seed."""
     choice = random.Random(seed)
     kernel = choice.choice(list(KERNELS))
-    as_module = choice.random() < (0.7 if kernel in WITH_E820_MODULE else 0.15)
+    vmm = choice.choice((*table.NAMES, *(table.QEMU for _ in table.NAMES)))
+    layout = table.profile(vmm).layout
+    form = MEMMAP_TABLE if layout is None else layout.map_form
+    is_converted = choice.random() < (0.7 if kernel in WITH_E820_MODULE else 0.15)
     has_initrd = choice.random() < 0.7
+    as_module = form == E820_MODULE or (is_converted and form == MEMMAP_TABLE)
     count = choice.choice((1, 1, 2, 2, 3, 4, 6))
-    drawn = (_change(choice, as_module=as_module, has_modules=has_initrd or as_module) for _ in range(count))
-    changes = dict.fromkeys(drawn)  # not a set, whose order differs between processes
-    in_order = [E820_MODULE, *sorted(changes, key=_order)][0 if as_module else 1 :]
-    return Mutation(kernel, choice.choice(MACHINES), has_initrd, tuple(in_order), _puts(choice))
+    what = Changeable(as_module, has_initrd or as_module, 0 if form == NO_MAP else _count_entries(layout))
+    changes = dict.fromkeys(_change(choice, what) for _ in range(count))  # not a set, whose order differs
+    in_order = [E820_MODULE, *sorted(changes, key=_order)][0 if is_converted and form == MEMMAP_TABLE else 1 :]
+    machine = choice.choice(MACHINES) if layout is None else MICROVM
+    return Mutation(kernel, machine, vmm, has_initrd, tuple(in_order), _puts(choice))
+
+
+def _count_entries(layout: Layout | None) -> int:
+    return LEAST_ENTRIES if layout is None else min(len(layout.memory_map(Boot(RAM, 1, None))), LEAST_ENTRIES)
 
 
 def _order(change: str) -> int:
@@ -110,11 +137,24 @@ def _order(change: str) -> int:
     )
 
 
-def _change(choice: random.Random, *, as_module: bool, has_modules: bool) -> str:
-    """Return a random change of a value that exists. With `--protocol e820-module`, there is no memmap table."""
-    mutators: list[Mutator] = [_count, _pointer, _plain, _entry, _entry, _entry]
-    mutators += [_map_module, _map_module] if as_module else [_table, _table]
-    return choice.choice([*mutators, _module] if has_modules else mutators)(choice)
+class Changeable(NamedTuple):
+    """What a boot has that can be changed. The map is in a module, or in a table if it is not `as_module`.
+
+    `entries` is the number of its entries, at most 4.
+    """
+
+    as_module: bool
+    has_modules: bool
+    entries: int
+
+
+def _change(choice: random.Random, what: Changeable) -> str:
+    """Return a random change of a value that exists."""
+    mutators: list[Mutator] = [_count, _pointer, _plain]
+    if what.entries:
+        mutators += [partial(_entry, what.entries)] * 3
+        mutators += [_map_module, _map_module] if what.as_module else [_table, _table]
+    return choice.choice([*mutators, _module] if what.has_modules else mutators)(choice)
 
 
 def _count(choice: random.Random) -> str:
@@ -136,9 +176,10 @@ def _plain(choice: random.Random) -> str:
     return f"start_info.{choice.choice(('flags', 'flags', 'magic'))}={choice.randrange(1 << 32)}"
 
 
-def _entry(choice: random.Random) -> str:
+def _entry(entries: int, choice: random.Random) -> str:
     name = choice.choice(("addr", "size", "type"))
-    return f"memory_map.entries[{choice.randrange(4)}].{name}={_type(choice) if name == 'type' else _size(choice)}"
+    path = f"memory_map.entries[{choice.randrange(entries)}].{name}"
+    return f"{path}={_type(choice) if name == 'type' else _size(choice)}"
 
 
 def _module(choice: random.Random) -> str:
@@ -184,7 +225,8 @@ RIGHT, WRONG, IMPOSSIBLE, MISSING = "right", "wrong", "not run", "not run: kerne
 def check_model(seed: int) -> tuple[str, str]:
     """Return whether the model was right, and a line that explains why not."""
     mutated = mutation(seed)
-    boot = f"seed {seed}: {mutated.kernel} on {mutated.machine}, {', '.join(mutated.changes)}"
+    where = f"{mutated.kernel} on {mutated.machine}, {mutated.vmm}'s handover"
+    boot = f"seed {seed}: {where}, {', '.join(mutated.changes)}"
     try:
         deviation = mutated.boot().deviation()
     except UserError as error:

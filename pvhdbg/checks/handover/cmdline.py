@@ -8,24 +8,27 @@ from typing import TYPE_CHECKING
 from pvhdbg.abi.boot_params import COMMAND_LINE_SIZE
 from pvhdbg.checks.finding import ERROR, INFO, WARNING
 from pvhdbg.checks.rules import Defect, rule
+from pvhdbg.vmm_profiles.profile import Boot
 from pvhdbg.vmm_profiles.table import NAMES, profile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pvhdbg.checks.case import Case
+    from pvhdbg.vmm_profiles.profile import Layout
 
 _NOT_ASCII = re.compile(rb"[^\t\x20-\x7e]")
 
 
-@rule("PVH320", ERROR)
+@rule("PVH320", ERROR, WARNING)
 def command_line_was_not_passed(case: Case) -> Iterator[Defect]:
     """QEMU was started with a command line, but the guest did not get it. The guest boots with its defaults, for
-    example without a serial console.
+    example without a serial console. gokvm passes the command line only together with an initrd.
 
-    Make the VMM set cmdline_paddr to the address of the command line. 0 means that there is no command line.
+    Make the VMM set cmdline_paddr to the address of the command line. 0 means that there is no command line. Under
+    gokvm, pass an initrd, which may be empty but for one byte.
 
-    Source: Xen start_info.h.
+    Source: Xen start_info.h; bobuhiro11/gokvm machine/machine.go.
     """
     info, cmdline = case.valid_start_info, case.capture.cmdline
     if info is None or not case.append or case.append.isspace():
@@ -36,8 +39,27 @@ def command_line_was_not_passed(case: Case) -> Iterator[Defect]:
         defect = f"cmdline at {info.cmdline_paddr:#x} is empty, but QEMU was given a command line"
     else:
         return
-    message = f"{defect}: the guest boots with its defaults. Make cmdline_paddr point to the command line."
-    yield Defect(case.path_of("cmdline_paddr"), message, case.address_of("cmdline_paddr"))
+    fix, severity = "Make cmdline_paddr point to the command line", ERROR
+    if (title := _needs_initrd(case)) is not None:
+        defect, fix, severity = f"{title} passes the command line only with an initrd", "Pass one with -i", WARNING
+    message = f"{defect}: the guest boots with its defaults. {fix}."
+    yield Defect(case.path_of("cmdline_paddr"), message, case.address_of("cmdline_paddr"), severity)
+
+
+def _needs_initrd(case: Case) -> str | None:
+    """Return the title of a VMM that passes the command line only with an initrd, if there is none; otherwise None."""
+    layout = _layout(case)
+    if layout is None or case.initrd is not None:
+        return None
+    boots = [Boot(0, len(case.append or "") + 1, size) for size in (None, 1)]
+    has_initrd = [layout.has_cmdline(boot) for boot in boots]
+    return profile(case.machine.vmm.name).title if case.machine.vmm and has_initrd == [False, True] else None
+
+
+def _layout(case: Case) -> Layout | None:
+    """Return what the VMM of --vmm hands over; None for another VMM."""
+    vmm = case.machine.vmm
+    return profile(vmm.name).layout if vmm is not None and vmm.name in NAMES else None
 
 
 @rule("PVH321", WARNING, ERROR)
@@ -128,8 +150,7 @@ def command_line_fills_its_room(case: Case) -> Iterator[Defect]:
 
     Source: firecracker src/vmm/src/arch/x86_64/layout.rs; google/alioth alioth/src/arch/x86_64/layout.rs.
     """
-    cmdline, vmm = case.capture.cmdline, case.machine.vmm
-    layout = profile(vmm.name).layout if vmm is not None and vmm.name in NAMES else None
+    cmdline, layout = case.capture.cmdline, _layout(case)
     if cmdline and layout and len(cmdline.raw) + 1 == layout.cmdline_room:
         message = (
             f"cmdline has {len(cmdline.raw)} bytes, the most that this VMM accepts. Shorten it before you add more."

@@ -178,7 +178,7 @@ def xen_supports_only_addresses_below_4_gib(case: Case) -> Iterator[Defect]:
             yield Defect(path, message, at)
 
 
-@rule("PVH618", WARNING, when=ONCE)
+@rule("PVH618", WARNING, INFO, when=ONCE)
 def guest_requires_xen(case: Case) -> Iterator[Defect]:
     """This guest calls the hypervisor below it, and knows only Xen's hypercalls. Xen and GRUB, for example, ask for the
     memory map with a hypercall, and ignore the map in start_info.
@@ -187,9 +187,13 @@ def guest_requires_xen(case: Case) -> Iterator[Defect]:
 
     Source: Xen xen/arch/x86/guest/xen/pvh-boot.c; GRUB grub-core/kern/i386/xen/pvh.c; Mini-OS arch/x86/setup.c.
     """
-    if case.guest.needs_xen and case.kernel_behavior.xen is False:
-        message = f"the VMM is not Xen: {case.guest.needs_xen}. Run it on Xen."
-        yield Defect("kernel.guest", message)
+    if not case.guest.needs_xen or case.kernel_behavior.xen is not False:
+        return
+    if case.lacks_xen:
+        message = f"--vmm reproduces Xen's handover without Xen: {case.guest.needs_xen}. Run it on a real Xen."
+        yield Defect("kernel.guest", message, severity=INFO)
+    else:
+        yield Defect("kernel.guest", f"the VMM is not Xen: {case.guest.needs_xen}. Run it on Xen.")
 
 
 @rule("PVH619", ERROR)

@@ -92,6 +92,9 @@ def _without_map(case: Case, name: str, defect: str) -> Defect:
         fix = "Set it to the number of entries at memmap_paddr."
     if case.kernel_behavior.xen:
         consequence, severity = "the guest asks Xen for its memory map.", INFO
+    elif case.lacks_xen:
+        fix = "Boot it with --xen."
+        consequence, severity = f"the guest asks Xen for its memory map, but with --vmm there is no Xen. {fix}", ERROR
     elif case.death_blamed_on(f"start_info.{name}"):
         consequence, severity = f"there is no memory map, and this kernel hits a BUG without one. {fix}", ERROR
     else:

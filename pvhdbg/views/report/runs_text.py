@@ -10,12 +10,13 @@ from pvhdbg.boot.record.document import DONE
 from pvhdbg.boot.record.runs import INTERRUPTED
 from pvhdbg.checks.finding import ERROR
 from pvhdbg.checks.run import check_run
+from pvhdbg.image.verdicts.verdict import FATAL
 from pvhdbg.views.rows import text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pvhdbg.boot.record.document import Outcome
+    from pvhdbg.boot.record.document import Document, Outcome
     from pvhdbg.boot.record.runs import Run
 
 HEADER = ("kernel", "vmm", "machine", "result", "reached", "ended", "first error")
@@ -54,7 +55,15 @@ def _result(run: Run) -> str:
         return "interrupted"
     if run.status == 0:
         return "ok"
+    if run.document is not None and _is_refused(run.document):
+        return "refused"
     return "failed" if run.document is not None else f"failed ({run.status})"
+
+
+def _is_refused(document: Document) -> bool:
+    """Return whether the VMM's own loader does not start this kernel."""
+    verdicts = document.kernel.verdicts if document.kernel else ()
+    return any(verdict.severity == FATAL and verdict.slug.startswith("vmm-") for verdict in verdicts)
 
 
 def _end(end: Outcome) -> str:

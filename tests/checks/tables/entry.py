@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from pvhdbg.boot.record.document import VmmFacts
 from tests import build
 from tests.build import START_INFO, VARIABLES
 from tests.checks.cases import HOBBY, LINUX_32, MACHINE, RFC, Row, blob, entry, error, info, prepare, warning
 
 GIB = 1 << 30
 COPY = VARIABLES["pvh_start_info"]
+WITHOUT_XEN = MACHINE._replace(vmm=VmmFacts("xen-domu", "", ()))
 ON_XEN = MACHINE._replace(argv=("-accel", "kvm,xen-version=0x40011"))
 OTHER_GUEST: dict[str, Any] = {"image": HOBBY, "symbols": {}}
 """Not known to be a Linux."""
@@ -29,6 +31,7 @@ HANDOVER = (
     ),
     Row("PVH102", lambda: entry(None), error("start_info.version", START_INFO + 0x4), lambda: entry(**blob())),
     Row("PVH102", lambda: entry(None, **OTHER_GUEST), warning("start_info.version", START_INFO + 4), entry),
+    Row("PVH102", lambda: entry(None, machine=WITHOUT_XEN), error("start_info.version", START_INFO + 4), entry),
     Row("PVH102", lambda: entry(None, machine=ON_XEN), info("start_info.version", START_INFO + 4), entry),
     Row(
         "PVH103",

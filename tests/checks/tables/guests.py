@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pvhdbg.boot.record.document import VmmFacts
 from tests.build import CMDLINE, MAP, MEMMAP, MODLIST, RAMDISK, RAMDISK_SIZE, START_INFO
 from tests.checks.cases import HOBBY, LINUX, MACHINE, NAME, Row, entry, error, info, warning
 
 if TYPE_CHECKING:
     from pvhdbg.checks.case import Case
 
+WITHOUT_XEN = MACHINE._replace(vmm=VmmFacts("xen-domu", "", ()))
 ON_XEN = MACHINE._replace(accel="kvm", argv=("qemu-system-x86_64", "-accel", "kvm,xen-version=0x40011"))
 NAMED = (RAMDISK, RAMDISK_SIZE, NAME, 0)
 FOUR_GIB = 1 << 32
@@ -117,6 +119,7 @@ XEN = (
     ),
     Row("PVH618", lambda: of("xen-guest"), warning("kernel.guest"), lambda: of("xen-guest", machine=ON_XEN)),
     Row("PVH618", lambda: of("grub"), warning("kernel.guest"), lambda: of("linux")),
+    Row("PVH618", lambda: of("grub", machine=WITHOUT_XEN), info("kernel.guest"), lambda: of("linux")),
     Row("PVH618", lambda: of("mini-os"), warning("kernel.guest"), lambda: of("freebsd")),
 )
 UNIKERNELS = (

@@ -221,6 +221,7 @@ MODULES = (
 )
 
 ON_FIRECRACKER = MACHINE._replace(vmm=VmmFacts("firecracker", "1.16", ()))
+ON_GOKVM = MACHINE._replace(vmm=VmmFacts("gokvm", "", ()), initrd=None)
 ON_ANOTHER = MACHINE._replace(vmm=VmmFacts("../of a hostile recording", "", ()))
 LONG = b"x" * 2047
 CMDLINES = (
@@ -231,6 +232,18 @@ CMDLINES = (
         lambda: entry(cmdline_paddr=0, machine=MACHINE._replace(append="")),
     ),
     Row("PVH320", lambda: entry(puts=((CMDLINE, b"\0"),)), error("start_info.cmdline_paddr", START_INFO + 0x18), entry),
+    Row(
+        "PVH320",
+        lambda: entry(puts=((CMDLINE, b"\0"),), machine=ON_GOKVM),
+        warning("start_info.cmdline_paddr", START_INFO + 0x18),
+        lambda: entry(machine=ON_GOKVM),
+    ),
+    Row(
+        "PVH320",
+        lambda: entry(puts=((CMDLINE, b"\0"),), machine=ON_GOKVM._replace(initrd="initrd.img")),
+        error("start_info.cmdline_paddr", START_INFO + 0x18),
+        lambda: entry(machine=ON_GOKVM._replace(initrd="initrd.img")),
+    ),
     Row(
         "PVH321",
         lambda: entry(cmdline_paddr=1 << 40),
