@@ -98,23 +98,16 @@ def run_experiment(  # noqa: PLR0913  the others have defaults
     The guest may not get there. `puts` are physical addresses and bytes to write there before the changes.
     """
     with OwnMachine() as own_machine:
-        opened = open_kernel(str(kernel), own_machine.folder)
-        options = QemuOptions(str(kernel), initrd, machine=machine)
-        own_machine.boot(options, SymbolsAndStrings(opened.symbols, opened.facts))
-        own_machine.wait_ready()
-        target = own_machine.target
-        changes_at_entry = EntryChanges(_handover(vmm))
-        journey = Journey(
-            target, own_machine.runner, opened.facts, reading=target.physical_reads, changes=changes_at_entry
-        )
-        assert [HIT] == [halt.kind for halt in journey.go("entry", PATIENCE)]
+        journey = _at_entry(own_machine, QemuOptions(str(kernel), initrd, machine=machine), vmm)
+        target, facts = own_machine.target, journey.image
+        assert facts is not None
         for paddr, data in puts:
             target.write_phys(paddr, data)
         journey.capture_at("entry")
         journey.rewrite([change if change in PROTOCOLS else parse_assignment(change) for change in changes])
         # Probe before the kernel runs. QEMU shows no Xen leaves here.
-        symbols = probe(target, opened.facts)
-        behavior = behavior_from_symbols(symbols, opened.facts, xen=False)
+        symbols = probe(target, facts)
+        behavior = behavior_from_symbols(symbols, facts, xen=False)
         assert [HIT] == [halt.kind for halt in journey.go("prepare", PATIENCE)]
         expected = expected_boot_params(_with_symbols(journey.history[-1], symbols), behavior)
         halts = list(journey.go(last, timeout))
@@ -122,9 +115,17 @@ def run_experiment(  # noqa: PLR0913  the others have defaults
     return Experiment(behavior, journey.rewrites, expected, {stop.stage: stop for stop in journey.history}, halts[-1])
 
 
-def _handover(vmm: str) -> ProfileHandover | None:
-    profile = table.profile(vmm)
-    return None if profile.layout is None else ProfileHandover(profile, profile.layout, RAM)
+def _at_entry(machine: OwnMachine, options: QemuOptions, vmm: str) -> Journey:
+    """Boot to the entry, with this VMM's handover."""
+    opened = open_kernel(options.kernel, machine.folder)
+    machine.boot(options, SymbolsAndStrings(opened.symbols, opened.facts))
+    machine.wait_ready()
+    target, profile = machine.target, table.profile(vmm)
+    handover = None if profile.layout is None else ProfileHandover(profile, profile.layout, RAM)
+    changes = EntryChanges(handover)
+    journey = Journey(target, machine.runner, opened.facts, reading=target.physical_reads, changes=changes)
+    assert [HIT] == [halt.kind for halt in journey.go("entry", PATIENCE)]
+    return journey
 
 
 def _with_symbols(capture: Capture, symbols: Mapping[str, int]) -> Capture:
