@@ -26,7 +26,7 @@ def command_line_was_not_passed(case: Case) -> Iterator[Defect]:
     example without a serial console. gokvm passes the command line only together with an initrd.
 
     Make the VMM set cmdline_paddr to the address of the command line. 0 means that there is no command line. Under
-    gokvm, pass an initrd, which may be empty but for one byte.
+    gokvm, pass an initrd.
 
     Source: Xen start_info.h; bobuhiro11/gokvm machine/machine.go.
     """
