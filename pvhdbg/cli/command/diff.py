@@ -17,6 +17,7 @@ from pvhdbg.vmm_profiles import table
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
     from pvhdbg.boot.record.document import Document
     from pvhdbg.boot.stop.capture import Capture
@@ -48,10 +49,18 @@ def diff(options: argparse.Namespace) -> Result:
     if first.stage is None and second.stage is None:
         compared = compare.compare_runs(before, after)
         read = readers.read_changes(compared, before, after)
-        return Result(diff_text.documents(compared, read), _status(options, differs=compared.differs))
+        status = _status(options, differs=compared.differs)
+        return Result(diff_text.documents(compared, read), status, () if read else tuple(_how_to_ask(before, after)))
     old = _stop(before, first.path, first.stage or second.stage)
     new = _stop(after, second.path, second.stage or first.stage)
     return Result(diff_text.captures(old, new), _status(options, differs=bool(compare.compare_captures(old, new))))
+
+
+def _how_to_ask(before: Document, after: Document) -> Iterator[str]:
+    """Yield how to find out what the guest reads, if the runs have the handovers of two VMMs and no answers of `who`."""
+    names = {document.machine.vmm and document.machine.vmm.name for document in (before, after)}
+    if len(names) > 1 and not (before.who or after.who):
+        yield "pvhdbg: note: neither recording says what the guest reads: record them with -c 'who --all'"
 
 
 def _status(options: argparse.Namespace, *, differs: bool) -> int:

@@ -24,6 +24,7 @@ def dump(options: argparse.Namespace) -> Result:
 
             document, remarks = running.run(debuggee, options.stage, waiting, running.watch_of(options))
             add_answers = running.ask(debuggee, lines) if lines else None
+            document = document._replace(who=debuggee.session.document().who)
             debuggee.machine.kill()  # QEMU exits while pvhdbg formats the text
             text = _text(document, options)
     except RefusedKernelError as refused:

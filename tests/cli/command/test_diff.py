@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -76,8 +77,8 @@ READERS = "boot data that differs at the entry: until xen_prepare_pvh returns, t
 def test_recordings_with_the_answers_of_who_say_which_differences_the_guest_reads(tmp_path: Path) -> None:
     values = ("start_info.rsdp_paddr=0", "start_info.reserved=7", "memory_map.entries[0].type=2")
     changed = [word for value in values for word in ("--set", value)]
-    for name, words in (("a", []), ("b", changed)):
-        (tmp_path / name).write_text(pvhdbg("who", "--all", "--format", "json", *words).out)
+    (tmp_path / "a").write_text(pvhdbg("who", "--all", "--format", "json").out)
+    pvhdbg("dump", *changed, "--stage", "bootparams", "-c", "who --all", "-o", tmp_path / "b")
     done = pvhdbg("diff", tmp_path / "a", tmp_path / "b")
     at = done.out.splitlines().index(f"{READERS}2 of 3 values")
 
@@ -91,3 +92,17 @@ def test_recordings_with_the_answers_of_who_say_which_differences_the_guest_read
 
 def test_without_answers_of_who_readers_are_not_reported(run: Path, other: Path) -> None:
     assert READERS not in pvhdbg("diff", run, other).out
+
+
+def test_recordings_of_two_vmms_without_answers_of_who_say_how_to_get_them(
+    tmp_path: Path, run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = json.loads(run.read_text())
+    document["machine"]["vmm"] = {"name": "firecracker", "version": "", "differs": []}
+    (tmp_path / "firecracker").write_text(json.dumps(document))
+    assert 0 == main(["diff", str(run), str(run)])
+    assert 0 == main(["diff", str(run), str(tmp_path / "firecracker")])
+
+    assert "pvhdbg: note: neither recording says what the guest reads: record them with -c 'who --all'\n" == (
+        capsys.readouterr().err
+    )
