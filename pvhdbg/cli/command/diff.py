@@ -57,7 +57,7 @@ def diff(options: argparse.Namespace) -> Result:
 
 
 def _how_to_ask(before: Document, after: Document) -> Iterator[str]:
-    """Yield how to find out what the guest reads, if the runs have the handovers of two VMMs and no answers of `who`."""
+    """Yield how to find out what the guest reads, if the runs have two VMMs' handovers, and no answers of `who`."""
     names = {document.machine.vmm and document.machine.vmm.name for document in (before, after)}
     if len(names) > 1 and not (before.who or after.who):
         yield "pvhdbg: note: neither recording says what the guest reads: record them with -c 'who --all'"
