@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from pvhdbg.target.base import ControllableTarget, Halt, Runner, Target, WritableTarget
 
 _CONVENTIONAL_RAM = (0x1000, 0x9F000)
-_TIMEOUT = 30.0
+_TIMEOUT, _BYTES_IN_SECOND = 30.0, 4 << 20
+"""How long the trampoline may take, in seconds: this, and what it needs to move bytes on a slow computer."""
 
 
 def hand_over(
@@ -64,7 +65,7 @@ def apply(target: ControllableTarget, runner: Runner, image: ImageFacts | None, 
     steps = trampoline.assemble(handover._replace(cleared=cleared), paddr, entry)
     target.write_phys(paddr, steps.page)
     target.write_register("rip", steps.start)
-    if halt := _run(runner, steps.moved):
+    if halt := _run(runner, steps.moved, sum(move.size for move in handover.moves) / _BYTES_IN_SECOND):
         raise _failure(halt, handover, is_moved=False)
     for placed in handover.placed:
         target.write_phys(placed.paddr, placed.data)
@@ -84,9 +85,9 @@ def _select(target: ControllableTarget, steps: Trampoline) -> None:
         target.write_register(name, segment.selector)
 
 
-def _run(runner: Runner, address: int) -> Halt | None:
+def _run(runner: Runner, address: int, more_time: float = 0.0) -> Halt | None:
     """Run to an address. Return None if it was reached, otherwise how the guest stopped."""
-    halt = runner.run_to([address], _TIMEOUT)
+    halt = runner.run_to([address], _TIMEOUT + more_time)
     return None if halt.kind == HIT else halt
 
 

@@ -12,6 +12,7 @@ from pvhdbg.boot.handover.handover import END_OF_4_GIB, Handover, Move
 from pvhdbg.boot.record.document import VmmFacts
 from pvhdbg.boot.stop import ranges, regions
 from pvhdbg.boot.stop.map_entries import decode_entries, installed_ranges
+from pvhdbg.boot.stop.read import MAX_STRING
 from pvhdbg.errors import TargetError, UserError
 from pvhdbg.vmm_profiles.profile import Boot, Placed
 
@@ -88,9 +89,13 @@ class ProfileHandover:
             size, most = boot.cmdline_size - 1, room - 1
             message = f"{name}: the command line has {size} bytes; {title} accepts at most {most}"
             raise UserError(message, "pass a shorter one with -a")
+        if boot.cmdline_size > MAX_STRING:  # the rest was not read
+            raise UserError(
+                f"{name}: the command line is longer than {MAX_STRING - 1} bytes", "pass a shorter one with -a"
+            )
         for start, end in _claimed(self._layout.memory_map(boot), boot, places, entry):
             raise UserError(
-                f"{name}: {title} has memory at {start:#x}-{end:#x} for this boot, but QEMU's microvm has none there",
+                f"{name}: this boot needs memory at {start:#x}-{end:#x}, but QEMU's microvm has none there",
                 "use another size of memory with -m",
             )
 

@@ -145,15 +145,12 @@ def _set_registers(cpu: CpuState, paddr: int) -> bytes:
 def _move(move: Move) -> bytes:
     """Return code that moves bytes; from the end if the ranges overlap so that the start would be lost."""
     if move.source < move.paddr < move.source + move.size:
-        last = move.size - 1
-        return (
-            _mov(_ESI, move.source + last)
-            + _mov(_EDI, move.paddr + last)
-            + _mov(_ECX, move.size)
-            + (_BACKWARD + _MOVE_BYTES + _FORWARD)
-        )
-    words = _mov(_ESI, move.source) + _mov(_EDI, move.paddr) + _mov(_ECX, move.size >> 2) + _FORWARD + _MOVE_WORDS
-    return words + _mov(_ECX, move.size & 3) + _MOVE_BYTES
+        last, words = move.size - 1, move.size & ~3
+        code = _mov(_ESI, move.source + last) + _mov(_EDI, move.paddr + last) + _mov(_ECX, move.size & 3)
+        code += _BACKWARD + _MOVE_BYTES + _mov(_ESI, move.source + words - 4) + _mov(_EDI, move.paddr + words - 4)
+        return code + _mov(_ECX, words >> 2) + _MOVE_WORDS + _FORWARD
+    code = _mov(_ESI, move.source) + _mov(_EDI, move.paddr) + _mov(_ECX, move.size >> 2) + _FORWARD + _MOVE_WORDS
+    return code + _mov(_ECX, move.size & 3) + _MOVE_BYTES
 
 
 def _clear(cleared: AddressRange) -> bytes:

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 RAM = 512 << 20
 FIRST_MIB = 1 << 20
-INITRD = bytes(range(1, 256)) * 40
+INITRD = bytes(range(1, 256)) * 40 + b"end"
+"""Its size is not a multiple of 4, and it overlaps the place to which some VMMs move it."""
 NAMES = [name for name in table.NAMES if name != table.QEMU]
 LIMIT_BITS, BUSY, ET = 0xF0000, 0x200, 0x10
 
