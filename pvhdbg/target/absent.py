@@ -10,8 +10,7 @@ from pvhdbg.named_tuple import NamedTuple
 if TYPE_CHECKING:
     from pvhdbg.target.base import WritableTarget
 
-_NOTHING = b"\xff"
-"""What a read of a bus without a device returns."""
+_WORD = 4
 
 
 class LostWrite(NamedTuple):
@@ -23,7 +22,7 @@ class LostWrite(NamedTuple):
 
 
 class AbsentMemory:
-    """A range of physical addresses that reads as 0xff. `first` is the first write that was lost.
+    """A range of physical addresses that keeps its bytes. `first` is the first write that was lost.
 
     A Runner calls `lose_write` after each instruction that has written to the range. Paging ends that: a watchpoint is
     on linear addresses.
@@ -33,8 +32,7 @@ class AbsentMemory:
         self.start, self.size = start, end - start
         self.first: LostWrite | None = None
         self._target = target
-        self._empty = _NOTHING * self.size
-        target.write_phys(start, self._empty)
+        self._kept = target.read_phys(start, self.size)
 
     @property
     def is_hidden(self) -> bool:
@@ -43,8 +41,8 @@ class AbsentMemory:
 
     def lose_write(self) -> None:
         written = self._target.read_phys(self.start, self.size)
-        self._target.write_phys(self.start, self._empty)
-        changed = [offset for offset, byte in enumerate(written) if byte != _NOTHING[0]]
+        self._target.write_phys(self.start, self._kept)
+        changed = [at for at in range(0, self.size, _WORD) if written[at : at + _WORD] != self._kept[at : at + _WORD]]
         if self.first is None and changed:
-            data = written[changed[0] : changed[-1] + 1]
+            data = written[changed[0] : changed[-1] + _WORD]
             self.first = LostWrite(self.start + changed[0], data, self._target.register("rip"))

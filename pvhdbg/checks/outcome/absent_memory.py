@@ -22,8 +22,7 @@ _FIRST_PUSH = 0xFFFFFFFC
 def guest_used_the_stack_before_it_set_esp(case: Case) -> Iterator[Defect]:
     """With ESP 0, the first push or call writes to 0xfffffffc. QEMU's microvm has its firmware there, in memory that
     can be written, so the guest runs on. The VMM has no memory there: what the guest pushes is lost, and what it pops
-    is not defined. Most guests die when they return to such an address. With `--vmm`, a write there is lost here too,
-    and a read returns 0xff.
+    is not defined. Most guests die when they return to such an address. With `--vmm`, a write there is lost here too.
 
     Set ESP to a stack of the guest's own before the first `call` or `push`.
 
