@@ -146,7 +146,7 @@ _CR0_ET_IS_SET = "CR0.ET is 1, although the VMM leaves it 0: QEMU's TCG always s
 _DIFFERS = (
     "the devices, their registers in memory and the interrupt controllers are those of QEMU's microvm",
     "CPUID and the MSRs are QEMU's",
-    "just below 4 GiB, where the VMM has nothing, the guest reads what is at 0xff000-0xfffff, and what it writes is lost",
+    "just below 4 GiB, where the VMM has nothing, the guest reads what is at 0xff000-0xfffff; what it writes is lost",
     "TR has no busy bit: QEMU's TCG does not set it in the hidden state",
 )
 _ACPI_IS_QEMUS = "the ACPI tables are QEMU's, moved to where the VMM puts its own"
