@@ -100,7 +100,7 @@ def test_the_kind_of_a_segment_follows_from_its_flags_under_tcg_and_kvm() -> Non
     assert ["32-bit code", "32-bit code", "64-bit code", "16-bit code"] == [
         segment_kind(flags) for flags in (CODE32_TCG, CODE32_KVM, CODE64, CODE16)
     ]
-    assert ["32-bit data", "TSS, busy", "LDT", "not present", "call gate"] == [
+    assert ["32-bit data", "TSS, busy", "LDT", "not present", "trap gate"] == [
         segment_kind(flags) for flags in (0xCF9300, 0x8B00, 0x8200, 0, 0x8F00)
     ]
 

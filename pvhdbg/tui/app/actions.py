@@ -16,6 +16,7 @@ from pvhdbg.tui.screen import changes, state
 from pvhdbg.tui.screen.state import Entry, MemoryRequest, Screen
 from pvhdbg.tui.views import table
 from pvhdbg.tui.views.shown import row_of, selected
+from pvhdbg.views.rows import pointer_chain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -238,7 +239,18 @@ def _follow(screen: Screen, size: Size) -> Screen:
         return screen._replace(message="this row has no pointer to follow")
     field = row.field()
     view = _VIEWS_OF_STRUCTS.get(field.points_to or "") if field else None
-    return remember(screen)._replace(view=view.name) if view else go_to(screen, f"p {row.leads_to:#x}")
+    if view:
+        return remember(screen)._replace(view=view.name)
+    return _to_structure(screen, row.leads_to) or go_to(screen, f"p {row.leads_to:#x}")
+
+
+def _to_structure(screen: Screen, address: int) -> Screen | None:
+    """Go to the row of the structure at an address; None if pvhdbg knows none there, or it is shown already."""
+    place = pointer_chain.places(screen.capture).get(address) if screen.capture else None
+    found = row_of(screen, place.path) if place and place.path else None
+    if found is None or found[0] is table.shown(screen):
+        return None
+    return remember(screen)._replace(view=found[0].name).at(found[1])
 
 
 def _to_finding(screen: Screen, entry: BootFinding) -> Screen:

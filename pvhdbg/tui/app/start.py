@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -112,6 +113,7 @@ def run_recording(document: Document, name: str, *, ascii: bool = False, theme: 
     from pvhdbg import commands
     from pvhdbg.boot.session.recorded import RecordedSession
     from pvhdbg.tui.app.app import Tui, use_terminal
+    from pvhdbg.tui.machine.stop_events import recorded_instructions
 
     session, event_queue = RecordedSession(document), EventQueue()
     freeze_heap()
@@ -122,6 +124,7 @@ def run_recording(document: Document, name: str, *, ascii: bool = False, theme: 
             answer=lambda line: commands.run(session, line),
         )
         event_queue.forward_to(tui.emit)
+        threading.Thread(target=lambda: tui.emit(recorded_instructions(document)), daemon=True).start()
         tui.run()
 
 

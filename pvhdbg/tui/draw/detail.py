@@ -18,12 +18,13 @@ from pvhdbg.tui.views.row_lines import sign_of
 from pvhdbg.tui.views.shown import cursor, rows, selected
 from pvhdbg.views.explain import lookup
 from pvhdbg.views.explain.term_topics import mentioned
-from pvhdbg.views.rows import text
+from pvhdbg.views.rows import pointer_chain, text
 from pvhdbg.views.rows.row import NOTHING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pvhdbg.boot.stop.capture import Capture
     from pvhdbg.checks.finding import Finding
     from pvhdbg.tui.lines.line import Fragment, Line
     from pvhdbg.tui.screen.state import Screen
@@ -98,11 +99,24 @@ def _subject(screen: Screen) -> Row | None:
 
 def _detail(screen: Screen, row: Row) -> Detail:
     about = table.shown(screen).detail(screen, rows(screen), cursor(screen))
+    if screen.capture and row.leads_to is not None and not about.finding_first:
+        about = about._replace(chains=_chains(ById(screen.capture), row, signs(screen.ascii).to))
     if row.raw and not row.path:
         return about._replace(note=_contents(screen, row.address or 0, len(row.raw)))
     if row.value == NOTHING and screen.capture and _is_no_longer_valid(changes.top_key(row.path), screen):
         return about._replace(note="Left: show the earlier stage that has this value.")
     return about
+
+
+@lru_cache(64)
+def _all_chains(capture: ById[Capture], address: int, to: str) -> tuple[str, ...]:
+    return tuple(pointer_chain.chains(capture.value, address, to))
+
+
+def _chains(capture: ById[Capture], row: Row, to: str) -> tuple[str, ...]:
+    """Return where the row's pointer leads, unless the row itself says that."""
+    found = _all_chains(capture, row.leads_to or 0, to)
+    return () if len(found) == 1 and found[0] in row.meaning else tuple(f"{to} {chain}" for chain in found)
 
 
 def _is_no_longer_valid(key: str, screen: Screen) -> bool:
@@ -123,7 +137,7 @@ def _one_line(row: Row, about: Detail, *, ascii: bool) -> Line:  # noqa: A002
     """Draw everything on one line, with the old value and the findings first, since the rest may be cut."""
     name = row.path if row.name.startswith("[") else row.name
     news = [(classes.DETAIL_NAME, name), *_was(about, ascii=ascii), *_findings(about, ascii=ascii)]
-    return _joined([*news, *_place_and_bytes(row), *_long_texts(row), *_sentences(row, about)])
+    return _joined([*news, *_leading(about), *_place_and_bytes(row), *_long_texts(row), *_sentences(row, about)])
 
 
 @lru_cache(64)
@@ -132,7 +146,7 @@ def _lines(row: ById[Row], about: Detail, width: int, *, ascii: bool) -> list[Li
     head = _broken([*_head(row.value), *_was(about, ascii=ascii)], width)
     findings = _paragraphs(_findings(about, ascii=ascii), width, ascii=ascii)
     sentences = (classes.DETAIL, " ".join(words for _, words in _sentences(row.value, about)))
-    rest = [sentences] if about.finding_first else [*_long_texts(row.value), sentences]
+    rest = [sentences] if about.finding_first else [*_long_texts(row.value), *_leading(about), sentences]
     first = [*findings, *head] if about.finding_first else [*head, *findings]
     return first + _paragraphs(rest, width, ascii=ascii)
 
@@ -190,6 +204,10 @@ def _address(row: Row) -> str:
 
 def _was(about: Detail, *, ascii: bool) -> Line:  # noqa: A002
     return [(classes.CHANGED, f"{signs(ascii).changed} {about.old_value}")] if about.old_value else []
+
+
+def _leading(about: Detail) -> Line:
+    return [(classes.VALUE, chain) for chain in about.chains]
 
 
 def _findings(about: Detail, *, ascii: bool) -> Line:  # noqa: A002

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pvhdbg.tui.draw import boxes, detail, memory_pane, panes, state_lines, text_lines
+from pvhdbg.tui.draw import boxes, context_strip, detail, memory_pane, panes, state_lines, text_lines
 from pvhdbg.tui.draw.layout import BELOW, LEAST_HEIGHT, LEAST_WIDTH, is_too_small, is_zoomed, layout
 from pvhdbg.tui.draw.popups import box
 from pvhdbg.tui.draw.tour import card
@@ -44,6 +44,7 @@ def frame(screen: Screen, width: int, height: int) -> list[Line]:
     lines = [
         state_lines.state_line(clamped, width),
         state_lines.timeline(clamped, width),
+        *context_strip.lines(clamped, width, plan.context),
         boxes.top(clamped, plan),
         *_views(clamped, plan),
         *_strip(clamped, plan),

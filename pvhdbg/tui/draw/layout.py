@@ -62,6 +62,8 @@ class Layout(NamedTuple):
     strip: int
     detail: int
     output: int
+    context: int = 0
+    """The lines of the context strip, under the two lines at the top."""
     beside: tuple[Beside, ...] = ()
     under: tuple[Under, ...] = ()
     card: int = 0
@@ -86,7 +88,8 @@ def layout(screen: Screen, width: int, height: int) -> Layout:
     if is_zoomed(screen):
         return _zoomed(screen, width, height - _STATE - 2)
     strip = 0 if view.has_picture else _strip(height + BELOW)
-    room = height - _STATE - _BORDERS - strip - (1 if strip else 0)
+    context = _context(height + BELOW)
+    room = height - _STATE - context - _BORDERS - strip - (1 if strip else 0)
     card_width, card_lines = card.width_beside(screen, width), card.lines_below(screen, width, room)
     room -= card_lines + 1 if card_lines else 0
     beside = _beside(view, width) if width >= BESIDE and not card_width else ()
@@ -94,7 +97,7 @@ def layout(screen: Screen, width: int, height: int) -> Layout:
     detail, output = _by_content(screen, width, room, _below(screen, height + BELOW, room), is_wide=is_wide)
     lines = room - detail - output
     under = _under(screen, lines) if beside else ()
-    return Layout(width, lines, strip, detail, output, beside, under, card_lines, card_width)
+    return Layout(width, lines, strip, detail, output, context, beside, under, card_lines, card_width)
 
 
 def is_zoomed(screen: Screen) -> bool:
@@ -175,6 +178,10 @@ def _below(screen: Screen, lines: int, room: int) -> tuple[int, int]:
     if screen.focus == state.VIEW or table.shown(screen).finding:
         detail = most
     return detail, room * 2 // 3 if screen.focus == state.OUTPUT else both - detail
+
+
+def _context(lines: int) -> int:
+    return next(count for least, count in ((36, 2), (_COMPACT, 1), (0, 0)) if lines >= least)
 
 
 def _share(lines: int) -> int:

@@ -48,9 +48,10 @@ def at(screen: Screen, width: int, height: int, column: int, line: int) -> Targe
     plan = layout(screen, width, height)
     if line == _TIMELINE:
         return _stage(screen, state_lines.timeline(screen, width), column)
-    if line == _TABS:
+    tabs = _TABS + plan.context
+    if line == tabs:
         return _tab(screen, plan, column)
-    return _in_pane(screen, plan, column, line - _TABS - 1)
+    return _in_pane(screen, plan, column, line - tabs - 1) if line > tabs else None
 
 
 def key_action(screen: Screen, width: int, column: int) -> str:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pvhdbg.boot.stop.capture import Capture
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.live.debuggee.code import Code
+    from pvhdbg.live.instructions.next_instruction import NextInstruction
     from pvhdbg.tui.screen.state import Bytes, Log, Run, StageMark, Title
 
 
@@ -58,6 +59,14 @@ class CodeRead(NamedTuple):
 
     code: Code
     code_by_stage: Mapping[str, Code] = {}
+
+
+class NextRead(NamedTuple):
+    """The next instruction at the current stop, at `stage` if it is one, and at past stages, as far as captured."""
+
+    next: NextInstruction | None
+    stage: str | None = None
+    by_stage: Mapping[str, NextInstruction | None] = {}
 
 
 class LogRead(NamedTuple):
@@ -153,6 +162,7 @@ Event = (
     | GuestStopped
     | MachineLost
     | CodeRead
+    | NextRead
     | LogRead
     | MemoryRead
     | GdbOutput

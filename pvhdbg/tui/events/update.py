@@ -82,6 +82,9 @@ def _machine_started(screen: Screen, event: events.MachineStarted) -> Screen:
         findings=(),
         boot_findings=(),
         code_by_stage={},
+        next=None,
+        next_by_stage={},
+        before=None,
         serial=(),
         log=Log(),
         log_by_stage={},
@@ -113,7 +116,9 @@ def _guest_stopped(screen: Screen, event: events.GuestStopped) -> Screen:
     stopped = screen._replace(run=event.run, now=event.now, history=event.history, stages=event.stages)
     if event.run == screen.run:
         return _reread_bytes(compare_and_check(stopped))
-    stopped = stopped._replace(past=None, arrival=event.now, detail_top=0, only_changes=False)
+    stopped = stopped._replace(
+        past=None, arrival=event.now, before=screen.now, next=None, detail_top=0, only_changes=False
+    )
     stopped = compare_and_check(_with_death(screen, _at_start_rows(stopped)))
     if len(event.history) > len(screen.history) and not stopped.message:
         stopped = stopped._replace(message=news(stopped))
@@ -152,6 +157,12 @@ def _machine_lost(screen: Screen, event: events.MachineLost) -> Screen:
 
 def _code_read(screen: Screen, event: events.CodeRead) -> Screen:
     return screen._replace(code=event.code, code_by_stage={**screen.code_by_stage, **event.code_by_stage})
+
+
+def _next_read(screen: Screen, event: events.NextRead) -> Screen:
+    """What was read from the machine at a stage stays known when the machine has left it."""
+    by_stage = {**event.by_stage, **screen.next_by_stage, **({event.stage: event.next} if event.stage else {})}
+    return screen._replace(next=event.next, next_by_stage=by_stage)
 
 
 def _log_read(screen: Screen, event: events.LogRead) -> Screen:
@@ -222,6 +233,7 @@ _UPDATES: dict[type, Callable[[Screen, Any], Screen]] = {
     events.GuestStopped: _guest_stopped,
     events.MachineLost: _machine_lost,
     events.CodeRead: _code_read,
+    events.NextRead: _next_read,
     events.LogRead: _log_read,
     events.MemoryRead: _memory_read,
     events.GdbOutput: _gdb_output,

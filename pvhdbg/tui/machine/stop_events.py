@@ -13,6 +13,7 @@ from pvhdbg.tui.screen.state import Run
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from pvhdbg.boot.record.document import Document
     from pvhdbg.live.debuggee.debuggee import Debuggee, Position
     from pvhdbg.live.qemu.serial import Serial
 
@@ -29,7 +30,25 @@ def after_stop(debuggee: Debuggee, position: Position) -> Iterator[events.Event]
     here = debuggee.code_at_rip(position.capture.cpu_mode)
     codes = {**debuggee.code_at_passed_stages(), **({position.stage: here} if position.stage else {})}
     yield events.CodeRead(here, codes)
+    yield next_instructions(debuggee, position)
     yield events.LogRead(log_reader.read(debuggee, position.capture), position.stage)
+
+
+def next_instructions(debuggee: Debuggee, position: Position) -> events.NextRead:
+    """Read what the next instruction accesses. Of past stages, only the capture knows it."""
+    from pvhdbg.live.instructions.next_instruction import at_stop
+
+    target, image = debuggee.journey.target, debuggee.image
+    past = {capture.stage: at_stop(capture, image) for capture in debuggee.journey.history}
+    return events.NextRead(at_stop(position.capture, image, target), position.stage, past)
+
+
+def recorded_instructions(document: Document) -> events.NextRead:
+    """Return the next instruction at each stop of a recording, as far as their bytes were recorded."""
+    from pvhdbg.live.instructions.next_instruction import at_stop
+
+    found = {capture.stage: at_stop(capture, document.kernel) for capture in document.stops}
+    return events.NextRead(found[document.stops[-1].stage] if document.stops else None, None, found)
 
 
 def follow_serial(serial: Serial, emit: Callable[[events.Event], None]) -> None:

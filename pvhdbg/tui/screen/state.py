@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pvhdbg.boot.stop.capture import Capture
     from pvhdbg.checks.finding import Finding
     from pvhdbg.image.facts import ImageFacts
+    from pvhdbg.live.instructions.next_instruction import NextInstruction
     from pvhdbg.target.monitor import Region
     from pvhdbg.tui.screen.tour import Tour
 
@@ -165,6 +166,8 @@ class Screen(NamedTuple):
     """The index in `history` of the displayed capture; None to display `now`."""
     arrival: Capture | None = None
     """The capture taken when the guest arrived at its current stop. Commands may have changed the guest since then."""
+    before: Capture | None = None
+    """The capture of the stop before the current one; None at the first stop."""
     old_values: Mapping[str, object] = {}
     """The old value of everything that changed since the previous stage or since `arrival`, by path."""
     findings: tuple[Finding, ...] = ()
@@ -189,6 +192,9 @@ class Screen(NamedTuple):
     code: Code = Code()
     """The code at the current stop."""
     code_by_stage: Mapping[str, Code] = {}
+    next: NextInstruction | None = None
+    """The instruction at RIP of the current stop, and what it accesses."""
+    next_by_stage: Mapping[str, NextInstruction | None] = {}
     bytes: Bytes = Bytes()
     memory_request: MemoryRequest | None = None
     serial: tuple[str, ...] = ()

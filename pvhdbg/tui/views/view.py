@@ -27,7 +27,8 @@ class Detail(NamedTuple):
     """What the detail pane shows in addition to the row itself.
 
     `old_value` describes the row's old value in words. `note` is a sentence that only this view can add. `topic` is
-    explained instead of the row's own path. With `finding_first`, the finding is drawn above the row's head.
+    explained instead of the row's own path. With `finding_first`, the finding is drawn above the row's head. `chains`
+    are the ways that the row's pointer leads on.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -35,6 +36,7 @@ class Detail(NamedTuple):
     note: str = ""
     topic: str = ""
     finding_first: bool = False
+    chains: tuple[str, ...] = ()
 
 
 class BreakpointPlace(NamedTuple):

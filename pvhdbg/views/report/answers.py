@@ -32,6 +32,7 @@ from pvhdbg.views.rows import (
     memory_picture,
     paging_rows,
     picture_text,
+    pointer_chain,
     segment_rows,
     start_info_rows,
     text,
@@ -56,9 +57,15 @@ _INDEX = re.compile(r"\[[0-9]+\]")
 
 
 def info(stop: Stop) -> list[str]:
-    """Return the stage, RIP and CPU mode, the kernel, and a summary of what was captured."""
+    """Return the stage, RIP and CPU mode, the kernel, a summary of what was captured, and where its pointers lead."""
     kernel = [f"  {printable(stop.image.path)}: {run_text.kernel(stop.image)}"] if stop.image else []
-    return [*stop_text.heading(stop), *kernel, *contents.lines(stop.capture)]
+    return [*stop_text.heading(stop), *kernel, *contents.lines(stop.capture), *_chains(stop.capture)]
+
+
+def _chains(capture: Capture) -> list[str]:
+    params = capture.kernel_boot_params or capture.boot_params
+    records = [record for record in (capture.effective_start_info, params) if record is not None]
+    return [f"  {chain}" for record in records for chain in pointer_chain.chains(capture, record.at)]
 
 
 def from_earlier_stop(stop: Stop, answer: Callable[[Stop], list[str]], *keys: str) -> list[str]:

@@ -6,6 +6,7 @@ boot_params_rows  struct boot_params
 map_rows          memory maps and e820 tables
 cpu_rows          registers, control bits, segments
 segment_rows      segment registers and the GDT, field by field
+pointer_chain     what an address leads to, at every level
 paging_rows       walks through the page tables, and what is mapped
 contents          a summary of a capture, one line per structure
 memory_picture    memory to scale, as cells

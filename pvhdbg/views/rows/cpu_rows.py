@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.cpu import CR0_PG, NAMED_BITS, SEGMENTS, segment_kind
-from pvhdbg.abi.paging import Paging
+from pvhdbg.abi.paging import Paging, walk
+from pvhdbg.boot.stop import page_tables
 from pvhdbg.boot.stop.address import linear_address
 from pvhdbg.boot.stop.capture import IDENTITY, KERNEL, PHYSICAL
-from pvhdbg.views.rows import segment_rows
+from pvhdbg.errors import TargetError
+from pvhdbg.views.rows import pointer_chain, segment_rows
 from pvhdbg.views.rows.missing import missing_reason
 from pvhdbg.views.rows.row import NOTHING, Row, absent
 
@@ -33,6 +35,7 @@ ADDRESS_KINDS = {
 }
 CHANGING = ("cr0", "cr4", "efer")
 """The registers whose rows name the bits that changed."""
+_GENERAL = ("rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", *(f"r{number}" for number in range(8, 16)))
 _TABLES = ("gdtr", "idtr")
 
 
@@ -72,6 +75,7 @@ def register_rows(capture: Capture) -> list[Row]:
 
     A segment register and its base, limit and flags, which QEMU's monitor reports, share one row.
     """
+    points_to = _Pointers(capture)
     rows, gdt = [Row("cpu_mode", "cpu mode", capture.cpu_mode, mode_words(capture))], segment_rows.gdt(capture)
     for name in capture.registers:
         head, _, part = name.partition(".")
@@ -80,8 +84,27 @@ def register_rows(capture: Capture) -> list[Row]:
         elif head in _TABLES:
             rows += [_table(capture, head)] if part == "base" else []
         elif not part:
-            rows.append(_register(capture, name))
+            rows.append(_register(capture, name, points_to))
     return rows
+
+
+class _Pointers:
+    """Which registers point to what pvhdbg knows: boot data, its strings, the GDT."""
+
+    def __init__(self, capture: Capture) -> None:
+        self._places = pointer_chain.places(capture)
+        self._paging, self._tables = page_tables.paging_of(capture.registers), page_tables.of_capture(capture)
+
+    def of(self, value: int) -> tuple[str, int | None]:
+        """Return the name of what is at a linear address, and its physical address; an empty name if not known."""
+        if not value or self._paging is None:
+            return "", None
+        try:
+            paddr = walk(self._tables, self._paging, value).paddr
+        except TargetError:
+            return "", None
+        place = None if paddr is None else self._places.get(paddr)
+        return (place.name or place.path, paddr) if place else ("", None)
 
 
 def changed_bits(name: str, before: int, after: int) -> str:
@@ -102,13 +125,17 @@ def with_changed_bits(row: Row, before: int | None) -> Row:
     return row._replace(meaning=f"{row.meaning}; changed: {words}".removeprefix("; ")) if words else row
 
 
-def _register(capture: Capture, name: str) -> Row:
+def _register(capture: Capture, name: str, pointers: _Pointers) -> Row:
     value, path = capture.registers[name], f"registers.{name}"
     if value is None:
         return absent(capture, path, name)
     if name == "a20":
         return Row(path, name, str(value), "on" if value else "off: address bit 20 is always 0")
-    return Row(path, name, f"{value:#x}", _meaning(capture, name, value), leads_to=_target(capture, name, value))
+    meaning, leads_to = _meaning(capture, name, value), _target(capture, name, value)
+    if name in _GENERAL and not meaning:
+        what, leads_to = pointers.of(value)
+        meaning = f"address of {what}" if what else ""
+    return Row(path, name, f"{value:#x}", meaning, leads_to=leads_to)
 
 
 def _meaning(capture: Capture, name: str, value: int) -> str:

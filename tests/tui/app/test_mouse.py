@@ -37,7 +37,8 @@ def test_the_mouse_is_on_and_clicks_choose_tabs_rows_stages_and_panes(size: tupl
 
         click(tui, "nr_modules")
         tui.until(lambda: (tui.screen.focus, tui.screen.position.cursor) == (state.VIEW, 3))
-        mouse(tui, 0, tui.lines[2].index("8"), 2)
+        tabs = next(at for at, line in enumerate(tui.lines) if line.startswith(("┌", "╔", "+", "#")))
+        mouse(tui, 0, tui.lines[tabs].index("8"), tabs)
         tui.until(lambda: tui.screen.view == "cpu")
         click(tui, "entry")
         tui.until(lambda: tui.screen.past == 0)

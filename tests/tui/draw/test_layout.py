@@ -57,7 +57,7 @@ def test_from_160_columns_the_structure_the_code_and_the_registers_are_side_by_s
 
     assert "0x336ec578" in row
     assert "call_" in row
-    assert " cpu " in lines(at("prepare", code=CODE), size)[2]
+    assert " cpu " in lines(at("prepare", code=CODE), size)[4]
     assert "rsp" in shown
     assert "call_20" in shown
     assert "call_20" not in text(at("prepare", code=CODE), (159, 48))

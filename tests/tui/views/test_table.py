@@ -71,8 +71,8 @@ def test_a_view_has_a_title_and_a_heading_before_and_after_the_first_stop(view: 
     for screen in (BLANK, screens.at("prepare"), screens.at("e820")):
         lines = screens.lines(screen._replace(view=view.name), (120, 40))
 
-        assert re.search(rf"[ │┌]{view.key}.{view.name}", lines[2])
-        assert lines[3].strip("│ ")
+        assert re.search(rf"[ │┌]{view.key}.{view.name}", lines[4])
+        assert lines[5].strip("│ ")
 
 
 @every_view
