@@ -71,6 +71,7 @@ def at(stage: str, view: str = "start_info", of: Document | None = None, **field
         old_values=compare.values_before(document.stops[here - 1], now) if here else {},
         view=view,
         symbols=LOADED,
+        is_own_machine=True,
     )._replace(**with_boot_findings(stage, **fields))
 
 

@@ -282,7 +282,7 @@ class Dispatcher:
     def _run_chosen(self) -> None:
         """Do what the selected item of the palette stands for. A command is typed at the prompt, to be completed."""
         shown = self._ui.screen.popup
-        item = palette.chosen(shown) if shown else None
+        item = palette.chosen(self._ui.screen, shown) if shown else None
         if item is None:
             return
         self.act("popup-close")

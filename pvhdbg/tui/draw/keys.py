@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pvhdbg.named_tuple import NamedTuple
+from pvhdbg.tui.screen import state
 from pvhdbg.tui.views import table
+
+if TYPE_CHECKING:
+    from pvhdbg.tui.screen.state import Screen
 
 EVERYWHERE, PANE, PROMPT, TOUR = "everywhere", "pane", "prompt", "tour"
 
@@ -24,11 +30,29 @@ class Key(NamedTuple):
     short: str = ""
 
 
-NEED_MACHINE = (
-    *("restart", "continue", "next", "step", "stepi", "finish", "interrupt"),
-    *("back-step", "back-stage", "back-store", "breakpoint"),
-)
+_RUN = ("continue", "next", "step", "stepi", "finish")
+_BACK = ("back-step", "back-stage", "back-store")
+NEED_MACHINE = ("restart", *_RUN, "interrupt", *_BACK, "breakpoint")
 """Actions that need a machine. A recording has none."""
+RUN_ON = (*_RUN, "next-stage")
+"""Actions that need a guest that is not dead."""
+
+
+def impossible(kind: str, *, is_own_machine: bool) -> frozenset[str]:
+    """Return the actions that cannot work if the guest is in the state `kind`.
+
+    Only a machine that pvhdbg started can be restarted and taken back.
+    """
+    if kind == state.STARTING:
+        return frozenset()
+    if kind in (state.RECORDING, state.ENDED):
+        return frozenset((*NEED_MACHINE, *(("next-stage",) if kind == state.ENDED else ())))
+    foreign = () if is_own_machine else ("restart", *_BACK)
+    return frozenset((*foreign, *((*RUN_ON, "interrupt") if kind == state.DEAD else ())))
+
+
+def impossible_now(screen: Screen) -> frozenset[str]:
+    return impossible(screen.run.kind, is_own_machine=screen.is_own_machine)
 
 
 def _views() -> tuple[Key, ...]:

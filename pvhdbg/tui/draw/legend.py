@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.boot.run.observed_calls import CALLERS
 from pvhdbg.boot.stop import stages
-from pvhdbg.tui.draw.keys import EVERYWHERE, KEYS, PANE, PROMPT, TOUR
+from pvhdbg.tui.draw.keys import EVERYWHERE, KEYS, PANE, PROMPT, TOUR, impossible_now
 from pvhdbg.tui.lines import classes
 from pvhdbg.tui.lines.line import clean, fit, length
 from pvhdbg.tui.lines.signs import signs
@@ -25,8 +25,6 @@ WHILE_RUNNING = ("help", "interrupt")
 ONCE_DEAD = ("help", "restart")
 WITHOUT_GUEST = ("help",)
 IN_RECORDING = ("help", "next-stage")
-_RUN_ON = ("continue", "next-stage", "next", "step")
-"""Actions that are impossible if the guest is dead, or in a recording."""
 _FIRST = {
     state.RUNNING: WHILE_RUNNING,
     state.DEAD: ONCE_DEAD,
@@ -56,13 +54,14 @@ def _chosen(screen: Screen, scope: str, width: int, actions: Sequence[str]) -> l
     """Choose the keys of `actions`, then the keys that work only in `scope`, then others, until the line is full."""
     everywhere = [key for key in KEYS if key.short and key.scope == EVERYWHERE]
     first = [key for key in everywhere if key.action in actions]
-    lives = actions[: len(FIRST)] == FIRST or actions == WHILE_RUNNING
-    impossible = {*WHILE_RUNNING, *ONCE_DEAD, "finish", *(() if lives else _RUN_ON)} - {*actions}
+    never = impossible_now(screen)
+    unwanted = ({*WHILE_RUNNING, *ONCE_DEAD, "finish"} - {*actions}) | never
+    first = [key for key in first if key.action not in never]
     if not _next_stage(screen):
-        impossible.add(_NEXT_STAGE)
+        unwanted.add(_NEXT_STAGE)
         first = [key for key in first if key.action != _NEXT_STAGE]
-    others = [key for key in everywhere if key not in first and key.action not in impossible]
-    here = [key for key in KEYS if key.short and key.scope == scope and key.action not in impossible]
+    others = [key for key in everywhere if key not in first and key.action not in unwanted]
+    here = [key for key in KEYS if key.short and key.scope == scope and key.action not in unwanted]
     chosen: list[Key] = []
     for key in (*here, *first, *others) if scope == TOUR else (*first, *here, *others):
         width -= length(_word(screen, key))

@@ -1,7 +1,8 @@
-"""Pointer chains: what an address leads to, at every level: start_info → modlist_paddr → modules[0].paddr → a ramdisk."""
+"""Pointer chains: what an address leads to, at every level, as in start_info → modlist_paddr → modules[0].paddr."""
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi import ramdisk
@@ -29,9 +30,10 @@ class Place(NamedTuple):
     path: str = ""
 
 
-def chains(capture: Capture, address: int, to: str = TO) -> list[str]:
+def chains(capture: Capture, address: int | None, to: str = TO) -> list[str]:
     """Return a line for each way that leads on from an address; none if pvhdbg does not know what is there."""
-    return [f" {to} ".join(steps) for steps in _ways(places(capture), address, ())][:MOST_CHAINS]
+    ways = [] if address is None else _ways(places(capture), address, ())
+    return [f" {to} ".join(steps) for steps in islice(ways, MOST_CHAINS)]
 
 
 def _ways(known: Mapping[int, Place], address: int, passed: tuple[int, ...]) -> Iterator[tuple[str, ...]]:
@@ -55,7 +57,7 @@ def places(capture: Capture) -> Mapping[int, Place]:
     return known
 
 
-def _all_places(capture: Capture) -> Iterator[tuple[int, Place]]:
+def _all_places(capture: Capture) -> Iterator[tuple[int | None, Place]]:
     for key, info in (("start_info", capture.start_info), ("pvh_start_info", capture.pvh_start_info)):
         if info is not None:
             yield info.at, Place(key, tuple(_start_info_pointers(info)), key)
@@ -119,7 +121,7 @@ def _strings_and_tables(capture: Capture) -> Iterator[tuple[int, Place]]:
         yield gdt.paddr, Place("the GDT")
 
 
-def _modules(capture: Capture) -> Iterator[tuple[int, Place]]:
+def _modules(capture: Capture) -> Iterator[tuple[int | None, Place]]:
     modules = capture.modules or ()
     pointers = [tuple(_module_pointers(index, module)) for index, module in enumerate(modules[:MOST_MODULES])]
     for index, (module, own) in enumerate(zip(modules, pointers, strict=False)):

@@ -7,12 +7,14 @@ import re
 import pytest
 
 from pvhdbg.tui.draw.keys import EVERYWHERE, KEYS, PANE, PROMPT
+from pvhdbg.tui.draw.popups import box
 from pvhdbg.tui.draw.popups.box import last_top
+from pvhdbg.tui.draw.popups.kinds import HELP, PALETTE
 from pvhdbg.tui.draw.popups.listing import help_lines
-from pvhdbg.tui.lines.line import plain
+from pvhdbg.tui.lines.line import Line, plain
 from pvhdbg.tui.lines.signs import signs
 from pvhdbg.tui.screen import state
-from pvhdbg.tui.screen.state import Entry, Popup, Run
+from pvhdbg.tui.screen.state import Entry, Popup, Run, Screen
 from pvhdbg.tui.views import table
 from tests.tui import screens
 from tests.tui.screens import at, lines, text, tour
@@ -140,3 +142,29 @@ def test_while_the_guest_runs_the_legend_says_how_to_stop_it() -> None:
 
     assert "Ctrl-C interrupt" in running
     assert "Ctrl-C" not in lines(screen)[-1]
+
+
+MODES = {
+    "recording": (state.RECORDING, False, {"F4", "F5", "F7", "F8", "F9", "F10", "F11", "Ctrl-C"}),
+    "attached": (state.STOPPED, False, {"F4", "F7", "F8"}),
+    "dead": (state.DEAD, True, {"F5", "F6", "F10", "F11", "Ctrl-C"}),
+    "ended": (state.ENDED, True, {"F4", "F5", "F6", "F7", "F8", "F9", "F10", "F11", "Ctrl-C"}),
+    "stopped": (state.STOPPED, True, set[str]()),
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_help_palette_and_legend_list_only_keys_that_can_work(mode: str) -> None:
+    kind, is_own, absent = MODES[mode]
+    screen = at("prepare", run=Run(kind))._replace(is_own_machine=is_own, past=0 if mode == "recording" else None)
+    shown = {kind: "\n".join(plain(line) for line in popup_lines(screen, kind)) for kind in (HELP, PALETTE)}
+    keys = {key.key for key in KEYS if key.scope == EVERYWHERE and re.fullmatch(r"F\d+|Ctrl-C", key.key)}
+
+    for listed in (*shown.values(), lines(screen, (300, 40))[-1]):
+        assert [] == [key for key in absent if re.search(rf"(^|\s){key}\s", listed, re.MULTILINE)]
+    for listed in shown.values():
+        assert [] == [key for key in keys - absent if not re.search(rf"(^|\s){key}\s", listed, re.MULTILINE)]
+
+
+def popup_lines(screen: Screen, kind: str) -> list[Line]:
+    return box.popup(screen, Popup(kind), 100, 2000)

@@ -49,7 +49,7 @@ def choose(items: int, pages: int = 0) -> Action:
         popup = screen.popup
         if popup is None or popup.kind != PALETTE:
             return screen
-        last = max(len(palette.matches(popup.text)) - 1, 0)
+        last = max(len(palette.found(screen, popup)) - 1, 0)
         selected = popup.selected + items + pages * max(size.height - _AROUND, 1)
         return screen._replace(popup=popup._replace(selected=min(max(selected, 0), last)))
 

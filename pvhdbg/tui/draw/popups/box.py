@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pvhdbg.named_tuple import NamedTuple
+from pvhdbg.tui.draw.keys import impossible_now
 from pvhdbg.tui.draw.popups import listing, palette, panel
 from pvhdbg.tui.draw.popups.kinds import CHAIN, HELP, PALETTE, PANEL, SEARCHED
 from pvhdbg.tui.lines import classes
 from pvhdbg.tui.lines.line import clean, fit, laid_over, plain, styled
 from pvhdbg.tui.lines.signs import signs
-from pvhdbg.tui.screen import state
 
 if TYPE_CHECKING:
     from pvhdbg.tui.lines.line import Line
@@ -119,11 +119,11 @@ def _lines(screen: Screen, shown: Popup, width: int) -> list[Line]:
             shown.text,
             text_width(width),
             ascii=screen.ascii,
-            recording=screen.run.kind == state.RECORDING,
+            without=impossible_now(screen),
             tour=screen.tour is not None,
         )
     if shown.kind == PALETTE:
-        return palette.lines(shown, text_width(width))
+        return palette.lines(screen, shown, text_width(width))
     if shown.kind == PANEL:
         return panel.lines(screen, shown, text_width(width))
     if shown.kind == CHAIN:

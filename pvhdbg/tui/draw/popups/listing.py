@@ -6,7 +6,7 @@ from functools import lru_cache
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
-from pvhdbg.tui.draw.keys import EVERYWHERE, KEYS, NEED_MACHINE, PANE, PROMPT, TOUR
+from pvhdbg.tui.draw.keys import EVERYWHERE, KEYS, PANE, PROMPT, TOUR
 from pvhdbg.tui.lines import classes
 from pvhdbg.tui.lines.signs import Signs, signs
 
@@ -35,15 +35,15 @@ def found(
     width: int,
     *,
     ascii: bool = False,  # noqa: A002  the name of the option
-    recording: bool = False,
+    without: frozenset[str] = frozenset(),
     tour: bool = False,
 ) -> list[Line]:
     """Return the keys and signs whose name or explanation contains all words of a text, ignoring case.
 
-    With `recording`, keys that need a machine are left out, and without `tour` those of the tour.
+    The keys for the actions in `without` are left out, and without `tour` those of the tour.
     """
     lines: list[Line] = []
-    for head, rows in (*_keys(recording=recording, tour=tour), ("Signs", _signs(signs(ascii)))):
+    for head, rows in (*_keys(without, tour=tour), ("Signs", _signs(signs(ascii)))):
         chosen = [row for row in rows if contains(" ".join(row), text)]
         if chosen:
             blank: list[Line] = [[(classes.POPUP, "")]] if lines else []
@@ -58,10 +58,10 @@ def contains(candidate: str, text: str) -> bool:
     return all(word in folded for word in text.casefold().split())
 
 
-def _keys(*, recording: bool, tour: bool) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+def _keys(without: frozenset[str], *, tour: bool) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     """Yield the keys and their help, by where they work."""
     for scope, head in _HEADS.items():
-        works = [key for key in KEYS if key.scope == scope and not (recording and key.action in NEED_MACHINE)]
+        works = [key for key in KEYS if key.scope == scope and key.action not in without]
         if tour or scope != TOUR:
             yield head, [(key.key, key.help) for key in works]
 

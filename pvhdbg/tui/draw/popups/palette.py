@@ -6,7 +6,7 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from pvhdbg.named_tuple import NamedTuple
-from pvhdbg.tui.draw.keys import KEYS
+from pvhdbg.tui.draw.keys import KEYS, impossible_now
 from pvhdbg.tui.draw.popups.listing import contains
 from pvhdbg.tui.lines import classes
 from pvhdbg.tui.lines.line import styled
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pvhdbg.tui.lines.line import Line
-    from pvhdbg.tui.screen.state import Popup
+    from pvhdbg.tui.screen.state import Popup, Screen
 
 COMMAND, EXPLAIN = "command ", "explain "
 """How the actions begin that type a command at the prompt, and that explain a name."""
@@ -34,11 +34,20 @@ class Item(NamedTuple):
     action: str
 
 
+def found(screen: Screen, shown: Popup) -> tuple[Item, ...]:
+    """Return the items that the palette lists: those that contain the typed words, without impossible actions."""
+    return matches(shown.text, impossible_now(screen))
+
+
 @lru_cache(32)
-def matches(text: str) -> tuple[Item, ...]:
-    """Return the items that contain all words of a text: first those whose name begins with it or contains it."""
+def matches(text: str, without: frozenset[str] = frozenset()) -> tuple[Item, ...]:
+    """Return the items that contain all words of a text: first those whose name begins with it or contains it.
+
+    Items for the actions in `without` are left out.
+    """
     wanted = text.strip().casefold()
-    found = [item for item in items() if contains(f"{item.kind} {item.name} {item.about}", text)]
+    possible = (item for item in items() if item.action not in without)
+    found = [item for item in possible if contains(f"{item.kind} {item.name} {item.about}", text)]
 
     def rank(item: Item) -> int:
         name = item.name.casefold()
@@ -49,18 +58,18 @@ def matches(text: str) -> tuple[Item, ...]:
     return tuple(sorted(found, key=rank))
 
 
-def chosen(shown: Popup) -> Item | None:
-    found = matches(shown.text)
-    return found[shown.selected] if shown.selected < len(found) else None
+def chosen(screen: Screen, shown: Popup) -> Item | None:
+    listed = found(screen, shown)
+    return listed[shown.selected] if shown.selected < len(listed) else None
 
 
-def lines(shown: Popup, width: int) -> list[Line]:
+def lines(screen: Screen, shown: Popup, width: int) -> list[Line]:
     """Draw the items that were found, one a line."""
-    found = matches(shown.text)
-    if not found:
+    listed = found(screen, shown)
+    if not listed:
         return [[(classes.POPUP, "nothing has this name")]]
-    selected = min(max(shown.selected, 0), len(found) - 1)
-    drawn = [_line(item) for item in found]
+    selected = min(max(shown.selected, 0), len(listed) - 1)
+    drawn = [_line(item) for item in listed]
     blank = max(width - sum(len(words) for _, words in drawn[selected]), 0)
     drawn[selected] = styled([*drawn[selected], ("", " " * blank)], classes.SELECTED)
     return drawn
