@@ -68,6 +68,7 @@ def at(stage: str, view: str = "start_info", of: Document | None = None, **field
         document.kernel,
         history=document.stops[: here + 1],
         now=now,
+        before=document.stops[here - 1] if here else None,
         old_values=compare.values_before(document.stops[here - 1], now) if here else {},
         view=view,
         symbols=LOADED,

@@ -8,6 +8,7 @@ import pytest
 
 from pvhdbg.checks.finding import Finding
 from pvhdbg.live.debuggee.code import Code, CodeLine
+from pvhdbg.live.instructions.next_instruction import Access, NextInstruction
 from pvhdbg.tui.screen import state
 from pvhdbg.tui.screen.state import Run, Screen
 from tests.tui import screens
@@ -32,7 +33,12 @@ FINDINGS = (
     Finding("PVH205", "info", "memory_map.entries[5]: an empty range", "memory_map.entries[5]", 0xEFC98),
 )
 OUTPUT = ("(gdb) p/x pvh_start_info.magic", "$1 = 0x336ec578", "")
-HERE = at("prepare", findings=FINDINGS, code=CODE, output=OUTPUT)
+CALL = NextInstruction(
+    0xFFFFFFFF8305A1FF,
+    "callq 0xffffffff8106b730",
+    (Access(0x3112360, 8, is_read=False, is_written=True, data=bytes(8)),),
+)
+HERE = at("prepare", findings=FINDINGS, code=CODE, output=OUTPUT, next=CALL)
 
 SCREENS: dict[str, tuple[Screen, tuple[int, int]]] = {
     "start_info": (HERE, (80, 24)),

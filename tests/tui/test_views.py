@@ -99,7 +99,7 @@ def test_boot_params_are_pvh_bootparams_and_later_the_kernels_copy() -> None:
 def test_boot_params_is_a_tree_with_zero_fields_folded() -> None:
     shown = lines(at("bootparams", "boot_params"), (120, 40))
 
-    assert "+0x1f1 hdr                              header of a bzImage" in shown[7]
+    assert "+0x1f1 hdr                              header of a bzImage" in shown[9]
     assert "+0x206   version            0x20c       2.12" in shown[9]
     assert "9 fields, all 0: setup_sects to header" in shown[8]
 

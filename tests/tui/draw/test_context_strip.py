@@ -24,7 +24,7 @@ def strip(screen: Screen, size: tuple[int, int] = SIZE) -> list[str]:
 
 
 def here(**fields: Any) -> Screen:  # noqa: ANN401
-    return screens.at("prepare", next=LGDT, before=build.boot().stops[0], **fields)
+    return screens.at("prepare", next=LGDT, **fields)
 
 
 def test_the_next_instruction_is_explained_with_what_it_reads() -> None:

@@ -59,7 +59,10 @@ def test_a_register_that_points_to_boot_data_says_so() -> None:
     assert (build.CMDLINE, None) == (rows["rsi"].leads_to, rows["rdi"].leads_to)
     assert rows["rsi"].meaning.startswith('address of "')
     assert bootparams.boot_params is not None
-    assert "pvh_bootparams → hdr.ramdisk_image 0x1fddf000 → the ramdisk, 130.6 KiB" == pointer_chain.chains(bootparams, bootparams.boot_params.at)[0]
+    assert (
+        "pvh_bootparams → hdr.ramdisk_image 0x1fddf000 → the ramdisk, 130.6 KiB"
+        == pointer_chain.chains(bootparams, bootparams.boot_params.at)[0]
+    )
 
 
 def test_pointers_in_a_circle_and_unknown_addresses_end() -> None:
