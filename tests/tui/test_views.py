@@ -100,8 +100,8 @@ def test_boot_params_is_a_tree_with_zero_fields_folded() -> None:
     shown = lines(at("bootparams", "boot_params"), (120, 40))
 
     assert "+0x1f1 hdr                              header of a bzImage" in shown[9]
-    assert "+0x206   version            0x20c       2.12" in shown[9]
-    assert "9 fields, all 0: setup_sects to header" in shown[8]
+    assert "+0x206   version            0x20c       2.12" in shown[11]
+    assert "9 fields, all 0: setup_sects to header" in shown[10]
 
 
 def test_a_module_shows_its_range_and_the_address_of_its_command_line() -> None:
@@ -189,7 +189,7 @@ def test_the_cpus_mode_is_spelled_out() -> None:
 
     assert "cpu mode   protected32  32-bit protected mode, paging off" in shown
     assert "cr0        0x11         PE | ET" in shown
-    assert "cs         0x8          base 0x0, limit 0xffffffff, flags 0xcf9b00: 32-bit code" in shown
+    assert "cs         0x8          32-bit code, base 0x0, limit 0xffffffff, flags 0xcf9b00" in shown
 
 
 def test_the_serial_console_follows_its_end_and_wraps_long_lines() -> None:
