@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pvhdbg.boot.record.replay import load
 from pvhdbg.checks import run
 from pvhdbg.cli.command.manual import PAGES_DIR
+from pvhdbg.live.instructions.next_instruction import at_stop
 from pvhdbg.tui.app.files import saved
 from pvhdbg.tui.draw.frame import rows
 from pvhdbg.tui.screen.state import VIEW, Title
@@ -31,6 +32,7 @@ def screen() -> Screen:
     document = load(RECORDINGS_DIR / "linux-6.1-microvm-initrd.json")
     index = [stop.stage for stop in document.stops].index("prepare")
     shown = screens.at("prepare", of=document, findings=run.check_stop(document, index), focus=VIEW)
+    shown = shown._replace(next=at_stop(document.stops[index], document.kernel))
     shown = shown._replace(title=Title("vmlinux", "microvm tcg 512M"), is_own_machine=True)
     return shown.at(next(index for index, row in enumerate(rows(shown)) if row.name == SELECTED))
 

@@ -116,9 +116,8 @@ def _guest_stopped(screen: Screen, event: events.GuestStopped) -> Screen:
     stopped = screen._replace(run=event.run, now=event.now, history=event.history, stages=event.stages)
     if event.run == screen.run:
         return _reread_bytes(compare_and_check(stopped))
-    stopped = stopped._replace(
-        past=None, arrival=event.now, before=screen.now, next=None, detail_top=0, only_changes=False
-    )
+    before = screen.now or next((capture for capture in reversed(event.history) if capture is not event.now), None)
+    stopped = stopped._replace(past=None, arrival=event.now, before=before, next=None, detail_top=0, only_changes=False)
     stopped = compare_and_check(_with_death(screen, _at_start_rows(stopped)))
     if len(event.history) > len(screen.history) and not stopped.message:
         stopped = stopped._replace(message=news(stopped))

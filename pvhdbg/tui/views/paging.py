@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.boot.stop import page_tables
 from pvhdbg.tui.screen.by_id import ById
+from pvhdbg.tui.views.view import Detail
 from pvhdbg.views.rows import cpu_rows, paging_rows
 
 if TYPE_CHECKING:
@@ -22,6 +23,14 @@ def rows(screen: Screen) -> Rows:
 @lru_cache(8)
 def _rows(capture: ById[Capture], address: int | None) -> Rows:
     return tuple(paging_rows.paging_rows(capture.value, page_tables.of_capture(capture.value), address))
+
+
+def detail(_screen: Screen, rows: Rows, index: int) -> Detail:
+    """Return the row in full, and explain paging."""
+    if index >= len(rows):
+        return Detail()
+    row = rows[index]
+    return Detail(note=f"{row.value}: {row.meaning}." if row.meaning else "", topic="paging")
 
 
 def heading(_screen: Screen, capture: Capture) -> str:

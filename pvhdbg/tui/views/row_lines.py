@@ -75,7 +75,7 @@ def _columns(rows: ById[Rows], width: int) -> Columns:
     has_no_offsets = any(row.columns and row.offset is None for row in measured)
     return Columns(
         label=0 if has_no_offsets else _widest([len(row.label) for row in measured]),
-        name=min(_widest([2 * row.depth + len(row.name) for row in fields if row.path]), width // 3),
+        name=min(_widest([2 * row.depth + len(row.name) for row in fields if not _is_heading(row)]), width // 3),
         value=min(_widest([len(row.value) for row in fields if row.meaning]), max(18, width * 2 // 5)),
         cells=tuple(_widest([len(cell) for cell in cells]) for cells in zip(*_tables(measured), strict=True)),
     )
@@ -98,7 +98,11 @@ def _widest(lengths: Sequence[int]) -> int:
 def _body(row: Row, look: Look) -> Line:
     if row.columns:
         return _entry(row, look)
-    return _field(row, look) if row.path else [(classes.SECTION, row.name)]
+    return [(classes.SECTION, row.name)] if _is_heading(row) else _field(row, look)
+
+
+def _is_heading(row: Row) -> bool:
+    return not row.path and not row.meaning
 
 
 def _field(row: Row, look: Look) -> Line:

@@ -122,7 +122,7 @@ def with_changed_bits(row: Row, before: int | None) -> Row:
     if before is None or name not in CHANGING or row.value == NOTHING:
         return row
     words = changed_bits(name, before, int(row.value, 16))
-    return row._replace(meaning=f"{row.meaning}; changed: {words}".removeprefix("; ")) if words else row
+    return row._replace(meaning=f"{words}; {row.meaning}".removesuffix("; ")) if words else row
 
 
 def _register(capture: Capture, name: str, pointers: _Pointers) -> Row:

@@ -84,7 +84,7 @@ def from_entry(capture: Capture, table: Gdt, name: str) -> str:
         return (
             f"from {GDT}[{named.number}], not captured" if is_inside else f"(now beyond the GDT: {GDT}[{named.number}])"
         )
-    if _is_same(entry.descriptor, loaded):
+    if _is_same(entry.descriptor, loaded, has_own_base=name in ("fs", "gs")):
         return f"from {GDT}[{named.number}]"
     return f"({GDT}[{named.number}] is now {'empty' if entry.is_empty else entry.descriptor.kind})"
 
@@ -186,7 +186,13 @@ def _limit(capture: Capture) -> int:
     return (capture.registers.get("gdtr.limit") or -1) + 1
 
 
-def _is_same(entry: Descriptor, loaded: Descriptor) -> bool:
-    """Compare an entry with a register, which may have been loaded before the CPU set the bit `accessed` there."""
-    keys = [(one.base, one.limit, one.flags | (0 if one.is_system else _ACCESSED)) for one in (entry, loaded)]
-    return keys[0] == keys[1]
+def _is_same(entry: Descriptor, loaded: Descriptor, *, has_own_base: bool) -> bool:
+    """Compare an entry with a register, which may have been loaded before the CPU set the bit `accessed` there.
+
+    The bases of FS and GS (`has_own_base`) may come from an MSR.
+    """
+    pair = (entry, loaded)
+    if not has_own_base and entry.base != loaded.base:
+        return False
+    flags = {one.flags | (0 if one.is_system else _ACCESSED) for one in pair}
+    return entry.limit == loaded.limit and len(flags) == 1

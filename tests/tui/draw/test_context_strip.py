@@ -90,6 +90,8 @@ def test_the_stop_before_is_remembered_until_the_machine_starts_again() -> None:
         stopped = events.GuestStopped(Run(state.STOPPED, stage, rip=capture.rip), capture, (entry, prepare), ())
         screen = update(update(screen, stopped), events.NextRead(LGDT, stage))
 
+    passed = update(Screen(screen.title), events.GuestStopped(screen.run, prepare, (entry, prepare), ()))
+    assert entry is passed.before
     assert (entry, LGDT, {"entry": LGDT, "prepare": LGDT}) == (screen.before, screen.next, screen.next_by_stage)
     started = update(screen, events.MachineStarted(screen.title, None, (), True, None))
     assert (None, None, {}) == (started.before, started.next, started.next_by_stage)
