@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pvhdbg.tui.screen.state import Screen, StageMark
 
 GAP = "   "
+_LONGEST_NAME = 20
 
 
 class Part(NamedTuple):
@@ -61,7 +62,7 @@ def _parts(screen: Screen) -> dict[str, Part]:
     kernel, machine = clean(screen.title.kernel), clean(screen.title.machine)
     return {
         "title": Part(classes.TITLE, ("pvhdbg", "")),
-        "kernel": Part(classes.KERNEL, (kernel, cut(kernel, 20, signs(screen.ascii).more), "")),
+        "kernel": Part(classes.KERNEL, (kernel, _short_name(kernel, signs(screen.ascii).more), "")),
         "machine": Part(classes.KERNEL, (machine, _short_machine(machine), "")),
         "run": Part(classes.RUNS.get(screen.run.kind, classes.STOPPED), _run(screen)),
         "past": Part(classes.PAST, _past(screen)),
@@ -69,6 +70,14 @@ def _parts(screen: Screen) -> dict[str, Part]:
         "rip": Part(classes.CPU, _rip(screen)),
         "symbols": Part(classes.SYMBOLS, _symbols(screen)),
     }
+
+
+def _short_name(name: str, more: str) -> str:
+    """Return the name, without its last parts if it is long: `vmlinux-6.1.0-56…`."""
+    if len(name) <= _LONGEST_NAME:
+        return name
+    start = name[:_LONGEST_NAME].rpartition("-")[0]
+    return f"{start}{more}" if start else cut(name, _LONGEST_NAME, more)
 
 
 def _short_machine(machine: str) -> str:

@@ -106,5 +106,6 @@ def detail(screen: Screen, _rows: Rows, index: int) -> Detail:
     group = _groups(screen)[index]
     at_stages = dict.fromkeys(stage for entry in group for stage in entry.stages)
     is_current = any(entry.is_current for entry in group)
-    note = f"Found at {', '.join(at_stages)}{'' if is_current else '; not at the displayed stage'}."
+    places = ", ".join("the death" if stage == stages.DIED else stage for stage in at_stages)
+    note = f"Found at {places}{'' if is_current else '; not at the displayed stage'}."
     return Detail(tuple(entry.finding for entry in group), note=note, finding_first=True)

@@ -137,7 +137,7 @@ def rsdp_meaning(capture: Capture, paddr: int) -> str:
 def modules_summary(modules: Sequence[Module]) -> str:
     """Return text such as `2 modules, 3.0 KiB`."""
     total = sum(module.entry.size for module in modules)
-    return f"{text.counted(len(modules), 'module')}, {text.size(total)}"
+    return f"{text.counted(len(modules), 'module')}, {text.size(total) if total else 'empty'}"
 
 
 def module_rows(capture: Capture) -> list[Row]:
