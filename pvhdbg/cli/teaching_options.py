@@ -18,6 +18,12 @@ def tour(parser: argparse.ArgumentParser) -> None:
     chapters(parser)
 
 
+def handout(parser: argparse.ArgumentParser) -> None:
+    text = "write the document to FILE.html or FILE.md"
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help=text)
+    chapters(parser)
+
+
 def chapters(parser: argparse.ArgumentParser) -> None:
     """Add the options about the chapters, and about the boots from which their values come."""
     parser.add_argument("--chapters", type=Path, metavar="DIR", help="read the chapters from DIR: Markdown files")

@@ -9,12 +9,15 @@ from typing import Any
 import pytest
 
 from pvhdbg.boot.record.replay import load
+from pvhdbg.cli.command.teaching import boots
+from pvhdbg.teaching.tour import chapter, handout
 from pvhdbg.views.page.picture import picture_page
 from pvhdbg.views.page.report import report
 from pvhdbg.views.pictures.drawing import CHARACTER
 from pvhdbg.views.pictures.table import PICTURES
 from tests.browser import Browser, browser
 from tests.paths import RECORDINGS_DIR
+from tests.teaching.tour.recorded import recorded_boots
 from tests.views.hostile import COMMAND_LINE, answers, hostile
 
 ENOUGH = 4.5
@@ -80,6 +83,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     texts = {"report": report(normal), "died": report(died), "hostile": report(hostile())}
     for name, picture in PICTURES.items():
         texts[name] = picture_page(picture.draw(died), picture.as_text(died), "vmlinux")
+    texts["handout"] = handout.html(chapter.read_all(boots.CHAPTERS), recorded_boots())
     folder = tmp_path_factory.mktemp("pages")
     for name, text in texts.items():
         (folder / f"{name}.html").write_text(text, "utf-8")
@@ -119,7 +123,7 @@ def test_the_browser_refuses_a_script_that_is_not_the_reports_own(
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", ["report", "died", *PICTURES])
+@pytest.mark.parametrize("name", ["report", "died", "handout", *PICTURES])
 def test_all_text_has_contrast(chromium: Browser, pages: dict[str, Path], name: str, scheme: str) -> None:
     page = opened(chromium, pages[name], scheme=scheme)
     page.run("document.querySelectorAll('details').forEach((part) => { part.open = true; })")

@@ -4,5 +4,6 @@ guest  `pvhdbg guest new`
 tour   `pvhdbg tour`
 lab    `pvhdbg lab`
 lab_boots  the boots of a lab: live, or handed in as recordings
+handout  `pvhdbg handout`
 boots  the boots that the tour is about, live or recorded
 """

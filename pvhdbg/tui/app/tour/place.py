@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pvhdbg.teaching import values
+from pvhdbg.teaching.tour.looked_at import row_index
 from pvhdbg.tui.events.update import show_stage
 from pvhdbg.tui.screen import state
 from pvhdbg.tui.screen.state import MemoryRequest, ViewPosition
@@ -13,7 +14,6 @@ from pvhdbg.tui.views import shown, table
 if TYPE_CHECKING:
     from pvhdbg.teaching.tour.chapter import Card
     from pvhdbg.tui.screen.state import Screen
-    from pvhdbg.views.rows.row import Row
 
 MACHINE_WORD = 8
 
@@ -56,34 +56,12 @@ def show(screen: Screen) -> Screen:
 
 def _at_row(screen: Screen, card: Card) -> Screen:
     """Select the card's row or, without one, the first row, or where the view starts at each stop."""
-    index = _index(screen, card.row) if card.row else None
+    index = row_index(shown.rows(screen), card.row) if card.row else None
     if index is not None:
         return screen.at(index)
     kept = {name: position for name, position in screen.positions.items() if name != screen.view}
     starts = table.shown(screen).start_row is not None
     return screen._replace(positions=kept if starts else {**kept, screen.view: ViewPosition()})
-
-
-def _index(screen: Screen, wanted: str) -> int | None:
-    """Return the index of the row with this name or path, or of the first row that contains the text."""
-    rows = shown.rows(screen)
-    for fits in (_has_name, _has_path, _has_text):
-        for index, row in enumerate(rows):
-            if fits(row, wanted):
-                return index
-    return None
-
-
-def _has_name(row: Row, wanted: str) -> bool:
-    return wanted in (row.name, row.path)
-
-
-def _has_path(row: Row, wanted: str) -> bool:
-    return row.path.endswith(f".{wanted}") or row.path.startswith((f"{wanted}.", f"{wanted}["))
-
-
-def _has_text(row: Row, wanted: str) -> bool:
-    return wanted.casefold() in " ".join((row.name, row.value, row.meaning, *row.columns)).casefold()
 
 
 def _at_address(screen: Screen, card: Card) -> Screen:

@@ -1,0 +1,80 @@
+"""Tests of the handout: it has everything of the chapters, and text cannot do anything in it."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from pvhdbg.cli import main
+from pvhdbg.cli.command.teaching import boots
+from pvhdbg.teaching import front_matter, values
+from pvhdbg.teaching.tour import chapter, handout
+from tests.teaching.tour.recorded import recorded_boots
+
+CHAPTERS = chapter.read_all(boots.CHAPTERS)
+HTML = handout.html(CHAPTERS, recorded_boots())
+HOSTILE = "</p><script>alert(1)</script><img src=x onerror=alert(1)>"
+
+
+def words(text: str) -> str:
+    return " ".join(re.sub(r"<[^>]+>|[*`]", " ", text).replace("&gt;", ">").split())
+
+
+def test_the_page_has_every_chapter_every_card_and_every_answer() -> None:
+    page = words(HTML)
+
+    for shown in CHAPTERS:
+        assert shown.title in page
+        for card in shown.cards:
+            assert (
+                words(values.filled_in(card.title, values.of_document(recorded_boots()[card.boot]), card.stage)) in page
+            )
+            first = words(card.answer).split("{")[0]
+            assert first in page
+
+
+def test_each_question_has_a_link_to_its_answer_and_back() -> None:
+    targets = set(re.findall(r'href="#([^"]+)"', HTML))
+
+    assert targets
+    assert [] == sorted(target for target in targets if f'id="{target}"' not in HTML)
+    questions = sum(bool(card.question) for shown in CHAPTERS for card in shown.cards)
+    assert questions == sum(target.startswith("answer-") for target in targets)
+
+
+def test_answers_come_after_all_questions() -> None:
+    assert HTML.rindex('id="question-') < HTML.index('id="answer-')
+
+
+def test_the_markdown_has_the_same_cards() -> None:
+    text = handout.as_markdown(CHAPTERS, recorded_boots())
+
+    assert "{" not in text
+    assert [] == [shown.title for shown in CHAPTERS if f". {shown.title}\n" not in text]
+    assert sum(len(shown.cards) for shown in CHAPTERS) <= text.count("\n### ")
+
+
+def test_text_of_a_chapter_and_of_a_guest_is_escaped() -> None:
+    card = f"## {HOSTILE}\nrow: rip\nview: cpu\n\n{HOSTILE}\n\n    {HOSTILE}\n"
+    source = f"---\ntitle: {HOSTILE}\nabout: {HOSTILE}\n---\n{HOSTILE}\n{card}"
+    page = handout.html([chapter.parse("a", front_matter.parse("a.md", source))], recorded_boots())
+
+    assert "<script" not in page
+    assert "<img" not in page
+    assert 6 <= page.count("&lt;script&gt;")
+    assert "default-src 'none'" in page
+
+
+def test_the_page_refers_to_nothing_else() -> None:
+    assert [] == re.findall(r'(?:src|href)="(?!#)[^"]*"', HTML)
+
+
+@pytest.mark.parametrize("name", ["tour.html", "tour.md", "TOUR.MD"])
+def test_the_command_writes_the_document(tmp_path: Path, name: str) -> None:
+    assert 0 == main(["handout", "--recorded", "-o", str(tmp_path / name)])
+    assert handout.TITLE in (tmp_path / name).read_text("utf-8")
+
+
+def test_another_ending_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert 2 == main(["handout", "--recorded", "-o", str(tmp_path / "a.pdf")])
+    assert "the name of the file must end in .html or .md\n" in capsys.readouterr().err
