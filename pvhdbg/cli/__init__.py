@@ -98,7 +98,7 @@ def _run(argv: Sequence[str]) -> Result:
         command, chosen = options.parse(argv)
     except HelpText as text:
         return Result(str(text))
-    module, function = command.runs.split(".")
+    module, _, function = command.runs.rpartition(".")
     run: Callable[[argparse.Namespace], Result] = getattr(import_module(f"pvhdbg.cli.command.{module}"), function)
     return _encoded(run(chosen), is_ascii=chosen.ascii)
 
