@@ -276,7 +276,7 @@ COMMANDS = {
     "guest": Command("copy the teaching guest's source, to change it", _guest, "teaching.guest.guest"),
     "tour": Command("show a guided tour of a boot", _tour, "teaching.tour.tour", is_mixed=True),
     "lab": Command("show exercises and check the answers", teaching_options.lab, "teaching.lab.lab", is_mixed=True),
-    "handout": Command("write the tour as one document", _handout, "teaching.handout.handout"),
+    "handout": Command("write the tour and the exercises as one document", _handout, "teaching.handout.handout"),
     "manual": Command("show a page of the manual", _manual, "manual.manual"),
     "doctor": Command("check the installation: show versions and try to boot", _doctor, "doctor.doctor"),
     "gdb-script": Command(

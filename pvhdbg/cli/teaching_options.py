@@ -21,6 +21,7 @@ def tour(parser: argparse.ArgumentParser) -> None:
 def handout(parser: argparse.ArgumentParser) -> None:
     text = "write the document to FILE.html or FILE.md"
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help=text)
+    parser.add_argument("--labs", type=Path, metavar="DIR", help="read the exercises from DIR; see `pvhdbg lab`")
     chapters(parser)
 
 

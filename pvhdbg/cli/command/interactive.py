@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pvhdbg import state_files
 from pvhdbg.cli.result import Result
+from pvhdbg.tui.screen.tour import FILE
 
 if TYPE_CHECKING:
     import argparse
@@ -30,6 +32,19 @@ def interactive(options: argparse.Namespace) -> Result:
     is_on_xen = options.xen or options.xen_image is not None
     machine = f"Xen {options.accel}" if is_on_xen else f"{options.machine} {options.accel} {options.memory}"
     start.run_live(
-        lambda meanwhile: launched(options, meanwhile), (kernel, machine), ascii=options.ascii, theme=options.theme
+        lambda meanwhile: launched(options, meanwhile),
+        (kernel, machine),
+        ascii=options.ascii,
+        theme=options.theme,
+        greeting=_greeting(),
     )
     return Result()
+
+
+def _greeting() -> str:
+    """Return a line for the first start of the screen; empty at later ones, and for readers of the tour."""
+    known = state_files.load(FILE)
+    if known:
+        return ""
+    state_files.save(FILE, {"offered": True})
+    return "new here? `pvhdbg tour` explains a boot, step by step"

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from pvhdbg.boot.record.document import Document
+    from pvhdbg.teaching.lab.lab_file import Lab
     from pvhdbg.teaching.tour.chapter import Card, Chapter
     from pvhdbg.views.rows.row import Row
 
@@ -23,6 +24,10 @@ TITLE = "A tour of a PVH boot"
 ABOUT = (
     "How a kernel starts, from its first instruction. All addresses come from a real boot of pvhdbg's teaching guest; "
     "`pvhdbg tour` shows the same on your own machine."
+)
+LABS = (
+    "`pvhdbg lab start` begins the first of these exercises, `pvhdbg lab hint` shows a hint, and `pvhdbg lab check` "
+    "tests your answer on a real machine."
 )
 _STYLE = """
 main { max-width: 48rem; margin: 0 auto; } h2 { border-top: 3px solid var(--edge); padding-top: 1rem; }
@@ -69,18 +74,20 @@ def _card(number: str, card: Card, run: Document) -> _Filled:
     return _Filled(number, card, title, text, key, question, answer, rows, run if card.picture else None)
 
 
-def html(chapters: Sequence[Chapter], boots: Mapping[str, Document]) -> str:
+def html(chapters: Sequence[Chapter], boots: Mapping[str, Document], labs: Sequence[Lab] = ()) -> str:
     """Return the page. It needs no other file and no scripts."""
     filled = _filled(chapters, boots)
     contents = [
         element("li", element("a", chapter.title, href=f"#chapter-{number}"), f": {chapter.about}")
         for number, chapter, _ in filled
     ]
+    contents += [element("li", element("a", "Exercises", href="#exercises"))] if labs else []
     body = [
         element("h1", TITLE),
         *_html(ABOUT),
         element("nav", element("ol", *contents, class_="contents"), aria_label="Chapters"),
         *(_chapter(number, chapter, cards) for number, chapter, cards in filled),
+        *([_exercises(labs)] if labs else []),
         _answers(filled),
     ]
     return page(TITLE, [element("main", *body)], _STYLE)
@@ -115,6 +122,16 @@ def _answers(filled: Sequence[tuple[str, Chapter, list[_Filled]]]) -> Element:
     for shown in (card for _, _, cards in filled for card in cards if card.question):
         back = element("a", f"{shown.number} {shown.title}", href=f"#question-{shown.number}")
         parts += [element("h3", back, id=f"answer-{shown.number}"), *_html(shown.answer)]
+    return element("section", *parts)
+
+
+def _exercises(labs: Sequence[Lab]) -> Element:
+    parts = [element("h2", "Exercises", id="exercises"), *_html(LABS)]
+    for lab in labs:
+        task = element("div", *_html(lab.task), class_="question")
+        parts.append(
+            element("div", element("h3", f"{lab.number}. {lab.title}"), *_html(lab.intro), task, class_="card")
+        )
     return element("section", *parts)
 
 
@@ -158,7 +175,7 @@ def _spans(text: str) -> Iterator[Element | str]:
         yield element(_TAGS[span.kind], span.text) if span.kind in _TAGS else span.text
 
 
-def as_markdown(chapters: Sequence[Chapter], boots: Mapping[str, Document]) -> str:
+def as_markdown(chapters: Sequence[Chapter], boots: Mapping[str, Document], labs: Sequence[Lab] = ()) -> str:
     """Return the document as Markdown. Pictures are text."""
     filled = _filled(chapters, boots)
     lines = [f"# {TITLE}", ABOUT]
@@ -166,6 +183,9 @@ def as_markdown(chapters: Sequence[Chapter], boots: Mapping[str, Document]) -> s
         lines += [f"## {number}. {chapter.title}", *([chapter.intro] if chapter.intro else [])]
         for shown in cards:
             lines += _markdown_card(shown)
+    lines += ["## Exercises", LABS] if labs else []
+    for lab in labs:
+        lines += [f"### Exercise {lab.number}: {lab.title}", lab.intro, f"**Task:** {lab.task}"]
     lines.append("## Answers")
     for shown in (card for _, _, cards in filled for card in cards if card.question):
         lines += [f"### {shown.number} {shown.title}", shown.answer]

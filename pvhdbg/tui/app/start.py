@@ -37,11 +37,12 @@ def run_live(
     ascii: bool = False,  # noqa: A002  the option's name
     theme: str = "auto",
     tour: TourAndBoots | None = None,
+    greeting: str = "",
 ) -> None:
     """Run the TUI over a live machine. `title` names its kernel and the machine.
 
     The terminal is not touched until the machine has started, or its start takes longer than START_TIMEOUT. `tour` is
-    the tour, if the user takes it.
+    the tour, if the user takes it. `greeting` is a line for the user.
 
     :raise PvhdbgError: if the machine can't start.
     """
@@ -57,6 +58,8 @@ def run_live(
         thread.serve(worker)
         try:
             screen = Screen(Title(*title), Run(since=since), ascii=ascii, theme=theme)
+            if greeting:
+                screen = screen._replace(output=(f"pvhdbg: {greeting}", ""))
             _show(event_queue, worker, _in_tour(screen, tour), current, tour and tour[1])
         finally:
             worker.protect_terminal(None)

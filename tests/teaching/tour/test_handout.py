@@ -7,7 +7,9 @@ import pytest
 
 from pvhdbg.cli import main
 from pvhdbg.cli.command.teaching import boots
+from pvhdbg.cli.command.teaching.lab import EXERCISES
 from pvhdbg.teaching import front_matter, values
+from pvhdbg.teaching.lab import lab_file
 from pvhdbg.teaching.tour import chapter, handout
 from tests.teaching.tour.recorded import recorded_boots
 
@@ -52,6 +54,18 @@ def test_the_markdown_has_the_same_cards() -> None:
     assert "{" not in text
     assert [] == [shown.title for shown in CHAPTERS if f". {shown.title}\n" not in text]
     assert sum(len(shown.cards) for shown in CHAPTERS) <= text.count("\n### ")
+
+
+def test_the_tasks_of_the_labs_are_in_the_document_but_not_their_solutions() -> None:
+    labs = lab_file.read_all(EXERCISES)
+    page = handout.html(CHAPTERS[:1], recorded_boots(), labs)
+    text = handout.as_markdown(CHAPTERS[:1], recorded_boots(), labs)
+
+    for lab in labs:
+        assert words(lab.task) in words(page)
+        assert lab.task in text
+        assert lab.solution not in text
+        assert words(lab.solution) not in words(page)
 
 
 def test_text_of_a_chapter_and_of_a_guest_is_escaped() -> None:

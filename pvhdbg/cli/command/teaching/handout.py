@@ -1,13 +1,15 @@
-"""`pvhdbg handout -o FILE`: write the tour as one document."""
+"""`pvhdbg handout -o FILE`: write the tour and the exercises as one document."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from pvhdbg.cli.command.teaching import boots
+from pvhdbg.cli.command.teaching.lab import EXERCISES
 from pvhdbg.cli.result import Result, write
 from pvhdbg.errors import UserError
 from pvhdbg.teaching import values
+from pvhdbg.teaching.lab import lab_file
 from pvhdbg.teaching.tour import chapter
 
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ def handout(options: argparse.Namespace) -> Result:
         raise mistake
     from pvhdbg.teaching.tour import handout as document
 
-    text = document.html(chapters, runs) if form == HTML else document.as_markdown(chapters, runs)
+    labs = lab_file.read_all(options.labs or EXERCISES) if options.labs or not options.chapters else ()
+    make = document.html if form == HTML else document.as_markdown
+    text = make(chapters, runs, labs)
     write(options.output, text, ascii=options.ascii and form == MARKDOWN)
     return Result()
