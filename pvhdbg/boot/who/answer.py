@@ -89,6 +89,12 @@ class Answer(NamedTuple):
     readers: tuple[Reader, ...]
 
     @property
+    def is_only_cleared(self) -> bool:
+        """Whether one repeated instruction wrote the field, nothing else did, and nothing read it."""
+        is_cleared = len(self.writers) == 1 and "stos" in self.writers[0].instruction
+        return is_cleared and self.path.startswith("boot_params.") and not self.readers
+
+    @property
     def last_writers(self) -> tuple[Writer, ...]:
         """The writers of the final bytes, by address: several if each wrote only some of the field's bytes."""
         found: list[Writer] = []

@@ -115,7 +115,7 @@ def _contents(run: Document, checked: RunFindings) -> Element:
 
 
 def _pictures(run: Document) -> Element:
-    drawn = [picture.draw(run) for picture in PICTURES.values()]
+    drawn = [picture.draw(run) for name, picture in PICTURES.items() if run.who or name != "who"]
     return element("section", element("h2", "Pictures"), *map(figure, drawn), id="pictures")
 
 

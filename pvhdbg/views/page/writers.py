@@ -27,7 +27,7 @@ _HEADINGS = "field", "bytes", "written by, the last one first", "value of", "rea
 
 def listed(run: Document) -> dict[str, Answer]:
     """Return the answers that the page lists, by path, without fields that only a memset wrote."""
-    written = [answer for answer in run.who or () if not who_text.is_cleared(answer)]
+    written = [answer for answer in run.who or () if not answer.is_only_cleared]
     return {answer.path: answer for answer in written[:MOST]}
 
 

@@ -7,6 +7,8 @@ memory    memory to scale, with what lies where
 graph     boxes of fields and the arrows between them, as data, as text and drawn
 handover  EBX, start_info, and everything that it leads to
 paging    one address on its way through the page tables
+segments  the selectors, and the entries of the GDT that they name
+writers   which functions wrote which fields
 timeline  the stages, and which structures exist at each
 table     every picture, by its name
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.boot.stop.capture import EMPTY_CAPTURE
 from pvhdbg.named_tuple import NamedTuple
-from pvhdbg.views.pictures import handover, memory, paging, timeline
+from pvhdbg.views.pictures import handover, memory, paging, segments, timeline, writers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,5 +45,7 @@ PICTURES = {
         lambda run: handover.draw(_with_handover(run), run.kernel),
     ),
     "paging": Picture("RIP on its way through the page tables", paging.as_text, paging.draw),
+    "segments": Picture("the selectors, and the entries of the GDT that they name", segments.as_text, segments.draw),
     "stages": Picture("the stages, with the boot data at each", timeline.as_text, timeline.draw),
+    "who": Picture("which functions wrote which fields, if `who` was asked", writers.as_text, writers.draw),
 }

@@ -165,7 +165,7 @@ def table(answers: Sequence[Answer]) -> list[str]:
     rows = [("field", "last writer", "value of", "confidence", "readers")]
     cleared = 0
     for answer in answers:
-        if is_cleared(answer):
+        if answer.is_only_cleared:
             cleared += 1
             continue
         readers = text.counted(len(answer.readers), "reader") if answer.readers else "not read"
@@ -183,12 +183,6 @@ def _last(answer: Answer) -> tuple[str, str, str]:
         return "-", "", ""
     confidence = min((writer.confidence for writer in writers), key=CERTAINTY.index)
     return _short(writers[0]), printable(writers[0].origin or ""), confidence
-
-
-def is_cleared(answer: Answer) -> bool:
-    """Return whether one repeated instruction wrote the field, nothing else did, and nothing read it."""
-    is_cleared = len(answer.writers) == 1 and "stos" in answer.writers[0].instruction
-    return is_cleared and answer.path.startswith("boot_params.") and not answer.readers
 
 
 def unread(answers: Sequence[Answer], ended: str | None = None) -> list[str]:
