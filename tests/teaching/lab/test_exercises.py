@@ -23,6 +23,7 @@ from pvhdbg.teaching import values
 from pvhdbg.teaching.lab import grading, lab_file
 from pvhdbg.teaching.lab.lab_file import FIRST_BOOT, Lab
 from pvhdbg.teaching.values import Boot
+from pvhdbg.tui.views.table import VIEWS
 
 LABS = {lab.name: lab for lab in lab_file.read_all(EXERCISES)}
 RECORDINGS = Path(__file__).with_name("boots")
@@ -118,6 +119,14 @@ def test_another_instruction_is_wrong(word: str, why: str, capsys: pytest.Captur
 
     assert 1 == main(["lab", "check", word])
     assert why in capsys.readouterr().out
+
+
+def test_every_tab_that_a_lab_names_is_on_the_screen() -> None:
+    texts = [text for lab in LABS.values() for text in (lab.intro, lab.task, lab.solution, *lab.hints)]
+    named = [name for text in texts for name in re.findall(r"\btabs? `(\w+)`", text)]
+
+    assert len(named) >= 4
+    assert set() == {*named} - {view.name for view in VIEWS}
 
 
 def solved_guest(folder: Path, lab: Lab) -> Path:
