@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pvhdbg
 from pvhdbg.boot.record.replay import load
+from pvhdbg.cli.result import HelpText
 from pvhdbg.errors import UserError
 from pvhdbg.teaching.tour.chapter import FIRST_BOOT
 
@@ -21,6 +23,7 @@ CHAPTERS = Path(pvhdbg.__file__).parent / "teaching" / "chapters"
 MODULE = CHAPTERS / "module.txt"
 """The file that is module 0 of each boot."""
 _FROM_USER = ("qemu", "gdb", "mi_log", "gdbinit", "timeout")
+_ALLOWED = "use only --vmm, --protocol and --set"
 _OF_BOOT = ("vmm", "protocol", "set")
 """What can differ between the boots: what happens at the entry. The screen changes that without a new start."""
 
@@ -34,12 +37,14 @@ def launch_options(words: Sequence[str], options: argparse.Namespace) -> argpars
 
     parser = parser_of("dump")
     usual = ["-i", str(MODULE)]
-    plain, parsed = parser.parse_args(usual), parser.parse_args([*usual, *words])
+    try:
+        plain, parsed = parser.parse_args(usual), parser.parse_args([*usual, *words])
+    except (UserError, HelpText) as error:
+        why = "not an option of a boot" if isinstance(error, HelpText) else str(error)
+        raise UserError(f"boot options in a chapter: {shlex.join(words)}: {why}", _ALLOWED) from error
     for name, content in vars(parsed).items():
         if name not in _OF_BOOT and content != getattr(plain, name):
-            raise UserError(
-                f"boot options in a chapter: --{name.replace('_', '-')}", "use only --vmm, --protocol, --set"
-            )
+            raise UserError(f"boot options in a chapter: --{name.replace('_', '-')}", _ALLOWED)
     for name in _FROM_USER:
         setattr(parsed, name, getattr(options, name))
     parsed.qemu_args, parsed.snapshots = [], "auto"

@@ -59,7 +59,7 @@ class Guide:
         self._boots = boots
         self.handlers: dict[str, Callable[[], None]] = {
             "tour-next": self._next,
-            "tour-back": lambda: self._move(-1),
+            "tour-back": self._back,
             "tour-show": self._show,
             "tour-hide": self._hide,
         }
@@ -90,6 +90,14 @@ class Guide:
             self._ui.show(answered._replace(tour=tour._replace(is_answered=True, top=min(last, before))))
         else:
             self._move(1)
+
+    def _back(self) -> None:
+        """Show the beginning of the card or, if it is shown, the card before."""
+        tour = self._ui.screen.tour
+        if tour is not None and tour.top:
+            self.scroll(-tour.top)
+        else:
+            self._move(-1)
 
     def _card_size(self) -> tuple[int, int]:
         return frame.card_size(self._ui.screen, *self._ui.size)

@@ -44,11 +44,21 @@ def test_a_chapter_of_a_teacher_is_checked(tmp_path: Path, capsys: pytest.Captur
     assert "Version 1." in capsys.readouterr().out
 
 
-def test_a_boot_of_a_chapter_can_only_change_the_boot_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "1.md").write_text("---\ntitle: T\nboot: big = -m 1G\n---\n## A\nboot: big\n\nText.\n")
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        ("-m 1G", "--memory"),
+        ("--help", "--help: not an option of a boot"),
+        ("--vmm nobody", "--vmm nobody: argument --vmm"),
+    ],
+)
+def test_a_boot_of_a_chapter_can_only_change_the_boot_data(
+    words: str, error: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "1.md").write_text(f"---\ntitle: T\nboot: odd = {words}\n---\n## A\nboot: odd\n\nText.\n")
 
     assert 2 == main(["tour", "--chapters", str(tmp_path), "--text"])
-    assert "pvhdbg: error: boot options in a chapter: --memory" in capsys.readouterr().err
+    assert f"pvhdbg: error: boot options in a chapter: {error}" in capsys.readouterr().err
 
 
 def test_everything_that_the_tour_says_is_true_on_this_machine(capsys: pytest.CaptureFixture[str]) -> None:
