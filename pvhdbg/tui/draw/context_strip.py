@@ -47,7 +47,7 @@ def _next(screen: Screen) -> Line:
         return []
     label = (classes.PANE_TITLE, f" {'died at' if _is_death(screen) else 'next'}".ljust(_LABEL_WIDTH))
     if here is None or here.rip != capture.rip:
-        return [label, (classes.EMPTY, "")]
+        return [(label[0], label[1].rstrip())]
     known = instructions.of_text(here.text)
     line: Line = [label, (classes.CODE_KEYWORD, _text(screen, here))]
     words = [*([known.brief] if known else []), *([_JUMPS[here.jumps]] if here.jumps is not None else [])]
@@ -117,7 +117,7 @@ def _as_fit(parts: Sequence[tuple[str, str]], width: int) -> Line:
         rest = 0 if count + 1 == len(parts) else len(f"and {len(parts) - count - 1} more")
         if length(line) + len(f"{name} {words}{_GAP}") + rest > width:
             return [*line, (classes.MEANING, others)]
-        line += [(classes.NAME, name), (classes.CHANGED, f" {words}{_GAP}")]
+        line += [(classes.NAME, name), ("", " "), (classes.CHANGED, words), ("", _GAP)]
     return line
 
 
