@@ -74,5 +74,5 @@ def test_help_fits_100_columns(
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_commands_help_begins_with_a_verb(name: str) -> None:
     assert COMMANDS[name].help.split()[0].rstrip(",") in {
-        *VERBS, "boot", "examine", "decode", "compare", "copy", "draw", "explain", "show", "print",
+        *VERBS, "boot", "examine", "decode", "compare", "copy", "draw", "explain", "record", "show", "print",
     }  # fmt: skip

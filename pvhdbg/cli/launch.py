@@ -107,8 +107,16 @@ def launched_without_gdb(
         remarks = (*_without_effect(options), *remarks)
         session = MachineSession(machine, kernel, qemu, options.timeout, remarks, changes)
         session.observe = _observe
+        if not _is_recorded(options):
+            session.session.read_no_log()
         yield session
         _save_lookups(kernel)
+
+
+def _is_recorded(options: argparse.Namespace) -> bool:
+    """Return whether the run becomes a document: JSON, or a recording that a command of -c may write."""
+    form = getattr(options, "format", None) or ""
+    return bool(getattr(options, "output", None) or getattr(options, "command", None) or form.startswith("json"))
 
 
 def _observe(session: MachineSession, text: str) -> WhoResult:

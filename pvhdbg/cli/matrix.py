@@ -80,7 +80,8 @@ def _run(boot: Boot, job: Finished | None) -> Run:
 
 def _document(out: bytes) -> Document | None:
     """Return what the process printed; None if it was killed before it had printed everything."""
-    from pvhdbg.boot.record.replay import NotARecording, replay
+    from pvhdbg.boot.record.checked import NotARecording
+    from pvhdbg.boot.record.replay import replay
 
     try:
         return replay(json.loads(out))

@@ -136,6 +136,11 @@ def _who(parser: argparse.ArgumentParser) -> None:
     launch(parser)
 
 
+def _trace(parser: argparse.ArgumentParser) -> None:
+    teaching_options.trace(parser)
+    launch(parser)
+
+
 def _inspect(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("kernel", type=Path, metavar="KERNEL", help=KERNEL)
     symbols(parser)
@@ -261,6 +266,7 @@ COMMANDS = {
     ),
     "check": Command("boot and report what is wrong", _check, "check.check", is_mixed=True),
     "who": Command("boot and show who writes and reads the boot data", _who, "who.who", is_mixed=True),
+    "trace": Command("record every instruction, and what it writes", _trace, "teaching.trace.trace"),
     "inspect": Command("examine a kernel file without booting it", _inspect, "inspect_file.inspect"),
     "show": Command("print a recording", _show, "show.show"),
     "picture": Command("draw memory, the handover or the stages", _picture, "picture.picture", is_mixed=True),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pvhdbg.boot.stop import stages
 from pvhdbg.cli.boot_options import launch_options, timeout, tools
 
 if TYPE_CHECKING:
@@ -53,3 +54,16 @@ def lab(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--labs", type=Path, metavar="DIR", help="read the labs from DIR: Markdown files")
     launch_options(parser)
     parser.set_defaults(stage=None, output=None, format=None, command=[], watch=None, snapshots="auto", theme="auto")
+
+
+def trace(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="FILE", required=True, help="write the recording with the trace to FILE"
+    )
+    parser.add_argument(
+        "--stage",
+        choices=stages.NAMES[1:],
+        metavar="NAME",
+        help="trace to this stage [bootparams; for the teaching guest, e820]",
+    )
+    parser.set_defaults(format=None, command=[])

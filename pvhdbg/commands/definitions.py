@@ -115,7 +115,7 @@ def _code(session: Session, words: Sequence[str]) -> str:
     """Disassemble at RIP or ADDRESS, in the CPU's current mode.
 
     ADDRESS is a number, symbol or register, or a sum of these: xen_prepare_pvh + 0x20. For past stages and
-    recordings, show raw bytes.
+    recordings, show what was recorded: the instructions if a disassembler has read them, otherwise raw bytes.
     """
     stop, rest = _stop(session, words)
     address = session.evaluate(" ".join(rest), stop.capture) if rest else stop.capture.rip
@@ -125,6 +125,8 @@ def _code(session: Session, words: Sequence[str]) -> str:
     lines = () if is_past or is_unsafe else session.disassemble(address or 0, INSTRUCTIONS)
     if lines:
         return _lines(map(printable, lines))
+    if not rest and (recorded := answers.recorded_code(stop.capture, INSTRUCTIONS)):
+        return _lines(recorded)
     paddr = physical(session, stop.capture, " ".join(rest)) if rest else None
     return _lines(answers.code_bytes(stop, paddr, session.target_at(stop.capture).read_phys))
 

@@ -115,7 +115,8 @@ class GdbSession(LiveSession):
         if death is not None:
             self.record_death(death)
         elif self._is_dead:
-            self.journey = self._new_journey()
+            recorder, self.journey = self.journey.recorder, self._new_journey()
+            self.journey.recorder = recorder
             self._outcome = None
             self._update_journey()
 

@@ -9,6 +9,7 @@ from pvhdbg.abi.printk import known_layouts, layout_from
 from pvhdbg.boot.log.problems import problem
 from pvhdbg.boot.log.records import read_records
 from pvhdbg.boot.stop.address import Addresses
+from pvhdbg.boot.stop.capture import LogLine
 from pvhdbg.errors import NotConnected, SymbolMissing, TargetError
 from pvhdbg.named_tuple import NamedTuple
 
@@ -29,29 +30,12 @@ MAX_LINES = 1 << 15
 _STAMPED = re.compile(r"\[ *([0-9]{1,12})\.([0-9]{6})\] (.*)", re.DOTALL)
 
 
-class LogLine(NamedTuple):
-    """A line of the log: nanoseconds since the kernel's clock started, the log level (0 to 7), and the text.
-
-    The level is None in a recording that has only the text. The text has one character for each byte (latin-1). The
-    guest controls it, so views must escape it.
-    """
-
-    ns: int
-    level: int | None
-    text: str
-
-    @property
-    def stamped(self) -> str:
-        """The line as the kernel writes it to a console."""
-        seconds, rest = divmod(self.ns, 10**9)
-        return f"[{seconds:5}.{rest // 1000:06}] {self.text}"
-
-
 class KernelLog(NamedTuple):
     """The kernel's log, oldest line first.
 
     `dropped` is the number of records before the first line, which the kernel has overwritten or pvhdbg has not read.
-    `is_excerpt`: a recording kept only these lines when pvhdbg stopped watching the guest. If the log cannot be read,
+    `is_excerpt`: a recording kept only these lines when pvhdbg stopped watching the guest. `cut` says what a stop of a
+    recording lacks, or is empty. If the log cannot be read,
     `missing` is the reason; otherwise it is None.
     """
 
@@ -59,6 +43,7 @@ class KernelLog(NamedTuple):
     dropped: int = 0
     missing: str | None = None
     is_excerpt: bool = False
+    cut: str = ""
 
     def excerpt(self, count: int) -> tuple[LogLine, ...]:
         """Return the last `count` lines, and before them the lines that report a problem, at most `count` of them."""

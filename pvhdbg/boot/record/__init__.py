@@ -2,6 +2,9 @@
 
 document  what a recording contains: the kernel, the machine, every stop and the outcome
 replay    decode a recording again from its memory, registers and symbols
+checked   the values of a parsed JSON document, checked
+stored    what a recording keeps as it was found
+trace     every executed instruction, and what it wrote
 save      write a file atomically
 compare   find the differences between two captures or two runs
 readers   which differences the guest reads

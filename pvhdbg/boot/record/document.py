@@ -11,6 +11,7 @@ from pvhdbg.target.base import QEMU_EXIT, QEMU_SIGNAL, TRIPLE_FAULT
 from pvhdbg.target.monitor import POWERED_OFF
 
 if TYPE_CHECKING:
+    from pvhdbg.boot.record.trace import Trace
     from pvhdbg.boot.stop.capture import Capture
     from pvhdbg.boot.who.answer import Answer
     from pvhdbg.image.facts import ImageFacts
@@ -181,7 +182,8 @@ class Document(NamedTuple):
     """A whole run. `kernel` is None if no kernel file was given; `stops` are in chronological order.
 
     `who` is what `who` found out about the writers and readers of boot data; None if it was not asked. `who_ended` is
-    how the guest died while `who` observed it; None if it did not.
+    how the guest died while `who` observed it; None if it did not. `trace` has every
+    instruction, if they were recorded.
     """
 
     kernel: ImageFacts | None
@@ -190,3 +192,4 @@ class Document(NamedTuple):
     outcome: Outcome
     who: tuple[Answer, ...] | None = None
     who_ended: str | None = None
+    trace: Trace | None = None

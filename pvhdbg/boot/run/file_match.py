@@ -33,8 +33,10 @@ _PAGE, _SAMPLE, _GAP = 4096, 256, 16
 _MAX_SEGMENTS = 32
 
 
-def compare(target: Target, image: ImageFacts, capture: Capture) -> tuple[Overwritten, ...]:
-    """Return where guest memory differs from the file; nothing if the file or the memory cannot be read."""
+def compare(target: Target, image: ImageFacts | None, capture: Capture) -> tuple[Overwritten, ...]:
+    """Return where guest memory differs from the file; nothing if there is no file, or it or memory can't be read."""
+    if image is None:
+        return ()
     with suppress(PvhdbgError), closing(open_file(image.elf)) as file:
         return tuple(_differences(target, image, file, _selected(image, capture)))
     return ()

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pvhdbg.boot.handover.handover import HandedOver
     from pvhdbg.boot.lab.rewrite import EntryChange
     from pvhdbg.boot.record.document import Rewrite
+    from pvhdbg.boot.run.stop_recorder import StopRecorder
     from pvhdbg.boot.stop.capture import Capture, Overwritten
     from pvhdbg.boot.stop.stages import Stage
     from pvhdbg.image.facts import ImageFacts
@@ -45,6 +46,7 @@ class Journey:
 
     If guest memory contains another kernel than the image, `image` is None, the target has no symbols, and
     `kernel_mismatch` is the message for the user. `news` has lines for the user that `take_news` has not returned yet.
+    `recorder` completes the captures of stages.
     """
 
     def __init__(  # noqa: PLR0913  callers pass few of them
@@ -61,6 +63,7 @@ class Journey:
         self.use(target, runner, reading)
         self._changes, self._name_of, self._trust_image = changes, name_of, trust_image
         self.news: list[str] = []
+        self.recorder: StopRecorder | None = None
         self.set_image(image)
         self._start_over()
 
@@ -133,10 +136,7 @@ class Journey:
         return max(stages.NAMES.index(self.reached) + 1 if self.reached else 0, self._passed_count)
 
     def stage_at(self, rip: int) -> Stage | None:
-        """Return the stage at the address `rip`; None if it is not the address of a stage.
-
-        A stage at the return from a function is found only if the call was observed.
-        """
+        """Return the stage at the address `rip`, or None. A return from a function needs a call that was observed."""
         for stage in stages.of(self.image):
             if self.why_lacking(stage) is None and rip in self.stage_addresses(stage):
                 return stage
@@ -181,7 +181,6 @@ class Journey:
             self.refuse_kernel_mismatch()
 
     def run_on(self, addresses: Collection[int], timeout: float) -> Halt:
-        """Run to one of the addresses, past all stages."""
         return self._runner.run_to(addresses, timeout)
 
     def refuse_kernel_mismatch(self) -> None:
@@ -212,8 +211,6 @@ class Journey:
         """Compare the image with the file before the guest and pvhdbg change it. Later, return what was found then."""
         if self.rewrites or capture.rip != self.entry:
             return self.history[-1].overwritten if self.reached == "entry" else ()
-        if self.image is None:
-            return ()
         with self._reading():
             return file_match.compare(self.target, self.image, capture)
 
@@ -227,6 +224,9 @@ class Journey:
         return self._append(self._capture_late(stages.DIED) if is_first else self._capture(stages.DIED))
 
     def _append(self, capture: Capture) -> Capture:
+        if self.recorder is not None:
+            with self._reading():
+                capture = self.recorder.complete(capture, self.target, self.image)
         is_same_stage = bool(self.history) and self.history[-1].stage == capture.stage
         self.history[len(self.history) - is_same_stage :] = [capture]
         return capture

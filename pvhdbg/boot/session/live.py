@@ -11,6 +11,7 @@ from pvhdbg.boot.record import document as doc
 from pvhdbg.boot.record.document import Document, MachineFacts, Outcome
 from pvhdbg.boot.run.image_match import runs_on_xen
 from pvhdbg.boot.run.run_to_stage import death_outcome, run_to_stage
+from pvhdbg.boot.run.stop_recorder import StopRecorder
 from pvhdbg.boot.run.xen_domains import GDB_LIMIT
 from pvhdbg.boot.session import expression
 from pvhdbg.boot.session.expression import NotAnAddress
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from pvhdbg.boot.record.document import Rewrite
     from pvhdbg.boot.run.journey import Journey
     from pvhdbg.boot.run.saved_journey import SavedJourney
-    from pvhdbg.boot.stop.capture import Capture
+    from pvhdbg.boot.stop.capture import Capture, CodeRow
     from pvhdbg.boot.stop.stages import Stage
     from pvhdbg.boot.who.answer import Answer, WhoResult
     from pvhdbg.image.facts import ImageFacts
@@ -47,10 +48,17 @@ class LiveSession(Opener):
     `machine_facts` returns a description of the machine for recordings. `disassembler` takes an address and a count,
     and returns instructions in the CPU's current mode. `debugger` evaluates an expression in the debugger's own
     language to an address, and raises TargetError if it can't. `name_of` returns an address as symbol+offset. `note`
-    explains why the kernel has no more stages. `serial` returns what the guest has written to its serial console.
+    explains why the kernel has no more stages. `serial` returns what the guest has written to its serial console; None
+    if pvhdbg does not read it.
     `timeout` is in seconds, for each stage. `go_back` takes the machine back to a stage and returns what happened; None
     if there are no snapshots. `observe` answers `who` with another machine; None if there can't be one.
+
+    `codes` has the instructions at stages, by stage name, if a disassembler has read them.
     """
+
+    _outcome: Outcome | None = None
+    _now: Capture | None = None
+    _told_limit = False
 
     def __init__(  # noqa: PLR0913  one callable for each thing that a debugger knows
         self,
@@ -61,7 +69,7 @@ class LiveSession(Opener):
         debugger: Callable[[str], int] | None = None,
         name_of: Callable[[int], str | None] = lambda _: None,
         note: str | None = None,
-        serial: Callable[[], bytes] = lambda: b"",
+        serial: Callable[[], bytes] | None = None,
         timeout: float = TIMEOUT,
         go_back: GoBack | None = None,
         observe: Callable[[str], WhoResult] | None = None,
@@ -72,16 +80,15 @@ class LiveSession(Opener):
         self._debugger = debugger
         self._name_of = name_of
         self._note = note
-        self._serial = serial
+        self._serial = serial or (lambda: b"")
+        journey.recorder = StopRecorder(serial)
+        self.codes: dict[str, tuple[CodeRow, ...]] = {}
         self._timeout = timeout
         self._go_back = go_back
         self._observe = observe
         self._answers: dict[str, Answer] = {}
         self._who_ended: str | None = None
         self._undone: Collection[str] = ()
-        self._outcome: Outcome | None = None
-        self._now: Capture | None = None
-        self._told_limit = False
 
     @property
     def image(self) -> ImageFacts | None:
@@ -123,6 +130,11 @@ class LiveSession(Opener):
             if self._debugger is not None and not self._told_limit and runs_on_xen(self.journey.target):
                 self._told_limit = True
                 self.journey.news.append(GDB_LIMIT)
+
+    def read_no_log(self) -> None:
+        """Do not read the kernel's log at each stage: that takes long, and nothing shows it."""
+        if self.journey.recorder is not None:
+            self.journey.recorder.reads_log = False
 
     def why_lacking(self, stage: Stage) -> str | None:
         return self.journey.why_lacking(stage)
@@ -303,4 +315,5 @@ class LiveSession(Opener):
         vmm = handed_over and handed_over.facts(self._name_of)
         machine = self._machine_facts()._replace(rewrites=self.journey.rewrites, vmm=vmm)
         who = tuple(self._answers.values()) or None
-        return Document(self.image, machine, tuple(self.history), self.outcome, who, self._who_ended)
+        stops = tuple(stop._replace(code=self.codes.get(stop.stage, stop.code)) for stop in self.history)
+        return Document(self.image, machine, stops, self.outcome, who, self._who_ended)

@@ -75,7 +75,14 @@ def kernel_log_of(session: Session, capture: Capture) -> KernelLog:
     watched = session.document().outcome.watched
     if watched and watched.log is not None and session.history and capture is session.history[-1]:
         return stored_log(watched.log)
-    return KernelLog(missing=f"not captured at stage {capture.stage}")
+    return recorded_log(capture)
+
+
+def recorded_log(capture: Capture) -> KernelLog:
+    """Return the log that a capture has."""
+    if capture.log is not None:
+        return KernelLog(capture.log, cut=capture.missing.get("log", ""))
+    return KernelLog(missing=capture.missing.get("log", f"not captured at stage {capture.stage}"))
 
 
 class _WithRbx:

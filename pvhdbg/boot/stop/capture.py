@@ -106,6 +106,44 @@ class Hypercall(NamedTuple):
     raw: bytes
 
 
+MAX_ROWS, MAX_CODE, MAX_TEXT = 256, 1024, 512
+"""The limits of a stop's code: rows, bytes, and characters of an instruction or of the name of a source line."""
+MAX_SERIAL = 1 << 16
+"""The most bytes of serial output that a stop keeps: the last ones."""
+MAX_LOG = 1 << 10
+"""The most lines of the kernel's log that a stop keeps: the last ones."""
+
+
+class CodeRow(NamedTuple):
+    """An instruction at a linear address. `source` is FILE:LINE.
+
+    Without `text`, the bytes are code that no disassembler has seen: they may be several instructions.
+    """
+
+    address: int
+    raw: bytes
+    text: str | None = None
+    source: str | None = None
+
+
+class LogLine(NamedTuple):
+    """A line of the log: nanoseconds since the kernel's clock started, the log level (0 to 7), and the text.
+
+    The level is None in a recording that has only the text. The text has one character for each byte (latin-1). The
+    guest controls it, so views must escape it.
+    """
+
+    ns: int
+    level: int | None
+    text: str
+
+    @property
+    def stamped(self) -> str:
+        """The line as the kernel writes it to a console."""
+        seconds, rest = divmod(self.ns, 10**9)
+        return f"[{seconds:5}.{rest // 1000:06}] {self.text}"
+
+
 class Capture(NamedTuple):
     """One stop. A value that does not exist is None; `missing` has the reason, by the value's path in the document.
 
@@ -114,6 +152,9 @@ class Capture(NamedTuple):
     original. `memory` has every byte that was read, in ascending order, and `symbols` has every symbol that was looked
     up. With `registers`, they are sufficient to decode the stop again, except for `overwritten`, which also needs the
     kernel file, and for `hypercall`: how the kernel has asked Xen for its map, just before this stop.
+
+    `code` has the instructions around RIP, `serial` what the guest had written to its serial console, and `log` the
+    lines of the kernel's log. They are kept as they were read, and None if they were not.
     """
 
     stage: str
@@ -134,6 +175,9 @@ class Capture(NamedTuple):
     missing: Mapping[str, str]
     overwritten: tuple[Overwritten, ...] = ()
     hypercall: Hypercall | None = None
+    code: tuple[CodeRow, ...] | None = None
+    serial: bytes | None = None
+    log: tuple[LogLine, ...] | None = None
 
     @property
     def effective_start_info(self) -> StartInfo | None:

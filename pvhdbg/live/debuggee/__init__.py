@@ -8,7 +8,7 @@ screen_machine    an own machine whose first stops do not wait for gdb
 attached_machine  a machine that is already running, reached through its gdb stub
 machine_session   a machine, its kernel, and the LiveSession that answers commands
 debuggee          run, step, set breakpoints, restart: a machine session with gdb
-code              code as lines: instructions, each under the source lines that it was made from
+code              code as lines: instructions, each under the source lines that it was made from; bytes as instructions
 code_reader       read the code at RIP
 repeated          string instructions with a repeat prefix, which one step executes as a whole
 physical_symbols  the kernel's symbols at physical addresses, in gdb

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pvhdbg.abi.text import printable
+from pvhdbg.boot.stop.capture import MAX_TEXT, CodeRow
 from pvhdbg.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from pvhdbg.image.facts import ImageFacts
     from pvhdbg.live.gdb.breakpoints import Line
+    from pvhdbg.live.instructions.decode import Decoder
+
+    NameOf = Callable[[int], str | None]
 
 _NUMBER = re.compile(r"(?<![-\w])0x[0-9a-f]{1,16}\b")
 MOST_SOURCE = 1 << 20
+_LONG_BITS, _FAR_JUMP, _FAR_JUMP_SIZE = 64, b"\xea", 7
+"""A far jump to the instruction behind it. It has the opcode, a 4-byte offset and a 2-byte selector."""
+_RIP_RELATIVE = re.compile(r"(-?)(?:0x)?([0-9a-f]+)\(%rip\)")
+_LONGEST = 15
+_RECORDED = 32
+"""The most instructions that are recorded before RIP, and from it on."""
 _LEAD, _GAP = 6, 12
 """The most source lines that are shown above the first one, and between two that follow each other."""
 
@@ -123,8 +136,107 @@ def read_lines(path: str) -> Sequence[str] | None:
         return None
 
 
+def as_rows(code: Code) -> tuple[CodeRow, ...]:
+    """Return the instructions around the current one, to be recorded."""
+    lines = [line for line in code.lines if line.address is not None and line.raw]
+    here = next((index for index, line in enumerate(lines) if line.current), None)
+    near = lines[max(here - _RECORDED, 0) : here + _RECORDED] if here is not None else ()
+    return tuple(
+        CodeRow(line.address or 0, line.raw, line.text[:MAX_TEXT], line.source[:MAX_TEXT] or None) for line in near
+    )
+
+
 def with_names(text: str, name_of: Callable[[int], str | None]) -> str:
     """Add to an instruction the name of the address that it names: of a call's target, of a table, of a variable."""
     names = (name_of(int(address, 16)) for address in _NUMBER.findall(text.partition("#")[2] or text))
     name = next(filter(None, names), None)
     return f"{text} <{name}>" if name else text
+
+
+class Bytes(NamedTuple):
+    """Code that was read: its CPU mode, RIP as a linear address, and the bytes at `start`."""
+
+    mode: str
+    rip: int
+    start: int
+    data: bytes
+
+    @property
+    def bits(self) -> int | None:
+        """The size of instructions; None if it is not known."""
+        from pvhdbg.live.instructions.decode import BITS
+
+        return BITS.get(self.mode)
+
+
+def instructions(code: Bytes, image: ImageFacts | None, name_of: NameOf) -> Iterator[CodeLine]:
+    """Yield the instructions. `name_of` returns the symbol at an address."""
+    for start, end, bits in _parts(code, code.bits or 0, image):
+        data = code.data[start - code.start : end - code.start]
+        for at, count, text in _decoder().texts(data, start, bits):
+            named = with_names(with_address(text, at + count), lambda address: _name(image, name_of, address))
+            raw = data[at - start : at - start + count]
+            yield CodeLine(printable(named), at, None, at == code.rip, raw=raw)
+
+
+def aligned(code: Bytes) -> Bytes:
+    """Return the code from its first certain instruction on, if it is not known where its first instruction begins.
+
+    Decoding that starts inside an instruction soon meets the real ones: an instruction is certain if decoding from
+    most of the first bytes finds it, and the instruction at RIP.
+    """
+    bits, before = code.bits, code.rip - code.start
+    if not bits or before <= 0:
+        return code
+    ways = [_starts(code, bits, first) for first in range(min(_LONGEST, before))]
+    reaching = [way for way in ways if code.rip in way]
+    certain = set.intersection(*reaching) if 2 * len(reaching) > len(ways) else {code.rip}
+    first = min(certain)
+    return code._replace(start=first, data=code.data[first - code.start :])
+
+
+def _starts(code: Bytes, bits: int, first: int) -> set[int]:
+    data = code.data[first : code.rip - code.start + _LONGEST]
+    return {at for at, _ in _decoder().sizes(data, code.start + first, bits) if at <= code.rip}
+
+
+def _parts(code: Bytes, bits: int, image: ImageFacts | None) -> tuple[tuple[int, int, int], ...]:
+    """Return start, end and size of instructions before and behind the jump to 64-bit code, if there is one."""
+    ends, start, end = _far_jumps(code, image), code.start, code.start + len(code.data)
+    if bits == _LONG_BITS:
+        border = max((at for at in ends if at <= code.rip), default=start)
+        return (start, border, 32), (border, end, bits)
+    border = min((at for at in ends if at > code.rip), default=end)
+    return (start, border, bits), (border, end, _LONG_BITS)
+
+
+def _far_jumps(code: Bytes, image: ImageFacts | None) -> list[int]:
+    """Return the ends of all far jumps to the next instruction, in a 64-bit kernel."""
+    if image is None or image.elf_class != _LONG_BITS:
+        return []
+    ends = range(code.start + _FAR_JUMP_SIZE, code.start + len(code.data) + 1)
+    wanted = ((end, _FAR_JUMP + (end & 0xFFFFFFFF).to_bytes(4, "little")) for end in ends)
+    return [end for end, jump in wanted if code.data[end - _FAR_JUMP_SIZE - code.start :][:5] == jump]
+
+
+def _name(image: ImageFacts | None, name_of: NameOf, address: int) -> str | None:
+    if image is None or (image.to_vaddr(address) is None and image.to_paddr(address) in (None, address)):
+        return None
+    return name_of(address)
+
+
+@cache
+def _decoder() -> Decoder:
+    from pvhdbg.live.instructions.decode import Decoder
+
+    return Decoder()
+
+
+def with_address(text: str, following: int) -> str:
+    """Add the address to which an offset from RIP leads."""
+    found = _RIP_RELATIVE.search(text)
+    if found is None:
+        return text
+    offset = int(found[2], 16 if "0x" in found[0] else 10)
+    address = following + (-offset if found[1] else offset) & (1 << 64) - 1
+    return f"{text}  # {address:#x}"

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import suppress
-from functools import cache
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import printable
 from pvhdbg.boot.stop.address import Addresses, linear_address, paging_registers
 from pvhdbg.errors import TargetError
 from pvhdbg.image.debug_info.dwarf import BUILD_FOLDER
-from pvhdbg.live.debuggee.code import Code, CodeLine, Place, with_names, with_source
+from pvhdbg.live.debuggee.code import Bytes, Code, Place, instructions, with_source
 from pvhdbg.live.gdb import breakpoints
 from pvhdbg.live.gdb.results import Results
 from pvhdbg.named_tuple import NamedTuple
@@ -23,24 +21,11 @@ if TYPE_CHECKING:
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.live.debuggee.gdb_machine import GdbMachine
     from pvhdbg.live.gdb.breakpoints import Breakpoints
-    from pvhdbg.live.instructions.decode import Decoder
 
 BEFORE, AFTER = 1024, 320
 """How many bytes of a function are shown before RIP, at most, and after it."""
 REAL = "real16"
-_LONG_BITS, _FAR_JUMP, _FAR_JUMP_SIZE = 64, b"\xea", 7
-"""A far jump to the instruction behind it. It has the opcode, a 4-byte offset and a 2-byte selector."""
-_RIP_RELATIVE = re.compile(r"(-?)(?:0x)?([0-9a-f]+)\(%rip\)")
 _PAGE = 0x1000
-
-
-class Bytes(NamedTuple):
-    """Code that was read: its CPU mode, RIP as a linear address, and the bytes at `start`."""
-
-    mode: str
-    rip: int
-    start: int
-    data: bytes
 
 
 class CodeReader(NamedTuple):
@@ -90,17 +75,15 @@ class CodeReader(NamedTuple):
 
     def decode(self, code: Bytes) -> Code:
         """Return the instructions, with their source lines as far as gdb knows them."""
-        from pvhdbg.live.instructions.decode import BITS
-
         if code.mode == REAL:
             return Code(why="firmware in real mode, before the guest's first instruction")
-        if code.mode not in BITS:
+        if code.bits is None:
             return Code(why=f"CPU mode {code.mode}: the size of instructions is not known")
-        lines = tuple(self._instructions(code, BITS[code.mode]))
+        lines = tuple(instructions(code, self.image, self.name_of))
         places = self._places(lines[0].address or 0, code.start + len(code.data)) if lines else {}
         shown = tuple(with_source(lines, places))
         source = next((line.source for line in shown if line.current and line.address is not None), "")
-        title = f"{BITS[code.mode]}-bit instructions"
+        title = f"{code.bits}-bit instructions"
         return Code(f"{source}, with its {title}" if source else title, shown)
 
     def frame(self) -> Results:
@@ -121,37 +104,6 @@ class CodeReader(NamedTuple):
         found = self.symbols.enclosing((rip if linked is None else linked) - moved_by) if self.symbols else None
         return rip - found[1] if found is not None and found[1] <= BEFORE else rip
 
-    def _instructions(self, code: Bytes, bits: int) -> Iterator[CodeLine]:
-        for start, end, size in self._parts(code, bits):
-            data = code.data[start - code.start : end - code.start]
-            for at, count, text in _decoder().texts(data, start, size):
-                named = with_names(_with_address(text, at + count), self._name)
-                raw = data[at - start : at - start + count]
-                yield CodeLine(printable(named), at, None, at == code.rip, raw=raw)
-
-    def _parts(self, code: Bytes, bits: int) -> tuple[tuple[int, int, int], ...]:
-        """Return start, end and size of instructions before and behind the jump to 64-bit code, if there is one."""
-        ends, start, end = self._far_jumps(code), code.start, code.start + len(code.data)
-        if bits == _LONG_BITS:
-            border = max((at for at in ends if at <= code.rip), default=start)
-            return (start, border, 32), (border, end, bits)
-        border = min((at for at in ends if at > code.rip), default=end)
-        return (start, border, bits), (border, end, _LONG_BITS)
-
-    def _far_jumps(self, code: Bytes) -> list[int]:
-        """Return the ends of all far jumps to the next instruction, in a 64-bit kernel."""
-        if self.image is None or self.image.elf_class != _LONG_BITS:
-            return []
-        ends = range(code.start + _FAR_JUMP_SIZE, code.start + len(code.data) + 1)
-        wanted = ((end, _FAR_JUMP + (end & 0xFFFFFFFF).to_bytes(4, "little")) for end in ends)
-        return [end for end, jump in wanted if code.data[end - _FAR_JUMP_SIZE - code.start :][:5] == jump]
-
-    def _name(self, address: int) -> str | None:
-        image = self.image
-        if image is None or (image.to_vaddr(address) is None and image.to_paddr(address) in (None, address)):
-            return None
-        return self.name_of(address)
-
     def _places(self, start: int, end: int) -> dict[int, Place]:
         """Ask gdb for the source lines of a range. Before paging, it can read the kernel only at physical addresses."""
         linked = self.image.to_vaddr(start) if self.image else None
@@ -167,13 +119,6 @@ class CodeReader(NamedTuple):
         return {}
 
 
-@cache
-def _decoder() -> Decoder:
-    from pvhdbg.live.instructions.decode import Decoder
-
-    return Decoder()
-
-
 def _places(answer: Results) -> Iterator[tuple[int, Place]]:
     """Yield the address at which each source line's code begins."""
     for entry in answer.results_list("asm_insns"):
@@ -181,16 +126,6 @@ def _places(answer: Results) -> Iterator[tuple[int, Place]]:
             for instruction in entry.results_list("line_asm_insn")[:1]:
                 name = printable(BUILD_FOLDER.sub("", entry.text("file", "")))
                 yield instruction.number("address", 16), Place(entry.text("fullname", ""), name, entry.number("line"))
-
-
-def _with_address(text: str, following: int) -> str:
-    """Add the address to which an offset from RIP leads."""
-    found = _RIP_RELATIVE.search(text)
-    if found is None:
-        return text
-    offset = int(found[2], 16 if "0x" in found[0] else 10)
-    address = following + (-offset if found[1] else offset) & (1 << 64) - 1
-    return f"{text}  # {address:#x}"
 
 
 def _with_breakpoints(code: Code, known: Breakpoints) -> Code:

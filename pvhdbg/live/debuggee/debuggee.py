@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from pvhdbg.boot.stop.capture import Capture
     from pvhdbg.image.load import Kernel
-    from pvhdbg.live.debuggee.code import Code
-    from pvhdbg.live.debuggee.code_reader import Bytes, CodeReader
+    from pvhdbg.live.debuggee.code import Bytes, Code
+    from pvhdbg.live.debuggee.code_reader import CodeReader
     from pvhdbg.live.debuggee.gdb_machine import GdbMachine
     from pvhdbg.live.debuggee.own_machine import OwnMachine
     from pvhdbg.live.gdb.breakpoints import Breakpoints, Line

@@ -65,7 +65,7 @@ class MachineSession:
             debugger=self._debugger(),
             name_of=self.name_of,
             note=self.kernel.symbols_remark if self.kernel else None,
-            serial=self._serial_output,
+            serial=self._serial_output if self.is_own_machine else None,
             timeout=self.timeout,
             go_back=self._way_back(),
             observe=self._who,

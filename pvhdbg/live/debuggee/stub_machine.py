@@ -12,6 +12,7 @@ from pvhdbg.live.system.os_errors import os_errors_as_machine_errors
 if TYPE_CHECKING:
     from pvhdbg.live.qemu.options import QemuOptions
     from pvhdbg.live.qemu.process import Qemu
+    from pvhdbg.live.stub.connection import Connection
     from pvhdbg.live.stub.watch import RspWatch
     from pvhdbg.target.base import Symbols
     from pvhdbg.target.rsp.rsp_runner import RspRunner
@@ -32,15 +33,15 @@ class StubAccess:
 
         self._qemu = qemu
         with os_errors_as_machine_errors("can't create a socket"):
-            self._connection = Connection(socket.socket(socket.AF_UNIX))
-        self._connection.connect(qemu.gdb_path)
-        self.target = RspTarget(self._connection, symbols, runs_xen=qemu.runs_xen)
-        self.runner = RspRunner(self._connection, self.target, qemu)
+            self.connection = Connection(socket.socket(socket.AF_UNIX))
+        self.connection.connect(qemu.gdb_path)
+        self.target = RspTarget(self.connection, symbols, runs_xen=qemu.runs_xen)
+        self.runner = RspRunner(self.connection, self.target, qemu)
 
     def wait_ready(self) -> None:
         """Wait until QEMU answers. For the errors, see StubMachine."""
         try:
-            self._connection.wait_ready()
+            self.connection.wait_ready()
         except TargetError as error:
             from pvhdbg.live.debuggee import start_failure
 
@@ -50,11 +51,11 @@ class StubAccess:
         """Return what steps the machine, and runs it to watchpoints."""
         from pvhdbg.live.stub.watch import RspWatch
 
-        return RspWatch(self._connection)
+        return RspWatch(self.connection)
 
     def close(self) -> None:
         """Close the connection. The machine stays stopped."""
-        self._connection.close()
+        self.connection.close()
 
 
 class StubMachine(Machine):
@@ -95,6 +96,16 @@ class StubMachine(Machine):
         """
         if self._access is not None:
             self._access.wait_ready()
+
+    @property
+    def connection(self) -> Connection:
+        """The connection to QEMU's stub.
+
+        :raise NotConnected: if there is no machine yet.
+        """
+        if self._access is None:
+            raise NotConnected("the machine is gone")
+        return self._access.connection
 
     def watch(self) -> RspWatch:
         """Return what steps this machine, and runs it to watchpoints.

@@ -5,6 +5,7 @@ firmware     run from the reset to the entry, and turn each stop into writes to 
 observer     step and run from the entry on, and turn each stop into accesses to boot data
 unfinished   the boot data of a guest that died
 regions      which addresses are boot data, and under which linear addresses the guest reaches them
+tracer       record every instruction, and what it wrote
 operands     the addresses of an instruction's operands
 code_places  names of places in the guest's code
 """

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 def shows_past(screen: Screen) -> bool:
     """Return whether the view shows an earlier stage. A live view never does."""
-    return screen.past is not None and not table.shown(screen).is_live
+    is_live = table.shown(screen).is_live and screen.run.kind != state.RECORDING
+    return screen.past is not None and not is_live
 
 
 def box(screen: Screen) -> Box:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pvhdbg.boot.log.kernel_log import read_kernel_log
-from pvhdbg.boot.session.resolve import kernel_log_of
+from pvhdbg.boot.session.resolve import kernel_log_of, recorded_log
 from pvhdbg.errors import NotConnected
 from pvhdbg.tui.screen.state import Log
 from pvhdbg.views.report import log_text
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 
 def read(debuggee: Debuggee, capture: Capture) -> Log:
-    """Read the log at the current stop."""
+    """Read the log at the current stop, unless its capture has it."""
+    if capture.log is not None:
+        return _shown(recorded_log(capture))
     try:
         with debuggee.machine.target.physical_reads():
             return _shown(read_kernel_log(debuggee.journey.target, capture.registers, debuggee.image))

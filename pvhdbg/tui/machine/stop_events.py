@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pvhdbg.live.debuggee.code import as_rows
 from pvhdbg.target.base import DIED
 from pvhdbg.tui.events import events
 from pvhdbg.tui.machine import log_reader
@@ -29,6 +30,7 @@ def after_stop(debuggee: Debuggee, position: Position) -> Iterator[events.Event]
     """Yield what takes longer to find than the position itself: the code there, and the kernel's log."""
     here = debuggee.code_at_rip(position.capture.cpu_mode)
     codes = {**debuggee.code_at_passed_stages(), **({position.stage: here} if position.stage else {})}
+    debuggee.session.codes.update({stage: rows for stage, code in codes.items() if (rows := as_rows(code))})
     yield events.CodeRead(here, codes)
     yield next_instructions(debuggee, position)
     yield events.LogRead(log_reader.read(debuggee, position.capture), position.stage)

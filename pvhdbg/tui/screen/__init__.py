@@ -5,6 +5,7 @@ changes       what changed since the previous stop
 findings      the findings of the displayed capture and of earlier stages
 finding_rows  which row a finding is about
 code_at       the code at the displayed stop
+recorded_code the code at a recorded stop
 memory_at     what kind of memory is at an address
 scrollback    the last lines that gdb and the guest wrote
 tour          the tour: its cards, and the one that is shown

@@ -1,29 +1,51 @@
-"""serial: what the guest wrote on its serial console. The view always shows the present."""
+"""serial: what the guest wrote on its serial console until now or, in a recording, until the displayed stop."""
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from pvhdbg.tui.screen import state
+from pvhdbg.abi.text import printable
+from pvhdbg.tui.screen import scrollback, state
+from pvhdbg.tui.screen.by_id import ById
 from pvhdbg.views.rows import text
 
 if TYPE_CHECKING:
+    from pvhdbg.boot.record.document import Outcome
+    from pvhdbg.boot.stop.capture import Capture
     from pvhdbg.tui.screen.state import Screen
+
+_NOTHING = "the guest has written nothing yet"
+_LATER = "(the last lines that pvhdbg saw after the last stage:)"
 
 
 def lines(screen: Screen) -> tuple[str, ...]:
-    return screen.serial
+    if screen.run.kind != state.RECORDING or screen.capture is None:
+        return screen.serial
+    return _recorded(ById(screen.capture), ById(screen.outcome if screen.past is None else None))
+
+
+@lru_cache(8)
+def _recorded(capture: ById[Capture], outcome: ById[Outcome | None]) -> tuple[str, ...]:
+    """Return the output up to a stop and, at the end of the recording, the last lines after it."""
+    output, watched = capture.value.serial, outcome.value.watched if outcome.value else None
+    written = scrollback.add_serial_output((), output) if output else ()
+    if watched is None or not any(watched.serial):
+        return written
+    later = scrollback.add_serial_output((), "\n".join(watched.serial).encode("latin-1", "replace"))
+    return (*written, _LATER, *later)
 
 
 def heading(screen: Screen) -> str:
-    if not screen.serial:
+    count, top = len(lines(screen)), screen.text_top
+    if not count:
         return "serial console"
-    count, top = len(screen.serial), screen.text_top
     position = f"{text.counted(count, 'line')}, following the end" if top is None else f"from line {top + 1} of {count}"
     return f"serial console, {position}"
 
 
 def empty(screen: Screen) -> str:
-    if screen.run.kind == state.RECORDING:
-        return "a recording does not contain the serial output"
-    return "the guest has written nothing yet"
+    capture = screen.capture
+    if screen.run.kind != state.RECORDING or capture is None or capture.serial is not None:
+        return _NOTHING
+    return f"no serial output: {printable(capture.missing.get('serial', 'not recorded'))}"

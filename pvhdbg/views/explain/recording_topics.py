@@ -118,6 +118,10 @@ _KEYS = {
     "hypercall": "how the kernel asked Xen for its map: rip, operation, room, buffer, paddr, result, nr_entries, hex",
     "gdt": "entries of the GDT, with all fields of each descriptor",
     "overwritten": "where memory differs from the kernel file at the entry: paddr, size, first bytes of both",
+    "code": "the code around RIP: address, hex, and each instruction's text and source line; the text is null if no "
+    "disassembler has read the bytes",
+    "serial": "what the guest had written to its serial console until this stop; null if pvhdbg does not read it",
+    "log": "the kernel's own log until this stop: ns, level and text of each line; null if it was not read",
     "outcome": "how the run ended",
     "outcome.reached": "last stage that was reached",
     "outcome.ended": "done, died, timeout, interrupted, or refused: the pre-start check rejected the kernel",
@@ -133,6 +137,12 @@ _KEYS = {
     "outcome.watched.serial": "the last lines on the serial console, as latin-1",
     "outcome.watched.log": "the last lines of the kernel's own log and its problems; null if it could not be read",
     "outcome.findings": "what the rules found about the end of the run, if the end is not one of the stops",
+    "trace": "every instruction from the entry on, and what it wrote (`pvhdbg trace`); absent in other recordings",
+    "trace.ended": "why the trace ends: done, steps or size (its limits), stopped, or died",
+    "trace.stops": "how many instructions were executed before each stage, by the name of the stage",
+    "trace.code": "the instructions that were executed, each once: address, bytes, text, symbol, source line",
+    "trace.steps": "the executed instructions in order: the index in trace.code, the registers that changed, the "
+    "stores (physical address and bytes), and how often a repeated instruction was repeated",
     "who": "who wrote and who reads each field that `pvhdbg who` was asked about; absent in other recordings",
     "who.writers": (
         "who wrote the field: by, rip, symbol (in firmware, the program), inlined, source, instruction, the bytes, "

@@ -9,6 +9,7 @@ watched_text      what the guest did after the last stage
 who_text          who wrote and who reads boot data
 answers           the output of the `pvh` commands about one stop
 log_text          the kernel's log
+trace_text        the instructions of a trace
 tables            rows as tables
 bisect_text       which differences between two handovers kill a kernel
 diff_text         differences between two stops or two runs

@@ -251,6 +251,13 @@ def code_bytes(stop: Stop, address: int | None, read: Callable[[int, int], bytes
     return [f"raw bytes at physical address {start:#x}:", *text.columns(rows)]
 
 
+def recorded_code(capture: Capture, count: int) -> list[str]:
+    """Return `count` instructions from RIP on, if a disassembler has read them for this capture."""
+    rows = [row for row in capture.code or () if row.text and row.address >= (capture.rip or 0)]
+    cells = [(f"{row.address:#x}", printable(row.text or ""), printable(row.source or "")) for row in rows]
+    return text.columns(cells[:count], indent=0)
+
+
 def _captured(capture: Capture, start: int) -> bytes:
     candidates = (capture.bytes_at(start, size) for size in range(CODE - CODE_BEFORE, 0, -1))
     return next(filter(None, candidates), b"")

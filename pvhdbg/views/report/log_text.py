@@ -24,6 +24,8 @@ def left_out(log: KernelLog) -> list[str]:
     """Return a remark if the log does not begin with the kernel's first message; otherwise nothing."""
     if log.is_excerpt:
         return ["(only the last lines, and earlier problems, as they were when pvhdbg stopped watching the guest)"]
+    if log.cut:
+        return [f"({printable(log.cut)})"]
     return [f"({text.counted(log.dropped, 'earlier message')} not shown)"] if log.dropped else []
 
 

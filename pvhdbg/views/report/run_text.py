@@ -37,6 +37,10 @@ def document(run: Document) -> str:
         stop = Stop(capture, run.stops[:index], run.kernel)
         blocks.append(_stop(stop, findings_text.folded(findings_of_stops[index], run.machine)))
     blocks += [*_after_stages(run.outcome), findings_text.lines(ending)]
+    if run.trace is not None:
+        from pvhdbg.views.report import trace_text
+
+        blocks.append(trace_text.lines(run.trace))
     return _joined([*blocks, [_with_count(outcome(run.outcome, checked), checked)]])
 
 

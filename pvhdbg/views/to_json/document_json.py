@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from pvhdbg.abi.segments.table import Entry
     from pvhdbg.abi.start_info import StartInfo
     from pvhdbg.boot.record.document import Document, MachineFacts, Outcome, VmmFacts, Watched
-    from pvhdbg.boot.stop.capture import Capture, Hypercall, MapRecord, MemoryMap, Module, Text
+    from pvhdbg.boot.record.trace import Trace
+    from pvhdbg.boot.stop.capture import Capture, CodeRow, Hypercall, MapRecord, MemoryMap, Module, Text
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.image.verdicts.verdict import Verdict
 
@@ -67,7 +68,14 @@ def to_dict(document: Document) -> Json:
         "outcome": outcome(document.outcome, checked.ending),
         **({} if document.who is None else {"who": who_json.answers(document.who)}),
         **({} if document.who_ended is None else {"who_ended": document.who_ended}),
+        **({} if document.trace is None else {"trace": _trace(document.trace)}),
     }
+
+
+def _trace(recorded: Trace) -> Json:
+    from pvhdbg.boot.record import trace
+
+    return trace.as_json(recorded)
 
 
 def kernel(facts: ImageFacts) -> Json:
@@ -134,6 +142,9 @@ def stop(capture: Capture, findings: Sequence[Finding] = ()) -> Json:
         ],
         **({} if capture.hypercall is None else {"hypercall": hypercall(capture.hypercall)}),
         **gdt(capture),
+        "code": None if capture.code is None else [code_row(row) for row in capture.code],
+        "serial": None if capture.serial is None else capture.serial.decode("latin-1"),
+        "log": None if capture.log is None else [line._asdict() for line in capture.log],
     }
 
 
@@ -148,6 +159,10 @@ def gdt_entry(entry: Entry) -> Json:
     names = {field.name: field.name.replace("/", "").lower() for field in FIELDS}
     fields = {key: entry.descriptor.value(name) for name, key in names.items()}
     return {"selector": entry.selector, **fields, "limit": entry.descriptor.limit}
+
+
+def code_row(row: CodeRow) -> Json:
+    return {"address": row.address, "hex": row.raw.hex(), "text": row.text, "source": row.source}
 
 
 def hypercall(call: Hypercall) -> Json:

@@ -6,7 +6,8 @@ import pytest
 
 from pvhdbg.abi import printk
 from pvhdbg.boot.log import kernel_log, records
-from pvhdbg.boot.log.kernel_log import KernelLog, LogLine, read_kernel_log, stored_log
+from pvhdbg.boot.log.kernel_log import KernelLog, read_kernel_log, stored_log
+from pvhdbg.boot.stop.capture import LogLine
 from pvhdbg.errors import NotConnected
 from pvhdbg.image.facts import Segment
 from pvhdbg.target.recording import Recording

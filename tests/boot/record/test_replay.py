@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pvhdbg.boot.record import replay
+from pvhdbg.boot.record import checked, replay
 from pvhdbg.boot.record.document import DONE, Document, MachineFacts, Outcome
 from pvhdbg.boot.stop.read import MAX_ENTRIES, MAX_STRING, MAX_TEXT
 from pvhdbg.errors import UserError
@@ -131,9 +131,9 @@ def test_a_recording_is_written_with_the_same_line_breaks(path: Path) -> None:
 
 @pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.stem)
 def test_decoding_needs_only_memory_registers_symbols_kernel_and_machine(path: Path) -> None:
-    """How the kernel called Xen is stored as well: a machine shows it only while it runs."""
+    """What only the running machine knew is stored as well: how the kernel called Xen, code, serial output and log."""
     document = stored(path)
-    keys = {*DECODED, "hypercall"}
+    keys = {*DECODED, "hypercall", "code", "serial", "log"}
     bare = document | {
         "stops": [{key: stop[key] for key in keys & stop.keys()} | {"missing": {}} for stop in document["stops"]]
     }
@@ -223,7 +223,7 @@ def test_a_hostile_value_at_any_path_is_shown_or_rejected(path: tuple[Any, ...])
         document = changed(small(), path, value)
         try:
             shown = run_text.document(replay.replay(document))
-        except replay.NotARecording as error:
+        except checked.NotARecording as error:
             shown = str(error)
 
         assert shown
@@ -338,7 +338,7 @@ def test_a_missing_file_is_rejected(tmp_path: Path) -> None:
     ids=lambda path: ".".join(map(str, path)),
 )
 def test_addresses_must_be_unsigned_64_bit_integers(path: tuple[Any, ...], value: object) -> None:
-    with pytest.raises(replay.NotARecording):
+    with pytest.raises(checked.NotARecording):
         replay.replay(changed(small(), path, value))
 
 
@@ -353,5 +353,5 @@ def test_addresses_must_be_unsigned_64_bit_integers(path: tuple[Any, ...], value
 def test_memory_blocks_must_be_ascending_and_must_not_touch(memory: Any) -> None:  # noqa: ANN401 - JSON
     document = changed(small(), ("stops", 0, "memory"), memory)
 
-    with pytest.raises(replay.NotARecording, match="ascending"):
+    with pytest.raises(checked.NotARecording, match="ascending"):
         replay.replay(document)

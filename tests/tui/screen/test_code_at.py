@@ -1,7 +1,8 @@
-"""The code of past stages and of recordings, which nothing can disassemble."""
+"""The code of past stages and of recordings: as it was read then, or disassembled from the recorded bytes."""
 
 from __future__ import annotations
 
+from pvhdbg.boot.stop.capture import CodeRow
 from pvhdbg.live.debuggee.code import Code, CodeLine
 from pvhdbg.tui.app import actions
 from pvhdbg.tui.draw.layout import Size
@@ -12,6 +13,7 @@ from pvhdbg.tui.screen.state import Screen
 from tests.tui.apps import recorded
 from tests.tui.screens import at, text
 
+EXPECTED = ("a.c:1", "nop", "b.c:7", "cld\\x1b[2J")
 HERE = Code("instructions, as gdb reads them", (CodeLine("push %rbp", 0x1000, None, current=True),))
 
 
@@ -22,23 +24,54 @@ def recording(stage: str) -> Screen:
     return show_stage(screen._replace(view="code"), stages.index(stage))
 
 
-def test_a_recording_shows_the_bytes_at_rip_and_says_why_only_bytes() -> None:
-    shown = text(recording("prepare"))
+def test_an_old_recording_shows_the_instructions_in_the_memory_around_rip() -> None:
+    """The call of __fentry__ and what follows it are what gdb prints for this kernel."""
+    shown = text(recording("prepare"), (120, 40))
 
-    assert "past: captured at prepare  captured bytes, not disassembled" in shown
-    assert "the first instruction of xen_prepare_pvh" in text(recording("prepare"), (120, 40))
-    assert "▸ ▶0xffffffff8305a1ff  " in shown
-    assert "A recording has only the bytes" in shown
+    assert (
+        "past: captured at prepare  64-bit instructions, as recorded: the first instruction of xen_prepare_pvh" in shown
+    )
+    assert "▸ ▶0xffffffff8305a1ff  callq  0xffffffff8106b730" in shown
+    assert "   0xffffffff8305a204  pushq  %r14" in shown
 
 
-def test_the_end_of_a_recording_shows_its_bytes_too() -> None:
+def test_instructions_before_rip_are_shown_if_it_is_certain_where_they_begin() -> None:
+    shown = text(recording("bootparams"), (120, 40))
+
+    assert "   0x10008c9  callq  *%rax" in shown
+    assert "▸ ▶0x10008cb  movq   $0x310d320, %rsi <pvh_bootparams>" in shown
+
+
+def test_the_end_of_a_recording_shows_its_instructions_too() -> None:
     screen = recorded()
 
-    assert "captured bytes, not disassembled" in text(show_stage(screen._replace(view="code"), None))
+    assert "64-bit instructions, as recorded" in text(show_stage(screen._replace(view="code"), None))
 
 
 def test_on_a_wide_terminal_the_code_beside_a_view_is_from_the_same_stage() -> None:
-    assert "captured bytes, not disassembled: " in text(recording("entry")._replace(view="start_info"), (200, 60))
+    assert "32-bit instructions, as recorded: " in text(recording("entry")._replace(view="start_info"), (200, 60))
+
+
+def with_code(*rows: CodeRow) -> Screen:
+    """Return the screen of a recording whose stop prepare has these rows."""
+    screen = recording("prepare")
+    entry, prepare, *later = screen.history
+    return screen._replace(history=(entry, prepare._replace(code=rows), *later))
+
+
+def test_recorded_instructions_are_shown_with_their_source_lines() -> None:
+    rip = 0xFFFFFFFF8305A1FF
+    shown = text(with_code(CodeRow(rip - 1, b"\x90", "nop", "a.c:1"), CodeRow(rip, b"\xfc", "cld\x1b[2J", "b.c:7")))
+
+    assert "instructions, as recorded" in shown
+    assert ["a.c:1", "nop", "b.c:7", "cld\\x1b[2J"] == [word for word in shown.split() if word in EXPECTED]
+
+
+def test_recorded_bytes_are_used_before_the_captured_memory() -> None:
+    rip = 0xFFFFFFFF8305A1FF
+
+    assert "▶0xffffffff8305a1ff  cld" in text(with_code(CodeRow(rip - 1, b"\x90"), CodeRow(rip, b"\xfc" * 8)))
+    assert "▶0xffffffff8305a1ff  callq" in text(with_code(CodeRow(0x1000, b"\x90" * 8)))
 
 
 def test_a_past_stage_shows_the_code_that_was_read_there() -> None:
@@ -50,10 +83,10 @@ def test_a_past_stage_shows_the_code_that_was_read_there() -> None:
     assert "push %rbp" not in text(show_stage(past, None))
 
 
-def test_a_stage_without_code_says_how_to_stop_there() -> None:
+def test_a_stage_at_which_the_machine_did_not_stop_shows_its_recorded_code() -> None:
     screen = recording("e820")._replace(run=state.Run(state.STOPPED))
 
-    assert "restart with `starti` or set a breakpoint" in text(show_stage(screen, 0))
+    assert "▶0x1000850  cld" in text(show_stage(screen, 0), (120, 40))
 
 
 def test_the_bytes_of_code_are_read_at_its_virtual_address() -> None:
@@ -64,7 +97,7 @@ def test_the_bytes_of_code_are_read_at_its_virtual_address() -> None:
 
 def test_code_that_was_not_captured_is_reported() -> None:
     screen = recording("prepare")
-    capture = screen.history[1]._replace(memory=())
+    capture = screen.history[1]._replace(memory=(), code=None)
 
     assert "no code captured at 0xffffffff8305a1ff" in text(screen._replace(history=(screen.history[0], capture)))
     gone = capture._replace(rip=None)

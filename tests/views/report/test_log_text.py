@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pvhdbg.boot.log.kernel_log import KernelLog, LogLine, stored_log
+from pvhdbg.boot.log.kernel_log import KernelLog, stored_log
+from pvhdbg.boot.stop.capture import LogLine
 from pvhdbg.views.report import log_text
 
 

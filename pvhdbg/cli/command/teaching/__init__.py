@@ -5,5 +5,6 @@ tour   `pvhdbg tour`
 lab    `pvhdbg lab`
 lab_boots  the boots of a lab: live, or handed in as recordings
 handout  `pvhdbg handout`
+trace  `pvhdbg trace`
 boots  the boots that the tour is about, live or recorded
 """

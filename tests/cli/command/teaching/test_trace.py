@@ -1,0 +1,102 @@
+"""`pvhdbg trace` on a real machine: gdb, which steps another one, sees the same registers and memory."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pvhdbg import guest
+from pvhdbg.boot.record import trace as traces
+from pvhdbg.boot.record.replay import load
+from tests.cli.shell import pvhdbg
+from tests.in_gdb import stock
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pvhdbg.boot.record.document import Document
+
+ENTRY, REPEATED = 0x1000000, 9
+"""The entry, and the number of the step that copies start_info with `rep movsl`."""
+COPIED = 56
+SHOWN = (
+    "rip",
+    "rax",
+    "rbx",
+    "rcx",
+    "rdx",
+    "rsi",
+    "rdi",
+    "rbp",
+    "rsp",
+    "eflags",
+    "cs",
+    "ss",
+    "ds",
+    "es",
+    "cr0",
+    "cr3",
+    "cr4",
+)
+_VALUE = re.compile(r"(\w+) +(0x[0-9a-f]+)")
+
+
+@pytest.fixture(scope="module")
+def traced(tmp_path_factory: pytest.TempPathFactory) -> Document:
+    """Return the recording of the teaching guest's way to prepare: 25 instructions, of which one is repeated."""
+    path = tmp_path_factory.mktemp("trace") / "trace.json"
+    done = pvhdbg("trace", "--stage", "prepare", "-o", path)
+
+    assert (0, f"wrote {path}: 25 instructions from entry to prepare; it reached its last stage\n") == (
+        done.status,
+        done.out,
+    )
+    return load(path)
+
+
+def test_gdb_steps_through_the_same_registers_and_memory(traced: Document, tmp_path: Path) -> None:
+    trace = traced.trace
+    assert trace is not None
+    behind = trace.code[trace.steps[REPEATED + 1].code].rip
+    show = f"info registers {' '.join(SHOWN)}"
+    lines = [f"hbreak *{ENTRY:#x}", "continue", "delete", show]
+    for index in range(len(trace.steps)):
+        # QEMU 7.2 stops gdb between two repetitions.
+        lines += [f"thbreak *{behind:#x}", "continue"] if index == REPEATED else ["stepi"]
+        lines.append(show)
+    copy = trace.steps[REPEATED].stores[0]
+    with stock.qemu(tmp_path, guest.ELF) as machine:
+        answers = stock.gdb(tmp_path, f"target remote {machine.where}", *lines, f"x/{COPIED}xb {copy.paddr:#x}").answers
+
+    shown = [dict(_VALUE.findall(answer.text or "")) for answer in answers if (answer.text or "").startswith("rip ")]
+    first = traced.stops[0].registers
+    for index, registers in enumerate(shown[:-1]):
+        ours = trace.registers_at(first, index)
+        assert {name: int(registers[name], 16) for name in SHOWN} == {name: ours[name] for name in SHOWN}, index
+    assert len(trace.steps) + 1 == len(shown)
+    assert copy.data == bytes(
+        int(byte, 16) for line in (answers[-1].text or "").splitlines() for byte in line.split()[1:]
+    )
+
+
+def test_the_last_stop_has_the_registers_after_the_last_step(traced: Document) -> None:
+    trace = traced.trace
+    assert trace is not None
+    entry, prepare = traced.stops
+    end = trace.registers_at(entry.registers, len(trace.steps))
+
+    assert (traces.DONE, {"entry": 0, "prepare": 25}) == (trace.ended, dict(trace.stops))
+    assert {name: prepare.registers[name] for name in SHOWN[1:]} == {name: end[name] for name in SHOWN[1:]}
+    info = prepare.pvh_start_info
+    assert info is not None
+    assert (info.at, bytes(info.raw)) == (trace.steps[REPEATED].stores[0].paddr, trace.steps[REPEATED].stores[0].data)
+
+
+def test_what_cannot_be_traced_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    path = tmp_path / "trace.json"
+
+    assert "can't be used with --xen" in pvhdbg("trace", "--xen", "-o", path).err
+    assert "can't be used with --accel kvm" in pvhdbg("trace", "--accel", "kvm", "-o", path).err
+    assert not path.exists()
