@@ -80,7 +80,7 @@ def test_a_field_of_a_verdict_that_is_neither_an_integer_nor_a_string_is_ignored
 
 
 def without_reasons(stop: Any) -> Any:  # noqa: ANN401 - JSON
-    """Return a copy of a stop whose `missing` has no reasons, and not `serial` and `log`: only a machine knows these."""
+    """Return a copy of a stop without the reasons in `missing`, and without `serial` and `log` in it."""
     return stop | {"missing": sorted({*stop["missing"]} - {"serial", "log"})}
 
 
