@@ -87,6 +87,13 @@ def test_the_number_of_answers_is_checked_before_anything_starts(capsys: pytest.
     assert "this lab takes one kernel" in lab(capsys, "check", status=2)
 
 
+def test_a_recording_cannot_be_opened_with_other_boot_data(capsys: pytest.CaptureFixture[str]) -> None:
+    lab(capsys, "start", "10")
+
+    assert "this lab is about a recording" in lab(capsys, "open", "--set", "start_info.magic=0", status=2)
+    assert "died: triple fault" in lab(capsys, "open")
+
+
 def test_a_teachers_labs_are_remembered_with_their_folder(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     folder = tmp_path / "mine"
     folder.mkdir()

@@ -138,6 +138,8 @@ def _open(options: argparse.Namespace) -> Result:
 
     chosen = _current(options)
     if chosen.recording is not None:
+        if options.what or lab_boots.changes_boot(options):
+            raise UserError("this lab is about a recording, which no option changes", "run `pvhdbg lab open`")
         options.recording, options.tui, options.command = chosen.folder / chosen.recording, True, []
         return show.show(options)
     launch = lab_boots.launch_options(chosen, (), options)

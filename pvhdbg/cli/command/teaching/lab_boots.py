@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pvhdbg.live.debuggee.machine_session import MachineSession
     from pvhdbg.teaching.lab.lab_file import Lab
 
-__all__ = ["around", "boot", "decoded", "documents", "is_recording", "launch_options", "observed"]
+__all__ = ["around", "boot", "changes_boot", "decoded", "documents", "is_recording", "launch_options", "observed"]
 
 _OF_LABS = ("append", "memory", "machine", "vmm", "protocol", "set", "initrd", "cpu")
 """What a lab can choose. A lab can be from anyone: it can't name programs, files elsewhere, or QEMU's own options."""
@@ -70,6 +70,14 @@ def _parsed_own(lab: Lab, words: Sequence[str]) -> argparse.Namespace:
     if own.initrd is not None and own.initrd.name != str(own.initrd):
         raise lab.place.error(f"the lab's options: {own.initrd} is not next to the lab", "name a file in its folder")
     return own
+
+
+def changes_boot(options: argparse.Namespace) -> bool:
+    """Return whether the user gave an option about the boot."""
+    from pvhdbg.cli.options import parser_of
+
+    plain = parser_of("lab").parse_args([])
+    return any(getattr(options, name) != getattr(plain, name) for name in _OF_LABS)
 
 
 def documents(lab: Lab, paths: Sequence[Path], options: argparse.Namespace) -> dict[str, Document]:
