@@ -110,6 +110,16 @@ def test_values_in_text_are_hex_decimal_or_sizes(recorded: dict[str, Boot]) -> N
     assert '0x15 21 21 bytes "console=ttyS0 earlyprintk=ttyS0" "long64" {{}' == filled
 
 
+def test_the_chapter_in_the_manual_is_a_chapter(recorded: dict[str, Boot]) -> None:
+    page = (boots.CHAPTERS.parents[1] / "manual" / "teach.md").read_text("utf-8")
+    lines = page.partition("begins a card:\n\n")[2].partition("\nThe lines below")[0].splitlines()
+    example = "\n".join(line.removeprefix("    ") for line in lines)
+    shown = chapter.parse("a", front_matter.parse("a.md", example))
+
+    assert [] == [*chapter.mistakes([shown], recorded)]
+    assert "The text lies at 0xefc60" in tour_text.chapter(shown, 1, recorded, 80)
+
+
 def test_markdown_has_paragraphs_items_and_code() -> None:
     text = "One *two* `three`.\nFour **five**.\n\n- a\n  b\n- c\n\n    code  *x*\n\n```\n## d\n\n```\n1. e"
 

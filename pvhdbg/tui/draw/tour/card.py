@@ -92,9 +92,9 @@ def whole(screen: Screen, width: int) -> list[Line]:
     if shown.key:
         lines += [[], *_wrapped(_filled(shown.key, shown, boot), width, classes.KEY)]
     if shown.question:
-        lines += [[], *_wrapped(_filled(shown.question, shown, boot), width, classes.TOUR_QUESTION)]
+        lines += [[], *_wrapped(_filled(f"Question: {shown.question}", shown, boot), width, classes.TOUR_QUESTION)]
     if shown.question and tour.is_answered:
-        lines += [[], *_wrapped(_filled(shown.answer, shown, boot), width, classes.TOUR)]
+        lines += [[], *_wrapped(_filled(f"Answer: {shown.answer}", shown, boot), width, classes.TOUR)]
     return lines
 
 
