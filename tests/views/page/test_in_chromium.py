@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pvhdbg.boot.record.replay import load
+from pvhdbg.boot.who.answer import Answer, Code, Writer
 from pvhdbg.cli.command.teaching import boots
 from pvhdbg.teaching.tour import chapter, handout
 from pvhdbg.views.page.picture import picture_page
@@ -80,9 +81,14 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Return a page of each kind: reports, and each picture of a guest that died."""
     died = load(RECORDINGS_DIR / "linux-6.1-died.json")
     normal = load(RECORDINGS_DIR / "linux-6.1-microvm-initrd.json")._replace(who=answers())
+    code = Code(0x1000, "init_pvh_bootparams", (), "pvh.c:1")
+    copied = [Writer("cpu", code, "mov", 0, 4, b"", f"start_info.field{number}", "register") for number in range(6)]
+    named = (Answer(f"boot_params.field{number}", 0, 4, (writer,), ()) for number, writer in enumerate(copied))
+    asked = died._replace(who=(*answers(), *named))
     texts = {"report": report(normal), "died": report(died), "hostile": report(hostile())}
     for name, picture in PICTURES.items():
-        texts[name] = picture_page(picture.draw(died), picture.as_text(died), "vmlinux")
+        run = asked if name == "who" else died
+        texts[name] = picture_page(picture.draw(run), picture.as_text(run), "vmlinux")
     texts["handout"] = handout.html(chapter.read_all(boots.CHAPTERS), recorded_boots())
     folder = tmp_path_factory.mktemp("pages")
     for name, text in texts.items():
@@ -232,11 +238,15 @@ def test_without_scripts_everything_is_readable(chromium: Browser, pages: dict[s
     assert "structures lie in unreserved RAM" in words
 
 
+SEARCHED = {"stages": "xen_prepare_pvh", "who": "init_pvh_bootparams"}
+"""Words in the pictures that have no addresses."""
+
+
 @pytest.mark.parametrize("name", PICTURES)
 def test_the_text_of_a_picture_can_be_searched(chromium: Browser, pages: dict[str, Path], name: str) -> None:
     page = opened(chromium, pages[name])
 
-    assert page.run(f"window.find('{'xen_prepare_pvh' if name == 'stages' else '0x'}')") is True
+    assert page.run(f"window.find('{SEARCHED.get(name, '0x')}')") is True
 
 
 @pytest.mark.parametrize("name", PICTURES)
