@@ -99,7 +99,8 @@ def _changed(screen: Screen, width: int) -> Line:
     capture = screen.capture
     if capture is None:
         return []
-    before = screen.before if screen.past is None else changes.stage_before(screen)
+    is_now = screen.past is None and screen.before is not None
+    before = screen.before if is_now else changes.stage_before(screen)  # the last stop of a recording has no `before`
     label = (classes.PANE_TITLE, " changed".ljust(_LABEL_WIDTH))
     if before is None or before is capture:
         return [label, (classes.EMPTY, "the first stop")]

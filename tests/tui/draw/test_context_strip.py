@@ -60,6 +60,10 @@ def test_changed_registers_are_listed_control_bits_first_and_the_others_counted(
     assert " changed cr0 +PG   cr4 +PAE   efer +LME +LMA   and 1 more" == narrow
 
 
+def test_the_last_stop_of_a_recording_is_compared_with_the_stage_before() -> None:
+    assert strip(here())[1] == strip(here()._replace(before=None))[1]
+
+
 def test_the_strip_is_about_the_displayed_stop_and_never_about_another_one() -> None:
     past = here()._replace(past=0, next_by_stage={})
     dead = here()._replace(run=Run(state.DEAD, how="triple-fault", rip=RIP))
