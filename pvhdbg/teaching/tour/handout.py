@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from pvhdbg.named_tuple import NamedTuple
@@ -156,18 +157,17 @@ _TAGS = {markdown.LITERAL: "code", markdown.BOLD: "strong", markdown.STRESS: "em
 
 
 def _html(text: str) -> Iterator[Element]:
-    """Yield the blocks of a text. Consecutive items of a list are one list."""
-    items: list[Element] = []
-    for block in markdown.blocks(text):
-        if block.kind == markdown.ITEM:
-            items.append(element("li", *_spans(block.text)))
-            continue
-        if items:
-            yield element("ul", *items)
-            items = []
-        yield element("pre", block.text) if block.kind == markdown.CODE else element("p", *_spans(block.text))
-    if items:
-        yield element("ul", *items)
+    """Yield the blocks of a text. Consecutive items are one list, which is numbered if its first item is."""
+    for is_list, group in groupby(markdown.blocks(text), lambda block: block.kind == markdown.ITEM):
+        blocks = list(group)
+        if is_list:
+            items = (element("li", *_spans(block.text)) for block in blocks)
+            yield element("ol" if blocks[0].mark[0].isdigit() else "ul", *items)
+        else:
+            yield from (
+                element("pre", block.text) if block.kind == markdown.CODE else element("p", *_spans(block.text))
+                for block in blocks
+            )
 
 
 def _spans(text: str) -> Iterator[Element | str]:
