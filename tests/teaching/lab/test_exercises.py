@@ -121,9 +121,9 @@ def test_another_instruction_is_wrong(word: str, why: str, capsys: pytest.Captur
     assert why in capsys.readouterr().out
 
 
-def test_every_tab_that_a_lab_names_is_on_the_screen() -> None:
+def test_every_view_that_a_lab_names_is_on_the_screen() -> None:
     texts = [text for lab in LABS.values() for text in (lab.intro, lab.task, lab.solution, *lab.hints)]
-    named = [name for text in texts for name in re.findall(r"\btabs? `(\w+)`", text)]
+    named = [name for text in texts for name in re.findall(r"\bview `(\w+)`", text)]
 
     assert len(named) >= 4
     assert set() == {*named} - {view.name for view in VIEWS}
