@@ -36,7 +36,10 @@ def load(name: str) -> dict[str, Any]:
     The values can have any type, because users can change the file.
     """
     try:
-        with (folder() / f"{name}.json").open("rb") as file:
+        path = folder() / f"{name}.json"
+        if not path.is_file():  # opening a FIFO would wait for a writer
+            return {}
+        with path.open("rb") as file:
             stored = json.loads(file.read(_LARGEST))
     except (OSError, RuntimeError, ValueError, RecursionError):
         return {}
@@ -49,5 +52,8 @@ def save(name: str, values: Mapping[str, object]) -> None:
         path = folder() / f"{name}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f"{path.name}.{os.getpid()}")
-        part.write_text(json.dumps(values) + "\n", encoding="utf-8")
-        part.replace(path)
+        try:
+            part.write_text(json.dumps(values) + "\n", encoding="utf-8")
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)

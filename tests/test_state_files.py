@@ -39,3 +39,19 @@ def test_a_folder_that_cannot_be_written_is_no_error(monkeypatch: pytest.MonkeyP
 
     assert {} == state_files.load("tour")
     assert not os.path.lexists("/nonexistent")
+
+
+def test_a_fifo_counts_as_empty() -> None:
+    state_files.folder().mkdir()
+    os.mkfifo(state_files.folder() / "tour.json")
+
+    assert {} == state_files.load("tour")
+
+
+def test_a_directory_in_place_of_the_file_is_no_error_and_nothing_is_left() -> None:
+    (state_files.folder() / "tour.json").mkdir(parents=True)
+
+    state_files.save("tour", {"place": "a"})
+
+    assert {} == state_files.load("tour")
+    assert ["tour.json"] == [path.name for path in state_files.folder().iterdir()]

@@ -358,6 +358,17 @@ def parser_of(name: str) -> Parser:
     return parser
 
 
+def parse_of_file(parser: Parser, words: Sequence[str]) -> argparse.Namespace:
+    """Return the options that a chapter or a lab has.
+
+    :raise UserError: for unknown or invalid options, and for those that print something instead, such as --help.
+    """
+    try:
+        return parser.parse_args(words)
+    except HelpText as text:
+        raise UserError("an option that only prints something") from text
+
+
 def _ascii(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(ASCII, action="store_true", help="use only ASCII; the default in a non-UTF-8 locale")
 

@@ -42,15 +42,16 @@ def blocks(text: str) -> list[Block]:
     """Return the blocks of a text."""
     found: list[Block] = []
     lines = text.split("\n")
-    while lines:
-        if lines[0].startswith(_FENCE):
-            end = next((index for index, line in enumerate(lines) if index and line.startswith(_FENCE)), len(lines))
-            found.append(Block(CODE, "\n".join(lines[1:end])))
-            lines = lines[end + 1 :]
+    at, last = 0, len(lines)
+    while at < last:
+        if lines[at].startswith(_FENCE):
+            end = next((index for index in range(at + 1, last) if lines[index].startswith(_FENCE)), last)
+            found.append(Block(CODE, "\n".join(lines[at + 1 : end])))
+            at = end + 1
             continue
-        end = next((index for index, line in enumerate(lines) if not line or line.startswith(_FENCE)), len(lines))
-        found += _blocks(lines[:end])
-        lines = lines[end + (1 if end < len(lines) and not lines[end] else 0) :]
+        end = next((index for index in range(at, last) if not lines[index] or lines[index].startswith(_FENCE)), last)
+        found += _blocks(lines[at:end])
+        at = end + (1 if end < last and not lines[end] else 0)
     return found
 
 

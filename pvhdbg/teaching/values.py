@@ -21,6 +21,7 @@ import operator
 import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+from warnings import catch_warnings, simplefilter
 
 from pvhdbg.abi.text import printable
 from pvhdbg.boot.stop import stages
@@ -172,7 +173,9 @@ def _parsed(expression: str) -> ast.expr:
     if len(expression) > _LONGEST:
         raise NotKnown("an expression is too long")
     try:
-        return ast.parse(expression.strip(), mode="eval").body
+        with catch_warnings():
+            simplefilter("ignore")  # Python warns about `0x1for`, on standard error
+            return ast.parse(expression.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise NotKnown(f"not an expression: {printable(expression)}") from error
 

@@ -84,6 +84,8 @@ FORBIDDEN = {
     "--no-such-option": "the lab's options: unrecognized arguments: --no-such-option",
     "-- -drive file=/etc/passwd": "the lab's options: not an option: -drive",
     "hint": "the lab's options: not an option: hint",
+    "--help": "the lab's options: an option that only prints something",
+    "--vmm-list": "the lab's options: an option that only prints something",
 }
 
 
@@ -140,3 +142,17 @@ def test_the_lab_in_the_manual_works(tmp_path: Path) -> None:
     assert ("-a", "console=ttyS0 lesson=1") == lab.options
     assert [] == grading.wrong_answers(lab, right, boot)
     assert 2 == len(grading.wrong_answers(lab, ["1", "2"], boot))
+
+
+def test_options_of_the_student_may_be_before_the_action(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The lab's options are not inserted between an option and its value."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    folder = tmp_path / "labs"
+    folder.mkdir()
+    (folder / "1-lab.md").write_text(GOOD.replace("--set start_info.magic=0", "-i missing"), "utf-8")
+    assert 0 == main(["lab", "--labs", str(folder), "start", "1"])
+
+    assert 2 == main(["lab", "--labs", str(folder), "check"])
+    assert f"pvhdbg: error: {folder}/missing: No such file or directory" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from typing import TYPE_CHECKING
 
@@ -21,8 +22,8 @@ _SOURCES = (".c", ".h", ".S", ".ld")
 _NEXT = """\
 {folder} has the source of the teaching guest. Change it, then build and boot it:
 
-  make -C {folder}
-  pvhdbg {folder}/{elf}
+  make -C {quoted}
+  pvhdbg {quoted}/{elf}
 
 Read entry.S, pvh.c, main.c and e820.c, in this order. {folder}/original has the unchanged source.
 """
@@ -44,7 +45,8 @@ def guest(options: argparse.Namespace) -> Result:
         (folder / "Makefile").write_text(makefile(ELF), encoding="utf-8")
     except OSError as error:
         raise UserError(f"{folder}: cannot write: {error.strerror}") from error
-    return Result(_NEXT.format(folder=printable(str(folder)), elf=ELF))
+    name = printable(str(folder))
+    return Result(_NEXT.format(folder=name, quoted=shlex.quote(name), elf=ELF))
 
 
 def _check_empty(folder: Path) -> None:

@@ -45,7 +45,7 @@ def launch_options(lab: Lab, words: Sequence[str], options: argparse.Namespace) 
     parser = parser_of("lab")
     own = _parsed_own(lab, words)
     student = options.words[1:] if options.action in ("check", "open") else ["check"]
-    merged = parser.parse_intermixed_args([*student[:1], *lab.options, *student[1:], *words])
+    merged = parser.parse_intermixed_args([*lab.options, *student, *words])
     if own.initrd is not None and merged.initrd == own.initrd:
         merged.initrd = lab.folder / own.initrd
     merged.qemu_args, merged.ascii, merged.words, merged.kernel = options.qemu_args, options.ascii, options.words, None
@@ -53,12 +53,12 @@ def launch_options(lab: Lab, words: Sequence[str], options: argparse.Namespace) 
 
 
 def _parsed_own(lab: Lab, words: Sequence[str]) -> argparse.Namespace:
-    from pvhdbg.cli.options import parser_of
+    from pvhdbg.cli.options import parse_of_file, parser_of
 
     parser = parser_of("lab")
     plain = parser.parse_args(["check"])
     try:
-        own = parser.parse_args(["check", *lab.options, *words])
+        own = parse_of_file(parser, ["check", *lab.options, *words])
     except UserError as error:
         raise lab.place.error(f"the lab's options: {error}") from error
     if own.what:

@@ -1,6 +1,7 @@
 """Tests of `pvhdbg tour` without the screen."""
 
 from pathlib import Path
+from warnings import catch_warnings, simplefilter
 
 import pytest
 
@@ -59,6 +60,27 @@ def test_a_boot_of_a_chapter_can_only_change_the_boot_data(
 
     assert 2 == main(["tour", "--chapters", str(tmp_path), "--text"])
     assert f"pvhdbg: error: boot options in a chapter: {error}" in capsys.readouterr().err
+
+
+def test_a_large_chapter_takes_time_in_proportion_to_its_size(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Cutting off each paragraph took half a minute."""
+    (tmp_path / "1.md").write_text("---\ntitle: T\n---\n## A\n\n" + "a\n\n" * 80000 + "b")
+
+    assert 0 == main(["tour", "--chapters", str(tmp_path), "--text", "--recorded"])
+    assert 80000 == capsys.readouterr().out.count("a\n\n")
+
+
+def test_python_says_nothing_about_an_expression(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Python's parser warns about 0x1for."""
+    path = tmp_path / "1.md"
+    path.write_text("---\ntitle: T\n---\n## A\nfact: 0x1for == 1\n\nText.\n")
+
+    with catch_warnings():
+        simplefilter("default")
+        assert 2 == main(["tour", "--chapters", str(tmp_path), "--text", "--recorded"])
+    assert f"pvhdbg: error: {path}:5: not an expression: 0x1for == 1\n" == capsys.readouterr().err
 
 
 def test_everything_that_the_tour_says_is_true_on_this_machine(capsys: pytest.CaptureFixture[str]) -> None:
