@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 
-vars(argparse)["_"] = str  # argparse's messages are never translated: to try it, it imports `locale`, which takes 2 ms
+vars(argparse)["_"] = str  # never translate argparse's messages: it would import `locale`, which takes 2 ms
 
 
 class Command(NamedTuple):

@@ -14,8 +14,8 @@ section's own entries:
 
     The text of the section.
 
-A key may occur several times. Only the reader of a document knows which keys mean something (`Entries.refuse_others`).
-Teachers write these files, so that every error is one line with the file and the line number.
+A key can occur several times. Which keys are valid depends on the kind of document (`Entries.refuse_others`).
+Teachers write these files, so every error is one line with the file and the line number.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class Entries(NamedTuple):
         return Place(self.place.file, entry.line)
 
     def refuse_others(self, known: Collection[str]) -> None:
-        """Refuse keys that mean nothing.
+        """Refuse unknown keys.
 
         :raise UserError: for the first one.
         """

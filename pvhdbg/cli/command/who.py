@@ -51,7 +51,7 @@ def observed_run(
 ) -> tuple[Document, WhoResult | None, tuple[str, ...]]:
     """Boot twice. Return the first run, what was found out, and remarks for standard error.
 
-    Nothing is found out (None) if the guest does not come to the last stage that the question needs.
+    The result is None if the guest does not reach the last stage that the question needs.
     """
     stage = request.last_stage(asked)
     with launched_without_gdb(options, _import) as session:

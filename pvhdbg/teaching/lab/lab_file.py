@@ -25,11 +25,11 @@ check: --set start_info.magic=0             the arguments of `lab check` that so
 from __future__ import annotations
 
 import re
-import shlex
 from typing import TYPE_CHECKING
 
 from pvhdbg.named_tuple import NamedTuple
-from pvhdbg.teaching import front_matter, values
+from pvhdbg.teaching import defined_boots, front_matter, values
+from pvhdbg.teaching.defined_boots import FIRST_BOOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,14 +38,11 @@ if TYPE_CHECKING:
     from pvhdbg.teaching.front_matter import Document, Entry, Place, Section
 
 HINTS = 3
-FIRST_BOOT = "boot"
-"""The name of the boot that the lab's `options` describe."""
 OWN_KERNEL = "own"
 TASK, HINT, SOLUTION = "Task", "Hint", "Solution"
 _LAB_KEYS = ("title", "about", "options", "boot", "recording", "kernel")
 _TASK_KEYS = ("answer", "writer", "instruction", "goal")
 _SOLUTION_KEYS = ("check",)
-_BOOT = re.compile(r"([a-z][a-z0-9-]*) = (.+)")
 _OF_BOOT = re.compile(r"([a-z][a-z0-9-]*): (.+)")
 _FILE = re.compile(r"[\w-][\w.-]*")
 
@@ -108,7 +105,7 @@ def parse(number: int, stem: str, folder: Path, document: Document) -> Lab:
     head = document.entries
     head.refuse_others(_LAB_KEYS)
     task, hints, solution = _sections(document)
-    boots = dict(_boots(document))
+    boots = defined_boots.boots(document)
     lab = Lab(
         number,
         stem.lstrip("0123456789-") or stem,
@@ -166,30 +163,14 @@ def _line(document: Document, key: str) -> Place:
 
 def _words(document: Document, key: str) -> tuple[str, ...]:
     value = document.entries.value(key)
-    return () if value is None else _split(value, _line(document, key))
-
-
-def _split(text: str, place: Place) -> tuple[str, ...]:
-    try:
-        return tuple(shlex.split(text))
-    except ValueError as error:
-        raise place.error(f"not options: {error}") from error
-
-
-def _boots(document: Document) -> Iterator[tuple[str, tuple[str, ...]]]:
-    for entry in document.entries.all:
-        if entry.key == "boot":
-            place = document.entries.at(entry)
-            match = _BOOT.fullmatch(entry.value)
-            if match is None or match[1] == FIRST_BOOT:
-                raise place.error("not a boot", "write `boot: NAME = OPTIONS`, such as `boot: xen = --vmm xen-domu`")
-            yield match[1], _split(match[2], place)
+    return () if value is None else defined_boots.options(value, _line(document, key))
 
 
 def _recording(document: Document, folder: Path) -> str | None:
     name = document.entries.value("recording")
     if name is not None and (not _FILE.fullmatch(name) or not (folder / name).is_file()):
-        raise _line(document, "recording").error(f"no recording next to the lab: {name}", "name a file in this folder")
+        why = f"no such recording in the lab's folder: {name}"
+        raise _line(document, "recording").error(why, "name a file in this folder")
     return name
 
 
@@ -220,8 +201,7 @@ def _goals(task: Section, boots: dict[str, tuple[str, ...]]) -> Iterator[Goal]:
         match = _OF_BOOT.fullmatch(entry.value)
         boot, text = (match[1], match[2]) if match else (FIRST_BOOT, entry.value)
         fact, _, words = text.partition(" # ")
-        if boot not in (FIRST_BOOT, *boots):
-            raise place.error(f"unknown boot: {boot}", "define it in the front matter: `boot: NAME = OPTIONS`")
+        defined_boots.refuse_unknown(boot, boots, place)
         if why := values.why_not_understood(fact):
             raise place.error(why, 'write a comparison such as `start_info.magic == 0` or `"PVH102" in findings`')
         yield Goal(fact.strip(), words.strip() or fact.strip(), place, boot)

@@ -81,7 +81,7 @@ def needs_boot(lab: Lab) -> bool:
 
 
 def _outside_code(text: str, change: Callable[[str], str]) -> str:
-    """Return a text in which everything is changed that is not in a block of code between lines of ```."""
+    """Return the text with everything changed except blocks of code between lines of ```."""
     parts = text.split(_FENCE)
     return _FENCE.join(part if index % 2 else change(part) for index, part in enumerate(parts))
 

@@ -1,6 +1,6 @@
 """A chapter of the tour: a Markdown file with a front matter, and a card for each section.
 
-A card has one idea. Its entries say where the reader looks:
+A card has one idea. Its entries say what the screen shows:
 
     stage: entry                the stage; without it, that of the card before
     view: start_info            the view of the screen; without it, that of the card before
@@ -18,13 +18,12 @@ screen shows the answer only after the reader has thought.
 
 from __future__ import annotations
 
-import re
-import shlex
 from typing import TYPE_CHECKING
 
 from pvhdbg.boot.stop import stages
 from pvhdbg.named_tuple import NamedTuple
-from pvhdbg.teaching import front_matter, values
+from pvhdbg.teaching import defined_boots, front_matter, values
+from pvhdbg.teaching.defined_boots import FIRST_BOOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,13 +32,10 @@ if TYPE_CHECKING:
     from pvhdbg.errors import UserError
     from pvhdbg.teaching.front_matter import Document, Place, Section
 
-FIRST_BOOT = "boot"
-"""The name of the boot with which each chapter begins: the guest gets what QEMU hands over."""
 STAGES = (*stages.NAMES, "died")
 _CHAPTER_KEYS = ("title", "about", "boot")
 _CARD_KEYS = ("stage", "view", "row", "address", "size", "key", "boot", "fact", "picture")
 _QUESTION, _ANSWER = "Question: ", "Answer: "
-_BOOT = re.compile(r"([a-z][a-z0-9-]*) = (.+)")
 
 
 class Fact(NamedTuple):
@@ -97,7 +93,7 @@ def parse(name: str, document: Document) -> Chapter:
     :raise UserError: if it is malformed; the message has the file and the line.
     """
     document.entries.refuse_others(_CHAPTER_KEYS)
-    boots = dict(_boots(document))
+    boots = defined_boots.boots(document)
     if not document.sections:
         raise document.entries.place.error("no cards", "begin each card with a line such as `## Title`")
     cards: list[Card] = []
@@ -105,19 +101,6 @@ def parse(name: str, document: Document) -> Chapter:
         cards.append(_card(section, cards[-1] if cards else None, boots))
     entries = document.entries
     return Chapter(name, entries.required("title"), entries.value("about") or "", document.text, boots, tuple(cards))
-
-
-def _boots(document: Document) -> Iterator[tuple[str, tuple[str, ...]]]:
-    for entry in document.entries.all:
-        if entry.key == "boot":
-            place = document.entries.at(entry)
-            match = _BOOT.fullmatch(entry.value)
-            if match is None or match[1] == FIRST_BOOT:
-                raise place.error("not a boot", "write `boot: NAME = OPTIONS`, such as `boot: died = --set …`")
-            try:
-                yield match[1], tuple(shlex.split(match[2]))
-            except ValueError as error:
-                raise place.error(f"not options of a boot: {error}") from error
 
 
 def _card(section: Section, before: Card | None, boots: dict[str, tuple[str, ...]]) -> Card:
@@ -142,8 +125,7 @@ def _card(section: Section, before: Card | None, boots: dict[str, tuple[str, ...
         entries.value("picture") or "",
         tuple(Fact(entry.value, entries.at(entry)) for entry in entries.all if entry.key == "fact"),
     )
-    if card.boot not in (FIRST_BOOT, *boots):
-        raise section.place.error(f"unknown boot: {card.boot}", "define it in the front matter: `boot: NAME = OPTIONS`")
+    defined_boots.refuse_unknown(card.boot, boots, section.place)
     if card.stage not in STAGES:
         raise section.place.error(f"unknown stage: {card.stage}", f"use one of {', '.join(STAGES)}")
     return card

@@ -128,7 +128,7 @@ KEYS: tuple[Key, ...] = (
     Key("PageUp", ("pageup",), PROMPT, "output-up", "scroll gdb's output up"),
     Key("PageDown", ("pagedown",), PROMPT, "output-down", "scroll gdb's output down"),
     Key("Space", (" ",), TOUR, "tour-next", "on the card: show more, then the answer, then the next card", "go on"),
-    Key("Backspace", ("backspace",), TOUR, "tour-back", "on the card: show its start, then the card before", "back"),
+    Key("Backspace", ("backspace",), TOUR, "tour-back", "on the card: show its start, then the previous card", "back"),
     Key("t", ("t",), TOUR, "tour-show", "show the card, and what it is about, again"),
     Key("T", ("T",), TOUR, "tour-hide", "hide the card", "hide"),
     *_views(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pvhdbg.named_tuple import NamedTuple
-from pvhdbg.teaching.tour.chapter import FIRST_BOOT
+from pvhdbg.teaching.defined_boots import FIRST_BOOT
 
 if TYPE_CHECKING:
     from pvhdbg.teaching.tour.chapter import Card, Chapter

@@ -20,8 +20,9 @@ from pvhdbg.cli.command.teaching import boots
 from pvhdbg.cli.command.teaching.lab import EXERCISES
 from pvhdbg.guest import ELF
 from pvhdbg.teaching import values
+from pvhdbg.teaching.defined_boots import FIRST_BOOT
 from pvhdbg.teaching.lab import grading, lab_file
-from pvhdbg.teaching.lab.lab_file import FIRST_BOOT, Lab
+from pvhdbg.teaching.lab.lab_file import Lab
 from pvhdbg.teaching.values import Boot
 from pvhdbg.tui.views.table import VIEWS
 

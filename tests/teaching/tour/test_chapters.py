@@ -117,7 +117,7 @@ def test_the_chapter_in_the_manual_is_a_chapter(recorded: dict[str, Boot]) -> No
     shown = chapter.parse("a", front_matter.parse("a.md", example))
 
     assert [] == [*chapter.mistakes([shown], recorded)]
-    assert "The text lies at 0xefc60" in tour_text.chapter(shown, 1, recorded, 80)
+    assert "The text is at 0xefc60" in tour_text.chapter(shown, 1, recorded, 80)
 
 
 def test_markdown_has_paragraphs_items_and_code() -> None:

@@ -10,7 +10,7 @@ import pvhdbg
 from pvhdbg.boot.record.replay import load
 from pvhdbg.cli.result import HelpText
 from pvhdbg.errors import UserError
-from pvhdbg.teaching.tour.chapter import FIRST_BOOT
+from pvhdbg.teaching.defined_boots import FIRST_BOOT
 
 if TYPE_CHECKING:
     import argparse

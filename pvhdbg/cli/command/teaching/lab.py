@@ -13,8 +13,8 @@ from pvhdbg.cli.command.teaching import lab_boots
 from pvhdbg.cli.result import Result
 from pvhdbg.errors import UserError
 from pvhdbg.teaching import values
+from pvhdbg.teaching.defined_boots import FIRST_BOOT
 from pvhdbg.teaching.lab import grading, lab_file, lab_text, progress
-from pvhdbg.teaching.lab.lab_file import FIRST_BOOT
 
 if TYPE_CHECKING:
     import argparse
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 EXERCISES = Path(pvhdbg.__file__).parent / "teaching" / "exercises"
 _WIDTH = 80
-_SOLVED = "`pvhdbg lab solution` shows how we solved it, `pvhdbg lab start` begins the next lab."
+_SOLVED = "`pvhdbg lab solution` shows our solution, `pvhdbg lab start` starts the next lab."
 _START = "start one with `pvhdbg lab start`"
 
 
@@ -71,7 +71,7 @@ def _current(options: argparse.Namespace) -> Lab:
         raise UserError("no lab was started", _START)
     found = next((lab for lab in _labs(options) if lab.name == used[1]), None)
     if found is None:
-        raise UserError(f"the lab that was started last is gone: {printable(used[1])}", _START)
+        raise UserError(f"the lab that was started last no longer exists: {printable(used[1])}", _START)
     return found
 
 
@@ -139,7 +139,7 @@ def _open(options: argparse.Namespace) -> Result:
     chosen = _current(options)
     if chosen.recording is not None:
         if options.what or lab_boots.changes_boot(options):
-            raise UserError("this lab is about a recording, which no option changes", "run `pvhdbg lab open`")
+            raise UserError("this lab is about a recording: no options allowed", "run `pvhdbg lab open`")
         options.recording, options.tui, options.command = chosen.folder / chosen.recording, True, []
         return show.show(options)
     launch = lab_boots.launch_options(chosen, (), options)

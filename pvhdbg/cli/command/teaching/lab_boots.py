@@ -12,8 +12,8 @@ from pvhdbg.cli.command.teaching.boots import boot
 from pvhdbg.cli.launch import launched_without_gdb
 from pvhdbg.errors import UserError
 from pvhdbg.target.base import HIT
+from pvhdbg.teaching.defined_boots import FIRST_BOOT
 from pvhdbg.teaching.lab import grading
-from pvhdbg.teaching.lab.lab_file import FIRST_BOOT
 from pvhdbg.teaching.values import Boot
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ __all__ = ["around", "boot", "changes_boot", "decoded", "documents", "is_recordi
 _OF_LABS = ("append", "memory", "machine", "vmm", "protocol", "set", "initrd", "cpu")
 """What a lab can choose. A lab can be from anyone: it can't name programs, files elsewhere, or QEMU's own options."""
 _SECONDS = 5.0
-"""How long the guest has to come to an instruction."""
+"""The time limit for reaching an instruction, in seconds."""
 _LONGEST_INSTRUCTION = 15
 
 
@@ -68,7 +68,8 @@ def _parsed_own(lab: Lab, words: Sequence[str]) -> argparse.Namespace:
             known = ", ".join(f"--{option}" for option in _OF_LABS)
             raise lab.place.error(f"the lab's options: --{name.replace('_', '-')}", f"use only {known}")
     if own.initrd is not None and own.initrd.name != str(own.initrd):
-        raise lab.place.error(f"the lab's options: {own.initrd} is not next to the lab", "name a file in its folder")
+        why = f"the lab's options: no such file in the lab's folder: {own.initrd}"
+        raise lab.place.error(why, "name a file in this folder")
     return own
 
 
@@ -111,7 +112,7 @@ def decoded(lab: Lab, document: Document) -> Document:
     facts = read_facts(str(guest.ELF))
     is_guest = document.kernel is not None and document.kernel.build_id == facts.build_id
     if not is_guest and not lab.has_own_kernel:
-        raise UserError("the recording is about another kernel than the teaching guest", _see(lab))
+        raise UserError("the recording is not of the teaching guest", _see(lab))
     symbols = Symbols(str(guest.ELF))
     return grading.supported(document, lambda rip: symbol_at(symbols.enclosing, facts, rip) if is_guest else None)
 
@@ -119,14 +120,14 @@ def decoded(lab: Lab, document: Document) -> Document:
 def observed(lab: Lab, field: str, options: argparse.Namespace) -> Document:
     """Boot the lab's machine, and observe what writes a field.
 
-    :raise PvhdbgError: if it can't start, or does not come to the field's stage.
+    :raise PvhdbgError: if it can't start, or does not reach the field's stage.
     """
     from pvhdbg.cli import progress
 
     with progress.shown(progress.START) as waiting:
         document, found, _ = who.observed_run(launch_options(lab, (), options), field, waiting)
     if found is None:
-        raise UserError("the lab's machine does not come to the stage of its field")
+        raise UserError("the lab's machine does not reach the stage of its field")
     return document._replace(who=tuple(found.answers))
 
 

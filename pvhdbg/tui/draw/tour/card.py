@@ -87,7 +87,7 @@ def whole(screen: Screen, width: int) -> list[Line]:
     shown, boot = tour.shown, _boot(screen)
     lines: list[Line] = [[(classes.TOUR_TITLE, _filled(shown.title, shown, boot))]]
     if tour.awaits:
-        return [*lines, [], [(classes.EMPTY, f"the guest is on its way to stage {shown.stage}")]]
+        return [*lines, [], [(classes.EMPTY, f"the guest is running to stage {shown.stage}")]]
     lines += _wrapped(_filled(shown.text, shown, boot), width, classes.TOUR)
     if shown.key:
         lines += [[], *_wrapped(_filled(shown.key, shown, boot), width, classes.KEY)]

@@ -78,7 +78,7 @@ def test_a_stage_that_the_boot_has_not_reached_is_waited_for() -> None:
 
     assert not place.is_reached(early)
     assert place.arrived(early) is early
-    assert "the guest is on its way to stage bootparams" in [plain(line) for line in card.whole(early, 70)]
+    assert "the guest is running to stage bootparams" in [plain(line) for line in card.whole(early, 70)]
 
     shown_tour = place.arrived(full._replace(tour=tour)).tour
     assert shown_tour
