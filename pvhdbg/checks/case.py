@@ -165,7 +165,7 @@ class Case:
 
     @property
     def lacks_xen(self) -> bool:
-        """Whether the guest has Xen's handover, which `--vmm` made, but no Xen beneath it."""
+        """Whether the guest has Xen's handover, which `--vmm` made, but does not run on Xen."""
         return self.machine.vmm is not None and self.machine.vmm.name.startswith("xen-") and not self.is_on_xen
 
     @cached_property

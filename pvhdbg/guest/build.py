@@ -50,7 +50,7 @@ CC = (
     *("-frandom-seed=pvhdbg", "-Wa,-mx86-used-note=no"),
 )
 STRICT = ("-Werror", f"-fdebug-prefix-map={HERE}={COMPILED_IN}")
-"""What a copy of the source is not compiled with: a warning there is no error, and gdb finds its source where it is."""
+"""Flags that a copy of the source is compiled without: its warnings are not errors, and gdb finds its source there."""
 LD = ("ld", "-m", "elf_x86_64", "-nostdlib", "-static", "-T", "link.ld", "--build-id=sha1")
 LD_LAYOUT = ("-z", "max-page-size=4096", "-z", "noexecstack", "--fatal-warnings")
 

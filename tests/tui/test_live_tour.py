@@ -24,7 +24,7 @@ def test_space_alone_goes_through_the_tour_and_the_machine_goes_along(tmp_path: 
             title = f" {number}/{len(CHAPTERS)} "
             shell.wait(title)
             shell.wait(card.title)
-            text = shell.wait_gone("the guest is on its way")
+            text = shell.wait_gone("the guest is running to stage")
             assert card.stage in text
             while (word := _SPACE.search(text)) is not None and word[1] in ("more", "answer"):
                 shell.keys("Space")

@@ -20,8 +20,8 @@ _FIRST_PUSH = 0xFFFFFFFC
 
 @rule("PVH937", ERROR, when=ONCE, cause=True)
 def guest_used_the_stack_before_it_set_esp(case: Case) -> Iterator[Defect]:
-    """With ESP 0, the first push or call writes to 0xfffffffc. QEMU's microvm has its firmware there, in memory that
-    can be written, so the guest runs on. The VMM has no memory there: what the guest pushes is lost, and what it pops
+    """If ESP is 0, the first push or call writes to 0xfffffffc. QEMU's microvm has its firmware there, in memory that
+    can be written, so the guest continues. The VMM has no memory there: what the guest pushes is lost, and what it pops
     is not defined. Most guests die when they return to such an address. With `--vmm`, a write there is lost here too.
 
     Set ESP to a stack of the guest's own before the first `call` or `push`.
@@ -41,8 +41,8 @@ def guest_used_the_stack_before_it_set_esp(case: Case) -> Iterator[Defect]:
     else:
         defect, fix = "the guest wrote where there is no memory", "Write only to RAM that the map lists"
     message = (
-        f"{defect}: it wrote {what:#x} to {lost.paddr:#x}, with the instruction before the one{where}. {_title(vmm)} "
-        f"has no memory there: the value is lost. {fix}."
+        f"{defect}: it wrote {what:#x} to {lost.paddr:#x}, just before the instruction{where}. {_title(vmm)} has "
+        f"no memory there, so the value is lost. {fix}."
     )
     yield Defect("machine.vmm.lost_write", message, lost.paddr)
 

@@ -96,7 +96,7 @@ class Walker:
         return self._replay.run_to({end})
 
     def _repeated_end(self, address: int) -> int | None:
-        """Return where the repeated instruction at an address ends; None if each repetition counts, or it is none."""
+        """Return the end of the repeated instruction at an address; None without one, or if each repetition counts."""
         if self._by_repetition:
             return None
         lines = _instructions(monitor.disassemble(self._replay.target.monitor, address, 2))

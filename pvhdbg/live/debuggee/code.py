@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _NUMBER = re.compile(r"(?<![-\w])0x[0-9a-f]{1,16}\b")
 MOST_SOURCE = 1 << 20
 _LONG_BITS, _FAR_JUMP, _FAR_JUMP_SIZE = 64, b"\xea", 7
-"""A far jump to the instruction behind it. It has the opcode, a 4-byte offset and a 2-byte selector."""
+"""A far jump to the next instruction. It has the opcode, a 4-byte offset and a 2-byte selector."""
 _RIP_RELATIVE = re.compile(r"(-?)(?:0x)?([0-9a-f]+)\(%rip\)")
 _LONGEST = 15
 _RECORDED = 32
@@ -201,7 +201,7 @@ def _starts(code: Bytes, bits: int, first: int) -> set[int]:
 
 
 def _parts(code: Bytes, bits: int, image: ImageFacts | None) -> tuple[tuple[int, int, int], ...]:
-    """Return start, end and size of instructions before and behind the jump to 64-bit code, if there is one."""
+    """Return start, end and size of instructions before and after the jump to 64-bit code, if there is one."""
     ends, start, end = _far_jumps(code, image), code.start, code.start + len(code.data)
     if bits == _LONG_BITS:
         border = max((at for at in ends if at <= code.rip), default=start)

@@ -267,7 +267,7 @@ def _changes(original: _Guest, ours: _Guest) -> Iterator[Change]:
 
 
 def _notes(original: ImageFacts, ours: ImageFacts) -> Iterator[Change]:
-    """Yield the changed ELF notes. The build-id is another one in each build."""
+    """Yield the changed ELF notes, except the build-id, which differs in each build."""
     from pvhdbg.abi.notes import note_name
 
     before, after = (

@@ -49,7 +49,10 @@ def save(lab: Lab, own_folder: Path, progress: Progress) -> None:
 
 
 def current() -> tuple[Path | None, str] | None:
-    """Return the folder and the name of the lab that was used last; None if there is none. None: pvhdbg's own labs."""
+    """Return the folder and the name of the lab that was used last. The folder is None for pvhdbg's own labs.
+
+    Return None if no lab was used.
+    """
     stored = state_files.load(_NAME).get("current")
     if not isinstance(stored, dict) or not isinstance(stored.get("name"), str):
         return None

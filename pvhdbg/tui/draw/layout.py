@@ -67,7 +67,7 @@ class Layout(NamedTuple):
     beside: tuple[Beside, ...] = ()
     under: tuple[Under, ...] = ()
     card: int = 0
-    """The lines of the tour's card below the detail; 0 if it stands beside the views, `card_width` wide."""
+    """The lines of the tour's card below the detail; 0 if it is beside the views, `card_width` wide."""
     card_width: int = 0
 
     @property

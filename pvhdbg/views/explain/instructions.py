@@ -43,7 +43,7 @@ KNOWN = (
     Known("lgdt", "load the register GDTR: where the table of segments is",
           "Reads a 2-byte limit and the base address of the GDT from memory. Segment registers keep what they "
           "have cached until they are loaded again, so code loads CS with a far jump, and DS, ES and SS with "
-          "mov, right behind it."),
+          "mov, right after it."),
     Known("lidt", "load the register IDTR: where the interrupt handlers are",
           "Reads a 2-byte limit and the base address of the IDT from memory. Until there is one, every fault is "
           "a triple fault."),
@@ -92,7 +92,7 @@ KNOWN = (
     Known("rdtsc rdtscp", "EDX:EAX = the time-stamp counter", "A counter that goes up since the reset."),
     Known("ljmp", "far jump: loads CS too",
           "The jump that ends 32-bit code: CS gets a new selector, and with it the descriptor's L and D bits, "
-          "which decide the size of code. The address behind it is the first instruction of 64-bit code."),
+          "which decide the size of code. Its target is the first instruction of 64-bit code."),
     Known("lcall", "far call: loads CS too", "Pushes CS and the return address."),
     Known("lret", "far return: pops the address, then CS",
           "Linux uses it as a far jump in 64-bit code, which has none with an immediate address: it pushes "

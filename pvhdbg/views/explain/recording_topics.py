@@ -105,7 +105,7 @@ _KEYS = {
     "machine.vmm": "the VMM whose handover the guest got (--vmm): name, version and differs; absent without --vmm",
     "machine.xen": "the Xen that started the kernel as its dom0 (--xen): image and version; absent without --xen",
     "machine.vmm.lost_write": "the first write to memory that the VMM does not have: paddr, the bytes (hex), and the "
-    "next instruction's rip and symbol; absent if the guest wrote nowhere else",
+    "next instruction's rip and symbol; absent if there was no such write",
     "machine.vmm.differs": "what a guest can notice that pvhdbg did not reproduce",
     "machine.initrd_size": "size of the initrd in bytes when QEMU was started; null if it is not known",
     "stops": "the captures, one per stage, oldest first; if the guest died, the last capture is of its death",

@@ -90,7 +90,7 @@ def _raw(raw: bytes) -> str:
 
 
 def _fields(descriptor: Descriptor) -> Iterator[Line]:
-    """Yield what a descriptor says: what it is, where it lies, and its flags."""
+    """Yield what a descriptor describes: the kind of segment, where it is, and its flags."""
     rights = f": {descriptor.rights}" if descriptor.rights else ""
     yield Line(f"{descriptor.kind}{rights}")
     yield Line(f"base {descriptor.base:#x}, last byte {descriptor.limit:#x}")

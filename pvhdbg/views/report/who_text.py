@@ -24,7 +24,7 @@ _NOT_READ = {
     "e820": "not read up to the return from e820__memory_setup",
 }
 _NOT_READ_EARLY = "not read up to the return from xen_prepare_pvh"
-_NOT_READ_BY_DEAD = "not read up to the guest's death"
+_NOT_READ_BY_DEAD = "not read before the guest died"
 
 
 def lines(request: str, found: WhoResult) -> list[str]:

@@ -151,7 +151,7 @@ def _names(value: int | None, entry: Entry) -> bool:
 
 
 def brief(descriptor: Descriptor) -> str:
-    """Return the fields of a descriptor on one line: what it is, where it lies, what it allows."""
+    """Return the fields of a descriptor on one line: the kind of segment, where it is, and what it allows."""
     rights = f": {descriptor.rights}" if descriptor.rights else ""
     return (
         f"{descriptor.kind}{rights}, base {descriptor.base:#x}, limit {descriptor.limit:#x}, "

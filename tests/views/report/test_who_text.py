@@ -116,8 +116,8 @@ def test_fields_that_were_not_read_are_listed() -> None:
 def test_the_answer_about_a_guest_that_died_says_that_it_ends_there() -> None:
     dead = WhoResult((FIELD,), {}, ended="triple fault at 0x1000 \x1b, after stage prepare")
 
-    assert "  not read up to the guest's death" == who_text.lines(FIELD.path, dead)[-1]
-    assert who_text.lines("--unread", dead)[0].startswith("not read up to the guest's death; ")
+    assert "  not read before the guest died" == who_text.lines(FIELD.path, dead)[-1]
+    assert who_text.lines("--unread", dead)[0].startswith("not read before the guest died; ")
     assert [
         "the observed guest died, and the answer ends there: triple fault at 0x1000 \\x1b, after stage prepare"
     ] == who_text.remarks(dead)

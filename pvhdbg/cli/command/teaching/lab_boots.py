@@ -167,7 +167,7 @@ def _aliases(session: MachineSession, address: int) -> Collection[int]:
 
 
 def _end(session: MachineSession, before: Capture) -> int:
-    """Return the address after the instruction at which the machine stands."""
+    """Return the address after the instruction at which the machine is stopped."""
     from pvhdbg.live.instructions.decode import BITS, Decoder
 
     rip = before.rip or 0

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pvhdbg.tui.screen.state import Screen
 
 BESIDE = 120
-"""The least number of columns at which the card stands beside the views."""
+"""The least number of columns at which the card is beside the views."""
 _WIDEST, _SHARE = 58, 0.4
 _MOST = 14
 """The most lines of a card below the views. It never gets more than half of the room."""
@@ -28,12 +28,12 @@ def is_shown(screen: Screen) -> bool:
 
 
 def width_beside(screen: Screen, width: int) -> int:
-    """Return the width of a card beside the views; 0 if it stands below them, or there is none."""
+    """Return the width of a card beside the views; 0 if it is below them, or if there is none."""
     return min(int(width * _SHARE), _WIDEST) if is_shown(screen) and width >= BESIDE else 0
 
 
 def lines_below(screen: Screen, width: int, room: int) -> int:
-    """Return the number of lines of a card below the views; 0 if it stands beside them, or there is none."""
+    """Return the number of lines of a card below the views; 0 if it is beside them, or if there is none."""
     if not is_shown(screen) or width >= BESIDE:
         return 0
     return max(min(len(whole(screen, width - 2)), _MOST, room // 2), 1)

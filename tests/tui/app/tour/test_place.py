@@ -68,7 +68,7 @@ def test_all_of_a_card_is_drawn_beside_its_row_with_values_and_without_braces(wi
 def test_every_value_of_a_card_is_on_the_screen_in_the_first_chapter() -> None:
     screen = at_card(0, 0)
 
-    assert "is 0x1000000." in " ".join(plain(line) for line in card.whole(screen, 70))
+    assert "is 0x1000000:" in " ".join(plain(line) for line in card.whole(screen, 70))
 
 
 def test_a_stage_that_the_boot_has_not_reached_is_waited_for() -> None:
