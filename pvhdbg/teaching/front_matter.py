@@ -38,6 +38,7 @@ LARGEST = 256 * 1024
 _ENTRY = re.compile(r"([a-z][a-z_-]*):(?:\s+(.*))?$")
 _FENCE = "---"
 _HEADING = "## "
+_CODE = "```"
 
 
 class Entry(NamedTuple):
@@ -166,10 +167,10 @@ def parse(name: str, text: str) -> Document:
 
     :raise UserError: if the file is malformed.
     """
-    lines = [line.rstrip() for line in text.replace("\r\n", "\n").expandtabs(4).split("\n")]
+    lines = list(_lines(text.replace("\r\n", "\n")))
     for number, line in enumerate(lines, 1):
-        if not line.isprintable():
-            bad = next(character for character in line if not character.isprintable())
+        if not line.replace("\t", "").isprintable():
+            bad = next(character for character in line if not (character.isprintable() or character == "\t"))
             raise Place(name, number).error(f"character that cannot be printed: {printable(bad)}")
     if lines[0] != _FENCE:
         raise Place(name, 1).error("no front matter", "start the file with a line of `---`")
@@ -182,11 +183,22 @@ def parse(name: str, text: str) -> Document:
     return Document(name, head, "\n".join(lines[end + 1 : starts[0]]).strip("\n"), tuple(sections))
 
 
+def _lines(text: str) -> Iterator[str]:
+    """Yield lines without spaces at the end. Tabs become spaces, except in a block of code between ```.
+
+    A diff in such a block applies to a file only with its tabs.
+    """
+    is_code = False
+    for line in text.split("\n"):
+        is_code ^= line.startswith(_CODE)
+        yield line.rstrip() if is_code else line.expandtabs(4).rstrip()
+
+
 def _headings(lines: Sequence[str], start: int) -> Iterator[int]:
     """Yield the index of each line that begins a section. A line within a block of code between ``` does not."""
     is_code = False
     for index in range(start, len(lines)):
-        is_code ^= lines[index].startswith("```")
+        is_code ^= lines[index].startswith(_CODE)
         if lines[index].startswith(_HEADING) and not is_code:
             yield index
 

@@ -83,7 +83,10 @@ def spans(text: str) -> list[Span]:
 
 
 def plain(text: str, width: int) -> list[str]:
-    """Return a text in lines of at most `width` characters, with an empty line between blocks; code is not wrapped."""
+    """Return a text in lines of at most `width` characters, with an empty line between blocks.
+
+    Blocks of code are not wrapped. Code in a paragraph keeps its backquotes, which say where a command begins and ends.
+    """
     lines: list[str] = []
     before = ""
     for block in blocks(text):
@@ -97,7 +100,7 @@ def plain(text: str, width: int) -> list[str]:
 def _plain(block: Block, width: int) -> list[str]:
     if block.kind == CODE:
         return [f"  {line}".rstrip() for line in block.text.split("\n")]
-    words = "".join(span.text for span in spans(block.text))
+    words = "".join(f"`{span.text}`" if span.kind == LITERAL else span.text for span in spans(block.text))
     if block.kind == ITEM:
         indent = " " * (len(block.mark) + 1)
         return wrap(words, width, initial_indent=f"{block.mark} ", subsequent_indent=indent)

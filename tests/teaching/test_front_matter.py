@@ -50,6 +50,13 @@ def test_a_section_has_entries_and_text_with_line_numbers() -> None:
     assert None is second.entries.value("stage")
 
 
+def test_tabs_stay_only_in_a_fence() -> None:
+    document = front_matter.parse("a.md", "---\ntitle:\ta\n---\n\tb\n\n```diff\n+\tc\t\n```\n\td\n")
+
+    assert "    b\n\n```diff\n+\tc\n```\n    d" == document.text
+    assert "a" == document.entries.value("title")
+
+
 def test_line_ends_and_a_byte_order_mark_of_windows_are_read(tmp_path: Path) -> None:
     (tmp_path / "a.md").write_bytes(b"\xef\xbb\xbf" + CHAPTER.replace("\n", "\r\n").encode())
 

@@ -24,6 +24,7 @@ _PICTURE = re.compile(r"^!\[.*\]\(.*\)\n\n?", re.MULTILINE)
 _TABLE = re.compile(r"^\|.*\|\n\|[-| ]*\|\n(?:^\|.*\|\n)*", re.MULTILINE)
 _BAR = re.compile(r"(?<!\\)\|")
 _WIDTH, _NARROWEST = 100, 24
+_MARK = r"(?:-|\d{1,2}\.) "
 _LINK = re.compile(r"\[([^\]]+)\]\(([\w-]+)\.md(?:#[\w-]+)?\)")
 
 
@@ -59,10 +60,16 @@ def _as_text(block: str) -> str:
     if _TABLE.match(f"{block}\n"):
         return _aligned(block.splitlines()).rstrip("\n")
     text = _LINK.sub(r"\1 (pvhdbg manual \2)", block)
-    items = re.split(r"\n(?=- )", text)
-    return "\n".join(
-        fill(" ".join(item.split()), width(), subsequent_indent="  " if item.startswith("- ") else "") for item in items
-    )
+    return "\n".join(_filled(item) for item in re.split(rf"\n(?={_MARK})", text))
+
+
+def _filled(item: str) -> str:
+    """Return a paragraph, or an item of a list, in lines. The lines below the mark of an item are indented."""
+    mark = re.match(rf"{_MARK}| +", item)
+    indent = " " * len(mark[0]) if mark else ""
+    first = indent if item.startswith(" ") else ""
+    words = " ".join(item.split())
+    return fill(words, width(), initial_indent=first, subsequent_indent=indent, break_on_hyphens=False)
 
 
 def width() -> int:

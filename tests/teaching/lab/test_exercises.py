@@ -134,7 +134,7 @@ def solved_guest(folder: Path, lab: Lab) -> Path:
     """Build a copy of the teaching guest with the lines that the lab's solution adds."""
     diff = FENCE.search(lab.solution)
     assert diff is not None
-    call = ["git", "apply", "--ignore-whitespace", "--unidiff-zero", "-"]
+    call = ["git", "apply", "--unidiff-zero", "-"]
     subprocess.run(call, cwd=folder, check=True, input=textwrap.dedent(diff[1]), text=True)
     subprocess.run(["make", "-s", "-C", str(folder), "guest.elf"], check=True, capture_output=True)
     return folder / "guest.elf"

@@ -124,7 +124,7 @@ def test_markdown_has_paragraphs_items_and_code() -> None:
     text = "One *two* `three`.\nFour **five**.\n\n- a\n  b\n- c\n\n    code  *x*\n\n```\n## d\n\n```\n1. e"
 
     assert [
-        "One two three. Four five.",
+        "One two `three`. Four five.",
         "",
         *("- a b", "- c"),
         *("", "  code  *x*", "", "  ## d", "", "", "1. e"),

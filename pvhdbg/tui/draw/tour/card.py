@@ -119,4 +119,4 @@ def _wrapped(text: str, width: int, style: str) -> list[Line]:
 
 @lru_cache(32)
 def _lines(text: str, width: int) -> list[str]:
-    return markdown.plain(text, width)
+    return [line.expandtabs() for line in markdown.plain(text, width)]
