@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.boot.stop import stages
 from pvhdbg.cli.boot_options import launch_options, timeout, tools
+from pvhdbg.cli.values import numbers
 
 if TYPE_CHECKING:
     import argparse
@@ -22,6 +23,10 @@ def tour(parser: argparse.ArgumentParser) -> None:
 def handout(parser: argparse.ArgumentParser) -> None:
     text = "write the document to FILE.html or FILE.md"
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help=text)
+    text = "a chapter, by its number or its name [all chapters]"
+    parser.add_argument("chapter", nargs="*", metavar="CHAPTER", help=text)
+    text = "include these exercises, such as 1-3,6, or none [all exercises]"
+    parser.add_argument("--exercises", type=numbers, metavar="NUMBERS", help=text)
     parser.add_argument("--labs", type=Path, metavar="DIR", help="read the exercises from DIR; see `pvhdbg lab`")
     chapters(parser)
 
@@ -43,6 +48,7 @@ LAB_ACTIONS = {
     "check": "check answers, options, a kernel or recordings on the real machine",
     "solution": "show the solution",
     "progress": "show what you have solved",
+    "grade": "check what other students handed in for lab N: recordings or kernels, each by another student",
 }
 
 

@@ -69,3 +69,14 @@ def shard(text: str) -> tuple[int, int]:
     if match is None or int(match[1]) > int(match[2]):
         raise argparse.ArgumentTypeError(f"must be I/N, with I from 1 to N: {text!r}")
     return int(match[1]), int(match[2])
+
+
+def numbers(text: str) -> tuple[int, ...]:
+    """Return the numbers in a list such as 1-3,6; none of them for "none"."""
+    found: list[int] = []
+    for part in text.split(",") if text != "none" else ():
+        match = re.fullmatch("([1-9][0-9]{0,2})(?:-([1-9][0-9]{0,2}))?", part)
+        if match is None or int(match[2] or match[1]) < int(match[1]):
+            raise argparse.ArgumentTypeError(f"must be numbers such as 1-3,6, or none: {text!r}")
+        found += range(int(match[1]), int(match[2] or match[1]) + 1)
+    return tuple(dict.fromkeys(found))

@@ -178,6 +178,14 @@ def test_a_table_is_aligned_and_its_last_column_wrapped() -> None:
     assert {len(line) <= 100 for line in (header, dashes, first, *more)} == {True}
 
 
+def test_the_items_of_a_list_begin_their_own_lines() -> None:
+    page = (
+        "1. one `pvhdbg manual own-kernel`\n   more\n10. ten\n\n        code\n\n    - code\n\n   after code\n11. last\n"
+    )
+
+    assert page.replace("`\n   more", "` more").splitlines() == as_text(page).splitlines()
+
+
 def test_a_line_break_in_a_cell_begins_a_line_of_that_cell() -> None:
     lines = as_text("| a | b | c |\n|---|---|---|\n| x | one<br>two | three |\n").splitlines()
 

@@ -18,9 +18,12 @@ screen shows the answer only after the reader has thought.
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+from pvhdbg.abi.text import printable
 from pvhdbg.boot.stop import stages
+from pvhdbg.errors import UserError
 from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.teaching import defined_boots, front_matter, values
 from pvhdbg.teaching.defined_boots import FIRST_BOOT
@@ -29,7 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from pvhdbg.errors import UserError
     from pvhdbg.teaching.front_matter import Document, Place, Section
 
 STAGES = (*stages.NAMES, "died")
@@ -138,6 +140,19 @@ def _parts(section: Section) -> tuple[str, str, str]:
     if rest and not answer:
         raise section.place.error("a question without an answer", "add a paragraph that begins with `Answer:`")
     return text.strip("\n"), question.strip(), answer.strip()
+
+
+def named(chapters: Sequence[Chapter], name: str) -> Chapter:
+    """Return the chapter that the user named, by its number or its name.
+
+    :raise UserError: if there is no such chapter.
+    """
+    for number, chapter in enumerate(chapters, 1):
+        if name in (str(number), chapter.name, chapter.name.lstrip("0123456789-")):
+            return chapter
+    near = get_close_matches(name, [chapter.name for chapter in chapters], cutoff=0.3)
+    hint = f"did you mean `{near[0]}`?" if near else f"use a number from 1 to {len(chapters)}; see `pvhdbg tour --list`"
+    raise UserError(f'no such chapter: "{printable(name)}"', hint)
 
 
 def mistakes(chapters: Sequence[Chapter], boots: dict[str, values.Boot]) -> Iterator[UserError]:

@@ -14,7 +14,7 @@ from pvhdbg.views.pictures.markup import Element, element
 from pvhdbg.views.pictures.table import PICTURES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from pvhdbg.boot.record.document import Document
     from pvhdbg.teaching.lab.lab_file import Lab
@@ -37,8 +37,9 @@ main { max-width: 48rem; margin: 0 auto; } h2 { border-top: 3px solid var(--edge
 .question { background: var(--head); padding: 0.5rem 0.75rem; border-radius: 0.25rem; }
 .question p { margin: 0.25rem 0; } table { border-collapse: collapse; margin: 0.5rem 0; }
 td { border: 1px solid var(--edge); padding: 0.125rem 0.5rem; } tr.here { background: var(--target); }
-svg { min-width: 0; } ol.contents { columns: 20rem; column-gap: 2.5rem; }
-@media print { h2 { break-before: page; } .card, .question { break-inside: avoid; } a { color: inherit; }
+svg { min-width: 0; } ol.contents { columns: 20rem; column-gap: 2.5rem; } li.appendix { list-style: none; }
+@media print { html { font-size: 87%; } h2, h2 + p, h3 { break-after: avoid; } .appendix h2 { break-before: page; }
+  .card, .question { break-inside: avoid; } a { color: inherit; }
   .question a { display: none; } .question { border: 1px solid var(--edge); } }
 """
 
@@ -58,9 +59,13 @@ class _Filled(NamedTuple):
     picture: Document | None
 
 
-def _filled(chapters: Sequence[Chapter], boots: Mapping[str, Document]) -> list[tuple[str, Chapter, list[_Filled]]]:
+def _filled(
+    chapters: Sequence[Chapter], boots: Mapping[str, Document], only: Collection[str]
+) -> list[tuple[str, Chapter, list[_Filled]]]:
     filled = []
     for number, chapter in enumerate(chapters, 1):
+        if only and chapter.name not in only:
+            continue
         cards = [_card(f"{number}.{index}", card, boots[card.boot]) for index, card in enumerate(chapter.cards, 1)]
         filled.append((str(number), chapter, cards))
     return filled
@@ -75,14 +80,19 @@ def _card(number: str, card: Card, run: Document) -> _Filled:
     return _Filled(number, card, title, text, key, question, answer, rows, run if card.picture else None)
 
 
-def html(chapters: Sequence[Chapter], boots: Mapping[str, Document], labs: Sequence[Lab] = ()) -> str:
-    """Return the page. It needs no other file and no scripts."""
-    filled = _filled(chapters, boots)
+def html(
+    chapters: Sequence[Chapter], boots: Mapping[str, Document], labs: Sequence[Lab] = (), only: Collection[str] = ()
+) -> str:
+    """Return the page. It needs no other file and no scripts.
+
+    `only` has the names of the chapters that are in it, by default all. They keep their numbers.
+    """
+    filled = _filled(chapters, boots, only)
     contents = [
-        element("li", element("a", chapter.title, href=f"#chapter-{number}"), f": {chapter.about}")
+        element("li", element("a", chapter.title, href=f"#chapter-{number}"), f": {chapter.about}", value=number)
         for number, chapter, _ in filled
     ]
-    contents += [element("li", element("a", "Exercises", href="#exercises"))] if labs else []
+    contents += [_contents_of_appendix("Exercises", "exercises")] if labs else []
     body = [
         element("h1", TITLE),
         *_html(ABOUT),
@@ -92,6 +102,10 @@ def html(chapters: Sequence[Chapter], boots: Mapping[str, Document], labs: Seque
         _answers(filled),
     ]
     return page(TITLE, [element("main", *body)], _STYLE)
+
+
+def _contents_of_appendix(title: str, target: str) -> Element:
+    return element("li", element("a", title, href=f"#{target}"), class_="appendix")
 
 
 def _chapter(number: str, chapter: Chapter, cards: Sequence[_Filled]) -> Element:
@@ -123,7 +137,7 @@ def _answers(filled: Sequence[tuple[str, Chapter, list[_Filled]]]) -> Element:
     for shown in (card for _, _, cards in filled for card in cards if card.question):
         back = element("a", f"{shown.number} {shown.title}", href=f"#question-{shown.number}")
         parts += [element("h3", back, id=f"answer-{shown.number}"), *_html(shown.answer)]
-    return element("section", *parts)
+    return element("section", *parts, class_="appendix")
 
 
 def _exercises(labs: Sequence[Lab]) -> Element:
@@ -133,7 +147,7 @@ def _exercises(labs: Sequence[Lab]) -> Element:
         parts.append(
             element("div", element("h3", f"{lab.number}. {lab.title}"), *_html(lab.intro), task, class_="card")
         )
-    return element("section", *parts)
+    return element("section", *parts, class_="appendix")
 
 
 def _place(card: Card) -> str:
@@ -175,9 +189,11 @@ def _spans(text: str) -> Iterator[Element | str]:
         yield element(_TAGS[span.kind], span.text) if span.kind in _TAGS else span.text
 
 
-def as_markdown(chapters: Sequence[Chapter], boots: Mapping[str, Document], labs: Sequence[Lab] = ()) -> str:
-    """Return the document as Markdown. Pictures are text."""
-    filled = _filled(chapters, boots)
+def as_markdown(
+    chapters: Sequence[Chapter], boots: Mapping[str, Document], labs: Sequence[Lab] = (), only: Collection[str] = ()
+) -> str:
+    """Return the document as Markdown. Pictures are text. `only` is as in `html`."""
+    filled = _filled(chapters, boots, only)
     lines = [f"# {TITLE}", ABOUT]
     for number, chapter, cards in filled:
         lines += [f"## {number}. {chapter.title}", *([chapter.intro] if chapter.intro else [])]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -12,9 +12,7 @@ from pvhdbg.cli.command.teaching.lab import EXERCISES
 from pvhdbg.teaching.lab import lab_file
 from tests.teaching.lab.test_lab_file import GOOD
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+BOOTS = Path(__file__).parents[2] / "teaching" / "lab" / "boots"
 LABS = lab_file.read_all(EXERCISES)
 
 
@@ -72,6 +70,10 @@ def test_a_solved_lab_is_marked_and_the_next_one_follows(capsys: pytest.CaptureF
         (["check"], "no lab was started"),
         (["list", "1"], "`pvhdbg lab list` takes no arguments"),
         (["start", "1", "2"], "one lab at a time"),
+        (["grade", "2"], "`pvhdbg lab grade` takes a lab and files"),
+        (["grade", "1", "a.json"], "lab 1 takes words, not files"),
+        (["grade", "2", "a.json", "-m", "1G"], "`pvhdbg lab grade` takes no options about the boot"),
+        (["grade", "99", "a.json"], 'no such lab: "99"'),
         (["tsart"], "invalid choice: 'tsart'"),
         (["list", "--labs", "/nonexistent"], "/nonexistent: No such file or directory"),
     ],
@@ -105,6 +107,26 @@ def test_a_teachers_labs_are_remembered_with_their_folder(capsys: pytest.Capture
     assert "1 hint" not in lab(capsys, "progress")
     (folder / "1-follow-ebx.md").unlink()
     assert "no Markdown files" in lab(capsys, "hint", status=2)
+
+
+def test_what_a_class_hands_in_is_checked_at_once(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, state: Path
+) -> None:
+    (tmp_path / "bob\x1b[2J.json").write_text('{"format": 1}', "utf-8")
+    names = ["the-wrong-number.json", "no-map.json"]
+    files = [*(str(BOOTS / name) for name in names), str(tmp_path / "bob\x1b[2J.json"), str(tmp_path / "none")]
+    lines = lab(capsys, "grade", "2", *files, status=1).splitlines()
+    alice, other, bob, missing, _, end = (" ".join(line.split()) for line in lines)
+
+    assert alice.endswith("the-wrong-number.json solved")
+    assert "no-map.json not yet: " in other
+    assert "\x1b" not in bob
+    assert " error: not a pvhdbg recording: format is not" in bob
+    assert missing.endswith(" error: not a recording")
+    assert f"1 of 4 solve lab 2: {LABS[1].title}" == end
+    assert not state.exists()
+    assert "1 of 1 solve" in lab(capsys, "grade", "the-wrong-number", files[0])
+    assert "error: this lab takes 2 recordings" in lab(capsys, "grade", "12", files[0], status=1)
 
 
 @pytest.mark.parametrize("stored", ["[]", '{"labs": 1, "current": 1}', '{"labs": {"follow-ebx": {"hints": -1}}}', "{"])

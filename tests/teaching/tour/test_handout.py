@@ -92,3 +92,35 @@ def test_the_command_writes_the_document(tmp_path: Path, name: str) -> None:
 def test_another_ending_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert 2 == main(["handout", "--recorded", "-o", str(tmp_path / "a.pdf")])
     assert "the name of the file must end in .html or .md\n" in capsys.readouterr().err
+
+
+def test_chosen_chapters_keep_their_numbers_and_chosen_exercises_theirs(tmp_path: Path) -> None:
+    path = tmp_path / "a.html"
+    assert 0 == main(["handout", "--recorded", "3", CHAPTERS[4].name, "--exercises", "1,3-4", "-o", str(path)])
+    page = path.read_text("utf-8")
+
+    assert ["3", "5"] == re.findall(r'<h2 id="chapter-(\d+)">', page) == re.findall(r'<li value="(\d+)">', page)
+    assert {"3", "5"} == set(re.findall(r'id="answer-(\d+)', page))
+    assert ["1", "3", "4"] == re.findall(r"<h3>(\d+)\. ", page.partition('id="exercises"')[2])
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["99"], 'no such chapter: "99"'),
+        (["--exercises", "3-99"], "no such exercise: 14"),
+        (["--exercises", "3-1"], "must be numbers such as 1-3,6, or none: '3-1'"),
+        (["--exercises", ""], "must be numbers"),
+    ],
+)
+def test_a_chapter_or_an_exercise_that_does_not_exist(
+    words: list[str], why: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert 2 == main(["handout", "--recorded", "-o", str(tmp_path / "a.md"), *words])
+    assert why in capsys.readouterr().err
+    assert [] == [*tmp_path.iterdir()]
+
+
+def test_no_exercises_in_the_document(tmp_path: Path) -> None:
+    assert 0 == main(["handout", "--recorded", "1", "--exercises", "none", "-o", str(tmp_path / "a.md")])
+    assert "## Exercises" not in (tmp_path / "a.md").read_text("utf-8")

@@ -14,6 +14,9 @@ from pvhdbg.teaching.tour import chapter
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
+
+    from pvhdbg.teaching.lab.lab_file import Lab
 
 HTML, MARKDOWN = ".html", ".md"
 
@@ -27,13 +30,29 @@ def handout(options: argparse.Namespace) -> Result:
     if form not in (HTML, MARKDOWN):
         raise UserError(f"{options.output}: the name of the file must end in {HTML} or {MARKDOWN}")
     chapters = chapter.read_all(options.chapters or boots.CHAPTERS)
-    runs = boots.documents(boots.names_in(chapters), boots.words_of(chapters), options)
-    for mistake in chapter.mistakes(chapters, {name: values.of_document(run) for name, run in runs.items()}):
+    chosen = [chapter.named(chapters, name) for name in options.chapter] or chapters
+    labs = _labs(options)
+    runs = boots.documents(boots.names_in(chosen), boots.words_of(chapters), options)
+    for mistake in chapter.mistakes(chosen, {name: values.of_document(run) for name, run in runs.items()}):
         raise mistake
     from pvhdbg.teaching.tour import handout as document
 
-    labs = lab_file.read_all(options.labs or EXERCISES) if options.labs or not options.chapters else ()
     make = document.html if form == HTML else document.as_markdown
-    text = make(chapters, runs, labs)
+    text = make(chapters, runs, labs, {shown.name for shown in chosen})
     write(options.output, text, ascii=options.ascii and form == MARKDOWN)
     return Result()
+
+
+def _labs(options: argparse.Namespace) -> Sequence[Lab]:
+    """Return the labs of the document: those that the user chose, or all. With other chapters, only other labs.
+
+    :raise UserError: if a lab is malformed, or there is no lab with such a number.
+    """
+    if not options.labs and options.chapters and not options.exercises:
+        return ()
+    labs = lab_file.read_all(options.labs or EXERCISES)
+    numbers = range(1, len(labs) + 1) if options.exercises is None else options.exercises
+    for number in numbers:
+        if not 1 <= number <= len(labs):
+            raise UserError(f"no such exercise: {number}", f"use numbers from 1 to {len(labs)}; see `pvhdbg lab list`")
+    return [labs[number - 1] for number in numbers]

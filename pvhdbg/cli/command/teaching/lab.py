@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pvhdbg
 from pvhdbg.abi.text import printable
 from pvhdbg.boot.record.replay import load
-from pvhdbg.cli.command.teaching import lab_boots
+from pvhdbg.cli.command.teaching import hand_ins, lab_boots
 from pvhdbg.cli.result import Result
 from pvhdbg.errors import UserError
 from pvhdbg.teaching import values
@@ -18,9 +18,8 @@ from pvhdbg.teaching.lab import grading, lab_file, lab_text, progress
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from pvhdbg.boot.record.document import Document
     from pvhdbg.teaching.lab.lab_file import Lab
     from pvhdbg.teaching.values import Boot
 
@@ -35,7 +34,7 @@ def lab(options: argparse.Namespace) -> Result:
 
     :raise UserError: for an unknown lab, a lab file that is malformed, or arguments that the action does not take.
     """
-    if options.action not in ("start", "check", "open") and options.what:
+    if options.action not in ("start", "check", "open", "grade") and options.what:
         raise UserError(f"`pvhdbg lab {options.action}` takes no arguments", "see `pvhdbg lab --help`")
     actions = {
         "list": _list,
@@ -45,6 +44,7 @@ def lab(options: argparse.Namespace) -> Result:
         "check": _check,
         "solution": _solution,
         "progress": _progress,
+        "grade": _grade,
     }
     return actions[options.action](options)
 
@@ -159,6 +159,14 @@ def _check(options: argparse.Namespace) -> Result:
     return Result(f"Lab {chosen.number} is solved. {_SOLVED}\n")
 
 
+def _grade(options: argparse.Namespace) -> Result:
+    """Check files of other students. What this user has solved stays as it is."""
+    if len(options.what) < 2:
+        raise UserError("`pvhdbg lab grade` takes a lab and files", "run `pvhdbg lab grade N FILE…`")
+    chosen = _chosen(_labs(options), options.what[:1])
+    return hand_ins.grade(chosen, options.what[1:], options)
+
+
 def _mistakes(chosen: Lab, options: argparse.Namespace) -> Sequence[str]:
     if chosen.answers:
         grading.check_count(chosen, options.what)
@@ -172,24 +180,4 @@ def _mistakes(chosen: Lab, options: argparse.Namespace) -> Sequence[str]:
         if boot is None:
             return [f"the guest does not execute {printable(options.what[0])} and the instruction after it"]
         return grading.unreached_goals(chosen, {FIRST_BOOT: boot})
-    return grading.unreached_goals(chosen, _boots(chosen, options))
-
-
-def _boots(chosen: Lab, options: argparse.Namespace) -> Mapping[str, Boot]:
-    """Return the boots that the goals are about: those in the student's recordings, or new ones."""
-    paths = [Path(word) for word in options.what]
-    if paths and lab_boots.is_recording(paths[0]):
-        documents = _handed_in(chosen, paths)
-    else:
-        documents = lab_boots.documents(chosen, paths, options)
-    return {name: values.of_document(document) for name, document in documents.items()}
-
-
-def _handed_in(chosen: Lab, paths: Sequence[Path]) -> dict[str, Document]:
-    """Decode the student's recordings again, one for each of the lab's boots, in the order of the lab."""
-    names = [FIRST_BOOT, *chosen.boots]
-    if len(paths) != len(names):
-        wanted = "one recording" if len(names) == 1 else f"{len(names)} recordings: {', '.join(names)}"
-        raise UserError(f"this lab takes {wanted}, not {len(paths)}", "see `pvhdbg manual labs`")
-    loaded = {name: load(path) for name, path in zip(names, paths, strict=True)}
-    return {name: lab_boots.decoded(chosen, document) for name, document in loaded.items()}
+    return grading.unreached_goals(chosen, hand_ins.boots(chosen, options.what, options))

@@ -44,7 +44,7 @@ def launch_options(lab: Lab, words: Sequence[str], options: argparse.Namespace) 
 
     parser = parser_of("lab")
     own = _parsed_own(lab, words)
-    student = options.words[1:] if options.action in ("check", "open") else ["check"]
+    student = options.words[1:] if options.action in ("check", "open", "grade") else ["check"]
     merged = parser.parse_intermixed_args([*lab.options, *student, *words])
     if own.initrd is not None and merged.initrd == own.initrd:
         merged.initrd = lab.folder / own.initrd

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
 from pvhdbg import state_files
-from pvhdbg.abi.text import printable
 from pvhdbg.cli.command.interactive import has_screen
 from pvhdbg.cli.command.teaching import boots
 from pvhdbg.cli.result import Result
-from pvhdbg.errors import UserError
 from pvhdbg.teaching import values
 from pvhdbg.teaching.tour import chapter, tour_text
 from pvhdbg.tui.screen.tour import FILE, Tour
@@ -32,7 +29,7 @@ def tour(options: argparse.Namespace) -> Result:
     :raise UserError: if a chapter is malformed or has a fact that is not true.
     """
     chapters = chapter.read_all(options.chapters or boots.CHAPTERS)
-    chosen = _chosen(chapters, options.chapter)
+    chosen = () if options.chapter is None else (chapter.named(chapters, options.chapter),)
     if options.list:
         return Result(tour_text.listing(chapters, _place()[0]))
     if options.text or not has_screen():
@@ -84,21 +81,6 @@ def _recorded_screen(name: str, options: argparse.Namespace) -> Screen:
 
     document = next(iter(boots.documents([name], {}, options).values()))
     return recording_screen(document, "the teaching guest", ascii=options.ascii)
-
-
-def _chosen(chapters: Sequence[Chapter], name: str | None) -> tuple[Chapter, ...]:
-    """Return the chapter that the user named, by its number or its name; none if the user named none.
-
-    :raise UserError: if there is no such chapter.
-    """
-    if name is None:
-        return ()
-    for number, shown in enumerate(chapters, 1):
-        if name in (str(number), shown.name, shown.name.lstrip("0123456789-")):
-            return (shown,)
-    near = get_close_matches(name, [shown.name for shown in chapters], cutoff=0.3)
-    hint = f"did you mean `{near[0]}`?" if near else f"use a number from 1 to {len(chapters)}; see `pvhdbg tour --list`"
-    raise UserError(f'no such chapter: "{printable(name)}"', hint)
 
 
 def _text(chapters: Sequence[Chapter], chosen: Sequence[Chapter], options: argparse.Namespace) -> str:
