@@ -143,7 +143,7 @@ def test_with_another_compiler_the_original_beside_the_guest_is_used(copy: Path,
 
     assert GuestChanges(()) == found
     assert without is not None
-    assert "another compiler built it than pvhdbg's teaching guest" == without.problem
+    assert "built with a different compiler than pvhdbg's teaching guest" == without.problem
 
 
 def test_other_kernels_have_no_original(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ class Step(NamedTuple):
 
 
 class Trace(NamedTuple):
-    """`stops` has the number of steps before each stage. `ended` is one of ENDS."""
+    """What a guest executed. `stops` has the number of steps before each stage. `ended` is one of ENDS."""
 
     ended: str
     stops: Mapping[str, int]
@@ -95,7 +95,7 @@ class Trace(NamedTuple):
 
 
 class Fold(NamedTuple):
-    """Steps from `start` on: `size` of them, which are executed `times` times one after the other."""
+    """A loop: `size` steps from `start` on, executed `times` times in a row. `times` is 1 outside of loops."""
 
     start: int
     size: int

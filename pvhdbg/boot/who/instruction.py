@@ -95,6 +95,15 @@ class Instruction(NamedTuple):
         return self.name[:-1] in ("movs", "stos", "lods", "cmps", "scas") and bool(self.memory)
 
     @property
+    def is_repeated_string(self) -> bool:
+        """Whether this is a string instruction with a prefix that repeats it."""
+        return self.is_repeated and self.is_string
+
+    def repetitions(self, before: Mapping[str, int], after: Mapping[str, int]) -> int:
+        """Return how often a repeated string instruction was executed between two moments; 1 for any other one."""
+        return (before["rcx"] - after["rcx"]) & ((1 << self.bits) - 1) if self.is_repeated_string else 1
+
+    @property
     def is_zero_idiom(self) -> bool:
         """Whether the result is 0 whatever the operands are: `xor eax, eax`."""
         same = len(self.registers) == 2 and self.registers[0].name == self.registers[1].name

@@ -114,7 +114,7 @@ def _original(ours: _Guest, facts: ImageFacts) -> _Guest:
         original = _Guest(str(path))
         if original.compiler == ours.compiler:
             return original
-    raise UserError("another compiler built it than pvhdbg's teaching guest", "run make in its folder")
+    raise UserError("built with a different compiler than pvhdbg's teaching guest", "run make in its folder")
 
 
 class _Symbol(NamedTuple):

@@ -93,7 +93,7 @@ def _accesses(found: Instruction, registers: dict[str, int]) -> Iterator[Access]
         if not used <= registers.keys():
             continue
         size, address = operand.size, found.address_of(operand, registers)
-        if found.is_repeated and found.is_string:
+        if found.is_repeated_string:
             count = registers.get("rcx", 0) & (1 << found.bits) - 1
             size *= count
             address -= (size - operand.size) if count and registers.get("eflags", 0) & _DF else 0

@@ -99,7 +99,7 @@ class Observer:
 
     def _execute(self, instruction: Instruction, before: Registers) -> bool:
         """Let the machine execute an instruction, with all its repetitions."""
-        if instruction.is_repeated and instruction.is_string:
+        if instruction.is_repeated_string:
             self._watch.clear_all(self._watchpoints)
             going = self._watch.run({instruction.end}, 5.0)
             self._watch.set_all(self._watchpoints)

@@ -54,16 +54,15 @@ def extent(
     instruction: Instruction, operand: Memory, before: Registers | None, after: Registers, linear: int
 ) -> tuple[int, int]:
     """Return the first address and the size of an operand at `linear`, with all its repetitions."""
-    if not (instruction.is_repeated and instruction.is_string) or before is None:
+    if before is None or not instruction.is_repeated_string:
         return linear, operand.size
-    count = (before["rcx"] - after["rcx"]) & ((1 << instruction.bits) - 1)
-    size = min(count * operand.size, _MOST_BYTES)
+    size = min(instruction.repetitions(before, after) * operand.size, _MOST_BYTES)
     return (linear - size + operand.size if before["eflags"] & _DIRECTION_FLAG else linear), size
 
 
 def in_the_middle(instruction: Instruction, after: Registers, watched: Watchpoint) -> Registers | None:
     """Return the registers before the first repetition, if the machine stopped between two repetitions."""
-    if not (instruction.is_repeated and instruction.is_string):
+    if not instruction.is_repeated_string:
         return None
     return _stepped_back(instruction, after, 1, watched)
 

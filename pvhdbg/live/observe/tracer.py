@@ -40,7 +40,7 @@ _NOT_STORED = ("rip", "cr8")
 
 
 class Tracer(Observer):
-    """Executes one instruction after the other. `limit` says why it no longer does; it is empty at first."""
+    """Executes and records instructions, one by one, until `limit` says which limit it has reached."""
 
     def __init__(self, journey: Journey, target: RspTarget, watch: RspWatch) -> None:
         super().__init__(journey, target, watch, None)
@@ -58,8 +58,7 @@ class Tracer(Observer):
         """Execute an instruction, with all its repetitions, and record it. Return False if the machine did not."""
         before = self._target.all_registers()
         instruction, raw = self._cached(before)
-        repeated = instruction is not None and instruction.is_repeated and instruction.is_string
-        if instruction is not None and repeated:
+        if instruction is not None and instruction.is_repeated_string:
             going = self._watch.run({instruction.end}, _REPEATS_WITHIN)
         else:
             going = self._watch.step()
@@ -68,8 +67,7 @@ class Tracer(Observer):
         return going
 
     def _record_step(self, instruction: Instruction | None, raw: bytes, before: Registers, after: Registers) -> None:
-        repeated = instruction is not None and instruction.is_repeated and instruction.is_string
-        times = (before["rcx"] - after["rcx"]) & ((1 << instruction.bits) - 1) if instruction and repeated else 1
+        times = instruction.repetitions(before, after) if instruction else 1
         stores = tuple(self._stores(instruction, before, after)) if instruction else ()
         changed = {name: after[name] for name in after if before.get(name) != after[name] and name not in _NOT_STORED}
         self.steps.append(Step(self._number(before["rip"], raw, instruction), changed, stores, times))
@@ -166,7 +164,7 @@ class Tracer(Observer):
 
 
 class TracingRunner(RspRunner):
-    """A Runner that executes one instruction after the other, until the tracer reaches its limit."""
+    """A Runner that executes instructions one by one, until the tracer reaches a limit."""
 
     def __init__(self, rsp: Rsp, target: RspTarget, qemu: Qemu, tracer: Tracer) -> None:
         super().__init__(rsp, target, qemu)
@@ -186,7 +184,7 @@ class TracingRunner(RspRunner):
 
 
 def trace_from_here(session: MachineSession) -> Tracer:
-    """Let the session's machine execute one instruction after the other from now on, and return what records them."""
+    """Let the session's machine execute instructions one by one from now on. Return the tracer, which records them."""
     machine, journey = session.machine, session.journey
     assert isinstance(machine, StubMachine)  # noqa: S101  a machine without gdb
     assert machine.qemu is not None  # noqa: S101  it runs
@@ -199,5 +197,5 @@ def trace_from_here(session: MachineSession) -> Tracer:
 
 
 def finished(tracer: Tracer, kernel: Kernel, ended: str) -> Trace:
-    """Return what was recorded. `ended` is why, if the tracer reached no limit."""
+    """Return the trace. `ended` is why it ends, if the tracer has reached no limit."""
     return Trace(tracer.limit or ended, tracer.stops, tracer.code(kernel), tuple(tracer.steps))

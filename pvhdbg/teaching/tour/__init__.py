@@ -2,7 +2,7 @@
 
 chapter    reads a chapter, and checks its facts against a boot
 tour_text  a chapter as text
-looked_at  the row that a card is about
+card_rows  the row that a card is about, and the rows around it
 handout    the tour as a document, in HTML or Markdown
 
 The chapters are the Markdown files in pvhdbg/teaching/chapters, next to recordings of the boots that they are about.

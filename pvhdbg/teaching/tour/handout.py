@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.teaching import markdown, values
-from pvhdbg.teaching.tour import looked_at
+from pvhdbg.teaching.tour import card_rows
 from pvhdbg.views.page.picture import figure
 from pvhdbg.views.page.shell import page, scrolling
 from pvhdbg.views.pictures.markup import Element, element
@@ -76,7 +76,7 @@ def _card(number: str, card: Card, run: Document) -> _Filled:
     words = (values.filled_in(text, boot, card.stage) for text in (card.title, card.text, card.key))
     title, text, key = words
     question, answer = (values.filled_in(text, boot, card.stage) for text in (card.question, card.answer))
-    rows = tuple(looked_at.excerpt(card, run.stops))
+    rows = tuple(card_rows.excerpt(card, run.stops))
     return _Filled(number, card, title, text, key, question, answer, rows, run if card.picture else None)
 
 

@@ -1,7 +1,7 @@
 """Draw the rows of a frame that have changed, in place of prompt_toolkit.
 
-prompt_toolkit compares and writes each cell on its own, which takes longer than all the rest of a key. Python compares
-whole rows much faster, and what has changed in a row is written in a few pieces.
+prompt_toolkit compares and writes one cell at a time, which takes longer than everything else that a key does. Python
+compares whole rows much faster, and this module writes what has changed in a row in a few pieces.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _PARAMETERS = (
 
 @cache
 def draw_changed_rows() -> None:
-    """Do so from now on, unless this prompt_toolkit's function has other parameters."""
+    """Replace prompt_toolkit's function that draws a frame, unless its parameters are not the expected ones."""
     compare: Any = renderer._output_screen_diff  # noqa: SLF001 - there is no public way
     if compare.__code__.co_varnames[: compare.__code__.co_argcount] == _PARAMETERS:
         vars(renderer)[compare.__name__] = partial(_draw, compare)

@@ -143,7 +143,7 @@ def run_recorded_tour(tour: TourAndBoots, *, ascii: bool = False, theme: str = "
     freeze_heap()
     with terminal.closed_as_hangup(), exit_on_signals(), signals_end_wait(event_queue):
         use_terminal()
-        tui = Tui(screen, answer=lambda line: f"not in a tour of recordings: {line}", boots=boots)
+        tui = Tui(screen, answer=lambda line: f"not available in a tour of recordings: {line}", boots=boots)
         event_queue.forward_to(tui.emit)
         tui.run()
 

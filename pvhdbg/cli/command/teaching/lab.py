@@ -168,14 +168,13 @@ def _grade(options: argparse.Namespace) -> Result:
 
 
 def _mistakes(chosen: Lab, options: argparse.Namespace) -> Sequence[str]:
-    if chosen.answers:
+    if chosen.words:
         grading.check_count(chosen, options.what)
+    if chosen.answers:
         return grading.wrong_answers(chosen, options.what, _own_boot(chosen, options))
     if chosen.writer is not None:
-        grading.check_count(chosen, options.what)
         return grading.wrong_writer(chosen, options.what, lab_boots.observed(chosen, chosen.writer, options))
     if chosen.asks_instruction:
-        grading.check_count(chosen, options.what)
         boot = lab_boots.around(chosen, options.what[0], options)
         if boot is None:
             return [f"the guest does not execute {printable(options.what[0])} and the instruction after it"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pvhdbg.teaching import values
-from pvhdbg.teaching.tour.looked_at import row_index
+from pvhdbg.teaching.tour.card_rows import row_index
 from pvhdbg.tui.events.update import show_stage
 from pvhdbg.tui.screen import state
 from pvhdbg.tui.screen.state import MemoryRequest, ViewPosition

@@ -66,4 +66,4 @@ _ROWS: dict[str, Callable[[Capture], Sequence[Row]]] = {
     "boot_params": _boot_params,
     "cpu": lambda capture: [*cpu_rows.cpu_rows(capture)],
 }
-"""The rows of the views whose rows stand for themselves."""
+"""The rows of the views that have an excerpt."""
