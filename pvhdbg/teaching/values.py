@@ -2,7 +2,7 @@
 
     start_info.paddr                    a path of the JSON document, at the stage that the text is about
     start_info.paddr @ entry            the same at another stage
-    modules[0].size, len(modules)       an element of a list, and how many there are
+    modules[0].size, len(modules)       an element of a list, and how many there are; also of a text
     kernel.entry, machine.memory        what belongs to the whole boot
     outcome.ended, outcome.died.symbol  how it ended
     "PVH102" in findings                the codes of all findings
@@ -187,9 +187,9 @@ def _value(node: ast.expr, boot: Boot, stage: str) -> Any:  # noqa: ANN401  a va
         return _combined(node, boot, stage)
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "len" and len(node.args) == 1:
         listed = _value(node.args[0], boot, stage)
-        if isinstance(listed, list):
+        if isinstance(listed, (list, str)):
             return len(listed)
-        raise NotKnown(f"not a list: {ast.unparse(node.args[0])}")
+        raise NotKnown(f"not a list or a text: {ast.unparse(node.args[0])}")
     return _at_path(node, boot, stage)
 
 

@@ -39,7 +39,7 @@ main { max-width: 48rem; margin: 0 auto; } h2 { border-top: 3px solid var(--edge
 td { border: 1px solid var(--edge); padding: 0.125rem 0.5rem; } tr.here { background: var(--target); }
 svg { min-width: 0; } ol.contents { columns: 20rem; column-gap: 2.5rem; } li.appendix { list-style: none; }
 @media print { html { font-size: 87%; } h2, h2 + p, h3 { break-after: avoid; } .appendix h2 { break-before: page; }
-  .card, .question { break-inside: avoid; } a { color: inherit; }
+  .card, .question, p, pre, tr { break-inside: avoid; } a { color: inherit; }
   .question a { display: none; } .question { border: 1px solid var(--edge); } }
 """
 

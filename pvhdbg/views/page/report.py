@@ -42,7 +42,7 @@ button { font: inherit; color: var(--text); background: var(--head); border: 1px
 #tools:empty { display: none; }
 [id], h2 { scroll-margin-top: 4rem; } @media (max-width: 32rem) { [id], h2 { scroll-margin-top: 7rem; } }
 @media print { #tools { display: none; } a { color: inherit; text-decoration: none; } td { overflow-wrap: anywhere; }
-  td.words { min-width: 0; } td.bytes { white-space: normal; }
+  td.words { min-width: 0; } td.value { min-width: 21ch; } td.bytes { white-space: normal; }
   th[scope=row] { white-space: normal; } table { font-size: 7.5pt; } }
 """
 SCRIPT = """

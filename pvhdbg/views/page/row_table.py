@@ -24,10 +24,13 @@ _DEEPEST = 4
 
 
 def row_table(title: str, rows: Sequence[Row], links: Links) -> Element:
-    """Return a table with a row for each Row. It has a column for the writers only if they are known."""
+    """Return a table with a row for each Row. It has a column for offsets, bytes or writers only if it has some."""
+    shown = rows[:MOST]
+    has_offsets, has_bytes = any(row.label for row in shown), any(row.raw for row in shown)
+    offset, content = ["offset"] * has_offsets, ["bytes"] * has_bytes
     writers = ["last writer"] if links.answers else []
-    headings = "offset", "name", "value", "meaning", "bytes", *writers
-    lines = [_line(row, links) for row in rows[:MOST]]
+    headings = *offset, "name", "value", "meaning", *content, *writers
+    lines = [_line(row, links, has_offsets=has_offsets, has_bytes=has_bytes) for row in shown]
     return table(title, headings, lines, len(rows) - MOST)
 
 
@@ -39,12 +42,14 @@ def table(title: str, headings: Iterable[str], lines: Iterable[Element], omitted
     return scrolling(title, made, *more)
 
 
-def _line(row: Row, links: Links) -> Element:
+def _line(row: Row, links: Links, *, has_offsets: bool, has_bytes: bool) -> Element:
     name = element("th", row.name, scope="row", class_=f"depth-{min(row.depth, _DEEPEST)}")
     target = None if row.leads_to is None else links.places.get(row.leads_to)
     value = link(target, row.value) if target else row.value
-    cells = [element("td", row.label), name, element("td", value), element("td", row.meaning, class_="words")]
-    cells.append(element("td", text.hex_start(row.raw, 8), class_="quiet bytes"))
+    cells = [element("td", row.label)] if has_offsets else []
+    cells += [name, element("td", value, class_="value"), element("td", row.meaning, class_="words")]
+    if has_bytes:
+        cells.append(element("td", text.hex_start(row.raw, 8), class_="quiet bytes"))
     if links.answers:
         cells.append(element("td", *_writer(row, links)))
     return element("tr", *cells, id=row_id(links.stop, row.path))

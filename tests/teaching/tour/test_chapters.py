@@ -32,7 +32,7 @@ WRONG = {
     "## A\nfact: __import__('os') == 1\n": ":5: not a path: __import__('os')",
     "## A\nfact: rip == (\n": ":5: not an expression: rip == (",
     "## A\nfact: rip // 0 == 1\n": ":5: can't be computed: rip // 0",
-    "## A\nfact: len(start_info) == 1\n": ":5: not a list: start_info",
+    "## A\nfact: len(start_info) == 1\n": ":5: not a list or a text: start_info",
     "## A\nstage: died\n\n{rip}\n": ":4: the boot has not reached stage died",
     "## A\naddress: modules[7].paddr\n": ":4: no value at stage entry: modules[7].paddr",
 }
@@ -108,6 +108,10 @@ def test_values_in_text_are_hex_decimal_or_sizes(recorded: dict[str, Boot]) -> N
     filled = values.filled_in(text, recorded["boot"], "entry")
 
     assert '0x15 21 21 bytes "console=ttyS0 earlyprintk=ttyS0" "long64" {{}' == filled
+
+
+def test_a_text_and_a_list_have_a_length(recorded: dict[str, Boot]) -> None:
+    assert "31 1" == values.filled_in("{len(cmdline):d} {len(modules):d}", recorded["boot"], "entry")
 
 
 def test_the_chapter_in_the_manual_is_a_chapter(recorded: dict[str, Boot]) -> None:

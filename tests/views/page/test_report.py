@@ -135,3 +135,14 @@ def test_the_policy_names_the_script_and_the_style_and_allows_nothing_else() -> 
         "base-uri 'none'; form-action 'none'",
         policy,
     )
+
+
+def test_a_table_has_no_empty_column() -> None:
+    page = report(load(PATH))
+    headings = {
+        re.sub("<[^>]+>", "", found[1]): re.findall(r'<th scope="col">([^<]*)</th>', found[2])
+        for found in re.finditer(r"<table><caption>(.*?)</caption><thead>(.*?)</thead>", page)
+    }
+
+    assert ["name", "value", "meaning"] == headings["CPU"]
+    assert ["offset", "name", "value", "meaning", "bytes"] == headings["struct hvm_start_info"]
