@@ -7,6 +7,8 @@ import re
 import pytest
 
 from pvhdbg.tui.events.events import GdbOutput, Message, SerialOutput, ThreadEnded
+from pvhdbg.tui.screen import state
+from pvhdbg.tui.screen.state import Run
 from tests.tui.apps import show
 
 COLOR = re.compile(r"\x1b\[[0-9;]*?\b(?:3[0-7]|4[0-7]|9[0-7]|10[0-7]|38|48)\b[0-9;]*m")
@@ -59,7 +61,7 @@ def test_the_screen_follows_the_terminals_size() -> None:
 
 def test_control_characters_from_gdb_or_the_guest_do_not_reach_the_terminal() -> None:
     evil = "\x1b]0;owned\x07\x1b[2J\x9b31m"
-    with show(view="serial") as tui:
+    with show(view="serial", run=Run(state.STOPPED)) as tui:
         tui.wait("F1 help")
         tui.tui.emit(GdbOutput(f"gdb {evil}\n"))
         tui.tui.emit(SerialOutput(f"guest {evil}\n".encode("latin-1")))

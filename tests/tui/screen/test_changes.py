@@ -55,7 +55,7 @@ def test_a_new_structure_counts_as_changed_but_has_no_stars() -> None:
     screen = at("prepare", "start_info", only_changes=True)
 
     assert 10 == len(rows(screen))
-    assert "* only changes" == styled(screen, classes.CHANGED, (120, 40)).strip()
+    assert "* only changes" == styled(screen, classes.CHANGED, (120, 24)).strip()
 
 
 def test_a_changed_field_also_marks_the_structure_around_it() -> None:
