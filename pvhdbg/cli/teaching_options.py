@@ -48,7 +48,7 @@ LAB_ACTIONS = {
     "check": "check answers, options, a kernel or recordings on the real machine",
     "solution": "show the solution",
     "progress": "show what you have solved",
-    "grade": "check what other students handed in for lab N: recordings or kernels, each by another student",
+    "grade": "check what students handed in for lab N: one recording or kernel for each student",
 }
 
 

@@ -119,7 +119,7 @@ def test_what_a_class_hands_in_is_checked_at_once(
     alice, other, bob, missing, _, end = (" ".join(line.split()) for line in lines)
 
     assert alice.endswith("the-wrong-number.json solved")
-    assert "no-map.json not yet: " in other
+    assert "no-map.json not yet true: " in other
     assert "\x1b" not in bob
     assert " error: not a pvhdbg recording: format is not" in bob
     assert missing.endswith(" error: not a recording")

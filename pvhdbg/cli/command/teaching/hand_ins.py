@@ -22,11 +22,13 @@ if TYPE_CHECKING:
     from pvhdbg.teaching.lab.lab_file import Lab
     from pvhdbg.teaching.values import Boot
 
+NOT_TRUE = "not yet true: "
+"""What is printed before the goals that a boot does not reach."""
 _SOLVED = "solved"
 
 
 def grade(chosen: Lab, words: Sequence[str], options: argparse.Namespace) -> Result:
-    """Check files, each by another student. The exit status is 1 if one of them does not solve the lab.
+    """Check files, one for each student. The exit status is 1 if one of them does not solve the lab.
 
     :raise UserError: if the lab does not take files.
     """
@@ -44,14 +46,14 @@ def grade(chosen: Lab, words: Sequence[str], options: argparse.Namespace) -> Res
 
 
 def _verdict(chosen: Lab, word: str, options: argparse.Namespace) -> str:
-    """Return one line about a file. A file that can't be read, or does not boot, does not hide the other ones."""
+    """Return one line about a file, also about one that can't be read or does not boot."""
     try:
         if not chosen.has_own_kernel and not lab_boots.is_recording(Path(word)):
             return "error: not a recording"
         mistakes = grading.unreached_goals(chosen, boots(chosen, [word], options))
     except PvhdbgError as error:
         return f"error: {escape_unprintable(str(error)).removeprefix(f'{escape_unprintable(word)}: ')}"
-    return f"not yet: {'; '.join(mistakes)}" if mistakes else _SOLVED
+    return f"{NOT_TRUE}{'; '.join(mistakes)}" if mistakes else _SOLVED
 
 
 def boots(chosen: Lab, words: Sequence[str], options: argparse.Namespace) -> Mapping[str, Boot]:

@@ -18,7 +18,7 @@ from pvhdbg.teaching.lab import grading, lab_file, lab_text, progress
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from pvhdbg.teaching.lab.lab_file import Lab
     from pvhdbg.teaching.values import Boot
@@ -155,28 +155,37 @@ def _check(options: argparse.Namespace) -> Result:
     solved = done.is_solved or not mistakes
     progress.save(chosen, EXERCISES, done._replace(is_started=True, is_solved=solved))
     if mistakes:
-        return Result("".join(f"not yet: {mistake}\n" for mistake in mistakes), 1)
+        return Result("".join(f"{mistake}\n" for mistake in mistakes), 1)
     return Result(f"Lab {chosen.number} is solved. {_SOLVED}\n")
 
 
 def _grade(options: argparse.Namespace) -> Result:
-    """Check files of other students. What this user has solved stays as it is."""
+    """Check the files of students. The progress of this user does not change."""
     if len(options.what) < 2:
         raise UserError("`pvhdbg lab grade` takes a lab and files", "run `pvhdbg lab grade N FILE…`")
     chosen = _chosen(_labs(options), options.what[:1])
     return hand_ins.grade(chosen, options.what[1:], options)
 
 
-def _mistakes(chosen: Lab, options: argparse.Namespace) -> Sequence[str]:
+def _mistakes(chosen: Lab, options: argparse.Namespace) -> list[str]:
+    """Return a line for each mistake; none if the lab is solved."""
     if chosen.words:
         grading.check_count(chosen, options.what)
     if chosen.answers:
-        return grading.wrong_answers(chosen, options.what, _own_boot(chosen, options))
-    if chosen.writer is not None:
-        return grading.wrong_writer(chosen, options.what, lab_boots.observed(chosen, chosen.writer, options))
-    if chosen.asks_instruction:
-        boot = lab_boots.around(chosen, options.what[0], options)
-        if boot is None:
-            return [f"the guest does not execute {printable(options.what[0])} and the instruction after it"]
-        return grading.unreached_goals(chosen, {FIRST_BOOT: boot})
-    return grading.unreached_goals(chosen, hand_ins.boots(chosen, options.what, options))
+        wrong = grading.wrong_answers(chosen, options.what, _own_boot(chosen, options))
+    elif chosen.writer is not None:
+        wrong = grading.wrong_writer(chosen, options.what, lab_boots.observed(chosen, chosen.writer, options))
+    else:
+        boots = _boots(chosen, options)
+        if boots is not None:
+            return [f"{hand_ins.NOT_TRUE}{words}" for words in grading.unreached_goals(chosen, boots)]
+        wrong = [f"the guest does not execute {printable(options.what[0])} and the instruction after it"]
+    return [f"not yet: {mistake}" for mistake in wrong]
+
+
+def _boots(chosen: Lab, options: argparse.Namespace) -> Mapping[str, Boot] | None:
+    """Return the boots that the goals are about; None if the guest does not execute the student's instruction."""
+    if not chosen.asks_instruction:
+        return hand_ins.boots(chosen, options.what, options)
+    boot = lab_boots.around(chosen, options.what[0], options)
+    return None if boot is None else {FIRST_BOOT: boot}
