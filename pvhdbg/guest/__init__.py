@@ -14,3 +14,6 @@ ELF = SOURCE / "teaching-guest.elf"
 
 # The path of the source folder in the ELF file's debug information. In gdb: `set substitute-path COMPILED_IN SOURCE`.
 COMPILED_IN = "/pvhdbg/guest"
+
+TRACE = SOURCE / "trace.json.gz"
+"""A recording with the trace of a boot to stage e820, made by `pvhdbg trace teaching-guest.elf`."""

@@ -33,7 +33,7 @@ VIEWS = tuple(table.BY_NAME)
 
 OURS = {
     *map(chr, range(0x20, 0x7F)),
-    *"".join((*UNICODE.box, *UNICODE.past_box, *UNICODE[2:12])),
+    *"".join((*UNICODE.box, *UNICODE.past_box, *UNICODE[2:13])),
     *"".join(sign for table in (UNICODE.runs, UNICODE.stages, UNICODE.findings) for sign in table.values()),
     *"".join(sign for pair in SIGNS.values() for sign in pair),
     "\n",

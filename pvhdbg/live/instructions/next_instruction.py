@@ -60,12 +60,24 @@ def at_stop(capture: Capture, image: ImageFacts | None, target: Target | None = 
     `target` reads the memory that it accesses, from the machine that still is at this stop. Without `target`, the
     memory comes from the capture.
     """
-    from pvhdbg.live.instructions.decode import BITS, LONGEST
+    from pvhdbg.live.instructions.decode import LONGEST
 
-    paddr, bits = code_paddr(capture, image), BITS.get(capture.cpu_mode)
-    if capture.rip is None or paddr is None or bits is None:
+    paddr = code_paddr(capture, image)
+    if paddr is None:
         return None
     raw = next(filter(None, (capture.bytes_at(paddr, size) for size in range(LONGEST, 0, -1))), b"")
+    return of_bytes(raw, capture, image, target)
+
+
+def of_bytes(
+    raw: bytes, capture: Capture, image: ImageFacts | None, target: Target | None = None
+) -> NextInstruction | None:
+    """Return the instruction at RIP of a capture, whose bytes are `raw`; None if they are none."""
+    from pvhdbg.live.instructions.decode import BITS
+
+    bits = BITS.get(capture.cpu_mode)
+    if capture.rip is None or bits is None:
+        return None
     found = _decoder().decode(raw, linear_address(capture.rip, capture.registers), bits) if raw else None
     if found is None:
         return None

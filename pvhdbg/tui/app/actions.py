@@ -11,6 +11,7 @@ from pvhdbg.tui.draw import frame
 from pvhdbg.tui.draw.layout import LEAST_HEIGHT, LEAST_WIDTH, Size
 from pvhdbg.tui.draw.popups.kinds import HELP, PALETTE
 from pvhdbg.tui.draw.tour import card
+from pvhdbg.tui.events import steps
 from pvhdbg.tui.events.update import show_stage
 from pvhdbg.tui.screen import changes, state
 from pvhdbg.tui.screen.state import Entry, MemoryRequest, Screen
@@ -46,6 +47,8 @@ def act(name: str, screen: Screen, size: Size) -> Screen:
     if name.startswith("view "):
         return _reset_detail(screen, choose(screen, table.BY_NAME[name.removeprefix("view ")]))
     action = ACTIONS.get(name)
+    if screen.trace is not None and name in steps.MOVES:
+        return frame.clamp(_reset_detail(screen, steps.MOVES[name](screen)), *size)
     return frame.clamp(_reset_detail(screen, action(screen, size)), *size) if action else screen
 
 
@@ -155,7 +158,9 @@ def _to_prompt(screen: Screen, _size: Size) -> Screen:
 
 
 def _earlier(screen: Screen, _size: Size) -> Screen:
-    """Show the capture before the displayed one."""
+    """Show the captured stage before the displayed stop."""
+    if screen.moment is not None:
+        return show_stage(screen, screen.past)
     if screen.past is not None:
         return show_stage(screen, max(screen.past - 1, 0))
     last = len(screen.history) - 1
@@ -337,6 +342,8 @@ ACTIONS: dict[str, Action] = {
     "read": panel.toggle,
     "earlier": _earlier,
     "later": _later,
+    "earlier-stage": _earlier,
+    "later-stage": _later,
     "changes": _changes,
     "fold": _fold,
     "help": searched.show(HELP),

@@ -239,7 +239,10 @@ class Tui:
             return
         self.screen = self.screen._replace(memory_request=None)
         if self.worker is None:
-            self._apply(memory_view.captured_event(capture, self.screen.image, request, shown))
+            moment, trace = self.screen.moment, self.screen.trace
+            memory = trace.memory_at(moment.step) if trace and moment else capture.memory
+            event = memory_view.captured_event(capture._replace(memory=memory), self.screen.image, request, shown)
+            self._apply(event._replace(past=capture) if isinstance(event, events.MemoryRead) else event)
         elif self.screen.past is None:
             self.worker.read_memory(lambda debuggee: memory_view.read_live(debuggee, capture, request, shown))
         else:

@@ -21,6 +21,7 @@ from pvhdbg.tui.app.tour.guide import Boots, Guide
 from pvhdbg.tui.draw import targets, whole_view
 from pvhdbg.tui.draw.popups import palette
 from pvhdbg.tui.draw.popups.kinds import QUIT
+from pvhdbg.tui.events import steps
 from pvhdbg.tui.machine import terminal
 from pvhdbg.tui.screen import state
 from pvhdbg.tui.screen.scrollback import add_gdb_output
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 _ALIVE = (state.STARTING, state.RUNNING, state.STOPPED)
 _EXPLAIN = re.compile(r"\s*(?:pvh\s+)?explain\s+(\S.*?)\s*")
+_STEP = re.compile(r"\s*(?:pvh\s+)?trace\s+([0-9][0-9,]{0,12})\s*", re.ASCII)
 LONGEST_COPY = 60
 """Characters of the copied text that the message shows."""
 
@@ -110,7 +112,7 @@ class Dispatcher:
             "restart": lambda: self._ask_worker(lambda worker: worker.restart()),
             "next-stage": self._next_stage,
             "back-step": lambda: self._ask_worker(lambda worker: worker.step_back()),
-            "back-stage": lambda: self._ask_worker(lambda worker: worker.back()),
+            "back-stage": self._stage_before,
             "breakpoint": self._toggle_breakpoint,
             "interrupt": self._interrupt,
             "quit": self._quit,
@@ -131,7 +133,7 @@ class Dispatcher:
 
     def act(self, name: str) -> None:
         """Run the action of a key."""
-        if name in self.handlers:
+        if name in self.handlers and not (self._ui.screen.trace and name in steps.MOVES):
             self.handlers[name]()
         else:
             self._ui.show(actions.act(name, self._ui.screen, self._ui.size))
@@ -202,6 +204,9 @@ class Dispatcher:
         if line.split(maxsplit=1)[0] in ("q", "quit", "exit"):
             self._ui.leave()
             return
+        if (step := _STEP.fullmatch(line)) and self._ui.screen.trace:
+            self._ui.show(steps.show_step(self._ui.screen, int(step[1].replace(",", ""))))
+            return
         try:
             output = self._answer(console.pvh_command(line) or line)
         except PvhdbgError as error:
@@ -218,7 +223,14 @@ class Dispatcher:
         elif self._ui.screen.past is None:
             self._ui.say("no later stage was captured")
         else:
-            self.act("later")
+            self.act("later-stage")
+
+    def _stage_before(self) -> None:
+        """Go back to the last captured stage; in a recording with a trace, show it."""
+        if self._ui.screen.trace:
+            self.act("earlier-stage")
+        else:
+            self._ask_worker(lambda worker: worker.back())
 
     def _ask_worker(self, request: Callable[[Worker], None]) -> None:
         if self._ui.worker is None:

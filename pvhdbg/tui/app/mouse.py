@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pvhdbg.tui.app import actions
 from pvhdbg.tui.draw import frame, targets
 from pvhdbg.tui.draw.popups.kinds import CHAIN, HELP, PALETTE, PANEL
+from pvhdbg.tui.events.steps import show_step
 from pvhdbg.tui.events.update import show_stage
 from pvhdbg.tui.screen import state
 from pvhdbg.tui.views import table
@@ -48,8 +49,9 @@ def click(screen: Screen, size: Size, place: tuple[int, int]) -> tuple[Screen, s
         return _in_popup(screen, screen.popup, target)
     if target.kind == targets.TAB:
         return screen._replace(focus=state.VIEW), f"view {target.name}"
-    if target.kind == targets.STAGE:
-        return _show_stage(screen, target.name), ""
+    if target.kind in (targets.STAGE, targets.STEP):
+        is_step = target.kind == targets.STEP
+        return (show_step(screen, target.number) if is_step else _show_stage(screen, target.name)), ""
     if target.kind == targets.PANE:
         return screen._replace(focus=target.name), ""
     return _choose_row(screen, target.number)

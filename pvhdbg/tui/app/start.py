@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pvhdbg.tui.machine.machine_thread import Launch
     from pvhdbg.tui.machine.terminal import Terminal
     from pvhdbg.tui.machine.worker import Worker
+    from pvhdbg.tui.screen.moments import Moments
     from pvhdbg.tui.screen.state import Screen, StageMark
     from pvhdbg.tui.screen.tour import Tour
 
@@ -149,7 +150,10 @@ def run_recorded_tour(tour: TourAndBoots, *, ascii: bool = False, theme: str = "
 
 
 def recording_screen(document: Document, name: str, *, ascii: bool = False) -> Screen:  # noqa: A002
-    """Return the first screen of a recording: at `prepare`, where a live session begins, or at the guest's death."""
+    """Return the first screen of a recording: at `prepare`, where a live session begins, or at the guest's death.
+
+    A trace begins at its first instruction.
+    """
     from pvhdbg.boot.session.recorded import RecordedSession
     from pvhdbg.tui.events.update import show_stage
     from pvhdbg.tui.machine.log_reader import read_recorded
@@ -174,8 +178,19 @@ def recording_screen(document: Document, name: str, *, ascii: bool = False) -> S
         outcome=document.outcome,
         log=logs[last.stage] if last else state.Log(why="the recording has no stops"),
         log_by_stage=logs,
+        trace=_moments(document),
     )
     return show_stage(screen, None if died else _first_index(document))
+
+
+def _moments(document: Document) -> Moments | None:
+    """Return the steps of the trace, if it begins at a stop of the recording."""
+    from pvhdbg.tui.screen.moments import Moments
+
+    trace = document.trace
+    if trace is None or not trace.steps or not any(trace.stops.get(stop.stage) == 0 for stop in document.stops):
+        return None
+    return Moments(document)
 
 
 def _ending(outcome: Outcome) -> str:
@@ -192,7 +207,7 @@ def _first_index(document: Document) -> int | None:
     from pvhdbg.boot.stop.stages import FIRST_STOP
 
     names = [stop.stage for stop in document.stops]
-    at = names.index(FIRST_STOP) if FIRST_STOP in names else 0
+    at = names.index(FIRST_STOP) if FIRST_STOP in names and document.trace is None else 0
     return at if at < len(names) - 1 else None
 
 

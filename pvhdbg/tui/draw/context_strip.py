@@ -61,6 +61,8 @@ _JUMPS = {True: "and here it jumps", False: "and here it does not jump"}
 
 
 def _instruction(screen: Screen) -> NextInstruction | None:
+    if screen.moment is not None:
+        return screen.moment.next
     if screen.past is not None and screen.capture:
         return screen.next_by_stage.get(screen.capture.stage)
     return screen.next
@@ -123,6 +125,8 @@ def _as_fit(parts: Sequence[tuple[str, str]], width: int) -> Line:
 
 
 def _place(screen: Screen, before: Capture) -> str:
+    if screen.moment is not None:
+        return "the instruction before"
     return f"stage {before.stage}" if before in screen.history else "the last stop"
 
 

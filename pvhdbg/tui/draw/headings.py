@@ -25,6 +25,8 @@ def heading(screen: Screen) -> Line:
 def _when(screen: Screen) -> Line:
     """Label captures of earlier stages as past, and views that always show the present with `now`."""
     capture = screen.capture
+    if screen.moment is not None and capture:
+        return [(classes.PAST, f" step {screen.moment.step:,}, after {capture.stage} ")]
     if screen.past is not None and capture and boxes.shows_past(screen):
         return [(classes.PAST, f" past: captured at {capture.stage} ")]
     if screen.past is not None and capture and screen.run.kind != state.RECORDING:

@@ -31,6 +31,8 @@ class Key(NamedTuple):
 
 
 _RUN = ("continue", "next", "step", "stepi", "finish")
+IN_TRACE = (*_RUN, "back-step", "back-stage", "restart")
+"""Actions that a recording with a trace has too."""
 _BACK = ("back-step", "back-stage", "back-store")
 NEED_MACHINE = ("restart", *_RUN, "interrupt", *_BACK, "breakpoint")
 """Actions that need a machine. A recording has none."""
@@ -52,7 +54,8 @@ def impossible(kind: str, *, is_own_machine: bool) -> frozenset[str]:
 
 
 def impossible_now(screen: Screen) -> frozenset[str]:
-    return impossible(screen.run.kind, is_own_machine=screen.is_own_machine)
+    found = impossible(screen.run.kind, is_own_machine=screen.is_own_machine)
+    return found.difference(IN_TRACE) if screen.trace else found
 
 
 def _views() -> tuple[Key, ...]:
@@ -71,15 +74,19 @@ KEYS: tuple[Key, ...] = (
     Key("F1", ("f1",), EVERYWHERE, "help", "show this list of keys; type to search in it", "help"),
     Key("F2", ("f2",), EVERYWHERE, "read", "show the whole detail, with links to explanations; again: close", "detail"),
     Key("F3", ("f3",), EVERYWHERE, "palette", "find any view, key, command or explanation by its name", "find"),
-    Key("F4", ("f4",), EVERYWHERE, "restart", "restart the guest, like `run`; `starti` stops at its entry", "restart"),
-    Key("F5", ("f5",), EVERYWHERE, "continue", "continue the guest", "continue"),
+    Key("F4", ("f4",), EVERYWHERE, "restart",
+        "restart the guest, like `run`; `starti` stops at its entry; in a trace, go to its start", "restart"),
+    Key("F5", ("f5",), EVERYWHERE, "continue", "continue the guest; in a trace, go to its end", "continue"),
     Key("F6", ("f6",), EVERYWHERE, "next-stage",
         "run to the next stage; in a recording, show the next captured stage", "next stage"),
-    Key("F7", ("f7",), EVERYWHERE, "back-step", "go back by one instruction; a repeated one as a whole"),
-    Key("F8", ("f8",), EVERYWHERE, "back-stage", "go back to the last captured stage before here, like `pvh back`"),
+    Key("F7", ("f7",), EVERYWHERE, "back-step",
+        "go back by one instruction, also in a trace; a repeated one as a whole"),
+    Key("F8", ("f8",), EVERYWHERE, "back-stage",
+        "go back to the last captured stage before here, also in a trace; like `pvh back`"),
     Key("F9", ("f9",), EVERYWHERE, "breakpoint",
         "set or delete a hardware breakpoint at the selected code or bytes, otherwise at RIP"),
-    Key("F10", ("f10",), EVERYWHERE, "next", "step one line over calls (one instruction without source)", "next"),
+    Key("F10", ("f10",), EVERYWHERE, "next",
+        "step one line over calls (one instruction without source); in a trace, leave a loop too", "next"),
     Key("F11", ("f11",), EVERYWHERE, "step", "step one line into calls (one instruction without source)", "step"),
     Key("Shift-F11", ("f23",), EVERYWHERE, "finish", "run until the current function returns", "leave function"),
     Key("Ctrl-C", ("c-c",), EVERYWHERE, "interrupt", "interrupt the running guest or gdb command", "interrupt"),
@@ -104,8 +111,12 @@ KEYS: tuple[Key, ...] = (
     Key("PageDown", ("pagedown",), PANE, "page-down", "move one page down"),
     Key("Home", ("home",), PANE, "first", "move to the first row"),
     Key("End", ("end",), PANE, "last", "move to the last row"),
-    Key("Left", ("left",), PANE, "earlier", "show the previous stage, as captured", "earlier"),
-    Key("Right", ("right",), PANE, "later", "show the next captured stage, up to the current stop"),
+    Key("Left", ("left",), PANE, "earlier",
+        "show the previous stage, as captured; in a trace, the machine one instruction earlier", "earlier"),
+    Key("Right", ("right",), PANE, "later",
+        "show the next captured stage, up to the current stop; in a trace, the machine one instruction later"),
+    Key("Shift-Left", ("s-left",), PANE, "earlier-stage", "show the previous captured stage, in a trace too"),
+    Key("Shift-Right", ("s-right",), PANE, "later-stage", "show the next captured stage, in a trace too"),
     Key("o", ("o",), PANE, "chain", "choose a field of the last chain that `who` printed, and go there with Enter"),
     Key("Enter", ("enter",), PANE, "follow", "follow the pointer; on a finding, go to the field", "follow"),
     Key("Backspace", ("backspace",), PANE, "back", "return to where Enter or : was pressed"),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.boot.stop import stages
 from pvhdbg.named_tuple import NamedTuple
+from pvhdbg.tui.draw import slider
 from pvhdbg.tui.lines import classes
 from pvhdbg.tui.lines.line import clean, cut, fit, length
 from pvhdbg.tui.lines.signs import signs
@@ -103,6 +104,8 @@ def _run(screen: Screen) -> tuple[str, ...]:
 def _past(screen: Screen) -> tuple[str, ...]:
     """Name the earlier stage that is shown: the parts after it are about that stage."""
     capture = screen.capture
+    if screen.moment is not None:
+        return (f" shown: step {screen.moment.step:,} ",)
     return ("",) if screen.past is None or capture is None else (f" shown: {clean(capture.stage)} ",)
 
 
@@ -128,6 +131,8 @@ def _rip(screen: Screen) -> tuple[str, ...]:
 
 def _place(screen: Screen) -> tuple[int | None, str | None]:
     run, capture = screen.run, screen.capture
+    if screen.moment is not None:
+        return screen.moment.capture.rip, screen.moment.symbol
     if screen.past is None or capture is None:
         return (None, None) if run.kind == state.RUNNING else (run.rip, run.symbol)
     stage = stages.stage(capture.stage, screen.image)
@@ -143,13 +148,15 @@ def _symbols(screen: Screen) -> tuple[str, ...]:
 
 _TIMELINES = ((4, False), (3, False), (2, False), (2, True), (1, True))
 """Cells between the stages, and whether the right part is shortened, from the widest line to the narrowest."""
+_SLIDERS = tuple((distance, short) for short in (False, True) for distance in (40, 32, 24, 18, 13, 9, 6, 4))
+"""The same for the stages of a trace, between which there is a slider."""
 
 
 def timeline(screen: Screen, width: int) -> Line:
     """Draw the stages and, to the right, the queued commands and the findings."""
     left: Line = []
     right: Line = []
-    for distance, short in _TIMELINES:
+    for distance, short in (*(_SLIDERS if screen.trace else ()), *_TIMELINES):
         left, right = _stages(screen, distance), _right(screen, short=short)
         if length(left) + length(right) < width:
             break
@@ -159,16 +166,21 @@ def timeline(screen: Screen, width: int) -> Line:
 
 def _stages(screen: Screen, distance: int) -> Line:
     sign = signs(screen.ascii)
-    past = screen.capture.stage if screen.past is not None and screen.capture else None
+    past = screen.capture.stage if screen.past is not None and screen.capture and not screen.moment else None
     line: Line = [("", " ")]
     died_after = _died_after(screen)
     for index, mark in enumerate(screen.stages):
         if index:
-            line.append((classes.BORDER, f"{sign.link * (distance - 1)} " if distance > 1 else " "))
+            before = screen.stages[index - 1]
+            cells = distance - 1 if mark.status in _IN_TRACE or distance <= _TIMELINES[0][0] else _TIMELINES[0][0] - 1
+            line += [*slider.link(screen, before.name, mark.name, cells), ("", " ")]
         line.append(_stage(mark, sign, is_shown=mark.name == past))
         if index == died_after:
             line += [("", " "), (classes.DIED, f"{sign.runs[state.DEAD]} died")]
     return line
+
+
+_IN_TRACE = (state.PASSED, state.HERE)
 
 
 def _died_after(screen: Screen) -> int | None:
@@ -188,7 +200,8 @@ def _right(screen: Screen, *, short: bool) -> Line:
     waiting = "" if not screen.queued else f"{screen.queued} queued  "
     if waiting and not short:
         waiting = f"{text.counted(screen.queued, 'command')} queued  "
-    return [(classes.QUEUED, waiting), *_findings(screen, short=short), ("", " ")]
+    step: Line = [(classes.CURRENT, slider.words(screen, short=short))]
+    return [*step, (classes.QUEUED, waiting), *_findings(screen, short=short), ("", " ")]
 
 
 def _findings(screen: Screen, *, short: bool) -> Iterator[tuple[str, str]]:

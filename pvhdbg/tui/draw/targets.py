@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pvhdbg.named_tuple import NamedTuple
-from pvhdbg.tui.draw import boxes, legend, panes, state_lines
+from pvhdbg.tui.draw import boxes, legend, panes, slider, state_lines
 from pvhdbg.tui.draw.keys import KEYS
 from pvhdbg.tui.draw.layout import is_too_small, layout
 from pvhdbg.tui.draw.popups import box, panel
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pvhdbg.tui.lines.line import Line
     from pvhdbg.tui.screen.state import Popup, Screen
 
-TAB, STAGE, ROW, PANE, LINK, OUTSIDE = "tab", "stage", "row", "pane", "link", "outside"
+TAB, STAGE, STEP, ROW, PANE, LINK, OUTSIDE = "tab", "stage", "step", "row", "pane", "link", "outside"
 _TIMELINE, _TABS = 1, 2
 _TAB_STYLES = (classes.TAB, classes.TAB_CHOSEN)
 
@@ -31,7 +31,7 @@ class Target(NamedTuple):
     """What is at a place. `kind` is one of those above.
 
     `name` is the view of a tab, the name of a stage, or the pane. `number` is the row of the view, or the number of
-    the step, item or link of the popup. OUTSIDE is everything beside a popup.
+    the step, item or link of the popup, or the step of the trace. OUTSIDE is everything beside a popup.
     """
 
     kind: str
@@ -76,9 +76,19 @@ def _at(line: Line, column: int) -> tuple[str, str, int]:
 
 
 def _stage(screen: Screen, line: Line, column: int) -> Target | None:
-    _, words, _ = _at(line, column)
-    name = words.strip("[] ").partition(" ")[0]
-    return Target(STAGE, name) if name in {clean(mark.name) for mark in screen.stages} else None
+    """Return the stage that is drawn there or, in a trace, the step on the line between two stages."""
+    names = {clean(mark.name) for mark in screen.stages}
+    at, found = 0, [(0, "")]
+    for _, words in line:
+        name = words.strip("[] ").partition(" ")[0]
+        if name in names and at <= column < at + len(words):
+            return Target(STAGE, name)
+        found += [(at, name), (at + len(words), name)] if name in names else []
+        at += len(words)
+    behind = next((index for index, (place, _) in enumerate(found) if place > column), 0)
+    (start, before), (end, after) = found[behind - 1], found[behind]
+    step = slider.step_at(screen, before, after, column - start, max(end - start - 1, 1)) if behind else None
+    return None if step is None else Target(STEP, number=step)
 
 
 def _tab(screen: Screen, plan: Layout, column: int) -> Target | None:

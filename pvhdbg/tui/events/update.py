@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pvhdbg.boot.stop.capture import Capture
+    from pvhdbg.tui.screen.moments import Moment
 
 
 def update(screen: Screen, event: events.Event) -> Screen:
@@ -39,7 +40,16 @@ def merge_output(waiting: Iterable[events.Event]) -> Iterator[events.Event]:
 
 def show_stage(screen: Screen, past: int | None) -> Screen:
     """Show the capture at the index `past` of the history, or the current stop if `past` is None."""
-    shown = compare_and_check(_at_start_rows(screen._replace(past=past)))
+    return _shown(screen._replace(past=past, moment=None))
+
+
+def show_moment(screen: Screen, moment: Moment) -> Screen:
+    """Show a step of the trace."""
+    return _shown(screen._replace(past=moment.past, moment=moment))
+
+
+def _shown(screen: Screen) -> Screen:
+    shown = compare_and_check(_at_start_rows(screen))
     return _reread_bytes(shown._replace(only_changes=shown.only_changes and bool(shown.old_values)))
 
 

@@ -34,6 +34,7 @@ class Signs(NamedTuple):
     breakpoint: str
     enter: str
     link: str
+    slider: str
     to: str
     runs: dict[str, str]
     stages: dict[str, str]
@@ -52,6 +53,7 @@ UNICODE = Signs(
     breakpoint="●",
     enter="└",
     link="─",
+    slider="◇",
     to="→",
     runs={"starting": "…", "running": "▶", "stopped": "■", "dead": "✖", "ended": "□", "recording": "◌"},
     stages={"passed": "●", "here": "◉", "ahead": "○", "lacking": "−", "missed": "◌", "undone": "◇"},  # noqa: RUF001
@@ -69,6 +71,7 @@ ASCII = Signs(
     breakpoint="o",
     enter="`",
     link="-",
+    slider="#",
     to="->",
     runs={"starting": ".", "running": ">", "stopped": "#", "dead": "X", "ended": "-", "recording": "o"},
     stages={"passed": "*", "here": "@", "ahead": "o", "lacking": "-", "missed": ".", "undone": "u"},

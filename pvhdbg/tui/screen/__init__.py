@@ -4,6 +4,7 @@ state         Screen and its parts. Start here
 changes       what changed since the previous stop
 findings      the findings of the displayed capture and of earlier stages
 finding_rows  which row a finding is about
+moments       the displayed step of a trace
 code_at       the code at the displayed stop
 recorded_code the code at a recorded stop
 memory_at     what kind of memory is at an address

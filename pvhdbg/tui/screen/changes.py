@@ -74,7 +74,9 @@ def old_value(row: Row, before: Before) -> str:
 
 
 def stage_before(screen: Screen) -> Capture | None:
-    """Return the capture of the stage before the displayed one."""
+    """Return the capture of the stage before the displayed one; in a trace, the capture one instruction before."""
+    if screen.moment is not None:
+        return screen.moment.before
     if screen.past is not None:
         return screen.history[screen.past - 1] if screen.past else None
     earlier = [capture for capture in screen.history if capture is not screen.now]

@@ -20,6 +20,8 @@ def code(screen: Screen) -> Code:
     read, the recorded code.
     """
     capture = screen.capture
+    if screen.moment is not None:
+        return screen.moment.code
     if capture is None or (screen.past is None and screen.run.kind != state.RECORDING):
         return screen.code
     if capture.stage in screen.code_by_stage:

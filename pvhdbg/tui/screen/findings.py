@@ -44,8 +44,7 @@ def boot_findings(screen: Screen) -> tuple[BootFinding, ...]:
 
 def _up_to(screen: Screen, shown: Capture) -> list[Capture]:
     """Return the captures up to the displayed one, which is last even if it was taken between two stages."""
-    earlier = screen.history if screen.past is None else screen.history[: screen.past]
-    return [*(capture for capture in earlier if capture is not shown), shown]
+    return [*(capture for capture in screen.earlier if capture is not shown), shown]
 
 
 def _of(screen: Screen, capture: Capture) -> tuple[Finding, ...]:

@@ -24,7 +24,7 @@ def code(capture: Capture, image: ImageFacts | None) -> Code:
         return Code(why=f"RIP was not captured at {capture.stage}")
     rip = linear_address(capture.rip, capture.registers)
     if capture.code and any(row.text for row in capture.code):
-        return Code(_title(capture, image, "instructions"), tuple(_with_source(capture.code, rip)))
+        return Code(_title(capture, image, "instructions"), tuple(with_source(capture.code, rip)))
     found = _recorded(capture, rip) or _remembered(capture, image, rip)
     if found is None:
         return Code(why=f"no code captured at {rip:#x}")
@@ -35,7 +35,7 @@ def _title(capture: Capture, image: ImageFacts | None, what: str) -> str:
     return f"{what}, as recorded: {stages.stage(capture.stage, image).about}"
 
 
-def _with_source(rows: Sequence[CodeRow], rip: int) -> Iterator[CodeLine]:
+def with_source(rows: Sequence[CodeRow], rip: int) -> Iterator[CodeLine]:
     """Yield the instructions, each under the name of its source line if that is another one than before."""
     before = None
     for row in rows:

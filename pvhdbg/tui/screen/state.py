@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.live.instructions.next_instruction import NextInstruction
     from pvhdbg.target.monitor import Region
+    from pvhdbg.tui.screen.moments import Moment, Moments
     from pvhdbg.tui.screen.tour import Tour
 
 STARTING, RUNNING, STOPPED, DEAD, ENDED, RECORDING = "starting", "running", "stopped", "dead", "ended", "recording"
@@ -142,6 +143,7 @@ class TrailEntry(NamedTuple):
     position: ViewPosition
     bytes: Bytes
     past: int | None
+    moment: Moment | None = None
 
 
 class Screen(NamedTuple):
@@ -164,6 +166,10 @@ class Screen(NamedTuple):
     """The capture of the machine's last stop, at a stage or between two stages."""
     past: int | None = None
     """The index in `history` of the displayed capture; None to display `now`."""
+    trace: Moments | None = None
+    """The trace of a recording that has one."""
+    moment: Moment | None = None
+    """The displayed step of the trace, if it is not at a stage. `past` is then the last stage before it."""
     arrival: Capture | None = None
     """The capture taken when the guest arrived at its current stop. Commands may have changed the guest since then."""
     before: Capture | None = None
@@ -244,13 +250,21 @@ class Screen(NamedTuple):
     @property
     def capture(self) -> Capture | None:
         """The capture that the views show; None before the first stop."""
+        if self.moment is not None:
+            return self.moment.capture
         return self.now if self.past is None else self.history[self.past]
+
+    @property
+    def earlier(self) -> tuple[Capture, ...]:
+        """The captured stages before the displayed stop, and those up to a step of a trace."""
+        if self.past is None:
+            return self.history
+        return self.history[: self.past + (self.moment is not None)]
 
     @property
     def latest_with_map(self) -> Capture | None:
         """The displayed capture or, if it no longer has a memory map, the last earlier capture that has one."""
-        earlier = self.history if self.past is None else self.history[: self.past]
-        candidates = (self.capture, *reversed(earlier))
+        candidates = (self.capture, *reversed(self.earlier))
         return next((capture for capture in candidates if capture and capture.memory_map), None)
 
     @property

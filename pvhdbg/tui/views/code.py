@@ -166,7 +166,7 @@ def detail(screen: Screen, _rows: Rows, index: int) -> Detail:
     pair = pairs[index]
     words = " ".join(filter(None, ("RIP is here." if pair.is_current else "", _words(pair.instruction))))
     is_now = screen.run.kind == state.STOPPED and screen.past is None
-    stage = screen.run.where if is_now else screen.capture.stage if screen.capture else ""
+    stage = screen.run.where if is_now else screen.capture.stage if screen.capture and not screen.moment else ""
     return Detail(note=words, topic=stage if pair.is_current and stage in stages.NAMES else "")
 
 

@@ -17,6 +17,8 @@ def lines(screen: Screen) -> tuple[str, ...]:
 
 def shown(screen: Screen) -> Log:
     """Return the log at the displayed stop."""
+    if screen.moment is not None:
+        return Log(why="a trace has the log only at its stages")
     if screen.past is None:
         return screen.log
     stage = screen.history[screen.past].stage
