@@ -8,7 +8,6 @@ headings     the first line of a view
 memory_pane  memory drawn to scale
 text_lines   gdb's output and the guest's serial output, wrapped
 state_lines  the two lines at the top
-slider       where the displayed step of a trace is
 context_strip  the next instruction, what it accesses, and the registers that changed
 detail       the explanation of the selected row
 fields_at    which fields lie in a range of memory

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.boot.stop import stages
 from pvhdbg.named_tuple import NamedTuple
-from pvhdbg.tui.draw import slider
+from pvhdbg.tui.events.steps import step_shown
 from pvhdbg.tui.lines import classes
 from pvhdbg.tui.lines.line import clean, cut, fit, length
 from pvhdbg.tui.lines.signs import signs
@@ -173,7 +173,7 @@ def _stages(screen: Screen, distance: int) -> Line:
         if index:
             before = screen.stages[index - 1]
             cells = distance - 1 if mark.status in _IN_TRACE or distance <= _TIMELINES[0][0] else _TIMELINES[0][0] - 1
-            line += [*slider.link(screen, before.name, mark.name, cells), ("", " ")]
+            line += [*_link(screen, before.name, mark.name, cells), ("", " ")]
         line.append(_stage(mark, sign, is_shown=mark.name == past))
         if index == died_after:
             line += [("", " "), (classes.DIED, f"{sign.runs[state.DEAD]} died")]
@@ -200,7 +200,7 @@ def _right(screen: Screen, *, short: bool) -> Line:
     waiting = "" if not screen.queued else f"{screen.queued} queued  "
     if waiting and not short:
         waiting = f"{text.counted(screen.queued, 'command')} queued  "
-    step: Line = [(classes.CURRENT, slider.words(screen, short=short))]
+    step: Line = [(classes.CURRENT, _step(screen, short=short))]
     return [*step, (classes.QUEUED, waiting), *_findings(screen, short=short), ("", " ")]
 
 
@@ -217,3 +217,36 @@ def _findings(screen: Screen, *, short: bool) -> Iterator[tuple[str, str]]:
     new = sum(entry.is_new for entry in screen.boot_findings)
     if new:
         yield classes.CHANGED, f" {sign.changed}{new} new"
+
+
+def _step(screen: Screen, *, short: bool) -> str:
+    """Return the number of the displayed step; empty without a trace."""
+    step = step_shown(screen)
+    if screen.trace is None or step is None:
+        return ""
+    return f"{step:,}/{screen.trace.count:,}  " if short else f"step {step:,} of {screen.trace.count:,}   "
+
+
+def _link(screen: Screen, before: str, after: str, cells: int) -> Line:
+    """Draw the line between two stages, with the displayed step if it is between them."""
+    sign, step, ends = signs(screen.ascii), step_shown(screen), _ends(screen, before, after)
+    if screen.moment is None or step is None or ends is None or not ends[0] < step < ends[1] or cells < 1:
+        return [(classes.BORDER, sign.link * cells)]
+    at = (step - ends[0]) * cells // (ends[1] - ends[0])
+    left, right = sign.link * at, sign.link * (cells - at - 1)
+    return [(classes.BORDER, left), (classes.CURRENT, sign.slider), (classes.BORDER, right)]
+
+
+def step_at(screen: Screen, before: str, after: str, cell: int, cells: int) -> int | None:
+    """Return the step that a cell of the line between two stages stands for."""
+    ends = _ends(screen, before, after)
+    return None if ends is None else ends[0] + max((ends[1] - ends[0]) * cell // cells, 1)
+
+
+def _ends(screen: Screen, before: str, after: str) -> tuple[int, int] | None:
+    """Return the steps at two stages; None if the trace does not have both, in this order."""
+    if screen.trace is None:
+        return None
+    steps = {place.capture.stage: place.step for place in screen.trace.index.places}
+    first, last = steps.get(before), steps.get(after)
+    return (first, last) if first is not None and last is not None and first < last else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pvhdbg.named_tuple import NamedTuple
-from pvhdbg.tui.draw import boxes, legend, panes, slider, state_lines
+from pvhdbg.tui.draw import boxes, legend, panes, state_lines
 from pvhdbg.tui.draw.keys import KEYS
 from pvhdbg.tui.draw.layout import is_too_small, layout
 from pvhdbg.tui.draw.popups import box, panel
@@ -87,7 +87,7 @@ def _stage(screen: Screen, line: Line, column: int) -> Target | None:
         at += len(words)
     behind = next((index for index, (place, _) in enumerate(found) if place > column), 0)
     (start, before), (end, after) = found[behind - 1], found[behind]
-    step = slider.step_at(screen, before, after, column - start, max(end - start - 1, 1)) if behind else None
+    step = state_lines.step_at(screen, before, after, column - start, max(end - start - 1, 1)) if behind else None
     return None if step is None else Target(STEP, number=step)
 
 
