@@ -56,6 +56,27 @@ def run(
     return document, (*debuggee.remarks, *_missing_stages(debuggee.journey, last_stage), *ending(outcome, document))
 
 
+def run_or_interrupt(
+    debuggee: MachineSession, last_stage: str | None, waiting: Progress | None = None, watch: Watch = NOT_WATCHED
+) -> Document:
+    """Run like `run`, for a command to which a part of a run is of no use.
+
+    :raise KeyboardInterrupt: if the user interrupted the run.
+    """
+    document, _ = run(debuggee, last_stage, waiting, watch)
+    refuse_interrupted(document.outcome)
+    return document
+
+
+def refuse_interrupted(outcome: Outcome) -> None:
+    """Go on only if the user did not interrupt the run.
+
+    :raise KeyboardInterrupt: if the user did.
+    """
+    if outcome.ended == doc.INTERRUPTED:
+        raise KeyboardInterrupt
+
+
 def _next_stage(journey: Journey) -> str:
     return f"the stage after {journey.reached}" if journey.reached else "stage entry"
 

@@ -12,7 +12,6 @@ from pvhdbg.boot.handover.bisect import TooManyBoots, smallest
 from pvhdbg.boot.handover.bisected import Bisected, End
 from pvhdbg.boot.handover.from_capture import AsCaptured
 from pvhdbg.boot.handover.mixed import MixedHandover
-from pvhdbg.boot.record.document import INTERRUPTED
 from pvhdbg.boot.record.replay import load
 from pvhdbg.boot.stop import stages
 from pvhdbg.cli import progress, running, vmm
@@ -140,9 +139,7 @@ class _Boots:
         self._waiting.description = lambda: f"boot {self.count}, with {label[:60]}"
         options = argparse.Namespace(**{**vars(self._options), "handover": source})
         with launched_without_gdb(options) as session:
-            document, _ = running.run(session, self._last, None, self._watch)
-        if document.outcome.ended == INTERRUPTED:
-            raise KeyboardInterrupt
+            document = running.run_or_interrupt(session, self._last, None, self._watch)
         if source.mixture is not None:
             self.differences[label] = source.mixture.differences
         return document.outcome, bool(running.status_of(document.outcome, self._last))

@@ -91,6 +91,7 @@ def boot(options: argparse.Namespace) -> Document:
     """Boot through all stages.
 
     :raise PvhdbgError: if the machine can't start.
+    :raise KeyboardInterrupt: if the user interrupts the boot.
     """
     from pvhdbg.cli import progress
     from pvhdbg.cli.launch import launched_without_gdb
@@ -98,5 +99,4 @@ def boot(options: argparse.Namespace) -> Document:
     with progress.shown(progress.START) as waiting, launched_without_gdb(options) as debuggee:
         from pvhdbg.cli import running
 
-        document, _ = running.run(debuggee, None, waiting)
-    return document
+        return running.run_or_interrupt(debuggee, None, waiting)

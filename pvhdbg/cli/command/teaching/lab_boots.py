@@ -126,6 +126,9 @@ def observed(lab: Lab, field: str, options: argparse.Namespace) -> Document:
 
     with progress.shown(progress.START) as waiting:
         document, found, _ = who.observed_run(launch_options(lab, (), options), field, waiting)
+    from pvhdbg.cli import running
+
+    running.refuse_interrupted(document.outcome)
     if found is None:
         raise UserError("the lab's machine does not reach the stage of its field")
     return document._replace(who=tuple(found.answers))
@@ -140,7 +143,10 @@ def around(lab: Lab, word: str, options: argparse.Namespace) -> Boot | None:
 
     launch = launch_options(lab, (), options)
     with progress.shown(progress.START), launched_without_gdb(launch) as session:
+        from pvhdbg.cli import running
+
         outcome = session.session.run("entry")
+        running.refuse_interrupted(outcome)
         if outcome.ended != doc.DONE:
             return None
         before = _stop_at(session, session.session.evaluate(word, session.session.current()))

@@ -1,10 +1,13 @@
 """Tests of `pvhdbg tour` without the screen."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from warnings import catch_warnings, simplefilter
 
 import pytest
 
+from pvhdbg.boot.record.document import INTERRUPTED
+from pvhdbg.boot.record.replay import load
 from pvhdbg.cli import main
 from pvhdbg.cli.command.teaching import boots
 from pvhdbg.teaching.tour import chapter
@@ -88,3 +91,14 @@ def test_everything_that_the_tour_says_is_true_on_this_machine(capsys: pytest.Ca
     assert 0 == main(["tour", "--text"])
     printed = capsys.readouterr().out
     assert [] == [title for title in TITLES if title not in printed]
+
+
+def test_an_interrupted_boot_ends_the_tour(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """The facts of the chapters are not compared with a part of a boot, and no other boot begins."""
+    whole = load(boots.CHAPTERS / "boot.json")
+    part = whole._replace(outcome=whole.outcome._replace(ended=INTERRUPTED))
+    monkeypatch.setattr("pvhdbg.cli.launch.launched_without_gdb", lambda *_: nullcontext())
+    monkeypatch.setattr("pvhdbg.cli.running.run", lambda *_: (part, ()))
+
+    assert 130 == main(["tour", "--text"])
+    assert "error" not in capsys.readouterr().err
