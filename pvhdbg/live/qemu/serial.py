@@ -85,7 +85,10 @@ class Serial:
     def _has_input(self, milliseconds: int | None) -> bool:
         """Wait for more output, or for the end of the output, and return whether there is some."""
         waiting = select.poll()
-        waiting.register(self._source, select.POLLIN)
+        try:
+            waiting.register(self._source, select.POLLIN)
+        except ValueError:  # the socket was closed, because pvhdbg is being ended; reading it ends the output
+            return True
         return bool(waiting.poll(milliseconds))
 
     def _receive(self) -> bytes:

@@ -81,3 +81,17 @@ def test_complete_returns_everything_that_was_written_before_the_call(pair: tupl
     guest.close()
 
     assert written == serial.complete()
+
+
+def test_a_socket_that_was_closed_ends_the_output(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal can close the machine while the thread is between two reads."""
+    lost: list[object] = []
+    monkeypatch.setattr("threading.excepthook", lost.append)
+    guest, ours = socket.socketpair()
+    guest.close()
+    ours.close()
+
+    serial = Serial(ours)
+    serial.close()
+
+    assert (b"", []) == (serial.text(), lost)
