@@ -59,6 +59,7 @@ _STAGES = (*stages.NAMES, stages.DIED, "before", "after")
 _IN_BRACES = re.compile(r"\{([^{}]+?)(?::(d|size))?\}")
 _LONGEST = 200
 """Characters of an expression."""
+_FIRST_IN_HEX = 10
 _LONGEST_TEXT = 80
 """Characters of a text from the guest."""
 
@@ -133,6 +134,29 @@ def why_false(fact: str, boot: Boot, stage: str) -> str:
         return "" if holds(fact, boot, stage) else f"not true: {fact}"
     except NotKnown as error:
         return str(error)
+
+
+def observed(fact: str, boot: Boot, stage: str) -> str:
+    """Return the values that a fact compares, such as `start_info.magic is 0x336ec578`, without its constants.
+
+    :raise NotKnown: if the fact is not understood.
+    """
+    parsed = _parsed(fact)
+    if not isinstance(parsed, ast.Compare):
+        raise NotKnown(f"not a comparison: {fact}", "write a fact such as `start_info.version == 1`")
+    sides = (side for side in (parsed.left, *parsed.comparators) if not isinstance(side, ast.Constant))
+    return ", ".join(_described(side, boot, stage) for side in sides)
+
+
+def _described(side: ast.expr, boot: Boot, stage: str) -> str:
+    try:
+        content = _value(side, boot, stage)
+    except NotKnown as error:
+        return str(error)
+    if isinstance(content, list):
+        return f"{ast.unparse(side)}: {printable(', '.join(map(str, content))) or 'none'}"
+    is_count = isinstance(side, ast.Call) or (isinstance(content, int) and content < _FIRST_IN_HEX)
+    return f"{ast.unparse(side)} is {_shown(content, 'd' if is_count else None)}"
 
 
 def why_not_filled_in(text: str, boot: Boot, stage: str) -> str:

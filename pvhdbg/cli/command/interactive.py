@@ -20,7 +20,8 @@ def has_screen() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "dumb") not in ("", "dumb")
 
 
-def interactive(options: argparse.Namespace) -> Result:
+def interactive(options: argparse.Namespace, greeting: str = "") -> Result:
+    """Open the screen. `greeting` is a line for the user, instead of the one for the first start."""
     if not has_screen():
         from pvhdbg.cli.command.dump import dump
 
@@ -36,7 +37,7 @@ def interactive(options: argparse.Namespace) -> Result:
         (kernel, machine),
         ascii=options.ascii,
         theme=options.theme,
-        greeting=_greeting(),
+        greeting=greeting or _greeting(),
     )
     return Result()
 

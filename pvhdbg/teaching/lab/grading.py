@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi import c_integer
 from pvhdbg.abi.text import printable
 from pvhdbg.boot.record import document as doc
 from pvhdbg.boot.stop import stages
+from pvhdbg.boot.stop.address import location_suffix
 from pvhdbg.errors import UserError
 from pvhdbg.target.base import QEMU_EXIT, QEMU_SIGNAL
 from pvhdbg.teaching import values
+from pvhdbg.views.report import watched_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,19 +25,47 @@ if TYPE_CHECKING:
 _STAGE = stages.NAMES[0]
 """The stage of a path that names none."""
 _MAX_WORD = 200
+_OUTCOME = re.compile(r"\boutcome\.(ended|reached|died)\b")
 
 
 def unreached_goals(lab: Lab, boots: Mapping[str, Boot]) -> list[str]:
-    """Return what the boots have not reached, in words; empty if the lab is solved."""
+    """Return what the lab wants, and what was found instead, for each goal that is missed; empty if it is solved."""
     missed = []
     for goal in lab.goals:
+        boot = boots[goal.boot]
         try:
-            reached = values.holds(goal.fact, boots[goal.boot], _STAGE)
+            reached = values.holds(goal.fact, boot, _STAGE)
         except values.NotKnown:
             reached = False
         if not reached:
-            missed.append(goal.words)
+            missed.append(f"{goal.words} (found: {_found(goal.fact, boot)})")
     return missed
+
+
+def _found(fact: str, boot: Boot) -> str:
+    """Return what a boot has instead of what a fact says: how it ended, or the values that the fact compares."""
+    document = boot.document
+    if document is None or not _OUTCOME.search(fact):
+        return values.observed(fact, boot, _STAGE)
+    outcome = document.outcome
+    reached = f"reached the stage {outcome.reached}" if outcome.reached else "reached no stage"
+    if outcome.died:
+        return f"the guest {reached}, and died{location_suffix(outcome.died.rip, outcome.died.symbol)}"
+    if outcome.watched is not None:
+        return f"the guest {reached}, and then: {watched_text.ending(outcome.watched)}"
+    if outcome.ended == doc.TIMED_OUT:
+        return f"the guest {reached}, and not {outcome.waited_for}{location_suffix(outcome.rip, outcome.symbol)}"
+    return f"the guest {reached}, and did not die"
+
+
+def last_output(boots: Mapping[str, Boot]) -> list[str]:
+    """Return the last lines that each guest wrote which halted before its last stage, as far as this is known."""
+    lines = []
+    for name, boot in boots.items():
+        watched = boot.document.outcome.watched if boot.document else None
+        for block in watched_text.last_output(watched) if watched else ():
+            lines += [f"boot {name}: {block[0]}" if len(boots) > 1 else block[0], *block[1:]]
+    return lines
 
 
 def wrong_answers(lab: Lab, given: Sequence[str], boot: Boot) -> list[str]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pvhdbg.teaching.lab.progress import Progress
     from pvhdbg.teaching.values import Boot
 
+_ANY_WIDTH = 1000
 _FENCE = "```"
 SOLVED, STARTED, NOT_STARTED = "solved", "started", ""
 MARKS = {SOLVED: "*", STARTED: "-", NOT_STARTED: " "}
@@ -36,6 +37,11 @@ def task(lab: Lab, progress: Progress, width: int) -> str:
     return "\n".join(lines) + "\n"
 
 
+def in_one_line(lab: Lab) -> str:
+    """Return the task as one line, for the screen."""
+    return f"lab {lab.number}, {lab.title}. {' '.join(' '.join(markdown.plain(lab.task, _ANY_WIDTH)).split())}"
+
+
 def _commands(lab: Lab) -> Iterator[tuple[str, str]]:
     what = "the recording" if lab.recording else "the machine"
     if lab.words:
@@ -43,11 +49,14 @@ def _commands(lab: Lab) -> Iterator[tuple[str, str]]:
         yield "look", f"pvhdbg lab open                  ({what} of this lab, on the screen)"
         yield "answer", f"pvhdbg lab check {answers}"
     elif lab.has_own_kernel:
-        yield "begin", "pvhdbg guest new myguest         (then change it, and `make -C myguest`)"
+        yield "begin", "pvhdbg guest new myguest         (a copy of the source; then change it)"
+        yield "build", "make -C myguest"
+        yield "look", "pvhdbg lab open myguest/guest.elf"
         yield "check", "pvhdbg lab check myguest/guest.elf"
     else:
         yield "try", "pvhdbg lab open OPTIONS           (the machine of this lab, on the screen)"
         yield "check", "pvhdbg lab check OPTIONS          (or: pvhdbg lab check RECORDING)"
+        yield "OPTIONS", "such as --set PATH=VALUE          (see `pvhdbg manual laboratory`)"
     yield "stuck?", "pvhdbg lab hint"
 
 
@@ -94,7 +103,8 @@ def listing(labs: Sequence[Lab], progress: Sequence[Progress], current: str | No
         for lab, done in zip(labs, progress, strict=True)
     ]
     solved = sum(done.is_solved for done in progress)
-    legend = f"{MARKS[SOLVED]} solved, {MARKS[STARTED]} started. `pvhdbg lab start` begins with the next one."
+    more = "`pvhdbg lab start` begins with the next one." if solved < len(labs) else "`pvhdbg lab start N` repeats one."
+    legend = f"{MARKS[SOLVED]} solved, {MARKS[STARTED]} started. {more}"
     return "\n".join([*lines, "", f"{solved} of {len(labs)} solved. {legend}"]) + "\n"
 
 

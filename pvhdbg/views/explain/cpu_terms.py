@@ -45,6 +45,20 @@ CPU_TERMS = (
         f"{_SDM}, 3.4.5",
     ),
     Term(
+        "flat, flat segment",
+        "a segment with base 0 and limit 0xffffffff: it covers all addresses, and does not change them",
+        "The ABI requires flat segments for CS, DS and ES at the PVH entry.",
+        f"{_SDM}, basic flat model; {_ABI}",
+    ),
+    Term(
+        "far jump",
+        "a jump that loads CS too, and so can change the mode of the CPU",
+        "A new GDT has no effect on code until CS is loaded from it, and only a jump, a call or a return of the far "
+        "kind loads CS. After paging is on and EFER.LME is set, a far jump to a segment with the bit L makes the CPU "
+        "execute 64-bit code. gdb shows it as `ljmp`.",
+        f"{_SDM}, mode switching",
+    ),
+    Term(
         "TSS",
         "task state segment: holds the address of the kernel's stack, which the CPU loads when it interrupts a program",
         "The register TR selects it. The ABI requires a TSS at the PVH entry. QEMU leaves TR as it is after a reset, "
@@ -77,6 +91,15 @@ CPU_TERMS = (
         "CR3 holds the address of the page tables, and CR0.PG enables paging. An access to a page that the tables do "
         "not map causes a page fault.",
         f"{_SDM}, chapter 4",
+    ),
+    Term(
+        "PML4, PDPT, PD, PT, page-table level",
+        "the levels of the page tables in long mode, from the one at CR3 to the one that maps single pages",
+        "A PML4 (page-map level 4), a PDPT (page-directory-pointer table), a PD (page directory) and a PT (page table) "
+        "have 512 entries of 8 bytes each. 9 bits of the virtual address choose the entry at each level: bits 47 to 39 "
+        "in the PML4, then 38 to 30, 29 to 21, and 20 to 12. An entry leads to the next level. With the bit PS, an "
+        "entry of a PD maps 2 MiB itself, and an entry of a PDPT 1 GiB.",
+        f"{_SDM}, 4-level paging",
     ),
     Term(
         "physical address, virtual address",

@@ -62,7 +62,7 @@ TERMS = (
         "each of them.",
     ),
     Term(
-        "ABI",
+        "ABI, contract",
         "application binary interface: the rules that both sides of a call or an entry must follow",
         "The PVH ABI defines the ELF note, the state of the CPU at the entry, and the structures in memory.",
         f"{_ABI}; Xen xen/include/public/arch-x86/hvm/start_info.h",
@@ -122,6 +122,13 @@ TERMS = (
         "KVM",
         "Linux's hypervisor: the guest's instructions run on the real CPU",
         "Select it with `--accel kvm`. It supports four hardware breakpoints.",
+    ),
+    Term(
+        "ELF",
+        "executable and linkable format: the file format of Linux programs, and of the kernel that PVH boots",
+        "The ELF header has the address of the entry of other boot protocols. The program headers list the segments "
+        "to load and the notes. PVH takes its entry from a note.",
+        "System V gABI",
     ),
     Term(
         "ELF note",

@@ -55,8 +55,9 @@ def test_three_hints_and_the_solution_are_remembered(capsys: pytest.CaptureFixtu
 
 def test_a_solved_lab_is_marked_and_the_next_one_follows(capsys: pytest.CaptureFixture[str], state: Path) -> None:
     lab(capsys, "start", "10")
-    assert "not yet: answer 2 of 2 is not 5\n" == lab(capsys, "check", "modlist_paddr", "5", status=1)
-    assert "Lab 10 is solved." in lab(capsys, "check", "MODLIST_PADDR", "0x60000030")
+    wrong = lab(capsys, "check", "0x60000030", "cmdline_paddr", "5", status=1)
+    assert "not yet: answer 3 of 3 is not 5\n" == wrong
+    assert "Lab 10 is solved." in lab(capsys, "check", "0x60000030", "CMDLINE_PADDR", "0x3fffffc0")
     expected = {"mystery-a-death": {"solved": True, "hints": 0, "solution": False}}
     assert expected == json.loads(state.read_text("utf-8"))["labs"]
     assert f"1 of {len(LABS)} labs solved" in lab(capsys, "progress")

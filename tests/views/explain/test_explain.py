@@ -383,3 +383,18 @@ def test_an_option_is_not_broken_at_its_hyphens(width: int) -> None:
     lines = explain_text._wrapped(f"{words} {words} {words}", width)
 
     assert f"{words} {words} {words}" == " ".join(line.strip() for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("PML4", "term PML4"),
+        ("PDPT", "term PML4"),
+        ("far jump", "term far jump"),
+        ("flat", "term flat"),
+        ("ELF", "term ELF"),
+        ("contract", "term ABI"),
+    ],
+)
+def test_a_word_on_the_screen_or_in_the_tour_is_a_term(name: str, title: str) -> None:
+    assert [title] == titles(name)

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 EXERCISES = Path(pvhdbg.__file__).parent / "teaching" / "exercises"
 _WIDTH = 80
-_SOLVED = "`pvhdbg lab solution` shows our solution, `pvhdbg lab start` starts the next lab."
 _START = "start one with `pvhdbg lab start`"
 
 
@@ -141,22 +140,39 @@ def _open(options: argparse.Namespace) -> Result:
         if options.what or lab_boots.changes_boot(options):
             raise UserError("this lab is about a recording: no options allowed", "run `pvhdbg lab open`")
         options.recording, options.tui, options.command = chosen.folder / chosen.recording, True, []
-        return show.show(options)
+        shown = show.show(options)
+        return _with_task(shown, chosen)
     launch = lab_boots.launch_options(chosen, (), options)
     launch.kernel = Path(options.what[0]) if options.what else None
-    return interactive.interactive(launch)
+    shown = interactive.interactive(launch, lab_text.in_one_line(chosen))
+    return _with_task(shown, chosen)
+
+
+def _with_task(shown: Result, chosen: Lab) -> Result:
+    """Return the result of the screen with the task, which the student reads when the screen is closed."""
+    from pvhdbg.cli.command.interactive import has_screen
+
+    task = lab_text.task(chosen, progress.of(chosen, EXERCISES), _columns())
+    return shown._replace(output=task) if has_screen() else shown
 
 
 def _check(options: argparse.Namespace) -> Result:
     """Check the student's answer, boot or recording. The exit status is 1 if it does not solve the lab."""
     chosen = _current(options)
-    mistakes = _mistakes(chosen, options)
+    mistakes, output = _mistakes(chosen, options)
     done = progress.of(chosen, EXERCISES)
     solved = done.is_solved or not mistakes
     progress.save(chosen, EXERCISES, done._replace(is_started=True, is_solved=solved))
     if mistakes:
-        return Result("".join(f"{mistake}\n" for mistake in mistakes), 1)
-    return Result(f"Lab {chosen.number} is solved. {_SOLVED}\n")
+        return Result("".join(f"{line}\n" for line in (*mistakes, *output)), 1)
+    return Result(f"Lab {chosen.number} is solved. {_next(options)}\n")
+
+
+def _next(options: argparse.Namespace) -> str:
+    """Return what the student can do after a lab."""
+    is_last = all(progress.of(lab, EXERCISES).is_solved for lab in _labs(options))
+    after = "This was the last one: all labs are solved." if is_last else "`pvhdbg lab start` starts the next lab."
+    return f"`pvhdbg lab solution` shows our solution. {after}"
 
 
 def _grade(options: argparse.Namespace) -> Result:
@@ -167,8 +183,8 @@ def _grade(options: argparse.Namespace) -> Result:
     return hand_ins.grade(chosen, options.what[1:], options)
 
 
-def _mistakes(chosen: Lab, options: argparse.Namespace) -> list[str]:
-    """Return a line for each mistake; none if the lab is solved."""
+def _mistakes(chosen: Lab, options: argparse.Namespace) -> tuple[list[str], list[str]]:
+    """Return a line for each mistake, none if the lab is solved, and what a guest wrote that halted too early."""
     if chosen.words:
         grading.check_count(chosen, options.what)
     if chosen.answers:
@@ -178,9 +194,10 @@ def _mistakes(chosen: Lab, options: argparse.Namespace) -> list[str]:
     else:
         boots = _boots(chosen, options)
         if boots is not None:
-            return [f"{hand_ins.NOT_TRUE}{words}" for words in grading.unreached_goals(chosen, boots)]
+            missed = grading.unreached_goals(chosen, boots)
+            return [f"{hand_ins.NOT_TRUE}{words}" for words in missed], grading.last_output(boots)
         wrong = [f"the guest does not execute {printable(options.what[0])} and the instruction after it"]
-    return [f"not yet: {mistake}" for mistake in wrong]
+    return [f"not yet: {mistake}" for mistake in wrong], []
 
 
 def _boots(chosen: Lab, options: argparse.Namespace) -> Mapping[str, Boot] | None:
