@@ -72,4 +72,7 @@ def trace(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="trace to this stage [bootparams; for the teaching guest, e820]",
     )
+    parser.add_argument(
+        "--recorded", action="store_true", help="write the trace of the teaching guest that comes with pvhdbg; no QEMU"
+    )
     parser.set_defaults(format=None, command=[])

@@ -173,6 +173,17 @@ class TraceIndex:
                     joined.append((paddr, [data], paddr + len(data)))
         return tuple((start, b"".join(parts)) for start, parts, _ in joined)
 
+    def writers(self, paddr: int, size: int) -> Iterator[tuple[int, int, bytes]]:
+        """Yield step, address and bytes of the stores to these bytes, the last one first, clipped to the bytes."""
+        found: list[tuple[int, int, bytes]] = []
+        for number in range(paddr // PAGE, -(-(paddr + size) // PAGE)):
+            for write in self._pages[number].writes if number in self._pages else ():
+                at = number * PAGE + write.offset
+                start, end = max(at, paddr), min(at + len(write.data), paddr + size)
+                if write.is_store and start < end:
+                    found.append((write.step, start, write.data[start - at : end - at]))
+        yield from sorted(found, key=lambda item: item[0], reverse=True)
+
     def _page(self, number: int, step: int) -> tuple[bytes, bytes]:
         return _page_at(self._pages[number], step)
 

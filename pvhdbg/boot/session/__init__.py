@@ -3,6 +3,7 @@
 protocol    the Session protocol: everything that a command may query
 live        a session with a live machine
 recorded    a session with a recording
+traced      who wrote bytes, according to a trace
 resolve     resolve a command's arguments: a stage, a physical address, a start_info
 expression  parse addresses as users type them
 

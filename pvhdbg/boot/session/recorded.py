@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pvhdbg.boot.session import expression
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from pvhdbg.boot.lab.rewrite import EntryChange
     from pvhdbg.boot.record.document import Document, Outcome, Rewrite
+    from pvhdbg.boot.record.trace_index import TraceIndex
     from pvhdbg.boot.stop.capture import Capture
     from pvhdbg.boot.stop.stages import Stage
     from pvhdbg.target.base import Target
@@ -107,12 +109,22 @@ class RecordedSession(Opener):
         command = "protocol" if isinstance(change, str) else "set"
         raise UserError(f"{command}: a recording is read-only", "run the kernel with pvhdbg to change its boot data")
 
+    @cached_property
+    def _trace(self) -> TraceIndex | None:
+        from pvhdbg.boot.record.trace_index import TraceIndex
+
+        return TraceIndex(self._document, self._document.trace) if self._document.trace else None
+
     def who(self, text: str) -> WhoResult:
-        """Return the answers in this recording."""
+        """Return the answers in this recording or, if it has none, what its trace says."""
         from pvhdbg.boot.who import request
 
         stored = {answer.path: answer for answer in self._document.who or ()}
         answers = request.selected_in_recording(text, stored)
+        if not answers and (index := self._trace) is not None:
+            from pvhdbg.boot.session import traced
+
+            return traced.who(index, text)
         if not answers:
             raise UserError("who: not in this recording", "run `pvhdbg who` with the kernel")
         return WhoResult(answers, stored, ended=self._document.who_ended)

@@ -66,7 +66,8 @@ class WhoResult(NamedTuple):
 
     `different` has the paths of fields that have other bytes in the observed boot than in the user's machine.
     `unexplained` has the paths of fields whose final bytes no observed writer left. `ended` is how the guest died
-    before it was observed up to the end, as one line; None if it did not.
+    before it was observed up to the end, as one line; None if it did not. `is_traced`: the answers come from a trace,
+    which has no reads.
     """
 
     answers: tuple[Answer, ...]
@@ -74,6 +75,7 @@ class WhoResult(NamedTuple):
     different: tuple[str, ...] = ()
     unexplained: tuple[str, ...] = ()
     ended: str | None = None
+    is_traced: bool = False
 
 
 class Answer(NamedTuple):

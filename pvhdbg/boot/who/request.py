@@ -38,7 +38,7 @@ def check(text: str) -> None:
     :raise UserError: if the text is neither.
     """
     if text[:1].isdecimal():
-        _address(text)
+        address(text)
 
 
 def parse_length(text: str) -> int:
@@ -67,13 +67,13 @@ def fields_of(text: str, fields: Fields, image: ImageFacts | None) -> tuple[Fiel
         return tuple(field for field in fields.all if text == ALL or field.path.startswith(_INPUT))
     if not text[:1].isdecimal():
         return fields.find(text)
-    address, length = _address(text)
-    linked = linked_physical(image, address)
-    paddr = address if linked is None else linked
+    place, length = address(text)
+    linked = linked_physical(image, place)
+    paddr = place if linked is None else linked
     field = fields.at(paddr)
     if field is None:
-        raise UserError(f"{address:#x} is not in the boot data", _ADDRESS_HINT)
-    return (field,) if length is None else (FieldBytes(f"{address:#x}", paddr, length),)
+        raise UserError(f"{place:#x} is not in the boot data", _ADDRESS_HINT)
+    return (field,) if length is None else (FieldBytes(f"{place:#x}", paddr, length),)
 
 
 def selected(text: str, answers: tuple[Answer, ...]) -> tuple[Answer, ...]:
@@ -89,11 +89,15 @@ def selected_in_recording(text: str, answers: Mapping[str, Answer]) -> tuple[Ans
     return tuple(answer for known, answer in answers.items() if is_part(known, path))
 
 
-def _address(text: str) -> tuple[int, int | None]:
+def address(text: str) -> tuple[int, int | None]:
+    """Return an address, and the length if there is one.
+
+    :raise UserError: if the text is neither ADDRESS nor ADDRESS,LENGTH.
+    """
     address_text, comma, length_text = text.partition(",")
-    address = c_integer.parse(address_text.strip())
-    if address is None or address >= 1 << 64:
+    place = c_integer.parse(address_text.strip())
+    if place is None or place >= 1 << 64:
         raise UserError(
             f"{printable(text[:80])}: not ADDRESS or ADDRESS,LENGTH", "use an address such as 0xf31e0 or 0xf31e0,4"
         )
-    return address, parse_length(length_text) if comma else None
+    return place, parse_length(length_text) if comma else None

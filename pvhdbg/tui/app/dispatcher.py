@@ -119,7 +119,7 @@ class Dispatcher:
             "leave": ui.leave,
             "copy": self._copy,
             "who": lambda: self._ask_about_row("who"),
-            "back-store": lambda: self._ask_about_row("back"),
+            "back-store": self._back_to_store,
             "palette-run": self._run_chosen,
             "zoom": self._zoom,
             "copy-view": self._copy_view,
@@ -290,6 +290,12 @@ class Dispatcher:
             self._run_line(f"pvh {command} {asked}")
         else:
             self._ui.say("this row has no bytes")
+
+    def _back_to_store(self) -> None:
+        if self._ui.screen.trace:
+            self._ui.show(actions.back_to_store(self._ui.screen))
+        else:
+            self._ask_about_row("back")
 
     def _run_chosen(self) -> None:
         """Do what the selected item of the palette stands for. A command is typed at the prompt, to be completed."""

@@ -31,7 +31,7 @@ class Key(NamedTuple):
 
 
 _RUN = ("continue", "next", "step", "stepi", "finish")
-IN_TRACE = (*_RUN, "back-step", "back-stage", "restart")
+IN_TRACE = (*_RUN, "back-step", "back-stage", "back-store", "restart")
 """Actions that a recording with a trace has too."""
 _BACK = ("back-step", "back-stage", "back-store")
 NEED_MACHINE = ("restart", *_RUN, "interrupt", *_BACK, "breakpoint")
@@ -127,7 +127,8 @@ KEYS: tuple[Key, ...] = (
     Key("N", ("N",), PANE, "search-next", "go to the next match"),
     Key(":", (":",), PANE, "goto", "go to an address (0x… or p 0x… physical, v 0x… virtual) or a symbol", "go to"),
     Key("w", ("w",), PANE, "who", "show who wrote the selected row or bytes, and who reads them, like `pvh who`"),
-    Key("W", ("W",), PANE, "back-store", "go back to the last store to the selected row or bytes, like `pvh back`"),
+    Key("W", ("W",), PANE, "back-store",
+        "go back to the last store to the selected row or bytes, also in a trace; like `pvh back`"),
     Key("y", ("y",), PANE, "copy", "copy the row to the clipboard, through the terminal (OSC 52)"),
     Key("Y", ("Y",), PANE, "copy-view", "copy the whole view to the clipboard"),
     Key("S", ("S",), PANE, "save", "save the screen to a file: a picture if its name ends in .svg, otherwise text"),

@@ -35,6 +35,16 @@ def step_shown(screen: Screen) -> int | None:
     return screen.trace.step_of(len(screen.history) - 1 if screen.past is None else screen.past)
 
 
+def store_before(screen: Screen, paddr: int, size: int) -> Screen:
+    """Go back to the last store to these bytes, which is then the next instruction."""
+    here, trace = _here(screen), screen.trace
+    stores = trace.index.writers(paddr, size) if trace else iter(())
+    step = next((step for step, _, _ in stores if step < here), None)
+    if step is None:
+        return screen._replace(message="no earlier instruction of this trace writes these bytes")
+    return show_step(screen, step)
+
+
 def _here(screen: Screen) -> int:
     """Return the number of the displayed step. Stages that are not in the trace come after it."""
     here = step_shown(screen)

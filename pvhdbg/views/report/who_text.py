@@ -31,8 +31,8 @@ def lines(request: str, found: WhoResult) -> list[str]:
     """Return what the user asked for: the list of UNREAD, everything about a few fields, or a table of many."""
     if request == UNREAD:
         return unread(found.answers, found.ended)
-    if len(found.answers) <= _MOST_DETAILED:
-        return details(found.answers, found.links, found.ended)
+    if found.is_traced or len(found.answers) <= _MOST_DETAILED:
+        return details(found.answers, found.links, found.ended, is_traced=found.is_traced)
     return table(found.answers)
 
 
@@ -53,18 +53,21 @@ def _named(paths: Sequence[str]) -> str:
     return ", ".join(map(printable, paths[:_MOST_DETAILED])) + more
 
 
-def details(answers: Sequence[Answer], links: Mapping[str, Answer], ended: str | None = None) -> list[str]:
+def details(
+    answers: Sequence[Answer], links: Mapping[str, Answer], ended: str | None = None, *, is_traced: bool = False
+) -> list[str]:
     """Return everything about a few fields. `links` has the other fields that the chain of a value can contain.
 
-    `ended` is how the observed guest died; None if it did not.
+    `ended` is how the observed guest died; None if it did not. A trace has no reads.
     """
     shown: list[str] = []
     for answer in answers:
-        shown += [*([""] if shown else []), *_one(answer, links, is_dead=ended is not None)]
+        shown += [*([""] if shown else []), *_one(answer, links)]
+        shown += [] if is_traced else _readers(answer, is_dead=ended is not None)
     return shown
 
 
-def _one(answer: Answer, links: Mapping[str, Answer], *, is_dead: bool) -> Iterator[str]:
+def _one(answer: Answer, links: Mapping[str, Answer]) -> Iterator[str]:
     yield f"{printable(answer.path)}: {text.size(answer.size)} at {answer.paddr:#x}"
     if not answer.writers:
         yield f"  {NO_WRITER}"
@@ -78,6 +81,9 @@ def _one(answer: Answer, links: Mapping[str, Answer], *, is_dead: bool) -> Itera
         yield f"  … and {text.counted(len(answer.writers) - _MOST_EARLIER - 1, 'earlier write')}"
     if links_on := _chain(answer, links):
         yield _CHAIN + _STEP.join(links_on)
+
+
+def _readers(answer: Answer, *, is_dead: bool) -> Iterator[str]:
     for index, reader in enumerate(answer.readers):
         heading = "       " if index else "read   "
         times = f", {reader.times} times" if reader.times > 1 else ""

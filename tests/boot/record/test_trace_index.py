@@ -123,3 +123,8 @@ def _differs(target: TraceTarget, paddr: int, data: bytes) -> bool:
         if any(ours != real and not (place in TABLES and ours | 0x60 == real | 0x60) for ours, real, place in pairs):
             return True
     return False
+
+
+def test_writers_are_the_last_ones_first_and_clipped() -> None:
+    assert [(9, 0x8001, b"c"), (0, 0x8001, b"b")] == list(small().writers(0x8001, 9))
+    assert [] == list(small().writers(0x8002, 9))

@@ -17,6 +17,7 @@ from pvhdbg.tui.events.steps import show_step, step_shown
 from pvhdbg.tui.lines.line import plain
 from pvhdbg.tui.screen import code_at
 from pvhdbg.tui.screen.state import Screen
+from pvhdbg.tui.views import table
 from tests.traces import shipped
 from tests.tui.apps import shown
 from tests.tui.screens import OURS
@@ -77,6 +78,18 @@ def test_f10_leaves_loops_and_steps_over_calls() -> None:
     assert at_call.capture.registers["rsp"] == behind.capture.registers["rsp"]
     assert 5416 == step_shown(after("later", "finish", screen=at_call))
     assert not impossible_now(start()) & set(IN_TRACE)
+
+
+def test_w_goes_back_to_the_stores_to_the_selected_row() -> None:
+    shown = actions.choose(after("continue"), table.BY_NAME["boot_params"])
+    shown = show_step(shown, BOOTPARAMS)
+    row = next(index for index, row in enumerate(frame.rows(shown)) if row.path == "boot_params.e820_entries")
+    first = actions.back_to_store(shown.at(row))
+
+    assert (5558, 5447) == (step_shown(first), step_shown(actions.back_to_store(first)))
+    assert first.moment is not None
+    assert first.moment.next is not None
+    assert first.moment.next.text.startswith("movb %al")
 
 
 def test_boot_params_fill_in_step_by_step() -> None:

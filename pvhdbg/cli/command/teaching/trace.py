@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 from typing import TYPE_CHECKING
 
+from pvhdbg import guest
 from pvhdbg.boot.record import document as doc
 from pvhdbg.boot.record import trace as traces
 from pvhdbg.boot.stop import stages
@@ -29,6 +31,8 @@ _LONGEST = 3600.0
 
 def trace(options: argparse.Namespace) -> Result:
     """Boot, and record every instruction from the entry on. Ctrl-C ends the trace, which is kept."""
+    if options.recorded:
+        return _recorded(options)
     if options.xen or options.xen_image:
         raise UserError("trace: can't be used with --xen: most instructions are those of Xen", "drop --xen")
     if options.accel == "kvm":
@@ -48,6 +52,14 @@ def trace(options: argparse.Namespace) -> Result:
     write(options.output, running.text_of(document, "json"), ascii=options.ascii)
     status = running.status_of(document.outcome, last)
     return Result(_summary(document, str(options.output)), status, remarks)
+
+
+def _recorded(options: argparse.Namespace) -> Result:
+    """Write the trace that comes with pvhdbg."""
+    if options.kernel or options.stage:
+        raise UserError("--recorded: has the teaching guest, up to stage e820", "drop KERNEL and --stage")
+    write(options.output, gzip.decompress(guest.TRACE.read_bytes()).decode(), ascii=options.ascii)
+    return Result(f"wrote {options.output}: see it with `pvhdbg show --tui {options.output}`\n")
 
 
 def _import() -> None:

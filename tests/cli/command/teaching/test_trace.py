@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import re
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,8 +13,11 @@ import pytest
 from pvhdbg import guest
 from pvhdbg.boot.record import trace as traces
 from pvhdbg.boot.record.replay import load
-from tests.cli.shell import pvhdbg
+from pvhdbg.tui.app.start import recording_screen
+from pvhdbg.tui.events.steps import show_step, step_shown
+from tests.cli.shell import PATIENCE, pvhdbg
 from tests.in_gdb import stock
+from tests.traces import shipped
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,6 +98,66 @@ def test_the_last_stop_has_the_registers_after_the_last_step(traced: Document) -
     info = prepare.pvh_start_info
     assert info is not None
     assert (info.at, bytes(info.raw)) == (trace.steps[REPEATED].stores[0].paddr, trace.steps[REPEATED].stores[0].data)
+
+
+SCRIPT = """
+import os, runpy, signal, sys
+from pvhdbg.boot.record import trace
+from pvhdbg.live.observe.tracer import Tracer
+trace.MAX_STEPS, trace.MAX_STORED, at, sys.argv[1:] = *map(int, sys.argv[1:4]), sys.argv[4:]
+step_once = Tracer.step_once
+def interrupted(self):
+    if len(self.steps) == at:
+        os.kill(os.getpid(), signal.SIGINT)
+    return step_once(self)
+Tracer.step_once = interrupted
+runpy.run_module("pvhdbg", run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize(
+    ("limits", "ended", "stages"),
+    [
+        ((1 << 20, 1 << 26, 400), traces.STOPPED, ["entry", "prepare"]),
+        ((12, 1 << 26, -1), traces.STEPS, ["entry"]),
+        ((1 << 20, 50, -1), traces.SIZE, ["entry"]),
+    ],
+    ids=["ctrl-c", "steps", "bytes"],
+)
+def test_a_trace_that_ends_early_keeps_what_was_recorded(
+    tmp_path: Path, limits: tuple[int, int, int], ended: str, stages: list[str]
+) -> None:
+    """What it keeps is how the trace begins that comes with pvhdbg: the same instructions, registers and stores."""
+    path = tmp_path / "trace.json"
+    last = () if ended == traces.STOPPED else ("--stage", "prepare")
+    command = ["env", "--default-signal=INT", sys.executable, "-c", SCRIPT, *map(str, limits), "trace", *last, "-o"]
+    done = subprocess.run([*command, path], check=False, capture_output=True, text=True, timeout=PATIENCE)
+    document = load(path)
+    trace, whole = document.trace, shipped().trace
+    assert trace is not None
+    assert whole is not None
+
+    assert (ended, stages) == (trace.ended, list(trace.stops)), done.stderr
+    assert traces.ENDS[ended].split(",")[0].split(" has ")[0] in done.stdout
+    assert [whole.code[step.code] for step in whole.steps[: len(trace.steps)]] == [
+        trace.code[step.code] for step in trace.steps
+    ]
+    if document.machine.qemu == shipped().machine.qemu:
+        assert [step[1:] for step in whole.steps[: len(trace.steps)]] == [step[1:] for step in trace.steps]
+    screen = recording_screen(document, path.name)
+    assert len(trace.steps) - 1 == step_shown(show_step(screen, len(trace.steps) - 1))
+    assert "the end of the trace" in show_step(screen, len(trace.steps)).message
+
+
+def test_the_trace_that_comes_with_pvhdbg_is_written_without_a_machine(tmp_path: Path) -> None:
+    path = tmp_path / "trace.json"
+
+    assert f"wrote {path}: see it with `pvhdbg show --tui {path}`\n" == pvhdbg("trace", "--recorded", "-o", path).out
+    assert gzip.decompress(guest.TRACE.read_bytes()).decode().rstrip() == path.read_text("utf-8").rstrip()
+    assert 2 == pvhdbg("trace", "--recorded", "--stage", "e820", "-o", path).status
+    whole = shipped().trace
+    assert whole is not None
+    assert {"entry": 0, "prepare": 25, "bootparams": 5578, "kernel": 5588, "e820": 47719}.keys() == whole.stops.keys()
 
 
 def test_what_cannot_be_traced_is_refused_before_anything_starts(tmp_path: Path) -> None:
