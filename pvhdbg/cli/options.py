@@ -138,6 +138,7 @@ def _who(parser: argparse.ArgumentParser) -> None:
 
 def _trace(parser: argparse.ArgumentParser) -> None:
     teaching_options.trace(parser)
+    _ascii(parser)
     launch(parser)
 
 
@@ -244,6 +245,11 @@ def _tour(parser: argparse.ArgumentParser) -> None:
     _theme(parser)
 
 
+def _lab(parser: argparse.ArgumentParser) -> None:
+    teaching_options.lab(parser)
+    _ascii(parser)
+
+
 def _handout(parser: argparse.ArgumentParser) -> None:
     teaching_options.handout(parser)
     _ascii(parser)
@@ -281,7 +287,7 @@ COMMANDS = {
     "attach": Command("attach to a running machine through its gdb stub", _attach, "attach.attach", is_mixed=True),
     "guest": Command("copy the teaching guest's source, to change it", _guest, "teaching.guest.guest"),
     "tour": Command("show a guided tour of a boot", _tour, "teaching.tour.tour", is_mixed=True),
-    "lab": Command("show exercises and check the answers", teaching_options.lab, "teaching.lab.lab", is_mixed=True),
+    "lab": Command("show exercises and check the answers", _lab, "teaching.lab.lab", is_mixed=True),
     "handout": Command("write the tour and the exercises as one document", _handout, "teaching.handout.handout"),
     "manual": Command("show a page of the manual", _manual, "manual.manual"),
     "doctor": Command("check the installation: show versions and try to boot", _doctor, "doctor.doctor"),

@@ -50,7 +50,7 @@ def interrupted(place: str, *words: str, prefix: Sequence[str] = ("env", "--defa
     [
         ("pvhdbg.cli", -signal.SIGINT),
         ("pvhdbg.errors", -signal.SIGINT),
-        ("pvhdbg.cli.options", 130),
+        ("pvhdbg.views.explain.lookup", 130),
         ("pvhdbg.cli.command.explain", 130),
         ("exit", 0),
     ],

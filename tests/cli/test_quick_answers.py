@@ -22,7 +22,7 @@ SLOW = {"argparse", "dataclasses", "inspect", "json", "locale", "pathlib", "subp
         (("--version",), 8),
         (("explain", "memmap_paddr"), 40),
         (("explain", "prepare"), 40),
-        (("explain", "GDT"), 20),
+        (("explain", "IDT"), 20),
     ],
 )
 def test_a_short_command_imports_little(words: tuple[str, ...], most: int) -> None:

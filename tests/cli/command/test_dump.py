@@ -28,7 +28,7 @@ STOP = [
         "memory",
         "symbols",
         "missing",
-        "overwritten",
+        *("overwritten", "gdt", "code", "serial", "log"),
     ),
 ]
 FIRST_REGISTERS = ["rip", "rbx", "rsp", "cr0", "cr3", "cr4", "efer", "eflags", "cs", "ss", "ds", "es", "fs", "gs"]

@@ -23,13 +23,16 @@ def test_the_ending_of_the_file_chooses_the_form(tmp_path: Path, ending: str) ->
     assert path.read_text("utf-8").startswith(BEGINNINGS[ending])
 
 
+IN_TEXT = {"paging": "0x1003ff8", "segments": "selectors at entry", "who": "record with: pvhdbg who --all"}
+
+
 @pytest.mark.parametrize("name", PICTURES)
 def test_without_a_file_the_picture_is_printed_as_text(name: str) -> None:
     done = pvhdbg("picture", name, RECORDING, "--ascii")
 
     assert (0, "") == (done.status, done.err)
     assert done.out.isascii()
-    assert ("0x1003ff8" if name == "paging" else "start_info") in done.out
+    assert IN_TEXT.get(name, "start_info") in done.out
 
 
 def test_another_ending_is_refused_before_anything_starts(tmp_path: Path) -> None:
