@@ -181,9 +181,11 @@ def is_kernel_running(target: Target, image: ImageFacts) -> bool:
 
 
 def runs_on_xen(target: Target) -> bool:
-    """Return whether the machine executes a Xen that uses SVM, or a guest of it."""
+    """Return whether the machine executes a Xen that uses SVM, or a guest of it. False if the target cannot tell."""
     is_on_xen = getattr(target, "is_on_xen", None)
-    return is_on_xen is not None and bool(is_on_xen())
+    with suppress(TargetError):  # such as a process that gdb debugs, which is not a machine
+        return is_on_xen is not None and bool(is_on_xen())
+    return False
 
 
 def cr0(target: Target) -> int | None:
