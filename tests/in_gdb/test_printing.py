@@ -182,7 +182,7 @@ def capture(output: stock.Output) -> dict[str, object]:
 
 
 def serial_is_missing(stop: Any) -> dict[str, object]:  # noqa: ANN401 - JSON
-    """Return a stop without findings and serial output: gdb does not see what the guest writes on its serial console."""
+    """Return a stop without findings and serial output: gdb does not see what the guest writes on its console."""
     missing = {name: why for name, why in stop["missing"].items() if name != "serial"}
     return {name: value for name, value in stop.items() if name not in ("findings", "serial")} | {"missing": missing}
 
