@@ -89,8 +89,12 @@ def documents(lab: Lab, paths: Sequence[Path], options: argparse.Namespace) -> d
 
     :raise PvhdbgError: if a boot can't start.
     """
-    if len(paths) > 1 or (lab.has_own_kernel and not paths):
-        raise UserError("this lab takes one kernel" if lab.has_own_kernel else "this lab takes options", _see(lab))
+    if lab.has_own_kernel and len(paths) != 1:
+        raise UserError(
+            "this lab takes one kernel", "name the file that you built: `pvhdbg lab check myguest/guest.elf`"
+        )
+    if len(paths) > 1:
+        raise UserError("this lab takes options", _see(lab))
     found = {}
     for name, words in {FIRST_BOOT: (), **lab.boots}.items():
         launch = launch_options(lab, words, options)
