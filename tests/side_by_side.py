@@ -1,8 +1,8 @@
-"""Run all tests in several pytest processes, as many at once as this computer has cores.
+"""Run all tests in several pytest processes, one more at once than this computer has cores.
 
     python -m tests.side_by_side
 
-Each process runs one folder of tests/. Most tests wait for QEMU, gdb or a terminal, so one process leaves a core idle.
+Each process runs one folder of tests/. Tests wait for QEMU, gdb or a terminal, so a process often leaves a core idle.
 The output of a process is printed when it ends.
 
 Tests that fail run a second time after all others, with nothing beside them: on a busy computer, a limit on time may be
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 TESTS = ROOT / "tests"
-SLOWEST_FIRST = ("tui", "cli", "boot", "in_gdb", "live", "checks", "image", "fuzz", "soak", "views")
+SLOWEST_FIRST = ("cli", "live", "tui", "boot", "in_gdb", "checks", "image", "views", "fuzz", "soak", "teaching")
 """The folders that take longest. A slow one that starts last would run alone."""
 MOST_AGAIN = 5
 """With more failures than this, the cause is not a busy computer."""
@@ -73,7 +73,7 @@ def run_again(first: Done, paths: Sequence[Path], cache: Path) -> Done:
 
 
 def main() -> int:
-    with TemporaryDirectory() as folder, ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    with TemporaryDirectory() as folder, ThreadPoolExecutor((os.cpu_count() or 1) + 1) as pool:
         caches = {pool.submit(run, paths, Path(folder, str(i))): (paths, i) for i, paths in enumerate(parts())}
         failures = []
         for running in as_completed(caches):
