@@ -7,6 +7,7 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from pvhdbg.boot.stop import stages
+from pvhdbg.boot.stop.capture import MISSING_STAGE
 from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.tui.screen import recorded_code
 
@@ -95,7 +96,8 @@ class Moments:
         stage = stop.capture.stage if stop and stop.capture.stage in stages.NAMES else stages.UNSEEN
         entry = next((capture.start_info for capture in self._document.stops if capture.stage == "entry"), None)
         more = stages.filled_in_after(stage, image) if stage in stages.NAMES else ()
-        return read_capture(self.index.target_at(step), stage, image, entry.at if entry else None, more)
+        capture = read_capture(self.index.target_at(step), stage, image, entry.at if entry else None, more)
+        return capture._replace(missing={**capture.missing, MISSING_STAGE: f"after {stage}, at no stage"})
 
     def _next(self, capture: Capture, code: TracedCode, step: int) -> NextInstruction | None:
         from pvhdbg.live.instructions.next_instruction import of_bytes
