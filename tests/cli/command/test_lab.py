@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,17 @@ def test_a_solved_lab_is_marked_and_the_next_one_follows(capsys: pytest.CaptureF
     assert expected == json.loads(state.read_text("utf-8"))["labs"]
     assert f"1 of {len(LABS)} labs solved" in lab(capsys, "progress")
     assert "(you have solved it)" in lab(capsys, "start", "10")
+
+
+def test_after_the_last_lab_there_is_no_next_one(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    folder = tmp_path / "labs"
+    folder.mkdir()
+    for name in ("10-mystery-a-death.md", "mystery-death.json"):
+        shutil.copyfile(EXERCISES / name, folder / name)
+    lab(capsys, "start", "--labs", str(folder))
+
+    assert "all labs are solved" in lab(capsys, "check", "0x60000030", "cmdline_paddr", "0x3fffffc0")
+    assert "`pvhdbg lab start N` repeats one." in lab(capsys, "list", "--labs", str(folder))
 
 
 @pytest.mark.parametrize(
