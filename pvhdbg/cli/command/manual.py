@@ -78,12 +78,41 @@ def width() -> int:
 
 
 def _aligned(lines: list[str]) -> str:
-    """Return the lines of a Markdown table in columns, the last one wrapped. `<br>` begins a line inside a cell."""
+    """Return the lines of a Markdown table in columns or, if they don't fit, as a list. `<br>` begins a line in a cell.
+
+    The last column is wrapped first, then the others.
+    """
     header, _, *body = ([_cell(cell) for cell in _BAR.split(line.strip()[1:-1])] for line in lines)
-    widths = [max(len(line) for row in (header, *body) for line in row[column]) for column in range(len(header))]
-    widths[-1] = min(widths[-1], max(_NARROWEST, width() - sum(widths[:-1]) - 2 * len(widths)))
+    columns = [[line for row in (header, *body) for line in row[index]] for index in range(len(header))]
+    widths = _fitting([max(map(len, column)) for column in columns], list(map(_longest_word, columns)))
+    if widths is None:
+        return "\n".join(_listed(header, row) for row in body)
     rows = [header, [["-" * width] for width in widths], *body]
     return "".join(_row(row, widths) for row in rows)
+
+
+def _longest_word(lines: list[str]) -> int:
+    return max((len(word) for line in lines for word in line.split()), default=0)
+
+
+def _fitting(widths: list[int], least: list[int]) -> list[int] | None:
+    """Make columns narrower, but not narrower than their longest words, until a line fits; None if it can't fit."""
+    room = width() - 2 * len(widths)
+    widths[-1] = min(widths[-1], max(_NARROWEST, room - sum(widths[:-1])))
+    while sum(widths) > room:
+        spare = [have - need for have, need in zip(widths, least, strict=True)]
+        if max(spare) <= 0:
+            return None
+        widest = max((index for index, more in enumerate(spare) if more > 0), key=widths.__getitem__)
+        widths[widest] -= 1
+    return widths
+
+
+def _listed(header: list[list[str]], row: list[list[str]]) -> str:
+    """Return a row of a table as an item of a list: its first cell, and below it the others with their names."""
+    items = [f"{' '.join(name)}: {' '.join(cell)}" for name, cell in zip(header[1:], row[1:], strict=True)]
+    texts = (fill(item, width(), initial_indent="    ", subsequent_indent="      ") for item in items)
+    return "".join(f"{line}\n" for line in (f"  {' '.join(row[0])}", *texts))
 
 
 def _cell(text: str) -> list[str]:
@@ -91,7 +120,9 @@ def _cell(text: str) -> list[str]:
 
 
 def _row(cells: list[list[str]], widths: list[int]) -> str:
-    last = [part for line in cells[-1] for part in wrap(line, widths[-1]) or [""]]
-    lines = zip_longest(*cells[:-1], last, fillvalue="")
+    wrapped = (
+        [part for line in cell for part in wrap(line, width) or [""]] for cell, width in zip(cells, widths, strict=True)
+    )
+    lines = zip_longest(*wrapped, fillvalue="")
     columns = ("  ".join(f"{part:{width}}" for part, width in zip(line, widths, strict=True)) for line in lines)
     return "".join(f"  {line}".rstrip() + "\n" for line in columns)

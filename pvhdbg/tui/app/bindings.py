@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from string import ascii_letters
 from typing import TYPE_CHECKING
 
 from prompt_toolkit.filters import Condition, is_searching
@@ -67,6 +68,8 @@ KEYS_IN_POPUPS = {
     },
 }
 """The keys in each kind of popup, by action."""
+KEYS_ON_CARD = "tTd"
+"""The letters that are keys while the card of the tour has the focus. All others are typed at the prompt."""
 YES = ("y", "Y", "enter", "c-q", "c-d")
 
 
@@ -94,8 +97,15 @@ def bindings(screen: Callable[[], Screen], act: Act, *, line_is_empty: Callable[
             where = scopes[key.scope] if key.action not in ALSO_IN_POPUPS else Condition(lambda: True)
             if key.scope == PROMPT:
                 where = where & ~is_searching & ~is_entering
+            if key.scope == PANE and key.key in ascii_letters and key.key not in KEYS_ON_CARD:
+                where = where & ~on_card
             where = where & conditions.get((key.scope, key.action), Condition(lambda: True))
             result.add(*key.names, filter=where)(_run_action(act, key.action))
+    for letter in set(ascii_letters) - set(KEYS_ON_CARD):
+        result.add(letter, filter=in_pane & on_card)(_run_action(act, f"type {letter}"))
+    result.add(" ", filter=~has_popup & at_prompt & in_tour & ~is_entering & ~is_searching & Condition(line_is_empty))(
+        _run_action(act, "tour-show")
+    )
     _add_entry(result, act, is_entering & ~has_popup)
     _add_popups(result, act, screen)
     result.add("enter", filter=is_searching & ~has_popup)(_run_search_result)

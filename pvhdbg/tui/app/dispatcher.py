@@ -133,7 +133,10 @@ class Dispatcher:
 
     def act(self, name: str) -> None:
         """Run the action of a key."""
-        if name in self.handlers and not (self._ui.screen.trace and name in steps.MOVES):
+        if name.startswith("type "):
+            self._ui.line.insert_text(name.removeprefix("type "))
+            self.act("focus-prompt")
+        elif name in self.handlers and not (self._ui.screen.trace and name in steps.MOVES):
             self.handlers[name]()
         else:
             self._ui.show(actions.act(name, self._ui.screen, self._ui.size))

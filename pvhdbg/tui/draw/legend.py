@@ -62,6 +62,7 @@ def _chosen(screen: Screen, scope: str, width: int, actions: Sequence[str]) -> l
         first = [key for key in first if key.action != _NEXT_STAGE]
     others = [key for key in everywhere if key not in first and key.action not in unwanted]
     here = [key for key in KEYS if key.short and key.scope == scope and key.action not in unwanted]
+    here += [key for key in KEYS if scope == TOUR and key.scope == PANE and key.action == "focus-next"]
     chosen: list[Key] = []
     for key in (*here, *first, *others) if scope == TOUR else (*first, *here, *others):
         width -= length(_word(screen, key))

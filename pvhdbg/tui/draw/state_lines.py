@@ -146,9 +146,9 @@ def _symbols(screen: Screen) -> tuple[str, ...]:
     return screen.symbols, screen.symbols.replace("loading symbols", "loading"), ""
 
 
-_TIMELINES = ((4, False), (3, False), (2, False), (2, True), (1, True))
-"""Cells between the stages, and whether the right part is shortened, from the widest line to the narrowest."""
-_SLIDERS = tuple((distance, short) for short in (False, True) for distance in (40, 32, 24, 18, 13, 9, 6, 4))
+_TIMELINES = ((4, 0), (3, 0), (2, 0), (2, 1), (1, 1), (1, 2))
+"""Cells between the stages, and how much the right part is shortened, from the widest line to the narrowest."""
+_SLIDERS = tuple((distance, short) for short in (0, 1) for distance in (40, 32, 24, 18, 13, 9, 6, 4))
 """The same for the stages of a trace, between which there is a slider."""
 
 
@@ -196,7 +196,7 @@ def _stage(mark: StageMark, sign: Signs, *, is_shown: bool) -> tuple[str, str]:
     return (f"{style} {classes.SHOWN}", f"[{words}]") if is_shown else (style, words)
 
 
-def _right(screen: Screen, *, short: bool) -> Line:
+def _right(screen: Screen, *, short: int) -> Line:
     waiting = "" if not screen.queued else f"{screen.queued} queued  "
     if waiting and not short:
         waiting = f"{text.counted(screen.queued, 'command')} queued  "
@@ -204,10 +204,10 @@ def _right(screen: Screen, *, short: bool) -> Line:
     return [*step, (classes.QUEUED, waiting), *_findings(screen, short=short), ("", " ")]
 
 
-def _findings(screen: Screen, *, short: bool) -> Iterator[tuple[str, str]]:
+def _findings(screen: Screen, *, short: int) -> Iterator[tuple[str, str]]:
     """Count the findings of this boot up to the displayed stage, and those that are new at that stage."""
     sign = signs(screen.ascii)
-    if screen.boot_findings:
+    if screen.boot_findings and short < 2:
         yield "", "so far:" if short else "found so far:"
     for severity, style in classes.FINDINGS.items():
         count = sum(entry.finding.severity == severity for entry in screen.boot_findings)
@@ -216,10 +216,10 @@ def _findings(screen: Screen, *, short: bool) -> Iterator[tuple[str, str]]:
             yield style, f" {sign.findings[severity]} {words}"
     new = sum(entry.is_new for entry in screen.boot_findings)
     if new:
-        yield classes.CHANGED, f" {sign.changed}{new} new"
+        yield classes.CHANGED, f" {sign.changed}{new}{'' if short > 1 else ' new'}"
 
 
-def _step(screen: Screen, *, short: bool) -> str:
+def _step(screen: Screen, *, short: int) -> str:
     """Return the number of the displayed step; empty without a trace."""
     step = step_shown(screen)
     if screen.trace is None or step is None:

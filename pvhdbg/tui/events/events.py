@@ -143,6 +143,12 @@ class TourBoot(NamedTuple):
     name: str
 
 
+class TourRan(NamedTuple):
+    """The machine has run for the tour: to the stage of its card, or as far as the guest got."""
+
+    stage: str
+
+
 class ExitRequested(NamedTuple):
     """A signal asks pvhdbg to end. The screen's thread raises `error`."""
 
@@ -174,6 +180,7 @@ Event = (
     | LinesWanted
     | Message
     | TourBoot
+    | TourRan
     | ExitRequested
     | ThreadEnded
 )

@@ -77,7 +77,12 @@ def _values_before(before: ById[Capture], after: ById[Capture]) -> Mapping[str, 
 
 
 def _machine_started(screen: Screen, event: events.MachineStarted) -> Screen:
-    """Forget everything about the previous machine. The new machine is at its reset vector."""
+    """Forget everything about the previous machine. The new machine is at its reset vector.
+
+    What gdb printed stays, and a line says where the new boot begins.
+    """
+    started = f"pvhdbg: a new boot of {event.title.kernel}\n"
+    output = scrollback.add_gdb_output(screen.output, started) if screen.output else ()
     return screen._replace(
         title=event.title,
         run=Run(),
@@ -100,6 +105,7 @@ def _machine_started(screen: Screen, event: events.MachineStarted) -> Screen:
         log_by_stage={},
         text_tops={},
         arrival=None,
+        output=output,
         view=_view_after_restart(screen),
     )
 
@@ -221,6 +227,10 @@ def _tour_boot(screen: Screen, event: events.TourBoot) -> Screen:
     return screen._replace(tour=tour, **{name: getattr(fresh, name) for name in outdated})
 
 
+def _tour_ran(screen: Screen, _event: events.TourRan) -> Screen:
+    return screen._replace(tour=screen.tour._replace(has_run=True)) if screen.tour else screen
+
+
 def _message(screen: Screen, event: events.Message) -> Screen:
     message = event.message + (f" (hint: {event.hint})" if event.hint else "")
     output = scrollback.add_gdb_output(screen.output, f"pvhdbg: {message}\n")
@@ -254,6 +264,7 @@ _UPDATES: dict[type, Callable[[Screen, Any], Screen]] = {
     events.LinesWanted: _lines_wanted,
     events.Message: _message,
     events.TourBoot: _tour_boot,
+    events.TourRan: _tour_ran,
     events.ExitRequested: _exit_requested,
     events.ThreadEnded: _thread_ended,
 }

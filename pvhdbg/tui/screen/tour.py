@@ -9,6 +9,7 @@ from pvhdbg.teaching.defined_boots import FIRST_BOOT
 
 if TYPE_CHECKING:
     from pvhdbg.teaching.tour.chapter import Card, Chapter
+    from pvhdbg.tui.screen.state import Screen
 
 
 FILE = "tour"
@@ -19,7 +20,8 @@ class Tour(NamedTuple):
     """The tour. `chapter` and `card` are the numbers of what is shown, from 0.
 
     `is_answered`: the answer to the card's question is shown. `top` is the first visible line of the card. `boot` is
-    the name of the boot that the screen shows. `awaits`: the machine is on its way to the stage of the card.
+    the name of the boot that the screen shows. `awaits`: the machine is on its way to the stage of the card; with `has_run`,
+    it has stopped on this way.
     """
 
     chapters: tuple[Chapter, ...]
@@ -29,6 +31,7 @@ class Tour(NamedTuple):
     top: int = 0
     boot: str = FIRST_BOOT
     awaits: bool = False
+    has_run: bool = False
     is_hidden: bool = False
 
     @property
@@ -48,7 +51,7 @@ class Tour(NamedTuple):
             if not 0 <= chapter < len(self.chapters):
                 return None
             card = 0 if step > 0 else len(self.chapters[chapter].cards) - 1
-        return self._replace(chapter=chapter, card=card, is_answered=step < 0, top=0, awaits=False)
+        return self._replace(chapter=chapter, card=card, is_answered=step < 0, top=0, awaits=False, has_run=False)
 
     def at(self, chapter: str, card: int) -> Tour:
         """Return the tour at a card of the chapter with this name; unchanged if there is no such card."""
@@ -56,3 +59,12 @@ class Tour(NamedTuple):
             if known.name == chapter and 0 <= card < len(known.cards):
                 return self._replace(chapter=number, card=card)
         return self
+
+
+def is_reached(screen: Screen) -> bool:
+    """Return whether the displayed boot is the card's, and has been at the card's stage."""
+    tour = screen.tour
+    if tour is None or tour.boot != tour.shown.boot:
+        return False
+    stops = screen.history if screen.now is None else (*screen.history, screen.now)
+    return any(stop.stage == tour.shown.stage for stop in stops)

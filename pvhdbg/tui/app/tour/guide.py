@@ -12,7 +12,7 @@ from pvhdbg.tui.draw import frame
 from pvhdbg.tui.draw.tour import card
 from pvhdbg.tui.events import events
 from pvhdbg.tui.screen import state
-from pvhdbg.tui.screen.tour import FILE
+from pvhdbg.tui.screen.tour import FILE, is_reached
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -129,12 +129,12 @@ class Guide:
     def _go(self, tour: Tour) -> None:
         """Show a card, and what it is about. If the machine has to run first, the card's place follows then."""
         screen = self._ui.screen._replace(tour=tour)
-        if place.is_reached(screen):
+        if is_reached(screen):
             self._ui.show(place.show(screen))
         elif self._ui.worker is None:
             self._ui.show(place.show(self._recorded(screen, tour)))
         else:
-            self._ui.show(screen._replace(tour=tour._replace(awaits=True)))
+            self._ui.show(screen._replace(tour=tour._replace(awaits=True, has_run=False)))
             self._run(self._ui.worker, tour)
 
     def _recorded(self, screen: Screen, tour: Tour) -> Screen:
@@ -156,20 +156,31 @@ class Guide:
         stage = shown.stage if shown.stage in stages.NAMES else stages.NAMES[-1]
         if self._ui.screen.run.kind == state.RUNNING:
             worker.interrupt()
-        is_over = self._ui.screen.run.kind in (state.DEAD, state.ENDED)
-        if tour.boot == shown.boot and not is_over and not self._is_behind(stage):
-            worker.submit("tour", lambda debuggee: debuggee.to_stage(stage))
+        if tour.boot == shown.boot and self._ui.screen.run.kind not in (state.DEAD, state.ENDED):
+            worker.submit("tour", lambda debuggee: self._to_stage(worker, debuggee, (shown.boot, stage)))
         elif changes is not None:
-            made = changes(shown.boot)
-            worker.submit("tour", lambda debuggee: self._boot(worker, debuggee, made, (shown.boot, stage)))
+            worker.submit("tour", lambda debuggee: self._boot(worker, debuggee, (shown.boot, stage)))
 
-    def _is_behind(self, stage: str) -> bool:
-        """Return whether the guest has passed a stage without being captured there, so that it can't run to it."""
-        reached = [stop.stage for stop in self._ui.screen.history if stop.stage in stages.NAMES]
-        return bool(reached) and stages.NAMES.index(stage) <= stages.NAMES.index(reached[-1])
+    def _to_stage(self, worker: Worker, debuggee: Debuggee, goal: tuple[str, str]) -> Position:
+        """Run to a stage or, if the guest has passed it without being captured there, boot again.
 
-    def _boot(self, worker: Worker, debuggee: Debuggee, changes: EntryChanges, goal: tuple[str, str]) -> Position:
-        """Start the guest afresh with other changes at the entry. The machine's thread calls this."""
-        debuggee.changes = changes
+        The machine's thread calls this.
+        """
+        is_ahead = any(stage.name == goal[1] for stage in debuggee.journey.stages_ahead())
+        if not is_ahead and self._boots.changes is not None:
+            return self._boot(worker, debuggee, goal)
+        return self._run_there(goal[1], lambda: debuggee.to_stage(goal[1]))
+
+    def _boot(self, worker: Worker, debuggee: Debuggee, goal: tuple[str, str]) -> Position:
+        """Start the guest afresh with the changes of a boot at the entry. The machine's thread calls this."""
+        if self._boots.changes is not None:
+            debuggee.changes = self._boots.changes(goal[0])
         self._ui.emit(events.TourBoot(goal[0]))
-        return worker.boot_to(debuggee, goal[1])
+        return self._run_there(goal[1], lambda: worker.boot_to(debuggee, goal[1]))
+
+    def _run_there(self, stage: str, step: Callable[[], Position]) -> Position:
+        """Run the guest; after this, the card does not wait any more, even if the guest did not get to its stage."""
+        try:
+            return step()
+        finally:
+            self._ui.emit(events.TourRan(stage))

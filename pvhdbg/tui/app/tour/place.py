@@ -9,6 +9,7 @@ from pvhdbg.teaching.tour.card_rows import row_index
 from pvhdbg.tui.events.update import show_stage
 from pvhdbg.tui.screen import state
 from pvhdbg.tui.screen.state import MemoryRequest, ViewPosition
+from pvhdbg.tui.screen.tour import is_reached
 from pvhdbg.tui.views import shown, table
 
 if TYPE_CHECKING:
@@ -16,15 +17,6 @@ if TYPE_CHECKING:
     from pvhdbg.tui.screen.state import Screen
 
 MACHINE_WORD = 8
-
-
-def is_reached(screen: Screen) -> bool:
-    """Return whether the displayed boot is the card's, and has been at the card's stage."""
-    tour = screen.tour
-    if tour is None or tour.boot != tour.shown.boot:
-        return False
-    stops = screen.history if screen.now is None else (*screen.history, screen.now)
-    return any(stop.stage == tour.shown.stage for stop in stops)
 
 
 def arrived(screen: Screen) -> Screen:

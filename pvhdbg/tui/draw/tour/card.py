@@ -10,6 +10,7 @@ from pvhdbg.tui.lines import classes
 from pvhdbg.tui.lines.line import cut, fit, length
 from pvhdbg.tui.lines.signs import signs
 from pvhdbg.tui.screen import state
+from pvhdbg.tui.screen.tour import is_reached
 
 if TYPE_CHECKING:
     from pvhdbg.teaching.tour.chapter import Card
@@ -48,10 +49,20 @@ def title(screen: Screen, lines: int, width: int) -> Line:
     style = f"{classes.PANE_TITLE} {classes.BORDER_FOCUS}" if screen.focus == state.CARD else classes.PANE_TITLE
     before, after = f" {tour.chapter + 1}/{len(tour.chapters)} ", f" {tour.card + 1}/{len(chapter.cards)} "
     key: Line = [(classes.KEY, " Space"), (classes.LEGEND, f": {next_word(screen, lines, width)} ")]
-    key = key if screen.focus == state.CARD else [(classes.LEGEND, " t: back to the card ")]
+    elsewhere = _back_words(screen)
+    key = [(classes.LEGEND, f" {elsewhere} ")] if elsewhere else key
     room = width - length(key) - len(before) - len(after)
     drawn = [(style, f"{before}{cut(chapter.title, room, signs(screen.ascii).more)}{after}"), *key]
     return fit(drawn, min(length(drawn), width), signs(screen.ascii).more)
+
+
+def _back_words(screen: Screen) -> str:
+    """Return how to get back to the card; empty if the next key goes to it."""
+    if screen.popup is not None:
+        return "Esc: close the window"
+    if screen.focus == state.CARD:
+        return ""
+    return f"{'Space' if screen.focus == state.PROMPT else 't'}: back to the card"
 
 
 def next_word(screen: Screen, lines: int, width: int) -> str:
@@ -86,8 +97,11 @@ def whole(screen: Screen, width: int) -> list[Line]:
         return []
     shown, boot = tour.shown, _boot(screen)
     lines: list[Line] = [[(classes.TOUR_TITLE, _filled(shown.title, shown, boot))]]
-    if tour.awaits:
+    if tour.awaits and not tour.has_run:
         return [*lines, [], [(classes.EMPTY, f"the guest is running to stage {shown.stage}")]]
+    if not is_reached(screen):
+        again = f"The guest is not at stage {shown.stage}. Press t to boot it again."
+        lines += [[], *_wrapped(again, width, classes.KEY), []]
     lines += _wrapped(_filled(shown.text, shown, boot), width, classes.TOUR)
     if shown.key:
         lines += [[], *_wrapped(_filled(shown.key, shown, boot), width, classes.KEY)]
