@@ -167,6 +167,16 @@ def test_an_unknown_page_is_an_error_with_the_nearest_name(capsys: pytest.Captur
     ] == capsys.readouterr().err.splitlines()
 
 
+def test_a_table_that_is_too_wide_is_wrapped_or_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    pages = {name: as_text((PAGES_DIR / f"{name}.md").read_text()) for name in ("vmms", "xen", "guests")}
+
+    assert "  `firecracker`\n    VMM: Firecracker" in pages["vmms"]
+    rows = [line for line in pages["guests"].splitlines() if line.startswith("  ---")]
+    assert [] == [line for line in rows if len(line) > 80]
+    assert [] == [line for line in pages["vmms"].splitlines() if len(line) > 80 and not line.startswith("    ")]
+
+
 def test_a_table_is_aligned_and_its_last_column_wrapped() -> None:
     page = f"| a | what it is |\n|---|---|\n| `x\\|y` | {'word ' * 30}|\n"
 

@@ -20,8 +20,8 @@ class Tour(NamedTuple):
     """The tour. `chapter` and `card` are the numbers of what is shown, from 0.
 
     `is_answered`: the answer to the card's question is shown. `top` is the first visible line of the card. `boot` is
-    the name of the boot that the screen shows. `awaits`: the machine is on its way to the stage of the card; with `has_run`,
-    it has stopped on this way.
+    the name of the boot that the screen shows. `awaits`: the machine is on its way to the stage of the card; with
+    `has_run`, it has stopped on this way.
     """
 
     chapters: tuple[Chapter, ...]

@@ -7,16 +7,20 @@ import pytest
 from pvhdbg.boot.record.replay import load
 from pvhdbg.cli.command.teaching import boots
 from pvhdbg.teaching.tour import chapter
+from pvhdbg.tui.app import actions
 from pvhdbg.tui.app.start import recording_screen
 from pvhdbg.tui.app.tour import place
 from pvhdbg.tui.draw import frame
-from pvhdbg.tui.draw.layout import BELOW
+from pvhdbg.tui.draw.layout import BELOW, Size
 from pvhdbg.tui.draw.tour import card
+from pvhdbg.tui.events import events
+from pvhdbg.tui.events.update import update
 from pvhdbg.tui.lines.line import plain
 from pvhdbg.tui.screen import state
-from pvhdbg.tui.screen.state import Screen
+from pvhdbg.tui.screen.state import Popup, Screen
 from pvhdbg.tui.screen.tour import Tour, is_reached
 from pvhdbg.tui.views import shown
+from tests.tui import apps
 
 CHAPTERS = chapter.read_all(boots.CHAPTERS)
 CARDS = [(number, index) for number, known in enumerate(CHAPTERS) for index in range(len(known.cards))]
@@ -107,3 +111,57 @@ def test_the_next_card_of_the_last_one_of_a_chapter_is_in_the_next_chapter() -> 
 def test_a_place_that_no_longer_exists_is_the_beginning() -> None:
     assert Tour(CHAPTERS) == Tour(CHAPTERS).at("gone", 0) == Tour(CHAPTERS).at(CHAPTERS[2].name, 99)
     assert Tour(CHAPTERS, 2, 1) == Tour(CHAPTERS).at(CHAPTERS[2].name, 1)
+
+
+def test_a_card_whose_stage_the_guest_did_not_come_to_shows_its_text_and_the_key() -> None:
+    tour, full = Tour(CHAPTERS, 9, 1, awaits=True, has_run=True), recorded("boot")
+    early = full._replace(tour=tour, history=full.history[:2], now=full.history[1], past=None)
+    words = " ".join(plain(line) for line in card.whole(early, 70))
+
+    assert "Press t to boot it again" in words
+    assert "e820__memory_setup" in words
+
+
+def test_no_title_is_cut_beside_the_views() -> None:
+    for number, index in CARDS:
+        lines = card.title(at_card(number, index), *frame.card_size(at_card(number, index), 120, 38))
+
+        assert "…" not in plain(lines)
+
+
+def test_a_window_over_the_card_is_closed_by_esc() -> None:
+    assert "Esc: close the window" in plain(card.title(at_card(0, 0)._replace(popup=Popup("panel")), 20, 46))
+
+
+def test_enter_on_a_finding_goes_to_the_stage_where_its_field_was_read() -> None:
+    screen = at_card(10, 2)
+    index = [row.name for row in shown.rows(screen)].index("PVH902")
+    followed = actions.act("follow", screen.at(index)._replace(focus=state.VIEW), Size(120, 38))
+    row = shown.selected(followed)
+
+    assert row
+    assert ("memmap_paddr", "0x40000000") == (row.name, row.value)
+    assert followed.capture
+    assert "prepare" == followed.capture.stage
+
+
+def test_a_new_boot_is_marked_in_the_output() -> None:
+    screen = recorded("died")._replace(output=("old",))
+    began = update(screen, events.MachineStarted(screen.title, None, (), is_own_machine=True))
+
+    assert "a new boot of" in began.output[-2]
+    assert "old" in began.output[0]
+
+
+def test_letters_on_the_card_are_typed_at_the_prompt_and_space_on_an_empty_one_goes_back() -> None:
+    with apps.show(tour=Tour(CHAPTERS), focus=state.CARD) as tui:
+        for key in ("i", "n", "f", "o", " "):
+            tui.keys(key)
+        tui.until(lambda: tui.tui.windows.line.text == "info ")
+        for _ in range(5):
+            tui.keys("Backspace")
+        tui.keys(" ")
+        tui.until(lambda: tui.screen.focus == state.CARD)
+
+    assert tui.screen.tour
+    assert 0 == tui.screen.tour.card
