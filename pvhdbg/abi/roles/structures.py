@@ -55,8 +55,9 @@ STRUCTURES = {
         "Everything that the VMM passes to a PVH guest: the addresses of the modules, the command line, the ACPI root "
         "pointer and the memory map. An address of 0 means that the VMM passes no such data. The VMM can put the "
         "structure anywhere in RAM. The guest must read the data before it reuses that memory. Linux copies the "
-        "structure in its first instructions: EBX is the only reference to it and is soon overwritten, its physical address is a "
-        "pointer only as long as the identity map exists, and nothing protects that memory from the kernel itself.",
+        "structure in its first instructions: EBX is the only reference to it and is soon overwritten, the physical "
+        "address in EBX is a pointer only as long as the identity map exists, and nothing protects that memory from "
+        "the kernel itself.",
     ),
     "hvm_modlist_entry": Role(
         VMM,

@@ -6,7 +6,7 @@ dispatcher     runs the action of a key, and lines typed by the user
 actions        actions that change only the screen
 popups         actions in popups: the list of keys, the palette, explanations, the last chain of `who`
 tour           the tour: which card comes next, and where the screen goes
-trail          the places to which Backspace returns
+trail          the places to which Backspace returns, and the place of a finding's field
 bindings       prompt_toolkit's key bindings
 windows        the layout of prompt_toolkit's windows
 mouse          what a click and the wheel do

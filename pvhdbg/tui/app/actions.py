@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.tui.app import trail
 from pvhdbg.tui.app.popups import chain, panel, searched
-from pvhdbg.tui.app.trail import remember
+from pvhdbg.tui.app.trail import remember, to_finding
 from pvhdbg.tui.draw import frame
 from pvhdbg.tui.draw.layout import LEAST_HEIGHT, LEAST_WIDTH, Size
 from pvhdbg.tui.draw.popups.kinds import HELP, PALETTE
@@ -16,14 +16,12 @@ from pvhdbg.tui.events.update import show_stage
 from pvhdbg.tui.screen import changes, state
 from pvhdbg.tui.screen.state import Entry, MemoryRequest, Screen
 from pvhdbg.tui.views import table
-from pvhdbg.tui.views.shown import capture_rows, row_of, selected
+from pvhdbg.tui.views.shown import row_of, selected
 from pvhdbg.views.rows import pointer_chain
-from pvhdbg.views.rows.row import NOTHING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pvhdbg.tui.screen.state import BootFinding
     from pvhdbg.tui.views.view import BreakpointPlace, View
     from pvhdbg.views.rows.row import Row
 
@@ -240,7 +238,7 @@ def _follow(screen: Screen, size: Size) -> Screen:
     selected_finding = table.shown(screen).finding
     if selected_finding:
         entry = selected_finding(screen)
-        return _to_finding(screen, entry) if entry else screen
+        return to_finding(screen, entry) if entry else screen
     if row is None or row.leads_to is None:
         return screen._replace(message="this row has no pointer to follow")
     field = row.field()
@@ -257,31 +255,6 @@ def _to_structure(screen: Screen, address: int) -> Screen | None:
     if found is None or found[0] is table.shown(screen):
         return None
     return remember(screen)._replace(view=found[0].name).at(found[1])
-
-
-def _to_finding(screen: Screen, entry: BootFinding) -> Screen:
-    """Go to the row of the finding's field, at the last stage with the finding if the displayed capture lacks it.
-
-    If the field was not read there, go to the last stage before at which it was.
-    """
-    target = remember(screen)
-    if not entry.is_current:
-        stages = [capture.stage for capture in screen.history]
-        target = show_stage(target, stages.index(entry.stages[-1]))
-    last = len(screen.history) if target.past is None else target.past
-    earlier = (show_stage(target, index) for index in range(last - 1, -1, -1))
-    target = next((stop for stop in (target, *earlier) if _has_value(stop, entry.finding.field)), target)
-    place = row_of(target, entry.finding.field)
-    if place is None:
-        return screen._replace(message="no view shows the field of this finding")
-    view, index = place
-    return target._replace(view=view.name).at(index)
-
-
-def _has_value(screen: Screen, path: str) -> bool:
-    """Return whether a row of the displayed capture has the value at a path, or a part of it."""
-    place = row_of(screen, path)
-    return place is not None and capture_rows(screen, place[0])[place[1]].value != NOTHING
 
 
 def go_to(screen: Screen, place: str, size: int = MACHINE_WORD) -> Screen:
