@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from prompt_toolkit.filters import Filter
     from prompt_toolkit.key_binding import KeyPressEvent
 
+    from pvhdbg.tui.draw.keys import Key
     from pvhdbg.tui.screen.state import Screen
 
     Act = Callable[[str], None]
@@ -79,10 +80,10 @@ def bindings(screen: Callable[[], Screen], act: Act, *, line_is_empty: Callable[
     has_popup = Condition(lambda: screen().popup is not None)
     is_entering = Condition(lambda: screen().entry is not None)
     at_prompt = Condition(lambda: screen().focus == state.PROMPT)
-    in_tour = Condition(lambda: screen().tour is not None)
-    on_card = Condition(lambda: screen().focus == state.CARD)
+    in_tour, on_card = Condition(lambda: screen().tour is not None), Condition(lambda: screen().focus == state.CARD)
     in_pane = ~has_popup & ~at_prompt & ~is_entering
-    scopes = {EVERYWHERE: ~has_popup, PANE: in_pane, PROMPT: ~has_popup & at_prompt, TOUR: in_pane & in_tour}
+    typing = ~has_popup & at_prompt & ~is_entering & ~is_searching
+    scopes = {EVERYWHERE: ~has_popup, PANE: in_pane, PROMPT: typing, TOUR: in_pane & in_tour}
     conditions = {
         # On a line with text, Ctrl-D deletes a character, as in every shell.
         (PROMPT, "quit"): Condition(line_is_empty),
@@ -95,22 +96,26 @@ def bindings(screen: Callable[[], Screen], act: Act, *, line_is_empty: Callable[
     for key in KEYS:
         if key.action not in LEFT_TO_PROMPT_TOOLKIT:
             where = scopes[key.scope] if key.action not in ALSO_IN_POPUPS else Condition(lambda: True)
-            if key.scope == PROMPT:
-                where = where & ~is_searching & ~is_entering
-            if key.scope == PANE and key.key in ascii_letters and key.key not in KEYS_ON_CARD:
-                where = where & ~on_card
+            where = where & ~on_card if _is_typed_on_card(key) else where
             where = where & conditions.get((key.scope, key.action), Condition(lambda: True))
             result.add(*key.names, filter=where)(_run_action(act, key.action))
-    for letter in set(ascii_letters) - set(KEYS_ON_CARD):
-        result.add(letter, filter=in_pane & on_card)(_run_action(act, f"type {letter}"))
-    result.add(" ", filter=~has_popup & at_prompt & in_tour & ~is_entering & ~is_searching & Condition(line_is_empty))(
-        _run_action(act, "tour-show")
-    )
+    _add_card(result, act, in_pane & on_card, typing & in_tour & Condition(line_is_empty))
     _add_entry(result, act, is_entering & ~has_popup)
     _add_popups(result, act, screen)
     result.add("enter", filter=is_searching & ~has_popup)(_run_search_result)
-    result.add("escape", filter=at_prompt & ~has_popup & ~is_entering & ~is_searching)(_close_menu)
+    result.add("escape", filter=typing)(_close_menu)
     return result
+
+
+def _is_typed_on_card(key: Key) -> bool:
+    return key.scope == PANE and key.key in ascii_letters and key.key not in KEYS_ON_CARD
+
+
+def _add_card(result: KeyBindings, act: Act, on_card: Filter, at_empty_prompt: Filter) -> None:
+    """Bind the letters on the card of the tour, which are typed at the prompt, and Space there, which returns."""
+    for letter in set(ascii_letters) - set(KEYS_ON_CARD):
+        result.add(letter, filter=on_card)(_run_action(act, f"type {letter}"))
+    result.add(" ", filter=at_empty_prompt)(_run_action(act, "tour-show"))
 
 
 def _add_entry(result: KeyBindings, act: Act, is_entering: Filter) -> None:

@@ -9,7 +9,6 @@ from pvhdbg.teaching.defined_boots import FIRST_BOOT
 
 if TYPE_CHECKING:
     from pvhdbg.teaching.tour.chapter import Card, Chapter
-    from pvhdbg.tui.screen.state import Screen
 
 
 FILE = "tour"
@@ -59,12 +58,3 @@ class Tour(NamedTuple):
             if known.name == chapter and 0 <= card < len(known.cards):
                 return self._replace(chapter=number, card=card)
         return self
-
-
-def is_reached(screen: Screen) -> bool:
-    """Return whether the displayed boot is the card's, and has been at the card's stage."""
-    tour = screen.tour
-    if tour is None or tour.boot != tour.shown.boot:
-        return False
-    stops = screen.history if screen.now is None else (*screen.history, screen.now)
-    return any(stop.stage == tour.shown.stage for stop in stops)

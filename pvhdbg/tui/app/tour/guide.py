@@ -12,7 +12,7 @@ from pvhdbg.tui.draw import frame
 from pvhdbg.tui.draw.tour import card
 from pvhdbg.tui.events import events
 from pvhdbg.tui.screen import state
-from pvhdbg.tui.screen.tour import FILE, is_reached
+from pvhdbg.tui.screen.tour import FILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -129,7 +129,7 @@ class Guide:
     def _go(self, tour: Tour) -> None:
         """Show a card, and what it is about. If the machine has to run first, the card's place follows then."""
         screen = self._ui.screen._replace(tour=tour)
-        if is_reached(screen):
+        if card.is_reached(screen):
             self._ui.show(place.show(screen))
         elif self._ui.worker is None:
             self._ui.show(place.show(self._recorded(screen, tour)))

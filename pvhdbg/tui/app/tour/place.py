@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.teaching import values
 from pvhdbg.teaching.tour.card_rows import row_index
+from pvhdbg.tui.draw.tour.card import is_reached
 from pvhdbg.tui.events.update import show_stage
 from pvhdbg.tui.screen import state
 from pvhdbg.tui.screen.state import MemoryRequest, ViewPosition
-from pvhdbg.tui.screen.tour import is_reached
 from pvhdbg.tui.views import shown, table
 
 if TYPE_CHECKING:

@@ -10,7 +10,6 @@ from pvhdbg.tui.lines import classes
 from pvhdbg.tui.lines.line import cut, fit, length
 from pvhdbg.tui.lines.signs import signs
 from pvhdbg.tui.screen import state
-from pvhdbg.tui.screen.tour import is_reached
 
 if TYPE_CHECKING:
     from pvhdbg.teaching.tour.chapter import Card
@@ -26,6 +25,15 @@ _MOST = 14
 
 def is_shown(screen: Screen) -> bool:
     return screen.tour is not None and not screen.tour.is_hidden
+
+
+def is_reached(screen: Screen) -> bool:
+    """Return whether the displayed boot is the card's, and has been at the card's stage."""
+    tour = screen.tour
+    if tour is None or tour.boot != tour.shown.boot:
+        return False
+    stops = screen.history if screen.now is None else (*screen.history, screen.now)
+    return any(stop.stage == tour.shown.stage for stop in stops)
 
 
 def width_beside(screen: Screen, width: int) -> int:

@@ -18,7 +18,7 @@ from pvhdbg.tui.events.update import update
 from pvhdbg.tui.lines.line import plain
 from pvhdbg.tui.screen import state
 from pvhdbg.tui.screen.state import Popup, Screen
-from pvhdbg.tui.screen.tour import Tour, is_reached
+from pvhdbg.tui.screen.tour import Tour
 from pvhdbg.tui.views import shown
 from tests.tui import apps
 
@@ -35,7 +35,7 @@ def recorded(name: str) -> Screen:
 def at_card(number: int, index: int) -> Screen:
     tour = Tour(CHAPTERS, number, index)
     screen = recorded(tour.shown.boot)._replace(tour=tour._replace(boot=tour.shown.boot), focus=state.CARD)
-    assert is_reached(screen)
+    assert card.is_reached(screen)
     return place.show(screen)
 
 
@@ -80,7 +80,7 @@ def test_a_stage_that_the_boot_has_not_reached_is_waited_for() -> None:
     full = recorded("boot")
     early = full._replace(tour=tour, history=full.history[:2], now=full.history[1], past=None)
 
-    assert not is_reached(early)
+    assert not card.is_reached(early)
     assert place.arrived(early) is early
     assert "the guest is running to stage bootparams" in [plain(line) for line in card.whole(early, 70)]
 
