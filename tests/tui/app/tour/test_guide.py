@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any, cast
+
 import pytest
 
 from pvhdbg import state_files
@@ -128,3 +131,21 @@ def test_the_tour_is_offered_once_and_not_to_its_readers(known: dict[str, object
     assert bool(known) == (first == "")
     assert "" == second
     assert known or "`pvhdbg tour`" in first
+
+
+@pytest.mark.parametrize("ahead", [True, False])
+def test_a_stage_that_the_guest_has_passed_is_reached_by_another_boot(
+    monkeypatch: pytest.MonkeyPatch, *, ahead: bool
+) -> None:
+    emitted: list[events.Event] = []
+    done: list[str] = []
+    ui = Ui(Tour(CHAPTERS, 9, 1))
+    monkeypatch.setattr(ui, "emit", emitted.append)
+    names = [SimpleNamespace(name="e820")] if ahead else []
+    journey = SimpleNamespace(stages_ahead=lambda: names)
+    debuggee: Any = SimpleNamespace(journey=journey, to_stage=lambda name: done.append(f"to {name}"), changes=None)
+    worker: Any = SimpleNamespace(boot_to=lambda _debuggee, name: done.append(f"boot to {name}"))
+    Guide(ui, Boots(changes=lambda name: cast("Any", name)))._to_stage(worker, debuggee, ("boot", "e820"))
+
+    assert ["to e820" if ahead else "boot to e820"] == done
+    assert events.TourRan("e820") == emitted[-1]
