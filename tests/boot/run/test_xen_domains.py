@@ -35,6 +35,9 @@ class Machine:
     def symbol(self, name: str) -> int:
         raise NotImplementedError(name)
 
+    def is_on_xen(self) -> bool:
+        return bool(self.register("efer") & EFER_SVME)
+
 
 class Guest(Machine):
     """A machine that executes Xen, which has a guest at this address."""
