@@ -15,10 +15,10 @@ from pvhdbg.views.to_json import document_json
 from tests import build
 from tests.build import CMDLINE, MEMMAP, MODLIST, START_INFO, Guest
 
-BLOB, NAME = 0x90000, 0x98000
-COPY = build.VARIABLES["pvh_start_info"]
+BLOB, NAME, COPY = 0x90000, 0x98000, build.VARIABLES["pvh_start_info"]
 BLOB_RANGES: tuple[build.Range, ...] = ((0x0, 0x9F000, 1), (0x100000, 0x7F00000, 1), (0x8000000, 0x1000, 42))
 STAGES = (*stages.NAMES, stages.DIED)
+RECORDED_LATER = {"code", "serial", "log"}  # by boot/run/stop_recorder.py
 
 
 class Counting:
@@ -348,10 +348,6 @@ def test_at_a_death_only_registers_and_code_are_read() -> None:
     assert 0x1000850 == capture.rip
     assert "not read where the guest died" == capture.missing["start_info"]
     assert bytes.fromhex("0f0b") == capture.bytes_at(0x1000850, 2)
-
-
-RECORDED_LATER = {"code", "serial", "log"}
-"""What boot/run/stop_recorder.py adds to the captures of a run."""
 
 
 @pytest.mark.parametrize("stage", STAGES)
