@@ -6,12 +6,18 @@ QEMU, which loads these files, also ignores them and uses the sizes of the struc
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import lru_cache
 from struct import Struct
+from typing import TYPE_CHECKING, TypeVar
 
 from pvhdbg.errors import GuestError, UserError
 from pvhdbg.image.file import DAMAGED_FILE, Buffer
 from pvhdbg.named_tuple import NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_Row = TypeVar("_Row")
 
 MAGIC = b"\x7fELF"
 CLASS32, CLASS64 = 1, 2
@@ -94,11 +100,11 @@ def read_elf(data: Buffer, path: str) -> Elf:
         raise UserError(f"{path}: not an ELF file: class {elf_class}, data encoding {encoding}")
     if encoding != 1:
         raise GuestError(f"{path}: a big-endian ELF file", "pass an x86 kernel: x86 is little-endian")
-    (fields,) = _table(data, path, "ELF header", (_EHDR[elf_class], 0, 1))
+    fields = _EHDR[elf_class].unpack(_table(data, path, "ELF header", (_EHDR[elf_class], 0, 1)))
     kind, machine, _, entry, phoff, shoff, flags, _, phentsize, phnum, _, shnum, shstrndx = fields
     segments = _table(data, path, "program headers", (_PHDR[elf_class], phoff, phnum))
     sections = _table(data, path, "section headers", (_SHDR[elf_class], shoff, shnum if shoff else 0))
-    rows = tuple(map(SectionHeader._make, sections))
+    rows = _rows(SectionHeader._make, _SHDR[elf_class], sections)
     strtab = rows[shstrndx] if shstrndx < len(rows) else None
     return Elf(
         data,
@@ -109,7 +115,7 @@ def read_elf(data: Buffer, path: str) -> Elf:
         flags,
         phoff,
         phentsize,
-        tuple(map(ProgramHeader._make if elf_class == CLASS64 else _program_header32, segments)),
+        _rows(ProgramHeader._make if elf_class == CLASS64 else _program_header32, _PHDR[elf_class], segments),
         rows,
         data[strtab.offset : strtab.offset + min(strtab.size, MAX_NAMES_SIZE)] if strtab else b"",
     )
@@ -120,13 +126,18 @@ def truncation_error(path: str, part: str, end: int, size: int) -> UserError:
     return UserError(f"{path}: the file ends at {size:#x}, before the end of {part} ({end:#x})", DAMAGED_FILE)
 
 
-def _table(data: Buffer, path: str, name: str, layout: tuple[Struct, int, int]) -> Iterator[tuple[int, ...]]:
+@lru_cache(4)  # one command may read the headers of a file several times; there may be 65,535 of each kind
+def _rows(make: Callable[[tuple[int, ...]], _Row], row: Struct, table: bytes) -> tuple[_Row, ...]:
+    return tuple(map(make, row.iter_unpack(table)))
+
+
+def _table(data: Buffer, path: str, name: str, layout: tuple[Struct, int, int]) -> bytes:
     row, offset, count = layout
     end = offset + row.size * count
     rows = data[offset:end] if end <= len(data) else b""
     if len(rows) < row.size * count:
         raise truncation_error(path, f"the {name}", end, len(data))
-    return row.iter_unpack(rows)
+    return bytes(rows)
 
 
 def _program_header32(row: tuple[int, ...]) -> ProgramHeader:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from functools import cache
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.e820 import E820_MODULE, BootE820Entry, E820Table
@@ -57,24 +57,26 @@ class Prediction(NamedTuple):
 
 
 class _File(NamedTuple):
-    """The file, the VMM, and what it is asked to boot. `has_memory` is whether the size of its memory is known."""
+    """The file, the VMM, and what it is asked to boot. `has_memory` is whether the size of its memory is known.
+
+    `loads` are the program headers whose bytes the VMM puts into memory, at most 4096 of them.
+    """
 
     elf: Elf
     profile: Profile
     loader: Loader
     boot: Boot
     has_memory: bool
+    loads: list[ProgramHeader]
 
     @property
     def title(self) -> str:
         return self.profile.title
 
-    @property
-    def loads(self) -> list[ProgramHeader]:
-        """The program headers whose bytes the VMM puts into memory, at most 4096 of them."""
-        return [it for it in self.elf.segments if it.type == PT_LOAD or (self.loader.every_segment and it.filesz)][
-            :_MOST_SEGMENTS
-        ]
+
+def _loads(elf: Elf, loader: Loader) -> list[ProgramHeader]:
+    found = (it for it in elf.segments if it.type == PT_LOAD or (loader.every_segment and it.filesz))
+    return list(islice(found, _MOST_SEGMENTS))
 
 
 def predict_file(facts: ImageFacts) -> tuple[Prediction, ...]:
@@ -105,7 +107,7 @@ def predict(
     """
     if vmm.loader is None:
         return None
-    file = _File(elf, vmm, vmm.loader, boot, has_memory)
+    file = _File(elf, vmm, vmm.loader, boot, has_memory, _loads(elf, vmm.loader))
     scan = search(vmm.loader.search) if search else SEARCHES[vmm.loader.search](elf)
     verdicts = [*_headers(file, scan), *_segments(file), *_command_line(file), *_overwritten(file)]
     verdicts.sort(key=lambda verdict: verdict.severity != FATAL)
