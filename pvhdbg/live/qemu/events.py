@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import socket
 import time
+from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 _HELLO = b'{"execute": "qmp_capabilities"}\n'
-_PATIENCE = 2.0
+_PATIENCE = 5.0
 _MOST = 1 << 20
 
 
@@ -21,15 +22,18 @@ class Events:
     """A connection to QMP that only listens. QEMU has one QMP client at a time, so close it before the next command."""
 
     def __init__(self, path: Path) -> None:
-        """Connect without waiting.
+        """Connect, and wait until QEMU sends its events here: before it has answered, it drops them.
 
-        :raise OSError: if QEMU is gone.
+        :raise OSError: if QEMU is gone or does not answer in time.
         """
+        self._rest, self._room = b"", _MOST
+        self._lines: deque[bytes] = deque()
         self._stream = socket.socket(socket.AF_UNIX)
         try:
             self._stream.settimeout(_PATIENCE)
             self._stream.connect(str(path))
             self._stream.sendall(_HELLO)
+            self._wait_for_answer()
         except BaseException:
             self._stream.close()
             raise
@@ -40,27 +44,44 @@ class Events:
         The reason is `guest-shutdown` if the guest powered the machine off, and `guest-reset` after a triple fault or a
         reset.
         """
-        for line in self._lines():
-            with suppress(ValueError, KeyError, TypeError, RecursionError):
-                message = json.loads(line)
+        for message in self._messages():
+            with suppress(KeyError, TypeError):
                 if message["event"] == "SHUTDOWN":
                     return str(message["data"]["reason"])
         return None
 
-    def _lines(self) -> Iterator[bytes]:
+    def _wait_for_answer(self) -> None:
+        if not any("return" in message for message in self._messages()):
+            raise OSError("no answer from QEMU")
+
+    def _messages(self) -> Iterator[Mapping[str, Any]]:
+        """Yield the JSON objects that QEMU sends, until it sends no more in time."""
+        for line in self._complete_lines():
+            with suppress(ValueError, RecursionError):
+                message = json.loads(line)
+                if isinstance(message, dict):
+                    yield message
+
+    def _complete_lines(self) -> Iterator[bytes]:
         """Yield complete lines, until QEMU sends no more in time."""
-        deadline, rest, room = time.monotonic() + _PATIENCE, b"", _MOST
-        while room > 0 and (left := deadline - time.monotonic()) > 0:
-            self._stream.settimeout(left)
-            try:
-                data = self._stream.recv(1 << 16)
-            except OSError:
-                return
-            if not data:
-                return
-            room -= len(data)
-            *lines, rest = (rest + data).split(b"\n")
-            yield from lines
+        deadline = time.monotonic() + _PATIENCE
+        while self._lines or (self._room > 0 and self._receive(deadline - time.monotonic())):
+            if self._lines:
+                yield self._lines.popleft()
+
+    def _receive(self, seconds: float) -> bool:
+        """Wait for more bytes; return whether some have come."""
+        if seconds <= 0:
+            return False
+        self._stream.settimeout(seconds)
+        try:
+            data = self._stream.recv(1 << 16)
+        except OSError:
+            return False
+        self._room -= len(data)
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        self._lines.extend(lines)
+        return bool(data)
 
     def close(self) -> None:
         self._stream.close()
