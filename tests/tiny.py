@@ -40,6 +40,11 @@ DIES_AT = PREPARE + 7
 _ENABLE_SVM = bytes.fromhex("b9800000c0 0f32 0d00100000 0f30 c3")
 _POWER_OFF = bytes.fromhex("66ba0406 66b80020 66ef ebfe")  # PM1a_CNT with SLP_EN, at the port where SeaBIOS puts it
 
+PRINTED = "no way"
+_PRINT_AND_HALT = bytes.fromhex("66baf803") + b"".join(bytes([0xB0, it, 0xEE]) for it in PRINTED.encode()) + b"\xf4"
+HALTS_AT = PREPARE + len(_PRINT_AND_HALT)
+"""RIP after the `hlt`."""
+
 _START_SIZE, _PREPARE_SIZE = RETURNS_TO + 2 - ENTRY, 16
 
 
@@ -56,6 +61,11 @@ def waiting(*, name: str = "startup") -> bytes:
 def dying(*, name: str | None = None) -> bytes:
     """Return a guest that triple-faults in xen_prepare_pvh. `name` is an optional symbol at the fault."""
     return _guest(_DIE, symbols=[_symbol(name, DIES_AT, 2)] if name else [])
+
+
+def halting() -> bytes:
+    """Return a guest that prints PRINTED on its serial console in xen_prepare_pvh, and halts at HALTS_AT for good."""
+    return _guest(_PRINT_AND_HALT)
 
 
 def enabling_svm(planted: Sequence[Segment] = ()) -> bytes:

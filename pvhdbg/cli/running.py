@@ -142,6 +142,9 @@ def ending(outcome: Outcome, document: Document) -> list[str]:
         from pvhdbg.views.report import run_text
 
         return [f"pvhdbg: error: the guest died: {run_text.death(outcome.died, check_run(document))}; {reached}"]
+    if outcome.has_halted:
+        where = location_suffix(outcome.rip, outcome.symbol)
+        return [f"pvhdbg: error: the guest halted{where}, before stage {outcome.waited_for}; {reached}"]
     if outcome.ended == doc.TIMED_OUT:
         where = location_suffix(outcome.rip, outcome.symbol) or " at an unknown address"
         error = f"pvhdbg: error: timed out waiting for stage {outcome.waited_for}; {reached}; the guest was{where}"

@@ -55,6 +55,7 @@ DEATHS = {
 }
 """The run states in which a guest is dead. For each: the kind of death, and one line for the user."""
 
+HALTED = "the guest halted with interrupts disabled"
 HALTED_BY_XEN = "Xen has ended dom0 and halted the machine"
 GUEST_SHUTDOWN = "guest-shutdown"
 """QMP's reason for the run state `shutdown`, if the guest itself powered the machine off."""

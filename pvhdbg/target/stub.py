@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 
 _SLICE = 0.5
+_LOOKS_AGAIN = 1.0
+"""Seconds after which pvhdbg stops a guest to find out whether it has halted for good."""
 PHY_MEM_MODE, MONITOR = "PhyMemMode", "monitor"
 """How guest-physical memory is read: in a mode of QEMU's stub, or by QEMU's monitor."""
 
@@ -151,13 +153,6 @@ class StubTarget(ABC):
         """Return whether the machine executes Xen or, as far as this is known, a guest of it."""
         return self.nested.is_on_xen(self.all_registers())
 
-    def is_halted(self) -> bool:
-        """Return whether every CPU waits for an interrupt that it will not take; False if this is not known."""
-        try:
-            return self.register(monitor.RUNNING) == 0
-        except TargetError:
-            return False
-
     def write_register(self, name: str, value: int) -> None:
         """See ControllableTarget."""
         if name not in self.all_registers():
@@ -198,6 +193,14 @@ class StubTarget(ABC):
             reason = f"the monitor does not show {name}" if self.has_monitor else NO_MONITOR
             raise RegisterUnavailable(name, self._why_unknown or reason)
         return self._monitor_registers[name]
+
+
+def is_halted(target: Target) -> bool:
+    """Return whether every CPU waits for an interrupt that it will not take; False if this is not known."""
+    try:
+        return target.register(monitor.RUNNING) == 0
+    except TargetError:
+        return False
 
 
 def others_running(target: Target) -> int:
@@ -264,9 +267,20 @@ class StubRunner(ABC):
     def is_running(self) -> bool:
         """Whether the stub has not reported a stop yet."""
 
-    @abstractmethod
     def run_to(self, addresses: Collection[int], timeout: float) -> Halt:
-        """See Runner."""
+        """See Runner. Do not wait any longer for a guest that has halted for good."""
+        self._interrupted = False
+        deadline = time.monotonic() + timeout
+        while True:
+            halt = self._run_for(addresses, max(min(deadline - time.monotonic(), _LOOKS_AGAIN), 0.0))
+            if halt.kind != TIMEOUT or halt.rip is None or time.monotonic() >= deadline:
+                return halt
+            if is_halted(self._target):
+                return halt._replace(message=monitor.HALTED)
+
+    @abstractmethod
+    def _run_for(self, addresses: Collection[int], timeout: float) -> Halt:
+        """Run like `run_to`, and wait until the timeout even if the guest has halted."""
 
     @abstractmethod
     def interrupt(self) -> None:
@@ -345,9 +359,9 @@ class StubRunner(ABC):
                 return None
         except NotConnected:  # the next attempt to run the machine finds out how QEMU ended
             return None
-        is_halted = self._target.is_halted()
+        has_halted = is_halted(self._target)
         report = self._hypervisor.xen_report() if self._hypervisor else None
-        if report is None and not is_halted:
+        if report is None and not has_halted:
             return None
         self._target.show_guest(report.registers if report else None)
         how, message = (report.how, f"Xen: {report.reason}") if report else (DOMAIN_CRASH, monitor.HALTED_BY_XEN)

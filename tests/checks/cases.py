@@ -250,6 +250,14 @@ def waiting(
     return Case(before.stop, before.machine, outcome)
 
 
+def halted_early() -> Case:
+    """Return a case of a guest that printed a line and halted for good before `bootparams`."""
+    case = waiting()
+    assert case.outcome is not None
+    seen = Watched("halted", 0, 0x1000, "panic", serial=("no way",))
+    return Case(case.stop, case.machine, case.outcome._replace(watched=seen))
+
+
 def foreign(
     *,
     code: str = "90",

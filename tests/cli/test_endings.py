@@ -51,6 +51,27 @@ def test_a_timeout_is_in_the_text_too(waiting: Path) -> None:
     assert done.out.splitlines()[-1].startswith("timed out waiting for stage prepare, rip 0x1000")
 
 
+def test_a_guest_that_halts_before_a_stage_is_not_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "halting"
+    path.write_bytes(tiny.halting())
+    done = pvhdbg("check", path, "--timeout", "100000", "--format", "json")
+    outcome, where = done.document["outcome"], f"at {tiny.HALTS_AT:#x}"
+    [finding] = outcome["findings"]
+
+    assert (1, "prepare", "timeout", "halted") == (
+        done.status,
+        outcome["reached"],
+        outcome["ended"],
+        outcome["watched"]["ended"],
+    )
+    assert [tiny.PRINTED] == outcome["watched"]["serial"]
+    assert "PVH910" == finding["code"]
+    assert f"the guest halted {where}" in finding["message"]
+    assert f'did not reach stage bootparams; the last line on its console is "{tiny.PRINTED}"' in finding["message"]
+    assert f"pvhdbg: error: the guest halted {where}, before stage bootparams; last stage reached: prepare" in done.err
+    assert "hint" not in done.err
+
+
 def test_a_death_is_the_last_stop_with_its_cause_and_place(dying: Path) -> None:
     done = pvhdbg("dump", dying, "--format", "json")
     died = done.document["outcome"]["died"]

@@ -16,7 +16,9 @@ from pvhdbg.errors import MemoryUnreadable, NotConnected, RegisterUnavailable, S
 from pvhdbg.image.load import open_kernel
 from pvhdbg.live.debuggee.own_machine import OwnMachine
 from pvhdbg.live.debuggee.stub_machine import StubMachine
+from pvhdbg.target import monitor
 from pvhdbg.target.base import DIED, HIT, INTERRUPTED, QEMU_EXIT, QEMU_SIGNAL, TIMEOUT, TRIPLE_FAULT, Halt
+from tests import tiny
 from tests.live.runs import ENTRY, LINK_OFFSET, NOWHERE, booted, die, prepare, use_symbols
 
 if TYPE_CHECKING:
@@ -133,6 +135,15 @@ def test_a_guest_that_does_not_reach_the_address_is_stopped_after_the_timeout(ma
     assert TIMEOUT == halt.kind
     assert halt.rip == machine.target.register("rip")
     assert b"halting" in machine.qemu.serial.text() if machine.qemu else False
+
+
+def test_a_guest_that_has_halted_for_good_is_not_waited_for(boot: BootEither, tmp_path: Path) -> None:
+    path = tmp_path / "halting"
+    path.write_bytes(tiny.halting())
+
+    halt = boot(path).runner.run_to([NOWHERE], 100_000)
+
+    assert (TIMEOUT, tiny.HALTS_AT, monitor.HALTED) == (halt.kind, halt.rip, halt.message)
 
 
 def test_an_interrupt_from_another_thread_ends_the_run(machine: Either) -> None:

@@ -177,6 +177,11 @@ class Outcome(NamedTuple):
     symbol: str | None = None
     watched: Watched | None = None
 
+    @property
+    def has_halted(self) -> bool:
+        """Whether the guest halted for good before a stage, so that pvhdbg did not wait for the timeout."""
+        return self.ended == TIMED_OUT and self.watched is not None and self.watched.ended == HALTED
+
 
 class Document(NamedTuple):
     """A whole run. `kernel` is None if no kernel file was given; `stops` are in chronological order.

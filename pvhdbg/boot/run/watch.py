@@ -16,7 +16,8 @@ from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.address import linear_address, paging_registers
 from pvhdbg.errors import RegisterUnavailable, SymbolMissing, TargetError
 from pvhdbg.target.base import DIED, ELSEWHERE, HIT, INTERRUPTED, RESET, TIMEOUT, Halt
-from pvhdbg.target.monitor import ENDED_ITSELF, RUNNING
+from pvhdbg.target.monitor import ENDED_ITSELF
+from pvhdbg.target.stub import is_halted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -65,12 +66,17 @@ def find_panic(journey: Journey) -> Outcome | None:
 
     :raise NotConnected: if the machine is gone.
     """
-    log = read_kernel_log(journey.target, paging_registers(journey.target), journey.image)
-    lines = () if log.missing else tuple(line.stamped[:MAX_LINE] for line in log.excerpt(MAX_LINES))
+    lines = _log(journey) or ()
     text = _panic_text(lines)
     if text is None:
         return None
     return Outcome(journey.furthest, document.DONE, watched=Watched(document.PANICKED, 0, None, None, text, (), lines))
+
+
+def halted(journey: Journey, outcome: Outcome, serial: Serial) -> Outcome:
+    """Return the outcome of a run that ended because the guest had halted for good, with what the guest printed."""
+    watched = Watched(document.HALTED, 0, outcome.rip, outcome.symbol, "", last_lines(_lines(serial())), _log(journey))
+    return outcome._replace(watched=watched)
 
 
 class _Watch:
@@ -131,7 +137,7 @@ class _Watch:
 
     def _hopeless(self, halt: Halt) -> str | None:
         """Return how the guest ended if it has not stopped, but will not do anything any more; None if it may."""
-        if self._is_halted():
+        if is_halted(self._journey.target):
             return document.HALTED
         return document.RUNAWAY if halt.rip is not None and self._is_runaway(halt.rip) else None
 
@@ -146,13 +152,6 @@ class _Watch:
         if self._reads_console:
             return any(map(_CONSOLE_TEXT.search, self._output()))
         return halt.kind == HIT and halt.rip == self._console_return
-
-    def _is_halted(self) -> bool:
-        """Return whether every CPU waits for an interrupt that it will not take."""
-        try:
-            return self._journey.target.register(RUNNING) == 0
-        except RegisterUnavailable:
-            return False
 
     def _is_runaway(self, rip: int) -> bool:
         """Return whether the CPU executes zero bytes. After `hlt`, it may wait in front of them."""
@@ -175,14 +174,8 @@ class _Watch:
         if ended == document.DEAD:
             self._journey.capture_at(stages.DIED)
             outcome = death_outcome(self._journey, halt, self._name_of)
-        log = None if halt.rip is None else self._log()
+        log = None if halt.rip is None else _log(self._journey)
         return outcome._replace(watched=watched._replace(serial=last_lines(self._output()), log=log))
-
-    def _log(self) -> tuple[str, ...] | None:
-        """Return the last lines of the kernel's own log, and its problems; None if it cannot be read."""
-        journey = self._journey
-        log = read_kernel_log(journey.target, paging_registers(journey.target), journey.image)
-        return None if log.missing else tuple(line.stamped[:MAX_LINE] for line in log.excerpt(MAX_LINES))
 
     def _panicked(self, watched: Watched, halt: Halt) -> Watched:
         """Return where and why Linux panicked. If it has symbols, it is at the first instruction of `panic`."""
@@ -192,7 +185,7 @@ class _Watch:
                 caller = self._journey.addresses().return_address()
                 text = self._format()
             self._let_it_print()
-        printed = _panic_text(self._output()) or _panic_text(self._log() or ())
+        printed = _panic_text(self._output()) or _panic_text(_log(self._journey) or ())
         return watched._replace(rip=caller, symbol=self._name_of_caller(caller), message=printed or text)
 
     def _name_of_caller(self, address: int | None) -> str | None:
@@ -228,10 +221,21 @@ class _Watch:
 
     def _output(self) -> list[str]:
         """Return the last lines that the guest has written to its serial console, in latin-1."""
-        return self._serial()[-MAX_OUTPUT:].decode("latin-1").replace("\r", "").split("\n")
+        return _lines(self._serial())
 
     def _name(self, address: int | None) -> str | None:
         return None if address is None else self._name_of(address)
+
+
+def _log(journey: Journey) -> tuple[str, ...] | None:
+    """Return the last lines of the kernel's own log, and its problems; None if it cannot be read."""
+    log = read_kernel_log(journey.target, paging_registers(journey.target), journey.image)
+    return None if log.missing else tuple(line.stamped[:MAX_LINE] for line in log.excerpt(MAX_LINES))
+
+
+def _lines(output: bytes) -> list[str]:
+    """Return the last lines of the guest's output, in latin-1."""
+    return output[-MAX_OUTPUT:].decode("latin-1").replace("\r", "").split("\n")
 
 
 def _panic_text(lines: Sequence[str]) -> str | None:

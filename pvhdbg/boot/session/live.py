@@ -19,6 +19,7 @@ from pvhdbg.boot.session.recorded import Opener, evaluate_captured, recording_of
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.who.request import NOT_OURS
 from pvhdbg.errors import GuestError, RegisterUnavailable, SymbolMissing, TargetError, UserError
+from pvhdbg.target.stub import is_halted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -207,7 +208,12 @@ class LiveSession(Opener):
 
     def run(self, stage: str) -> Outcome:
         """Run to a stage without first checking that it is ahead."""
-        self._outcome = run_to_stage(self.journey, stage, self._timeout, self._name_of)
+        outcome = run_to_stage(self.journey, stage, self._timeout, self._name_of)
+        if outcome.ended == doc.TIMED_OUT and is_halted(self.journey.target):
+            from pvhdbg.boot.run.watch import halted
+
+            outcome = halted(self.journey, outcome, self._serial)
+        self._outcome = outcome
         self._note_limit_of_gdb()
         return self._outcome
 

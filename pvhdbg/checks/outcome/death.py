@@ -19,6 +19,7 @@ from pvhdbg.checks.outcome.failure import (
     death_of,
     failed_condition,
     is_entry_overwritten,
+    last_serial_line,
     last_stage,
     missing_long_mode,
     opcode,
@@ -32,6 +33,7 @@ from pvhdbg.image.verdicts.verdict import FATAL
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pvhdbg.boot.record.document import Outcome
     from pvhdbg.checks.case import Case
 
 _PAGE = 4096
@@ -290,18 +292,31 @@ def kernel_was_built_without_pae(case: Case) -> Iterator[Defect]:
 
 @rule("PVH910", ERROR, when=ON_FAILURE)
 def next_stage_was_not_reached(case: Case) -> Iterator[Defect]:
-    """The guest is running, but did not reach the next stage before the timeout. It may be slow, or in an endless loop,
-    for example after a panic.
+    """The guest did not reach the next stage before the timeout: it is slow, or in an endless loop, for example after a
+    panic. Or it executed `hlt` while interrupts were disabled, so it does not continue: pvhdbg then waits no longer.
+    Guests halt like this when they find an error before they can report it.
 
     Disassemble its code with `code`, look at its console, or increase --timeout.
     """
     outcome = case.outcome
-    if outcome and outcome.ended == TIMED_OUT:
+    if outcome and outcome.has_halted:
+        yield _halted_early(case, outcome)
+    elif outcome and outcome.ended == TIMED_OUT:
         place = location_suffix(outcome.rip, outcome.symbol)
         where = f": the guest is{place}" if place else ""
         fix = "Look at the disassembly with `code`, or increase --timeout."
         message = f"stage {outcome.waited_for} was not reached in time{where}. {fix}"
         yield Defect("outcome.timeout", message)
+
+
+def _halted_early(case: Case, outcome: Outcome) -> Defect:
+    line = last_serial_line(case)
+    printed = f'; the last line on its console is "{line}"' if line else ""
+    message = (
+        f"the guest halted{location_suffix(outcome.rip, outcome.symbol)}: it did not reach stage {outcome.waited_for}"
+        f"{printed}. Look at its console, and at the code before that address."
+    )
+    return Defect("outcome.timeout", message)
 
 
 @rule("PVH911", ERROR, when=ON_FAILURE, cause=True)

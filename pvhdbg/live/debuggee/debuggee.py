@@ -148,8 +148,8 @@ class Debuggee(MachineSession):
             return ""
         ahead = self.journey.stages_ahead()
         stage = f"stage {ahead[0].name}" if ahead else "the stage"
-        if halt.kind == TIMEOUT:
-            return halt.message or f"timed out after {self.timeout:g} s waiting for {stage}"
+        if halt.kind == TIMEOUT and not halt.message:
+            return f"timed out after {self.timeout:g} s waiting for {stage}"
         return f"{'interrupted' if halt.kind == INTERRUPTED else halt.message} on the way to {stage}"
 
     def code_at_rip(self, mode: str) -> Code:

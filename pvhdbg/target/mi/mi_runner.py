@@ -55,10 +55,9 @@ class MiRunner(StubRunner):
         self._own_breakpoints: list[str] = []
         self._remarks: list[str] = []
 
-    def run_to(self, addresses: Collection[int], timeout: float) -> Halt:
+    def _run_for(self, addresses: Collection[int], timeout: float) -> Halt:
         if (death := self.death()) is not None:
             return death
-        self._interrupted = False
         with self._mi.suppress_output(), self.break_on_reset(len(addresses)):
             try:
                 timed_out = self._run(addresses, timeout)

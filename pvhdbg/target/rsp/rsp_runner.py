@@ -36,10 +36,9 @@ class RspRunner(StubRunner):
         """From now on, let the guest lose what it writes to this memory, until it enables paging."""
         self._absent = absent
 
-    def run_to(self, addresses: Collection[int], timeout: float) -> Halt:
+    def _run_for(self, addresses: Collection[int], timeout: float) -> Halt:
         if (death := self.death()) is not None:
             return death
-        self._interrupted = False
         try:
             timed_out = self._run(addresses, timeout)
         except NotConnected as error:

@@ -199,6 +199,8 @@ def _ending(outcome: Outcome) -> str:
 
     if outcome.died:
         return f"died ({outcome.died.how})"
+    if outcome.has_halted:
+        return "halted"
     return {DONE: "", TIMED_OUT: "timed out"}.get(outcome.ended, outcome.ended)
 
 

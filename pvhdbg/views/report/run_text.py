@@ -164,6 +164,8 @@ def outcome(end: Outcome, checked: RunFindings | None = None) -> str:
         return f"died: {death(end.died, checked)}; {last}"
     if end.ended == TIMED_OUT and end.waited_for:
         where = location_suffix(end.rip, end.symbol, ", rip ")
+        if end.has_halted:
+            return f"halted before stage {printable(end.waited_for)}{where}; {last}"
         return f"timed out waiting for stage {printable(end.waited_for)}{where}; {last}"
     return f"{printable(end.ended)}; {last}"
 

@@ -19,6 +19,7 @@ from tests.checks.cases import (
     e820,
     entry,
     error,
+    halted_early,
     info,
     prepare,
     verdict,
@@ -291,6 +292,7 @@ WATCHED = (
         lambda: watched("halted", "VFS: Unable to mount root fs on %s"),
     ),
     Row("PVH914", lambda: watched("halted", symbol="halt+0x17"), info("outcome.watched"), lambda: watched("time")),
+    Row("PVH914", lambda: watched("halted"), info("outcome.watched"), halted_early),
     Row("PVH915", lambda: watched("reset", rip=0xFFF0), error("outcome.watched"), lambda: watched("died", rip=0xFFF0)),
     Row("PVH917", lambda: watched("runaway", rip=0x5FF), error("outcome.watched"), lambda: watched("time", rip=0x5FF)),
     Row(

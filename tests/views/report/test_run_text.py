@@ -268,7 +268,6 @@ def test_the_header_lists_changed_bytes() -> None:
     rewrite = Rewrite("start_info.magic", 0x21E0, b"\x78\xc5\x6e\x33", b"\0\0\0\0")
     document = build.boot()._replace(machine=build.machine()._replace(rewrites=(rewrite,) * 40))
     header = run_text.document(document).split("\n\n")[0]
-
     assert "pvhdbg changed start_info.magic at 0x21e0: 78 c5 6e 33 -> 00 00 00 00" in header
     assert "… and 8 more" in header
 
@@ -284,7 +283,6 @@ def died(rip: int | None = 0xFFFFFFFF8305A1FF) -> Document:
 
 def test_a_death_shows_the_registers_and_the_code_at_rip() -> None:
     lines = stop("died", died())
-
     assert "  rip 0xffffffff8305a1ff, virtual, kernel mapping; 64-bit long mode, paging on (4 levels)" == lines[1]
     assert any(re.match(r" +cr0 +0x80000011 +PE \| ET \| PG", line) for line in lines)
     assert lines[-1].startswith("  code at rip: 0f 0b 00 00")
@@ -302,6 +300,10 @@ def test_a_death_shows_the_registers_and_the_code_at_rip() -> None:
         (
             Outcome("entry", TIMED_OUT, None, "prepare", 0x1000, None),
             "timed out waiting for stage prepare, rip 0x1000; last stage reached: entry",
+        ),
+        (
+            Outcome("entry", TIMED_OUT, None, "prepare", 0x1000, "f", Watched("halted", 0, 0x1000, "f")),
+            "halted before stage prepare, rip 0x1000 f; last stage reached: entry",
         ),
         (Outcome("kernel", INTERRUPTED), "interrupted; last stage reached: kernel"),
         (Outcome("e820", "done"), "done: reached e820; not watched after e820"),

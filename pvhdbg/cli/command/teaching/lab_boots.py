@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from pvhdbg import guest
@@ -33,8 +32,6 @@ _OF_LABS = ("append", "memory", "machine", "vmm", "protocol", "set", "initrd", "
 """What a lab can choose. A lab can be from anyone: it can't name programs, files elsewhere, or QEMU's own options."""
 _SECONDS = 5.0
 """The time limit for reaching an instruction, in seconds."""
-_SLICE = 1.0
-"""How long a guest may take to a stage before pvhdbg looks whether it has halted, in seconds."""
 _LONGEST_INSTRUCTION = 15
 
 
@@ -99,32 +96,22 @@ def documents(lab: Lab, paths: Sequence[Path], options: argparse.Namespace) -> d
     for name, words in {FIRST_BOOT: (), **lab.boots}.items():
         launch = launch_options(lab, words, options)
         launch.kernel = paths[0] if paths else None
-        found[name] = _boot_until_halted(launch)
+        found[name] = _boot(launch)
     return found
 
 
-def _boot_until_halted(launch: argparse.Namespace) -> Document:
-    """Boot through all stages, but do not wait for a guest that has halted for good.
+def _boot(launch: argparse.Namespace) -> Document:
+    """Boot through all stages.
 
     :raise PvhdbgError: if the machine can't start.
     :raise KeyboardInterrupt: if the user interrupts the boot.
     """
     from pvhdbg.cli import progress
 
-    deadline = time.monotonic() + launch.timeout
-    launch.timeout = min(launch.timeout, _SLICE)
     with progress.shown(progress.START) as waiting, launched_without_gdb(launch) as session:
         from pvhdbg.cli import running
 
-        while True:
-            document = running.run_or_interrupt(session, None, waiting)
-            outcome = document.outcome
-            if outcome.ended != doc.TIMED_OUT or time.monotonic() >= deadline or session.machine.target.is_halted():
-                break
-        if outcome.ended != doc.TIMED_OUT:
-            return document
-        watched = session.watch(0.0, to_console=False).watched
-        return document._replace(outcome=outcome._replace(watched=watched))
+        return running.run_or_interrupt(session, None, waiting)
 
 
 def _see(lab: Lab) -> str:
