@@ -79,14 +79,6 @@ def test_start_info_ends_with_the_command_line() -> None:
     assert 'cmdline         "console=ttyS0 earlyprintk=ttyS0"' == line(at("entry"), " cmdline  ").strip()
 
 
-def test_for_data_that_is_no_longer_valid_the_reason_and_the_key_to_see_it_are_shown() -> None:
-    screen = at("kernel", "modules", focus=state.VIEW)
-
-    assert "module list: no longer valid at stage kernel" in text(screen)
-    assert "modules  -  no longer valid at stage kernel" in text(screen)
-    assert "Left: show the earlier stage that has this value." in text(screen)
-
-
 def test_for_data_that_is_not_valid_yet_the_first_valid_stage_is_shown() -> None:
     assert "pvh_bootparams  -  not valid before stage bootparams" in text(at("prepare", "boot_params"))
 
@@ -215,8 +207,9 @@ def test_the_log_follows_its_end_and_has_the_lines_of_the_displayed_stop() -> No
     assert "line 299" in text(screen)
     assert "from line 8" in lines(screen._replace(text_tops={"log": 7}))[3]
     assert "[    0.000000] at the entry" == line(screen._replace(past=0), "at the entry").strip()
-    assert "not captured at stage prepare" in text(screen._replace(past=1))
-    assert "unknown layout" in text(screen._replace(log=Log(why="unknown layout")))
+    assert "as of entry  the kernel's log, 1 line" in text(screen._replace(past=1))
+    assert "not captured at stage entry" in text(screen._replace(past=0, log_by_stage={}))
+    assert "unknown layout" in text(screen._replace(log=Log(why="unknown layout"), log_by_stage={}))
 
 
 def test_the_log_that_was_read_belongs_to_the_stage_and_a_restart_forgets_it() -> None:

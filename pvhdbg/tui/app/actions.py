@@ -112,7 +112,7 @@ def scroll(screen: Screen, rows: int, page: int) -> Screen:
         return screen._replace(output_top=_top(screen.output_top, len(screen.output) - page, rows))
     view = table.shown(screen)
     if view.text:
-        return screen.text_at(_top(screen.text_top, len(view.text(screen)) - page, rows))
+        return screen.text_at(_top(screen.text_top, len(view.lines_of(screen)) - page, rows))
     cursor = frame.cursor(screen) + rows
     last = max(len(frame.rows(screen)) - 1, 0)
     beyond = cursor - min(max(cursor, 0), last)
@@ -250,8 +250,9 @@ def _follow(screen: Screen, size: Size) -> Screen:
 
 def _to_structure(screen: Screen, address: int) -> Screen | None:
     """Go to the row of the structure at an address; None if pvhdbg knows none there, or it is shown already."""
-    place = pointer_chain.places(screen.capture).get(address) if screen.capture else None
-    found = row_of(screen, place.path) if place and place.path else None
+    source = table.shown(screen).at_source(screen)
+    place = pointer_chain.places(source.capture).get(address) if source.capture else None
+    found = row_of(source, place.path) if place and place.path else None
     if found is None or found[0] is table.shown(screen):
         return None
     return remember(screen)._replace(view=found[0].name).at(found[1])

@@ -6,12 +6,11 @@ from functools import lru_cache
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
-from pvhdbg.boot.stop import stages
 from pvhdbg.tui.draw import fields_at
 from pvhdbg.tui.lines import classes
 from pvhdbg.tui.lines.line import clean, fit, length
 from pvhdbg.tui.lines.signs import signs
-from pvhdbg.tui.screen import changes, memory_at, state
+from pvhdbg.tui.screen import memory_at, state
 from pvhdbg.tui.screen.by_id import ById
 from pvhdbg.tui.views import table
 from pvhdbg.tui.views.row_lines import sign_of
@@ -19,7 +18,6 @@ from pvhdbg.tui.views.shown import cursor, rows, selected
 from pvhdbg.views.explain import lookup
 from pvhdbg.views.explain.term_topics import mentioned
 from pvhdbg.views.rows import pointer_chain, text
-from pvhdbg.views.rows.row import NOTHING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,16 +50,18 @@ def detail(screen: Screen, width: int, lines: int) -> list[Line]:
 
 def title(screen: Screen, width: int, lines: int) -> str:
     """Return the pane's title, which shows how much of the text is hidden and which key shows it."""
+    as_of = table.shown(screen).as_of(screen)
+    name = f"detail, as of {as_of}" if as_of else "detail"
     count, top = len(_all_lines(screen, _subject(screen), width)), _top(screen, width, lines)
     hidden = count - lines
     if screen.focus == state.DETAIL:
         position = f"lines {top + 1}-{min(top + lines, count)} of {count}   Up/Down: scroll   "
-        return f"detail   {position if hidden > 0 else ''}F2: with links"
+        return f"{name}   {position if hidden > 0 else ''}F2: with links"
     if hidden <= 0:
-        return "detail"
+        return name
     if lines == 1:
-        return f"detail   F2: show all {text.counted(count, 'line')}"
-    return f"detail   F2: {hidden} more {'line' if hidden == 1 else 'lines'}"
+        return f"{name}   F2: show all {text.counted(count, 'line')}"
+    return f"{name}   F2: {hidden} more {'line' if hidden == 1 else 'lines'}"
 
 
 def whole(screen: Screen, width: int) -> list[Line]:
@@ -98,13 +98,12 @@ def _subject(screen: Screen) -> Row | None:
 
 
 def _detail(screen: Screen, row: Row) -> Detail:
+    screen = table.shown(screen).at_source(screen)
     about = table.shown(screen).detail(screen, rows(screen), cursor(screen))
     if screen.capture and row.leads_to is not None and not about.finding_first:
         about = about._replace(chains=_chains(ById(screen.capture), row, signs(screen.ascii).to))
     if row.raw and not row.path:
         return about._replace(note=_contents(screen, row.address or 0, len(row.raw)))
-    if row.value == NOTHING and screen.capture and _is_no_longer_valid(changes.top_key(row.path), screen):
-        return about._replace(note="Left: show the earlier stage that has this value.")
     return about
 
 
@@ -117,14 +116,6 @@ def _chains(capture: ById[Capture], row: Row, to: str) -> tuple[str, ...]:
     """Return where the row's pointer leads, unless the row itself says that."""
     found = _all_chains(capture, row.leads_to or 0, to)
     return () if len(found) == 1 and found[0] in row.meaning else tuple(f"{to} {chain}" for chain in found)
-
-
-def _is_no_longer_valid(key: str, screen: Screen) -> bool:
-    stage = screen.capture.stage if screen.capture else stages.UNSEEN
-    if key not in stages.CAPTURE_KEYS or stage not in stages.NAMES or key in stages.stage(stage, screen.image).valid:
-        return False
-    first = stages.first_valid(key, screen.image)
-    return first is not None and not stages.is_before(stage, first)
 
 
 def _contents(screen: Screen, paddr: int, size: int) -> str:

@@ -80,12 +80,12 @@ def output_visible(screen: Screen, width: int, height: int) -> int:
 def clamp(screen: Screen, width: int, height: int) -> Screen:
     """Select a row that exists, and scroll so that the row is visible and no pane is scrolled past its end."""
     screen = sized(screen, width, height)
-    count, popup, text = visible(screen, width, height), screen.popup, table.shown(screen).text
+    count, popup, view = visible(screen, width, height), screen.popup, table.shown(screen)
     if screen.view in screen.positions:
         window = panes.window(screen, len(rows(screen)), count)
         screen = screen.at(min(max(screen.position.cursor, 0), max(len(rows(screen)) - 1, 0)), window.start)
-    if text:
-        screen = screen.text_at(_top(screen.text_top, len(text(screen)), count))
+    if view.text:
+        screen = screen.text_at(_top(screen.text_top, len(view.lines_of(screen)), count))
     return screen._replace(
         output_top=_top(screen.output_top, len(screen.output), output_visible(screen, width, height)),
         detail_top=min(max(screen.detail_top, 0), detail_last(screen, width, height)),
@@ -132,11 +132,11 @@ def _views(screen: Screen, plan: Layout) -> list[Line]:
 def _strip(screen: Screen, plan: Layout) -> list[Line]:
     if not plan.strip:
         return []
-    strip = memory_pane.strip(screen, plan.width - 2, plan.strip)
-    title: Line = [
-        (classes.PANE_TITLE, " memory "),
-        (classes.MARK, f" {memory_pane.letters(screen, plan.width - 12, strip)} "),
-    ]
+    as_of, screen_of_map = table.MEMORY.as_of(screen), table.MEMORY.at_source(screen)
+    strip = memory_pane.strip(screen_of_map, plan.width - 2, plan.strip)
+    title: Line = [(classes.PANE_TITLE, " memory "), *([(classes.PAST, f" as of {as_of} ")] if as_of else [])]
+    letters = memory_pane.letters(screen_of_map, plan.width - length(title) - 4, strip)
+    title.append((classes.MARK, f" {letters} "))
     lines = [fit(strip[index] if index < len(strip) else [], plan.width - 2) for index in range(plan.strip)]
     return [boxes.between(screen, plan, title), *(boxes.sides(screen, line) for line in lines)]
 

@@ -2,35 +2,56 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from pvhdbg.tui.draw import boxes
 from pvhdbg.tui.lines import classes
+from pvhdbg.tui.lines.line import length
 from pvhdbg.tui.screen import state
 from pvhdbg.tui.views import table
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pvhdbg.tui.lines.line import Line
     from pvhdbg.tui.screen.state import Screen
 
+_ENDS = re.compile("[,:] ")
+WIDEST = 400
+"""Longer than any heading."""
 
-def heading(screen: Screen) -> Line:
+
+def heading(screen: Screen, width: int = WIDEST) -> Line:
+    """Draw the heading in the longest wording that fits."""
+    drawn: Line = []
+    for drawn in _wordings(screen):
+        if length(drawn) <= width:
+            break
+    return drawn
+
+
+def _wordings(screen: Screen) -> Iterator[Line]:
+    """Yield the heading with a long label, with a short one, and then without its last parts."""
     view = table.shown(screen)
-    line: Line = [*_when(screen), (classes.HEADING, f" {view.heading(screen) or view.name}")]
-    if screen.only_changes and view.shows_capture:
-        line.append((classes.CHANGED, "   * only changes"))
-    return line
+    words, labels = view.heading(view.at_source(screen)) or view.name, _when(screen)
+    changes: Line = [(classes.CHANGED, "   * only changes")] if screen.only_changes and view.shows_capture else []
+    shorter = [words[: end.start()] for end in reversed([*_ENDS.finditer(words)])]
+    for when, what in (*((label, words) for label in labels), *((labels[-1], part) for part in shorter)):
+        yield [*([(classes.PAST, f" {when} ")] if when else []), (classes.HEADING, f" {what}"), *changes]
 
 
-def _when(screen: Screen) -> Line:
-    """Label captures of earlier stages as past, and views that always show the present with `now`."""
-    capture = screen.capture
+def _when(screen: Screen) -> tuple[str, ...]:
+    """Return the label for data of earlier stages, from long to short; `now` for views that always show the present."""
+    capture, stage = screen.capture, table.shown(screen).as_of(screen)
+    if stage:
+        return f"as of {stage}, the last stage that had it", f"as of {stage}"
     if screen.moment is not None and capture:
-        return [(classes.PAST, f" step {screen.moment.step:,}, after {capture.stage} ")]
+        return (f"step {screen.moment.step:,}, after {capture.stage}",)
     if screen.past is not None and capture and boxes.shows_past(screen):
-        return [(classes.PAST, f" past: captured at {capture.stage} ")]
+        return (f"past: captured at {capture.stage}",)
     if screen.past is not None and capture and screen.run.kind != state.RECORDING:
-        return [(classes.PAST, " now ")]
+        return ("now",)
     if screen.run.kind == state.RUNNING and not table.shown(screen).is_live:
-        return [(classes.PAST, " as of the last stop ")]
-    return []
+        return ("as of the last stop",)
+    return ("",)

@@ -162,7 +162,7 @@ def _filled(screen: Screen, room: int) -> int:
     view = table.shown(screen)
     if view.has_picture or view in (table.CODE, table.BYTES):
         return room
-    return 1 + max(len(view.text(screen)) if view.text else len(shown.rows(screen)), 1)
+    return 1 + max(len(view.lines_of(screen)) if view.text else len(shown.rows(screen)), 1)
 
 
 def _below(screen: Screen, lines: int, room: int) -> tuple[int, int]:

@@ -98,7 +98,9 @@ def letters(screen: Screen, width: int, strip: Sequence[Line]) -> str:
     names = dict.fromkeys(f"{mark.letter} {'modules' if mark.letter == 'm' else mark.name}" for mark in marks)
     hidden = [f"{HIDDEN} several of these"] if any(HIDDEN in plain(line) for line in strip[2:]) else []
     words = "  ".join((*names, *hidden))
-    return words if len(words) <= width else _shorten(words)
+    short = _shorten(words)
+    without = short.removesuffix(f"  {_shorten(hidden[0])}") if hidden else short
+    return next((wording for wording in (words, short) if len(wording) <= width), without)
 
 
 def _picture(screen: Screen, capture: Capture, cells: int) -> Picture:

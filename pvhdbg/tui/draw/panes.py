@@ -27,9 +27,10 @@ _LEAST_ROWS = 4
 def view(screen: Screen, width: int, lines: int) -> list[Line]:
     """Draw the view: exactly `lines` lines of `width` cells."""
     more = signs(screen.ascii).more
-    body = [headings.heading(screen), *_body(screen, width, lines - 1)]
+    source, is_as_of = table.shown(screen).at_source(screen), bool(table.shown(screen).as_of(screen))
+    body = [headings.heading(screen, width), *_body(screen if source is screen else source, width, lines - 1)]
     drawn = [fit(body[index] if index < len(body) else [], width, more) for index in range(lines)]
-    if screen.run.kind == state.RUNNING and not table.shown(screen).is_live:
+    if is_as_of or (screen.run.kind == state.RUNNING and not table.shown(screen).is_live):
         return [drawn[0], *(styled(line, classes.OLD) for line in drawn[1:])]
     return drawn
 
@@ -37,7 +38,7 @@ def view(screen: Screen, width: int, lines: int) -> list[Line]:
 def _body(screen: Screen, width: int, lines: int) -> list[Line]:
     view = table.shown(screen)
     if view.text:
-        words = text_lines.wrapped(screen, view.text(screen), screen.text_top, width - 1, lines)
+        words = text_lines.wrapped(screen, view.lines_of(screen), screen.text_top, width - 1, lines)
         return [[(classes.SERIAL, f" {line}")] for line in words] or _nothing(view.empty(screen))
     return _with_picture(screen, width, lines) if view.has_picture else _rows(screen, width, lines)
 

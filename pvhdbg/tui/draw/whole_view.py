@@ -20,7 +20,8 @@ def lines(screen: Screen) -> list[str]:
     """Return the heading and the rows or lines, without the borders."""
     view, rows = table.shown(screen), shown.rows(screen)
     if view.text:
-        body = [clean(line, ascii=screen.ascii) for line in view.text(screen)[-MOST:]]
+        body = [clean(line, ascii=screen.ascii) for line in view.lines_of(screen)[-MOST:]]
     else:
-        body = [plain(line) for line in view.draw(screen, rows, range(min(len(rows), MOST)), _WIDTH)] if rows else []
+        source = view.at_source(screen)
+        body = [plain(line) for line in view.draw(source, rows, range(min(len(rows), MOST)), _WIDTH)] if rows else []
     return [plain(headings.heading(screen)).strip(), *(line.rstrip() for line in body)] if body else []

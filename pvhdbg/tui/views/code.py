@@ -103,6 +103,11 @@ def start_row(screen: Screen) -> int:
     return min(at_rip, default=(True, 0))[1]
 
 
+def has_data(screen: Screen) -> bool:
+    """Return whether there is code, or will be: it is read after the stop is shown, unless the machine is gone."""
+    return bool(code_at.code(screen).lines) or screen.run.kind not in (state.DEAD, state.ENDED)
+
+
 def heading(screen: Screen) -> str:
     return code_at.code(screen).title
 

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from pvhdbg.tui.screen.state import Screen
 
 
+def has_data(screen: Screen) -> bool:
+    return bool(shown(screen).lines)
+
+
 def lines(screen: Screen) -> tuple[str, ...]:
     return shown(screen).lines
 

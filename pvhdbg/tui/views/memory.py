@@ -55,8 +55,7 @@ def heading(screen: Screen, capture: Capture) -> str:
     map_capture = screen.latest_with_map
     if map_capture is None or map_capture.memory_map is None:
         return "memory map"
-    when = "" if map_capture is capture else f", as captured at {map_capture.stage}"
-    return f"memory map ({map_capture.memory_map.protocol}){when}: {_summary(ById(map_capture.memory_map.entries))}"
+    return f"memory map ({map_capture.memory_map.protocol}): {_summary(ById(map_capture.memory_map.entries))}"
 
 
 @lru_cache(16)

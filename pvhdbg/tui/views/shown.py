@@ -21,7 +21,8 @@ def rows(screen: Screen) -> Rows:
     """Return the rows of the displayed view; none for a text view."""
     view = table.shown(screen)
     if view.decode is None:
-        return view.rows(screen)
+        return view.rows(view.at_source(screen))
+    screen = view.at_source(screen)
     decoded = capture_rows(screen, view)
     if not screen.only_changes:
         return decoded
@@ -31,8 +32,10 @@ def rows(screen: Screen) -> Rows:
 
 def cursor(screen: Screen) -> int:
     """Return the index of the selected row. Until the user moves the cursor, it is the view's start row."""
-    start_row = table.shown(screen).start_row
-    return start_row(screen) if start_row and screen.view not in screen.positions else screen.position.cursor
+    view = table.shown(screen)
+    if view.start_row is None or screen.view in screen.positions:
+        return screen.position.cursor
+    return view.start_row(view.at_source(screen))
 
 
 def selected(screen: Screen) -> Row | None:

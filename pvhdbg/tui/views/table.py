@@ -17,7 +17,7 @@ from pvhdbg.tui.views import (
     serial,
     start_info,
 )
-from pvhdbg.tui.views.view import View, of_capture
+from pvhdbg.tui.views.view import View, has_registers, of_capture
 
 if TYPE_CHECKING:
     from pvhdbg.tui.screen.state import Screen
@@ -40,18 +40,19 @@ VIEWS: tuple[View, ...] = (
          finding=findings.selected),
     View("6", "code", "code", "the instructions at RIP, with their source and with what unusual ones do",
          code.heading, rows=code.rows, draw=code.draw, empty=code.empty, detail=code.detail,
-         start_row=code.start_row, breakpoint=code.breakpoint_place, has_virtual_addresses=True),
+         start_row=code.start_row, breakpoint=code.breakpoint_place, has_data=code.has_data,
+         has_virtual_addresses=True),
     View("7", "bytes", "bytes", "memory as hex, at the address of the selected row",
          raw_bytes.heading, rows=raw_bytes.rows, draw=raw_bytes.draw, empty=raw_bytes.empty,
          past_end=raw_bytes.past_end, breakpoint=raw_bytes.breakpoint_place),
     View("8", "cpu", "cpu", "registers, segments, the GDT and the CPU mode",
-         of_capture(cpu.heading), cpu.decode, draw=cpu.draw, detail=cpu.detail),
+         of_capture(cpu.heading), cpu.decode, draw=cpu.draw, detail=cpu.detail, has_data=has_registers),
     View("9", "serial", "serial", "what the guest wrote on its serial console",
          serial.heading, text=serial.lines, empty=serial.empty, is_live=True),
     View("0", "log", "log", "the kernel's own log, read from guest memory",
-         log.heading, text=log.lines, empty=log.empty),
+         log.heading, text=log.lines, empty=log.empty, has_data=log.has_data),
     View("p", "paging", "pg", "the walk through the page tables for the selected address, and what is mapped where",
-         of_capture(paging.heading), rows=paging.rows, detail=paging.detail),
+         of_capture(paging.heading), rows=paging.rows, detail=paging.detail, has_data=has_registers),
 )
 # fmt: on
 
@@ -65,6 +66,8 @@ CODE = BY_NAME["code"]
 """The view that is shown next to every other view if the terminal is wide enough."""
 CPU = BY_NAME["cpu"]
 """The view that is shown next to views of structures if the terminal is wide enough."""
+MEMORY = BY_NAME["memory"]
+"""The view whose picture is drawn as a strip under the other views."""
 COMPANIONS = tuple(BY_NAME[name] for name in ("start_info", "modules", "findings", "serial"))
 """The views that are shown under other views if the terminal is large enough."""
 PAGING = BY_NAME["paging"]

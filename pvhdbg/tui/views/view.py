@@ -46,6 +46,15 @@ class BreakpointPlace(NamedTuple):
     refusal: str = ""
 
 
+def always(_screen: Screen) -> bool:
+    return True
+
+
+def has_registers(screen: Screen) -> bool:
+    """Return whether the displayed stop has the registers. A machine that is gone has none."""
+    return screen.capture is not None and screen.capture.rip is not None
+
+
 def no_rows(_screen: Screen) -> Rows:
     return ()
 
@@ -108,6 +117,8 @@ class View(NamedTuple):
     """Returns the rows of a view that has no `decode`. The cursor, Enter, search and `y` work on rows."""
     text: Callable[[Screen], Sequence[str]] | None = None
     """Returns the lines of a text view, which has no cursor. It can be scrolled, and otherwise follows its end."""
+    has_data: Callable[[Screen], bool] = always
+    """Whether the displayed stop has what a view without `captures` shows."""
     is_live: bool = False
     """Whether the view always shows the present, even if an earlier stage is displayed, and while the guest runs."""
 
@@ -135,3 +146,32 @@ class View(NamedTuple):
     @property
     def shows_capture(self) -> bool:
         return self.decode is not None
+
+    def at_source(self, screen: Screen) -> Screen:
+        """Return the screen at the stop from which the view has its data.
+
+        This is the displayed stop or, if that has none of the data, the last stage before it that has.
+        """
+        if screen.capture is None or self._has_data(screen):
+            return screen
+        for index in range(len(screen.earlier) - 1, -1, -1):
+            earlier = screen._replace(past=index, moment=None, old_values={})
+            if earlier.capture is not screen.capture and self._has_data(earlier):
+                stage = screen.history[index].stage
+                found = tuple(entry.finding for entry in screen.boot_findings if stage in entry.stages)
+                return earlier._replace(findings=found)
+        return screen
+
+    def as_of(self, screen: Screen) -> str:
+        """Return the earlier stage from which the view has its data; empty if it is from the displayed stop."""
+        source = self.at_source(screen)
+        return "" if source is screen or source.capture is None else source.capture.stage
+
+    def lines_of(self, screen: Screen) -> Sequence[str]:
+        """Return the lines of a text view; none for other views."""
+        return self.text(self.at_source(screen)) if self.text else ()
+
+    def _has_data(self, screen: Screen) -> bool:
+        if self.captures:
+            return any(getattr(screen.capture, key) is not None for key in self.captures)
+        return self.has_data(screen)

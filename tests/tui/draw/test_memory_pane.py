@@ -100,7 +100,7 @@ def test_the_changes_only_view_omits_the_earlier_memory_map() -> None:
 def test_at_the_kernel_stage_the_picture_shows_the_earlier_memory_map() -> None:
     shown = text(at("kernel", "memory"))
 
-    assert "memory map (memmap), as captured at bootparams" in shown
+    assert "as of bootparams  memory map (memmap): 6 entries" in shown
     assert "NNN▒" in shown
 
 

@@ -49,7 +49,7 @@ def test_the_end_of_a_recording_shows_its_instructions_too() -> None:
 
 
 def test_on_a_wide_terminal_the_code_beside_a_view_is_from_the_same_stage() -> None:
-    assert "32-bit instructions, as recorded: " in text(recording("entry")._replace(view="start_info"), (200, 60))
+    assert "32-bit instructions, as recorded" in text(recording("entry")._replace(view="start_info"), (200, 60))
 
 
 def with_code(*rows: CodeRow) -> Screen:
