@@ -33,6 +33,21 @@ _SIZE = 1 << 64
 _NOT_NUMBERS = (gdb.TYPE_CODE_STRUCT, gdb.TYPE_CODE_UNION, gdb.TYPE_CODE_ARRAY, gdb.TYPE_CODE_FUNC)
 
 
+class _Changes:
+    """Counts the events after which the machine may differ: it ran, or the user wrote to memory or to a register.
+
+    gdb does not know what a command of QEMU's monitor changes.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        for event in (gdb.events.cont, gdb.events.memory_changed, gdb.events.register_changed):
+            event.connect(self._note)
+
+    def _note(self, _event: object) -> None:
+        self.count += 1
+
+
 class GdbSession(LiveSession):
     """A session with one machine. It lasts as long as gdb is connected to that machine.
 
@@ -40,7 +55,10 @@ class GdbSession(LiveSession):
     in the session `before`.
     """
 
+    _changes = _Changes()
+
     def __init__(self, boot_cpu: gdb.InferiorThread | None, before: GdbSession | None = None) -> None:
+        self._captured_after = -1
         self.target = NativeTarget()
         self.runner = NativeRunner(self.target)
         self._boot_cpu = boot_cpu
@@ -66,6 +84,7 @@ class GdbSession(LiveSession):
         kernel = loaded if has_entry or self._named.facts is None else self._named
         if kernel is not self._kernel:
             self._kernel = kernel
+            self._captured_after = -1
             self._update_journey()
 
     def _update_journey(self) -> None:
@@ -86,8 +105,17 @@ class GdbSession(LiveSession):
             self.set_kernel(self._named)
 
     def current(self) -> Capture:
-        self._catch_up()
-        return super().current()
+        with self.target.physical_reads():
+            self._catch_up()
+            return super().current()
+
+    def capture_now(self) -> Capture:
+        capture = super().capture_now()
+        self._captured_after = self._changes.count
+        return capture
+
+    def _unchanged(self) -> Capture | None:
+        return self._now if self._captured_after == self._changes.count else None
 
     def rewrite(self, change: EntryChange) -> Sequence[Rewrite]:
         self.current()

@@ -142,19 +142,20 @@ class _Access:
                 raise MemoryUnreadable(start, size, "not writable")
 
     def _machine_ranges(self, paddr: int, size: int) -> Sequence[tuple[int, int]]:
-        return self._nested.machine_ranges(self._guest or self._registers_of_nesting(), paddr, size)
+        return self._nested.machine_ranges(self._guest or self._registers_of_nesting, paddr, size)
 
+    @cached_property
     def _registers_of_nesting(self) -> dict[str, int]:
         return {name: self._read_register(name) or 0 for name in ("rip", *PAGING)}
 
     def is_in_xen(self) -> bool:
         """See NativeTarget."""
-        return not self._guest and self._nested.is_in_xen(self._registers_of_nesting())
+        return not self._guest and self._nested.is_in_xen(self._registers_of_nesting)
 
     def is_on_xen(self) -> bool:
         """See NativeTarget."""
         self._make_physical(0, 1)
-        return bool(self._guest) or self._nested.is_on_xen(self._registers_of_nesting())
+        return bool(self._guest) or self._nested.is_on_xen(self._registers_of_nesting)
 
     def show_guest(self) -> bool:
         """See NativeTarget."""
@@ -224,6 +225,10 @@ def boot_cpu() -> gdb.InferiorThread | None:
 
     :raise NotConnected: if the guest is running, because gdb then can't list its threads.
     """
+    selected: gdb.InferiorThread | None = gdb.selected_thread()
+    # gdb asks the stub for the threads each time that they are listed.
+    if selected is not None and selected.num == 1 and selected.is_stopped():
+        return selected
     try:
         threads = gdb.selected_inferior().threads()
     except gdb.error as error:

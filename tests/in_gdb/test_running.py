@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pvhdbg import guest
+from pvhdbg.boot.record.replay import load
 from tests import tiny
 from tests.in_gdb import stock
 from tests.in_gdb.booted import ENTRY, HEADING, boot, boot_tiny, stages_of
@@ -234,6 +235,17 @@ def test_answers_are_about_the_boot_cpu_whichever_thread_and_frame_is_selected(t
     assert output.texts[1] == output.texts[3]
     assert (4, "$1 = 2\n") == (output.texts[4].count("captured"), output.texts[5])
     assert output.last.startswith("#1 ")
+
+
+def test_a_recording_has_the_memory_that_the_user_wrote_after_the_last_command(tmp_path: Path) -> None:
+    write = "set {unsigned char[4]} $rip = {0x11, 0x22, 0x33, 0x44}"
+    lines = ("pvh run-to entry", "pvh info", write, "pvh info", f"pvh dump {tmp_path / 'run.json'}")
+    output = boot(tmp_path, *lines)
+    (stop,) = load(tmp_path / "run.json").stops
+
+    assert [] == output.errors
+    assert output.texts[1] == output.texts[3]
+    assert bytes.fromhex("11223344") == stop.bytes_at(ENTRY, 4)
 
 
 def test_commands_refuse_to_answer_while_the_guest_runs(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pvhdbg.boot.run import entry_changes, file_match, image_match, xen_domains
 from pvhdbg.boot.run.entry_changes import NO_CHANGES, EntryChanges
 from pvhdbg.boot.run.hypercall import HypercallObserver
 from pvhdbg.boot.run.observed_calls import ObservedCall, StackSearch, observe
-from pvhdbg.boot.run.stage_detection import StageDetector
+from pvhdbg.boot.run.stage_detection import StageDetector, went_back
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.address import Addresses, paging_registers
 from pvhdbg.boot.stop.capture import MISSING_KERNEL, MISSING_STAGE
@@ -192,18 +192,21 @@ class Journey:
             self.news.clear()
             raise UserError(self.kernel_mismatch, image_match.MISMATCH_HINT)
 
-    def capture_at(self, stage: str) -> Capture:
+    def capture_at(self, stage: str, known: Capture | None = None) -> Capture:
         """Capture the machine now, as the capture of `stage`. A second capture of the last stage replaces the first."""
         if stage == stages.DIED:
             return self._capture_death()
         if stage == "entry":
             self._start_info_paddr = None
-        capture = self._capture(stage)
+        capture = self._capture(stage, known=known)
+        if stage == "entry":
+            self._start_info_paddr = capture.start_info.at if capture.start_info else None
+        if capture is known:
+            return capture
         here = stages.stage(stage, self.image)
         if here.symbol is not None and not here.returns:
             self.remember_call(here.symbol)
         if stage == "entry":
-            self._start_info_paddr = capture.start_info.at if capture.start_info else None
             capture = capture._replace(overwritten=self._overwritten(capture))
         return self._append(self._hypercalls.with_answer(capture))
 
@@ -250,10 +253,11 @@ class Journey:
         self.capture_at("entry")
         return rewrites
 
-    def capture_now(self) -> Capture:
+    def capture_now(self, known: Capture | None = None) -> Capture:
         """Capture the machine wherever it is. If the machine is at a stage, add the capture to the history.
 
-        Between two stages, the capture also has the data that the kernel is filling in for the next stage.
+        Between two stages, the capture also has the data that the kernel is filling in for the next stage. `known` is
+        the last capture, if nothing is known to have changed since. It is returned if what is decoded has not changed.
 
         :raise TargetError: if the machine is gone.
         """
@@ -263,20 +267,23 @@ class Journey:
                 return self._finished(xen_domains.capture(self._machine))
             stage = self._detect_stage()
             if stage is not None:
-                return self.capture_at(stage.name)
+                return self.capture_at(stage.name, known if known in self.history[-1:] else None)
             if self.reached is None:
                 return self._capture_before_any_stage()
-            capture = self._capture(self.reached, stages.filled_in_after(self.reached, self.image))
+            capture = self._capture(self.reached, stages.filled_in_after(self.reached, self.image), known)
+        if capture is known:
+            return capture
         return capture._replace(missing={**capture.missing, MISSING_STAGE: f"after {self.reached}, at no stage"})
 
     def _detect_stage(self) -> Stage | None:
         """Return the stage that the machine is at, or None. Detect a reset, and stages that were passed unobserved."""
         rip = self._machine.register("rip")
         self.check_kernel()
-        if self._went_back(rip):
+        stage = self.stage_at(rip)
+        if went_back(self._machine, stage, self._done, self.history[-1:]):
             self._start_over()
             self.news.append(f"{image_match.WAS_RESET}: earlier captures are discarded")
-        stage = self.stage_at(rip)
+            stage = self.stage_at(rip)
         if stage is not None:
             self._passed_count = max(self._passed_count, stages.NAMES.index(stage.name))
         elif rip != self._last_rip:
@@ -303,15 +310,6 @@ class Journey:
         elif before is not None and self.entry is None:
             self.entry = self._file_facts.entry if self.kernel_mismatch is None else None
 
-    def _went_back(self, rip: int) -> bool:
-        """Return whether the machine was reset: it is at an earlier point than the last captured or passed stage."""
-        if not self._done:
-            return False
-        stage = self.stage_at(rip)
-        if stage is not None:
-            return stages.NAMES.index(stage.name) < self._done - 1
-        return image_match.was_reset(self._machine, self.history[-1].registers if self.history else {})
-
     def _count_passed(self, rip: int) -> int:
         if self.image is None:
             return max(self._passed_count, int(image_match.is_paging(self._machine)))
@@ -331,14 +329,17 @@ class Journey:
             passed = self._passed_count if self.image else None
             return self._finished(read_late(self.target, stage, self.image, passed))
 
-    def _capture(self, stage: str, extra_keys: Collection[str] = ()) -> Capture:
+    def _capture(self, stage: str, extra: Collection[str] = (), known: Capture | None = None) -> Capture:
         with self._reading():
-            return self._finished(read_capture(self.target, stage, self.image, self._start_info_paddr, extra_keys))
+            capture = read_capture(self.target, stage, self.image, self._start_info_paddr, extra, known)
+            return self._finished(capture, is_known=capture is known)
 
-    def _finished(self, capture: Capture) -> Capture:
+    def _finished(self, capture: Capture, *, is_known: bool = False) -> Capture:
         self._last_rip = capture.rip
         reason, self._now = self.kernel_mismatch or self._now.remark, xen_domains.IN_KERNEL
-        return capture._replace(missing={**capture.missing, MISSING_KERNEL: reason}) if reason else capture
+        if reason is None or is_known:
+            return capture
+        return capture._replace(missing={**capture.missing, MISSING_KERNEL: reason})
 
     def stage_addresses(self, stage: Stage) -> Collection[int]:
         """Return the possible values of RIP at a stage; none for a return from a call that was not observed."""

@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING
 from pvhdbg.abi.boot_params import BootParams
 from pvhdbg.abi.e820 import E820Table
 from pvhdbg.abi.setup_header import SetupHeader
-from pvhdbg.boot.run.image_match import is_kernel_running
+from pvhdbg.boot.run.image_match import is_kernel_running, was_reset
 from pvhdbg.boot.run.observed_calls import CALLERS
 from pvhdbg.boot.stop import stages
 from pvhdbg.errors import TargetError
 from pvhdbg.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from pvhdbg.boot.run.observed_calls import ObservedCall
     from pvhdbg.boot.stop.address import Addresses
+    from pvhdbg.boot.stop.capture import Capture
+    from pvhdbg.boot.stop.stages import Stage
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.target.base import Target
 
@@ -28,6 +30,18 @@ _BETWEEN_RETURN_AND_COPY = (
 )
 """Functions that Linux runs before it copies pvh_bootparams to boot_params. On an unsupported CPU, it halts in them."""
 _PREPARES = ("xen_prepare_pvh", "init_pvh_bootparams", "mem_map_via_hcall", "xen_pvh_init")
+
+
+def went_back(machine: Target, stage: Stage | None, done: int, last: Sequence[Capture]) -> bool:
+    """Return whether the machine was reset: it is at an earlier point than the last of `done` stages.
+
+    `stage` is the stage that the machine is at, `last` has the last capture, if there is one.
+    """
+    if not done:
+        return False
+    if stage is not None:
+        return stages.NAMES.index(stage.name) < done - 1
+    return was_reset(machine, last[0].registers if last else {})
 
 
 class StageDetector(NamedTuple):

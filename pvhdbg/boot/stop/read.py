@@ -40,14 +40,15 @@ def read_capture(
     image: ImageFacts | None,
     start_info_paddr: int | None,
     extra_keys: Collection[str] = (),
+    known: Capture | None = None,
 ) -> Capture:
     """Read and decode the structures that are valid at `stage`, and those in `extra_keys`.
 
     `start_info_paddr` is the value of EBX at the entry, None if it was not captured. At the stage entry, None means to
-    read EBX.
+    read EBX. If everything that is decoded is as in `known`, return `known`, and do not read evidence again.
     """
-    known = stages.stage(stage, image)
-    return Reading(target, known._replace(valid=(*known.valid, *extra_keys)), image, start_info_paddr).capture()
+    at = stages.stage(stage, image)
+    return Reading(target, at._replace(valid=(*at.valid, *extra_keys)), image, start_info_paddr).capture(known)
 
 
 class Reading:
@@ -66,14 +67,24 @@ class Reading:
         }
         self.addresses = Addresses(self.target, self.registers, image)
 
-    def capture(self) -> Capture:
+    def capture(self, known: Capture | None = None) -> Capture:
+        """Return the capture, or `known` if what was decoded is the same."""
+        capture = self._decoded()
+        self.read_for_checks()
+        if known is not None and self._is_as_in(known):
+            return known
+        evidence.read(self.target, self._machine, self.addresses, capture, self.attempt)
+        return capture._replace(memory=self.target.memory())
+
+    def _decoded(self) -> Capture:
+        """Return the capture, still without its memory."""
         start_info = self.valid(stages.START_INFO, self._start_info)
         copy = self.valid(stages.PVH_START_INFO, self._pvh_start_info)
         self.effective_start_info = copy or start_info
         # Read this before the modules: all strings share the limit MAX_TEXT, and there may be 4,096 modules.
         cmdline = self.valid("cmdline", self.cmdline)
         modules = self.valid("modules", self._modules)
-        capture = Capture(
+        return Capture(
             stage=self.stage.name,
             rip=self.attempt("rip", self.target.register, "rip"),
             address_kind=self.attempt("address_kind", self.addresses.kind),
@@ -93,9 +104,15 @@ class Reading:
             symbols=self.target.symbols,
             missing=self.missing,
         )
-        self.read_for_checks()
-        evidence.read(self.target, self._machine, self.addresses, capture, self.attempt)
-        return capture._replace(memory=self.target.memory())
+
+    def _is_as_in(self, known: Capture) -> bool:
+        """Return whether everything that was read so far is in this capture."""
+        known_names = {**known.missing, **known.symbols}
+        return (
+            (known.stage, known.registers) == (self.stage.name, self.registers)
+            and {**self.missing, **self.target.symbols}.items() <= known_names.items()
+            and all(known.bytes_at(paddr, len(raw)) == raw for paddr, raw in self.target.memory())
+        )
 
     def attempt(self, path: str, read: Callable[..., T], *arguments: object) -> T | None:
         """Return what `read` returns, or None with the reason in `missing`."""

@@ -155,6 +155,19 @@ def test_a_second_capture_of_a_stage_replaces_the_first(boot: Boot) -> None:
     assert [0] == [capture.start_info.magic for capture in journey.history if capture.start_info]
 
 
+def test_a_known_capture_is_returned_only_if_what_is_decoded_has_not_changed(boot: Boot) -> None:
+    machine, journey = boot
+    go(journey, "entry")
+    first = journey.history[-1]
+    again = journey.capture_now(first)
+    machine.target.write_phys(machine.target.register("rbx"), bytes(4))
+    changed = journey.capture_now(first)
+
+    assert again is first
+    assert 0 == getattr(changed.start_info, "magic", None)
+    assert [changed] == journey.history
+
+
 def test_a_capture_between_stages_is_not_added_to_the_history(boot: Boot) -> None:
     machine, journey = boot
     before = journey.capture_now()
