@@ -67,7 +67,10 @@ class StackSearch(NamedTuple):
         A word on the stack is a return address if the instruction before the place that it names calls the function.
         """
         found: dict[str, ObservedCall] = {}
-        for word, paddr, vaddr in self._words():
+        innermost: dict[int, tuple[int, int]] = {}
+        for word, paddr, vaddr in self._words():  # most words of an early stack are 0
+            innermost.setdefault(word, (paddr, vaddr))
+        for word, (paddr, vaddr) in innermost.items():
             for symbol in self._called_before(word, functions):
                 found.setdefault(symbol, ObservedCall(word, paddr, vaddr))
         return found

@@ -200,6 +200,7 @@ class Symbols:
         """
         self.path = path
         self._cache: dict[str, _Symbol | None] = {}
+        self._best: dict[int, _Symbol | None] = {}
         self._file: File | None = open_file(path)
         try:
             elf = read_elf(self._file, path)
@@ -290,9 +291,14 @@ class Symbols:
                 yield self._table.name(symbol), symbol.value, symbol.size, symbol.type == _STT_FUNC
 
     def _best_at(self, value: int) -> _Symbol | None:
-        """Return the best of the symbols at one address: functions first, then global symbols, then the largest."""
-        symbols = [symbol for symbol in islice(self._table.with_value(value), _MAX_ALIASES) if symbol.is_location]
-        return max(symbols, key=lambda symbol: (symbol.type == _STT_FUNC, symbol.is_global, symbol.size), default=None)
+        """Return the best of the symbols at one address: functions first, then global symbols, then the largest.
+
+        It is searched for once: the instructions of a function are in the same symbol.
+        """
+        if value not in self._best:
+            symbols = [symbol for symbol in islice(self._table.with_value(value), _MAX_ALIASES) if symbol.is_location]
+            self._best[value] = max(symbols, key=_rank, default=None)
+        return self._best[value]
 
     def _find(self, name: str) -> _Symbol | None:
         """Search for a name, and cache the result, because the same few names are looked up at every stage."""
@@ -332,6 +338,10 @@ class Symbols:
                 return index
             local = index if local is None and symbol.is_defined else local
         return local
+
+
+def _rank(symbol: _Symbol) -> tuple[bool, bool, int]:
+    return symbol.type == _STT_FUNC, symbol.is_global, symbol.size
 
 
 def _indices(column: bytes, word: Literal["I", "Q"], values: set[int]) -> Iterable[int]:

@@ -273,18 +273,18 @@ class StepFinder(Walker):
     def _ends_of(self, function: int) -> set[int]:
         """Return the instructions that return from the function at an address, or jump to another function."""
         name = self._symbol_at(function)
-        lines = [line for line in self._function(function) if self._symbol_at(line.address) == name]
-        own = {line.address for line in lines}
-        return {line.address for line in lines if self._returns(line) or _jumps_out(line, own)}
+        ends = (line.address for line in self._function(function) if self._leaves(line, name))
+        return {address for address in ends if self._symbol_at(address) == name}
 
     def _symbol_at(self, address: int) -> str:
         return (self._name_of(address) or "").partition("+")[0]
 
-    def _returns(self, line: Instruction) -> bool:
+    def _leaves(self, line: Instruction, function: str) -> bool:
+        """Return whether an instruction of a function returns, or jumps to another function."""
         if line.text.startswith(_RETURN):
             return True
         target = _TARGET.search(line.text) if line.text.startswith(_JUMP) else None
-        return target is not None and "return_thunk" in (self._name_of(int(target[1], 16)) or "")
+        return target is not None and self._symbol_at(int(target[1], 16)) != function
 
     def _candidates(self) -> tuple[Collection[int], Collection[int]]:
         """Return the instructions that may lead to the place in one step, and calls that may return to it."""
@@ -340,8 +340,3 @@ def finder(replay: Replay, here: Capture, name_of: Callable[[int], str | None], 
 
 def _instructions(lines: Sequence[str]) -> list[Instruction]:
     return [Instruction(int(at, 16), words.rstrip()) for at, words in _LINE.findall("\n".join(lines))]
-
-
-def _jumps_out(line: Instruction, own: Collection[int]) -> bool:
-    target = _TARGET.search(line.text) if line.text.startswith(_JUMP) else None
-    return target is not None and int(target[1], 16) not in own

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import socket
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from pvhdbg.errors import NotConnected
 from pvhdbg.live.back.places import is_at
 from pvhdbg.live.stub.connection import Connection
 from pvhdbg.live.stub.watch import RspWatch
@@ -54,7 +56,7 @@ class Replay:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._connection.close()
+        self._disconnect()
         self._machine.reconnect()
         self._machine.runner.forget_death()
 
@@ -64,7 +66,7 @@ class Replay:
         :raise GuestError: if QEMU can't restore it.
         """
         is_dead = self._is_dead or self.runner.death() is not None
-        self._connection.close()
+        self._disconnect()
         self._is_dead = False
         self._snapshots.load(snapshot, self.returns_to, is_dead=is_dead)
         self._connect()
@@ -83,7 +85,10 @@ class Replay:
         return self.runner.death() is not None
 
     def run_to(self, addresses: Collection[int]) -> bool:
-        """Run to one of the addresses. Return False if the guest died, or did not get there in time."""
+        """Run to one of the addresses. Return False if the guest died, or did not get there in time.
+
+        The breakpoints stay until `load` or the end, or until others are needed.
+        """
         return self.left > 0 and self.runner.run_to(addresses, self.left).kind == HIT
 
     def step(self) -> bool:
@@ -94,6 +99,11 @@ class Replay:
         """Return whether the machine's registers and boot data are those of a capture."""
         return is_at(self.target, place)
 
+    def _disconnect(self) -> None:
+        with suppress(NotConnected):  # QEMU may be gone
+            self.runner.clear_breakpoints()
+        self._connection.close()
+
     def _connect(self) -> None:
         qemu = self._machine.qemu
         assert qemu is not None  # noqa: S101  pvhdbg started this machine
@@ -102,6 +112,6 @@ class Replay:
         self._connection.connect(qemu.gdb_path)
         self._connection.wait_ready()
         self.target = RspTarget(self._connection, self._machine.target.symbols, runs_xen=qemu.runs_xen)
-        self.runner = RspRunner(self._connection, self.target, qemu)
+        self.runner = RspRunner(self._connection, self.target, qemu, keeps_breakpoints=True)
         self.watch = RspWatch(self._connection)
         self._deadline = time.monotonic() + self._limit

@@ -25,11 +25,17 @@ _RUN = "vCont;c"
 
 
 class RspRunner(StubRunner):
-    """A Runner that asks QEMU's stub directly. pvhdbg has started the machine."""
+    """A Runner that asks QEMU's stub directly. pvhdbg has started the machine.
 
-    def __init__(self, rsp: Rsp, target: Target, hypervisor: Hypervisor) -> None:
+    If `keeps_breakpoints` is set, the breakpoints of one `run_to` stay for the next one, until `clear_breakpoints`:
+    QEMU translates the guest's code again after each change of them.
+    """
+
+    def __init__(self, rsp: Rsp, target: Target, hypervisor: Hypervisor, *, keeps_breakpoints: bool = False) -> None:
         super().__init__(target, hypervisor)
         self._rsp = rsp
+        self._keeps_breakpoints = keeps_breakpoints
+        self._set: Collection[int] = ()
         self._absent: AbsentMemory | None = None
 
     def hide(self, absent: AbsentMemory) -> None:
@@ -106,15 +112,27 @@ class RspRunner(StubRunner):
 
         :raise StubError: if one can't be set. KVM has four.
         """
-        answers = self._rsp.ask_all([f"Z1,{address:x},1" for address in addresses])
+        fresh, unused = {*addresses} - {*self._set}, {*self._set} - {*addresses}
+        self._clear(unused)
+        self._set = addresses
+        answers = self._rsp.ask_all([f"Z1,{address:x},1" for address in fresh])
         try:
-            for address, answer in zip(addresses, answers, strict=True):
+            for address, answer in zip(fresh, answers, strict=True):
                 if answer != "OK":
                     raise StubError(f"the gdb stub can't set a hardware breakpoint at {address:#x}")
             yield
         finally:
-            if not self._rsp.running:
-                self._rsp.ask_all([f"z1,{address:x},1" for address in addresses])
+            if not self._keeps_breakpoints:
+                self.clear_breakpoints()
+
+    def clear_breakpoints(self) -> None:
+        """Remove the breakpoints, unless the machine runs."""
+        if not self._rsp.running:
+            self._clear(self._set)
+            self._set = ()
+
+    def _clear(self, addresses: Collection[int]) -> None:
+        self._rsp.ask_all([f"z1,{address:x},1" for address in addresses])
 
     def _step(self) -> None:
         stop = self._rsp.last_stop

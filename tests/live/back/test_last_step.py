@@ -50,6 +50,14 @@ def test_steps_back_through_a_call_and_branches_are_the_steps_forward(at_prepare
     assert forward == steps_forward(debuggee, 12)
 
 
+def test_a_step_back_in_a_loop_leaves_no_breakpoint_there(at_prepare: Start) -> None:
+    debuggee = at_prepare()
+    forward = steps_forward(debuggee, 12)
+
+    assert forward[11:] == steps_back(debuggee, 1)
+    assert "bootparams" == debuggee.next_stage().stage
+
+
 def test_debians_kernel_steps_back_through_a_thunk_and_a_repeated_instruction(
     at_prepare: Start, vmlinux_61: Path
 ) -> None:
