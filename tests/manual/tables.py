@@ -18,8 +18,10 @@ from pvhdbg.guest_profiles.table import OTHER, PROFILES
 from pvhdbg.teaching.lab import lab_file
 from pvhdbg.teaching.tour import chapter
 from pvhdbg.tui.draw.keys import KEYS
+from pvhdbg.tui.lines.signs import ASCII, UNICODE
 from pvhdbg.tui.views.table import VIEWS
-from pvhdbg.views.explain import guest_topics, lookup
+from pvhdbg.views.explain import glossary, guest_topics, lookup
+from pvhdbg.views.rows import picture_text
 from pvhdbg.vmm_profiles import table as vmms
 from pvhdbg.vmm_profiles.profile import EXAMPLE
 
@@ -124,6 +126,16 @@ def keys() -> str:
     return table(("key", "where", "what it does"), rows)
 
 
+def signs() -> str:
+    unicode, ascii_ = (
+        (*it.stages.values(), *it.findings.values(), it.cursor, *(pair[at] for pair in picture_text.SIGNS.values()))
+        for at, it in enumerate((UNICODE, ASCII))
+    )
+    in_ascii = dict(zip(unicode, ascii_, strict=True))
+    rows = [(sign, in_ascii[sign], meaning) for sign, meaning in glossary.SIGNS]
+    return table(("sign", "in ASCII", "meaning"), rows)
+
+
 def views() -> str:
     return table(("key", "view", "what it shows"), [(view.key, view.name, view.about) for view in VIEWS])
 
@@ -198,6 +210,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "own_options": own_options,
     "pvh_commands": pvh_commands,
     "keys": keys,
+    "signs": signs,
     "views": views,
     "rules": rule_table,
     "guests": guests,

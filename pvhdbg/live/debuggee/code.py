@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     NameOf = Callable[[int], str | None]
 
+_STACK = re.compile(r"\bmov[a-z]* +\$(0x[0-9a-f]{1,16}), *%[er]sp\b", re.ASCII)
 _NUMBER = re.compile(r"(?<![-\w])0x[0-9a-f]{1,16}\b")
 MOST_SOURCE = 1 << 20
 _LONG_BITS, _FAR_JUMP, _FAR_JUMP_SIZE = 64, b"\xea", 7
@@ -147,7 +148,13 @@ def as_rows(code: Code) -> tuple[CodeRow, ...]:
 
 
 def with_names(text: str, name_of: Callable[[int], str | None]) -> str:
-    """Add to an instruction the name of the address that it names: of a call's target, of a table, of a variable."""
+    """Add to an instruction the name of the address that it names: of a call's target, of a table, of a variable.
+
+    The start value of a stack pointer is the end of the stack, where the next variable may begin.
+    """
+    if stack := _STACK.search(text):
+        last = name_of(int(stack[1], 16) - 1)
+        return f"{text} <end of {last.rpartition('+')[0] or last}>" if last else text
     names = (name_of(int(address, 16)) for address in _NUMBER.findall(text.partition("#")[2] or text))
     name = next(filter(None, names), None)
     return f"{text} <{name}>" if name else text

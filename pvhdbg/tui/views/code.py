@@ -169,7 +169,7 @@ def detail(screen: Screen, _rows: Rows, index: int) -> Detail:
     if index >= len(pairs):
         return Detail()
     pair = pairs[index]
-    words = " ".join(filter(None, ("RIP is here." if pair.is_current else "", _words(pair.instruction))))
+    words = " ".join(filter(None, ("RIP is here." if pair.is_current else "", _words(_instruction_of(pairs, index)))))
     is_now = screen.run.kind == state.STOPPED and screen.past is None
     stage = screen.run.where if is_now else screen.capture.stage if screen.capture and not screen.moment else ""
     return Detail(note=words, topic=stage if pair.is_current and stage in stages.NAMES else "")
@@ -189,4 +189,20 @@ def breakpoint_place(screen: Screen, index: int) -> BreakpointPlace:
     if screen.past is not None:
         return BreakpointPlace(refusal="no breakpoints in a past stage: press Right to return to the current stop")
     pairs = _shown(screen)
-    return BreakpointPlace(pairs[index].main.place) if index < len(pairs) else BreakpointPlace()
+    if index >= len(pairs):
+        return BreakpointPlace()
+    line = pairs[index].main
+    if line.number is None or _instruction_of(pairs, index) or not any(pair.instruction for pair in pairs):
+        return BreakpointPlace(line.place)
+    found = (_instruction_of(pairs, at) for at, other in enumerate(pairs) if other.main.place == line.place)
+    instruction = next(filter(None, found), None)
+    if instruction is None:
+        return BreakpointPlace(refusal=f"line {line.number} has no instruction here: select an instruction")
+    return BreakpointPlace(instruction.place)
+
+
+def _instruction_of(pairs: tuple[Pair, ...], index: int) -> CodeLine | None:
+    """Return the instruction in a row or, for a line of source, the first one of its code, which follows it."""
+    pair = pairs[index]
+    following = pairs[index + 1] if index + 1 < len(pairs) else pair
+    return pair.instruction or (following.instruction if following.source is None else None)

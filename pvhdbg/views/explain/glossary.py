@@ -9,6 +9,23 @@ _ABI = "Xen docs/misc/pvh.pandoc"
 _BOOT = "Linux Documentation/arch/x86/boot.rst"
 _PREPARE = "Linux arch/x86/platform/pvh/enlighten.c"
 
+SIGNS = (
+    ("●", "a stage that was captured; beside code, a breakpoint"),
+    ("◉", "the stage where the machine stops"),
+    ("○", "a stage that was not reached"),
+    ("◌", "a stage that the guest passed, but pvhdbg did not capture; before a file name, a recording"),
+    ("◇", "a stage that was captured before you went back, and not again since"),
+    ("−", "a stage that this guest does not have"),  # noqa: RUF001
+    ("✖", "a finding of severity error, or a guest that has died"),
+    ("▲", "a finding of severity warning"),
+    ("ℹ", "a finding of severity info"),  # noqa: RUF001
+    ("▸", "the selected row"),
+    ("█", "in a picture of memory, a range of type RAM"),
+    ("▒", "in a picture of memory, a range of type RESERVED"),
+    ("·", "in a picture of memory, addresses that no range lists"),
+)
+"""The signs on the screen, and what each means."""
+
 TERMS = (
     Term(
         "PVH",
@@ -283,6 +300,7 @@ TERMS = (
         "Linux arch/x86/include/asm/bug.h",
     ),
     *CPU_TERMS,
+    *(Term(sign, meaning, "A sign on the screen.") for sign, meaning in SIGNS),
     Term(
         "hypercall",
         "a guest's call to its VMM, like a program's system call to its kernel",
@@ -329,12 +347,33 @@ TERMS = (
         "`pvhdbg dump -o FILE` writes a recording. `pvhdbg show` and `pvhdbg diff` read it, without a running guest.",
     ),
     Term(
-        "snapshot, going back",
+        "snapshot, going back, step back, undo",
         "a saved state of the machine that pvhdbg started, to which it can return",
         "On the screen, QEMU saves memory and devices at each stop while pvhdbg waits for a key. F8 and `back` restore "
         "the last captured stage, alive, also after a death. What the guest and the user changed since then is undone, "
         "except on the user's disks. F7, `reverse-stepi` and `reverse-continue` run from a snapshot to the instruction "
         "or breakpoint before this one. `--snapshots off` turns this off. Commands without a screen take no snapshots.",
+    ),
+    Term(
+        "death, died, dead, crash",
+        "the end of a guest that can't continue",
+        "Before the kernel has an IDT, every fault is a triple fault, and the guest prints nothing. pvhdbg stops the "
+        "machine there, shows registers and code, and names the cause if a rule knows it. On the screen, F8 goes back "
+        "to the last captured stage. A guest that panics or halts has not died in this sense: it ended itself, and "
+        "usually printed why.",
+    ),
+    Term(
+        "panic, kernel panic",
+        "Linux gives up: its function `panic` prints the reason and stops the machine or resets it",
+        "The text is in the kernel's log, in guest memory, even if there is no console: see the command `dmesg`, and "
+        "the views serial and log on the screen.",
+        "Linux kernel/panic.c",
+    ),
+    Term(
+        "tour, lab",
+        "the tour is a course about a boot on the screen; a lab is an exercise with a broken boot",
+        "Start them in the shell: `pvhdbg tour` and `pvhdbg lab`. `pvhdbg manual tour` and `pvhdbg manual labs` "
+        "describe them.",
     ),
     Term(
         "finding, rule",

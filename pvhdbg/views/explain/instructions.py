@@ -33,12 +33,12 @@ class Known(NamedTuple):
 
 # fmt: off
 KNOWN = (
-    Known("cld", "string instructions go up",
+    Known("cld", "let string instructions go to higher addresses",
           "Clears the flag DF, so that movs, stos and lods go to higher addresses. The ABI does not say how DF "
           "is at the entry, and compiled code needs it clear."),
-    Known("std", "string instructions go down", "Sets the flag DF."),
-    Known("cli", "no interrupts from here on", "Clears the flag IF. NMIs and faults still come."),
-    Known("sti", "interrupts from the next instruction on", "Sets the flag IF. It needs an IDT, and handlers."),
+    Known("std", "let string instructions go to lower addresses", "Sets the flag DF."),
+    Known("cli", "disable interrupts", "Clears the flag IF. NMIs and faults still come."),
+    Known("sti", "enable interrupts, after the next instruction", "Sets the flag IF. It needs an IDT, and handlers."),
     Known("hlt", "wait for an interrupt", "Without an interrupt that the CPU takes, it waits without end."),
     Known("lgdt", "load the register GDTR: where the table of segments is",
           "Reads a 2-byte limit and the base address of the GDT from memory. Segment registers keep what they "
@@ -56,18 +56,18 @@ KNOWN = (
     Known("sidt", "store the register IDTR in memory", "Its limit (2 bytes) and base address."),
     Known("lmsw", "load the low four bits of CR0", "From a time before CR0. It can set CR0.PE, but not clear it."),
     Known("clts", "clear CR0.TS", "FPU instructions cause no fault from here on."),
-    Known("mov cr0", "protection, paging, caches",
+    Known("mov cr0", "read or write CR0: protection, paging, caches",
           "A write can turn protected mode (PE) and paging (PG) on. The next instruction is fetched through the "
           "new page tables, so code that sets PG runs at an address that they map to itself. With EFER.LME set, "
           "setting PG also enters long mode."),
-    Known("mov cr2", "the address of the last page fault", "The CPU sets it at a page fault."),
-    Known("mov cr3", "the page tables",
+    Known("mov cr2", "read or write CR2: the address of the last page fault", "The CPU sets it at a page fault."),
+    Known("mov cr3", "read or write CR3: which page tables are used",
           "A write selects the top-level page table by its physical address, and drops the cached translations, "
           "except those of global pages."),
-    Known("mov cr4", "extensions of the CPU",
+    Known("mov cr4", "read or write CR4: extensions of the CPU",
           "A write turns extensions on: PAE, which long mode needs, PSE, PGE, LA57 and others. LA57 can change "
           "only while paging is off."),
-    Known("mov cr8", "task priority", "Interrupts of this or a lower priority wait."),
+    Known("mov cr8", "read or write CR8: the task priority", "Interrupts of this or a lower priority wait."),
     Known("mov ds", "load the data segment DS",
           "Reads base, limit and rights from the descriptor in the GDT. A selector of a descriptor that is not "
           "a data segment is a fault."),
@@ -79,17 +79,17 @@ KNOWN = (
     Known("mov fs", "load the segment FS", "In 64-bit code, its base comes from an MSR and this loads 0 there."),
     Known("mov gs", "load the segment GS",
           "In 64-bit code, its base comes from an MSR; Linux finds per-CPU data with it."),
-    Known("rdmsr", "EDX:EAX = the MSR that ECX names",
+    Known("rdmsr", "read the MSR that ECX names into EDX:EAX",
           "An MSR is a register of this CPU model or of the architecture, such as EFER (0xc0000080). An unknown "
           "number is a fault."),
-    Known("wrmsr", "the MSR that ECX names = EDX:EAX",
+    Known("wrmsr", "write EDX:EAX to the MSR that ECX names",
           "Boot code writes EFER (0xc0000080) to set LME, which makes CR0.PG enter long mode, and GS_BASE "
           "(0xc0000101), with which Linux finds per-CPU data. An unknown number, or a reserved bit, is a fault."),
     Known("cpuid", "ask the CPU what it is",
           "EAX, and for some leaves ECX, select the leaf; the answer replaces EAX, EBX, ECX and EDX. A "
           "hypervisor's signature is in leaf 0x40000000 or up to 0x100 leaves above it: Linux searches there "
           "for Xen's."),
-    Known("rdtsc rdtscp", "EDX:EAX = the time-stamp counter", "A counter that goes up since the reset."),
+    Known("rdtsc rdtscp", "read the time-stamp counter into EDX:EAX", "A counter that goes up since the reset."),
     Known("ljmp", "far jump: loads CS too",
           "The jump that ends 32-bit code: CS gets a new selector, and with it the descriptor's L and D bits, "
           "which decide the size of code. Its target is the first instruction of 64-bit code."),
@@ -115,10 +115,10 @@ KNOWN = (
           "DX or a constant names the port: 0x3f8 is the first serial port. Under a VMM, it leaves the guest."),
     Known("out", "write to an I/O port",
           "DX or a constant names the port: 0x3f8 is the first serial port. Under a VMM, it leaves the guest."),
-    Known("ud2", "always a fault: the code gave up",
+    Known("ud2", "cause a fault: the code gave up",
           "An undefined instruction, on purpose: Linux's BUG() and the end of functions that do not return. "
           "Without an IDT, a triple fault."),
-    Known("int3", "breakpoint trap", "Also fills the space between functions, where nothing should run."),
+    Known("int3", "cause a breakpoint trap", "Also fills the space between functions, where nothing should run."),
     Known("invlpg", "forget the translation of one page",
           "Drops what the CPU has cached about the page at this address."),
     Known("wbinvd", "write back and empty the caches", "Slow. Needed before the memory type of pages changes."),
@@ -126,16 +126,16 @@ KNOWN = (
     Known("vmcall vmmcall", "hypercall: ask the hypervisor",
           "vmcall on Intel, vmmcall on AMD. Linux calls them through a page that Xen fills; EAX has the number "
           "of the hypercall."),
-    Known("pause", "a hint: this is a loop that waits"),
-    Known("endbr64 endbr32", "a valid target of an indirect jump",
+    Known("pause", "tell the CPU that this is a loop that waits"),
+    Known("endbr64 endbr32", "mark a valid target of an indirect jump",
           "Does nothing, unless control-flow enforcement is on."),
-    Known("clac", "no access to user memory",
+    Known("clac", "forbid access to user memory",
           "Clears the flag AC: with CR4.SMAP, the kernel cannot read or write user pages."),
-    Known("stac", "access to user memory", "Sets the flag AC."),
+    Known("stac", "allow access to user memory", "Sets the flag AC."),
     Known("xsetbv", "set XCR0: which register sets may be used", "ECX is 0, EDX:EAX the value."),
-    Known("bt", "CF = one bit", "The bit that the first operand numbers."),
-    Known("bts", "CF = one bit, then set it", "Linux sets EFER.NX and CR4 bits with it."),
-    Known("btr", "CF = one bit, then clear it"),
+    Known("bt", "copy one bit to CF", "The bit that the first operand numbers."),
+    Known("bts", "copy one bit to CF, then set it", "Linux sets EFER.NX and CR4 bits with it."),
+    Known("btr", "copy one bit to CF, then clear it"),
     Known("xchg", "exchange two operands", "With memory, also without the prefix lock, no other CPU comes between."),
     Known("cmpxchg", "compare with EAX and exchange, if equal"),
     Known("call", "push the return address and jump",
@@ -172,7 +172,7 @@ KNOWN = (
     Known("imul mul", "multiply", is_usual=True),
     Known("idiv div", "divide EDX:EAX",
           "The quotient is in EAX, the rest in EDX. A divisor of 0 is a fault.", is_usual=True),
-    Known("nop", "nothing", is_usual=True),
+    Known("nop", "do nothing", is_usual=True),
     Known("je jz", "jump if equal, or zero", is_usual=True),
     Known("jne jnz", "jump if not equal, or not zero", is_usual=True),
     Known("jb jc jnae", "jump if below (unsigned), or carry", is_usual=True),
@@ -216,6 +216,7 @@ KNOWN = (
 _PREFIXES = {"rep": "rep", "repe": "repe", "repz": "repe", "repne": "repne", "repnz": "repne", "lock": ""}
 _SPECIAL = re.compile(r"%(cr[0-8]|[d-gs]s)\b")
 _SIZES = "bwlqd"
+_READ_OR_WRITE = "read or write"
 
 
 def of_text(text: str) -> Known | None:
@@ -226,8 +227,17 @@ def of_text(text: str) -> Known | None:
         words = words[1].split(None, 1) if len(words) > 1 else []
     if not words:
         return None
-    operands = words[1].partition("#")[0] if len(words) > 1 else ""
-    return next((found for name in _names(prefix or "", words[0], operands) if (found := _by_name().get(name))), None)
+    operands = words[1].partition("#")[0].rstrip() if len(words) > 1 else ""
+    known = (_by_name().get(name) for name in _names(prefix or "", words[0], operands))
+    return next((_as_used(found, operands) for found in known if found), None)
+
+
+def _as_used(known: Known, operands: str) -> Known:
+    """Say whether the instruction reads or writes a control register: it writes its last operand."""
+    if not known.brief.startswith(_READ_OR_WRITE):
+        return known
+    verb = "write" if operands.rpartition("%")[2].startswith("cr") else "read"
+    return known._replace(brief=verb + known.brief.removeprefix(_READ_OR_WRITE))
 
 
 def of_words(words: str) -> Known | None:

@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from pvhdbg.errors import UserError
-from pvhdbg.views.explain.topic import FOUND_BY_WHOLE_NAME
+from pvhdbg.views.explain.topic import FOUND_BY_WHOLE_NAME, RECORDING
 from pvhdbg.views.rows import text
 
 if TYPE_CHECKING:
@@ -35,10 +35,10 @@ _GROUPS = (
     "machine_topics.derived_values",
     "recording_topics.protocols",
     "vmm_topics.vmms",
-    "recording_topics.keys",
     "instructions.topics",
     "rule_topics.of_rules",
     "term_topics.terms",
+    "recording_topics.keys",
 )
 """The functions that return topics, as `module.function`, in the order in which topics of one name are shown."""
 INDEX = __file__.removesuffix("lookup.py") + "names.txt"
@@ -170,11 +170,15 @@ def _similar(name: str) -> list[str]:
 
 
 def _named(words: str) -> list[Topic]:
-    """Return the topics with this name or this ending. An exact match is preferred to one that ignores case."""
+    """Return the topics with this name or this ending. An exact match is preferred to one that ignores case.
+
+    The keys of a recording are in lower case, as users type: they come after what they are about, such as the GDT.
+    """
     folded, groups = words.casefold(), _groups_with(words.casefold())
     endings = [(topic, ending) for group in groups for topic in _topics(group) for ending in _endings_of(topic)]
+    same = [topic for topic, ending in endings if ending.casefold() == folded]
     exact = [topic for topic, ending in endings if ending == words]
-    return exact or [topic for topic, ending in endings if ending.casefold() == folded]
+    return exact if any(topic.kind != RECORDING for topic in exact) else same
 
 
 def _groups_with(folded: str) -> list[str]:

@@ -7,6 +7,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from pvhdbg import guest
+from pvhdbg.live.debuggee.code import with_names
 from pvhdbg.live.debuggee.debuggee import Debuggee
 from tests.live.runs import started
 
@@ -33,6 +34,15 @@ def objdump(start: int, end: int, *, symbol: str) -> list[int]:
     text = subprocess.run(words, check=True, capture_output=True, text=True).stdout
     found = (int(address, 16) for address in re.findall(r"^ *([0-9a-f]+):\t[0-9a-f ]+\t", text, re.MULTILINE))
     return [address for address in found if start <= address < end]
+
+
+def test_the_start_of_a_stack_is_named_after_the_stack_not_after_what_follows_it() -> None:
+    names = {0x100B01F: "early_stack+0xfff", 0x100B020: "pvh_map_source", 0x2000: "gdt"}
+
+    assert "movl $0x100b020, %esp <end of early_stack>" == with_names("movl $0x100b020, %esp", names.get)
+    assert "movl $0x100b020, %eax <pvh_map_source>" == with_names("movl $0x100b020, %eax", names.get)
+    assert "lgdtl 0x2000 <gdt>" == with_names("lgdtl 0x2000", names.get)
+    assert "movl $0x3000, %esp" == with_names("movl $0x3000, %esp", names.get)
 
 
 def test_the_teaching_guests_entry_is_shown_with_its_source(debuggee: Debuggee) -> None:

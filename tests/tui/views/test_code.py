@@ -51,7 +51,7 @@ def test_on_a_wide_terminal_source_and_instructions_are_side_by_side(size: tuple
 def test_an_unusual_instruction_is_explained_on_its_row_and_a_usual_one_is_not() -> None:
     shown = screens.text(SCREEN, (100, 30))
 
-    assert "wrmsr                               the MSR that ECX names = EDX:EAX" in shown
+    assert "wrmsr                               write EDX:EAX to the MSR that ECX names" in shown
     assert "copy" not in next(line for line in shown.splitlines() if "movl   $1" in line)
 
 
@@ -67,8 +67,22 @@ def test_the_detail_explains_the_selected_instruction() -> None:
 def test_a_breakpoint_goes_to_the_selected_line_or_instruction() -> None:
     narrow, wide = (actions.act("first", SCREEN, Size(width, 28)) for width in (100, 120))
 
-    assert [("head.S", 9), ("head.S", 10), 0x1000] == [view.breakpoint_place(narrow, at).place for at in range(3)]
-    assert [("head.S", 9), 0x1000] == [view.breakpoint_place(wide, at).place for at in range(2)]
+    assert [None, ("head.S", 10), 0x1000] == [view.breakpoint_place(narrow, at).place for at in range(3)]
+    assert [None, 0x1000] == [view.breakpoint_place(wide, at).place for at in range(2)]
+
+
+def test_a_line_of_source_without_code_gets_no_breakpoint_unless_its_code_is_elsewhere() -> None:
+    top = actions.act("first", SCREEN, Size(100, 28))
+    elsewhere = CODE._replace(lines=(*CODE.lines, CODE.lines[0], CODE.lines[2]._replace(address=0x2000)))
+
+    assert "line 9 has no instruction here: select an instruction" == view.breakpoint_place(top, 0).refusal
+    assert 0x2000 == view.breakpoint_place(top._replace(code=elsewhere), 0).place
+
+
+def test_a_line_of_source_is_explained_by_its_first_instruction() -> None:
+    shown = screens.text(actions.act("up", SCREEN, Size(100, 28)), (100, 30))
+
+    assert "lgdtl: load the register GDTR" in shown
 
 
 def test_rip_is_marked_where_there_is_only_source() -> None:

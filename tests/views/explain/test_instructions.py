@@ -38,6 +38,21 @@ def test_an_instruction_is_found_by_its_text(text: str, names: str) -> None:
     assert names == known.names
 
 
+@pytest.mark.parametrize(
+    ("text", "brief"),
+    [
+        ("mov    %eax,%cr0", "write CR0: protection, paging, caches"),
+        ("movl   %cr0, %eax", "read CR0: protection, paging, caches"),
+        ("movq   %rax, %cr3  # 0x1000", "write CR3: which page tables are used"),
+    ],
+)
+def test_a_control_register_is_read_or_written(text: str, brief: str) -> None:
+    known = instructions.of_text(text)
+
+    assert known is not None
+    assert brief == known.brief
+
+
 @pytest.mark.parametrize("text", ["", "rep", ".byte  0xff", "(bad)", "sysretq", "lgdtx 1", "\x1b[2J"])
 def test_what_is_not_known_is_not_explained(text: str) -> None:
     assert None is instructions.of_text(text)
