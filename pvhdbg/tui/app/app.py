@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
 import threading
 import time
 from collections import deque
@@ -45,8 +46,10 @@ if TYPE_CHECKING:
 UPDATE_INTERVAL = 0.03
 """The shortest time between two screens made by events, in seconds."""
 CLOCK_INTERVAL = 1.0
-ESCAPE_TIMEOUT, SEQUENCE_TIMEOUT = 0.05, 0.1
+ESCAPE_TIMEOUT, SEQUENCE_TIMEOUT = 0.005, 0.1
 """Seconds to wait after Esc for the rest of an escape sequence, and for the key of a combination such as Alt-1."""
+NETWORK_TIMEOUT = 0.05
+"""The same as ESCAPE_TIMEOUT, over a network. A terminal on this computer writes a sequence at once."""
 
 _DELAYS = {events.GuestRuns: 0.1, events.QueueLength: 0.15, events.GdbBusy: 0.3}
 """Seconds that a state must last before it is shown, so that short ones don't make the screen flicker."""
@@ -168,7 +171,7 @@ class Tui:
             full_screen=True,
             mouse_support=Condition(lambda: self.dispatcher.has_mouse),
         )
-        application.ttimeoutlen = ESCAPE_TIMEOUT
+        application.ttimeoutlen = NETWORK_TIMEOUT if "SSH_CONNECTION" in os.environ else ESCAPE_TIMEOUT
         application.timeoutlen = SEQUENCE_TIMEOUT
         application.key_processor.before_key_press += self._forget_message
         return application

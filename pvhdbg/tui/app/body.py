@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from prompt_toolkit.layout.containers import Window
 from prompt_toolkit.layout.controls import DummyControl
+from prompt_toolkit.layout.dimension import Dimension
 from prompt_toolkit.layout.screen import Char
 from prompt_toolkit.mouse_events import MouseButton, MouseEventType
 
@@ -30,6 +31,8 @@ _KINDS = {
     MouseEventType.MOUSE_DOWN: mouse.CLICK,
 }
 _CACHED_LINES, _CACHED_CELLS = 1024, 4096
+_WEIGHT = 1000
+"""prompt_toolkit deals the rows of the screen to the windows one by one, by weight."""
 
 
 class _Focusable(DummyControl):
@@ -46,7 +49,8 @@ class Body(Window):
     """
 
     def __init__(self, draw: Draw, on_mouse: OnMouse, *, focusable: bool = False, height: int | None = None) -> None:
-        super().__init__(_Focusable() if focusable else DummyControl(), height=height)
+        rows = Dimension(weight=_WEIGHT) if height is None else height
+        super().__init__(_Focusable() if focusable else DummyControl(), height=rows)
         self.size = (0, 0)
         self._draw = draw
         self._used = on_mouse
@@ -67,7 +71,9 @@ class Body(Window):
         for row, line in enumerate(self._draw(width, height)[:height], top):
             screen.data_buffer[row].update(_cells(tuple(line), left))
         screen.height = max(screen.height, top + height)
-        mouse_handlers.set_mouse_handler_for_range(left, left + width, top, top + height, self._on_mouse)
+        handlers = dict.fromkeys(range(left, left + width), self._on_mouse)
+        for row in range(top, top + height):  # its own method sets one cell at a time
+            mouse_handlers.mouse_handlers[row].update(handlers)
 
     def _on_mouse(self, event: MouseEvent) -> None:
         kind = _KINDS.get(event.event_type)

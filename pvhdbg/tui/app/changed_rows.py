@@ -55,10 +55,8 @@ def _pieces(row: Row, before: Row, width: int) -> list[tuple[int, str, str]] | N
     """Return the pieces of a row that differ, as (column, style, text); None if not every cell is one column wide."""
     pieces: list[tuple[int, str, str]] = []
     start, end, style, text = 0, -1, "", ""
-    for column in range(width):
+    for column in [column for column in range(width) if row[column] is not before[column]]:
         cell = row[column]
-        if cell is before[column]:
-            continue
         if cell.width != 1 or before[column].width != 1:
             return None
         if column != end or cell.style != style:
@@ -82,7 +80,8 @@ def _write(rows: Mapping[int, list[tuple[int, str, str]]], arguments: Mapping[st
 
 
 def _with_rows(screen: Screen, rows: list[int]) -> Screen:
-    """Return a copy of a screen in which all other rows are empty."""
+    """Return a copy of a screen that has only these rows: the others are empty, and it ends with the last of these."""
     copied = copy(screen)
+    copied.height = max(rows, default=-1) + 1
     copied.data_buffer = defaultdict(screen.data_buffer.default_factory, {row: screen.data_buffer[row] for row in rows})
     return copied

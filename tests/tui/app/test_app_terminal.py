@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from pvhdbg.tui.app.app import ESCAPE_TIMEOUT, NETWORK_TIMEOUT
 from pvhdbg.tui.events.events import GdbOutput, Message, SerialOutput, ThreadEnded
 from pvhdbg.tui.screen import state
 from pvhdbg.tui.screen.state import Run
@@ -48,6 +49,19 @@ def test_a_theme_uses_colors_that_no_palette_changes() -> None:
     assert min(used) >= 16
     assert not re.search(r"\x1b\[(\d+;)*3[0-7](;\d+)*m", tui.terminal.raw)
     assert "38;2;" not in tui.terminal.raw
+
+
+@pytest.mark.parametrize(("connection", "seconds"), [(None, ESCAPE_TIMEOUT), ("::1 2 ::1 22", NETWORK_TIMEOUT)])
+def test_esc_waits_longer_for_the_rest_of_a_key_over_a_network(
+    connection: str | None, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SSH_CONNECTION", raising=False)
+    if connection is not None:
+        monkeypatch.setenv("SSH_CONNECTION", connection)
+    with show() as tui:
+        tui.wait("F1 help")
+
+        assert seconds == tui.tui.app.ttimeoutlen
 
 
 def test_the_screen_follows_the_terminals_size() -> None:
