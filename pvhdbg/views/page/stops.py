@@ -72,13 +72,21 @@ def _structures(run: Document, stop: Stop, index: int, links: Links) -> Iterator
     valid = stages.stage(stop.capture.stage, run.kernel).valid
     for key in stages.CAPTURE_KEYS:
         if getattr(stop.capture, key) is not None:
-            body = _unchanged(stop, index, key) or _same_as_original(stop, key, links) or _SHOWN[key](stop, links)
+            body = _structure(stop, index, key, links)
         elif key in valid:
             body = element("p", f"missing: {missing_reason(stop.capture, key)}")
         else:
             continue
         yield element("h3", symbol_path(key), id=section_id(links.stop, key))
         yield body
+
+
+def _structure(stop: Stop, index: int, key: str, links: Links) -> Element:
+    # The truth value of an element says only whether it has children.
+    if (unchanged := _unchanged(stop, index, key)) is not None:
+        return unchanged
+    copied = _same_as_original(stop, key, links)
+    return _SHOWN[key](stop, links) if copied is None else copied
 
 
 def _unchanged(stop: Stop, index: int, key: str) -> Element | None:

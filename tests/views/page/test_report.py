@@ -13,6 +13,7 @@ from pvhdbg.boot.record.document import DONE, Document, MachineFacts, Outcome
 from pvhdbg.boot.record.replay import load, replay
 from pvhdbg.checks.run import check_run
 from pvhdbg.views.page.report import report
+from pvhdbg.views.pictures import markup
 from tests.paths import RECORDINGS, RECORDINGS_DIR
 from tests.views.hostile import COMMAND_LINE, answers, hostile
 from tests.views.page.pages import Page
@@ -34,6 +35,19 @@ def test_every_link_leads_to_something_on_the_page(path: Path) -> None:
     assert len(links) > 3
     assert [] == [link for link in links if not link.startswith("#") or link[1:] not in ids]
     assert sorted(set(ids)) == sorted(ids)
+
+
+def test_the_truth_value_of_an_element_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In Python 3.12 and later, testing it is a DeprecationWarning."""
+    expected = report(load(PATH))
+
+    class Untested(markup.Element):
+        def __bool__(self) -> bool:
+            raise TypeError
+
+    monkeypatch.setattr(markup, "Element", Untested)
+
+    assert expected == report(load(PATH))
 
 
 @pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.stem)
