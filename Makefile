@@ -9,6 +9,8 @@ RUN_TOOLS := qemu-system-x86_64=qemu-system-x86 gdb=gdb
 TEST_TOOLS := $(RUN_TOOLS) gcc=gcc ld=binutils tmux=tmux git=git
 # To build a Linux kernel for the tests of the 2017 RFC protocol.
 TEST_TOOLS += flex=flex bison=bison bc=bc xz=xz-utils /usr/include/gelf.h=libelf-dev
+# To compress kernel files. xz is one of these tools, too.
+TEST_TOOLS += bzip2=bzip2 lz4=lz4
 # To open reports and pictures in a real browser.
 TEST_TOOLS += chromium=chromium /usr/share/fonts/truetype/dejavu/DejaVuSansMono.ttf=fonts-dejavu-core
 

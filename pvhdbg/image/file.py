@@ -75,8 +75,10 @@ def open_file(path: str) -> File:
     try:
         # Without O_NONBLOCK, opening a FIFO blocks until a process opens it for writing.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: {error.strerror if isinstance(error, OSError) else error}") from error
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from error
+    except ValueError as error:  # each Python has its own words for a null byte
+        raise UserError(f"{path}: {'null byte in the path' if chr(0) in path else error}") from error
     try:
         _check_regular(descriptor, path)
         return File(path, descriptor)

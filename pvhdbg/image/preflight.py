@@ -218,7 +218,7 @@ def _wrong_machine(elf: Elf, machine: Machine) -> Iterator[Verdict]:
 
 def _wrong_layout(elf: Elf, machine: Machine, facts: ImageFacts, scan: notes.Scan) -> Iterator[Verdict]:
     """Yield the verdicts about notes, segments and entry. An entry that another verdict explains gets no second one."""
-    layout = Layout(elf, machine.type, machine.memory)
+    layout = Layout(elf, machine.type, machine.memory, machine.firmware)
     about_segments = list(segment_verdicts.about_segments(layout))
     is_found = machine.loads_file and scan.entry is not None
     about_notes = [] if is_found else list(note_verdicts.about_notes(elf, facts, scan))

@@ -45,7 +45,8 @@ XEN_NOTE = note()
 class Crafted(NamedTuple):
     """A file, the slugs of its verdicts, the entry that QEMU reads from its notes, and its multiboot entry.
 
-    `result` is the result of `run_qemu` if QEMU starts the guest although there is a fatal verdict.
+    `result` is the result of `run_qemu` if QEMU starts the guest although there is a fatal verdict. `firmware` is the
+    firmware of a microvm; None if its default makes no difference.
     """
 
     data: bytes
@@ -54,6 +55,7 @@ class Crafted(NamedTuple):
     machine: str = "microvm"
     multiboot: int | None = None
     result: str | None = None
+    firmware: str | None = None
 
 
 def with_bytes(data: bytes, offset: int, new: bytes) -> bytes:
@@ -167,8 +169,14 @@ CRAFTED = {
         elf([load(), load(UD2, paddr=1 << 32, vaddr=LOW), notes(note())]), ("segment-above-4g",), ENTRY),
     "over the firmware of a microvm": Crafted(
         elf([load(paddr=0xF0000), notes(note(0xF0000))]), ("segment-in-firmware",), 0xF0000, result="reset"),
-    "below the firmware of a microvm": Crafted(
-        elf([load(paddr=0xC8000), notes(note(0xC8000))]), (), 0xC8000, result="entered at 0x100000"),
+    "below qboot in a microvm": Crafted(
+        elf([load(paddr=0xC8000), notes(note(0xC8000))]), (), 0xC8000, result="entered at 0x100000", firmware="qboot"),
+    "over the option ROMs of a microvm with SeaBIOS": Crafted(
+        elf([load(paddr=0xC0000), notes(note(0xC0000))]), ("segment-in-firmware",), 0xC0000, result="reset",
+        firmware="seabios"),
+    "where a microvm with SeaBIOS has no VGA memory": Crafted(
+        elf([load(paddr=0xA0000), notes(note(0xA0000))]), (), 0xA0000, result="entered at 0x100000",
+        firmware="seabios"),
     "over the ROMs of a q35": Crafted(
         elf([load(paddr=0xC8000), notes(note(0xC8000))]), ("segment-in-firmware",), 0xC8000, "q35", result="reset"),
     "outside every segment": Crafted(

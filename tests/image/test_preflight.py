@@ -51,9 +51,13 @@ def severity(data: bytes, machine: Machine) -> str:
     return verdict.severity
 
 
+def machine_of(crafted: Crafted) -> Machine:
+    return Machine(crafted.machine, firmware=crafted.firmware)
+
+
 @pytest.mark.parametrize("crafted", CRAFTED.values(), ids=CRAFTED)
 def test_a_crafted_file_gets_exactly_its_verdicts(crafted: Crafted) -> None:
-    result = predict(crafted.data, Machine(crafted.machine))
+    result = predict(crafted.data, machine_of(crafted))
 
     assert (crafted.slugs, crafted.entry) == (tuple(verdict.slug for verdict in result.verdicts), result.entry)
 
@@ -63,25 +67,25 @@ def test_qemu_does_what_preflight_predicts(crafted: Crafted, tmp_path: Path) -> 
     path = tmp_path / "kernel"
     path.write_bytes(crafted.data)
 
-    result = predict(crafted.data, Machine(crafted.machine))
+    result = predict(crafted.data, machine_of(crafted))
     expected = entered(crafted.multiboot if result.boot_protocol == MULTIBOOT else result.entry)
     if crafted.result is not None:
         expected = crafted.result
     elif result.fatal and result.boot_protocol != MULTIBOOT:
         expected = REFUSALS[result.fatal[0].slug]
 
-    assert expected in run_qemu(path, crafted.machine)
+    assert expected in run_qemu(path, crafted.machine, crafted.firmware)
 
 
 def test_every_verdict_has_a_hint_and_fits_on_one_line() -> None:
-    results = [predict(crafted.data, Machine(crafted.machine)) for crafted in CRAFTED.values()]
+    results = [predict(crafted.data, machine_of(crafted)) for crafted in CRAFTED.values()]
     verdicts = [verdict for result in results for verdict in result.verdicts]
 
     assert [] == [verdict for verdict in verdicts if not verdict.hint or "\n" in verdict.message + verdict.hint]
 
 
 def test_a_verdict_begins_with_the_defect_in_at_most_twelve_words_and_is_ascii() -> None:
-    results = [predict(crafted.data, Machine(crafted.machine)) for crafted in CRAFTED.values()]
+    results = [predict(crafted.data, machine_of(crafted)) for crafted in CRAFTED.values()]
     verdicts = {verdict.slug: verdict for result in results for verdict in result.verdicts}
     long = {slug for slug, verdict in verdicts.items() if len(re.split(r"[:.] ", verdict.message)[0].split()) > 12}
 
@@ -91,7 +95,7 @@ def test_a_verdict_begins_with_the_defect_in_at_most_twelve_words_and_is_ascii()
 
 
 def test_a_file_that_qemu_does_not_boot_by_pvh_has_a_fatal_verdict() -> None:
-    results = {name: predict(crafted.data, Machine(crafted.machine)) for name, crafted in CRAFTED.items()}
+    results = {name: predict(crafted.data, machine_of(crafted)) for name, crafted in CRAFTED.items()}
     not_by_pvh = {name for name, result in results.items() if result.boot_protocol != PVH}
     fatal = {name for name, result in results.items() if result.fatal}
 
@@ -149,7 +153,7 @@ FIELDS: dict[str, dict[str, int | str]] = {
 def test_a_verdict_has_the_numbers_on_which_it_is_based(name: str, fields: dict[str, int | str]) -> None:
     crafted = CRAFTED[name]
 
-    assert fields == predict(crafted.data, Machine(crafted.machine)).verdicts[0].fields
+    assert fields == predict(crafted.data, machine_of(crafted)).verdicts[0].fields
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,10 @@ _MEMORY_LIMITS = {"q35": 0xB0000000}
 _MEMORY_LIMIT = 0xE0000000
 """The RAM below 4 GiB ends here at the latest, on q35 and on the other machine types. PCI devices are above it."""
 _LEGACY = range(0xA0000, 0x100000)
-_FIRMWARE = range(0xF0000, 0x100000)
+"""VGA memory, the option ROMs (one is pvh.bin) and SeaBIOS."""
+_MICROVM = {"seabios": range(0xC0000, 0x100000)}
+"""A microvm has no VGA memory. With SeaBIOS, it has option ROMs; qboot is one ROM, and starts a kernel by itself."""
+_QBOOT = range(0xF0000, 0x100000)
 _WINDOW = 1 << 30
 _PAGE = 4096
 _MIB = 1 << 20
@@ -35,11 +38,14 @@ _FLAT_MEMORY = 2 << 30
 
 
 class Layout(NamedTuple):
-    """The segments with content, and the machine: its type and the size of its RAM in bytes, None if unknown."""
+    """The segments with content, and the machine: its type, the size of its RAM in bytes, None if unknown, and the
+    firmware of a microvm, as in `preflight.Machine`.
+    """
 
     elf: Elf
     machine: str
     memory: int | None
+    firmware: str | None
 
     @property
     def loads(self) -> list[ProgramHeader]:
@@ -231,7 +237,7 @@ def _first_section(elf: Elf, segment: ProgramHeader) -> str:
 
 def _in_firmware(layout: Layout) -> Iterator[Verdict]:
     """Yield a verdict if QEMU loads bytes of the file where a PC has its VGA memory and its firmware, not RAM."""
-    taken = _FIRMWARE if layout.machine.startswith("microvm") else _LEGACY
+    taken = _MICROVM.get(layout.firmware or "", _QBOOT) if layout.machine.startswith("microvm") else _LEGACY
     for segment in layout.loads:
         if segment.filesz and segment.paddr < taken.stop and segment.paddr + segment.filesz > taken.start:
             end = segment.paddr + segment.filesz
