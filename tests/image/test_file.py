@@ -69,7 +69,7 @@ def test_a_read_error_is_one_line(folder: Opener, monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("path", ["\0", "a\0b"])
 def test_a_path_with_a_nul_is_an_error(path: str) -> None:
-    with pytest.raises(UserError, match=": null byte in the path$"):
+    with pytest.raises(UserError, match=r": null byte in the path$"):
         open_file(path)
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pvhdbg.target.base import Halt, Symbols
     from pvhdbg.target.mi.gdb_mi import MiTarget
 
+_GDB_START_TIMEOUT = 30.0
 _CONNECT_TIMEOUT = 15.0
 _PACKET_TIMEOUT = 5
 _STOP_TIMEOUT = _LEAVE_TIMEOUT = 5.0
@@ -86,7 +87,7 @@ class AttachedMachine(GdbMachine):
         from pvhdbg.target.mi.mi_runner import MiRunner
         from pvhdbg.target.stub import MONITOR, PHY_MEM_MODE
 
-        self.gdb.send("-gdb-set tcp auto-retry off")
+        self._wait_for_gdb(self.gdb.send("-gdb-set tcp auto-retry off"))
         self.gdb.send(f"-gdb-set remotetimeout {_PACKET_TIMEOUT}")
         connecting, mode = self.gdb.send(f"-target-select remote {where}"), self.gdb.send(PHY_MEM_MODE_OFF)
         # gdb may have read registers before the mode was off.
@@ -105,6 +106,18 @@ class AttachedMachine(GdbMachine):
         self.target = MiTarget(self.gdb, symbols, physical_memory=physical, has_monitor=status is not None)
         hypervisor = _MonitorOfStub(self.target) if status else None
         self.runner = MiRunner(self.gdb, self.target, hypervisor, may_reset=True, run_state=status)
+
+    def _wait_for_gdb(self, first: Pending) -> None:
+        """Wait for the answer to gdb's first command, so that the stub is not blamed for a gdb that starts slowly.
+
+        :raise MachineError: if gdb ends or does not answer.
+        """
+        try:
+            self.gdb.wait(first, _GDB_START_TIMEOUT)
+        except TargetError as error:
+            from pvhdbg.live.debuggee import start_failure
+
+            raise start_failure.gdb_failure(self.gdb.process.options.binary, str(error)) from error
 
     def _connect_failure(self, where: str, error: TargetError) -> PvhdbgError:
         if isinstance(error, MiError):

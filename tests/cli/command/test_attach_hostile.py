@@ -70,6 +70,38 @@ def test_a_stub_that_never_gets_connected_is_one_line(
     assert 2 == err.count("\n")
 
 
+def slow_gdb(folder: Path, seconds: float) -> str:
+    """Return the path of a gdb that starts after some seconds."""
+    path = folder / "gdb"
+    path.write_text(f'#!/bin/sh\ncase "$*" in *--interpreter*) sleep {seconds} ;; esac\nexec gdb "$@"\n')
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_the_stub_is_not_blamed_for_a_gdb_that_starts_slowly(
+    where: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    with hostile_stub.running(where, "short", 0):
+        status = attach(where, "--gdb", slow_gdb(tmp_path, 2 * PATIENCE))
+    err = capsys.readouterr().err
+
+    assert 2 == status
+    assert f"{REFUSED}{where}: Truncated register" in err
+
+
+def test_a_gdb_that_never_starts_is_named(
+    where: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attached_machine, "_GDB_START_TIMEOUT", PATIENCE)
+    with hostile_stub.running(where, "no-accept"):
+        status = attach(where, "--gdb", slow_gdb(tmp_path, 60))
+    err = capsys.readouterr().err
+
+    assert 3 == status
+    assert err.startswith("pvhdbg: error: gdb ")
+    assert str(where) not in err
+
+
 def monitor(command: str) -> bytes:
     """Return the packet of a command for QEMU's monitor."""
     return b"qRcmd," + command.encode().hex().encode()
