@@ -67,7 +67,7 @@ class WhoResult(NamedTuple):
     `different` has the paths of fields that have other bytes in the observed boot than in the user's machine.
     `unexplained` has the paths of fields whose final bytes no observed writer left. `ended` is how the guest died
     before it was observed up to the end, as one line; None if it did not. `is_traced`: the answers come from a trace,
-    which has no reads.
+    which has no reads. `left_out` has a text for each long list of which only the first items are covered.
     """
 
     answers: tuple[Answer, ...]
@@ -76,6 +76,7 @@ class WhoResult(NamedTuple):
     unexplained: tuple[str, ...] = ()
     ended: str | None = None
     is_traced: bool = False
+    left_out: tuple[str, ...] = ()
 
 
 class Answer(NamedTuple):

@@ -18,6 +18,11 @@ ALIASES = {"pvh_bootparams": "boot_params"}
 """The kernel's names for what has another name in the JSON."""
 
 _FORMS = "use a path such as boot_params.hdr.cmd_line_ptr, or ADDRESS[,LENGTH]; `who --all` shows all paths"
+MOST_MODULES, MOST_ENTRIES, MOST_E820_ENTRIES = 64, 512, 203
+"""How many of the modules, of the entries of the memory map and of the kernel's e820_table have paths.
+
+A guest can claim thousands of them, and each takes time. Linux reads at most 128 entries of the memory map.
+"""
 _MOST_MEANT = 3
 """How many paths the hint after a mistake names."""
 
@@ -35,11 +40,15 @@ class FieldBytes(NamedTuple):
 
 
 class Fields:
-    """The fields of all boot data of a capture at the stage bootparams, of start_info, and of later captures."""
+    """The fields of all boot data of a capture at the stage bootparams, of start_info, and of later captures.
+
+    `left_out` says how many items of long lists have no fields here.
+    """
 
     def __init__(self, *captures: Capture) -> None:
         found = {field.path: field for capture in captures for field in _fields(capture)}
         self.all = tuple(found.values())
+        self.left_out = tuple(dict.fromkeys(text for capture in captures for text in _left_out(capture)))
 
     def find(self, path: str) -> tuple[FieldBytes, ...]:
         """Return the fields that a path stands for: one, or all that are part of a structure.
@@ -52,12 +61,14 @@ class Fields:
         return found
 
     def _hint(self, path: str) -> str:
-        """Return the paths that the user may have meant, or the forms of a path."""
+        """Return the paths that the user may have meant, the limits of long lists, or the forms of a path."""
         from difflib import get_close_matches  # only a mistake needs it
 
         known = dict.fromkeys(whole for field in self.all for whole in _wholes(field.path))
         by_name = [whole for whole in known if path in whole.rpartition(".")[2]] if path else []
         meant = sorted(by_name, key=len) or get_close_matches(full_path(path), known, _MOST_MEANT)
+        if any(is_part(full_path(path), text.split(":")[0]) for text in self.left_out):
+            return f"`who` covers only a part of long lists ({', '.join(self.left_out)})"
         return f"did you mean {' or '.join(meant[:_MOST_MEANT])}?" if meant else _FORMS
 
     def at(self, paddr: int) -> FieldBytes | None:
@@ -102,20 +113,31 @@ def _fields(capture: Capture) -> Iterator[FieldBytes]:
     yield from _lists(capture)
     if capture.e820_table is not None:
         yield FieldBytes("e820_table.nr_entries", capture.e820_table.paddr, 4)
-        yield from _indexed("e820_table", capture.e820_table.entries)
+        yield from _indexed("e820_table", capture.e820_table.entries[:MOST_E820_ENTRIES])
+
+
+def _left_out(capture: Capture) -> Iterator[str]:
+    """Yield a text for each list of which only the first items have fields: `modules: the first 64 of 4096`."""
+    for path, records, most in (
+        ("modules", capture.modules, MOST_MODULES),
+        ("memory_map.entries", capture.memory_map and capture.memory_map.entries, MOST_ENTRIES),
+        ("e820_table", capture.e820_table and capture.e820_table.entries, MOST_E820_ENTRIES),
+    ):
+        if records is not None and len(records) > most:
+            yield f"{path}: the first {most} of {len(records)}"
 
 
 def _lists(capture: Capture) -> Iterator[FieldBytes]:
     if capture.cmdline is not None:
         yield FieldBytes("cmdline", capture.cmdline.paddr, len(capture.cmdline.raw) + 1)
-    for index, module in enumerate(capture.modules or ()):
+    for index, module in enumerate((capture.modules or ())[:MOST_MODULES]):
         yield from _leaves(f"modules[{index}]", module.entry)
         if module.cmdline is not None:
             yield FieldBytes(f"modules[{index}].cmdline", module.cmdline.paddr, len(module.cmdline.raw) + 1)
     if capture.memory_map is not None:
         if capture.memory_map.is_module and capture.memory_map.paddr is not None:
             yield FieldBytes("memory_map.nr_entries", capture.memory_map.paddr, 4)
-        yield from _indexed("memory_map.entries", capture.memory_map.entries)
+        yield from _indexed("memory_map.entries", capture.memory_map.entries[:MOST_ENTRIES])
 
 
 def _leaves(path: str, record: Struct) -> Iterator[FieldBytes]:

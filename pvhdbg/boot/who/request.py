@@ -76,6 +76,13 @@ def fields_of(text: str, fields: Fields, image: ImageFacts | None) -> tuple[Fiel
     return (field,) if length is None else (FieldBytes(f"{place:#x}", paddr, length),)
 
 
+def left_out(text: str, fields: Fields) -> tuple[str, ...]:
+    """Return what of the long lists that the user asks about has no fields."""
+    return tuple(
+        one for one in fields.left_out if text in (ALL, UNREAD) or is_part(one.partition(":")[0], full_path(text))
+    )
+
+
 def selected(text: str, answers: tuple[Answer, ...]) -> tuple[Answer, ...]:
     """Return the answers that the user asked for: for UNREAD, only those about fields that nothing read."""
     return tuple(answer for answer in answers if text != UNREAD or not answer.readers)

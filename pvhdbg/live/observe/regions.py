@@ -10,6 +10,7 @@ from pvhdbg.abi.e820 import BootE820Entry
 from pvhdbg.abi.start_info import MemmapTableEntry, ModlistEntry, StartInfo
 from pvhdbg.boot.stop.address import linked_physical
 from pvhdbg.boot.stop.protocols import E820_MODULE
+from pvhdbg.boot.who.fields import MOST_E820_ENTRIES, MOST_ENTRIES, MOST_MODULES
 from pvhdbg.errors import TargetError
 from pvhdbg.live.stub.watch import Watchpoint
 from pvhdbg.named_tuple import NamedTuple
@@ -24,10 +25,12 @@ _DIRECT_MAP = {32: 0xC0000000, 64: 0xFFFF888000000000}
 """PAGE_OFFSET without memory randomization, by ELF class."""
 
 _MOST_BYTES = 64 << 10
-"""How much of one list is watched: 2,700 entries of the memory map."""
+"""How much of one text is watched."""
 
-_MOST_OF_E820 = 4 + 203 * BootE820Entry.SIZE
-"""How much of the kernel's e820_table is watched: 203 of its up to 3,200 entries."""
+_MOST_OF_MODULES = 8 << 10
+"""How much of the command lines of all modules is watched."""
+
+_MOST_OF_E820 = 4 + MOST_E820_ENTRIES * BootE820Entry.SIZE
 
 _GRANULE = 4
 """The size of a watchpoint on what the guest reads: small, because the stub names the watchpoint, not the address."""
@@ -60,25 +63,27 @@ def passed_by_vmm(entry: Capture) -> Iterator[Region]:
 
 
 def _passed(entry: Capture) -> Iterator[Region]:
-    info, modules = entry.start_info, entry.modules or ()
+    info, modules = entry.start_info, (entry.modules or ())[:MOST_MODULES]
     if info is None or info.at is None:
         return
     yield Region(info.at, len(info.raw))
     if modules and modules[0].entry.at is not None:
-        yield Region(modules[0].entry.at, min(len(modules) * ModlistEntry.SIZE, _MOST_BYTES))
+        yield Region(modules[0].entry.at, len(modules) * ModlistEntry.SIZE)
     if entry.memory_map is not None and entry.memory_map.paddr is not None:
         yield _map_region(entry.memory_map, entry.memory_map.paddr)
     if entry.cmdline is not None:
         yield Region(entry.cmdline.paddr, min(len(entry.cmdline.raw) + 1, _MOST_BYTES))
-    for module in modules:
-        if module.cmdline is not None:
-            yield Region(module.cmdline.paddr, min(len(module.cmdline.raw) + 1, _MOST_BYTES))
+    left = _MOST_OF_MODULES
+    for cmdline in filter(None, (module.cmdline for module in modules)):
+        if (size := min(len(cmdline.raw) + 1, left)) > 0:
+            yield Region(cmdline.paddr, size)
+            left -= size
 
 
 def _map_region(memory_map: MemoryMap, paddr: int) -> Region:
-    sizes = [len(entry.raw) for entry in memory_map.entries] or [MemmapTableEntry.SIZE]
+    sizes = [len(entry.raw) for entry in memory_map.entries[:MOST_ENTRIES]] or [MemmapTableEntry.SIZE]
     head = 4 if memory_map.protocol == E820_MODULE else 0
-    return Region(paddr, min(head + sum(sizes), _MOST_BYTES))
+    return Region(paddr, head + sum(sizes))
 
 
 def built_by_kernel(journey: Journey) -> Iterator[Region]:

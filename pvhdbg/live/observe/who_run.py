@@ -258,7 +258,8 @@ def find(boot: ObservedBoot, earlier: EarlierBoot, first: Sequence[Capture], tex
             links.update((answer.path, answer) for answer in found)
             waiting += found
     different = tuple(dict.fromkeys(_differences(observation.fields, finals, first)))
-    return WhoResult(request.selected(text, asked), links, different, unknown, ended)
+    found = request.selected(text, asked)
+    return WhoResult(found, links, different, unknown, ended, left_out=request.left_out(text, observation.fields))
 
 
 def _differences(fields: Fields, observed: Sequence[Capture], first: Sequence[Capture]) -> Iterator[str]:

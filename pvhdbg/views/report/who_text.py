@@ -37,8 +37,8 @@ def lines(request: str, found: WhoResult) -> list[str]:
 
 
 def remarks(found: WhoResult) -> list[str]:
-    """Return notes: up to where the guest was observed if it died, and the fields whose answers may be wrong."""
-    notes = []
+    """Return notes: what was not observed, and the fields whose answers may be wrong."""
+    notes = [f"`who` covers only a part of {printable(part)}" for part in found.left_out]
     if found.ended is not None:
         notes.append(f"the observed guest died, and the answer ends there: {printable(found.ended)}")
     if found.different:

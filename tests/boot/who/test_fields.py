@@ -7,10 +7,12 @@ import pytest
 from pvhdbg.boot.who import request
 from pvhdbg.boot.who.fields import FieldBytes, Fields
 from pvhdbg.errors import UserError
+from pvhdbg.live.observe.regions import passed_by_vmm
 from tests import build
 
 CAPTURE = build.boot().stops[2]
 FIELDS = Fields(CAPTURE)
+LISTS = ("modules", "memory_map.entries")
 BOOT_PARAMS = (CAPTURE.boot_params and CAPTURE.boot_params.at) or 0
 
 
@@ -89,3 +91,24 @@ def test_an_impossible_address_is_refused_before_anything_is_started(text: str) 
 def test_an_address_without_boot_data_is_an_error() -> None:
     with pytest.raises(UserError, match="0x7 is not in the boot data"):
         request.fields_of("7", FIELDS, None)
+
+
+def test_only_the_first_items_of_long_lists_have_fields_and_the_rest_is_said() -> None:
+    entry = build.boot().stops[0]
+    assert entry.modules
+    assert entry.memory_map
+    long = entry._replace(
+        modules=(entry.modules[0],) * 4_096,
+        memory_map=entry.memory_map._replace(entries=(entry.memory_map.entries[0],) * 16_384),
+    )
+    fields, watched = Fields(long), sum(region.size for region in passed_by_vmm(long))
+
+    assert ["modules: the first 64 of 4096", "memory_map.entries: the first 512 of 16384"] == [*fields.left_out]
+    assert (64, 512) == tuple(len({f.path[: f.path.find("]")] for f in fields.find(path)}) for path in LISTS)
+    assert watched < 128 << 10
+    assert fields.left_out == request.left_out(request.ALL, fields)
+    assert fields.left_out[:1] == request.left_out("modules", fields)
+    assert () == request.left_out("start_info", fields)
+    with pytest.raises(UserError) as error:
+        fields.find("modules[64].paddr")
+    assert "modules: the first 64 of 4096" in str(error.value.hint)
