@@ -71,6 +71,8 @@ KEYS_IN_POPUPS = {
 """The keys in each kind of popup, by action."""
 KEYS_ON_CARD = "tTd"
 """The letters that are keys while the card of the tour has the focus. All others are typed at the prompt."""
+AT_EMPTY_PROMPT = "0123456789?"
+"""The keys of a pane that work at the prompt too, while nothing is typed there: no command begins with them."""
 YES = ("y", "Y", "enter", "c-q", "c-d")
 
 
@@ -83,6 +85,7 @@ def bindings(screen: Callable[[], Screen], act: Act, *, line_is_empty: Callable[
     in_tour, on_card = Condition(lambda: screen().tour is not None), Condition(lambda: screen().focus == state.CARD)
     in_pane = ~has_popup & ~at_prompt & ~is_entering
     typing = ~has_popup & at_prompt & ~is_entering & ~is_searching
+    at_empty_prompt = typing & Condition(line_is_empty)
     scopes = {EVERYWHERE: ~has_popup, PANE: in_pane, PROMPT: typing, TOUR: in_pane & in_tour}
     conditions = {
         # On a line with text, Ctrl-D deletes a character, as in every shell.
@@ -97,9 +100,10 @@ def bindings(screen: Callable[[], Screen], act: Act, *, line_is_empty: Callable[
         if key.action not in LEFT_TO_PROMPT_TOOLKIT:
             where = scopes[key.scope] if key.action not in ALSO_IN_POPUPS else Condition(lambda: True)
             where = where & ~on_card if _is_typed_on_card(key) else where
+            where = where | at_empty_prompt if key.scope == PANE and key.key in AT_EMPTY_PROMPT else where
             where = where & conditions.get((key.scope, key.action), Condition(lambda: True))
             result.add(*key.names, filter=where)(_run_action(act, key.action))
-    _add_card(result, act, in_pane & on_card, typing & in_tour & Condition(line_is_empty))
+    _add_card(result, act, in_pane & on_card, at_empty_prompt & in_tour)
     _add_entry(result, act, is_entering & ~has_popup)
     _add_popups(result, act, screen)
     result.add("enter", filter=is_searching & ~has_popup)(_run_search_result)

@@ -76,6 +76,31 @@ def test_letters_are_text_at_the_prompt_and_keys_in_a_pane() -> None:
         tui.until(lambda: tui.screen.only_changes and tui.screen.view == "memory")
 
 
+def test_digits_and_the_question_mark_are_keys_at_an_empty_prompt_and_text_after_other_text() -> None:
+    with show() as tui:
+        tui.keys("Esc")
+        tui.until(lambda: tui.screen.focus == state.PROMPT)
+        tui.keys("3")
+        tui.until(lambda: tui.screen.view == "memory")
+        tui.keys("x/4")
+        tui.wait("(pvh) x/4")
+        tui.keys("?")
+        tui.wait("(pvh) x/4?")
+        tui.keys("Ctrl-U", "?")
+        tui.until(lambda: tui.screen.popup is not None)
+
+    assert (state.PROMPT, "memory") == (tui.screen.focus, tui.screen.view)
+
+
+@pytest.mark.parametrize("line", ["tour", "lab check 3", "pvhdbg manual who", "pvh doctor"])
+def test_a_command_of_the_shell_is_told_from_an_unknown_one(line: str) -> None:
+    with show() as tui:
+        tui.keys("Esc")
+        tui.until(lambda: tui.screen.focus == state.PROMPT)
+        tui.keys(line, "Enter")
+        tui.wait("is for the shell: quit (Ctrl-Q), type `pvhdbg ")
+
+
 def test_left_and_right_go_through_the_stages_and_past_stages_are_labeled() -> None:
     with show() as tui:
         tui.wait("past: captured at prepare")
