@@ -87,15 +87,7 @@ def bindings(screen: Callable[[], Screen], act: Act, *, line_is_empty: Callable[
     typing = ~has_popup & at_prompt & ~is_entering & ~is_searching
     at_empty_prompt = typing & Condition(line_is_empty)
     scopes = {EVERYWHERE: ~has_popup, PANE: in_pane, PROMPT: typing, TOUR: in_pane & in_tour}
-    conditions = {
-        # On a line with text, Ctrl-D deletes a character, as in every shell.
-        (PROMPT, "quit"): Condition(line_is_empty),
-        (EVERYWHERE, "interrupt"): ~is_searching,
-        (EVERYWHERE, "focus-back"): ~is_entering,
-        (TOUR, "tour-next"): on_card,
-        (TOUR, "tour-back"): on_card,
-        (PANE, "back"): ~on_card,
-    }
+    conditions = _conditions(on_card, is_entering, Condition(line_is_empty))
     for key in KEYS:
         if key.action not in LEFT_TO_PROMPT_TOOLKIT:
             where = scopes[key.scope] if key.action not in ALSO_IN_POPUPS else Condition(lambda: True)
@@ -109,6 +101,19 @@ def bindings(screen: Callable[[], Screen], act: Act, *, line_is_empty: Callable[
     result.add("enter", filter=is_searching & ~has_popup)(_run_search_result)
     result.add("escape", filter=typing)(_close_menu)
     return result
+
+
+def _conditions(on_card: Filter, is_entering: Filter, line_is_empty: Filter) -> dict[tuple[str, str], Filter]:
+    """Return when a key works besides the condition of its scope, by scope and action."""
+    return {
+        # On a line with text, Ctrl-D deletes a character, as in every shell.
+        (PROMPT, "quit"): line_is_empty,
+        (EVERYWHERE, "interrupt"): ~is_searching,
+        (EVERYWHERE, "focus-back"): ~is_entering,
+        (TOUR, "tour-next"): on_card,
+        (TOUR, "tour-back"): on_card,
+        (PANE, "back"): ~on_card,
+    }
 
 
 def _is_typed_on_card(key: Key) -> bool:

@@ -133,12 +133,15 @@ def _one_line(row: Row, about: Detail, *, ascii: bool) -> Line:  # noqa: A002
 
 @lru_cache(64)
 def _lines(row: ById[Row], about: Detail, width: int, *, ascii: bool) -> list[Line]:  # noqa: A002
-    """Draw the head on its own line, then everything else as paragraphs."""
+    """Draw the head on its own line, then everything else as paragraphs. A finding comes before the head's next lines.
+
+    On a small terminal, the pane has three lines.
+    """
     head = _broken([*_head(row.value), *_was(about, ascii=ascii)], width)
     findings = _paragraphs(_findings(about, ascii=ascii), width, ascii=ascii)
     sentences = (classes.DETAIL, " ".join(words for _, words in _sentences(row.value, about)))
     rest = [sentences] if about.finding_first else [*_long_texts(row.value), *_leading(about), sentences]
-    first = [*findings, *head] if about.finding_first else [*head, *findings]
+    first = [*findings, *head] if about.finding_first else [*head[:1], *findings, *head[1:]]
     return first + _paragraphs(rest, width, ascii=ascii)
 
 
