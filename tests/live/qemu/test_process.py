@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from pvhdbg.live.debuggee.stub_machine import StubMachine
 from pvhdbg.target.monitor import POWERED_OFF
 from tests import tiny
-from tests.live.runs import ENTRY, booted
+from tests.image.builder import ENTRY
+from tests.live.runs import booted
 
 if TYPE_CHECKING:
     from pathlib import Path
