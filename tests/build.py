@@ -131,11 +131,17 @@ class Memory:
         self._pages: dict[int, bytearray] = {}
 
     def put(self, paddr: int, data: bytes) -> None:
-        for address, byte in enumerate(data, paddr):
-            self._pages.setdefault(address // PAGE, bytearray(PAGE))[address % PAGE] = byte
+        while data:
+            number, offset = divmod(paddr, PAGE)
+            part, data = data[: PAGE - offset], data[PAGE - offset :]
+            if number not in self._pages:
+                self._pages[number] = bytearray(PAGE)
+            self._pages[number][offset : offset + len(part)] = part
+            paddr += len(part)
 
     def get(self, paddr: int, size: int) -> bytes:
-        return bytes(self._pages[address // PAGE][address % PAGE] for address in range(paddr, paddr + size))
+        pages = range(paddr // PAGE, (paddr + size - 1) // PAGE + 1)
+        return b"".join(bytes(self._pages[number]) for number in pages)[paddr % PAGE :][:size]
 
     def ranges(self) -> tuple[tuple[int, bytes], ...]:
         """Return the memory in the format of a Recording: ascending ranges, adjacent pages joined."""

@@ -22,7 +22,7 @@ from pvhdbg.live.debuggee.own_machine import OwnMachine
 from pvhdbg.live.qemu.options import qemu_binary
 from pvhdbg.target.base import HIT
 from pvhdbg.target.mi.client import console_command
-from tests import bios_e820
+from tests import bios_e820, kernels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,6 +91,8 @@ def _visit(machine: OwnMachine, journey: Journey, real_boot: RealBoot, stage: st
     assert [HIT] == [halt.kind for halt in halts], f"{stage}: {halts}"
     capture = real_boot.captures[stage] = journey.history[-1]
     if stage == "prepare":
+        for command in kernels.GDB_INDEX:
+            machine.gdb.ask(console_command(command))
         machine.gdb.ask(f"-file-symbol-file {real_boot.image.elf}", PATIENCE)
         machine.gdb.ask(console_command(f"source {GDB_SCRIPT}"))
     expressions = _expressions(stage, capture)

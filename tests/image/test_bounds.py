@@ -150,8 +150,10 @@ def noise(pack: Callable[[bytes], bytes], size: int = 60 * MIB) -> tuple[bytes, 
     return pack(data), len(data)
 
 
-def xz_dictionary() -> Compressor:
-    return lzma.LZMACompressor(filters=[{"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": 128 * MIB}])
+@cache
+def xz_dictionary() -> tuple[bytes, int]:
+    """Return zeros with a dictionary of 128 MiB. Two tests need them, and xz needs seconds for them."""
+    return zeros(lzma.LZMACompressor(filters=[{"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": 128 * MIB}]))
 
 
 def lz4_zeros() -> tuple[bytes, int]:
@@ -176,7 +178,7 @@ BOMBS: dict[str, Callable[[], tuple[bytes, int]]] = {
     "gzip": lambda: zeros(zlib.compressobj(1, wbits=31)),
     "bzip2": lambda: zeros(bz2.BZ2Compressor(1)),
     "lzma": lambda: zeros(lzma.LZMACompressor(lzma.FORMAT_ALONE, preset=0)),
-    "xz with a dictionary of 128 MiB": lambda: zeros(xz_dictionary()),
+    "xz with a dictionary of 128 MiB": xz_dictionary,
     "zstd": lambda: zeros(zstandard.ZstdCompressor(level=1, write_content_size=False).compressobj()),
     "zstd with a window of 128 MiB": lambda: zeros(zstd_window()),
     "zstd of 512 MiB of empty notes": lambda: zeros(zstd_window(), EMPTY_NOTES, 512 * MIB),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.live.qemu.options import DEFAULT_APPEND
+from tests import kernels
 from tests.paths import ROOT
 from tests.qboot import QBOOT
 
@@ -95,7 +96,9 @@ def gdb(
     """Start gdb in `folder` and run these lines."""
     answers = folder / "answers"
     environment = {**os.environ, **(env or {}), "PVH_LINES": json.dumps(lines), "PVH_ANSWERS": str(answers)}
-    call = ["gdb", *(["-nx"] if nx else []), "-batch", *([str(symbols)] if symbols else []), "-x", str(RUN_LINES)]
+    index = [word for command in kernels.GDB_INDEX for word in ("-iex", command)]
+    files = [*([str(symbols)] if symbols else []), "-x", str(RUN_LINES)]
+    call = ["gdb", *(["-nx"] if nx else []), *index, "-batch", *files]
     done = subprocess.run(
         call, cwd=folder, env=environment, check=False, capture_output=True, text=True, timeout=PATIENCE
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,12 @@ def stored(name: Path) -> Any:  # noqa: ANN401 - JSON
 
 
 def small() -> Any:  # noqa: ANN401 - JSON
-    """Return a small document with every kind of value that decoding reads."""
+    """Return a small document with every kind of value that decoding reads. The caller may change it."""
+    return json.loads(_small())
+
+
+@cache
+def _small() -> str:
     document = json.loads(to_json.dumps(build.boot()))
     document["stops"] = [{key: stop[key] for key in DECODED} for stop in document["stops"][:2]]
     for stop in document["stops"]:
@@ -55,7 +61,7 @@ def small() -> Any:  # noqa: ANN401 - JSON
     document["kernel"]["verdicts"] = [
         {"slug": "no-note", "severity": "fatal", "message": "m", "hint": "h", "fields": fields}
     ]
-    return document
+    return json.dumps(document)
 
 
 def test_the_fields_of_a_verdict_are_stored_and_version_1_has_none() -> None:

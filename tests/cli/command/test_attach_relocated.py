@@ -35,9 +35,8 @@ class Relocated(NamedTuple):
         return pvhdbg("attach", self.machine.where, self.kernel, *(word for line in lines for word in ("-c", line)))
 
     def gdb(self, *lines: str) -> list[str]:
-        """Return what stock gdb answers with the symbols at the offset in the log."""
-        symbols = f"symbol-file -o {self.offset:#x} {self.kernel}"
-        return stock.gdb(self.folder, symbols, f"target remote {self.machine.where}", *lines).texts[2:]
+        """Return what stock gdb answers, without symbols."""
+        return stock.gdb(self.folder, f"target remote {self.machine.where}", *lines).texts[1:]
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +51,28 @@ def relocated(vmlinux_61: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
         stock.gdb(folder, f"target remote {machine.where}", "detach")
         match = wait_for(lambda: OFFSET.search((folder / "log").read_text("latin-1")))
         yield Relocated(machine, vmlinux_61, folder, int(match[1], 16), int(match[2], 16))
+
+
+FIELDS = ("e820_entries", "hdr.version", "hdr.cmd_line_ptr")
+
+
+class ByGdb(NamedTuple):
+    """What stock gdb says about the kernel: fields of boot_params, the addresses in e820_table, and panic."""
+
+    fields: list[int]
+    addresses: list[int]
+    panic: str
+
+
+@pytest.fixture(scope="module")
+def by_gdb(relocated: Relocated) -> ByGdb:
+    """Ask stock gdb, with the symbols at the offset in the log. It needs seconds to load them."""
+    symbols = f"symbol-file -o {relocated.offset:#x} {relocated.kernel}"
+    lines = (*(f"p/x boot_params.{name}" for name in FIELDS), "p/x &panic")
+    table = "p/x e820_table->entries[0]@e820_table->nr_entries"
+    *fields, panic, entries = relocated.gdb(symbols, *lines, table)[1:]
+    addresses = [int(address, 16) for address in re.findall(r"\baddr = (0x[0-9a-f]+)", entries)]
+    return ByGdb([int(text.split()[-1], 0) for text in fields], addresses, panic.split()[-1])
 
 
 def test_the_offset_of_a_relocated_kernel_is_the_one_that_its_panic_prints(relocated: Relocated) -> None:
@@ -74,29 +95,25 @@ def test_the_physical_place_of_a_relocated_kernel_is_the_one_that_qemu_translate
     assert f"gpa: {(relocated.base & 0x7FFFFFFF) + int(found[1], 16):#x}" == translated.strip()
 
 
-def test_a_relocated_kernels_boot_params_are_what_gdb_says(relocated: Relocated) -> None:
+def test_a_relocated_kernels_boot_params_are_what_gdb_says(relocated: Relocated, by_gdb: ByGdb) -> None:
     done = relocated.attach("bootparams e820_entries hdr.version hdr.cmd_line_ptr")
-    fields = ("e820_entries", "hdr.version", "hdr.cmd_line_ptr")
-    by_gdb = [int(text.split()[-1], 0) for text in relocated.gdb(*(f"p/x boot_params.{name}" for name in fields))]
     shown = dict(re.findall(r"\b(e820_entries|hdr\.version|hdr\.cmd_line_ptr) +(0x[0-9a-f]+|[0-9]+)\b", done.out))
 
-    assert by_gdb == [int(shown[name], 0) for name in fields]
+    assert by_gdb.fields == [int(shown[name], 0) for name in FIELDS]
 
 
-def test_a_relocated_kernels_e820_table_is_what_gdb_says(relocated: Relocated) -> None:
+def test_a_relocated_kernels_e820_table_is_what_gdb_says(relocated: Relocated, by_gdb: ByGdb) -> None:
     done = relocated.attach("e820")
-    count = int(relocated.gdb("p e820_table->nr_entries")[0].split()[-1])
-    addresses = relocated.gdb(*(f"p/x e820_table->entries[{index}].addr" for index in range(count)))
     shown = re.findall(r"^ +\[[0-9]+\] +(0x[0-9a-f]+)-", done.out, re.MULTILINE)
 
-    assert [int(text.split()[-1], 16) for text in addresses] == [int(start, 16) for start in shown]
+    assert len(by_gdb.addresses) > 1
+    assert by_gdb.addresses == [int(start, 16) for start in shown]
 
 
-def test_the_code_of_a_relocated_kernels_function_is_what_gdb_says(relocated: Relocated) -> None:
+def test_the_code_of_a_relocated_kernels_function_is_what_gdb_says(relocated: Relocated, by_gdb: ByGdb) -> None:
     done = relocated.attach("code panic")
-    (by_gdb,) = relocated.gdb("p/x &panic")
 
-    assert done.out.startswith(f"{by_gdb.split()[-1]}:")
+    assert done.out.startswith(f"{by_gdb.panic}:")
 
 
 def test_stock_gdb_with_the_symbols_at_their_link_addresses_finds_the_same_place(relocated: Relocated) -> None:

@@ -32,10 +32,11 @@ def test_a_count_or_a_version_changes_what_the_source_makes_depend_on_it(
     found = observed(words)
     before = document(words)
     after = document((*words, "--set", f"start_info.{change}", "--force"))
+    different = changed(before, after, found)
     fields = {
         answer.path
         for answer in found.answers
-        if changed(before, after, found) & set(range(answer.paddr, answer.paddr + answer.size))
+        if not different.isdisjoint(range(answer.paddr, answer.paddr + answer.size))
     }
     table = {path for path in fields if path.startswith("boot_params.e820_table[")}
     field = change.partition("=")[0]
