@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests import side_by_side
-from tests.side_by_side import MOST_AGAIN, SLOWEST_FIRST, TESTS, parts
+from tests.kernels import rfc_vmlinux, state, vmlinux
+from tests.side_by_side import MOST_AGAIN, NEEDS, SLOWEST_FIRST, TESTS, Part, parts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,15 +19,62 @@ if TYPE_CHECKING:
 
 
 def test_every_test_file_is_in_exactly_one_part() -> None:
-    files = [
-        file for part in parts() for path in part for file in ([path] if path.is_file() else path.rglob("test_*.py"))
-    ]
+    files = [file for part in parts() for file in part.files]
 
     assert sorted(TESTS.rglob("test_*.py")) == sorted(files)
 
 
-def test_the_slowest_folders_start_first() -> None:
-    assert [*SLOWEST_FIRST] == [part[0].name for part in parts()][: len(SLOWEST_FIRST)]
+def test_the_slowest_parts_of_those_that_need_the_same_kernels_start_first() -> None:
+    for kernels in state.ORDER:
+        names = [part.name for part in parts() if part.kernels == kernels]
+        slow = [name for name in SLOWEST_FIRST if name in names]
+
+        assert slow == names[: len(slow)]
+
+
+def test_parts_that_need_kernels_start_after_those_that_do_not() -> None:
+    needs = [state.ORDER.index(part.kernels) for part in parts()]
+
+    assert [0, 2] == [needs[0], needs[-1]]
+    assert sorted(needs) == needs
+
+
+def test_each_path_with_its_own_need_exists() -> None:
+    assert [] == [name for name in NEEDS if not (TESTS / name).exists()]
+
+
+def test_a_part_waits_for_its_kernels(tmp_path: Path) -> None:
+    order = []
+
+    def create() -> None:
+        time.sleep(0.3)
+        order.append("fetched")
+        (tmp_path / state.FETCHED).touch()
+
+    thread = threading.Thread(target=create)
+    thread.start()
+    for kernels in (state.NONE, state.FETCHED):
+        state.wait(kernels, tmp_path)
+        order.append(f"starts with {kernels}")
+    state.wait(state.BUILT, None)
+    thread.join()
+
+    assert ["starts with none", "fetched", "starts with fetched"] == order
+
+
+@pytest.mark.parametrize(
+    ("allowed", "needed"),
+    [(state.NONE, state.FETCHED), (state.NONE, state.BUILT), (state.FETCHED, state.BUILT)],
+)
+def test_a_kernel_for_which_a_part_did_not_wait_is_an_error_not_a_skipped_test(
+    allowed: str, needed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(state.MAY_USE, allowed)
+
+    with pytest.raises(RuntimeError, match=r"see NEEDS in tests/side_by_side\.py"):
+        vmlinux("6.1") if needed == state.FETCHED else rfc_vmlinux()
+    for kernels in state.ORDER[: state.ORDER.index(allowed) + 1]:
+        state.check_may_use(kernels)
 
 
 FLAKY = """
@@ -53,8 +103,9 @@ def test_tests_that_fail_run_once_more_and_are_named_last(
     path = tmp_path / "test_one.py"
     path.write_text(content)
     monkeypatch.setattr(side_by_side, "ROOT", tmp_path)
-    first = side_by_side.run([path], tmp_path / "cache")
-    second = side_by_side.run_again(first, [path], tmp_path / "cache")
+    part = Part("one", state.NONE, (path,))
+    first = side_by_side.run(part, tmp_path / "cache")
+    second = side_by_side.run_again(first, part, tmp_path / "cache")
 
     assert first.status
     assert status == side_by_side.report([(first, second)])
@@ -65,8 +116,9 @@ def test_tests_that_pass_have_status_0_and_do_not_run_again(tmp_path: Path, monk
     path = tmp_path / "test_one.py"
     path.write_text("def test_it():\n    assert 1\n")
     monkeypatch.setattr(side_by_side, "ROOT", tmp_path)
-    done = side_by_side.run([path], tmp_path / "cache")
+    part = Part("one", state.NONE, (path,))
+    done = side_by_side.run(part, tmp_path / "cache")
 
     assert (0, ()) == (done.status, done.failed)
     assert "1 passed" in done.output
-    assert done is side_by_side.run_again(done, [path], tmp_path / "cache")
+    assert done is side_by_side.run_again(done, part, tmp_path / "cache")

@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.kernels import state
 from tests.kernels.apt import version_key
 
 
@@ -80,6 +81,7 @@ def find(name: str) -> Path:
 
     :raise MissingError: if the file is not in the cache. The message says how to get it.
     """
+    state.check_may_use(state.FETCHED)
     for path in cached(FILES[name]):
         return path
     raise MissingError(f"{name} is not in {cache()}: `make test` fetches it if apt offers it")
@@ -114,4 +116,5 @@ def rfc_vmlinux() -> Path:
     """Return a Linux 6.1 with the 2017 RFC protocol: the memory map is a module named "e820 data"."""
     from tests.kernels import rfc
 
+    state.check_may_use(state.BUILT)
     return rfc.find()

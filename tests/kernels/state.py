@@ -1,0 +1,33 @@
+"""Which test kernels there are while another process still fetches and builds them, and which ones a test may use."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NONE, FETCHED, BUILT = "none", "fetched", "built"
+ORDER = (NONE, FETCHED, BUILT)
+"""No kernels, those from packages, and also the RFC kernel, which is built last."""
+MAY_USE = "PVHDBG_TESTS_MAY_USE"
+"""The environment variable that `tests.side_by_side` sets to one of ORDER. Without it, tests may use all kernels."""
+_POLL = 0.2
+
+
+def wait(kernels: str, folder: Path | None) -> None:
+    """Wait until the other process has created the file with this name in the folder."""
+    while folder is not None and kernels != NONE and not (folder / kernels).exists():
+        time.sleep(_POLL)
+
+
+def check_may_use(kernels: str) -> None:
+    """Fail if the tests did not wait for these kernels: they would be skipped when the kernels come late.
+
+    :raise RuntimeError: in that case. It says where to write what the test needs.
+    """
+    allowed = os.environ.get(MAY_USE, BUILT)
+    if ORDER.index(kernels) > ORDER.index(allowed):
+        raise RuntimeError(f"a test that may use {allowed} kernels needs {kernels}: see NEEDS in tests/side_by_side.py")
