@@ -88,7 +88,7 @@ def rules() -> dict[str, Rule]:
 def check_run(document: Document) -> RunFindings:
     """Run the rules over every stop of a run and over its end."""
     stops = tuple(check_stop(document, index) for index in range(len(document.stops)))
-    return RunFindings(stops, _check_end(document))
+    return RunFindings(stops, check_end(document))
 
 
 def check_stop(document: Document, index: int) -> tuple[Finding, ...]:
@@ -113,7 +113,7 @@ def check_capture(document: Document, capture: Capture) -> tuple[Finding, ...]:
     return check_stop(document._replace(stops=(*document.stops, capture)), len(document.stops))
 
 
-def _check_end(document: Document) -> tuple[Finding, ...]:
+def check_end(document: Document) -> tuple[Finding, ...]:
     """Return the findings about an end that has no stop.
 
     For example, a stage timed out, the run ended before its first stop, or the guest panicked after the last stage.

@@ -286,6 +286,10 @@ class StubRunner(ABC):
     def interrupt(self) -> None:
         """Stop the guest, so that `run_to` returns INTERRUPTED. Can be called from any thread and does not wait."""
 
+    @abstractmethod
+    def stop(self) -> None:
+        """Stop the guest, and wait until it has stopped."""
+
     def break_on_reset(self) -> AbstractContextManager[None]:
         """Return a context manager in which a reset stops a machine that may boot again. This one can't."""
         return nullcontext()

@@ -39,6 +39,7 @@ def test_after_every_signal_the_terminal_is_restored_and_nothing_is_left(shell: 
     settings = shell.answer("stty -g")
     shell.start()
     shell.wait("stopped at prepare")
+    shell.type(tmux.LOOP)
     shell.keys("BTab", "BTab")
     shell.keys("F5")
     shell.wait("running")

@@ -16,6 +16,9 @@ TIMEOUT = 30.0
 PROMPT = "shell>"
 SHELL = f"PS1='{PROMPT} ' exec bash --norc --noprofile"
 PVHDBG = f"{sys.executable} -m pvhdbg"
+LOOP = "set {short}$rip = 0xfeeb"
+"""Typed at the prompt, it replaces the next instruction by a jump to itself: the guest then runs until it is stopped.
+"""
 
 
 class Shell:

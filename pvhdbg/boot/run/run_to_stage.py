@@ -45,7 +45,8 @@ def death_outcome(journey: Journey, halt: Halt, name_of: NameOf) -> Outcome:
     return Outcome(journey.furthest, document.DEAD, death)
 
 
-def _timed_out(journey: Journey, halt: Halt, name_of: NameOf) -> Outcome:
+def timeout_outcome(journey: Journey, halt: Halt, name_of: NameOf) -> Outcome:
+    """Return the outcome of a run that did not reach its stage in time."""
     ahead = journey.stages_ahead()
     waited_for = ahead[0].name if ahead else stages.NAMES[-1]
     return Outcome(journey.reached, document.TIMED_OUT, None, waited_for, halt.rip, _name(halt, name_of))
@@ -55,7 +56,7 @@ def _interrupted(journey: Journey, _halt: Halt, _name_of: NameOf) -> Outcome:
     return Outcome(journey.reached, document.INTERRUPTED)
 
 
-_OUTCOMES = {DIED: death_outcome, TIMEOUT: _timed_out, INTERRUPTED: _interrupted}
+_OUTCOMES = {DIED: death_outcome, TIMEOUT: timeout_outcome, INTERRUPTED: _interrupted}
 
 
 def _name(halt: Halt, name_of: NameOf) -> str | None:

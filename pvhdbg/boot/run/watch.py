@@ -7,10 +7,9 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from pvhdbg.boot.log.kernel_log import read_kernel_log
-from pvhdbg.boot.log.problems import PANIC, problem
 from pvhdbg.boot.record import document
 from pvhdbg.boot.record.document import Outcome, Watched
+from pvhdbg.boot.run import ending
 from pvhdbg.boot.run.run_to_stage import death_outcome
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.address import linear_address, paging_registers
@@ -20,15 +19,9 @@ from pvhdbg.target.monitor import ENDED_ITSELF
 from pvhdbg.target.stub import is_halted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
+    from pvhdbg.boot.run.ending import NameOf, Serial
     from pvhdbg.boot.run.journey import Journey
 
-    NameOf = Callable[[int], str | None]
-    Serial = Callable[[], bytes]
-
-MAX_LINES, MAX_LINE, MAX_OUTPUT = 20, 400, 1 << 16
-"""The last lines that are kept of a console or a log, the characters of each, and the bytes that are searched."""
 _FIRST_SLICE, _LONGEST_SLICE = 0.05, 0.5
 """Seconds for which the guest runs before pvhdbg examines it: the first time, and at most."""
 _PANIC_PRINTS_WITHIN, _QUIET = 2.0, 0.1
@@ -37,13 +30,8 @@ _LONGEST_FORMAT = 256
 _HLT, _ZERO_BYTES = b"\xf4", 16
 _ENDS = {DIED: document.DEAD, RESET: document.RESET}
 
-_PANIC, _CONSOLE_INIT, _PRINTED = "panic", "console_init", "console_flush_on_panic"
-"""Linux's functions: the one that every panic calls, the one that starts the consoles, and the one that a panic calls
-when its text is in the log.
-"""
-_STAMP = re.compile(r"(?=\[ *\d+\.\d{6}\] )", re.ASCII)
-"""Where a line of the log begins. On a console it may follow the text of early_printk, which has no newline."""
-_OFFSET = re.compile(r"\+0x([0-9a-f]{1,16})$")
+_CONSOLE_INIT, _PRINTED = "console_init", "console_flush_on_panic"
+"""Linux's functions: the one that starts the consoles, and the one that a panic calls when its text is in the log."""
 _CONSOLE_TEXT = re.compile(r"\bconsole \[\w+\] enabled")
 
 
@@ -61,24 +49,6 @@ def watch(journey: Journey, seconds: float, name_of: NameOf, serial: Serial, *, 
         return Outcome(journey.reached, document.INTERRUPTED)
 
 
-def find_panic(journey: Journey) -> Outcome | None:
-    """Return the end of a Linux that has panicked before pvhdbg attached, according to its own log; None otherwise.
-
-    :raise NotConnected: if the machine is gone.
-    """
-    lines = _log(journey) or ()
-    text = _panic_text(lines)
-    if text is None:
-        return None
-    return Outcome(journey.furthest, document.DONE, watched=Watched(document.PANICKED, 0, None, None, text, (), lines))
-
-
-def halted(journey: Journey, outcome: Outcome, serial: Serial) -> Outcome:
-    """Return the outcome of a run that ended because the guest had halted for good, with what the guest printed."""
-    watched = Watched(document.HALTED, 0, outcome.rip, outcome.symbol, "", last_lines(_lines(serial())), _log(journey))
-    return outcome._replace(watched=watched)
-
-
 class _Watch:
     """One run after the last stage, in slices: a guest that halts for good does not stop by itself."""
 
@@ -86,7 +56,7 @@ class _Watch:
         self._journey = journey
         self._name_of = name_of
         self._serial = serial
-        self._panic = self._address_of(_PANIC)
+        self._panic = self._address_of(ending.PANIC_FUNCTION)
         self._console_init = self._address_of(_CONSOLE_INIT) if to_console else None
         self._console_return: int | None = None
         self._reads_console = to_console and self._console_init is None
@@ -145,7 +115,7 @@ class _Watch:
         """Return whether Linux has panicked. Without symbols, only its console shows that."""
         if self._panic is not None:
             return halt.kind == HIT and halt.rip == self._panic
-        return _panic_text(self._output()) is not None
+        return ending.panic_text(self._output()) is not None
 
     def _has_console(self, halt: Halt) -> bool:
         """Return whether Linux has started its console. Without symbols, only the console shows that."""
@@ -174,8 +144,9 @@ class _Watch:
         if ended == document.DEAD:
             self._journey.capture_at(stages.DIED)
             outcome = death_outcome(self._journey, halt, self._name_of)
-        log = None if halt.rip is None else _log(self._journey)
-        return outcome._replace(watched=watched._replace(serial=last_lines(self._output()), log=log))
+        if halt.rip is None:
+            return outcome._replace(watched=watched._replace(serial=ending.last_lines(self._output())))
+        return outcome._replace(watched=ending.with_last_lines(watched, self._journey, self._serial))
 
     def _panicked(self, watched: Watched, halt: Halt) -> Watched:
         """Return where and why Linux panicked. If it has symbols, it is at the first instruction of `panic`."""
@@ -185,16 +156,7 @@ class _Watch:
                 caller = self._journey.addresses().return_address()
                 text = self._format()
             self._let_it_print()
-        printed = _panic_text(self._output()) or _panic_text(_log(self._journey) or ())
-        return watched._replace(rip=caller, symbol=self._name_of_caller(caller), message=printed or text)
-
-    def _name_of_caller(self, address: int | None) -> str | None:
-        """Return a return address as symbol+offset. The call of `panic` may be the last code of a function."""
-        name = None if address is None else self._name(address - 1)
-        if name is None:
-            return None
-        match = _OFFSET.search(name)
-        return f"{name}+0x1" if match is None else f"{name[: match.start()]}+{int(match[1], 16) + 1:#x}"
+        return ending.panicked(watched, self._journey, self._name_of, self._serial, caller, text)
 
     def _format(self) -> str:
         """Return the first argument of panic, a format string."""
@@ -221,29 +183,7 @@ class _Watch:
 
     def _output(self) -> list[str]:
         """Return the last lines that the guest has written to its serial console, in latin-1."""
-        return _lines(self._serial())
+        return ending.output_lines(self._serial())
 
     def _name(self, address: int | None) -> str | None:
         return None if address is None else self._name_of(address)
-
-
-def _log(journey: Journey) -> tuple[str, ...] | None:
-    """Return the last lines of the kernel's own log, and its problems; None if it cannot be read."""
-    log = read_kernel_log(journey.target, paging_registers(journey.target), journey.image)
-    return None if log.missing else tuple(line.stamped[:MAX_LINE] for line in log.excerpt(MAX_LINES))
-
-
-def _lines(output: bytes) -> list[str]:
-    """Return the last lines of the guest's output, in latin-1."""
-    return output[-MAX_OUTPUT:].decode("latin-1").replace("\r", "").split("\n")
-
-
-def _panic_text(lines: Sequence[str]) -> str | None:
-    """Return the text of the first panic in a log."""
-    found = (problem(part) for line in lines for part in _STAMP.split(line))
-    return next((it.text[:MAX_LINE] for it in found if it is not None and it.kind == PANIC), None)
-
-
-def last_lines(lines: Sequence[str]) -> tuple[str, ...]:
-    """Return the last lines that are not empty, without what is too long of each."""
-    return tuple([line[:MAX_LINE] for line in lines if line.strip()][-MAX_LINES:])

@@ -10,7 +10,7 @@ from pvhdbg.abi.text import printable
 from pvhdbg.boot.record import document as doc
 from pvhdbg.boot.record.document import Document, MachineFacts, Outcome
 from pvhdbg.boot.run.image_match import runs_on_xen
-from pvhdbg.boot.run.run_to_stage import death_outcome, run_to_stage
+from pvhdbg.boot.run.run_to_stage import death_outcome, run_to_stage, timeout_outcome
 from pvhdbg.boot.run.stop_recorder import StopRecorder
 from pvhdbg.boot.run.xen_domains import GDB_LIMIT
 from pvhdbg.boot.session import expression
@@ -214,7 +214,7 @@ class LiveSession(Opener):
         """Run to a stage without first checking that it is ahead."""
         outcome = run_to_stage(self.journey, stage, self._timeout, self._name_of)
         if outcome.ended == doc.TIMED_OUT and is_halted(self.journey.target):
-            from pvhdbg.boot.run.watch import halted
+            from pvhdbg.boot.run.ending import halted
 
             outcome = halted(self.journey, outcome, self._serial)
         self._outcome = outcome
@@ -231,6 +231,30 @@ class LiveSession(Opener):
         self._outcome = watch(self.journey, seconds, self._name_of, self._serial, to_console=to_console)
         self._now = None
         return self._outcome
+
+    def note_halt(self, halt: Halt) -> None:
+        """Note that the guest has halted for good before its next stage."""
+        from pvhdbg.boot.run.ending import halted
+
+        self._outcome = halted(self.journey, timeout_outcome(self.journey, halt, self._name_of), self._serial)
+
+    @property
+    def ended(self) -> Outcome | None:
+        """How the last run ended if the guest did not die: it panicked, or halted for good. None otherwise."""
+        outcome = self.outcome
+        return outcome if outcome.watched is not None and outcome.died is None else None
+
+    def note_end(self, ended: str | None, seconds: float) -> None:
+        """Note how a guest that ran on for `seconds` was seen to end: PANICKED or HALTED; None if it just stopped.
+
+        A kernel that has panicked once stays so. Call this while the guest is stopped.
+        """
+        from pvhdbg.boot.run import ending
+
+        if ended is not None:
+            self._outcome = ending.stopped(self.journey, ended, seconds, self._name_of, self._serial)
+        elif self._outcome is not None and self._outcome.watched and self._outcome.watched.ended == doc.HALTED:
+            self._outcome = None
 
     def back(self, stage: str | None) -> str:
         """Take the machine back to a stage, or to the last captured stage before here. Return what happened.
@@ -262,7 +286,7 @@ class LiveSession(Opener):
 
     def _record_panic(self) -> None:
         """Record the panic of a Linux whose stages passed without a capture, if its log has one."""
-        from pvhdbg.boot.run.watch import find_panic
+        from pvhdbg.boot.run.ending import find_panic
 
         if self._now is not None and self._now.stage == stages.UNSEEN and self._outcome is None:
             with suppress(TargetError):  # the machine may be gone

@@ -15,6 +15,7 @@ from pvhdbg.live.debuggee import gdb_expression, repeated
 from pvhdbg.live.debuggee.machine_session import MachineSession
 from pvhdbg.live.gdb import breakpoints, console
 from pvhdbg.named_tuple import NamedTuple
+from pvhdbg.target import monitor
 from pvhdbg.target.base import ELSEWHERE, HIT, INTERRUPTED, TIMEOUT, Halt
 from pvhdbg.target.mi.client import MiError, console_command, quote
 
@@ -28,18 +29,12 @@ if TYPE_CHECKING:
     from pvhdbg.live.debuggee.gdb_machine import GdbMachine
     from pvhdbg.live.debuggee.own_machine import OwnMachine
     from pvhdbg.live.gdb.breakpoints import Breakpoints, Line
+    from pvhdbg.live.qemu.lookout import Lookout
     from pvhdbg.target.mi.client import Stop
 
 _BY_LINE = {"next": "-exec-next", "step": "-exec-step", "finish": "-exec-finish", "continue": "-exec-continue"}
 _STEP_INSTRUCTION = "-exec-step-instruction"
 _BY_INSTRUCTION = {"next": "-exec-next-instruction", "step": _STEP_INSTRUCTION, "stepi": _STEP_INSTRUCTION}
-_REASONS = {
-    "watchpoint-trigger": "a watchpoint",
-    "read-watchpoint-trigger": "a watchpoint",
-    "access-watchpoint-trigger": "a watchpoint",
-    "location-reached": "the location",
-    "function-finished": "the function's return",
-}
 _STEPPED, _STEP = "end-stepping-range", "a step"
 _ENDS_WITHIN = 5.0
 
@@ -131,6 +126,8 @@ class Debuggee(MachineSession):
                 capture = self.journey.history[-1]
                 with suppress(TargetError):
                     self._code_passed[capture.stage] = self._code_reader().read(capture.cpu_mode)
+        if halt is not None and halt.message == monitor.HALTED:
+            self.session.note_halt(halt)
         return self.position(halt)._replace(remark=self._missed_stage(halt))
 
     def next_stage(self) -> Position:
@@ -191,10 +188,17 @@ class Debuggee(MachineSession):
         table = _BY_LINE if has_line and verb in _BY_LINE else _BY_INSTRUCTION
         if table is _BY_INSTRUCTION and (end := repeated.end(self.journey)) is not None:
             return self.position(self.machine.runner.run_to([end], self.timeout))
+        lookout = self.lookout()
         with self.machine.runner.break_on_reset():
             self.machine.gdb.ask(table[verb])
-            self.machine.gdb.wait_stop(None)
+            self._wait_stop(lookout)
         return self.position()
+
+    def _wait_stop(self, lookout: Lookout | None) -> None:
+        """Wait until the guest stops. If it panics or halts for good, stop it. The session then knows how it ended."""
+        ended = self.machine.wait_stop(lookout)
+        if lookout is not None and self.machine.runner.death() is None:
+            self.session.note_end(ended, lookout.seconds)
 
     @property
     def times_back(self) -> int:
@@ -268,6 +272,7 @@ class Debuggee(MachineSession):
             self._unmap_symbols()
         if is_dead and console.resumes(line):
             self.refuse_if_dead()
+        lookout = None if is_dead else self.lookout()
         known = breakpoints.read(self.machine.gdb) if console.sets_breakpoint(line) else None
         with self.machine.runner.break_on_reset() if console.resumes(line) else nullcontext():
             with suppress(MiError):
@@ -277,22 +282,14 @@ class Debuggee(MachineSession):
             if is_dead and self.machine.gdb.running:
                 self._revive()
                 self.refuse_if_dead()
-            self.machine.gdb.wait_stop(None)
+            self._wait_stop(lookout)
         return self.position()
 
     def _too_high(self, known: Breakpoints) -> list[str]:
         """Return a remark for each new breakpoint at a link address that the CPU does not use before paging."""
         if self.image is None or self.machine.target.register("cr0") & CR0_PG:
             return []
-        now = breakpoints.read(self.machine.gdb).addresses
-        paddrs = {address: self.image.to_paddr(address) for address in now.keys() - known.addresses.keys()}
-        also_low = {number for address in now.keys() & set(paddrs.values()) for number in now[address]}
-        return [
-            f"breakpoint {now[address][0]} at {address:#x} can be hit only after the guest has turned paging on; "
-            f"for code that runs before, use `hbreak *{paddr:#x}`"
-            for address, paddr in paddrs.items()
-            if paddr not in (None, address) and not also_low.issuperset(now[address])
-        ]
+        return breakpoints.too_high(self.machine.gdb, known, self.image.to_paddr)
 
     def refuse_if_dead(self) -> None:
         """Refuse to resume a dead guest, because QEMU would hang.
@@ -317,7 +314,7 @@ class Debuggee(MachineSession):
         self._drop_symbols()
         stage = self.journey.stage_at(rip)
         if halt is None or halt.rip != rip:
-            halt = Halt(HIT, rip) if stage else Halt(ELSEWHERE, rip, message=_reason(self._last_stop))
+            halt = Halt(HIT, rip) if stage else Halt(ELSEWHERE, rip, message=breakpoints.stop_reason(self._last_stop))
         function = stage.symbol if stage is not None and not stage.returns else None
         return Position(stage.name if stage else None, self._with_cpu(halt), function or self.name_of(rip), capture)
 
@@ -390,10 +387,3 @@ def _stamp(kernel: Kernel | None) -> tuple[int, ...]:
         status = os.stat(kernel.facts.elf if kernel else "")  # noqa: PTH116  no Path is needed
         return status.st_ino, status.st_mtime_ns, status.st_size
     return ()
-
-
-def _reason(stop: Stop | None) -> str:
-    """Describe what stopped the guest. Return "" for the end of a step."""
-    if stop is None:
-        return ""
-    return f"breakpoint {stop.breakpoint}" if stop.breakpoint else _REASONS.get(stop.reason, "")

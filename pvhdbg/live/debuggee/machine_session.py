@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.image.load import Kernel
     from pvhdbg.live.debuggee.machine import Machine
+    from pvhdbg.live.qemu.lookout import Lookout
     from pvhdbg.live.qemu.options import QemuOptions
 
 
@@ -101,6 +102,14 @@ class MachineSession:
         if self.machine.qemu is not None:
             self.machine.qemu.note_shutdown()
         return self.session.watch(seconds, to_console=to_console)
+
+    def lookout(self) -> Lookout | None:
+        """Return what looks out during the next run of the guest; None if pvhdbg did not start the machine."""
+        from pvhdbg.boot.run.ending import panic_cpu
+        from pvhdbg.live.qemu.lookout import Lookout
+
+        qemu = self.machine.qemu
+        return None if qemu is None else Lookout(qemu, None if qemu.runs_xen else panic_cpu(self.journey))
 
     def machine_facts(self) -> MachineFacts:
         return machine_facts.read(self.options, self.machine)

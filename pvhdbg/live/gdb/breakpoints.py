@@ -9,13 +9,23 @@ from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.target.mi.client import quote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from pvhdbg.live.gdb.mi_client import MiClient
     from pvhdbg.live.gdb.results import Results
+    from pvhdbg.target.mi.client import Stop
 
 Line = tuple[str, int]
 """A source file's full name, and a line number in it."""
+
+
+_REASONS = {
+    "watchpoint-trigger": "a watchpoint",
+    "read-watchpoint-trigger": "a watchpoint",
+    "access-watchpoint-trigger": "a watchpoint",
+    "location-reached": "the location",
+    "function-finished": "the function's return",
+}
 
 
 class Breakpoints(NamedTuple):
@@ -42,6 +52,22 @@ def read(gdb: MiClient) -> Breakpoints:
             line = (place.text("fullname"), place.number("line"))
             lines[line] = (*lines.get(line, ()), number)
     return Breakpoints(addresses, lines)
+
+
+def too_high(gdb: MiClient, known: Breakpoints, to_paddr: Callable[[int], int | None]) -> list[str]:
+    """Return a remark for each new breakpoint at a link address, which the CPU does not use before paging.
+
+    `known` are the breakpoints before. `to_paddr` returns where the kernel file loads a link address.
+    """
+    now = read(gdb).addresses
+    paddrs = {address: to_paddr(address) for address in now.keys() - known.addresses.keys()}
+    also_low = {number for address in now.keys() & set(paddrs.values()) for number in now[address]}
+    return [
+        f"breakpoint {now[address][0]} at {address:#x} can be hit only after the guest has turned paging on; "
+        f"for code that runs before, use `hbreak *{paddr:#x}`"
+        for address, paddr in paddrs.items()
+        if paddr not in (None, address) and not also_low.issuperset(now[address])
+    ]
 
 
 @contextmanager
@@ -85,3 +111,10 @@ def _address(text: str) -> int | None:
         return int(text, 16)
     except ValueError:
         return None
+
+
+def stop_reason(stop: Stop | None) -> str:
+    """Describe what stopped the guest. Return "" for the end of a step."""
+    if stop is None:
+        return ""
+    return f"breakpoint {stop.breakpoint}" if stop.breakpoint else _REASONS.get(stop.reason, "")

@@ -20,6 +20,7 @@ from pvhdbg.live.system.programs import QEMU
 from pvhdbg.target.base import DIED, QEMU_EXIT, QEMU_SIGNAL, Halt
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from pvhdbg.live.qemu.events import Events
@@ -141,6 +142,16 @@ class Qemu:
         except OSError:
             return False
         return True
+
+    def monitor(self, commands: Sequence[str]) -> list[str] | None:
+        """Return the monitor's answers to commands, also while the guest runs. None if QEMU does not answer."""
+        from pvhdbg.live.qemu import qmp
+
+        self._close_events()
+        try:
+            return qmp.monitor(self._qmp_path, commands)
+        except OSError:
+            return None
 
     @cached_property
     def snapshots(self) -> Snapshots:

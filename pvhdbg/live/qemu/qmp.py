@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from qemu.qmp import QMPClient, QMPError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from pathlib import Path
 
 # qemu.qmp logs every error that it raises. Without a handler, the log would go to the terminal.
@@ -39,6 +39,18 @@ def run(path: Path, work: Callable[[QMPClient], Awaitable[Any]], timeout: float)
         return asyncio.run(asyncio.wait_for(_connected(path, work), timeout))
     except (QMPError, asyncio.TimeoutError) as error:
         raise OSError(str(error) or "no answer from QEMU") from error
+
+
+def monitor(path: Path, commands: Sequence[str], timeout: float = 5.0) -> list[str]:
+    """Return the answers of the human monitor to commands.
+
+    :raise OSError: if QEMU is gone, refuses, or does not answer within `timeout` seconds.
+    """
+
+    async def work(client: QMPClient) -> list[str]:
+        return [str(await client.execute("human-monitor-command", {"command-line": it})) for it in commands]
+
+    return list(run(path, work, timeout))
 
 
 async def _connected(path: Path, work: Callable[[QMPClient], Awaitable[Any]]) -> Any:  # noqa: ANN401 - JSON

@@ -47,6 +47,12 @@ class Serial:
             del self._kept[max(position - self._dropped, 0) :]
 
     @property
+    def end(self) -> int:
+        """The position after the last byte so far."""
+        with self._lock:
+            return self._dropped + len(self._kept)
+
+    @property
     def dropped(self) -> int:
         """The number of bytes at the beginning of the output that are not kept any more."""
         return self._dropped

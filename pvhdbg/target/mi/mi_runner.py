@@ -128,9 +128,9 @@ class MiRunner(StubRunner):
             stopped = self._wait(self._mi.wait_stop, timeout)
             self._mi.wait(resumed)  # only now does gdb report that it can't insert a breakpoint
             if not stopped:
-                self._halt()
+                self.stop()
         except BaseException:
-            self._halt()
+            self.stop()
             raise
         finally:
             self._disarm(numbers)
@@ -155,7 +155,8 @@ class MiRunner(StubRunner):
         if numbers:  # without numbers, gdb would delete all breakpoints, including the user's
             self._mi.send(f"-break-delete {' '.join(numbers)}")
 
-    def _halt(self) -> None:
+    def stop(self) -> None:
+        """See StubRunner."""
         if self._mi.running:
             self._request_stop()
             self._mi.wait_stop(_STOP_TIMEOUT)

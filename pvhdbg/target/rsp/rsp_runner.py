@@ -67,7 +67,7 @@ class RspRunner(StubRunner):
             try:
                 return self._resume(timeout)
             finally:
-                self._halt()
+                self.stop()
 
     def _resume(self, timeout: float) -> bool:
         """Run until the machine stops for another reason than a lost write; return whether it timed out."""
@@ -99,7 +99,7 @@ class RspRunner(StubRunner):
         try:
             yield absent
         finally:
-            self._halt()
+            self.stop()
             if not self._rsp.running and self._absent is not None:
                 self._clear_watchpoint(absent)
 
@@ -138,9 +138,10 @@ class RspRunner(StubRunner):
         stop = self._rsp.last_stop
         self._rsp.resume(f"vCont;s:{BOOT_CPU if stop is None else stop.cpu:x}")
         if not self._rsp.wait_stop(_STEP_TIMEOUT):
-            self._halt()
+            self.stop()
 
-    def _halt(self) -> None:
+    def stop(self) -> None:
+        """See StubRunner."""
         if self._rsp.running:
             self._rsp.interrupt()
             self._rsp.wait_stop(_STOP_TIMEOUT)

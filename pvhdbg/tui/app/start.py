@@ -195,11 +195,13 @@ def _moments(document: Document) -> Moments | None:
 
 def _ending(outcome: Outcome) -> str:
     """Describe how the recorded run ended. Return "" if it reached its last stage."""
-    from pvhdbg.boot.record.document import DONE, TIMED_OUT
+    from pvhdbg.boot.record.document import DONE, HALTED, PANICKED, TIMED_OUT
 
     if outcome.died:
         return f"died ({outcome.died.how})"
-    if outcome.has_halted:
+    if outcome.watched is not None and outcome.watched.ended == PANICKED:
+        return "panicked"
+    if outcome.watched is not None and outcome.watched.ended == HALTED:
         return "halted"
     return {DONE: "", TIMED_OUT: "timed out"}.get(outcome.ended, outcome.ended)
 

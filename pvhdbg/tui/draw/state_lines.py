@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pvhdbg.boot.record.document import HALTED
 from pvhdbg.boot.stop import stages
 from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.tui.events.steps import step_shown
 from pvhdbg.tui.lines import classes
 from pvhdbg.tui.lines.line import clean, cut, fit, length
 from pvhdbg.tui.lines.signs import signs
-from pvhdbg.tui.screen import state
+from pvhdbg.tui.screen import ending, state
 from pvhdbg.views.rows import cpu_rows, text
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from pvhdbg.tui.screen.state import Screen, StageMark
 
 GAP = "   "
-_LONGEST_NAME = 20
+_LONGEST_NAME, _LONGEST_REASON = 20, 40
 
 
 class Part(NamedTuple):
@@ -65,12 +66,24 @@ def _parts(screen: Screen) -> dict[str, Part]:
         "title": Part(classes.TITLE, ("pvhdbg", "")),
         "kernel": Part(classes.KERNEL, (kernel, _short_name(kernel, signs(screen.ascii).more), "")),
         "machine": Part(classes.KERNEL, (machine, _short_machine(machine), "")),
-        "run": Part(classes.RUNS.get(screen.run.kind, classes.STOPPED), _run(screen)),
+        "run": _run_part(screen),
         "past": Part(classes.PAST, _past(screen)),
         "cpu": Part(classes.CPU, _mode(screen)),
         "rip": Part(classes.CPU, _rip(screen)),
         "symbols": Part(classes.SYMBOLS, _symbols(screen)),
     }
+
+
+def _run_part(screen: Screen) -> Part:
+    """Return the state of the guest. A panic looks like a death."""
+    watched, sign = ending.of(screen), signs(screen.ascii).runs
+    if watched is None or screen.run.kind == state.RECORDING:
+        return Part(classes.RUNS.get(screen.run.kind, classes.STOPPED), _run(screen))
+    if watched.ended == HALTED:
+        return Part(classes.STOPPED, (f"{sign[state.STOPPED]} halted for good", f"{sign[state.STOPPED]} halted"))
+    message, more = clean(watched.message), signs(screen.ascii).more
+    wordings = (f"panic: {message}", f"panic: {cut(message, _LONGEST_REASON, more)}") if message else ()
+    return Part(classes.DEAD, tuple(f"{sign[state.DEAD]} {words}" for words in (*wordings, "panicked")))
 
 
 def _short_name(name: str, more: str) -> str:
@@ -168,25 +181,35 @@ def _stages(screen: Screen, distance: int) -> Line:
     sign = signs(screen.ascii)
     past = screen.capture.stage if screen.past is not None and screen.capture and not screen.moment else None
     line: Line = [("", " ")]
-    died_after = _died_after(screen)
+    ended_after, mark_of_end = _ended_after(screen), _mark_of_end(screen)
     for index, mark in enumerate(screen.stages):
         if index:
             before = screen.stages[index - 1]
             cells = distance - 1 if mark.status in _IN_TRACE or distance <= _TIMELINES[0][0] else _TIMELINES[0][0] - 1
             line += [*_link(screen, before.name, mark.name, cells), ("", " ")]
         line.append(_stage(mark, sign, is_shown=mark.name == past))
-        if index == died_after:
-            line += [("", " "), (classes.DIED, f"{sign.runs[state.DEAD]} died")]
+        if index == ended_after and mark_of_end is not None:
+            line += [("", " "), mark_of_end]
     return line
 
 
 _IN_TRACE = (state.PASSED, state.HERE)
 
 
-def _died_after(screen: Screen) -> int | None:
-    """Return the index of the last stage before the guest's death; None if it lives or died before the first stage."""
-    if screen.run.kind != state.DEAD and not (screen.outcome and screen.outcome.died):
+def _mark_of_end(screen: Screen) -> tuple[str, str] | None:
+    """Return the mark of the guest's end among the stages; None if it has not ended."""
+    sign, watched = signs(screen.ascii).runs, ending.of(screen)
+    if screen.run.kind == state.DEAD or (screen.outcome and screen.outcome.died):
+        return classes.DIED, f"{sign[state.DEAD]} died"
+    if watched is None:
         return None
+    if watched.ended == HALTED:
+        return classes.STOPPED, f"{sign[state.STOPPED]} halted"
+    return classes.DIED, f"{sign[state.DEAD]} panicked"
+
+
+def _ended_after(screen: Screen) -> int | None:
+    """Return the index of the last stage that the guest reached or passed; None if there is none."""
     behind = (state.PASSED, state.HERE, state.MISSED)
     return max((index for index, mark in enumerate(screen.stages) if mark.status in behind), default=None)
 

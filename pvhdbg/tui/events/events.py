@@ -9,7 +9,7 @@ from pvhdbg.named_tuple import NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pvhdbg.boot.record.document import MachineFacts
+    from pvhdbg.boot.record.document import MachineFacts, Outcome
     from pvhdbg.boot.stop.capture import Capture
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.live.debuggee.code import Code
@@ -40,12 +40,16 @@ class KernelIdentified(NamedTuple):
 
 
 class GuestStopped(NamedTuple):
-    """The guest stopped or died: `run` specifies which, and where."""
+    """The guest stopped or died: `run` specifies which, and where.
+
+    `outcome` is how it was seen to end if it did not die: its kernel panicked, or it halted for good. None otherwise.
+    """
 
     run: Run
     now: Capture
     history: tuple[Capture, ...]
     stages: tuple[StageMark, ...]
+    outcome: Outcome | None = None
 
 
 class MachineLost(NamedTuple):

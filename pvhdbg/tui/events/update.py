@@ -7,9 +7,10 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from pvhdbg.boot.record import compare
+from pvhdbg.boot.record.document import PANICKED
 from pvhdbg.tui.events import events
 from pvhdbg.tui.events.news import news
-from pvhdbg.tui.screen import changes, findings, scrollback, state
+from pvhdbg.tui.screen import changes, ending, findings, scrollback, state
 from pvhdbg.tui.screen.by_id import ById
 from pvhdbg.tui.screen.state import Log, MemoryRequest, Run, Screen
 from pvhdbg.tui.views import table
@@ -105,6 +106,7 @@ def _machine_started(screen: Screen, event: events.MachineStarted) -> Screen:
         log_by_stage={},
         text_tops={},
         arrival=None,
+        outcome=None,
         output=output,
         view=_view_after_restart(screen),
     )
@@ -112,8 +114,8 @@ def _machine_started(screen: Screen, event: events.MachineStarted) -> Screen:
 
 def _view_after_restart(screen: Screen) -> str:
     """Return the view to show after a restart. Leave the findings if they were shown because the guest died."""
-    explains_death = screen.run.kind == state.DEAD and table.shown(screen) is table.FINDINGS
-    return table.FIRST.name if explains_death else screen.view
+    has_ended = screen.run.kind == state.DEAD or ending.of(screen) is not None
+    return table.FIRST.name if has_ended and table.shown(screen) is table.FINDINGS else screen.view
 
 
 def _guest_runs(screen: Screen, event: events.GuestRuns) -> Screen:
@@ -129,12 +131,14 @@ def _kernel_identified(screen: Screen, event: events.KernelIdentified) -> Screen
 
 def _guest_stopped(screen: Screen, event: events.GuestStopped) -> Screen:
     """Show the stop. If the guest moved, return from a past stage, and report what is new."""
-    stopped = screen._replace(run=event.run, now=event.now, history=event.history, stages=event.stages)
+    stopped = screen._replace(
+        run=event.run, now=event.now, history=event.history, stages=event.stages, outcome=event.outcome
+    )
     if event.run == screen.run:
         return _reread_bytes(compare_and_check(stopped))
     before = screen.now or next((capture for capture in reversed(event.history) if capture is not event.now), None)
     stopped = stopped._replace(past=None, arrival=event.now, before=before, next=None, detail_top=0, only_changes=False)
-    stopped = compare_and_check(_with_death(screen, _at_start_rows(stopped)))
+    stopped = compare_and_check(_with_end(screen, _with_death(screen, _at_start_rows(stopped))))
     if len(event.history) > len(screen.history) and not stopped.message:
         stopped = stopped._replace(message=news(stopped))
     return _reread_bytes(stopped)
@@ -147,6 +151,20 @@ def _with_death(before: Screen, screen: Screen) -> Screen:
     message = "; ".join(filter(None, (f"the guest died: {screen.run.how}", _rip(screen.run))))
     output = scrollback.add_gdb_output(screen.output, f"pvhdbg: {message}\n")
     return screen._replace(view=table.FINDINGS.name, message=message, output=output)
+
+
+def _with_end(before: Screen, screen: Screen) -> Screen:
+    """If the guest has ended without dying, report how. Show the findings if it panicked, else what it wrote."""
+    watched = ending.of(screen)
+    if watched is None or screen.outcome == before.outcome:
+        return screen
+    message = ending.message(watched)
+    output = scrollback.add_gdb_output(screen.output, f"pvhdbg: {message}\n")
+    top = ending.panic_line(screen.serial) if watched.ended == PANICKED else None
+    tops = {name: line for name, line in screen.text_tops.items() if name != table.SERIAL.name}
+    view = table.FINDINGS if watched.ended == PANICKED or not watched.serial else table.SERIAL
+    tops = tops if top is None else {**tops, table.SERIAL.name: top}
+    return screen._replace(view=view.name, message=message, output=output, text_tops=tops)
 
 
 def _rip(run: Run) -> str:

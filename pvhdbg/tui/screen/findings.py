@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.boot.record.document import DEAD, DONE, Death, Document, MachineFacts, Outcome
 from pvhdbg.boot.stop import stages
-from pvhdbg.checks.run import check_capture
+from pvhdbg.checks.run import check_capture, check_end
 from pvhdbg.tui.screen.by_id import ById
 from pvhdbg.tui.screen.state import MISSED, BootFinding
 
@@ -49,7 +49,9 @@ def _up_to(screen: Screen, shown: Capture) -> list[Capture]:
 
 def _of(screen: Screen, capture: Capture) -> tuple[Finding, ...]:
     outcome = screen.outcome or Outcome(_last_stage(screen), *_end(screen.run, capture.stage))
-    return _checked(ById(screen.image), ById(screen.machine), ById(screen.history), outcome, ById(capture))
+    is_end = screen.outcome is not None and capture is screen.now
+    history = ById(screen.history)
+    return _checked(ById(screen.image), ById(screen.machine), history, outcome, ById(capture), is_end=is_end)
 
 
 @lru_cache(16)
@@ -59,10 +61,15 @@ def _checked(
     history: ById[tuple[Capture, ...]],
     outcome: Outcome,
     capture: ById[Capture],
+    *,
+    is_end: bool,
 ) -> tuple[Finding, ...]:
-    """Run the rules. The result is cached, because they take as long as everything else that a key press causes."""
+    """Run the rules; with `is_end`, also those about the end of the run.
+
+    The result is cached, because they take as long as everything else that a key press causes.
+    """
     document = Document(image.value, machine.value or MachineFacts(), history.value, outcome)
-    return check_capture(document, capture.value)
+    return (*(check_end(document) if is_end else ()), *check_capture(document, capture.value))
 
 
 def _last_stage(screen: Screen) -> str | None:

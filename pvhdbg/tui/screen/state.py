@@ -158,7 +158,7 @@ class Screen(NamedTuple):
     is_own_machine: bool = False
     """Whether pvhdbg started the machine. If so, quitting pvhdbg ends it."""
     outcome: Outcome | None = None
-    """How a recording ends; None for a live machine."""
+    """How a recording ends, or how a live guest was seen to end that did not die. None otherwise."""
 
     history: tuple[Capture, ...] = ()
     """The captures of all stages so far, oldest first."""

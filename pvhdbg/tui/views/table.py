@@ -62,6 +62,8 @@ FIRST = VIEWS[0]
 """The view that is shown first."""
 FINDINGS = BY_NAME["findings"]
 """The view that is shown when the guest dies."""
+SERIAL = BY_NAME["serial"]
+"""The view that is shown when the guest halts for good, and has the text of a panic."""
 CODE = BY_NAME["code"]
 """The view that is shown next to every other view if the terminal is wide enough."""
 CPU = BY_NAME["cpu"]

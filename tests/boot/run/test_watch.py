@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pvhdbg.boot.run import watch
+from pvhdbg.boot.run import ending, watch
 from pvhdbg.boot.run.journey import Journey
 from pvhdbg.errors import RegisterUnavailable, TargetError
 from pvhdbg.target import monitor
@@ -254,10 +254,10 @@ def test_a_stop_for_another_reason_is_an_error(run: Run) -> None:
 
 
 def test_only_the_last_lines_are_kept_and_each_is_bounded() -> None:
-    lines: Sequence[Any] = watch.last_lines(["first", "", *("x" * 5000 for _ in range(30))])
+    lines: Sequence[Any] = ending.last_lines(["first", "", *("x" * 5000 for _ in range(30))])
 
-    assert (watch.MAX_LINES, {watch.MAX_LINE}) == (len(lines), set(map(len, lines)))
-    assert ("a", "b") == watch.last_lines(["a", " ", "b", ""])
+    assert (ending.MAX_LINES, {ending.MAX_LINE}) == (len(lines), set(map(len, lines)))
+    assert ("a", "b") == ending.last_lines(["a", " ", "b", ""])
 
 
 def test_when_qemu_has_exited_nothing_more_is_read() -> None:

@@ -1,6 +1,6 @@
 """Steps on the screen over a live machine, on a real terminal."""
 
-from tests.tui.tmux import Start, quit_by
+from tests.tui.tmux import LOOP, Start, quit_by
 
 
 def test_after_steps_past_a_stage_f6_goes_to_the_next_one_and_the_other_is_marked_as_passed(at_prepare: Start) -> None:
@@ -52,16 +52,19 @@ def test_inside_a_function_the_legend_offers_to_leave_it(at_prepare: Start) -> N
 
 def test_a_typed_starti_or_stage_command_interrupts_a_guest_that_runs_on(at_prepare: Start) -> None:
     shell = at_prepare()
+    shell.type(LOOP)
     shell.keys("F5")
     shell.wait("running")
     shell.type("starti")
     shell.wait("stopped at entry")
+    shell.type(LOOP)
     shell.type("continue")
     shell.wait("running")
     shell.type("p 1 + 1")
     shell.wait("1 queued")
     shell.type("run")
     text = shell.wait("stopped at prepare")
+    shell.type(LOOP)
     shell.keys("F5")
     shell.wait("running")
     shell.type("back entry")

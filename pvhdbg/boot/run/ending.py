@@ -1,0 +1,131 @@
+"""How a guest ended that did not die: what it printed last, and why its kernel panicked."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from pvhdbg.boot.log.kernel_log import read_kernel_log
+from pvhdbg.boot.log.problems import PANIC, problem
+from pvhdbg.boot.record import document
+from pvhdbg.boot.record.document import Outcome, Watched
+from pvhdbg.boot.run.observed_calls import StackSearch
+from pvhdbg.boot.stop.address import paging_registers
+from pvhdbg.errors import SymbolMissing, TargetError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pvhdbg.boot.run.journey import Journey
+
+    NameOf = Callable[[int], str | None]
+    Serial = Callable[[], bytes]
+
+PANIC_FUNCTION = "panic"
+"""Linux's function that every panic calls."""
+PANIC_CPU, NO_CPU = "panic_cpu", (0xFFFFFFFF).to_bytes(4, "little")
+"""Linux's variable with the number of the CPU that called `panic`, and its value before. Source: Linux kernel/panic.c.
+"""
+MAX_LINES, MAX_LINE, MAX_OUTPUT = 20, 400, 1 << 16
+"""The last lines that are kept of a console or a log, the characters of each, and the bytes that are searched."""
+
+_STAMP = re.compile(r"(?=\[ *\d+\.\d{6}\] )", re.ASCII)
+"""Where a line of the log begins. On a console it may follow the text of early_printk, which has no newline."""
+_OFFSET = re.compile(r"\+0x([0-9a-f]{1,16})$")
+
+
+def panic_cpu(journey: Journey) -> int | None:
+    """Return the physical address of PANIC_CPU; None if there is none, or this kernel has panicked already."""
+    target, image = journey.target, journey.image
+    with suppress(SymbolMissing, TargetError):
+        paddr = image.to_paddr(target.symbol(PANIC_CPU)) if image else None
+        if paddr is not None and target.read_phys(paddr, len(NO_CPU)) == NO_CPU:
+            return paddr
+    return None
+
+
+def find_panic(journey: Journey) -> Outcome | None:
+    """Return the end of a Linux that has panicked before pvhdbg attached, according to its own log; None otherwise.
+
+    :raise NotConnected: if the machine is gone.
+    """
+    lines = log_lines(journey) or ()
+    text = panic_text(lines)
+    if text is None:
+        return None
+    return Outcome(journey.furthest, document.DONE, watched=Watched(document.PANICKED, 0, None, None, text, (), lines))
+
+
+def halted(journey: Journey, outcome: Outcome, serial: Serial) -> Outcome:
+    """Return the outcome of a run that ended because the guest had halted for good, with what the guest printed."""
+    watched = Watched(document.HALTED, 0, outcome.rip, outcome.symbol)
+    return outcome._replace(watched=with_last_lines(watched, journey, serial))
+
+
+def stopped(journey: Journey, ended: str, seconds: float, name_of: NameOf, serial: Serial) -> Outcome:
+    """Return the outcome of a guest that ran for `seconds`, until pvhdbg saw that it had `ended` and stopped it."""
+    rip = journey.target.register("rip")
+    watched = Watched(ended, round(seconds * 1000), rip, name_of(rip))
+    if ended == document.PANICKED:
+        watched = panicked(watched, journey, name_of, serial, _caller(journey, name_of))
+    return Outcome(journey.reached, document.DONE, watched=with_last_lines(watched, journey, serial))
+
+
+def panicked(
+    watched: Watched, journey: Journey, name_of: NameOf, serial: Serial, caller: int | None, text: str = ""
+) -> Watched:
+    """Add where and why Linux panicked: `caller` is where `panic` returns to. `text` is the reason if none was printed.
+
+    The reason is on the console or, if there is none yet, in the kernel's log.
+    """
+    printed = panic_text(output_lines(serial())) or panic_text(log_lines(journey) or ())
+    return watched._replace(rip=caller, symbol=_name_of_caller(caller, name_of), message=printed or text)
+
+
+def with_last_lines(watched: Watched, journey: Journey, serial: Serial) -> Watched:
+    """Add the last lines of the console and of the kernel's log."""
+    return watched._replace(serial=last_lines(output_lines(serial())), log=log_lines(journey))
+
+
+def log_lines(journey: Journey) -> tuple[str, ...] | None:
+    """Return the last lines of the kernel's own log, and its problems; None if it cannot be read."""
+    log = read_kernel_log(journey.target, paging_registers(journey.target), journey.image)
+    return None if log.missing else tuple(line.stamped[:MAX_LINE] for line in log.excerpt(MAX_LINES))
+
+
+def output_lines(output: bytes) -> list[str]:
+    """Return the last lines of the guest's output, in latin-1."""
+    return output[-MAX_OUTPUT:].decode("latin-1").replace("\r", "").split("\n")
+
+
+def panic_text(lines: Sequence[str]) -> str | None:
+    """Return the text of the first panic in a log."""
+    found = (problem(part) for line in lines for part in _STAMP.split(line))
+    return next((it.text[:MAX_LINE] for it in found if it is not None and it.kind == PANIC), None)
+
+
+def last_lines(lines: Sequence[str]) -> tuple[str, ...]:
+    """Return the last lines that are not empty, without what is too long of each."""
+    return tuple([line[:MAX_LINE] for line in lines if line.strip()][-MAX_LINES:])
+
+
+def _caller(journey: Journey, name_of: NameOf) -> int | None:
+    """Return where `panic`, which does not return, would return to; None if the stack does not show it."""
+    target, image = journey.target, journey.image
+    with suppress(SymbolMissing, TargetError):
+        function = target.symbol(PANIC_FUNCTION)
+        if image is not None:
+            search = StackSearch(target, image, journey.addresses(), name_of)
+            call = search.calls({PANIC_FUNCTION: image.aliases(function)}).get(PANIC_FUNCTION)
+            return call and call.return_vaddr
+    return None
+
+
+def _name_of_caller(address: int | None, name_of: NameOf) -> str | None:
+    """Return a return address as symbol+offset. The call of `panic` may be the last code of a function."""
+    name = None if address is None else name_of(address - 1)
+    if name is None:
+        return None
+    match = _OFFSET.search(name)
+    return f"{name}+0x1" if match is None else f"{name[: match.start()]}+{int(match[1], 16) + 1:#x}"

@@ -1,0 +1,96 @@
+"""Look out for a guest that will do nothing any more, although nothing stops it: its kernel panicked, or it halted.
+
+The guest runs meanwhile, without a breakpoint of pvhdbg: hardware breakpoints may be scarce, and belong to the user.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from pvhdbg.boot.record.document import HALTED, PANICKED
+from pvhdbg.boot.run import ending
+from pvhdbg.target import monitor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pvhdbg.live.qemu.process import Qemu
+
+_SLICE, _QUIET, _PRINTS_WITHIN = 0.1, 0.1, 2.0
+"""Seconds between two looks at the console, without output after which a panic has been printed, and at most for that.
+"""
+_FIRST_LOOK, _OFTEN, _RARELY, _LONG = 0.5, 1.0, 5.0, 60.0
+"""Seconds until QEMU is asked first, between two questions, and between them when the guest has run long."""
+
+
+class Lookout:
+    """Looks out during one run. `panic_cpu` is the physical address of `ending.PANIC_CPU`; None if it is not known."""
+
+    def __init__(self, qemu: Qemu, panic_cpu: int | None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._qemu = qemu
+        self._panic_cpu = panic_cpu
+        self._read = qemu.serial.end
+        self._start = self._clock()
+        self._next = self._start + _FIRST_LOOK
+        self._was_halted = False
+
+    @property
+    def seconds(self) -> float:
+        """How long the run has lasted."""
+        return self._clock() - self._start
+
+    def wait_stop(self, wait_stop: Callable[[float], bool]) -> str | None:
+        """Wait until the guest stops, and return None. If it panics or halts for good, return PANICKED or HALTED.
+
+        `wait_stop` waits up to some seconds, and returns whether the guest has stopped.
+        """
+        while not wait_stop(_SLICE):
+            ended = self._ended()
+            if ended == HALTED or (ended == PANICKED and not self._is_stopped_before_quiet(wait_stop)):
+                return ended
+        return None
+
+    def _ended(self) -> str | None:
+        """Return PANICKED or HALTED; None if the guest may still do something."""
+        if self._has_printed_panic():
+            return PANICKED
+        now = self._clock()
+        if now < self._next:
+            return None
+        self._next = now + (_OFTEN if now - self._start < _LONG else _RARELY)
+        return self._ask_qemu()
+
+    def _is_stopped_before_quiet(self, wait_stop: Callable[[float], bool]) -> bool:
+        """Wait until the console is quiet, because a panic prints more. Return whether the guest stopped before."""
+        deadline, before = self._clock() + _PRINTS_WITHIN, -1
+        while self._qemu.serial.end != before and self._clock() < deadline:
+            before = self._qemu.serial.end
+            if wait_stop(_QUIET):
+                return True
+        return False
+
+    def _has_printed_panic(self) -> bool:
+        """Return whether the console has a panic since the start of this run. A line counts when it is complete."""
+        data, end = self._qemu.serial.since(self._read)
+        complete, newline, rest = data.rpartition(b"\n")
+        if newline or len(rest) > ending.MAX_OUTPUT:
+            self._read = end - len(rest) * bool(newline)
+        return ending.panic_text(ending.output_lines(complete)) is not None
+
+    def _ask_qemu(self) -> str | None:
+        """Ask for the state of all CPUs, and for Linux's variable.
+
+        While the guest runs, a CPU may seem to have halted when an interrupt just wakes it: look again to be sure.
+        """
+        commands = ["info registers -a", *([f"xp /4xb {self._panic_cpu:#x}"] if self._panic_cpu is not None else [])]
+        answers = self._qemu.monitor(commands)
+        if answers is None:
+            return None
+        if len(answers) > 1 and monitor.parse_memory(answers[1]) not in (b"", ending.NO_CPU):
+            return PANICKED
+        was_halted, self._was_halted = self._was_halted, monitor.count_cpus(answers[0]).get(monitor.RUNNING) == 0
+        if self._was_halted and not was_halted:
+            self._next = self._clock()
+        return HALTED if self._was_halted and was_halted else None

@@ -1,0 +1,46 @@
+"""How a guest ended that did not die: its kernel panicked, or it halted for good."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pvhdbg.abi.text import printable
+from pvhdbg.boot.log.problems import PANIC, problem
+from pvhdbg.boot.record.document import HALTED, PANICKED
+from pvhdbg.tui.screen import state
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pvhdbg.boot.record.document import Watched
+    from pvhdbg.tui.screen.state import Screen
+
+_LINES_ABOVE = 3
+_SAID, _BACK = 2, "F8: go back, F4: restart"
+"""The last lines of the console that the message has, and what the user can do."""
+
+
+def of(screen: Screen) -> Watched | None:
+    """Return how the guest or the recorded run ended; None if it did not, or died, or the guest runs again."""
+    is_at_end = screen.outcome is not None and screen.run.kind in (state.STOPPED, state.RECORDING)
+    watched = screen.outcome.watched if screen.outcome and is_at_end else None
+    return watched if watched is not None and watched.ended in (PANICKED, HALTED) else None
+
+
+def message(watched: Watched) -> str:
+    """Return a line for the user: how the guest ended, in its own words, and what to do."""
+    if watched.ended == PANICKED:
+        words = f"the kernel panicked: {printable(watched.message)}" if watched.message else "the kernel panicked"
+    else:
+        said = " / ".join(printable(line) for line in watched.serial[-_SAID:])
+        words = "the guest has halted for good" + (f": {said}" if said else "")
+    return f"{words}. {_BACK}"
+
+
+def panic_line(lines: Sequence[str]) -> int | None:
+    """Return the first line to show so that the panic is seen, and what led to it; None if the lines have no panic."""
+    for index, line in enumerate(lines):
+        found = problem(line)
+        if found is not None and found.kind == PANIC:
+            return max(index - _LINES_ABOVE, 0)
+    return None
