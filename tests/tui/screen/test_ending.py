@@ -16,7 +16,7 @@ from tests.tui.screens import lines, styles
 
 TEXT = "Out of cheese"
 PRINTED = tuple(f"[    0.000000] line {number}" for number in range(9))
-PANICS = (*PRINTED, f"[    0.000000] Kernel panic - not syncing: {TEXT}", "[    0.000000] Call Trace:")
+PANICS = (*PRINTED, f"[    0.000000] Kernel panic - not syncing: {TEXT}", *map(str, range(30)))
 LONG = "a reason that is much longer than what fits on a line of eighty columns together with the mode"
 HERE = screens.at("bootparams")
 
