@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from pvhdbg.live.qemu.process import Qemu
     from pvhdbg.target.base import Halt
 
-_LONGEST_RUN = 5.0
-"""How long the guest may run from a snapshot to this moment, in seconds."""
+_LONGEST_RUN = 15.0
+"""How long the guest may run from a snapshot to this moment, in seconds. A busy computer needs ten times as long."""
 _INTERRUPTS_ON = 1 << 9
 _ENTRY, _BEFORE_PREPARE = "entry", "pvh_start_info"
 """The boot data that Linux writes before it is at `prepare`, where the first snapshot is."""
@@ -140,8 +140,9 @@ class RewindableDebuggee(Debuggee):
             if moves is not None:
                 replay.load(start)
             if moves is None or not finder.go(moves):
+                why = replay.why_timed_out or "pvhdbg found no instruction that leads exactly here"
                 self._give_up(replay, start)
-                raise GuestError(f"{_NO_WAY_BACK}: pvhdbg found no instruction that leads exactly here", _TO_A_STAGE)
+                raise GuestError(f"{_NO_WAY_BACK}: {why}", _TO_A_STAGE)
         self.session.went_back(moment, undone)
         is_dead = here.halt.kind == DIED
         if here.stage is not None or is_dead:
@@ -277,10 +278,8 @@ class RewindableDebuggee(Debuggee):
 
     def _give_up(self, replay: Replay, start: Snapshot) -> None:
         """Return to where the user was. If the guest was dead, stay at a snapshot: it would not die in the same way."""
-        if replay.returns_to is not None:
-            replay.load(replay.returns_to)
-        else:
-            replay.load(start)
+        replay.load(replay.returns_to or start)
+        if replay.returns_to is None:
             self._restored(start, self._stages_so_far())
 
     def _replay(self, here: Position) -> Replay:

@@ -47,6 +47,7 @@ class Replay:
         self.returns_to = returns_to
         self._limit = limit
         self._is_dead = returns_to is None
+        self._has_timed_out = False
 
     def __enter__(self) -> Self:
         self._machine.disconnect()
@@ -67,6 +68,7 @@ class Replay:
         """
         is_dead = self._is_dead or self.runner.death() is not None
         self._disconnect()
+        self._has_timed_out = self._has_timed_out or not self.left
         self._is_dead = False
         self._snapshots.load(snapshot, self.returns_to, is_dead=is_dead)
         self._connect()
@@ -75,6 +77,12 @@ class Replay:
     def left(self) -> float:
         """The seconds that the machine may still run."""
         return max(self._deadline - time.monotonic(), 0.0)
+
+    @property
+    def why_timed_out(self) -> str:
+        """What to say if the time was up, now or before a `load`; empty if it never was."""
+        is_up = self._has_timed_out or not self.left
+        return f"the guest did not come here again within {self._limit:g} s" if is_up else ""
 
     @property
     def rip(self) -> int:

@@ -10,6 +10,7 @@ import pytest
 
 from pvhdbg import guest
 from pvhdbg.errors import GuestError, UserError
+from pvhdbg.live.back import going_back
 from pvhdbg.live.back.going_back import RewindableDebuggee
 from pvhdbg.live.back.last_step import StepFinder
 from pvhdbg.live.debuggee.own_machine import OwnMachine
@@ -227,6 +228,19 @@ def test_a_place_that_no_branch_leads_to_is_found_by_steps(at_prepare: Start, mo
     monkeypatch.setattr(StepFinder, "find", lambda _: None)
 
     assert forward == steps_back(debuggee, 5)
+
+
+def test_if_the_guest_takes_too_long_that_is_said_and_the_machine_stays(
+    at_prepare: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    debuggee = at_prepare()
+    steps_forward(debuggee, 3)
+    before = state_of(debuggee)
+    monkeypatch.setattr(going_back, "_LONGEST_RUN", 0.0)
+
+    with pytest.raises(GuestError, match=r"^can't go back: the guest did not come here again within 0 s$"):
+        debuggee.step_back()
+    assert before == state_of(debuggee)
 
 
 def test_after_a_change_by_the_user_going_back_is_refused_and_the_machine_stays(at_prepare: Start) -> None:
