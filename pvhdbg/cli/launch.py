@@ -83,7 +83,7 @@ def launched(options: argparse.Namespace, meanwhile: Callable[[], object] = _imp
         debuggee = RewindableDebuggee(machine, kernel, qemu, options.timeout, remarks, changes)
         debuggee.observe = _observe
         yield debuggee
-        _save_lookups(kernel)
+        debuggee.keep_lookups()
 
 
 @contextmanager
@@ -110,7 +110,7 @@ def launched_without_gdb(
         if not _is_recorded(options):
             session.session.read_no_log()
         yield session
-        _save_lookups(kernel)
+        session.keep_lookups()
 
 
 def _is_recorded(options: argparse.Namespace) -> bool:
@@ -167,11 +167,6 @@ def _boot(
 def _lookups(kernel: Kernel) -> Lookups | None:
     """Return the results of earlier searches, also for strings, if they are about the kernel's own file."""
     return kernel.symbols.lookups if kernel.symbols.path == kernel.facts.elf else None
-
-
-def _save_lookups(kernel: Kernel) -> None:
-    if kernel.symbols.lookups is not None:
-        kernel.symbols.lookups.save()
 
 
 def _xen(options: argparse.Namespace, folder: Path) -> XenImage | None:

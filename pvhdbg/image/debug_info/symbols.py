@@ -11,21 +11,14 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from itertools import chain, compress, count, islice
-from struct import Struct, calcsize, unpack
+from struct import Struct, calcsize
 from typing import TYPE_CHECKING, Literal
 
 from pvhdbg.errors import SymbolMissing
 from pvhdbg.image.debug_info import rust_names
 from pvhdbg.image.debug_info.lookups import lookups
 from pvhdbg.image.file import Buffer, File, occurrences, open_file
-from pvhdbg.image.header import (
-    CLASS64,
-    PT_LOAD,
-    SHT_SYMTAB,
-    Elf,
-    SectionHeader,
-    read_elf,
-)
+from pvhdbg.image.header import CLASS64, PT_LOAD, SHT_SYMTAB, Elf, SectionHeader, read_elf
 from pvhdbg.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
@@ -48,6 +41,9 @@ _MAX_NAME = 4096
 _MAX_ALIASES = 64
 _MAX_ENCLOSING = 8
 _MAX_MANGLED = 16
+_MAX_ADDRESSES = 16
+_PLACE = "@{:x}"
+"""The name of an address among the lookups. Symbols may have such names: whatever the lookups give is compared."""
 
 
 class _Symbol(NamedTuple):
@@ -131,13 +127,22 @@ class _Table:
 
     def read(self, data: Buffer, index: int, name: bytes) -> _Symbol | None:
         """Read one symbol from the file, without a copy; None if it does not have this name."""
+        symbol = self._read(data, index)
+        return symbol if symbol and self._read_name(data, symbol, len(name) + 1) == name + b"\0" else None
+
+    def read_named(self, data: Buffer, index: int) -> tuple[_Symbol, str] | None:
+        """Read one symbol and its name from the file, without a copy; None if there is no such symbol."""
+        symbol = self._read(data, index)
+        return symbol and (symbol, _text(self._read_name(data, symbol, _MAX_NAME)))
+
+    def _read(self, data: Buffer, index: int) -> _Symbol | None:
         offset = self._rows_at.start + index * self._layout.row.size
         row = data[offset : offset + self._layout.row.size]
-        if index >= self.count or len(row) < self._layout.row.size:
-            return None
-        symbol = self._symbol(row)
+        return self._symbol(row) if index < self.count and len(row) == self._layout.row.size else None
+
+    def _read_name(self, data: Buffer, symbol: _Symbol, size: int) -> bytes:
         start = self._strings_at.start + symbol.name
-        return symbol if data[start : min(start + len(name) + 1, self._strings_at.stop)] == name + b"\0" else None
+        return data[start : min(start + size, self._strings_at.stop)]
 
     def __getitem__(self, index: int) -> _Symbol:
         return self._symbol(self._rows, index * self._layout.row.size)
@@ -150,7 +155,7 @@ class _Table:
         return _Symbol(name, info, other, shndx, value, size)
 
     def name(self, symbol: _Symbol) -> str:
-        return self._strings[symbol.name : symbol.name + _MAX_NAME].partition(b"\0")[0].decode("latin-1")
+        return _text(self._strings[symbol.name : symbol.name + _MAX_NAME])
 
     def named(self, name: bytes) -> Iterator[int]:
         """Yield the numbers of the symbols with this name, at most 4096.
@@ -165,13 +170,15 @@ class _Table:
         """Yield the parts of the string table that match a pattern."""
         yield from (match[0] for match in pattern.finditer(self._strings))
 
-    def with_value(self, value: int) -> Iterator[_Symbol]:
-        yield from (self[index] for index in _indices(self._value_column, self._layout.word, {value}))
+    def with_value(self, value: int) -> Iterable[int]:
+        """Return the numbers of the symbols with this value."""
+        return _indices(self._value_column, self._layout.word, {value})
 
     @cached_property
     def values(self) -> list[int]:
         """The values of all symbols, sorted."""
-        return sorted(unpack(f"<{self.count}{self._layout.word}", self._value_column))
+        with memoryview(self._value_column) as column, column.cast(self._layout.word) as words:
+            return sorted(words)
 
     @cached_property
     def _name_column(self) -> bytes:
@@ -200,7 +207,8 @@ class Symbols:
         """
         self.path = path
         self._cache: dict[str, _Symbol | None] = {}
-        self._best: dict[int, _Symbol | None] = {}
+        self._best: dict[int, int | None] = {}
+        self._addresses_kept = 0
         self._file: File | None = open_file(path)
         try:
             elf = read_elf(self._file, path)
@@ -263,6 +271,9 @@ class Symbols:
         """
         if not any(start <= address < end for start, end in self._ranges):
             return None
+        known = self._looked_up_before(address)
+        if known is not None:
+            return known
         self._copy()
         values = self._table.values
         end = bisect_right(values, address)
@@ -271,13 +282,34 @@ class Symbols:
             if end == 0 or values[end - 1] < self._first:
                 return None
             value = values[end - 1]
-            symbol = self._best_at(value)
+            index = self._best_at(value)
+            symbol = None if index is None else self._table[index]
             if symbol and (address < value + symbol.size or (symbol.size == 0 and nearest)):
+                self._keep(address, index)
                 name = self._table.name(symbol)
                 return (name, address - value) if name else None
             nearest = nearest and symbol is None
             end = bisect_left(values, value)
         return None
+
+    def _looked_up_before(self, address: int) -> tuple[str, int] | None:
+        """Return the symbol that contains an address if an earlier run has searched for it, without a copy."""
+        place = _PLACE.format(address)
+        if self._file is None or self.lookups is None or place not in self.lookups or self._file.has_changed():
+            return None
+        index = self.lookups[place]
+        found = None if index is None else self._table.read_named(self._file, index)
+        if found is None or not (found[0].is_location and found[0].value <= address and found[1]):
+            return None
+        symbol, name = found
+        offset = address - symbol.value
+        return (name, offset) if offset < symbol.size or symbol.size == 0 else None
+
+    def _keep(self, address: int, index: int | None) -> None:
+        """Keep the result of a search for the next run. A run needs few addresses before its first stop is shown."""
+        if self.lookups is not None and self._addresses_kept < _MAX_ADDRESSES:
+            self._addresses_kept += 1
+            self.lookups[_PLACE.format(address)] = index
 
     def located(self) -> Iterator[tuple[str, int, int, bool]]:
         """Yield the name, the link address and the size of each symbol of code or data, and whether it is a function.
@@ -290,14 +322,15 @@ class Symbols:
             if symbol.is_location:
                 yield self._table.name(symbol), symbol.value, symbol.size, symbol.type == _STT_FUNC
 
-    def _best_at(self, value: int) -> _Symbol | None:
-        """Return the best of the symbols at one address: functions first, then global symbols, then the largest.
+    def _best_at(self, value: int) -> int | None:
+        """Return the number of the best symbol at one address: functions first, then global symbols, then the largest.
 
         It is searched for once: the instructions of a function are in the same symbol.
         """
         if value not in self._best:
-            symbols = [symbol for symbol in islice(self._table.with_value(value), _MAX_ALIASES) if symbol.is_location]
-            self._best[value] = max(symbols, key=_rank, default=None)
+            numbers = islice(self._table.with_value(value), _MAX_ALIASES)
+            locations = [number for number in numbers if self._table[number].is_location]
+            self._best[value] = max(locations, key=lambda number: _rank(self._table[number]), default=None)
         return self._best[value]
 
     def _find(self, name: str) -> _Symbol | None:
@@ -338,6 +371,10 @@ class Symbols:
                 return index
             local = index if local is None and symbol.is_defined else local
         return local
+
+
+def _text(name: bytes) -> str:
+    return name.partition(b"\0")[0].decode("latin-1")
 
 
 def _rank(symbol: _Symbol) -> tuple[bool, bool, int]:

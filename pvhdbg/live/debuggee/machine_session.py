@@ -137,3 +137,8 @@ class MachineSession:
 
     def name_of(self, address: int) -> str | None:
         return symbol_at(self.symbols.enclosing, self.image, address) if self.symbols else None
+
+    def keep_lookups(self) -> None:
+        """Keep the results of lookups in the kernel file for the next run."""
+        if self.kernel is not None and self.kernel.symbols.lookups is not None:
+            self.kernel.symbols.lookups.save()

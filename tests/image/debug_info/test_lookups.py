@@ -29,7 +29,7 @@ def cache(tmp_path: Path) -> Path:
 @pytest.fixture
 def kernel(tmp_path: Path) -> Path:
     path = tmp_path / "kernel"
-    path.write_bytes(elf([load()], symbol_sections([FIRST, SECOND])))
+    path.write_bytes(elf([load(vaddr=0xFFFFFFFF81000000)], symbol_sections([FIRST, SECOND])))
     return path
 
 
@@ -54,6 +54,31 @@ def test_a_name_that_was_looked_up_before_needs_no_search(
     monkeypatch.setattr(Symbols, "_search", lambda *_: pytest.fail("a search"))
 
     assert [FIRST.value, None] == expected == [address(kernel, cache, name) for name in ("first", "absent")]
+
+
+def test_an_address_that_was_looked_up_before_needs_no_search(
+    kernel: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def names() -> list[tuple[str, int] | None]:
+        with closing(Symbols(str(kernel), BUILD_ID, cache)) as symbols:
+            found = [symbols.enclosing(place) for place in (FIRST.value, SECOND.value + 2)]
+            symbols.lookups.save()  # type: ignore[union-attr]  # the cache is a folder
+            return found
+
+    expected = names()
+    monkeypatch.setattr(Symbols, "_copy", lambda _: pytest.fail("the symbol table is copied"))
+
+    assert [("first", 0), ("second", 2)] == expected == names()
+
+
+@pytest.mark.parametrize("place", [f"@{FIRST.value:x} 99", f"@{FIRST.value:x} 2", f"@{FIRST.value:x} 0", ""])
+def test_a_wrong_place_of_an_address_gives_no_wrong_name(place: str, kernel: Path, cache: Path) -> None:
+    with closing(Symbols(str(kernel), BUILD_ID, cache)) as symbols:
+        if place and symbols.lookups is not None:
+            name, _, number = place.partition(" ")
+            symbols.lookups[name] = int(number)
+
+        assert ("first", 0) == symbols.enclosing(FIRST.value)
 
 
 def test_a_real_kernels_addresses_are_those_of_a_search(debian_vmlinux: Path, cache: Path) -> None:
