@@ -12,6 +12,8 @@ from pvhdbg.cli.result import RefusedKernelError, Result
 if TYPE_CHECKING:
     import argparse
 
+    from pvhdbg.boot.record.document import Document
+
 
 SECONDS = 5.0
 """How long `check` watches the guest after the last stage, unless --watch says otherwise."""
@@ -64,12 +66,18 @@ def _one(options: argparse.Namespace) -> Result:
 
             watch = running.Watch(SECONDS, to_console=True) if options.watch is None else running.watch_of(options)
             document, remarks = running.run(debuggee, None, waiting, watch)
+            debuggee.machine.kill()  # QEMU exits while pvhdbg checks the run
+            return _result(document, remarks, options)
     except RefusedKernelError as refused:
         from pvhdbg.cli import running
 
         return running.refusal(refused, options.format)
+
+
+def _result(document: Document, remarks: tuple[str, ...], options: argparse.Namespace) -> Result:
     from pvhdbg.checks import run
     from pvhdbg.checks.finding import ERROR
+    from pvhdbg.cli import running
 
     findings = run.check_run(document).all
     status = running.status_of(document.outcome, None) or int(any(finding.severity == ERROR for finding in findings))
