@@ -176,14 +176,14 @@ def _later(screen: Screen, _size: Size) -> Screen:
 
 
 def _changes(screen: Screen, _size: Size) -> Screen:
-    """Show only what changed, from the first such row on, or everything again with the same row selected."""
+    """Show only what changed, or everything again. The same row stays selected if it is shown, otherwise the first."""
     if not screen.only_changes and changes.stage_before(screen) is None and not screen.old_values:
         return screen._replace(message="nothing to compare with: this is the first stop")
     row, toggled = selected(screen), screen._replace(only_changes=not screen.only_changes)
     if not table.shown(screen).shows_capture:
         return toggled
     same = next((index for index, other in enumerate(frame.rows(toggled)) if row and other.path == row.path), 0)
-    return toggled.at(0, 0) if toggled.only_changes else toggled.at(same)
+    return toggled.at(same, 0) if toggled.only_changes else toggled.at(same)
 
 
 def _fold(screen: Screen, _size: Size) -> Screen:
@@ -191,8 +191,11 @@ def _fold(screen: Screen, _size: Size) -> Screen:
 
 
 def zoom(screen: Screen) -> Screen:
-    """Let the pane with the focus fill the screen, or show all panes again."""
-    return screen._replace(zoomed=not screen.zoomed)
+    """Let the pane with the focus fill the screen, or show all panes again. For the tour's card, zoom the view."""
+    if screen.focus == state.CARD:
+        return screen._replace(zoomed=True, focus=state.VIEW)
+    focus = state.CARD if screen.zoomed and screen.focus == state.VIEW and card.is_shown(screen) else screen.focus
+    return screen._replace(zoomed=not screen.zoomed, focus=focus)
 
 
 def _goto(screen: Screen, _size: Size) -> Screen:
@@ -364,6 +367,7 @@ ACTIONS: dict[str, Action] = {
     "back": trail.back,
     "entry-close": _close_entry,
     "popup-close": searched.close,
+    "popup-ignore": lambda screen, _size: screen._replace(message="this key does nothing here: Esc closes the window"),
     "popup-item-up": searched.choose(-1),
     "popup-item-down": searched.choose(1),
     "popup-item-page-up": searched.choose(0, -1),

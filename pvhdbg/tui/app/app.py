@@ -26,6 +26,7 @@ from pvhdbg.tui.app.windows import Windows
 from pvhdbg.tui.draw import frame, legend
 from pvhdbg.tui.draw.layout import Size
 from pvhdbg.tui.events import events
+from pvhdbg.tui.events.news import looked_at
 from pvhdbg.tui.events.update import merge_output, update
 from pvhdbg.tui.lines.line import clean
 from pvhdbg.tui.machine import memory_view, terminal
@@ -123,7 +124,7 @@ class Tui:
 
     def show(self, screen: Screen) -> None:
         """Make this the current screen: move the focus, and read the memory that it needs."""
-        self.screen = screen
+        self.screen = looked_at(screen)
         self._read_requested_memory()
         self.windows.focus()
         self.app.invalidate()

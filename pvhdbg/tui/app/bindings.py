@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from string import ascii_letters
+from string import ascii_letters, printable
 from typing import TYPE_CHECKING
 
 from prompt_toolkit.filters import Condition, is_searching
@@ -69,8 +69,10 @@ KEYS_IN_POPUPS = {
     },
 }
 """The keys in each kind of popup, by action."""
-KEYS_ON_CARD = "tTd"
-"""The letters that are keys while the card of the tour has the focus. All others are typed at the prompt."""
+KEYS_ON_CARD = "tTdZ"
+"""The letters that are keys while the card of the tour has the focus. All others are typed at the prompt; so is one of
+these if another letter follows it at once.
+"""
 AT_EMPTY_PROMPT = "0123456789?"
 """The keys of a pane that work at the prompt too, while nothing is typed there: no command begins with them."""
 YES = ("y", "Y", "enter", "c-q", "c-d")
@@ -117,13 +119,15 @@ def _conditions(on_card: Filter, is_entering: Filter, line_is_empty: Filter) -> 
 
 
 def _is_typed_on_card(key: Key) -> bool:
-    return key.scope == PANE and key.key in ascii_letters and key.key not in KEYS_ON_CARD
+    return key.scope in (PANE, TOUR) and key.key in ascii_letters
 
 
 def _add_card(result: KeyBindings, act: Act, on_card: Filter, at_empty_prompt: Filter) -> None:
     """Bind the letters on the card of the tour, which are typed at the prompt, and Space there, which returns."""
-    for letter in set(ascii_letters) - set(KEYS_ON_CARD):
-        result.add(letter, filter=on_card)(_run_action(act, f"type {letter}"))
+    actions = {key.key: key.action for key in KEYS if key.scope in (PANE, TOUR)}
+    for letter in ascii_letters:
+        action = f"try {letter} {actions[letter]}" if letter in KEYS_ON_CARD else f"type {letter}"
+        result.add(letter, filter=on_card)(_run_action(act, action))
     result.add(" ", filter=at_empty_prompt)(_run_action(act, "tour-show"))
 
 
@@ -147,13 +151,20 @@ def _add_popups(result: KeyBindings, act: Act, screen: Callable[[], Screen]) -> 
     add(YES, asks, "leave")
     for kind, keys in KEYS_IN_POPUPS.items():
         if kind not in SEARCHED:  # in the others, letters are typed into the entry line
-            add((Keys.Any,), shows(kind), "nothing")
+            add((Keys.Any,), shows(kind), "popup-ignore")
         for action, names in keys.items():
             add(names, shows(kind), action)
+    _add_typing(result, act, (shows(PANEL) | shows(CHAIN)) & Condition(lambda: screen().focus == state.PROMPT))
     has_popup = Condition(lambda: screen().popup is not None)
     for name, action in (("c-c", "interrupt"), ("c-z", "suspend")):
         add((name,), has_popup, action)
     _add_mouse(result, has_popup)
+
+
+def _add_typing(result: KeyBindings, act: Act, above_prompt: Filter) -> None:
+    """Bind what is typed while a popup of the line before is open: the next line."""
+    for sign in printable.strip():
+        result.add(sign, filter=above_prompt, eager=True)(_run_action(act, f"popup-type {sign}"))
 
 
 def _add_mouse(result: KeyBindings, has_popup: Filter) -> None:

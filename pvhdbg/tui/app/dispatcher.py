@@ -17,6 +17,7 @@ from pvhdbg.tui.app import actions, mouse, prompt
 from pvhdbg.tui.app.files import saved, settings
 from pvhdbg.tui.app.files.settings import Settings
 from pvhdbg.tui.app.popups import panel
+from pvhdbg.tui.app.tour.card_letters import CardLetters
 from pvhdbg.tui.app.tour.guide import Boots, Guide
 from pvhdbg.tui.draw import targets, whole_view
 from pvhdbg.tui.draw.popups import palette
@@ -110,6 +111,7 @@ class Dispatcher:
         self._answer = answer
         self._last_line = ""
         self.guide = Guide(ui, boots or Boots())
+        self.card_letters = CardLetters(ui, self.act)
         self.handlers: dict[str, Callable[[], None]] = {
             "restart": lambda: self._ask_worker(lambda worker: worker.restart()),
             "next-stage": self._next_stage,
@@ -135,9 +137,11 @@ class Dispatcher:
 
     def act(self, name: str) -> None:
         """Run the action of a key."""
-        if name.startswith("type "):
-            self._ui.line.insert_text(name.removeprefix("type "))
-            self.act("focus-prompt")
+        if name.startswith(("type ", "try ")):
+            self.card_letters.act(name)
+        elif name.startswith("popup-type "):
+            self.act("popup-close")
+            self._ui.line.insert_text(name.removeprefix("popup-type "))
         elif name in self.handlers and not (self._ui.screen.trace and name in steps.MOVES):
             self.handlers[name]()
         else:

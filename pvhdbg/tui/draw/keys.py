@@ -117,7 +117,7 @@ KEYS: tuple[Key, ...] = (
         "show the next captured stage, up to the current stop; in a trace, the machine one instruction later"),
     Key("[", ("[",), PANE, "earlier-stage", "show the previous captured stage, in a trace too"),
     Key("]", ("]",), PANE, "later-stage", "show the next captured stage, in a trace too"),
-    Key("o", ("o",), PANE, "chain", "choose a field of the last chain that `who` printed, and go there with Enter"),
+    Key("o", ("o",), PANE, "chain", "choose a field or a step of the last answer of `who`, and go there with Enter"),
     Key("Enter", ("enter",), PANE, "follow", "follow the pointer; on a finding, go to the field", "follow"),
     Key("Backspace", ("backspace",), PANE, "back", "return to where Enter or : was pressed"),
     Key("Z", ("Z",), PANE, "zoom", "zoom the pane that has the focus, or show all panes again", "zoom"),

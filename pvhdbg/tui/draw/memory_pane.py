@@ -47,7 +47,12 @@ def strip(screen: Screen, width: int, lines: int) -> list[Line]:
     if len(picture.strips) != USUAL:
         cells = (width - 1) // len(picture.strips) - gap
         picture = _picture(screen, capture, cells)
-    strips = [_cut_below(_lines(part, ascii=screen.ascii), lines) for part in picture.strips]
+    following = [*(part.start for part in picture.strips[1:]), None]
+    drawn = [
+        _without_end(_lines(part, ascii=screen.ascii), cells) if part.end == start else _lines(part, ascii=screen.ascii)
+        for part, start in zip(picture.strips, following, strict=True)
+    ]
+    strips = [_cut_below(part, lines) for part in drawn]
     return [
         [
             ("", " "),
@@ -55,6 +60,11 @@ def strip(screen: Screen, width: int, lines: int) -> list[Line]:
         ]
         for at in range(lines)
     ]
+
+
+def _without_end(lines: list[Line], cells: int) -> list[Line]:
+    """Leave out the label of the strip's end, which the next strip has at its start."""
+    return [[(classes.SCALE, plain(lines[0])[: cells - 1])], *lines[1:]]
 
 
 def _cut_below(lines: list[Line], count: int) -> list[Line]:
@@ -91,7 +101,7 @@ def _shorten(words: str) -> str:
 
 
 def letters(screen: Screen, width: int, strip: Sequence[Line]) -> str:
-    """Explain the letters below a strip, and the sign HIDDEN if the strip has it."""
+    """Explain the letters below a strip, the sign HIDDEN if the strip has it and, if there is room, the cells."""
     if screen.capture is None:
         return ""
     marks = memory_picture.marks(screen.latest_with_map or screen.capture, screen.image)
@@ -100,7 +110,11 @@ def letters(screen: Screen, width: int, strip: Sequence[Line]) -> str:
     words = "  ".join((*names, *hidden))
     short = _shorten(words)
     without = short.removesuffix(f"  {_shorten(hidden[0])}") if hidden else short
-    return next((wording for wording in (words, short) if len(wording) <= width), without)
+    cells = plain(strip[1]) if len(strip) > 1 else ""
+    signs_of = {kind: sign[screen.ascii] for kind, sign in picture_text.SIGNS.items()}
+    kinds = "  ".join(f"{sign} {kind}" for kind, sign in signs_of.items() if sign in cells)
+    wordings = (f"{words}   {kinds}", f"{short}   {kinds}", words, short)
+    return next((wording for wording in wordings if len(wording) <= width), without)
 
 
 def _picture(screen: Screen, capture: Capture, cells: int) -> Picture:

@@ -9,7 +9,7 @@ from pvhdbg.tui.draw import boxes, legend, panes, state_lines
 from pvhdbg.tui.draw.keys import KEYS
 from pvhdbg.tui.draw.layout import is_too_small, layout
 from pvhdbg.tui.draw.popups import box, panel
-from pvhdbg.tui.draw.popups.kinds import CHAIN, PALETTE, PANEL
+from pvhdbg.tui.draw.popups.kinds import CHAIN, PALETTE, PANEL, is_place
 from pvhdbg.tui.lines import classes
 from pvhdbg.tui.lines.line import clean
 from pvhdbg.tui.screen import state
@@ -145,7 +145,7 @@ def _in_popup(screen: Screen, popup: Popup, size: tuple[int, int], column: int, 
         return None
     if popup.kind == PANEL:
         return _link(screen, popup, size[0], column - place.left - 2, index)
-    if popup.kind == PALETTE or (popup.kind == CHAIN and index % 2 == 0):
+    if popup.kind == PALETTE or (popup.kind == CHAIN and is_place(popup, index)):
         return Target(LINK, number=index)
     return None
 

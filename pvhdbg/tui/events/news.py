@@ -10,13 +10,27 @@ from pvhdbg.views.rows import text
 
 if TYPE_CHECKING:
     from pvhdbg.tui.screen.state import Screen
+    from pvhdbg.tui.views.view import View
 
 _VIEWS = {capture_key: view for view in table.VIEWS for capture_key in view.captures}
 
 
 def changed_views(screen: Screen) -> frozenset[str]:
-    """Return the names of the views in which something changed. Registers don't count, because they always change."""
-    return frozenset(_VIEWS[key].name for key in _changed_keys(screen))
+    """Return the names of the views in which something changed, or that have new lines.
+
+    Registers don't count, because they always change.
+    """
+    return frozenset(_VIEWS[key].name for key in _changed_keys(screen)) | (screen.unread - {screen.view})
+
+
+def with_new_lines(screen: Screen, view: View) -> Screen:
+    """Note that a view has new lines, unless the user sees them."""
+    return screen if screen.view == view.name else screen._replace(unread=screen.unread | {view.name})
+
+
+def looked_at(screen: Screen) -> Screen:
+    """Forget that the displayed view has new lines."""
+    return screen._replace(unread=screen.unread - {screen.view}) if screen.view in screen.unread else screen
 
 
 def news(screen: Screen) -> str:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from pvhdbg.boot.record import compare
 from pvhdbg.boot.record.document import PANICKED
 from pvhdbg.tui.events import events
-from pvhdbg.tui.events.news import news
+from pvhdbg.tui.events.news import looked_at, news, with_new_lines
 from pvhdbg.tui.screen import changes, ending, findings, scrollback, state
 from pvhdbg.tui.screen.by_id import ById
 from pvhdbg.tui.screen.state import Log, MemoryRequest, Run, Screen
-from pvhdbg.tui.views import table
+from pvhdbg.tui.views import serial, table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 def update(screen: Screen, event: events.Event) -> Screen:
     """Return the screen after an event."""
-    return _UPDATES[type(event)](screen, event)
+    return looked_at(_UPDATES[type(event)](screen, event))
 
 
 def merge_output(waiting: Iterable[events.Event]) -> Iterator[events.Event]:
@@ -105,6 +105,7 @@ def _machine_started(screen: Screen, event: events.MachineStarted) -> Screen:
         log=Log(),
         log_by_stage={},
         text_tops={},
+        unread=frozenset(),
         arrival=None,
         outcome=None,
         output=output,
@@ -149,7 +150,9 @@ def _with_death(before: Screen, screen: Screen) -> Screen:
     if screen.run.kind != state.DEAD or before.run.kind == state.DEAD:
         return screen
     message = "; ".join(filter(None, (f"the guest died: {screen.run.how}", _rip(screen.run))))
-    output = scrollback.add_gdb_output(screen.output, f"pvhdbg: {message}\n")
+    written = serial.last_line(screen.serial)
+    last = f'pvhdbg: the last line on its serial console (view {table.SERIAL.key}): "{written}"\n' if written else ""
+    output = scrollback.add_gdb_output(screen.output, f"pvhdbg: {message}\n{last}")
     return screen._replace(view=table.FINDINGS.name, message=message, output=output)
 
 
@@ -200,6 +203,8 @@ def _next_read(screen: Screen, event: events.NextRead) -> Screen:
 
 def _log_read(screen: Screen, event: events.LogRead) -> Screen:
     by_stage = {**screen.log_by_stage, event.stage: event.log} if event.stage else screen.log_by_stage
+    if len(event.log.lines) > len(screen.log.lines):
+        screen = with_new_lines(screen, table.LOG)
     return screen._replace(log=event.log, log_by_stage=by_stage)
 
 
@@ -219,11 +224,13 @@ def _gdb_output(screen: Screen, event: events.GdbOutput) -> Screen:
 
 
 def _serial_output(screen: Screen, event: events.SerialOutput) -> Screen:
-    return screen._replace(serial=scrollback.add_serial_output(screen.serial, event.data))
+    written = scrollback.add_serial_output(screen.serial, event.data)
+    return with_new_lines(screen._replace(serial=written), table.SERIAL)
 
 
 def _serial_rewound(screen: Screen, event: events.SerialRewound) -> Screen:
-    return screen._replace(serial=scrollback.add_serial_output((), event.data) if event.data else ())
+    written = scrollback.add_serial_output((), event.data) if event.data else ()
+    return screen._replace(serial=written, unread=screen.unread - {table.SERIAL.name})
 
 
 def _symbols_changed(screen: Screen, event: events.SymbolsChanged) -> Screen:

@@ -183,6 +183,8 @@ class Screen(NamedTuple):
 
     view: str = FIRST_VIEW
     """The name of the displayed view."""
+    unread: frozenset[str] = frozenset()
+    """The names of the text views that have lines which came while another view was displayed."""
     positions: Mapping[str, ViewPosition] = {}
     """The selected and the first visible row of each view, by the name of the view."""
     text_tops: Mapping[str, int] = {}

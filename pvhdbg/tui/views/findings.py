@@ -9,7 +9,7 @@ from pvhdbg.boot.stop import stages
 from pvhdbg.tui.lines import classes
 from pvhdbg.tui.lines.line import clean, styled
 from pvhdbg.tui.screen.by_id import ById
-from pvhdbg.tui.views import row_lines
+from pvhdbg.tui.views import log, row_lines, serial
 from pvhdbg.tui.views.view import Detail
 from pvhdbg.views.report import findings_text
 from pvhdbg.views.rows import text
@@ -102,10 +102,19 @@ def draw(screen: Screen, rows: Rows, shown: range, width: int) -> list[Line]:
     return drawn
 
 
+def _last_output(screen: Screen) -> str:
+    """Return the guest's last line before its death, which may say the reason; empty if it wrote nothing."""
+    written, logged = serial.last_line(serial.lines(screen)), serial.last_line(log.lines(screen))
+    where = "on its serial console (view serial)" if written else "in its log (view log)"
+    return f'The last line {where}: "{clean(written or logged)}". ' if written or logged else ""
+
+
 def detail(screen: Screen, _rows: Rows, index: int) -> Detail:
     group = _groups(screen)[index]
     at_stages = dict.fromkeys(stage for entry in group for stage in entry.stages)
     is_current = any(entry.is_current for entry in group)
     places = ", ".join("the death" if stage == stages.DIED else stage for stage in at_stages)
     note = f"Found at {places}{'' if is_current else '; not at the displayed stage'}."
+    if stages.DIED in at_stages:
+        note = f"{_last_output(screen)}{note}"
     return Detail(tuple(entry.finding for entry in group), note=note, finding_first=True)

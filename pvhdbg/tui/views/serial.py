@@ -11,6 +11,8 @@ from pvhdbg.tui.screen.by_id import ById
 from pvhdbg.views.rows import text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pvhdbg.boot.record.document import Outcome
     from pvhdbg.boot.stop.capture import Capture
     from pvhdbg.tui.screen.state import Screen
@@ -34,6 +36,11 @@ def _recorded(capture: ById[Capture], outcome: ById[Outcome | None]) -> tuple[st
         return written
     later = scrollback.add_serial_output((), "\n".join(watched.serial).encode("latin-1", "replace"))
     return (*written, _LATER, *later)
+
+
+def last_line(lines: Sequence[str]) -> str:
+    """Return the last line that is not blank; empty if there is none."""
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
 
 def heading(screen: Screen) -> str:

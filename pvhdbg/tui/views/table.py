@@ -70,6 +70,8 @@ CPU = BY_NAME["cpu"]
 """The view that is shown next to views of structures if the terminal is wide enough."""
 MEMORY = BY_NAME["memory"]
 """The view whose picture is drawn as a strip under the other views."""
+SERIAL, LOG = BY_NAME["serial"], BY_NAME["log"]
+"""The views with what the guest writes, which may come while another view is shown."""
 COMPANIONS = tuple(BY_NAME[name] for name in ("start_info", "modules", "findings", "serial"))
 """The views that are shown under other views if the terminal is large enough."""
 PAGING = BY_NAME["paging"]

@@ -149,10 +149,34 @@ def _chain(answer: Answer, links: Mapping[str, Answer]) -> list[str]:
     return steps if len(steps) > 1 else []
 
 
+STEP = "step "
+"""How the line of an instruction of a trace begins."""
+
+
 def chain_in(lines: Sequence[str]) -> tuple[str, ...]:
     """Return the steps of the last chain in the text of `details`: fields, and the writers between them."""
     last = next((line for line in reversed(lines) if line.startswith(_CHAIN)), None)
     return () if last is None else tuple(last.removeprefix(_CHAIN).split(_STEP))
+
+
+def step_in(line: str) -> int | None:
+    """Return the number of the step of a trace that a line of `steps_in` names; None if it names a field."""
+    number = line.removeprefix(STEP).partition(":")[0].replace(",", "")
+    return int(number) if line.startswith(STEP) and number.isdecimal() and number.isascii() else None
+
+
+def steps_in(lines: Sequence[str]) -> tuple[str, ...]:
+    """Return the field and the steps of a trace in the last answer in the text of `details`, the last writer first."""
+    start = next((at for at, line in reversed([*enumerate(lines)]) if line.startswith(_CHAIN)), None)
+    if start is None:
+        return ()
+    steps: list[str] = []
+    for line in reversed(lines[:start]):
+        if not line.startswith("  "):
+            break
+        if line.strip().startswith(STEP):
+            steps.insert(0, line.strip())
+    return (chain_in(lines)[0], *steps)
 
 
 def _short(writer: Writer) -> str:

@@ -6,7 +6,9 @@ from functools import cache
 
 import pytest
 
+from pvhdbg import commands
 from pvhdbg.boot.record.trace import Trace
+from pvhdbg.boot.session.recorded import RecordedSession
 from pvhdbg.tui.app import actions, mouse
 from pvhdbg.tui.app.app import Tui
 from pvhdbg.tui.app.start import recording_screen
@@ -16,7 +18,7 @@ from pvhdbg.tui.draw.layout import Size
 from pvhdbg.tui.events.steps import show_step, step_shown
 from pvhdbg.tui.lines.line import plain
 from pvhdbg.tui.screen import code_at
-from pvhdbg.tui.screen.state import Screen
+from pvhdbg.tui.screen.state import OUTPUT, Screen
 from pvhdbg.tui.views import table
 from tests.traces import shipped
 from tests.tui.apps import shown
@@ -98,6 +100,26 @@ def test_boot_params_fill_in_step_by_step() -> None:
     counts = [capture and capture.boot_params and capture.boot_params.e820_entries for capture in captures]
 
     assert [None, 6, 7, 7] == counts
+
+
+def test_enter_on_a_writer_that_who_printed_goes_to_its_step() -> None:
+    answer = commands.run(RecordedSession(shipped()), "who boot_params.e820_entries").splitlines()
+    shown = start()._replace(output=("(pvh) who …", *answer, ""), focus=OUTPUT)
+    listed = after("follow", screen=shown)
+    second = after("popup-link-down", "popup-link-down", screen=listed)
+
+    assert "step 5,447: movb %al, 0x14154(%rip)" in "\n".join(lines(second))
+    assert 5447 == step_shown(after("popup-follow", screen=second))
+    assert 5558 == step_shown(after("popup-link-down", "popup-follow", screen=listed))
+    assert "boot_params" == after("popup-follow", screen=listed).view
+    assert shown.past == after("popup-link-down", "popup-follow", "back", screen=listed).past
+    place = next((row, line.index("step 5,447")) for row, line in enumerate(lines(listed)) if "step 5,447" in line)
+    assert (5447, "") == _clicked(listed, place[1], place[0])
+
+
+def _clicked(screen: Screen, column: int, row: int) -> tuple[int | None, str]:
+    clicked, action = mouse.click(screen, SIZE, (column, row))
+    return step_shown(after(action, screen=clicked)), clicked.message
 
 
 @pytest.mark.parametrize("is_ascii", [False, True])

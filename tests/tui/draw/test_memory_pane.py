@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
+import pytest
+
 from pvhdbg.tui.lines import classes
 from pvhdbg.tui.screen.state import Screen
 from tests import build
@@ -9,6 +13,7 @@ from tests.tui import screens
 from tests.tui.screens import at, line, lines, styled, text
 
 LARGE = (120, 40)
+ALL_SIZES = ((80, 24), (100, 30), LARGE, (200, 60))
 
 
 def mapped(*ranges: build.Range) -> Screen:
@@ -23,17 +28,29 @@ def test_the_strip_below_a_view_shows_all_of_memory() -> None:
     shown = lines(at("prepare"), LARGE)
     start = next(index for index, line in enumerate(shown) if line.startswith("├ memory"))
 
-    assert "k kernel  i initrd, module 0  s start_info  l module list  c command line  t memory map" in shown[start]
-    assert ["0", "640K", "1M", "1M", "128M", "256M", "384M", "512M"] == shown[start + 1].strip("│ ").split()
+    assert "k kernel  i initrd  s start_info  l modlist  c cmdline  t map   █ RAM  ▒ RESERVED" in shown[start]
+    assert "N NVS  · not listed" in shown[start]
+    assert ["0", "640K", "1M", "128M", "256M", "384M", "512M"] == shown[start + 1].strip("│ ").split()
     assert "████████" in shown[start + 2]
     assert "NNN▒" in shown[start + 2]
     assert ["l", "cs", "kkkkk", "i"] == shown[start + 3].strip("│ ").split()
     assert ["t"] == shown[start + 4].strip("│ ").split()
 
 
+@pytest.mark.parametrize("is_ascii", [False, True])
+@pytest.mark.parametrize("size", ALL_SIZES)
+def test_no_two_labels_of_the_axis_are_the_same(size: tuple[int, int], is_ascii: bool) -> None:
+    for stage in ("entry", "e820"):
+        for view in ("start_info", "memory") if size[1] >= 30 else ("memory",):
+            axis = next(row for row in lines(at(stage, view, ascii=is_ascii), size) if "640K" in row)
+            labels = re.findall(r"\b\d+[KMG]?\b", axis.partition("640K")[2].partition("  0")[0])
+
+            assert sorted(set(labels)) == sorted(labels)
+
+
 def test_a_small_terminal_shows_the_picture_only_in_the_memory_view() -> None:
     assert "├ memory" not in text(at("prepare"))
-    assert "640K       1M     1M     128M" in text(at("prepare", "memory"))
+    assert "640K              1M     128M" in text(at("prepare", "memory"))
 
 
 def test_letters_that_do_not_fit_are_replaced_by_a_sign() -> None:
@@ -115,7 +132,7 @@ def test_memory_above_4g_is_a_third_strip() -> None:
     screen = mapped((0, 0x80000000, 1), (1 << 32, 1 << 32, 1))._replace(view="cpu")
 
     labels = [label for label in line(screen, "640K", LARGE).split() if label in ("1M", "2G", "4G", "8G")]
-    assert ["1M", "1M", "2G", "4G", "8G"] == labels
+    assert ["1M", "2G", "4G", "8G"] == labels
 
 
 def test_the_sign_for_letters_that_do_not_fit_is_explained_if_it_is_drawn() -> None:

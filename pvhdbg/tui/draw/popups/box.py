@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.tui.draw.keys import impossible_now
 from pvhdbg.tui.draw.popups import listing, palette, panel
-from pvhdbg.tui.draw.popups.kinds import CHAIN, HELP, PALETTE, PANEL, SEARCHED
+from pvhdbg.tui.draw.popups.kinds import CHAIN, HELP, PALETTE, PANEL, SEARCHED, is_place
 from pvhdbg.tui.lines import classes
 from pvhdbg.tui.lines.line import clean, fit, laid_over, plain, styled
 from pvhdbg.tui.lines.signs import signs
@@ -75,8 +75,7 @@ def popup(screen: Screen, shown: Popup, width: int, height: int) -> list[Line]:
     room = most if shown.kind in SEARCHED else min(len(lines), most)
     top = _top(shown, len(lines), room)
     visible: list[Line] = [*lines[top : top + room], *([] for _ in range(room - len(lines)))]
-    title, keys = _TITLES.get(shown.kind, " quit "), _KEYS.get(shown.kind, " Esc: close ")
-    return _framed(screen, [*head, *visible], inner, title, keys)
+    return _framed(screen, [*head, *visible], inner, _TITLES.get(shown.kind, " quit "), keys(shown))
 
 
 def last_top(screen: Screen, shown: Popup, width: int, height: int) -> int:
@@ -89,7 +88,8 @@ def _inner(shown: Popup, lines: list[Line], width: int) -> int:
     """Return the width inside the frame. It depends on the text only if the text does not change."""
     if shown.kind in (HELP, PALETTE, PANEL):
         return min(width, WIDEST) - 2
-    return max(len(plain(line)) for line in lines) + 2
+    words = (_TITLES.get(shown.kind, ""), _KEYS.get(shown.kind, ""))
+    return min(max(len(plain(line)) + 2 for line in (*lines, *([("", text[2:])] for text in words))), width - 2)
 
 
 def _top(shown: Popup, count: int, room: int) -> int:
@@ -133,16 +133,21 @@ def _lines(screen: Screen, shown: Popup, width: int) -> list[Line]:
 
 def _step(shown: Popup, index: int) -> Line:
     """Return a step of a chain: a field, or, indented, what wrote it."""
-    if index % 2:
+    if not is_place(shown, index):
         return [(classes.POPUP, f"  <- {shown.steps[index]}")]
     line: Line = [(classes.POPUP, shown.steps[index])]
     return styled(line, classes.SELECTED) if index == shown.selected else line
 
 
-def _framed(screen: Screen, lines: list[Line], inner: int, title: str, keys: str) -> list[Line]:
+def keys(shown: Popup) -> str:
+    """Return what the keys do in the popup."""
+    return _KEYS.get(shown.kind, " Esc: close ")
+
+
+def _framed(screen: Screen, lines: list[Line], inner: int, title: str, foot: str) -> list[Line]:
     sign, style = signs(screen.ascii), classes.POPUP
     box = sign.box
-    head, foot = (words[:inner].ljust(inner, box.across) for words in (title, keys))
+    head, foot = (words[:inner].ljust(inner, box.across) for words in (title, foot))
     edge = (style, box.down)
     return [
         [(classes.POPUP_TITLE, f"{box.top_left}{head}{box.top_right}")],

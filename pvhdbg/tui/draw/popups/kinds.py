@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from pvhdbg.views.report.who_text import STEP
+
+if TYPE_CHECKING:
+    from pvhdbg.tui.screen.state import Popup
+
 HELP, QUIT, CHAIN, PALETTE, PANEL = "help", "quit", "chain", "palette", "panel"
 
 SEARCHED = (HELP, PALETTE)
 """The popups that show only what contains the typed words."""
+
+
+def is_place(popup: Popup, index: int) -> bool:
+    """Return whether Enter can go to a line of a chain: to a field or to a step of a trace, not to a writer."""
+    return index % 2 == 0 or popup.steps[index].startswith(STEP)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.tui.draw.keys import EVERYWHERE, KEYS, PANE, PROMPT, TOUR
 from pvhdbg.tui.lines import classes
-from pvhdbg.tui.lines.signs import Signs, signs
+from pvhdbg.tui.lines.signs import ASCII, Signs, signs
+from pvhdbg.views.rows.picture_text import SIGNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,13 +71,17 @@ def _signs(sign: Signs) -> list[tuple[str, str]]:
     """Return the signs and what they mean."""
     stages, runs = sign.stages, sign.runs
     return [
-        (sign.changed, "changed since the previous stage; on a tab: something in that view changed"),
+        (
+            sign.changed,
+            "changed since the previous stage; on a tab: something in the view changed or is new",
+        ),
         (" ".join(sign.findings.values()), "a finding: error, warning, info"),
         (
             " ".join(stages.values()),
             "a stage: captured, current, ahead, not in this guest, passed but not captured; [ ]: displayed",
         ),
         (f"{runs['running']} {runs['stopped']} {runs['dead']}", "the guest: running, stopped, dead"),
+        *((cell[sign is ASCII], f"memory: {kind}") for kind, cell in SIGNS.items()),
         (f"{sign.cursor} {sign.current} {sign.breakpoint}", "the selected row, RIP, a breakpoint"),
     ]
 
