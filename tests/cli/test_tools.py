@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from typing import TYPE_CHECKING
 
 import pytest
 
+from pvhdbg.cli.command import doctor
+from pvhdbg.cli.options import parse
 from tests.cli.shell import Run, pvhdbg
+from tests.paths import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -151,3 +155,18 @@ def test_doctor_boots_the_teaching_guest() -> None:
     assert (0, "") == (done.status, done.err)
     assert "ok   boot under tcg" in done.out
     assert re.search(r"^(ok   Xen for --xen .*/xen-4|-    Xen for --xen .*`make xen`)", done.out, re.MULTILINE)
+
+
+def test_doctor_names_every_dependency() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+
+    assert tuple(re.split("[<>=]", words)[0] for words in project["dependencies"]) == doctor.PACKAGES
+
+
+def test_a_guest_that_is_too_slow_for_doctor_timed_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "BOOT_TIMEOUT", 1e-6)
+    _, options = parse(["doctor"])
+    result = doctor.doctor(options)
+
+    assert 3 == result.status
+    assert re.search(r"^FAIL boot under tcg +timed out after 1e-06 s$", result.output, re.MULTILINE)

@@ -15,14 +15,15 @@ from pvhdbg.errors import MachineError, PvhdbgError
 from pvhdbg.live.system import programs
 from pvhdbg.live.system.programs import GDB, QEMU
 from pvhdbg.named_tuple import NamedTuple
-from pvhdbg.target.base import HIT
+from pvhdbg.target.base import HIT, TIMEOUT
 
 if TYPE_CHECKING:
     import argparse
 
     from pvhdbg.live.system.programs import Program
 
-PACKAGES = ("pygdbmi", "pyelftools", "prompt_toolkit", "qemu.qmp", "zstandard", "lz4")
+PACKAGES = ("pygdbmi", "pyelftools", "prompt_toolkit", "qemu.qmp", "lz4", "capstone", "zstandard")
+"""As in pyproject.toml."""
 BOOT_TIMEOUT = 20
 """Seconds to wait until the guest reaches the `prepare` stage."""
 
@@ -96,5 +97,6 @@ def _boot(options: argparse.Namespace, accel: str) -> Line:
     except PvhdbgError as error:
         return Line(name, False if accel == "tcg" else None, str(error))
     if halts[-1].kind != HIT:
-        return Line(name, False if accel == "tcg" else None, f"{halts[-1].kind} {halts[-1].message}")
+        reason = f"timed out after {BOOT_TIMEOUT} s" if halts[-1].kind == TIMEOUT else halts[-1].message
+        return Line(name, False if accel == "tcg" else None, reason or halts[-1].kind)
     return Line(name, True, "the teaching guest reaches xen_prepare_pvh")
