@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import struct
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,8 @@ DIE_IF_ESP_IS_0 = bytes.fromhex("85e4 7509") + tiny._DIE
 DIE_IF_ESP_AND_ESI_ARE_0 = bytes.fromhex("89e0 09f0 7509") + tiny._DIE
 RELOAD_DS = NO_IDT + bytes.fromhex("b810000000 8ed8")
 QUICK = ("--watch", "0.05")
+QBOOT = ("--", "-bios", "qboot.rom")
+"""For tests with values of the recordings, or with the number of differences: Debian 13's microvm has SeaBIOS."""
 
 
 def guest(path: Path, check: bytes) -> Path:
@@ -71,7 +74,7 @@ def without_ram(stop: Any) -> None:  # noqa: ANN401 - JSON
 def test_a_stack_pointer_of_0_is_named(tmp_path: Path) -> None:
     kernel = guest(tmp_path / "kernel", DIE_IF_ESP_IS_0)
     for names in (("qemu", "firecracker"), ("firecracker", "qemu")):
-        done = pvhdbg("diff", "--bisect", *names, kernel, *QUICK)
+        done = pvhdbg("diff", "--bisect", *names, kernel, *QUICK, *QBOOT)
         works, fails, counts, blank, heading, cause = done.out.splitlines()
 
         assert (0, "", "") == (done.status, done.err, blank)
@@ -79,7 +82,7 @@ def test_a_stack_pointer_of_0_is_named(tmp_path: Path) -> None:
         assert fails.startswith("firecracker fails: died: triple fault at 0x10000b")
         assert counts.endswith(" differences between the handovers, 6 boots")
         assert "the kernel fails with this difference alone:" == heading
-        assert "  registers.rsp: 0x7b60 -> 0x0 with no memory below 4 GiB" == cause
+        assert re.fullmatch(r"  registers\.rsp: 0x7b[0-9a-f]0 -> 0x0 with no memory below 4 GiB", cause)
 
 
 def test_two_differences_that_kill_only_together_are_named(tmp_path: Path) -> None:
@@ -106,7 +109,7 @@ def test_the_difference_to_a_recording_is_named(
     tmp_path: Path, change: Callable[[Any], None], check: bytes | None, cause: str
 ) -> None:
     kernel = [] if check is None else [guest(tmp_path / "kernel", check)]
-    done = pvhdbg("diff", "--bisect", "qemu", recording(tmp_path / "run.json", change), *kernel, *QUICK)
+    done = pvhdbg("diff", "--bisect", "qemu", recording(tmp_path / "run.json", change), *kernel, *QUICK, *QBOOT)
 
     assert (0, "") == (done.status, done.err)
     assert ["the kernel fails with this difference alone:", cause] == done.out.splitlines()[-2:]
@@ -134,7 +137,7 @@ def test_linux_without_xen_dies_of_a_start_info_of_version_0(debian_vmlinux: Pat
 
 def test_a_map_entry_is_one_difference(tmp_path: Path) -> None:
     with_map = recording(tmp_path / "run.json", without_ram)
-    document = pvhdbg("diff", "--bisect", "qemu", with_map, *QUICK, "--format", "json").document
+    document = pvhdbg("diff", "--bisect", "qemu", with_map, *QUICK, "--format", "json", *QBOOT).document
     (entry,) = (item for item in document["differences"] if "entries" in item["path"])
 
     assert "memory_map.entries[4]" == entry["path"]
