@@ -13,7 +13,7 @@ from pvhdbg.boot.model.difference import Mismatch, mismatches
 from pvhdbg.boot.model.expected import ExpectedBootParams, expected_boot_params
 from pvhdbg.boot.model.kernel_behavior import KernelBehavior, behavior_at, kernel_behavior
 from pvhdbg.boot.model.predicted import PredictedDeath
-from pvhdbg.boot.record.document import MachineFacts
+from pvhdbg.boot.record.document import MachineFacts, ram_size
 from pvhdbg.boot.stop import ranges, regions, stages
 from pvhdbg.boot.stop.capture import Capture
 from pvhdbg.boot.stop.map_entries import decode_entries, ram_ranges
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 BOOT_DATA_STAGES = ("entry", "prepare")
 """The stages at which the kernel has not yet changed the boot data."""
 
+NO_MEMORY = "no memory"
+BELOW_EVERY_HOLE = 2 << 30
+"""QEMU's machines have their memory below this address in one piece, except below 1 MiB."""
 _OTHER_PROTOCOLS = ("multiboot", "linux-protocol")
 """The verdicts of the pre-start check on a file that QEMU does not start via PVH."""
 
@@ -91,8 +94,30 @@ class Case:
 
     @property
     def modules(self) -> tuple[Module, ...]:
-        """The modules at this stop; no modules if start_info's magic is wrong."""
-        return self.capture.modules or () if self.valid_start_info else ()
+        """The modules at this stop; no modules if start_info's magic is wrong, or if no memory is at their list."""
+        return self.capture.modules or () if self.valid_start_info and not self.module_list_is_absent else ()
+
+    @cached_property
+    def module_list_is_absent(self) -> bool:
+        """Whether the machine has no memory at the module list."""
+        modules = self.capture.modules or ()
+        return bool(modules) and self._is_absent(modules[0].entry.at, (module.entry.raw for module in modules))
+
+    @cached_property
+    def map_is_absent(self) -> bool:
+        """Whether the machine has no memory at the memory map."""
+        memory_map = self.capture.memory_map
+        if memory_map is None or not memory_map.entries:
+            return False
+        return self._is_absent(memory_map.entries[0].at, (record.raw for record in memory_map.entries))
+
+    def _is_absent(self, start: int | None, read: Iterable[bytes]) -> bool:
+        """Return whether these bytes are only the zeros that QEMU returns for an address without memory.
+
+        QEMU's machines have no memory between the end of their RAM and the highest place of their first hole.
+        """
+        size = ram_size(self.memory)
+        return start is not None and size is not None and size <= start < BELOW_EVERY_HOLE and not any(map(any, read))
 
     def path_of(self, field: str) -> str:
         """Return the path of a field of `start_info` in the document."""
@@ -210,8 +235,8 @@ class Case:
 
     @property
     def map_records(self) -> tuple[MapRecord, ...]:
-        """The entries of the VMM's memory map, as C records with their addresses."""
-        return self.capture.memory_map.entries if self.capture.memory_map else ()
+        """The entries of the VMM's memory map, as C records with their addresses; none if no memory is there."""
+        return self.capture.memory_map.entries if self.capture.memory_map and not self.map_is_absent else ()
 
     @cached_property
     def map_entries(self) -> tuple[MapEntry, ...]:

@@ -55,6 +55,16 @@ def test_after_every_signal_the_terminal_is_restored_and_nothing_is_left(shell: 
     assert_restored(shell, settings)
 
 
+def test_a_change_that_is_refused_ends_pvhdbg_before_the_screen_opens(shell: Shell) -> None:
+    shell.start("--set memory_map.nr_entries=0")
+    text = shell.wait('error: memory_map.nr_entries: the map is not an "e820 data" module')
+    shell.wait("set start_info.memmap_entries instead")
+
+    assert "2" == shell.status()
+    assert "Traceback" not in text
+    assert [] == shell.leftovers()
+
+
 def test_a_closed_terminal_leaves_nothing(tmp_path: Path) -> None:
     with tmux.shell(tmp_path) as shell:
         shell.start()

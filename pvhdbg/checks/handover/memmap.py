@@ -11,6 +11,7 @@ from pvhdbg.abi.start_info import MemmapTableEntry
 from pvhdbg.boot.record.document import ram_size
 from pvhdbg.boot.stop import ranges, regions
 from pvhdbg.boot.stop.protocols import NO_MAP
+from pvhdbg.checks.case import NO_MEMORY
 from pvhdbg.checks.finding import ERROR, INFO, WARNING
 from pvhdbg.checks.rules import Defect, rule
 
@@ -279,7 +280,7 @@ def memory_map_cannot_be_read(case: Case) -> Iterator[Defect]:
         if "memory_map" in missing and case.capture.stage in ("entry", "prepare") and case.start_info:
             message = f"the memory map cannot be read ({missing['memory_map']}). Check its address."
             yield Defect("memory_map", message)
-    elif memory_map.nr_entries and not memory_map.entries:
-        why = missing.get("memory_map.entries", "there is no memory at that address")
+    elif memory_map.nr_entries and not case.map_records:
+        why = NO_MEMORY if case.map_is_absent else missing.get("memory_map.entries", NO_MEMORY)
         message = f"the map's {memory_map.nr_entries} entries cannot be read ({why}). Check the map's address."
         yield Defect("memory_map.paddr", message, memory_map.paddr)

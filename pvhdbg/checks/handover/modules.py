@@ -11,6 +11,7 @@ from pvhdbg.boot.record.document import ram_size
 from pvhdbg.boot.stop import ranges
 from pvhdbg.boot.stop.capture import has_e820_module
 from pvhdbg.boot.stop.evidence import MODULE_HEAD
+from pvhdbg.checks.case import BELOW_EVERY_HOLE, NO_MEMORY
 from pvhdbg.checks.finding import ERROR, INFO, WARNING
 from pvhdbg.checks.rules import Defect, rule
 from pvhdbg.guest_profiles.bsd import FREEBSD
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 _FOUR_GIB = 1 << 32
 _TWO_TO_64 = 1 << 64
 _ONE_MIB = 1 << 20
-_BELOW_EVERY_HOLE = 2 << 30
-"""QEMU's machines have their memory below this address in one piece, except below 1 MiB."""
 _NAME_SHOWN = 40
 
 
@@ -38,7 +37,8 @@ def module_list_cannot_be_read(case: Case) -> Iterator[Defect]:
 
     Source: Xen start_info.h.
     """
-    info, why = case.valid_start_info, case.capture.missing.get("modules")
+    why = NO_MEMORY if case.module_list_is_absent else case.capture.missing.get("modules")
+    info = case.valid_start_info
     if info is None or why is None or not info.nr_modules:
         return
     how, severity = ("was not read completely", None) if case.modules else ("cannot be read", case.fatal_severity)
@@ -156,7 +156,7 @@ def module_is_not_in_ram(case: Case) -> Iterator[Defect]:
 
 def _is_memory(case: Case, start: int, end: int) -> bool:
     """Return whether the machine certainly has memory in this range and the map lists all of it, as any type."""
-    size = min(ram_size(case.memory) or 0, _BELOW_EVERY_HOLE)
+    size = min(ram_size(case.memory) or 0, BELOW_EVERY_HOLE)
     return start >= _ONE_MIB and end <= size and ranges.holds(case.listed_memory, start, end)
 
 

@@ -20,7 +20,7 @@ from pvhdbg.tui.views.shown import row_of, selected
 from pvhdbg.views.rows import pointer_chain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from pvhdbg.tui.views.view import BreakpointPlace, View
     from pvhdbg.views.rows.row import Row
@@ -217,13 +217,22 @@ def _search_next(screen: Screen, _size: Size) -> Screen:
 
 
 def search(screen: Screen, text: str) -> Screen:
-    """Go to the next row that contains the text, ignoring case. After the last row, continue with the first."""
-    screen = screen._replace(search_text=text)
-    rows, cursor = frame.rows(screen), frame.cursor(screen)
-    for index in (*range(cursor + 1, len(rows)), *range(cursor + 1)):
-        if index < len(rows) and text.casefold() in _searched_text(rows[index]).casefold():
-            return screen.at(index)
-    return screen._replace(message=f"not found in this view: {text}")
+    """Go to the next row or line that contains the text, ignoring case. After the last one, continue with the first."""
+    screen, view = screen._replace(search_text=text), table.shown(screen)
+    if view.text is None:
+        found = _next_with(text, [_searched_text(row) for row in frame.rows(screen)], frame.cursor(screen))
+        shown = screen if found is None else screen.at(found)
+    else:
+        lines, top = view.lines_of(screen), screen.text_top
+        found = _next_with(text, lines, -1 if top is None else top)
+        shown = screen if found is None else screen.text_at(found)._replace(message=f"line {found + 1} of {len(lines)}")
+    return screen._replace(message=f"not found in this view: {text}") if found is None else shown
+
+
+def _next_with(text: str, lines: Sequence[str], after: int) -> int | None:
+    """Return the index of the next line after `after` that contains the text; after the last one, of the first."""
+    order = (*range(after + 1, len(lines)), *range(min(after + 1, len(lines))))
+    return next((index for index in order if text.casefold() in lines[index].casefold()), None)
 
 
 def _searched_text(row: Row) -> str:

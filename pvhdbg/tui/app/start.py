@@ -216,11 +216,15 @@ def _first_index(document: Document) -> int | None:
 
 
 def _marks(document: Document) -> tuple[StageMark, ...]:
+    from pvhdbg.boot.record.document import DONE
     from pvhdbg.boot.stop import stages
     from pvhdbg.tui.screen import state
 
     recorded = [stop.stage for stop in document.stops]
     status = {name: state.HERE if name == recorded[-1] else state.PASSED for name in recorded}
+    last = max((stages.NAMES.index(name) for name in recorded if name in stages.NAMES), default=-1)
+    if document.outcome.ended != DONE:  # what the guest did not reach is not what it lacks
+        status |= {it.name: state.AHEAD for it in stages.of(document.kernel)[last + 1 :] if it.lacking is None}
     return tuple(
         state.StageMark(name, status[name]) if name in status else state.StageMark(name, state.LACKING, "not recorded")
         for name in stages.NAMES

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pvhdbg.errors import PvhdbgError, SymbolMissing, TargetError, UserError
 from pvhdbg.live.debuggee import machine_facts
 from pvhdbg.tui.events import events
-from pvhdbg.tui.machine import stage_marks, stop_events
+from pvhdbg.tui.machine import first_stop, stage_marks, stop_events
 from pvhdbg.tui.machine.idle_time import IdleTime
 from pvhdbg.tui.machine.requests import INTERNAL, LINE, STEP, Requests
 from pvhdbg.tui.screen import state
@@ -113,7 +113,7 @@ class Worker:
             self._emit(events.GdbOutput(f"{remark}\n"))
         if not debuggee.machine.is_with_gdb:
             self._emit(events.GuestRuns(time.monotonic()))
-        self._run_and_show(debuggee.to_first_stop)
+        self._run_and_show(first_stop.reach(debuggee))
         self._take_over(debuggee)
         self._load_symbols(debuggee)
         with suppress(PvhdbgError):  # `pvh …` works without the script: pvhdbg answers it itself

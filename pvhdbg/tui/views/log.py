@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pvhdbg.tui.screen import state
 from pvhdbg.tui.screen.state import Log
 from pvhdbg.views.rows import text
 
@@ -38,4 +39,6 @@ def heading(screen: Screen) -> str:
 
 
 def empty(screen: Screen) -> str:
+    if screen.run.kind == state.RUNNING and screen.past is None:
+        return f"{shown(screen).why}; Ctrl-C stops the guest and reads its log again"
     return shown(screen).why

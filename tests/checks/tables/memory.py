@@ -177,6 +177,19 @@ MEMMAP = (
         error("memory_map.paddr", 0x10000000000),
         entry,
     ),
+    Row(
+        "PVH212",
+        lambda: entry(None, version=1, memmap_paddr=GIB, memmap_entries=3, puts=((GIB, bytes(72)),)),
+        error("memory_map.paddr", GIB),
+        lambda: entry(
+            None,
+            version=1,
+            memmap_paddr=GIB,
+            memmap_entries=3,
+            puts=((GIB, bytes(72)),),
+            machine=MACHINE._replace(memory="2G"),
+        ),
+    ),
 )
 
 TWO_SEGMENTS = LINUX._replace(segments=(*LINUX.segments, Segment(0x1000000, 0, 1, 1)))

@@ -30,6 +30,12 @@ MODULES = (
     Row("PVH301", lambda: entry(modlist_paddr=1 << 40), error("start_info.modlist_paddr", START_INFO + 0x10), entry),
     Row(
         "PVH301",
+        lambda: entry(modlist_paddr=1 << 30, puts=((1 << 30, bytes(32)),)),
+        error("start_info.modlist_paddr", START_INFO + 0x10),
+        lambda: entry(modlist_paddr=1 << 30, puts=((1 << 30, b"\1" + bytes(31)),)),
+    ),
+    Row(
+        "PVH301",
         lambda: entry(modlist_paddr=1 << 40, **OTHER_GUEST),
         warning("start_info.modlist_paddr", START_INFO + 0x10),
         lambda: entry(modlist_paddr=1 << 40, nr_modules=0),

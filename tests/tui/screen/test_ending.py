@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pvhdbg.boot.record.document import DONE, HALTED, PANICKED, TIMED_OUT, Outcome, Watched
+from pvhdbg.boot.record.document import DEAD, DONE, HALTED, PANICKED, TIMED_OUT, Outcome, Watched
 from pvhdbg.tui.app.start import recording_screen
 from pvhdbg.tui.events import events
 from pvhdbg.tui.events.update import show_stage, update
@@ -124,3 +124,12 @@ def test_the_end_of_a_recording_has_its_findings(outcome: Outcome, code: str, wo
     assert code not in {entry.finding.code for entry in first.boot_findings}
     assert f"recording: {word}" in lines(screen, (120, 40))[0]
     assert word in lines(screen)[1]
+
+
+def test_stages_that_a_recorded_guest_did_not_reach_are_not_stages_that_it_lacks() -> None:
+    document = screens.boot()
+    cut = document._replace(stops=document.stops[:3])
+    died, done = (recording_screen(cut._replace(outcome=Outcome("bootparams", how)), "x") for how in (DEAD, DONE))
+
+    assert [state.PASSED, state.PASSED, state.HERE, state.AHEAD, state.AHEAD] == [it.status for it in died.stages]
+    assert [state.LACKING] * 2 == [it.status for it in done.stages[3:]]
