@@ -145,8 +145,8 @@ TABLE = (
     Row("6.12", entries(129), None, "", "PVH207 PVH343", table=129),
     Row("6.1", f"{entries(173)} --timeout 3", End(OVERRUN, COUNT.field), "PVH904 PVH910 PVH207", "PVH343", table=173),
     Row("6.12", entries(256), None, "PVH422 PVH207", "PVH343", table=256),
-    Row("6.1", f"{MAP_AT}=0x40000000", FAR_MAP, "PVH902 PVH900 PVH109 PVH208"),
-    Row("6.12", f"{MAP_AT}=0x3fffffe8", FAR_MAP, "PVH902 PVH900 PVH109 PVH208"),
+    Row("6.1", f"{MAP_AT}=0x40000000", FAR_MAP, "PVH902 PVH900 PVH109 PVH212"),
+    Row("6.12", f"{MAP_AT}=0x3fffffe8", FAR_MAP, "PVH902 PVH900 PVH109 PVH212"),
     Row("teaching", f"{MAP_AT}=0x100000000", FURTHER_MAP, "PVH902 PVH900 PVH109 PVH208", "PVH108"),
     Row("6.1", "--set memory_map.entries[1].addr=0", None, "", "PVH202 PVH343"),
     Row("6.12", "--set memory_map.entries[4].size=0x4000000", None, "PVH210", "PVH209"),
@@ -159,7 +159,7 @@ TABLE = (
     # A 32-bit kernel
     Row("6.1-686", "--set start_info.magic=0", MAGIC, "PVH901 PVH900 PVH101"),
     Row("6.1-686", AS_MODULE, VERSION, "PVH901 PVH900 PVH602"),
-    Row("6.1-686", f"{MAP_AT}=0x3fffffe0", End(PAGE_FAULT, FAR_MAP.field, 0xFFFFF000), "PVH902 PVH900 PVH109 PVH208"),
+    Row("6.1-686", f"{MAP_AT}=0x3fffffe0", End(PAGE_FAULT, FAR_MAP.field, 0xFFFFF000), "PVH902 PVH900 PVH109 PVH212"),
     Row("6.1-686", f"{LIST_AT}=0x3000000", End(PAGE_FAULT, FAR_LIST.field, 0xC3000000),
         "PVH902 PVH900 PVH109 PVH304"),
     Row("6.1-686", f"{MODULE}paddr=0x100001000", None, "PVH305 PVH306"),
@@ -182,7 +182,7 @@ TABLE = (
     Row("rfc", f"{AS_MODULE} --set modules[1].cmdline_paddr=0x40000000", fault("modules[1].cmdline_paddr"),
         "PVH902 PVH900 PVH109 PVH601", "PVH102", DUMMY),
     # Modules
-    Row("6.1", f"{LIST_AT}=0x40000000", FAR_LIST, "PVH902 PVH900 PVH109 PVH304", "PVH342"),
+    Row("6.1", f"{LIST_AT}=0x40000000", FAR_LIST, "PVH902 PVH900 PVH109 PVH301"),
     Row("6.12", f"{LIST_AT}={BLANK:#x} --set start_info.nr_modules=0xffffffff", None, "PVH304", "PVH301", "PVH309"),
     Row("6.1", "-i INITRD --set start_info.nr_modules=0", None, "PVH303", "PVH302"),
     Row("6.12", f"{MODULE}size=0", None, "PVH304"),
