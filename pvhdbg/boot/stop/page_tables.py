@@ -21,6 +21,8 @@ MARKERS = (0, 2048, 4088)
 MAX_TABLES = 16
 """The most tables that are recorded at one stop."""
 _ENTRY = 8
+_BELOW_LINKS = (1 << 30) - 1
+"""Linux's link addresses are the physical ones below 1 GiB, plus a multiple of 1 GiB."""
 
 
 def paging_of(registers: Mapping[str, int | None]) -> Paging | None:
@@ -58,10 +60,19 @@ def wanted(capture: Capture) -> dict[str, int]:
         "rip": capture.rip,
         "rsp": capture.registers.get("rsp"),
         "gdtr": capture.registers.get("gdtr.base"),
-        "start_info": info.at if info else None,
-        "boot_params": params.at if params else None,
+        "start_info": _link_address(capture, info.at) if info and info.at else None,
+        "boot_params": _link_address(capture, params.at) if params and params.at else None,
     }
     return {name: value for name, value in values.items() if value}
+
+
+def _link_address(capture: Capture, paddr: int) -> int:
+    """Return the link address of the kernel's variable at a physical address.
+
+    Without such a variable, return the physical address, which is also the virtual one while there is an identity map.
+    """
+    vaddrs = (vaddr for vaddr in capture.symbols.values() if vaddr & _BELOW_LINKS == paddr != vaddr)
+    return next(vaddrs, paddr)
 
 
 def reader(target: Target) -> ReadPhys:

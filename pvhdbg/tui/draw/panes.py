@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pvhdbg.boot.log.problems import WARNING, problem
 from pvhdbg.tui.draw import headings, memory_pane, text_lines
 from pvhdbg.tui.lines import classes
 from pvhdbg.tui.lines.line import fit, styled
@@ -39,8 +40,14 @@ def _body(screen: Screen, width: int, lines: int) -> list[Line]:
     view = table.shown(screen)
     if view.text:
         words = text_lines.wrapped(screen, view.lines_of(screen), screen.text_top, width - 1, lines)
-        return [[(classes.SERIAL, f" {line}")] for line in words] or _nothing(view.empty(screen))
+        return [[(_style_of_text(line), f" {line}")] for line in words] or _nothing(view.empty(screen))
     return _with_picture(screen, width, lines) if view.has_picture else _rows(screen, width, lines)
+
+
+def _style_of_text(line: str) -> str:
+    """Return the style of a line that the guest wrote: a panic, a BUG and a warning look like findings."""
+    found = problem(line)
+    return classes.SERIAL if found is None else classes.FINDINGS["warning" if found.kind == WARNING else "error"]
 
 
 def _with_picture(screen: Screen, width: int, lines: int) -> list[Line]:

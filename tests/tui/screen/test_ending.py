@@ -12,7 +12,7 @@ from pvhdbg.tui.lines import classes
 from pvhdbg.tui.screen import ending, state
 from pvhdbg.tui.screen.state import Run, Screen
 from tests.tui import screens
-from tests.tui.screens import lines, styles
+from tests.tui.screens import lines, styled, styles
 
 TEXT = "Out of cheese"
 PRINTED = tuple(f"[    0.000000] line {number}" for number in range(9))
@@ -56,6 +56,15 @@ def test_the_serial_console_is_shown_at_the_panic() -> None:
     assert f"Kernel panic - not syncing: {TEXT}" in text
     assert PRINTED[4] not in text
     assert ending.panic_line(PRINTED) is None
+
+
+def test_a_problem_that_the_kernel_reports_has_the_color_of_a_finding() -> None:
+    lines_shown = (*PRINTED[:2], "[    0.000000] WARNING: CPU: 0 PID: 0 at x.c:1", PANICS[9])
+    screen = HERE._replace(view="serial", serial=lines_shown)
+
+    assert "Kernel panic" in styled(screen, classes.FINDINGS["error"])
+    assert "WARNING: CPU" in styled(screen, classes.FINDINGS["warning"])
+    assert "line 1" in styled(screen, classes.SERIAL)
 
 
 @pytest.mark.parametrize(
