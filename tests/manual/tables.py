@@ -128,7 +128,13 @@ def keys() -> str:
 
 def signs() -> str:
     unicode, ascii_ = (
-        (*it.stages.values(), *it.findings.values(), it.cursor, *(pair[at] for pair in picture_text.SIGNS.values()))
+        (
+            *it.stages.values(),
+            *it.findings.values(),
+            it.cursor,
+            it.slider,
+            *(pair[at] for pair in picture_text.SIGNS.values()),
+        )
         for at, it in enumerate((UNICODE, ASCII))
     )
     in_ascii = dict(zip(unicode, ascii_, strict=True))

@@ -44,7 +44,8 @@ def act(name: str, screen: Screen, size: Size) -> Screen:
     size = Size(max(size.width, LEAST_WIDTH), max(size.height, LEAST_HEIGHT))
     screen = frame.sized(screen, *size)
     if name.startswith("view "):
-        return _reset_detail(screen, choose(screen, table.BY_NAME[name.removeprefix("view ")]))
+        focus = state.VIEW if screen.focus in (state.DETAIL, state.OUTPUT) else screen.focus
+        return _reset_detail(screen, choose(screen, table.BY_NAME[name.removeprefix("view ")])._replace(focus=focus))
     action = ACTIONS.get(name)
     if screen.trace is not None and name in steps.MOVES:
         return frame.clamp(_reset_detail(screen, _at_same_row(screen, steps.MOVES[name](screen))), *size)

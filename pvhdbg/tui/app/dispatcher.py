@@ -299,6 +299,7 @@ class Dispatcher:
         """Run a command about the bytes of the selected row, as if the user had typed it at the prompt."""
         asked = actions.asked_about(self._ui.screen)
         if asked:
+            self._ui.show(self._ui.screen._replace(focus=state.OUTPUT if command == "who" else self._ui.screen.focus))
             self._run_line(f"pvh {command} {asked}")
         else:
             self._ui.say("this row has no bytes")

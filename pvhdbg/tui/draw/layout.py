@@ -146,7 +146,7 @@ def _by_content(screen: Screen, width: int, room: int, below: tuple[int, int], *
     if screen.focus not in (state.DETAIL, state.OUTPUT):
         output = min(output, _printed(screen, width, output))
     spare = room - detail - output - (room if is_wide else _filled(screen, room))
-    more_detail = min(max(spare, 0), max(_MOST_DETAIL - detail, 0))
+    more_detail = 0 if table.shown(screen).text else min(max(spare, 0), max(_MOST_DETAIL - detail, 0))
     spare = max(spare - more_detail, 0)
     more_output = _printed(screen, width, output + spare) - output if spare else 0
     return detail + more_detail, output + max(more_output, 0)
@@ -162,7 +162,9 @@ def _filled(screen: Screen, room: int) -> int:
     view = table.shown(screen)
     if view.has_picture or view in (table.CODE, table.BYTES):
         return room
-    return 1 + max(len(view.lines_of(screen)) if view.text else len(shown.rows(screen)), 1)
+    if view.text:
+        return 1 + max(len(text_lines.wrapped(screen, view.lines_of(screen), None, screen.columns - 1, room)), 1)
+    return 1 + max(len(shown.rows(screen)), 1)
 
 
 def _below(screen: Screen, lines: int, room: int) -> tuple[int, int]:
@@ -175,7 +177,7 @@ def _below(screen: Screen, lines: int, room: int) -> tuple[int, int]:
     detail = min(_share(lines), most)
     if screen.focus == state.DETAIL:
         return room - max(_LEAST_VIEW, room // 3) - _LEAST_OUTPUT, _LEAST_OUTPUT
-    if screen.focus == state.VIEW or table.shown(screen).finding:
+    if (screen.focus == state.VIEW and not table.shown(screen).text) or table.shown(screen).finding:
         detail = most
     return detail, room * 2 // 3 if screen.focus == state.OUTPUT else both - detail
 

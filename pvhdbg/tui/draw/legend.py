@@ -84,7 +84,7 @@ def _is_in_function(screen: Screen) -> bool:
 
 
 def _word(screen: Screen, key: Key) -> Line:
-    words = key.short
+    words = "show all panes" if key.action == "zoom" and screen.zoomed else key.short
     if key.action == _NEXT_STAGE:
         words = f"{signs(screen.ascii).to} {clean(_next_stage(screen))}"
     return [(classes.KEY, f" {key.key}"), (classes.LEGEND, f" {words} ")]

@@ -182,18 +182,28 @@ def _stages(screen: Screen, distance: int) -> Line:
     past = screen.capture.stage if screen.past is not None and screen.capture and not screen.moment else None
     line: Line = [("", " ")]
     ended_after, mark_of_end = _ended_after(screen), _mark_of_end(screen)
+    is_stopped = screen.run.kind == state.STOPPED and mark_of_end is None
+    is_between = is_stopped and all(mark.status != state.HERE for mark in screen.stages)
     for index, mark in enumerate(screen.stages):
         if index:
             before = screen.stages[index - 1]
             cells = distance - 1 if mark.status in _IN_TRACE or distance <= _TIMELINES[0][0] else _TIMELINES[0][0] - 1
-            line += [*_link(screen, before.name, mark.name, cells), ("", " ")]
+            stands = is_between and index - 1 == ended_after
+            line += [*(_stand(sign, cells) if stands else _link(screen, before.name, mark.name, cells)), ("", " ")]
         line.append(_stage(mark, sign, is_shown=mark.name == past))
         if index == ended_after and mark_of_end is not None:
-            line += [("", " "), mark_of_end]
-    return line
+            line += [("", " "), mark_of_end] if distance > 1 else [mark_of_end, ("", " ")]
+    return [*line, ("", " "), *_stand(sign, 1)] if is_between and ended_after == len(screen.stages) - 1 else line
 
 
 _IN_TRACE = (state.PASSED, state.HERE)
+
+
+def _stand(sign: Signs, cells: int) -> Line:
+    """Draw the line between two stages with a sign for the machine, which stands there."""
+    left = max(cells - 1, 0) // 2
+    right = max(cells - 1 - left, 0)
+    return [(classes.BORDER, sign.link * left), (classes.HERE, sign.slider), (classes.BORDER, sign.link * right)]
 
 
 def _mark_of_end(screen: Screen) -> tuple[str, str] | None:

@@ -26,5 +26,11 @@ def wrapped(screen: Screen, lines: Sequence[str], top: int | None, width: int, c
 
 
 def _folded(line: str, width: int, *, ascii: bool) -> list[str]:  # noqa: A002
-    words = clean(line.expandtabs(), ascii=ascii)
-    return [words[at : at + width] for at in range(0, len(words), width)] or [""]
+    """Fold a line, at a space unless that leaves most of the line empty."""
+    words, parts = clean(line.expandtabs(), ascii=ascii), list[str]()
+    while len(words) > width:
+        space = words.rfind(" ", width // 3, width + 1)
+        end = width if space < 0 else space
+        parts.append(words[:end])
+        words = words[end:] if space < 0 else words[end + 1 :]
+    return [*parts, words]

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     Rows = tuple[Row, ...]
 
+_LEAST_MEANING = 44
+"""Columns that a long name leaves to the meaning."""
 MEASURED = 4096
 """How many rows are measured to find the column widths."""
 
@@ -73,10 +75,12 @@ def _columns(rows: ById[Rows], width: int) -> Columns:
     measured = rows.value[:MEASURED]
     fields = [row for row in measured if not row.columns]
     has_no_offsets = any(row.columns and row.offset is None for row in measured)
+    value = min(_widest([len(row.value) for row in fields if row.meaning]), max(18, width * 2 // 5))
+    most = max(width // 3, width - value - _LEAST_MEANING)
     return Columns(
         label=0 if has_no_offsets else _widest([len(row.label) for row in measured]),
-        name=min(_widest([2 * row.depth + len(row.name) for row in fields if not _is_heading(row)]), width // 3),
-        value=min(_widest([len(row.value) for row in fields if row.meaning]), max(18, width * 2 // 5)),
+        name=min(_widest([2 * row.depth + len(row.name) for row in fields if not _is_heading(row)]), most),
+        value=value,
         cells=tuple(_widest([len(cell) for cell in cells]) for cells in zip(*_tables(measured), strict=True)),
     )
 

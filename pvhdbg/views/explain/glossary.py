@@ -15,6 +15,7 @@ SIGNS = (
     ("○", "a stage that was not reached"),
     ("◌", "a stage that the guest passed, but pvhdbg did not capture; before a file name, a recording"),
     ("◇", "a stage that was captured before you went back, and not again since"),
+    ("◆", "where the machine stands, or the displayed step of a trace, between two stages"),
     ("−", "a stage that this guest does not have"),  # noqa: RUF001
     ("✖", "a finding of severity error, or a guest that has died"),
     ("▲", "a finding of severity warning"),

@@ -128,7 +128,7 @@ def test_the_slider_shows_the_step_and_a_click_moves_it(width: int, is_ascii: bo
     size = Size(width, 38)
     shown = show_step(start(), 20_000)._replace(ascii=is_ascii)
     timeline = lines(shown, size)[1]
-    sign = "#" if is_ascii else "◇"
+    sign = "#" if is_ascii else "◆"
 
     assert timeline.index("kernel") < timeline.index(sign) < timeline.index("e820")
     assert "20,000" in timeline

@@ -143,3 +143,16 @@ def test_the_stage_strip_marks_where_the_guest_died() -> None:
     assert "X died" in lines(dead._replace(ascii=True))[1]
     assert "died" not in lines(HERE)[1]
     assert "✖ died" == styled(dead, classes.DIED, (200, 60))
+
+
+@pytest.mark.parametrize("size", [(80, 24), (100, 30), (120, 40), (200, 60)])
+@pytest.mark.parametrize(("is_ascii", "sign"), [(False, "◆"), (True, "#")])
+def test_a_stop_between_two_stages_has_a_sign_of_its_own(size: tuple[int, int], is_ascii: bool, sign: str) -> None:
+    for stage, last in (("bootparams", False), ("e820", True)):
+        here = at(stage, ascii=is_ascii)
+        marks = tuple(mark._replace(status=state.PASSED) if mark.name == stage else mark for mark in here.stages)
+        between = lines(here._replace(stages=marks, run=Run(state.STOPPED)), size)[1]
+
+        assert sign not in lines(here, size)[1]
+        assert between.index(f"{stage} ") < between.index(sign)
+        assert last or between.index(sign) < between.index("kernel")

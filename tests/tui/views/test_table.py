@@ -91,6 +91,17 @@ def test_a_view_is_chosen_by_its_action(view: View) -> None:
 
 
 @every_view
+def test_the_key_of_a_view_moves_the_focus_from_the_other_panes_to_the_view(view: View) -> None:
+    focuses = {
+        focus: actions.act(f"view {view.name}", screens.at("prepare", "cpu", focus=focus), SIZE).focus
+        for focus in (state.DETAIL, state.OUTPUT, state.VIEW, state.PROMPT)
+    }
+
+    assert {state.VIEW} == {focuses.pop(focus) for focus in (state.DETAIL, state.OUTPUT, state.VIEW)}
+    assert {state.PROMPT: state.PROMPT} == focuses
+
+
+@every_view
 @pytest.mark.parametrize("size", SIZES)
 def test_a_view_fills_every_size_even_before_the_first_stop_and_while_running(
     view: View, size: tuple[int, int]

@@ -81,9 +81,16 @@ def _signs(sign: Signs) -> list[tuple[str, str]]:
             "a stage: captured, current, ahead, not in this guest, passed but not captured; [ ]: displayed",
         ),
         (f"{runs['running']} {runs['stopped']} {runs['dead']}", "the guest: running, stopped, dead"),
-        *((cell[sign is ASCII], f"memory: {kind}") for kind, cell in SIGNS.items()),
+        *_cells(ascii=sign is ASCII),
         (f"{sign.cursor} {sign.current} {sign.breakpoint}", "the selected row, RIP, a breakpoint"),
     ]
+
+
+def _cells(*, ascii: bool) -> Iterator[tuple[str, str]]:  # noqa: A002
+    """Yield the cells of the picture of memory, four in each row."""
+    kinds = [*SIGNS]
+    for chosen in (kinds[at : at + 4] for at in range(0, len(kinds), 4)):
+        yield " ".join(SIGNS[kind][ascii] for kind in chosen), f"memory: {', '.join(chosen)}"
 
 
 def _explained(key: str, meaning: str, width: int) -> Iterator[Line]:

@@ -12,7 +12,7 @@ SIZES = ((80, 24), (100, 30), (120, 40), (200, 60))
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("command", ["display rip", "tbreak start_kernel", "Zone", "delete", "info registers"])
+@pytest.mark.parametrize("command", ["display rip", "tbreak start_kernel", "delete", "info registers"])
 def test_a_command_typed_on_the_card_is_complete(command: str, size: tuple[int, int]) -> None:
     with apps.show(size, tour=screens.tour(), focus=state.CARD, past=1) as tui:
         tui.wait("(pvh)")
