@@ -20,11 +20,13 @@ def test_after_a_halt_the_screen_says_so_shows_the_console_and_f8_goes_back(tmp_
             shell.keys(resume) if resume == "F5" else shell.type(resume)
             shell.wait("■ halted for good")
             text = shell.wait("│ panic: the memory map has no RAM above 1 MiB")
+
+            assert "■ halted" in text.splitlines()[1]
+
             shell.keys("F8")
             shell.wait("stopped at prepare")
         tmux.quit_by(shell)
 
-        assert "■ halted" in text.splitlines()[1]
         assert [] == shell.leftovers()
 
 
