@@ -39,7 +39,7 @@ def stopped(outcome: Outcome | None, screen: Screen = HERE) -> Screen:
 
 def test_a_panic_is_reported_like_a_death_and_its_finding_is_shown_first() -> None:
     screen = stopped(panicked(), HERE._replace(serial=PANICS))
-    top, timeline = lines(screen)[:2]
+    top, timeline = lines(screen, (120, 40))[:2]
 
     assert f"✖ panic: {TEXT}" in top
     assert "bootparams ● ✖ panicked" in timeline
