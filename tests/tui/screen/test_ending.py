@@ -42,7 +42,7 @@ def test_a_panic_is_reported_like_a_death_and_its_finding_is_shown_first() -> No
     top, timeline = lines(screen, (120, 40))[:2]
 
     assert f"✖ panic: {TEXT}" in top
-    assert "bootparams ● ✖ panicked" in timeline
+    assert "bootparams ●✖ panicked" in timeline
     assert f"the kernel panicked: {TEXT}. F8: go back, F4: restart" == screen.message
     assert ("findings", "PVH912") == (screen.view, screen.boot_findings[0].finding.code)
     assert {classes.DEAD, classes.DIED} <= styles(screen)

@@ -90,7 +90,7 @@ def test_the_help_scrolls() -> None:
         tui.keys("?")
         tui.wait("show this list of keys")
         tui.keys("End")
-        tui.wait("At the prompt, in addition to gdb's keys")
+        tui.wait("search the history, which is kept")
         tui.keys("Home")
         tui.wait("Everywhere")
         tui.keys("PageDown", "Down", "Up", "F5")
