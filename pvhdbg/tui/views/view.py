@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from pvhdbg.boot.stop.capture import Capture
@@ -10,6 +11,7 @@ from pvhdbg.checks.finding import Finding
 from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.tui.lines.line import Line
 from pvhdbg.tui.screen import changes, finding_rows
+from pvhdbg.tui.screen.by_id import ById
 from pvhdbg.tui.screen.state import BootFinding, Screen
 from pvhdbg.tui.views import row_lines
 from pvhdbg.views.rows.row import Row
@@ -154,6 +156,10 @@ class View(NamedTuple):
         """
         if screen.capture is None or self._has_data(screen):
             return screen
+        return _source(ById(self), ById(screen))
+
+    def find_source(self, screen: Screen) -> Screen:
+        """Return what `at_source` returns for a stop that has none of the data."""
         for index in range(len(screen.earlier) - 1, -1, -1):
             earlier = screen._replace(past=index, moment=None, old_values={})
             if earlier.capture is not screen.capture and self._has_data(earlier):
@@ -175,3 +181,9 @@ class View(NamedTuple):
         if self.captures:
             return any(getattr(screen.capture, key) is not None for key in self.captures)
         return self.has_data(screen)
+
+
+@lru_cache(16)
+def _source(view: ById[View], screen: ById[Screen]) -> Screen:
+    """Find the source once for each drawing."""
+    return view.value.find_source(screen.value)
