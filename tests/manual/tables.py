@@ -18,7 +18,7 @@ from pvhdbg.guest_profiles.table import OTHER, PROFILES
 from pvhdbg.teaching.lab import lab_file
 from pvhdbg.teaching.tour import chapter
 from pvhdbg.tui.draw.keys import KEYS
-from pvhdbg.tui.lines.signs import ASCII, UNICODE
+from pvhdbg.tui.lines.signs import ASCII, UNICODE, Signs
 from pvhdbg.tui.views.table import VIEWS
 from pvhdbg.views.explain import glossary, guest_topics, lookup
 from pvhdbg.views.rows import picture_text
@@ -126,19 +126,23 @@ def keys() -> str:
     return table(("key", "where", "what it does"), rows)
 
 
-def signs() -> str:
-    unicode, ascii_ = (
-        (
-            *it.stages.values(),
-            *it.findings.values(),
-            it.cursor,
-            it.slider,
-            *(pair[at] for pair in picture_text.SIGNS.values()),
-        )
-        for at, it in enumerate((UNICODE, ASCII))
+def _all(signs: Signs) -> tuple[str, ...]:
+    """Return all signs of one character, in the order in which their meanings are listed."""
+    groups = (signs.stages, signs.findings, signs.runs)
+    return (
+        *(sign for group in groups for sign in group.values()),
+        signs.cursor,
+        signs.current,
+        signs.breakpoint,
+        signs.slider,
     )
-    in_ascii = dict(zip(unicode, ascii_, strict=True))
-    rows = [(sign, in_ascii[sign], meaning) for sign, meaning in glossary.SIGNS]
+
+
+def signs() -> str:
+    in_ascii: dict[str, dict[str, None]] = {}
+    for sign, in_its_place in (*zip(_all(UNICODE), _all(ASCII), strict=True), *picture_text.SIGNS.values()):
+        in_ascii.setdefault(sign, {})[in_its_place] = None
+    rows = [(sign, " / ".join(in_ascii[sign]), meaning) for sign, meaning in glossary.SIGNS]
     return table(("sign", "in ASCII", "meaning"), rows)
 
 

@@ -17,7 +17,10 @@ SIGNS = (
     ("◇", "a stage that was captured before you went back, and not again since"),
     ("◆", "where the machine stands, or the displayed step of a trace, between two stages"),
     ("−", "a stage that this guest does not have"),  # noqa: RUF001
-    ("✖", "a finding of severity error, or a guest that has died"),
+    ("▶", "the guest is running; beside code, the next instruction"),
+    ("■", "the guest is stopped, or has halted for good"),
+    ("□", "there is no machine any more"),
+    ("✖", "a finding of severity error, or a guest that has died or panicked"),
     ("▲", "a finding of severity warning"),
     ("ℹ", "a finding of severity info"),  # noqa: RUF001
     ("▸", "the selected row"),

@@ -8,8 +8,8 @@ from pvhdbg.tui.lines.signs import UNICODE
 from pvhdbg.views.explain import lookup
 
 
-def test_every_sign_of_stages_and_findings_is_explained() -> None:
-    for sign in (*UNICODE.stages.values(), *UNICODE.findings.values()):
+def test_every_sign_of_stages_findings_and_the_state_of_the_guest_is_explained() -> None:
+    for sign in {*UNICODE.stages.values(), *UNICODE.findings.values(), *UNICODE.runs.values()} - {UNICODE.more}:
         assert [f"term {sign}"] == [about.title for about in lookup.explain(sign)]
 
 
