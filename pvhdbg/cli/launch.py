@@ -83,7 +83,7 @@ def launched(options: argparse.Namespace, meanwhile: Callable[[], object] = _imp
         debuggee = RewindableDebuggee(machine, kernel, qemu, options.timeout, remarks, changes)
         debuggee.observe = _observe
         yield debuggee
-        debuggee.keep_lookups()
+        debuggee.save_lookups()
 
 
 @contextmanager
@@ -110,7 +110,7 @@ def launched_without_gdb(
         if not _is_recorded(options):
             session.session.read_no_log()
         yield session
-        session.keep_lookups()
+        session.save_lookups()
 
 
 def _is_recorded(options: argparse.Namespace) -> bool:

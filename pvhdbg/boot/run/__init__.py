@@ -11,7 +11,7 @@ image_match      compare the kernel file with the kernel in guest memory
 xen_domains      tell the kernel from Xen and from other guests of Xen
 stop_recorder    add the code, the serial output and the kernel's log to a capture
 run_to_stage     run to a stage, and return the outcome
-ending           how a guest ended that did not die
+ending           how a guest ended without dying
 watch            let the guest continue after the last stage, and find out how it ends
 
 Start with journey.

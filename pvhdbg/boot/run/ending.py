@@ -1,4 +1,4 @@
-"""How a guest ended that did not die: what it printed last, and why its kernel panicked."""
+"""How a guest ended without dying: it halted, or its kernel panicked. Find what it printed last, and the reason."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     Serial = Callable[[], bytes]
 
 PANIC_FUNCTION = "panic"
-"""Linux's function that every panic calls."""
+"""The function of Linux that every panic calls."""
 PANIC_CPU, NO_CPU = "panic_cpu", (0xFFFFFFFF).to_bytes(4, "little")
 """Linux's variable with the number of the CPU that called `panic`, and its value before. Source: Linux kernel/panic.c.
 """
 MAX_LINES, MAX_LINE, MAX_OUTPUT = 20, 400, 1 << 16
-"""The last lines that are kept of a console or a log, the characters of each, and the bytes that are searched."""
+"""How many last lines of a console or a log are kept, the characters of each, and the bytes that are searched."""
 
 _STAMP = re.compile(r"(?=\[ *\d+\.\d{6}\] )", re.ASCII)
 """Where a line of the log begins. On a console it may follow the text of early_printk, which has no newline."""
@@ -36,7 +36,7 @@ _OFFSET = re.compile(r"\+0x([0-9a-f]{1,16})$")
 
 
 def panic_cpu(journey: Journey) -> int | None:
-    """Return the physical address of PANIC_CPU; None if there is none, or this kernel has panicked already."""
+    """Return the physical address of PANIC_CPU; None if the kernel has none, or has panicked already."""
     target, image = journey.target, journey.image
     with suppress(SymbolMissing, TargetError):
         paddr = image.to_paddr(target.symbol(PANIC_CPU)) if image else None
@@ -57,27 +57,27 @@ def find_panic(journey: Journey) -> Outcome | None:
     return Outcome(journey.furthest, document.DONE, watched=Watched(document.PANICKED, 0, None, None, text, (), lines))
 
 
-def halted(journey: Journey, outcome: Outcome, serial: Serial) -> Outcome:
+def halt_outcome(journey: Journey, outcome: Outcome, serial: Serial) -> Outcome:
     """Return the outcome of a run that ended because the guest had halted for good, with what the guest printed."""
     watched = Watched(document.HALTED, 0, outcome.rip, outcome.symbol)
     return outcome._replace(watched=with_last_lines(watched, journey, serial))
 
 
-def stopped(journey: Journey, ended: str, seconds: float, name_of: NameOf, serial: Serial) -> Outcome:
-    """Return the outcome of a guest that ran for `seconds`, until pvhdbg saw that it had `ended` and stopped it."""
+def end_outcome(journey: Journey, ended: str, seconds: float, name_of: NameOf, serial: Serial) -> Outcome:
+    """Return the outcome of a guest that pvhdbg stopped after `seconds`, because it had `ended`."""
     rip = journey.target.register("rip")
     watched = Watched(ended, round(seconds * 1000), rip, name_of(rip))
     if ended == document.PANICKED:
-        watched = panicked(watched, journey, name_of, serial, _caller(journey, name_of))
+        watched = with_panic(watched, journey, name_of, serial, _caller(journey, name_of))
     return Outcome(journey.reached, document.DONE, watched=with_last_lines(watched, journey, serial))
 
 
-def panicked(
+def with_panic(
     watched: Watched, journey: Journey, name_of: NameOf, serial: Serial, caller: int | None, text: str = ""
 ) -> Watched:
     """Add where and why Linux panicked: `caller` is where `panic` returns to. `text` is the reason if none was printed.
 
-    The reason is on the console or, if there is none yet, in the kernel's log.
+    The reason is on the console or, if there is no console yet, in the kernel's log.
     """
     printed = panic_text(output_lines(serial())) or panic_text(log_lines(journey) or ())
     return watched._replace(rip=caller, symbol=_name_of_caller(caller, name_of), message=printed or text)
@@ -106,7 +106,7 @@ def panic_text(lines: Sequence[str]) -> str | None:
 
 
 def last_lines(lines: Sequence[str]) -> tuple[str, ...]:
-    """Return the last lines that are not empty, without what is too long of each."""
+    """Return the last lines that are not empty, each cut at MAX_LINE characters."""
     return tuple([line[:MAX_LINE] for line in lines if line.strip()][-MAX_LINES:])
 
 

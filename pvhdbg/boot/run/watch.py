@@ -156,7 +156,7 @@ class _Watch:
                 caller = self._journey.addresses().return_address()
                 text = self._format()
             self._let_it_print()
-        return ending.panicked(watched, self._journey, self._name_of, self._serial, caller, text)
+        return ending.with_panic(watched, self._journey, self._name_of, self._serial, caller, text)
 
     def _format(self) -> str:
         """Return the first argument of panic, a format string."""

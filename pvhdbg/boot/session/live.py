@@ -127,7 +127,7 @@ class LiveSession(Opener):
         return self._now
 
     def _unchanged(self) -> Capture | None:
-        """Return the last capture if the debugger says that nothing has changed since."""
+        """Return the last capture if the debugger has reported no change since; otherwise None."""
         return None
 
     def _note_limit_of_gdb(self) -> None:
@@ -214,9 +214,9 @@ class LiveSession(Opener):
         """Run to a stage without first checking that it is ahead."""
         outcome = run_to_stage(self.journey, stage, self._timeout, self._name_of)
         if outcome.ended == doc.TIMED_OUT and is_halted(self.journey.target):
-            from pvhdbg.boot.run.ending import halted
+            from pvhdbg.boot.run.ending import halt_outcome
 
-            outcome = halted(self.journey, outcome, self._serial)
+            outcome = halt_outcome(self.journey, outcome, self._serial)
         self._outcome = outcome
         self._note_limit_of_gdb()
         return self._outcome
@@ -233,10 +233,10 @@ class LiveSession(Opener):
         return self._outcome
 
     def note_halt(self, halt: Halt) -> None:
-        """Note that the guest has halted for good before its next stage."""
-        from pvhdbg.boot.run.ending import halted
+        """Store that the guest has halted for good before its next stage."""
+        from pvhdbg.boot.run.ending import halt_outcome
 
-        self._outcome = halted(self.journey, timeout_outcome(self.journey, halt, self._name_of), self._serial)
+        self._outcome = halt_outcome(self.journey, timeout_outcome(self.journey, halt, self._name_of), self._serial)
 
     @property
     def ended(self) -> Outcome | None:
@@ -245,14 +245,15 @@ class LiveSession(Opener):
         return outcome if outcome.watched is not None and outcome.died is None else None
 
     def note_end(self, ended: str | None, seconds: float) -> None:
-        """Note how a guest that ran on for `seconds` was seen to end: PANICKED or HALTED; None if it just stopped.
+        """Store how a guest ended after it ran for `seconds`: PANICKED or HALTED; None if it only stopped.
 
-        A kernel that has panicked once stays so. Call this while the guest is stopped.
+        A kernel that has panicked stays panicked, but a halted guest may continue.
+        Call this while the guest is stopped.
         """
         from pvhdbg.boot.run import ending
 
         if ended is not None:
-            self._outcome = ending.stopped(self.journey, ended, seconds, self._name_of, self._serial)
+            self._outcome = ending.end_outcome(self.journey, ended, seconds, self._name_of, self._serial)
         elif self._outcome is not None and self._outcome.watched and self._outcome.watched.ended == doc.HALTED:
             self._outcome = None
 

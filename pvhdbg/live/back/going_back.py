@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from pvhdbg.target.base import Halt
 
 _LONGEST_RUN = 15.0
-"""How long the guest may run from a snapshot to this moment, in seconds. A busy computer needs ten times as long."""
+"""How long the guest may run from a snapshot to this moment, in seconds. An idle computer needs less."""
 _INTERRUPTS_ON = 1 << 9
 _ENTRY, _BEFORE_PREPARE = "entry", "pvh_start_info"
 """The boot data that Linux writes before it is at `prepare`, where the first snapshot is."""
@@ -140,7 +140,7 @@ class RewindableDebuggee(Debuggee):
             if moves is not None:
                 replay.load(start)
             if moves is None or not finder.go(moves):
-                why = replay.why_timed_out or "pvhdbg found no instruction that leads exactly here"
+                why = replay.timeout_message or "pvhdbg found no instruction that leads exactly here"
                 self._give_up(replay, start)
                 raise GuestError(f"{_NO_WAY_BACK}: {why}", _TO_A_STAGE)
         self.session.went_back(moment, undone)

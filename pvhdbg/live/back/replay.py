@@ -79,8 +79,8 @@ class Replay:
         return max(self._deadline - time.monotonic(), 0.0)
 
     @property
-    def why_timed_out(self) -> str:
-        """What to say if the time was up, now or before a `load`; empty if it never was."""
+    def timeout_message(self) -> str:
+        """The message if the time has run out, now or before an earlier `load`; empty if it has not."""
         is_up = self._has_timed_out or not self.left
         return f"the guest did not come here again within {self._limit:g} s" if is_up else ""
 

@@ -150,7 +150,7 @@ def as_rows(code: Code) -> tuple[CodeRow, ...]:
 def with_names(text: str, name_of: Callable[[int], str | None]) -> str:
     """Add to an instruction the name of the address that it names: of a call's target, of a table, of a variable.
 
-    The start value of a stack pointer is the end of the stack, where the next variable may begin.
+    A stack pointer starts at the end of the stack, where the next variable may begin: name the stack instead.
     """
     if stack := _STACK.search(text):
         last = name_of(int(stack[1], 16) - 1)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pvhdbg.live.debuggee.gdb_machine import GdbMachine
     from pvhdbg.live.debuggee.own_machine import OwnMachine
     from pvhdbg.live.gdb.breakpoints import Breakpoints, Line
-    from pvhdbg.live.qemu.lookout import Lookout
+    from pvhdbg.live.qemu.end_detection import EndDetector
     from pvhdbg.target.mi.client import Stop
 
 _BY_LINE = {"next": "-exec-next", "step": "-exec-step", "finish": "-exec-finish", "continue": "-exec-continue"}
@@ -188,17 +188,17 @@ class Debuggee(MachineSession):
         table = _BY_LINE if has_line and verb in _BY_LINE else _BY_INSTRUCTION
         if table is _BY_INSTRUCTION and (end := repeated.end(self.journey)) is not None:
             return self.position(self.machine.runner.run_to([end], self.timeout))
-        lookout = self.lookout()
+        detector = self.end_detector()
         with self.machine.runner.break_on_reset():
             self.machine.gdb.ask(table[verb])
-            self._wait_stop(lookout)
+            self._wait_stop(detector)
         return self.position()
 
-    def _wait_stop(self, lookout: Lookout | None) -> None:
-        """Wait until the guest stops. If it panics or halts for good, stop it. The session then knows how it ended."""
-        ended = self.machine.wait_stop(lookout)
-        if lookout is not None and self.machine.runner.death() is None:
-            self.session.note_end(ended, lookout.seconds)
+    def _wait_stop(self, detector: EndDetector | None) -> None:
+        """Wait until the guest stops. If it panics or halts for good, stop it. The session stores how it ended."""
+        ended = self.machine.wait_stop(detector)
+        if detector is not None and self.machine.runner.death() is None:
+            self.session.note_end(ended, detector.seconds)
 
     @property
     def times_back(self) -> int:
@@ -272,7 +272,7 @@ class Debuggee(MachineSession):
             self._unmap_symbols()
         if is_dead and console.resumes(line):
             self.refuse_if_dead()
-        lookout = None if is_dead else self.lookout()
+        detector = None if is_dead else self.end_detector()
         known = breakpoints.read(self.machine.gdb) if console.sets_breakpoint(line) else None
         with self.machine.runner.break_on_reset() if console.resumes(line) else nullcontext():
             with suppress(MiError):
@@ -282,7 +282,7 @@ class Debuggee(MachineSession):
             if is_dead and self.machine.gdb.running:
                 self._revive()
                 self.refuse_if_dead()
-            self._wait_stop(lookout)
+            self._wait_stop(detector)
         return self.position()
 
     def _too_high(self, known: Breakpoints) -> list[str]:

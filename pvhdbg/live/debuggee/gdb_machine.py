@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from pvhdbg.live.gdb.mi_client import MiClient
     from pvhdbg.live.gdb.process import GdbOptions, GdbProcess
-    from pvhdbg.live.qemu.lookout import Lookout
+    from pvhdbg.live.qemu.end_detection import EndDetector
     from pvhdbg.target.stub import StubRunner, StubTarget
 
 _SETTINGS = ("mi-async on", "confirm off", "pagination off", "height 0", "width 0")
@@ -66,15 +66,15 @@ class GdbMachine(Machine):
                 self._gdb.send(f"-gdb-set {setting}")
         return self._gdb
 
-    def wait_stop(self, lookout: Lookout | None) -> str | None:
-        """Wait until the guest stops. If `lookout` notices the end of the guest before, stop it, and return that end.
+    def wait_stop(self, detector: EndDetector | None) -> str | None:
+        """Wait until the guest stops. If it ends before, stop it, and return PANICKED or HALTED; otherwise None.
 
         :raise NotConnected: if gdb has exited.
         """
-        if lookout is None:
+        if detector is None:
             self.gdb.wait_stop(None)
             return None
-        if (ended := lookout.wait_stop(self.gdb.wait_stop)) is not None:
+        if (ended := detector.wait_stop(self.gdb.wait_stop)) is not None:
             with self.gdb.suppress_output():
                 self.runner.stop()
         return ended

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.image.load import Kernel
     from pvhdbg.live.debuggee.machine import Machine
-    from pvhdbg.live.qemu.lookout import Lookout
+    from pvhdbg.live.qemu.end_detection import EndDetector
     from pvhdbg.live.qemu.options import QemuOptions
 
 
@@ -103,13 +103,13 @@ class MachineSession:
             self.machine.qemu.note_shutdown()
         return self.session.watch(seconds, to_console=to_console)
 
-    def lookout(self) -> Lookout | None:
-        """Return what looks out during the next run of the guest; None if pvhdbg did not start the machine."""
+    def end_detector(self) -> EndDetector | None:
+        """Return a detector for the next run of the guest; None if pvhdbg did not start the machine."""
         from pvhdbg.boot.run.ending import panic_cpu
-        from pvhdbg.live.qemu.lookout import Lookout
+        from pvhdbg.live.qemu.end_detection import EndDetector
 
         qemu = self.machine.qemu
-        return None if qemu is None else Lookout(qemu, None if qemu.runs_xen else panic_cpu(self.journey))
+        return None if qemu is None else EndDetector(qemu, None if qemu.runs_xen else panic_cpu(self.journey))
 
     def machine_facts(self) -> MachineFacts:
         return machine_facts.read(self.options, self.machine)
@@ -138,7 +138,7 @@ class MachineSession:
     def name_of(self, address: int) -> str | None:
         return symbol_at(self.symbols.enclosing, self.image, address) if self.symbols else None
 
-    def keep_lookups(self) -> None:
-        """Keep the results of lookups in the kernel file for the next run."""
+    def save_lookups(self) -> None:
+        """Save where symbols of the kernel file were found, for the next run."""
         if self.kernel is not None and self.kernel.symbols.lookups is not None:
             self.kernel.symbols.lookups.save()

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 _DIRECT_MAP = {32: 0xC0000000, 64: 0xFFFF888000000000}
 """PAGE_OFFSET without memory randomization, by ELF class."""
 
-_MOST_BYTES = 64 << 10
-"""How much of one text is watched."""
+_MOST_OF_CMDLINE = 64 << 10
+"""How many bytes of the command line are watched."""
 
 _MOST_OF_MODULES = 8 << 10
-"""How much of the command lines of all modules is watched."""
+"""How many bytes of the command lines of all modules are watched."""
 
 _MOST_OF_E820 = 4 + MOST_E820_ENTRIES * BootE820Entry.SIZE
 
@@ -72,7 +72,7 @@ def _passed(entry: Capture) -> Iterator[Region]:
     if entry.memory_map is not None and entry.memory_map.paddr is not None:
         yield _map_region(entry.memory_map, entry.memory_map.paddr)
     if entry.cmdline is not None:
-        yield Region(entry.cmdline.paddr, min(len(entry.cmdline.raw) + 1, _MOST_BYTES))
+        yield Region(entry.cmdline.paddr, min(len(entry.cmdline.raw) + 1, _MOST_OF_CMDLINE))
     left = _MOST_OF_MODULES
     for cmdline in filter(None, (module.cmdline for module in modules)):
         if (size := min(len(cmdline.raw) + 1, left)) > 0:

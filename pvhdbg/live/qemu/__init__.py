@@ -2,7 +2,7 @@
 
 options         QEMU's options, and the command line made from them
 events          why QEMU shut down
-lookout         notice that the guest panics or halts for good, while it runs
+end_detection   detect that a running guest has panicked or halted for good
 carrier         the file that QEMU boots in place of a kernel that pvhdbg loads (`--load`)
 process         the QEMU process: start it, kill it, report its exit
 qmp             send a command to QEMU's monitor

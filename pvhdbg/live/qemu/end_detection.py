@@ -1,6 +1,6 @@
-"""Look out for a guest that will do nothing any more, although nothing stops it: its kernel panicked, or it halted.
+"""Detect that a running guest will do nothing any more: its kernel has panicked, or it has halted for good.
 
-The guest runs meanwhile, without a breakpoint of pvhdbg: hardware breakpoints may be scarce, and belong to the user.
+This needs no breakpoint: the user may need all hardware breakpoints.
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ if TYPE_CHECKING:
     from pvhdbg.live.qemu.process import Qemu
 
 _SLICE, _QUIET, _PRINTS_WITHIN = 0.1, 0.1, 2.0
-"""Seconds between two looks at the console, without output after which a panic has been printed, and at most for that.
+"""Seconds between two reads of the console. A panic is printed completely when the console is quiet for _QUIET seconds,
+or after _PRINTS_WITHIN seconds.
 """
-_FIRST_LOOK, _OFTEN, _RARELY, _LONG = 0.5, 1.0, 5.0, 60.0
-"""Seconds until QEMU is asked first, between two questions, and between them when the guest has run long."""
+_FIRST, _OFTEN, _RARELY, _LONG = 0.5, 1.0, 5.0, 60.0
+"""Seconds until QEMU is asked for the first time, and between two times: _RARELY after the guest has run for _LONG."""
 
 
-class Lookout:
-    """Looks out during one run. `panic_cpu` is the physical address of `ending.PANIC_CPU`; None if it is not known."""
+class EndDetector:
+    """Detects the end of the guest during one run. `panic_cpu` is the address of `ending.PANIC_CPU`, if it is known."""
 
     def __init__(self, qemu: Qemu, panic_cpu: int | None, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -33,7 +34,7 @@ class Lookout:
         self._panic_cpu = panic_cpu
         self._read = qemu.serial.end
         self._start = self._clock()
-        self._next = self._start + _FIRST_LOOK
+        self._next = self._start + _FIRST
         self._was_halted = False
 
     @property
@@ -53,7 +54,7 @@ class Lookout:
         return None
 
     def _ended(self) -> str | None:
-        """Return PANICKED or HALTED; None if the guest may still do something."""
+        """Return PANICKED or HALTED; None if the guest may still continue."""
         if self._has_printed_panic():
             return PANICKED
         now = self._clock()
@@ -63,7 +64,7 @@ class Lookout:
         return self._ask_qemu()
 
     def _is_stopped_before_quiet(self, wait_stop: Callable[[float], bool]) -> bool:
-        """Wait until the console is quiet, because a panic prints more. Return whether the guest stopped before."""
+        """Wait until the console is quiet, because a panic prints more. Return whether the guest stopped earlier."""
         deadline, before = self._clock() + _PRINTS_WITHIN, -1
         while self._qemu.serial.end != before and self._clock() < deadline:
             before = self._qemu.serial.end
@@ -72,7 +73,7 @@ class Lookout:
         return False
 
     def _has_printed_panic(self) -> bool:
-        """Return whether the console has a panic since the start of this run. A line counts when it is complete."""
+        """Return whether the console has a panic since the start of this run. Only complete lines count."""
         data, end = self._qemu.serial.since(self._read)
         complete, newline, rest = data.rpartition(b"\n")
         if newline or len(rest) > ending.MAX_OUTPUT:
@@ -80,9 +81,9 @@ class Lookout:
         return ending.panic_text(ending.output_lines(complete)) is not None
 
     def _ask_qemu(self) -> str | None:
-        """Ask for the state of all CPUs, and for Linux's variable.
+        """Ask QEMU for the state of all CPUs, and for the value of `panic_cpu`.
 
-        While the guest runs, a CPU may seem to have halted when an interrupt just wakes it: look again to be sure.
+        An interrupt may wake a CPU of a running guest that seems to have halted: ask a second time to be sure.
         """
         commands = ["info registers -a", *([f"xp /4xb {self._panic_cpu:#x}"] if self._panic_cpu is not None else [])]
         answers = self._qemu.monitor(commands)

@@ -377,7 +377,7 @@ class Worker:
             self._emit(events.SymbolsChanged(state.LOADED if debuggee.has_symbols else state.NO_SYMBOLS))
         run, history = stop_events.run_state(position), tuple(debuggee.journey.history)
         self._emit(events.GuestStopped(run, position.capture, history, marks, debuggee.session.ended))
-        debuggee.keep_lookups()
+        debuggee.save_lookups()
         self.first_stop_shown.wait(_SHOWN_TIMEOUT)
         self._take_over(debuggee)
         for event in stop_events.after_stop(debuggee, position):

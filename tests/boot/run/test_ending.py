@@ -1,4 +1,4 @@
-"""How a guest that pvhdbg stopped is described, because it had panicked or halted."""
+"""How pvhdbg describes a guest that it stopped, because the guest had panicked or halted."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ CALL = LINK + 0x1230
 
 def stopped(machine: Scripted, ended: str) -> Watched:
     machine.guest.registers["rip"] = LINK + 0x777
-    outcome = ending.stopped(
+    outcome = ending.end_outcome(
         machine.journey(), ended, 0.6, lambda address: f"f+{address & 0xFFF:#x}", lambda: machine.serial
     )
     assert outcome.watched is not None
@@ -45,7 +45,7 @@ def test_a_halt_is_where_the_guest_is() -> None:
     assert (HALTED, 600, LINK + 0x777, "f+0x777", "") == watched[:5]
 
 
-def test_linuxs_variable_is_watched_only_if_it_exists_and_no_cpu_has_panicked_yet() -> None:
+def test_panic_cpu_is_read_only_if_the_kernel_has_it_and_no_cpu_has_panicked_yet() -> None:
     machine = Scripted(symbols={**SYMBOLS, ending.PANIC_CPU: LINK + 0x40})
     machine.guest.put((LINK + 0x40) & 0x7FFFFFFF, ending.NO_CPU)
 

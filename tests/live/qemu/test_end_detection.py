@@ -1,11 +1,11 @@
-"""When a guest that runs is seen to have panicked or halted for good. QEMU's answers are given."""
+"""When pvhdbg detects that a running guest has panicked or halted for good. The tests give QEMU's answers."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from pvhdbg.boot.record.document import HALTED, PANICKED
-from pvhdbg.live.qemu.lookout import Lookout
+from pvhdbg.live.qemu.end_detection import EndDetector
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +50,7 @@ class Machine:
 
 
 def ended(machine: Any, panic_cpu: int | None = None) -> str | None:  # noqa: ANN401  it stands for a Qemu
-    return Lookout(machine, panic_cpu, lambda: float(machine.seconds)).wait_stop(machine.wait)
+    return EndDetector(machine, panic_cpu, lambda: float(machine.seconds)).wait_stop(machine.wait)
 
 
 def test_a_panic_on_the_console_is_noticed_when_its_line_is_complete_and_the_console_is_quiet() -> None:
@@ -70,7 +70,7 @@ def test_a_guest_that_stops_while_it_prints_its_panic_has_stopped_by_itself() ->
     assert ended(Machine(writes=(PANIC, b"more\n", b"more\n"), waits=2)) is None
 
 
-def test_a_panic_without_a_console_is_noticed_in_linuxs_variable() -> None:
+def test_a_panic_without_a_console_is_detected_in_panic_cpu() -> None:
     machine = Machine([AWAKE, NO_CPU], [AWAKE, ONE_CPU])
 
     assert PANICKED == ended(machine, 0x1000000)
@@ -82,7 +82,7 @@ def test_a_guest_has_halted_if_all_cpus_wait_for_an_interrupt_that_they_will_not
     assert HALTED == ended(Machine([AWAKE], [HALTS + AWAKE], [HALTS * 2], [HALTS * 2]))
 
 
-def test_a_guest_that_halts_only_once_or_idles_or_that_qemu_knows_nothing_of_may_go_on() -> None:
+def test_a_guest_that_halts_once_or_idles_or_whose_state_is_unknown_has_not_ended() -> None:
     for machine in (Machine([HALTS], [AWAKE], [HALTS], [IDLES], waits=4), Machine([""], [""], None, None, waits=4)):
         assert ended(machine) is None
         assert 4 == len(machine.asked)
