@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -43,21 +42,18 @@ def test_each_path_with_its_own_need_exists() -> None:
     assert [] == [name for name in NEEDS if not (TESTS / name).exists()]
 
 
-def test_a_part_waits_for_its_kernels(tmp_path: Path) -> None:
+def test_a_part_waits_for_its_kernels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     order = []
 
-    def create() -> None:
-        time.sleep(0.3)
+    def create(_seconds: float) -> None:
         order.append("fetched")
         (tmp_path / state.FETCHED).touch()
 
-    thread = threading.Thread(target=create)
-    thread.start()
+    monkeypatch.setattr(time, "sleep", create)
     for kernels in (state.NONE, state.FETCHED):
         state.wait(kernels, tmp_path)
         order.append(f"starts with {kernels}")
     state.wait(state.BUILT, None)
-    thread.join()
 
     assert ["starts with none", "fetched", "starts with fetched"] == order
 

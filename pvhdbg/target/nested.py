@@ -80,11 +80,6 @@ def in_hypervisor(registers: Mapping[str, int]) -> bool:
     return bool(registers.get("efer", 0) & EFER_SVME) and registers.get("rip", 0) in XEN
 
 
-def may_be_nested(registers: Mapping[str, int]) -> bool:
-    """Return whether the CPU may execute the guest of a hypervisor that runs in QEMU."""
-    return bool(registers.get("efer", 0) & EFER_SVME) and not in_hypervisor(registers)
-
-
 def ram(monitor: Monitor) -> Ranges:
     """Return the machine's RAM as (start, end) ranges, from QEMU's monitor."""
     return [(region.start, region.end) for region in parse_regions(monitor("info mtree -f")) if region.kind == "ram"]

@@ -1,4 +1,4 @@
-"""Which test kernels there are while another process still fetches and builds them, and which ones a test may use."""
+"""Wait for test kernels that another process still fetches and builds, and check which kernels a test may use."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def wait(kernels: str, folder: Path | None) -> None:
 
 
 def check_may_use(kernels: str) -> None:
-    """Fail if the tests did not wait for these kernels: they would be skipped when the kernels come late.
+    """Check that the tests waited for these kernels. If the kernels came late, tests would be skipped.
 
-    :raise RuntimeError: in that case. It says where to write what the test needs.
+    :raise RuntimeError: if they did not wait. It says where to write what the test needs.
     """
     allowed = os.environ.get(MAY_USE, BUILT)
     if ORDER.index(kernels) > ORDER.index(allowed):
