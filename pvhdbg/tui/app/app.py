@@ -26,7 +26,7 @@ from pvhdbg.tui.app.windows import Windows
 from pvhdbg.tui.draw import frame, legend
 from pvhdbg.tui.draw.layout import Size
 from pvhdbg.tui.events import events
-from pvhdbg.tui.events.news import looked_at
+from pvhdbg.tui.events.news import mark_read
 from pvhdbg.tui.events.update import merge_output, update
 from pvhdbg.tui.lines.line import clean
 from pvhdbg.tui.machine import memory_view, terminal
@@ -50,7 +50,7 @@ CLOCK_INTERVAL = 1.0
 ESCAPE_TIMEOUT, SEQUENCE_TIMEOUT = 0.005, 0.1
 """Seconds to wait after Esc for the rest of an escape sequence, and for the key of a combination such as Alt-1."""
 NETWORK_TIMEOUT = 0.05
-"""The same as ESCAPE_TIMEOUT, over a network. A terminal on this computer writes a sequence at once."""
+"""ESCAPE_TIMEOUT over SSH, where the bytes of a sequence may arrive one by one. A local terminal does not wait."""
 
 _DELAYS = {events.GuestRuns: 0.1, events.QueueLength: 0.15, events.GdbBusy: 0.3}
 """Seconds that a state must last before it is shown, so that short ones don't make the screen flicker."""
@@ -124,7 +124,7 @@ class Tui:
 
     def show(self, screen: Screen) -> None:
         """Make this the current screen: move the focus, and read the memory that it needs."""
-        self.screen = looked_at(screen)
+        self.screen = mark_read(screen)
         self._read_requested_memory()
         self.windows.focus()
         self.app.invalidate()

@@ -70,8 +70,8 @@ KEYS_IN_POPUPS = {
 }
 """The keys in each kind of popup, by action."""
 KEYS_ON_CARD = "tTdZ"
-"""The letters that are keys while the card of the tour has the focus. All others are typed at the prompt; so is one of
-these if another letter follows it at once.
+"""The letters that are keys while the card of the tour has the focus. All others are typed at the prompt, and so are
+these if another letter follows at once.
 """
 AT_EMPTY_PROMPT = "0123456789?"
 """The keys of a pane that work at the prompt too, while nothing is typed there: no command begins with them."""
@@ -162,9 +162,9 @@ def _add_popups(result: KeyBindings, act: Act, screen: Callable[[], Screen]) -> 
 
 
 def _add_typing(result: KeyBindings, act: Act, above_prompt: Filter) -> None:
-    """Bind what is typed while a popup of the line before is open: the next line."""
-    for sign in printable.strip():
-        result.add(sign, filter=above_prompt, eager=True)(_run_action(act, f"popup-type {sign}"))
+    """Bind the characters typed while a popup of the last command is open: they begin the next command."""
+    for character in printable.strip():
+        result.add(character, filter=above_prompt, eager=True)(_run_action(act, f"popup-type {character}"))
 
 
 def _add_mouse(result: KeyBindings, has_popup: Filter) -> None:

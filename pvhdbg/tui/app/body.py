@@ -32,7 +32,9 @@ _KINDS = {
 }
 _CACHED_LINES, _CACHED_CELLS = 1024, 4096
 _WEIGHT = 1000
-"""prompt_toolkit deals the rows of the screen to the windows one by one, by weight."""
+"""The weight of a window without a fixed height. prompt_toolkit gives out rows one by one, in turns by weight: a large
+weight saves the turns of windows that have all their rows.
+"""
 
 
 class _Focusable(DummyControl):
@@ -72,7 +74,7 @@ class Body(Window):
             screen.data_buffer[row].update(_cells(tuple(line), left))
         screen.height = max(screen.height, top + height)
         handlers = dict.fromkeys(range(left, left + width), self._on_mouse)
-        for row in range(top, top + height):  # its own method sets one cell at a time
+        for row in range(top, top + height):  # prompt_toolkit's own method sets one cell at a time
             mouse_handlers.mouse_handlers[row].update(handlers)
 
     def _on_mouse(self, event: MouseEvent) -> None:

@@ -43,7 +43,9 @@ if TYPE_CHECKING:
 _ALIVE = (state.STARTING, state.RUNNING, state.STOPPED)
 _EXPLAIN = re.compile(r"\s*(?:pvh\s+)?explain\s+(\S.*?)\s*")
 _STEP = re.compile(r"\s*(?:pvh\s+)?trace\s+([0-9][0-9,]{0,12})\s*", re.ASCII)
-_ONLY_IN_SHELL = re.compile(r"\s*(?:pvh(?:dbg)?\s+)?(tour|lab|handout|transplant|manual|doctor)\b.*")
+ONLY_IN_SHELL = re.compile(
+    r"\s*(?:pvh(?:dbg)?\s+)?(tour|lab|handout|transplant|manual|doctor|picture|report|guest|gdb-script)\b.*"
+)
 """A line with a command of the shell. Neither gdb nor the table of `pvh` commands has one of these names."""
 LONGEST_COPY = 60
 """Characters of the copied text that the message shows."""
@@ -187,8 +189,8 @@ class Dispatcher:
 
     def _run_line(self, line: str) -> None:
         worker, reads_lines = self._ui.worker, self._ui.screen.reads_lines
-        if (other := _ONLY_IN_SHELL.fullmatch(line)) and not reads_lines:
-            self._ui.say(f"`{other[1]}` is for the shell: quit (Ctrl-Q), type `pvhdbg {other[1]}`")
+        if (other := ONLY_IN_SHELL.fullmatch(line)) and not reads_lines:
+            self._ui.say(f"`{other[1]}` is a command of the shell: quit (Ctrl-Q), then type `pvhdbg {other[1]}`")
             return
         if not reads_lines:
             self._explain(line)

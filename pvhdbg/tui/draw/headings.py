@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from pvhdbg.tui.screen.state import Screen
 
 _ENDS = re.compile("[,:] ")
-WIDEST = 400
+_WIDEST = 400
 """Longer than any heading."""
 
 
-def heading(screen: Screen, width: int = WIDEST) -> Line:
+def heading(screen: Screen, width: int = _WIDEST) -> Line:
     """Draw the heading in the longest wording that fits."""
     drawn: Line = []
     for drawn in _wordings(screen):

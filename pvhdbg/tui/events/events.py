@@ -42,7 +42,7 @@ class KernelIdentified(NamedTuple):
 class GuestStopped(NamedTuple):
     """The guest stopped or died: `run` specifies which, and where.
 
-    `outcome` is how it was seen to end if it did not die: its kernel panicked, or it halted for good. None otherwise.
+    `outcome` is how the guest ended without dying: its kernel panicked, or it halted for good. None otherwise.
     """
 
     run: Run

@@ -28,7 +28,7 @@ def with_new_lines(screen: Screen, view: View) -> Screen:
     return screen if screen.view == view.name else screen._replace(unread=screen.unread | {view.name})
 
 
-def looked_at(screen: Screen) -> Screen:
+def mark_read(screen: Screen) -> Screen:
     """Forget that the displayed view has new lines."""
     return screen._replace(unread=screen.unread - {screen.view}) if screen.view in screen.unread else screen
 

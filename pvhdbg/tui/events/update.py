@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pvhdbg.boot.record import compare
 from pvhdbg.boot.record.document import PANICKED
 from pvhdbg.tui.events import events
-from pvhdbg.tui.events.news import looked_at, news, with_new_lines
+from pvhdbg.tui.events.news import mark_read, news, with_new_lines
 from pvhdbg.tui.screen import changes, ending, findings, scrollback, state
 from pvhdbg.tui.screen.by_id import ById
 from pvhdbg.tui.screen.state import Log, MemoryRequest, Run, Screen
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 def update(screen: Screen, event: events.Event) -> Screen:
     """Return the screen after an event."""
-    return looked_at(_UPDATES[type(event)](screen, event))
+    return mark_read(_UPDATES[type(event)](screen, event))
 
 
 def merge_output(waiting: Iterable[events.Event]) -> Iterator[events.Event]:
@@ -157,11 +157,11 @@ def _with_death(before: Screen, screen: Screen) -> Screen:
 
 
 def _with_end(before: Screen, screen: Screen) -> Screen:
-    """If the guest has ended without dying, report how. Show the findings if it panicked, else what it wrote."""
+    """If the guest has ended without dying, report how. Show the findings of a panic, or what a halted guest wrote."""
     watched = ending.of(screen)
     if watched is None or screen.outcome == before.outcome:
         return screen
-    message = ending.message(watched)
+    message = ending.message(watched, is_own_machine=screen.is_own_machine)
     output = scrollback.add_gdb_output(screen.output, f"pvhdbg: {message}\n")
     top = ending.panic_line(screen.serial) if watched.ended == PANICKED else None
     tops = {name: line for name, line in screen.text_tops.items() if name != table.SERIAL.name}

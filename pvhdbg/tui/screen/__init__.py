@@ -3,7 +3,7 @@
 state         Screen and its parts. Start here
 changes       what changed since the previous stop
 findings      the findings of the displayed capture and of earlier stages
-ending        how a guest ended that did not die
+ending        how a guest ended without dying
 finding_rows  which row a finding is about
 moments       the displayed step of a trace
 code_at       the code at the displayed stop

@@ -1,4 +1,4 @@
-"""How a guest ended that did not die: its kernel panicked, or it halted for good."""
+"""How a guest ended without dying: its kernel panicked, or it halted for good."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ if TYPE_CHECKING:
     from pvhdbg.boot.record.document import Watched
     from pvhdbg.tui.screen.state import Screen
 
-_LINES_ABOVE = 3
-_SAID, _BACK = 2, "F8: go back, F4: restart"
-"""The last lines of the console that the message has, and what the user can do."""
+_LINES_ABOVE, _QUOTED = 3, 2
+"""The lines that are shown above a panic, and the last lines of the console that the message quotes."""
+_KEYS = "F8: go back, F4: restart"
 
 
 def of(screen: Screen) -> Watched | None:
-    """Return how the guest or the recorded run ended; None if it did not, or died, or the guest runs again."""
+    """Return how the guest or the recorded run ended; None if it has not ended, has died, or runs again."""
     is_at_end = screen.outcome is not None and screen.run.kind in (state.STOPPED, state.RECORDING)
     watched = screen.outcome.watched if screen.outcome and is_at_end else None
     return watched if watched is not None and watched.ended in (PANICKED, HALTED) else None
 
 
-def message(watched: Watched) -> str:
-    """Return a line for the user: how the guest ended, in its own words, and what to do."""
+def message(watched: Watched, *, is_own_machine: bool) -> str:
+    """Return a line for the user: how the guest ended, what it printed, and the keys that work on such a machine."""
     if watched.ended == PANICKED:
         words = f"the kernel panicked: {printable(watched.message)}" if watched.message else "the kernel panicked"
     else:
-        said = " / ".join(printable(line) for line in watched.serial[-_SAID:])
-        words = "the guest has halted for good" + (f": {said}" if said else "")
-    return f"{words}. {_BACK}"
+        printed = " / ".join(printable(line) for line in watched.serial[-_QUOTED:])
+        words = "the guest has halted for good" + (f": {printed}" if printed else "")
+    return f"{words}. {_KEYS}" if is_own_machine else words
 
 
 def panic_line(lines: Sequence[str]) -> int | None:
-    """Return the first line to show so that the panic is seen, and what led to it; None if the lines have no panic."""
+    """Return the first line to show for a panic, with some lines before it; None if the lines have no panic."""
     for index, line in enumerate(lines):
         found = problem(line)
         if found is not None and found.kind == PANIC:

@@ -158,7 +158,7 @@ class Screen(NamedTuple):
     is_own_machine: bool = False
     """Whether pvhdbg started the machine. If so, quitting pvhdbg ends it."""
     outcome: Outcome | None = None
-    """How a recording ends, or how a live guest was seen to end that did not die. None otherwise."""
+    """How a recording ends, or how a live guest ended without dying. None otherwise."""
 
     history: tuple[Capture, ...] = ()
     """The captures of all stages so far, oldest first."""
@@ -184,7 +184,7 @@ class Screen(NamedTuple):
     view: str = FIRST_VIEW
     """The name of the displayed view."""
     unread: frozenset[str] = frozenset()
-    """The names of the text views that have lines which came while another view was displayed."""
+    """The names of the text views that got lines while another view was displayed."""
     positions: Mapping[str, ViewPosition] = {}
     """The selected and the first visible row of each view, by the name of the view."""
     text_tops: Mapping[str, int] = {}

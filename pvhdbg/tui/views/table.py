@@ -62,16 +62,14 @@ FIRST = VIEWS[0]
 """The view that is shown first."""
 FINDINGS = BY_NAME["findings"]
 """The view that is shown when the guest dies."""
-SERIAL = BY_NAME["serial"]
-"""The view that is shown when the guest halts for good, and has the text of a panic."""
 CODE = BY_NAME["code"]
 """The view that is shown next to every other view if the terminal is wide enough."""
 CPU = BY_NAME["cpu"]
 """The view that is shown next to views of structures if the terminal is wide enough."""
 MEMORY = BY_NAME["memory"]
-"""The view whose picture is drawn as a strip under the other views."""
+"""The view whose picture is also drawn below the other views."""
 SERIAL, LOG = BY_NAME["serial"], BY_NAME["log"]
-"""The views with what the guest writes, which may come while another view is shown."""
+"""The views of what the guest writes, also while another view is shown. SERIAL is shown when it halts for good."""
 COMPANIONS = tuple(BY_NAME[name] for name in ("start_info", "modules", "findings", "serial"))
 """The views that are shown under other views if the terminal is large enough."""
 PAGING = BY_NAME["paging"]

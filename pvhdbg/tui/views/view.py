@@ -152,7 +152,7 @@ class View(NamedTuple):
     def at_source(self, screen: Screen) -> Screen:
         """Return the screen at the stop from which the view has its data.
 
-        This is the displayed stop or, if that has none of the data, the last stage before it that has.
+        This is the displayed stop or, if it has none of the data, the last stage before it that has some.
         """
         if screen.capture is None or self._has_data(screen):
             return screen

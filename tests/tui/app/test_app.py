@@ -98,7 +98,7 @@ def test_a_command_of_the_shell_is_told_from_an_unknown_one(line: str) -> None:
         tui.keys("Esc")
         tui.until(lambda: tui.screen.focus == state.PROMPT)
         tui.keys(line, "Enter")
-        tui.wait("is for the shell: quit (Ctrl-Q), type `pvhdbg ")
+        tui.wait("is a command of the shell: quit (Ctrl-Q), then type `pvhdbg ")
 
 
 def test_left_and_right_go_through_the_stages_and_past_stages_are_labeled() -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from prompt_toolkit.keys import Keys
 
-from pvhdbg.tui.app import actions, bindings, style
+from pvhdbg import commands
+from pvhdbg.cli import options
+from pvhdbg.tui.app import actions, bindings, dispatcher, style
 from pvhdbg.tui.app.app import Tui
 from pvhdbg.tui.app.bindings import LEFT_TO_PROMPT_TOOLKIT
 from pvhdbg.tui.app.colors import COLORS
@@ -46,13 +48,19 @@ def test_every_action_in_the_table_is_implemented(tui: Tui) -> None:
 
 
 def test_every_implemented_action_has_a_key(tui: Tui) -> None:
-    scrolling = {*(action for keys in bindings.KEYS_IN_POPUPS.values() for action in keys), "entry-close", "leave"}
-    scrolling.add("popup-ignore")
-
+    in_popups = {action for keys in bindings.KEYS_IN_POPUPS.values() for action in keys}
+    without_key = {*in_popups, "popup-ignore", "entry-close", "leave"}
     others = {"palette-run", "leave", "who", "back-store", "tour-next", "tour-back", "tour-show", "tour-hide"}
 
     assert MACHINE_ACTIONS | TERMINAL_ACTIONS | others == set(tui.dispatcher.handlers)
-    assert set() == {*actions.ACTIONS, *tui.dispatcher.handlers} - {key.action for key in KEYS} - scrolling
+    assert set() == {*actions.ACTIONS, *tui.dispatcher.handlers} - {key.action for key in KEYS} - without_key
+
+
+def test_every_command_that_only_the_shell_has_is_known_as_such() -> None:
+    of_gdb = {"attach", "inspect", "show", "trace"}
+    known = {name for name in options.COMMANDS if dispatcher.ONLY_IN_SHELL.fullmatch(name)}
+
+    assert {*options.COMMANDS} - {*commands.COMMANDS} - of_gdb == known
 
 
 def test_every_screen_action_changes_the_screen() -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pvhdbg.tui.screen.state import Screen
 
 AT_ONCE = 1.5
-"""Seconds within which the next letter of a word is typed."""
+"""Letters with at most this many seconds between them are a word."""
 
 
 class Ui(Protocol):
@@ -35,7 +35,7 @@ class Ui(Protocol):
 
 
 class _Tried(NamedTuple):
-    """Letters that were used as keys, when that was, and the screen before and after."""
+    """Letters that acted as keys, the time of the last one, and the screen before and after them."""
 
     letters: str
     when: float
@@ -44,7 +44,7 @@ class _Tried(NamedTuple):
 
 
 class CardLetters:
-    """Types letters at the prompt. A letter that is also a key acts at once; if it begins a word, that is undone."""
+    """Types letters at the prompt. A letter that is also a key acts at once; this is undone if it begins a word."""
 
     def __init__(self, ui: Ui, act: Callable[[str], None]) -> None:
         self._ui = ui
@@ -70,6 +70,6 @@ class CardLetters:
         self._act("focus-prompt")
 
     def _begun_word(self) -> _Tried | None:
-        """Return the letters that were just used as keys, and that the next one continues to a word."""
+        """Return the letters that have just acted as keys, if the next letter belongs to the same word."""
         tried = self._tried
         return tried if tried is not None and time.monotonic() - tried.when < AT_ONCE else None

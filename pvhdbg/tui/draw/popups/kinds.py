@@ -16,5 +16,5 @@ SEARCHED = (HELP, PALETTE)
 
 
 def is_place(popup: Popup, index: int) -> bool:
-    """Return whether Enter can go to a line of a chain: to a field or to a step of a trace, not to a writer."""
+    """Return whether Enter can go to a line of a chain: to a field or a step of a trace, but not to a writer."""
     return index % 2 == 0 or popup.steps[index].startswith(STEP)
