@@ -142,7 +142,7 @@ def ending(outcome: Outcome, document: Document) -> list[str]:
         from pvhdbg.views.report import run_text
 
         return [f"pvhdbg: error: the guest died: {run_text.death(outcome.died, check_run(document))}; {reached}"]
-    if outcome.has_halted:
+    if outcome.has_halted_early:
         where = location_suffix(outcome.rip, outcome.symbol)
         return [f"pvhdbg: error: the guest halted{where}, before stage {outcome.waited_for}; {reached}"]
     if outcome.ended == doc.TIMED_OUT:

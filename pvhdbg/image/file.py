@@ -77,7 +77,7 @@ def open_file(path: str) -> File:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from error
-    except ValueError as error:  # each Python has its own words for a null byte
+    except ValueError as error:  # the message about a null byte depends on Python's version
         raise UserError(f"{path}: {'null byte in the path' if chr(0) in path else error}") from error
     try:
         _check_regular(descriptor, path)

@@ -34,9 +34,9 @@ _NOT_NUMBERS = (gdb.TYPE_CODE_STRUCT, gdb.TYPE_CODE_UNION, gdb.TYPE_CODE_ARRAY, 
 
 
 class _Changes:
-    """Counts the events after which the machine may differ: it ran, or the user wrote to memory or to a register.
+    """Counts the events that may change the machine: it ran, or the user wrote to memory or to a register.
 
-    gdb does not know what a command of QEMU's monitor changes.
+    gdb reports no event if a command of QEMU's monitor changes the machine.
     """
 
     def __init__(self) -> None:

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 
 _SLICE = 0.5
-_LOOKS_AGAIN = 1.0
-"""Seconds after which pvhdbg stops a guest to find out whether it has halted for good."""
+_HALT_CHECK_INTERVAL = 1.0
+"""Seconds after which pvhdbg stops a running guest, each time, to find out whether it has halted for good."""
 PHY_MEM_MODE, MONITOR = "PhyMemMode", "monitor"
 """How guest-physical memory is read: in a mode of QEMU's stub, or by QEMU's monitor."""
 
@@ -268,11 +268,11 @@ class StubRunner(ABC):
         """Whether the stub has not reported a stop yet."""
 
     def run_to(self, addresses: Collection[int], timeout: float) -> Halt:
-        """See Runner. Do not wait any longer for a guest that has halted for good."""
+        """See Runner. If the guest has halted for good, return TIMEOUT early, with the message HALTED."""
         self._interrupted = False
         deadline = time.monotonic() + timeout
         while True:
-            halt = self._run_for(addresses, max(min(deadline - time.monotonic(), _LOOKS_AGAIN), 0.0))
+            halt = self._run_for(addresses, max(min(deadline - time.monotonic(), _HALT_CHECK_INTERVAL), 0.0))
             if halt.kind != TIMEOUT or halt.rip is None or time.monotonic() >= deadline:
                 return halt
             if is_halted(self._target):

@@ -178,8 +178,8 @@ class Outcome(NamedTuple):
     watched: Watched | None = None
 
     @property
-    def has_halted(self) -> bool:
-        """Whether the guest halted for good before a stage, so that pvhdbg did not wait for the timeout."""
+    def has_halted_early(self) -> bool:
+        """Whether the guest halted for good before it reached a stage. pvhdbg then did not wait for the timeout."""
         return self.ended == TIMED_OUT and self.watched is not None and self.watched.ended == HALTED
 
 

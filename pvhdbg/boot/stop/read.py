@@ -47,8 +47,8 @@ def read_capture(
     `start_info_paddr` is the value of EBX at the entry, None if it was not captured. At the stage entry, None means to
     read EBX. If everything that is decoded is as in `known`, return `known`, and do not read evidence again.
     """
-    at = stages.stage(stage, image)
-    return Reading(target, at._replace(valid=(*at.valid, *extra_keys)), image, start_info_paddr).capture(known)
+    here = stages.stage(stage, image)
+    return Reading(target, here._replace(valid=(*here.valid, *extra_keys)), image, start_info_paddr).capture(known)
 
 
 class Reading:
@@ -71,13 +71,13 @@ class Reading:
         """Return the capture, or `known` if what was decoded is the same."""
         capture = self._decoded()
         self.read_for_checks()
-        if known is not None and self._is_as_in(known):
+        if known is not None and self._agrees_with(known):
             return known
         evidence.read(self.target, self._machine, self.addresses, capture, self.attempt)
         return capture._replace(memory=self.target.memory())
 
     def _decoded(self) -> Capture:
-        """Return the capture, still without its memory."""
+        """Return the capture, without its memory yet."""
         start_info = self.valid(stages.START_INFO, self._start_info)
         copy = self.valid(stages.PVH_START_INFO, self._pvh_start_info)
         self.effective_start_info = copy or start_info
@@ -105,8 +105,8 @@ class Reading:
             missing=self.missing,
         )
 
-    def _is_as_in(self, known: Capture) -> bool:
-        """Return whether everything that was read so far is in this capture."""
+    def _agrees_with(self, known: Capture) -> bool:
+        """Return whether this capture has everything that was read so far."""
         known_names = {**known.missing, **known.symbols}
         return (
             (known.stage, known.registers) == (self.stage.name, self.registers)

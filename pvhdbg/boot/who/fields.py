@@ -19,7 +19,7 @@ ALIASES = {"pvh_bootparams": "boot_params"}
 
 _FORMS = "use a path such as boot_params.hdr.cmd_line_ptr, or ADDRESS[,LENGTH]; `who --all` shows all paths"
 MOST_MODULES, MOST_ENTRIES, MOST_E820_ENTRIES = 64, 512, 203
-"""How many of the modules, of the entries of the memory map and of the kernel's e820_table have paths.
+"""How many modules, entries of the memory map, and entries of the kernel's e820_table have fields.
 
 A guest can claim thousands of them, and each takes time. Linux reads at most 128 entries of the memory map.
 """
@@ -42,7 +42,7 @@ class FieldBytes(NamedTuple):
 class Fields:
     """The fields of all boot data of a capture at the stage bootparams, of start_info, and of later captures.
 
-    `left_out` says how many items of long lists have no fields here.
+    `left_out` has a text for each long list of which only the first items have fields.
     """
 
     def __init__(self, *captures: Capture) -> None:
@@ -61,14 +61,14 @@ class Fields:
         return found
 
     def _hint(self, path: str) -> str:
-        """Return the paths that the user may have meant, the limits of long lists, or the forms of a path."""
+        """Return the paths that the user may have meant, the limit of a long list, or the forms of a path."""
         from difflib import get_close_matches  # only a mistake needs it
 
         known = dict.fromkeys(whole for field in self.all for whole in _wholes(field.path))
         by_name = [whole for whole in known if path in whole.rpartition(".")[2]] if path else []
         meant = sorted(by_name, key=len) or get_close_matches(full_path(path), known, _MOST_MEANT)
         if any(is_part(full_path(path), text.split(":")[0]) for text in self.left_out):
-            return f"`who` covers only a part of long lists ({', '.join(self.left_out)})"
+            return f"use an index that `who` covers ({', '.join(self.left_out)})"
         return f"did you mean {' or '.join(meant[:_MOST_MEANT])}?" if meant else _FORMS
 
     def at(self, paddr: int) -> FieldBytes | None:

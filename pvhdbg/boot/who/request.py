@@ -77,9 +77,9 @@ def fields_of(text: str, fields: Fields, image: ImageFacts | None) -> tuple[Fiel
 
 
 def left_out(text: str, fields: Fields) -> tuple[str, ...]:
-    """Return what of the long lists that the user asks about has no fields."""
+    """Return the texts of `fields.left_out` about the lists that the user asks about."""
     return tuple(
-        one for one in fields.left_out if text in (ALL, UNREAD) or is_part(one.partition(":")[0], full_path(text))
+        part for part in fields.left_out if text in (ALL, UNREAD) or is_part(part.partition(":")[0], full_path(text))
     )
 
 

@@ -293,13 +293,13 @@ def kernel_was_built_without_pae(case: Case) -> Iterator[Defect]:
 @rule("PVH910", ERROR, when=ON_FAILURE)
 def next_stage_was_not_reached(case: Case) -> Iterator[Defect]:
     """The guest did not reach the next stage before the timeout: it is slow, or in an endless loop, for example after a
-    panic. Or it executed `hlt` while interrupts were disabled, so it does not continue: pvhdbg then waits no longer.
-    Guests halt like this when they find an error before they can report it.
+    panic. Or it executed `hlt` while interrupts were disabled, so it never continues, and pvhdbg did not wait for the
+    timeout. Guests halt like this when they find an error before they can report it.
 
     Disassemble its code with `code`, look at its console, or increase --timeout.
     """
     outcome = case.outcome
-    if outcome and outcome.has_halted:
+    if outcome and outcome.has_halted_early:
         yield _halted_early(case, outcome)
     elif outcome and outcome.ended == TIMED_OUT:
         place = location_suffix(outcome.rip, outcome.symbol)

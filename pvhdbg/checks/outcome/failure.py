@@ -62,11 +62,6 @@ def is_entry_overwritten(case: Case) -> bool:
     return stop is not None and entry is not None and any(it.paddr <= entry < it.end for it in stop.overwritten)
 
 
-def has_halted_early(case: Case) -> bool:
-    """Return whether the guest halted for good before its last stage."""
-    return case.outcome is not None and case.outcome.has_halted
-
-
 def last_serial_line(case: Case) -> str:
     """Return the last line on the guest's serial console that is not blank; an empty string if none is known."""
     watched = case.outcome.watched if case.outcome else None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pvhdbg.boot.record.document import HALTED, PANICKED, RESET, RUNAWAY, TIME
 from pvhdbg.boot.stop.address import location_suffix
 from pvhdbg.checks.finding import ERROR, INFO
-from pvhdbg.checks.outcome.failure import has_halted_early, quoted
+from pvhdbg.checks.outcome.failure import quoted
 from pvhdbg.checks.rules import AFTER_STAGES, Defect, rule
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def guest_halted(case: Case) -> Iterator[Defect]:
     watched = _watched(case)
     if watched and watched.has_powered_off:
         yield Defect(_FIELD, f"{watched.message}. If the guest should continue, look at its console.")
-    elif watched and watched.ended == HALTED and not has_halted_early(case):
+    elif watched and watched.ended == HALTED and not (case.outcome and case.outcome.has_halted_early):
         message = (
             f"the guest halted{_at(watched)} with interrupts disabled. If it should continue, look at its console."
         )

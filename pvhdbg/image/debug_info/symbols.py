@@ -43,7 +43,7 @@ _MAX_ENCLOSING = 8
 _MAX_MANGLED = 16
 _MAX_ADDRESSES = 16
 _PLACE = "@{:x}"
-"""The name of an address among the lookups. Symbols may have such names: whatever the lookups give is compared."""
+"""The key of an address in `lookups`. A symbol may have the same name, so the symbol that is found there is checked."""
 
 
 class _Symbol(NamedTuple):
@@ -306,7 +306,7 @@ class Symbols:
         return (name, offset) if offset < symbol.size or symbol.size == 0 else None
 
     def _keep(self, address: int, index: int | None) -> None:
-        """Keep the result of a search for the next run. A run needs few addresses before its first stop is shown."""
+        """Store the result of a search for the next run. A run needs few addresses before it shows its first stop."""
         if self.lookups is not None and self._addresses_kept < _MAX_ADDRESSES:
             self._addresses_kept += 1
             self.lookups[_PLACE.format(address)] = index
@@ -325,7 +325,7 @@ class Symbols:
     def _best_at(self, value: int) -> int | None:
         """Return the number of the best symbol at one address: functions first, then global symbols, then the largest.
 
-        It is searched for once: the instructions of a function are in the same symbol.
+        The result is cached, because the instructions of a function are in the same symbol.
         """
         if value not in self._best:
             numbers = islice(self._table.with_value(value), _MAX_ALIASES)

@@ -25,8 +25,8 @@ _MEMORY_LIMIT = 0xE0000000
 """The RAM below 4 GiB ends here at the latest, on q35 and on the other machine types. PCI devices are above it."""
 _LEGACY = range(0xA0000, 0x100000)
 """VGA memory, the option ROMs (one is pvh.bin) and SeaBIOS."""
-_MICROVM = {"seabios": range(0xC0000, 0x100000)}
-"""A microvm has no VGA memory. With SeaBIOS, it has option ROMs; qboot is one ROM, and starts a kernel by itself."""
+_MICROVM_FIRMWARE = {"seabios": range(0xC0000, 0x100000)}
+"""A microvm has no VGA memory. With SeaBIOS, it has option ROMs, but qboot needs none to start a kernel."""
 _QBOOT = range(0xF0000, 0x100000)
 _WINDOW = 1 << 30
 _PAGE = 4096
@@ -237,7 +237,7 @@ def _first_section(elf: Elf, segment: ProgramHeader) -> str:
 
 def _in_firmware(layout: Layout) -> Iterator[Verdict]:
     """Yield a verdict if QEMU loads bytes of the file where a PC has its VGA memory and its firmware, not RAM."""
-    taken = _MICROVM.get(layout.firmware or "", _QBOOT) if layout.machine.startswith("microvm") else _LEGACY
+    taken = _MICROVM_FIRMWARE.get(layout.firmware or "", _QBOOT) if layout.machine.startswith("microvm") else _LEGACY
     for segment in layout.loads:
         if segment.filesz and segment.paddr < taken.stop and segment.paddr + segment.filesz > taken.start:
             end = segment.paddr + segment.filesz

@@ -35,7 +35,7 @@ class RspRunner(StubRunner):
         super().__init__(target, hypervisor)
         self._rsp = rsp
         self._keeps_breakpoints = keeps_breakpoints
-        self._set: Collection[int] = ()
+        self._addresses_set: Collection[int] = ()
         self._absent: AbsentMemory | None = None
 
     def hide(self, absent: AbsentMemory) -> None:
@@ -112,9 +112,9 @@ class RspRunner(StubRunner):
 
         :raise StubError: if one can't be set. KVM has four.
         """
-        fresh, unused = {*addresses} - {*self._set}, {*self._set} - {*addresses}
+        fresh, unused = {*addresses} - {*self._addresses_set}, {*self._addresses_set} - {*addresses}
         self._clear(unused)
-        self._set = addresses
+        self._addresses_set = addresses
         answers = self._rsp.ask_all([f"Z1,{address:x},1" for address in fresh])
         try:
             for address, answer in zip(fresh, answers, strict=True):
@@ -128,8 +128,8 @@ class RspRunner(StubRunner):
     def clear_breakpoints(self) -> None:
         """Remove the breakpoints, unless the machine runs."""
         if not self._rsp.running:
-            self._clear(self._set)
-            self._set = ()
+            self._clear(self._addresses_set)
+            self._addresses_set = ()
 
     def _clear(self, addresses: Collection[int]) -> None:
         self._rsp.ask_all([f"z1,{address:x},1" for address in addresses])

@@ -59,7 +59,7 @@ def columns(run: Document) -> list[Column]:
         about = stages.stage(capture.stage, run.kernel).about
         found.append(Column(capture.stage, about, tuple(_state(capture)), _cells(before, capture)))
     if run.outcome.waited_for:
-        why = "the guest halted" if run.outcome.has_halted else "the run timed out"
+        why = "the guest halted" if run.outcome.has_halted_early else "the run timed out"
         found.append(Column(run.outcome.waited_for, f"{why} before this stage", (), {}, is_reached=False))
     return found
 

@@ -164,7 +164,7 @@ def outcome(end: Outcome, checked: RunFindings | None = None) -> str:
         return f"died: {death(end.died, checked)}; {last}"
     if end.ended == TIMED_OUT and end.waited_for:
         where = location_suffix(end.rip, end.symbol, ", rip ")
-        if end.has_halted:
+        if end.has_halted_early:
             return f"halted before stage {printable(end.waited_for)}{where}; {last}"
         return f"timed out waiting for stage {printable(end.waited_for)}{where}; {last}"
     return f"{printable(end.ended)}; {last}"

@@ -67,7 +67,7 @@ def _is_refused(document: Document) -> bool:
 
 
 def _end(end: Outcome) -> str:
-    return end.watched.ended if end.watched is not None and (end.ended == DONE or end.has_halted) else end.ended
+    return end.watched.ended if end.watched is not None and (end.ended == DONE or end.has_halted_early) else end.ended
 
 
 def _first_error(run: Run) -> str:

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 _MOST_EARLIER, _LONGEST_CHAIN, _MOST_DATA, _MOST_DETAILED = 8, 8, 16, 4
 NO_WRITER = "not written since the reset"
-_CHAIN, _STEP = "  chain    ", " <- "
+_CHAIN, _WRITTEN_BY = "  chain    ", " <- "
+STEP = "step "
+"""How the line of an instruction of a trace begins."""
 _BY_OPTION = "immediate: an option of pvhdbg has the value"
 _NOT_READ = {
     "kernel": "not read up to start_kernel",
@@ -37,8 +39,8 @@ def lines(request: str, found: WhoResult) -> list[str]:
 
 
 def remarks(found: WhoResult) -> list[str]:
-    """Return notes: what was not observed, and the fields whose answers may be wrong."""
-    notes = [f"`who` covers only a part of {printable(part)}" for part in found.left_out]
+    """Return notes about what was not covered or not observed, and about fields whose answers may be wrong."""
+    notes = [f"`who` covers only part of {printable(part)}" for part in found.left_out]
     if found.ended is not None:
         notes.append(f"the observed guest died, and the answer ends there: {printable(found.ended)}")
     if found.different:
@@ -80,7 +82,7 @@ def _one(answer: Answer, links: Mapping[str, Answer]) -> Iterator[str]:
     if len(answer.writers) > _MOST_EARLIER + 1:
         yield f"  … and {text.counted(len(answer.writers) - _MOST_EARLIER - 1, 'earlier write')}"
     if links_on := _chain(answer, links):
-        yield _CHAIN + _STEP.join(links_on)
+        yield _CHAIN + _WRITTEN_BY.join(links_on)
 
 
 def _readers(answer: Answer, *, is_dead: bool) -> Iterator[str]:
@@ -149,14 +151,10 @@ def _chain(answer: Answer, links: Mapping[str, Answer]) -> list[str]:
     return steps if len(steps) > 1 else []
 
 
-STEP = "step "
-"""How the line of an instruction of a trace begins."""
-
-
 def chain_in(lines: Sequence[str]) -> tuple[str, ...]:
     """Return the steps of the last chain in the text of `details`: fields, and the writers between them."""
     last = next((line for line in reversed(lines) if line.startswith(_CHAIN)), None)
-    return () if last is None else tuple(last.removeprefix(_CHAIN).split(_STEP))
+    return () if last is None else tuple(last.removeprefix(_CHAIN).split(_WRITTEN_BY))
 
 
 def step_in(line: str) -> int | None:

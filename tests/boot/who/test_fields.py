@@ -93,7 +93,7 @@ def test_an_address_without_boot_data_is_an_error() -> None:
         request.fields_of("7", FIELDS, None)
 
 
-def test_only_the_first_items_of_long_lists_have_fields_and_the_rest_is_said() -> None:
+def test_only_the_first_items_of_long_lists_have_fields_and_a_text_says_so() -> None:
     entry = build.boot().stops[0]
     assert entry.modules
     assert entry.memory_map
