@@ -71,7 +71,7 @@ KEYS_IN_POPUPS = {
 """The keys in each kind of popup, by action."""
 KEYS_ON_CARD = "tTdZ"
 """The letters that are keys while the card of the tour has the focus. All others are typed at the prompt, and so are
-these if another letter follows at once.
+`t`, `T` and `d` if another letter follows at once.
 """
 AT_EMPTY_PROMPT = "0123456789?"
 """The keys of a pane that work at the prompt too, while nothing is typed there: no command begins with them."""

@@ -188,19 +188,24 @@ def _stages(screen: Screen, distance: int) -> Line:
         if index:
             before = screen.stages[index - 1]
             cells = distance - 1 if mark.status in _IN_TRACE or distance <= _TIMELINES[0][0] else _TIMELINES[0][0] - 1
-            stands = is_between and index - 1 == ended_after
-            line += [*(_stand(sign, cells) if stands else _link(screen, before.name, mark.name, cells)), ("", " ")]
+            is_here = is_between and index - 1 == ended_after
+            line += [
+                *(_machine_between(sign, cells) if is_here else _link(screen, before.name, mark.name, cells)),
+                ("", " "),
+            ]
         line.append(_stage(mark, sign, is_shown=mark.name == past))
         if index == ended_after and mark_of_end is not None:
             line += [("", " "), mark_of_end] if distance > 1 else [mark_of_end, ("", " ")]
-    return [*line, ("", " "), *_stand(sign, 1)] if is_between and ended_after == len(screen.stages) - 1 else line
+    return (
+        [*line, ("", " "), *_machine_between(sign, 1)] if is_between and ended_after == len(screen.stages) - 1 else line
+    )
 
 
 _IN_TRACE = (state.PASSED, state.HERE)
 
 
-def _stand(sign: Signs, cells: int) -> Line:
-    """Draw the line between two stages with a sign for the machine, which stands there."""
+def _machine_between(sign: Signs, cells: int) -> Line:
+    """Draw the line between two stages with the sign of the machine, which is stopped there."""
     left = max(cells - 1, 0) // 2
     right = max(cells - 1 - left, 0)
     return [(classes.BORDER, sign.link * left), (classes.HERE, sign.slider), (classes.BORDER, sign.link * right)]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Rows = tuple[Row, ...]
 
 _LEAST_MEANING = 44
-"""Columns that a long name leaves to the meaning."""
+"""The fewest columns of the meaning, if it stands next to a long name."""
 MEASURED = 4096
 """How many rows are measured to find the column widths."""
 

@@ -15,7 +15,7 @@ SIGNS = (
     ("○", "a stage that was not reached"),
     ("◌", "a stage that the guest passed, but pvhdbg did not capture; before a file name, a recording"),
     ("◇", "a stage that was captured before you went back, and not again since"),
-    ("◆", "where the machine stands, or the displayed step of a trace, between two stages"),
+    ("◆", "between two stages, where the machine is stopped, or the displayed step of a trace"),
     ("−", "a stage that this guest does not have"),  # noqa: RUF001
     ("▶", "the guest is running; beside code, the next instruction"),
     ("■", "the guest is stopped, or has halted for good"),
