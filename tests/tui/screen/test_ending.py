@@ -42,7 +42,8 @@ def test_a_panic_is_reported_like_a_death_and_its_finding_is_shown_first() -> No
     top, timeline = lines(screen, (120, 40))[:2]
 
     assert f"✖ panic: {TEXT}" in top
-    assert "bootparams ●✖ panicked" in timeline
+    assert "bootparams ● ✖ panicked" in timeline
+    assert "bootparams ●✖ panicked" in lines(screen, (80, 24))[1]
     assert f"the kernel panicked: {TEXT}. F8: go back, F4: restart" == screen.message
     assert ("findings", "PVH912") == (screen.view, screen.boot_findings[0].finding.code)
     assert {classes.DEAD, classes.DIED} <= styles(screen)
@@ -92,6 +93,12 @@ def test_a_guest_that_halts_without_a_word_has_its_finding_shown() -> None:
     screen = stopped(halted())
 
     assert ("findings", "the guest has halted for good. F8: go back, F4: restart") == (screen.view, screen.message)
+
+
+def test_keys_that_a_machine_of_others_does_not_have_are_not_offered() -> None:
+    screen = stopped(halted("halting"), HERE._replace(is_own_machine=False))
+
+    assert "the guest has halted for good: halting" == screen.message
 
 
 def test_a_halt_before_a_stage_names_the_stage_in_its_finding() -> None:
