@@ -27,6 +27,8 @@ PANIC_FUNCTION = "panic"
 PANIC_CPU, NO_CPU = "panic_cpu", (0xFFFFFFFF).to_bytes(4, "little")
 """Linux's variable with the number of the CPU that called `panic`, and its value before. Source: Linux kernel/panic.c.
 """
+PANIC_PRINTS_WITHIN, QUIET = 2.0, 0.1
+"""Seconds for a panic to be printed, and seconds without new output after which it has been printed."""
 MAX_LINES, MAX_LINE, MAX_OUTPUT = 20, 400, 1 << 16
 """How many last lines of a console or a log are kept, the characters of each, and the bytes that are searched."""
 

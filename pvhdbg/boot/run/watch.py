@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 _FIRST_SLICE, _LONGEST_SLICE = 0.05, 0.5
 """Seconds for which the guest runs before pvhdbg examines it: the first time, and at most."""
-_PANIC_PRINTS_WITHIN, _QUIET = 2.0, 0.1
-"""Seconds for a panic to be printed, and seconds without new output after which it has been printed."""
 _LONGEST_FORMAT = 256
 _HLT, _ZERO_BYTES = b"\xf4", 16
 _ENDS = {DIED: document.DEAD, RESET: document.RESET}
@@ -173,13 +171,13 @@ class _Watch:
 
     def _let_it_print(self) -> None:
         """Let the guest run until the text of its panic is in the log, and then until its console is quiet."""
-        deadline = time.monotonic() + _PANIC_PRINTS_WITHIN
+        deadline = time.monotonic() + ending.PANIC_PRINTS_WITHIN
         printed = self._address_of(_PRINTED)
-        halt = self._journey.run_on([] if printed is None else [printed], _PANIC_PRINTS_WITHIN)
+        halt = self._journey.run_on([] if printed is None else [printed], ending.PANIC_PRINTS_WITHIN)
         before = -1
         while halt.kind in (HIT, TIMEOUT) and len(self._serial()) != before and time.monotonic() < deadline:
             before = len(self._serial())
-            halt = self._journey.run_on([], _QUIET)
+            halt = self._journey.run_on([], ending.QUIET)
 
     def _output(self) -> list[str]:
         """Return the last lines that the guest has written to its serial console, in latin-1."""

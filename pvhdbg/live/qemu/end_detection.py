@@ -17,10 +17,8 @@ if TYPE_CHECKING:
 
     from pvhdbg.live.qemu.process import Qemu
 
-_SLICE, _QUIET, _PRINTS_WITHIN = 0.1, 0.1, 2.0
-"""Seconds between two reads of the console. A panic is printed completely when the console is quiet for _QUIET seconds,
-or after _PRINTS_WITHIN seconds.
-"""
+_SLICE = 0.1
+"""Seconds between two reads of the console."""
 _FIRST, _OFTEN, _RARELY, _LONG = 0.5, 1.0, 5.0, 60.0
 """Seconds until QEMU is asked for the first time, and between two times: _RARELY after the guest has run for _LONG."""
 
@@ -65,10 +63,10 @@ class EndDetector:
 
     def _is_stopped_before_quiet(self, wait_stop: Callable[[float], bool]) -> bool:
         """Wait until the console is quiet, because a panic prints more. Return whether the guest stopped earlier."""
-        deadline, before = self._clock() + _PRINTS_WITHIN, -1
+        deadline, before = self._clock() + ending.PANIC_PRINTS_WITHIN, -1
         while self._qemu.serial.end != before and self._clock() < deadline:
             before = self._qemu.serial.end
-            if wait_stop(_QUIET):
+            if wait_stop(ending.QUIET):
                 return True
         return False
 
