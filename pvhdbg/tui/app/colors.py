@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 
 AUTO, DARK, LIGHT = "auto", "dark", "light"
-THEMES = (AUTO, DARK, LIGHT)
 """`dark` and `light` are for terminals with that background."""
 
 # The names ansi* stand for the theme's colors. `tab` is noinherit because prompt_toolkit has a class of that name.

@@ -10,7 +10,7 @@ from pvhdbg.tui.draw.keys import EVERYWHERE, KEYS, PANE, PROMPT
 from pvhdbg.tui.draw.popups import box
 from pvhdbg.tui.draw.popups.box import last_top
 from pvhdbg.tui.draw.popups.kinds import HELP, PALETTE
-from pvhdbg.tui.draw.popups.listing import help_lines
+from pvhdbg.tui.draw.popups.listing import found
 from pvhdbg.tui.lines.line import Line, plain
 from pvhdbg.tui.lines.signs import signs
 from pvhdbg.tui.screen import state
@@ -130,7 +130,7 @@ def test_on_the_narrowest_terminal_the_tabs_are_keys() -> None:
 @pytest.mark.parametrize("is_ascii", [False, True])
 def test_the_help_explains_every_sign(is_ascii: bool) -> None:
     known = signs(is_ascii)
-    explained = "\n".join(plain(line) for line in help_lines(76, ascii=is_ascii)).partition("Signs")[2]
+    explained = "\n".join(plain(line) for line in found("", 76, ascii=is_ascii, tour=True)).partition("Signs")[2]
     used = (*known.findings.values(), *known.stages.values(), known.changed, known.cursor, known.current)
 
     assert [] == [sign for sign in (*used, known.breakpoint) if sign not in explained]

@@ -13,7 +13,7 @@ from pvhdbg.boot.stop.stages import CAPTURE_KEYS
 from pvhdbg.tui.app import actions
 from pvhdbg.tui.draw.keys import EVERYWHERE, KEYS, PANE
 from pvhdbg.tui.draw.layout import Size
-from pvhdbg.tui.draw.popups.listing import help_lines
+from pvhdbg.tui.draw.popups.listing import found
 from pvhdbg.tui.lines.line import length, plain
 from pvhdbg.tui.screen import state
 from pvhdbg.tui.screen.state import Run, Screen, Title
@@ -77,7 +77,7 @@ def test_a_view_has_a_title_and_a_heading_before_and_after_the_first_stop(view: 
 
 @every_view
 def test_a_view_is_in_the_list_of_keys_with_what_it_shows(view: View) -> None:
-    listed = " ".join(plain(line) for line in help_lines(200))
+    listed = " ".join(plain(line) for line in found("", 200, tour=True))
     action, scopes = f"view {view.name}", {key.scope for key in KEYS if key.action == f"view {view.name}"}
 
     assert {EVERYWHERE, PANE} == scopes

@@ -25,11 +25,6 @@ _HEADS = {
 }
 
 
-def help_lines(width: int, *, ascii: bool = False) -> list[Line]:  # noqa: A002  the name of the option
-    """Return the list of keys, grouped by where they work, then the meanings of the signs."""
-    return found("", width, ascii=ascii, tour=True)
-
-
 @lru_cache(16)
 def found(
     text: str,
@@ -41,7 +36,8 @@ def found(
 ) -> list[Line]:
     """Return the keys and signs whose name or explanation contains all words of a text, ignoring case.
 
-    The keys for the actions in `without` are left out, and without `tour` those of the tour.
+    The keys are grouped by where they work, and the signs come last. The keys for the actions in `without` are left
+    out, and without `tour` those of the tour.
     """
     lines: list[Line] = []
     for head, rows in (*_keys(without, tour=tour), ("Signs", _signs(signs(ascii)))):
